@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "format/format.h"
+#include "util/buf.h"
+
+/*
+ * The HTTP side: one small server for plopd's Unix socket and the gateway's TCP port, one route table. A backend says
+ * what a program can answer.
+ */
+struct api_peer {
+	bool is_unix;
+	uid_t uid; /* SO_PEERCRED; -1 over TCP */
+	gid_t gid;
+	pid_t pid;
+	bool trusted; /* may ask for anything: root, the daemon's own uid, group plop, or a good token */
+};
+
+struct api_request {
+	const char *method; /* "GET" */
+	const char *path;   /* decoded, "/v1/status" */
+	const char *body;   /* NUL-terminated, at most API_MAX_BODY */
+	size_t body_size;
+	struct api_peer peer;
+	const struct api_parameter *parameters; /* decoded query, in order */
+	size_t nparameters;
+	struct api_call *call; /* private */
+};
+struct api_parameter {
+	const char *key, *value;
+};
+#define API_MAX_BODY	   (64 * 1024)
+#define API_MAX_PARAMETERS 32
+
+/* The last value of a query key, or NULL. */
+const char *api_parameter(const struct api_request *q, const char *key);
+
+/*
+ * A handler answers exactly once: now, by one of the api_reply_*() functions, or later, after api_defer().
+ * A deferred call is answered from the loop thread by the same functions; if the client goes away first, gone is called
+ * and the handle must not be used again.
+ */
+struct api_call;
+struct api_call *api_defer(const struct api_request *q, void (*gone)(void *ctx), void *ctx);
+/* Takes *body over (b is empty after). extra headers: "Name: value" strings, NULL-terminated, or NULL. */
+int api_reply(struct api_call *c, unsigned int status, const char *content_type, struct buf *body,
+	      const char *const *headers);
+/* {"error": ..., "hint": ...}; hint may be NULL. */
+int api_reply_error(struct api_call *c, unsigned int status, const char *hint, const char *format, ...) _printf_(4, 5);
+/* Server-sent events: begin, then any number of events (data: one line of JSON), then end. */
+int api_stream_begin(struct api_call *c);
+int api_stream_event(struct api_call *c, const char *event, const char *data, size_t size);
+int api_stream_end(struct api_call *c);
+
+struct api_route {
+	const char *method;
+	const char *path;   /* "/v1/recordings/*": "*" stands for one last component */
+	bool open;	    /* also for a peer that is not trusted */
+	void (*handle)(const struct api_request *q, void *ctx);
+};
+
+struct api_options {
+	const struct api_route *routes;
+	size_t nroutes;
+	void *ctx; /* handed to each handler */
+	/* TCP only: decides peer.trusted from token, cookie and Host; may answer (redirect, 403). NULL: Unix socket. */
+	int (*authorize)(struct api_request *q, const char *const *headers, void *ctx);
+	unsigned int max_connections;
+};
+
+struct api_server;
+/* Serves on a listening socket (taken over) inside the loop. */
+int api_server_new(sd_event *loop, int listen_fd, const struct api_options *options, struct api_server **ret);
+void api_server_free(struct api_server *s);
+DEFINE_FREEP(struct api_server, api_server_free)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <sys/types.h>
+
+#include "util/macro.h"
+#include "util/reader.h"
+
+/*
+ * What /proc tells of one process. All strings are owned, valid UTF-8 without control characters, never NULL
+ * ("" where nothing is known).
+ */
+struct process_info {
+	pid_t pid;
+	uint64_t start_ticks; /* /proc/PID/stat field 22: clock ticks since boot */
+	double start_time;    /* the same as seconds since 1970 */
+	uid_t uid;	      /* real uid */
+	char *comm;
+	char *exe;	 /* as the process sees it; " (deleted)" is kept */
+	char *cmdline;	 /* arguments joined by spaces, cut at 256 bytes */
+	char *cgroup;	 /* v2 path, else the name=systemd or the longest v1 path */
+	char *unit;	 /* systemd unit, from the cgroup path */
+	char *container; /* container id, from the cgroup path */
+	char *service;	 /* PLOP_SERVICE, OTEL_SERVICE_NAME, DD_SERVICE of its environment, else unit, container, script */
+	char *version;	 /* PLOP_VERSION, service.version of OTEL_RESOURCE_ATTRIBUTES, DD_VERSION, SENTRY_RELEASE */
+};
+
+/* Reads all of it. -ESRCH: no such process (any more). */
+int process_info_read(pid_t pid, struct process_info *ret);
+/* Copies every string; -ENOMEM. */
+int process_info_copy(const struct process_info *from, struct process_info *ret);
+void process_info_done(struct process_info *p);
+
+/* Cheap, changing facts: threads and CPU time used so far in clock ticks (user + system). */
+struct process_usage {
+	unsigned int threads;
+	uint64_t cpu_ticks;
+	uint64_t start_ticks;
+};
+int process_usage_read(pid_t pid, struct process_usage *ret);
+
+/* One executable or library mapping: what a binary's load bias is computed from. */
+struct process_map {
+	uint64_t start, end, offset, inode;
+	uint32_t dev_major, dev_minor;
+	char perms[5];
+	const char *path; /* points into the text that was parsed; "" for anonymous memory */
+};
+/* Parses one line of /proc/PID/maps in place (writes NULs). -EBADMSG: not such a line. */
+int process_map_parse(char *line, struct process_map *ret);
+
+/* A reader over the memory of pid by process_vm_readv; ctx is the pid itself, nothing to free. */
+struct reader process_memory_reader(pid_t pid);
+/* A reader over a file by pread; ctx is the fd itself, which stays the caller's. */
+struct reader file_reader(int fd);
+/* A reader over size bytes at data, which answer for [base, base + size); *m must outlive it. */
+struct reader_bytes {
+	const void *data;
+	size_t size;
+	uint64_t base;
+};
+struct reader bytes_reader(const struct reader_bytes *m);
+
+/* Calls fn for each numeric entry of /proc; fn's non-zero return ends the walk and is returned. */
+int process_for_each(int (*fn)(pid_t pid, void *ctx), void *ctx);

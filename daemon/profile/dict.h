@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "util/macro.h"
+
+/*
+ * Interned functions, frames and stacks of one profile. Ids are dense, from 0, in order of first sight; equal
+ * content has equal ids. Everything lives until dict_free(). Not thread-safe.
+ */
+struct dict;
+
+struct dict_function {
+	const char *name; /* UTF-8, owned by the dict */
+	const char *file; /* "" for plop's own pseudo-frames ("[truncated]", "[no Python frame]") */
+	int line;	  /* first line; 0: unknown */
+};
+struct dict_frame {
+	uint32_t function;
+	int line; /* being executed; 0: unknown */
+};
+struct dict_stack {
+	const uint32_t *frames; /* root first */
+	uint32_t depth;
+};
+
+int dict_new(struct dict **ret);
+void dict_free(struct dict *d);
+DEFINE_FREEP(struct dict, dict_free)
+
+/* Each returns 0 and the id, or -ENOMEM. */
+int dict_function(struct dict *d, const char *name, const char *file, int line, uint32_t *ret);
+int dict_frame(struct dict *d, uint32_t function, int line, uint32_t *ret);
+int dict_stack(struct dict *d, const uint32_t *frames, uint32_t depth, uint32_t *ret);
+
+uint32_t dict_functions(const struct dict *d); /* how many */
+uint32_t dict_frames(const struct dict *d);
+uint32_t dict_stacks(const struct dict *d);
+const struct dict_function *dict_get_function(const struct dict *d, uint32_t id);
+const struct dict_frame *dict_get_frame(const struct dict *d, uint32_t id);
+const struct dict_stack *dict_get_stack(const struct dict *d, uint32_t id);
+size_t dict_bytes(const struct dict *d); /* memory held */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdbool.h>
+
+#include "proc/process.h"
+#include "profile/dict.h"
+#include "profile/tally.h"
+
+/*
+ * A profile: how often each stack of each thread was seen between two points in time. A window, a recording and
+ * the answer to a query are all profiles. Owns its dict and all strings. Not thread-safe.
+ */
+struct profile_process {
+	struct process_info info;
+	char *python;	  /* "3.13.0"; owned */
+	uint64_t samples; /* kept by profile_add() */
+};
+
+struct profile_sample {
+	uint32_t process; /* index into processes */
+	uint32_t thread;  /* tid as the host sees it; 0: not kept apart */
+	uint32_t stack;	  /* dict stack id */
+	uint64_t count;
+};
+
+struct profile {
+	uint64_t start_ns, end_ns; /* CLOCK_REALTIME; of a running window end_ns is now */
+	uint32_t hz;
+	bool running;
+	/*
+	 * Of the whole host between start and end, not only of what a selector left in; what a selector left in
+	 * is samples_total. Exports state both.
+	 */
+	struct tally tally;
+	struct dict *dict;
+	struct profile_process *processes;
+	uint32_t nprocesses;
+	struct profile_sample *samples; /* one for each (process, thread, stack) */
+	uint32_t nsamples;
+	uint64_t samples_total;
+	struct profile_index *index; /* private to profile.c */
+};
+
+int profile_new(uint64_t start_ns, uint32_t hz, struct profile **ret);
+void profile_free(struct profile *p);
+DEFINE_FREEP(struct profile, profile_free)
+
+/* Finds the process by (pid, start_ticks) or adds it (copies info). Returns its index by ret. */
+int profile_process(struct profile *p, const struct process_info *info, const char *python, uint32_t *ret);
+int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack, uint64_t count);
+/* Adds all of from (same or another dict) to p; tallies are added, start and end widened. */
+int profile_merge(struct profile *p, const struct profile *from);
+
+/*
+ * SELECTOR: key=value over pid comm exe cgroup unit container service version thread. Values compare exactly; cgroup
+ * and exe also match what lies below "value/". Selectors of different keys are and-ed, of one key or-ed.
+ */
+struct selector {
+	char *key, *value; /* owned */
+};
+struct selectors {
+	struct selector *items;
+	size_t n;
+};
+/* "key=value". -EINVAL: no "=", or an unknown key (selector_keys() lists them). */
+int selectors_add(struct selectors *s, const char *text);
+void selectors_done(struct selectors *s);
+const char *selector_keys(void); /* "pid, comm, exe, ..." for messages */
+bool selectors_match(const struct selectors *s, const struct profile_process *p, uint32_t thread);
+/* A new profile with only what matches; the tally is kept whole. */
+int profile_select(const struct profile *p, const struct selectors *s, struct profile **ret);
+
+/*
+ * The call graph by the ancestor's rules. A node is a function; self: samples with it innermost; total: samples
+ * with it anywhere, counted once however often it recurs. An edge is caller -> callee; count: samples that have
+ * that call anywhere, once each. Nodes by descending self, then total, then name.
+ */
+struct callgraph_node {
+	uint32_t function; /* dict id */
+	uint64_t self, total;
+};
+struct callgraph_edge {
+	uint32_t source, target; /* indices of nodes */
+	uint64_t count;
+};
+struct callgraph {
+	struct callgraph_node *nodes;
+	struct callgraph_edge *edges;
+	uint32_t nnodes, nedges;
+	uint64_t total;
+};
+int callgraph_new(const struct profile *p, struct callgraph **ret);
+void callgraph_free(struct callgraph *g);
+DEFINE_FREEP(struct callgraph, callgraph_free)

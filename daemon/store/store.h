@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <jansson.h>
+
+#include "profile/profile.h"
+
+/*
+ * plop.db: SQLite, WAL. One writer (plopd), any number of readers (plop-gateway, plopd's query worker).
+ * The schema's version is PRAGMA user_version; the writer migrates older ones in one transaction.
+ */
+struct store;
+
+/*
+ * Opens STATE_DIR/plop.db for writing, makes or migrates it, and takes a lock on STATE_DIR/plop.lock that
+ * lives as long as the store. -EBUSY: another plopd has it; -EPROTO: made by a newer plop (nothing is touched).
+ * ret_error (may be NULL): one sentence for a person, owned by the caller, also set on other failures.
+ */
+int store_open(const char *state_dir, struct store **ret, char **ret_error);
+void store_close(struct store *s);
+DEFINE_FREEP(struct store, store_close)
+
+/* Saves one ended window in one transaction: all or nothing. -ENOSPC and others: nothing was written. */
+int store_save(struct store *s, const struct profile *window);
+/* Drops windows that ended before before_ns, and the oldest while the file is larger than max_bytes (0: no bound). */
+int store_expire(struct store *s, uint64_t before_ns, uint64_t max_bytes);
+
+struct store_facts {
+	uint64_t bytes;	    /* of plop.db and its WAL */
+	uint64_t windows;
+	uint64_t oldest_ns; /* start of the oldest window; 0: none */
+};
+int store_facts(struct store *s, struct store_facts *ret);
+
+/* The reading side; usable by another user while the writer is up, down or starting. */
+struct store_reader;
+/* -ENOENT: there is no plop.db yet; -EPROTO: from a newer plop. */
+int store_reader_open(const char *state_dir, struct store_reader **ret, char **ret_error);
+void store_reader_close(struct store_reader *r);
+DEFINE_FREEP(struct store_reader, store_reader_close)
+
+/* All windows that overlap [from_ns, to_ns), merged, with what selectors leave in. An empty profile is a result. */
+int store_profile(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, const struct selectors *s,
+		  struct profile **ret);
+/* The windows themselves, without stacks, as the JSON array of GET /v1/windows; oldest first; at most max. */
+int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsigned int max, json_t **ret);
+int store_reader_facts(struct store_reader *r, struct store_facts *ret);

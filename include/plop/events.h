@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * What the BPF programs and plopd say to each other: the per-CPU stack tables, the process table and the ring
+ * buffer's records. Fixed widths, no pointers, sizes asserted.
+ */
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#include "plop/limits.h"
+
+/* Why a tick in a Python process yielded no stack. */
+enum plop_lost {
+	PLOP_LOST_FAULT = 0,	   /* memory of the target was not resident or not readable */
+	PLOP_LOST_STACKS_FULL = 1, /* the per-CPU table had no room for another stack */
+	PLOP_LOST_FRAMES_FULL = 2, /* ... or not for its frames */
+	PLOP_LOST_UNSUPPORTED = 3, /* an interpreter whose layout is not known */
+	PLOP_LOST_CORRUPT = 4,	   /* a frame chain that cannot be (a cycle, a null code object) */
+	PLOP_LOST_DRAIN = 5,	   /* counted by user space: a half that could not be drained */
+	PLOP_LOST_CAUSES = 6,
+};
+
+/* Counters of one half; user space takes them together with the half's stacks, so the sums are exact. */
+enum plop_counter {
+	PLOP_C_TICKS = 0,
+	PLOP_C_OTHER = 1,
+	PLOP_C_PYTHON = 2,
+	PLOP_C_TRUNCATED = 3,
+	PLOP_C_BPF_NS = 4,	   /* time of the whole program, over the ticks counted by BPF_TIMED */
+	PLOP_C_BPF_TIMED = 5,
+	PLOP_C_THREAD_SEARCHES = 6, /* thread states found by walking the interpreter's list */
+	PLOP_C_CODES = 7,	   /* code records sent */
+	PLOP_C_CODES_DROPPED = 8,  /* ... not sent: ring buffer full; will be tried again */
+	PLOP_C_FRAMES = 9,	   /* frames walked */
+	PLOP_C_LOST = 10,	   /* + enum plop_lost */
+	PLOP_COUNTERS = 16,
+};
+
+/* One frame: which code object, which instruction. */
+struct plop_frame {
+	__u64 code;  /* address of the code object */
+	__u32 instr; /* FRAMES_OBJECT: f_lasti * unit; else low 32 bits of (instruction pointer - code) */
+	__u32 check; /* plop_code_check() of the code object when the stack was first seen; 0: not readable */
+};
+
+/* Why a stack has no Python frames, or how it ends. In plop_stack.flags. */
+#define PLOP_STACK_TRUNCATED	0x01 /* deeper than the maximum: the root is missing */
+#define PLOP_STACK_NO_THREAD	0x02 /* the thread is not known to the interpreter (a native thread) */
+#define PLOP_STACK_NO_INTERP	0x04 /* the interpreter is not initialised yet, or finalised */
+#define PLOP_STACK_NO_FRAME	0x08 /* a Python thread that executes no Python function */
+
+struct plop_stack {
+	__u64 hash;
+	__u64 image; /* struct plop_process.image: which program of that pid */
+	__u32 tgid, tid;
+	__u32 count;
+	__u32 frames; /* index of the first one (the leaf) in plop_half.frames */
+	__u16 depth;
+	__u16 flags;
+	__u32 pad;
+};
+
+#define PLOP_HALF_STACKS 2048
+#define PLOP_HALF_INDEX	 4096
+#define PLOP_HALF_FRAMES 23552
+#define PLOP_HALF_PROBES 16
+
+/* index: 0 is empty, else (tag << 16) | (stack number + 1); tag: high 16 bits of the hash. */
+struct plop_half {
+	__u32 nstacks, nframes;
+	__u64 counters[PLOP_COUNTERS];
+	__u32 index[PLOP_HALF_INDEX];
+	struct plop_stack stacks[PLOP_HALF_STACKS];
+	struct plop_frame frames[PLOP_HALF_FRAMES];
+};
+
+/*
+ * One CPU's table. The program counts entered, picks the half by plop_active, counts left when done. User space
+ * flips plop_active, waits until entered == left on the CPU, and then owns the half that was active before.
+ */
+struct plop_cpu {
+	__u64 entered, left;
+	__u32 pressure; /* the half number + 1 for which PLOP_RECORD_PRESSURE was sent */
+	__u32 pad;
+	__u64 pad2[5];
+	struct plop_half half[2];
+};
+
+/* What the kernel knows of a process; key: tgid. */
+enum plop_state {
+	PLOP_STATE_NEW = 0,	    /* exec'd, not examined by user space yet */
+	PLOP_STATE_PROFILED = 1,
+	PLOP_STATE_UNSUPPORTED = 2, /* Python, but of an unknown kind: ticks are lost[unsupported] */
+};
+
+struct plop_process {
+	__u64 image;   /* unique for each (process, exec): kernel time of fork or exec in ns, or given by user space */
+	__u64 runtime; /* address of _PyRuntime */
+	__u32 layout;  /* index into the layouts map */
+	__u32 state;   /* enum plop_state */
+	__u64 asked;   /* NEW: kernel time of the last PLOP_RECORD_CHECK */
+};
+
+enum plop_record_type {
+	PLOP_RECORD_EXEC = 1,
+	PLOP_RECORD_FORK = 2,  /* parent is a profiled process; the child is profiled already */
+	PLOP_RECORD_EXIT = 3,
+	PLOP_RECORD_CHECK = 4, /* a tick hit a process in PLOP_STATE_NEW */
+	PLOP_RECORD_CODE = 5,
+	PLOP_RECORD_PRESSURE = 6, /* a half is a quarter full: drain soon */
+};
+
+struct plop_record {
+	__u32 type;
+	__u32 tgid;
+	__u64 image;
+};
+
+struct plop_record_fork {
+	struct plop_record head; /* of the child */
+	__u64 parent_image;
+	__u32 parent;
+	__u32 pad;
+};
+
+/* A code object at first sight; data: file, name, line table, each as CPython stores it, one after the other. */
+struct plop_record_code {
+	struct plop_record head;
+	__u64 code;
+	__u32 check;
+	__u32 layout;
+	__s32 firstlineno;
+	__u32 linetable_size;	/* of the whole table */
+	__u64 file_length;	/* of the whole string, in characters */
+	__u64 name_length;
+	__u16 file_bytes;	/* captured */
+	__u16 name_bytes;
+	__u16 linetable_bytes;
+	__u16 faults;		/* PLOP_FAULT_* */
+	__u32 file_state;	/* the str's state word, see python_string_state() */
+	__u32 name_state;
+	__u8 data[];
+};
+#define PLOP_FAULT_FILE	     0x1
+#define PLOP_FAULT_NAME	     0x2
+#define PLOP_FAULT_LINETABLE 0x4
+
+_Static_assert(sizeof(struct plop_frame) == 16, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_stack) == 48, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_process) == 32, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
+/* 64 CPUs must stay under 64 MB. */
+_Static_assert(sizeof(struct plop_cpu) < 1024 * 1000, "too large for hosts with many CPUs");

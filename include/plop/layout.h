@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * Where CPython keeps what plop reads: one struct plop_layout for each minor version and build flavour.
+ * User space fills it (tables up to 3.12, _Py_DebugOffsets from 3.13) and hands it to the kernel; both sides
+ * read it. All offsets are in bytes. 64-bit little-endian targets only.
+ */
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+/* How a thread state leads to its innermost frame. */
+enum plop_frame_kind {
+	PLOP_FRAMES_NONE = 0,
+	/* up to 3.10: PyThreadState.frame is a PyFrameObject *, f_lasti is an int */
+	PLOP_FRAMES_OBJECT = 1,
+	/* 3.11, 3.12: PyThreadState.cframe -> _PyCFrame.current_frame, an _PyInterpreterFrame * */
+	PLOP_FRAMES_CFRAME = 2,
+	/* 3.13 and later: PyThreadState.current_frame */
+	PLOP_FRAMES_CURRENT = 3,
+};
+
+struct plop_layout {
+	__u16 version;	    /* major << 8 | minor: 0x030d is 3.13 */
+	__u8 frame_kind;    /* enum plop_frame_kind */
+	__u8 free_threaded; /* 1: built with --disable-gil */
+
+	/* _PyRuntimeState and PyInterpreterState */
+	__u32 runtime_interpreters_head;
+	__u32 interp_next;
+	__u32 interp_threads_head;
+	__u32 interp_code_generation; /* interp->code_object_generation, 3.14+; 0: there is none */
+
+	/* PyThreadState. The kernel reads its first ts_len bytes at once: ts_len covers every field below. */
+	__u16 ts_next;
+	__u16 ts_thread_id;
+	__u16 ts_native_id; /* 0: there is none (before 3.11) */
+	__u16 ts_frame;	    /* frame, cframe or current_frame, by frame_kind */
+	__u16 ts_chunk;	    /* datastack_chunk, 3.11+; 0: there is none */
+	__u16 ts_len;	    /* at most PLOP_TS_MAX */
+	__u16 cframe_current; /* _PyCFrame.current_frame (PLOP_FRAMES_CFRAME) */
+
+	/* PyFrameObject or _PyInterpreterFrame. The kernel reads its first frame_len bytes. */
+	__u16 frame_previous;
+	__u16 frame_code;
+	__u16 frame_instr; /* f_lasti (int) with FRAMES_OBJECT, else prev_instr or instr_ptr (pointer) */
+	__u16 frame_owner; /* a char; 0: there is none */
+	__u16 frame_owner_skip; /* frames whose owner is this or more are not Python functions: skip them */
+	__u16 frame_lasti_unit; /* FRAMES_OBJECT: bytes that one unit of f_lasti stands for (3.10: 2) */
+	__u16 frame_tlbc_index; /* free-threaded 3.14+; 0: there is none */
+	__u16 frame_len;	/* at most PLOP_FRAME_MAX */
+	__u16 frame_tag_mask;	/* low bits of frame_code's pointer that are a tag, not address: 0 or 3 */
+
+	/* PyCodeObject */
+	__u16 code_argcount;
+	__u16 code_flags;
+	__u16 code_firstlineno;
+	__u16 code_filename;
+	__u16 code_name;
+	__u16 code_qualname;	/* 0: there is none (before 3.11) */
+	__u16 code_linetable;	/* co_lnotab up to 3.9, co_linetable after */
+	__u16 code_bytecode;	/* 3.11+: co_code_adaptive, inside the object. Before: 0 */
+	__u16 code_tlbc;	/* free-threaded 3.14+: co_tlbc; 0: there is none */
+	/*
+	 * The part of the object that never changes while it lives and tells it from a successor at the same
+	 * address: counts, flags, first line, version where there is one, and the pointers to names and line
+	 * table. plop_code_check() of these bytes is the code object's check. Multiple of 8, <= PLOP_CHECK_MAX.
+	 */
+	__u16 code_check;
+	__u16 code_check_len;
+	__u16 code_len; /* bytes that a reader of the whole head needs */
+
+	/* PyASCIIObject, PyCompactUnicodeObject, PyBytesObject */
+	__u16 str_length;
+	__u16 str_state;
+	__u16 str_ascii_data;
+	__u16 str_compact_data;
+	__u8 str_kind_shift; /* bit of the state word at which kind (3 bits) begins; compact, then ascii follow */
+	__u8 pad0;
+	__u16 bytes_size;
+	__u16 bytes_data;
+	__u16 pad1[2];
+};
+
+#define PLOP_TS_MAX    512
+#define PLOP_FRAME_MAX 128
+#define PLOP_CHECK_MAX 128
+
+_Static_assert(sizeof(struct plop_layout) == 100, "shared with the kernel side");
+
+/*
+ * The check of a code object: the bytes [code_check, code_check + code_check_len) of it as 64-bit words.
+ * Same result in the kernel and in user space. words: at most PLOP_CHECK_MAX / 8.
+ */
+static inline __attribute__((always_inline)) __u32 plop_code_check(const __u64 *words, __u32 nwords)
+{
+	__u64 h = 0x9e3779b97f4a7c15ULL;
+
+	for (__u32 i = 0; i < PLOP_CHECK_MAX / 8; i++) {
+		if (i >= nwords)
+			break;
+		h = (h ^ words[i]) * 0xff51afd7ed558ccdULL;
+		h ^= h >> 32;
+	}
+	return (__u32)h ? (__u32)h : 1;
+}

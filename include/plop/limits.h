@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * Every maximum that plop puts on what it takes from a target, in one place. All that comes from a target
+ * (its memory, its ELF files, its names) is hostile; beyond a maximum it is dropped or cut, and counted.
+ * Shared by the kernel and the user side: plain numbers only.
+ */
+
+/* Frames of one stack; beyond, the leaf-most are kept and the root says [truncated]. */
+#define PLOP_MAX_DEPTH 1024
+
+/* Interpreters and thread states that one tick looks at before it gives up on a thread. */
+#define PLOP_MAX_THREAD_STEPS 2048
+
+/* Processes that can be known at once (entries of the kernel's process table). */
+#define PLOP_MAX_PROCESSES 16384
+
+/* Different struct layouts (one for each CPython minor version and build flavour met). */
+#define PLOP_MAX_LAYOUTS 64
+
+/* What the kernel captures of a code object, in bytes. User space reads the rest from the target. */
+#define PLOP_CAPTURE_FILE	256
+#define PLOP_CAPTURE_NAME	256
+#define PLOP_CAPTURE_LINETABLE	1024
+
+/* What user space accepts. A path is at most PATH_MAX on Linux, a qualified name has no bound of its own. */
+#define PLOP_MAX_FILE_CHARS	4096
+#define PLOP_MAX_NAME_CHARS	4096
+#define PLOP_MAX_LINETABLE	(1u << 20)
+
+/* Lines of /proc/PID/maps and bytes of it; ELF sections, segments and symbols looked at. */
+#define PLOP_MAX_MAPS		65536
+#define PLOP_MAX_ELF_SEGMENTS	128
+#define PLOP_MAX_ELF_SECTIONS	4096
+#define PLOP_MAX_ELF_SYMBOLS	(1u << 20)
+
+/* Code objects remembered for one process and for the whole host. */
+#define PLOP_MAX_CODES_PROCESS	65536
+#define PLOP_MAX_CODES		262144
