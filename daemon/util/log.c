@@ -24,9 +24,11 @@ void log_set_max_level(enum log_level max)
 static void log_line(enum log_level level, const char *message, const char *error)
 {
 	if (log_journal)
-		fprintf(stderr, "<%d>%s%s%s\n", level, message, error ? ": " : "", error ? error : "");
+		fprintf(stderr, "<%d>%s%s%s\n", level, message, error ? ": " : "",
+			error ? error : "");
 	else
-		fprintf(stderr, "%s: %s%s%s\n", log_name, message, error ? ": " : "", error ? error : "");
+		fprintf(stderr, "%s: %s%s%s\n", log_name, message, error ? ": " : "",
+			error ? error : "");
 }
 
 void log_write(enum log_level level, const char *format, ...)

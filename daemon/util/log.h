@@ -22,10 +22,10 @@ void log_write(enum log_level level, const char *format, ...) _printf_(2, 3);
 /* Writes "MESSAGE: strerror(-r)" and returns r, a negative errno. */
 int log_write_r(enum log_level level, int r, const char *format, ...) _printf_(3, 4);
 
-#define log_error(...)	     log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
-#define log_warning(...)     log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
-#define log_info(...)	     log_write(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...)	     log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
-#define log_error_r(r, ...)  log_write_r(LOG_LEVEL_ERROR, r, __VA_ARGS__)
+#define log_error(...)        log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...)      log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...)         log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)        log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_error_r(r, ...)   log_write_r(LOG_LEVEL_ERROR, r, __VA_ARGS__)
 #define log_warning_r(r, ...) log_write_r(LOG_LEVEL_WARNING, r, __VA_ARGS__)
-#define log_debug_r(r, ...)  log_write_r(LOG_LEVEL_DEBUG, r, __VA_ARGS__)
+#define log_debug_r(r, ...)   log_write_r(LOG_LEVEL_DEBUG, r, __VA_ARGS__)

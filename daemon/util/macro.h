@@ -19,39 +19,39 @@
 #define _unused_       __attribute__((unused))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)                           \
-	({                                  \
-		__typeof__(a) _a = (a);     \
-		__typeof__(b) _b = (b);     \
-		_a < _b ? _a : _b;          \
+#define MIN(a, b)                       \
+	({                              \
+		__typeof__(a) _a = (a); \
+		__typeof__(b) _b = (b); \
+		_a < _b ? _a : _b;      \
 	})
-#define MAX(a, b)                           \
-	({                                  \
-		__typeof__(a) _a = (a);     \
-		__typeof__(b) _b = (b);     \
-		_a > _b ? _a : _b;          \
-	})
-
-#define TAKE_PTR(p)                         \
-	({                                  \
-		__typeof__(p) *_pp = &(p);  \
-		__typeof__(p) _p = *_pp;    \
-		*_pp = NULL;                \
-		_p;                         \
-	})
-#define TAKE_FD(fd)                         \
-	({                                  \
-		int *_fdp = &(fd);          \
-		int _fd = *_fdp;            \
-		*_fdp = -EBADF;             \
-		_fd;                        \
+#define MAX(a, b)                       \
+	({                              \
+		__typeof__(a) _a = (a); \
+		__typeof__(b) _b = (b); \
+		_a > _b ? _a : _b;      \
 	})
 
-#define DEFINE_FREEP(type, fn)                                 \
-	static inline _unused_ void fn##p(type **p)            \
-	{                                                      \
-		if (*p)                                        \
-			fn(*p);                                \
+#define TAKE_PTR(p)                        \
+	({                                 \
+		__typeof__(p) *_pp = &(p); \
+		__typeof__(p) _p = *_pp;   \
+		*_pp = NULL;               \
+		_p;                        \
+	})
+#define TAKE_FD(fd)                \
+	({                         \
+		int *_fdp = &(fd); \
+		int _fd = *_fdp;   \
+		*_fdp = -EBADF;    \
+		_fd;               \
+	})
+
+#define DEFINE_FREEP(type, fn)                      \
+	static inline _unused_ void fn##p(type **p) \
+	{                                           \
+		if (*p)                             \
+			fn(*p);                     \
 	}
 
 static inline void freep(void *p)
@@ -71,8 +71,8 @@ static inline _unused_ void fclosep(FILE **f)
 		fclose(*f);
 }
 
-#define _cleanup_free_	 _cleanup_(freep)
-#define _cleanup_close_	 _cleanup_(closep)
+#define _cleanup_free_   _cleanup_(freep)
+#define _cleanup_close_  _cleanup_(closep)
 #define _cleanup_fclose_ _cleanup_(fclosep)
 
 static inline int streq(const char *a, const char *b)

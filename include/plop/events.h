@@ -13,12 +13,12 @@
 
 /* Why a tick in a Python process yielded no stack. */
 enum plop_lost {
-	PLOP_LOST_FAULT = 0,	   /* memory of the target was not resident or not readable */
+	PLOP_LOST_FAULT = 0,       /* memory of the target was not resident or not readable */
 	PLOP_LOST_STACKS_FULL = 1, /* the per-CPU table had no room for another stack */
 	PLOP_LOST_FRAMES_FULL = 2, /* ... or not for its frames */
 	PLOP_LOST_UNSUPPORTED = 3, /* an interpreter whose layout is not known */
-	PLOP_LOST_CORRUPT = 4,	   /* a frame chain that cannot be (a cycle, a null code object) */
-	PLOP_LOST_DRAIN = 5,	   /* counted by user space: a half that could not be drained */
+	PLOP_LOST_CORRUPT = 4,     /* a frame chain that cannot be (a cycle, a null code object) */
+	PLOP_LOST_DRAIN = 5,       /* counted by user space: a half that could not be drained */
 	PLOP_LOST_CAUSES = 6,
 };
 
@@ -28,28 +28,28 @@ enum plop_counter {
 	PLOP_C_OTHER = 1,
 	PLOP_C_PYTHON = 2,
 	PLOP_C_TRUNCATED = 3,
-	PLOP_C_BPF_NS = 4,	   /* time of the whole program, over the ticks counted by BPF_TIMED */
+	PLOP_C_BPF_NS = 4, /* time of the whole program, over the ticks counted by BPF_TIMED */
 	PLOP_C_BPF_TIMED = 5,
 	PLOP_C_THREAD_SEARCHES = 6, /* thread states found by walking the interpreter's list */
-	PLOP_C_CODES = 7,	   /* code records sent */
-	PLOP_C_CODES_DROPPED = 8,  /* ... not sent: ring buffer full; will be tried again */
-	PLOP_C_FRAMES = 9,	   /* frames walked */
-	PLOP_C_LOST = 10,	   /* + enum plop_lost */
+	PLOP_C_CODES = 7,           /* code records sent */
+	PLOP_C_CODES_DROPPED = 8,   /* ... not sent: ring buffer full; will be tried again */
+	PLOP_C_FRAMES = 9,          /* frames walked */
+	PLOP_C_LOST = 10,           /* + enum plop_lost */
 	PLOP_COUNTERS = 16,
 };
 
 /* One frame: which code object, which instruction. */
 struct plop_frame {
-	__u64 code;  /* address of the code object */
+	__u64 code; /* address of the code object */
 	__u32 instr; /* FRAMES_OBJECT: f_lasti * unit; else low 32 bits of (instruction pointer - code) */
 	__u32 check; /* plop_code_check() of the code object when the stack was first seen; 0: not readable */
 };
 
 /* Why a stack has no Python frames, or how it ends. In plop_stack.flags. */
-#define PLOP_STACK_TRUNCATED	0x01 /* deeper than the maximum: the root is missing */
-#define PLOP_STACK_NO_THREAD	0x02 /* the thread is not known to the interpreter (a native thread) */
-#define PLOP_STACK_NO_INTERP	0x04 /* the interpreter is not initialised yet, or finalised */
-#define PLOP_STACK_NO_FRAME	0x08 /* a Python thread that executes no Python function */
+#define PLOP_STACK_TRUNCATED 0x01 /* deeper than the maximum: the root is missing */
+#define PLOP_STACK_NO_THREAD 0x02 /* the thread is not known to the interpreter (a native thread) */
+#define PLOP_STACK_NO_INTERP 0x04 /* the interpreter is not initialised yet, or finalised */
+#define PLOP_STACK_NO_FRAME  0x08 /* a Python thread that executes no Python function */
 
 struct plop_stack {
 	__u64 hash;
@@ -63,7 +63,7 @@ struct plop_stack {
 };
 
 #define PLOP_HALF_STACKS 2048
-#define PLOP_HALF_INDEX	 4096
+#define PLOP_HALF_INDEX  4096
 #define PLOP_HALF_FRAMES 23552
 #define PLOP_HALF_PROBES 16
 
@@ -90,13 +90,14 @@ struct plop_cpu {
 
 /* What the kernel knows of a process; key: tgid. */
 enum plop_state {
-	PLOP_STATE_NEW = 0,	    /* exec'd, not examined by user space yet */
+	PLOP_STATE_NEW = 0, /* exec'd, not examined by user space yet */
 	PLOP_STATE_PROFILED = 1,
-	PLOP_STATE_UNSUPPORTED = 2, /* Python, but of an unknown kind: ticks are lost[unsupported] */
+	PLOP_STATE_UNSUPPORTED =
+		2, /* Python, but of an unknown kind: ticks are lost[unsupported] */
 };
 
 struct plop_process {
-	__u64 image;   /* unique for each (process, exec): kernel time of fork or exec in ns, or given by user space */
+	__u64 image; /* unique for each (process, exec): kernel time of fork or exec in ns, or given by user space */
 	__u64 runtime; /* address of _PyRuntime */
 	__u32 layout;  /* index into the layouts map */
 	__u32 state;   /* enum plop_state */
@@ -105,7 +106,7 @@ struct plop_process {
 
 enum plop_record_type {
 	PLOP_RECORD_EXEC = 1,
-	PLOP_RECORD_FORK = 2,  /* parent is a profiled process; the child is profiled already */
+	PLOP_RECORD_FORK = 2, /* parent is a profiled process; the child is profiled already */
 	PLOP_RECORD_EXIT = 3,
 	PLOP_RECORD_CHECK = 4, /* a tick hit a process in PLOP_STATE_NEW */
 	PLOP_RECORD_CODE = 5,
@@ -132,23 +133,23 @@ struct plop_record_code {
 	__u32 check;
 	__u32 layout;
 	__s32 firstlineno;
-	__u32 linetable_size;	/* of the whole table */
-	__u64 file_length;	/* of the whole string, in characters */
+	__u32 linetable_size; /* of the whole table */
+	__u64 file_length;    /* of the whole string, in characters */
 	__u64 name_length;
-	__u16 file_bytes;	/* captured */
+	__u16 file_bytes; /* captured */
 	__u16 name_bytes;
 	__u16 linetable_bytes;
-	__u16 faults;		/* PLOP_FAULT_* */
-	__u32 file_state;	/* the str's state word, see python_string_state() */
+	__u16 faults;     /* PLOP_FAULT_* */
+	__u32 file_state; /* the str's state word, see python_string_state() */
 	__u32 name_state;
 	__u8 data[];
 };
-#define PLOP_FAULT_FILE	     0x1
-#define PLOP_FAULT_NAME	     0x2
+#define PLOP_FAULT_FILE      0x1
+#define PLOP_FAULT_NAME      0x2
 #define PLOP_FAULT_LINETABLE 0x4
 
 _Static_assert(sizeof(struct plop_frame) == 16, "shared with the kernel side");
-_Static_assert(sizeof(struct plop_stack) == 48, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_stack) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_process) == 32, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
 /* 64 CPUs must stay under 64 MB. */

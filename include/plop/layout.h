@@ -22,7 +22,7 @@ enum plop_frame_kind {
 };
 
 struct plop_layout {
-	__u16 version;	    /* major << 8 | minor: 0x030d is 3.13 */
+	__u16 version;      /* major << 8 | minor: 0x030d is 3.13 */
 	__u8 frame_kind;    /* enum plop_frame_kind */
 	__u8 free_threaded; /* 1: built with --disable-gil */
 
@@ -35,10 +35,10 @@ struct plop_layout {
 	/* PyThreadState. The kernel reads its first ts_len bytes at once: ts_len covers every field below. */
 	__u16 ts_next;
 	__u16 ts_thread_id;
-	__u16 ts_native_id; /* 0: there is none (before 3.11) */
-	__u16 ts_frame;	    /* frame, cframe or current_frame, by frame_kind */
-	__u16 ts_chunk;	    /* datastack_chunk, 3.11+; 0: there is none */
-	__u16 ts_len;	    /* at most PLOP_TS_MAX */
+	__u16 ts_native_id;   /* 0: there is none (before 3.11) */
+	__u16 ts_frame;       /* frame, cframe or current_frame, by frame_kind */
+	__u16 ts_chunk;       /* datastack_chunk, 3.11+; 0: there is none */
+	__u16 ts_len;         /* at most PLOP_TS_MAX */
 	__u16 cframe_current; /* _PyCFrame.current_frame (PLOP_FRAMES_CFRAME) */
 
 	/* PyFrameObject or _PyInterpreterFrame. The kernel reads its first frame_len bytes. */
@@ -49,8 +49,8 @@ struct plop_layout {
 	__u16 frame_owner_skip; /* frames whose owner is this or more are not Python functions: skip them */
 	__u16 frame_lasti_unit; /* FRAMES_OBJECT: bytes that one unit of f_lasti stands for (3.10: 2) */
 	__u16 frame_tlbc_index; /* free-threaded 3.14+; 0: there is none */
-	__u16 frame_len;	/* at most PLOP_FRAME_MAX */
-	__u16 frame_tag_mask;	/* low bits of frame_code's pointer that are a tag, not address: 0 or 3 */
+	__u16 frame_len;        /* at most PLOP_FRAME_MAX */
+	__u16 frame_tag_mask; /* low bits of frame_code's pointer that are a tag, not address: 0 or 3 */
 
 	/* PyCodeObject */
 	__u16 code_argcount;
@@ -58,10 +58,10 @@ struct plop_layout {
 	__u16 code_firstlineno;
 	__u16 code_filename;
 	__u16 code_name;
-	__u16 code_qualname;	/* 0: there is none (before 3.11) */
-	__u16 code_linetable;	/* co_lnotab up to 3.9, co_linetable after */
-	__u16 code_bytecode;	/* 3.11+: co_code_adaptive, inside the object. Before: 0 */
-	__u16 code_tlbc;	/* free-threaded 3.14+: co_tlbc; 0: there is none */
+	__u16 code_qualname;  /* 0: there is none (before 3.11) */
+	__u16 code_linetable; /* co_lnotab up to 3.9, co_linetable after */
+	__u16 code_bytecode;  /* 3.11+: co_code_adaptive, inside the object. Before: 0 */
+	__u16 code_tlbc;      /* free-threaded 3.14+: co_tlbc; 0: there is none */
 	/*
 	 * The part of the object that never changes while it lives and tells it from a successor at the same
 	 * address: counts, flags, first line, version where there is one, and the pointers to names and line
@@ -87,7 +87,7 @@ struct plop_layout {
 #define PLOP_FRAME_MAX 128
 #define PLOP_CHECK_MAX 128
 
-_Static_assert(sizeof(struct plop_layout) == 100, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_layout) == 96, "shared with the kernel side");
 
 /*
  * The check of a code object: the bytes [code_check, code_check + code_check_len) of it as 64-bit words.

@@ -20,21 +20,21 @@
 #define PLOP_MAX_LAYOUTS 64
 
 /* What the kernel captures of a code object, in bytes. User space reads the rest from the target. */
-#define PLOP_CAPTURE_FILE	256
-#define PLOP_CAPTURE_NAME	256
-#define PLOP_CAPTURE_LINETABLE	1024
+#define PLOP_CAPTURE_FILE      256
+#define PLOP_CAPTURE_NAME      256
+#define PLOP_CAPTURE_LINETABLE 1024
 
 /* What user space accepts. A path is at most PATH_MAX on Linux, a qualified name has no bound of its own. */
-#define PLOP_MAX_FILE_CHARS	4096
-#define PLOP_MAX_NAME_CHARS	4096
-#define PLOP_MAX_LINETABLE	(1u << 20)
+#define PLOP_MAX_FILE_CHARS 4096
+#define PLOP_MAX_NAME_CHARS 4096
+#define PLOP_MAX_LINETABLE  (1u << 20)
 
 /* Lines of /proc/PID/maps and bytes of it; ELF sections, segments and symbols looked at. */
-#define PLOP_MAX_MAPS		65536
-#define PLOP_MAX_ELF_SEGMENTS	128
-#define PLOP_MAX_ELF_SECTIONS	4096
-#define PLOP_MAX_ELF_SYMBOLS	(1u << 20)
+#define PLOP_MAX_MAPS         65536
+#define PLOP_MAX_ELF_SEGMENTS 128
+#define PLOP_MAX_ELF_SECTIONS 4096
+#define PLOP_MAX_ELF_SYMBOLS  (1u << 20)
 
 /* Code objects remembered for one process and for the whole host. */
-#define PLOP_MAX_CODES_PROCESS	65536
-#define PLOP_MAX_CODES		262144
+#define PLOP_MAX_CODES_PROCESS 65536
+#define PLOP_MAX_CODES         262144

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * Maps and small helpers of the sampling program and the process programs. The rule of this folder: a program that
+ * runs on a tick only looks up; it never inserts into or deletes from a hash map (on large machines that has hung
+ * hosts). Everything it writes lies in arrays, mostly in the part of its own CPU.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <stdbool.h>
+
+#include "plop/events.h"
+#include "plop/layout.h"
+
+/* Set by user space before load. */
+extern const volatile __u32 plop_ncpus;
+extern const volatile __u32 plop_max_depth;
+extern const volatile __u64 plop_seed;
+
+/* Which half the ticks go to (bit 0), and how often it was flipped. Written by user space only. */
+extern volatile __u32 plop_active;
+
+/* Thread states by (image, thread pointer): four to a bucket, each bucket one cache line. */
+#define THREAD_BUCKETS 4096
+#define THREAD_WAYS    4
+struct thread_bucket {
+	__u64 key[THREAD_WAYS];
+	/* address of the thread state; odd: (plop_active << 1) | 1, no thread state was found in that epoch */
+	__u64 state[THREAD_WAYS];
+};
+
+/* Code objects whose identity was sent: check is only read again when epoch is not plop_active's. */
+#define SEEN_ENTRIES 65536
+struct seen_entry {
+	__u64 key;
+	__u32 check;
+	__u32 epoch;
+};
+
+#define WINDOW_SIZE 4096
+#define RECORD_SIZE                                                                \
+	(sizeof(struct plop_record_code) + PLOP_CAPTURE_FILE + PLOP_CAPTURE_NAME + \
+	 PLOP_CAPTURE_LINETABLE)
+
+/*
+ * How far a walk has come. In scratch, not on the stack: there the verifier would follow every value through every
+ * iteration, and never end.
+ */
+struct walk_state {
+	__u64 frame; /* to look at next; 0: done */
+	__u64 from;  /* the window covers the target's [from, from + length) */
+	__u64 length;
+	__u64 chunk; /* the data-stack chunk that the walk is in */
+	__u64 chunk_end;
+	__u64 hash;
+	__u32 base; /* index of the first frame in the half's frames */
+	__u32 depth;
+	__u32 result; /* enum walk_result */
+	__u32 truncated;
+};
+
+/* How far the search for a thread state has come. */
+struct search_state {
+	__u64 image;
+	__u64 thread; /* the thread pointer wanted */
+	__u64 interp; /* to go to when the current list ends */
+	__u64 ts;     /* to look at next */
+	__u64 found;
+	__u32 result; /* enum walk_result */
+	__u32 pad;
+};
+
+/* What identify_step() needs of the stack whose frames it names. */
+struct identify_state {
+	__u64 image;
+	__u32 tgid;
+	__u32 layout;
+	__u32 epoch;
+	__u32 sent, dropped;
+	__u32 pad;
+};
+
+/* What does not fit on a program's stack; one for each CPU, as a tick cannot interrupt a tick. */
+struct scratch {
+	struct walk_state walk;
+	struct search_state search;
+	struct identify_state identify;
+	__u8 ts[PLOP_TS_MAX + 8];
+	/* a window of the data stack, and behind it room for one frame that lies elsewhere */
+	__u8 window[WINDOW_SIZE + PLOP_FRAME_MAX + 8];
+	__u64 check[PLOP_CHECK_MAX / 8];
+	__u8 record[RECORD_SIZE + 8];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* user space: possible CPUs */
+	__type(key, __u32);
+	__type(value, struct plop_cpu);
+} cpus SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PLOP_MAX_PROCESSES);
+	__type(key, __u32);
+	__type(value, struct plop_process);
+} processes SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PLOP_MAX_LAYOUTS);
+	__type(key, __u32);
+	__type(value, struct plop_layout);
+} layouts SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, THREAD_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct thread_bucket);
+} threads SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SEEN_ENTRIES);
+	__type(key, __u32);
+	__type(value, struct seen_entry);
+} seen SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 2 * 1024 * 1024);
+} records SEC(".maps") __weak;
+
+/* Spreads x over 64 bits; never 0, which marks an empty entry. */
+static __always_inline __u64 mix(__u64 x)
+{
+	x ^= x >> 32;
+	x *= 0xd6e8feb86659fd93ULL;
+	x ^= x >> 32;
+	x *= 0xd6e8feb86659fd93ULL;
+	x ^= x >> 32;
+	return x ? x : 1;
+}
+
+/* Sends a record without data. Process records wake plopd, which has to look while the process lives. */
+static __always_inline void record_send(__u32 type, __u32 tgid, __u64 image, __u64 flags)
+{
+	struct plop_record r = { .type = type, .tgid = tgid, .image = image };
+
+	bpf_ringbuf_output(&records, &r, sizeof(r), flags);
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Follows processes: a forked child of a profiled process is profiled from its first tick, a process that
+ * executes another program is examined anew, one that ends frees its entry. These programs run in the context of the
+ * task, not of a tick, so they may change the process table.
+ */
+#include "plop.bpf.h"
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct plop_record_fork r = {};
+	struct plop_process *p, copy;
+	__u32 from = parent->tgid, to = child->tgid;
+
+	if (from == to)
+		return 0; /* a thread */
+	p = bpf_map_lookup_elem(&processes, &from);
+	if (!p)
+		return 0;
+	copy = *p;
+	copy.image = bpf_ktime_get_ns();
+	if (bpf_map_update_elem(&processes, &to, &copy, BPF_ANY))
+		return 0;
+	r.head.type = PLOP_RECORD_FORK;
+	r.head.tgid = to;
+	r.head.image = copy.image;
+	r.parent = from;
+	r.parent_image = p->image;
+	bpf_ringbuf_output(&records, &r, sizeof(r),
+			   copy.state == PLOP_STATE_NEW ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(plop_exec, struct task_struct *task)
+{
+	struct plop_process p = {};
+	__u32 tgid = task->tgid;
+
+	p.image = bpf_ktime_get_ns();
+	p.state = PLOP_STATE_NEW;
+	p.asked = p.image;
+	bpf_map_update_elem(&processes, &tgid, &p, BPF_ANY);
+	record_send(PLOP_RECORD_EXEC, tgid, p.image, BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(plop_exit, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+	struct plop_process *p;
+
+	/* do_exit() (kernel/exit.c) has counted this thread out before: 0 means that it was the last one */
+	if (task->signal->live.counter != 0)
+		return 0;
+	p = bpf_map_lookup_elem(&processes, &tgid);
+	if (!p)
+		return 0;
+	record_send(PLOP_RECORD_EXIT, tgid, p->image, BPF_RB_NO_WAKEUP);
+	bpf_map_delete_elem(&processes, &tgid);
+	return 0;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * The CPython walk: from the thread pointer to the thread state, from there frame by frame, by the layout of
+ * that interpreter. Every loop is a step function with a stated bound, run by LOOP(): bpf_loop() where the kernel has it
+ * (5.17), a bounded loop elsewhere; the program that includes this says which.
+ */
+#include "plop.bpf.h"
+
+/* What the loops without bpf_loop() reach. */
+#define PLOP_BOUNDED_DEPTH   96
+#define PLOP_BOUNDED_THREADS 64
+
+/* Loads of a field at an offset that the layout gives: the mask is what the verifier needs to see. */
+#define FIELD64(base, off, max) (*(__u64 *)((base) + ((off) & ((max)-1))))
+#define FIELD32(base, off, max) (*(__u32 *)((base) + ((off) & ((max)-1))))
+#define FIELD8(base, off, max)  (*(__u8 *)((base) + ((off) & ((max)-1))))
+
+enum walk_result {
+	WALK_OK = 0,
+	WALK_FAULT,
+	WALK_CORRUPT,
+};
+
+/* What the steps of a loop are given: pointers only; what changes is in s. */
+struct walk {
+	const struct plop_layout *l;
+	struct scratch *s;
+	struct plop_half *half;
+};
+
+/*
+ * Copies the part of the data stack that ends with the frame at f, or only that frame when it lies outside (a
+ * generator's does). Returns its place in s->window, or -1. Frames of 3.11+ lie side by side in chunks
+ * (struct _stack_chunk { previous, size, top, data }, Include/internal or cpython/pystate.h), callers below callees,
+ * so one copy serves some forty frames; it must not begin below the chunk, where nothing may be mapped.
+ */
+static __always_inline long window_move(struct walk *w, __u64 f)
+{
+	__u64 header[2], need = w->l->frame_len, start, length;
+	struct walk_state *k = &w->s->walk;
+
+	if (need > PLOP_FRAME_MAX)
+		return -1;
+	if (k->chunk && !(f >= k->chunk && f < k->chunk_end)) {
+		/* the previous chunk: the current one's header names it, the window that reached it holds it */
+		if (k->from == k->chunk && k->length >= 16) {
+			__u64 previous = *(__u64 *)w->s->window;
+
+			if (previous && f >= previous &&
+			    !bpf_probe_read_user(header, sizeof(header), (void *)previous) &&
+			    f - previous < header[1]) {
+				k->chunk = previous;
+				k->chunk_end = previous + header[1];
+			}
+		}
+	}
+	if (k->chunk && f >= k->chunk && f < k->chunk_end) {
+		start = f + need - WINDOW_SIZE;
+		if (f + need < k->chunk + WINDOW_SIZE)
+			start = k->chunk;
+		length = f + need - start;
+		if (length > 0 && length <= WINDOW_SIZE &&
+		    !bpf_probe_read_user(w->s->window, length, (void *)start)) {
+			k->from = start;
+			k->length = length;
+			return f - start;
+		}
+	}
+	if (bpf_probe_read_user(w->s->window + WINDOW_SIZE, need, (void *)f))
+		return -1;
+	return WINDOW_SIZE;
+}
+
+static long walk_step(__u32 i, struct walk *w)
+{
+	const struct plop_layout *l = w->l;
+	struct walk_state *k = &w->s->walk;
+	__u64 f = k->frame, code, at;
+	struct plop_frame *out;
+	__u32 instr, n;
+	__u8 *p;
+
+	if (!f)
+		return 1;
+	at = f - k->from;
+	if (at >= k->length || at + l->frame_len > k->length) {
+		long moved = window_move(w, f);
+
+		if (moved < 0) {
+			k->result = WALK_FAULT;
+			return 1;
+		}
+		at = moved;
+	}
+	if (at > WINDOW_SIZE)
+		return 1;
+	p = w->s->window + at;
+	k->frame = FIELD64(p, l->frame_previous, PLOP_FRAME_MAX);
+	if (l->frame_owner && FIELD8(p, l->frame_owner, PLOP_FRAME_MAX) >= l->frame_owner_skip)
+		return 0;
+	code = FIELD64(p, l->frame_code, PLOP_FRAME_MAX) & ~(__u64)l->frame_tag_mask;
+	if (!code) {
+		k->result = WALK_CORRUPT;
+		return 1;
+	}
+	if (l->frame_kind == PLOP_FRAMES_OBJECT)
+		instr = FIELD32(p, l->frame_instr, PLOP_FRAME_MAX) * l->frame_lasti_unit;
+	else
+		instr = FIELD64(p, l->frame_instr, PLOP_FRAME_MAX) - code;
+	if (k->depth >= plop_max_depth) {
+		k->truncated = 1;
+		return 1;
+	}
+	n = k->base + k->depth;
+	if (n >= PLOP_HALF_FRAMES)
+		return 1;
+	out = &w->half->frames[n];
+	out->code = code;
+	out->instr = instr;
+	k->hash = ((k->hash << 23 | k->hash >> 41) ^ (code + ((__u64)instr << 42))) *
+		  0x9e3779b97f4a7c15ULL;
+	k->depth++;
+	return 0;
+}
+
+static __always_inline void thread_remember(__u64 image, __u64 thread, __u64 state)
+{
+	__u64 key = mix(image ^ thread);
+	__u32 n = key & (THREAD_BUCKETS - 1), way;
+	struct thread_bucket *b;
+
+	b = bpf_map_lookup_elem(&threads, &n);
+	if (!b)
+		return;
+	way = (key >> 32) & (THREAD_WAYS - 1);
+#pragma unroll
+	for (int i = 0; i < THREAD_WAYS; i++) {
+		if (b->key[i] == key || b->key[i] == 0) {
+			way = i;
+			break;
+		}
+	}
+	way &= THREAD_WAYS - 1;
+	b->key[way] = key;
+	b->state[way] = state;
+}
+
+/* What is remembered: 0 nothing, odd a "there is none", else an address. */
+static __always_inline __u64 thread_recall(__u64 image, __u64 thread)
+{
+	__u64 key = mix(image ^ thread);
+	__u32 n = key & (THREAD_BUCKETS - 1);
+	struct thread_bucket *b;
+
+	b = bpf_map_lookup_elem(&threads, &n);
+	if (!b)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < THREAD_WAYS; i++) {
+		if (b->key[i] == key)
+			return b->state[i];
+	}
+	return 0;
+}
+
+/* Reads the head of a thread state into s->ts. */
+static __always_inline long thread_read(const struct plop_layout *l, struct scratch *s, __u64 ts)
+{
+	__u32 length = l->ts_len;
+
+	if (length == 0 || length > PLOP_TS_MAX)
+		return -1;
+	return bpf_probe_read_user(s->ts, length, (void *)ts);
+}
+
+/* One step of the search for a thread state through all interpreters of the process. */
+static long search_step(__u32 i, struct walk *w)
+{
+	const struct plop_layout *l = w->l;
+	struct search_state *q = &w->s->search;
+	__u64 id, interp = q->interp;
+
+	if (!q->ts) {
+		if (!interp)
+			return 1;
+		if (bpf_probe_read_user(&q->ts, sizeof(q->ts),
+					(void *)(interp + l->interp_threads_head)) ||
+		    bpf_probe_read_user(&q->interp, sizeof(q->interp),
+					(void *)(interp + l->interp_next))) {
+			q->result = WALK_FAULT;
+			return 1;
+		}
+		return 0;
+	}
+	if (thread_read(l, w->s, q->ts)) {
+		q->result = WALK_FAULT;
+		return 1;
+	}
+	id = FIELD64(w->s->ts, l->ts_thread_id, PLOP_TS_MAX);
+	thread_remember(q->image, id, q->ts);
+	if (id == q->thread) {
+		q->found = q->ts;
+		return 1;
+	}
+	q->ts = FIELD64(w->s->ts, l->ts_next, PLOP_TS_MAX);
+	return 0;
+}

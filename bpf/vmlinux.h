@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * The few kernel types that plop's programs look into, written by hand and trimmed to the fields read. CO-RE moves
+ * each access to where the running kernel keeps the field, so neither this file nor the builder's kernel decides
+ * an offset. Sources: include/linux/sched.h, include/linux/sched/signal.h, arch/<arch>/include/asm/processor.h.
+ */
+#include <linux/bpf.h>
+#include <linux/bpf_perf_event.h>
+
+#define __VMLINUX_H__
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct thread_struct {
+	struct {
+		unsigned long tp_value;
+	} uw;
+};
+#else
+#error "plop knows x86-64 and arm64"
+#endif
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+};
+
+struct task_struct {
+	int pid;
+	int tgid;
+	struct signal_struct *signal;
+	struct thread_struct thread;
+};
+
+#pragma clang attribute pop
