@@ -49,7 +49,11 @@ DEFINE_FREEP(struct profile, profile_free)
 /* Finds the process by (pid, start_ticks) or adds it (copies info). Returns its index by ret. */
 int profile_process(struct profile *p, const struct process_info *info, const char *python, uint32_t *ret);
 int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack, uint64_t count);
-/* Adds all of from (same or another dict) to p; tallies are added, start and end widened. */
+/*
+ * Adds all of from (same or another dict, never p itself) to p; tallies are added, start and end widened. The first hz
+ * that is not 0 stays: what was sampled at different rates is counted, not weighed. -ENOMEM leaves p half filled: throw it
+ * away.
+ */
 int profile_merge(struct profile *p, const struct profile *from);
 
 /*
@@ -63,11 +67,14 @@ struct selectors {
 	struct selector *items;
 	size_t n;
 };
-/* "key=value". -EINVAL: no "=", or an unknown key (selector_keys() lists them). */
+/* "key=value". -EINVAL: no "=", an unknown key (selector_keys() lists them), or a pid or thread that is no number. */
 int selectors_add(struct selectors *s, const char *text);
 void selectors_done(struct selectors *s);
 const char *selector_keys(void); /* "pid, comm, exe, ..." for messages */
 bool selectors_match(const struct selectors *s, const struct profile_process *p, uint32_t thread);
+/* The two halves of selectors_match(): all keys but thread, and thread alone. */
+bool selectors_match_process(const struct selectors *s, const struct profile_process *p);
+bool selectors_match_thread(const struct selectors *s, uint32_t thread);
 /* A new profile with only what matches; the tally is kept whole. */
 int profile_select(const struct profile *p, const struct selectors *s, struct profile **ret);
 

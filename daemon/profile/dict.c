@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profile/dict.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <xxhash.h>
+
+/*
+ * Items lie in chunks that never move, so that what dict_get_*() returned stays valid. Strings and the frame lists
+ * of stacks lie in an arena. Each kind has an open-addressing table of (hash, id + 1), at most 3/4 full.
+ */
+#define CHUNK_SHIFT 9
+#define CHUNK_ITEMS (1u << CHUNK_SHIFT)
+#define ARENA_BLOCK (32 * 1024)
+#define TABLE_MIN   256
+
+struct pool {
+	char **chunks;
+	uint32_t n, nchunks;
+	size_t item;
+};
+
+struct slot {
+	uint32_t hash;
+	uint32_t id; /* + 1; 0: empty */
+};
+
+struct table {
+	struct slot *slots;
+	uint32_t mask, used;
+};
+
+struct block {
+	struct block *next;
+	size_t size, used;
+	char data[];
+};
+
+struct text {
+	const char *s;
+	uint32_t size;
+};
+
+struct dict {
+	struct pool texts, functions, frames, stacks;
+	struct table text_table, function_table, frame_table, stack_table;
+	struct block *arena;
+	size_t bytes;
+};
+
+static void *pool_get(const struct pool *p, uint32_t i)
+{
+	return p->chunks[i >> CHUNK_SHIFT] + (size_t)(i & (CHUNK_ITEMS - 1)) * p->item;
+}
+
+static int pool_push(struct dict *d, struct pool *p, const void *item, uint32_t *ret)
+{
+	if (p->n == UINT32_MAX - 1)
+		return -ENOMEM;
+	if (p->n >> CHUNK_SHIFT == p->nchunks) {
+		char **chunks;
+		char *chunk;
+
+		chunks = realloc(p->chunks, ((size_t)p->nchunks + 1) * sizeof(*chunks));
+		if (!chunks)
+			return -ENOMEM;
+		p->chunks = chunks;
+		chunk = malloc(CHUNK_ITEMS * p->item);
+		if (!chunk)
+			return -ENOMEM;
+		p->chunks[p->nchunks++] = chunk;
+		d->bytes += CHUNK_ITEMS * p->item + sizeof(*chunks);
+	}
+	memcpy(pool_get(p, p->n), item, p->item);
+	*ret = p->n++;
+	return 0;
+}
+
+static void pool_done(struct pool *p)
+{
+	for (uint32_t i = 0; i < p->nchunks; i++)
+		free(p->chunks[i]);
+	free(p->chunks);
+}
+
+/* Makes room for one more entry. */
+static int table_reserve(struct dict *d, struct table *t)
+{
+	uint32_t size = t->slots ? t->mask + 1 : 0;
+	struct slot *slots;
+
+	if (t->slots && t->used < size - size / 4)
+		return 0;
+	if (size >= UINT32_C(1) << 31)
+		return -ENOMEM;
+	size = size ? size * 2 : TABLE_MIN;
+	slots = calloc(size, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	for (uint32_t i = 0; t->slots && i <= t->mask; i++) {
+		uint32_t at = t->slots[i].hash & (size - 1);
+
+		if (!t->slots[i].id)
+			continue;
+		while (slots[at].id)
+			at = (at + 1) & (size - 1);
+		slots[at] = t->slots[i];
+	}
+	d->bytes += (size_t)size * sizeof(*slots);
+	if (t->slots)
+		d->bytes -= ((size_t)t->mask + 1) * sizeof(*slots);
+	free(t->slots);
+	t->slots = slots;
+	t->mask = size - 1;
+	return 0;
+}
+
+/*
+ * The slot of the entry for which same(pool item, key) holds, or the empty one where it belongs. Needs a table with
+ * at least one empty slot.
+ */
+static struct slot *table_find(const struct table *t, const struct pool *p, uint32_t hash,
+			       bool (*same)(const void *item, const void *key), const void *key)
+{
+	for (uint32_t at = hash & t->mask;; at = (at + 1) & t->mask) {
+		struct slot *s = &t->slots[at];
+
+		if (!s->id || (s->hash == hash && same(pool_get(p, s->id - 1), key)))
+			return s;
+	}
+}
+
+/* Takes size bytes of the arena, aligned to 4. */
+static void *arena_take(struct dict *d, size_t size)
+{
+	struct block *b = d->arena;
+	void *p;
+
+	size = (size + 3) & ~(size_t)3;
+	if (!b || b->size - b->used < size) {
+		size_t room = MAX(size, (size_t)ARENA_BLOCK);
+		struct block *fresh = malloc(sizeof(*fresh) + room);
+
+		if (!fresh)
+			return NULL;
+		fresh->size = room;
+		fresh->used = 0;
+		d->bytes += sizeof(*fresh) + room;
+		/* One large item must not end the use of a block that is nearly empty. */
+		if (b && room > ARENA_BLOCK) {
+			fresh->next = b->next;
+			b->next = fresh;
+		} else {
+			fresh->next = b;
+			d->arena = fresh;
+		}
+		b = fresh;
+	}
+	p = b->data + b->used;
+	b->used += size;
+	return p;
+}
+
+static bool text_same(const void *item, const void *key)
+{
+	const struct text *a = item, *b = key;
+
+	return a->size == b->size && memcmp(a->s, b->s, a->size) == 0;
+}
+
+/* Interns a string: equal strings get the same pointer. */
+static int text_intern(struct dict *d, const char *s, const char **ret)
+{
+	size_t size = strlen(s);
+	struct text t;
+	struct slot *slot;
+	uint32_t hash, id;
+	char *copy;
+	int r;
+
+	if (size >= UINT32_MAX)
+		return -ENOMEM;
+	t = (struct text){ s, (uint32_t)size };
+	r = table_reserve(d, &d->text_table);
+	if (r < 0)
+		return r;
+	hash = (uint32_t)XXH3_64bits(s, size);
+	slot = table_find(&d->text_table, &d->texts, hash, text_same, &t);
+	if (!slot->id) {
+		copy = arena_take(d, size + 1);
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, s, size + 1);
+		t.s = copy;
+		r = pool_push(d, &d->texts, &t, &id);
+		if (r < 0)
+			return r;
+		*slot = (struct slot){ hash, id + 1 };
+		d->text_table.used++;
+	}
+	*ret = ((struct text *)pool_get(&d->texts, slot->id - 1))->s;
+	return 0;
+}
+
+int dict_new(struct dict **ret)
+{
+	struct dict *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	d->texts.item = sizeof(struct text);
+	d->functions.item = sizeof(struct dict_function);
+	d->frames.item = sizeof(struct dict_frame);
+	d->stacks.item = sizeof(struct dict_stack);
+	d->bytes = sizeof(*d);
+	*ret = d;
+	return 0;
+}
+
+void dict_free(struct dict *d)
+{
+	if (!d)
+		return;
+	for (struct block *b = d->arena, *next; b; b = next) {
+		next = b->next;
+		free(b);
+	}
+	pool_done(&d->texts);
+	pool_done(&d->functions);
+	pool_done(&d->frames);
+	pool_done(&d->stacks);
+	free(d->text_table.slots);
+	free(d->function_table.slots);
+	free(d->frame_table.slots);
+	free(d->stack_table.slots);
+	free(d);
+}
+
+/* Finds the item in its table or adds it. */
+static int intern(struct dict *d, struct table *t, struct pool *p, uint32_t hash,
+		  bool (*same)(const void *item, const void *key), const void *item, uint32_t *ret)
+{
+	struct slot *slot;
+	uint32_t id;
+	int r;
+
+	r = table_reserve(d, t);
+	if (r < 0)
+		return r;
+	slot = table_find(t, p, hash, same, item);
+	if (!slot->id) {
+		r = pool_push(d, p, item, &id);
+		if (r < 0)
+			return r;
+		*slot = (struct slot){ hash, id + 1 };
+		t->used++;
+	}
+	*ret = slot->id - 1;
+	return 0;
+}
+
+/* Strings are interned, so equal ones have equal addresses. */
+static bool function_same(const void *item, const void *key)
+{
+	const struct dict_function *a = item, *b = key;
+
+	return a->name == b->name && a->file == b->file && a->line == b->line;
+}
+
+int dict_function(struct dict *d, const char *name, const char *file, int line, uint32_t *ret)
+{
+	struct dict_function f = { .line = line };
+	uint64_t key[3];
+	int r;
+
+	r = text_intern(d, name, &f.name);
+	if (r < 0)
+		return r;
+	r = text_intern(d, file, &f.file);
+	if (r < 0)
+		return r;
+	key[0] = (uintptr_t)f.name;
+	key[1] = (uintptr_t)f.file;
+	key[2] = (uint32_t)line;
+	return intern(d, &d->function_table, &d->functions, (uint32_t)XXH3_64bits(key, sizeof(key)),
+		      function_same, &f, ret);
+}
+
+static bool frame_same(const void *item, const void *key)
+{
+	const struct dict_frame *a = item, *b = key;
+
+	return a->function == b->function && a->line == b->line;
+}
+
+int dict_frame(struct dict *d, uint32_t function, int line, uint32_t *ret)
+{
+	struct dict_frame f = { function, line };
+	uint32_t hash;
+
+	assert(function < d->functions.n);
+	hash = (uint32_t)XXH3_64bits(&f, sizeof(f));
+	return intern(d, &d->frame_table, &d->frames, hash, frame_same, &f, ret);
+}
+
+static bool stack_same(const void *item, const void *key)
+{
+	const struct dict_stack *a = item, *b = key;
+
+	return a->depth == b->depth &&
+	       (!a->depth || memcmp(a->frames, b->frames, a->depth * sizeof(*a->frames)) == 0);
+}
+
+int dict_stack(struct dict *d, const uint32_t *frames, uint32_t depth, uint32_t *ret)
+{
+	struct dict_stack s = { frames, depth };
+	size_t size = (size_t)depth * sizeof(*frames);
+	uint32_t hash = (uint32_t)XXH3_64bits(frames, size);
+	struct slot *slot;
+	uint32_t *copy;
+	int r;
+
+	r = table_reserve(d, &d->stack_table);
+	if (r < 0)
+		return r;
+	slot = table_find(&d->stack_table, &d->stacks, hash, stack_same, &s);
+	if (slot->id) {
+		*ret = slot->id - 1;
+		return 0;
+	}
+	copy = arena_take(d, size);
+	if (!copy)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < depth; i++) {
+		assert(frames[i] < d->frames.n);
+		copy[i] = frames[i];
+	}
+	s.frames = copy;
+	return intern(d, &d->stack_table, &d->stacks, hash, stack_same, &s, ret);
+}
+
+uint32_t dict_functions(const struct dict *d)
+{
+	return d->functions.n;
+}
+
+uint32_t dict_frames(const struct dict *d)
+{
+	return d->frames.n;
+}
+
+uint32_t dict_stacks(const struct dict *d)
+{
+	return d->stacks.n;
+}
+
+const struct dict_function *dict_get_function(const struct dict *d, uint32_t id)
+{
+	assert(id < d->functions.n);
+	return pool_get(&d->functions, id);
+}
+
+const struct dict_frame *dict_get_frame(const struct dict *d, uint32_t id)
+{
+	assert(id < d->frames.n);
+	return pool_get(&d->frames, id);
+}
+
+const struct dict_stack *dict_get_stack(const struct dict *d, uint32_t id)
+{
+	assert(id < d->stacks.n);
+	return pool_get(&d->stacks, id);
+}
+
+size_t dict_bytes(const struct dict *d)
+{
+	return d->bytes;
+}

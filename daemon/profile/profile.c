@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profile/profile.h"
+
+#include <assert.h>
+
+/* Open-addressing tables of index + 1 into samples and processes; at most 3/4 full. */
+struct hash_index {
+	uint32_t *slots;
+	uint32_t mask;
+};
+
+struct profile_index {
+	struct hash_index samples, processes;
+	uint32_t samples_room, processes_room;
+};
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 29;
+}
+
+static uint32_t sample_hash(uint32_t process, uint32_t thread, uint32_t stack)
+{
+	return (uint32_t)(mix(mix(process, (uint64_t)thread << 32 | stack), 0) >> 16);
+}
+
+static uint32_t process_hash(pid_t pid, uint64_t start_ticks)
+{
+	return (uint32_t)(mix(mix((uint32_t)pid, start_ticks), 0) >> 16);
+}
+
+int profile_new(uint64_t start_ns, uint32_t hz, struct profile **ret)
+{
+	_cleanup_(profile_freep) struct profile *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	p->start_ns = start_ns;
+	p->end_ns = start_ns;
+	p->hz = hz;
+	p->index = calloc(1, sizeof(*p->index));
+	if (!p->index)
+		return -ENOMEM;
+	r = dict_new(&p->dict);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(p);
+	return 0;
+}
+
+void profile_free(struct profile *p)
+{
+	if (!p)
+		return;
+	for (uint32_t i = 0; i < p->nprocesses; i++) {
+		process_info_done(&p->processes[i].info);
+		free(p->processes[i].python);
+	}
+	free(p->processes);
+	free(p->samples);
+	if (p->index) {
+		free(p->index->samples.slots);
+		free(p->index->processes.slots);
+		free(p->index);
+	}
+	dict_free(p->dict);
+	free(p);
+}
+
+/* Makes room for one more of n items; hash(p, i) is that of item i. */
+static int index_reserve(const struct profile *p, struct hash_index *x, uint32_t n,
+			 uint32_t (*hash)(const struct profile *p, uint32_t i))
+{
+	uint32_t size = x->slots ? x->mask + 1 : 0;
+	uint32_t *slots;
+
+	if (x->slots && n < size - size / 4)
+		return 0;
+	if (size >= UINT32_C(1) << 31)
+		return -ENOMEM;
+	size = size ? size * 2 : 64;
+	slots = calloc(size, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = hash(p, i) & (size - 1);
+
+		while (slots[at])
+			at = (at + 1) & (size - 1);
+		slots[at] = i + 1;
+	}
+	free(x->slots);
+	x->slots = slots;
+	x->mask = size - 1;
+	return 0;
+}
+
+/* Doubles an array of *room items when all n are used. */
+static int array_reserve(void **array, uint32_t n, uint32_t *room, size_t item)
+{
+	uint32_t want;
+	void *p;
+
+	if (n < *room)
+		return 0;
+	if (*room >= UINT32_C(1) << 30)
+		return -ENOMEM;
+	want = *room ? *room * 2 : 16;
+	p = reallocarray(*array, want, item);
+	if (!p)
+		return -ENOMEM;
+	*array = p;
+	*room = want;
+	return 0;
+}
+
+static uint32_t hash_of_process(const struct profile *p, uint32_t i)
+{
+	return process_hash(p->processes[i].info.pid, p->processes[i].info.start_ticks);
+}
+
+static uint32_t hash_of_sample(const struct profile *p, uint32_t i)
+{
+	const struct profile_sample *s = &p->samples[i];
+
+	return sample_hash(s->process, s->thread, s->stack);
+}
+
+int profile_process(struct profile *p, const struct process_info *info, const char *python,
+		    uint32_t *ret)
+{
+	struct profile_index *x = p->index;
+	struct profile_process process = {};
+	void *array = p->processes;
+	uint32_t at;
+	int r;
+
+	r = index_reserve(p, &x->processes, p->nprocesses, hash_of_process);
+	if (r < 0)
+		return r;
+	at = process_hash(info->pid, info->start_ticks) & x->processes.mask;
+	for (; x->processes.slots[at]; at = (at + 1) & x->processes.mask) {
+		uint32_t i = x->processes.slots[at] - 1;
+
+		if (p->processes[i].info.pid == info->pid &&
+		    p->processes[i].info.start_ticks == info->start_ticks) {
+			*ret = i;
+			return 0;
+		}
+	}
+	r = array_reserve(&array, p->nprocesses, &x->processes_room, sizeof(*p->processes));
+	if (r < 0)
+		return r;
+	p->processes = array;
+	process.python = strdup(python ? python : "");
+	if (!process.python)
+		return -ENOMEM;
+	r = process_info_copy(info, &process.info);
+	if (r < 0) {
+		free(process.python);
+		return r;
+	}
+	*ret = p->nprocesses;
+	p->processes[p->nprocesses++] = process;
+	x->processes.slots[at] = p->nprocesses;
+	return 0;
+}
+
+int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
+		uint64_t count)
+{
+	struct profile_index *x = p->index;
+	void *array = p->samples;
+	uint32_t at;
+	int r;
+
+	assert(process < p->nprocesses);
+	assert(stack < dict_stacks(p->dict));
+	r = index_reserve(p, &x->samples, p->nsamples, hash_of_sample);
+	if (r < 0)
+		return r;
+	at = sample_hash(process, thread, stack) & x->samples.mask;
+	for (; x->samples.slots[at]; at = (at + 1) & x->samples.mask) {
+		struct profile_sample *s = &p->samples[x->samples.slots[at] - 1];
+
+		if (s->stack == stack && s->thread == thread && s->process == process) {
+			s->count += count;
+			goto counted;
+		}
+	}
+	r = array_reserve(&array, p->nsamples, &x->samples_room, sizeof(*p->samples));
+	if (r < 0)
+		return r;
+	p->samples = array;
+	p->samples[p->nsamples++] = (struct profile_sample){ process, thread, stack, count };
+	x->samples.slots[at] = p->nsamples;
+counted:
+	p->processes[process].samples += count;
+	p->samples_total += count;
+	return 0;
+}
+
+/* From the ids of one dict to those of another; UINT32_MAX: not met yet. */
+struct translation {
+	const struct dict *from;
+	struct dict *to;
+	uint32_t *functions, *frames, *stacks;
+	uint32_t *scratch; /* frames of one stack */
+	uint32_t scratch_room;
+};
+
+static void translation_done(struct translation *t)
+{
+	free(t->functions);
+	free(t->frames);
+	free(t->stacks);
+	free(t->scratch);
+}
+
+static uint32_t *unmet(uint32_t n)
+{
+	uint32_t *ids = malloc(((size_t)n + 1) * sizeof(*ids));
+
+	if (ids)
+		memset(ids, 0xff, ((size_t)n + 1) * sizeof(*ids));
+	return ids;
+}
+
+static int translation_init(struct translation *t)
+{
+	if (t->from == t->to)
+		return 0;
+	t->functions = unmet(dict_functions(t->from));
+	t->frames = unmet(dict_frames(t->from));
+	t->stacks = unmet(dict_stacks(t->from));
+	return t->functions && t->frames && t->stacks ? 0 : -ENOMEM;
+}
+
+static int translate_frame(struct translation *t, uint32_t frame, uint32_t *ret)
+{
+	const struct dict_frame *f = dict_get_frame(t->from, frame);
+	int r;
+
+	if (t->frames[frame] == UINT32_MAX) {
+		if (t->functions[f->function] == UINT32_MAX) {
+			const struct dict_function *fn = dict_get_function(t->from, f->function);
+
+			r = dict_function(t->to, fn->name, fn->file, fn->line,
+					  &t->functions[f->function]);
+			if (r < 0)
+				return r;
+		}
+		r = dict_frame(t->to, t->functions[f->function], f->line, &t->frames[frame]);
+		if (r < 0)
+			return r;
+	}
+	*ret = t->frames[frame];
+	return 0;
+}
+
+static int translate_stack(struct translation *t, uint32_t stack, uint32_t *ret)
+{
+	const struct dict_stack *s;
+	uint32_t *p;
+	int r;
+
+	if (t->from == t->to) {
+		*ret = stack;
+		return 0;
+	}
+	if (t->stacks[stack] == UINT32_MAX) {
+		s = dict_get_stack(t->from, stack);
+		if (!t->scratch || s->depth > t->scratch_room) {
+			p = reallocarray(t->scratch, (size_t)s->depth + 64, sizeof(*p));
+			if (!p)
+				return -ENOMEM;
+			t->scratch = p;
+			t->scratch_room = s->depth + 64;
+		}
+		for (uint32_t i = 0; i < s->depth; i++) {
+			r = translate_frame(t, s->frames[i], &t->scratch[i]);
+			if (r < 0)
+				return r;
+		}
+		r = dict_stack(t->to, t->scratch, s->depth, &t->stacks[stack]);
+		if (r < 0)
+			return r;
+	}
+	*ret = t->stacks[stack];
+	return 0;
+}
+
+/* Adds the samples of from that s (NULL: all) leaves in. */
+static int add_samples(struct profile *p, const struct profile *from, const struct selectors *s)
+{
+	_cleanup_(translation_done) struct translation t = { .from = from->dict, .to = p->dict };
+	_cleanup_free_ uint32_t *processes = NULL;
+	_cleanup_free_ bool *wanted = NULL;
+	uint32_t stack;
+	int r;
+
+	r = translation_init(&t);
+	if (r < 0)
+		return r;
+	processes = unmet(from->nprocesses);
+	wanted = calloc((size_t)from->nprocesses + 1, sizeof(*wanted));
+	if (!processes || !wanted)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < from->nprocesses; i++)
+		wanted[i] = !s || selectors_match_process(s, &from->processes[i]);
+	for (uint32_t i = 0; i < from->nsamples; i++) {
+		const struct profile_sample *sample = &from->samples[i];
+		const struct profile_process *process = &from->processes[sample->process];
+
+		if (!wanted[sample->process] || (s && !selectors_match_thread(s, sample->thread)))
+			continue;
+		if (processes[sample->process] == UINT32_MAX) {
+			r = profile_process(p, &process->info, process->python,
+					    &processes[sample->process]);
+			if (r < 0)
+				return r;
+		}
+		r = translate_stack(&t, sample->stack, &stack);
+		if (r < 0)
+			return r;
+		r = profile_add(p, processes[sample->process], sample->thread, stack,
+				sample->count);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int profile_merge(struct profile *p, const struct profile *from)
+{
+	int r;
+
+	assert(p != from);
+	r = add_samples(p, from, NULL);
+	if (r < 0)
+		return r;
+	tally_add(&p->tally, &from->tally);
+	p->start_ns = p->start_ns ? MIN(p->start_ns, from->start_ns) : from->start_ns;
+	p->end_ns = MAX(p->end_ns, from->end_ns);
+	p->running = p->running || from->running;
+	if (!p->hz)
+		p->hz = from->hz;
+	return 0;
+}
+
+int profile_select(const struct profile *p, const struct selectors *s, struct profile **ret)
+{
+	_cleanup_(profile_freep) struct profile *to = NULL;
+	int r;
+
+	r = profile_new(p->start_ns, p->hz, &to);
+	if (r < 0)
+		return r;
+	to->end_ns = p->end_ns;
+	to->running = p->running;
+	to->tally = p->tally;
+	r = add_samples(to, p, s);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(to);
+	return 0;
+}

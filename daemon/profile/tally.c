@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profile/tally.h"
+
+const char *tally_lost_name(unsigned int cause)
+{
+	static const char *const names[PLOP_LOST_CAUSES] = {
+		[PLOP_LOST_FAULT] = "fault",
+		[PLOP_LOST_STACKS_FULL] = "stacks_full",
+		[PLOP_LOST_FRAMES_FULL] = "frames_full",
+		[PLOP_LOST_UNSUPPORTED] = "unsupported",
+		[PLOP_LOST_CORRUPT] = "corrupt",
+		[PLOP_LOST_DRAIN] = "drain",
+	};
+
+	return cause < ARRAY_SIZE(names) ? names[cause] : "unknown";
+}
+
+void tally_add(struct tally *to, const struct tally *from)
+{
+	to->ticks += from->ticks;
+	to->python += from->python;
+	to->other += from->other;
+	to->truncated += from->truncated;
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		to->lost[i] += from->lost[i];
+}
+
+uint64_t tally_lost(const struct tally *t)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		sum += t->lost[i];
+	return sum;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "util/macro.h"
+
+#define UTF8_REPLACEMENT UINT32_C(0xfffd)
+#define UTF8_MAX         4 /* bytes of one character */
+
+/*
+ * Takes one character off the NUL-terminated s, which must not be at its end. Bytes that are not UTF-8 (stray,
+ * overlong, surrogate, beyond U+10FFFF) give U+FFFD, one byte at a time. Returns the bytes used, 1 to 4.
+ */
+size_t utf8_decode(const char *s, uint32_t *ret);
+/* Writes c, a valid character; returns the bytes written. */
+size_t utf8_encode(uint32_t c, char out[UTF8_MAX]);
+/* A copy in which everything that is not UTF-8 is U+FFFD. NULL: out of memory. Owned by the caller. */
+char *utf8_clean(const char *s);
