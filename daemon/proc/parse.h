@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "util/macro.h"
+
+/*
+ * The texts of /proc as pure functions over buffers. What they hand out as char * is owned by the caller, valid
+ * UTF-8 without control characters; "" where nothing is known. Limits of what is read at all:
+ */
+#define PROC_MAX_CMDLINE      256          /* bytes of process_info.cmdline */
+#define PROC_MAX_CMDLINE_READ 4096         /* of /proc/PID/cmdline */
+#define PROC_MAX_ENVIRON      (256u << 10) /* of /proc/PID/environ; the rest is not looked at */
+#define PROC_MAX_CGROUP       (64u << 10)  /* of /proc/PID/cgroup */
+#define PROC_MAX_LABEL        256          /* bytes of one name: service, version, unit */
+
+/* /proc/PID/stat, see proc(5). comm may hold anything, also ") R 1 (". */
+struct proc_stat {
+	pid_t pid;
+	const char *comm; /* points into the text, not terminated, raw bytes */
+	size_t comm_size;
+	char state;
+	uint64_t utime, stime; /* clock ticks */
+	uint32_t threads;
+	uint64_t start_ticks;
+};
+/* -EBADMSG: not such a line. */
+int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret);
+
+/* The value of NAME in a block of NUL-terminated NAME=value; false: not there. *ret points into the block. */
+bool proc_environ_find(const char *block, size_t size, const char *name, const char **ret,
+		       size_t *ret_size);
+
+/* What the environment says of service and version; NULL where it says nothing. -ENOMEM. */
+struct proc_labels {
+	char *service;
+	char *version;
+};
+int proc_environ_labels(const char *block, size_t size, struct proc_labels *ret);
+
+/*
+ * The one path that stands for the process out of /proc/PID/cgroup: v2's ("0::") unless it is "/" while a v1
+ * hierarchy knows better (hybrid), else name=systemd's, else the longest of v1. *ret points into the text; "" for none.
+ */
+void proc_cgroup_path(const char *text, size_t size, const char **ret, size_t *ret_size);
+
+/* The innermost component that is a systemd .service, .scope or .slice. *ret_size 0: there is none. */
+void proc_cgroup_unit(const char *path, size_t size, const char **ret, size_t *ret_size);
+
+/*
+ * The container's id, 64 hex digits, as docker, containerd, cri-o and podman write it: alone in a component, or
+ * as PREFIX-ID or PREFIX-ID.scope, or behind a last colon. The innermost one; *ret_size 0: there is none.
+ */
+void proc_cgroup_container(const char *path, size_t size, const char **ret, size_t *ret_size);
+
+/* Arguments (NUL-separated) as one line, cut at max bytes before cleaning. NULL: out of memory. */
+char *proc_cmdline_join(const char *data, size_t size, size_t max);
+/*
+ * The script or module that a Python command line runs: the base name of the first argument that is no option, or
+ * what follows -m. *ret_size 0: not found, or program text (-c).
+ */
+void proc_cmdline_script(const char *data, size_t size, const char **ret, size_t *ret_size);

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+
+#include "proc/parse.h"
+#include "proc/process.h"
+#include "proc/text.h"
+#include "util/buf.h"
+#include "util/clock.h"
+
+/* A process that ended shows as a missing file or as ESRCH, by the moment. */
+static int gone(int e)
+{
+	return e == ENOENT ? -ESRCH : -e;
+}
+
+/* The first max bytes of /proc/PID/NAME into b, which is emptied before. */
+static int read_file(pid_t pid, const char *name, size_t max, struct buf *b)
+{
+	_cleanup_close_ int fd = -EBADF;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return gone(errno);
+	buf_clear(b);
+	while (b->size < max) {
+		size_t want = MIN(max - b->size, (size_t)4096);
+		char *to = buf_reserve(b, want);
+		ssize_t n;
+
+		if (!to)
+			return -ENOMEM;
+		n = read(fd, to, want);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return gone(errno);
+		if (n == 0)
+			break;
+		b->size += (size_t)n;
+	}
+	return 0;
+}
+
+/* The same for a file that the caller may be forbidden to read, or that is empty for kernel threads. */
+static int read_optional(pid_t pid, const char *name, size_t max, struct buf *b)
+{
+	int r = read_file(pid, name, max, b);
+
+	if (r == -EACCES || r == -EPERM || r == -EINVAL || r == -EIO) {
+		buf_clear(b);
+		return 0;
+	}
+	return r;
+}
+
+static int read_stat(pid_t pid, struct buf *b, struct proc_stat *ret)
+{
+	int r = read_file(pid, "stat", 4096, b);
+
+	if (r < 0)
+		return r;
+	r = proc_stat_parse(b->data ? b->data : "", b->size, ret);
+	/* Older kernels give an empty file while the process is being reaped. */
+	if (r < 0)
+		return b->size == 0 ? -ESRCH : r;
+	/* A dead thread group leader that is only waited for. */
+	return ret->state == 'X' || ret->state == 'x' ? -ESRCH : 0;
+}
+
+int process_usage_read(pid_t pid, struct process_usage *ret)
+{
+	_cleanup_buf_ struct buf b = {};
+	struct proc_stat s;
+	int r = read_stat(pid, &b, &s);
+
+	if (r < 0)
+		return r;
+	ret->threads = s.threads;
+	ret->cpu_ticks = s.utime + s.stime;
+	ret->start_ticks = s.start_ticks;
+	return 0;
+}
+
+static double start_time(uint64_t ticks)
+{
+	double boot = ((double)clock_ns(CLOCK_REALTIME) - (double)clock_ns(CLOCK_BOOTTIME)) / 1e9;
+
+	return boot + (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+static int read_uid(pid_t pid, struct buf *b, uid_t *ret)
+{
+	const char *at;
+	int r = read_file(pid, "status", 16384, b);
+
+	if (r < 0)
+		return r;
+	buf_putc(b, '\0');
+	if (b->error)
+		return b->error;
+	at = strstr(b->data, "\nUid:");
+	if (!at)
+		return -EBADMSG;
+	*ret = (uid_t)strtoul(at + 5, NULL, 10);
+	return 0;
+}
+
+static int read_exe(pid_t pid, char **ret)
+{
+	char path[64], target[PATH_MAX + 16];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	n = readlink(path, target, sizeof(target));
+	/* Kernel threads have none, and others' may be forbidden. */
+	if (n < 0)
+		n = 0;
+	*ret = text_sanitize(target, (size_t)n);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int read_cgroup(pid_t pid, struct buf *b, struct process_info *p)
+{
+	const char *path, *part;
+	size_t path_size, size;
+	int r = read_optional(pid, "cgroup", PROC_MAX_CGROUP, b);
+
+	if (r < 0)
+		return r;
+	proc_cgroup_path(b->data ? b->data : "", b->size, &path, &path_size);
+	p->cgroup = text_sanitize(path, MIN(path_size, (size_t)PATH_MAX));
+	proc_cgroup_unit(path, path_size, &part, &size);
+	p->unit = text_sanitize(part, MIN(size, (size_t)PROC_MAX_LABEL));
+	proc_cgroup_container(path, path_size, &part, &size);
+	p->container = text_sanitize(part, size);
+	return p->cgroup && p->unit && p->container ? 0 : -ENOMEM;
+}
+
+/* A login session's scope or a user's manager says nothing of what the process serves. */
+static bool is_service_unit(const char *unit)
+{
+	size_t n = strlen(unit);
+
+	return n > 8 && streq(unit + n - 8, ".service") && strncmp(unit, "user@", 5) != 0;
+}
+
+/* cmdline, and what it, the environment and the cgroup say of service and version. */
+static int read_labels(pid_t pid, struct buf *b, struct process_info *p)
+{
+	_cleanup_free_ char *script = NULL;
+	struct proc_labels labels;
+	const char *part;
+	size_t size;
+	int r = read_optional(pid, "cmdline", PROC_MAX_CMDLINE_READ, b);
+
+	if (r < 0)
+		return r;
+	p->cmdline = proc_cmdline_join(b->data ? b->data : "", b->size, PROC_MAX_CMDLINE);
+	proc_cmdline_script(b->data ? b->data : "", b->size, &part, &size);
+	script = text_sanitize(part, MIN(size, (size_t)PROC_MAX_LABEL));
+	if (!p->cmdline || !script)
+		return -ENOMEM;
+	r = read_optional(pid, "environ", PROC_MAX_ENVIRON, b);
+	if (r < 0)
+		return r;
+	r = proc_environ_labels(b->data ? b->data : "", b->size, &labels);
+	if (r < 0)
+		return r;
+	p->service = labels.service;
+	p->version = labels.version ? labels.version : strdup("");
+	if (!p->service)
+		p->service = strdup(is_service_unit(p->unit) ? p->unit :
+				    *p->container            ? p->container :
+				    *script                  ? script :
+							       p->unit);
+	return p->service && p->version ? 0 : -ENOMEM;
+}
+
+static int read_all(pid_t pid, struct process_info *p)
+{
+	_cleanup_buf_ struct buf b = {};
+	struct proc_stat s, again;
+	int r;
+
+	r = read_stat(pid, &b, &s);
+	if (r < 0)
+		return r;
+	p->pid = pid;
+	p->start_ticks = s.start_ticks;
+	p->start_time = start_time(s.start_ticks);
+	p->comm = text_sanitize(s.comm, s.comm_size);
+	if (!p->comm)
+		return -ENOMEM;
+	r = read_uid(pid, &b, &p->uid);
+	if (r < 0)
+		return r;
+	r = read_exe(pid, &p->exe);
+	if (r < 0)
+		return r;
+	r = read_cgroup(pid, &b, p);
+	if (r < 0)
+		return r;
+	r = read_labels(pid, &b, p);
+	if (r < 0)
+		return r;
+	/* The pid may have gone to another process between two files. */
+	r = read_stat(pid, &b, &again);
+	if (r < 0)
+		return r;
+	return again.start_ticks == s.start_ticks ? 0 : -ESRCH;
+}
+
+int process_info_read(pid_t pid, struct process_info *ret)
+{
+	struct process_info p = {};
+	int r = pid > 0 ? read_all(pid, &p) : -ESRCH;
+
+	if (r < 0) {
+		process_info_done(&p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+#define STRINGS(p)                                                                               \
+	{                                                                                        \
+		&(p)->comm, &(p)->exe, &(p)->cmdline, &(p)->cgroup, &(p)->unit, &(p)->container, \
+			&(p)->service, &(p)->version                                             \
+	}
+
+int process_info_copy(const struct process_info *from, struct process_info *ret)
+{
+	struct process_info p = *from;
+	char *const *source[] = STRINGS(from);
+	char **copy[] = STRINGS(&p);
+	bool complete = true;
+
+	for (size_t i = 0; i < ARRAY_SIZE(copy); i++) {
+		*copy[i] = strdup(*source[i]);
+		complete = complete && *copy[i];
+	}
+	if (!complete) {
+		process_info_done(&p);
+		return -ENOMEM;
+	}
+	*ret = p;
+	return 0;
+}
+
+void process_info_done(struct process_info *p)
+{
+	char **strings[] = STRINGS(p);
+
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
+		free(*strings[i]);
+		*strings[i] = NULL;
+	}
+}
+
+static void closedirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+int process_for_each(int (*fn)(pid_t pid, void *ctx), void *ctx)
+{
+	_cleanup_(closedirp) DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	if (!d)
+		return -errno;
+	for (;;) {
+		char *end;
+		long pid;
+		int r;
+
+		errno = 0;
+		e = readdir(d);
+		if (!e)
+			return -errno;
+		if (e->d_name[0] < '1' || e->d_name[0] > '9')
+			continue;
+		pid = strtol(e->d_name, &end, 10);
+		if (*end || pid > INT_MAX)
+			continue;
+		r = fn((pid_t)pid, ctx);
+		if (r != 0)
+			return r;
+	}
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <sys/uio.h>
+
+#include "proc/process.h"
+
+static int memory_read(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	struct iovec local = { .iov_base = buffer, .iov_len = size };
+	struct iovec remote = { .iov_base = (void *)(uintptr_t)address, .iov_len = size };
+	ssize_t n;
+
+	if (size == 0)
+		return 0;
+	n = process_vm_readv((pid_t)(intptr_t)ctx, &local, 1, &remote, 1, 0);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == size ? 0 : -EFAULT;
+}
+
+struct reader process_memory_reader(pid_t pid)
+{
+	return (struct reader){ .read = memory_read, .ctx = (void *)(intptr_t)pid };
+}
+
+static int file_read(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	char *to = buffer;
+
+	if (address > INT64_MAX || size > INT64_MAX - address)
+		return -EFAULT;
+	while (size > 0) {
+		ssize_t n = pread((int)(intptr_t)ctx, to, size, (off_t)address);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EFAULT;
+		to += n;
+		size -= (size_t)n;
+		address += (uint64_t)n;
+	}
+	return 0;
+}
+
+struct reader file_reader(int fd)
+{
+	return (struct reader){ .read = file_read, .ctx = (void *)(intptr_t)fd };
+}
+
+static int bytes_read(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	const struct reader_bytes *m = ctx;
+
+	if (size == 0)
+		return 0;
+	if (address < m->base || address - m->base > m->size ||
+	    size > m->size - (address - m->base))
+		return -EFAULT;
+	memcpy(buffer, (const char *)m->data + (address - m->base), size);
+	return 0;
+}
+
+struct reader bytes_reader(const struct reader_bytes *m)
+{
+	return (struct reader){ .read = bytes_read, .ctx = (void *)(uintptr_t)m };
+}

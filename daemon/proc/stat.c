@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proc/parse.h"
+
+/* A decimal number at *p, before end; false: there is none, or it does not fit. */
+static bool take_number(const char **p, const char *end, uint64_t *ret)
+{
+	const char *s = *p;
+	uint64_t v = 0;
+
+	while (s < end && *s == ' ')
+		s++;
+	if (s == end || *s < '0' || *s > '9')
+		return false;
+	for (; s < end && *s >= '0' && *s <= '9'; s++) {
+		if (__builtin_mul_overflow(v, 10u, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v))
+			return false;
+	}
+	*ret = v;
+	*p = s;
+	return true;
+}
+
+/* Passes over one field, whatever it holds (a few are negative). */
+static bool skip_field(const char **p, const char *end)
+{
+	const char *s = *p;
+
+	while (s < end && *s == ' ')
+		s++;
+	if (s == end || *s == '\n')
+		return false;
+	while (s < end && *s != ' ' && *s != '\n')
+		s++;
+	*p = s;
+	return true;
+}
+
+int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret)
+{
+	const char *p = text, *end = text + size, *open, *close;
+	struct proc_stat s = {};
+	uint64_t pid, threads = 0;
+
+	if (!take_number(&p, end, &pid) || pid > INT32_MAX)
+		return -EBADMSG;
+	open = memchr(p, '(', (size_t)(end - p));
+	/* The last ")": comm is not escaped, while the fields after it never hold one. */
+	close = open ? memrchr(open, ')', (size_t)(end - open)) : NULL;
+	if (!close)
+		return -EBADMSG;
+	s.pid = (pid_t)pid;
+	s.comm = open + 1;
+	s.comm_size = (size_t)(close - open) - 1;
+	p = close + 1;
+	while (p < end && *p == ' ')
+		p++;
+	if (p == end)
+		return -EBADMSG;
+	s.state = *p++;
+	/* Fields 4 to 22, numbered as in proc(5). */
+	for (int field = 4; field <= 22; field++) {
+		uint64_t *to = field == 14 ? &s.utime :
+			       field == 15 ? &s.stime :
+			       field == 20 ? &threads :
+			       field == 22 ? &s.start_ticks :
+					     NULL;
+
+		if (to ? !take_number(&p, end, to) : !skip_field(&p, end))
+			return -EBADMSG;
+	}
+	s.threads = (uint32_t)MIN(threads, (uint64_t)UINT32_MAX);
+	*ret = s;
+	return 0;
+}
