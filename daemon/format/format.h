@@ -6,10 +6,10 @@
 
 /* The encoders: a profile in, bytes out. Pure. */
 struct format {
-	const char *name;	  /* "pprof" */
+	const char *name;         /* "pprof" */
 	const char *content_type; /* for HTTP */
-	const char *extension;	  /* "pb.gz" */
-	bool binary;		  /* not to be written to a terminal */
+	const char *extension;    /* "pb.gz" */
+	bool binary;              /* not to be written to a terminal */
 	int (*encode)(const struct profile *p, struct buf *out); /* 0, -ENOMEM, -E2BIG */
 };
 

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "format/format.h"
+
+int pprof_encode(const struct profile *p, struct buf *out);
+int collapsed_encode(const struct profile *p, struct buf *out);
+int speedscope_encode(const struct profile *p, struct buf *out);
+int plop_encode(const struct profile *p, struct buf *out);
+int json_encode(const struct profile *p, struct buf *out);

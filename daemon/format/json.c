@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+
+#include "format/encoders.h"
+#include "format/text.h"
+
+static void write_head(const struct profile *p, struct buf *out)
+{
+	buf_puts(out, "{\"type\":\"plop-callgraph\",\"version\":1,\"start\":");
+	text_json_seconds(out, p->start_ns);
+	buf_puts(out, ",\"end\":");
+	text_json_seconds(out, p->end_ns);
+	buf_puts(out, ",\"duration_s\":");
+	text_json_seconds(out, p->end_ns > p->start_ns ? p->end_ns - p->start_ns : 0);
+	buf_printf(out, ",\"hz\":%" PRIu32 ",\"running\":%s,", p->hz,
+		   p->running ? "true" : "false");
+	text_json_tally(out, &p->tally);
+	buf_printf(out, ",\"samples\":%" PRIu64, p->samples_total);
+}
+
+static void write_process(const struct profile_process *p, struct buf *out)
+{
+	buf_printf(out, "{\"pid\":%d,\"start_time\":", (int)p->info.pid);
+	text_json_double(out, p->info.start_time);
+	buf_puts(out, ",\"python\":");
+	text_json(out, p->python);
+	buf_puts(out, ",\"comm\":");
+	text_json(out, p->info.comm);
+	buf_puts(out, ",\"service\":");
+	text_json(out, p->info.service);
+	buf_printf(out, ",\"samples\":%" PRIu64 "}", p->samples);
+}
+
+/* The call graph, as GET /v1/profile, /v1/stream and the viewer know it. */
+int json_encode(const struct profile *p, struct buf *out)
+{
+	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
+	int r;
+
+	r = callgraph_new(p, &g);
+	if (r < 0)
+		return r;
+	write_head(p, out);
+	buf_puts(out, ",\"processes\":[");
+	for (uint32_t i = 0; i < p->nprocesses; i++) {
+		if (i)
+			buf_putc(out, ',');
+		write_process(&p->processes[i], out);
+	}
+	buf_puts(out, "],\"nodes\":[");
+	for (uint32_t i = 0; i < g->nnodes; i++) {
+		const struct callgraph_node *n = &g->nodes[i];
+		const struct dict_function *f = dict_get_function(p->dict, n->function);
+
+		buf_printf(out, "%s{\"id\":%" PRIu32 ",\"function\":", i ? "," : "", i);
+		text_json(out, f->name);
+		buf_puts(out, ",\"file\":");
+		text_json(out, f->file);
+		buf_printf(out, ",\"line\":%d,\"self\":%" PRIu64 ",\"total\":%" PRIu64 "}", f->line,
+			   n->self, n->total);
+	}
+	buf_puts(out, "],\"edges\":[");
+	for (uint32_t i = 0; i < g->nedges; i++) {
+		const struct callgraph_edge *e = &g->edges[i];
+
+		buf_printf(out,
+			   "%s{\"source\":%" PRIu32 ",\"target\":%" PRIu32 ",\"count\":%" PRIu64
+			   "}",
+			   i ? "," : "", e->source, e->target, e->count);
+	}
+	buf_puts(out, "]}");
+	return out->error;
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+#include <zlib.h>
+
+#include "format/encoders.h"
+#include "format/text.h"
+#include "pprof.pb-c.h"
+#include "profile/utf8.h"
+
+#define FLUSH (64 * 1024)
+
+/*
+ * A protobuf message is the concatenation of its parts, so the profile is packed and compressed piece by piece and
+ * never exists as a tree. Readers to please: Parca wants ids 1 to n in the order of the tables and drops numeric
+ * labels; go tool pprof cuts <...> out of a name that equals system_name, which therefore stays empty.
+ */
+struct writer {
+	struct dict *strings; /* the string table: entry i is the name of function i */
+	struct buf packed;
+	z_stream z;
+	bool z_begun;
+	struct buf *out;
+};
+
+static void writer_done(struct writer *w)
+{
+	dict_free(w->strings);
+	buf_free(&w->packed);
+	if (w->z_begun)
+		deflateEnd(&w->z);
+}
+
+static int writer_init(struct writer *w, struct buf *out)
+{
+	int r;
+
+	w->out = out;
+	r = dict_new(&w->strings);
+	if (r < 0)
+		return r;
+	/* 16: a gzip header, with neither time nor name, so that equal profiles are equal bytes. */
+	if (deflateInit2(&w->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8,
+			 Z_DEFAULT_STRATEGY) != Z_OK)
+		return -ENOMEM;
+	w->z_begun = true;
+	return 0;
+}
+
+static int compress_packed(struct writer *w, int flush)
+{
+	int z;
+
+	if (w->packed.error)
+		return w->packed.error;
+	w->z.next_in = (unsigned char *)w->packed.data;
+	w->z.avail_in = (unsigned int)w->packed.size;
+	do {
+		unsigned char *room = buf_reserve(w->out, FLUSH);
+
+		if (!room)
+			return -ENOMEM;
+		w->z.next_out = room;
+		w->z.avail_out = FLUSH;
+		z = deflate(&w->z, flush);
+		w->out->size += FLUSH - w->z.avail_out;
+	} while (z == Z_OK && w->z.avail_out == 0);
+	buf_clear(&w->packed);
+	return 0;
+}
+
+static int emit(struct writer *w, const Plop__Pprof__Profile *part)
+{
+	size_t size = plop__pprof__profile__get_packed_size(part);
+	void *room = buf_reserve(&w->packed, size);
+
+	if (!room)
+		return -ENOMEM;
+	w->packed.size += plop__pprof__profile__pack(part, room);
+	return w->packed.size >= FLUSH ? compress_packed(w, Z_NO_FLUSH) : 0;
+}
+
+/* The string's index. */
+static int string(struct writer *w, const char *s, int64_t *ret)
+{
+	_cleanup_free_ char *clean = utf8_clean(s);
+	uint32_t id;
+	int r;
+
+	if (!clean)
+		return -ENOMEM;
+	r = dict_function(w->strings, clean, "", 0, &id);
+	if (r < 0)
+		return r;
+	*ret = id;
+	return 0;
+}
+
+static int64_t period_ns(const struct profile *p)
+{
+	return (int64_t)(NSEC_PER_SEC / MAX(p->hz, 1u));
+}
+
+static int write_comment(struct writer *w, const struct profile *p, int64_t *ret)
+{
+	_cleanup_buf_ struct buf b = {};
+	_cleanup_free_ char *s = NULL;
+
+	buf_printf(&b,
+		   "ticks=%" PRIu64 " python=%" PRIu64 " other=%" PRIu64 " truncated=%" PRIu64
+		   " samples=%" PRIu64,
+		   p->tally.ticks, p->tally.python, p->tally.other, p->tally.truncated,
+		   p->samples_total);
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		buf_printf(&b, " lost.%s=%" PRIu64, tally_lost_name(i), p->tally.lost[i]);
+	s = buf_string(&b);
+	return s ? string(w, s, ret) : -ENOMEM;
+}
+
+static int write_head(struct writer *w, const struct profile *p)
+{
+	Plop__Pprof__ValueType count = PLOP__PPROF__VALUE_TYPE__INIT;
+	Plop__Pprof__ValueType cpu = PLOP__PPROF__VALUE_TYPE__INIT;
+	Plop__Pprof__ValueType *types[] = { &count, &cpu };
+	Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
+	int64_t comment, empty;
+	int r;
+
+	r = string(w, "", &empty);
+	if (r == 0)
+		r = string(w, "samples", &count.type);
+	if (r == 0)
+		r = string(w, "count", &count.unit);
+	if (r == 0)
+		r = string(w, "cpu", &cpu.type);
+	if (r == 0)
+		r = string(w, "nanoseconds", &cpu.unit);
+	if (r == 0)
+		r = write_comment(w, p, &comment);
+	if (r < 0)
+		return r;
+	m.n_sample_types = ARRAY_SIZE(types);
+	m.sample_types = types;
+	m.time_nanos = (int64_t)p->start_ns;
+	m.duration_nanos = p->end_ns > p->start_ns ? (int64_t)(p->end_ns - p->start_ns) : 0;
+	m.period_type = &cpu;
+	m.period = period_ns(p);
+	m.n_comments = 1;
+	m.comments = &comment;
+	m.default_sample_type = cpu.type;
+	return emit(w, &m);
+}
+
+/* One mapping for all, whose flags say that nothing is left to symbolize. Readers show its file as the program. */
+static int write_mapping(struct writer *w, const struct profile *p)
+{
+	Plop__Pprof__Mapping mapping = PLOP__PPROF__MAPPING__INIT;
+	Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
+	Plop__Pprof__Mapping *mappings[] = { &mapping };
+	const char *exe = p->nprocesses ? p->processes[0].info.exe : "";
+	int r;
+
+	for (uint32_t i = 1; i < p->nprocesses; i++)
+		if (!streq(p->processes[i].info.exe, exe))
+			exe = "";
+	mapping.id = 1;
+	mapping.has_functions = true;
+	mapping.has_file_names = true;
+	mapping.has_line_numbers = true;
+	r = string(w, *exe ? exe : "python", &mapping.file_name);
+	if (r < 0)
+		return r;
+	m.n_mappings = 1;
+	m.mappings = mappings;
+	return emit(w, &m);
+}
+
+static int write_functions(struct writer *w, const struct dict *d)
+{
+	for (uint32_t i = 0; i < dict_functions(d); i++) {
+		const struct dict_function *f = dict_get_function(d, i);
+		Plop__Pprof__Function function = PLOP__PPROF__FUNCTION__INIT;
+		Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
+		Plop__Pprof__Function *functions[] = { &function };
+		int r;
+
+		function.id = i + UINT64_C(1);
+		function.start_line = f->line;
+		r = string(w, f->name, &function.name);
+		if (r == 0)
+			r = string(w, f->file, &function.file_name);
+		if (r < 0)
+			return r;
+		m.n_functions = 1;
+		m.functions = functions;
+		r = emit(w, &m);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int write_locations(struct writer *w, const struct dict *d)
+{
+	for (uint32_t i = 0; i < dict_frames(d); i++) {
+		const struct dict_frame *f = dict_get_frame(d, i);
+		Plop__Pprof__Location location = PLOP__PPROF__LOCATION__INIT;
+		Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
+		Plop__Pprof__Location *locations[] = { &location };
+		Plop__Pprof__Line line = PLOP__PPROF__LINE__INIT;
+		Plop__Pprof__Line *lines[] = { &line };
+		int r;
+
+		line.function_id = f->function + UINT64_C(1);
+		line.line = f->line;
+		location.id = i + UINT64_C(1);
+		location.mapping_id = 1;
+		location.n_lines = 1;
+		location.lines = lines;
+		m.n_locations = 1;
+		m.locations = locations;
+		r = emit(w, &m);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Keys of labels, as strings. */
+struct label_keys {
+	int64_t pid, thread, comm;
+};
+
+static int label_number(struct writer *w, uint64_t n, int64_t *ret)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, n);
+	return string(w, text, ret);
+}
+
+static int write_sample(struct writer *w, const struct profile *p, const struct profile_sample *s,
+			const struct label_keys *keys, uint64_t *ids)
+{
+	const struct dict_stack *stack = dict_get_stack(p->dict, s->stack);
+	const struct process_info *info = &p->processes[s->process].info;
+	int64_t values[] = { (int64_t)s->count, (int64_t)s->count * period_ns(p) };
+	Plop__Pprof__Label pid = PLOP__PPROF__LABEL__INIT, comm = pid, thread = pid;
+	Plop__Pprof__Label *labels[] = { &pid, &comm, &thread };
+	Plop__Pprof__Sample sample = PLOP__PPROF__SAMPLE__INIT;
+	Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
+	Plop__Pprof__Sample *samples[] = { &sample };
+	int r;
+
+	for (uint32_t i = 0; i < stack->depth; i++)
+		ids[i] = stack->frames[stack->depth - 1 - i] + UINT64_C(1);
+	pid.key = keys->pid;
+	comm.key = keys->comm;
+	thread.key = keys->thread;
+	r = label_number(w, (uint64_t)info->pid, &pid.str);
+	if (r == 0)
+		r = string(w, info->comm, &comm.str);
+	if (r == 0 && s->thread)
+		r = label_number(w, s->thread, &thread.str);
+	if (r < 0)
+		return r;
+	sample.n_location_ids = stack->depth;
+	sample.location_ids = ids;
+	sample.n_values = ARRAY_SIZE(values);
+	sample.values = values;
+	sample.n_labels = s->thread ? 3 : 2;
+	sample.labels = labels;
+	m.n_samples = 1;
+	m.samples = samples;
+	return emit(w, &m);
+}
+
+static int write_samples(struct writer *w, const struct profile *p)
+{
+	_cleanup_free_ uint64_t *ids = NULL;
+	struct label_keys keys;
+	uint32_t deepest = 0;
+	int r;
+
+	for (uint32_t i = 0; i < dict_stacks(p->dict); i++)
+		deepest = MAX(deepest, dict_get_stack(p->dict, i)->depth);
+	ids = calloc((size_t)deepest + 1, sizeof(*ids));
+	if (!ids)
+		return -ENOMEM;
+	r = string(w, "pid", &keys.pid);
+	if (r == 0)
+		r = string(w, "thread", &keys.thread);
+	if (r == 0)
+		r = string(w, "comm", &keys.comm);
+	for (uint32_t i = 0; r == 0 && i < p->nsamples; i++)
+		r = write_sample(w, p, &p->samples[i], &keys, ids);
+	return r;
+}
+
+/* Last: by now every string is known. */
+static int write_strings(struct writer *w)
+{
+	for (uint32_t i = 0; i < dict_functions(w->strings); i++) {
+		Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
+		char *strings[] = { (char *)dict_get_function(w->strings, i)->name };
+		int r;
+
+		m.n_strings = 1;
+		m.strings = strings;
+		r = emit(w, &m);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int pprof_encode(const struct profile *p, struct buf *out)
+{
+	_cleanup_(writer_done) struct writer w = {};
+	int r;
+
+	r = writer_init(&w, out);
+	if (r == 0)
+		r = write_head(&w, p);
+	if (r == 0)
+		r = write_samples(&w, p);
+	if (r == 0)
+		r = write_mapping(&w, p);
+	if (r == 0)
+		r = write_locations(&w, p->dict);
+	if (r == 0)
+		r = write_functions(&w, p->dict);
+	if (r == 0)
+		r = write_strings(&w);
+	if (r == 0)
+		r = compress_packed(&w, Z_FINISH);
+	return r;
+}

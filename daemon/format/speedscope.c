@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+
+#include "format/encoders.h"
+#include "format/text.h"
+
+/*
+ * speedscope's own JSON (file-format-schema.json of speedscope 1.25): frames shared by all, a "sampled" profile for
+ * each process. Its readers tell frames apart by index, so a frame here is a line being executed, as in the dict.
+ */
+static void write_frames(const struct dict *d, struct buf *out)
+{
+	for (uint32_t i = 0; i < dict_frames(d); i++) {
+		const struct dict_frame *f = dict_get_frame(d, i);
+		const struct dict_function *fn = dict_get_function(d, f->function);
+
+		buf_puts(out, i ? ",{\"name\":" : "{\"name\":");
+		text_json(out, fn->name);
+		if (*fn->file) {
+			buf_puts(out, ",\"file\":");
+			text_json(out, fn->file);
+		}
+		if (f->line > 0)
+			buf_printf(out, ",\"line\":%d", f->line);
+		buf_putc(out, '}');
+	}
+}
+
+static int compare_samples(const void *pa, const void *pb)
+{
+	const struct profile_sample *a = pa, *b = pb;
+
+	if (a->process != b->process)
+		return a->process > b->process ? 1 : -1;
+	return (a->stack > b->stack) - (a->stack < b->stack);
+}
+
+/* The samples by process and stack, threads added up. Owned by the caller. */
+static int by_process(const struct profile *p, struct profile_sample **ret, uint32_t *ret_n)
+{
+	struct profile_sample *s = calloc((size_t)p->nsamples + 1, sizeof(*s));
+	uint32_t n = 0;
+
+	if (!s)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < p->nsamples; i++)
+		s[i] = p->samples[i];
+	qsort(s, p->nsamples, sizeof(*s), compare_samples);
+	for (uint32_t i = 0; i < p->nsamples; i++) {
+		if (n && compare_samples(&s[n - 1], &s[i]) == 0)
+			s[n - 1].count += s[i].count;
+		else
+			s[n++] = s[i];
+	}
+	*ret = s;
+	*ret_n = n;
+	return 0;
+}
+
+static void write_profile(const struct profile *p, uint32_t process, const struct profile_sample *s,
+			  uint32_t n, struct buf *out)
+{
+	_cleanup_buf_ struct buf name = {};
+	_cleanup_free_ char *text = NULL;
+
+	buf_printf(&name, "%s (pid %d)", p->processes[process].info.comm,
+		   (int)p->processes[process].info.pid);
+	text = buf_string(&name);
+	buf_puts(out, "{\"type\":\"sampled\",\"name\":");
+	text_json(out, text ? text : "");
+	buf_printf(out,
+		   ",\"unit\":\"none\",\"startValue\":0,\"endValue\":%" PRIu64 ",\"samples\":[",
+		   p->processes[process].samples);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct dict_stack *stack = dict_get_stack(p->dict, s[i].stack);
+
+		buf_puts(out, i ? ",[" : "[");
+		for (uint32_t k = 0; k < stack->depth; k++)
+			buf_printf(out, "%s%" PRIu32, k ? "," : "", stack->frames[k]);
+		buf_putc(out, ']');
+	}
+	buf_puts(out, "],\"weights\":[");
+	for (uint32_t i = 0; i < n; i++)
+		buf_printf(out, "%s%" PRIu64, i ? "," : "", s[i].count);
+	buf_puts(out, "]}");
+}
+
+int speedscope_encode(const struct profile *p, struct buf *out)
+{
+	_cleanup_free_ struct profile_sample *samples = NULL;
+	uint32_t n, end;
+	int r;
+
+	r = by_process(p, &samples, &n);
+	if (r < 0)
+		return r;
+	buf_puts(out, "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\","
+		      "\"exporter\":\"plop@" PLOP_VERSION "\",\"name\":\"plop\",\"plop\":{");
+	text_json_tally(out, &p->tally);
+	buf_puts(out, "},\"shared\":{\"frames\":[");
+	write_frames(p->dict, out);
+	buf_puts(out, "]},\"profiles\":[");
+	for (uint32_t i = 0; i < n; i = end) {
+		for (end = i; end < n && samples[end].process == samples[i].process;)
+			end++;
+		if (i)
+			buf_putc(out, ',');
+		write_profile(p, samples[i].process, samples + i, end - i, out);
+	}
+	buf_puts(out, "]}");
+	return out->error;
+}

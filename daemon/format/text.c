@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "format/text.h"
+
+#include <inttypes.h>
+
+#include "profile/utf8.h"
+
+void text_json(struct buf *b, const char *s)
+{
+	char bytes[UTF8_MAX];
+	uint32_t c;
+
+	buf_putc(b, '"');
+	while (*s) {
+		s += utf8_decode(s, &c);
+		if (c == '"' || c == '\\') {
+			buf_putc(b, '\\');
+			buf_putc(b, (char)c);
+		} else if (c < 0x20 || c == 0x7f || c == 0x2028 || c == 0x2029) {
+			/* The last two are legal in JSON, but end a line in older JavaScript. */
+			buf_printf(b, "\\u%04" PRIx32, c);
+		} else {
+			buf_append(b, bytes, utf8_encode(c, bytes));
+		}
+	}
+	buf_putc(b, '"');
+}
+
+static void seconds(struct buf *b, uint64_t whole, uint64_t fraction, int digits)
+{
+	while (digits > 1 && fraction % 10 == 0) {
+		fraction /= 10;
+		digits--;
+	}
+	buf_printf(b, "%" PRIu64 ".%0*" PRIu64, whole, digits, fraction);
+}
+
+void text_json_seconds(struct buf *b, uint64_t ns)
+{
+	seconds(b, ns / NSEC_PER_SEC, ns % NSEC_PER_SEC, 9);
+}
+
+void text_json_double(struct buf *b, double s)
+{
+	uint64_t us;
+
+	/* Also false for NaN. */
+	if (!(s > 0 && s < 1e12))
+		s = 0;
+	us = (uint64_t)(s * 1e6 + 0.5);
+	seconds(b, us / USEC_PER_SEC, us % USEC_PER_SEC, 6);
+}
+
+void text_python(struct buf *b, const char *s)
+{
+	uint32_t c;
+
+	buf_putc(b, '\'');
+	while (*s) {
+		s += utf8_decode(s, &c);
+		if (c == '\'' || c == '\\') {
+			buf_putc(b, '\\');
+			buf_putc(b, (char)c);
+		} else if (c < 0x20 || c == 0x7f) {
+			buf_printf(b, "\\x%02" PRIx32, c);
+		} else if (c < 0x7f) {
+			buf_putc(b, (char)c);
+		} else if (c < 0x10000) {
+			buf_printf(b, "\\u%04" PRIx32, c);
+		} else {
+			buf_printf(b, "\\U%08" PRIx32, c);
+		}
+	}
+	buf_putc(b, '\'');
+}
+
+void text_collapsed(struct buf *b, const char *s)
+{
+	char bytes[UTF8_MAX];
+	uint32_t c;
+
+	while (*s) {
+		s += utf8_decode(s, &c);
+		if (c == ';')
+			c = ':';
+		else if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029)
+			c = UTF8_REPLACEMENT;
+		buf_append(b, bytes, utf8_encode(c, bytes));
+	}
+}
+
+void text_json_tally(struct buf *b, const struct tally *t)
+{
+	buf_printf(b,
+		   "\"ticks\":%" PRIu64 ",\"python\":%" PRIu64 ",\"other\":%" PRIu64
+		   ",\"truncated\":%" PRIu64 ",\"lost\":{",
+		   t->ticks, t->python, t->other, t->truncated);
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		buf_printf(b, "%s\"%s\":%" PRIu64, i ? "," : "", tally_lost_name(i), t->lost[i]);
+	buf_putc(b, '}');
+}
+
+bool text_is_pseudo(const struct dict_function *f)
+{
+	size_t size = strlen(f->name);
+
+	return !*f->file && size > 2 && f->name[0] == '[' && f->name[size - 1] == ']';
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "profile/profile.h"
+#include "util/buf.h"
+
+/* s as a JSON string with its quotes; what is not UTF-8 becomes U+FFFD. */
+void text_json(struct buf *b, const char *s);
+/* Nanoseconds since 1970 as JSON seconds, without rounding: 1700000000.25. Free of the locale. */
+void text_json_seconds(struct buf *b, uint64_t ns);
+/* The same for a double, to the microsecond; 0 for what is no sensible time. */
+void text_json_double(struct buf *b, double seconds);
+/* s as a Python 3 string literal, pure ASCII, that evaluates to s. */
+void text_python(struct buf *b, const char *s);
+/* s as part of a collapsed line: ";" becomes ":", control characters and line ends of any kind U+FFFD. */
+void text_collapsed(struct buf *b, const char *s);
+/* "ticks":n,"python":n,"other":n,"truncated":n,"lost":{CAUSE:n} */
+void text_json_tally(struct buf *b, const struct tally *t);
+
+/* Whether f is one of plop's own, "[truncated]" and its like: no file, no line. */
+bool text_is_pseudo(const struct dict_function *f);
