@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "api/query.h"
+#include "util/clock.h"
+#include "util/parse.h"
+
+void api_query_done(struct api_query *q)
+{
+	selectors_done(&q->selectors);
+}
+
+static int add_selector(struct api_query *q, const struct api_parameter *p, char *error,
+			size_t error_size)
+{
+	_cleanup_buf_ struct buf b = {};
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	buf_printf(&b, "%s=%s", p->key, p->value);
+	text = buf_string(&b);
+	if (!text)
+		return -ENOMEM;
+	r = selectors_add(&q->selectors, text);
+	if (r == -EINVAL)
+		snprintf(error, error_size,
+			 "unknown parameter \"%.64s\"; known are from, to, format, seconds and the "
+			 "selectors %s",
+			 p->key, selector_keys());
+	return r;
+}
+
+static int take(struct api_query *q, const struct api_parameter *p, char *error, size_t error_size)
+{
+	uint64_t v;
+
+	if (streq(p->key, "from") || streq(p->key, "to")) {
+		bool from = streq(p->key, "from");
+
+		if (parse_unix_seconds(p->value, &v) < 0) {
+			snprintf(error, error_size, "%s=%.64s is not a time in Unix seconds",
+				 p->key, p->value);
+			return -EINVAL;
+		}
+		*(from ? &q->from_ns : &q->to_ns) = v;
+		*(from ? &q->has_from : &q->has_to) = true;
+	} else if (streq(p->key, "seconds")) {
+		if (parse_u64(p->value, 1, API_MAX_SECONDS, &v) < 0) {
+			snprintf(error, error_size, "seconds=%.64s is not a number from 1 to %d",
+				 p->value, API_MAX_SECONDS);
+			return -EINVAL;
+		}
+		q->seconds = (unsigned int)v;
+	} else if (streq(p->key, "format")) {
+		q->format = format_find(p->value);
+		if (!q->format) {
+			snprintf(error, error_size, "unknown format \"%.64s\"; known are %s",
+				 p->value, format_names());
+			return -EINVAL;
+		}
+	} else {
+		return add_selector(q, p, error, error_size);
+	}
+	return 0;
+}
+
+int api_query_parse(const struct api_parameter *parameters, size_t n, uint64_t now_ns,
+		    struct api_query *ret, char *error, size_t error_size)
+{
+	_cleanup_query_ struct api_query q = { .seconds = 30, .format = format_find("json") };
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		/* The gateway's, see its authorize(). */
+		if (streq(parameters[i].key, "token"))
+			continue;
+		r = take(&q, &parameters[i], error, error_size);
+		if (r < 0)
+			return r;
+	}
+	if (!q.has_to)
+		q.to_ns = MAX(now_ns, q.has_from ? q.from_ns + 1 : 1);
+	if (!q.has_from)
+		q.from_ns = q.to_ns > API_DEFAULT_RANGE_NS ? q.to_ns - API_DEFAULT_RANGE_NS : 0;
+	if (q.from_ns >= q.to_ns) {
+		snprintf(error, error_size, "from must be before to");
+		return -EINVAL;
+	}
+	*ret = q;
+	q.selectors = (struct selectors){};
+	return 0;
+}
+
+int api_query_from_request(const struct api_request *q, struct api_query *ret)
+{
+	char error[512] = "";
+	int r;
+
+	r = api_query_parse(q->parameters, q->nparameters, clock_ns(CLOCK_REALTIME), ret, error,
+			    sizeof(error));
+	if (r == -EINVAL)
+		api_reply_error(q->call, 400, NULL, "%s", error);
+	else if (r < 0)
+		api_reply_error(q->call, 500, NULL, "failed to read the query: %s", strerror(-r));
+	return r;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdarg.h>
+#include <time.h>
+
+#include "api/api.h"
+
+/* Compact JSON and a newline, so that curl leaves the prompt on a line of its own. */
+static int dump(const char *data, size_t size, void *ctx)
+{
+	struct buf *b = ctx;
+
+	buf_append(b, data, size);
+	return b->error ? -1 : 0;
+}
+
+int api_reply_json(struct api_call *c, unsigned int status, json_t *value)
+{
+	_cleanup_buf_ struct buf body = {};
+
+	if (!value || json_dump_callback(value, dump, &body, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) < 0)
+		body.error = -ENOMEM;
+	json_decref(value);
+	buf_putc(&body, '\n');
+	return api_reply(c, status, "application/json", &body, NULL);
+}
+
+/* Without jansson and allocation, for the case that these fail; text is plain ASCII. */
+static int reply_plain(struct api_call *c, unsigned int status, const char *text)
+{
+	_cleanup_buf_ struct buf body = {};
+
+	buf_printf(&body, "{\"error\":\"%s\"}\n", text);
+	if (body.error)
+		buf_clear(&body);
+	return api_reply(c, status, "application/json", &body, NULL);
+}
+
+int api_reply_error(struct api_call *c, unsigned int status, const char *hint, const char *format,
+		    ...)
+{
+	_cleanup_buf_ struct buf body = {};
+	char text[1024];
+	json_t *value;
+	va_list ap;
+	size_t n;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	n = strlen(text);
+	/* A cut in the middle of a character, or a name that is no UTF-8: jansson takes neither. */
+	value = json_stringn(text, n);
+	while (!value && n > 0 && ((unsigned char)text[n - 1] & 0x80))
+		value = json_stringn(text, --n);
+	value = json_pack("{s:o, s:s?}", "error", value ? value : json_string("the request failed"),
+			  "hint", hint);
+	if (!value || json_dump_callback(value, dump, &body, JSON_COMPACT) < 0) {
+		json_decref(value);
+		return reply_plain(c, status, "the request failed");
+	}
+	json_decref(value);
+	buf_putc(&body, '\n');
+	return api_reply(c, status, "application/json", &body, NULL);
+}
+
+int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f)
+{
+	_cleanup_buf_ struct buf body = {};
+	const char *headers[2] = {};
+	char stamp[32], header[128];
+	time_t start = (time_t)(p->start_ns / NSEC_PER_SEC);
+	struct tm tm;
+	int r;
+
+	r = f->encode(p, &body);
+	if (r < 0)
+		return api_reply_error(c, r == -E2BIG ? 413 : 500,
+				       "ask for a shorter time, or for one process",
+				       "failed to write the profile as %s: %s", f->name,
+				       strerror(-r));
+	if (f->binary && gmtime_r(&start, &tm)) {
+		strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
+		snprintf(header, sizeof(header),
+			 "Content-Disposition: attachment; filename=\"plop-%s.%s\"", stamp,
+			 f->extension);
+		headers[0] = header;
+	}
+	return api_reply(c, 200, f->content_type, &body, headers);
+}

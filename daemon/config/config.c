@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <dirent.h>
+#include <ini.h>
+#include <inttypes.h>
+
+#include "config/config.h"
+#include "plop/limits.h"
+#include "util/buf.h"
+#include "util/log.h"
+#include "util/parse.h"
+
+enum option_type {
+	OPTION_NUMBER,
+	OPTION_DURATION,
+	OPTION_SIZE,
+	OPTION_PATH,    /* absolute */
+	OPTION_ADDRESS, /* ADDR:PORT */
+	OPTION_TEXT,
+};
+
+struct option_entry {
+	const char *section, *key;
+	enum option_type type;
+	const char *initial;
+	const char *min, *max; /* as text, for messages; NULL: no bound */
+	size_t dest;           /* offset in struct config: a uint64_t, or a char * */
+	const char *help;
+};
+
+#define DEST(member) offsetof(struct config, member)
+
+/* The bounds of hz are the kernel side's; 1G is 1073741824 bytes. */
+static const struct option_entry options[] = {
+	{ "plopd", "hz", OPTION_NUMBER, "100", "1", "10000", DEST(hz),
+	  "samples a second on each CPU" },
+	{ "plopd", "window", OPTION_DURATION, "30s", "1s", "1h", DEST(window_ns),
+	  "length of a window" },
+	{ "plopd", "state_dir", OPTION_PATH, "/var/lib/plop", NULL, NULL, DEST(state_dir),
+	  "directory of plop.db" },
+	{ "plopd", "socket", OPTION_PATH, "/run/plop/plopd.sock", NULL, NULL, DEST(socket),
+	  "plopd's Unix socket" },
+	{ "plopd", "retention", OPTION_DURATION, "7d", "1m", "3650d", DEST(retention_ns),
+	  "how long windows are kept" },
+	{ "plopd", "max_store", OPTION_SIZE, "1G", "16M", "1024T", DEST(max_store),
+	  "size of plop.db at which the oldest windows go" },
+	{ "plopd", "max_depth", OPTION_NUMBER, "1024", "1", "1024", DEST(max_depth),
+	  "frames of one stack" },
+	{ "gateway", "listen", OPTION_ADDRESS, "127.0.0.1:7567", NULL, NULL, DEST(listen),
+	  "address of plop-gateway" },
+	{ "gateway", "token", OPTION_TEXT, "", NULL, NULL, DEST(token),
+	  "bearer token for scrapers; empty: none" },
+};
+
+_Static_assert(PLOP_MAX_DEPTH == 1024, "the maximum of max_depth");
+
+static int parse_number(enum option_type type, const char *s, uint64_t *ret)
+{
+	switch (type) {
+	case OPTION_NUMBER:
+		return parse_u64(s, 0, UINT64_MAX, ret);
+	case OPTION_DURATION:
+		return parse_duration(s, ret);
+	default:
+		return parse_size(s, ret);
+	}
+}
+
+/* What would have been right, for the end of an error message. */
+static const char *form(enum option_type type)
+{
+	static const char *const forms[] = {
+		[OPTION_NUMBER] = "a number",
+		[OPTION_DURATION] = "a duration like 30s, 10m, 1h or 7d",
+		[OPTION_SIZE] = "a size like 512M or 1G",
+		[OPTION_PATH] = "an absolute path",
+		[OPTION_ADDRESS] = "an address and port like 127.0.0.1:7567",
+		[OPTION_TEXT] = "text without control characters",
+	};
+
+	return forms[type];
+}
+
+static int complain(const struct option_entry *o, const char *value, char **ret_error)
+{
+	if (!ret_error)
+		return -EINVAL;
+	if (o->min)
+		return asprintf(ret_error, "%s = %.64s: must be %s from %s to %s", o->key, value,
+				form(o->type), o->min, o->max) < 0 ?
+			       -ENOMEM :
+			       -EINVAL;
+	return asprintf(ret_error, "%s = %.64s: must be %s", o->key, value, form(o->type)) < 0 ?
+		       -ENOMEM :
+		       -EINVAL;
+}
+
+static bool text_is_good(enum option_type type, const char *value)
+{
+	struct parsed_address address;
+
+	for (const char *p = value; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return false;
+	if (type == OPTION_PATH)
+		return value[0] == '/';
+	if (type == OPTION_ADDRESS)
+		return parse_address(value, &address) == 0;
+	return true;
+}
+
+static int set(struct config *c, const struct option_entry *o, const char *value, char **ret_error)
+{
+	char *dest = (char *)c + o->dest;
+	uint64_t v, bound;
+
+	if (o->type == OPTION_NUMBER || o->type == OPTION_DURATION || o->type == OPTION_SIZE) {
+		if (parse_number(o->type, value, &v) < 0 ||
+		    (o->min && parse_number(o->type, o->min, &bound) == 0 && v < bound) ||
+		    (o->max && parse_number(o->type, o->max, &bound) == 0 && v > bound))
+			return complain(o, value, ret_error);
+		memcpy(dest, &v, sizeof(v));
+	} else {
+		char **text = (char **)(void *)dest;
+		char *copy;
+
+		if (!text_is_good(o->type, value))
+			return complain(o, value, ret_error);
+		copy = strdup(value);
+		if (!copy)
+			return -ENOMEM;
+		free(*text);
+		*text = copy;
+	}
+	return 0;
+}
+
+static const struct option_entry *find(const char *section, const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (streq(options[i].section, section) && streq(options[i].key, key))
+			return &options[i];
+	return NULL;
+}
+
+int config_set(struct config *c, const char *section, const char *key, const char *value,
+	       char **ret_error)
+{
+	const struct option_entry *o = find(section, key);
+
+	return o ? set(c, o, value, ret_error) : -ENOENT;
+}
+
+int config_new(struct config **ret)
+{
+	_cleanup_(config_freep) struct config *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		r = set(c, &options[i], options[i].initial, NULL);
+		if (r < 0)
+			return r;
+	}
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	free(c->state_dir);
+	free(c->socket);
+	free(c->listen);
+	free(c->token);
+	free(c);
+}
+
+const char *config_help(size_t i)
+{
+	static char line[256];
+
+	if (i >= ARRAY_SIZE(options))
+		return NULL;
+	snprintf(line, sizeof(line), "[%s] %s (%s): %s", options[i].section, options[i].key,
+		 options[i].initial, options[i].help);
+	return line;
+}
+
+/* One file while libinih reads it. */
+struct loading {
+	struct config *config;
+	const char *path;
+	FILE *file;
+	unsigned int line; /* the one handed to libinih last */
+	int error;
+	char *message; /* owned; of the first error */
+};
+
+static void fail(struct loading *l, int error, const char *what)
+{
+	if (l->error)
+		return;
+	l->error = error;
+	if (asprintf(&l->message, "%s:%u: %s", l->path, l->line, what) < 0)
+		l->message = NULL;
+}
+
+/* libinih's reader: counts lines, which libinih does not tell its handler. A longer line would reach it in pieces. */
+static char *next_line(char *buffer, int size, void *ctx)
+{
+	struct loading *l = ctx;
+
+	if (l->error || !fgets(buffer, size, l->file))
+		return NULL;
+	l->line++;
+	if (strlen(buffer) == (size_t)size - 1 && buffer[size - 2] != '\n') {
+		fail(l, -EINVAL, "the line is too long, 198 bytes at most");
+		return NULL;
+	}
+	return buffer;
+}
+
+static int on_option(void *ctx, const char *section, const char *key, const char *value)
+{
+	struct loading *l = ctx;
+	const struct option_entry *o = find(section, key);
+	_cleanup_free_ char *what = NULL;
+	int r;
+
+	if (l->error)
+		return 0;
+	if (!o) {
+		log_warning("%s:%u: unknown option \"%s\" in section [%s], ignoring", l->path,
+			    l->line, key, section);
+		return 1;
+	}
+	r = set(l->config, o, value, &what);
+	if (r < 0)
+		fail(l, r, what ? what : strerror(-r));
+	return r >= 0;
+}
+
+static int load_file(struct config *c, const char *path, char **ret_error)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	struct loading l = { .config = c, .path = path, .file = file };
+	int r;
+
+	if (!file) {
+		r = -errno;
+		if (asprintf(ret_error, "%s: %s", path, strerror(-r)) < 0)
+			*ret_error = NULL;
+		return r;
+	}
+	r = ini_parse_stream(next_line, &l, on_option, &l);
+	if (r > 0)
+		l.line = (unsigned int)r; /* the first line without "=" or "]" */
+	if (r != 0)
+		fail(&l, -EINVAL,
+		     "the file has a line that is no [section], no key = value and no # comment");
+	if (ferror(file))
+		fail(&l, -EIO, "cannot be read");
+	if (l.error)
+		*ret_error = l.message;
+	return l.error;
+}
+
+static int is_conf(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name);
+
+	return d->d_name[0] != '.' && n > 5 && streq(d->d_name + n - 5, ".conf");
+}
+
+static bool passed_over(int r, bool skip_unreadable)
+{
+	return skip_unreadable && (r == -EACCES || r == -EPERM);
+}
+
+static int load_directory(struct config *c, const char *file, bool skip_unreadable,
+			  char **ret_error)
+{
+	_cleanup_free_ char *directory = NULL;
+	struct dirent **entries = NULL;
+	int n, r = 0;
+
+	if (asprintf(&directory, "%s.d", file) < 0)
+		return -ENOMEM;
+	n = scandir(directory, &entries, is_conf, alphasort);
+	if (n < 0) {
+		r = -errno;
+		if (r == -ENOENT || r == -ENOTDIR || passed_over(r, skip_unreadable))
+			return 0;
+		if (asprintf(ret_error, "%s: %s", directory, strerror(-r)) < 0)
+			*ret_error = NULL;
+		return r;
+	}
+	for (int i = 0; i < n; i++) {
+		_cleanup_free_ char *path = NULL;
+
+		if (r >= 0) {
+			r = asprintf(&path, "%s/%s", directory, entries[i]->d_name) < 0 ?
+				    -ENOMEM :
+				    load_file(c, path, ret_error);
+			if (passed_over(r, skip_unreadable)) {
+				free(*ret_error);
+				*ret_error = NULL;
+				r = 0;
+			}
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}
+
+int config_load(struct config *c, const char *file, bool skip_unreadable, char **ret_error)
+{
+	char *error = NULL;
+	int r;
+
+	r = load_file(c, file ? file : CONFIG_DEFAULT_FILE, &error);
+	if ((r == -ENOENT && !file) || passed_over(r, skip_unreadable)) {
+		free(error);
+		error = NULL;
+		r = 0;
+	}
+	if (r >= 0)
+		r = load_directory(c, file ? file : CONFIG_DEFAULT_FILE, skip_unreadable, &error);
+	if (r < 0)
+		*ret_error = error;
+	return r;
+}

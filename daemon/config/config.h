@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdbool.h>
+
+#include "util/macro.h"
+
+/*
+ * /etc/plop/plop.conf, then /etc/plop/plop.conf.d/ (the *.conf in it by name), then the command line: each overrides
+ * what came before. One table in config.c says what there is; plop.conf(5) describes it.
+ */
+struct config {
+	/* [plopd] */
+	uint64_t hz;
+	uint64_t window_ns;
+	char *state_dir; /* owned, as the other strings; also where plop-gateway reads plop.db */
+	char *socket;    /* also where plop-gateway and plopctl find plopd */
+	uint64_t retention_ns;
+	uint64_t max_store; /* bytes */
+	uint64_t max_depth;
+	/* [gateway] */
+	char *listen; /* ADDR:PORT */
+	char *token;  /* "": none */
+};
+
+#define CONFIG_DEFAULT_FILE "/etc/plop/plop.conf"
+
+/* Everything at its default. */
+int config_new(struct config **ret);
+void config_free(struct config *c);
+DEFINE_FREEP(struct config, config_free)
+
+/*
+ * Reads file and file.d/ (the *.conf in it); file NULL: CONFIG_DEFAULT_FILE, which need not exist; a named one must.
+ * skip_unreadable: files that the caller may not read are passed over (plopctl, run by anybody). On failure *ret_error
+ * is one sentence, "FILE:LINE: what, what would do", owned by the caller. Unknown keys are logged as warnings.
+ */
+int config_load(struct config *c, const char *file, bool skip_unreadable, char **ret_error);
+
+/* One option, as the command line gives it ("plopd", "hz", "200"). -ENOENT: there is no such option. */
+int config_set(struct config *c, const char *section, const char *key, const char *value,
+	       char **ret_error);
+
+/* The table for --help and tests: one line for each option, "NAME (DEFAULT): HELP". NULL after the last. */
+const char *config_help(size_t i);

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A plopd without a kernel side: the real HTTP server, answers that are known in advance. For tests of plopctl,
+ * plop-gateway and the server itself. ctl_server SOCKET; says READY on stdout; SIGTERM ends it.
+ */
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "api/api.h"
+#include "api/query.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+struct recording {
+	unsigned int duration_s;
+	uint64_t begin_ns, end_ns; /* end: 0 while it runs */
+	bool stopped;
+};
+
+struct fake {
+	sd_event *loop;
+	struct recording recordings[16]; /* the first is "r1" */
+	unsigned int nrecordings;
+	char gateway[256];
+	unsigned int gone; /* clients that left a deferred call or a stream */
+};
+
+static void on_status(const struct api_request *q, void *ctx)
+{
+	struct fake *f = ctx;
+
+	api_reply_json(
+		q->call, 200,
+		json_pack("{s:s, s:i, s:i, s:s, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:i, s:{s:i, "
+			  "s:i}}, s:{s:i, s:i, s:i},"
+			  " s:{s:i, s:f, s:f, s:i, s:i}, s:{s:s, s:i, s:i, s:f, s:n}, s:i, s:{s:f, "
+			  "s:f, s:i}, s:s?, s:i}",
+			  "version", PLOP_VERSION, "hz", 100, "window_s", 30, "mode", "always",
+			  "pid", (int)getpid(), "uptime_s", 3723, "processes", 2, "samples",
+			  "ticks", 20000, "python", 12000, "other", 7990, "truncated", 1, "lost",
+			  "fault", 10, "stacks_full", 0, "symbols", "resolved", 100, "captured", 2,
+			  "unresolved", 0, "cost", "bpf_ns_per_sample", 700, "bpf_cpu_percent",
+			  0.01, "daemon_cpu_percent", 0.2, "rss_bytes", 20 << 20, "map_bytes",
+			  8 << 20, "store", "path", "/var/lib/plop/plop.db", "bytes", 123456,
+			  "windows", 12, "oldest", 1795359600.0, "error", "recordings", 0, "window",
+			  "start", 1795359600.0, "end", 1795359612.0, "samples", 800, "gateway",
+			  f->gateway[0] ? f->gateway : NULL, "test_gone", f->gone));
+}
+
+static void on_processes(const struct api_request *q, void *ctx)
+{
+	json_t *array = json_array();
+
+	json_array_append_new(
+		array, json_pack("{s:i, s:f, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, "
+				 "s:f, s:f, s:s}",
+				 "pid", 4711, "start_time", 1795359000.0, "python", "3.13.0",
+				 "comm", "web\tx", "exe", "/usr/bin/python3.13", "cmdline",
+				 "python3 web.py --port 80", "cgroup", "/system.slice/web.service",
+				 "unit", "web.service", "service", "web", "version", "1.2",
+				 "threads", 8, "samples", 12000, "cpu_percent", 93.5,
+				 "symbolized_percent", 100.0, "status", "profiled"));
+	json_array_append_new(array, json_pack("{s:i, s:s, s:s, s:s}", "pid", 12, "python", "",
+					       "comm", "pypy3", "status", "PyPy is not supported"));
+	api_reply_json(q->call, 200, array);
+}
+
+static int make_profile(struct profile **ret)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	struct process_info info = { .pid = 4711,
+				     .comm = (char *)"web",
+				     .exe = (char *)"",
+				     .cmdline = (char *)"",
+				     .cgroup = (char *)"",
+				     .unit = (char *)"",
+				     .container = (char *)"",
+				     .service = (char *)"web",
+				     .version = (char *)"1.2" };
+	uint32_t function, frames[2], stack, process;
+	uint64_t now = clock_ns(CLOCK_REALTIME);
+
+	if (profile_new(now - 10 * NSEC_PER_SEC, 100, &p) < 0 ||
+	    profile_process(p, &info, "3.13.0", &process) < 0 ||
+	    dict_function(p->dict, "main", "/srv/web.py", 1, &function) < 0 ||
+	    dict_frame(p->dict, function, 3, &frames[0]) < 0 ||
+	    dict_function(p->dict, "handle", "/srv/web.py", 7, &function) < 0 ||
+	    dict_frame(p->dict, function, 9, &frames[1]) < 0 ||
+	    dict_stack(p->dict, frames, 2, &stack) < 0 ||
+	    profile_add(p, process, 4711, stack, 90) < 0)
+		return -ENOMEM;
+	p->end_ns = now;
+	p->tally.ticks = 200;
+	p->tally.python = 90;
+	p->tally.other = 108;
+	p->tally.lost[PLOP_LOST_FAULT] = 2;
+	*ret = TAKE_PTR(p);
+	return 0;
+}
+
+static void reply_profile(const struct api_request *q, const struct format *format)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+
+	if (make_profile(&p) < 0)
+		api_reply_error(q->call, 500, NULL, "out of memory");
+	else
+		api_reply_profile(q->call, p, format);
+}
+
+static void on_profile(const struct api_request *q, void *ctx)
+{
+	_cleanup_query_ struct api_query query = {};
+
+	if (api_query_from_request(q, &query) == 0)
+		reply_profile(q, query.format);
+}
+
+static struct recording *find(struct fake *f, const struct api_request *q)
+{
+	unsigned long id = strtoul(q->path + strlen("/v1/recordings/r"), NULL, 10);
+
+	if (id < 1 || id > f->nrecordings) {
+		api_reply_error(q->call, 404, NULL, "no such recording");
+		return NULL;
+	}
+	return &f->recordings[id - 1];
+}
+
+static void reply_recording(struct fake *f, const struct api_request *q, unsigned int status,
+			    struct recording *r)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	char id[16];
+
+	if (!r->end_ns && now >= r->begin_ns + r->duration_s * NSEC_PER_SEC)
+		r->end_ns = r->begin_ns + r->duration_s * NSEC_PER_SEC;
+	if (r->end_ns)
+		now = r->end_ns;
+	snprintf(id, sizeof(id), "r%u", (unsigned int)(r - f->recordings) + 1);
+	api_reply_json(q->call, status,
+		       json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:{s:i, s:i}, s:i, s:s?}", "id",
+				 id, "state", r->end_ns ? "done" : "running", "elapsed_s",
+				 (double)(now - r->begin_ns) / 1e9, "duration_s", r->duration_s,
+				 "samples", 90, "ticks", 200, "lost", "fault", 2, "drain", 0,
+				 "lost_total", 2, "reason",
+				 !r->end_ns ? NULL :
+				 r->stopped ? "stopped" :
+					      "elapsed"));
+}
+
+static void on_record(const struct api_request *q, void *ctx)
+{
+	struct fake *f = ctx;
+	json_t *body = json_loadb(q->body, q->body_size, 0, NULL);
+	json_int_t pid = json_integer_value(json_array_get(json_object_get(body, "pid"), 0));
+	struct recording *r = &f->recordings[f->nrecordings];
+
+	if (!body)
+		api_reply_error(q->call, 400, NULL, "the body is no JSON");
+	else if (json_object_get(body, "hz"))
+		api_reply_error(q->call, 422, "leave -F out", "plopd samples at 100 Hz");
+	else if (pid == 404)
+		api_reply_error(q->call, 404, NULL, "there is no process 404");
+	else if (pid == 422)
+		api_reply_error(q->call, 422, NULL, "process 422 is not Python");
+	else if (pid == 403)
+		api_reply_error(q->call, 403, NULL, "process 403 is another user's");
+	else if (f->nrecordings == ARRAY_SIZE(f->recordings))
+		api_reply_error(q->call, 429, NULL, "too many recordings");
+	else {
+		*r = (struct recording){ .duration_s = (unsigned int)json_number_value(
+						 json_object_get(body, "duration_s")),
+					 .begin_ns = clock_ns(CLOCK_MONOTONIC) };
+		f->nrecordings++;
+		reply_recording(f, q, 201, r);
+	}
+	json_decref(body);
+}
+
+static void on_recording(const struct api_request *q, void *ctx)
+{
+	struct fake *f = ctx;
+	struct recording *r = find(f, q);
+	const char *format = api_parameter(q, "format");
+
+	if (!r)
+		return;
+	if (streq(q->method, "DELETE") && !r->end_ns) {
+		r->stopped = true;
+		r->end_ns = clock_ns(CLOCK_MONOTONIC);
+	}
+	if (format && format_find(format))
+		reply_profile(q, format_find(format));
+	else
+		reply_recording(f, q, 200, r);
+}
+
+struct later {
+	struct fake *fake;
+	struct api_call *call;
+	sd_event_source *timer;
+	unsigned int left; /* events, for a stream */
+	bool forever;
+};
+
+static void later_free(struct later *l)
+{
+	sd_event_source_disable_unref(l->timer);
+	free(l);
+}
+
+static void on_gone(void *ctx)
+{
+	struct later *l = ctx;
+
+	l->fake->gone++;
+	later_free(l);
+}
+
+static int on_later(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct later *l = ctx;
+	_cleanup_buf_ struct buf body = {};
+	char event[64];
+
+	if (l->left) {
+		snprintf(event, sizeof(event), "{\"n\":%u}", l->left);
+		api_stream_event(l->call, "window", event, strlen(event));
+		if (l->forever || --l->left) {
+			sd_event_source_set_time_relative(source, 20 * USEC_PER_MSEC);
+			sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+			return 0;
+		}
+		api_stream_end(l->call);
+	} else {
+		buf_puts(&body, "later\n");
+		api_reply(l->call, 200, "text/plain", &body, NULL);
+	}
+	later_free(l);
+	return 0;
+}
+
+static struct later *defer(const struct api_request *q, struct fake *f, uint64_t usec)
+{
+	struct later *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		abort();
+	l->fake = f;
+	l->call = api_defer(q, on_gone, l);
+	if (sd_event_add_time_relative(f->loop, &l->timer, CLOCK_MONOTONIC, usec, 1, on_later, l) <
+	    0)
+		abort();
+	return l;
+}
+
+static void on_stream(const struct api_request *q, void *ctx)
+{
+	struct later *l = defer(q, ctx, 0);
+
+	l->left = 5;
+	l->forever = api_parameter(q, "thread") != NULL;
+	api_stream_begin(l->call);
+}
+
+/* /debug/pprof/profile answers late; with thread=1 so late that only a client that leaves sees its end. */
+static void on_pprof(const struct api_request *q, void *ctx)
+{
+	defer(q, ctx, api_parameter(q, "thread") ? 3600 * USEC_PER_SEC : 50 * USEC_PER_MSEC);
+}
+
+static void on_forgetful(const struct api_request *q, void *ctx)
+{
+}
+
+static void on_echo(const struct api_request *q, void *ctx)
+{
+	api_reply_json(q->call, 200,
+		       json_pack("{s:s#, s:i, s:b}", "body", q->body, (int)q->body_size, "uid",
+				 (int)q->peer.uid, "trusted", q->peer.trusted));
+}
+
+static void on_token(const struct api_request *q, void *ctx)
+{
+	struct fake *f = ctx;
+	char url[512];
+
+	snprintf(url, sizeof(url), "%s/?token=good", f->gateway);
+	api_reply_json(q->call, 200,
+		       json_pack("{s:s, s:i, s:s?}", "token", "good", "expires_s", 3600, "url",
+				 f->gateway[0] ? url : NULL));
+}
+
+static void on_token_check(const struct api_request *q, void *ctx)
+{
+	json_t *body = json_loadb(q->body, q->body_size, 0, NULL);
+	const char *token = json_string_value(json_object_get(body, "token"));
+
+	if (token && streq(token, "good"))
+		api_reply_json(q->call, 200, json_pack("{s:i}", "expires_s", 3600));
+	else
+		api_reply_error(q->call, 403, NULL, "this token is not known");
+	json_decref(body);
+}
+
+static void on_gateway(const struct api_request *q, void *ctx)
+{
+	struct fake *f = ctx;
+	json_t *body = json_loadb(q->body, q->body_size, 0, NULL);
+	const char *url = json_string_value(json_object_get(body, "url"));
+
+	snprintf(f->gateway, sizeof(f->gateway), "%s", url ? url : "");
+	api_reply_json(q->call, 200, json_object());
+	json_decref(body);
+}
+
+static void on_metrics(const struct api_request *q, void *ctx)
+{
+	_cleanup_buf_ struct buf body = {};
+
+	buf_puts(&body, "plop_up 1\n");
+	api_reply(q->call, 200, "text/plain; version=0.0.4", &body, NULL);
+}
+
+static const struct api_route routes[] = {
+	{ "GET", "/v1/status", true, on_status },
+	{ "GET", "/v1/processes", true, on_processes },
+	{ "GET", "/v1/profile", true, on_profile },
+	{ "GET", "/v1/stream", true, on_stream },
+	{ "POST", "/v1/recordings", true, on_record },
+	{ "GET", "/v1/recordings/*", true, on_recording },
+	{ "DELETE", "/v1/recordings/*", true, on_recording },
+	{ "GET", "/debug/pprof/profile", true, on_pprof },
+	{ "GET", "/metrics", true, on_metrics },
+	{ "POST", "/v1/tokens", false, on_token },
+	{ "POST", "/v1/tokens/check", false, on_token_check },
+	{ "POST", "/v1/gateway", false, on_gateway },
+	{ "POST", "/echo", true, on_echo },
+	{ "GET", "/forgetful", true, on_forgetful },
+	{ "GET", "/trusted", false, on_metrics },
+};
+
+int main(int argc, char *argv[])
+{
+	_cleanup_(api_server_freep) struct api_server *server = NULL;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct fake f = {};
+	struct api_options options = {
+		.routes = routes, .nroutes = ARRAY_SIZE(routes), .ctx = &f, .max_connections = 20
+	};
+	sigset_t signals;
+	int fd, r;
+
+	if (argc != 2 || strlen(argv[1]) >= sizeof(address.sun_path))
+		return EXIT_FAILURE;
+	log_init("ctl_server", LOG_LEVEL_DEBUG);
+	strcpy(address.sun_path, argv[1]);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, 64) < 0 || sd_event_new(&f.loop) < 0 ||
+	    sd_event_add_signal(f.loop, NULL, SIGTERM, NULL, NULL) < 0)
+		return EXIT_FAILURE;
+	r = api_server_new(f.loop, fd, &options, &server);
+	if (r < 0)
+		return log_error_r(r, "Failed to serve"), EXIT_FAILURE;
+	puts("READY");
+	fflush(stdout);
+	r = sd_event_loop(f.loop);
+	api_server_free(TAKE_PTR(server));
+	sd_event_unref(f.loop);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
