@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sampler/decode.h"
+
+int record_check(const void *data, size_t size)
+{
+	const struct plop_record *r = data;
+	const struct plop_record_code *code = data;
+
+	if (size < sizeof(*r))
+		return -EBADMSG;
+	switch (r->type) {
+	case PLOP_RECORD_EXEC:
+	case PLOP_RECORD_EXIT:
+	case PLOP_RECORD_CHECK:
+	case PLOP_RECORD_PRESSURE:
+		return 0;
+	case PLOP_RECORD_FORK:
+		return size >= sizeof(struct plop_record_fork) ? 0 : -EBADMSG;
+	case PLOP_RECORD_CODE:
+		if (size < sizeof(*code))
+			return -EBADMSG;
+		if (sizeof(*code) + code->file_bytes + code->name_bytes + code->linetable_bytes >
+		    size)
+			return -EBADMSG;
+		return 0;
+	default:
+		return -EBADMSG;
+	}
+}
+
+int stack_check(const struct plop_half *half, uint32_t n)
+{
+	const struct plop_stack *s;
+
+	if (n >= PLOP_HALF_STACKS)
+		return -EBADMSG;
+	s = &half->stacks[n];
+	if (s->depth > PLOP_MAX_DEPTH || s->frames > PLOP_HALF_FRAMES ||
+	    s->frames + s->depth > PLOP_HALF_FRAMES)
+		return -EBADMSG;
+	return 0;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "plop/events.h"
+#include "util/macro.h"
+
+/*
+ * Checks what came through the ring buffer before anyone looks into it. Pure.
+ * -EBADMSG: too short for its type, lengths that do not add up, or an unknown type.
+ */
+int record_check(const void *data, size_t size);
+
+/* Checks one stack of a half: its frames lie inside, its number of frames is possible. -EBADMSG. */
+int stack_check(const struct plop_half *half, uint32_t n);

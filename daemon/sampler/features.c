@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
+
+#include "calib.skel.h"
+#include "sampler/features.h"
+
+static const struct feature feature_table[FEATURE_MAX] = {
+	[FEATURE_BTF] = { "kernel type information (BTF)", "a kernel with CONFIG_DEBUG_INFO_BTF",
+			  true, 0 },
+	[FEATURE_BPF] = { "loading BPF programs", "CAP_BPF and CAP_PERFMON (or root)", true, 0 },
+	[FEATURE_PERF] = { "perf events on every CPU",
+			   "CAP_PERFMON (or root) and CONFIG_PERF_EVENTS", true, 0 },
+	[FEATURE_RINGBUF] = { "BPF ring buffer", "Linux 5.8", true, 0 },
+	[FEATURE_TP_BTF] = { "BTF tracepoints for fork, exec and exit",
+			     "Linux 5.5 with CONFIG_BPF_EVENTS", true, 0 },
+	[FEATURE_THREAD_POINTER] = { "the thread pointer of a task", "x86-64 or arm64", true, 0 },
+	[FEATURE_BPF_LOOP] = { "bpf_loop()", "Linux 5.17", true, 0 },
+	[FEATURE_READ_MEMORY] = { "reading other processes' memory", "CAP_SYS_PTRACE (or root)",
+				  true, 0 },
+	[FEATURE_MAP_FILES] = { "opening other processes' mapped files",
+				"CAP_CHECKPOINT_RESTORE, CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE "
+				"(or root); "
+				"without, deleted or replaced interpreters are not recognised",
+				false, 0 },
+};
+
+static int calib_quiet(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	return 0;
+}
+
+/* Loads the one program of that name. */
+static int calib_try(const char *name)
+{
+	struct bpf_program *program;
+	struct calib *c;
+	int r;
+
+	c = calib__open();
+	if (!c)
+		return -errno;
+	bpf_object__for_each_program(program, c->obj)
+		bpf_program__set_autoload(program, streq(bpf_program__name(program), name));
+	if (!streq(name, "calib_ringbuf"))
+		bpf_map__set_autocreate(c->maps.calib_ring, false);
+	r = calib__load(c);
+	calib__destroy(c);
+	return r;
+}
+
+static int perf_try(void)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = NSEC_PER_SEC,
+		.disabled = 1,
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+/* Whether a capability is effective: CapEff of /proc/self/status. */
+static int capability_try(int capability)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/status", "re");
+	unsigned long long effective = 0;
+	char line[256];
+
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "CapEff: %llx", &effective) == 1)
+			break;
+	}
+	return effective >> capability & 1 ? 0 : -EPERM;
+}
+
+void features_probe(struct feature features[FEATURE_MAX])
+{
+	libbpf_print_fn_t before = libbpf_set_print(calib_quiet);
+
+	memcpy(features, feature_table, sizeof(feature_table));
+	features[FEATURE_BTF].error = access("/sys/kernel/btf/vmlinux", R_OK) < 0 ? -errno : 0;
+	features[FEATURE_BPF].error = calib_try("calib_thread");
+	features[FEATURE_PERF].error = perf_try();
+	features[FEATURE_RINGBUF].error = calib_try("calib_ringbuf");
+	features[FEATURE_TP_BTF].error = calib_try("calib_tp_btf");
+	features[FEATURE_THREAD_POINTER].error = features[FEATURE_BPF].error;
+	features[FEATURE_BPF_LOOP].error = calib_try("calib_loop");
+	features[FEATURE_READ_MEMORY].error = capability_try(CAP_SYS_PTRACE);
+	features[FEATURE_MAP_FILES].error = capability_try(CAP_CHECKPOINT_RESTORE);
+	if (features[FEATURE_MAP_FILES].error)
+		features[FEATURE_MAP_FILES].error = capability_try(CAP_SYS_ADMIN);
+	libbpf_set_print(before);
+}
+
+const struct feature *features_missing(const struct feature features[FEATURE_MAX])
+{
+	for (int i = 0; i < FEATURE_MAX; i++) {
+		if (features[i].required && features[i].error)
+			return &features[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdbool.h>
+
+#include "util/macro.h"
+
+/* What the kernel and plopd's own privileges allow, found by trying. */
+struct feature {
+	const char *name;  /* "BPF ring buffer" */
+	const char *needs; /* "Linux 5.8": what to do about a no; static */
+	bool required;     /* plopd does not start without it */
+	int error;         /* 0: yes; else the negative errno of the attempt */
+};
+
+enum feature_id {
+	FEATURE_BTF,
+	FEATURE_BPF,
+	FEATURE_PERF,
+	FEATURE_RINGBUF,
+	FEATURE_TP_BTF,
+	FEATURE_THREAD_POINTER,
+	FEATURE_BPF_LOOP,
+	FEATURE_READ_MEMORY,
+	FEATURE_MAP_FILES,
+	FEATURE_MAX,
+};
+
+/* Tries all of them. libbpf's own messages are kept quiet meanwhile. */
+void features_probe(struct feature features[FEATURE_MAX]);
+/* The first required one that is missing, or NULL. */
+const struct feature *features_missing(const struct feature features[FEATURE_MAX]);

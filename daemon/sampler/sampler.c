@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/perf_event.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "plop.skel.h"
+#include "sampler/decode.h"
+#include "sampler/features.h"
+#include "sampler/sampler.h"
+#include "util/log.h"
+
+struct sampler {
+	struct sampler_options options;
+	struct sampler_handlers handlers;
+	struct plop *skel;
+	struct ring_buffer *ring;
+	struct plop_cpu *cpus; /* the mmapped map */
+	size_t cpus_size;
+	int ncpus;                /* possible ones */
+	struct bpf_link **events; /* by CPU; NULL: offline */
+	bool started;
+	struct plop_layout layouts[PLOP_MAX_LAYOUTS];
+	uint32_t nlayouts;
+	bool *collected; /* by CPU: the half out of use was handed up already */
+};
+
+static int sampler_print(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	char line[1024];
+
+	vsnprintf(line, sizeof(line), format, ap);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("libbpf: %s", line);
+	return 0;
+}
+
+static int sampler_record(void *ctx, void *data, size_t size)
+{
+	const struct plop_record *r = data;
+	struct sampler *s = ctx;
+
+	if (record_check(data, size) < 0)
+		return 0;
+	switch (r->type) {
+	case PLOP_RECORD_CODE:
+		s->handlers.code(data, s->handlers.ctx);
+		break;
+	case PLOP_RECORD_FORK:
+		s->handlers.fork(data, s->handlers.ctx);
+		break;
+	case PLOP_RECORD_PRESSURE:
+		s->handlers.pressure(s->handlers.ctx);
+		break;
+	default:
+		s->handlers.process(r, s->handlers.ctx);
+		break;
+	}
+	return 0;
+}
+
+static int sampler_explain(char **ret_error, int r, const char *what)
+{
+	struct feature features[FEATURE_MAX];
+	const struct feature *missing;
+
+	features_probe(features);
+	missing = features_missing(features);
+	if (missing) {
+		if (asprintf(ret_error,
+			     "%s: this kernel or these privileges lack %s: %s; it needs %s", what,
+			     missing->name, strerror(-missing->error), missing->needs) < 0)
+			*ret_error = NULL;
+	} else if (asprintf(ret_error, "%s: %s; plopd --check tells what is there", what,
+			    strerror(-r)) < 0) {
+		*ret_error = NULL;
+	}
+	return r;
+}
+
+static int sampler_load(struct sampler *s)
+{
+	uint64_t seed;
+	int r;
+
+	s->skel = plop__open();
+	if (!s->skel)
+		return -errno;
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return -EIO;
+	s->skel->rodata->plop_seed = seed;
+	s->skel->rodata->plop_max_depth = s->options.max_depth;
+	r = bpf_map__set_max_entries(s->skel->maps.cpus, (uint32_t)s->ncpus);
+	if (r < 0)
+		return r;
+	r = plop__load(s->skel);
+	if (r < 0)
+		return r;
+	s->cpus_size = sizeof(struct plop_cpu) * (size_t)s->ncpus;
+	s->cpus = mmap(NULL, s->cpus_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(s->skel->maps.cpus), 0);
+	if (s->cpus == MAP_FAILED) {
+		s->cpus = NULL;
+		return -errno;
+	}
+	s->ring = ring_buffer__new(bpf_map__fd(s->skel->maps.records), sampler_record, s, NULL);
+	if (!s->ring)
+		return -errno;
+	/* the tick program is attached to perf events, by sampler_start() */
+	s->skel->links.plop_fork = bpf_program__attach(s->skel->progs.plop_fork);
+	s->skel->links.plop_exec = bpf_program__attach(s->skel->progs.plop_exec);
+	s->skel->links.plop_exit = bpf_program__attach(s->skel->progs.plop_exit);
+	if (!s->skel->links.plop_fork || !s->skel->links.plop_exec || !s->skel->links.plop_exit)
+		return -errno;
+	return 0;
+}
+
+int sampler_new(const struct sampler_options *options, const struct sampler_handlers *handlers,
+		struct sampler **ret, char **ret_error)
+{
+	_cleanup_(sampler_freep) struct sampler *s = NULL;
+	int r;
+
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	libbpf_set_print(sampler_print);
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->options = *options;
+	s->handlers = *handlers;
+	s->ncpus = libbpf_num_possible_cpus();
+	if (s->ncpus < 0)
+		return s->ncpus;
+	s->events = calloc((size_t)s->ncpus, sizeof(*s->events));
+	s->collected = calloc((size_t)s->ncpus, sizeof(*s->collected));
+	if (!s->events || !s->collected)
+		return -ENOMEM;
+	r = sampler_load(s);
+	if (r < 0)
+		return sampler_explain(ret_error, r, "cannot load the BPF programs");
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+void sampler_free(struct sampler *s)
+{
+	if (!s)
+		return;
+	for (int i = 0; s->events && i < s->ncpus; i++)
+		bpf_link__destroy(s->events[i]);
+	free(s->events);
+	free(s->collected);
+	ring_buffer__free(s->ring);
+	if (s->cpus)
+		munmap(s->cpus, s->cpus_size);
+	plop__destroy(s->skel);
+	free(s);
+}
+
+/*
+ * cpu-clock works in virtual machines and never comes as an NMI. Idle ticks are of no interest: exclude_idle keeps the
+ * program from running for them (kernel/events/core.c, perf_swevent_hrtimer()).
+ */
+static int sampler_open_cpu(struct sampler *s, int cpu)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = NSEC_PER_SEC / s->options.hz,
+		.disabled = 1,
+		.exclude_idle = 1,
+	};
+	_cleanup_close_ int fd = -EBADF;
+	struct bpf_link *link;
+
+	fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* the link owns the fd from here, and enables the event */
+	link = bpf_program__attach_perf_event(s->skel->progs.plop_tick, fd);
+	if (!link)
+		return -errno;
+	(void)TAKE_FD(fd);
+	s->events[cpu] = link;
+	return 0;
+}
+
+static void sampler_sleep_phase(struct sampler *s, uint32_t parts)
+{
+	uint64_t random, period = NSEC_PER_SEC / s->options.hz;
+	struct timespec ts = {};
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return;
+	ts.tv_nsec = (long)(random % (period / parts + 1)) % (long)NSEC_PER_SEC;
+	nanosleep(&ts, NULL);
+}
+
+int sampler_follow_cpus(struct sampler *s)
+{
+	bool mask[4096] = {};
+	int r, online = 0;
+	_cleanup_fclose_ FILE *f = fopen("/sys/devices/system/cpu/online", "re");
+	unsigned int first, last;
+	char range[64];
+
+	if (!f)
+		return -errno;
+	/* "0-3,5,7-8" (Documentation/admin-guide/cputopology.rst) */
+	while (fscanf(f, "%63[0-9-]%*[,\n]", range) == 1) {
+		if (sscanf(range, "%u-%u", &first, &last) != 2)
+			last = first = (unsigned int)strtoul(range, NULL, 10);
+		for (unsigned int i = first; i <= last && i < ARRAY_SIZE(mask); i++) {
+			mask[i] = true;
+			online++;
+		}
+	}
+	if (online == 0)
+		return -EIO;
+	for (int i = 0; i < s->ncpus; i++) {
+		if (s->events[i] && !mask[i]) {
+			bpf_link__destroy(s->events[i]);
+			s->events[i] = NULL;
+		} else if (!s->events[i] && i < (int)ARRAY_SIZE(mask) && mask[i]) {
+			sampler_sleep_phase(s, (uint32_t)online);
+			r = sampler_open_cpu(s, i);
+			/* it may have gone offline again in this moment */
+			if (r < 0 && r != -ENODEV)
+				return r;
+		}
+	}
+	return 0;
+}
+
+int sampler_start(struct sampler *s, char **ret_error)
+{
+	int r = sampler_follow_cpus(s);
+
+	if (r < 0)
+		return sampler_explain(ret_error, r, "cannot open perf events");
+	s->started = true;
+	return 0;
+}
+
+int sampler_fd(const struct sampler *s)
+{
+	return ring_buffer__epoll_fd(s->ring);
+}
+
+int sampler_dispatch(struct sampler *s)
+{
+	int r = ring_buffer__consume(s->ring);
+
+	return r < 0 ? r : 0;
+}
+
+void sampler_swap(struct sampler *s)
+{
+	memset(s->collected, 0, (size_t)s->ncpus * sizeof(*s->collected));
+	__atomic_store_n(&s->skel->bss->plop_active, s->skel->bss->plop_active + 1,
+			 __ATOMIC_SEQ_CST);
+}
+
+/* Hands up one half and empties it. The kernel side does not touch it meanwhile. */
+static void sampler_empty(struct sampler *s, struct plop_half *half,
+			  struct sampler_counters *counters)
+{
+	uint32_t n = MIN(half->nstacks, (uint32_t)PLOP_HALF_STACKS);
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (stack_check(half, i) < 0)
+			continue;
+		s->handlers.stack(&half->stacks[i], &half->frames[half->stacks[i].frames],
+				  s->handlers.ctx);
+	}
+	for (int i = 0; i < PLOP_COUNTERS; i++) {
+		counters->c[i] += half->counters[i];
+		half->counters[i] = 0;
+	}
+	if (n > 0)
+		memset(half->index, 0, sizeof(half->index));
+	half->nstacks = 0;
+	half->nframes = 0;
+}
+
+int sampler_collect(struct sampler *s, struct sampler_counters *counters)
+{
+	uint32_t idle = (s->skel->bss->plop_active & 1) ^ 1;
+	int r, busy = 0;
+
+	/* code records are sent before the stacks that need them are filed */
+	r = sampler_dispatch(s);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < s->ncpus; i++) {
+		struct plop_cpu *cpu = &s->cpus[i];
+		uint64_t left, entered;
+
+		if (s->collected[i])
+			continue;
+		left = __atomic_load_n(&cpu->left, __ATOMIC_ACQUIRE);
+		entered = __atomic_load_n(&cpu->entered, __ATOMIC_ACQUIRE);
+		if (left != entered) {
+			busy++;
+			continue;
+		}
+		sampler_empty(s, &cpu->half[idle], counters);
+		s->collected[i] = true;
+	}
+	return busy ? -EAGAIN : 0;
+}
+
+int sampler_layout(struct sampler *s, const struct plop_layout *layout, uint32_t *ret)
+{
+	uint32_t n;
+
+	for (n = 0; n < s->nlayouts; n++) {
+		if (memcmp(&s->layouts[n], layout, sizeof(*layout)) == 0) {
+			*ret = n;
+			return 0;
+		}
+	}
+	if (n == PLOP_MAX_LAYOUTS)
+		return -ENOSPC;
+	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.layouts), &n, layout, BPF_ANY) < 0)
+		return -errno;
+	s->layouts[n] = *layout;
+	s->nlayouts++;
+	*ret = n;
+	return 0;
+}
+
+int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p, bool fresh)
+{
+	int fd = bpf_map__fd(s->skel->maps.processes);
+	struct plop_process now;
+
+	if (!fresh) {
+		if (bpf_map_lookup_elem(fd, &tgid, &now) < 0)
+			return -ESRCH;
+		if (now.image != p->image)
+			return -ESTALE;
+	}
+	if (bpf_map_update_elem(fd, &tgid, p, fresh ? BPF_NOEXIST : BPF_EXIST) < 0)
+		return errno == E2BIG ? -ENOSPC : errno == ENOENT ? -ESRCH : -errno;
+	return 0;
+}
+
+void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image)
+{
+	int fd = bpf_map__fd(s->skel->maps.processes);
+	struct plop_process now;
+
+	if (bpf_map_lookup_elem(fd, &tgid, &now) == 0 && now.image == image)
+		bpf_map_delete_elem(fd, &tgid);
+}
+
+/* "memlock: N" of a map's fdinfo (kernel/bpf/syscall.c, bpf_map_show_fdinfo()). */
+static uint64_t map_bytes(int fd)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	char path[64], line[256];
+	unsigned long long n = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "memlock: %llu", &n) == 1)
+			break;
+	}
+	return n;
+}
+
+uint64_t sampler_map_bytes(const struct sampler *s)
+{
+	struct bpf_map *map;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map(map, s->skel->obj) sum += map_bytes(bpf_map__fd(map));
+	return sum;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdbool.h>
+
+#include "plop/events.h"
+#include "plop/layout.h"
+#include "util/macro.h"
+
+/*
+ * Loads the BPF programs, owns the perf events, and hands decoded ticks up. The only room that knows libbpf and the
+ * skeletons. Not thread-safe; all of it belongs to the loop thread.
+ *
+ * Ticks go to one half of each CPU's table while user space reads the other: sampler_swap() changes over,
+ * sampler_collect(), a millisecond or more later, hands up what the half held that was active before.
+ */
+struct sampler;
+
+struct sampler_handlers {
+	/* One stack of a collected half; frames: stack->depth of them, leaf first. Valid during the call only. */
+	void (*stack)(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx);
+	/* A code object at first sight; size: of the record with its data, already checked. */
+	void (*code)(const struct plop_record_code *r, void *ctx);
+	/* exec, exit and check records */
+	void (*process)(const struct plop_record *r, void *ctx);
+	void (*fork)(const struct plop_record_fork *r, void *ctx);
+	/* A half fills up: swap and collect soon. */
+	void (*pressure)(void *ctx);
+	void *ctx;
+};
+
+struct sampler_options {
+	unsigned int hz;        /* ticks a second on each CPU */
+	unsigned int max_depth; /* at most PLOP_MAX_DEPTH */
+};
+
+struct sampler_counters {
+	uint64_t c[PLOP_COUNTERS]; /* by enum plop_counter */
+};
+
+/*
+ * Loads everything and begins to follow processes; no tick comes before sampler_start(). ret_error: one sentence
+ * that names the missing kernel feature or capability, owned by the caller.
+ */
+int sampler_new(const struct sampler_options *options, const struct sampler_handlers *handlers,
+		struct sampler **ret, char **ret_error);
+void sampler_free(struct sampler *s);
+DEFINE_FREEP(struct sampler, sampler_free)
+
+/* Opens a perf event on each online CPU, each at a random phase: takes up to one period. */
+int sampler_start(struct sampler *s, char **ret_error);
+/* Opens events on CPUs that came online since, drops those of CPUs that went. Cheap when nothing changed. */
+int sampler_follow_cpus(struct sampler *s);
+
+/* Readable when process records wait; then call sampler_dispatch(). */
+int sampler_fd(const struct sampler *s);
+int sampler_dispatch(struct sampler *s);
+
+void sampler_swap(struct sampler *s);
+/*
+ * Hands up all that waits in the ring buffer, then the stacks of the half that sampler_swap() took out of use, and
+ * adds its counters to *counters. -EAGAIN: a CPU is still in the middle of a tick; call again in a millisecond, what
+ * was collected stays collected. 0: the half is empty and may be swapped in again.
+ */
+int sampler_collect(struct sampler *s, struct sampler_counters *counters);
+
+/* The number of a layout, equal ones sharing one. -ENOSPC: PLOP_MAX_LAYOUTS are known. */
+int sampler_layout(struct sampler *s, const struct plop_layout *layout, uint32_t *ret);
+
+/*
+ * Says what a process is. With fresh it must not be known yet (-EEXIST); otherwise its image must still be p->image
+ * (-ESTALE: it has executed something else meanwhile; -ESRCH: it ended). -ENOSPC: PLOP_MAX_PROCESSES are known.
+ */
+int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p, bool fresh);
+/* Forgets a process unless it has become another image; ticks on it count as other from then on. */
+void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image);
+
+/* Memory of all maps in bytes, as the kernel accounts it (/proc/self/fdinfo "memlock:"). */
+uint64_t sampler_map_bytes(const struct sampler *s);
