@@ -5,7 +5,7 @@
 
 # Alternatives are separated by "|"; the first is installed when none is there. npm comes with some builds of nodejs.
 build_packages=(
-	gcc libc6-dev clang llvm cmake ninja-build pkg-config bpftool
+	gcc libc6-dev clang cmake ninja-build pkg-config bpftool
 	libbpf-dev libelf-dev libsystemd-dev libmicrohttpd-dev "libcurl4-gnutls-dev|libcurl4-openssl-dev" libsqlite3-dev
 	libprotobuf-c-dev protobuf-c-compiler protobuf-compiler zlib1g-dev libjansson-dev libinih-dev libxxhash-dev uthash-dev
 	nodejs
