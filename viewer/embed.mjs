@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// embed.mjs DIR FILE.c: the files that build.mjs made in DIR, gzip'd, as the tables of daemon/gateway/assets.h.
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+
+const FILES = [
+  ['/', 'index.html', 'text/html; charset=utf-8'],
+  ['/app.js', 'app.js', 'text/javascript; charset=utf-8'],
+  ['/app.css', 'app.css', 'text/css; charset=utf-8'],
+  ['/favicon.svg', 'favicon.svg', 'image/svg+xml'],
+];
+
+const [dir, out] = process.argv.slice(2);
+if (out === undefined) {
+  console.error('usage: embed.mjs DIR FILE.c');
+  process.exit(2);
+}
+
+const bodies = [];
+const rows = [];
+FILES.forEach(([path, name, type], i) => {
+  const plain = readFileSync(join(dir, name));
+  const gz = gzipSync(plain, { level: 9 }); // node writes no time and no name into the header
+  const etag = createHash('sha256').update(plain).digest('hex').slice(0, 16);
+  const lines = [];
+  for (let at = 0; at < gz.length; at += 24) lines.push(`\t${[...gz.subarray(at, at + 24)].join(', ')},`);
+  bodies.push(`static const unsigned char file_${i}[] = { /* ${name}, ${plain.length} bytes before gzip */\n${lines.join('\n')}\n};\n`);
+  rows.push(`\t{ "${path}", "${type}", file_${i}, sizeof(file_${i}), "\\"${etag}\\"" },`);
+});
+
+writeFileSync(
+  out,
+  `/* SPDX-License-Identifier: BSD-2-Clause */
+/* Made by viewer/embed.mjs. */
+#include "gateway/assets.h"
+
+${bodies.join('\n')}
+const struct viewer_file viewer_files[] = {
+${rows.join('\n')}
+};
+const size_t viewer_nfiles = sizeof(viewer_files) / sizeof(viewer_files[0]);
+`,
+);

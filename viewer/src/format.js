@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Numbers, times and names as text. Pure.
+
+const THIN = '\u202f'; // narrow no-break space between groups of three digits
+
+export function count(n) {
+  return String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, THIN);
+}
+
+// A share as a percentage: two significant places below 10 %, so that 0.04 % is not shown as 0.
+export function percent(part, whole) {
+  if (!(whole > 0)) return '0 %';
+  const p = (100 * part) / whole;
+  if (p === 0) return '0 %';
+  if (p < 0.01) return '<0.01 %';
+  const digits = p < 1 ? 2 : p < 99.95 ? 1 : 0;
+  return `${p.toFixed(digits)} %`;
+}
+
+export function duration(seconds) {
+  const s = Math.max(0, seconds);
+  if (s < 10) return `${s.toFixed(1)} s`;
+  if (s < 120) return `${Math.round(s)} s`;
+  if (s < 7200) return `${Math.floor(s / 60)} min ${Math.round(s) % 60} s`;
+  return `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
+}
+
+export function bytes(n) {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let u = 0;
+  while (n >= 1000 && u < units.length - 1) {
+    n /= 1000;
+    u++;
+  }
+  return `${u === 0 || n >= 100 ? Math.round(n) : n.toFixed(1)} ${units[u]}`;
+}
+
+const two = (n) => String(n).padStart(2, '0');
+
+// Local time of day; the date is added when it is not the day of `now` (unix seconds).
+export function clock(unix, now) {
+  const t = new Date(unix * 1000);
+  const time = `${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}`;
+  if (now === undefined || new Date(now * 1000).toDateString() === t.toDateString()) return time;
+  return `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())} ${time}`;
+}
+
+// The end of a path is what tells files apart: the last `parts` components.
+export function shortPath(path, parts = 2) {
+  const all = path.split('/').filter((p) => p !== '');
+  return all.length <= parts ? path : `\u2026/${all.slice(-parts).join('/')}`;
+}
+
+export function place(node) {
+  return node.file === '' ? 'no file' : `${node.file}:${node.line}`;
+}
+
+// Control characters, bidirectional overrides and line breaks in a name would move text about on the page.
+export function visible(name) {
+  return name.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
+}
+
+// At most `max` characters, whole code points, with an ellipsis where something was cut.
+export function cut(text, max) {
+  if (text.length <= max) return text;
+  return `${Array.from(text.slice(0, 2 * max)).slice(0, max - 1).join('')}\u2026`;
+}

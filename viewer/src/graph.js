@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Plop's call graph: draws what model.draw() says, where layout.js puts it; zoom, pan, drag, mouse-over and keyboard.
+import { drag, select, zoom, zoomIdentity, zoomTransform } from './d3.js';
+import { count, cut, percent, place, visible } from './format.js';
+import { arrowPath, fitTransform, loopPath } from './geometry.js';
+import { createLayout } from './layout.js';
+import { fitLabels } from './model.js';
+
+const LABELS = 140; // at most, before those that overlap are left out
+const LABEL_HEIGHT = 14;
+const LISTED = 4; // callers and callees in a tooltip
+
+export function createGraph({ svg, tooltip, onSelect }) {
+  const root = select(svg);
+  const view = root.append('g').attr('class', 'view');
+  const edgeLayer = view.append('g').attr('class', 'edges');
+  const bubbleLayer = view.append('g').attr('class', 'bubbles');
+  const labelLayer = root.append('g').attr('class', 'labels').attr('aria-hidden', 'true');
+  const ruler = document.createElement('canvas').getContext('2d');
+  const widths = new Map();
+
+  let drawn = { nodes: [], edges: [] };
+  let profile = { samples: 0, nodes: [], edges: [] };
+  let byKey = new Map();
+  let pairs = new Set(); // keys of drawn edges
+  let selected = '';
+  let hovered = '';
+  let searching = false;
+  let current = ''; // key of the bubble that Tab goes to
+  let automatic = true; // the view follows the graph until somebody zooms or pans
+
+  const layout = createLayout(() => {
+    position();
+    if (automatic) follow();
+  });
+  layout.onEnd(() => {
+    if (automatic) fit(false);
+    root.attr('data-settled', 'true');
+  });
+
+  const zooming = zoom()
+    .scaleExtent([0.05, 12])
+    .clickDistance(4)
+    .on('zoom', (event) => {
+      if (event.sourceEvent) automatic = false;
+      view.attr('transform', event.transform);
+      labels();
+    });
+  root.call(zooming).on('dblclick.zoom', null);
+  root.on('click', (event) => {
+    if (event.target === svg) onSelect('');
+  });
+
+  // The area not covered by the page around: size in CSS pixels.
+  const size = () => {
+    const box = svg.getBoundingClientRect();
+    return { width: Math.max(50, box.width), height: Math.max(50, box.height) };
+  };
+
+  function fit(animated) {
+    const { width, height } = size();
+    const t = fitTransform(layout.nodes(), width, height, { x: Math.min(70, width / 8), y: Math.min(34, height / 10) });
+    const target = zoomIdentity.translate(t.x, t.y).scale(t.k);
+    if (!animated) {
+      root.call(zooming.transform, target);
+      return;
+    }
+    glide(target);
+  }
+
+  // Moves the view in a few frames; jumps where motion is not wanted.
+  function glide(target) {
+    if (matchMedia('(prefers-reduced-motion: reduce)').matches) {
+      root.call(zooming.transform, target);
+      return;
+    }
+    const from = zoomTransform(svg);
+    const begin = performance.now();
+    const step = (now) => {
+      const t = Math.min(1, Math.max(0, (now - begin) / 220));
+      const e = t * (2 - t);
+      const mix = (a, b) => a + (b - a) * e;
+      root.call(zooming.transform, zoomIdentity.translate(mix(from.x, target.x), mix(from.y, target.y)).scale(mix(from.k, target.k)));
+      if (t < 1) requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  }
+
+  // While the graph grows by itself, the view changes only if something left it.
+  function follow() {
+    const { width, height } = size();
+    const t = zoomTransform(svg);
+    const out = layout.nodes().some((n) => {
+      const x = n.x * t.k + t.x;
+      const y = n.y * t.k + t.y;
+      const r = n.r * t.k;
+      return x - r < 0 || y - r < 0 || x + r > width || y + r > height;
+    });
+    if (out) fit(false);
+  }
+
+  function position() {
+    bubbleLayer.selectAll('g.bubble').attr('transform', (d) => {
+      const n = layout.node(d.key);
+      return `translate(${n.x.toFixed(1)},${n.y.toFixed(1)})`;
+    });
+    edgeLayer.selectAll('path').attr('d', (e) => {
+      const from = layout.node(e.source);
+      if (e.source === e.target) return loopPath(from, e.width);
+      return arrowPath(from, layout.node(e.target), e.width, pairs.has(`${e.target}>${e.source}`));
+    });
+    labels();
+  }
+
+  function textWidth(s) {
+    if (!widths.has(s)) {
+      if (widths.size > 20000) widths.clear();
+      ruler.font = `11px ${getComputedStyle(svg).fontFamily}`;
+      widths.set(s, ruler.measureText(s).width);
+    }
+    return widths.get(s);
+  }
+
+  // Names are drawn at one size whatever the zoom: inside the bubble where it is wide enough, else below it; the important
+  // ones first, the others where they fit.
+  function labels() {
+    const { width, height } = size();
+    const t = zoomTransform(svg);
+    const weight = (d) => (d.key === hovered || d.key === selected ? 1e12 : 0) + (d.match ? 1e11 : 0) + d.self * 2 + d.total;
+    const boxes = [];
+    for (const d of [...drawn.nodes].sort((a, b) => weight(b) - weight(a))) {
+      const n = layout.node(d.key);
+      const x = n.x * t.k + t.x;
+      const y = n.y * t.k + t.y;
+      const r = d.r * t.k;
+      if (x + r < 0 || y + r < 0 || x - r > width || y - r > height) continue;
+      const label = cut(visible(d.function), 34);
+      const w = textWidth(label);
+      const inside = 2 * r > w + 10;
+      const cy = inside ? y : y + r + 9;
+      boxes.push({ x: x - w / 2, y: cy - LABEL_HEIGHT / 2, w, h: LABEL_HEIGHT, cx: x, cy, key: d.key, label, inside, d });
+      if (boxes.length >= LABELS) break;
+    }
+    const fits = fitLabels(boxes);
+    labelLayer
+      .selectAll('text')
+      .data(boxes.filter((_, i) => fits[i]), (b) => b.key)
+      .join('text')
+      .attr('class', (b) => `${b.inside ? 'inside' : 'below'}${b.d.file === '' ? ' own' : ''}${dimmed(b.d) ? ' dim' : ''}`)
+      .attr('x', (b) => b.cx.toFixed(1))
+      .attr('y', (b) => b.cy.toFixed(1))
+      .text((b) => b.label);
+  }
+
+  const touches = (key) => drawn.edges.some((e) => (e.source === key && e.target === selected) || (e.target === key && e.source === selected));
+
+  function dimmed(d) {
+    if (searching) return !d.match;
+    if (selected === '' || !byKey.has(selected)) return false;
+    return d.key !== selected && !touches(d.key);
+  }
+
+  // Callers and callees of a function by count, from the whole profile: also those whose edges are not drawn.
+  function relatives(d) {
+    const name = (id) => cut(visible(profile.nodes[id].function), 44);
+    const list = (own, other) =>
+      profile.edges
+        .filter((e) => e[own] === d.id && e.source !== e.target)
+        .sort((a, b) => b.count - a.count)
+        .slice(0, LISTED)
+        .map((e) => [name(e[other]), `${count(e.count)}  (${percent(e.count, profile.samples)})`]);
+    return [
+      { title: 'called by', items: list('target', 'source') },
+      { title: 'calls', items: list('source', 'target') },
+    ];
+  }
+
+  function describe(d) {
+    return {
+      title: visible(d.function),
+      subtitle: visible(place(d)),
+      rows: [
+        ['self', count(d.self), percent(d.self, profile.samples)],
+        ['total', count(d.total), percent(d.total, profile.samples)],
+      ],
+      lists: relatives(d),
+      note: d.cut ? `${d.neighbours} different neighbours: its edges are not drawn` : '',
+    };
+  }
+
+  function describeEdge(e) {
+    const [from, to] = [byKey.get(e.source), byKey.get(e.target)];
+    return {
+      title: `${visible(from.function)} \u2192 ${visible(to.function)}`,
+      subtitle: `${visible(place(from))} \u2192 ${visible(place(to))}`,
+      rows: [['on the stack', count(e.count), percent(e.count, profile.samples)]],
+    };
+  }
+
+  const spoken = (d) =>
+    `${visible(d.function)}, ${visible(place(d))}, self ${count(d.self)} samples, ${percent(d.self, profile.samples)}, total ${count(d.total)} samples, ${percent(d.total, profile.samples)}`;
+
+  function hover(key) {
+    hovered = key;
+    edgeLayer.selectAll('path').classed('near', (e) => key !== '' && (e.source === key || e.target === key));
+    labels();
+  }
+
+  const dragging = drag()
+    .clickDistance(4)
+    .on('drag', (event, d) => {
+      automatic = false;
+      tooltip.hide();
+      const n = layout.node(d.key);
+      n.fx = n.x = event.x;
+      n.fy = n.y = event.y;
+      layout.warm();
+      select(event.sourceEvent.target.closest?.('g.bubble') ?? null).classed('pinned', true);
+    })
+    .on('end', () => layout.cool())
+    .subject((event, d) => layout.node(d.key));
+
+  function enterBubble(enter) {
+    const g = enter.append('g').attr('class', 'bubble').attr('role', 'button');
+    g.append('circle').attr('class', 'body');
+    return g
+      .call(dragging)
+      .on('pointerenter', (event, d) => {
+        hover(d.key);
+        tooltip.show(describe(d), event.clientX, event.clientY);
+      })
+      .on('pointermove', (event) => tooltip.move(event.clientX, event.clientY))
+      .on('pointerleave', () => {
+        hover('');
+        tooltip.hide();
+      })
+      .on('click', (event, d) => onSelect(d.key === selected ? '' : d.key))
+      .on('focus', (event, d) => {
+        if (!event.currentTarget.matches(':focus-visible')) return;
+        focusOn(d);
+      })
+      .on('blur', () => {
+        hover('');
+        tooltip.hide();
+      });
+  }
+
+  // Keyboard focus: bring the bubble into view, and show what the mouse would.
+  function focusOn(d) {
+    current = d.key;
+    const n = layout.node(d.key);
+    const { width, height } = size();
+    let t = zoomTransform(svg);
+    const [x, y] = t.apply([n.x, n.y]);
+    if (x < 20 || y < 20 || x > width - 20 || y > height - 20) {
+      t = t.translate((width / 2 - x) / t.k, (height / 2 - y) / t.k);
+      root.call(zooming.transform, t);
+    }
+    const box = svg.getBoundingClientRect();
+    const [cx, cy] = t.apply([n.x, n.y]);
+    hover(d.key);
+    tooltip.show(describe(d), box.left + cx + d.r * t.k, box.top + cy);
+  }
+
+  const order = () => [...drawn.nodes].sort((a, b) => b.self - a.self || b.total - a.total || a.id - b.id);
+
+  bubbleLayer.on('keydown', (event) => {
+    const list = order();
+    const at = list.findIndex((d) => d.key === current);
+    const go = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: list.length - 1 }[event.key];
+    if (go !== undefined) {
+      event.preventDefault();
+      current = list[Math.min(list.length - 1, Math.max(0, go))].key;
+      tabStops();
+      bubbleLayer.selectAll('g.bubble').filter((d) => d.key === current).node().focus();
+    } else if (event.key === 'Enter' || event.key === ' ') {
+      event.preventDefault();
+      onSelect(current === selected ? '' : current);
+    } else if (event.key === 'Escape') {
+      tooltip.hide();
+      onSelect('');
+    } else if (event.key === '+' || event.key === '-') {
+      scale(event.key === '+' ? 1.3 : 1 / 1.3);
+    }
+  });
+
+  // One bubble at a time is in the tab order; the arrow keys move among them.
+  function tabStops() {
+    if (!byKey.has(current)) current = order()[0]?.key ?? '';
+    bubbleLayer.selectAll('g.bubble').attr('tabindex', (d) => (d.key === current ? 0 : -1));
+  }
+
+  function mark() {
+    bubbleLayer
+      .selectAll('g.bubble')
+      .classed('match', (d) => searching && d.match)
+      .classed('selected', (d) => d.key === selected)
+      .classed('dim', dimmed)
+      .attr('aria-pressed', (d) => String(d.key === selected));
+    const far = (e) => selected !== '' && byKey.has(selected) && e.source !== selected && e.target !== selected;
+    edgeLayer.selectAll('path').classed('dim', (e) => searching || far(e)).classed('chosen', (e) => !searching && selected !== '' && !far(e));
+  }
+
+  function scale(by) {
+    automatic = false;
+    root.call(zooming.scaleBy, by);
+  }
+
+  return {
+    // What there is to draw now. `anew`: another choice of process or time, so the view may be fitted again.
+    update(nextDrawn, nextProfile, { select: key, query, anew }) {
+      drawn = nextDrawn;
+      profile = nextProfile;
+      byKey = new Map(drawn.nodes.map((n) => [n.key, n]));
+      pairs = new Set(drawn.edges.map((e) => e.key));
+      selected = key;
+      searching = query !== '';
+      if (anew) automatic = true;
+      root.attr('data-settled', null);
+      const { first } = layout.update(drawn, profile.samples);
+
+      const bubbles = bubbleLayer.selectAll('g.bubble').data(drawn.nodes, (d) => d.key).join(enterBubble);
+      bubbles
+        .attr('data-key', (d) => d.key)
+        .attr('aria-label', spoken)
+        .classed('cut', (d) => d.cut)
+        .classed('zero', (d) => d.self === 0)
+        .classed('pinned', (d) => layout.node(d.key).fx !== undefined && layout.node(d.key).fx !== null);
+      bubbles.select('circle.body').attr('r', (d) => d.r.toFixed(2)).attr('class', (d) => `body ${d.color}`);
+      edgeLayer
+        .selectAll('path')
+        .data(drawn.edges, (e) => e.key)
+        .join((enter) =>
+          enter
+            .append('path')
+            .attr('fill-rule', 'evenodd')
+            .on('pointerenter', (event, e) => tooltip.show(describeEdge(e), event.clientX, event.clientY))
+            .on('pointermove', (event) => tooltip.move(event.clientX, event.clientY))
+            .on('pointerleave', () => tooltip.hide()),
+        )
+        .attr('data-key', (e) => e.key)
+        .attr('data-count', (e) => e.count);
+      tabStops();
+      mark();
+      position();
+      if (first || anew) fit(false);
+      if (layout.settled()) root.attr('data-settled', 'true');
+    },
+    mark(key, query, nodes) {
+      selected = key;
+      searching = query !== '';
+      if (nodes) for (const n of nodes) Object.assign(byKey.get(n.key) ?? {}, { match: n.match });
+      mark();
+      labels();
+    },
+    // The pointer is on a file of the legend: its bubbles stand out.
+    emphasize(file) {
+      bubbleLayer.selectAll('g.bubble').classed('faint', (d) => file !== null && d.file !== file);
+      edgeLayer.classed('faint', file !== null);
+    },
+    fit() {
+      automatic = true;
+      fit(true);
+    },
+    relayout() {
+      layout.reset();
+      automatic = true;
+    },
+    resized() {
+      if (automatic) fit(false);
+      else labels();
+    },
+    scale,
+  };
+}

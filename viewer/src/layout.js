@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Where bubbles are: d3-force, with a memory, so that a function is found where it was when the next second comes in.
+import { forceCollide, forceLink, forceManyBody, forceSimulation, forceX, forceY } from './d3.js';
+import { depths } from './model.js';
+
+const STEP = 120; // between a caller's and a callee's column
+const MEMORY = 10000; // positions kept of functions that are not drawn now
+const FIRST_MS = 220; // of computing before the first picture
+
+export function createLayout(onTick) {
+  const memory = new Map(); // key -> {x, y, fx, fy}
+  let nodes = new Map(); // key -> what the simulation moves: {key, x, y, r, ...}
+  let links = [];
+
+  const linkForce = forceLink().id((n) => n.key).distance((l) => l.source.r + l.target.r + 46).strength((l) => 0.25 + Math.min(0.5, l.share));
+  const collide = forceCollide((n) => n.r + 7).iterations(2);
+  const towardsX = forceX((n) => n.homeX).strength((n) => (n.alone ? 0.05 : 0.16));
+  const towardsY = forceY((n) => n.homeY).strength((n) => (n.alone ? 0.09 : 0.055));
+  const simulation = forceSimulation()
+    .force('link', linkForce)
+    .force('charge', forceManyBody().strength((n) => -90 - 5 * n.r).distanceMax(700))
+    .force('collide', collide)
+    .force('x', towardsX)
+    .force('y', towardsY)
+    .on('tick', onTick)
+    .stop();
+
+  function remember() {
+    for (const n of nodes.values()) {
+      memory.delete(n.key);
+      memory.set(n.key, { x: n.x, y: n.y, fx: n.fx, fy: n.fy });
+    }
+    for (const key of memory.keys()) {
+      if (memory.size <= MEMORY) break;
+      memory.delete(key);
+    }
+  }
+
+  // Begins near a function that it calls or is called by, else in its own column, top to bottom as they come.
+  function begin(node, around, column) {
+    const old = memory.get(node.key);
+    if (old !== undefined) return Object.assign(node, old);
+    const near = around.get(node.key)?.find((n) => n.x !== undefined);
+    const turn = (column.n = (column.n ?? 0) + 1);
+    if (near !== undefined) {
+      node.x = near.x + (node.homeX >= near.homeX ? 1 : -1) * (near.r + node.r + 30);
+      node.y = near.y + (turn % 2 === 0 ? 1 : -1) * turn * 9;
+    } else {
+      node.x = node.homeX + (turn % 3) * 7;
+      node.y = node.homeY + (turn % 2 === 0 ? 1 : -1) * turn * 16;
+    }
+    return node;
+  }
+
+  function update(drawn, samples) {
+    remember();
+    const depth = depths(drawn.nodes, drawn.edges);
+    const linked = new Set();
+    for (const e of drawn.edges) {
+      if (e.source !== e.target) linked.add(e.source).add(e.target);
+    }
+    const deepest = Math.max(1, ...depth.values());
+    const before = nodes;
+    let fresh = 0;
+    let grown = false;
+    nodes = new Map();
+    const columns = new Map();
+    const added = [];
+    let alone = 0;
+    for (const d of drawn.nodes) {
+      const n = before.get(d.key) ?? { key: d.key };
+      grown ||= n.r !== undefined && Math.abs(n.r - d.r) > 0.25 * n.r;
+      n.r = d.r;
+      n.alone = !linked.has(d.key);
+      // Those without edges go to the rim, above and below in turn, along the whole width.
+      n.homeX = n.alone ? ((alone * 0.618034) % 1) * deepest * STEP : depth.get(d.key) * STEP;
+      n.homeY = n.alone ? (alone++ % 2 === 0 ? 190 : -190) : 0;
+      nodes.set(d.key, n);
+      if (n.x === undefined) added.push(n);
+    }
+    const around = new Map();
+    const join = (a, b) => around.set(a, [...(around.get(a) ?? []), nodes.get(b)]);
+    for (const e of drawn.edges) {
+      join(e.source, e.target);
+      join(e.target, e.source);
+    }
+    for (const n of added) {
+      if (!memory.has(n.key)) fresh++;
+      const column = columns.get(n.homeX) ?? {};
+      columns.set(n.homeX, column);
+      begin(n, around, column);
+    }
+    const edgeKeys = new Set(links.map((l) => l.key));
+    const rewired = drawn.edges.some((e) => !edgeKeys.has(e.key));
+    links = drawn.edges
+      .filter((e) => e.source !== e.target)
+      .map((e) => ({ key: e.key, source: e.source, target: e.target, share: samples > 0 ? e.count / samples : 0 }));
+    simulation.nodes([...nodes.values()]);
+    linkForce.links(links);
+    for (const force of [collide, towardsX, towardsY]) force.initialize(simulation.nodes(), () => 0.5);
+
+    const first = fresh > 0.6 * nodes.size;
+    if (first) {
+      settle(1);
+    } else if (fresh > 0) {
+      simulation.alpha(Math.max(simulation.alpha(), 0.12)).restart();
+    } else if (rewired || grown) {
+      simulation.alpha(Math.max(simulation.alpha(), 0.05)).restart();
+    }
+    return { first, fresh };
+  }
+
+  // Most of the way at once, so that the first picture is nearly the last; the rest is animated, then the timer stops.
+  function settle(alpha) {
+    simulation.alpha(alpha);
+    const end = performance.now() + FIRST_MS;
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    while (simulation.alpha() > simulation.alphaMin() && (still || performance.now() < end)) simulation.tick();
+    if (simulation.alpha() > simulation.alphaMin()) simulation.restart();
+    else simulation.stop();
+  }
+
+  return {
+    update,
+    node: (key) => nodes.get(key),
+    nodes: () => simulation.nodes(),
+    onEnd: (f) => simulation.on('end', f),
+    settled: () => simulation.alpha() <= simulation.alphaMin(),
+    // Forgets where everything was, also what was dragged.
+    reset() {
+      memory.clear();
+      for (const n of nodes.values()) n.x = n.y = n.vx = n.vy = n.fx = n.fy = undefined;
+      nodes = new Map();
+      links = [];
+    },
+    warm: () => simulation.alphaTarget(0.12).restart(),
+    cool: () => simulation.alphaTarget(0),
+  };
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Ties the page together: state <-> address, what to ask the gateway, what to draw when it answers.
+import { ApiError, follow, get } from './api.js';
+import { percent } from './format.js';
+import { createGraph } from './graph.js';
+import { draw, matches, processList, readProfile } from './model.js';
+import { createProcesses, showConnection, showEmpty, showFacts, showLegend, showNote, showTime, showVersion } from './panels.js';
+import { createStrip } from './strip.js';
+import { SPANS, formatState, isLive, parseState, profileQuery } from './state.js';
+import { createTable } from './table.js';
+import { createTooltip } from './tooltip.js';
+
+const POLL_MS = 4000; // status, processes, windows
+const REFRESH_MS = 2000; // a choice of windows that includes the running one
+
+const byId = (id) => document.getElementById(id);
+const now = () => Date.now() / 1000;
+
+let state = parseState(location.search);
+let profile = null; // what readProfile() made of the last answer
+let drawn = { nodes: [], edges: [], hiddenNodes: 0, cutNodes: 0 };
+let failure = null; // ApiError of the profile, or null
+let down = null; // ApiError of the last poll, or null
+let processes = null; // null: not known yet
+let windows = [];
+let anew = true; // the next picture is another choice, not an update
+let stopLoading = () => {};
+const slots = new Map(); // file -> colour, for as long as the page lives
+
+const tooltip = createTooltip(byId('tooltip'));
+const graph = createGraph({ svg: byId('graph'), tooltip, onSelect: (fn) => setState({ fn }) });
+const table = createTable({ section: document.querySelector('section.table'), onSort: (sort) => setState({ sort }, true), onSelect: (fn) => setState({ fn: fn === state.fn ? '' : fn }) });
+const strip = createStrip({ svg: byId('strip'), tooltip, onRange: (range, replace) => setState(range, replace) });
+const processPanel = createProcesses({
+  tooltip,
+  onToggle(pid, add) {
+    const has = state.pids.includes(pid);
+    const others = add ? state.pids.filter((p) => p !== pid) : [];
+    setState({ pids: has && (add || state.pids.length === 1) ? others : [...others, pid] });
+  },
+});
+
+// Changes the state and the address with it. `replace`: no entry of its own in the history (typing, dragging).
+function setState(patch, replace = false) {
+  const before = state;
+  const address = formatState((state = { ...state, ...patch }));
+  if (formatState(before) === address) return;
+  history[replace ? 'replaceState' : 'pushState'](null, '', address === '' ? location.pathname : address);
+  apply(before);
+}
+
+addEventListener('popstate', () => {
+  const before = state;
+  state = parseState(location.search);
+  apply(before);
+});
+
+function apply(before) {
+  const reload = profileQuery(before) !== profileQuery(state);
+  if (before.span !== state.span) poll();
+  fillControls();
+  renderSide();
+  if (reload) load();
+  else if (before.degree !== state.degree || before.top !== state.top) render();
+  else renderMarks(before);
+}
+
+function fillControls() {
+  for (const [id, value] of [['search', state.query], ['degree', state.degree], ['top', state.top], ['span', state.span]]) {
+    const control = byId(id);
+    if (control !== document.activeElement || id === 'span') control.value = value;
+  }
+  const resize = byId('stage').dataset.view !== state.view;
+  byId('stage').dataset.view = state.view;
+  for (const b of document.querySelectorAll('[data-view]:is(button)')) b.setAttribute('aria-pressed', String(b.dataset.view === state.view));
+  byId('time-10m').setAttribute('aria-pressed', 'false');
+  if (resize) graph.resized();
+}
+
+// Asks for what is chosen: as a stream for the running window, else once, or again and again while it grows.
+function load() {
+  stopLoading();
+  profile = null;
+  failure = null;
+  anew = true;
+  showConnection(isLive(state) ? 'wait' : 'stored');
+  render();
+  const query = profileQuery(state);
+  if (isLive(state)) {
+    const end = follow(`/v1/stream${query}`, (json) => arrived(json, 'live'), () => whyBroken());
+    stopLoading = end;
+    return;
+  }
+  const abort = new AbortController();
+  let timer = 0;
+  const ask = async () => {
+    try {
+      arrived(await get(`/v1/profile${query}${query === '' ? '?' : '&'}format=json`, abort.signal), 'stored');
+    } catch (e) {
+      if (abort.signal.aborted) return;
+      failed(e);
+    }
+    if (!abort.signal.aborted && (state.to === null || failure !== null)) timer = setTimeout(ask, REFRESH_MS);
+  };
+  stopLoading = () => {
+    abort.abort();
+    clearTimeout(timer);
+  };
+  ask();
+}
+
+function arrived(json, kind) {
+  let next;
+  try {
+    next = readProfile(json);
+  } catch (e) {
+    failed(new ApiError('refused', e.message));
+    return;
+  }
+  const turned = profile !== null && profile.start !== next.start;
+  profile = next;
+  failure = null;
+  showConnection(kind);
+  if (turned && kind === 'live') poll();
+  render();
+}
+
+function failed(e) {
+  failure = e instanceof ApiError ? e : new ApiError('refused', String(e.message ?? e));
+  showConnection(failure.kind === 'login' ? 'login' : 'lost', failure.message);
+  renderWords();
+}
+
+// The stream does not say why it ended; an ordinary question does.
+async function whyBroken() {
+  showConnection('lost');
+  const error = await poll();
+  if (isLive(state)) failed(error ?? new ApiError('unreachable', 'the stream of the running window broke off'));
+}
+
+// What is around the graph. Returns what went wrong, or null.
+let polling = null;
+function poll() {
+  polling ??= pollOnce().finally(() => {
+    polling = null;
+  });
+  return polling;
+}
+
+async function pollOnce() {
+  try {
+    const to = now();
+    const from = Math.floor(Math.max(to - 24 * 3600, Math.min(to - SPANS[state.span], state.from === null ? to : state.from - 60)));
+    const [status, alive, listed] = await Promise.all([get('/v1/status'), get('/v1/processes'), get(`/v1/windows?from=${from}`)]);
+    showVersion(status);
+    windows = Array.isArray(listed.windows) ? listed.windows : [];
+    processes = processList(Array.isArray(alive) ? alive : [], windows);
+    down = null;
+  } catch (e) {
+    down = e instanceof ApiError ? e : new ApiError('refused', String(e.message ?? e));
+    showConnection(down.kind === 'login' ? 'login' : 'lost', down.message);
+  }
+  if (down === null && failure === null && profile !== null) showConnection(isLive(state) ? 'live' : 'stored');
+  renderSide();
+  renderWords();
+  return down;
+}
+
+function renderSide() {
+  processPanel.update(processes ?? [], state.pids, processes !== null);
+  const to = now();
+  const last = windows[windows.length - 1];
+  const first = windows[0];
+  strip.update(windows, state, { from: Math.max(first?.start ?? 0, Math.min(to - SPANS[state.span], state.from ?? to)), to: Math.max(to, last?.end ?? 0) }, to);
+  showTime(state, profile, to);
+}
+
+function words() {
+  if (failure?.kind === 'login' || (failure === null && profile === null && down?.kind === 'login')) {
+    return {
+      title: 'Not logged in',
+      text: 'This page needs a token, and this browser has none or an old one.',
+      hint: 'Run \u201cplopctl open\u201d on the host and open the address that it prints.',
+    };
+  }
+  if (profile === null || profile.nodes.length === 0) {
+    const e = failure ?? (profile === null ? down : null);
+    if (e?.kind === 'unreachable') {
+      return { title: 'plopd is unreachable', text: `${e.message}. Trying again.`, hint: e.hint || 'On the host: systemctl status plopd plop-gateway' };
+    }
+    if (e) return { title: 'That did not work', text: e.message, hint: e.hint };
+  }
+  if (profile === null) return { title: 'Waiting for samples', text: isLive(state) ? 'The running window comes once a second.' : 'The profile is on its way.' };
+  if (profile.nodes.length > 0) return null;
+  if (processes !== null && processes.length === 0) {
+    return { title: 'No Python process seen yet', text: 'Start one, and it appears here within seconds; nothing in it has to be changed.' };
+  }
+  return {
+    title: isLive(state) ? 'No samples in this window yet' : 'No samples in this window',
+    text: state.pids.length > 0 ? 'The processes that are chosen used no CPU in this time.' : 'No Python process used CPU in this time.',
+    hint: 'Only what runs on a CPU is sampled; waiting is not.',
+  };
+}
+
+const renderWords = () => showEmpty(words());
+
+function render() {
+  if (profile !== null) {
+    drawn = draw(profile, { degree: state.degree, top: state.top, query: state.query, slots });
+    graph.update(drawn, profile, { select: state.fn, query: state.query, anew });
+    anew = false;
+    showLegend(profile, slots, (file) => graph.emphasize(file));
+    showNote(drawn, state);
+    renderTable();
+  }
+  byId('stage').classList.toggle('stale', profile === null);
+  showFacts(profile);
+  showTime(state, profile, now());
+  renderWords();
+}
+
+function renderTable() {
+  table.update(profile, { query: state.query, sort: state.sort, fn: state.fn, slots });
+  let text = '';
+  if (state.query !== '') {
+    const found = profile.nodes.filter((n) => matches(n, state.query));
+    const self = found.reduce((s, n) => s + n.self, 0);
+    text = `${found.length} of ${profile.nodes.length}, self ${percent(self, profile.samples)}`;
+  }
+  byId('search-count').textContent = text;
+}
+
+function renderMarks(before) {
+  if (profile === null) return;
+  const marked = drawn.nodes.map((n) => ({ key: n.key, match: state.query !== '' && matches(n, state.query) }));
+  graph.mark(state.fn, state.query, marked);
+  renderTable();
+  if (before.fn !== state.fn && state.fn !== '') table.reveal(state.fn);
+}
+
+function number(id, key) {
+  const control = byId(id);
+  control.addEventListener('input', () => {
+    const n = Number(control.value);
+    if (control.value !== '' && Number.isInteger(n) && n >= Number(control.min) && n <= Number(control.max)) setState({ [key]: n }, true);
+  });
+  control.addEventListener('blur', () => {
+    control.value = state[key];
+  });
+}
+
+number('degree', 'degree');
+number('top', 'top');
+byId('search').addEventListener('input', (event) => setState({ query: event.target.value }, true));
+byId('span').addEventListener('change', (event) => setState({ span: event.target.value }));
+byId('all-processes').addEventListener('click', () => setState({ pids: [] }));
+byId('time-live').addEventListener('click', () => setState({ from: null, to: null }));
+byId('time-10m').addEventListener('click', () => setState({ from: Math.floor(now()) - 600, to: null }));
+byId('fit').addEventListener('click', () => graph.fit());
+byId('zoom-in').addEventListener('click', () => graph.scale(1.4));
+byId('zoom-out').addEventListener('click', () => graph.scale(1 / 1.4));
+byId('relayout').addEventListener('click', () => {
+  graph.relayout();
+  anew = true;
+  render();
+});
+for (const b of document.querySelectorAll('[data-view]:is(button)')) b.addEventListener('click', () => setState({ view: b.dataset.view }));
+addEventListener('keydown', (event) => {
+  if (event.key === '/' && !(event.target instanceof HTMLInputElement) && !(event.target instanceof HTMLSelectElement)) {
+    event.preventDefault();
+    byId('search').focus();
+  }
+});
+new ResizeObserver(() => graph.resized()).observe(byId('graph'));
+new ResizeObserver(() => renderSide()).observe(byId('strip'));
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) poll();
+});
+setInterval(() => {
+  if (!document.hidden) poll();
+}, POLL_MS);
+
+// The token, if the address still has it, does not stay in the history.
+history.replaceState(null, '', formatState(state) === '' ? location.pathname : formatState(state));
+fillControls();
+load();
+poll();

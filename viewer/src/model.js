@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// From the call graph JSON of the API to what is drawn: which bubbles, which edges, how large, which colour. Pure.
+
+// A bubble's area is proportional to self time: all of the samples would have this radius, and the areas of all bubbles add
+// up to that one bubble's. Units: of the drawing, pixels at zoom 1.
+export const FULL_RADIUS = 150;
+// Functions that only call others have no area; they stay visible as dots.
+export const MIN_RADIUS = 3.5;
+// An edge on every stack has this width; width is proportional to the count, not below MIN_WIDTH.
+export const FULL_WIDTH = 12;
+export const MIN_WIDTH = 0.8;
+// Colours are CSS classes c0..c23; files of plop's own frames ("") have class c-none.
+export const SLOTS = 24;
+
+export const DEFAULT_DEGREE = 6;
+export const DEFAULT_TOP = 250;
+
+const whole = (v) => (Number.isFinite(v) && v > 0 ? v : 0);
+const text = (v) => (typeof v === 'string' ? v : '');
+
+export function sum(object) {
+  let total = 0;
+  for (const v of Object.values(object ?? {})) total += whole(v);
+  return total;
+}
+
+export const nodeKey = (n) => `${n.function}@${n.file}:${n.line}`;
+
+// Checks the answer's shape and drops what cannot be drawn, so that nothing after this has to doubt it.
+export function readProfile(json) {
+  if (json === null || typeof json !== 'object' || json.type !== 'plop-callgraph' || !Array.isArray(json.nodes)) {
+    throw new TypeError('the answer is not a plop call graph');
+  }
+  const seen = new Map();
+  const nodes = json.nodes.map((n, id) => {
+    const node = { id, function: text(n?.function), file: text(n?.file), line: whole(n?.line), self: whole(n?.self), total: whole(n?.total) };
+    const key = nodeKey(node);
+    const twins = seen.get(key) ?? 0;
+    seen.set(key, twins + 1);
+    node.key = twins === 0 ? key : `${key}#${twins}`;
+    return node;
+  });
+  const edges = (Array.isArray(json.edges) ? json.edges : [])
+    .filter((e) => nodes[e?.source] !== undefined && nodes[e?.target] !== undefined && whole(e.count) > 0)
+    .map((e) => ({ source: e.source, target: e.target, count: e.count }));
+  const lost = {};
+  for (const [cause, n] of Object.entries(json.lost ?? {})) lost[cause] = whole(n);
+  return {
+    start: whole(json.start),
+    end: whole(json.end),
+    duration: whole(json.duration_s),
+    hz: whole(json.hz),
+    running: json.running === true,
+    ticks: whole(json.ticks),
+    python: whole(json.python),
+    other: whole(json.other),
+    truncated: whole(json.truncated),
+    lost,
+    lostTotal: sum(lost),
+    samples: whole(json.samples),
+    processes: Array.isArray(json.processes) ? json.processes : [],
+    nodes,
+    edges,
+  };
+}
+
+// How many different functions call this one or are called by it, itself not counted; by node id, over the whole graph.
+export function neighbours(profile) {
+  const sets = profile.nodes.map(() => new Set());
+  for (const e of profile.edges) {
+    if (e.source === e.target) continue;
+    sets[e.source].add(e.target);
+    sets[e.target].add(e.source);
+  }
+  return sets.map((s) => s.size);
+}
+
+export function radius(self, samples) {
+  if (!(samples > 0)) return MIN_RADIUS;
+  return Math.max(MIN_RADIUS, FULL_RADIUS * Math.sqrt(Math.min(1, self / samples)));
+}
+
+export function edgeWidth(n, samples) {
+  if (!(samples > 0)) return MIN_WIDTH;
+  return Math.max(MIN_WIDTH, FULL_WIDTH * Math.min(1, n / samples));
+}
+
+// FNV-1a over UTF-16 units, 32 bit, then mixed so that the low bits depend on all of the text.
+export function hash(s) {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < s.length; i++) h = Math.imul(h ^ s.charCodeAt(i), 0x01000193);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  return (h ^ (h >>> 13)) >>> 0;
+}
+
+// Gives each file a colour slot: the one its full path hashes to, so that a file looks the same on every host and day; if
+// a heavier file of this page has that one, the next free. `slots` is the memory of the page: what is in it never changes.
+export function assignSlots(files, slots = new Map()) {
+  const used = new Set(slots.values());
+  for (const file of files) {
+    if (file === '' || slots.has(file)) continue;
+    let slot = hash(file) % SLOTS;
+    for (let tried = 0; used.has(slot) && tried < SLOTS; tried++) slot = (slot + 7) % SLOTS;
+    slots.set(file, slot);
+    used.add(slot);
+  }
+  return slots;
+}
+
+export const slotClass = (slots, file) => (file === '' || !slots.has(file) ? 'c-none' : `c${slots.get(file)}`);
+
+// Files by self time, then by name: what the legend shows.
+export function files(profile) {
+  const by = new Map();
+  for (const n of profile.nodes) {
+    const f = by.get(n.file) ?? { file: n.file, self: 0, functions: 0 };
+    f.self += n.self;
+    f.functions++;
+    by.set(n.file, f);
+  }
+  return [...by.values()].sort((a, b) => b.self - a.self || (a.file < b.file ? -1 : a.file > b.file ? 1 : 0));
+}
+
+export function matches(node, query) {
+  if (query === '') return true;
+  const q = query.toLowerCase();
+  return node.function.toLowerCase().includes(q) || node.file.toLowerCase().includes(q);
+}
+
+const byTotal = (a, b) => b.total - a.total || b.self - a.self || a.id - b.id;
+
+// What the graph shows: the `top` functions by total time; of the edges between them, those of which neither end has more
+// than `degree` different neighbours. Such a function keeps its bubble (`cut` is true) and loses its edges.
+export function draw(profile, { degree = DEFAULT_DEGREE, top = DEFAULT_TOP, query = '', slots = new Map() } = {}) {
+  const around = neighbours(profile);
+  assignSlots(files(profile).map((f) => f.file), slots);
+  const shown = [...profile.nodes].sort(byTotal).slice(0, top);
+  const nodes = shown.map((n) => ({
+    ...n,
+    r: radius(n.self, profile.samples),
+    neighbours: around[n.id],
+    cut: around[n.id] > degree,
+    color: slotClass(slots, n.file),
+    match: query !== '' && matches(n, query),
+  }));
+  const byId = new Map(nodes.map((n) => [n.id, n]));
+  const edges = [];
+  let cutEdges = 0;
+  for (const e of profile.edges) {
+    const source = byId.get(e.source);
+    const target = byId.get(e.target);
+    if (source === undefined || target === undefined) continue;
+    if (source.cut || target.cut) {
+      cutEdges++;
+      continue;
+    }
+    edges.push({ key: `${source.key}>${target.key}`, source: source.key, target: target.key, count: e.count, width: edgeWidth(e.count, profile.samples) });
+  }
+  return {
+    nodes,
+    edges,
+    hiddenNodes: profile.nodes.length - nodes.length,
+    cutNodes: nodes.filter((n) => n.cut).length,
+    cutEdges,
+  };
+}
+
+// How far from where stacks begin, over drawn edges, by key: the layout puts callers left of what they call. Functions
+// that nobody drawn calls are at 0; cycles are entered where the search meets them first.
+export function depths(nodes, edges) {
+  const depth = new Map();
+  const out = new Map();
+  const called = new Set();
+  for (const e of edges) {
+    if (e.source === e.target) continue;
+    out.set(e.source, [...(out.get(e.source) ?? []), e.target]);
+    called.add(e.target);
+  }
+  const search = (roots) => {
+    let level = roots;
+    while (level.length > 0) {
+      const next = [];
+      for (const key of level) {
+        for (const to of out.get(key) ?? []) {
+          if (depth.has(to)) continue;
+          depth.set(to, depth.get(key) + 1);
+          next.push(to);
+        }
+      }
+      level = next;
+    }
+  };
+  const roots = nodes.filter((n) => !called.has(n.key)).map((n) => n.key);
+  for (const key of roots) depth.set(key, 0);
+  search(roots);
+  for (const n of nodes) {
+    if (depth.has(n.key)) continue;
+    depth.set(n.key, 0);
+    search([n.key]);
+  }
+  return depth;
+}
+
+export const COLUMNS = ['function', 'file', 'self', 'total'];
+
+// Rows of the table: all functions that the search leaves, sorted; `sort` is a column name, with "-" before it downwards.
+export function tableRows(profile, query, sort) {
+  const down = sort.startsWith('-');
+  const column = down ? sort.slice(1) : sort;
+  const compare = {
+    function: (a, b) => (a.function < b.function ? -1 : a.function > b.function ? 1 : 0),
+    file: (a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line),
+    self: (a, b) => a.self - b.self || a.total - b.total,
+    total: (a, b) => a.total - b.total || a.self - b.self,
+  }[column];
+  const rows = profile.nodes.filter((n) => matches(n, query));
+  return rows.sort((a, b) => (down ? compare(b, a) : compare(a, b)) || a.id - b.id);
+}
+
+// Which labels fit: boxes {x, y, w, h} in order of importance; one is shown if it overlaps none shown before it.
+export function fitLabels(boxes) {
+  const shown = [];
+  return boxes.map((b) => {
+    const free = shown.every((o) => b.x + b.w < o.x || o.x + o.w < b.x || b.y + b.h < o.y || o.y + o.h < b.y);
+    if (free) shown.push(b);
+    return free;
+  });
+}
+
+// Samples of a window, of all or of some processes.
+export function windowSamples(win, pids) {
+  if (pids.length === 0) return whole(win.samples);
+  let n = 0;
+  for (const p of win.processes ?? []) if (pids.includes(p.pid)) n += whole(p.samples);
+  return n;
+}
+
+// The processes of the list: those alive, and those that only the windows remember, most samples first.
+export function processList(alive, windows) {
+  const list = alive.map((p) => ({ ...p, ended: false }));
+  const known = new Map(list.map((p) => [`${p.pid} ${p.start_time}`, p]));
+  for (const w of windows) {
+    for (const p of w.processes ?? []) {
+      const key = `${p.pid} ${p.start_time}`;
+      const old = known.get(key);
+      if (old === undefined) {
+        const gone = { pid: p.pid, start_time: p.start_time, comm: p.comm, python: p.python, samples: whole(p.samples), status: 'ended', ended: true };
+        known.set(key, gone);
+        list.push(gone);
+      } else if (old.ended) {
+        old.samples += whole(p.samples);
+      }
+    }
+  }
+  return list.sort((a, b) => a.ended - b.ended || whole(b.samples) - whole(a.samples) || a.pid - b.pid);
+}

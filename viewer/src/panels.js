@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The parts around the graph: header, process list, legend, the words when there is nothing to draw.
+import { select } from './d3.js';
+import { bytes, clock, count, duration, percent, shortPath, visible } from './format.js';
+import { files, slotClass } from './model.js';
+
+const LEGEND = 10;
+const byId = (id) => document.getElementById(id);
+const say = (id, text) => {
+  const element = byId(id);
+  if (element.textContent !== text) element.textContent = text;
+};
+
+const CONNECTION = {
+  wait: 'connecting',
+  live: 'live',
+  stored: 'stored windows',
+  lost: 'plopd unreachable',
+  login: 'not logged in',
+};
+
+export function showConnection(kind, detail) {
+  byId('connection').dataset.kind = kind;
+  byId('connection').title = detail ?? '';
+  say('connection-text', CONNECTION[kind]);
+}
+
+export function showVersion(status) {
+  const cost = status.cost ?? {};
+  const used = (cost.bpf_cpu_percent ?? 0) + (cost.daemon_cpu_percent ?? 0);
+  say('version', `plopd ${visible(String(status.version ?? ''))}`);
+  byId('version').title = [
+    `up ${duration(status.uptime_s ?? 0)}, ${count(status.processes ?? 0)} Python processes`,
+    `cost: ${used.toFixed(2)} % of one CPU, ${bytes(cost.rss_bytes ?? 0)} resident`,
+    status.store ? `stored: ${count(status.store.windows ?? 0)} windows, ${bytes(status.store.bytes ?? 0)}` : '',
+    status.store?.error ? `not saved: ${visible(status.store.error)}` : '',
+  ].filter((line) => line !== '').join('\n');
+  byId('version').classList.toggle('warn', Boolean(status.store?.error));
+}
+
+export function showFacts(p) {
+  const of = (n) => `${count(n)}\u2002${percent(n, p.ticks)}`;
+  say('fact-samples', p ? count(p.samples) : '\u2013');
+  say('fact-duration', p ? duration(p.duration) : '\u2013');
+  say('fact-rate', p ? `${p.hz} Hz` : '\u2013');
+  say('fact-ticks', p ? count(p.ticks) : '\u2013');
+  say('fact-python', p ? of(p.python) : '\u2013');
+  say('fact-other', p ? of(p.other) : '\u2013');
+  const causes = p ? Object.entries(p.lost).filter(([, n]) => n > 0) : [];
+  const words = causes.map(([cause, n]) => `${cause.replaceAll('_', ' ')} ${count(n)}`).join(', ');
+  say('fact-lost', p ? (words === '' ? '0' : `${count(p.lostTotal)}\u2002${words}`) : '\u2013');
+  byId('fact-lost').title = p ? Object.entries(p.lost).map(([cause, n]) => `${cause}: ${n}`).join('\n') : '';
+  byId('fact-lost-box').classList.toggle('warn', causes.length > 0);
+  say('fact-truncated', p ? count(p.truncated) : '\u2013');
+  byId('fact-truncated-box').classList.toggle('warn', p !== null && p.truncated > 0);
+}
+
+export function showTime(state, profile, now) {
+  let text = 'Running window';
+  if (state.from === null) {
+    if (profile) text += `, since ${clock(profile.start, now)}`;
+  } else {
+    text = `${clock(state.from, now)} \u2013 ${state.to === null ? 'now' : clock(state.to, now)}`;
+  }
+  say('time-text', text);
+  byId('time-live').setAttribute('aria-pressed', String(state.from === null));
+}
+
+export function createProcesses({ tooltip, onToggle }) {
+  const list = select(byId('processes'));
+
+  const name = (p) => visible(p.service || p.comm || '?');
+  const load = (p) => (p.ended ? 'ended' : `${(p.cpu_percent ?? 0).toFixed((p.cpu_percent ?? 0) < 10 ? 1 : 0)} %`);
+  const trouble = (p) => !p.ended && typeof p.status === 'string' && p.status !== 'profiled';
+
+  function describe(p) {
+    const rows = [
+      ['Python', p.python],
+      ['program', p.exe],
+      ['command', p.cmdline],
+      ['cgroup', p.cgroup],
+      ['unit', p.unit],
+      ['container', p.container],
+      ['service', p.service],
+      ['version', p.version],
+      ['threads', p.threads],
+      ['named', p.symbolized_percent === undefined ? '' : `${p.symbolized_percent} % of samples`],
+    ].filter(([, v]) => v !== undefined && v !== null && v !== '');
+    return { title: `${p.pid} ${name(p)}`, rows: rows.map(([k, v]) => [k, visible(String(v)).slice(0, 300)]), note: trouble(p) ? visible(p.status) : '' };
+  }
+
+  function enter(selection) {
+    const li = selection.append('li');
+    const b = li.append('button').attr('type', 'button').attr('class', 'process');
+    for (const c of ['who', 'load', 'what', 'samples', 'status']) b.append('span').attr('class', c);
+    const show = (event, p) => {
+      const box = event.currentTarget.getBoundingClientRect();
+      tooltip.show(describe(p), box.right - 6, box.top - 10);
+    };
+    b.on('click', (event, p) => onToggle(p.pid, event.ctrlKey || event.metaKey))
+      .on('keydown', (event, p) => {
+        if (event.key !== 'Enter' || !event.ctrlKey) return;
+        event.preventDefault();
+        onToggle(p.pid, true);
+      })
+      .on('pointerenter', show)
+      .on('focus', (event, p) => event.currentTarget.matches(':focus-visible') && show(event, p))
+      .on('pointerleave blur', () => tooltip.hide());
+    return li;
+  }
+
+  return {
+    update(processes, pids, known) {
+      const most = Math.max(1, ...processes.map((p) => p.samples ?? 0));
+      const li = list.selectAll('li').data(processes, (p) => `${p.pid} ${p.start_time}`).join(enter).order();
+      // select() hands the row's datum on to what is in it.
+      const b = li.select('button');
+      b.attr('aria-pressed', (p) => String(pids.includes(p.pid)))
+        .classed('ended', (p) => p.ended)
+        .style('--share', (p) => `${((100 * (p.samples ?? 0)) / most).toFixed(1)}%`);
+      b.select('.who').text(name);
+      b.select('.load').text(load);
+      b.select('.what').text((p) => `${p.pid} \u00b7 ${p.python ? `Python ${visible(p.python)}` : 'version unknown'}`);
+      b.select('.samples').text((p) => `${count(p.samples ?? 0)} samples`);
+      b.select('.status').text((p) => (trouble(p) ? visible(p.status) : ''));
+      byId('all-processes').setAttribute('aria-pressed', String(pids.length === 0));
+      const none = byId('processes-empty');
+      none.hidden = processes.length > 0 || !known;
+      none.textContent = 'No Python process seen yet. plopd looks all the time: one that starts appears here within seconds.';
+    },
+  };
+}
+
+export function showLegend(profile, slots, onFile) {
+  const all = files(profile);
+  const top = all.slice(0, LEGEND).filter((f) => f.self > 0);
+  byId('legend-box').hidden = top.length === 0;
+  const li = select(byId('legend'))
+    .selectAll('li')
+    .data(top, (f) => f.file)
+    .join((enter) => {
+      const item = enter.append('li');
+      item.append('span').attr('class', 'swatch').attr('aria-hidden', 'true');
+      item.append('span').attr('class', 'path');
+      item.append('span').attr('class', 'share');
+      return item.on('pointerenter', (event, f) => onFile(f.file)).on('pointerleave', () => onFile(null));
+    })
+    .order();
+  li.attr('title', (f) => (f.file === '' ? 'frames that plop adds' : visible(f.file)));
+  li.select('.swatch').attr('class', (f) => `swatch ${slotClass(slots, f.file)}`);
+  li.select('.path').text((f) => (f.file === '' ? 'no file' : visible(shortPath(f.file))));
+  li.select('.share').text((f) => percent(f.self, profile.samples));
+  say('legend-more', all.length > top.length ? `and ${count(all.length - top.length)} more files` : '');
+}
+
+export function showNote(drawn, state) {
+  const said = [];
+  if (drawn.hiddenNodes > 0) said.push(`${count(drawn.hiddenNodes)} functions of less total time are not drawn`);
+  if (drawn.cutNodes > 0) {
+    const what = drawn.cutNodes === 1 ? '1 function has' : `${count(drawn.cutNodes)} functions have`;
+    said.push(`${what} more than ${state.degree} neighbours and no edges drawn (dashed rim)`);
+  }
+  said.push('area: self time, 3.5 px at least \u00b7 colour: file \u00b7 arrow: call, as thick as often on the stack');
+  say('graph-note', `${said.join('. ')}.`);
+}
+
+// words: {title, text, hint} or null when there is something to see.
+export function showEmpty(words) {
+  byId('empty').hidden = words === null;
+  if (words === null) return;
+  say('empty-title', words.title);
+  say('empty-text', words.text ?? '');
+  say('empty-hint', words.hint ?? '');
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The functions as a plain table: the text alternative of the graph, and the quickest way to sort.
+import { select } from './d3.js';
+import { count, percent, place, shortPath, visible } from './format.js';
+import { slotClass, tableRows } from './model.js';
+
+const ROWS = 500; // drawn at most; the rest is said in words
+
+export function createTable({ section, onSort, onSelect }) {
+  const root = select(section);
+  const body = root.select('tbody');
+  const note = root.select('.table-note');
+  const heads = root.selectAll('th[data-column]').datum(function () {
+    return this.dataset.column;
+  });
+  let sort = '-self';
+  heads.select('button').on('click', (event, column) => {
+    const names = column === 'function' || column === 'file';
+    const first = names ? column : `-${column}`;
+    onSort(sort === first ? (names ? `-${column}` : column) : first);
+  });
+
+  function enterRow(enter) {
+    const tr = enter.append('tr');
+    const name = tr.append('th').attr('scope', 'row').append('button').attr('type', 'button');
+    name.append('span').attr('class', 'swatch').attr('aria-hidden', 'true');
+    name.append('span').attr('class', 'name');
+    tr.append('td').attr('class', 'file');
+    for (const c of ['self', 'self-share', 'total', 'total-share']) tr.append('td').attr('class', `number ${c}`);
+    name.on('click', (event, n) => onSelect(n.key));
+    return tr;
+  }
+
+  return {
+    update(profile, { query, sort: order, fn, slots }) {
+      sort = order;
+      heads.attr('aria-sort', (c) => (sort === c ? 'ascending' : sort === `-${c}` ? 'descending' : 'none'));
+      const all = tableRows(profile, query, sort);
+      const rows = all.slice(0, ROWS);
+      const tr = body.selectAll('tr').data(rows, (n) => n.key).join(enterRow).order();
+      tr.classed('selected', (n) => n.key === fn).classed('own', (n) => n.file === '');
+      tr.select('th button').attr('title', (n) => visible(n.function)).attr('aria-pressed', (n) => String(n.key === fn));
+      tr.select('.swatch').attr('class', (n) => `swatch ${slotClass(slots, n.file)}`);
+      tr.select('.name').text((n) => visible(n.function));
+      tr.select('.file').attr('title', (n) => visible(place(n))).text((n) => (n.file === '' ? '' : `${visible(shortPath(n.file))}:${n.line}`));
+      tr.select('.self').text((n) => count(n.self));
+      tr.select('.self-share').text((n) => percent(n.self, profile.samples));
+      tr.select('.total').text((n) => count(n.total));
+      tr.select('.total-share').text((n) => percent(n.total, profile.samples));
+      note.text(
+        all.length > rows.length
+          ? `The first ${count(rows.length)} of ${count(all.length)} functions; the search or another order shows others.`
+          : all.length === 0 && profile.nodes.length > 0
+            ? 'No function or file has this in its name.'
+            : '',
+      );
+    },
+    reveal(key) {
+      body.selectAll('tr').filter((n) => n.key === key).node()?.scrollIntoView({ block: 'nearest' });
+    },
+  };
+}
