@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <ctype.h>
+#include <elf.h>
+
+#include "python/binary.h"
+
+/* Bytes of read-only data that are searched for the version of 3.10 and older, and at once. */
+#define SCAN_MAX   (64u << 20)
+#define SCAN_BLOCK 65536u
+#define SCAN_KEEP  64u
+
+void binary_done(struct binary *b)
+{
+	free(b->loads);
+	b->loads = NULL;
+	b->nloads = 0;
+}
+
+void version_print(uint32_t hexversion, char *buffer, size_t size)
+{
+	unsigned int major = hexversion >> 24, minor = hexversion >> 16 & 0xff,
+		     micro = hexversion >> 8 & 0xff;
+	unsigned int level = hexversion >> 4 & 0xf, serial = hexversion & 0xf;
+	const char *name = level == 0xa ? "a" : level == 0xb ? "b" : "rc";
+
+	if (hexversion == 0)
+		snprintf(buffer, size, "%s", "");
+	else if (level == 0)
+		snprintf(buffer, size, "%u.%u", major, minor);
+	else if (level == 0xf)
+		snprintf(buffer, size, "%u.%u.%u", major, minor, micro);
+	else
+		snprintf(buffer, size, "%u.%u.%u%s%u", major, minor, micro, name, serial);
+}
+
+/* A decimal number of at most three digits at *p; false: there is none. */
+static bool take_number(const char **p, uint32_t *ret)
+{
+	uint32_t v = 0;
+	int digits = 0;
+
+	while (isdigit((unsigned char)**p) && digits < 3) {
+		v = v * 10 + (uint32_t)(**p - '0');
+		(*p)++;
+		digits++;
+	}
+	*ret = v;
+	return digits > 0 && v < 256;
+}
+
+/* "2.7.18", "3.9.0rc1", "3.8.1+" as PY_VERSION has it; 0: not a version. */
+static uint32_t parse_version(const char *s)
+{
+	uint32_t major, minor, micro, level = 0xf, serial = 0;
+
+	if (!take_number(&s, &major) || *s++ != '.' || !take_number(&s, &minor) || *s++ != '.' ||
+	    !take_number(&s, &micro) || (major != 2 && major != 3))
+		return 0;
+	if (*s == 'a' || *s == 'b' || (s[0] == 'r' && s[1] == 'c') || *s == 'c') {
+		level = *s == 'a' ? 0xa : *s == 'b' ? 0xb : 0xc;
+		s += *s == 'r' ? 2 : 1;
+		if (!take_number(&s, &serial))
+			return 0;
+	}
+	if (*s == '+')
+		s++;
+	return *s ? 0 : major << 24 | minor << 16 | micro << 8 | level << 4 | (serial & 0xf);
+}
+
+/* What the read-only data says: a cache tag ("cpython-38"), and version literals, some of which are others'. */
+struct scan {
+	uint32_t tag; /* major << 8 | minor, 0: none seen */
+	uint32_t versions[32];
+	size_t nversions;
+};
+
+/* One NUL-terminated string of the data that follows a NUL. */
+static void scan_string(struct scan *s, const char *text)
+{
+	static const char tag[] = "cpython-";
+	uint32_t v;
+
+	if (strncmp(text, tag, sizeof(tag) - 1) == 0) {
+		const char *p = text + sizeof(tag) - 1;
+		uint32_t minor;
+
+		if ((*p == '2' || *p == '3') && isdigit((unsigned char)p[1])) {
+			uint32_t major = (uint32_t)(*p++ - '0');
+
+			if (take_number(&p, &minor) && !*p)
+				s->tag = major << 8 | minor;
+		}
+	} else if ((text[0] == '2' || text[0] == '3') && text[1] == '.') {
+		v = parse_version(text);
+		if (v && s->nversions < ARRAY_SIZE(s->versions))
+			s->versions[s->nversions++] = v;
+	}
+}
+
+/* Strings of block, whose first byte follows a NUL or is one; returns where the last, unfinished one begins. */
+static size_t scan_block(struct scan *s, const char *block, size_t size)
+{
+	size_t at = 0;
+
+	for (;;) {
+		const char *nul = memchr(block + at, '\0', size - at);
+
+		if (!nul)
+			return at;
+		if ((size_t)(nul - (block + at)) < SCAN_KEEP && nul > block + at)
+			scan_string(s, block + at);
+		at = (size_t)(nul - block) + 1;
+		if (at == size)
+			return at;
+	}
+}
+
+static int scan_segment(struct scan *s, const struct elf *e, const struct elf_segment *seg,
+			uint64_t *budget)
+{
+	_cleanup_free_ char *block = malloc(SCAN_BLOCK);
+	uint64_t left = MIN(seg->filesz, *budget), at = seg->vaddr;
+	size_t kept = 0;
+
+	if (!block)
+		return -ENOMEM;
+	*budget -= left;
+	while (left > 0) {
+		size_t n = (size_t)MIN(left, (uint64_t)(SCAN_BLOCK - kept)), used;
+		int r = elf_read(e, at, block + kept, n);
+
+		/* A segment that says more than the file holds: what there is was searched. */
+		if (r < 0)
+			return r == -EFAULT ? 0 : r;
+		at += n;
+		left -= n;
+		used = scan_block(s, block, kept + n);
+		kept = kept + n - used;
+		/* Too long for a version: keep its end only, as a string that began earlier. */
+		if (kept > SCAN_KEEP * 2) {
+			used += kept - SCAN_KEEP;
+			kept = SCAN_KEEP;
+			memset(block + used, 0xff, 1);
+		}
+		memmove(block, block + used, kept);
+	}
+	return 0;
+}
+
+static int scan_version(const struct elf *e, uint32_t *ret)
+{
+	uint64_t budget = SCAN_MAX;
+	struct scan s = {};
+
+	for (uint32_t i = 0; i < e->nsegments && budget > 0; i++) {
+		const struct elf_segment *seg = &e->segments[i];
+		int r;
+
+		if (seg->type != PT_LOAD || (seg->flags & PF_W))
+			continue;
+		r = scan_segment(&s, e, seg, &budget);
+		if (r < 0)
+			return r;
+	}
+	*ret = 0;
+	/* 2.7 has no cache tag; then a single kind of version literal must do. */
+	for (size_t i = 0; i < s.nversions; i++) {
+		if (s.tag ? s.versions[i] >> 16 == s.tag : s.versions[i] >> 16 == 0x0207)
+			*ret = s.versions[i];
+	}
+	if (*ret == 0)
+		*ret = s.tag << 16;
+	return 0;
+}
+
+/* "libpython3.8.so.1.0", "python3.8m": what a file calls itself. */
+static uint32_t version_of_name(const char *name)
+{
+	const char *p = strstr(name, "python");
+	uint32_t major, minor;
+
+	if (!p)
+		return 0;
+	p += strlen("python");
+	if (!take_number(&p, &major) || *p++ != '.' || !take_number(&p, &minor) ||
+	    (major != 2 && major != 3))
+		return 0;
+	return major << 24 | minor << 16;
+}
+
+static int find_version(const struct elf *e, const struct elf_symbol *py_version, const char *name,
+			uint32_t *ret)
+{
+	uint32_t v;
+	int r;
+
+	/* const unsigned long Py_Version = PY_VERSION_HEX, Python/pylifecycle.c from 3.11 on. */
+	if (py_version->found && elf_read(e, py_version->value, &v, sizeof(v)) == 0 &&
+	    v >> 24 == 3) {
+		*ret = v;
+		return 0;
+	}
+	r = scan_version(e, &v);
+	if (r < 0)
+		return r;
+	*ret = v ? v : version_of_name(name);
+	return 0;
+}
+
+static int copy_loads(const struct elf *e, struct binary *b)
+{
+	b->loads = calloc(MAX(e->nsegments, 1u), sizeof(*b->loads));
+	if (!b->loads)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < e->nsegments; i++) {
+		if (e->segments[i].type == PT_LOAD)
+			b->loads[b->nloads++] = e->segments[i];
+	}
+	return 0;
+}
+
+enum {
+	SYMBOL_RUNTIME,   /* CPython 3.7 and later */
+	SYMBOL_VERSION,   /* 3.11 and later */
+	SYMBOL_TSTATE,    /* exported by 2.7 to 3.6 */
+	SYMBOL_PYPY,      /* the RPython entry point that pypy's main() calls */
+	SYMBOL_PYPY_EXEC, /* ... and of those that embed it */
+	SYMBOLS,
+};
+
+static int examine(const struct elf *e, const char *name, struct binary *b)
+{
+	struct elf_symbol symbols[SYMBOLS] = {
+		[SYMBOL_RUNTIME] = { .name = "_PyRuntime" },
+		[SYMBOL_VERSION] = { .name = "Py_Version" },
+		[SYMBOL_TSTATE] = { .name = "_PyThreadState_Current" },
+		[SYMBOL_PYPY] = { .name = "pypy_main_startup" },
+		[SYMBOL_PYPY_EXEC] = { .name = "pypy_execute_source" },
+	};
+	struct elf_section section;
+	bool has_section;
+	int r;
+
+	b->needs_python = elf_needs(e, "libpython") || elf_needs(e, "libpypy");
+	r = elf_dynamic_symbols(e, symbols, ARRAY_SIZE(symbols));
+	if (r < 0)
+		return r;
+	if (symbols[SYMBOL_PYPY].found || symbols[SYMBOL_PYPY_EXEC].found) {
+		b->kind = BINARY_PYPY;
+		return 0;
+	}
+	/* What only links to libpython may hold copies of its data, but is not the interpreter. */
+	if (b->needs_python)
+		return 0;
+	has_section = elf_section(e, ".PyRuntime", &section) == 0 && section.address != 0;
+	/* Reading through all symbols is for those that look like an interpreter but export nothing. */
+	if (!symbols[SYMBOL_RUNTIME].found && (has_section || strstr(name, "python"))) {
+		r = elf_static_symbols(e, symbols, SYMBOL_TSTATE);
+		if (r < 0)
+			return r;
+	}
+	if (!symbols[SYMBOL_RUNTIME].found && !has_section && !symbols[SYMBOL_TSTATE].found)
+		return 0;
+	b->kind = BINARY_CPYTHON;
+	b->runtime = symbols[SYMBOL_RUNTIME].found ? symbols[SYMBOL_RUNTIME].value :
+		     has_section                   ? section.address :
+						     0;
+	r = find_version(e, &symbols[SYMBOL_VERSION], name, &b->hexversion);
+	if (r < 0)
+		return r;
+	return copy_loads(e, b);
+}
+
+int binary_examine(const struct reader *r, uint64_t size, const char *name, struct binary *ret)
+{
+	struct binary b = {};
+	struct elf *e = malloc(sizeof(*e));
+	int q;
+
+	if (!e)
+		return -ENOMEM;
+	q = elf_open(e, r, size);
+	if (q == 0 && (e->machine == EM_X86_64 || e->machine == EM_AARCH64))
+		q = examine(e, name, &b);
+	free(e);
+	/* A broken file is no interpreter. */
+	if (q < 0 && q != -EBADMSG && q != -EFAULT) {
+		binary_done(&b);
+		return q;
+	}
+	if (q < 0) {
+		binary_done(&b);
+		b = (struct binary){};
+	}
+	*ret = b;
+	return 0;
+}
+
+int binary_bias(const struct binary *b, uint64_t map_start, uint64_t map_end, uint64_t map_offset,
+		uint64_t *ret)
+{
+	const uint64_t page = 4095;
+
+	for (size_t i = 0; i < b->nloads; i++) {
+		const struct elf_segment *s = &b->loads[i];
+		uint64_t offset = s->offset & ~page, vaddr = s->vaddr & ~page, end;
+
+		if (!(s->flags & PF_X) || __builtin_add_overflow(s->offset, s->filesz, &end))
+			continue;
+		/* The mapping may be a later part of the segment: mprotect() splits mappings. */
+		if (map_offset < offset || map_offset >= end || map_end <= map_start)
+			continue;
+		*ret = map_start - (vaddr + (map_offset - offset));
+		return 0;
+	}
+	return -ENOENT;
+}

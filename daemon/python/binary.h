@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "python/elf.h"
+
+/* What an executable or a library is to plop; found out once for each file. */
+enum binary_kind {
+	BINARY_OTHER = 0,
+	BINARY_CPYTHON,
+	BINARY_PYPY,
+};
+
+struct binary {
+	enum binary_kind kind;
+	bool needs_python; /* a program that is linked to a libpython or libpypy */
+	uint64_t runtime; /* BINARY_CPYTHON: _PyRuntime's address before relocation, 0: not found */
+	uint32_t hexversion; /* PY_VERSION_HEX; major << 24 | minor << 16 where no more is known; 0: unknown */
+	size_t nloads;
+	struct elf_segment *loads; /* BINARY_CPYTHON: its PT_LOADs, owned */
+};
+
+/* r: the file's bytes, size of them; name: its base name, a hint for the version if all else fails. -ENOMEM, -EIO. */
+int binary_examine(const struct reader *r, uint64_t size, const char *name, struct binary *ret);
+void binary_done(struct binary *b);
+
+/*
+ * The difference between addresses in the process and in the file, from one executable mapping of it. -ENOENT: no
+ * segment of the file is what is mapped there.
+ */
+int binary_bias(const struct binary *b, uint64_t map_start, uint64_t map_end, uint64_t map_offset,
+		uint64_t *ret);
+
+/* "3.13.0", "3.13.0rc1", or "3.8" for a version without a release level. */
+void version_print(uint32_t hexversion, char *buffer, size_t size);

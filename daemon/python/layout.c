@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "python/python.h"
+#include "python/tables.h"
+
+int layout_by_version(uint32_t hexversion, struct plop_layout *ret)
+{
+	static const struct plop_layout *const layouts[] = { &layout_3_8, &layout_3_9, &layout_3_10,
+							     &layout_3_11, &layout_3_12 };
+	uint8_t level = hexversion >> 4 & 0xf;
+
+	/* Alphas and betas (0xa, 0xb) moved fields about; from the first release candidate on nothing moves. */
+	if (level == 0xa || level == 0xb)
+		return -EOPNOTSUPP;
+	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++) {
+		if (layouts[i]->version == hexversion >> 16) {
+			*ret = *layouts[i];
+			return 0;
+		}
+	}
+	return -EOPNOTSUPP;
+}
+
+/* A field of size bytes at offset ends inside length bytes. */
+static bool inside(uint64_t offset, size_t size, uint64_t length)
+{
+	return offset <= length && size <= length - offset;
+}
+
+static bool thread_state_ok(const struct plop_layout *l)
+{
+	return l->ts_len <= PLOP_TS_MAX && inside(l->ts_next, 8, l->ts_len) &&
+	       inside(l->ts_thread_id, 8, l->ts_len) && inside(l->ts_frame, 8, l->ts_len) &&
+	       inside(l->ts_native_id, 8, l->ts_len) && inside(l->ts_chunk, 8, l->ts_len) &&
+	       l->ts_next % 8 == 0 && l->ts_thread_id % 8 == 0 && l->ts_frame % 8 == 0 &&
+	       l->ts_chunk % 8 == 0 && l->ts_next != l->ts_thread_id && l->ts_next != l->ts_frame &&
+	       l->ts_thread_id != l->ts_frame && l->cframe_current <= PLOP_FRAME_MAX;
+}
+
+static bool frame_ok(const struct plop_layout *l)
+{
+	bool object = l->frame_kind == PLOP_FRAMES_OBJECT;
+
+	return l->frame_len <= PLOP_FRAME_MAX && inside(l->frame_previous, 8, l->frame_len) &&
+	       inside(l->frame_code, 8, l->frame_len) &&
+	       inside(l->frame_instr, object ? 4 : 8, l->frame_len) &&
+	       inside(l->frame_owner, 1, l->frame_len) &&
+	       inside(l->frame_tlbc_index, 4, l->frame_len) && l->frame_previous % 8 == 0 &&
+	       l->frame_code % 8 == 0 && l->frame_instr % 4 == 0 &&
+	       l->frame_previous != l->frame_code && l->frame_previous != l->frame_instr &&
+	       l->frame_code != l->frame_instr &&
+	       (l->frame_tag_mask == 0 || l->frame_tag_mask == 3) &&
+	       (object ? l->frame_lasti_unit == 1 || l->frame_lasti_unit == 2 :
+			 l->frame_lasti_unit == 0);
+}
+
+static bool code_ok(const struct plop_layout *l)
+{
+	/* Far more than any CPython's: PyCodeObject is at most 240 bytes without its bytecode. */
+	return l->code_len <= 512 && inside(l->code_check, l->code_check_len, l->code_len) &&
+	       l->code_check_len > 0 && l->code_check_len <= PLOP_CHECK_MAX &&
+	       l->code_check_len % 8 == 0 && l->code_check % 8 == 0 &&
+	       inside(l->code_argcount, 4, l->code_len) && inside(l->code_flags, 4, l->code_len) &&
+	       inside(l->code_firstlineno, 4, l->code_len) &&
+	       inside(l->code_filename, 8, l->code_len) && inside(l->code_name, 8, l->code_len) &&
+	       inside(l->code_qualname, 8, l->code_len) &&
+	       inside(l->code_linetable, 8, l->code_len) && l->code_filename % 8 == 0 &&
+	       l->code_name % 8 == 0 && l->code_qualname % 8 == 0 && l->code_linetable % 8 == 0 &&
+	       l->code_filename != l->code_name && l->code_bytecode <= 1024;
+}
+
+static bool string_ok(const struct plop_layout *l)
+{
+	return inside(l->str_length, 8, l->str_ascii_data) &&
+	       inside(l->str_state, 4, l->str_ascii_data) &&
+	       l->str_ascii_data <= l->str_compact_data && l->str_compact_data <= 256 &&
+	       l->str_kind_shift <= 8 && inside(l->bytes_size, 8, l->bytes_data) &&
+	       l->bytes_data <= 256;
+}
+
+int layout_check(const struct plop_layout *l)
+{
+	/* _PyRuntimeState and PyInterpreterState are some 100 kB and 300 kB large. */
+	const uint32_t most = 1u << 24;
+
+	if (l->version < 0x0300 || l->frame_kind < PLOP_FRAMES_OBJECT ||
+	    l->frame_kind > PLOP_FRAMES_CURRENT)
+		return -EBADMSG;
+	if (l->runtime_interpreters_head > most || l->interp_next > most ||
+	    l->interp_threads_head > most || l->interp_code_generation > most ||
+	    l->interp_next == l->interp_threads_head)
+		return -EBADMSG;
+	return thread_state_ok(l) && frame_ok(l) && code_ok(l) && string_ok(l) ? 0 : -EBADMSG;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "python/tables.h"
+
+/*
+ * CPython 3.11 on 64-bit, from its headers: internal/pycore_runtime.h, pycore_interp.h and pycore_frame.h,
+ * cpython/pystate.h, cpython/code.h, cpython/unicodeobject.h.
+ */
+const struct plop_layout layout_3_11 = {
+	.version = 0x030b,
+	.frame_kind = PLOP_FRAMES_CFRAME,
+	.runtime_interpreters_head = 40,
+	.interp_next = 0,
+	.interp_threads_head = 16,
+	.ts_next = 8,
+	.ts_thread_id = 152,
+	.ts_native_id = 160,
+	.ts_frame = 56,
+	.ts_chunk = 296,
+	.ts_len = 304,
+	.cframe_current = 8,
+	.frame_previous = 48,
+	.frame_code = 32,
+	.frame_instr = 56,
+	.frame_owner = 69,
+	/* 3.11 has no frames that are not Python functions (is_entry marks the borders to C). */
+	.frame_owner_skip = 0xff,
+	.frame_len = 72,
+	.code_argcount = 56,
+	.code_flags = 48,
+	.code_firstlineno = 72,
+	.code_filename = 112,
+	.code_name = 120,
+	.code_qualname = 128,
+	.code_linetable = 136,
+	.code_bytecode = 184,
+	/* From co_argcount, behind co_warmup, which counts calls. */
+	.code_check = 56,
+	.code_check_len = 88,
+	.code_len = 144,
+	.str_length = 16,
+	.str_state = 32,
+	.str_ascii_data = 48,
+	.str_compact_data = 72,
+	.str_kind_shift = 2,
+	.bytes_size = 16,
+	.bytes_data = 32,
+};
