@@ -20,13 +20,16 @@ int store_open(const char *state_dir, struct store **ret, char **ret_error);
 void store_close(struct store *s);
 DEFINE_FREEP(struct store, store_close)
 
-/* Saves one ended window in one transaction: all or nothing. -ENOSPC and others: nothing was written. */
+/*
+ * Saves one ended window in one transaction: all or nothing. -ENOSPC (also a quota or a file size limit; ignore SIGXFSZ) and
+ * others: nothing was written, and a later call may work again.
+ */
 int store_save(struct store *s, const struct profile *window);
 /* Drops windows that ended before before_ns, and the oldest while the file is larger than max_bytes (0: no bound). */
 int store_expire(struct store *s, uint64_t before_ns, uint64_t max_bytes);
 
 struct store_facts {
-	uint64_t bytes;	    /* of plop.db and its WAL */
+	uint64_t bytes; /* of plop.db and its WAL */
 	uint64_t windows;
 	uint64_t oldest_ns; /* start of the oldest window; 0: none */
 };
@@ -34,14 +37,24 @@ int store_facts(struct store *s, struct store_facts *ret);
 
 /* The reading side; usable by another user while the writer is up, down or starting. */
 struct store_reader;
-/* -ENOENT: there is no plop.db yet; -EPROTO: from a newer plop. */
+/*
+ * -ENOENT: there is no plop.db yet; -EPROTO: from a newer plop; -EAGAIN: from an older one, plopd has yet to migrate it. The
+ * calls below return the same when the file changes under them. Like a store, for one thread at a time.
+ */
 int store_reader_open(const char *state_dir, struct store_reader **ret, char **ret_error);
 void store_reader_close(struct store_reader *r);
 DEFINE_FREEP(struct store_reader, store_reader_close)
 
-/* All windows that overlap [from_ns, to_ns), merged, with what selectors leave in. An empty profile is a result. */
-int store_profile(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, const struct selectors *s,
-		  struct profile **ret);
-/* The windows themselves, without stacks, as the JSON array of GET /v1/windows; oldest first; at most max. */
-int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsigned int max, json_t **ret);
+/*
+ * All windows that overlap [from_ns, to_ns), merged, with what selectors (NULL: none) leave in. start and end are those
+ * of the windows. An empty profile is a result.
+ */
+int store_profile(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
+		  const struct selectors *s, struct profile **ret);
+/* The windows themselves, without stacks, as the JSON array of GET /v1/windows; oldest first; the newest max of them. */
+int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsigned int max,
+		  json_t **ret);
 int store_reader_facts(struct store_reader *r, struct store_facts *ret);
+
+/* One element of that array for a profile that is not stored, the running window; its id is null. */
+int store_window_json(const struct profile *window, json_t **ret);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <sys/types.h>
+
+#include "store/db.h"
+#include "store/store.h"
+
+struct store_reader {
+	char *path;
+	sqlite3 *db;
+	bool immutable;
+	/* What was opened: another file may have taken its place. */
+	dev_t dev;
+	ino_t ino;
+};
+
+/* All between sees one state of the database. End it whatever begin returned, statements finalized. */
+int reader_begin(struct store_reader *r);
+void reader_end(struct store_reader *r);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "store/schema.h"
+
+#include "util/buf.h"
+
+/*
+ * Step i leads from version i to version i + 1; a new version is one more entry, and an entry never changes once it was
+ * released.
+ *
+ * Windows repeat each other, so what they consist of is stored once: functions, stacks and processes, each found by a
+ * 64-bit hash of its content (XXH3 with the seed of this file, which no target knows, so that none can make a name pass
+ * for another). used is the hour in which the last window that needs the row ended: a row is written again once an
+ * hour at most, and rows whose hour lies before that of the oldest window go. There is no table of frames: a frame is a
+ * function and a line, and two small numbers in the stack's blob take less room than a row and its id.
+ *
+ * Blobs are LEB128 numbers (packed.h). stacks.frames, root first: function id, line - functions.line (signed).
+ * samples.data: thread id, number of stacks, then for each (ascending) stack id - the one before, count; and so on for each
+ * thread.
+ */
+static const char *const steps[SCHEMA_VERSION] = {
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+	"INSERT INTO meta VALUES('hash_seed', random());"
+	"CREATE TABLE functions(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL UNIQUE, used INTEGER "
+	"NOT NULL,"
+	" line INTEGER NOT NULL, name TEXT NOT NULL, file TEXT NOT NULL);"
+	"CREATE TABLE stacks(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL UNIQUE, used INTEGER "
+	"NOT NULL,"
+	" frames BLOB NOT NULL);"
+	"CREATE TABLE processes(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL UNIQUE, used INTEGER "
+	"NOT NULL,"
+	" pid INTEGER NOT NULL, start_ticks INTEGER NOT NULL, start_time REAL NOT NULL, uid "
+	"INTEGER NOT NULL,"
+	" python TEXT NOT NULL, comm TEXT NOT NULL, exe TEXT NOT NULL, cmdline TEXT NOT NULL,"
+	" cgroup TEXT NOT NULL, unit TEXT NOT NULL, container TEXT NOT NULL, service TEXT NOT NULL,"
+	" version TEXT NOT NULL);"
+	/* start_ns, end_ns: since 1970 */
+	"CREATE TABLE windows(id INTEGER PRIMARY KEY, start_ns INTEGER NOT NULL, end_ns INTEGER "
+	"NOT NULL,"
+	" hz INTEGER NOT NULL, ticks INTEGER NOT NULL, python INTEGER NOT NULL, other INTEGER NOT "
+	"NULL,"
+	" truncated INTEGER NOT NULL, lost_fault INTEGER NOT NULL, lost_stacks_full INTEGER NOT "
+	"NULL,"
+	" lost_frames_full INTEGER NOT NULL, lost_unsupported INTEGER NOT NULL, lost_corrupt "
+	"INTEGER NOT NULL,"
+	" lost_drain INTEGER NOT NULL, samples INTEGER NOT NULL);"
+	"CREATE INDEX windows_end ON windows(end_ns);"
+	"CREATE TABLE samples(id INTEGER PRIMARY KEY, process INTEGER NOT NULL, samples INTEGER "
+	"NOT NULL,"
+	" data BLOB NOT NULL);",
+};
+
+int schema_look(sqlite3 *db, int *ret_version)
+{
+	int64_t version, application, tables;
+	int r;
+
+	r = db_int(db, "PRAGMA user_version", &version);
+	if (r < 0)
+		return r;
+	r = db_int(db, "PRAGMA application_id", &application);
+	if (r < 0)
+		return r;
+	r = db_int(db, "SELECT count(*) FROM sqlite_schema", &tables);
+	if (r < 0)
+		return r;
+	if (application != SCHEMA_APPLICATION && (application || version || tables))
+		return -EBADMSG;
+	if (version > SCHEMA_VERSION)
+		return -EPROTO;
+	if (version < 0)
+		return -EBADMSG;
+	*ret_version = (int)version;
+	return 0;
+}
+
+static int run_steps(sqlite3 *db, const char *const *list, int n)
+{
+	_cleanup_buf_ struct buf pragma = {};
+	_cleanup_free_ char *sql = NULL;
+	int64_t version;
+	int r;
+
+	r = db_int(db, "PRAGMA user_version", &version);
+	for (int64_t i = version; r == 0 && i < n; i++)
+		r = db_exec(db, list[i]);
+	if (r < 0)
+		return r;
+	buf_printf(&pragma, "PRAGMA application_id=%d; PRAGMA user_version=%d", SCHEMA_APPLICATION,
+		   n);
+	sql = buf_string(&pragma);
+	if (!sql)
+		return -ENOMEM;
+	return db_exec(db, sql);
+}
+
+int schema_migrate_steps(sqlite3 *db, const char *const *list, int n)
+{
+	int r;
+
+	r = db_exec(db, "BEGIN IMMEDIATE");
+	if (r < 0)
+		return r;
+	r = run_steps(db, list, n);
+	if (r == 0)
+		r = db_exec(db, "COMMIT");
+	if (r < 0)
+		db_exec(db, "ROLLBACK");
+	return r;
+}
+
+int schema_migrate(sqlite3 *db)
+{
+	return schema_migrate_steps(db, steps, SCHEMA_VERSION);
+}
