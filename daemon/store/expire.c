@@ -120,9 +120,10 @@ static int file_size(struct store *s, uint64_t *ret)
 	r = db_int(s->db, "PRAGMA page_count", &pages);
 	if (r == 0)
 		r = db_int(s->db, "PRAGMA page_size", &page);
-	if (r == 0)
-		*ret = (uint64_t)pages * (uint64_t)page;
-	return r;
+	if (r < 0)
+		return r;
+	*ret = (uint64_t)pages * (uint64_t)page;
+	return 0;
 }
 
 /*

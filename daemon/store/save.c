@@ -174,7 +174,7 @@ static int save_stack(struct save *v, uint32_t id)
 {
 	const struct dict_stack *stack = dict_get_stack(v->w->dict, id);
 	struct recent_stack *recent, found = {};
-	uint64_t hash;
+	uint64_t hash = 0;
 	int r;
 
 	r = hash_stack(v, stack, &hash);
@@ -313,8 +313,8 @@ static int save_rows(struct save *v, int64_t window, struct row *rows, uint32_t 
 {
 	sqlite3_stmt *st = v->s->statements[ST_ADD_SAMPLES];
 	uint32_t end, number = 0;
-	int64_t process;
-	uint64_t sum;
+	int64_t process = 0;
+	uint64_t sum = 0;
 	int r;
 
 	qsort(rows, n, sizeof(*rows), compare_rows);
