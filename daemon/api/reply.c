@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
 #include <stdarg.h>
 #include <time.h>
 
@@ -17,7 +18,9 @@ int api_reply_json(struct api_call *c, unsigned int status, json_t *value)
 {
 	_cleanup_buf_ struct buf body = {};
 
-	if (!value || json_dump_callback(value, dump, &body, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) < 0)
+	if (!value ||
+	    json_dump_callback(value, dump, &body,
+			       JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) < 0)
 		body.error = -ENOMEM;
 	json_decref(value);
 	buf_putc(&body, '\n');
@@ -66,8 +69,8 @@ int api_reply_error(struct api_call *c, unsigned int status, const char *hint, c
 int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f)
 {
 	_cleanup_buf_ struct buf body = {};
-	const char *headers[2] = {};
-	char stamp[32], header[128];
+	char stamp[32], header[128], samples[64], lost[64];
+	const char *headers[] = { samples, lost, NULL, NULL };
 	time_t start = (time_t)(p->start_ns / NSEC_PER_SEC);
 	struct tm tm;
 	int r;
@@ -83,7 +86,10 @@ int api_reply_profile(struct api_call *c, const struct profile *p, const struct 
 		snprintf(header, sizeof(header),
 			 "Content-Disposition: attachment; filename=\"plop-%s.%s\"", stamp,
 			 f->extension);
-		headers[0] = header;
+		headers[2] = header;
 	}
+	/* What plopctl tells at the end, whatever the format. */
+	snprintf(samples, sizeof(samples), "Plop-Samples: %" PRIu64, p->samples_total);
+	snprintf(lost, sizeof(lost), "Plop-Lost: %" PRIu64, tally_lost(&p->tally));
 	return api_reply(c, 200, f->content_type, &body, headers);
 }

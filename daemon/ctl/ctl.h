@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "config/config.h"
+#include "format/format.h"
+#include "util/buf.h"
+
+/* plopctl's commands. A command returns the exit status of the program. */
+enum ctl_exit {
+	CTL_DONE = 0,
+	CTL_FAILED = 1,
+	CTL_USAGE = 2,
+	CTL_NO_TARGET = 3,
+	CTL_NOT_ALLOWED = 4,
+	CTL_UNREACHABLE = 5,
+};
+
+struct ctl {
+	struct config *config;
+	char *config_file; /* --config, owned; NULL: the default one */
+	char *socket;      /* --socket, owned; NULL: the configured one */
+};
+
+struct ctl_command {
+	const char *name;
+	int (*run)(struct ctl *ctl, int argc, char *argv[]); /* NULL: planned, not there yet */
+};
+int ctl_status(struct ctl *ctl, int argc, char *argv[]);
+int ctl_ps(struct ctl *ctl, int argc, char *argv[]);
+int ctl_record(struct ctl *ctl, int argc, char *argv[]);
+int ctl_export(struct ctl *ctl, int argc, char *argv[]);
+int ctl_open(struct ctl *ctl, int argc, char *argv[]);
+
+/* --socket and --config, as each command takes them, too: an argp child whose input is the struct ctl. */
+struct argp;
+extern const struct argp ctl_globals;
+/* Reads the configuration, once all options are known. An exit status; it has complained. */
+int ctl_configure(struct ctl *ctl);
+
+/* One exchange with plopd. Free with ctl_answer_done(). */
+struct ctl_answer {
+	unsigned int status; /* of HTTP; 0: plopd was not reached or hung up */
+	struct buf body;     /* a NUL follows it */
+	char *error, *hint;  /* of an answer that is an error; owned, may be NULL */
+	bool has_counts;     /* the answer is a profile and says: */
+	uint64_t samples, lost;
+};
+void ctl_answer_done(struct ctl_answer *a);
+#define _cleanup_answer_ _cleanup_(ctl_answer_done)
+
+/*
+ * body: JSON or NULL. 0 when plopd answered, whatever its status; else a negative errno why it was not reached.
+ * Prints nothing.
+ */
+int ctl_exchange(const struct ctl *ctl, const char *method, const char *path, const char *body,
+		 unsigned int timeout_s, struct ctl_answer *ret);
+/* The same, complaining of anything but success ("what: why", what to try). An exit status. */
+int ctl_request(const struct ctl *ctl, const char *what, const char *method, const char *path,
+		const char *body, unsigned int timeout_s, struct ctl_answer *ret);
+/* Complains of an exchange that failed with r or was answered by an error. An exit status. */
+int ctl_complain(const struct ctl *ctl, const char *what, int r, const struct ctl_answer *a);
+/* The answer's JSON, NULL if it is none (has complained). */
+json_t *ctl_answer_json(const struct ctl_answer *a, const char *what);
+int ctl_print_json(const struct ctl_answer *a, const char *what);
+
+/* Where a profile goes: a file that appears whole or not at all, or stdout. */
+struct ctl_output {
+	char *path;      /* owned; NULL: stdout */
+	char *temporary; /* owned; NULL: written in place (a device, a pipe) */
+	int fd;
+};
+/* Checks that it can be written, before any work. "-" is stdout. An exit status. */
+int ctl_output_open(const char *path, const struct format *f, struct ctl_output *ret);
+int ctl_output_write(struct ctl_output *o, const void *data, size_t size);
+/* Removes what was not finished. */
+void ctl_output_done(struct ctl_output *o);
+#define _cleanup_output_ _cleanup_(ctl_output_done)
+const char *ctl_output_name(const struct ctl_output *o);
+
+/* Text for people, in text.c. All return buffer. */
+const char *text_number(uint64_t n, char *buffer, size_t size); /* 1,234,567 */
+const char *text_time(double unix_seconds, char *buffer, size_t size);
+/* s in exactly columns of a terminal: cut or filled with spaces; control characters become "?". */
+const char *text_cell(const char *s, unsigned int columns, bool fill, char *buffer, size_t size);
+unsigned int text_columns(int fd); /* of the terminal; 0: not a terminal */
+/* "10 (fault 8, drain 2)" of a lost object. */
+const char *text_lost(const json_t *lost, char *buffer, size_t size);
+uint64_t text_lost_total(const json_t *lost);
+
+/* The number at a path of keys ("samples.ticks"), 0 if there is none; the string, "" if there is none. */
+double json_number_at(const json_t *o, const char *path);
+const char *json_string_at(const json_t *o, const char *path);
+/* A format by name, complaining of one that is unknown or not there yet; NULL. */
+const struct format *ctl_format(const char *command, const char *name);
+/* Complains and returns CTL_USAGE. */
+int ctl_usage(const char *command, const char *format, ...) _printf_(2, 3);

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+#include <curl/curl.h>
+#include <inttypes.h>
+
+#include "ctl/ctl.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/parse.h"
+
+struct export_options {
+	struct ctl *ctl;
+	const char *since, *until, *format, *output;
+	struct selectors selectors;
+	int error; /* exit status of a selector that was refused */
+};
+
+static error_t on_option(int key, char *value, struct argp_state *state)
+{
+	struct export_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = o->ctl;
+		return 0;
+	case 's':
+		o->since = value;
+		return 0;
+	case 'u':
+		o->until = value;
+		return 0;
+	case 'f':
+		o->format = value;
+		return 0;
+	case 'o':
+		o->output = value;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->error == CTL_DONE && selectors_add(&o->selectors, value) < 0)
+			o->error = ctl_usage("export",
+					     "%.64s is not a selector: KEY=VALUE, KEY one of %s",
+					     value, selector_keys());
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The query's path; "" on a failure that it complained of. */
+static int make_path(const struct export_options *o, const struct format *f, char **ret)
+{
+	uint64_t now = clock_ns(CLOCK_REALTIME), since, until;
+	_cleanup_buf_ struct buf b = {};
+
+	if (parse_time(o->since, now, &since) < 0)
+		return ctl_usage("export", "--since %.64s is not a time", o->since);
+	if (parse_time(o->until, now, &until) < 0)
+		return ctl_usage("export", "--until %.64s is not a time", o->until);
+	if (since >= until)
+		return ctl_usage("export", "--since %.64s is not before --until %.64s", o->since,
+				 o->until);
+	buf_printf(&b, "/v1/profile?format=%s&from=%" PRIu64 ".%09" PRIu64, f->name,
+		   since / NSEC_PER_SEC, since % NSEC_PER_SEC);
+	/* Until now is until the end of the running window: without a bound. */
+	if (!streq(o->until, "now"))
+		buf_printf(&b, "&to=%" PRIu64 ".%09" PRIu64, until / NSEC_PER_SEC,
+			   until % NSEC_PER_SEC);
+	for (size_t i = 0; i < o->selectors.n; i++) {
+		char *value = curl_easy_escape(NULL, o->selectors.items[i].value, 0);
+
+		if (!value)
+			b.error = -ENOMEM;
+		else
+			buf_printf(&b, "&%s=%s", o->selectors.items[i].key, value);
+		curl_free(value);
+	}
+	*ret = buf_string(&b);
+	if (*ret)
+		return CTL_DONE;
+	log_error("export: out of memory");
+	return CTL_FAILED;
+}
+
+static int run(struct export_options *o)
+{
+	_cleanup_output_ struct ctl_output output = { .fd = -EBADF };
+	_cleanup_answer_ struct ctl_answer a = {};
+	_cleanup_free_ char *path = NULL;
+	const struct format *f;
+	char number[32], lost[32];
+	int r;
+
+	if (o->error != CTL_DONE)
+		return o->error;
+	f = ctl_format("export", o->format);
+	if (!f)
+		return CTL_USAGE;
+	r = make_path(o, f, &path);
+	if (r == CTL_DONE)
+		r = ctl_output_open(o->output, f, &output);
+	if (r == CTL_DONE)
+		r = ctl_configure(o->ctl);
+	if (r == CTL_DONE)
+		r = ctl_request(o->ctl, "export", "GET", path, NULL, 300, &a);
+	if (r == CTL_DONE)
+		r = ctl_output_write(&output, a.body.data, a.body.size);
+	if (r != CTL_DONE || !a.has_counts)
+		return r;
+	if (a.samples == 0)
+		log_warning(
+			"no sample is in that time and selection; plopctl ps lists the processes");
+	else if (output.path)
+		log_warning("%s samples, %s lost on the whole host, in %s",
+			    text_number(a.samples, number, sizeof(number)),
+			    text_number(a.lost, lost, sizeof(lost)), output.path);
+	return r;
+}
+
+int ctl_export(struct ctl *ctl, int argc, char *argv[])
+{
+	static const struct argp_option options[] = {
+		{ "since", 's', "TIME", 0, "Begin of the time, default 10m", 0 },
+		{ "until", 'u', "TIME", 0, "End of the time, default now", 0 },
+		{ "format", 'f', "FORMAT", 0,
+		  "pprof, collapsed (default), speedscope, plop or json", 0 },
+		{ "output", 'o', "FILE", 0, "Write there; - (default) is stdout", 0 },
+		{}
+	};
+	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
+	static const struct argp argp = {
+		.options = options,
+		.parser = on_option,
+		.children = children,
+		.args_doc = "[SELECTOR]...",
+		.doc = "Write what plopd has collected already, as one profile.\v"
+		       "TIME is a duration before now (30s, 10m, 1h, 7d), now, a date and time "
+		       "(2026-11-22 15:00), or Unix seconds.\n\n"
+		       "SELECTOR is KEY=VALUE; KEY is one of pid, comm, exe, cgroup, unit, "
+		       "container, service, version, thread. "
+		       "Several values of one key add up, several keys narrow.\n\n"
+		       "Examples:\n"
+		       "  plopctl export --since 10m pid=4711\n"
+		       "  plopctl export --since 1h unit=web.service -f pprof -o web.pb.gz\n"
+		       "  plopctl export --since '2026-11-22 15:00' --until '2026-11-22 15:05' -f "
+		       "speedscope -o five.json",
+	};
+	struct export_options o = {
+		.ctl = ctl, .since = "10m", .until = "now", .format = "collapsed", .output = "-"
+	};
+	int r;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	r = run(&o);
+	selectors_done(&o.selectors);
+	return r;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+
+#include "ctl/ctl.h"
+#include "util/log.h"
+
+static error_t on_option(int key, char *value, struct argp_state *state)
+{
+	if (key != ARGP_KEY_INIT)
+		return ARGP_ERR_UNKNOWN;
+	state->child_inputs[0] = state->input;
+	return 0;
+}
+
+int ctl_open(struct ctl *ctl, int argc, char *argv[])
+{
+	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
+	static const struct argp argp = {
+		.parser = on_option,
+		.children = children,
+		.doc = "Print the address of the viewer, with a fresh token.\v"
+		       "The token is good for an hour; the browser then has a cookie in its place. "
+		       "plop-gateway listens on the "
+		       "loopback address: from another machine, forward the port first.\n\n"
+		       "Examples:\n"
+		       "  plopctl open\n"
+		       "  ssh -L 7567:127.0.0.1:7567 HOST plopctl open\n"
+		       "  xdg-open \"$(plopctl open)\"",
+	};
+	_cleanup_answer_ struct ctl_answer a = {};
+	json_t *answer;
+	const char *url;
+	int r;
+
+	argp_parse(&argp, argc, argv, 0, NULL, ctl);
+	r = ctl_configure(ctl);
+	if (r == CTL_DONE)
+		r = ctl_request(ctl, "open", "POST", "/v1/tokens", "{}", 30, &a);
+	if (r != CTL_DONE)
+		return r;
+	answer = ctl_answer_json(&a, "open");
+	if (!answer)
+		return CTL_FAILED;
+	url = json_string_at(answer, "url");
+	if (*url) {
+		puts(url);
+	} else {
+		log_error("open: plop-gateway is not running, and it serves the viewer");
+		log_error("try: systemctl start plop-gateway");
+		r = CTL_FAILED;
+	}
+	json_decref(answer);
+	return r;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include "ctl/ctl.h"
+#include "util/log.h"
+
+int ctl_usage(const char *command, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	log_error("%s: %s", command, text);
+	log_error("try: plopctl %s --help", command);
+	return CTL_USAGE;
+}
+
+const struct format *ctl_format(const char *command, const char *name)
+{
+	const struct format *f = format_find(name);
+
+	if (f)
+		return f;
+	if (streq(name, "svg") || streq(name, "html"))
+		ctl_usage(command, "format %s is not there yet; there are %s", name,
+			  format_names());
+	else
+		ctl_usage(command, "there is no format %.64s; there are %s", name, format_names());
+	return NULL;
+}
+
+const char *ctl_output_name(const struct ctl_output *o)
+{
+	return o->path ? o->path : "stdout";
+}
+
+static int open_stdout(const struct format *f, struct ctl_output *ret)
+{
+	if (f->binary && isatty(STDOUT_FILENO)) {
+		log_error("format %s is binary, and stdout is a terminal", f->name);
+		log_error("try: -o FILE, or -f collapsed for something to read");
+		return CTL_USAGE;
+	}
+	*ret = (struct ctl_output){ .fd = STDOUT_FILENO };
+	return CTL_DONE;
+}
+
+/* A new file beside path, to be renamed to it. */
+static int open_temporary(const char *path, struct ctl_output *o)
+{
+	_cleanup_free_ char *copy1 = strdup(path), *copy2 = strdup(path);
+	mode_t mask;
+
+	if (!copy1 || !copy2 ||
+	    asprintf(&o->temporary, "%s/.%s.XXXXXX", dirname(copy1), basename(copy2)) < 0) {
+		o->temporary = NULL;
+		return -ENOMEM;
+	}
+	o->fd = mkostemp(o->temporary, O_CLOEXEC);
+	if (o->fd < 0) {
+		int r = -errno;
+
+		free(o->temporary);
+		o->temporary = NULL;
+		return r;
+	}
+	mask = umask(0);
+	umask(mask);
+	if (fchmod(o->fd, 0666 & ~mask) < 0)
+		return -errno;
+	return 0;
+}
+
+static int open_file(const char *path, struct ctl_output *o)
+{
+	struct stat st;
+
+	o->path = strdup(path);
+	if (!o->path)
+		return -ENOMEM;
+	if (stat(path, &st) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return -EISDIR;
+		if (!S_ISREG(st.st_mode)) {
+			o->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+			return o->fd < 0 ? -errno : 0;
+		}
+		if (access(path, W_OK) < 0)
+			return -errno;
+	}
+	return open_temporary(path, o);
+}
+
+int ctl_output_open(const char *path, const struct format *f, struct ctl_output *ret)
+{
+	_cleanup_output_ struct ctl_output o = { .fd = -EBADF };
+	int r;
+
+	if (streq(path, "-"))
+		return open_stdout(f, ret);
+	r = open_file(path, &o);
+	if (r < 0) {
+		log_error("cannot write %s: %s", path, strerror(-r));
+		log_error("try: -o FILE with a file in a directory that you may write to, or -o - "
+			  "for stdout");
+		return CTL_FAILED;
+	}
+	*ret = o;
+	o = (struct ctl_output){ .fd = -EBADF };
+	return CTL_DONE;
+}
+
+static int write_all(int fd, const char *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = write(fd, data, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+int ctl_output_write(struct ctl_output *o, const void *data, size_t size)
+{
+	int r = write_all(o->fd, data, size);
+
+	if (r >= 0 && o->temporary) {
+		if (fsync(o->fd) < 0 || rename(o->temporary, o->path) < 0) {
+			r = -errno;
+		} else {
+			free(o->temporary);
+			o->temporary = NULL;
+		}
+	}
+	if (r < 0) {
+		log_error("cannot write %s: %s", ctl_output_name(o), strerror(-r));
+		return CTL_FAILED;
+	}
+	return CTL_DONE;
+}
+
+void ctl_output_done(struct ctl_output *o)
+{
+	if (o->temporary)
+		unlink(o->temporary);
+	if (o->fd > STDERR_FILENO)
+		close(o->fd);
+	free(o->temporary);
+	free(o->path);
+	*o = (struct ctl_output){ .fd = -EBADF };
+}

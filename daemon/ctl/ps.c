@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+
+#include "ctl/ctl.h"
+
+struct ps_options {
+	struct ctl *ctl;
+	bool json;
+};
+
+static error_t on_option(int key, char *value, struct argp_state *state)
+{
+	struct ps_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = o->ctl;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The last column has what remains of the line; in a pipe it is whole. */
+#define FIXED_COLUMNS 55
+
+static void print_process(const json_t *p, unsigned int columns)
+{
+	const char *status = json_string_at(p, "status"), *command = json_string_at(p, "cmdline");
+	char version[64], service[64], samples[32], text[1200], both[1100];
+
+	if (!*command)
+		command = json_string_at(p, "comm");
+	if (*status && !streq(status, "profiled"))
+		snprintf(both, sizeof(both), "%.128s: %.900s", json_string_at(p, "comm"), status);
+	else
+		snprintf(both, sizeof(both), "%.1024s", command);
+	text_cell(both,
+		  columns > FIXED_COLUMNS + 10 ? columns - FIXED_COLUMNS :
+		  columns                      ? 25 :
+						 1024,
+		  false, text, sizeof(text));
+	printf("%7.0f %s %6.1f %10s %6.1f %4.0f %s %s\n", json_number_at(p, "pid"),
+	       text_cell(json_string_at(p, "python"), 7, true, version, sizeof(version)),
+	       json_number_at(p, "cpu_percent"),
+	       text_number((uint64_t)json_number_at(p, "samples"), samples, sizeof(samples)),
+	       json_number_at(p, "symbolized_percent"), json_number_at(p, "threads"),
+	       text_cell(json_string_at(p, "service"), 8, true, service, sizeof(service)), text);
+}
+
+static void print_processes(const json_t *array)
+{
+	unsigned int columns = text_columns(STDOUT_FILENO);
+	const json_t *p;
+	size_t i;
+
+	if (json_array_size(array) == 0) {
+		puts("No Python process is known. plopd finds them when they start, and all that "
+		     "run when it starts.");
+		return;
+	}
+	printf("%7s %-7s %6s %10s %6s %4s %-8s %s\n", "PID", "PYTHON", "CPU%", "SAMPLES", "NAMED%",
+	       "THR", "SERVICE", "COMMAND");
+	json_array_foreach(array, i, p) print_process(p, columns);
+}
+
+int ctl_ps(struct ctl *ctl, int argc, char *argv[])
+{
+	static const struct argp_option options[] = {
+		{ "json", 'j', NULL, 0, "Print JSON, for programs", 0 }, {}
+	};
+	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
+	static const struct argp argp = {
+		.options = options,
+		.parser = on_option,
+		.children = children,
+		.doc = "The Python processes of this host that plopd knows.\v"
+		       "CPU% is of one core, since plopd looked last. SAMPLES are the stacks "
+		       "counted so far. NAMED% are those whose "
+		       "frames all have a name. THR are threads. A process that is not profiled "
+		       "has the reason as its command.\n\n"
+		       "Examples:\n"
+		       "  plopctl ps\n"
+		       "  plopctl ps --json | jq '.[] | select(.status != \"profiled\")'",
+	};
+	struct ps_options o = { .ctl = ctl };
+	_cleanup_answer_ struct ctl_answer a = {};
+	json_t *answer;
+	int r;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	r = ctl_configure(ctl);
+	if (r == CTL_DONE)
+		r = ctl_request(ctl, "ps", "GET", "/v1/processes", NULL, 30, &a);
+	if (r != CTL_DONE)
+		return r;
+	if (o.json)
+		return ctl_print_json(&a, "ps");
+	answer = ctl_answer_json(&a, "ps");
+	if (!answer)
+		return CTL_FAILED;
+	print_processes(answer);
+	json_decref(answer);
+	return CTL_DONE;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+#include <math.h>
+
+#include "ctl/ctl.h"
+#include "util/parse.h"
+
+struct status_options {
+	struct ctl *ctl;
+	bool json;
+};
+
+static error_t on_option(int key, char *value, struct argp_state *state)
+{
+	struct status_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = o->ctl;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* "12,000 (60.0 %)" */
+static const char *share(double part, double whole, char *buffer, size_t size)
+{
+	char number[32];
+
+	snprintf(buffer, size, "%s (%.1f %%)", text_number((uint64_t)part, number, sizeof(number)),
+		 whole > 0 ? 100 * part / whole : 0.0);
+	return buffer;
+}
+
+static void print_samples(const json_t *o)
+{
+	double ticks = json_number_at(o, "samples.ticks");
+	char n1[64], n2[64], lost[256];
+
+	printf("  ticks       %s: python %s,", text_number((uint64_t)ticks, n1, sizeof(n1)),
+	       share(json_number_at(o, "samples.python"), ticks, n2, sizeof(n2)));
+	printf(" other %s\n", share(json_number_at(o, "samples.other"), ticks, n1, sizeof(n1)));
+	printf("  lost        %s\n",
+	       text_lost(json_object_get(json_object_get(o, "samples"), "lost"), lost,
+			 sizeof(lost)));
+	printf("  truncated   %s\n",
+	       text_number((uint64_t)json_number_at(o, "samples.truncated"), n1, sizeof(n1)));
+	printf("  symbols     %s read,",
+	       text_number((uint64_t)json_number_at(o, "symbols.resolved"), n1, sizeof(n1)));
+	printf(" %s from the kernel's record,",
+	       text_number((uint64_t)json_number_at(o, "symbols.captured"), n1, sizeof(n1)));
+	printf(" %s without a name\n",
+	       text_number((uint64_t)json_number_at(o, "symbols.unresolved"), n1, sizeof(n1)));
+}
+
+static void print_cost(const json_t *o)
+{
+	char rss[32], maps[32];
+
+	printf("  cost        %.2f us a sample in the kernel; of one core: kernel %.2f %%, plopd "
+	       "%.2f %%\n",
+	       json_number_at(o, "cost.bpf_ns_per_sample") / 1000,
+	       json_number_at(o, "cost.bpf_cpu_percent"),
+	       json_number_at(o, "cost.daemon_cpu_percent"));
+	printf("  memory      %s resident, %s in BPF maps\n",
+	       format_bytes((uint64_t)json_number_at(o, "cost.rss_bytes"), rss, sizeof(rss)),
+	       format_bytes((uint64_t)json_number_at(o, "cost.map_bytes"), maps, sizeof(maps)));
+}
+
+static void print_store(const json_t *o)
+{
+	double oldest = json_number_at(o, "store.oldest");
+	const char *error = json_string_at(o, "store.error");
+	char text[512], bytes[32], time[64];
+
+	printf("  store       %s\n",
+	       text_cell(json_string_at(o, "store.path"), 200, false, text, sizeof(text)));
+	printf("              %.0f windows, %s", json_number_at(o, "store.windows"),
+	       format_bytes((uint64_t)json_number_at(o, "store.bytes"), bytes, sizeof(bytes)));
+	if (oldest > 0)
+		printf(", since %s", text_time(oldest, time, sizeof(time)));
+	puts("");
+	if (*error)
+		printf("  NOT SAVED   %s\n", text_cell(error, 200, false, text, sizeof(text)));
+}
+
+static void print_status(const json_t *o)
+{
+	const char *gateway = json_string_at(o, "gateway");
+	char text[512], number[32], time[64];
+
+	printf("plopd %s, pid %.0f, up %s, %s: %.0f Hz, windows of %.0f s\n",
+	       text_cell(json_string_at(o, "version"), 40, false, text, sizeof(text)),
+	       json_number_at(o, "pid"),
+	       format_duration((uint64_t)(fmax(0, json_number_at(o, "uptime_s")) * 1e9), time,
+			       sizeof(time)),
+	       json_string_at(o, "mode"), json_number_at(o, "hz"), json_number_at(o, "window_s"));
+	printf("  processes   %.0f\n", json_number_at(o, "processes"));
+	print_samples(o);
+	print_cost(o);
+	print_store(o);
+	printf("  now         %s samples since %s\n",
+	       text_number((uint64_t)json_number_at(o, "window.samples"), number, sizeof(number)),
+	       text_time(json_number_at(o, "window.start"), time, sizeof(time)));
+	printf("  recordings  %.0f\n", json_number_at(o, "recordings"));
+	printf("  gateway     %s\n",
+	       *gateway ? text_cell(gateway, 200, false, text, sizeof(text)) : "not running");
+}
+
+int ctl_status(struct ctl *ctl, int argc, char *argv[])
+{
+	static const struct argp_option options[] = {
+		{ "json", 'j', NULL, 0, "Print JSON, for programs", 0 }, {}
+	};
+	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
+	static const struct argp argp = {
+		.options = options,
+		.parser = on_option,
+		.children = children,
+		.doc = "What plopd does, what that costs, and what it lost.\v"
+		       "ticks are the profiler's ticks on all CPUs since plopd began: python are "
+		       "those that became a stack of a Python "
+		       "process, other those that hit anything else (idle CPUs, too), lost those "
+		       "that should have become one; "
+		       "ticks = python + other + lost.\n\n"
+		       "Examples:\n"
+		       "  plopctl status\n"
+		       "  plopctl status --json | jq .samples.lost",
+	};
+	struct status_options o = { .ctl = ctl };
+	_cleanup_answer_ struct ctl_answer a = {};
+	json_t *answer;
+	int r;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	r = ctl_configure(ctl);
+	if (r == CTL_DONE)
+		r = ctl_request(ctl, "status", "GET", "/v1/status", NULL, 30, &a);
+	if (r != CTL_DONE)
+		return r;
+	if (o.json)
+		return ctl_print_json(&a, "status");
+	answer = ctl_answer_json(&a, "status");
+	if (!answer)
+		return CTL_FAILED;
+	print_status(answer);
+	json_decref(answer);
+	return CTL_DONE;
+}

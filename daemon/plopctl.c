@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+#include <curl/curl.h>
+#include <locale.h>
+
+#include "ctl/ctl.h"
+#include "util/log.h"
+
+/* plopctl talks to plopd over its Unix socket. Here: which command, and the options that all of them have. */
+
+static const struct ctl_command commands[] = {
+	{ "status", ctl_status }, { "ps", ctl_ps },     { "record", ctl_record },
+	{ "export", ctl_export }, { "open", ctl_open }, { "top", NULL },
+	{ "dump", NULL },         { "diff", NULL },
+};
+
+static int set_text(char **to, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return ENOMEM;
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+static error_t on_global(int key, char *value, struct argp_state *state)
+{
+	struct ctl *ctl = state->input;
+
+	switch (key) {
+	case 'S':
+		return set_text(&ctl->socket, value);
+	case 'C':
+		return set_text(&ctl->config_file, value);
+	case 'V':
+		puts("plopctl " PLOP_VERSION);
+		exit(EXIT_SUCCESS);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option global_options[] = {
+	{ "socket", 'S', "PATH", 0, "plopd's socket, default /run/plop/plopd.sock", -2 },
+	{ "config", 'C', "FILE", 0, "Configuration, default " CONFIG_DEFAULT_FILE, -2 },
+	{ "version", 'V', NULL, 0, "Print the version", -1 },
+	{}
+};
+const struct argp ctl_globals = { .options = global_options, .parser = on_global };
+
+int ctl_configure(struct ctl *ctl)
+{
+	_cleanup_free_ char *error = NULL;
+	int r;
+
+	r = config_new(&ctl->config);
+	if (r >= 0)
+		r = config_load(ctl->config, ctl->config_file, !ctl->config_file, &error);
+	if (r >= 0 && ctl->socket)
+		r = config_set(ctl->config, "plopd", "socket", ctl->socket, &error);
+	if (r >= 0)
+		return CTL_DONE;
+	log_error("configuration: %s", error ? error : strerror(-r));
+	return r == -EINVAL && ctl->socket ? CTL_USAGE : CTL_FAILED;
+}
+
+struct command_line {
+	struct ctl *ctl;
+	const char *name;
+	int at; /* index of name in argv */
+};
+
+static error_t on_option(int key, char *value, struct argp_state *state)
+{
+	struct command_line *line = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = line->ctl;
+		return 0;
+	case ARGP_KEY_ARG:
+		/* The rest is the command's. */
+		line->name = value;
+		line->at = state->next - 1;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "a command is missing");
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int run(struct ctl *ctl, int argc, char *argv[])
+{
+	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
+	static const struct argp argp = {
+		.parser = on_option,
+		.children = children,
+		.args_doc = "COMMAND [OPTION...]",
+		.doc = "Where Python processes spend their time: ask plopd.\v"
+		       "Commands (plopctl COMMAND --help says more):\n"
+		       "  status   what plopd does, what it costs, what it lost\n"
+		       "  ps       the Python processes of this host\n"
+		       "  record   record processes for a while, from now on\n"
+		       "  export   write what was collected already, as one profile\n"
+		       "  open     the viewer's address, with a fresh token\n\n"
+		       "Exit status: 0 done, 1 failed, 2 usage, 3 no such target, 4 not allowed, 5 "
+		       "cannot reach plopd.",
+	};
+	struct command_line line = { .ctl = ctl };
+	char name[64];
+
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &line);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (!streq(commands[i].name, line.name))
+			continue;
+		if (!commands[i].run) {
+			log_error("%s is not there yet; there are status, ps, record, export and "
+				  "open",
+				  line.name);
+			return CTL_USAGE;
+		}
+		snprintf(name, sizeof(name), "plopctl %s", line.name);
+		argv[line.at] = name;
+		return commands[i].run(ctl, argc - line.at, argv + line.at);
+	}
+	log_error("there is no command %.64s", line.name);
+	log_error("try: plopctl --help");
+	return CTL_USAGE;
+}
+
+int main(int argc, char *argv[])
+{
+	struct ctl ctl = {};
+	int r;
+
+	setlocale(LC_ALL, "");
+	/* Numbers are read and written with a point wherever they are for programs; so they are for people. */
+	setlocale(LC_NUMERIC, "C");
+	/* Its messages are for whoever called it, also where stderr happens to be the journal. */
+	unsetenv("JOURNAL_STREAM");
+	log_init("plopctl", LOG_LEVEL_INFO);
+	argp_err_exit_status = CTL_USAGE;
+	if (curl_global_init(CURL_GLOBAL_ALL) != 0) {
+		log_error("cannot set libcurl up");
+		return CTL_FAILED;
+	}
+	r = run(&ctl, argc, argv);
+	curl_global_cleanup();
+	config_free(ctl.config);
+	free(ctl.config_file);
+	free(ctl.socket);
+	return r;
+}
