@@ -67,37 +67,61 @@ static uint32_t parse_version(const char *s)
 	return *s ? 0 : major << 24 | minor << 16 | micro << 8 | level << 4 | (serial & 0xf);
 }
 
-/* What the read-only data says: a cache tag ("cpython-38"), and version literals, some of which are others'. */
+/*
+ * What the read-only data says: a cache tag ("cpython-38") and version literals, some of which are others'. The linker
+ * may have stored the literal as the end of a longer string, such as a path that ends in it.
+ */
 struct scan {
 	uint32_t tag; /* major << 8 | minor, 0: none seen */
-	uint32_t versions[32];
+	struct {
+		uint32_t hexversion;
+		bool whole; /* the string is nothing but the version */
+	} versions[32];
 	size_t nversions;
 };
 
-/* One NUL-terminated string of the data that follows a NUL. */
-static void scan_string(struct scan *s, const char *text)
+/* "cpython-38" and nothing behind it; 0: something else. */
+static uint32_t parse_tag(const char *text)
 {
 	static const char tag[] = "cpython-";
-	uint32_t v;
+	const char *p = text + sizeof(tag) - 1;
+	uint32_t major, minor;
 
-	if (strncmp(text, tag, sizeof(tag) - 1) == 0) {
-		const char *p = text + sizeof(tag) - 1;
-		uint32_t minor;
+	if (strncmp(text, tag, sizeof(tag) - 1) != 0 || (*p != '2' && *p != '3'))
+		return 0;
+	major = (uint32_t)(*p++ - '0');
+	return take_number(&p, &minor) && !*p ? major << 8 | minor : 0;
+}
 
-		if ((*p == '2' || *p == '3') && isdigit((unsigned char)p[1])) {
-			uint32_t major = (uint32_t)(*p++ - '0');
+/* One NUL-terminated string of the data. */
+static void scan_string(struct scan *s, const char *text, const char *nul)
+{
+	const char *tail = nul;
+	uint32_t v = parse_tag(text);
 
-			if (take_number(&p, &minor) && !*p)
-				s->tag = major << 8 | minor;
+	if (v)
+		s->tag = v;
+	while (tail > text &&
+	       (isalnum((unsigned char)tail[-1]) || tail[-1] == '.' || tail[-1] == '+'))
+		tail--;
+	if (nul - tail < 5 || (tail[0] != '2' && tail[0] != '3') || tail[1] != '.')
+		return;
+	v = parse_version(tail);
+	if (!v)
+		return;
+	for (size_t i = 0; i < s->nversions; i++) {
+		if (s->versions[i].hexversion == v) {
+			s->versions[i].whole = s->versions[i].whole || tail == text;
+			return;
 		}
-	} else if ((text[0] == '2' || text[0] == '3') && text[1] == '.') {
-		v = parse_version(text);
-		if (v && s->nversions < ARRAY_SIZE(s->versions))
-			s->versions[s->nversions++] = v;
+	}
+	if (s->nversions < ARRAY_SIZE(s->versions)) {
+		s->versions[s->nversions].hexversion = v;
+		s->versions[s->nversions++].whole = tail == text;
 	}
 }
 
-/* Strings of block, whose first byte follows a NUL or is one; returns where the last, unfinished one begins. */
+/* The strings of block; returns where the last, unfinished one begins. */
 static size_t scan_block(struct scan *s, const char *block, size_t size)
 {
 	size_t at = 0;
@@ -107,12 +131,30 @@ static size_t scan_block(struct scan *s, const char *block, size_t size)
 
 		if (!nul)
 			return at;
-		if ((size_t)(nul - (block + at)) < SCAN_KEEP && nul > block + at)
-			scan_string(s, block + at);
+		if (nul - (block + at) >= 5)
+			scan_string(s, block + at, nul);
 		at = (size_t)(nul - block) + 1;
 		if (at == size)
 			return at;
 	}
+}
+
+/* The version that fits the tag: one that stands alone, else one that a string ends with if there are not several. */
+static uint32_t choose_version(const struct scan *s)
+{
+	/* 2.7 has no cache tag. */
+	uint32_t tag = s->tag ? s->tag : 0x0207, found = 0;
+	unsigned int nfound = 0;
+
+	for (size_t i = 0; i < s->nversions; i++) {
+		if (s->versions[i].hexversion >> 16 != tag)
+			continue;
+		if (s->versions[i].whole)
+			return s->versions[i].hexversion;
+		found = s->versions[i].hexversion;
+		nfound++;
+	}
+	return nfound == 1 ? found : s->tag << 16;
 }
 
 static int scan_segment(struct scan *s, const struct elf *e, const struct elf_segment *seg,
@@ -136,11 +178,11 @@ static int scan_segment(struct scan *s, const struct elf *e, const struct elf_se
 		left -= n;
 		used = scan_block(s, block, kept + n);
 		kept = kept + n - used;
-		/* Too long for a version: keep its end only, as a string that began earlier. */
-		if (kept > SCAN_KEEP * 2) {
+		/* Too long: keep its end only, marked as a string that began earlier. */
+		if (kept > SCAN_KEEP) {
 			used += kept - SCAN_KEEP;
 			kept = SCAN_KEEP;
-			memset(block + used, 0xff, 1);
+			block[used] = (char)0xff;
 		}
 		memmove(block, block + used, kept);
 	}
@@ -162,14 +204,7 @@ static int scan_version(const struct elf *e, uint32_t *ret)
 		if (r < 0)
 			return r;
 	}
-	*ret = 0;
-	/* 2.7 has no cache tag; then a single kind of version literal must do. */
-	for (size_t i = 0; i < s.nversions; i++) {
-		if (s.tag ? s.versions[i] >> 16 == s.tag : s.versions[i] >> 16 == 0x0207)
-			*ret = s.versions[i];
-	}
-	if (*ret == 0)
-		*ret = s.tag << 16;
+	*ret = choose_version(&s);
 	return 0;
 }
 
