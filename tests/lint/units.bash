@@ -30,7 +30,8 @@ for unit in plopd plop-gateway; do
 		complain "$unit.service is exposed more than $limit of 100: $(tail -n 1 "$stage/security")"
 	program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$file")
 	[ -x "$stage$program" ] || complain "$unit.service starts $program, which is not installed"
-	for page in $(sed -n 's/^Documentation=//p' "$file"); do
+	read -ra pages < <(sed -n 's/^Documentation=//p' "$file")
+	for page in "${pages[@]}"; do
 		name=${page#man:}
 		section=${name#*\(}
 		[ -n "$(find "$stage" -path "*/man${section%)}/${name%(*}.${section%)}*")" ] || complain "$unit.service names $page, which is not installed"
