@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "../format/known.h"
+
+static const struct callgraph_node *node(const struct profile *p, const struct callgraph *g,
+					 const char *name)
+{
+	for (uint32_t i = 0; i < g->nnodes; i++)
+		if (streq(dict_get_function(p->dict, g->nodes[i].function)->name, name))
+			return &g->nodes[i];
+	ck_abort_msg("no node %s", name);
+	return NULL;
+}
+
+static uint64_t edge(const struct profile *p, const struct callgraph *g, const char *source,
+		     const char *target)
+{
+	for (uint32_t i = 0; i < g->nedges; i++)
+		if (node(p, g, source) == &g->nodes[g->edges[i].source] &&
+		    node(p, g, target) == &g->nodes[g->edges[i].target])
+			return g->edges[i].count;
+	return 0;
+}
+
+START_TEST(known_graph)
+{
+	_cleanup_(profile_freep) struct profile *p = known_profile();
+	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
+
+	ck_assert_int_eq(callgraph_new(p, &g), 0);
+	ck_assert_uint_eq(g->total, KNOWN_TOTAL);
+	ck_assert_uint_eq(g->nnodes, 9);
+	/* Two lines of one function are one node; recursion counts once in total and once as an edge to itself. */
+	ck_assert_uint_eq(node(p, g, "Job.work")->self, 61);
+	ck_assert_uint_eq(node(p, g, "Job.work")->total, 61);
+	ck_assert_uint_eq(node(p, g, "<module>")->self, 0);
+	ck_assert_uint_eq(node(p, g, "<module>")->total, 91);
+	ck_assert_uint_eq(node(p, g, "[native thread]")->self, 4);
+	ck_assert_uint_eq(edge(p, g, "<module>", "Job.work"), 61);
+	ck_assert_uint_eq(edge(p, g, "Job.work", "Job.work"), 20);
+	ck_assert_uint_eq(edge(p, g, "<module>", HOSTILE_HTML), 11);
+	ck_assert_uint_eq(edge(p, g, "[truncated]", HOSTILE_CONTROL), 5);
+	ck_assert_uint_eq(edge(p, g, "Job.work", "<module>"), 0);
+	ck_assert_uint_eq(g->nedges, 7);
+}
+END_TEST
+
+START_TEST(order_is_told_by_content)
+{
+	_cleanup_(profile_freep) struct profile *p = known_profile(), *other = NULL;
+	_cleanup_(callgraph_freep) struct callgraph *g = NULL, *h = NULL;
+	uint64_t self = 0;
+
+	ck_assert_int_eq(callgraph_new(p, &g), 0);
+	for (uint32_t i = 0; i < g->nnodes; i++) {
+		ck_assert_uint_le(g->nodes[g->nnodes - 1].self, g->nodes[i].self);
+		if (i > 0)
+			ck_assert_uint_ge(g->nodes[i - 1].self, g->nodes[i].self);
+		self += g->nodes[i].self;
+	}
+	/* Every sample has one innermost function. */
+	ck_assert_uint_eq(self, KNOWN_TOTAL);
+	/* The same content with other ids. */
+	ck_assert_int_eq(profile_new(0, 100, &other), 0);
+	known_frame(other, HOSTILE_BYTES, "/srv/\xfe.py", 13, 15);
+	known_frame(other, HOSTILE_HTML, "/srv/<b>.py", 3, 4);
+	ck_assert_int_eq(profile_merge(other, p), 0);
+	ck_assert_int_eq(callgraph_new(other, &h), 0);
+	ck_assert_uint_eq(g->nnodes, h->nnodes);
+	for (uint32_t i = 0; i < g->nnodes; i++)
+		ck_assert_str_eq(dict_get_function(p->dict, g->nodes[i].function)->name,
+				 dict_get_function(other->dict, h->nodes[i].function)->name);
+	ck_assert_uint_eq(g->nedges, h->nedges);
+	ck_assert_int_eq(memcmp(g->edges, h->edges, g->nedges * sizeof(*g->edges)), 0);
+}
+END_TEST
+
+START_TEST(empty_profile_has_an_empty_graph)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
+
+	ck_assert_int_eq(profile_new(0, 100, &p), 0);
+	/* Known but never sampled, and sampled without any frame. */
+	known_frame(p, "unused", "u.py", 1, 1);
+	ck_assert_int_eq(callgraph_new(p, &g), 0);
+	ck_assert_uint_eq(g->nnodes, 0);
+	ck_assert_uint_eq(g->nedges, 0);
+	ck_assert_uint_eq(g->total, 0);
+}
+END_TEST
+
+/* Against a plain count of pairs, over stacks that share everything. */
+START_TEST(many_edges)
+{
+	enum { FUNCTIONS = 60, STACKS = 400, DEPTH = 20 };
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
+	static uint64_t expected[FUNCTIONS][FUNCTIONS], found;
+	struct process_info info = known_process(1, "x");
+	uint32_t process, frames[FUNCTIONS], stack[DEPTH], state = 1, n = 0;
+	char name[16];
+
+	ck_assert_int_eq(profile_new(0, 100, &p), 0);
+	ck_assert_int_eq(profile_process(p, &info, "", &process), 0);
+	for (int i = 0; i < FUNCTIONS; i++) {
+		snprintf(name, sizeof(name), "f%02d", i);
+		frames[i] = known_frame(p, name, "x.py", 1, 1);
+	}
+	for (uint32_t s = 0; s < STACKS; s++) {
+		bool seen[FUNCTIONS][FUNCTIONS] = {};
+		uint32_t before = 0;
+
+		for (uint32_t d = 0; d < DEPTH; d++) {
+			state = state * 1103515245 + 12345;
+			stack[d] = frames[(state >> 16) % FUNCTIONS];
+			if (d && !seen[before][stack[d]]) {
+				seen[before][stack[d]] = true;
+				expected[before][stack[d]] += s + 1;
+			}
+			before = stack[d];
+		}
+		known_add(p, process, 1, stack, DEPTH, s + 1);
+	}
+	ck_assert_int_eq(callgraph_new(p, &g), 0);
+	for (uint32_t i = 0; i < g->nedges; i++) {
+		uint32_t a = g->nodes[g->edges[i].source].function,
+			 b = g->nodes[g->edges[i].target].function;
+
+		ck_assert_uint_eq(g->edges[i].count, expected[a][b]);
+	}
+	for (int a = 0; a < FUNCTIONS; a++)
+		for (int b = 0; b < FUNCTIONS; b++)
+			n += expected[a][b] > 0;
+	found = g->nedges;
+	ck_assert_uint_eq(found, n);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("profile/callgraph");
+	TCase *t = tcase_create("callgraph");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, known_graph);
+	tcase_add_test(t, order_is_told_by_content);
+	tcase_add_test(t, empty_profile_has_an_empty_graph);
+	tcase_add_test(t, many_edges);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "../format/known.h"
+
+START_TEST(counts_add_up)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	struct process_info info = known_process(7, "x");
+	uint32_t process, again, frame, stack;
+
+	ck_assert_int_eq(profile_new(5, 99, &p), 0);
+	ck_assert_int_eq(profile_process(p, &info, NULL, &process), 0);
+	ck_assert_int_eq(profile_process(p, &info, "3.12.0", &again), 0);
+	ck_assert_uint_eq(process, again);
+	ck_assert_str_eq(p->processes[0].python, "");
+	/* The same pid after a wrap is another process. */
+	info.start_ticks++;
+	ck_assert_int_eq(profile_process(p, &info, "3.12.0", &again), 0);
+	ck_assert_uint_eq(again, 1);
+	frame = known_frame(p, "f", "x.py", 1, 1);
+	ck_assert_int_eq(dict_stack(p->dict, &frame, 1, &stack), 0);
+	ck_assert_int_eq(profile_add(p, 0, 1, stack, 2), 0);
+	ck_assert_int_eq(profile_add(p, 0, 1, stack, 3), 0);
+	ck_assert_int_eq(profile_add(p, 0, 2, stack, 1), 0);
+	ck_assert_int_eq(profile_add(p, 1, 1, stack, 1), 0);
+	ck_assert_uint_eq(p->nsamples, 3);
+	ck_assert_uint_eq(p->samples[0].count, 5);
+	ck_assert_uint_eq(p->samples_total, 7);
+	ck_assert_uint_eq(p->processes[0].samples, 6);
+	ck_assert_uint_eq(p->processes[1].samples, 1);
+	ck_assert_uint_eq(p->hz, 99);
+	ck_assert_uint_eq(p->start_ns, 5);
+}
+END_TEST
+
+START_TEST(many_keys_are_found_again)
+{
+	enum { PROCESSES = 40, THREADS = 50, STACKS = 10 };
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	uint32_t process, frame, stacks[STACKS];
+
+	ck_assert_int_eq(profile_new(0, 100, &p), 0);
+	for (uint32_t i = 0; i < STACKS; i++) {
+		frame = known_frame(p, "f", "x.py", 1, (int)i);
+		ck_assert_int_eq(dict_stack(p->dict, &frame, 1, &stacks[i]), 0);
+	}
+	for (int round = 1; round <= 2; round++) {
+		for (int i = 0; i < PROCESSES; i++) {
+			struct process_info info = known_process(100 + i, "x");
+
+			ck_assert_int_eq(profile_process(p, &info, "", &process), 0);
+			ck_assert_int_eq(process, i);
+			for (uint32_t t = 0; t < THREADS; t++)
+				for (uint32_t s = 0; s < STACKS; s++)
+					ck_assert_int_eq(profile_add(p, process, t, stacks[s], 1),
+							 0);
+		}
+		ck_assert_uint_eq(p->nsamples, PROCESSES * THREADS * STACKS);
+	}
+	for (uint32_t i = 0; i < p->nsamples; i++)
+		ck_assert_uint_eq(p->samples[i].count, 2);
+}
+END_TEST
+
+/* How often a profile has the stack whose leaf is name, in the process and thread given. */
+static uint64_t leaf_count(const struct profile *p, pid_t pid, uint32_t thread, const char *name)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < p->nsamples; i++) {
+		const struct dict_stack *s = dict_get_stack(p->dict, p->samples[i].stack);
+		const struct dict_frame *f = dict_get_frame(p->dict, s->frames[s->depth - 1]);
+
+		if (p->processes[p->samples[i].process].info.pid == pid &&
+		    p->samples[i].thread == thread &&
+		    streq(dict_get_function(p->dict, f->function)->name, name))
+			n += p->samples[i].count;
+	}
+	return n;
+}
+
+START_TEST(merge_translates_ids)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL, *known = known_profile();
+	struct process_info info = known_process(200, "first seen");
+	uint32_t process;
+
+	/* Other ids than in known: a process, a function and a stack come first. */
+	ck_assert_int_eq(profile_new(KNOWN_END, 0, &p), 0);
+	ck_assert_int_eq(profile_process(p, &info, "3.13.0", &process), 0);
+	known_add(p, process, 201, (uint32_t[]){ known_frame(p, "other", "o.py", 1, 1) }, 1, 1);
+	p->end_ns = KNOWN_END + 5;
+	p->tally.ticks = 1;
+	p->running = true;
+	ck_assert_int_eq(profile_merge(p, known), 0);
+	ck_assert_int_eq(profile_merge(p, known), 0);
+	ck_assert_uint_eq(p->samples_total, 2 * KNOWN_TOTAL + 1);
+	ck_assert_uint_eq(leaf_count(p, 100, 101, "Job.work"), 2 * 50);
+	ck_assert_uint_eq(leaf_count(p, 100, 102, "Job.work"), 2 * 10);
+	ck_assert_uint_eq(leaf_count(p, 200, 201, HOSTILE_BYTES), 2 * 3);
+	ck_assert_uint_eq(leaf_count(p, 200, 201, "other"), 1);
+	ck_assert_uint_eq(p->nprocesses, 2);
+	ck_assert_uint_eq(p->nsamples, known->nsamples + 1);
+	ck_assert_uint_eq(p->tally.ticks, 2 * 6000 + 1);
+	ck_assert_uint_eq(p->tally.lost[PLOP_LOST_DRAIN], 6);
+	ck_assert_uint_eq(p->start_ns, KNOWN_START);
+	ck_assert_uint_eq(p->end_ns, KNOWN_END + 5);
+	ck_assert_uint_eq(p->hz, 100);
+	ck_assert(p->running);
+}
+END_TEST
+
+START_TEST(select_keeps_the_tally_whole)
+{
+	_cleanup_(profile_freep) struct profile *known = known_profile(), *p = NULL, *t = NULL;
+	_cleanup_(selectors_done) struct selectors s = {};
+
+	ck_assert_int_eq(selectors_add(&s, "pid=200"), 0);
+	ck_assert_int_eq(profile_select(known, &s, &p), 0);
+	ck_assert_uint_eq(p->nprocesses, 1);
+	ck_assert_uint_eq(p->samples_total, 16);
+	ck_assert_uint_eq(p->tally.ticks, 6000);
+	ck_assert_uint_eq(p->tally.python, KNOWN_TOTAL);
+	ck_assert_uint_eq(p->start_ns, KNOWN_START);
+	ck_assert_uint_eq(p->end_ns, KNOWN_END);
+	/* Only what is used is in the new dict. */
+	ck_assert_uint_eq(dict_stacks(p->dict), 4);
+	ck_assert_int_eq(selectors_add(&s, "thread=102"), 0);
+	ck_assert_int_eq(profile_select(known, &s, &t), 0);
+	ck_assert_uint_eq(t->samples_total, 0);
+	ck_assert_uint_eq(t->nprocesses, 0);
+}
+END_TEST
+
+START_TEST(tally_sums)
+{
+	struct tally a = { .ticks = 10, .python = 5, .other = 3, .lost = { 1, 0, 0, 0, 0, 1 } },
+		     b = a;
+
+	tally_add(&a, &b);
+	ck_assert_uint_eq(a.ticks, 20);
+	ck_assert_uint_eq(tally_lost(&a), 4);
+	ck_assert_uint_eq(a.ticks, a.python + a.other + tally_lost(&a));
+	ck_assert_str_eq(tally_lost_name(PLOP_LOST_FAULT), "fault");
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		ck_assert_str_ne(tally_lost_name(i), "unknown");
+	ck_assert_str_eq(tally_lost_name(PLOP_LOST_CAUSES), "unknown");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("profile/profile");
+	TCase *t = tcase_create("profile");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, counts_add_up);
+	tcase_add_test(t, many_keys_are_found_again);
+	tcase_add_test(t, merge_translates_ids);
+	tcase_add_test(t, select_keeps_the_tally_whole);
+	tcase_add_test(t, tally_sums);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "profile/profile.h"
+
+static struct profile_process process = {
+	.info = {
+		.pid = 42,
+		.comm = (char *)"app",
+		.exe = (char *)"/opt/app/bin/python3",
+		.cmdline = (char *)"",
+		.cgroup = (char *)"/system.slice/app.service",
+		.unit = (char *)"app.service",
+		.container = (char *)"",
+		.service = (char *)"shop",
+		.version = (char *)"v=1",
+	},
+};
+
+/* Whether a list of selectors, ended by NULL, matches the process and thread 43. */
+static bool matches(const char *const *texts)
+{
+	_cleanup_(selectors_done) struct selectors s = {};
+
+	for (; *texts; texts++)
+		ck_assert_int_eq(selectors_add(&s, *texts), 0);
+	return selectors_match(&s, &process, 43);
+}
+#define MATCHES(...) matches((const char *const[]){ __VA_ARGS__, NULL })
+
+START_TEST(bad_ones_are_refused)
+{
+	static const char *const bad[] = { "",       "pid",   "=",      "=1",
+					   "pids=1", "PID=1", "pid =1", "pid=",
+					   "pid=-1", "pid=0", "pid=1x", "thread=99999999999",
+					   "pid=0x1" };
+	_cleanup_(selectors_done) struct selectors s = {};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		ck_assert_msg(selectors_add(&s, bad[i]) == -EINVAL, "%s", bad[i]);
+	ck_assert_uint_eq(s.n, 0);
+}
+END_TEST
+
+START_TEST(every_key_listed_is_known)
+{
+	_cleanup_(selectors_done) struct selectors s = {};
+	_cleanup_free_ char *keys = strdup(selector_keys());
+	char text[64], *save = NULL;
+	size_t n = 0;
+
+	for (char *k = strtok_r(keys, ", ", &save); k; k = strtok_r(NULL, ", ", &save), n++) {
+		snprintf(text, sizeof(text), "%s=1", k);
+		ck_assert_msg(selectors_add(&s, text) == 0, "%s", k);
+	}
+	ck_assert_uint_eq(n, 9);
+}
+END_TEST
+
+START_TEST(values_compare_exactly)
+{
+	struct selectors none = {};
+
+	ck_assert(selectors_match(&none, &process, 0));
+	ck_assert(MATCHES("pid=42"));
+	ck_assert(MATCHES("pid=042"));
+	ck_assert(!MATCHES("pid=4"));
+	ck_assert(MATCHES("comm=app"));
+	ck_assert(!MATCHES("comm=ap"));
+	ck_assert(!MATCHES("comm=App"));
+	ck_assert(MATCHES("unit=app.service"));
+	ck_assert(MATCHES("container="));
+	ck_assert(MATCHES("version=v=1"));
+	ck_assert(MATCHES("thread=43"));
+	ck_assert(!MATCHES("thread=42"));
+}
+END_TEST
+
+START_TEST(paths_match_what_lies_below)
+{
+	ck_assert(MATCHES("exe=/opt/app/bin/python3"));
+	ck_assert(MATCHES("exe=/opt/app"));
+	ck_assert(MATCHES("exe=/opt/app/"));
+	ck_assert(MATCHES("exe=/"));
+	ck_assert(!MATCHES("exe="));
+	ck_assert(!MATCHES("exe=/opt/ap"));
+	ck_assert(!MATCHES("exe=opt"));
+	ck_assert(MATCHES("cgroup=/system.slice"));
+	ck_assert(!MATCHES("cgroup=/system"));
+	ck_assert(!MATCHES("unit=app"));
+}
+END_TEST
+
+START_TEST(one_key_is_ored_keys_are_anded)
+{
+	ck_assert(MATCHES("pid=1", "pid=42"));
+	ck_assert(!MATCHES("pid=1", "pid=2"));
+	ck_assert(MATCHES("pid=42", "comm=app"));
+	ck_assert(!MATCHES("pid=42", "comm=other"));
+	ck_assert(MATCHES("comm=other", "pid=42", "comm=app", "thread=1", "thread=43"));
+	ck_assert(!MATCHES("pid=42", "comm=app", "thread=1"));
+}
+END_TEST
+
+START_TEST(thread_zero_is_no_thread)
+{
+	_cleanup_(selectors_done) struct selectors s = {};
+
+	ck_assert_int_eq(selectors_add(&s, "thread=43"), 0);
+	ck_assert(!selectors_match(&s, &process, 0));
+	ck_assert(selectors_match_process(&s, &process));
+	ck_assert(selectors_match_thread(&s, 43));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("profile/selectors");
+	TCase *t = tcase_create("selectors");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, bad_ones_are_refused);
+	tcase_add_test(t, every_key_listed_is_known);
+	tcase_add_test(t, values_compare_exactly);
+	tcase_add_test(t, paths_match_what_lies_below);
+	tcase_add_test(t, one_key_is_ored_keys_are_anded);
+	tcase_add_test(t, thread_zero_is_no_thread);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
