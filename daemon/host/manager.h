@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "api/api.h"
+#include "config/config.h"
+#include "host/recordings.h"
+#include "host/targets.h"
+#include "host/tokens.h"
+#include "host/windows.h"
+#include "sampler/sampler.h"
+
+/*
+ * Owns everything of plopd and runs it on one loop. Work comes in cycles: swap the halves, wait a moment, collect, hand
+ * the stacks to the running window and to recordings. A cycle comes once a second, when a half fills up, and whenever
+ * a window or a recording begins or ends, so that each holds exactly the ticks between two swaps.
+ */
+struct manager {
+	sd_event *loop;
+	const struct config *config;
+	struct sampler *sampler;
+	struct targets targets;
+	struct windows windows;
+	struct recordings recordings;
+	struct tokens tokens;
+	struct api_server *server;
+	char *gateway; /* the viewer's address, as plop-gateway registered it; owned */
+	uint64_t gateway_seen_ns;
+
+	sd_event_source *records, *beat, *step, *retry, *sigterm, *sigint;
+
+	/* the cycle */
+	uint64_t cycle;          /* how many swaps there were */
+	uint64_t swapped_ns;     /* CLOCK_REALTIME of the last one */
+	uint64_t swapped_mono;   /* CLOCK_MONOTONIC of the last one */
+	uint64_t completed_mono; /* of the last complete cycle's swap */
+	bool in_cycle, again;
+	struct sampler_counters counters; /* of the cycle under way */
+	uint64_t undelivered;             /* samples of it that found no home */
+
+	/* since the start */
+	struct tally tally;
+	uint64_t bpf_ns, bpf_timed, codes_dropped;
+	uint64_t started_ns; /* CLOCK_MONOTONIC */
+	uint64_t first_sample_ns;
+};
+
+/* ret_error: a sentence for a person, owned by the caller. */
+int manager_new(const struct config *config, struct manager **ret, char **ret_error);
+/* Scans the host and begins to sample. */
+int manager_start(struct manager *m, char **ret_error);
+/* Runs until SIGTERM or SIGINT, then saves the running window. */
+int manager_run(struct manager *m);
+void manager_free(struct manager *m);
+DEFINE_FREEP(struct manager, manager_free)
+
+/*
+ * Asks for a cycle now. Returns its number: what must hold from that swap on, or until it, waits for
+ * recordings_cycle() and windows_cycle() with that number.
+ */
+uint64_t manager_cycle(struct manager *m);
+
+/* routes.c */
+extern const struct api_route manager_routes[];
+extern const size_t manager_nroutes;

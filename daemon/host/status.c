@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <sys/resource.h>
+
+#include "host/manager.h"
+#include "host/routes.h"
+#include "util/clock.h"
+
+/* How long after the last heartbeat the gateway counts as gone. */
+#define GATEWAY_GONE_NS (30 * NSEC_PER_SEC)
+
+/* What plopd itself costs, since it started. */
+struct cost {
+	double bpf_ns_per_sample;
+	double bpf_cpu_percent; /* of one core */
+	double daemon_cpu_percent;
+	double cpu_seconds;
+	uint64_t rss_bytes;
+	uint64_t map_bytes;
+	double uptime_s;
+};
+
+static void cost_read(const struct manager *m, struct cost *ret)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
+	uint64_t elapsed = clock_ns(CLOCK_MONOTONIC) - m->started_ns;
+	unsigned long long size, resident = 0;
+	struct rusage u = {};
+
+	getrusage(RUSAGE_SELF, &u);
+	if (f && fscanf(f, "%llu %llu", &size, &resident) != 2)
+		resident = 0;
+	ret->uptime_s = (double)elapsed / 1e9;
+	ret->cpu_seconds = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+			   (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	ret->daemon_cpu_percent = elapsed ? 100 * ret->cpu_seconds / ret->uptime_s : 0;
+	ret->bpf_cpu_percent = elapsed ? 100 * (double)m->bpf_ns / (double)elapsed : 0;
+	ret->bpf_ns_per_sample = m->bpf_timed ? (double)m->bpf_ns / (double)m->bpf_timed : 0;
+	ret->rss_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	ret->map_bytes = sampler_map_bytes(m->sampler);
+}
+
+static json_t *tally_json(const struct tally *t)
+{
+	json_t *lost = json_object();
+
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		json_object_set_new(lost, tally_lost_name(i), json_integer((json_int_t)t->lost[i]));
+	return json_pack("{s:I s:I s:I s:I s:o}", "ticks", (json_int_t)t->ticks, "python",
+			 (json_int_t)t->python, "other", (json_int_t)t->other, "truncated",
+			 (json_int_t)t->truncated, "lost", lost);
+}
+
+static json_t *cost_json(const struct cost *c)
+{
+	return json_pack("{s:f s:f s:f s:I s:I}", "bpf_ns_per_sample", c->bpf_ns_per_sample,
+			 "bpf_cpu_percent", c->bpf_cpu_percent, "daemon_cpu_percent",
+			 c->daemon_cpu_percent, "rss_bytes", (json_int_t)c->rss_bytes, "map_bytes",
+			 (json_int_t)c->map_bytes);
+}
+
+static unsigned int processes_profiled(const struct manager *m)
+{
+	const struct target *k;
+	unsigned int n = 0;
+
+	for (k = m->targets.all; k; k = k->hh.next)
+		n += !k->dying && k->python.verdict == PYTHON_YES;
+	return n;
+}
+
+static json_t *window_json(struct manager *m)
+{
+	const struct profile *p = windows_running(&m->windows);
+
+	if (!p)
+		return json_null();
+	return json_pack("{s:f s:f s:I}", "start", (double)p->start_ns / 1e9, "end",
+			 (double)m->windows.end_ns / 1e9, "samples", (json_int_t)p->samples_total);
+}
+
+void route_status(const struct api_request *q, void *ctx)
+{
+	struct manager *m = ctx;
+	const struct store_facts *f = &m->windows.facts;
+	const struct symbol_counts *y = &m->targets.symbols;
+	bool gateway = m->gateway &&
+		       clock_ns(CLOCK_MONOTONIC) - m->gateway_seen_ns < GATEWAY_GONE_NS;
+	_cleanup_free_ char *path = NULL;
+	json_t *store, *o;
+	struct cost c = {};
+
+	if (asprintf(&path, "%s/plop.db", m->config->state_dir) < 0)
+		path = NULL;
+	cost_read(m, &c);
+	store = json_pack("{s:s? s:I s:I s:I s:o s:s?}", "path", path, "bytes",
+			  (json_int_t)f->bytes, "windows", (json_int_t)f->windows, "unsaved",
+			  (json_int_t)m->windows.unsaved, "oldest",
+			  f->oldest_ns ? json_real((double)f->oldest_ns / 1e9) : json_null(),
+			  "error", m->windows.error);
+	o = json_pack(
+		"{s:s s:i s:f s:s s:i s:f s:i s:o s:{s:I s:I s:I s:I} s:o s:o s:i s:o s:s? s:f "
+		"s:I}",
+		"version", PLOP_VERSION, "hz", (int)m->config->hz, "window_s",
+		(double)m->config->window_ns / 1e9, "mode", "always", "pid", (int)getpid(),
+		"uptime_s", c.uptime_s, "processes", (int)processes_profiled(m), "samples",
+		tally_json(&m->tally), "symbols", "resolved", (json_int_t)y->resolved, "captured",
+		(json_int_t)y->captured, "unresolved", (json_int_t)y->unresolved, "dropped_records",
+		(json_int_t)m->codes_dropped, "cost", cost_json(&c), "store", store, "recordings",
+		(int)recordings_running(&m->recordings), "window", window_json(m), "gateway",
+		gateway ? m->gateway : NULL, "first_sample_s",
+		m->first_sample_ns ? (double)(m->first_sample_ns - m->started_ns) / 1e9 : -1.0,
+		"table_full", (json_int_t)m->targets.table_full);
+	api_reply_json(q->call, 200, o);
+}
+
+static const char *target_status(const struct target *k)
+{
+	switch (k->python.verdict) {
+	case PYTHON_YES:
+		return "profiled";
+	case PYTHON_PYPY:
+		return "PyPy is not supported: plop walks CPython's frames";
+	default:
+		return k->python.why[0] ? k->python.why : "this CPython is not known to this plop";
+	}
+}
+
+static json_t *target_json(const struct target *k)
+{
+	const struct process_info *i = &k->info;
+	struct process_usage usage = {};
+	double named = k->samples ? 100.0 * (double)k->symbolized / (double)k->samples : 100.0;
+
+	process_usage_read(i->pid, &usage);
+	return json_pack("{s:i s:f s:s s:s s:s s:s s:s s:s s:s s:s s:s s:i s:I s:f s:f s:s}", "pid",
+			 (int)i->pid, "start_time", i->start_time, "python", k->python.version,
+			 "comm", i->comm, "exe", i->exe, "cmdline", i->cmdline, "cgroup", i->cgroup,
+			 "unit", i->unit, "container", i->container, "service", i->service,
+			 "version", i->version, "threads", (int)usage.threads, "samples",
+			 (json_int_t)k->samples, "cpu_percent", k->cpu_percent,
+			 "symbolized_percent", named, "status", target_status(k));
+}
+
+void route_processes(const struct api_request *q, void *ctx)
+{
+	struct manager *m = ctx;
+	json_t *a = json_array();
+	const struct target *k;
+
+	for (k = m->targets.all; k; k = k->hh.next) {
+		if (!k->dying)
+			json_array_append_new(a, target_json(k));
+	}
+	api_reply_json(q->call, 200, a);
+}
+
+static void metric(struct buf *b, const char *name, const char *type, const char *help,
+		   double value)
+{
+	buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name, help, name, type, name,
+		   value);
+}
+
+void route_metrics(const struct api_request *q, void *ctx)
+{
+	struct manager *m = ctx;
+	_cleanup_buf_ struct buf b = {};
+	struct cost c = {};
+
+	cost_read(m, &c);
+	buf_printf(&b,
+		   "# HELP plop_build_info The version of plopd.\n# TYPE plop_build_info gauge\n"
+		   "plop_build_info{version=\"%s\"} 1\n",
+		   PLOP_VERSION);
+	metric(&b, "plop_hz", "gauge", "Ticks a second on each CPU.", (double)m->config->hz);
+	metric(&b, "plop_processes", "gauge", "Python processes that are profiled.",
+	       processes_profiled(m));
+	metric(&b, "plop_ticks_total", "counter", "Ticks: python + other + lost.",
+	       (double)m->tally.ticks);
+	metric(&b, "plop_python_ticks_total", "counter", "Ticks counted in a Python stack.",
+	       (double)m->tally.python);
+	metric(&b, "plop_other_ticks_total", "counter", "Ticks outside of Python processes.",
+	       (double)m->tally.other);
+	metric(&b, "plop_truncated_ticks_total", "counter",
+	       "Python ticks whose stack lacks its root.", (double)m->tally.truncated);
+	buf_puts(&b, "# HELP plop_lost_ticks_total Ticks in Python processes without a stack, by "
+		     "cause.\n"
+		     "# TYPE plop_lost_ticks_total counter\n");
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		buf_printf(&b, "plop_lost_ticks_total{cause=\"%s\"} %llu\n", tally_lost_name(i),
+			   (unsigned long long)m->tally.lost[i]);
+	metric(&b, "plop_frames_resolved_total", "counter",
+	       "Frames named from the target's memory.", (double)m->targets.symbols.resolved);
+	metric(&b, "plop_frames_captured_total", "counter",
+	       "Frames named from the kernel's record.", (double)m->targets.symbols.captured);
+	metric(&b, "plop_frames_unresolved_total", "counter", "Frames without a name.",
+	       (double)m->targets.symbols.unresolved);
+	metric(&b, "plop_bpf_seconds_total", "counter",
+	       "CPU time of the sampling program on Python ticks.", (double)m->bpf_ns / 1e9);
+	metric(&b, "plop_daemon_cpu_seconds_total", "counter", "CPU time of plopd.", c.cpu_seconds);
+	metric(&b, "plop_resident_bytes", "gauge", "Resident memory of plopd.",
+	       (double)c.rss_bytes);
+	metric(&b, "plop_map_bytes", "gauge", "Memory of the BPF maps.", (double)c.map_bytes);
+	metric(&b, "plop_store_bytes", "gauge", "Size of plop.db.", (double)m->windows.facts.bytes);
+	metric(&b, "plop_store_windows", "gauge", "Windows in plop.db.",
+	       (double)m->windows.facts.windows);
+	metric(&b, "plop_windows_unsaved_total", "counter", "Windows that could not be saved.",
+	       (double)m->windows.unsaved);
+	metric(&b, "plop_recordings", "gauge", "Recordings under way.",
+	       recordings_running(&m->recordings));
+	api_reply(q->call, 200, "text/plain; version=0.0.4; charset=utf-8", &b, NULL);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "host/targets.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define PENDING_FIRST_NS (2 * NSEC_PER_MSEC)
+#define PENDING_LAST_NS  (2 * NSEC_PER_SEC)
+#define PENDING_MAX      4096
+
+int targets_init(struct targets *t, struct sampler *s)
+{
+	*t = (struct targets){ .sampler = s };
+	return python_cache_new(&t->cache);
+}
+
+static void target_free(struct target *k)
+{
+	process_info_done(&k->info);
+	code_table_free(k->codes);
+	free(k);
+}
+
+void targets_done(struct targets *t)
+{
+	struct target *k, *knext;
+	struct pending *p, *pnext;
+
+	HASH_ITER(hh, t->all, k, knext)
+	{
+		HASH_DEL(t->all, k);
+		target_free(k);
+	}
+	HASH_ITER(hh, t->pending, p, pnext)
+	{
+		HASH_DEL(t->pending, p);
+		free(p);
+	}
+	python_cache_free(t->cache);
+}
+
+struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image)
+{
+	struct target_key key = { .image = image, .tgid = tgid };
+	struct target *k;
+
+	HASH_FIND(hh, t->all, &key, sizeof(key), k);
+	return k;
+}
+
+struct target *targets_find_pid(struct targets *t, pid_t pid)
+{
+	struct target *k, *next;
+
+	HASH_ITER(hh, t->all, k, next)
+	{
+		if (k->key.tgid == (uint32_t)pid && !k->dying)
+			return k;
+	}
+	return NULL;
+}
+
+static void pending_drop(struct targets *t, uint32_t tgid, uint64_t image)
+{
+	struct target_key key = { .image = image, .tgid = tgid };
+	struct pending *p;
+
+	HASH_FIND(hh, t->pending, &key, sizeof(key), p);
+	if (p) {
+		HASH_DEL(t->pending, p);
+		free(p);
+	}
+}
+
+static void pending_add(struct targets *t, uint32_t tgid, uint64_t image)
+{
+	struct target_key key = { .image = image, .tgid = tgid };
+	struct pending *p;
+
+	HASH_FIND(hh, t->pending, &key, sizeof(key), p);
+	if (!p) {
+		if (HASH_COUNT(t->pending) >= PENDING_MAX)
+			return;
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return;
+		p->key = key;
+		p->wait_ns = PENDING_FIRST_NS;
+		HASH_ADD(hh, t->pending, key, sizeof(p->key), p);
+	} else {
+		p->wait_ns = MIN(p->wait_ns * 2, PENDING_LAST_NS);
+	}
+	p->due_ns = clock_ns(CLOCK_MONOTONIC) + p->wait_ns;
+}
+
+/* Makes the target and tells the kernel. info and python are taken over. */
+static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fresh,
+		      struct process_info *info, const struct python_process *python)
+{
+	struct plop_process p = { .image = image, .runtime = python->runtime };
+	struct target *k = calloc(1, sizeof(*k));
+	int r = 0;
+
+	if (!k)
+		return -ENOMEM;
+	k->key = (struct target_key){ .image = image, .tgid = tgid };
+	k->python = *python;
+	p.state = PLOP_STATE_UNSUPPORTED;
+	if (python->verdict == PYTHON_YES) {
+		r = code_table_new(&python->layout, &k->codes);
+		if (r == 0)
+			r = sampler_layout(t->sampler, &python->layout, &k->layout);
+		p.layout = k->layout;
+		p.state = PLOP_STATE_PROFILED;
+	}
+	if (r == 0)
+		r = sampler_process_set(t->sampler, tgid, &p, fresh);
+	if (r < 0) {
+		target_free(k);
+		return r;
+	}
+	k->info = *info;
+	*info = (struct process_info){};
+	HASH_ADD(hh, t->all, key, sizeof(k->key), k);
+	return 0;
+}
+
+void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
+{
+	struct process_info info = {};
+	struct python_process python;
+	int r;
+
+	if (targets_find(t, tgid, image))
+		return;
+	r = python_discover(t->cache, (pid_t)tgid, &python);
+	if (r < 0) {
+		log_debug_r(r, "Failed to examine process %u, ignoring", tgid);
+		python.verdict = PYTHON_NO;
+	}
+	switch (python.verdict) {
+	case PYTHON_NOT_YET:
+		if (fresh) {
+			struct plop_process p = { .image = image, .state = PLOP_STATE_NEW };
+
+			if (sampler_process_set(t->sampler, tgid, &p, true) < 0)
+				return;
+		}
+		pending_add(t, tgid, image);
+		return;
+	case PYTHON_YES:
+	case PYTHON_UNSUPPORTED:
+	case PYTHON_PYPY:
+		pending_drop(t, tgid, image);
+		r = process_info_read((pid_t)tgid, &info);
+		if (r == 0)
+			r = target_add(t, tgid, image, fresh, &info, &python);
+		if (r == -ENOSPC)
+			t->table_full++;
+		if (r < 0 && r != -ESRCH && r != -ESTALE && r != -EEXIST)
+			log_warning_r(r, "Cannot profile process %u", tgid);
+		process_info_done(&info);
+		return;
+	default:
+		pending_drop(t, tgid, image);
+		if (!fresh)
+			sampler_process_drop(t->sampler, tgid, image);
+	}
+}
+
+static int targets_scan_one(pid_t pid, void *ctx)
+{
+	targets_examine(ctx, (uint32_t)pid, clock_ns(CLOCK_MONOTONIC), true);
+	return 0;
+}
+
+int targets_scan(struct targets *t)
+{
+	return process_for_each(targets_scan_one, t);
+}
+
+void targets_fork(struct targets *t, const struct plop_record_fork *r)
+{
+	struct target *parent = targets_find(t, r->parent, r->parent_image), *k;
+	struct process_info info = {};
+
+	if (!parent) {
+		targets_examine(t, r->head.tgid, r->head.image, false);
+		return;
+	}
+	/* a child that is gone already was what its parent is */
+	if (process_info_read((pid_t)r->head.tgid, &info) < 0) {
+		if (process_info_copy(&parent->info, &info) < 0)
+			return;
+		info.pid = (pid_t)r->head.tgid;
+		info.start_ticks = r->head.image / (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+	}
+	k = calloc(1, sizeof(*k));
+	if (!k || (parent->codes && code_table_new(&parent->python.layout, &k->codes) < 0)) {
+		free(k);
+		process_info_done(&info);
+		return;
+	}
+	k->key = (struct target_key){ .image = r->head.image, .tgid = r->head.tgid };
+	k->python = parent->python;
+	k->layout = parent->layout;
+	k->info = info;
+	HASH_ADD(hh, t->all, key, sizeof(k->key), k);
+}
+
+void targets_end(struct targets *t, uint32_t tgid, uint64_t image)
+{
+	struct target *k = targets_find(t, tgid, image);
+
+	pending_drop(t, tgid, image);
+	/* its last stacks may lie in either half: two cycles empty both */
+	if (k && !k->dying)
+		k->dying = 3;
+}
+
+uint64_t targets_retry(struct targets *t, uint64_t now_ns)
+{
+	struct pending *p, *pnext;
+	uint64_t next = 0;
+
+	HASH_ITER(hh, t->pending, p, pnext)
+	{
+		if (p->due_ns <= now_ns)
+			targets_examine(t, p->key.tgid, p->key.image, false);
+	}
+	HASH_ITER(hh, t->pending, p, pnext)
+	{
+		if (next == 0 || p->due_ns < next)
+			next = p->due_ns;
+	}
+	return next;
+}
+
+void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
+{
+	struct target *k, *next;
+
+	HASH_ITER(hh, t->all, k, next)
+	{
+		if (elapsed_ns > 0) {
+			double now =
+				100.0 * (double)k->samples_cycle / hz / ((double)elapsed_ns / 1e9);
+			/* about ten seconds' memory, whatever the cycles' length */
+			double weight = MIN(1.0, (double)elapsed_ns / 10e9);
+
+			k->cpu_percent = k->samples == k->samples_cycle ?
+						 now :
+						 k->cpu_percent + weight * (now - k->cpu_percent);
+			k->samples_cycle = 0;
+		}
+		if (k->dying && --k->dying == 0) {
+			HASH_DEL(t->all, k);
+			target_free(k);
+		}
+	}
+}

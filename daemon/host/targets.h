@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <uthash.h>
+
+#include "profile/symbolizer.h"
+#include "python/python.h"
+#include "sampler/sampler.h"
+
+/*
+ * The processes that plopd knows: one target for each image (a process between two exec calls). A target that ended
+ * stays until the stacks that were counted for it have been collected.
+ */
+struct target_key {
+	uint64_t image;
+	uint32_t tgid;
+	uint32_t pad;
+};
+
+struct target {
+	struct target_key key;
+	UT_hash_handle hh;
+	struct process_info info;
+	struct python_process python;
+	struct code_table *codes; /* PYTHON_YES only */
+	uint32_t layout;          /* its number in the kernel */
+	unsigned int dying;       /* cycles left to live, 0: alive */
+	uint64_t samples;         /* since plopd started */
+	uint64_t symbolized;      /* of these, with every frame named */
+	uint64_t samples_cycle;   /* since the last target_rate() */
+	double cpu_percent;       /* smoothed; of one core */
+};
+
+/* An exec'd process whose interpreter is not there yet: looked at again, ever more seldom. */
+struct pending {
+	struct target_key key;
+	UT_hash_handle hh;
+	uint64_t due_ns; /* CLOCK_MONOTONIC */
+	uint64_t wait_ns;
+};
+
+struct targets {
+	struct sampler *sampler;
+	struct python_cache *cache;
+	struct target *all;
+	struct pending *pending;
+	struct symbol_counts symbols;
+	uint64_t table_full; /* processes that found no room in the kernel's table */
+};
+
+int targets_init(struct targets *t, struct sampler *s);
+void targets_done(struct targets *t);
+
+/* Examines every process of the host; called once, when exec and fork are followed already. */
+int targets_scan(struct targets *t);
+
+/*
+ * Examines a process now. fresh: the kernel's table does not know it yet (image is given by the caller), otherwise it
+ * is there in PLOP_STATE_NEW.
+ */
+void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh);
+void targets_fork(struct targets *t, const struct plop_record_fork *r);
+/* The image ended (exit, or exec of another). */
+void targets_end(struct targets *t, uint32_t tgid, uint64_t image);
+
+/* Examines what is due; returns the CLOCK_MONOTONIC time of the next, or 0. */
+uint64_t targets_retry(struct targets *t, uint64_t now_ns);
+/* After a cycle: frees what ended, and keeps the CPU figures. elapsed_ns: since the cycle before. */
+void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz);
+
+struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image);
+/* The living target of a pid; NULL: none. */
+struct target *targets_find_pid(struct targets *t, pid_t pid);

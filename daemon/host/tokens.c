@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <sys/random.h>
+
+#include "host/tokens.h"
+#include "util/clock.h"
+
+int tokens_new(struct tokens *t, char ret[static TOKEN_HEX + 1])
+{
+	unsigned char raw[TOKEN_HEX / 2];
+	size_t oldest = 0;
+
+	if (getrandom(raw, sizeof(raw), 0) != sizeof(raw))
+		return -EIO;
+	for (size_t i = 1; i < TOKENS_MAX; i++) {
+		if (t->items[i].until < t->items[oldest].until)
+			oldest = i;
+	}
+	for (size_t i = 0; i < sizeof(raw); i++)
+		snprintf(t->items[oldest].hex + 2 * i, 3, "%02x", raw[i]);
+	t->items[oldest].until = clock_ns(CLOCK_MONOTONIC) + TOKEN_LIFE_S * NSEC_PER_SEC;
+	memcpy(ret, t->items[oldest].hex, TOKEN_HEX + 1);
+	return 0;
+}
+
+uint64_t tokens_check(const struct tokens *t, const char *token)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), left = 0;
+
+	if (strlen(token) != TOKEN_HEX)
+		return 0;
+	for (size_t i = 0; i < TOKENS_MAX; i++) {
+		unsigned char differs = 0;
+
+		for (size_t j = 0; j < TOKEN_HEX; j++)
+			differs |= (unsigned char)(t->items[i].hex[j] ^ token[j]);
+		if (!differs && t->items[i].until > now)
+			left = (t->items[i].until - now) / NSEC_PER_SEC;
+	}
+	return left;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "host/manager.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define QUERIES_MAX 64
+
+/* On the saver's thread. */
+static void save_run(void *ctx)
+{
+	struct window_save *v = ctx;
+	struct windows *w = &v->manager->windows;
+	const struct config *c = v->manager->config;
+	_cleanup_free_ char *error = NULL;
+	uint64_t keep_from;
+
+	v->result = 0;
+	if (!w->store)
+		v->result = store_open(c->state_dir, &w->store, &error);
+	if (v->result < 0)
+		return;
+	v->result = store_save(w->store, v->window);
+	keep_from = v->window->end_ns > c->retention_ns ? v->window->end_ns - c->retention_ns : 0;
+	if (v->result == 0 || v->result == -ENOSPC)
+		store_expire(w->store, keep_from, c->max_store);
+	store_facts(w->store, &w->facts);
+}
+
+static void save_done(void *ctx)
+{
+	struct window_save *v = ctx;
+	struct windows *w = &v->manager->windows;
+
+	if (v->result < 0) {
+		_cleanup_free_ char *sentence = NULL;
+
+		w->unsaved++;
+		if (asprintf(&sentence, "windows are not being saved in %s (%llu lost): %s",
+			     v->manager->config->state_dir, (unsigned long long)w->unsaved,
+			     strerror(-v->result)) < 0)
+			sentence = NULL;
+		if (!w->error)
+			log_error("%s; sampling and the live view go on",
+				  sentence ? sentence : "windows are not being saved");
+		free(w->error);
+		w->error = TAKE_PTR(sentence);
+	} else if (w->error) {
+		log_info("windows are being saved again");
+		free(TAKE_PTR(w->error));
+	}
+	profile_free(TAKE_PTR(v->window));
+	v->busy = false;
+}
+
+/* Hands an ended window, which it takes over, to the saver. */
+static void windows_save(struct windows *w, struct profile *window)
+{
+	for (int i = 0; i < WINDOWS_SAVING_MAX; i++) {
+		struct window_save *v = &w->saving[i];
+
+		if (v->busy)
+			continue;
+		*v = (struct window_save){ .manager = w->manager, .window = window, .busy = true };
+		if (worker_submit(w->saver, save_run, save_done, v) == 0)
+			return;
+		v->busy = false;
+		break;
+	}
+	w->unsaved++;
+	log_warning("The disk is too slow: a window of %llu samples is not saved",
+		    (unsigned long long)window->samples_total);
+	profile_free(window);
+}
+
+static int windows_due(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct windows *w = ctx;
+
+	if (!w->close_cycle)
+		w->close_cycle = manager_cycle(w->manager);
+	return 0;
+}
+
+static int windows_timer(struct windows *w)
+{
+	uint64_t now = clock_ns(CLOCK_REALTIME);
+	int r;
+
+	r = sd_event_source_set_time_relative(w->timer,
+					      w->end_ns > now ? (w->end_ns - now) / 1000 + 1 : 1);
+	return r < 0 ? r : sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+}
+
+/* Begins a window at start_ns, to end at the next multiple of its length. */
+static int windows_begin(struct windows *w, uint64_t start_ns)
+{
+	uint64_t length = w->manager->config->window_ns;
+	int r;
+
+	r = sink_new(start_ns, (uint32_t)w->manager->config->hz, &w->running);
+	if (r < 0)
+		return r;
+	w->end_ns = (start_ns / length + 1) * length;
+	/* a swap that came a moment early must not make a window of a moment */
+	if (w->end_ns - start_ns < length / 10)
+		w->end_ns += length;
+	return windows_timer(w);
+}
+
+int windows_init(struct windows *w, struct manager *m, char **ret_error)
+{
+	int r;
+
+	*w = (struct windows){ .manager = m };
+	r = store_open(m->config->state_dir, &w->store, ret_error);
+	if (r == -ENOSPC) {
+		w->error = TAKE_PTR(*ret_error);
+		r = 0;
+	}
+	if (r < 0)
+		return r;
+	if (w->store)
+		store_facts(w->store, &w->facts);
+	r = worker_new(m->loop, "plopd-store", WINDOWS_SAVING_MAX, &w->saver);
+	if (r >= 0)
+		r = worker_new(m->loop, "plopd-query", QUERIES_MAX, &w->query);
+	/* 10 ms: a window's end may be that late */
+	if (r >= 0)
+		r = sd_event_add_time_relative(m->loop, &w->timer, CLOCK_MONOTONIC, USEC_PER_SEC,
+					       10 * USEC_PER_MSEC, windows_due, w);
+	if (r >= 0)
+		r = windows_begin(w, clock_ns(CLOCK_REALTIME));
+	return r;
+}
+
+void windows_end(struct windows *w)
+{
+	struct profile *p;
+
+	if (!w->running)
+		return;
+	p = sink_take(TAKE_PTR(w->running));
+	p->end_ns = MAX(w->manager->swapped_ns, p->start_ns + 1);
+	windows_save(w, p);
+}
+
+void windows_done(struct windows *w)
+{
+	/* runs what waits, then ends */
+	worker_free(w->query);
+	worker_free(w->saver);
+	sd_event_source_disable_unref(w->timer);
+	sink_free(w->running);
+	store_close(w->store);
+	free(w->error);
+}
+
+int windows_add(struct windows *w, struct target *k, const struct symbolized_stack *s)
+{
+	uint32_t process;
+	int r;
+
+	if (!w->running)
+		return -ENOMEM;
+	r = profile_process(sink_profile(w->running), &k->info, k->python.version, &process);
+	return r < 0 ? r : sink_add(w->running, process, s);
+}
+
+void windows_cycle(struct windows *w, uint64_t cycle, uint64_t swapped_ns, const struct tally *t)
+{
+	struct profile *p;
+
+	if (!w->running) {
+		/* out of memory when the last one ended */
+		windows_begin(w, swapped_ns);
+		return;
+	}
+	p = sink_profile(w->running);
+	tally_add(&p->tally, t);
+	p->end_ns = MAX(swapped_ns, p->start_ns + 1);
+	if (!w->close_cycle || cycle < w->close_cycle)
+		return;
+	w->close_cycle = 0;
+	windows_save(w, sink_take(TAKE_PTR(w->running)));
+	if (windows_begin(w, swapped_ns) < 0)
+		log_error("Out of memory, the next window begins late");
+}
+
+const struct profile *windows_running(struct windows *w)
+{
+	struct profile *p;
+
+	if (!w->running)
+		return NULL;
+	p = sink_profile(w->running);
+	p->running = true;
+	p->end_ns = MAX(clock_ns(CLOCK_REALTIME), p->start_ns + 1);
+	return p;
+}
+
+static int merge_one(const struct profile *window, uint64_t from_ns, uint64_t to_ns,
+		     const struct selectors *s, struct profile *p)
+{
+	_cleanup_(profile_freep) struct profile *selected = NULL;
+	int r;
+
+	if (!window || window->end_ns <= from_ns || window->start_ns >= to_ns)
+		return 0;
+	r = profile_select(window, s, &selected);
+	return r < 0 ? r : profile_merge(p, selected);
+}
+
+int windows_merge(struct windows *w, uint64_t from_ns, uint64_t to_ns, const struct selectors *s,
+		  struct profile *p)
+{
+	const struct profile *running = windows_running(w);
+	int r;
+
+	for (int i = 0; i < WINDOWS_SAVING_MAX; i++) {
+		/* saved before the query read the store, or not yet: in the store or here, never in both for long */
+		if (!w->saving[i].busy)
+			continue;
+		r = merge_one(w->saving[i].window, from_ns, to_ns, s, p);
+		if (r < 0)
+			return r;
+	}
+	r = merge_one(running, from_ns, to_ns, s, p);
+	if (r == 0 && running && running->start_ns < to_ns && running->end_ns > from_ns)
+		p->running = true;
+	return r;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdbool.h>
+
+#include "profile/symbolizer.h"
+#include "store/store.h"
+#include "util/worker.h"
+
+struct manager;
+struct target;
+
+/*
+ * The running window, those that ended but are not saved yet, and the worker that saves them. Windows are aligned to the
+ * clock: with 30 s they begin at :00 and :30. A full disk loses windows, not samples of the running one.
+ */
+#define WINDOWS_SAVING_MAX 4
+
+struct window_save {
+	struct manager *manager;
+	struct profile *window; /* owned; read by both threads while it is being saved */
+	int result;
+	bool busy;
+};
+
+struct windows {
+	struct manager *manager;
+	struct sink *running;
+	uint64_t end_ns;      /* CLOCK_REALTIME: when the running window ends */
+	uint64_t close_cycle; /* the cycle with which it ends; 0: not asked for yet */
+	sd_event_source *timer;
+	struct worker *saver, *query; /* the writer, and the readers' thread */
+	struct store *store;          /* saver's, while it runs; NULL: could not be opened */
+	struct window_save saving[WINDOWS_SAVING_MAX];
+	char *error;              /* what is not being saved and why; NULL: all is well */
+	uint64_t unsaved;         /* windows lost */
+	struct store_facts facts; /* as of the last save */
+};
+
+/* Opens the store. -EBUSY, -EPROTO and what else forbids to start: with *ret_error. A full disk does not. */
+int windows_init(struct windows *w, struct manager *m, char **ret_error);
+/* Saves the running window; waits for it. */
+void windows_end(struct windows *w);
+void windows_done(struct windows *w);
+
+int windows_add(struct windows *w, struct target *k, const struct symbolized_stack *s);
+/* A cycle is complete: number, CLOCK_REALTIME of its swap, what it counted. */
+void windows_cycle(struct windows *w, uint64_t cycle, uint64_t swapped_ns, const struct tally *t);
+
+/* The running window, with end_ns set to now. Borrowed. */
+const struct profile *windows_running(struct windows *w);
+/* Merges into *p what is in memory only and overlaps [from, to): the running window and those being saved. */
+int windows_merge(struct windows *w, uint64_t from_ns, uint64_t to_ns, const struct selectors *s,
+		  struct profile *p);

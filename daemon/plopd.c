@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+#include <stdbool.h>
+
+#include "config/config.h"
+#include "host/manager.h"
+#include "sampler/features.h"
+#include "util/log.h"
+
+const char *argp_program_version = "plopd " PLOP_VERSION;
+
+static const char arg_doc[] =
+	"Profiles every Python process of this host from the kernel, in windows of 30 seconds.\v"
+	"Run as root, or as a user with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_SYSLOG, "
+	"CAP_DAC_READ_SEARCH and "
+	"CAP_CHECKPOINT_RESTORE. plopd --check tells what this kernel and these privileges "
+	"allow.\n\n"
+	"plopctl status shows what it does, plopctl open the viewer. See plopd(8) and "
+	"plop.conf(5).";
+
+enum { KEY_CONFIG = 256, KEY_SOCKET, KEY_STATE, KEY_HZ, KEY_WINDOW, KEY_CHECK };
+
+static const struct argp_option arg_options[] = {
+	{ "config", KEY_CONFIG, "FILE", 0, "Configuration (default " CONFIG_DEFAULT_FILE ")", 0 },
+	{ "socket", KEY_SOCKET, "PATH", 0, "Unix socket to serve (default /run/plop/plopd.sock)",
+	  0 },
+	{ "state-dir", KEY_STATE, "DIR", 0, "Where plop.db is kept (default /var/lib/plop)", 0 },
+	{ "hz", KEY_HZ, "N", 0, "Ticks a second on each CPU, 1 to 10000 (default 100)", 0 },
+	{ "window", KEY_WINDOW, "SECONDS", 0, "Length of a window (default 30)", 0 },
+	{ "check", KEY_CHECK, NULL, 0, "Tell what this kernel and these privileges allow, and exit",
+	  0 },
+	{ "verbose", 'v', NULL, 0, "Log what is done in detail", 0 },
+	{},
+};
+
+struct arguments {
+	const char *config, *socket, *state_dir, *hz, *window;
+	bool check, verbose;
+};
+
+static error_t arg_parse(int key, char *value, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	switch (key) {
+	case KEY_CONFIG:
+		a->config = value;
+		return 0;
+	case KEY_SOCKET:
+		a->socket = value;
+		return 0;
+	case KEY_STATE:
+		a->state_dir = value;
+		return 0;
+	case KEY_HZ:
+		a->hz = value;
+		return 0;
+	case KEY_WINDOW:
+		a->window = value;
+		return 0;
+	case KEY_CHECK:
+		a->check = true;
+		return 0;
+	case 'v':
+		a->verbose = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "there is nothing to say beside options, but \"%s\" was given",
+			   value);
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* plopd --check: one line for each feature; 0 when all that is required is there. */
+static int check(void)
+{
+	struct feature features[FEATURE_MAX];
+
+	features_probe(features);
+	for (int i = 0; i < FEATURE_MAX; i++) {
+		const struct feature *f = &features[i];
+
+		if (f->error)
+			printf("%-42s %s (%s); needs %s\n", f->name, f->required ? "NO" : "no",
+			       strerror(-f->error), f->needs);
+		else
+			printf("%-42s yes\n", f->name);
+	}
+	return features_missing(features) ? 1 : 0;
+}
+
+static int configure(const struct arguments *a, struct config **ret, char **ret_error)
+{
+	_cleanup_(config_freep) struct config *c = NULL;
+	const struct {
+		const char *key, *value;
+	} overrides[] = { { "socket", a->socket },
+			  { "state_dir", a->state_dir },
+			  { "hz", a->hz },
+			  { "window", a->window } };
+	int r = config_new(&c);
+
+	if (r >= 0)
+		r = config_load(c, a->config, false, ret_error);
+	for (size_t i = 0; i < ARRAY_SIZE(overrides) && r >= 0; i++) {
+		if (overrides[i].value)
+			r = config_set(c, "plopd", overrides[i].key, overrides[i].value, ret_error);
+	}
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+int main(int argc, char *argv[])
+{
+	static const struct argp argp = { .options = arg_options,
+					  .parser = arg_parse,
+					  .doc = arg_doc };
+	_cleanup_(config_freep) struct config *config = NULL;
+	_cleanup_(manager_freep) struct manager *m = NULL;
+	_cleanup_free_ char *error = NULL;
+	struct arguments a = {};
+	int r;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	log_init("plopd", a.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	if (a.check)
+		return check();
+	r = configure(&a, &config, &error);
+	if (r >= 0)
+		r = manager_new(config, &m, &error);
+	if (r >= 0)
+		r = manager_start(m, &error);
+	if (r < 0) {
+		log_error("%s", error ? error : strerror(-r));
+		return EXIT_FAILURE;
+	}
+	log_info("sampling at %llu Hz; socket %s, state in %s", (unsigned long long)config->hz,
+		 config->socket, config->state_dir);
+	r = manager_run(m);
+	if (r < 0) {
+		log_error_r(r, "The event loop failed");
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}

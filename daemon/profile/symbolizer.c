@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profile/symbolizer.h"
+
+/* Open addressing, linear probing, load at most 3/4. Keys are (address, check); there are no deletions. */
+struct code_entry {
+	uint64_t address;
+	uint32_t check;
+	bool captured;
+	bool failed; /* neither source had it; asked again only when a record comes */
+	struct code_object *code;
+};
+
+struct code_table {
+	struct plop_layout layout;
+	struct code_entry *entries;
+	uint32_t used, size; /* size: a power of two */
+};
+
+static uint64_t hash2(uint64_t a, uint64_t b)
+{
+	uint64_t h = (a ^ (b << 32 | b >> 32)) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (h ^ h >> 29) * UINT64_C(0xbf58476d1ce4e5b9) >> 16;
+}
+
+int code_table_new(const struct plop_layout *layout, struct code_table **ret)
+{
+	struct code_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->layout = *layout;
+	*ret = t;
+	return 0;
+}
+
+static void code_table_clear(struct code_table *t)
+{
+	for (uint32_t i = 0; i < t->size; i++)
+		code_object_unref(t->entries[i].code);
+	free(t->entries);
+	t->entries = NULL;
+	t->used = t->size = 0;
+}
+
+void code_table_free(struct code_table *t)
+{
+	if (!t)
+		return;
+	code_table_clear(t);
+	free(t);
+}
+
+uint32_t code_table_size(const struct code_table *t)
+{
+	return t->used;
+}
+
+void code_table_trim(struct code_table *t)
+{
+	if (t->used >= PLOP_MAX_CODES_PROCESS)
+		code_table_clear(t);
+}
+
+static struct code_entry *code_slot(struct code_entry *entries, uint32_t size, uint64_t address,
+				    uint32_t check)
+{
+	uint32_t i = (uint32_t)hash2(address, check) & (size - 1);
+
+	while (entries[i].address && (entries[i].address != address || entries[i].check != check))
+		i = (i + 1) & (size - 1);
+	return &entries[i];
+}
+
+/* The entry of (address, check), a new one if need be; NULL: out of memory. */
+static struct code_entry *code_entry(struct code_table *t, uint64_t address, uint32_t check)
+{
+	struct code_entry *e;
+
+	if (t->used >= t->size / 4 * 3) {
+		uint32_t size = t->size ? t->size * 2 : 64;
+		struct code_entry *grown = calloc(size, sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		for (uint32_t i = 0; i < t->size; i++) {
+			if (t->entries[i].address)
+				*code_slot(grown, size, t->entries[i].address,
+					   t->entries[i].check) = t->entries[i];
+		}
+		free(t->entries);
+		t->entries = grown;
+		t->size = size;
+	}
+	e = code_slot(t->entries, t->size, address, check);
+	if (!e->address) {
+		e->address = address;
+		e->check = check;
+		t->used++;
+	}
+	return e;
+}
+
+/* Makes a code object of what the kernel captured; -ENODATA: file or name are missing altogether. */
+static int code_from_record(const struct plop_layout *l, const struct plop_record_code *r,
+			    struct code_object **ret)
+{
+	struct python_string file = { .data = r->data,
+				      .bytes = r->file_bytes,
+				      .length = r->file_length };
+	struct python_string name = { .data = r->data + r->file_bytes,
+				      .bytes = r->name_bytes,
+				      .length = r->name_length };
+	int k;
+
+	if (r->faults & (PLOP_FAULT_FILE | PLOP_FAULT_NAME))
+		return -ENODATA;
+	k = python_string_state(l, r->file_state, &file.kind, &file.ascii);
+	if (k < 0)
+		return k;
+	k = python_string_state(l, r->name_state, &name.kind, &name.ascii);
+	if (k < 0)
+		return k;
+	return code_object_new(l, r->firstlineno, &file, &name,
+			       r->data + r->file_bytes + r->name_bytes, r->linetable_bytes,
+			       r->faults & PLOP_FAULT_LINETABLE ? UINT32_MAX : r->linetable_size,
+			       ret);
+}
+
+int code_table_record(struct code_table *t, const struct reader *memory,
+		      const struct plop_record_code *r)
+{
+	_cleanup_(code_object_unrefp) struct code_object *captured = NULL, *whole = NULL;
+	struct code_entry *e = code_entry(t, r->code, r->check);
+	uint32_t check;
+
+	if (!e)
+		return -ENOMEM;
+	if (e->code)
+		return 0;
+	if (code_from_record(&t->layout, r, &captured) == -ENOMEM)
+		return -ENOMEM;
+	/* the record is enough unless something was cut; then the target, while it is there, has the rest */
+	if ((!captured || captured->name_cut || captured->linetable_cut) &&
+	    code_object_read(memory, &t->layout, r->code, &whole, &check) == 0 &&
+	    check == r->check) {
+		e->code = TAKE_PTR(whole);
+		e->captured = false;
+	} else if (captured) {
+		e->code = TAKE_PTR(captured);
+		e->captured = true;
+	}
+	e->failed = !e->code;
+	return 0;
+}
+
+struct code_object *code_table_find(struct code_table *t, const struct reader *memory,
+				    const struct plop_frame *f, bool *ret_captured)
+{
+	_cleanup_(code_object_unrefp) struct code_object *code = NULL;
+	struct code_entry *e;
+	uint32_t check = f->check;
+
+	/*
+	 * The code object's own page was not there at the tick: what is there now is taken only when this address was seen
+	 * with the same check before, or for the first time.
+	 */
+	if (check == 0 && code_object_check(memory, &t->layout, f->code, &check) < 0)
+		return NULL;
+	e = code_entry(t, f->code, check);
+	if (!e)
+		return NULL;
+	if (!e->code && !e->failed) {
+		uint32_t now;
+
+		if (code_object_read(memory, &t->layout, f->code, &code, &now) == 0 &&
+		    now == check) {
+			e->code = TAKE_PTR(code);
+			e->captured = false;
+		} else {
+			e->failed = true;
+		}
+	}
+	*ret_captured = e->captured;
+	return e->code;
+}
+
+/* (code object, instruction) -> frame id of the sink's dict. */
+struct frame_entry {
+	struct code_object *code;
+	uint32_t instr;
+	uint32_t frame;
+};
+
+struct sink {
+	struct profile *profile;
+	struct frame_entry *entries;
+	uint32_t used, size;
+	uint32_t ids[PLOP_MAX_DEPTH + 2];
+};
+
+int sink_new(uint64_t start_ns, uint32_t hz, struct sink **ret)
+{
+	_cleanup_(sink_freep) struct sink *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	r = profile_new(start_ns, hz, &s->profile);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+void sink_free(struct sink *s)
+{
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->size; i++)
+		code_object_unref(s->entries[i].code);
+	free(s->entries);
+	profile_free(s->profile);
+	free(s);
+}
+
+struct profile *sink_profile(struct sink *s)
+{
+	return s->profile;
+}
+
+struct profile *sink_take(struct sink *s)
+{
+	struct profile *p = TAKE_PTR(s->profile);
+
+	sink_free(s);
+	return p;
+}
+
+static struct frame_entry *frame_slot(struct frame_entry *entries, uint32_t size,
+				      const struct code_object *code, uint32_t instr)
+{
+	uint32_t i = (uint32_t)hash2((uintptr_t)code, instr) & (size - 1);
+
+	while (entries[i].code && (entries[i].code != code || entries[i].instr != instr))
+		i = (i + 1) & (size - 1);
+	return &entries[i];
+}
+
+static int sink_grow(struct sink *s)
+{
+	uint32_t size = s->size ? s->size * 2 : 256;
+	struct frame_entry *grown = calloc(size, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->size; i++) {
+		if (s->entries[i].code)
+			*frame_slot(grown, size, s->entries[i].code, s->entries[i].instr) =
+				s->entries[i];
+	}
+	free(s->entries);
+	s->entries = grown;
+	s->size = size;
+	return 0;
+}
+
+/* The line that a frame is at; 0 where the table has none or is cut before it. */
+static int frame_line(const struct code_object *code, uint32_t instr, uint16_t bytecode)
+{
+	/* bytecode > 0: instr counts from the code object's start, and one unit before the first is a valid place */
+	int64_t lasti = (int64_t)(int32_t)(instr - bytecode);
+	int line;
+
+	if (linetable_lookup(code->version, code->linetable, code->linetable_size,
+			     code->linetable_cut, code->firstlineno, lasti, &line) < 0)
+		return 0;
+	return line;
+}
+
+static int sink_frame(struct sink *s, struct code_object *code, uint32_t instr, uint16_t bytecode,
+		      uint32_t *ret)
+{
+	struct dict *d = s->profile->dict;
+	struct frame_entry *e;
+	uint32_t function;
+	int r;
+
+	if (s->used >= s->size / 4 * 3) {
+		r = sink_grow(s);
+		if (r < 0)
+			return r;
+	}
+	e = frame_slot(s->entries, s->size, code, instr);
+	if (!e->code) {
+		r = dict_function(d, code->name, code->file, code->firstlineno, &function);
+		if (r < 0)
+			return r;
+		r = dict_frame(d, function, frame_line(code, instr, bytecode), &e->frame);
+		if (r < 0)
+			return r;
+		e->instr = instr;
+		e->code = code_object_ref(code);
+		s->used++;
+	}
+	*ret = e->frame;
+	return 0;
+}
+
+static int sink_pseudo(struct sink *s, const char *name, uint32_t *ret)
+{
+	uint32_t function;
+	int r = dict_function(s->profile->dict, name, "", 0, &function);
+
+	return r < 0 ? r : dict_frame(s->profile->dict, function, 0, ret);
+}
+
+int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *y)
+{
+	const struct plop_stack *k = y->stack;
+	uint32_t n = 0, id;
+	int r = 0;
+
+	if (k->depth > PLOP_MAX_DEPTH)
+		return -E2BIG;
+	if (k->flags & PLOP_STACK_TRUNCATED)
+		r = sink_pseudo(s, "[truncated]", &s->ids[n++]);
+	else if (k->flags & PLOP_STACK_NO_THREAD)
+		r = sink_pseudo(s, "[native thread]", &s->ids[n++]);
+	else if (k->flags & PLOP_STACK_NO_INTERP)
+		r = sink_pseudo(s, "[interpreter starting]", &s->ids[n++]);
+	else if (k->flags & PLOP_STACK_NO_FRAME)
+		r = sink_pseudo(s, "[no Python frame]", &s->ids[n++]);
+	for (uint32_t i = k->depth; i-- > 0 && r >= 0;) {
+		if (y->codes[i])
+			r = sink_frame(s, y->codes[i], y->frames[i].instr, y->bytecode,
+				       &s->ids[n++]);
+		else
+			r = sink_pseudo(s, "[unresolved]", &s->ids[n++]);
+	}
+	if (r < 0)
+		return r;
+	r = dict_stack(s->profile->dict, s->ids, n, &id);
+	return r < 0 ? r : profile_add(s->profile, process, k->tid, id, k->count);
+}

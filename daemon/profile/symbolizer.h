@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdbool.h>
+
+#include "plop/events.h"
+#include "profile/profile.h"
+#include "python/python.h"
+
+/*
+ * From code addresses to names and lines. A code object is its address plus its check, within one image of one
+ * process; its identity comes from the kernel's record at first sight or from the target's memory, whichever has it.
+ * A name is given only where the check agrees: a successor at the same address is never mistaken for it.
+ */
+
+/* The code objects of one process image. */
+struct code_table;
+int code_table_new(const struct plop_layout *layout, struct code_table **ret);
+void code_table_free(struct code_table *t);
+DEFINE_FREEP(struct code_table, code_table_free)
+uint32_t code_table_size(const struct code_table *t);
+
+/*
+ * Keeps the table bounded: a process that makes code objects without end starts over, and is read anew. Ends the life of
+ * what code_table_find() returned, so it is called between stacks.
+ */
+void code_table_trim(struct code_table *t);
+
+/* How the frames of all samples got their names; weighted by samples. */
+struct symbol_counts {
+	uint64_t resolved;   /* read from the target's memory */
+	uint64_t captured;   /* from the kernel's record */
+	uint64_t unresolved; /* neither had it */
+};
+
+/*
+ * Takes in a record of the kernel (already checked for size). What does not fit in a record, or was not resident, is
+ * read from the target through memory while it is there. 0 or -ENOMEM.
+ */
+int code_table_record(struct code_table *t, const struct reader *memory,
+		      const struct plop_record_code *r);
+
+/*
+ * The code object of a frame, owned by the table until code_table_free(); NULL: it has no name. *ret_captured:
+ * its identity is the kernel's.
+ */
+struct code_object *code_table_find(struct code_table *t, const struct reader *memory,
+				    const struct plop_frame *f, bool *ret_captured);
+
+/*
+ * A profile that is being filled: the running window, or a recording. Remembers the frame ids that code objects have in
+ * the profile's dict.
+ */
+struct sink;
+int sink_new(uint64_t start_ns, uint32_t hz, struct sink **ret);
+void sink_free(struct sink *s);
+DEFINE_FREEP(struct sink, sink_free)
+struct profile *sink_profile(struct sink *s);
+/* The profile, now the caller's; the sink is freed. */
+struct profile *sink_take(struct sink *s);
+
+/* A stack with its code objects looked up, leaf first; NULL entries are shown as [unresolved]. */
+struct symbolized_stack {
+	const struct plop_stack *stack;
+	const struct plop_frame *frames;
+	struct code_object *const *codes; /* stack->depth of them */
+	uint16_t bytecode;                /* layout.code_bytecode */
+};
+/* process: index from profile_process() on the sink's profile. 0 or -ENOMEM (nothing was counted). */
+int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *stack);
