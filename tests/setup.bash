@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # top and log are the caller's
 # What quickstart and tests/run have in common: the packages, npm, the build, and telling a person what is being done.
 # The caller sets top (the repository), log (a file that gets all output of the steps), and calls step for each of them.
 

@@ -31,7 +31,8 @@ tidy)
 	;;
 cppcheck)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -j 2 \
-		--library=posix --library=gnu --suppressions-list="$here/cppcheck.txt" -I include -I daemon daemon
+		--library=posix --library=gnu --suppressions-list="$here/cppcheck.txt" --include="$here/cppcheck.h" \
+		-I include -I daemon daemon
 	;;
 shell)
 	{

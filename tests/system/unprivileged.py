@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""plopd runs and samples as an unprivileged user with the six capabilities, as its unit has it, and without any one of them it says
+which is missing. Usage: unprivileged.py BUILD_DIR"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+CAPABILITIES = ["bpf", "perfmon", "sys_ptrace", "syslog", "dac_read_search", "checkpoint_restore"]
+# linux/capability.h
+BITS = {"bpf": 39, "perfmon": 38, "sys_ptrace": 19, "syslog": 34, "dac_read_search": 2, "checkpoint_restore": 40}
+NOBODY = 65534
+WORKLOADS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "workloads")
+
+
+def as_nobody(capabilities, command):
+    caps = ",".join(["-all"] + ["+" + name for name in capabilities])
+    return ["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups", "--no-new-privs", "--inh-caps=" + caps,
+            "--ambient-caps=" + caps, "--bounding-set=" + caps] + command
+
+
+def until(what, seconds, question):
+    """Asks until the answer is true; fails when the deadline passes."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError("not within %d s: %s" % (seconds, what))
+        time.sleep(0.05)
+
+
+class Host(object):
+    def __init__(self, build, folder):
+        # A copy, because the folders above the build may be closed to others.
+        self.plopd = shutil.copy(os.path.join(build, "daemon", "plopd"), folder)
+        self.plopctl = os.path.join(build, "daemon", "plopctl")
+        self.state = os.path.join(folder, "state")
+        self.socket = os.path.join(folder, "plopd.sock")
+        os.mkdir(self.state)
+        os.chown(self.state, NOBODY, NOBODY)
+
+    def command(self):
+        return [self.plopd, "--state-dir", self.state, "--socket", self.socket, "--window", "2"]
+
+    def ask(self, *arguments):
+        done = subprocess.run([self.plopctl, "--socket", self.socket] + list(arguments), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=20)
+        return json.loads(done.stdout.decode()) if done.returncode == 0 else None
+
+
+def check_samples(host, daemon, target):
+    status = until("plopd answers", 20, lambda: daemon.poll() is not None or host.ask("status", "--json"))
+    assert daemon.poll() is None, "plopd ended with %s" % daemon.poll()
+    assert status["pid"] == daemon.pid, status
+
+    with open("/proc/%d/status" % daemon.pid) as lines:
+        facts = dict(line.rstrip("\n").split(":", 1) for line in lines if ":" in line)
+    allowed = sum(1 << BITS[name] for name in CAPABILITIES)
+    for kind in ("CapEff", "CapPrm", "CapBnd"):
+        held = int(facts[kind], 16)
+        assert held & ~allowed == 0, "%s holds more than the six: %x" % (kind, held & ~allowed)
+    assert facts["Uid"].split() == [str(NOBODY)] * 4, facts["Uid"]
+
+    def named():
+        for process in host.ask("ps", "--json") or []:
+            if process["pid"] == target and process["status"] == "profiled" and process["samples"] >= 100:
+                return process
+        return None
+
+    process = until("100 samples of root's process %d" % target, 20, named)
+    assert process["symbolized_percent"] > 99.0, process
+    assert process["exe"], "plopd cannot read /proc/%d/exe: %s" % (target, process)
+    until("a window is saved", 20, lambda: host.ask("status", "--json")["store"]["windows"] >= 1)
+    status = host.ask("status", "--json")
+    samples = status["samples"]
+    assert samples["ticks"] == samples["python"] + samples["other"] + sum(samples["lost"].values()), samples
+    collapsed = subprocess.run([host.plopctl, "--socket", host.socket, "export", "-f", "collapsed", "pid=%d" % target],
+                               stdout=subprocess.PIPE, timeout=20, check=True).stdout.decode()
+    assert "half (" in collapsed, collapsed[:2000]
+    print("as uid %d: %d ticks, %d in Python, process %d at %.1f %% named" %
+          (NOBODY, samples["ticks"], samples["python"], target, process["symbolized_percent"]))
+
+
+def check_stop(host, daemon):
+    daemon.terminate()
+    assert daemon.wait(20) == 0, "SIGTERM: exit status %d" % daemon.returncode
+    assert os.stat(os.path.join(host.state, "plop.db")).st_uid == NOBODY
+
+
+def check_missing(host, name):
+    rest = [other for other in CAPABILITIES if other != name]
+    done = subprocess.run(as_nobody(rest, host.command()), stderr=subprocess.PIPE, timeout=20)
+    said = done.stderr.decode()
+    assert done.returncode == 1, "without CAP_%s: exit status %d, %s" % (name.upper(), done.returncode, said)
+    assert "CAP_" + name.upper() in said, "without CAP_%s plopd says: %s" % (name.upper(), said)
+    print("without CAP_%s: %s" % (name.upper(), said.strip().splitlines()[-1]))
+
+
+def main():
+    if os.getuid() != 0:
+        print("SKIP: needs root, to become another user that keeps capabilities")
+        return 77
+    folder = tempfile.mkdtemp(prefix="plop-unprivileged-", dir="/var/tmp")
+    os.chmod(folder, 0o755)
+    os.chown(folder, NOBODY, NOBODY)
+    host = Host(sys.argv[1], folder)
+    target = daemon = None
+    try:
+        target = subprocess.Popen([sys.executable, os.path.join(WORKLOADS, "shares.py"), "--seconds", "120", "--until-eof"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        pid = int(target.stdout.readline().split()[1])
+        daemon = subprocess.Popen(as_nobody(CAPABILITIES, host.command()))
+        check_samples(host, daemon, pid)
+        check_stop(host, daemon)
+        for name in CAPABILITIES:
+            check_missing(host, name)
+    finally:
+        for process in (daemon, target):
+            if process and process.poll() is None:
+                process.kill()
+                process.wait()
+        shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
