@@ -12,9 +12,12 @@ struct head {
 	struct tally tally;
 };
 
+/* In two parts: 19 digits of nanoseconds do not fit a double, which then would round before it divides. */
 static json_t *json_seconds(uint64_t ns)
 {
-	return json_real((double)ns / (double)NSEC_PER_SEC);
+	double fraction = (double)(ns % NSEC_PER_SEC) / (double)NSEC_PER_SEC;
+
+	return json_real((double)(ns / NSEC_PER_SEC) + fraction);
 }
 
 static json_t *json_count(uint64_t n)

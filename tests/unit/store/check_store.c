@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+#include <sqlite3.h>
+
+#include "../format/known.h"
+#include "dir.h"
+#include "format/format.h"
+#include "store/store.h"
+
+static struct dir dir;
+static struct store *store;
+static struct store_reader *reader;
+
+static void setup(void)
+{
+	char *error = NULL;
+
+	dir_make(&dir);
+	ck_assert_msg(store_open(dir.path, &store, &error) == 0, "%s", error);
+	ck_assert_msg(store_reader_open(dir.path, &reader, &error) == 0, "%s", error);
+}
+
+static void teardown(void)
+{
+	store_reader_close(reader);
+	store_close(store);
+	dir_done(&dir);
+}
+
+/* The known profile as a window of 30 s, n windows after the first. */
+static struct profile *window(unsigned int n)
+{
+	struct profile *p = known_profile();
+
+	p->start_ns = KNOWN_START + n * 30 * NSEC_PER_SEC;
+	p->end_ns = p->start_ns + 30 * NSEC_PER_SEC;
+	return p;
+}
+
+static void save(unsigned int n)
+{
+	_cleanup_(profile_freep) struct profile *p = window(n);
+
+	ck_assert_int_eq(store_save(store, p), 0);
+}
+
+/* What a query says, in a form that does not depend on the order of ids. */
+static char *text(const struct profile *p, const char *format)
+{
+	_cleanup_buf_ struct buf b = {};
+
+	ck_assert_int_eq(format_find(format)->encode(p, &b), 0);
+	return buf_string(&b);
+}
+
+/* The first column of one row, by a connection of its own. */
+static int64_t number(const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	char path[128];
+	int64_t n;
+
+	snprintf(path, sizeof(path), "%s/plop.db", dir.path);
+	ck_assert_int_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return n;
+}
+
+START_TEST(a_window_comes_back_whole)
+{
+	_cleanup_(profile_freep) struct profile *in = known_profile(), *out = NULL;
+	_cleanup_free_ char *a = NULL, *b = NULL, *c = NULL, *d = NULL;
+
+	ck_assert_int_eq(store_save(store, in), 0);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &out), 0);
+	ck_assert_uint_eq(out->samples_total, KNOWN_TOTAL);
+	ck_assert_uint_eq(out->nsamples, in->nsamples);
+	ck_assert_uint_eq(out->nprocesses, 2);
+	ck_assert_int_eq(memcmp(&out->tally, &in->tally, sizeof(in->tally)), 0);
+	ck_assert_uint_eq(out->processes[0].info.start_ticks, in->processes[0].info.start_ticks);
+	ck_assert_uint_eq(out->processes[0].info.uid, 1000);
+	ck_assert_str_eq(out->processes[0].info.exe, "/usr/bin/python3.11");
+	a = text(in, "json");
+	b = text(out, "json");
+	ck_assert_str_eq(a, b);
+	c = text(in, "plop");
+	d = text(out, "plop");
+	ck_assert_str_eq(c, d);
+}
+END_TEST
+
+/* Every field of a process, and values at the edges of their types. */
+START_TEST(extremes_come_back)
+{
+	_cleanup_(profile_freep) struct profile *in = NULL, *out = NULL;
+	const struct process_info *got;
+	struct process_info info = {
+		.pid = INT32_MAX,
+		.start_ticks = UINT64_MAX,
+		.start_time = 1.25,
+		.uid = UINT32_MAX - 1,
+		.comm = (char *)"1",
+		.exe = (char *)"2",
+		.cmdline = (char *)"3",
+		.cgroup = (char *)"4",
+		.unit = (char *)"5",
+		.container = (char *)"6",
+		.service = (char *)"7",
+		.version = (char *)"8",
+	};
+	uint32_t process, f;
+
+	ck_assert_int_eq(profile_new(KNOWN_START, 10000, &in), 0);
+	in->end_ns = KNOWN_END;
+	ck_assert_int_eq(profile_process(in, &info, "3.8", &process), 0);
+	f = known_frame(in, "", "", INT32_MIN, INT32_MAX);
+	known_add(in, process, UINT32_MAX, &f, 1, INT64_MAX);
+	known_add(in, process, 0, NULL, 0, 3);
+	ck_assert_int_eq(store_save(store, in), 0);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &out), 0);
+	ck_assert_uint_eq(out->hz, 10000);
+	ck_assert_uint_eq(out->nsamples, 2);
+	ck_assert_uint_eq(out->samples[1].thread, UINT32_MAX);
+	ck_assert_uint_eq(out->samples[1].count, INT64_MAX);
+	ck_assert_int_eq(dict_get_frame(out->dict, 0)->line, INT32_MAX);
+	ck_assert_int_eq(dict_get_function(out->dict, 0)->line, INT32_MIN);
+	ck_assert_uint_eq(dict_get_stack(out->dict, out->samples[0].stack)->depth, 0);
+	got = &out->processes[0].info;
+	ck_assert_int_eq(got->pid, INT32_MAX);
+	ck_assert(got->start_ticks == UINT64_MAX && got->uid == UINT32_MAX - 1);
+	ck_assert_double_eq(got->start_time, 1.25);
+	ck_assert_str_eq(got->comm, "1");
+	ck_assert_str_eq(got->exe, "2");
+	ck_assert_str_eq(got->cmdline, "3");
+	ck_assert_str_eq(got->cgroup, "4");
+	ck_assert_str_eq(got->unit, "5");
+	ck_assert_str_eq(got->container, "6");
+	ck_assert_str_eq(got->service, "7");
+	ck_assert_str_eq(got->version, "8");
+	ck_assert_str_eq(out->processes[0].python, "3.8");
+}
+END_TEST
+
+START_TEST(time_ranges_are_half_open)
+{
+	static const struct {
+		int64_t from, to; /* seconds after the first window's start */
+		unsigned int windows;
+	} cases[] = {
+		{ 0, 90, 3 },   { 0, 30, 1 },  { 30, 31, 1 }, { 29, 31, 2 },
+		{ 90, 100, 0 }, { -10, 0, 0 }, { 45, 46, 1 },
+	};
+
+	for (unsigned int i = 0; i < 3; i++)
+		save(i);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(profile_freep) struct profile *p = NULL;
+		uint64_t from = KNOWN_START + (uint64_t)(cases[i].from * (int64_t)NSEC_PER_SEC);
+		uint64_t to = KNOWN_START + (uint64_t)(cases[i].to * (int64_t)NSEC_PER_SEC);
+
+		ck_assert_int_eq(store_profile(reader, from, to, NULL, &p), 0);
+		ck_assert_uint_eq(p->samples_total, cases[i].windows * KNOWN_TOTAL);
+		ck_assert_uint_eq(p->tally.ticks, cases[i].windows * 6000);
+		if (!cases[i].windows) {
+			ck_assert_uint_eq(p->nprocesses, 0);
+			ck_assert_uint_eq(p->start_ns, from);
+			ck_assert_uint_eq(p->end_ns, to);
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_query_is_the_merge_of_its_windows)
+{
+	_cleanup_(profile_freep) struct profile *merged = window(0), *second = window(1),
+						*out = NULL;
+	_cleanup_free_ char *a = NULL, *b = NULL;
+
+	save(0);
+	save(1);
+	ck_assert_int_eq(profile_merge(merged, second), 0);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &out), 0);
+	a = text(merged, "json");
+	b = text(out, "json");
+	ck_assert_str_eq(a, b);
+}
+END_TEST
+
+START_TEST(selectors_as_in_memory)
+{
+	static const char *const texts[] = { "pid=200", "comm=app", "exe=/usr", "thread=102",
+					     "service=none" };
+	_cleanup_(profile_freep) struct profile *in = known_profile();
+
+	ck_assert_int_eq(store_save(store, in), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_(profile_freep) struct profile *a = NULL, *b = NULL;
+		_cleanup_(selectors_done) struct selectors s = {};
+		_cleanup_free_ char *left = NULL, *right = NULL;
+
+		ck_assert_int_eq(selectors_add(&s, texts[i]), 0);
+		ck_assert_int_eq(profile_select(in, &s, &a), 0);
+		ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, &s, &b), 0);
+		left = text(a, "json");
+		right = text(b, "json");
+		ck_assert_str_eq(left, right);
+	}
+}
+END_TEST
+
+START_TEST(repeated_stacks_are_stored_once)
+{
+	for (unsigned int i = 0; i < 50; i++)
+		save(i);
+	ck_assert_int_eq(number("SELECT count(*) FROM windows"), 50);
+	ck_assert_int_eq(number("SELECT count(*) FROM samples"), 100);
+	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 8);
+	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 9);
+	ck_assert_int_eq(number("SELECT count(*) FROM processes"), 2);
+	/* Three bytes a sample, a few for each thread. */
+	ck_assert_int_le(number("SELECT max(length(data)) FROM samples"), 32);
+	/* Also by another plopd, which remembers nothing. */
+	store_close(store);
+	ck_assert_int_eq(store_open(dir.path, &store, NULL), 0);
+	save(50);
+	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 8);
+	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 9);
+	ck_assert_int_eq(number("SELECT count(*) FROM processes"), 2);
+}
+END_TEST
+
+START_TEST(windows_are_listed)
+{
+	json_t *list = NULL, *w;
+
+	for (unsigned int i = 0; i < 4; i++)
+		save(i);
+	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 2, &list), 0);
+	ck_assert_uint_eq(json_array_size(list), 2);
+	w = json_array_get(list, 0);
+	ck_assert_double_eq(json_number_value(json_object_get(w, "start")), 1700000060.25);
+	ck_assert_double_eq(json_number_value(json_object_get(w, "end")), 1700000090.25);
+	w = json_array_get(list, 1);
+	ck_assert_int_eq(json_integer_value(json_object_get(w, "id")), 4);
+	ck_assert_int_eq(json_integer_value(json_object_get(w, "hz")), 100);
+	ck_assert(json_is_false(json_object_get(w, "running")));
+	ck_assert_int_eq(json_integer_value(json_object_get(w, "ticks")), 6000);
+	ck_assert_int_eq(json_integer_value(json_object_get(w, "python")), KNOWN_TOTAL);
+	ck_assert_int_eq(json_integer_value(json_object_get(w, "other")), 5893);
+	ck_assert_int_eq(json_integer_value(json_object_get(w, "truncated")), 5);
+	ck_assert_int_eq(json_integer_value(json_object_get(w, "samples")), KNOWN_TOTAL);
+	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(w, "lost"), "fault")),
+			 4);
+	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(w, "lost"), "drain")),
+			 3);
+	w = json_object_get(w, "processes");
+	ck_assert_uint_eq(json_array_size(w), 2);
+	w = json_array_get(w, 1);
+	ck_assert_int_eq(json_integer_value(json_object_get(w, "pid")), 200);
+	ck_assert_double_eq(json_number_value(json_object_get(w, "start_time")), 1699999000.5);
+	ck_assert_str_eq(json_string_value(json_object_get(w, "comm")), "say \"hi\"");
+	ck_assert_str_eq(json_string_value(json_object_get(w, "python")), "3.13.0");
+	ck_assert_int_eq(json_integer_value(json_object_get(w, "samples")), 16);
+	json_decref(list);
+}
+END_TEST
+
+START_TEST(the_running_window_looks_like_a_stored_one)
+{
+	_cleanup_(profile_freep) struct profile *p = window(0);
+	json_t *list = NULL, *stored, *running = NULL;
+
+	save(0);
+	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 10, &list), 0);
+	ck_assert_int_eq(store_window_json(p, &running), 0);
+	stored = json_array_get(list, 0);
+	ck_assert(json_is_null(json_object_get(running, "id")));
+	json_object_set_new(stored, "id", json_null());
+	ck_assert(json_equal(stored, running));
+	json_decref(running);
+	p->running = true;
+	ck_assert_int_eq(store_window_json(p, &running), 0);
+	ck_assert(json_is_true(json_object_get(running, "running")));
+	json_decref(running);
+	json_decref(list);
+}
+END_TEST
+
+START_TEST(facts_and_expiry_by_age)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	struct store_facts f;
+
+	ck_assert_int_eq(store_facts(store, &f), 0);
+	ck_assert_uint_eq(f.windows, 0);
+	ck_assert_uint_eq(f.oldest_ns, 0);
+	ck_assert_uint_gt(f.bytes, 0);
+	for (unsigned int i = 0; i < 300; i++)
+		save(i);
+	/* Up to and with the window that ends there. */
+	ck_assert_int_eq(store_expire(store, KNOWN_START + 290 * 30 * NSEC_PER_SEC, 0), 0);
+	ck_assert_int_eq(store_reader_facts(reader, &f), 0);
+	ck_assert_uint_eq(f.windows, 10);
+	ck_assert_uint_eq(f.oldest_ns, KNOWN_START + 290 * 30 * NSEC_PER_SEC);
+	ck_assert_int_eq(number("SELECT count(*) FROM samples"), 20);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &p), 0);
+	ck_assert_uint_eq(p->samples_total, 10 * KNOWN_TOTAL);
+	ck_assert_int_eq(store_expire(store, UINT64_MAX, 0), 0);
+	ck_assert_int_eq(store_facts(store, &f), 0);
+	ck_assert_uint_eq(f.windows, 0);
+	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 0);
+	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 0);
+	ck_assert_int_eq(number("SELECT count(*) FROM processes"), 0);
+	/* What was forgotten is saved anew. */
+	save(301);
+	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 8);
+}
+END_TEST
+
+/* A window of its own kind: count stacks that no other window has. */
+static void save_unlike(unsigned int n, unsigned int count)
+{
+	_cleanup_(profile_freep) struct profile *p = window(n);
+	char name[40];
+
+	for (unsigned int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "function_%u_%u", n, i);
+		known_add(p, 0, 1, (uint32_t[]){ known_frame(p, name, "/srv/generated.py", 1, 1) },
+			  1, 1);
+	}
+	ck_assert_int_eq(store_save(store, p), 0);
+}
+
+START_TEST(unused_dictionary_rows_go)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+
+	/* 120 windows of 30 s are an hour; use is noted by the hour. */
+	save_unlike(0, 10);
+	for (unsigned int i = 1; i < 400; i++)
+		save(i);
+	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 19);
+	ck_assert_int_eq(store_expire(store, KNOWN_START + 10 * 30 * NSEC_PER_SEC, 0), 0);
+	ck_assert_int_eq(store_expire(store, KNOWN_START + 380 * 30 * NSEC_PER_SEC, 0), 0);
+	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 9);
+	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 8);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &p), 0);
+	ck_assert_uint_eq(p->samples_total, 20 * KNOWN_TOTAL);
+}
+END_TEST
+
+START_TEST(expiry_by_size)
+{
+	enum { MAX = 600 * 1024 };
+	struct store_facts before, after;
+
+	for (unsigned int i = 0; i < 40; i++)
+		save_unlike(i * 120, 300);
+	ck_assert_int_eq(store_facts(store, &before), 0);
+	ck_assert_uint_gt(before.bytes, 2 * MAX);
+	ck_assert_int_eq(store_expire(store, 0, MAX), 0);
+	ck_assert_int_eq(store_facts(store, &after), 0);
+	ck_assert_uint_gt(after.windows, 0);
+	ck_assert_uint_lt(after.windows, 40);
+	ck_assert_uint_gt(after.oldest_ns, before.oldest_ns);
+	ck_assert_int_le(
+		number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"),
+		MAX);
+	/* The newest is still there. */
+	ck_assert_int_eq(number("SELECT max(end_ns) FROM windows"),
+			 (int64_t)(KNOWN_START + (39 * 120 + 1) * 30 * NSEC_PER_SEC));
+	/* Nothing to do is no change. */
+	ck_assert_int_eq(store_expire(store, 0, MAX), 0);
+	ck_assert_int_eq(store_facts(store, &before), 0);
+	ck_assert_uint_eq(before.windows, after.windows);
+}
+END_TEST
+
+/* A file can be broken in ways that SQLite does not see. */
+START_TEST(broken_blobs_are_refused)
+{
+	static const char *const damage[] = {
+		"UPDATE samples SET data=x'ff'",
+		"UPDATE samples SET data=x'ffffffffffffffffff01'",
+		"UPDATE samples SET data=x'01ffffffffffffffff7f0101'",
+		"UPDATE samples SET data=x'0101ff0701'", /* stack 1023: there is none */
+		"UPDATE stacks SET frames=x'80'",
+		"UPDATE stacks SET frames=x'ff0702'",
+		"UPDATE stacks SET frames=x'01feffffffffffffffff01'", /* a line of -2^63 + ... */
+		"DELETE FROM processes",
+	};
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/plop.db", dir.path);
+	for (size_t i = 0; i < ARRAY_SIZE(damage); i++) {
+		_cleanup_(profile_freep) struct profile *p = NULL;
+		sqlite3 *db = NULL;
+
+		save((unsigned int)i);
+		ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+		ck_assert_int_eq(sqlite3_exec(db, damage[i], NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(db);
+		ck_assert_msg(store_profile(reader, 0, UINT64_MAX, NULL, &p) == -EBADMSG, "%s",
+			      damage[i]);
+		ck_assert_ptr_null(p);
+		ck_assert_int_eq(store_expire(store, UINT64_MAX, 0), 0);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("store/store");
+	TCase *t = tcase_create("store");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, a_window_comes_back_whole);
+	tcase_add_test(t, extremes_come_back);
+	tcase_add_test(t, time_ranges_are_half_open);
+	tcase_add_test(t, a_query_is_the_merge_of_its_windows);
+	tcase_add_test(t, selectors_as_in_memory);
+	tcase_add_test(t, repeated_stacks_are_stored_once);
+	tcase_add_test(t, windows_are_listed);
+	tcase_add_test(t, the_running_window_looks_like_a_stored_one);
+	tcase_add_test(t, facts_and_expiry_by_age);
+	tcase_add_test(t, unused_dictionary_rows_go);
+	tcase_add_test(t, expiry_by_size);
+	tcase_add_test(t, broken_blobs_are_refused);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
