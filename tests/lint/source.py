@@ -159,8 +159,12 @@ def stderr(top):
 
 
 def readme(top):
-    """Every path that the README's map names is there, and every folder of daemon/ is in the map."""
+    """Every path that the README's map and links name is there, and every folder of daemon/ is in the map."""
     lines = text(top, "README.md").splitlines()
+    for number, line in enumerate(lines, 1):
+        for path in re.findall(r"\]\(([^):]+)\)", line):
+            if not os.path.exists(os.path.join(top, path)):
+                yield "README.md:%d: %s does not exist" % (number, path)
     try:
         begin = next(i for i, line in enumerate(lines) if line.strip() == "```tree")
         end = next(i for i in range(begin + 1, len(lines)) if lines[i].strip() == "```")
@@ -223,6 +227,7 @@ BAD = [
     ("readme", "README.md", "```tree\ndaemon/   the programs\n  low/    below\n  gone/   x\n  high/   above\n```\n"),
     ("readme", "README.md", "```tree\ndaemon/   the programs\n  low/    below\n```\n"),
     ("readme", "README.md", "no map\n"),
+    ("readme", "README.md", "[x](gone.md)\n" + GOOD["README.md"]),
     ("names", "bpf/x.bpf.c", 'SEC("perf_event")\nint a_name_that_is_too_long(void *c)\n'),
     ("names", "viewer/package-lock.json", '{"resolved": "https://somewhere"}'),
 ]
