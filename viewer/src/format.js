@@ -60,6 +60,8 @@ export function visible(name) {
   return name.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 }
 
+export const nameOf = (node) => visible(node.function) || '(no name)';
+
 // At most `max` characters, whole code points, with an ellipsis where something was cut.
 export function cut(text, max) {
   if (text.length <= max) return text;

@@ -38,7 +38,7 @@ export function loopPath(node, width) {
   const cx = node.x + node.r * 0.5;
   const cy = node.y - node.r - radius * 0.55;
   const ring = (r) => `M${f(cx - r)},${f(cy)}a${f(r)},${f(r)} 0 1 0 ${f(2 * r)},0a${f(r)},${f(r)} 0 1 0 ${f(-2 * r)},0Z`;
-  const w = Math.min(width, radius);
+  const w = Math.min(Math.max(width, 1.6), radius);
   const wing = w / 2 + 3;
   const tipX = cx + radius * 0.35;
   const tipY = cy + radius * 0.95;
@@ -48,7 +48,7 @@ export function loopPath(node, width) {
   );
 }
 
-// The scale and shift that shows all of `nodes` in width x height, with `margin` pixels around.
+// The scale and shift that shows all of `nodes` in width x height, within the margins {left, right, top, bottom}.
 export function fitTransform(nodes, width, height, margin) {
   if (nodes.length === 0) return { k: 1, x: width / 2, y: height / 2 };
   let [x0, y0, x1, y1] = [Infinity, Infinity, -Infinity, -Infinity];
@@ -58,7 +58,8 @@ export function fitTransform(nodes, width, height, margin) {
     x1 = Math.max(x1, n.x + n.r);
     y1 = Math.max(y1, n.y + n.r);
   }
-  const k = Math.min(1.6, (width - 2 * margin.x) / Math.max(1, x1 - x0), (height - 2 * margin.y) / Math.max(1, y1 - y0));
-  const scale = Math.max(0.02, k);
-  return { k: scale, x: width / 2 - (scale * (x0 + x1)) / 2, y: height / 2 - (scale * (y0 + y1)) / 2 };
+  const w = Math.max(20, width - margin.left - margin.right);
+  const h = Math.max(20, height - margin.top - margin.bottom);
+  const k = Math.max(0.02, Math.min(1.6, w / Math.max(1, x1 - x0), h / Math.max(1, y1 - y0)));
+  return { k, x: margin.left + w / 2 - (k * (x0 + x1)) / 2, y: margin.top + h / 2 - (k * (y0 + y1)) / 2 };
 }

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Plop's call graph: draws what model.draw() says, where layout.js puts it; zoom, pan, drag, mouse-over and keyboard.
 import { drag, select, zoom, zoomIdentity, zoomTransform } from './d3.js';
-import { count, cut, percent, place, visible } from './format.js';
+import { count, cut, nameOf, percent, place, visible } from './format.js';
 import { arrowPath, fitTransform, loopPath } from './geometry.js';
 import { createLayout } from './layout.js';
-import { fitLabels } from './model.js';
+import { placeLabels } from './model.js';
 
-const LABELS = 140; // at most, before those that overlap are left out
+const LABELS = 160; // names tried at most
+const LABELS_MS = 150;
+const SURE = 10; // the first of them are shown even on top of a bubble
 const LABEL_HEIGHT = 14;
 const LISTED = 4; // callers and callees in a tooltip
 
-export function createGraph({ svg, tooltip, onSelect }) {
+// `legend` lies over the left of the drawing, `overlays` are all elements that lie over it.
+export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
   const root = select(svg);
   const view = root.append('g').attr('class', 'view');
   const edgeLayer = view.append('g').attr('class', 'edges');
@@ -27,6 +30,7 @@ export function createGraph({ svg, tooltip, onSelect }) {
   let hovered = '';
   let searching = false;
   let current = ''; // key of the bubble that Tab goes to
+  let labelled = 0; // when names were placed last
   let automatic = true; // the view follows the graph until somebody zooms or pans
 
   const layout = createLayout(() => {
@@ -35,6 +39,7 @@ export function createGraph({ svg, tooltip, onSelect }) {
   });
   layout.onEnd(() => {
     if (automatic) fit(false);
+    labels();
     root.attr('data-settled', 'true');
   });
 
@@ -59,7 +64,9 @@ export function createGraph({ svg, tooltip, onSelect }) {
 
   function fit(animated) {
     const { width, height } = size();
-    const t = fitTransform(layout.nodes(), width, height, { x: Math.min(70, width / 8), y: Math.min(34, height / 10) });
+    const covered = legend.open && width > 420 ? legend.offsetWidth : 0;
+    const margin = { left: covered + Math.min(60, width / 10), right: Math.min(60, width / 10), top: Math.min(24, height / 10), bottom: Math.min(46, height / 8) };
+    const t = fitTransform(layout.nodes(), width, height, margin);
     const target = zoomIdentity.translate(t.x, t.y).scale(t.k);
     if (!animated) {
       root.call(zooming.transform, target);
@@ -109,7 +116,30 @@ export function createGraph({ svg, tooltip, onSelect }) {
       if (e.source === e.target) return loopPath(from, e.width);
       return arrowPath(from, layout.node(e.target), e.width, pairs.has(`${e.target}>${e.source}`));
     });
-    labels();
+    moveLabels();
+  }
+
+  // What lies over the drawing: the legend, the buttons, the note.
+  function covers() {
+    const own = svg.getBoundingClientRect();
+    return overlays.map((o) => {
+      const b = o.getBoundingClientRect();
+      return { x: b.left - own.left, y: b.top - own.top, w: b.width, h: b.height };
+    });
+  }
+
+  // While bubbles move, their names move along; finding new places for them at every step would cost too much.
+  function moveLabels() {
+    if (performance.now() - labelled > LABELS_MS) {
+      labels();
+      return;
+    }
+    const t = zoomTransform(svg);
+    labelLayer
+      .selectAll('text')
+      .filter((l) => byKey.has(l.d.key))
+      .attr('x', (l) => (layout.node(l.d.key).x * t.k + t.x + l.at.x - l.x).toFixed(1))
+      .attr('y', (l) => (layout.node(l.d.key).y * t.k + t.y + l.at.y - l.y).toFixed(1));
   }
 
   function textWidth(s) {
@@ -124,32 +154,33 @@ export function createGraph({ svg, tooltip, onSelect }) {
   // Names are drawn at one size whatever the zoom: inside the bubble where it is wide enough, else below it; the important
   // ones first, the others where they fit.
   function labels() {
+    labelled = performance.now();
     const { width, height } = size();
     const t = zoomTransform(svg);
     const weight = (d) => (d.key === hovered || d.key === selected ? 1e12 : 0) + (d.match ? 1e11 : 0) + d.self * 2 + d.total;
-    const boxes = [];
+    const items = [];
+    const bubbles = [];
     for (const d of [...drawn.nodes].sort((a, b) => weight(b) - weight(a))) {
       const n = layout.node(d.key);
       const x = n.x * t.k + t.x;
       const y = n.y * t.k + t.y;
       const r = d.r * t.k;
       if (x + r < 0 || y + r < 0 || x - r > width || y - r > height) continue;
-      const label = cut(visible(d.function), 34);
-      const w = textWidth(label);
-      const inside = 2 * r > w + 10;
-      const cy = inside ? y : y + r + 9;
-      boxes.push({ x: x - w / 2, y: cy - LABEL_HEIGHT / 2, w, h: LABEL_HEIGHT, cx: x, cy, key: d.key, label, inside, d });
-      if (boxes.length >= LABELS) break;
+      bubbles.push({ x, y, r });
+      if (items.length === LABELS) continue;
+      const label = cut(nameOf(d), 34);
+      items.push({ x, y, r, w: textWidth(label), h: LABEL_HEIGHT, label, d });
     }
-    const fits = fitLabels(boxes);
+    const places = placeLabels(items, { bubbles, taken: covers(), width, height, sure: SURE });
+    const shown = items.map((item, i) => ({ ...item, at: places[i] })).filter((item) => item.at !== null);
     labelLayer
       .selectAll('text')
-      .data(boxes.filter((_, i) => fits[i]), (b) => b.key)
+      .data(shown, (l) => l.d.key)
       .join('text')
-      .attr('class', (b) => `${b.inside ? 'inside' : 'below'}${b.d.file === '' ? ' own' : ''}${dimmed(b.d) ? ' dim' : ''}`)
-      .attr('x', (b) => b.cx.toFixed(1))
-      .attr('y', (b) => b.cy.toFixed(1))
-      .text((b) => b.label);
+      .attr('class', (l) => `${l.at.inside ? 'inside' : 'beside'}${l.d.file === '' ? ' own' : ''}${dimmed(l.d) ? ' dim' : ''}`)
+      .attr('x', (l) => l.at.x.toFixed(1))
+      .attr('y', (l) => l.at.y.toFixed(1))
+      .text((l) => l.label);
   }
 
   const touches = (key) => drawn.edges.some((e) => (e.source === key && e.target === selected) || (e.target === key && e.source === selected));
@@ -162,7 +193,7 @@ export function createGraph({ svg, tooltip, onSelect }) {
 
   // Callers and callees of a function by count, from the whole profile: also those whose edges are not drawn.
   function relatives(d) {
-    const name = (id) => cut(visible(profile.nodes[id].function), 44);
+    const name = (id) => cut(nameOf(profile.nodes[id]), 44);
     const list = (own, other) =>
       profile.edges
         .filter((e) => e[own] === d.id && e.source !== e.target)
@@ -177,7 +208,7 @@ export function createGraph({ svg, tooltip, onSelect }) {
 
   function describe(d) {
     return {
-      title: visible(d.function),
+      title: nameOf(d),
       subtitle: visible(place(d)),
       rows: [
         ['self', count(d.self), percent(d.self, profile.samples)],
@@ -191,14 +222,14 @@ export function createGraph({ svg, tooltip, onSelect }) {
   function describeEdge(e) {
     const [from, to] = [byKey.get(e.source), byKey.get(e.target)];
     return {
-      title: `${visible(from.function)} \u2192 ${visible(to.function)}`,
+      title: `${nameOf(from)} \u2192 ${nameOf(to)}`,
       subtitle: `${visible(place(from))} \u2192 ${visible(place(to))}`,
       rows: [['on the stack', count(e.count), percent(e.count, profile.samples)]],
     };
   }
 
   const spoken = (d) =>
-    `${visible(d.function)}, ${visible(place(d))}, self ${count(d.self)} samples, ${percent(d.self, profile.samples)}, total ${count(d.total)} samples, ${percent(d.total, profile.samples)}`;
+    `${nameOf(d)}, ${visible(place(d))}, self ${count(d.self)} samples, ${percent(d.self, profile.samples)}, total ${count(d.total)} samples, ${percent(d.total, profile.samples)}`;
 
   function hover(key) {
     hovered = key;
@@ -343,6 +374,7 @@ export function createGraph({ svg, tooltip, onSelect }) {
       tabStops();
       mark();
       position();
+      labels();
       if (first || anew) fit(false);
       if (layout.settled()) root.attr('data-settled', 'true');
     },

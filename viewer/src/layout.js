@@ -1,11 +1,29 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Where bubbles are: d3-force, with a memory, so that a function is found where it was when the next second comes in.
 import { forceCollide, forceLink, forceManyBody, forceSimulation, forceX, forceY } from './d3.js';
-import { depths } from './model.js';
 
-const STEP = 120; // between a caller's and a callee's column
+const STEP = 52; // between the rims of the largest bubbles of a column and the next
+const RIM = 170; // how far from the middle line functions without edges want to be, if there are others
 const MEMORY = 10000; // positions kept of functions that are not drawn now
-const FIRST_MS = 220; // of computing before the first picture
+const FRAME_MS = 6;
+const FIRST_MS = 300; // of computing before the first picture
+
+// Where columns are: callers left of what they call. A column is as wide as its largest bubble, and wider if it is full.
+function columnsOf(nodes) {
+  const columns = [];
+  for (const d of nodes) {
+    const c = (columns[d.depth] ??= { r: 0, n: 0 });
+    c.r = Math.max(c.r, d.r);
+    c.n++;
+  }
+  let x = 0;
+  return Array.from(columns, (c = { r: 0, n: 0 }) => {
+    const half = c.r + Math.min(60, 7 * Math.sqrt(c.n));
+    const middle = x + half;
+    x = middle + half + STEP;
+    return middle;
+  });
+}
 
 export function createLayout(onTick) {
   const memory = new Map(); // key -> {x, y, fx, fy}
@@ -22,7 +40,13 @@ export function createLayout(onTick) {
     .force('collide', collide)
     .force('x', towardsX)
     .force('y', towardsY)
-    .on('tick', onTick)
+    .alphaDecay(0.034) // 200 steps from 1 to the end
+    .on('tick', () => {
+      // A large graph would take long at one step for each picture.
+      const end = performance.now() + FRAME_MS;
+      for (let i = 0; i < 3 && performance.now() < end && simulation.alpha() > simulation.alphaMin(); i++) simulation.tick();
+      onTick();
+    })
     .stop();
 
   function remember() {
@@ -54,27 +78,27 @@ export function createLayout(onTick) {
 
   function update(drawn, samples) {
     remember();
-    const depth = depths(drawn.nodes, drawn.edges);
+    const columnX = columnsOf(drawn.nodes);
     const linked = new Set();
     for (const e of drawn.edges) {
       if (e.source !== e.target) linked.add(e.source).add(e.target);
     }
-    const deepest = Math.max(1, ...depth.values());
     const before = nodes;
     let fresh = 0;
     let grown = false;
     nodes = new Map();
     const columns = new Map();
     const added = [];
+    const rim = linked.size > 0 ? RIM : 30;
     let alone = 0;
     for (const d of drawn.nodes) {
       const n = before.get(d.key) ?? { key: d.key };
       grown ||= n.r !== undefined && Math.abs(n.r - d.r) > 0.25 * n.r;
       n.r = d.r;
       n.alone = !linked.has(d.key);
-      // Those without edges go to the rim, above and below in turn, along the whole width.
-      n.homeX = n.alone ? ((alone * 0.618034) % 1) * deepest * STEP : depth.get(d.key) * STEP;
-      n.homeY = n.alone ? (alone++ % 2 === 0 ? 190 : -190) : 0;
+      n.homeX = columnX[d.depth];
+      // Those without edges go to the rim, above and below in turn.
+      n.homeY = n.alone ? (alone++ % 2 === 0 ? rim : -rim) : 0;
       nodes.set(d.key, n);
       if (n.x === undefined) added.push(n);
     }

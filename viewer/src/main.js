@@ -28,8 +28,18 @@ let stopLoading = () => {};
 const slots = new Map(); // file -> colour, for as long as the page lives
 
 const tooltip = createTooltip(byId('tooltip'));
-const graph = createGraph({ svg: byId('graph'), tooltip, onSelect: (fn) => setState({ fn }) });
-const table = createTable({ section: document.querySelector('section.table'), onSort: (sort) => setState({ sort }, true), onSelect: (fn) => setState({ fn: fn === state.fn ? '' : fn }) });
+const graph = createGraph({
+  svg: byId('graph'),
+  legend: byId('legend-box'),
+  overlays: [byId('legend-box'), byId('zoom-buttons'), byId('graph-note')],
+  tooltip,
+  onSelect: (fn) => setState({ fn }),
+});
+const table = createTable({
+  section: document.querySelector('section.table'),
+  onSort: (sort) => setState({ sort }, true),
+  onSelect: (fn) => setState({ fn: fn === state.fn ? '' : fn }),
+});
 const strip = createStrip({ svg: byId('strip'), tooltip, onRange: (range, replace) => setState(range, replace) });
 const processPanel = createProcesses({
   tooltip,
@@ -207,9 +217,9 @@ const renderWords = () => showEmpty(words());
 function render() {
   if (profile !== null) {
     drawn = draw(profile, { degree: state.degree, top: state.top, query: state.query, slots });
+    showLegend(profile, slots, (file) => graph.emphasize(file));
     graph.update(drawn, profile, { select: state.fn, query: state.query, anew });
     anew = false;
-    showLegend(profile, slots, (file) => graph.emphasize(file));
     showNote(drawn, state);
     renderTable();
   }
@@ -264,6 +274,8 @@ byId('relayout').addEventListener('click', () => {
   anew = true;
   render();
 });
+byId('legend-box').open = innerWidth >= 900;
+byId('legend-box').addEventListener('toggle', () => graph.resized());
 for (const b of document.querySelectorAll('[data-view]:is(button)')) b.addEventListener('click', () => setState({ view: b.dataset.view }));
 addEventListener('keydown', (event) => {
   if (event.key === '/' && !(event.target instanceof HTMLInputElement) && !(event.target instanceof HTMLSelectElement)) {

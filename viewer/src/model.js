@@ -3,12 +3,12 @@
 
 // A bubble's area is proportional to self time: all of the samples would have this radius, and the areas of all bubbles add
 // up to that one bubble's. Units: of the drawing, pixels at zoom 1.
-export const FULL_RADIUS = 150;
+export const FULL_RADIUS = 175;
 // Functions that only call others have no area; they stay visible as dots.
-export const MIN_RADIUS = 3.5;
+export const MIN_RADIUS = 5;
 // An edge on every stack has this width; width is proportional to the count, not below MIN_WIDTH.
-export const FULL_WIDTH = 12;
-export const MIN_WIDTH = 0.8;
+export const FULL_WIDTH = 14;
+export const MIN_WIDTH = 1.2;
 // Colours are CSS classes c0..c23; files of plop's own frames ("") have class c-none.
 export const SLOTS = 24;
 
@@ -40,8 +40,9 @@ export function readProfile(json) {
     node.key = twins === 0 ? key : `${key}#${twins}`;
     return node;
   });
+  const known = (id) => Number.isInteger(id) && id >= 0 && id < nodes.length;
   const edges = (Array.isArray(json.edges) ? json.edges : [])
-    .filter((e) => nodes[e?.source] !== undefined && nodes[e?.target] !== undefined && whole(e.count) > 0)
+    .filter((e) => known(e?.source) && known(e?.target) && whole(e.count) > 0)
     .map((e) => ({ source: e.source, target: e.target, count: e.count }));
   const lost = {};
   for (const [cause, n] of Object.entries(json.lost ?? {})) lost[cause] = whole(n);
@@ -145,17 +146,21 @@ export function draw(profile, { degree = DEFAULT_DEGREE, top = DEFAULT_TOP, quer
   }));
   const byId = new Map(nodes.map((n) => [n.id, n]));
   const edges = [];
+  const calls = [];
   let cutEdges = 0;
   for (const e of profile.edges) {
     const source = byId.get(e.source);
     const target = byId.get(e.target);
     if (source === undefined || target === undefined) continue;
+    calls.push({ source: source.key, target: target.key });
     if (source.cut || target.cut) {
       cutEdges++;
       continue;
     }
     edges.push({ key: `${source.key}>${target.key}`, source: source.key, target: target.key, count: e.count, width: edgeWidth(e.count, profile.samples) });
   }
+  const depth = depths(nodes, calls);
+  for (const n of nodes) n.depth = depth.get(n.key);
   return {
     nodes,
     edges,
@@ -165,9 +170,9 @@ export function draw(profile, { degree = DEFAULT_DEGREE, top = DEFAULT_TOP, quer
   };
 }
 
-// How far from where stacks begin, over drawn edges, by key: the layout puts callers left of what they call. Functions
-// that nobody drawn calls are at 0; cycles are entered where the search meets them first.
-export function depths(nodes, edges) {
+// How far from where stacks begin, by key: the layout puts callers left of what they call, also where the edge between
+// them is not drawn. Functions that nobody calls are at 0; cycles are entered where the search meets them first.
+function depths(nodes, edges) {
   const depth = new Map();
   const out = new Map();
   const called = new Set();
@@ -190,14 +195,17 @@ export function depths(nodes, edges) {
       level = next;
     }
   };
-  const roots = nodes.filter((n) => !called.has(n.key)).map((n) => n.key);
+  // plop's own frames, such as [truncated], begin stacks too, but say nothing about where: they go beside what they call.
+  const own = (n) => n.file === '' && !called.has(n.key) && out.has(n.key);
+  const roots = nodes.filter((n) => !called.has(n.key) && !own(n)).map((n) => n.key);
   for (const key of roots) depth.set(key, 0);
   search(roots);
   for (const n of nodes) {
-    if (depth.has(n.key)) continue;
+    if (depth.has(n.key) || own(n)) continue;
     depth.set(n.key, 0);
     search([n.key]);
   }
+  for (const n of nodes.filter(own)) depth.set(n.key, Math.max(0, Math.min(...out.get(n.key).map((key) => depth.get(key))) - 1));
   return depth;
 }
 
@@ -217,13 +225,32 @@ export function tableRows(profile, query, sort) {
   return rows.sort((a, b) => (down ? compare(b, a) : compare(a, b)) || a.id - b.id);
 }
 
-// Which labels fit: boxes {x, y, w, h} in order of importance; one is shown if it overlaps none shown before it.
-export function fitLabels(boxes) {
-  const shown = [];
-  return boxes.map((b) => {
-    const free = shown.every((o) => b.x + b.w < o.x || o.x + o.w < b.x || b.y + b.h < o.y || o.y + o.h < b.y);
-    if (free) shown.push(b);
-    return free;
+const overlap = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
+
+// Places names: items {x, y, r, w, h} in order of importance, in pixels of a drawing of width x height. Each gets {x, y,
+// inside}, the middle of its text: in its bubble if that is wide enough, else below, above, right or left of it, where
+// it covers no other name, none of the boxes `taken` {x, y, w, h} and none of the `bubbles` {x, y, r}; null if there is no
+// such place. Bubbles do not keep the first `sure` names away.
+export function placeLabels(items, { bubbles, taken, width, height, sure }) {
+  const placed = [...taken];
+  return items.map((item, i) => {
+    const { x, y, r, w, h } = item;
+    const box = (cx, cy) => ({ x: cx - w / 2, y: cy - h / 2, w, h });
+    const clear = (b) => b.x >= 0 && b.y >= 0 && b.x + b.w <= width && b.y + b.h <= height && placed.every((o) => !overlap(b, o));
+    const open = (b) =>
+      bubbles.every((o) => {
+        const dx = o.x - Math.min(b.x + b.w, Math.max(b.x, o.x));
+        const dy = o.y - Math.min(b.y + b.h, Math.max(b.y, o.y));
+        return dx * dx + dy * dy >= o.r * o.r || (o.x === x && o.y === y);
+      });
+    const inside = 2 * r > w + 10;
+    const gap = r + h / 2 + 2;
+    const tries = inside ? [[x, y]] : [[x, y + gap], [x, y - gap], [x + r + w / 2 + 4, y], [x - r - w / 2 - 4, y]];
+    let at = tries.find(([cx, cy]) => clear(box(cx, cy)) && (inside || open(box(cx, cy))));
+    if (at === undefined && i < sure) at = tries.find(([cx, cy]) => clear(box(cx, cy)));
+    if (at === undefined) return null;
+    placed.push(box(...at));
+    return { x: at[0], y: at[1], inside };
   });
 }
 

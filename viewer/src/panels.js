@@ -160,7 +160,7 @@ export function showNote(drawn, state) {
     const what = drawn.cutNodes === 1 ? '1 function has' : `${count(drawn.cutNodes)} functions have`;
     said.push(`${what} more than ${state.degree} neighbours and no edges drawn (dashed rim)`);
   }
-  said.push('area: self time, 3.5 px at least \u00b7 colour: file \u00b7 arrow: call, as thick as often on the stack');
+  said.push('area: self time, a dot at least \u00b7 colour: file \u00b7 arrow: call, as thick as often on the stack');
   say('graph-note', `${said.join('. ')}.`);
 }
 

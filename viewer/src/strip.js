@@ -129,7 +129,7 @@ export function createStrip({ svg, tooltip, onRange }) {
     });
     tick.attr('transform', (d) => `translate(${x(d).toFixed(1)},0)`);
     tick.select('line').attr('y1', floor).attr('y2', floor + 4);
-    tick.select('text').attr('y', height - 3).text((d) => clock(d.getTime() / 1000, now).replace(/:00$/, ''));
+    tick.select('text').attr('y', height - 3).attr('visibility', (d) => (x(d) < 22 || x(d) > width - 22 ? 'hidden' : null)).text((d) => clock(d.getTime() / 1000, now).replace(/:00$/, ''));
     const chosen = windows.filter((w) => isSelected(w, state));
     root.attr('aria-activedescendant', chosen.length > 0 ? `window-${Math.round(chosen[chosen.length - 1].start)}` : null);
   }

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Answers of the API, made up: a small web server under load, hostile names, a graph that is far too large.
+
+const LOST = { fault: 0, stacks_full: 0, frames_full: 0, unsupported: 0, corrupt: 0, drain: 0 };
+export const T0 = 1_800_000_000; // a multiple of 30
+
+// stacks: [[["function", "file", line], ...root first], count] -> the JSON of format=json
+export function callgraph(stacks, more = {}) {
+  const nodes = [];
+  const edges = [];
+  const ids = new Map();
+  const pairs = new Map();
+  let samples = 0;
+  for (const [frames, n] of stacks) {
+    samples += n;
+    const path = frames.map(([fn, file, line]) => {
+      const key = `${fn}\0${file}\0${line}`;
+      if (!ids.has(key)) {
+        ids.set(key, nodes.length);
+        nodes.push({ id: nodes.length, function: fn, file, line, self: 0, total: 0 });
+      }
+      return ids.get(key);
+    });
+    nodes[path[path.length - 1]].self += n;
+    for (const id of new Set(path)) nodes[id].total += n;
+    const calls = new Set(path.slice(1).map((id, i) => `${path[i]}>${id}`));
+    for (const key of calls) {
+      if (!pairs.has(key)) {
+        const [source, target] = key.split('>').map(Number);
+        pairs.set(key, edges.length);
+        edges.push({ source, target, count: 0 });
+      }
+      edges[pairs.get(key)].count += n;
+    }
+  }
+  const other = more.other ?? 1210;
+  const lost = { ...LOST, ...more.lost };
+  const python = more.python ?? samples;
+  return {
+    type: 'plop-callgraph', version: 1,
+    start: T0, end: T0 + 30, duration_s: 30, hz: 100, running: false,
+    truncated: 0, samples, processes: [{ pid: 4242, start_time: 1, comm: 'python3', python: '3.11.2', service: 'shop', samples }],
+    nodes, edges, ...more,
+    python, other, lost, ticks: python + other + Object.values(lost).reduce((a, b) => a + b, 0),
+  };
+}
+
+const lib = '/usr/lib/python3.11';
+const site = '/usr/lib/python3/dist-packages';
+const main = ['<module>', '/srv/shop/app.py', 1];
+const run = ['run', '/srv/shop/app.py', 88];
+const start = ['BaseAsyncIOLoop.start', `${site}/tornado/platform/asyncio.py`, 198];
+const forever = ['BaseEventLoop.run_forever', `${lib}/asyncio/base_events.py`, 595];
+const once = ['BaseEventLoop._run_once', `${lib}/asyncio/base_events.py`, 1828];
+const handle = ['Handle._run', `${lib}/asyncio/events.py`, 78];
+const poll = ['EpollSelector.select', `${lib}/selectors.py`, 452];
+const execute = ['RequestHandler._execute', `${site}/tornado/web.py`, 1644];
+const readResponse = ['HTTP1Connection._read_message', `${site}/tornado/http1connection.py`, 172];
+const parseHeaders = ['HTTPHeaders.parse', `${site}/tornado/httputil.py`, 172];
+const product = ['ProductHandler.get', '/srv/shop/handlers.py', 24];
+const search = ['SearchHandler.get', '/srv/shop/handlers.py', 61];
+const cart = ['CartHandler.post', '/srv/shop/handlers.py', 102];
+const rank = ['Ranker.rank', '/srv/shop/ranking.py', 40];
+const score = ['Ranker._score', '/srv/shop/ranking.py', 71];
+const tokenize = ['tokenize', '/srv/shop/text.py', 12];
+const stem = ['Stemmer.stem', '/srv/shop/text.py', 55];
+const lev = ['levenshtein', '/srv/shop/text.py', 90];
+const price = ['price_of', '/srv/shop/pricing.py', 18];
+const discount = ['Discount.apply', '/srv/shop/pricing.py', 47];
+const tax = ['tax', '/srv/shop/pricing.py', 80];
+const render = ['RequestHandler.render', `${site}/tornado/web.py`, 844];
+const generate = ['Template.generate', `${site}/tornado/template.py`, 337];
+const escape = ['xhtml_escape', `${site}/tornado/escape.py`, 55];
+const dumps = ['dumps', `${lib}/json/__init__.py`, 183];
+const encode = ['JSONEncoder.encode', `${lib}/json/encoder.py`, 183];
+const iterencode = ['JSONEncoder.iterencode', `${lib}/json/encoder.py`, 205];
+const loads = ['loads', `${lib}/json/__init__.py`, 299];
+const decode = ['JSONDecoder.decode', `${lib}/json/decoder.py`, 332];
+const query = ['Database.query', '/srv/shop/db.py', 33];
+const row = ['Row.from_tuple', '/srv/shop/db.py', 70];
+const write = ['IOStream.write', `${site}/tornado/iostream.py`, 516];
+const flush = ['RequestHandler.flush', `${site}/tornado/web.py`, 1063];
+const log = ['Logger.info', `${lib}/logging/__init__.py`, 1480];
+const format = ['Formatter.format', `${lib}/logging/__init__.py`, 687];
+const walk = ['Category.walk', '/srv/shop/catalog.py', 30];
+const cache = ['lru_get', '/srv/shop/cache.py', 9];
+
+// A web server under load. `k` scales it, `seed` varies it a little, as one second differs from the next.
+export function shop(k = 1, seed = 0, more = {}) {
+  const base = [main, run, start, forever, once];
+  const request = [...base, handle, execute];
+  let i = 0;
+  const n = (v) => Math.max(1, Math.round(v * k * (1 + 0.12 * Math.sin(++i * 7.3 + seed))));
+  const stacks = [
+    [[...base, poll], n(62)],
+    [[...base], n(18)],
+    [[...base, handle, readResponse], n(41)],
+    [[...base, handle, readResponse, parseHeaders], n(96)],
+    [[...request], n(22)],
+    [[...request, search], n(15)],
+    [[...request, search, rank], n(130)],
+    [[...request, search, rank, score], n(520)],
+    [[...request, search, rank, score, lev], n(690)],
+    [[...request, search, tokenize], n(140)],
+    [[...request, search, tokenize, stem], n(185)],
+    [[...request, search, query], n(58)],
+    [[...request, search, query, row], n(74)],
+    [[...request, search, dumps, encode], n(12)],
+    [[...request, search, dumps, encode, iterencode], n(210)],
+    [[...request, search, cache], n(9)],
+    [[...request, product, query, row], n(45)],
+    [[...request, product, render, generate], n(125)],
+    [[...request, product, render, generate, escape], n(160)],
+    [[...request, product, price], n(33)],
+    [[...request, product, price, discount], n(48)],
+    [[...request, product, price, tax], n(21)],
+    [[...request, product, walk], n(18)],
+    [[...request, product, walk, walk], n(35)],
+    [[...request, product, cache], n(11)],
+    [[...request, cart, loads, decode], n(64)],
+    [[...request, cart, price, discount], n(27)],
+    [[...request, cart, query], n(31)],
+    [[...request, cart, cache], n(6)],
+    [[...request, cart, log, format], n(24)],
+    [[...request, flush, write], n(70)],
+    [[...request, product, log, format], n(19)],
+    [[...request, search, log], n(8)],
+    [[...request, cart, log, cache], n(2)],
+    [[...request, cart, ['Session.load', '/srv/shop/session.py', 14], cache], n(5)],
+    [[...request, flush, ['gzip', '/srv/shop/middleware.py', 20], cache], n(3)],
+    [[...request, ['RequestHandler.prepare', `${site}/tornado/web.py`, 290], cache], n(4)],
+    [[...request, product, ['Image.thumb', '/srv/shop/images.py', 51], cache], n(7)],
+    [[['[truncated]', '', 0], score, lev], n(4)],
+  ];
+  return callgraph(stacks, more);
+}
+
+export const EVIL = '<img src=x onerror=alert(1)>';
+export function hostile() {
+  const names = [
+    EVIL,
+    '"><script>alert(2)</script>',
+    "';alert(3);//",
+    'javascript:alert(4)',
+    `</text></svg><script>alert(5)</script>`,
+    `a\nb\u202Ecba\u0007`,
+    `very${'_long'.repeat(400)}`,
+    '\u{1F40D}'.repeat(60),
+    '__proto__',
+    'constructor',
+    '',
+  ];
+  return callgraph(
+    names.map((name, i) => [[['<module>', '/srv/"><script>alert(6)</script>.py', 1], [name, `/tmp/${name}/x.py`, i]], 10 * (i + 1)]),
+    { processes: [{ pid: 666, start_time: 1, comm: EVIL, python: EVIL, service: EVIL, samples: 660 }] },
+  );
+}
+
+// n functions in calls of all kinds, the first of which everybody calls.
+export function big(n) {
+  const stacks = [];
+  let r = 12345;
+  const random = (m) => {
+    r = (Math.imul(r, 1103515245) + 12345) >>> 0;
+    return (r >>> 8) % m;
+  };
+  const frame = (i) => [`function_${i}`, `/srv/big/module_${i % 37}.py`, i + 1];
+  for (let i = 1; i < n; i++) {
+    const path = [frame(i)];
+    for (let p = i; p > 0 && path.length < 30; ) {
+      p = Math.floor(p / 3);
+      path.unshift(frame(p));
+    }
+    stacks.push([path, 1 + random(20)]);
+    if (i % 40 === 0) stacks.push([[...path, ['hub', '/srv/big/hub.py', 7]], 3]);
+  }
+  return callgraph(stacks);
+}
+
+export function windowsOf(running, count = 118) {
+  const list = [];
+  for (let i = count; i >= 1; i--) {
+    const start = running.start - 30 * i;
+    const samples = Math.round(1900 + 900 * Math.sin(i / 9) + 500 * Math.sin(i * 1.7) + (i > 40 && i < 46 ? 1900 : 0));
+    const lost = { ...LOST, drain: i === 60 ? 14 : 0 };
+    list.push({
+      id: 1000 - i, start, end: start + 30, hz: 100, running: false, ticks: 6000, python: samples, other: 1000, lost, truncated: 0, samples,
+      processes: [
+        { pid: 4242, start_time: 1, comm: 'python3', python: '3.11.2', samples: Math.round(samples * 0.8) },
+        { pid: 4711, start_time: 2, comm: 'celery', python: '3.13.0', samples: Math.round(samples * 0.2) },
+        ...(i > 60 ? [{ pid: 3999, start_time: 0, comm: 'migrate.py', python: '3.11.2', samples: 12 }] : []),
+      ],
+    });
+  }
+  list.push({
+    id: 1000, start: running.start, end: running.start + running.duration_s, hz: 100, running: true,
+    ticks: running.ticks, python: running.python, other: running.other, lost: running.lost, truncated: 0, samples: running.samples,
+    processes: [{ pid: 4242, start_time: 1, comm: 'python3', python: '3.11.2', samples: running.samples }],
+  });
+  return { windows: list };
+}
+
+export const processes = [
+  { pid: 4242, start_time: 1, python: '3.11.2', comm: 'python3', exe: '/usr/bin/python3.11', cmdline: 'python3 /srv/shop/app.py --port 8000', cgroup: '/system.slice/shop.service', unit: 'shop.service', container: '', service: 'shop', version: '2026.11.3', threads: 5, samples: 284310, cpu_percent: 92.4, symbolized_percent: 99.98, status: 'profiled' },
+  { pid: 4711, start_time: 2, python: '3.13.0', comm: 'celery', exe: '/opt/celery/bin/python3.13', cmdline: 'celery -A shop worker', cgroup: '/system.slice/celery.service', unit: 'celery.service', container: '', service: 'celery', version: '', threads: 9, samples: 61207, cpu_percent: 18.1, symbolized_percent: 100, status: 'profiled' },
+  { pid: 812, start_time: 3, python: '3.11.2', comm: 'networkd-dispat', exe: '/usr/bin/python3.11', cmdline: '/usr/bin/networkd-dispatcher', cgroup: '/system.slice/networkd-dispatcher.service', unit: 'networkd-dispatcher.service', container: '', service: '', version: '', threads: 1, samples: 37, cpu_percent: 0, symbolized_percent: 100, status: 'profiled' },
+  { pid: 5120, start_time: 4, python: '', comm: 'pypy3', exe: '/usr/bin/pypy3', cmdline: 'pypy3 batch.py', cgroup: '/', unit: '', container: '', service: '', version: '', threads: 1, samples: 0, cpu_percent: 41.2, symbolized_percent: 0, status: 'PyPy is not supported' },
+];
+
+export const status = (running) => ({
+  version: '0.1.0', hz: 100, window_s: 30, mode: 'always', pid: 900, uptime_s: 86500, processes: 4,
+  samples: { ticks: 9_000_000, python: 345_000, other: 8_655_000, truncated: 3, lost: LOST },
+  symbols: { resolved: 345_000, captured: 120, unresolved: 0 },
+  cost: { bpf_ns_per_sample: 610, bpf_cpu_percent: 0.06, daemon_cpu_percent: 0.11, rss_bytes: 18_400_000, map_bytes: 9_000_000 },
+  store: { path: '/var/lib/plop/plop.db', bytes: 48_000_000, windows: 2800, oldest: T0 - 84000, error: null },
+  recordings: 0, window: { start: running.start, end: running.start + 30, samples: running.samples }, gateway: 'http://127.0.0.1:7567',
+});

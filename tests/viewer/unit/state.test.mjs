@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as state from '../../../viewer/src/state.js';
+
+test('the plain address is the default, and the other way round', () => {
+  assert.deepEqual(state.parseState(''), { ...state.DEFAULTS });
+  assert.equal(state.formatState(state.DEFAULTS), '');
+});
+
+test('every state survives the address', () => {
+  const s = { pids: [3, 12], from: 1800000000, to: 1800000030.5, degree: 0, top: 40, query: 'a&b=<c> ü', sort: 'file', view: 'graph', span: '6h', fn: 'f <x>@/a b.py:3' };
+  assert.deepEqual(state.parseState(state.formatState(s)), s);
+});
+
+test('nonsense in the address counts as absent', () => {
+  const s = state.parseState('?pid=-1&pid=x&pid=007&pid=9e9&from=abc&to=5&degree=-3&top=1e9&sort=__proto__&view=x&span=toString&token=secret');
+  assert.deepEqual(s, { ...state.DEFAULTS });
+  assert.equal(state.parseState('?from=50&to=40').to, null);
+  assert.equal(state.parseState('?top=999999').top, state.MAX_TOP);
+  assert.equal(state.parseState(`?${'pid=1&'.repeat(100)}pid=2`).pids.length, 2);
+});
+
+test('what is asked for is what is chosen', () => {
+  assert.equal(state.profileQuery(state.DEFAULTS), '');
+  assert.equal(state.profileQuery({ ...state.DEFAULTS, pids: [1, 2] }), '?pid=1&pid=2');
+  assert.equal(state.profileQuery({ ...state.DEFAULTS, from: 30, to: 60, pids: [1] }), '?from=30&to=60&pid=1');
+});
+
+const windows = [
+  { start: 0, end: 30, running: false },
+  { start: 30, end: 60, running: false },
+  { start: 60, end: 71, running: true },
+];
+
+test('a range of windows is from the start of the first to the end of the last', () => {
+  assert.deepEqual(state.rangeOf(windows, 1, 0), { from: 0, to: 60 });
+  assert.deepEqual(state.rangeOf(windows, 1, 1), { from: 30, to: 60 });
+  assert.deepEqual(state.rangeOf(windows, 2, 1), { from: 30, to: null });
+  assert.deepEqual(state.rangeOf(windows, 2, 2), { from: null, to: null });
+});
+
+test('exactly the chosen windows are marked', () => {
+  const marked = (a, b) => windows.filter((w) => state.isSelected(w, { ...state.DEFAULTS, ...state.rangeOf(windows, a, b) })).map((w) => windows.indexOf(w));
+  assert.deepEqual(marked(0, 0), [0]);
+  assert.deepEqual(marked(1, 1), [1]);
+  assert.deepEqual(marked(0, 1), [0, 1]);
+  assert.deepEqual(marked(1, 2), [1, 2]);
+  assert.deepEqual(marked(2, 2), [2]);
+});
