@@ -62,6 +62,9 @@ int api_reply_error(struct api_call *c, unsigned int status, const char *hint, c
 int api_reply_json(struct api_call *c, unsigned int status, json_t *value);
 /* Encodes the profile; binary formats get a file name for browsers. An encoder's failure is answered as 500. */
 int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f);
+/* The same for what was encoded elsewhere (on a worker). Takes *body over. */
+int api_reply_encoded(struct api_call *c, const struct profile *p, const struct format *f,
+		      struct buf *body);
 /*
  * Server-sent events: begin (after api_defer()), then any number of events (data: one line of JSON), then end, after
  * which the handle must not be used. A client that reads too slowly loses the oldest events that it was not sent yet.

@@ -66,21 +66,17 @@ int api_reply_error(struct api_call *c, unsigned int status, const char *hint, c
 	return api_reply(c, status, "application/json", &body, NULL);
 }
 
-int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f)
+int api_reply_encoded(struct api_call *c, const struct profile *p, const struct format *f,
+		      struct buf *body)
 {
-	_cleanup_buf_ struct buf body = {};
 	char stamp[32], header[128], samples[64], lost[64];
 	const char *headers[] = { samples, lost, NULL, NULL };
 	time_t start = (time_t)(p->start_ns / NSEC_PER_SEC);
 	struct tm tm;
-	int r;
 
-	r = f->encode(p, &body);
-	if (r < 0)
-		return api_reply_error(c, r == -E2BIG ? 413 : 500,
-				       "ask for a shorter time, or for one process",
-				       "failed to write the profile as %s: %s", f->name,
-				       strerror(-r));
+	/* What plopctl tells at the end, whatever the format. */
+	snprintf(samples, sizeof(samples), "Plop-Samples: %" PRIu64, p->samples_total);
+	snprintf(lost, sizeof(lost), "Plop-Lost: %" PRIu64, tally_lost(&p->tally));
 	if (f->binary && gmtime_r(&start, &tm)) {
 		strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
 		snprintf(header, sizeof(header),
@@ -88,8 +84,18 @@ int api_reply_profile(struct api_call *c, const struct profile *p, const struct 
 			 f->extension);
 		headers[2] = header;
 	}
-	/* What plopctl tells at the end, whatever the format. */
-	snprintf(samples, sizeof(samples), "Plop-Samples: %" PRIu64, p->samples_total);
-	snprintf(lost, sizeof(lost), "Plop-Lost: %" PRIu64, tally_lost(&p->tally));
-	return api_reply(c, 200, f->content_type, &body, headers);
+	return api_reply(c, 200, f->content_type, body, headers);
+}
+
+int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f)
+{
+	_cleanup_buf_ struct buf body = {};
+	int r = f->encode(p, &body);
+
+	if (r < 0)
+		return api_reply_error(c, r == -E2BIG ? 413 : 500,
+				       "ask for a shorter time, or for one process",
+				       "failed to write the profile as %s: %s", f->name,
+				       strerror(-r));
+	return api_reply_encoded(c, p, f, &body);
 }

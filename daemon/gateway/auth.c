@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "gateway/check.h"
+#include "gateway/gateway.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define COOKIE         "plop_session"
+#define COOKIE_HOURS   24
+#define MAX_CHECKS     16
+#define MAX_EXPIRES_S  86400.0
+#define DEFAULT_EXPIRY 60 /* seconds, if plopd does not say */
+
+/* A request that waits for plopd's word on its token. */
+struct check {
+	struct gateway *gateway;
+	const struct api_request *request;
+	struct exchange *exchange;
+	char token[SESSION_TEXT_MAX];
+};
+
+static void reply_page(const struct api_request *q, unsigned int status, const char *title,
+		       const char *text)
+{
+	const char *const headers[] = { GATEWAY_PAGE_HEADERS, NULL };
+	_cleanup_buf_ struct buf body = {};
+
+	buf_printf(&body,
+		   "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>plop: "
+		   "%s</title></head>\n"
+		   "<body><h1>%s</h1>\n%s\n</body></html>\n",
+		   title, title, text);
+	api_reply(q->call, status, "text/html; charset=utf-8", &body, headers);
+}
+
+static void refuse(const struct api_request *q, bool bad_token)
+{
+	const char *const headers[] = { "WWW-Authenticate: Bearer realm=\"plop\"", NULL };
+	_cleanup_buf_ struct buf body = {};
+
+	if (gateway_is_page(q->path)) {
+		reply_page(q, 401,
+			   bad_token ? "This link is no longer good" : "This page needs a token",
+			   "<p>On the host, run</p>\n<pre>plopctl open</pre>\n<p>and follow the "
+			   "link that it prints.</p>");
+		return;
+	}
+	buf_printf(&body,
+		   "{\"error\":\"%s\",\"hint\":\"plopctl open prints an address with a token; or "
+		   "set token in plop.conf "
+		   "and send Authorization: Bearer\"}\n",
+		   bad_token ? "the token is not good, or no longer" : "a token is needed");
+	api_reply(q->call, 401, "application/json", &body, headers);
+}
+
+/* Puts a session in the place of the token: a cookie, and the same address without token. */
+static void redirect(struct gateway *g, const struct api_request *q)
+{
+	char id[65], cookie[192], location[64];
+	const char *const headers[] = { GATEWAY_PAGE_HEADERS, cookie, location, NULL };
+	_cleanup_buf_ struct buf body = {};
+
+	if (session_random(id, sizeof(id)) < 0) {
+		api_reply_error(q->call, 500, NULL, "no random number for a session");
+		return;
+	}
+	sessions_add(&g->cookies, id,
+		     clock_ns(CLOCK_BOOTTIME) + COOKIE_HOURS * 3600 * NSEC_PER_SEC);
+	snprintf(cookie, sizeof(cookie),
+		 "Set-Cookie: " COOKIE "=%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%d", id,
+		 COOKIE_HOURS * 3600);
+	/* Pages have no parameters of their own: what the viewer shows is behind the "#", which browsers keep. */
+	snprintf(location, sizeof(location), "Location: %s", q->path);
+	api_reply(q->call, 303, NULL, &body, headers);
+}
+
+static bool wants_session(const struct api_request *q)
+{
+	return api_parameter(q, "token") && streq(q->method, "GET") && gateway_is_page(q->path);
+}
+
+static void check_gone(void *ctx)
+{
+	struct check *c = ctx;
+
+	c->gateway->checks--;
+	upstream_cancel(c->exchange);
+	free(c);
+}
+
+static void check_done(int r, struct upstream_answer *a, void *ctx)
+{
+	struct check *c = ctx;
+	struct gateway *g = c->gateway;
+	const struct api_request *q = c->request;
+	double expires = DEFAULT_EXPIRY;
+	json_t *o;
+
+	g->checks--;
+	if (r < 0) {
+		if (gateway_is_page(q->path))
+			reply_page(q, 503, "plopd does not answer",
+				   "<p>It checks tokens. On the host, run</p>\n<pre>systemctl "
+				   "status plopd</pre>");
+		else
+			api_reply_error(q->call, 503, "on the host: systemctl status plopd",
+					"plopd does not answer, and it checks tokens: %s",
+					strerror(-r));
+	} else if (a->status != 200) {
+		if (a->status != 403)
+			log_warning("plopd does not check tokens for this user: HTTP status %u",
+				    a->status);
+		refuse(q, true);
+	} else {
+		o = json_loadb(a->body.data, a->body.size, 0, NULL);
+		if (json_is_number(json_object_get(o, "expires_s")))
+			expires = json_number_value(json_object_get(o, "expires_s"));
+		json_decref(o);
+		expires = expires > MAX_EXPIRES_S ? MAX_EXPIRES_S : expires > 0 ? expires : 0;
+		sessions_add(&g->tokens, c->token,
+			     clock_ns(CLOCK_BOOTTIME) + (uint64_t)(expires * 1e9));
+		if (wants_session(q))
+			redirect(g, q);
+		else
+			api_continue(q->call, true);
+	}
+	free(c);
+}
+
+/* Asks plopd. The answer comes later. */
+static void ask(struct gateway *g, const struct api_request *q, const char *token)
+{
+	static const struct upstream_callbacks callbacks = { .done = check_done };
+	char body[SESSION_TEXT_MAX + 32];
+	struct check *c;
+
+	if (!check_token_form(token)) {
+		refuse(q, true);
+		return;
+	}
+	if (g->checks >= MAX_CHECKS) {
+		api_reply_error(q->call, 503, "try again in a moment",
+				"too many tokens to be checked at once");
+		return;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		api_reply_error(q->call, 500, NULL, "out of memory");
+		return;
+	}
+	c->gateway = g;
+	c->request = q;
+	strcpy(c->token, token);
+	snprintf(body, sizeof(body), "{\"token\":\"%s\"}", token);
+	if (upstream_start(g->upstream, "POST", "/v1/tokens/check", body, 5, &callbacks, c,
+			   &c->exchange) < 0) {
+		free(c);
+		api_reply_error(q->call, 500, NULL, "out of memory");
+		return;
+	}
+	g->checks++;
+	api_defer(q, check_gone, c);
+}
+
+static const char *bearer(const struct api_request *q)
+{
+	const char *header = api_header(q, "Authorization");
+
+	return header && strncasecmp(header, "Bearer ", 7) == 0 ?
+		       header + 7 + strspn(header + 7, " ") :
+		       NULL;
+}
+
+int gateway_authorize(struct api_request *q, const char *const *headers, void *ctx)
+{
+	struct gateway *g = ctx;
+	const char *host = api_header(q, "Host"), *token = api_parameter(q, "token");
+	uint64_t now = clock_ns(CLOCK_BOOTTIME);
+	char id[80];
+
+	q->peer.trusted = false;
+	if (!check_host(host, g->listen.host, g->own_name)) {
+		api_reply_error(q->call, 403, "use the address that plopctl open prints",
+				"the Host header names another place");
+		return 1;
+	}
+	if (!check_origin(api_header(q, "Origin"), host)) {
+		api_reply_error(q->call, 403, NULL, "requests of other web pages are refused");
+		return 1;
+	}
+	if (!token)
+		token = bearer(q);
+	if (check_cookie(api_header(q, "Cookie"), COOKIE, id, sizeof(id)) &&
+	    sessions_has(&g->cookies, id, now))
+		q->peer.trusted = true;
+	else if (token && *g->config->token && check_secret(token, g->config->token))
+		q->peer.trusted = true;
+	else if (token && sessions_has(&g->tokens, token, now))
+		q->peer.trusted = true;
+	if (!q->peer.trusted) {
+		if (token)
+			ask(g, q, token);
+		else
+			refuse(q, false);
+		return 1;
+	}
+	if (!wants_session(q))
+		return 0;
+	redirect(g, q);
+	return 1;
+}

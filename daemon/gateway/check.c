@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <arpa/inet.h>
+#include <strings.h>
+
+#include "gateway/check.h"
+
+/* Host without port and brackets, in lower case. */
+static bool host_name(const char *host, char *buffer, size_t size)
+{
+	size_t n;
+
+	if (*host == '[') {
+		n = strcspn(++host, "]");
+		if (host[n] != ']' || (host[n + 1] != '\0' && host[n + 1] != ':'))
+			return false;
+	} else {
+		n = strcspn(host, ":");
+		if (host[n] == ':' && strspn(host + n + 1, "0123456789") != strlen(host + n + 1))
+			return false;
+	}
+	if (n == 0 || n >= size)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		buffer[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] + 32 : host[i]);
+	buffer[n] = '\0';
+	return true;
+}
+
+static bool is_address(const char *s, bool *ret_loopback, bool *ret_any)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	if (inet_pton(AF_INET, s, &v4) == 1) {
+		*ret_loopback = ntohl(v4.s_addr) >> 24 == 127;
+		*ret_any = v4.s_addr == 0;
+		return true;
+	}
+	if (inet_pton(AF_INET6, s, &v6) == 1) {
+		*ret_loopback = IN6_IS_ADDR_LOOPBACK(&v6);
+		*ret_any = IN6_IS_ADDR_UNSPECIFIED(&v6);
+		return true;
+	}
+	return false;
+}
+
+bool check_host(const char *host, const char *listen_host, const char *own_name)
+{
+	bool loopback, any, address;
+	char name[256];
+
+	if (!host || !host_name(host, name, sizeof(name)))
+		return false;
+	if (streq(name, "localhost") || strcasecmp(name, listen_host) == 0)
+		return true;
+	address = is_address(name, &loopback, &any);
+	if (address && loopback)
+		return true;
+	if (!is_address(listen_host, &loopback, &any) || !any)
+		return false;
+	return address || strcasecmp(name, own_name) == 0;
+}
+
+bool check_origin(const char *origin, const char *host)
+{
+	if (!origin)
+		return true;
+	if (!host)
+		return false;
+	/* https: behind a proxy that ends TLS. */
+	if (strncmp(origin, "http://", 7) == 0)
+		return strcasecmp(origin + 7, host) == 0;
+	return strncmp(origin, "https://", 8) == 0 && strcasecmp(origin + 8, host) == 0;
+}
+
+bool check_cookie(const char *header, const char *name, char *buffer, size_t size)
+{
+	size_t length = strlen(name);
+
+	while (header && *header) {
+		size_t n = strcspn(header, ";");
+
+		if (n > length && header[length] == '=' && strncmp(header, name, length) == 0) {
+			if (n - length - 1 >= size)
+				return false;
+			memcpy(buffer, header + length + 1, n - length - 1);
+			buffer[n - length - 1] = '\0';
+			return true;
+		}
+		header += n;
+		header += strspn(header, "; ");
+	}
+	return false;
+}
+
+bool check_secret(const char *given, const char *secret)
+{
+	size_t n = strlen(given), m = strlen(secret);
+	volatile unsigned char different = n != m || m == 0;
+
+	for (size_t i = 0; i < n; i++)
+		different |= (unsigned char)(given[i] ^ secret[m ? i % m : 0]);
+	return !different;
+}
+
+bool check_token_form(const char *token)
+{
+	size_t n = strlen(token);
+
+	return n >= 4 && n <= 256 &&
+	       strspn(token,
+		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=.") == n;
+}

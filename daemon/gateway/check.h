@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdbool.h>
+
+#include "util/macro.h"
+
+/* What a request's headers say, as pure functions. */
+
+/*
+ * May a browser have meant this server by Host? Loopback names and addresses, the address that is listened on, and,
+ * where that is all addresses, any address that is written as numbers and this host's name. A foreign name that a hostile DNS
+ * server has pointed here is none of them. host: the header's value, with or without port.
+ */
+bool check_host(const char *host, const char *listen_host, const char *own_name);
+
+/* Origin is absent (NULL), or the very place that Host names. */
+bool check_origin(const char *origin, const char *host);
+
+/* The value of a cookie into buffer; false: there is none, or it does not fit. header: "a=1; b=2". */
+bool check_cookie(const char *header, const char *name, char *buffer, size_t size);
+
+/* Equal, in a time that does not depend on where they differ (only on the length of given). */
+bool check_secret(const char *given, const char *secret);
+
+/* Something that plopd could have minted: 4 to 256 characters of base64url or hex. */
+bool check_token_form(const char *token);

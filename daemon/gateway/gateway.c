@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "gateway/assets.h"
+#include "gateway/gateway.h"
+#include "util/log.h"
+
+#define HEARTBEAT_S     10
+#define MAX_CONNECTIONS 64
+
+/* What plopd is asked. Every path needs a token: gateway_authorize() sees each request first. */
+static const struct api_route proxied[] = {
+	{ .method = "GET", .path = "/v1/status", .handle = gateway_proxy },
+	{ .method = "GET", .path = "/v1/processes", .handle = gateway_proxy },
+	{ .method = "GET", .path = "/v1/windows", .handle = gateway_proxy },
+	{ .method = "GET", .path = "/v1/profile", .handle = gateway_proxy },
+	{ .method = "GET", .path = "/v1/stream", .handle = gateway_proxy },
+	{ .method = "POST", .path = "/v1/recordings", .handle = gateway_proxy },
+	{ .method = "GET", .path = "/v1/recordings/*", .handle = gateway_proxy },
+	{ .method = "DELETE", .path = "/v1/recordings/*", .handle = gateway_proxy },
+	{ .method = "GET", .path = "/debug/pprof/profile", .handle = gateway_proxy },
+	{ .method = "GET", .path = "/metrics", .handle = gateway_proxy },
+};
+
+static int make_routes(struct gateway *g, struct api_options *options)
+{
+	size_t n = ARRAY_SIZE(proxied);
+
+	g->routes = calloc(n + viewer_nfiles, sizeof(*g->routes));
+	if (!g->routes)
+		return -ENOMEM;
+	memcpy(g->routes, proxied, sizeof(proxied));
+	for (size_t i = 0; i < viewer_nfiles; i++)
+		g->routes[n++] = (struct api_route){ .method = "GET",
+						     .path = viewer_files[i].path,
+						     .handle = gateway_asset };
+	options->routes = g->routes;
+	options->nroutes = n;
+	return 0;
+}
+
+/* Where a browser on this host reaches what listens on listen. */
+static void make_url(struct gateway *g)
+{
+	const char *host = g->listen.host;
+
+	if (streq(host, "0.0.0.0") || streq(host, "::"))
+		host = "127.0.0.1";
+	snprintf(g->url, sizeof(g->url), strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u",
+		 host, g->listen.port);
+}
+
+static void registered(int r, struct upstream_answer *a, void *ctx)
+{
+	struct gateway *g = ctx;
+	bool now = r >= 0 && a->status < 300;
+
+	g->registration = NULL;
+	if (now && !g->registered)
+		log_info("plopd answers at %s", g->config->socket);
+	else if (!now && r >= 0)
+		log_warning("plopd does not take this gateway on (HTTP status %u): is its user in "
+			    "group plop?",
+			    a->status);
+	else if (!now && g->registered)
+		log_warning("plopd does not answer at %s: %s; serving what plop.db holds",
+			    g->config->socket, strerror(-r));
+	g->registered = now;
+}
+
+/* plopd tells plopctl where the viewer is, and drops what has not been heard of for a while. */
+static int on_heartbeat(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	static const struct upstream_callbacks callbacks = { .done = registered };
+	struct gateway *g = ctx;
+	char body[sizeof(g->url) + 16];
+
+	snprintf(body, sizeof(body), "{\"url\":\"%s\"}", g->url);
+	if (!g->registration &&
+	    upstream_start(g->upstream, "POST", "/v1/gateway", body, HEARTBEAT_S - 1, &callbacks, g,
+			   &g->registration) < 0)
+		log_warning("Failed to register with plopd: out of memory");
+	sd_event_source_set_time_relative(source, HEARTBEAT_S * USEC_PER_SEC);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static int set_up(struct gateway *g, int listen_fd)
+{
+	struct api_options options = { .ctx = g,
+				       .authorize = gateway_authorize,
+				       .max_connections = MAX_CONNECTIONS };
+	int r;
+
+	if (gethostname(g->own_name, sizeof(g->own_name) - 1) < 0)
+		return -errno;
+	make_url(g);
+	r = make_routes(g, &options);
+	if (r < 0)
+		return r;
+	r = upstream_new(g->loop, g->config->socket, &g->upstream);
+	if (r < 0)
+		return r;
+	r = worker_new(g->loop, &g->worker);
+	if (r < 0)
+		return r;
+	r = sd_event_add_time(g->loop, &g->heartbeat, CLOCK_MONOTONIC, 0, 100 * USEC_PER_MSEC,
+			      on_heartbeat, g);
+	if (r < 0)
+		return r;
+	return api_server_new(g->loop, listen_fd, &options, &g->server);
+}
+
+int gateway_new(sd_event *loop, const struct config *config, const struct parsed_address *listen,
+		int listen_fd, struct gateway **ret)
+{
+	_cleanup_(gateway_freep) struct gateway *g = calloc(1, sizeof(*g));
+	int r;
+
+	if (!g)
+		return -ENOMEM;
+	g->loop = sd_event_ref(loop);
+	g->config = config;
+	g->listen = *listen;
+	r = set_up(g, listen_fd);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(g);
+	return 0;
+}
+
+void gateway_free(struct gateway *g)
+{
+	if (!g)
+		return;
+	/* The server first: it tells everything that waits that its client is gone. */
+	api_server_free(g->server);
+	worker_free(g->worker);
+	upstream_free(g->upstream);
+	sd_event_source_disable_unref(g->heartbeat);
+	sd_event_unref(g->loop);
+	free(g->routes);
+	free(g);
+}

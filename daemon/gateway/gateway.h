@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "api/api.h"
+#include "config/config.h"
+#include "gateway/session.h"
+#include "gateway/upstream.h"
+#include "gateway/worker.h"
+#include "util/parse.h"
+
+/*
+ * plop-gateway: the viewer's files and the API on a TCP port, for whoever has a token. It asks plopd for everything; while
+ * plopd is down it answers from plop.db what can be answered from there.
+ */
+struct gateway {
+	sd_event *loop;
+	const struct config *config;
+	struct parsed_address listen;
+	char own_name[256]; /* of this host, for check_host() */
+	char url[320];      /* "http://127.0.0.1:7567" */
+	struct upstream *upstream;
+	struct worker *worker;
+	struct api_server *server;
+	struct api_route *routes;
+	struct sessions cookies; /* sessions */
+	struct sessions tokens;  /* that plopd has vouched for */
+	unsigned int checks;     /* tokens that plopd is asked about just now */
+	sd_event_source *heartbeat;
+	struct exchange *registration; /* under way, or NULL */
+	bool registered;
+};
+
+/* listen_fd: a listening socket (taken over). listen: what it is bound to, for the URL and the Host header. */
+int gateway_new(sd_event *loop, const struct config *config, const struct parsed_address *listen,
+		int listen_fd, struct gateway **ret);
+void gateway_free(struct gateway *g);
+DEFINE_FREEP(struct gateway, gateway_free)
+
+/* Private to the room. */
+int gateway_authorize(struct api_request *q, const char *const *headers, void *ctx);
+void gateway_asset(const struct api_request *q, void *ctx);
+bool gateway_is_page(const char *path);
+/* The headers that go with the viewer's files; NULL-terminated, extra (may be NULL) last. */
+#define GATEWAY_PAGE_HEADERS                                                                 \
+	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; " \
+	"connect-src 'self'; "                                                               \
+	"img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'self'", \
+		"Referrer-Policy: no-referrer"
+void gateway_proxy(const struct api_request *q, void *ctx);
+/* Without plopd; r: why it cannot be asked. */
+void gateway_offline(const struct gateway *g, const struct api_request *q, int r);

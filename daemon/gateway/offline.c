@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "api/query.h"
+#include "gateway/gateway.h"
+#include "store/store.h"
+
+/* What can be said without plopd: from plop.db, on the worker. */
+
+#define MAX_WINDOWS 20000
+
+enum question {
+	ASK_STATUS,
+	ASK_WINDOWS,
+	ASK_PROFILE,
+};
+
+struct offline_job {
+	struct worker_job job;
+	const struct gateway *gateway;
+	enum question question;
+	struct api_call *call; /* NULL: the client is gone */
+	struct api_query query;
+	char down[256]; /* why plopd cannot be asked */
+
+	/* filled by the worker */
+	int r;
+	char *error; /* owned */
+	json_t *json;
+	struct profile *profile;
+	struct buf encoded;
+};
+
+static int run_status(struct offline_job *j, struct store_reader *reader)
+{
+	struct store_facts facts = {};
+	json_t *store;
+	int r = 0;
+
+	if (reader)
+		r = store_reader_facts(reader, &facts);
+	if (r < 0)
+		return r;
+	store = json_pack("{s:s, s:I, s:I, s:o}", "path", j->gateway->config->state_dir, "bytes",
+			  (json_int_t)facts.bytes, "windows", (json_int_t)facts.windows, "oldest",
+			  facts.oldest_ns ? json_real((double)facts.oldest_ns / 1e9) : json_null());
+	if (!store)
+		return -ENOMEM;
+	json_object_set_new(store, "error", j->error ? json_string(j->error) : json_null());
+	j->json = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s}", "version", PLOP_VERSION, "mode",
+			    "offline", "error", j->down, "hint",
+			    "on the host: systemctl status plopd", "store", store, "gateway",
+			    j->gateway->url);
+	return j->json ? 0 : -ENOMEM;
+}
+
+static int run_windows(struct offline_job *j, struct store_reader *reader)
+{
+	json_t *windows;
+	int r = store_windows(reader, j->query.from_ns, j->query.to_ns, MAX_WINDOWS, &windows);
+
+	if (r < 0)
+		return r;
+	j->json = json_pack("{s:o}", "windows", windows);
+	return j->json ? 0 : -ENOMEM;
+}
+
+static int run_profile(struct offline_job *j, struct store_reader *reader)
+{
+	int r = store_profile(reader, j->query.from_ns, j->query.to_ns, &j->query.selectors,
+			      &j->profile);
+
+	return r < 0 ? r : j->query.format->encode(j->profile, &j->encoded);
+}
+
+static void run(struct worker_job *job)
+{
+	struct offline_job *j = (struct offline_job *)job;
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+
+	/* Anew each time: plopd may have come, written, and gone since. */
+	j->r = store_reader_open(j->gateway->config->state_dir, &reader, &j->error);
+	if (j->question == ASK_STATUS)
+		j->r = run_status(j, j->r < 0 ? NULL : reader);
+	else if (j->r >= 0)
+		j->r = j->question == ASK_WINDOWS ? run_windows(j, reader) : run_profile(j, reader);
+}
+
+static void reply(struct offline_job *j)
+{
+	if (j->r == -ENOENT || j->r == -EPROTO || j->r == -EACCES)
+		api_reply_error(j->call, 503, "on the host: systemctl status plopd", "%s, and %s",
+				j->down, j->error ? j->error : "plop.db cannot be read");
+	else if (j->r < 0)
+		api_reply_error(j->call, 500, NULL, "failed to read plop.db: %s",
+				j->error ? j->error : strerror(-j->r));
+	else if (j->json)
+		api_reply_json(j->call, 200, TAKE_PTR(j->json));
+	else
+		api_reply_encoded(j->call, j->profile, j->query.format, &j->encoded);
+}
+
+static void job_free(struct offline_job *j)
+{
+	api_query_done(&j->query);
+	free(j->error);
+	json_decref(j->json);
+	profile_free(j->profile);
+	buf_free(&j->encoded);
+	free(j);
+}
+
+static void done(struct worker_job *job)
+{
+	struct offline_job *j = (struct offline_job *)job;
+
+	if (j->call)
+		reply(j);
+	job_free(j);
+}
+
+static void on_gone(void *ctx)
+{
+	struct offline_job *j = ctx;
+
+	j->call = NULL;
+}
+
+static int question_of(const struct api_request *q)
+{
+	if (!streq(q->method, "GET"))
+		return -ENOENT;
+	if (streq(q->path, "/v1/status"))
+		return ASK_STATUS;
+	if (streq(q->path, "/v1/windows"))
+		return ASK_WINDOWS;
+	return streq(q->path, "/v1/profile") ? ASK_PROFILE : -ENOENT;
+}
+
+void gateway_offline(const struct gateway *g, const struct api_request *q, int r)
+{
+	int question = question_of(q);
+	struct api_query query;
+	struct offline_job *j;
+
+	if (question < 0) {
+		api_reply_error(q->call, 503, "on the host: systemctl status plopd",
+				"plopd does not answer at %s: %s", g->config->socket, strerror(-r));
+		return;
+	}
+	if (api_query_from_request(q, &query) < 0)
+		return;
+	j = calloc(1, sizeof(*j));
+	if (!j) {
+		api_query_done(&query);
+		api_reply_error(q->call, 500, NULL, "out of memory");
+		return;
+	}
+	j->job = (struct worker_job){ .run = run, .done = done };
+	j->gateway = g;
+	j->question = (enum question)question;
+	j->query = query;
+	snprintf(j->down, sizeof(j->down), "plopd does not answer at %.128s: %s", g->config->socket,
+		 strerror(-r));
+	if (worker_submit(g->worker, &j->job) < 0) {
+		job_free(j);
+		api_reply_error(q->call, 503, "try again in a moment", "too many requests at once");
+		return;
+	}
+	j->call = api_defer(q, on_gone, j);
+}

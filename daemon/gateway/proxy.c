@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <curl/curl.h>
+
+#include "api/query.h"
+#include "gateway/gateway.h"
+
+/* Passes a request on to plopd, and its answer back. */
+
+struct proxied {
+	struct gateway *gateway;
+	const struct api_request *request;
+	struct api_call *call;
+	struct exchange *exchange;
+	bool streaming; /* the stream to the client has begun */
+};
+
+/* Of one event; a call graph of a large host. */
+#define MAX_EVENT API_STREAM_BYTES
+
+static void on_gone(void *ctx)
+{
+	struct proxied *p = ctx;
+
+	upstream_cancel(p->exchange);
+	free(p);
+}
+
+static void escape(struct buf *b, const char *text)
+{
+	char *escaped = curl_easy_escape(NULL, text, 0);
+
+	if (escaped)
+		buf_puts(b, escaped);
+	else
+		b->error = -ENOMEM;
+	curl_free(escaped);
+}
+
+/* The request's target anew, without the token, which is the gateway's own. */
+static char *make_target(const struct api_request *q)
+{
+	_cleanup_buf_ struct buf b = {};
+	const char *p = q->path;
+	char separator = '?';
+
+	while (*p) {
+		size_t n = strcspn(p + 1, "/");
+		char component[512];
+
+		if (n >= sizeof(component))
+			return NULL;
+		memcpy(component, p + 1, n);
+		component[n] = '\0';
+		buf_putc(&b, '/');
+		escape(&b, component);
+		p += n + 1;
+	}
+	for (size_t i = 0; i < q->nparameters; i++) {
+		if (streq(q->parameters[i].key, "token"))
+			continue;
+		buf_putc(&b, separator);
+		separator = '&';
+		escape(&b, q->parameters[i].key);
+		buf_putc(&b, '=');
+		escape(&b, q->parameters[i].value);
+	}
+	return buf_string(&b);
+}
+
+/* The end of the first whole event in the buffer, 0: there is none. */
+static size_t event_end(const struct buf *b)
+{
+	const char *p = b->size ? memmem(b->data, b->size, "\n\n", 2) : NULL;
+
+	return p ? (size_t)(p - b->data) + 2 : 0;
+}
+
+static int on_stream_data(struct upstream_answer *a, void *ctx)
+{
+	struct proxied *p = ctx;
+	size_t n;
+	int r;
+
+	/* An error comes as JSON: collect it. */
+	if (a->status != 200)
+		return 0;
+	if (!p->streaming) {
+		r = api_stream_begin(p->call);
+		if (r < 0)
+			return r;
+		p->streaming = true;
+	}
+	while ((n = event_end(&a->body)) > 0) {
+		r = api_stream_raw(p->call, a->body.data, n);
+		if (r == -ENOMEM)
+			return r;
+		upstream_consume(a, n);
+	}
+	return a->body.size > MAX_EVENT ? -E2BIG : 0;
+}
+
+static bool is_down(int r)
+{
+	return r == -ECONNREFUSED || r == -ENOENT || r == -EACCES || r == -ETIMEDOUT;
+}
+
+static void on_done(int r, struct upstream_answer *a, void *ctx)
+{
+	struct proxied *p = ctx;
+	const char *const headers[] = { a->disposition, NULL };
+
+	if (p->streaming)
+		api_stream_end(p->call);
+	else if (is_down(r))
+		gateway_offline(p->gateway, p->request, r);
+	else if (r < 0)
+		api_reply_error(p->call, 502, "on the host: journalctl -u plopd",
+				"plopd did not finish its answer: %s", strerror(-r));
+	else if (a->status == 401 || a->status == 403)
+		/* plopd's no to the gateway, not to the token that the client has shown. */
+		api_reply_error(p->call, 502, "the user of plop-gateway must be in group plop",
+				"plopd does not trust plop-gateway");
+	else
+		api_reply(p->call, a->status,
+			  *a->content_type ? a->content_type : "application/json", &a->body,
+			  headers);
+	free(p);
+}
+
+/* Longer than plopd takes to answer at most. */
+static unsigned int timeout_of(const struct api_request *q)
+{
+	if (streq(q->path, "/v1/stream"))
+		return 0;
+	return streq(q->path, "/debug/pprof/profile") ? API_MAX_SECONDS + 30 : 60;
+}
+
+void gateway_proxy(const struct api_request *q, void *ctx)
+{
+	static const struct upstream_callbacks whole = { .done = on_done };
+	static const struct upstream_callbacks stream = { .data = on_stream_data, .done = on_done };
+	struct gateway *g = ctx;
+	_cleanup_free_ char *target = make_target(q);
+	struct proxied *p = calloc(1, sizeof(*p));
+	int r = -ENOMEM;
+
+	if (p && target) {
+		p->gateway = g;
+		p->request = q;
+		r = upstream_start(g->upstream, q->method, target,
+				   streq(q->method, "POST") ? q->body : NULL, timeout_of(q),
+				   streq(q->path, "/v1/stream") ? &stream : &whole, p,
+				   &p->exchange);
+	}
+	if (r < 0) {
+		free(p);
+		api_reply_error(q->call, 500, NULL, "failed to ask plopd: %s", strerror(-r));
+		return;
+	}
+	p->call = api_defer(q, on_gone, p);
+}

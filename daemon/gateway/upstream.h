@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "util/buf.h"
+
+/* HTTP to plopd's Unix socket, many exchanges at once, inside the loop (libcurl's multi interface). */
+struct upstream;
+int upstream_new(sd_event *loop, const char *socket, struct upstream **ret);
+/* Ends all exchanges without calling their done(). */
+void upstream_free(struct upstream *u);
+DEFINE_FREEP(struct upstream, upstream_free)
+
+struct upstream_answer {
+	unsigned int status;
+	const char *content_type; /* "" if there was none */
+	char *disposition;        /* "Content-Disposition: ..." or NULL */
+	struct buf body;          /* done() may take it; a stream's is what data() left */
+};
+
+struct upstream_callbacks {
+	/*
+	 * NULL: collect the whole body. Else called whenever there is more: takes what it wants off the front of the body
+	 * by upstream_consume(); negative ends the exchange.
+	 */
+	int (*data)(struct upstream_answer *a, void *ctx);
+	/* Once, at the end. r: 0, or why there is no answer: -ECONNREFUSED and the like if plopd is down. */
+	void (*done)(int r, struct upstream_answer *a, void *ctx);
+};
+
+struct exchange;
+/* body: JSON or NULL. timeout_s: 0 is none. */
+int upstream_start(struct upstream *u, const char *method, const char *target, const char *body,
+		   unsigned int timeout_s, const struct upstream_callbacks *callbacks, void *ctx,
+		   struct exchange **ret);
+/* done() will not be called. */
+void upstream_cancel(struct exchange *e);
+void upstream_consume(struct upstream_answer *a, size_t size);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+#include <curl/curl.h>
+#include <netdb.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+
+#include "gateway/gateway.h"
+#include "util/log.h"
+
+/* plop-gateway: the program with the network and without privileges. Here: options, the listening socket, the loop. */
+
+struct options {
+	char *config_file, *listen, *socket, *state_dir; /* argv's */
+	bool debug;
+};
+
+static error_t on_option(int key, char *value, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case 'C':
+		o->config_file = value;
+		return 0;
+	case 'L':
+		o->listen = value;
+		return 0;
+	case 'S':
+		o->socket = value;
+		return 0;
+	case 'D':
+		o->state_dir = value;
+		return 0;
+	case 'd':
+		o->debug = true;
+		return 0;
+	case 'V':
+		puts("plop-gateway " PLOP_VERSION);
+		exit(EXIT_SUCCESS);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int load_config(const struct options *o, struct config **ret)
+{
+	const struct {
+		const char *section, *key, *value;
+	} overrides[] = {
+		{ "gateway", "listen", o->listen },
+		{ "plopd", "socket", o->socket },
+		{ "plopd", "state_dir", o->state_dir },
+	};
+	_cleanup_(config_freep) struct config *c = NULL;
+	_cleanup_free_ char *error = NULL;
+	int r;
+
+	r = config_new(&c);
+	if (r >= 0)
+		r = config_load(c, o->config_file, false, &error);
+	for (size_t i = 0; i < ARRAY_SIZE(overrides) && r >= 0; i++)
+		if (overrides[i].value)
+			r = config_set(c, overrides[i].section, overrides[i].key,
+				       overrides[i].value, &error);
+	if (r < 0) {
+		log_error("configuration: %s", error ? error : strerror(-r));
+		return r;
+	}
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+static int bind_one(const struct addrinfo *a)
+{
+	_cleanup_close_ int fd = -EBADF;
+	int one = 1;
+
+	fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+/* The listening socket, or a negative errno; it has complained. */
+static int open_socket(const char *text, const struct parsed_address *address)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+					.ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+	struct addrinfo *found = NULL;
+	char port[8];
+	int r, fd;
+
+	/* Socket activation: systemd has bound it. */
+	r = sd_listen_fds(1);
+	if (r == 1 && sd_is_socket(SD_LISTEN_FDS_START, AF_UNSPEC, SOCK_STREAM, 1) > 0)
+		return SD_LISTEN_FDS_START;
+	snprintf(port, sizeof(port), "%u", address->port);
+	r = getaddrinfo(address->host, port, &hints, &found);
+	if (r != 0) {
+		log_error("cannot listen on %s: %s; see --listen and listen in plop.conf", text,
+			  gai_strerror(r));
+		return -EADDRNOTAVAIL;
+	}
+	fd = bind_one(found);
+	freeaddrinfo(found);
+	if (fd == -EADDRINUSE)
+		log_error(
+			"cannot listen on %s: the port is in use; --listen ADDR:PORT takes another",
+			text);
+	else if (fd < 0)
+		log_error("cannot listen on %s: %s; see --listen and listen in plop.conf", text,
+			  strerror(-fd));
+	return fd;
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
+{
+	sd_notify(0, "STOPPING=1");
+	log_info("stopping");
+	return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static int serve(const struct config *config)
+{
+	_cleanup_(sd_event_unrefp) sd_event *loop = NULL;
+	_cleanup_(gateway_freep) struct gateway *g = NULL;
+	_cleanup_close_ int fd = -EBADF;
+	struct parsed_address address;
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	r = parse_address(config->listen, &address);
+	if (r < 0)
+		return log_error_r(r, "cannot listen on %s", config->listen);
+	fd = open_socket(config->listen, &address);
+	if (fd < 0)
+		return fd;
+	r = sd_event_default(&loop);
+	if (r >= 0)
+		r = sd_event_add_signal(loop, NULL, SIGTERM, on_signal, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(loop, NULL, SIGINT, on_signal, NULL);
+	if (r >= 0)
+		r = sd_event_set_watchdog(loop, true);
+	if (r >= 0)
+		r = gateway_new(loop, config, &address, fd, &g);
+	if (r < 0)
+		return log_error_r(r, "cannot start");
+	TAKE_FD(fd); /* the server's */
+	sd_notifyf(0, "READY=1\nSTATUS=Serving %s", g->url);
+	log_info("serving %s", g->url);
+	r = sd_event_loop(loop);
+	return r < 0 ? log_error_r(r, "the event loop failed") : 0;
+}
+
+int main(int argc, char *argv[])
+{
+	static const struct argp_option options[] = {
+		{ "config", 'C', "FILE", 0, "Configuration, default " CONFIG_DEFAULT_FILE, 0 },
+		{ "listen", 'L', "ADDR:PORT", 0, "Where to listen, default 127.0.0.1:7567", 0 },
+		{ "socket", 'S', "PATH", 0, "plopd's socket, default /run/plop/plopd.sock", 0 },
+		{ "state-dir", 'D', "DIR", 0, "Directory of plop.db, default /var/lib/plop", 0 },
+		{ "debug", 'd', NULL, 0, "Log more", 1 },
+		{ "version", 'V', NULL, 0, "Print the version", -1 },
+		{}
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = on_option,
+		.doc = "Serve plop's viewer and HTTP API on a TCP port.\v"
+		       "It needs no privilege but to read plop.db and to use plopd's socket (group "
+		       "plop). Who asks needs a token: "
+		       "plopctl open prints an address with one. See plop-gateway(8).",
+	};
+	_cleanup_(config_freep) struct config *config = NULL;
+	struct options o = {};
+	int r;
+
+	log_init("plop-gateway", LOG_LEVEL_INFO);
+	argp_err_exit_status = 2;
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	if (o.debug)
+		log_set_max_level(LOG_LEVEL_DEBUG);
+	if (curl_global_init(CURL_GLOBAL_ALL) != 0) {
+		log_error("cannot set libcurl up");
+		return EXIT_FAILURE;
+	}
+	r = load_config(&o, &config);
+	if (r >= 0)
+		r = serve(config);
+	curl_global_cleanup();
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
