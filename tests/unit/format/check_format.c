@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "format/format.h"
+#include "known.h"
+
+static char *encode(const struct profile *p, const char *format)
+{
+	_cleanup_buf_ struct buf b = {};
+	const struct format *f = format_find(format);
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(f->encode(p, &b), 0);
+	return buf_string(&b);
+}
+
+/* The golden file of a format, in which VERSION stands for plop's. Owned by the caller. */
+static char *golden(const char *format)
+{
+	_cleanup_buf_ struct buf b = {};
+	_cleanup_fclose_ FILE *f = NULL;
+	_cleanup_free_ char *raw = NULL;
+	char path[512], *version;
+	ssize_t size;
+	size_t room = 0;
+
+	snprintf(path, sizeof(path), "%s/golden/known.%s", PLOP_TEST_DATA, format);
+	f = fopen(path, "r");
+	ck_assert_msg(f != NULL, "%s", path);
+	size = getdelim(&raw, &room, '\0', f);
+	ck_assert_int_gt(size, 0);
+	version = strstr(raw, "VERSION");
+	if (version) {
+		buf_append(&b, raw, (size_t)(version - raw));
+		buf_puts(&b, PLOP_VERSION);
+		version += strlen("VERSION");
+	}
+	buf_puts(&b, version ? version : raw);
+	return buf_string(&b);
+}
+
+START_TEST(as_the_golden_files)
+{
+	static const char *const names[] = { "collapsed", "speedscope", "plop", "json" };
+	_cleanup_(profile_freep) struct profile *p = known_profile();
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *got = encode(p, names[i]), *want = golden(names[i]);
+
+		ck_assert_str_eq(got, want);
+	}
+}
+END_TEST
+
+START_TEST(empty_profiles)
+{
+	static const struct {
+		const char *format, *end;
+	} cases[] = {
+		{ "collapsed", "" },
+		{ "plop", "{}\n" },
+		{ "speedscope", "\"shared\":{\"frames\":[]},\"profiles\":[]}" },
+		{ "json", "\"samples\":0,\"processes\":[],\"nodes\":[],\"edges\":[]}" },
+	};
+	_cleanup_(profile_freep) struct profile *p = NULL;
+
+	ck_assert_int_eq(profile_new(0, 0, &p), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *s = encode(p, cases[i].format);
+		size_t size = strlen(s), end = strlen(cases[i].end);
+
+		ck_assert_uint_ge(size, end);
+		ck_assert_str_eq(s + size - end, cases[i].end);
+	}
+}
+END_TEST
+
+/* What differs in the profile can read the same in a file; a reader of the plop format would keep only one. */
+START_TEST(keys_that_read_the_same_are_merged)
+{
+	_cleanup_free_ char *collapsed = NULL, *plop = NULL;
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	struct process_info info = known_process(1, "x");
+	uint32_t process;
+
+	ck_assert_int_eq(profile_new(0, 100, &p), 0);
+	ck_assert_int_eq(profile_process(p, &info, "", &process), 0);
+	known_add(p, process, 1, (uint32_t[]){ known_frame(p, "f\xff", "x.py", 1, 9) }, 1, 1);
+	known_add(p, process, 1, (uint32_t[]){ known_frame(p, "f\xfe", "x.py", 1, 9) }, 1, 2);
+	known_add(p, process, 1, (uint32_t[]){ known_frame(p, "f\xfe", "x.py", 2, 9) }, 1, 4);
+	/* A stack without frames has no line, but is a key. */
+	known_add(p, process, 1, NULL, 0, 8);
+	collapsed = encode(p, "collapsed");
+	ck_assert_str_eq(collapsed, "f\xef\xbf\xbd (x.py:9) 7\n");
+	plop = encode(p, "plop");
+	ck_assert_str_eq(plop, "{(): 8, (('x.py', 9, 'f\\ufffd'),): 7}\n");
+}
+END_TEST
+
+START_TEST(order_does_not_depend_on_ids)
+{
+	static const char *const names[] = { "collapsed", "plop" };
+	_cleanup_(profile_freep) struct profile *p = known_profile(), *other = NULL;
+	struct process_info info = known_process(200, "say \"hi\"");
+	uint32_t process;
+
+	ck_assert_int_eq(profile_new(0, 100, &other), 0);
+	ck_assert_int_eq(profile_process(other, &info, "3.13.0", &process), 0);
+	known_frame(other, HOSTILE_UNICODE, "/srv/\xc3\xbc.py", 9, 11);
+	ck_assert_int_eq(profile_merge(other, p), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *a = encode(p, names[i]), *b = encode(other, names[i]);
+
+		ck_assert_str_eq(a, b);
+	}
+}
+END_TEST
+
+START_TEST(formats_are_found_by_name)
+{
+	_cleanup_buf_ struct buf names = {};
+	_cleanup_free_ char *s = NULL;
+
+	ck_assert_ptr_null(format_find(""));
+	ck_assert_ptr_null(format_find("PPROF"));
+	for (size_t i = 0; i < nformats; i++) {
+		ck_assert_ptr_eq(format_find(formats[i].name), &formats[i]);
+		buf_printf(&names, "%s%s", i ? ", " : "", formats[i].name);
+	}
+	s = buf_string(&names);
+	ck_assert_str_eq(format_names(), s);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("format/format");
+	TCase *t = tcase_create("format");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, as_the_golden_files);
+	tcase_add_test(t, empty_profiles);
+	tcase_add_test(t, keys_that_read_the_same_are_merged);
+	tcase_add_test(t, order_does_not_depend_on_ids);
+	tcase_add_test(t, formats_are_found_by_name);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
