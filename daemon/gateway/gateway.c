@@ -60,9 +60,10 @@ static void registered(int r, struct upstream_answer *a, void *ctx)
 		log_warning("plopd does not take this gateway on (HTTP status %u): is its user in "
 			    "group plop?",
 			    a->status);
-	else if (!now && g->registered)
+	else if (!now && (g->registered || !g->said_down))
 		log_warning("plopd does not answer at %s: %s; serving what plop.db holds",
 			    g->config->socket, strerror(-r));
+	g->said_down = !now;
 	g->registered = now;
 }
 

@@ -27,7 +27,7 @@ struct gateway {
 	unsigned int checks;     /* tokens that plopd is asked about just now */
 	sd_event_source *heartbeat;
 	struct exchange *registration; /* under way, or NULL */
-	bool registered;
+	bool registered, said_down;
 };
 
 /* listen_fd: a listening socket (taken over). listen: what it is bound to, for the URL and the Host header. */

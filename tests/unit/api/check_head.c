@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "api/api.h"
+#include "api/head.h"
+
+#define HOST "Host: localhost\r\n"
+
+static int check(const char *s, unsigned int *status)
+{
+	struct head_problem p = {};
+	int r = head_check(s, strlen(s), &p);
+
+	*status = p.status;
+	return r;
+}
+
+START_TEST(whole_heads)
+{
+	static const char *const good[] = {
+		"GET / HTTP/1.1\r\n" HOST "\r\n",
+		"GET / HTTP/1.0\r\n\r\n",
+		"POST /v1/recordings HTTP/1.1\r\n" HOST "Content-Length: 12\r\n\r\nwhatever",
+		"POST /v1/recordings HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked\r\n\r\n",
+		"GET /v1/profile?comm=a%20b&pid=1 HTTP/1.1\r\n" HOST "Accept:\r\nX:  \t \r\n\r\n",
+		"GET / HTTP/1.1\r\nhOST: [::1]:7567\r\nX-Name: \xc3\xa4\r\n\r\n",
+	};
+	unsigned int status;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		ck_assert_msg(check(good[i], &status) == 1, "%s", good[i]);
+}
+END_TEST
+
+START_TEST(every_prefix_waits_for_more)
+{
+	const char *s = "GET /v1/status HTTP/1.1\r\n" HOST "Accept: */*\r\n\r\n";
+	struct head_problem p;
+
+	for (size_t n = 0; n < strlen(s); n++)
+		ck_assert_int_eq(head_check(s, n, &p), 0);
+	ck_assert_int_eq(head_check(s, strlen(s), &p), 1);
+}
+END_TEST
+
+START_TEST(garbage_has_a_status)
+{
+	static const struct {
+		const char *text;
+		unsigned int status;
+	} bad[] = {
+		{ "\x16\x03\x01", 400 },
+		{ "get / HTTP/1.1\r\n", 400 },
+		{ " GET / HTTP/1.1\r\n", 400 },
+		{ "GETGETGETGETGETGET / HTTP/1.1\r\n", 400 },
+		{ "GET\r\n", 400 },
+		{ "GET /\r\n", 400 },
+		{ "GET http://x/ HTTP/1.1\r\n", 400 },
+		{ "GET * HTTP/1.1\r\n", 400 },
+		{ "GET / HTTP/1.1\n", 400 },
+		{ "GET / HTTQ/1.1\r\n", 400 },
+		{ "GET / HTTP/1.12\r\n", 400 },
+		{ "GET / HTTP/2.0\r\n", 505 },
+		{ "GET /\x7f HTTP/1.1\r\n", 400 },
+		{ "GET /\xc3\xa4 HTTP/1.1\r\n", 400 },
+		{ "GET /?a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a&a "
+		  "HTTP/1.1\r\n",
+		  400 },
+		{ "GET / HTTP/1.1\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\n" HOST HOST, 400 },
+		{ "GET / HTTP/1.1\r\n: x\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nX : x\r\n", 400 },
+		{ "GET / HTTP/1.1\r\n folded\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nX\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nX: a\x01\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nX: a\rb\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nContent-Length: -1\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nContent-Length: 1, 1\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nContent-Length:\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nContent-Length: 9999999999999999999\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n", 501 },
+	};
+	unsigned int status;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		ck_assert_msg(check(bad[i].text, &status) == -EBADMSG, "%s", bad[i].text);
+		ck_assert_msg(status == bad[i].status, "%s: %u", bad[i].text, status);
+	}
+}
+END_TEST
+
+START_TEST(nul_bytes_are_garbage)
+{
+	static const char in_target[] = "GET /a\0b HTTP/1.1\r\n";
+	static const char in_header[] = "GET / HTTP/1.1\r\nX: a\0b\r\n";
+	struct head_problem p;
+
+	ck_assert_int_eq(head_check(in_target, sizeof(in_target) - 1, &p), -EBADMSG);
+	ck_assert_int_eq(head_check(in_header, sizeof(in_header) - 1, &p), -EBADMSG);
+}
+END_TEST
+
+START_TEST(sizes_are_bounded)
+{
+	static char text[API_MAX_HEAD + 1];
+	struct head_problem p = {};
+	size_t n;
+
+	/* A target without end is refused long before the head's maximum. */
+	memset(text, 'a', sizeof(text));
+	memcpy(text, "GET /", 5);
+	ck_assert_int_eq(head_check(text, HEAD_MAX_TARGET, &p), 0);
+	ck_assert_int_eq(head_check(text, HEAD_MAX_TARGET + 100, &p), -EBADMSG);
+	ck_assert_uint_eq(p.status, 414);
+	memcpy(text + HEAD_MAX_TARGET + 6, " HTTP/1.1\r\n", 11);
+	ck_assert_int_eq(head_check(text, HEAD_MAX_TARGET + 17, &p), -EBADMSG);
+	ck_assert_uint_eq(p.status, 414);
+
+	/* A header without end. */
+	memset(text, 'a', sizeof(text));
+	memcpy(text, "GET / HTTP/1.1\r\nX: ", 19);
+	ck_assert_int_eq(head_check(text, API_MAX_HEAD - 1, &p), 0);
+	ck_assert_int_eq(head_check(text, API_MAX_HEAD, &p), -EBADMSG);
+	ck_assert_uint_eq(p.status, 431);
+
+	/* Headers without end. */
+	n = (size_t)sprintf(text, "GET / HTTP/1.1\r\n");
+	for (int i = 0; i <= HEAD_MAX_HEADERS; i++)
+		n += (size_t)sprintf(text + n, "X: y\r\n");
+	ck_assert_int_eq(head_check(text, n - 6, &p), 0);
+	ck_assert_int_eq(head_check(text, n, &p), -EBADMSG);
+	ck_assert_uint_eq(p.status, 431);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("api/head");
+	TCase *t = tcase_create("head");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, whole_heads);
+	tcase_add_test(t, every_prefix_waits_for_more);
+	tcase_add_test(t, garbage_has_a_status);
+	tcase_add_test(t, nul_bytes_are_garbage);
+	tcase_add_test(t, sizes_are_bounded);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

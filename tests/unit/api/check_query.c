@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "api/query.h"
+
+#define NOW (UINT64_C(1795359600) * NSEC_PER_SEC)
+
+static char error[256];
+
+static int parse1(const char *key, const char *value, struct api_query *ret)
+{
+	const struct api_parameter p = { key, value };
+
+	error[0] = '\0';
+	return api_query_parse(&p, 1, NOW, ret, error, sizeof(error));
+}
+
+START_TEST(defaults)
+{
+	_cleanup_query_ struct api_query q = {};
+
+	ck_assert_int_eq(api_query_parse(NULL, 0, NOW, &q, error, sizeof(error)), 0);
+	ck_assert_uint_eq(q.to_ns, NOW);
+	ck_assert_uint_eq(q.from_ns, NOW - 600 * NSEC_PER_SEC);
+	ck_assert(!q.has_from && !q.has_to);
+	ck_assert_uint_eq(q.seconds, 30);
+	ck_assert_str_eq(q.format->name, "json");
+	ck_assert_uint_eq(q.selectors.n, 0);
+}
+END_TEST
+
+START_TEST(all_of_them)
+{
+	static const struct api_parameter p[] = {
+		{ "from", "1795359000.5" }, { "to", "1795359300" }, { "format", "pprof" },
+		{ "seconds", "300" },       { "pid", "1" },         { "pid", "2" },
+		{ "comm", "a b" },          { "token", "secret" },
+	};
+	_cleanup_query_ struct api_query q = {};
+
+	ck_assert_int_eq(api_query_parse(p, ARRAY_SIZE(p), NOW, &q, error, sizeof(error)), 0);
+	ck_assert_uint_eq(q.from_ns, UINT64_C(1795359000500000000));
+	ck_assert_uint_eq(q.to_ns, UINT64_C(1795359300) * NSEC_PER_SEC);
+	ck_assert(q.has_from && q.has_to);
+	ck_assert_str_eq(q.format->name, "pprof");
+	ck_assert_uint_eq(q.seconds, 300);
+	ck_assert_uint_eq(q.selectors.n, 3);
+	ck_assert_str_eq(q.selectors.items[2].key, "comm");
+	ck_assert_str_eq(q.selectors.items[2].value, "a b");
+}
+END_TEST
+
+START_TEST(errors_say_what_and_leave_the_result)
+{
+	static const struct {
+		const char *key, *value, *says;
+	} bad[] = {
+		{ "from", "yesterday", "from=yesterday" },
+		{ "to", "-1", "to=-1" },
+		{ "from", "99999999999999", "from=9" },
+		{ "seconds", "0", "1 to 300" },
+		{ "seconds", "301", "1 to 300" },
+		{ "format", "xml", "pprof" },
+		{ "format", "", "pprof" },
+		{ "pids", "1", "selectors" },
+		{ "", "1", "unknown" },
+	};
+	struct api_query q = { .seconds = 4711 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		int r = parse1(bad[i].key, bad[i].value, &q);
+
+		ck_assert_msg(r == -EINVAL, "%s=%s", bad[i].key, bad[i].value);
+		ck_assert_msg(strstr(error, bad[i].says) != NULL, "%s", error);
+		ck_assert_uint_eq(q.seconds, 4711);
+	}
+}
+END_TEST
+
+START_TEST(from_is_before_to)
+{
+	static const struct api_parameter p[] = { { "from", "1795359300" },
+						  { "to", "1795359300" } };
+	_cleanup_query_ struct api_query q = {};
+
+	ck_assert_int_eq(api_query_parse(p, 2, NOW, &q, error, sizeof(error)), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(error, "before"));
+	/* In the future: an empty answer, not an error. */
+	ck_assert_int_eq(parse1("from", "1795359700", &q), 0);
+	ck_assert_uint_lt(q.from_ns, q.to_ns);
+	api_query_done(&q);
+	ck_assert_int_eq(parse1("to", "0.000000001", &q), 0);
+	ck_assert_uint_eq(q.from_ns, 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("api/query");
+	TCase *t = tcase_create("query");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, defaults);
+	tcase_add_test(t, all_of_them);
+	tcase_add_test(t, errors_say_what_and_leave_the_result);
+	tcase_add_test(t, from_is_before_to);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+#include <ftw.h>
+#include <sys/stat.h>
+
+#include "config/config.h"
+
+static char directory[] = "/tmp/plop-check-config-XXXXXX";
+static char file[64];
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static void setup(void)
+{
+	strcpy(directory + strlen(directory) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(file, sizeof(file), "%s/plop.conf", directory);
+}
+
+static void teardown(void)
+{
+	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void put(const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+START_TEST(defaults_are_the_contract)
+{
+	_cleanup_(config_freep) struct config *c = NULL;
+
+	ck_assert_int_eq(config_new(&c), 0);
+	ck_assert_uint_eq(c->hz, 100);
+	ck_assert_uint_eq(c->window_ns, 30 * NSEC_PER_SEC);
+	ck_assert_str_eq(c->state_dir, "/var/lib/plop");
+	ck_assert_str_eq(c->socket, "/run/plop/plopd.sock");
+	ck_assert_uint_eq(c->retention_ns, 7 * 86400 * NSEC_PER_SEC);
+	ck_assert_uint_eq(c->max_store, UINT64_C(1) << 30);
+	ck_assert_uint_eq(c->max_depth, 1024);
+	ck_assert_str_eq(c->listen, "127.0.0.1:7567");
+	ck_assert_str_eq(c->token, "");
+}
+END_TEST
+
+START_TEST(later_files_and_the_command_line_win)
+{
+	_cleanup_(config_freep) struct config *c = NULL;
+	char *error = NULL;
+
+	put("plop.conf", "# a comment\n; another\n\n[plopd]\nhz = 200\nwindow=10s ; "
+			 "inline\nretention = 1d\n[gateway]\ntoken = abc=\n");
+	mkdir(strcat(strcpy((char[64]){}, file), ".d"), 0700);
+	put("plop.conf.d/20.conf", "[plopd]\nhz = 400\n");
+	put("plop.conf.d/10.conf", "[plopd]\nhz = 300\nmax_store = 2G\n");
+	put("plop.conf.d/30.conf.old", "[plopd]\nhz = nonsense\n");
+	put("plop.conf.d/.hidden.conf", "[plopd]\nhz = nonsense\n");
+	ck_assert_int_eq(config_new(&c), 0);
+	ck_assert_int_eq(config_load(c, file, false, &error), 0);
+	ck_assert_ptr_null(error);
+	ck_assert_uint_eq(c->hz, 400);
+	ck_assert_uint_eq(c->window_ns, 10 * NSEC_PER_SEC);
+	ck_assert_uint_eq(c->max_store, UINT64_C(2) << 30);
+	ck_assert_str_eq(c->token, "abc=");
+	ck_assert_int_eq(config_set(c, "plopd", "hz", "500", &error), 0);
+	ck_assert_uint_eq(c->hz, 500);
+	ck_assert_int_eq(config_set(c, "plopd", "nothing", "500", &error), -ENOENT);
+}
+END_TEST
+
+START_TEST(errors_name_file_line_and_range)
+{
+	static const struct {
+		const char *text, *line, *says;
+	} bad[] = {
+		{ "[plopd]\nhz = 0\n", ":2:", "from 1 to 10000" },
+		{ "[plopd]\n\nhz = 10001\n", ":3:", "from 1 to 10000" },
+		{ "[plopd]\nhz = many\n", ":2:", "a number" },
+		{ "[plopd]\nhz =\n", ":2:", "a number" },
+		{ "[plopd]\nwindow = 500ms\n", ":2:", "from 1s to 1h" },
+		{ "[plopd]\nwindow = 2h\nhz = 0\n", ":2:", "from 1s to 1h" },
+		{ "[plopd]\nstate_dir = relative\n", ":2:", "absolute path" },
+		{ "[plopd]\nmax_store = 1.5G\n", ":2:", "a size like" },
+		{ "[gateway]\nlisten = 7567\n", ":2:", "127.0.0.1:7567" },
+		{ "[plopd]\nhz = 100\nthis is nothing\n", ":3:", "key = value" },
+		{ "[plopd\n", ":1:", "key = value" },
+	};
+	char want[96];
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_(config_freep) struct config *c = NULL;
+		_cleanup_free_ char *error = NULL;
+
+		put("plop.conf", bad[i].text);
+		ck_assert_int_eq(config_new(&c), 0);
+		ck_assert_int_eq(config_load(c, file, false, &error), -EINVAL);
+		ck_assert_ptr_nonnull(error);
+		snprintf(want, sizeof(want), "%s%s", file, bad[i].line);
+		ck_assert_msg(strncmp(error, want, strlen(want)) == 0, "%s: %s", bad[i].text,
+			      error);
+		ck_assert_msg(strstr(error, bad[i].says) != NULL, "%s: %s", bad[i].text, error);
+	}
+}
+END_TEST
+
+START_TEST(an_error_in_a_later_file_names_that)
+{
+	_cleanup_(config_freep) struct config *c = NULL;
+	_cleanup_free_ char *error = NULL;
+
+	put("plop.conf", "[plopd]\nhz = 200\n");
+	mkdir(strcat(strcpy((char[64]){}, file), ".d"), 0700);
+	put("plop.conf.d/x.conf", "[plopd]\nhz = x\n");
+	ck_assert_int_eq(config_new(&c), 0);
+	ck_assert_int_eq(config_load(c, file, false, &error), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(error, "plop.conf.d/x.conf:2:"));
+}
+END_TEST
+
+START_TEST(unknown_keys_are_passed_over)
+{
+	_cleanup_(config_freep) struct config *c = NULL;
+	_cleanup_free_ char *error = NULL;
+
+	put("plop.conf", "hz = 5\n[plopd]\nnew_option = 1\nhz = 200\n[future]\nhz = x\n");
+	ck_assert_int_eq(config_new(&c), 0);
+	ck_assert_int_eq(config_load(c, file, false, &error), 0);
+	ck_assert_uint_eq(c->hz, 200);
+}
+END_TEST
+
+START_TEST(long_lines_and_binary)
+{
+	_cleanup_(config_freep) struct config *c = NULL;
+	_cleanup_free_ char *error = NULL;
+	char text[1024] = "[plopd]\nstate_dir = /";
+
+	memset(text + strlen(text), 'a', 600);
+	ck_assert_int_eq(config_new(&c), 0);
+	put("plop.conf", text);
+	ck_assert_int_eq(config_load(c, file, false, &error), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(error, ":2: the line is too long"));
+	free(TAKE_PTR(error));
+	put("plop.conf", "[gateway]\ntoken = a\x01z\n");
+	ck_assert_int_eq(config_load(c, file, false, &error), -EINVAL);
+	ck_assert_str_eq(c->token, "");
+}
+END_TEST
+
+START_TEST(a_named_file_must_exist)
+{
+	_cleanup_(config_freep) struct config *c = NULL;
+	_cleanup_free_ char *error = NULL;
+
+	ck_assert_int_eq(config_new(&c), 0);
+	ck_assert_int_eq(config_load(c, file, true, &error), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(error, file));
+}
+END_TEST
+
+START_TEST(help_lists_every_option)
+{
+	size_t n = 0;
+
+	for (; config_help(n); n++)
+		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
+	ck_assert_uint_eq(n, 9);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("config/config");
+	TCase *t = tcase_create("config");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, defaults_are_the_contract);
+	tcase_add_test(t, later_files_and_the_command_line_win);
+	tcase_add_test(t, errors_name_file_line_and_range);
+	tcase_add_test(t, an_error_in_a_later_file_names_that);
+	tcase_add_test(t, unknown_keys_are_passed_over);
+	tcase_add_test(t, long_lines_and_binary);
+	tcase_add_test(t, a_named_file_must_exist);
+	tcase_add_test(t, help_lists_every_option);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "gateway/check.h"
+
+START_TEST(hosts_of_a_loopback_server)
+{
+	static const char *const good[] = { "localhost", "LocalHost:7567", "127.0.0.1:7567",
+					    "127.9.9.9", "[::1]:7567",     "[::1]",
+					    "127.0.0.1:" };
+	static const char *const bad[] = { "evil.example",
+					   "evil.example:7567",
+					   "localhost.evil.example",
+					   "10.0.0.1:7567",
+					   "127.0.0.1.evil.example",
+					   "[::2]",
+					   "[::1",
+					   "[::1]x",
+					   "",
+					   ":7567",
+					   "localhost:7567:1",
+					   "localhost:x",
+					   "myhost",
+					   "0.0.0.0:7567",
+					   "localhost@evil.example" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		ck_assert_msg(check_host(good[i], "127.0.0.1", "myhost"), "%s", good[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		ck_assert_msg(!check_host(bad[i], "127.0.0.1", "myhost"), "%s", bad[i]);
+	ck_assert(!check_host(NULL, "127.0.0.1", "myhost"));
+}
+END_TEST
+
+START_TEST(hosts_of_a_server_elsewhere)
+{
+	ck_assert(check_host("10.0.0.1:7567", "10.0.0.1", "myhost"));
+	ck_assert(!check_host("10.0.0.2:7567", "10.0.0.1", "myhost"));
+	ck_assert(check_host("profiles.example:7567", "profiles.example", "myhost"));
+	/* On all addresses: those, and the host's own name, but no other name. */
+	ck_assert(check_host("10.0.0.2:7567", "0.0.0.0", "myhost"));
+	ck_assert(check_host("MyHost", "::", "myhost"));
+	ck_assert(!check_host("evil.example", "0.0.0.0", "myhost"));
+}
+END_TEST
+
+START_TEST(origins)
+{
+	ck_assert(check_origin(NULL, "localhost:7567"));
+	ck_assert(check_origin("http://localhost:7567", "localhost:7567"));
+	ck_assert(check_origin("https://localhost:7567", "localhost:7567"));
+	ck_assert(!check_origin("http://localhost:8000", "localhost:7567"));
+	ck_assert(!check_origin("http://localhost", "localhost:7567"));
+	ck_assert(!check_origin("null", "localhost:7567"));
+	ck_assert(!check_origin("", "localhost:7567"));
+	ck_assert(!check_origin("file://localhost:7567", "localhost:7567"));
+	ck_assert(!check_origin("http://localhost:7567", NULL));
+}
+END_TEST
+
+START_TEST(cookies)
+{
+	char v[8];
+
+	ck_assert(check_cookie("a=1; b=22;c=3", "a", v, sizeof(v)));
+	ck_assert_str_eq(v, "1");
+	ck_assert(check_cookie("a=1; b=22;c=3", "b", v, sizeof(v)));
+	ck_assert_str_eq(v, "22");
+	ck_assert(check_cookie("a=1; b=22;c=3", "c", v, sizeof(v)));
+	ck_assert_str_eq(v, "3");
+	ck_assert(!check_cookie("aa=1; ba=2; xc=3", "a", v, sizeof(v)));
+	ck_assert(!check_cookie("a", "a", v, sizeof(v)));
+	ck_assert(!check_cookie("a=12345678", "a", v, sizeof(v)));
+	ck_assert(!check_cookie("", "a", v, sizeof(v)));
+	ck_assert(!check_cookie(NULL, "a", v, sizeof(v)));
+	ck_assert(!check_cookie(";;; ;", "a", v, sizeof(v)));
+}
+END_TEST
+
+START_TEST(secrets)
+{
+	ck_assert(check_secret("abc", "abc"));
+	ck_assert(!check_secret("abd", "abc"));
+	ck_assert(!check_secret("abcabc", "abc"));
+	ck_assert(!check_secret("ab", "abc"));
+	ck_assert(!check_secret("", "abc"));
+	ck_assert(!check_secret("abc", ""));
+	/* An empty secret is none, not one that everybody knows. */
+	ck_assert(!check_secret("", ""));
+}
+END_TEST
+
+START_TEST(token_forms)
+{
+	char text[300];
+
+	ck_assert(check_token_form("aZ09-_=."));
+	ck_assert(!check_token_form("abc"));
+	ck_assert(!check_token_form("abcd\""));
+	ck_assert(!check_token_form("abcd efgh"));
+	memset(text, 'a', sizeof(text));
+	text[256] = '\0';
+	ck_assert(check_token_form(text));
+	text[256] = 'a';
+	text[257] = '\0';
+	ck_assert(!check_token_form(text));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("gateway/check");
+	TCase *t = tcase_create("check");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, hosts_of_a_loopback_server);
+	tcase_add_test(t, hosts_of_a_server_elsewhere);
+	tcase_add_test(t, origins);
+	tcase_add_test(t, cookies);
+	tcase_add_test(t, secrets);
+	tcase_add_test(t, token_forms);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "gateway/session.h"
+
+START_TEST(sessions_end)
+{
+	static struct sessions s;
+
+	ck_assert(!sessions_has(&s, "", 0));
+	sessions_add(&s, "one", 100);
+	ck_assert(sessions_has(&s, "one", 99));
+	ck_assert(!sessions_has(&s, "one", 100));
+	ck_assert(!sessions_has(&s, "two", 99));
+}
+END_TEST
+
+START_TEST(the_oldest_goes)
+{
+	static struct sessions s;
+	char name[16];
+
+	for (unsigned int i = 0; i <= SESSIONS_MAX; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		sessions_add(&s, name, 1000 + i);
+	}
+	ck_assert(!sessions_has(&s, "s0", 1));
+	ck_assert(sessions_has(&s, "s1", 1));
+	ck_assert(sessions_has(&s, name, 1));
+}
+END_TEST
+
+START_TEST(what_does_not_fit_is_no_session)
+{
+	static struct sessions s;
+	char text[SESSION_TEXT_MAX + 1];
+
+	memset(text, 'a', sizeof(text));
+	text[SESSION_TEXT_MAX] = '\0';
+	sessions_add(&s, text, 100);
+	ck_assert(!sessions_has(&s, text, 1));
+	text[SESSION_TEXT_MAX - 1] = '\0';
+	sessions_add(&s, text, 100);
+	ck_assert(sessions_has(&s, text, 1));
+}
+END_TEST
+
+START_TEST(random_ids_differ)
+{
+	char a[65], b[65];
+
+	ck_assert_int_eq(session_random(a, sizeof(a)), 0);
+	ck_assert_int_eq(session_random(b, sizeof(b)), 0);
+	ck_assert_uint_eq(strlen(a), 64);
+	ck_assert_str_ne(a, b);
+	ck_assert_int_eq(session_random(a, 64), -EINVAL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("gateway/session");
+	TCase *t = tcase_create("session");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, sessions_end);
+	tcase_add_test(t, the_oldest_goes);
+	tcase_add_test(t, what_does_not_fit_is_no_session);
+	tcase_add_test(t, random_ids_differ);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

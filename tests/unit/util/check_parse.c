@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+#include <time.h>
+
+#include "util/parse.h"
+
+#define NOW (UINT64_C(1795359600) * NSEC_PER_SEC)
+
+START_TEST(numbers_whole_and_bounded)
+{
+	uint64_t v = 7;
+
+	ck_assert_int_eq(parse_u64("0", 0, 10, &v), 0);
+	ck_assert_uint_eq(v, 0);
+	ck_assert_int_eq(parse_u64("18446744073709551615", 0, UINT64_MAX, &v), 0);
+	ck_assert_uint_eq(v, UINT64_MAX);
+	v = 7;
+	ck_assert_int_eq(parse_u64("18446744073709551616", 0, UINT64_MAX, &v), -ERANGE);
+	ck_assert_int_eq(parse_u64("11", 0, 10, &v), -ERANGE);
+	ck_assert_int_eq(parse_u64("1", 2, 10, &v), -ERANGE);
+	ck_assert_int_eq(parse_u64("", 0, 10, &v), -EINVAL);
+	ck_assert_int_eq(parse_u64("-1", 0, 10, &v), -EINVAL);
+	ck_assert_int_eq(parse_u64("+1", 0, 10, &v), -EINVAL);
+	ck_assert_int_eq(parse_u64(" 1", 0, 10, &v), -EINVAL);
+	ck_assert_int_eq(parse_u64("1 ", 0, 10, &v), -EINVAL);
+	ck_assert_int_eq(parse_u64("0x1", 0, 10, &v), -EINVAL);
+	ck_assert_uint_eq(v, 7);
+}
+END_TEST
+
+START_TEST(durations)
+{
+	static const struct {
+		const char *text;
+		uint64_t ns;
+	} good[] = {
+		{ "30s", 30 * NSEC_PER_SEC },      { "30", 30 * NSEC_PER_SEC },
+		{ "10m", 600 * NSEC_PER_SEC },     { "10min", 600 * NSEC_PER_SEC },
+		{ "1h", 3600 * NSEC_PER_SEC },     { "7d", 7 * 86400 * NSEC_PER_SEC },
+		{ "500ms", NSEC_PER_SEC / 2 },     { "0.5s", NSEC_PER_SEC / 2 },
+		{ "1.5h", 5400 * NSEC_PER_SEC },   { "0", 0 },
+		{ "0.25d", 21600 * NSEC_PER_SEC },
+	};
+	static const char *const bad[] = { "",    "s",   "-1s",   "1 s", "1w",  "1S",
+					   "1.s", ".5s", "1h30m", "1e3", "ten", "1.2.3s" };
+	uint64_t v;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		v = 1;
+		ck_assert_int_eq(parse_duration(good[i].text, &v), 0);
+		ck_assert_msg(v == good[i].ns, "%s is %llu", good[i].text, (unsigned long long)v);
+	}
+	v = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		ck_assert_msg(parse_duration(bad[i], &v) == -EINVAL, "\"%s\"", bad[i]);
+	ck_assert_int_eq(parse_duration("99999999999d", &v), -ERANGE);
+	ck_assert_int_eq(parse_duration("99999999999999999999s", &v), -ERANGE);
+	ck_assert_uint_eq(v, 1);
+}
+END_TEST
+
+START_TEST(sizes)
+{
+	uint64_t v;
+
+	ck_assert_int_eq(parse_size("1G", &v), 0);
+	ck_assert_uint_eq(v, UINT64_C(1) << 30);
+	ck_assert_int_eq(parse_size("512MiB", &v), 0);
+	ck_assert_uint_eq(v, UINT64_C(512) << 20);
+	ck_assert_int_eq(parse_size("3kB", &v), 0);
+	ck_assert_uint_eq(v, 3072);
+	ck_assert_int_eq(parse_size("10B", &v), 0);
+	ck_assert_uint_eq(v, 10);
+	ck_assert_int_eq(parse_size("2T", &v), 0);
+	ck_assert_uint_eq(v, UINT64_C(2) << 40);
+	ck_assert_int_eq(parse_size("1.5G", &v), -EINVAL);
+	ck_assert_int_eq(parse_size("1.0G", &v), -EINVAL);
+	ck_assert_int_eq(parse_size("G", &v), -EINVAL);
+	ck_assert_int_eq(parse_size("1X", &v), -EINVAL);
+	ck_assert_int_eq(parse_size("1iB", &v), -EINVAL);
+	ck_assert_int_eq(parse_size("1GG", &v), -EINVAL);
+	ck_assert_int_eq(parse_size("99999999T", &v), -ERANGE);
+	ck_assert_uint_eq(v, UINT64_C(2) << 40);
+}
+END_TEST
+
+START_TEST(times)
+{
+	static const char *const bad[] = { "",
+					   "yesterday",
+					   "2026-02-30",
+					   "2026-13-01",
+					   "2026-11-22 25:00",
+					   "2026-11-22x",
+					   "2026-11-22 15:00 ",
+					   "@",
+					   "@-1",
+					   "now ",
+					   "-10m" };
+	uint64_t v;
+
+	ck_assert_int_eq(parse_time("now", NOW, &v), 0);
+	ck_assert_uint_eq(v, NOW);
+	ck_assert_int_eq(parse_time("10m", NOW, &v), 0);
+	ck_assert_uint_eq(v, NOW - 600 * NSEC_PER_SEC);
+	/* Longer ago than 1970 is 1970. */
+	ck_assert_int_eq(parse_time("36500d", NOW, &v), 0);
+	ck_assert_uint_eq(v, 0);
+	ck_assert_int_eq(parse_time("1795359600", NOW, &v), 0);
+	ck_assert_uint_eq(v, NOW);
+	ck_assert_int_eq(parse_time("1795359600.25", NOW, &v), 0);
+	ck_assert_uint_eq(v, NOW + NSEC_PER_SEC / 4);
+	ck_assert_int_eq(parse_time("@60", NOW, &v), 0);
+	ck_assert_uint_eq(v, 60 * NSEC_PER_SEC);
+	ck_assert_int_eq(parse_time("2026-11-22T15:00:00Z", NOW, &v), 0);
+	ck_assert_uint_eq(v, NOW);
+	ck_assert_int_eq(parse_time("2026-11-22 15:00Z", NOW, &v), 0);
+	ck_assert_uint_eq(v, NOW);
+	setenv("TZ", "UTC-2", 1);
+	tzset();
+	ck_assert_int_eq(parse_time("2026-11-22 17:00", NOW, &v), 0);
+	ck_assert_uint_eq(v, NOW);
+	ck_assert_int_eq(parse_time("2026-11-22", NOW, &v), 0);
+	ck_assert_uint_eq(v, NOW - 17 * 3600 * NSEC_PER_SEC);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		ck_assert_msg(parse_time(bad[i], NOW, &v) < 0, "\"%s\"", bad[i]);
+}
+END_TEST
+
+START_TEST(addresses)
+{
+	static const char *const bad[] = {
+		"",         "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536",
+		"::1:7567", "[::1]7567", "[::1",       "[]:1",        "a b:1",
+		"h:1x"
+	};
+	struct parsed_address a;
+
+	ck_assert_int_eq(parse_address("127.0.0.1:7567", &a), 0);
+	ck_assert_str_eq(a.host, "127.0.0.1");
+	ck_assert_uint_eq(a.port, 7567);
+	ck_assert_int_eq(parse_address("[::1]:80", &a), 0);
+	ck_assert_str_eq(a.host, "::1");
+	ck_assert_uint_eq(a.port, 80);
+	ck_assert_int_eq(parse_address(":65535", &a), 0);
+	ck_assert_str_eq(a.host, "127.0.0.1");
+	ck_assert_uint_eq(a.port, 65535);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		ck_assert_msg(parse_address(bad[i], &a) < 0, "\"%s\"", bad[i]);
+	ck_assert_uint_eq(a.port, 65535);
+}
+END_TEST
+
+START_TEST(an_address_longer_than_any)
+{
+	char text[600];
+	struct parsed_address a;
+
+	memset(text, 'a', sizeof(text));
+	strcpy(text + sizeof(text) - 4, ":80");
+	ck_assert_int_eq(parse_address(text, &a), -EINVAL);
+}
+END_TEST
+
+START_TEST(numbers_for_people)
+{
+	char b[32];
+
+	ck_assert_str_eq(format_bytes(0, b, sizeof(b)), "0 B");
+	ck_assert_str_eq(format_bytes(1023, b, sizeof(b)), "1023 B");
+	ck_assert_str_eq(format_bytes(1536, b, sizeof(b)), "1.5 kB");
+	ck_assert_str_eq(format_bytes(UINT64_C(200) << 20, b, sizeof(b)), "200 MB");
+	ck_assert_str_eq(format_bytes(UINT64_C(3) << 50, b, sizeof(b)), "3072 TB");
+	ck_assert_str_eq(format_duration(5 * NSEC_PER_SEC, b, sizeof(b)), "5s");
+	ck_assert_str_eq(format_duration(62 * NSEC_PER_SEC, b, sizeof(b)), "1m 02s");
+	ck_assert_str_eq(format_duration(3723 * NSEC_PER_SEC, b, sizeof(b)), "1h 02m");
+	ck_assert_str_eq(format_duration(90000 * NSEC_PER_SEC, b, sizeof(b)), "1d 01h");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("util/parse");
+	TCase *t = tcase_create("parse");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, numbers_whole_and_bounded);
+	tcase_add_test(t, durations);
+	tcase_add_test(t, sizes);
+	tcase_add_test(t, times);
+	tcase_add_test(t, addresses);
+	tcase_add_test(t, an_address_longer_than_any);
+	tcase_add_test(t, numbers_for_people);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
