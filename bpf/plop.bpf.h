@@ -51,15 +51,17 @@ struct seen_entry {
  */
 struct walk_state {
 	__u64 frame; /* to look at next; 0: done */
-	__u64 from;  /* the window covers the target's [from, from + length) */
+	__u64 from; /* the window holds the frames that begin in the target's [from, from + length] */
 	__u64 length;
 	__u64 chunk; /* the data-stack chunk that the walk is in */
 	__u64 chunk_end;
 	__u64 hash;
 	__u32 base; /* index of the first frame in the half's frames */
+	__u32 end;  /* ... and one past the last that may be used */
 	__u32 depth;
 	__u32 result; /* enum walk_result */
 	__u32 truncated;
+	__u32 pad;
 };
 
 /* How far the search for a thread state has come. */
@@ -132,8 +134,9 @@ struct {
 } seen SEC(".maps") __weak;
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type,
+	       BPF_MAP_TYPE_ARRAY); /* not PERCPU_ARRAY: its look-up is a call on most kernels */
+	__uint(max_entries, 1);     /* user space: possible CPUs */
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratch SEC(".maps") __weak;

@@ -9,7 +9,7 @@
 #include "plop.bpf.h"
 
 /* What the loops without bpf_loop() reach. */
-#define PLOP_BOUNDED_DEPTH   96
+#define PLOP_BOUNDED_DEPTH   96 /* frames; a multiple of WALK_STRIDE */
 #define PLOP_BOUNDED_THREADS 64
 
 /* Loads of a field at an offset that the layout gives: the mask is what the verifier needs to see. */
@@ -64,7 +64,7 @@ static __always_inline long window_move(struct walk *w, __u64 f)
 		if (length > 0 && length <= WINDOW_SIZE &&
 		    !bpf_probe_read_user(w->s->window, length, (void *)start)) {
 			k->from = start;
-			k->length = length;
+			k->length = length - need;
 			return f - start;
 		}
 	}
@@ -73,56 +73,78 @@ static __always_inline long window_move(struct walk *w, __u64 f)
 	return WINDOW_SIZE;
 }
 
+/*
+ * Walks up to WALK_STRIDE frames: a step of bpf_loop() is an indirect call, and what changes from frame to frame stays in
+ * registers within one. Returns 1 when the walk is over, as bpf_loop() wants it.
+ */
+#define WALK_STRIDE 8
+
 static long walk_step(__u32 i, struct walk *w)
 {
 	const struct plop_layout *l = w->l;
 	struct walk_state *k = &w->s->walk;
-	__u64 f = k->frame, code, at;
-	struct plop_frame *out;
-	__u32 instr, n;
-	__u8 *p;
+	__u32 off_previous = l->frame_previous & (PLOP_FRAME_MAX - 1);
+	__u32 off_code = l->frame_code & (PLOP_FRAME_MAX - 1);
+	__u32 off_instr = l->frame_instr & (PLOP_FRAME_MAX - 1);
+	__u32 off_owner = l->frame_owner & (PLOP_FRAME_MAX - 1);
+	__u64 f = k->frame, hash = k->hash, from = k->from, length = k->length;
+	__u32 n = k->base + k->depth, end = k->end;
+	long over = 0;
 
-	if (!f)
-		return 1;
-	at = f - k->from;
-	if (at >= k->length || at + l->frame_len > k->length) {
-		long moved = window_move(w, f);
+	for (__u32 j = 0; j < WALK_STRIDE; j++) {
+		struct plop_frame *out;
+		__u64 code, at = f - from;
+		__u32 instr;
+		__u8 *p;
 
-		if (moved < 0) {
-			k->result = WALK_FAULT;
-			return 1;
+		if (!f) {
+			over = 1;
+			break;
 		}
-		at = moved;
+		if (at > length) {
+			long moved = window_move(w, f);
+
+			if (moved < 0) {
+				k->result = WALK_FAULT;
+				over = 1;
+				break;
+			}
+			at = moved;
+			from = k->from;
+			length = k->length;
+		}
+		if (at > WINDOW_SIZE)
+			return 1;
+		p = w->s->window + at;
+		f = *(__u64 *)(p + off_previous);
+		if (off_owner && p[off_owner] >= l->frame_owner_skip)
+			continue;
+		code = *(__u64 *)(p + off_code) & ~(__u64)l->frame_tag_mask;
+		if (!code) {
+			k->result = WALK_CORRUPT;
+			over = 1;
+			break;
+		}
+		if (l->frame_kind == PLOP_FRAMES_OBJECT)
+			instr = *(__u32 *)(p + off_instr) * l->frame_lasti_unit;
+		else
+			instr = *(__u64 *)(p + off_instr) - code;
+		if (n >= end || n >= PLOP_HALF_FRAMES) {
+			k->truncated = 1;
+			over = 1;
+			break;
+		}
+		out = &w->half->frames[n];
+		out->code = code;
+		out->instr = instr;
+		hash = ((hash << 23 | hash >> 41) ^ (code + ((__u64)instr << 42))) *
+		       0x9e3779b97f4a7c15ULL;
+		n++;
 	}
-	if (at > WINDOW_SIZE)
-		return 1;
-	p = w->s->window + at;
-	k->frame = FIELD64(p, l->frame_previous, PLOP_FRAME_MAX);
-	if (l->frame_owner && FIELD8(p, l->frame_owner, PLOP_FRAME_MAX) >= l->frame_owner_skip)
-		return 0;
-	code = FIELD64(p, l->frame_code, PLOP_FRAME_MAX) & ~(__u64)l->frame_tag_mask;
-	if (!code) {
-		k->result = WALK_CORRUPT;
-		return 1;
-	}
-	if (l->frame_kind == PLOP_FRAMES_OBJECT)
-		instr = FIELD32(p, l->frame_instr, PLOP_FRAME_MAX) * l->frame_lasti_unit;
-	else
-		instr = FIELD64(p, l->frame_instr, PLOP_FRAME_MAX) - code;
-	if (k->depth >= plop_max_depth) {
-		k->truncated = 1;
-		return 1;
-	}
-	n = k->base + k->depth;
-	if (n >= PLOP_HALF_FRAMES)
-		return 1;
-	out = &w->half->frames[n];
-	out->code = code;
-	out->instr = instr;
-	k->hash = ((k->hash << 23 | k->hash >> 41) ^ (code + ((__u64)instr << 42))) *
-		  0x9e3779b97f4a7c15ULL;
-	k->depth++;
-	return 0;
+	k->frame = f;
+	k->hash = hash;
+	k->depth = n - k->base;
+	return over;
 }
 
 static __always_inline void thread_remember(__u64 image, __u64 thread, __u64 state)

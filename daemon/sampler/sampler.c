@@ -29,7 +29,8 @@ struct sampler {
 	bool *collected; /* by CPU: the half out of use was handed up already */
 };
 
-static int sampler_print(enum libbpf_print_level level, const char *format, va_list ap)
+static _printf_(2, 0) int sampler_print(enum libbpf_print_level level, const char *format,
+					va_list ap)
 {
 	char line[1024];
 
@@ -95,6 +96,8 @@ static int sampler_load(struct sampler *s)
 	s->skel->rodata->plop_seed = seed;
 	s->skel->rodata->plop_max_depth = s->options.max_depth;
 	r = bpf_map__set_max_entries(s->skel->maps.cpus, (uint32_t)s->ncpus);
+	if (r >= 0)
+		r = bpf_map__set_max_entries(s->skel->maps.scratch, (uint32_t)s->ncpus);
 	if (r < 0)
 		return r;
 	r = plop__load(s->skel);
