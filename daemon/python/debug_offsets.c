@@ -211,7 +211,7 @@ static void read_states(struct cursor *c, const struct debug_offsets *t, struct 
 	l->ts_thread_id = (uint16_t)field(c, t->thread_id, 8, ts);
 	l->ts_native_id = (uint16_t)field(c, t->native_id, 8, ts);
 	l->ts_frame = (uint16_t)field(c, t->current_frame, 8, ts);
-	l->ts_chunk = (uint16_t)field(c, t->chunk, 8, ts);
+	l->ts_chunk = (uint16_t)field(c, t->chunk, 16, ts);
 	l->ts_len = end_of((const uint16_t[]){ l->ts_next, l->ts_thread_id, l->ts_native_id,
 					       l->ts_frame, (uint16_t)(l->ts_chunk + 8) },
 			   5);

@@ -100,6 +100,9 @@ static int print_thread(const struct walk *w, const uint8_t *ts)
 		r = chunk_address ? reader_read(&w->r, chunk_address, chunk, sizeof(chunk)) : 0;
 		if (r < 0)
 			return r;
+		/* datastack_top follows, and lies in that chunk. */
+		if (chunk_address && u64_at(ts, l->ts_chunk + 8u) - chunk_address > chunk[1])
+			return -ERANGE;
 	}
 	printf("T\t%" PRIu64 "\t%" PRIu64 "\n", u64_at(ts, l->ts_thread_id),
 	       l->ts_native_id ? u64_at(ts, l->ts_native_id) : 0);

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""check_layout.py WALK_LIVE PYTHONS: every interpreter that PYTHONS lists is started, discovered, and its thread states
+and frames are read from outside with the layout. Names, files, lines, thread ids have to be what the
+interpreter says of itself; the checks of its code objects may not change while they are at work."""
+import json
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PYTHON_YES = "1"
+SKIPPED = 77
+
+
+def control_characters_replaced(text):
+    return "".join("\ufffd" if ord(c) < 32 or 0x7f <= ord(c) < 0xa0 or 0xd800 <= ord(c) < 0xe000 else c for c in text)
+
+
+def walk(walk_live, pid):
+    done = subprocess.run([walk_live, str(pid)], capture_output=True, timeout=60, text=True)
+    assert done.returncode == 0, done.stderr
+    found, threads = None, []
+    for line in done.stdout.splitlines():
+        kind, *fields = line.split("\t")
+        if kind == "P":
+            found = fields
+        elif kind == "T":
+            threads.append({"ident": int(fields[0]), "native": int(fields[1]), "stack": [], "checks": []})
+        elif kind == "F":
+            name, file, first, at, check = fields
+            threads[-1]["stack"].append([name, file, int(first), int(at)])
+            threads[-1]["checks"].append(check)
+        elif kind == "C":
+            threads[-1]["in_chunk"] = int(fields[0])
+    return found, threads
+
+
+def compare(version, said, threads):
+    """Every thread that the interpreter reports, in the walk's words."""
+    by_ident = {t["ident"]: t for t in threads}
+    assert said["main"] in by_ident, "the main thread's id is not among %s" % sorted(by_ident)
+    frames = 0
+    assert len(said["threads"]) == 4, "%d threads came to rest" % len(said["threads"])
+    for t in said["threads"]:
+        seen = by_ident[t["ident"]]
+        expected = [[control_characters_replaced(n), control_characters_replaced(f), first, at]
+                    for n, f, first, at in t["stack"]]
+        assert seen["stack"] == expected, "thread %d:\n%s\nexpected\n%s" % (
+            t["ident"], seen["stack"][:12], expected[:12])
+        if version >= (3, 11):
+            assert seen["native"] == t["native"], (seen["native"], t["native"])
+            # The clamp of the kernel's window: the innermost frames lie in the chunk that datastack_chunk names.
+            assert seen["in_chunk"] > 0, "no frame of thread %d lies in its newest chunk" % t["ident"]
+        frames += len(expected)
+    return frames
+
+
+def checks_of(threads):
+    return {tuple(frame[:3]): check for t in threads for frame, check in zip(t["stack"], t["checks"])}
+
+
+def ask(target, command):
+    target.stdin.write(command)
+    target.stdin.flush()
+    line = target.stdout.readline()
+    assert line, "the target ended"
+    return json.loads(line)
+
+
+def check(walk_live, version, command):
+    target = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/")
+    try:
+        said = ask(target, b"r")
+        found, threads = walk(walk_live, target.pid)
+        assert found[0] == PYTHON_YES, found
+        assert found[1] == version, "called %s, is %s" % (found[1], version)
+        numbers = tuple(int(n) for n in version.split("rc")[0].split(".")[:2])
+        frames = compare(numbers, said, threads)
+        before = checks_of(threads)
+        ask(target, b"w")
+        said = ask(target, b"r")
+        _, threads = walk(walk_live, target.pid)
+        compare(numbers, said, threads)
+        after = checks_of(threads)
+        changed = [k for k, v in before.items() if k in after and after[k] != v]
+        assert not changed, "checks changed of %s" % changed
+        assert len(set(before.values())) == len(before), "two code objects have the same check"
+        return "%d threads, %d frames, %d code objects" % (len(threads), frames, len(before))
+    finally:
+        target.kill()
+        target.wait()
+
+
+def main():
+    walk_live, pythons = sys.argv[1:3]
+    listed = subprocess.run([pythons], capture_output=True, text=True, timeout=120, check=True).stdout
+    failed = done = 0
+    commands = []
+    for row in listed.splitlines():
+        version, path, build = row.split()
+        if "freethreaded" in build:
+            continue
+        commands.append((version, path, [path, os.path.join(HERE, "target.py")]))
+        root = os.path.join(os.path.dirname(os.path.dirname(path)), "root")
+        if os.path.isdir(root) and os.geteuid() == 0:
+            with open(os.path.join(HERE, "target.py"), encoding="utf-8") as f:
+                text = f.read()
+            name = "/usr/bin/" + os.path.basename(path)
+            commands.append((version, "chroot " + name, ["chroot", root, name, "-X", "utf8", "-c", text]))
+    for version, path, command in commands:
+        try:
+            print("%-8s %s: %s" % (version, path, check(walk_live, version, command)))
+            done += 1
+        except (AssertionError, KeyError, subprocess.SubprocessError) as e:
+            print("%-8s %s: FAILED: %s %s" % (version, path, type(e).__name__, e))
+            failed += 1
+    if failed == 0 and done == 0:
+        print("skipped: no CPython 3.8 or later is installed")
+        return SKIPPED
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
