@@ -12,7 +12,7 @@ struct dict;
 struct dict_function {
 	const char *name; /* UTF-8, owned by the dict */
 	const char *file; /* "" for plop's own pseudo-frames ("[truncated]", "[no Python frame]") */
-	int line;	  /* first line; 0: unknown */
+	int line;         /* first line; 0: unknown */
 };
 struct dict_frame {
 	uint32_t function;

@@ -13,14 +13,14 @@
  */
 struct profile_process {
 	struct process_info info;
-	char *python;	  /* "3.13.0"; owned */
+	char *python;     /* "3.13.0"; owned */
 	uint64_t samples; /* kept by profile_add() */
 };
 
 struct profile_sample {
 	uint32_t process; /* index into processes */
 	uint32_t thread;  /* tid as the host sees it; 0: not kept apart */
-	uint32_t stack;	  /* dict stack id */
+	uint32_t stack;   /* dict stack id */
 	uint64_t count;
 };
 
@@ -47,8 +47,10 @@ void profile_free(struct profile *p);
 DEFINE_FREEP(struct profile, profile_free)
 
 /* Finds the process by (pid, start_ticks) or adds it (copies info). Returns its index by ret. */
-int profile_process(struct profile *p, const struct process_info *info, const char *python, uint32_t *ret);
-int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack, uint64_t count);
+int profile_process(struct profile *p, const struct process_info *info, const char *python,
+		    uint32_t *ret);
+int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
+		uint64_t count);
 /*
  * Adds all of from (same or another dict, never p itself) to p; tallies are added, start and end widened. The first hz
  * that is not 0 stays: what was sampled at different rates is counted, not weighed. -ENOMEM leaves p half filled: throw it

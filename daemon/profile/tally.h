@@ -13,7 +13,7 @@ struct tally {
 	uint64_t python;
 	uint64_t other;
 	uint64_t lost[PLOP_LOST_CAUSES]; /* by enum plop_lost */
-	uint64_t truncated;		 /* of python: the root is [truncated] */
+	uint64_t truncated;              /* of python: the root is [truncated] */
 };
 
 /* The JSON and /metrics name of a cause: "fault", "table_full" ... Static string. */

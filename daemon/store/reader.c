@@ -176,6 +176,16 @@ static int lookup(sqlite3_stmt *st, uint64_t id)
 	return r == 0 ? -EBADMSG : MIN(r, 0);
 }
 
+/* SQLite gives NULL for a blob without bytes, and C allows no arithmetic on that. */
+static struct packed column_packed(sqlite3_stmt *st, int column)
+{
+	static const uint8_t none[1];
+	const uint8_t *at = sqlite3_column_blob(st, column);
+	int size = sqlite3_column_bytes(st, column);
+
+	return at ? (struct packed){ at, at + size } : (struct packed){ none, none };
+}
+
 static int load_function(struct query *q, uint64_t id, uint32_t *ret)
 {
 	const char *name, *file;
@@ -225,8 +235,7 @@ static int load_stack(struct query *q, uint64_t id, uint32_t *ret)
 	r = lookup(q->stack, id);
 	if (r < 0)
 		return r;
-	data.at = sqlite3_column_blob(q->stack, 0);
-	data.end = data.at + sqlite3_column_bytes(q->stack, 0);
+	data = column_packed(q->stack, 0);
 	while (data.at < data.end) {
 		if (depth == q->frames_room) {
 			uint32_t *frames =
@@ -326,8 +335,7 @@ static int add_samples(struct query *q, int64_t window)
 		/* The blob of a process that is not wanted is not even read. */
 		if (process == LEFT_OUT)
 			continue;
-		data.at = sqlite3_column_blob(q->samples, 1);
-		data.end = data.at + sqlite3_column_bytes(q->samples, 1);
+		data = column_packed(q->samples, 1);
 		while (data.at < data.end) {
 			r = add_thread(q, process, &data);
 			if (r < 0)

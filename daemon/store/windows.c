@@ -15,9 +15,10 @@ struct head {
 /* In two parts: 19 digits of nanoseconds do not fit a double, which then would round before it divides. */
 static json_t *json_seconds(uint64_t ns)
 {
-	double fraction = (double)(ns % NSEC_PER_SEC) / (double)NSEC_PER_SEC;
+	uint64_t whole = ns / NSEC_PER_SEC;
 
-	return json_real((double)(ns / NSEC_PER_SEC) + fraction);
+	return json_real((double)whole +
+			 (double)(ns - whole * NSEC_PER_SEC) / (double)NSEC_PER_SEC);
 }
 
 static json_t *json_count(uint64_t n)
