@@ -181,7 +181,7 @@ function renderSide() {
   const to = now();
   const last = windows[windows.length - 1];
   const first = windows[0];
-  strip.update(windows, state, { from: Math.max(first?.start ?? 0, Math.min(to - SPANS[state.span], state.from ?? to)), to: Math.max(to, last?.end ?? 0) }, to);
+  strip.update(windows, state, { from: Math.max(first?.start ?? 0, Math.min(to - SPANS[state.span], state.from ?? to)), to: Math.max(to, last?.end ?? 0) });
   showTime(state, profile, to);
 }
 

@@ -60,7 +60,7 @@ export function showTime(state, profile, now) {
   if (state.from === null) {
     if (profile) text += `, since ${clock(profile.start, now)}`;
   } else {
-    text = `${clock(state.from, now)} \u2013 ${state.to === null ? 'now' : clock(state.to, now)}`;
+    text = `${clock(state.from, now)} \u2013 ${state.to === null ? 'now' : clock(state.to, state.from)}`;
   }
   say('time-text', text);
   byId('time-live').setAttribute('aria-pressed', String(state.from === null));

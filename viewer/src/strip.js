@@ -87,7 +87,7 @@ export function createStrip({ svg, tooltip, onRange }) {
     };
   }
 
-  function draw(state, span, now) {
+  function draw(state, span) {
     const { width, height } = svg.getBoundingClientRect();
     const floor = Math.max(10, height - AXIS);
     x = scaleTime().domain([new Date(span.from * 1000), new Date(Math.max(span.to, span.from + 1) * 1000)]).range([4, Math.max(5, width - 4)]);
@@ -129,19 +129,19 @@ export function createStrip({ svg, tooltip, onRange }) {
     });
     tick.attr('transform', (d) => `translate(${x(d).toFixed(1)},0)`);
     tick.select('line').attr('y1', floor).attr('y2', floor + 4);
-    tick.select('text').attr('y', height - 3).attr('visibility', (d) => (x(d) < 22 || x(d) > width - 22 ? 'hidden' : null)).text((d) => clock(d.getTime() / 1000, now).replace(/:00$/, ''));
+    tick.select('text').attr('y', height - 3).attr('visibility', (d) => (x(d) < 22 || x(d) > width - 22 ? 'hidden' : null)).text((d) => clock(d.getTime() / 1000).replace(/:00$/, ''));
     const chosen = windows.filter((w) => isSelected(w, state));
     root.attr('aria-activedescendant', chosen.length > 0 ? `window-${Math.round(chosen[chosen.length - 1].start)}` : null);
   }
 
   return {
-    update(list, state, span, now) {
+    update(list, state, span) {
       const start = windows[cursor]?.start;
       const began = windows[anchor]?.start;
       windows = list;
       cursor = windows.findIndex((w) => w.start === start);
       anchor = windows.findIndex((w) => w.start === began);
-      draw(state, span, now);
+      draw(state, span);
     },
   };
 }

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// From the kernel tick to the browser: plopd samples a Python process, plop-gateway serves the page, Chromium shows it.
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { assertPicture } from './assert.mjs';
+import { buildDir, launch, needBrowser, openPage, picture, screenshot, settled, skip } from './harness.mjs';
+
+const program = (name) => join(buildDir, 'daemon', name);
+const run = promisify(execFile);
+const EVIL = '<img src=x onerror=alert(1)>';
+const WINDOW_S = 5;
+
+needBrowser();
+if (process.getuid() !== 0) skip('sampling needs root');
+for (const name of ['plopd', 'plop-gateway', 'plopctl']) {
+  if (!existsSync(program(name))) skip(`${program(name)} is not built`);
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'plop-live-'));
+const socket = join(dir, 'plopd.sock');
+const state = join(dir, 'state');
+mkdirSync(state);
+const children = [];
+let browser;
+let port;
+let workload;
+
+// Starts a program and keeps what it says on stderr, to be shown if a test fails.
+function start(command, args, options = {}) {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
+  child.said = '';
+  child.stderr.on('data', (d) => {
+    child.said += d;
+  });
+  child.name = command;
+  child.ended = new Promise((done) => child.on('exit', done));
+  children.push(child);
+  return child;
+}
+
+const daemon = () => start(program('plopd'), ['--state-dir', state, '--socket', socket, '--hz', '100', '--window', String(WINDOW_S)]);
+
+async function stop(child) {
+  if (child.exitCode === null && child.signalCode === null) {
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), 10000);
+    await child.ended;
+    clearTimeout(timer);
+  }
+}
+
+// Asks until `question` gives something; nothing here waits for a fixed time.
+async function until(what, question, seconds = 30) {
+  const end = Date.now() + 1000 * seconds;
+  for (;;) {
+    const answer = await question().catch(() => null);
+    if (answer) return answer;
+    for (const c of children) assert.ok(c.exitCode === null || c.expected, `${c.name} ended with ${c.exitCode} while waiting for ${what}:\n${c.said}`);
+    assert.ok(Date.now() < end, `${what} did not happen in ${seconds} s\n${children.map((c) => `${c.name}:\n${c.said}`).join('\n')}`);
+    await new Promise((r) => setTimeout(r, 100));
+  }
+}
+
+const freePort = () =>
+  new Promise((done) => {
+    const s = createServer().listen(0, '127.0.0.1', () => {
+      const { port: p } = s.address();
+      s.close(() => done(p));
+    });
+  });
+
+// The gateway's answer to one request, headers and all; fetch() would follow the redirect.
+const raw = (path, headers = {}) =>
+  new Promise((done, fail) => {
+    request({ host: '127.0.0.1', port, path, headers }, (r) => {
+      r.resume();
+      r.on('end', () => done({ status: r.statusCode, headers: r.headers }));
+    }).on('error', fail).end();
+  });
+
+const plopctl = async (...args) => (await run(program('plopctl'), ['--socket', socket, ...args])).stdout;
+const tokenUrl = () => until('an address from plopctl open', async () => (await plopctl('open')).trim());
+
+before(async () => {
+  workload = start('python3', [fileURLToPath(new URL('workload.py', import.meta.url))]);
+  workload.pid_ = await new Promise((done) => workload.stdout.once('data', (d) => done(Number(String(d).split(' ')[1]))));
+  daemon();
+  await until('plopd', () => plopctl('status'));
+  port = await freePort();
+  start(program('plop-gateway'), ['--state-dir', state, '--socket', socket, '--listen', `127.0.0.1:${port}`]);
+  await until('the gateway', () => raw('/'));
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  workload?.stdin.end();
+  for (const c of [...children].reverse()) await stop(c);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+async function login(t, options) {
+  const url = new URL(await tokenUrl());
+  assert.equal(url.port, String(port));
+  const opened = await openPage(browser, url.origin, options);
+  t.after(() => opened.context.close());
+  await opened.page.goto(url.href);
+  return { ...opened, origin: url.origin };
+}
+
+const get = (page, path) => page.evaluate(async (p) => (await fetch(p)).json(), path);
+const number = (page, id) => page.$eval(id, (e) => Number(e.textContent.replace(/\D/g, '')));
+
+test('nothing is served without a token', async () => {
+  for (const path of ['/v1/status', '/v1/processes', '/v1/profile', '/v1/stream']) assert.ok([401, 403].includes((await raw(path)).status), path);
+  assert.ok([401, 403].includes((await raw('/?token=0000')).status));
+});
+
+test('a token is taken once for a cookie, and the page comes under its policy', async (t) => {
+  const url = new URL(await tokenUrl());
+  const first = await raw(url.pathname + url.search);
+  assert.equal(first.status, 303);
+  assert.match(first.headers['set-cookie'][0], /HttpOnly/);
+  const { page, check, context, origin } = await login(t);
+  assert.equal(new URL(page.url()).search, '', 'the token is not in the address any more');
+  const cookie = (await context.cookies(origin)).map((c) => `${c.name}=${c.value}`).join('; ');
+  for (const path of ['/', '/app.js', '/app.css', '/favicon.svg']) {
+    const r = await raw(path, { Cookie: cookie, 'Accept-Encoding': 'gzip' });
+    assert.equal(r.status, 200, path);
+    assert.equal(r.headers['content-encoding'], 'gzip', path);
+    assert.ok(r.headers['content-security-policy']?.startsWith("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:") || path !== '/', path);
+    assert.equal((await raw(path, { Cookie: cookie, 'If-None-Match': r.headers.etag })).status, 304, path);
+  }
+  await page.waitForSelector('g.bubble', { state: 'attached' });
+  assert.deepEqual(await check(), []);
+});
+
+test('the running window is drawn and grows', async (t) => {
+  const { page, check } = await login(t);
+  await page.waitForFunction(() => document.querySelector('#connection-text').textContent === 'live');
+  // The same window twice, so that growth is not the next window's beginning.
+  const seen = await page.evaluate((limit) => new Promise((done, fail) => {
+    const end = Date.now() + limit;
+    let last = { title: '', samples: 0 };
+    const look = () => {
+      const now = { title: document.querySelector('#time-text').textContent, samples: Number(document.querySelector('#fact-samples').textContent.replace(/\D/g, '')) };
+      if (now.samples > 0 && now.title === last.title && now.samples > last.samples && last.samples > 0) done([last, now]);
+      else if (Date.now() > end) fail(new Error(`no growth seen; last ${JSON.stringify(now)}`));
+      else {
+        if (now.title !== last.title || now.samples !== last.samples) last = now;
+        requestAnimationFrame(look);
+      }
+    };
+    look();
+  }), 30000);
+  assert.ok(seen[1].samples > seen[0].samples);
+  for (const name of ['inner', 'spin', EVIL]) {
+    await page.waitForFunction((n) => [...document.querySelectorAll('g.bubble')].some((g) => g.dataset.key.startsWith(`${n}@`)), name);
+  }
+  assert.equal(await page.textContent('#fact-rate'), '100 Hz');
+  await screenshot(page, 'live');
+  assert.deepEqual(await check(), []);
+});
+
+test('a stored window is drawn exactly as the API tells it', async (t) => {
+  const { page, check } = await login(t);
+  await page.waitForSelector('g.bubble', { state: 'attached' });
+  const win = await until('a whole window with samples of the workload', async () => {
+    const { windows } = await get(page, '/v1/windows');
+    return windows.find((w) => !w.running && w.processes.some((p) => p.pid === workload.pid_ && p.samples > 200));
+  });
+  const path = `?from=${win.start}&to=${win.end}&pid=${workload.pid_}`;
+  const json = await get(page, `/v1/profile${path}&format=json`);
+  await page.goto(new URL(`/${path}`, page.url()).href);
+  await page.waitForSelector('g.bubble', { state: 'attached' });
+  await settled(page);
+  await assertPicture(page, json);
+  assert.equal(await number(page, '#fact-samples'), json.samples);
+  assert.equal(json.ticks, json.python + json.other + Object.values(json.lost).reduce((a, b) => a + b, 0));
+
+  // The shape that the workload has by construction.
+  const key = (fn) => json.nodes.find((n) => n.function === fn);
+  const edges = (await picture(page)).edges.map((e) => e.key.split(/@[^>]*>/).map((s) => s.replace(/@.*/, '')).join(' '));
+  assert.ok(edges.includes('busy inner'), edges.join('\n'));
+  assert.ok(!edges.some((e) => /\bhub\b/.test(e)), 'hub has eight callees and a caller: no edges');
+  assert.ok(key('inner').self > key('spin').self);
+
+  const evil = page.locator('g.bubble', { has: page.locator('circle') }).filter({ hasNot: page.locator('text') });
+  const index = await evil.evaluateAll((all, name) => all.findIndex((g) => g.dataset.key.startsWith(`${name}@`)), EVIL);
+  assert.ok(index >= 0);
+  await evil.nth(index).hover({ force: true });
+  await page.waitForSelector('#tooltip:not([hidden])');
+  const tip = (await page.textContent('#tooltip')).replace(/\u202f/g, '');
+  const n = key(EVIL);
+  for (const part of [EVIL, `${n.file}:${n.line}`, `self${n.self}`, `total${n.total}`]) assert.ok(tip.includes(part), `${part} in ${tip}`);
+
+  const row = page.locator(`.process`, { hasText: String(workload.pid_) });
+  assert.equal(await row.getAttribute('aria-pressed'), 'true');
+  await page.fill('#degree', '20');
+  await assertPicture(page, json, 20);
+  await screenshot(page, 'live-stored');
+  assert.deepEqual(await check(), []);
+});
+
+test('the page says when plopd is gone, and goes on when it is back', async (t) => {
+  const { page, check } = await login(t, { expected: /Failed to load resource|ERR_|EventSource/ });
+  const connection = (text) => page.waitForFunction((want) => document.querySelector('#connection-text').textContent === want, text, { timeout: 40000 });
+  await connection('live');
+  const old = children.find((c) => c.name === program('plopd') && c.exitCode === null);
+  old.expected = true;
+  await stop(old);
+  assert.equal(old.exitCode, 0, old.said);
+  await connection('plopd unreachable');
+  await screenshot(page, 'live-unreachable');
+  daemon();
+  await connection('live');
+  await page.waitForSelector('g.bubble', { state: 'attached' });
+  assert.deepEqual(await check(), []);
+});
