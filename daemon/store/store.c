@@ -71,13 +71,16 @@ static int take_lock(const char *state_dir, int *ret, char **ret_error)
 	return 0;
 }
 
-/* SQLite gives the WAL and the -shm the mode of the file, which therefore is made first. */
+/*
+ * SQLite gives the WAL and the -shm the mode of the file, which therefore is made first. One that is there is not even
+ * opened: closing it again would drop the locks that SQLite holds on it for readers in this process.
+ */
 static int make_file(const char *path, char **ret_error)
 {
-	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 
-	if (fd < 0)
-		return db_fail(ret_error, -errno, "cannot open %s: %m", path);
+	if (fd < 0 && errno != EEXIST)
+		return db_fail(ret_error, -errno, "cannot make %s: %m", path);
 	return 0;
 }
 
