@@ -19,16 +19,16 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 	if (!p)
 		return 0;
 	copy = *p;
-	copy.image = bpf_ktime_get_ns();
-	if (bpf_map_update_elem(&processes, &to, &copy, BPF_ANY))
+	copy.image = copy.asked = bpf_ktime_get_ns();
+	copy.wait = PLOP_WAIT_FIRST_NS;
+	if (bpf_map_update_elem(&processes, &to, &copy, BPF_ANY) || copy.state == PLOP_STATE_NEW)
 		return 0;
 	r.head.type = PLOP_RECORD_FORK;
 	r.head.tgid = to;
 	r.head.image = copy.image;
 	r.parent = from;
 	r.parent_image = p->image;
-	bpf_ringbuf_output(&records, &r, sizeof(r),
-			   copy.state == PLOP_STATE_NEW ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_output(&records, &r, sizeof(r), BPF_RB_NO_WAKEUP);
 	return 0;
 }
 
@@ -41,6 +41,7 @@ int BPF_PROG(plop_exec, struct task_struct *task)
 	p.image = bpf_ktime_get_ns();
 	p.state = PLOP_STATE_NEW;
 	p.asked = p.image;
+	p.wait = PLOP_WAIT_FIRST_NS;
 	bpf_map_update_elem(&processes, &tgid, &p, BPF_ANY);
 	record_send(PLOP_RECORD_EXEC, tgid, p.image, BPF_RB_FORCE_WAKEUP);
 	return 0;
@@ -58,7 +59,8 @@ int BPF_PROG(plop_exit, struct task_struct *task)
 	p = bpf_map_lookup_elem(&processes, &tgid);
 	if (!p)
 		return 0;
-	record_send(PLOP_RECORD_EXIT, tgid, p->image, BPF_RB_NO_WAKEUP);
+	if (p->state != PLOP_STATE_NEW)
+		record_send(PLOP_RECORD_EXIT, tgid, p->image, BPF_RB_NO_WAKEUP);
 	bpf_map_delete_elem(&processes, &tgid);
 	return 0;
 }

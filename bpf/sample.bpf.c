@@ -10,13 +10,8 @@ const volatile __u32 plop_max_depth = PLOP_MAX_DEPTH;
 const volatile __u64 plop_seed = 0;
 volatile __u32 plop_active = 0;
 
-/* How long a process in PLOP_STATE_NEW waits until a tick asks for it again. */
-#define ASK_AGAIN_NS 4000000ULL
-
-static __always_inline __u64 thread_pointer(void)
+static __always_inline __u64 thread_pointer(const struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-
 #if defined(__TARGET_ARCH_x86)
 	return task->thread.fsbase;
 #else
@@ -240,9 +235,13 @@ static __always_inline long thread_find(struct walk *w, const struct plop_proces
 {
 	const struct plop_layout *l = w->l;
 	struct scratch *s = w->s;
-	__u64 thread = thread_pointer(), ts, frame;
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct search_state *q = &s->search;
+	__u64 thread, ts, frame;
 
+	if (task->flags & PF_EXITING)
+		return PLOP_STACK_EXITING;
+	thread = thread_pointer(task);
 	ts = thread_recall(p->image, thread);
 	if (ts & 1) {
 		if ((__u32)(ts >> 1) == plop_active)
@@ -379,8 +378,10 @@ static __always_inline int tick(bool use_loop)
 		half->counters[PLOP_C_OTHER]++;
 		__u64 now = bpf_ktime_get_ns();
 
-		if (now - p->asked > ASK_AGAIN_NS) {
+		if (now - p->asked > p->wait) {
 			p->asked = now;
+			if (p->wait < PLOP_WAIT_LAST_NS)
+				p->wait *= 4;
 			record_send(PLOP_RECORD_CHECK, tgid, p->image, BPF_RB_FORCE_WAKEUP);
 		}
 	} else {

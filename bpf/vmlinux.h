@@ -35,7 +35,10 @@ struct signal_struct {
 	atomic_t live;
 };
 
+#define PF_EXITING 0x00000004 /* include/linux/sched.h */
+
 struct task_struct {
+	unsigned int flags;
 	int pid;
 	int tgid;
 	struct signal_struct *signal;

@@ -124,6 +124,20 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 	return 0;
 }
 
+/* Has ticks ask for a process later: it may load an interpreter yet. Kernel threads have no executable, and never will. */
+static int target_watch(struct targets *t, uint32_t tgid, uint64_t image)
+{
+	struct plop_process p = {
+		.image = image, .state = PLOP_STATE_NEW, .asked = image, .wait = PLOP_WAIT_FIRST_NS
+	};
+	char path[64], exe[8];
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", tgid);
+	if (readlink(path, exe, sizeof(exe)) < 0)
+		return -ENOENT;
+	return sampler_process_set(t->sampler, tgid, &p, true);
+}
+
 void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
 {
 	struct process_info info = {};
@@ -139,12 +153,8 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 	}
 	switch (python.verdict) {
 	case PYTHON_NOT_YET:
-		if (fresh) {
-			struct plop_process p = { .image = image, .state = PLOP_STATE_NEW };
-
-			if (sampler_process_set(t->sampler, tgid, &p, true) < 0)
-				return;
-		}
+		if (fresh && target_watch(t, tgid, image) < 0)
+			return;
 		pending_add(t, tgid, image);
 		return;
 	case PYTHON_YES:
@@ -160,10 +170,16 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 			log_warning_r(r, "Cannot profile process %u", tgid);
 		process_info_done(&info);
 		return;
-	default:
+	case PYTHON_NO:
+		pending_drop(t, tgid, image);
+		if (fresh)
+			target_watch(t, tgid, image);
+		return;
+	case PYTHON_GONE:
 		pending_drop(t, tgid, image);
 		if (!fresh)
 			sampler_process_drop(t->sampler, tgid, image);
+		return;
 	}
 }
 

@@ -50,6 +50,7 @@ struct plop_frame {
 #define PLOP_STACK_NO_THREAD 0x02 /* the thread is not known to the interpreter (a native thread) */
 #define PLOP_STACK_NO_INTERP 0x04 /* the interpreter is not initialised yet, or finalised */
 #define PLOP_STACK_NO_FRAME  0x08 /* a Python thread that executes no Python function */
+#define PLOP_STACK_EXITING   0x10 /* the process is on its way out, its memory may be gone */
 
 struct plop_stack {
 	__u64 hash;
@@ -88,9 +89,14 @@ struct plop_cpu {
 	struct plop_half half[2];
 };
 
+/* How soon after exec or fork a tick asks for a process in PLOP_STATE_NEW, and how seldom at last. */
+#define PLOP_WAIT_FIRST_NS 4000000ULL
+#define PLOP_WAIT_LAST_NS  16000000000ULL
+
 /* What the kernel knows of a process; key: tgid. */
 enum plop_state {
-	PLOP_STATE_NEW = 0, /* exec'd, not examined by user space yet */
+	PLOP_STATE_NEW =
+		0, /* no interpreter was found in it yet; it is looked at again while it uses CPU */
 	PLOP_STATE_PROFILED = 1,
 	PLOP_STATE_UNSUPPORTED =
 		2, /* Python, but of an unknown kind: ticks are lost[unsupported] */
@@ -101,13 +107,14 @@ struct plop_process {
 	__u64 runtime; /* address of _PyRuntime */
 	__u32 layout;  /* index into the layouts map */
 	__u32 state;   /* enum plop_state */
-	__u64 asked;   /* NEW: kernel time of the last PLOP_RECORD_CHECK */
+	__u64 asked;   /* NEW: kernel time of the last PLOP_RECORD_CHECK, or of exec or fork */
+	__u64 wait;    /* NEW: ns from then until a tick asks again; grows */
 };
 
 enum plop_record_type {
 	PLOP_RECORD_EXEC = 1,
-	PLOP_RECORD_FORK = 2, /* parent is a profiled process; the child is profiled already */
-	PLOP_RECORD_EXIT = 3,
+	PLOP_RECORD_FORK = 2,  /* parent is a profiled process; the child is profiled already */
+	PLOP_RECORD_EXIT = 3,  /* of one that was profiled or unsupported */
 	PLOP_RECORD_CHECK = 4, /* a tick hit a process in PLOP_STATE_NEW */
 	PLOP_RECORD_CODE = 5,
 	PLOP_RECORD_PRESSURE = 6, /* a half is a quarter full: drain soon */
@@ -150,7 +157,7 @@ struct plop_record_code {
 
 _Static_assert(sizeof(struct plop_frame) == 16, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_stack) == 40, "shared with the kernel side");
-_Static_assert(sizeof(struct plop_process) == 32, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_process) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
 /* 64 CPUs must stay under 64 MB. */
 _Static_assert(sizeof(struct plop_cpu) < 1024 * 1000, "too large for hosts with many CPUs");

@@ -35,9 +35,9 @@ struct plop_layout {
 	/* PyThreadState. The kernel reads its first ts_len bytes at once: ts_len covers every field below. */
 	__u16 ts_next;
 	__u16 ts_thread_id;
-	__u16 ts_native_id;   /* 0: there is none (before 3.11) */
-	__u16 ts_frame;       /* frame, cframe or current_frame, by frame_kind */
-	__u16 ts_chunk;	      /* datastack_chunk, then datastack_top (both are read), 3.11+; 0: there is none */
+	__u16 ts_native_id; /* 0: there is none (before 3.11) */
+	__u16 ts_frame;     /* frame, cframe or current_frame, by frame_kind */
+	__u16 ts_chunk; /* datastack_chunk, then datastack_top (both are read), 3.11+; 0: there is none */
 	__u16 ts_len;         /* at most PLOP_TS_MAX */
 	__u16 cframe_current; /* _PyCFrame.current_frame (PLOP_FRAMES_CFRAME) */
 
