@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the system tests share: a plopd of their own on a temporary folder, workloads, deadlines, the chi-square test."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+WORKLOADS = os.path.join(TESTS, "workloads")
+BUILD = os.environ.get("PLOP_BUILD_DIR") or os.path.join(os.path.dirname(TESTS), "build")
+
+# Upper 0.1 % points of the chi-square distribution by degrees of freedom (NIST/SEMATECH e-Handbook, 1.3.6.7.4).
+CHI2_P001 = {1: 10.828, 2: 13.816, 3: 16.266, 4: 18.467, 5: 20.515, 6: 22.458, 7: 24.322, 8: 26.124, 9: 27.877, 10: 29.588}
+
+
+def program(name):
+    return os.path.join(BUILD, "daemon", name)
+
+
+def need_root():
+    if os.geteuid() != 0:
+        print("SKIP: needs root, to load BPF programs")
+        sys.exit(77)
+
+
+def until(what, question, seconds=20.0):
+    """Asks until the answer is true and returns it; fails when the deadline passes."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError("not within %g s: %s" % (seconds, what))
+        time.sleep(0.02)
+
+
+def pythons():
+    """(version, path, build) of every supported interpreter; the version as a tuple."""
+    lines = subprocess.run([os.path.join(TESTS, "pythons")], stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()
+    return [(tuple(int(n) for n in v.split(".")[:2]), path, build) for v, path, build in (line.split(None, 2) for line in lines)]
+
+
+def chi_square(counts, expected):
+    """The statistic of counts against expected shares, which are normed; and the bound that it passes with p = 0.001."""
+    total, norm = sum(counts), float(sum(expected))
+    x = sum((n - total * e / norm) ** 2 / (total * e / norm) for n, e in zip(counts, expected))
+    return x, CHI2_P001[len(counts) - 1]
+
+
+class Workload:
+    """A program of tests/workloads (or a script, with code=), up to its READY line."""
+
+    def __init__(self, python, name=None, *arguments, code=None, ready=True):
+        command = [python, "-c", code] if code else [python, os.path.join(WORKLOADS, name)]
+        self.process = subprocess.Popen(command + [str(a) for a in arguments], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+        self.pid = self.process.pid
+        self.ready = self.line("READY") if ready else None
+
+    def line(self, word):
+        while True:
+            line = self.process.stdout.readline().decode()
+            if not line:
+                raise AssertionError("the workload ended before it said " + word)
+            if line.startswith(word):
+                return line.split(None, 2)[1:]
+
+    def end(self):
+        """Closes its standard input, which ends those with --until-eof; kills it when that does not help."""
+        try:
+            self.process.stdin.close()
+            self.process.wait(10)
+        except (OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            try:
+                pipe.close()
+            except OSError:
+                pass
+
+
+class Plopd:
+    """A plopd on a temporary state directory and socket."""
+
+    def __init__(self, *arguments, state=None, start=True):
+        self.folder = tempfile.mkdtemp(prefix="plop-test-")
+        self.state = state or os.path.join(self.folder, "state")
+        os.makedirs(self.state, exist_ok=True)
+        self.socket = os.path.join(self.folder, "plopd.sock")
+        self.log = os.path.join(self.folder, "plopd.log")
+        self.arguments = [str(a) for a in arguments]
+        self.process = None
+        if start:
+            self.start()
+
+    def command(self):
+        return [program("plopd"), "--state-dir", self.state, "--socket", self.socket] + self.arguments
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
+        until("plopd answers: " + self.said(), lambda: self.process.poll() is not None or self.status())
+        assert self.process.poll() is None, "plopd ended: " + self.said()
+
+    def said(self):
+        with open(self.log, "rb") as log:
+            return log.read().decode(errors="replace")
+
+    def ctl(self, *arguments, **options):
+        """plopctl's result; .out and .err are text."""
+        done = subprocess.run([program("plopctl"), "--socket", self.socket] + [str(a) for a in arguments],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=options.get("timeout", 60))
+        done.out, done.err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+        return done
+
+    def status(self):
+        done = self.ctl("status", "--json")
+        return json.loads(done.out) if done.returncode == 0 else None
+
+    def process_of(self, pid):
+        """The entry of ps for pid, or None."""
+        return next((p for p in json.loads(self.ctl("ps", "--json").out) if p["pid"] == pid), None)
+
+    def profiled(self, pid):
+        return until("process %d is profiled" % pid, lambda: (self.process_of(pid) or {}).get("status") == "profiled"
+                     and self.process_of(pid))
+
+    def get(self, path):
+        """The JSON answer of the API to a GET."""
+        done = subprocess.run(["curl", "-sS", "--fail-with-body", "--unix-socket", self.socket, "http://plop" + path],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        return json.loads(done.stdout.decode())
+
+    def record(self, pid, seconds, form="collapsed"):
+        path = os.path.join(self.folder, "record-%d.%s" % (pid, form))
+        target = ["-p", pid] if pid else ["-a"]
+        done = self.ctl("record", *target, "-d", "%gs" % seconds, "-f", form, "-o", path, timeout=seconds + 60)
+        assert done.returncode == 0, done.err
+        with open(path) as f:
+            return f.read()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(20)
+        return self.process.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if kind:
+            sys.stderr.write(self.said())
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def collapsed(text):
+    """[([(function, file, line), ...] root first, count), ...] of a collapsed profile."""
+    stacks = []
+    for line in text.splitlines():
+        frames, count = line.rsplit(" ", 1)
+        parsed = []
+        for frame in frames.split(";"):
+            function, place = frame.rsplit(" (", 1) if frame.endswith(")") else (frame, "")
+            file, number = place[:-1].rsplit(":", 1) if ":" in place else ("", 0)
+            parsed.append((function, file, int(number)))
+        stacks.append((parsed, int(count)))
+    return stacks
+
+
+def accounted(tally):
+    """Whether every tick of a status, window or profile is accounted for."""
+    return tally["ticks"] == tally["python"] + tally["other"] + sum(tally["lost"].values())
