@@ -61,8 +61,7 @@ static void print_cost(const json_t *o)
 {
 	char rss[32], maps[32];
 
-	printf("  cost        %.2f us a sample in the kernel; of one core: kernel %.2f %%, plopd "
-	       "%.2f %%\n",
+	printf("  cost        %.2f us a sample; of one core: kernel %.2f %%, plopd %.2f %%\n",
 	       json_number_at(o, "cost.bpf_ns_per_sample") / 1000,
 	       json_number_at(o, "cost.bpf_cpu_percent"),
 	       json_number_at(o, "cost.daemon_cpu_percent"));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A plopd without a kernel side: the real HTTP server, answers that are known in advance. For tests of plopctl,
- * plop-gateway and the server itself. ctl_server SOCKET; says READY on stdout; SIGTERM ends it.
+ * plop-gateway and the server itself. ctl_server SOCKET [STATE_DIR]: also puts one window into STATE_DIR/plop.db. Says
+ * READY on stdout; SIGTERM ends it.
  */
 #include <signal.h>
 #include <sys/socket.h>
@@ -9,6 +10,7 @@
 
 #include "api/api.h"
 #include "api/query.h"
+#include "store/store.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -23,29 +25,38 @@ struct fake {
 	struct recording recordings[16]; /* the first is "r1" */
 	unsigned int nrecordings;
 	char gateway[256];
-	unsigned int gone; /* clients that left a deferred call or a stream */
+	unsigned int gone;    /* clients that left a deferred call or a stream */
+	unsigned int waiting; /* deferred calls and streams */
+	unsigned int fetches; /* of a recording's profile */
+	unsigned int polls;   /* of a recording's state */
 };
+
+static const char status_text[] =
+	"{\"version\":\"0.1.0\",\"hz\":100,\"window_s\":30,\"mode\":\"always\",\"uptime_s\":3723,"
+	"\"processes\":2,"
+	"\"samples\":{\"ticks\":20000,\"python\":12000,\"other\":7990,\"truncated\":1,\"lost\":{"
+	"\"fault\":10,\"drain\":0}},"
+	"\"symbols\":{\"resolved\":100,\"captured\":2,\"unresolved\":0},"
+	"\"cost\":{\"bpf_ns_per_sample\":700,\"bpf_cpu_percent\":0.01,\"daemon_cpu_percent\":0.2,"
+	"\"rss_bytes\":20971520,"
+	"\"map_bytes\":8388608},\"store\":{\"path\":\"/var/lib/plop/"
+	"plop.db\",\"bytes\":123456,\"windows\":12,"
+	"\"oldest\":1795359600,\"error\":null},\"recordings\":0,"
+	"\"window\":{\"start\":1795359600,\"end\":1795359612,\"samples\":800}}";
 
 static void on_status(const struct api_request *q, void *ctx)
 {
 	struct fake *f = ctx;
+	json_t *o = json_loads(status_text, 0, NULL);
 
-	api_reply_json(
-		q->call, 200,
-		json_pack("{s:s, s:i, s:i, s:s, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:i, s:{s:i, "
-			  "s:i}}, s:{s:i, s:i, s:i},"
-			  " s:{s:i, s:f, s:f, s:i, s:i}, s:{s:s, s:i, s:i, s:f, s:n}, s:i, s:{s:f, "
-			  "s:f, s:i}, s:s?, s:i}",
-			  "version", PLOP_VERSION, "hz", 100, "window_s", 30, "mode", "always",
-			  "pid", (int)getpid(), "uptime_s", 3723, "processes", 2, "samples",
-			  "ticks", 20000, "python", 12000, "other", 7990, "truncated", 1, "lost",
-			  "fault", 10, "stacks_full", 0, "symbols", "resolved", 100, "captured", 2,
-			  "unresolved", 0, "cost", "bpf_ns_per_sample", 700, "bpf_cpu_percent",
-			  0.01, "daemon_cpu_percent", 0.2, "rss_bytes", 20 << 20, "map_bytes",
-			  8 << 20, "store", "path", "/var/lib/plop/plop.db", "bytes", 123456,
-			  "windows", 12, "oldest", 1795359600.0, "error", "recordings", 0, "window",
-			  "start", 1795359600.0, "end", 1795359612.0, "samples", 800, "gateway",
-			  f->gateway[0] ? f->gateway : NULL, "test_gone", f->gone));
+	json_object_set_new(o, "pid", json_integer(getpid()));
+	json_object_set_new(o, "gateway", f->gateway[0] ? json_string(f->gateway) : json_null());
+	json_object_set_new(o, "test_gone", json_integer(f->gone));
+	json_object_set_new(o, "test_waiting", json_integer(f->waiting));
+	json_object_set_new(o, "test_polls", json_integer(f->polls));
+	json_object_set_new(o, "test_fetches", json_integer(f->fetches));
+	json_object_set_new(o, "test_recordings", json_integer(f->nrecordings));
+	api_reply_json(q->call, 200, o);
 }
 
 static void on_processes(const struct api_request *q, void *ctx)
@@ -191,10 +202,13 @@ static void on_recording(const struct api_request *q, void *ctx)
 		r->stopped = true;
 		r->end_ns = clock_ns(CLOCK_MONOTONIC);
 	}
-	if (format && format_find(format))
+	if (format && format_find(format)) {
+		f->fetches++;
 		reply_profile(q, format_find(format));
-	else
+	} else {
+		f->polls++;
 		reply_recording(f, q, 200, r);
+	}
 }
 
 struct later {
@@ -208,6 +222,7 @@ struct later {
 static void later_free(struct later *l)
 {
 	sd_event_source_disable_unref(l->timer);
+	l->fake->waiting--;
 	free(l);
 }
 
@@ -249,6 +264,7 @@ static struct later *defer(const struct api_request *q, struct fake *f, uint64_t
 	if (!l)
 		abort();
 	l->fake = f;
+	f->waiting++;
 	l->call = api_defer(q, on_gone, l);
 	if (sd_event_add_time_relative(f->loop, &l->timer, CLOCK_MONOTONIC, usec, 1, on_later, l) <
 	    0)
@@ -342,6 +358,20 @@ static const struct api_route routes[] = {
 	{ "GET", "/trusted", false, on_metrics },
 };
 
+static int save_window(const char *state_dir)
+{
+	_cleanup_(store_closep) struct store *store = NULL;
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_free_ char *error = NULL;
+	int r = store_open(state_dir, &store, &error);
+
+	if (r >= 0)
+		r = make_profile(&p);
+	if (r >= 0)
+		r = store_save(store, p);
+	return r;
+}
+
 int main(int argc, char *argv[])
 {
 	_cleanup_(api_server_freep) struct api_server *server = NULL;
@@ -353,9 +383,11 @@ int main(int argc, char *argv[])
 	sigset_t signals;
 	int fd, r;
 
-	if (argc != 2 || strlen(argv[1]) >= sizeof(address.sun_path))
+	if (argc < 2 || argc > 3 || strlen(argv[1]) >= sizeof(address.sun_path))
 		return EXIT_FAILURE;
 	log_init("ctl_server", LOG_LEVEL_DEBUG);
+	if (argc == 3 && save_window(argv[2]) < 0)
+		return EXIT_FAILURE;
 	strcpy(address.sun_path, argv[1]);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);

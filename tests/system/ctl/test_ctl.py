@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""plopctl and the HTTP server on a Unix socket, against ctl_server, whose answers are known."""
+import fcntl
+import gzip
+import json
+import os
+import pty
+import random
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from server import DEADLINE, GARBAGE, Program, Server, error_of, raw, request, wait_for  # noqa: E402
+
+CTL = os.environ["PLOP_CTL"]
+PROFILE = b"main (/srv/web.py:3);handle (/srv/web.py:9) 90\n"
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="plop-ctl-")
+        os.chmod(self.folder, 0o755)
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.path = os.path.join(self.folder, "plopd.sock")
+        self.server = Server(self.path)
+        self.addCleanup(self.end_server)
+
+    def end_server(self):
+        if self.server:
+            server, self.server = self.server, None
+            # Sanitizers and leaks show as a status of their own.
+            self.assertEqual(server.end(), 0)
+
+    def ctl(self, *arguments, **options):
+        return subprocess.run([CTL, *arguments, "--socket", self.path], cwd=self.folder, capture_output=True, text=True,
+                              timeout=DEADLINE, check=False, **options)
+
+    def left(self):
+        return sorted(n for n in os.listdir(self.folder) if n != "plopd.sock")
+
+    def refused(self, status, said, *arguments):
+        done = self.ctl(*arguments)
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertIn(said, done.stderr)
+        self.assertTrue(done.stderr.startswith("plopctl: "), done.stderr)
+        self.assertEqual(done.stdout, "")
+
+
+class Plopctl(Case):
+    def test_status(self):
+        done = self.ctl("status")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for text in ("100 Hz", "20,000", "60.0 %", "fault 10", "12 windows", "not running"):
+            self.assertIn(text, done.stdout)
+        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
+        said = json.loads(self.ctl("status", "--json").stdout)
+        self.assertEqual(said["samples"]["lost"]["fault"], 10)
+
+    def test_ps(self):
+        done = self.ctl("ps")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = done.stdout.splitlines()
+        self.assertEqual(len(lines), 3)
+        self.assertRegex(lines[1], r"^ +4711 3\.13\.0 +93\.5 +12,000 +100\.0 +8 web +python3 web\.py --port 80$")
+        self.assertIn("PyPy is not supported", lines[2])
+        self.assertEqual([p["pid"] for p in json.loads(self.ctl("ps", "--json").stdout)], [4711, 12])
+
+    def test_open_needs_a_gateway(self):
+        self.refused(1, "plop-gateway is not running", "open")
+        request(self.path, "POST", "/v1/gateway", '{"url":"http://127.0.0.1:7567"}')
+        self.assertEqual(self.ctl("open").stdout, "http://127.0.0.1:7567/?token=good\n")
+
+    def test_record_formats(self):
+        for name, extension in (("pprof", "pb.gz"), ("collapsed", "collapsed"), ("speedscope", "speedscope.json"),
+                                ("plop", "plop"), ("json", "json")):
+            done = self.ctl("record", "-p", "4711", "-d", "100ms", "-f", name)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("90 samples", done.stderr)
+            self.assertIn("fault 2", done.stderr)
+            [file] = self.left()
+            self.assertRegex(file, r"^plop-4711-\d{8}-\d{6}\." + re.escape(extension) + "$")
+            self.assertIn(file, done.stderr)
+            self.assertEqual(done.stdout, "")
+            with open(os.path.join(self.folder, file), "rb") as f:
+                data = f.read()
+            if name == "pprof":
+                self.assertIn(b"/srv/web.py", gzip.decompress(data))
+            elif name == "collapsed":
+                self.assertEqual(data, PROFILE)
+            elif name in ("json", "speedscope"):
+                json.loads(data)
+            os.unlink(os.path.join(self.folder, file))
+
+    def test_record_to_a_pipe(self):
+        done = self.ctl("record", "-a", "-d", "0.1", "-f", "collapsed", "-o", "-")
+        self.assertEqual(done.stdout.encode(), PROFILE)
+        # No progress bar: every line of stderr is a whole message.
+        self.assertNotIn("\r", done.stderr)
+        self.assertTrue(all(line.startswith("plopctl: ") for line in done.stderr.splitlines()), done.stderr)
+        self.assertEqual(self.left(), [])
+
+    def test_record_checks_first(self):
+        self.refused(1, "cannot write", "record", "-p", "4711", "-o", os.path.join(self.folder, "missing", "x"))
+        self.refused(1, "Is a directory", "record", "-p", "4711", "-o", self.folder)
+        self.refused(1, "100 Hz", "record", "-p", "4711", "-F", "99")
+        self.assertEqual(self.server.status()["test_recordings"], 0)
+        self.assertEqual(self.left(), [])
+
+    def test_record_exit_statuses(self):
+        self.refused(3, "no process 404", "record", "-p", "404")
+        self.refused(3, "422 is not Python", "record", "-p", "422")
+        self.refused(4, "another user's", "record", "-p", "403")
+        self.refused(2, "-p PID", "record")
+        self.refused(2, "exclude", "record", "-a", "-p", "1")
+        for bad in (("-p", "0"), ("-p", "x"), ("-p", "99999999"), ("-d", "1w"), ("-d", "0"), ("-F", "0"), ("-l", "x"),
+                    ("-f", "xml"), ("-f", "svg"), ("-f", "html"), ("-c", "x"), ("-u", "x"), ("--wall",), ("stray",)):
+            self.refused(2, "", "record", "-a", *bad)
+        self.assertEqual(self.left(), [])
+
+    def test_usage_and_reach(self):
+        for command in ("top", "dump", "diff"):
+            self.refused(2, "not there yet", command)
+        self.refused(2, "no command", "nonsense")
+        self.refused(2, "not a selector", "export", "colour=red")
+        self.refused(2, "not a time", "export", "--since", "yesterday")
+        self.refused(2, "not before", "export", "--since", "1m", "--until", "2m")
+        path, self.path = self.path, os.path.join(self.folder, "nobody")
+        self.refused(5, "cannot reach plopd at " + self.path, "status")
+        self.path = path
+        for command in ((), ("status",), ("ps",), ("record",), ("export",), ("open",)):
+            done = subprocess.run([CTL, *command, "--help"], capture_output=True, text=True, check=True, timeout=DEADLINE)
+            self.assertIn("--socket", done.stdout)
+
+    def test_export(self):
+        done = self.ctl("export", "--since", "1h", "pid=4711", "comm=a&b=c%")
+        self.assertEqual((done.returncode, done.stdout.encode()), (0, PROFILE), done.stderr)
+        done = self.ctl("export", "-f", "pprof", "-o", "x.pb.gz")
+        self.assertIn("90 samples", done.stderr)
+        self.assertEqual(self.left(), ["x.pb.gz"])
+
+    def test_config_names_the_socket(self):
+        file = os.path.join(self.folder, "plop.conf")
+        with open(file, "w", encoding="ascii") as f:
+            f.write("[plopd]\nsocket = %s\n" % self.path)
+        done = subprocess.run([CTL, "--config", file, "status"], capture_output=True, text=True, timeout=DEADLINE, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(file, "a", encoding="ascii") as f:
+            f.write("hz = 0\n")
+        done = subprocess.run([CTL, "--config", file, "status"], capture_output=True, text=True, timeout=DEADLINE, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("plop.conf:3: hz = 0: must be a number from 1 to 10000", done.stderr)
+
+
+class Interrupted(Case):
+    def begin(self, *arguments, **options):
+        program = Program(CTL, "record", "-p", "4711", "-d", "1h", "-f", "collapsed", "-o", "kept", *arguments, "--socket",
+                          self.path, cwd=self.folder, stderr=subprocess.PIPE, **options)
+        wait_for("the recording", lambda: self.server.status()["test_recordings"])
+        return program
+
+    def test_ctrl_c_keeps_what_there_is(self):
+        program = self.begin()
+        program.process.send_signal(signal.SIGINT)
+        said = program.process.stderr.read().decode()
+        self.assertEqual(program.end(0), 0, said)
+        self.assertIn("stopped early", said)
+        with open(os.path.join(self.folder, "kept"), "rb") as f:
+            self.assertEqual(f.read(), PROFILE)
+        self.assertEqual(self.left(), ["kept"])
+
+    def test_plopd_goes_away_at_once(self):
+        program = self.begin()
+        self.end_server()
+        said = program.process.stderr.read().decode()
+        self.assertEqual(program.end(0), 1, said)
+        self.assertIn("plopd went away", said)
+        self.assertEqual(self.left(), [])
+
+    def test_plopd_goes_away_later(self):
+        program = self.begin()
+        wait_for("a fetch of the profile so far", lambda: self.server.status()["test_fetches"])
+        # plopctl asks for the next thing when it has that profile.
+        polls = self.server.status()["test_polls"]
+        wait_for("the next question", lambda: self.server.status()["test_polls"] > polls)
+        self.end_server()
+        said = program.process.stderr.read().decode()
+        self.assertEqual(program.end(0), 1, said)
+        self.assertIn("holds what had been received", said)
+        with open(os.path.join(self.folder, "kept"), "rb") as f:
+            self.assertEqual(f.read(), PROFILE)
+
+    def test_a_terminal_has_a_bar_and_no_binary(self):
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        refused = subprocess.run([CTL, "record", "-a", "-d", "0.1", "-o", "-", "--socket", self.path], stdout=slave,
+                                 stderr=subprocess.PIPE, timeout=DEADLINE, check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn(b"terminal", refused.stderr)
+        program = Program(CTL, "record", "-p", "4711", "-d", "1s", "-o", "x", "--socket", self.path, cwd=self.folder, stderr=slave)
+        os.close(slave)
+        seen = b""
+        try:
+            while True:
+                more = os.read(master, 4096)
+                if not more:
+                    break
+                seen += more
+        except OSError:
+            pass  # EIO: the other side has closed
+        os.close(master)
+        self.assertEqual(program.end(0), 0)
+        bars = re.findall(rb"\[([#-]{24})\] ([0-9.]+)/1 s  90 samples  2 lost", seen)
+        self.assertGreaterEqual(len(bars), 2, seen)
+        self.assertLess(float(bars[0][1]), float(bars[-1][1]))
+        self.assertIn(b"written to x", seen)
+
+
+class Http(Case):
+    def test_routes(self):
+        self.assertEqual(request(self.path, "GET", "/v1/status")[0], 200)
+        status, headers, body = request(self.path, "PUT", "/v1/recordings/r1")
+        self.assertEqual((status, headers["Allow"]), (405, "GET, DELETE"))
+        self.assertIn("hint", json.loads(body))
+        self.assertEqual(request(self.path, "GET", "/v1/nothing")[0], 404)
+        self.assertEqual(request(self.path, "GET", "/forgetful")[0], 500)
+        self.assertEqual(request(self.path, "GET", "/debug/pprof/profile")[2], b"later\n")
+        self.assertEqual(request(self.path, "GET", "/v1/stream")[2].count(b"event: window\ndata: "), 5)
+        self.assertEqual(request(self.path, "GET", "/v1/profile?pids=1")[0], 400)
+
+    def test_bodies(self):
+        said = json.loads(request(self.path, "POST", "/echo", "a" * 65536)[2])
+        self.assertEqual(said["body"], "a" * 65536)
+        for size in (65537, 900000):
+            status, said = error_of(raw(self.path, b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size))
+            self.assertEqual(status, 413)
+            self.assertIn("65536", said)
+        chunked = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"1000\r\n" + b"a" * 4096 + b"\r\n") * 20
+        self.assertEqual(error_of(raw(self.path, chunked + b"0\r\n\r\n"))[0], 413)
+
+    def test_garbage(self):
+        for data, statuses in GARBAGE:
+            with self.subTest(data=data[:60]):
+                self.assertIn(error_of(raw(self.path, data))[0], statuses)
+        generator = random.Random(2)
+        for _ in range(200):
+            answer = raw(self.path, generator.randbytes(generator.randrange(1, 2000)), finish=True)
+            self.assertEqual(error_of(answer)[0], 400)
+        # Cut anywhere.
+        whole = b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n"
+        for n in range(1, len(whole)):
+            self.assertEqual(error_of(raw(self.path, whole[:n], finish=True))[0], 400)
+        self.assertEqual(self.server.status()["pid"], self.server.process.pid)
+
+    def test_a_client_that_leaves_is_noticed(self):
+        for path in (b"/debug/pprof/profile?thread=1", b"/v1/stream?thread=1"):
+            before = self.server.status()["test_gone"]
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(self.path)
+            s.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            wait_for("the request", lambda: self.server.status()["test_waiting"] == 1)
+            s.close()
+            wait_for("gone", lambda before=before: self.server.status()["test_gone"] == before + 1)
+            self.assertEqual(self.server.status()["test_waiting"], 0)
+
+    def test_silent_clients_do_not_hold_the_rest(self):
+        silent = []
+        for _ in range(19):
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(DEADLINE)
+            s.connect(self.path)
+            s.sendall(b"GET /v1/st")
+            silent.append(s)
+        self.assertEqual(request(self.path, "GET", "/v1/status")[0], 200)
+        extra = socket.socket(socket.AF_UNIX)
+        extra.connect(self.path)
+        # The twentieth has the last place: the next is told so.
+        status = wait_for("the refusal", lambda: error_of(raw(self.path, b"GET / HTTP/1.0\r\n\r\n"))[0])
+        self.assertEqual(status, 503)
+        extra.close()
+        for s in silent:
+            self.assertEqual(error_of(s.recv(65536))[0], 408)
+            s.close()
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root to become somebody else")
+    def test_trust(self):
+        os.chmod(self.path, 0o777)
+        self.assertEqual(request(self.path, "GET", "/trusted")[0], 200)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            said = (request(self.path, "GET", "/trusted")[0], json.loads(request(self.path, "POST", "/echo", "x")[2]))
+            os.write(writing, json.dumps(said).encode())
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as f:
+            said = f.read()
+        os.waitpid(child, 0)
+        self.assertEqual(json.loads(said), [403, {"body": "x", "uid": 65534, "trusted": False}])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
