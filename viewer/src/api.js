@@ -10,6 +10,16 @@ export class ApiError extends Error {
   }
 }
 
+let skew = 0; // seconds that the host's clock is ahead of this one's
+
+// Unix seconds by the host's clock, to the second: the page may be looked at from a machine that is off.
+export const hostTime = () => Date.now() / 1000 + skew;
+
+function learnTime(response) {
+  const seconds = Date.parse(response.headers.get('Date') ?? '') / 1000 - Date.now() / 1000;
+  if (Number.isFinite(seconds)) skew = Math.abs(seconds) < 2 ? 0 : seconds;
+}
+
 const TIMEOUT_MS = 15000;
 
 async function explain(response) {
@@ -32,6 +42,7 @@ export async function get(path, signal) {
   signal?.addEventListener('abort', stop);
   try {
     const response = await fetch(path, { signal: limit.signal, credentials: 'same-origin', cache: 'no-store' });
+    learnTime(response);
     if (!response.ok) throw await explain(response);
     return await response.json();
   } catch (e) {

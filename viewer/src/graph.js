@@ -8,7 +8,7 @@ import { placeLabels } from './model.js';
 
 const LABELS = 160; // names tried at most
 const LABELS_MS = 150;
-const SURE = 10; // the first of them are shown even on top of a bubble
+const SURE = 14; // the first of them are shown even on top of a bubble
 const LABEL_HEIGHT = 14;
 const LISTED = 4; // callers and callees in a tooltip
 
@@ -157,7 +157,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
     labelled = performance.now();
     const { width, height } = size();
     const t = zoomTransform(svg);
-    const weight = (d) => (d.key === hovered || d.key === selected ? 1e12 : 0) + (d.match ? 1e11 : 0) + d.self * 2 + d.total;
+    const weight = (d) => (d.key === hovered || d.key === selected ? 1e12 : 0) + (d.match ? 1e11 : 0) + d.self * 8 + d.total;
     const items = [];
     const bubbles = [];
     for (const d of [...drawn.nodes].sort((a, b) => weight(b) - weight(a))) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Ties the page together: state <-> address, what to ask the gateway, what to draw when it answers.
-import { ApiError, follow, get } from './api.js';
+import { ApiError, follow, get, hostTime } from './api.js';
 import { percent } from './format.js';
 import { createGraph } from './graph.js';
-import { draw, matches, processList, readProfile } from './model.js';
+import { draw, limitEnded, matches, processList, readProfile } from './model.js';
 import { createProcesses, showConnection, showEmpty, showFacts, showLegend, showNote, showTime, showVersion } from './panels.js';
 import { createStrip } from './strip.js';
 import { SPANS, formatState, isLive, parseState, profileQuery } from './state.js';
@@ -14,7 +14,6 @@ const POLL_MS = 4000; // status, processes, windows
 const REFRESH_MS = 2000; // a choice of windows that includes the running one
 
 const byId = (id) => document.getElementById(id);
-const now = () => Date.now() / 1000;
 
 let state = parseState(location.search);
 let profile = null; // what readProfile() made of the last answer
@@ -89,16 +88,19 @@ function fillControls() {
 
 // Asks for what is chosen: as a stream for the running window, else once, or again and again while it grows.
 function load() {
-  stopLoading();
   profile = null;
   failure = null;
   anew = true;
   showConnection(isLive(state) ? 'wait' : 'stored');
   render();
+  listen();
+}
+
+function listen() {
+  stopLoading();
   const query = profileQuery(state);
   if (isLive(state)) {
-    const end = follow(`/v1/stream${query}`, (json) => arrived(json, 'live'), () => whyBroken());
-    stopLoading = end;
+    stopLoading = follow(`/v1/stream${query}`, (json) => arrived(json, 'live'), whyBroken);
     return;
   }
   const abort = new AbortController();
@@ -159,7 +161,7 @@ function poll() {
 
 async function pollOnce() {
   try {
-    const to = now();
+    const to = hostTime();
     const from = Math.floor(Math.max(to - 24 * 3600, Math.min(to - SPANS[state.span], state.from === null ? to : state.from - 60)));
     const [status, alive, listed] = await Promise.all([get('/v1/status'), get('/v1/processes'), get(`/v1/windows?from=${from}`)]);
     showVersion(status);
@@ -177,11 +179,13 @@ async function pollOnce() {
 }
 
 function renderSide() {
-  processPanel.update(processes ?? [], state.pids, processes !== null);
-  const to = now();
+  processPanel.update(limitEnded(processes ?? [], state.pids), state.pids, processes !== null);
+  const to = hostTime();
   const last = windows[windows.length - 1];
   const first = windows[0];
-  strip.update(windows, state, { from: Math.max(first?.start ?? 0, Math.min(to - SPANS[state.span], state.from ?? to)), to: Math.max(to, last?.end ?? 0) });
+  // From the first window that there is, so that bars are wide, but not less than ten minutes, so that time has its measure.
+  const from = Math.max(Math.min(first?.start ?? to, to - SPANS['10m']), Math.min(to - SPANS[state.span], state.from ?? to));
+  strip.update(windows, state, { from, to: Math.max(to, last?.end ?? 0) });
   showTime(state, profile, to);
 }
 
@@ -225,7 +229,7 @@ function render() {
   }
   byId('stage').classList.toggle('stale', profile === null);
   showFacts(profile);
-  showTime(state, profile, now());
+  showTime(state, profile, hostTime());
   renderWords();
 }
 
@@ -265,7 +269,7 @@ byId('search').addEventListener('input', (event) => setState({ query: event.targ
 byId('span').addEventListener('change', (event) => setState({ span: event.target.value }));
 byId('all-processes').addEventListener('click', () => setState({ pids: [] }));
 byId('time-live').addEventListener('click', () => setState({ from: null, to: null }));
-byId('time-10m').addEventListener('click', () => setState({ from: Math.floor(now()) - 600, to: null }));
+byId('time-10m').addEventListener('click', () => setState({ from: Math.floor(hostTime()) - 600, to: null }));
 byId('fit').addEventListener('click', () => graph.fit());
 byId('zoom-in').addEventListener('click', () => graph.scale(1.4));
 byId('zoom-out').addEventListener('click', () => graph.scale(1 / 1.4));
@@ -285,8 +289,14 @@ addEventListener('keydown', (event) => {
 });
 new ResizeObserver(() => graph.resized()).observe(byId('graph'));
 new ResizeObserver(() => renderSide()).observe(byId('strip'));
+// A page that nobody sees asks for nothing; it also leaves the browser's few connections to the others.
 document.addEventListener('visibilitychange', () => {
-  if (!document.hidden) poll();
+  if (document.hidden) {
+    stopLoading();
+    return;
+  }
+  listen();
+  poll();
 });
 setInterval(() => {
   if (!document.hidden) poll();

@@ -281,3 +281,10 @@ export function processList(alive, windows) {
   }
   return list.sort((a, b) => a.ended - b.ended || whole(b.samples) - whole(a.samples) || a.pid - b.pid);
 }
+
+// Short-lived processes may be many: of those that ended, the `max` with most samples and those that are chosen.
+export function limitEnded(list, pids, max = 20) {
+  let ended = 0;
+  const shown = list.filter((p) => !p.ended || ended++ < max || pids.includes(p.pid));
+  return { shown, hidden: list.length - shown.length };
+}

@@ -29,13 +29,15 @@ export function showVersion(status) {
   const cost = status.cost ?? {};
   const used = (cost.bpf_cpu_percent ?? 0) + (cost.daemon_cpu_percent ?? 0);
   say('version', `plopd ${visible(String(status.version ?? ''))}`);
-  byId('version').title = [
+  say('cost', `costs ${used.toFixed(2)} % of a CPU`);
+  byId('about').title = [
     `up ${duration(status.uptime_s ?? 0)}, ${count(status.processes ?? 0)} Python processes`,
-    `cost: ${used.toFixed(2)} % of one CPU, ${bytes(cost.rss_bytes ?? 0)} resident`,
+    `${bytes(cost.rss_bytes ?? 0)} resident, ${bytes(cost.map_bytes ?? 0)} of BPF maps, ${count(cost.bpf_ns_per_sample ?? 0)} ns per sample`,
     status.store ? `stored: ${count(status.store.windows ?? 0)} windows, ${bytes(status.store.bytes ?? 0)}` : '',
     status.store?.error ? `not saved: ${visible(status.store.error)}` : '',
   ].filter((line) => line !== '').join('\n');
-  byId('version').classList.toggle('warn', Boolean(status.store?.error));
+  byId('about').classList.toggle('warn', Boolean(status.store?.error));
+  if (status.store?.error) say('cost', 'windows are not being saved');
 }
 
 export function showFacts(p) {
@@ -110,7 +112,7 @@ export function createProcesses({ tooltip, onToggle }) {
   }
 
   return {
-    update(processes, pids, known) {
+    update({ shown: processes, hidden }, pids, known) {
       const most = Math.max(1, ...processes.map((p) => p.samples ?? 0));
       const li = list.selectAll('li').data(processes, (p) => `${p.pid} ${p.start_time}`).join(enter).order();
       // select() hands the row's datum on to what is in it.
@@ -124,6 +126,7 @@ export function createProcesses({ tooltip, onToggle }) {
       b.select('.samples').text((p) => `${count(p.samples ?? 0)} samples`);
       b.select('.status').text((p) => (trouble(p) ? visible(p.status) : ''));
       byId('all-processes').setAttribute('aria-pressed', String(pids.length === 0));
+      say('processes-more', hidden > 0 ? `and ${count(hidden)} more that ended, with fewer samples` : '');
       const none = byId('processes-empty');
       none.hidden = processes.length > 0 || !known;
       none.textContent = 'No Python process seen yet. plopd looks all the time: one that starts appears here within seconds.';
