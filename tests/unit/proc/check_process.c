@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "proc/process.h"
+#include "util/clock.h"
+
+START_TEST(reads_itself)
+{
+	struct process_info p, copy;
+	char exe[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	double now = (double)clock_ns(CLOCK_REALTIME) / 1e9;
+
+	ck_assert_int_gt(n, 0);
+	exe[n] = '\0';
+	ck_assert_int_eq(prctl(PR_SET_NAME, "a) R (\nb"), 0);
+	ck_assert_int_eq(process_info_read(getpid(), &p), 0);
+	ck_assert_int_eq(p.pid, getpid());
+	ck_assert_uint_eq(p.uid, getuid());
+	ck_assert_str_eq(p.comm, "a) R (\xef\xbf\xbd"
+				 "b");
+	ck_assert_str_eq(p.exe, exe);
+	ck_assert_msg(p.start_time > now - 3600 && p.start_time < now + 1, "started at %f, now %f",
+		      p.start_time, now);
+	ck_assert_ptr_nonnull(strstr(p.cmdline, "check_proc"));
+	ck_assert_int_eq(process_info_copy(&p, &copy), 0);
+	process_info_done(&p);
+	ck_assert_str_eq(copy.exe, exe);
+	process_info_done(&copy);
+	ck_assert_ptr_null(copy.exe);
+}
+END_TEST
+
+START_TEST(labels_of_a_child)
+{
+	pid_t pid = fork();
+	struct process_info p;
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execle("/bin/sleep", "sleep", "600", NULL,
+		       (char *[]){ (char *)"PLOP_SERVICE=shop", (char *)"DD_VERSION=3", NULL });
+		_exit(127);
+	}
+	/* The environment is the new one as soon as the program is. */
+	for (int i = 0; i < 5000; i++) {
+		ck_assert_int_eq(process_info_read(pid, &p), 0);
+		if (strstr(p.cmdline, "sleep 600"))
+			break;
+		process_info_done(&p);
+		usleep(1000);
+		ck_assert_int_lt(i, 4999);
+	}
+	ck_assert_str_eq(p.service, "shop");
+	ck_assert_str_eq(p.version, "3");
+	process_info_done(&p);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(process_info_read(pid, &p), -ESRCH);
+}
+END_TEST
+
+START_TEST(usage_grows)
+{
+	struct process_usage before, after;
+	volatile unsigned int x = 0;
+
+	ck_assert_int_eq(process_usage_read(getpid(), &before), 0);
+	ck_assert_uint_eq(before.threads, 1);
+	do {
+		for (int i = 0; i < 1000000; i++)
+			x = x + (unsigned int)i;
+		ck_assert_int_eq(process_usage_read(getpid(), &after), 0);
+	} while (after.cpu_ticks < before.cpu_ticks + 2);
+	ck_assert_uint_eq(after.start_ticks, before.start_ticks);
+	ck_assert_int_eq(process_usage_read(0x7ffffff0, &after), -ESRCH);
+}
+END_TEST
+
+START_TEST(memory_reader_reads_all_or_nothing)
+{
+	struct reader r = process_memory_reader(getpid());
+	long page = sysconf(_SC_PAGESIZE);
+	char *two = mmap(NULL, (size_t)page * 2, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char to[32];
+	uint64_t v, number = 0x1122334455667788;
+
+	ck_assert_ptr_ne(two, MAP_FAILED);
+	ck_assert_int_eq(munmap(two + page, (size_t)page), 0);
+	memset(two, 'p', (size_t)page);
+	ck_assert_int_eq(reader_read(&r, (uintptr_t)(two + page - 16), to, 16), 0);
+	ck_assert_int_eq(to[15], 'p');
+	ck_assert_int_eq(reader_read(&r, (uintptr_t)(two + page - 16), to, 17), -EFAULT);
+	ck_assert_int_eq(reader_read(&r, 0, to, 8), -EFAULT);
+	ck_assert_int_eq(reader_read(&r, UINT64_MAX - 3, to, 8), -EFAULT);
+	ck_assert_int_eq(reader_read(&r, 0, to, 0), 0);
+	ck_assert_int_eq(reader_u64(&r, (uintptr_t)&number, &v), 0);
+	ck_assert_uint_eq(v, number);
+	r = process_memory_reader(0x7ffffff0);
+	ck_assert_int_eq(reader_read(&r, (uintptr_t)two, to, 8), -ESRCH);
+	munmap(two, (size_t)page);
+}
+END_TEST
+
+START_TEST(file_and_bytes_readers)
+{
+	static const char data[] = "0123456789";
+	const struct reader_bytes m = { .data = data, .size = 10, .base = 0x1000 };
+	struct reader b = bytes_reader(&m), f;
+	int fd = memfd_create("plop-test", MFD_CLOEXEC);
+	char to[16];
+
+	ck_assert_int_eq(reader_read(&b, 0x1002, to, 8), 0);
+	ck_assert_mem_eq(to, "23456789", 8);
+	ck_assert_int_eq(reader_read(&b, 0x1003, to, 8), -EFAULT);
+	ck_assert_int_eq(reader_read(&b, 0xfff, to, 1), -EFAULT);
+	ck_assert_int_eq(reader_read(&b, UINT64_MAX, to, 2), -EFAULT);
+	ck_assert_int_eq(reader_read(&b, 0x100a, to, 0), 0);
+	ck_assert_int_eq(write(fd, data, 10), 10);
+	f = file_reader(fd);
+	ck_assert_int_eq(reader_read(&f, 2, to, 8), 0);
+	ck_assert_mem_eq(to, "23456789", 8);
+	ck_assert_int_eq(reader_read(&f, 3, to, 8), -EFAULT);
+	ck_assert_int_eq(reader_read(&f, UINT64_MAX - 1, to, 8), -EFAULT);
+	close(fd);
+}
+END_TEST
+
+static int find_self(pid_t pid, void *ctx)
+{
+	++*(int *)ctx;
+	return pid == getpid() ? 42 : 0;
+}
+
+static int count_all(pid_t pid, void *ctx)
+{
+	ck_assert_int_gt(pid, 0);
+	++*(int *)ctx;
+	return 0;
+}
+
+START_TEST(walks_all_processes)
+{
+	int n = 0, all = 0;
+
+	ck_assert_int_eq(process_for_each(find_self, &n), 42);
+	ck_assert_int_eq(process_for_each(count_all, &all), 0);
+	ck_assert_int_ge(all, 2);
+	ck_assert_int_ge(n, 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("proc/process");
+	TCase *t = tcase_create("process");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, reads_itself);
+	tcase_add_test(t, labels_of_a_child);
+	tcase_add_test(t, usage_grows);
+	tcase_add_test(t, memory_reader_reads_all_or_nothing);
+	tcase_add_test(t, file_and_bytes_readers);
+	tcase_add_test(t, walks_all_processes);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

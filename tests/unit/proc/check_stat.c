@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "proc/parse.h"
+
+#define FIELDS                                                                    \
+	" S 1 42 42 0 -1 4194560 100 0 0 0 37 5 0 0 20 0 7 0 123456 8912896 512 " \
+	"18446744073709551615 1 1\n"
+
+static int parse(const char *text, struct proc_stat *s)
+{
+	return proc_stat_parse(text, strlen(text), s);
+}
+
+START_TEST(reads_the_fields)
+{
+	struct proc_stat s;
+
+	ck_assert_int_eq(parse("42 (python3)" FIELDS, &s), 0);
+	ck_assert_int_eq(s.pid, 42);
+	ck_assert_uint_eq(s.comm_size, 7);
+	ck_assert_mem_eq(s.comm, "python3", 7);
+	ck_assert_int_eq(s.state, 'S');
+	ck_assert_uint_eq(s.utime, 37);
+	ck_assert_uint_eq(s.stime, 5);
+	ck_assert_uint_eq(s.threads, 7);
+	ck_assert_uint_eq(s.start_ticks, 123456);
+}
+END_TEST
+
+START_TEST(survives_a_hostile_comm)
+{
+	static const char *const comms[] = { ") R 1 (", "a) Z 9 9", "(((",    ")))",
+					     "",        "\n\n",     "x (y) z" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(comms); i++) {
+		struct proc_stat s;
+		char text[256];
+
+		snprintf(text, sizeof(text), "42 (%s)%s", comms[i], FIELDS);
+		ck_assert_int_eq(parse(text, &s), 0);
+		ck_assert_uint_eq(s.comm_size, strlen(comms[i]));
+		ck_assert_mem_eq(s.comm, comms[i], s.comm_size);
+		ck_assert_int_eq(s.state, 'S');
+		ck_assert_uint_eq(s.start_ticks, 123456);
+	}
+}
+END_TEST
+
+START_TEST(refuses_what_is_no_stat_line)
+{
+	static const char *const bad[] = {
+		"",
+		"42",
+		"42 (",
+		"42 (x",
+		"42 (x)",
+		"42 (x) S 1 2",
+		"x (y) S",
+		"99999999999 (x)" FIELDS,
+		"-1 (x)" FIELDS,
+		"42 (x) S 1 42 42 0 -1 0 1 0 0 0 no 5 0 0 20 0 7 0 123456\n",
+		"42 (x) S 1 42 42 0 -1 0 1 0 0 0 37 5 0 0 20 0 7 0 99999999999999999999999\n",
+	};
+	struct proc_stat s = { .pid = -7 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		ck_assert_msg(parse(bad[i], &s) == -EBADMSG, "accepted: %s", bad[i]);
+		ck_assert_int_eq(s.pid, -7);
+	}
+}
+END_TEST
+
+/* No prefix is read beyond its end (the sanitizer watches), and only a long enough one is accepted. */
+START_TEST(stops_at_the_end_of_every_prefix)
+{
+	static const char text[] = "42 (python3)" FIELDS;
+	size_t enough = (size_t)(strstr(text, "123456") - text) + 1;
+
+	for (size_t n = 0; n < sizeof(text); n++) {
+		_cleanup_free_ char *copy = malloc(n ? n : 1);
+		struct proc_stat s;
+
+		memcpy(copy, text, n);
+		ck_assert_int_eq(proc_stat_parse(copy, n, &s), n >= enough ? 0 : -EBADMSG);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("proc/stat");
+	TCase *t = tcase_create("stat");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, reads_the_fields);
+	tcase_add_test(t, survives_a_hostile_comm);
+	tcase_add_test(t, refuses_what_is_no_stat_line);
+	tcase_add_test(t, stops_at_the_end_of_every_prefix);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
