@@ -7,8 +7,9 @@
 #include "util/macro.h"
 
 /* The few things that plop does with SQLite, with errors as negative errnos. */
-#define STORE_FILE "plop.db"
-#define STORE_LOCK "plop.lock"
+#define STORE_FILE    "plop.db"
+#define STORE_LOCK    "plop.lock"
+#define STORE_RESERVE "plop.reserve"
 
 /* "DIR/NAME"; owned by the caller; NULL: out of memory. */
 char *db_path(const char *dir, const char *name);

@@ -2,10 +2,11 @@
 #include "store/internal.h"
 #include "store/schema.h"
 
-/* Windows deleted in one transaction: short enough that memory and WAL stay small. */
+/* Windows, and rows of a dictionary, deleted in one transaction: few enough that memory and WAL stay small. */
 #define EXPIRE_BATCH 128
+#define PRUNE_BATCH  "4096"
 /* Pages that one vacuum moves, for the same reason. */
-#define VACUUM_BATCH "512"
+#define VACUUM_BATCH "128"
 /* Free pages that are left for later windows: 1 MB. */
 #define SPARE_PAGES 256
 
@@ -82,10 +83,14 @@ static int expire_some(struct store *s, int64_t before_ns, int n)
  */
 static int prune(struct store *s)
 {
+	/* Stacks before what they consist of, so that none is left without its functions. */
 	static const char *const tables[] = {
-		"DELETE FROM stacks WHERE used < ?1",
-		"DELETE FROM functions WHERE used < ?1",
-		"DELETE FROM processes WHERE used < ?1",
+		"DELETE FROM stacks WHERE id IN"
+		" (SELECT id FROM stacks WHERE used < ?1 LIMIT " PRUNE_BATCH ")",
+		"DELETE FROM functions WHERE id IN"
+		" (SELECT id FROM functions WHERE used < ?1 LIMIT " PRUNE_BATCH ")",
+		"DELETE FROM processes WHERE id IN"
+		" (SELECT id FROM processes WHERE used < ?1 LIMIT " PRUNE_BATCH ")",
 	};
 	int64_t oldest, hour;
 	int r;
@@ -96,17 +101,15 @@ static int prune(struct store *s)
 	hour = r == 0 ? oldest / (int64_t)NSEC_PER_SEC / SCHEMA_USED_UNIT : INT64_MAX;
 	if (hour <= s->pruned)
 		return 0;
-	r = db_run(s->statements[ST_BEGIN]);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tables); i++)
-		r = run_with(s->db, tables[i], hour, 0);
-	if (r == 0)
-		r = db_run(s->statements[ST_COMMIT]);
-	if (r < 0) {
-		store_rollback(s);
-		return r;
-	}
 	/* Ids may be given anew from here on. */
 	store_forget_recent(s);
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		do {
+			r = run_with(s->db, tables[i], hour, 0);
+			if (r < 0)
+				return r;
+		} while (sqlite3_changes(s->db) > 0);
+	}
 	/* With no window left, the next one may be of any hour. */
 	s->pruned = hour == INT64_MAX ? 0 : hour;
 	return 0;
@@ -178,7 +181,7 @@ static int expire_by_size(struct store *s, uint64_t max_bytes)
 	}
 }
 
-int store_expire(struct store *s, uint64_t before_ns, uint64_t max_bytes)
+static int expire_all(struct store *s, uint64_t before_ns, uint64_t max_bytes)
 {
 	bool any = false;
 	int r;
@@ -197,4 +200,16 @@ int store_expire(struct store *s, uint64_t before_ns, uint64_t max_bytes)
 			return r;
 	}
 	return max_bytes ? expire_by_size(s, max_bytes) : 0;
+}
+
+int store_expire(struct store *s, uint64_t before_ns, uint64_t max_bytes)
+{
+	int r = expire_all(s, before_ns, max_bytes);
+
+	if (r == -ENOSPC && reserve_release(s)) {
+		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		r = expire_all(s, before_ns, max_bytes);
+	}
+	reserve_fill(s);
+	return r;
 }

@@ -36,7 +36,8 @@ struct recent_stack {
 };
 
 struct store {
-	char *path;
+	char *path, *reserve_path;
+	bool reserve_full;
 	sqlite3 *db;
 	int lock_fd;
 	int64_t seed;
@@ -49,3 +50,8 @@ void store_forget_recent(struct store *s);
 /* Undoes a transaction that failed, whether or not SQLite did so already. */
 void store_rollback(struct store *s);
 int store_facts_of(sqlite3 *db, const char *path, struct store_facts *ret);
+
+/* Sets room aside, if there is any and none is set aside yet. */
+void reserve_fill(struct store *s);
+/* Gives it back. Whether there was any. */
+bool reserve_release(struct store *s);

@@ -145,7 +145,8 @@ int store_open(const char *state_dir, struct store **ret, char **ret_error)
 		return -ENOMEM;
 	s->lock_fd = -EBADF;
 	s->path = db_path(state_dir, STORE_FILE);
-	if (!s->path)
+	s->reserve_path = db_path(state_dir, STORE_RESERVE);
+	if (!s->path || !s->reserve_path)
 		return -ENOMEM;
 	r = take_lock(state_dir, &s->lock_fd, ret_error);
 	if (r < 0)
@@ -160,6 +161,7 @@ int store_open(const char *state_dir, struct store **ret, char **ret_error)
 		r = prepare(s);
 	if (r < 0)
 		return db_fail(ret_error, r, "cannot prepare %s: %s", s->path, strerror(-r));
+	reserve_fill(s);
 	*ret = TAKE_PTR(s);
 	return 0;
 }
@@ -175,6 +177,7 @@ void store_close(struct store *s)
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	free(s->path);
+	free(s->reserve_path);
 	free(s);
 }
 

@@ -25,7 +25,10 @@ DEFINE_FREEP(struct store, store_close)
  * others: nothing was written, and a later call may work again.
  */
 int store_save(struct store *s, const struct profile *window);
-/* Drops windows that ended before before_ns, and the oldest while the file is larger than max_bytes (0: no bound). */
+/*
+ * Drops windows that ended before before_ns, and the oldest while the file is larger than max_bytes (0: no bound). Works on
+ * a full disk too, for which STATE_DIR/plop.reserve (2 MB) keeps some room.
+ */
 int store_expire(struct store *s, uint64_t before_ns, uint64_t max_bytes);
 
 struct store_facts {

@@ -290,12 +290,58 @@ START_TEST(a_full_file_system)
 {
 	/* In a mount namespace of its own, which ends with the test however that ends. */
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", dir.path, "tmpfs", 0, "size=3m") < 0) {
+	    mount("none", dir.path, "tmpfs", 0, "size=6m") < 0) {
 		printf("skipped: a_full_file_system: cannot mount a tmpfs: %s\n", strerror(errno));
 		return;
 	}
 	fill_and_recover(enlarge_tmpfs);
 	ck_assert_int_eq(umount2(dir.path, MNT_DETACH), 0);
+}
+END_TEST
+
+/* By age and by size, on a disk that the windows themselves have filled. */
+static void expire_when_full(uint64_t before_ns, uint64_t max_bytes)
+{
+	_cleanup_(store_closep) struct store *s = NULL;
+	struct store_facts full, after;
+	unsigned int n = 0;
+	int e = 0;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", dir.path, "tmpfs", 0, "size=8m") < 0) {
+		printf("skipped: expiry on a full file system: cannot mount a tmpfs: %s\n",
+		       strerror(errno));
+		return;
+	}
+	ck_assert_int_eq(store_open(dir.path, &s, NULL), 0);
+	while (n < 1000 && (e = save_large(s, n)) == 0)
+		n++;
+	ck_assert_int_eq(e, -ENOSPC);
+	ck_assert_int_eq(store_facts(s, &full), 0);
+	ck_assert_int_eq(store_expire(s, before_ns, max_bytes), 0);
+	ck_assert_int_eq(store_facts(s, &after), 0);
+	ck_assert_uint_lt(after.windows, full.windows);
+	ck_assert_int_eq(save_large(s, n), 0);
+	/* And once more, since room was set aside again. */
+	while (n < 2000 && (e = save_large(s, n)) == 0)
+		n++;
+	ck_assert_int_eq(e, -ENOSPC);
+	ck_assert_int_eq(store_expire(s, UINT64_MAX, 0), 0);
+	ck_assert_int_eq(save_large(s, n), 0);
+	store_close(s);
+	s = NULL;
+	ck_assert_int_eq(umount2(dir.path, MNT_DETACH), 0);
+}
+
+START_TEST(expiry_by_age_on_a_full_file_system)
+{
+	expire_when_full(UINT64_MAX, 0);
+}
+END_TEST
+
+START_TEST(expiry_by_size_on_a_full_file_system)
+{
+	expire_when_full(0, 1 << 20);
 }
 END_TEST
 
@@ -306,6 +352,7 @@ int main(void)
 	SRunner *r;
 	int failed;
 
+	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_second_writer_is_refused);
 	tcase_add_test(t, a_killed_writer_leaves_no_lock);
@@ -314,6 +361,8 @@ int main(void)
 	tcase_add_test(t, reading_beside_the_writer);
 	tcase_add_test(t, a_file_size_limit_is_a_full_disk);
 	tcase_add_test(t, a_full_file_system);
+	tcase_add_test(t, expiry_by_age_on_a_full_file_system);
+	tcase_add_test(t, expiry_by_size_on_a_full_file_system);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
