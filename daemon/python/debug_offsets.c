@@ -142,7 +142,7 @@ static const struct debug_offsets *find_table(uint32_t hexversion)
 	uint8_t level = hexversion >> 4 & 0xf;
 
 	/* The table changes with every alpha and beta; from the first release candidate on it stays. */
-	if (level != 0xc && level != 0xf)
+	if (level == 0xa || level == 0xb)
 		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
 		if (tables[i].version == hexversion >> 16)

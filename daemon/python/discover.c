@@ -333,12 +333,14 @@ static int read_debug_offsets(pid_t pid, struct python_process *p)
 		p->verdict = PYTHON_NOT_YET;
 		return 0;
 	}
+	if (head.free_threaded)
+		return unknown_version(p, "free-threaded ");
+	if (debug_offsets_size(p->hexversion) == 0)
+		return unknown_version(p, "");
 	if (p->hexversion >> 16 != head.hexversion >> 16)
 		return unsupported(p, "", "has a table of offsets of another version");
 	p->hexversion = (uint32_t)head.hexversion;
 	version_print(p->hexversion, p->version, sizeof(p->version));
-	if (head.free_threaded)
-		return unknown_version(p, "free-threaded ");
 	size = debug_offsets_size(p->hexversion);
 	if (size == 0)
 		return unknown_version(p, "");

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "plop/limits.h"
+#include "proc/process.h"
+#include "python/python.h"
+
+/* A target's memory: a code object, its file, its name and its line table. */
+#define BASE  0x7f0000000000ull
+#define CODE  (BASE + 0x100)
+#define FILE_ (BASE + 0x400)
+#define NAME  (BASE + 0x800)
+#define TABLE (BASE + 0xc00)
+#define SIZE  0x1000
+
+struct target {
+	uint8_t memory[SIZE];
+	struct reader_bytes bytes;
+	struct reader r;
+	struct plop_layout l;
+};
+
+static void put(struct target *t, uint64_t address, uint64_t v, size_t size)
+{
+	memcpy(t->memory + (address - BASE), &v, size);
+}
+
+static void put_ascii(struct target *t, uint64_t address, const char *s)
+{
+	put(t, address + 8, 0x5555, 8);
+	put(t, address + t->l.str_length, strlen(s), 8);
+	put(t, address + t->l.str_state,
+	    1u << t->l.str_kind_shift | 3u << (t->l.str_kind_shift + 3), 4);
+	memcpy(t->memory + (address - BASE) + t->l.str_ascii_data, s, strlen(s));
+}
+
+static void setup(struct target *t, uint32_t hexversion)
+{
+	memset(t, 0, sizeof(*t));
+	t->bytes = (struct reader_bytes){ .data = t->memory, .size = SIZE, .base = BASE };
+	t->r = bytes_reader(&t->bytes);
+	ck_assert_int_eq(layout_by_version(hexversion, &t->l), 0);
+	put(t, CODE + 8, 0x4444, 8);
+	put(t, CODE + t->l.code_argcount, 2, 4);
+	put(t, CODE + t->l.code_firstlineno, 30, 4);
+	put(t, CODE + t->l.code_filename, FILE_, 8);
+	put(t, CODE + t->l.code_name, NAME, 8);
+	if (t->l.code_qualname)
+		put(t, CODE + t->l.code_qualname, NAME, 8);
+	put(t, CODE + t->l.code_linetable, TABLE, 8);
+	put_ascii(t, FILE_, "/srv/app.py");
+	put_ascii(t, NAME, "Shop.sell");
+	put(t, TABLE + t->l.bytes_size, 4, 8);
+	put(t, TABLE + t->l.bytes_data, 0x0200fff0, 4);
+}
+
+static int read_code(struct target *t)
+{
+	struct code_object *c = NULL;
+	uint32_t check = 0;
+	int r = code_object_read(&t->r, &t->l, CODE, &c, &check);
+
+	ck_assert((r == 0) == (c != NULL) && (r == 0) == (check != 0));
+	code_object_unref(c);
+	return r;
+}
+
+START_TEST(reads_all_generations)
+{
+	for (uint32_t minor = 8; minor <= 12; minor++) {
+		struct code_object *c;
+		uint32_t check, only;
+		struct target t;
+
+		setup(&t, 0x030000f0 | minor << 16);
+		ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &check), 0);
+		ck_assert_str_eq(c->file, "/srv/app.py");
+		ck_assert_str_eq(c->name, "Shop.sell");
+		ck_assert_int_eq(c->firstlineno, 30);
+		ck_assert_uint_eq(c->version, 0x0300 | minor);
+		ck_assert_uint_eq(c->linetable_size, 4);
+		ck_assert_mem_eq(c->linetable, "\xf0\xff\0\x02", 4);
+		ck_assert(!c->linetable_cut && !c->name_cut);
+		ck_assert_int_eq(code_object_check(&t.r, &t.l, CODE, &only), 0);
+		ck_assert_uint_eq(check, only);
+		ck_assert_ptr_eq(code_object_ref(c), c);
+		code_object_unref(c);
+		code_object_unref(c);
+	}
+}
+END_TEST
+
+START_TEST(check_tells_objects_apart)
+{
+	struct target t;
+	uint32_t a, b;
+
+	setup(&t, 0x030c00f0);
+	ck_assert_int_eq(code_object_check(&t.r, &t.l, CODE, &a), 0);
+	put(&t, CODE + t.l.code_firstlineno, 31, 4);
+	ck_assert_int_eq(code_object_check(&t.r, &t.l, CODE, &b), 0);
+	ck_assert_uint_ne(a, b);
+	put(&t, CODE + t.l.code_firstlineno, 30, 4);
+	/* Outside of the region: co_consts before, co_weakreflist behind. */
+	put(&t, CODE + 24, 0x77, 8);
+	put(&t, CODE + 144, 0x77, 8);
+	ck_assert_int_eq(code_object_check(&t.r, &t.l, CODE, &b), 0);
+	ck_assert_uint_eq(a, b);
+}
+END_TEST
+
+START_TEST(refuses_what_is_no_code_object)
+{
+	struct target t;
+
+#define REFUSES(offset, value, size, error)                                              \
+	do {                                                                             \
+		setup(&t, 0x030c00f0);                                                   \
+		put(&t, offset, value, size);                                            \
+		ck_assert_msg(read_code(&t) == (error), #offset " " #value " accepted"); \
+	} while (0)
+	REFUSES(CODE + t.l.code_argcount, UINT32_MAX, 4, -EBADMSG);
+	REFUSES(CODE + t.l.code_firstlineno, UINT32_MAX - 5, 4, -EBADMSG);
+	REFUSES(CODE + t.l.code_flags, UINT32_MAX, 4, -EBADMSG);
+	REFUSES(CODE + t.l.code_filename, 0, 8, -EBADMSG);
+	REFUSES(CODE + t.l.code_filename, FILE_ + 1, 8, -EBADMSG);
+	REFUSES(CODE + t.l.code_filename, UINT64_MAX & ~7ull, 8, -EBADMSG);
+	REFUSES(CODE + t.l.code_filename, BASE + SIZE, 8, -EFAULT);
+	REFUSES(CODE + t.l.code_qualname, BASE - 4096, 8, -EFAULT);
+	/* A line table or the object itself in a name's place: of another type. */
+	REFUSES(CODE + t.l.code_qualname, TABLE, 8, -EBADMSG);
+	REFUSES(CODE + t.l.code_qualname, CODE, 8, -EBADMSG);
+	REFUSES(NAME + 8, 0x6666, 8, -EBADMSG);
+	REFUSES(NAME + t.l.str_state, 0, 4, -EBADMSG);
+	REFUSES(NAME + t.l.str_length, UINT64_MAX, 8, -EBADMSG);
+	REFUSES(NAME + t.l.str_length, INT64_MAX, 8, -EFAULT);
+	REFUSES(TABLE + t.l.bytes_size, UINT64_MAX, 8, -EBADMSG);
+	REFUSES(TABLE + t.l.bytes_size, INT64_MAX, 8, -EFAULT);
+	REFUSES(CODE + t.l.code_linetable, 8, 8, -EBADMSG);
+#undef REFUSES
+}
+END_TEST
+
+START_TEST(refuses_bad_addresses)
+{
+	static const uint64_t bad[] = { 0, 8, CODE + 1, UINT64_MAX & ~7ull };
+	struct code_object *c = NULL;
+	struct target t;
+	uint32_t check;
+
+	setup(&t, 0x030c00f0);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		ck_assert_int_eq(code_object_read(&t.r, &t.l, bad[i], &c, &check), -EBADMSG);
+		ck_assert_int_eq(code_object_check(&t.r, &t.l, bad[i], &check), -EBADMSG);
+	}
+	ck_assert_int_eq(code_object_read(&t.r, &t.l, BASE + SIZE - 8, &c, &check), -EFAULT);
+	t.l.code_len = 4096;
+	ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &check), -EBADMSG);
+	ck_assert_ptr_null(c);
+}
+END_TEST
+
+/* A reader whose target reuses the object's memory after it was first read. */
+struct changing {
+	struct target *t;
+	int reads;
+};
+
+static int changing_read(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	struct changing *c = ctx;
+
+	if (++c->reads == 4)
+		put(c->t, CODE + c->t->l.code_firstlineno, 99, 4);
+	return reader_read(&c->t->r, address, buffer, size);
+}
+
+START_TEST(notices_a_successor)
+{
+	struct target t;
+	struct changing ctx = { .t = &t };
+	struct reader r = { .read = changing_read, .ctx = &ctx };
+	struct code_object *c = NULL;
+	uint32_t check;
+
+	setup(&t, 0x030b00f0);
+	ck_assert_int_eq(code_object_read(&r, &t.l, CODE, &c, &check), -EBADMSG);
+	ck_assert_int_gt(ctx.reads, 4);
+	ck_assert_ptr_null(c);
+}
+END_TEST
+
+START_TEST(made_of_captured_pieces)
+{
+	struct python_string file = {
+		.data = "/a.py", .bytes = 5, .length = 5, .kind = 1, .ascii = true
+	};
+	struct python_string name = {
+		.data = "abc", .bytes = 3, .length = 9, .kind = 1, .ascii = true
+	};
+	struct code_object *c;
+	struct target t;
+
+	setup(&t, 0x030a00f0);
+	ck_assert_int_eq(code_object_new(&t.l, 7, &file, &name, "\2\1", 2, 10, &c), 0);
+	ck_assert_str_eq(c->name, "abc");
+	ck_assert(c->name_cut && c->linetable_cut);
+	ck_assert_uint_eq(c->linetable_size, 2);
+	code_object_unref(c);
+	/* More captured than there is, nothing captured, and a table beyond every maximum. */
+	ck_assert_int_eq(code_object_new(&t.l, 7, &file, &file, "\2\1\0\0", 4, 2, &c), 0);
+	ck_assert(!c->name_cut && !c->linetable_cut && c->linetable_size == 2);
+	code_object_unref(c);
+	ck_assert_int_eq(code_object_new(&t.l, 7, &file, &file, NULL, 0, UINT64_MAX, &c), 0);
+	ck_assert(c->linetable_cut && c->linetable_size == 0);
+	code_object_unref(c);
+	file.kind = 9;
+	ck_assert_int_eq(code_object_new(&t.l, 7, &file, &name, NULL, 0, 0, &c), -EBADMSG);
+	code_object_unref(NULL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("python/code");
+	TCase *t = tcase_create("code");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, reads_all_generations);
+	tcase_add_test(t, check_tells_objects_apart);
+	tcase_add_test(t, refuses_what_is_no_code_object);
+	tcase_add_test(t, refuses_bad_addresses);
+	tcase_add_test(t, notices_a_successor);
+	tcase_add_test(t, made_of_captured_pieces);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+#include <dlfcn.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "python/python.h"
+
+static struct python_cache *cache;
+
+static void setup(void)
+{
+	ck_assert_int_eq(python_cache_new(&cache), 0);
+}
+
+static void teardown(void)
+{
+	python_cache_free(cache);
+}
+
+START_TEST(a_program_without_python)
+{
+	struct python_process p;
+
+	ck_assert_int_eq(python_discover(cache, getpid(), &p), 0);
+	ck_assert_int_eq(p.verdict, PYTHON_NO);
+	ck_assert_str_eq(p.version, "");
+	ck_assert_str_eq(p.why, "");
+}
+END_TEST
+
+START_TEST(gone_and_kernel_threads)
+{
+	struct python_process p;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	/* A zombie has no program. */
+	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &(siginfo_t){}, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(python_discover(cache, pid, &p), 0);
+	ck_assert_int_eq(p.verdict, PYTHON_NO);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_eq(python_discover(cache, pid, &p), 0);
+	ck_assert_int_eq(p.verdict, PYTHON_GONE);
+}
+END_TEST
+
+/* Libraries with an interpreter's symbols, loaded into this program: each verdict, and its sentence. */
+START_TEST(verdicts_of_loaded_libraries)
+{
+	static const struct {
+		const char *path;
+		enum python_verdict verdict;
+		const char *version, *why;
+	} rows[] = {
+		{ FAKE_GNU, PYTHON_YES, "3.11.2", "" },
+		{ FAKE_OLD, PYTHON_YES, "3.8.5", "" },
+		{ FAKE_37, PYTHON_UNSUPPORTED, "3.7.4", "CPython 3.7 is not known to this plop" },
+		{ FAKE_316, PYTHON_UNSUPPORTED, "3.16.1",
+		  "CPython 3.16 is not known to this plop" },
+		{ FAKE_PYPY_LIBRARY, PYTHON_PYPY, "", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		void *library = dlopen(rows[i].path, RTLD_NOW);
+		struct python_process p;
+
+		ck_assert_msg(library != NULL, "%s", dlerror());
+		ck_assert_int_eq(python_discover(cache, getpid(), &p), 0);
+		ck_assert_msg(p.verdict == rows[i].verdict, "%s: verdict %d: %s", rows[i].path,
+			      (int)p.verdict, p.why);
+		ck_assert_str_eq(p.version, rows[i].version);
+		ck_assert_str_eq(p.why, rows[i].why);
+		if (rows[i].verdict == PYTHON_YES) {
+			ck_assert_uint_eq(p.runtime, (uintptr_t)dlsym(library, "_PyRuntime"));
+			ck_assert_int_eq(layout_check(&p.layout), 0);
+		}
+		dlclose(library);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("python/discover");
+	TCase *t = tcase_create("discover");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, a_program_without_python);
+	tcase_add_test(t, gone_and_kernel_threads);
+	tcase_add_test(t, verdicts_of_loaded_libraries);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
