@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Tables of offsets, and code objects read by whatever layout passes the check, out of memory that the input
+ * describes.
+ */
+#include "fuzz.h"
+#include "proc/process.h"
+#include "python/python.h"
+
+/* Low enough for pointers that the fuzzer makes up, 8-byte aligned. */
+#define BASE 0x4000
+
+static void read_code(const struct plop_layout *l, const uint8_t *data, size_t size)
+{
+	const struct reader_bytes m = { .data = data, .size = size, .base = BASE };
+	struct reader r = bytes_reader(&m);
+	struct code_object *c = NULL;
+	uint32_t check = 0, only = 0;
+
+	if (code_object_read(&r, l, BASE, &c, &check) == 0) {
+		FUZZ_ASSERT(c && c->file && c->name && check != 0);
+		FUZZ_ASSERT(code_object_check(&r, l, BASE, &only) == 0 && only == check);
+		code_object_unref(c);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const uint32_t versions[] = { 0x030800f0, 0x030900f0, 0x030a00f0, 0x030b00f0,
+					     0x030c00f0 };
+	struct plop_layout l;
+	uint32_t hexversion;
+	uint8_t how;
+
+	if (!fuzz_take(&data, &size, &how, sizeof(how)))
+		return 0;
+	if (how % 8 < 3) {
+		hexversion = 0x030d00f0 + ((uint32_t)(how % 8) << 16);
+		if (layout_by_debug_offsets(data, size, hexversion, &l) == 0) {
+			FUZZ_ASSERT(layout_check(&l) == 0 && l.version == hexversion >> 16);
+			read_code(&l, data, size);
+		}
+	} else if (how % 8 == 3) {
+		if (fuzz_take(&data, &size, &l, sizeof(l)) && layout_check(&l) == 0)
+			read_code(&l, data, size);
+	} else {
+		FUZZ_ASSERT(layout_by_version(versions[how % ARRAY_SIZE(versions)], &l) == 0);
+		read_code(&l, data, size);
+	}
+	return 0;
+}

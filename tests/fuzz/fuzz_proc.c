@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The texts of /proc that a process has a say in. */
+#include "fuzz.h"
+#include "proc/parse.h"
+#include "proc/process.h"
+
+/* A part of the input must lie in it. */
+static void is_inside(const char *part, size_t part_size, const char *data, size_t size)
+{
+	FUZZ_ASSERT(part_size == 0 ||
+		    (part >= data && part_size <= size && part + part_size <= data + size));
+}
+
+static void parse_stat(const char *data, size_t size)
+{
+	struct proc_stat s;
+
+	if (proc_stat_parse(data, size, &s) == 0)
+		is_inside(s.comm, s.comm_size, data, size);
+}
+
+static void parse_map(const char *data, size_t size)
+{
+	_cleanup_free_ char *line = malloc(size + 1);
+	struct process_map m;
+
+	FUZZ_ASSERT(line);
+	memcpy(line, data, size);
+	line[size] = '\0';
+	if (process_map_parse(line, &m) == 0) {
+		FUZZ_ASSERT(m.start < m.end && strlen(m.perms) == 4);
+		is_inside(m.path, strlen(m.path), line, size);
+	}
+}
+
+static void parse_cgroup(const char *data, size_t size)
+{
+	const char *path, *part;
+	size_t path_size, part_size;
+
+	proc_cgroup_path(data, size, &path, &path_size);
+	is_inside(path, path_size, data, size);
+	proc_cgroup_unit(path, path_size, &part, &part_size);
+	is_inside(part, part_size, data, size);
+	proc_cgroup_container(data, size, &part, &part_size);
+	is_inside(part, part_size, data, size);
+	FUZZ_ASSERT(part_size == 0 || part_size == 64);
+}
+
+static void parse_rest(const char *data, size_t size)
+{
+	_cleanup_free_ char *line = proc_cmdline_join(data, size, PROC_MAX_CMDLINE);
+	struct proc_labels l;
+	const char *part;
+	size_t part_size;
+
+	FUZZ_ASSERT(line);
+	proc_cmdline_script(data, size, &part, &part_size);
+	is_inside(part, part_size, data, size);
+	FUZZ_ASSERT(proc_environ_labels(data, size, &l) == 0);
+	FUZZ_ASSERT(!l.service || strlen(l.service) <= PROC_MAX_LABEL * 3);
+	free(l.service);
+	free(l.version);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static void (*const parsers[])(const char *data, size_t size) = { parse_stat, parse_map,
+									  parse_cgroup,
+									  parse_rest };
+	uint8_t which;
+
+	if (fuzz_take(&data, &size, &which, sizeof(which)))
+		parsers[which % ARRAY_SIZE(parsers)]((const char *)data, size);
+	return 0;
+}
