@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -123,6 +124,10 @@ int api_server_new(sd_event *loop, int listen_fd, const struct api_options *opti
 	socklen_t size = sizeof(domain);
 
 	if (getsockopt(listen_fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0)
+		return -errno;
+	/* A socket that systemd has opened blocks, and a client may be gone before it is accepted. */
+	r = fcntl(listen_fd, F_GETFL);
+	if (r < 0 || fcntl(listen_fd, F_SETFL, r | O_NONBLOCK) < 0)
 		return -errno;
 	s = calloc(1, sizeof(*s));
 	if (!s)

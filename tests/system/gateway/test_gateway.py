@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""plop-gateway in front of ctl_server, whose answers are known, and without it."""
+import gzip
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "ctl"))
+from server import DEADLINE, GARBAGE, Program, Server, connect, error_of, raw, request, wait_for  # noqa: E402
+
+GATEWAY = os.environ["PLOP_GATEWAY"]
+PROFILE = b"main (/srv/web.py:3);handle (/srv/web.py:9) 90\n"
+CSP = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; "
+       "frame-ancestors 'none'; form-action 'self'")
+GOOD = {"Authorization": "Bearer good"}
+STATIC = "static-token-for-scrapers"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Case(unittest.TestCase):
+    with_plopd = True
+    with_store = False
+    environment = {}
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="plop-gateway-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.path = os.path.join(self.folder, "plopd.sock")
+        self.state = os.path.join(self.folder, "state")
+        os.mkdir(self.state)
+        config = os.path.join(self.folder, "plop.conf")
+        with open(config, "w", encoding="ascii") as f:
+            f.write("[gateway]\ntoken = %s\n" % STATIC)
+        self.server = None
+        if self.with_plopd or self.with_store:
+            self.server = Server(self.path, self.state if self.with_store else None)
+            self.addCleanup(self.end_server)
+        if not self.with_plopd:
+            self.end_server()
+        self.port = free_port()
+        self.log = open(os.path.join(self.folder, "log"), "w+", encoding="utf-8")
+        self.addCleanup(self.log.close)
+        self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notified.bind(os.path.join(self.folder, "notify"))
+        self.notified.settimeout(DEADLINE)
+        self.addCleanup(self.notified.close)
+        self.gateway = Program(GATEWAY, "--config", config, "--listen", "127.0.0.1:%d" % self.port, "--socket", self.path,
+                               "--state-dir", self.state, stderr=self.log,
+                               env={**os.environ, "NOTIFY_SOCKET": os.path.join(self.folder, "notify"), **self.environment})
+        self.addCleanup(self.end_gateway)
+        while b"READY=1" not in self.notified.recv(4096):
+            pass
+
+    def end_server(self):
+        if self.server:
+            server, self.server = self.server, None
+            self.assertEqual(server.end(), 0)
+
+    def end_gateway(self):
+        if self.gateway:
+            gateway, self.gateway = self.gateway, None
+            # Sanitizers and leaks show as a status of their own.
+            self.log.flush()
+            status = gateway.end()
+            self.log.seek(0)
+            self.assertEqual(status, 0, self.log.read())
+
+    def get(self, path, headers=None, method="GET", body=None):
+        return request(self.port, method, path, body, headers)
+
+    def refused(self, status, *arguments, **keywords):
+        answer = self.get(*arguments, **keywords)
+        self.assertEqual(answer[0], status, answer)
+        said = json.loads(answer[2])
+        self.assertEqual(set(said), {"error", "hint"})
+        return said["error"]
+
+    def session(self):
+        status, headers, _ = self.get("/?token=good")
+        self.assertEqual(status, 303)
+        self.assertEqual(headers["Location"], "/")
+        return headers["Set-Cookie"]
+
+
+class Tokens(Case):
+    def test_nothing_without(self):
+        status, headers, body = self.get("/")
+        self.assertEqual(status, 401)
+        self.assertEqual(headers["Content-Type"], "text/html; charset=utf-8")
+        self.assertIn(b"plopctl open", body)
+        for path in ("/v1/status", "/v1/processes", "/v1/windows", "/v1/profile", "/v1/stream", "/metrics", "/debug/pprof/profile",
+                     "/app.js", "/app.css", "/nothing", "/v1/recordings/r1"):
+            self.refused(401, path)
+        self.refused(401, "/v1/recordings", method="POST", body='{"all":true}')
+        for headers in ({"Authorization": "Bearer"}, {"Authorization": "Bearer bad1"}, {"Authorization": "Basic Z29vZA=="},
+                        {"Authorization": "Bearer \"}{\""}, {"Authorization": "Bearer " + "a" * 300}, {"Cookie": "plop_session="},
+                        {"Cookie": "plop_session=" + "0" * 64}, {"Cookie": "plop_session=good"},
+                        {"Authorization": "Bearer " + STATIC[:-1]}):
+            self.refused(401, "/v1/status", headers)
+        self.refused(401, "/v1/status?token=bad1")
+        self.refused(401, "/v1/status?token=")
+        self.assertEqual(self.get("/?token=bad1")[0], 401)
+
+    def test_once_in_the_address_then_a_cookie(self):
+        cookie = self.session()
+        value, *attributes = cookie.split("; ")
+        self.assertRegex(value, "^plop_session=[0-9a-f]{64}$")
+        self.assertLessEqual({"HttpOnly", "SameSite=Strict", "Path=/"}, set(attributes))
+        self.assertNotEqual(value, self.session().split("; ")[0])
+        self.assertEqual(self.get("/", {"Cookie": "other=1; " + value})[0], 200)
+        self.assertEqual(json.loads(self.get("/v1/status", {"Cookie": value})[2])["hz"], 100)
+        # A stale link in the history of a browser that has a session.
+        self.assertEqual(self.get("/?token=bad1", {"Cookie": value})[0], 303)
+        # The session is the gateway's own: it outlives plopd.
+        self.end_server()
+        self.assertEqual(self.get("/", {"Cookie": value})[0], 200)
+
+    def test_other_ways(self):
+        self.assertEqual(self.get("/v1/status?token=good")[0], 200)
+        for headers in (GOOD, {"Authorization": "bearer " + STATIC}):
+            self.assertEqual(self.get("/v1/status", headers)[0], 200)
+            self.assertEqual(self.get("/metrics", headers)[2], b"plop_up 1\n")
+        self.assertEqual(self.get("/metrics?token=" + STATIC)[2], b"plop_up 1\n")
+
+    def test_a_good_token_is_remembered(self):
+        self.assertEqual(self.get("/v1/status", GOOD)[0], 200)
+        self.end_server()
+        self.assertEqual(self.get("/v1/status", GOOD)[0], 200)
+        self.assertIn("checks tokens", self.refused(503, "/v1/status", {"Authorization": "Bearer other"}))
+        self.assertEqual(self.get("/?token=other")[0], 503)
+
+    def test_other_places_are_refused(self):
+        for host in ("evil.example", "evil.example:%d" % self.port, "10.0.0.1", "localhost.evil.example"):
+            self.refused(403, "/v1/status", {"Host": host, **GOOD})
+        for host in ("localhost", "localhost:1234", "[::1]:80", "127.0.0.1:%d" % self.port):
+            self.assertEqual(self.get("/v1/status", {"Host": host, **GOOD})[0], 200)
+        own = "http://127.0.0.1:%d" % self.port
+        for origin in ("http://evil.example", "null", "http://127.0.0.1:1", own + ".evil.example"):
+            self.refused(403, "/v1/recordings", {"Origin": origin, **GOOD}, method="POST", body='{"all":true}')
+        self.assertEqual(self.get("/v1/status", {"Origin": own, **GOOD})[0], 200)
+        self.assertEqual(self.server.status()["test_recordings"], 0)
+
+
+class Serving(Case):
+    def test_viewer(self):
+        for path, kind in (("/", "text/html"), ("/app.js", "javascript"), ("/app.css", "text/css")):
+            status, headers, plain = self.get(path, GOOD)
+            self.assertEqual(status, 200)
+            self.assertIn(kind, headers["Content-Type"])
+            self.assertEqual(headers["Content-Security-Policy"], CSP)
+            self.assertEqual(headers["Referrer-Policy"], "no-referrer")
+            self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+            _, packed, data = self.get(path, {"Accept-Encoding": "gzip, br", **GOOD})
+            self.assertEqual(packed["Content-Encoding"], "gzip")
+            self.assertEqual(gzip.decompress(data), plain)
+            status, _, data = self.get(path, {"If-None-Match": headers["ETag"], **GOOD})
+            self.assertEqual((status, data), (304, b""))
+        # The same policy where there is no session yet.
+        self.assertEqual(self.get("/")[1]["Content-Security-Policy"], CSP)
+
+    def test_only_what_it_should(self):
+        for method in ("PUT", "DELETE", "POST", "PATCH", "HEAD", "OPTIONS"):
+            status, headers, _ = self.get("/v1/status", GOOD, method=method)
+            self.assertEqual((status, headers["Allow"]), (405, "GET"))
+        # plopd trusts the gateway with these; it does not hand them on.
+        for path in ("/v1/tokens", "/v1/tokens/check", "/v1/gateway", "/echo", "/v1/../v1/tokens", "/v1/recordings/..%2ftokens"):
+            self.refused(404, path, GOOD, method="POST", body="{}")
+        self.assertEqual(self.get("/v1/recordings/..%2f..", GOOD)[0], 404)
+
+    def test_answers_are_plopds(self):
+        for path in ("/v1/processes", "/v1/profile?format=collapsed&comm=a%26b", "/v1/profile?format=json&pid=1&pid=2"):
+            ours = self.get(path, GOOD)
+            theirs = request(self.path, "GET", path)
+            self.assertEqual((ours[0], ours[1]["Content-Type"]), (theirs[0], theirs[1]["Content-Type"]))
+            if "json" not in path:
+                self.assertEqual(ours[2], theirs[2])
+        status, headers, data = self.get("/v1/profile?format=pprof", GOOD)
+        self.assertEqual(status, 200)
+        self.assertIn("attachment", headers["Content-Disposition"])
+        self.assertIn(b"/srv/web.py", gzip.decompress(data))
+        self.assertIn("unknown parameter", self.refused(400, "/v1/profile?colour=red", GOOD))
+        self.assertEqual(self.get("/debug/pprof/profile?seconds=1", GOOD)[2], b"later\n")
+
+    def test_recordings(self):
+        status, _, body = self.get("/v1/recordings", GOOD, method="POST", body='{"all":true,"duration_s":60}')
+        self.assertEqual(status, 201)
+        path = "/v1/recordings/" + json.loads(body)["id"]
+        self.assertEqual(json.loads(self.get(path, GOOD)[2])["state"], "running")
+        self.assertEqual(json.loads(self.get(path, GOOD, method="DELETE")[2])["reason"], "stopped")
+        self.assertEqual(self.get(path + "?format=collapsed", GOOD)[2], PROFILE)
+        self.refused(404, "/v1/recordings/r99", GOOD)
+        self.refused(422, "/v1/recordings", GOOD, method="POST", body='{"pid":[422],"duration_s":1}')
+
+    def test_stream(self):
+        status, headers, body = self.get("/v1/stream", GOOD)
+        self.assertEqual((status, headers["Content-Type"]), (200, "text/event-stream"))
+        self.assertEqual(re.findall(rb'event: window\ndata: \{"n":(\d)\}\n\n', body), [b"5", b"4", b"3", b"2", b"1"])
+
+    def test_leaving_reaches_plopd(self):
+        for path in (b"/v1/stream?thread=1", b"/debug/pprof/profile?thread=1"):
+            before = self.server.status()["test_gone"]
+            s = connect(self.port)
+            s.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n\r\n")
+            wait_for("the request", lambda: self.server.status()["test_waiting"] == 1)
+            s.close()
+            wait_for("gone", lambda before=before: self.server.status()["test_gone"] == before + 1)
+
+    def test_registers(self):
+        url = "http://127.0.0.1:%d" % self.port
+        wait_for("the registration", lambda: self.server.status()["gateway"] == url)
+        done = subprocess.run([os.environ["PLOP_CTL"], "open", "--socket", self.path], capture_output=True, text=True,
+                              timeout=DEADLINE, check=True)
+        self.assertEqual(done.stdout, url + "/?token=good\n")
+        self.assertEqual(self.get("/?token=good")[0], 303)
+
+
+class Hostile(Case):
+    def alive(self):
+        self.assertEqual(json.loads(self.get("/v1/status", GOOD)[2])["pid"], self.server.process.pid)
+
+    def test_garbage(self):
+        for data, statuses in GARBAGE:
+            with self.subTest(data=data[:60]):
+                self.assertIn(error_of(raw(self.port, data))[0], statuses)
+        generator = random.Random(3)
+        for _ in range(200):
+            self.assertEqual(error_of(raw(self.port, generator.randbytes(generator.randrange(1, 3000)), finish=True))[0], 400)
+        self.alive()
+
+    def test_a_body_of_a_gigabyte(self):
+        head = b"POST /v1/recordings HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n"
+        for framing, piece in ((b"Content-Length: 1073741824\r\n\r\n", b"a" * 65536),
+                               (b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b"a" * 65536 + b"\r\n")):
+            sent = 0
+            with connect(self.port) as s:
+                s.sendall(head + framing)
+                try:
+                    while sent < 1 << 30:
+                        s.sendall(piece)
+                        sent += len(piece)
+                except OSError:
+                    pass
+            # The line is cut long before the end.
+            self.assertLess(sent, 64 << 20)
+        # A client that waits for leave to send, as curl does, hears why not.
+        answer = raw(self.port, head + b"Expect: 100-continue\r\nContent-Length: 1073741824\r\n\r\n")
+        self.assertEqual(error_of(answer)[0], 413)
+        self.alive()
+
+    def test_silent_and_slow_clients(self):
+        silent = [connect(self.port) for _ in range(63)]
+        for i, s in enumerate(silent):
+            s.sendall(b"GET /v1/status HTTP/1.1\r\nHost: loc"[:i % 30])
+        self.alive()
+        last = connect(self.port)
+        last.sendall(b"G")
+        self.assertEqual(wait_for("the refusal", lambda: error_of(raw(self.port, b"GET / HTTP/1.0\r\n\r\n"))[0]), 503)
+        # One byte at a time is not faster than silence: the deadline is for the whole head.
+        begun = time.monotonic()
+        said = b""
+        last.settimeout(0.2)
+        for byte in b"ET /v1/status HTTP/1.1\r\nX: " + b"a" * 300:
+            try:
+                last.sendall(bytes([byte]))
+                said = last.recv(4096)
+                break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        self.assertLess(time.monotonic() - begun, 40)
+        if said:
+            self.assertEqual(error_of(said)[0], 408)
+        for s in [last, *silent]:
+            s.close()
+        wait_for("room again", lambda: self.get("/v1/status", GOOD)[0] == 200)
+        self.alive()
+
+    def test_a_client_that_does_not_read(self):
+        stuck = connect(self.port)
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.sendall(b"GET /app.js HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n\r\n")
+        stream = connect(self.port)
+        stream.sendall(b"GET /v1/stream?thread=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n\r\n")
+        for _ in range(20):
+            self.alive()
+        stuck.close()
+        stream.close()
+        wait_for("gone", lambda: self.server.status()["test_gone"] == 1)
+
+
+class Offline(Case):
+    with_plopd = False
+    with_store = True
+
+    def test_answers_from_the_store(self):
+        headers = {"Authorization": "Bearer " + STATIC}
+        said = json.loads(self.get("/v1/status", headers)[2])
+        self.assertEqual((said["mode"], said["store"]["windows"]), ("offline", 1))
+        self.assertIn("plopd does not answer", said["error"])
+        [window] = json.loads(self.get("/v1/windows", headers)[2])["windows"]
+        self.assertEqual((window["ticks"], window["python"], window["running"]), (200, 90, False))
+        self.assertEqual(self.get("/v1/profile?format=collapsed", headers)[2], PROFILE)
+        self.assertEqual(self.get("/v1/profile?format=collapsed&pid=1", headers)[2], b"")
+        graph = json.loads(self.get("/v1/profile", headers)[2])
+        self.assertEqual((graph["type"], graph["samples"], graph["lost"]["fault"]), ("plop-callgraph", 90, 2))
+        self.refused(400, "/v1/profile?from=x", headers)
+        for path in ("/v1/processes", "/v1/stream", "/debug/pprof/profile", "/metrics", "/v1/recordings/r1"):
+            self.assertIn("plopd does not answer", self.refused(503, path, headers))
+        self.refused(503, "/v1/recordings", headers, method="POST", body='{"all":true}')
+
+    def test_plopd_comes_and_goes(self):
+        headers = {"Authorization": "Bearer " + STATIC}
+        self.assertEqual(json.loads(self.get("/v1/status", headers)[2])["mode"], "offline")
+        os.unlink(self.path)
+        self.server = Server(self.path)
+        self.assertEqual(json.loads(self.get("/v1/status", headers)[2])["mode"], "always")
+        self.end_server()
+        self.assertEqual(json.loads(self.get("/v1/status", headers)[2])["mode"], "offline")
+
+
+class Empty(Case):
+    with_plopd = False
+
+    def test_says_what_is_missing(self):
+        headers = {"Authorization": "Bearer " + STATIC}
+        self.assertIn("no %s/plop.db" % self.state, self.refused(503, "/v1/windows", headers))
+        self.assertEqual(json.loads(self.get("/v1/status", headers)[2])["store"]["windows"], 0)
+
+
+class Watchdog(Case):
+    environment = {"WATCHDOG_USEC": "400000"}
+
+    def test_notifies(self):
+        seen = b""
+        while b"WATCHDOG=1" not in seen:
+            seen = self.notified.recv(4096)
+        self.gateway.process.send_signal(signal.SIGTERM)
+        while b"STOPPING=1" not in seen:
+            seen = self.notified.recv(4096)
+        self.assertEqual(self.gateway.end(0), 0)
+        self.gateway = None
+
+
+class Service(Case):
+    def test_stops_in_the_middle_of_things(self):
+        s = connect(self.port)
+        s.sendall(b"GET /debug/pprof/profile?thread=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n\r\n")
+        wait_for("the request", lambda: self.server.status()["test_waiting"] == 1)
+        self.end_gateway()
+        s.close()
+
+    def test_refuses_to_start(self):
+        for arguments, said in ((("--listen", "127.0.0.1:%d" % self.port), "the port is in use"),
+                                (("--listen", "127.0.0.1"), "an address and port"),
+                                (("--listen", "no.such.host.invalid:1"), "cannot listen"),
+                                (("--listen", "192.0.2.1:1"), "cannot listen"),
+                                (("--config", os.path.join(self.folder, "missing")), "No such file"),
+                                (("--state-dir", "relative"), "absolute path")):
+            done = subprocess.run([GATEWAY, *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertIn(said, done.stderr)
+
+    def test_takes_a_socket_of_systemd(self):
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            listening.listen()
+            port = listening.getsockname()[1]
+            gateway = Program("/bin/sh", "-c", 'exec 3<&"$0"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', str(listening.fileno()),
+                              GATEWAY, "--listen", "127.0.0.1:%d" % port, "--socket", self.path, "--state-dir", self.state,
+                              pass_fds=[listening.fileno()], stderr=subprocess.DEVNULL)
+            try:
+                self.assertEqual(request(port, "GET", "/v1/status", None, GOOD)[0], 200)
+            finally:
+                self.assertEqual(gateway.end(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
