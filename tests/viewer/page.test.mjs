@@ -249,6 +249,7 @@ test('the running window updates without a jump', async (t) => {
   const { answers, server, page, check } = await visit(t, {});
   await settled(page);
   const before = new Map((await picture(page)).bubbles.map((b) => [b.key, b.at]));
+  await bubble(page, 'Ranker._score').hover();
   for (let i = 1; i <= 5; i++) {
     const extra = callgraph([[[['<module>', '/srv/shop/app.py', 1], ['newcomer', '/srv/shop/new.py', i]], 30]]);
     const next = shop(0.6 + i / 50, i / 4, { ...RUNNING, duration_s: 21.3 + i });
@@ -260,6 +261,8 @@ test('the running window updates without a jump', async (t) => {
     server.push(next);
     await shows(page, next);
     await assertPicture(page, next);
+    const { self } = next.nodes.find((n) => n.function === 'Ranker._score');
+    assert.ok((await page.textContent('#tooltip')).replace(/\u202f/g, '').includes(`self${self}`), 'what is shown of a bubble follows');
   }
   await settled(page);
   const moved = (await picture(page)).bubbles.filter((b) => before.has(b.key)).map((b) => Math.hypot(b.at[0] - before.get(b.key)[0], b.at[1] - before.get(b.key)[1]));

@@ -375,6 +375,12 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
       mark();
       position();
       labels();
+      if (byKey.has(hovered)) {
+        tooltip.refresh(describe(byKey.get(hovered)));
+      } else if (hovered !== '') {
+        hover('');
+        tooltip.hide();
+      }
       if (first || anew) fit(false);
       if (layout.settled()) root.attr('data-settled', 'true');
     },

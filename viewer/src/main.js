@@ -82,7 +82,6 @@ function fillControls() {
   const resize = byId('stage').dataset.view !== state.view;
   byId('stage').dataset.view = state.view;
   for (const b of document.querySelectorAll('[data-view]:is(button)')) b.setAttribute('aria-pressed', String(b.dataset.view === state.view));
-  byId('time-10m').setAttribute('aria-pressed', 'false');
   if (resize) graph.resized();
 }
 

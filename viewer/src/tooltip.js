@@ -6,13 +6,15 @@ const GAP = 14;
 
 export function createTooltip(element) {
   const box = select(element);
+  let at = [0, 0];
   const place = (x, y) => {
+    at = [x, y];
     const { width, height } = element.getBoundingClientRect();
     const left = x + GAP + width > innerWidth ? Math.max(4, x - GAP - width) : x + GAP;
     const top = y + GAP + height > innerHeight ? Math.max(4, y - GAP - height) : y + GAP;
     box.style('left', `${left}px`).style('top', `${top}px`);
   };
-  return {
+  const tooltip = {
     // content: {title, subtitle, rows: [[name, value, share?]], lists: [{title, items: [[name, value]]}], note}
     show(content, x, y) {
       box.selectChildren().remove();
@@ -35,6 +37,10 @@ export function createTooltip(element) {
       element.hidden = false;
       place(x, y);
     },
+    // Other numbers for what is being shown.
+    refresh(content) {
+      if (!element.hidden) tooltip.show(content, ...at);
+    },
     move(x, y) {
       if (!element.hidden) place(x, y);
     },
@@ -42,4 +48,5 @@ export function createTooltip(element) {
       element.hidden = true;
     },
   };
+  return tooltip;
 }
