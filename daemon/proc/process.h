@@ -14,15 +14,15 @@ struct process_info {
 	pid_t pid;
 	uint64_t start_ticks; /* /proc/PID/stat field 22: clock ticks since boot */
 	double start_time;    /* the same as seconds since 1970 */
-	uid_t uid;	      /* real uid */
+	uid_t uid;            /* real uid */
 	char *comm;
-	char *exe;	 /* as the process sees it; " (deleted)" is kept */
-	char *cmdline;	 /* arguments joined by spaces, cut at 256 bytes */
-	char *cgroup;	 /* v2 path, else the name=systemd or the longest v1 path */
-	char *unit;	 /* systemd unit, from the cgroup path */
+	char *exe;       /* as the process sees it; " (deleted)" is kept */
+	char *cmdline;   /* arguments joined by spaces, cut at 256 bytes */
+	char *cgroup;    /* v2 path, else the name=systemd or the longest v1 path */
+	char *unit;      /* systemd unit, from the cgroup path */
 	char *container; /* container id, from the cgroup path */
-	char *service;	 /* PLOP_SERVICE, OTEL_SERVICE_NAME, DD_SERVICE of its environment, else unit, container, script */
-	char *version;	 /* PLOP_VERSION, service.version of OTEL_RESOURCE_ATTRIBUTES, DD_VERSION, SENTRY_RELEASE */
+	char *service; /* PLOP_SERVICE, OTEL_SERVICE_NAME, DD_SERVICE of its environment, else unit, container, script */
+	char *version; /* PLOP_VERSION, service.version of OTEL_RESOURCE_ATTRIBUTES, DD_VERSION, SENTRY_RELEASE */
 };
 
 /* Reads all of it. -ESRCH: no such process (any more). */

@@ -30,9 +30,10 @@ static bool thread_state_ok(const struct plop_layout *l)
 {
 	return l->ts_len <= PLOP_TS_MAX && inside(l->ts_next, 8, l->ts_len) &&
 	       inside(l->ts_thread_id, 8, l->ts_len) && inside(l->ts_frame, 8, l->ts_len) &&
-	       inside(l->ts_native_id, 8, l->ts_len) && inside(l->ts_chunk, l->ts_chunk ? 16 : 8, l->ts_len) &&
-	       l->ts_next % 8 == 0 && l->ts_thread_id % 8 == 0 && l->ts_frame % 8 == 0 &&
-	       l->ts_chunk % 8 == 0 && l->ts_next != l->ts_thread_id && l->ts_next != l->ts_frame &&
+	       inside(l->ts_native_id, 8, l->ts_len) &&
+	       inside(l->ts_chunk, l->ts_chunk ? 16 : 8, l->ts_len) && l->ts_next % 8 == 0 &&
+	       l->ts_thread_id % 8 == 0 && l->ts_frame % 8 == 0 && l->ts_chunk % 8 == 0 &&
+	       l->ts_next != l->ts_thread_id && l->ts_next != l->ts_frame &&
 	       l->ts_thread_id != l->ts_frame && l->cframe_current <= PLOP_FRAME_MAX;
 }
 

@@ -15,21 +15,21 @@
 
 /* Why a process is, or is not, one whose stacks can be walked. */
 enum python_verdict {
-	PYTHON_NO = 0,		/* no CPython in it */
-	PYTHON_YES,		/* layout and runtime are known */
-	PYTHON_NOT_YET,		/* an interpreter, but libpython is not mapped or not initialised yet: ask again */
-	PYTHON_UNSUPPORTED,	/* CPython of a version, or a build, that this plop does not know */
-	PYTHON_PYPY,		/* PyPy: no frames that plop could walk */
-	PYTHON_GONE,		/* the process ended meanwhile */
+	PYTHON_NO = 0, /* no CPython in it */
+	PYTHON_YES,    /* layout and runtime are known */
+	PYTHON_NOT_YET, /* an interpreter, but libpython is not mapped or not initialised yet: ask again */
+	PYTHON_UNSUPPORTED, /* CPython of a version, or a build, that this plop does not know */
+	PYTHON_PYPY,        /* PyPy: no frames that plop could walk */
+	PYTHON_GONE,        /* the process ended meanwhile */
 };
 
 struct python_process {
 	enum python_verdict verdict;
-	uint64_t runtime;	    /* address of _PyRuntime in the process */
-	struct plop_layout layout;  /* valid with PYTHON_YES */
-	uint32_t hexversion;	    /* PY_VERSION_HEX where known, else major << 24 | minor << 16 */
-	char version[32];	    /* "3.13.0"; "3.8" where the patch level is not known; "" */
-	char why[128];		    /* one sentence for PYTHON_UNSUPPORTED: "CPython 3.16 is not known to this plop" */
+	uint64_t runtime;          /* address of _PyRuntime in the process */
+	struct plop_layout layout; /* valid with PYTHON_YES */
+	uint32_t hexversion;       /* PY_VERSION_HEX where known, else major << 24 | minor << 16 */
+	char version[32];          /* "3.13.0"; "3.8" where the patch level is not known; "" */
+	char why[128]; /* one sentence for PYTHON_UNSUPPORTED: "CPython 3.16 is not known to this plop" */
 };
 
 /*
@@ -49,7 +49,8 @@ int python_discover(struct python_cache *cache, pid_t pid, struct python_process
  */
 int layout_by_version(uint32_t hexversion, struct plop_layout *ret);
 #define LAYOUT_DEBUG_OFFSETS_MAX 1024
-int layout_by_debug_offsets(const void *table, size_t size, uint32_t hexversion, struct plop_layout *ret);
+int layout_by_debug_offsets(const void *table, size_t size, uint32_t hexversion,
+			    struct plop_layout *ret);
 /* Checks an assembled layout against PLOP_TS_MAX, PLOP_FRAME_MAX, PLOP_CHECK_MAX and itself. -EBADMSG. */
 int layout_check(const struct plop_layout *l);
 
@@ -58,12 +59,12 @@ struct code_object {
 	unsigned int refs;
 	int firstlineno;
 	uint16_t version; /* layout.version: tells how linetable is to be read */
-	char *file;	  /* owned UTF-8, control characters and newlines replaced, never NULL */
-	char *name;	  /* qualified where CPython has it, else the plain name */
+	char *file;       /* owned UTF-8, control characters and newlines replaced, never NULL */
+	char *name;       /* qualified where CPython has it, else the plain name */
 	uint8_t *linetable;
 	uint32_t linetable_size;
 	bool linetable_cut; /* only a prefix: lines beyond it are unknown */
-	bool name_cut;	    /* file or name were cut at a maximum */
+	bool name_cut;      /* file or name were cut at a maximum */
 };
 struct code_object *code_object_ref(struct code_object *c);
 void code_object_unref(struct code_object *c); /* NULL is fine */
@@ -77,13 +78,14 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 		     struct code_object **ret, uint32_t *ret_check);
 
 /* Reads only the check. */
-int code_object_check(const struct reader *r, const struct plop_layout *l, uint64_t address, uint32_t *ret_check);
+int code_object_check(const struct reader *r, const struct plop_layout *l, uint64_t address,
+		      uint32_t *ret_check);
 
 /* A str captured in pieces: data as CPython stores it. kind: 1, 2 or 4 bytes a character; ascii: plain ASCII. */
 struct python_string {
 	const void *data;
-	size_t bytes;	   /* how many were captured */
-	uint64_t length;   /* the whole string, in characters */
+	size_t bytes;    /* how many were captured */
+	uint64_t length; /* the whole string, in characters */
 	uint8_t kind;
 	bool ascii;
 };
@@ -91,23 +93,25 @@ struct python_string {
  * Decodes to UTF-8: lone surrogates and control characters become U+FFFD. ret_cut: data held fewer than length
  * characters, or there were more than max_chars. Result owned by the caller.
  */
-int python_string_decode(const struct python_string *s, size_t max_chars, char **ret, bool *ret_cut);
+int python_string_decode(const struct python_string *s, size_t max_chars, char **ret,
+			 bool *ret_cut);
 
 /*
  * The state word of a str, by layout: kind and ascii. -EBADMSG: kind is none of 1, 2, 4, or the string is not
  * compact.
  */
-int python_string_state(const struct plop_layout *l, uint32_t state, uint8_t *ret_kind, bool *ret_ascii);
+int python_string_state(const struct plop_layout *l, uint32_t state, uint8_t *ret_kind,
+			bool *ret_ascii);
 
 /* Makes a code object from captured pieces (the kernel's record). linetable_size: of the whole table. */
 int code_object_new(const struct plop_layout *l, int firstlineno, const struct python_string *file,
-		    const struct python_string *name, const void *linetable, size_t linetable_captured,
-		    uint64_t linetable_size, struct code_object **ret);
+		    const struct python_string *name, const void *linetable,
+		    size_t linetable_captured, uint64_t linetable_size, struct code_object **ret);
 
 /*
  * The line of the instruction at byte offset lasti of the bytecode (< 0: none executed yet, gives the first line).
  * version: layout.version, picks the generation (lnotab <= 3.9, 3.10's linetable, location table 3.11+).
  * -ENOENT: the instruction has no line; -ENODATA: it lies beyond a cut table; -EBADMSG: malformed.
  */
-int linetable_lookup(uint16_t version, const uint8_t *table, size_t size, bool cut, int firstlineno, int64_t lasti,
-		     int *ret_line);
+int linetable_lookup(uint16_t version, const uint8_t *table, size_t size, bool cut, int firstlineno,
+		     int64_t lasti, int *ret_line);
