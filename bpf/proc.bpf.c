@@ -21,6 +21,9 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 	copy = *p;
 	copy.image = copy.asked = bpf_ktime_get_ns();
 	copy.wait = PLOP_WAIT_FIRST_NS;
+	/* that of the parent after vfork(), else a copy of it */
+	if (copy.mm)
+		copy.mm = (__u64)child->mm;
 	if (bpf_map_update_elem(&processes, &to, &copy, BPF_ANY) || copy.state == PLOP_STATE_NEW)
 		return 0;
 	r.head.type = PLOP_RECORD_FORK;

@@ -230,7 +230,7 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
  * Finds the thread state of the current thread. Returns the flags of a stack without frames, 0 with w->frame set, or
  * -(cause + 1). The head of the thread state is in s->ts after.
  */
-static __always_inline long thread_find(struct walk *w, const struct plop_process *p,
+static __always_inline long thread_find(struct walk *w, struct plop_process *p,
 					struct plop_half *half, bool use_loop)
 {
 	const struct plop_layout *l = w->l;
@@ -239,7 +239,7 @@ static __always_inline long thread_find(struct walk *w, const struct plop_proces
 	struct search_state *q = &s->search;
 	__u64 thread, ts, frame;
 
-	if (task->flags & PF_EXITING)
+	if (task->flags & PF_EXITING || (p->mm && p->mm != (__u64)task->mm))
 		return PLOP_STACK_EXITING;
 	thread = thread_pointer(task);
 	ts = thread_recall(p->image, thread);
@@ -255,8 +255,12 @@ static __always_inline long thread_find(struct walk *w, const struct plop_proces
 		q->ts = q->found = 0;
 		q->result = WALK_OK;
 		if (bpf_probe_read_user(&q->interp, sizeof(q->interp),
-					(void *)(p->runtime + l->runtime_interpreters_head)))
+					(void *)(p->runtime + l->runtime_interpreters_head))) {
+			/* a page of _PyRuntime that nothing has touched yet: the interpreter is not up */
+			if (!p->mm)
+				return PLOP_STACK_NO_INTERP;
 			return -(PLOP_LOST_FAULT + 1);
+		}
 		if (!q->interp)
 			return PLOP_STACK_NO_INTERP;
 		half->counters[PLOP_C_THREAD_SEARCHES]++;
@@ -274,6 +278,7 @@ static __always_inline long thread_find(struct walk *w, const struct plop_proces
 			thread_remember(p->image, thread, (__u64)plop_active << 1 | 1);
 			return PLOP_STACK_NO_THREAD;
 		}
+		p->mm = (__u64)task->mm;
 	}
 	frame = FIELD64(s->ts, l->ts_frame, PLOP_TS_MAX);
 	if (l->frame_kind == PLOP_FRAMES_CFRAME && frame &&
@@ -292,7 +297,7 @@ static __always_inline long thread_find(struct walk *w, const struct plop_proces
 
 /* A tick in a profiled process. Returns 0 (counted as python) or the cause of its loss + 1. */
 static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *half,
-					const struct plop_process *p, __u64 pid_tgid, bool use_loop)
+					struct plop_process *p, __u64 pid_tgid, bool use_loop)
 {
 	__u32 cpu_number = bpf_get_smp_processor_id(), layout = p->layout;
 	struct walk w = { .half = half };

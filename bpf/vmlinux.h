@@ -35,12 +35,15 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct mm_struct;
+
 #define PF_EXITING 0x00000004 /* include/linux/sched.h */
 
 struct task_struct {
 	unsigned int flags;
 	int pid;
 	int tgid;
+	struct mm_struct *mm;
 	struct signal_struct *signal;
 	struct thread_struct thread;
 };

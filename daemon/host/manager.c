@@ -245,6 +245,8 @@ static int manager_sources(struct manager *m)
 	sigaddset(&mask, SIGINT);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* a file size limit is a full disk, and no reason to end */
+	signal(SIGXFSZ, SIG_IGN);
 	r = sd_event_add_signal(m->loop, &m->sigterm, SIGTERM, manager_signal, m);
 	if (r >= 0)
 		r = sd_event_add_signal(m->loop, &m->sigint, SIGINT, manager_signal, m);

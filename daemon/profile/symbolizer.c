@@ -332,7 +332,7 @@ int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *y)
 	else if (k->flags & PLOP_STACK_NO_FRAME)
 		r = sink_pseudo(s, "[no Python frame]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_EXITING)
-		r = sink_pseudo(s, "[process exiting]", &s->ids[n++]);
+		r = sink_pseudo(s, "[exec or exit]", &s->ids[n++]);
 	for (uint32_t i = k->depth; i-- > 0 && r >= 0;) {
 		if (y->codes[i])
 			r = sink_frame(s, y->codes[i], y->frames[i].instr, y->bytecode,

@@ -50,7 +50,8 @@ struct plop_frame {
 #define PLOP_STACK_NO_THREAD 0x02 /* the thread is not known to the interpreter (a native thread) */
 #define PLOP_STACK_NO_INTERP 0x04 /* the interpreter is not initialised yet, or finalised */
 #define PLOP_STACK_NO_FRAME  0x08 /* a Python thread that executes no Python function */
-#define PLOP_STACK_EXITING   0x10 /* the process is on its way out, its memory may be gone */
+#define PLOP_STACK_EXITING \
+	0x10 /* between exit or exec and its record: the image's memory is gone */
 
 struct plop_stack {
 	__u64 hash;
@@ -109,6 +110,7 @@ struct plop_process {
 	__u32 state;   /* enum plop_state */
 	__u64 asked;   /* NEW: kernel time of the last PLOP_RECORD_CHECK, or of exec or fork */
 	__u64 wait;    /* NEW: ns from then until a tick asks again; grows */
+	__u64 mm; /* PROFILED: kernel address of its mm, once a thread state was found in it; else 0 */
 };
 
 enum plop_record_type {
@@ -157,7 +159,7 @@ struct plop_record_code {
 
 _Static_assert(sizeof(struct plop_frame) == 16, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_stack) == 40, "shared with the kernel side");
-_Static_assert(sizeof(struct plop_process) == 40, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_process) == 48, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
 /* 64 CPUs must stay under 64 MB. */
 _Static_assert(sizeof(struct plop_cpu) < 1024 * 1000, "too large for hosts with many CPUs");
