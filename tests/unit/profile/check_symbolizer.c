@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "profile/symbolizer.h"
+
+#define CODE UINT64_C(0x7f0000001000)
+
+/* Memory of a target that is gone. */
+static int no_memory(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	return -EFAULT;
+}
+static const struct reader gone = { .read = no_memory };
+
+static void layout_311(struct plop_layout *l)
+{
+	ck_assert_int_eq(layout_by_version(0x030b02f0, l), 0);
+}
+
+/* A record of a plain ASCII function at CODE whose table maps the first two code units to firstlineno + 1. */
+static struct plop_record_code *record_new(const struct plop_layout *l, const char *file,
+					   const char *name, uint32_t check)
+{
+	/* 3.11's location table: no column, two code units, line delta +1 as svarint 2 */
+	static const uint8_t table[] = { 0x80 | 13 << 3 | 1, 2 };
+	size_t nfile = strlen(file), nname = strlen(name);
+	struct plop_record_code *r = calloc(1, sizeof(*r) + nfile + nname + sizeof(table));
+
+	ck_assert_ptr_nonnull(r);
+	r->head.type = PLOP_RECORD_CODE;
+	r->code = CODE;
+	r->check = check;
+	r->firstlineno = 40;
+	r->file_length = r->file_bytes = (uint16_t)nfile;
+	r->name_length = r->name_bytes = (uint16_t)nname;
+	r->linetable_size = r->linetable_bytes = sizeof(table);
+	/* kind 1, compact, ascii */
+	r->file_state = r->name_state = 1u << l->str_kind_shift | 3u << (l->str_kind_shift + 3);
+	memcpy(r->data, file, nfile);
+	memcpy(r->data + nfile, name, nname);
+	memcpy(r->data + nfile + nname, table, sizeof(table));
+	return r;
+}
+
+struct fixture {
+	struct plop_layout layout;
+	struct code_table *table;
+};
+
+static void fixture_init(struct fixture *f)
+{
+	layout_311(&f->layout);
+	ck_assert_int_eq(code_table_new(&f->layout, &f->table), 0);
+}
+
+START_TEST(captured)
+{
+	struct plop_frame frame = { .code = CODE, .check = 7 };
+	struct plop_record_code *r;
+	struct code_object *c;
+	struct fixture f;
+	bool by_kernel = false;
+
+	fixture_init(&f);
+	r = record_new(&f.layout, "/srv/a.py", "Shop.sell", 7);
+	ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
+	c = code_table_find(f.table, &gone, &frame, &by_kernel);
+	ck_assert_ptr_nonnull(c);
+	ck_assert(by_kernel);
+	ck_assert_str_eq(c->file, "/srv/a.py");
+	ck_assert_str_eq(c->name, "Shop.sell");
+	ck_assert_int_eq(c->firstlineno, 40);
+	code_table_free(f.table);
+	free(r);
+}
+END_TEST
+
+/* Two functions one after the other at one address: each stack gets the name of its time. */
+START_TEST(address_used_again)
+{
+	struct plop_frame first = { .code = CODE, .check = 7 },
+			  second = { .code = CODE, .check = 8 };
+	struct plop_frame third = { .code = CODE, .check = 9 };
+	struct plop_record_code *a, *b;
+	struct fixture f;
+	bool by_kernel;
+
+	fixture_init(&f);
+	a = record_new(&f.layout, "<string>", "first", 7);
+	b = record_new(&f.layout, "<string>", "second", 8);
+	ck_assert_int_eq(code_table_record(f.table, &gone, a), 0);
+	ck_assert_int_eq(code_table_record(f.table, &gone, b), 0);
+	ck_assert_str_eq(code_table_find(f.table, &gone, &first, &by_kernel)->name, "first");
+	ck_assert_str_eq(code_table_find(f.table, &gone, &second, &by_kernel)->name, "second");
+	ck_assert_ptr_null(code_table_find(f.table, &gone, &third, &by_kernel));
+	/* not resident at the tick and not readable now: nobody knows */
+	third.check = 0;
+	ck_assert_ptr_null(code_table_find(f.table, &gone, &third, &by_kernel));
+	code_table_free(f.table);
+	free(a);
+	free(b);
+}
+END_TEST
+
+START_TEST(faulted_names_are_not_guessed)
+{
+	struct plop_frame frame = { .code = CODE, .check = 7 };
+	struct plop_record_code *r;
+	struct fixture f;
+	bool by_kernel;
+
+	fixture_init(&f);
+	r = record_new(&f.layout, "/srv/a.py", "sell", 7);
+	r->faults = PLOP_FAULT_NAME;
+	ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
+	ck_assert_ptr_null(code_table_find(f.table, &gone, &frame, &by_kernel));
+	code_table_free(f.table);
+	free(r);
+}
+END_TEST
+
+START_TEST(many)
+{
+	struct plop_frame frame = { .check = 1 };
+	struct plop_record_code *r;
+	struct fixture f;
+	bool by_kernel;
+
+	fixture_init(&f);
+	r = record_new(&f.layout, "/srv/a.py", "sell", 1);
+	for (uint64_t i = 0; i < 20000; i++) {
+		r->code = CODE + i * 192;
+		ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
+		code_table_trim(f.table);
+	}
+	ck_assert_uint_eq(code_table_size(f.table), 20000);
+	for (uint64_t i = 0; i < 20000; i += 97) {
+		frame.code = CODE + i * 192;
+		ck_assert_ptr_nonnull(code_table_find(f.table, &gone, &frame, &by_kernel));
+	}
+	for (uint64_t i = 20000; i < PLOP_MAX_CODES_PROCESS + 10; i++) {
+		r->code = CODE + i * 192;
+		ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
+		code_table_trim(f.table);
+	}
+	ck_assert_uint_le(code_table_size(f.table), PLOP_MAX_CODES_PROCESS);
+	code_table_free(f.table);
+	free(r);
+}
+END_TEST
+
+/* Frame i of stack 0 of a profile, root first, as "name:line". */
+static const char *shown(const struct profile *p, uint32_t stack, uint32_t i)
+{
+	static char text[128];
+	const struct dict_stack *s = dict_get_stack(p->dict, stack);
+	const struct dict_frame *frame;
+
+	ck_assert_uint_lt(i, s->depth);
+	frame = dict_get_frame(p->dict, s->frames[i]);
+	snprintf(text, sizeof(text), "%s:%d", dict_get_function(p->dict, frame->function)->name,
+		 frame->line);
+	return text;
+}
+
+START_TEST(sinks)
+{
+	struct process_info info = { .pid = 5,
+				     .comm = (char *)"",
+				     .exe = (char *)"",
+				     .cmdline = (char *)"",
+				     .cgroup = (char *)"",
+				     .unit = (char *)"",
+				     .container = (char *)"",
+				     .service = (char *)"",
+				     .version = (char *)"" };
+	struct plop_stack stack = {
+		.tgid = 5, .tid = 6, .count = 3, .depth = 2, .flags = PLOP_STACK_TRUNCATED
+	};
+	struct plop_frame frames[2] = { { .code = CODE, .check = 7 },
+					{ .code = CODE + 4096, .check = 1 } };
+	struct code_object *codes[2];
+	struct symbolized_stack y = { .stack = &stack, .frames = frames, .codes = codes };
+	struct plop_record_code *r;
+	struct profile *p;
+	struct fixture f;
+	struct sink *s;
+	uint32_t process;
+	bool by_kernel;
+
+	fixture_init(&f);
+	y.bytecode = f.layout.code_bytecode;
+	frames[0].instr = frames[1].instr = y.bytecode + 2;
+	r = record_new(&f.layout, "/srv/a.py", "sell", 7);
+	ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
+	codes[0] = code_table_find(f.table, &gone, &frames[0], &by_kernel);
+	codes[1] = code_table_find(f.table, &gone, &frames[1], &by_kernel);
+	ck_assert_ptr_null(codes[1]);
+	ck_assert_int_eq(sink_new(1000, 100, &s), 0);
+	ck_assert_int_eq(profile_process(sink_profile(s), &info, "3.11.2", &process), 0);
+	ck_assert_int_eq(sink_add(s, process, &y), 0);
+	ck_assert_int_eq(sink_add(s, process, &y), 0);
+	stack = (struct plop_stack){
+		.tgid = 5, .tid = 7, .count = 1, .flags = PLOP_STACK_NO_THREAD
+	};
+	ck_assert_int_eq(sink_add(s, process, &y), 0);
+	/* the sink keeps what it needs when the process is forgotten */
+	code_table_free(f.table);
+	p = sink_take(s);
+	ck_assert_uint_eq(p->samples_total, 7);
+	ck_assert_uint_eq(p->nsamples, 2);
+	ck_assert_uint_eq(p->samples[0].count, 6);
+	ck_assert_uint_eq(p->samples[0].thread, 6);
+	ck_assert_str_eq(shown(p, p->samples[0].stack, 0), "[truncated]:0");
+	ck_assert_str_eq(shown(p, p->samples[0].stack, 1), "[unresolved]:0");
+	ck_assert_str_eq(shown(p, p->samples[0].stack, 2), "sell:41");
+	ck_assert_str_eq(shown(p, p->samples[1].stack, 0), "[native thread]:0");
+	profile_free(p);
+	free(r);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("symbolizer");
+	TCase *c = tcase_create("symbolizer");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(c, captured);
+	tcase_add_test(c, address_used_again);
+	tcase_add_test(c, faulted_names_are_not_guessed);
+	tcase_add_test(c, many);
+	tcase_add_test(c, sinks);
+	suite_add_tcase(s, c);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "sampler/decode.h"
+
+START_TEST(short_records)
+{
+	struct plop_record r = { .type = PLOP_RECORD_EXEC };
+
+	for (size_t n = 0; n < sizeof(r); n++)
+		ck_assert_int_eq(record_check(&r, n), -EBADMSG);
+	ck_assert_int_eq(record_check(&r, sizeof(r)), 0);
+}
+END_TEST
+
+START_TEST(types)
+{
+	struct plop_record_fork r = {};
+
+	for (uint32_t type = 0; type < 64; type++) {
+		r.head.type = type;
+		if (type >= PLOP_RECORD_EXEC && type <= PLOP_RECORD_PRESSURE &&
+		    type != PLOP_RECORD_CODE)
+			ck_assert_int_eq(record_check(&r, sizeof(r)), 0);
+		else
+			ck_assert_int_eq(record_check(&r, sizeof(r)), -EBADMSG);
+	}
+	r.head.type = PLOP_RECORD_FORK;
+	ck_assert_int_eq(record_check(&r, sizeof(r) - 1), -EBADMSG);
+}
+END_TEST
+
+START_TEST(code_lengths)
+{
+	char data[sizeof(struct plop_record_code) + 30] = {};
+	struct plop_record_code *r = (struct plop_record_code *)data;
+
+	r->head.type = PLOP_RECORD_CODE;
+	r->file_bytes = 10;
+	r->name_bytes = 15;
+	r->linetable_bytes = 5;
+	ck_assert_int_eq(record_check(data, sizeof(data)), 0);
+	ck_assert_int_eq(record_check(data, sizeof(data) - 1), -EBADMSG);
+	r->linetable_bytes = 6;
+	ck_assert_int_eq(record_check(data, sizeof(data)), -EBADMSG);
+	r->file_bytes = r->name_bytes = r->linetable_bytes = UINT16_MAX;
+	ck_assert_int_eq(record_check(data, sizeof(data)), -EBADMSG);
+}
+END_TEST
+
+START_TEST(stacks)
+{
+	struct plop_half *half = calloc(1, sizeof(*half));
+
+	ck_assert_ptr_nonnull(half);
+	half->stacks[3] = (struct plop_stack){ .frames = PLOP_HALF_FRAMES - 10, .depth = 10 };
+	ck_assert_int_eq(stack_check(half, 3), 0);
+	half->stacks[3].depth = 11;
+	ck_assert_int_eq(stack_check(half, 3), -EBADMSG);
+	half->stacks[3] = (struct plop_stack){ .frames = UINT32_MAX, .depth = 2 };
+	ck_assert_int_eq(stack_check(half, 3), -EBADMSG);
+	half->stacks[3] = (struct plop_stack){ .frames = 0, .depth = PLOP_MAX_DEPTH + 1 };
+	ck_assert_int_eq(stack_check(half, 3), -EBADMSG);
+	ck_assert_int_eq(stack_check(half, PLOP_HALF_STACKS), -EBADMSG);
+	free(half);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("decode");
+	TCase *c = tcase_create("decode");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(c, short_records);
+	tcase_add_test(c, types);
+	tcase_add_test(c, code_lengths);
+	tcase_add_test(c, stacks);
+	suite_add_tcase(s, c);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
