@@ -25,10 +25,16 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 }
 
 /* The last column has what remains of the line; in a pipe it is whole. */
-#define FIXED_COLUMNS 55
+#define FIXED_COLUMNS 47 /* all but the last two */
+
+static unsigned int service_columns(unsigned int columns)
+{
+	return columns == 0 || columns >= 120 ? 20 : 8;
+}
 
 static void print_process(const json_t *p, unsigned int columns)
 {
+	unsigned int wide = service_columns(columns), fixed = FIXED_COLUMNS + wide;
 	const char *status = json_string_at(p, "status"), *command = json_string_at(p, "cmdline");
 	char version[64], service[64], samples[32], text[1200], both[1100];
 
@@ -38,17 +44,17 @@ static void print_process(const json_t *p, unsigned int columns)
 		snprintf(both, sizeof(both), "%.128s: %.900s", json_string_at(p, "comm"), status);
 	else
 		snprintf(both, sizeof(both), "%.1024s", command);
-	text_cell(both,
-		  columns > FIXED_COLUMNS + 10 ? columns - FIXED_COLUMNS :
-		  columns                      ? 25 :
-						 1024,
-		  false, text, sizeof(text));
+	if (columns > 0)
+		text_cell(both, columns > fixed + 10 ? columns - fixed : 25, false, text,
+			  sizeof(text));
+	else
+		text_cell(both, sizeof(both), false, text, sizeof(text));
 	printf("%7.0f %s %6.1f %10s %6.1f %4.0f %s %s\n", json_number_at(p, "pid"),
 	       text_cell(json_string_at(p, "python"), 7, true, version, sizeof(version)),
 	       json_number_at(p, "cpu_percent"),
 	       text_number((uint64_t)json_number_at(p, "samples"), samples, sizeof(samples)),
 	       json_number_at(p, "symbolized_percent"), json_number_at(p, "threads"),
-	       text_cell(json_string_at(p, "service"), 8, true, service, sizeof(service)), text);
+	       text_cell(json_string_at(p, "service"), wide, true, service, sizeof(service)), text);
 }
 
 static void print_processes(const json_t *array)
@@ -62,8 +68,8 @@ static void print_processes(const json_t *array)
 		     "run when it starts.");
 		return;
 	}
-	printf("%7s %-7s %6s %10s %6s %4s %-8s %s\n", "PID", "PYTHON", "CPU%", "SAMPLES", "NAMED%",
-	       "THR", "SERVICE", "COMMAND");
+	printf("%7s %-7s %6s %10s %6s %4s %-*s %s\n", "PID", "PYTHON", "CPU%", "SAMPLES", "NAMED%",
+	       "THR", (int)service_columns(columns), "SERVICE", "COMMAND");
 	json_array_foreach(array, i, p) print_process(p, columns);
 }
 

@@ -72,13 +72,15 @@ static void print_cost(const json_t *o)
 
 static void print_store(const json_t *o)
 {
-	double oldest = json_number_at(o, "store.oldest");
+	double oldest = json_number_at(o, "store.oldest"),
+	       windows = json_number_at(o, "store.windows");
 	const char *error = json_string_at(o, "store.error");
 	char text[512], bytes[32], time[64];
 
 	printf("  store       %s\n",
 	       text_cell(json_string_at(o, "store.path"), 200, false, text, sizeof(text)));
-	printf("              %.0f windows, %s", json_number_at(o, "store.windows"),
+	printf("              %s window%s, %s", text_number((uint64_t)windows, text, sizeof(text)),
+	       windows == 1 ? "" : "s",
 	       format_bytes((uint64_t)json_number_at(o, "store.bytes"), bytes, sizeof(bytes)));
 	if (oldest > 0)
 		printf(", since %s", text_time(oldest, time, sizeof(time)));

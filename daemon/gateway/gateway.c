@@ -4,6 +4,7 @@
 #include "util/log.h"
 
 #define HEARTBEAT_S     10
+#define RETRY_S         1 /* until plopd has answered: they start together */
 #define MAX_CONNECTIONS 64
 
 /* What plopd is asked. Every path needs a token: gateway_authorize() sees each request first. */
@@ -79,7 +80,8 @@ static int on_heartbeat(sd_event_source *source, uint64_t usec, void *ctx)
 	    upstream_start(g->upstream, "POST", "/v1/gateway", body, HEARTBEAT_S - 1, &callbacks, g,
 			   &g->registration) < 0)
 		log_warning("Failed to register with plopd: out of memory");
-	sd_event_source_set_time_relative(source, HEARTBEAT_S * USEC_PER_SEC);
+	sd_event_source_set_time_relative(source,
+					  (g->registered ? HEARTBEAT_S : RETRY_S) * USEC_PER_SEC);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;
 }
