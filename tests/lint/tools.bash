@@ -42,7 +42,7 @@ shell)
 	} | xargs -0 shellcheck -x
 	;;
 spelling)
-	codespell --skip='*/node_modules,*/.cache,package-lock.json,*.pb,*.bin,vmlinux.h,./build*,./.git' --ignore-words="$here/spelling.txt" \
+	codespell --skip='*/node_modules,*/regression,*/golden,*/.cache,package-lock.json,*.pb,*.bin,vmlinux.h,./build*,./.git' --ignore-words="$here/spelling.txt" \
 		README.md quickstart bpf daemon include viewer systemd tests
 	;;
 man)
