@@ -86,6 +86,11 @@ static int capability_try(int capability)
 	return effective >> capability & 1 ? 0 : -EPERM;
 }
 
+int features_read_memory(void)
+{
+	return capability_try(CAP_SYS_PTRACE);
+}
+
 void features_probe(struct feature features[FEATURE_MAX])
 {
 	libbpf_print_fn_t before = libbpf_set_print(calib_quiet);
@@ -98,7 +103,7 @@ void features_probe(struct feature features[FEATURE_MAX])
 	features[FEATURE_TP_BTF].error = calib_try("calib_tp_btf");
 	features[FEATURE_THREAD_POINTER].error = features[FEATURE_BPF].error;
 	features[FEATURE_BPF_LOOP].error = calib_try("calib_loop");
-	features[FEATURE_READ_MEMORY].error = capability_try(CAP_SYS_PTRACE);
+	features[FEATURE_READ_MEMORY].error = features_read_memory();
 	features[FEATURE_MAP_FILES].error = capability_try(CAP_CHECKPOINT_RESTORE);
 	if (features[FEATURE_MAP_FILES].error)
 		features[FEATURE_MAP_FILES].error = capability_try(CAP_SYS_ADMIN);

@@ -28,5 +28,7 @@ enum feature_id {
 
 /* Tries all of them. libbpf's own messages are kept quiet meanwhile. */
 void features_probe(struct feature features[FEATURE_MAX]);
+/* 0, or -EPERM: plopd could load its programs, but not read the memory of what they sample. */
+int features_read_memory(void);
 /* The first required one that is missing, or NULL. */
 const struct feature *features_missing(const struct feature features[FEATURE_MAX]);

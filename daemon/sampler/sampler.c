@@ -242,8 +242,11 @@ int sampler_follow_cpus(struct sampler *s)
 
 int sampler_start(struct sampler *s, char **ret_error)
 {
-	int r = sampler_follow_cpus(s);
+	int r = features_read_memory();
 
+	if (r < 0)
+		return sampler_explain(ret_error, r, "cannot profile anything");
+	r = sampler_follow_cpus(s);
 	if (r < 0)
 		return sampler_explain(ret_error, r, "cannot open perf events");
 	s->started = true;
