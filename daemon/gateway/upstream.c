@@ -7,7 +7,7 @@
 #include "util/log.h"
 
 /* Larger than any answer of a plopd that works. */
-#define MAX_ANSWER (256u << 20)
+#define MAX_ANSWER (64u << 20)
 
 struct exchange {
 	LIST_ENTRY(exchange) exchanges;

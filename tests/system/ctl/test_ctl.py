@@ -18,7 +18,7 @@ import termios
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from server import DEADLINE, GARBAGE, Program, Server, error_of, raw, request, wait_for  # noqa: E402
+from server import DEADLINE, GARBAGE, Program, Server, connect, error_of, raw, request, wait_for  # noqa: E402
 
 CTL = os.environ["PLOP_CTL"]
 PROFILE = b"main (/srv/web.py:3);handle (/srv/web.py:9) 90\n"
@@ -279,12 +279,15 @@ class Http(Case):
             s.sendall(b"GET /v1/st")
             silent.append(s)
         self.assertEqual(request(self.path, "GET", "/v1/status")[0], 200)
-        extra = socket.socket(socket.AF_UNIX)
-        extra.connect(self.path)
-        # The twentieth has the last place: the next is told so.
-        status = wait_for("the refusal", lambda: error_of(raw(self.path, b"GET / HTTP/1.0\r\n\r\n"))[0])
-        self.assertEqual(status, 503)
-        extra.close()
+        extra = []
+
+        def full():
+            extra.append(connect(self.path))
+            return error_of(raw(self.path, b"GET / HTTP/1.0\r\n\r\n"))[0] == 503
+
+        wait_for("the refusal of one too many", full)
+        for s in extra:
+            s.close()
         for s in silent:
             self.assertEqual(error_of(s.recv(65536))[0], 408)
             s.close()
