@@ -23,6 +23,9 @@ extern const volatile __u64 plop_seed;
 /* Which half the ticks go to (bit 0), and how often it was flipped. Written by user space only. */
 extern volatile __u32 plop_active;
 
+/* Counts changes of the process table, from both sides. */
+extern volatile __u64 plop_changes;
+
 /* Thread states by (image, thread pointer): four to a bucket, each bucket one cache line. */
 #define THREAD_BUCKETS 4096
 #define THREAD_WAYS    4

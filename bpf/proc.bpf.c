@@ -6,6 +6,8 @@
  */
 #include "plop.bpf.h"
 
+volatile __u64 plop_changes = 0;
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -46,6 +48,7 @@ int BPF_PROG(plop_exec, struct task_struct *task)
 	p.asked = p.image;
 	p.wait = PLOP_WAIT_FIRST_NS;
 	bpf_map_update_elem(&processes, &tgid, &p, BPF_ANY);
+	__sync_fetch_and_add(&plop_changes, 1);
 	record_send(PLOP_RECORD_EXEC, tgid, p.image, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
@@ -65,5 +68,6 @@ int BPF_PROG(plop_exit, struct task_struct *task)
 	if (p->state != PLOP_STATE_NEW)
 		record_send(PLOP_RECORD_EXIT, tgid, p->image, BPF_RB_NO_WAKEUP);
 	bpf_map_delete_elem(&processes, &tgid);
+	__sync_fetch_and_add(&plop_changes, 1);
 	return 0;
 }

@@ -77,7 +77,7 @@ static __always_inline long window_move(struct walk *w, __u64 f)
  * Walks up to WALK_STRIDE frames: a step of bpf_loop() is an indirect call, and what changes from frame to frame stays in
  * registers within one. Returns 1 when the walk is over, as bpf_loop() wants it.
  */
-#define WALK_STRIDE 8
+#define WALK_STRIDE 4
 
 static long walk_step(__u32 i, struct walk *w)
 {
@@ -147,9 +147,8 @@ static long walk_step(__u32 i, struct walk *w)
 	return over;
 }
 
-static __always_inline void thread_remember(__u64 image, __u64 thread, __u64 state)
+static __always_inline void thread_remember(__u64 key, __u64 state)
 {
-	__u64 key = mix(image ^ thread);
 	__u32 n = key & (THREAD_BUCKETS - 1), way;
 	struct thread_bucket *b;
 
@@ -170,9 +169,8 @@ static __always_inline void thread_remember(__u64 image, __u64 thread, __u64 sta
 }
 
 /* What is remembered: 0 nothing, odd a "there is none", else an address. */
-static __always_inline __u64 thread_recall(__u64 image, __u64 thread)
+static __always_inline __u64 thread_recall(__u64 key)
 {
-	__u64 key = mix(image ^ thread);
 	__u32 n = key & (THREAD_BUCKETS - 1);
 	struct thread_bucket *b;
 
@@ -221,7 +219,7 @@ static long search_step(__u32 i, struct walk *w)
 		return 1;
 	}
 	id = FIELD64(w->s->ts, l->ts_thread_id, PLOP_TS_MAX);
-	thread_remember(q->image, id, q->ts);
+	thread_remember(mix(q->image ^ id), q->ts);
 	if (id == q->thread) {
 		q->found = q->ts;
 		return 1;

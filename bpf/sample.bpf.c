@@ -230,19 +230,21 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
  * Finds the thread state of the current thread. Returns the flags of a stack without frames, 0 with w->frame set, or
  * -(cause + 1). The head of the thread state is in s->ts after.
  */
-static __always_inline long thread_find(struct walk *w, struct plop_process *p,
-					struct plop_half *half, bool use_loop)
+static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
+					struct plop_process *p, struct plop_half *half,
+					bool use_loop)
 {
 	const struct plop_layout *l = w->l;
 	struct scratch *s = w->s;
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct search_state *q = &s->search;
-	__u64 thread, ts, frame;
+	__u64 thread, key, ts, frame;
 
 	if (task->flags & PF_EXITING || (p->mm && p->mm != (__u64)task->mm))
 		return PLOP_STACK_EXITING;
 	thread = thread_pointer(task);
-	ts = thread_recall(p->image, thread);
+	key = mix(p->image ^ thread);
+	ts = cpu->last_thread == key ? cpu->last_state : thread_recall(key);
 	if (ts & 1) {
 		if ((__u32)(ts >> 1) == plop_active)
 			return PLOP_STACK_NO_THREAD;
@@ -275,11 +277,14 @@ static __always_inline long thread_find(struct walk *w, struct plop_process *p,
 		if (!q->found) {
 			if (q->result == WALK_FAULT)
 				return -(PLOP_LOST_FAULT + 1);
-			thread_remember(p->image, thread, (__u64)plop_active << 1 | 1);
+			thread_remember(key, (__u64)plop_active << 1 | 1);
 			return PLOP_STACK_NO_THREAD;
 		}
 		p->mm = (__u64)task->mm;
+		ts = q->found;
 	}
+	cpu->last_thread = key;
+	cpu->last_state = ts;
 	frame = FIELD64(s->ts, l->ts_frame, PLOP_TS_MAX);
 	if (l->frame_kind == PLOP_FRAMES_CFRAME && frame &&
 	    bpf_probe_read_user(&frame, sizeof(frame), (void *)(frame + l->cframe_current)))
@@ -317,7 +322,7 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 	};
 	if (k->base + PLOP_MAX_DEPTH > PLOP_HALF_FRAMES)
 		return PLOP_LOST_FRAMES_FULL + 1;
-	flags = thread_find(&w, p, half, use_loop);
+	flags = thread_find(&w, cpu, p, half, use_loop);
 	if (flags < 0)
 		return -flags;
 	if (flags == 0) {
@@ -366,7 +371,19 @@ static __always_inline int tick(bool use_loop)
 	/* user space takes a half only when entered == left, so this order is all that is needed */
 	half = &cpu->half[plop_active & 1];
 	half->counters[PLOP_C_TICKS]++;
-	p = tgid ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
+	if (cpu->last_tgid == tgid && tgid && cpu->last_changes == plop_changes) {
+		p = &cpu->last;
+	} else {
+		__u64 changes = plop_changes;
+
+		p = tgid ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
+		/* one whose entry is not written to any more */
+		if (p && p->state == PLOP_STATE_PROFILED && p->mm) {
+			cpu->last = *p;
+			cpu->last_changes = changes;
+			cpu->last_tgid = tgid;
+		}
+	}
 	if (!p) {
 		half->counters[PLOP_C_OTHER]++;
 	} else if (p->state == PLOP_STATE_PROFILED) {

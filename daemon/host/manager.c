@@ -14,6 +14,9 @@
 #include "util/log.h"
 
 #define BEAT_USEC USEC_PER_SEC
+/* Somebody who just started plopd waits for the first samples. */
+#define BEAT_FIRST_USEC (30 * USEC_PER_MSEC)
+#define BEAT_FIRST_NS   (3 * NSEC_PER_SEC)
 /* From the swap to the first attempt to collect: longer than any tick takes. */
 #define STEP_USEC       (2 * USEC_PER_MSEC)
 #define STEP_AGAIN_USEC USEC_PER_MSEC
@@ -205,10 +208,14 @@ static int manager_step(sd_event_source *s, uint64_t usec, void *ctx)
 static int manager_beat(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct manager *m = ctx;
+	bool first = !m->first_sample_ns &&
+		     clock_ns(CLOCK_MONOTONIC) - m->started_ns < BEAT_FIRST_NS;
 	int r;
 
 	if (!m->in_cycle)
 		manager_cycle(m);
+	if (first)
+		return timer_set(m->beat, BEAT_FIRST_USEC);
 	r = sampler_follow_cpus(m->sampler);
 	if (r < 0)
 		log_debug_r(r, "Cannot follow the CPUs that are online, ignoring");
@@ -254,8 +261,8 @@ static int manager_sources(struct manager *m)
 		r = sd_event_add_io(m->loop, &m->records, sampler_fd(m->sampler), EPOLLIN,
 				    manager_records, m);
 	if (r >= 0)
-		r = sd_event_add_time_relative(m->loop, &m->beat, CLOCK_MONOTONIC, BEAT_USEC, 50000,
-					       manager_beat, m);
+		r = sd_event_add_time_relative(m->loop, &m->beat, CLOCK_MONOTONIC, BEAT_FIRST_USEC,
+					       50000, manager_beat, m);
 	/* 1: as exact as can be */
 	if (r >= 0)
 		r = sd_event_add_time_relative(m->loop, &m->step, CLOCK_MONOTONIC, 0, 1,
@@ -312,7 +319,9 @@ static int manager_listen(struct manager *m, char **ret_error)
 
 	r = socket_listen(m->config->socket, &fd);
 	if (r >= 0)
-		r = api_server_new(m->loop, TAKE_FD(fd), &options, &m->server);
+		r = api_server_new(m->loop, fd, &options, &m->server);
+	if (r >= 0)
+		(void)TAKE_FD(fd);
 	if (r == -EADDRINUSE) {
 		if (asprintf(ret_error,
 			     "another plopd answers on %s; stop it, or choose another --socket",

@@ -94,6 +94,9 @@ static void route_record(const struct api_request *q, void *ctx)
 			q->call, 422, "leave the rate out, or change hz in plop.conf",
 			"plopd samples at %d Hz; this version cannot record at another rate",
 			(int)m->config->hz);
+	} else if (json_object_size(json_object_get(body, "labels")) > 0) {
+		api_reply_error(q->call, 422, "leave the labels out",
+				"this version keeps no labels on recordings");
 	} else if (recording_targets(q, m, body, &s) >= 0) {
 		k = recordings_start(&m->recordings, &s, (uint64_t)(seconds * 1e9), &r);
 		if (k == -EBUSY)

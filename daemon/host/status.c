@@ -11,6 +11,8 @@
 /* What plopd itself costs, since it started. */
 struct cost {
 	double bpf_ns_per_sample;
+	uint64_t bpf_timed; /* samples that bpf_ns_per_sample is the mean of */
+	double bpf_seconds;
 	double bpf_cpu_percent; /* of one core */
 	double daemon_cpu_percent;
 	double cpu_seconds;
@@ -33,8 +35,12 @@ static void cost_read(const struct manager *m, struct cost *ret)
 	ret->cpu_seconds = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
 			   (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 	ret->daemon_cpu_percent = elapsed ? 100 * ret->cpu_seconds / ret->uptime_s : 0;
-	ret->bpf_cpu_percent = elapsed ? 100 * (double)m->bpf_ns / (double)elapsed : 0;
+	ret->bpf_timed = m->bpf_timed;
+	/* only some ticks are timed: they stand for all that were walked */
 	ret->bpf_ns_per_sample = m->bpf_timed ? (double)m->bpf_ns / (double)m->bpf_timed : 0;
+	ret->bpf_seconds =
+		ret->bpf_ns_per_sample * (double)(m->tally.python + tally_lost(&m->tally)) / 1e9;
+	ret->bpf_cpu_percent = elapsed ? 100 * ret->bpf_seconds / ret->uptime_s : 0;
 	ret->rss_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE);
 	ret->map_bytes = sampler_map_bytes(m->sampler);
 }
@@ -52,7 +58,9 @@ static json_t *tally_json(const struct tally *t)
 
 static json_t *cost_json(const struct cost *c)
 {
-	return json_pack("{s:f s:f s:f s:I s:I}", "bpf_ns_per_sample", c->bpf_ns_per_sample,
+	return json_pack("{s:f s:I s:f s:f s:f s:f s:I s:I}", "bpf_ns_per_sample",
+			 c->bpf_ns_per_sample, "bpf_timed_samples", (json_int_t)c->bpf_timed,
+			 "bpf_seconds", c->bpf_seconds, "cpu_seconds", c->cpu_seconds,
 			 "bpf_cpu_percent", c->bpf_cpu_percent, "daemon_cpu_percent",
 			 c->daemon_cpu_percent, "rss_bytes", (json_int_t)c->rss_bytes, "map_bytes",
 			 (json_int_t)c->map_bytes);
@@ -196,7 +204,7 @@ void route_metrics(const struct api_request *q, void *ctx)
 	metric(&b, "plop_frames_unresolved_total", "counter", "Frames without a name.",
 	       (double)m->targets.symbols.unresolved);
 	metric(&b, "plop_bpf_seconds_total", "counter",
-	       "CPU time of the sampling program on Python ticks.", (double)m->bpf_ns / 1e9);
+	       "CPU time of the sampling program on Python ticks.", c.bpf_seconds);
 	metric(&b, "plop_daemon_cpu_seconds_total", "counter", "CPU time of plopd.", c.cpu_seconds);
 	metric(&b, "plop_resident_bytes", "gauge", "Resident memory of plopd.",
 	       (double)c.rss_bytes);

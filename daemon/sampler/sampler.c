@@ -354,6 +354,7 @@ int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_proc
 	}
 	if (bpf_map_update_elem(fd, &tgid, p, fresh ? BPF_NOEXIST : BPF_EXIST) < 0)
 		return errno == E2BIG ? -ENOSPC : errno == ENOENT ? -ESRCH : -errno;
+	__atomic_fetch_add(&s->skel->bss->plop_changes, 1, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -364,6 +365,7 @@ void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image)
 
 	if (bpf_map_lookup_elem(fd, &tgid, &now) == 0 && now.image == image)
 		bpf_map_delete_elem(fd, &tgid);
+	__atomic_fetch_add(&s->skel->bss->plop_changes, 1, __ATOMIC_SEQ_CST);
 }
 
 /* "memlock: N" of a map's fdinfo (kernel/bpf/syscall.c, bpf_map_show_fdinfo()). */

@@ -78,18 +78,6 @@ struct plop_half {
 	struct plop_frame frames[PLOP_HALF_FRAMES];
 };
 
-/*
- * One CPU's table. The program counts entered, picks the half by plop_active, counts left when done. User space
- * flips plop_active, waits until entered == left on the CPU, and then owns the half that was active before.
- */
-struct plop_cpu {
-	__u64 entered, left;
-	__u32 pressure; /* the half number + 1 for which PLOP_RECORD_PRESSURE was sent */
-	__u32 pad;
-	__u64 pad2[5];
-	struct plop_half half[2];
-};
-
 /* How soon after exec or fork a tick asks for a process in PLOP_STATE_NEW, and how seldom at last. */
 #define PLOP_WAIT_FIRST_NS 4000000ULL
 #define PLOP_WAIT_LAST_NS  16000000000ULL
@@ -111,6 +99,26 @@ struct plop_process {
 	__u64 asked;   /* NEW: kernel time of the last PLOP_RECORD_CHECK, or of exec or fork */
 	__u64 wait;    /* NEW: ns from then until a tick asks again; grows */
 	__u64 mm; /* PROFILED: kernel address of its mm, once a thread state was found in it; else 0 */
+};
+
+/*
+ * One CPU's table. The program counts entered, picks the half by plop_active, counts left when done. User space
+ * flips plop_active, waits until entered == left on the CPU, and then owns the half that was active before.
+ */
+struct plop_cpu {
+	__u64 entered, left;
+	__u32 pressure; /* the half number + 1 for which PLOP_RECORD_PRESSURE was sent */
+	__u32 last_tgid;
+	/*
+	 * What the tick before this one looked up, in the lines that every tick touches anyway: most ticks hit the same thread
+	 * again. last is good while last_changes is plop_changes, which counts changes of the process table.
+	 */
+	__u64 last_changes;
+	struct plop_process last;
+	__u64 last_thread; /* mix(image ^ thread pointer) */
+	__u64 last_state;  /* its thread state */
+	__u64 pad[3];
+	struct plop_half half[2];
 };
 
 enum plop_record_type {
