@@ -2,7 +2,9 @@
 // Where bubbles are: d3-force, with a memory, so that a function is found where it was when the next second comes in.
 import { forceCollide, forceLink, forceManyBody, forceSimulation, forceX, forceY } from './d3.js';
 
-const STEP = 52; // between the rims of the largest bubbles of a column and the next
+const STEP = 52; // between the rims of the largest bubbles of a column and the next; less if there are many columns
+const LEAST_STEP = 20;
+const STEPS = 560; // all of them together
 const RIM = 170; // how far from the middle line functions without edges want to be, if there are others
 const MEMORY = 10000; // positions kept of functions that are not drawn now
 const FRAME_MS = 6;
@@ -16,11 +18,12 @@ function columnsOf(nodes) {
     c.r = Math.max(c.r, d.r);
     c.n++;
   }
+  const step = Math.max(LEAST_STEP, Math.min(STEP, STEPS / columns.length));
   let x = 0;
   return Array.from(columns, (c = { r: 0, n: 0 }) => {
-    const half = c.r + Math.min(60, 7 * Math.sqrt(c.n));
+    const half = c.r + Math.min(40, 5 * Math.sqrt(c.n));
     const middle = x + half;
-    x = middle + half + STEP;
+    x = middle + half + step;
     return middle;
   });
 }
@@ -33,7 +36,7 @@ export function createLayout(onTick) {
   const linkForce = forceLink().id((n) => n.key).distance((l) => l.source.r + l.target.r + 46).strength((l) => 0.25 + Math.min(0.5, l.share));
   const collide = forceCollide((n) => n.r + 7).iterations(2);
   const towardsX = forceX((n) => n.homeX).strength((n) => (n.alone ? 0.05 : 0.16));
-  const towardsY = forceY((n) => n.homeY).strength((n) => (n.alone ? 0.09 : 0.055));
+  const towardsY = forceY((n) => n.homeY).strength((n) => (n.alone ? 0.09 : 0.045));
   const simulation = forceSimulation()
     .force('link', linkForce)
     .force('charge', forceManyBody().strength((n) => -90 - 5 * n.r).distanceMax(700))

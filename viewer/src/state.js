@@ -67,12 +67,16 @@ export function formatState(state) {
 // The running window alone comes as a stream; anything else is asked for.
 export const isLive = (state) => state.from === null;
 
+// Windows meet at nanoseconds, their times come rounded: a question that begins and ends a little inside the choice does
+// not catch the neighbours too. Seconds.
+const INSIDE = 0.002;
+
 // The query of /v1/profile or /v1/stream for what is selected.
 export function profileQuery(state) {
   const q = new URLSearchParams();
   if (state.from !== null) {
-    q.set('from', state.from);
-    if (state.to !== null) q.set('to', state.to);
+    q.set('from', (state.from + INSIDE).toFixed(3));
+    if (state.to !== null) q.set('to', (state.to - INSIDE).toFixed(3));
   }
   for (const pid of state.pids) q.append('pid', pid);
   const s = q.toString();
@@ -90,5 +94,5 @@ export function rangeOf(windows, first, last) {
 // Is this window part of what is selected? Windows are half open: [start, end).
 export function isSelected(win, state) {
   if (state.from === null) return win.running === true;
-  return win.end > state.from && (state.to === null || win.start < state.to);
+  return win.end > state.from + INSIDE && (state.to === null || win.start < state.to - INSIDE);
 }

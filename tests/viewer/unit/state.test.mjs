@@ -24,7 +24,7 @@ test('nonsense in the address counts as absent', () => {
 test('what is asked for is what is chosen', () => {
   assert.equal(state.profileQuery(state.DEFAULTS), '');
   assert.equal(state.profileQuery({ ...state.DEFAULTS, pids: [1, 2] }), '?pid=1&pid=2');
-  assert.equal(state.profileQuery({ ...state.DEFAULTS, from: 30, to: 60, pids: [1] }), '?from=30&to=60&pid=1');
+  assert.equal(state.profileQuery({ ...state.DEFAULTS, from: 30, to: 60, pids: [1] }), '?from=30.002&to=59.998&pid=1');
 });
 
 const windows = [
@@ -38,6 +38,13 @@ test('a range of windows is from the start of the first to the end of the last',
   assert.deepEqual(state.rangeOf(windows, 1, 1), { from: 30, to: 60 });
   assert.deepEqual(state.rangeOf(windows, 2, 1), { from: 30, to: null });
   assert.deepEqual(state.rangeOf(windows, 2, 2), { from: null, to: null });
+});
+
+test('times that are rounded do not catch the neighbours', () => {
+  const rounded = [{ start: 0, end: 30.00014 }, { start: 30.00013, end: 60.00052 }, { start: 60.00053, end: 90, running: true }];
+  const chosen = { ...state.DEFAULTS, ...state.rangeOf(rounded, 1, 1) };
+  assert.deepEqual(rounded.map((w) => state.isSelected(w, chosen)), [false, true, false]);
+  assert.equal(state.profileQuery(chosen), '?from=30.002&to=59.999');
 });
 
 test('exactly the chosen windows are marked', () => {
