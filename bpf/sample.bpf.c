@@ -10,13 +10,26 @@ const volatile __u32 plop_max_depth = PLOP_MAX_DEPTH;
 const volatile __u64 plop_seed = 0;
 volatile __u32 plop_active = 0;
 
-static __always_inline __u64 thread_pointer(const struct task_struct *task)
+/* What the walk needs of the current task. */
+struct task_facts {
+	__u64 thread; /* the thread pointer: what pthread_self() is on x86-64 */
+	__u64 mm;
+	__u32 flags;
+};
+
+/* btf: by plain loads; bpf_get_current_task_btf() needs 5.11. */
+static __always_inline void task_read(struct task_facts *ret, bool btf)
 {
+	struct task_struct *task = btf ? bpf_get_current_task_btf() :
+					 (void *)bpf_get_current_task();
+
 #if defined(__TARGET_ARCH_x86)
-	return task->thread.fsbase;
+	ret->thread = btf ? task->thread.fsbase : BPF_CORE_READ(task, thread.fsbase);
 #else
-	return task->thread.uw.tp_value;
+	ret->thread = btf ? task->thread.uw.tp_value : BPF_CORE_READ(task, thread.uw.tp_value);
 #endif
+	ret->mm = (__u64)(btf ? task->mm : BPF_CORE_READ(task, mm));
+	ret->flags = btf ? task->flags : BPF_CORE_READ(task, flags);
 }
 
 static __always_inline void lose(struct plop_half *half, __u32 cause)
@@ -236,13 +249,14 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 {
 	const struct plop_layout *l = w->l;
 	struct scratch *s = w->s;
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct search_state *q = &s->search;
+	struct task_facts task;
 	__u64 thread, key, ts, frame;
 
-	if (task->flags & PF_EXITING || (p->mm && p->mm != (__u64)task->mm))
+	task_read(&task, use_loop);
+	if (task.flags & PF_EXITING || (p->mm && p->mm != task.mm))
 		return PLOP_STACK_EXITING;
-	thread = thread_pointer(task);
+	thread = task.thread;
 	key = mix(p->image ^ thread);
 	ts = cpu->last_thread == key ? cpu->last_state : thread_recall(key);
 	if (ts & 1) {
@@ -280,7 +294,7 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 			thread_remember(key, (__u64)plop_active << 1 | 1);
 			return PLOP_STACK_NO_THREAD;
 		}
-		p->mm = (__u64)task->mm;
+		p->mm = task.mm;
 		ts = q->found;
 	}
 	cpu->last_thread = key;
@@ -417,6 +431,13 @@ SEC("perf_event")
 int plop_tick(struct bpf_perf_event_data *ctx)
 {
 	return tick(true);
+}
+
+/* For kernels without bpf_loop(): only the innermost PLOP_BOUNDED_DEPTH frames. */
+SEC("perf_event")
+int plop_tick_bound(struct bpf_perf_event_data *ctx)
+{
+	return tick(false);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

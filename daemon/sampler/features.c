@@ -19,7 +19,8 @@ static const struct feature feature_table[FEATURE_MAX] = {
 	[FEATURE_TP_BTF] = { "BTF tracepoints for fork, exec and exit",
 			     "Linux 5.5 with CONFIG_BPF_EVENTS", true, 0 },
 	[FEATURE_THREAD_POINTER] = { "the thread pointer of a task", "x86-64 or arm64", true, 0 },
-	[FEATURE_BPF_LOOP] = { "bpf_loop()", "Linux 5.17", true, 0 },
+	[FEATURE_BPF_LOOP] = { "bpf_loop()", "Linux 5.17; without, stacks are cut at 96 frames",
+			       false, 0 },
 	[FEATURE_READ_MEMORY] = { "reading other processes' memory", "CAP_SYS_PTRACE (or root)",
 				  true, 0 },
 	[FEATURE_MAP_FILES] = { "opening other processes' mapped files",
@@ -89,6 +90,15 @@ static int capability_try(int capability)
 int features_read_memory(void)
 {
 	return capability_try(CAP_SYS_PTRACE);
+}
+
+bool features_have_loop(void)
+{
+	libbpf_print_fn_t before = libbpf_set_print(calib_quiet);
+	int r = calib_try("calib_loop");
+
+	libbpf_set_print(before);
+	return r == 0;
 }
 
 void features_probe(struct feature features[FEATURE_MAX])

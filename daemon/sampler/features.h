@@ -30,5 +30,7 @@ enum feature_id {
 void features_probe(struct feature features[FEATURE_MAX]);
 /* 0, or -EPERM: plopd could load its programs, but not read the memory of what they sample. */
 int features_read_memory(void);
+/* FEATURE_BPF_LOOP alone. */
+bool features_have_loop(void);
 /* The first required one that is missing, or NULL. */
 const struct feature *features_missing(const struct feature features[FEATURE_MAX]);

@@ -18,6 +18,7 @@ struct sampler {
 	struct sampler_options options;
 	struct sampler_handlers handlers;
 	struct plop *skel;
+	struct bpf_program *tick; /* with or without bpf_loop() */
 	struct ring_buffer *ring;
 	struct plop_cpu *cpus; /* the mmapped map */
 	size_t cpus_size;
@@ -95,6 +96,9 @@ static int sampler_load(struct sampler *s)
 		return -EIO;
 	s->skel->rodata->plop_seed = seed;
 	s->skel->rodata->plop_max_depth = s->options.max_depth;
+	s->tick = s->options.bounded ? s->skel->progs.plop_tick_bound : s->skel->progs.plop_tick;
+	bpf_program__set_autoload(s->skel->progs.plop_tick, !s->options.bounded);
+	bpf_program__set_autoload(s->skel->progs.plop_tick_bound, s->options.bounded);
 	r = bpf_map__set_max_entries(s->skel->maps.cpus, (uint32_t)s->ncpus);
 	if (r >= 0)
 		r = bpf_map__set_max_entries(s->skel->maps.scratch, (uint32_t)s->ncpus);
@@ -134,6 +138,8 @@ int sampler_new(const struct sampler_options *options, const struct sampler_hand
 	if (!s)
 		return -ENOMEM;
 	s->options = *options;
+	if (!features_have_loop())
+		s->options.bounded = true;
 	s->handlers = *handlers;
 	s->ncpus = libbpf_num_possible_cpus();
 	if (s->ncpus < 0)
@@ -185,7 +191,7 @@ static int sampler_open_cpu(struct sampler *s, int cpu)
 	if (fd < 0)
 		return -errno;
 	/* the link owns the fd from here, and enables the event */
-	link = bpf_program__attach_perf_event(s->skel->progs.plop_tick, fd);
+	link = bpf_program__attach_perf_event(s->tick, fd);
 	if (!link)
 		return -errno;
 	(void)TAKE_FD(fd);

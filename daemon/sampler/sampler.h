@@ -32,6 +32,7 @@ struct sampler_handlers {
 struct sampler_options {
 	unsigned int hz;        /* ticks a second on each CPU */
 	unsigned int max_depth; /* at most PLOP_MAX_DEPTH */
+	bool bounded; /* do without bpf_loop() even where the kernel has it; stacks are cut early */
 };
 
 struct sampler_counters {
