@@ -20,7 +20,7 @@ int api_reply_json(struct api_call *c, unsigned int status, json_t *value)
 
 	if (!value ||
 	    json_dump_callback(value, dump, &body,
-			       JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) < 0)
+			       JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17)) < 0)
 		body.error = -ENOMEM;
 	json_decref(value);
 	buf_putc(&body, '\n');

@@ -52,12 +52,25 @@ static void refuse(const struct api_request *q, bool bad_token)
 	api_reply(q->call, 401, "application/json", &body, headers);
 }
 
-/* Puts a session in the place of the token: a cookie, and the same address without token. */
+/* Adds s to a query as RFC 3986 wants it: all but unreserved characters in %XX. */
+static void query_escape(struct buf *b, const char *s)
+{
+	for (; *s; s++) {
+		if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+		    (*s >= '0' && *s <= '9') || strchr("-._~", *s))
+			buf_putc(b, *s);
+		else
+			buf_printf(b, "%%%02X", (unsigned char)*s);
+	}
+}
+
+/* Puts a session in the place of the token: a cookie, and the same address without token, but with what the viewer is to show. */
 static void redirect(struct gateway *g, const struct api_request *q)
 {
-	char id[65], cookie[192], location[64];
-	const char *const headers[] = { GATEWAY_PAGE_HEADERS, cookie, location, NULL };
-	_cleanup_buf_ struct buf body = {};
+	char id[65], cookie[192];
+	_cleanup_buf_ struct buf body = {}, location = {};
+	_cleanup_free_ char *target = NULL;
+	char between = '?';
 
 	if (session_random(id, sizeof(id)) < 0) {
 		api_reply_error(q->call, 500, NULL, "no random number for a session");
@@ -68,9 +81,23 @@ static void redirect(struct gateway *g, const struct api_request *q)
 	snprintf(cookie, sizeof(cookie),
 		 "Set-Cookie: " COOKIE "=%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%d", id,
 		 COOKIE_HOURS * 3600);
-	/* Pages have no parameters of their own: what the viewer shows is behind the "#", which browsers keep. */
-	snprintf(location, sizeof(location), "Location: %s", q->path);
-	api_reply(q->call, 303, NULL, &body, headers);
+	buf_printf(&location, "Location: %s", q->path);
+	for (size_t i = 0; i < q->nparameters; i++) {
+		if (streq(q->parameters[i].key, "token"))
+			continue;
+		buf_putc(&location, between);
+		query_escape(&location, q->parameters[i].key);
+		buf_putc(&location, '=');
+		query_escape(&location, q->parameters[i].value);
+		between = '&';
+	}
+	target = buf_string(&location);
+	if (!target) {
+		api_reply_error(q->call, 500, NULL, "out of memory");
+		return;
+	}
+	api_reply(q->call, 303, NULL, &body,
+		  (const char *const[]){ GATEWAY_PAGE_HEADERS, cookie, target, NULL });
 }
 
 static bool wants_session(const struct api_request *q)
