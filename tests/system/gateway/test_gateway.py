@@ -93,6 +93,8 @@ class Case(unittest.TestCase):
         status, headers, _ = self.get("/?token=good")
         self.assertEqual(status, 303)
         self.assertEqual(headers["Location"], "/")
+        status, headers, _ = self.get("/?pid=5&token=good&search=a%20%3Cb%3E")
+        self.assertEqual((status, headers["Location"]), (303, "/?pid=5&search=a%20%3Cb%3E"), "a link keeps what it shows")
         return headers["Set-Cookie"]
 
 
