@@ -389,6 +389,8 @@ int manager_start(struct manager *m, char **ret_error)
 	r = sampler_start(m->sampler, ret_error);
 	if (r < 0)
 		return r;
+	m->sampling_ns = clock_ns(CLOCK_MONOTONIC);
+	m->startup_cpu_s = manager_cpu_seconds();
 	sd_event_set_watchdog(m->loop, true);
 	sd_notify(false, "READY=1\nSTATUS=Sampling.");
 	return 0;

@@ -42,7 +42,9 @@ struct manager {
 	/* since the start */
 	struct tally tally;
 	uint64_t bpf_ns, bpf_timed, codes_dropped;
-	uint64_t started_ns; /* CLOCK_MONOTONIC */
+	uint64_t started_ns;  /* CLOCK_MONOTONIC */
+	uint64_t sampling_ns; /* ... when all was loaded and the first tick could come */
+	double startup_cpu_s; /* CPU time of plopd until then */
 	uint64_t first_sample_ns;
 };
 
@@ -60,6 +62,9 @@ DEFINE_FREEP(struct manager, manager_free)
  * recordings_cycle() and windows_cycle() with that number.
  */
 uint64_t manager_cycle(struct manager *m);
+
+/* status.c: CPU time of plopd so far, in seconds. */
+double manager_cpu_seconds(void);
 
 /* routes.c */
 extern const struct api_route manager_routes[];

@@ -8,33 +8,42 @@
 /* How long after the last heartbeat the gateway counts as gone. */
 #define GATEWAY_GONE_NS (30 * NSEC_PER_SEC)
 
-/* What plopd itself costs, since it started. */
+/* What plopd itself costs, since it started where nothing else is said. */
 struct cost {
 	double bpf_ns_per_sample;
 	uint64_t bpf_timed; /* samples that bpf_ns_per_sample is the mean of */
 	double bpf_seconds;
-	double bpf_cpu_percent; /* of one core */
-	double daemon_cpu_percent;
+	double bpf_cpu_percent;    /* of one core */
+	double daemon_cpu_percent; /* since sampling began */
 	double cpu_seconds;
 	uint64_t rss_bytes;
 	uint64_t map_bytes;
 	double uptime_s;
 };
 
+double manager_cpu_seconds(void)
+{
+	struct rusage u = {};
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
 static void cost_read(const struct manager *m, struct cost *ret)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
 	uint64_t elapsed = clock_ns(CLOCK_MONOTONIC) - m->started_ns;
+	double sampling = (double)(clock_ns(CLOCK_MONOTONIC) - m->sampling_ns) / 1e9;
 	unsigned long long size, resident = 0;
-	struct rusage u = {};
 
-	getrusage(RUSAGE_SELF, &u);
 	if (f && fscanf(f, "%llu %llu", &size, &resident) != 2)
 		resident = 0;
 	ret->uptime_s = (double)elapsed / 1e9;
-	ret->cpu_seconds = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-			   (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-	ret->daemon_cpu_percent = elapsed ? 100 * ret->cpu_seconds / ret->uptime_s : 0;
+	ret->cpu_seconds = manager_cpu_seconds();
+	/* loading and verifying the programs is paid once, and would hide what running costs */
+	ret->daemon_cpu_percent =
+		sampling > 0 ? 100 * (ret->cpu_seconds - m->startup_cpu_s) / sampling : 0;
 	ret->bpf_timed = m->bpf_timed;
 	/* only some ticks are timed: they stand for all that were walked */
 	ret->bpf_ns_per_sample = m->bpf_timed ? (double)m->bpf_ns / (double)m->bpf_timed : 0;

@@ -24,7 +24,7 @@ struct sampler {
 	size_t cpus_size;
 	int ncpus;                /* possible ones */
 	struct bpf_link **events; /* by CPU; NULL: offline */
-	bool started;
+	uint64_t map_bytes;
 	struct plop_layout layouts[PLOP_MAX_LAYOUTS];
 	uint32_t nlayouts;
 	bool *collected; /* by CPU: the half out of use was handed up already */
@@ -84,8 +84,25 @@ static int sampler_explain(char **ret_error, int r, const char *what)
 	return r;
 }
 
+/* "memlock: N" of a map's fdinfo (kernel/bpf/syscall.c, bpf_map_show_fdinfo()). */
+static uint64_t map_bytes(int fd)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	char path[64], line[256];
+	unsigned long long n = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "memlock: %llu", &n) == 1)
+			break;
+	}
+	return n;
+}
+
 static int sampler_load(struct sampler *s)
 {
+	struct bpf_map *map;
 	uint64_t seed;
 	int r;
 
@@ -117,6 +134,7 @@ static int sampler_load(struct sampler *s)
 	s->ring = ring_buffer__new(bpf_map__fd(s->skel->maps.records), sampler_record, s, NULL);
 	if (!s->ring)
 		return -errno;
+	bpf_object__for_each_map(map, s->skel->obj) s->map_bytes += map_bytes(bpf_map__fd(map));
 	/* the tick program is attached to perf events, by sampler_start() */
 	s->skel->links.plop_fork = bpf_program__attach(s->skel->progs.plop_fork);
 	s->skel->links.plop_exec = bpf_program__attach(s->skel->progs.plop_exec);
@@ -255,7 +273,6 @@ int sampler_start(struct sampler *s, char **ret_error)
 	r = sampler_follow_cpus(s);
 	if (r < 0)
 		return sampler_explain(ret_error, r, "cannot open perf events");
-	s->started = true;
 	return 0;
 }
 
@@ -374,27 +391,7 @@ void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image)
 	__atomic_fetch_add(&s->skel->bss->plop_changes, 1, __ATOMIC_SEQ_CST);
 }
 
-/* "memlock: N" of a map's fdinfo (kernel/bpf/syscall.c, bpf_map_show_fdinfo()). */
-static uint64_t map_bytes(int fd)
-{
-	_cleanup_fclose_ FILE *f = NULL;
-	char path[64], line[256];
-	unsigned long long n = 0;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "memlock: %llu", &n) == 1)
-			break;
-	}
-	return n;
-}
-
 uint64_t sampler_map_bytes(const struct sampler *s)
 {
-	struct bpf_map *map;
-	uint64_t sum = 0;
-
-	bpf_object__for_each_map(map, s->skel->obj) sum += map_bytes(bpf_map__fd(map));
-	return sum;
+	return s->map_bytes;
 }
