@@ -16,6 +16,9 @@
 /* How often plopd is asked how far it is, and how often the profile so far is fetched in case plopd goes away. */
 #define POLL_MS     200
 #define INSURANCE_S 10
+/* How often and how many times plopd is asked whether a recording that was stopped has ended. */
+#define STOP_MS    5
+#define STOP_TRIES 1000
 
 struct record_options {
 	struct ctl *ctl;
@@ -300,7 +303,14 @@ static int stop(struct recording *rec)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_UNBLOCK, &signals, NULL);
-	return r < 0 ? r : refresh(rec);
+	/* It ends with plopd's next look at the samples, and is not whole before. */
+	for (int i = 0; r >= 0 && i < STOP_TRIES; i++) {
+		r = refresh(rec);
+		if (r < 0 || streq(json_string_at(rec->state, "state"), "done"))
+			break;
+		poll(NULL, 0, STOP_MS);
+	}
+	return r;
 }
 
 /* Follows the recording to its end. 0, or why plopd could not be asked any more. */

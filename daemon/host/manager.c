@@ -129,8 +129,8 @@ static void manager_pressure(void *ctx)
 static void manager_swap(struct manager *m)
 {
 	sampler_swap(m->sampler);
-	m->swapped_ns = clock_ns(CLOCK_REALTIME);
 	m->swapped_mono = clock_ns(CLOCK_MONOTONIC);
+	m->swapped_ns = wall_at(&m->wall, m->swapped_mono);
 	m->cycle++;
 	m->in_cycle = true;
 	m->again = false;
@@ -182,8 +182,8 @@ static int manager_collect(struct manager *m)
 	m->bpf_ns += m->counters.c[PLOP_C_BPF_NS];
 	m->bpf_timed += m->counters.c[PLOP_C_BPF_TIMED];
 	m->codes_dropped += m->counters.c[PLOP_C_CODES_DROPPED];
-	windows_cycle(&m->windows, m->cycle, m->swapped_ns, &t);
-	recordings_cycle(&m->recordings, m->cycle, m->swapped_ns, &t);
+	windows_cycle(&m->windows, m->cycle, &t);
+	recordings_cycle(&m->recordings, m->cycle, &t);
 	targets_cycle(&m->targets, m->completed_mono ? m->swapped_mono - m->completed_mono : 0,
 		      (unsigned int)m->config->hz);
 	m->completed_mono = m->swapped_mono;
@@ -286,10 +286,11 @@ static int socket_listen(const char *path, int *ret)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* nonblocking, for one that is stuck does not accept: EAGAIN is its full queue */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN)
 		return -EADDRINUSE;
 	if (errno == ECONNREFUSED)
 		unlink(path);
@@ -354,6 +355,7 @@ int manager_new(const struct config *config, struct manager **ret, char **ret_er
 		return -ENOMEM;
 	m->config = config;
 	m->started_ns = clock_ns(CLOCK_MONOTONIC);
+	m->wall = (struct wall){ clock_ns(CLOCK_REALTIME), m->started_ns };
 	r = sd_event_default(&m->loop);
 	if (r < 0)
 		return r;
@@ -415,10 +417,11 @@ void manager_free(struct manager *m)
 {
 	if (!m)
 		return;
-	recordings_done(&m->recordings);
-	api_server_free(m->server);
 	if (m->server)
 		unlink(m->config->socket);
+	/* first: clients that still wait own recordings and streams */
+	api_server_free(m->server);
+	recordings_done(&m->recordings);
 	windows_done(&m->windows);
 	if (m->targets.cache)
 		targets_done(&m->targets);

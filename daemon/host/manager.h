@@ -8,6 +8,7 @@
 #include "host/recordings.h"
 #include "host/targets.h"
 #include "host/tokens.h"
+#include "host/wall.h"
 #include "host/windows.h"
 #include "sampler/sampler.h"
 
@@ -32,7 +33,8 @@ struct manager {
 
 	/* the cycle */
 	uint64_t cycle;          /* how many swaps there were */
-	uint64_t swapped_ns;     /* CLOCK_REALTIME of the last one */
+	struct wall wall;        /* agreed anew when a window begins after the clock was set */
+	uint64_t swapped_ns;     /* the last one's time of day, by wall */
 	uint64_t swapped_mono;   /* CLOCK_MONOTONIC of the last one */
 	uint64_t completed_mono; /* of the last complete cycle's swap */
 	bool in_cycle, again;

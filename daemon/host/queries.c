@@ -12,6 +12,7 @@ struct query_job {
 	struct manager *manager;
 	struct api_call *call; /* NULL: the client went away */
 	struct api_query query;
+	struct windows_held held;
 	bool windows; /* GET /v1/windows, else /v1/profile */
 	json_t *list;
 	struct profile *profile;
@@ -37,62 +38,84 @@ static void query_run(void *ctx)
 	j->result = store_reader_open(j->manager->config->state_dir, &reader, &j->error);
 	if (j->result == -ENOENT) {
 		/* nothing was saved yet */
-		j->result = j->windows ? 0 :
-					 profile_new(q->from_ns, (uint32_t)j->manager->config->hz,
-						     &j->profile);
+		j->result = j->windows ? 0 : profile_new(q->from_ns, 0, &j->profile);
 		return;
 	}
 	if (j->result < 0)
 		return;
+	store_reader_pass_over(reader, j->held.starts, j->held.n);
 	if (j->windows)
 		j->result = store_windows(reader, q->from_ns, q->to_ns, WINDOWS_MAX, &j->list);
 	else
 		j->result = store_profile(reader, q->from_ns, q->to_ns, &q->selectors, &j->profile);
 }
 
-static int query_windows(struct query_job *j, json_t **ret)
+static bool query_overlaps(const struct query_job *j, const struct profile *p)
+{
+	return p->end_ns > j->query.from_ns && p->start_ns < j->query.to_ns;
+}
+
+static int query_add_window(const struct profile *p, void *ctx)
+{
+	struct query_job *j = ctx;
+	json_t *one;
+
+	if (!query_overlaps(j, p))
+		return 0;
+	return store_window_json(p, &one) < 0 || json_array_append_new(j->list, one) < 0 ? -ENOMEM :
+											   0;
+}
+
+static int query_add_samples(const struct profile *p, void *ctx)
+{
+	_cleanup_(profile_freep) struct profile *selected = NULL;
+	struct query_job *j = ctx;
+	int r;
+
+	if (!query_overlaps(j, p))
+		return 0;
+	r = profile_select(p, &j->query.selectors, &selected);
+	if (r < 0)
+		return r;
+	/* without a rate nothing came from the store, and the time asked for stands in place of a window's */
+	if (!j->profile->hz) {
+		j->profile->start_ns = selected->start_ns;
+		j->profile->end_ns = selected->end_ns;
+	}
+	return profile_merge(j->profile, selected);
+}
+
+/* Adds what is in memory, and answers. */
+static int query_complete(struct query_job *j)
 {
 	struct windows *w = &j->manager->windows;
-	const struct profile *running = windows_running(w);
-	json_t *list = j->list ? json_incref(j->list) : json_array(), *one;
+	int r;
 
-	for (int i = 0; i <= WINDOWS_SAVING_MAX; i++) {
-		const struct profile *p = i == WINDOWS_SAVING_MAX ? running :
-					  w->saving[i].busy       ? w->saving[i].window :
-								    NULL;
-
-		if (!p || p->end_ns <= j->query.from_ns || p->start_ns >= j->query.to_ns)
-			continue;
-		if (store_window_json(p, &one) < 0 || json_array_append_new(list, one) < 0) {
-			json_decref(list);
-			return -ENOMEM;
-		}
+	if (!j->windows) {
+		r = windows_each_held(w, &j->held, query_add_samples, j);
+		if (!j->profile->hz)
+			j->profile->hz = (uint32_t)j->manager->config->hz;
+		if (r >= 0)
+			api_reply_profile(j->call, j->profile, j->query.format);
+		return r;
 	}
-	*ret = json_pack("{s:o}", "windows", list);
-	return *ret ? 0 : -ENOMEM;
+	if (!j->list)
+		j->list = json_array();
+	r = windows_each_held(w, &j->held, query_add_window, j);
+	if (r >= 0)
+		api_reply_json(j->call, 200, json_pack("{s:O}", "windows", j->list));
+	return r;
 }
 
 static void query_done(void *ctx)
 {
 	struct query_job *j = ctx;
-	json_t *answer;
 	int r = j->result;
 
-	if (!j->call) {
-		query_free(j);
-		return;
-	}
-	if (r >= 0 && j->windows) {
-		r = query_windows(j, &answer);
-		if (r >= 0)
-			api_reply_json(j->call, 200, answer);
-	} else if (r >= 0) {
-		r = windows_merge(&j->manager->windows, j->query.from_ns, j->query.to_ns,
-				  &j->query.selectors, j->profile);
-		if (r >= 0)
-			api_reply_profile(j->call, j->profile, j->query.format);
-	}
-	if (r < 0) {
+	if (r >= 0 && j->call)
+		r = query_complete(j);
+	windows_answered(&j->manager->windows);
+	if (r < 0 && j->call) {
 		log_warning_r(r, "Cannot answer a query");
 		api_reply_error(j->call, 500, "see plopd's log", "%s",
 				j->error ? j->error : strerror(-r));
@@ -124,7 +147,7 @@ static void query_start(const struct api_request *q, struct manager *m, bool win
 	if (!j->query.format)
 		j->query.format = format_find("json");
 	j->call = api_defer(q, query_gone, j);
-	if (worker_submit(m->windows.query, query_run, query_done, j) < 0) {
+	if (windows_ask(&m->windows, query_run, query_done, j, &j->held) < 0) {
 		api_reply_error(j->call, 503, "ask again in a moment",
 				"too many questions at once");
 		query_free(j);

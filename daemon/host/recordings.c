@@ -130,7 +130,7 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 
 		/* one that stops has its ticks up to its last swap; one that waits begins with the next */
 		if (!r || (r->state != RECORDING_RUNNING && r->state != RECORDING_STOPPING) ||
-		    !r->begun_ns)
+		    !r->begun_mono)
 			continue;
 		if (!selectors_match(&r->selectors, &process, s->stack->tid))
 			continue;
@@ -153,44 +153,57 @@ static bool recording_alive(const struct recording *r)
 	return false;
 }
 
-static void recording_begin(struct recording *r, uint64_t swapped_ns)
+static void recording_begin(struct recording *r)
 {
+	const struct manager *m = r->all->manager;
+
 	r->state = RECORDING_RUNNING;
-	r->begun_ns = swapped_ns;
-	sink_profile(r->sink)->start_ns = swapped_ns;
+	r->begun_mono = m->swapped_mono;
+	sink_profile(r->sink)->start_ns = m->swapped_ns;
 	/* its length counts from the swap, which lies a moment back */
-	if (sd_event_add_time_relative(r->all->manager->loop, &r->timer, CLOCK_MONOTONIC,
-				       r->duration_ns / 1000, 1000, recording_due, r) < 0)
+	if (sd_event_add_time_relative(m->loop, &r->timer, CLOCK_MONOTONIC, r->duration_ns / 1000,
+				       1000, recording_due, r) < 0)
 		recording_stop(r, "stopped");
 }
 
-static void recording_end(struct recording *r, uint64_t swapped_ns)
+static void recording_end(struct recording *r)
 {
+	struct profile *p = sink_profile(r->sink);
+
 	r->state = RECORDING_DONE;
-	r->ended_ns = swapped_ns;
-	sink_profile(r->sink)->end_ns = MAX(swapped_ns, sink_profile(r->sink)->start_ns + 1);
+	r->ended_mono = r->all->manager->swapped_mono;
+	p->end_ns = MAX(p->end_ns, p->start_ns + 1);
 	r->keep_until = clock_ns(CLOCK_MONOTONIC) + RECORDINGS_KEEP_NS;
 	r->timer = sd_event_source_disable_unref(r->timer);
 	if (r->done)
 		r->done(r, r->ctx);
 }
 
-void recordings_cycle(struct recordings *all, uint64_t cycle, uint64_t swapped_ns,
-		      const struct tally *t)
+void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t)
 {
+	uint64_t swapped_mono = all->manager->swapped_mono;
+
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 
-		if (!r || r->state == RECORDING_DONE)
+		if (!r)
 			continue;
-		if (r->begun_ns) {
-			tally_add(&sink_profile(r->sink)->tally, t);
-			sink_profile(r->sink)->end_ns = MAX(swapped_ns, r->begun_ns + 1);
+		if (r->state == RECORDING_DONE) {
+			if (r->keep_until < swapped_mono)
+				recording_drop(r);
+			continue;
+		}
+		if (r->begun_mono) {
+			struct profile *p = sink_profile(r->sink);
+
+			/* by the monotonic clock: its length is true whoever sets the clock */
+			tally_add(&p->tally, t);
+			p->end_ns = p->start_ns + (swapped_mono - r->begun_mono);
 		}
 		if (r->state == RECORDING_WAITING && cycle >= r->cycle)
-			recording_begin(r, swapped_ns);
+			recording_begin(r);
 		else if (r->state == RECORDING_STOPPING && cycle >= r->cycle)
-			recording_end(r, swapped_ns);
+			recording_end(r);
 		else if (r->state == RECORDING_RUNNING && r->has_pids && !recording_alive(r))
 			recording_stop(r, "target ended");
 	}
@@ -199,8 +212,9 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, uint64_t swapped_n
 json_t *recording_json(const struct recording *r)
 {
 	const struct profile *p = sink_profile(r->sink);
-	uint64_t now = r->state == RECORDING_DONE ? r->ended_ns : clock_ns(CLOCK_REALTIME);
-	double elapsed = r->begun_ns && now > r->begun_ns ? (double)(now - r->begun_ns) / 1e9 : 0;
+	uint64_t now = r->state == RECORDING_DONE ? r->ended_mono : clock_ns(CLOCK_MONOTONIC);
+	double elapsed =
+		r->begun_mono && now > r->begun_mono ? (double)(now - r->begun_mono) / 1e9 : 0;
 	json_t *lost = json_object();
 
 	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)

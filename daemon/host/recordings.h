@@ -33,8 +33,9 @@ struct recording {
 	struct sink *sink;
 	uint64_t cycle; /* with which the next state comes */
 	uint64_t duration_ns;
-	uint64_t begun_ns; /* CLOCK_REALTIME of its first swap */
-	uint64_t ended_ns;
+	uint64_t begun_mono; /* CLOCK_MONOTONIC of its first swap; 0: waits for it */
+	uint64_t ended_mono; /* ... of its last */
+	bool fetched;        /* DONE, and the client has the result */
 	uint64_t keep_until; /* CLOCK_MONOTONIC */
 	const char *reason;  /* "elapsed", "stopped", "target ended"; static */
 	bool has_pids;
@@ -64,8 +65,8 @@ void recording_drop(struct recording *r);
 unsigned int recordings_running(const struct recordings *all);
 
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s);
-void recordings_cycle(struct recordings *all, uint64_t cycle, uint64_t swapped_ns,
-		      const struct tally *t);
+/* A cycle is complete: its number, and what it counted. */
+void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t);
 
 /* What GET /v1/recordings/ID says. New reference, NULL: out of memory. */
 json_t *recording_json(const struct recording *r);

@@ -140,6 +140,7 @@ static void route_recording(const struct api_request *q, void *ctx)
 				format_names());
 	else
 		api_reply_profile(q->call, sink_profile(r->sink), f);
+	r->fetched |= f && r->state == RECORDING_DONE;
 }
 
 static void route_recording_stop(const struct api_request *q, void *ctx)
@@ -150,6 +151,9 @@ static void route_recording_stop(const struct api_request *q, void *ctx)
 		return;
 	recording_stop(r, "stopped");
 	api_reply_json(q->call, 200, recording_json(r));
+	/* whoever has the result says so */
+	if (r->fetched)
+		recording_drop(r);
 }
 
 /* GET /debug/pprof/profile: a recording whose end answers the request. */

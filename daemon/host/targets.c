@@ -6,6 +6,7 @@
 #define PENDING_FIRST_NS (2 * NSEC_PER_MSEC)
 #define PENDING_LAST_NS  (2 * NSEC_PER_SEC)
 #define PENDING_MAX      4096
+#define CPU_MEMORY_NS    (10 * NSEC_PER_SEC)
 
 int targets_init(struct targets *t, struct sampler *s)
 {
@@ -260,12 +261,12 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 		if (elapsed_ns > 0) {
 			double now =
 				100.0 * (double)k->samples_cycle / hz / ((double)elapsed_ns / 1e9);
-			/* about ten seconds' memory, whatever the cycles' length */
-			double weight = MIN(1.0, (double)elapsed_ns / 10e9);
+			/* about ten seconds' memory, whatever the cycles' length; the mean of all while there is less */
+			double weight;
 
-			k->cpu_percent = k->samples == k->samples_cycle ?
-						 now :
-						 k->cpu_percent + weight * (now - k->cpu_percent);
+			k->counted_ns += elapsed_ns;
+			weight = (double)elapsed_ns / (double)MIN(k->counted_ns, CPU_MEMORY_NS);
+			k->cpu_percent += MIN(1.0, weight) * (now - k->cpu_percent);
 			k->samples_cycle = 0;
 		}
 		if (k->dying && --k->dying == 0) {

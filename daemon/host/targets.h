@@ -27,8 +27,9 @@ struct target {
 	unsigned int dying;       /* cycles left to live, 0: alive */
 	uint64_t samples;         /* since plopd started */
 	uint64_t symbolized;      /* of these, with every frame named */
-	uint64_t samples_cycle;   /* since the last target_rate() */
-	double cpu_percent;       /* smoothed; of one core */
+	uint64_t samples_cycle;   /* since the last targets_cycle() */
+	uint64_t counted_ns;      /* how long samples were counted */
+	double cpu_percent; /* of the last ten seconds, the most recent weigh most; of one core */
 };
 
 /* An exec'd process whose interpreter is not there yet: looked at again, ever more seldom. */

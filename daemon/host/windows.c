@@ -23,7 +23,18 @@ static void save_run(void *ctx)
 	keep_from = v->window->end_ns > c->retention_ns ? v->window->end_ns - c->retention_ns : 0;
 	if (v->result == 0 || v->result == -ENOSPC)
 		store_expire(w->store, keep_from, c->max_store);
-	store_facts(w->store, &w->facts);
+	store_facts(w->store, &v->facts);
+}
+
+/* Forgets the windows that are in the store and that no question counts on any more. */
+static void windows_release(struct windows *w)
+{
+	for (int i = 0; i < WINDOWS_SAVING_MAX; i++) {
+		struct window_save *v = &w->saving[i];
+
+		if (v->window && v->finished && v->keep <= w->answered)
+			profile_free(TAKE_PTR(v->window));
+	}
 }
 
 static void save_done(void *ctx)
@@ -48,8 +59,11 @@ static void save_done(void *ctx)
 		log_info("windows are being saved again");
 		free(TAKE_PTR(w->error));
 	}
-	profile_free(TAKE_PTR(v->window));
-	v->busy = false;
+	if (v->facts.bytes)
+		w->facts = v->facts;
+	v->finished = true;
+	v->keep = w->asked;
+	windows_release(w);
 }
 
 /* Hands an ended window, which it takes over, to the saver. */
@@ -58,12 +72,12 @@ static void windows_save(struct windows *w, struct profile *window)
 	for (int i = 0; i < WINDOWS_SAVING_MAX; i++) {
 		struct window_save *v = &w->saving[i];
 
-		if (v->busy)
+		if (v->window)
 			continue;
-		*v = (struct window_save){ .manager = w->manager, .window = window, .busy = true };
+		*v = (struct window_save){ .manager = w->manager, .window = window };
 		if (worker_submit(w->saver, save_run, save_done, v) == 0)
 			return;
-		v->busy = false;
+		v->window = NULL;
 		break;
 	}
 	w->unsaved++;
@@ -83,7 +97,7 @@ static int windows_due(sd_event_source *s, uint64_t usec, void *ctx)
 
 static int windows_timer(struct windows *w)
 {
-	uint64_t now = clock_ns(CLOCK_REALTIME);
+	uint64_t now = wall_at(&w->manager->wall, clock_ns(CLOCK_MONOTONIC));
 	int r;
 
 	r = sd_event_source_set_time_relative(w->timer,
@@ -129,7 +143,7 @@ int windows_init(struct windows *w, struct manager *m, char **ret_error)
 		r = sd_event_add_time_relative(m->loop, &w->timer, CLOCK_MONOTONIC, USEC_PER_SEC,
 					       10 * USEC_PER_MSEC, windows_due, w);
 	if (r >= 0)
-		r = windows_begin(w, clock_ns(CLOCK_REALTIME));
+		r = windows_begin(w, wall_at(&m->wall, clock_ns(CLOCK_MONOTONIC)));
 	return r;
 }
 
@@ -141,7 +155,11 @@ void windows_end(struct windows *w)
 		return;
 	p = sink_take(TAKE_PTR(w->running));
 	p->end_ns = MAX(w->manager->swapped_ns, p->start_ns + 1);
-	windows_save(w, p);
+	/* one that began with the very last swap has nothing in it */
+	if (p->tally.ticks || p->samples_total)
+		windows_save(w, p);
+	else
+		profile_free(p);
 }
 
 void windows_done(struct windows *w)
@@ -151,6 +169,8 @@ void windows_done(struct windows *w)
 	worker_free(w->saver);
 	sd_event_source_disable_unref(w->timer);
 	sink_free(w->running);
+	w->answered = w->asked;
+	windows_release(w);
 	store_close(w->store);
 	free(w->error);
 }
@@ -166,23 +186,37 @@ int windows_add(struct windows *w, struct target *k, const struct symbolized_sta
 	return r < 0 ? r : sink_add(w->running, process, s);
 }
 
-void windows_cycle(struct windows *w, uint64_t cycle, uint64_t swapped_ns, const struct tally *t)
+/* Whether somebody set the clock; if so, what comes from now on goes by the new time. */
+static bool windows_clock_set(struct manager *m)
 {
+	uint64_t real = clock_ns(CLOCK_REALTIME), mono = clock_ns(CLOCK_MONOTONIC);
+
+	if (!wall_stepped(&m->wall, real, mono))
+		return false;
+	m->wall = (struct wall){ real, mono };
+	m->swapped_ns = wall_at(&m->wall, m->swapped_mono);
+	log_info("the clock was set; the running window ends and another begins");
+	return true;
+}
+
+void windows_cycle(struct windows *w, uint64_t cycle, const struct tally *t)
+{
+	struct manager *m = w->manager;
+	bool due = w->close_cycle && cycle >= w->close_cycle;
 	struct profile *p;
 
-	if (!w->running) {
-		/* out of memory when the last one ended */
-		windows_begin(w, swapped_ns);
-		return;
+	if (w->running) {
+		p = sink_profile(w->running);
+		tally_add(&p->tally, t);
+		p->end_ns = MAX(m->swapped_ns, p->start_ns + 1);
 	}
-	p = sink_profile(w->running);
-	tally_add(&p->tally, t);
-	p->end_ns = MAX(swapped_ns, p->start_ns + 1);
-	if (!w->close_cycle || cycle < w->close_cycle)
+	/* without a running window memory ran out when the last one ended */
+	if (!windows_clock_set(m) && !due && w->running)
 		return;
 	w->close_cycle = 0;
-	windows_save(w, sink_take(TAKE_PTR(w->running)));
-	if (windows_begin(w, swapped_ns) < 0)
+	if (w->running)
+		windows_save(w, sink_take(TAKE_PTR(w->running)));
+	if (windows_begin(w, m->swapped_ns) < 0)
 		log_error("Out of memory, the next window begins late");
 }
 
@@ -194,38 +228,62 @@ const struct profile *windows_running(struct windows *w)
 		return NULL;
 	p = sink_profile(w->running);
 	p->running = true;
-	p->end_ns = MAX(clock_ns(CLOCK_REALTIME), p->start_ns + 1);
+	p->end_ns = MAX(wall_at(&w->manager->wall, clock_ns(CLOCK_MONOTONIC)), p->start_ns + 1);
 	return p;
 }
 
-static int merge_one(const struct profile *window, uint64_t from_ns, uint64_t to_ns,
-		     const struct selectors *s, struct profile *p)
+int windows_ask(struct windows *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx,
+		struct windows_held *held)
 {
-	_cleanup_(profile_freep) struct profile *selected = NULL;
 	int r;
 
-	if (!window || window->end_ns <= from_ns || window->start_ns >= to_ns)
-		return 0;
-	r = profile_select(window, s, &selected);
-	return r < 0 ? r : profile_merge(p, selected);
+	/* run() may begin at once, and reads it */
+	held->n = 0;
+	for (int i = 0; i < WINDOWS_SAVING_MAX; i++) {
+		if (w->saving[i].window)
+			held->starts[held->n++] = w->saving[i].window->start_ns;
+	}
+	if (w->running)
+		held->starts[held->n++] = sink_profile(w->running)->start_ns;
+	r = worker_submit(w->query, run, done, ctx);
+	if (r == 0)
+		w->asked++;
+	return r;
 }
 
-int windows_merge(struct windows *w, uint64_t from_ns, uint64_t to_ns, const struct selectors *s,
-		  struct profile *p)
+void windows_answered(struct windows *w)
 {
-	const struct profile *running = windows_running(w);
-	int r;
+	w->answered++;
+	windows_release(w);
+}
+
+/* The next of the held windows after start_ns that waits, is saved or is lost; NULL: there is none. */
+static const struct profile *next_held(const struct windows *w, const struct windows_held *held,
+				       uint64_t after_ns)
+{
+	const struct profile *next = NULL;
 
 	for (int i = 0; i < WINDOWS_SAVING_MAX; i++) {
-		/* saved before the query read the store, or not yet: in the store or here, never in both for long */
-		if (!w->saving[i].busy)
+		const struct profile *p = w->saving[i].window;
+
+		if (!p || p->start_ns <= after_ns || (next && p->start_ns >= next->start_ns))
 			continue;
-		r = merge_one(w->saving[i].window, from_ns, to_ns, s, p);
-		if (r < 0)
-			return r;
+		for (size_t k = 0; k < held->n; k++) {
+			if (held->starts[k] == p->start_ns)
+				next = p;
+		}
 	}
-	r = merge_one(running, from_ns, to_ns, s, p);
-	if (r == 0 && running && running->start_ns < to_ns && running->end_ns > from_ns)
-		p->running = true;
-	return r;
+	return next;
+}
+
+int windows_each_held(struct windows *w, const struct windows_held *held,
+		      int (*add)(const struct profile *window, void *ctx), void *ctx)
+{
+	const struct profile *p = NULL;
+	int r = 0;
+
+	while (r >= 0 && (p = next_held(w, held, p ? p->start_ns : 0)))
+		r = add(p, ctx);
+	p = windows_running(w);
+	return r >= 0 && p ? add(p, ctx) : r;
 }

@@ -18,9 +18,21 @@ struct target;
 
 struct window_save {
 	struct manager *manager;
-	struct profile *window; /* owned; read by both threads while it is being saved */
+	struct profile *
+		window; /* owned, NULL: a free place; read by both threads while it is being saved */
+	struct store_facts facts;
 	int result;
-	bool busy;
+	bool finished; /* saved or lost; kept only for questions that count on it */
+	uint64_t keep; /* ... which are those up to this number */
+};
+
+/*
+ * The windows that were in memory when a question was asked. The answer takes these from memory, even if they are saved
+ * meanwhile, and passes over them in the store: each is counted once, whenever the store is read.
+ */
+struct windows_held {
+	uint64_t starts[WINDOWS_SAVING_MAX + 1];
+	size_t n;
 };
 
 struct windows {
@@ -29,8 +41,10 @@ struct windows {
 	uint64_t end_ns;      /* CLOCK_REALTIME: when the running window ends */
 	uint64_t close_cycle; /* the cycle with which it ends; 0: not asked for yet */
 	sd_event_source *timer;
-	struct worker *saver, *query; /* the writer, and the readers' thread */
-	struct store *store;          /* saver's, while it runs; NULL: could not be opened */
+	struct worker *saver,
+		*query;           /* the writer, and the readers' thread, first come first served */
+	uint64_t asked, answered; /* questions */
+	struct store *store;      /* saver's, while it runs; NULL: could not be opened */
 	struct window_save saving[WINDOWS_SAVING_MAX];
 	char *error;              /* what is not being saved and why; NULL: all is well */
 	uint64_t unsaved;         /* windows lost */
@@ -44,11 +58,16 @@ void windows_end(struct windows *w);
 void windows_done(struct windows *w);
 
 int windows_add(struct windows *w, struct target *k, const struct symbolized_stack *s);
-/* A cycle is complete: number, CLOCK_REALTIME of its swap, what it counted. */
-void windows_cycle(struct windows *w, uint64_t cycle, uint64_t swapped_ns, const struct tally *t);
+/* A cycle is complete: its number, and what it counted. */
+void windows_cycle(struct windows *w, uint64_t cycle, const struct tally *t);
 
 /* The running window, with end_ns set to now. Borrowed. */
 const struct profile *windows_running(struct windows *w);
-/* Merges into *p what is in memory only and overlaps [from, to): the running window and those being saved. */
-int windows_merge(struct windows *w, uint64_t from_ns, uint64_t to_ns, const struct selectors *s,
-		  struct profile *p);
+
+/* A question begins: submits it to the query worker. Each that was begun is ended, in the same order. */
+int windows_ask(struct windows *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx,
+		struct windows_held *held);
+void windows_answered(struct windows *w);
+/* Calls add() for each window in memory that is held, oldest first, and for the running one, last. */
+int windows_each_held(struct windows *w, const struct windows_held *held,
+		      int (*add)(const struct profile *window, void *ctx), void *ctx);

@@ -101,6 +101,21 @@ void store_reader_close(struct store_reader *r)
 	free(r);
 }
 
+void store_reader_pass_over(struct store_reader *r, const uint64_t *starts, size_t n)
+{
+	r->passed_over = starts;
+	r->npassed_over = n;
+}
+
+bool reader_passes_over(const struct store_reader *r, uint64_t start_ns)
+{
+	for (size_t i = 0; i < r->npassed_over; i++) {
+		if (r->passed_over[i] == start_ns)
+			return true;
+	}
+	return false;
+}
+
 int store_reader_facts(struct store_reader *r, struct store_facts *ret)
 {
 	int e = reader_begin(r);
@@ -365,7 +380,8 @@ static void add_window(struct query *q, bool first)
 	tally_add(&q->p->tally, &t);
 }
 
-static int query_run(struct query *q, uint64_t from_ns, uint64_t to_ns)
+static int query_run(struct query *q, const struct store_reader *reader, uint64_t from_ns,
+		     uint64_t to_ns)
 {
 	bool first = true;
 	int r;
@@ -373,6 +389,8 @@ static int query_run(struct query *q, uint64_t from_ns, uint64_t to_ns)
 	sqlite3_bind_int64(q->windows, 1, (int64_t)MIN(from_ns, (uint64_t)INT64_MAX));
 	sqlite3_bind_int64(q->windows, 2, (int64_t)MIN(to_ns, (uint64_t)INT64_MAX));
 	while ((r = db_step(q->windows)) > 0) {
+		if (reader_passes_over(reader, (uint64_t)sqlite3_column_int64(q->windows, 1)))
+			continue;
 		add_window(q, first);
 		first = false;
 		r = add_samples(q, sqlite3_column_int64(q->windows, 0));
@@ -403,7 +421,7 @@ static int query_all(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
 	q.p->end_ns = MAX(from_ns, to_ns);
 	e = query_prepare(&q, r->db);
 	if (e == 0)
-		e = query_run(&q, from_ns, to_ns);
+		e = query_run(&q, r, from_ns, to_ns);
 	if (e == 0 && any_without_samples(q.p))
 		return profile_select(q.p, s, ret);
 	if (e == 0)

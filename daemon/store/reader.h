@@ -13,7 +13,11 @@ struct store_reader {
 	/* What was opened: another file may have taken its place. */
 	dev_t dev;
 	ino_t ino;
+	const uint64_t *passed_over; /* starts of windows */
+	size_t npassed_over;
 };
+
+bool reader_passes_over(const struct store_reader *r, uint64_t start_ns);
 
 /* All between sees one state of the database. End it whatever begin returned, statements finalized. */
 int reader_begin(struct store_reader *r);

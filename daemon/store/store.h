@@ -57,6 +57,8 @@ int store_profile(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
 /* The windows themselves, without stacks, as the JSON array of GET /v1/windows; oldest first; the newest max of them. */
 int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsigned int max,
 		  json_t **ret);
+/* Windows that begin at one of these points count as not there. starts: borrowed as long as the reader is used. */
+void store_reader_pass_over(struct store_reader *r, const uint64_t *starts, size_t n);
 int store_reader_facts(struct store_reader *r, struct store_facts *ret);
 
 /* One element of that array for a profile that is not stored, the running window; its id is null. */

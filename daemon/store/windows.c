@@ -103,9 +103,11 @@ static void read_head(sqlite3_stmt *st, struct head *h)
 		h->tally.lost[i] = (uint64_t)sqlite3_column_int64(st, 9 + i);
 }
 
-static int list(sqlite3 *db, uint64_t from_ns, uint64_t to_ns, unsigned int max, json_t *to)
+static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
+		unsigned int max, json_t *to)
 {
 	_cleanup_(db_finalizep) sqlite3_stmt *windows = NULL, *processes = NULL;
+	sqlite3 *db = reader->db;
 	int r;
 
 	r = db_prepare(
@@ -131,6 +133,8 @@ static int list(sqlite3 *db, uint64_t from_ns, uint64_t to_ns, unsigned int max,
 		json_t *window;
 
 		read_head(windows, &h);
+		if (reader_passes_over(reader, h.start_ns))
+			continue;
 		window = head_json(&h);
 		if (!window || json_array_append_new(to, window) < 0)
 			return -ENOMEM;
@@ -151,7 +155,7 @@ int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsi
 		return -ENOMEM;
 	e = reader_begin(r);
 	if (e == 0)
-		e = list(r->db, from_ns, to_ns, max, to);
+		e = list(r, from_ns, to_ns, max, to);
 	reader_end(r);
 	if (e < 0)
 		json_decref(to);

@@ -63,6 +63,47 @@ class Windows(unittest.TestCase):
             stacks = collapsed(daemon.ctl("export", "--since", "1h", "pid=%d" % work.pid, "-f", "collapsed").out)
             self.assertGreater(spinning(stacks), 50)
 
+    def test_the_end_while_clients_wait(self):
+        with Plopd("--window", 600) as daemon, Workload(PYTHON, code=BUSY) as work:
+            daemon.profiled(work.pid)
+            curl = ["curl", "-sSN", "--unix-socket", daemon.socket]
+            waiting = [subprocess.Popen(curl + ["http://plop" + path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                       for path in ("/debug/pprof/profile?seconds=300", "/v1/stream", "/debug/pprof/profile?seconds=300&pid=%d" % work.pid)]
+            try:
+                until("two recordings run", lambda: daemon.status()["recordings"] == 2)
+                self.assertEqual(waiting[1].stdout.readline(), b"event: window\n")
+                self.assertEqual(daemon.stop(), 0, daemon.said())
+                for client in waiting:
+                    client.communicate(timeout=20)
+            finally:
+                for client in waiting:
+                    client.kill()
+                    client.communicate()
+
+    def test_a_profile_begins_with_its_first_window(self):
+        with Plopd("--window", 600) as daemon:
+            began = time.time()
+            until("some ticks", lambda: daemon.status()["samples"]["ticks"] > 10)
+            profile = daemon.get("/v1/profile")
+            self.assertLess(profile["duration_s"], time.time() - began + 10, "not the ten minutes that were asked for")
+
+    def test_stopped_recording_is_whole_and_then_forgotten(self):
+        with Plopd("--hz", 200) as daemon, Workload(PYTHON, code=BUSY) as work:
+            daemon.profiled(work.pid)
+            path = os.path.join(daemon.folder, "stopped")
+            recording = subprocess.Popen([host.program("plopctl"), "--socket", daemon.socket, "record", "-p", str(work.pid), "-d", "120s",
+                                          "-f", "json", "-o", path], stderr=subprocess.PIPE)
+            until("it runs", lambda: daemon.status()["recordings"] == 1)
+            state = until("it has samples", lambda: (daemon.get("/v1/recordings/r1")["samples"] > 300) and daemon.get("/v1/recordings/r1"))
+            recording.send_signal(signal.SIGINT)
+            self.assertEqual(recording.wait(30), 0)
+            recording.stderr.close()
+            with open(path) as f:
+                profile = json.load(f)
+            self.assertTrue(accounted(profile), profile)
+            self.assertGreaterEqual(profile["duration_s"], state["elapsed_s"], "up to the signal, not up to the last look")
+            self.assertEqual(daemon.get("/v1/recordings/r1").get("error"), "there is no such recording")
+
     def test_second_plopd_and_newer_database_are_refused(self):
         with Plopd() as daemon:
             status, said = refused([host.program("plopd"), "--state-dir", daemon.state, "--socket", daemon.socket + "2"])

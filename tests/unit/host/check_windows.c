@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+#include <semaphore.h>
+
+#include "../store/dir.h"
+#include "host/manager.h"
+#include "util/clock.h"
+
+/* A manager of which only the windows live: no sampler, no socket. Cycles are made by hand. */
+static struct manager m;
+static struct config config;
+static struct dir folder;
+
+static void setup(void)
+{
+	_cleanup_free_ char *error = NULL;
+
+	dir_make(&folder);
+	config = (struct config){ .hz = 100,
+				  .window_ns = 3600 * NSEC_PER_SEC,
+				  .retention_ns = 3600 * NSEC_PER_SEC,
+				  .max_store = 1 << 30,
+				  .state_dir = folder.path };
+	m = (struct manager){ .config = &config };
+	ck_assert_int_ge(sd_event_new(&m.loop), 0);
+	m.wall = (struct wall){ clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_MONOTONIC) };
+	ck_assert_int_ge(windows_init(&m.windows, &m, &error), 0);
+}
+
+static void teardown(void)
+{
+	windows_done(&m.windows);
+	sd_event_unref(m.loop);
+	dir_done(&folder);
+}
+
+/* A complete cycle, elapsed after the one before, that counted some ticks. */
+static void cycle(uint64_t elapsed_ns, uint64_t ticks)
+{
+	struct tally t = { .ticks = ticks, .other = ticks };
+
+	if (!m.swapped_mono)
+		m.swapped_mono = m.wall.mono;
+	m.swapped_mono += elapsed_ns;
+	m.swapped_ns = wall_at(&m.wall, m.swapped_mono);
+	windows_cycle(&m.windows, ++m.cycle, &t);
+}
+
+static void end_window(uint64_t ticks)
+{
+	m.windows.close_cycle = m.cycle + 1;
+	cycle(NSEC_PER_SEC, ticks);
+}
+
+/* A question whose reading of the store waits until it is let go. */
+struct question {
+	struct windows_held held;
+	sem_t go;
+	uint64_t ticks, windows; /* in the answer */
+	bool answered;
+};
+
+static uint64_t stored(struct question *q)
+{
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+	_cleanup_(profile_freep) struct profile *p = NULL;
+
+	ck_assert_int_eq(store_reader_open(folder.path, &reader, NULL), 0);
+	if (q)
+		store_reader_pass_over(reader, q->held.starts, q->held.n);
+	ck_assert_int_eq(store_profile(reader, 0, INT64_MAX, NULL, &p), 0);
+	return p->tally.ticks;
+}
+
+static void question_run(void *ctx)
+{
+	struct question *q = ctx;
+
+	sem_wait(&q->go);
+	q->ticks = stored(q);
+}
+
+static int question_add(const struct profile *p, void *ctx)
+{
+	struct question *q = ctx;
+
+	q->ticks += p->tally.ticks;
+	q->windows++;
+	return 0;
+}
+
+static void question_done(void *ctx)
+{
+	struct question *q = ctx;
+
+	ck_assert_int_eq(windows_each_held(&m.windows, &q->held, question_add, q), 0);
+	windows_answered(&m.windows);
+	q->answered = true;
+}
+
+static void ask(struct question *q)
+{
+	*q = (struct question){};
+	sem_init(&q->go, 0, 0);
+	ck_assert_int_eq(windows_ask(&m.windows, question_run, question_done, q, &q->held), 0);
+}
+
+static void wait_for_answer(struct question *q)
+{
+	while (!q->answered)
+		ck_assert_int_ge(sd_event_run(m.loop, 10 * USEC_PER_SEC), 0);
+}
+
+static unsigned int kept(void)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < WINDOWS_SAVING_MAX; i++)
+		n += m.windows.saving[i].window != NULL;
+	return n;
+}
+
+/* The window is in the store when that is read, and still in memory when the answer is put together. */
+START_TEST(saved_before_the_store_is_read)
+{
+	struct question q;
+
+	cycle(NSEC_PER_SEC, 5);
+	end_window(7);
+	ask(&q);
+	while (stored(NULL) != 12)
+		usleep(1000);
+	sem_post(&q.go);
+	wait_for_answer(&q);
+	ck_assert_uint_eq(q.ticks, 12);
+	ck_assert_uint_eq(q.windows, 2);
+}
+END_TEST
+
+/* A window that was saved stays in memory for a question asked before, and no longer. */
+START_TEST(kept_for_the_question)
+{
+	struct question q;
+	uint64_t deadline = clock_ns(CLOCK_MONOTONIC) + 20 * NSEC_PER_SEC;
+
+	cycle(NSEC_PER_SEC, 5);
+	ask(&q);
+	end_window(7);
+	while (!m.windows.facts.windows && clock_ns(CLOCK_MONOTONIC) < deadline)
+		sd_event_run(m.loop, 10 * USEC_PER_MSEC);
+	ck_assert_uint_eq(m.windows.facts.windows, 1);
+	ck_assert_uint_eq(kept(), 1);
+	cycle(NSEC_PER_SEC, 3);
+	sem_post(&q.go);
+	wait_for_answer(&q);
+	ck_assert_uint_eq(q.ticks, 15);
+	ck_assert_uint_eq(kept(), 0);
+}
+END_TEST
+
+/* Somebody sets the clock: the window that runs ends with its true length, the next one goes by the new time. */
+static void set_clock(int64_t by_ns)
+{
+	const struct profile *p;
+	uint64_t before = sink_profile(m.windows.running)->start_ns, now;
+
+	cycle(NSEC_PER_SEC, 5);
+	/* as if what was agreed on had been by_ns off, which is the same */
+	m.wall.real -= (uint64_t)by_ns;
+	sink_profile(m.windows.running)->start_ns -= (uint64_t)by_ns;
+	before -= (uint64_t)by_ns;
+	cycle(NSEC_PER_SEC, 7);
+	p = m.windows.saving[0].window;
+	ck_assert_ptr_nonnull(p);
+	ck_assert_uint_eq(p->start_ns, before);
+	ck_assert_uint_eq(p->tally.ticks, 12);
+	ck_assert_uint_ge(p->end_ns - p->start_ns, 2 * NSEC_PER_SEC - NSEC_PER_SEC / 10);
+	ck_assert_uint_le(p->end_ns - p->start_ns, 3 * NSEC_PER_SEC);
+	now = clock_ns(CLOCK_REALTIME);
+	p = windows_running(&m.windows);
+	/* the cycles are two seconds ahead of the clock here */
+	ck_assert_uint_le(p->start_ns, now + 3 * NSEC_PER_SEC);
+	ck_assert_uint_ge(p->start_ns, now - 3 * NSEC_PER_SEC);
+	ck_assert_uint_gt(m.windows.end_ns, p->start_ns);
+	ck_assert_uint_le(m.windows.end_ns - p->start_ns, config.window_ns * 11 / 10);
+	/* once, not at every cycle */
+	cycle(NSEC_PER_SEC, 1);
+	ck_assert_uint_eq(windows_running(&m.windows)->tally.ticks, 1);
+}
+
+START_TEST(clock_set_forward)
+{
+	set_clock((int64_t)(86400 * NSEC_PER_SEC));
+}
+END_TEST
+
+START_TEST(clock_set_back)
+{
+	set_clock(-(int64_t)(86400 * NSEC_PER_SEC));
+}
+END_TEST
+
+START_TEST(steps_and_jitter)
+{
+	struct wall w = { 1000 * NSEC_PER_SEC, 50 * NSEC_PER_SEC };
+
+	ck_assert_uint_eq(wall_at(&w, 53 * NSEC_PER_SEC), 1003 * NSEC_PER_SEC);
+	ck_assert_uint_eq(wall_at(&w, 49 * NSEC_PER_SEC), 999 * NSEC_PER_SEC);
+	ck_assert(!wall_stepped(&w, 1003 * NSEC_PER_SEC + 1000, 53 * NSEC_PER_SEC));
+	ck_assert(!wall_stepped(&w, 1003 * NSEC_PER_SEC - 1000, 53 * NSEC_PER_SEC));
+	ck_assert(wall_stepped(&w, 1004 * NSEC_PER_SEC, 53 * NSEC_PER_SEC));
+	ck_assert(wall_stepped(&w, 1002 * NSEC_PER_SEC, 53 * NSEC_PER_SEC));
+	/* before 1970 there is nothing */
+	w.real = NSEC_PER_SEC;
+	ck_assert_uint_eq(wall_at(&w, 0), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("windows");
+	TCase *t = tcase_create("windows");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, saved_before_the_store_is_read);
+	tcase_add_test(t, kept_for_the_question);
+	tcase_add_test(t, clock_set_forward);
+	tcase_add_test(t, clock_set_back);
+	tcase_add_test(t, steps_and_jitter);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}
