@@ -77,6 +77,7 @@ static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, _
 			r->faults |= fault;                                                       \
 			break;                                                                    \
 		}                                                                                 \
+		r->what##_state |= l->str_state_set;                                              \
 		ascii = r->what##_state >> (l->str_kind_shift + 4) & 1;                           \
 		n = r->what##_length * (r->what##_state >> l->str_kind_shift & 7);                \
 		if (n == 0)                                                                       \

@@ -242,6 +242,71 @@ static int find_version(const struct elf *e, const struct elf_symbol *py_version
 	return 0;
 }
 
+/* An address that a program's variable can have: in a writable segment. */
+static bool is_variable(const struct elf *e, uint64_t vaddr)
+{
+	for (uint32_t i = 0; i < e->nsegments; i++) {
+		const struct elf_segment *s = &e->segments[i];
+
+		if (s->type == PT_LOAD && (s->flags & PF_W) && vaddr >= s->vaddr &&
+		    vaddr - s->vaddr < s->memsz && s->memsz - (vaddr - s->vaddr) >= 8)
+			return vaddr % 8 == 0;
+	}
+	return false;
+}
+
+/*
+ * The variable that a function returns, where the compiler made nothing of it but a load relative to the instruction
+ * pointer and a return. x86-64 only.
+ */
+static bool returned_variable(const struct elf *e, uint64_t function, uint64_t *ret)
+{
+	static const uint8_t endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa },
+			     frame[] = { 0x55, 0x48, 0x89, 0xe5 }, load[] = { 0x48, 0x8b, 0x05 };
+	uint8_t code[32];
+	size_t at = 0;
+	int32_t relative;
+	uint64_t v;
+
+	if (e->machine != EM_X86_64 || elf_read(e, function, code, sizeof(code)) < 0)
+		return false;
+	if (memcmp(code, endbr64, sizeof(endbr64)) == 0)
+		at += sizeof(endbr64);
+	if (memcmp(code + at, frame, sizeof(frame)) == 0)
+		at += sizeof(frame);
+	if (memcmp(code + at, load, sizeof(load)) != 0)
+		return false;
+	at += sizeof(load);
+	memcpy(&relative, code + at, sizeof(relative));
+	at += sizeof(relative);
+	v = function + at + (uint64_t)(int64_t)relative;
+	/* pop %rbp, ret */
+	if (code[at] == 0x5d)
+		at++;
+	if (code[at] != 0xc3 || !is_variable(e, v))
+		return false;
+	*ret = v;
+	return true;
+}
+
+/*
+ * Up to 3.6 the list of interpreters begins in a static variable: named by .symtab, or, in a stripped file, what
+ * PyInterpreterState_Head() returns. Leaves *ret alone when neither tells.
+ */
+static int find_interp_head(const struct elf *e, const struct elf_symbol *function, uint64_t *ret)
+{
+	struct elf_symbol head = { .name = "interp_head" };
+	int r = elf_static_symbols(e, &head, 1);
+
+	if (r < 0)
+		return r;
+	if (head.found && is_variable(e, head.value))
+		*ret = head.value;
+	else if (function->found)
+		returned_variable(e, function->value, ret);
+	return 0;
+}
+
 static int copy_loads(const struct elf *e, struct binary *b)
 {
 	b->loads = calloc(MAX(e->nsegments, 1u), sizeof(*b->loads));
@@ -258,6 +323,8 @@ enum {
 	SYMBOL_RUNTIME,   /* CPython 3.7 and later */
 	SYMBOL_VERSION,   /* 3.11 and later */
 	SYMBOL_TSTATE,    /* exported by 2.7 to 3.6 */
+	SYMBOL_HEAD,      /* the function that returns interp_head, exported by all */
+	SYMBOL_REFS,      /* exported by builds with Py_TRACE_REFS */
 	SYMBOL_PYPY,      /* the RPython entry point that pypy's main() calls */
 	SYMBOL_PYPY_EXEC, /* ... and of those that embed it */
 	SYMBOLS,
@@ -269,6 +336,8 @@ static int examine(const struct elf *e, const char *name, struct binary *b)
 		[SYMBOL_RUNTIME] = { .name = "_PyRuntime" },
 		[SYMBOL_VERSION] = { .name = "Py_Version" },
 		[SYMBOL_TSTATE] = { .name = "_PyThreadState_Current" },
+		[SYMBOL_HEAD] = { .name = "PyInterpreterState_Head" },
+		[SYMBOL_REFS] = { .name = "_Py_PrintReferences" },
 		[SYMBOL_PYPY] = { .name = "pypy_main_startup" },
 		[SYMBOL_PYPY_EXEC] = { .name = "pypy_execute_source" },
 	};
@@ -300,9 +369,15 @@ static int examine(const struct elf *e, const char *name, struct binary *b)
 	b->runtime = symbols[SYMBOL_RUNTIME].found ? symbols[SYMBOL_RUNTIME].value :
 		     has_section                   ? section.address :
 						     0;
+	b->trace_refs = symbols[SYMBOL_REFS].found;
 	r = find_version(e, &symbols[SYMBOL_VERSION], name, &b->hexversion);
 	if (r < 0)
 		return r;
+	if (b->hexversion >> 16 < 0x0307 && !b->runtime) {
+		r = find_interp_head(e, &symbols[SYMBOL_HEAD], &b->runtime);
+		if (r < 0)
+			return r;
+	}
 	return copy_loads(e, b);
 }
 

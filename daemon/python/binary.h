@@ -13,7 +13,9 @@ enum binary_kind {
 struct binary {
 	enum binary_kind kind;
 	bool needs_python; /* a program that is linked to a libpython or libpypy */
-	uint64_t runtime; /* BINARY_CPYTHON: _PyRuntime's address before relocation, 0: not found */
+	/* BINARY_CPYTHON: the address before relocation of _PyRuntime, up to 3.6 of interp_head; 0: not found */
+	uint64_t runtime;
+	bool trace_refs; /* built with Py_TRACE_REFS, as debug builds up to 3.7 are; up to 3.12 objects are then larger */
 	uint32_t hexversion; /* PY_VERSION_HEX; major << 24 | minor << 16 where no more is known; 0: unknown */
 	size_t nloads;
 	struct elf_segment *loads; /* BINARY_CPYTHON: its PT_LOADs, owned */

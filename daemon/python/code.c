@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plop/limits.h"
+#include "proc/text.h"
 #include "python/python.h"
 
 /* PyCodeObject without its bytecode, as far as layout_check() lets code_len go. */
@@ -20,6 +21,24 @@ void code_object_unref(struct code_object *c)
 	free(c->name);
 	free(c->linetable);
 	free(c);
+}
+
+/* 2.7's names are bytes in no stated encoding, on Linux nearly always UTF-8. */
+static int decode(const struct plop_layout *l, const struct python_string *s, size_t max_chars,
+		  char **ret, bool *ret_cut)
+{
+	uint64_t n = MIN(s->bytes, max_chars);
+	char *text;
+
+	if (l->version >= 0x0300)
+		return python_string_decode(s, max_chars, ret, ret_cut);
+	n = MIN(n, s->length);
+	text = text_sanitize(s->data, (size_t)n);
+	if (!text)
+		return -ENOMEM;
+	*ret = text;
+	*ret_cut = n < s->length;
+	return 0;
 }
 
 int code_object_new(const struct plop_layout *l, int firstlineno, const struct python_string *file,
@@ -44,10 +63,10 @@ int code_object_new(const struct plop_layout *l, int firstlineno, const struct p
 		memcpy(c->linetable, linetable, size);
 	c->linetable_size = (uint32_t)size;
 	c->linetable_cut = size < linetable_size;
-	r = python_string_decode(file, PLOP_MAX_FILE_CHARS, &c->file, &file_cut);
+	r = decode(l, file, PLOP_MAX_FILE_CHARS, &c->file, &file_cut);
 	if (r < 0)
 		return r;
-	r = python_string_decode(name, PLOP_MAX_NAME_CHARS, &c->name, &name_cut);
+	r = decode(l, name, PLOP_MAX_NAME_CHARS, &c->name, &name_cut);
 	if (r < 0)
 		return r;
 	c->name_cut = file_cut || name_cut;

@@ -297,8 +297,7 @@ static int unsupported(struct python_process *p, const char *kind, const char *e
 	if (*p->version)
 		snprintf(p->why, sizeof(p->why), "%sCPython %s %s", kind, p->version, end);
 	else
-		snprintf(p->why, sizeof(p->why), "%sCPython of a version that cannot be told %s",
-			 kind, end);
+		snprintf(p->why, sizeof(p->why), "%sCPython whose version plop cannot tell", kind);
 	return 0;
 }
 
@@ -362,12 +361,10 @@ static int identify(pid_t pid, const struct search *s, struct python_process *p)
 
 	p->hexversion = s->binary.hexversion;
 	version_print(p->hexversion, p->version, sizeof(p->version));
-	if (p->hexversion >> 16 < 0x0308)
-		return unknown_version(p, "");
-	if (s->binary.runtime == 0)
-		return unsupported(p, "", "has no _PyRuntime that could be found");
 	p->runtime = s->bias + s->binary.runtime;
 	if (p->hexversion >> 16 >= 0x030d) {
+		if (s->binary.runtime == 0)
+			return unsupported(p, "", "has no _PyRuntime that could be found");
 		r = read_debug_offsets(pid, p);
 		/* Not mapped: it is just starting, or has just ended its program by exec. */
 		if (r == -EFAULT)
@@ -381,6 +378,14 @@ static int identify(pid_t pid, const struct search *s, struct python_process *p)
 	r = layout_by_version(p->hexversion, &p->layout);
 	if (r < 0)
 		return unknown_version(p, "");
+	if (s->binary.trace_refs)
+		return unsupported(p, "",
+				   "was built with Py_TRACE_REFS, which this plop does not know");
+	if (s->binary.runtime == 0)
+		return unsupported(p, "",
+				   p->hexversion >> 16 < 0x0307 ?
+					   "is stripped of interp_head, where its threads begin" :
+					   "has no _PyRuntime that could be found");
 	p->verdict = PYTHON_YES;
 	return 0;
 }

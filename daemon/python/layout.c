@@ -4,7 +4,9 @@
 
 int layout_by_version(uint32_t hexversion, struct plop_layout *ret)
 {
-	static const struct plop_layout *const layouts[] = { &layout_3_8, &layout_3_9, &layout_3_10,
+	static const struct plop_layout *const layouts[] = { &layout_2_7,  &layout_3_6,
+							     &layout_3_7,  &layout_3_8,
+							     &layout_3_9,  &layout_3_10,
 							     &layout_3_11, &layout_3_12 };
 	uint8_t level = hexversion >> 4 & 0xf;
 
@@ -83,7 +85,7 @@ int layout_check(const struct plop_layout *l)
 	/* _PyRuntimeState and PyInterpreterState are some 100 kB and 300 kB large. */
 	const uint32_t most = 1u << 24;
 
-	if (l->version < 0x0300 || l->frame_kind < PLOP_FRAMES_OBJECT ||
+	if (l->version < 0x0207 || l->frame_kind < PLOP_FRAMES_OBJECT ||
 	    l->frame_kind > PLOP_FRAMES_CURRENT)
 		return -EBADMSG;
 	if (l->runtime_interpreters_head > most || l->interp_next > most ||

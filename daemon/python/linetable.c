@@ -19,11 +19,11 @@ static int give(int64_t line, int *ret_line)
 }
 
 /*
- * co_lnotab, up to 3.9: pairs of an unsigned address and a signed line increment (Objects/lnotab_notes.txt). The
- * last line goes on to the end of the code, so that running off a complete table is no error.
+ * co_lnotab, up to 3.9: pairs of an unsigned address and a line increment (Objects/lnotab_notes.txt), which is signed
+ * from 3.6 on. The last line goes on to the end of the code, so that running off a complete table is no error.
  */
-static int lookup_lnotab(const uint8_t *t, size_t size, bool cut, int first, int64_t lasti,
-			 int *ret_line)
+static int lookup_lnotab(const uint8_t *t, size_t size, bool cut, bool is_signed, int first,
+			 int64_t lasti, int *ret_line)
 {
 	int64_t address = 0, line = first;
 
@@ -31,7 +31,7 @@ static int lookup_lnotab(const uint8_t *t, size_t size, bool cut, int first, int
 		address += t[i];
 		if (address > lasti)
 			return give(line, ret_line);
-		line += (int8_t)t[i + 1];
+		line += is_signed ? (int8_t)t[i + 1] : t[i + 1];
 	}
 	return cut ? -ENODATA : give(line, ret_line);
 }
@@ -134,5 +134,5 @@ int linetable_lookup(uint16_t version, const uint8_t *table, size_t size, bool c
 		return lookup_locations(table, size, cut, firstlineno, lasti, ret_line);
 	if (version == 0x030a)
 		return lookup_ranges(table, size, cut, firstlineno, lasti, ret_line);
-	return lookup_lnotab(table, size, cut, firstlineno, lasti, ret_line);
+	return lookup_lnotab(table, size, cut, version >= 0x0306, firstlineno, lasti, ret_line);
 }

@@ -25,7 +25,7 @@ enum python_verdict {
 
 struct python_process {
 	enum python_verdict verdict;
-	uint64_t runtime;          /* address of _PyRuntime in the process */
+	uint64_t runtime; /* address in the process of _PyRuntime, up to 3.6 of interp_head */
 	struct plop_layout layout; /* valid with PYTHON_YES */
 	uint32_t hexversion;       /* PY_VERSION_HEX where known, else major << 24 | minor << 16 */
 	char version[32];          /* "3.13.0"; "3.8" where the patch level is not known; "" */
@@ -81,7 +81,7 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 int code_object_check(const struct reader *r, const struct plop_layout *l, uint64_t address,
 		      uint32_t *ret_check);
 
-/* A str captured in pieces: data as CPython stores it. kind: 1, 2 or 4 bytes a character; ascii: plain ASCII. */
+/* A str captured in pieces (2.7: a byte string): data as CPython stores it. kind: 1, 2 or 4 bytes a character; ascii: plain ASCII. */
 struct python_string {
 	const void *data;
 	size_t bytes;    /* how many were captured */

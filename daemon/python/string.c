@@ -5,7 +5,7 @@
 int python_string_state(const struct plop_layout *l, uint32_t state, uint8_t *ret_kind,
 			bool *ret_ascii)
 {
-	uint32_t bits = state >> l->str_kind_shift;
+	uint32_t bits = (state | l->str_state_set) >> l->str_kind_shift;
 	uint8_t kind = bits & 7;
 	bool compact = bits >> 3 & 1, ascii = bits >> 4 & 1;
 

@@ -77,7 +77,7 @@ struct plop_layout {
 	__u16 str_ascii_data;
 	__u16 str_compact_data;
 	__u8 str_kind_shift; /* bit of the state word at which kind (3 bits) begins; compact, then ascii follow */
-	__u8 pad0;
+	__u8 str_state_set; /* bits that a reader of the state word takes as set: 2.7's strings have none of them */
 	__u16 bytes_size;
 	__u16 bytes_data;
 	__u16 pad1[2];

@@ -100,7 +100,8 @@ def main():
         version, path, build = row.split()
         if "freethreaded" in build:
             continue
-        commands.append((version, path, [path, os.path.join(HERE, "target.py")]))
+        target = "target_2.py" if version.startswith("2.") else "target.py"
+        commands.append((version, path, [path, os.path.join(HERE, target)]))
         root = os.path.join(os.path.dirname(os.path.dirname(path)), "root")
         if os.path.isdir(root) and os.geteuid() == 0:
             with open(os.path.join(HERE, "target.py"), encoding="utf-8") as f:
@@ -115,7 +116,7 @@ def main():
             print("%-8s %s: FAILED: %s %s" % (version, path, type(e).__name__, e))
             failed += 1
     if failed == 0 and done == 0:
-        print("skipped: no CPython 3.8 or later is installed")
+        print("skipped: no CPython that plop knows is installed")
         return SKIPPED
     return 1 if failed else 0
 

@@ -22,7 +22,7 @@ def main():
         failed += not ok
         done += 1
     if done == 0:
-        print("skipped: no CPython 3.8 or later is installed")
+        print("skipped: no CPython that plop knows is installed")
         return SKIPPED
     return 1 if failed else 0
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Describes the line of every instruction of a part of this interpreter's own library, as itself sees it, on stdout.
-Read by lines_live.c, which says the form."""
+Read by lines_live.c, which says the form. For 2.7, 3.6 and later."""
 import dis
 import os
 import struct
@@ -14,7 +14,8 @@ def code_objects(code):
     yield code
     for constant in code.co_consts:
         if isinstance(constant, type(code)):
-            yield from code_objects(constant)
+            for inner in code_objects(constant):
+                yield inner
 
 
 def lines(code):
@@ -43,7 +44,7 @@ def main():
     for name in names:
         with open(os.path.join(folder, name), "rb") as f:
             sources.append((name, f.read()))
-    out = sys.stdout.buffer
+    out = getattr(sys.stdout, "buffer", sys.stdout)
     version = sys.version_info[0] << 8 | sys.version_info[1]
     for name, source in sources:
         for code in code_objects(compile(source, name, "exec", dont_inherit=True)):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Comes to rest in known places and says where: one line of JSON for each b"r" on stdin; b"w" makes it work and come
-back. For CPython 3.8 and later."""
+back. For CPython 3.6 and later; target_2.py is the same for 2.7."""
 import _thread
 import json
 import os
@@ -74,7 +74,7 @@ def stack_of(frame):
 
 def report():
     me = _thread.get_ident()
-    native = {t.ident: t.native_id for t in threading.enumerate()}
+    native = {t.ident: getattr(t, "native_id", 0) for t in threading.enumerate()}
     threads = [{"ident": ident, "native": native.get(ident, 0), "stack": stack_of(frame)}
                for ident, frame in sys._current_frames().items() if ident != me]
     sys.stdout.write(json.dumps({"main": me, "threads": threads}) + "\n")

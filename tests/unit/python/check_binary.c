@@ -94,6 +94,42 @@ START_TEST(finds_the_version_of_older_ones)
 }
 END_TEST
 
+/* Where interp_head is, when neither a section nor an exported symbol tells. */
+START_TEST(finds_the_root_of_2_7_and_3_6)
+{
+	struct binary b;
+	struct file f;
+#ifdef __x86_64__
+	uint64_t head;
+#endif
+
+	load(&f, FAKE_36);
+	examine(&f, "libpython3.6m.so.1.0", &b);
+	ck_assert_int_eq(b.kind, BINARY_CPYTHON);
+	ck_assert_uint_ne(b.runtime, 0);
+	binary_done(&b);
+	drop_sections(&f);
+	examine(&f, "libpython3.6m.so.1.0", &b);
+	ck_assert_uint_eq(b.hexversion, 0x03060ff0);
+	ck_assert_uint_eq(b.runtime, 0);
+	binary_done(&b);
+	free(f.data);
+#ifdef __x86_64__
+	load(&f, FAKE_27);
+	examine(&f, "unnamed", &b);
+	head = b.runtime;
+	ck_assert_uint_ne(head, 0);
+	binary_done(&b);
+	drop_sections(&f);
+	examine(&f, "unnamed", &b);
+	ck_assert_uint_eq(b.hexversion, 0x020712f0);
+	ck_assert_uint_eq(b.runtime, head);
+	binary_done(&b);
+	free(f.data);
+#endif
+}
+END_TEST
+
 START_TEST(file_name_is_the_last_hint)
 {
 	struct binary b;
@@ -153,7 +189,7 @@ END_TEST
 /* Any prefix is read without going beyond it; so is a file of which some bytes are others. */
 START_TEST(truncated_and_damaged_files)
 {
-	static const char *const paths[] = { FAKE_GNU, FAKE_SYSV, FAKE_OLD };
+	static const char *const paths[] = { FAKE_GNU, FAKE_SYSV, FAKE_OLD, FAKE_36, FAKE_27 };
 	uint32_t random = 1;
 
 	for (size_t p = 0; p < ARRAY_SIZE(paths); p++) {
@@ -247,6 +283,7 @@ int main(void)
 
 	tcase_add_test(t, finds_interpreters_by_either_hash);
 	tcase_add_test(t, finds_the_version_of_older_ones);
+	tcase_add_test(t, finds_the_root_of_2_7_and_3_6);
 	tcase_add_test(t, file_name_is_the_last_hint);
 	tcase_add_test(t, tells_pypy_and_others);
 	tcase_add_test(t, what_only_links_is_not_it);

@@ -29,8 +29,10 @@ static void put_ascii(struct target *t, uint64_t address, const char *s)
 {
 	put(t, address + 8, 0x5555, 8);
 	put(t, address + t->l.str_length, strlen(s), 8);
+	/* 2.7 has ob_sstate there, here SSTATE_INTERNED_MORTAL */
 	put(t, address + t->l.str_state,
-	    1u << t->l.str_kind_shift | 3u << (t->l.str_kind_shift + 3), 4);
+	    t->l.str_state_set ? 1 : 1u << t->l.str_kind_shift | 3u << (t->l.str_kind_shift + 3),
+	    4);
 	memcpy(t->memory + (address - BASE) + t->l.str_ascii_data, s, strlen(s));
 }
 
@@ -67,17 +69,20 @@ static int read_code(struct target *t)
 
 START_TEST(reads_all_generations)
 {
-	for (uint32_t minor = 8; minor <= 12; minor++) {
+	static const uint16_t versions[] = { 0x0207, 0x0306, 0x0307, 0x0308,
+					     0x0309, 0x030a, 0x030b, 0x030c };
+
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
 		struct code_object *c;
 		uint32_t check, only;
 		struct target t;
 
-		setup(&t, 0x030000f0 | minor << 16);
+		setup(&t, (uint32_t)versions[i] << 16 | 0xf0);
 		ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &check), 0);
 		ck_assert_str_eq(c->file, "/srv/app.py");
 		ck_assert_str_eq(c->name, "Shop.sell");
 		ck_assert_int_eq(c->firstlineno, 30);
-		ck_assert_uint_eq(c->version, 0x0300 | minor);
+		ck_assert_uint_eq(c->version, versions[i]);
 		ck_assert_uint_eq(c->linetable_size, 4);
 		ck_assert_mem_eq(c->linetable, "\xf0\xff\0\x02", 4);
 		ck_assert(!c->linetable_cut && !c->name_cut);
@@ -87,6 +92,32 @@ START_TEST(reads_all_generations)
 		code_object_unref(c);
 		code_object_unref(c);
 	}
+}
+END_TEST
+
+/* Bytes: UTF-8 where it is, cut by their number. */
+START_TEST(names_of_2_7)
+{
+	struct python_string file = {
+		.data = "/\xc3\xa9\xff\n", .bytes = 5, .length = 5, .kind = 1, .ascii = true
+	};
+	struct code_object *c;
+	uint32_t check;
+	struct target t;
+
+	setup(&t, 0x020712f0);
+	put_ascii(&t, FILE_, "/\xd1\x84.py");
+	ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &check), 0);
+	ck_assert_str_eq(c->file, "/\xd1\x84.py");
+	code_object_unref(c);
+	ck_assert_int_eq(code_object_new(&t.l, 7, &file, &file, NULL, 0, 0, &c), 0);
+	ck_assert_str_eq(c->file, "/\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd");
+	ck_assert(!c->name_cut);
+	code_object_unref(c);
+	file.length = 9;
+	ck_assert_int_eq(code_object_new(&t.l, 7, &file, &file, NULL, 0, 0, &c), 0);
+	ck_assert(c->name_cut);
+	code_object_unref(c);
 }
 END_TEST
 
@@ -228,6 +259,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(t, reads_all_generations);
+	tcase_add_test(t, names_of_2_7);
 	tcase_add_test(t, check_tells_objects_apart);
 	tcase_add_test(t, refuses_what_is_no_code_object);
 	tcase_add_test(t, refuses_bad_addresses);

@@ -57,7 +57,17 @@ START_TEST(verdicts_of_loaded_libraries)
 	} rows[] = {
 		{ FAKE_GNU, PYTHON_YES, "3.11.2", "" },
 		{ FAKE_OLD, PYTHON_YES, "3.8.5", "" },
-		{ FAKE_37, PYTHON_UNSUPPORTED, "3.7.4", "CPython 3.7 is not known to this plop" },
+		{ FAKE_37, PYTHON_YES, "3.7.4", "" },
+		{ FAKE_36, PYTHON_YES, "3.6.15", "" },
+#ifdef __x86_64__
+		{ FAKE_27, PYTHON_YES, "2.7.18", "" },
+#endif
+		{ FAKE_HIDDEN, PYTHON_UNSUPPORTED, "2.7.18",
+		  "CPython 2.7.18 is stripped of interp_head, where its threads begin" },
+		{ FAKE_REFS, PYTHON_UNSUPPORTED, "3.7.4",
+		  "CPython 3.7.4 was built with Py_TRACE_REFS, which this plop does not know" },
+		{ FAKE_35, PYTHON_UNSUPPORTED, "3.5.2", "CPython 3.5 is not known to this plop" },
+		{ FAKE_NOTHING, PYTHON_UNSUPPORTED, "", "CPython whose version plop cannot tell" },
 		{ FAKE_316, PYTHON_UNSUPPORTED, "3.16.1",
 		  "CPython 3.16 is not known to this plop" },
 		{ FAKE_PYPY_LIBRARY, PYTHON_PYPY, "", "" },
@@ -74,7 +84,13 @@ START_TEST(verdicts_of_loaded_libraries)
 		ck_assert_str_eq(p.version, rows[i].version);
 		ck_assert_str_eq(p.why, rows[i].why);
 		if (rows[i].verdict == PYTHON_YES) {
-			ck_assert_uint_eq(p.runtime, (uintptr_t)dlsym(library, "_PyRuntime"));
+			uintptr_t root = (uintptr_t)dlsym(library, "_PyRuntime");
+			void **(*interp)(void) = NULL;
+
+			*(void **)&interp = dlsym(library, "fake_interp");
+			if (interp)
+				root = (uintptr_t)interp();
+			ck_assert_uint_eq(p.runtime, root);
 			ck_assert_int_eq(layout_check(&p.layout), 0);
 		}
 		dlclose(library);

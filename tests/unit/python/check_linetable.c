@@ -40,6 +40,19 @@ START_TEST(lnotab_of_3_8)
 }
 END_TEST
 
+/* 3.6 made the line increments signed. */
+START_TEST(lnotab_signs)
+{
+	static const uint8_t t[] = { 10, 0xfe, 10, 1 };
+
+	ck_assert_int_eq(line_at(0x0207, t, sizeof(t), false, 9, 9), 9);
+	ck_assert_int_eq(line_at(0x0207, t, sizeof(t), false, 9, 12), 263);
+	ck_assert_int_eq(line_at(0x0207, t, sizeof(t), false, 9, 20), 264);
+	ck_assert_int_eq(line_at(0x0306, t, sizeof(t), false, 9, 12), 7);
+	ck_assert_int_eq(line_at(0x0307, t, sizeof(t), false, 9, 20), 8);
+}
+END_TEST
+
 START_TEST(lnotab_cut)
 {
 	ck_assert_int_eq(line_at(0x0308, lnotab, 4, true, 1, 5), 2);
@@ -177,6 +190,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(t, lnotab_of_3_8);
+	tcase_add_test(t, lnotab_signs);
 	tcase_add_test(t, lnotab_cut);
 	tcase_add_test(t, ranges_of_3_10);
 	tcase_add_test(t, locations_of_3_11);

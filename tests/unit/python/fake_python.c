@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What makes a library an interpreter in plop's eyes, and nothing else. FAKE_HEX: a Py_Version (3.11 and later);
- * FAKE_TAG, FAKE_VERSION: the strings of older ones; FAKE_PYPY.
+ * FAKE_TAG, FAKE_VERSION: the strings of older ones; FAKE_INTERP: the variable that 3.6 and older have instead of
+ * _PyRuntime, FAKE_PLAIN: their function does nothing but return it; FAKE_REFS: built with Py_TRACE_REFS; FAKE_PYPY.
  */
 #ifdef FAKE_PYPY
 int pypy_main_startup(int argc, char **argv);
@@ -10,8 +11,37 @@ int pypy_main_startup(int argc, char **argv)
 	return argc + !argv;
 }
 #else
+#ifdef FAKE_INTERP
+static void *FAKE_INTERP;
+extern void *_PyThreadState_Current;
+void *_PyThreadState_Current;
+
+void *PyInterpreterState_Head(void);
+void *PyInterpreterState_Head(void)
+{
+#ifndef FAKE_PLAIN
+	if (_PyThreadState_Current)
+		return 0;
+#endif
+	return FAKE_INTERP;
+}
+
+void **fake_interp(void);
+void **fake_interp(void)
+{
+	return &FAKE_INTERP;
+}
+#else
 extern char _PyRuntime[4096];
 __attribute__((section(".PyRuntime"))) char _PyRuntime[4096] = "xdebugpy";
+#endif
+
+#ifdef FAKE_REFS
+void _Py_PrintReferences(void);
+void _Py_PrintReferences(void)
+{
+}
+#endif
 
 #ifdef FAKE_HEX
 extern const unsigned long Py_Version;
