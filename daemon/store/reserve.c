@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
+#include <sys/statvfs.h>
 
 #include "store/internal.h"
 
@@ -8,13 +9,19 @@
  * cannot be written back because the database would have to grow; giving this room up breaks the knot. It covers
  * what a WAL of usual size (1 MB) can make the database grow by, twice.
  */
-#define RESERVE_BYTES (2 << 20)
+#define RESERVE_BYTES (UINT64_C(2) << 20)
+#define WAL_BYTES     (UINT64_C(1) << 20)
 
 void reserve_fill(struct store *s)
 {
 	_cleanup_close_ int fd = -EBADF;
+	struct statvfs disk;
 
 	if (s->reserve_full)
+		return;
+	/* not the last room there is: the next window may need a WAL of usual size */
+	if (statvfs(s->path, &disk) < 0 ||
+	    (uint64_t)disk.f_bavail * disk.f_frsize < RESERVE_BYTES + WAL_BYTES)
 		return;
 	fd = open(s->reserve_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)

@@ -308,7 +308,7 @@ static void expire_when_full(uint64_t before_ns, uint64_t max_bytes)
 	int e = 0;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", dir.path, "tmpfs", 0, "size=8m") < 0) {
+	    mount("none", dir.path, "tmpfs", 0, "size=16m") < 0) {
 		printf("skipped: expiry on a full file system: cannot mount a tmpfs: %s\n",
 		       strerror(errno));
 		return;
