@@ -173,17 +173,20 @@ class Targets(unittest.TestCase):
             sleep.wait()
 
     def test_unknown_version_is_said(self):
-        old = os.path.expanduser("~/.pyenv/versions")
-        found = [os.path.join(old, v, "bin", "python") for v in (os.listdir(old) if os.path.isdir(old) else [])
-                 if v.startswith(("2.7", "3.6", "3.7"))]
-        if not found:
-            self.skipTest("no interpreter older than 3.8 on this machine")
-        with Workload(found[0], code="import sys,time\nsys.stdout.write('READY\\n')\nsys.stdout.flush()\ntime.sleep(60)") as work:
-            entry = until("it is listed", lambda: self.daemon.process_of(work.pid))
-            self.assertIn("not known to this plop", entry["status"])
-            done = self.daemon.ctl("record", "-p", work.pid, "-d", "1s", "-f", "collapsed", "-o", "/dev/null")
+        # a library that says it is 3.16, in a shell
+        forged = os.path.join(host.BUILD, "tests", "unit", "python", "libpython-fake-316.so")
+        if not os.path.exists(forged):
+            self.skipTest("%s was not built" % forged)
+        busy = subprocess.Popen(["sh", "-c", "while :; do :; done"], env=dict(os.environ, LD_PRELOAD=forged))
+        try:
+            entry = until("it is listed", lambda: self.daemon.process_of(busy.pid))
+            self.assertEqual(entry["status"], "CPython 3.16 is not known to this plop")
+            done = self.daemon.ctl("record", "-p", busy.pid, "-d", "1s", "-f", "collapsed", "-o", "/dev/null")
             self.assertEqual(done.returncode, 3, done.err)
-            self.assertIn("not known", done.err)
+            self.assertIn("CPython 3.16 is not known", done.err)
+        finally:
+            busy.kill()
+            busy.wait()
 
     def test_target_that_ends_early(self):
         with Workload(PYTHON, code=BUSY) as work:
