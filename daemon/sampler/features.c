@@ -30,6 +30,21 @@ static const struct feature feature_table[FEATURE_MAX] = {
 				false, 0 },
 };
 
+#define CAPABILITY(number) (UINT64_C(1) << (number))
+
+/* What plopd needs, and what it can do without at a price. */
+static const struct {
+	const char *name;
+	unsigned int number;
+	bool required;
+} capabilities[] = {
+	{ "CAP_BPF", CAP_BPF, true },
+	{ "CAP_PERFMON", CAP_PERFMON, true },
+	{ "CAP_SYS_PTRACE", CAP_SYS_PTRACE, true },
+	{ "CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH, false },
+	{ "CAP_CHECKPOINT_RESTORE", CAP_CHECKPOINT_RESTORE, false },
+};
+
 static int calib_quiet(enum libbpf_print_level level, const char *format, va_list ap)
 {
 	return 0;
@@ -71,25 +86,51 @@ static int perf_try(void)
 	return 0;
 }
 
-/* Whether a capability is effective: CapEff of /proc/self/status. */
-static int capability_try(int capability)
+/* CapEff of /proc/self/status; CAP_SYS_ADMIN stands for those that were split off it (capabilities(7)). */
+static uint64_t capabilities_held(void)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/status", "re");
 	unsigned long long effective = 0;
 	char line[256];
 
-	if (!f)
-		return -errno;
-	while (fgets(line, sizeof(line), f)) {
+	while (f && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "CapEff: %llx", &effective) == 1)
 			break;
 	}
-	return effective >> capability & 1 ? 0 : -EPERM;
+	if (effective & CAPABILITY(CAP_SYS_ADMIN))
+		effective |= CAPABILITY(CAP_BPF) | CAPABILITY(CAP_PERFMON) |
+			     CAPABILITY(CAP_CHECKPOINT_RESTORE);
+	return effective;
+}
+
+/* 0, or -EPERM: one of them is missing. */
+static int capabilities_try(uint64_t wanted)
+{
+	return (capabilities_held() & wanted) == wanted ? 0 : -EPERM;
+}
+
+unsigned int features_capabilities(bool required, char *text, size_t size)
+{
+	uint64_t held = capabilities_held();
+	unsigned int n = 0;
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(capabilities); i++) {
+		if (capabilities[i].required != required ||
+		    (held & CAPABILITY(capabilities[i].number)))
+			continue;
+		if (at < size)
+			at += (size_t)snprintf(text + at, size - at, "%s%s", n ? ", " : "",
+					       capabilities[i].name);
+		n++;
+	}
+	return n;
 }
 
 int features_read_memory(void)
 {
-	return capability_try(CAP_SYS_PTRACE);
+	return capabilities_try(CAPABILITY(CAP_SYS_PTRACE));
 }
 
 bool features_have_loop(void)
@@ -114,9 +155,9 @@ void features_probe(struct feature features[FEATURE_MAX])
 	features[FEATURE_THREAD_POINTER].error = features[FEATURE_BPF].error;
 	features[FEATURE_BPF_LOOP].error = calib_try("calib_loop");
 	features[FEATURE_READ_MEMORY].error = features_read_memory();
-	features[FEATURE_MAP_FILES].error = capability_try(CAP_CHECKPOINT_RESTORE);
-	if (features[FEATURE_MAP_FILES].error)
-		features[FEATURE_MAP_FILES].error = capability_try(CAP_SYS_ADMIN);
+	features[FEATURE_MAP_FILES].error =
+		capabilities_try(CAPABILITY(CAP_CHECKPOINT_RESTORE) |
+				 CAPABILITY(CAP_DAC_READ_SEARCH) | CAPABILITY(CAP_SYS_PTRACE));
 	libbpf_set_print(before);
 }
 

@@ -69,12 +69,18 @@ static int sampler_explain(char **ret_error, int r, const char *what)
 {
 	struct feature features[FEATURE_MAX];
 	const struct feature *missing;
+	char names[128];
 
 	features_probe(features);
 	missing = features_missing(features);
-	if (missing) {
+	if (features_capabilities(true, names, sizeof(names)) > 0) {
 		if (asprintf(ret_error,
-			     "%s: this kernel or these privileges lack %s: %s; it needs %s", what,
+			     "%s: plopd lacks %s; run it as root, or give it the capabilities that "
+			     "plopd(8) lists",
+			     what, names) < 0)
+			*ret_error = NULL;
+	} else if (missing) {
+		if (asprintf(ret_error, "%s: this kernel does not offer %s: %s; it needs %s", what,
 			     missing->name, strerror(-missing->error), missing->needs) < 0)
 			*ret_error = NULL;
 	} else if (asprintf(ret_error, "%s: %s; plopd --check tells what is there", what,
@@ -267,9 +273,15 @@ int sampler_follow_cpus(struct sampler *s)
 int sampler_start(struct sampler *s, char **ret_error)
 {
 	int r = features_read_memory();
+	char names[128];
 
 	if (r < 0)
 		return sampler_explain(ret_error, r, "cannot profile anything");
+	if (features_capabilities(false, names, sizeof(names)) > 0)
+		log_warning(
+			"plopd lacks %s: some interpreters will not be recognized; plopd --check "
+			"tells more",
+			names);
 	r = sampler_follow_cpus(s);
 	if (r < 0)
 		return sampler_explain(ret_error, r, "cannot open perf events");
