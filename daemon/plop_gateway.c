@@ -13,7 +13,7 @@
 
 struct options {
 	char *config_file, *listen, *socket, *state_dir; /* argv's */
-	bool debug;
+	bool verbose;
 };
 
 static error_t on_option(int key, char *value, struct argp_state *state)
@@ -33,8 +33,8 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	case 'D':
 		o->state_dir = value;
 		return 0;
-	case 'd':
-		o->debug = true;
+	case 'v':
+		o->verbose = true;
 		return 0;
 	case 'V':
 		puts("plop-gateway " PLOP_VERSION);
@@ -169,7 +169,7 @@ int main(int argc, char *argv[])
 		{ "listen", 'L', "ADDR:PORT", 0, "Where to listen, default 127.0.0.1:7567", 0 },
 		{ "socket", 'S', "PATH", 0, "plopd's socket, default /run/plop/plopd.sock", 0 },
 		{ "state-dir", 'D', "DIR", 0, "Directory of plop.db, default /var/lib/plop", 0 },
-		{ "debug", 'd', NULL, 0, "Log more", 1 },
+		{ "verbose", 'v', NULL, 0, "Log in detail", 1 },
 		{ "version", 'V', NULL, 0, "Print the version", -1 },
 		{}
 	};
@@ -188,7 +188,7 @@ int main(int argc, char *argv[])
 	log_init("plop-gateway", LOG_LEVEL_INFO);
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	if (o.debug)
+	if (o.verbose)
 		log_set_max_level(LOG_LEVEL_DEBUG);
 	if (curl_global_init(CURL_GLOBAL_ALL) != 0) {
 		log_error("cannot set libcurl up");

@@ -18,18 +18,17 @@ static const char arg_doc[] =
 	"plopctl status shows what it does, plopctl open the viewer. See plopd(8) and "
 	"plop.conf(5).";
 
-enum { KEY_CONFIG = 256, KEY_SOCKET, KEY_STATE, KEY_HZ, KEY_WINDOW, KEY_CHECK };
+enum { KEY_HZ = 256, KEY_WINDOW, KEY_CHECK };
 
 static const struct argp_option arg_options[] = {
-	{ "config", KEY_CONFIG, "FILE", 0, "Configuration (default " CONFIG_DEFAULT_FILE ")", 0 },
-	{ "socket", KEY_SOCKET, "PATH", 0, "Unix socket to serve (default /run/plop/plopd.sock)",
-	  0 },
-	{ "state-dir", KEY_STATE, "DIR", 0, "Where plop.db is kept (default /var/lib/plop)", 0 },
-	{ "hz", KEY_HZ, "N", 0, "Ticks a second on each CPU, 1 to 10000 (default 100)", 0 },
-	{ "window", KEY_WINDOW, "SECONDS", 0, "Length of a window (default 30)", 0 },
+	{ "config", 'C', "FILE", 0, "Configuration, default " CONFIG_DEFAULT_FILE, 0 },
+	{ "socket", 'S', "PATH", 0, "Unix socket to serve, default /run/plop/plopd.sock", 0 },
+	{ "state-dir", 'D', "DIR", 0, "Directory of plop.db, default /var/lib/plop", 0 },
+	{ "hz", KEY_HZ, "N", 0, "Samples a second on each CPU, 1 to 10000, default 100", 0 },
+	{ "window", KEY_WINDOW, "SECONDS", 0, "Length of a window, 1 to 3600, default 30", 0 },
 	{ "check", KEY_CHECK, NULL, 0, "Tell what this kernel and these privileges allow, and exit",
 	  0 },
-	{ "verbose", 'v', NULL, 0, "Log what is done in detail", 0 },
+	{ "verbose", 'v', NULL, 0, "Log in detail", 0 },
 	{},
 };
 
@@ -43,13 +42,13 @@ static error_t arg_parse(int key, char *value, struct argp_state *state)
 	struct arguments *a = state->input;
 
 	switch (key) {
-	case KEY_CONFIG:
+	case 'C':
 		a->config = value;
 		return 0;
-	case KEY_SOCKET:
+	case 'S':
 		a->socket = value;
 		return 0;
-	case KEY_STATE:
+	case 'D':
 		a->state_dir = value;
 		return 0;
 	case KEY_HZ:
@@ -65,8 +64,7 @@ static error_t arg_parse(int key, char *value, struct argp_state *state)
 		a->verbose = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "there is nothing to say beside options, but \"%s\" was given",
-			   value);
+		argp_error(state, "%.64s: unexpected argument", value);
 		return EINVAL;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -125,13 +123,17 @@ int main(int argc, char *argv[])
 	struct arguments a = {};
 	int r;
 
+	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	log_init("plopd", a.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	if (a.check)
 		return check();
 	r = configure(&a, &config, &error);
-	if (r >= 0)
-		r = manager_new(config, &m, &error);
+	if (r < 0) {
+		log_error("configuration: %s", error ? error : strerror(-r));
+		return EXIT_FAILURE;
+	}
+	r = manager_new(config, &m, &error);
 	if (r >= 0)
 		r = manager_start(m, &error);
 	if (r < 0) {

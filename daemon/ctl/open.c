@@ -24,7 +24,7 @@ int ctl_open(struct ctl *ctl, int argc, char *argv[])
 		       "loopback address: from another machine, forward the port first.\n\n"
 		       "Examples:\n"
 		       "  plopctl open\n"
-		       "  ssh -L 7567:127.0.0.1:7567 HOST plopctl open\n"
+		       "  ssh -L 7567:127.0.0.1:7567 HOST 'plopctl open; sleep 1h'\n"
 		       "  xdg-open \"$(plopctl open)\"",
 	};
 	_cleanup_answer_ struct ctl_answer a = {};

@@ -84,7 +84,8 @@ int ctl_ps(struct ctl *ctl, int argc, char *argv[])
 		.parser = on_option,
 		.children = children,
 		.doc = "The Python processes of this host that plopd knows.\v"
-		       "CPU% is of one core, since plopd looked last. SAMPLES are the stacks "
+		       "CPU% is of one core, over the last ten seconds or so. SAMPLES are the "
+		       "stacks "
 		       "counted so far. NAMED% are those whose "
 		       "frames all have a name. THR are threads. A process that is not profiled "
 		       "has the reason as its command.\n\n"

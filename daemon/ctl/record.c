@@ -27,7 +27,6 @@ struct record_options {
 	bool all;
 	uint64_t duration_ns, hz;
 	const char *format, *output;
-	json_t *labels;
 	int error; /* exit status of an option that was refused */
 };
 
@@ -66,21 +65,6 @@ static int add_pid(struct record_options *o, const char *value)
 	return CTL_DONE;
 }
 
-static int add_label(struct record_options *o, const char *value)
-{
-	const char *equals = strchr(value, '=');
-	_cleanup_free_ char *key = NULL;
-
-	if (!equals || equals == value)
-		return ctl_usage("record", "-l %.64s: must be KEY=VALUE", value);
-	key = strndup(value, (size_t)(equals - value));
-	if (!o->labels)
-		o->labels = json_object();
-	if (!key || json_object_set_new(o->labels, key, json_string(equals + 1)) < 0)
-		return ctl_usage("record", "-l %.64s: is no text in UTF-8", value);
-	return CTL_DONE;
-}
-
 static int take_option(struct record_options *o, int key, const char *value)
 {
 	switch (key) {
@@ -98,11 +82,11 @@ static int take_option(struct record_options *o, int key, const char *value)
 			return ctl_usage("record", "-F %.32s: must be a rate from 1 to 10000",
 					 value);
 		return CTL_DONE;
-	case 'l':
-		return add_label(o, value);
 	case 'c':
 	case 'u':
 		return ctl_usage("record", "-%c is not there yet; record -p PID or -a", key);
+	case 'l':
+		return ctl_usage("record", "--label is not there yet; plopd keeps none");
 	case 'w':
 		return ctl_usage("record", "--wall is not there yet; plop records time on CPU");
 	default:
@@ -199,8 +183,6 @@ static char *request_body(const struct record_options *o)
 	else
 		json_object_set_new(body, "all", json_true());
 	json_decref(pids);
-	if (o->labels)
-		json_object_set(body, "labels", o->labels);
 	if (o->hz)
 		json_object_set_new(body, "hz", json_integer((json_int_t)o->hz));
 	text = json_dumps(body, JSON_COMPACT);
@@ -444,7 +426,7 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		{ "duration", 'd', "TIME", 0, "For how long: 500ms, 30s (default), 5m, 1h", 2 },
 		{ "frequency", 'F', "HZ", 0, "Samples a second; so far only plopd's own rate", 2 },
 		{ "wall", 'w', NULL, 0, "Record waiting, too (not there yet)", 2 },
-		{ "label", 'l', "KEY=VALUE", 0, "Note this in the profile; may be repeated", 2 },
+		{ "label", 'l', "KEY=VALUE", 0, "Note this in the profile (not there yet)", 2 },
 		{ "format", 'f', "FORMAT", 0,
 		  "pprof (default), collapsed, speedscope, plop or json", 3 },
 		{ "output", 'o', "FILE", 0,
@@ -459,8 +441,7 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		.doc = "Record where processes spend their CPU time, from now on, without touching "
 		       "them.\v"
 		       "Ctrl-C ends the recording early and keeps what there is. Root and members "
-		       "of group plop may record any "
-		       "process, everybody else their own.\n\n"
+		       "of group plop may record, so far nobody else.\n\n"
 		       "Examples:\n"
 		       "  plopctl record -p 4711\n"
 		       "  plopctl record -p 4711 -d 10s -f collapsed -o - | sort -k2 -n | tail\n"
@@ -475,6 +456,5 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	r = run(&o, &rec);
 	recording_done(&rec);
-	json_decref(o.labels);
 	return r;
 }

@@ -125,7 +125,7 @@ int ctl_status(struct ctl *ctl, int argc, char *argv[])
 		.doc = "What plopd does, what that costs, and what it lost.\v"
 		       "ticks are the profiler's ticks on all CPUs since plopd began: python are "
 		       "those that became a stack of a Python "
-		       "process, other those that hit anything else (idle CPUs, too), lost those "
+		       "process, other those that hit anything else, lost those "
 		       "that should have become one; "
 		       "ticks = python + other + lost.\n\n"
 		       "Examples:\n"

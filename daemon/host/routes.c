@@ -91,11 +91,11 @@ static void route_record(const struct api_request *q, void *ctx)
 				DURATION_MAX_S);
 	} else if (hz && !json_is_null(hz) && json_integer_value(hz) != (json_int_t)m->config->hz) {
 		api_reply_error(
-			q->call, 422, "leave the rate out, or change hz in plop.conf",
+			q->call, 400, "leave the rate out, or change hz in plop.conf",
 			"plopd samples at %d Hz; this version cannot record at another rate",
 			(int)m->config->hz);
 	} else if (json_object_size(json_object_get(body, "labels")) > 0) {
-		api_reply_error(q->call, 422, "leave the labels out",
+		api_reply_error(q->call, 400, "leave the labels out",
 				"this version keeps no labels on recordings");
 	} else if (recording_targets(q, m, body, &s) >= 0) {
 		k = recordings_start(&m->recordings, &s, (uint64_t)(seconds * 1e9), &r);

@@ -54,7 +54,10 @@ static int take_lock(const char *state_dir, int *ret, char **ret_error)
 		return -ENOMEM;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
-		return db_fail(ret_error, -errno, "cannot open %s: %m", path);
+		return db_fail(ret_error, -errno,
+			       "cannot open %s: %m; the state directory must be there, and plopd's "
+			       "user must be able to write to it",
+			       path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK)
 			return db_fail(ret_error, -errno, "cannot lock %s: %m", path);

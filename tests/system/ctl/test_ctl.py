@@ -120,7 +120,7 @@ class Plopctl(Case):
         self.refused(4, "another user's", "record", "-p", "403")
         self.refused(2, "-p PID", "record")
         self.refused(2, "exclude", "record", "-a", "-p", "1")
-        for bad in (("-p", "0"), ("-p", "x"), ("-p", "99999999"), ("-d", "1w"), ("-d", "0"), ("-F", "0"), ("-l", "x"),
+        for bad in (("-p", "0"), ("-p", "x"), ("-p", "99999999"), ("-d", "1w"), ("-d", "0"), ("-F", "0"), ("-l", "k=v"),
                     ("-f", "xml"), ("-f", "svg"), ("-f", "html"), ("-c", "x"), ("-u", "x"), ("--wall",), ("stray",)):
             self.refused(2, "", "record", "-a", *bad)
         self.assertEqual(self.left(), [])

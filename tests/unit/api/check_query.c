@@ -63,6 +63,7 @@ START_TEST(errors_say_what_and_leave_the_result)
 		{ "format", "xml", "pprof" },
 		{ "format", "", "pprof" },
 		{ "pids", "1", "selectors" },
+		{ "pid", "x", "not a number" },
 		{ "", "1", "unknown" },
 	};
 	struct api_query q = { .seconds = 4711 };
