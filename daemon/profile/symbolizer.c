@@ -272,6 +272,9 @@ static int frame_line(const struct code_object *code, uint32_t instr, uint16_t b
 	int64_t lasti = (int64_t)(int32_t)(instr - bytecode);
 	int line;
 
+	/* in a thread's own copy: its distance from the code object tells no line */
+	if (code->copied && lasti < -2)
+		return 0;
 	if (linetable_lookup(code->version, code->linetable, code->linetable_size,
 			     code->linetable_cut, code->firstlineno, lasti, &line) < 0)
 		return 0;

@@ -55,6 +55,7 @@ int code_object_new(const struct plop_layout *l, int firstlineno, const struct p
 	c->refs = 1;
 	c->firstlineno = firstlineno;
 	c->version = l->version;
+	c->copied = l->code_tlbc != 0;
 	size = MIN(size, (size_t)PLOP_MAX_LINETABLE);
 	c->linetable = malloc(size ? size : 1);
 	if (!c->linetable)
@@ -96,6 +97,12 @@ static bool is_object(uint64_t address)
 	return address >= 4096 && address % 8 == 0 && address < UINT64_C(1) << 56;
 }
 
+/* Where an object keeps its type: free-threaded builds have ob_tid, locks and two counts before it. */
+static size_t type_offset(const struct plop_layout *l)
+{
+	return l->free_threaded ? 24 : 8;
+}
+
 /* Reads a str. *data: what s points to, owned by the caller. ret_type: the address of its type object. */
 static int read_string(const struct reader *r, const struct plop_layout *l, uint64_t address,
 		       size_t max_chars, struct python_string *s, char **data, uint64_t *ret_type)
@@ -105,7 +112,7 @@ static int read_string(const struct reader *r, const struct plop_layout *l, uint
 	size_t bytes;
 	int q;
 
-	if (!is_object(address) || l->str_ascii_data < 16 || l->str_ascii_data > sizeof(head))
+	if (!is_object(address) || l->str_ascii_data < 32 || l->str_ascii_data > sizeof(head))
 		return -EBADMSG;
 	q = reader_read(r, address, head, l->str_ascii_data);
 	if (q < 0)
@@ -127,7 +134,7 @@ static int read_string(const struct reader *r, const struct plop_layout *l, uint
 	t.data = *data;
 	t.bytes = bytes;
 	*s = t;
-	*ret_type = u64_at(head, 8);
+	*ret_type = u64_at(head, type_offset(l));
 	return 0;
 }
 
@@ -220,7 +227,7 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 	if (q < 0)
 		return q;
 	/* Both are exact strs, and a code object is none. */
-	if (file_type != name_type || file_type == u64_at(head, 8))
+	if (file_type != name_type || file_type == u64_at(head, type_offset(l)))
 		return -EBADMSG;
 	q = read_bytes(r, l, u64_at(head, l->code_linetable), &table, &captured, &table_size);
 	if (q < 0)

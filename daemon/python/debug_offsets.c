@@ -18,13 +18,16 @@ struct debug_offsets {
 		code_argcount, code_adaptive;
 	uint16_t bytes_size, bytes_sval;
 	uint16_t str_state, str_length, str_ascii_size;
+	uint16_t code_tlbc; /* its value is 0 unless free-threaded */
 	struct {
-		uint16_t at, value;
+		uint16_t at;
+		uint16_t value[2]; /* as usual, and free-threaded */
 	} exact[4]; /* sizeof _PyInterpreterFrame, PyCodeObject, PyBytesObject, PyUnicodeObject */
 	/* What the table does not give. */
-	uint16_t code_flags;
+	uint16_t code_flags; /* free-threaded: behind an object head that has 16 bytes more */
 	uint16_t owner_skip; /* FRAME_OWNED_BY_CSTACK in 3.13, FRAME_OWNED_BY_INTERPRETER after */
 	uint16_t tag_mask;   /* f_executable is a _PyStackRef from 3.14 on */
+	uint16_t kind_shift; /* free-threaded: from 3.14 on, interned is a byte of its own in a str's state */
 };
 
 static const struct debug_offsets tables[] = {
@@ -58,7 +61,11 @@ static const struct debug_offsets tables[] = {
 		.str_state = 544,
 		.str_length = 552,
 		.str_ascii_size = 560,
-		.exact = { { 224, 80 }, { 272, 208 }, { 512, 40 }, { 536, 64 } },
+		.exact = { { 224, { 80, 80 } },
+			   { 272, { 208, 224 } },
+			   { 512, { 40, 56 } },
+			   { 536, { 64, 80 } } },
+		.kind_shift = 2,
 		.code_flags = 48,
 		.owner_skip = 3,
 		.tag_mask = 0,
@@ -94,7 +101,12 @@ static const struct debug_offsets tables[] = {
 		.str_state = 624,
 		.str_length = 632,
 		.str_ascii_size = 640,
-		.exact = { { 248, 88 }, { 312, 216 }, { 592, 40 }, { 616, 64 } },
+		.code_tlbc = 392,
+		.exact = { { 248, { 88, 88 } },
+			   { 312, { 216, 240 } },
+			   { 592, { 40, 56 } },
+			   { 616, { 64, 80 } } },
+		.kind_shift = 8,
 		.code_flags = 48,
 		.owner_skip = 3,
 		.tag_mask = 3,
@@ -130,7 +142,12 @@ static const struct debug_offsets tables[] = {
 		.str_state = 720,
 		.str_length = 728,
 		.str_ascii_size = 736,
-		.exact = { { 312, 88 }, { 376, 216 }, { 688, 40 }, { 712, 64 } },
+		.code_tlbc = 456,
+		.exact = { { 312, { 88, 88 } },
+			   { 376, { 216, 240 } },
+			   { 688, { 40, 56 } },
+			   { 712, { 64, 80 } } },
+		.kind_shift = 8,
 		.code_flags = 48,
 		.owner_skip = 3,
 		.tag_mask = 3,
@@ -219,7 +236,7 @@ static void read_states(struct cursor *c, const struct debug_offsets *t, struct 
 
 static void read_frame(struct cursor *c, const struct debug_offsets *t, struct plop_layout *l)
 {
-	uint64_t size = t->exact[0].value;
+	uint64_t size = t->exact[0].value[l->free_threaded];
 
 	l->frame_previous = (uint16_t)field(c, t->frame_previous, 8, size);
 	l->frame_code = (uint16_t)field(c, t->frame_executable, 8, size);
@@ -234,7 +251,7 @@ static void read_frame(struct cursor *c, const struct debug_offsets *t, struct p
 
 static void read_code(struct cursor *c, const struct debug_offsets *t, struct plop_layout *l)
 {
-	uint64_t size = t->exact[1].value;
+	uint64_t size = t->exact[1].value[l->free_threaded];
 
 	l->code_filename = (uint16_t)field(c, t->code_filename, 8, size);
 	l->code_name = (uint16_t)field(c, t->code_name, 8, size);
@@ -243,7 +260,9 @@ static void read_code(struct cursor *c, const struct debug_offsets *t, struct pl
 	l->code_firstlineno = (uint16_t)field(c, t->code_firstlineno, 4, size);
 	l->code_argcount = (uint16_t)field(c, t->code_argcount, 4, size);
 	l->code_bytecode = (uint16_t)field(c, t->code_adaptive, 2, size);
-	l->code_flags = t->code_flags;
+	l->code_flags = (uint16_t)(t->code_flags + (l->free_threaded ? 16 : 0));
+	if (l->free_threaded && t->code_tlbc)
+		l->code_tlbc = (uint16_t)field(c, t->code_tlbc, 8, size);
 	/* co_flags is the first of what never changes, co_linetable the last; were it not, the constant would lie. */
 	if (l->code_argcount != l->code_flags + 4 || l->code_linetable < l->code_argcount ||
 	    l->code_filename < l->code_argcount || l->code_name < l->code_argcount ||
@@ -256,7 +275,8 @@ static void read_code(struct cursor *c, const struct debug_offsets *t, struct pl
 
 static void read_strings(struct cursor *c, const struct debug_offsets *t, struct plop_layout *l)
 {
-	uint64_t unicode = t->exact[3].value;
+	uint64_t bytes = t->exact[2].value[l->free_threaded];
+	uint64_t unicode = t->exact[3].value[l->free_threaded];
 
 	l->str_length = (uint16_t)field(c, t->str_length, 8, unicode);
 	l->str_state = (uint16_t)field(c, t->str_state, 4, unicode);
@@ -264,9 +284,9 @@ static void read_strings(struct cursor *c, const struct debug_offsets *t, struct
 	l->str_ascii_data = (uint16_t)field(c, t->str_ascii_size, 16, unicode);
 	l->str_compact_data = l->str_ascii_data + 16;
 	/* struct _PyUnicodeObject_state: interned takes the two lowest bits. */
-	l->str_kind_shift = 2;
-	l->bytes_size = (uint16_t)field(c, t->bytes_size, 8, t->exact[2].value);
-	l->bytes_data = (uint16_t)field(c, t->bytes_sval, 1, t->exact[2].value);
+	l->str_kind_shift = l->free_threaded ? (uint8_t)t->kind_shift : 2;
+	l->bytes_size = (uint16_t)field(c, t->bytes_size, 8, bytes);
+	l->bytes_data = (uint16_t)field(c, t->bytes_sval, 1, bytes);
 }
 
 int layout_by_debug_offsets(const void *table, size_t size, uint32_t hexversion,
@@ -284,10 +304,11 @@ int layout_by_debug_offsets(const void *table, size_t size, uint32_t hexversion,
 	if (memcmp(head.cookie, DEBUG_OFFSETS_COOKIE, sizeof(head.cookie)) != 0 ||
 	    head.hexversion >> 16 != t->version)
 		return -EBADMSG;
-	if (head.free_threaded)
-		return -EOPNOTSUPP;
+	if (head.free_threaded > 1)
+		return -EBADMSG;
+	l.free_threaded = (uint8_t)head.free_threaded;
 	for (size_t i = 0; i < ARRAY_SIZE(t->exact); i++) {
-		if (value(&c, t->exact[i].at, UINT64_MAX) != t->exact[i].value)
+		if (value(&c, t->exact[i].at, UINT64_MAX) != t->exact[i].value[l.free_threaded])
 			return -EBADMSG;
 	}
 	l.version = t->version;

@@ -322,6 +322,7 @@ static int read_debug_offsets(pid_t pid, struct python_process *p)
 	struct reader memory = process_memory_reader(pid);
 	uint8_t table[LAYOUT_DEBUG_OFFSETS_MAX];
 	struct debug_offsets_head head;
+	const char *kind;
 	size_t size;
 	int r;
 
@@ -332,25 +333,24 @@ static int read_debug_offsets(pid_t pid, struct python_process *p)
 		p->verdict = PYTHON_NOT_YET;
 		return 0;
 	}
-	if (head.free_threaded)
-		return unknown_version(p, "free-threaded ");
+	kind = head.free_threaded ? "free-threaded " : "";
 	if (debug_offsets_size(p->hexversion) == 0)
-		return unknown_version(p, "");
+		return unknown_version(p, kind);
 	if (p->hexversion >> 16 != head.hexversion >> 16)
-		return unsupported(p, "", "has a table of offsets of another version");
+		return unsupported(p, kind, "has a table of offsets of another version");
 	p->hexversion = (uint32_t)head.hexversion;
 	version_print(p->hexversion, p->version, sizeof(p->version));
 	size = debug_offsets_size(p->hexversion);
 	if (size == 0)
-		return unknown_version(p, "");
+		return unknown_version(p, kind);
 	r = reader_read(&memory, p->runtime, table, size);
 	if (r < 0)
 		return r;
 	r = layout_by_debug_offsets(table, size, p->hexversion, &p->layout);
 	if (r == -EOPNOTSUPP)
-		return unknown_version(p, "");
+		return unknown_version(p, kind);
 	if (r < 0)
-		return unsupported(p, "", "has a table of offsets that contradicts itself");
+		return unsupported(p, kind, "has a table of offsets that contradicts itself");
 	p->verdict = PYTHON_YES;
 	return 0;
 }

@@ -59,10 +59,11 @@ static bool frame_ok(const struct plop_layout *l)
 static bool code_ok(const struct plop_layout *l)
 {
 	/* Far more than any CPython's: PyCodeObject is at most 240 bytes without its bytecode. */
-	return l->code_len <= 512 && inside(l->code_check, l->code_check_len, l->code_len) &&
-	       l->code_check_len > 0 && l->code_check_len <= PLOP_CHECK_MAX &&
-	       l->code_check_len % 8 == 0 && l->code_check % 8 == 0 &&
-	       inside(l->code_argcount, 4, l->code_len) && inside(l->code_flags, 4, l->code_len) &&
+	return l->code_len <= 512 && l->code_len >= 32 &&
+	       inside(l->code_check, l->code_check_len, l->code_len) && l->code_check_len > 0 &&
+	       l->code_check_len <= PLOP_CHECK_MAX && l->code_check_len % 8 == 0 &&
+	       l->code_check % 8 == 0 && inside(l->code_argcount, 4, l->code_len) &&
+	       inside(l->code_flags, 4, l->code_len) &&
 	       inside(l->code_firstlineno, 4, l->code_len) &&
 	       inside(l->code_filename, 8, l->code_len) && inside(l->code_name, 8, l->code_len) &&
 	       inside(l->code_qualname, 8, l->code_len) &&

@@ -65,6 +65,7 @@ struct code_object {
 	uint32_t linetable_size;
 	bool linetable_cut; /* only a prefix: lines beyond it are unknown */
 	bool name_cut;      /* file or name were cut at a maximum */
+	bool copied; /* free-threaded 3.14+: threads may run copies of its bytecode, which lie elsewhere */
 };
 struct code_object *code_object_ref(struct code_object *c);
 void code_object_unref(struct code_object *c); /* NULL is fine */

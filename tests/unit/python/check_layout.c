@@ -140,6 +140,80 @@ START_TEST(debug_offsets_of_3_13)
 }
 END_TEST
 
+/*
+ * Whole tables of free-threaded builds, but for the cookie: 3.13.5's from its executable; 3.14.10's and 3.15.2's as their
+ * headers give it with Py_GIL_DISABLED defined.
+ */
+static const uint64_t table_3_13t[] = {
+	0,    0x030d05f0, 1,    328320, 608,  632,  215616, 7272, 7264, 7344, 7400, 7664, 7648,
+	7656, 16,         7760, 0,      7784, 7776, 304,    0,    8,    16,   72,   152,  160,
+	232,  32,         80,   8,      0,    56,   72,     70,   224,  128,  136,  144,  152,
+	84,   68,         112,  120,    216,  32,   24,     432,  40,   104,  184,  48,   40,
+	32,   56,         40,   32,     64,   48,   56,     40,   32,   48,   32,   40,   56,
+	32,   48,         80,   48,     32,   56,   248,    200
+};
+static const uint64_t table_3_14t[] = {
+	0,    0x030e0af0, 1,    365624, 784,  808, 249976, 7280, 7272, 7344,  7360, 7408,
+	7712, 7696,       7704, 16,     7808, 0,   7832,   7824, 8024, 17300, 832,  0,
+	8,    16,         72,   152,    160,  232, 32,     88,   8,    0,     56,   80,
+	78,   64,         72,   240,    128,  136, 144,    152,  84,   68,    112,  120,
+	232,  224,        32,   24,     432,  40,  104,    184,  56,   48,    32,   56,
+	40,   32,         216,  40,     56,   48,  64,     48,   56,   40,    32,   48,
+	32,   40,         56,   32,     48,   80,  48,     32,   56,   288,   192,  176,
+	40,   88,         83,   0,      8,    24,  304,    8108, 0,    4,     512
+};
+static const uint64_t table_3_15t[] = {
+	0,    0x030f02f0, 1,   409296, 912, 936,  250328, 7272, 7264,  7336, 7352, 7400, 7592,
+	7576, 7584,       16,  7736,   0,   7760, 7752,   7952, 17252, 888,  0,    8,    16,
+	72,   80,         88,  96,     176, 184,  256,    32,   36,    40,   136,  288,  0,
+	88,   8,          0,   56,     80,  78,   64,     72,   240,   128,  136,  144,  152,
+	84,   68,         112, 120,    232, 224,  32,     24,   440,   40,   104,  184,  48,
+	304,  968,        904, 56,     48,  32,   56,     40,   32,    216,  40,   56,   48,
+	64,   48,         56,  40,     32,  48,   32,     40,   56,    32,   48,   80,   48,
+	32,   56,         72,  176,    112, 120,  224,    104,  176,   40,   88,   83,   0,
+	8,    24,         344, 8036,   0,   4,    512
+};
+
+START_TEST(debug_offsets_of_free_threaded_builds)
+{
+	static const struct {
+		const uint64_t *table;
+		size_t size;
+		uint16_t id, owner, tag_mask, bytecode, tlbc, kind_shift;
+	} rows[] = { { table_3_13t, sizeof(table_3_13t), 152, 70, 0, 216, 0, 2 },
+		     { table_3_14t, sizeof(table_3_14t), 152, 78, 3, 232, 224, 8 },
+		     { table_3_15t, sizeof(table_3_15t), 176, 78, 3, 232, 224, 8 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint32_t hexversion = (uint32_t)rows[i].table[1];
+		struct plop_layout l;
+		uint64_t table[128];
+
+		ck_assert_uint_eq(debug_offsets_size(hexversion), rows[i].size);
+		memcpy(table, rows[i].table, rows[i].size);
+		memcpy(table, DEBUG_OFFSETS_COOKIE, 8);
+		ck_assert_int_eq(layout_by_debug_offsets(table, rows[i].size, hexversion, &l), 0);
+		ck_assert_uint_eq(l.free_threaded, 1);
+		ck_assert_uint_eq(l.ts_thread_id, rows[i].id);
+		ck_assert_uint_eq(l.frame_owner, rows[i].owner);
+		ck_assert_uint_eq(l.frame_tag_mask, rows[i].tag_mask);
+		ck_assert_uint_eq(l.code_bytecode, rows[i].bytecode);
+		ck_assert_uint_eq(l.code_tlbc, rows[i].tlbc);
+		ck_assert_uint_eq(l.code_flags, 64);
+		ck_assert_uint_eq(l.code_argcount, 68);
+		ck_assert_uint_eq(l.code_check + l.code_check_len, l.code_linetable + 8);
+		ck_assert_uint_eq(l.str_kind_shift, rows[i].kind_shift);
+		ck_assert_uint_eq(l.str_ascii_data, 56);
+		ck_assert_uint_eq(l.str_compact_data, 72);
+		ck_assert_uint_eq(l.bytes_data, 48);
+		/* The same, as if with the lock. */
+		table[2] = 0;
+		ck_assert_int_eq(layout_by_debug_offsets(table, rows[i].size, hexversion, &l),
+				 -EBADMSG);
+	}
+}
+END_TEST
+
 START_TEST(debug_offsets_gates)
 {
 	uint8_t table[1024];
@@ -162,8 +236,11 @@ START_TEST(debug_offsets_gates)
 	table[0] = 'X';
 	ck_assert_int_eq(layout_by_debug_offsets(table, 584, 0x030d00f0, &l), -EBADMSG);
 	table_3_13(table);
+	/* Free-threaded, with the sizes of one that is not; and neither. */
 	put(table, 16, 1);
-	ck_assert_int_eq(layout_by_debug_offsets(table, 584, 0x030d00f0, &l), -EOPNOTSUPP);
+	ck_assert_int_eq(layout_by_debug_offsets(table, 584, 0x030d00f0, &l), -EBADMSG);
+	put(table, 16, 2);
+	ck_assert_int_eq(layout_by_debug_offsets(table, 584, 0x030d00f0, &l), -EBADMSG);
 	ck_assert_uint_eq(l.version, 1);
 	for (uint32_t minor = 13; minor <= 15; minor++)
 		ck_assert_uint_le(debug_offsets_size(0x03000000 | minor << 16 | 0xf0),
@@ -211,6 +288,7 @@ int main(void)
 	tcase_add_test(t, other_versions_are_not_guessed);
 	tcase_add_test(t, checks_refuse_unsound_layouts);
 	tcase_add_test(t, debug_offsets_of_3_13);
+	tcase_add_test(t, debug_offsets_of_free_threaded_builds);
 	tcase_add_test(t, debug_offsets_gates);
 	tcase_add_test(t, debug_offsets_that_lie);
 	suite_add_tcase(s, t);
