@@ -191,7 +191,7 @@ json_t *ctl_answer_json(const struct ctl_answer *a, const char *what)
 	return o;
 }
 
-int ctl_print_json(const struct ctl_answer *a, const char *what)
+static int print_json(const struct ctl_answer *a, const char *what)
 {
 	json_t *o = ctl_answer_json(a, what);
 	int r;
@@ -204,5 +204,27 @@ int ctl_print_json(const struct ctl_answer *a, const char *what)
 		log_error("%s: cannot write to stdout: %s", what, strerror(errno));
 		return CTL_FAILED;
 	}
+	return CTL_DONE;
+}
+
+int ctl_show(struct ctl *ctl, const char *what, const char *path, bool json,
+	     void (*print)(const json_t *answer))
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	json_t *answer;
+	int r;
+
+	r = ctl_configure(ctl);
+	if (r == CTL_DONE)
+		r = ctl_request(ctl, what, "GET", path, NULL, 30, &a);
+	if (r != CTL_DONE)
+		return r;
+	if (json)
+		return print_json(&a, what);
+	answer = ctl_answer_json(&a, what);
+	if (!answer)
+		return CTL_FAILED;
+	print(answer);
+	json_decref(answer);
 	return CTL_DONE;
 }

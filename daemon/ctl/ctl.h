@@ -64,7 +64,9 @@ int ctl_request(const struct ctl *ctl, const char *what, const char *method, con
 int ctl_complain(const struct ctl *ctl, const char *what, int r, const struct ctl_answer *a);
 /* The answer's JSON, NULL if it is none (has complained). */
 json_t *ctl_answer_json(const struct ctl_answer *a, const char *what);
-int ctl_print_json(const struct ctl_answer *a, const char *what);
+/* Asks GET path, and has the answer printed: as JSON, or by print(). Returns the exit status. */
+int ctl_show(struct ctl *ctl, const char *what, const char *path, bool json,
+	     void (*print)(const json_t *answer));
 
 /* Where a profile goes: a file that appears whole or not at all, or stdout. */
 struct ctl_output {

@@ -94,22 +94,7 @@ int ctl_ps(struct ctl *ctl, int argc, char *argv[])
 		       "  plopctl ps --json | jq '.[] | select(.status != \"profiled\")'",
 	};
 	struct ps_options o = { .ctl = ctl };
-	_cleanup_answer_ struct ctl_answer a = {};
-	json_t *answer;
-	int r;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	r = ctl_configure(ctl);
-	if (r == CTL_DONE)
-		r = ctl_request(ctl, "ps", "GET", "/v1/processes", NULL, 30, &a);
-	if (r != CTL_DONE)
-		return r;
-	if (o.json)
-		return ctl_print_json(&a, "ps");
-	answer = ctl_answer_json(&a, "ps");
-	if (!answer)
-		return CTL_FAILED;
-	print_processes(answer);
-	json_decref(answer);
-	return CTL_DONE;
+	return ctl_show(ctl, "ps", "/v1/processes", o.json, print_processes);
 }

@@ -133,22 +133,7 @@ int ctl_status(struct ctl *ctl, int argc, char *argv[])
 		       "  plopctl status --json | jq .samples.lost",
 	};
 	struct status_options o = { .ctl = ctl };
-	_cleanup_answer_ struct ctl_answer a = {};
-	json_t *answer;
-	int r;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	r = ctl_configure(ctl);
-	if (r == CTL_DONE)
-		r = ctl_request(ctl, "status", "GET", "/v1/status", NULL, 30, &a);
-	if (r != CTL_DONE)
-		return r;
-	if (o.json)
-		return ctl_print_json(&a, "status");
-	answer = ctl_answer_json(&a, "status");
-	if (!answer)
-		return CTL_FAILED;
-	print_status(answer);
-	json_decref(answer);
-	return CTL_DONE;
+	return ctl_show(ctl, "status", "/v1/status", o.json, print_status);
 }

@@ -68,6 +68,11 @@ uint64_t manager_cycle(struct manager *m);
 /* status.c: CPU time of plopd so far, in seconds. */
 double manager_cpu_seconds(void);
 
+/* ... the gateway's address; NULL: there is none, or it was not heard of for a while. */
+const char *manager_gateway(const struct manager *m);
+/* ... {"fault": 0, ...}. New reference, NULL: out of memory. */
+json_t *tally_lost_json(const struct tally *t);
+
 /* routes.c */
 extern const struct api_route manager_routes[];
 extern const size_t manager_nroutes;

@@ -215,15 +215,12 @@ json_t *recording_json(const struct recording *r)
 	uint64_t now = r->state == RECORDING_DONE ? r->ended_mono : clock_ns(CLOCK_MONOTONIC);
 	double elapsed =
 		r->begun_mono && now > r->begun_mono ? (double)(now - r->begun_mono) / 1e9 : 0;
-	json_t *lost = json_object();
 
-	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
-		json_object_set_new(lost, tally_lost_name(i),
-				    json_integer((json_int_t)p->tally.lost[i]));
 	return json_pack("{s:s s:s s:f s:f s:I s:I s:o s:I s:i s:s?}", "id", r->id, "state",
 			 r->state == RECORDING_DONE ? "done" : "running", "elapsed_s", elapsed,
 			 "duration_s", (double)r->duration_ns / 1e9, "samples",
 			 (json_int_t)p->samples_total, "ticks", (json_int_t)p->tally.ticks, "lost",
-			 lost, "lost_total", (json_int_t)tally_lost(&p->tally), "hz", (int)p->hz,
-			 "reason", r->state == RECORDING_DONE ? r->reason : NULL);
+			 tally_lost_json(&p->tally), "lost_total",
+			 (json_int_t)tally_lost(&p->tally), "hz", (int)p->hz, "reason",
+			 r->state == RECORDING_DONE ? r->reason : NULL);
 }

@@ -196,6 +196,7 @@ static void route_pprof(const struct api_request *q, void *ctx)
 static void route_token(const struct api_request *q, void *ctx)
 {
 	struct manager *m = ctx;
+	const char *gateway = manager_gateway(m);
 	_cleanup_free_ char *url = NULL;
 	char token[TOKEN_HEX + 1];
 
@@ -203,8 +204,7 @@ static void route_token(const struct api_request *q, void *ctx)
 		api_reply_error(q->call, 500, NULL, "no random numbers to make a token of");
 		return;
 	}
-	if (m->gateway && clock_ns(CLOCK_MONOTONIC) - m->gateway_seen_ns < 30 * NSEC_PER_SEC &&
-	    asprintf(&url, "%s/?token=%s", m->gateway, token) < 0)
+	if (gateway && asprintf(&url, "%s/?token=%s", gateway, token) < 0)
 		url = NULL;
 	api_reply_json(q->call, 200,
 		       json_pack("{s:s s:i s:s?}", "token", token, "expires_s", TOKEN_LIFE_S, "url",

@@ -54,15 +54,27 @@ static void cost_read(const struct manager *m, struct cost *ret)
 	ret->map_bytes = sampler_map_bytes(m->sampler);
 }
 
-static json_t *tally_json(const struct tally *t)
+const char *manager_gateway(const struct manager *m)
+{
+	if (clock_ns(CLOCK_MONOTONIC) - m->gateway_seen_ns >= GATEWAY_GONE_NS)
+		return NULL;
+	return m->gateway;
+}
+
+json_t *tally_lost_json(const struct tally *t)
 {
 	json_t *lost = json_object();
 
 	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
 		json_object_set_new(lost, tally_lost_name(i), json_integer((json_int_t)t->lost[i]));
+	return lost;
+}
+
+static json_t *tally_json(const struct tally *t)
+{
 	return json_pack("{s:I s:I s:I s:I s:o}", "ticks", (json_int_t)t->ticks, "python",
 			 (json_int_t)t->python, "other", (json_int_t)t->other, "truncated",
-			 (json_int_t)t->truncated, "lost", lost);
+			 (json_int_t)t->truncated, "lost", tally_lost_json(t));
 }
 
 static json_t *cost_json(const struct cost *c)
@@ -100,8 +112,6 @@ void route_status(const struct api_request *q, void *ctx)
 	struct manager *m = ctx;
 	const struct store_facts *f = &m->windows.facts;
 	const struct symbol_counts *y = &m->targets.symbols;
-	bool gateway = m->gateway &&
-		       clock_ns(CLOCK_MONOTONIC) - m->gateway_seen_ns < GATEWAY_GONE_NS;
 	_cleanup_free_ char *path = NULL;
 	json_t *store, *o;
 	struct cost c = {};
@@ -124,7 +134,7 @@ void route_status(const struct api_request *q, void *ctx)
 		(json_int_t)y->captured, "unresolved", (json_int_t)y->unresolved, "dropped_records",
 		(json_int_t)m->codes_dropped, "cost", cost_json(&c), "store", store, "recordings",
 		(int)recordings_running(&m->recordings), "window", window_json(m), "gateway",
-		gateway ? m->gateway : NULL, "first_sample_s",
+		manager_gateway(m), "first_sample_s",
 		m->first_sample_ns ? (double)(m->first_sample_ns - m->started_ns) / 1e9 : -1.0,
 		"table_full", (json_int_t)m->targets.table_full);
 	api_reply_json(q->call, 200, o);
