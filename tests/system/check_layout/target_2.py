@@ -1,5 +1,5 @@
-# -*- coding: utf-8 -*-
 # SPDX-License-Identifier: BSD-2-Clause
+# -*- coding: utf-8 -*-
 """target.py for CPython 2.7: names are byte strings, and what it does not have is left out."""
 import json
 import os
