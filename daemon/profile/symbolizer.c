@@ -181,6 +181,8 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 			e->failed = true;
 		}
 	}
+	if (e->code && e->code->copied)
+		code_object_find_copy(memory, &t->layout, f->code, check, f->instr, e->code);
 	*ret_captured = e->captured;
 	return e->code;
 }
@@ -268,12 +270,10 @@ static int sink_grow(struct sink *s)
 /* The line that a frame is at; 0 where the table has none or is cut before it. */
 static int frame_line(const struct code_object *code, uint32_t instr, uint16_t bytecode)
 {
-	/* bytecode > 0: instr counts from the code object's start, and one unit before the first is a valid place */
-	int64_t lasti = (int64_t)(int32_t)(instr - bytecode);
+	int64_t lasti;
 	int line;
 
-	/* in a thread's own copy: its distance from the code object tells no line */
-	if (code->copied && lasti < -2)
+	if (code_object_lasti(code, instr, bytecode, &lasti) < 0)
 		return 0;
 	if (linetable_lookup(code->version, code->linetable, code->linetable_size,
 			     code->linetable_cut, code->firstlineno, lasti, &line) < 0)

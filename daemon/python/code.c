@@ -20,6 +20,7 @@ void code_object_unref(struct code_object *c)
 	free(c->file);
 	free(c->name);
 	free(c->linetable);
+	free(c->copies);
 	free(c);
 }
 
@@ -244,5 +245,123 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 		return -EBADMSG;
 	*ret = TAKE_PTR(c);
 	*ret_check = check;
+	return 0;
+}
+
+/* Copies remembered for a code object, and entries of co_tlbc looked at: one for each thread there was at a time. */
+#define COPIES_MAX  64
+#define ENTRIES_MAX 8192
+
+static bool copy_known(const struct code_object *c, uint32_t instr)
+{
+	for (uint32_t i = 0; i < c->ncopies; i++) {
+		if (instr - c->copies[i] < c->bytecode_size)
+			return true;
+	}
+	return false;
+}
+
+/* The oldest makes room for the newest. */
+static int copy_add(struct code_object *c, uint32_t at)
+{
+	if (!c->copies) {
+		c->copies = calloc(COPIES_MAX, sizeof(*c->copies));
+		if (!c->copies)
+			return -ENOMEM;
+	}
+	c->copies[c->next_copy] = at;
+	c->next_copy = (uint8_t)((c->next_copy + 1) % COPIES_MAX);
+	if (c->ncopies < COPIES_MAX)
+		c->ncopies++;
+	return 0;
+}
+
+/* ob_size counts code units of two bytes; it stands behind ob_type. */
+static int read_bytecode_size(const struct reader *r, const struct plop_layout *l, uint64_t address,
+			      struct code_object *c)
+{
+	uint64_t units;
+	int q = reader_u64(r, address + type_offset(l) + 8, &units);
+
+	if (q < 0)
+		return q;
+	if (units == 0 || units > 1u << 24)
+		return -EBADMSG;
+	c->bytecode_size = (uint32_t)units * 2;
+	return 0;
+}
+
+/* struct _PyCodeArray, cpython/code.h of 3.14: a count, then as many pointers to bytecode, the first to the object's own. */
+static int search_copies(const struct reader *r, uint64_t array, uint64_t address, uint32_t instr,
+			 uint32_t size, uint32_t *ret_at)
+{
+	uint64_t entries[64], count;
+	int q = is_object(array) ? reader_u64(r, array, &count) : -EBADMSG;
+
+	if (q < 0)
+		return q;
+	count = MIN(count, (uint64_t)ENTRIES_MAX);
+	for (uint64_t i = 0; i < count; i += ARRAY_SIZE(entries)) {
+		size_t n = (size_t)MIN(count - i, (uint64_t)ARRAY_SIZE(entries));
+
+		q = reader_read(r, array + 8 + i * 8, entries, n * 8);
+		if (q < 0)
+			return q;
+		for (size_t j = 0; j < n; j++) {
+			uint32_t at = (uint32_t)(entries[j] - address);
+
+			if (entries[j] && instr - at < size) {
+				*ret_at = at;
+				return 0;
+			}
+		}
+	}
+	return -ENOENT;
+}
+
+int code_object_find_copy(const struct reader *r, const struct plop_layout *l, uint64_t address,
+			  uint32_t check, uint32_t instr, struct code_object *c)
+{
+	uint32_t now, at;
+	uint64_t array;
+	int q;
+
+	if (!l->code_tlbc || !is_object(address))
+		return -EBADMSG;
+	if (!c->bytecode_size) {
+		q = read_bytecode_size(r, l, address, c);
+		if (q < 0)
+			return q;
+	}
+	if (instr - l->code_bytecode < c->bytecode_size || copy_known(c, instr))
+		return 0;
+	q = reader_u64(r, address + l->code_tlbc, &array);
+	if (q < 0)
+		return q;
+	q = search_copies(r, array, address, instr, c->bytecode_size, &at);
+	if (q < 0)
+		return q;
+	/* Had another object come to this address, the copies would be its own. */
+	q = code_object_check(r, l, address, &now);
+	if (q < 0)
+		return q;
+	return now == check ? copy_add(c, at) : -EBADMSG;
+}
+
+int code_object_lasti(const struct code_object *c, uint32_t instr, uint16_t bytecode, int64_t *ret)
+{
+	int32_t own = (int32_t)(instr - bytecode);
+
+	for (uint32_t i = 0; i < c->ncopies; i++) {
+		if (instr - c->copies[i] < c->bytecode_size) {
+			*ret = instr - c->copies[i];
+			return 0;
+		}
+	}
+	/* Not in a known copy: its own, or, so far away, nothing that can be told. */
+	if (c->copied && (own < 0 || (c->bytecode_size && (uint32_t)own >= c->bytecode_size)))
+		return -ENOENT;
+	/* bytecode > 0: instr counts from the code object's start, and one unit before the first is a valid place */
+	*ret = own;
 	return 0;
 }

@@ -54,7 +54,7 @@ int layout_by_debug_offsets(const void *table, size_t size, uint32_t hexversion,
 /* Checks an assembled layout against PLOP_TS_MAX, PLOP_FRAME_MAX, PLOP_CHECK_MAX and itself. -EBADMSG. */
 int layout_check(const struct plop_layout *l);
 
-/* One code object as far as plop cares; immutable once made; shared by reference count. */
+/* One code object as far as plop cares; immutable once made but for its copies; shared by reference count. */
 struct code_object {
 	unsigned int refs;
 	int firstlineno;
@@ -66,6 +66,13 @@ struct code_object {
 	bool linetable_cut; /* only a prefix: lines beyond it are unknown */
 	bool name_cut;      /* file or name were cut at a maximum */
 	bool copied; /* free-threaded 3.14+: threads may run copies of its bytecode, which lie elsewhere */
+	uint8_t ncopies, next_copy;
+	uint32_t bytecode_size; /* of a copied one, in bytes; 0: not read yet */
+	/*
+	 * The copies that a frame was found in, the last 64 of them; owned. Each is the low half of the distance from the object to
+	 * its copy, in bytes.
+	 */
+	uint32_t *copies;
 };
 struct code_object *code_object_ref(struct code_object *c);
 void code_object_unref(struct code_object *c); /* NULL is fine */
@@ -81,6 +88,19 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 /* Reads only the check. */
 int code_object_check(const struct reader *r, const struct plop_layout *l, uint64_t address,
 		      uint32_t *ret_check);
+
+/*
+ * For a copied code object: finds the copy that instr (struct plop_frame's) lies in, unless it is known. check: what
+ * the object at address must still have. 0: found, or in the object itself; -ENOENT: in neither; -EFAULT, -EBADMSG, -ENOMEM.
+ */
+int code_object_find_copy(const struct reader *r, const struct plop_layout *l, uint64_t address,
+			  uint32_t check, uint32_t instr, struct code_object *c);
+
+/*
+ * The byte offset in the bytecode of a frame's instr. bytecode: layout.code_bytecode. -ENOENT: it lies in a copy that
+ * was not found.
+ */
+int code_object_lasti(const struct code_object *c, uint32_t instr, uint16_t bytecode, int64_t *ret);
 
 /* A str captured in pieces (2.7: a byte string): data as CPython stores it. kind: 1, 2 or 4 bytes a character; ascii: plain ASCII. */
 struct python_string {

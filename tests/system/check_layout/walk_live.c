@@ -23,21 +23,22 @@ static uint64_t u64_at(const uint8_t *p, size_t at)
 	return v;
 }
 
-/* The byte offset of the instruction in the frame's bytecode. */
-static int64_t lasti(const struct plop_layout *l, const uint8_t *frame, uint64_t code)
+/* As the kernel gives it. */
+static uint32_t instr(const struct plop_layout *l, const uint8_t *frame, uint64_t code)
 {
-	int32_t v;
+	uint32_t v;
 
 	if (l->frame_kind != PLOP_FRAMES_OBJECT)
-		return (int64_t)(u64_at(frame, l->frame_instr) - (code + l->code_bytecode));
+		return (uint32_t)(u64_at(frame, l->frame_instr) - code);
 	memcpy(&v, frame + l->frame_instr, sizeof(v));
-	return (int64_t)v * l->frame_lasti_unit;
+	return v * l->frame_lasti_unit;
 }
 
 static int print_frame(const struct walk *w, const uint8_t *frame, uint64_t code)
 {
 	_cleanup_(code_object_unrefp) struct code_object *c = NULL;
-	uint32_t check;
+	uint32_t check, at = instr(&w->l, frame, code);
+	int64_t lasti;
 	int line, r;
 
 	r = code_object_read(&w->r, &w->l, code, &c, &check);
@@ -45,8 +46,12 @@ static int print_frame(const struct walk *w, const uint8_t *frame, uint64_t code
 		fprintf(stderr, "code object %" PRIx64 ": %s\n", code, strerror(-r));
 		return r;
 	}
-	r = linetable_lookup(c->version, c->linetable, c->linetable_size, c->linetable_cut,
-			     c->firstlineno, lasti(&w->l, frame, code), &line);
+	if (c->copied)
+		code_object_find_copy(&w->r, &w->l, code, check, at, c);
+	r = code_object_lasti(c, at, w->l.code_bytecode, &lasti);
+	if (r == 0)
+		r = linetable_lookup(c->version, c->linetable, c->linetable_size, c->linetable_cut,
+				     c->firstlineno, lasti, &line);
 	if (r < 0) {
 		fprintf(stderr, "line of %s: %s\n", c->name, strerror(-r));
 		return r;

@@ -251,6 +251,94 @@ START_TEST(made_of_captured_pieces)
 }
 END_TEST
 
+/* What a thread of free-threaded 3.14 runs: 20 bytes of bytecode at the object's end, or one of three copies. */
+START_TEST(copies_of_bytecode)
+{
+	const uint64_t array = BASE + 0xe00, above = CODE + 0x10000, below = CODE - 0x20000;
+	struct python_string s = { .data = "f", .bytes = 1, .length = 1, .kind = 1, .ascii = true };
+	struct code_object *c;
+	struct target t;
+	uint32_t check;
+	int64_t lasti;
+
+#define FINDS(instr) code_object_find_copy(&t.r, &t.l, CODE, check, (uint32_t)(instr), c)
+#define LASTI(instr) code_object_lasti(c, (uint32_t)(instr), t.l.code_bytecode, &lasti)
+	setup(&t, 0x030c00f0);
+	t.l.free_threaded = 1;
+	t.l.code_tlbc = t.l.code_linetable + 16;
+	put(&t, CODE + 32, 10, 8);
+	put(&t, CODE + t.l.code_tlbc, array, 8);
+	put(&t, array, 4, 8);
+	put(&t, array + 8, CODE + t.l.code_bytecode, 8);
+	put(&t, array + 24, above, 8);
+	ck_assert_int_eq(code_object_check(&t.r, &t.l, CODE, &check), 0);
+	ck_assert_int_eq(code_object_new(&t.l, 7, &s, &s, NULL, 0, 0, &c), 0);
+	ck_assert(c->copied);
+	/* Before anything was read: the object's own is known, what lies before it is not. */
+	ck_assert_int_eq(LASTI(t.l.code_bytecode + 6), 0);
+	ck_assert_int_eq(lasti, 6);
+	ck_assert_int_eq(LASTI(below - CODE), -ENOENT);
+	ck_assert_int_eq(FINDS(t.l.code_bytecode + 18), 0);
+	ck_assert_int_eq(FINDS(above - CODE + 18), 0);
+	ck_assert_uint_eq(c->ncopies, 1);
+	ck_assert_int_eq(LASTI(above - CODE + 18), 0);
+	ck_assert_int_eq(lasti, 18);
+	/* One byte beyond either. */
+	ck_assert_int_eq(FINDS(above - CODE + 20), -ENOENT);
+	ck_assert_int_eq(LASTI(above - CODE + 20), -ENOENT);
+	ck_assert_int_eq(LASTI(t.l.code_bytecode + 20), -ENOENT);
+	/* One that is made later. */
+	ck_assert_int_eq(FINDS(below - CODE), -ENOENT);
+	put(&t, array + 32, below, 8);
+	ck_assert_int_eq(FINDS(below - CODE), 0);
+	ck_assert_int_eq(LASTI(below - CODE), 0);
+	ck_assert_int_eq(lasti, 0);
+	/* A successor's copies are not taken, a wild array and one without end are survived. */
+	put(&t, array + 16, below - 4096, 8);
+	check++;
+	ck_assert_int_eq(FINDS(below - 4096 - CODE), -EBADMSG);
+	check--;
+	put(&t, array, UINT64_MAX, 8);
+	ck_assert_int_eq(FINDS(above - CODE + 4000), -EFAULT);
+	put(&t, CODE + t.l.code_tlbc, 3, 8);
+	ck_assert_int_eq(FINDS(above - CODE + 4000), -EBADMSG);
+	ck_assert_uint_eq(c->ncopies, 2);
+	code_object_unref(c);
+#undef FINDS
+#undef LASTI
+}
+END_TEST
+
+/* A thousand threads come and go. */
+START_TEST(copies_are_bounded)
+{
+	struct python_string s = { .data = "f", .bytes = 1, .length = 1, .kind = 1, .ascii = true };
+	const uint64_t array = BASE + 0xe00;
+	struct code_object *c;
+	struct target t;
+	uint32_t check;
+	int64_t lasti;
+
+	setup(&t, 0x030c00f0);
+	t.l.free_threaded = 1;
+	t.l.code_tlbc = t.l.code_linetable + 16;
+	put(&t, CODE + 32, 10, 8);
+	put(&t, CODE + t.l.code_tlbc, array, 8);
+	put(&t, array, 1, 8);
+	ck_assert_int_eq(code_object_check(&t.r, &t.l, CODE, &check), 0);
+	ck_assert_int_eq(code_object_new(&t.l, 7, &s, &s, NULL, 0, 0, &c), 0);
+	for (uint32_t i = 1; i <= 1000; i++) {
+		put(&t, array + 8, CODE + i * 4096, 8);
+		ck_assert_int_eq(code_object_find_copy(&t.r, &t.l, CODE, check, i * 4096 + 2, c),
+				 0);
+		ck_assert_int_eq(code_object_lasti(c, i * 4096 + 2, t.l.code_bytecode, &lasti), 0);
+		ck_assert_int_eq(lasti, 2);
+	}
+	ck_assert_uint_eq(c->ncopies, 64);
+	code_object_unref(c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("python/code");
@@ -265,6 +353,8 @@ int main(void)
 	tcase_add_test(t, refuses_bad_addresses);
 	tcase_add_test(t, notices_a_successor);
 	tcase_add_test(t, made_of_captured_pieces);
+	tcase_add_test(t, copies_of_bytecode);
+	tcase_add_test(t, copies_are_bounded);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
