@@ -76,8 +76,10 @@ static void manager_code(const struct plop_record_code *r, void *ctx)
 	struct target *k = targets_find(&m->targets, r->head.tgid, r->head.image);
 	struct reader memory = process_memory_reader((pid_t)r->head.tgid);
 
-	if (k && k->codes)
-		code_table_record(k->codes, &memory, r);
+	if (!k || !k->codes)
+		return;
+	code_table_trim(k->codes);
+	code_table_record(k->codes, &memory, r);
 }
 
 static void manager_retry(struct manager *m)

@@ -252,6 +252,31 @@ uint64_t targets_retry(struct targets *t, uint64_t now_ns)
 	return next;
 }
 
+/*
+ * Keeps the code objects of the whole host bounded: over PLOP_MAX_CODES, the processes with more than their share start
+ * over, and are read anew as they are seen.
+ */
+static void targets_trim(struct targets *t)
+{
+	struct target *k, *next;
+	uint64_t all = 0;
+	uint32_t share;
+
+	HASH_ITER(hh, t->all, k, next)
+	{
+		if (k->codes)
+			all += code_table_size(k->codes);
+	}
+	if (all <= PLOP_MAX_CODES)
+		return;
+	share = PLOP_MAX_CODES / (HASH_COUNT(t->all) + 1);
+	HASH_ITER(hh, t->all, k, next)
+	{
+		if (k->codes && code_table_size(k->codes) > share)
+			code_table_clear(k->codes);
+	}
+}
+
 void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 {
 	struct target *k, *next;
@@ -274,4 +299,5 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 			target_free(k);
 		}
 	}
+	targets_trim(t);
 }

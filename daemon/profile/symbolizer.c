@@ -34,7 +34,7 @@ int code_table_new(const struct plop_layout *layout, struct code_table **ret)
 	return 0;
 }
 
-static void code_table_clear(struct code_table *t)
+void code_table_clear(struct code_table *t)
 {
 	for (uint32_t i = 0; i < t->size; i++)
 		code_object_unref(t->entries[i].code);

