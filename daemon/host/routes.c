@@ -25,7 +25,8 @@ static int pid_refuse(const struct api_request *q, struct manager *m, json_int_t
 		api_reply_error(q->call, 422, "plop walks the frames of CPython only",
 				"process %lld is PyPy", (long long)pid);
 	else if (k)
-		api_reply_error(q->call, 422, "plop knows CPython 2.7 and 3.6 to 3.15; see plopctl ps",
+		api_reply_error(q->call, 422,
+				"plop knows CPython 2.7 and 3.6 to 3.15; see plopctl ps",
 				"process %lld: %s", (long long)pid, k->python.why);
 	else
 		api_reply_error(q->call, 422, "plopctl ps lists the Python processes",
