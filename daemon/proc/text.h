@@ -4,6 +4,8 @@
 #include "util/macro.h"
 
 #define TEXT_REPLACEMENT 0xfffdu
+/* U+2026, the end of what was cut. */
+#define TEXT_CUT "\xe2\x80\xa6"
 
 /*
  * Writes one character as UTF-8 (at most 4 bytes, no NUL) and returns how many bytes. Control characters (C0, DEL,

@@ -29,7 +29,7 @@ static int decode(const struct plop_layout *l, const struct python_string *s, si
 		  char **ret, bool *ret_cut)
 {
 	uint64_t n = MIN(s->bytes, max_chars);
-	char *text;
+	char *text, *marked;
 
 	if (l->version >= 0x0300)
 		return python_string_decode(s, max_chars, ret, ret_cut);
@@ -37,8 +37,16 @@ static int decode(const struct plop_layout *l, const struct python_string *s, si
 	text = text_sanitize(s->data, (size_t)n);
 	if (!text)
 		return -ENOMEM;
-	*ret = text;
 	*ret_cut = n < s->length;
+	if (*ret_cut) {
+		marked = realloc(text, strlen(text) + sizeof(TEXT_CUT));
+		if (!marked) {
+			free(text);
+			return -ENOMEM;
+		}
+		text = strcat(marked, TEXT_CUT);
+	}
+	*ret = text;
 	return 0;
 }
 
@@ -104,12 +112,19 @@ static size_t type_offset(const struct plop_layout *l)
 	return l->free_threaded ? 24 : 8;
 }
 
-/* Reads a str. *data: what s points to, owned by the caller. ret_type: the address of its type object. */
+/*
+ * Reads a str. *data: what s points to, owned by the caller. ret_type: the address of its type object; 0 where that may be
+ * any: a str that is not compact is an instance of a subclass (unicode_subtype_new(), Objects/unicodeobject.c, 3.6 to 3.15),
+ * as path libraries have it for files, or was made by the calls of before 3.3. Its characters lie elsewhere, where the word
+ * behind its PyCompactUnicodeObject says.
+ */
 static int read_string(const struct reader *r, const struct plop_layout *l, uint64_t address,
 		       size_t max_chars, struct python_string *s, char **data, uint64_t *ret_type)
 {
 	uint8_t head[STR_HEAD_MAX];
 	struct python_string t = {};
+	uint32_t state, compact = UINT32_C(1) << (l->str_kind_shift + 3);
+	uint64_t at = address;
 	size_t bytes;
 	int q;
 
@@ -118,24 +133,31 @@ static int read_string(const struct reader *r, const struct plop_layout *l, uint
 	q = reader_read(r, address, head, l->str_ascii_data);
 	if (q < 0)
 		return q;
-	q = python_string_state(l, u32_at(head, l->str_state), &t.kind, &t.ascii);
+	state = u32_at(head, l->str_state) | l->str_state_set;
+	q = python_string_state(l, state | compact, &t.kind, &t.ascii);
 	if (q < 0)
 		return q;
 	t.length = u64_at(head, l->str_length);
 	if (t.length > INT64_MAX)
 		return -EBADMSG;
+	if (state & compact) {
+		at += t.ascii ? l->str_ascii_data : l->str_compact_data;
+	} else {
+		q = reader_u64(r, address + l->str_compact_data, &at);
+		if (q < 0)
+			return q;
+	}
 	bytes = (size_t)MIN(t.length, (uint64_t)max_chars) * t.kind;
 	*data = malloc(bytes ? bytes : 1);
 	if (!*data)
 		return -ENOMEM;
-	q = reader_read(r, address + (t.ascii ? l->str_ascii_data : l->str_compact_data), *data,
-			bytes);
+	q = reader_read(r, at, *data, bytes);
 	if (q < 0)
 		return q;
 	t.data = *data;
 	t.bytes = bytes;
 	*s = t;
-	*ret_type = u64_at(head, type_offset(l));
+	*ret_type = state & compact ? u64_at(head, type_offset(l)) : 0;
 	return 0;
 }
 
@@ -205,7 +227,7 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 	_cleanup_free_ char *file_data = NULL, *name_data = NULL;
 	_cleanup_free_ uint8_t *table = NULL;
 	struct python_string file, name;
-	uint64_t file_type, name_type, table_size, name_address;
+	uint64_t type, file_type, name_type, table_size, name_address;
 	uint8_t head[CODE_HEAD_MAX];
 	uint32_t check, again;
 	size_t captured;
@@ -227,8 +249,10 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 	q = read_string(r, l, name_address, PLOP_MAX_NAME_CHARS, &name, &name_data, &name_type);
 	if (q < 0)
 		return q;
-	/* Both are exact strs, and a code object is none. */
-	if (file_type != name_type || file_type == u64_at(head, type_offset(l)))
+	type = u64_at(head, type_offset(l));
+	/* Both are strs, and a code object is none. */
+	if ((file_type && name_type && file_type != name_type) || file_type == type ||
+	    name_type == type)
 		return -EBADMSG;
 	q = read_bytes(r, l, u64_at(head, l->code_linetable), &table, &captured, &table_size);
 	if (q < 0)

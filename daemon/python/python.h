@@ -64,7 +64,7 @@ struct code_object {
 	uint8_t *linetable;
 	uint32_t linetable_size;
 	bool linetable_cut; /* only a prefix: lines beyond it are unknown */
-	bool name_cut;      /* file or name were cut at a maximum */
+	bool name_cut;      /* file or name were cut at a maximum, and end in an ellipsis */
 	bool copied; /* free-threaded 3.14+: threads may run copies of its bytecode, which lie elsewhere */
 	uint8_t ncopies, next_copy;
 	uint32_t bytecode_size; /* of a copied one, in bytes; 0: not read yet */
@@ -112,7 +112,7 @@ struct python_string {
 };
 /*
  * Decodes to UTF-8: lone surrogates and control characters become U+FFFD. ret_cut: data held fewer than length
- * characters, or there were more than max_chars. Result owned by the caller.
+ * characters, or there were more than max_chars; then the text ends in an ellipsis. Result owned by the caller.
  */
 int python_string_decode(const struct python_string *s, size_t max_chars, char **ret,
 			 bool *ret_cut);

@@ -52,9 +52,9 @@ int python_string_decode(const struct python_string *s, size_t max_chars, char *
 		cut = true;
 	}
 	/* UTF-8 takes at most 4 bytes a character. */
-	if (chars > (SIZE_MAX - 1) / 4)
+	if (chars > (SIZE_MAX - sizeof(TEXT_CUT)) / 4)
 		return -ENOMEM;
-	text = malloc(chars * 4 + 1);
+	text = malloc(chars * 4 + sizeof(TEXT_CUT));
 	if (!text)
 		return -ENOMEM;
 	for (size_t i = 0; i < chars; i++) {
@@ -64,6 +64,8 @@ int python_string_decode(const struct python_string *s, size_t max_chars, char *
 		out += text_encode(text + out, s->ascii && c > 0x7f ? TEXT_REPLACEMENT : c);
 	}
 	text[out] = '\0';
+	if (cut)
+		out = (size_t)(stpcpy(text + out, TEXT_CUT) - text);
 	smaller = realloc(text, out + 1);
 	*ret = smaller ? smaller : text;
 	*ret_cut = cut;

@@ -117,7 +117,41 @@ START_TEST(names_of_2_7)
 	file.length = 9;
 	ck_assert_int_eq(code_object_new(&t.l, 7, &file, &file, NULL, 0, 0, &c), 0);
 	ck_assert(c->name_cut);
+	ck_assert_str_eq(c->name, "/\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xe2\x80\xa6");
 	code_object_unref(c);
+}
+END_TEST
+
+/* An instance of a subclass of str, in two bytes: its type is its own, and its characters lie elsewhere. */
+static void put_subclass(struct target *t, uint64_t address, uint64_t characters)
+{
+	put(t, address + 8, 0x6666, 8);
+	put(t, address + t->l.str_length, 2, 8);
+	put(t, address + t->l.str_state, 2u << t->l.str_kind_shift, 4);
+	put(t, address + t->l.str_compact_data, characters, 8);
+}
+
+START_TEST(names_of_a_subclass)
+{
+	static const uint32_t versions[] = { 0x030600f0, 0x030b00f0, 0x030c00f0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		struct code_object *c;
+		uint32_t check;
+		struct target t;
+
+		setup(&t, versions[i]);
+		put_subclass(&t, FILE_, FILE_ + 0x100);
+		put(&t, FILE_ + 0x100, 0x672c65e5, 4);
+		ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &check), 0);
+		ck_assert_str_eq(c->file, "\xe6\x97\xa5\xe6\x9c\xac");
+		ck_assert_str_eq(c->name, "Shop.sell");
+		code_object_unref(c);
+		put_subclass(&t, FILE_, BASE + SIZE);
+		ck_assert_int_eq(read_code(&t), -EFAULT);
+		put_subclass(&t, FILE_, 0);
+		ck_assert_int_eq(read_code(&t), -EFAULT);
+	}
 }
 END_TEST
 
@@ -234,7 +268,7 @@ START_TEST(made_of_captured_pieces)
 
 	setup(&t, 0x030a00f0);
 	ck_assert_int_eq(code_object_new(&t.l, 7, &file, &name, "\2\1", 2, 10, &c), 0);
-	ck_assert_str_eq(c->name, "abc");
+	ck_assert_str_eq(c->name, "abc\xe2\x80\xa6");
 	ck_assert(c->name_cut && c->linetable_cut);
 	ck_assert_uint_eq(c->linetable_size, 2);
 	code_object_unref(c);
@@ -348,6 +382,7 @@ int main(void)
 
 	tcase_add_test(t, reads_all_generations);
 	tcase_add_test(t, names_of_2_7);
+	tcase_add_test(t, names_of_a_subclass);
 	tcase_add_test(t, check_tells_objects_apart);
 	tcase_add_test(t, refuses_what_is_no_code_object);
 	tcase_add_test(t, refuses_bad_addresses);

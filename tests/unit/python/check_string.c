@@ -4,6 +4,7 @@
 #include "python/python.h"
 
 #define BAD "\xef\xbf\xbd"
+#define CUT "\xe2\x80\xa6"
 
 static void decodes(const void *data, size_t bytes, uint64_t length, uint8_t kind, bool ascii,
 		    size_t max, const char *expected, bool expected_cut)
@@ -56,12 +57,12 @@ END_TEST
 
 START_TEST(says_when_it_is_cut)
 {
-	decodes("abcdef", 6, 6, 1, true, 3, "abc", true);
-	decodes("abc", 3, 6, 1, true, 100, "abc", true);
+	decodes("abcdef", 6, 6, 1, true, 3, "abc" CUT, true);
+	decodes("abc", 3, 6, 1, true, 100, "abc" CUT, true);
 	decodes("abcdef", 6, 4, 1, true, 100, "abcd", false);
-	decodes("a\0b", 3, 2, 2, false, 100, "a", true);
-	decodes("abc", 3, UINT64_MAX, 1, true, 100, "abc", true);
-	decodes("abc", 3, UINT64_MAX, 4, false, 100, "", true);
+	decodes("a\0b", 3, 2, 2, false, 100, "a" CUT, true);
+	decodes("abc", 3, UINT64_MAX, 1, true, 100, "abc" CUT, true);
+	decodes("abc", 3, UINT64_MAX, 4, false, 100, CUT, true);
 }
 END_TEST
 
