@@ -27,7 +27,7 @@ static void read_code(const struct plop_layout *l, const uint8_t *data, size_t s
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint32_t versions[] = { 0x030800f0, 0x030900f0, 0x030a00f0, 0x030b00f0,
-					     0x030c00f0 };
+					     0x030c00f0, 0x020712f0, 0x030610f0, 0x030710f0 };
 	struct plop_layout l;
 	uint32_t hexversion;
 	uint8_t how;
@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (fuzz_take(&data, &size, &l, sizeof(l)) && layout_check(&l) == 0)
 			read_code(&l, data, size);
 	} else {
-		FUZZ_ASSERT(layout_by_version(versions[how % ARRAY_SIZE(versions)], &l) == 0);
+		FUZZ_ASSERT(layout_by_version(versions[how / 8 % ARRAY_SIZE(versions)], &l) == 0);
 		read_code(&l, data, size);
 	}
 	return 0;

@@ -16,7 +16,79 @@ def table(size, rows):
     return bytes(t)
 
 
+# By number of layout in hostile.h: where a code object keeps its type, first line, file, name, qualified name and line table; a str
+# its length, state and characters; bytes their size and content.
+LAYOUTS = {
+    0: (8, 96, 80, 88, 0, 104, 16, 32, 36, 16, 36),
+    2: (8, 36, 96, 104, 0, 112, 16, 32, 48, 16, 32),
+    5: (8, 40, 104, 112, 0, 120, 16, 32, 48, 16, 32),
+    7: (8, 68, 112, 120, 128, 136, 16, 32, 40, 16, 32),
+    9: (24, 84, 128, 136, 144, 152, 32, 48, 56, 32, 48),
+}
+BASE = 0x4000
+
+
+def code_memory(which, file=b"/srv/a.py", name=b"Shop.sell"):
+    """A code object, its names and its table, as they lie in memory from BASE on."""
+    kind, first, at_file, at_name, qualname, table, length, state, text, size, content = LAYOUTS[which]
+    memory = bytearray(0x300)
+
+    def put(at, value):
+        struct.pack_into("<Q", memory, at, value)
+
+    for at, value in ((at_file, 0x100), (at_name, 0x180), (qualname or at_name, 0x180), (table, 0x200)):
+        put(at, BASE + value)
+    put(kind, 0x4444)
+    struct.pack_into("<i", memory, first, 30)
+    for at, value in ((0x100, file), (0x180, name)):
+        put(at + kind, 0x5555)
+        put(at + length, len(value))
+        struct.pack_into("<I", memory, at + state, 1 if which == 0 else 1 << 2 | 3 << 5)
+        memory[at + text:at + text + len(value)] = value
+    put(0x200 + size, 4)
+    memory[0x200 + content:0x200 + content + 4] = bytes([0xf0, 0, 0xe9, 2])
+    # twenty code units; copies of them at 0x8000 and 0x9000
+    if which == 9:
+        put(kind + 8, 20)
+        put(table + 16, BASE + 0x280)
+        for i, value in enumerate((3, 0, BASE + 0x8000, BASE + 0x9000)):
+            put(0x280 + 8 * i, value)
+    return bytes(memory)
+
+
+def code_record(file, name, table, cut=0):
+    """A struct plop_record_code of ASCII names, behind its size as fuzz_record.c takes it."""
+    state = 1 << 2 | 3 << 5
+    r = struct.pack("<IIQQIIiIQQHHHHII", 5, 5, 1, BASE, 7, 0, 30, len(table) + cut, len(file) + cut, len(name) + cut, len(file), len(name),
+                    len(table), 0, state, state) + file + name + table
+    return struct.pack("<H", len(r)) + r
+
+
+def record_steps(which):
+    """Two records, a stack of the last one's frame and another, a half's stack, and the table begun anew."""
+    frames = struct.pack("<QIIQII", 1, 250, 0, BASE, 250, 0)
+    return (b"\0" + code_record(b"/srv/a.py", b"Shop.sell", b"\xe9\2") + b"\1" + code_record(b"<string>", b"f", b"", 3) +
+            b"\3" + struct.pack("<BBB", 6, which, 2) + frames + b"\5" + struct.pack("<IIH", 3, 100, 5) + b"\6" +
+            b"\4" + struct.pack("<BBB", 7, 0, 2) + frames + b"\0" + struct.pack("<HIIQ", 16, 1, 5, 1))
+
+
+def hostile_seeds():
+    for which in LAYOUTS:
+        memory = code_memory(which)
+        instr = struct.pack("<4I", 240, 0x8010, 0x9000, 0xffffff00)
+        # true, in circles, and torn at the fourth read and the one after
+        yield "code", struct.pack("<BB", which, 0) + instr + b"\0" + memory
+        yield "code", struct.pack("<BB", which, 1) + instr + b"\0" + memory[:-8]
+        yield "code", struct.pack("<BB", which, 0) + instr + b"\5\0\0\0\1\x80" + memory
+        steps = record_steps(which)
+        yield "record", struct.pack("<BBH", which, which & 1, len(steps)) + steps + b"\0" + memory
+    yield "selectors", struct.pack("<II", 42, 43) + (
+        b"python3\n/usr/bin/python3\n/system.slice/shop.service\nshop.service\nabc\nshop\n1.2\n\n"
+        b"pid=42\nthread=43\ncgroup=/system.slice\nexe=/\ncomm=x\nversion=1.2\nlabel.x=1\nunit")
+
+
 def seeds():
+    yield from hostile_seeds()
     yield "linetable", struct.pack("<BBii", 0, 200, 1, 6) + bytes([0, 1, 6, 1, 44, 5, 255, 0, 45, 127])
     yield "linetable", struct.pack("<BBii", 2, 99, 10, 4) + bytes([4, 1, 2, 0x80, 6, 2, 2, 0xff])
     yield "linetable", struct.pack("<BBii", 4, 128, 100, 8) + bytes(
