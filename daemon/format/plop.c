@@ -8,7 +8,7 @@
 /*
  * The file of plop 0.4 and before: the repr of a Python dict {((file, line, function), ... leaf first): count}, which its
  * viewer reads by ast.literal_eval. Most frequent first; all stacks, where the ancestor kept 50. Keys must differ, or the
- * reader would keep only one of them.
+ * reader would keep only one of them. Behind it a comment of Python says what became of the ticks.
  */
 int plop_encode(const struct profile *p, struct buf *out)
 {
@@ -59,6 +59,8 @@ int plop_encode(const struct profile *p, struct buf *out)
 		buf_append(out, l.text.data + l.items[i].at, l.items[i].size);
 		buf_printf(out, ": %" PRIu64, l.items[i].count);
 	}
-	buf_puts(out, "}\n");
+	buf_puts(out, "}\n# ");
+	text_comment(out, p);
+	buf_putc(out, '\n');
 	return out->error;
 }

@@ -105,13 +105,7 @@ static int write_comment(struct writer *w, const struct profile *p, int64_t *ret
 	_cleanup_buf_ struct buf b = {};
 	_cleanup_free_ char *s = NULL;
 
-	buf_printf(&b,
-		   "ticks=%" PRIu64 " python=%" PRIu64 " other=%" PRIu64 " truncated=%" PRIu64
-		   " samples=%" PRIu64,
-		   p->tally.ticks, p->tally.python, p->tally.other, p->tally.truncated,
-		   p->samples_total);
-	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
-		buf_printf(&b, " lost.%s=%" PRIu64, tally_lost_name(i), p->tally.lost[i]);
+	text_comment(&b, p);
 	s = buf_string(&b);
 	return s ? string(w, s, ret) : -ENOMEM;
 }

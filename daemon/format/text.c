@@ -100,6 +100,17 @@ void text_json_tally(struct buf *b, const struct tally *t)
 	buf_putc(b, '}');
 }
 
+void text_comment(struct buf *b, const struct profile *p)
+{
+	buf_printf(b,
+		   "ticks=%" PRIu64 " python=%" PRIu64 " other=%" PRIu64 " truncated=%" PRIu64
+		   " samples=%" PRIu64,
+		   p->tally.ticks, p->tally.python, p->tally.other, p->tally.truncated,
+		   p->samples_total);
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		buf_printf(b, " lost.%s=%" PRIu64, tally_lost_name(i), p->tally.lost[i]);
+}
+
 bool text_is_pseudo(const struct dict_function *f)
 {
 	size_t size = strlen(f->name);

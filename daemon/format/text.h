@@ -17,5 +17,8 @@ void text_collapsed(struct buf *b, const char *s);
 /* "ticks":n,"python":n,"other":n,"truncated":n,"lost":{CAUSE:n} */
 void text_json_tally(struct buf *b, const struct tally *t);
 
+/* "ticks=n python=n other=n truncated=n samples=n lost.CAUSE=n ...", for formats with room for a line to be read by people. */
+void text_comment(struct buf *b, const struct profile *p);
+
 /* Whether f is one of plop's own, "[truncated]" and its like: no file, no line. */
 bool text_is_pseudo(const struct dict_function *f);

@@ -52,13 +52,18 @@ START_TEST(as_the_golden_files)
 }
 END_TEST
 
+#define NOTHING_LOST                                                             \
+	" lost.fault=0 lost.stacks_full=0 lost.frames_full=0 lost.unsupported=0" \
+	" lost.corrupt=0 lost.drain=0\n"
+#define NO_TICKS "# ticks=0 python=0 other=0 truncated=0 samples=0" NOTHING_LOST
+
 START_TEST(empty_profiles)
 {
 	static const struct {
 		const char *format, *end;
 	} cases[] = {
 		{ "collapsed", "" },
-		{ "plop", "{}\n" },
+		{ "plop", "{}\n" NO_TICKS },
 		{ "speedscope", "\"shared\":{\"frames\":[]},\"profiles\":[]}" },
 		{ "json", "\"samples\":0,\"processes\":[],\"nodes\":[],\"edges\":[]}" },
 	};
@@ -93,7 +98,8 @@ START_TEST(keys_that_read_the_same_are_merged)
 	collapsed = encode(p, "collapsed");
 	ck_assert_str_eq(collapsed, "f\xef\xbf\xbd (x.py:9) 7\n");
 	plop = encode(p, "plop");
-	ck_assert_str_eq(plop, "{(): 8, (('x.py', 9, 'f\\ufffd'),): 7}\n");
+	ck_assert_str_eq(plop, "{(): 8, (('x.py', 9, 'f\\ufffd'),): 7}\n"
+			       "# ticks=0 python=0 other=0 truncated=0 samples=15" NOTHING_LOST);
 }
 END_TEST
 
