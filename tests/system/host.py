@@ -69,6 +69,11 @@ class Workload:
             if line.startswith(word):
                 return line.split(None, 2)[1:]
 
+    def go(self):
+        """Lets one that waits for a line on its standard input begin."""
+        self.process.stdin.write(b"go\n")
+        self.process.stdin.flush()
+
     def end(self):
         """Closes its standard input, which ends those with --until-eof; kills it when that does not help."""
         try:
@@ -192,3 +197,28 @@ def collapsed(text):
 def accounted(tally):
     """Whether every tick of a status, window or profile is accounted for."""
     return tally["ticks"] == tally["python"] + tally["other"] + sum(tally["lost"].values())
+
+
+class Recording:
+    """plopctl record in the background, of a process or (None) the host, until stop(), which returns the stacks."""
+
+    def __init__(self, daemon, pid, seconds=300):
+        target = ["-p", str(pid)] if pid else ["-a"]
+        self.path = os.path.join(daemon.folder, "recording-%s" % (pid or "all"))
+        before = daemon.status()["recordings"]
+        self.process = subprocess.Popen([program("plopctl"), "--socket", daemon.socket, "record"] + target + [
+            "-d", "%ds" % seconds, "-f", "collapsed", "-o", self.path], stderr=subprocess.PIPE)
+        until("the recording runs", lambda: self.process.poll() is not None or daemon.status()["recordings"] > before)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        _, said = self.process.communicate(timeout=60)
+        assert self.process.returncode == 0, said
+        with open(self.path) as f:
+            return collapsed(f.read())
+
+
+def several(items, size):
+    """The items in groups of at most size: as many interpreters as two CPUs can run at once."""
+    return [items[i:i + size] for i in range(0, len(items), size)]
