@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "api/api.h"
+#include "format/text.h"
 
 /* Compact JSON and a newline, so that curl leaves the prompt on a line of its own. */
 static int dump(const char *data, size_t size, void *ctx)
@@ -69,20 +70,27 @@ int api_reply_error(struct api_call *c, unsigned int status, const char *hint, c
 int api_reply_encoded(struct api_call *c, const struct profile *p, const struct format *f,
 		      struct buf *body)
 {
+	_cleanup_free_ char *ticks = NULL;
+	_cleanup_buf_ struct buf b = {};
 	char stamp[32], header[128], samples[64], lost[64];
-	const char *headers[] = { samples, lost, NULL, NULL };
+	const char *headers[] = { samples, lost, NULL, NULL, NULL };
 	time_t start = (time_t)(p->start_ns / NSEC_PER_SEC);
 	struct tm tm;
 
 	/* What plopctl tells at the end, whatever the format. */
 	snprintf(samples, sizeof(samples), "Plop-Samples: %" PRIu64, p->samples_total);
 	snprintf(lost, sizeof(lost), "Plop-Lost: %" PRIu64, tally_lost(&p->tally));
+	/* For formats that have no room for it, such as collapsed; without memory it is left out. */
+	buf_puts(&b, "Plop-Ticks: ");
+	text_comment(&b, p);
+	ticks = buf_string(&b);
+	headers[2] = ticks;
 	if (f->binary && gmtime_r(&start, &tm)) {
 		strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
 		snprintf(header, sizeof(header),
 			 "Content-Disposition: attachment; filename=\"plop-%s.%s\"", stamp,
 			 f->extension);
-		headers[2] = header;
+		headers[ticks ? 3 : 2] = header;
 	}
 	return api_reply(c, 200, f->content_type, body, headers);
 }

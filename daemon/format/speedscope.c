@@ -97,7 +97,7 @@ int speedscope_encode(const struct profile *p, struct buf *out)
 	buf_puts(out, "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\","
 		      "\"exporter\":\"plop@" PLOP_VERSION "\",\"name\":\"plop\",\"plop\":{");
 	text_json_tally(out, &p->tally);
-	buf_puts(out, "},\"shared\":{\"frames\":[");
+	buf_printf(out, ",\"samples\":%" PRIu64 "},\"shared\":{\"frames\":[", p->samples_total);
 	write_frames(p->dict, out);
 	buf_puts(out, "]},\"profiles\":[");
 	for (uint32_t i = 0; i < n; i = end) {
