@@ -43,7 +43,7 @@ static void manager_stack(const struct plop_stack *stack, const struct plop_fram
 		m->undelivered += stack->count;
 		return;
 	}
-	code_table_trim(k->codes);
+	code_table_limit(k->codes, PLOP_MAX_CODE_BYTES);
 	for (uint32_t i = 0; i < stack->depth; i++) {
 		bool captured = false;
 
@@ -78,7 +78,7 @@ static void manager_code(const struct plop_record_code *r, void *ctx)
 
 	if (!k || !k->codes)
 		return;
-	code_table_trim(k->codes);
+	code_table_limit(k->codes, PLOP_MAX_CODE_BYTES);
 	code_table_record(k->codes, &memory, r);
 }
 

@@ -252,28 +252,24 @@ uint64_t targets_retry(struct targets *t, uint64_t now_ns)
 	return next;
 }
 
-/*
- * Keeps the code objects of the whole host bounded: over PLOP_MAX_CODES, the processes with more than their share start
- * over, and are read anew as they are seen.
- */
+/* Keeps the code objects of the whole host bounded: the processes with more than their share forget. */
 static void targets_trim(struct targets *t)
 {
 	struct target *k, *next;
-	uint64_t all = 0;
-	uint32_t share;
+	size_t all = 0, share;
 
 	HASH_ITER(hh, t->all, k, next)
 	{
 		if (k->codes)
-			all += code_table_size(k->codes);
+			all += code_table_bytes(k->codes);
 	}
-	if (all <= PLOP_MAX_CODES)
+	if (all <= PLOP_MAX_CODE_BYTES)
 		return;
-	share = PLOP_MAX_CODES / (HASH_COUNT(t->all) + 1);
+	share = PLOP_MAX_CODE_BYTES / (HASH_COUNT(t->all) + 1);
 	HASH_ITER(hh, t->all, k, next)
 	{
-		if (k->codes && code_table_size(k->codes) > share)
-			code_table_clear(k->codes);
+		if (k->codes)
+			code_table_limit(k->codes, share);
 	}
 }
 

@@ -6,7 +6,8 @@ struct code_entry {
 	uint64_t address;
 	uint32_t check;
 	bool captured;
-	bool failed; /* neither source had it; asked again only when a record comes */
+	bool failed;   /* neither source had it; asked again only when a record comes */
+	uint32_t seen; /* the table's clock when it was last asked for */
 	struct code_object *code;
 };
 
@@ -14,7 +15,12 @@ struct code_table {
 	struct plop_layout layout;
 	struct code_entry *entries;
 	uint32_t used, size; /* size: a power of two */
+	uint32_t clock;      /* counts entries made */
+	size_t bytes;        /* of the code objects */
 };
+
+/* What a window's frames may keep of code objects that their tables have forgotten, counted once for each frame. */
+#define SINK_BYTES (8u << 20)
 
 static uint64_t hash2(uint64_t a, uint64_t b)
 {
@@ -34,13 +40,21 @@ int code_table_new(const struct plop_layout *layout, struct code_table **ret)
 	return 0;
 }
 
-void code_table_clear(struct code_table *t)
+/* Near enough: malloc() adds a word to each, and rounds up. */
+static size_t code_bytes(const struct code_object *c)
+{
+	return sizeof(*c) + strlen(c->file) + strlen(c->name) + c->linetable_size + 64 +
+	       (c->copied ? 64 * sizeof(*c->copies) : 0);
+}
+
+static void code_table_clear(struct code_table *t)
 {
 	for (uint32_t i = 0; i < t->size; i++)
 		code_object_unref(t->entries[i].code);
 	free(t->entries);
 	t->entries = NULL;
 	t->used = t->size = 0;
+	t->bytes = 0;
 }
 
 void code_table_free(struct code_table *t)
@@ -51,15 +65,9 @@ void code_table_free(struct code_table *t)
 	free(t);
 }
 
-uint32_t code_table_size(const struct code_table *t)
+size_t code_table_bytes(const struct code_table *t)
 {
-	return t->used;
-}
-
-void code_table_trim(struct code_table *t)
-{
-	if (t->used >= PLOP_MAX_CODES_PROCESS)
-		code_table_clear(t);
+	return t->bytes + t->size * sizeof(*t->entries);
 }
 
 static struct code_entry *code_slot(struct code_entry *entries, uint32_t size, uint64_t address,
@@ -72,33 +80,80 @@ static struct code_entry *code_slot(struct code_entry *entries, uint32_t size, u
 	return &entries[i];
 }
 
+/* Moves to a table of that size; entries that were last seen before the last recent ones were made are forgotten. */
+static int code_table_move(struct code_table *t, uint32_t size, uint32_t recent)
+{
+	struct code_entry *entries = calloc(size, sizeof(*entries));
+
+	if (!entries)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < t->size; i++) {
+		struct code_entry *e = &t->entries[i];
+
+		if (!e->address)
+			continue;
+		if (t->clock - e->seen <= recent) {
+			*code_slot(entries, size, e->address, e->check) = *e;
+			continue;
+		}
+		if (e->code)
+			t->bytes -= code_bytes(e->code);
+		code_object_unref(e->code);
+		t->used--;
+	}
+	free(t->entries);
+	t->entries = entries;
+	t->size = size;
+	return 0;
+}
+
+void code_table_limit(struct code_table *t, size_t bytes)
+{
+	if (t->used < PLOP_MAX_CODES_PROCESS && code_table_bytes(t) <= bytes)
+		return;
+	if (code_table_move(t, t->size, t->used / 2) < 0 ||
+	    t->used > PLOP_MAX_CODES_PROCESS / 4 * 3 || t->bytes > bytes / 4 * 3) {
+		code_table_clear(t);
+		return;
+	}
+	while (t->size > 64 && t->used < t->size / 4) {
+		if (code_table_move(t, t->size / 2, UINT32_MAX) < 0)
+			break;
+	}
+}
+
 /* The entry of (address, check), a new one if need be; NULL: out of memory. */
 static struct code_entry *code_entry(struct code_table *t, uint64_t address, uint32_t check)
 {
 	struct code_entry *e;
 
-	if (t->used >= t->size / 4 * 3) {
-		uint32_t size = t->size ? t->size * 2 : 64;
-		struct code_entry *grown = calloc(size, sizeof(*grown));
-
-		if (!grown)
-			return NULL;
-		for (uint32_t i = 0; i < t->size; i++) {
-			if (t->entries[i].address)
-				*code_slot(grown, size, t->entries[i].address,
-					   t->entries[i].check) = t->entries[i];
-		}
-		free(t->entries);
-		t->entries = grown;
-		t->size = size;
-	}
+	if (t->used >= t->size / 4 * 3 &&
+	    code_table_move(t, t->size ? t->size * 2 : 64, UINT32_MAX) < 0)
+		return NULL;
 	e = code_slot(t->entries, t->size, address, check);
 	if (!e->address) {
 		e->address = address;
 		e->check = check;
 		t->used++;
+		t->clock++;
 	}
+	e->seen = t->clock;
 	return e;
+}
+
+/* c is taken over. */
+static void code_entry_set(struct code_table *t, struct code_entry *e, struct code_object *c,
+			   bool captured)
+{
+	e->code = c;
+	e->captured = captured;
+	t->bytes += code_bytes(c);
+}
+
+/* Between two calls of code_table_limit() more may come, but not without end. */
+static bool code_table_full(const struct code_table *t)
+{
+	return t->bytes > 2 * PLOP_MAX_CODE_BYTES;
 }
 
 /* Makes a code object of what the kernel captured; -ENODATA: file or name are missing altogether. */
@@ -136,20 +191,16 @@ int code_table_record(struct code_table *t, const struct reader *memory,
 
 	if (!e)
 		return -ENOMEM;
-	if (e->code)
+	if (e->code || code_table_full(t))
 		return 0;
 	if (code_from_record(&t->layout, r, &captured) == -ENOMEM)
 		return -ENOMEM;
 	/* the record is enough unless something was cut; then the target, while it is there, has the rest */
 	if ((!captured || captured->name_cut || captured->linetable_cut) &&
-	    code_object_read(memory, &t->layout, r->code, &whole, &check) == 0 &&
-	    check == r->check) {
-		e->code = TAKE_PTR(whole);
-		e->captured = false;
-	} else if (captured) {
-		e->code = TAKE_PTR(captured);
-		e->captured = true;
-	}
+	    code_object_read(memory, &t->layout, r->code, &whole, &check) == 0 && check == r->check)
+		code_entry_set(t, e, TAKE_PTR(whole), false);
+	else if (captured)
+		code_entry_set(t, e, TAKE_PTR(captured), true);
 	e->failed = !e->code;
 	return 0;
 }
@@ -161,6 +212,8 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 	struct code_entry *e;
 	uint32_t check = f->check;
 
+	if (!f->code)
+		return NULL;
 	/*
 	 * The code object's own page was not there at the tick: what is there now is taken only when this address was seen
 	 * with the same check before, or for the first time.
@@ -170,16 +223,13 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 	e = code_entry(t, f->code, check);
 	if (!e)
 		return NULL;
-	if (!e->code && !e->failed) {
+	if (!e->code && !e->failed && !code_table_full(t)) {
 		uint32_t now;
 
-		if (code_object_read(memory, &t->layout, f->code, &code, &now) == 0 &&
-		    now == check) {
-			e->code = TAKE_PTR(code);
-			e->captured = false;
-		} else {
+		if (code_object_read(memory, &t->layout, f->code, &code, &now) == 0 && now == check)
+			code_entry_set(t, e, TAKE_PTR(code), false);
+		else
 			e->failed = true;
-		}
 	}
 	if (e->code && e->code->copied)
 		code_object_find_copy(memory, &t->layout, f->code, check, f->instr, e->code);
@@ -198,6 +248,7 @@ struct sink {
 	struct profile *profile;
 	struct frame_entry *entries;
 	uint32_t used, size;
+	size_t bytes; /* of the code objects of all entries */
 	uint32_t ids[PLOP_MAX_DEPTH + 2];
 };
 
@@ -215,13 +266,22 @@ int sink_new(uint64_t start_ns, uint32_t hz, struct sink **ret)
 	return 0;
 }
 
+/* The dict has the frames; only looking them up gets slower. */
+static void sink_forget(struct sink *s)
+{
+	for (uint32_t i = 0; i < s->size; i++)
+		code_object_unref(s->entries[i].code);
+	free(s->entries);
+	s->entries = NULL;
+	s->used = s->size = 0;
+	s->bytes = 0;
+}
+
 void sink_free(struct sink *s)
 {
 	if (!s)
 		return;
-	for (uint32_t i = 0; i < s->size; i++)
-		code_object_unref(s->entries[i].code);
-	free(s->entries);
+	sink_forget(s);
 	profile_free(s->profile);
 	free(s);
 }
@@ -289,6 +349,8 @@ static int sink_frame(struct sink *s, struct code_object *code, uint32_t instr, 
 	uint32_t function;
 	int r;
 
+	if (s->bytes > SINK_BYTES)
+		sink_forget(s);
 	if (s->used >= s->size / 4 * 3) {
 		r = sink_grow(s);
 		if (r < 0)
@@ -304,6 +366,7 @@ static int sink_frame(struct sink *s, struct code_object *code, uint32_t instr, 
 			return r;
 		e->instr = instr;
 		e->code = code_object_ref(code);
+		s->bytes += sizeof(*e) + code_bytes(code);
 		s->used++;
 	}
 	*ret = e->frame;

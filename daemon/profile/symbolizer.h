@@ -18,15 +18,13 @@ struct code_table;
 int code_table_new(const struct plop_layout *layout, struct code_table **ret);
 void code_table_free(struct code_table *t);
 DEFINE_FREEP(struct code_table, code_table_free)
-/* Forgets all of it, as code_table_trim() does. */
-void code_table_clear(struct code_table *t);
-uint32_t code_table_size(const struct code_table *t);
+size_t code_table_bytes(const struct code_table *t); /* memory held */
 
 /*
- * Keeps the table bounded: a process that makes code objects without end starts over, and is read anew. Ends the life of
- * what code_table_find() returned, so it is called between stacks.
+ * Keeps the table bounded: over PLOP_MAX_CODES_PROCESS or bytes, what was not seen for longest is forgotten, and read anew when it
+ * is seen again. Ends the life of what code_table_find() returned, so it is called between stacks.
  */
-void code_table_trim(struct code_table *t);
+void code_table_limit(struct code_table *t, size_t bytes);
 
 /* How the frames of all samples got their names; weighted by samples. */
 struct symbol_counts {
@@ -43,7 +41,7 @@ int code_table_record(struct code_table *t, const struct reader *memory,
 		      const struct plop_record_code *r);
 
 /*
- * The code object of a frame, owned by the table until code_table_free(); NULL: it has no name. *ret_captured:
+ * The code object of a frame, owned by the table until code_table_limit() or code_table_free(); NULL: it has no name. *ret_captured:
  * its identity is the kernel's.
  */
 struct code_object *code_table_find(struct code_table *t, const struct reader *memory,

@@ -17,7 +17,7 @@ int record_check(const void *data, size_t size)
 	case PLOP_RECORD_FORK:
 		return size >= sizeof(struct plop_record_fork) ? 0 : -EBADMSG;
 	case PLOP_RECORD_CODE:
-		if (size < sizeof(*code))
+		if (size < sizeof(*code) || !code->code)
 			return -EBADMSG;
 		if (sizeof(*code) + code->file_bytes + code->name_bytes + code->linetable_bytes >
 		    size)

@@ -6,7 +6,7 @@
 
 /*
  * Checks what came through the ring buffer before anyone looks into it. Pure.
- * -EBADMSG: too short for its type, lengths that do not add up, or an unknown type.
+ * -EBADMSG: too short for its type, lengths that do not add up, no address, or an unknown type.
  */
 int record_check(const void *data, size_t size);
 

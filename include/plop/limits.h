@@ -35,6 +35,6 @@
 #define PLOP_MAX_ELF_SECTIONS 4096
 #define PLOP_MAX_ELF_SYMBOLS  (1u << 20)
 
-/* Code objects remembered for one process and for the whole host. */
+/* Code objects remembered for one process, and bytes of memory that those of the whole host may take. */
 #define PLOP_MAX_CODES_PROCESS 65536
-#define PLOP_MAX_CODES         262144
+#define PLOP_MAX_CODE_BYTES    (20u << 20)

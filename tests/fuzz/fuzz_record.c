@@ -112,10 +112,10 @@ static void play_steps(struct play *p, const uint8_t *data, size_t size)
 			play_half(&data, &size);
 			break;
 		case 6:
-			code_table_clear(p->table);
+			code_table_limit(p->table, 0);
 			break;
 		default:
-			code_table_trim(p->table);
+			code_table_limit(p->table, 1000);
 			break;
 		}
 	}

@@ -119,32 +119,69 @@ START_TEST(faulted_names_are_not_guessed)
 }
 END_TEST
 
+/* What was seen last outlives the table's bound; what was not, and the memory for it, goes. */
 START_TEST(many)
 {
-	struct plop_frame frame = { .check = 1 };
+	const uint64_t n = 3 * PLOP_MAX_CODES_PROCESS;
+	struct plop_frame first = { .code = CODE, .check = 1 }, frame = { .check = 1 };
 	struct plop_record_code *r;
 	struct fixture f;
 	bool by_kernel;
 
 	fixture_init(&f);
 	r = record_new(&f.layout, "/srv/a.py", "sell", 1);
-	for (uint64_t i = 0; i < 20000; i++) {
+	for (uint64_t i = 0; i < n; i++) {
 		r->code = CODE + i * 192;
+		code_table_limit(f.table, PLOP_MAX_CODE_BYTES);
 		ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
-		code_table_trim(f.table);
+		code_table_limit(f.table, PLOP_MAX_CODE_BYTES);
+		ck_assert_uint_le(code_table_bytes(f.table), PLOP_MAX_CODE_BYTES);
+		/* the newest, and one that is used all the time */
+		frame.code = r->code;
+		ck_assert_ptr_nonnull(code_table_find(f.table, &gone, &frame, &by_kernel));
+		ck_assert_ptr_nonnull(code_table_find(f.table, &gone, &first, &by_kernel));
 	}
-	ck_assert_uint_eq(code_table_size(f.table), 20000);
-	for (uint64_t i = 0; i < 20000; i += 97) {
+	for (uint64_t i = n - 10000; i < n; i++) {
 		frame.code = CODE + i * 192;
 		ck_assert_ptr_nonnull(code_table_find(f.table, &gone, &frame, &by_kernel));
 	}
-	for (uint64_t i = 20000; i < PLOP_MAX_CODES_PROCESS + 10; i++) {
+	frame.code = CODE + 192;
+	ck_assert_ptr_null(code_table_find(f.table, &gone, &frame, &by_kernel));
+	code_table_limit(f.table, 0);
+	ck_assert_uint_eq(code_table_bytes(f.table), 0);
+	code_table_free(f.table);
+	free(r);
+}
+END_TEST
+
+/* Code objects as large as they can be, between two calls of code_table_limit(). */
+START_TEST(large)
+{
+	size_t bytes = sizeof(struct plop_record_code) + 10 + UINT16_MAX;
+	struct plop_record_code *small, *r = calloc(1, bytes);
+	struct plop_frame frame = { .code = CODE, .check = 1 };
+	struct fixture f;
+	bool by_kernel;
+
+	fixture_init(&f);
+	small = record_new(&f.layout, "/srv/a.py", "f", 1);
+	ck_assert_ptr_nonnull(r);
+	memcpy(r, small, sizeof(*r) + 10);
+	r->linetable_bytes = UINT16_MAX;
+	r->linetable_size = UINT16_MAX;
+	for (uint64_t i = 0; i < 2000; i++) {
 		r->code = CODE + i * 192;
 		ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
-		code_table_trim(f.table);
 	}
-	ck_assert_uint_le(code_table_size(f.table), PLOP_MAX_CODES_PROCESS);
+	ck_assert_uint_le(code_table_bytes(f.table), 3 * PLOP_MAX_CODE_BYTES);
+	ck_assert_ptr_nonnull(code_table_find(f.table, &gone, &frame, &by_kernel));
+	frame.code = r->code;
+	ck_assert_ptr_null(code_table_find(f.table, &gone, &frame, &by_kernel));
+	/* no address: never remembered */
+	frame.code = 0;
+	ck_assert_ptr_null(code_table_find(f.table, &gone, &frame, &by_kernel));
 	code_table_free(f.table);
+	free(small);
 	free(r);
 }
 END_TEST
@@ -231,6 +268,7 @@ int main(void)
 	tcase_add_test(c, address_used_again);
 	tcase_add_test(c, faulted_names_are_not_guessed);
 	tcase_add_test(c, many);
+	tcase_add_test(c, large);
 	tcase_add_test(c, sinks);
 	suite_add_tcase(s, c);
 	runner = srunner_create(s);

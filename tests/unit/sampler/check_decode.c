@@ -36,6 +36,7 @@ START_TEST(code_lengths)
 	struct plop_record_code *r = (struct plop_record_code *)data;
 
 	r->head.type = PLOP_RECORD_CODE;
+	r->code = 0x7f0000001000;
 	r->file_bytes = 10;
 	r->name_bytes = 15;
 	r->linetable_bytes = 5;
@@ -44,6 +45,10 @@ START_TEST(code_lengths)
 	r->linetable_bytes = 6;
 	ck_assert_int_eq(record_check(data, sizeof(data)), -EBADMSG);
 	r->file_bytes = r->name_bytes = r->linetable_bytes = UINT16_MAX;
+	ck_assert_int_eq(record_check(data, sizeof(data)), -EBADMSG);
+	r->file_bytes = r->name_bytes = r->linetable_bytes = 10;
+	ck_assert_int_eq(record_check(data, sizeof(data)), 0);
+	r->code = 0;
 	ck_assert_int_eq(record_check(data, sizeof(data)), -EBADMSG);
 }
 END_TEST
