@@ -381,6 +381,16 @@ static int sink_pseudo(struct sink *s, const char *name, uint32_t *ret)
 	return r < 0 ? r : dict_frame(s->profile->dict, function, 0, ret);
 }
 
+/*
+ * From 3.13 on, a class that is called has a frame of the interpreter's own below that of its __init__: _Py_InitCleanup
+ * (Python/specialize.c), which CPython itself shows to nobody. Compiled code never begins on line 0 under that file name.
+ */
+static bool is_init_cleanup(const struct code_object *c)
+{
+	return c->version >= 0x030d && c->firstlineno == 0 && streq(c->file, "__init__") &&
+	       streq(c->name, "__init__");
+}
+
 int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *y)
 {
 	const struct plop_stack *k = y->stack;
@@ -400,6 +410,8 @@ int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *y)
 	else if (k->flags & PLOP_STACK_EXITING)
 		r = sink_pseudo(s, "[exec or exit]", &s->ids[n++]);
 	for (uint32_t i = k->depth; i-- > 0 && r >= 0;) {
+		if (y->codes[i] && is_init_cleanup(y->codes[i]))
+			continue;
 		if (y->codes[i])
 			r = sink_frame(s, y->codes[i], y->frames[i].instr, y->bytecode,
 				       &s->ids[n++]);

@@ -257,6 +257,50 @@ START_TEST(sinks)
 }
 END_TEST
 
+/* What 3.13 and later put below an __init__ is no frame of a program's; a function that is called like it is. */
+START_TEST(init_cleanup_is_not_shown)
+{
+	static const struct {
+		uint16_t version;
+		const char *file;
+		int firstlineno;
+		bool shown;
+	} rows[] = { { 0x030e, "__init__", 0, false },
+		     { 0x030e, "__init__", 1, true },
+		     { 0x030e, "/srv/__init__.py", 0, true },
+		     { 0x030c, "__init__", 0, true } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct code_object outer = { .refs = 1,
+					     .version = rows[i].version,
+					     .file = (char *)"/srv/a.py",
+					     .name = (char *)"sell",
+					     .firstlineno = 5 };
+		struct code_object inner = outer, *codes[] = { &inner, &outer };
+		struct plop_stack stack = { .tgid = 5, .tid = 6, .count = 1, .depth = 2 };
+		struct plop_frame frames[2] = {};
+		struct symbolized_stack y = { .stack = &stack, .frames = frames, .codes = codes };
+		struct process_info info = { .pid = 5 };
+		uint32_t process;
+		struct profile *p;
+		struct sink *s;
+
+		inner.file = (char *)rows[i].file;
+		inner.name = (char *)"__init__";
+		inner.firstlineno = rows[i].firstlineno;
+		info.comm = info.exe = info.cmdline = info.cgroup = info.unit = info.container =
+			info.service = info.version = (char *)"";
+		ck_assert_int_eq(sink_new(1000, 100, &s), 0);
+		ck_assert_int_eq(profile_process(sink_profile(s), &info, "", &process), 0);
+		ck_assert_int_eq(sink_add(s, process, &y), 0);
+		p = sink_take(s);
+		ck_assert_uint_eq(dict_get_stack(p->dict, p->samples[0].stack)->depth,
+				  rows[i].shown ? 2 : 1);
+		profile_free(p);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("symbolizer");
@@ -270,6 +314,7 @@ int main(void)
 	tcase_add_test(c, many);
 	tcase_add_test(c, large);
 	tcase_add_test(c, sinks);
+	tcase_add_test(c, init_cleanup_is_not_shown);
 	suite_add_tcase(s, c);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_NORMAL);
