@@ -17,9 +17,31 @@ static int memory_read(void *ctx, uint64_t address, void *buffer, size_t size)
 	return (size_t)n == size ? 0 : -EFAULT;
 }
 
+/* The kernel takes the parts in their order (process_vm_rw_core(), mm/process_vm_access.c, Linux 5.10 to 6.18). */
+static int memory_read_parts(void *ctx, const struct reader_part *parts, size_t n)
+{
+	struct iovec local[READER_PARTS_MAX], remote[READER_PARTS_MAX];
+	size_t size = 0;
+	ssize_t k;
+
+	if (n > READER_PARTS_MAX)
+		return -E2BIG;
+	for (size_t i = 0; i < n; i++) {
+		local[i] = (struct iovec){ parts[i].buffer, parts[i].size };
+		remote[i] = (struct iovec){ (void *)(uintptr_t)parts[i].address, parts[i].size };
+		size += parts[i].size;
+	}
+	k = process_vm_readv((pid_t)(intptr_t)ctx, local, n, remote, n, 0);
+	if (k < 0)
+		return -errno;
+	return (size_t)k == size ? 0 : -EFAULT;
+}
+
 struct reader process_memory_reader(pid_t pid)
 {
-	return (struct reader){ .read = memory_read, .ctx = (void *)(intptr_t)pid };
+	return (struct reader){ .read = memory_read,
+				.read_parts = memory_read_parts,
+				.ctx = (void *)(intptr_t)pid };
 }
 
 static int file_read(void *ctx, uint64_t address, void *buffer, size_t size)

@@ -220,12 +220,69 @@ static bool head_ok(const struct plop_layout *l, const uint8_t *head)
 	return argcount >= 0 && firstlineno >= -1 && u32_at(head, l->code_flags) <= INT32_MAX;
 }
 
+/*
+ * A reader that has read ahead: a call into the kernel costs more than what it copies, so the beginnings of the names and of
+ * the line table, and the check after them, are read in one. What lies beyond is read when it is asked for.
+ */
+#define AHEAD_PARTS 3
+#define AHEAD_SIZE  256
+
+struct ahead {
+	const struct reader *r;
+	struct {
+		uint64_t address;
+		uint8_t bytes[AHEAD_SIZE];
+	} parts[AHEAD_PARTS];
+	uint8_t check[PLOP_CHECK_MAX];
+	bool filled;
+	bool missed; /* something was read later than the check */
+};
+
+static int ahead_read(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	struct ahead *a = ctx;
+
+	for (size_t i = 0; a->filled && i < AHEAD_PARTS; i++) {
+		uint64_t skip = address - a->parts[i].address;
+
+		if (address < a->parts[i].address || skip > AHEAD_SIZE || size > AHEAD_SIZE - skip)
+			continue;
+		memcpy(buffer, a->parts[i].bytes + skip, size);
+		return 0;
+	}
+	a->missed = true;
+	return reader_read(a->r, address, buffer, size);
+}
+
+static void ahead_fill(struct ahead *a, const struct plop_layout *l, uint64_t address,
+		       const uint8_t *head)
+{
+	const uint16_t fields[AHEAD_PARTS] = { l->code_filename,
+					       l->code_qualname ? l->code_qualname : l->code_name,
+					       l->code_linetable };
+	struct reader_part parts[AHEAD_PARTS + 1];
+
+	for (size_t i = 0; i < AHEAD_PARTS; i++) {
+		a->parts[i].address = u64_at(head, fields[i]);
+		if (!is_object(a->parts[i].address))
+			return;
+		parts[i] =
+			(struct reader_part){ a->parts[i].address, a->parts[i].bytes, AHEAD_SIZE };
+	}
+	parts[AHEAD_PARTS] =
+		(struct reader_part){ address + l->code_check, a->check, l->code_check_len };
+	/* Where a page is missing behind one of them, each is read alone. */
+	a->filled = reader_read_parts(a->r, parts, ARRAY_SIZE(parts)) == 0;
+}
+
 int code_object_read(const struct reader *r, const struct plop_layout *l, uint64_t address,
 		     struct code_object **ret, uint32_t *ret_check)
 {
 	_cleanup_(code_object_unrefp) struct code_object *c = NULL;
 	_cleanup_free_ char *file_data = NULL, *name_data = NULL;
 	_cleanup_free_ uint8_t *table = NULL;
+	struct ahead ahead = { .r = r };
+	const struct reader near = { .read = ahead_read, .ctx = &ahead };
 	struct python_string file, name;
 	uint64_t type, file_type, name_type, table_size, name_address;
 	uint8_t head[CODE_HEAD_MAX];
@@ -241,12 +298,13 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 	if (!head_ok(l, head))
 		return -EBADMSG;
 	check = check_of(l, head + l->code_check);
+	ahead_fill(&ahead, l, address, head);
 	name_address = u64_at(head, l->code_qualname ? l->code_qualname : l->code_name);
-	q = read_string(r, l, u64_at(head, l->code_filename), PLOP_MAX_FILE_CHARS, &file,
+	q = read_string(&near, l, u64_at(head, l->code_filename), PLOP_MAX_FILE_CHARS, &file,
 			&file_data, &file_type);
 	if (q < 0)
 		return q;
-	q = read_string(r, l, name_address, PLOP_MAX_NAME_CHARS, &name, &name_data, &name_type);
+	q = read_string(&near, l, name_address, PLOP_MAX_NAME_CHARS, &name, &name_data, &name_type);
 	if (q < 0)
 		return q;
 	type = u64_at(head, type_offset(l));
@@ -254,7 +312,7 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 	if ((file_type && name_type && file_type != name_type) || file_type == type ||
 	    name_type == type)
 		return -EBADMSG;
-	q = read_bytes(r, l, u64_at(head, l->code_linetable), &table, &captured, &table_size);
+	q = read_bytes(&near, l, u64_at(head, l->code_linetable), &table, &captured, &table_size);
 	if (q < 0)
 		return q;
 	q = code_object_new(l, (int)u32_at(head, l->code_firstlineno), &file, &name, table,
@@ -262,9 +320,13 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 	if (q < 0)
 		return q;
 	/* Had the object gone and another come meanwhile, its names and table might belong to two. */
-	q = code_object_check(r, l, address, &again);
-	if (q < 0)
-		return q;
+	if (ahead.missed || !ahead.filled) {
+		q = code_object_check(r, l, address, &again);
+		if (q < 0)
+			return q;
+	} else {
+		again = check_of(l, ahead.check);
+	}
 	if (again != check)
 		return -EBADMSG;
 	*ret = TAKE_PTR(c);
