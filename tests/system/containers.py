@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Interpreters in another root, and interpreters whose file goes away or is replaced: plop must see the binary that runs, with its
+version, names, lines and host pid, never what lies at its path by now, or on the host. Containers are made without an engine: own
+mount, pid, user and cgroup namespaces, an overlay over the Debian root that tests/pythons --make has, cgroups named as Docker does."""
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import host
+
+ROOT = os.path.join(host.TESTS, ".cache", "pythons", "root")
+NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--user", "--map-root-user", "--cgroup"]
+HZ = 500
+SAMPLES = 50
+SCRIPT = """import sys
+
+
+def spin_%(tag)s():
+    x = 1
+    while True:
+        x = x * 33 & 65535
+
+
+def run():
+    spin_%(tag)s()
+
+
+sys.stdout.write("READY %%s %%d\\n" %% (sys.version.split()[0], __import__("os").getpid()))
+sys.stdout.flush()
+run()
+"""
+LINES = {"spin": range(4, 8), "run": range(10, 12), "<module>": (16,)}
+
+
+def child_of(pid):
+    """The host's pid of the only child."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % name) as f:
+                if int(f.read().rsplit(")", 1)[1].split()[1]) == pid:
+                    return int(name)
+        except OSError:
+            pass
+    return None
+
+
+class Process:
+    """A Python of its own script. exe: the path that it was started by, as it sees it itself."""
+
+    def __init__(self, tag, command, script, exe, environment=None, cgroup=None, contained=False):
+        self.tag, self.exe, self.file, self.contained = tag, exe, script, contained
+        self.container = cgroup and re.search("[0-9a-f]{64}", cgroup).group()
+        self.popen = subprocess.Popen(command, env=dict(os.environ, **(environment or {})), stdout=subprocess.PIPE,
+                                      preexec_fn=cgroup and (lambda: join(cgroup)))
+        line = self.popen.stdout.readline().decode().split()
+        assert line and line[0] == "READY", "%s did not start: %s" % (tag, command)
+        self.version, self.own_pid = line[1], int(line[2])
+        self.pid = child_of(self.popen.pid) if contained else self.popen.pid
+
+    def end(self):
+        self.popen.kill()
+        self.popen.wait()
+        self.popen.stdout.close()
+
+
+def write_script(folder, tag):
+    path = os.path.join(folder, tag + ".py")
+    with open(path, "w") as f:
+        f.write(SCRIPT % {"tag": tag})
+    return path
+
+
+def on_host(folder, tag, python, environment=None):
+    script = write_script(folder, tag)
+    return Process(tag, [python, script], script, python, environment)
+
+
+def contained(folder, tag, program, original=None, cgroup=None):
+    """A container with program, which is a copy of the root's file original."""
+    inner = os.path.join(folder, "container-" + tag)
+    os.mkdir(inner)
+    command = NAMESPACES + [sys.executable, os.path.join(host.WORKLOADS, "contained.py"), inner, ROOT, write_script(folder, tag),
+                            program + ("=" + original if original else ""), "/srv/app.py"]
+    return Process(tag, command, "/srv/app.py", program, None, cgroup, True)
+
+
+def beside(folder, tag, other):
+    """Another process in other's container, of what is at other's path now."""
+    shutil.copy(write_script(folder, tag), "/proc/%d/root/srv/%s.py" % (other.pid, tag))
+    command = ["nsenter", "-t", str(other.pid), "--mount", "--pid", "--user", "--cgroup", "--root", "--wd=/", other.exe, "/srv/%s.py" % tag]
+    return Process(tag, command, "/srv/%s.py" % tag, other.exe, None, None, True)
+
+
+def replace(path, by):
+    """As package managers do: another file is renamed over it."""
+    shutil.copy(by, path + ".new")
+    os.rename(path + ".new", path)
+
+
+def hierarchies():
+    """Mount points of the unified hierarchy and of systemd's own of version 1."""
+    found = []
+    with open("/proc/mounts") as f:
+        for line in f:
+            _, path, kind, options = line.split()[:4]
+            if kind == "cgroup2" or kind == "cgroup" and "name=systemd" in options.split(","):
+                found.append(path)
+    return found
+
+
+def make_cgroups():
+    """Two control groups named after containers: ("as plop shows it", its folder) each; none where they cannot be made."""
+    found = []
+    for mount in (hierarchies() * 2)[:2]:
+        number = len(found)
+        container = ("%02x" % (os.getpid() % 256) + "%d" % number) * 21 + "a"
+        name = ("docker-%s.scope" if number == 0 else "docker/%s") % container
+        path = os.path.join(mount, "plop-test-%d-%d" % (os.getpid(), number), name)
+        try:
+            os.makedirs(path)
+        except OSError as e:
+            print("without a container's id: no control group can be made: %s" % e)
+            remove_cgroups([path])
+            break
+        found.append(path)
+    return found
+
+
+def remove_cgroups(paths):
+    for path in paths:
+        while "plop-test-" in path:
+            try:
+                os.rmdir(path)
+            except OSError as e:
+                if os.path.isdir(path):
+                    print("%s stays: %s" % (path, e))
+            path = os.path.dirname(path)
+
+
+def join(cgroup):
+    with open(os.path.join(cgroup, "cgroup.procs"), "w") as f:
+        f.write(str(os.getpid()))
+
+
+def check_entry(entry, process):
+    """What ps says."""
+    assert entry["python"] == process.version, "%s: %s, not %s" % (process.tag, entry["python"], process.version)
+    assert entry["exe"] in (process.exe, process.exe + " (deleted)"), "%s: %s" % (process.tag, entry["exe"])
+    if process.container:
+        assert entry["container"] == process.container, "%s: container %r" % (process.tag, entry["container"])
+        assert process.container in entry["cgroup"], entry["cgroup"]
+
+
+def check_stacks(stacks, process):
+    """Its own functions, file and lines, and nobody else's; returns the samples."""
+    names = ["<module>", "run", "spin_" + process.tag]
+    for stack, _ in stacks:
+        got = [name for name, _, _ in stack]
+        assert got == names, "%s: %s" % (process.tag, got)
+        for name, file, line in stack:
+            assert file == process.file, "%s: %s in %s" % (process.tag, name, file)
+            # on a def line: while a function is being entered, from 3.11 on
+            lines = LINES[name.split("_")[0]]
+            assert line in lines, "%s: %s at line %d" % (process.tag, name, line)
+    return sum(count for _, count in stacks)
+
+
+def record(daemon, process):
+    daemon.profiled(process.pid)
+    check_entry(daemon.process_of(process.pid), process)
+    seen = 0
+    # noisy CPUs: as long as it takes
+    for _ in range(20):
+        seen += check_stacks(host.collapsed(daemon.record(process.pid, 0.5)), process)
+        if seen >= SAMPLES:
+            return seen
+    raise AssertionError("%s: only %d samples" % (process.tag, seen))
+
+
+def check(what, daemon, processes):
+    with concurrent.futures.ThreadPoolExecutor(len(processes)) as pool:
+        seen = list(pool.map(lambda process: record(daemon, process), processes))
+    print("%s: %s" % (what, ", ".join("%s %s %d samples" % (p.tag, p.version, n) for p, n in zip(processes, seen))), flush=True)
+
+
+def start_on_host(folder):
+    """An interpreter where it is, a copy of it, and a copy of a libpython."""
+    plain = next((path for _, path, build in host.pythons() if path.startswith("/usr/bin/") and build == "static"), None)
+    library = next(((path, find_library(path)) for _, path, build in host.pythons() if build == "shared" and find_library(path)), None)
+    processes, files = [], []
+    if plain:
+        processes.append(on_host(folder, "plain", plain))
+        files.append(os.path.join(folder, os.path.basename(plain)))
+        shutil.copy(plain, files[-1])
+        processes.append(on_host(folder, "copy", files[-1]))
+    else:
+        print("without a deleted executable: /usr/bin has no static interpreter")
+    if library:
+        files.append(os.path.join(folder, os.path.basename(library[1])))
+        shutil.copy(library[1], files[-1])
+        processes.append(on_host(folder, "library", library[0], {"LD_PRELOAD": files[-1]}))
+        processes[-1].exe = os.path.realpath(library[0])
+        with open("/proc/%d/maps" % processes[-1].pid) as f:
+            assert files[-1] in f.read()
+    else:
+        print("without a deleted library: no interpreter has one")
+    return processes, files
+
+
+def find_library(python):
+    """The libpython that an interpreter runs by."""
+    said = subprocess.run([python, "-c", "import sys; sys.stdout.write(open('/proc/self/maps').read())"], stdout=subprocess.PIPE, check=True)
+    found = re.search(r"/\S*/libpython\S*", said.stdout.decode())
+    return found and found.group()
+
+
+def why_no_containers():
+    if not os.path.isdir(ROOT):
+        return "there is no other root (tests/pythons --make makes it)"
+    done = subprocess.run(NAMESPACES + ["true"], stderr=subprocess.PIPE)
+    return done.returncode and "no namespaces: " + done.stderr.decode(errors="replace").strip()
+
+
+def start_containers(folder, cgroups):
+    """One with the root's own interpreter, one with another at the path of the host's."""
+    first, second = sorted(n for n in os.listdir(ROOT + "/usr/bin") if re.match(r"python3\.\d+$", n))[:2]
+    cgroups = cgroups + [None, None]
+    path = os.path.realpath("/usr/bin/python3") if os.path.exists("/usr/bin/python3") else "/usr/bin/python3.11"
+    return [contained(folder, "other_root", "/usr/bin/" + first, None, cgroups[0]),
+            contained(folder, "same_path", path, "/usr/bin/" + second, cgroups[1])]
+
+
+def replaced(folder, process):
+    """Puts the newest interpreter in the place of process's, and starts that beside it."""
+    newest = sorted(n for n in os.listdir(ROOT + "/usr/bin") if re.match(r"python3\.\d+$", n))[-1]
+    replace("/proc/%d/root%s" % (process.pid, process.exe), os.path.join(ROOT, "usr/bin", newest))
+    other = beside(folder, "beside", process)
+    assert other.version != process.version, other.version
+    return other
+
+
+def run(folder, missing, processes, cgroups):
+    started, files = start_on_host(folder)
+    processes += started
+    if not missing:
+        cgroups += make_cgroups()
+        processes += start_containers(folder, cgroups)
+        assert all(p.own_pid == 1 and p.pid != 1 for p in processes[-2:]), "no pid namespace"
+    if not processes:
+        print("SKIP: nothing to test with")
+        return 77
+    with host.Plopd("--hz", HZ) as daemon:
+        check("as they are", daemon, processes)
+        for path in files:
+            os.unlink(path)
+        if not missing:
+            processes.append(replaced(folder, processes[-1]))
+        check("deleted and replaced", daemon, processes)
+    with host.Plopd("--hz", HZ) as later:
+        check("by a plopd that comes later", later, processes)
+    for process in processes:
+        assert process.popen.poll() is None, "%s ended" % process.tag
+    return 0
+
+
+def main():
+    host.need_root()
+    missing = why_no_containers()
+    if missing:
+        print("without containers: " + missing)
+    processes, cgroups = [], []
+    with tempfile.TemporaryDirectory(prefix="plop-test-") as folder:
+        try:
+            return run(folder, missing, processes, cgroups)
+        finally:
+            for process in reversed(processes):
+                process.end()
+            remove_cgroups(cgroups)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
