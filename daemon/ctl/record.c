@@ -328,6 +328,8 @@ static void summarize(const struct recording *rec)
 		log_info("stopped early");
 	else if (streq(json_string_at(rec->state, "reason"), "target ended"))
 		log_info("ended early: the process ended");
+	else if (streq(json_string_at(rec->state, "reason"), "too large"))
+		log_info("ended early: it holds more different stacks than plopd keeps in memory");
 	if (samples == 0)
 		log_info("no sample: was it ever on a CPU? plop records time on CPU, not time "
 			 "spent waiting");

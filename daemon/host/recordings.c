@@ -206,6 +206,9 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 			recording_end(r);
 		else if (r->state == RECORDING_RUNNING && r->has_pids && !recording_alive(r))
 			recording_stop(r, "target ended");
+		else if (r->state == RECORDING_RUNNING &&
+			 profile_bytes(sink_profile(r->sink)) > RECORDING_BYTES_MAX)
+			recording_stop(r, "too large");
 	}
 }
 

@@ -16,6 +16,8 @@ struct recording;
  * window and beside each other.
  */
 #define RECORDINGS_MAX 32
+/* One that takes more memory ends before its time. */
+#define RECORDING_BYTES_MAX (32u << 20)
 /* How long the result of an ended one is kept for its client. */
 #define RECORDINGS_KEEP_NS (300 * NSEC_PER_SEC)
 
@@ -37,7 +39,7 @@ struct recording {
 	uint64_t ended_mono; /* ... of its last */
 	bool fetched;        /* DONE, and the client has the result */
 	uint64_t keep_until; /* CLOCK_MONOTONIC */
-	const char *reason;  /* "elapsed", "stopped", "target ended"; static */
+	const char *reason;  /* "elapsed", "stopped", "target ended", "too large"; static */
 	bool has_pids;
 	sd_event_source *timer;
 	/* called once when it is done; NULL: the client asks */

@@ -6,6 +6,7 @@
 #define PENDING_FIRST_NS (2 * NSEC_PER_MSEC)
 #define PENDING_LAST_NS  (2 * NSEC_PER_SEC)
 #define PENDING_MAX      4096
+#define SWEEP_NS         (30 * NSEC_PER_SEC)
 #define CPU_MEMORY_NS    (10 * NSEC_PER_SEC)
 
 int targets_init(struct targets *t, struct sampler *s)
@@ -26,6 +27,7 @@ void targets_done(struct targets *t)
 	struct target *k, *knext;
 	struct pending *p, *pnext;
 
+	HASH_CLEAR(hh_pid, t->living);
 	HASH_ITER(hh, t->all, k, knext)
 	{
 		HASH_DEL(t->all, k);
@@ -50,14 +52,21 @@ struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image)
 
 struct target *targets_find_pid(struct targets *t, pid_t pid)
 {
-	struct target *k, *next;
+	uint32_t tgid = (uint32_t)pid;
+	struct target *k;
 
-	HASH_ITER(hh, t->all, k, next)
-	{
-		if (k->key.tgid == (uint32_t)pid && !k->dying)
-			return k;
-	}
-	return NULL;
+	HASH_FIND(hh_pid, t->living, &tgid, sizeof(tgid), k);
+	return k;
+}
+
+static void target_join(struct targets *t, struct target *k)
+{
+	struct target *before = targets_find_pid(t, (pid_t)k->key.tgid);
+
+	if (before)
+		targets_end(t, before->key.tgid, before->key.image);
+	HASH_ADD(hh, t->all, key, sizeof(k->key), k);
+	HASH_ADD(hh_pid, t->living, key.tgid, sizeof(k->key.tgid), k);
 }
 
 static void pending_drop(struct targets *t, uint32_t tgid, uint64_t image)
@@ -121,7 +130,7 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 	}
 	k->info = *info;
 	*info = (struct process_info){};
-	HASH_ADD(hh, t->all, key, sizeof(k->key), k);
+	target_join(t, k);
 	return 0;
 }
 
@@ -221,7 +230,7 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r)
 	k->python = parent->python;
 	k->layout = parent->layout;
 	k->info = info;
-	HASH_ADD(hh, t->all, key, sizeof(k->key), k);
+	target_join(t, k);
 }
 
 void targets_end(struct targets *t, uint32_t tgid, uint64_t image)
@@ -230,8 +239,10 @@ void targets_end(struct targets *t, uint32_t tgid, uint64_t image)
 
 	pending_drop(t, tgid, image);
 	/* its last stacks may lie in either half: two cycles empty both */
-	if (k && !k->dying)
+	if (k && !k->dying) {
 		k->dying = 3;
+		HASH_DELETE(hh_pid, t->living, k);
+	}
 }
 
 uint64_t targets_retry(struct targets *t, uint64_t now_ns)
@@ -273,6 +284,21 @@ static void targets_trim(struct targets *t)
 	}
 }
 
+/* The record of an end is lost when the ring buffer is full: what the kernel's table does not have any more has ended. */
+static void targets_sweep(struct targets *t)
+{
+	struct target *k, *next;
+	uint64_t image;
+
+	HASH_ITER(hh_pid, t->living, k, next)
+	{
+		int r = sampler_process_image(t->sampler, k->key.tgid, &image);
+
+		if (r == -ESRCH || (r == 0 && image != k->key.image))
+			targets_end(t, k->key.tgid, k->key.image);
+	}
+}
+
 void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 {
 	struct target *k, *next;
@@ -296,4 +322,9 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 		}
 	}
 	targets_trim(t);
+	t->unswept_ns += elapsed_ns;
+	if (t->unswept_ns >= SWEEP_NS) {
+		t->unswept_ns = 0;
+		targets_sweep(t);
+	}
 }

@@ -19,7 +19,7 @@ struct target_key {
 
 struct target {
 	struct target_key key;
-	UT_hash_handle hh;
+	UT_hash_handle hh, hh_pid;
 	struct process_info info;
 	struct python_process python;
 	struct code_table *codes; /* PYTHON_YES only */
@@ -44,6 +44,8 @@ struct targets {
 	struct sampler *sampler;
 	struct python_cache *cache;
 	struct target *all;
+	struct target *living; /* those not dying, by pid: at most one for each */
+	uint64_t unswept_ns;   /* time of cycles since the last sweep */
 	struct pending *pending;
 	struct symbol_counts symbols;
 	uint64_t table_full; /* processes that found no room in the kernel's table */

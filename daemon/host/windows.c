@@ -180,7 +180,7 @@ int windows_add(struct windows *w, struct target *k, const struct symbolized_sta
 	uint32_t process;
 	int r;
 
-	if (!w->running)
+	if (!w->running || profile_bytes(sink_profile(w->running)) > 2 * WINDOW_BYTES_MAX)
 		return -ENOMEM;
 	r = profile_process(sink_profile(w->running), &k->info, k->python.version, &process);
 	return r < 0 ? r : sink_add(w->running, process, s);
@@ -209,6 +209,7 @@ void windows_cycle(struct windows *w, uint64_t cycle, const struct tally *t)
 		p = sink_profile(w->running);
 		tally_add(&p->tally, t);
 		p->end_ns = MAX(m->swapped_ns, p->start_ns + 1);
+		due = due || profile_bytes(p) > WINDOW_BYTES_MAX;
 	}
 	/* without a running window memory ran out when the last one ended */
 	if (!windows_clock_set(m) && !due && w->running)

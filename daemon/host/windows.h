@@ -16,6 +16,9 @@ struct target;
  */
 #define WINDOWS_SAVING_MAX 4
 
+/* A window that takes more memory ends before its time. */
+#define WINDOW_BYTES_MAX (8u << 20)
+
 struct window_save {
 	struct manager *manager;
 	struct profile *

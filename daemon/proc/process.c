@@ -263,6 +263,17 @@ void process_info_done(struct process_info *p)
 	}
 }
 
+size_t process_info_bytes(const struct process_info *p)
+{
+	char *const *strings[] = STRINGS(p);
+	size_t bytes = 0;
+
+	/* malloc() adds a word to each, and rounds up */
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+		bytes += strlen(*strings[i]) + 16;
+	return bytes;
+}
+
 static void closedirp(DIR **d)
 {
 	if (*d)

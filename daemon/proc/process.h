@@ -30,6 +30,7 @@ int process_info_read(pid_t pid, struct process_info *ret);
 /* Copies every string; -ENOMEM. */
 int process_info_copy(const struct process_info *from, struct process_info *ret);
 void process_info_done(struct process_info *p);
+size_t process_info_bytes(const struct process_info *p); /* memory that the strings hold */
 
 /* Cheap, changing facts: threads and CPU time used so far in clock ticks (user + system). */
 struct process_usage {

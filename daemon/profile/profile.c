@@ -12,6 +12,7 @@ struct hash_index {
 struct profile_index {
 	struct hash_index samples, processes;
 	uint32_t samples_room, processes_room;
+	size_t text_bytes; /* of the processes' strings */
 };
 
 static uint64_t mix(uint64_t h, uint64_t v)
@@ -116,6 +117,20 @@ static int array_reserve(void **array, uint32_t n, uint32_t *room, size_t item)
 	return 0;
 }
 
+static size_t index_bytes(const struct hash_index *x)
+{
+	return x->slots ? ((size_t)x->mask + 1) * sizeof(*x->slots) : 0;
+}
+
+size_t profile_bytes(const struct profile *p)
+{
+	const struct profile_index *x = p->index;
+
+	return dict_bytes(p->dict) + x->samples_room * sizeof(*p->samples) +
+	       x->processes_room * sizeof(*p->processes) + x->text_bytes +
+	       index_bytes(&x->samples) + index_bytes(&x->processes);
+}
+
 static uint32_t hash_of_process(const struct profile *p, uint32_t i)
 {
 	return process_hash(p->processes[i].info.pid, p->processes[i].info.start_ticks);
@@ -162,6 +177,7 @@ int profile_process(struct profile *p, const struct process_info *info, const ch
 		free(process.python);
 		return r;
 	}
+	x->text_bytes += process_info_bytes(&process.info) + strlen(process.python) + 16;
 	*ret = p->nprocesses;
 	p->processes[p->nprocesses++] = process;
 	x->processes.slots[at] = p->nprocesses;

@@ -46,6 +46,8 @@ int profile_new(uint64_t start_ns, uint32_t hz, struct profile **ret);
 void profile_free(struct profile *p);
 DEFINE_FREEP(struct profile, profile_free)
 
+size_t profile_bytes(const struct profile *p); /* memory held */
+
 /* Finds the process by (pid, start_ticks) or adds it (copies info). Returns its index by ret. */
 int profile_process(struct profile *p, const struct process_info *info, const char *python,
 		    uint32_t *ret);

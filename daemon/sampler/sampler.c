@@ -403,6 +403,16 @@ void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image)
 	__atomic_fetch_add(&s->skel->bss->plop_changes, 1, __ATOMIC_SEQ_CST);
 }
 
+int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
+{
+	struct plop_process now;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.processes), &tgid, &now) < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	*ret = now.image;
+	return 0;
+}
+
 uint64_t sampler_map_bytes(const struct sampler *s)
 {
 	return s->map_bytes;

@@ -75,6 +75,8 @@ int sampler_layout(struct sampler *s, const struct plop_layout *layout, uint32_t
 int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p, bool fresh);
 /* Forgets a process unless it has become another image; ticks on it count as other from then on. */
 void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image);
+/* Which image the kernel's table has for a process. -ESRCH: none. */
+int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret);
 
 /* Memory of all maps in bytes, as the kernel accounts it (/proc/self/fdinfo "memlock:"). */
 uint64_t sampler_map_bytes(const struct sampler *s);

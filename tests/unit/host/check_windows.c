@@ -200,6 +200,50 @@ START_TEST(clock_set_back)
 }
 END_TEST
 
+/* Samples of one process after the other, as many as make count. */
+static int add_samples(uint32_t count)
+{
+	char none[] = "", name[600];
+	struct target k = { .info = { .pid = 1,
+				      .comm = none,
+				      .exe = none,
+				      .cmdline = name,
+				      .cgroup = none,
+				      .unit = none,
+				      .container = none,
+				      .service = none,
+				      .version = none } };
+	struct plop_stack stack = { .count = 1, .flags = PLOP_STACK_NO_THREAD };
+	struct symbolized_stack y = { .stack = &stack };
+	int r = 0;
+
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	for (uint32_t i = 0; i < count && r == 0; i++) {
+		k.info.start_ticks = i;
+		r = windows_add(&m.windows, &k, &y);
+	}
+	return r;
+}
+
+/* A window that takes much memory ends with its cycle, and takes no more than that before. */
+START_TEST(large)
+{
+	cycle(NSEC_PER_SEC, 5);
+	ck_assert_int_eq(add_samples(1000), 0);
+	cycle(NSEC_PER_SEC, 5);
+	ck_assert_uint_eq(kept(), 0);
+	ck_assert_int_eq(add_samples(WINDOW_BYTES_MAX / 600), 0);
+	ck_assert_uint_gt(profile_bytes(sink_profile(m.windows.running)), WINDOW_BYTES_MAX);
+	cycle(NSEC_PER_SEC, 5);
+	ck_assert_uint_eq(kept(), 1);
+	ck_assert_uint_eq(m.windows.saving[0].window->tally.ticks, 15);
+	ck_assert_uint_eq(windows_running(&m.windows)->samples_total, 0);
+	ck_assert_int_eq(add_samples(3 * WINDOW_BYTES_MAX / 600), -ENOMEM);
+	ck_assert_uint_lt(profile_bytes(sink_profile(m.windows.running)), 3 * WINDOW_BYTES_MAX);
+}
+END_TEST
+
 START_TEST(steps_and_jitter)
 {
 	struct wall w = { 1000 * NSEC_PER_SEC, 50 * NSEC_PER_SEC };
@@ -228,6 +272,7 @@ int main(void)
 	tcase_add_test(t, kept_for_the_question);
 	tcase_add_test(t, clock_set_forward);
 	tcase_add_test(t, clock_set_back);
+	tcase_add_test(t, large);
 	tcase_add_test(t, steps_and_jitter);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
