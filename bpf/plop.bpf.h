@@ -23,6 +23,9 @@ extern const volatile __u64 plop_seed;
 /* Which half the ticks go to (bit 0), and how often it was flipped. Written by user space only. */
 extern volatile __u32 plop_active;
 
+/* CLOCK_MONOTONIC in seconds at the last swap. Written by user space only. */
+extern volatile __u32 plop_seconds;
+
 /* Counts changes of the process table, from both sides. */
 extern volatile __u64 plop_changes;
 
@@ -35,12 +38,17 @@ struct thread_bucket {
 	__u64 state[THREAD_WAYS];
 };
 
-/* Code objects whose identity was sent: check is only read again when epoch is not plop_active's. */
-#define SEEN_ENTRIES 65536
-struct seen_entry {
-	__u64 key;
-	__u32 check;
-	__u32 epoch;
+/*
+ * Code objects whose identity was sent, two to a set. word: from bit 0 the check (31 bits), how often it was read (7), and
+ * plop_seconds when it was first read and when it was last met (13 each). key is stored xor word, so that an entry which
+ * two CPUs write at once is nobody's.
+ */
+#define SEEN_SETS 32768
+struct seen_set {
+	struct {
+		__u64 key;
+		__u64 word;
+	} way[2];
 };
 
 #define WINDOW_SIZE 4096
@@ -81,10 +89,13 @@ struct search_state {
 /* What identify_step() needs of the stack whose frames it names. */
 struct identify_state {
 	__u64 image;
+	__u64 checks; /* of all frames so far, in one */
 	__u32 tgid;
 	__u32 layout;
-	__u32 epoch;
+	__u32 now; /* plop_seconds */
+	__u32 settled;
 	__u32 sent, dropped;
+	__u32 half; /* which one the tick goes to, for identify_bounded() */
 	__u32 pad;
 };
 
@@ -96,7 +107,8 @@ struct scratch {
 	__u8 ts[PLOP_TS_MAX + 8];
 	/* a window of the data stack, and behind it room for one frame that lies elsewhere */
 	__u8 window[WINDOW_SIZE + PLOP_FRAME_MAX + 8];
-	__u64 check[PLOP_CHECK_MAX / 8];
+	__u64 check[PLOP_CHECK_MAX / 8 + 1]; /* also the head of a text */
+	__u64 tail[PLOP_TEXT_TAIL / 8];
 	__u8 record[RECORD_SIZE + 8];
 };
 
@@ -131,9 +143,9 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SEEN_ENTRIES);
+	__uint(max_entries, SEEN_SETS);
 	__type(key, __u32);
-	__type(value, struct seen_entry);
+	__type(value, struct seen_set);
 } seen SEC(".maps") __weak;
 
 struct {

@@ -195,7 +195,30 @@ static __always_inline long thread_read(const struct plop_layout *l, struct scra
 	return bpf_probe_read_user(s->ts, length, (void *)ts);
 }
 
-/* One step of the search for a thread state through all interpreters of the process. */
+/* Where the innermost frame of the thread state in s->ts is; 0: it executes no Python function. */
+static __always_inline long frame_current(const struct plop_layout *l, struct scratch *s,
+					  __u64 *ret)
+{
+	__u64 frame = FIELD64(s->ts, l->ts_frame, PLOP_TS_MAX);
+
+	if (l->frame_kind == PLOP_FRAMES_CFRAME && frame &&
+	    bpf_probe_read_user(&frame, sizeof(frame), (void *)(frame + l->cframe_current)))
+		return -1;
+	*ret = frame;
+	return 0;
+}
+
+/* Whether the thread state in s->ts is the one that its thread has in use, as far as that can be told. */
+static __always_inline bool thread_bound(const struct plop_layout *l, struct scratch *s)
+{
+	return !l->ts_status || FIELD32(s->ts, l->ts_status, PLOP_TS_MAX) & PLOP_TS_BOUND;
+}
+
+/*
+ * One step of the search for a thread state through all interpreters of the process. A thread has a state in each
+ * interpreter that it entered: the one in use is wanted. Where that cannot be told (before 3.12) the first one that
+ * executes something: newer interpreters come first, and it is the older that calls into the newer.
+ */
 static long search_step(__u32 i, struct walk *w)
 {
 	const struct plop_layout *l = w->l;
@@ -219,10 +242,19 @@ static long search_step(__u32 i, struct walk *w)
 		return 1;
 	}
 	id = FIELD64(w->s->ts, l->ts_thread_id, PLOP_TS_MAX);
-	thread_remember(mix(q->image ^ id), q->ts);
+	if (l->ts_status ? thread_bound(l, w->s) : id != q->thread)
+		thread_remember(mix(q->image ^ id), q->ts);
 	if (id == q->thread) {
-		q->found = q->ts;
-		return 1;
+		__u64 frame = 0;
+
+		if (!q->found)
+			q->found = q->ts;
+		frame_current(l, w->s, &frame);
+		if (l->ts_status ? thread_bound(l, w->s) : frame != 0) {
+			q->found = q->ts;
+			thread_remember(mix(q->image ^ id), q->ts);
+			return 1;
+		}
 	}
 	q->ts = FIELD64(w->s->ts, l->ts_next, PLOP_TS_MAX);
 	return 0;

@@ -3,12 +3,14 @@
  * The tick. Filter first, walk second: a tick on anything but a profiled process costs two look-ups. Each tick ends
  * in exactly one of the counters python, other, lost[cause].
  */
+#include "identify.bpf.h"
 #include "pystack.bpf.h"
 
 const volatile __u32 plop_ncpus = 1;
 const volatile __u32 plop_max_depth = PLOP_MAX_DEPTH;
 const volatile __u64 plop_seed = 0;
 volatile __u32 plop_active = 0;
+volatile __u32 plop_seconds = 0;
 
 /* What the walk needs of the current task. */
 struct task_facts {
@@ -36,129 +38,6 @@ static __always_inline void lose(struct plop_half *half, __u32 cause)
 {
 	if (cause < PLOP_LOST_CAUSES)
 		half->counters[PLOP_C_LOST + cause]++;
-}
-
-/*
- * Sends the identity of a code object: the pieces of it that fit, as they lie in memory. Returns 0 when it is on
- * its way; the caller then marks it as seen.
- */
-static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, __u32 layout,
-				      __u64 code, __u32 check)
-{
-	const struct plop_layout *l = w->l;
-	struct plop_record_code *r = (void *)w->s->record;
-	__u64 file = 0, name = 0, lines = 0, n;
-	__u32 size = sizeof(*r), ascii;
-
-	r->head.type = PLOP_RECORD_CODE;
-	r->head.tgid = tgid;
-	r->head.image = image;
-	r->code = code;
-	r->check = check;
-	r->layout = layout;
-	r->faults = 0;
-	r->file_bytes = r->name_bytes = r->linetable_bytes = 0;
-	r->file_length = r->name_length = 0;
-	r->linetable_size = 0;
-	r->file_state = r->name_state = 0;
-	bpf_probe_read_user(&r->firstlineno, sizeof(r->firstlineno),
-			    (void *)(code + l->code_firstlineno));
-	bpf_probe_read_user(&file, sizeof(file), (void *)(code + l->code_filename));
-	bpf_probe_read_user(&name, sizeof(name),
-			    (void *)(code + (l->code_qualname ? l->code_qualname : l->code_name)));
-	bpf_probe_read_user(&lines, sizeof(lines), (void *)(code + l->code_linetable));
-
-/* One str: its length and state word, then as many of its bytes as fit. */
-#define SEND_STR(what, address, max, fault)                                                       \
-	do {                                                                                      \
-		if (bpf_probe_read_user(&r->what##_length, 8,                                     \
-					(void *)(address + l->str_length)) ||                     \
-		    bpf_probe_read_user(&r->what##_state, 4, (void *)(address + l->str_state))) { \
-			r->faults |= fault;                                                       \
-			break;                                                                    \
-		}                                                                                 \
-		r->what##_state |= l->str_state_set;                                              \
-		ascii = r->what##_state >> (l->str_kind_shift + 4) & 1;                           \
-		n = r->what##_length * (r->what##_state >> l->str_kind_shift & 7);                \
-		if (n == 0)                                                                       \
-			break;                                                                    \
-		if (n > max)                                                                      \
-			n = max;                                                                  \
-		if (bpf_probe_read_user(w->s->record + size, n,                                   \
-					(void *)(address + (ascii ? l->str_ascii_data :           \
-								    l->str_compact_data)))) {     \
-			r->faults |= fault;                                                       \
-			break;                                                                    \
-		}                                                                                 \
-		r->what##_bytes = n;                                                              \
-		size += n;                                                                        \
-	} while (0)
-
-	SEND_STR(file, file, PLOP_CAPTURE_FILE, PLOP_FAULT_FILE);
-	if (size > sizeof(*r) + PLOP_CAPTURE_FILE)
-		return -1;
-	SEND_STR(name, name, PLOP_CAPTURE_NAME, PLOP_FAULT_NAME);
-	if (size > sizeof(*r) + PLOP_CAPTURE_FILE + PLOP_CAPTURE_NAME)
-		return -1;
-	n = 0;
-	if (bpf_probe_read_user(&n, sizeof(n), (void *)(lines + l->bytes_size))) {
-		r->faults |= PLOP_FAULT_LINETABLE;
-	} else if (n > 0) {
-		r->linetable_size = n > 0xffffffffULL ? 0xffffffff : n;
-		if (n > PLOP_CAPTURE_LINETABLE)
-			n = PLOP_CAPTURE_LINETABLE;
-		if (bpf_probe_read_user(w->s->record + size, n, (void *)(lines + l->bytes_data))) {
-			r->faults |= PLOP_FAULT_LINETABLE;
-		} else {
-			r->linetable_bytes = n;
-			size += n;
-		}
-	}
-	if (size > RECORD_SIZE)
-		return -1;
-	return bpf_ringbuf_output(&records, r, size, BPF_RB_NO_WAKEUP);
-}
-
-/* Gives frame i of a new stack its check, and sends its code object up if it has not been. */
-static long identify_step(__u32 i, struct walk *w)
-{
-	struct scratch *s = w->s;
-	struct identify_state *q = &s->identify;
-	struct plop_frame *f;
-	struct seen_entry *e;
-	__u32 n = s->walk.base + i, length = w->l->code_check_len, check, slot;
-	__u64 key;
-
-	if (n >= PLOP_HALF_FRAMES)
-		return 1;
-	f = &w->half->frames[n];
-	key = mix(q->image ^ f->code);
-	slot = key & (SEEN_ENTRIES - 1);
-	e = bpf_map_lookup_elem(&seen, &slot);
-	if (!e)
-		return 1;
-	if (e->key == key && e->epoch == q->epoch) {
-		f->check = e->check;
-		return 0;
-	}
-	f->check = 0;
-	if (length > PLOP_CHECK_MAX || length < 8)
-		return 1;
-	if (bpf_probe_read_user(s->check, length, (void *)(f->code + w->l->code_check)))
-		return 0; /* not resident: user space may have better luck */
-	check = plop_code_check(s->check, length / 8);
-	f->check = check;
-	if (e->key != key || e->check != check) {
-		if (code_send(w, q->tgid, q->image, q->layout, f->code, check)) {
-			q->dropped++;
-			return 0;
-		}
-		q->sent++;
-		e->key = key;
-		e->check = check;
-	}
-	e->epoch = q->epoch;
-	return 0;
 }
 
 /* The place of a stack in the half's index: where it is, or the first free one. */
@@ -190,7 +69,10 @@ static __always_inline long stack_find(struct plop_half *half, __u64 hash, __u64
 	return -1;
 }
 
-/* Files the walked stack under its half. Returns 0, or the cause of its loss + 1. */
+/*
+ * Files the walked stack under its half. Returns 0, or the cause of its loss + 1. A stack whose code objects have all
+ * settled is found by its addresses alone; any other by their checks as well, read anew at each tick.
+ */
 static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __u32 tid,
 					__u32 flags, bool use_loop)
 {
@@ -207,17 +89,28 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 		k->count++;
 		return 0;
 	}
-	n = half->nstacks;
-	if (n >= PLOP_HALF_STACKS)
-		return PLOP_LOST_STACKS_FULL + 1;
 	if (use_loop) {
 		bpf_loop(walk->depth, identify_step, w, 0);
 	} else {
 		for (__u32 i = 0; i < PLOP_BOUNDED_DEPTH && i < walk->depth; i++) {
-			if (identify_step(i, w))
+			if (identify_bounded(i))
 				break;
 		}
 	}
+	half->counters[PLOP_C_CODES] += q->sent;
+	half->counters[PLOP_C_CODES_DROPPED] += q->dropped;
+	if (q->settled != walk->depth) {
+		hash = mix(hash ^ q->checks);
+		if (stack_find(half, hash, q->image, &at, &k))
+			return PLOP_LOST_STACKS_FULL + 1;
+		if (k) {
+			k->count++;
+			return 0;
+		}
+	}
+	n = half->nstacks;
+	if (n >= PLOP_HALF_STACKS)
+		return PLOP_LOST_STACKS_FULL + 1;
 	k = &half->stacks[n];
 	k->hash = hash;
 	k->image = q->image;
@@ -227,17 +120,81 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	k->frames = walk->base;
 	k->depth = walk->depth;
 	k->flags = flags;
+	k->settled = q->settled;
 	half->index[at & (PLOP_HALF_INDEX - 1)] = (__u32)(hash >> 48 << 16) | (n + 1);
 	half->nstacks = n + 1;
 	half->nframes = walk->base + walk->depth;
-	half->counters[PLOP_C_CODES] += q->sent;
-	half->counters[PLOP_C_CODES_DROPPED] += q->dropped;
 	if ((n > PLOP_HALF_STACKS / 4 || half->nframes > PLOP_HALF_FRAMES / 4) &&
 	    cpu->pressure != plop_active + 1) {
 		cpu->pressure = plop_active + 1;
 		record_send(PLOP_RECORD_PRESSURE, 0, 0, BPF_RB_FORCE_WAKEUP);
 	}
 	return 0;
+}
+
+/*
+ * Before 3.12 nothing in a thread state says whether its thread has it in use: whether another interpreter may have one
+ * that is. That is a newer one than this state's, for it is at the head of their list; or any, when this has no frame.
+ */
+static __always_inline bool elsewhere(const struct plop_layout *l, const struct plop_process *p,
+				      struct scratch *s, __u64 frame)
+{
+	/* interp follows next in all versions that have no _status (pystate.h of 2.7, cpython/pystate.h of 3.8) */
+	__u64 head = 0, next = 0, interp = FIELD64(s->ts, l->ts_next + 8, PLOP_TS_MAX);
+
+	if (bpf_probe_read_user(&head, sizeof(head),
+				(void *)(p->runtime + l->runtime_interpreters_head)))
+		return false;
+	if (head != interp || frame)
+		return head != interp;
+	bpf_probe_read_user(&next, sizeof(next), (void *)(head + l->interp_next));
+	return next != 0;
+}
+
+/*
+ * Looks for the thread state of the current thread in all interpreters. Returns 0 with its address in q->found and its
+ * head in s->ts, or as thread_find().
+ */
+static __always_inline long thread_search(struct walk *w, struct plop_process *p,
+					  struct plop_half *half, __u64 thread, __u64 key,
+					  bool use_loop)
+{
+	const struct plop_layout *l = w->l;
+	struct search_state *q = &w->s->search;
+
+	q->image = p->image;
+	q->thread = thread;
+	q->ts = q->found = 0;
+	q->result = WALK_OK;
+	if (bpf_probe_read_user(&q->interp, sizeof(q->interp),
+				(void *)(p->runtime + l->runtime_interpreters_head))) {
+		/* a page of _PyRuntime that nothing has touched yet: the interpreter is not up */
+		if (!p->mm)
+			return PLOP_STACK_NO_INTERP;
+		return -(PLOP_LOST_FAULT + 1);
+	}
+	if (!q->interp)
+		return p->mm ? PLOP_STACK_FINALISED : PLOP_STACK_NO_INTERP;
+	half->counters[PLOP_C_THREAD_SEARCHES]++;
+	if (use_loop) {
+		bpf_loop(PLOP_MAX_THREAD_STEPS, search_step, w, 0);
+	} else {
+		for (__u32 i = 0; i < PLOP_BOUNDED_THREADS; i++) {
+			if (search_step(i, w))
+				break;
+		}
+	}
+	if (!q->found) {
+		if (q->result == WALK_FAULT)
+			return -(PLOP_LOST_FAULT + 1);
+		thread_remember(key, (__u64)plop_active << 1 | 1);
+		return PLOP_STACK_NO_THREAD;
+	}
+	if (q->ts == q->found)
+		return 0;
+	/* none that is in use, so the search went on behind it */
+	thread_remember(key, q->found);
+	return thread_read(l, w->s, q->found) ? -(PLOP_LOST_FAULT + 1) : 0;
 }
 
 /*
@@ -250,13 +207,15 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 {
 	const struct plop_layout *l = w->l;
 	struct scratch *s = w->s;
-	struct search_state *q = &s->search;
 	struct task_facts task;
-	__u64 thread, key, ts, frame;
+	__u64 thread, key, ts, frame = 0, finalizing = 0;
+	long r;
 
 	task_read(&task, use_loop);
 	if (task.flags & PF_EXITING || (p->mm && p->mm != task.mm))
 		return PLOP_STACK_EXITING;
+	if (task.flags & PF_DUMPCORE)
+		return PLOP_STACK_DUMPING;
 	thread = task.thread;
 	key = mix(p->image ^ thread);
 	ts = cpu->last_thread == key ? cpu->last_state : thread_recall(key);
@@ -265,47 +224,32 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 			return PLOP_STACK_NO_THREAD;
 		ts = 0;
 	}
-	if (!ts || thread_read(l, s, ts) ||
-	    FIELD64(s->ts, l->ts_thread_id, PLOP_TS_MAX) != thread) {
-		q->image = p->image;
-		q->thread = thread;
-		q->ts = q->found = 0;
-		q->result = WALK_OK;
-		if (bpf_probe_read_user(&q->interp, sizeof(q->interp),
-					(void *)(p->runtime + l->runtime_interpreters_head))) {
-			/* a page of _PyRuntime that nothing has touched yet: the interpreter is not up */
-			if (!p->mm)
-				return PLOP_STACK_NO_INTERP;
+	if (ts && (thread_read(l, s, ts) ||
+		   FIELD64(s->ts, l->ts_thread_id, PLOP_TS_MAX) != thread || !thread_bound(l, s)))
+		ts = 0;
+	if (ts) {
+		if (frame_current(l, s, &frame))
 			return -(PLOP_LOST_FAULT + 1);
-		}
-		if (!q->interp)
-			return PLOP_STACK_NO_INTERP;
-		half->counters[PLOP_C_THREAD_SEARCHES]++;
-		if (use_loop) {
-			bpf_loop(PLOP_MAX_THREAD_STEPS, search_step, w, 0);
-		} else {
-			for (__u32 i = 0; i < PLOP_BOUNDED_THREADS; i++) {
-				if (search_step(i, w))
-					break;
-			}
-		}
-		if (!q->found) {
-			if (q->result == WALK_FAULT)
-				return -(PLOP_LOST_FAULT + 1);
-			thread_remember(key, (__u64)plop_active << 1 | 1);
-			return PLOP_STACK_NO_THREAD;
-		}
+		if (!l->ts_status && elsewhere(l, p, s, frame))
+			ts = 0;
+	}
+	if (!ts) {
+		r = thread_search(w, p, half, thread, key, use_loop);
+		if (r)
+			return r;
 		p->mm = task.mm;
-		ts = q->found;
+		ts = s->search.found;
+		if (frame_current(l, s, &frame))
+			return -(PLOP_LOST_FAULT + 1);
 	}
 	cpu->last_thread = key;
 	cpu->last_state = ts;
-	frame = FIELD64(s->ts, l->ts_frame, PLOP_TS_MAX);
-	if (l->frame_kind == PLOP_FRAMES_CFRAME && frame &&
-	    bpf_probe_read_user(&frame, sizeof(frame), (void *)(frame + l->cframe_current)))
-		return -(PLOP_LOST_FAULT + 1);
-	if (!frame)
-		return PLOP_STACK_NO_FRAME;
+	if (!frame) {
+		if (l->runtime_finalizing)
+			bpf_probe_read_user(&finalizing, sizeof(finalizing),
+					    (void *)(p->runtime + l->runtime_finalizing));
+		return finalizing ? PLOP_STACK_FINALISED : PLOP_STACK_NO_FRAME;
+	}
 	s->walk.frame = frame;
 	if (l->ts_chunk) {
 		/* datastack_chunk, datastack_top and datastack_limit follow one another (3.11 to 3.15, cpython/pystate.h) */
@@ -332,9 +276,11 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 	*k = (struct walk_state){ .base = half->nframes,
 				  .end = half->nframes + plop_max_depth,
 				  .hash = plop_seed };
-	w.s->identify = (struct identify_state){
-		.image = p->image, .tgid = pid_tgid >> 32, .layout = layout, .epoch = plop_active
-	};
+	w.s->identify = (struct identify_state){ .image = p->image,
+						 .tgid = pid_tgid >> 32,
+						 .layout = layout,
+						 .now = plop_seconds,
+						 .half = half != &cpu->half[0] };
 	if (k->base + PLOP_MAX_DEPTH > PLOP_HALF_FRAMES)
 		return PLOP_LOST_FRAMES_FULL + 1;
 	flags = thread_find(&w, cpu, p, half, use_loop);

@@ -37,7 +37,8 @@ struct signal_struct {
 
 struct mm_struct;
 
-#define PF_EXITING 0x00000004 /* include/linux/sched.h */
+#define PF_EXITING  0x00000004 /* include/linux/sched.h */
+#define PF_DUMPCORE 0x00000200
 
 struct task_struct {
 	unsigned int flags;

@@ -17,6 +17,8 @@
 /* Somebody who just started plopd waits for the first samples. */
 #define BEAT_FIRST_USEC (30 * USEC_PER_MSEC)
 #define BEAT_FIRST_NS   (3 * NSEC_PER_SEC)
+/* Each change of the period costs half a tick. */
+#define JITTER_BEATS 5
 /* From the swap to the first attempt to collect: longer than any tick takes. */
 #define STEP_USEC       (2 * USEC_PER_MSEC)
 #define STEP_AGAIN_USEC USEC_PER_MSEC
@@ -28,11 +30,30 @@ static int timer_set(sd_event_source *s, uint64_t usec)
 	return r < 0 ? r : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
 
+static void manager_settled(const struct plop_stack *stack, const struct plop_frame *frames,
+			    void *ctx)
+{
+	struct manager *m = ctx;
+	struct target *k = targets_find(&m->targets, stack->tgid, stack->image);
+
+	/* behind the pid of one that ended may be another's memory */
+	if (k && k->codes && !k->dying && stack->depth <= PLOP_MAX_DEPTH)
+		code_table_want(k->codes, (uint32_t)m->cycle, frames, stack->depth);
+}
+
+static void manager_confirm(void *ctx)
+{
+	struct manager *m = ctx;
+
+	targets_confirm(&m->targets);
+}
+
 /* One collected stack: looked up once, then counted in every profile that wants it. */
 static void manager_stack(const struct plop_stack *stack, const struct plop_frame *frames,
 			  void *ctx)
 {
 	static struct code_object *codes[PLOP_MAX_DEPTH];
+	static enum code_source sources[PLOP_MAX_DEPTH];
 	struct manager *m = ctx;
 	struct target *k = targets_find(&m->targets, stack->tgid, stack->image);
 	struct symbol_counts *symbols = &m->targets.symbols;
@@ -45,12 +66,10 @@ static void manager_stack(const struct plop_stack *stack, const struct plop_fram
 	}
 	code_table_limit(k->codes, PLOP_MAX_CODE_BYTES);
 	for (uint32_t i = 0; i < stack->depth; i++) {
-		bool captured = false;
-
-		codes[i] = code_table_find(k->codes, &memory, &frames[i], &captured);
+		codes[i] = code_table_find(k->codes, &memory, &frames[i], &sources[i]);
 		if (!codes[i])
 			symbols->unresolved += stack->count;
-		else if (captured)
+		else if (sources[i] == CODE_CAPTURED)
 			symbols->captured += stack->count;
 		else
 			symbols->resolved += stack->count;
@@ -58,6 +77,7 @@ static void manager_stack(const struct plop_stack *stack, const struct plop_fram
 	struct symbolized_stack s = { .stack = stack,
 				      .frames = frames,
 				      .codes = codes,
+				      .sources = sources,
 				      .bytecode = k->python.layout.code_bytecode };
 	if (windows_add(&m->windows, k, &s) < 0) {
 		m->undelivered += stack->count;
@@ -218,6 +238,8 @@ static int manager_beat(sd_event_source *s, uint64_t usec, void *ctx)
 		manager_cycle(m);
 	if (first)
 		return timer_set(m->beat, BEAT_FIRST_USEC);
+	if (++m->beats % JITTER_BEATS == 0)
+		sampler_jitter(m->sampler);
 	r = sampler_follow_cpus(m->sampler);
 	if (r < 0)
 		log_debug_r(r, "Cannot follow the CPUs that are online, ignoring");
@@ -343,6 +365,8 @@ int manager_new(const struct config *config, struct manager **ret, char **ret_er
 {
 	_cleanup_(manager_freep) struct manager *m = calloc(1, sizeof(*m));
 	struct sampler_handlers handlers = {
+		.settled = manager_settled,
+		.confirm = manager_confirm,
 		.stack = manager_stack,
 		.code = manager_code,
 		.process = manager_process,

@@ -38,6 +38,7 @@ struct manager {
 	uint64_t swapped_mono;   /* CLOCK_MONOTONIC of the last one */
 	uint64_t completed_mono; /* of the last complete cycle's swap */
 	bool in_cycle, again;
+	unsigned int beats;               /* since plopd started */
 	struct sampler_counters counters; /* of the cycle under way */
 	uint64_t undelivered;             /* samples of it that found no home */
 

@@ -263,6 +263,32 @@ uint64_t targets_retry(struct targets *t, uint64_t now_ns)
 	return next;
 }
 
+struct forgetting {
+	struct targets *targets;
+	struct target *target;
+};
+
+static void target_forget(uint64_t address, void *ctx)
+{
+	struct forgetting *f = ctx;
+
+	sampler_code_forget(f->targets->sampler, f->target->key.image, address);
+}
+
+void targets_confirm(struct targets *t)
+{
+	struct target *k, *next;
+
+	HASH_ITER(hh, t->all, k, next)
+	{
+		struct forgetting f = { t, k };
+		struct reader memory = process_memory_reader((pid_t)k->key.tgid);
+
+		if (k->codes)
+			code_table_confirm(k->codes, &memory, target_forget, &f);
+	}
+}
+
 /* Keeps the code objects of the whole host bounded: the processes with more than their share forget. */
 static void targets_trim(struct targets *t)
 {

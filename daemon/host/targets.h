@@ -68,6 +68,8 @@ void targets_end(struct targets *t, uint32_t tgid, uint64_t image);
 
 /* Examines what is due; returns the CLOCK_MONOTONIC time of the next, or 0. */
 uint64_t targets_retry(struct targets *t, uint64_t now_ns);
+/* Confirms the settled code objects of all targets that have noted any. */
+void targets_confirm(struct targets *t);
 /* After a cycle: frees what ended, and keeps the CPU figures. elapsed_ns: since the cycle before. */
 void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz);
 

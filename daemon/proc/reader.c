@@ -17,24 +17,43 @@ static int memory_read(void *ctx, uint64_t address, void *buffer, size_t size)
 	return (size_t)n == size ? 0 : -EFAULT;
 }
 
-/* The kernel takes the parts in their order (process_vm_rw_core(), mm/process_vm_access.c, Linux 5.10 to 6.18). */
-static int memory_read_parts(void *ctx, const struct reader_part *parts, size_t n)
-{
-	struct iovec local[READER_PARTS_MAX], remote[READER_PARTS_MAX];
-	size_t size = 0;
-	ssize_t k;
+#define PARTS_AT_ONCE 64
 
-	if (n > READER_PARTS_MAX)
-		return -E2BIG;
-	for (size_t i = 0; i < n; i++) {
+/*
+ * Reads up to PARTS_AT_ONCE parts and returns how many of them have a result: the kernel takes them in their order, and stops
+ * at the first that is not all there (process_vm_rw_core(), mm/process_vm_access.c, Linux 5.10 to 6.18).
+ */
+static size_t memory_read_some(pid_t pid, struct reader_part *parts, size_t n)
+{
+	struct iovec local[PARTS_AT_ONCE], remote[PARTS_AT_ONCE];
+	ssize_t got;
+	size_t left, i;
+	int error;
+
+	n = MIN(n, (size_t)PARTS_AT_ONCE);
+	for (i = 0; i < n; i++) {
 		local[i] = (struct iovec){ parts[i].buffer, parts[i].size };
 		remote[i] = (struct iovec){ (void *)(uintptr_t)parts[i].address, parts[i].size };
-		size += parts[i].size;
 	}
-	k = process_vm_readv((pid_t)(intptr_t)ctx, local, n, remote, n, 0);
-	if (k < 0)
-		return -errno;
-	return (size_t)k == size ? 0 : -EFAULT;
+	got = process_vm_readv(pid, local, n, remote, n, 0);
+	error = got < 0 ? -errno : -EFAULT;
+	left = got < 0 ? 0 : (size_t)got;
+	for (i = 0; i < n && left >= parts[i].size; i++) {
+		parts[i].result = 0;
+		left -= parts[i].size;
+	}
+	if (i < n)
+		parts[i++].result = error;
+	/* the process is gone, or not ours to read: so it is for the rest */
+	for (; i < n && error != -EFAULT; i++)
+		parts[i].result = error;
+	return i;
+}
+
+static void memory_read_parts(void *ctx, struct reader_part *parts, size_t n)
+{
+	for (size_t i = 0; i < n;)
+		i += memory_read_some((pid_t)(intptr_t)ctx, parts + i, n - i);
 }
 
 struct reader process_memory_reader(pid_t pid)

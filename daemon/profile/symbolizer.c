@@ -5,6 +5,8 @@
 struct code_entry {
 	uint64_t address;
 	uint32_t check;
+	uint32_t confirmed; /* the cycle in which it was last wanted, or found to be still there */
+	bool stale;         /* ... it was not there any more */
 	bool captured;
 	bool failed;   /* neither source had it; asked again only when a record comes */
 	uint32_t seen; /* the table's clock when it was last asked for */
@@ -17,6 +19,10 @@ struct code_table {
 	uint32_t used, size; /* size: a power of two */
 	uint32_t clock;      /* counts entries made */
 	size_t bytes;        /* of the code objects */
+	/* settled code objects of this cycle's stacks, to be confirmed; entries move, addresses do not */
+	uint32_t cycle;
+	struct plop_frame *wanted;
+	uint32_t nwanted, wanted_size;
 };
 
 /* What a window's frames may keep of code objects that their tables have forgotten, counted once for each frame. */
@@ -53,7 +59,7 @@ static void code_table_clear(struct code_table *t)
 		code_object_unref(t->entries[i].code);
 	free(t->entries);
 	t->entries = NULL;
-	t->used = t->size = 0;
+	t->used = t->size = t->nwanted = 0;
 	t->bytes = 0;
 }
 
@@ -62,6 +68,7 @@ void code_table_free(struct code_table *t)
 	if (!t)
 		return;
 	code_table_clear(t);
+	free(t->wanted);
 	free(t);
 }
 
@@ -205,12 +212,80 @@ int code_table_record(struct code_table *t, const struct reader *memory,
 	return 0;
 }
 
+int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_frame *frames,
+		    uint32_t n)
+{
+	t->cycle = cycle;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t check = frames[i].check & ~PLOP_CHECK_SETTLED;
+		struct code_entry *e;
+
+		if (check == frames[i].check || t->size == 0)
+			continue;
+		e = code_slot(t->entries, t->size, frames[i].code, check);
+		/* one that is not in the table is read, and thereby confirmed, by code_table_find() */
+		if (!e->address || e->confirmed == cycle)
+			continue;
+		if (t->nwanted == t->wanted_size) {
+			uint32_t size = t->wanted_size ? t->wanted_size * 2 : 64;
+			struct plop_frame *grown =
+				reallocarray(t->wanted, size, sizeof(*t->wanted));
+
+			if (!grown)
+				return -ENOMEM;
+			t->wanted = grown;
+			t->wanted_size = size;
+		}
+		t->wanted[t->nwanted++] =
+			(struct plop_frame){ .code = frames[i].code, .check = check };
+		e->confirmed = cycle;
+		e->stale = false;
+	}
+	return 0;
+}
+
+int code_table_confirm(struct code_table *t, const struct reader *memory,
+		       void (*forget)(uint64_t address, void *ctx), void *ctx)
+{
+	_cleanup_free_ struct code_check *now = NULL;
+	_cleanup_free_ uint64_t *addresses = NULL;
+	uint32_t n = t->nwanted;
+	int r;
+
+	t->nwanted = 0;
+	if (n == 0)
+		return 0;
+	now = calloc(n, sizeof(*now));
+	addresses = calloc(n, sizeof(*addresses));
+	if (!now || !addresses)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		addresses[i] = t->wanted[i].code;
+	r = code_objects_check(memory, &t->layout, addresses, n, now);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < n; i++) {
+		struct code_entry *e =
+			code_slot(t->entries, t->size, addresses[i], t->wanted[i].check);
+
+		/* of a process that is gone nothing can be confirmed, nor was anything freed while it ran */
+		if (!e->address || now[i].result == -ESRCH ||
+		    (now[i].result == 0 && now[i].check == t->wanted[i].check))
+			continue;
+		e->stale = true;
+		forget(addresses[i], ctx);
+	}
+	return 0;
+}
+
 struct code_object *code_table_find(struct code_table *t, const struct reader *memory,
-				    const struct plop_frame *f, bool *ret_captured)
+				    const struct plop_frame *f, enum code_source *ret_source)
 {
 	_cleanup_(code_object_unrefp) struct code_object *code = NULL;
 	struct code_entry *e;
-	uint32_t check = f->check;
+	uint32_t check = f->check & ~PLOP_CHECK_SETTLED;
+
+	*ret_source = CODE_UNKNOWN;
 
 	if (!f->code)
 		return NULL;
@@ -223,6 +298,10 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 	e = code_entry(t, f->code, check);
 	if (!e)
 		return NULL;
+	if (check != f->check && e->confirmed == t->cycle && e->stale) {
+		*ret_source = CODE_STALE;
+		return NULL;
+	}
 	if (!e->code && !e->failed && !code_table_full(t)) {
 		uint32_t now;
 
@@ -233,7 +312,8 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 	}
 	if (e->code && e->code->copied)
 		code_object_find_copy(memory, &t->layout, f->code, check, f->instr, e->code);
-	*ret_captured = e->captured;
+	if (e->code)
+		*ret_source = e->captured ? CODE_CAPTURED : CODE_READ;
 	return e->code;
 }
 
@@ -403,6 +483,10 @@ int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *y)
 		r = sink_pseudo(s, "[truncated]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_NO_THREAD)
 		r = sink_pseudo(s, "[native thread]", &s->ids[n++]);
+	else if (k->flags & PLOP_STACK_FINALISED)
+		r = sink_pseudo(s, "[interpreter finalised]", &s->ids[n++]);
+	else if (k->flags & PLOP_STACK_DUMPING)
+		r = sink_pseudo(s, "[dumping core]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_NO_INTERP)
 		r = sink_pseudo(s, "[interpreter starting]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_NO_FRAME)
@@ -416,7 +500,9 @@ int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *y)
 			r = sink_frame(s, y->codes[i], y->frames[i].instr, y->bytecode,
 				       &s->ids[n++]);
 		else
-			r = sink_pseudo(s, "[unresolved]", &s->ids[n++]);
+			r = sink_pseudo(
+				s, y->sources[i] == CODE_STALE ? "[stale code]" : "[unresolved]",
+				&s->ids[n++]);
 	}
 	if (r < 0)
 		return r;

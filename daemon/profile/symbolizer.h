@@ -30,7 +30,7 @@ void code_table_limit(struct code_table *t, size_t bytes);
 struct symbol_counts {
 	uint64_t resolved;   /* read from the target's memory */
 	uint64_t captured;   /* from the kernel's record */
-	uint64_t unresolved; /* neither had it */
+	uint64_t unresolved; /* neither had it, or it is stale */
 };
 
 /*
@@ -40,12 +40,30 @@ struct symbol_counts {
 int code_table_record(struct code_table *t, const struct reader *memory,
 		      const struct plop_record_code *r);
 
+/* Where the name of a frame comes from, or why it has none. */
+enum code_source {
+	CODE_UNKNOWN = 0, /* neither source had it */
+	CODE_READ,        /* from the target's memory */
+	CODE_CAPTURED,    /* from the kernel's record */
+	CODE_STALE, /* settled, then freed in this cycle: what ran before and after cannot be told apart */
+};
+
 /*
- * The code object of a frame, owned by the table until code_table_limit() or code_table_free(); NULL: it has no name. *ret_captured:
- * its identity is the kernel's.
+ * The code object of a frame, owned by the table until code_table_limit() or code_table_free(); NULL: it has no name.
  */
 struct code_object *code_table_find(struct code_table *t, const struct reader *memory,
-				    const struct plop_frame *f, bool *ret_captured);
+				    const struct plop_frame *f, enum code_source *ret_source);
+
+/*
+ * The kernel does not read settled code objects (PLOP_CHECK_SETTLED) at each tick. So, before the stacks of a cycle are
+ * looked up: code_table_want() notes those among n frames, then code_table_confirm() reads all that were noted. forget() is
+ * called for each that is another now, or gone, and which the kernel therefore has to read again. 0 or -ENOMEM; what could
+ * not be confirmed for want of memory is taken as it is.
+ */
+int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_frame *frames,
+		    uint32_t n);
+int code_table_confirm(struct code_table *t, const struct reader *memory,
+		       void (*forget)(uint64_t address, void *ctx), void *ctx);
 
 /*
  * A profile that is being filled: the running window, or a recording. Remembers the frame ids that code objects have in
@@ -59,11 +77,12 @@ struct profile *sink_profile(struct sink *s);
 /* The profile, now the caller's; the sink is freed. */
 struct profile *sink_take(struct sink *s);
 
-/* A stack with its code objects looked up, leaf first; NULL entries are shown as [unresolved]. */
+/* A stack with its code objects looked up, leaf first; NULL entries are shown as [unresolved] or [stale code]. */
 struct symbolized_stack {
 	const struct plop_stack *stack;
 	const struct plop_frame *frames;
 	struct code_object *const *codes; /* stack->depth of them */
+	const enum code_source *sources;  /* ... as well */
 	uint16_t bytecode;                /* layout.code_bytecode */
 };
 /* process: index from profile_process() on the sink's profile. 0 or -ENOMEM (nothing was counted). */

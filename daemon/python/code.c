@@ -188,27 +188,13 @@ static int read_bytes(const struct reader *r, const struct plop_layout *l, uint6
 	return 0;
 }
 
+/* The check of a code object whose texts are no part of it. */
 static uint32_t check_of(const struct plop_layout *l, const uint8_t *bytes)
 {
 	__u64 words[PLOP_CHECK_MAX / 8];
 
 	memcpy(words, bytes, l->code_check_len);
-	return plop_code_check(words, l->code_check_len / 8u);
-}
-
-int code_object_check(const struct reader *r, const struct plop_layout *l, uint64_t address,
-		      uint32_t *ret_check)
-{
-	uint8_t bytes[PLOP_CHECK_MAX];
-	int q;
-
-	if (!is_object(address) || l->code_check_len > sizeof(bytes))
-		return -EBADMSG;
-	q = reader_read(r, address + l->code_check, bytes, l->code_check_len);
-	if (q < 0)
-		return q;
-	*ret_check = check_of(l, bytes);
-	return 0;
+	return plop_check_end(plop_check_add(0, words, l->code_check_len / 8u));
 }
 
 /* Counts and flags that no code object can have. */
@@ -266,11 +252,11 @@ static void ahead_fill(struct ahead *a, const struct plop_layout *l, uint64_t ad
 		a->parts[i].address = u64_at(head, fields[i]);
 		if (!is_object(a->parts[i].address))
 			return;
-		parts[i] =
-			(struct reader_part){ a->parts[i].address, a->parts[i].bytes, AHEAD_SIZE };
+		parts[i] = (struct reader_part){ a->parts[i].address, a->parts[i].bytes, AHEAD_SIZE,
+						 0 };
 	}
 	parts[AHEAD_PARTS] =
-		(struct reader_part){ address + l->code_check, a->check, l->code_check_len };
+		(struct reader_part){ address + l->code_check, a->check, l->code_check_len, 0 };
 	/* Where a page is missing behind one of them, each is read alone. */
 	a->filled = reader_read_parts(a->r, parts, ARRAY_SIZE(parts)) == 0;
 }
@@ -292,12 +278,18 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 
 	if (!is_object(address) || layout_check(l) < 0)
 		return -EBADMSG;
+	if (l->code_check_texts) {
+		q = code_object_check(r, l, address, &check);
+		if (q < 0)
+			return q;
+	}
 	q = reader_read(r, address, head, l->code_len);
 	if (q < 0)
 		return q;
 	if (!head_ok(l, head))
 		return -EBADMSG;
-	check = check_of(l, head + l->code_check);
+	if (!l->code_check_texts)
+		check = check_of(l, head + l->code_check);
 	ahead_fill(&ahead, l, address, head);
 	name_address = u64_at(head, l->code_qualname ? l->code_qualname : l->code_name);
 	q = read_string(&near, l, u64_at(head, l->code_filename), PLOP_MAX_FILE_CHARS, &file,
@@ -320,7 +312,7 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 	if (q < 0)
 		return q;
 	/* Had the object gone and another come meanwhile, its names and table might belong to two. */
-	if (ahead.missed || !ahead.filled) {
+	if (ahead.missed || !ahead.filled || l->code_check_texts) {
 		q = code_object_check(r, l, address, &again);
 		if (q < 0)
 			return q;

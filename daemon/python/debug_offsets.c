@@ -10,9 +10,9 @@
 struct debug_offsets {
 	uint16_t version;
 	uint16_t size;
-	uint16_t runtime_size, interpreters_head;
+	uint16_t runtime_size, finalizing, interpreters_head;
 	uint16_t interp_size, interp_next, threads_head, code_generation;
-	uint16_t ts_size, ts_next, current_frame, thread_id, native_id, chunk;
+	uint16_t ts_size, ts_next, current_frame, thread_id, native_id, chunk, status;
 	uint16_t frame_previous, frame_executable, frame_instr, frame_owner;
 	uint16_t code_filename, code_name, code_qualname, code_linetable, code_firstlineno,
 		code_argcount, code_adaptive;
@@ -35,6 +35,7 @@ static const struct debug_offsets tables[] = {
 		.version = 0x030d,
 		.size = 584,
 		.runtime_size = 24,
+		.finalizing = 32,
 		.interpreters_head = 40,
 		.interp_size = 48,
 		.interp_next = 64,
@@ -45,6 +46,7 @@ static const struct debug_offsets tables[] = {
 		.thread_id = 192,
 		.native_id = 200,
 		.chunk = 208,
+		.status = 216,
 		.frame_previous = 232,
 		.frame_executable = 240,
 		.frame_instr = 248,
@@ -74,6 +76,7 @@ static const struct debug_offsets tables[] = {
 		.version = 0x030e,
 		.size = 760,
 		.runtime_size = 24,
+		.finalizing = 32,
 		.interpreters_head = 40,
 		.interp_size = 48,
 		.interp_next = 64,
@@ -85,6 +88,7 @@ static const struct debug_offsets tables[] = {
 		.thread_id = 216,
 		.native_id = 224,
 		.chunk = 232,
+		.status = 240,
 		.frame_previous = 256,
 		.frame_executable = 264,
 		.frame_instr = 272,
@@ -115,6 +119,7 @@ static const struct debug_offsets tables[] = {
 		.version = 0x030f,
 		.size = 888,
 		.runtime_size = 24,
+		.finalizing = 32,
 		.interpreters_head = 40,
 		.interp_size = 48,
 		.interp_next = 64,
@@ -126,6 +131,7 @@ static const struct debug_offsets tables[] = {
 		.thread_id = 240,
 		.native_id = 248,
 		.chunk = 256,
+		.status = 264,
 		.frame_previous = 320,
 		.frame_executable = 328,
 		.frame_instr = 336,
@@ -220,6 +226,7 @@ static void read_states(struct cursor *c, const struct debug_offsets *t, struct 
 	uint64_t ts = value(c, t->ts_size, 1u << 14);
 
 	l->runtime_interpreters_head = (uint32_t)field(c, t->interpreters_head, 8, runtime);
+	l->runtime_finalizing = (uint32_t)field(c, t->finalizing, 8, runtime);
 	l->interp_next = (uint32_t)field(c, t->interp_next, 8, interp);
 	l->interp_threads_head = (uint32_t)field(c, t->threads_head, 8, interp);
 	if (t->code_generation)
@@ -229,9 +236,11 @@ static void read_states(struct cursor *c, const struct debug_offsets *t, struct 
 	l->ts_native_id = (uint16_t)field(c, t->native_id, 8, ts);
 	l->ts_frame = (uint16_t)field(c, t->current_frame, 8, ts);
 	l->ts_chunk = (uint16_t)field(c, t->chunk, 16, ts);
+	l->ts_status = (uint16_t)field(c, t->status, 4, ts);
 	l->ts_len = end_of((const uint16_t[]){ l->ts_next, l->ts_thread_id, l->ts_native_id,
-					       l->ts_frame, (uint16_t)(l->ts_chunk + 8) },
-			   5);
+					       l->ts_frame, l->ts_status & (uint16_t)~7u,
+					       (uint16_t)(l->ts_chunk + 8) },
+			   6);
 }
 
 static void read_frame(struct cursor *c, const struct debug_offsets *t, struct plop_layout *l)

@@ -36,7 +36,8 @@ static bool thread_state_ok(const struct plop_layout *l)
 	       inside(l->ts_chunk, l->ts_chunk ? 16 : 8, l->ts_len) && l->ts_next % 8 == 0 &&
 	       l->ts_thread_id % 8 == 0 && l->ts_frame % 8 == 0 && l->ts_chunk % 8 == 0 &&
 	       l->ts_next != l->ts_thread_id && l->ts_next != l->ts_frame &&
-	       l->ts_thread_id != l->ts_frame && l->cframe_current <= PLOP_FRAME_MAX;
+	       l->ts_thread_id != l->ts_frame && inside(l->ts_status, 4, l->ts_len) &&
+	       l->ts_status % 4 == 0 && l->cframe_current <= PLOP_FRAME_MAX;
 }
 
 static bool frame_ok(const struct plop_layout *l)
@@ -72,13 +73,27 @@ static bool code_ok(const struct plop_layout *l)
 	       l->code_filename != l->code_name && l->code_bytecode <= 1024;
 }
 
+/* The texts of a check are found by the pointers that are part of it. */
+static bool check_ok(const struct plop_layout *l)
+{
+	const uint16_t pointers[] = { l->code_qualname ? l->code_qualname : l->code_name,
+				      l->code_filename, l->code_linetable };
+
+	for (size_t i = 0; i < ARRAY_SIZE(pointers) && l->code_check_texts; i++) {
+		if (pointers[i] < l->code_check ||
+		    !inside(pointers[i] - l->code_check, 8, l->code_check_len))
+			return false;
+	}
+	return l->code_check_texts <= 1;
+}
+
 static bool string_ok(const struct plop_layout *l)
 {
 	return inside(l->str_length, 8, l->str_ascii_data) &&
 	       inside(l->str_state, 4, l->str_ascii_data) &&
 	       l->str_ascii_data <= l->str_compact_data && l->str_compact_data <= 256 &&
 	       l->str_kind_shift <= 8 && inside(l->bytes_size, 8, l->bytes_data) &&
-	       l->bytes_data <= 256;
+	       l->bytes_data <= 256 && l->str_state >= l->str_length;
 }
 
 int layout_check(const struct plop_layout *l)
@@ -89,9 +104,11 @@ int layout_check(const struct plop_layout *l)
 	if (l->version < 0x0207 || l->frame_kind < PLOP_FRAMES_OBJECT ||
 	    l->frame_kind > PLOP_FRAMES_CURRENT)
 		return -EBADMSG;
-	if (l->runtime_interpreters_head > most || l->interp_next > most ||
-	    l->interp_threads_head > most || l->interp_code_generation > most ||
-	    l->interp_next == l->interp_threads_head)
+	if (l->runtime_interpreters_head > most || l->runtime_finalizing > most ||
+	    l->interp_next > most || l->interp_threads_head > most ||
+	    l->interp_code_generation > most || l->interp_next == l->interp_threads_head)
 		return -EBADMSG;
-	return thread_state_ok(l) && frame_ok(l) && code_ok(l) && string_ok(l) ? 0 : -EBADMSG;
+	return thread_state_ok(l) && frame_ok(l) && code_ok(l) && check_ok(l) && string_ok(l) ?
+		       0 :
+		       -EBADMSG;
 }

@@ -40,4 +40,5 @@ const struct plop_layout layout_2_7 = {
 	.str_state_set = 1 << 2 | 1 << 5 | 1 << 6,
 	.bytes_size = 16,
 	.bytes_data = 36,
+	.code_check_texts = 1,
 };

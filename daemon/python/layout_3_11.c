@@ -9,6 +9,7 @@ const struct plop_layout layout_3_11 = {
 	.version = 0x030b,
 	.frame_kind = PLOP_FRAMES_CFRAME,
 	.runtime_interpreters_head = 40,
+	.runtime_finalizing = 24,
 	.interp_next = 0,
 	.interp_threads_head = 16,
 	.ts_next = 8,
@@ -44,4 +45,5 @@ const struct plop_layout layout_3_11 = {
 	.str_kind_shift = 2,
 	.bytes_size = 16,
 	.bytes_data = 32,
+	.code_check_texts = 1,
 };

@@ -37,4 +37,5 @@ const struct plop_layout layout_3_6 = {
 	.str_kind_shift = 2,
 	.bytes_size = 16,
 	.bytes_data = 32,
+	.code_check_texts = 1,
 };

@@ -9,6 +9,7 @@ const struct plop_layout layout_3_7 = {
 	.version = 0x0307,
 	.frame_kind = PLOP_FRAMES_OBJECT,
 	.runtime_interpreters_head = 24,
+	.runtime_finalizing = 8,
 	.interp_next = 0,
 	.interp_threads_head = 8,
 	.ts_next = 8,
@@ -37,4 +38,5 @@ const struct plop_layout layout_3_7 = {
 	.str_kind_shift = 2,
 	.bytes_size = 16,
 	.bytes_data = 32,
+	.code_check_texts = 1,
 };

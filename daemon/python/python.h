@@ -79,13 +79,23 @@ void code_object_unref(struct code_object *c); /* NULL is fine */
 DEFINE_FREEP(struct code_object, code_object_unref)
 
 /*
- * Reads the code object at address. ret_check: plop_code_check() of what was read, to compare with the
+ * Reads the code object at address. ret_check: the check of what was read, to compare with the
  * kernel's. -EFAULT: not readable; -EBADMSG: these bytes are no code object.
  */
 int code_object_read(const struct reader *r, const struct plop_layout *l, uint64_t address,
 		     struct code_object **ret, uint32_t *ret_check);
 
-/* Reads only the check. */
+/*
+ * Reads only the checks of n code objects, in as few system calls as can be; the same as the kernel's (plop/layout.h).
+ * result: 0, -EFAULT: not readable, -ESRCH: the process is gone. Returns -ENOMEM or -EBADMSG (the layout), else 0.
+ */
+struct code_check {
+	int result;
+	uint32_t check;
+};
+int code_objects_check(const struct reader *r, const struct plop_layout *l,
+		       const uint64_t *addresses, size_t n, struct code_check *ret);
+/* The same for one. */
 int code_object_check(const struct reader *r, const struct plop_layout *l, uint64_t address,
 		      uint32_t *ret_check);
 

@@ -24,10 +24,10 @@ struct sampler {
 	size_t cpus_size;
 	int ncpus;                /* possible ones */
 	struct bpf_link **events; /* by CPU; NULL: offline */
+	int *event_fds;           /* by CPU, owned by events[] */
 	uint64_t map_bytes;
 	struct plop_layout layouts[PLOP_MAX_LAYOUTS];
 	uint32_t nlayouts;
-	bool *collected; /* by CPU: the half out of use was handed up already */
 };
 
 static _printf_(2, 0) int sampler_print(enum libbpf_print_level level, const char *format,
@@ -169,8 +169,8 @@ int sampler_new(const struct sampler_options *options, const struct sampler_hand
 	if (s->ncpus < 0)
 		return s->ncpus;
 	s->events = calloc((size_t)s->ncpus, sizeof(*s->events));
-	s->collected = calloc((size_t)s->ncpus, sizeof(*s->collected));
-	if (!s->events || !s->collected)
+	s->event_fds = calloc((size_t)s->ncpus, sizeof(*s->event_fds));
+	if (!s->events || !s->event_fds)
 		return -ENOMEM;
 	r = sampler_load(s);
 	if (r < 0)
@@ -186,12 +186,33 @@ void sampler_free(struct sampler *s)
 	for (int i = 0; s->events && i < s->ncpus; i++)
 		bpf_link__destroy(s->events[i]);
 	free(s->events);
-	free(s->collected);
+	free(s->event_fds);
 	ring_buffer__free(s->ring);
 	if (s->cpus)
 		munmap(s->cpus, s->cpus_size);
 	plop__destroy(s->skel);
 	free(s);
+}
+
+/* A period in ns, up to one part in 64 longer or shorter than the nominal one. */
+static uint64_t sampler_period(const struct sampler *s)
+{
+	uint64_t random = 0, period = NSEC_PER_SEC / s->options.hz, most = period / 64;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		return period;
+	return period - most + random % (2 * most + 1);
+}
+
+void sampler_jitter(struct sampler *s)
+{
+	for (int i = 0; i < s->ncpus; i++) {
+		uint64_t period = sampler_period(s);
+
+		/* one that fails keeps the period that it has */
+		if (s->events[i])
+			(void)ioctl(s->event_fds[i], PERF_EVENT_IOC_PERIOD, &period);
+	}
 }
 
 /*
@@ -204,7 +225,7 @@ static int sampler_open_cpu(struct sampler *s, int cpu)
 		.size = sizeof(attr),
 		.type = PERF_TYPE_SOFTWARE,
 		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_period = NSEC_PER_SEC / s->options.hz,
+		.sample_period = sampler_period(s),
 		.disabled = 1,
 		.exclude_idle = 1,
 	};
@@ -218,7 +239,7 @@ static int sampler_open_cpu(struct sampler *s, int cpu)
 	link = bpf_program__attach_perf_event(s->tick, fd);
 	if (!link)
 		return -errno;
-	(void)TAKE_FD(fd);
+	s->event_fds[cpu] = TAKE_FD(fd);
 	s->events[cpu] = link;
 	return 0;
 }
@@ -302,7 +323,10 @@ int sampler_dispatch(struct sampler *s)
 
 void sampler_swap(struct sampler *s)
 {
-	memset(s->collected, 0, (size_t)s->ncpus * sizeof(*s->collected));
+	struct timespec now = {};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	s->skel->bss->plop_seconds = (uint32_t)now.tv_sec;
 	__atomic_store_n(&s->skel->bss->plop_active, s->skel->bss->plop_active + 1,
 			 __ATOMIC_SEQ_CST);
 }
@@ -329,31 +353,58 @@ static void sampler_empty(struct sampler *s, struct plop_half *half,
 	half->nframes = 0;
 }
 
+/* Whether a CPU is in the middle of a tick that may have begun before the swap. */
+static bool sampler_busy(const struct sampler *s)
+{
+	for (int i = 0; i < s->ncpus; i++) {
+		uint64_t left = __atomic_load_n(&s->cpus[i].left, __ATOMIC_ACQUIRE);
+
+		if (left != __atomic_load_n(&s->cpus[i].entered, __ATOMIC_ACQUIRE))
+			return true;
+	}
+	return false;
+}
+
+static void sampler_confirm(struct sampler *s, uint32_t idle)
+{
+	bool settled = false;
+
+	for (int i = 0; i < s->ncpus; i++) {
+		const struct plop_half *half = &s->cpus[i].half[idle];
+		uint32_t n = MIN(half->nstacks, (uint32_t)PLOP_HALF_STACKS);
+
+		for (uint32_t j = 0; j < n; j++) {
+			const struct plop_stack *k = &half->stacks[j];
+
+			if (k->settled == 0 || stack_check(half, j) < 0)
+				continue;
+			s->handlers.settled(k, &half->frames[k->frames], s->handlers.ctx);
+			settled = true;
+		}
+	}
+	if (settled)
+		s->handlers.confirm(s->handlers.ctx);
+}
+
 int sampler_collect(struct sampler *s, struct sampler_counters *counters)
 {
 	uint32_t idle = (s->skel->bss->plop_active & 1) ^ 1;
-	int r, busy = 0;
+	int r;
 
 	/* code records are sent before the stacks that need them are filed */
 	r = sampler_dispatch(s);
 	if (r < 0)
 		return r;
-	for (int i = 0; i < s->ncpus; i++) {
-		struct plop_cpu *cpu = &s->cpus[i];
-		uint64_t left, entered;
-
-		if (s->collected[i])
-			continue;
-		left = __atomic_load_n(&cpu->left, __ATOMIC_ACQUIRE);
-		entered = __atomic_load_n(&cpu->entered, __ATOMIC_ACQUIRE);
-		if (left != entered) {
-			busy++;
-			continue;
-		}
-		sampler_empty(s, &cpu->half[idle], counters);
-		s->collected[i] = true;
-	}
-	return busy ? -EAGAIN : 0;
+	if (sampler_busy(s))
+		return -EAGAIN;
+	/* those of ticks that were under way just now */
+	r = sampler_dispatch(s);
+	if (r < 0)
+		return r;
+	sampler_confirm(s, idle);
+	for (int i = 0; i < s->ncpus; i++)
+		sampler_empty(s, &s->cpus[i].half[idle], counters);
+	return 0;
 }
 
 int sampler_layout(struct sampler *s, const struct plop_layout *layout, uint32_t *ret)
@@ -411,6 +462,26 @@ int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
 		return errno == ENOENT ? -ESRCH : -errno;
 	*ret = now.image;
 	return 0;
+}
+
+/* As mix() of bpf/plop.bpf.h. */
+static uint64_t mix(uint64_t x)
+{
+	x ^= x >> 32;
+	x *= 0xd6e8feb86659fd93ULL;
+	x ^= x >> 32;
+	x *= 0xd6e8feb86659fd93ULL;
+	x ^= x >> 32;
+	return x ? x : 1;
+}
+
+void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code)
+{
+	static const uint64_t empty[4];
+	uint32_t set = (uint32_t)mix(image ^ code) & (bpf_map__max_entries(s->skel->maps.seen) - 1);
+
+	/* the other of the two in the set is read once more as well */
+	bpf_map_update_elem(bpf_map__fd(s->skel->maps.seen), &set, empty, BPF_ANY);
 }
 
 uint64_t sampler_map_bytes(const struct sampler *s)

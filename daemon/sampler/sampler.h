@@ -17,6 +17,12 @@
 struct sampler;
 
 struct sampler_handlers {
+	/*
+	 * Before the stacks of a half: each that has settled code objects (PLOP_CHECK_SETTLED), then, when these were all of the
+	 * halves', once confirm().
+	 */
+	void (*settled)(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx);
+	void (*confirm)(void *ctx);
 	/* One stack of a collected half; frames: stack->depth of them, leaf first. Valid during the call only. */
 	void (*stack)(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx);
 	/* A code object at first sight; size: of the record with its data, already checked. */
@@ -52,6 +58,11 @@ DEFINE_FREEP(struct sampler, sampler_free)
 int sampler_start(struct sampler *s, char **ret_error);
 /* Opens events on CPUs that came online since, drops those of CPUs that went. Cheap when nothing changed. */
 int sampler_follow_cpus(struct sampler *s);
+/*
+ * Gives every event another period, up to 1.5 % away from the nominal one. With one period for good, what a workload does
+ * every 50 ms would fall between the ticks, or always on one. Called every few seconds.
+ */
+void sampler_jitter(struct sampler *s);
 
 /* Readable when process records wait; then call sampler_dispatch(). */
 int sampler_fd(const struct sampler *s);
@@ -59,9 +70,9 @@ int sampler_dispatch(struct sampler *s);
 
 void sampler_swap(struct sampler *s);
 /*
- * Hands up all that waits in the ring buffer, then the stacks of the half that sampler_swap() took out of use, and
- * adds its counters to *counters. -EAGAIN: a CPU is still in the middle of a tick; call again in a millisecond, what
- * was collected stays collected. 0: the half is empty and may be swapped in again.
+ * Hands up all that waits in the ring buffer, then the stacks of the halves that sampler_swap() took out of use, and
+ * adds their counters to *counters. -EAGAIN: a CPU is still in the middle of a tick, nothing was collected; call again
+ * in a millisecond. 0: the halves are empty and may be swapped in again.
  */
 int sampler_collect(struct sampler *s, struct sampler_counters *counters);
 
@@ -77,6 +88,9 @@ int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_proc
 void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image);
 /* Which image the kernel's table has for a process. -ESRCH: none. */
 int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret);
+
+/* Has the next tick that meets this code object read it again, settled or not. */
+void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code);
 
 /* Memory of all maps in bytes, as the kernel accounts it (/proc/self/fdinfo "memlock:"). */
 uint64_t sampler_map_bytes(const struct sampler *s);

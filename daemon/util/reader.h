@@ -3,22 +3,23 @@
 
 #include "util/macro.h"
 
-/*
- * How anything of a target is read: memory, or a file by offset. Live it is process_vm_readv() or pread(), in unit
- * tests and fuzzers a byte array. read() fills all of [address, address + size) or returns a negative errno
- * and leaves buffer undefined; there are no short reads. What it returns may change from call to call. read_parts() fills all
- * parts, one after the other, or fails; NULL: there is no quicker way than one read() for each.
- */
+/* One of several reads. */
 struct reader_part {
 	uint64_t address;
 	void *buffer;
 	size_t size;
+	int result; /* 0 or a negative errno */
 };
-#define READER_PARTS_MAX 8
 
+/*
+ * How anything of a target is read: memory, or a file by offset. Live it is process_vm_readv() or pread(), in unit
+ * tests and fuzzers a byte array. read() fills all of [address, address + size) or returns a negative errno
+ * and leaves buffer undefined; there are no short reads. What it returns may change from call to call. read_parts() fills what
+ * it can, one part after the other; NULL: there is no quicker way than one read() for each.
+ */
 struct reader {
 	int (*read)(void *ctx, uint64_t address, void *buffer, size_t size);
-	int (*read_parts)(void *ctx, const struct reader_part *parts, size_t n);
+	void (*read_parts)(void *ctx, struct reader_part *parts, size_t n);
 	void *ctx;
 };
 
@@ -32,15 +33,16 @@ static inline int reader_u64(const struct reader *r, uint64_t address, uint64_t 
 	return r->read(r->ctx, address, ret, sizeof(*ret));
 }
 
-/* n: at most READER_PARTS_MAX. */
-static inline int reader_read_parts(const struct reader *r, const struct reader_part *parts,
-				    size_t n)
+/* Returns the first result that is not 0, if any. */
+static inline int reader_read_parts(const struct reader *r, struct reader_part *parts, size_t n)
 {
-	int q = 0;
-
 	if (r->read_parts)
-		return r->read_parts(r->ctx, parts, n);
-	for (size_t i = 0; i < n && q >= 0; i++)
-		q = reader_read(r, parts[i].address, parts[i].buffer, parts[i].size);
-	return q;
+		r->read_parts(r->ctx, parts, n);
+	for (size_t i = 0; i < n && !r->read_parts; i++)
+		parts[i].result = reader_read(r, parts[i].address, parts[i].buffer, parts[i].size);
+	for (size_t i = 0; i < n; i++) {
+		if (parts[i].result < 0)
+			return parts[i].result;
+	}
+	return 0;
 }

@@ -42,8 +42,17 @@ enum plop_counter {
 struct plop_frame {
 	__u64 code; /* address of the code object */
 	__u32 instr; /* FRAMES_OBJECT: f_lasti * unit; else low 32 bits of (instruction pointer - code) */
-	__u32 check; /* plop_code_check() of the code object when the stack was first seen; 0: not readable */
+	__u32 check; /* of the code object, read at this tick; 0: not readable */
 };
+
+/*
+ * In plop_frame.check: not read at this tick but remembered, as of a settled code object, one that was read
+ * PLOP_SETTLED_READS times in PLOP_SETTLED_SECONDS or more and was the same each time. User space confirms these when
+ * it collects the half; one that is not the same then reads [stale code] in all of the half.
+ */
+#define PLOP_CHECK_SETTLED   0x80000000u
+#define PLOP_SETTLED_READS   64
+#define PLOP_SETTLED_SECONDS 10
 
 /* Why a stack has no Python frames, or how it ends. In plop_stack.flags. */
 #define PLOP_STACK_TRUNCATED 0x01 /* deeper than the maximum: the root is missing */
@@ -52,6 +61,9 @@ struct plop_frame {
 #define PLOP_STACK_NO_FRAME  0x08 /* a Python thread that executes no Python function */
 #define PLOP_STACK_EXITING \
 	0x10 /* between exit or exec and its record: the image's memory is gone */
+#define PLOP_STACK_FINALISED \
+	0x20 /* the interpreter is finalised, or well on the way: it runs no Python */
+#define PLOP_STACK_DUMPING 0x40 /* crashed: the kernel writes its core */
 
 struct plop_stack {
 	__u64 hash;
@@ -61,7 +73,7 @@ struct plop_stack {
 	__u32 frames; /* index of the first one (the leaf) in plop_half.frames */
 	__u16 depth;
 	__u16 flags;
-	__u32 pad;
+	__u32 settled; /* how many frames have PLOP_CHECK_SETTLED */
 };
 
 #define PLOP_HALF_STACKS 2048

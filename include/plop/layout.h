@@ -28,6 +28,7 @@ struct plop_layout {
 
 	/* _PyRuntimeState and PyInterpreterState */
 	__u32 runtime_interpreters_head;
+	__u32 runtime_finalizing; /* a pointer, set while the interpreter finalises; 0: there is none (before 3.7) */
 	__u32 interp_next;
 	__u32 interp_threads_head;
 	__u32 interp_code_generation; /* interp->code_object_generation, 3.14+; 0: there is none */
@@ -38,6 +39,11 @@ struct plop_layout {
 	__u16 ts_native_id; /* 0: there is none (before 3.11) */
 	__u16 ts_frame;     /* frame, cframe or current_frame, by frame_kind */
 	__u16 ts_chunk; /* datastack_chunk, then datastack_top (both are read), 3.11+; 0: there is none */
+	/*
+	 * _status, 3.12+: its bit PLOP_TS_BOUND tells which of a thread's states is in use, where it has several (one in each
+	 * sub-interpreter that it ever entered); 0: there is none.
+	 */
+	__u16 ts_status;
 	__u16 ts_len;         /* at most PLOP_TS_MAX */
 	__u16 cframe_current; /* _PyCFrame.current_frame (PLOP_FRAMES_CFRAME) */
 
@@ -65,7 +71,7 @@ struct plop_layout {
 	/*
 	 * The part of the object that never changes while it lives and tells it from a successor at the same
 	 * address: counts, flags, first line, version where there is one, and the pointers to names and line
-	 * table. plop_code_check() of these bytes is the code object's check. Multiple of 8, <= PLOP_CHECK_MAX.
+	 * table. They make the code object's check, see plop_check_begin(). Multiple of 8, <= PLOP_CHECK_MAX.
 	 */
 	__u16 code_check;
 	__u16 code_check_len;
@@ -80,28 +86,76 @@ struct plop_layout {
 	__u8 str_state_set; /* bits that a reader of the state word takes as set: 2.7's strings have none of them */
 	__u16 bytes_size;
 	__u16 bytes_data;
-	__u16 pad1[2];
+	/*
+	 * 1: the texts (name, file name, line table) are part of the check. Before 3.12 code objects have no version, and one
+	 * that exec() makes where another was just freed may agree with it in all its pointers.
+	 */
+	__u8 code_check_texts;
+	__u8 pad1;
 };
 
 #define PLOP_TS_MAX    512
 #define PLOP_FRAME_MAX 128
 #define PLOP_CHECK_MAX 128
 
-_Static_assert(sizeof(struct plop_layout) == 96, "shared with the kernel side");
+/* _status.bound_gilstate (cpython/pystate.h, 3.12 to 3.15) */
+#define PLOP_TS_BOUND 0x8
+
+_Static_assert(sizeof(struct plop_layout) == 100, "shared with the kernel side");
 
 /*
- * The check of a code object: the bytes [code_check, code_check + code_check_len) of it as 64-bit words.
- * Same result in the kernel and in user space. words: at most PLOP_CHECK_MAX / 8.
+ * The check of a code object: what tells it from another that lies, or lay, at the same address. Same result in the kernel
+ * and in user space. Begun with 0, it takes in the bytes [code_check, code_check + code_check_len) of the object; with
+ * code_check_texts then its name, file name and line table: of each PLOP_TEXT_HEAD bytes from its length on (or 16, where
+ * the rest is not mapped), and of one with more text than is in there its last PLOP_TEXT_TAIL bytes.
  */
-static inline __attribute__((always_inline)) __u32 plop_code_check(const __u64 *words, __u32 nwords)
-{
-	__u64 h = 0x9e3779b97f4a7c15ULL;
+#define PLOP_TEXT_HEAD       80u
+#define PLOP_TEXT_HEAD_LEAST 16u
+#define PLOP_TEXT_TAIL       32u
 
+/* words: at most PLOP_CHECK_MAX / 8. */
+static inline __attribute__((always_inline)) __u64 plop_check_add(__u64 h, const __u64 *words,
+								  __u32 nwords)
+{
 	for (__u32 i = 0; i < PLOP_CHECK_MAX / 8; i++) {
 		if (i >= nwords)
 			break;
-		h = (h ^ words[i]) * 0xff51afd7ed558ccdULL;
+		h = (h ^ words[i] ^ 0x9e3779b97f4a7c15ULL) * 0xff51afd7ed558ccdULL;
 		h ^= h >> 32;
 	}
-	return (__u32)h ? (__u32)h : 1;
+	return h;
+}
+
+/* 31 bits, never 0: the highest is PLOP_CHECK_SETTLED in a frame. */
+static inline __attribute__((always_inline)) __u32 plop_check_end(__u64 h)
+{
+	__u32 check = (__u32)h & 0x7fffffff;
+
+	return check ? check : 1;
+}
+
+/*
+ * Where the tail of a text lies, from the object's address; 0: it has none. head: its PLOP_TEXT_HEAD bytes. bytes: whether
+ * it is a bytes object (a line table).
+ */
+static inline __attribute__((always_inline)) __u32 plop_text_tail(const struct plop_layout *l,
+								  const __u64 *head, __u32 bytes)
+{
+	__u32 data = l->bytes_data, state = 0, at = l->str_state - l->str_length;
+	__u64 size = head[0];
+
+	if (!bytes) {
+		if (at < PLOP_TEXT_HEAD)
+			state = (__u32)(head[at / 8] >> (at % 8 * 8));
+		state |= l->str_state_set;
+		data = state >> (l->str_kind_shift + 4) & 1 ? l->str_ascii_data :
+							      l->str_compact_data;
+		if (size > 1u << 20)
+			return 0;
+		size *= state >> l->str_kind_shift & 7;
+	}
+	if (size > 1u << 22 || data + size <= l->str_length + PLOP_TEXT_HEAD ||
+	    size < PLOP_TEXT_TAIL)
+		return 0;
+	return data + (__u32)size - PLOP_TEXT_TAIL;
 }

@@ -81,10 +81,10 @@ static void bench_stack(struct bench *b, const struct reader *memory, uint64_t a
 				      .frames = &frame,
 				      .codes = &code,
 				      .bytecode = b->layout.code_bytecode };
-	bool captured;
+	enum code_source source;
 
 	code_table_limit(b->table, PLOP_MAX_CODE_BYTES);
-	code = code_table_find(b->table, memory, &frame, &captured);
+	code = code_table_find(b->table, memory, &frame, &source);
 	b->named += code != NULL;
 	if (sink_add(b->sink, b->process, &y) < 0)
 		die("out of memory");

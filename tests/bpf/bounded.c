@@ -39,6 +39,15 @@ static void on_fork(const struct plop_record_fork *r, void *ctx)
 {
 }
 
+static void on_stack_settled(const struct plop_stack *stack, const struct plop_frame *frames,
+			     void *ctx)
+{
+}
+
+static void on_confirm(void *ctx)
+{
+}
+
 static void on_pressure(void *ctx)
 {
 }
@@ -111,6 +120,8 @@ int main(int argc, char *argv[])
 {
 	static uint32_t target;
 	static const struct sampler_handlers handlers = { .ctx = &target,
+							  .settled = on_stack_settled,
+							  .confirm = on_confirm,
 							  .stack = on_stack,
 							  .code = on_code,
 							  .process = on_process,

@@ -17,7 +17,8 @@ struct play {
 	struct code_table *table;
 	struct sink *sink;
 	uint32_t process;
-	uint64_t code; /* of the last record */
+	uint64_t code;      /* of the last record */
+	uint64_t forgotten; /* the last code object that the kernel was to read again */
 	uint32_t check;
 	uint64_t samples;
 };
@@ -44,18 +45,26 @@ static void play_record(struct play *p, const uint8_t **data, size_t *size)
 	free(record);
 }
 
+static void play_forget(uint64_t address, void *ctx)
+{
+	struct play *p = ctx;
+
+	p->forgotten = address;
+}
+
 /* One frame in two is that of the last record, as the kernel would send it. */
 static void play_stack(struct play *p, const uint8_t **data, size_t *size)
 {
 	struct plop_frame frames[DEPTH_MAX];
 	struct code_object *codes[DEPTH_MAX];
+	enum code_source sources[DEPTH_MAX];
 	struct plop_stack stack = { .tgid = 5, .count = 1 };
 	struct symbolized_stack y = { .stack = &stack,
 				      .frames = frames,
 				      .codes = codes,
+				      .sources = sources,
 				      .bytecode = p->layout.code_bytecode };
 	uint8_t head[3];
-	bool captured;
 
 	if (!fuzz_take(data, size, head, sizeof(head)))
 		return;
@@ -68,7 +77,12 @@ static void play_stack(struct play *p, const uint8_t **data, size_t *size)
 			frames[i].code = p->code;
 			frames[i].check = p->check;
 		}
-		codes[i] = code_table_find(p->table, &p->memory, &frames[i], &captured);
+		if (head[0] % 2) {
+			frames[i].check |= PLOP_CHECK_SETTLED;
+			FUZZ_ASSERT(code_table_want(p->table, head[1], &frames[i], 1) == 0);
+			FUZZ_ASSERT(code_table_confirm(p->table, &p->memory, play_forget, p) == 0);
+		}
+		codes[i] = code_table_find(p->table, &p->memory, &frames[i], &sources[i]);
 		stack.depth++;
 	}
 	FUZZ_ASSERT(sink_add(p->sink, p->process, &y) == 0);

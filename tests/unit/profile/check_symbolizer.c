@@ -59,14 +59,14 @@ START_TEST(captured)
 	struct plop_record_code *r;
 	struct code_object *c;
 	struct fixture f;
-	bool by_kernel = false;
+	enum code_source by_kernel = CODE_UNKNOWN;
 
 	fixture_init(&f);
 	r = record_new(&f.layout, "/srv/a.py", "Shop.sell", 7);
 	ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
 	c = code_table_find(f.table, &gone, &frame, &by_kernel);
 	ck_assert_ptr_nonnull(c);
-	ck_assert(by_kernel);
+	ck_assert_int_eq(by_kernel, CODE_CAPTURED);
 	ck_assert_str_eq(c->file, "/srv/a.py");
 	ck_assert_str_eq(c->name, "Shop.sell");
 	ck_assert_int_eq(c->firstlineno, 40);
@@ -83,7 +83,7 @@ START_TEST(address_used_again)
 	struct plop_frame third = { .code = CODE, .check = 9 };
 	struct plop_record_code *a, *b;
 	struct fixture f;
-	bool by_kernel;
+	enum code_source by_kernel;
 
 	fixture_init(&f);
 	a = record_new(&f.layout, "<string>", "first", 7);
@@ -102,12 +102,80 @@ START_TEST(address_used_again)
 }
 END_TEST
 
+/* Memory in which a code object lies at CODE that is nothing but zeroes and its line number. */
+struct settled_memory {
+	uint8_t head[256];
+	int error;
+};
+
+static int settled_read(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	const struct settled_memory *m = ctx;
+
+	if (m->error)
+		return m->error;
+	if (address < CODE || address - CODE > sizeof(m->head) ||
+	    size > sizeof(m->head) - (address - CODE))
+		return -EFAULT;
+	memcpy(buffer, m->head + (address - CODE), size);
+	return 0;
+}
+
+static void settled_forget(uint64_t address, void *ctx)
+{
+	*(uint64_t *)ctx = address;
+}
+
+/* What the kernel only remembers holds as long as it is there; what is freed meanwhile has no name in that cycle. */
+START_TEST(settled)
+{
+	struct settled_memory m = {};
+	const struct reader memory = { .read = settled_read, .ctx = &m };
+	enum code_source source;
+	uint64_t forgotten = 0;
+	struct plop_record_code *r;
+	struct plop_frame frame;
+	struct fixture f;
+	uint32_t check;
+
+	fixture_init(&f);
+	ck_assert_int_eq(code_object_check(&memory, &f.layout, CODE, &check), 0);
+	r = record_new(&f.layout, "<string>", "first", check);
+	ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
+	frame = (struct plop_frame){ .code = CODE, .check = check | PLOP_CHECK_SETTLED };
+	ck_assert_int_eq(code_table_want(f.table, 1, &frame, 1), 0);
+	ck_assert_int_eq(code_table_confirm(f.table, &memory, settled_forget, &forgotten), 0);
+	ck_assert_str_eq(code_table_find(f.table, &memory, &frame, &source)->name, "first");
+	ck_assert_uint_eq(forgotten, 0);
+	/* the next cycle: another lies there */
+	m.head[f.layout.code_firstlineno] = 7;
+	ck_assert_int_eq(code_table_want(f.table, 2, &frame, 1), 0);
+	ck_assert_int_eq(code_table_confirm(f.table, &memory, settled_forget, &forgotten), 0);
+	ck_assert_ptr_null(code_table_find(f.table, &memory, &frame, &source));
+	ck_assert_int_eq(source, CODE_STALE);
+	ck_assert_uint_eq(forgotten, CODE);
+	/* one that was read at the tick itself is sure, whatever lies there now */
+	frame.check = check;
+	ck_assert_str_eq(code_table_find(f.table, &memory, &frame, &source)->name, "first");
+	/* the process ended: nothing was freed while it ran */
+	forgotten = 0;
+	m.error = -ESRCH;
+	frame.check = check | PLOP_CHECK_SETTLED;
+	ck_assert_int_eq(code_table_want(f.table, 3, &frame, 1), 0);
+	ck_assert_int_eq(code_table_confirm(f.table, &memory, settled_forget, &forgotten), 0);
+	ck_assert_str_eq(code_table_find(f.table, &memory, &frame, &source)->name, "first");
+	ck_assert_uint_eq(forgotten, 0);
+	code_table_free(f.table);
+	free(r);
+}
+END_TEST
+
 START_TEST(faulted_names_are_not_guessed)
 {
 	struct plop_frame frame = { .code = CODE, .check = 7 };
 	struct plop_record_code *r;
 	struct fixture f;
-	bool by_kernel;
+	enum code_source by_kernel;
 
 	fixture_init(&f);
 	r = record_new(&f.layout, "/srv/a.py", "sell", 7);
@@ -126,7 +194,7 @@ START_TEST(many)
 	struct plop_frame first = { .code = CODE, .check = 1 }, frame = { .check = 1 };
 	struct plop_record_code *r;
 	struct fixture f;
-	bool by_kernel;
+	enum code_source by_kernel;
 
 	fixture_init(&f);
 	r = record_new(&f.layout, "/srv/a.py", "sell", 1);
@@ -161,7 +229,7 @@ START_TEST(large)
 	struct plop_record_code *small, *r = calloc(1, bytes);
 	struct plop_frame frame = { .code = CODE, .check = 1 };
 	struct fixture f;
-	bool by_kernel;
+	enum code_source by_kernel;
 
 	fixture_init(&f);
 	small = record_new(&f.layout, "/srv/a.py", "f", 1);
@@ -217,21 +285,23 @@ START_TEST(sinks)
 	struct plop_frame frames[2] = { { .code = CODE, .check = 7 },
 					{ .code = CODE + 4096, .check = 1 } };
 	struct code_object *codes[2];
-	struct symbolized_stack y = { .stack = &stack, .frames = frames, .codes = codes };
+	enum code_source sources[2];
+	struct symbolized_stack y = {
+		.stack = &stack, .frames = frames, .codes = codes, .sources = sources
+	};
 	struct plop_record_code *r;
 	struct profile *p;
 	struct fixture f;
 	struct sink *s;
 	uint32_t process;
-	bool by_kernel;
 
 	fixture_init(&f);
 	y.bytecode = f.layout.code_bytecode;
 	frames[0].instr = frames[1].instr = y.bytecode + 2;
 	r = record_new(&f.layout, "/srv/a.py", "sell", 7);
 	ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
-	codes[0] = code_table_find(f.table, &gone, &frames[0], &by_kernel);
-	codes[1] = code_table_find(f.table, &gone, &frames[1], &by_kernel);
+	codes[0] = code_table_find(f.table, &gone, &frames[0], &sources[0]);
+	codes[1] = code_table_find(f.table, &gone, &frames[1], &sources[1]);
 	ck_assert_ptr_null(codes[1]);
 	ck_assert_int_eq(sink_new(1000, 100, &s), 0);
 	ck_assert_int_eq(profile_process(sink_profile(s), &info, "3.11.2", &process), 0);
@@ -310,6 +380,7 @@ int main(void)
 
 	tcase_add_test(c, captured);
 	tcase_add_test(c, address_used_again);
+	tcase_add_test(c, settled);
 	tcase_add_test(c, faulted_names_are_not_guessed);
 	tcase_add_test(c, many);
 	tcase_add_test(c, large);

@@ -41,6 +41,34 @@ START_TEST(other_versions_are_not_guessed)
 }
 END_TEST
 
+/* A text that its head holds has no tail; a longer one has its last bytes, whatever the width of its characters. */
+START_TEST(tails_of_texts)
+{
+	struct plop_layout l;
+	__u64 head[PLOP_TEXT_HEAD / 8] = {};
+	const uint32_t ascii = 1u << 2 | 1u << 5 | 1u << 6, ucs2 = 2u << 2 | 1u << 5;
+
+	ck_assert_int_eq(layout_by_version(0x030b00f0, &l), 0);
+	ck_assert_uint_eq(l.code_check_texts, 1);
+	head[0] = 48;
+	head[2] = ascii;
+	ck_assert_uint_eq(plop_text_tail(&l, head, 0), 0);
+	head[0] = 49;
+	ck_assert_uint_eq(plop_text_tail(&l, head, 0), 48 + 49 - 32);
+	head[2] = ucs2;
+	ck_assert_uint_eq(plop_text_tail(&l, head, 0), 72 + 98 - 32);
+	ck_assert_uint_eq(plop_text_tail(&l, head, 1), 0);
+	head[0] = 65;
+	ck_assert_uint_eq(plop_text_tail(&l, head, 1), 32 + 65 - 32);
+	/* lengths that cannot be */
+	head[0] = UINT64_MAX;
+	ck_assert_uint_eq(plop_text_tail(&l, head, 0), 0);
+	ck_assert_uint_eq(plop_text_tail(&l, head, 1), 0);
+	head[0] = UINT64_C(1) << 62;
+	ck_assert_uint_eq(plop_text_tail(&l, head, 0), 0);
+}
+END_TEST
+
 /* Every maximum and every bound is looked at. */
 START_TEST(checks_refuse_unsound_layouts)
 {
@@ -76,6 +104,10 @@ START_TEST(checks_refuse_unsound_layouts)
 	REFUSES(code_check_len, 0);
 	REFUSES(code_check_len, 90);
 	REFUSES(code_check, 65528);
+	REFUSES(code_check_texts, 2);
+	REFUSES(runtime_finalizing, UINT32_MAX);
+	REFUSES(ts_status, good.ts_len);
+	REFUSES(ts_status, 26);
 	REFUSES(code_len, 60000);
 	REFUSES(code_filename, good.code_len);
 	REFUSES(code_name, good.code_filename);
@@ -286,6 +318,7 @@ int main(void)
 
 	tcase_add_test(t, tables_are_sound);
 	tcase_add_test(t, other_versions_are_not_guessed);
+	tcase_add_test(t, tails_of_texts);
 	tcase_add_test(t, checks_refuse_unsound_layouts);
 	tcase_add_test(t, debug_offsets_of_3_13);
 	tcase_add_test(t, debug_offsets_of_free_threaded_builds);

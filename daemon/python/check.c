@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "python/python.h"
+
+/* Code objects checked in one round: some hundred reads go with one system call. */
+#define BATCH 64
+
+/* name, file name, line table */
+#define TEXTS 3
+
+struct check_batch {
+	const struct plop_layout *layout;
+	size_t n;
+	uint8_t bytes[BATCH][PLOP_CHECK_MAX];
+	__u64 hash[BATCH];
+	uint64_t texts[BATCH][TEXTS];
+	__u64 heads[BATCH][TEXTS][PLOP_TEXT_HEAD / 8];
+	__u64 tails[BATCH][TEXTS][PLOP_TEXT_TAIL / 8];
+	struct reader_part parts[BATCH * TEXTS];
+	struct reader_part tail_parts[BATCH * TEXTS];
+};
+
+/* Objects are at least 8-byte aligned and lie in the lower half of the address space. */
+static bool is_object(uint64_t address)
+{
+	return address >= 4096 && address % 8 == 0 && address < UINT64_C(1) << 56;
+}
+
+static uint64_t pointer_at(const uint8_t *bytes, const struct plop_layout *l, size_t offset)
+{
+	uint64_t v;
+
+	memcpy(&v, bytes + (offset - l->code_check), sizeof(v));
+	return v;
+}
+
+static bool bytes_object(size_t text)
+{
+	return text == 2;
+}
+
+/* The heads of all texts; where one is not mapped to its end, its beginning. */
+static void read_heads(struct check_batch *b, const struct reader *r, const struct code_check *out)
+{
+	const struct plop_layout *l = b->layout;
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		if (out[i].result < 0)
+			continue;
+		b->texts[i][0] = pointer_at(b->bytes[i], l,
+					    l->code_qualname ? l->code_qualname : l->code_name);
+		b->texts[i][1] = pointer_at(b->bytes[i], l, l->code_filename);
+		b->texts[i][2] = pointer_at(b->bytes[i], l, l->code_linetable);
+		for (size_t t = 0; t < TEXTS; t++)
+			b->parts[n++] = (struct reader_part){
+				.address = b->texts[i][t] +
+					   (bytes_object(t) ? l->bytes_size : l->str_length),
+				.buffer = b->heads[i][t],
+				.size = PLOP_TEXT_HEAD,
+			};
+	}
+	reader_read_parts(r, b->parts, n);
+}
+
+static void read_tails(struct check_batch *b, const struct reader *r, const struct code_check *out)
+{
+	size_t n = 0, m = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		for (size_t t = 0; t < TEXTS && out[i].result == 0; t++, n++) {
+			uint32_t at;
+
+			if (b->parts[n].result < 0)
+				continue;
+			at = plop_text_tail(b->layout, b->heads[i][t], bytes_object(t));
+			if (at)
+				b->tail_parts[m++] = (struct reader_part){
+					.address = b->texts[i][t] + at,
+					.buffer = b->tails[i][t],
+					.size = PLOP_TEXT_TAIL,
+				};
+		}
+	}
+	reader_read_parts(r, b->tail_parts, m);
+}
+
+/* The same as check_text() of bpf/sample.bpf.c, in the same order. */
+static void add_texts(struct check_batch *b, const struct reader *r, const struct code_check *out)
+{
+	size_t n = 0, m = 0;
+
+	read_heads(b, r, out);
+	read_tails(b, r, out);
+	for (size_t i = 0; i < b->n; i++) {
+		for (size_t t = 0; t < TEXTS && out[i].result == 0; t++, n++) {
+			const __u64 *head = b->heads[i][t];
+			const struct reader_part *p = &b->parts[n];
+
+			if (p->result < 0) {
+				if (reader_read(r, p->address, b->heads[i][t],
+						PLOP_TEXT_HEAD_LEAST) == 0)
+					b->hash[i] = plop_check_add(b->hash[i], head,
+								    PLOP_TEXT_HEAD_LEAST / 8);
+				continue;
+			}
+			b->hash[i] = plop_check_add(b->hash[i], head, PLOP_TEXT_HEAD / 8);
+			if (!plop_text_tail(b->layout, head, bytes_object(t)))
+				continue;
+			if (b->tail_parts[m++].result == 0)
+				b->hash[i] = plop_check_add(b->hash[i], b->tails[i][t],
+							    PLOP_TEXT_TAIL / 8);
+		}
+	}
+}
+
+static void check_some(struct check_batch *b, const struct reader *r, const uint64_t *addresses,
+		       struct code_check *ret)
+{
+	const struct plop_layout *l = b->layout;
+	__u64 words[PLOP_CHECK_MAX / 8];
+
+	for (size_t i = 0; i < b->n; i++)
+		b->parts[i] = (struct reader_part){
+			.address = is_object(addresses[i]) ? addresses[i] + l->code_check : 0,
+			.buffer = b->bytes[i],
+			.size = l->code_check_len,
+		};
+	reader_read_parts(r, b->parts, b->n);
+	for (size_t i = 0; i < b->n; i++) {
+		ret[i] = (struct code_check){ .result = is_object(addresses[i]) ?
+								b->parts[i].result :
+								-EBADMSG };
+		if (ret[i].result < 0)
+			continue;
+		memcpy(words, b->bytes[i], l->code_check_len);
+		b->hash[i] = plop_check_add(0, words, l->code_check_len / 8u);
+	}
+	if (l->code_check_texts)
+		add_texts(b, r, ret);
+	for (size_t i = 0; i < b->n; i++) {
+		if (ret[i].result == 0)
+			ret[i].check = plop_check_end(b->hash[i]);
+	}
+}
+
+int code_objects_check(const struct reader *r, const struct plop_layout *l,
+		       const uint64_t *addresses, size_t n, struct code_check *ret)
+{
+	_cleanup_free_ struct check_batch *b = NULL;
+
+	if (layout_check(l) < 0)
+		return -EBADMSG;
+	b = malloc(sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	b->layout = l;
+	for (size_t i = 0; i < n; i += b->n) {
+		b->n = MIN(n - i, (size_t)BATCH);
+		check_some(b, r, addresses + i, ret + i);
+	}
+	return 0;
+}
+
+int code_object_check(const struct reader *r, const struct plop_layout *l, uint64_t address,
+		      uint32_t *ret_check)
+{
+	struct code_check check;
+	int q = code_objects_check(r, l, &address, 1, &check);
+
+	if (q < 0)
+		return q;
+	if (check.result < 0)
+		return check.result;
+	*ret_check = check.check;
+	return 0;
+}
