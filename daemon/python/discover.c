@@ -13,9 +13,12 @@
 /* Binaries remembered; a host has some hundred. When there are more, all are forgotten and examined anew. */
 #define CACHE_MAX 4096
 
-/* Which file, in which state of its content. */
+/*
+ * Which file, in which state of its content. Its mtime can be set, as package managers and image layers do, so that another
+ * file that has the inode by now, or other content in the same, looks like the first; its ctime cannot.
+ */
 struct cache_key {
-	uint64_t device, inode, mtime_ns, size;
+	uint64_t device, inode, mtime_ns, ctime_ns, size;
 };
 
 struct cache_entry {
@@ -72,6 +75,8 @@ static struct cache_key key_of(const struct stat *st)
 		.inode = st->st_ino,
 		.mtime_ns =
 			(uint64_t)st->st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_mtim.tv_nsec,
+		.ctime_ns =
+			(uint64_t)st->st_ctim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_ctim.tv_nsec,
 		.size = (uint64_t)st->st_size,
 	};
 }

@@ -33,7 +33,7 @@ struct python_process {
 };
 
 /*
- * Looks for an interpreter in pid. Each binary is examined once: cache remembers by (device, inode, mtime, size).
+ * Looks for an interpreter in pid. Each binary is examined once: cache remembers by (device, inode, mtime, ctime, size).
  * Returns 0 with *ret filled whatever the verdict, or a negative errno (-ENOMEM, -EPERM: may not read the process).
  */
 struct python_cache;

@@ -6,6 +6,7 @@ import concurrent.futures
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,13 +17,16 @@ ROOT = os.path.join(host.TESTS, ".cache", "pythons", "root")
 NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--user", "--map-root-user", "--cgroup"]
 HZ = 500
 SAMPLES = 50
-SCRIPT = """import sys
+# idle between, so that eight of them leave the CPUs to others
+SCRIPT = """import sys, time
 
 
 def spin_%(tag)s():
     x = 1
     while True:
-        x = x * 33 & 65535
+        for _ in range(50000):
+            x = x * 33 & 65535
+        time.sleep(0.01)
 
 
 def run():
@@ -33,7 +37,7 @@ sys.stdout.write("READY %%s %%d\\n" %% (sys.version.split()[0], __import__("os")
 sys.stdout.flush()
 run()
 """
-LINES = {"spin": range(4, 8), "run": range(10, 12), "<module>": (16,)}
+LINES = {"spin": range(4, 10), "run": range(12, 14), "<module>": (18,)}
 
 
 def child_of(pid):
@@ -243,6 +247,32 @@ def replaced(folder, process):
     return other
 
 
+def rewritten(folder, daemon, container):
+    """The newest interpreter, once another of the same path, inode, size and mtime has run and was seen."""
+    first, *_, newest = sorted(os.path.join(ROOT, "usr/bin", n) for n in os.listdir(ROOT + "/usr/bin") if re.match(r"python3\.\d+$", n))
+    path = "/proc/%d/root/usr/bin/rewritten" % container.pid
+    known = Process.__new__(Process)
+    known.pid, known.exe = container.pid, "/usr/bin/rewritten"
+    size = max(os.path.getsize(first), os.path.getsize(newest))
+    inodes, before = set(), None
+    for tag, original in (("written", first), ("rewritten", newest)):
+        with open(original, "rb") as f, open(path, "r+b" if before else "wb") as to:
+            to.write(f.read().ljust(size, b"\0"))
+        os.chmod(path, 0o755)
+        os.utime(path, (1700000000, 1700000000))
+        inodes.add(os.stat(path).st_ino)
+        process = beside(folder, tag, known)
+        if before:
+            assert len(inodes) == 1 and process.version != before
+            return process
+        before = process.version
+        record(daemon, process)
+        os.kill(process.pid, signal.SIGKILL)
+        # nsenter waits for it; a busy file could not be written
+        process.popen.wait(20)
+        process.end()
+
+
 def run(folder, missing, processes, cgroups):
     started, files = start_on_host(folder)
     processes += started
@@ -259,6 +289,7 @@ def run(folder, missing, processes, cgroups):
             os.unlink(path)
         if not missing:
             processes.append(replaced(folder, processes[-1]))
+            processes.append(rewritten(folder, daemon, processes[-2]))
         check("deleted and replaced", daemon, processes)
     with host.Plopd("--hz", HZ) as later:
         check("by a plopd that comes later", later, processes)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <check.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "python/python.h"
@@ -98,6 +100,55 @@ START_TEST(verdicts_of_loaded_libraries)
 }
 END_TEST
 
+#define REWRITTEN_SIZE 65536
+
+/* The content of the file from into the file fd, always of one size and mtime, and with another ctime than before. */
+static void rewrite(int fd, const char *from)
+{
+	const struct timespec times[] = { { .tv_sec = 1700000000 }, { .tv_sec = 1700000000 } };
+	static char content[REWRITTEN_SIZE];
+	struct stat before, after;
+	int other = open(from, O_RDONLY | O_CLOEXEC);
+
+	memset(content, 0, sizeof(content));
+	ck_assert_int_ge(other, 0);
+	ck_assert_int_lt(read(other, content, sizeof(content)), REWRITTEN_SIZE);
+	close(other);
+	ck_assert_int_eq(fstat(fd, &before), 0);
+	ck_assert_int_eq(pwrite(fd, content, sizeof(content), 0), REWRITTEN_SIZE);
+	/* It has the grain of the kernel's tick. */
+	do {
+		ck_assert_int_eq(futimens(fd, times), 0);
+		ck_assert_int_eq(fstat(fd, &after), 0);
+	} while (memcmp(&before.st_ctim, &after.st_ctim, sizeof(after.st_ctim)) == 0);
+}
+
+START_TEST(other_content_of_the_same_inode_size_and_mtime)
+{
+	static const struct {
+		const char *content, *version;
+	} rows[] = { { FAKE_GNU, "3.11.2" }, { FAKE_OLD, "3.8.5" }, { FAKE_37, "3.7.4" } };
+	char path[] = "/tmp/check-discover-python-XXXXXX";
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct python_process p;
+		void *library;
+
+		rewrite(fd, rows[i].content);
+		library = dlopen(path, RTLD_NOW);
+		ck_assert_msg(library != NULL, "%s", dlerror());
+		ck_assert_int_eq(python_discover(cache, getpid(), &p), 0);
+		ck_assert_int_eq(p.verdict, PYTHON_YES);
+		ck_assert_str_eq(p.version, rows[i].version);
+		dlclose(library);
+	}
+	close(fd);
+	unlink(path);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("python/discover");
@@ -109,6 +160,7 @@ int main(void)
 	tcase_add_test(t, a_program_without_python);
 	tcase_add_test(t, gone_and_kernel_threads);
 	tcase_add_test(t, verdicts_of_loaded_libraries);
+	tcase_add_test(t, other_content_of_the_same_inode_size_and_mtime);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
