@@ -61,6 +61,10 @@ int sampler_start(struct sampler *s, char **ret_error)
 	return 0;
 }
 
+void sampler_jitter(struct sampler *s)
+{
+}
+
 int sampler_follow_cpus(struct sampler *s)
 {
 	return 0;
