@@ -83,7 +83,7 @@ struct search_state {
 	__u64 ts;     /* to look at next */
 	__u64 found;
 	__u32 result; /* enum walk_result */
-	__u32 pad;
+	__u32 missed; /* searches for this thread without a result, since the last swap */
 };
 
 /* What identify_step() needs of the stack whose frames it names. */

@@ -152,6 +152,13 @@ static __always_inline bool elsewhere(const struct plop_layout *l, const struct 
 }
 
 /*
+ * After so many searches without a result a thread is not looked for until the halves are swapped. Not after the first: a tick may
+ * come between a thread's start and its first line in Python, or its stack, and so its thread pointer, may be one
+ * that a thread has just ended on. At most 3, by how it is remembered.
+ */
+#define NONE_IS_SURE 3
+
+/*
  * Looks for the thread state of the current thread in all interpreters. Returns 0 with its address in q->found and its
  * head in s->ts, or as thread_find().
  */
@@ -187,7 +194,8 @@ static __always_inline long thread_search(struct walk *w, struct plop_process *p
 	if (!q->found) {
 		if (q->result == WALK_FAULT)
 			return -(PLOP_LOST_FAULT + 1);
-		thread_remember(key, (__u64)plop_active << 1 | 1);
+		q->missed += q->missed < NONE_IS_SURE;
+		thread_remember(key, (__u64)plop_active << 3 | q->missed << 1 | 1);
 		return PLOP_STACK_NO_THREAD;
 	}
 	if (q->ts == q->found)
@@ -219,8 +227,11 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 	thread = task.thread;
 	key = mix(p->image ^ thread);
 	ts = cpu->last_thread == key ? cpu->last_state : thread_recall(key);
+	s->search.missed = 0;
 	if (ts & 1) {
-		if ((__u32)(ts >> 1) == plop_active)
+		if ((__u32)(ts >> 3) == plop_active)
+			s->search.missed = ts >> 1 & 3;
+		if (s->search.missed >= NONE_IS_SURE)
 			return PLOP_STACK_NO_THREAD;
 		ts = 0;
 	}
