@@ -341,6 +341,13 @@ static int read_debug_offsets(pid_t pid, struct python_process *p)
 	kind = head.free_threaded ? "free-threaded " : "";
 	if (debug_offsets_size(p->hexversion) == 0)
 		return unknown_version(p, kind);
+	/* What the interpreter says of itself counts more than what its file says. */
+	if (head.hexversion >> 24 == 3 && head.hexversion >> 16 != p->hexversion >> 16 &&
+	    debug_offsets_size((uint32_t)head.hexversion) == 0) {
+		p->hexversion = (uint32_t)head.hexversion;
+		version_print(p->hexversion, p->version, sizeof(p->version));
+		return unknown_version(p, kind);
+	}
 	if (p->hexversion >> 16 != head.hexversion >> 16)
 		return unsupported(p, kind, "has a table of offsets of another version");
 	p->hexversion = (uint32_t)head.hexversion;
