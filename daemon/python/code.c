@@ -188,15 +188,6 @@ static int read_bytes(const struct reader *r, const struct plop_layout *l, uint6
 	return 0;
 }
 
-/* The check of a code object whose texts are no part of it. */
-static uint32_t check_of(const struct plop_layout *l, const uint8_t *bytes)
-{
-	__u64 words[PLOP_CHECK_MAX / 8];
-
-	memcpy(words, bytes, l->code_check_len);
-	return plop_check_end(plop_check_add(0, words, l->code_check_len / 8u));
-}
-
 /* Counts and flags that no code object can have. */
 static bool head_ok(const struct plop_layout *l, const uint8_t *head)
 {
@@ -208,7 +199,7 @@ static bool head_ok(const struct plop_layout *l, const uint8_t *head)
 
 /*
  * A reader that has read ahead: a call into the kernel costs more than what it copies, so the beginnings of the names and of
- * the line table, and the check after them, are read in one. What lies beyond is read when it is asked for.
+ * the line table, and what the check is made of after them, are read in one. What lies beyond is read when it is asked for.
  */
 #define AHEAD_PARTS 3
 #define AHEAD_SIZE  256
@@ -219,22 +210,32 @@ struct ahead {
 		uint64_t address;
 		uint8_t bytes[AHEAD_SIZE];
 	} parts[AHEAD_PARTS];
+	uint64_t object; /* where the bytes for the check are */
 	uint8_t check[PLOP_CHECK_MAX];
+	size_t check_len;
 	bool filled;
 	bool missed; /* something was read later than the check */
 };
+
+static bool ahead_has(uint64_t from, const uint8_t *bytes, size_t have, uint64_t address,
+		      void *buffer, size_t size)
+{
+	if (address < from || address - from > have || size > have - (address - from))
+		return false;
+	memcpy(buffer, bytes + (address - from), size);
+	return true;
+}
 
 static int ahead_read(void *ctx, uint64_t address, void *buffer, size_t size)
 {
 	struct ahead *a = ctx;
 
-	for (size_t i = 0; a->filled && i < AHEAD_PARTS; i++) {
-		uint64_t skip = address - a->parts[i].address;
-
-		if (address < a->parts[i].address || skip > AHEAD_SIZE || size > AHEAD_SIZE - skip)
-			continue;
-		memcpy(buffer, a->parts[i].bytes + skip, size);
+	if (a->filled && ahead_has(a->object, a->check, a->check_len, address, buffer, size))
 		return 0;
+	for (size_t i = 0; a->filled && i < AHEAD_PARTS; i++) {
+		if (ahead_has(a->parts[i].address, a->parts[i].bytes, AHEAD_SIZE, address, buffer,
+			      size))
+			return 0;
 	}
 	a->missed = true;
 	return reader_read(a->r, address, buffer, size);
@@ -255,8 +256,9 @@ static void ahead_fill(struct ahead *a, const struct plop_layout *l, uint64_t ad
 		parts[i] = (struct reader_part){ a->parts[i].address, a->parts[i].bytes, AHEAD_SIZE,
 						 0 };
 	}
-	parts[AHEAD_PARTS] =
-		(struct reader_part){ address + l->code_check, a->check, l->code_check_len, 0 };
+	a->object = address + l->code_check;
+	a->check_len = l->code_check_len;
+	parts[AHEAD_PARTS] = (struct reader_part){ a->object, a->check, a->check_len, 0 };
 	/* Where a page is missing behind one of them, each is read alone. */
 	a->filled = reader_read_parts(a->r, parts, ARRAY_SIZE(parts)) == 0;
 }
@@ -278,19 +280,18 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 
 	if (!is_object(address) || layout_check(l) < 0)
 		return -EBADMSG;
-	if (l->code_check_texts) {
-		q = code_object_check(r, l, address, &check);
-		if (q < 0)
-			return q;
-	}
 	q = reader_read(r, address, head, l->code_len);
 	if (q < 0)
 		return q;
 	if (!head_ok(l, head))
 		return -EBADMSG;
-	if (!l->code_check_texts)
-		check = check_of(l, head + l->code_check);
 	ahead_fill(&ahead, l, address, head);
+	q = code_object_check(&near, l, address, &check);
+	if (q < 0)
+		return q;
+	/* the pointers that were followed are not those of the object that is checked */
+	if (ahead.filled && memcmp(head + l->code_check, ahead.check, ahead.check_len) != 0)
+		return -EBADMSG;
 	name_address = u64_at(head, l->code_qualname ? l->code_qualname : l->code_name);
 	q = read_string(&near, l, u64_at(head, l->code_filename), PLOP_MAX_FILE_CHARS, &file,
 			&file_data, &file_type);
@@ -311,16 +312,17 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 			    captured, table_size, &c);
 	if (q < 0)
 		return q;
-	/* Had the object gone and another come meanwhile, its names and table might belong to two. */
-	if (ahead.missed || !ahead.filled || l->code_check_texts) {
+	/*
+	 * Had the object gone and another come meanwhile, its names and table might belong to two. Not so where all of it
+	 * came in the one reading that the check was made from.
+	 */
+	if (ahead.missed || !ahead.filled) {
 		q = code_object_check(r, l, address, &again);
 		if (q < 0)
 			return q;
-	} else {
-		again = check_of(l, ahead.check);
+		if (again != check)
+			return -EBADMSG;
 	}
-	if (again != check)
-		return -EBADMSG;
 	*ret = TAKE_PTR(c);
 	*ret_check = check;
 	return 0;

@@ -77,11 +77,12 @@ static void bench_stack(struct bench *b, const struct reader *memory, uint64_t a
 				    .check = check,
 				    .instr = b->layout.code_bytecode + 2u };
 	struct code_object *code;
+	enum code_source source;
 	struct symbolized_stack y = { .stack = &stack,
 				      .frames = &frame,
 				      .codes = &code,
+				      .sources = &source,
 				      .bytecode = b->layout.code_bytecode };
-	enum code_source source;
 
 	code_table_limit(b->table, PLOP_MAX_CODE_BYTES);
 	code = code_table_find(b->table, memory, &frame, &source);

@@ -118,6 +118,10 @@ int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
 	return 0;
 }
 
+void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code)
+{
+}
+
 uint64_t sampler_map_bytes(const struct sampler *s)
 {
 	return 0;
