@@ -7,7 +7,7 @@
 #include "proc/text.h"
 
 /* What follows reads at most so often, whatever it reads. */
-#define READS_OF_CODE 16
+#define READS_OF_CODE 40
 #define READS_OF_COPY (8192 / 64 + 8)
 
 static void is_clean(const char *text)

@@ -190,7 +190,7 @@ END_TEST
 /* What was seen last outlives the table's bound; what was not, and the memory for it, goes. */
 START_TEST(many)
 {
-	const uint64_t n = 3 * PLOP_MAX_CODES_PROCESS;
+	const uint64_t n = 2 * PLOP_MAX_CODES_PROCESS;
 	struct plop_frame first = { .code = CODE, .check = 1 }, frame = { .check = 1 };
 	struct plop_record_code *r;
 	struct fixture f;
