@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Describes the line of every instruction of a part of this interpreter's own library, as itself sees it, on stdout.
-Read by lines_live.c, which says the form. For 2.7, 3.6 and later."""
+"""Describes the lines of all code of this interpreter's own library, as itself sees it, on stdout. Read by lines_live.c, which
+says the form. For 2.7, 3.6 and later."""
 import dis
+import io
+import marshal
 import os
 import struct
 import sys
 
-FILES = 60
 NO_LINE = -1
+# What the distribution or the user put there is not the interpreter's own.
+NOT_ITS_OWN = {"site-packages", "dist-packages", "__pycache__"}
 
 
 def code_objects(code):
@@ -18,40 +21,72 @@ def code_objects(code):
                 yield inner
 
 
-def lines(code):
+def ranges(code):
+    """start, end, line, start, end, line, ... of all offsets in the bytecode."""
     if sys.version_info >= (3, 10):
-        for start, end, line in code.co_lines():
-            for at in range(start, end, 2):
-                yield at, NO_LINE if line is None else line
-        return
+        return [NO_LINE if n is None else n for row in code.co_lines() for n in row]
     starts = list(dis.findlinestarts(code)) + [(len(code.co_code), NO_LINE)]
-    for (start, line), (end, _) in zip(starts, starts[1:]):
-        for at in range(start, end, 2):
-            yield at, line
+    return [n for (start, line), (end, _) in zip(starts, starts[1:]) for n in (start, end, line)]
 
 
 def table(code):
     return code.co_linetable if sys.version_info >= (3, 10) else code.co_lnotab
 
 
-def main():
-    folder = os.path.dirname(os.__file__)
-    names = sorted(n for n in os.listdir(folder) if n.endswith(".py") and os.path.isfile(os.path.join(folder, n)))
-    # Spread over the alphabet, so that every release is tried on much the same modules.
-    names = names[::max(1, len(names) // FILES)]
-    # Increments that need more than one byte, and more than one varint group.
-    sources = [("far", "def f():\n" + "\n" * 5000 + "  x = (1 +\n" + "\n" * 300 + "y)\n" + "\n" * 70000 + "  return x\n")]
-    for name in names:
-        with open(os.path.join(folder, name), "rb") as f:
-            sources.append((name, f.read()))
-    out = getattr(sys.stdout, "buffer", sys.stdout)
+def compiled(path):
+    """What the library's own .pyc has, which is much faster to read; else of the source. None: it is no Python of this version."""
+    if sys.version_info >= (3,):
+        from importlib.util import MAGIC_NUMBER, cache_from_source
+        cached, head, magic = cache_from_source(path), 16 if sys.version_info >= (3, 7) else 12, MAGIC_NUMBER
+    else:
+        import imp
+        cached, head, magic = path + "c", 8, imp.get_magic()
+    try:
+        with io.open(cached, "rb") as f:
+            data = f.read()
+        if data[:4] == magic:
+            return marshal.loads(data[head:])
+    except (IOError, EOFError, ValueError):
+        pass
+    try:
+        with io.open(path, "rb") as f:
+            return compile(f.read(), path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, TypeError):
+        return None
+
+
+def library():
+    top = os.path.dirname(os.__file__)
+    for folder, folders, names in os.walk(top):
+        folders[:] = sorted(set(folders) - NOT_ITS_OWN)
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            if name.endswith(".py") and os.path.isfile(path):  # Debian links to files of other packages
+                yield compiled(path)
+
+
+def describe(out, code):
     version = sys.version_info[0] << 8 | sys.version_info[1]
-    for name, source in sources:
-        for code in code_objects(compile(source, name, "exec", dont_inherit=True)):
-            rows = list(lines(code))
-            out.write(struct.pack("<HiII", version, code.co_firstlineno, len(table(code)), len(rows)))
-            out.write(table(code))
-            out.write(struct.pack("<%di" % (2 * len(rows)), *(v for row in rows for v in row)))
+    for inner in code_objects(code):
+        rows, lines = ranges(inner), table(inner)
+        out.write(struct.pack("<HiIII", version, inner.co_firstlineno, len(lines), len(inner.co_code), len(rows) // 3))
+        out.write(lines)
+        out.write(struct.pack("<%di" % len(rows), *rows))
+
+
+def main():
+    out = getattr(sys.stdout, "buffer", sys.stdout)
+    # Increments that need more than one byte, and more than one varint group.
+    describe(out, compile("def f():\n" + "\n" * 5000 + "  x = (1 +\n" + "\n" * 300 + "y)\n" + "\n" * 70000 + "  return x\n", "far", "exec"))
+    files = left_out = 0
+    for code in library():
+        if code is None:
+            left_out += 1
+        else:
+            files += 1
+            describe(out, code)
+    out.write(struct.pack("<HII", 0, files, left_out))
+    out.flush()
 
 
 main()
