@@ -1,55 +1,44 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Known shares of CPU in four functions, on every interpreter that the machine has, with one thread and with eight: the sampled
 counts must agree by a chi-square test at p = 0.001, and every frame's function, file and line must be right."""
-import json
+import functools
 import sys
 
 import host
+import truth
 
-HZ = 500
-SECONDS = 4
+HZ = 999
+SECONDS = 2.5
+ROOTS = {"<module>", "Thread._bootstrap", "_bootstrap", "__bootstrap", "[native thread]", "[no Python frame]", "[exec or exit]"}
 
 
-def sample(daemon, python, threads, seconds):
-    """Records a run from its READY to its DONE: counts by function, and what the workload measured itself."""
-    with host.Workload(python, "shares.py", "--threads", threads, "--seconds", seconds + 1) as work:
-        known = json.loads(work.ready[1])
-        daemon.profiled(work.pid)
-        stacks = host.collapsed(daemon.record(work.pid, seconds))
-        work.line("DONE")
-    counts = dict.fromkeys(known["functions"], 0)
-    strange = []
-    for stack, count in stacks:
+def check_frames(known, stacks):
+    for stack, _ in stacks:
         function, file, line = stack[-1]
-        if function in counts:
-            counts[function] += count
-            # while a function is being entered (RESUME, 3.11+), CPython has it on its def line
-            if file != known["file"] or line not in known["functions"][function]["lines"] + [known["functions"][function]["line"]]:
-                strange.append((stack[-1], count))
-        if any(name.startswith("[unresolved") for name, _, _ in stack):
-            strange.append((stack, count))
-    return known, counts, strange, stacks
+        facts = known["functions"].get(function)
+        # while a function is being entered (RESUME, 3.11+), CPython has it on its def line
+        assert not facts or (file == known["file"] and line in facts["lines"] + [facts["line"]]), stack
+        assert not any(name in ("[unresolved]", "[stale code]") for name, _, _ in stack), stack
+        assert stack[0][0] in ROOTS, stack
 
 
-def check(daemon, version, python, build, threads):
-    for attempt in (1, 2):
-        known, counts, strange, stacks = sample(daemon, python, threads, SECONDS * attempt)
-        names = sorted(counts)
-        total = sum(count for _, count in stacks)
-        x, bound = host.chi_square([counts[n] for n in names], [known["functions"][n]["share"] for n in names])
-        print("%-8s %-20s %d threads: %s of %d, chi2 %.2f (bound %.2f)%s" % (
-            known["python"], build, threads, " ".join("%s %d" % (n, counts[n]) for n in names), total, x, bound,
-            "" if attempt == 1 else ", repeated"), flush=True)
-        assert total > HZ * SECONDS / 20, "hardly any samples: %d" % total
-        assert not strange, "wrong or unnamed frames: %s" % strange[:5]
-        # the four functions are most of what the workload does; how much its bookkeeping takes depends on the machine's clock
-        assert sum(counts.values()) > 0.75 * total, counts
-        roots = {stack[0][0] for stack, _ in stacks} - {"[native thread]", "[no Python frame]"}
-        assert roots <= {"<module>", "Thread._bootstrap", "_bootstrap", "__bootstrap"}, roots
-        # an honest comparison fails once in a thousand: it is repeated on fresh data of twice the length
-        if x <= bound:
-            return
-    raise AssertionError("%s with %d threads: the shares are wrong" % (version, threads))
+def compare(daemon, python, threads, length):
+    """All that the process did between its start and its end: the four functions, the loop around them, and the rest of it."""
+    known, measured, stacks, _ = truth.run_known(daemon, python, "shares.py", "--wait", "--threads", threads,
+                                                 "--seconds", SECONDS * length)
+    check_frames(known, stacks)
+    inside, outside = truth.below(stacks, "run", known["file"])
+    counts = truth.add_up((stack[-1][0] if stack[-1][0] in measured["cpu"] else "other", count) for stack, count in inside
+                          if stack[0][2] != known["settle"])
+    counts["outside"] = outside
+    shares = dict(measured["cpu"], other=measured["other"], outside=measured["outside"])
+    said = " ".join("%s %d" % (name, counts.get(name, 0)) for name in sorted(shares))
+    return [(said,) + truth.against_known(counts, shares) + (sum(count for _, count in stacks),)]
+
+
+def check(daemon, python, build, threads, version):
+    said = truth.repeated([], lambda length: compare(daemon, python, threads, length))
+    return "%d.%d %s, %d threads: %s" % (version + (build, threads, "; ".join(said)))
 
 
 def main():
@@ -57,9 +46,8 @@ def main():
     found = host.pythons()
     assert found, "no interpreter at all"
     with host.Plopd("--hz", HZ) as daemon:
-        for version, python, build in found:
-            for threads in (1, 8):
-                check(daemon, version, python, build, threads)
+        truth.two_at_a_time(functools.partial(check, daemon, python, build, threads, version)
+                            for version, python, build in found for threads in (1, 8))
         status = daemon.status()
         assert host.accounted(status["samples"]), status["samples"]
         named = status["symbols"]

@@ -77,7 +77,7 @@ def against_other(ours, theirs):
 
 
 class Recording:
-    """Of one process, from now until stop(): it is under way when this is made."""
+    """Of one process, from now until stop(). It has begun to count when this is made, whatever other recordings do."""
 
     def __init__(self, daemon, pid, seconds=600):
         self.daemon = daemon
@@ -114,8 +114,7 @@ def run_known(daemon, python, name, *arguments, seconds=120):
         recording = Recording(daemon, work.pid)
         watch = threading.Timer(seconds, work.process.kill)
         watch.start()
-        work.process.stdin.write(b"go\n")
-        work.process.stdin.flush()
+        work.go()
         done = json.loads(work.line("DONE")[1])
         watch.cancel()
         stacks, said = recording.stop()
@@ -124,10 +123,11 @@ def run_known(daemon, python, name, *arguments, seconds=120):
 
 
 def below(stacks, function, file):
-    """The stacks that have that function in them, each from it on, and how many samples the others have."""
+    """The stacks that have that function in them, each from it on, and how many samples the others have. From 3.11 on its name has
+    that of its class before it."""
     inside, others = [], 0
     for stack, count in stacks:
-        at = next((i for i, frame in enumerate(stack) if frame[0] == function and frame[1] == file), None)
+        at = next((i for i, frame in enumerate(stack) if frame[0].split(".")[-1] == function and frame[1] == file), None)
         if at is None:
             others += count
         else:
