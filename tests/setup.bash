@@ -17,6 +17,7 @@ demo_packages=(python3 python3-tornado)
 test_packages=(
 	check libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck codespell mandoc systemd
 	python3-dev python3-tornado golang-1.19-go chromium curl procps util-linux libcap2-bin
+	gdb uwsgi-core uwsgi-plugin-python3 pypy3
 )
 
 child=
@@ -70,6 +71,27 @@ stop_step() {
 	kill -TERM -- "-$child" 2>/dev/null || true
 	wait "$child" 2>/dev/null || true
 	child=
+}
+
+# beside COMMAND...: runs it while the next steps do their work; its output goes into the log when join_beside has waited for it.
+beside_pid=
+beside() {
+	set -m
+	"$@" >"$log.beside" 2>&1 </dev/null &
+	beside_pid=$!
+	set +m
+}
+
+# A step's command: it is no child of that step's shell, so it cannot be waited for.
+join_beside() {
+	while kill -0 "$beside_pid" 2>/dev/null; do
+		sleep 0.5
+	done
+	cat "$log.beside"
+}
+
+stop_beside() {
+	[ -z "$beside_pid" ] || kill -TERM -- "-$beside_pid" 2>/dev/null || true
 }
 
 missing_packages() {

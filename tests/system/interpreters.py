@@ -97,22 +97,39 @@ def judge(case, entry, text):
     print("%-18s %-8s %5d samples, %d at a leaf, %d stacks" % (case.name, entry["python"], total, whole, len(stacks)), flush=True)
 
 
+def profiled(daemon, case):
+    def entry():
+        assert case.target is None or case.target.process.poll() is None, "%s ended" % case.name
+        found = daemon.process_of(case.pid)
+        assert not found or found["status"] == "profiled", "%s: %s" % (case.name, found)
+        return found
+
+    return until("%s (process %d) is profiled" % (case.name, case.pid), entry, 60)
+
+
 def record(daemon, cases):
     """Profiles all of them at once, each by a plopctl of its own."""
     with contextlib.ExitStack() as stack:
         for case in cases:
             case.start(stack)
-        before = {case.pid: daemon.profiled(case.pid)["samples"] for case in cases}
+        before = {case.pid: profiled(daemon, case)["samples"] for case in cases}
         recorders = []
         for case in cases:
             path = os.path.join(daemon.folder, "record-%d" % case.pid)
             recorders.append((case, path, subprocess.Popen(
                 [host.program("plopctl"), "--socket", daemon.socket, "record", "-p", str(case.pid), "-d", "300s", "-f", "collapsed",
                  "-o", path], stderr=subprocess.PIPE)))
-        until("all recordings run", lambda: daemon.status()["recordings"] >= len(cases))
+
+        def running():
+            ended = [(case.name, recorder.stderr.read()) for case, _, recorder in recorders if recorder.poll() is not None]
+            assert not ended, ended
+            return daemon.status()["recordings"] >= len(cases)
+
+        until("all recordings run", running, 60)
         entries = {}
 
         def enough():
+            time.sleep(0.2)  # ps costs the CPU that they are to have
             listed = json.loads(daemon.ctl("ps", "--json").out)
             entries.update((p["pid"], p) for p in listed)
             return all(case.pid in entries and entries[case.pid]["samples"] - before[case.pid] >= SAMPLES for case in cases)

@@ -89,4 +89,4 @@ def say(frame):
 
 
 if __name__ == "__main__":
-    grow(float(sys.argv[1]) if sys.argv[1:] else 60.0)
+    grow(float(sys.argv[1]) if sys.argv[1:] else 600.0)

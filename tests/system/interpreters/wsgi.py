@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What uWSGI serves: one request is a minute in the tree."""
+"""What uWSGI serves: one request is ten minutes in the tree."""
 import os
 import sys
 
@@ -9,5 +9,5 @@ import tree  # noqa: E402, beside this file
 
 def application(environ, start_response):
     start_response("200 OK", [])
-    tree.grow(60.0)
+    tree.grow(600.0)
     return [b"done\n"]
