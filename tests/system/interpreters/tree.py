@@ -6,7 +6,7 @@ runs in 2.7, 3.6 and later, as a script, in gdb, and imported by something else 
 
 Says once where it is:
     READY PID {"version": ..., "file": ..., "root": [[NAME, FILE, LINE], ...], "paths": [[[NAME, LINE], ...], ...],
-               "bodies": {NAME: [FIRST LINE, LAST LINE]}, "busy": {NAME: [LINE, LINE]}}
+               "bodies": [[NAME, FIRST LINE, LAST LINE], ...], "busy": [[LINE, ...], ...], "jit": true, false or null}
 "root" is what the interpreter itself says of the frames above grow(), outermost first; a path begins with grow() and
 the lines are those of the calls, for the last frame its first. "busy" are the lines that the time goes to.
 """
@@ -74,6 +74,7 @@ def say(frame):
         "version": "%d.%d.%d" % sys.version_info[:3] + ("" if sys.version_info[3] == "final" else "rc%d" % sys.version_info[4]),
         "file": leaf.__code__.co_filename,
         "root": root,
+        "jit": sys._jit.is_enabled() if hasattr(sys, "_jit") else None,
         "paths": [
             [["grow", first["grow"] + 4]] + [["deeper", first["deeper"] + 2]] * 5 +
             [["deeper", first["deeper"] + 3], ["left", first["left"] + 1], ["leaf", first["leaf"]]],
