@@ -145,6 +145,14 @@ def record(daemon, cases):
                 judge(case, entries[case.pid], f.read())
 
 
+def below_root(program):
+    """How a program runs with the C library, the loader and the modules of the cache's newer Debian: command and environment."""
+    root = os.path.join(matrix.CACHE, "root")
+    loader = matrix.existing(root + "/usr/lib64/ld-linux-*.so.*", root + "/usr/lib/ld-linux-*.so.*")[0]
+    libraries = matrix.existing(root + "/usr/lib/*-linux-gnu*")[0]
+    return [loader, "--library-path", libraries, "--argv0", program, program], {"PYTHONHOME": os.path.join(root, "usr")}
+
+
 def link(folder, name, *options):
     """interpreters/embed.c as a program of that name."""
     program = os.path.join(folder, name)
@@ -159,11 +167,17 @@ def built_forms(folder, rows):
     """The same CPython linked in every way."""
     home = {"PYTHONHOME": sysconfig.get_config_var("prefix")}
     forms = {"pie": ("-pie", "-rdynamic"), "no-pie": ("-no-pie", "-rdynamic"), "stripped": ("-pie", "-rdynamic", "-s"),
-             "unexported": ("-pie", "-s"), "shared": ()}
+             "unexported": ("-pie", "-s")}
     cases = []
     for name, options in sorted(forms.items()):
         for path in rows[name].paths[:1]:
             cases.append(Case(name, [link(folder, "form-" + name, *(options + (path,))), TREE], home))
+    for path in rows["shared"].paths:
+        name = "shared " + os.path.basename(path)[len("libpython"):].split(".so")[0]
+        program = link(folder, name.replace(" ", "-"), path, "-Wl,--allow-shlib-undefined")
+        own = path.startswith(matrix.CACHE)
+        command, environment = below_root(program) if own else ([program], home)
+        cases.append(Case(name, command + [TREE], environment))
     for path in rows["renamed"].paths:
         copy = os.path.join(folder, "worker")
         shutil.copyfile(path, copy)
@@ -256,9 +270,7 @@ def forge(folder, path):
     with open(copy, "wb") as f:
         f.write(content)
     os.chmod(copy, 0o755)
-    loader = matrix.existing(root + "/usr/lib64/ld-linux-*.so.*", root + "/usr/lib/ld-linux-*.so.*")[0]
-    libraries = matrix.existing(root + "/usr/lib/*-linux-gnu*")[0]
-    return [loader, "--library-path", libraries, "--argv0", copy, copy], {"PYTHONHOME": os.path.join(root, "usr")}
+    return below_root(copy)
 
 
 def refusals(daemon, folder, rows):

@@ -74,7 +74,8 @@ def rows():
     table += [("jit-" + v, "with the JIT at work", jit(v, found)) for v in JIT]
     table += [
         ("static", "the interpreter in the executable", [path for _, path, build in found if build.startswith("static")]),
-        ("shared", "an executable linked to libpython", library),
+        ("shared", "an executable linked to libpython", library + sorted(glob.glob(os.path.join(
+            CACHE, "root", "usr", "lib", "*-linux-gnu*", "libpython3.*.so.1.0")))),
         ("pie", "static, position-independent", pic),
         ("no-pie", "static, at a fixed address", existing(archive)),
         ("stripped", "static, without .symtab", pic),

@@ -72,6 +72,10 @@ START_TEST(verdicts_of_loaded_libraries)
 		{ FAKE_NOTHING, PYTHON_UNSUPPORTED, "", "CPython whose version plop cannot tell" },
 		{ FAKE_316, PYTHON_UNSUPPORTED, "3.16.1",
 		  "CPython 3.16 is not known to this plop" },
+		{ FAKE_316_TABLE, PYTHON_UNSUPPORTED, "3.16.0",
+		  "CPython 3.16 is not known to this plop" },
+		{ FAKE_314_TABLE, PYTHON_UNSUPPORTED, "3.13.0",
+		  "CPython 3.13.0 has a table of offsets of another version" },
 		{ FAKE_PYPY_LIBRARY, PYTHON_PYPY, "", "" },
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What makes a library an interpreter in plop's eyes, and nothing else. FAKE_HEX: a Py_Version (3.11 and later);
+ * What makes a library an interpreter in plop's eyes, and nothing else. FAKE_HEX: a Py_Version (3.11 and later); FAKE_TABLE: the
+ * version in its table of offsets;
  * FAKE_TAG, FAKE_VERSION: the strings of older ones; FAKE_INTERP: the variable that 3.6 and older have instead of
  * _PyRuntime, FAKE_PLAIN: their function does nothing but return it; FAKE_REFS: built with Py_TRACE_REFS; FAKE_PYPY.
  */
@@ -32,8 +33,11 @@ void **fake_interp(void)
 	return &FAKE_INTERP;
 }
 #else
+#ifndef FAKE_TABLE
+#define FAKE_TABLE ""
+#endif
 extern char _PyRuntime[4096];
-__attribute__((section(".PyRuntime"))) char _PyRuntime[4096] = "xdebugpy";
+__attribute__((section(".PyRuntime"))) char _PyRuntime[4096] = "xdebugpy" FAKE_TABLE;
 #endif
 
 #ifdef FAKE_REFS
