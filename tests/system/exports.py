@@ -132,13 +132,14 @@ READERS = {"collapsed": collapsed, "speedscope": speedscope, "pprof": pprof, "pl
 
 
 class Recordings:
-    """A recording of every process in each of the formats, all at once."""
+    """A recording of some processes, or of all, in each of the formats, all at once."""
 
-    def __init__(self, daemon, folder, formats=FORMATS):
-        self.paths = {form: os.path.join(folder, "recording." + form) for form in formats}
-        self.running = [subprocess.Popen([host.program("plopctl"), "--socket", daemon.socket, "record", "-a", "-d", "600s", "-f", form,
-                                          "-o", path], stderr=subprocess.PIPE) for form, path in self.paths.items()]
-        host.until("the recordings run", lambda: daemon.status()["recordings"] == len(formats))
+    def __init__(self, daemon, folder, pids=()):
+        target = sum((["-p", str(pid)] for pid in pids), []) or ["-a"]
+        self.paths = {form: os.path.join(folder, "recording." + form) for form in FORMATS}
+        self.running = [subprocess.Popen([host.program("plopctl"), "--socket", daemon.socket, "record", "-d", "600s", "-f", form, "-o", path]
+                                         + target, stderr=subprocess.PIPE) for form, path in self.paths.items()]
+        host.until("the recordings run", lambda: daemon.status()["recordings"] == len(FORMATS))
 
     def stop(self):
         """Ends them and gives {format: Export}."""
