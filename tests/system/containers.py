@@ -137,12 +137,17 @@ def make_cgroups():
 def remove_cgroups(paths):
     for path in paths:
         while "plop-test-" in path:
-            try:
-                os.rmdir(path)
-            except OSError as e:
-                if os.path.isdir(path):
-                    print("%s stays: %s" % (path, e))
+            # who was killed in it may take a moment to be gone
+            host.until("%s is empty" % path, lambda: removed(path))
             path = os.path.dirname(path)
+
+
+def removed(path):
+    try:
+        os.rmdir(path)
+    except OSError:
+        pass
+    return not os.path.isdir(path)
 
 
 def join(cgroup):

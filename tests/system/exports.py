@@ -140,6 +140,8 @@ class Recordings:
         self.running = [subprocess.Popen([host.program("plopctl"), "--socket", daemon.socket, "record", "-d", "600s", "-f", form, "-o", path]
                                          + target, stderr=subprocess.PIPE) for form, path in self.paths.items()]
         host.until("the recordings run", lambda: daemon.status()["recordings"] == len(FORMATS))
+        # each counts from the cycle that begins it
+        host.until("they count", lambda: all(daemon.get("/v1/recordings/r%d" % (n + 1)).get("elapsed_s", 0) > 1 for n in range(len(FORMATS))))
 
     def stop(self):
         """Ends them and gives {format: Export}."""
