@@ -144,6 +144,11 @@ class Plopd:
         return until("process %d is profiled" % pid, lambda: (self.process_of(pid) or {}).get("status") == "profiled"
                      and self.process_of(pid))
 
+    def least(self, works):
+        """How many samples that one of the workloads has which has the fewest."""
+        samples = {p["pid"]: p["samples"] for p in json.loads(self.ctl("ps", "--json").out)}
+        return min(samples.get(work.pid, 0) for work in works)
+
     def get(self, path):
         """The JSON answer of the API to a GET."""
         done = subprocess.run(["curl", "-sS", "--fail-with-body", "--unix-socket", self.socket, "http://plop" + path],
@@ -217,6 +222,12 @@ class Recording:
         assert self.process.returncode == 0, said
         with open(self.path) as f:
             return collapsed(f.read())
+
+
+def one_of_each(found):
+    """Of pythons() one for each version, and one more where it is free-threaded."""
+    kinds = {(version, "freethreaded" in build): (version, python, build) for version, python, build in found if "debug" not in build}
+    return [kinds[key] for key in sorted(kinds)]
 
 
 def several(items, size):
