@@ -25,7 +25,7 @@ def check(version, build, facts, stacks):
 
 def main():
     host.need_root()
-    found = host.pythons()
+    found = host.one_of_each(host.pythons())
     with host.Plopd("--hz", HZ) as daemon:
         for group in host.several(found, 5):
             works = [host.Workload(python, "kinds.py", ready=False) for _, python, _ in group]
@@ -37,7 +37,7 @@ def main():
                 recordings = [host.Recording(daemon, work.pid) for work in works]
                 for work in works:
                     work.go()
-                host.until("enough samples", lambda: min(daemon.process_of(w.pid)["samples"] for w in works) > 900, 60)
+                host.until("enough samples", lambda: daemon.least(works) > 900, 60)
                 for (version, _, build), fact, recording in zip(group, facts, recordings):
                     check(version, build, fact, recording.stop())
             finally:
