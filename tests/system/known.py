@@ -31,14 +31,6 @@ def settling(stack):
     return any(frame[0] == "settle" for frame in stack)
 
 
-def line_of(stack, facts, ready):
-    """The line of the phase's own function that this is time of."""
-    line = str(stack[0][2])
-    if line in facts["laps"] and (len(stack) == 1 or stack[1][2] <= ready["settle"]):
-        return facts["laps"][line]
-    return int(line) if line in facts["line"] else "rest"
-
-
 def compare_phase(name, facts, stacks, ready):
     """The comparisons of one phase."""
     inside, _ = truth.below(stacks, name, ready["files"][0])
@@ -46,7 +38,7 @@ def compare_phase(name, facts, stacks, ready):
     samples = sum(count for _, count in inside)
     if "line" in facts:
         known = {int(line): seconds for line, seconds in facts["line"].items()}
-        counts = truth.add_up((line_of(stack, facts, ready), count) for stack, count in inside)
+        counts = truth.add_up((truth.line_of(stack, facts, ready), count) for stack, count in inside)
         rows.append((name + " by line", ) + truth.against_known(counts, dict(known, rest=facts["rest"])) + (samples,))
         for stack, count in inside:
             section = facts["names"].get(str(stack[0][2]))

@@ -135,6 +135,14 @@ def below(stacks, function, file):
     return inside, others
 
 
+def line_of(stack, facts, ready):
+    """Of a stack from a phase of known.py's on: the line of its function that it is time of."""
+    line = str(stack[0][2])
+    if line in facts["laps"] and (len(stack) == 1 or stack[1][2] <= ready["settle"]):
+        return facts["laps"][line]
+    return int(line) if line in facts["line"] else "rest"
+
+
 def add_up(pairs):
     counts = {}
     for key, count in pairs:
