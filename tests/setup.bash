@@ -76,10 +76,8 @@ stop_step() {
 # beside COMMAND...: runs it while the next steps do their work; its output goes into the log when join_beside has waited for it.
 beside_pid=
 beside() {
-	set -m
-	"$@" >"$log.beside" 2>&1 </dev/null &
+	setsid "$@" >"$log.beside" 2>&1 </dev/null &
 	beside_pid=$!
-	set +m
 }
 
 # A step's command: it is no child of that step's shell, so it cannot be waited for.
