@@ -16,7 +16,7 @@ import host  # noqa: E402
 
 MEMORY_MAX = 64e6
 # (windows, processes in each, code objects in each); the last quarter must be as large as the one before
-BRIEF = (40, 500, 6000)
+BRIEF = (240, 500, 6000)
 WHOLE = (2880, 348, 348)
 
 SPAWN = ("import os, sys\nprint('READY')\nsys.stdout.flush()\nfor word in iter(sys.stdin.readline, ''):\n"
