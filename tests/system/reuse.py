@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reuse: of code objects' addresses, thousands a second and after long use, and of a process's number within a window. No frame
+may have a name, a file, a line or a caller of another."""
+import json
+import os
+import re
+import sys
+import time
+
+import host
+from host import TESTS, Plopd, Workload
+
+sys.path.insert(1, os.path.join(TESTS, "workloads"))
+import generated  # noqa: E402
+
+HZ = 500
+LAST_PID = "/proc/sys/kernel/ns_last_pid"
+# [truncated]: up to 3.12 a tick between two stores of a call may find a chain of frames that ends nowhere, and has no names.
+UNNAMED = ("[stale code]", "[unresolved]", "[truncated]")
+HEADINGS = ("[interpreter finalised]", "[exec or exit]")
+HELPER_LINES = {10, 11, 12, 13}
+OWN = os.path.join(host.WORKLOADS, "generated.py")
+
+
+def wrong_frame(frame):
+    """What contradicts itself in one frame of the generated program; None when nothing does."""
+    name, file, line = frame
+    kind = re.match(r"(f|kept)_(\d+)$|(same)$", name)
+    if kind:
+        expected = generated.shape(kind.group(1) or "same", int(kind.group(2) or 0))
+        lines = {line for n in (0, 1) for line in generated.shape("same", n)[2:5]} if name == "same" else set(expected[2:5])
+        return None if file == expected[1] and line in lines | {expected[2] + 1} else "another's file or line"
+    if re.match(r"(helper|after)_\d$", name):
+        return None if file == "<helpers>" and line in HELPER_LINES else "another's file or line"
+    if file.startswith("<"):
+        return None if name == "<module>" else "another's file"
+    return None if os.path.basename(file) == "generated.py" else "a strange file"
+
+
+def wrong_call(caller, callee):
+    """What contradicts itself in a call of the generated program."""
+    kind = re.match(r"(f|kept)_(\d+)$|(same)$", caller[0])
+    if kind:
+        n = int(kind.group(2)) if kind.group(2) else int(caller[2] > 14)
+        expected = generated.shape(kind.group(1) or "same", n)
+        return None if caller[2] == expected[4] and callee[0] == expected[5] else "calls another's callee, or from another's line"
+    if callee[0] == "same":
+        # while it is made or entered it is on its first lines, else on those of its half
+        expected = generated.shape("same", int(caller[0][-1]))
+        return None if caller[0].startswith("run_same_") and callee[2] in set(expected[2:5]) | {11} else "the other one's line"
+    if re.match(r"f_\d+$", callee[0]):
+        return None if caller[0] == "run_f" else "another's caller"
+    if re.match(r"kept_\d+$", callee[0]):
+        return None if caller[0] == "main" else "another's caller"
+    return "nobody calls that there" if re.match(r"(helper|after)_", callee[0]) else None
+
+
+def check(stacks):
+    """(samples, those with a frame without a name) of the generated program; fails when a frame is another's."""
+    total = unnamed = 0
+    for stack, count in stacks:
+        total += count
+        if len(stack) == 1 and stack[0][0] in HEADINGS:
+            continue
+        unnamed += count * any(name in UNNAMED for name, _, _ in stack)
+        for i, frame in enumerate(stack):
+            if frame[0].startswith("["):
+                assert frame[0] in UNNAMED, stack[:20]
+                continue
+            why = wrong_frame(frame)
+            if not why and i and not stack[i - 1][0].startswith("["):
+                why = wrong_call(stack[i - 1], frame)
+            assert not why, "%s: %s" % (why, stack[:20])
+    return total, unnamed
+
+
+def addresses(daemon, group, seconds, keep):
+    works = [Workload(python, "generated.py", "--keep", keep, "--seconds", seconds) for _, python, _ in group]
+    try:
+        for work in works:
+            daemon.profiled(work.pid)
+        recordings = [host.Recording(daemon, work.pid) for work in works]
+        for work in works:
+            work.go()
+        made = [json.loads(work.line("DONE")[1]) for work in works]
+        for (version, _, build), m, recording in zip(group, made, recordings):
+            total, unnamed = check(recording.stop())
+            print("%d.%-3d %-20s %s; %d samples, none wrong, %d unnamed" % (version + (
+                build, ", ".join("%s %d (%d at an old address)" % (kind, m[kind][0], m[kind][1]) for kind in sorted(m)), total, unnamed)),
+                flush=True)
+            assert m["f"][1] and m["same"][1] and (m["kept"][1] or keep < 10), "no address was used again, so that nothing was tested"
+            assert unnamed < 0.02 * total, "%d of %d" % (unnamed, total)
+    finally:
+        for work in works:
+            work.__exit__()
+
+
+PROGRAM = """import sys, time, os
+{pad}
+def {name}_inner():
+    x = 1
+    for i in range(1000):
+        x = x * 33 & 65535
+def {name}():
+    begin = time.time()
+    while os.times()[0] + os.times()[1] < {seconds}:
+        {name}_inner()
+def fork():
+    with open("{last}", "w") as f:
+        f.write(sys.argv[1])
+    pid = os.fork()
+    if pid == 0:
+        {name}()
+        os._exit(0)
+    print("FORKED %d" % pid)
+    sys.stdout.flush()
+    os.waitpid(pid, 0)
+fork() if len(sys.argv) > 1 else {name}()
+"""
+
+
+def program(name, seconds, pad):
+    return PROGRAM.format(name=name, seconds=seconds, pad="\n" * pad, last=LAST_PID)
+
+
+def last_pid(pid):
+    with open(LAST_PID, "w") as f:
+        f.write(str(pid - 1))
+
+
+def same_number(first, second, forked):
+    """Runs first, and second with its number: by exec, or as a forked child. The number; None when another got it meanwhile."""
+    begin = time.monotonic()
+    work = Workload(first, code=program("alpha", 0.2, 0), ready=False)
+    try:
+        work.process.wait(30)
+        if not forked:
+            last_pid(work.pid)
+            other = Workload(second, code=program("beta", 0.2, 40), ready=False)
+        else:
+            other = Workload(second, None, str(work.pid - 1), code=program("beta", 0.2, 40), ready=False)
+        try:
+            number = int(other.line("FORKED")[0]) if forked else other.pid
+            other.process.wait(30)
+        finally:
+            other.__exit__()
+    finally:
+        work.__exit__()
+    print("process %d, then process %d %s, %.1f s for both" % (work.pid, number, "forked" if forked else "executed",
+                                                             time.monotonic() - begin), flush=True)
+    return number if number == work.pid else None
+
+
+def numbers(daemon, found):
+    """Two processes of one number one after the other, of different versions: each has its own names, none the other's."""
+    by_version = {version: python for version, python, build in found if "debug" not in build}
+    versions = sorted(by_version)
+    pairs = [(by_version[a], by_version[b]) for a, b in zip(versions, reversed(versions)) if a != b][:6]
+    recording = host.Recording(daemon, None)
+    reused = 0
+    for i, (first, second) in enumerate(pairs):
+        for attempt in range(5):
+            if same_number(first, second, i % 2 == 1) is not None:
+                reused += 1
+                break
+    counts = {"alpha": 0, "beta": 0}
+    for stack, count in recording.stop():
+        mine = {name.split("_")[0] for name, file, _ in stack if file == "<string>"} & set(counts)
+        if not mine:
+            continue
+        assert len(mine) == 1, stack
+        who = mine.pop()
+        counts[who] += count
+        names = [name for name, _, _ in stack if not name.startswith("[")]
+        assert names[0] == "<module>" and set(names[1:]) <= {who, who + "_inner", "fork"}, stack
+        begin = {"alpha": 3, "beta": 43}[who]
+        for name, _, line in stack:
+            assert name == "<module>" or begin <= line <= begin + 20, stack
+    print("%d of %d numbers were used twice: %s" % (reused, len(pairs), counts))
+    assert reused >= len(pairs) / 2, reused
+    assert min(counts.values()) > 10 * reused, counts
+
+
+def main():
+    host.need_root()
+    found = host.pythons()
+    with Plopd("--hz", HZ) as daemon:
+        if os.access(LAST_PID, os.W_OK):
+            numbers(daemon, found)
+        else:
+            print("process numbers: not tested, %s is not there" % LAST_PID)
+        kinds = host.one_of_each(found)
+        addresses(daemon, [entry for entry in kinds if entry[0] in ((3, 10), (3, 12))], 30, 12)
+        for group in host.several(kinds, 6):
+            addresses(daemon, group, 10, 3)
+        status = daemon.status()
+    assert host.accounted(status["samples"]), status["samples"]
+    print("%d interpreters, lost %s, %s" % (len(found), status["samples"]["lost"], status["symbols"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
