@@ -55,7 +55,7 @@ OWN = """def own_%d(mine, following, turns, ended):
     while True:
         mine.acquire()
         if not ended:
-            remainder(turns)
+            remainder(turns[0])
         following.release()
         if ended:
             break
@@ -78,7 +78,7 @@ def main():
     parser.add_argument("--turn", type=float, default=2.0, help="milliseconds")
     parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
-    count, turns, ended = min(options.threads, 2000), turns_of(options.turn), []
+    count, turns, ended = min(options.threads, 2000), [1], []  # a first turn is short, to be READY soon
     threading.stack_size(256 * 1024)
     # locks, which any thread may release; a semaphore would have Python functions of its own on the stacks
     locks = [threading.Lock() for _ in range(count + 1)]
@@ -97,6 +97,7 @@ def main():
         locks[count].acquire()
         if deadline is None:
             deadline = time.time() + min(options.seconds, 900.0)
+            turns[0] = turns_of(options.turn)
             print("READY %d" % os.getpid())
             sys.stdout.flush()
     ended.append(True)
