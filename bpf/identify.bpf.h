@@ -109,10 +109,12 @@ static __always_inline __u64 check_text(struct walk *w, __u64 h, __u64 object, _
 	if (bpf_probe_read_user(head, PLOP_TEXT_HEAD, (void *)start)) {
 		if (bpf_probe_read_user(head, PLOP_TEXT_HEAD_LEAST, (void *)start))
 			return h;
+		head[1] = 0;
 		return plop_check_add(h, head, PLOP_TEXT_HEAD_LEAST / 8);
 	}
-	h = plop_check_add(h, head, PLOP_TEXT_HEAD / 8);
 	at = plop_text_tail(l, head, bytes);
+	plop_text_own(l, head, bytes);
+	h = plop_check_add(h, head, PLOP_TEXT_HEAD / 8);
 	if (at && !bpf_probe_read_user(tail, PLOP_TEXT_TAIL, (void *)(object + at)))
 		h = plop_check_add(h, tail, PLOP_TEXT_TAIL / 8);
 	return h;

@@ -93,18 +93,22 @@ static void add_texts(struct check_batch *b, const struct reader *r, const struc
 	read_tails(b, r, out);
 	for (size_t i = 0; i < b->n; i++) {
 		for (size_t t = 0; t < TEXTS && out[i].result == 0; t++, n++) {
-			const __u64 *head = b->heads[i][t];
+			__u64 *head = b->heads[i][t];
 			const struct reader_part *p = &b->parts[n];
+			bool tail;
 
 			if (p->result < 0) {
-				if (reader_read(r, p->address, b->heads[i][t],
-						PLOP_TEXT_HEAD_LEAST) == 0)
-					b->hash[i] = plop_check_add(b->hash[i], head,
-								    PLOP_TEXT_HEAD_LEAST / 8);
+				if (reader_read(r, p->address, head, PLOP_TEXT_HEAD_LEAST) < 0)
+					continue;
+				head[1] = 0;
+				b->hash[i] =
+					plop_check_add(b->hash[i], head, PLOP_TEXT_HEAD_LEAST / 8);
 				continue;
 			}
+			tail = plop_text_tail(b->layout, head, bytes_object(t)) != 0;
+			plop_text_own(b->layout, head, bytes_object(t));
 			b->hash[i] = plop_check_add(b->hash[i], head, PLOP_TEXT_HEAD / 8);
-			if (!plop_text_tail(b->layout, head, bytes_object(t)))
+			if (!tail)
 				continue;
 			if (b->tail_parts[m++].result == 0)
 				b->hash[i] = plop_check_add(b->hash[i], b->tails[i][t],

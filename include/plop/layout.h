@@ -107,7 +107,7 @@ _Static_assert(sizeof(struct plop_layout) == 100, "shared with the kernel side")
  * The check of a code object: what tells it from another that lies, or lay, at the same address. Same result in the kernel
  * and in user space. Begun with 0, it takes in the bytes [code_check, code_check + code_check_len) of the object; with
  * code_check_texts then its name, file name and line table: of each PLOP_TEXT_HEAD bytes from its length on (or 16, where
- * the rest is not mapped), and of one with more text than is in there its last PLOP_TEXT_TAIL bytes.
+ * the rest is not mapped) as plop_text_own() leaves them, and of one with more text than is in there its last PLOP_TEXT_TAIL bytes.
  */
 #define PLOP_TEXT_HEAD       80u
 #define PLOP_TEXT_HEAD_LEAST 16u
@@ -158,4 +158,34 @@ static inline __attribute__((always_inline)) __u32 plop_text_tail(const struct p
 	    size < PLOP_TEXT_TAIL)
 		return 0;
 	return data + (__u32)size - PLOP_TEXT_TAIL;
+}
+
+/*
+ * Takes out of a text's head what is not its own, since what lies behind a short one comes and goes, and its hash, which CPython
+ * computes when it is first asked for: the word behind the length in str, in bytes and in 2.7's both.
+ */
+static inline __attribute__((always_inline)) void plop_text_own(const struct plop_layout *l,
+								__u64 *head, __u32 bytes)
+{
+	__u32 data = l->bytes_data - l->bytes_size, state = 0, at = l->str_state - l->str_length;
+	__u64 size = head[0], end;
+
+	if (!bytes) {
+		if (at < PLOP_TEXT_HEAD)
+			state = (__u32)(head[at / 8] >> (at % 8 * 8));
+		state |= l->str_state_set;
+		data = (state >> (l->str_kind_shift + 4) & 1 ? l->str_ascii_data :
+							       l->str_compact_data) -
+		       l->str_length;
+		if (size < PLOP_TEXT_HEAD)
+			size *= state >> l->str_kind_shift & 7;
+	}
+	end = size < PLOP_TEXT_HEAD ? data + size : PLOP_TEXT_HEAD;
+	head[1] = 0;
+	for (__u32 i = 2; i < PLOP_TEXT_HEAD / 8; i++) {
+		if (end <= i * 8)
+			head[i] = 0;
+		else if (end < i * 8 + 8)
+			head[i] &= (1ULL << (end - i * 8) * 8) - 1;
+	}
 }

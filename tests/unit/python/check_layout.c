@@ -69,6 +69,37 @@ START_TEST(tails_of_texts)
 }
 END_TEST
 
+/* What lies behind a short text, and a hash that is computed when it is asked for, are no part of a code object. */
+START_TEST(text_is_told_by_its_own_bytes)
+{
+	struct plop_layout l;
+	__u64 head[PLOP_TEXT_HEAD / 8], same[PLOP_TEXT_HEAD / 8];
+
+	ck_assert_int_eq(layout_by_version(0x030b02f0, &l), 0);
+	for (unsigned int bytes = 0; bytes < 2; bytes++) {
+		/* of a str's 48 bytes before its text 32 are in here, of a bytes object's 32 there are 16 */
+		unsigned int size = 5, end = (bytes ? 16 : 32) + size;
+
+		for (unsigned int at = 8; at < PLOP_TEXT_HEAD; at++) {
+			bool own = at >= 16 && at < end;
+
+			/* what says how long it is */
+			if (!bytes && at >= 16 && at < 20)
+				continue;
+			memset(head, 0x5a, sizeof(head));
+			head[0] = size;
+			if (!bytes) /* kind 1, compact, ASCII */
+				head[2] = 1u << l.str_kind_shift | 3u << (l.str_kind_shift + 3);
+			memcpy(same, head, sizeof(head));
+			((uint8_t *)same)[at] ^= 0x81;
+			plop_text_own(&l, head, bytes);
+			plop_text_own(&l, same, bytes);
+			ck_assert_int_eq(memcmp(head, same, sizeof(head)) != 0, own);
+		}
+	}
+}
+END_TEST
+
 /* Every maximum and every bound is looked at. */
 START_TEST(checks_refuse_unsound_layouts)
 {
@@ -324,6 +355,7 @@ int main(void)
 	tcase_add_test(t, debug_offsets_of_free_threaded_builds);
 	tcase_add_test(t, debug_offsets_gates);
 	tcase_add_test(t, debug_offsets_that_lie);
+	tcase_add_test(t, text_is_told_by_its_own_bytes);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
