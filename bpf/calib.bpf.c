@@ -7,6 +7,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include <stdbool.h>
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -50,6 +51,21 @@ int calib_thread(void *ctx)
 #else
 	return BPF_CORE_READ(task, thread.uw.tp_value) == 0;
 #endif
+}
+
+/* What the recordings' own events need beside: their cookie, the cgroup above, and the loop. */
+SEC("perf_event")
+int calib_cookie(void *ctx)
+{
+	bpf_loop(2, calib_step, NULL, 0);
+	return bpf_get_attach_cookie(ctx) == bpf_get_current_ancestor_cgroup_id(0);
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(calib_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	bpf_loop(2, calib_step, NULL, 0);
+	return bpf_task_pt_regs(prev) == 0 || prev->__state == next->__state;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -211,7 +211,7 @@ static long identify_step(__u32 i, struct walk *w)
  * identify_step() for the loop without bpf_loop(): a function of its own for the verifier, which would follow each of the
  * loop's iterations through all that the check takes.
  */
-__noinline int identify_bounded(__u32 i)
+__weak __noinline int identify_bounded(__u32 i)
 {
 	__u32 n = bpf_get_smp_processor_id(), layout;
 	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);

@@ -157,6 +157,21 @@ struct {
 } scratch SEC(".maps") __weak;
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PLOP_MAX_SETS + 1);
+	__type(key, __u32);
+	__type(value, struct plop_set);
+} sets SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PLOP_MAX_PROCESSES);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* nearly always empty */
+	__type(key, __u32);
+	__type(value, struct plop_wanted);
+} wanted SEC(".maps") __weak;
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 2 * 1024 * 1024);
 } records SEC(".maps") __weak;

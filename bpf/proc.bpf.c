@@ -8,6 +8,19 @@
 
 volatile __u64 plop_changes = 0;
 
+/* What is wanted of a process with all its children is wanted of this one. */
+static __always_inline void wanted_fork(__u32 from, __u32 to)
+{
+	struct plop_wanted *w = bpf_map_lookup_elem(&wanted, &from), copy = {};
+
+	if (!w || !(w->children | w->wall_children))
+		return;
+	copy.ticks = w->ticks & w->children;
+	copy.children = w->children;
+	copy.wall = copy.wall_children = w->wall_children;
+	bpf_map_update_elem(&wanted, &to, &copy, BPF_ANY);
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -17,6 +30,7 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 
 	if (from == to)
 		return 0; /* a thread */
+	wanted_fork(from, to);
 	p = bpf_map_lookup_elem(&processes, &from);
 	if (!p)
 		return 0;
@@ -62,6 +76,7 @@ int BPF_PROG(plop_exit, struct task_struct *task)
 	/* do_exit() (kernel/exit.c) has counted this thread out before: 0 means that it was the last one */
 	if (task->signal->live.counter != 0)
 		return 0;
+	bpf_map_delete_elem(&wanted, &tgid);
 	p = bpf_map_lookup_elem(&processes, &tgid);
 	if (!p)
 		return 0;

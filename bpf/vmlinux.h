@@ -37,11 +37,25 @@ struct signal_struct {
 
 struct mm_struct;
 
+/* struct pt_regs: the user's registers at the entry to the kernel. Named apart from the C library's. */
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs___kernel {
+	unsigned long di;
+	unsigned long orig_ax;
+};
+#else
+struct pt_regs___kernel {
+	unsigned long orig_x0;
+	int syscallno;
+};
+#endif
+
 #define PF_EXITING  0x00000004 /* include/linux/sched.h */
 #define PF_DUMPCORE 0x00000200
 
 struct task_struct {
 	unsigned int flags;
+	unsigned int __state; /* 5.14; "state" before */
 	int pid;
 	int tgid;
 	struct mm_struct *mm;

@@ -14,6 +14,8 @@ int record_check(const void *data, size_t size)
 	case PLOP_RECORD_CHECK:
 	case PLOP_RECORD_PRESSURE:
 		return 0;
+	case PLOP_RECORD_WAIT:
+		return size >= sizeof(struct plop_record_wait) ? 0 : -EBADMSG;
 	case PLOP_RECORD_FORK:
 		return size >= sizeof(struct plop_record_fork) ? 0 : -EBADMSG;
 	case PLOP_RECORD_CODE:

@@ -21,6 +21,10 @@ static const struct feature feature_table[FEATURE_MAX] = {
 	[FEATURE_THREAD_POINTER] = { "the thread pointer of a task", "x86-64 or arm64", true, 0 },
 	[FEATURE_BPF_LOOP] = { "bpf_loop()", "Linux 5.17; without, stacks are cut at 96 frames",
 			       false, 0 },
+	[FEATURE_SETS] = { "recordings at a rate of their own",
+			   "Linux 5.17; without, all are taken from the profile that is always on",
+			   false, 0 },
+	[FEATURE_WALL] = { "wall-clock recordings", "Linux 5.17 with CONFIG_BPF_EVENTS", false, 0 },
 	[FEATURE_READ_MEMORY] = { "reading other processes' memory", "CAP_SYS_PTRACE (or root)",
 				  true, 0 },
 	[FEATURE_MAP_FILES] = { "opening other processes' mapped files",
@@ -133,13 +137,28 @@ int features_read_memory(void)
 	return capabilities_try(CAPABILITY(CAP_SYS_PTRACE));
 }
 
-bool features_have_loop(void)
+static bool features_have(const char *name)
 {
 	libbpf_print_fn_t before = libbpf_set_print(calib_quiet);
-	int r = calib_try("calib_loop");
+	int r = calib_try(name);
 
 	libbpf_set_print(before);
 	return r == 0;
+}
+
+bool features_have_loop(void)
+{
+	return features_have("calib_loop");
+}
+
+bool features_have_sets(void)
+{
+	return features_have("calib_cookie");
+}
+
+bool features_have_wall(void)
+{
+	return features_have("calib_switch");
 }
 
 void features_probe(struct feature features[FEATURE_MAX])
@@ -154,6 +173,8 @@ void features_probe(struct feature features[FEATURE_MAX])
 	features[FEATURE_TP_BTF].error = calib_try("calib_tp_btf");
 	features[FEATURE_THREAD_POINTER].error = features[FEATURE_BPF].error;
 	features[FEATURE_BPF_LOOP].error = calib_try("calib_loop");
+	features[FEATURE_SETS].error = calib_try("calib_cookie");
+	features[FEATURE_WALL].error = calib_try("calib_switch");
 	features[FEATURE_READ_MEMORY].error = features_read_memory();
 	features[FEATURE_MAP_FILES].error =
 		capabilities_try(CAPABILITY(CAP_CHECKPOINT_RESTORE) |

@@ -21,6 +21,8 @@ enum feature_id {
 	FEATURE_TP_BTF,
 	FEATURE_THREAD_POINTER,
 	FEATURE_BPF_LOOP,
+	FEATURE_SETS,
+	FEATURE_WALL,
 	FEATURE_READ_MEMORY,
 	FEATURE_MAP_FILES,
 	FEATURE_MAX,
@@ -35,7 +37,9 @@ int features_read_memory(void);
  * many. size: 128 is enough.
  */
 unsigned int features_capabilities(bool required, char *text, size_t size);
-/* FEATURE_BPF_LOOP alone. */
+/* FEATURE_BPF_LOOP, FEATURE_SETS and FEATURE_WALL alone. */
 bool features_have_loop(void);
+bool features_have_sets(void);
+bool features_have_wall(void);
 /* The first required one that is missing, or NULL. */
 const struct feature *features_missing(const struct feature features[FEATURE_MAX]);

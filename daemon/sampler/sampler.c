@@ -8,27 +8,10 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "plop.skel.h"
 #include "sampler/decode.h"
 #include "sampler/features.h"
-#include "sampler/sampler.h"
+#include "sampler/private.h"
 #include "util/log.h"
-
-struct sampler {
-	struct sampler_options options;
-	struct sampler_handlers handlers;
-	struct plop *skel;
-	struct bpf_program *tick; /* with or without bpf_loop() */
-	struct ring_buffer *ring;
-	struct plop_cpu *cpus; /* the mmapped map */
-	size_t cpus_size;
-	int ncpus;                /* possible ones */
-	struct bpf_link **events; /* by CPU; NULL: offline */
-	int *event_fds;           /* by CPU, owned by events[] */
-	uint64_t map_bytes;
-	struct plop_layout layouts[PLOP_MAX_LAYOUTS];
-	uint32_t nlayouts;
-};
 
 static _printf_(2, 0) int sampler_print(enum libbpf_print_level level, const char *format,
 					va_list ap)
@@ -57,6 +40,9 @@ static int sampler_record(void *ctx, void *data, size_t size)
 		break;
 	case PLOP_RECORD_PRESSURE:
 		s->handlers.pressure(s->handlers.ctx);
+		break;
+	case PLOP_RECORD_WAIT:
+		s->handlers.wait(data, s->handlers.ctx);
 		break;
 	default:
 		s->handlers.process(r, s->handlers.ctx);
@@ -122,6 +108,13 @@ static int sampler_load(struct sampler *s)
 	s->tick = s->options.bounded ? s->skel->progs.plop_tick_bound : s->skel->progs.plop_tick;
 	bpf_program__set_autoload(s->skel->progs.plop_tick, !s->options.bounded);
 	bpf_program__set_autoload(s->skel->progs.plop_tick_bound, s->options.bounded);
+	s->have_sets = !s->options.bounded && features_have_sets();
+	s->have_wall = !s->options.bounded && features_have_wall();
+	bpf_program__set_autoload(s->skel->progs.plop_tick_set, s->have_sets);
+	bpf_program__set_autoload(s->skel->progs.plop_switch, s->have_wall);
+	bpf_program__set_autoload(s->skel->progs.plop_wakeup, s->have_wall);
+	if (!s->have_wall)
+		bpf_map__set_max_entries(s->skel->maps.sleepers, 1);
 	r = bpf_map__set_max_entries(s->skel->maps.cpus, (uint32_t)s->ncpus);
 	if (r >= 0)
 		r = bpf_map__set_max_entries(s->skel->maps.scratch, (uint32_t)s->ncpus);
@@ -137,6 +130,9 @@ static int sampler_load(struct sampler *s)
 		s->cpus = NULL;
 		return -errno;
 	}
+	r = sampler_map_sleepers(s);
+	if (r < 0)
+		return r;
 	s->ring = ring_buffer__new(bpf_map__fd(s->skel->maps.records), sampler_record, s, NULL);
 	if (!s->ring)
 		return -errno;
@@ -168,10 +164,6 @@ int sampler_new(const struct sampler_options *options, const struct sampler_hand
 	s->ncpus = libbpf_num_possible_cpus();
 	if (s->ncpus < 0)
 		return s->ncpus;
-	s->events = calloc((size_t)s->ncpus, sizeof(*s->events));
-	s->event_fds = calloc((size_t)s->ncpus, sizeof(*s->event_fds));
-	if (!s->events || !s->event_fds)
-		return -ENOMEM;
 	r = sampler_load(s);
 	if (r < 0)
 		return sampler_explain(ret_error, r, "cannot load the BPF programs");
@@ -183,10 +175,11 @@ void sampler_free(struct sampler *s)
 {
 	if (!s)
 		return;
-	for (int i = 0; s->events && i < s->ncpus; i++)
-		bpf_link__destroy(s->events[i]);
-	free(s->events);
-	free(s->event_fds);
+	sampler_wall(s, false);
+	for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++)
+		events_close(s, &s->events[i]);
+	if (s->sleepers)
+		munmap(s->sleepers, s->sleepers_size);
 	ring_buffer__free(s->ring);
 	if (s->cpus)
 		munmap(s->cpus, s->cpus_size);
@@ -194,104 +187,7 @@ void sampler_free(struct sampler *s)
 	free(s);
 }
 
-/* A period in ns, up to one part in 64 longer or shorter than the nominal one. */
-static uint64_t sampler_period(const struct sampler *s)
-{
-	uint64_t random = 0, period = NSEC_PER_SEC / s->options.hz, most = period / 64;
-
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
-		return period;
-	return period - most + random % (2 * most + 1);
-}
-
-void sampler_jitter(struct sampler *s)
-{
-	for (int i = 0; i < s->ncpus; i++) {
-		uint64_t period = sampler_period(s);
-
-		/* one that fails keeps the period that it has */
-		if (s->events[i])
-			(void)ioctl(s->event_fds[i], PERF_EVENT_IOC_PERIOD, &period);
-	}
-}
-
-/*
- * cpu-clock works in virtual machines and never comes as an NMI. Idle ticks are of no interest: exclude_idle keeps the
- * program from running for them (kernel/events/core.c, perf_swevent_hrtimer()).
- */
-static int sampler_open_cpu(struct sampler *s, int cpu)
-{
-	struct perf_event_attr attr = {
-		.size = sizeof(attr),
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_period = sampler_period(s),
-		.disabled = 1,
-		.exclude_idle = 1,
-	};
-	_cleanup_close_ int fd = -EBADF;
-	struct bpf_link *link;
-
-	fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	/* the link owns the fd from here, and enables the event */
-	link = bpf_program__attach_perf_event(s->tick, fd);
-	if (!link)
-		return -errno;
-	s->event_fds[cpu] = TAKE_FD(fd);
-	s->events[cpu] = link;
-	return 0;
-}
-
-static void sampler_sleep_phase(struct sampler *s, uint32_t parts)
-{
-	uint64_t random, period = NSEC_PER_SEC / s->options.hz;
-	struct timespec ts = {};
-
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		return;
-	ts.tv_nsec = (long)(random % (period / parts + 1)) % (long)NSEC_PER_SEC;
-	nanosleep(&ts, NULL);
-}
-
-int sampler_follow_cpus(struct sampler *s)
-{
-	bool mask[4096] = {};
-	int r, online = 0;
-	_cleanup_fclose_ FILE *f = fopen("/sys/devices/system/cpu/online", "re");
-	unsigned int first, last;
-	char range[64];
-
-	if (!f)
-		return -errno;
-	/* "0-3,5,7-8" (Documentation/admin-guide/cputopology.rst) */
-	while (fscanf(f, "%63[0-9-]%*[,\n]", range) == 1) {
-		if (sscanf(range, "%u-%u", &first, &last) != 2)
-			last = first = (unsigned int)strtoul(range, NULL, 10);
-		for (unsigned int i = first; i <= last && i < ARRAY_SIZE(mask); i++) {
-			mask[i] = true;
-			online++;
-		}
-	}
-	if (online == 0)
-		return -EIO;
-	for (int i = 0; i < s->ncpus; i++) {
-		if (s->events[i] && !mask[i]) {
-			bpf_link__destroy(s->events[i]);
-			s->events[i] = NULL;
-		} else if (!s->events[i] && i < (int)ARRAY_SIZE(mask) && mask[i]) {
-			sampler_sleep_phase(s, (uint32_t)online);
-			r = sampler_open_cpu(s, i);
-			/* it may have gone offline again in this moment */
-			if (r < 0 && r != -ENODEV)
-				return r;
-		}
-	}
-	return 0;
-}
-
-int sampler_start(struct sampler *s, char **ret_error)
+int sampler_check(char **ret_error)
 {
 	int r = features_read_memory();
 	char names[128];
@@ -303,10 +199,14 @@ int sampler_start(struct sampler *s, char **ret_error)
 			"plopd lacks %s: some interpreters will not be recognized; plopd --check "
 			"tells more",
 			names);
-	r = sampler_follow_cpus(s);
-	if (r < 0)
-		return sampler_explain(ret_error, r, "cannot open perf events");
 	return 0;
+}
+
+int sampler_start(struct sampler *s, char **ret_error)
+{
+	int r = sampler_set_open(s, PLOP_SET_ALWAYS, NULL, s->options.hz);
+
+	return r < 0 ? sampler_explain(ret_error, r, "cannot open perf events") : 0;
 }
 
 int sampler_fd(const struct sampler *s)
@@ -347,6 +247,7 @@ static void sampler_empty(struct sampler *s, struct plop_half *half,
 		counters->c[i] += half->counters[i];
 		half->counters[i] = 0;
 	}
+	sets_collect(half, counters);
 	if (n > 0)
 		memset(half->index, 0, sizeof(half->index));
 	half->nstacks = 0;

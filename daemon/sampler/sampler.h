@@ -32,6 +32,8 @@ struct sampler_handlers {
 	void (*fork)(const struct plop_record_fork *r, void *ctx);
 	/* A half fills up: swap and collect soon. */
 	void (*pressure)(void *ctx);
+	/* A thread was off CPU, and is back; its stack comes, or came, with set PLOP_SET_WALL. */
+	void (*wait)(const struct plop_record_wait *r, void *ctx);
 	void *ctx;
 };
 
@@ -42,7 +44,8 @@ struct sampler_options {
 };
 
 struct sampler_counters {
-	uint64_t c[PLOP_COUNTERS]; /* by enum plop_counter */
+	uint64_t c[PLOP_COUNTERS];                    /* by enum plop_counter */
+	struct plop_set_counters sets[PLOP_MAX_SETS]; /* of sets 1 and up */
 };
 
 /*
@@ -54,10 +57,42 @@ int sampler_new(const struct sampler_options *options, const struct sampler_hand
 void sampler_free(struct sampler *s);
 DEFINE_FREEP(struct sampler, sampler_free)
 
-/* Opens a perf event on each online CPU, each at a random phase: takes up to one period. */
+/* Whether plopd may read what it is to sample; ret_error as with sampler_new(). */
+int sampler_check(char **ret_error);
+/*
+ * Opens the events of PLOP_SET_ALWAYS, one on each online CPU, each at a random phase: takes up to one period. They are
+ * closed by sampler_set_close().
+ */
 int sampler_start(struct sampler *s, char **ret_error);
 /* Opens events on CPUs that came online since, drops those of CPUs that went. Cheap when nothing changed. */
 int sampler_follow_cpus(struct sampler *s);
+
+/*
+ * Recordings with events of their own: set 1 to PLOP_MAX_SETS, at hz, for whom. Their stacks say which set they are of; their
+ * ticks are in sampler_counters.sets[set - 1]. -EBUSY: it is open; -EOPNOTSUPP: this kernel cannot (5.17, for cookies of
+ * perf events and bpf_loop()).
+ */
+bool sampler_have_sets(const struct sampler *s);
+int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz);
+/* Closes the events; what they counted comes with the next cycle. */
+void sampler_set_close(struct sampler *s, uint32_t set);
+bool sampler_set_is_open(const struct sampler *s, uint32_t set);
+/* What is wanted of a process; nothing: the entry goes. The kernel drops it when the process ends. */
+int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w);
+/* -ENOENT: nothing is. */
+int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *ret);
+/* Takes a set's bit from all processes, children that the kernel added included; 0: their wish for wall-clock time. */
+void sampler_unwanted(struct sampler *s, uint32_t set);
+
+/*
+ * Watches the scheduler for the threads of processes that are wanted so (plop_wanted.wall). -EOPNOTSUPP: this kernel cannot
+ * (5.17).
+ */
+bool sampler_have_wall(const struct sampler *s);
+int sampler_wall(struct sampler *s, bool on);
+/* The threads that are off CPU now, as far as they were seen to leave. */
+void sampler_sleepers(struct sampler *s,
+		      void (*each)(const struct plop_sleeper *sleeper, void *ctx), void *ctx);
 /*
  * Gives every event another period, up to 1.5 % away from the nominal one. With one period for good, what a workload does
  * every 50 ms would fall between the ticks, or always on one. Called every few seconds.

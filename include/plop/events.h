@@ -35,7 +35,10 @@ enum plop_counter {
 	PLOP_C_CODES_DROPPED = 8,   /* ... not sent: ring buffer full; will be tried again */
 	PLOP_C_FRAMES = 9,          /* frames walked */
 	PLOP_C_LOST = 10,           /* + enum plop_lost */
-	PLOP_COUNTERS = 16,
+	PLOP_C_WAITS = 16,          /* times off CPU sent */
+	PLOP_C_WAITS_DROPPED = 17,  /* ... not sent: ring buffer full */
+	PLOP_C_WAIT_NS_DROPPED = 18,
+	PLOP_COUNTERS = 20,
 };
 
 /* One frame: which code object, which instruction. */
@@ -73,7 +76,49 @@ struct plop_stack {
 	__u32 frames; /* index of the first one (the leaf) in plop_half.frames */
 	__u16 depth;
 	__u16 flags;
-	__u32 settled; /* how many frames have PLOP_CHECK_SETTLED */
+	__u16 settled; /* how many frames have PLOP_CHECK_SETTLED */
+	__u16 set;     /* PLOP_SET_ALWAYS, that of a recording, or PLOP_SET_WALL */
+};
+
+/* Did the thread hold the global interpreter lock? Neither: not known, or free-threaded. */
+#define PLOP_STACK_GIL_HELD     0x100
+#define PLOP_STACK_GIL_RELEASED 0x200
+
+/*
+ * A set is what one kind of tick is for: 0 the profile that is always on, 1 to PLOP_MAX_SETS a recording with perf events
+ * of its own, PLOP_SET_WALL the stacks of threads that leave their CPU.
+ */
+#define PLOP_SET_ALWAYS 0
+#define PLOP_SET_WALL   (PLOP_MAX_SETS + 1)
+
+/* Whom the ticks of a recording's set are for: all, the processes that wanted[] names, or a cgroup (v2) and all below. */
+enum plop_set_kind {
+	PLOP_SET_OFF = 0,
+	PLOP_SET_ALL = 1,
+	PLOP_SET_PROCESSES = 2,
+	PLOP_SET_CGROUP = 3,
+};
+struct plop_set {
+	__u64 cgroup; /* its id, the inode of its folder */
+	__u32 level;  /* ... and its depth below the root */
+	__u32 kind;   /* enum plop_set_kind */
+};
+
+/*
+ * In which sets' business a process is; key: tgid. Bit n - 1 of ticks: set n (PLOP_SET_PROCESSES); wall: how many want
+ * to know when its threads leave their CPU.
+ */
+struct plop_wanted {
+	__u64 ticks;
+	__u64 children; /* of these, the bits that pass on to what it forks */
+	__u32 wall;
+	__u32 wall_children;
+};
+
+/* The ticks of one recording's set, as enum plop_counter has them for the whole. */
+struct plop_set_counters {
+	__u64 ticks, other, python, truncated;
+	__u64 lost[PLOP_LOST_CAUSES];
 };
 
 #define PLOP_HALF_STACKS 2048
@@ -85,6 +130,7 @@ struct plop_stack {
 struct plop_half {
 	__u32 nstacks, nframes;
 	__u64 counters[PLOP_COUNTERS];
+	struct plop_set_counters sets[PLOP_MAX_SETS]; /* of sets 1 and up */
 	__u32 index[PLOP_HALF_INDEX];
 	struct plop_stack stacks[PLOP_HALF_STACKS];
 	struct plop_frame frames[PLOP_HALF_FRAMES];
@@ -140,12 +186,49 @@ enum plop_record_type {
 	PLOP_RECORD_CHECK = 4, /* a tick hit a process in PLOP_STATE_NEW */
 	PLOP_RECORD_CODE = 5,
 	PLOP_RECORD_PRESSURE = 6, /* a half is a quarter full: drain soon */
+	PLOP_RECORD_WAIT = 7,     /* a thread of a wanted process is back on a CPU */
+};
+
+/* Why a thread was not on a CPU. */
+enum plop_wait_kind {
+	PLOP_WAIT_RUNNABLE = 1, /* preempted: it was not its turn */
+	PLOP_WAIT_GIL = 2,      /* on a futex inside of the interpreter's lock */
+	PLOP_WAIT_SLEEPING = 3, /* in a system call, or a page fault (syscall -1) */
+};
+
+/* A thread of a wanted process that is off CPU; key 0: free. User space reads those that have not come back. */
+struct plop_sleeper {
+	__u64 key; /* tgid << 32 | tid */
+	__u64 image;
+	__u64 hash;
+	__u64 since;
+	__u64 woken; /* when it became runnable; 0: has not */
+	__u32 kind;
+	__s32 syscall;
+	__u32 disk;
+	__u32 pad;
 };
 
 struct plop_record {
 	__u32 type;
 	__u32 tgid;
 	__u64 image;
+};
+
+/*
+ * One time off CPU. Its stack is that of set PLOP_SET_WALL with this hash and tgid, filed when the thread left; so it comes
+ * with the half of that moment.
+ */
+struct plop_record_wait {
+	struct plop_record head;
+	__u64 hash;
+	__u64 since; /* CLOCK_MONOTONIC, ns */
+	__u64 ns;
+	__u64 runnable_ns; /* of these, after it was woken */
+	__u32 tid;
+	__u32 kind;    /* enum plop_wait_kind */
+	__s32 syscall; /* its number, -1: none */
+	__u32 disk;    /* 1: it waited without being interruptible, as for a disk */
 };
 
 struct plop_record_fork {
@@ -181,5 +264,8 @@ _Static_assert(sizeof(struct plop_frame) == 16, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_stack) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_process) == 48, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_record_wait) == 64, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_wanted) == 24, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_sleeper) == 56, "shared with the kernel side");
 /* 64 CPUs must stay under 64 MB. */
 _Static_assert(sizeof(struct plop_cpu) < 1024 * 1000, "too large for hosts with many CPUs");

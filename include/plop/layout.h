@@ -91,7 +91,21 @@ struct plop_layout {
 	 * that exec() makes where another was just freed may agree with it in all its pointers.
 	 */
 	__u8 code_check_texts;
-	__u8 pad1;
+	__u8 gil_where; /* enum plop_gil_where */
+	/*
+	 * The GIL. From 3.12 on PLOP_TS_ACTIVE of ts_status says whether a thread state holds it; before, it is the one that
+	 * runtime_current points to (0: not known). Who waits for it waits on a futex in the gil_size bytes at gil_at.
+	 */
+	__u32 runtime_current;
+	__u32 gil_at;
+	__u16 gil_size;
+	__u16 pad1;
+};
+
+enum plop_gil_where {
+	PLOP_GIL_UNKNOWN = 0,
+	PLOP_GIL_RUNTIME = 1, /* gil_at is an offset in _PyRuntime */
+	PLOP_GIL_POINTER = 2, /* ... in PyInterpreterState, of a pointer to it */
 };
 
 #define PLOP_TS_MAX    512
@@ -100,8 +114,10 @@ struct plop_layout {
 
 /* _status.bound_gilstate (cpython/pystate.h, 3.12 to 3.15) */
 #define PLOP_TS_BOUND 0x8
+/* ... and _status.active: attached, and with the GIL, if there is one */
+#define PLOP_TS_ACTIVE 0x10
 
-_Static_assert(sizeof(struct plop_layout) == 100, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_layout) == 112, "shared with the kernel side");
 
 /*
  * The check of a code object: what tells it from another that lies, or lay, at the same address. Same result in the kernel

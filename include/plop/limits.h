@@ -16,6 +16,12 @@
 /* Processes that can be known at once (entries of the kernel's process table). */
 #define PLOP_MAX_PROCESSES 16384
 
+/* Recordings that the kernel filters for, and samples for at a rate of their own, at once. */
+#define PLOP_MAX_SETS 32
+
+/* Threads that can be off CPU at once while wall-clock time is recorded; a power of two. */
+#define PLOP_MAX_SLEEPERS 16384
+
 /* Different struct layouts (one for each CPython minor version and build flavour met). */
 #define PLOP_MAX_LAYOUTS 64
 

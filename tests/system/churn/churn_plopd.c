@@ -63,6 +63,39 @@ int sampler_start(struct sampler *s, char **ret_error)
 	return 0;
 }
 
+int sampler_check(char **ret_error)
+{
+	return 0;
+}
+
+int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz)
+{
+	return -EOPNOTSUPP;
+}
+
+void sampler_set_close(struct sampler *s, uint32_t set)
+{
+}
+
+bool sampler_set_is_open(const struct sampler *s, uint32_t set)
+{
+	return set == PLOP_SET_ALWAYS;
+}
+
+int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w)
+{
+	return 0;
+}
+
+int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *ret)
+{
+	return -ENOENT;
+}
+
+void sampler_unwanted(struct sampler *s, uint32_t set)
+{
+}
+
 void sampler_jitter(struct sampler *s)
 {
 }

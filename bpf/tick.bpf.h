@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * One look at the thread that runs here: finds its thread state, walks it, and files the stack in this CPU's table. What
+ * looks: the ticks of sample.bpf.c, and the switches of wall.bpf.c.
+ */
+#include "identify.bpf.h"
+
+/* What the walk needs of the current task. */
+struct task_facts {
+	__u64 thread; /* the thread pointer: what pthread_self() is on x86-64 */
+	__u64 mm;
+	__u32 flags;
+};
+
+/* btf: by plain loads; bpf_get_current_task_btf() needs 5.11. */
+static __always_inline void task_read(struct task_facts *ret, bool btf)
+{
+	struct task_struct *task = btf ? bpf_get_current_task_btf() :
+					 (void *)bpf_get_current_task();
+
+#if defined(__TARGET_ARCH_x86)
+	ret->thread = btf ? task->thread.fsbase : BPF_CORE_READ(task, thread.fsbase);
+#else
+	ret->thread = btf ? task->thread.uw.tp_value : BPF_CORE_READ(task, thread.uw.tp_value);
+#endif
+	ret->mm = (__u64)(btf ? task->mm : BPF_CORE_READ(task, mm));
+	ret->flags = btf ? task->flags : BPF_CORE_READ(task, flags);
+}
+
+/* The place of a stack in the half's index: where it is, or the first free one. */
+static __always_inline long stack_find(struct plop_half *half, __u64 hash, __u64 image,
+				       __u32 *ret_free, struct plop_stack **ret)
+{
+	__u32 tag = hash >> 48;
+
+	for (__u32 i = 0; i < PLOP_HALF_PROBES; i++) {
+		__u32 at = ((__u32)hash + i) & (PLOP_HALF_INDEX - 1), entry = half->index[at], n;
+		struct plop_stack *k;
+
+		if (entry == 0) {
+			*ret_free = at;
+			*ret = NULL;
+			return 0;
+		}
+		if (entry >> 16 != tag)
+			continue;
+		n = (entry & 0xffff) - 1;
+		if (n >= PLOP_HALF_STACKS)
+			continue;
+		k = &half->stacks[n];
+		if (k->hash == hash && k->image == image) {
+			*ret = k;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/*
+ * Files the walked stack under its half, and leaves its hash in walk->hash. Returns 0, or the cause of its loss + 1. A stack whose code objects have all
+ * settled is found by its addresses alone; any other by their checks as well, read anew at each tick.
+ */
+static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __u32 tid, __u32 set,
+					__u32 flags, bool use_loop)
+{
+	struct walk_state *walk = &w->s->walk;
+	struct identify_state *q = &w->s->identify;
+	struct plop_half *half = w->half;
+	struct plop_stack *k;
+	__u32 at = 0, n;
+	__u64 hash = mix(walk->hash ^ (((__u64)tid << 32) + (set << 16) + flags));
+
+	if (stack_find(half, hash, q->image, &at, &k))
+		return PLOP_LOST_STACKS_FULL + 1;
+	walk->hash = hash;
+	if (k) {
+		k->count++;
+		return 0;
+	}
+	if (use_loop) {
+		bpf_loop(walk->depth, identify_step, w, 0);
+	} else {
+		for (__u32 i = 0; i < PLOP_BOUNDED_DEPTH && i < walk->depth; i++) {
+			if (identify_bounded(i))
+				break;
+		}
+	}
+	half->counters[PLOP_C_CODES] += q->sent;
+	half->counters[PLOP_C_CODES_DROPPED] += q->dropped;
+	if (q->settled != walk->depth) {
+		hash = mix(hash ^ q->checks);
+		walk->hash = hash;
+		if (stack_find(half, hash, q->image, &at, &k))
+			return PLOP_LOST_STACKS_FULL + 1;
+		if (k) {
+			k->count++;
+			return 0;
+		}
+	}
+	n = half->nstacks;
+	if (n >= PLOP_HALF_STACKS)
+		return PLOP_LOST_STACKS_FULL + 1;
+	k = &half->stacks[n];
+	k->hash = hash;
+	k->image = q->image;
+	k->tgid = q->tgid;
+	k->tid = tid;
+	k->count = 1;
+	k->frames = walk->base;
+	k->depth = walk->depth;
+	k->flags = flags;
+	k->settled = q->settled;
+	k->set = set;
+	half->index[at & (PLOP_HALF_INDEX - 1)] = (__u32)(hash >> 48 << 16) | (n + 1);
+	half->nstacks = n + 1;
+	half->nframes = walk->base + walk->depth;
+	if ((n > PLOP_HALF_STACKS / 4 || half->nframes > PLOP_HALF_FRAMES / 4) &&
+	    cpu->pressure != plop_active + 1) {
+		cpu->pressure = plop_active + 1;
+		record_send(PLOP_RECORD_PRESSURE, 0, 0, BPF_RB_FORCE_WAKEUP);
+	}
+	return 0;
+}
+
+/*
+ * Before 3.12 nothing in a thread state says whether its thread has it in use: whether another interpreter may have one
+ * that is. That is a newer one than this state's, for it is at the head of their list; or any, when this has no frame.
+ */
+static __always_inline bool elsewhere(const struct plop_layout *l, const struct plop_process *p,
+				      struct scratch *s, __u64 frame)
+{
+	/* interp follows next in all versions that have no _status (pystate.h of 2.7, cpython/pystate.h of 3.8) */
+	__u64 head = 0, next = 0, interp = FIELD64(s->ts, l->ts_next + 8, PLOP_TS_MAX);
+
+	if (bpf_probe_read_user(&head, sizeof(head),
+				(void *)(p->runtime + l->runtime_interpreters_head)))
+		return false;
+	if (head != interp || frame)
+		return head != interp;
+	bpf_probe_read_user(&next, sizeof(next), (void *)(head + l->interp_next));
+	return next != 0;
+}
+
+/*
+ * After so many searches without a result a thread is not looked for until the halves are swapped. Not after the first: a tick may
+ * come between a thread's start and its first line in Python, or its stack, and so its thread pointer, may be one
+ * that a thread has just ended on. At most 3, by how it is remembered.
+ */
+#define NONE_IS_SURE 3
+
+/*
+ * Looks for the thread state of the current thread in all interpreters. Returns 0 with its address in q->found and its
+ * head in s->ts, or as thread_find().
+ */
+static __always_inline long thread_search(struct walk *w, struct plop_process *p,
+					  struct plop_half *half, __u64 thread, __u64 key,
+					  bool use_loop)
+{
+	const struct plop_layout *l = w->l;
+	struct search_state *q = &w->s->search;
+
+	q->image = p->image;
+	q->thread = thread;
+	q->ts = q->found = 0;
+	q->result = WALK_OK;
+	if (bpf_probe_read_user(&q->interp, sizeof(q->interp),
+				(void *)(p->runtime + l->runtime_interpreters_head))) {
+		/* a page of _PyRuntime that nothing has touched yet: the interpreter is not up */
+		if (!p->mm)
+			return PLOP_STACK_NO_INTERP;
+		return -(PLOP_LOST_FAULT + 1);
+	}
+	if (!q->interp)
+		return p->mm ? PLOP_STACK_FINALISED : PLOP_STACK_NO_INTERP;
+	half->counters[PLOP_C_THREAD_SEARCHES]++;
+	if (use_loop) {
+		bpf_loop(PLOP_MAX_THREAD_STEPS, search_step, w, 0);
+	} else {
+		for (__u32 i = 0; i < PLOP_BOUNDED_THREADS; i++) {
+			if (search_step(i, w))
+				break;
+		}
+	}
+	if (!q->found) {
+		if (q->result == WALK_FAULT)
+			return -(PLOP_LOST_FAULT + 1);
+		q->missed += q->missed < NONE_IS_SURE;
+		thread_remember(key, (__u64)plop_active << 3 | q->missed << 1 | 1);
+		return PLOP_STACK_NO_THREAD;
+	}
+	if (q->ts == q->found)
+		return 0;
+	/* none that is in use, so the search went on behind it */
+	thread_remember(key, q->found);
+	return thread_read(l, w->s, q->found) ? -(PLOP_LOST_FAULT + 1) : 0;
+}
+
+/*
+ * Finds the thread state of the current thread. Returns the flags of a stack without frames, 0 with w->frame set, or
+ * -(cause + 1). The head of the thread state is in s->ts after.
+ */
+static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
+					struct plop_process *p, struct plop_half *half,
+					bool use_loop)
+{
+	const struct plop_layout *l = w->l;
+	struct scratch *s = w->s;
+	struct task_facts task;
+	__u64 thread, key, ts, frame = 0, finalizing = 0;
+	long r;
+
+	task_read(&task, use_loop);
+	if (task.flags & PF_EXITING || (p->mm && p->mm != task.mm))
+		return PLOP_STACK_EXITING;
+	if (task.flags & PF_DUMPCORE)
+		return PLOP_STACK_DUMPING;
+	thread = task.thread;
+	key = mix(p->image ^ thread);
+	ts = cpu->last_thread == key ? cpu->last_state : thread_recall(key);
+	s->search.missed = 0;
+	if (ts & 1) {
+		if ((__u32)(ts >> 3) == plop_active)
+			s->search.missed = ts >> 1 & 3;
+		if (s->search.missed >= NONE_IS_SURE)
+			return PLOP_STACK_NO_THREAD;
+		ts = 0;
+	}
+	if (ts && (thread_read(l, s, ts) ||
+		   FIELD64(s->ts, l->ts_thread_id, PLOP_TS_MAX) != thread || !thread_bound(l, s)))
+		ts = 0;
+	if (ts) {
+		if (frame_current(l, s, &frame))
+			return -(PLOP_LOST_FAULT + 1);
+		if (!l->ts_status && elsewhere(l, p, s, frame))
+			ts = 0;
+	}
+	if (!ts) {
+		r = thread_search(w, p, half, thread, key, use_loop);
+		if (r)
+			return r;
+		p->mm = task.mm;
+		ts = s->search.found;
+		if (frame_current(l, s, &frame))
+			return -(PLOP_LOST_FAULT + 1);
+	}
+	cpu->last_thread = key;
+	cpu->last_state = ts;
+	if (!frame) {
+		if (l->runtime_finalizing)
+			bpf_probe_read_user(&finalizing, sizeof(finalizing),
+					    (void *)(p->runtime + l->runtime_finalizing));
+		return finalizing ? PLOP_STACK_FINALISED : PLOP_STACK_NO_FRAME;
+	}
+	s->walk.frame = frame;
+	if (l->ts_chunk) {
+		/* datastack_chunk, datastack_top and datastack_limit follow one another (3.11 to 3.15, cpython/pystate.h) */
+		s->walk.chunk = FIELD64(s->ts, l->ts_chunk, PLOP_TS_MAX);
+		s->walk.chunk_end = FIELD64(s->ts, l->ts_chunk + 8, PLOP_TS_MAX);
+	}
+	return 0;
+}
+
+/* Whether the current thread has the GIL, as flags of its stack. The head of its state is in s->ts. */
+static __always_inline __u32 gil_flags(const struct plop_layout *l, const struct plop_process *p,
+				       struct scratch *s, __u64 ts)
+{
+	__u64 current = 0;
+
+	if (l->free_threaded)
+		return 0;
+	if (l->ts_status)
+		return FIELD32(s->ts, l->ts_status, PLOP_TS_MAX) & PLOP_TS_ACTIVE ?
+			       PLOP_STACK_GIL_HELD :
+			       PLOP_STACK_GIL_RELEASED;
+	if (!l->runtime_current || bpf_probe_read_user(&current, sizeof(current),
+						       (void *)(p->runtime + l->runtime_current)))
+		return 0;
+	return current == ts ? PLOP_STACK_GIL_HELD : PLOP_STACK_GIL_RELEASED;
+}
+
+/*
+ * Walks the current thread of a profiled process and files its stack. Returns 0 (counted as python) or the cause of its
+ * loss + 1. *truncated is counted up where the stack was too deep.
+ */
+static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *half,
+					struct plop_process *p, __u64 pid_tgid, __u32 set,
+					__u64 *truncated, bool use_loop)
+{
+	__u32 cpu_number = bpf_get_smp_processor_id(), layout = p->layout;
+	struct walk w = { .half = half };
+	struct walk_state *k;
+	long flags;
+
+	w.l = bpf_map_lookup_elem(&layouts, &layout);
+	w.s = bpf_map_lookup_elem(&scratch, &cpu_number);
+	if (!w.l || !w.s)
+		return PLOP_LOST_UNSUPPORTED + 1;
+	k = &w.s->walk;
+	*k = (struct walk_state){ .base = half->nframes,
+				  .end = half->nframes + plop_max_depth,
+				  .hash = plop_seed };
+	w.s->identify = (struct identify_state){ .image = p->image,
+						 .tgid = pid_tgid >> 32,
+						 .layout = layout,
+						 .now = plop_seconds,
+						 .half = half != &cpu->half[0] };
+	if (k->base + PLOP_MAX_DEPTH > PLOP_HALF_FRAMES)
+		return PLOP_LOST_FRAMES_FULL + 1;
+	flags = thread_find(&w, cpu, p, half, use_loop);
+	if (flags < 0)
+		return -flags;
+	if (flags == 0) {
+		flags = gil_flags(w.l, p, w.s, cpu->last_state);
+		if (use_loop) {
+			/* a frame that is no Python function lies between each two C calls into the interpreter */
+			bpf_loop(2 * PLOP_MAX_DEPTH / WALK_STRIDE, walk_step, &w, 0);
+		} else {
+			for (__u32 i = 0; i < PLOP_BOUNDED_DEPTH / WALK_STRIDE; i++) {
+				if (walk_step(i, &w))
+					break;
+			}
+		}
+		if (k->result == WALK_FAULT)
+			return PLOP_LOST_FAULT + 1;
+		if (k->result == WALK_CORRUPT)
+			return PLOP_LOST_CORRUPT + 1;
+		if (k->frame && !k->truncated && k->depth)
+			k->truncated = 1; /* the loop's bound, not the depth, ended the walk */
+		if (k->truncated) {
+			flags |= PLOP_STACK_TRUNCATED;
+			++*truncated;
+		}
+		if (k->depth == 0)
+			flags |= PLOP_STACK_NO_FRAME;
+		half->counters[PLOP_C_FRAMES] += k->depth;
+	}
+	return stack_count(cpu, &w, (__u32)pid_tgid, set, flags, use_loop);
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Time off CPU, measured where it begins and ends: at the scheduler's switch. Attached only while somebody records wall-clock
+ * time. A thread of a wanted process that leaves its CPU is walked there and then, as its memory and its registers are
+ * still at hand; when it comes back, what it waited for goes up in one record.
+ */
+#include "tick.bpf.h"
+
+#if defined(__TARGET_ARCH_x86)
+#define SYSCALL_FUTEX 202 /* arch/x86/entry/syscalls/syscall_64.tbl */
+#else
+#define SYSCALL_FUTEX 98 /* include/uapi/asm-generic/unistd.h */
+#endif
+
+#define TASK_UNINTERRUPTIBLE 0x0002 /* include/linux/sched.h */
+#define TASK_NOLOAD          0x0400
+
+/* Fill levels of the ring buffer, in bytes: from one on plopd is woken, beyond the other records are dropped. */
+#define WAITS_WAKE 262144
+#define WAITS_FULL 1572864
+
+#define SLEEPER_PROBES 8
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PLOP_MAX_SLEEPERS);
+	__type(key, __u32);
+	__type(value, struct plop_sleeper);
+} sleepers SEC(".maps");
+
+/* The place of a thread: its own, or, with make, a free one that it takes. */
+static __always_inline struct plop_sleeper *sleeper_find(__u64 key, bool make)
+{
+	__u64 h = mix(key);
+
+	for (__u32 i = 0; i < SLEEPER_PROBES; i++) {
+		__u32 n = (h + i) & (PLOP_MAX_SLEEPERS - 1);
+		struct plop_sleeper *s = bpf_map_lookup_elem(&sleepers, &n);
+
+		if (!s)
+			return NULL;
+		if (s->key == key)
+			return s;
+		if (make && s->key == 0 && __sync_val_compare_and_swap(&s->key, 0, key) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* Whether a futex lies inside of the lock of the interpreter that the thread state in s->ts belongs to. */
+static __always_inline bool is_gil(const struct plop_layout *l, const struct plop_process *p,
+				   struct scratch *s, __u64 futex)
+{
+	__u64 gil = p->runtime + l->gil_at, interp;
+
+	if (l->gil_where == PLOP_GIL_UNKNOWN || l->free_threaded)
+		return false;
+	if (l->gil_where == PLOP_GIL_POINTER) {
+		/* interp follows next (cpython/pystate.h, 3.12 to 3.15) */
+		interp = FIELD64(s->ts, l->ts_next + 8, PLOP_TS_MAX);
+		if (bpf_probe_read_user(&gil, sizeof(gil), (void *)(interp + l->gil_at)))
+			return false;
+	}
+	return futex - gil < l->gil_size;
+}
+
+/* Why prev, which is the current task, leaves its CPU. */
+static __always_inline void reason_read(struct plop_sleeper *e, struct task_struct *prev,
+					bool preempt, const struct plop_process *p)
+{
+	struct pt_regs___kernel *regs = (void *)bpf_task_pt_regs(prev);
+	__u32 n = bpf_get_smp_processor_id(), layout = p->layout, state = prev->__state;
+	struct plop_layout *l = bpf_map_lookup_elem(&layouts, &layout);
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &n);
+	__u64 futex;
+
+	e->syscall = -1;
+	e->disk = 0;
+	if (preempt || state == 0 || !l || !s) {
+		e->kind = PLOP_WAIT_RUNNABLE;
+		return;
+	}
+	e->kind = PLOP_WAIT_SLEEPING;
+	e->disk = state & TASK_UNINTERRUPTIBLE && !(state & TASK_NOLOAD);
+#if defined(__TARGET_ARCH_x86)
+	e->syscall = (__s64)regs->orig_ax < 0 ? -1 : (__s32)regs->orig_ax;
+	futex = regs->di;
+#else
+	e->syscall = regs->syscallno;
+	futex = regs->orig_x0;
+#endif
+	if (e->syscall == SYSCALL_FUTEX && is_gil(l, p, s, futex))
+		e->kind = PLOP_WAIT_GIL;
+}
+
+static __always_inline void leave(struct task_struct *prev, bool preempt)
+{
+	__u32 tgid = prev->tgid, n = bpf_get_smp_processor_id();
+	__u64 pid_tgid = (__u64)tgid << 32 | prev->pid, truncated = 0;
+	struct plop_process *p = bpf_map_lookup_elem(&processes, &tgid);
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &n);
+	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
+	struct plop_sleeper *e;
+	long lost;
+
+	if (!p || p->state != PLOP_STATE_PROFILED || !cpu || !s || prev->flags & PF_EXITING)
+		return;
+	e = sleeper_find(pid_tgid, true);
+	if (!e)
+		return;
+	cpu->entered++;
+	lost = python_tick(cpu, &cpu->half[plop_active & 1], p, pid_tgid, PLOP_SET_WALL, &truncated,
+			   true);
+	e->image = p->image;
+	e->hash = lost ? 0 : s->walk.hash;
+	e->woken = 0;
+	reason_read(e, prev, preempt, p);
+	cpu->left++;
+	/* last: a place without a time is not one to look at */
+	e->since = bpf_ktime_get_ns();
+}
+
+static __always_inline void back(struct task_struct *next)
+{
+	struct plop_record_wait r = { .head.type = PLOP_RECORD_WAIT };
+	__u32 n = bpf_get_smp_processor_id();
+	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
+	struct plop_sleeper *e;
+	__u64 now, waiting;
+
+	e = sleeper_find((__u64)next->tgid << 32 | next->pid, false);
+	if (!e || !cpu)
+		return;
+	now = bpf_ktime_get_ns();
+	r.head.tgid = next->tgid;
+	r.head.image = e->image;
+	r.hash = e->hash;
+	r.since = e->since;
+	r.ns = e->since ? now - e->since : 0;
+	r.tid = next->pid;
+	r.kind = e->kind;
+	r.syscall = e->syscall;
+	r.disk = e->disk;
+	if (e->kind == PLOP_WAIT_RUNNABLE)
+		r.runnable_ns = r.ns;
+	else if (e->woken > e->since)
+		r.runnable_ns = now - e->woken;
+	e->since = 0;
+	e->key = 0;
+	if (!r.ns)
+		return;
+	waiting = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA);
+	cpu->entered++;
+	if (waiting > WAITS_FULL ||
+	    bpf_ringbuf_output(&records, &r, sizeof(r),
+			       waiting > WAITS_WAKE ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
+		cpu->half[plop_active & 1].counters[PLOP_C_WAITS_DROPPED]++;
+		cpu->half[plop_active & 1].counters[PLOP_C_WAIT_NS_DROPPED] += r.ns;
+	} else {
+		cpu->half[plop_active & 1].counters[PLOP_C_WAITS]++;
+	}
+	cpu->left++;
+}
+
+static __always_inline bool wall_wanted(__u32 tgid)
+{
+	struct plop_wanted *w = tgid ? bpf_map_lookup_elem(&wanted, &tgid) : NULL;
+
+	return w && w->wall;
+}
+
+/* Interrupts are off here (__schedule(), kernel/sched/core.c), so no tick comes between. */
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(plop_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	if (wall_wanted(prev->tgid))
+		leave(prev, preempt);
+	if (wall_wanted(next->tgid))
+		back(next);
+	return 0;
+}
+
+SEC("?tp_btf/sched_wakeup")
+int BPF_PROG(plop_wakeup, struct task_struct *task)
+{
+	struct plop_sleeper *e;
+
+	if (!wall_wanted(task->tgid))
+		return 0;
+	e = sleeper_find((__u64)task->tgid << 32 | task->pid, false);
+	if (e)
+		e->woken = bpf_ktime_get_ns();
+	return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "plop.skel.h"
+#include "sampler/sampler.h"
+
+/* What the files of this room share. */
+
+/* The perf events of one set, one for each CPU that is online. */
+struct events {
+	struct bpf_program *program;
+	struct bpf_link **links; /* by CPU; NULL: offline. NULL altogether: closed */
+	int *fds;                /* by CPU, owned by links[] */
+	uint64_t cookie;         /* the set */
+	unsigned int hz;
+};
+
+struct sampler {
+	struct sampler_options options;
+	struct sampler_handlers handlers;
+	struct plop *skel;
+	struct bpf_program *tick; /* with or without bpf_loop() */
+	struct ring_buffer *ring;
+	struct plop_cpu *cpus; /* the mmapped map */
+	size_t cpus_size;
+	int ncpus; /* possible ones */
+	struct events events[PLOP_MAX_SETS + 1];
+	uint64_t map_bytes;
+	struct plop_layout layouts[PLOP_MAX_LAYOUTS];
+	uint32_t nlayouts;
+	bool have_sets, have_wall;
+	struct plop_sleeper *
+		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_wall is false */
+	size_t sleepers_size;
+};
+
+/* Opens them on all CPUs that are online; closes them all again on failure. */
+int events_open(struct sampler *s, struct events *e);
+void events_close(struct sampler *s, struct events *e);
+/* As sampler_follow_cpus() and sampler_jitter(). */
+int events_follow(struct sampler *s, struct events *e, const bool *online, size_t n);
+void events_jitter(struct sampler *s, struct events *e);
+
+/* Moves the counters of the recordings' sets from a half to *counters. */
+void sets_collect(struct plop_half *half, struct sampler_counters *counters);
+int sampler_map_sleepers(struct sampler *s);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <sys/mman.h>
+
+#include "sampler/private.h"
+
+bool sampler_have_sets(const struct sampler *s)
+{
+	return s->have_sets;
+}
+
+bool sampler_have_wall(const struct sampler *s)
+{
+	return s->have_wall;
+}
+
+int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz)
+{
+	struct events *e = &s->events[set];
+	int fd = bpf_map__fd(s->skel->maps.sets);
+
+	if (set > PLOP_MAX_SETS || (set != PLOP_SET_ALWAYS && !whom))
+		return -EINVAL;
+	if (e->links)
+		return -EBUSY;
+	if (set != PLOP_SET_ALWAYS && !s->have_sets)
+		return -EOPNOTSUPP;
+	if (whom && bpf_map_update_elem(fd, &set, whom, BPF_ANY) < 0)
+		return -errno;
+	*e = (struct events){
+		.program = set == PLOP_SET_ALWAYS ? s->tick : s->skel->progs.plop_tick_set,
+		.cookie = set,
+		.hz = hz,
+	};
+	return events_open(s, e);
+}
+
+void sampler_set_close(struct sampler *s, uint32_t set)
+{
+	static const struct plop_set off;
+
+	if (set > PLOP_MAX_SETS)
+		return;
+	events_close(s, &s->events[set]);
+	bpf_map_update_elem(bpf_map__fd(s->skel->maps.sets), &set, &off, BPF_ANY);
+}
+
+bool sampler_set_is_open(const struct sampler *s, uint32_t set)
+{
+	return set <= PLOP_MAX_SETS && s->events[set].links;
+}
+
+int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w)
+{
+	int fd = bpf_map__fd(s->skel->maps.wanted);
+
+	if (w->ticks | w->wall)
+		return bpf_map_update_elem(fd, &tgid, w, BPF_ANY) < 0 ? -errno : 0;
+	bpf_map_delete_elem(fd, &tgid);
+	return 0;
+}
+
+int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *ret)
+{
+	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.wanted), &tgid, ret) < 0)
+		return -errno;
+	return 0;
+}
+
+/* set: which bit to take from all. */
+void sampler_unwanted(struct sampler *s, uint32_t set)
+{
+	int fd = bpf_map__fd(s->skel->maps.wanted);
+	uint64_t keep = set ? ~(UINT64_C(1) << (set - 1)) : UINT64_MAX;
+	uint32_t key, next;
+	struct plop_wanted w;
+	int r = bpf_map_get_next_key(fd, NULL, &next);
+
+	while (r == 0) {
+		key = next;
+		/* before this one may be deleted */
+		r = bpf_map_get_next_key(fd, &key, &next);
+		if (bpf_map_lookup_elem(fd, &key, &w) < 0)
+			continue;
+		w.ticks &= keep;
+		w.children &= keep;
+		if (!set)
+			w.wall = w.wall_children = 0;
+		sampler_wanted(s, key, &w);
+	}
+}
+
+void sets_collect(struct plop_half *half, struct sampler_counters *counters)
+{
+	for (uint32_t i = 0; i < PLOP_MAX_SETS; i++) {
+		struct plop_set_counters *from = &half->sets[i], *to = &counters->sets[i];
+
+		if (from->ticks == 0)
+			continue;
+		to->ticks += from->ticks;
+		to->other += from->other;
+		to->python += from->python;
+		to->truncated += from->truncated;
+		for (int k = 0; k < PLOP_LOST_CAUSES; k++)
+			to->lost[k] += from->lost[k];
+		*from = (struct plop_set_counters){};
+	}
+}
+
+int sampler_map_sleepers(struct sampler *s)
+{
+	void *p;
+
+	if (!s->have_wall)
+		return 0;
+	s->sleepers_size = sizeof(struct plop_sleeper) * PLOP_MAX_SLEEPERS;
+	p = mmap(NULL, s->sleepers_size, PROT_READ, MAP_SHARED, bpf_map__fd(s->skel->maps.sleepers),
+		 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	s->sleepers = p;
+	return 0;
+}
+
+int sampler_wall(struct sampler *s, bool on)
+{
+	struct bpf_link **links[] = { &s->skel->links.plop_wakeup, &s->skel->links.plop_switch };
+	struct bpf_program *programs[] = { s->skel->progs.plop_wakeup, s->skel->progs.plop_switch };
+
+	if (on && !s->have_wall)
+		return -EOPNOTSUPP;
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		if (!on) {
+			bpf_link__destroy(*links[i]);
+			*links[i] = NULL;
+		} else if (!*links[i]) {
+			*links[i] = bpf_program__attach(programs[i]);
+			if (!*links[i])
+				return -errno;
+		}
+	}
+	return 0;
+}
+
+void sampler_sleepers(struct sampler *s,
+		      void (*each)(const struct plop_sleeper *sleeper, void *ctx), void *ctx)
+{
+	for (uint32_t i = 0; s->sleepers && i < PLOP_MAX_SLEEPERS; i++) {
+		struct plop_sleeper e = s->sleepers[i];
+
+		if (e.key && e.since && e.key == s->sleepers[i].key)
+			each(&e, ctx);
+	}
+}
