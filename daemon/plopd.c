@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "host/manager.h"
+#include "proc/cgroups.h"
 #include "sampler/features.h"
 #include "util/log.h"
 
@@ -86,6 +87,7 @@ static int check(void)
 		else
 			printf("%-42s yes\n", f->name);
 	}
+	printf("%-42s %s\n", "control groups", cgroups_mode_name(cgroups_mode()));
 	return features_missing(features) ? 1 : 0;
 }
 

@@ -25,6 +25,7 @@ struct record_options {
 	pid_t pids[MAX_PIDS];
 	unsigned int npids;
 	bool all;
+	const char *cgroup, *unit;
 	uint64_t duration_ns, hz;
 	const char *format, *output;
 	int error; /* exit status of an option that was refused */
@@ -82,9 +83,6 @@ static int take_option(struct record_options *o, int key, const char *value)
 			return ctl_usage("record", "-F %.32s: must be a rate from 1 to 10000",
 					 value);
 		return CTL_DONE;
-	case 'c':
-	case 'u':
-		return ctl_usage("record", "-%c is not there yet; record -p PID or -a", key);
 	case 'l':
 		return ctl_usage("record", "--label is not there yet; plopd keeps none");
 	case 'w':
@@ -111,12 +109,16 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	case 'o':
 		o->output = value;
 		return 0;
+	case 'c':
+		o->cgroup = value;
+		return 0;
+	case 'u':
+		o->unit = value;
+		return 0;
 	case 'p':
 	case 'd':
 	case 'F':
 	case 'l':
-	case 'c':
-	case 'u':
 	case 'w':
 	case ARGP_KEY_ARG:
 		if (o->error == CTL_DONE)
@@ -127,11 +129,30 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	}
 }
 
+/* What of a cgroup's path or a unit's name can be part of a file name: its last part, other characters as "-". */
+static void name_part(const char *name, char *buffer, size_t size)
+{
+	const char *end = name + strlen(name), *start;
+	size_t n;
+
+	while (end > name && end[-1] == '/')
+		end--;
+	for (start = end; start > name && start[-1] != '/'; start--)
+		;
+	n = MIN((size_t)(end - start), size - 1);
+	memcpy(buffer, start, n);
+	buffer[n] = '\0';
+	for (char *c = buffer; *c; c++) {
+		if (*c <= ' ' || *c == '\\' || *c == 0x7f)
+			*c = '-';
+	}
+}
+
 /* plop-PID-YYYYmmdd-HHMMSS.EXTENSION */
 static int default_name(const struct record_options *o, const struct format *f, char *buffer,
 			size_t size)
 {
-	char stamp[32], who[32] = "all";
+	char stamp[32], who[64] = "all";
 	time_t now = time(NULL);
 	struct tm tm;
 
@@ -139,35 +160,12 @@ static int default_name(const struct record_options *o, const struct format *f, 
 		snprintf(who, sizeof(who), "%d", (int)o->pids[0]);
 	else if (o->npids > 1)
 		snprintf(who, sizeof(who), "%u-processes", o->npids);
+	else if (!o->all)
+		name_part(o->cgroup ? o->cgroup : o->unit, who, sizeof(who));
 	if (!localtime_r(&now, &tm) || strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm) == 0)
 		return -EINVAL;
 	snprintf(buffer, size, "plop-%s-%s.%s", who, stamp, f->extension);
 	return 0;
-}
-
-/* One rate for all: plopd has one set of timers. */
-static int check_rate(const struct record_options *o)
-{
-	_cleanup_answer_ struct ctl_answer a = {};
-	json_t *status;
-	double hz;
-	int r;
-
-	if (!o->hz)
-		return CTL_DONE;
-	r = ctl_request(o->ctl, "record", "GET", "/v1/status", NULL, 30, &a);
-	if (r != CTL_DONE)
-		return r;
-	status = ctl_answer_json(&a, "record");
-	hz = json_number_at(status, "hz");
-	json_decref(status);
-	if (hz == (double)o->hz)
-		return CTL_DONE;
-	log_error("record: cannot record at %" PRIu64
-		  " Hz: plopd samples at %.0f Hz, and a rate for one recording is not there yet",
-		  o->hz, hz);
-	log_error("try: without -F; or set hz in plop.conf and restart plopd");
-	return CTL_FAILED;
 }
 
 static char *request_body(const struct record_options *o)
@@ -180,6 +178,10 @@ static char *request_body(const struct record_options *o)
 		json_array_append_new(pids, json_integer(o->pids[i]));
 	if (o->npids)
 		json_object_set(body, "pid", pids);
+	else if (o->cgroup)
+		json_object_set_new(body, "cgroup", json_string(o->cgroup));
+	else if (o->unit)
+		json_object_set_new(body, "unit", json_string(o->unit));
 	else
 		json_object_set_new(body, "all", json_true());
 	json_decref(pids);
@@ -295,6 +297,15 @@ static int stop(struct recording *rec)
 	return r;
 }
 
+/* How long to wait before plopd is asked again: less and less towards the end. */
+static int poll_ms(const struct recording *rec)
+{
+	double left =
+		json_number_at(rec->state, "duration_s") - json_number_at(rec->state, "elapsed_s");
+
+	return left * 1000 > POLL_MS ? POLL_MS : left > 0 ? (int)(left * 1000) + STOP_MS : STOP_MS;
+}
+
 /* Follows the recording to its end. 0, or why plopd could not be asked any more. */
 static int follow(struct recording *rec, struct progress *progress)
 {
@@ -304,7 +315,7 @@ static int follow(struct recording *rec, struct progress *progress)
 
 	while (r >= 0 && !streq(json_string_at(rec->state, "state"), "done")) {
 		progress_show(progress, rec->state);
-		if (poll(&p, 1, POLL_MS) > 0)
+		if (poll(&p, 1, poll_ms(rec)) > 0)
 			return stop(rec);
 		r = refresh(rec);
 		if (r >= 0 && clock_ns(CLOCK_MONOTONIC) > insured + INSURANCE_S * NSEC_PER_SEC) {
@@ -380,18 +391,17 @@ static int catch_signals(struct recording *rec)
 
 static int run(struct record_options *o, struct recording *rec)
 {
+	int r, targets = o->all + (o->npids > 0) + (o->cgroup != NULL) + (o->unit != NULL);
 	struct progress progress;
-	char name[128];
-	int r;
+	char name[160];
 
 	if (o->error != CTL_DONE)
 		return o->error;
-	if (!o->all && !o->npids)
-		return ctl_usage(
-			"record",
-			"what to record is missing: -p PID, or -a for every Python process");
-	if (o->all && o->npids)
-		return ctl_usage("record", "-p and -a exclude each other");
+	if (targets == 0)
+		return ctl_usage("record", "what to record is missing: -p PID, -c CGROUP, -u UNIT, "
+					   "or -a for every Python process");
+	if (targets > 1)
+		return ctl_usage("record", "-p, -c, -u and -a exclude each other");
 	rec->format = ctl_format("record", o->format);
 	if (!rec->format)
 		return CTL_USAGE;
@@ -400,8 +410,6 @@ static int run(struct record_options *o, struct recording *rec)
 	r = ctl_output_open(o->output ? o->output : name, rec->format, &rec->output);
 	if (r == CTL_DONE)
 		r = ctl_configure(o->ctl);
-	if (r == CTL_DONE)
-		r = check_rate(o);
 	if (r != CTL_DONE)
 		return r;
 	r = catch_signals(rec);
@@ -423,10 +431,14 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 	static const struct argp_option options[] = {
 		{ "pid", 'p', "PID", 0, "Record this process; may be repeated", 1 },
 		{ "all", 'a', NULL, 0, "Record every Python process of the host", 1 },
-		{ "cgroup", 'c', "CGROUP", 0, "Record a control group (not there yet)", 1 },
-		{ "unit", 'u', "UNIT", 0, "Record a systemd unit (not there yet)", 1 },
+		{ "cgroup", 'c', "CGROUP", 0,
+		  "Record a control group, all below it, and who joins later", 1 },
+		{ "unit", 'u', "UNIT", 0, "Record a systemd service or slice, likewise", 1 },
 		{ "duration", 'd', "TIME", 0, "For how long: 500ms, 30s (default), 5m, 1h", 2 },
-		{ "frequency", 'F', "HZ", 0, "Samples a second; so far only plopd's own rate", 2 },
+		{ "frequency", 'F', "HZ", 0,
+		  "Samples a second on each CPU, 1 to 10000, for this recording alone; default "
+		  "plopd's own rate",
+		  2 },
 		{ "wall", 'w', NULL, 0, "Record waiting, too (not there yet)", 2 },
 		{ "label", 'l', "KEY=VALUE", 0, "Note this in the profile (not there yet)", 2 },
 		{ "format", 'f', "FORMAT", 0,
@@ -447,6 +459,8 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		       "Examples:\n"
 		       "  plopctl record -p 4711\n"
 		       "  plopctl record -p 4711 -d 10s -f collapsed -o - | sort -k2 -n | tail\n"
+		       "  plopctl record -u gunicorn.service -F 999 -d 10s\n"
+		       "  plopctl record -c /system.slice/docker.service\n"
 		       "  plopctl record -a -d 1m -f speedscope -o host.json",
 	};
 	struct record_options o = { .ctl = ctl,

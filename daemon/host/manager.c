@@ -61,7 +61,10 @@ static void manager_stack(const struct plop_stack *stack, const struct plop_fram
 	uint64_t before = symbols->unresolved;
 
 	if (!k || !k->codes || stack->depth > PLOP_MAX_DEPTH) {
-		m->undelivered += stack->count;
+		if (stack->set == PLOP_SET_ALWAYS)
+			m->undelivered += stack->count;
+		else
+			recordings_undelivered(&m->recordings, stack);
 		return;
 	}
 	code_table_limit(k->codes, PLOP_MAX_CODE_BYTES);
@@ -79,11 +82,14 @@ static void manager_stack(const struct plop_stack *stack, const struct plop_fram
 				      .codes = codes,
 				      .sources = sources,
 				      .bytecode = k->python.layout.code_bytecode };
+	recordings_add(&m->recordings, k, &s);
+	/* what ticks of one recording counted is its own alone */
+	if (stack->set != PLOP_SET_ALWAYS)
+		return;
 	if (windows_add(&m->windows, k, &s) < 0) {
 		m->undelivered += stack->count;
 		return;
 	}
-	recordings_add(&m->recordings, k, &s);
 	k->samples += stack->count;
 	k->samples_cycle += stack->count;
 	if (symbols->unresolved == before)
@@ -141,6 +147,10 @@ static void manager_fork(const struct plop_record_fork *r, void *ctx)
 
 	targets_fork(&m->targets, r);
 	manager_retry(m);
+}
+
+static void manager_wait(const struct plop_record_wait *r, void *ctx)
+{
 }
 
 static void manager_pressure(void *ctx)
@@ -205,7 +215,7 @@ static int manager_collect(struct manager *m)
 	m->bpf_timed += m->counters.c[PLOP_C_BPF_TIMED];
 	m->codes_dropped += m->counters.c[PLOP_C_CODES_DROPPED];
 	windows_cycle(&m->windows, m->cycle, &t);
-	recordings_cycle(&m->recordings, m->cycle, &t);
+	recordings_cycle(&m->recordings, m->cycle, &t, m->counters.sets);
 	targets_cycle(&m->targets, m->completed_mono ? m->swapped_mono - m->completed_mono : 0,
 		      (unsigned int)m->config->hz);
 	m->completed_mono = m->swapped_mono;
@@ -372,6 +382,7 @@ int manager_new(const struct config *config, struct manager **ret, char **ret_er
 		.process = manager_process,
 		.fork = manager_fork,
 		.pressure = manager_pressure,
+		.wait = manager_wait,
 	};
 	struct sampler_options options = { .hz = (unsigned int)config->hz,
 					   .max_depth = (unsigned int)config->max_depth };
@@ -414,7 +425,9 @@ int manager_start(struct manager *m, char **ret_error)
 	if (r < 0)
 		return log_error_r(r, "Cannot read /proc");
 	manager_retry(m);
-	r = sampler_start(m->sampler, ret_error);
+	r = sampler_check(ret_error);
+	if (r >= 0)
+		r = sampler_start(m->sampler, ret_error);
 	if (r < 0)
 		return r;
 	m->sampling_ns = clock_ns(CLOCK_MONOTONIC);

@@ -2,9 +2,31 @@
 #include "host/manager.h"
 #include "util/clock.h"
 
+/* How soon somebody who joins a v1 cgroup is noticed; what joins by fork is followed in the kernel. */
+#define FOLLOW_USEC (100 * USEC_PER_MSEC)
+
+void recording_request_done(struct recording_request *q)
+{
+	selectors_done(&q->selectors);
+	cgroup_done(&q->cgroup);
+	*q = (struct recording_request){};
+}
+
 void recordings_init(struct recordings *all, struct manager *m)
 {
 	*all = (struct recordings){ .manager = m };
+}
+
+/* Ends the ticks of its own set; what they counted comes with the next cycle. */
+static void recording_close(struct recording *r)
+{
+	struct sampler *s = r->all->manager->sampler;
+
+	r->follow = sd_event_source_disable_unref(r->follow);
+	if (r->set == PLOP_SET_ALWAYS || !sampler_set_is_open(s, r->set))
+		return;
+	sampler_set_close(s, r->set);
+	sampler_unwanted(s, r->set);
 }
 
 void recording_drop(struct recording *r)
@@ -14,6 +36,8 @@ void recording_drop(struct recording *r)
 			r->all->items[i] = NULL;
 	}
 	sd_event_source_disable_unref(r->timer);
+	recording_close(r);
+	cgroup_done(&r->cgroup);
 	selectors_done(&r->selectors);
 	sink_free(r->sink);
 	free(r);
@@ -69,10 +93,111 @@ static int recording_due(sd_event_source *s, uint64_t usec, void *ctx)
 	return 0;
 }
 
-int recordings_start(struct recordings *all, struct selectors *s, uint64_t duration_ns,
-		     struct recording **ret)
+/* A set that no recording has; 0: none. One whose recording has ended was collected before. */
+static uint32_t set_free(const struct recordings *all)
+{
+	for (uint32_t set = 1; set <= PLOP_MAX_SETS; set++) {
+		bool taken = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(all->items); i++)
+			taken |= all->items[i] && all->items[i]->state != RECORDING_DONE &&
+				 all->items[i]->set == set;
+		if (!taken)
+			return set;
+	}
+	return 0;
+}
+
+struct joining {
+	struct sampler *sampler;
+	uint64_t bit;
+	bool children;
+};
+
+static int process_joins(pid_t pid, void *ctx)
+{
+	const struct joining *j = ctx;
+	struct plop_wanted w = {};
+
+	sampler_wanted_read(j->sampler, (uint32_t)pid, &w);
+	if ((w.ticks & j->bit) && (!j->children || (w.children & j->bit)))
+		return 0;
+	w.ticks |= j->bit;
+	if (j->children)
+		w.children |= j->bit;
+	/* -E2BIG: there are too many processes to tell; -ENOMEM */
+	return sampler_wanted(j->sampler, (uint32_t)pid, &w);
+}
+
+static int recording_follow(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct recording *r = ctx;
+	struct joining j = { r->all->manager->sampler, UINT64_C(1) << (r->set - 1), true };
+	int k = cgroup_each(&r->cgroup, process_joins, &j);
+
+	if (k < 0)
+		return k;
+	if (!s)
+		return 0;
+	k = sd_event_source_set_time_relative(s, FOLLOW_USEC);
+	return k < 0 ? k : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+/* Whom the ticks are for, then the events themselves. */
+static int recording_open(struct recording *r, unsigned int hz)
+{
+	struct manager *m = r->all->manager;
+	struct plop_set whom = { .kind = PLOP_SET_ALL };
+	struct joining j = { m->sampler, UINT64_C(1) << (r->set - 1), false };
+	int k = 0;
+
+	if (r->has_pids || (r->cgroup.folder && !r->cgroup.v2))
+		whom.kind = PLOP_SET_PROCESSES;
+	for (size_t i = 0; r->has_pids && i < r->selectors.n && k >= 0; i++) {
+		if (streq(r->selectors.items[i].key, "pid"))
+			k = process_joins((pid_t)strtol(r->selectors.items[i].value, NULL, 10), &j);
+	}
+	if (k >= 0 && r->cgroup.folder && !r->cgroup.v2) {
+		k = recording_follow(NULL, 0, r);
+		if (k >= 0)
+			k = sd_event_add_time_relative(m->loop, &r->follow, CLOCK_MONOTONIC,
+						       FOLLOW_USEC, 0, recording_follow, r);
+	} else if (r->cgroup.folder) {
+		whom = (struct plop_set){ .kind = PLOP_SET_CGROUP,
+					  .cgroup = r->cgroup.id,
+					  .level = r->cgroup.level };
+	}
+	if (k >= 0)
+		k = sampler_set_open(m->sampler, r->set, &whom, hz);
+	return k;
+}
+
+/* Begins one that has ticks of its own: with the first of them. */
+static int recording_begin_own(struct recording *r, unsigned int hz)
+{
+	struct manager *m = r->all->manager;
+	int k;
+
+	r->set = set_free(r->all);
+	if (!r->set)
+		return -EBUSY;
+	r->state = RECORDING_RUNNING;
+	r->begun_mono = clock_ns(CLOCK_MONOTONIC);
+	sink_profile(r->sink)->start_ns = wall_at(&m->wall, r->begun_mono);
+	sink_profile(r->sink)->end_ns = sink_profile(r->sink)->start_ns + 1;
+	k = recording_open(r, hz);
+	if (k >= 0)
+		k = sd_event_add_time_relative(m->loop, &r->timer, CLOCK_MONOTONIC,
+					       r->duration_ns / 1000, 1000, recording_due, r);
+	return k;
+}
+
+int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret)
 {
 	struct manager *m = all->manager;
+	unsigned int hz = q->hz ? q->hz : (unsigned int)m->config->hz;
+	bool own = q->cgroup.folder || hz != m->config->hz ||
+		   !sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS);
 	struct recording **place, *r;
 	int k;
 
@@ -85,19 +210,28 @@ int recordings_start(struct recordings *all, struct selectors *s, uint64_t durat
 	if (!r)
 		return -ENOMEM;
 	r->all = all;
-	r->duration_ns = duration_ns;
-	k = sink_new(clock_ns(CLOCK_REALTIME), (uint32_t)m->config->hz, &r->sink);
+	r->duration_ns = q->duration_ns;
+	k = sink_new(clock_ns(CLOCK_REALTIME), hz, &r->sink);
 	if (k < 0) {
 		recording_drop(r);
 		return k;
 	}
 	snprintf(r->id, sizeof(r->id), "r%llu", (unsigned long long)++all->next_id);
-	r->selectors = *s;
-	*s = (struct selectors){};
+	r->selectors = q->selectors;
+	r->cgroup = q->cgroup;
+	*q = (struct recording_request){};
 	for (size_t i = 0; i < r->selectors.n; i++)
 		r->has_pids |= streq(r->selectors.items[i].key, "pid");
 	*place = r;
-	r->cycle = manager_cycle(m);
+	if (own) {
+		k = recording_begin_own(r, hz);
+		if (k < 0) {
+			recording_drop(r);
+			return k;
+		}
+	} else {
+		r->cycle = manager_cycle(m);
+	}
 	*ret = r;
 	return 0;
 }
@@ -117,6 +251,10 @@ void recording_stop(struct recording *r, const char *reason)
 		return;
 	r->reason = reason;
 	r->state = RECORDING_STOPPING;
+	if (r->set != PLOP_SET_ALWAYS) {
+		recording_close(r);
+		r->ended_mono = clock_ns(CLOCK_MONOTONIC);
+	}
 	r->cycle = manager_cycle(r->all->manager);
 }
 
@@ -130,19 +268,33 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 
 		/* one that stops has its ticks up to its last swap; one that waits begins with the next */
 		if (!r || (r->state != RECORDING_RUNNING && r->state != RECORDING_STOPPING) ||
-		    !r->begun_mono)
+		    !r->begun_mono || r->set != s->stack->set)
 			continue;
 		if (!selectors_match(&r->selectors, &process, s->stack->tid))
 			continue;
 		if (profile_process(sink_profile(r->sink), &k->info, k->python.version, &n) < 0 ||
 		    sink_add(r->sink, n, s) < 0)
-			sink_profile(r->sink)->tally.lost[PLOP_LOST_DRAIN] += s->stack->count;
+			r->undelivered += s->stack->count;
 	}
 }
 
-/* Whether any process that the recording was asked for is still there. */
+void recordings_undelivered(struct recordings *all, const struct plop_stack *stack)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+
+		if (r && r->state != RECORDING_DONE && r->set == stack->set)
+			r->undelivered += stack->count;
+	}
+}
+
+/* Whether any process that the recording was asked for is still there, or its cgroup. */
 static bool recording_alive(const struct recording *r)
 {
+	if (r->cgroup.folder)
+		return cgroup_exists(&r->cgroup);
+	if (!r->has_pids)
+		return true;
 	for (size_t i = 0; i < r->selectors.n; i++) {
 		pid_t pid = (pid_t)strtol(r->selectors.items[i].value, NULL, 10);
 
@@ -171,7 +323,10 @@ static void recording_end(struct recording *r)
 	struct profile *p = sink_profile(r->sink);
 
 	r->state = RECORDING_DONE;
-	r->ended_mono = r->all->manager->swapped_mono;
+	if (r->set == PLOP_SET_ALWAYS)
+		r->ended_mono = r->all->manager->swapped_mono;
+	else
+		p->end_ns = p->start_ns + (r->ended_mono - r->begun_mono);
 	p->end_ns = MAX(p->end_ns, p->start_ns + 1);
 	r->keep_until = clock_ns(CLOCK_MONOTONIC) + RECORDINGS_KEEP_NS;
 	r->timer = sd_event_source_disable_unref(r->timer);
@@ -179,7 +334,20 @@ static void recording_end(struct recording *r)
 		r->done(r, r->ctx);
 }
 
-void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t)
+/* What a cycle counted for one set. */
+static struct tally set_tally(const struct plop_set_counters *c)
+{
+	struct tally t = {
+		.ticks = c->ticks, .python = c->python, .other = c->other, .truncated = c->truncated
+	};
+
+	for (int i = 0; i < PLOP_LOST_CAUSES; i++)
+		t.lost[i] = c->lost[i];
+	return t;
+}
+
+void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t,
+		      const struct plop_set_counters *sets)
 {
 	uint64_t swapped_mono = all->manager->swapped_mono;
 
@@ -195,16 +363,23 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 		}
 		if (r->begun_mono) {
 			struct profile *p = sink_profile(r->sink);
+			struct tally own = r->set == PLOP_SET_ALWAYS ? *t :
+								       set_tally(&sets[r->set - 1]);
 
+			/* what found no home is lost, not python */
+			own.python -= MIN(r->undelivered, own.python);
+			own.lost[PLOP_LOST_DRAIN] += r->undelivered;
+			r->undelivered = 0;
 			/* by the monotonic clock: its length is true whoever sets the clock */
-			tally_add(&p->tally, t);
-			p->end_ns = p->start_ns + (swapped_mono - r->begun_mono);
+			tally_add(&p->tally, &own);
+			if (swapped_mono > r->begun_mono)
+				p->end_ns = p->start_ns + (swapped_mono - r->begun_mono);
 		}
 		if (r->state == RECORDING_WAITING && cycle >= r->cycle)
 			recording_begin(r);
 		else if (r->state == RECORDING_STOPPING && cycle >= r->cycle)
 			recording_end(r);
-		else if (r->state == RECORDING_RUNNING && r->has_pids && !recording_alive(r))
+		else if (r->state == RECORDING_RUNNING && !recording_alive(r))
 			recording_stop(r, "target ended");
 		else if (r->state == RECORDING_RUNNING &&
 			 profile_bytes(sink_profile(r->sink)) > RECORDING_BYTES_MAX)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
+#include "proc/cgroups.h"
 #include "profile/symbolizer.h"
 
 struct manager;
@@ -12,10 +13,11 @@ struct target;
 struct recording;
 
 /*
- * Profiles on request: each counts exactly the ticks between two swaps that match its selectors, beside the running
- * window and beside each other.
+ * Profiles on request, beside the running window and beside each other. One at the daemon's own rate, of processes or of
+ * all, takes its share of the ticks that are always on: exactly those between two swaps that match its selectors. Any
+ * other has perf events of its own, a set (plop/events.h), for as long as it runs, which the kernel filters for it.
  */
-#define RECORDINGS_MAX 32
+#define RECORDINGS_MAX PLOP_MAX_SETS
 /* One that takes more memory ends before its time. */
 #define RECORDING_BYTES_MAX (32u << 20)
 /* How long the result of an ended one is kept for its client. */
@@ -27,6 +29,15 @@ enum recording_state {
 	RECORDING_STOPPING, /* waits for the swap that it ends with */
 	RECORDING_DONE,
 };
+
+/* Of what, how long and how often. */
+struct recording_request {
+	struct selectors selectors; /* pid=N for each process; none: all, or the cgroup */
+	struct cgroup cgroup;       /* folder NULL: none */
+	uint64_t duration_ns;
+	unsigned int hz; /* 0: the daemon's */
+};
+void recording_request_done(struct recording_request *q);
 
 struct recording {
 	char id[16];
@@ -41,7 +52,11 @@ struct recording {
 	uint64_t keep_until; /* CLOCK_MONOTONIC */
 	const char *reason;  /* "elapsed", "stopped", "target ended", "too large"; static */
 	bool has_pids;
+	uint32_t set;         /* PLOP_SET_ALWAYS: shares those ticks */
+	uint64_t undelivered; /* samples of the cycle under way that found no home */
+	struct cgroup cgroup; /* folder NULL: none */
 	sd_event_source *timer;
+	sd_event_source *follow; /* looks who is in a v1 cgroup; NULL: nobody has to */
 	/* called once when it is done; NULL: the client asks */
 	void (*done)(struct recording *r, void *ctx);
 	void *ctx;
@@ -56,9 +71,11 @@ struct recordings {
 
 void recordings_init(struct recordings *all, struct manager *m);
 void recordings_done(struct recordings *all);
-/* Takes the selectors over. -EBUSY: RECORDINGS_MAX run already. The recording belongs to *all. */
-int recordings_start(struct recordings *all, struct selectors *s, uint64_t duration_ns,
-		     struct recording **ret);
+/*
+ * Takes the request over, if it returns 0. -EBUSY: RECORDINGS_MAX run already; -EOPNOTSUPP: this kernel has no perf events
+ * for one recording (Linux 5.17). The recording belongs to *all.
+ */
+int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret);
 struct recording *recordings_find(struct recordings *all, const char *id);
 /* Ends it at the next swap; harmless when it has ended. */
 void recording_stop(struct recording *r, const char *reason);
@@ -67,8 +84,11 @@ void recording_drop(struct recording *r);
 unsigned int recordings_running(const struct recordings *all);
 
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s);
-/* A cycle is complete: its number, and what it counted. */
-void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t);
+/* A stack of one recording's own set whose process is not known (any more). */
+void recordings_undelivered(struct recordings *all, const struct plop_stack *stack);
+/* A cycle is complete: its number, what it counted, and what of it was counted for the sets (1 and up). */
+void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t,
+		      const struct plop_set_counters *sets);
 
 /* What GET /v1/recordings/ID says. New reference, NULL: out of memory. */
 json_t *recording_json(const struct recording *r);

@@ -5,6 +5,7 @@
 #include "util/clock.h"
 
 #define DURATION_MAX_S 86400
+#define HZ_MAX         10000
 
 /* A pid that somebody asks for: 0, or answered with why it cannot be profiled. */
 static int pid_refuse(const struct api_request *q, struct manager *m, json_int_t pid)
@@ -34,22 +35,21 @@ static int pid_refuse(const struct api_request *q, struct manager *m, json_int_t
 	return -EOPNOTSUPP;
 }
 
-/* "pid": [1, 2] or 1, or "all": true, to selectors. Answers and returns < 0 on bad input. */
-static int recording_targets(const struct api_request *q, struct manager *m, json_t *body,
-			     struct selectors *s)
+static int pids_take(const struct api_request *q, struct manager *m, json_t *pids,
+		     struct selectors *s)
 {
-	json_t *pids = json_object_get(body, "pid"), *pid;
+	size_t n = json_is_array(pids) ? json_array_size(pids) : 1;
 	char text[32];
-	size_t i, n = json_is_array(pids) ? json_array_size(pids) : pids ? 1 : 0;
-	int r;
 
-	if ((n == 0) == !json_is_true(json_object_get(body, "all")) || n > 256) {
+	if (n == 0 || n > 256) {
 		api_reply_error(q->call, 400, NULL,
-				"a recording wants either \"pid\" (at most 256) or \"all\": true");
+				"\"pid\" must be a number, or a list of up to 256");
 		return -EINVAL;
 	}
-	for (i = 0; i < n; i++) {
-		pid = json_is_array(pids) ? json_array_get(pids, i) : pids;
+	for (size_t i = 0; i < n; i++) {
+		json_t *pid = json_is_array(pids) ? json_array_get(pids, i) : pids;
+		int r;
+
 		if (!json_is_integer(pid)) {
 			api_reply_error(q->call, 400, NULL,
 					"\"pid\" must be a number or a list of numbers");
@@ -67,49 +67,116 @@ static int recording_targets(const struct api_request *q, struct manager *m, jso
 	return 0;
 }
 
-static void route_record(const struct api_request *q, void *ctx)
+static int cgroup_take_named(const struct api_request *q, const char *what, const char *name,
+			     struct cgroup *ret)
 {
-	struct manager *m = ctx;
-	json_t *body = json_loadb(q->body, q->body_size, JSON_REJECT_DUPLICATES, NULL), *hz,
-	       *duration;
-	struct selectors s = {};
-	struct recording *r;
-	double seconds = 30;
-	int k;
+	bool unit = streq(what, "unit");
+	int r = !name ? -EINVAL : unit ? cgroup_find_unit(name, ret) : cgroup_find(name, ret);
 
-	if (!json_is_object(body)) {
-		json_decref(body);
-		api_reply_error(q->call, 400, NULL,
-				"the body of this request must be a JSON object");
-		return;
+	if (r == -EINVAL)
+		api_reply_error(q->call, 400, NULL, "\"%s\" must be a string", what);
+	else if (r == -ENOENT)
+		api_reply_error(q->call, 404,
+				unit ? "systemctl list-units shows the units that run" :
+				       "/proc/PID/cgroup says in which cgroup a process is",
+				"there is no %s %.200s", what, name);
+	else if (r == -ENODATA)
+		api_reply_error(q->call, 422, "start it first, or name one above it",
+				"%s %.200s has no process", what, name);
+	else if (r < 0)
+		api_reply_error(q->call, 500, NULL, "cannot look for %s %.200s: %s", what, name,
+				strerror(-r));
+	if (r == -ENODATA)
+		cgroup_done(ret);
+	return r;
+}
+
+/* One of "pid", "cgroup", "unit" and "all". Answers and returns < 0 on bad input. */
+static int recording_targets(const struct api_request *q, struct manager *m, json_t *body,
+			     struct recording_request *ret)
+{
+	static const char *const kinds[] = { "pid", "cgroup", "unit" };
+	const char *kind = json_is_true(json_object_get(body, "all")) ? "all" : NULL;
+	json_t *value = NULL;
+	size_t n = kind != NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		json_t *v = json_object_get(body, kinds[i]);
+
+		if (!v || json_is_null(v))
+			continue;
+		kind = kinds[i];
+		value = v;
+		n++;
 	}
-	duration = json_object_get(body, "duration_s");
-	if (duration)
-		seconds = json_number_value(duration);
-	hz = json_object_get(body, "hz");
+	if (n != 1) {
+		api_reply_error(
+			q->call, 400, NULL,
+			"a recording wants one of \"pid\", \"cgroup\", \"unit\" and \"all\": true");
+		return -EINVAL;
+	}
+	if (!value)
+		return 0;
+	if (streq(kind, "pid"))
+		return pids_take(q, m, value, &ret->selectors);
+	return cgroup_take_named(q, kind, json_string_value(value), &ret->cgroup);
+}
+
+/* How long and how often. Answers and returns < 0 on bad input. */
+static int recording_times(const struct api_request *q, json_t *body, struct recording_request *ret)
+{
+	json_t *duration = json_object_get(body, "duration_s"), *hz = json_object_get(body, "hz");
+	double seconds = duration ? json_number_value(duration) : 30;
+	json_int_t rate = json_integer_value(hz);
+
 	if (!(seconds >= 0.1 && seconds <= DURATION_MAX_S)) {
 		api_reply_error(q->call, 400, NULL, "\"duration_s\" must be from 0.1 to %d seconds",
 				DURATION_MAX_S);
-	} else if (hz && !json_is_null(hz) && json_integer_value(hz) != (json_int_t)m->config->hz) {
+		return -EINVAL;
+	}
+	if (hz && !json_is_null(hz) && (rate < 1 || rate > HZ_MAX)) {
+		api_reply_error(q->call, 400, NULL, "\"hz\" must be from 1 to %d", HZ_MAX);
+		return -EINVAL;
+	}
+	ret->duration_ns = (uint64_t)(seconds * 1e9);
+	ret->hz = (unsigned int)rate;
+	return 0;
+}
+
+static void recording_begin_answer(const struct api_request *q, struct recording_request *request,
+				   struct manager *m)
+{
+	struct recording *r;
+	int k = recordings_start(&m->recordings, request, &r);
+
+	if (k == -EBUSY)
+		api_reply_error(q->call, 429, "wait until one ends", "%d recordings run already",
+				RECORDINGS_MAX);
+	else if (k == -EOPNOTSUPP)
 		api_reply_error(
-			q->call, 400, "leave the rate out, or change hz in plop.conf",
-			"plopd samples at %d Hz; this version cannot record at another rate",
-			(int)m->config->hz);
-	} else if (json_object_size(json_object_get(body, "labels")) > 0) {
+			q->call, 501, "record -p or -a at the daemon's rate works",
+			"this kernel has no perf events for one recording; it takes Linux 5.17");
+	else if (k < 0)
+		api_reply_error(q->call, 500, NULL, "cannot begin a recording: %s", strerror(-k));
+	else
+		api_reply_json(q->call, 201, recording_json(r));
+}
+
+static void route_record(const struct api_request *q, void *ctx)
+{
+	json_t *body = json_loadb(q->body, q->body_size, JSON_REJECT_DUPLICATES, NULL);
+	struct recording_request request = {};
+
+	if (!json_is_object(body))
+		api_reply_error(q->call, 400, NULL,
+				"the body of this request must be a JSON object");
+	else if (json_object_size(json_object_get(body, "labels")) > 0)
 		api_reply_error(q->call, 400, "leave the labels out",
 				"this version keeps no labels on recordings");
-	} else if (recording_targets(q, m, body, &s) >= 0) {
-		k = recordings_start(&m->recordings, &s, (uint64_t)(seconds * 1e9), &r);
-		if (k == -EBUSY)
-			api_reply_error(q->call, 429, "wait until one ends",
-					"%d recordings run already", RECORDINGS_MAX);
-		else if (k < 0)
-			api_reply_error(q->call, 500, NULL, "cannot begin a recording: %s",
-					strerror(-k));
-		else
-			api_reply_json(q->call, 201, recording_json(r));
-	}
-	selectors_done(&s);
+	else if (recording_times(q, body, &request) >= 0 &&
+		 recording_targets(q, ctx, body, &request) >= 0)
+		recording_begin_answer(q, &request, ctx);
+	recording_request_done(&request);
 	json_decref(body);
 }
 
@@ -175,12 +242,17 @@ static void route_pprof(const struct api_request *q, void *ctx)
 {
 	struct manager *m = ctx;
 	_cleanup_query_ struct api_query query = {};
+	struct recording_request request = {};
 	struct recording *r;
 	int k;
 
 	if (api_query_from_request(q, &query) < 0)
 		return;
-	k = recordings_start(&m->recordings, &query.selectors, query.seconds * NSEC_PER_SEC, &r);
+	request.selectors = query.selectors;
+	query.selectors = (struct selectors){};
+	request.duration_ns = query.seconds * NSEC_PER_SEC;
+	k = recordings_start(&m->recordings, &request, &r);
+	recording_request_done(&request);
 	if (k == -EBUSY) {
 		api_reply_error(q->call, 429, "wait until one ends", "%d recordings run already",
 				RECORDINGS_MAX);

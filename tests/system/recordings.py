@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Recordings of processes, control groups and units, at a rate of their own: who is in them, and that none disturbs another."""
+import json
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import host  # noqa: E402
+
+BURN = """
+import sys, threading
+def spin_%(name)s():
+    n = 0
+    for i in range(20000): n += i
+    return n
+print("READY", flush=True)
+threading.Thread(target=lambda: (sys.stdin.read(), __import__("os")._exit(0)), daemon=True).start()
+while True: spin_%(name)s()
+"""
+
+
+def burner(name):
+    return host.Workload(sys.executable, code=BURN % {"name": name})
+
+
+def folders():
+    """(v2, v1): where a control group can be made, or None with the reason printed."""
+    with open("/proc/self/mounts") as f:
+        mounts = [line.split() for line in f]
+    v2 = next((m[1] for m in mounts if m[2] == "cgroup2"), None)
+    v1 = next((m[1] for m in mounts if m[2] == "cgroup" and "name=systemd" in m[3]), None)
+    return v2, v1
+
+
+class Group:
+    """A control group of this test's own."""
+
+    def __init__(self, root, name):
+        self.path = "/plop-test-%d/%s" % (os.getpid(), name)
+        self.folder = root + self.path
+        os.makedirs(self.folder)
+
+    def join(self, pid):
+        with open(os.path.join(self.folder, "cgroup.procs"), "w") as f:
+            f.write(str(pid))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        def gone():
+            try:
+                os.rmdir(self.folder)
+                return True
+            except OSError:
+                return not os.path.exists(self.folder)
+        host.until("the control group can go", gone)
+        try:
+            os.rmdir(os.path.dirname(self.folder))
+        except OSError:
+            pass
+
+
+def start(plopd, *arguments, form="collapsed"):
+    """A plopctl record under way; .path is where its profile comes."""
+    path = os.path.join(plopd.folder, "%s.%s" % ("-".join(str(a).replace("/", "_") for a in arguments), form))
+    command = [host.program("plopctl"), "--socket", plopd.socket, "record", *[str(a) for a in arguments], "-f", form, "-o", path]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.path = path
+    return process
+
+
+def finish(process):
+    """The recording's text and what plopctl said."""
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said.decode()
+    with open(process.path) as f:
+        return f.read(), said.decode()
+
+
+def names(text):
+    """The spin_ functions of a collapsed profile, with their samples."""
+    found = {}
+    for frames, count in host.collapsed(text):
+        for function in {f for f, _, _ in frames if f.startswith("spin_")}:
+            found[function[5:]] = found.get(function[5:], 0) + count
+    return found
+
+
+def rates(plopd):
+    """Each rate is the recording's alone: the always-on one keeps its own, and the ticks add up in each."""
+    with burner("one") as one, burner("two") as two:
+        for work in (one, two):
+            plopd.profiled(work.pid)
+        before = plopd.status()["samples"]
+        began = time.monotonic()
+        running = [start(plopd, "-p", one.pid, "-F", hz, "-d", "4s", form="json") for hz in (50, 400, 1000)]
+        running.append(start(plopd, "-p", two.pid, "-d", "4s", form="json"))
+        profiles = [json.loads(finish(p)[0]) for p in running]
+        after, seconds = plopd.status()["samples"], time.monotonic() - began
+        for profile, hz in zip(profiles, (50, 400, 1000, 100)):
+            assert profile["hz"] == hz, profile["hz"]
+            assert host.accounted(profile), {k: profile[k] for k in ("ticks", "python", "other", "lost")}
+            mine = {p["pid"] for p in profile["processes"]}
+            assert mine == ({two.pid} if hz == 100 else {one.pid}), mine
+        per_hz = [p["samples"] / p["hz"] / p["duration_s"] for p in profiles[:3]]
+        print("rates: %s samples at 50, 400 and 1000 Hz, %s of a CPU" % (
+            [p["samples"] for p in profiles[:3]], ["%.2f" % n for n in per_hz]))
+        # the same process in the same seconds: its share of a CPU is the same whoever measures
+        x, bound = host.chi_square([p["samples"] for p in profiles[:3]], [p["hz"] * p["duration_s"] for p in profiles[:3]])
+        assert x < bound, (x, per_hz)
+        ticks = after["ticks"] - before["ticks"]
+        assert ticks < 1.1 * 100 * seconds * (os.cpu_count() or 1), "the always-on rate changed: %d in %.1f s" % (ticks, seconds)
+
+
+def groups(plopd, root, version):
+    """A control group with what is below, and who joins while it is recorded, by fork and by being moved in."""
+    with Group(root, "outer") as outer, Group(root, "outer/inner.service") as inner, \
+            burner("in") as within, burner("below") as below, burner("late") as late, burner("out") as out:
+        for work in (within, below, late, out):
+            plopd.profiled(work.pid)
+        outer.join(within.pid)
+        inner.join(below.pid)
+        whole = start(plopd, "-c", outer.path, "-d", "4s")
+        unit = start(plopd, "-u", "inner.service", "-d", "4s", "-F", "200")
+        time.sleep(1)
+        inner.join(late.pid)
+        whole, unit = names(finish(whole)[0]), names(finish(unit)[0])
+        print("%s: %s in the group, %s in the unit below" % (version, whole, unit))
+        assert set(whole) == {"in", "below", "late"}, whole
+        assert set(unit) == {"below", "late"}, unit
+        for work in (within, below, late, out):
+            work.end()
+    refused = plopd.ctl("record", "-c", outer.path, "-d", "1s", "-o", "-")
+    assert refused.returncode == 3 and "there is no cgroup" in refused.err, refused.err
+
+
+def refusals(plopd, root):
+    with Group(root, "empty.service") as empty:
+        for arguments in (("-c", empty.path), ("-u", "empty")):
+            done = plopd.ctl("record", *arguments, "-d", "1s", "-o", "-")
+            assert done.returncode == 3 and "has no process" in done.err, (done.returncode, done.err)
+    done = plopd.ctl("record", "-u", "no-such-unit", "-o", "-")
+    assert done.returncode == 3 and "there is no unit no-such-unit" in done.err, (done.returncode, done.err)
+    done = plopd.ctl("record", "-c", "/../etc", "-o", "-")
+    assert done.returncode == 3, done.err
+
+
+def many(plopd):
+    """32 at once, each exact; the 33rd is refused; an early end is one with what there is."""
+    with burner("one") as one, burner("short") as short:
+        for work in (one, short):
+            plopd.profiled(work.pid)
+        running = [start(plopd, "-p", one.pid, "-F", 100 + i, "-d", "60s", form="json") for i in range(31)]
+        early = start(plopd, "-p", short.pid, "-F", "500", "-d", "60s", form="json")
+        host.until("32 recordings run", lambda: plopd.status()["recordings"] == 32)
+        done = plopd.ctl("record", "-p", one.pid, "-d", "1s", "-o", "-")
+        assert done.returncode == 1 and "32 recordings" in done.err, (done.returncode, done.err)
+        time.sleep(1)
+        short.end()
+        text, said = finish(early)
+        assert "ended early" in said and json.loads(text)["samples"] > 0, said
+        for process in running:
+            process.terminate()
+        profiles = [json.loads(finish(p)[0]) for p in running]
+        for i, profile in enumerate(profiles):
+            assert profile["hz"] == 100 + i and host.accounted(profile), profile["hz"]
+            assert {p["pid"] for p in profile["processes"]} == {one.pid}
+        one.end()
+        # Each counts the same seconds at its own rate: 30 degrees of freedom, p = 0.001 (NIST/SEMATECH e-Handbook, 1.3.6.7.4).
+        counts = [p["samples"] for p in profiles]
+        weight = [p["hz"] * p["duration_s"] for p in profiles]
+        expected = [sum(counts) * w / sum(weight) for w in weight]
+        x = sum((n - e) ** 2 / e for n, e in zip(counts, expected))
+        print("32 at once: %d samples, chi-square of their rates %.1f of at most 59.70" % (sum(counts), x))
+        assert x < 59.70, (counts, expected)
+
+
+def main():
+    host.need_root()
+    v2, v1 = folders()
+    with host.Plopd() as plopd:
+        rates(plopd)
+        for root, version in ((v2, "v2"), (v1, "v1")):
+            if not root:
+                print("no hierarchy of %s is mounted here: left out" % version)
+                continue
+            groups(plopd, root, version)
+            refusals(plopd, root)
+        many(plopd)
+        assert host.accounted(plopd.status()["samples"])
+    print("ok")
+
+
+if __name__ == "__main__":
+    main()
