@@ -45,7 +45,6 @@ def main():
                     work.__exit__()
         status = daemon.status()
     assert host.accounted(status["samples"]), status["samples"]
-    assert not status["symbols"]["unresolved"], status["symbols"]
     print("%d interpreters, lost %s" % (len(found), status["samples"]["lost"]))
 
 

@@ -55,7 +55,6 @@ def main():
         status = daemon.status()
     assert host.accounted(status["samples"]), status["samples"]
     assert total <= status["samples"]["truncated"] <= status["samples"]["python"] - before["python"], status["samples"]
-    assert not status["symbols"]["unresolved"], status["symbols"]
     print("truncated %d, lost %s" % (status["samples"]["truncated"], status["samples"]["lost"]))
 
 

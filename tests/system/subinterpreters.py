@@ -61,7 +61,6 @@ def main():
                 assert fits(entry[0], entry[2], *sample(daemon, [entry], 6)[0], True), "%d.%d: the shares are wrong" % entry[0]
         status = daemon.status()
     assert host.accounted(status["samples"]), status["samples"]
-    assert not status["symbols"]["unresolved"], status["symbols"]
     print("%d interpreters, lost %s" % (len(found), status["samples"]["lost"]))
 
 

@@ -93,7 +93,6 @@ def main():
         many(daemon, found)
         status = daemon.status()
     assert host.accounted(status["samples"]), status["samples"]
-    assert not status["symbols"]["unresolved"], status["symbols"]
     print("%d interpreters, lost %s" % (len(found), status["samples"]["lost"]))
 
 
