@@ -29,6 +29,12 @@ struct proc_stat {
 /* -EBADMSG: not such a line. */
 int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret);
 
+/*
+ * The "Uid:" line of /proc/PID/status: the uid, if real, effective, saved and file system's are one, else (uid_t)-1, which is
+ * nobody's. text is NUL-terminated. -EBADMSG: there is no such line.
+ */
+int proc_status_uid(const char *text, uid_t *ret);
+
 /* The value of NAME in a block of NUL-terminated NAME=value; false: not there. *ret points into the block. */
 bool proc_environ_find(const char *block, size_t size, const char *name, const char **ret,
 		       size_t *ret_size);

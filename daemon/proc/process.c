@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "proc/parse.h"
 #include "proc/process.h"
@@ -93,20 +94,41 @@ static double start_time(uint64_t ticks)
 	return boot + (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-static int read_uid(pid_t pid, struct buf *b, uid_t *ret)
+/* The process's folder: from here on one process, whoever gets its pid later. */
+static int open_process(pid_t pid, int *ret)
 {
-	const char *at;
-	int r = read_file(pid, "status", 16384, b);
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return gone(errno);
+	*ret = fd;
+	return 0;
+}
+
+int process_owner(pid_t pid, uid_t *ret)
+{
+	_cleanup_close_ int folder = -EBADF, fd = -EBADF;
+	char text[4096]; /* "Uid:" is among the first ten lines */
+	struct stat st;
+	uid_t uid;
+	ssize_t n;
+	int r = pid > 0 ? open_process(pid, &folder) : -ESRCH;
 
 	if (r < 0)
 		return r;
-	buf_putc(b, '\0');
-	if (b->error)
-		return b->error;
-	at = strstr(b->data, "\nUid:");
-	if (!at)
-		return -EBADMSG;
-	*ret = (uid_t)strtoul(at + 5, NULL, 10);
+	fd = openat(folder, "status", O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	/* the folder's own owner is the effective uid whatever can be dumped (task_dump_owner() in fs/proc/base.c) */
+	if (n < 0 || fstatat(folder, "environ", &st, 0) < 0)
+		return gone(errno);
+	text[n] = '\0';
+	r = proc_status_uid(text, &uid);
+	if (r < 0)
+		return r;
+	*ret = uid == st.st_uid ? uid : PROCESS_NO_UID;
 	return 0;
 }
 
@@ -196,7 +218,7 @@ static int read_all(pid_t pid, struct process_info *p)
 	p->comm = text_sanitize(s.comm, s.comm_size);
 	if (!p->comm)
 		return -ENOMEM;
-	r = read_uid(pid, &b, &p->uid);
+	r = process_owner(pid, &p->uid);
 	if (r < 0)
 		return r;
 	r = read_exe(pid, &p->exe);

@@ -14,7 +14,7 @@ struct process_info {
 	pid_t pid;
 	uint64_t start_ticks; /* /proc/PID/stat field 22: clock ticks since boot */
 	double start_time;    /* the same as seconds since 1970 */
-	uid_t uid;            /* real uid */
+	uid_t uid;            /* whose it is, see process_owner() */
 	char *comm;
 	char *exe;       /* as the process sees it; " (deleted)" is kept */
 	char *cmdline;   /* arguments joined by spaces, cut at 256 bytes */
@@ -31,6 +31,15 @@ int process_info_read(pid_t pid, struct process_info *ret);
 int process_info_copy(const struct process_info *from, struct process_info *ret);
 void process_info_done(struct process_info *p);
 size_t process_info_bytes(const struct process_info *p); /* memory that the strings hold */
+
+/*
+ * Whose the process is: the uid that it has as its real, effective, saved and file system's, if that owns its files in
+ * /proc. PROCESS_NO_UID if these differ, as in a setuid program, or if its memory may not be dumped, which is how the
+ * kernel marks one that had privileges once (setgid, file capabilities, setresuid() by root) or may not be read.
+ * -ESRCH: no such process (any more).
+ */
+#define PROCESS_NO_UID ((uid_t)-1)
+int process_owner(pid_t pid, uid_t *ret);
 
 /* Cheap, changing facts: threads and CPU time used so far in clock ticks (user + system). */
 struct process_usage {

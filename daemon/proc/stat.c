@@ -73,3 +73,28 @@ int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret)
 	*ret = s;
 	return 0;
 }
+
+int proc_status_uid(const char *text, uid_t *ret)
+{
+	const char *at = strstr(text, "\nUid:");
+	unsigned long uids[4];
+
+	if (!at)
+		return -EBADMSG;
+	at += strlen("\nUid:");
+	for (size_t i = 0; i < ARRAY_SIZE(uids); i++) {
+		char *end;
+
+		at += strspn(at, " \t");
+		if (*at < '0' || *at > '9')
+			return -EBADMSG;
+		errno = 0;
+		uids[i] = strtoul(at, &end, 10);
+		if (errno || uids[i] > UINT32_MAX)
+			return -EBADMSG;
+		at = end;
+	}
+	*ret = uids[0] == uids[1] && uids[0] == uids[2] && uids[0] == uids[3] ? (uid_t)uids[0] :
+										(uid_t)-1;
+	return 0;
+}

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "proc/process.h"
@@ -34,6 +35,91 @@ START_TEST(reads_itself)
 	ck_assert_str_eq(copy.exe, exe);
 	process_info_done(&copy);
 	ck_assert_ptr_null(copy.exe);
+}
+END_TEST
+
+/* A child that is what change() makes of it, until its line is closed. */
+static uid_t owner_of_child(void (*change)(void))
+{
+	int line[2];
+	uid_t uid = 5;
+	pid_t pid;
+	char c;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, line), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		close(line[0]);
+		change();
+		if (write(line[1], "x", 1) == 1)
+			while (read(line[1], &c, 1) > 0)
+				;
+		_exit(0);
+	}
+	close(line[1]);
+	ck_assert_int_eq(read(line[0], &c, 1), 1);
+	ck_assert_int_eq(process_owner(pid, &uid), 0);
+	close(line[0]);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_eq(process_owner(pid, &uid), -ESRCH);
+	return uid;
+}
+
+#define SOMEBODY 61001
+
+static void stay(void)
+{
+}
+
+static void change_dumpable(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
+/* What lost privileges by itself was not started by the one that it is now. */
+static void change_all(void)
+{
+	if (setresuid(SOMEBODY, SOMEBODY, SOMEBODY) < 0)
+		_exit(1);
+}
+
+static void change_and_show(void)
+{
+	change_all();
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+static void change_effective(void)
+{
+	if (setresuid((uid_t)-1, SOMEBODY, (uid_t)-1) < 0)
+		_exit(1);
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+static void change_all_but_saved(void)
+{
+	if (setresuid(SOMEBODY, SOMEBODY, 0) < 0)
+		_exit(1);
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+START_TEST(whose_a_process_is)
+{
+	uid_t uid = 5;
+
+	ck_assert_int_eq(process_owner(0, &uid), -ESRCH);
+	ck_assert_int_eq(process_owner(-1, &uid), -ESRCH);
+	ck_assert_uint_eq(uid, 5);
+	ck_assert_uint_eq(owner_of_child(stay), getuid());
+	if (getuid() != 0) {
+		ck_assert_uint_eq(owner_of_child(change_dumpable), PROCESS_NO_UID);
+		return;
+	}
+	ck_assert_uint_eq(owner_of_child(change_all), PROCESS_NO_UID);
+	ck_assert_uint_eq(owner_of_child(change_and_show), SOMEBODY);
+	ck_assert_uint_eq(owner_of_child(change_effective), PROCESS_NO_UID);
+	ck_assert_uint_eq(owner_of_child(change_all_but_saved), PROCESS_NO_UID);
 }
 END_TEST
 
@@ -165,6 +251,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(t, reads_itself);
+	tcase_add_test(t, whose_a_process_is);
 	tcase_add_test(t, labels_of_a_child);
 	tcase_add_test(t, usage_grows);
 	tcase_add_test(t, memory_reader_reads_all_or_nothing);

@@ -87,6 +87,40 @@ START_TEST(stops_at_the_end_of_every_prefix)
 }
 END_TEST
 
+START_TEST(whose_it_is)
+{
+	static const char *const nobody[] = { "\nUid:\t0\t7\t7\t7\n", "\nUid:\t7\t0\t7\t7\n",
+					      "\nUid:\t7\t7\t0\t7\n", "\nUid:\t7\t7\t7\t0\n",
+					      "\nUid:\t7\t7\t7\t77\n" };
+	static const char *const bad[] = { "",
+					   "Uid:\t7\t7\t7\t7\n",
+					   "\nUid:",
+					   "\nUid:\t7\t7\t7\n",
+					   "\nUid:\t7\t7\t7\t\nGid:\t7\n",
+					   "\nUid:\t-7\t-7\t-7\t-7\n",
+					   "\nUid:\tx\t7\t7\t7\n",
+					   "\nUid:\t4294967296\t0\t0\t0\n",
+					   "\nUid:\t99999999999999999999999\t0\t0\t0\n" };
+	uid_t uid;
+
+	ck_assert_int_eq(proc_status_uid("Name:\tx\nUid:\t1000\t1000\t1000\t1000\nGid:\t0\n", &uid),
+			 0);
+	ck_assert_uint_eq(uid, 1000);
+	ck_assert_int_eq(proc_status_uid("\nUid:\t0\t0\t0\t0", &uid), 0);
+	ck_assert_uint_eq(uid, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(nobody); i++) {
+		uid = 5;
+		ck_assert_int_eq(proc_status_uid(nobody[i], &uid), 0);
+		ck_assert_uint_eq(uid, (uid_t)-1);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		uid = 5;
+		ck_assert_msg(proc_status_uid(bad[i], &uid) == -EBADMSG, "accepted: %s", bad[i]);
+		ck_assert_uint_eq(uid, 5);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("proc/stat");
@@ -98,6 +132,7 @@ int main(void)
 	tcase_add_test(t, survives_a_hostile_comm);
 	tcase_add_test(t, refuses_what_is_no_stat_line);
 	tcase_add_test(t, stops_at_the_end_of_every_prefix);
+	tcase_add_test(t, whose_it_is);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
