@@ -55,7 +55,8 @@ static int run_status(struct offline_job *j, struct store_reader *reader)
 static int run_windows(struct offline_job *j, struct store_reader *reader)
 {
 	json_t *windows;
-	int r = store_windows(reader, j->query.from_ns, j->query.to_ns, MAX_WINDOWS, &windows);
+	int r = store_windows(reader, j->query.from_ns, j->query.to_ns, MAX_WINDOWS, NULL,
+			      &windows);
 
 	if (r < 0)
 		return r;

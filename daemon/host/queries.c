@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "api/query.h"
+#include "host/access.h"
 #include "host/manager.h"
 #include "host/routes.h"
 #include "util/clock.h"
@@ -45,7 +46,8 @@ static void query_run(void *ctx)
 		return;
 	store_reader_pass_over(reader, j->held.starts, j->held.n);
 	if (j->windows)
-		j->result = store_windows(reader, q->from_ns, q->to_ns, WINDOWS_MAX, &j->list);
+		j->result = store_windows(reader, q->from_ns, q->to_ns, WINDOWS_MAX, &q->selectors,
+					  &j->list);
 	else
 		j->result = store_profile(reader, q->from_ns, q->to_ns, &q->selectors, &j->profile);
 }
@@ -62,8 +64,10 @@ static int query_add_window(const struct profile *p, void *ctx)
 
 	if (!query_overlaps(j, p))
 		return 0;
-	return store_window_json(p, &one) < 0 || json_array_append_new(j->list, one) < 0 ? -ENOMEM :
-											   0;
+	return store_window_json(p, &j->query.selectors, &one) < 0 ||
+			       json_array_append_new(j->list, one) < 0 ?
+		       -ENOMEM :
+		       0;
 }
 
 static int query_add_samples(const struct profile *p, void *ctx)
@@ -95,8 +99,10 @@ static int query_complete(struct query_job *j)
 		r = windows_each_held(w, &j->held, query_add_samples, j);
 		if (!j->profile->hz)
 			j->profile->hz = (uint32_t)j->manager->config->hz;
-		if (r >= 0)
+		if (r >= 0) {
+			access_tally(&j->query.selectors, j->profile);
 			api_reply_profile(j->call, j->profile, j->query.format);
+		}
 		return r;
 	}
 	if (!j->list)
@@ -144,6 +150,7 @@ static void query_start(const struct api_request *q, struct manager *m, bool win
 		free(j);
 		return;
 	}
+	access_limit(&q->peer, &j->query.selectors);
 	if (!j->query.format)
 		j->query.format = format_find("json");
 	j->call = api_defer(q, query_gone, j);
@@ -194,6 +201,7 @@ static int stream_send(struct stream *s)
 	if (r < 0)
 		return r;
 	selected->running = true;
+	access_tally(&s->selectors, selected);
 	r = format_find("json")->encode(selected, &b);
 	return r < 0 ? r : api_stream_event(s->call, "window", b.data, b.size);
 }
@@ -224,6 +232,7 @@ void route_stream(const struct api_request *q, void *ctx)
 	}
 	s->manager = m;
 	s->selectors = query.selectors;
+	access_limit(&q->peer, &s->selectors);
 	query.selectors = (struct selectors){};
 	api_query_done(&query);
 	/* the first event shows what the last second brought, a moment after this cycle */

@@ -220,6 +220,9 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r)
 		info.pid = (pid_t)r->head.tgid;
 		info.start_ticks = r->head.image / (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
 	}
+	/* it may have executed another program since: only what both are is this image's */
+	if (info.uid != parent->info.uid)
+		info.uid = PROCESS_NO_UID;
 	k = calloc(1, sizeof(*k));
 	if (!k || (parent->codes && code_table_new(&parent->python.layout, &k->codes) < 0)) {
 		free(k);

@@ -160,7 +160,8 @@ int profile_process(struct profile *p, const struct process_info *info, const ch
 		uint32_t i = x->processes.slots[at] - 1;
 
 		if (p->processes[i].info.pid == info->pid &&
-		    p->processes[i].info.start_ticks == info->start_ticks) {
+		    p->processes[i].info.start_ticks == info->start_ticks &&
+		    p->processes[i].info.uid == info->uid) {
 			*ret = i;
 			return 0;
 		}

@@ -48,7 +48,10 @@ DEFINE_FREEP(struct profile, profile_free)
 
 size_t profile_bytes(const struct profile *p); /* memory held */
 
-/* Finds the process by (pid, start_ticks) or adds it (copies info). Returns its index by ret. */
+/*
+ * Finds the process by (pid, start_ticks, uid) or adds it (copies info). Returns its index by ret. uid: what a process does
+ * after the exec of a setuid program is not its user's to see.
+ */
 int profile_process(struct profile *p, const struct process_info *info, const char *python,
 		    uint32_t *ret);
 int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
@@ -70,6 +73,9 @@ struct selector {
 struct selectors {
 	struct selector *items;
 	size_t n;
+	/* Only processes of uid, whatever the items say: for somebody who may see no others. */
+	bool owned;
+	uid_t uid;
 };
 /* "key=value". -EINVAL: no "=", an unknown key (selector_keys() lists them), or a pid or thread that is no number. */
 int selectors_add(struct selectors *s, const char *text);

@@ -141,6 +141,8 @@ static bool key_match(const struct selectors *s, const struct key *k,
 
 bool selectors_match_process(const struct selectors *s, const struct profile_process *p)
 {
+	if (s->owned && (p->info.uid != s->uid || p->info.uid == PROCESS_NO_UID))
+		return false;
 	for (size_t i = 0; s->n && i < ARRAY_SIZE(keys); i++)
 		if (keys[i].kind != KIND_THREAD && !key_match(s, &keys[i], p, 0))
 			return false;

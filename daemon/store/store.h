@@ -54,12 +54,15 @@ DEFINE_FREEP(struct store_reader, store_reader_close)
  */
 int store_profile(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
 		  const struct selectors *s, struct profile **ret);
-/* The windows themselves, without stacks, as the JSON array of GET /v1/windows; oldest first; the newest max of them. */
+/*
+ * The windows themselves, without stacks, as the JSON array of GET /v1/windows; oldest first; the newest max of them. Of s
+ * (NULL: none) only owned counts: then only such processes are listed, and their samples are all that is counted.
+ */
 int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsigned int max,
-		  json_t **ret);
+		  const struct selectors *s, json_t **ret);
 /* Windows that begin at one of these points count as not there. starts: borrowed as long as the reader is used. */
 void store_reader_pass_over(struct store_reader *r, const uint64_t *starts, size_t n);
 int store_reader_facts(struct store_reader *r, struct store_facts *ret);
 
 /* One element of that array for a profile that is not stored, the running window; its id is null. */
-int store_window_json(const struct profile *window, json_t **ret);
+int store_window_json(const struct profile *window, const struct selectors *s, json_t **ret);

@@ -71,21 +71,45 @@ static int add_process(json_t *window, int64_t pid, double start_time, const cha
 	return 0;
 }
 
-static int add_processes(sqlite3_stmt *st, int64_t id, json_t *window)
+/* All that is told of a window to somebody who may only know of some processes: what these have. */
+static int reduce(json_t *window, uint64_t samples)
 {
+	int r = json_object_set_new(window, "ticks", json_count(samples));
+
+	if (r == 0)
+		r = json_object_set_new(window, "python", json_count(samples));
+	if (r == 0)
+		r = json_object_set_new(window, "samples", json_count(samples));
+	return r < 0 ? -ENOMEM : 0;
+}
+
+static bool listed(const struct selectors *s, uid_t uid)
+{
+	struct profile_process p = { .info = { .uid = uid } };
+	struct selectors only = { .owned = s && s->owned, .uid = s ? s->uid : 0 };
+
+	return selectors_match_process(&only, &p);
+}
+
+static int add_processes(sqlite3_stmt *st, int64_t id, const struct selectors *s, json_t *window)
+{
+	uint64_t samples = 0;
 	int r;
 
 	sqlite3_reset(st);
 	sqlite3_bind_int64(st, 1, id << SCHEMA_SAMPLES_SHIFT);
 	sqlite3_bind_int64(st, 2, ((id + 1) << SCHEMA_SAMPLES_SHIFT) - 1);
 	while ((r = db_step(st)) > 0) {
+		if (!listed(s, (uid_t)sqlite3_column_int64(st, 5)))
+			continue;
+		samples += (uint64_t)sqlite3_column_int64(st, 4);
 		r = add_process(window, sqlite3_column_int64(st, 0), sqlite3_column_double(st, 1),
 				db_text(st, 2), db_text(st, 3),
 				(uint64_t)sqlite3_column_int64(st, 4));
 		if (r < 0)
 			return r;
 	}
-	return r;
+	return r == 0 && s && s->owned ? reduce(window, samples) : r;
 }
 
 static void read_head(sqlite3_stmt *st, struct head *h)
@@ -104,7 +128,7 @@ static void read_head(sqlite3_stmt *st, struct head *h)
 }
 
 static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
-		unsigned int max, json_t *to)
+		unsigned int max, const struct selectors *s, json_t *to)
 {
 	_cleanup_(db_finalizep) sqlite3_stmt *windows = NULL, *processes = NULL;
 	sqlite3 *db = reader->db;
@@ -118,11 +142,11 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 		" ORDER BY end_ns DESC LIMIT ?3) ORDER BY end_ns",
 		&windows);
 	if (r == 0)
-		r = db_prepare(
-			db,
-			"SELECT p.pid, p.start_time, p.comm, p.python, s.samples FROM samples s"
-			" JOIN processes p ON p.id = s.process WHERE s.id BETWEEN ?1 AND ?2",
-			&processes);
+		r = db_prepare(db,
+			       "SELECT p.pid, p.start_time, p.comm, p.python, s.samples, p.uid "
+			       "FROM samples s"
+			       " JOIN processes p ON p.id = s.process WHERE s.id BETWEEN ?1 AND ?2",
+			       &processes);
 	if (r < 0)
 		return r;
 	sqlite3_bind_int64(windows, 1, (int64_t)MIN(from_ns, (uint64_t)INT64_MAX));
@@ -133,12 +157,14 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 		json_t *window;
 
 		read_head(windows, &h);
+		if (s && s->owned)
+			h.tally = (struct tally){};
 		if (reader_passes_over(reader, h.start_ns))
 			continue;
 		window = head_json(&h);
 		if (!window || json_array_append_new(to, window) < 0)
 			return -ENOMEM;
-		r = add_processes(processes, h.id, window);
+		r = add_processes(processes, h.id, s, window);
 		if (r < 0)
 			return r;
 	}
@@ -146,7 +172,7 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 }
 
 int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsigned int max,
-		  json_t **ret)
+		  const struct selectors *s, json_t **ret)
 {
 	json_t *to = json_array();
 	int e;
@@ -155,7 +181,7 @@ int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsi
 		return -ENOMEM;
 	e = reader_begin(r);
 	if (e == 0)
-		e = list(r, from_ns, to_ns, max, to);
+		e = list(r, from_ns, to_ns, max, s, to);
 	reader_end(r);
 	if (e < 0)
 		json_decref(to);
@@ -164,7 +190,7 @@ int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsi
 	return e;
 }
 
-int store_window_json(const struct profile *window, json_t **ret)
+int store_window_json(const struct profile *window, const struct selectors *s, json_t **ret)
 {
 	struct head h = {
 		.start_ns = window->start_ns,
@@ -172,18 +198,23 @@ int store_window_json(const struct profile *window, json_t **ret)
 		.samples = window->samples_total,
 		.hz = window->hz,
 		.running = window->running,
-		.tally = window->tally,
+		.tally = s && s->owned ? (struct tally){} : window->tally,
 	};
 	json_t *to = head_json(&h);
+	uint64_t samples = 0;
 	int r = to ? 0 : -ENOMEM;
 
 	for (uint32_t i = 0; r == 0 && i < window->nprocesses; i++) {
 		const struct profile_process *p = &window->processes[i];
 
-		if (p->samples)
-			r = add_process(to, p->info.pid, p->info.start_time, p->info.comm,
-					p->python, p->samples);
+		if (!p->samples || !listed(s, p->info.uid))
+			continue;
+		samples += p->samples;
+		r = add_process(to, p->info.pid, p->info.start_time, p->info.comm, p->python,
+				p->samples);
 	}
+	if (r == 0 && s && s->owned)
+		r = reduce(to, samples);
 	if (r < 0)
 		json_decref(to);
 	else

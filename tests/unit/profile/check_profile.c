@@ -34,6 +34,34 @@ START_TEST(counts_add_up)
 }
 END_TEST
 
+/* One pid before and after it executes a setuid program. */
+START_TEST(users_are_kept_apart)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL, *own = NULL;
+	struct selectors s = { .owned = true, .uid = 1000 };
+	struct process_info info = known_process(7, "x");
+	uint32_t process, other, frames[2], stacks[2];
+
+	ck_assert_int_eq(profile_new(5, 99, &p), 0);
+	info.uid = 1000;
+	ck_assert_int_eq(profile_process(p, &info, "", &process), 0);
+	info.uid = PROCESS_NO_UID;
+	ck_assert_int_eq(profile_process(p, &info, "", &other), 0);
+	ck_assert_uint_ne(process, other);
+	frames[0] = known_frame(p, "open", "x.py", 1, 1);
+	frames[1] = known_frame(p, "secret", "x.py", 1, 1);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(dict_stack(p->dict, &frames[i], 1, &stacks[i]), 0);
+		ck_assert_int_eq(profile_add(p, i ? other : process, 1, stacks[i], 1), 0);
+	}
+	ck_assert_int_eq(profile_select(p, &s, &own), 0);
+	ck_assert_uint_eq(own->samples_total, 1);
+	ck_assert_uint_eq(own->nprocesses, 1);
+	ck_assert_uint_eq(own->processes[0].info.uid, 1000);
+	ck_assert_uint_eq(dict_stacks(own->dict), 1);
+}
+END_TEST
+
 START_TEST(many_keys_are_found_again)
 {
 	enum { PROCESSES = 40, THREADS = 50, STACKS = 10 };
@@ -157,6 +185,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(t, counts_add_up);
+	tcase_add_test(t, users_are_kept_apart);
 	tcase_add_test(t, many_keys_are_found_again);
 	tcase_add_test(t, merge_translates_ids);
 	tcase_add_test(t, select_keeps_the_tally_whole);

@@ -6,6 +6,7 @@
 static struct profile_process process = {
 	.info = {
 		.pid = 42,
+		.uid = 1000,
 		.comm = (char *)"app",
 		.exe = (char *)"/opt/app/bin/python3",
 		.cmdline = (char *)"",
@@ -113,6 +114,33 @@ START_TEST(thread_zero_is_no_thread)
 }
 END_TEST
 
+START_TEST(owned_ones_match_one_user)
+{
+	_cleanup_(selectors_done) struct selectors s = { .owned = true, .uid = 1000 };
+	struct profile_process nobody = process;
+
+	ck_assert(selectors_match(&s, &process, 0));
+	s.uid = 1001;
+	ck_assert(!selectors_match(&s, &process, 0));
+	s.uid = 0;
+	ck_assert(!selectors_match(&s, &process, 0));
+	/* whatever else is asked for */
+	ck_assert_int_eq(selectors_add(&s, "pid=42"), 0);
+	ck_assert(!selectors_match(&s, &process, 0));
+	s.uid = 1000;
+	ck_assert(selectors_match(&s, &process, 0));
+	ck_assert_int_eq(selectors_add(&s, "comm=other"), 0);
+	ck_assert(!selectors_match(&s, &process, 0));
+	/* nobody's is not that of a user who is not known */
+	selectors_done(&s);
+	nobody.info.uid = PROCESS_NO_UID;
+	ck_assert(selectors_match(&s, &nobody, 0));
+	s.owned = true;
+	s.uid = PROCESS_NO_UID;
+	ck_assert(!selectors_match(&s, &nobody, 0));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("profile/selectors");
@@ -126,6 +154,7 @@ int main(void)
 	tcase_add_test(t, paths_match_what_lies_below);
 	tcase_add_test(t, one_key_is_ored_keys_are_anded);
 	tcase_add_test(t, thread_zero_is_no_thread);
+	tcase_add_test(t, owned_ones_match_one_user);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

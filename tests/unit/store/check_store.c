@@ -240,7 +240,7 @@ START_TEST(windows_are_listed)
 
 	for (unsigned int i = 0; i < 4; i++)
 		save(i);
-	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 2, &list), 0);
+	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 2, NULL, &list), 0);
 	ck_assert_uint_eq(json_array_size(list), 2);
 	w = json_array_get(list, 0);
 	ck_assert_double_eq(json_number_value(json_object_get(w, "start")), 1700000060.25);
@@ -270,21 +270,64 @@ START_TEST(windows_are_listed)
 }
 END_TEST
 
+static int64_t member(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+/* Of others' processes a list for one user has nothing, not even in its sums. */
+START_TEST(windows_of_one_user)
+{
+	_cleanup_(profile_freep) struct profile *p = window(0), *out = NULL;
+	struct selectors s = { .owned = true, .uid = 1000 };
+	json_t *list = NULL, *windows[2], *running = NULL;
+
+	p->processes[0].info.uid = PROCESS_NO_UID;
+	p->processes[1].info.uid = 1000;
+	ck_assert_int_eq(store_save(store, p), 0);
+	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 10, &s, &list), 0);
+	ck_assert_int_eq(store_window_json(p, &s, &running), 0);
+	windows[0] = json_array_get(list, 0);
+	windows[1] = running;
+	for (int i = 0; i < 2; i++) {
+		const json_t *w = windows[i], *processes = json_object_get(w, "processes");
+
+		ck_assert_uint_eq(json_array_size(processes), 1);
+		ck_assert_int_eq(member(json_array_get(processes, 0), "pid"), 200);
+		ck_assert_int_eq(member(w, "ticks"), 16);
+		ck_assert_int_eq(member(w, "python"), 16);
+		ck_assert_int_eq(member(w, "samples"), 16);
+		ck_assert_int_eq(member(w, "other") + member(w, "truncated"), 0);
+		ck_assert_int_eq(member(json_object_get(w, "lost"), "fault"), 0);
+	}
+	json_decref(list);
+	json_decref(running);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, &s, &out), 0);
+	ck_assert_uint_eq(out->samples_total, 16);
+	ck_assert_uint_eq(out->nprocesses, 1);
+	/* nobody's is nobody's, whoever asks */
+	s.uid = PROCESS_NO_UID;
+	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 10, &s, &list), 0);
+	ck_assert_int_eq(member(json_array_get(list, 0), "samples"), 0);
+	json_decref(list);
+}
+END_TEST
+
 START_TEST(the_running_window_looks_like_a_stored_one)
 {
 	_cleanup_(profile_freep) struct profile *p = window(0);
 	json_t *list = NULL, *stored, *running = NULL;
 
 	save(0);
-	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 10, &list), 0);
-	ck_assert_int_eq(store_window_json(p, &running), 0);
+	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 10, NULL, &list), 0);
+	ck_assert_int_eq(store_window_json(p, NULL, &running), 0);
 	stored = json_array_get(list, 0);
 	ck_assert(json_is_null(json_object_get(running, "id")));
 	json_object_set_new(stored, "id", json_null());
 	ck_assert(json_equal(stored, running));
 	json_decref(running);
 	p->running = true;
-	ck_assert_int_eq(store_window_json(p, &running), 0);
+	ck_assert_int_eq(store_window_json(p, NULL, &running), 0);
 	ck_assert(json_is_true(json_object_get(running, "running")));
 	json_decref(running);
 	json_decref(list);
@@ -428,6 +471,7 @@ int main(void)
 	tcase_add_test(t, selectors_as_in_memory);
 	tcase_add_test(t, repeated_stacks_are_stored_once);
 	tcase_add_test(t, windows_are_listed);
+	tcase_add_test(t, windows_of_one_user);
 	tcase_add_test(t, the_running_window_looks_like_a_stored_one);
 	tcase_add_test(t, facts_and_expiry_by_age);
 	tcase_add_test(t, unused_dictionary_rows_go);
