@@ -38,6 +38,8 @@ struct api_parameter {
 #define API_MAX_BODY       (64 * 1024)
 #define API_MAX_PARAMETERS 32
 #define API_MAX_HEAD       (16 * 1024) /* request line and headers */
+#define API_PEER_CONNECTIONS \
+	32 /* that one user who is not trusted may have at once, on a Unix socket */
 #define API_CLIENT_TIMEOUT 10 /* seconds that a silent client, or one that does not read, is kept */
 
 /* The last value of a query key, or NULL. */
@@ -81,7 +83,7 @@ struct api_route {
 	const char *method;
 	const char *
 		path; /* a "*" at the end stands for one last component, as in "/v1/recordings/ID" */
-	bool open;    /* also for a peer that is not trusted */
+	bool open;    /* also for a peer that is not trusted: the handler looks at the peer */
 	void (*handle)(const struct api_request *q, void *ctx);
 };
 

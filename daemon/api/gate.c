@@ -111,7 +111,7 @@ static int on_gate_timeout(sd_event_source *source, uint64_t usec, void *ctx)
 	return 0;
 }
 
-static int gate_new(struct api_server *s, int *fd)
+static int gate_new(struct api_server *s, int *fd, const struct api_peer *peer)
 {
 	struct api_gate *g = calloc(1, sizeof(*g));
 	int r;
@@ -119,6 +119,7 @@ static int gate_new(struct api_server *s, int *fd)
 	if (!g)
 		return -ENOMEM;
 	g->server = s;
+	g->peer = *peer;
 	g->fd = TAKE_FD(*fd);
 	LIST_INSERT_HEAD(&s->gates, g, gates);
 	s->ngates++;
@@ -133,8 +134,29 @@ static int gate_new(struct api_server *s, int *fd)
 	return r < 0 ? r : 0;
 }
 
+/*
+ * Whether the peer has as many connections as one may have. One between the gate and its request, which begins in the same turn
+ * of the loop, is not counted.
+ */
+static bool has_enough(const struct api_server *s, const struct api_peer *peer)
+{
+	const struct api_gate *g;
+	const struct api_call *c;
+	unsigned int n = 0;
+
+	if (!peer->is_unix || peer->trusted)
+		return false;
+	LIST_FOREACH(g, &s->gates, gates)
+	n += g->peer.uid == peer->uid;
+	LIST_FOREACH(c, &s->calls, calls)
+	n += c->request.peer.uid == peer->uid;
+	return n >= API_PEER_CONNECTIONS;
+}
+
 int gate_accept(struct api_server *s)
 {
+	char error[128];
+	struct api_peer peer;
 	_cleanup_close_ int fd = -EBADF;
 	const union MHD_DaemonInfo *info;
 	int r;
@@ -147,7 +169,15 @@ int gate_accept(struct api_server *s)
 		refuse(fd, 503, "too many connections at once");
 		return 0;
 	}
-	r = gate_new(s, &fd);
+	peer_of(s, fd, &peer);
+	if (has_enough(s, &peer)) {
+		snprintf(error, sizeof(error),
+			 "uid %u has %d connections already, the most for one user", peer.uid,
+			 API_PEER_CONNECTIONS);
+		refuse(fd, 429, error);
+		return 0;
+	}
+	r = gate_new(s, &fd, &peer);
 	if (r < 0)
 		log_debug_r(r, "Failed to look after a connection");
 	return 0;

@@ -15,6 +15,7 @@ struct api_gate {
 	LIST_ENTRY(api_gate) gates;
 	struct api_server *server;
 	int fd;
+	struct api_peer peer;
 	sd_event_source *io, *timer;
 };
 
