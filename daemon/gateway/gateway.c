@@ -55,6 +55,7 @@ static void registered(int r, struct upstream_answer *a, void *ctx)
 	bool now = r >= 0 && a->status < 300;
 
 	g->registration = NULL;
+	g->untrusted = r >= 0 && (a->status == 401 || a->status == 403);
 	if (now && !g->registered)
 		log_info("plopd answers at %s", g->config->socket);
 	else if (!now && r >= 0)

@@ -28,6 +28,7 @@ struct gateway {
 	sd_event_source *heartbeat;
 	struct exchange *registration; /* under way, or NULL */
 	bool registered, said_down;
+	bool untrusted; /* plopd refuses to register it */
 };
 
 /* listen_fd: a listening socket (taken over). listen: what it is bound to, for the URL and the Host header. */

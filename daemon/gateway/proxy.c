@@ -104,6 +104,13 @@ static bool is_down(int r)
 	return r == -ECONNREFUSED || r == -ENOENT || r == -EACCES || r == -ETIMEDOUT;
 }
 
+/* plopd's no to the gateway, not to the token that the client has shown. */
+static void refuse(struct api_call *call)
+{
+	api_reply_error(call, 502, "the user of plop-gateway must be in group plop",
+			"plopd does not trust plop-gateway");
+}
+
 static void on_done(int r, struct upstream_answer *a, void *ctx)
 {
 	struct proxied *p = ctx;
@@ -117,9 +124,7 @@ static void on_done(int r, struct upstream_answer *a, void *ctx)
 		api_reply_error(p->call, 502, "on the host: journalctl -u plopd",
 				"plopd did not finish its answer: %s", strerror(-r));
 	else if (a->status == 401 || a->status == 403)
-		/* plopd's no to the gateway, not to the token that the client has shown. */
-		api_reply_error(p->call, 502, "the user of plop-gateway must be in group plop",
-				"plopd does not trust plop-gateway");
+		refuse(p->call);
 	else
 		api_reply(p->call, a->status,
 			  *a->content_type ? a->content_type : "application/json", &a->body,
@@ -140,10 +145,17 @@ void gateway_proxy(const struct api_request *q, void *ctx)
 	static const struct upstream_callbacks whole = { .done = on_done };
 	static const struct upstream_callbacks stream = { .data = on_stream_data, .done = on_done };
 	struct gateway *g = ctx;
-	_cleanup_free_ char *target = make_target(q);
-	struct proxied *p = calloc(1, sizeof(*p));
+	_cleanup_free_ char *target = NULL;
+	struct proxied *p;
 	int r = -ENOMEM;
 
+	/* It would get answers about its own user's processes, and take them for all that there are. */
+	if (g->untrusted) {
+		refuse(q->call);
+		return;
+	}
+	target = make_target(q);
+	p = calloc(1, sizeof(*p));
 	if (p && target) {
 		p->gateway = g;
 		p->request = q;
