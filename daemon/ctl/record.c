@@ -455,7 +455,7 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		.doc = "Record where processes spend their CPU time, from now on, without touching "
 		       "them.\v"
 		       "Ctrl-C ends the recording early and keeps what there is. Root and members "
-		       "of group plop may record, so far nobody else.\n\n"
+		       "of group plop may record any process, others their own.\n\n"
 		       "Examples:\n"
 		       "  plopctl record -p 4711\n"
 		       "  plopctl record -p 4711 -d 10s -f collapsed -o - | sort -k2 -n | tail\n"

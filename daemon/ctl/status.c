@@ -89,11 +89,30 @@ static void print_store(const json_t *o)
 		printf("  NOT SAVED   %s\n", text_cell(error, 200, false, text, sizeof(text)));
 }
 
+/* What plopd tells somebody who may know of some processes only. */
+static void print_own(const json_t *o)
+{
+	char text[512], number[32];
+
+	printf("plopd %s, %s: %.0f Hz, windows of %.0f s\n",
+	       text_cell(json_string_at(o, "version"), 40, false, text, sizeof(text)),
+	       json_string_at(o, "mode"), json_number_at(o, "hz"), json_number_at(o, "window_s"));
+	printf("  processes   %.0f of yours; root and members of group plop see all\n",
+	       json_number_at(o, "processes"));
+	printf("  samples     %s\n",
+	       text_number((uint64_t)json_number_at(o, "samples.python"), number, sizeof(number)));
+	printf("  recordings  %.0f of yours\n", json_number_at(o, "recordings"));
+}
+
 static void print_status(const json_t *o)
 {
 	const char *gateway = json_string_at(o, "gateway");
 	char text[512], number[32], time[64];
 
+	if (json_object_get(o, "only_uid")) {
+		print_own(o);
+		return;
+	}
 	printf("plopd %s, pid %.0f, up %s, %s: %.0f Hz, windows of %.0f s\n",
 	       text_cell(json_string_at(o, "version"), 40, false, text, sizeof(text)),
 	       json_number_at(o, "pid"),

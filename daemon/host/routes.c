@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/routes.h"
 #include "api/query.h"
+#include "host/access.h"
 #include "host/manager.h"
 #include "util/clock.h"
 
@@ -20,6 +21,12 @@ static int pid_refuse(const struct api_request *q, struct manager *m, json_int_t
 		return -ESRCH;
 	}
 	k = targets_find_pid(&m->targets, (pid_t)pid);
+	if (k ? !access_process(&q->peer, k) : !access_pid(&q->peer, (pid_t)pid)) {
+		api_reply_error(q->call, 403,
+				"root and members of group plop may ask for any process",
+				"process %lld is not yours", (long long)pid);
+		return -EACCES;
+	}
 	if (k && k->python.verdict == PYTHON_YES)
 		return 0;
 	if (k && k->python.verdict == PYTHON_PYPY)
@@ -147,8 +154,10 @@ static void recording_begin_answer(const struct api_request *q, struct recording
 				   struct manager *m)
 {
 	struct recording *r;
-	int k = recordings_start(&m->recordings, request, &r);
+	int k;
 
+	access_limit(&q->peer, &request->selectors);
+	k = recordings_start(&m->recordings, request, &r);
 	if (k == -EBUSY)
 		api_reply_error(q->call, 429, "wait until one ends", "%d recordings run already",
 				RECORDINGS_MAX);
@@ -166,6 +175,7 @@ static void route_record(const struct api_request *q, void *ctx)
 {
 	json_t *body = json_loadb(q->body, q->body_size, JSON_REJECT_DUPLICATES, NULL);
 	struct recording_request request = {};
+	struct manager *m = ctx;
 
 	if (!json_is_object(body))
 		api_reply_error(q->call, 400, NULL,
@@ -174,8 +184,9 @@ static void route_record(const struct api_request *q, void *ctx)
 		api_reply_error(q->call, 400, "leave the labels out",
 				"this version keeps no labels on recordings");
 	else if (recording_times(q, body, &request) >= 0 &&
-		 recording_targets(q, ctx, body, &request) >= 0)
-		recording_begin_answer(q, &request, ctx);
+		 recording_targets(q, m, body, &request) >= 0 &&
+		 access_record(q, &m->recordings) >= 0)
+		recording_begin_answer(q, &request, m);
 	recording_request_done(&request);
 	json_decref(body);
 }
@@ -184,6 +195,8 @@ static struct recording *recording_of(const struct api_request *q, struct manage
 {
 	struct recording *r = recordings_find(&m->recordings, strrchr(q->path, '/') + 1);
 
+	if (r && !access_recording(&q->peer, r))
+		r = NULL;
 	if (!r)
 		api_reply_error(q->call, 404, "results are kept for five minutes",
 				"there is no such recording");
@@ -198,6 +211,7 @@ static void route_recording(const struct api_request *q, void *ctx)
 
 	if (!r)
 		return;
+	access_tally(&r->selectors, sink_profile(r->sink));
 	if (!name) {
 		api_reply_json(q->call, 200, recording_json(r));
 		return;
@@ -218,6 +232,7 @@ static void route_recording_stop(const struct api_request *q, void *ctx)
 	if (!r)
 		return;
 	recording_stop(r, "stopped");
+	access_tally(&r->selectors, sink_profile(r->sink));
 	api_reply_json(q->call, 200, recording_json(r));
 	/* whoever has the result says so */
 	if (r->fetched)
@@ -234,6 +249,7 @@ static void pprof_done(struct recording *r, void *ctx)
 {
 	struct api_call *call = ctx;
 
+	access_tally(&r->selectors, sink_profile(r->sink));
 	api_reply_profile(call, sink_profile(r->sink), format_find("pprof"));
 	recording_drop(r);
 }
@@ -246,10 +262,11 @@ static void route_pprof(const struct api_request *q, void *ctx)
 	struct recording *r;
 	int k;
 
-	if (api_query_from_request(q, &query) < 0)
+	if (api_query_from_request(q, &query) < 0 || access_record(q, &m->recordings) < 0)
 		return;
 	request.selectors = query.selectors;
 	query.selectors = (struct selectors){};
+	access_limit(&q->peer, &request.selectors);
 	request.duration_ns = query.seconds * NSEC_PER_SEC;
 	k = recordings_start(&m->recordings, &request, &r);
 	recording_request_done(&request);
@@ -273,6 +290,13 @@ static void route_token(const struct api_request *q, void *ctx)
 	_cleanup_free_ char *url = NULL;
 	char token[TOKEN_HEX + 1];
 
+	if (!q->peer.trusted) {
+		api_reply_error(q->call, 403,
+				"plopctl ps, top, record and export show your own processes",
+				"the viewer shows the processes of all users, and is for root and "
+				"members of group plop");
+		return;
+	}
 	if (tokens_new(&m->tokens, token) < 0) {
 		api_reply_error(q->call, 500, NULL, "no random numbers to make a token of");
 		return;
@@ -333,19 +357,20 @@ static void route_gateway(const struct api_request *q, void *ctx)
 	json_decref(body);
 }
 
+/* true: anybody may ask, and the handler leaves out what is not the peer's (access.h) */
 const struct api_route manager_routes[] = {
-	{ "GET", "/v1/status", false, route_status },
-	{ "GET", "/v1/processes", false, route_processes },
-	{ "GET", "/v1/windows", false, route_windows },
-	{ "GET", "/v1/profile", false, route_profile },
-	{ "GET", "/v1/stream", false, route_stream },
-	{ "POST", "/v1/recordings", false, route_record },
-	{ "GET", "/v1/recordings/*", false, route_recording },
-	{ "DELETE", "/v1/recordings/*", false, route_recording_stop },
-	{ "POST", "/v1/tokens", false, route_token },
+	{ "GET", "/v1/status", true, route_status },
+	{ "GET", "/v1/processes", true, route_processes },
+	{ "GET", "/v1/windows", true, route_windows },
+	{ "GET", "/v1/profile", true, route_profile },
+	{ "GET", "/v1/stream", true, route_stream },
+	{ "POST", "/v1/recordings", true, route_record },
+	{ "GET", "/v1/recordings/*", true, route_recording },
+	{ "DELETE", "/v1/recordings/*", true, route_recording_stop },
+	{ "POST", "/v1/tokens", true, route_token },
 	{ "POST", "/v1/tokens/check", false, route_token_check },
 	{ "POST", "/v1/gateway", false, route_gateway },
-	{ "GET", "/debug/pprof/profile", false, route_pprof },
+	{ "GET", "/debug/pprof/profile", true, route_pprof },
 	{ "GET", "/metrics", false, route_metrics },
 };
 const size_t manager_nroutes = ARRAY_SIZE(manager_routes);

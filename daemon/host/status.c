@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sys/resource.h>
 
+#include "host/access.h"
 #include "host/manager.h"
 #include "host/routes.h"
 #include "util/clock.h"
@@ -107,6 +108,30 @@ static json_t *window_json(struct manager *m)
 			 (double)m->windows.end_ns / 1e9, "samples", (json_int_t)p->samples_total);
 }
 
+/* For somebody who may not know of all: what is the same for all, and what is the peer's own. */
+static json_t *own_status_json(const struct api_peer *peer, const struct manager *m)
+{
+	unsigned int processes = 0, recordings = 0;
+	struct tally t = {};
+
+	for (const struct target *k = m->targets.all; k; k = k->hh.next) {
+		if (k->dying || !access_process(peer, k))
+			continue;
+		processes += k->python.verdict == PYTHON_YES;
+		t.ticks += k->samples;
+		t.python += k->samples;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(m->recordings.items); i++) {
+		const struct recording *r = m->recordings.items[i];
+
+		recordings += r && r->state != RECORDING_DONE && access_recording(peer, r);
+	}
+	return json_pack("{s:s s:i s:f s:s s:I s:i s:o s:i}", "version", PLOP_VERSION, "hz",
+			 (int)m->config->hz, "window_s", (double)m->config->window_ns / 1e9, "mode",
+			 "always", "only_uid", (json_int_t)peer->uid, "processes", (int)processes,
+			 "samples", tally_json(&t), "recordings", (int)recordings);
+}
+
 void route_status(const struct api_request *q, void *ctx)
 {
 	struct manager *m = ctx;
@@ -116,6 +141,10 @@ void route_status(const struct api_request *q, void *ctx)
 	json_t *store, *o;
 	struct cost c = {};
 
+	if (!q->peer.trusted) {
+		api_reply_json(q->call, 200, own_status_json(&q->peer, m));
+		return;
+	}
 	if (asprintf(&path, "%s/plop.db", m->config->state_dir) < 0)
 		path = NULL;
 	cost_read(m, &c);
@@ -175,7 +204,7 @@ void route_processes(const struct api_request *q, void *ctx)
 	const struct target *k;
 
 	for (k = m->targets.all; k; k = k->hh.next) {
-		if (!k->dying)
+		if (!k->dying && access_process(&q->peer, k))
 			json_array_append_new(a, target_json(k));
 	}
 	api_reply_json(q->call, 200, a);
