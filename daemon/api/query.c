@@ -20,8 +20,9 @@ static int add_selector(struct api_query *q, const struct api_parameter *p, char
 	if (!text)
 		return -ENOMEM;
 	r = selectors_add(&q->selectors, text);
-	if (r == -EINVAL && (streq(p->key, "pid") || streq(p->key, "thread")))
-		snprintf(error, error_size, "%s=%.64s is not a number", p->key, p->value);
+	if (r == -EINVAL && selector_values(p->key))
+		snprintf(error, error_size, "%s=%.64s is not %s", p->key, p->value,
+			 selector_values(p->key));
 	else if (r == -EINVAL)
 		snprintf(error, error_size,
 			 "unknown parameter \"%.64s\"; known are from, to, format, seconds and the "

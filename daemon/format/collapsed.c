@@ -7,7 +7,8 @@
 
 /*
  * "frame;frame count", root first. Readers take the last blank and number of a line as the count, and some of them
- * two such columns, so a frame ends in ":LINE)" unless it is one of plop's own in brackets.
+ * two such columns, so a frame ends in ":LINE)" unless it is one of plop's own in brackets. There is no room for what a
+ * thread was doing: states are added up.
  */
 static void write_frame(struct buf *b, const struct dict *d, uint32_t id)
 {
@@ -33,7 +34,7 @@ int collapsed_encode(const struct profile *p, struct buf *out)
 	if (!counts)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < p->nsamples; i++)
-		counts[p->samples[i].stack] += p->samples[i].count;
+		counts[p->samples[i].stack] += profile_weight(p, &p->samples[i]);
 	for (uint32_t i = 0; i < stacks; i++) {
 		const struct dict_stack *s = dict_get_stack(p->dict, i);
 

@@ -4,8 +4,10 @@
 #include "format/encoders.h"
 #include "format/text.h"
 
-static void write_head(const struct profile *p, struct buf *out)
+static void write_head(const struct profile *p, const struct callgraph *g, struct buf *out)
 {
+	const char *comma = "";
+
 	buf_puts(out, "{\"type\":\"plop-callgraph\",\"version\":1,\"start\":");
 	text_json_seconds(out, p->start_ns);
 	buf_puts(out, ",\"end\":");
@@ -15,10 +17,20 @@ static void write_head(const struct profile *p, struct buf *out)
 	buf_printf(out, ",\"hz\":%" PRIu32 ",\"running\":%s,", p->hz,
 		   p->running ? "true" : "false");
 	text_json_tally(out, &p->tally);
-	buf_printf(out, ",\"samples\":%" PRIu64, p->samples_total);
+	/* Ticks, and what they and the time off CPU add up to in the graph's unit. */
+	buf_printf(out,
+		   ",\"samples\":%" PRIu64 ",\"unit\":\"%s\",\"total\":%" PRIu64 ",\"states\":{",
+		   p->samples_total, profile_unit(p), g->total);
+	for (uint32_t i = 0; i < SAMPLE_STATES; i++) {
+		if (!g->states[i])
+			continue;
+		buf_printf(out, "%s\"%s\":%" PRIu64, comma, sample_state_name(i), g->states[i]);
+		comma = ",";
+	}
+	buf_putc(out, '}');
 }
 
-static void write_process(const struct profile_process *p, struct buf *out)
+static void write_process(const struct profile_process *p, uint64_t total, struct buf *out)
 {
 	buf_printf(out, "{\"pid\":%d,\"start_time\":", (int)p->info.pid);
 	text_json_double(out, p->info.start_time);
@@ -28,24 +40,30 @@ static void write_process(const struct profile_process *p, struct buf *out)
 	text_json(out, p->info.comm);
 	buf_puts(out, ",\"service\":");
 	text_json(out, p->info.service);
-	buf_printf(out, ",\"samples\":%" PRIu64 "}", p->samples);
+	buf_printf(out, ",\"samples\":%" PRIu64 ",\"total\":%" PRIu64 "}", p->samples, total);
 }
 
 /* The call graph, as GET /v1/profile, /v1/stream and the viewer know it. */
 int json_encode(const struct profile *p, struct buf *out)
 {
 	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
+	_cleanup_free_ uint64_t *totals = NULL;
 	int r;
 
+	totals = calloc((size_t)p->nprocesses + 1, sizeof(*totals));
+	if (!totals)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < p->nsamples; i++)
+		totals[p->samples[i].process] += profile_weight(p, &p->samples[i]);
 	r = callgraph_new(p, &g);
 	if (r < 0)
 		return r;
-	write_head(p, out);
+	write_head(p, g, out);
 	buf_puts(out, ",\"processes\":[");
 	for (uint32_t i = 0; i < p->nprocesses; i++) {
 		if (i)
 			buf_putc(out, ',');
-		write_process(&p->processes[i], out);
+		write_process(&p->processes[i], totals[i], out);
 	}
 	buf_puts(out, "],\"nodes\":[");
 	for (uint32_t i = 0; i < g->nnodes; i++) {

@@ -21,7 +21,7 @@ int plop_encode(const struct profile *p, struct buf *out)
 	if (!counts)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < p->nsamples; i++)
-		counts[p->samples[i].stack] += p->samples[i].count;
+		counts[p->samples[i].stack] += profile_weight(p, &p->samples[i]);
 	for (uint32_t i = 0; i < stacks; i++) {
 		const struct dict_stack *s = dict_get_stack(p->dict, i);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <assert.h>
 #include <inttypes.h>
 #include <zlib.h>
 
@@ -100,6 +101,11 @@ static int64_t period_ns(const struct profile *p)
 	return (int64_t)(NSEC_PER_SEC / MAX(p->hz, 1u));
 }
 
+static int64_t cpu_ns(const struct profile *p, const struct profile_sample *s)
+{
+	return (int64_t)s->count * period_ns(p);
+}
+
 static int write_comment(struct writer *w, const struct profile *p, int64_t *ret)
 {
 	_cleanup_buf_ struct buf b = {};
@@ -113,8 +119,8 @@ static int write_comment(struct writer *w, const struct profile *p, int64_t *ret
 static int write_head(struct writer *w, const struct profile *p)
 {
 	Plop__Pprof__ValueType count = PLOP__PPROF__VALUE_TYPE__INIT;
-	Plop__Pprof__ValueType cpu = PLOP__PPROF__VALUE_TYPE__INIT;
-	Plop__Pprof__ValueType *types[] = { &count, &cpu };
+	Plop__Pprof__ValueType cpu = PLOP__PPROF__VALUE_TYPE__INIT, wall = cpu;
+	Plop__Pprof__ValueType *types[] = { &count, &cpu, &wall };
 	Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
 	int64_t comment, empty;
 	int r;
@@ -128,11 +134,14 @@ static int write_head(struct writer *w, const struct profile *p)
 		r = string(w, "cpu", &cpu.type);
 	if (r == 0)
 		r = string(w, "nanoseconds", &cpu.unit);
+	if (r == 0 && p->wall)
+		r = string(w, "wall", &wall.type);
+	wall.unit = cpu.unit;
 	if (r == 0)
 		r = write_comment(w, p, &comment);
 	if (r < 0)
 		return r;
-	m.n_sample_types = ARRAY_SIZE(types);
+	m.n_sample_types = p->wall ? 3 : 2;
 	m.sample_types = types;
 	m.time_nanos = (int64_t)p->start_ns;
 	m.duration_nanos = p->end_ns > p->start_ns ? (int64_t)(p->end_ns - p->start_ns) : 0;
@@ -140,7 +149,7 @@ static int write_head(struct writer *w, const struct profile *p)
 	m.period = period_ns(p);
 	m.n_comments = 1;
 	m.comments = &comment;
-	m.default_sample_type = cpu.type;
+	m.default_sample_type = p->wall ? wall.type : cpu.type;
 	return emit(w, &m);
 }
 
@@ -219,27 +228,60 @@ static int write_locations(struct writer *w, const struct dict *d)
 	return 0;
 }
 
-/* Keys of labels, as strings. */
-struct label_keys {
-	int64_t pid, thread, comm;
+#define MAX_LABELS 8
+
+/* The labels of one sample. */
+struct labels {
+	struct writer *w;
+	Plop__Pprof__Label items[MAX_LABELS], *pointers[MAX_LABELS];
+	size_t n;
+	int error;
 };
 
-static int label_number(struct writer *w, uint64_t n, int64_t *ret)
+static void label(struct labels *l, const char *key, const char *value)
+{
+	Plop__Pprof__Label *item = &l->items[l->n];
+
+	assert(l->n < MAX_LABELS);
+	plop__pprof__label__init(item);
+	if (l->error == 0)
+		l->error = string(l->w, key, &item->key);
+	if (l->error == 0)
+		l->error = string(l->w, value, &item->str);
+	l->pointers[l->n++] = item;
+}
+
+static void label_number(struct labels *l, const char *key, uint64_t n)
 {
 	char text[24];
 
 	snprintf(text, sizeof(text), "%" PRIu64, n);
-	return string(w, text, ret);
+	label(l, key, text);
+}
+
+static int write_labels(struct labels *l, const struct profile *p, const struct profile_sample *s)
+{
+	const struct process_info *info = &p->processes[s->process].info;
+	const char *gil = sample_gil(s->state);
+
+	label_number(l, "pid", (uint64_t)info->pid);
+	label(l, "comm", info->comm);
+	if (s->thread)
+		label_number(l, "thread", s->thread);
+	if (*gil)
+		label(l, "gil", gil);
+	/* Without time off CPU all that was seen ran, and says no more than that by being there. */
+	if (p->wall || s->state >= SAMPLE_WAITING_GIL)
+		label(l, "state", sample_doing(s->state));
+	return l->error;
 }
 
 static int write_sample(struct writer *w, const struct profile *p, const struct profile_sample *s,
-			const struct label_keys *keys, uint64_t *ids)
+			uint64_t *ids)
 {
 	const struct dict_stack *stack = dict_get_stack(p->dict, s->stack);
-	const struct process_info *info = &p->processes[s->process].info;
-	int64_t values[] = { (int64_t)s->count, (int64_t)s->count * period_ns(p) };
-	Plop__Pprof__Label pid = PLOP__PPROF__LABEL__INIT, comm = pid, thread = pid;
-	Plop__Pprof__Label *labels[] = { &pid, &comm, &thread };
+	int64_t values[] = { (int64_t)s->count, cpu_ns(p, s), cpu_ns(p, s) + (int64_t)s->wall_ns };
+	struct labels labels = { .w = w };
 	Plop__Pprof__Sample sample = PLOP__PPROF__SAMPLE__INIT;
 	Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
 	Plop__Pprof__Sample *samples[] = { &sample };
@@ -247,22 +289,15 @@ static int write_sample(struct writer *w, const struct profile *p, const struct 
 
 	for (uint32_t i = 0; i < stack->depth; i++)
 		ids[i] = stack->frames[stack->depth - 1 - i] + UINT64_C(1);
-	pid.key = keys->pid;
-	comm.key = keys->comm;
-	thread.key = keys->thread;
-	r = label_number(w, (uint64_t)info->pid, &pid.str);
-	if (r == 0)
-		r = string(w, info->comm, &comm.str);
-	if (r == 0 && s->thread)
-		r = label_number(w, s->thread, &thread.str);
+	r = write_labels(&labels, p, s);
 	if (r < 0)
 		return r;
 	sample.n_location_ids = stack->depth;
 	sample.location_ids = ids;
-	sample.n_values = ARRAY_SIZE(values);
+	sample.n_values = p->wall ? 3 : 2;
 	sample.values = values;
-	sample.n_labels = s->thread ? 3 : 2;
-	sample.labels = labels;
+	sample.n_labels = labels.n;
+	sample.labels = labels.pointers;
 	m.n_samples = 1;
 	m.samples = samples;
 	return emit(w, &m);
@@ -271,22 +306,16 @@ static int write_sample(struct writer *w, const struct profile *p, const struct 
 static int write_samples(struct writer *w, const struct profile *p)
 {
 	_cleanup_free_ uint64_t *ids = NULL;
-	struct label_keys keys;
 	uint32_t deepest = 0;
-	int r;
+	int r = 0;
 
 	for (uint32_t i = 0; i < dict_stacks(p->dict); i++)
 		deepest = MAX(deepest, dict_get_stack(p->dict, i)->depth);
 	ids = calloc((size_t)deepest + 1, sizeof(*ids));
 	if (!ids)
 		return -ENOMEM;
-	r = string(w, "pid", &keys.pid);
-	if (r == 0)
-		r = string(w, "thread", &keys.thread);
-	if (r == 0)
-		r = string(w, "comm", &keys.comm);
 	for (uint32_t i = 0; r == 0 && i < p->nsamples; i++)
-		r = write_sample(w, p, &p->samples[i], &keys, ids);
+		r = write_sample(w, p, &p->samples[i], ids);
 	return r;
 }
 

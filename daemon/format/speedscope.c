@@ -35,7 +35,9 @@ static int compare_samples(const void *pa, const void *pb)
 	return (a->stack > b->stack) - (a->stack < b->stack);
 }
 
-/* The samples by process and stack, threads added up. Owned by the caller. */
+/*
+ * The samples by process and stack, threads and states added up; count is the weight from here on. Owned by the caller.
+ */
 static int by_process(const struct profile *p, struct profile_sample **ret, uint32_t *ret_n)
 {
 	struct profile_sample *s = calloc((size_t)p->nsamples + 1, sizeof(*s));
@@ -43,8 +45,10 @@ static int by_process(const struct profile *p, struct profile_sample **ret, uint
 
 	if (!s)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < p->nsamples; i++)
+	for (uint32_t i = 0; i < p->nsamples; i++) {
 		s[i] = p->samples[i];
+		s[i].count = profile_weight(p, &p->samples[i]);
+	}
 	qsort(s, p->nsamples, sizeof(*s), compare_samples);
 	for (uint32_t i = 0; i < p->nsamples; i++) {
 		if (n && compare_samples(&s[n - 1], &s[i]) == 0)
@@ -62,15 +66,17 @@ static void write_profile(const struct profile *p, uint32_t process, const struc
 {
 	_cleanup_buf_ struct buf name = {};
 	_cleanup_free_ char *text = NULL;
+	uint64_t total = 0;
 
+	for (uint32_t i = 0; i < n; i++)
+		total += s[i].count;
 	buf_printf(&name, "%s (pid %d)", p->processes[process].info.comm,
 		   (int)p->processes[process].info.pid);
 	text = buf_string(&name);
 	buf_puts(out, "{\"type\":\"sampled\",\"name\":");
 	text_json(out, text ? text : "");
-	buf_printf(out,
-		   ",\"unit\":\"none\",\"startValue\":0,\"endValue\":%" PRIu64 ",\"samples\":[",
-		   p->processes[process].samples);
+	buf_printf(out, ",\"unit\":\"%s\",\"startValue\":0,\"endValue\":%" PRIu64 ",\"samples\":[",
+		   p->wall ? "microseconds" : "none", total);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct dict_stack *stack = dict_get_stack(p->dict, s[i].stack);
 
@@ -97,7 +103,8 @@ int speedscope_encode(const struct profile *p, struct buf *out)
 	buf_puts(out, "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\","
 		      "\"exporter\":\"plop@" PLOP_VERSION "\",\"name\":\"plop\",\"plop\":{");
 	text_json_tally(out, &p->tally);
-	buf_printf(out, ",\"samples\":%" PRIu64 "},\"shared\":{\"frames\":[", p->samples_total);
+	buf_printf(out, ",\"unit\":\"%s\",\"samples\":%" PRIu64 "},\"shared\":{\"frames\":[",
+		   profile_unit(p), p->samples_total);
 	write_frames(p->dict, out);
 	buf_puts(out, "]},\"profiles\":[");
 	for (uint32_t i = 0; i < n; i = end) {

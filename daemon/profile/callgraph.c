@@ -187,8 +187,13 @@ int callgraph_new(const struct profile *p, struct callgraph **ret)
 	counts = calloc((size_t)stacks + 1, sizeof(*counts));
 	if (!g || !b.self || !b.total || !b.stamps || !counts)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < p->nsamples; i++)
-		counts[p->samples[i].stack] += p->samples[i].count;
+	for (uint32_t i = 0; i < p->nsamples; i++) {
+		uint64_t weight = profile_weight(p, &p->samples[i]);
+
+		counts[p->samples[i].stack] += weight;
+		g->states[p->samples[i].state] += weight;
+		g->total += weight;
+	}
 	for (uint32_t i = 0; i < stacks; i++) {
 		if (!counts[i])
 			continue;
@@ -199,7 +204,6 @@ int callgraph_new(const struct profile *p, struct callgraph **ret)
 	r = finish(&b, g);
 	if (r < 0)
 		return r;
-	g->total = p->samples_total;
 	*ret = TAKE_PTR(g);
 	return 0;
 }

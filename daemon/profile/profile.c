@@ -21,9 +21,9 @@ static uint64_t mix(uint64_t h, uint64_t v)
 	return h ^ h >> 29;
 }
 
-static uint32_t sample_hash(uint32_t process, uint32_t thread, uint32_t stack)
+static uint32_t sample_hash(uint32_t process, uint32_t thread, uint32_t stack, uint32_t state)
 {
-	return (uint32_t)(mix(mix(process, (uint64_t)thread << 32 | stack), 0) >> 16);
+	return (uint32_t)(mix(mix(process, (uint64_t)thread << 32 | stack), state) >> 16);
 }
 
 static uint32_t process_hash(pid_t pid, uint64_t start_ticks)
@@ -140,7 +140,7 @@ static uint32_t hash_of_sample(const struct profile *p, uint32_t i)
 {
 	const struct profile_sample *s = &p->samples[i];
 
-	return sample_hash(s->process, s->thread, s->stack);
+	return sample_hash(s->process, s->thread, s->stack, s->state);
 }
 
 int profile_process(struct profile *p, const struct process_info *info, const char *python,
@@ -188,6 +188,12 @@ int profile_process(struct profile *p, const struct process_info *info, const ch
 int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
 		uint64_t count)
 {
+	return profile_add_state(p, process, thread, stack, SAMPLE_PLAIN, count, 0);
+}
+
+int profile_add_state(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
+		      enum sample_state state, uint64_t count, uint64_t wall_ns)
+{
 	struct profile_index *x = p->index;
 	void *array = p->samples;
 	uint32_t at;
@@ -195,15 +201,18 @@ int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t s
 
 	assert(process < p->nprocesses);
 	assert(stack < dict_stacks(p->dict));
+	assert(state < SAMPLE_STATES);
 	r = index_reserve(p, &x->samples, p->nsamples, hash_of_sample);
 	if (r < 0)
 		return r;
-	at = sample_hash(process, thread, stack) & x->samples.mask;
+	at = sample_hash(process, thread, stack, state) & x->samples.mask;
 	for (; x->samples.slots[at]; at = (at + 1) & x->samples.mask) {
 		struct profile_sample *s = &p->samples[x->samples.slots[at] - 1];
 
-		if (s->stack == stack && s->thread == thread && s->process == process) {
+		if (s->stack == stack && s->thread == thread && s->process == process &&
+		    s->state == state) {
 			s->count += count;
+			s->wall_ns += wall_ns;
 			goto counted;
 		}
 	}
@@ -211,12 +220,59 @@ int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t s
 	if (r < 0)
 		return r;
 	p->samples = array;
-	p->samples[p->nsamples++] = (struct profile_sample){ process, thread, stack, count };
+	p->samples[p->nsamples++] =
+		(struct profile_sample){ process, thread, stack, state, count, wall_ns };
 	x->samples.slots[at] = p->nsamples;
 counted:
 	p->processes[process].samples += count;
 	p->samples_total += count;
 	return 0;
+}
+
+uint64_t profile_weight(const struct profile *p, const struct profile_sample *s)
+{
+	if (!p->wall)
+		return s->count;
+	return s->count * USEC_PER_SEC / MAX(p->hz, 1u) + s->wall_ns / 1000;
+}
+
+const char *profile_unit(const struct profile *p)
+{
+	return p->wall ? "microseconds" : "samples";
+}
+
+const char *sample_state_name(uint32_t state)
+{
+	static const char *const names[SAMPLE_STATES] = {
+		[SAMPLE_PLAIN] = "running",
+		[SAMPLE_GIL_HELD] = "gil held",
+		[SAMPLE_GIL_RELEASED] = "gil released",
+		[SAMPLE_WAITING_GIL] = "waiting for the GIL",
+		[SAMPLE_SLEEPING] = "sleeping",
+		[SAMPLE_RUNNABLE] = "runnable",
+	};
+
+	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
+}
+
+const char *sample_gil(uint32_t state)
+{
+	switch (state) {
+	case SAMPLE_GIL_HELD:
+		return "held";
+	case SAMPLE_GIL_RELEASED:
+		return "released";
+	case SAMPLE_WAITING_GIL:
+		return "waiting";
+	default:
+		return "";
+	}
+}
+
+const char *sample_doing(uint32_t state)
+{
+	return state < SAMPLE_WAITING_GIL ? sample_state_name(SAMPLE_PLAIN) :
+					    sample_state_name(state);
 }
 
 /* From the ids of one dict to those of another; UINT32_MAX: not met yet. */
@@ -331,7 +387,8 @@ static int add_samples(struct profile *p, const struct profile *from, const stru
 		const struct profile_sample *sample = &from->samples[i];
 		const struct profile_process *process = &from->processes[sample->process];
 
-		if (!wanted[sample->process] || (s && !selectors_match_thread(s, sample->thread)))
+		if (!wanted[sample->process] ||
+		    (s && !selectors_match_sample(s, sample->thread, "", sample->state)))
 			continue;
 		if (processes[sample->process] == UINT32_MAX) {
 			r = profile_process(p, &process->info, process->python,
@@ -342,8 +399,8 @@ static int add_samples(struct profile *p, const struct profile *from, const stru
 		r = translate_stack(&t, sample->stack, &stack);
 		if (r < 0)
 			return r;
-		r = profile_add(p, processes[sample->process], sample->thread, stack,
-				sample->count);
+		r = profile_add_state(p, processes[sample->process], sample->thread, stack,
+				      sample->state, sample->count, sample->wall_ns);
 		if (r < 0)
 			return r;
 	}
@@ -362,6 +419,7 @@ int profile_merge(struct profile *p, const struct profile *from)
 	p->start_ns = p->start_ns ? MIN(p->start_ns, from->start_ns) : from->start_ns;
 	p->end_ns = MAX(p->end_ns, from->end_ns);
 	p->running = p->running || from->running;
+	p->wall = p->wall || from->wall;
 	if (!p->hz)
 		p->hz = from->hz;
 	return 0;
@@ -377,6 +435,7 @@ int profile_select(const struct profile *p, const struct selectors *s, struct pr
 		return r;
 	to->end_ns = p->end_ns;
 	to->running = p->running;
+	to->wall = p->wall;
 	to->tally = p->tally;
 	r = add_samples(to, p, s);
 	if (r < 0)

@@ -17,17 +17,34 @@ struct profile_process {
 	uint64_t samples; /* kept by profile_add() */
 };
 
+/*
+ * What the thread was doing. The first four are of ticks, of a thread that ran; the last three of time off CPU, which only
+ * wall-clock recordings have. One that spins or polls for the GIL is seen running by a tick, too.
+ */
+enum sample_state {
+	SAMPLE_PLAIN = 0, /* it ran; nothing is known of the GIL, or there is none */
+	SAMPLE_GIL_HELD,
+	SAMPLE_GIL_RELEASED,
+	SAMPLE_WAITING_GIL,
+	SAMPLE_SLEEPING,
+	SAMPLE_RUNNABLE, /* it could run, and had no CPU */
+};
+#define SAMPLE_STATES (SAMPLE_RUNNABLE + 1)
+
 struct profile_sample {
 	uint32_t process; /* index into processes */
 	uint32_t thread;  /* tid as the host sees it; 0: not kept apart */
 	uint32_t stack;   /* dict stack id */
+	uint32_t state;   /* enum sample_state */
 	uint64_t count;
+	uint64_t wall_ns; /* time off CPU; only of wall-clock recordings */
 };
 
 struct profile {
 	uint64_t start_ns, end_ns; /* CLOCK_REALTIME; of a running window end_ns is now */
 	uint32_t hz;
 	bool running;
+	bool wall; /* with time off CPU: samples weigh microseconds */
 	/*
 	 * Of the whole host between start and end, not only of what a selector left in; what a selector left in
 	 * is samples_total. Exports state both.
@@ -36,7 +53,7 @@ struct profile {
 	struct dict *dict;
 	struct profile_process *processes;
 	uint32_t nprocesses;
-	struct profile_sample *samples; /* one for each (process, thread, stack) */
+	struct profile_sample *samples; /* one for each (process, thread, stack, state) */
 	uint32_t nsamples;
 	uint64_t samples_total;
 	struct profile_index *index; /* private to profile.c */
@@ -54,18 +71,34 @@ size_t profile_bytes(const struct profile *p); /* memory held */
  */
 int profile_process(struct profile *p, const struct process_info *info, const char *python,
 		    uint32_t *ret);
+/* Ticks in state SAMPLE_PLAIN. */
 int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
 		uint64_t count);
+int profile_add_state(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
+		      enum sample_state state, uint64_t count, uint64_t wall_ns);
+/*
+ * What a sample weighs in everything that adds up: its count, or, in a wall-clock recording, microseconds: ticks at hz and
+ * time off CPU.
+ */
+uint64_t profile_weight(const struct profile *p, const struct profile_sample *s);
+const char *profile_unit(const struct profile *p); /* "samples" or "microseconds" */
+/* "running" (nothing is known of the GIL), "gil held", "gil released", "waiting for the GIL", "sleeping", "runnable" */
+const char *sample_state_name(uint32_t state);
+const char *
+sample_gil(uint32_t state); /* "held", "released", "waiting", or "": nothing is known of it */
+const char *
+sample_doing(uint32_t state); /* "running", "waiting for the GIL", "sleeping" or "runnable" */
 /*
  * Adds all of from (same or another dict, never p itself) to p; tallies are added, start and end widened. The first hz
- * that is not 0 stays: what was sampled at different rates is counted, not weighed. -ENOMEM leaves p half filled: throw it
- * away.
+ * that is not 0 stays: what was sampled at different rates is counted, not weighed. One with time off CPU makes p one.
+ * -ENOMEM leaves p half filled: throw it away.
  */
 int profile_merge(struct profile *p, const struct profile *from);
 
 /*
- * SELECTOR: key=value over pid comm exe cgroup unit container service version thread. Values compare exactly; cgroup
- * and exe also match what lies below "value/". Selectors of different keys are and-ed, of one key or-ed.
+ * SELECTOR: key=value over pid comm exe cgroup unit container service version, of a process, and thread thread_name state
+ * gil, of a sample. Values compare exactly; cgroup and exe also match what lies below "value/". Selectors of different
+ * keys are and-ed, of one key or-ed.
  */
 struct selector {
 	char *key, *value; /* owned */
@@ -77,21 +110,29 @@ struct selectors {
 	bool owned;
 	uid_t uid;
 };
-/* "key=value". -EINVAL: no "=", an unknown key (selector_keys() lists them), or a pid or thread that is no number. */
+/* "key=value". -EINVAL: no "=", an unknown key (selector_keys() lists them), or not one of selector_values(). */
 int selectors_add(struct selectors *s, const char *text);
 void selectors_done(struct selectors *s);
 const char *selector_keys(void); /* "pid, comm, exe, ..." for messages */
+/* What a key's value must be, for messages: "a number"; NULL: may be anything, or there is no such key. */
+const char *selector_values(const char *key);
 bool selectors_match(const struct selectors *s, const struct profile_process *p, uint32_t thread);
-/* The two halves of selectors_match(): all keys but thread, and thread alone. */
+/*
+ * The two halves of selectors_match(): the keys of a process, and those of a sample, of which no more than the thread is
+ * known: it has no name and ran.
+ */
 bool selectors_match_process(const struct selectors *s, const struct profile_process *p);
 bool selectors_match_thread(const struct selectors *s, uint32_t thread);
+/* The keys of a sample, of which all is known. thread_name: "" where it is not. */
+bool selectors_match_sample(const struct selectors *s, uint32_t thread, const char *thread_name,
+			    uint32_t state);
 /* A new profile with only what matches; the tally is kept whole. */
 int profile_select(const struct profile *p, const struct selectors *s, struct profile **ret);
 
 /*
  * The call graph by the ancestor's rules. A node is a function; self: samples with it innermost; total: samples
  * with it anywhere, counted once however often it recurs. An edge is caller -> callee; count: samples that have
- * that call anywhere, once each. Nodes by descending self, then total, then name.
+ * that call anywhere, once each. Nodes by descending self, then total, then name. All by profile_weight().
  */
 struct callgraph_node {
 	uint32_t function; /* dict id */
@@ -106,6 +147,7 @@ struct callgraph {
 	struct callgraph_edge *edges;
 	uint32_t nnodes, nedges;
 	uint64_t total;
+	uint64_t states[SAMPLE_STATES]; /* of total */
 };
 int callgraph_new(const struct profile *p, struct callgraph **ret);
 void callgraph_free(struct callgraph *g);

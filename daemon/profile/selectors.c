@@ -3,12 +3,22 @@
 
 #define FIELD(name) offsetof(struct process_info, name)
 
-/* How a key's values compare. */
+/* How a key's values compare. Those up to KIND_PATH are of a process, the others of a sample. */
 enum kind {
 	KIND_PID,
-	KIND_THREAD,
 	KIND_TEXT, /* exactly */
 	KIND_PATH, /* exactly, or what lies below */
+	KIND_THREAD,
+	KIND_THREAD_NAME,
+	KIND_STATE,
+	KIND_GIL,
+};
+
+/* What is compared; process NULL for the keys of a sample. */
+struct subject {
+	const struct profile_process *process;
+	uint32_t thread, state;
+	const char *thread_name;
 };
 
 static const struct key {
@@ -25,11 +35,15 @@ static const struct key {
 	{ "service", KIND_TEXT, FIELD(service) },
 	{ "version", KIND_TEXT, FIELD(version) },
 	{ "thread", KIND_THREAD, 0 },
+	{ "thread_name", KIND_THREAD_NAME, 0 },
+	{ "state", KIND_STATE, 0 },
+	{ "gil", KIND_GIL, 0 },
 };
 
 const char *selector_keys(void)
 {
-	return "pid, comm, exe, cgroup, unit, container, service, version, thread";
+	return "pid, comm, exe, cgroup, unit, container, service, version, thread, thread_name, "
+	       "state, gil";
 }
 
 static const struct key *key_find(const char *name, size_t size)
@@ -55,6 +69,29 @@ static uint32_t parse_id(const char *s)
 	return (uint32_t)v;
 }
 
+const char *selector_values(const char *key)
+{
+	if (streq(key, "pid") || streq(key, "thread"))
+		return "a number";
+	if (streq(key, "state"))
+		return "one of running, waiting for the GIL, sleeping, runnable";
+	if (streq(key, "gil"))
+		return "one of held, released, waiting; nothing stands for not known";
+	return NULL;
+}
+
+static bool value_valid(const struct key *k, const char *value)
+{
+	if (k->kind == KIND_PID || k->kind == KIND_THREAD)
+		return parse_id(value) != 0;
+	if (k->kind != KIND_STATE && k->kind != KIND_GIL)
+		return true;
+	for (uint32_t i = 0; i < SAMPLE_STATES; i++)
+		if (streq(value, k->kind == KIND_STATE ? sample_doing(i) : sample_gil(i)))
+			return true;
+	return false;
+}
+
 int selectors_add(struct selectors *s, const char *text)
 {
 	const char *equals = strchr(text, '=');
@@ -66,7 +103,7 @@ int selectors_add(struct selectors *s, const char *text)
 	k = key_find(text, (size_t)(equals - text));
 	if (!k)
 		return -EINVAL;
-	if ((k->kind == KIND_PID || k->kind == KIND_THREAD) && !parse_id(equals + 1))
+	if (!value_valid(k, equals + 1))
 		return -EINVAL;
 	items = reallocarray(s->items, s->n + 1, sizeof(*items));
 	if (!items)
@@ -105,34 +142,38 @@ static bool path_match(const char *path, const char *value)
 	return *value && strncmp(path, value, size) == 0 && path[size] == '/';
 }
 
-static bool item_match(const struct key *k, const char *value, const struct profile_process *p,
-		       uint32_t thread)
+static bool item_match(const struct key *k, const char *value, const struct subject *s)
 {
 	const char *field;
 
 	switch (k->kind) {
 	case KIND_PID:
-		return (uint32_t)p->info.pid == parse_id(value);
+		return (uint32_t)s->process->info.pid == parse_id(value);
 	case KIND_THREAD:
-		return thread && thread == parse_id(value);
+		return s->thread && s->thread == parse_id(value);
+	case KIND_THREAD_NAME:
+		return streq(s->thread_name, value);
+	case KIND_STATE:
+		return streq(sample_doing(s->state), value);
+	case KIND_GIL:
+		return streq(sample_gil(s->state), value);
 	case KIND_TEXT:
 	case KIND_PATH:
 		break;
 	}
-	field = *(char *const *)((const char *)&p->info + k->field);
+	field = *(char *const *)((const char *)&s->process->info + k->field);
 	return k->kind == KIND_PATH ? path_match(field, value) : streq(field, value);
 }
 
 /* Whether key k has no item, or one that matches. */
-static bool key_match(const struct selectors *s, const struct key *k,
-		      const struct profile_process *p, uint32_t thread)
+static bool key_match(const struct selectors *s, const struct key *k, const struct subject *what)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < s->n; i++) {
 		if (!streq(s->items[i].key, k->name))
 			continue;
-		if (item_match(k, s->items[i].value, p, thread))
+		if (item_match(k, s->items[i].value, what))
 			return true;
 		any = true;
 	}
@@ -141,17 +182,32 @@ static bool key_match(const struct selectors *s, const struct key *k,
 
 bool selectors_match_process(const struct selectors *s, const struct profile_process *p)
 {
+	const struct subject what = { .process = p };
+
 	if (s->owned && (p->info.uid != s->uid || p->info.uid == PROCESS_NO_UID))
 		return false;
 	for (size_t i = 0; s->n && i < ARRAY_SIZE(keys); i++)
-		if (keys[i].kind != KIND_THREAD && !key_match(s, &keys[i], p, 0))
+		if (keys[i].kind <= KIND_PATH && !key_match(s, &keys[i], &what))
+			return false;
+	return true;
+}
+
+bool selectors_match_sample(const struct selectors *s, uint32_t thread, const char *thread_name,
+			    uint32_t state)
+{
+	const struct subject what = { .thread = thread,
+				      .thread_name = thread_name,
+				      .state = state };
+
+	for (size_t i = 0; s->n && i < ARRAY_SIZE(keys); i++)
+		if (keys[i].kind > KIND_PATH && !key_match(s, &keys[i], &what))
 			return false;
 	return true;
 }
 
 bool selectors_match_thread(const struct selectors *s, uint32_t thread)
 {
-	return !s->n || key_match(s, key_find("thread", strlen("thread")), NULL, thread);
+	return selectors_match_sample(s, thread, "", SAMPLE_PLAIN);
 }
 
 bool selectors_match(const struct selectors *s, const struct profile_process *p, uint32_t thread)

@@ -309,6 +309,24 @@ static int pack_rows(struct save *v, const struct row *rows, uint32_t n, uint64_
 	return v->scratch.error;
 }
 
+/*
+ * Sorts, and makes one row of those that differ in the thread's state alone. The store keeps windows, which are time on
+ * CPU: what a thread did with the GIL is for recordings.
+ */
+static uint32_t merge_rows(struct row *rows, uint32_t n)
+{
+	uint32_t kept = 0;
+
+	qsort(rows, n, sizeof(*rows), compare_rows);
+	for (uint32_t i = 0; i < n; i++) {
+		if (kept && compare_rows(&rows[kept - 1], &rows[i]) == 0)
+			rows[kept - 1].count += rows[i].count;
+		else
+			rows[kept++] = rows[i];
+	}
+	return kept;
+}
+
 static int save_rows(struct save *v, int64_t window, struct row *rows, uint32_t n)
 {
 	sqlite3_stmt *st = v->s->statements[ST_ADD_SAMPLES];
@@ -317,7 +335,7 @@ static int save_rows(struct save *v, int64_t window, struct row *rows, uint32_t 
 	uint64_t sum = 0;
 	int r;
 
-	qsort(rows, n, sizeof(*rows), compare_rows);
+	n = merge_rows(rows, n);
 	for (uint32_t i = 0; i < n; i = end, number++) {
 		for (end = i; end < n && rows[end].process == rows[i].process;)
 			end++;

@@ -64,6 +64,7 @@ START_TEST(errors_say_what_and_leave_the_result)
 		{ "format", "", "pprof" },
 		{ "pids", "1", "selectors" },
 		{ "pid", "x", "not a number" },
+		{ "state", "idle", "not one of running, waiting for the GIL, sleeping, runnable" },
 		{ "", "1", "unknown" },
 	};
 	struct api_query q = { .seconds = 4711 };

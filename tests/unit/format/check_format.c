@@ -2,7 +2,7 @@
 #include <check.h>
 
 #include "format/format.h"
-#include "known.h"
+#include "known_wall.h"
 
 static char *encode(const struct profile *p, const char *format)
 {
@@ -65,7 +65,8 @@ START_TEST(empty_profiles)
 		{ "collapsed", "" },
 		{ "plop", "{}\n" NO_TICKS },
 		{ "speedscope", "\"shared\":{\"frames\":[]},\"profiles\":[]}" },
-		{ "json", "\"samples\":0,\"processes\":[],\"nodes\":[],\"edges\":[]}" },
+		{ "json", "\"samples\":0,\"unit\":\"samples\",\"total\":0,\"states\":{},"
+			  "\"processes\":[],\"nodes\":[],\"edges\":[]}" },
 	};
 	_cleanup_(profile_freep) struct profile *p = NULL;
 
@@ -100,6 +101,31 @@ START_TEST(keys_that_read_the_same_are_merged)
 	plop = encode(p, "plop");
 	ck_assert_str_eq(plop, "{(): 8, (('x.py', 9, 'f\\ufffd'),): 7}\n"
 			       "# ticks=0 python=0 other=0 truncated=0 samples=15" NOTHING_LOST);
+}
+END_TEST
+
+START_TEST(wall_time)
+{
+	static const struct {
+		const char *format, *part;
+	} cases[] = {
+		{ "collapsed", "main (/srv/app.py:90);work (/srv/app.py:12) 166500\n" },
+		{ "plop", "166500}\n" },
+		{ "speedscope", "\"unit\":\"microseconds\",\"startValue\":0,\"endValue\":166500,"
+				"\"samples\":[[0,1]],\"weights\":[166500]" },
+		{ "json", "\"samples\":6,\"unit\":\"microseconds\",\"total\":166500,\"states\":{"
+			  "\"gil held\":30000,\"gil released\":20000,"
+			  "\"waiting for the GIL\":15000,\"sleeping\":100000,\"runnable\":1500}," },
+		{ "json", "\"samples\":6,\"total\":166500}],\"nodes\":[" },
+		{ "json", "\"self\":166500,\"total\":166500}" },
+	};
+	_cleanup_(profile_freep) struct profile *p = known_wall();
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *s = encode(p, cases[i].format);
+
+		ck_assert_msg(strstr(s, cases[i].part) != NULL, "%s", s);
+	}
 }
 END_TEST
 
@@ -148,6 +174,7 @@ int main(void)
 	tcase_add_test(t, as_the_golden_files);
 	tcase_add_test(t, empty_profiles);
 	tcase_add_test(t, keys_that_read_the_same_are_merged);
+	tcase_add_test(t, wall_time);
 	tcase_add_test(t, order_does_not_depend_on_ids);
 	tcase_add_test(t, formats_are_found_by_name);
 	suite_add_tcase(s, t);

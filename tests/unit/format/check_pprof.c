@@ -3,7 +3,7 @@
 #include <zlib.h>
 
 #include "format/format.h"
-#include "known.h"
+#include "known_wall.h"
 #include "pprof.pb-c.h"
 
 /* Decompresses and unpacks; free by plop__pprof__profile__free_unpacked(). */
@@ -146,6 +146,67 @@ START_TEST(threads_that_are_not_kept_apart_have_no_label)
 }
 END_TEST
 
+/* The value of a sample's label, "" without. */
+static const char *label(const Plop__Pprof__Profile *m, const Plop__Pprof__Sample *s,
+			 const char *key)
+{
+	for (size_t i = 0; i < s->n_labels; i++)
+		if (streq(string(m, s->labels[i]->key), key))
+			return string(m, s->labels[i]->str);
+	return "";
+}
+
+START_TEST(wall_time_and_states)
+{
+	static const struct {
+		const char *gil, *state;
+		int64_t count, cpu_us, wall_us;
+	} rows[] = {
+		{ "held", "running", 3, 30000, 30000 },
+		{ "released", "running", 2, 20000, 20000 },
+		{ "waiting", "waiting for the GIL", 1, 10000, 15000 },
+		{ "", "sleeping", 0, 0, 100000 },
+		{ "", "runnable", 0, 0, 1500 },
+	};
+	_cleanup_(profile_freep) struct profile *p = known_wall();
+	Plop__Pprof__Profile *m = encode(p);
+
+	ck_assert_uint_eq(m->n_sample_types, 3);
+	ck_assert_str_eq(string(m, m->sample_types[2]->type), "wall");
+	ck_assert_str_eq(string(m, m->sample_types[2]->unit), "nanoseconds");
+	ck_assert_str_eq(string(m, m->default_sample_type), "wall");
+	ck_assert_uint_eq(m->n_samples, ARRAY_SIZE(rows));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const Plop__Pprof__Sample *s = m->samples[i];
+
+		ck_assert_str_eq(label(m, s, "gil"), rows[i].gil);
+		ck_assert_str_eq(label(m, s, "state"), rows[i].state);
+		ck_assert_uint_eq(s->n_values, 3);
+		ck_assert_int_eq(s->values[0], rows[i].count);
+		ck_assert_int_eq(s->values[1], rows[i].cpu_us * 1000);
+		ck_assert_int_eq(s->values[2], rows[i].wall_us * 1000);
+	}
+	plop__pprof__profile__free_unpacked(m, NULL);
+}
+END_TEST
+
+/* Time on CPU alone: that it ran goes without saying, but not that it ran to ask for the GIL. */
+START_TEST(states_of_ticks)
+{
+	_cleanup_(profile_freep) struct profile *p = known_wall();
+	Plop__Pprof__Profile *m;
+
+	p->wall = false;
+	m = encode(p);
+	ck_assert_uint_eq(m->n_sample_types, 2);
+	ck_assert_str_eq(label(m, m->samples[0], "gil"), "held");
+	ck_assert_str_eq(label(m, m->samples[0], "state"), "");
+	ck_assert_str_eq(label(m, m->samples[2], "gil"), "waiting");
+	ck_assert_str_eq(label(m, m->samples[2], "state"), "waiting for the GIL");
+	plop__pprof__profile__free_unpacked(m, NULL);
+}
+END_TEST
+
 START_TEST(an_empty_profile_is_a_profile)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
@@ -199,6 +260,8 @@ int main(void)
 	tcase_add_test(t, ids_are_sequential);
 	tcase_add_test(t, samples);
 	tcase_add_test(t, threads_that_are_not_kept_apart_have_no_label);
+	tcase_add_test(t, wall_time_and_states);
+	tcase_add_test(t, states_of_ticks);
 	tcase_add_test(t, an_empty_profile_is_a_profile);
 	tcase_add_test(t, a_large_profile_is_whole);
 	suite_add_tcase(s, t);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <check.h>
 
-#include "../format/known.h"
+#include "../format/known_wall.h"
 
 static const struct callgraph_node *node(const struct profile *p, const struct callgraph *g,
 					 const char *name)
@@ -76,6 +76,23 @@ START_TEST(order_is_told_by_content)
 }
 END_TEST
 
+START_TEST(wall_time_is_weighed_in_microseconds)
+{
+	_cleanup_(profile_freep) struct profile *p = known_wall();
+	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
+
+	ck_assert_int_eq(callgraph_new(p, &g), 0);
+	ck_assert_uint_eq(g->total, KNOWN_WALL_US);
+	ck_assert_uint_eq(node(p, g, "work")->self, KNOWN_WALL_US);
+	ck_assert_uint_eq(node(p, g, "main")->total, KNOWN_WALL_US);
+	ck_assert_uint_eq(edge(p, g, "main", "work"), KNOWN_WALL_US);
+	ck_assert_uint_eq(g->states[SAMPLE_PLAIN], 0);
+	ck_assert_uint_eq(g->states[SAMPLE_GIL_HELD], 30000);
+	ck_assert_uint_eq(g->states[SAMPLE_WAITING_GIL], 15000);
+	ck_assert_uint_eq(g->states[SAMPLE_SLEEPING], 100000);
+}
+END_TEST
+
 START_TEST(empty_profile_has_an_empty_graph)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
@@ -147,6 +164,7 @@ int main(void)
 
 	tcase_add_test(t, known_graph);
 	tcase_add_test(t, order_is_told_by_content);
+	tcase_add_test(t, wall_time_is_weighed_in_microseconds);
 	tcase_add_test(t, empty_profile_has_an_empty_graph);
 	tcase_add_test(t, many_edges);
 	suite_add_tcase(s, t);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <check.h>
 
-#include "../format/known.h"
+#include "../format/known_wall.h"
 
 START_TEST(counts_add_up)
 {
@@ -161,6 +161,71 @@ START_TEST(select_keeps_the_tally_whole)
 }
 END_TEST
 
+START_TEST(states_are_kept_apart)
+{
+	_cleanup_(profile_freep) struct profile *p = known_wall();
+
+	ck_assert_uint_eq(p->nsamples, 5);
+	ck_assert_uint_eq(p->samples_total, 6);
+	for (uint32_t i = 0; i < p->nsamples; i++)
+		ck_assert_uint_eq(p->samples[i].state, SAMPLE_GIL_HELD + i);
+	/* again, in the same place */
+	ck_assert_int_eq(profile_add_state(p, 0, 101, p->samples[3].stack, SAMPLE_SLEEPING, 0, 7),
+			 0);
+	ck_assert_uint_eq(p->nsamples, 5);
+	ck_assert_uint_eq(p->samples[3].wall_ns, 100000007);
+	/* profile_add() knows nothing of the GIL */
+	ck_assert_int_eq(profile_add(p, 0, 101, p->samples[0].stack, 1), 0);
+	ck_assert_uint_eq(p->nsamples, 6);
+	ck_assert_uint_eq(p->samples[5].state, SAMPLE_PLAIN);
+}
+END_TEST
+
+START_TEST(weights)
+{
+	static const uint64_t microseconds[] = { 30000, 20000, 15000, 100000, 1500 };
+	_cleanup_(profile_freep) struct profile *p = known_wall();
+	uint64_t sum = 0;
+
+	ck_assert_str_eq(profile_unit(p), "microseconds");
+	for (uint32_t i = 0; i < p->nsamples; i++) {
+		ck_assert_uint_eq(profile_weight(p, &p->samples[i]), microseconds[i]);
+		sum += profile_weight(p, &p->samples[i]);
+	}
+	ck_assert_uint_eq(sum, KNOWN_WALL_US);
+	p->wall = false;
+	ck_assert_str_eq(profile_unit(p), "samples");
+	ck_assert_uint_eq(profile_weight(p, &p->samples[0]), 3);
+	ck_assert_uint_eq(profile_weight(p, &p->samples[3]), 0);
+	/* no rate: nothing was ticked */
+	p->wall = true;
+	p->hz = 0;
+	ck_assert_uint_eq(profile_weight(p, &p->samples[3]), 100000);
+}
+END_TEST
+
+START_TEST(merge_and_select_carry_states)
+{
+	_cleanup_(profile_freep) struct profile *from = known_wall(), *p = NULL, *one = NULL;
+	_cleanup_(selectors_done) struct selectors s = {};
+
+	ck_assert_int_eq(profile_new(0, 100, &p), 0);
+	ck_assert_int_eq(profile_merge(p, from), 0);
+	ck_assert_int_eq(profile_merge(p, from), 0);
+	ck_assert(p->wall);
+	ck_assert_uint_eq(p->nsamples, 5);
+	ck_assert_uint_eq(p->samples[2].count, 2);
+	ck_assert_uint_eq(p->samples[2].wall_ns, 10000000);
+	ck_assert_int_eq(selectors_add(&s, "state=waiting for the GIL"), 0);
+	ck_assert_int_eq(selectors_add(&s, "state=runnable"), 0);
+	ck_assert_int_eq(profile_select(p, &s, &one), 0);
+	ck_assert(one->wall);
+	ck_assert_uint_eq(one->nsamples, 2);
+	ck_assert_uint_eq(one->samples_total, 2);
+	ck_assert_uint_eq(one->samples[1].wall_ns, 3000000);
+}
+END_TEST
+
 START_TEST(tally_sums)
 {
 	struct tally a = { .ticks = 10, .python = 5, .other = 3, .lost = { 1, 0, 0, 0, 0, 1 } },
@@ -189,6 +254,9 @@ int main(void)
 	tcase_add_test(t, many_keys_are_found_again);
 	tcase_add_test(t, merge_translates_ids);
 	tcase_add_test(t, select_keeps_the_tally_whole);
+	tcase_add_test(t, states_are_kept_apart);
+	tcase_add_test(t, weights);
+	tcase_add_test(t, merge_and_select_carry_states);
 	tcase_add_test(t, tally_sums);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

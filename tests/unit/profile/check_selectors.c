@@ -31,10 +31,13 @@ static bool matches(const char *const *texts)
 
 START_TEST(bad_ones_are_refused)
 {
-	static const char *const bad[] = { "",       "pid",   "=",      "=1",
-					   "pids=1", "PID=1", "pid =1", "pid=",
-					   "pid=-1", "pid=0", "pid=1x", "thread=99999999999",
-					   "pid=0x1" };
+	static const char *const bad[] = {
+		"",        "pid",      "=",          "=1",
+		"pids=1",  "PID=1",    "pid =1",     "pid=",
+		"pid=-1",  "pid=0",    "pid=1x",     "thread=99999999999",
+		"pid=0x1", "state=",   "state=idle", "state=gil held",
+		"gil=1",   "gil=HELD", "state"
+	};
 	_cleanup_(selectors_done) struct selectors s = {};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -51,10 +54,12 @@ START_TEST(every_key_listed_is_known)
 	size_t n = 0;
 
 	for (char *k = strtok_r(keys, ", ", &save); k; k = strtok_r(NULL, ", ", &save), n++) {
-		snprintf(text, sizeof(text), "%s=1", k);
+		const char *value = streq(k, "state") ? "sleeping" : streq(k, "gil") ? "held" : "1";
+
+		snprintf(text, sizeof(text), "%s=%s", k, value);
 		ck_assert_msg(selectors_add(&s, text) == 0, "%s", k);
 	}
-	ck_assert_uint_eq(n, 9);
+	ck_assert_uint_eq(n, 12);
 }
 END_TEST
 
@@ -141,6 +146,47 @@ START_TEST(owned_ones_match_one_user)
 }
 END_TEST
 
+/* Which of the states a selector leaves in, as digits. */
+static const char *states(const char *text)
+{
+	_cleanup_(selectors_done) struct selectors s = {};
+	static char found[SAMPLE_STATES + 1];
+	size_t n = 0;
+
+	ck_assert_int_eq(selectors_add(&s, text), 0);
+	for (uint32_t i = 0; i < SAMPLE_STATES; i++)
+		if (selectors_match_sample(&s, 43, "worker", i))
+			found[n++] = (char)('0' + i);
+	found[n] = '\0';
+	return found;
+}
+
+START_TEST(states_of_samples)
+{
+	ck_assert_str_eq(states("state=running"), "012");
+	ck_assert_str_eq(states("state=waiting for the GIL"), "3");
+	ck_assert_str_eq(states("state=sleeping"), "4");
+	ck_assert_str_eq(states("state=runnable"), "5");
+	ck_assert_str_eq(states("gil=held"), "1");
+	ck_assert_str_eq(states("gil=released"), "2");
+	ck_assert_str_eq(states("gil=waiting"), "3");
+	ck_assert_str_eq(states("gil="), "045");
+	ck_assert_str_eq(states("thread=43"), "012345");
+	ck_assert_str_eq(states("thread_name=worker"), "012345");
+	ck_assert_str_eq(states("thread_name=work"), "");
+	ck_assert_str_eq(states("pid=1"), "012345");
+}
+END_TEST
+
+START_TEST(what_is_kept_without_states_ran)
+{
+	ck_assert(MATCHES("state=running"));
+	ck_assert(!MATCHES("state=sleeping"));
+	ck_assert(!MATCHES("gil=held"));
+	ck_assert(!MATCHES("thread_name=worker"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("profile/selectors");
@@ -155,6 +201,8 @@ int main(void)
 	tcase_add_test(t, one_key_is_ored_keys_are_anded);
 	tcase_add_test(t, thread_zero_is_no_thread);
 	tcase_add_test(t, owned_ones_match_one_user);
+	tcase_add_test(t, states_of_samples);
+	tcase_add_test(t, what_is_kept_without_states_ran);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

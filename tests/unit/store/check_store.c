@@ -213,6 +213,30 @@ START_TEST(selectors_as_in_memory)
 }
 END_TEST
 
+/* The store keeps time on CPU; what a thread did with the GIL is added up. */
+START_TEST(states_are_added_up)
+{
+	_cleanup_(profile_freep) struct profile *in = known_profile(), *out = NULL;
+	const struct profile_sample *s = &in->samples[0];
+	_cleanup_free_ char *b = NULL;
+	int64_t size;
+
+	ck_assert_int_eq(store_save(store, in), 0);
+	size = number("SELECT max(length(data)) FROM samples");
+	in->start_ns++;
+	in->samples[0].count -= 12;
+	ck_assert_int_eq(
+		profile_add_state(in, s->process, s->thread, s->stack, SAMPLE_GIL_HELD, 12, 0), 0);
+	ck_assert_int_eq(store_save(store, in), 0);
+	ck_assert_int_eq(number("SELECT max(length(data)) FROM samples"), size);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &out), 0);
+	ck_assert_uint_eq(out->nsamples, 10);
+	ck_assert_uint_eq(out->samples_total, 2 * KNOWN_TOTAL);
+	b = text(out, "collapsed");
+	ck_assert_ptr_nonnull(strstr(b, "Job.work (/srv/app.py:12) 82\n"));
+}
+END_TEST
+
 START_TEST(repeated_stacks_are_stored_once)
 {
 	for (unsigned int i = 0; i < 50; i++)
@@ -469,6 +493,7 @@ int main(void)
 	tcase_add_test(t, time_ranges_are_half_open);
 	tcase_add_test(t, a_query_is_the_merge_of_its_windows);
 	tcase_add_test(t, selectors_as_in_memory);
+	tcase_add_test(t, states_are_added_up);
 	tcase_add_test(t, repeated_stacks_are_stored_once);
 	tcase_add_test(t, windows_are_listed);
 	tcase_add_test(t, windows_of_one_user);
