@@ -130,9 +130,17 @@ static __always_inline void back(struct task_struct *next)
 	__u64 now, waiting;
 
 	e = sleeper_find((__u64)next->tgid << 32 | next->pid, false);
-	if (!e || !cpu)
+	if (!cpu)
 		return;
 	now = bpf_ktime_get_ns();
+	if (!e) {
+		/* it left before anybody watched, if it has ever run */
+		r.head.tgid = next->tgid;
+		r.tid = next->pid;
+		r.ns = now;
+		bpf_ringbuf_output(&records, &r, sizeof(r), BPF_RB_NO_WAKEUP);
+		return;
+	}
 	r.head.tgid = next->tgid;
 	r.head.image = e->image;
 	r.hash = e->hash;

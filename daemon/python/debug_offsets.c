@@ -11,7 +11,7 @@ struct debug_offsets {
 	uint16_t version;
 	uint16_t size;
 	uint16_t runtime_size, finalizing, interpreters_head;
-	uint16_t interp_size, interp_next, threads_head, code_generation;
+	uint16_t interp_size, interp_next, threads_head, gil, code_generation;
 	uint16_t ts_size, ts_next, current_frame, thread_id, native_id, chunk, status;
 	uint16_t frame_previous, frame_executable, frame_instr, frame_owner;
 	uint16_t code_filename, code_name, code_qualname, code_linetable, code_firstlineno,
@@ -30,6 +30,9 @@ struct debug_offsets {
 	uint16_t kind_shift; /* free-threaded: from 3.14 on, interned is a byte of its own in a str's state */
 };
 
+/* sizeof struct _gil_runtime_state, internal/pycore_gil.h, with FORCE_SWITCHING; the same from 3.8 on. */
+#define GIL_SIZE 208
+
 static const struct debug_offsets tables[] = {
 	{
 		.version = 0x030d,
@@ -40,6 +43,7 @@ static const struct debug_offsets tables[] = {
 		.interp_size = 48,
 		.interp_next = 64,
 		.threads_head = 72,
+		.gil = 112,
 		.ts_size = 152,
 		.ts_next = 168,
 		.current_frame = 184,
@@ -81,6 +85,7 @@ static const struct debug_offsets tables[] = {
 		.interp_size = 48,
 		.interp_next = 64,
 		.threads_head = 72,
+		.gil = 120,
 		.code_generation = 160,
 		.ts_size = 176,
 		.ts_next = 192,
@@ -124,6 +129,7 @@ static const struct debug_offsets tables[] = {
 		.interp_size = 48,
 		.interp_next = 64,
 		.threads_head = 72,
+		.gil = 120,
 		.code_generation = 160,
 		.ts_size = 176,
 		.ts_next = 192,
@@ -231,6 +237,11 @@ static void read_states(struct cursor *c, const struct debug_offsets *t, struct 
 	l->interp_threads_head = (uint32_t)field(c, t->threads_head, 8, interp);
 	if (t->code_generation)
 		l->interp_code_generation = (uint32_t)field(c, t->code_generation, 8, interp);
+	if (!l->free_threaded) {
+		l->gil_where = PLOP_GIL_POINTER;
+		l->gil_at = (uint32_t)field(c, t->gil, 8, interp);
+		l->gil_size = GIL_SIZE;
+	}
 	l->ts_next = (uint16_t)field(c, t->ts_next, 8, ts);
 	l->ts_thread_id = (uint16_t)field(c, t->thread_id, 8, ts);
 	l->ts_native_id = (uint16_t)field(c, t->native_id, 8, ts);

@@ -105,6 +105,7 @@ int layout_check(const struct plop_layout *l)
 	    l->frame_kind > PLOP_FRAMES_CURRENT)
 		return -EBADMSG;
 	if (l->runtime_interpreters_head > most || l->runtime_finalizing > most ||
+	    l->runtime_current > most || l->gil_at > most || l->gil_where > PLOP_GIL_POINTER ||
 	    l->interp_next > most || l->interp_threads_head > most ||
 	    l->interp_code_generation > most || l->interp_next == l->interp_threads_head)
 		return -EBADMSG;

@@ -10,6 +10,7 @@ const struct plop_layout layout_3_11 = {
 	.frame_kind = PLOP_FRAMES_CFRAME,
 	.runtime_interpreters_head = 40,
 	.runtime_finalizing = 24,
+	.runtime_current = 576,
 	.interp_next = 0,
 	.interp_threads_head = 16,
 	.ts_next = 8,
@@ -46,4 +47,7 @@ const struct plop_layout layout_3_11 = {
 	.bytes_size = 16,
 	.bytes_data = 32,
 	.code_check_texts = 1,
+	.gil_where = PLOP_GIL_RUNTIME,
+	.gil_at = 360,
+	.gil_size = 208,
 };

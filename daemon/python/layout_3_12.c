@@ -46,4 +46,7 @@ const struct plop_layout layout_3_12 = {
 	.str_kind_shift = 2,
 	.bytes_size = 16,
 	.bytes_data = 32,
+	.gil_where = PLOP_GIL_POINTER,
+	.gil_at = 384,
+	.gil_size = 208,
 };

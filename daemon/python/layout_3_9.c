@@ -10,6 +10,7 @@ const struct plop_layout layout_3_9 = {
 	.frame_kind = PLOP_FRAMES_OBJECT,
 	.runtime_interpreters_head = 32,
 	.runtime_finalizing = 16,
+	.runtime_current = 568,
 	.interp_next = 0,
 	.interp_threads_head = 8,
 	.ts_next = 8,
@@ -39,4 +40,7 @@ const struct plop_layout layout_3_9 = {
 	.bytes_size = 16,
 	.bytes_data = 32,
 	.code_check_texts = 1,
+	.gil_where = PLOP_GIL_RUNTIME,
+	.gil_at = 352,
+	.gil_size = 208,
 };

@@ -222,7 +222,7 @@ struct plop_record {
 struct plop_record_wait {
 	struct plop_record head;
 	__u64 hash;
-	__u64 since; /* CLOCK_MONOTONIC, ns */
+	__u64 since; /* CLOCK_MONOTONIC, ns; 0: from before anybody watched, and ns is when it ended */
 	__u64 ns;
 	__u64 runnable_ns; /* of these, after it was woken */
 	__u32 tid;
