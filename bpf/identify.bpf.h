@@ -208,9 +208,23 @@ static long identify_step(__u32 i, struct walk *w)
 }
 
 /*
- * identify_step() for the loop without bpf_loop(): a function of its own for the verifier, which would follow each of the
- * loop's iterations through all that the check takes.
+ * walk_step() and identify_step() for the loops without bpf_loop(): functions of their own for the verifier, which would
+ * follow each of the loop's iterations through all of them.
  */
+__weak __noinline int walk_bounded(__u32 i)
+{
+	__u32 n = bpf_get_smp_processor_id(), layout;
+	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
+	struct walk w = { .s = bpf_map_lookup_elem(&scratch, &n) };
+
+	if (!cpu || !w.s)
+		return 1;
+	layout = w.s->identify.layout;
+	w.l = bpf_map_lookup_elem(&layouts, &layout);
+	w.half = &cpu->half[w.s->identify.half & 1];
+	return w.l ? walk_step(i, &w) : 1;
+}
+
 __weak __noinline int identify_bounded(__u32 i)
 {
 	__u32 n = bpf_get_smp_processor_id(), layout;

@@ -62,6 +62,7 @@ struct seen_set {
  */
 struct walk_state {
 	__u64 frame; /* to look at next; 0: done */
+	__u64 mark;  /* a frame that was met before, to find cycles by */
 	__u64 from; /* the window holds the frames that begin in the target's [from, from + length] */
 	__u64 length;
 	__u64 chunk; /* the data-stack chunk that the walk is in */

@@ -87,8 +87,8 @@ static long walk_step(__u32 i, struct walk *w)
 	__u32 off_code = l->frame_code & (PLOP_FRAME_MAX - 1);
 	__u32 off_instr = l->frame_instr & (PLOP_FRAME_MAX - 1);
 	__u32 off_owner = l->frame_owner & (PLOP_FRAME_MAX - 1);
-	__u64 f = k->frame, hash = k->hash, from = k->from, length = k->length;
-	__u32 n = k->base + k->depth, end = k->end;
+	__u64 f = k->frame, hash = k->hash, from = k->from, length = k->length, mark = k->mark;
+	__u32 n = k->base + k->depth, end = k->end, step = i * WALK_STRIDE;
 	long over = 0;
 
 	for (__u32 j = 0; j < WALK_STRIDE; j++) {
@@ -101,6 +101,15 @@ static long walk_step(__u32 i, struct walk *w)
 			over = 1;
 			break;
 		}
+		/* a chain that comes back to where it was at the last power of two of steps goes round for ever */
+		if (f == mark) {
+			k->result = WALK_CORRUPT;
+			over = 1;
+			break;
+		}
+		if (!(step & (step - 1)))
+			mark = f;
+		step++;
 		if (at > length) {
 			long moved = window_move(w, f);
 
@@ -142,6 +151,7 @@ static long walk_step(__u32 i, struct walk *w)
 		n++;
 	}
 	k->frame = f;
+	k->mark = mark;
 	k->hash = hash;
 	k->depth = n - k->base;
 	return over;

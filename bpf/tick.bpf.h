@@ -197,6 +197,19 @@ static __always_inline long thread_search(struct walk *w, struct plop_process *p
 	return thread_read(l, w->s, q->found) ? -(PLOP_LOST_FAULT + 1) : 0;
 }
 
+/* Up to 3.6 nothing but the end of its last interpreter says that it has. */
+static __always_inline bool is_finalising(const struct plop_layout *l, const struct plop_process *p)
+{
+	__u64 word = 0;
+
+	if (bpf_probe_read_user(&word, sizeof(word),
+				(void *)(p->runtime + (l->runtime_finalizing ?
+							       l->runtime_finalizing :
+							       l->runtime_interpreters_head))))
+		return false;
+	return l->runtime_finalizing ? word != 0 : word == 0;
+}
+
 /*
  * Finds the thread state of the current thread. Returns the flags of a stack without frames, 0 with w->frame set, or
  * -(cause + 1). The head of the thread state is in s->ts after.
@@ -208,7 +221,7 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 	const struct plop_layout *l = w->l;
 	struct scratch *s = w->s;
 	struct task_facts task;
-	__u64 thread, key, ts, frame = 0, finalizing = 0;
+	__u64 thread, key, ts, frame = 0;
 	long r;
 
 	task_read(&task, use_loop);
@@ -247,12 +260,8 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 	}
 	cpu->last_thread = key;
 	cpu->last_state = ts;
-	if (!frame) {
-		if (l->runtime_finalizing)
-			bpf_probe_read_user(&finalizing, sizeof(finalizing),
-					    (void *)(p->runtime + l->runtime_finalizing));
-		return finalizing ? PLOP_STACK_FINALISED : PLOP_STACK_NO_FRAME;
-	}
+	if (!frame)
+		return is_finalising(l, p) ? PLOP_STACK_FINALISED : PLOP_STACK_NO_FRAME;
 	s->walk.frame = frame;
 	if (l->ts_chunk) {
 		/* datastack_chunk, datastack_top and datastack_limit follow one another (3.11 to 3.15, cpython/pystate.h) */
@@ -318,7 +327,7 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 			bpf_loop(2 * PLOP_MAX_DEPTH / WALK_STRIDE, walk_step, &w, 0);
 		} else {
 			for (__u32 i = 0; i < PLOP_BOUNDED_DEPTH / WALK_STRIDE; i++) {
-				if (walk_step(i, &w))
+				if (walk_bounded(i))
 					break;
 			}
 		}

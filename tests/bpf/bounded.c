@@ -11,15 +11,16 @@
 #include "sampler/sampler.h"
 #include "util/clock.h"
 
-#define DEPTH    33
-#define DEADLINE (30 * NSEC_PER_SEC)
+#define DEPTH     33
+#define DEADLINE  (30 * NSEC_PER_SEC)
+#define GIL_FLAGS (PLOP_STACK_GIL_HELD | PLOP_STACK_GIL_RELEASED)
 
 static unsigned int whole, other;
 static uint64_t image; /* of the process that executed something last */
 
 static void on_stack(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx)
 {
-	if (stack->depth == DEPTH && stack->flags == 0)
+	if (stack->depth == DEPTH && !(stack->flags & ~GIL_FLAGS))
 		whole += stack->count;
 	else
 		other += stack->count;

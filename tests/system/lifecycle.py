@@ -302,12 +302,13 @@ class Targets(unittest.TestCase):
                 "        hashlib.pbkdf2_hmac('sha256', b'x', b'y', 300000)\n        slot[0] = keep\nlie()\n")
         if sys.version_info < (3, 11):
             self.skipTest("the lie is told for 3.11 and later, this is %d.%d" % sys.version_info[:2])
-        before = self.daemon.status()["samples"]["truncated"]
+        before = self.daemon.status()["samples"]["lost"]["corrupt"]
         with Workload(PYTHON, code=code) as work:
             self.daemon.profiled(work.pid)
+            until("ticks are lost for it", lambda: self.daemon.status()["samples"]["lost"]["corrupt"] > before + 10)
             stacks = collapsed(self.daemon.record(work.pid, 1))
-        self.assertTrue(any(stack[0][0] == "[truncated]" for stack, _ in stacks))
-        self.assertGreater(self.daemon.status()["samples"]["truncated"], before)
+        # what is left are the moments in which it tells the truth
+        self.assertFalse([stack for stack, _ in stacks if len(stack) > 3])
 
 
 class Garbage(unittest.TestCase):
