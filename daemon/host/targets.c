@@ -288,7 +288,7 @@ void targets_confirm(struct targets *t)
 		struct reader memory = process_memory_reader((pid_t)k->key.tgid);
 
 		if (k->codes)
-			code_table_confirm(k->codes, &memory, target_forget, &f);
+			code_table_confirm(k->codes, &memory, k->python.runtime, target_forget, &f);
 	}
 }
 

@@ -244,7 +244,21 @@ int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_fram
 	return 0;
 }
 
-int code_table_confirm(struct code_table *t, const struct reader *memory,
+/* Whether the interpreter is on its way out, or cannot be asked any more. Up to 3.6 its list's end says so. */
+static bool is_finalising(const struct plop_layout *l, const struct reader *memory,
+			  uint64_t runtime)
+{
+	uint64_t word;
+
+	if (reader_u64(memory,
+		       runtime + (l->runtime_finalizing ? l->runtime_finalizing :
+							  l->runtime_interpreters_head),
+		       &word) < 0)
+		return true;
+	return l->runtime_finalizing ? word != 0 : word == 0;
+}
+
+int code_table_confirm(struct code_table *t, const struct reader *memory, uint64_t runtime,
 		       void (*forget)(uint64_t address, void *ctx), void *ctx)
 {
 	_cleanup_free_ struct code_check *now = NULL;
@@ -264,6 +278,9 @@ int code_table_confirm(struct code_table *t, const struct reader *memory,
 	r = code_objects_check(memory, &t->layout, addresses, n, now);
 	if (r < 0)
 		return r;
+	/* asked after: whatever was freed before it began to is told apart */
+	if (is_finalising(&t->layout, memory, runtime))
+		return 0;
 	for (uint32_t i = 0; i < n; i++) {
 		struct code_entry *e =
 			code_slot(t->entries, t->size, addresses[i], t->wanted[i].check);

@@ -57,12 +57,13 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 /*
  * The kernel does not read settled code objects (PLOP_CHECK_SETTLED) at each tick. So, before the stacks of a cycle are
  * looked up: code_table_want() notes those among n frames, then code_table_confirm() reads all that were noted. forget() is
- * called for each that is another now, or gone, and which the kernel therefore has to read again. 0 or -ENOMEM; what could
- * not be confirmed for want of memory is taken as it is.
+ * called for each that is another now, or gone, and which the kernel therefore has to read again. runtime: the address of
+ * _PyRuntime; an interpreter that finalises frees all that ran before, and what it frees then is not stale. 0 or -ENOMEM;
+ * what could not be confirmed for want of memory is taken as it is.
  */
 int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_frame *frames,
 		    uint32_t n);
-int code_table_confirm(struct code_table *t, const struct reader *memory,
+int code_table_confirm(struct code_table *t, const struct reader *memory, uint64_t runtime,
 		       void (*forget)(uint64_t address, void *ctx), void *ctx);
 
 /*

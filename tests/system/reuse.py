@@ -34,7 +34,8 @@ def wrong_frame(frame):
         return None if file == "<helpers>" and line in HELPER_LINES else "another's file or line"
     if file.startswith("<"):
         return None if name == "<module>" else "another's file"
-    return None if os.path.basename(file) == "generated.py" else "a strange file"
+    # its standard library: main() reads a line before and after, and says what it counted
+    return None if os.path.basename(file) == "generated.py" or "/lib/python" in file else "a strange file"
 
 
 def wrong_call(caller, callee):

@@ -8,8 +8,9 @@ import host
 import possible
 
 HZ = 500
-# A thread that ends; one that compiles the program of a sub-interpreter, which runs nothing yet.
-HEADINGS = ["[exec or exit]", "[no Python frame]"]
+# A thread that ends, and one that has no thread state any more; one that compiles the program of a sub-interpreter, which runs nothing
+# yet.
+HEADINGS = ["[exec or exit]", "[native thread]", "[no Python frame]"]
 ROLES = ["own", "alpha", "beta", "plain"]
 
 

@@ -105,6 +105,7 @@ END_TEST
 /* Memory in which a code object lies at CODE that is nothing but zeroes and its line number. */
 struct settled_memory {
 	uint8_t head[256];
+	uint64_t finalising; /* all words of _PyRuntime, which is at CODE + 4096 */
 	int error;
 };
 
@@ -114,6 +115,10 @@ static int settled_read(void *ctx, uint64_t address, void *buffer, size_t size)
 
 	if (m->error)
 		return m->error;
+	if (address >= CODE + 4096 && address < CODE + 8192 && size == sizeof(m->finalising)) {
+		memcpy(buffer, &m->finalising, size);
+		return 0;
+	}
 	if (address < CODE || address - CODE > sizeof(m->head) ||
 	    size > sizeof(m->head) - (address - CODE))
 		return -EFAULT;
@@ -144,25 +149,37 @@ START_TEST(settled)
 	ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
 	frame = (struct plop_frame){ .code = CODE, .check = check | PLOP_CHECK_SETTLED };
 	ck_assert_int_eq(code_table_want(f.table, 1, &frame, 1), 0);
-	ck_assert_int_eq(code_table_confirm(f.table, &memory, settled_forget, &forgotten), 0);
+	ck_assert_int_eq(
+		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
 	ck_assert_str_eq(code_table_find(f.table, &memory, &frame, &source)->name, "first");
 	ck_assert_uint_eq(forgotten, 0);
 	/* the next cycle: another lies there */
 	m.head[f.layout.code_firstlineno] = 7;
 	ck_assert_int_eq(code_table_want(f.table, 2, &frame, 1), 0);
-	ck_assert_int_eq(code_table_confirm(f.table, &memory, settled_forget, &forgotten), 0);
+	ck_assert_int_eq(
+		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
 	ck_assert_ptr_null(code_table_find(f.table, &memory, &frame, &source));
 	ck_assert_int_eq(source, CODE_STALE);
 	ck_assert_uint_eq(forgotten, CODE);
 	/* one that was read at the tick itself is sure, whatever lies there now */
 	frame.check = check;
 	ck_assert_str_eq(code_table_find(f.table, &memory, &frame, &source)->name, "first");
-	/* the process ended: nothing was freed while it ran */
+	/* the interpreter finalises: what it frees now was good as long as anything ran */
 	forgotten = 0;
-	m.error = -ESRCH;
+	m.finalising = 1;
 	frame.check = check | PLOP_CHECK_SETTLED;
 	ck_assert_int_eq(code_table_want(f.table, 3, &frame, 1), 0);
-	ck_assert_int_eq(code_table_confirm(f.table, &memory, settled_forget, &forgotten), 0);
+	ck_assert_int_eq(
+		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
+	ck_assert_str_eq(code_table_find(f.table, &memory, &frame, &source)->name, "first");
+	ck_assert_uint_eq(forgotten, 0);
+	m.finalising = 0;
+	/* the process ended: nothing was freed while it ran */
+	m.error = -ESRCH;
+	frame.check = check | PLOP_CHECK_SETTLED;
+	ck_assert_int_eq(code_table_want(f.table, 4, &frame, 1), 0);
+	ck_assert_int_eq(
+		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
 	ck_assert_str_eq(code_table_find(f.table, &memory, &frame, &source)->name, "first");
 	ck_assert_uint_eq(forgotten, 0);
 	code_table_free(f.table);
