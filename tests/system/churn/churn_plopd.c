@@ -247,7 +247,7 @@ int sampler_collect(struct sampler *s, struct sampler_counters *counters)
 static uint64_t resident(void)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
-	unsigned long long size, pages;
+	unsigned long long size = 0, pages = 0;
 
 	if (!f || fscanf(f, "%llu %llu", &size, &pages) != 2)
 		die("cannot read its own memory's size");
