@@ -154,7 +154,7 @@ static pid_t interpreter(const char *python, uint64_t *addresses, int *ret_input
 	close(out[1]);
 	f = fdopen(out[0], "r");
 	for (uint32_t i = 0; i < OBJECTS; i++) {
-		unsigned long long address;
+		unsigned long long address = 0;
 
 		if (pid < 0 || !f || fscanf(f, "%llu", &address) != 1)
 			die("the interpreter does not run");
@@ -169,7 +169,7 @@ static double bench_memory(struct bench *b, const char *python)
 {
 	uint64_t *addresses = calloc(OBJECTS, sizeof(*addresses)), began;
 	uint32_t *checks = calloc(OBJECTS, sizeof(*checks));
-	struct python_cache *cache;
+	struct python_cache *cache = NULL;
 	struct python_process p;
 	struct reader memory;
 	int input = -1;
