@@ -27,7 +27,42 @@ static void write_head(const struct profile *p, const struct callgraph *g, struc
 		buf_printf(out, "%s\"%s\":%" PRIu64, comma, sample_state_name(i), g->states[i]);
 		comma = ",";
 	}
-	buf_putc(out, '}');
+	buf_puts(out, "},\"labels\":");
+	text_json_labels(out, &p->labels);
+}
+
+/* What else is known of a process. */
+static void write_info(const struct process_info *info, struct buf *out)
+{
+	const struct {
+		const char *key, *value;
+	} rows[] = {
+		{ "comm", info->comm },           { "service", info->service },
+		{ "version", info->version },     { "unit", info->unit },
+		{ "container", info->container }, { "cgroup", info->cgroup },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		buf_printf(out, ",\"%s\":", rows[i].key);
+		text_json(out, rows[i].value);
+	}
+}
+
+static void write_threads(const struct profile *p, struct buf *out)
+{
+	const char *comma = "";
+
+	for (uint32_t i = 0; i < p->nthreads; i++) {
+		const struct profile_thread *t = &p->threads[i];
+
+		if (!*t->name)
+			continue;
+		buf_printf(out, "%s{\"pid\":%d,\"tid\":%" PRIu32 ",\"name\":", comma,
+			   (int)p->processes[t->process].info.pid, t->tid);
+		text_json(out, t->name);
+		buf_putc(out, '}');
+		comma = ",";
+	}
 }
 
 static void write_process(const struct profile_process *p, uint64_t total, struct buf *out)
@@ -36,10 +71,7 @@ static void write_process(const struct profile_process *p, uint64_t total, struc
 	text_json_double(out, p->info.start_time);
 	buf_puts(out, ",\"python\":");
 	text_json(out, p->python);
-	buf_puts(out, ",\"comm\":");
-	text_json(out, p->info.comm);
-	buf_puts(out, ",\"service\":");
-	text_json(out, p->info.service);
+	write_info(&p->info, out);
 	buf_printf(out, ",\"samples\":%" PRIu64 ",\"total\":%" PRIu64 "}", p->samples, total);
 }
 
@@ -65,6 +97,8 @@ int json_encode(const struct profile *p, struct buf *out)
 			buf_putc(out, ',');
 		write_process(&p->processes[i], totals[i], out);
 	}
+	buf_puts(out, "],\"threads\":[");
+	write_threads(p, out);
 	buf_puts(out, "],\"nodes\":[");
 	for (uint32_t i = 0; i < g->nnodes; i++) {
 		const struct callgraph_node *n = &g->nodes[i];

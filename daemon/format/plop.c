@@ -8,7 +8,8 @@
 /*
  * The file of plop 0.4 and before: the repr of a Python dict {((file, line, function), ... leaf first): count}, which its
  * viewer reads by ast.literal_eval. Most frequent first; all stacks, where the ancestor kept 50. Keys must differ, or the
- * reader would keep only one of them. Behind it a comment of Python says what became of the ticks.
+ * reader would keep only one of them. Behind it comments of Python say what became of the ticks, what the counts are if
+ * they are not samples, and the labels.
  */
 int plop_encode(const struct profile *p, struct buf *out)
 {
@@ -61,6 +62,12 @@ int plop_encode(const struct profile *p, struct buf *out)
 	}
 	buf_puts(out, "}\n# ");
 	text_comment(out, p);
+	if (p->wall)
+		buf_printf(out, " unit=%s", profile_unit(p));
+	/* A label's value has no line end, see labels_add(). */
+	for (size_t i = 0; i < p->labels.n; i++)
+		buf_printf(out, "\n# label.%s=%s", p->labels.items[i].key,
+			   p->labels.items[i].value);
 	buf_putc(out, '\n');
 	return out->error;
 }

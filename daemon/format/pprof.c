@@ -106,14 +106,26 @@ static int64_t cpu_ns(const struct profile *p, const struct profile_sample *s)
 	return (int64_t)s->count * period_ns(p);
 }
 
-static int write_comment(struct writer *w, const struct profile *p, int64_t *ret)
+/* The ticks, then each label: 1 + LABELS_MAX at most. */
+static int write_comments(struct writer *w, const struct profile *p, int64_t *ret, size_t *ret_n)
 {
-	_cleanup_buf_ struct buf b = {};
-	_cleanup_free_ char *s = NULL;
+	for (size_t i = 0; i <= p->labels.n; i++) {
+		_cleanup_buf_ struct buf b = {};
+		_cleanup_free_ char *s = NULL;
+		int r;
 
-	text_comment(&b, p);
-	s = buf_string(&b);
-	return s ? string(w, s, ret) : -ENOMEM;
+		if (i == 0)
+			text_comment(&b, p);
+		else
+			buf_printf(&b, "label.%s=%s", p->labels.items[i - 1].key,
+				   p->labels.items[i - 1].value);
+		s = buf_string(&b);
+		r = s ? string(w, s, &ret[i]) : -ENOMEM;
+		if (r < 0)
+			return r;
+	}
+	*ret_n = p->labels.n + 1;
+	return 0;
 }
 
 static int write_head(struct writer *w, const struct profile *p)
@@ -122,7 +134,7 @@ static int write_head(struct writer *w, const struct profile *p)
 	Plop__Pprof__ValueType cpu = PLOP__PPROF__VALUE_TYPE__INIT, wall = cpu;
 	Plop__Pprof__ValueType *types[] = { &count, &cpu, &wall };
 	Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
-	int64_t comment, empty;
+	int64_t comments[1 + LABELS_MAX], empty;
 	int r;
 
 	r = string(w, "", &empty);
@@ -138,7 +150,7 @@ static int write_head(struct writer *w, const struct profile *p)
 		r = string(w, "wall", &wall.type);
 	wall.unit = cpu.unit;
 	if (r == 0)
-		r = write_comment(w, p, &comment);
+		r = write_comments(w, p, comments, &m.n_comments);
 	if (r < 0)
 		return r;
 	m.n_sample_types = p->wall ? 3 : 2;
@@ -147,8 +159,7 @@ static int write_head(struct writer *w, const struct profile *p)
 	m.duration_nanos = p->end_ns > p->start_ns ? (int64_t)(p->end_ns - p->start_ns) : 0;
 	m.period_type = &cpu;
 	m.period = period_ns(p);
-	m.n_comments = 1;
-	m.comments = &comment;
+	m.comments = comments;
 	m.default_sample_type = p->wall ? wall.type : cpu.type;
 	return emit(w, &m);
 }
@@ -228,76 +239,151 @@ static int write_locations(struct writer *w, const struct dict *d)
 	return 0;
 }
 
-#define MAX_LABELS 8
+/* Of one sample: of its process, of the sample itself, and those of the recording. */
+#define MAX_LABELS (7 + 4 + LABELS_MAX)
 
-/* The labels of one sample. */
-struct labels {
-	struct writer *w;
-	Plop__Pprof__Label items[MAX_LABELS], *pointers[MAX_LABELS];
+/* A label as strings' numbers. */
+struct pair {
+	int64_t key, value;
+};
+struct pairs {
+	struct pair items[MAX_LABELS];
 	size_t n;
-	int error;
 };
 
-static void label(struct labels *l, const char *key, const char *value)
-{
-	Plop__Pprof__Label *item = &l->items[l->n];
+/* The labels that many samples share, put into strings once. */
+struct labels_of {
+	struct pairs recording;
+	struct pairs *processes; /* n 0: not yet */
+	uint64_t *ids;           /* of the locations of one sample */
+};
 
-	assert(l->n < MAX_LABELS);
-	plop__pprof__label__init(item);
-	if (l->error == 0)
-		l->error = string(l->w, key, &item->key);
-	if (l->error == 0)
-		l->error = string(l->w, value, &item->str);
-	l->pointers[l->n++] = item;
+static void labels_of_done(struct labels_of *l)
+{
+	free(l->processes);
+	free(l->ids);
 }
 
-static void label_number(struct labels *l, const char *key, uint64_t n)
+static int put(struct writer *w, struct pairs *l, const char *key, const char *value)
+{
+	struct pair *item = &l->items[l->n];
+	int r;
+
+	assert(l->n < MAX_LABELS);
+	r = string(w, key, &item->key);
+	if (r == 0)
+		r = string(w, value, &item->value);
+	l->n += r == 0;
+	return r;
+}
+
+static int put_number(struct writer *w, struct pairs *l, const char *key, uint64_t n)
 {
 	char text[24];
 
 	snprintf(text, sizeof(text), "%" PRIu64, n);
-	label(l, key, text);
+	return put(w, l, key, text);
 }
 
-static int write_labels(struct labels *l, const struct profile *p, const struct profile_sample *s)
+static int put_process(struct writer *w, struct pairs *l, const struct process_info *info)
 {
-	const struct process_info *info = &p->processes[s->process].info;
-	const char *gil = sample_gil(s->state);
+	const struct {
+		const char *key, *value;
+	} rows[] = {
+		{ "service", info->service }, { "version", info->version },
+		{ "unit", info->unit },       { "container", info->container },
+		{ "cgroup", info->cgroup },
+	};
+	int r;
 
-	label_number(l, "pid", (uint64_t)info->pid);
-	label(l, "comm", info->comm);
+	r = put_number(w, l, "pid", (uint64_t)info->pid);
+	if (r == 0)
+		r = put(w, l, "comm", info->comm);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rows); i++)
+		if (*rows[i].value)
+			r = put(w, l, rows[i].key, rows[i].value);
+	return r;
+}
+
+/* Somebody's own label of a name that plop gives, too, becomes label.NAME. */
+static int put_recording(struct writer *w, struct pairs *l, const struct labels *labels)
+{
+	static const char *const own[] = { "pid",    "comm",  "service",    "version",
+					   "unit",   "gil",   "container",  "cgroup",
+					   "thread", "state", "thread_name" };
+	char key[sizeof("label.") + LABEL_KEY_MAX];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < labels->n; i++) {
+		bool taken = false;
+
+		for (size_t k = 0; k < ARRAY_SIZE(own); k++)
+			taken |= streq(own[k], labels->items[i].key);
+		snprintf(key, sizeof(key), "%s%s", taken ? "label." : "", labels->items[i].key);
+		r = put(w, l, key, labels->items[i].value);
+	}
+	return r;
+}
+
+static int put_sample(struct writer *w, struct pairs *l, const struct profile *p,
+		      const struct profile_sample *s)
+{
+	const char *name = profile_thread_name(p, s->process, s->thread);
+	const char *gil = sample_gil(s->state);
+	int r = 0;
+
 	if (s->thread)
-		label_number(l, "thread", s->thread);
-	if (*gil)
-		label(l, "gil", gil);
+		r = put_number(w, l, "thread", s->thread);
+	if (r == 0 && *name)
+		r = put(w, l, "thread_name", name);
+	if (r == 0 && *gil)
+		r = put(w, l, "gil", gil);
 	/* Without time off CPU all that was seen ran, and says no more than that by being there. */
-	if (p->wall || s->state >= SAMPLE_WAITING_GIL)
-		label(l, "state", sample_doing(s->state));
-	return l->error;
+	if (r == 0 && (p->wall || s->state >= SAMPLE_WAITING_GIL))
+		r = put(w, l, "state", sample_doing(s->state));
+	return r;
+}
+
+static size_t add_labels(Plop__Pprof__Label *items, Plop__Pprof__Label **pointers, size_t n,
+			 const struct pairs *l)
+{
+	for (size_t i = 0; i < l->n; i++, n++) {
+		plop__pprof__label__init(&items[n]);
+		items[n].key = l->items[i].key;
+		items[n].str = l->items[i].value;
+		pointers[n] = &items[n];
+	}
+	return n;
 }
 
 static int write_sample(struct writer *w, const struct profile *p, const struct profile_sample *s,
-			uint64_t *ids)
+			struct labels_of *all)
 {
 	const struct dict_stack *stack = dict_get_stack(p->dict, s->stack);
 	int64_t values[] = { (int64_t)s->count, cpu_ns(p, s), cpu_ns(p, s) + (int64_t)s->wall_ns };
-	struct labels labels = { .w = w };
+	Plop__Pprof__Label items[MAX_LABELS], *pointers[MAX_LABELS];
+	struct pairs *process = &all->processes[s->process], own = {};
 	Plop__Pprof__Sample sample = PLOP__PPROF__SAMPLE__INIT;
 	Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
 	Plop__Pprof__Sample *samples[] = { &sample };
-	int r;
+	int r = 0;
 
 	for (uint32_t i = 0; i < stack->depth; i++)
-		ids[i] = stack->frames[stack->depth - 1 - i] + UINT64_C(1);
-	r = write_labels(&labels, p, s);
+		all->ids[i] = stack->frames[stack->depth - 1 - i] + UINT64_C(1);
+	if (!process->n)
+		r = put_process(w, process, &p->processes[s->process].info);
+	if (r == 0)
+		r = put_sample(w, &own, p, s);
 	if (r < 0)
 		return r;
 	sample.n_location_ids = stack->depth;
-	sample.location_ids = ids;
+	sample.location_ids = all->ids;
 	sample.n_values = p->wall ? 3 : 2;
 	sample.values = values;
-	sample.n_labels = labels.n;
-	sample.labels = labels.pointers;
+	sample.n_labels = add_labels(items, pointers, 0, process);
+	sample.n_labels = add_labels(items, pointers, sample.n_labels, &own);
+	sample.n_labels = add_labels(items, pointers, sample.n_labels, &all->recording);
+	sample.labels = pointers;
 	m.n_samples = 1;
 	m.samples = samples;
 	return emit(w, &m);
@@ -305,17 +391,19 @@ static int write_sample(struct writer *w, const struct profile *p, const struct 
 
 static int write_samples(struct writer *w, const struct profile *p)
 {
-	_cleanup_free_ uint64_t *ids = NULL;
+	_cleanup_(labels_of_done) struct labels_of all = {};
 	uint32_t deepest = 0;
-	int r = 0;
+	int r;
 
 	for (uint32_t i = 0; i < dict_stacks(p->dict); i++)
 		deepest = MAX(deepest, dict_get_stack(p->dict, i)->depth);
-	ids = calloc((size_t)deepest + 1, sizeof(*ids));
-	if (!ids)
+	all.ids = calloc((size_t)deepest + 1, sizeof(*all.ids));
+	all.processes = calloc((size_t)p->nprocesses + 1, sizeof(*all.processes));
+	if (!all.ids || !all.processes)
 		return -ENOMEM;
+	r = put_recording(w, &all.recording, &p->labels);
 	for (uint32_t i = 0; r == 0 && i < p->nsamples; i++)
-		r = write_sample(w, p, &p->samples[i], ids);
+		r = write_sample(w, p, &p->samples[i], &all);
 	return r;
 }
 

@@ -91,6 +91,19 @@ static void write_profile(const struct profile *p, uint32_t process, const struc
 	buf_puts(out, "]}");
 }
 
+/* Shown above the picture: "plop", and the labels. */
+static void write_name(const struct profile *p, struct buf *out)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_buf_ struct buf b = {};
+
+	buf_puts(&b, "plop");
+	for (size_t i = 0; i < p->labels.n; i++)
+		buf_printf(&b, " %s=%s", p->labels.items[i].key, p->labels.items[i].value);
+	text = buf_string(&b);
+	text_json(out, text ? text : "plop");
+}
+
 int speedscope_encode(const struct profile *p, struct buf *out)
 {
 	_cleanup_free_ struct profile_sample *samples = NULL;
@@ -101,10 +114,14 @@ int speedscope_encode(const struct profile *p, struct buf *out)
 	if (r < 0)
 		return r;
 	buf_puts(out, "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\","
-		      "\"exporter\":\"plop@" PLOP_VERSION "\",\"name\":\"plop\",\"plop\":{");
+		      "\"exporter\":\"plop@" PLOP_VERSION "\",\"name\":");
+	write_name(p, out);
+	buf_puts(out, ",\"plop\":{");
 	text_json_tally(out, &p->tally);
-	buf_printf(out, ",\"unit\":\"%s\",\"samples\":%" PRIu64 "},\"shared\":{\"frames\":[",
-		   profile_unit(p), p->samples_total);
+	buf_printf(out, ",\"unit\":\"%s\",\"samples\":%" PRIu64 ",\"labels\":", profile_unit(p),
+		   p->samples_total);
+	text_json_labels(out, &p->labels);
+	buf_puts(out, "},\"shared\":{\"frames\":[");
 	write_frames(p->dict, out);
 	buf_puts(out, "]},\"profiles\":[");
 	for (uint32_t i = 0; i < n; i = end) {

@@ -100,6 +100,19 @@ void text_json_tally(struct buf *b, const struct tally *t)
 	buf_putc(b, '}');
 }
 
+void text_json_labels(struct buf *b, const struct labels *l)
+{
+	buf_putc(b, '{');
+	for (size_t i = 0; i < l->n; i++) {
+		if (i)
+			buf_putc(b, ',');
+		text_json(b, l->items[i].key);
+		buf_putc(b, ':');
+		text_json(b, l->items[i].value);
+	}
+	buf_putc(b, '}');
+}
+
 void text_comment(struct buf *b, const struct profile *p)
 {
 	buf_printf(b,

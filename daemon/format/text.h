@@ -20,5 +20,8 @@ void text_json_tally(struct buf *b, const struct tally *t);
 /* "ticks=n python=n other=n truncated=n samples=n lost.CAUSE=n ...", for formats with room for a line to be read by people. */
 void text_comment(struct buf *b, const struct profile *p);
 
+/* {"KEY":"VALUE",...} */
+void text_json_labels(struct buf *b, const struct labels *l);
+
 /* Whether f is one of plop's own, "[truncated]" and its like: no file, no line. */
 bool text_is_pseudo(const struct dict_function *f);

@@ -3,16 +3,16 @@
 
 #include <assert.h>
 
-/* Open-addressing tables of index + 1 into samples and processes; at most 3/4 full. */
+/* Open-addressing tables of index + 1 into samples, processes and threads; at most 3/4 full. */
 struct hash_index {
 	uint32_t *slots;
 	uint32_t mask;
 };
 
 struct profile_index {
-	struct hash_index samples, processes;
-	uint32_t samples_room, processes_room;
-	size_t text_bytes; /* of the processes' strings */
+	struct hash_index samples, processes, threads;
+	uint32_t samples_room, processes_room, threads_room;
+	size_t text_bytes; /* of the processes' and the threads' strings */
 };
 
 static uint64_t mix(uint64_t h, uint64_t v)
@@ -59,11 +59,16 @@ void profile_free(struct profile *p)
 		process_info_done(&p->processes[i].info);
 		free(p->processes[i].python);
 	}
+	for (uint32_t i = 0; i < p->nthreads; i++)
+		free(p->threads[i].name);
 	free(p->processes);
 	free(p->samples);
+	free(p->threads);
+	labels_done(&p->labels);
 	if (p->index) {
 		free(p->index->samples.slots);
 		free(p->index->processes.slots);
+		free(p->index->threads.slots);
 		free(p->index);
 	}
 	dict_free(p->dict);
@@ -127,8 +132,9 @@ size_t profile_bytes(const struct profile *p)
 	const struct profile_index *x = p->index;
 
 	return dict_bytes(p->dict) + x->samples_room * sizeof(*p->samples) +
-	       x->processes_room * sizeof(*p->processes) + x->text_bytes +
-	       index_bytes(&x->samples) + index_bytes(&x->processes);
+	       x->processes_room * sizeof(*p->processes) + x->threads_room * sizeof(*p->threads) +
+	       x->text_bytes + index_bytes(&x->samples) + index_bytes(&x->processes) +
+	       index_bytes(&x->threads);
 }
 
 static uint32_t hash_of_process(const struct profile *p, uint32_t i)
@@ -229,6 +235,69 @@ counted:
 	return 0;
 }
 
+/* The thread's place in the table, or the empty one that it would have. */
+static uint32_t *thread_slot(const struct profile *p, uint32_t process, uint32_t tid)
+{
+	const struct hash_index *x = &p->index->threads;
+	uint32_t at = process_hash((pid_t)process, tid) & x->mask;
+
+	for (; x->slots[at]; at = (at + 1) & x->mask) {
+		const struct profile_thread *t = &p->threads[x->slots[at] - 1];
+
+		if (t->process == process && t->tid == tid)
+			break;
+	}
+	return &x->slots[at];
+}
+
+static uint32_t hash_of_thread(const struct profile *p, uint32_t i)
+{
+	return process_hash((pid_t)p->threads[i].process, p->threads[i].tid);
+}
+
+int profile_thread(struct profile *p, uint32_t process, uint32_t tid, const char *name)
+{
+	struct profile_index *x = p->index;
+	_cleanup_free_ char *copy = strdup(name);
+	void *array = p->threads;
+	uint32_t *slot;
+	int r;
+
+	assert(process < p->nprocesses);
+	if (!copy)
+		return -ENOMEM;
+	r = index_reserve(p, &x->threads, p->nthreads, hash_of_thread);
+	if (r < 0)
+		return r;
+	slot = thread_slot(p, process, tid);
+	if (!*slot) {
+		r = array_reserve(&array, p->nthreads, &x->threads_room, sizeof(*p->threads));
+		if (r < 0)
+			return r;
+		p->threads = array;
+		p->threads[p->nthreads++] = (struct profile_thread){ process, tid, NULL };
+		*slot = p->nthreads;
+	} else {
+		x->text_bytes -= strlen(p->threads[*slot - 1].name) + 16;
+		free(p->threads[*slot - 1].name);
+	}
+	x->text_bytes += strlen(copy) + 16;
+	p->threads[*slot - 1].name = TAKE_PTR(copy);
+	return 0;
+}
+
+bool profile_thread_known(const struct profile *p, uint32_t process, uint32_t tid)
+{
+	return p->nthreads && *thread_slot(p, process, tid);
+}
+
+const char *profile_thread_name(const struct profile *p, uint32_t process, uint32_t tid)
+{
+	uint32_t slot = p->nthreads ? *thread_slot(p, process, tid) : 0;
+
+	return slot ? p->threads[slot - 1].name : "";
+}
+
 uint64_t profile_weight(const struct profile *p, const struct profile_sample *s)
 {
 	if (!p->wall)
@@ -273,173 +342,4 @@ const char *sample_doing(uint32_t state)
 {
 	return state < SAMPLE_WAITING_GIL ? sample_state_name(SAMPLE_PLAIN) :
 					    sample_state_name(state);
-}
-
-/* From the ids of one dict to those of another; UINT32_MAX: not met yet. */
-struct translation {
-	const struct dict *from;
-	struct dict *to;
-	uint32_t *functions, *frames, *stacks;
-	uint32_t *scratch; /* frames of one stack */
-	uint32_t scratch_room;
-};
-
-static void translation_done(struct translation *t)
-{
-	free(t->functions);
-	free(t->frames);
-	free(t->stacks);
-	free(t->scratch);
-}
-
-static uint32_t *unmet(uint32_t n)
-{
-	uint32_t *ids = malloc(((size_t)n + 1) * sizeof(*ids));
-
-	if (ids)
-		memset(ids, 0xff, ((size_t)n + 1) * sizeof(*ids));
-	return ids;
-}
-
-static int translation_init(struct translation *t)
-{
-	if (t->from == t->to)
-		return 0;
-	t->functions = unmet(dict_functions(t->from));
-	t->frames = unmet(dict_frames(t->from));
-	t->stacks = unmet(dict_stacks(t->from));
-	return t->functions && t->frames && t->stacks ? 0 : -ENOMEM;
-}
-
-static int translate_frame(struct translation *t, uint32_t frame, uint32_t *ret)
-{
-	const struct dict_frame *f = dict_get_frame(t->from, frame);
-	int r;
-
-	if (t->frames[frame] == UINT32_MAX) {
-		if (t->functions[f->function] == UINT32_MAX) {
-			const struct dict_function *fn = dict_get_function(t->from, f->function);
-
-			r = dict_function(t->to, fn->name, fn->file, fn->line,
-					  &t->functions[f->function]);
-			if (r < 0)
-				return r;
-		}
-		r = dict_frame(t->to, t->functions[f->function], f->line, &t->frames[frame]);
-		if (r < 0)
-			return r;
-	}
-	*ret = t->frames[frame];
-	return 0;
-}
-
-static int translate_stack(struct translation *t, uint32_t stack, uint32_t *ret)
-{
-	const struct dict_stack *s;
-	uint32_t *p;
-	int r;
-
-	if (t->from == t->to) {
-		*ret = stack;
-		return 0;
-	}
-	if (t->stacks[stack] == UINT32_MAX) {
-		s = dict_get_stack(t->from, stack);
-		if (!t->scratch || s->depth > t->scratch_room) {
-			p = reallocarray(t->scratch, (size_t)s->depth + 64, sizeof(*p));
-			if (!p)
-				return -ENOMEM;
-			t->scratch = p;
-			t->scratch_room = s->depth + 64;
-		}
-		for (uint32_t i = 0; i < s->depth; i++) {
-			r = translate_frame(t, s->frames[i], &t->scratch[i]);
-			if (r < 0)
-				return r;
-		}
-		r = dict_stack(t->to, t->scratch, s->depth, &t->stacks[stack]);
-		if (r < 0)
-			return r;
-	}
-	*ret = t->stacks[stack];
-	return 0;
-}
-
-/* Adds the samples of from that s (NULL: all) leaves in. */
-static int add_samples(struct profile *p, const struct profile *from, const struct selectors *s)
-{
-	_cleanup_(translation_done) struct translation t = { .from = from->dict, .to = p->dict };
-	_cleanup_free_ uint32_t *processes = NULL;
-	_cleanup_free_ bool *wanted = NULL;
-	uint32_t stack;
-	int r;
-
-	r = translation_init(&t);
-	if (r < 0)
-		return r;
-	processes = unmet(from->nprocesses);
-	wanted = calloc((size_t)from->nprocesses + 1, sizeof(*wanted));
-	if (!processes || !wanted)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < from->nprocesses; i++)
-		wanted[i] = !s || selectors_match_process(s, &from->processes[i]);
-	for (uint32_t i = 0; i < from->nsamples; i++) {
-		const struct profile_sample *sample = &from->samples[i];
-		const struct profile_process *process = &from->processes[sample->process];
-
-		if (!wanted[sample->process] ||
-		    (s && !selectors_match_sample(s, sample->thread, "", sample->state)))
-			continue;
-		if (processes[sample->process] == UINT32_MAX) {
-			r = profile_process(p, &process->info, process->python,
-					    &processes[sample->process]);
-			if (r < 0)
-				return r;
-		}
-		r = translate_stack(&t, sample->stack, &stack);
-		if (r < 0)
-			return r;
-		r = profile_add_state(p, processes[sample->process], sample->thread, stack,
-				      sample->state, sample->count, sample->wall_ns);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-int profile_merge(struct profile *p, const struct profile *from)
-{
-	int r;
-
-	assert(p != from);
-	r = add_samples(p, from, NULL);
-	if (r < 0)
-		return r;
-	tally_add(&p->tally, &from->tally);
-	p->start_ns = p->start_ns ? MIN(p->start_ns, from->start_ns) : from->start_ns;
-	p->end_ns = MAX(p->end_ns, from->end_ns);
-	p->running = p->running || from->running;
-	p->wall = p->wall || from->wall;
-	if (!p->hz)
-		p->hz = from->hz;
-	return 0;
-}
-
-int profile_select(const struct profile *p, const struct selectors *s, struct profile **ret)
-{
-	_cleanup_(profile_freep) struct profile *to = NULL;
-	int r;
-
-	r = profile_new(p->start_ns, p->hz, &to);
-	if (r < 0)
-		return r;
-	to->end_ns = p->end_ns;
-	to->running = p->running;
-	to->wall = p->wall;
-	to->tally = p->tally;
-	r = add_samples(to, p, s);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(to);
-	return 0;
 }

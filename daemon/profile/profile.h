@@ -5,6 +5,7 @@
 
 #include "proc/process.h"
 #include "profile/dict.h"
+#include "profile/labels.h"
 #include "profile/tally.h"
 
 /*
@@ -40,6 +41,12 @@ struct profile_sample {
 	uint64_t wall_ns; /* time off CPU; only of wall-clock recordings */
 };
 
+/* What a thread is called. */
+struct profile_thread {
+	uint32_t process, tid;
+	char *name; /* owned */
+};
+
 struct profile {
 	uint64_t start_ns, end_ns; /* CLOCK_REALTIME; of a running window end_ns is now */
 	uint32_t hz;
@@ -50,11 +57,14 @@ struct profile {
 	 * is samples_total. Exports state both.
 	 */
 	struct tally tally;
+	struct labels labels; /* of a recording */
 	struct dict *dict;
 	struct profile_process *processes;
 	uint32_t nprocesses;
 	struct profile_sample *samples; /* one for each (process, thread, stack, state) */
 	uint32_t nsamples;
+	struct profile_thread *threads; /* those whose names were looked for; only of recordings */
+	uint32_t nthreads;
 	uint64_t samples_total;
 	struct profile_index *index; /* private to profile.c */
 };
@@ -76,6 +86,11 @@ int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t s
 		uint64_t count);
 int profile_add_state(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
 		      enum sample_state state, uint64_t count, uint64_t wall_ns);
+/* Names a thread, or renames it; "": its name cannot be had. -ENOMEM. */
+int profile_thread(struct profile *p, uint32_t process, uint32_t tid, const char *name);
+bool profile_thread_known(const struct profile *p, uint32_t process, uint32_t tid);
+/* "": it has no name here. Borrowed until it is renamed. */
+const char *profile_thread_name(const struct profile *p, uint32_t process, uint32_t tid);
 /*
  * What a sample weighs in everything that adds up: its count, or, in a wall-clock recording, microseconds: ticks at hz and
  * time off CPU.
@@ -90,15 +105,16 @@ const char *
 sample_doing(uint32_t state); /* "running", "waiting for the GIL", "sleeping" or "runnable" */
 /*
  * Adds all of from (same or another dict, never p itself) to p; tallies are added, start and end widened. The first hz
- * that is not 0 stays: what was sampled at different rates is counted, not weighed. One with time off CPU makes p one.
+ * that is not 0 stays: what was sampled at different rates is counted, not weighed. One with time off CPU makes p one. Of
+ * labels that contradict each other, and names of a thread, those of p stay.
  * -ENOMEM leaves p half filled: throw it away.
  */
 int profile_merge(struct profile *p, const struct profile *from);
 
 /*
- * SELECTOR: key=value over pid comm exe cgroup unit container service version, of a process, and thread thread_name state
- * gil, of a sample. Values compare exactly; cgroup and exe also match what lies below "value/". Selectors of different
- * keys are and-ed, of one key or-ed.
+ * SELECTOR: key=value over pid comm exe cgroup unit container service version, of a process, thread thread_name state gil,
+ * of a sample, and label.KEY, of the whole profile. Values compare exactly; cgroup and exe also match what lies below
+ * "value/". Selectors of different keys are and-ed, of one key or-ed. What is not known is "".
  */
 struct selector {
 	char *key, *value; /* owned */
@@ -122,6 +138,9 @@ bool selectors_match(const struct selectors *s, const struct profile_process *p,
  * known: it has no name and ran.
  */
 bool selectors_match_process(const struct selectors *s, const struct profile_process *p);
+/* The same in a profile that has labels. */
+bool selectors_match_labeled(const struct selectors *s, const struct profile_process *p,
+			     const struct labels *labels);
 bool selectors_match_thread(const struct selectors *s, uint32_t thread);
 /* The keys of a sample, of which all is known. thread_name: "" where it is not. */
 bool selectors_match_sample(const struct selectors *s, uint32_t thread, const char *thread_name,

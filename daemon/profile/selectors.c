@@ -12,13 +12,14 @@ enum kind {
 	KIND_THREAD_NAME,
 	KIND_STATE,
 	KIND_GIL,
+	KIND_LABEL, /* of the profile */
 };
 
-/* What is compared; process NULL for the keys of a sample. */
+/* What is compared; only what the key is of. */
 struct subject {
 	const struct profile_process *process;
 	uint32_t thread, state;
-	const char *thread_name;
+	const char *thread_name, *label;
 };
 
 static const struct key {
@@ -43,11 +44,21 @@ static const struct key {
 const char *selector_keys(void)
 {
 	return "pid, comm, exe, cgroup, unit, container, service, version, thread, thread_name, "
-	       "state, gil";
+	       "state, gil, label.NAME";
+}
+
+#define LABEL "label."
+static const struct key label_key = { LABEL, KIND_LABEL, 0 };
+
+static bool is_label(const char *key)
+{
+	return strncmp(key, LABEL, strlen(LABEL)) == 0;
 }
 
 static const struct key *key_find(const char *name, size_t size)
 {
+	if (is_label(name))
+		return &label_key;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strlen(keys[i].name) == size && memcmp(keys[i].name, name, size) == 0)
 			return &keys[i];
@@ -80,6 +91,19 @@ const char *selector_values(const char *key)
 	return NULL;
 }
 
+/* Whether "label.NAME", which ends at end, can be one. */
+static bool label_selector_valid(const char *text, const char *end)
+{
+	char name[LABEL_KEY_MAX + 2];
+
+	text += strlen(LABEL);
+	if ((size_t)(end - text) >= sizeof(name))
+		return false;
+	memcpy(name, text, (size_t)(end - text));
+	name[end - text] = '\0';
+	return label_key_valid(name);
+}
+
 static bool value_valid(const struct key *k, const char *value)
 {
 	if (k->kind == KIND_PID || k->kind == KIND_THREAD)
@@ -105,11 +129,13 @@ int selectors_add(struct selectors *s, const char *text)
 		return -EINVAL;
 	if (!value_valid(k, equals + 1))
 		return -EINVAL;
+	if (k->kind == KIND_LABEL && !label_selector_valid(text, equals))
+		return -EINVAL;
 	items = reallocarray(s->items, s->n + 1, sizeof(*items));
 	if (!items)
 		return -ENOMEM;
 	s->items = items;
-	item.key = strdup(k->name);
+	item.key = strndup(text, (size_t)(equals - text));
 	item.value = strdup(equals + 1);
 	if (!item.key || !item.value) {
 		free(item.key);
@@ -157,6 +183,8 @@ static bool item_match(const struct key *k, const char *value, const struct subj
 		return streq(sample_doing(s->state), value);
 	case KIND_GIL:
 		return streq(sample_gil(s->state), value);
+	case KIND_LABEL:
+		return streq(s->label, value);
 	case KIND_TEXT:
 	case KIND_PATH:
 		break;
@@ -165,13 +193,14 @@ static bool item_match(const struct key *k, const char *value, const struct subj
 	return k->kind == KIND_PATH ? path_match(field, value) : streq(field, value);
 }
 
-/* Whether key k has no item, or one that matches. */
-static bool key_match(const struct selectors *s, const struct key *k, const struct subject *what)
+/* Whether the key called name has no item, or one that matches. */
+static bool key_match(const struct selectors *s, const struct key *k, const char *name,
+		      const struct subject *what)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < s->n; i++) {
-		if (!streq(s->items[i].key, k->name))
+		if (!streq(s->items[i].key, name))
 			continue;
 		if (item_match(k, s->items[i].value, what))
 			return true;
@@ -180,16 +209,39 @@ static bool key_match(const struct selectors *s, const struct key *k, const stru
 	return !any;
 }
 
-bool selectors_match_process(const struct selectors *s, const struct profile_process *p)
+static bool labels_match(const struct selectors *s, const struct labels *labels)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const char *key = s->items[i].key;
+		struct subject what = {};
+
+		if (!is_label(key))
+			continue;
+		what.label = labels_get(labels, key + strlen(LABEL));
+		if (!key_match(s, &label_key, key, &what))
+			return false;
+	}
+	return true;
+}
+
+bool selectors_match_labeled(const struct selectors *s, const struct profile_process *p,
+			     const struct labels *labels)
 {
 	const struct subject what = { .process = p };
 
 	if (s->owned && (p->info.uid != s->uid || p->info.uid == PROCESS_NO_UID))
 		return false;
 	for (size_t i = 0; s->n && i < ARRAY_SIZE(keys); i++)
-		if (keys[i].kind <= KIND_PATH && !key_match(s, &keys[i], &what))
+		if (keys[i].kind <= KIND_PATH && !key_match(s, &keys[i], keys[i].name, &what))
 			return false;
-	return true;
+	return labels_match(s, labels);
+}
+
+bool selectors_match_process(const struct selectors *s, const struct profile_process *p)
+{
+	static const struct labels none;
+
+	return selectors_match_labeled(s, p, &none);
 }
 
 bool selectors_match_sample(const struct selectors *s, uint32_t thread, const char *thread_name,
@@ -200,7 +252,7 @@ bool selectors_match_sample(const struct selectors *s, uint32_t thread, const ch
 				      .state = state };
 
 	for (size_t i = 0; s->n && i < ARRAY_SIZE(keys); i++)
-		if (keys[i].kind > KIND_PATH && !key_match(s, &keys[i], &what))
+		if (keys[i].kind > KIND_PATH && !key_match(s, &keys[i], keys[i].name, &what))
 			return false;
 	return true;
 }

@@ -65,8 +65,9 @@ START_TEST(empty_profiles)
 		{ "collapsed", "" },
 		{ "plop", "{}\n" NO_TICKS },
 		{ "speedscope", "\"shared\":{\"frames\":[]},\"profiles\":[]}" },
-		{ "json", "\"samples\":0,\"unit\":\"samples\",\"total\":0,\"states\":{},"
-			  "\"processes\":[],\"nodes\":[],\"edges\":[]}" },
+		{ "json",
+		  "\"samples\":0,\"unit\":\"samples\",\"total\":0,\"states\":{},\"labels\":{},"
+		  "\"processes\":[],\"threads\":[],\"nodes\":[],\"edges\":[]}" },
 	};
 	_cleanup_(profile_freep) struct profile *p = NULL;
 
@@ -115,8 +116,14 @@ START_TEST(wall_time)
 				"\"samples\":[[0,1]],\"weights\":[166500]" },
 		{ "json", "\"samples\":6,\"unit\":\"microseconds\",\"total\":166500,\"states\":{"
 			  "\"gil held\":30000,\"gil released\":20000,"
-			  "\"waiting for the GIL\":15000,\"sleeping\":100000,\"runnable\":1500}," },
-		{ "json", "\"samples\":6,\"total\":166500}],\"nodes\":[" },
+			  "\"waiting for the "
+			  "GIL\":15000,\"sleeping\":100000,\"runnable\":1500},\"labels\":{\"env\":"
+			  "\"it's \\\"prod\\\"\",\"version\":\"7\"}," },
+		{ "json", "\"threads\":[{\"pid\":100,\"tid\":101,\"name\":\"worker\"}]" },
+		{ "speedscope", "\"name\":\"plop env=it's \\\"prod\\\" version=7\"" },
+		{ "speedscope", "\"unit\":\"microseconds\",\"samples\":6,\"labels\":{\"env\"" },
+		{ "plop", " unit=microseconds\n# label.env=it's \"prod\"\n# label.version=7\n" },
+		{ "json", "\"samples\":6,\"total\":166500}],\"threads\":[" },
 		{ "json", "\"self\":166500,\"total\":166500}" },
 	};
 	_cleanup_(profile_freep) struct profile *p = known_wall();

@@ -190,6 +190,48 @@ START_TEST(wall_time_and_states)
 }
 END_TEST
 
+START_TEST(labels_of_process_thread_and_recording)
+{
+	static char service[] = "shop", version[] = "1.2", unit[] = "shop.service",
+		    container[] = "c0ffee", cgroup[] = "/system.slice/shop.service";
+	_cleanup_(profile_freep) struct profile *p = known_wall();
+	struct process_info info = known_process(101, "bare");
+	Plop__Pprof__Profile *m;
+	uint32_t process;
+
+	free(p->processes[0].info.service);
+	p->processes[0].info.service = strdup(service);
+	free(p->processes[0].info.version);
+	p->processes[0].info.version = strdup(version);
+	free(p->processes[0].info.unit);
+	p->processes[0].info.unit = strdup(unit);
+	free(p->processes[0].info.container);
+	p->processes[0].info.container = strdup(container);
+	free(p->processes[0].info.cgroup);
+	p->processes[0].info.cgroup = strdup(cgroup);
+	ck_assert_int_eq(profile_process(p, &info, "", &process), 0);
+	ck_assert_int_eq(profile_add(p, process, 7, p->samples[0].stack, 1), 0);
+	m = encode(p);
+	for (size_t i = 0; i < 5; i++) {
+		ck_assert_str_eq(label(m, m->samples[i], "service"), service);
+		/* its own version, and somebody's note of that name */
+		ck_assert_str_eq(label(m, m->samples[i], "version"), version);
+		ck_assert_str_eq(label(m, m->samples[i], "label.version"), "7");
+		ck_assert_str_eq(label(m, m->samples[i], "unit"), unit);
+		ck_assert_str_eq(label(m, m->samples[i], "container"), container);
+		ck_assert_str_eq(label(m, m->samples[i], "cgroup"), cgroup);
+		ck_assert_str_eq(label(m, m->samples[i], "thread_name"), "worker");
+		ck_assert_str_eq(label(m, m->samples[i], "env"), "it's \"prod\"");
+	}
+	/* pid, comm, thread, state and the recording's: nothing is empty */
+	ck_assert_uint_eq(m->samples[5]->n_labels, 6);
+	ck_assert_uint_eq(m->n_comments, 3);
+	ck_assert_str_eq(string(m, m->comments[1]), "label.env=it's \"prod\"");
+	ck_assert_str_eq(string(m, m->comments[2]), "label.version=7");
+	plop__pprof__profile__free_unpacked(m, NULL);
+}
+END_TEST
+
 /* Time on CPU alone: that it ran goes without saying, but not that it ran to ask for the GIL. */
 START_TEST(states_of_ticks)
 {
@@ -261,6 +303,7 @@ int main(void)
 	tcase_add_test(t, samples);
 	tcase_add_test(t, threads_that_are_not_kept_apart_have_no_label);
 	tcase_add_test(t, wall_time_and_states);
+	tcase_add_test(t, labels_of_process_thread_and_recording);
 	tcase_add_test(t, states_of_ticks);
 	tcase_add_test(t, an_empty_profile_is_a_profile);
 	tcase_add_test(t, a_large_profile_is_whole);

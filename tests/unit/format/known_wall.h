@@ -5,7 +5,7 @@
 
 /*
  * A wall-clock recording of one process at 100 Hz, main -> work: 30 ms with the GIL, 20 ms without it, 10 ms asking for
- * it and 5 ms waiting for it, 100 ms asleep, 1.5 ms with no CPU.
+ * it and 5 ms waiting for it, 100 ms asleep, 1.5 ms with no CPU. The thread has a name, the recording two labels.
  */
 #define KNOWN_WALL_US 166500
 
@@ -39,5 +39,11 @@ static struct profile *known_wall(void)
 				      samples[i].wall_us * 1000);
 		assert(r == 0);
 	}
+	r = profile_thread(p, process, 101, "worker");
+	assert(r == 0);
+	r = labels_add(&p->labels, "env", "it's \"prod\"");
+	assert(r == 0);
+	r = labels_add(&p->labels, "version", "7");
+	assert(r == 0);
 	return p;
 }

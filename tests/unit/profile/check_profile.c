@@ -181,6 +181,34 @@ START_TEST(states_are_kept_apart)
 }
 END_TEST
 
+START_TEST(threads_have_names)
+{
+	enum { THREADS = 500 };
+	_cleanup_(profile_freep) struct profile *p = known_wall();
+	char name[16];
+	size_t before;
+
+	ck_assert_str_eq(profile_thread_name(p, 0, 101), "worker");
+	ck_assert_str_eq(profile_thread_name(p, 0, 102), "");
+	ck_assert(!profile_thread_known(p, 0, 102));
+	for (int round = 0; round < 2; round++)
+		for (uint32_t i = 0; i < THREADS; i++) {
+			snprintf(name, sizeof(name), "%d.%u", round, i);
+			ck_assert_int_eq(profile_thread(p, 0, 1000 + i, name), 0);
+		}
+	ck_assert_uint_eq(p->nthreads, 1 + THREADS);
+	ck_assert_str_eq(profile_thread_name(p, 0, 1000), "1.0");
+	ck_assert_str_eq(profile_thread_name(p, 0, 1499), "1.499");
+	before = profile_bytes(p);
+	ck_assert_int_eq(profile_thread(p, 0, 1000, "longer"), 0);
+	ck_assert_uint_eq(profile_bytes(p), before + 3);
+	/* looked for, and not found */
+	ck_assert_int_eq(profile_thread(p, 0, 7, ""), 0);
+	ck_assert(profile_thread_known(p, 0, 7));
+	ck_assert_str_eq(profile_thread_name(p, 0, 7), "");
+}
+END_TEST
+
 START_TEST(weights)
 {
 	static const uint64_t microseconds[] = { 30000, 20000, 15000, 100000, 1500 };
@@ -216,13 +244,49 @@ START_TEST(merge_and_select_carry_states)
 	ck_assert_uint_eq(p->nsamples, 5);
 	ck_assert_uint_eq(p->samples[2].count, 2);
 	ck_assert_uint_eq(p->samples[2].wall_ns, 10000000);
+	ck_assert_str_eq(profile_thread_name(p, 0, 101), "worker");
+	ck_assert_str_eq(labels_get(&p->labels, "env"), "it's \"prod\"");
 	ck_assert_int_eq(selectors_add(&s, "state=waiting for the GIL"), 0);
 	ck_assert_int_eq(selectors_add(&s, "state=runnable"), 0);
 	ck_assert_int_eq(profile_select(p, &s, &one), 0);
 	ck_assert(one->wall);
+	ck_assert_str_eq(profile_thread_name(one, 0, 101), "worker");
+	ck_assert_uint_eq(one->labels.n, 2);
 	ck_assert_uint_eq(one->nsamples, 2);
 	ck_assert_uint_eq(one->samples_total, 2);
 	ck_assert_uint_eq(one->samples[1].wall_ns, 3000000);
+}
+END_TEST
+
+START_TEST(select_by_thread_name_and_label)
+{
+	static const struct {
+		const char *selector;
+		uint32_t samples;
+	} rows[] = { { "thread_name=worker", 5 }, { "thread_name=work", 0 }, { "thread_name=", 0 },
+		     { "label.version=7", 5 },    { "label.version=8", 0 },  { "label.x=", 5 },
+		     { "version=7", 0 } };
+	_cleanup_(profile_freep) struct profile *p = known_wall();
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(profile_freep) struct profile *one = NULL;
+		_cleanup_(selectors_done) struct selectors s = {};
+
+		ck_assert_int_eq(selectors_add(&s, rows[i].selector), 0);
+		ck_assert_int_eq(profile_select(p, &s, &one), 0);
+		ck_assert_msg(one->nsamples == rows[i].samples, "%s", rows[i].selector);
+	}
+}
+END_TEST
+
+START_TEST(labels_of_the_first_stay)
+{
+	_cleanup_(profile_freep) struct profile *p = known_profile(), *from = known_wall();
+
+	ck_assert_int_eq(labels_add(&p->labels, "env", "test"), 0);
+	ck_assert_int_eq(profile_merge(p, from), 0);
+	ck_assert_str_eq(labels_get(&p->labels, "env"), "test");
+	ck_assert_str_eq(labels_get(&p->labels, "version"), "7");
 }
 END_TEST
 
@@ -255,8 +319,11 @@ int main(void)
 	tcase_add_test(t, merge_translates_ids);
 	tcase_add_test(t, select_keeps_the_tally_whole);
 	tcase_add_test(t, states_are_kept_apart);
+	tcase_add_test(t, threads_have_names);
 	tcase_add_test(t, weights);
 	tcase_add_test(t, merge_and_select_carry_states);
+	tcase_add_test(t, select_by_thread_name_and_label);
+	tcase_add_test(t, labels_of_the_first_stay);
 	tcase_add_test(t, tally_sums);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

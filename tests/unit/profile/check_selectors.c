@@ -59,7 +59,7 @@ START_TEST(every_key_listed_is_known)
 		snprintf(text, sizeof(text), "%s=%s", k, value);
 		ck_assert_msg(selectors_add(&s, text) == 0, "%s", k);
 	}
-	ck_assert_uint_eq(n, 12);
+	ck_assert_uint_eq(n, 13);
 }
 END_TEST
 
@@ -178,6 +178,29 @@ START_TEST(states_of_samples)
 }
 END_TEST
 
+START_TEST(labels_of_the_profile)
+{
+	_cleanup_(selectors_done) struct selectors s = {};
+	struct labels l = {};
+
+	ck_assert_int_eq(labels_add(&l, "env", "prod"), 0);
+	ck_assert_int_eq(selectors_add(&s, "label.env=test"), 0);
+	ck_assert(!selectors_match_labeled(&s, &process, &l));
+	ck_assert_int_eq(selectors_add(&s, "label.env=prod"), 0);
+	ck_assert(selectors_match_labeled(&s, &process, &l));
+	/* one that has none */
+	ck_assert(!selectors_match_process(&s, &process));
+	ck_assert_int_eq(selectors_add(&s, "label.run="), 0);
+	ck_assert(selectors_match_labeled(&s, &process, &l));
+	ck_assert_int_eq(selectors_add(&s, "label.x=1"), 0);
+	ck_assert(!selectors_match_labeled(&s, &process, &l));
+	ck_assert_int_eq(selectors_add(&s, "label.=1"), -EINVAL);
+	ck_assert_int_eq(selectors_add(&s, "label.a b=1"), -EINVAL);
+	ck_assert_int_eq(selectors_add(&s, "label=1"), -EINVAL);
+	labels_done(&l);
+}
+END_TEST
+
 START_TEST(what_is_kept_without_states_ran)
 {
 	ck_assert(MATCHES("state=running"));
@@ -202,6 +225,7 @@ int main(void)
 	tcase_add_test(t, thread_zero_is_no_thread);
 	tcase_add_test(t, owned_ones_match_one_user);
 	tcase_add_test(t, states_of_samples);
+	tcase_add_test(t, labels_of_the_profile);
 	tcase_add_test(t, what_is_kept_without_states_ran);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
