@@ -9,6 +9,7 @@ void recording_request_done(struct recording_request *q)
 {
 	selectors_done(&q->selectors);
 	cgroup_done(&q->cgroup);
+	labels_done(&q->labels);
 	*q = (struct recording_request){};
 }
 
@@ -219,6 +220,7 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 	snprintf(r->id, sizeof(r->id), "r%llu", (unsigned long long)++all->next_id);
 	r->selectors = q->selectors;
 	r->cgroup = q->cgroup;
+	sink_profile(r->sink)->labels = q->labels;
 	*q = (struct recording_request){};
 	for (size_t i = 0; i < r->selectors.n; i++)
 		r->has_pids |= streq(r->selectors.items[i].key, "pid");
@@ -258,6 +260,32 @@ void recording_stop(struct recording *r, const char *reason)
 	r->cycle = manager_cycle(r->all->manager);
 }
 
+/* What a thread is called when it is first seen; one whose name is not there (any more) is asked for once. */
+static void name_thread(struct profile *p, uint32_t process, uint32_t tid)
+{
+	_cleanup_free_ char *name = NULL;
+
+	if (!tid || profile_thread_known(p, process, tid))
+		return;
+	if (process_thread_name(p->processes[process].info.pid, (pid_t)tid, &name) < 0)
+		name = NULL;
+	/* -ENOMEM: it has none */
+	profile_thread(p, process, tid, name ? name : "");
+}
+
+/* The names that threads have in the end: one is seen before it is named, if it is seen soon enough. */
+static void rename_threads(struct profile *p)
+{
+	for (uint32_t i = 0; i < p->nthreads; i++) {
+		const struct profile_thread *t = &p->threads[i];
+		_cleanup_free_ char *name = NULL;
+
+		if (process_thread_name(p->processes[t->process].info.pid, (pid_t)t->tid, &name) ==
+		    0)
+			profile_thread(p, t->process, t->tid, name);
+	}
+}
+
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s)
 {
 	struct profile_process process = { .info = k->info, .python = k->python.version };
@@ -275,6 +303,8 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 		if (profile_process(sink_profile(r->sink), &k->info, k->python.version, &n) < 0 ||
 		    sink_add(r->sink, n, s) < 0)
 			r->undelivered += s->stack->count;
+		else
+			name_thread(sink_profile(r->sink), n, s->stack->tid);
 	}
 }
 
@@ -323,6 +353,7 @@ static void recording_end(struct recording *r)
 	struct profile *p = sink_profile(r->sink);
 
 	r->state = RECORDING_DONE;
+	rename_threads(p);
 	if (r->set == PLOP_SET_ALWAYS)
 		r->ended_mono = r->all->manager->swapped_mono;
 	else

@@ -36,6 +36,7 @@ struct recording_request {
 	struct cgroup cgroup;       /* folder NULL: none */
 	uint64_t duration_ns;
 	unsigned int hz; /* 0: the daemon's */
+	struct labels labels;
 };
 void recording_request_done(struct recording_request *q);
 

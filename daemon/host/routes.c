@@ -150,6 +150,34 @@ static int recording_times(const struct api_request *q, json_t *body, struct rec
 	return 0;
 }
 
+/* What is noted of it: "labels": {KEY: VALUE}. Answers and returns < 0 on bad input. */
+static int recording_labels(const struct api_request *q, json_t *body, struct labels *ret)
+{
+	json_t *labels = json_object_get(body, "labels"), *value;
+	const char *key;
+
+	if (labels && !json_is_null(labels) && !json_is_object(labels)) {
+		api_reply_error(q->call, 400, NULL, "\"labels\" must be an object of strings");
+		return -EINVAL;
+	}
+	json_object_foreach(labels, key, value)
+	{
+		const char *text = json_string_value(value);
+		int r = text ? labels_add(ret, key, text) : -EINVAL;
+
+		if (r == -EINVAL)
+			api_reply_error(q->call, 400, labels_rules(), "\"%.64s\" is no label", key);
+		else if (r == -E2BIG)
+			api_reply_error(q->call, 400, NULL, "a recording has at most %d labels",
+					LABELS_MAX);
+		else if (r < 0)
+			api_reply_error(q->call, 500, NULL, "out of memory");
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static void recording_begin_answer(const struct api_request *q, struct recording_request *request,
 				   struct manager *m)
 {
@@ -173,17 +201,16 @@ static void recording_begin_answer(const struct api_request *q, struct recording
 
 static void route_record(const struct api_request *q, void *ctx)
 {
-	json_t *body = json_loadb(q->body, q->body_size, JSON_REJECT_DUPLICATES, NULL);
+	json_error_t error = {};
+	json_t *body = json_loadb(q->body, q->body_size, JSON_REJECT_DUPLICATES, &error);
 	struct recording_request request = {};
 	struct manager *m = ctx;
 
 	if (!json_is_object(body))
-		api_reply_error(q->call, 400, NULL,
+		api_reply_error(q->call, 400, body ? NULL : error.text,
 				"the body of this request must be a JSON object");
-	else if (json_object_size(json_object_get(body, "labels")) > 0)
-		api_reply_error(q->call, 400, "leave the labels out",
-				"this version keeps no labels on recordings");
 	else if (recording_times(q, body, &request) >= 0 &&
+		 recording_labels(q, body, &request.labels) >= 0 &&
 		 recording_targets(q, m, body, &request) >= 0 &&
 		 access_record(q, &m->recordings) >= 0)
 		recording_begin_answer(q, &request, m);

@@ -250,6 +250,21 @@ int process_info_read(pid_t pid, struct process_info *ret)
 	return 0;
 }
 
+int process_thread_name(pid_t pid, pid_t tid, char **ret)
+{
+	_cleanup_buf_ struct buf b = {};
+	char name[64];
+	int r;
+
+	snprintf(name, sizeof(name), "task/%d/comm", (int)tid);
+	r = read_file(pid, name, 64, &b);
+	if (r < 0)
+		return r;
+	/* The kernel ends it with a newline. */
+	*ret = text_sanitize(b.data ? b.data : "", b.size ? b.size - 1 : 0);
+	return *ret ? 0 : -ENOMEM;
+}
+
 #define STRINGS(p)                                                                               \
 	{                                                                                        \
 		&(p)->comm, &(p)->exe, &(p)->cmdline, &(p)->cgroup, &(p)->unit, &(p)->container, \

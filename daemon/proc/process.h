@@ -27,6 +27,8 @@ struct process_info {
 
 /* Reads all of it. -ESRCH: no such process (any more). */
 int process_info_read(pid_t pid, struct process_info *ret);
+/* What thread tid of pid is called, owned as above. -ESRCH: no such thread (any more). */
+int process_thread_name(pid_t pid, pid_t tid, char **ret);
 /* Copies every string; -ENOMEM. */
 int process_info_copy(const struct process_info *from, struct process_info *ret);
 void process_info_done(struct process_info *p);
