@@ -37,6 +37,9 @@ for unit in plopd plop-gateway; do
 		[ -n "$(find "$stage" -path "*/man${section%)}/${name%(*}.${section%)}*")" ] || complain "$unit.service names $page, which is not installed"
 	done
 done
+for path in share/bash-completion/completions/plopctl share/zsh/site-functions/_plopctl; do
+	[ -n "$(find "$stage" -path "*/$path")" ] || complain "$path is not installed"
+done
 grep -q '^AmbientCapabilities=$' "$units/plop-gateway.service" || complain "plop-gateway.service has a capability"
 for line in ProtectProc=invisible ProcSubset=pid PrivateUsers=yes ProtectKernelLogs=yes; do
 	! grep -q "^$line" "$units/plopd.service" || complain "plopd.service has $line, with which it cannot profile"
