@@ -90,10 +90,11 @@ _plopctl_selectors() {
 	if [[ $rest = pid=* ]]; then
 		_plopctl_pids "${prefix}pid="
 	elif [[ $rest = *=* ]]; then
-		[[ ! ${rest%%=*} =~ ^[a-z]+$ ]] || _plopctl_values "$prefix${rest%%=*}=" "${rest%%=*}"
+		[[ ! ${rest%%=*} =~ ^[a-z_]+$ ]] || _plopctl_values "$prefix${rest%%=*}=" "${rest%%=*}"
 	else
 		read -ra keys < <(tr '\n' ' ' <<<"$help" | sed -nE 's/.*KEY is one of //; s/\. .*//; s/,//gp')
-		_plopctl_offer "$prefix" "${keys[@]/%/=}"
+		keys=("${keys[@]/%/=}")
+		_plopctl_offer "$prefix" "${keys[@]/%.NAME=/.}"
 		compopt -o nospace 2>/dev/null
 	fi
 }

@@ -136,7 +136,7 @@ int ctl_export(struct ctl *ctl, int argc, char *argv[])
 		       "TIME is a duration before now (30s, 10m, 1h, 7d), now, a date and time "
 		       "(2026-11-22 15:00), or Unix seconds.\n\n"
 		       "SELECTOR is KEY=VALUE; KEY is one of pid, comm, exe, cgroup, unit, "
-		       "container, service, version, thread. "
+		       "container, service, version, thread, thread_name, state, gil, label.NAME. "
 		       "Several values of one key add up, several keys narrow.\n\n"
 		       "Examples:\n"
 		       "  plopctl export --since 10m pid=4711\n"

@@ -87,7 +87,7 @@ def formats():
 
 def keys():
     said = subprocess.run([host.program("plopctl"), "export", "none=1"], stderr=subprocess.PIPE, check=False).stderr.decode()
-    return re.search(r"KEY one of (.*)", said).group(1).split(", ")
+    return [key[:-4] if key.endswith(".NAME") else key + "=" for key in re.search(r"KEY one of (.*)", said).group(1).split(", ")]
 
 
 def check_options():
@@ -123,9 +123,10 @@ def check_arguments(folder):
     offers("plopctl record --format=", known)
     offers("plopctl record --format=js", ["json"])
     offers("plopctl record -fjs", ["-fjson"])
-    offers("plopctl export ", [key + "=" for key in keys()])
+    offers("plopctl export ", keys())
     offers("plopctl export c", ["comm=", "cgroup=", "container="])
-    offers("plopctl export -d x=", [])
+    offers("plopctl export label.x=", [])
+    offers("plopctl export state=", [])
     offers("plopctl ps ", [])
     offers("plopctl record ", [])
     assert "30s" in replies("plopctl record -d 3")
@@ -148,33 +149,37 @@ def quoted(values):
                           check=True).stdout.decode().splitlines()
 
 
+VALUES = ("comm", "exe", "cgroup", "unit", "container", "service", "version")
+
+
+def values(daemon, key):
+    """What the processes have as their key, and the control groups that theirs lie below, as bash quotes it."""
+    found = {p[key] for p in daemon.get("/v1/processes")}
+    if key == "cgroup":
+        found = {"/".join(path.split("/")[:n]) for path in found for n in range(2, path.count("/") + 2)}
+    return sorted(quoted(found - {"", "/"}))
+
+
 def check_processes(daemon, works):
     asking = "plopctl -S %s " % daemon.socket
     listed = daemon.get("/v1/processes")
     profiled = [p for p in listed if p["status"] == "profiled"]
-    pids = [str(p["pid"]) for p in profiled]
     for work in works:
         pid = str(work.pid)
         for line in (asking + "record -p ", asking + "record --pid=", asking + "export pid=", asking + "record -p 1 -p ",
                      "plopctl record --socket=%s -p " % daemon.socket, "plopctl record -S%s -p " % daemon.socket,
                      asking + "record -d 3s --pid "):
             assert pid in replies(line), (line, pid)
-            assert replies(line + pid) == [pid], line
+            assert pid in replies(line + pid) and all(found.startswith(pid) for found in replies(line + pid)), line
         assert "-p" + pid in replies(asking + "record -p" + pid[:-1])
     comm = next(p["comm"] for p in profiled if p["pid"] == works[0].pid)
     assert "%d (%s)" % (works[0].pid, comm) in replies(asking + "record -p ", kind=63)
     assert "%d (%s)" % (works[1].pid, HOSTILE) in replies(asking + "record -p ", kind=63)
-    offers(asking + "record -u ", quoted({p["unit"] for p in listed if p["unit"]}))
-    cgroups = set()
-    for p in listed:
-        parts = p["cgroup"].split("/")
-        cgroups |= {"/".join(parts[:n]) for n in range(2, len(parts) + 1)} - {"/", ""}
-    offers(asking + "record -c ", quoted(cgroups))
-    for key in ("comm", "exe", "unit", "container", "service", "version"):
-        values = {p[key] for p in listed if p[key]}
-        offers(asking + "export %s=" % key, quoted(values))
+    for line, key in [("record -u ", "unit"), ("record -c ", "cgroup")] + [("export %s=" % key, key) for key in VALUES]:
+        # others come and go meanwhile
+        host.until("%s completes what ps has" % line, lambda line=line, key=key: sorted(replies(asking + line)) == values(daemon, key))
     assert quoted([HOSTILE])[0] in replies(asking + "export comm=a")
-    print("bash: %d PIDs, %d control groups, values of keys" % (len(pids), len(cgroups)))
+    print("bash: PIDs of %d processes, %d control groups, values of keys" % (len(profiled), len(values(daemon, "cgroup"))))
 
 
 class Terminal:
@@ -247,6 +252,8 @@ def check_terminal(name, terminal, daemon, work):
     assert set(commands()) <= set(re.findall(r"[a-z]+", shown)), (name, shown)
     _, shown = terminal.tab(asking + "record -p ", 2)
     assert re.search(r"\b%s\b.*python" % pid, shown), (name, shown)
+    _, shown = terminal.tab("plopctl export ", 2)
+    assert {key.rstrip("=") for key in keys()} <= {word.rstrip("=") for word in shown.split()}, (name, shown)
     _, shown = terminal.tab("plopctl export -f ", 2)
     assert set(formats()) <= set(shown.split()), (name, shown)
     n = 0
