@@ -6,6 +6,38 @@
 void api_query_done(struct api_query *q)
 {
 	selectors_done(&q->selectors);
+	free(q->group_by);
+	q->group_by = NULL;
+}
+
+int api_query_group(const struct api_query *q, struct profile **p)
+{
+	struct profile *grouped;
+	int r;
+
+	if (!q->group_by)
+		return 0;
+	r = profile_group(*p, q->group_by, &grouped);
+	if (r < 0)
+		return r;
+	profile_free(*p);
+	*p = grouped;
+	return 0;
+}
+
+static int take_group(struct api_query *q, const char *keys, char *error, size_t error_size)
+{
+	int r = group_keys_check(keys);
+
+	if (r == -EINVAL)
+		snprintf(error, error_size,
+			 "group_by=%.64s is not 1 to %d different keys, separated by commas, of %s",
+			 keys, GROUP_KEYS_MAX, selector_keys());
+	if (r < 0)
+		return r;
+	free(q->group_by);
+	q->group_by = strdup(keys);
+	return q->group_by ? 0 : -ENOMEM;
 }
 
 static int add_selector(struct api_query *q, const struct api_parameter *p, char *error,
@@ -25,7 +57,8 @@ static int add_selector(struct api_query *q, const struct api_parameter *p, char
 			 selector_values(p->key));
 	else if (r == -EINVAL)
 		snprintf(error, error_size,
-			 "unknown parameter \"%.64s\"; known are from, to, format, seconds and the "
+			 "unknown parameter \"%.64s\"; known are from, to, format, seconds, "
+			 "group_by and the "
 			 "selectors %s",
 			 p->key, selector_keys());
 	return r;
@@ -59,6 +92,8 @@ static int take(struct api_query *q, const struct api_parameter *p, char *error,
 				 p->value, format_names());
 			return -EINVAL;
 		}
+	} else if (streq(p->key, "group_by")) {
+		return take_group(q, p->value, error, error_size);
 	} else {
 		return add_selector(q, p, error, error_size);
 	}
@@ -89,6 +124,7 @@ int api_query_parse(const struct api_parameter *parameters, size_t n, uint64_t n
 	}
 	*ret = q;
 	q.selectors = (struct selectors){};
+	q.group_by = NULL;
 	return 0;
 }
 

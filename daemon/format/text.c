@@ -128,5 +128,8 @@ bool text_is_pseudo(const struct dict_function *f)
 {
 	size_t size = strlen(f->name);
 
-	return !*f->file && size > 2 && f->name[0] == '[' && f->name[size - 1] == ']';
+	if (*f->file || f->line)
+		return false;
+	/* No name in a program has a "=": it is profile_group()'s. */
+	return strchr(f->name, '=') || (size > 2 && f->name[0] == '[' && f->name[size - 1] == ']');
 }

@@ -23,5 +23,5 @@ void text_comment(struct buf *b, const struct profile *p);
 /* {"KEY":"VALUE",...} */
 void text_json_labels(struct buf *b, const struct labels *l);
 
-/* Whether f is one of plop's own, "[truncated]" and its like: no file, no line. */
+/* Whether f is one of plop's own, "[truncated]" and its like or "service=shop": no file, no line. */
 bool text_is_pseudo(const struct dict_function *f);

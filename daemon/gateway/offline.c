@@ -69,6 +69,8 @@ static int run_profile(struct offline_job *j, struct store_reader *reader)
 	int r = store_profile(reader, j->query.from_ns, j->query.to_ns, &j->query.selectors,
 			      &j->profile);
 
+	if (r == 0)
+		r = api_query_group(&j->query, &j->profile);
 	return r < 0 ? r : j->query.format->encode(j->profile, &j->encoded);
 }
 

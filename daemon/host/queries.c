@@ -101,8 +101,10 @@ static int query_complete(struct query_job *j)
 			j->profile->hz = (uint32_t)j->manager->config->hz;
 		if (r >= 0) {
 			access_tally(&j->query.selectors, j->profile);
-			api_reply_profile(j->call, j->profile, j->query.format);
+			r = api_query_group(&j->query, &j->profile);
 		}
+		if (r >= 0)
+			api_reply_profile(j->call, j->profile, j->query.format);
 		return r;
 	}
 	if (!j->list)
@@ -175,7 +177,7 @@ void route_profile(const struct api_request *q, void *ctx)
 struct stream {
 	struct manager *manager;
 	struct api_call *call;
-	struct selectors selectors;
+	struct api_query query;
 	sd_event_source *timer;
 };
 
@@ -184,7 +186,7 @@ static void stream_free(void *ctx)
 	struct stream *s = ctx;
 
 	sd_event_source_disable_unref(s->timer);
-	selectors_done(&s->selectors);
+	api_query_done(&s->query);
 	free(s);
 }
 
@@ -197,11 +199,14 @@ static int stream_send(struct stream *s)
 
 	if (!running)
 		return 0;
-	r = profile_select(running, &s->selectors, &selected);
+	r = profile_select(running, &s->query.selectors, &selected);
 	if (r < 0)
 		return r;
 	selected->running = true;
-	access_tally(&s->selectors, selected);
+	access_tally(&s->query.selectors, selected);
+	r = api_query_group(&s->query, &selected);
+	if (r < 0)
+		return r;
 	r = format_find("json")->encode(selected, &b);
 	return r < 0 ? r : api_stream_event(s->call, "window", b.data, b.size);
 }
@@ -231,10 +236,8 @@ void route_stream(const struct api_request *q, void *ctx)
 		return;
 	}
 	s->manager = m;
-	s->selectors = query.selectors;
-	access_limit(&q->peer, &s->selectors);
-	query.selectors = (struct selectors){};
-	api_query_done(&query);
+	s->query = query;
+	access_limit(&q->peer, &s->query.selectors);
 	/* the first event shows what the last second brought, a moment after this cycle */
 	manager_cycle(m);
 	s->call = api_defer(q, stream_free, s);

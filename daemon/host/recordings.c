@@ -298,7 +298,8 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 		if (!r || (r->state != RECORDING_RUNNING && r->state != RECORDING_STOPPING) ||
 		    !r->begun_mono || r->set != s->stack->set)
 			continue;
-		if (!selectors_match(&r->selectors, &process, s->stack->tid))
+		/* what else a selector may ask for is told when the result is wanted */
+		if (!selectors_match_process(&r->selectors, &process))
 			continue;
 		if (profile_process(sink_profile(r->sink), &k->info, k->python.version, &n) < 0 ||
 		    sink_add(r->sink, n, s) < 0)

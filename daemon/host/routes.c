@@ -230,26 +230,43 @@ static struct recording *recording_of(const struct api_request *q, struct manage
 	return r;
 }
 
+/* The result as a query wants it. */
+static int recording_view(const struct recording *r, const struct api_query *query,
+			  struct profile **ret)
+{
+	_cleanup_(profile_freep) struct profile *view = NULL;
+	int k = profile_select(sink_profile(r->sink), &query->selectors, &view);
+
+	if (k == 0)
+		k = api_query_group(query, &view);
+	if (k == 0)
+		*ret = TAKE_PTR(view);
+	return k;
+}
+
 static void route_recording(const struct api_request *q, void *ctx)
 {
+	_cleanup_(profile_freep) struct profile *view = NULL;
+	_cleanup_query_ struct api_query query = {};
 	struct recording *r = recording_of(q, ctx);
-	const struct format *f;
-	const char *name = api_parameter(q, "format");
+	int k = 0;
 
 	if (!r)
 		return;
 	access_tally(&r->selectors, sink_profile(r->sink));
-	if (!name) {
+	if (!api_parameter(q, "format")) {
 		api_reply_json(q->call, 200, recording_json(r));
 		return;
 	}
-	f = format_find(name);
-	if (!f)
-		api_reply_error(q->call, 400, NULL, "there is no format %s; there are %s", name,
-				format_names());
+	if (api_query_from_request(q, &query) < 0)
+		return;
+	if (query.selectors.n || query.group_by)
+		k = recording_view(r, &query, &view);
+	if (k < 0)
+		api_reply_error(q->call, 500, NULL, "out of memory");
 	else
-		api_reply_profile(q->call, sink_profile(r->sink), f);
-	r->fetched |= f && r->state == RECORDING_DONE;
+		api_reply_profile(q->call, view ? view : sink_profile(r->sink), query.format);
+	r->fetched |= k >= 0 && r->state == RECORDING_DONE;
 }
 
 static void route_recording_stop(const struct api_request *q, void *ctx)
@@ -274,10 +291,15 @@ static void pprof_gone(void *ctx)
 
 static void pprof_done(struct recording *r, void *ctx)
 {
+	_cleanup_(profile_freep) struct profile *view = NULL;
 	struct api_call *call = ctx;
 
 	access_tally(&r->selectors, sink_profile(r->sink));
-	api_reply_profile(call, sink_profile(r->sink), format_find("pprof"));
+	/* it was recorded by process; what a thread is called is known by now */
+	if (profile_select(sink_profile(r->sink), &r->selectors, &view) < 0)
+		api_reply_error(call, 500, NULL, "out of memory");
+	else
+		api_reply_profile(call, view, format_find("pprof"));
 	recording_drop(r);
 }
 
@@ -289,7 +311,14 @@ static void route_pprof(const struct api_request *q, void *ctx)
 	struct recording *r;
 	int k;
 
-	if (api_query_from_request(q, &query) < 0 || access_record(q, &m->recordings) < 0)
+	if (api_query_from_request(q, &query) < 0)
+		return;
+	if (query.group_by) {
+		api_reply_error(q->call, 400, "go tool pprof -tagroot groups by any label",
+				"group_by is for /v1/profile and for recordings");
+		return;
+	}
+	if (access_record(q, &m->recordings) < 0)
 		return;
 	request.selectors = query.selectors;
 	query.selectors = (struct selectors){};

@@ -178,14 +178,7 @@ int profile_select(const struct profile *p, const struct selectors *s, struct pr
 	_cleanup_(profile_freep) struct profile *to = NULL;
 	int r;
 
-	r = profile_new(p->start_ns, p->hz, &to);
-	if (r < 0)
-		return r;
-	to->end_ns = p->end_ns;
-	to->running = p->running;
-	to->wall = p->wall;
-	to->tally = p->tally;
-	r = labels_copy(&p->labels, &to->labels);
+	r = profile_like(p, &to);
 	if (r == 0)
 		r = add_samples(to, p, s);
 	if (r < 0)

@@ -51,6 +51,24 @@ int profile_new(uint64_t start_ns, uint32_t hz, struct profile **ret)
 	return 0;
 }
 
+int profile_like(const struct profile *p, struct profile **ret)
+{
+	_cleanup_(profile_freep) struct profile *to = NULL;
+	int r;
+
+	r = profile_new(p->start_ns, p->hz, &to);
+	if (r == 0)
+		r = labels_copy(&p->labels, &to->labels);
+	if (r < 0)
+		return r;
+	to->end_ns = p->end_ns;
+	to->running = p->running;
+	to->wall = p->wall;
+	to->tally = p->tally;
+	*ret = TAKE_PTR(to);
+	return 0;
+}
+
 void profile_free(struct profile *p)
 {
 	if (!p)

@@ -70,6 +70,8 @@ struct profile {
 };
 
 int profile_new(uint64_t start_ns, uint32_t hz, struct profile **ret);
+/* One without processes and samples, of the same time, rate, tally and labels. */
+int profile_like(const struct profile *p, struct profile **ret);
 void profile_free(struct profile *p);
 DEFINE_FREEP(struct profile, profile_free)
 
@@ -130,6 +132,7 @@ struct selectors {
 int selectors_add(struct selectors *s, const char *text);
 void selectors_done(struct selectors *s);
 const char *selector_keys(void); /* "pid, comm, exe, ..." for messages */
+bool selector_key_known(const char *key);
 /* What a key's value must be, for messages: "a number"; NULL: may be anything, or there is no such key. */
 const char *selector_values(const char *key);
 bool selectors_match(const struct selectors *s, const struct profile_process *p, uint32_t thread);
@@ -147,6 +150,17 @@ bool selectors_match_sample(const struct selectors *s, uint32_t thread, const ch
 			    uint32_t state);
 /* A new profile with only what matches; the tally is kept whole. */
 int profile_select(const struct profile *p, const struct selectors *s, struct profile **ret);
+/*
+ * A new profile in which a frame "KEY=VALUE" for each of keys, "KEY,KEY", stands before each stack, the first outermost:
+ * what a selector can tell apart. -EINVAL: as group_keys_check().
+ */
+int profile_group(const struct profile *p, const char *keys, struct profile **ret);
+#define GROUP_KEYS_MAX 8
+/* -EINVAL: not 1 to GROUP_KEYS_MAX different keys of selectors, separated by commas. */
+int group_keys_check(const char *keys);
+/* What a known key is compared with, of a sample. A number is written to number, other strings are borrowed. */
+const char *selector_value_of(const char *key, const struct profile *p,
+			      const struct profile_sample *s, char number[static 16]);
 
 /*
  * The call graph by the ancestor's rules. A node is a function; self: samples with it innermost; total: samples

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profile/profile.h"
 
+#include <assert.h>
+
 #define FIELD(name) offsetof(struct process_info, name)
 
 /* How a key's values compare. Those up to KIND_PATH are of a process, the others of a sample. */
@@ -55,10 +57,24 @@ static bool is_label(const char *key)
 	return strncmp(key, LABEL, strlen(LABEL)) == 0;
 }
 
+/* Whether name, of size bytes, is "label." and what a label can be called. */
+static bool label_name_valid(const char *name, size_t size)
+{
+	char label[LABEL_KEY_MAX + 2];
+
+	size -= strlen(LABEL);
+	if (size >= sizeof(label))
+		return false;
+	memcpy(label, name + strlen(LABEL), size);
+	label[size] = '\0';
+	return label_key_valid(label);
+}
+
+/* name need not end after size bytes. */
 static const struct key *key_find(const char *name, size_t size)
 {
-	if (is_label(name))
-		return &label_key;
+	if (size > strlen(LABEL) && is_label(name))
+		return label_name_valid(name, size) ? &label_key : NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strlen(keys[i].name) == size && memcmp(keys[i].name, name, size) == 0)
 			return &keys[i];
@@ -80,6 +96,11 @@ static uint32_t parse_id(const char *s)
 	return (uint32_t)v;
 }
 
+bool selector_key_known(const char *key)
+{
+	return key_find(key, strlen(key)) != NULL;
+}
+
 const char *selector_values(const char *key)
 {
 	if (streq(key, "pid") || streq(key, "thread"))
@@ -89,19 +110,6 @@ const char *selector_values(const char *key)
 	if (streq(key, "gil"))
 		return "one of held, released, waiting; nothing stands for not known";
 	return NULL;
-}
-
-/* Whether "label.NAME", which ends at end, can be one. */
-static bool label_selector_valid(const char *text, const char *end)
-{
-	char name[LABEL_KEY_MAX + 2];
-
-	text += strlen(LABEL);
-	if ((size_t)(end - text) >= sizeof(name))
-		return false;
-	memcpy(name, text, (size_t)(end - text));
-	name[end - text] = '\0';
-	return label_key_valid(name);
 }
 
 static bool value_valid(const struct key *k, const char *value)
@@ -125,11 +133,7 @@ int selectors_add(struct selectors *s, const char *text)
 	if (!equals)
 		return -EINVAL;
 	k = key_find(text, (size_t)(equals - text));
-	if (!k)
-		return -EINVAL;
-	if (!value_valid(k, equals + 1))
-		return -EINVAL;
-	if (k->kind == KIND_LABEL && !label_selector_valid(text, equals))
+	if (!k || !value_valid(k, equals + 1))
 		return -EINVAL;
 	items = reallocarray(s->items, s->n + 1, sizeof(*items));
 	if (!items)
@@ -191,6 +195,34 @@ static bool item_match(const struct key *k, const char *value, const struct subj
 	}
 	field = *(char *const *)((const char *)&s->process->info + k->field);
 	return k->kind == KIND_PATH ? path_match(field, value) : streq(field, value);
+}
+
+const char *selector_value_of(const char *key, const struct profile *p,
+			      const struct profile_sample *s, char number[static 16])
+{
+	const struct process_info *info = &p->processes[s->process].info;
+	const struct key *k = key_find(key, strlen(key));
+
+	assert(k);
+	switch (k->kind) {
+	case KIND_PID:
+	case KIND_THREAD:
+		snprintf(number, 16, "%u",
+			 k->kind == KIND_PID ? (unsigned int)info->pid : s->thread);
+		return number;
+	case KIND_THREAD_NAME:
+		return profile_thread_name(p, s->process, s->thread);
+	case KIND_STATE:
+		return sample_doing(s->state);
+	case KIND_GIL:
+		return sample_gil(s->state);
+	case KIND_LABEL:
+		return labels_get(&p->labels, key + strlen(LABEL));
+	case KIND_TEXT:
+	case KIND_PATH:
+		break;
+	}
+	return *(char *const *)((const char *)info + k->field);
 }
 
 /* Whether the key called name has no item, or one that matches. */

@@ -65,6 +65,7 @@ START_TEST(errors_say_what_and_leave_the_result)
 		{ "pids", "1", "selectors" },
 		{ "pid", "x", "not a number" },
 		{ "state", "idle", "not one of running, waiting for the GIL, sleeping, runnable" },
+		{ "group_by", "service,", "different keys" },
 		{ "", "1", "unknown" },
 	};
 	struct api_query q = { .seconds = 4711 };
@@ -76,6 +77,22 @@ START_TEST(errors_say_what_and_leave_the_result)
 		ck_assert_msg(strstr(error, bad[i].says) != NULL, "%s", error);
 		ck_assert_uint_eq(q.seconds, 4711);
 	}
+}
+END_TEST
+
+START_TEST(groups)
+{
+	static const struct api_parameter p[] = { { "group_by", "pid" },
+						  { "group_by", "service,thread_name" } };
+	_cleanup_query_ struct api_query q = {};
+	struct profile *profile = NULL;
+
+	ck_assert_int_eq(api_query_parse(p, 2, NOW, &q, error, sizeof(error)), 0);
+	ck_assert_str_eq(q.group_by, "service,thread_name");
+	ck_assert_int_eq(profile_new(7, 100, &profile), 0);
+	ck_assert_int_eq(api_query_group(&q, &profile), 0);
+	ck_assert_uint_eq(profile->start_ns, 7);
+	profile_free(profile);
 }
 END_TEST
 
@@ -106,6 +123,7 @@ int main(void)
 	tcase_add_test(t, defaults);
 	tcase_add_test(t, all_of_them);
 	tcase_add_test(t, errors_say_what_and_leave_the_result);
+	tcase_add_test(t, groups);
 	tcase_add_test(t, from_is_before_to);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -136,6 +136,19 @@ START_TEST(wall_time)
 }
 END_TEST
 
+/* Frames of groups are no places in a file. */
+START_TEST(grouped)
+{
+	_cleanup_(profile_freep) struct profile *p = known_wall(), *g = NULL;
+	_cleanup_free_ char *s = NULL;
+
+	ck_assert_int_eq(profile_group(p, "comm,state", &g), 0);
+	s = encode(g, "collapsed");
+	ck_assert_ptr_nonnull(strstr(
+		s, "comm=app;state=sleeping;main (/srv/app.py:90);work (/srv/app.py:12) 100000\n"));
+}
+END_TEST
+
 START_TEST(order_does_not_depend_on_ids)
 {
 	static const char *const names[] = { "collapsed", "plop" };
@@ -182,6 +195,7 @@ int main(void)
 	tcase_add_test(t, empty_profiles);
 	tcase_add_test(t, keys_that_read_the_same_are_merged);
 	tcase_add_test(t, wall_time);
+	tcase_add_test(t, grouped);
 	tcase_add_test(t, order_does_not_depend_on_ids);
 	tcase_add_test(t, formats_are_found_by_name);
 	suite_add_tcase(s, t);
