@@ -97,5 +97,7 @@ double json_number_at(const json_t *o, const char *path);
 const char *json_string_at(const json_t *o, const char *path);
 /* A format by name, complaining of one that is unknown or not there yet; NULL. */
 const struct format *ctl_format(const char *command, const char *name);
+/* CTL_DONE, or complains that these are no keys to group by. */
+int ctl_group_by(const char *command, const char *keys);
 /* Complains and returns CTL_USAGE. */
 int ctl_usage(const char *command, const char *format, ...) _printf_(2, 3);

@@ -10,10 +10,27 @@
 
 struct export_options {
 	struct ctl *ctl;
-	const char *since, *until, *format, *output;
+	const char *since, *until, *format, *output, *group_by;
 	struct selectors selectors;
 	int error; /* exit status of a selector that was refused */
 };
+
+static int add_selector(struct export_options *o, const char *text)
+{
+	_cleanup_free_ char *key = strndup(text, strcspn(text, "="));
+	int r = key ? selectors_add(&o->selectors, text) : -ENOMEM;
+
+	if (r == -ENOMEM) {
+		log_error("export: out of memory");
+		return CTL_FAILED;
+	}
+	if (r < 0 && strchr(text, '=') && selector_values(key))
+		return ctl_usage("export", "%.64s is not %s", text, selector_values(key));
+	if (r < 0)
+		return ctl_usage("export", "%.64s is not a selector: KEY=VALUE, KEY one of %s",
+				 text, selector_keys());
+	return CTL_DONE;
+}
 
 static error_t on_option(int key, char *value, struct argp_state *state)
 {
@@ -35,11 +52,14 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	case 'o':
 		o->output = value;
 		return 0;
+	case 'g':
+		o->group_by = value;
+		if (o->error == CTL_DONE)
+			o->error = ctl_group_by("export", value);
+		return 0;
 	case ARGP_KEY_ARG:
-		if (o->error == CTL_DONE && selectors_add(&o->selectors, value) < 0)
-			o->error = ctl_usage("export",
-					     "%.64s is not a selector: KEY=VALUE, KEY one of %s",
-					     value, selector_keys());
+		if (o->error == CTL_DONE)
+			o->error = add_selector(o, value);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -74,6 +94,8 @@ static int make_path(const struct export_options *o, const struct format *f, cha
 			buf_printf(&b, "&%s=%s", o->selectors.items[i].key, value);
 		curl_free(value);
 	}
+	if (o->group_by)
+		buf_printf(&b, "&group_by=%s", o->group_by);
 	*ret = buf_string(&b);
 	if (*ret)
 		return CTL_DONE;
@@ -123,6 +145,9 @@ int ctl_export(struct ctl *ctl, int argc, char *argv[])
 		{ "until", 'u', "TIME", 0, "End of the time, default now", 0 },
 		{ "format", 'f', "FORMAT", 0,
 		  "pprof, collapsed (default), speedscope, plop or json", 0 },
+		{ "group-by", 'g', "KEYS", 0,
+		  "Put a frame KEY=VALUE before each stack, by keys such as service,thread_name",
+		  0 },
 		{ "output", 'o', "FILE", 0, "Write there; - (default) is stdout", 0 },
 		{}
 	};
@@ -137,10 +162,12 @@ int ctl_export(struct ctl *ctl, int argc, char *argv[])
 		       "(2026-11-22 15:00), or Unix seconds.\n\n"
 		       "SELECTOR is KEY=VALUE; KEY is one of pid, comm, exe, cgroup, unit, "
 		       "container, service, version, thread, thread_name, state, gil, label.NAME. "
+		       "Recordings alone have the last four. "
 		       "Several values of one key add up, several keys narrow.\n\n"
 		       "Examples:\n"
 		       "  plopctl export --since 10m pid=4711\n"
 		       "  plopctl export --since 1h unit=web.service -f pprof -o web.pb.gz\n"
+		       "  plopctl export --since 1h --group-by service,version -o fleet.collapsed\n"
 		       "  plopctl export --since '2026-11-22 15:00' --until '2026-11-22 15:05' -f "
 		       "speedscope -o five.json",
 	};

@@ -34,6 +34,16 @@ const struct format *ctl_format(const char *command, const char *name)
 	return NULL;
 }
 
+int ctl_group_by(const char *command, const char *keys)
+{
+	if (group_keys_check(keys) == 0)
+		return CTL_DONE;
+	return ctl_usage(command,
+			 "--group-by %.64s: must be up to %d different keys, separated by commas, "
+			 "of %s",
+			 keys, GROUP_KEYS_MAX, selector_keys());
+}
+
 const char *ctl_output_name(const struct ctl_output *o)
 {
 	return o->path ? o->path : "stdout";

@@ -27,7 +27,8 @@ struct record_options {
 	bool all;
 	const char *cgroup, *unit;
 	uint64_t duration_ns, hz;
-	const char *format, *output;
+	const char *format, *output, *group_by;
+	struct labels labels;
 	int error; /* exit status of an option that was refused */
 };
 
@@ -35,6 +36,7 @@ struct record_options {
 struct recording {
 	struct ctl *ctl;
 	const struct format *format;
+	const char *group_by; /* or NULL */
 	struct ctl_output output;
 	char *path;               /* "/v1/recordings/r1", owned */
 	json_t *state;            /* the last that plopd said of it, owned */
@@ -66,6 +68,29 @@ static int add_pid(struct record_options *o, const char *value)
 	return CTL_DONE;
 }
 
+static int add_label(struct record_options *o, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	_cleanup_free_ char *key = strndup(text, equals ? (size_t)(equals - text) : 0);
+	int r;
+
+	if (!equals)
+		return ctl_usage("record", "-l %.64s: must be KEY=VALUE", text);
+	r = key ? labels_add(&o->labels, key, equals + 1) : -ENOMEM;
+	if (r == -EEXIST)
+		return ctl_usage("record", "-l %.64s=%.64s and -l %.330s exclude each other", key,
+				 labels_get(&o->labels, key), text);
+	if (r == -E2BIG)
+		return ctl_usage("record", "-l: at most %d labels", LABELS_MAX);
+	if (r == -EINVAL)
+		return ctl_usage("record", "-l %.64s: %s", text, labels_rules());
+	if (r < 0) {
+		log_error("record: out of memory");
+		return CTL_FAILED;
+	}
+	return CTL_DONE;
+}
+
 static int take_option(struct record_options *o, int key, const char *value)
 {
 	switch (key) {
@@ -84,7 +109,10 @@ static int take_option(struct record_options *o, int key, const char *value)
 					 value);
 		return CTL_DONE;
 	case 'l':
-		return ctl_usage("record", "--label is not there yet; plopd keeps none");
+		return add_label(o, value);
+	case 'g':
+		o->group_by = value;
+		return ctl_group_by("record", value);
 	case 'w':
 		return ctl_usage("record", "--wall is not there yet; plop records time on CPU");
 	default:
@@ -118,6 +146,7 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	case 'p':
 	case 'd':
 	case 'F':
+	case 'g':
 	case 'l':
 	case 'w':
 	case ARGP_KEY_ARG:
@@ -171,7 +200,7 @@ static int default_name(const struct record_options *o, const struct format *f, 
 static char *request_body(const struct record_options *o)
 {
 	json_t *body = json_pack("{s:f}", "duration_s", (double)o->duration_ns / 1e9);
-	json_t *pids = json_array();
+	json_t *pids = json_array(), *labels = json_object();
 	char *text;
 
 	for (unsigned int i = 0; i < o->npids; i++)
@@ -187,6 +216,12 @@ static char *request_body(const struct record_options *o)
 	json_decref(pids);
 	if (o->hz)
 		json_object_set_new(body, "hz", json_integer((json_int_t)o->hz));
+	for (size_t i = 0; i < o->labels.n; i++)
+		json_object_set_new(labels, o->labels.items[i].key,
+				    json_string(o->labels.items[i].value));
+	if (o->labels.n)
+		json_object_set(body, "labels", labels);
+	json_decref(labels);
 	text = json_dumps(body, JSON_COMPACT);
 	json_decref(body);
 	return text;
@@ -245,7 +280,8 @@ static int fetch(struct recording *rec)
 	_cleanup_free_ char *path = NULL;
 	int r;
 
-	if (asprintf(&path, "%s?format=%s", rec->path, rec->format->name) < 0)
+	if (asprintf(&path, "%s?format=%s%s%s", rec->path, rec->format->name,
+		     rec->group_by ? "&group_by=" : "", rec->group_by ? rec->group_by : "") < 0)
 		return -ENOMEM;
 	r = ctl_exchange(rec->ctl, "GET", path, NULL, 300, &a);
 	if (r < 0)
@@ -440,7 +476,11 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		  "plopd's own rate",
 		  2 },
 		{ "wall", 'w', NULL, 0, "Record waiting, too (not there yet)", 2 },
-		{ "label", 'l', "KEY=VALUE", 0, "Note this in the profile (not there yet)", 2 },
+		{ "label", 'l', "KEY=VALUE", 0,
+		  "Note this in the profile, which has it as a label; may be repeated", 3 },
+		{ "group-by", 'g', "KEYS", 0,
+		  "Put a frame KEY=VALUE before each stack, by keys such as service,thread_name",
+		  3 },
 		{ "format", 'f', "FORMAT", 0,
 		  "pprof (default), collapsed, speedscope, plop or json", 3 },
 		{ "output", 'o', "FILE", 0,
@@ -460,7 +500,7 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		       "  plopctl record -p 4711\n"
 		       "  plopctl record -p 4711 -d 10s -f collapsed -o - | sort -k2 -n | tail\n"
 		       "  plopctl record -u gunicorn.service -F 999 -d 10s\n"
-		       "  plopctl record -c /system.slice/docker.service\n"
+		       "  plopctl record -c /system.slice/docker.service -l build=1742\n"
 		       "  plopctl record -a -d 1m -f speedscope -o host.json",
 	};
 	struct record_options o = { .ctl = ctl,
@@ -470,7 +510,9 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 	int r;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	rec.group_by = o.group_by;
 	r = run(&o, &rec);
+	labels_done(&o.labels);
 	recording_done(&rec);
 	return r;
 }

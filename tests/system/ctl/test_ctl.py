@@ -119,9 +119,12 @@ class Plopctl(Case):
         self.refused(4, "another user's", "record", "-p", "403")
         self.refused(2, "-p PID", "record")
         self.refused(2, "exclude", "record", "-a", "-p", "1")
-        for bad in (("-p", "0"), ("-p", "x"), ("-p", "99999999"), ("-d", "1w"), ("-d", "0"), ("-F", "0"), ("-l", "k=v"),
+        for bad in (("-p", "0"), ("-p", "x"), ("-p", "99999999"), ("-d", "1w"), ("-d", "0"), ("-F", "0"),
+                    ("-l", "k"), ("-l", "9=v"), ("-l", "k=a\nb"), ("-l", "k=" + 257 * "v"), ("-g", ""), ("-g", "colour"), ("-g", "pid,pid"),
                     ("-f", "xml"), ("-f", "svg"), ("-f", "html"), ("-c", "x"), ("-u", "x"), ("--wall",), ("-F", "10001"), ("stray",)):
             self.refused(2, "", "record", "-a", *bad)
+        self.refused(2, "-l env=prod and -l env=test exclude", "record", "-a", "-l", "env=prod", "-l", "a=b", "-l", "env=test")
+        self.refused(2, "at most 16", "record", "-a", *[word for i in range(17) for word in ("-l", "k%d=v" % i)])
         self.assertEqual(self.left(), [])
 
     def test_usage_and_reach(self):
@@ -129,6 +132,8 @@ class Plopctl(Case):
             self.refused(2, "not there yet", command)
         self.refused(2, "no command", "nonsense")
         self.refused(2, "not a selector", "export", "colour=red")
+        self.refused(2, "not one of running, waiting for the GIL", "export", "state=idle")
+        self.refused(2, "different keys", "export", "--group-by", "service,colour")
         self.refused(2, "not a time", "export", "--since", "yesterday")
         self.refused(2, "not before", "export", "--since", "1m", "--until", "2m")
         path, self.path = self.path, os.path.join(self.folder, "nobody")
