@@ -34,7 +34,7 @@ extern volatile __u64 plop_changes;
 #define THREAD_WAYS    4
 struct thread_bucket {
 	__u64 key[THREAD_WAYS];
-	/* address of the thread state; odd: (plop_active << 1) | 1, no thread state was found in that epoch */
+	/* address of the thread state; odd: there is none, missed_at << 3 | missed << 1 | 1 */
 	__u64 state[THREAD_WAYS];
 };
 
@@ -83,8 +83,9 @@ struct search_state {
 	__u64 interp; /* to go to when the current list ends */
 	__u64 ts;     /* to look at next */
 	__u64 found;
-	__u32 result; /* enum walk_result */
-	__u32 missed; /* searches for this thread without a result, since the last swap */
+	__u32 result;    /* enum walk_result */
+	__u32 missed;    /* searches for this thread without a result, of late */
+	__u64 missed_at; /* when the last one was that counts, in ms */
 };
 
 /* What identify_step() needs of the stack whose frames it names. */

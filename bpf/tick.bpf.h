@@ -125,11 +125,31 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 }
 
 /*
- * Before 3.12 nothing in a thread state says whether its thread has it in use: whether another interpreter may have one
- * that is. That is a newer one than this state's, for it is at the head of their list; or any, when this has no frame.
+ * Whether a thread state, its head in s->ts, is one of its interpreter's: a freed one may lie there as it was, and a new
+ * thread have its id, which is the address of its stack. Of 2.7's, which have no prev, it is not told.
  */
-static __always_inline bool elsewhere(const struct plop_layout *l, const struct plop_process *p,
-				      struct scratch *s, __u64 frame)
+static __always_inline bool is_listed(const struct plop_layout *l, struct scratch *s, __u64 ts)
+{
+	__u64 there = 0, previous, interp;
+
+	if (l->ts_next < 8)
+		return false;
+	/* prev, next, interp (pystate.h of 3.6, cpython/pystate.h of 3.8) */
+	previous = FIELD64(s->ts, l->ts_next - 8, PLOP_TS_MAX);
+	interp = FIELD64(s->ts, l->ts_next + 8, PLOP_TS_MAX);
+	bpf_probe_read_user(&there, sizeof(there),
+			    (void *)(previous ? previous + l->ts_next :
+						interp + l->interp_threads_head));
+	return there == ts;
+}
+
+/*
+ * Before 3.12 nothing in a thread state says whether its thread has it in use: whether it has to be looked for. Another
+ * interpreter may have one that is; that is a newer one than this state's, for it is at the head of their list, or any,
+ * when this has no frame. Or this is not one any more.
+ */
+static __always_inline bool is_elsewhere(const struct plop_layout *l, const struct plop_process *p,
+					 struct scratch *s, __u64 ts, __u64 frame)
 {
 	/* interp follows next in all versions that have no _status (pystate.h of 2.7, cpython/pystate.h of 3.8) */
 	__u64 head = 0, next = 0, interp = FIELD64(s->ts, l->ts_next + 8, PLOP_TS_MAX);
@@ -139,16 +159,25 @@ static __always_inline bool elsewhere(const struct plop_layout *l, const struct 
 		return false;
 	if (head != interp || frame)
 		return head != interp;
+	if (!is_listed(l, s, ts))
+		return true;
 	bpf_probe_read_user(&next, sizeof(next), (void *)(head + l->interp_next));
 	return next != 0;
 }
 
 /*
- * After so many searches without a result a thread is not looked for until the halves are swapped. Not after the first: a tick may
- * come between a thread's start and its first line in Python, or its stack, and so its thread pointer, may be one
- * that a thread has just ended on. At most 3, by how it is remembered.
+ * After so many searches without a result, NONE_APART ms apart, a thread is not looked for until NONE_LASTS ms have passed. Not
+ * after the first: a tick may come between a thread's start and its first line in Python, or its stack, and so its thread
+ * pointer, may be one that a thread has just ended on. At most 3, by how it is remembered.
  */
 #define NONE_IS_SURE 3
+#define NONE_APART   2
+#define NONE_LASTS   256
+
+static __always_inline __u64 now_ms(void)
+{
+	return bpf_ktime_get_ns() / 1000000;
+}
 
 /*
  * Looks for the thread state of the current thread in all interpreters. Returns 0 with its address in q->found and its
@@ -186,8 +215,11 @@ static __always_inline long thread_search(struct walk *w, struct plop_process *p
 	if (!q->found) {
 		if (q->result == WALK_FAULT)
 			return -(PLOP_LOST_FAULT + 1);
-		q->missed += q->missed < NONE_IS_SURE;
-		thread_remember(key, (__u64)plop_active << 3 | q->missed << 1 | 1);
+		if (q->missed == 0 || now_ms() - q->missed_at >= NONE_APART) {
+			q->missed += q->missed < NONE_IS_SURE;
+			q->missed_at = now_ms();
+		}
+		thread_remember(key, q->missed_at << 3 | q->missed << 1 | 1);
 		return PLOP_STACK_NO_THREAD;
 	}
 	if (q->ts == q->found)
@@ -234,7 +266,8 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 	ts = cpu->last_thread == key ? cpu->last_state : thread_recall(key);
 	s->search.missed = 0;
 	if (ts & 1) {
-		if ((__u32)(ts >> 3) == plop_active)
+		s->search.missed_at = ts >> 3;
+		if (now_ms() - s->search.missed_at < NONE_LASTS)
 			s->search.missed = ts >> 1 & 3;
 		if (s->search.missed >= NONE_IS_SURE)
 			return PLOP_STACK_NO_THREAD;
@@ -243,12 +276,9 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 	if (ts && (thread_read(l, s, ts) ||
 		   FIELD64(s->ts, l->ts_thread_id, PLOP_TS_MAX) != thread || !thread_bound(l, s)))
 		ts = 0;
-	if (ts) {
-		if (frame_current(l, s, &frame))
-			return -(PLOP_LOST_FAULT + 1);
-		if (!l->ts_status && elsewhere(l, p, s, frame))
-			ts = 0;
-	}
+	if (ts &&
+	    (frame_current(l, s, &frame) || (!l->ts_status && is_elsewhere(l, p, s, ts, frame))))
+		ts = 0;
 	if (!ts) {
 		r = thread_search(w, p, half, thread, key, use_loop);
 		if (r)

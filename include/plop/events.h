@@ -105,12 +105,12 @@ struct plop_set {
 };
 
 /*
- * In which sets' business a process is; key: tgid. Bit n - 1 of ticks: set n (PLOP_SET_PROCESSES); wall: how many want
- * to know when its threads leave their CPU.
+ * In which sets' business a process is; key: tgid. Bit n - 1 of ticks: set n (PLOP_SET_PROCESSES); of
+ * wall: set n wants to know when its threads leave their CPU. children: the bits that pass on to what it forks.
  */
 struct plop_wanted {
 	__u64 ticks;
-	__u64 children; /* of these, the bits that pass on to what it forks */
+	__u64 children;
 	__u32 wall;
 	__u32 wall_children;
 };
