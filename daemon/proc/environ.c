@@ -95,3 +95,18 @@ int proc_environ_labels(const char *block, size_t size, struct proc_labels *ret)
 	ret->version = version;
 	return 0;
 }
+
+/* A login session's scope or a user's manager says nothing of what the process serves. */
+static bool is_service_unit(const char *unit)
+{
+	size_t n = strlen(unit);
+
+	return n > 8 && streq(unit + n - 8, ".service") && strncmp(unit, "user@", 5) != 0;
+}
+
+const char *proc_service_of(const char *unit, const char *container, const char *script)
+{
+	if (is_service_unit(unit))
+		return unit;
+	return *container ? container : *script ? script : unit;
+}

@@ -45,6 +45,8 @@ struct proc_labels {
 	char *version;
 };
 int proc_environ_labels(const char *block, size_t size, struct proc_labels *ret);
+/* What stands for the service of a process whose environment names none: one of the three. */
+const char *proc_service_of(const char *unit, const char *container, const char *script);
 
 /*
  * The one path that stands for the process out of /proc/PID/cgroup: v2's ("0::") unless it is "/" while a v1

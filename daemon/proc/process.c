@@ -163,14 +163,6 @@ static int read_cgroup(pid_t pid, struct buf *b, struct process_info *p)
 	return p->cgroup && p->unit && p->container ? 0 : -ENOMEM;
 }
 
-/* A login session's scope or a user's manager says nothing of what the process serves. */
-static bool is_service_unit(const char *unit)
-{
-	size_t n = strlen(unit);
-
-	return n > 8 && streq(unit + n - 8, ".service") && strncmp(unit, "user@", 5) != 0;
-}
-
 /* cmdline, and what it, the environment and the cgroup say of service and version. */
 static int read_labels(pid_t pid, struct buf *b, struct process_info *p)
 {
@@ -196,10 +188,7 @@ static int read_labels(pid_t pid, struct buf *b, struct process_info *p)
 	p->service = labels.service;
 	p->version = labels.version ? labels.version : strdup("");
 	if (!p->service)
-		p->service = strdup(is_service_unit(p->unit) ? p->unit :
-				    *p->container            ? p->container :
-				    *script                  ? script :
-							       p->unit);
+		p->service = strdup(proc_service_of(p->unit, p->container, script));
 	return p->service && p->version ? 0 : -ENOMEM;
 }
 

@@ -126,6 +126,41 @@ START_TEST(labels_by_precedence)
 }
 END_TEST
 
+START_TEST(each_name_alone)
+{
+	LABELS("PLOP_SERVICE=a\0PLOP_VERSION=1", "a", "1");
+	LABELS("OTEL_SERVICE_NAME=a", "a", NULL);
+	LABELS("OTEL_RESOURCE_ATTRIBUTES=service.name=a,service.version=1", "a", "1");
+	LABELS("DD_SERVICE=a\0DD_VERSION=1", "a", "1");
+	LABELS("SENTRY_RELEASE=shop@1.2+3", NULL, "shop@1.2+3");
+	/* of two the first of the list, wherever it stands */
+	LABELS("OTEL_RESOURCE_ATTRIBUTES=service.name=no\0OTEL_SERVICE_NAME=a", "a", NULL);
+	LABELS("DD_SERVICE=no\0OTEL_RESOURCE_ATTRIBUTES=service.name=a", "a", NULL);
+	LABELS("SENTRY_RELEASE=no\0DD_VERSION=1", NULL, "1");
+	LABELS("DD_VERSION=no\0PLOP_VERSION=1", NULL, "1");
+}
+END_TEST
+
+START_TEST(service_without_an_environment)
+{
+	static const struct {
+		const char *unit, *container, *script, *service;
+	} rows[] = {
+		{ "web.service", ID64, "run.py", "web.service" },
+		{ "docker.scope", ID64, "run.py", ID64 },
+		{ "session-4.scope", "", "run.py", "run.py" },
+		{ "user@1000.service", "", "run.py", "run.py" },
+		{ "user@1000.service", "", "", "user@1000.service" },
+		{ ".service", "", "run.py", "run.py" },
+		{ "", "", "", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		ck_assert_str_eq(proc_service_of(rows[i].unit, rows[i].container, rows[i].script),
+				 rows[i].service);
+}
+END_TEST
+
 START_TEST(labels_are_bounded)
 {
 	_cleanup_free_ char *block = malloc(100000);
@@ -193,6 +228,8 @@ int main(void)
 	tcase_add_test(t, unit_is_the_innermost);
 	tcase_add_test(t, container_ids);
 	tcase_add_test(t, labels_by_precedence);
+	tcase_add_test(t, each_name_alone);
+	tcase_add_test(t, service_without_an_environment);
 	tcase_add_test(t, labels_are_bounded);
 	tcase_add_test(t, command_lines);
 	tcase_add_test(t, scripts);

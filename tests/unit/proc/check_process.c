@@ -152,6 +152,27 @@ START_TEST(labels_of_a_child)
 }
 END_TEST
 
+START_TEST(name_of_a_thread)
+{
+	char *name = NULL;
+
+	ck_assert_int_eq(prctl(PR_SET_NAME, "w\xff\norker 1"), 0);
+	ck_assert_int_eq(process_thread_name(getpid(), gettid(), &name), 0);
+	ck_assert_str_eq(name, "w\xef\xbf\xbd\xef\xbf\xbdorker 1");
+	free(name);
+	name = NULL;
+	ck_assert_int_eq(prctl(PR_SET_NAME, ""), 0);
+	ck_assert_int_eq(process_thread_name(getpid(), gettid(), &name), 0);
+	ck_assert_str_eq(name, "");
+	free(name);
+	name = NULL;
+	/* a process that is there, and a thread of another */
+	ck_assert_int_eq(process_thread_name(getpid(), 1, &name), -ESRCH);
+	ck_assert_int_eq(process_thread_name(0x7ffffff0, 0x7ffffff0, &name), -ESRCH);
+	ck_assert_ptr_null(name);
+}
+END_TEST
+
 START_TEST(usage_grows)
 {
 	struct process_usage before, after;
@@ -253,6 +274,7 @@ int main(void)
 	tcase_add_test(t, reads_itself);
 	tcase_add_test(t, whose_a_process_is);
 	tcase_add_test(t, labels_of_a_child);
+	tcase_add_test(t, name_of_a_thread);
 	tcase_add_test(t, usage_grows);
 	tcase_add_test(t, memory_reader_reads_all_or_nothing);
 	tcase_add_test(t, file_and_bytes_readers);
