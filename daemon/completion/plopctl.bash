@@ -85,6 +85,11 @@ _plopctl_values() {
 	_plopctl_offer "$prefix" "${values[@]}"
 }
 
+# The keys of selectors, as the help has them.
+_plopctl_keys() {
+	tr '\n' ' ' <<<"$help" | sed -nE 's/.*KEY is one of //; s/\. .*//; s/,//gp'
+}
+
 _plopctl_selectors() {
 	local prefix=$1 rest=${cur#"$1"} keys
 	if [[ $rest = pid=* ]]; then
@@ -92,7 +97,7 @@ _plopctl_selectors() {
 	elif [[ $rest = *=* ]]; then
 		[[ ! ${rest%%=*} =~ ^[a-z_]+$ ]] || _plopctl_values "$prefix${rest%%=*}=" "${rest%%=*}"
 	else
-		read -ra keys < <(tr '\n' ' ' <<<"$help" | sed -nE 's/.*KEY is one of //; s/\. .*//; s/,//gp')
+		read -ra keys < <(_plopctl_keys)
 		keys=("${keys[@]/%/=}")
 		_plopctl_offer "$prefix" "${keys[@]/%.NAME=/.}"
 		compopt -o nospace 2>/dev/null
@@ -101,12 +106,18 @@ _plopctl_selectors() {
 
 # What an option or an argument takes that the help calls META.
 _plopctl_argument() {
-	local prefix=$1 files formats
+	local prefix=$1 files formats keys before
 	case $2 in
 	PID) _plopctl_pids "$prefix" ;;
 	UNIT) _plopctl_values "$prefix" unit ;;
 	CGROUP) _plopctl_values "$prefix" cgroup ;;
 	SELECTOR) _plopctl_selectors "$prefix" ;;
+	KEYS)
+		# behind those that are there already, each with its comma
+		before=${cur#"$prefix"}
+		read -ra keys < <(_plopctl_keys)
+		_plopctl_offer "$prefix${before%"${before##*,}"}" "${keys[@]/%.NAME/.}"
+		;;
 	TIME) _plopctl_offer "$prefix" 10s 30s 1m 5m 10m 1h ;;
 	FORMAT)
 		# "pprof (default), collapsed, ... or json" over some lines, up to the next option
@@ -179,7 +190,10 @@ _plopctl() {
 	for i in "${!COMPREPLY[@]}"; do
 		COMPREPLY[i]=${COMPREPLY[i]#"$broken"}
 		# file names it quotes itself
-		[ -n "$names" ] || printf -v "COMPREPLY[i]" '%q' "${COMPREPLY[i]}"
+		[ -z "$names" ] || continue
+		printf -v "COMPREPLY[i]" '%q' "${COMPREPLY[i]}"
+		# alone it needs no backslash
+		COMPREPLY[i]=${COMPREPLY[i]//\\,/,}
 	done
 }
 

@@ -126,6 +126,9 @@ def check_arguments(folder):
     offers("plopctl export ", keys())
     offers("plopctl export c", ["comm=", "cgroup=", "container="])
     offers("plopctl export label.x=", [])
+    offers("plopctl export -g ", [key.rstrip("=") for key in keys()])
+    offers("plopctl export -g unit,thread_", ["unit,thread_name"])
+    offers("plopctl export --group-by=unit,thread_", ["unit,thread_name"])
     offers("plopctl export state=", [])
     offers("plopctl ps ", [])
     offers("plopctl record ", [])
@@ -240,6 +243,7 @@ def check_terminal(name, terminal, daemon, work):
                            ("plopctl export --format=coll", "plopctl export --format=collapsed "),
                            ("plopctl record --dura", "plopctl record --duration="), ("plopctl record --al", "plopctl record --all "),
                            ("plopctl export contai", "plopctl export container="),
+                           ("plopctl export -g unit,thread_", "plopctl export -g unit,thread_name"),
                            (asking + "record -p " + pid, asking + "record -p %s " % pid),
                            (asking + "record --pid=" + pid, asking + "record --pid=%s " % pid),
                            (asking + "export pid=" + pid, asking + "export pid=%s " % pid),
@@ -247,7 +251,8 @@ def check_terminal(name, terminal, daemon, work):
         if line.endswith(pid) and len(alone) != 1:
             continue
         got, _ = terminal.tab(line)
-        assert got == expected, "%s: %r became %r, not %r" % (name, line, got, expected)
+        # a space behind a list of keys is the shell's choice
+        assert got == expected or (got.rstrip() == expected and "," in line), "%s: %r became %r, not %r" % (name, line, got, expected)
     _, shown = terminal.tab("plopctl ", 2)
     assert set(commands()) <= set(re.findall(r"[a-z]+", shown)), (name, shown)
     _, shown = terminal.tab(asking + "record -p ", 2)
