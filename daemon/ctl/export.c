@@ -103,6 +103,23 @@ static int make_path(const struct export_options *o, const struct format *f, cha
 	return CTL_FAILED;
 }
 
+/* What to try when nothing was selected. */
+static const char *advice(const struct selectors *s)
+{
+	static const char *const of_recordings[] = { "thread_name", "state", "gil" };
+
+	for (size_t i = 0; i < s->n; i++) {
+		bool found = strncmp(s->items[i].key, "label.", 6) == 0;
+
+		for (size_t k = 0; k < ARRAY_SIZE(of_recordings); k++)
+			found |= streq(s->items[i].key, of_recordings[k]);
+		if (found)
+			return "thread_name, state, gil and label.NAME are of recordings alone: "
+			       "plopctl record --group-by thread_name";
+	}
+	return "plopctl ps lists the processes";
+}
+
 static int run(struct export_options *o)
 {
 	_cleanup_output_ struct ctl_output output = { .fd = -EBADF };
@@ -129,8 +146,7 @@ static int run(struct export_options *o)
 	if (r != CTL_DONE || !a.has_counts)
 		return r;
 	if (a.samples == 0)
-		log_warning(
-			"no sample is in that time and selection; plopctl ps lists the processes");
+		log_warning("no sample is in that time and selection; %s", advice(&o->selectors));
 	else if (output.path)
 		log_warning("%s samples, %s lost on the whole host, in %s",
 			    text_number(a.samples, number, sizeof(number)),

@@ -256,6 +256,8 @@ def check_export(plopd, works):
     want = {("pid=%d" % work.pid, "service=%s" % service, "version=%s" % version)
             for work, (_, service, version) in zip(works, PROCESSES) if service}
     host.until("all are exported", lambda: want <= grouped())
+    done = plopd.ctl("export", "thread_name=worker-a")
+    assert done.returncode == 0 and not done.out and "of recordings alone" in done.err, (done.returncode, done.err)
 
 
 def main():
