@@ -24,7 +24,7 @@ struct record_options {
 	struct ctl *ctl;
 	pid_t pids[MAX_PIDS];
 	unsigned int npids;
-	bool all;
+	bool all, wall;
 	const char *cgroup, *unit;
 	uint64_t duration_ns, hz;
 	const char *format, *output, *group_by;
@@ -42,7 +42,7 @@ struct recording {
 	json_t *state;            /* the last that plopd said of it, owned */
 	struct ctl_answer so_far; /* the profile as of the last time that it was fetched */
 	int signals;              /* signalfd of SIGINT, SIGTERM, SIGHUP */
-	bool stopped;
+	bool stopped, wall;
 };
 
 static void recording_done(struct recording *r)
@@ -113,8 +113,6 @@ static int take_option(struct record_options *o, int key, const char *value)
 	case 'g':
 		o->group_by = value;
 		return ctl_group_by("record", value);
-	case 'w':
-		return ctl_usage("record", "--wall is not there yet; plop records time on CPU");
 	default:
 		return ctl_usage("record", "%.64s: unexpected argument", value);
 	}
@@ -143,12 +141,14 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	case 'u':
 		o->unit = value;
 		return 0;
+	case 'w':
+		o->wall = true;
+		return 0;
 	case 'p':
 	case 'd':
 	case 'F':
 	case 'g':
 	case 'l':
-	case 'w':
 	case ARGP_KEY_ARG:
 		if (o->error == CTL_DONE)
 			o->error = take_option(o, key, value);
@@ -214,6 +214,8 @@ static char *request_body(const struct record_options *o)
 	else
 		json_object_set_new(body, "all", json_true());
 	json_decref(pids);
+	if (o->wall)
+		json_object_set_new(body, "wall", json_true());
 	if (o->hz)
 		json_object_set_new(body, "hz", json_integer((json_int_t)o->hz));
 	for (size_t i = 0; i < o->labels.n; i++)
@@ -362,6 +364,27 @@ static int follow(struct recording *rec, struct progress *progress)
 	return r;
 }
 
+/* "GIL held 92 % of the time on CPU, waited for 41 % of the threads' time" */
+static void summarize_states(const struct recording *rec)
+{
+	json_t *states = json_object_get(rec->state, "states");
+	double held = json_number_at(states, "gil_held");
+	double known = held + json_number_at(states, "gil_released");
+	double threads = json_number_at(states, "threads_s");
+
+	if (known > 0 && rec->wall && threads > 0)
+		log_info("GIL held %.0f %% of the time on CPU, waited for %.0f %% of wall time",
+			 100 * held / known,
+			 100 * json_number_at(states, "waiting_for_gil_s") / threads);
+	else if (known > 0)
+		log_info("GIL held %.0f %% of the time on CPU", 100 * held / known);
+	if (rec->wall)
+		log_info(
+			"threads' time: %.1f s, of it %.1f s asleep, %.1f s runnable without a CPU",
+			threads, json_number_at(states, "sleeping_s"),
+			json_number_at(states, "runnable_s"));
+}
+
 static void summarize(const struct recording *rec)
 {
 	uint64_t samples = (uint64_t)json_number_at(rec->state, "samples");
@@ -377,6 +400,7 @@ static void summarize(const struct recording *rec)
 		log_info("ended early: the process ended");
 	else if (streq(json_string_at(rec->state, "reason"), "too large"))
 		log_info("ended early: it holds more different stacks than plopd keeps in memory");
+	summarize_states(rec);
 	if (samples == 0)
 		log_info("no sample: was it ever on a CPU? plop records time on CPU, not time "
 			 "spent waiting");
@@ -438,6 +462,7 @@ static int run(struct record_options *o, struct recording *rec)
 					   "or -a for every Python process");
 	if (targets > 1)
 		return ctl_usage("record", "-p, -c, -u and -a exclude each other");
+	rec->wall = o->wall;
 	rec->format = ctl_format("record", o->format);
 	if (!rec->format)
 		return CTL_USAGE;
@@ -475,7 +500,8 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		  "Samples a second on each CPU, 1 to 10000, for this recording alone; default "
 		  "plopd's own rate",
 		  2 },
-		{ "wall", 'w', NULL, 0, "Record waiting, too (not there yet)", 2 },
+		{ "wall", 'w', NULL, 0, "Record time off CPU as well: waiting for what, how long",
+		  2 },
 		{ "label", 'l', "KEY=VALUE", 0,
 		  "Note this in the profile, which has it as a label; may be repeated", 3 },
 		{ "group-by", 'g', "KEYS", 0,

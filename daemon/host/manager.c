@@ -63,7 +63,7 @@ static void manager_stack(const struct plop_stack *stack, const struct plop_fram
 	if (!k || !k->codes || stack->depth > PLOP_MAX_DEPTH) {
 		if (stack->set == PLOP_SET_ALWAYS)
 			m->undelivered += stack->count;
-		else
+		else if (stack->set != PLOP_SET_WALL)
 			recordings_undelivered(&m->recordings, stack);
 		return;
 	}
@@ -82,6 +82,10 @@ static void manager_stack(const struct plop_stack *stack, const struct plop_fram
 				      .codes = codes,
 				      .sources = sources,
 				      .bytecode = k->python.layout.code_bytecode };
+	if (stack->set == PLOP_SET_WALL) {
+		recordings_wait_stack(&m->recordings, k, &s);
+		return;
+	}
 	recordings_add(&m->recordings, k, &s);
 	/* what ticks of one recording counted is its own alone */
 	if (stack->set != PLOP_SET_ALWAYS)
@@ -151,6 +155,9 @@ static void manager_fork(const struct plop_record_fork *r, void *ctx)
 
 static void manager_wait(const struct plop_record_wait *r, void *ctx)
 {
+	struct manager *m = ctx;
+
+	recordings_wait(&m->recordings, r);
 }
 
 static void manager_pressure(void *ctx)

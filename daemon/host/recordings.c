@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/manager.h"
 #include "util/clock.h"
+#include "util/log.h"
 
-/* How soon somebody who joins a v1 cgroup is noticed; what joins by fork is followed in the kernel. */
+/* How soon somebody who joins is noticed, where the kernel does not tell; what joins by fork is followed in the kernel. */
 #define FOLLOW_USEC (100 * USEC_PER_MSEC)
 
 void recording_request_done(struct recording_request *q)
@@ -27,7 +28,26 @@ static void recording_close(struct recording *r)
 	if (r->set == PLOP_SET_ALWAYS || !sampler_set_is_open(s, r->set))
 		return;
 	sampler_set_close(s, r->set);
-	sampler_unwanted(s, r->set);
+	/* who is asleep now is asked at its end */
+	if (!r->waits)
+		sampler_unwanted(s, r->set);
+}
+
+/* Watches the scheduler no longer, unless it is for somebody else. */
+static void recording_unwatch(struct recording *r)
+{
+	struct manager *m = r->all->manager;
+	bool others = false;
+
+	if (!r->waits)
+		return;
+	sampler_unwanted(m->sampler, r->set);
+	waits_free(TAKE_PTR(r->waits));
+	for (size_t i = 0; i < ARRAY_SIZE(r->all->items); i++)
+		others |= r->all->items[i] && r->all->items[i]->waits;
+	if (!others)
+		sampler_wall(m->sampler, false);
+	m->targets.wall_changes++;
 }
 
 void recording_drop(struct recording *r)
@@ -38,6 +58,7 @@ void recording_drop(struct recording *r)
 	}
 	sd_event_source_disable_unref(r->timer);
 	recording_close(r);
+	recording_unwatch(r);
 	cgroup_done(&r->cgroup);
 	selectors_done(&r->selectors);
 	sink_free(r->sink);
@@ -109,37 +130,65 @@ static uint32_t set_free(const struct recordings *all)
 	return 0;
 }
 
+/* A process that a recording is to count: its ticks, unless the kernel finds them otherwise, and its time off CPU. */
 struct joining {
-	struct sampler *sampler;
-	uint64_t bit;
-	bool children;
+	struct recording *recording;
+	bool ticks, children;
 };
 
 static int process_joins(pid_t pid, void *ctx)
 {
 	const struct joining *j = ctx;
-	struct plop_wanted w = {};
+	struct recording *r = j->recording;
+	struct sampler *s = r->all->manager->sampler;
+	uint64_t bit = UINT64_C(1) << (r->set - 1);
+	struct plop_wanted before = {}, w;
 
-	sampler_wanted_read(j->sampler, (uint32_t)pid, &w);
-	if ((w.ticks & j->bit) && (!j->children || (w.children & j->bit)))
+	sampler_wanted_read(s, (uint32_t)pid, &before);
+	w = before;
+	if (j->ticks)
+		w.ticks |= bit;
+	if (j->ticks && j->children)
+		w.children |= bit;
+	if (r->waits)
+		w.wall |= (uint32_t)bit;
+	if (r->waits && j->children)
+		w.wall_children |= (uint32_t)bit;
+	if (memcmp(&before, &w, sizeof(w)) == 0)
 		return 0;
-	w.ticks |= j->bit;
-	if (j->children)
-		w.children |= j->bit;
+	if (r->waits && !(before.wall & (uint32_t)bit))
+		waits_threads(r->waits, pid);
 	/* -E2BIG: there are too many processes to tell; -ENOMEM */
-	return sampler_wanted(j->sampler, (uint32_t)pid, &w);
+	return sampler_wanted(s, (uint32_t)pid, &w);
+}
+
+/* All who are in it by now. */
+static int recording_gather(struct recording *r)
+{
+	struct targets *t = &r->all->manager->targets;
+	struct joining j = { .recording = r,
+			     .ticks = r->cgroup.folder && !r->cgroup.v2,
+			     .children = true };
+	struct target *k, *next;
+	int q = 0;
+
+	t->wall_changes++;
+	if (r->cgroup.folder)
+		return cgroup_each(&r->cgroup, process_joins, &j);
+	HASH_ITER(hh, t->all, k, next)
+	{
+		if (q >= 0 && k->codes && !k->dying)
+			q = process_joins((pid_t)k->key.tgid, &j);
+	}
+	return q;
 }
 
 static int recording_follow(sd_event_source *s, uint64_t usec, void *ctx)
 {
-	struct recording *r = ctx;
-	struct joining j = { r->all->manager->sampler, UINT64_C(1) << (r->set - 1), true };
-	int k = cgroup_each(&r->cgroup, process_joins, &j);
+	int k = recording_gather(ctx);
 
 	if (k < 0)
-		return k;
-	if (!s)
-		return 0;
+		log_debug_r(k, "Cannot follow who joins a recording");
 	k = sd_event_source_set_time_relative(s, FOLLOW_USEC);
 	return k < 0 ? k : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
@@ -148,36 +197,39 @@ static int recording_follow(sd_event_source *s, uint64_t usec, void *ctx)
 static int recording_open(struct recording *r, unsigned int hz)
 {
 	struct manager *m = r->all->manager;
+	struct joining j = { .recording = r, .ticks = true };
 	struct plop_set whom = { .kind = PLOP_SET_ALL };
-	struct joining j = { m->sampler, UINT64_C(1) << (r->set - 1), false };
 	int k = 0;
 
 	if (r->has_pids || (r->cgroup.folder && !r->cgroup.v2))
 		whom.kind = PLOP_SET_PROCESSES;
+	else if (r->cgroup.folder)
+		whom = (struct plop_set){ .kind = PLOP_SET_CGROUP,
+					  .cgroup = r->cgroup.id,
+					  .level = r->cgroup.level };
 	for (size_t i = 0; r->has_pids && i < r->selectors.n && k >= 0; i++) {
 		if (streq(r->selectors.items[i].key, "pid"))
 			k = process_joins((pid_t)strtol(r->selectors.items[i].value, NULL, 10), &j);
 	}
-	if (k >= 0 && r->cgroup.folder && !r->cgroup.v2) {
-		k = recording_follow(NULL, 0, r);
+	if (k >= 0 && !r->has_pids && (r->waits || whom.kind == PLOP_SET_PROCESSES)) {
+		k = recording_gather(r);
 		if (k >= 0)
 			k = sd_event_add_time_relative(m->loop, &r->follow, CLOCK_MONOTONIC,
 						       FOLLOW_USEC, 0, recording_follow, r);
-	} else if (r->cgroup.folder) {
-		whom = (struct plop_set){ .kind = PLOP_SET_CGROUP,
-					  .cgroup = r->cgroup.id,
-					  .level = r->cgroup.level };
 	}
+	m->targets.wall_changes++;
+	if (k >= 0 && r->waits)
+		k = sampler_wall(m->sampler, true);
 	if (k >= 0)
 		k = sampler_set_open(m->sampler, r->set, &whom, hz);
 	return k;
 }
 
 /* Begins one that has ticks of its own: with the first of them. */
-static int recording_begin_own(struct recording *r, unsigned int hz)
+static int recording_begin_own(struct recording *r, unsigned int hz, bool wall)
 {
 	struct manager *m = r->all->manager;
-	int k;
+	int k = 0;
 
 	r->set = set_free(r->all);
 	if (!r->set)
@@ -186,7 +238,11 @@ static int recording_begin_own(struct recording *r, unsigned int hz)
 	r->begun_mono = clock_ns(CLOCK_MONOTONIC);
 	sink_profile(r->sink)->start_ns = wall_at(&m->wall, r->begun_mono);
 	sink_profile(r->sink)->end_ns = sink_profile(r->sink)->start_ns + 1;
-	k = recording_open(r, hz);
+	sink_profile(r->sink)->wall = wall;
+	if (wall)
+		k = waits_new(r->begun_mono, &r->waits);
+	if (k >= 0)
+		k = recording_open(r, hz);
 	if (k >= 0)
 		k = sd_event_add_time_relative(m->loop, &r->timer, CLOCK_MONOTONIC,
 					       r->duration_ns / 1000, 1000, recording_due, r);
@@ -197,8 +253,8 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 {
 	struct manager *m = all->manager;
 	unsigned int hz = q->hz ? q->hz : (unsigned int)m->config->hz;
-	bool own = q->cgroup.folder || hz != m->config->hz ||
-		   !sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS);
+	bool wall = q->wall, own = wall || q->cgroup.folder || hz != m->config->hz ||
+				   !sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS);
 	struct recording **place, *r;
 	int k;
 
@@ -217,6 +273,7 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 		recording_drop(r);
 		return k;
 	}
+	sink_keep_states(r->sink);
 	snprintf(r->id, sizeof(r->id), "r%llu", (unsigned long long)++all->next_id);
 	r->selectors = q->selectors;
 	r->cgroup = q->cgroup;
@@ -226,7 +283,7 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 		r->has_pids |= streq(r->selectors.items[i].key, "pid");
 	*place = r;
 	if (own) {
-		k = recording_begin_own(r, hz);
+		k = recording_begin_own(r, hz, wall);
 		if (k < 0) {
 			recording_drop(r);
 			return k;
@@ -309,6 +366,76 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 	}
 }
 
+/* Whether the recording counts the time off CPU of that process now; then its place in the profile. */
+static bool recording_waits_for(struct recording *r, struct target *k, uint32_t *ret_process)
+{
+	if (!r || !r->waits || r->state == RECORDING_DONE || !k)
+		return false;
+	if (!(targets_wall(&r->all->manager->targets, k) >> (r->set - 1) & 1))
+		return false;
+	return profile_process(sink_profile(r->sink), &k->info, k->python.version, ret_process) ==
+	       0;
+}
+
+void recordings_wait(struct recordings *all, const struct plop_record_wait *w)
+{
+	struct targets *t = &all->manager->targets;
+	struct target *k = w->head.image ? targets_find(t, w->head.tgid, w->head.image) :
+					   targets_find_pid(t, (pid_t)w->head.tgid);
+
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+		uint32_t process;
+
+		if (recording_waits_for(r, k, &process) &&
+		    waits_add(r->waits, w, process, r->ended_mono ? r->ended_mono : UINT64_MAX) < 0)
+			recording_stop(r, "too large");
+	}
+}
+
+void recordings_wait_stack(struct recordings *all, struct target *k,
+			   const struct symbolized_stack *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+		uint32_t process;
+
+		if (recording_waits_for(r, k, &process) && waits_stack(r->waits, r->sink, s) < 0)
+			recording_stop(r, "too large");
+	}
+}
+
+static void sleeper_add(const struct plop_sleeper *sleeper, void *ctx)
+{
+	struct recording *r = ctx;
+	struct target *k = targets_find(&r->all->manager->targets, (uint32_t)(sleeper->key >> 32),
+					sleeper->image);
+	uint32_t process;
+
+	if (recording_waits_for(r, k, &process))
+		waits_sleeping(r->waits, sleeper, process, r->ended_mono);
+}
+
+static int quiet_process(uint32_t tgid, uint32_t *ret, void *ctx)
+{
+	struct recording *r = ctx;
+	struct target *k = targets_find_pid(&r->all->manager->targets, (pid_t)tgid);
+
+	return recording_waits_for(r, k, ret) ? 0 : -ESRCH;
+}
+
+/* Who is off CPU when the recording ends was so until then. */
+static void recording_end_waits(struct recording *r)
+{
+	if (!r->waits)
+		return;
+	sampler_sleepers(r->all->manager->sampler, sleeper_add, r);
+	if (waits_asleep_throughout(r->waits, r->sink, quiet_process, r, r->ended_mono) < 0 ||
+	    waits_settle(r->waits, r->sink, true) < 0)
+		log_warning("Out of memory, a recording lacks some time off CPU");
+	recording_unwatch(r);
+}
+
 void recordings_undelivered(struct recordings *all, const struct plop_stack *stack)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
@@ -353,6 +480,7 @@ static void recording_end(struct recording *r)
 {
 	struct profile *p = sink_profile(r->sink);
 
+	recording_end_waits(r);
 	r->state = RECORDING_DONE;
 	rename_threads(p);
 	if (r->set == PLOP_SET_ALWAYS)
@@ -407,6 +535,8 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 			if (swapped_mono > r->begun_mono)
 				p->end_ns = p->start_ns + (swapped_mono - r->begun_mono);
 		}
+		if (r->waits && waits_settle(r->waits, r->sink, false) < 0)
+			recording_stop(r, "too large");
 		if (r->state == RECORDING_WAITING && cycle >= r->cycle)
 			recording_begin(r);
 		else if (r->state == RECORDING_STOPPING && cycle >= r->cycle)
@@ -419,6 +549,28 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 	}
 }
 
+/* What is known of the GIL, and of time off CPU; NULL: out of memory. */
+static json_t *recording_states_json(const struct profile *p)
+{
+	uint64_t ticks[SAMPLE_STATES] = {}, ns[SAMPLE_STATES] = {}, off = 0, on = 0;
+
+	for (uint32_t i = 0; i < p->nsamples; i++) {
+		const struct profile_sample *s = &p->samples[i];
+
+		ticks[s->state] += s->count;
+		ns[s->state] += s->wall_ns;
+		on += s->count;
+		off += s->wall_ns;
+	}
+	return json_pack("{s:I s:I s:f s:f s:f s:f}", "gil_held",
+			 (json_int_t)ticks[SAMPLE_GIL_HELD], "gil_released",
+			 (json_int_t)ticks[SAMPLE_GIL_RELEASED], "waiting_for_gil_s",
+			 (double)ns[SAMPLE_WAITING_GIL] / 1e9, "sleeping_s",
+			 (double)ns[SAMPLE_SLEEPING] / 1e9, "runnable_s",
+			 (double)ns[SAMPLE_RUNNABLE] / 1e9, "threads_s",
+			 (double)off / 1e9 + (double)on / (double)p->hz);
+}
+
 json_t *recording_json(const struct recording *r)
 {
 	const struct profile *p = sink_profile(r->sink);
@@ -426,11 +578,12 @@ json_t *recording_json(const struct recording *r)
 	double elapsed =
 		r->begun_mono && now > r->begun_mono ? (double)(now - r->begun_mono) / 1e9 : 0;
 
-	return json_pack("{s:s s:s s:f s:f s:I s:I s:o s:I s:i s:s?}", "id", r->id, "state",
-			 r->state == RECORDING_DONE ? "done" : "running", "elapsed_s", elapsed,
-			 "duration_s", (double)r->duration_ns / 1e9, "samples",
+	return json_pack("{s:s s:s s:f s:f s:I s:I s:o s:I s:i s:s? s:b s:o?}", "id", r->id,
+			 "state", r->state == RECORDING_DONE ? "done" : "running", "elapsed_s",
+			 elapsed, "duration_s", (double)r->duration_ns / 1e9, "samples",
 			 (json_int_t)p->samples_total, "ticks", (json_int_t)p->tally.ticks, "lost",
 			 tally_lost_json(&p->tally), "lost_total",
 			 (json_int_t)tally_lost(&p->tally), "hz", (int)p->hz, "reason",
-			 r->state == RECORDING_DONE ? r->reason : NULL);
+			 r->state == RECORDING_DONE ? r->reason : NULL, "wall", p->wall, "states",
+			 r->state == RECORDING_DONE ? recording_states_json(p) : NULL);
 }

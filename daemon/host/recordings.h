@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
+#include "host/waits.h"
 #include "proc/cgroups.h"
 #include "profile/symbolizer.h"
 
@@ -37,6 +38,7 @@ struct recording_request {
 	uint64_t duration_ns;
 	unsigned int hz; /* 0: the daemon's */
 	struct labels labels;
+	bool wall; /* time off CPU as well */
 };
 void recording_request_done(struct recording_request *q);
 
@@ -56,8 +58,9 @@ struct recording {
 	uint32_t set;         /* PLOP_SET_ALWAYS: shares those ticks */
 	uint64_t undelivered; /* samples of the cycle under way that found no home */
 	struct cgroup cgroup; /* folder NULL: none */
+	struct waits *waits;  /* NULL: no time off CPU */
 	sd_event_source *timer;
-	sd_event_source *follow; /* looks who is in a v1 cgroup; NULL: nobody has to */
+	sd_event_source *follow; /* looks who has joined; NULL: nobody has to */
 	/* called once when it is done; NULL: the client asks */
 	void (*done)(struct recording *r, void *ctx);
 	void *ctx;
@@ -74,7 +77,7 @@ void recordings_init(struct recordings *all, struct manager *m);
 void recordings_done(struct recordings *all);
 /*
  * Takes the request over, if it returns 0. -EBUSY: RECORDINGS_MAX run already; -EOPNOTSUPP: this kernel has no perf events
- * for one recording (Linux 5.17). The recording belongs to *all.
+ * for one recording, or cannot watch the scheduler for one (Linux 5.17). The recording belongs to *all.
  */
 int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret);
 struct recording *recordings_find(struct recordings *all, const char *id);
@@ -85,6 +88,10 @@ void recording_drop(struct recording *r);
 unsigned int recordings_running(const struct recordings *all);
 
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s);
+/* A time off CPU, and the stack of one. */
+void recordings_wait(struct recordings *all, const struct plop_record_wait *w);
+void recordings_wait_stack(struct recordings *all, struct target *k,
+			   const struct symbolized_stack *s);
 /* A stack of one recording's own set whose process is not known (any more). */
 void recordings_undelivered(struct recordings *all, const struct plop_stack *stack);
 /* A cycle is complete: its number, what it counted, and what of it was counted for the sets (1 and up). */

@@ -147,6 +147,7 @@ static int recording_times(const struct api_request *q, json_t *body, struct rec
 	}
 	ret->duration_ns = (uint64_t)(seconds * 1e9);
 	ret->hz = (unsigned int)rate;
+	ret->wall = json_is_true(json_object_get(body, "wall"));
 	return 0;
 }
 
@@ -192,7 +193,7 @@ static void recording_begin_answer(const struct api_request *q, struct recording
 	else if (k == -EOPNOTSUPP)
 		api_reply_error(
 			q->call, 501, "record -p or -a at the daemon's rate works",
-			"this kernel has no perf events for one recording; it takes Linux 5.17");
+			"this kernel cannot do that for one recording; it takes Linux 5.17");
 	else if (k < 0)
 		api_reply_error(q->call, 500, NULL, "cannot begin a recording: %s", strerror(-k));
 	else

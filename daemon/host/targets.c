@@ -328,10 +328,24 @@ static void targets_sweep(struct targets *t)
 	}
 }
 
+uint32_t targets_wall(struct targets *t, struct target *k)
+{
+	struct plop_wanted w = {};
+
+	if (k->wall_asked != t->wall_changes + 1) {
+		/* of one that ended, what it was last */
+		if (sampler_wanted_read(t->sampler, k->key.tgid, &w) == 0)
+			k->wall = w.wall;
+		k->wall_asked = t->wall_changes + 1;
+	}
+	return k->wall;
+}
+
 void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 {
 	struct target *k, *next;
 
+	t->wall_changes++;
 	HASH_ITER(hh, t->all, k, next)
 	{
 		if (elapsed_ns > 0) {

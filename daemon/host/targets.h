@@ -25,6 +25,8 @@ struct target {
 	struct code_table *codes; /* PYTHON_YES only */
 	uint32_t layout;          /* its number in the kernel */
 	unsigned int dying;       /* cycles left to live, 0: alive */
+	uint32_t wall;            /* sets that want its time off CPU, as of wall_asked */
+	uint64_t wall_asked;      /* targets.wall_changes + 1; 0: never */
 	uint64_t samples;         /* since plopd started */
 	uint64_t symbolized;      /* of these, with every frame named */
 	uint64_t samples_cycle;   /* since the last targets_cycle() */
@@ -48,7 +50,8 @@ struct targets {
 	uint64_t unswept_ns;   /* time of cycles since the last sweep */
 	struct pending *pending;
 	struct symbol_counts symbols;
-	uint64_t table_full; /* processes that found no room in the kernel's table */
+	uint64_t table_full;   /* processes that found no room in the kernel's table */
+	uint64_t wall_changes; /* counts whatever may change target.wall */
 };
 
 int targets_init(struct targets *t, struct sampler *s);
@@ -74,5 +77,7 @@ void targets_confirm(struct targets *t);
 void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz);
 
 struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image);
+/* The sets that want this process's time off CPU: bit n - 1 is set n. The kernel passes them on to children. */
+uint32_t targets_wall(struct targets *t, struct target *k);
 /* The living target of a pid; NULL: none. */
 struct target *targets_find_pid(struct targets *t, pid_t pid);

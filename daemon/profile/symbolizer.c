@@ -343,10 +343,11 @@ struct frame_entry {
 
 struct sink {
 	struct profile *profile;
+	bool states;
 	struct frame_entry *entries;
 	uint32_t used, size;
 	size_t bytes; /* of the code objects of all entries */
-	uint32_t ids[PLOP_MAX_DEPTH + 2];
+	uint32_t ids[PLOP_MAX_DEPTH + 3];
 };
 
 int sink_new(uint64_t start_ns, uint32_t hz, struct sink **ret)
@@ -381,6 +382,11 @@ void sink_free(struct sink *s)
 	sink_forget(s);
 	profile_free(s->profile);
 	free(s);
+}
+
+void sink_keep_states(struct sink *s)
+{
+	s->states = true;
 }
 
 struct profile *sink_profile(struct sink *s)
@@ -488,10 +494,11 @@ static bool is_init_cleanup(const struct code_object *c)
 	       streq(c->name, "__init__");
 }
 
-int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *y)
+/* The frames of a stack, root first, in s->ids. Returns how many. */
+static int sink_frames(struct sink *s, const struct symbolized_stack *y)
 {
 	const struct plop_stack *k = y->stack;
-	uint32_t n = 0, id;
+	uint32_t n = 0;
 	int r = 0;
 
 	if (k->depth > PLOP_MAX_DEPTH)
@@ -521,8 +528,54 @@ int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *y)
 				s, y->sources[i] == CODE_STALE ? "[stale code]" : "[unresolved]",
 				&s->ids[n++]);
 	}
-	if (r < 0)
-		return r;
-	r = dict_stack(s->profile->dict, s->ids, n, &id);
-	return r < 0 ? r : profile_add(s->profile, process, k->tid, id, k->count);
+	return r < 0 ? r : (int)n;
+}
+
+static enum sample_state stack_state(const struct sink *s, const struct plop_stack *k)
+{
+	if (!s->states)
+		return SAMPLE_PLAIN;
+	return k->flags & PLOP_STACK_GIL_HELD     ? SAMPLE_GIL_HELD :
+	       k->flags & PLOP_STACK_GIL_RELEASED ? SAMPLE_GIL_RELEASED :
+						    SAMPLE_PLAIN;
+}
+
+int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *y)
+{
+	const struct plop_stack *k = y->stack;
+	int n = sink_frames(s, y), r;
+	uint32_t id;
+
+	if (n < 0)
+		return n;
+	r = dict_stack(s->profile->dict, s->ids, (uint32_t)n, &id);
+	return r < 0 ? r :
+		       profile_add_state(s->profile, process, k->tid, id, stack_state(s, k),
+					 k->count, 0);
+}
+
+int sink_stack(struct sink *s, const struct symbolized_stack *y, uint32_t *ret)
+{
+	int n = sink_frames(s, y);
+
+	return n < 0 ? n : dict_stack(s->profile->dict, s->ids, (uint32_t)n, ret);
+}
+
+int sink_add_wait(struct sink *s, uint32_t process, uint32_t thread, uint32_t stack,
+		  enum sample_state state, const char *leaf, uint64_t ns)
+{
+	const struct dict_stack *k;
+	uint32_t n = 0, id;
+	int r;
+
+	if (stack != SINK_NO_STACK) {
+		k = dict_get_stack(s->profile->dict, stack);
+		n = MIN(k->depth, (uint32_t)ARRAY_SIZE(s->ids) - 1);
+		/* the leaf-most, should there be too many */
+		memcpy(s->ids, k->frames + (k->depth - n), n * sizeof(*s->ids));
+	}
+	r = sink_pseudo(s, leaf, &s->ids[n++]);
+	if (r >= 0)
+		r = dict_stack(s->profile->dict, s->ids, n, &id);
+	return r < 0 ? r : profile_add_state(s->profile, process, thread, id, state, 0, ns);
 }

@@ -75,6 +75,8 @@ int sink_new(uint64_t start_ns, uint32_t hz, struct sink **ret);
 void sink_free(struct sink *s);
 DEFINE_FREEP(struct sink, sink_free)
 struct profile *sink_profile(struct sink *s);
+/* From now on ticks with the GIL and without are kept apart. */
+void sink_keep_states(struct sink *s);
 /* The profile, now the caller's; the sink is freed. */
 struct profile *sink_take(struct sink *s);
 
@@ -88,3 +90,13 @@ struct symbolized_stack {
 };
 /* process: index from profile_process() on the sink's profile. 0 or -ENOMEM (nothing was counted). */
 int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *stack);
+
+/* The dict's stack id of a stack, not counted. */
+int sink_stack(struct sink *s, const struct symbolized_stack *stack, uint32_t *ret);
+/*
+ * Adds time off CPU: on top of stack (an id of the sink's dict; SINK_NO_STACK: it is not known) lies the pseudo-frame leaf,
+ * "[waiting for the GIL]".
+ */
+#define SINK_NO_STACK UINT32_MAX
+int sink_add_wait(struct sink *s, uint32_t process, uint32_t thread, uint32_t stack,
+		  enum sample_state state, const char *leaf, uint64_t ns);

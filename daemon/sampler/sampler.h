@@ -81,7 +81,7 @@ bool sampler_set_is_open(const struct sampler *s, uint32_t set);
 int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w);
 /* -ENOENT: nothing is. */
 int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *ret);
-/* Takes a set's bit from all processes, children that the kernel added included; 0: their wish for wall-clock time. */
+/* Takes a set's bits from all processes, children that the kernel added included. set: 1 and up. */
 void sampler_unwanted(struct sampler *s, uint32_t set);
 
 /*

@@ -66,11 +66,10 @@ int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *re
 	return 0;
 }
 
-/* set: which bit to take from all. */
 void sampler_unwanted(struct sampler *s, uint32_t set)
 {
 	int fd = bpf_map__fd(s->skel->maps.wanted);
-	uint64_t keep = set ? ~(UINT64_C(1) << (set - 1)) : UINT64_MAX;
+	uint64_t keep = ~(UINT64_C(1) << (set - 1));
 	uint32_t key, next;
 	struct plop_wanted w;
 	int r = bpf_map_get_next_key(fd, NULL, &next);
@@ -83,8 +82,8 @@ void sampler_unwanted(struct sampler *s, uint32_t set)
 			continue;
 		w.ticks &= keep;
 		w.children &= keep;
-		if (!set)
-			w.wall = w.wall_children = 0;
+		w.wall &= (uint32_t)keep;
+		w.wall_children &= (uint32_t)keep;
 		sampler_wanted(s, key, &w);
 	}
 }
@@ -113,8 +112,8 @@ int sampler_map_sleepers(struct sampler *s)
 	if (!s->have_wall)
 		return 0;
 	s->sleepers_size = sizeof(struct plop_sleeper) * PLOP_MAX_SLEEPERS;
-	p = mmap(NULL, s->sleepers_size, PROT_READ, MAP_SHARED, bpf_map__fd(s->skel->maps.sleepers),
-		 0);
+	p = mmap(NULL, s->sleepers_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		 bpf_map__fd(s->skel->maps.sleepers), 0);
 	if (p == MAP_FAILED)
 		return -errno;
 	s->sleepers = p;
@@ -128,6 +127,9 @@ int sampler_wall(struct sampler *s, bool on)
 
 	if (on && !s->have_wall)
 		return -EOPNOTSUPP;
+	/* who left before the last time ended may have come back unseen since */
+	if (on && !*links[0])
+		memset(s->sleepers, 0, s->sleepers_size);
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
 		if (!on) {
 			bpf_link__destroy(*links[i]);

@@ -92,6 +92,16 @@ int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *re
 	return -ENOENT;
 }
 
+int sampler_wall(struct sampler *s, bool on)
+{
+	return -EOPNOTSUPP;
+}
+
+void sampler_sleepers(struct sampler *s,
+		      void (*each)(const struct plop_sleeper *sleeper, void *ctx), void *ctx)
+{
+}
+
 void sampler_unwanted(struct sampler *s, uint32_t set)
 {
 }

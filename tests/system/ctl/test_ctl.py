@@ -121,7 +121,7 @@ class Plopctl(Case):
         self.refused(2, "exclude", "record", "-a", "-p", "1")
         for bad in (("-p", "0"), ("-p", "x"), ("-p", "99999999"), ("-d", "1w"), ("-d", "0"), ("-F", "0"),
                     ("-l", "k"), ("-l", "9=v"), ("-l", "k=a\nb"), ("-l", "k=" + 257 * "v"), ("-g", ""), ("-g", "colour"), ("-g", "pid,pid"),
-                    ("-f", "xml"), ("-f", "svg"), ("-f", "html"), ("-c", "x"), ("-u", "x"), ("--wall",), ("-F", "10001"), ("stray",)):
+                    ("-f", "xml"), ("-f", "svg"), ("-f", "html"), ("-c", "x"), ("-u", "x"), ("-F", "10001"), ("stray",)):
             self.refused(2, "", "record", "-a", *bad)
         self.refused(2, "-l env=prod and -l env=test exclude", "record", "-a", "-l", "env=prod", "-l", "a=b", "-l", "env=test")
         self.refused(2, "at most 16", "record", "-a", *[word for i in range(17) for word in ("-l", "k%d=v" % i)])
