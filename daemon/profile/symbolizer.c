@@ -430,20 +430,6 @@ static int sink_grow(struct sink *s)
 	return 0;
 }
 
-/* The line that a frame is at; 0 where the table has none or is cut before it. */
-static int frame_line(const struct code_object *code, uint32_t instr, uint16_t bytecode)
-{
-	int64_t lasti;
-	int line;
-
-	if (code_object_lasti(code, instr, bytecode, &lasti) < 0)
-		return 0;
-	if (linetable_lookup(code->version, code->linetable, code->linetable_size,
-			     code->linetable_cut, code->firstlineno, lasti, &line) < 0)
-		return 0;
-	return line;
-}
-
 static int sink_frame(struct sink *s, struct code_object *code, uint32_t instr, uint16_t bytecode,
 		      uint32_t *ret)
 {
@@ -464,7 +450,7 @@ static int sink_frame(struct sink *s, struct code_object *code, uint32_t instr, 
 		r = dict_function(d, code->name, code->file, code->firstlineno, &function);
 		if (r < 0)
 			return r;
-		r = dict_frame(d, function, frame_line(code, instr, bytecode), &e->frame);
+		r = dict_frame(d, function, code_object_line(code, instr, bytecode), &e->frame);
 		if (r < 0)
 			return r;
 		e->instr = instr;
@@ -482,16 +468,6 @@ static int sink_pseudo(struct sink *s, const char *name, uint32_t *ret)
 	int r = dict_function(s->profile->dict, name, "", 0, &function);
 
 	return r < 0 ? r : dict_frame(s->profile->dict, function, 0, ret);
-}
-
-/*
- * From 3.13 on, a class that is called has a frame of the interpreter's own below that of its __init__: _Py_InitCleanup
- * (Python/specialize.c), which CPython itself shows to nobody. Compiled code never begins on line 0 under that file name.
- */
-static bool is_init_cleanup(const struct code_object *c)
-{
-	return c->version >= 0x030d && c->firstlineno == 0 && streq(c->file, "__init__") &&
-	       streq(c->name, "__init__");
 }
 
 /* The frames of a stack, root first, in s->ids. Returns how many. */
@@ -518,7 +494,7 @@ static int sink_frames(struct sink *s, const struct symbolized_stack *y)
 	else if (k->flags & PLOP_STACK_EXITING)
 		r = sink_pseudo(s, "[exec or exit]", &s->ids[n++]);
 	for (uint32_t i = k->depth; i-- > 0 && r >= 0;) {
-		if (y->codes[i] && is_init_cleanup(y->codes[i]))
+		if (y->codes[i] && code_object_hidden(y->codes[i]))
 			continue;
 		if (y->codes[i])
 			r = sink_frame(s, y->codes[i], y->frames[i].instr, y->bytecode,

@@ -445,3 +445,26 @@ int code_object_lasti(const struct code_object *c, uint32_t instr, uint16_t byte
 	*ret = own;
 	return 0;
 }
+
+int code_object_line(const struct code_object *c, uint32_t instr, uint16_t bytecode)
+{
+	int64_t lasti;
+	int line;
+
+	if (code_object_lasti(c, instr, bytecode, &lasti) < 0)
+		return 0;
+	if (linetable_lookup(c->version, c->linetable, c->linetable_size, c->linetable_cut,
+			     c->firstlineno, lasti, &line) < 0)
+		return 0;
+	return line;
+}
+
+/*
+ * From 3.13 on, a class that is called has a frame of the interpreter's own below that of its __init__: _Py_InitCleanup
+ * (Python/specialize.c), which CPython itself shows to nobody. Compiled code never begins on line 0 under that file name.
+ */
+bool code_object_hidden(const struct code_object *c)
+{
+	return c->version >= 0x030d && c->firstlineno == 0 && streq(c->file, "__init__") &&
+	       streq(c->name, "__init__");
+}

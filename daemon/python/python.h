@@ -111,6 +111,10 @@ int code_object_find_copy(const struct reader *r, const struct plop_layout *l, u
  * was not found.
  */
 int code_object_lasti(const struct code_object *c, uint32_t instr, uint16_t bytecode, int64_t *ret);
+/* The line that a frame is at; 0 where the table has none or is cut before it. */
+int code_object_line(const struct code_object *c, uint32_t instr, uint16_t bytecode);
+/* Whether its frames are the interpreter's own, which nobody is shown. */
+bool code_object_hidden(const struct code_object *c);
 
 /* A str captured in pieces (2.7: a byte string): data as CPython stores it. kind: 1, 2 or 4 bytes a character; ascii: plain ASCII. */
 struct python_string {
