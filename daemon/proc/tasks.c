@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include "proc/parse.h"
+#include "proc/tasks.h"
+#include "proc/text.h"
+
+bool syscall_is_futex(long number)
+{
+	return number == SYS_futex;
+}
+
+int task_syscall_parse(const char *text, long *ret, uint64_t args[6])
+{
+	uint64_t found[6];
+	char *end;
+	long number;
+
+	if (strncmp(text, "running", strlen("running")) == 0)
+		return -ENODATA;
+	number = strtol(text, &end, 10);
+	if (end == text)
+		return -EBADMSG;
+	if (number < 0)
+		return -ENODATA;
+	for (size_t i = 0; i < ARRAY_SIZE(found); i++) {
+		const char *from = end;
+
+		found[i] = strtoull(from, &end, 16);
+		if (end == from)
+			return -EBADMSG;
+	}
+	*ret = number;
+	memcpy(args, found, sizeof(found));
+	return 0;
+}
+
+/* A small file below /proc/PID/task/TID, with a NUL behind. Returns its size, < 0: it cannot be read. */
+static ssize_t task_file(pid_t pid, pid_t tid, const char *name, char *buffer, size_t size)
+{
+	_cleanup_close_ int fd = -EBADF;
+	char path[96];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", pid, tid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	n = read(fd, buffer, size - 1);
+	if (n < 0)
+		return -errno;
+	buffer[n] = '\0';
+	return n;
+}
+
+int task_state_read(pid_t pid, pid_t tid, struct task_state *ret)
+{
+	struct task_state s = { .syscall = -1 };
+	struct proc_stat stat;
+	char text[1024];
+	ssize_t n = task_file(pid, tid, "stat", text, sizeof(text));
+
+	if (n < 0)
+		return (int)n;
+	if (proc_stat_parse(text, (size_t)n, &stat) < 0)
+		return -EBADMSG;
+	s.letter = stat.state;
+	/* one that runs, or is about to, is in no call that could be told */
+	if (s.letter != 'R' && task_file(pid, tid, "syscall", text, sizeof(text)) > 0)
+		(void)task_syscall_parse(text, &s.syscall, s.args);
+	*ret = s;
+	return 0;
+}
+
+/* The innermost namespace comes last; kernels before 4.1 had no such line. */
+static pid_t own_tid(const char *status)
+{
+	const char *line = strstr(status, "\nNSpid:");
+	const char *end, *at;
+
+	if (!line)
+		return 0;
+	line += strlen("\nNSpid:");
+	end = line + strcspn(line, "\n");
+	for (at = end; at > line && at[-1] != '\t' && at[-1] != ' '; at--)
+		;
+	return (pid_t)strtol(at, NULL, 10);
+}
+
+static int task_read(pid_t pid, pid_t tid, struct task *ret)
+{
+	char text[8192];
+	struct task t = { .tid = tid };
+	ssize_t n = task_file(pid, tid, "status", text, sizeof(text));
+
+	if (n < 0)
+		return (int)n;
+	t.own_tid = own_tid(text);
+	n = task_file(pid, tid, "comm", text, sizeof(text));
+	if (n < 0)
+		return (int)n;
+	t.comm = text_sanitize(text, n > 0 && text[n - 1] == '\n' ? (size_t)n - 1 : (size_t)n);
+	if (!t.comm)
+		return -ENOMEM;
+	*ret = t;
+	return 0;
+}
+
+static int by_tid(const void *a, const void *b)
+{
+	pid_t x = ((const struct task *)a)->tid, y = ((const struct task *)b)->tid;
+
+	return (x > y) - (x < y);
+}
+
+static void closedirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+int tasks_read(pid_t pid, struct tasks *ret)
+{
+	_cleanup_tasks_ struct tasks t = {};
+	_cleanup_(closedirp) DIR *folder = NULL;
+	const struct dirent *entry;
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	folder = opendir(path);
+	if (!folder)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while ((entry = readdir(folder))) {
+		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (tid <= 0)
+			continue;
+		if (t.n == TASKS_MAX) {
+			t.more = true;
+			break;
+		}
+		if (t.n % 64 == 0) {
+			struct task *grown = reallocarray(t.tasks, t.n + 64, sizeof(*t.tasks));
+
+			if (!grown)
+				return -ENOMEM;
+			t.tasks = grown;
+		}
+		r = task_read(pid, tid, &t.tasks[t.n]);
+		if (r == -ENOMEM)
+			return r;
+		if (r == 0)
+			t.n++;
+	}
+	if (t.n == 0)
+		return -ESRCH;
+	qsort(t.tasks, t.n, sizeof(*t.tasks), by_tid);
+	*ret = t;
+	t = (struct tasks){};
+	return 0;
+}
+
+void tasks_done(struct tasks *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		free(t->tasks[i].comm);
+	free(t->tasks);
+	*t = (struct tasks){};
+}
+
+const struct task *tasks_find(const struct tasks *t, pid_t tid)
+{
+	const struct task key = { .tid = tid };
+
+	return t->n ? bsearch(&key, t->tasks, t->n, sizeof(*t->tasks), by_tid) : NULL;
+}
+
+const struct task *tasks_find_own(const struct tasks *t, pid_t own)
+{
+	for (size_t i = 0; i < t->n && own > 0; i++) {
+		if (t->tasks[i].own_tid == own)
+			return &t->tasks[i];
+	}
+	return NULL;
+}
