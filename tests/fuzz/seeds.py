@@ -72,8 +72,62 @@ def record_steps(which):
             b"\4" + struct.pack("<BBB", 7, 0, 2) + frames + b"\0" + struct.pack("<HIIQ", 16, 1, 5, 1))
 
 
+# As above: where the runtime keeps its interpreters, an interpreter its threads, a thread state its successor (the interpreter comes
+# next), its thread's address, its frame, its status; where the frame is kept if not there; a frame its predecessor, code, place, owner.
+STATES = {
+    0: (0, 8, 0, 144, 16, None, None, 24, 32, 120, None),
+    2: (24, 8, 8, 176, 24, None, None, 24, 32, 104, None),
+    5: (32, 8, 8, 176, 24, None, None, 24, 32, 96, None),
+    7: (40, 72, 8, 136, 56, 24, 0, 8, 0, 56, 70),
+    9: (40, 72, 8, 136, 56, 24, 0, 8, 0, 56, 70),
+}
+
+
+def process_memory(which):
+    """A code object, and behind it an interpreter with two threads, of which one has two frames, at 0x600 and 0x700."""
+    heads, threads, following, thread, frame, status, indirect, previous, code, place, owner = STATES[which]
+    memory = bytearray(code_memory(which)) + bytearray(0xd00)
+
+    def put(at, value):
+        struct.pack_into("<Q", memory, at, BASE + value)
+
+    put(0x300 + heads, 0x380)
+    put(0x380 + threads, 0x400)
+    for at, following_at in ((0x400, 0x500), (0x500, None)):
+        if following_at:
+            put(at + following, following_at)
+        put(at + following + 8, 0x380)
+        put(at + thread, 0x900 + at - 0x400)
+        struct.pack_into("<I", memory, 0x900 + at - 0x400 + 720, 4711 + at // 0x500)
+        if status:
+            struct.pack_into("<I", memory, at + status, 8)
+    put(0x400 + frame, 0x600)
+    if indirect is not None:
+        put(0x400 + frame, 0x880)
+        put(0x880 + indirect, 0x600)
+    for at, previous_at in ((0x600, 0x700), (0x700, 0x800 if owner else None)):
+        struct.pack_into("<Q", memory, at, 1)
+        if previous_at:
+            put(at + previous, previous_at)
+        put(at + code, 0)
+        struct.pack_into("<Q", memory, at + place, 2 if owner is None else BASE + 210)
+    if owner:
+        memory[0x800 + owner] = 3
+    return bytes(memory)
+
+
+def walk_seeds(which):
+    head = struct.pack("<HH4I", 0x300, 0x400, 4711, 4712, 0, 0)
+    memory = process_memory(which)
+    # true, over and over, and torn now and then
+    yield "walk", struct.pack("<BB", which, 0) + head + b"\0" + memory
+    yield "walk", struct.pack("<BB", which, 1) + head + b"\0" + memory
+    yield "walk", struct.pack("<BB", which, 0) + head + b"\x17" + bytes(19) + b"\1\0\x80\xff" + memory
+
+
 def hostile_seeds():
     for which in LAYOUTS:
+        yield from walk_seeds(which)
         memory = code_memory(which)
         instr = struct.pack("<4I", 240, 0x8010, 0x9000, 0xffffff00)
         # true, in circles, and torn at the fourth read and the one after

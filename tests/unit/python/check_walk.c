@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "plop/limits.h"
+#include "proc/process.h"
+#include "python/walk.h"
+
+/* A target's memory: a runtime, interpreters, thread states, frames, code objects; everything at a place of its own. */
+#define BASE      0x7f0000000000ull
+#define RUNTIME   (BASE + 0x100)
+#define INTERP(n) (BASE + 0x1000 + (n)*0x400)
+#define STATE(n)  (BASE + 0x4000 + (n)*0x400)
+#define CFRAME(n) (STATE(n) + 0x300)
+#define FRAME(n)  (BASE + 0x8000 + (n)*0x100)
+#define CODE(n)   (BASE + 0x10000 + (n)*0x800)
+#define RECORD(n) (BASE + 0x18000 + (n)*0x800)
+#define DEEP(n)   (BASE + 0x20000 + (n)*0x80)
+#define SIZE      0x80000
+
+struct target {
+	uint8_t memory[SIZE];
+	struct reader_bytes bytes;
+	struct reader plain, r;
+	struct plop_layout l;
+	unsigned int reads;
+	void (*change)(struct target *t); /* called before each read */
+	struct walker *w;
+	unsigned int looks;
+};
+
+static void put(struct target *t, uint64_t address, uint64_t v, size_t size)
+{
+	memcpy(t->memory + (address - BASE), &v, size);
+}
+
+static int changing_read(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	struct target *t = ctx;
+
+	t->reads++;
+	if (t->change)
+		t->change(t);
+	return reader_read(&t->plain, address, buffer, size);
+}
+
+static void put_ascii(struct target *t, uint64_t address, const char *s)
+{
+	put(t, address + 8, 0x5555, 8);
+	put(t, address + t->l.str_length, strlen(s), 8);
+	put(t, address + t->l.str_state,
+	    t->l.str_state_set ? 1 : 1u << t->l.str_kind_shift | 3u << (t->l.str_kind_shift + 3),
+	    4);
+	memcpy(t->memory + (address - BASE) + t->l.str_ascii_data, s, strlen(s));
+}
+
+/* A function on line 30, whose first ten code units are on line 31. */
+static void put_code(struct target *t, unsigned int n, const char *name)
+{
+	const uint64_t file_at = CODE(n) + 0x200, name_at = CODE(n) + 0x400,
+		       table_at = CODE(n) + 0x600;
+
+	put(t, CODE(n) + 8, 0x4444, 8);
+	put(t, CODE(n) + t->l.code_argcount, 2, 4);
+	put(t, CODE(n) + t->l.code_firstlineno, 30, 4);
+	put(t, CODE(n) + t->l.code_filename, file_at, 8);
+	put(t, CODE(n) + t->l.code_name, name_at, 8);
+	if (t->l.code_qualname)
+		put(t, CODE(n) + t->l.code_qualname, name_at, 8);
+	put(t, CODE(n) + t->l.code_linetable, table_at, 8);
+	put_ascii(t, file_at, "/srv/app.py");
+	put_ascii(t, name_at, name);
+	put(t, table_at + t->l.bytes_size, 4, 8);
+	/* 3.11: two entries of one and of eight units, "line + 1", then "no line"; lnotab: at 0 one line on, at 200 another */
+	put(t, table_at + t->l.bytes_data, t->l.version >= 0x030b ? 0xffff00dfu : 0x01c80100u, 4);
+}
+
+static void put_frame(struct target *t, unsigned int n, unsigned int code, uint64_t previous)
+{
+	const struct plop_layout *l = &t->l;
+
+	put(t, FRAME(n) + l->frame_previous, previous, 8);
+	put(t, FRAME(n) + l->frame_code, CODE(code), 8);
+	if (l->frame_kind == PLOP_FRAMES_OBJECT) {
+		put(t, FRAME(n), 1, 8); /* ob_refcnt */
+		put(t, FRAME(n) + l->frame_instr, 2, 4);
+	} else {
+		put(t, FRAME(n) + l->frame_instr, CODE(code) + l->code_bytecode + 2, 8);
+	}
+	if (l->frame_owner)
+		put(t, FRAME(n) + l->frame_owner, 0, 1);
+}
+
+static void put_current(struct target *t, unsigned int state, uint64_t frame)
+{
+	if (t->l.frame_kind == PLOP_FRAMES_CFRAME) {
+		put(t, STATE(state) + t->l.ts_frame, frame ? CFRAME(state) : 0, 8);
+		put(t, CFRAME(state) + t->l.cframe_current, frame, 8);
+	} else {
+		put(t, STATE(state) + t->l.ts_frame, frame, 8);
+	}
+}
+
+static void put_state(struct target *t, unsigned int n, unsigned int interp, uint64_t next,
+		      uint64_t thread)
+{
+	const struct plop_layout *l = &t->l;
+
+	put(t, STATE(n) + l->ts_next, next, 8);
+	put(t, STATE(n) + l->ts_next + 8, INTERP(interp), 8);
+	put(t, STATE(n) + l->ts_thread_id, thread, 8);
+	if (l->ts_native_id)
+		put(t, STATE(n) + l->ts_native_id, 100 + n, 8);
+	if (l->ts_status)
+		put(t, STATE(n) + l->ts_status, PLOP_TS_BOUND, 4);
+	put_current(t, n, 0);
+}
+
+/*
+ * One interpreter with two threads. Thread 0 is in leaf, called by root; from 3.12 on there is an interpreter's own frame at the
+ * end. Thread 1 runs nothing.
+ */
+static void setup(struct target *t, uint32_t hexversion)
+{
+	memset(t, 0, sizeof(*t));
+	t->bytes = (struct reader_bytes){ .data = t->memory, .size = SIZE, .base = BASE };
+	t->plain = bytes_reader(&t->bytes);
+	t->r = (struct reader){ .read = changing_read, .ctx = t };
+	ck_assert_int_eq(layout_by_version(hexversion, &t->l), 0);
+	put(t, RUNTIME + t->l.runtime_interpreters_head, INTERP(0), 8);
+	put(t, INTERP(0) + t->l.interp_threads_head, STATE(1), 8);
+	put_state(t, 1, 0, STATE(0), RECORD(1));
+	put_state(t, 0, 0, 0, RECORD(0));
+	put_code(t, 0, "root");
+	put_code(t, 1, "leaf");
+	put_code(t, 2, "other");
+	put_frame(t, 0, 0, 0);
+	if (t->l.version >= 0x030c) {
+		put_frame(t, 0, 0, FRAME(9));
+		put_frame(t, 9, 0, 0);
+		put(t, FRAME(9) + t->l.frame_owner, t->l.frame_owner_skip, 1);
+	}
+	put_frame(t, 1, 1, FRAME(0));
+	put_current(t, 0, FRAME(1));
+	ck_assert_int_eq(walker_new(&t->r, &t->l, RUNTIME, &t->w), 0);
+}
+
+static void teardown(struct target *t)
+{
+	walker_free(t->w);
+}
+
+static const uint32_t versions[] = { 0x020712f0, 0x03060ff0, 0x030800f0,
+				     0x030a00f0, 0x030b00f0, 0x030c00f0 };
+
+static void look(void *ctx)
+{
+	((struct target *)ctx)->looks++;
+}
+
+static struct walk_stack stack_of(struct target *t, unsigned int state)
+{
+	const struct walk_state s = { .address = STATE(state) };
+	struct walk_stack stack = {};
+
+	ck_assert_int_eq(walker_stack(t->w, &s, look, t, &stack), 0);
+	return stack;
+}
+
+START_TEST(stacks_of_all_generations)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		_cleanup_walk_states_ struct walk_states s = {};
+		struct walk_stack stack;
+		struct target t;
+
+		setup(&t, versions[i]);
+		ck_assert_int_eq(walker_states(t.w, &s), 0);
+		ck_assert_uint_eq(s.n, 2);
+		ck_assert_uint_eq(s.interpreters, 1);
+		ck_assert(!s.changing && !s.more);
+		ck_assert_uint_eq(s.states[0].address, STATE(0));
+		ck_assert_uint_eq(s.states[0].native_id, t.l.ts_native_id ? 100 : 0);
+		stack = stack_of(&t, 0);
+		ck_assert(!stack.changing && !stack.truncated);
+		ck_assert_uint_eq(stack.n, 2);
+		ck_assert_str_eq(stack.frames[0].code->name, "leaf");
+		ck_assert_str_eq(stack.frames[0].code->file, "/srv/app.py");
+		ck_assert_str_eq(stack.frames[1].code->name, "root");
+		if (t.l.version != 0x030a)
+			ck_assert_int_eq(stack.frames[0].line, 31);
+		ck_assert_uint_eq(t.looks, 1);
+		walk_stack_done(&stack);
+		stack = stack_of(&t, 1);
+		ck_assert(stack.n == 0 && !stack.changing && !stack.truncated);
+		walk_stack_done(&stack);
+		teardown(&t);
+	}
+}
+END_TEST
+
+/* An older interpreter's thread 0 has entered a newer one. */
+START_TEST(one_state_of_each_thread)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		_cleanup_walk_states_ struct walk_states s = {};
+		struct target t;
+
+		setup(&t, versions[i]);
+		put(&t, RUNTIME + t.l.runtime_interpreters_head, INTERP(1), 8);
+		put(&t, INTERP(1) + t.l.interp_next, INTERP(0), 8);
+		put(&t, INTERP(1) + t.l.interp_threads_head, STATE(2), 8);
+		put_state(&t, 2, 1, 0, RECORD(0));
+		put_current(&t, 2, FRAME(1));
+		if (t.l.ts_status)
+			put(&t, STATE(0) + t.l.ts_status, 0, 4);
+		ck_assert_int_eq(walker_states(t.w, &s), 0);
+		ck_assert_uint_eq(s.interpreters, 2);
+		ck_assert_uint_eq(s.n, 2);
+		ck_assert_uint_eq(s.states[0].address, STATE(2));
+		ck_assert_uint_eq(s.states[0].interp_no, 1);
+		ck_assert_uint_eq(s.states[1].interp_no, 0);
+		walk_states_done(&s);
+		/* it has come back from there */
+		put_current(&t, 2, 0);
+		if (t.l.ts_status) {
+			put(&t, STATE(0) + t.l.ts_status, PLOP_TS_BOUND, 4);
+			put(&t, STATE(2) + t.l.ts_status, 0, 4);
+		}
+		ck_assert_int_eq(walker_states(t.w, &s), 0);
+		ck_assert_uint_eq(s.states[0].address, STATE(0));
+		teardown(&t);
+	}
+}
+END_TEST
+
+START_TEST(lists_that_lead_astray)
+{
+	_cleanup_walk_states_ struct walk_states s = {};
+	struct target t;
+
+	setup(&t, 0x030c00f0);
+	/* in circles */
+	put(&t, STATE(0) + t.l.ts_next, STATE(1), 8);
+	ck_assert_int_eq(walker_states(t.w, &s), 0);
+	ck_assert_uint_eq(s.n, 2);
+	ck_assert(s.changing && s.more);
+	ck_assert_uint_le(t.reads, WALK_LIST_TRIES * (WALK_MAX_STATES + 8));
+	walk_states_done(&s);
+	/* to a state of no interpreter that is known, to nowhere, and to nothing at all */
+	put(&t, STATE(0) + t.l.ts_next, STATE(2), 8);
+	ck_assert_int_eq(walker_states(t.w, &s), -EFAULT);
+	put(&t, STATE(0) + t.l.ts_next, 8, 8);
+	ck_assert_int_eq(walker_states(t.w, &s), -EFAULT);
+	put(&t, RUNTIME + t.l.runtime_interpreters_head, 0, 8);
+	ck_assert_int_eq(walker_states(t.w, &s), 0);
+	ck_assert(s.n == 0 && s.interpreters == 0);
+	walk_states_done(&s);
+	/* interpreters in circles */
+	put(&t, RUNTIME + t.l.runtime_interpreters_head, INTERP(2), 8);
+	put(&t, INTERP(2) + t.l.interp_next, INTERP(2), 8);
+	ck_assert_int_eq(walker_states(t.w, &s), 0);
+	ck_assert(s.n == 0 && s.more);
+	teardown(&t);
+}
+END_TEST
+
+/* One whose innermost function is at another place, and another, each time that it is looked at. */
+static void call_deep(struct target *t)
+{
+	put(t, FRAME(1) + t->l.frame_instr, CODE(1) + t->l.code_bytecode + t->reads % 499 * 2, 8);
+	put_frame(t, 2, 2, FRAME(1));
+	put_current(t, 0, FRAME(2));
+}
+
+START_TEST(frames_that_lead_astray)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		const struct walk_state state = { .address = STATE(0) };
+		struct walk_stack s = {};
+		struct target t;
+
+		setup(&t, versions[i]);
+		/* in circles */
+		put(&t, FRAME(0) + t.l.frame_previous, FRAME(1), 8);
+		ck_assert_int_eq(walker_stack(t.w, &state, NULL, NULL, &s), -EFAULT);
+		ck_assert_uint_le(t.reads, WALK_TRIES * 16);
+		put(&t, FRAME(0) + t.l.frame_previous, 8, 8);
+		ck_assert_int_eq(walker_stack(t.w, &state, NULL, NULL, &s), -EFAULT);
+		put(&t, FRAME(0) + t.l.frame_code, 0, 8);
+		ck_assert_int_eq(walker_stack(t.w, &state, NULL, NULL, &s), -EFAULT);
+		ck_assert(s.frames == NULL);
+		teardown(&t);
+	}
+}
+END_TEST
+
+/* As deep as is shown, one deeper, and deeper than is read. */
+START_TEST(deep_stacks)
+{
+	static const uint32_t depths[] = { PLOP_MAX_DEPTH, PLOP_MAX_DEPTH + 1,
+					   WALK_MAX_LINKS + 10 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(depths); i++) {
+		struct walk_stack s;
+		struct target t;
+
+		setup(&t, 0x030c00f0);
+		/* with the innermost one and root */
+		for (uint32_t n = 0; n < depths[i] - 2; n++) {
+			memcpy(t.memory + (DEEP(n) - BASE), t.memory + (FRAME(1) - BASE), 0x80);
+			put(&t, DEEP(n) + t.l.frame_previous,
+			    n + 1 < depths[i] - 2 ? DEEP(n + 1) : FRAME(0), 8);
+		}
+		put(&t, FRAME(1) + t.l.frame_previous, DEEP(0), 8);
+		s = stack_of(&t, 0);
+		ck_assert_uint_eq(s.n, PLOP_MAX_DEPTH);
+		ck_assert(s.truncated == (i > 0) && !s.changing);
+		ck_assert_str_eq(s.frames[s.n - 1].code->name, i > 0 ? "leaf" : "root");
+		walk_stack_done(&s);
+		/* the innermost ones come and go: those around them stay */
+		t.change = i > 0 ? call_deep : NULL;
+		s = stack_of(&t, 0);
+		ck_assert(s.changing == (i > 0));
+		ck_assert_uint_eq(s.n, PLOP_MAX_DEPTH);
+		walk_stack_done(&s);
+		teardown(&t);
+	}
+}
+END_TEST
+
+/* What cannot be the end of a stack is none: a generator that has yielded, a frame that was freed. */
+START_TEST(stacks_that_end_too_early)
+{
+	static const struct walk_state state = { .address = STATE(0) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		struct walk_stack s = {};
+		struct target t;
+
+		setup(&t, versions[i]);
+		put(&t, FRAME(1) + t.l.frame_previous, 0, 8);
+		if (t.l.frame_kind == PLOP_FRAMES_OBJECT)
+			put(&t, FRAME(1), 0, 8);
+		else
+			put(&t, FRAME(1) + t.l.frame_owner, 1, 1);
+		ck_assert_int_eq(walker_stack(t.w, &state, NULL, NULL, &s), -EFAULT);
+		teardown(&t);
+	}
+}
+END_TEST
+
+/* A thread that goes on within its innermost function. */
+static void step(struct target *t)
+{
+	put(t, FRAME(1) + t->l.frame_instr, CODE(1) + t->l.code_bytecode + t->reads % 9 * 2, 8);
+}
+
+/* One that calls one function, then the other, from another place each time. */
+static void call(struct target *t)
+{
+	unsigned int odd = t->reads & 1;
+
+	put(t, FRAME(0) + t->l.frame_instr, CODE(0) + t->l.code_bytecode + t->reads % 499 * 2, 8);
+	put_frame(t, 1, 1 + odd, FRAME(0));
+}
+
+/* One that calls what is below another, whose place stays as it is. */
+static void call_below(struct target *t)
+{
+	unsigned int odd = t->reads & 1;
+
+	put(t, FRAME(1) + t->l.frame_instr, CODE(1) + t->l.code_bytecode + t->reads % 13 * 2, 8);
+	put_frame(t, 2 + odd, 2, FRAME(1));
+	put_current(t, 0, FRAME(2 + odd));
+}
+
+static void settle(struct target *t)
+{
+	if (t->reads < 40)
+		call(t);
+}
+
+START_TEST(stacks_that_change)
+{
+	struct walk_stack s;
+	struct target t;
+
+	setup(&t, 0x030c00f0);
+	t.change = step;
+	s = stack_of(&t, 0);
+	ck_assert(s.n == 2 && !s.changing);
+	ck_assert_str_eq(s.frames[0].code->name, "leaf");
+	walk_stack_done(&s);
+	/* root is at another place each time, so that nothing of this can be told but that it is so */
+	t.change = call;
+	s = stack_of(&t, 0);
+	ck_assert(s.n == 0 && s.changing);
+	ck_assert_uint_le(t.looks, 1 + WALK_TRIES);
+	walk_stack_done(&s);
+	t.change = NULL;
+	t.reads = 0;
+	call(&t);
+	t.change = settle;
+	s = stack_of(&t, 0);
+	ck_assert(s.n == 2 && !s.changing);
+	walk_stack_done(&s);
+	/* here it is in root all the time */
+	t.change = call_below;
+	s = stack_of(&t, 0);
+	ck_assert(s.changing);
+	ck_assert_uint_eq(s.n, 1);
+	ck_assert_str_eq(s.frames[0].code->name, "root");
+	walk_stack_done(&s);
+	teardown(&t);
+}
+END_TEST
+
+/* All that is at the address of a code object is another, once. */
+static void replace(struct target *t)
+{
+	if (t->reads == 3) {
+		put_code(t, 1, "new");
+		put(t, CODE(1) + t->l.code_firstlineno, 50, 4);
+	}
+}
+
+START_TEST(code_that_changes)
+{
+	struct walk_stack s;
+	struct target t;
+
+	setup(&t, 0x030c00f0);
+	s = stack_of(&t, 0);
+	ck_assert_str_eq(s.frames[0].code->name, "leaf");
+	walk_stack_done(&s);
+	t.reads = 0;
+	t.change = replace;
+	s = stack_of(&t, 0);
+	ck_assert_str_eq(s.frames[0].code->name, "new");
+	ck_assert_int_eq(s.frames[0].line, 51);
+	walk_stack_done(&s);
+	/* one that is none has no name, and the others have theirs */
+	t.change = NULL;
+	put(&t, CODE(1) + t.l.code_linetable, 0, 8);
+	s = stack_of(&t, 0);
+	ck_assert(s.n == 2 && !s.frames[0].code && s.frames[0].line == 0);
+	ck_assert_str_eq(s.frames[1].code->name, "root");
+	walk_stack_done(&s);
+	teardown(&t);
+}
+END_TEST
+
+static void give_gil(struct target *t)
+{
+	put(t, STATE(t->reads & 1) + t->l.ts_status, PLOP_TS_BOUND | PLOP_TS_ACTIVE, 4);
+	put(t, STATE(~t->reads & 1) + t->l.ts_status, PLOP_TS_BOUND, 4);
+}
+
+static void both(struct target *t)
+{
+	put(t, STATE(0) + t->l.ts_status, PLOP_TS_BOUND | PLOP_TS_ACTIVE, 4);
+	put(t, STATE(1) + t->l.ts_status, PLOP_TS_BOUND | PLOP_TS_ACTIVE, 4);
+}
+
+START_TEST(who_holds_the_gil)
+{
+	_cleanup_walk_states_ struct walk_states s = {};
+	bool holds[2];
+	struct target t;
+
+	setup(&t, 0x030c00f0);
+	ck_assert_int_eq(walker_states(t.w, &s), 0);
+	ck_assert_int_eq(walker_gil(t.w, &s, holds), WALK_GIL_FREE);
+	put(&t, STATE(1) + t.l.ts_status, PLOP_TS_BOUND | PLOP_TS_ACTIVE, 4);
+	ck_assert_int_eq(walker_gil(t.w, &s, holds), WALK_GIL_HELD);
+	ck_assert(!holds[0] && holds[1]);
+	/* it is seen with both only when it went from one to the other, and then with neither */
+	both(&t);
+	ck_assert_int_eq(walker_gil(t.w, &s, holds), WALK_GIL_CHANGING);
+	ck_assert(!holds[0] && !holds[1]);
+	t.change = give_gil;
+	t.reads = 1;
+	ck_assert_int_eq(walker_gil(t.w, &s, holds), WALK_GIL_CHANGING);
+	t.change = NULL;
+	t.l.free_threaded = 1;
+	ck_assert_int_eq(walker_gil(t.w, &s, holds), WALK_GIL_NONE);
+	walk_states_done(&s);
+	teardown(&t);
+
+	setup(&t, 0x030800f0);
+	t.l.runtime_current = 0;
+	ck_assert_int_eq(walker_states(t.w, &s), 0);
+	ck_assert_int_eq(walker_gil(t.w, &s, holds), WALK_GIL_UNKNOWN);
+	t.l.runtime_current = 0x200;
+	ck_assert_int_eq(walker_gil(t.w, &s, holds), WALK_GIL_FREE);
+	put(&t, RUNTIME + 0x200, STATE(0), 8);
+	ck_assert_int_eq(walker_gil(t.w, &s, holds), WALK_GIL_HELD);
+	ck_assert(holds[0] && !holds[1]);
+	put(&t, RUNTIME + 0x200, STATE(2), 8);
+	ck_assert_int_eq(walker_gil(t.w, &s, holds), WALK_GIL_CHANGING);
+	teardown(&t);
+}
+END_TEST
+
+START_TEST(where_the_gil_is)
+{
+	struct walk_state s = { .address = STATE(0), .interp = INTERP(0) };
+	struct target t;
+
+	setup(&t, 0x030c00f0);
+	t.l.gil_where = PLOP_GIL_UNKNOWN;
+	t.l.gil_at = 0x300;
+	t.l.gil_size = 0x40;
+	ck_assert(!walker_is_gil(t.w, &s, RUNTIME + 0x300));
+	t.l.gil_where = PLOP_GIL_RUNTIME;
+	ck_assert(walker_is_gil(t.w, &s, RUNTIME + 0x300));
+	ck_assert(walker_is_gil(t.w, &s, RUNTIME + 0x33c));
+	ck_assert(!walker_is_gil(t.w, &s, RUNTIME + 0x340));
+	ck_assert(!walker_is_gil(t.w, &s, RUNTIME + 0x2fc));
+	t.l.gil_where = PLOP_GIL_POINTER;
+	put(&t, INTERP(0) + 0x300, RECORD(7), 8);
+	ck_assert(walker_is_gil(t.w, &s, RECORD(7) + 8));
+	ck_assert(!walker_is_gil(t.w, &s, RUNTIME + 0x300));
+	s.interp = 8;
+	ck_assert(!walker_is_gil(t.w, &s, RECORD(7) + 8));
+	teardown(&t);
+}
+END_TEST
+
+START_TEST(tids_by_the_records_of_threads)
+{
+	_cleanup_walk_states_ struct walk_states s = {};
+	const uint32_t tids[] = { 4712, 4711, 4713 };
+	uint32_t found[2];
+	struct target t;
+
+	setup(&t, 0x030800f0);
+	ck_assert_int_eq(walker_states(t.w, &s), 0);
+	ck_assert_int_eq(walker_tids(t.w, &s, tids, 3, found), 0);
+	ck_assert(found[0] == 0 && found[1] == 0);
+	/* the process's id, the same in both, is not it */
+	put(&t, RECORD(0) + 724, 4711, 4);
+	put(&t, RECORD(1) + 724, 4711, 4);
+	put(&t, RECORD(0) + 720, 4711, 4);
+	put(&t, RECORD(1) + 720, 4713, 4);
+	ck_assert_int_eq(walker_tids(t.w, &s, tids, 3, found), 0);
+	ck_assert_uint_eq(found[0], 4711);
+	ck_assert_uint_eq(found[1], 4713);
+	/* another place says otherwise: nothing is known */
+	put(&t, RECORD(0) + 8, 4712, 4);
+	put(&t, RECORD(1) + 8, 4711, 4);
+	ck_assert_int_eq(walker_tids(t.w, &s, tids, 3, found), 0);
+	ck_assert(found[0] == 0 && found[1] == 0);
+	/* the only thread that came along with fork() */
+	put(&t, RECORD(0) + 8, 0, 8);
+	put(&t, RECORD(1) + 8, 0, 8);
+	put(&t, RECORD(0) + 724, 0, 4);
+	put(&t, RECORD(1) + 724, 0, 4);
+	ck_assert_int_eq(walker_tids(t.w, &s, &tids[2], 1, found), 0);
+	ck_assert_uint_eq(found[0], 0);
+	ck_assert_uint_eq(found[1], 4713);
+	teardown(&t);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *c = tcase_create("walk");
+	Suite *s = suite_create("python/walk");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(c, stacks_of_all_generations);
+	tcase_add_test(c, one_state_of_each_thread);
+	tcase_add_test(c, lists_that_lead_astray);
+	tcase_add_test(c, frames_that_lead_astray);
+	tcase_add_test(c, deep_stacks);
+	tcase_add_test(c, stacks_that_end_too_early);
+	tcase_add_test(c, stacks_that_change);
+	tcase_add_test(c, code_that_changes);
+	tcase_add_test(c, who_holds_the_gil);
+	tcase_add_test(c, where_the_gil_is);
+	tcase_add_test(c, tids_by_the_records_of_threads);
+	suite_add_tcase(s, c);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
