@@ -11,7 +11,7 @@
 static const struct ctl_command commands[] = {
 	{ "status", ctl_status }, { "ps", ctl_ps },     { "record", ctl_record },
 	{ "export", ctl_export }, { "open", ctl_open }, { "top", NULL },
-	{ "dump", NULL },         { "diff", NULL },
+	{ "dump", ctl_dump },     { "diff", NULL },
 };
 
 struct command_line {
@@ -55,6 +55,7 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "  ps       the Python processes of this host\n"
 		       "  record   record processes for a while, from now on\n"
 		       "  export   write what was collected already, as one profile\n"
+		       "  dump     every thread's Python stack, now\n"
 		       "  open     the viewer's address, with a fresh token\n\n"
 		       "Exit status: 0 done, 1 failed, 2 usage, 3 no such target, 4 not allowed, 5 "
 		       "cannot reach plopd.",
@@ -67,8 +68,8 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		if (!streq(commands[i].name, line.name))
 			continue;
 		if (!commands[i].run) {
-			log_error("%s is not there yet; there are status, ps, record, export and "
-				  "open",
+			log_error("%s is not there yet; there are status, ps, record, export, "
+				  "open and dump",
 				  line.name);
 			return CTL_USAGE;
 		}

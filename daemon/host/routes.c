@@ -421,6 +421,7 @@ const struct api_route manager_routes[] = {
 	{ "GET", "/v1/windows", true, route_windows },
 	{ "GET", "/v1/profile", true, route_profile },
 	{ "GET", "/v1/stream", true, route_stream },
+	{ "GET", "/v1/dump", true, route_dump },
 	{ "POST", "/v1/recordings", true, route_record },
 	{ "GET", "/v1/recordings/*", true, route_recording },
 	{ "DELETE", "/v1/recordings/*", true, route_recording_stop },

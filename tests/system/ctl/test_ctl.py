@@ -128,7 +128,7 @@ class Plopctl(Case):
         self.assertEqual(self.left(), [])
 
     def test_usage_and_reach(self):
-        for command in ("top", "dump", "diff"):
+        for command in ("top", "diff"):
             self.refused(2, "not there yet", command)
         self.refused(2, "no command", "nonsense")
         self.refused(2, "not a selector", "export", "colour=red")
@@ -139,7 +139,7 @@ class Plopctl(Case):
         path, self.path = self.path, os.path.join(self.folder, "nobody")
         self.refused(5, "cannot reach plopd at " + self.path, "status")
         self.path = path
-        for command in ((), ("status",), ("ps",), ("record",), ("export",), ("open",)):
+        for command in ((), ("status",), ("ps",), ("record",), ("export",), ("dump",), ("open",)):
             done = subprocess.run([CTL, *command, "--help"], capture_output=True, text=True, check=True, timeout=DEADLINE)
             self.assertIn("--socket", done.stdout)
 

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""plopctl dump: every thread of every interpreter with its stack, lines, state and the GIL; no stack that never was; processes in
+namespaces of their own; after fork(); a thousand threads; and what is refused."""
+import concurrent.futures
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import host
+from containers import child_of
+
+WORKLOAD = os.path.join(host.WORKLOADS, "dumped.py")
+PYPY = "/usr/bin/pypy3"
+NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+# What each kind of waiting is in the kernel; time.sleep() was select() before 3.11.
+SLEEPS = {"sleeps": ("clock_nanosleep", "select", "pselect6"), "locks": ("futex",), "receives": ("recvfrom",), "main": ("futex",)}
+BUSY = ("computes_this", "computes_that", "hashes")
+# Who calls whom in dumped.py calls.
+CALLERS = {"calls": ("run",), "one": ("calls", "deep"), "one_below": ("one",), "two": ("calls", "some"), "two_below": ("two",),
+           "some": ("calls",), "deep": ("calls", "deep"), "run": ("_bootstrap_inner",), "_bootstrap_inner": ("_bootstrap",)}
+FORKED = """import os, sys, threading, time
+def idle():
+    time.sleep(1000)
+for n in range(3):
+    thread = threading.Thread(target=idle)
+    thread.daemon = True
+    thread.start()
+pid = os.fork()
+if pid:
+    sys.stdout.write("READY %d\\n" % pid)
+    sys.stdout.flush()
+    os.waitpid(pid, 0)
+def child():
+    time.sleep(1000)
+child()
+"""
+
+
+def lines():
+    """Function: line of what it does."""
+    with open(WORKLOAD) as f:
+        return {m.group(1): n for n, line in enumerate(f, 1) for m in [re.search("# line of ([a-z_]+)", line)] if m}
+
+
+LINES = lines()
+
+
+def dump(daemon, pid):
+    done = daemon.ctl("dump", "-p", pid, "--json")
+    assert done.returncode == 0, done.err
+    return json.loads(done.out)
+
+
+def plain(name):
+    """A function's name without its class, as it is before 3.11; the interpreter's mangling taken off."""
+    return name.rsplit(".", 1)[-1].replace("__bootstrap", "_bootstrap")
+
+
+def by_function(answer):
+    """The threads by the function of dumped.py that they are in."""
+    found = {}
+    for thread in answer["threads"]:
+        assert thread["python"], "a thread that Python does not know: %s" % thread
+        own = [f for f in thread["frames"] if f["file"] == WORKLOAD]
+        assert own, thread
+        assert thread["readable"] and not thread["truncated"], thread
+        name = own[0]["function"]
+        assert name not in found, "two threads in %s" % name
+        found[name] = dict(thread, own=own)
+    return found
+
+
+def check_waiting(threads, pid):
+    """Those that wait, whose every fact is known."""
+    for name, calls in SLEEPS.items():
+        thread = threads[name]
+        assert not thread["changing"] and thread["state"] == "sleeping" and thread["syscall"] in calls, thread
+        assert thread["gil"] is None, thread
+        assert thread["own"][0]["line"] == LINES[name], "%s: line %d, not %d" % (name, thread["own"][0]["line"], LINES[name])
+        names = [plain(f["function"]) for f in thread["frames"]]
+        if name == "main":
+            assert thread["tid"] == pid and names[-2:] == ["main", "<module>"] and "join" in names, thread
+        else:
+            assert names == [name, "run", "_bootstrap_inner", "_bootstrap"], names
+    tids = {thread["tid"] for thread in threads.values()}
+    assert tids == {int(n) for n in os.listdir("/proc/%d/task" % pid)}, tids
+
+
+def knows_gil(version, free_threaded):
+    return not free_threaded and version >= (3, 8)
+
+
+def check_gil(answer, threads, version):
+    """Who may have the GIL, or wait for it; returns what was seen of it."""
+    gil = {name: threads[name]["gil"] for name in threads if threads[name]["gil"]}
+    seen = {kind for kind in gil.values()}
+    assert set(gil) <= set(BUSY), gil
+    if answer["free_threaded"]:
+        assert answer["gil"] == "none" and not gil, answer
+    elif not knows_gil(version, False):
+        assert answer["gil"] == "unknown" and "held" not in seen, answer
+    else:
+        assert answer["gil"] in ("held", "free", "changing"), answer["gil"]
+        assert (answer["gil"] == "held") == ("held" in seen), answer
+        assert list(gil.values()).count("held") <= 1, gil
+    if threads["hashes"]["state"] == "running" and threads["hashes"]["gil"] is None:
+        seen.add("released")
+    return seen
+
+
+def check_busy(daemon, version, python):
+    """Computing threads, as often as it takes to see the GIL held, waited for and released."""
+    with host.Workload(python, "dumped.py", "busy") as work:
+        daemon.profiled(work.pid)
+        seen, times, wanted = set(), 0, {"released"}
+        deadline = time.monotonic() + 30
+        while not wanted <= seen:
+            assert time.monotonic() < deadline, "%s: saw only %s of %s" % (python, sorted(seen), sorted(wanted))
+            answer = dump(daemon, work.pid)
+            threads = by_function(answer)
+            assert set(threads) == set(SLEEPS) | set(BUSY), sorted(threads)
+            if knows_gil(version, answer["free_threaded"]):
+                wanted = {"held", "waiting", "released"}
+            check_waiting(threads, work.pid)
+            seen |= check_gil(answer, threads, version)
+            assert threads["hashes"]["own"][0]["line"] == LINES["hashes"] or threads["hashes"]["changing"], threads["hashes"]
+            times += 1
+        # at least a few, whatever was seen
+        for _ in range(3):
+            check_waiting(by_function(dump(daemon, work.pid)), work.pid)
+        return "%d dumps until the GIL was %s" % (times, ", ".join(sorted(seen)))
+
+
+def check_calls(daemon, python):
+    """No stack in which a function was called by one that never calls it, or that has no beginning."""
+    with host.Workload(python, "dumped.py", "calls") as work:
+        daemon.profiled(work.pid)
+        changing, leaves = 0, set()
+        for _ in range(60):
+            stack = dump(daemon, work.pid)["threads"][1]
+            names = [plain(f["function"]) for f in stack["frames"]]
+            assert names and names[-1] == "_bootstrap", names
+            for callee, caller in zip(names, names[1:]):
+                assert caller in CALLERS[callee], "%s called by %s: %s" % (callee, caller, names)
+            leaves.add(names[0])
+            changing += stack["changing"]
+        assert changing < 60, "no stack of a busy thread could be read"
+        return "60 stacks with %d innermost functions, %d of them cut" % (len(leaves), changing)
+
+
+def check_version(daemon, version, python, build):
+    said = [check_busy(daemon, version, python), check_calls(daemon, python)]
+    print("%s (%s): %s" % (".".join(map(str, version)), build, "; ".join(said)), flush=True)
+
+
+def check_text(daemon, version, python, build):
+    """What a person reads."""
+    with host.Workload(python, "dumped.py") as work:
+        daemon.profiled(work.pid)
+        done = daemon.ctl("dump", "-p", work.pid)
+        assert done.returncode == 0, done.err
+        assert re.match(r"Process %d: \S+.*\nPython %d\.%d\.\d+ \(/\S+\)\n" % ((work.pid,) + version), done.out), done.out
+        assert re.search(r'\nThread %d "[^"]+": sleeping in futex\n' % work.pid, done.out), done.out
+        assert "\n    sleeps (%s:%d)\n" % (WORKLOAD, LINES["sleeps"]) in done.out, done.out
+        assert "sleeping in recvfrom\n    receives (" in done.out, done.out
+        free_threaded = "freethreaded" in build
+        gil = "Free-threaded: there is no GIL" if free_threaded else "GIL: free" if knows_gil(version, False) else "GIL: plop does not know"
+        assert "\n" + gil in done.out, done.out
+
+
+def check_namespaces(daemon, python):
+    """A process that sees itself as process 1, and has nothing of the host's /proc."""
+    outer = subprocess.Popen(NAMESPACES + [python, WORKLOAD], stdout=subprocess.PIPE)
+    try:
+        line = outer.stdout.readline().split()
+        if not line:
+            print("without namespaces: unshare does not work here")
+            return
+        assert line == [b"READY", b"1"], line
+        pid = child_of(outer.pid)
+        daemon.profiled(pid)
+        answer = dump(daemon, pid)
+        threads = by_function(answer)
+        assert set(threads) == set(SLEEPS), sorted(threads)
+        check_waiting(threads, pid)
+        assert threads["main"]["own_tid"] == 1 and threads["sleeps"]["own_tid"] != threads["sleeps"]["tid"], threads
+        print("%s in its own namespaces: %d threads" % (python, len(threads)), flush=True)
+    finally:
+        outer.kill()
+        outer.wait()
+        outer.stdout.close()
+
+
+def check_fork(daemon, python):
+    """The child has one thread, whatever the interpreter still has of the parent's."""
+    with host.Workload(python, code=FORKED) as work:
+        child = int(work.ready[0])
+        try:
+            check_forked(daemon, python, child, work.pid)
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def check_forked(daemon, python, child, parent):
+    daemon.profiled(child)
+    host.until("the child of %s sleeps" % python,
+               lambda: [f["function"] for f in dump(daemon, child)["threads"][0]["frames"]][:1] == ["child"])
+    for pid, count in ((child, 1), (parent, 4)):
+        threads = dump(daemon, pid)["threads"]
+        assert [t["tid"] for t in threads][:1] == [pid] and len(threads) == count, threads
+        assert all(t["python"] and t["state"] == "sleeping" for t in threads), threads
+
+
+def check_many(daemon, python):
+    with host.Workload(python, "threads.py", "--threads", 1000) as work:
+        daemon.profiled(work.pid)
+        began = time.monotonic()
+        answer = dump(daemon, work.pid)
+        took = time.monotonic() - began
+        assert not answer["truncated"] and len(answer["threads"]) == 1001, len(answer["threads"])
+        owners = {f["function"] for t in answer["threads"] for f in t["frames"] if f["function"].startswith("own_")}
+        assert len(owners) == 1000, len(owners)
+        print("1001 threads: %.0f ms" % (1000 * took), flush=True)
+
+
+def refused(daemon, status, words, *arguments):
+    done = daemon.ctl("dump", *arguments)
+    assert done.returncode == status and words in done.err, "%s: %d, %s" % (arguments, done.returncode, done.err)
+    assert not done.out, done.out
+
+
+def check_refusals(daemon):
+    refused(daemon, 2, "a process is missing")
+    refused(daemon, 2, "not the number of a process", "-p", "self")
+    refused(daemon, 2, "not the number of a process", "-p", "0")
+    refused(daemon, 3, "no process 4194304", "-p", "4194304")
+    others = [(["sleep", "1000"], "process %d is not Python")]
+    if os.path.exists(PYPY):
+        others.append(([PYPY, "-c", "import time; print('READY', flush=True); time.sleep(1000)"], "process %d is PyPy"))
+    else:
+        print("without PyPy: there is no %s" % PYPY)
+    for command, words in others:
+        other = subprocess.Popen(command, stdout=subprocess.PIPE)
+        try:
+            if command[0] == PYPY:
+                other.stdout.readline()
+                host.until("PyPy is known", lambda: daemon.process_of(other.pid))
+            refused(daemon, 3, words % other.pid, "-p", other.pid)
+        finally:
+            other.kill()
+            other.communicate()
+    done = subprocess.run([host.program("plopctl"), "--socket", daemon.socket + ".none", "dump", "-p", "1"], stderr=subprocess.PIPE)
+    assert done.returncode == 5, done
+
+
+def main():
+    host.need_root()
+    found = host.pythons()
+    if not found:
+        print("SKIP: no interpreter")
+        return 77
+    ends = [found[0], found[-1]]
+    with host.Plopd() as daemon:
+        check_refusals(daemon)
+        for group in host.several(found, 4):
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                for result in [pool.submit(check_version, daemon, *each) for each in group]:
+                    result.result()
+        for each in host.one_of_each(found):
+            check_text(daemon, *each)
+        for _, python, _ in ends:
+            check_namespaces(daemon, python)
+        for _, python, _ in host.one_of_each(found):
+            check_fork(daemon, python)
+        check_many(daemon, ends[1][1])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
