@@ -330,8 +330,11 @@ static void name_thread(struct profile *p, uint32_t process, uint32_t tid)
 	profile_thread(p, process, tid, name ? name : "");
 }
 
-/* The names that threads have in the end: one is seen before it is named, if it is seen soon enough. */
-static void rename_threads(struct profile *p)
+/*
+ * The names that threads have in the end: one is seen before it is named, if it is seen soon enough; and of one that slept
+ * throughout nothing was seen at all.
+ */
+static void name_threads(struct profile *p)
 {
 	for (uint32_t i = 0; i < p->nthreads; i++) {
 		const struct profile_thread *t = &p->threads[i];
@@ -341,6 +344,8 @@ static void rename_threads(struct profile *p)
 		    0)
 			profile_thread(p, t->process, t->tid, name);
 	}
+	for (uint32_t i = 0; i < p->nsamples; i++)
+		name_thread(p, p->samples[i].process, p->samples[i].thread);
 }
 
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s)
@@ -400,8 +405,12 @@ void recordings_wait_stack(struct recordings *all, struct target *k,
 		struct recording *r = all->items[i];
 		uint32_t process;
 
-		if (recording_waits_for(r, k, &process) && waits_stack(r->waits, r->sink, s) < 0)
+		if (!recording_waits_for(r, k, &process))
+			continue;
+		if (waits_stack(r->waits, r->sink, s) < 0)
 			recording_stop(r, "too large");
+		else
+			name_thread(sink_profile(r->sink), process, s->stack->tid);
 	}
 }
 
@@ -482,7 +491,7 @@ static void recording_end(struct recording *r)
 
 	recording_end_waits(r);
 	r->state = RECORDING_DONE;
-	rename_threads(p);
+	name_threads(p);
 	if (r->set == PLOP_SET_ALWAYS)
 		r->ended_mono = r->all->manager->swapped_mono;
 	else

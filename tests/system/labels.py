@@ -246,6 +246,26 @@ def check_selecting(plopd, named):
     assert status == 400 and "env" in said["hint"], said
 
 
+def check_wall(plopd, work, names):
+    """Each thread's time, of those that run and of the main thread, which sleeps throughout and is seen by no tick."""
+    path = os.path.join(plopd.folder, "wall.collapsed")
+    done = plopd.ctl("record", "-p", work.pid, "--wall", "-d", "2s", "-f", "collapsed", "-g", "thread_name,state", "-o", path)
+    assert done.returncode == 0, done.err
+    groups = {}
+    for frames, microseconds in host.collapsed(text(path)):
+        group = frames[0][0], frames[1][0]
+        groups[group] = groups.get(group, 0) + microseconds
+    threads = {name for name, _ in groups}
+    with open("/proc/%d/comm" % work.pid, encoding="utf-8") as f:
+        main_thread = f.read().strip()
+    assert threads == {"thread_name=" + name for name in names | {main_thread}}, threads
+    asleep = groups["thread_name=" + main_thread, "state=sleeping"]
+    print("wall-clock time by thread and state, in microseconds: %s" % groups)
+    assert 0.9 < asleep / (sum(groups.values()) / len(threads)) < 1.1, groups
+    for name in names:
+        assert groups["thread_name=" + name, "state=running"] > 0 and groups["thread_name=" + name, "state=waiting for the GIL"] > 0, groups
+
+
 def check_export(plopd, works):
     """What is collected anyway has no names of threads, but all else."""
     def grouped():
@@ -290,6 +310,7 @@ def main():
         check_groups(host.collapsed(text(paths["collapsed"])), works, named)
         check_selecting(plopd, named)
         check_export(plopd, works)
+        check_wall(plopd, *next(iter(named.items())))
     print("ok")
 
 
