@@ -19,13 +19,17 @@ static const char arg_doc[] =
 	"plopctl status shows what it does, plopctl open the viewer. See plopd(8) and "
 	"plop.conf(5).";
 
-enum { KEY_HZ = 256, KEY_WINDOW, KEY_CHECK };
+enum { KEY_HZ = 256, KEY_MODE, KEY_WINDOW, KEY_CHECK };
 
 static const struct argp_option arg_options[] = {
 	{ "config", 'C', "FILE", 0, "Configuration, default " CONFIG_DEFAULT_FILE, 0 },
 	{ "socket", 'S', "PATH", 0, "Unix socket to serve, default /run/plop/plopd.sock", 0 },
 	{ "state-dir", 'D', "DIR", 0, "Directory of plop.db, default /var/lib/plop", 0 },
 	{ "hz", KEY_HZ, "N", 0, "Samples a second on each CPU, 1 to 10000, default 100", 0 },
+	{ "mode", KEY_MODE, "MODE", 0,
+	  "always (default), on-demand (only while somebody records) or periodic (a window every "
+	  "so often)",
+	  0 },
 	{ "window", KEY_WINDOW, "SECONDS", 0, "Length of a window, 1 to 3600, default 30", 0 },
 	{ "check", KEY_CHECK, NULL, 0, "Tell what this kernel and these privileges allow, and exit",
 	  0 },
@@ -34,7 +38,7 @@ static const struct argp_option arg_options[] = {
 };
 
 struct arguments {
-	const char *config, *socket, *state_dir, *hz, *window;
+	const char *config, *socket, *state_dir, *hz, *mode, *window;
 	bool check, verbose;
 };
 
@@ -51,6 +55,9 @@ static error_t arg_parse(int key, char *value, struct argp_state *state)
 		return 0;
 	case 'D':
 		a->state_dir = value;
+		return 0;
+	case KEY_MODE:
+		a->mode = value;
 		return 0;
 	case KEY_HZ:
 		a->hz = value;
@@ -99,6 +106,7 @@ static int configure(const struct arguments *a, struct config **ret, char **ret_
 	} overrides[] = { { "socket", a->socket },
 			  { "state_dir", a->state_dir },
 			  { "hz", a->hz },
+			  { "mode", a->mode },
 			  { "window", a->window } };
 	int r = config_new(&c);
 
@@ -112,6 +120,11 @@ static int configure(const struct arguments *a, struct config **ret, char **ret_
 		return r;
 	*ret = TAKE_PTR(c);
 	return 0;
+}
+
+static int reload(void *ctx, struct config **ret, char **ret_error)
+{
+	return configure(ctx, ret, ret_error);
 }
 
 int main(int argc, char *argv[])
@@ -136,14 +149,22 @@ int main(int argc, char *argv[])
 		return EXIT_FAILURE;
 	}
 	r = manager_new(config, &m, &error);
-	if (r >= 0)
+	if (r >= 0) {
+		m->mode.load = reload;
+		m->mode.ctx = &a;
 		r = manager_start(m, &error);
+	}
 	if (r < 0) {
 		log_error("%s", error ? error : strerror(-r));
 		return EXIT_FAILURE;
 	}
-	log_info("sampling at %llu Hz; socket %s, state in %s", (unsigned long long)config->hz,
-		 config->socket, config->state_dir);
+	if (streq(config->mode, "always"))
+		log_info("sampling at %llu Hz; socket %s, state in %s",
+			 (unsigned long long)config->hz, config->socket, config->state_dir);
+	else
+		log_info("sampling %s; socket %s, state in %s",
+			 streq(config->mode, "periodic") ? "a window every so often" : "on demand",
+			 config->socket, config->state_dir);
 	r = manager_run(m);
 	if (r < 0) {
 		log_error_r(r, "The event loop failed");

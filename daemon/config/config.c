@@ -16,6 +16,7 @@ enum option_type {
 	OPTION_PATH,    /* absolute */
 	OPTION_ADDRESS, /* ADDR:PORT */
 	OPTION_TEXT,
+	OPTION_MODE, /* when to sample */
 };
 
 struct option_entry {
@@ -33,6 +34,11 @@ struct option_entry {
 static const struct option_entry options[] = {
 	{ "plopd", "hz", OPTION_NUMBER, "100", "1", "10000", DEST(hz),
 	  "samples a second on each CPU" },
+	{ "plopd", "mode", OPTION_MODE, "always", NULL, NULL, DEST(mode),
+	  "when to sample: always, on-demand (for recordings only), or periodic (a window every so "
+	  "often)" },
+	{ "plopd", "every", OPTION_DURATION, "10m", "10s", "24h", DEST(every_ns),
+	  "from window to window in mode periodic" },
 	{ "plopd", "window", OPTION_DURATION, "30s", "1s", "1h", DEST(window_ns),
 	  "length of a window" },
 	{ "plopd", "state_dir", OPTION_PATH, "/var/lib/plop", NULL, NULL, DEST(state_dir),
@@ -75,6 +81,7 @@ static const char *form(enum option_type type)
 		[OPTION_PATH] = "an absolute path",
 		[OPTION_ADDRESS] = "an address and port like 127.0.0.1:7567",
 		[OPTION_TEXT] = "text without control characters",
+		[OPTION_MODE] = "always, on-demand or periodic",
 	};
 
 	return forms[type];
@@ -103,6 +110,9 @@ static bool text_is_good(enum option_type type, const char *value)
 			return false;
 	if (type == OPTION_PATH)
 		return value[0] == '/';
+	if (type == OPTION_MODE)
+		return streq(value, "always") || streq(value, "on-demand") ||
+		       streq(value, "periodic");
 	if (type == OPTION_ADDRESS)
 		return parse_address(value, &address) == 0;
 	return true;

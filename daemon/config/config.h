@@ -12,6 +12,8 @@
 struct config {
 	/* [plopd] */
 	uint64_t hz;
+	char *mode; /* "always", "on-demand", "periodic"; owned */
+	uint64_t every_ns;
 	uint64_t window_ns;
 	char *state_dir; /* owned, as the other strings; also where plop-gateway reads plop.db */
 	char *socket;    /* also where plop-gateway and plopctl find plopd */

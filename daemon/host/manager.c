@@ -378,7 +378,7 @@ static int manager_listen(struct manager *m, char **ret_error)
 	return r;
 }
 
-int manager_new(const struct config *config, struct manager **ret, char **ret_error)
+int manager_new(struct config *config, struct manager **ret, char **ret_error)
 {
 	_cleanup_(manager_freep) struct manager *m = calloc(1, sizeof(*m));
 	struct sampler_handlers handlers = {
@@ -416,6 +416,8 @@ int manager_new(const struct config *config, struct manager **ret, char **ret_er
 		return r;
 	recordings_init(&m->recordings, m);
 	r = manager_sources(m);
+	if (r >= 0)
+		r = mode_init(&m->mode, m);
 	if (r < 0)
 		return r;
 	r = manager_listen(m, ret_error);
@@ -434,7 +436,7 @@ int manager_start(struct manager *m, char **ret_error)
 	manager_retry(m);
 	r = sampler_check(ret_error);
 	if (r >= 0)
-		r = sampler_start(m->sampler, ret_error);
+		r = mode_start(&m->mode, ret_error);
 	if (r < 0)
 		return r;
 	m->sampling_ns = clock_ns(CLOCK_MONOTONIC);
@@ -471,6 +473,7 @@ void manager_free(struct manager *m)
 	windows_done(&m->windows);
 	if (m->targets.cache)
 		targets_done(&m->targets);
+	mode_done(&m->mode);
 	sd_event_source_disable_unref(m->records);
 	sd_event_source_disable_unref(m->beat);
 	sd_event_source_disable_unref(m->step);

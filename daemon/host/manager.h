@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "config/config.h"
+#include "host/mode.h"
 #include "host/recordings.h"
 #include "host/targets.h"
 #include "host/tokens.h"
@@ -19,7 +20,8 @@
  */
 struct manager {
 	sd_event *loop;
-	const struct config *config;
+	struct config *config; /* changed by mode.c alone */
+	struct mode mode;
 	struct sampler *sampler;
 	struct targets targets;
 	struct windows windows;
@@ -52,7 +54,7 @@ struct manager {
 };
 
 /* ret_error: a sentence for a person, owned by the caller. */
-int manager_new(const struct config *config, struct manager **ret, char **ret_error);
+int manager_new(struct config *config, struct manager **ret, char **ret_error);
 /* Scans the host and begins to sample. */
 int manager_start(struct manager *m, char **ret_error);
 /* Runs until SIGTERM or SIGINT, then saves the running window. */

@@ -128,8 +128,8 @@ static json_t *own_status_json(const struct api_peer *peer, const struct manager
 	}
 	return json_pack("{s:s s:i s:f s:s s:I s:i s:o s:i}", "version", PLOP_VERSION, "hz",
 			 (int)m->config->hz, "window_s", (double)m->config->window_ns / 1e9, "mode",
-			 "always", "only_uid", (json_int_t)peer->uid, "processes", (int)processes,
-			 "samples", tally_json(&t), "recordings", (int)recordings);
+			 m->config->mode, "only_uid", (json_int_t)peer->uid, "processes",
+			 (int)processes, "samples", tally_json(&t), "recordings", (int)recordings);
 }
 
 void route_status(const struct api_request *q, void *ctx)
@@ -157,7 +157,7 @@ void route_status(const struct api_request *q, void *ctx)
 		"{s:s s:i s:f s:s s:i s:f s:i s:o s:{s:I s:I s:I s:I} s:o s:o s:i s:o s:s? s:f "
 		"s:I}",
 		"version", PLOP_VERSION, "hz", (int)m->config->hz, "window_s",
-		(double)m->config->window_ns / 1e9, "mode", "always", "pid", (int)getpid(),
+		(double)m->config->window_ns / 1e9, "mode", m->config->mode, "pid", (int)getpid(),
 		"uptime_s", c.uptime_s, "processes", (int)processes_profiled(m), "samples",
 		tally_json(&m->tally), "symbols", "resolved", (json_int_t)y->resolved, "captured",
 		(json_int_t)y->captured, "unresolved", (json_int_t)y->unresolved, "dropped_records",

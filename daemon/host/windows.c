@@ -20,9 +20,9 @@ static void save_run(void *ctx)
 	if (v->result < 0)
 		return;
 	v->result = store_save(w->store, v->window);
-	keep_from = v->window->end_ns > c->retention_ns ? v->window->end_ns - c->retention_ns : 0;
+	keep_from = v->window->end_ns > v->retention_ns ? v->window->end_ns - v->retention_ns : 0;
 	if (v->result == 0 || v->result == -ENOSPC)
-		store_expire(w->store, keep_from, c->max_store);
+		store_expire(w->store, keep_from, v->max_store);
 	store_facts(w->store, &v->facts);
 }
 
@@ -74,7 +74,10 @@ static void windows_save(struct windows *w, struct profile *window)
 
 		if (v->window)
 			continue;
-		*v = (struct window_save){ .manager = w->manager, .window = window };
+		*v = (struct window_save){ .manager = w->manager,
+					   .window = window,
+					   .retention_ns = w->manager->config->retention_ns,
+					   .max_store = w->manager->config->max_store };
 		if (worker_submit(w->saver, save_run, save_done, v) == 0)
 			return;
 		v->window = NULL;
@@ -86,12 +89,15 @@ static void windows_save(struct windows *w, struct profile *window)
 	profile_free(window);
 }
 
-static int windows_due(sd_event_source *s, uint64_t usec, void *ctx)
+void windows_close(struct windows *w)
 {
-	struct windows *w = ctx;
-
 	if (!w->close_cycle)
 		w->close_cycle = manager_cycle(w->manager);
+}
+
+static int windows_due(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	windows_close(ctx);
 	return 0;
 }
 
@@ -147,6 +153,12 @@ int windows_init(struct windows *w, struct manager *m, char **ret_error)
 	return r;
 }
 
+/* One in which nothing was sampled, as no event was open. */
+static bool window_is_empty(const struct profile *p)
+{
+	return p->tally.ticks == 0 && p->samples_total == 0;
+}
+
 void windows_end(struct windows *w)
 {
 	struct profile *p;
@@ -156,7 +168,7 @@ void windows_end(struct windows *w)
 	p = sink_take(TAKE_PTR(w->running));
 	p->end_ns = MAX(w->manager->swapped_ns, p->start_ns + 1);
 	/* one that began with the very last swap has nothing in it */
-	if (p->tally.ticks || p->samples_total)
+	if (!window_is_empty(p))
 		windows_save(w, p);
 	else
 		profile_free(p);
@@ -215,7 +227,9 @@ void windows_cycle(struct windows *w, uint64_t cycle, const struct tally *t)
 	if (!windows_clock_set(m) && !due && w->running)
 		return;
 	w->close_cycle = 0;
-	if (w->running)
+	if (w->running && window_is_empty(sink_profile(w->running)))
+		sink_free(TAKE_PTR(w->running));
+	else if (w->running)
 		windows_save(w, sink_take(TAKE_PTR(w->running)));
 	if (windows_begin(w, m->swapped_ns) < 0)
 		log_error("Out of memory, the next window begins late");

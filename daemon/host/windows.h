@@ -24,6 +24,7 @@ struct window_save {
 	struct profile *
 		window; /* owned, NULL: a free place; read by both threads while it is being saved */
 	struct store_facts facts;
+	uint64_t retention_ns, max_store; /* as they were when it ended */
 	int result;
 	bool finished; /* saved or lost; kept only for questions that count on it */
 	uint64_t keep; /* ... which are those up to this number */
@@ -56,6 +57,8 @@ struct windows {
 
 /* Opens the store. -EBUSY, -EPROTO and what else forbids to start: with *ret_error. A full disk does not. */
 int windows_init(struct windows *w, struct manager *m, char **ret_error);
+/* Ends the running window with the next cycle. One in which nothing was sampled is not saved. */
+void windows_close(struct windows *w);
 /* Saves the running window; waits for it. */
 void windows_end(struct windows *w);
 void windows_done(struct windows *w);

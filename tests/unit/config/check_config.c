@@ -175,7 +175,7 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 9);
+	ck_assert_uint_eq(n, 11);
 }
 END_TEST
 

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""always, on-demand and periodic: when perf events are open, what is saved, and that a reload loses nothing."""
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import host  # noqa: E402
+
+BURN = "print('READY', flush=True)\ndef spin():\n    n = 0\n    for i in range(20000): n += i\nwhile True: spin()\n"
+
+
+def events(plopd):
+    """How many perf events plopd has open."""
+    folder = "/proc/%d/fd" % plopd.process.pid
+    found = 0
+    for fd in os.listdir(folder):
+        try:
+            found += os.readlink(os.path.join(folder, fd)) == "anon_inode:[perf_event]"
+        except OSError:
+            pass
+    return found
+
+
+def configure(plopd, **options):
+    with open(plopd.config, "w") as f:
+        f.write("[plopd]\n" + "".join("%s = %s\n" % item for item in options.items()))
+
+
+def reload(plopd, **options):
+    configure(plopd, **options)
+    plopd.process.send_signal(signal.SIGHUP)
+    host.until("the mode is " + options["mode"], lambda: plopd.status()["mode"] == options["mode"])
+
+
+def started(**options):
+    plopd = host.Plopd(start=False)
+    plopd.config = os.path.join(plopd.folder, "plop.conf")
+    configure(plopd, **options)
+    plopd.arguments += ["--config", plopd.config]
+    plopd.start()
+    return plopd
+
+
+def saved(plopd):
+    return [w for w in plopd.get("/v1/windows")["windows"] if not w["running"]]
+
+
+def on_demand(work):
+    with started(mode="on-demand", window="1s") as plopd:
+        plopd.profiled(work.pid)
+        assert events(plopd) == 0, "perf events are open though nobody asked"
+        cpu = plopd.status()["cost"]["cpu_seconds"]
+        host.until("some windows' time has passed", lambda: plopd.status()["uptime_s"] > 3)
+        used = plopd.status()["cost"]["cpu_seconds"] - cpu
+        stacks = host.collapsed(plopd.record(work.pid, 1))
+        assert sum(n for s, n in stacks if any(f[0] == "spin" for f in s)) > 20, stacks
+        assert events(plopd) == 0, "perf events are left after the recording"
+        status = plopd.status()
+        assert status["samples"]["ticks"] == 0 and status["mode"] == "on-demand", status["samples"]
+        assert not saved(plopd), saved(plopd)
+        print("on-demand: no event before and after, %.1f ms of CPU in 3 s asked by the test" % (1000 * used))
+        # to always and back, by reload
+        reload(plopd, mode="always", window="1s")
+        assert events(plopd) > 0
+        host.until("two windows are saved", lambda: len(saved(plopd)) >= 2)
+        reload(plopd, mode="on-demand", window="1s")
+        host.until("the events are closed", lambda: events(plopd) == 0)
+        host.until("the last window is saved", lambda: sum(w["ticks"] for w in saved(plopd)) == plopd.status()["samples"]["ticks"])
+        for window in saved(plopd):
+            assert host.accounted(window), window
+        print("always, by reload: %d ticks, all of them in %d windows" % (plopd.status()["samples"]["ticks"], len(saved(plopd))))
+
+
+def rate(work):
+    with started(mode="always", hz="100", window="600s") as plopd:
+        host.until("samples", lambda: (plopd.process_of(work.pid) or {}).get("samples", 0) > 20)
+        configure(plopd, mode="always", hz="250", window="600s")
+        plopd.process.send_signal(signal.SIGHUP)
+        host.until("the rate is 250", lambda: plopd.status()["hz"] == 250)
+        host.until("the first window is saved", lambda: saved(plopd))
+        host.until("samples at the new rate", lambda: plopd.get("/v1/windows")["windows"][-1]["samples"] > 20)
+        windows = plopd.get("/v1/windows")["windows"]
+        assert [w["hz"] for w in windows] == [100, 250], windows
+        configure(plopd, mode="sometimes")
+        plopd.process.send_signal(signal.SIGHUP)
+        host.until("the bad word is refused", lambda: "must be always, on-demand or periodic" in plopd.said())
+        assert plopd.status()["mode"] == "always" and events(plopd) > 0
+        print("another rate: %s" % [(w["hz"], w["samples"]) for w in windows])
+
+
+def periodic(work):
+    with started(mode="periodic", every="10s", window="2s") as plopd:
+        host.until("a window begins", lambda: events(plopd) > 0, 30)
+        host.until("it ends", lambda: events(plopd) == 0, 30)
+        host.until("it is saved", lambda: saved(plopd), 30)
+        host.until("the next begins", lambda: events(plopd) > 0, 30)
+        host.until("it ends", lambda: events(plopd) == 0, 30)
+        host.until("it is saved", lambda: len(saved(plopd)) == 2, 30)
+        windows = saved(plopd)
+        print("periodic: %s" % [(round(w["end"] - w["start"], 2), w["samples"]) for w in windows])
+        for window in windows:
+            assert host.accounted(window) and window["samples"] > 20 and window["end"] - window["start"] > 1, window
+        # one period apart, as far as a busy machine keeps its time
+        assert 8 < windows[1]["start"] - windows[0]["start"] < 12, windows
+
+
+def main():
+    host.need_root()
+    with host.Workload(sys.executable, code=BURN) as work:
+        on_demand(work)
+        rate(work)
+        periodic(work)
+    print("ok")
+
+
+if __name__ == "__main__":
+    main()
