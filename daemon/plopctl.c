@@ -10,7 +10,7 @@
 
 static const struct ctl_command commands[] = {
 	{ "status", ctl_status }, { "ps", ctl_ps },     { "record", ctl_record },
-	{ "export", ctl_export }, { "open", ctl_open }, { "top", NULL },
+	{ "export", ctl_export }, { "open", ctl_open }, { "top", ctl_top },
 	{ "dump", ctl_dump },     { "diff", NULL },
 };
 
@@ -56,6 +56,7 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "  record   record processes for a while, from now on\n"
 		       "  export   write what was collected already, as one profile\n"
 		       "  dump     every thread's Python stack, now\n"
+		       "  top      what they do now, live\n"
 		       "  open     the viewer's address, with a fresh token\n\n"
 		       "Exit status: 0 done, 1 failed, 2 usage, 3 no such target, 4 not allowed, 5 "
 		       "cannot reach plopd.",
@@ -69,7 +70,7 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 			continue;
 		if (!commands[i].run) {
 			log_error("%s is not there yet; there are status, ps, record, export, "
-				  "open and dump",
+				  "open, dump and top",
 				  line.name);
 			return CTL_USAGE;
 		}

@@ -33,6 +33,7 @@ int ctl_ps(struct ctl *ctl, int argc, char *argv[]);
 int ctl_record(struct ctl *ctl, int argc, char *argv[]);
 int ctl_export(struct ctl *ctl, int argc, char *argv[]);
 int ctl_dump(struct ctl *ctl, int argc, char *argv[]);
+int ctl_top(struct ctl *ctl, int argc, char *argv[]);
 int ctl_open(struct ctl *ctl, int argc, char *argv[]);
 
 /* --socket and --config, as each command takes them, too: an argp child whose input is the struct ctl. */

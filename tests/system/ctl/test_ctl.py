@@ -128,18 +128,18 @@ class Plopctl(Case):
         self.assertEqual(self.left(), [])
 
     def test_usage_and_reach(self):
-        for command in ("top", "diff"):
-            self.refused(2, "not there yet", command)
+        self.refused(2, "not there yet", "diff")
         self.refused(2, "no command", "nonsense")
         self.refused(2, "not a selector", "export", "colour=red")
         self.refused(2, "not one of running, waiting for the GIL", "export", "state=idle")
         self.refused(2, "different keys", "export", "--group-by", "service,colour")
         self.refused(2, "not a time", "export", "--since", "yesterday")
+        self.refused(1, "not a terminal", "top")
         self.refused(2, "not before", "export", "--since", "1m", "--until", "2m")
         path, self.path = self.path, os.path.join(self.folder, "nobody")
         self.refused(5, "cannot reach plopd at " + self.path, "status")
         self.path = path
-        for command in ((), ("status",), ("ps",), ("record",), ("export",), ("dump",), ("open",)):
+        for command in ((), ("status",), ("ps",), ("record",), ("export",), ("dump",), ("top",), ("open",)):
             done = subprocess.run([CTL, *command, "--help"], capture_output=True, text=True, check=True, timeout=DEADLINE)
             self.assertIn("--socket", done.stdout)
 

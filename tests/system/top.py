@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""plopctl top: what it shows of workloads whose shares are known, as text and on a terminal of its own; its keys, its sizes, that it
+leaves the terminal as it was, that it outlives plopd, and what it costs."""
+import os
+import signal
+import sys
+import time
+
+import host
+import terminal
+
+HZ = 499
+# Three quarters of the time in hot, one in warm, by the thread's own clock; cold is all that the other process does.
+SHARES = """
+import time
+def hot():
+    end = time.thread_time() + 0.015
+    while time.thread_time() < end:
+        pass
+def warm():
+    end = time.thread_time() + 0.005
+    while time.thread_time() < end:
+        pass
+print("READY", flush=True)
+while True:
+    hot()
+    warm()
+"""
+# 40 functions, for something to scroll in.
+MANY = """
+import time
+source = "def cold%02d():\\n end = time.thread_time() + 0.001\\n while time.thread_time() < end:\\n  pass\\n"
+for i in range(40):
+    exec(source % i)
+every = [globals()["cold%02d" % i] for i in range(40)]
+print("READY", flush=True)
+while True:
+    for f in every:
+        f()
+    time.sleep(0.02)
+"""
+COLUMNS = {"f": "FUNCTION", "p": "COMMAND"}
+DOWN, PAGE_DOWN, END, HOME = "\x1bOB", "\x1b[6~", "\x1bOF", "\x1bOH"
+
+
+def screens(text):
+    """Of what -b prints: [(seconds, {function or PID: (self, total, rate)}), ...]."""
+    found = []
+    for screen in text.strip().split("\n\nplop top"):
+        head, _, body = screen.partition("*")
+        rows = {}
+        for line in body.splitlines()[1:]:
+            words = line.split()
+            if "COMMAND" in body.splitlines()[0]:
+                rows[int(words[0])] = tuple(float(w) for w in words[1:4])
+            else:
+                rows[words[3]] = tuple(float(w) for w in words[:3])
+        found.append((float(head.split("last ")[1].split(" s")[0]), rows))
+    return found
+
+
+def batch(daemon, *arguments):
+    done = daemon.ctl("top", *arguments)
+    assert done.returncode == 0, done.err
+    return screens(done.out)
+
+
+def shares(daemon, busy):
+    for length in (1, 2):
+        seconds, rows = batch(daemon, "-p", busy.pid, "-b", 2, "-i", 4 * length)[-1]
+        counts = [rows[name][2] * seconds for name in ("hot", "warm")]
+        x, bound = host.chi_square(counts, (3, 1))
+        print("hot %d, warm %d samples in %.1f s: %.1f %% and %.1f %% of self; chi-square %.1f of %.1f" % (
+            counts[0], counts[1], seconds, rows["hot"][0], rows["warm"][0], x, bound))
+        assert sum(row[0] for row in rows.values()) <= 100 + 0.05 * len(rows), rows
+        assert rows["<module>"][1] > 99, rows
+        if x < bound:
+            return
+    raise AssertionError("hot and warm are not 3 to 1")
+
+
+def text_alone(daemon, busy, many):
+    (seconds, rows), = batch(daemon, "-P", "--once")
+    assert busy.pid in rows and many.pid in rows and seconds > 0, rows
+    (_, rows), = batch(daemon, "-P", "-1", "-p", many.pid)
+    assert list(rows) == [many.pid] and rows[many.pid][0] == 100, rows
+    (_, rows), = batch(daemon, "-1", "-p", many.pid)
+    assert "cold07" in rows and "hot" not in rows, rows
+    cgroup = daemon.process_of(busy.pid)["cgroup"]
+    (_, rows), = batch(daemon, "-1", "-P", "-c", cgroup)
+    assert busy.pid in rows, rows
+
+
+def refused(daemon):
+    for arguments, status, said in ((["-p", 1], 3, "no process of pid 1"), (["-u", "none"], 3, "no process of unit none.service"),
+                                    (["-c", "/none"], 3, "no process of cgroup /none"), (["-p", "x"], 2, "process id"),
+                                    (["-u", "x.slice"], 2, "-c"), (["-c", "x"], 2, "begins with /"), (["-i", 0], 2, "1 to 60"),
+                                    (["-b", 0], 2, "from 1"), (["-a", "-p", 1], 2, "exclude"), (["x"], 2, "unexpected"), ([], 1, "-b 1")):
+        done = daemon.ctl("top", *arguments)
+        assert done.returncode == status and said in done.err and not done.out, (arguments, done.returncode, done.err)
+    with terminal.Terminal(command(daemon), term="dumb") as t:
+        assert t.end() == 1 and b"plopctl export" in t.raw, t.raw
+
+
+def command(daemon, *arguments):
+    return [host.program("plopctl"), "--socket", daemon.socket, "top"] + [str(a) for a in arguments]
+
+
+def first_row(lines):
+    return lines[5].split()[3] if len(lines[5].split()) > 3 else ""
+
+
+def keys(t):
+    lines = t.until("hot is on top", lambda now: first_row(now) == "hot")
+    assert lines[0].startswith("plop top") and "Ticks/s:" in lines[1] and "plop itself" in lines[2], lines
+    for key in ("p", "f", "\t", "\t"):
+        t.type(key)
+        t.shows(COLUMNS.get(key, ""))
+    t.shows("FUNCTION")
+    t.type("t")
+    t.shows("*TOTAL%")
+    t.until("<module> has the most in total", lambda now: first_row(now) == "<module>")
+    t.type("<")
+    t.shows("*SELF%")
+    t.type("h")
+    t.shows("Keys:")
+    t.type("x")
+    t.until("no help", lambda now: not any("Keys:" in line for line in now))
+    t.type("/WAR")
+    t.until("only warm, while it is typed", lambda now: first_row(now) == "warm" and not any("hot" in line for line in now[5:]))
+    t.type("\r")
+    t.shows("filter: WAR")
+    t.type("/\x1b")
+    t.until("hot again", lambda now: first_row(now) == "hot")
+    t.type("+")
+    t.shows("every 2 s")
+    t.type("-")
+    t.shows("every 1 s")
+    t.type(" ")
+    before = t.shows("PAUSED")
+    end = time.monotonic() + 2.5
+    while time.monotonic() < end:
+        assert t.read(0.1) == before, "it goes on while paused"
+    t.type(" ")
+    t.until("it goes on", lambda now: now[0] != before[0] and "PAUSED" not in now[3])
+
+
+def sizes(t):
+    t.until("a screen full of functions", lambda now: "cold" in now[23])
+    for columns, rows in ((132, 40), (20, 6), (1, 1), (60, 12)):
+        t.resize(columns, rows)
+        t.until("a head line as wide as the screen", lambda now, c=columns: now[0].startswith("plop top"[:c]))
+    lines = t.until("a row in each line", lambda now: all(".py" in line or "<string>" in line for line in now[5:]))
+    assert len(lines) == 12 and all(len(line) <= 60 for line in lines), lines
+    t.type(" ")
+    first = t.shows("PAUSED")
+    t.type(DOWN)
+    t.until("one row down", lambda now: now[5] == first[6])
+    t.type(PAGE_DOWN)
+    t.until("a page down", lambda now: first[5] not in now and now[5] not in first)
+    t.type(PAGE_DOWN * 10)
+    last = t.until("at the end", lambda now: now[11] and not set(now[5:]) & set(first[5:]) and now == t.read(0.3))
+    t.type(HOME)
+    t.until("at the start", lambda now: now[5:] == first[5:])
+    t.type(END)
+    t.until("at the end", lambda now: now[5:] == last[5:])
+    t.type(HOME)
+    t.until("at the start", lambda now: now[5:] == first[5:])
+
+
+def cpu_seconds(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def ends(daemon, busy):
+    """However it ends, the terminal is as it was."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        with terminal.Terminal(command(daemon, "-p", busy.pid)) as t:
+            t.shows("hot")
+            os.kill(t.pid, number)
+            status = t.end()
+            assert status == 0 and t.restored(), (number, status, t.raw[-200:])
+
+
+def outlives(daemon, t):
+    """plopd goes away and comes back."""
+    t.until("hot is on top", lambda now: first_row(now) == "hot")
+    daemon.stop()
+    lines = t.shows("plopd went away")
+    assert first_row(lines) == "hot", lines
+    daemon.start()
+    t.until("it goes on", lambda now: "went away" not in now[3] and first_row(now) == "hot")
+
+
+def check(daemon, busy, many):
+    with terminal.Terminal(command(daemon)) as watched:
+        watched.shows("SAMPLES/S")
+        began, used = time.monotonic(), cpu_seconds(watched.pid)
+        shares(daemon, busy)
+        text_alone(daemon, busy, many)
+        refused(daemon)
+        with terminal.Terminal(command(daemon, "-p", busy.pid)) as t:
+            keys(t)
+            t.type("q")
+            assert t.end() == 0 and t.restored(), t.raw[-200:]
+        with terminal.Terminal(command(daemon, "-p", many.pid)) as t:
+            sizes(t)
+            t.type("q")
+            assert t.end() == 0 and t.restored(), t.raw[-200:]
+        ends(daemon, busy)
+        host.until("20 s have passed", lambda: watched.read(0.1) and time.monotonic() - began >= 20, 30)
+        share = (cpu_seconds(watched.pid) - used) / (time.monotonic() - began)
+        print("plopctl top used %.2f %% of a core in %.1f s, at one screen a second" % (100 * share, time.monotonic() - began))
+        assert share < 0.01, share
+    with terminal.Terminal(command(daemon, "-p", busy.pid)) as t:
+        outlives(daemon, t)
+        busy.process.kill()
+        t.shows("no process of pid %d runs any more" % busy.pid)
+        t.type("q")
+        assert t.end() == 0 and t.restored(), t.raw[-200:]
+
+
+def main():
+    host.need_root()
+    # windows so short that some end in between
+    with host.Plopd("--hz", HZ, "--window", 5) as daemon, host.Workload(sys.executable, code=SHARES) as busy, \
+            host.Workload(sys.executable, code=MANY) as many:
+        daemon.profiled(busy.pid)
+        daemon.profiled(many.pid)
+        check(daemon, busy, many)
+
+
+if __name__ == "__main__":
+    main()
