@@ -297,17 +297,21 @@ static void connect_stream(struct top *t, uint64_t now)
 		t->stream = NULL;
 }
 
-static void say_silence(struct top *t, uint64_t now)
+/* Why plopd samples nothing, if that is what it is told to do; else NULL. */
+static const char *why_idle(const struct top *t)
 {
 	const char *mode = json_string_at(t->head.status, "mode");
 
-	if (now - t->heard_ns < SILENCE_NS)
-		return;
 	if (streq(mode, "on-demand"))
-		say(t, "plopd samples nothing, its mode is on-demand: plopctl record does");
-	else if (streq(mode, "periodic"))
-		say(t, "plopd samples nothing between two windows, its mode is periodic");
-	else
+		return "plopd samples nothing, its mode is on-demand: plopctl record does";
+	if (streq(mode, "periodic"))
+		return "plopd samples nothing between two windows, its mode is periodic";
+	return NULL;
+}
+
+static void say_silence(struct top *t, uint64_t now)
+{
+	if (now - t->heard_ns >= SILENCE_NS)
 		say(t, "plopd has sent nothing for %.0f s", (double)(now - t->heard_ns) / 1e9);
 }
 
@@ -327,6 +331,8 @@ static bool take_event(struct top *t, json_t *event, uint64_t now)
 	top_model_publish(t->model);
 	if (t->target.key && top_model_listed(t->model) == 0)
 		say(t, "no process of %s runs any more", t->target_text);
+	else if (top_model_rates(t->model)->ticks <= 0 && why_idle(t))
+		say(t, "%s", why_idle(t));
 	else
 		say(t, NULL);
 	t->changed = true;
@@ -393,6 +399,10 @@ static int run_batch(struct top *t, unsigned int screens)
 				return CTL_FAILED;
 			}
 			screens--;
+			t->changed = false;
+		} else if (t->stream && t->changed && t->message) {
+			log_warning("top: %s", t->message);
+			t->changed = false;
 		} else if (!t->stream) {
 			log_error("top: plopd went away");
 			log_error("try: systemctl status plopd");

@@ -222,8 +222,25 @@ def check(daemon, busy, many):
         assert t.end() == 0 and t.restored(), t.raw[-200:]
 
 
+def idle():
+    """A plopd that samples only when it is asked says so."""
+    with host.Plopd(start=False) as daemon:
+        config = os.path.join(daemon.folder, "plop.conf")
+        with open(config, "w") as f:
+            f.write("[plopd]\nmode = on-demand\n")
+        daemon.arguments += ["--config", config]
+        daemon.start()
+        done = daemon.ctl("top", "-1")
+        assert done.returncode == 1 and "its mode is on-demand" in done.err and "plopctl record" in done.err, done.err
+        with terminal.Terminal(command(daemon)) as t:
+            t.shows("its mode is on-demand")
+            t.type("q")
+            assert t.end() == 0 and t.restored(), t.raw[-200:]
+
+
 def main():
     host.need_root()
+    idle()
     # windows so short that some end in between
     with host.Plopd("--hz", HZ, "--window", 5) as daemon, host.Workload(sys.executable, code=SHARES) as busy, \
             host.Workload(sys.executable, code=MANY) as many:
