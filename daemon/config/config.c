@@ -180,6 +180,7 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
+	free(c->mode);
 	free(c->state_dir);
 	free(c->socket);
 	free(c->listen);
