@@ -148,6 +148,25 @@ static int target_watch(struct targets *t, uint32_t tgid, uint64_t image)
 	return sampler_process_set(t->sampler, tgid, &p, true);
 }
 
+/*
+ * Children that a process forked before it was known to be Python: they are known to the kernel's table only as new, and one
+ * that sleeps from then on would have no tick to be asked for by. (proc(5): children; there with CONFIG_PROC_CHILDREN.)
+ */
+static void targets_examine_children(struct targets *t, uint32_t tgid)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	uint64_t image;
+	char path[64];
+	unsigned int child;
+
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/children", tgid, tgid);
+	f = fopen(path, "re");
+	while (f && fscanf(f, "%u", &child) == 1) {
+		if (sampler_process_image(t->sampler, child, &image) == 0)
+			targets_examine(t, child, image, false);
+	}
+}
+
 void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
 {
 	struct process_info info = {};
@@ -179,6 +198,8 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 		if (r < 0 && r != -ESRCH && r != -ESTALE && r != -EEXIST)
 			log_warning_r(r, "Cannot profile process %u", tgid);
 		process_info_done(&info);
+		if (r == 0 && !fresh)
+			targets_examine_children(t, tgid);
 		return;
 	case PYTHON_NO:
 		pending_drop(t, tgid, image);
