@@ -53,6 +53,14 @@ struct pt_regs___kernel {
 #define PF_EXITING  0x00000004 /* include/linux/sched.h */
 #define PF_DUMPCORE 0x00000200
 
+struct sched_entity {
+	unsigned long long exec_start;
+};
+
+struct sched_info {
+	unsigned long long last_arrival;
+};
+
 struct task_struct {
 	unsigned int flags;
 	unsigned int __state; /* 5.14; "state" before */
@@ -60,6 +68,8 @@ struct task_struct {
 	int tgid;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
+	struct sched_entity se;
+	struct sched_info sched_info; /* with CONFIG_SCHED_INFO */
 	struct thread_struct thread;
 };
 

@@ -94,6 +94,55 @@ static __always_inline void reason_read(struct plop_sleeper *e, struct task_stru
 		e->kind = PLOP_WAIT_GIL;
 }
 
+/* Sends the time off CPU of a place, which ended at now. */
+static __always_inline void wait_send(struct plop_cpu *cpu, const struct plop_sleeper *e,
+				      __u64 pid_tgid, __u64 now)
+{
+	__u64 waiting = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA);
+	struct plop_record_wait r = {
+		.head = { .type = PLOP_RECORD_WAIT, .tgid = pid_tgid >> 32, .image = e->image },
+		.hash = e->hash,
+		.since = e->since,
+		.ns = now - e->since,
+		.tid = pid_tgid,
+		.kind = e->kind,
+		.syscall = e->syscall,
+		.disk = e->disk,
+	};
+	__u64 *counters;
+
+	if (e->kind == PLOP_WAIT_RUNNABLE)
+		r.runnable_ns = r.ns;
+	else if (e->woken > e->since)
+		r.runnable_ns = now - e->woken;
+	cpu->entered++;
+	counters = cpu->half[plop_active & 1].counters;
+	if (waiting > WAITS_FULL ||
+	    bpf_ringbuf_output(&records, &r, sizeof(r),
+			       waiting > WAITS_WAKE ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
+		counters[PLOP_C_WAITS_DROPPED]++;
+		counters[PLOP_C_WAIT_NS_DROPPED] += r.ns;
+	} else {
+		counters[PLOP_C_WAITS]++;
+	}
+	cpu->left++;
+}
+
+/*
+ * When a thread that leaves had come back, which once in some hundred times is not seen: by the scheduler's own account how
+ * long ago that was (both of its clock), else when it was woken, else now.
+ */
+static __always_inline __u64 arrival(struct task_struct *prev, const struct plop_sleeper *e)
+{
+	__u64 now = bpf_ktime_get_ns(), ran = 0;
+
+	if (bpf_core_field_exists(prev->sched_info.last_arrival))
+		ran = prev->se.exec_start - prev->sched_info.last_arrival;
+	else if (e->woken > e->since)
+		ran = now - e->woken;
+	return ran < now - e->since ? now - ran : now;
+}
+
 static __always_inline void leave(struct task_struct *prev, bool preempt)
 {
 	__u32 tgid = prev->tgid, n = bpf_get_smp_processor_id();
@@ -109,6 +158,8 @@ static __always_inline void leave(struct task_struct *prev, bool preempt)
 	e = sleeper_find(pid_tgid, true);
 	if (!e)
 		return;
+	if (e->since)
+		wait_send(cpu, e, pid_tgid, arrival(prev, e));
 	cpu->entered++;
 	lost = python_tick(cpu, &cpu->half[plop_active & 1], p, pid_tgid, PLOP_SET_WALL, &truncated,
 			   true);
@@ -123,52 +174,25 @@ static __always_inline void leave(struct task_struct *prev, bool preempt)
 
 static __always_inline void back(struct task_struct *next)
 {
-	struct plop_record_wait r = { .head.type = PLOP_RECORD_WAIT };
+	__u64 pid_tgid = (__u64)next->tgid << 32 | next->pid, now = bpf_ktime_get_ns();
+	struct plop_record_wait r = { .head = { .type = PLOP_RECORD_WAIT, .tgid = next->tgid },
+				      .ns = now,
+				      .tid = next->pid };
 	__u32 n = bpf_get_smp_processor_id();
 	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
-	struct plop_sleeper *e;
-	__u64 now, waiting;
+	struct plop_sleeper *e = sleeper_find(pid_tgid, false);
 
-	e = sleeper_find((__u64)next->tgid << 32 | next->pid, false);
 	if (!cpu)
 		return;
-	now = bpf_ktime_get_ns();
 	if (!e) {
 		/* it left before anybody watched, if it has ever run */
-		r.head.tgid = next->tgid;
-		r.tid = next->pid;
-		r.ns = now;
 		bpf_ringbuf_output(&records, &r, sizeof(r), BPF_RB_NO_WAKEUP);
 		return;
 	}
-	r.head.tgid = next->tgid;
-	r.head.image = e->image;
-	r.hash = e->hash;
-	r.since = e->since;
-	r.ns = e->since ? now - e->since : 0;
-	r.tid = next->pid;
-	r.kind = e->kind;
-	r.syscall = e->syscall;
-	r.disk = e->disk;
-	if (e->kind == PLOP_WAIT_RUNNABLE)
-		r.runnable_ns = r.ns;
-	else if (e->woken > e->since)
-		r.runnable_ns = now - e->woken;
+	if (e->since)
+		wait_send(cpu, e, pid_tgid, now);
 	e->since = 0;
 	e->key = 0;
-	if (!r.ns)
-		return;
-	waiting = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA);
-	cpu->entered++;
-	if (waiting > WAITS_FULL ||
-	    bpf_ringbuf_output(&records, &r, sizeof(r),
-			       waiting > WAITS_WAKE ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
-		cpu->half[plop_active & 1].counters[PLOP_C_WAITS_DROPPED]++;
-		cpu->half[plop_active & 1].counters[PLOP_C_WAIT_NS_DROPPED] += r.ns;
-	} else {
-		cpu->half[plop_active & 1].counters[PLOP_C_WAITS]++;
-	}
-	cpu->left++;
 }
 
 static __always_inline bool wall_wanted(__u32 tgid)

@@ -44,6 +44,8 @@ def locks(rounds, lock):
 def unlocks(rounds, lock):
     for _ in range(rounds):
         time.sleep(0.03)
+        while not lock.locked():  # taken late, on a busy machine
+            time.sleep(0.001)
         lock.release()
 
 
