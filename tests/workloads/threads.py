@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Many threads of which one works at a time: the work is handed round.
 
-    threads.py [--threads N] [--turn MS] [--seconds S]
+    threads.py [--threads N] [--turn MS] [--seconds S] [--same]
 
 Each thread N has a function own_N of its own, which calls that one of seven functions of which N is a multiple by its remainder,
 so that each stack tells whose it is. A thread works for MS milliseconds of CPU (2) and wakes the one that comes next. Prints
@@ -77,6 +77,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1000, help="at most 2000")
     parser.add_argument("--turn", type=float, default=2.0, help="milliseconds")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--same", action="store_true", help="one function for all threads, instead of one for each")
     options = parser.parse_args()
     count, turns, ended = min(options.threads, 2000), [1], []  # a first turn is short, to be READY soon
     threading.stack_size(256 * 1024)
@@ -86,9 +87,11 @@ def main():
         lock.acquire()
     threads = []
     for n in range(count):
-        scope = {"remainder": REMAINDERS[n % 7]}
-        exec(compile(OWN % n, __file__, "exec"), scope)
-        threads.append(threading.Thread(target=scope["own_%d" % n], args=(locks[n], locks[n + 1], turns, ended)))
+        which = 0 if options.same else n
+        if which == n:
+            scope = {"remainder": REMAINDERS[n % 7]}
+            exec(compile(OWN % n, __file__, "exec"), scope)
+        threads.append(threading.Thread(target=scope["own_%d" % which], args=(locks[n], locks[n + 1], turns, ended)))
         threads[-1].daemon = True
         threads[-1].start()
     deadline = None
