@@ -6,7 +6,7 @@
 #include "format/encoders.h"
 #include "format/text.h"
 #include "pprof.pb-c.h"
-#include "profile/utf8.h"
+#include "util/utf8.h"
 
 #define FLUSH (64 * 1024)
 

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "profile/utf8.h"
+#include "util/utf8.h"
 
 void text_json(struct buf *b, const char *s)
 {

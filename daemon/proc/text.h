@@ -3,7 +3,6 @@
 
 #include "util/macro.h"
 
-#define TEXT_REPLACEMENT 0xfffdu
 /* U+2026, the end of what was cut. */
 #define TEXT_CUT "\xe2\x80\xa6"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profile/labels.h"
-#include "profile/utf8.h"
+#include "util/utf8.h"
 
 static bool is_letter(char c)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proc/text.h"
 #include "python/python.h"
+#include "util/utf8.h"
 
 int python_string_state(const struct plop_layout *l, uint32_t state, uint8_t *ret_kind,
 			bool *ret_ascii)
@@ -61,7 +62,7 @@ int python_string_decode(const struct python_string *s, size_t max_chars, char *
 		uint32_t c = character_at(s, i);
 
 		/* A str that calls itself ASCII and holds other bytes lies. */
-		out += text_encode(text + out, s->ascii && c > 0x7f ? TEXT_REPLACEMENT : c);
+		out += text_encode(text + out, s->ascii && c > 0x7f ? UTF8_REPLACEMENT : c);
 	}
 	text[out] = '\0';
 	if (cut)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "profile/utf8.h"
+#include "util/utf8.h"
 #include "store/reader.h"
 #include "store/schema.h"
 

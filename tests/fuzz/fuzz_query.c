@@ -4,7 +4,7 @@
 #include "api/head.h"
 #include "api/query.h"
 #include "api/route.h"
-#include "profile/utf8.h"
+#include "util/utf8.h"
 
 static const struct api_route routes[] = {
 	{ .method = "GET", .path = "/" },

@@ -11,6 +11,8 @@
  * overlong, surrogate, beyond U+10FFFF) give U+FFFD, one byte at a time. Returns the bytes used, 1 to 4.
  */
 size_t utf8_decode(const char *s, uint32_t *ret);
+/* The same of left bytes, at least 1, of which any may be NUL. */
+size_t utf8_decode_some(const char *s, size_t left, uint32_t *ret);
 /* Writes c, a valid character; returns the bytes written. */
 size_t utf8_encode(uint32_t c, char out[UTF8_MAX]);
 /* A copy in which everything that is not UTF-8 is U+FFFD. NULL: out of memory. Owned by the caller. */

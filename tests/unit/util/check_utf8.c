@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <check.h>
 
-#include "profile/utf8.h"
+#include "util/utf8.h"
 
 #define FFFD "\xef\xbf\xbd"
 
@@ -55,7 +55,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("profile/utf8");
+	Suite *s = suite_create("util/utf8");
 	TCase *t = tcase_create("utf8");
 	SRunner *r;
 	int failed;

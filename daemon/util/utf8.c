@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "profile/utf8.h"
+#include "util/utf8.h"
 
 #include "util/buf.h"
 
-size_t utf8_decode(const char *s, uint32_t *ret)
+size_t utf8_decode_some(const char *s, size_t left, uint32_t *ret)
 {
 	const unsigned char *u = (const unsigned char *)s;
 	uint32_t c = u[0], least;
@@ -29,9 +29,8 @@ size_t utf8_decode(const char *s, uint32_t *ret)
 	} else {
 		return 1;
 	}
-	/* A NUL is no continuation byte, so this never runs past the end. */
 	for (size_t i = 1; i < size; i++) {
-		if ((u[i] & 0xc0) != 0x80)
+		if (i == left || (u[i] & 0xc0) != 0x80)
 			return 1;
 		c = c << 6 | (u[i] & 0x3f);
 	}
@@ -39,6 +38,12 @@ size_t utf8_decode(const char *s, uint32_t *ret)
 		return 1;
 	*ret = c;
 	return size;
+}
+
+size_t utf8_decode(const char *s, uint32_t *ret)
+{
+	/* a NUL is no continuation byte, so this never runs past the end */
+	return utf8_decode_some(s, UTF8_MAX, ret);
 }
 
 size_t utf8_encode(uint32_t c, char out[UTF8_MAX])
