@@ -76,7 +76,7 @@ struct ctl_output {
 	char *temporary; /* owned; NULL: written in place (a device, a pipe) */
 	int fd;
 };
-/* Checks that it can be written, before any work. "-" is stdout. An exit status. */
+/* Checks that it can be written, before any work. "-" is stdout; of a link, what it names. An exit status. */
 int ctl_output_open(const char *path, const struct format *f, struct ctl_output *ret);
 int ctl_output_write(struct ctl_output *o, const void *data, size_t size);
 /* Removes what was not finished. */

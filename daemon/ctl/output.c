@@ -86,24 +86,35 @@ static int open_temporary(const char *path, struct ctl_output *o)
 	return 0;
 }
 
-static int open_file(const char *path, struct ctl_output *o)
+/* Where a link leads, so that what it names is replaced and never the link: as root that may be one of the system's. */
+static int resolve(const char *path, char **ret)
 {
 	struct stat st;
 
-	o->path = strdup(path);
-	if (!o->path)
-		return -ENOMEM;
+	if (!*path)
+		return -ENOENT;
+	*ret = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : strdup(path);
+	return *ret ? 0 : -errno;
+}
+
+static int open_file(const char *path, struct ctl_output *o)
+{
+	struct stat st;
+	int r;
+
 	if (stat(path, &st) == 0) {
 		if (S_ISDIR(st.st_mode))
 			return -EISDIR;
 		if (!S_ISREG(st.st_mode)) {
+			o->path = strdup(path);
 			o->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-			return o->fd < 0 ? -errno : 0;
+			return o->fd < 0 || !o->path ? -errno : 0;
 		}
 		if (access(path, W_OK) < 0)
 			return -errno;
 	}
-	return open_temporary(path, o);
+	r = resolve(path, &o->path);
+	return r < 0 ? r : open_temporary(o->path, o);
 }
 
 int ctl_output_open(const char *path, const struct format *f, struct ctl_output *ret)
@@ -111,11 +122,12 @@ int ctl_output_open(const char *path, const struct format *f, struct ctl_output 
 	_cleanup_output_ struct ctl_output o = { .fd = -EBADF };
 	int r;
 
-	if (streq(path, "-"))
+	if (streq(path, "-") || streq(path, "/dev/stdout"))
 		return open_stdout(f, ret);
 	r = open_file(path, &o);
 	if (r < 0) {
-		log_error("cannot write %s: %s", path, strerror(-r));
+		log_error("cannot write %s: %s", *path ? path : "a file without a name",
+			  strerror(-r));
 		log_error("try: -o FILE with a file in a directory that you may write to, or -o - "
 			  "for stdout");
 		return CTL_FAILED;

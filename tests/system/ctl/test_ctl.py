@@ -110,8 +110,29 @@ class Plopctl(Case):
     def test_record_checks_first(self):
         self.refused(1, "cannot write", "record", "-p", "4711", "-o", os.path.join(self.folder, "missing", "x"))
         self.refused(1, "Is a directory", "record", "-p", "4711", "-o", self.folder)
+        self.refused(1, "a file without a name", "record", "-p", "4711", "-o", "")
+        os.symlink("nowhere", os.path.join(self.folder, "dangling"))
+        self.refused(1, "cannot write dangling", "record", "-p", "4711", "-o", "dangling")
+        os.unlink(os.path.join(self.folder, "dangling"))
         self.assertEqual(self.server.status()["test_recordings"], 0)
         self.assertEqual(self.left(), [])
+
+    def test_record_to_a_link(self):
+        """What a link names is written, and the link stays; /dev/stdout is one, and root could replace it."""
+        target, link = os.path.join(self.folder, "target"), os.path.join(self.folder, "link")
+        for names in (target, "/proc/self/fd/1"):
+            os.symlink(names, link)
+            with open(target, "wb") as out:
+                done = subprocess.run([CTL, "record", "-p", "4711", "-d", "100ms", "-f", "collapsed", "-o", link, "--socket", self.path],
+                                      cwd=self.folder, stdout=out, stderr=subprocess.PIPE, timeout=DEADLINE, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertTrue(os.path.islink(link))
+            with open(target, "rb") as f:
+                self.assertEqual(f.read(), PROFILE)
+            os.unlink(link)
+        self.assertEqual(self.left(), ["target"])
+        done = self.ctl("record", "-p", "4711", "-d", "100ms", "-f", "collapsed", "-o", "/dev/stdout")
+        self.assertEqual((done.returncode, done.stdout.encode()), (0, PROFILE), done.stderr)
 
     def test_record_exit_statuses(self):
         self.refused(3, "no process 404", "record", "-p", "404")
