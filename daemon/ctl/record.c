@@ -13,7 +13,10 @@
 #include "util/parse.h"
 
 #define MAX_PIDS 64
-/* How often plopd is asked how far it is, and how often the profile so far is fetched in case plopd goes away. */
+/*
+ * How often plopd is asked how far it is, and how often at least the profile so far is fetched in case plopd goes away: first after
+ * a second, then after twice as long each time.
+ */
 #define POLL_MS     200
 #define INSURANCE_S 10
 /* How often and how many times plopd is asked whether a recording that was stopped has ended. */
@@ -348,7 +351,7 @@ static int poll_ms(const struct recording *rec)
 static int follow(struct recording *rec, struct progress *progress)
 {
 	struct pollfd p = { .fd = rec->signals, .events = POLLIN };
-	uint64_t insured = clock_ns(CLOCK_MONOTONIC);
+	uint64_t insured = clock_ns(CLOCK_MONOTONIC), wait = NSEC_PER_SEC;
 	int r = 0;
 
 	while (r >= 0 && !streq(json_string_at(rec->state, "state"), "done")) {
@@ -356,9 +359,10 @@ static int follow(struct recording *rec, struct progress *progress)
 		if (poll(&p, 1, poll_ms(rec)) > 0)
 			return stop(rec);
 		r = refresh(rec);
-		if (r >= 0 && clock_ns(CLOCK_MONOTONIC) > insured + INSURANCE_S * NSEC_PER_SEC) {
+		if (r >= 0 && clock_ns(CLOCK_MONOTONIC) > insured + wait) {
 			r = fetch(rec);
 			insured = clock_ns(CLOCK_MONOTONIC);
+			wait = MIN(2 * wait, INSURANCE_S * NSEC_PER_SEC);
 		}
 	}
 	return r;
@@ -417,8 +421,10 @@ static int finish(struct recording *rec, int lost)
 	if (r < 0) {
 		ctl_complain(rec->ctl, "record: plopd went away", r == -ENODATA ? -ECONNRESET : r,
 			     NULL);
-		if (rec->so_far.status != 200)
+		if (rec->so_far.status != 200) {
+			log_error("nothing had been received until then, and nothing is written");
 			return CTL_FAILED;
+		}
 		if (ctl_output_write(&rec->output, rec->so_far.body.data, rec->so_far.body.size) ==
 		    CTL_DONE)
 			log_error("%s holds what had been received until then",

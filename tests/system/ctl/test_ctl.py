@@ -207,11 +207,15 @@ class Interrupted(Case):
         said = program.process.stderr.read().decode()
         self.assertEqual(program.end(0), 1, said)
         self.assertIn("plopd went away", said)
+        self.assertIn("nothing had been received", said)
         self.assertEqual(self.left(), [])
 
     def test_plopd_goes_away_later(self):
         program = self.begin()
+        # the first is soon: most recordings are short
         wait_for("a fetch of the profile so far", lambda: self.server.status()["test_fetches"])
+        elapsed = json.loads(request(self.path, "GET", "/v1/recordings/r1")[2])["elapsed_s"]
+        self.assertLess(elapsed, 8)
         # plopctl asks for the next thing when it has that profile.
         polls = self.server.status()["test_polls"]
         wait_for("the next question", lambda: self.server.status()["test_polls"] > polls)
