@@ -348,6 +348,13 @@ static void name_threads(struct profile *p)
 		name_thread(p, p->samples[i].process, p->samples[i].thread);
 }
 
+/* Notes whether what the recording has of a process can tell of the GIL, as the kernel side has it (gil_flags(), is_gil()). */
+static void gil_note(struct recording *r, const struct plop_layout *l)
+{
+	r->gil_none |= l->free_threaded;
+	r->gil_known |= !l->free_threaded && (l->ts_status || l->runtime_current);
+}
+
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s)
 {
 	struct profile_process process = { .info = k->info, .python = k->python.version };
@@ -368,6 +375,7 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 			r->undelivered += s->stack->count;
 		else
 			name_thread(sink_profile(r->sink), n, s->stack->tid);
+		gil_note(r, &k->python.layout);
 	}
 }
 
@@ -378,6 +386,7 @@ static bool recording_waits_for(struct recording *r, struct target *k, uint32_t 
 		return false;
 	if (!(targets_wall(&r->all->manager->targets, k) >> (r->set - 1) & 1))
 		return false;
+	gil_note(r, &k->python.layout);
 	return profile_process(sink_profile(r->sink), &k->info, k->python.version, ret_process) ==
 	       0;
 }
@@ -556,43 +565,4 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 			 profile_bytes(sink_profile(r->sink)) > RECORDING_BYTES_MAX)
 			recording_stop(r, "too large");
 	}
-}
-
-/* What is known of the GIL, and of time off CPU; NULL: out of memory. */
-static json_t *recording_states_json(const struct profile *p)
-{
-	uint64_t ticks[SAMPLE_STATES] = {}, ns[SAMPLE_STATES] = {}, off = 0, on = 0;
-
-	for (uint32_t i = 0; i < p->nsamples; i++) {
-		const struct profile_sample *s = &p->samples[i];
-
-		ticks[s->state] += s->count;
-		ns[s->state] += s->wall_ns;
-		on += s->count;
-		off += s->wall_ns;
-	}
-	return json_pack("{s:I s:I s:f s:f s:f s:f}", "gil_held",
-			 (json_int_t)ticks[SAMPLE_GIL_HELD], "gil_released",
-			 (json_int_t)ticks[SAMPLE_GIL_RELEASED], "waiting_for_gil_s",
-			 (double)ns[SAMPLE_WAITING_GIL] / 1e9, "sleeping_s",
-			 (double)ns[SAMPLE_SLEEPING] / 1e9, "runnable_s",
-			 (double)ns[SAMPLE_RUNNABLE] / 1e9, "threads_s",
-			 (double)off / 1e9 + (double)on / (double)p->hz);
-}
-
-json_t *recording_json(const struct recording *r)
-{
-	const struct profile *p = sink_profile(r->sink);
-	uint64_t now = r->state == RECORDING_DONE ? r->ended_mono : clock_ns(CLOCK_MONOTONIC);
-	double elapsed =
-		r->begun_mono && now > r->begun_mono ? (double)(now - r->begun_mono) / 1e9 : 0;
-
-	return json_pack("{s:s s:s s:f s:f s:I s:I s:o s:I s:i s:s? s:b s:o?}", "id", r->id,
-			 "state", r->state == RECORDING_DONE ? "done" : "running", "elapsed_s",
-			 elapsed, "duration_s", (double)r->duration_ns / 1e9, "samples",
-			 (json_int_t)p->samples_total, "ticks", (json_int_t)p->tally.ticks, "lost",
-			 tally_lost_json(&p->tally), "lost_total",
-			 (json_int_t)tally_lost(&p->tally), "hz", (int)p->hz, "reason",
-			 r->state == RECORDING_DONE ? r->reason : NULL, "wall", p->wall, "states",
-			 r->state == RECORDING_DONE ? recording_states_json(p) : NULL);
 }

@@ -59,6 +59,8 @@ struct recording {
 	uint64_t undelivered; /* samples of the cycle under way that found no home */
 	struct cgroup cgroup; /* folder NULL: none */
 	struct waits *waits;  /* NULL: no time off CPU */
+	/* Some of its processes have a GIL and plop can tell who holds it; some are free-threaded. */
+	bool gil_known, gil_none;
 	sd_event_source *timer;
 	sd_event_source *follow; /* looks who has joined; NULL: nobody has to */
 	/* called once when it is done; NULL: the client asks */

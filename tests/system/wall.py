@@ -54,6 +54,13 @@ def knows_gil(version):
     return not version.endswith("t") and tuple(map(int, version.split("."))) >= (3, 8)
 
 
+def gil_said(version):
+    """What record's closing lines say of the GIL, or why they say nothing."""
+    if version.endswith("t"):
+        return "no GIL to tell of: this Python is free-threaded"
+    return "GIL held" if knows_gil(version) else "nothing is known of the GIL"
+
+
 def near(what, measured, truth, waits):
     error = abs(measured - truth)
     assert error <= max(0.02 * truth, 0.001 * waits), "%s: %.4f s off CPU, by its own clock %.4f" % (what, measured, truth)
@@ -96,7 +103,7 @@ def roles(plopd):
             for (version, _, build), recording, truth in zip(group, recordings, truths):
                 name = "%d.%d%s" % (version + ("t" if "freethreaded" in build else "",))
                 stacks, said = stop(recording)
-                assert "threads' time" in said, said
+                assert "threads' time" in said and gil_said(name) in said, (name, said)
                 compare(name, stacks, truth)
         finally:
             for work in works:
@@ -135,6 +142,9 @@ def all_of_it(plopd):
         total = sum(weight for _, weight in host.collapsed(done.out)) / 1e6
         print("four threads asleep for 2 s: %.3f s" % total)
         assert abs(total - 8) < 0.16, done.out
+        assert " s asleep" in done.err and "no sample" not in done.err, done.err
+        done = plopd.ctl("record", "-p", work.pid, "-d", "1s", "-f", "collapsed", "-o", "-", timeout=60)
+        assert done.returncode == 0 and "--wall records time spent waiting" in done.err, done.err
 
 
 def main():
