@@ -203,6 +203,8 @@ static int stream_send(struct stream *s)
 	if (r < 0)
 		return r;
 	selected->running = true;
+	/* not now: of whom compares two events, the ticks and the time must be the same moment's */
+	selected->end_ns = MAX(s->manager->windows.counted_ns, selected->start_ns + 1);
 	access_tally(&s->query.selectors, selected);
 	r = api_query_group(&s->query, &selected);
 	if (r < 0)

@@ -120,6 +120,7 @@ static int windows_begin(struct windows *w, uint64_t start_ns)
 	r = sink_new(start_ns, (uint32_t)w->manager->config->hz, &w->running);
 	if (r < 0)
 		return r;
+	w->counted_ns = start_ns;
 	w->end_ns = (start_ns / length + 1) * length;
 	/* a swap that came a moment early must not make a window of a moment */
 	if (w->end_ns - start_ns < length / 10)
@@ -220,7 +221,7 @@ void windows_cycle(struct windows *w, uint64_t cycle, const struct tally *t)
 	if (w->running) {
 		p = sink_profile(w->running);
 		tally_add(&p->tally, t);
-		p->end_ns = MAX(m->swapped_ns, p->start_ns + 1);
+		p->end_ns = w->counted_ns = MAX(m->swapped_ns, p->start_ns + 1);
 		due = due || profile_bytes(p) > WINDOW_BYTES_MAX;
 	}
 	/* without a running window memory ran out when the last one ended */

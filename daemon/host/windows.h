@@ -43,6 +43,7 @@ struct windows {
 	struct manager *manager;
 	struct sink *running;
 	uint64_t end_ns;      /* CLOCK_REALTIME: when the running window ends */
+	uint64_t counted_ns;  /* CLOCK_REALTIME: up to when it has what was sampled */
 	uint64_t close_cycle; /* the cycle with which it ends; 0: not asked for yet */
 	sd_event_source *timer;
 	struct worker *saver,

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """plopctl top: what it shows of workloads whose shares are known, as text and on a terminal of its own; its keys, its sizes, that it
 leaves the terminal as it was, that it outlives plopd, and what it costs."""
+import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -77,6 +79,25 @@ def shares(daemon, busy):
         if x < bound:
             return
     raise AssertionError("hot and warm are not 3 to 1")
+
+
+def ticks_of_each_event(daemon):
+    """What the stream says of its time is of its ticks, also in the first event of a window: their rate is that of all others."""
+    done = subprocess.run(["curl", "-sN", "--max-time", "13", "--unix-socket", daemon.socket, "http://plop/v1/stream"],
+                          stdout=subprocess.PIPE, timeout=60)
+    events = [json.loads(line[6:].decode()) for line in done.stdout.splitlines() if line.startswith(b"data: ")]
+    # not of the very first, whose window may be the one in which plopd itself began
+    first, later, last = [0.0, 0], [0.0, 0], events[0]
+    for event in events[1:]:
+        begins = last["start"] != event["start"]
+        kind = first if begins else later
+        kind[0] += event["end"] - (event["start"] if begins else last["end"])
+        kind[1] += event["ticks"] - (0 if begins else last["ticks"])
+        last = event
+    rates = first[1] / max(first[0], 1e-9), later[1] / later[0]
+    print("stream: %.0f ticks a second in windows' first events (%.2f s), %.0f in others (%.2f s)" % (rates[0], first[0], rates[1], later[0]))
+    assert later[1] > 1000 and 0.9 < rates[1] / (HZ * os.cpu_count()) < 1.1, (rates, later)
+    assert first[0] < 0.1 or 0.9 < rates[0] / rates[1] < 1.1, (rates, first)
 
 
 def text_alone(daemon, busy, many):
@@ -199,6 +220,7 @@ def check(daemon, busy, many):
         watched.shows("SAMPLES/S")
         began, used = time.monotonic(), cpu_seconds(watched.pid)
         shares(daemon, busy)
+        ticks_of_each_event(daemon)
         text_alone(daemon, busy, many)
         refused(daemon)
         with terminal.Terminal(command(daemon, "-p", busy.pid)) as t:
