@@ -111,6 +111,14 @@ static int take_option(struct record_options *o, int key, const char *value)
 			return ctl_usage("record", "-F %.32s: must be a rate from 1 to 10000",
 					 value);
 		return CTL_DONE;
+	case 'c':
+	case 'u':
+		if (o->cgroup || o->unit)
+			return ctl_usage("record",
+					 "-%c %.128s: one control group or unit at a time", key,
+					 value);
+		*(key == 'c' ? &o->cgroup : &o->unit) = value;
+		return CTL_DONE;
 	case 'l':
 		return add_label(o, value);
 	case 'g':
@@ -138,16 +146,12 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	case 'o':
 		o->output = value;
 		return 0;
-	case 'c':
-		o->cgroup = value;
-		return 0;
-	case 'u':
-		o->unit = value;
-		return 0;
 	case 'w':
 		o->wall = true;
 		return 0;
 	case 'p':
+	case 'c':
+	case 'u':
 	case 'd':
 	case 'F':
 	case 'g':

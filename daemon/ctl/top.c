@@ -147,15 +147,15 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	}
 }
 
-/* As the processes have it: from the hierarchy's root, without a slash at the end. */
+/* As the processes have it: from the hierarchy's root, with a slash before and none at the end. */
 static int cgroup_value(const char *given, char **ret)
 {
 	static const char *const mounts[] = { "/sys/fs/cgroup", "/unified", "/systemd" };
 	const char *p = given;
 	size_t n;
 
-	if (*p != '/')
-		return ctl_usage("top", "-c %.128s: must be a path that begins with /", given);
+	if (!*p)
+		return ctl_usage("top", "-c: must be the path of a control group");
 	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
 		n = strlen(mounts[i]);
 		if (strncmp(p, mounts[i], n) == 0 && (p[n] == '/' || p[n] == '\0') &&
@@ -165,18 +165,23 @@ static int cgroup_value(const char *given, char **ret)
 	n = strlen(p);
 	while (n > 1 && p[n - 1] == '/')
 		n--;
-	*ret = n ? strndup(p, n) : strdup("/");
-	return *ret ? CTL_DONE : out_of_memory();
+	if (asprintf(ret, "%s%.*s", *p == '/' ? "" : "/", (int)n, p) < 0) {
+		*ret = NULL;
+		return out_of_memory();
+	}
+	return CTL_DONE;
 }
 
+/* As record -u takes it: without one of these suffixes it is a service. */
 static int unit_value(const char *given, char **ret)
 {
+	static const char *const suffixes[] = { ".service", ".slice", ".scope" };
 	const char *dot = strrchr(given, '.');
+	bool suffixed = false;
 
-	if (dot && streq(dot, ".slice"))
-		return ctl_usage("top", "-u %.128s: of a slice give the control group, with -c",
-				 given);
-	if (asprintf(ret, "%s%s", given, dot ? "" : ".service") < 0) {
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+		suffixed |= dot && streq(dot, suffixes[i]);
+	if (asprintf(ret, "%s%s", given, suffixed ? "" : ".service") < 0) {
 		*ret = NULL;
 		return out_of_memory();
 	}
@@ -231,6 +236,21 @@ static int make_texts(struct top *t)
 	return CTL_DONE;
 }
 
+/* A process that is not in the list: plopd says what of it, as it does for a dump, which it then refuses. An exit status. */
+static int complain_of_pid(const struct top *t)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "/v1/dump?pid=%.20s", t->value);
+	r = ctl_exchange(t->ctl, "GET", path, NULL, 30, &a);
+	if (r < 0 || a.status >= 400)
+		return ctl_complain(t->ctl, "top", r, &a);
+	/* it has begun since */
+	return CTL_DONE;
+}
+
 /* That there is something to look at, before the screen is taken. */
 static int check_target(const struct top *t, const json_t *processes)
 {
@@ -250,11 +270,46 @@ static int check_target(const struct top *t, const json_t *processes)
 	if (found && streq(t->target.key, "pid")) {
 		log_error("top: process %s is not profiled: %.500s", t->value,
 			  json_string_at(found, "status"));
+	} else if (streq(t->target.key, "pid")) {
+		return complain_of_pid(t);
 	} else {
 		log_error("top: plopd profiles no process of %s %.200s", t->target.key, t->value);
 		log_error("try: plopctl ps, which lists the processes");
 	}
 	return CTL_NO_TARGET;
+}
+
+/* Services are in a slice, which no process has as its unit: as a target it is its control group. An exit status. */
+static int find_slice(struct top *t)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	const char *dot = t->value ? strrchr(t->value, '.') : NULL;
+	json_t *processes;
+	const json_t *p;
+	size_t i;
+	int r;
+
+	if (!dot || !streq(t->target.key, "unit") || !streq(dot, ".slice"))
+		return CTL_DONE;
+	r = ctl_request(t->ctl, "top", "GET", "/v1/processes", NULL, 30, &a);
+	if (r != CTL_DONE)
+		return r;
+	processes = ctl_answer_json(&a, "top");
+	json_array_foreach(processes, i, p)
+	{
+		const char *cgroup = json_string_at(p, "cgroup");
+		size_t size = top_slice_path(cgroup, t->value);
+
+		if (!size)
+			continue;
+		free(t->value);
+		t->value = strndup(cgroup, size);
+		t->target = (struct top_target){ "cgroup", t->value };
+		r = t->value ? CTL_DONE : out_of_memory();
+		break;
+	}
+	json_decref(processes);
+	return r;
 }
 
 /* What the head and the processes need. An exit status; on failure it complained, where complain is set. */
@@ -454,9 +509,11 @@ static int run(struct top_options *o)
 	if (r == CTL_DONE)
 		r = take_target(&t, o);
 	if (r == CTL_DONE)
-		r = make_texts(&t);
-	if (r == CTL_DONE)
 		r = ctl_configure(o->ctl);
+	if (r == CTL_DONE)
+		r = find_slice(&t);
+	if (r == CTL_DONE)
+		r = make_texts(&t);
 	if (r != CTL_DONE)
 		return r;
 	t.head.target = t.target_text;
@@ -482,7 +539,7 @@ int ctl_top(struct ctl *ctl, int argc, char *argv[])
 	static const struct argp_option options[] = {
 		{ "pid", 'p', "PID", 0, "This process", 0 },
 		{ "cgroup", 'c', "CGROUP", 0, "A control group and all below it", 0 },
-		{ "unit", 'u', "UNIT", 0, "A systemd service or scope", 0 },
+		{ "unit", 'u', "UNIT", 0, "A systemd service, scope or slice", 0 },
 		{ "all", 'a', NULL, 0, "Every Python process (default)", 0 },
 		{ "interval", 'i', "SECONDS", 0, "How often, 1 (default) to 60", 0 },
 		{ "processes", 'P', NULL, 0, "Begin with processes, not functions", 0 },

@@ -306,6 +306,17 @@ bool top_target_has(const struct top_target *t, const json_t *p)
 	return streq(json_string_at(p, "unit"), t->value);
 }
 
+size_t top_slice_path(const char *cgroup, const char *slice)
+{
+	size_t n = strlen(slice);
+
+	for (const char *p = strchr(cgroup, '/'); p; p = strchr(p + 1, '/')) {
+		if (strncmp(p + 1, slice, n) == 0 && (p[n + 1] == '/' || p[n + 1] == '\0'))
+			return (size_t)(p + 1 + n - cgroup);
+	}
+	return 0;
+}
+
 int top_model_processes(struct top_model *m, const json_t *array)
 {
 	struct process *p;

@@ -53,6 +53,8 @@ const struct top_rates *top_model_rates(const struct top_model *m);
 size_t top_model_listed(const struct top_model *m);
 /* Whether the target has p, an element of GET /v1/processes. */
 bool top_target_has(const struct top_target *t, const json_t *p);
+/* How many bytes of a process's cgroup are the path of that slice; 0: it is not in it. */
+size_t top_slice_path(const char *cgroup, const char *slice);
 /*
  * Sorted, largest first; filter: only rows with it in a name, a place or a PID, in any case. An array to free, whose strings are
  * borrowed until the next call that is not const.

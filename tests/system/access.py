@@ -190,8 +190,13 @@ def check_targets(users):
     for name in ("two_busy", "root_busy", "setuid_busy", "dropped_busy", "shut_busy"):
         pid = users.pid(name)
         users.refused(ONE, 4, "process %d is not yours" % pid, "record", "-p", pid, "-d", "1s", "-o", "-")
+        users.refused(ONE, 4, "process %d is not yours" % pid, "top", "-1", "-p", pid)
+        users.refused(ONE, 4, "process %d is not yours" % pid, "dump", "-p", pid)
         # nor together with one's own
         users.refused(ONE, 4, "process %d is not yours" % pid, "record", "-p", users.pid("one_busy"), "-p", pid, "-o", "-")
+    listed = users.ctl(ONE, "top", "-1", "-P")
+    rows = [line.split()[0] for line in listed.out.partition("COMMAND\n")[2].splitlines() if line]
+    assert listed.returncode == 0 and rows == [str(users.pid("one_busy"))], (listed.out, listed.err)
     # not Python, and nobody's business
     users.refused(ONE, 4, "process 1 is not yours", "record", "-p", "1", "-o", "-")
     users.refused(ONE, 3, "there is no process 4194303", "record", "-p", "4194303", "-o", "-")

@@ -113,9 +113,10 @@ def text_alone(daemon, busy, many):
 
 
 def refused(daemon):
-    for arguments, status, said in ((["-p", 1], 3, "no process of pid 1"), (["-u", "none"], 3, "no process of unit none.service"),
+    for arguments, status, said in ((["-p", 1], 3, "process 1 is not Python"), (["-p", 4194304], 3, "no process 4194304"), (["-u", "none"], 3, "no process of unit none.service"),
                                     (["-c", "/none"], 3, "no process of cgroup /none"), (["-p", "x"], 2, "process id"),
-                                    (["-u", "x.slice"], 2, "-c"), (["-c", "x"], 2, "begins with /"), (["-i", 0], 2, "1 to 60"),
+                                    (["-u", "x.slice"], 3, "no process of unit x.slice"), (["-c", "x"], 3, "no process of cgroup /x"), (["-c", ""], 2, "path"),
+                                    (["-i", 0], 2, "1 to 60"),
                                     (["-b", 0], 2, "from 1"), (["-a", "-p", 1], 2, "exclude"), (["x"], 2, "unexpected"), ([], 1, "-b 1")):
         done = daemon.ctl("top", *arguments)
         assert done.returncode == status and said in done.err and not done.out, (arguments, done.returncode, done.err)

@@ -140,6 +140,8 @@ class Plopctl(Case):
         self.refused(4, "another user's", "record", "-p", "403")
         self.refused(2, "-p PID", "record")
         self.refused(2, "exclude", "record", "-a", "-p", "1")
+        self.refused(2, "-u b: one control group or unit", "record", "-u", "a", "-u", "b")
+        self.refused(2, "-c /b: one control group or unit", "record", "-u", "a", "-c", "/b")
         for bad in (("-p", "0"), ("-p", "x"), ("-p", "99999999"), ("-d", "1w"), ("-d", "0"), ("-F", "0"),
                     ("-l", "k"), ("-l", "9=v"), ("-l", "k=a\nb"), ("-l", "k=" + 257 * "v"), ("-g", ""), ("-g", "colour"), ("-g", "pid,pid"),
                     ("-f", "xml"), ("-f", "svg"), ("-f", "html"), ("-c", "x"), ("-u", "x"), ("-F", "10001"), ("stray",)):

@@ -219,6 +219,18 @@ START_TEST(processes_that_do_nothing_are_listed)
 }
 END_TEST
 
+START_TEST(slices)
+{
+	ck_assert_uint_eq(top_slice_path("/system.slice/a.service", "system.slice"), 13);
+	ck_assert_uint_eq(top_slice_path("/a.slice/a-b.slice/c.service/d", "a-b.slice"), 18);
+	ck_assert_uint_eq(top_slice_path("/a.slice/a-b.slice", "a-b.slice"), 18);
+	ck_assert_uint_eq(top_slice_path("/user.slice", "er.slice"), 0);
+	ck_assert_uint_eq(top_slice_path("/user.slices/x", "user.slice"), 0);
+	ck_assert_uint_eq(top_slice_path("/", "user.slice"), 0);
+	ck_assert_uint_eq(top_slice_path("", "user.slice"), 0);
+}
+END_TEST
+
 START_TEST(targets)
 {
 	json_t *p = process(11, "a.service", "/system.slice/a.service", "profiled");
@@ -277,6 +289,7 @@ int main(void)
 	tcase_add_test(t, filtered_in_any_case);
 	tcase_add_test(t, processes_that_do_nothing_are_listed);
 	tcase_add_test(t, targets);
+	tcase_add_test(t, slices);
 	tcase_add_test(t, what_is_no_snapshot_is_refused);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
