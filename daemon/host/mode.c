@@ -7,6 +7,9 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+/* How long a window may outlast the mode's own end of it: so that it is one, and nothing of it is left for another. */
+#define MARGIN_NS (100 * NSEC_PER_MSEC)
+
 static bool mode_is(const struct mode *e, const char *name)
 {
 	return streq(e->manager->config->mode, name);
@@ -33,6 +36,7 @@ static void mode_close(struct mode *e)
 {
 	struct manager *m = e->manager;
 
+	e->end_mono = 0;
 	if (!sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS))
 		return;
 	sampler_set_close(m->sampler, PLOP_SET_ALWAYS);
@@ -62,7 +66,27 @@ static int mode_due(sd_event_source *s, uint64_t usec, void *ctx)
 	r = mode_open(e);
 	if (r < 0)
 		log_error_r(r, "Cannot open perf events for a window");
+	e->end_mono = clock_ns(CLOCK_MONOTONIC) + m->config->window_ns;
 	return mode_timer(e, m->config->window_ns / 1000);
+}
+
+uint64_t mode_window_end(const struct mode *e)
+{
+	return e->end_mono ? wall_at(&e->manager->wall, e->end_mono) + MARGIN_NS : 0;
+}
+
+/* Periodic from now on: the window that runs is the first, and ends when it would have ended. */
+static int mode_adopt(struct mode *e)
+{
+	struct manager *m = e->manager;
+	uint64_t mono = clock_ns(CLOCK_MONOTONIC), now = wall_at(&m->wall, mono), left;
+
+	if (e->end_mono)
+		return 0;
+	left = m->windows.end_ns > now ? m->windows.end_ns - now : 0;
+	e->end_mono = mono + left;
+	windows_until(&m->windows, mode_window_end(e));
+	return mode_timer(e, left / 1000);
 }
 
 int mode_start(struct mode *e, char **ret_error)
@@ -71,11 +95,14 @@ int mode_start(struct mode *e, char **ret_error)
 
 	if (mode_is(e, "always")) {
 		sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
+		e->end_mono = 0;
 		return sampler_set_is_open(e->manager->sampler, PLOP_SET_ALWAYS) ?
 			       0 :
 			       sampler_start(e->manager->sampler, ret_error);
 	}
 	if (mode_is(e, "periodic")) {
+		if (sampler_set_is_open(e->manager->sampler, PLOP_SET_ALWAYS))
+			return mode_adopt(e);
 		r = mode_timer(e, mode_wait_usec(e));
 		if (r < 0)
 			return r;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 struct config;
@@ -13,6 +14,7 @@ struct manager;
 struct mode {
 	struct manager *manager;
 	sd_event_source *timer; /* periodic: when the next window begins, or the running one ends */
+	uint64_t end_mono;      /* periodic: when the window that runs ends; 0: none does */
 	sd_event_source *hangup;
 	/* Reads the configuration anew, for SIGHUP; *ret_error is a sentence, owned by the caller. */
 	int (*load)(void *ctx, struct config **ret, char **ret_error);
@@ -22,5 +24,7 @@ struct mode {
 /* Follows SIGHUP from here on. */
 int mode_init(struct mode *e, struct manager *m);
 void mode_done(struct mode *e);
+/* Until when a window that begins now may last (CLOCK_REALTIME), where the mode ends it; 0: it ends as windows do. */
+uint64_t mode_window_end(const struct mode *e);
 /* Begins to sample, if it is the time. ret_error as with sampler_start(). */
 int mode_start(struct mode *e, char **ret_error);

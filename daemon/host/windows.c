@@ -111,7 +111,14 @@ static int windows_timer(struct windows *w)
 	return r < 0 ? r : sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
 }
 
-/* Begins a window at start_ns, to end at the next multiple of its length. */
+void windows_until(struct windows *w, uint64_t end_ns)
+{
+	w->end_ns = end_ns;
+	if (windows_timer(w) < 0)
+		log_error("The running window has no end");
+}
+
+/* Begins a window at start_ns, to end at the next multiple of its length, or when the mode says. */
 static int windows_begin(struct windows *w, uint64_t start_ns)
 {
 	uint64_t length = w->manager->config->window_ns;
@@ -121,7 +128,9 @@ static int windows_begin(struct windows *w, uint64_t start_ns)
 	if (r < 0)
 		return r;
 	w->counted_ns = start_ns;
-	w->end_ns = (start_ns / length + 1) * length;
+	w->end_ns = mode_window_end(&w->manager->mode);
+	if (w->end_ns <= start_ns)
+		w->end_ns = (start_ns / length + 1) * length;
 	/* a swap that came a moment early must not make a window of a moment */
 	if (w->end_ns - start_ns < length / 10)
 		w->end_ns += length;

@@ -60,6 +60,8 @@ struct windows {
 int windows_init(struct windows *w, struct manager *m, char **ret_error);
 /* Ends the running window with the next cycle. One in which nothing was sampled is not saved. */
 void windows_close(struct windows *w);
+/* The running window ends then, CLOCK_REALTIME, in place of when windows do. */
+void windows_until(struct windows *w, uint64_t end_ns);
 /* Saves the running window; waits for it. */
 void windows_end(struct windows *w);
 void windows_done(struct windows *w);

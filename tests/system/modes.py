@@ -92,8 +92,14 @@ def rate(work):
 
 
 def periodic(work):
-    with started(mode="periodic", every="10s", window="2s") as plopd:
+    # ten are not a multiple of three: it is one window all the same
+    options = {"mode": "periodic", "every": "10s", "window": "3s"}
+    with started(**options) as plopd:
         host.until("a window begins", lambda: events(plopd) > 0, 30)
+        # a reload in the middle does not end it
+        plopd.process.send_signal(signal.SIGHUP)
+        host.until("the configuration is read", lambda: "configuration read" in plopd.said())
+        assert events(plopd) > 0, "the reload has ended the window"
         host.until("it ends", lambda: events(plopd) == 0, 30)
         host.until("it is saved", lambda: saved(plopd), 30)
         host.until("the next begins", lambda: events(plopd) > 0, 30)
@@ -102,9 +108,24 @@ def periodic(work):
         windows = saved(plopd)
         print("periodic: %s" % [(round(w["end"] - w["start"], 2), w["samples"]) for w in windows])
         for window in windows:
-            assert host.accounted(window) and window["samples"] > 20 and window["end"] - window["start"] > 1, window
+            assert host.accounted(window) and window["samples"] > 20 and window["end"] - window["start"] > 2, window
         # one period apart, as far as a busy machine keeps its time
         assert 8 < windows[1]["start"] - windows[0]["start"] < 12, windows
+        assert len(saved(plopd)) == 2, saved(plopd)
+
+
+def periodic_by_reload(work):
+    """The window that runs when always becomes periodic goes on to its end, and is one."""
+    with started(mode="always", window="5s") as plopd:
+        host.until("a window begins", lambda: saved(plopd), 30)
+        before = len(saved(plopd))
+        reload(plopd, mode="periodic", every="3600s", window="5s")
+        assert events(plopd) > 0, "the reload has ended the window"
+        host.until("it ends", lambda: events(plopd) == 0, 30)
+        host.until("it is saved", lambda: sum(w["ticks"] for w in saved(plopd)) == plopd.status()["samples"]["ticks"], 30)
+        windows = saved(plopd)
+        print("periodic, by reload: %s" % [(round(w["end"] - w["start"], 2), w["samples"]) for w in windows])
+        assert len(windows) == before + 1 and windows[-1]["end"] - windows[-1]["start"] > 4, windows
 
 
 def main():
@@ -113,6 +134,7 @@ def main():
         on_demand(work)
         rate(work)
         periodic(work)
+        periodic_by_reload(work)
     print("ok")
 
 
