@@ -6,8 +6,6 @@
 
 static void write_head(const struct profile *p, const struct callgraph *g, struct buf *out)
 {
-	const char *comma = "";
-
 	buf_puts(out, "{\"type\":\"plop-callgraph\",\"version\":1,\"start\":");
 	text_json_seconds(out, p->start_ns);
 	buf_puts(out, ",\"end\":");
@@ -19,15 +17,10 @@ static void write_head(const struct profile *p, const struct callgraph *g, struc
 	text_json_tally(out, &p->tally);
 	/* Ticks, and what they and the time off CPU add up to in the graph's unit. */
 	buf_printf(out,
-		   ",\"samples\":%" PRIu64 ",\"unit\":\"%s\",\"total\":%" PRIu64 ",\"states\":{",
+		   ",\"samples\":%" PRIu64 ",\"unit\":\"%s\",\"total\":%" PRIu64 ",\"states\":",
 		   p->samples_total, profile_unit(p), g->total);
-	for (uint32_t i = 0; i < SAMPLE_STATES; i++) {
-		if (!g->states[i])
-			continue;
-		buf_printf(out, "%s\"%s\":%" PRIu64, comma, sample_state_name(i), g->states[i]);
-		comma = ",";
-	}
-	buf_puts(out, "},\"labels\":");
+	text_json_states(out, g->states);
+	buf_puts(out, ",\"labels\":");
 	text_json_labels(out, &p->labels);
 }
 

@@ -107,19 +107,24 @@ static void write_name(const struct profile *p, struct buf *out)
 int speedscope_encode(const struct profile *p, struct buf *out)
 {
 	_cleanup_free_ struct profile_sample *samples = NULL;
+	uint64_t states[SAMPLE_STATES] = {};
 	uint32_t n, end;
 	int r;
 
 	r = by_process(p, &samples, &n);
 	if (r < 0)
 		return r;
+	for (uint32_t i = 0; i < p->nsamples; i++)
+		states[p->samples[i].state] += profile_weight(p, &p->samples[i]);
 	buf_puts(out, "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\","
 		      "\"exporter\":\"plop@" PLOP_VERSION "\",\"name\":");
 	write_name(p, out);
 	buf_puts(out, ",\"plop\":{");
 	text_json_tally(out, &p->tally);
-	buf_printf(out, ",\"unit\":\"%s\",\"samples\":%" PRIu64 ",\"labels\":", profile_unit(p),
+	buf_printf(out, ",\"unit\":\"%s\",\"samples\":%" PRIu64 ",\"states\":", profile_unit(p),
 		   p->samples_total);
+	text_json_states(out, states);
+	buf_puts(out, ",\"labels\":");
 	text_json_labels(out, &p->labels);
 	buf_puts(out, "},\"shared\":{\"frames\":[");
 	write_frames(p->dict, out);

@@ -100,6 +100,20 @@ void text_json_tally(struct buf *b, const struct tally *t)
 	buf_putc(b, '}');
 }
 
+void text_json_states(struct buf *b, const uint64_t states[SAMPLE_STATES])
+{
+	const char *comma = "";
+
+	buf_putc(b, '{');
+	for (uint32_t i = 0; i < SAMPLE_STATES; i++) {
+		if (!states[i])
+			continue;
+		buf_printf(b, "%s\"%s\":%" PRIu64, comma, sample_state_name(i), states[i]);
+		comma = ",";
+	}
+	buf_putc(b, '}');
+}
+
 void text_json_labels(struct buf *b, const struct labels *l)
 {
 	buf_putc(b, '{');

@@ -20,6 +20,9 @@ void text_json_tally(struct buf *b, const struct tally *t);
 /* "ticks=n python=n other=n truncated=n samples=n lost.CAUSE=n ...", for formats with room for a line to be read by people. */
 void text_comment(struct buf *b, const struct profile *p);
 
+/* {"gil held":30,...}: what the samples of each state weigh, where that is not 0. */
+void text_json_states(struct buf *b, const uint64_t states[SAMPLE_STATES]);
+
 /* {"KEY":"VALUE",...} */
 void text_json_labels(struct buf *b, const struct labels *l);
 

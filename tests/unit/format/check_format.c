@@ -121,7 +121,10 @@ START_TEST(wall_time)
 			  "\"it's \\\"prod\\\"\",\"version\":\"7\"}," },
 		{ "json", "\"threads\":[{\"pid\":100,\"tid\":101,\"name\":\"worker\"}]" },
 		{ "speedscope", "\"name\":\"plop env=it's \\\"prod\\\" version=7\"" },
-		{ "speedscope", "\"unit\":\"microseconds\",\"samples\":6,\"labels\":{\"env\"" },
+		{ "speedscope",
+		  "\"unit\":\"microseconds\",\"samples\":6,\"states\":{\"gil held\":30000,"
+		  "\"gil released\":20000,\"waiting for the GIL\":15000,"
+		  "\"sleeping\":100000,\"runnable\":1500},\"labels\":{\"env\"" },
 		{ "plop", " unit=microseconds\n# label.env=it's \"prod\"\n# label.version=7\n" },
 		{ "json", "\"samples\":6,\"total\":166500}],\"threads\":[" },
 		{ "json", "\"self\":166500,\"total\":166500}" },
