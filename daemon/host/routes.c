@@ -132,7 +132,8 @@ static int recording_targets(const struct api_request *q, struct manager *m, jso
 /* How long and how often. Answers and returns < 0 on bad input. */
 static int recording_times(const struct api_request *q, json_t *body, struct recording_request *ret)
 {
-	json_t *duration = json_object_get(body, "duration_s"), *hz = json_object_get(body, "hz");
+	json_t *duration = json_object_get(body, "duration_s"), *hz = json_object_get(body, "hz"),
+	       *wall = json_object_get(body, "wall");
 	double seconds = duration ? json_number_value(duration) : 30;
 	json_int_t rate = json_integer_value(hz);
 
@@ -145,9 +146,13 @@ static int recording_times(const struct api_request *q, json_t *body, struct rec
 		api_reply_error(q->call, 400, NULL, "\"hz\" must be from 1 to %d", HZ_MAX);
 		return -EINVAL;
 	}
+	if (wall && !json_is_null(wall) && !json_is_boolean(wall)) {
+		api_reply_error(q->call, 400, NULL, "\"wall\" must be true or false");
+		return -EINVAL;
+	}
 	ret->duration_ns = (uint64_t)(seconds * 1e9);
 	ret->hz = (unsigned int)rate;
-	ret->wall = json_is_true(json_object_get(body, "wall"));
+	ret->wall = json_is_true(wall);
 	return 0;
 }
 

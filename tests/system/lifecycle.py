@@ -329,7 +329,8 @@ class Garbage(unittest.TestCase):
                         self.assertTrue(answer.startswith(b"HTTP/1.1 4") or answer.startswith(b"HTTP/1.1 5"), answer[:80])
                         self.assertIn(b'"error"', answer)
                 self.assertIsNotNone(daemon.status())
-            for body, code in (("{", 400), ("[]", 400), ('{"pid": "x"}', 400), ('{"all": true, "duration_s": -1}', 400)):
+            for body, code in (("{", 400), ("[]", 400), ('{"pid": "x"}', 400), ('{"all": true, "duration_s": -1}', 400),
+                               ('{"all": true, "wall": "yes"}', 400)):
                 done = subprocess.run(["curl", "-s", "-w", "%{http_code}", "-o", "/dev/null", "--unix-socket", daemon.socket, "-d", body,
                                        "http://plop/v1/recordings"], stdout=subprocess.PIPE)
                 self.assertEqual(done.stdout.decode(), str(code), body)
