@@ -74,7 +74,8 @@ def compare(version, stacks, truth):
         errors.append(near("%s %s" % (version, role), sum(waited.values()), truth[role], ROUNDS))
         asleep = {k: v for k, v in waited.items() if k.startswith("[sleeping")}
         named = sum(v for k, v in asleep.items() if k in ["[sleeping: %s]" % call for call in calls])
-        assert named > 0.95 * sum(asleep.values()) > 0.5 * truth[role], (version, role, waited)
+        # on a busy machine a thread that has woken waits for a CPU longer than it slept
+        assert named > 0.95 * sum(asleep.values()) > 0.5 * (truth[role] - waited.get("[runnable]", 0)), (version, role, waited)
     contended = off_cpu(stacks, "contends")
     if "gil_1" in truth:
         wanted = truth["gil_1"] + truth["gil_2"]
