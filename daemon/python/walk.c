@@ -406,6 +406,23 @@ static int stack_try(struct walker *w, uint64_t ts, void (*meanwhile)(void *ctx)
 	return r;
 }
 
+/* An innermost frame without a code object was on its way in or out in both readings: it is not one that stayed. */
+static void best_settle(struct walker *w)
+{
+	struct chain *best = &w->best;
+	uint32_t n = 0;
+
+	while (n < best->n && !best->links[n].skipped) {
+		const struct known_code *k = code_known(w, best->links[n].code);
+
+		if (k && k->code)
+			break;
+		n++;
+	}
+	best->n -= n;
+	memmove(best->links, best->links + n, best->n * sizeof(*best->links));
+}
+
 static void chains_swap(struct walker *w)
 {
 	struct chain *c = w->chain;
@@ -454,6 +471,7 @@ int walker_stack(struct walker *w, const struct walk_state *state, void (*meanwh
 	}
 	if (!any)
 		return -EFAULT;
+	best_settle(w);
 	r = stack_make(w, best, ret);
 	if (r == 0)
 		ret->changing = true;

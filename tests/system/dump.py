@@ -143,6 +143,10 @@ def check_calls(daemon, python):
         for _ in range(60):
             stack = dump(daemon, work.pid)["threads"][1]
             names = [plain(f["function"]) for f in stack["frames"]]
+            if not names and stack["changing"]:
+                # on a busy machine two readings may have nothing in common
+                changing += 1
+                continue
             assert names and names[-1] == "_bootstrap", names
             for callee, caller in zip(names, names[1:]):
                 assert caller in CALLERS[callee], "%s called by %s: %s" % (callee, caller, names)

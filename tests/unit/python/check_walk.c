@@ -411,6 +411,11 @@ START_TEST(stacks_that_change)
 	ck_assert_uint_eq(s.n, 1);
 	ck_assert_str_eq(s.frames[0].code->name, "root");
 	walk_stack_done(&s);
+	/* what has no code object did not stay, it was never whole */
+	put(&t, CODE(0) + t.l.code_linetable, 0, 8);
+	s = stack_of(&t, 0);
+	ck_assert(s.changing && s.n == 0);
+	walk_stack_done(&s);
 	teardown(&t);
 }
 END_TEST
