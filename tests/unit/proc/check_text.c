@@ -42,9 +42,10 @@ START_TEST(replaces_bad_sequences)
 	SANITIZES("x\xe2\x82", "x" BAD BAD);
 	SANITIZES("\xc0\xaf", BAD BAD);
 	SANITIZES("\xe0\x80\xaf", BAD BAD BAD);
-	SANITIZES("\xed\xa0\x80", BAD BAD BAD);
+	SANITIZES("\xed\xa0\x80", BAD);
 	SANITIZES("\xf4\x90\x80\x80", BAD BAD BAD BAD);
 	/* A NUL within, and the end of what may be read. */
+	sanitizes("\xed\xa0\x80", 2, BAD BAD);
 	sanitizes("\xe2\0\x82", 3, BAD BAD BAD);
 	sanitizes("\xe2\x82\xac", 2, BAD BAD);
 	SANITIZES("\xff"
