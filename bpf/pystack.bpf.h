@@ -78,8 +78,14 @@ static __always_inline long window_move(struct walk *w, __u64 f)
  * registers within one. Returns 1 when the walk is over, as bpf_loop() wants it.
  */
 #define WALK_STRIDE 4
+#define WALK_STEPS  (2 * PLOP_MAX_DEPTH / WALK_STRIDE)
 
-static long walk_step(__u32 i, struct walk *w)
+/* Of a walk that looks for a task (async.bpf.h): whether it has to pause before the frame at f, a copy of which is at p. */
+struct walk_async;
+static __always_inline bool async_pauses(struct walk_async *y, __u64 f, __u8 *p, __u64 code);
+
+/* y: NULL, but for a walk that looks for a task. */
+static __always_inline long walk_frames(__u32 i, struct walk *w, struct walk_async *y)
 {
 	const struct plop_layout *l = w->l;
 	struct walk_state *k = &w->s->walk;
@@ -93,7 +99,7 @@ static long walk_step(__u32 i, struct walk *w)
 
 	for (__u32 j = 0; j < WALK_STRIDE; j++) {
 		struct plop_frame *out;
-		__u64 code, at = f - from;
+		__u64 code, here = f, at = f - from;
 		__u32 instr;
 		__u8 *p;
 
@@ -134,6 +140,11 @@ static long walk_step(__u32 i, struct walk *w)
 			over = 1;
 			break;
 		}
+		if (y && async_pauses(y, here, p, code)) {
+			f = here;
+			over = 1;
+			break;
+		}
 		if (l->frame_kind == PLOP_FRAMES_OBJECT)
 			instr = *(__u32 *)(p + off_instr) * l->frame_lasti_unit;
 		else
@@ -155,6 +166,11 @@ static long walk_step(__u32 i, struct walk *w)
 	k->hash = hash;
 	k->depth = n - k->base;
 	return over;
+}
+
+static long walk_step(__u32 i, struct walk *w)
+{
+	return walk_frames(i, w, NULL);
 }
 
 static __always_inline void thread_remember(__u64 key, __u64 state)

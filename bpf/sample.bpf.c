@@ -66,7 +66,7 @@ static __always_inline int tick(bool use_loop)
 		half->counters[PLOP_C_OTHER]++;
 	} else if (p->state == PLOP_STATE_PROFILED) {
 		lost = python_tick(cpu, half, p, pid_tgid, PLOP_SET_ALWAYS,
-				   &half->counters[PLOP_C_TRUNCATED], use_loop);
+				   &half->counters[PLOP_C_TRUNCATED], use_loop, false);
 		if (lost)
 			lose(half, lost - 1);
 		else
@@ -120,8 +120,7 @@ static __always_inline bool set_wants(const struct plop_set *s, __u32 set, __u32
  * A tick of a recording with events of its own; the set is the event's cookie. Filtered before anything of the process is
  * read; accounted for in the set's own counters.
  */
-SEC("perf_event")
-int plop_tick_set(struct bpf_perf_event_data *ctx)
+static __always_inline int tick_set(struct bpf_perf_event_data *ctx, bool tasks)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
 	__u32 n = bpf_get_smp_processor_id(), tgid = pid_tgid >> 32;
@@ -148,7 +147,7 @@ int plop_tick_set(struct bpf_perf_event_data *ctx)
 	if (!p) {
 		c->other++;
 	} else if (p->state == PLOP_STATE_PROFILED) {
-		lost = python_tick(cpu, half, p, pid_tgid, set, &c->truncated, true);
+		lost = python_tick(cpu, half, p, pid_tgid, set, &c->truncated, true, tasks);
 		if (lost > 0 && lost <= PLOP_LOST_CAUSES)
 			c->lost[lost - 1]++;
 		else
@@ -164,6 +163,32 @@ int plop_tick_set(struct bpf_perf_event_data *ctx)
 		c->lost[PLOP_LOST_UNSUPPORTED]++;
 	}
 	cpu->left++;
+	return 0;
+}
+
+SEC("perf_event")
+int plop_tick_set(struct bpf_perf_event_data *ctx)
+{
+	return tick_set(ctx, false);
+}
+
+/* Of a recording that wants to know of asyncio tasks. */
+SEC("?perf_event")
+int plop_tick_async(struct bpf_perf_event_data *ctx)
+{
+	return tick_set(ctx, true);
+}
+
+/* Not a tick: run by user space, to set plop_process.async where the process still is the same image. */
+SEC("?syscall")
+int plop_assign_async(struct plop_async_assign *ctx)
+{
+	__u32 tgid = ctx->tgid;
+	struct plop_process *p = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (!p || p->image != ctx->image)
+		return 1;
+	p->async = ctx->async;
 	return 0;
 }
 

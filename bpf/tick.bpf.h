@@ -5,6 +5,7 @@
  * One look at the thread that runs here: finds its thread state, walks it, and files the stack in this CPU's table. What
  * looks: the ticks of sample.bpf.c, and the switches of wall.bpf.c.
  */
+#include "async.bpf.h"
 #include "identify.bpf.h"
 
 /* What the walk needs of the current task. */
@@ -321,11 +322,12 @@ static __always_inline __u32 gil_flags(const struct plop_layout *l, const struct
 
 /*
  * Walks the current thread of a profiled process and files its stack. Returns 0 (counted as python) or the cause of its
- * loss + 1. *truncated is counted up where the stack was too deep.
+ * loss + 1. *truncated is counted up where the stack was too deep. tasks: with the asyncio task that runs, and who awaits it;
+ * needs use_loop.
  */
 static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *half,
 					struct plop_process *p, __u64 pid_tgid, __u32 set,
-					__u64 *truncated, bool use_loop)
+					__u64 *truncated, bool use_loop, bool tasks)
 {
 	__u32 cpu_number = bpf_get_smp_processor_id(), layout = p->layout;
 	struct walk w = { .half = half };
@@ -352,9 +354,11 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 		return -flags;
 	if (flags == 0) {
 		flags = gil_flags(w.l, p, w.s, cpu->last_state);
-		if (use_loop) {
+		if (tasks && p->async) {
+			async_walk(p->async);
+		} else if (use_loop) {
 			/* a frame that is no Python function lies between each two C calls into the interpreter */
-			bpf_loop(2 * PLOP_MAX_DEPTH / WALK_STRIDE, walk_step, &w, 0);
+			bpf_loop(WALK_STEPS, walk_step, &w, 0);
 		} else {
 			for (__u32 i = 0; i < PLOP_BOUNDED_DEPTH / WALK_STRIDE; i++) {
 				if (walk_bounded(i))

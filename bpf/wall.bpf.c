@@ -143,7 +143,7 @@ static __always_inline __u64 arrival(struct task_struct *prev, const struct plop
 	return ran < now - e->since ? now - ran : now;
 }
 
-static __always_inline void leave(struct task_struct *prev, bool preempt)
+static __always_inline void leave(struct task_struct *prev, bool preempt, bool tasks)
 {
 	__u32 tgid = prev->tgid, n = bpf_get_smp_processor_id();
 	__u64 pid_tgid = (__u64)tgid << 32 | prev->pid, truncated = 0;
@@ -162,7 +162,7 @@ static __always_inline void leave(struct task_struct *prev, bool preempt)
 		wait_send(cpu, e, pid_tgid, arrival(prev, e));
 	cpu->entered++;
 	lost = python_tick(cpu, &cpu->half[plop_active & 1], p, pid_tgid, PLOP_SET_WALL, &truncated,
-			   true);
+			   true, tasks);
 	e->image = p->image;
 	e->hash = lost ? 0 : s->walk.hash;
 	e->woken = 0;
@@ -207,7 +207,18 @@ SEC("?tp_btf/sched_switch")
 int BPF_PROG(plop_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	if (wall_wanted(prev->tgid))
-		leave(prev, preempt);
+		leave(prev, preempt, false);
+	if (wall_wanted(next->tgid))
+		back(next);
+	return 0;
+}
+
+/* In its stead while a recording wants to know of asyncio tasks as well. */
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(plop_switch_async, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	if (wall_wanted(prev->tgid))
+		leave(prev, preempt, true);
 	if (wall_wanted(next->tgid))
 		back(next);
 	return 0;

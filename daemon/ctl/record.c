@@ -23,11 +23,16 @@
 #define STOP_MS    5
 #define STOP_TRIES 1000
 
+/* Options without a letter. */
+enum {
+	OPTION_ASYNC = 256,
+};
+
 struct record_options {
 	struct ctl *ctl;
 	pid_t pids[MAX_PIDS];
 	unsigned int npids;
-	bool all, wall;
+	bool all, wall, tasks;
 	const char *cgroup, *unit;
 	uint64_t duration_ns, hz;
 	const char *format, *output, *group_by;
@@ -149,6 +154,9 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	case 'w':
 		o->wall = true;
 		return 0;
+	case OPTION_ASYNC:
+		o->tasks = true;
+		return 0;
 	case 'p':
 	case 'c':
 	case 'u':
@@ -223,6 +231,8 @@ static char *request_body(const struct record_options *o)
 	json_decref(pids);
 	if (o->wall)
 		json_object_set_new(body, "wall", json_true());
+	if (o->tasks)
+		json_object_set_new(body, "async", json_true());
 	if (o->hz)
 		json_object_set_new(body, "hz", json_integer((json_int_t)o->hz));
 	for (size_t i = 0; i < o->labels.n; i++)
@@ -427,6 +437,9 @@ static void summarize(const struct recording *rec)
 	else if (streq(json_string_at(rec->state, "reason"), "too large"))
 		log_info("ended early: it holds more different stacks than plopd keeps in memory");
 	summarize_states(rec);
+	if (json_is_true(json_object_get(rec->state, "async")) &&
+	    json_is_false(json_object_get(rec->state, "async_possible")))
+		log_info("no tasks: --async is for CPython 3.11 to 3.15, and without the GIL 3.13");
 	log_info("written to %s (%s)", ctl_output_name(&rec->output), rec->format->name);
 }
 
@@ -527,6 +540,10 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		  2 },
 		{ "wall", 'w', NULL, 0, "Record time off CPU as well: waiting for what, how long",
 		  2 },
+		{ "async", OPTION_ASYNC, NULL, 0,
+		  "Show asyncio tasks: the name of the one that ran, and the tasks and coroutines "
+		  "that await it",
+		  2 },
 		{ "label", 'l', "KEY=VALUE", 0,
 		  "Note this in the profile, which has it as a label; may be repeated", 3 },
 		{ "group-by", 'g', "KEYS", 0,
@@ -552,6 +569,7 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		       "  plopctl record -p 4711 -d 10s -f collapsed -o - | sort -k2 -n | tail\n"
 		       "  plopctl record -u gunicorn.service -F 999 -d 10s\n"
 		       "  plopctl record -c /system.slice/docker.service -l build=1742\n"
+		       "  plopctl record -p 4711 --async -f collapsed -o -\n"
 		       "  plopctl record -a -d 1m -f speedscope -o host.json",
 	};
 	struct record_options o = { .ctl = ctl,

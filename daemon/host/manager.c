@@ -70,6 +70,8 @@ static void manager_stack(const struct plop_stack *stack, const struct plop_fram
 	code_table_limit(k->codes, PLOP_MAX_CODE_BYTES);
 	for (uint32_t i = 0; i < stack->depth; i++) {
 		codes[i] = code_table_find(k->codes, &memory, &frames[i], &sources[i]);
+		if (PLOP_MARK_IS(frames[i].code))
+			continue;
 		if (!codes[i])
 			symbols->unresolved += stack->count;
 		else if (sources[i] == CODE_CAPTURED)
@@ -110,6 +112,17 @@ static void manager_code(const struct plop_record_code *r, void *ctx)
 		return;
 	code_table_limit(k->codes, PLOP_MAX_CODE_BYTES);
 	code_table_record(k->codes, &memory, r);
+}
+
+static void manager_task(const struct plop_record_task *r, void *ctx)
+{
+	struct manager *m = ctx;
+	struct target *k = targets_find(&m->targets, r->head.tgid, r->head.image);
+
+	if (!k || !k->codes)
+		return;
+	code_table_limit(k->codes, PLOP_MAX_CODE_BYTES);
+	code_table_task(k->codes, r);
 }
 
 static void manager_retry(struct manager *m)
@@ -386,6 +399,7 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 		.confirm = manager_confirm,
 		.stack = manager_stack,
 		.code = manager_code,
+		.task = manager_task,
 		.process = manager_process,
 		.fork = manager_fork,
 		.pressure = manager_pressure,

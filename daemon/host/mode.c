@@ -28,7 +28,8 @@ static int mode_open(struct mode *e)
 
 	if (sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS))
 		return 0;
-	return sampler_set_open(m->sampler, PLOP_SET_ALWAYS, NULL, (unsigned int)m->config->hz);
+	return sampler_set_open(m->sampler, PLOP_SET_ALWAYS, NULL, (unsigned int)m->config->hz,
+				false);
 }
 
 /* What was sampled until now is a window. */

@@ -42,12 +42,13 @@ json_t *recording_json(const struct recording *r)
 	double elapsed =
 		r->begun_mono && now > r->begun_mono ? (double)(now - r->begun_mono) / 1e9 : 0;
 
-	return json_pack("{s:s s:s s:f s:f s:I s:I s:o s:I s:i s:s? s:b s:o?}", "id", r->id,
+	return json_pack("{s:s s:s s:f s:f s:I s:I s:o s:I s:i s:s? s:b s:o? s:b s:b}", "id", r->id,
 			 "state", r->state == RECORDING_DONE ? "done" : "running", "elapsed_s",
 			 elapsed, "duration_s", (double)r->duration_ns / 1e9, "samples",
 			 (json_int_t)p->samples_total, "ticks", (json_int_t)p->tally.ticks, "lost",
 			 tally_lost_json(&p->tally), "lost_total",
 			 (json_int_t)tally_lost(&p->tally), "hz", (int)p->hz, "reason",
 			 r->state == RECORDING_DONE ? r->reason : NULL, "wall", p->wall, "states",
-			 r->state == RECORDING_DONE ? states_json(r) : NULL);
+			 r->state == RECORDING_DONE ? states_json(r) : NULL, "async", r->tasks,
+			 "async_possible", r->tasks_possible);
 }

@@ -33,20 +33,30 @@ static void recording_close(struct recording *r)
 		sampler_unwanted(s, r->set);
 }
 
+/* Watches the scheduler while any recording wants it, and its stacks with their tasks while any wants that. */
+static int wall_set(const struct recordings *all)
+{
+	bool on = false, tasks = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		const struct recording *r = all->items[i];
+
+		on |= r && r->waits;
+		tasks |= r && r->waits && r->tasks;
+	}
+	return sampler_wall(all->manager->sampler, on, tasks);
+}
+
 /* Watches the scheduler no longer, unless it is for somebody else. */
 static void recording_unwatch(struct recording *r)
 {
 	struct manager *m = r->all->manager;
-	bool others = false;
 
 	if (!r->waits)
 		return;
 	sampler_unwanted(m->sampler, r->set);
 	waits_free(TAKE_PTR(r->waits));
-	for (size_t i = 0; i < ARRAY_SIZE(r->all->items); i++)
-		others |= r->all->items[i] && r->all->items[i]->waits;
-	if (!others)
-		sampler_wall(m->sampler, false);
+	wall_set(r->all);
 	m->targets.wall_changes++;
 }
 
@@ -219,9 +229,9 @@ static int recording_open(struct recording *r, unsigned int hz)
 	}
 	m->targets.wall_changes++;
 	if (k >= 0 && r->waits)
-		k = sampler_wall(m->sampler, true);
+		k = wall_set(r->all);
 	if (k >= 0)
-		k = sampler_set_open(m->sampler, r->set, &whom, hz);
+		k = sampler_set_open(m->sampler, r->set, &whom, hz, r->tasks);
 	return k;
 }
 
@@ -231,6 +241,14 @@ static int recording_begin_own(struct recording *r, unsigned int hz, bool wall)
 	struct manager *m = r->all->manager;
 	int k = 0;
 
+	if (r->tasks) {
+		/* may load programs, before the time begins to count */
+		k = sampler_async(m->sampler);
+		if (k < 0)
+			return k;
+		sink_keep_tasks(r->sink);
+		recordings_async(r->all);
+	}
 	r->set = set_free(r->all);
 	if (!r->set)
 		return -EBUSY;
@@ -253,7 +271,7 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 {
 	struct manager *m = all->manager;
 	unsigned int hz = q->hz ? q->hz : (unsigned int)m->config->hz;
-	bool wall = q->wall, own = wall || q->cgroup.folder || hz != m->config->hz ||
+	bool wall = q->wall, own = wall || q->tasks || q->cgroup.folder || hz != m->config->hz ||
 				   !sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS);
 	struct recording **place, *r;
 	int k;
@@ -277,6 +295,7 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 	snprintf(r->id, sizeof(r->id), "r%llu", (unsigned long long)++all->next_id);
 	r->selectors = q->selectors;
 	r->cgroup = q->cgroup;
+	r->tasks = q->tasks;
 	sink_profile(r->sink)->labels = q->labels;
 	*q = (struct recording_request){};
 	for (size_t i = 0; i < r->selectors.n; i++)
@@ -357,8 +376,6 @@ static void gil_note(struct recording *r, const struct plop_layout *l)
 
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s)
 {
-	struct profile_process process = { .info = k->info, .python = k->python.version };
-
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 		uint32_t n;
@@ -368,7 +385,7 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 		    !r->begun_mono || r->set != s->stack->set)
 			continue;
 		/* what else a selector may ask for is told when the result is wanted */
-		if (!selectors_match_process(&r->selectors, &process))
+		if (!recording_wants(r, k))
 			continue;
 		if (profile_process(sink_profile(r->sink), &k->info, k->python.version, &n) < 0 ||
 		    sink_add(r->sink, n, s) < 0)
@@ -529,6 +546,7 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 {
 	uint64_t swapped_mono = all->manager->swapped_mono;
 
+	recordings_async(all);
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 

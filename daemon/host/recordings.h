@@ -38,7 +38,8 @@ struct recording_request {
 	uint64_t duration_ns;
 	unsigned int hz; /* 0: the daemon's */
 	struct labels labels;
-	bool wall; /* time off CPU as well */
+	bool wall;  /* time off CPU as well */
+	bool tasks; /* with asyncio tasks */
 };
 void recording_request_done(struct recording_request *q);
 
@@ -61,6 +62,8 @@ struct recording {
 	struct waits *waits;  /* NULL: no time off CPU */
 	/* Some of its processes have a GIL and plop can tell who holds it; some are free-threaded. */
 	bool gil_known, gil_none;
+	bool tasks;          /* with asyncio tasks */
+	bool tasks_possible; /* there is, or was, a process that may have some */
 	sd_event_source *timer;
 	sd_event_source *follow; /* looks who has joined; NULL: nobody has to */
 	/* called once when it is done; NULL: the client asks */
@@ -87,6 +90,10 @@ struct recording *recordings_find(struct recordings *all, const char *id);
 void recording_stop(struct recording *r, const char *reason);
 /* Forgets it now, running or not; done is not called. */
 void recording_drop(struct recording *r);
+/* Whether its selectors are for a process, as far as that is known while it runs. */
+bool recording_wants(const struct recording *r, struct target *k);
+/* async.c: looks for the asyncio tasks of the processes of all recordings that want them; called now and then. */
+void recordings_async(struct recordings *all);
 unsigned int recordings_running(const struct recordings *all);
 
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s);

@@ -133,7 +133,7 @@ static int recording_targets(const struct api_request *q, struct manager *m, jso
 static int recording_times(const struct api_request *q, json_t *body, struct recording_request *ret)
 {
 	json_t *duration = json_object_get(body, "duration_s"), *hz = json_object_get(body, "hz"),
-	       *wall = json_object_get(body, "wall");
+	       *wall = json_object_get(body, "wall"), *tasks = json_object_get(body, "async");
 	double seconds = duration ? json_number_value(duration) : 30;
 	json_int_t rate = json_integer_value(hz);
 
@@ -150,9 +150,14 @@ static int recording_times(const struct api_request *q, json_t *body, struct rec
 		api_reply_error(q->call, 400, NULL, "\"wall\" must be true or false");
 		return -EINVAL;
 	}
+	if (tasks && !json_is_null(tasks) && !json_is_boolean(tasks)) {
+		api_reply_error(q->call, 400, NULL, "\"async\" must be true or false");
+		return -EINVAL;
+	}
 	ret->duration_ns = (uint64_t)(seconds * 1e9);
 	ret->hz = (unsigned int)rate;
 	ret->wall = json_is_true(wall);
+	ret->tasks = json_is_true(tasks);
 	return 0;
 }
 

@@ -119,7 +119,7 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 		r = code_table_new(&python->layout, &k->codes);
 		if (r == 0)
 			r = sampler_layout(t->sampler, &python->layout, &k->layout);
-		p.layout = k->layout;
+		p.layout = (uint16_t)k->layout;
 		p.state = PLOP_STATE_PROFILED;
 	}
 	if (r == 0)

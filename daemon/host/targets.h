@@ -17,6 +17,13 @@ struct target_key {
 	uint32_t pad;
 };
 
+/* Whether the kernel knows where this process keeps its asyncio tasks. */
+enum target_async {
+	TARGET_ASYNC_UNKNOWN = 0, /* it was not looked at, or has not loaded the module yet */
+	TARGET_ASYNC_KNOWN,
+	TARGET_ASYNC_NEVER,
+};
+
 struct target {
 	struct target_key key;
 	UT_hash_handle hh, hh_pid;
@@ -27,10 +34,12 @@ struct target {
 	unsigned int dying;       /* cycles left to live, 0: alive */
 	uint32_t wall;            /* sets that want its time off CPU, as of wall_asked */
 	uint64_t wall_asked;      /* targets.wall_changes + 1; 0: never */
-	uint64_t samples;         /* since plopd started */
-	uint64_t symbolized;      /* of these, with every frame named */
-	uint64_t samples_cycle;   /* since the last targets_cycle() */
-	uint64_t counted_ns;      /* how long samples were counted */
+	enum target_async async;
+	uint64_t async_due_ns;  /* CLOCK_MONOTONIC: when it is looked at again */
+	uint64_t samples;       /* since plopd started */
+	uint64_t symbolized;    /* of these, with every frame named */
+	uint64_t samples_cycle; /* since the last targets_cycle() */
+	uint64_t counted_ns;    /* how long samples were counted */
 	double cpu_percent; /* of the last ten seconds, the most recent weigh most; of one core */
 };
 
@@ -75,6 +84,12 @@ uint64_t targets_retry(struct targets *t, uint64_t now_ns);
 void targets_confirm(struct targets *t);
 /* After a cycle: frees what ended, and keeps the CPU figures. elapsed_ns: since the cycle before. */
 void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz);
+
+/*
+ * async.c: tells the kernel where a process keeps its asyncio tasks, unless it is told, or was looked at a moment ago. Returns
+ * whether it could ever have any that plop knows of.
+ */
+bool target_async(struct targets *t, struct target *k, uint64_t now_ns);
 
 struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image);
 /* The sets that want this process's time off CPU: bit n - 1 is set n. The kernel passes them on to children. */

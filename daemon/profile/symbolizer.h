@@ -19,6 +19,7 @@ int code_table_new(const struct plop_layout *layout, struct code_table **ret);
 void code_table_free(struct code_table *t);
 DEFINE_FREEP(struct code_table, code_table_free)
 size_t code_table_bytes(const struct code_table *t); /* memory held */
+size_t code_object_bytes(const struct code_object *c);
 
 /*
  * Keeps the table bounded: over PLOP_MAX_CODES_PROCESS or bytes, what was not seen for longest is forgotten, and read anew when it
@@ -40,6 +41,9 @@ struct symbol_counts {
 int code_table_record(struct code_table *t, const struct reader *memory,
 		      const struct plop_record_code *r);
 
+/* The same for the name of a task. */
+int code_table_task(struct code_table *t, const struct plop_record_task *r);
+
 /* Where the name of a frame comes from, or why it has none. */
 enum code_source {
 	CODE_UNKNOWN = 0, /* neither source had it */
@@ -49,7 +53,7 @@ enum code_source {
 };
 
 /*
- * The code object of a frame, owned by the table until code_table_limit() or code_table_free(); NULL: it has no name.
+ * The code object of a frame, or what stands for a mark, owned by the table until code_table_limit() or code_table_free(); NULL: it has no name.
  */
 struct code_object *code_table_find(struct code_table *t, const struct reader *memory,
 				    const struct plop_frame *f, enum code_source *ret_source);
@@ -77,6 +81,8 @@ DEFINE_FREEP(struct sink, sink_free)
 struct profile *sink_profile(struct sink *s);
 /* From now on ticks with the GIL and without are kept apart. */
 void sink_keep_states(struct sink *s);
+/* From now on the asyncio tasks of a stack are shown, where it has them; else they are left out. */
+void sink_keep_tasks(struct sink *s);
 /* The profile, now the caller's; the sink is freed. */
 struct profile *sink_take(struct sink *s);
 

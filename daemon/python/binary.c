@@ -319,6 +319,16 @@ static int copy_loads(const struct elf *e, struct binary *b)
 	return 0;
 }
 
+/* Constants, the same in the file and in memory (GENERATE_DEBUG_SECTION, internal/pycore_debug_offsets.h). */
+static void find_asyncio(const struct elf *e, struct binary *b)
+{
+	struct elf_section section;
+
+	b->has_asyncio = elf_section(e, ".AsyncioDebug", &section) == 0 &&
+			 section.size >= sizeof(b->asyncio) &&
+			 elf_read(e, section.address, b->asyncio, sizeof(b->asyncio)) == 0;
+}
+
 enum {
 	SYMBOL_RUNTIME,   /* CPython 3.7 and later */
 	SYMBOL_VERSION,   /* 3.11 and later */
@@ -346,6 +356,8 @@ static int examine(const struct elf *e, const char *name, struct binary *b)
 	int r;
 
 	b->needs_python = elf_needs(e, "libpython") || elf_needs(e, "libpypy");
+	if (strstr(name, "python") || strncmp(name, "_asyncio.", 9) == 0)
+		find_asyncio(e, b);
 	r = elf_dynamic_symbols(e, symbols, ARRAY_SIZE(symbols));
 	if (r < 0)
 		return r;

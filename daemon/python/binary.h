@@ -2,6 +2,7 @@
 #pragma once
 
 #include "python/elf.h"
+#include "python/python.h"
 
 /* What an executable or a library is to plop; found out once for each file. */
 enum binary_kind {
@@ -19,6 +20,9 @@ struct binary {
 	uint32_t hexversion; /* PY_VERSION_HEX; major << 24 | minor << 16 where no more is known; 0: unknown */
 	size_t nloads;
 	struct elf_segment *loads; /* BINARY_CPYTHON: its PT_LOADs, owned */
+	/* what the _asyncio module in this file says of its structs: .AsyncioDebug, 3.14+ */
+	bool has_asyncio;
+	uint8_t asyncio[ASYNC_TABLE_SIZE];
 };
 
 /* r: the file's bytes, size of them; name: its base name, a hint for the version if all else fails. -ENOMEM, -EIO. */

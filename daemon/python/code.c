@@ -7,6 +7,22 @@
 #define CODE_HEAD_MAX 512
 #define STR_HEAD_MAX  256
 
+struct code_object *code_object_pseudo(const char *name)
+{
+	struct code_object *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->refs = 1;
+	c->file = strdup("");
+	c->name = strdup(name);
+	if (!c->file || !c->name) {
+		code_object_unref(c);
+		return NULL;
+	}
+	return c;
+}
+
 struct code_object *code_object_ref(struct code_object *c)
 {
 	c->refs++;

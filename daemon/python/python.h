@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "plop/async.h"
 #include "plop/layout.h"
 #include "util/macro.h"
 #include "util/reader.h"
@@ -53,6 +54,18 @@ int layout_by_debug_offsets(const void *table, size_t size, uint32_t hexversion,
 			    struct plop_layout *ret);
 /* Checks an assembled layout against PLOP_TS_MAX, PLOP_FRAME_MAX, PLOP_CHECK_MAX and itself. -EBADMSG. */
 int layout_check(const struct plop_layout *l);
+
+/*
+ * Where this interpreter keeps what tells of asyncio tasks: by table up to 3.13, from 3.14 on by what its _asyncio module
+ * says itself, a table of ASYNC_TABLE_SIZE bytes. -EOPNOTSUPP: not with this version (before 3.11, free-threaded from 3.14 on);
+ * -EBADMSG: the table contradicts itself.
+ */
+#define ASYNC_TABLE_SIZE 104u
+bool async_is_possible(const struct plop_layout *l);
+int async_layout(const struct plop_layout *l, const void *table, struct plop_async *ret);
+/* The same of a process. -ENOENT: it has not loaded the module, so far; or a negative errno as python_discover(). */
+int python_async(struct python_cache *cache, pid_t pid, const struct plop_layout *l,
+		 struct plop_async *ret);
 
 /* One code object as far as plop cares; immutable once made but for its copies; shared by reference count. */
 struct code_object {
@@ -142,6 +155,9 @@ int python_string_state(const struct plop_layout *l, uint32_t state, uint8_t *re
 int code_object_new(const struct plop_layout *l, int firstlineno, const struct python_string *file,
 		    const struct python_string *name, const void *linetable,
 		    size_t linetable_captured, uint64_t linetable_size, struct code_object **ret);
+
+/* One that stands for a mark (plop/async.h): has a name, but no file and no lines. NULL: out of memory. */
+struct code_object *code_object_pseudo(const char *name);
 
 /*
  * The line of the instruction at byte offset lasti of the bytecode (< 0: none executed yet, gives the first line).

@@ -5,6 +5,7 @@ int record_check(const void *data, size_t size)
 {
 	const struct plop_record *r = data;
 	const struct plop_record_code *code = data;
+	const struct plop_record_task *task = data;
 
 	if (size < sizeof(*r))
 		return -EBADMSG;
@@ -23,6 +24,11 @@ int record_check(const void *data, size_t size)
 			return -EBADMSG;
 		if (sizeof(*code) + code->file_bytes + code->name_bytes + code->linetable_bytes >
 		    size)
+			return -EBADMSG;
+		return 0;
+	case PLOP_RECORD_TASK:
+		if (size < sizeof(*task) || !PLOP_MARK_IS(task->mark) ||
+		    task->bytes > size - sizeof(*task))
 			return -EBADMSG;
 		return 0;
 	default:

@@ -32,9 +32,14 @@ struct sampler {
 	struct plop_layout layouts[PLOP_MAX_LAYOUTS];
 	uint32_t nlayouts;
 	bool have_sets, have_wall;
+	bool wall_tasks; /* which program watches the switches */
 	struct plop_sleeper *
 		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_wall is false */
 	size_t sleepers_size;
+	/* sampler_async(): the same programs and maps again, of which only these programs are loaded; NULL: not yet */
+	struct plop *async;
+	struct plop_async asyncs[PLOP_MAX_LAYOUTS]; /* from 1 on */
+	uint32_t nasyncs;
 };
 
 /* Opens them on all CPUs that are online; closes them all again on failure. */
@@ -47,3 +52,9 @@ void events_jitter(struct sampler *s, struct events *e);
 /* Moves the counters of the recordings' sets from a half to *counters. */
 void sets_collect(struct plop_half *half, struct sampler_counters *counters);
 int sampler_map_sleepers(struct sampler *s);
+
+/* Has what sampler_async() loads not be loaded with the rest. */
+void async_leave_out(struct plop *skel);
+void async_free(struct sampler *s);
+/* What a map takes, as the kernel accounts it. */
+uint64_t sampler_one_map_bytes(int fd);

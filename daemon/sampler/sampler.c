@@ -35,6 +35,9 @@ static int sampler_record(void *ctx, void *data, size_t size)
 	case PLOP_RECORD_CODE:
 		s->handlers.code(data, s->handlers.ctx);
 		break;
+	case PLOP_RECORD_TASK:
+		s->handlers.task(data, s->handlers.ctx);
+		break;
 	case PLOP_RECORD_FORK:
 		s->handlers.fork(data, s->handlers.ctx);
 		break;
@@ -77,7 +80,7 @@ static int sampler_explain(char **ret_error, int r, const char *what)
 }
 
 /* "memlock: N" of a map's fdinfo (kernel/bpf/syscall.c, bpf_map_show_fdinfo()). */
-static uint64_t map_bytes(int fd)
+uint64_t sampler_one_map_bytes(int fd)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	char path[64], line[256];
@@ -115,6 +118,7 @@ static int sampler_load(struct sampler *s)
 	bpf_program__set_autoload(s->skel->progs.plop_wakeup, s->have_wall);
 	if (!s->have_wall)
 		bpf_map__set_max_entries(s->skel->maps.sleepers, 1);
+	async_leave_out(s->skel);
 	r = bpf_map__set_max_entries(s->skel->maps.cpus, (uint32_t)s->ncpus);
 	if (r >= 0)
 		r = bpf_map__set_max_entries(s->skel->maps.scratch, (uint32_t)s->ncpus);
@@ -136,7 +140,11 @@ static int sampler_load(struct sampler *s)
 	s->ring = ring_buffer__new(bpf_map__fd(s->skel->maps.records), sampler_record, s, NULL);
 	if (!s->ring)
 		return -errno;
-	bpf_object__for_each_map(map, s->skel->obj) s->map_bytes += map_bytes(bpf_map__fd(map));
+	bpf_object__for_each_map(map, s->skel->obj)
+	{
+		if (bpf_map__autocreate(map))
+			s->map_bytes += sampler_one_map_bytes(bpf_map__fd(map));
+	}
 	/* the tick program is attached to perf events, by sampler_start() */
 	s->skel->links.plop_fork = bpf_program__attach(s->skel->progs.plop_fork);
 	s->skel->links.plop_exec = bpf_program__attach(s->skel->progs.plop_exec);
@@ -175,7 +183,7 @@ void sampler_free(struct sampler *s)
 {
 	if (!s)
 		return;
-	sampler_wall(s, false);
+	sampler_wall(s, false, false);
 	for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++)
 		events_close(s, &s->events[i]);
 	if (s->sleepers)
@@ -183,6 +191,7 @@ void sampler_free(struct sampler *s)
 	ring_buffer__free(s->ring);
 	if (s->cpus)
 		munmap(s->cpus, s->cpus_size);
+	async_free(s);
 	plop__destroy(s->skel);
 	free(s);
 }
@@ -204,7 +213,7 @@ int sampler_check(char **ret_error)
 
 int sampler_start(struct sampler *s, char **ret_error)
 {
-	int r = sampler_set_open(s, PLOP_SET_ALWAYS, NULL, s->options.hz);
+	int r = sampler_set_open(s, PLOP_SET_ALWAYS, NULL, s->options.hz, false);
 
 	return r < 0 ? sampler_explain(ret_error, r, "cannot open perf events") : 0;
 }

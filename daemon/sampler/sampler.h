@@ -27,6 +27,8 @@ struct sampler_handlers {
 	void (*stack)(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx);
 	/* A code object at first sight; size: of the record with its data, already checked. */
 	void (*code)(const struct plop_record_code *r, void *ctx);
+	/* The name of an asyncio task, already checked. */
+	void (*task)(const struct plop_record_task *r, void *ctx);
 	/* exec, exit and check records */
 	void (*process)(const struct plop_record *r, void *ctx);
 	void (*fork)(const struct plop_record_fork *r, void *ctx);
@@ -69,11 +71,12 @@ int sampler_follow_cpus(struct sampler *s);
 
 /*
  * Recordings with events of their own: set 1 to PLOP_MAX_SETS, at hz, for whom. Their stacks say which set they are of; their
- * ticks are in sampler_counters.sets[set - 1]. -EBUSY: it is open; -EOPNOTSUPP: this kernel cannot (5.17, for cookies of
+ * ticks are in sampler_counters.sets[set - 1]. tasks: with the asyncio tasks, see sampler_async(). -EBUSY: it is open; -EOPNOTSUPP: this kernel cannot (5.17, for cookies of
  * perf events and bpf_loop()).
  */
 bool sampler_have_sets(const struct sampler *s);
-int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz);
+int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz,
+		     bool tasks);
 /* Closes the events; what they counted comes with the next cycle. */
 void sampler_set_close(struct sampler *s, uint32_t set);
 bool sampler_set_is_open(const struct sampler *s, uint32_t set);
@@ -85,11 +88,20 @@ int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *re
 void sampler_unwanted(struct sampler *s, uint32_t set);
 
 /*
- * Watches the scheduler for the threads of processes that are wanted so (plop_wanted.wall). -EOPNOTSUPP: this kernel cannot
- * (5.17).
+ * Loads what walks stacks with their asyncio tasks, the first time that it is wanted. -EOPNOTSUPP: this kernel cannot (5.17).
+ * Then each process has to be told of: -ESRCH: it is not that image any more; -ENOSPC: PLOP_MAX_LAYOUTS are known. Its
+ * children have it from it.
+ */
+int sampler_async(struct sampler *s);
+int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image,
+			  const struct plop_async *async);
+
+/*
+ * Watches the scheduler for the threads of processes that are wanted so (plop_wanted.wall); tasks: as sampler_set_open(), of
+ * all. -EOPNOTSUPP: this kernel cannot (5.17).
  */
 bool sampler_have_wall(const struct sampler *s);
-int sampler_wall(struct sampler *s, bool on);
+int sampler_wall(struct sampler *s, bool on, bool tasks);
 /* The threads that are off CPU now, as far as they were seen to leave. */
 void sampler_sleepers(struct sampler *s,
 		      void (*each)(const struct plop_sleeper *sleeper, void *ctx), void *ctx);

@@ -13,7 +13,8 @@ bool sampler_have_wall(const struct sampler *s)
 	return s->have_wall;
 }
 
-int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz)
+int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz,
+		     bool tasks)
 {
 	struct events *e = &s->events[set];
 	int fd = bpf_map__fd(s->skel->maps.sets);
@@ -22,12 +23,14 @@ int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *who
 		return -EINVAL;
 	if (e->links)
 		return -EBUSY;
-	if (set != PLOP_SET_ALWAYS && !s->have_sets)
+	if ((set != PLOP_SET_ALWAYS && !s->have_sets) || (tasks && !s->async))
 		return -EOPNOTSUPP;
 	if (whom && bpf_map_update_elem(fd, &set, whom, BPF_ANY) < 0)
 		return -errno;
 	*e = (struct events){
-		.program = set == PLOP_SET_ALWAYS ? s->tick : s->skel->progs.plop_tick_set,
+		.program = set == PLOP_SET_ALWAYS ? s->tick :
+			   tasks                  ? s->async->progs.plop_tick_async :
+						    s->skel->progs.plop_tick_set,
 		.cookie = set,
 		.hz = hz,
 	};
@@ -120,13 +123,21 @@ int sampler_map_sleepers(struct sampler *s)
 	return 0;
 }
 
-int sampler_wall(struct sampler *s, bool on)
+int sampler_wall(struct sampler *s, bool on, bool tasks)
 {
 	struct bpf_link **links[] = { &s->skel->links.plop_wakeup, &s->skel->links.plop_switch };
 	struct bpf_program *programs[] = { s->skel->progs.plop_wakeup, s->skel->progs.plop_switch };
 
-	if (on && !s->have_wall)
+	if (on && (!s->have_wall || (tasks && !s->async)))
 		return -EOPNOTSUPP;
+	/* one of the two programs that watch switches; what comes between is accounted for as any switch that is not seen */
+	if (*links[1] && s->wall_tasks != tasks) {
+		bpf_link__destroy(*links[1]);
+		*links[1] = NULL;
+	}
+	s->wall_tasks = tasks;
+	if (tasks)
+		programs[1] = s->async->progs.plop_switch_async;
 	/* who left before the last time ended may have come back unseen since */
 	if (on && !*links[0])
 		memset(s->sleepers, 0, s->sleepers_size);

@@ -9,6 +9,7 @@
 #include <linux/types.h>
 #endif
 
+#include "plop/async.h"
 #include "plop/limits.h"
 
 /* Why a tick in a Python process yielded no stack. */
@@ -43,7 +44,7 @@ enum plop_counter {
 
 /* One frame: which code object, which instruction. */
 struct plop_frame {
-	__u64 code; /* address of the code object */
+	__u64 code; /* address of the code object; or a mark, see plop/async.h */
 	__u32 instr; /* FRAMES_OBJECT: f_lasti * unit; else low 32 bits of (instruction pointer - code) */
 	__u32 check; /* of the code object, read at this tick; 0: not readable */
 };
@@ -152,7 +153,8 @@ enum plop_state {
 struct plop_process {
 	__u64 image; /* unique for each (process, exec): kernel time of fork or exec in ns, or given by user space */
 	__u64 runtime; /* address of _PyRuntime */
-	__u32 layout;  /* index into the layouts map */
+	__u16 layout;  /* index into the layouts map */
+	__u16 async;   /* ... into the asyncs map; 0: its tasks are not known */
 	__u32 state;   /* enum plop_state */
 	__u64 asked;   /* NEW: kernel time of the last PLOP_RECORD_CHECK, or of exec or fork */
 	__u64 wait;    /* NEW: ns from then until a tick asks again; grows */
@@ -187,6 +189,7 @@ enum plop_record_type {
 	PLOP_RECORD_CODE = 5,
 	PLOP_RECORD_PRESSURE = 6, /* a half is a quarter full: drain soon */
 	PLOP_RECORD_WAIT = 7,     /* a thread of a wanted process is back on a CPU */
+	PLOP_RECORD_TASK = 8,     /* the name of an asyncio task */
 };
 
 /* Why a thread was not on a CPU. */
@@ -260,11 +263,22 @@ struct plop_record_code {
 #define PLOP_FAULT_NAME      0x2
 #define PLOP_FAULT_LINETABLE 0x4
 
+/* A task's name, sent again now and then while it is met; data: as CPython stores it. */
+struct plop_record_task {
+	struct plop_record head;
+	__u64 mark;   /* the "code" that stands for it: PLOP_MARK_NAMED */
+	__u64 length; /* of the whole string, in characters */
+	__u32 state;  /* the str's state word, see python_string_state() */
+	__u32 bytes;  /* captured */
+	__u8 data[];
+};
+
 _Static_assert(sizeof(struct plop_frame) == 16, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_stack) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_process) == 48, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_wait) == 64, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_record_task) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_wanted) == 24, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_sleeper) == 56, "shared with the kernel side");
 /* 64 CPUs must stay under 64 MB. */

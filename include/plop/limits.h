@@ -30,6 +30,15 @@
 #define PLOP_CAPTURE_NAME      256
 #define PLOP_CAPTURE_LINETABLE 1024
 
+/*
+ * Of one stack with its asyncio tasks: tasks and futures that await one another, frames of each task's coroutines, callbacks of a
+ * task looked at (before 3.14), and bytes of a task's name that the kernel captures.
+ */
+#define PLOP_ASYNC_TASKS     16
+#define PLOP_ASYNC_FRAMES    32
+#define PLOP_ASYNC_CALLBACKS 8
+#define PLOP_CAPTURE_TASK    128
+
 /* What user space accepts. A path is at most PATH_MAX on Linux, a qualified name has no bound of its own. */
 #define PLOP_MAX_FILE_CHARS 4096
 #define PLOP_MAX_NAME_CHARS 4096

@@ -88,6 +88,7 @@ static int sample(struct sampler *s, pid_t pid)
 	uint64_t until = clock_ns(CLOCK_MONOTONIC) + DEADLINE;
 	struct timespec pause = { .tv_nsec = 20 * NSEC_PER_MSEC };
 	struct python_process python;
+	uint32_t layout = 0;
 	char *error = NULL;
 	int r;
 
@@ -100,7 +101,8 @@ static int sample(struct sampler *s, pid_t pid)
 	p.image = image;
 	p.runtime = python.runtime;
 	if (r >= 0)
-		r = sampler_layout(s, &python.layout, &p.layout);
+		r = sampler_layout(s, &python.layout, &layout);
+	p.layout = (uint16_t)layout;
 	if (r >= 0)
 		r = sampler_process_set(s, (uint32_t)pid, &p, false);
 	if (r >= 0)

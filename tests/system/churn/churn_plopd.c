@@ -68,7 +68,8 @@ int sampler_check(char **ret_error)
 	return 0;
 }
 
-int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz)
+int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz,
+		     bool tasks)
 {
 	return -EOPNOTSUPP;
 }
@@ -92,7 +93,18 @@ int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *re
 	return -ENOENT;
 }
 
-int sampler_wall(struct sampler *s, bool on)
+int sampler_async(struct sampler *s)
+{
+	return -EOPNOTSUPP;
+}
+
+int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image,
+			  const struct plop_async *async)
+{
+	return -EOPNOTSUPP;
+}
+
+int sampler_wall(struct sampler *s, bool on, bool tasks)
 {
 	return -EOPNOTSUPP;
 }

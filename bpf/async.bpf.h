@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * The walk of a thread that may run an asyncio task: the thread's own frames, with the task's name and the coroutines of
+ * those that await it put between (plop/async.h: marks). In programs of its own, which are loaded only for recordings that ask
+ * for it. Nothing is guessed: a task is believed only if its coroutine's frame is on the stack that was walked, one that awaits
+ * only if it says of itself what it awaits, or the awaited one says so of it.
+ */
+#include "awaits.bpf.h"
+
+/* Names that were sent of late: mix(image ^ mark), its low bits replaced by when. */
+#define NAMES_SENT    4096
+#define NAME_SECONDS  8191
+#define NAME_SENT_FOR 8 /* seconds, after which it is sent again: plopd may have forgotten it */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NAMES_SENT);
+	__type(key, __u32);
+	__type(value, __u64);
+} async_names SEC(".maps") __weak;
+
+static __always_inline bool async_pauses(struct walk_async *y, __u64 f, __u8 *p, __u64 code)
+{
+	struct async_scratch *s = y->s;
+	__u8 owner = p[y->w.l->frame_owner & (PLOP_FRAME_MAX - 1)];
+	__u32 flags = 0;
+
+	if (y->a->ts_running) {
+		if (s->passed) {
+			s->paused = 1;
+			/* once is enough */
+			s->passed = s->until = 0;
+			return true;
+		}
+		if (f == s->until && owner == OWNER_GENERATOR)
+			s->passed = 1;
+		return false;
+	}
+	if (s->paused || s->barred)
+		return false;
+	if (s->inner)
+		bpf_probe_read_user(&flags, sizeof(flags),
+				    (void *)(s->inner_code + y->a->code_flags));
+	flags &= CODE_IS_COROUTINE;
+	if (owner == OWNER_GENERATOR) {
+		if (flags && y->a->await_ops[0] &&
+		    !is_awaiting(y->a, FIELD64(p, y->w.l->frame_instr, PLOP_FRAME_MAX)))
+			s->barred = 1;
+		s->inner = f;
+		s->inner_code = code;
+		return false;
+	}
+	/* none, or a generator that a function goes through */
+	if (!flags) {
+		s->inner = 0;
+		return false;
+	}
+	s->paused = 1;
+	return true;
+}
+
+static long walk_async_step(__u32 i, struct walk_async *y)
+{
+	return walk_frames(i, &y->w, y);
+}
+
+/* Adds a frame to the half's, as walk_frames() does. */
+static __always_inline void frame_put(struct walk_async *y, __u64 code, __u32 instr)
+{
+	struct walk_state *k = &y->w.s->walk;
+	__u32 n = k->base + k->depth;
+	struct plop_frame *out;
+
+	if (n >= k->end || n >= PLOP_HALF_FRAMES) {
+		y->s->failed = 1;
+		return;
+	}
+	out = &y->w.half->frames[n];
+	out->code = code;
+	out->instr = instr;
+	k->hash = ((k->hash << 23 | k->hash >> 41) ^ (code + ((__u64)instr << 42))) *
+		  0x9e3779b97f4a7c15ULL;
+	k->depth++;
+}
+
+static __always_inline void mark_put(struct walk_async *y, __u32 kind, __u64 value)
+{
+	frame_put(y, PLOP_MARK_OF(kind, value), 0);
+}
+
+/* Sends a name, which lies in s->name, unless it was sent of late. */
+static __always_inline void name_send(struct walk_async *y, __u64 mark, __u64 length, __u32 state,
+				      __u32 bytes)
+{
+	struct plop_record_task *r = (void *)y->s->record;
+	__u64 key = mix(y->w.s->identify.image ^ mark) & ~(__u64)NAME_SECONDS, *sent;
+	__u32 slot = key >> 40 & (NAMES_SENT - 1), now = y->w.s->identify.now & NAME_SECONDS;
+
+	sent = bpf_map_lookup_elem(&async_names, &slot);
+	if (!sent || ((*sent & ~(__u64)NAME_SECONDS) == key &&
+		      ((now - (__u32)*sent) & NAME_SECONDS) < NAME_SENT_FOR))
+		return;
+	r->head.type = PLOP_RECORD_TASK;
+	r->head.tgid = y->w.s->identify.tgid;
+	r->head.image = y->w.s->identify.image;
+	r->mark = mark;
+	r->length = length;
+	r->state = state;
+	r->bytes = bytes;
+	__builtin_memcpy(r->data, y->s->name, PLOP_CAPTURE_TASK);
+	if (!bpf_ringbuf_output(&records, r, sizeof(*r) + PLOP_CAPTURE_TASK, BPF_RB_NO_WAKEUP))
+		*sent = key | now;
+}
+
+/* The mark of a task whose name is a str: stands for the name, whichever object has it. */
+static __always_inline void mark_named(struct walk_async *y, __u64 str)
+{
+	const struct plop_layout *l = y->w.l;
+	__u64 length = 0, n, h, mark;
+	__u32 state = 0, ascii;
+
+	if (bpf_probe_read_user(&length, sizeof(length), (void *)(str + l->str_length)) ||
+	    bpf_probe_read_user(&state, sizeof(state), (void *)(str + l->str_state))) {
+		mark_put(y, PLOP_MARK_TASK, 0);
+		return;
+	}
+	/* what is in the word besides kind, compact and ascii changes while the string lives */
+	state &= 0x1fU << l->str_kind_shift;
+	ascii = state >> (l->str_kind_shift + 4) & 1;
+	n = length * (state >> l->str_kind_shift & 7);
+	if (length > PLOP_CAPTURE_TASK || n > PLOP_CAPTURE_TASK)
+		n = PLOP_CAPTURE_TASK;
+	__builtin_memset(y->s->name, 0, sizeof(y->s->name));
+	if (n && bpf_probe_read_user(
+			 y->s->name, n,
+			 (void *)(str + (ascii ? l->str_ascii_data : l->str_compact_data)))) {
+		mark_put(y, PLOP_MARK_TASK, 0);
+		return;
+	}
+	h = plop_check_add(length + ((__u64)state << 32), y->s->name, PLOP_CAPTURE_TASK / 8);
+	mark = PLOP_MARK_OF(PLOP_MARK_NAMED, mix(h));
+	name_send(y, mark, length, state, n);
+	frame_put(y, mark, 0);
+}
+
+static __always_inline void task_mark(struct walk_async *y, __u64 task)
+{
+	const struct plop_async *a = y->a;
+	__u64 name = pointer_read(task + a->task_name), type, flags;
+	struct {
+		/* lv_tag (cpython/longintrepr.h, 3.12+): two bits of sign, one that is of no interest, how many digits of 30 bits */
+		__u64 tag;
+		__u32 digit[2];
+	} number = {};
+
+	type = pointer_read(name + a->object_type);
+	flags = pointer_read(type + a->type_flags);
+	if (flags & TYPE_IS_STR) {
+		mark_named(y, name);
+	} else if (flags & TYPE_IS_LONG &&
+		   !bpf_probe_read_user(&number, sizeof(number), (void *)(name + a->object_head)) &&
+		   ((number.tag & ~4ULL) == 1ULL << 3 || (number.tag & ~4ULL) == 2ULL << 3)) {
+		/* task_name_counter (Modules/_asynciomodule.c); 52 bits of it are enough */
+		if (number.tag >> 3 == 1)
+			number.digit[1] = 0;
+		mark_put(y, PLOP_MARK_NUMBERED, number.digit[0] | (__u64)number.digit[1] << 30);
+	} else {
+		mark_put(y, PLOP_MARK_TASK, 0);
+	}
+}
+
+/* The frames of an awaiting task are found from the outermost on, and needed the other way round. */
+static long chain_put(__u32 i, struct walk_async *y)
+{
+	struct async_scratch *s = y->s;
+	__u32 n = s->nchain - 1 - i;
+
+	if (n >= PLOP_ASYNC_FRAMES)
+		return 1;
+	frame_put(y, s->chain[n].code, s->chain[n].instr);
+	return 0;
+}
+
+/* Goes on to what awaits the task that was put last; 1: there is nothing more. */
+static __always_inline long hop(struct walk_async *y)
+{
+	const struct plop_async *a = y->a;
+	struct async_scratch *s = y->s;
+	__u64 by, several = 0;
+	__u8 is_task = 1;
+
+	by = a->ts_running ? awaiter(y, &several) : awaiter_called(y, &several);
+	if (several) {
+		mark_put(y, PLOP_MARK_SEVERAL, several);
+		return 1;
+	}
+	/* who awaits what runs does not run itself: this would go round */
+	if (!by || by == s->running)
+		return 1;
+	if (++s->hops > PLOP_ASYNC_TASKS) {
+		mark_put(y, PLOP_MARK_MORE, 0);
+		return 1;
+	}
+	if (a->is_task &&
+	    (bpf_probe_read_user(&is_task, sizeof(is_task), (void *)(by + a->is_task)) ||
+	     is_task > 1))
+		return 1;
+	s->fut = by;
+	if (!is_task)
+		return 0;
+	s->task = by;
+	s->nchain = 0;
+	s->object = pointer_read(by + a->task_coro);
+	return s->object == 0;
+}
+
+static long async_step(__u32 i, struct walk_async *y)
+{
+	struct async_scratch *s = y->s;
+
+	if (s->failed)
+		return 1;
+	if (!s->task)
+		return hop(y);
+	if (s->object)
+		chain_step(y);
+	if (s->object && s->nchain < PLOP_ASYNC_FRAMES)
+		return 0;
+	if (s->object)
+		mark_put(y, PLOP_MARK_MORE, 0);
+	bpf_loop(s->nchain, chain_put, y, 0);
+	task_mark(y, s->task);
+	s->task = s->object = 0;
+	return 0;
+}
+
+/* Puts the task, which is known, and all that await it behind what was walked of the stack; or nothing. */
+static __always_inline void tasks_put(struct walk_async *y)
+{
+	struct walk_state *k = &y->w.s->walk;
+	struct async_scratch *s = y->s;
+	__u64 hash = k->hash;
+	__u32 depth = k->depth;
+
+	task_mark(y, s->running);
+	s->fut = s->running;
+	s->task = s->object = 0;
+	s->hops = s->failed = 0;
+	bpf_loop(PLOP_ASYNC_TASKS * (2 * PLOP_ASYNC_FRAMES + 2), async_step, y, 0);
+	if (s->failed || s->task) {
+		k->hash = hash;
+		k->depth = depth;
+	}
+}
+
+/*
+ * Walks the thread that python_tick() has found, with its task; async: plop_process.async. The outcome is as that of walk_step().
+ * A function of its own for the verifier, which would follow each way to it through all of it; so it looks everything up anew.
+ */
+__weak __noinline int async_walk(__u32 async)
+{
+	__u32 n = bpf_get_smp_processor_id(), layout;
+	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
+	struct walk_async y = { .w.s = bpf_map_lookup_elem(&scratch, &n),
+				.s = bpf_map_lookup_elem(&async_scratch, &n),
+				.a = bpf_map_lookup_elem(&asyncs, &async) };
+	struct async_scratch *s = y.s;
+	struct identify_state *q;
+	struct walk_state *k;
+
+	if (!cpu || !y.w.s || !s || !y.a)
+		return 0;
+	k = &y.w.s->walk;
+	q = &y.w.s->identify;
+	layout = q->layout;
+	y.w.l = bpf_map_lookup_elem(&layouts, &layout);
+	y.w.half = &cpu->half[q->half & 1];
+	if (!y.w.l)
+		return 0;
+	s->running = s->until = s->inner = 0;
+	s->passed = s->paused = s->barred = 0;
+	if (y.a->ts_running) {
+		s->running = pointer_read(cpu->last_state + y.a->ts_running);
+		if (s->running)
+			s->until = pointer_read(s->running + y.a->task_coro) + y.a->gen_frame;
+	}
+	bpf_loop(WALK_STEPS, walk_async_step, &y, 0);
+	if (!y.a->ts_running && s->paused)
+		s->running = task_called(&y);
+	/* passed: the coroutine is the root of the stack */
+	if (k->result == WALK_OK && s->running && (s->paused || s->passed))
+		tasks_put(&y);
+	if (s->paused) {
+		k->mark = 0;
+		bpf_loop(WALK_STEPS, walk_async_step, &y, 0);
+	}
+	return 0;
+}

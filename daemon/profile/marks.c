@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+
+#include "profile/marks.h"
+
+int mark_text(uint64_t mark, char **ret)
+{
+	uint64_t value = PLOP_MARK_VALUE(mark);
+	char *text;
+	int n;
+
+	switch (PLOP_MARK_KIND(mark)) {
+	case PLOP_MARK_NUMBERED:
+		n = asprintf(&text, "[task Task-%" PRIu64 "]", value);
+		break;
+	case PLOP_MARK_SEVERAL:
+		n = asprintf(&text, "[%" PRIu64 " awaiting]", value);
+		break;
+	case PLOP_MARK_MORE:
+		n = asprintf(&text, "[more awaiting]");
+		break;
+	default:
+		n = asprintf(&text, "[task]");
+		break;
+	}
+	if (n < 0)
+		return -ENOMEM;
+	*ret = text;
+	return 0;
+}
+
+int mark_text_named(const struct plop_layout *l, const struct plop_record_task *r, char **ret)
+{
+	struct python_string s = { .data = r->data, .bytes = r->bytes, .length = r->length };
+	_cleanup_free_ char *name = NULL;
+	char *text;
+	bool cut;
+	int k = python_string_state(l, r->state, &s.kind, &s.ascii);
+
+	if (k == 0)
+		k = python_string_decode(&s, PLOP_CAPTURE_TASK, &name, &cut);
+	if (k < 0)
+		return k;
+	if (asprintf(&text, "[task %s]", name) < 0)
+		return -ENOMEM;
+	*ret = text;
+	return 0;
+}
+
+void marks_find(const struct plop_frame *frames, uint32_t n, uint32_t *ret_from, uint32_t *ret_to)
+{
+	*ret_from = *ret_to = n;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!PLOP_MARK_IS(frames[i].code))
+			continue;
+		*ret_from = MIN(*ret_from, i);
+		*ret_to = i + 1;
+	}
+}

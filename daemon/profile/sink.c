@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profile/hash2.h"
+#include "profile/marks.h"
+#include "profile/symbolizer.h"
+
+/* What a window's frames may keep of code objects that their tables have forgotten, counted once for each frame. */
+#define SINK_BYTES (8u << 20)
+
+/* (code object, instruction) -> frame id of the sink's dict. */
+struct frame_entry {
+	struct code_object *code;
+	uint32_t instr;
+	uint32_t frame;
+};
+
+struct sink {
+	struct profile *profile;
+	bool states, tasks;
+	struct frame_entry *entries;
+	uint32_t used, size;
+	size_t bytes; /* of the code objects of all entries */
+	uint32_t ids[PLOP_MAX_DEPTH + 3];
+};
+
+int sink_new(uint64_t start_ns, uint32_t hz, struct sink **ret)
+{
+	_cleanup_(sink_freep) struct sink *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	r = profile_new(start_ns, hz, &s->profile);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+/* The dict has the frames; only looking them up gets slower. */
+static void sink_forget(struct sink *s)
+{
+	for (uint32_t i = 0; i < s->size; i++)
+		code_object_unref(s->entries[i].code);
+	free(s->entries);
+	s->entries = NULL;
+	s->used = s->size = 0;
+	s->bytes = 0;
+}
+
+void sink_free(struct sink *s)
+{
+	if (!s)
+		return;
+	sink_forget(s);
+	profile_free(s->profile);
+	free(s);
+}
+
+void sink_keep_states(struct sink *s)
+{
+	s->states = true;
+}
+
+void sink_keep_tasks(struct sink *s)
+{
+	s->tasks = true;
+}
+
+struct profile *sink_profile(struct sink *s)
+{
+	return s->profile;
+}
+
+struct profile *sink_take(struct sink *s)
+{
+	struct profile *p = TAKE_PTR(s->profile);
+
+	sink_free(s);
+	return p;
+}
+
+static struct frame_entry *frame_slot(struct frame_entry *entries, uint32_t size,
+				      const struct code_object *code, uint32_t instr)
+{
+	uint32_t i = (uint32_t)hash2((uintptr_t)code, instr) & (size - 1);
+
+	while (entries[i].code && (entries[i].code != code || entries[i].instr != instr))
+		i = (i + 1) & (size - 1);
+	return &entries[i];
+}
+
+static int sink_grow(struct sink *s)
+{
+	uint32_t size = s->size ? s->size * 2 : 256;
+	struct frame_entry *grown = calloc(size, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->size; i++) {
+		if (s->entries[i].code)
+			*frame_slot(grown, size, s->entries[i].code, s->entries[i].instr) =
+				s->entries[i];
+	}
+	free(s->entries);
+	s->entries = grown;
+	s->size = size;
+	return 0;
+}
+
+static int sink_frame(struct sink *s, struct code_object *code, uint32_t instr, uint16_t bytecode,
+		      uint32_t *ret)
+{
+	struct dict *d = s->profile->dict;
+	struct frame_entry *e;
+	uint32_t function;
+	int r;
+
+	if (s->bytes > SINK_BYTES)
+		sink_forget(s);
+	if (s->used >= s->size / 4 * 3) {
+		r = sink_grow(s);
+		if (r < 0)
+			return r;
+	}
+	e = frame_slot(s->entries, s->size, code, instr);
+	if (!e->code) {
+		r = dict_function(d, code->name, code->file, code->firstlineno, &function);
+		if (r < 0)
+			return r;
+		r = dict_frame(d, function, code_object_line(code, instr, bytecode), &e->frame);
+		if (r < 0)
+			return r;
+		e->instr = instr;
+		e->code = code_object_ref(code);
+		s->bytes += sizeof(*e) + code_object_bytes(code);
+		s->used++;
+	}
+	*ret = e->frame;
+	return 0;
+}
+
+static int sink_pseudo(struct sink *s, const char *name, uint32_t *ret)
+{
+	uint32_t function;
+	int r = dict_function(s->profile->dict, name, "", 0, &function);
+
+	return r < 0 ? r : dict_frame(s->profile->dict, function, 0, ret);
+}
+
+/* The frames of a stack, root first, in s->ids. Returns how many. */
+static int sink_frames(struct sink *s, const struct symbolized_stack *y)
+{
+	const struct plop_stack *k = y->stack;
+	uint32_t n = 0, from, to;
+	int r = 0;
+
+	if (k->depth > PLOP_MAX_DEPTH)
+		return -E2BIG;
+	if (k->flags & PLOP_STACK_TRUNCATED)
+		r = sink_pseudo(s, "[truncated]", &s->ids[n++]);
+	else if (k->flags & PLOP_STACK_NO_THREAD)
+		r = sink_pseudo(s, "[native thread]", &s->ids[n++]);
+	else if (k->flags & PLOP_STACK_FINALISED)
+		r = sink_pseudo(s, "[interpreter finalised]", &s->ids[n++]);
+	else if (k->flags & PLOP_STACK_DUMPING)
+		r = sink_pseudo(s, "[dumping core]", &s->ids[n++]);
+	else if (k->flags & PLOP_STACK_NO_INTERP)
+		r = sink_pseudo(s, "[interpreter starting]", &s->ids[n++]);
+	else if (k->flags & PLOP_STACK_NO_FRAME)
+		r = sink_pseudo(s, "[no Python frame]", &s->ids[n++]);
+	else if (k->flags & PLOP_STACK_EXITING)
+		r = sink_pseudo(s, "[exec or exit]", &s->ids[n++]);
+	marks_find(y->frames, s->tasks ? 0 : k->depth, &from, &to);
+	for (uint32_t i = k->depth; i-- > 0 && r >= 0;) {
+		if ((i >= from && i < to) || (y->codes[i] && code_object_hidden(y->codes[i])))
+			continue;
+		if (y->codes[i])
+			r = sink_frame(s, y->codes[i], y->frames[i].instr, y->bytecode,
+				       &s->ids[n++]);
+		else
+			r = sink_pseudo(
+				s, y->sources[i] == CODE_STALE ? "[stale code]" : "[unresolved]",
+				&s->ids[n++]);
+	}
+	return r < 0 ? r : (int)n;
+}
+
+static enum sample_state stack_state(const struct sink *s, const struct plop_stack *k)
+{
+	if (!s->states)
+		return SAMPLE_PLAIN;
+	return k->flags & PLOP_STACK_GIL_HELD     ? SAMPLE_GIL_HELD :
+	       k->flags & PLOP_STACK_GIL_RELEASED ? SAMPLE_GIL_RELEASED :
+						    SAMPLE_PLAIN;
+}
+
+int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *y)
+{
+	const struct plop_stack *k = y->stack;
+	int n = sink_frames(s, y), r;
+	uint32_t id;
+
+	if (n < 0)
+		return n;
+	r = dict_stack(s->profile->dict, s->ids, (uint32_t)n, &id);
+	return r < 0 ? r :
+		       profile_add_state(s->profile, process, k->tid, id, stack_state(s, k),
+					 k->count, 0);
+}
+
+int sink_stack(struct sink *s, const struct symbolized_stack *y, uint32_t *ret)
+{
+	int n = sink_frames(s, y);
+
+	return n < 0 ? n : dict_stack(s->profile->dict, s->ids, (uint32_t)n, ret);
+}
+
+int sink_add_wait(struct sink *s, uint32_t process, uint32_t thread, uint32_t stack,
+		  enum sample_state state, const char *leaf, uint64_t ns)
+{
+	const struct dict_stack *k;
+	uint32_t n = 0, id;
+	int r;
+
+	if (stack != SINK_NO_STACK) {
+		k = dict_get_stack(s->profile->dict, stack);
+		n = MIN(k->depth, (uint32_t)ARRAY_SIZE(s->ids) - 1);
+		/* the leaf-most, should there be too many */
+		memcpy(s->ids, k->frames + (k->depth - n), n * sizeof(*s->ids));
+	}
+	r = sink_pseudo(s, leaf, &s->ids[n++]);
+	if (r >= 0)
+		r = dict_stack(s->profile->dict, s->ids, n, &id);
+	return r < 0 ? r : profile_add_state(s->profile, process, thread, id, state, 0, ns);
+}

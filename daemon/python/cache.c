@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <uthash.h>
+
+#include "plop/limits.h"
+#include "python/cache.h"
+
+/* Binaries remembered; a host has some hundred. When there are more, all are forgotten and examined anew. */
+#define CACHE_MAX 4096
+
+/*
+ * Which file, in which state of its content. Its mtime can be set, as package managers and image layers do, so that another
+ * file that has the inode by now, or other content in the same, looks like the first; its ctime cannot.
+ */
+struct cache_key {
+	uint64_t device, inode, mtime_ns, ctime_ns, size;
+};
+
+struct cache_entry {
+	struct cache_key key;
+	struct binary binary;
+	UT_hash_handle hh;
+};
+
+struct python_cache {
+	struct cache_entry *entries;
+	char *buffer; /* for /proc/PID/maps */
+};
+
+#define MAPS_BUFFER (64u << 10)
+
+static void cache_clear(struct python_cache *c)
+{
+	struct cache_entry *e, *next;
+
+	HASH_ITER(hh, c->entries, e, next)
+	{
+		HASH_DEL(c->entries, e);
+		binary_done(&e->binary);
+		free(e);
+	}
+}
+
+int python_cache_new(struct python_cache **ret)
+{
+	_cleanup_free_ struct python_cache *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->buffer = malloc(MAPS_BUFFER);
+	if (!c->buffer)
+		return -ENOMEM;
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+void python_cache_free(struct python_cache *c)
+{
+	if (!c)
+		return;
+	cache_clear(c);
+	free(c->buffer);
+	free(c);
+}
+
+static struct cache_key key_of(const struct stat *st)
+{
+	return (struct cache_key){
+		.device = st->st_dev,
+		.inode = st->st_ino,
+		.mtime_ns =
+			(uint64_t)st->st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_mtim.tv_nsec,
+		.ctime_ns =
+			(uint64_t)st->st_ctim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_ctim.tv_nsec,
+		.size = (uint64_t)st->st_size,
+	};
+}
+
+static int cache_add(struct python_cache *c, const struct cache_key *key, const struct binary *b,
+		     const struct binary **ret)
+{
+	struct cache_entry *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	if (HASH_COUNT(c->entries) >= CACHE_MAX)
+		cache_clear(c);
+	e->key = *key;
+	e->binary = *b;
+	HASH_ADD(hh, c->entries, key, sizeof(e->key), e);
+	*ret = &e->binary;
+	return 0;
+}
+
+/* What the file at path is; opens it only if it was not met before. *ret stays the cache's, until its next addition. */
+static int look_at(struct python_cache *c, const char *path, const char *name,
+		   const struct binary **ret)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct cache_entry *e;
+	struct cache_key key;
+	struct binary b;
+	struct reader r;
+	struct stat st;
+	int q;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	key = key_of(&st);
+	HASH_FIND(hh, c->entries, &key, sizeof(key), e);
+	if (e) {
+		*ret = &e->binary;
+		return 0;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	/* It may have been replaced since. */
+	key = key_of(&st);
+	HASH_FIND(hh, c->entries, &key, sizeof(key), e);
+	if (e) {
+		*ret = &e->binary;
+		return 0;
+	}
+	r = file_reader(fd);
+	q = binary_examine(&r, key.size, name, &b);
+	if (q < 0)
+		return q;
+	q = cache_add(c, &key, &b, ret);
+	if (q < 0)
+		binary_done(&b);
+	return q;
+}
+
+const char *cache_base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+bool cache_is_interpreter_name(const char *name)
+{
+	return (strstr(name, "python") && !strstr(name, ".cpython-")) ||
+	       (strstr(name, "pypy") && !strstr(name, ".pypy"));
+}
+
+int cache_look_at_exe(struct python_cache *c, pid_t pid, const char *exe_path,
+		      const struct binary **ret)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return look_at(c, path, cache_base_name(exe_path), ret);
+}
+
+int cache_look_at_map(struct python_cache *c, pid_t pid, const struct process_map *m,
+		      const struct binary **ret)
+{
+	char path[PATH_MAX + 64];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid,
+		 (unsigned long long)m->start, (unsigned long long)m->end);
+	r = look_at(c, path, cache_base_name(m->path), ret);
+	if (r != -EPERM && r != -EACCES && r != -ENOENT)
+		return r;
+	if ((size_t)snprintf(path, sizeof(path), "/proc/%d/root%s", pid, m->path) >= sizeof(path))
+		return -ENAMETOOLONG;
+	return look_at(c, path, cache_base_name(m->path), ret);
+}
+
+/* Goes through maps line by line without holding all of it. */
+static int each_line(struct python_cache *c, int fd, int (*each)(char *line, void *ctx), void *ctx)
+{
+	char *buffer = c->buffer;
+	size_t have = 0;
+	unsigned int lines = 0;
+
+	for (;;) {
+		ssize_t n = read(fd, buffer + have, MAPS_BUFFER - 1 - have);
+		char *line = buffer, *newline;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return 0;
+		have += (size_t)n;
+		buffer[have] = '\0';
+		while ((newline = memchr(line, '\n', have - (size_t)(line - buffer)))) {
+			int r;
+
+			*newline = '\0';
+			if (++lines > PLOP_MAX_MAPS)
+				return 0;
+			r = each(line, ctx);
+			if (r != 0)
+				return MIN(r, 0);
+			line = newline + 1;
+		}
+		have -= (size_t)(line - buffer);
+		/* The kernel writes no line that long: a path is at most a page. */
+		if (have >= MAPS_BUFFER - 1)
+			have = 0;
+		memmove(buffer, line, have);
+	}
+}
+
+static int open_maps(pid_t pid)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int cache_each_map(struct python_cache *c, pid_t pid, int (*each)(char *line, void *ctx), void *ctx)
+{
+	_cleanup_close_ int fd = open_maps(pid);
+
+	return fd < 0 ? fd : each_line(c, fd, each, ctx);
+}

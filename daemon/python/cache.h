@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "proc/process.h"
+#include "python/binary.h"
+#include "python/python.h"
+
+/*
+ * The files behind a process's mappings, each examined once (struct python_cache). What is handed out stays the cache's, until
+ * its next addition. All return 0 or a negative errno: -EPERM, -EACCES: plop may not open it; -ENOMEM.
+ */
+int cache_look_at_exe(struct python_cache *c, pid_t pid, const char *exe_path,
+		      const struct binary **ret);
+/* The file behind a mapping: by the kernel's own link, else by its name in the process's root. */
+int cache_look_at_map(struct python_cache *c, pid_t pid, const struct process_map *m,
+		      const struct binary **ret);
+
+/* Calls each() for the lines of /proc/PID/maps, PLOP_MAX_MAPS at most, until it returns something but 0; a negative one is handed on. */
+int cache_each_map(struct python_cache *c, pid_t pid, int (*each)(char *line, void *ctx),
+		   void *ctx);
+
+const char *cache_base_name(const char *path);
+/* libpython3.8.so.1.0, python3.11, libpypy3-c.so; not the extension modules, which name their interpreter too. */
+bool cache_is_interpreter_name(const char *name);

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Recordings with --async, on every interpreter from 3.11 on: each coroutine of the workload is run by one task alone, so no sample
+may show it in another's; the chains of those that await are the ones that the workload makes; and the shares of tasks that run the
+same function are those that they measured themselves, by a chi-square test at p = 0.001."""
+import functools
+import json
+import os
+import re
+import sys
+
+import host
+import truth
+
+HZ = 999
+SECONDS = 1.6
+FILE = os.path.join(host.WORKLOADS, "tasks.py")
+# A name that is not ASCII.
+RENAMED = "[task renamed \u00fc\u4e2d]"
+
+# Whose coroutine it is.
+OWNERS = {
+    "nested_outer": "nested", "nested_middle": "nested", "nested_leaf": "nested", "chain_outer": "chain-outer",
+    "chain_deeper": "chain-outer", "chain_middle": "chain-middle", "chain_leaf": "chain-leaf", "gathers": "gathers", "left": "left",
+    "right": "right", "groups": "groups", "member": "member", "renamed_leaf": RENAMED[6:-1], "default": "default",
+    "consumes": "consumes", "generates": "consumes", "produced": "produced", "awaits_by_wrapper": "awaits",
+    "awaits_by_generator": "awaits", "Waits.__await__": "awaits", "awaitable_leaf": "awaitable-leaf", "popularity": "popularity",
+    "popular": "popular", "shares": "shares", "in_thread": "in-thread", "thread_leaf": "in-thread",
+}
+
+# What lies between the event loop and a function: from 3.14 on, and before where that is less.
+# The coroutines of tasks whose names are known at the end alone.
+MAINS = ("main", "thread_main", "eager_main")
+
+MAIN = ["[task MAIN]", "main"]
+CHAINS = {
+    "nested_leaf": (MAIN + ["[task nested]", "nested_outer", "nested_middle"], None),
+    "chain_leaf": (MAIN + ["[task chain-outer]", "chain_outer", "chain_deeper", "[task chain-middle]", "chain_middle",
+                           "[task chain-leaf]"], None),
+    "left": (MAIN + ["[task gathers]", "gathers", "[task left]"], ["[task left]"]),
+    "right": (MAIN + ["[task gathers]", "gathers", "[task right]"], ["[task right]"]),
+    "member": (MAIN + ["[task groups]", "groups", "TaskGroup.__aexit__", "TaskGroup._aexit", "[task member]"], ["[task member]"]),
+    "renamed_leaf": (MAIN + [RENAMED, "renamed"], None),
+    "default_leaf": (MAIN + ["[task default]", "default", "[task DEFAULT]"], None),
+    "produced": (MAIN + ["[task consumes]", "consumes", "generates", "[task produced]"], None),
+    "awaitable_leaf": (MAIN + ["[task awaits]", "awaits_by_wrapper", "awaits_by_generator", "Waits.__await__",
+                               "[task awaitable-leaf]"], None),
+    "by_hand_leaf": (MAIN + ["[task by-hand]", "by_hand"], ["by_hand"]),
+    "thread_leaf": (["[task MAIN]", "thread_main", "[task in-thread]", "in_thread"], None),
+    "eager_after": (["[task MAIN]", "eager_main", "[task eager-child]", "eager_child"], None),
+}
+
+
+class Run:
+    """What the workload said of a run, and its samples."""
+
+    def __init__(self, version, done, stacks):
+        self.version, self.default, self.mains, self.cpu = version, set(done["default"]), done["mains"], done["cpu"]
+        with open(FILE, encoding="utf-8") as f:
+            self.lines = f.read().splitlines()
+        # a coroutine is a leaf of whoever makes it, on its first line
+        self.stacks = [(stack[:-1] if self.is_made(stack[-1]) else stack, count) for stack, count in stacks]
+        self.whole = sum(count for _, count in stacks)
+
+    def is_made(self, frame):
+        return frame[1] == FILE and re.match(r"\s*(async )?def ", self.lines[frame[2] - 1]) is not None
+
+    def owner(self, name):
+        return self.mains[name] if name in MAINS else OWNERS.get(name)
+
+
+def between(stack, function):
+    """The names behind the event loop's Handle up to that function; None: it is not in the stack, or no Handle is."""
+    names = [name for name, file, _ in stack]
+    if function not in names or "Handle._run" not in names:
+        return None
+    return names[names.index("Handle._run") + 1:len(names) - 1 - names[::-1].index(function)]
+
+
+def is_told(run, stack):
+    """Each coroutine lies behind the mark of its own task; what awaits is at the line of an await. Returns whether all are told."""
+    task, told = None, True
+    marks = [i for i, frame in enumerate(stack) if frame[0].startswith("[task")]
+    for i, (name, file, line) in enumerate(stack):
+        if i in marks:
+            task = name[6:-1]
+            assert name != "[task]", stack
+        owner = run.owner(name)
+        if file != FILE or not owner and name != "default_leaf":
+            continue
+        if task is None:
+            told = False
+        elif name == "default_leaf":
+            assert task in run.default, (task, stack)
+        else:
+            assert task == owner, (task, name, stack)
+        if marks and i < marks[-1]:
+            assert re.search(r"await|async |yield from", run.lines[line - 1]), (name, line, stack)
+    return told
+
+
+def check_owners(run):
+    # eager_main is not what runs while it makes eager tasks, see check_eager()
+    untold = sum(count for stack, count in run.stacks if not is_told(run, stack) and not any(f[0] == "eager_main" for f in stack))
+    # a page of the target's that was not there at the tick
+    assert untold <= 0.002 * run.whole, (untold, run.whole)
+    return untold
+
+
+def check_chains(run):
+    seen = set()
+    for stack, _ in run.stacks:
+        for function, (new, old) in CHAINS.items():
+            chain = between(stack, function)
+            if chain is None:
+                continue
+            chain = ["[task %s]" % ("DEFAULT" if name[6:-1] in run.default else "MAIN" if name[6:-1] in run.mains.values() else name[6:-1])
+                     if name.startswith("[task ") else name for name in chain]
+            # 3.11 has no eager tasks: a coroutine that another calls by hand is the task's as well
+            has_old = run.version < (3, 14) and old is not None and (function != "by_hand_leaf" or run.version > (3, 11))
+            assert chain == (old if has_old else new), (function, stack)
+            seen.add(function)
+    missing = {name for name in CHAINS if name not in seen and (run.version >= (3, 12) or name != "eager_after")}
+    assert not missing, missing
+
+
+def check_several(run):
+    """A task that two others await has nobody above it but their number; before they do, nobody at all."""
+    chains = [(between(stack, "popular"), count) for stack, count in run.stacks]
+    chains = [(chain, count) for chain, count in chains if chain is not None]
+    assert all(chain in (["[task popular]"], ["[2 awaiting]", "[task popular]"]) for chain, _ in chains), chains
+    assert any(len(chain) == 2 for chain, _ in chains), chains
+
+
+def check_eager(run):
+    """The first step of an eager task runs inside of another's: from 3.14 on it is told, before nothing is."""
+    for stack, _ in run.stacks:
+        names = [name for name, _, _ in stack]
+        if "eager_before" not in names:
+            continue
+        child, marks = names.index("eager_child"), [name for name in names if name.startswith("[")]
+        if run.version >= (3, 14):
+            assert marks == ["[task eager-child]"] and names[child - 1] == marks[0], stack
+        else:
+            assert not marks, stack
+
+
+def recorded(daemon, python, version, *arguments):
+    with host.Workload(python, "tasks.py", *arguments) as work:
+        daemon.profiled(work.pid)
+        recording = truth.Recording(daemon, work.pid, hz=HZ, **{"async": True})
+        work.go()
+        done = json.loads(work.line("DONE")[0])
+        stacks, said = recording.stop()
+        work.end()
+    assert said["async"] and said["async_possible"], said
+    return Run(version, done, stacks)
+
+
+def compare(daemon, python, version, length):
+    run = recorded(daemon, python, version, "--seconds", SECONDS * length)
+    untold = check_owners(run)
+    check_chains(run)
+    check_several(run)
+    check_eager(run)
+    counts = {}
+    for stack, count in run.stacks:
+        names = [name for name, _, _ in stack]
+        if "timed" in names:
+            task = [name for name in names[:names.index("timed")] if name.startswith("[task")][-1][6:-1]
+            counts[task] = counts.get(task, 0) + count
+    assert set(counts) == set(run.cpu), counts
+    told = " ".join("%s %d" % pair for pair in sorted(counts.items()))
+    return [("%s, %d without its task" % (told, untold),) + truth.against_known(counts, run.cpu) + (run.whole,)]
+
+
+def check(daemon, python, build, version):
+    said = truth.repeated([], lambda length: compare(daemon, python, version, length))
+    return "%d.%d %s: %s" % (version + (build, "; ".join(said)))
+
+
+def late(daemon, python, build, version):
+    """asyncio is imported after the recording began."""
+    with host.Workload(python, "tasks.py", "--late") as work:
+        daemon.profiled(work.pid)
+        recording = truth.Recording(daemon, work.pid, hz=HZ, **{"async": True})
+        plain = truth.Recording(daemon, work.pid, hz=HZ // 2)
+        work.go()
+        host.until("tasks are seen", lambda: "[task nested]" in recording.ask("GET", recording.path + "?format=collapsed"))
+        stacks, _ = plain.stop()
+        recording.stop()
+        work.end()
+    marked = [stack for stack, _ in stacks if any(name.startswith("[task") for name, _, _ in stack)]
+    assert stacks and not marked, marked[:3]
+    return "%d.%d %s: told of what is imported late" % (version + (build,))
+
+
+def older(daemon, found):
+    """Of a version that has no tasks to tell of, plopctl says so."""
+    python = next((python for version, python, _ in found if (3, 6) <= version < (3, 11)), None)
+    if not python:
+        print("no interpreter from 3.6 to 3.10: left out")
+        return
+    with host.Workload(python, code="print('READY 0', flush=True)\nwhile True: pass") as work:
+        daemon.profiled(work.pid)
+        done = daemon.ctl("record", "-p", work.pid, "--async", "-d", "500ms", "-f", "collapsed", "-o", "-")
+        assert done.returncode == 0 and "no tasks: --async is for CPython 3.11" in done.err, done.err
+        assert "[task" not in done.out and "<module>" in done.out, done.out
+
+
+def off_cpu(daemon, python, build, version):
+    """Time off CPU inside of a task is that task's; a wall-clock recording without tasks beside it has the same time without."""
+    code = ("import asyncio, time\n"
+            "def blocks(): time.sleep(0.02)\n"
+            "async def sleeper():\n    while True:\n        blocks()\n        await asyncio.sleep(0.01)\n"
+            "async def main(): await asyncio.create_task(sleeper(), name='blocker')\n"
+            "print('READY 0', flush=True)\nasyncio.run(main())\n")
+    with host.Workload(python, code=code) as work:
+        daemon.profiled(work.pid)
+        recordings = [truth.Recording(daemon, work.pid, wall=True, **more) for more in ({"async": True}, {})]
+        host.until("both have some time", lambda: all(r.ask("GET", r.path)["elapsed_s"] > 3 for r in recordings))
+        told, plain = [recording.stop()[0] for recording in recordings]
+    asleep = [[(stack, count) for stack, count in stacks if stack[-1][0].startswith("[sleeping")] for stacks in (told, plain)]
+    inside = [sum(count for stack, count in stacks if [name for name, _, _ in stack][-2:-1] == ["blocks"]) for stacks in asleep]
+    for stack, _ in asleep[0]:
+        names = [name for name, _, _ in stack]
+        if "blocks" in names:
+            assert between(stack, "blocks") == ["[task Task-1]", "main", "[task blocker]", "sleeper"], stack
+        else:
+            assert not [name for name in names if name.startswith("[task")], stack
+    assert not any(name.startswith("[task") for stack, _ in plain for name, _, _ in stack), plain
+    assert inside[0] and inside[1] and 0.8 < inside[0] / float(inside[1]) < 1.25, inside
+    return "%d.%d %s: %.2f s asleep in a task" % (version + (build, inside[0] / 1e6))
+
+
+def main():
+    host.need_root()
+    everything = host.pythons()
+    found = [(version, python, build) for version, python, build in everything if version >= (3, 11)]
+    assert found, "no interpreter from 3.11 on"
+    with host.Plopd() as daemon:
+        truth.two_at_a_time(functools.partial(check, daemon, python, build, version) for version, python, build in found)
+        few = host.one_of_each(found)
+        truth.two_at_a_time(functools.partial(what, daemon, python, build, version)
+                            for version, python, build in few for what in (late, off_cpu))
+        older(daemon, everything)
+        status = daemon.status()
+        assert host.accounted(status["samples"]), status["samples"]
+    print("%d interpreters, lost %s" % (len(found), status["samples"]["lost"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
