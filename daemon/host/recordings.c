@@ -67,8 +67,11 @@ void recording_drop(struct recording *r)
 			r->all->items[i] = NULL;
 	}
 	sd_event_source_disable_unref(r->timer);
-	recording_close(r);
-	recording_unwatch(r);
+	/* of one that has ended the set may be another's by now */
+	if (r->state != RECORDING_DONE) {
+		recording_close(r);
+		recording_unwatch(r);
+	}
 	cgroup_done(&r->cgroup);
 	selectors_done(&r->selectors);
 	sink_free(r->sink);

@@ -10,6 +10,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import host  # noqa: E402
+import truth  # noqa: E402
 
 BURN = """
 import sys, threading
@@ -151,6 +152,22 @@ def refusals(plopd, root):
     assert done.returncode == 3, done.err
 
 
+def forgotten(plopd):
+    """One that has ended is forgotten while another runs, which may have its place in the kernel: that goes on."""
+    with burner("one") as one:
+        plopd.profiled(one.pid)
+        ended = truth.Recording(plopd, one.pid, hz=300)
+        ended.ask("DELETE", ended.path)
+        host.until("the recording has ended", ended.done)
+        ended.ask("GET", ended.path + "?format=collapsed")
+        other = truth.Recording(plopd, one.pid, hz=300)
+        ended.ask("DELETE", ended.path)
+        before = other.ask("GET", other.path)["samples"]
+        host.until("there are samples", lambda: other.ask("GET", other.path)["samples"] > before + 100)
+        other.stop()
+        one.end()
+
+
 def many(plopd):
     """32 at once, each exact; the 33rd is refused; an early end is one with what there is."""
     with burner("one") as one, burner("short") as short:
@@ -186,6 +203,7 @@ def main():
     v2, v1 = folders()
     with host.Plopd() as plopd:
         rates(plopd)
+        forgotten(plopd)
         for root, version in ((v2, "v2"), (v1, "v1")):
             if not root:
                 print("no hierarchy of %s is mounted here: left out" % version)
