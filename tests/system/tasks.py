@@ -153,7 +153,10 @@ def recorded(daemon, python, version, *arguments):
         stacks, said = recording.stop()
         work.end()
     assert said["async"] and said["async_possible"], said
-    return Run(version, done, stacks)
+    run = Run(version, done, stacks)
+    # all that it did took options.seconds of CPU and more
+    assert run.whole > 0.5 * HZ * SECONDS and sum(said["lost"].values()) < 0.01 * run.whole, (said, stacks[:3])
+    return run
 
 
 def compare(daemon, python, version, length):
