@@ -236,22 +236,28 @@ static long async_step(__u32 i, struct walk_async *y)
 	return 0;
 }
 
-/* Puts the task, which is known, and all that await it behind what was walked of the stack; or nothing. */
+/* Puts the task, which is known, and all that await it behind what was walked of the stack, as far as there is room. */
 static __always_inline void tasks_put(struct walk_async *y)
 {
 	struct walk_state *k = &y->w.s->walk;
 	struct async_scratch *s = y->s;
-	__u64 hash = k->hash;
-	__u32 depth = k->depth;
+	__u64 hash;
+	__u32 depth;
 
+	s->failed = 0;
 	task_mark(y, s->running);
+	if (s->failed)
+		return;
+	hash = k->hash;
+	depth = k->depth;
 	s->fut = s->running;
 	s->task = s->object = 0;
-	s->hops = s->failed = 0;
+	s->hops = 0;
 	bpf_loop(PLOP_ASYNC_TASKS * (2 * PLOP_ASYNC_FRAMES + 2), async_step, y, 0);
 	if (s->failed || s->task) {
 		k->hash = hash;
 		k->depth = depth;
+		mark_put(y, PLOP_MARK_MORE, 0);
 	}
 }
 

@@ -46,7 +46,7 @@ struct async_scratch {
 	__u64 object; /* what is to be followed next; 0: the task's coroutines are all known */
 	__u32 hops;
 	__u32 nchain;
-	__u32 failed;                               /* did not fit: as if there were no task */
+	__u32 failed;                               /* something did not fit */
 	struct plop_frame chain[PLOP_ASYNC_FRAMES]; /* outermost first */
 
 	__u64 words[4];

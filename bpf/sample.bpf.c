@@ -181,7 +181,7 @@ int plop_tick_async(struct bpf_perf_event_data *ctx)
 
 /* Not a tick: run by user space, to set plop_process.async where the process still is the same image. */
 SEC("?syscall")
-int plop_assign_async(struct plop_async_assign *ctx)
+int plop_assign(struct plop_async_assign *ctx)
 {
 	__u32 tgid = ctx->tgid;
 	struct plop_process *p = bpf_map_lookup_elem(&processes, &tgid);

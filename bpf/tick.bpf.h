@@ -64,7 +64,7 @@ static __always_inline long stack_find(struct plop_half *half, __u64 hash, __u64
  * settled is found by its addresses alone; any other by their checks as well, read anew at each tick.
  */
 static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __u32 tid, __u32 set,
-					__u32 flags, bool use_loop)
+					__u32 flags, bool use_loop, bool tasks)
 {
 	struct walk_state *walk = &w->s->walk;
 	struct identify_state *q = &w->s->identify;
@@ -80,7 +80,9 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 		k->count++;
 		return 0;
 	}
-	if (use_loop) {
+	if (tasks) {
+		bpf_loop(walk->depth, identify_tasks_step, w, 0);
+	} else if (use_loop) {
 		bpf_loop(walk->depth, identify_step, w, 0);
 	} else {
 		for (__u32 i = 0; i < PLOP_BOUNDED_DEPTH && i < walk->depth; i++) {
@@ -379,5 +381,5 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 			flags |= PLOP_STACK_NO_FRAME;
 		half->counters[PLOP_C_FRAMES] += k->depth;
 	}
-	return stack_count(cpu, &w, (__u32)pid_tgid, set, flags, use_loop);
+	return stack_count(cpu, &w, (__u32)pid_tgid, set, flags, use_loop, tasks);
 }

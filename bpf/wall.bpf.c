@@ -215,7 +215,7 @@ int BPF_PROG(plop_switch, bool preempt, struct task_struct *prev, struct task_st
 
 /* In its stead while a recording wants to know of asyncio tasks as well. */
 SEC("?tp_btf/sched_switch")
-int BPF_PROG(plop_switch_async, bool preempt, struct task_struct *prev, struct task_struct *next)
+int BPF_PROG(plop_sw_async, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	if (wall_wanted(prev->tgid))
 		leave(prev, preempt, true);

@@ -68,8 +68,8 @@ int sampler_async(struct sampler *s)
 		return -errno;
 	bpf_object__for_each_program(program, skel->obj) bpf_program__set_autoload(
 		program, program == skel->progs.plop_tick_async ||
-				 program == skel->progs.plop_assign_async ||
-				 (program == skel->progs.plop_switch_async && s->have_wall));
+				 program == skel->progs.plop_assign ||
+				 (program == skel->progs.plop_sw_async && s->have_wall));
 	r = async_share(s, skel);
 	if (r >= 0)
 		r = plop__load(skel);
@@ -122,8 +122,7 @@ int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image,
 	if (r < 0)
 		return r;
 	/* not by an update of the map, which would undo what exec has put there since it was looked up */
-	if (bpf_prog_test_run_opts(bpf_program__fd(s->async->progs.plop_assign_async), &options) <
-	    0)
+	if (bpf_prog_test_run_opts(bpf_program__fd(s->async->progs.plop_assign), &options) < 0)
 		return -errno;
 	return options.retval ? -ESRCH : 0;
 }

@@ -131,13 +131,13 @@ int sampler_wall(struct sampler *s, bool on, bool tasks)
 	if (on && (!s->have_wall || (tasks && !s->async)))
 		return -EOPNOTSUPP;
 	/* one of the two programs that watch switches; what comes between is accounted for as any switch that is not seen */
-	if (*links[1] && s->wall_tasks != tasks) {
-		bpf_link__destroy(*links[1]);
-		*links[1] = NULL;
+	if (s->skel->links.plop_switch && s->wall_tasks != tasks) {
+		bpf_link__destroy(s->skel->links.plop_switch);
+		s->skel->links.plop_switch = NULL;
 	}
 	s->wall_tasks = tasks;
 	if (tasks)
-		programs[1] = s->async->progs.plop_switch_async;
+		programs[1] = s->async->progs.plop_sw_async;
 	/* who left before the last time ended may have come back unseen since */
 	if (on && !*links[0])
 		memset(s->sleepers, 0, s->sleepers_size);

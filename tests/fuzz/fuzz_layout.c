@@ -10,6 +10,16 @@
 /* Low enough for pointers that the fuzzer makes up, 8-byte aligned. */
 #define BASE 0x4000
 
+/* What an _asyncio module says of itself: offsets that fit in their struct, or nothing. */
+static void read_async(const struct plop_layout *l, const uint8_t *data, size_t size)
+{
+	struct plop_async a = {};
+
+	if (size >= ASYNC_TABLE_SIZE && async_layout(l, data, &a) == 0)
+		FUZZ_ASSERT(async_is_possible(l) && a.task_coro >= 16 &&
+			    a.frame_stack + 4 <= l->frame_len);
+}
+
 static void read_code(const struct plop_layout *l, const uint8_t *data, size_t size)
 {
 	const struct reader_bytes m = { .data = data, .size = size, .base = BASE };
@@ -41,8 +51,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			read_code(&l, data, size);
 		}
 	} else if (how % 8 == 3) {
-		if (fuzz_take(&data, &size, &l, sizeof(l)) && layout_check(&l) == 0)
+		if (fuzz_take(&data, &size, &l, sizeof(l)) && layout_check(&l) == 0) {
+			read_async(&l, data, size);
 			read_code(&l, data, size);
+		}
 	} else {
 		FUZZ_ASSERT(layout_by_version(versions[how / 8 % ARRAY_SIZE(versions)], &l) == 0);
 		read_code(&l, data, size);

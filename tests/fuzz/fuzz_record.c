@@ -41,6 +41,10 @@ static void play_record(struct play *p, const uint8_t **data, size_t *size)
 		FUZZ_ASSERT(code_table_record(p->table, &p->memory, r) == 0);
 		p->code = r->code;
 		p->check = r->check;
+	} else if (record_check(record, n) == 0 && r->head.type == PLOP_RECORD_TASK) {
+		FUZZ_ASSERT(code_table_task(p->table, record) == 0);
+		p->code = ((const struct plop_record_task *)record)->mark;
+		p->check = 0;
 	}
 	free(record);
 }
@@ -136,7 +140,7 @@ static void play_steps(struct play *p, const uint8_t *data, size_t size)
 	}
 }
 
-static void play_begin(struct play *p)
+static void play_begin(struct play *p, bool tasks)
 {
 	char none[] = "";
 	struct process_info info = { .pid = 5,
@@ -151,6 +155,8 @@ static void play_begin(struct play *p)
 
 	FUZZ_ASSERT(code_table_new(&p->layout, &p->table) == 0);
 	FUZZ_ASSERT(sink_new(1, 100, &p->sink) == 0);
+	if (tasks)
+		sink_keep_tasks(p->sink);
 	FUZZ_ASSERT(profile_process(sink_profile(p->sink), &info, "3.11.2", &p->process) == 0);
 }
 
@@ -192,7 +198,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size -= nsteps;
 	if (!hostile_take(&data, &size, head.wrap & 1, &p.hostile))
 		p.hostile = (struct hostile){};
-	play_begin(&p);
+	play_begin(&p, head.wrap & 2);
 	play_steps(&p, steps, nsteps);
 	play_end(&p);
 	return 0;

@@ -65,11 +65,13 @@ def code_record(file, name, table, cut=0):
 
 
 def record_steps(which):
-    """Two records, a stack of the last one's frame and another, a half's stack, and the table begun anew."""
+    """Two records, a stack of the last one's frame and another, a half's stack, the table begun anew, and a task's name in a stack."""
     frames = struct.pack("<QIIQII", 1, 250, 0, BASE, 250, 0)
     return (b"\0" + code_record(b"/srv/a.py", b"Shop.sell", b"\xe9\2") + b"\1" + code_record(b"<string>", b"f", b"", 3) +
             b"\3" + struct.pack("<BBB", 6, which, 2) + frames + b"\5" + struct.pack("<IIH", 3, 100, 5) + b"\6" +
-            b"\4" + struct.pack("<BBB", 7, 0, 2) + frames + b"\0" + struct.pack("<HIIQ", 16, 1, 5, 1))
+            b"\4" + struct.pack("<BBB", 7, 0, 2) + frames + b"\0" + struct.pack("<HIIQ", 16, 1, 5, 1) +
+            b"\0" + struct.pack("<HIIQQQII", 45, 8, 5, 1, 1 << 63 | 1 << 55 | 1 << 52 | 9, 5, 0x64, 5) + b"crawl" +
+            b"\3" + struct.pack("<BBB", 6, which, 2) + frames)
 
 
 # As above: where the runtime keeps its interpreters, an interpreter its threads, a thread state its successor (the interpreter comes
@@ -135,7 +137,7 @@ def hostile_seeds():
         yield "code", struct.pack("<BB", which, 1) + instr + b"\0" + memory[:-8]
         yield "code", struct.pack("<BB", which, 0) + instr + b"\5\0\0\0\1\x80" + memory
         steps = record_steps(which)
-        yield "record", struct.pack("<BBH", which, which & 1, len(steps)) + steps + b"\0" + memory
+        yield "record", struct.pack("<BBH", which, which & 1 | 2, len(steps)) + steps + b"\0" + memory
     yield "selectors", struct.pack("<II", 42, 43) + (
         b"python3\n/usr/bin/python3\n/system.slice/shop.service\nshop.service\nabc\nshop\n1.2\n\n"
         b"pid=42\nthread=43\ncgroup=/system.slice\nexe=/\ncomm=x\nversion=1.2\nlabel.x=1\nunit")

@@ -50,6 +50,16 @@ CHAINS = {
 }
 
 
+# Of tasks_deep.py.
+TASKS_DEEP = {"leaf": "leaf", "circle": "c", "selfish": "s"}
+WITH_CHAINS = {
+    "leaf": ["[more awaiting]"] + [name for i in range(15, 1, -1) for name in ("[task t%d]" % i, "coroutines")] +
+            ["[task t1]"] + ["coroutines"] * 32 + ["[more awaiting]", "[task t0]", "coroutines", "[task leaf]"],
+    "circle": ["[more awaiting]"] + ["[task b]", "sleep", "[task a]", "sleep"] * 8 + ["[task c]"],
+    "selfish": ["[task s]"],
+}
+
+
 class Run:
     """What the workload said of a run, and its samples."""
 
@@ -235,6 +245,30 @@ def off_cpu(daemon, python, build, version):
     return "%d.%d %s: %.2f s asleep in a task" % (version + (build, inside[0] / 1e6))
 
 
+def too_many(python, build, version):
+    """Beyond the maxima it says that there is more, and a walk that would go round ends; also where the stack itself may not be deep."""
+    for depth in (1024, 24):
+        with host.Plopd(start=False) as daemon:
+            config = os.path.join(daemon.folder, "plop.conf")
+            with open(config, "w", encoding="ascii") as f:
+                f.write("[plopd]\nmax_depth = %d\n" % depth)
+            daemon.arguments += ["--config", config]
+            daemon.start()
+            with host.Workload(python, "tasks_deep.py") as work:
+                daemon.profiled(work.pid)
+                recording = truth.Recording(daemon, work.pid, hz=HZ, **{"async": True})
+                host.until("there are samples enough", lambda: recording.ask("GET", recording.path)["samples"] > 1000, 60)
+                stacks, said = recording.stop()
+        assert sum(said["lost"].values()) == 0, said
+        seen = {name: [between(stack, name) for stack, _ in stacks if between(stack, name) is not None] for name in WITH_CHAINS}
+        for name, chains in seen.items():
+            wanted = WITH_CHAINS[name] if depth > 24 else (["[more awaiting]"] if WITH_CHAINS[name][0] == "[more awaiting]" else []) + [
+                "[task %s]" % TASKS_DEEP[name]]
+            assert all(chain == wanted for chain in chains), (name, chains[0], wanted)
+            assert chains or version < (3, 14) and name in ("circle", "selfish"), name
+    return "%d.%d %s: as far as the maxima" % (version + (build,))
+
+
 def main():
     host.need_root()
     everything = host.pythons()
@@ -245,6 +279,7 @@ def main():
         few = host.one_of_each(found)
         truth.two_at_a_time(functools.partial(what, daemon, python, build, version)
                             for version, python, build in few for what in (late, off_cpu))
+        truth.two_at_a_time(functools.partial(too_many, python, build, version) for version, python, build in few)
         older(daemon, everything)
         status = daemon.status()
         assert host.accounted(status["samples"]), status["samples"]

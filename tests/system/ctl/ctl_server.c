@@ -17,7 +17,8 @@
 struct recording {
 	unsigned int duration_s;
 	uint64_t begin_ns, end_ns; /* end: 0 while it runs */
-	bool stopped;
+	json_int_t pid;
+	bool stopped, tasks;
 };
 
 struct fake {
@@ -150,15 +151,18 @@ static void reply_recording(struct fake *f, const struct api_request *q, unsigne
 	if (r->end_ns)
 		now = r->end_ns;
 	snprintf(id, sizeof(id), "r%u", (unsigned int)(r - f->recordings) + 1);
-	api_reply_json(q->call, status,
-		       json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:{s:i, s:i}, s:i, s:s?}", "id",
-				 id, "state", r->end_ns ? "done" : "running", "elapsed_s",
-				 (double)(now - r->begin_ns) / 1e9, "duration_s", r->duration_s,
-				 "samples", 90, "ticks", 200, "lost", "fault", 2, "drain", 0,
-				 "lost_total", 2, "reason",
-				 !r->end_ns ? NULL :
-				 r->stopped ? "stopped" :
-					      "elapsed"));
+	/* process 310 is one whose version has no tasks */
+	api_reply_json(
+		q->call, status,
+		json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:{s:i, s:i}, s:i, s:s?, s:b, s:b}", "id",
+			  id, "state", r->end_ns ? "done" : "running", "elapsed_s",
+			  (double)(now - r->begin_ns) / 1e9, "duration_s", r->duration_s, "samples",
+			  90, "ticks", 200, "lost", "fault", 2, "drain", 0, "lost_total", 2,
+			  "reason",
+			  !r->end_ns ? NULL :
+			  r->stopped ? "stopped" :
+				       "elapsed",
+			  "async", r->tasks, "async_possible", r->tasks && r->pid != 310));
 }
 
 static void on_record(const struct api_request *q, void *ctx)
@@ -183,7 +187,9 @@ static void on_record(const struct api_request *q, void *ctx)
 	else {
 		*r = (struct recording){ .duration_s = (unsigned int)json_number_value(
 						 json_object_get(body, "duration_s")),
-					 .begin_ns = clock_ns(CLOCK_MONOTONIC) };
+					 .begin_ns = clock_ns(CLOCK_MONOTONIC),
+					 .pid = pid,
+					 .tasks = json_is_true(json_object_get(body, "async")) };
 		f->nrecordings++;
 		reply_recording(f, q, 201, r);
 	}

@@ -99,6 +99,14 @@ class Plopctl(Case):
                 json.loads(data)
             os.unlink(os.path.join(self.folder, file))
 
+    def test_record_tasks(self):
+        for pid, said in (("4711", False), ("310", True)):
+            done = self.ctl("record", "-p", pid, "--async", "-d", "100ms", "-f", "collapsed", "-o", "-")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual("no tasks: --async is for CPython 3.11" in done.stderr, said, done.stderr)
+        done = self.ctl("record", "-p", "310", "-d", "100ms", "-f", "collapsed", "-o", "-")
+        self.assertNotIn("no tasks", done.stderr)
+
     def test_record_to_a_pipe(self):
         done = self.ctl("record", "-a", "-d", "0.1", "-f", "collapsed", "-o", "-")
         self.assertEqual(done.stdout.encode(), PROFILE)

@@ -53,6 +53,27 @@ START_TEST(code_lengths)
 }
 END_TEST
 
+START_TEST(task_names)
+{
+	char data[sizeof(struct plop_record_task) + 10] = {};
+	struct plop_record_task *r = (struct plop_record_task *)data;
+
+	r->head.type = PLOP_RECORD_TASK;
+	r->mark = PLOP_MARK_OF(PLOP_MARK_NAMED, 5);
+	r->bytes = 10;
+	ck_assert_int_eq(record_check(data, sizeof(data)), 0);
+	ck_assert_int_eq(record_check(data, sizeof(data) - 1), -EBADMSG);
+	ck_assert_int_eq(record_check(data, sizeof(*r) - 1), -EBADMSG);
+	r->bytes = UINT32_MAX;
+	ck_assert_int_eq(record_check(data, sizeof(data)), -EBADMSG);
+	r->bytes = 0;
+	ck_assert_int_eq(record_check(data, sizeof(*r)), 0);
+	/* an address stands for a code object, never for a name */
+	r->mark = 0x7f0000001000;
+	ck_assert_int_eq(record_check(data, sizeof(data)), -EBADMSG);
+}
+END_TEST
+
 START_TEST(stacks)
 {
 	struct plop_half *half = calloc(1, sizeof(*half));
@@ -81,6 +102,7 @@ int main(void)
 	tcase_add_test(c, short_records);
 	tcase_add_test(c, types);
 	tcase_add_test(c, code_lengths);
+	tcase_add_test(c, task_names);
 	tcase_add_test(c, stacks);
 	suite_add_tcase(s, c);
 	runner = srunner_create(s);

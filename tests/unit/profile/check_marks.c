@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "profile/marks.h"
+#include "profile/symbolizer.h"
+
+static int no_memory(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	return -EFAULT;
+}
+static const struct reader gone = { .read = no_memory };
+
+static void ck_text(uint64_t mark, const char *text)
+{
+	_cleanup_free_ char *said = NULL;
+
+	ck_assert_int_eq(mark_text(mark, &said), 0);
+	ck_assert_str_eq(said, text);
+}
+
+START_TEST(texts)
+{
+	ck_text(PLOP_MARK_OF(PLOP_MARK_TASK, 0), "[task]");
+	ck_text(PLOP_MARK_OF(PLOP_MARK_NAMED, 77), "[task]");
+	ck_text(PLOP_MARK_OF(PLOP_MARK_NUMBERED, 1), "[task Task-1]");
+	ck_text(PLOP_MARK_OF(PLOP_MARK_NUMBERED, UINT64_C(1) << 40), "[task Task-1099511627776]");
+	ck_text(PLOP_MARK_OF(PLOP_MARK_SEVERAL, 3), "[3 awaiting]");
+	ck_text(PLOP_MARK_OF(PLOP_MARK_MORE, 0), "[more awaiting]");
+	ck_text(UINT64_MAX, "[task]");
+	/* what is too large does not become another kind */
+	ck_assert_uint_eq(PLOP_MARK_KIND(PLOP_MARK_OF(PLOP_MARK_NUMBERED, UINT64_MAX)),
+			  PLOP_MARK_NUMBERED);
+	/* no address of user space is a mark */
+	ck_assert(!PLOP_MARK_IS(UINT64_C(0x7fffffffffff)));
+	ck_assert(PLOP_MARK_IS(PLOP_MARK_OF(PLOP_MARK_TASK, 0)));
+}
+END_TEST
+
+static struct plop_record_task *record_new(const char *bytes, uint32_t size, uint64_t length,
+					   uint32_t state)
+{
+	struct plop_record_task *r = calloc(1, sizeof(*r) + size);
+
+	ck_assert_ptr_nonnull(r);
+	r->head.type = PLOP_RECORD_TASK;
+	r->mark = PLOP_MARK_OF(PLOP_MARK_NAMED, 77);
+	r->length = length;
+	r->state = state;
+	r->bytes = size;
+	memcpy(r->data, bytes, size);
+	return r;
+}
+
+START_TEST(names)
+{
+	static const struct {
+		const char *bytes;
+		uint32_t size;
+		uint64_t length;
+		uint32_t kind, ascii;
+		const char *text;
+	} rows[] = {
+		{ "crawl", 5, 5, 1, 1, "[task crawl]" },
+		{ "", 0, 0, 1, 1, "[task ]" },
+		{ "\xe9t\xe9", 3, 3, 1, 0, "[task \xc3\xa9t\xc3\xa9]" },
+		{ "\x2d\x4e\0a", 4, 2, 2, 0, "[task \xe4\xb8\xad\xe6\x84\x80]" },
+		/* cut, and with what no line of a profile may have in it */
+		{ "ab", 2, 300, 1, 1, "[task ab\xe2\x80\xa6]" },
+		{ "a\nb", 3, 3, 1, 1,
+		  "[task a\xef\xbf\xbd"
+		  "b]" },
+		/* no str that can be */
+		{ "abc", 3, 1, 3, 0, NULL },
+		{ "abc", 3, 1, 0, 0, NULL },
+	};
+	struct plop_layout l;
+
+	ck_assert_int_eq(layout_by_version(0x030c00f0, &l), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint32_t state = rows[i].kind << l.str_kind_shift |
+				 (1u | rows[i].ascii << 1) << (l.str_kind_shift + 3);
+		struct plop_record_task *r =
+			record_new(rows[i].bytes, rows[i].size, rows[i].length, state);
+		_cleanup_free_ char *said = NULL;
+		int k = mark_text_named(&l, r, &said);
+
+		ck_assert_int_eq(k, rows[i].text ? 0 : -EBADMSG);
+		if (rows[i].text)
+			ck_assert_str_eq(said, rows[i].text);
+		free(r);
+	}
+}
+END_TEST
+
+/* A name stands for its mark from its record on, also when the table has forgotten it once. */
+START_TEST(table)
+{
+	struct plop_frame named = { .code = PLOP_MARK_OF(PLOP_MARK_NAMED, 77) },
+			  numbered = { .code = PLOP_MARK_OF(PLOP_MARK_NUMBERED, 5) };
+	struct plop_record_task *r;
+	enum code_source source;
+	struct code_table *t;
+	struct plop_layout l;
+
+	ck_assert_int_eq(layout_by_version(0x030c00f0, &l), 0);
+	ck_assert_int_eq(code_table_new(&l, &t), 0);
+	r = record_new("crawl", 5, 5, 1u << l.str_kind_shift | 3u << (l.str_kind_shift + 3));
+	ck_assert_str_eq(code_table_find(t, &gone, &named, &source)->name, "[task]");
+	for (int again = 0; again < 2; again++) {
+		ck_assert_int_eq(code_table_task(t, r), 0);
+		ck_assert_str_eq(code_table_find(t, &gone, &named, &source)->name, "[task crawl]");
+		ck_assert_int_eq(source, CODE_READ);
+		code_table_limit(t, 0);
+		ck_assert_str_eq(code_table_find(t, &gone, &named, &source)->name, "[task]");
+	}
+	ck_assert_str_eq(code_table_find(t, &gone, &numbered, &source)->name, "[task Task-5]");
+	code_table_free(t);
+	free(r);
+}
+END_TEST
+
+static struct process_info info_of(void)
+{
+	static char none[] = "";
+
+	return (struct process_info){ .pid = 5,
+				      .comm = none,
+				      .exe = none,
+				      .cmdline = none,
+				      .cgroup = none,
+				      .unit = none,
+				      .container = none,
+				      .service = none,
+				      .version = none };
+}
+
+/* What lies between the first mark and the last is shown to those who asked for it alone. */
+START_TEST(sinks)
+{
+	const uint64_t task = PLOP_MARK_OF(PLOP_MARK_NUMBERED, 1),
+		       other = PLOP_MARK_OF(PLOP_MARK_NUMBERED, 2);
+	const struct {
+		uint64_t codes[5];
+		uint16_t n;
+		uint32_t with, without;
+	} rows[] = {
+		{ { 0x1000, task, 0x2000, other, 0x3000 }, 5, 5, 2 },
+		{ { task, 0x1000 }, 2, 2, 1 },
+		{ { 0x1000, task }, 2, 2, 1 },
+		{ { 0x1000, 0x2000 }, 2, 2, 2 },
+	};
+	struct process_info info = info_of();
+	struct plop_layout l;
+
+	ck_assert_int_eq(layout_by_version(0x030c00f0, &l), 0);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		struct plop_stack stack = { .count = 1, .depth = rows[i / 2].n };
+		struct plop_frame frames[5] = {};
+		struct code_object *codes[5];
+		enum code_source sources[5];
+		struct symbolized_stack y = { &stack, frames, codes, sources, l.code_bytecode };
+		const struct dict_stack *k;
+		struct code_table *t;
+		struct sink *s;
+		uint32_t process, id;
+
+		ck_assert_int_eq(code_table_new(&l, &t), 0);
+		ck_assert_int_eq(sink_new(1, 100, &s), 0);
+		if (i % 2)
+			sink_keep_tasks(s);
+		ck_assert_int_eq(profile_process(sink_profile(s), &info, "3.12.1", &process), 0);
+		for (uint16_t f = 0; f < stack.depth; f++) {
+			frames[f].code = rows[i / 2].codes[f];
+			codes[f] = code_table_find(t, &gone, &frames[f], &sources[f]);
+		}
+		ck_assert_int_eq(sink_stack(s, &y, &id), 0);
+		k = dict_get_stack(sink_profile(s)->dict, id);
+		ck_assert_uint_eq(k->depth, i % 2 ? rows[i / 2].with : rows[i / 2].without);
+		sink_free(s);
+		code_table_free(t);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("marks");
+	TCase *c = tcase_create("marks");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(c, texts);
+	tcase_add_test(c, names);
+	tcase_add_test(c, table);
+	tcase_add_test(c, sinks);
+	suite_add_tcase(s, c);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
