@@ -21,6 +21,15 @@ static __always_inline void wanted_fork(__u32 from, __u32 to)
 	bpf_map_update_elem(&wanted, &to, &copy, BPF_ANY);
 }
 
+/* A recording's events miss half a tick of a thread that inherits them; of many that is much, so plopd counts them. */
+static __always_inline void thread_born(__u32 tgid)
+{
+	struct plop_wanted *w = bpf_map_lookup_elem(&wanted, &tgid);
+
+	if (w && w->threads)
+		record_send(PLOP_RECORD_THREAD, tgid, 0, BPF_RB_FORCE_WAKEUP);
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -28,8 +37,10 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 	struct plop_process *p, copy;
 	__u32 from = parent->tgid, to = child->tgid;
 
-	if (from == to)
-		return 0; /* a thread */
+	if (from == to) {
+		thread_born(from);
+		return 0;
+	}
 	wanted_fork(from, to);
 	p = bpf_map_lookup_elem(&processes, &from);
 	if (!p)

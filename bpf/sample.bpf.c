@@ -105,6 +105,7 @@ static __always_inline bool set_wants(const struct plop_set *s, __u32 set, __u32
 
 	switch (s->kind) {
 	case PLOP_SET_ALL:
+	case PLOP_SET_THREADS:
 		return true;
 	case PLOP_SET_PROCESSES:
 		w = bpf_map_lookup_elem(&wanted, &tgid);
@@ -117,8 +118,8 @@ static __always_inline bool set_wants(const struct plop_set *s, __u32 set, __u32
 }
 
 /*
- * A tick of a recording with events of its own; the set is the event's cookie. Filtered before anything of the process is
- * read; accounted for in the set's own counters.
+ * A tick of a recording with events of its own; the set is the event's cookie, or told by its period. Filtered before
+ * anything of the process is read; accounted for in the set's own counters.
  */
 static __always_inline int tick_set(struct bpf_perf_event_data *ctx, bool tasks)
 {
@@ -133,6 +134,8 @@ static __always_inline int tick_set(struct bpf_perf_event_data *ctx, bool tasks)
 	__u64 began = 0;
 	long lost;
 
+	if (!set)
+		set = ctx->sample_period & PLOP_PERIOD_SET;
 	cpu = bpf_map_lookup_elem(&cpus, &n);
 	s = bpf_map_lookup_elem(&sets, &set);
 	if (!cpu || !s || set < 1 || set > PLOP_MAX_SETS)

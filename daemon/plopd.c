@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <argp.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 
 #include "config/config.h"
 #include "host/manager.h"
@@ -127,6 +128,18 @@ static int reload(void *ctx, struct config **ret, char **ret_error)
 	return configure(ctx, ret, ret_error);
 }
 
+/* As many descriptors as it may have: a recording takes up to two for each thread of its processes. */
+static void descriptors(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &l) < 0)
+			log_debug_r(-errno, "Cannot raise the limit of descriptors");
+	}
+}
+
 int main(int argc, char *argv[])
 {
 	static const struct argp argp = { .options = arg_options,
@@ -148,6 +161,7 @@ int main(int argc, char *argv[])
 		log_error("configuration: %s", error ? error : strerror(-r));
 		return EXIT_FAILURE;
 	}
+	descriptors();
 	r = manager_new(config, &m, &error);
 	if (r >= 0) {
 		m->mode.load = reload;

@@ -145,7 +145,12 @@ static void manager_process(const struct plop_record *r, void *ctx)
 		       k->key.image != r->image)
 			targets_end(&m->targets, r->tgid, k->key.image);
 		targets_examine(&m->targets, r->tgid, r->image, false);
+		/* a program that nobody may dump has lost them (begin_new_exec(), fs/exec.c) */
+		recordings_thread(&m->recordings, r->tgid, true);
 		break;
+	case PLOP_RECORD_THREAD:
+		recordings_thread(&m->recordings, r->tgid, false);
+		return;
 	case PLOP_RECORD_CHECK:
 		targets_examine(&m->targets, r->tgid, r->image, false);
 		break;

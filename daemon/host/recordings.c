@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/manager.h"
+#include "host/recording_events.h"
 #include "util/clock.h"
 #include "util/log.h"
-
-/* How soon somebody who joins is noticed, where the kernel does not tell; what joins by fork is followed in the kernel. */
-#define FOLLOW_USEC (100 * USEC_PER_MSEC)
 
 void recording_request_done(struct recording_request *q)
 {
@@ -17,47 +15,6 @@ void recording_request_done(struct recording_request *q)
 void recordings_init(struct recordings *all, struct manager *m)
 {
 	*all = (struct recordings){ .manager = m };
-}
-
-/* Ends the ticks of its own set; what they counted comes with the next cycle. */
-static void recording_close(struct recording *r)
-{
-	struct sampler *s = r->all->manager->sampler;
-
-	r->follow = sd_event_source_disable_unref(r->follow);
-	if (r->set == PLOP_SET_ALWAYS || !sampler_set_is_open(s, r->set))
-		return;
-	sampler_set_close(s, r->set);
-	/* who is asleep now is asked at its end */
-	if (!r->waits)
-		sampler_unwanted(s, r->set);
-}
-
-/* Watches the scheduler while any recording wants it, and its stacks with their tasks while any wants that. */
-static int wall_set(const struct recordings *all)
-{
-	bool on = false, tasks = false;
-
-	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		const struct recording *r = all->items[i];
-
-		on |= r && r->waits;
-		tasks |= r && r->waits && r->tasks;
-	}
-	return sampler_wall(all->manager->sampler, on, tasks);
-}
-
-/* Watches the scheduler no longer, unless it is for somebody else. */
-static void recording_unwatch(struct recording *r)
-{
-	struct manager *m = r->all->manager;
-
-	if (!r->waits)
-		return;
-	sampler_unwanted(m->sampler, r->set);
-	waits_free(TAKE_PTR(r->waits));
-	wall_set(r->all);
-	m->targets.wall_changes++;
 }
 
 void recording_drop(struct recording *r)
@@ -141,101 +98,6 @@ static uint32_t set_free(const struct recordings *all)
 			return set;
 	}
 	return 0;
-}
-
-/* A process that a recording is to count: its ticks, unless the kernel finds them otherwise, and its time off CPU. */
-struct joining {
-	struct recording *recording;
-	bool ticks, children;
-};
-
-static int process_joins(pid_t pid, void *ctx)
-{
-	const struct joining *j = ctx;
-	struct recording *r = j->recording;
-	struct sampler *s = r->all->manager->sampler;
-	uint64_t bit = UINT64_C(1) << (r->set - 1);
-	struct plop_wanted before = {}, w;
-
-	sampler_wanted_read(s, (uint32_t)pid, &before);
-	w = before;
-	if (j->ticks)
-		w.ticks |= bit;
-	if (j->ticks && j->children)
-		w.children |= bit;
-	if (r->waits)
-		w.wall |= (uint32_t)bit;
-	if (r->waits && j->children)
-		w.wall_children |= (uint32_t)bit;
-	if (memcmp(&before, &w, sizeof(w)) == 0)
-		return 0;
-	if (r->waits && !(before.wall & (uint32_t)bit))
-		waits_threads(r->waits, pid);
-	/* -E2BIG: there are too many processes to tell; -ENOMEM */
-	return sampler_wanted(s, (uint32_t)pid, &w);
-}
-
-/* All who are in it by now. */
-static int recording_gather(struct recording *r)
-{
-	struct targets *t = &r->all->manager->targets;
-	struct joining j = { .recording = r,
-			     .ticks = r->cgroup.folder && !r->cgroup.v2,
-			     .children = true };
-	struct target *k, *next;
-	int q = 0;
-
-	t->wall_changes++;
-	if (r->cgroup.folder)
-		return cgroup_each(&r->cgroup, process_joins, &j);
-	HASH_ITER(hh, t->all, k, next)
-	{
-		if (q >= 0 && k->codes && !k->dying)
-			q = process_joins((pid_t)k->key.tgid, &j);
-	}
-	return q;
-}
-
-static int recording_follow(sd_event_source *s, uint64_t usec, void *ctx)
-{
-	int k = recording_gather(ctx);
-
-	if (k < 0)
-		log_debug_r(k, "Cannot follow who joins a recording");
-	k = sd_event_source_set_time_relative(s, FOLLOW_USEC);
-	return k < 0 ? k : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
-}
-
-/* Whom the ticks are for, then the events themselves. */
-static int recording_open(struct recording *r, unsigned int hz)
-{
-	struct manager *m = r->all->manager;
-	struct joining j = { .recording = r, .ticks = true };
-	struct plop_set whom = { .kind = PLOP_SET_ALL };
-	int k = 0;
-
-	if (r->has_pids || (r->cgroup.folder && !r->cgroup.v2))
-		whom.kind = PLOP_SET_PROCESSES;
-	else if (r->cgroup.folder)
-		whom = (struct plop_set){ .kind = PLOP_SET_CGROUP,
-					  .cgroup = r->cgroup.id,
-					  .level = r->cgroup.level };
-	for (size_t i = 0; r->has_pids && i < r->selectors.n && k >= 0; i++) {
-		if (streq(r->selectors.items[i].key, "pid"))
-			k = process_joins((pid_t)strtol(r->selectors.items[i].value, NULL, 10), &j);
-	}
-	if (k >= 0 && !r->has_pids && (r->waits || whom.kind == PLOP_SET_PROCESSES)) {
-		k = recording_gather(r);
-		if (k >= 0)
-			k = sd_event_add_time_relative(m->loop, &r->follow, CLOCK_MONOTONIC,
-						       FOLLOW_USEC, 0, recording_follow, r);
-	}
-	m->targets.wall_changes++;
-	if (k >= 0 && r->waits)
-		k = wall_set(r->all);
-	if (k >= 0)
-		k = sampler_set_open(m->sampler, r->set, &whom, hz, r->tasks);
-	return k;
 }
 
 /* Begins one that has ticks of its own: with the first of them. */

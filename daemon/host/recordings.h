@@ -57,6 +57,7 @@ struct recording {
 	const char *reason;  /* "elapsed", "stopped", "target ended", "too large"; static */
 	bool has_pids;
 	uint32_t set;         /* PLOP_SET_ALWAYS: shares those ticks */
+	uint64_t threads;     /* that the processes made, while its events were on threads */
 	uint64_t undelivered; /* samples of the cycle under way that found no home */
 	struct cgroup cgroup; /* folder NULL: none */
 	struct waits *waits;  /* NULL: no time off CPU */
@@ -65,7 +66,7 @@ struct recording {
 	bool tasks;          /* with asyncio tasks */
 	bool tasks_possible; /* there is, or was, a process that may have some */
 	sd_event_source *timer;
-	sd_event_source *follow; /* looks who has joined; NULL: nobody has to */
+	sd_event_source *follow; /* looks who has joined, or how the events do; NULL: nobody has to */
 	/* called once when it is done; NULL: the client asks */
 	void (*done)(struct recording *r, void *ctx);
 	void *ctx;
@@ -103,6 +104,8 @@ void recordings_wait_stack(struct recordings *all, struct target *k,
 			   const struct symbolized_stack *s);
 /* A stack of one recording's own set whose process is not known (any more). */
 void recordings_undelivered(struct recordings *all, const struct plop_stack *stack);
+/* A process made a thread, or executed another program: whether the events stay on its threads. */
+void recordings_thread(struct recordings *all, uint32_t tgid, bool exec);
 /* A cycle is complete: its number, what it counted, and what of it was counted for the sets (1 and up). */
 void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t,
 		      const struct plop_set_counters *sets);

@@ -103,6 +103,8 @@ int events_follow(struct sampler *s, struct events *e, const bool *online, size_
 
 void events_close(struct sampler *s, struct events *e)
 {
+	if (e->threads)
+		threads_close(s, e);
 	for (int i = 0; e->links && i < s->ncpus; i++)
 		bpf_link__destroy(e->links[i]);
 	free(e->links);

@@ -9,13 +9,21 @@
 
 /* What the files of this room share. */
 
-/* The perf events of one set, one for each CPU that is online. */
+/* Perf events of the threads of some processes; those of threads that these make come and go with them. */
+struct thread_events {
+	int fds[PLOP_MAX_THREAD_EVENTS];
+	size_t n;
+};
+
+/* The perf events of one set: one for each CPU that is online, or those of threads. */
 struct events {
 	struct bpf_program *program;
 	struct bpf_link **links; /* by CPU; NULL: offline. NULL altogether: closed */
 	int *fds;                /* by CPU, owned by links[] */
 	uint64_t cookie;         /* the set */
 	unsigned int hz;
+	bool tasks;                    /* with the asyncio tasks */
+	struct thread_events *threads; /* NULL: they are on the CPUs */
 };
 
 struct sampler {
@@ -49,8 +57,18 @@ void events_close(struct sampler *s, struct events *e);
 int events_follow(struct sampler *s, struct events *e, const bool *online, size_t n);
 void events_jitter(struct sampler *s, struct events *e);
 
+/*
+ * Opens events for all threads of the processes, and enables them: exactly once for each thread, those included that begin
+ * meanwhile or later. -E2BIG: there are more than PLOP_MAX_THREAD_EVENTS; -EAGAIN: they come too fast; -EINVAL: this kernel
+ * cannot (Linux 5.13); -EMFILE. Then none is open.
+ */
+int threads_open(struct sampler *s, struct events *e, const uint32_t *tgids, size_t n);
+void threads_close(struct sampler *s, struct events *e);
+
 /* Moves the counters of the recordings' sets from a half to *counters. */
 void sets_collect(struct plop_half *half, struct sampler_counters *counters);
+/* No PLOP_RECORD_THREAD for this set any more. */
+void sets_unreport(struct sampler *s, uint32_t set);
 int sampler_map_sleepers(struct sampler *s);
 
 /* Has what sampler_async() loads not be loaded with the rest. */

@@ -29,7 +29,7 @@ struct sampler_handlers {
 	void (*code)(const struct plop_record_code *r, void *ctx);
 	/* The name of an asyncio task, already checked. */
 	void (*task)(const struct plop_record_task *r, void *ctx);
-	/* exec, exit and check records */
+	/* exec, exit, check and thread records */
 	void (*process)(const struct plop_record *r, void *ctx);
 	void (*fork)(const struct plop_record_fork *r, void *ctx);
 	/* A half fills up: swap and collect soon. */
@@ -77,6 +77,17 @@ int sampler_follow_cpus(struct sampler *s);
 bool sampler_have_sets(const struct sampler *s);
 int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz,
 		     bool tasks);
+/*
+ * The same for processes, which have to be wanted (sampler_wanted()), each named once. Where they have few enough threads the
+ * events are on these: no tick comes from anybody else. Otherwise, and after sampler_set_spread(), they are on all CPUs, and
+ * the kernel side filters. A thread's first tick comes when it has run for a whole period, so half a tick is missing of each;
+ * and none falls into what the kernel takes to switch to it and away, some 2 us. Each thread that begins later is told of by a
+ * PLOP_RECORD_THREAD, so that they can be counted.
+ */
+int sampler_set_open_processes(struct sampler *s, uint32_t set, const uint32_t *tgids, size_t n,
+			       unsigned int hz, bool tasks);
+bool sampler_set_is_on_threads(const struct sampler *s, uint32_t set);
+int sampler_set_spread(struct sampler *s, uint32_t set);
 /* Closes the events; what they counted comes with the next cycle. */
 void sampler_set_close(struct sampler *s, uint32_t set);
 bool sampler_set_is_open(const struct sampler *s, uint32_t set);

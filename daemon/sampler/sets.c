@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 
 #include "sampler/private.h"
+#include "util/log.h"
 
 bool sampler_have_sets(const struct sampler *s)
 {
@@ -13,28 +14,69 @@ bool sampler_have_wall(const struct sampler *s)
 	return s->have_wall;
 }
 
-int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz,
-		     bool tasks)
+/* All of a set but its events. */
+static int set_prepare(struct sampler *s, uint32_t set, const struct plop_set *whom,
+		       unsigned int hz, bool tasks)
 {
-	struct events *e = &s->events[set];
 	int fd = bpf_map__fd(s->skel->maps.sets);
 
 	if (set > PLOP_MAX_SETS || (set != PLOP_SET_ALWAYS && !whom))
 		return -EINVAL;
-	if (e->links)
+	if (sampler_set_is_open(s, set))
 		return -EBUSY;
 	if ((set != PLOP_SET_ALWAYS && !s->have_sets) || (tasks && !s->async))
 		return -EOPNOTSUPP;
 	if (whom && bpf_map_update_elem(fd, &set, whom, BPF_ANY) < 0)
 		return -errno;
-	*e = (struct events){
+	s->events[set] = (struct events){
 		.program = set == PLOP_SET_ALWAYS ? s->tick :
 			   tasks                  ? s->async->progs.plop_tick_async :
 						    s->skel->progs.plop_tick_set,
 		.cookie = set,
 		.hz = hz,
+		.tasks = tasks,
 	};
-	return events_open(s, e);
+	return 0;
+}
+
+int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz,
+		     bool tasks)
+{
+	int r = set_prepare(s, set, whom, hz, tasks);
+
+	return r < 0 ? r : events_open(s, &s->events[set]);
+}
+
+bool sampler_set_is_on_threads(const struct sampler *s, uint32_t set)
+{
+	return set <= PLOP_MAX_SETS && s->events[set].threads;
+}
+
+int sampler_set_open_processes(struct sampler *s, uint32_t set, const uint32_t *tgids, size_t n,
+			       unsigned int hz, bool tasks)
+{
+	struct plop_set whom = { .kind = PLOP_SET_THREADS };
+	int r = set == PLOP_SET_ALWAYS ? -EINVAL : set_prepare(s, set, &whom, hz, tasks);
+
+	if (r < 0)
+		return r;
+	r = threads_open(s, &s->events[set], tgids, n);
+	if (r >= 0)
+		return r;
+	log_debug_r(r, "Set %u is sampled on all CPUs", set);
+	whom.kind = PLOP_SET_PROCESSES;
+	return sampler_set_open(s, set, &whom, hz, tasks);
+}
+
+int sampler_set_spread(struct sampler *s, uint32_t set)
+{
+	struct plop_set whom = { .kind = PLOP_SET_PROCESSES };
+	struct events before = s->events[set];
+
+	if (!sampler_set_is_on_threads(s, set))
+		return 0;
+	events_close(s, &s->events[set]);
+	return sampler_set_open(s, set, &whom, before.hz, before.tasks);
 }
 
 void sampler_set_close(struct sampler *s, uint32_t set)
@@ -49,7 +91,7 @@ void sampler_set_close(struct sampler *s, uint32_t set)
 
 bool sampler_set_is_open(const struct sampler *s, uint32_t set)
 {
-	return set <= PLOP_MAX_SETS && s->events[set].links;
+	return set <= PLOP_MAX_SETS && (s->events[set].links || s->events[set].threads);
 }
 
 int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w)
@@ -69,7 +111,8 @@ int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *re
 	return 0;
 }
 
-void sampler_unwanted(struct sampler *s, uint32_t set)
+/* Takes a set's bits from all processes: all of them, or that for new threads alone. */
+static void sets_clear(struct sampler *s, uint32_t set, bool all)
 {
 	int fd = bpf_map__fd(s->skel->maps.wanted);
 	uint64_t keep = ~(UINT64_C(1) << (set - 1));
@@ -83,12 +126,25 @@ void sampler_unwanted(struct sampler *s, uint32_t set)
 		r = bpf_map_get_next_key(fd, &key, &next);
 		if (bpf_map_lookup_elem(fd, &key, &w) < 0)
 			continue;
-		w.ticks &= keep;
-		w.children &= keep;
-		w.wall &= (uint32_t)keep;
-		w.wall_children &= (uint32_t)keep;
+		w.threads &= (uint32_t)keep;
+		if (all) {
+			w.ticks &= keep;
+			w.children &= keep;
+			w.wall &= (uint32_t)keep;
+			w.wall_children &= (uint32_t)keep;
+		}
 		sampler_wanted(s, key, &w);
 	}
+}
+
+void sampler_unwanted(struct sampler *s, uint32_t set)
+{
+	sets_clear(s, set, true);
+}
+
+void sets_unreport(struct sampler *s, uint32_t set)
+{
+	sets_clear(s, set, false);
 }
 
 void sets_collect(struct plop_half *half, struct sampler_counters *counters)

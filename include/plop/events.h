@@ -92,18 +92,29 @@ struct plop_stack {
 #define PLOP_SET_ALWAYS 0
 #define PLOP_SET_WALL   (PLOP_MAX_SETS + 1)
 
-/* Whom the ticks of a recording's set are for: all, the processes that wanted[] names, or a cgroup (v2) and all below. */
+/*
+ * Whom the ticks of a recording's set are for: all, the processes that wanted[] names, a cgroup (v2) and all below, or
+ * whoever they find, as the events are those of single threads.
+ */
 enum plop_set_kind {
 	PLOP_SET_OFF = 0,
 	PLOP_SET_ALL = 1,
 	PLOP_SET_PROCESSES = 2,
 	PLOP_SET_CGROUP = 3,
+	PLOP_SET_THREADS = 4,
 };
 struct plop_set {
 	__u64 cgroup; /* its id, the inode of its folder */
 	__u32 level;  /* ... and its depth below the root */
 	__u32 kind;   /* enum plop_set_kind */
 };
+
+/*
+ * A thread's event has its set in its period, in ns. Not in a cookie: the event of a new thread, which inherits that of the
+ * thread that made it, has the period and the program of it and no cookie (perf_event_alloc(), kernel/events/core.c).
+ */
+#define PLOP_PERIOD_SET  0x3fu
+#define PLOP_PERIOD_STEP 0x40u /* what the rest is a multiple of */
 
 /*
  * In which sets' business a process is; key: tgid. Bit n - 1 of ticks: set n (PLOP_SET_PROCESSES); of
@@ -114,6 +125,8 @@ struct plop_wanted {
 	__u64 children;
 	__u32 wall;
 	__u32 wall_children;
+	__u32 threads; /* set n has events on its threads (PLOP_SET_THREADS): a new one is reported */
+	__u32 pad;
 };
 
 /* The ticks of one recording's set, as enum plop_counter has them for the whole. */
@@ -190,6 +203,7 @@ enum plop_record_type {
 	PLOP_RECORD_PRESSURE = 6, /* a half is a quarter full: drain soon */
 	PLOP_RECORD_WAIT = 7,     /* a thread of a wanted process is back on a CPU */
 	PLOP_RECORD_TASK = 8,     /* the name of an asyncio task */
+	PLOP_RECORD_THREAD = 9,   /* a process that has events on its threads made one */
 };
 
 /* Why a thread was not on a CPU. */
@@ -279,7 +293,8 @@ _Static_assert(sizeof(struct plop_process) == 48, "shared with the kernel side")
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_wait) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_task) == 40, "shared with the kernel side");
-_Static_assert(sizeof(struct plop_wanted) == 24, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_wanted) == 32, "shared with the kernel side");
+_Static_assert(PLOP_MAX_SETS <= PLOP_PERIOD_SET, "a period has to hold the number of a set");
 _Static_assert(sizeof(struct plop_sleeper) == 56, "shared with the kernel side");
 /* 64 CPUs must stay under 64 MB. */
 _Static_assert(sizeof(struct plop_cpu) < 1024 * 1000, "too large for hosts with many CPUs");

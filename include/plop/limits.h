@@ -19,6 +19,9 @@
 /* Recordings that the kernel filters for, and samples for at a rate of their own, at once. */
 #define PLOP_MAX_SETS 32
 
+/* Threads that get perf events of their own for a recording; one of processes that have more samples each CPU. */
+#define PLOP_MAX_THREAD_EVENTS 128
+
 /* Threads that can be off CPU at once while wall-clock time is recorded; a power of two. */
 #define PLOP_MAX_SLEEPERS 16384
 

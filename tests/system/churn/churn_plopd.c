@@ -74,6 +74,22 @@ int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *who
 	return -EOPNOTSUPP;
 }
 
+int sampler_set_open_processes(struct sampler *s, uint32_t set, const uint32_t *tgids, size_t n,
+			       unsigned int hz, bool tasks)
+{
+	return -EOPNOTSUPP;
+}
+
+bool sampler_set_is_on_threads(const struct sampler *s, uint32_t set)
+{
+	return false;
+}
+
+int sampler_set_spread(struct sampler *s, uint32_t set)
+{
+	return 0;
+}
+
 void sampler_set_close(struct sampler *s, uint32_t set)
 {
 }

@@ -19,8 +19,9 @@ START_TEST(types)
 
 	for (uint32_t type = 0; type < 64; type++) {
 		r.head.type = type;
-		if (type >= PLOP_RECORD_EXEC && type <= PLOP_RECORD_PRESSURE &&
-		    type != PLOP_RECORD_CODE)
+		if ((type >= PLOP_RECORD_EXEC && type <= PLOP_RECORD_PRESSURE &&
+		     type != PLOP_RECORD_CODE) ||
+		    type == PLOP_RECORD_THREAD)
 			ck_assert_int_eq(record_check(&r, sizeof(r)), 0);
 		else
 			ck_assert_int_eq(record_check(&r, sizeof(r)), -EBADMSG);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "host/recordings.h"
+
+/* Where the ticks of a recording with a set of its own come from; for recordings.c. */
+
+/* Opens the set's events, and watches the scheduler if r->waits; as sampler_set_open(), or -E2BIG: too many processes. */
+int recording_open(struct recording *r, unsigned int hz);
+/* Ends the ticks of its own set; what they counted comes with the next cycle. */
+void recording_close(struct recording *r);
+/* Watches the scheduler no longer, unless it is for somebody else. */
+void recording_unwatch(struct recording *r);
