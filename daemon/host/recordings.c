@@ -100,6 +100,15 @@ static uint32_t set_free(const struct recordings *all)
 	return 0;
 }
 
+static void recording_begins_now(struct recording *r)
+{
+	struct profile *p = sink_profile(r->sink);
+
+	r->begun_mono = clock_ns(CLOCK_MONOTONIC);
+	p->start_ns = wall_at(&r->all->manager->wall, r->begun_mono);
+	p->end_ns = p->start_ns + 1;
+}
+
 /* Begins one that has ticks of its own: with the first of them. */
 static int recording_begin_own(struct recording *r, unsigned int hz, bool wall)
 {
@@ -118,14 +127,15 @@ static int recording_begin_own(struct recording *r, unsigned int hz, bool wall)
 	if (!r->set)
 		return -EBUSY;
 	r->state = RECORDING_RUNNING;
-	r->begun_mono = clock_ns(CLOCK_MONOTONIC);
-	sink_profile(r->sink)->start_ns = wall_at(&m->wall, r->begun_mono);
-	sink_profile(r->sink)->end_ns = sink_profile(r->sink)->start_ns + 1;
+	recording_begins_now(r);
 	sink_profile(r->sink)->wall = wall;
 	if (wall)
 		k = waits_new(r->begun_mono, &r->waits);
 	if (k >= 0)
 		k = recording_open(r, hz);
+	/* opening may take some time on a busy host; a wait that begins meanwhile counts already */
+	if (k >= 0 && !wall)
+		recording_begins_now(r);
 	if (k >= 0)
 		k = sd_event_add_time_relative(m->loop, &r->timer, CLOCK_MONOTONIC,
 					       r->duration_ns / 1000, 1000, recording_due, r);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Recordings of processes, control groups and units, at a rate of their own: who is in them, and that none disturbs another."""
+import bisect
 import json
 import os
 import subprocess
@@ -168,6 +169,64 @@ def forgotten(plopd):
         one.end()
 
 
+def used(account, begin, end):
+    """CPU time between two points in time of threads that told theirs at points on either side."""
+    def at(points, when):
+        n = bisect.bisect([p[0] for p in points], when)
+        if n in (0, len(points)):
+            return points[0][1] if n == 0 else points[-1][1]
+        (t, cpu), (later, more) = points[n - 1], points[n]
+        return cpu + (more - cpu) * (when - t) / max(later - t, 1e-9)
+    return sum(at(points, end) - at(points, begin) for points in account)
+
+
+def clocked(plopd, kind, rates, seconds=6):
+    """Recordings at once of a workload that measured itself: [(hz, samples of it, how many its CPU time is worth, profile), ...]"""
+    with host.Workload(sys.executable, "clocked.py", kind) as work:
+        plopd.profiled(work.pid)
+        running = [start(plopd, "-p", work.pid, "-p", work.pid, "-F", hz, "-d", "%ds" % seconds, form="json") for hz in rates]
+        profiles = [json.loads(finish(p)[0]) for p in running]
+        time.sleep(0.1)  # the next point of each thread
+        work.go()
+        account = json.loads(work.line("ACCOUNT")[1])
+    rows = []
+    for hz, profile in zip(rates, profiles):
+        assert profile["hz"] == hz and host.accounted(profile), profile["hz"]
+        rows.append((hz, profile["samples"], hz * used(account, profile["start"], profile["end"]), profile))
+        print("%s at %d Hz: %d samples of %.0f, %d ticks on others" % ((kind,) + rows[-1][:3] + (profile["other"],)), flush=True)
+    return rows
+
+
+def threads(plopd):
+    """The rate is that of the CPU time used, whoever looks at the same time, whatever threads come and go, and wherever the events are."""
+    # Whether the events are on the threads: then there are no ticks on others, and there are others; nor on what the kernel takes
+    # to switch to the thread and away, which is much of one that hands the GIL round.
+    for kind, alone, most in (("one", True, 0.01), ("late", True, 0.01), ("pauses", True, 0.05), ("leaderless", True, 0.01),
+                              ("births", False, 0.02), ("crowd", False, 0.02)):
+        with burner("other") as other:
+            for hz, samples, worth, profile in clocked(plopd, kind, (250, 1000)):
+                # A recording begins and ends between two ticks, and half a one is missing of each of up to 13 threads; the
+                # ticks of a CPU fall by chance on whom it has just then.
+                assert abs(samples - worth) <= most * worth + (10 if alone else 4 * worth ** 0.5), (kind, hz, samples, worth)
+                assert (profile["other"] == 0) == alone, (kind, hz, profile["other"])
+            other.end()
+
+
+def replaced(plopd):
+    """A program that executes another one is recorded on."""
+    with host.Workload(sys.executable, "clocked.py", "exec") as work:
+        plopd.profiled(work.pid)
+        stacks = host.collapsed(finish(start(plopd, "-p", work.pid, "-F", 500, "-d", "5s"))[0])
+    before, after = (sum(count for frames, count in stacks if "spin_clocked" == frames[-1][0] and (frames[-2][0] == "work") == second)
+                     for second in (False, True))
+    print("replaced: %d samples of the first program, %d of the second" % (before, after))
+    assert min(before, after) > 50, (before, after)
+
+
+def descriptors(plopd):
+    return len(os.listdir("/proc/%d/fd" % plopd.process.pid))
+
+
 def many(plopd):
     """32 at once, each exact; the 33rd is refused; an early end is one with what there is."""
     with burner("one") as one, burner("short") as short:
@@ -210,7 +269,11 @@ def main():
                 continue
             groups(plopd, root, version)
             refusals(plopd, root)
+        before = descriptors(plopd)
+        threads(plopd)
+        replaced(plopd)
         many(plopd)
+        host.until("plopd has closed what it opened for recordings", lambda: descriptors(plopd) <= before)
         assert host.accounted(plopd.status()["samples"])
     print("ok")
 

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Threads that know when they used how much CPU time. For 3.6 and later.
+
+    clocked.py KIND
+
+KIND: one (a thread that spins), pauses (12 that pause now and then), births (one thread after the other, each for some 3 ms of CPU
+time), late (one that spins, and another after two seconds), crowd (one that spins, 200 that wait), leaderless (one that spins, in a process
+whose first thread has ended), exec (spins, and after two seconds once more as another program).
+Says READY PID, waits for a line on its standard input, says ACCOUNT 0 [[[time, CPU time], ...] for each thread] and ends.
+"""
+import ctypes
+import json
+import os
+import sys
+import threading
+import time
+
+ACCOUNT = []
+
+
+def thread_time():
+    return time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID)
+
+
+def spin_clocked(turns):
+    n = 0
+    for i in range(turns):
+        n += i
+    return n
+
+
+def few(turns, cpu):
+    while thread_time() < cpu:
+        spin_clocked(turns)
+
+
+def work(turns, pause=0.0):
+    mine = []
+    ACCOUNT.append(mine)
+    while True:
+        mine.append((time.time(), thread_time()))
+        spin_clocked(turns)
+        mine.append((time.time(), thread_time()))
+        if pause:
+            time.sleep(pause)
+
+
+def tell():
+    sys.stdin.readline()
+    print("ACCOUNT 0 " + json.dumps([mine[:] for mine in ACCOUNT[:] if len(mine) > 1]), flush=True)
+    os._exit(0)
+
+
+def start(target, *arguments):
+    thread = threading.Thread(target=target, args=arguments, daemon=True)
+    thread.start()
+    return thread
+
+
+def main():
+    kind = sys.argv[1]
+    start(tell)
+    if kind == "crowd":
+        threading.stack_size(65536)
+        for _ in range(200):
+            start(time.sleep, 60)
+    print("READY %d" % os.getpid(), flush=True)
+    if kind == "pauses":
+        for _ in range(12):
+            start(work, 20000, 0.02)
+        time.sleep(60)
+    if kind == "births":
+        mine = []
+        ACCOUNT.append(mine)
+        while True:
+            start(few, 20000, 0.003).join()
+            # all of the process, as nothing else runs
+            mine.append((time.time(), time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID)))
+    if kind == "late":
+        threading.Timer(2, work, (20000,)).start()
+    if kind == "leaderless":
+        start(work, 20000)
+        ctypes.CDLL(None).pthread_exit(None)
+    if kind == "exec":
+        end = time.time() + 2
+        while time.time() < end:
+            spin_clocked(20000)
+        os.execv(sys.executable, [sys.executable] + sys.argv[:1] + ["one"])
+    work(20000)
+
+
+if __name__ == "__main__":
+    main()
