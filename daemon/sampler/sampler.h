@@ -71,7 +71,8 @@ int sampler_follow_cpus(struct sampler *s);
 
 /*
  * Recordings with events of their own: set 1 to PLOP_MAX_SETS, at hz, for whom. Their stacks say which set they are of; their
- * ticks are in sampler_counters.sets[set - 1]. tasks: with the asyncio tasks, see sampler_async(). -EBUSY: it is open; -EOPNOTSUPP: this kernel cannot (5.17, for cookies of
+ * ticks are in sampler_counters.sets[set - 1]. tasks: with the asyncio tasks, see sampler_async().
+ * -EBUSY: it is open; -EOPNOTSUPP: this kernel cannot (5.17, for cookies of
  * perf events and bpf_loop()).
  */
 bool sampler_have_sets(const struct sampler *s);
