@@ -2,9 +2,9 @@
 #include "host/access.h"
 #include "host/manager.h"
 #include "host/routes.h"
+#include "host/thread_names.h"
 #include "proc/syscalls.h"
-#include "proc/tasks.h"
-#include "python/walk.h"
+#include "python/thread_name.h"
 #include "util/log.h"
 
 /* Dumps that wait or run; bytes of one answer, beyond which threads are listed without their frames. */
@@ -28,6 +28,7 @@ struct dump_job {
 	struct tasks tasks;
 	const struct task **task_of; /* of each state; NULL: not known */
 	bool *holds;                 /* the GIL, for each state */
+	char **names;                /* as threading gave it; NULL: not at all */
 	enum walk_gil gil;
 	struct buf body;
 	bool truncated;
@@ -38,6 +39,9 @@ static void dump_free(struct dump_job *j)
 {
 	json_decref(j->head);
 	walker_free(j->walker);
+	for (size_t i = 0; j->names && i < j->states.n; i++)
+		free(j->names[i]);
+	free(j->names);
 	walk_states_done(&j->states);
 	tasks_done(&j->tasks);
 	free(j->task_of);
@@ -91,6 +95,7 @@ static const char *gil_name(enum walk_gil gil)
 struct thread {
 	struct dump_job *job;
 	const struct task *task;
+	const char *name; /* as threading gave it, or NULL */
 	struct task_state state;
 	bool ended;
 };
@@ -144,11 +149,15 @@ static json_t *frames_json(const struct walk_stack *s)
 static json_t *thread_json(const struct thread *t, bool python)
 {
 	const struct task *k = t->task;
+	/* the main thread is what the process is called */
+	bool given = t->name && !(k && k->tid == t->job->pid);
 	json_t *o = json_pack("{s:b s:o s:o s:s? s:s}", "python", python, "tid",
 			      k ? json_integer(k->tid) : json_null(), "own_tid",
 			      k && k->own_tid ? json_integer(k->own_tid) : json_null(), "name",
-			      k ? k->comm : NULL, "state",
-			      k ? state_name(t->state.letter) : "unknown");
+			      given ? t->name :
+			      k     ? k->comm :
+				      NULL,
+			      "state", k ? state_name(t->state.letter) : "unknown");
 	const char *name = syscall_name((int)t->state.syscall);
 	char number[32];
 
@@ -172,7 +181,9 @@ static const char *gil_of(const struct dump_job *j, size_t i, const struct threa
 static int python_thread(struct dump_job *j, size_t i)
 {
 	const struct walk_state *s = &j->states.states[i];
-	struct thread t = { .job = j, .task = j->task_of[i], .state = { .syscall = -1 } };
+	struct thread t = {
+		.job = j, .task = j->task_of[i], .name = j->names[i], .state = { .syscall = -1 }
+	};
 	_cleanup_walk_stack_ struct walk_stack stack = {};
 	json_t *o;
 	int r;
@@ -239,39 +250,20 @@ static int lists_read(struct dump_job *j)
 	return 0;
 }
 
-/* Which task each state is of: as the interpreter says, or by the thread library's records, or there is but one. */
+/* Which task each state is of, and what threading calls it. */
 static int tasks_match(struct dump_job *j)
 {
-	_cleanup_free_ uint32_t *own = calloc(j->tasks.n + 1, sizeof(*own)),
-				*found = calloc(j->states.n + 1, sizeof(*found));
-	size_t known = 0;
 	int r;
 
 	j->task_of = calloc(j->states.n + 1, sizeof(*j->task_of));
 	j->holds = calloc(j->states.n + 1, sizeof(*j->holds));
-	if (!own || !found || !j->task_of || !j->holds)
+	j->names = calloc(j->states.n + 1, sizeof(*j->names));
+	if (!j->task_of || !j->holds || !j->names)
 		return -ENOMEM;
-	for (size_t i = 0; i < j->states.n; i++) {
-		uint64_t id = j->states.states[i].native_id;
-
-		if (id > 0 && id <= INT32_MAX)
-			j->task_of[i] = tasks_find_own(&j->tasks, (pid_t)id);
-		known += j->task_of[i] != NULL;
-	}
-	if (known < j->states.n) {
-		for (size_t i = 0; i < j->tasks.n; i++)
-			own[i] = (uint32_t)j->tasks.tasks[i].own_tid;
-		r = walker_tids(j->walker, &j->states, own, j->tasks.n, found);
-		if (r < 0)
-			return r;
-	}
-	for (size_t i = 0; i < j->states.n; i++) {
-		if (!j->task_of[i])
-			j->task_of[i] = tasks_find_own(&j->tasks, (pid_t)found[i]);
-		if (!j->task_of[i] && j->states.n == 1 && j->tasks.n == 1)
-			j->task_of[i] = j->tasks.tasks;
-	}
-	return 0;
+	r = thread_names_read(&j->memory, &j->layout, j->runtime, &j->states, j->names);
+	if (r < 0 && r != -EOPNOTSUPP)
+		return r;
+	return thread_tasks(j->walker, &j->states, &j->tasks, j->task_of);
 }
 
 static ssize_t state_of(const struct dump_job *j, const struct task *k)

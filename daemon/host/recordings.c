@@ -41,6 +41,7 @@ void recordings_done(struct recordings *all)
 		if (all->items[i])
 			recording_drop(all->items[i]);
 	}
+	thread_names_done(&all->names);
 }
 
 unsigned int recordings_running(const struct recordings *all)
@@ -211,37 +212,6 @@ void recording_stop(struct recording *r, const char *reason)
 	r->cycle = manager_cycle(r->all->manager);
 }
 
-/* What a thread is called when it is first seen; one whose name is not there (any more) is asked for once. */
-static void name_thread(struct profile *p, uint32_t process, uint32_t tid)
-{
-	_cleanup_free_ char *name = NULL;
-
-	if (!tid || profile_thread_known(p, process, tid))
-		return;
-	if (process_thread_name(p->processes[process].info.pid, (pid_t)tid, &name) < 0)
-		name = NULL;
-	/* -ENOMEM: it has none */
-	profile_thread(p, process, tid, name ? name : "");
-}
-
-/*
- * The names that threads have in the end: one is seen before it is named, if it is seen soon enough; and of one that slept
- * throughout nothing was seen at all.
- */
-static void name_threads(struct profile *p)
-{
-	for (uint32_t i = 0; i < p->nthreads; i++) {
-		const struct profile_thread *t = &p->threads[i];
-		_cleanup_free_ char *name = NULL;
-
-		if (process_thread_name(p->processes[t->process].info.pid, (pid_t)t->tid, &name) ==
-		    0)
-			profile_thread(p, t->process, t->tid, name);
-	}
-	for (uint32_t i = 0; i < p->nsamples; i++)
-		name_thread(p, p->samples[i].process, p->samples[i].thread);
-}
-
 /* Notes whether what the recording has of a process can tell of the GIL, as the kernel side has it (gil_flags(), is_gil()). */
 static void gil_note(struct recording *r, const struct plop_layout *l)
 {
@@ -266,7 +236,8 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 		    sink_add(r->sink, n, s) < 0)
 			r->undelivered += s->stack->count;
 		else
-			name_thread(sink_profile(r->sink), n, s->stack->tid);
+			thread_names_look(&all->names, all->manager, k, sink_profile(r->sink), n,
+					  s->stack->tid);
 		gil_note(r, &k->python.layout);
 	}
 }
@@ -311,7 +282,8 @@ void recordings_wait_stack(struct recordings *all, struct target *k,
 		if (waits_stack(r->waits, r->sink, s) < 0)
 			recording_stop(r, "too large");
 		else
-			name_thread(sink_profile(r->sink), process, s->stack->tid);
+			thread_names_look(&all->names, all->manager, k, sink_profile(r->sink),
+					  process, s->stack->tid);
 	}
 }
 
@@ -392,7 +364,7 @@ static void recording_end(struct recording *r)
 
 	recording_end_waits(r);
 	r->state = RECORDING_DONE;
-	name_threads(p);
+	thread_names_last(&r->all->names, r->all->manager, p);
 	if (r->set == PLOP_SET_ALWAYS)
 		r->ended_mono = r->all->manager->swapped_mono;
 	else
@@ -458,4 +430,5 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 			 profile_bytes(sink_profile(r->sink)) > RECORDING_BYTES_MAX)
 			recording_stop(r, "too large");
 	}
+	thread_names_done(&all->names);
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
+#include "host/thread_names.h"
 #include "host/waits.h"
 #include "proc/cgroups.h"
 #include "profile/symbolizer.h"
@@ -77,6 +78,7 @@ struct recordings {
 	struct manager *manager;
 	struct recording *items[2 * RECORDINGS_MAX];
 	uint64_t next_id;
+	struct thread_names names; /* of the threads of this cycle's samples */
 };
 
 void recordings_init(struct recordings *all, struct manager *m);

@@ -89,15 +89,42 @@ static pid_t own_tid(const char *status)
 	return (pid_t)strtol(at, NULL, 10);
 }
 
-static int task_read(pid_t pid, pid_t tid, struct task *ret)
+/* Whether the process is in the pid namespace of this /proc: then its threads have the same tids there. */
+static bool is_near(pid_t pid)
 {
 	char text[8192];
-	struct task t = { .tid = tid };
+	const char *line;
+
+	if (task_file(pid, pid, "status", text, sizeof(text)) < 0)
+		return false;
+	line = strstr(text, "\nNSpid:");
+	if (!line)
+		return false;
+	line += strlen("\nNSpid:");
+	line += strspn(line, " \t");
+	/* one number and no other */
+	return line[strspn(line, "0123456789")] == '\n';
+}
+
+static int task_own_tid(pid_t pid, pid_t tid, pid_t *ret)
+{
+	char text[8192];
 	ssize_t n = task_file(pid, tid, "status", text, sizeof(text));
 
 	if (n < 0)
 		return (int)n;
-	t.own_tid = own_tid(text);
+	*ret = own_tid(text);
+	return 0;
+}
+
+static int task_read(pid_t pid, pid_t tid, struct task *ret)
+{
+	char text[64];
+	struct task t = { .tid = tid };
+	ssize_t n = task_own_tid(pid, tid, &t.own_tid);
+
+	if (n < 0)
+		return (int)n;
 	n = task_file(pid, tid, "comm", text, sizeof(text));
 	if (n < 0)
 		return (int)n;
@@ -121,7 +148,8 @@ static void closedirp(DIR **d)
 		closedir(*d);
 }
 
-int tasks_read(pid_t pid, struct tasks *ret)
+static int tasks_collect(pid_t pid, int (*read)(pid_t pid, pid_t tid, struct task *ret),
+			 struct tasks *ret)
 {
 	_cleanup_tasks_ struct tasks t = {};
 	_cleanup_(closedirp) DIR *folder = NULL;
@@ -149,7 +177,7 @@ int tasks_read(pid_t pid, struct tasks *ret)
 				return -ENOMEM;
 			t.tasks = grown;
 		}
-		r = task_read(pid, tid, &t.tasks[t.n]);
+		r = read(pid, tid, &t.tasks[t.n]);
 		if (r == -ENOMEM)
 			return r;
 		if (r == 0)
@@ -161,6 +189,28 @@ int tasks_read(pid_t pid, struct tasks *ret)
 	*ret = t;
 	t = (struct tasks){};
 	return 0;
+}
+
+int tasks_read(pid_t pid, struct tasks *ret)
+{
+	return tasks_collect(pid, task_read, ret);
+}
+
+static int task_near(pid_t pid, pid_t tid, struct task *ret)
+{
+	*ret = (struct task){ .tid = tid, .own_tid = tid };
+	return 0;
+}
+
+static int task_far(pid_t pid, pid_t tid, struct task *ret)
+{
+	*ret = (struct task){ .tid = tid };
+	return task_own_tid(pid, tid, &ret->own_tid);
+}
+
+int tasks_list(pid_t pid, struct tasks *ret)
+{
+	return tasks_collect(pid, is_near(pid) ? task_near : task_far, ret);
 }
 
 void tasks_done(struct tasks *t)

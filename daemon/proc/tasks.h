@@ -12,7 +12,7 @@
 struct task {
 	pid_t tid;
 	pid_t own_tid; /* in the process's own pid namespace; 0: not known */
-	char *comm;    /* owned UTF-8 */
+	char *comm;    /* owned UTF-8; NULL: not asked for */
 };
 
 struct tasks {
@@ -23,6 +23,8 @@ struct tasks {
 
 /* -ESRCH: there is no such process. */
 int tasks_read(pid_t pid, struct tasks *ret);
+/* The same without their names, which costs a file for each thread less; and one more if the process is in no pid namespace of its own. */
+int tasks_list(pid_t pid, struct tasks *ret);
 void tasks_done(struct tasks *t);
 #define _cleanup_tasks_ _cleanup_(tasks_done)
 /* By tid, or by own_tid; NULL: none. */

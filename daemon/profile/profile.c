@@ -293,7 +293,8 @@ int profile_thread(struct profile *p, uint32_t process, uint32_t tid, const char
 		if (r < 0)
 			return r;
 		p->threads = array;
-		p->threads[p->nthreads++] = (struct profile_thread){ process, tid, NULL };
+		p->threads[p->nthreads++] =
+			(struct profile_thread){ .process = process, .tid = tid };
 		*slot = p->nthreads;
 	} else {
 		x->text_bytes -= strlen(p->threads[*slot - 1].name) + 16;
@@ -304,16 +305,18 @@ int profile_thread(struct profile *p, uint32_t process, uint32_t tid, const char
 	return 0;
 }
 
-bool profile_thread_known(const struct profile *p, uint32_t process, uint32_t tid)
+struct profile_thread *profile_thread_find(const struct profile *p, uint32_t process, uint32_t tid)
 {
-	return p->nthreads && *thread_slot(p, process, tid);
+	uint32_t slot = p->nthreads ? *thread_slot(p, process, tid) : 0;
+
+	return slot ? &p->threads[slot - 1] : NULL;
 }
 
 const char *profile_thread_name(const struct profile *p, uint32_t process, uint32_t tid)
 {
-	uint32_t slot = p->nthreads ? *thread_slot(p, process, tid) : 0;
+	const struct profile_thread *t = profile_thread_find(p, process, tid);
 
-	return slot ? p->threads[slot - 1].name : "";
+	return t ? t->name : "";
 }
 
 uint64_t profile_weight(const struct profile *p, const struct profile_sample *s)

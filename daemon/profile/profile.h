@@ -45,6 +45,10 @@ struct profile_sample {
 struct profile_thread {
 	uint32_t process, tid;
 	char *name; /* owned */
+	/* Kept by who asks for names: whether threading gave it, how often that was asked for, and in which cycle last. */
+	bool given;
+	uint8_t asked;
+	uint64_t asked_cycle;
 };
 
 struct profile {
@@ -90,7 +94,8 @@ int profile_add_state(struct profile *p, uint32_t process, uint32_t thread, uint
 		      enum sample_state state, uint64_t count, uint64_t wall_ns);
 /* Names a thread, or renames it; "": its name cannot be had. -ENOMEM. */
 int profile_thread(struct profile *p, uint32_t process, uint32_t tid, const char *name);
-bool profile_thread_known(const struct profile *p, uint32_t process, uint32_t tid);
+/* NULL: its name was not looked for. Valid until the next profile_thread(). */
+struct profile_thread *profile_thread_find(const struct profile *p, uint32_t process, uint32_t tid);
 /* "": it has no name here. Borrowed until it is renamed. */
 const char *profile_thread_name(const struct profile *p, uint32_t process, uint32_t tid);
 /*

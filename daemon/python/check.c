@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "python/python.h"
+#include "python/object.h"
 
 /* Code objects checked in one round: some hundred reads go with one system call. */
 #define BATCH 64
@@ -18,12 +18,6 @@ struct check_batch {
 	struct reader_part parts[BATCH * TEXTS];
 	struct reader_part tail_parts[BATCH * TEXTS];
 };
-
-/* Objects are at least 8-byte aligned and lie in the lower half of the address space. */
-static bool is_object(uint64_t address)
-{
-	return address >= 4096 && address % 8 == 0 && address < UINT64_C(1) << 56;
-}
 
 static uint64_t pointer_at(const uint8_t *bytes, const struct plop_layout *l, size_t offset)
 {
@@ -125,13 +119,14 @@ static void check_some(struct check_batch *b, const struct reader *r, const uint
 
 	for (size_t i = 0; i < b->n; i++)
 		b->parts[i] = (struct reader_part){
-			.address = is_object(addresses[i]) ? addresses[i] + l->code_check : 0,
+			.address = object_is_address(addresses[i]) ? addresses[i] + l->code_check :
+								     0,
 			.buffer = b->bytes[i],
 			.size = l->code_check_len,
 		};
 	reader_read_parts(r, b->parts, b->n);
 	for (size_t i = 0; i < b->n; i++) {
-		ret[i] = (struct code_check){ .result = is_object(addresses[i]) ?
+		ret[i] = (struct code_check){ .result = object_is_address(addresses[i]) ?
 								b->parts[i].result :
 								-EBADMSG };
 		if (ret[i].result < 0)

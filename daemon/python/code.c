@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plop/limits.h"
-#include "proc/text.h"
-#include "python/python.h"
+#include "python/object.h"
 
 /* PyCodeObject without its bytecode, as far as layout_check() lets code_len go. */
 #define CODE_HEAD_MAX 512
-#define STR_HEAD_MAX  256
 
 struct code_object *code_object_pseudo(const char *name)
 {
@@ -40,32 +38,6 @@ void code_object_unref(struct code_object *c)
 	free(c);
 }
 
-/* 2.7's names are bytes in no stated encoding, on Linux nearly always UTF-8. */
-static int decode(const struct plop_layout *l, const struct python_string *s, size_t max_chars,
-		  char **ret, bool *ret_cut)
-{
-	uint64_t n = MIN(s->bytes, max_chars);
-	char *text, *marked;
-
-	if (l->version >= 0x0300)
-		return python_string_decode(s, max_chars, ret, ret_cut);
-	n = MIN(n, s->length);
-	text = text_sanitize(s->data, (size_t)n);
-	if (!text)
-		return -ENOMEM;
-	*ret_cut = n < s->length;
-	if (*ret_cut) {
-		marked = realloc(text, strlen(text) + sizeof(TEXT_CUT));
-		if (!marked) {
-			free(text);
-			return -ENOMEM;
-		}
-		text = strcat(marked, TEXT_CUT);
-	}
-	*ret = text;
-	return 0;
-}
-
 int code_object_new(const struct plop_layout *l, int firstlineno, const struct python_string *file,
 		    const struct python_string *name, const void *linetable,
 		    size_t linetable_captured, uint64_t linetable_size, struct code_object **ret)
@@ -89,91 +61,14 @@ int code_object_new(const struct plop_layout *l, int firstlineno, const struct p
 		memcpy(c->linetable, linetable, size);
 	c->linetable_size = (uint32_t)size;
 	c->linetable_cut = size < linetable_size;
-	r = decode(l, file, PLOP_MAX_FILE_CHARS, &c->file, &file_cut);
+	r = python_string_text(l, file, PLOP_MAX_FILE_CHARS, &c->file, &file_cut);
 	if (r < 0)
 		return r;
-	r = decode(l, name, PLOP_MAX_NAME_CHARS, &c->name, &name_cut);
+	r = python_string_text(l, name, PLOP_MAX_NAME_CHARS, &c->name, &name_cut);
 	if (r < 0)
 		return r;
 	c->name_cut = file_cut || name_cut;
 	*ret = TAKE_PTR(c);
-	return 0;
-}
-
-static uint64_t u64_at(const uint8_t *p, size_t at)
-{
-	uint64_t v;
-
-	memcpy(&v, p + at, sizeof(v));
-	return v;
-}
-
-static uint32_t u32_at(const uint8_t *p, size_t at)
-{
-	uint32_t v;
-
-	memcpy(&v, p + at, sizeof(v));
-	return v;
-}
-
-/* Objects are at least 8-byte aligned and lie in the lower half of the address space. */
-static bool is_object(uint64_t address)
-{
-	return address >= 4096 && address % 8 == 0 && address < UINT64_C(1) << 56;
-}
-
-/* Where an object keeps its type: free-threaded builds have ob_tid, locks and two counts before it. */
-static size_t type_offset(const struct plop_layout *l)
-{
-	return l->free_threaded ? 24 : 8;
-}
-
-/*
- * Reads a str. *data: what s points to, owned by the caller. ret_type: the address of its type object; 0 where that may be
- * any: a str that is not compact is an instance of a subclass (unicode_subtype_new(), Objects/unicodeobject.c, 3.6 to 3.15),
- * as path libraries have it for files, or was made by the calls of before 3.3. Its characters lie elsewhere, where the word
- * behind its PyCompactUnicodeObject says.
- */
-static int read_string(const struct reader *r, const struct plop_layout *l, uint64_t address,
-		       size_t max_chars, struct python_string *s, char **data, uint64_t *ret_type)
-{
-	uint8_t head[STR_HEAD_MAX];
-	struct python_string t = {};
-	uint32_t state, compact = UINT32_C(1) << (l->str_kind_shift + 3);
-	uint64_t at = address;
-	size_t bytes;
-	int q;
-
-	if (!is_object(address) || l->str_ascii_data < 32 || l->str_ascii_data > sizeof(head))
-		return -EBADMSG;
-	q = reader_read(r, address, head, l->str_ascii_data);
-	if (q < 0)
-		return q;
-	state = u32_at(head, l->str_state) | l->str_state_set;
-	q = python_string_state(l, state | compact, &t.kind, &t.ascii);
-	if (q < 0)
-		return q;
-	t.length = u64_at(head, l->str_length);
-	if (t.length > INT64_MAX)
-		return -EBADMSG;
-	if (state & compact) {
-		at += t.ascii ? l->str_ascii_data : l->str_compact_data;
-	} else {
-		q = reader_u64(r, address + l->str_compact_data, &at);
-		if (q < 0)
-			return q;
-	}
-	bytes = (size_t)MIN(t.length, (uint64_t)max_chars) * t.kind;
-	*data = malloc(bytes ? bytes : 1);
-	if (!*data)
-		return -ENOMEM;
-	q = reader_read(r, at, *data, bytes);
-	if (q < 0)
-		return q;
-	t.data = *data;
-	t.bytes = bytes;
-	*s = t;
-	*ret_type = state & compact ? u64_at(head, type_offset(l)) : 0;
 	return 0;
 }
 
@@ -185,7 +80,7 @@ static int read_bytes(const struct reader *r, const struct plop_layout *l, uint6
 	size_t captured;
 	int q;
 
-	if (!is_object(address))
+	if (!object_is_address(address))
 		return -EBADMSG;
 	q = reader_u64(r, address + l->bytes_size, &size);
 	if (q < 0)
@@ -207,10 +102,10 @@ static int read_bytes(const struct reader *r, const struct plop_layout *l, uint6
 /* Counts and flags that no code object can have. */
 static bool head_ok(const struct plop_layout *l, const uint8_t *head)
 {
-	int32_t argcount = (int32_t)u32_at(head, l->code_argcount);
-	int32_t firstlineno = (int32_t)u32_at(head, l->code_firstlineno);
+	int32_t argcount = (int32_t)object_u32(head, l->code_argcount);
+	int32_t firstlineno = (int32_t)object_u32(head, l->code_firstlineno);
 
-	return argcount >= 0 && firstlineno >= -1 && u32_at(head, l->code_flags) <= INT32_MAX;
+	return argcount >= 0 && firstlineno >= -1 && object_u32(head, l->code_flags) <= INT32_MAX;
 }
 
 /*
@@ -266,8 +161,8 @@ static void ahead_fill(struct ahead *a, const struct plop_layout *l, uint64_t ad
 	struct reader_part parts[AHEAD_PARTS + 1];
 
 	for (size_t i = 0; i < AHEAD_PARTS; i++) {
-		a->parts[i].address = u64_at(head, fields[i]);
-		if (!is_object(a->parts[i].address))
+		a->parts[i].address = object_u64(head, fields[i]);
+		if (!object_is_address(a->parts[i].address))
 			return;
 		parts[i] = (struct reader_part){ a->parts[i].address, a->parts[i].bytes, AHEAD_SIZE,
 						 0 };
@@ -294,7 +189,7 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 	size_t captured;
 	int q;
 
-	if (!is_object(address) || layout_check(l) < 0)
+	if (!object_is_address(address) || layout_check(l) < 0)
 		return -EBADMSG;
 	q = reader_read(r, address, head, l->code_len);
 	if (q < 0)
@@ -308,23 +203,25 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 	/* the pointers that were followed are not those of the object that is checked */
 	if (ahead.filled && memcmp(head + l->code_check, ahead.check, ahead.check_len) != 0)
 		return -EBADMSG;
-	name_address = u64_at(head, l->code_qualname ? l->code_qualname : l->code_name);
-	q = read_string(&near, l, u64_at(head, l->code_filename), PLOP_MAX_FILE_CHARS, &file,
-			&file_data, &file_type);
+	name_address = object_u64(head, l->code_qualname ? l->code_qualname : l->code_name);
+	q = python_string_read(&near, l, object_u64(head, l->code_filename), PLOP_MAX_FILE_CHARS,
+			       &file, &file_data, &file_type);
 	if (q < 0)
 		return q;
-	q = read_string(&near, l, name_address, PLOP_MAX_NAME_CHARS, &name, &name_data, &name_type);
+	q = python_string_read(&near, l, name_address, PLOP_MAX_NAME_CHARS, &name, &name_data,
+			       &name_type);
 	if (q < 0)
 		return q;
-	type = u64_at(head, type_offset(l));
+	type = object_u64(head, object_type_at(l));
 	/* Both are strs, and a code object is none. */
 	if ((file_type && name_type && file_type != name_type) || file_type == type ||
 	    name_type == type)
 		return -EBADMSG;
-	q = read_bytes(&near, l, u64_at(head, l->code_linetable), &table, &captured, &table_size);
+	q = read_bytes(&near, l, object_u64(head, l->code_linetable), &table, &captured,
+		       &table_size);
 	if (q < 0)
 		return q;
-	q = code_object_new(l, (int)u32_at(head, l->code_firstlineno), &file, &name, table,
+	q = code_object_new(l, (int)object_u32(head, l->code_firstlineno), &file, &name, table,
 			    captured, table_size, &c);
 	if (q < 0)
 		return q;
@@ -377,7 +274,7 @@ static int read_bytecode_size(const struct reader *r, const struct plop_layout *
 			      struct code_object *c)
 {
 	uint64_t units;
-	int q = reader_u64(r, address + type_offset(l) + 8, &units);
+	int q = reader_u64(r, address + object_type_at(l) + 8, &units);
 
 	if (q < 0)
 		return q;
@@ -392,7 +289,7 @@ static int search_copies(const struct reader *r, uint64_t array, uint64_t addres
 			 uint32_t size, uint32_t *ret_at)
 {
 	uint64_t entries[64], count;
-	int q = is_object(array) ? reader_u64(r, array, &count) : -EBADMSG;
+	int q = object_is_address(array) ? reader_u64(r, array, &count) : -EBADMSG;
 
 	if (q < 0)
 		return q;
@@ -422,7 +319,7 @@ int code_object_find_copy(const struct reader *r, const struct plop_layout *l, u
 	uint64_t array;
 	int q;
 
-	if (!l->code_tlbc || !is_object(address))
+	if (!l->code_tlbc || !object_is_address(address))
 		return -EBADMSG;
 	if (!c->bytecode_size) {
 		q = read_bytecode_size(r, l, address, c);

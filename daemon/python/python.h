@@ -151,6 +151,21 @@ int python_string_decode(const struct python_string *s, size_t max_chars, char *
 int python_string_state(const struct plop_layout *l, uint32_t state, uint8_t *ret_kind,
 			bool *ret_ascii);
 
+/*
+ * The same of what a version calls a name: a str, or, in 2.7, bytes in no stated encoding, which on Linux are nearly always UTF-8.
+ */
+int python_string_text(const struct plop_layout *l, const struct python_string *s, size_t max_chars,
+		       char **ret, bool *ret_cut);
+
+/*
+ * Reads a str, at most max_chars of it. *data: what s points to, owned by the caller. ret_type: the address of its type object; 0
+ * where that may be any: a str that is not compact is an instance of a subclass (unicode_subtype_new(), Objects/unicodeobject.c,
+ * 3.6 to 3.15), as path libraries have it for files, or was made by the calls of before 3.3. Its characters lie elsewhere,
+ * where the word behind its PyCompactUnicodeObject says. -EFAULT: not readable; -EBADMSG: these bytes are no str; -ENOMEM.
+ */
+int python_string_read(const struct reader *r, const struct plop_layout *l, uint64_t address,
+		       size_t max_chars, struct python_string *s, char **data, uint64_t *ret_type);
+
 /* Makes a code object from captured pieces (the kernel's record). linetable_size: of the whole table. */
 int code_object_new(const struct plop_layout *l, int firstlineno, const struct python_string *file,
 		    const struct python_string *name, const void *linetable,

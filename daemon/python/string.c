@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proc/text.h"
-#include "python/python.h"
+#include "python/object.h"
 #include "util/utf8.h"
 
 int python_string_state(const struct plop_layout *l, uint32_t state, uint8_t *ret_kind,
@@ -70,5 +70,78 @@ int python_string_decode(const struct python_string *s, size_t max_chars, char *
 	smaller = realloc(text, out + 1);
 	*ret = smaller ? smaller : text;
 	*ret_cut = cut;
+	return 0;
+}
+
+/* 2.7's names are bytes in no stated encoding, on Linux nearly always UTF-8. */
+int python_string_text(const struct plop_layout *l, const struct python_string *s, size_t max_chars,
+		       char **ret, bool *ret_cut)
+{
+	uint64_t n = MIN(s->bytes, max_chars);
+	char *text, *marked;
+
+	if (l->version >= 0x0300)
+		return python_string_decode(s, max_chars, ret, ret_cut);
+	n = MIN(n, s->length);
+	text = text_sanitize(s->data, (size_t)n);
+	if (!text)
+		return -ENOMEM;
+	*ret_cut = n < s->length;
+	if (*ret_cut) {
+		marked = realloc(text, strlen(text) + sizeof(TEXT_CUT));
+		if (!marked) {
+			free(text);
+			return -ENOMEM;
+		}
+		text = strcat(marked, TEXT_CUT);
+	}
+	*ret = text;
+	return 0;
+}
+
+/* Of a str, far more than any CPython's: PyCompactUnicodeObject is at most 72 bytes. */
+#define STR_HEAD_MAX 256
+
+int python_string_read(const struct reader *r, const struct plop_layout *l, uint64_t address,
+		       size_t max_chars, struct python_string *s, char **data, uint64_t *ret_type)
+{
+	uint8_t head[STR_HEAD_MAX];
+	struct python_string t = {};
+	uint32_t state, compact = UINT32_C(1) << (l->str_kind_shift + 3);
+	uint64_t at = address;
+	size_t bytes;
+	int q;
+
+	if (!object_is_address(address) || l->str_ascii_data < 32 ||
+	    l->str_ascii_data > sizeof(head))
+		return -EBADMSG;
+	q = reader_read(r, address, head, l->str_ascii_data);
+	if (q < 0)
+		return q;
+	state = object_u32(head, l->str_state) | l->str_state_set;
+	q = python_string_state(l, state | compact, &t.kind, &t.ascii);
+	if (q < 0)
+		return q;
+	t.length = object_u64(head, l->str_length);
+	if (t.length > INT64_MAX)
+		return -EBADMSG;
+	if (state & compact) {
+		at += t.ascii ? l->str_ascii_data : l->str_compact_data;
+	} else {
+		q = reader_u64(r, address + l->str_compact_data, &at);
+		if (q < 0)
+			return q;
+	}
+	bytes = (size_t)MIN(t.length, (uint64_t)max_chars) * t.kind;
+	*data = malloc(bytes ? bytes : 1);
+	if (!*data)
+		return -ENOMEM;
+	q = reader_read(r, at, *data, bytes);
+	if (q < 0)
+		return q;
+	t.data = *data;
+	t.bytes = bytes;
+	*s = t;
+	*ret_type = state & compact ? object_u64(head, object_type_at(l)) : 0;
 	return 0;
 }

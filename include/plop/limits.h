@@ -56,3 +56,7 @@
 /* Code objects remembered for one process, and bytes of memory that those of the whole host may take. */
 #define PLOP_MAX_CODES_PROCESS 65536
 #define PLOP_MAX_CODE_BYTES    (20u << 20)
+
+/* What threading calls a thread, in characters; and how many entries of dicts are looked at to learn it of all of a process's. */
+#define PLOP_MAX_THREAD_NAME  256
+#define PLOP_MAX_DICT_ENTRIES (1u << 18)

@@ -86,6 +86,7 @@ def check_waiting(threads, pid):
             assert thread["tid"] == pid and names[-2:] == ["main", "<module>"] and "join" in names, thread
         else:
             assert names == [name, "run", "_bootstrap_inner", "_bootstrap"], names
+            assert thread["name"] == name, thread
     tids = {thread["tid"] for thread in threads.values()}
     assert tids == {int(n) for n in os.listdir("/proc/%d/task" % pid)}, tids
 

@@ -190,7 +190,7 @@ START_TEST(threads_have_names)
 
 	ck_assert_str_eq(profile_thread_name(p, 0, 101), "worker");
 	ck_assert_str_eq(profile_thread_name(p, 0, 102), "");
-	ck_assert(!profile_thread_known(p, 0, 102));
+	ck_assert(!profile_thread_find(p, 0, 102));
 	for (int round = 0; round < 2; round++)
 		for (uint32_t i = 0; i < THREADS; i++) {
 			snprintf(name, sizeof(name), "%d.%u", round, i);
@@ -204,7 +204,7 @@ START_TEST(threads_have_names)
 	ck_assert_uint_eq(profile_bytes(p), before + 3);
 	/* looked for, and not found */
 	ck_assert_int_eq(profile_thread(p, 0, 7, ""), 0);
-	ck_assert(profile_thread_known(p, 0, 7));
+	ck_assert(profile_thread_find(p, 0, 7));
 	ck_assert_str_eq(profile_thread_name(p, 0, 7), "");
 }
 END_TEST

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "plop/limits.h"
+#include "python/dicts.h"
+#include "python/thread_name.h"
+
+/* Entries of _active that are read at once: hash, key, value. */
+#define BATCH      64
+#define ENTRY_SIZE 24
+
+struct naming {
+	struct dicts d;
+	const struct walk_states *states;
+	char **names;
+	struct dict_hint hint; /* of the attribute */
+	uint64_t modules;      /* where an interpreter has sys.modules */
+};
+
+/* Errors that concern more than the one thing that was read. */
+static bool is_fatal(int error)
+{
+	return error == -ESRCH || error == -ENOMEM || error == -EPERM;
+}
+
+/* Lib/threading.py of 2.7 and 3.6 to 3.15: names of what it did not start, where the kernel's say more. */
+static bool is_given(const char *name)
+{
+	size_t dummy = strlen("Dummy-");
+
+	return *name && !streq(name, "MainThread") &&
+	       !(strncmp(name, "Dummy-", dummy) == 0 && name[dummy] >= '0' && name[dummy] <= '9');
+}
+
+static int text_read(struct naming *n, uint64_t address, struct python_string *ret, char **data)
+{
+	const uint64_t wanted = n->d.l->version >= 0x0300 ? TYPE_STR : TYPE_BYTES;
+	const struct dict_type *type;
+	uint64_t at;
+	int q = python_string_read(n->d.r, n->d.l, address, PLOP_MAX_THREAD_NAME, ret, data, &at);
+
+	if (q < 0)
+		return q;
+	/* one that is not compact does not tell */
+	q = at ? dicts_type(&n->d, at, &type) : 0;
+	if (q < 0)
+		return q;
+	return !at || type->flags & wanted ? 0 : -EBADMSG;
+}
+
+/* The name of the Thread in an entry of _active at that address; *ret: owned. It is read twice, and all that led to it. */
+static int name_read(struct naming *n, uint64_t address, const uint8_t *entry, char **ret)
+{
+	const char *attribute = n->d.l->version >= 0x0300 ? "_name" : "_Thread__name";
+	_cleanup_free_ char *data = NULL, *again_data = NULL, *name = NULL;
+	struct python_string text, again;
+	uint8_t entry_again[ENTRY_SIZE];
+	uint64_t slot, value, value_again;
+	struct reader_part parts[] = { { address, entry_again, sizeof(entry_again), 0 },
+				       { 0, &value_again, sizeof(value_again), 0 } };
+	bool cut;
+	int q = dicts_attribute(&n->d, object_u64(entry, 16), attribute, &n->hint, &slot);
+
+	if (q < 0)
+		return q;
+	q = reader_u64(n->d.r, slot, &value);
+	if (q < 0)
+		return q;
+	q = text_read(n, value, &text, &data);
+	if (q < 0)
+		return q;
+	q = text_read(n, value, &again, &again_data);
+	if (q < 0)
+		return q;
+	parts[1].address = slot;
+	q = reader_read_parts(n->d.r, parts, ARRAY_SIZE(parts));
+	if (q < 0)
+		return q;
+	if (memcmp(entry, entry_again, sizeof(entry_again)) != 0 || value != value_again ||
+	    text.length != again.length || text.kind != again.kind || text.bytes != again.bytes ||
+	    memcmp(data, again_data, text.bytes) != 0)
+		return -EAGAIN;
+	q = python_string_text(n->d.l, &text, PLOP_MAX_THREAD_NAME, &name, &cut);
+	if (q < 0)
+		return q;
+	if (is_given(name))
+		*ret = TAKE_PTR(name);
+	return 0;
+}
+
+static int by_thread(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = ((const struct walk_state *)b)->thread_id;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Names those that are in _active. Its keys are ints, and the hash of an int below 2^61 - 1 is itself (Objects/longobject.c; 2.7: intobject.c),
+ * so that keys need not be read.
+ */
+static int active_read(struct naming *n, const struct dict_table *t)
+{
+	uint8_t bytes[BATCH * ENTRY_SIZE];
+
+	for (uint64_t i = 0; i < t->n; i += BATCH) {
+		size_t some = (size_t)MIN(t->n - i, (uint64_t)BATCH);
+		uint64_t at = t->entries + i * ENTRY_SIZE;
+		int q;
+
+		if (n->d.left < some)
+			return -E2BIG;
+		n->d.left -= some;
+		q = reader_read(n->d.r, at, bytes, some * ENTRY_SIZE);
+		if (q < 0)
+			return q;
+		for (size_t k = 0; k < some; k++) {
+			const uint8_t *entry = bytes + k * ENTRY_SIZE;
+			uint64_t ident = object_u64(entry, 0);
+			const struct walk_state *s;
+			char **name;
+
+			if (!object_u64(entry, 16))
+				continue;
+			s = bsearch(&ident, n->states->states, n->states->n, sizeof(*s), by_thread);
+			name = s ? &n->names[s - n->states->states] : NULL;
+			if (!name || *name)
+				continue;
+			q = name_read(n, at + k * ENTRY_SIZE, entry, name);
+			if (is_fatal(q))
+				return q;
+		}
+	}
+	return 0;
+}
+
+/* The value of a name in a dict. */
+static int value_of(struct naming *n, uint64_t dict, const char *name, uint64_t *ret)
+{
+	struct dict_hint hint = {};
+	struct dict_table t;
+	uint64_t index;
+	int q = dicts_open(&n->d, dict, &t);
+
+	if (q >= 0)
+		q = dicts_find(&n->d, &t, name, UINT64_MAX, &hint, &index);
+	return q < 0 ? q : reader_u64(n->d.r, dict_table_slot(&t, index), ret);
+}
+
+/* sys.modules["threading"]._active of one interpreter. */
+static int interp_read(struct naming *n, uint64_t interp)
+{
+	struct dict_table t;
+	uint64_t at;
+	int q = reader_u64(n->d.r, interp + n->modules, &at);
+
+	if (q >= 0)
+		q = value_of(n, at, "threading", &at);
+	if (q >= 0)
+		q = reader_u64(n->d.r, at + n->d.o->module_dict, &at);
+	if (q >= 0)
+		q = value_of(n, at, "_active", &at);
+	if (q >= 0)
+		q = dicts_open(&n->d, at, &t);
+	if (q < 0)
+		return q;
+	return dict_table_hashed(&t) && !t.values ? active_read(n, &t) : -ENOENT;
+}
+
+static int modules_find(struct naming *n, uint64_t runtime)
+{
+	int q;
+
+	n->modules = n->d.o->interp_modules;
+	if (n->modules)
+		return 0;
+	q = reader_u64(n->d.r, runtime + n->d.o->debug_modules, &n->modules);
+	if (q < 0)
+		return q;
+	/* PyInterpreterState is some 300 kB large */
+	return n->modules % 8 == 0 && n->modules <= 1u << 24 ? 0 : -EBADMSG;
+}
+
+int thread_names_read(const struct reader *r, const struct plop_layout *l, uint64_t runtime,
+		      const struct walk_states *s, char **ret_names)
+{
+	const struct object_layout *o = object_layout_find(l);
+	struct naming n = { .states = s, .names = ret_names };
+	uint64_t seen = UINT64_MAX;
+	int q;
+
+	memset(ret_names, 0, s->n * sizeof(*ret_names));
+	if (!o)
+		return -EOPNOTSUPP;
+	dicts_init(&n.d, r, l, o);
+	q = modules_find(&n, runtime);
+	if (q < 0)
+		return is_fatal(q) ? q : 0;
+	/* the oldest interpreter first, each once: a thread that calls into another is the first one's */
+	for (size_t done = 0; q != -E2BIG && !is_fatal(q) && done < s->n; done++) {
+		const struct walk_state *next = NULL;
+
+		for (size_t i = 0; i < s->n; i++) {
+			const struct walk_state *k = &s->states[i];
+
+			if ((seen == UINT64_MAX || k->interp_no > seen) &&
+			    (!next || k->interp_no < next->interp_no))
+				next = k;
+		}
+		if (!next)
+			break;
+		seen = next->interp_no;
+		q = interp_read(&n, next->interp);
+	}
+	if (!is_fatal(q))
+		return 0;
+	for (size_t i = 0; i < s->n; i++) {
+		free(ret_names[i]);
+		ret_names[i] = NULL;
+	}
+	return q;
+}

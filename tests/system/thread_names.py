@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What threading calls the threads of a process, in every version, in dumps and recordings: names that are not ASCII, long, of all kinds
+of instances; threads that are renamed, that end, and that threading did not start; a thousand of them."""
+import concurrent.futures
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import host
+
+CUT = 256  # PLOP_MAX_THREAD_NAME
+
+
+def shown(name):
+    """As plop writes it."""
+    text = re.sub("[\x00-\x1f\x7f-\x9f]", "\ufffd", name)
+    return text if len(text) <= CUT else text[:CUT] + "\u2026"
+
+
+def comm(pid, tid):
+    with open("/proc/%d/task/%d/comm" % (pid, tid), encoding="utf-8", errors="replace") as f:
+        return f.read()[:-1]
+
+
+def dump(daemon, pid):
+    done = daemon.ctl("dump", "-p", pid, "--json")
+    assert done.returncode == 0, done.err
+    return json.loads(done.out)
+
+
+class Named(host.Workload):
+    def __init__(self, python):
+        super().__init__(python, "named_threads.py")
+        line = self.process.stdout.readline().decode()
+        assert line.startswith("NAMES "), line
+        self.names = json.loads(line[6:])
+
+    def ask(self, word):
+        self.process.stdin.write(word.encode() + b"\n")
+        self.process.stdin.flush()
+        self.line("DONE")
+
+
+def check_dump(daemon, work):
+    """Every thread by the function that it is in; those that threading did not start, and the main thread, as the kernel has them."""
+    found = set()
+    for thread in dump(daemon, work.pid)["threads"]:
+        functions = [f["function"] for f in thread["frames"] if f["function"] in work.names]
+        if thread["tid"] == work.pid:
+            assert thread["name"] == comm(work.pid, work.pid), thread
+        elif functions:
+            name = work.names[functions[-1]]
+            wanted = comm(work.pid, thread["tid"]) if name is None else shown(name)
+            assert thread["name"] == wanted, "%s is %r, not %r" % (functions[-1], thread["name"], wanted)
+            found.add(functions[-1])
+    return found
+
+
+def check_recording(daemon, work):
+    """The same of samples, of which one thread has another name in the end, and one has ended."""
+    path = os.path.join(daemon.folder, "names-%d" % work.pid)
+    process = subprocess.Popen([host.program("plopctl"), "--socket", daemon.socket, "record", "-p", str(work.pid), "-d", "60s", "-f",
+                                     "json", "-o", path], stderr=subprocess.PIPE)
+    enough = daemon.process_of(work.pid)["samples"] + 300
+    host.until("there are samples", lambda: daemon.process_of(work.pid)["samples"] > enough, 60)
+    work.ask("rename")
+    work.ask("end")
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, said
+    with open(path, encoding="utf-8") as f:
+        names = [t["name"] for t in json.load(f)["threads"]]
+    wanted = {shown(name) for function, name in work.names.items() if name is not None and function != "renamed"} | {"after"}
+    missing = wanted - set(names)
+    assert not missing, "%s are not among %s" % (sorted(missing), sorted(names))
+    assert "before" not in names and not any(re.match("Dummy-|MainThread", name) for name in names), names
+    return len(names)
+
+
+def check_groups(daemon, work):
+    """thread_name= selects, and each group has the function that belongs to it."""
+    done = daemon.ctl("record", "-p", work.pid, "-d", "2s", "-F", "500", "-g", "thread_name", "-f", "collapsed", "-o", "-")
+    assert done.returncode == 0, done.err
+    groups = {}
+    for frames, _ in host.collapsed(done.out):
+        functions = [name for name, _, _ in frames if name in work.names]
+        if functions:
+            groups.setdefault(frames[0][0], set()).add(functions[-1])
+    own = dict(work.names, renamed="after")
+    for group, functions in groups.items():
+        name = group[len("thread_name="):]
+        for function in functions:
+            # "Thread-1 (unnamed)" looks like a function with its place
+            assert own[function] is None or shown(own[function]).split(" (")[0] == name, (group, function)
+    assert len(groups) > len(own) / 2, groups
+
+
+def check(daemon, version, python, build):
+    with Named(python) as work:
+        assert len(work.names) >= 21, sorted(work.names)
+        daemon.profiled(work.pid)
+        found = set()
+        host.until("all threads of %s were seen" % python, lambda: found.update(check_dump(daemon, work)) or found == set(work.names))
+        named = check_recording(daemon, work)
+        check_groups(daemon, work)
+        print("%s (%s): %d threads in dumps, %d in a recording" % (".".join(map(str, version)), build, len(found), named), flush=True)
+
+
+def check_many(daemon, python):
+    """A thousand that come at once."""
+    with host.Workload(python, "threads.py", "--threads", 1000, "--same") as work:
+        daemon.profiled(work.pid)
+        graph = json.loads(daemon.record(work.pid, 3, "json"))
+        names = {t["name"] for t in graph["threads"]}
+        wrong = [name for name in names if not re.match(r"Thread-\d+( \(own_0\))?$", name)]
+        assert len(names) > 100 and wrong in ([], [comm(work.pid, work.pid)]), wrong
+        print("%d threads of 1000 had samples, and their names" % len(names), flush=True)
+
+
+def main():
+    host.need_root()
+    found = host.pythons()
+    if not found:
+        print("SKIP: no interpreter")
+        return 77
+    with host.Plopd() as daemon:
+        for group in host.several(found, 2):
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                for result in [pool.submit(check, daemon, *each) for each in group]:
+                    result.result()
+        for _, python, _ in (found[0], found[-1]):
+            check_many(daemon, python)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
