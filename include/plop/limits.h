@@ -59,4 +59,4 @@
 
 /* What threading calls a thread, in characters; and how many entries of dicts are looked at to learn it of all of a process's. */
 #define PLOP_MAX_THREAD_NAME  256
-#define PLOP_MAX_DICT_ENTRIES (1u << 18)
+#define PLOP_MAX_DICT_ENTRIES (1u << 17)
