@@ -128,6 +128,8 @@ def walk_seeds(which):
 
 
 def hostile_seeds():
+    for which, version in OBJECTS:
+        yield from names_seeds(which, version)
     for which in LAYOUTS:
         yield from walk_seeds(which)
         memory = code_memory(which)
@@ -141,6 +143,88 @@ def hostile_seeds():
     yield "selectors", struct.pack("<II", 42, 43) + (
         b"python3\n/usr/bin/python3\n/system.slice/shop.service\nshop.service\nabc\nshop\n1.2\n\n"
         b"pid=42\nthread=43\ncgroup=/system.slice\nexe=/\ncomm=x\nversion=1.2\nlabel.x=1\nunit")
+
+
+# By number of layout, and what fuzz_names.c adds to its version: where an interpreter has sys.modules (or the runtime says it), what heads
+# of objects have more, the size of a thread, where a type has the keys of its instances and how far before an instance is its dict.
+OBJECTS = {
+    (0, 0): (16, None, 0, 24, 0, None),
+    (5, 0): (856, None, 0, 24, 0, None),
+    (6, 0): (888, None, 0, 16, 872, 24),
+    (7, 0): (944, None, 0, 16, 880, 24),
+    (7, 1): (0x100, 88, 0, 16, 880, 24),
+    (9, 0): (0x100, 96, 16, 32, 896, 8),
+}
+IDENT = 0x7f0000000000
+
+
+def names_memory(which, version):
+    """An interpreter at 0x200 with sys.modules["threading"]._active and a thread called worker."""
+    modules, debug, more, size, cached, before = OBJECTS[which, version]
+    length, state, text = LAYOUTS[which if which in LAYOUTS else 5][6:9]
+    memory = bytearray(0xe00)
+
+    def put(at, value, form="<Q"):
+        struct.pack_into(form, memory, at, value)
+
+    def string(at, value):
+        put(at + more + 8, BASE + 0x700)
+        put(at + length, len(value))
+        put(at + state, 1 if which == 0 else 1 << 2 | 3 << 5, "<I")
+        memory[at + text:at + text + len(value)] = value
+        return BASE + at
+
+    def entries(at, general, *items):
+        wide = general or which < 6
+        for number, (hashed, key, value) in enumerate(items):
+            put(at + number * (24 if wide else 16), hashed)
+            put(at + number * (24 if wide else 16) + (8 if wide else 0), key)
+            put(at + number * (24 if wide else 16) + (16 if wide else 8), value)
+
+    def keys(at, kind, *items):
+        if which == 0:
+            entries(at, True, *items)
+        elif which < 6:
+            put(at + 8, 8)
+            put(at + 32, len(items))
+            entries(at + 48, True, *items)
+        else:
+            memory[at + 8:at + 11] = bytes([3, 3, kind])
+            put(at + 24, len(items))
+            entries(at + 40, kind == 0, *items)
+        return BASE + at
+
+    def dictionary(at, keys_at, kind, *items):
+        put(at + more + 8, BASE + 0x600)
+        put(at + more + 32, 7 if which == 0 else keys(keys_at, kind, *items))
+        if which == 0:
+            put(at + more + 40, keys(keys_at, kind, *items))
+        return BASE + at
+
+    if debug:
+        put(debug, modules)
+    put(0x200 + modules, dictionary(0x800, 0x860, 1, (1, string(0xd00, b"threading"), BASE + 0xb80)))
+    put(0xb80 + more + 16, dictionary(0x8c0, 0x920, 1, (2, string(0xd50, b"_active"), BASE + 0x980)))
+    dictionary(0x980, 0x9e0, 0, (IDENT, BASE + 0x700, BASE + 0xa60))
+    put(0x600 + more + 168, 1 << 29)
+    put(0x700 + more + 168, 1 << (27 if which == 0 else 28))
+    name, worker = string(0xda0, b"_Thread__name" if which == 0 else b"_name"), string(0xcb0, b"worker")
+    # the type of the thread lies over all else, which has zeros there
+    put(0xa60 + more + 8, BASE + 0x300)
+    put(0x300 + more + 32, size)
+    put(0x300 + more + 168, 1 << 9 | (0 if before is None else 1 << 4))
+    if before is None:
+        put(0x300 + more + 288, 16)
+        put(0xa60 + 16, dictionary(0xac0, 0xb00, 1, (3, name, worker)))
+    else:
+        put(0xa60 - before, dictionary(0xac0, 0xb20, 1, (3, name, worker)))
+    return bytes(memory)
+
+
+def names_seeds(which, version):
+    memory = names_memory(which, version)
+    for wrap, script in ((0, b"\0"), (1, b"\0"), (0, b"\x15" + bytes(20) + b"\x80")):
+        yield "names", struct.pack("<BBBHHHQ", which, version, wrap, 0, 0x200, 0x200, IDENT) + script + memory
 
 
 def seeds():
