@@ -13,7 +13,7 @@
 void dicts_init(struct dicts *d, const struct reader *r, const struct plop_layout *l,
 		const struct object_layout *o)
 {
-	*d = (struct dicts){ .r = r, .l = l, .o = o, .left = PLOP_MAX_DICT_ENTRIES };
+	*d = (struct dicts){ .r = r, .types_r = r, .l = l, .o = o, .left = PLOP_MAX_DICT_ENTRIES };
 }
 
 int dicts_type(struct dicts *d, uint64_t address, const struct dict_type **ret)
@@ -35,12 +35,12 @@ int dicts_type(struct dicts *d, uint64_t address, const struct dict_type **ret)
 	}
 	if (!object_is_address(address))
 		return -EBADMSG;
-	q = reader_read_parts(d->r, parts, ARRAY_SIZE(parts));
+	q = reader_read_parts(d->types_r, parts, ARRAY_SIZE(parts));
 	if (q < 0)
 		return q;
 	/* types that are no heap types have nothing there */
 	if (t.flags & TYPE_HEAP && o->type_cached_keys) {
-		q = reader_u64(d->r, address + o->type_cached_keys, &t.cached_keys);
+		q = reader_u64(d->types_r, address + o->type_cached_keys, &t.cached_keys);
 		if (q < 0)
 			return q;
 	}
@@ -195,11 +195,15 @@ int dicts_find(struct dicts *d, const struct dict_table *t, const char *name, ui
 	uint8_t bytes[BATCH * 24];
 	uint64_t n = MIN(t->n, max), key;
 
-	if (t->values && hint->keys && t->keys == hint->keys && hint->index < n &&
-	    reader_u64(d->r, t->entries + t->stride * (hint->index + 1) - 16, &key) == 0 &&
-	    key == hint->key) {
-		*ret_index = hint->index;
-		return 0;
+	if (t->values && hint->keys && t->keys == hint->keys && hint->index < n) {
+		int q = reader_u64(d->r, t->entries + t->stride * (hint->index + 1) - 16, &key);
+
+		if (q < 0)
+			return q;
+		if (key == hint->key) {
+			*ret_index = hint->index;
+			return 0;
+		}
 	}
 	for (uint64_t i = 0; i < n; i += BATCH) {
 		size_t some = (size_t)MIN(n - i, (uint64_t)BATCH);

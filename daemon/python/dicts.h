@@ -58,6 +58,7 @@ struct dict_type {
 /* A reader of many objects of few types. */
 struct dicts {
 	const struct reader *r;
+	const struct reader *types_r; /* the same, for types */
 	const struct plop_layout *l;
 	const struct object_layout *o;
 	uint64_t left; /* entries that may still be looked at */

@@ -1,14 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plop/limits.h"
 #include "python/dicts.h"
+#include "python/gather.h"
 #include "python/thread_name.h"
 
-/* Entries of _active that are read at once: hash, key, value. */
-#define BATCH      64
+/* An entry of _active: hash, key, value. So many are read at once. */
 #define ENTRY_SIZE 24
+#define BATCH      GATHER_MANY
+/* How often what follows from what was read is gathered; what is missing then is read alone. */
+#define ROUNDS 12
+
+/* A Thread that is in _active. */
+struct found {
+	struct gather g;
+	struct reader r;
+	uint64_t at; /* its entry */
+	uint8_t entry[ENTRY_SIZE];
+	char **name; /* where it goes */
+	bool done;
+	int result;
+	uint64_t slot, value;
+	struct python_string text;
+	char *data; /* owned, of text */
+};
 
 struct naming {
+	const struct reader *r;
 	struct dicts d;
+	struct found *found; /* BATCH of them */
+	size_t n;
 	const struct walk_states *states;
 	char **names;
 	struct dict_hint hint; /* of the attribute */
@@ -46,44 +66,115 @@ static int text_read(struct naming *n, uint64_t address, struct python_string *r
 	return !at || type->flags & wanted ? 0 : -EBADMSG;
 }
 
-/* The name of the Thread in an entry of _active at that address; *ret: owned. It is read twice, and all that led to it. */
-static int name_read(struct naming *n, uint64_t address, const uint8_t *entry, char **ret)
+/* From the Thread to its name. */
+static int name_read(struct naming *n, struct found *f)
 {
 	const char *attribute = n->d.l->version >= 0x0300 ? "_name" : "_Thread__name";
-	_cleanup_free_ char *data = NULL, *again_data = NULL, *name = NULL;
-	struct python_string text, again;
-	uint8_t entry_again[ENTRY_SIZE];
-	uint64_t slot, value, value_again;
-	struct reader_part parts[] = { { address, entry_again, sizeof(entry_again), 0 },
-				       { 0, &value_again, sizeof(value_again), 0 } };
-	bool cut;
-	int q = dicts_attribute(&n->d, object_u64(entry, 16), attribute, &n->hint, &slot);
+	_cleanup_free_ char *data = NULL;
+	int q = dicts_attribute(&n->d, object_u64(f->entry, 16), attribute, &n->hint, &f->slot);
 
+	if (q >= 0)
+		q = reader_u64(n->d.r, f->slot, &f->value);
+	if (q >= 0)
+		q = text_read(n, f->value, &f->text, &data);
 	if (q < 0)
 		return q;
-	q = reader_u64(n->d.r, slot, &value);
-	if (q < 0)
-		return q;
-	q = text_read(n, value, &text, &data);
-	if (q < 0)
-		return q;
-	q = text_read(n, value, &again, &again_data);
-	if (q < 0)
-		return q;
-	parts[1].address = slot;
-	q = reader_read_parts(n->d.r, parts, ARRAY_SIZE(parts));
-	if (q < 0)
-		return q;
-	if (memcmp(entry, entry_again, sizeof(entry_again)) != 0 || value != value_again ||
-	    text.length != again.length || text.kind != again.kind || text.bytes != again.bytes ||
-	    memcmp(data, again_data, text.bytes) != 0)
-		return -EAGAIN;
-	q = python_string_text(n->d.l, &text, PLOP_MAX_THREAD_NAME, &name, &cut);
-	if (q < 0)
-		return q;
-	if (is_given(name))
-		*ret = TAKE_PTR(name);
+	f->data = TAKE_PTR(data);
 	return 0;
+}
+
+/* Whether all that led to the name, and the name, is still the same. */
+static int name_confirm(struct naming *n, struct found *f)
+{
+	_cleanup_free_ char *data = NULL;
+	struct python_string text;
+	uint8_t entry[ENTRY_SIZE];
+	uint64_t value;
+	int q = text_read(n, f->value, &text, &data);
+
+	if (q >= 0)
+		q = reader_u64(n->d.r, f->slot, &value);
+	if (q >= 0)
+		q = reader_read(n->d.r, f->at, entry, sizeof(entry));
+	if (q < 0)
+		return q;
+	return memcmp(entry, f->entry, sizeof(entry)) == 0 && value == f->value &&
+			       text.length == f->text.length && text.kind == f->text.kind &&
+			       text.bytes == f->text.bytes &&
+			       memcmp(data, f->data, text.bytes) == 0 ?
+		       0 :
+		       -ESTALE;
+}
+
+/* Does a step for all that were found; what it has to read is gathered, from nothing on. */
+static void found_step(struct naming *n, int (*step)(struct naming *n, struct found *f))
+{
+	bool pending = true;
+
+	for (size_t i = 0; i < n->n; i++) {
+		gather_reset(&n->found[i].g, n->r);
+		n->found[i].done = n->found[i].result < 0;
+	}
+	for (unsigned int round = 0; pending && round <= ROUNDS; round++) {
+		pending = false;
+		for (size_t i = 0; i < n->n; i++) {
+			struct found *f = &n->found[i];
+			uint64_t left = n->d.left;
+			int q;
+
+			if (f->done)
+				continue;
+			f->g.missed = false;
+			f->g.direct = round == ROUNDS;
+			n->d.r = &f->r;
+			q = step(n, f);
+			f->done = !f->g.missed;
+			f->result = f->done ? q : 0;
+			pending |= f->g.missed;
+			/* what is looked at again counts once */
+			if (f->g.missed)
+				n->d.left = left;
+		}
+		gather_fetch(&n->found->g, sizeof(*n->found), n->n);
+	}
+	n->d.r = n->r;
+}
+
+/* Names those that were found, and forgets them. */
+static int found_name(struct naming *n)
+{
+	int r = 0;
+
+	found_step(n, name_read);
+	found_step(n, name_confirm);
+	for (size_t i = 0; i < n->n; i++) {
+		struct found *f = &n->found[i];
+		_cleanup_free_ char *name = NULL;
+		bool cut;
+
+		if (f->result >= 0)
+			f->result = python_string_text(n->d.l, &f->text, PLOP_MAX_THREAD_NAME,
+						       &name, &cut);
+		if (is_fatal(f->result))
+			r = f->result;
+		if (f->result >= 0 && is_given(name) && !*f->name)
+			*f->name = TAKE_PTR(name);
+		free(f->data);
+	}
+	n->n = 0;
+	return r;
+}
+
+static void found_add(struct naming *n, uint64_t at, const uint8_t *entry, char **name)
+{
+	struct found *f = &n->found[n->n++];
+
+	f->r = gather_reader(&f->g);
+	f->at = at;
+	memcpy(f->entry, entry, sizeof(f->entry));
+	f->name = name;
+	f->result = 0;
+	f->data = NULL;
 }
 
 static int by_thread(const void *a, const void *b)
@@ -122,12 +213,12 @@ static int active_read(struct naming *n, const struct dict_table *t)
 				continue;
 			s = bsearch(&ident, n->states->states, n->states->n, sizeof(*s), by_thread);
 			name = s ? &n->names[s - n->states->states] : NULL;
-			if (!name || *name)
-				continue;
-			q = name_read(n, at + k * ENTRY_SIZE, entry, name);
-			if (is_fatal(q))
-				return q;
+			if (name && !*name)
+				found_add(n, at + k * ENTRY_SIZE, entry, name);
 		}
+		q = found_name(n);
+		if (q < 0)
+			return q;
 	}
 	return 0;
 }
@@ -183,7 +274,7 @@ int thread_names_read(const struct reader *r, const struct plop_layout *l, uint6
 		      const struct walk_states *s, char **ret_names)
 {
 	const struct object_layout *o = object_layout_find(l);
-	struct naming n = { .states = s, .names = ret_names };
+	struct naming n = { .r = r, .states = s, .names = ret_names };
 	uint64_t seen = UINT64_MAX;
 	int q;
 
@@ -194,6 +285,9 @@ int thread_names_read(const struct reader *r, const struct plop_layout *l, uint6
 	q = modules_find(&n, runtime);
 	if (q < 0)
 		return is_fatal(q) ? q : 0;
+	n.found = calloc(BATCH, sizeof(*n.found));
+	if (!n.found)
+		return -ENOMEM;
 	/* the oldest interpreter first, each once: a thread that calls into another is the first one's */
 	for (size_t done = 0; q != -E2BIG && !is_fatal(q) && done < s->n; done++) {
 		const struct walk_state *next = NULL;
@@ -210,6 +304,7 @@ int thread_names_read(const struct reader *r, const struct plop_layout *l, uint6
 		seen = next->interp_no;
 		q = interp_read(&n, next->interp);
 	}
+	free(n.found);
 	if (!is_fatal(q))
 		return 0;
 	for (size_t i = 0; i < s->n; i++) {

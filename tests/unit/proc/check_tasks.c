@@ -47,7 +47,7 @@ static void *sleep_in_read(void *ctx)
 
 START_TEST(threads_of_this_process)
 {
-	_cleanup_tasks_ struct tasks t = {};
+	_cleanup_tasks_ struct tasks t = {}, list = {};
 	struct task_state state = {};
 	const struct task *k;
 	struct sleeper s;
@@ -65,6 +65,13 @@ START_TEST(threads_of_this_process)
 	ck_assert_ptr_eq(tasks_find_own(&t, k->own_tid), k);
 	ck_assert_ptr_null(tasks_find(&t, 1));
 	ck_assert_ptr_null(tasks_find_own(&t, 0));
+	ck_assert_int_eq(tasks_list(getpid(), &list), 0);
+	ck_assert_uint_eq(list.n, 2);
+	for (size_t i = 0; i < list.n; i++) {
+		ck_assert_int_eq(list.tasks[i].tid, t.tasks[i].tid);
+		ck_assert_int_eq(list.tasks[i].own_tid, t.tasks[i].own_tid);
+		ck_assert_ptr_null(list.tasks[i].comm);
+	}
 	/* it is on its way there */
 	for (int i = 0; i < 10000 && state.letter != 'S'; i++) {
 		usleep(1000);
@@ -80,6 +87,7 @@ START_TEST(threads_of_this_process)
 	pthread_join(thread, NULL);
 	ck_assert_int_eq(task_state_read(getpid(), s.tid, &state), -ESRCH);
 	ck_assert_int_eq(tasks_read(INT32_MAX, &t), -ESRCH);
+	ck_assert_int_eq(tasks_list(INT32_MAX, &list), -ESRCH);
 	close(s.pipe[0]);
 	sem_destroy(&s.up);
 }

@@ -377,39 +377,88 @@ START_TEST(wrong_types)
 }
 END_TEST
 
-/* The first thread is named anew whenever it is looked at. */
+/* The first thread gets the second one's name. */
 static void rename_first(struct target *t)
 {
-	put(t, t->slots[0], t->names[t->reads % 2], 8);
+	put(t, t->slots[0], t->names[1], 8);
 }
 
-/* The letters of the first one's name change. */
+/* Another string of the same length lies where the first one's name was. */
 static void rewrite_first(struct target *t)
 {
-	put(t, t->names[0] + t->l.str_ascii_data, 'a' + t->reads % 26, 1);
+	memcpy(t->memory + (t->names[0] + t->l.str_ascii_data - BASE), "OTHERS", 6);
 }
 
-/* The place of the first one in _active is taken by others. */
+/* The first one's place in _active is the second one's, who was there before. */
 static void replace_first(struct target *t)
 {
-	put(t, t->active, IDENT + t->reads % 3 * 0x1000, 8);
+	memcpy(t->memory + (t->active + 16 - BASE), t->memory + (t->active + 24 + 16 - BASE), 8);
 }
 
+static void (*once)(struct target *t);
+static unsigned int once_at;
+
+static void change_once(struct target *t)
+{
+	if (t->reads == once_at)
+		once(t);
+}
+
+static void rewrite_always(struct target *t)
+{
+	char text[7];
+
+	snprintf(text, sizeof(text), "%06u", t->reads);
+	memcpy(t->memory + (t->names[0] + t->l.str_ascii_data - BASE), text, 6);
+}
+
+/* Before each of the reads that there are something changes: the name is what it was before or after, or there is none. */
 START_TEST(what_changes)
 {
-	static void (*const changes[])(struct target * t) = { rename_first, rewrite_first,
-							      replace_first };
+	static const struct {
+		void (*change)(struct target *t);
+		const char *after;
+	} rows[] = { { rename_first, "Thread-7 (run)" },
+		     { rewrite_first, "OTHERS" },
+		     { replace_first, "Thread-7 (run)" } };
 	static struct target t;
 
-	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
-		for (size_t k = 0; k < ARRAY_SIZE(changes); k++) {
-			setup(&t, i, plain, IN_DICT);
-			t.change = changes[k];
+	for (size_t i = 0; i < ARRAY_SIZE(versions) * ARRAY_SIZE(rows); i++) {
+		unsigned int seen[3] = {}, reads = 1;
+
+		once = rows[i % ARRAY_SIZE(rows)].change;
+		for (once_at = 0; once_at <= reads; once_at++) {
+			setup(&t, i / ARRAY_SIZE(rows), plain, IN_DICT);
+			t.change = change_once;
 			ck_assert_int_eq(names(&t), 0);
-			ck_assert_ptr_null(t.given[0]);
+			reads = MAX(reads, t.reads);
+			if (!t.given[0])
+				seen[0]++;
+			else if (streq(t.given[0], plain[0]))
+				seen[1]++;
+			else if (streq(t.given[0], rows[i % ARRAY_SIZE(rows)].after))
+				seen[2]++;
+			else
+				ck_abort_msg("named %s", t.given[0]);
 			ck_assert_str_eq(t.given[2], plain[2]);
 			teardown(&t);
 		}
+		ck_assert(seen[0] && seen[1] && seen[2]);
+	}
+}
+END_TEST
+
+START_TEST(what_changes_always)
+{
+	static struct target t;
+
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		setup(&t, i, plain, IN_DICT);
+		t.change = rewrite_always;
+		ck_assert_int_eq(names(&t), 0);
+		ck_assert_ptr_null(t.given[0]);
+		ck_assert_str_eq(t.given[2], plain[2]);
+		teardown(&t);
 	}
 }
 END_TEST
@@ -494,6 +543,7 @@ int main(void)
 	tcase_add_test(t, what_is_not_there);
 	tcase_add_test(t, wrong_types);
 	tcase_add_test(t, what_changes);
+	tcase_add_test(t, what_changes_always);
 	tcase_add_test(t, tables_without_end);
 	tcase_add_test(t, names_of_all_letters);
 	suite_add_tcase(s, t);
