@@ -85,6 +85,9 @@ START_TEST(threads_of_this_process)
 	}
 	close(s.pipe[1]);
 	pthread_join(thread, NULL);
+	/* the kernel lets who joins it go on before the thread is out of /proc */
+	for (int i = 0; i < 10000 && task_state_read(getpid(), s.tid, &state) != -ESRCH; i++)
+		usleep(1000);
 	ck_assert_int_eq(task_state_read(getpid(), s.tid, &state), -ESRCH);
 	ck_assert_int_eq(tasks_read(INT32_MAX, &t), -ESRCH);
 	ck_assert_int_eq(tasks_list(INT32_MAX, &list), -ESRCH);
