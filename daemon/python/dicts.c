@@ -149,7 +149,7 @@ static int keys_compare(struct dicts *d, const uint64_t *keys, size_t n, const c
 		if (!object_is_address(keys[i]))
 			continue;
 		which[m] = (uint8_t)i;
-		parts[m] = (struct reader_part){ keys[i], heads[m], head + length, -EFAULT };
+		parts[m] = (struct reader_part){ keys[i], &heads[m], head + length, -EFAULT };
 		m++;
 	}
 	reader_read_parts(d->r, parts, m);

@@ -10,7 +10,9 @@ import subprocess
 import sys
 
 import host
+from containers import child_of
 
+NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 CUT = 256  # PLOP_MAX_THREAD_NAME
 
 
@@ -80,16 +82,15 @@ def check_recording(daemon, work):
     return len(names)
 
 
-def check_groups(daemon, work):
-    """thread_name= selects, and each group has the function that belongs to it."""
-    done = daemon.ctl("record", "-p", work.pid, "-d", "2s", "-F", "500", "-g", "thread_name", "-f", "collapsed", "-o", "-")
+def check_groups(daemon, pid, own):
+    """Each group has the function that belongs to its name."""
+    done = daemon.ctl("record", "-p", pid, "-d", "2s", "-F", "500", "-g", "thread_name", "-f", "collapsed", "-o", "-")
     assert done.returncode == 0, done.err
     groups = {}
     for frames, _ in host.collapsed(done.out):
-        functions = [name for name, _, _ in frames if name in work.names]
+        functions = [name for name, _, _ in frames if name in own]
         if functions:
             groups.setdefault(frames[0][0], set()).add(functions[-1])
-    own = dict(work.names, renamed="after")
     for group, functions in groups.items():
         name = group[len("thread_name="):]
         for function in functions:
@@ -105,8 +106,26 @@ def check(daemon, version, python, build):
         found = set()
         host.until("all threads of %s were seen" % python, lambda: found.update(check_dump(daemon, work)) or found == set(work.names))
         named = check_recording(daemon, work)
-        check_groups(daemon, work)
+        check_groups(daemon, work.pid, dict(work.names, renamed="after"))
         print("%s (%s): %d threads in dumps, %d in a recording" % (".".join(map(str, version)), build, len(found), named), flush=True)
+
+
+def check_namespaces(daemon, python):
+    """Where the threads' ids are others than the host's."""
+    outer = subprocess.Popen(NAMESPACES + [python, os.path.join(host.WORKLOADS, "named_threads.py")], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
+    try:
+        if not outer.stdout.readline():
+            print("without namespaces: unshare does not work here")
+            return
+        names = json.loads(outer.stdout.readline().decode()[6:])
+        pid = child_of(outer.pid)
+        daemon.profiled(pid)
+        check_groups(daemon, pid, names)
+        print("%s in its own namespaces" % python, flush=True)
+    finally:
+        outer.kill()
+        outer.communicate()
 
 
 def check_many(daemon, python):
@@ -132,6 +151,7 @@ def main():
                 for result in [pool.submit(check, daemon, *each) for each in group]:
                     result.result()
         for _, python, _ in (found[0], found[-1]):
+            check_namespaces(daemon, python)
             check_many(daemon, python)
     return 0
 

@@ -1,5 +1,5 @@
-# -*- coding: utf-8 -*-
 # SPDX-License-Identifier: BSD-2-Clause
+# -*- coding: utf-8 -*-
 """Threads with names of all kinds, each at work in a function of its own.
 
     named_threads.py
