@@ -137,9 +137,11 @@ static int recording_begin_own(struct recording *r, unsigned int hz, bool wall)
 	/* opening may take some time on a busy host; a wait that begins meanwhile counts already */
 	if (k >= 0 && !wall)
 		recording_begins_now(r);
+	/* from then on, not from when the loop woke, which is before the events were opened */
 	if (k >= 0)
-		k = sd_event_add_time_relative(m->loop, &r->timer, CLOCK_MONOTONIC,
-					       r->duration_ns / 1000, 1000, recording_due, r);
+		k = sd_event_add_time(m->loop, &r->timer, CLOCK_MONOTONIC,
+				      (r->begun_mono + r->duration_ns) / 1000, 1000, recording_due,
+				      r);
 	return k;
 }
 

@@ -96,7 +96,9 @@ def check_groups(daemon, pid, own):
         for function in functions:
             # "Thread-1 (unnamed)" looks like a function with its place
             assert own[function] is None or shown(own[function]).split(" (")[0] == name, (group, function)
-    assert len(groups) > len(own) / 2, groups
+    assert len(groups) > len(own) / 2, (groups, done.err)
+    # however long it takes to open an event on each thread
+    assert float(re.search(r"samples in ([0-9.]+) s", done.err).group(1)) >= 2, done.err
 
 
 def check(daemon, version, python, build):
