@@ -30,9 +30,9 @@ static __always_inline void task_read(struct task_facts *ret, bool btf)
 	ret->flags = btf ? task->flags : BPF_CORE_READ(task, flags);
 }
 
-/* The place of a stack in the half's index: where it is, or the first free one. */
+/* Finds a stack in the half. ret_at: its number; where it is not there, *ret NULL, the first free place of the index. */
 static __always_inline long stack_find(struct plop_half *half, __u64 hash, __u64 image,
-				       __u32 *ret_free, struct plop_stack **ret)
+				       __u32 *ret_at, struct plop_stack **ret)
 {
 	__u32 tag = hash >> 48;
 
@@ -41,7 +41,7 @@ static __always_inline long stack_find(struct plop_half *half, __u64 hash, __u64
 		struct plop_stack *k;
 
 		if (entry == 0) {
-			*ret_free = at;
+			*ret_at = at;
 			*ret = NULL;
 			return 0;
 		}
@@ -52,11 +52,55 @@ static __always_inline long stack_find(struct plop_half *half, __u64 hash, __u64
 			continue;
 		k = &half->stacks[n];
 		if (k->hash == hash && k->image == image) {
+			*ret_at = n;
 			*ret = k;
 			return 0;
 		}
 	}
 	return -1;
+}
+
+/* Has the half drained before it is full. */
+static __always_inline void half_pressure(struct plop_cpu *cpu, const struct plop_half *half)
+{
+	if (cpu->pressure == plop_active + 1 ||
+	    (half->nstacks <= PLOP_HALF_STACKS / 4 && half->nframes <= PLOP_HALF_FRAMES / 4 &&
+	     half->nthreads <= PLOP_HALF_THREADS / 2))
+		return;
+	cpu->pressure = plop_active + 1;
+	record_send(PLOP_RECORD_PRESSURE, 0, 0, BPF_RB_FORCE_WAKEUP);
+}
+
+/* Counts a tick of a thread that has stack k, number n. Returns 0, or the cause of its loss + 1. */
+static __always_inline long stack_again(struct plop_cpu *cpu, struct plop_half *half,
+					struct plop_stack *k, __u32 n, __u32 tid)
+{
+	__u32 hash = mix((__u64)n << 32 | tid), m = half->nthreads;
+	struct plop_stack_thread *t;
+
+	if (k->tid == tid) {
+		k->count++;
+		return 0;
+	}
+	for (__u32 i = 0; i < PLOP_HALF_PROBES; i++) {
+		__u32 at = (hash + i) & (PLOP_HALF_INDEX - 1), entry = half->thread_index[at];
+
+		if (entry == 0) {
+			if (m >= PLOP_HALF_THREADS)
+				break;
+			half->threads[m] = (struct plop_stack_thread){ tid, 1, n, 0 };
+			half->thread_index[at] = m + 1;
+			half->nthreads = m + 1;
+			half_pressure(cpu, half);
+			return 0;
+		}
+		t = &half->threads[(entry - 1) & (PLOP_HALF_THREADS - 1)];
+		if (t->stack == n && t->tid == tid) {
+			t->count++;
+			return 0;
+		}
+	}
+	return PLOP_LOST_STACKS_FULL + 1;
 }
 
 /*
@@ -71,15 +115,13 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	struct plop_half *half = w->half;
 	struct plop_stack *k;
 	__u32 at = 0, n;
-	__u64 hash = mix(walk->hash ^ (((__u64)tid << 32) + (set << 16) + flags));
+	__u64 hash = mix(walk->hash ^ ((set << 16) + flags));
 
 	if (stack_find(half, hash, q->image, &at, &k))
 		return PLOP_LOST_STACKS_FULL + 1;
 	walk->hash = hash;
-	if (k) {
-		k->count++;
-		return 0;
-	}
+	if (k)
+		return stack_again(cpu, half, k, at, tid);
 	if (tasks) {
 		bpf_loop(walk->depth, identify_tasks_step, w, 0);
 	} else if (use_loop) {
@@ -97,10 +139,8 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 		walk->hash = hash;
 		if (stack_find(half, hash, q->image, &at, &k))
 			return PLOP_LOST_STACKS_FULL + 1;
-		if (k) {
-			k->count++;
-			return 0;
-		}
+		if (k)
+			return stack_again(cpu, half, k, at, tid);
 	}
 	n = half->nstacks;
 	if (n >= PLOP_HALF_STACKS)
@@ -119,11 +159,7 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	half->index[at & (PLOP_HALF_INDEX - 1)] = (__u32)(hash >> 48 << 16) | (n + 1);
 	half->nstacks = n + 1;
 	half->nframes = walk->base + walk->depth;
-	if ((n > PLOP_HALF_STACKS / 4 || half->nframes > PLOP_HALF_FRAMES / 4) &&
-	    cpu->pressure != plop_active + 1) {
-		cpu->pressure = plop_active + 1;
-		record_send(PLOP_RECORD_PRESSURE, 0, 0, BPF_RB_FORCE_WAKEUP);
-	}
+	half_pressure(cpu, half);
 	return 0;
 }
 

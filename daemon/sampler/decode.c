@@ -49,3 +49,10 @@ int stack_check(const struct plop_half *half, uint32_t n)
 		return -EBADMSG;
 	return 0;
 }
+
+int stack_thread_check(const struct plop_half *half, uint32_t n)
+{
+	if (n >= PLOP_HALF_THREADS || half->threads[n].stack >= half->nstacks)
+		return -EBADMSG;
+	return stack_check(half, half->threads[n].stack);
+}

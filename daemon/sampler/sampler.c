@@ -240,11 +240,11 @@ void sampler_swap(struct sampler *s)
 			 __ATOMIC_SEQ_CST);
 }
 
-/* Hands up one half and empties it. The kernel side does not touch it meanwhile. */
-static void sampler_empty(struct sampler *s, struct plop_half *half,
-			  struct sampler_counters *counters)
+/* Hands up one half's stacks, each once for every thread that had it. */
+static void sampler_stacks(const struct sampler *s, const struct plop_half *half)
 {
 	uint32_t n = MIN(half->nstacks, (uint32_t)PLOP_HALF_STACKS);
+	uint32_t nthreads = MIN(half->nthreads, (uint32_t)PLOP_HALF_THREADS);
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (stack_check(half, i) < 0)
@@ -252,15 +252,33 @@ static void sampler_empty(struct sampler *s, struct plop_half *half,
 		s->handlers.stack(&half->stacks[i], &half->frames[half->stacks[i].frames],
 				  s->handlers.ctx);
 	}
+	for (uint32_t i = 0; i < nthreads; i++) {
+		struct plop_stack k;
+
+		if (stack_thread_check(half, i) < 0)
+			continue;
+		k = half->stacks[half->threads[i].stack];
+		k.tid = half->threads[i].tid;
+		k.count = half->threads[i].count;
+		s->handlers.stack(&k, &half->frames[k.frames], s->handlers.ctx);
+	}
+}
+
+/* Hands up one half and empties it. The kernel side does not touch it meanwhile. */
+static void sampler_empty(struct sampler *s, struct plop_half *half,
+			  struct sampler_counters *counters)
+{
+	sampler_stacks(s, half);
 	for (int i = 0; i < PLOP_COUNTERS; i++) {
 		counters->c[i] += half->counters[i];
 		half->counters[i] = 0;
 	}
 	sets_collect(half, counters);
-	if (n > 0)
+	if (half->nstacks > 0)
 		memset(half->index, 0, sizeof(half->index));
-	half->nstacks = 0;
-	half->nframes = 0;
+	if (half->nthreads > 0)
+		memset(half->thread_index, 0, sizeof(half->thread_index));
+	half->nstacks = half->nframes = half->nthreads = 0;
 }
 
 /* Whether a CPU is in the middle of a tick that may have begun before the swap. */

@@ -135,18 +135,35 @@ struct plop_set_counters {
 	__u64 lost[PLOP_LOST_CAUSES];
 };
 
-#define PLOP_HALF_STACKS 2048
-#define PLOP_HALF_INDEX  4096
-#define PLOP_HALF_FRAMES 23552
-#define PLOP_HALF_PROBES 16
+/*
+ * Another thread that had a stack: the stack itself counts for the thread that had it first. A thousand threads that run
+ * the same code so cost little more than one.
+ */
+struct plop_stack_thread {
+	__u32 tid;
+	__u32 count;
+	__u16 stack; /* its number */
+	__u16 pad;
+};
 
-/* index: 0 is empty, else (tag << 16) | (stack number + 1); tag: high 16 bits of the hash. */
+#define PLOP_HALF_STACKS  2048
+#define PLOP_HALF_THREADS 2048
+#define PLOP_HALF_INDEX   4096
+#define PLOP_HALF_FRAMES  23552
+#define PLOP_HALF_PROBES  16
+
+/*
+ * index: 0 is empty, else (tag << 16) | (stack number + 1); tag: high 16 bits of the hash. thread_index: 0 is empty, else the
+ * number in threads + 1.
+ */
 struct plop_half {
-	__u32 nstacks, nframes;
+	__u32 nstacks, nframes, nthreads, pad;
 	__u64 counters[PLOP_COUNTERS];
 	struct plop_set_counters sets[PLOP_MAX_SETS]; /* of sets 1 and up */
 	__u32 index[PLOP_HALF_INDEX];
+	__u16 thread_index[PLOP_HALF_INDEX];
 	struct plop_stack stacks[PLOP_HALF_STACKS];
+	struct plop_stack_thread threads[PLOP_HALF_THREADS];
 	struct plop_frame frames[PLOP_HALF_FRAMES];
 };
 
@@ -289,6 +306,7 @@ struct plop_record_task {
 
 _Static_assert(sizeof(struct plop_frame) == 16, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_stack) == 40, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_stack_thread) == 12, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_process) == 48, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_wait) == 64, "shared with the kernel side");

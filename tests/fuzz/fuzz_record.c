@@ -99,9 +99,10 @@ static void play_half(const uint8_t **data, size_t *size)
 {
 	static struct plop_half half;
 	struct {
-		uint32_t n, frames;
-		uint16_t depth;
+		uint32_t n, frames, nstacks;
+		uint16_t depth, stack;
 	} __attribute__((packed)) k;
+	const struct plop_stack *stack;
 
 	if (!fuzz_take(data, size, &k, sizeof(k)))
 		return;
@@ -110,6 +111,13 @@ static void play_half(const uint8_t **data, size_t *size)
 	if (stack_check(&half, k.n) == 0)
 		FUZZ_ASSERT(k.n < PLOP_HALF_STACKS && k.depth <= PLOP_MAX_DEPTH &&
 			    (uint64_t)k.frames + k.depth <= PLOP_HALF_FRAMES);
+	half.nstacks = k.nstacks;
+	half.threads[k.n % PLOP_HALF_THREADS].stack = k.stack;
+	if (stack_thread_check(&half, k.n) < 0)
+		return;
+	FUZZ_ASSERT(k.n < PLOP_HALF_THREADS && k.stack < PLOP_HALF_STACKS);
+	stack = &half.stacks[k.stack];
+	FUZZ_ASSERT((uint64_t)stack->frames + stack->depth <= PLOP_HALF_FRAMES);
 }
 
 static void play_steps(struct play *p, const uint8_t *data, size_t size)

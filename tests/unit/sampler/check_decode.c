@@ -93,6 +93,29 @@ START_TEST(stacks)
 }
 END_TEST
 
+START_TEST(threads_of_stacks)
+{
+	struct plop_half *half = calloc(1, sizeof(*half));
+
+	ck_assert_ptr_nonnull(half);
+	half->stacks[3] = (struct plop_stack){ .frames = 0, .depth = 10 };
+	half->nstacks = 4;
+	half->threads[5] = (struct plop_stack_thread){ .tid = 1, .count = 1, .stack = 3 };
+	ck_assert_int_eq(stack_thread_check(half, 5), 0);
+	/* not one of this half's: what an earlier one left behind */
+	half->threads[5].stack = 4;
+	ck_assert_int_eq(stack_thread_check(half, 5), -EBADMSG);
+	half->threads[5].stack = UINT16_MAX;
+	half->nstacks = UINT32_MAX;
+	ck_assert_int_eq(stack_thread_check(half, 5), -EBADMSG);
+	half->threads[5].stack = 3;
+	half->stacks[3].depth = PLOP_MAX_DEPTH + 1;
+	ck_assert_int_eq(stack_thread_check(half, 5), -EBADMSG);
+	ck_assert_int_eq(stack_thread_check(half, PLOP_HALF_THREADS), -EBADMSG);
+	free(half);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("decode");
@@ -105,6 +128,7 @@ int main(void)
 	tcase_add_test(c, code_lengths);
 	tcase_add_test(c, task_names);
 	tcase_add_test(c, stacks);
+	tcase_add_test(c, threads_of_stacks);
 	suite_add_tcase(s, c);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_NORMAL);
