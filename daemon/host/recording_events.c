@@ -107,6 +107,7 @@ static int recording_open_pids(struct recording *r, unsigned int hz)
 {
 	_cleanup_free_ uint32_t *tgids = calloc(r->selectors.n, sizeof(*tgids));
 	struct joining j = { .recording = r, .ticks = true };
+	struct plop_set whom = { .kind = PLOP_SET_PROCESSES };
 	struct manager *m = r->all->manager;
 	size_t n = 0;
 	int k = tgids ? 0 : -ENOMEM;
@@ -118,7 +119,11 @@ static int recording_open_pids(struct recording *r, unsigned int hz)
 		if (n == 0 || !lfind(&tgids[n], tgids, &n, sizeof(*tgids), same_number))
 			k = process_joins((pid_t)tgids[n++], &j);
 	}
-	return k < 0 ? k : sampler_set_open_processes(m->sampler, r->set, tgids, n, hz, r->tasks);
+	if (k < 0)
+		return k;
+	/* who looks at switches should not make them dearer, as events of threads do */
+	return r->waits ? sampler_set_open(m->sampler, r->set, &whom, hz, r->tasks) :
+			  sampler_set_open_processes(m->sampler, r->set, tgids, n, hz, r->tasks);
 }
 
 int recording_open(struct recording *r, unsigned int hz)
