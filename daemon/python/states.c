@@ -32,18 +32,18 @@ static int list_threads(struct walker *w, uint64_t interp, uint32_t number, stru
 		r = reader_read(w->r, ts, w->ts, l->ts_len);
 		if (r < 0)
 			return r;
-		if (l->ts_next + 16u <= l->ts_len && u64_at(w->ts, l->ts_next + 8) != interp)
+		if (l->ts_next + 16u <= l->ts_len && object_u64(w->ts, l->ts_next + 8) != interp)
 			return -EFAULT;
 		*s = (struct walk_state){ .address = ts,
 					  .interp = interp,
 					  .interp_no = number,
-					  .thread_id = u64_at(w->ts, l->ts_thread_id) };
+					  .thread_id = object_u64(w->ts, l->ts_thread_id) };
 		if (l->ts_native_id)
-			s->native_id = u64_at(w->ts, l->ts_native_id);
+			s->native_id = object_u64(w->ts, l->ts_native_id);
 		if (l->ts_status)
-			s->status = u32_at(w->ts, l->ts_status);
+			s->status = object_u32(w->ts, l->ts_status);
 		to->n++;
-		ts = u64_at(w->ts, l->ts_next);
+		ts = object_u64(w->ts, l->ts_next);
 	}
 	return r;
 }
@@ -289,7 +289,7 @@ static bool tids_at(const uint8_t *records, size_t n, size_t at, const uint32_t 
 
 	memset(used, 0, ntids * sizeof(*used));
 	for (size_t i = 0; i < n; i++) {
-		uint32_t v = u32_at(records + i * RECORD_SIZE, at);
+		uint32_t v = object_u32(records + i * RECORD_SIZE, at);
 		const uint32_t *found = bsearch(&v, tids, ntids, sizeof(*tids), by_tid);
 
 		ret[i] = 0;

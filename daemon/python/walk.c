@@ -181,9 +181,9 @@ static bool link_parse(const struct plop_layout *l, uint64_t address, const uint
 {
 	struct link k = { .address = address };
 
-	k.previous = u64_at(p, l->frame_previous);
+	k.previous = object_u64(p, l->frame_previous);
 	/* a PyFrameObject that was freed, but keeps its code for the next call of it (Objects/frameobject.c, 2.7 to 3.10) */
-	if (l->frame_kind == PLOP_FRAMES_OBJECT && (int64_t)u64_at(p, 0) <= 0)
+	if (l->frame_kind == PLOP_FRAMES_OBJECT && (int64_t)object_u64(p, 0) <= 0)
 		return false;
 	if (l->frame_owner && p[l->frame_owner] >= l->frame_owner_skip) {
 		k.skipped = true;
@@ -191,18 +191,18 @@ static bool link_parse(const struct plop_layout *l, uint64_t address, const uint
 		return true;
 	}
 	k.generator = l->frame_owner && p[l->frame_owner] == OWNED_BY_GENERATOR;
-	k.code = u64_at(p, l->frame_code) & ~(uint64_t)l->frame_tag_mask;
+	k.code = object_u64(p, l->frame_code) & ~(uint64_t)l->frame_tag_mask;
 	if (l->frame_kind == PLOP_FRAMES_OBJECT)
-		k.instr = u32_at(p, l->frame_instr) * l->frame_lasti_unit;
+		k.instr = object_u32(p, l->frame_instr) * l->frame_lasti_unit;
 	else
-		k.instr = (uint32_t)(u64_at(p, l->frame_instr) - k.code);
+		k.instr = (uint32_t)(object_u64(p, l->frame_instr) - k.code);
 	*ret = k;
 	return k.code != 0;
 }
 
 int walker_frame(struct walker *w, uint64_t *ret_cframe, uint64_t *ret)
 {
-	uint64_t frame = u64_at(w->ts, w->l->ts_frame);
+	uint64_t frame = object_u64(w->ts, w->l->ts_frame);
 	int r;
 
 	*ret_cframe = 0;
@@ -236,8 +236,8 @@ static int chain_read(struct walker *w, uint64_t ts)
 		return r == -EFAULT ? -EAGAIN : r;
 	if (w->l->ts_chunk) {
 		/* datastack_chunk, then datastack_top */
-		w->chunk = u64_at(w->ts, w->l->ts_chunk);
-		w->chunk_end = u64_at(w->ts, w->l->ts_chunk + 8);
+		w->chunk = object_u64(w->ts, w->l->ts_chunk);
+		w->chunk_end = object_u64(w->ts, w->l->ts_chunk + 8);
 	}
 	while (f) {
 		if (c->n == WALK_MAX_LINKS) {
@@ -294,10 +294,10 @@ static int chain_confirm(struct walker *w, uint64_t ts)
 	r = reader_read_parts(w->r, w->parts, n);
 	if (r < 0)
 		return r == -EFAULT ? -EAGAIN : r;
-	if (cframe && u64_at(w->ts, w->l->ts_frame) + w->l->cframe_current != c->cframe)
+	if (cframe && object_u64(w->ts, w->l->ts_frame) + w->l->cframe_current != c->cframe)
 		return -EAGAIN;
 	if (!cframe)
-		current = u64_at(w->ts, w->l->ts_frame);
+		current = object_u64(w->ts, w->l->ts_frame);
 	if (current != (c->n > 0 ? c->links[0].address : 0))
 		return -EAGAIN;
 	for (uint32_t i = 0; i < c->n; i++) {

@@ -3,6 +3,7 @@
 
 #include <uthash.h>
 
+#include "python/object.h"
 #include "python/walk.h"
 
 /* What the files of the walker share: walk.c (stacks), states.c (thread states, GIL, tids). */
@@ -56,22 +57,6 @@ struct walker {
 	uint64_t addresses[WALK_MAX_LINKS];
 	struct code_check checks[WALK_MAX_LINKS];
 };
-
-static inline uint64_t u64_at(const uint8_t *p, size_t at)
-{
-	uint64_t v;
-
-	memcpy(&v, p + at, sizeof(v));
-	return v;
-}
-
-static inline uint32_t u32_at(const uint8_t *p, size_t at)
-{
-	uint32_t v;
-
-	memcpy(&v, p + at, sizeof(v));
-	return v;
-}
 
 /* The innermost frame of the thread state in w->ts. */
 int walker_frame(struct walker *w, uint64_t *ret_cframe, uint64_t *ret);
