@@ -5,7 +5,6 @@ selecting and grouping by them. pprof is read by a decoder of this test's own, a
 import ast
 import contextlib
 import gzip
-import importlib.util
 import json
 import os
 import subprocess
@@ -15,6 +14,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import host  # noqa: E402
+import pprof  # noqa: E402
 
 LABELS = {"env": "prod", "run": "it's \"7\"; \u00fc", "service": "mine"}
 SERVICES = ("PLOP_SERVICE", "PLOP_VERSION", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "DD_SERVICE", "DD_VERSION", "SENTRY_RELEASE")
@@ -168,18 +168,16 @@ def check_pprof(plopd, path, works, named):
 
 
 def read_by_go(path):
-    place = os.path.join(host.TESTS, "system", "formats", "read_pprof.py")
-    spec = importlib.util.spec_from_file_location("read_pprof", place)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    command = module.find_pprof()
-    if not command:
-        print("no Go here: its pprof was not asked")
-        return
-    tags = module.run(command, "-tags", path)
-    for key, value in (("service", "shop"), ("version", "r9"), ("thread_name", "worker-a"), ("env", "prod"), ("label.service", "mine")):
-        part = tags[tags.index("\n " + key + ":") if "\n " + key + ":" in tags else tags.index(key + ":"):]
-        assert value in part, (key, value, tags)
+    found = pprof.all_ready()
+    for version, tool in found:
+        tags = "\n" + pprof.run(tool, "-tags", path)
+        for key, value in (("service", "shop"), ("version", "r9"), ("thread_name", "worker-a"), ("env", "prod"), ("label.service", "mine")):
+            assert "\n " + key + ":" in tags, (version, key, tags)
+            part = tags[tags.index("\n " + key + ":"):]
+            assert value in part, (version, key, value, tags)
+        print("pprof of %s read the same labels" % version)
+    if not found:
+        print("%s: its pprof was not asked" % pprof.NONE)
 
 
 def check_texts(paths):
