@@ -418,7 +418,8 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 		return -ENOMEM;
 	m->config = config;
 	m->started_ns = clock_ns(CLOCK_MONOTONIC);
-	m->wall = (struct wall){ clock_ns(CLOCK_REALTIME), m->started_ns };
+	m->clock_ns = clock_ns;
+	m->wall = wall_read(m->clock_ns);
 	r = sd_event_default(&m->loop);
 	if (r < 0)
 		return r;

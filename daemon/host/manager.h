@@ -33,6 +33,8 @@ struct manager {
 
 	sd_event_source *records, *beat, *step, *retry, *sigterm, *sigint;
 
+	wall_clock clock_ns; /* whose time windows go by */
+
 	/* the cycle */
 	uint64_t cycle;          /* how many swaps there were */
 	struct wall wall;        /* agreed anew when a window begins after the clock was set */

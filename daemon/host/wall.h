@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <time.h>
 
 #include "util/macro.h"
 
@@ -13,8 +14,29 @@ struct wall {
 	uint64_t real, mono; /* CLOCK_REALTIME and CLOCK_MONOTONIC of that moment */
 };
 
-/* Reading the two clocks one after the other may take that long on a busy machine; more is a step. */
+/* Nanoseconds of a clock: clock_ns(), or what a unit test hands in, which must not depend on the machine's time. */
+typedef uint64_t (*wall_clock)(clockid_t id);
+
+/* Small corrections of the clock are no step; more is one. */
 #define WALL_STEP_NS (200 * NSEC_PER_MSEC)
+
+/* Two readings that far apart are not of one moment: something else ran in between. */
+#define WALL_MOMENT_NS (10 * NSEC_PER_MSEC)
+#define WALL_READS_MAX 10 /* then the last one has to do */
+
+/* The two clocks at one moment. */
+static inline struct wall wall_read(wall_clock clock)
+{
+	struct wall now = {};
+
+	for (int i = 0; i < WALL_READS_MAX; i++) {
+		now.mono = clock(CLOCK_MONOTONIC);
+		now.real = clock(CLOCK_REALTIME);
+		if (clock(CLOCK_MONOTONIC) - now.mono < WALL_MOMENT_NS)
+			break;
+	}
+	return now;
+}
 
 /* The time of day at mono, which may also lie before the agreed moment. */
 static inline uint64_t wall_at(const struct wall *w, uint64_t mono)

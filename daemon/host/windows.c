@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/manager.h"
-#include "util/clock.h"
 #include "util/log.h"
 
 #define QUERIES_MAX 64
@@ -103,7 +102,7 @@ static int windows_due(sd_event_source *s, uint64_t usec, void *ctx)
 
 static int windows_timer(struct windows *w)
 {
-	uint64_t now = wall_at(&w->manager->wall, clock_ns(CLOCK_MONOTONIC));
+	uint64_t now = wall_at(&w->manager->wall, w->manager->clock_ns(CLOCK_MONOTONIC));
 	int r;
 
 	r = sd_event_source_set_time_relative(w->timer,
@@ -159,7 +158,7 @@ int windows_init(struct windows *w, struct manager *m, char **ret_error)
 		r = sd_event_add_time_relative(m->loop, &w->timer, CLOCK_MONOTONIC, USEC_PER_SEC,
 					       10 * USEC_PER_MSEC, windows_due, w);
 	if (r >= 0)
-		r = windows_begin(w, wall_at(&m->wall, clock_ns(CLOCK_MONOTONIC)));
+		r = windows_begin(w, wall_at(&m->wall, m->clock_ns(CLOCK_MONOTONIC)));
 	return r;
 }
 
@@ -211,11 +210,11 @@ int windows_add(struct windows *w, struct target *k, const struct symbolized_sta
 /* Whether somebody set the clock; if so, what comes from now on goes by the new time. */
 static bool windows_clock_set(struct manager *m)
 {
-	uint64_t real = clock_ns(CLOCK_REALTIME), mono = clock_ns(CLOCK_MONOTONIC);
+	struct wall now = wall_read(m->clock_ns);
 
-	if (!wall_stepped(&m->wall, real, mono))
+	if (!wall_stepped(&m->wall, now.real, now.mono))
 		return false;
-	m->wall = (struct wall){ real, mono };
+	m->wall = now;
 	m->swapped_ns = wall_at(&m->wall, m->swapped_mono);
 	log_info("the clock was set; the running window ends and another begins");
 	return true;
@@ -253,7 +252,8 @@ const struct profile *windows_running(struct windows *w)
 		return NULL;
 	p = sink_profile(w->running);
 	p->running = true;
-	p->end_ns = MAX(wall_at(&w->manager->wall, clock_ns(CLOCK_MONOTONIC)), p->start_ns + 1);
+	p->end_ns = MAX(wall_at(&w->manager->wall, w->manager->clock_ns(CLOCK_MONOTONIC)),
+			p->start_ns + 1);
 	return p;
 }
 

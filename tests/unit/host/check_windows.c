@@ -4,12 +4,27 @@
 
 #include "../store/dir.h"
 #include "host/manager.h"
-#include "util/clock.h"
 
-/* A manager of which only the windows live: no sampler, no socket. Cycles are made by hand. */
+/* A manager of which only the windows live: no sampler, no socket. Cycles are made by hand, and so is the time. */
 static struct manager m;
 static struct config config;
 static struct dir folder;
+
+/* The time now, which nothing but the tests moves on. That day begins with a window; the first one has half an hour left. */
+#define MIDNIGHT_NS (20000 * 86400 * NSEC_PER_SEC)
+#define FIRST_NS    (MIDNIGHT_NS + 1800 * NSEC_PER_SEC)
+static struct wall now;
+
+static uint64_t test_clock(clockid_t id)
+{
+	return id == CLOCK_REALTIME ? now.real : now.mono;
+}
+
+static void pass(uint64_t ns)
+{
+	now.real += ns;
+	now.mono += ns;
+}
 
 static void setup(void)
 {
@@ -21,9 +36,10 @@ static void setup(void)
 				  .retention_ns = 3600 * NSEC_PER_SEC,
 				  .max_store = 1 << 30,
 				  .state_dir = folder.path };
-	m = (struct manager){ .config = &config };
+	now = (struct wall){ FIRST_NS, 1000 * NSEC_PER_SEC };
+	m = (struct manager){ .config = &config, .clock_ns = test_clock };
 	ck_assert_int_ge(sd_event_new(&m.loop), 0);
-	m.wall = (struct wall){ clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_MONOTONIC) };
+	m.wall = wall_read(m.clock_ns);
 	ck_assert_int_ge(windows_init(&m.windows, &m, &error), 0);
 }
 
@@ -34,14 +50,13 @@ static void teardown(void)
 	dir_done(&folder);
 }
 
-/* A complete cycle, elapsed after the one before, that counted some ticks. */
+/* A complete cycle, elapsed after the one before and just now, that counted some ticks. */
 static void cycle(uint64_t elapsed_ns, uint64_t ticks)
 {
 	struct tally t = { .ticks = ticks, .other = ticks };
 
-	if (!m.swapped_mono)
-		m.swapped_mono = m.wall.mono;
-	m.swapped_mono += elapsed_ns;
+	pass(elapsed_ns);
+	m.swapped_mono = now.mono;
 	m.swapped_ns = wall_at(&m.wall, m.swapped_mono);
 	windows_cycle(&m.windows, ++m.cycle, &t);
 }
@@ -108,7 +123,7 @@ static void ask(struct question *q)
 static void wait_for_answer(struct question *q)
 {
 	while (!q->answered)
-		ck_assert_int_ge(sd_event_run(m.loop, 10 * USEC_PER_SEC), 0);
+		ck_assert_int_ge(sd_event_run(m.loop, UINT64_MAX), 0);
 }
 
 static unsigned int kept(void)
@@ -141,13 +156,12 @@ END_TEST
 START_TEST(kept_for_the_question)
 {
 	struct question q;
-	uint64_t deadline = clock_ns(CLOCK_MONOTONIC) + 20 * NSEC_PER_SEC;
 
 	cycle(NSEC_PER_SEC, 5);
 	ask(&q);
 	end_window(7);
-	while (!m.windows.facts.windows && clock_ns(CLOCK_MONOTONIC) < deadline)
-		sd_event_run(m.loop, 10 * USEC_PER_MSEC);
+	while (!m.windows.saving[0].finished)
+		ck_assert_int_ge(sd_event_run(m.loop, UINT64_MAX), 0);
 	ck_assert_uint_eq(m.windows.facts.windows, 1);
 	ck_assert_uint_eq(kept(), 1);
 	cycle(NSEC_PER_SEC, 3);
@@ -162,30 +176,23 @@ END_TEST
 static void set_clock(int64_t by_ns)
 {
 	const struct profile *p;
-	uint64_t before = sink_profile(m.windows.running)->start_ns, now;
 
 	cycle(NSEC_PER_SEC, 5);
-	/* as if what was agreed on had been by_ns off, which is the same */
-	m.wall.real -= (uint64_t)by_ns;
-	sink_profile(m.windows.running)->start_ns -= (uint64_t)by_ns;
-	before -= (uint64_t)by_ns;
+	now.real += (uint64_t)by_ns;
 	cycle(NSEC_PER_SEC, 7);
 	p = m.windows.saving[0].window;
 	ck_assert_ptr_nonnull(p);
-	ck_assert_uint_eq(p->start_ns, before);
+	ck_assert_uint_eq(p->start_ns, FIRST_NS);
+	ck_assert_uint_eq(p->end_ns, FIRST_NS + 2 * NSEC_PER_SEC);
 	ck_assert_uint_eq(p->tally.ticks, 12);
-	ck_assert_uint_ge(p->end_ns - p->start_ns, 2 * NSEC_PER_SEC - NSEC_PER_SEC / 10);
-	ck_assert_uint_le(p->end_ns - p->start_ns, 3 * NSEC_PER_SEC);
-	now = clock_ns(CLOCK_REALTIME);
 	p = windows_running(&m.windows);
-	/* the cycles are two seconds ahead of the clock here */
-	ck_assert_uint_le(p->start_ns, now + 3 * NSEC_PER_SEC);
-	ck_assert_uint_ge(p->start_ns, now - 3 * NSEC_PER_SEC);
-	ck_assert_uint_gt(m.windows.end_ns, p->start_ns);
-	ck_assert_uint_le(m.windows.end_ns - p->start_ns, config.window_ns * 11 / 10);
+	ck_assert_uint_eq(p->start_ns, now.real);
+	ck_assert_uint_eq(m.windows.end_ns, MIDNIGHT_NS + (uint64_t)by_ns + config.window_ns);
 	/* once, not at every cycle */
 	cycle(NSEC_PER_SEC, 1);
-	ck_assert_uint_eq(windows_running(&m.windows)->tally.ticks, 1);
+	p = windows_running(&m.windows);
+	ck_assert_uint_eq(p->tally.ticks, 1);
+	ck_assert_uint_eq(p->end_ns, p->start_ns + NSEC_PER_SEC);
 }
 
 START_TEST(clock_set_forward)
@@ -260,6 +267,38 @@ START_TEST(steps_and_jitter)
 }
 END_TEST
 
+/* The next readings of the clock, one after the other, in milliseconds of both. */
+static unsigned int readings[64], reading;
+
+static uint64_t delayed_clock(clockid_t id)
+{
+	uint64_t ms = readings[reading++];
+
+	return (id == CLOCK_REALTIME ? 5000 + ms : ms) * NSEC_PER_MSEC;
+}
+
+/* Somebody else ran between the reading of the one clock and of the other: that is no moment. */
+START_TEST(readings_of_one_moment)
+{
+	static const unsigned int some[] = { 1, 1, 900, 1000, 1800, 1800, 2000, 2001, 2002 };
+	struct wall w;
+
+	memcpy(readings, some, sizeof(some));
+	reading = 0;
+	w = wall_read(delayed_clock);
+	ck_assert_uint_eq(reading, 9);
+	ck_assert_uint_eq(w.mono, 2000 * NSEC_PER_MSEC);
+	ck_assert_uint_eq(w.real, 7001 * NSEC_PER_MSEC);
+	/* a machine on which it never is */
+	for (unsigned int i = 0; i < 64; i++)
+		readings[i] = 100 * i;
+	reading = 0;
+	w = wall_read(delayed_clock);
+	ck_assert_uint_eq(reading, 3 * WALL_READS_MAX);
+	ck_assert_uint_eq(w.mono, 100 * (3 * WALL_READS_MAX - 3) * NSEC_PER_MSEC);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("windows");
@@ -274,6 +313,7 @@ int main(void)
 	tcase_add_test(t, clock_set_back);
 	tcase_add_test(t, large);
 	tcase_add_test(t, steps_and_jitter);
+	tcase_add_test(t, readings_of_one_moment);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
