@@ -74,6 +74,20 @@ def by_function(answer):
     return found
 
 
+def is_there(thread, name):
+    """Whether the thread does what it will do from now on; until then it is on its way there."""
+    line = thread["own"][0]["line"] == LINES[name]
+    return line and (name == "hashes" or not thread["changing"] and thread["syscall"] in SLEEPS[name] and thread["gil"] is None)
+
+
+def settled(daemon, pid):
+    """Waits until every thread whose line is known has come to it."""
+    def all_there():
+        threads = by_function(dump(daemon, pid))
+        return all(is_there(threads[name], name) for name in threads if name in LINES)
+    host.until("the threads of process %d are where they shall be" % pid, all_there, 60)
+
+
 def check_waiting(threads, pid):
     """Those that wait, whose every fact is known."""
     for name, calls in SLEEPS.items():
@@ -117,8 +131,9 @@ def check_busy(daemon, version, python):
     """Computing threads, as often as it takes to see the GIL held, waited for and released."""
     with host.Workload(python, "dumped.py", "busy") as work:
         daemon.profiled(work.pid)
+        settled(daemon, work.pid)
         seen, times, wanted = set(), 0, {"released"}
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not wanted <= seen:
             assert time.monotonic() < deadline, "%s: saw only %s of %s" % (python, sorted(seen), sorted(wanted))
             answer = dump(daemon, work.pid)
@@ -166,6 +181,7 @@ def check_text(daemon, version, python, build):
     """What a person reads."""
     with host.Workload(python, "dumped.py") as work:
         daemon.profiled(work.pid)
+        settled(daemon, work.pid)
         done = daemon.ctl("dump", "-p", work.pid)
         assert done.returncode == 0, done.err
         assert re.match(r"Process %d: \S+.*\nPython %d\.%d\.\d+ \(/\S+\)\n" % ((work.pid,) + version), done.out), done.out
@@ -188,6 +204,7 @@ def check_namespaces(daemon, python):
         assert line == [b"READY", b"1"], line
         pid = child_of(outer.pid)
         daemon.profiled(pid)
+        settled(daemon, pid)
         answer = dump(daemon, pid)
         threads = by_function(answer)
         assert set(threads) == set(SLEEPS), sorted(threads)
@@ -212,8 +229,16 @@ def check_fork(daemon, python):
 
 def check_forked(daemon, python, child, parent):
     daemon.profiled(child)
-    host.until("the child of %s sleeps" % python,
-               lambda: [f["function"] for f in dump(daemon, child)["threads"][0]["frames"]][:1] == ["child"])
+    daemon.profiled(parent)
+
+    def asleep(pid, function):
+        """How many of the process's threads sleep in the function; 0: one of them is not asleep."""
+        threads = dump(daemon, pid)["threads"]
+        inner = [t["frames"][0]["function"] for t in threads if t["python"] and t["state"] == "sleeping" and t["frames"]]
+        return inner.count(function) if len(inner) == len(threads) else 0
+
+    host.until("the child of %s sleeps" % python, lambda: asleep(child, "child") == 1)
+    host.until("the parent of %s and its threads sleep" % python, lambda: asleep(parent, "idle") == 3)
     for pid, count in ((child, 1), (parent, 4)):
         threads = dump(daemon, pid)["threads"]
         assert [t["tid"] for t in threads][:1] == [pid] and len(threads) == count, threads

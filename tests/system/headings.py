@@ -122,6 +122,7 @@ class Headings(unittest.TestCase):
     def test_idle(self):
         with Workload(sys.executable, code="import sys\nprint('READY', flush=True)\nsys.stdin.readline()\n") as work:
             self.daemon.profiled(work.pid)
+            work.asleep()
 
             def ticks_after(ticks):
                 until("ticks elsewhere", lambda: self.daemon.status()["samples"]["ticks"] > ticks)

@@ -69,6 +69,13 @@ class Workload:
             if line.startswith(word):
                 return line.split(None, 2)[1:]
 
+    def asleep(self):
+        """Waits until the main thread sleeps: what has said READY may not have come to wait for its line yet."""
+        def state():
+            with open("/proc/%d/stat" % self.pid, "rb") as f:
+                return f.read().rsplit(b")", 1)[1].split()[0]
+        until("process %d sleeps" % self.pid, lambda: state() == b"S")
+
     def go(self):
         """Lets one that waits for a line on its standard input begin."""
         self.process.stdin.write(b"go\n")
@@ -110,7 +117,12 @@ class Plopd:
         self.arguments = [str(a) for a in arguments]
         self.process = None
         if start:
-            self.start()
+            try:
+                self.start()
+            except BaseException:
+                # who never gets it cannot end it
+                self.__exit__(*sys.exc_info())
+                raise
 
     def command(self):
         return [program("plopd"), "--state-dir", self.state, "--socket", self.socket] + self.arguments
@@ -118,7 +130,7 @@ class Plopd:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
-        until("plopd answers: " + self.said(), lambda: self.process.poll() is not None or self.status())
+        until("plopd answers", lambda: self.process.poll() is not None or self.status(), 60)
         assert self.process.poll() is None, "plopd ended: " + self.said()
 
     def said(self):

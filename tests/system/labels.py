@@ -36,29 +36,38 @@ sys.stdout.write("READY\\n")
 sys.stdout.flush()
 while True: spin()
 """
-# Two threads that threading knows nothing of, named as any program can (PR_SET_NAME is 15, linux/prctl.h), and a main thread that waits.
+# Two threads that threading knows nothing of, named as any program can (PR_SET_NAME is 15, linux/prctl.h), and a main thread that waits. Both
+# are ready when all have their names.
 NAMED = """
 import ctypes, sys, _thread
 prctl = ctypes.CDLL(None).prctl
-def work(name):
+def work(name, named):
     prctl(15, name, 0, 0, 0)
+    named.release()
     while True:
         n = 0
         for i in range(20000): n += i
 for name in (b"worker-a", b"worker-b"):
-    _thread.start_new_thread(work, (name,))
+    named = _thread.allocate_lock()
+    named.acquire()
+    _thread.start_new_thread(work, (name, named))
+    named.acquire()
 print("READY", flush=True)
 sys.stdin.read()
 """
 # One that threading names, whatever the kernel is told.
 THREADING = """
 import ctypes, sys, threading
+named = threading.Lock()
+named.acquire()
 def work():
     ctypes.CDLL(None).prctl(15, b"unlike", 0, 0, 0)
+    named.release()
     while True:
         n = 0
         for i in range(20000): n += i
 threading.Thread(target=work, name="a-pool-of-workers-7", daemon=True).start()
+named.acquire()
 print("READY", flush=True)
 sys.stdin.read()
 """

@@ -210,12 +210,12 @@ class Targets(unittest.TestCase):
         raise AssertionError("no recording")
 
     def test_fork_exec_and_threads(self):
-        code = ("import os, sys, threading, hashlib, time\n"
-                "def spin():\n    end = time.time() + 20\n    x = 1\n    while time.time() < end:\n        for i in range(9999):\n"
+        code = ("import os, sys, threading, hashlib, time\nhere = threading.Lock()\nhere.acquire()\n"
+                "def spin():\n    end = time.time() + 300\n    x = 1\n    while time.time() < end:\n        for i in range(9999):\n"
                 "            x = x * 33 & 65535\n"
-                "def in_c():\n    while True:\n        hashlib.pbkdf2_hmac('sha256', b'x', b'y', 200000)\n"
-                "if os.fork() == 0:\n    print('READY', os.getpid(), flush=True)\n    threading.Thread(target=in_c, daemon=True).start()\n"
-                "    spin()\n    os._exit(0)\nelse:\n    os.wait()\n")
+                "def in_c():\n    here.release()\n    while True:\n        hashlib.pbkdf2_hmac('sha256', b'x', b'y', 200000)\n"
+                "if os.fork() == 0:\n    threading.Thread(target=in_c, daemon=True).start()\n    here.acquire()\n"
+                "    print('READY', os.getpid(), flush=True)\n    spin()\n    os._exit(0)\nelse:\n    os.wait()\n")
         with Workload(PYTHON, code=code) as work:
             child = int(work.ready[0])
             try:

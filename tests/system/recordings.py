@@ -128,9 +128,9 @@ def groups(plopd, root, version):
             plopd.profiled(work.pid)
         outer.join(within.pid)
         inner.join(below.pid)
-        whole = start(plopd, "-c", outer.path, "-d", "4s")
-        unit = start(plopd, "-u", "inner.service", "-d", "4s", "-F", "200")
-        time.sleep(1)
+        whole = start(plopd, "-c", outer.path, "-d", "5s")
+        unit = start(plopd, "-u", "inner.service", "-d", "5s", "-F", "200")
+        host.until("both recordings run", lambda: plopd.status()["recordings"] == 2)
         inner.join(late.pid)
         whole, unit = names(finish(whole)[0]), names(finish(unit)[0])
         print("%s: %s in the group, %s in the unit below" % (version, whole, unit))
@@ -186,7 +186,6 @@ def clocked(plopd, kind, rates, seconds=6):
         plopd.profiled(work.pid)
         running = [start(plopd, "-p", work.pid, "-p", work.pid, "-F", hz, "-d", "%ds" % seconds, form="json") for hz in rates]
         profiles = [json.loads(finish(p)[0]) for p in running]
-        time.sleep(0.1)  # the next point of each thread
         work.go()
         account = json.loads(work.line("ACCOUNT")[1])
     rows = []
@@ -212,11 +211,20 @@ def threads(plopd):
             other.end()
 
 
+def command_line(pid):
+    with open("/proc/%d/cmdline" % pid, "rb") as f:
+        return f.read()
+
+
 def replaced(plopd):
     """A program that executes another one is recorded on."""
     with host.Workload(sys.executable, "clocked.py", "exec") as work:
         plopd.profiled(work.pid)
-        stacks = host.collapsed(finish(start(plopd, "-p", work.pid, "-F", 500, "-d", "5s"))[0])
+        recording = truth.Recording(plopd, work.pid, hz=500)
+        host.until("the second program runs", lambda: command_line(work.pid).endswith(b"one\0"), 60)
+        seen = recording.ask("GET", recording.path)["samples"]
+        host.until("there are samples of it", lambda: recording.ask("GET", recording.path)["samples"] > seen + 200, 60)
+        stacks, _ = recording.stop()
     before, after = (sum(count for frames, count in stacks if "spin_clocked" == frames[-1][0] and (frames[-2][0] == "work") == second)
                      for second in (False, True))
     print("replaced: %d samples of the first program, %d of the second" % (before, after))
@@ -237,7 +245,8 @@ def many(plopd):
         host.until("32 recordings run", lambda: plopd.status()["recordings"] == 32)
         done = plopd.ctl("record", "-p", one.pid, "-d", "1s", "-o", "-")
         assert done.returncode == 1 and "32 recordings" in done.err, (done.returncode, done.err)
-        time.sleep(1)
+        seen = plopd.process_of(short.pid)["samples"]
+        host.until("the short one has samples", lambda: plopd.process_of(short.pid)["samples"] > seen + 10, 60)
         short.end()
         text, said = finish(early)
         assert "ended early" in said and json.loads(text)["samples"] > 0, said

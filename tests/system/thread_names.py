@@ -61,20 +61,28 @@ def check_dump(daemon, work):
     return found
 
 
-def check_recording(daemon, work):
-    """The same of samples, of which one thread has another name in the end, and one has ended."""
-    path = os.path.join(daemon.folder, "names-%d" % work.pid)
-    process = subprocess.Popen([host.program("plopctl"), "--socket", daemon.socket, "record", "-p", str(work.pid), "-d", "60s", "-f",
-                                     "json", "-o", path], stderr=subprocess.PIPE)
-    enough = daemon.process_of(work.pid)["samples"] + 300
-    host.until("there are samples", lambda: daemon.process_of(work.pid)["samples"] > enough, 60)
-    work.ask("rename")
-    work.ask("end")
+def recorded(daemon, pid, at_the_end=lambda: None):
+    """The threads' names of a recording of 300 samples, however long they take."""
+    path = os.path.join(daemon.folder, "names-%d" % pid)
+    process = subprocess.Popen([host.program("plopctl"), "--socket", daemon.socket, "record", "-p", str(pid), "-d", "120s", "-f", "json",
+                                "-o", path], stderr=subprocess.PIPE)
+    enough = daemon.process_of(pid)["samples"] + 300
+    host.until("there are samples", lambda: daemon.process_of(pid)["samples"] > enough, 110)
+    at_the_end()
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 0, said
     with open(path, encoding="utf-8") as f:
-        names = [t["name"] for t in json.load(f)["threads"]]
+        return [t["name"] for t in json.load(f)["threads"]]
+
+
+def check_recording(daemon, work):
+    """The same of samples, of which one thread has another name in the end, and one has ended."""
+    def change():
+        work.ask("rename")
+        work.ask("end")
+
+    names = recorded(daemon, work.pid, change)
     wanted = {shown(name) for function, name in work.names.items() if name is not None and function != "renamed"} | {"after"}
     missing = wanted - set(names)
     assert not missing, "%s are not among %s" % (sorted(missing), sorted(names))
@@ -132,10 +140,9 @@ def check_namespaces(daemon, python):
 
 def check_many(daemon, python):
     """A thousand that come at once."""
-    with host.Workload(python, "threads.py", "--threads", 1000, "--same") as work:
+    with host.Workload(python, "threads.py", "--threads", 1000, "--same", "--seconds", 600) as work:
         daemon.profiled(work.pid)
-        graph = json.loads(daemon.record(work.pid, 3, "json"))
-        names = {t["name"] for t in graph["threads"]}
+        names = set(recorded(daemon, work.pid))
         wrong = [name for name in names if not re.match(r"Thread-\d+( \(own_0\))?$", name)]
         assert len(names) > 100 and wrong in ([], [comm(work.pid, work.pid)]), wrong
         print("%d threads of 1000 had samples, and their names" % len(names), flush=True)

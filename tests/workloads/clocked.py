@@ -5,7 +5,7 @@
 
 KIND: one (a thread that spins), pauses (12 that pause now and then), births (one thread after the other, each for some 3 ms of CPU
 time), late (one that spins, and another after two seconds), crowd (one that spins, 200 that wait), leaderless (one that spins, in a process
-whose first thread has ended), exec (spins, and after two seconds once more as another program).
+whose first thread has ended), exec (spins, and after a second of CPU once more as another program).
 Says READY PID, waits for a line on its standard input, says ACCOUNT 0 [[[time, CPU time], ...] for each thread] and ends.
 """
 import ctypes
@@ -47,6 +47,10 @@ def work(turns, pause=0.0):
 
 def tell():
     sys.stdin.readline()
+    # what each used up to the line is known when it has told a point after it
+    told = [(mine, len(mine)) for mine in ACCOUNT[:]]
+    while any(len(mine) == before for mine, before in told):
+        time.sleep(0.001)
     print("ACCOUNT 0 " + json.dumps([mine[:] for mine in ACCOUNT[:] if len(mine) > 1]), flush=True)
     os._exit(0)
 
@@ -82,8 +86,8 @@ def main():
         start(work, 20000)
         ctypes.CDLL(None).pthread_exit(None)
     if kind == "exec":
-        end = time.time() + 2
-        while time.time() < end:
+        end = time.process_time() + 1
+        while time.process_time() < end:
             spin_clocked(20000)
         os.execv(sys.executable, [sys.executable] + sys.argv[:1] + ["one"])
     work(20000)

@@ -5,7 +5,7 @@
 
 waiting: threads that sleep, wait for a lock and for a socket, and the main thread, which joins them. busy: also two that compute, and
 one that does so without the GIL. calls: one that calls one() and two() in turn, which call what only they call. Prints
-"READY PID", and ends when killed. Python 2.7, 3.6 and later.
+"READY PID" when every thread is in its function, though perhaps not on its line yet; ends when killed. Python 2.7, 3.6 and later.
 """
 import hashlib
 import os
@@ -18,32 +18,38 @@ lock = threading.Lock()
 near, far = socket.socketpair()
 
 
-def sleeps():
+def sleeps(here):
+    here.release()
     time.sleep(1000)  # line of sleeps
 
 
-def locks():
+def locks(here):
+    here.release()
     lock.acquire()  # line of locks
 
 
-def receives():
+def receives(here):
+    here.release()
     near.recv(1)  # line of receives
 
 
-def computes_this():
+def computes_this(here):
+    here.release()
     x = 1
     while True:
         x = x * 33 & 65535
 
 
-def computes_that():
+def computes_that(here):
+    here.release()
     x = 1
     while True:
         x = x * 33 & 65535
 
 
-def hashes():
+def hashes(here):
     data = b"x" * (1 << 24)
+    here.release()
     while True:
         hashlib.sha256(data)  # line of hashes
 
@@ -73,7 +79,8 @@ def deep(n):
     return deep(n - 1) + deep(n - 2) if n > 1 else one(n)
 
 
-def calls():
+def calls(here):
+    here.release()
     x = 1
     while True:
         x = one(x)
@@ -86,11 +93,16 @@ def main(mode):
     functions = {"waiting": [sleeps, locks, receives], "calls": [calls],
                  "busy": [sleeps, locks, receives, computes_this, computes_that, hashes]}[mode]
     lock.acquire()
-    threads = []
+    threads, heres = [], []
     for function in functions:
-        threads.append(threading.Thread(target=function, name=function.__name__))
+        # a lock of C's, whose release() is no Python frame on anybody's stack
+        heres.append(threading.Lock())
+        heres[-1].acquire()
+        threads.append(threading.Thread(target=function, name=function.__name__, args=(heres[-1],)))
         threads[-1].daemon = True
         threads[-1].start()
+    for here in heres:
+        here.acquire()
     print("READY %d" % os.getpid())
     sys.stdout.flush()
     threads[0].join()  # line of main

@@ -4,7 +4,7 @@
 
     named_threads.py
 
-Prints "READY PID" and a line "NAMES" with JSON: what each thread is called by the function that it is in, or null for those that
+Prints "READY PID", when all are in theirs, and a line "NAMES" with JSON: what each thread is called by the function that it is in, or null for those that
 threading did not start. Then for a line on stdin: "rename" gives one another name, "end" ends one; each is answered by a line
 "DONE". Python 2.7, 3.6 and later.
 """
@@ -116,8 +116,7 @@ def main():
     pool = start_all()  # noqa: F841, it would end
     thread = start("renamed", "before")
     start("ending", "ends before the recording does")
-    deadline = time.time() + 20
-    while set(names) != set(kinds) and time.time() < deadline:
+    while set(names) != set(kinds):
         time.sleep(0.01)
     # those that threading did not start: it calls one of them Dummy, if it is asked
     names["raw"] = names["dummy"] = None
