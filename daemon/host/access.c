@@ -1,30 +1,116 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <sys/stat.h>
+
 #include "host/access.h"
 #include "host/manager.h"
-
-/* A peer that could not be told is nobody, and nobody owns nothing. */
-static bool is_own(const struct api_peer *peer, uid_t owner)
-{
-	return owner == peer->uid && owner != PROCESS_NO_UID;
-}
-
-bool access_pid(const struct api_peer *peer, pid_t pid)
-{
-	uid_t owner;
-
-	return peer->trusted || (process_owner(pid, &owner) == 0 && is_own(peer, owner));
-}
-
-bool access_process(const struct api_peer *peer, const struct target *k)
-{
-	/* now, and when this image began: its samples are from then on */
-	return peer->trusted || (is_own(peer, k->info.uid) && access_pid(peer, k->info.pid));
-}
 
 void access_limit(const struct api_peer *peer, struct selectors *s)
 {
 	s->owned = !peer->trusted;
 	s->uid = peer->uid;
+}
+
+/* What is asked for a peer and nothing else. */
+static struct selectors whom_of(const struct api_peer *peer)
+{
+	struct selectors s = {};
+
+	access_limit(peer, &s);
+	return s;
+}
+
+uid_t target_owner(struct target *k, uint64_t cycle)
+{
+	uid_t now;
+
+	/* root's are shown to the trusted alone, as nobody's are; of one that ended, what it was last */
+	if (k->info.uid == PROCESS_NO_UID || k->info.uid == 0 || k->dying ||
+	    k->owner_asked == cycle + 1)
+		return k->info.uid;
+	k->owner_asked = cycle + 1;
+	if (process_owner(k->info.pid, &now) == 0 && now != k->info.uid)
+		k->info.uid = PROCESS_NO_UID;
+	return k->info.uid;
+}
+
+bool access_target(const struct selectors *whom, struct target *k, uint64_t cycle)
+{
+	/* the second alone would do: it saves asking the kernel */
+	return selectors_see(whom, k->info.uid) && selectors_see(whom, target_owner(k, cycle));
+}
+
+bool access_pid(const struct api_peer *peer, pid_t pid)
+{
+	const struct selectors whom = whom_of(peer);
+	char path[32];
+	struct stat st;
+	uid_t owner;
+
+	if (peer->trusted)
+		return true;
+	/* cheap, and wrong only for what has another owner yet: see process_owner() */
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	if (pid <= 0 || stat(path, &st) < 0 || st.st_uid != peer->uid)
+		return false;
+	return process_owner(pid, &owner) == 0 && selectors_see(&whom, owner);
+}
+
+bool access_process(const struct api_peer *peer, const struct target *k)
+{
+	const struct selectors whom = whom_of(peer);
+
+	return selectors_see(&whom, k->info.uid) && access_pid(peer, k->info.pid);
+}
+
+/* Why a target is not profiled. */
+static void refuse_python(const struct api_request *q, const struct target *k, json_int_t pid)
+{
+	if (k && k->python.verdict == PYTHON_PYPY)
+		api_reply_error(q->call, 422, "plop walks the frames of CPython only",
+				"process %lld is PyPy", (long long)pid);
+	else if (k)
+		api_reply_error(q->call, 422,
+				"plop knows CPython 2.7 and 3.6 to 3.15; see plopctl ps",
+				"process %lld: %s", (long long)pid, k->python.why);
+	else
+		api_reply_error(q->call, 422, "plopctl ps lists the Python processes",
+				"process %lld is not Python", (long long)pid);
+}
+
+struct target *access_find(const struct api_request *q, struct manager *m, json_int_t pid)
+{
+	bool valid = pid > 0 && pid <= INT32_MAX;
+	struct target *k = valid ? targets_find_pid(&m->targets, (pid_t)pid) : NULL;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%lld", (long long)pid);
+	if (!q->peer.trusted &&
+	    !(valid && (k ? access_process(&q->peer, k) : access_pid(&q->peer, (pid_t)pid)))) {
+		api_reply_error(q->call, 403,
+				"plopctl ps lists yours; root and members of group plop may ask "
+				"for any process",
+				"process %lld is not yours, or not there", (long long)pid);
+	} else if (!valid || access(path, F_OK) < 0) {
+		api_reply_error(q->call, 404, "plopctl ps lists the Python processes",
+				"there is no process %lld", (long long)pid);
+	} else if (k && k->python.verdict == PYTHON_YES) {
+		return k;
+	} else {
+		refuse_python(q, k, pid);
+	}
+	return NULL;
+}
+
+static int is_peers(pid_t pid, void *ctx)
+{
+	return access_pid(ctx, pid);
+}
+
+bool access_cgroup(const struct api_peer *peer, const struct cgroup *c)
+{
+	struct api_peer copy = *peer;
+
+	return peer->trusted || cgroup_each(c, is_peers, &copy) > 0;
 }
 
 void access_tally(const struct selectors *s, struct profile *p)
@@ -36,7 +122,7 @@ void access_tally(const struct selectors *s, struct profile *p)
 /* A user who is not trusted made it. */
 static bool made_by(const struct api_peer *peer, const struct recording *r)
 {
-	return r->selectors.owned && is_own(peer, r->selectors.uid);
+	return r->selectors.owned && selectors_see(&r->selectors, peer->uid);
 }
 
 bool access_recording(const struct api_peer *peer, const struct recording *r)

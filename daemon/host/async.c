@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "host/access.h"
 #include "host/manager.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -30,8 +31,11 @@ bool target_async(struct targets *t, struct target *k, uint64_t now_ns)
 
 bool recording_wants(const struct recording *r, struct target *k)
 {
-	struct profile_process process = { .info = k->info, .python = k->python.version };
+	struct profile_process process = { .python = k->python.version };
 
+	if (!access_target(&r->selectors, k, r->all->manager->cycle))
+		return false;
+	process.info = k->info;
 	return selectors_match_process(&r->selectors, &process);
 }
 

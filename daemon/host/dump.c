@@ -393,8 +393,7 @@ static int dumper_make(sd_event *loop)
 static const struct target *dump_target(const struct api_request *q, struct manager *m)
 {
 	const char *text = api_parameter(q, "pid");
-	const struct target *k;
-	char path[64], *end;
+	char *end;
 	long pid = text ? strtol(text, &end, 10) : 0;
 
 	if (!text || end == text || *end || text[0] < '0' || text[0] > '9') {
@@ -402,32 +401,7 @@ static const struct target *dump_target(const struct api_request *q, struct mana
 				"a dump wants the number of a process: pid=N");
 		return NULL;
 	}
-	snprintf(path, sizeof(path), "/proc/%ld", pid);
-	if (pid <= 0 || pid > INT32_MAX || access(path, F_OK) < 0) {
-		api_reply_error(q->call, 404, "plopctl ps lists the Python processes",
-				"there is no process %ld", pid);
-		return NULL;
-	}
-	k = targets_find_pid(&m->targets, (pid_t)pid);
-	if (k ? !access_process(&q->peer, k) : !access_pid(&q->peer, (pid_t)pid)) {
-		api_reply_error(q->call, 403,
-				"root and members of group plop may ask for any process",
-				"process %ld is not yours", pid);
-		return NULL;
-	}
-	if (k && k->python.verdict == PYTHON_YES)
-		return k;
-	if (k && k->python.verdict == PYTHON_PYPY)
-		api_reply_error(q->call, 422, "plop walks the frames of CPython only",
-				"process %ld is PyPy", pid);
-	else if (k)
-		api_reply_error(q->call, 422,
-				"plop knows CPython 2.7 and 3.6 to 3.15; see plopctl ps",
-				"process %ld: %s", pid, k->python.why);
-	else
-		api_reply_error(q->call, 422, "plopctl ps lists the Python processes",
-				"process %ld is not Python", pid);
-	return NULL;
+	return access_find(q, m, pid);
 }
 
 void route_dump(const struct api_request *q, void *ctx)

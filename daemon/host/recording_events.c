@@ -2,6 +2,7 @@
 #include <search.h>
 
 #include "host/recording_events.h"
+#include "host/access.h"
 #include "host/manager.h"
 #include "util/log.h"
 
@@ -18,6 +19,15 @@ struct joining {
 	bool ticks, children;
 };
 
+/* A process that the maker of the recording may not see is not looked at, in a cgroup or anywhere. */
+static bool process_may_join(const struct recording *r, pid_t pid)
+{
+	struct target *k = r->selectors.owned ? targets_find_pid(&r->all->manager->targets, pid) :
+						NULL;
+
+	return !r->selectors.owned || (k && recording_wants(r, k));
+}
+
 static int process_joins(pid_t pid, void *ctx)
 {
 	const struct joining *j = ctx;
@@ -26,6 +36,8 @@ static int process_joins(pid_t pid, void *ctx)
 	uint64_t bit = UINT64_C(1) << (r->set - 1);
 	struct plop_wanted before = {}, w;
 
+	if (!process_may_join(r, pid))
+		return 0;
 	sampler_wanted_read(s, (uint32_t)pid, &before);
 	w = before;
 	if (j->ticks)
@@ -116,6 +128,8 @@ static int recording_open_pids(struct recording *r, unsigned int hz)
 		if (!streq(r->selectors.items[i].key, "pid"))
 			continue;
 		tgids[n] = (uint32_t)strtoul(r->selectors.items[i].value, NULL, 10);
+		if (!process_may_join(r, (pid_t)tgids[n]))
+			continue;
 		if (n == 0 || !lfind(&tgids[n], tgids, &n, sizeof(*tgids), same_number))
 			k = process_joins((pid_t)tgids[n++], &j);
 	}
@@ -172,12 +186,37 @@ static bool recording_too_many_threads(const struct recording *r)
 	return r->threads > NEW_THREADS + sink_profile(r->sink)->tally.ticks / NEW_THREAD_TICKS;
 }
 
+/*
+ * A process has executed a program that the maker of the recording may not see, as one that is setuid: the kernel side need not
+ * look at it any more. What it has counted until then is passed over when it comes (recording_wants()).
+ */
+static bool recording_lets_go(struct recording *r, uint32_t tgid)
+{
+	struct manager *m = r->all->manager;
+	uint64_t keep = ~(UINT64_C(1) << (r->set - 1));
+	struct plop_wanted w = {};
+	uid_t owner;
+
+	if (!r->selectors.owned || sampler_wanted_read(m->sampler, tgid, &w) < 0 ||
+	    process_owner((pid_t)tgid, &owner) < 0 || selectors_see(&r->selectors, owner))
+		return false;
+	w.ticks &= keep;
+	w.children &= keep;
+	w.wall &= (uint32_t)keep;
+	w.wall_children &= (uint32_t)keep;
+	w.threads &= (uint32_t)keep;
+	sampler_wanted(m->sampler, tgid, &w);
+	m->targets.wall_changes++;
+	return true;
+}
+
 void recordings_thread(struct recordings *all, uint32_t tgid, bool exec)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 
 		if (!r || r->state != RECORDING_RUNNING || r->set == PLOP_SET_ALWAYS ||
+		    (exec && recording_lets_go(r, tgid)) ||
 		    !sampler_set_is_on_threads(all->manager->sampler, r->set) ||
 		    !recording_names(r, tgid))
 			continue;

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <sys/random.h>
+
+#include "host/access.h"
 #include "host/manager.h"
 #include "host/recording_events.h"
 #include "util/clock.h"
@@ -145,6 +148,22 @@ static int recording_begin_own(struct recording *r, unsigned int hz, bool wall)
 	return k;
 }
 
+/* What it is called. One who may not see the others must not learn from it how many there were. */
+static int recording_name(struct recording *r)
+{
+	uint8_t random[6];
+
+	if (!r->selectors.owned) {
+		snprintf(r->id, sizeof(r->id), "r%llu", (unsigned long long)++r->all->next_id);
+		return 0;
+	}
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return -EIO;
+	snprintf(r->id, sizeof(r->id), "u%02x%02x%02x%02x%02x%02x", random[0], random[1], random[2],
+		 random[3], random[4], random[5]);
+	return 0;
+}
+
 int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret)
 {
 	struct manager *m = all->manager;
@@ -164,14 +183,16 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 		return -ENOMEM;
 	r->all = all;
 	r->duration_ns = q->duration_ns;
+	r->selectors = q->selectors;
+	q->selectors = (struct selectors){};
 	k = sink_new(clock_ns(CLOCK_REALTIME), hz, &r->sink);
+	if (k >= 0)
+		k = recording_name(r);
 	if (k < 0) {
 		recording_drop(r);
 		return k;
 	}
 	sink_keep_states(r->sink);
-	snprintf(r->id, sizeof(r->id), "r%llu", (unsigned long long)++all->next_id);
-	r->selectors = q->selectors;
 	r->cgroup = q->cgroup;
 	r->tasks = q->tasks;
 	sink_profile(r->sink)->labels = q->labels;
@@ -247,8 +268,9 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 /* Whether the recording counts the time off CPU of that process now; then its place in the profile. */
 static bool recording_waits_for(struct recording *r, struct target *k, uint32_t *ret_process)
 {
-	if (!r || !r->waits || r->state == RECORDING_DONE || !k)
+	if (!r || !r->waits || r->state == RECORDING_DONE || !k || !recording_wants(r, k))
 		return false;
+	/* in the kernel it is the pid that is wanted, whatever it executes: the answer above is good for its image */
 	if (!(targets_wall(&r->all->manager->targets, k) >> (r->set - 1) & 1))
 		return false;
 	gil_note(r, &k->python.layout);
@@ -330,18 +352,25 @@ void recordings_undelivered(struct recordings *all, const struct plop_stack *sta
 	}
 }
 
-/* Whether any process that the recording was asked for is still there, or its cgroup. */
+/*
+ * Whether any process that the recording was asked for is still there, or its cgroup. Of one that may not be seen (any more)
+ * not even this is told.
+ */
 static bool recording_alive(const struct recording *r)
 {
+	struct manager *m = r->all->manager;
+
 	if (r->cgroup.folder)
 		return cgroup_exists(&r->cgroup);
 	if (!r->has_pids)
 		return true;
 	for (size_t i = 0; i < r->selectors.n; i++) {
 		pid_t pid = (pid_t)strtol(r->selectors.items[i].value, NULL, 10);
+		struct target *k = streq(r->selectors.items[i].key, "pid") ?
+					   targets_find_pid(&m->targets, pid) :
+					   NULL;
 
-		if (streq(r->selectors.items[i].key, "pid") &&
-		    targets_find_pid(&r->all->manager->targets, pid))
+		if (k && access_target(&r->selectors, k, m->cycle))
 			return true;
 	}
 	return false;
@@ -417,6 +446,7 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 			r->undelivered = 0;
 			/* by the monotonic clock: its length is true whoever sets the clock */
 			tally_add(&p->tally, &own);
+			access_tally(&r->selectors, p);
 			if (swapped_mono > r->begun_mono)
 				p->end_ns = p->start_ns + (swapped_mono - r->begun_mono);
 		}

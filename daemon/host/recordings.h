@@ -93,7 +93,10 @@ struct recording *recordings_find(struct recordings *all, const char *id);
 void recording_stop(struct recording *r, const char *reason);
 /* Forgets it now, running or not; done is not called. */
 void recording_drop(struct recording *r);
-/* Whether its selectors are for a process, as far as that is known while it runs. */
+/*
+ * Whether it may have anything of a process: its selectors are for it, as far as that is known while it runs, and who asked for
+ * it may see it (access.h). Nothing of any other is looked at, however it came.
+ */
 bool recording_wants(const struct recording *r, struct target *k);
 /* async.c: looks for the asyncio tasks of the processes of all recordings that want them; called now and then. */
 void recordings_async(struct recordings *all);

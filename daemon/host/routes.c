@@ -8,40 +8,6 @@
 #define DURATION_MAX_S 86400
 #define HZ_MAX         10000
 
-/* A pid that somebody asks for: 0, or answered with why it cannot be profiled. */
-static int pid_refuse(const struct api_request *q, struct manager *m, json_int_t pid)
-{
-	struct target *k;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%lld", (long long)pid);
-	if (pid <= 0 || pid > INT32_MAX || access(path, F_OK) < 0) {
-		api_reply_error(q->call, 404, "plopctl ps lists the Python processes",
-				"there is no process %lld", (long long)pid);
-		return -ESRCH;
-	}
-	k = targets_find_pid(&m->targets, (pid_t)pid);
-	if (k ? !access_process(&q->peer, k) : !access_pid(&q->peer, (pid_t)pid)) {
-		api_reply_error(q->call, 403,
-				"root and members of group plop may ask for any process",
-				"process %lld is not yours", (long long)pid);
-		return -EACCES;
-	}
-	if (k && k->python.verdict == PYTHON_YES)
-		return 0;
-	if (k && k->python.verdict == PYTHON_PYPY)
-		api_reply_error(q->call, 422, "plop walks the frames of CPython only",
-				"process %lld is PyPy", (long long)pid);
-	else if (k)
-		api_reply_error(q->call, 422,
-				"plop knows CPython 2.7 and 3.6 to 3.15; see plopctl ps",
-				"process %lld: %s", (long long)pid, k->python.why);
-	else
-		api_reply_error(q->call, 422, "plopctl ps lists the Python processes",
-				"process %lld is not Python", (long long)pid);
-	return -EOPNOTSUPP;
-}
-
 static int pids_take(const struct api_request *q, struct manager *m, json_t *pids,
 		     struct selectors *s)
 {
@@ -55,16 +21,14 @@ static int pids_take(const struct api_request *q, struct manager *m, json_t *pid
 	}
 	for (size_t i = 0; i < n; i++) {
 		json_t *pid = json_is_array(pids) ? json_array_get(pids, i) : pids;
-		int r;
 
 		if (!json_is_integer(pid)) {
 			api_reply_error(q->call, 400, NULL,
 					"\"pid\" must be a number or a list of numbers");
 			return -EINVAL;
 		}
-		r = pid_refuse(q, m, json_integer_value(pid));
-		if (r < 0)
-			return r;
+		if (!access_find(q, m, json_integer_value(pid)))
+			return -ESRCH;
 		snprintf(text, sizeof(text), "pid=%lld", (long long)json_integer_value(pid));
 		if (selectors_add(s, text) < 0) {
 			api_reply_error(q->call, 500, NULL, "out of memory");
@@ -78,9 +42,21 @@ static int cgroup_take_named(const struct api_request *q, const char *what, cons
 			     struct cgroup *ret)
 {
 	bool unit = streq(what, "unit");
-	int r = !name ? -EINVAL : unit ? cgroup_find_unit(name, ret) : cgroup_find(name, ret);
+	struct cgroup c = {};
+	int r = !name ? -EINVAL : unit ? cgroup_find_unit(name, &c) : cgroup_find(name, &c);
 
-	if (r == -EINVAL)
+	/* one that the peer has no process in may be hidden, as processes may be */
+	if (!q->peer.trusted && name && r != -ENOMEM && (r < 0 || !access_cgroup(&q->peer, &c))) {
+		api_reply_error(q->call, 404,
+				"record -a has all processes of yours; root and members of group "
+				"plop may ask for any control group",
+				"there is no %s %.200s with a process of yours", what, name);
+		cgroup_done(&c);
+		return -ENOENT;
+	}
+	if (r >= 0)
+		*ret = c;
+	else if (r == -EINVAL)
 		api_reply_error(q->call, 400, NULL, "\"%s\" must be a string", what);
 	else if (r == -ENOENT)
 		api_reply_error(q->call, 404,
@@ -93,8 +69,6 @@ static int cgroup_take_named(const struct api_request *q, const char *what, cons
 	else if (r < 0)
 		api_reply_error(q->call, 500, NULL, "cannot look for %s %.200s: %s", what, name,
 				strerror(-r));
-	if (r == -ENODATA)
-		cgroup_done(ret);
 	return r;
 }
 
@@ -264,7 +238,6 @@ static void route_recording(const struct api_request *q, void *ctx)
 
 	if (!r)
 		return;
-	access_tally(&r->selectors, sink_profile(r->sink));
 	if (!api_parameter(q, "format")) {
 		api_reply_json(q->call, 200, recording_json(r));
 		return;
@@ -287,7 +260,6 @@ static void route_recording_stop(const struct api_request *q, void *ctx)
 	if (!r)
 		return;
 	recording_stop(r, "stopped");
-	access_tally(&r->selectors, sink_profile(r->sink));
 	api_reply_json(q->call, 200, recording_json(r));
 	/* whoever has the result says so */
 	if (r->fetched)
@@ -305,7 +277,6 @@ static void pprof_done(struct recording *r, void *ctx)
 	_cleanup_(profile_freep) struct profile *view = NULL;
 	struct api_call *call = ctx;
 
-	access_tally(&r->selectors, sink_profile(r->sink));
 	/* it was recorded by process; what a thread is called is known by now */
 	if (profile_select(sink_profile(r->sink), &r->selectors, &view) < 0)
 		api_reply_error(call, 500, NULL, "out of memory");

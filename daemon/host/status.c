@@ -187,7 +187,9 @@ static json_t *target_json(const struct target *k)
 	struct process_usage usage = {};
 	double named = k->samples ? 100.0 * (double)k->symbolized / (double)k->samples : 100.0;
 
-	process_usage_read(i->pid, &usage);
+	/* by now another process may have the pid */
+	if (process_usage_read(i->pid, &usage) < 0 || usage.start_ticks != i->start_ticks)
+		usage = (struct process_usage){};
 	return json_pack("{s:i s:f s:s s:s s:s s:s s:s s:s s:s s:s s:s s:i s:I s:f s:f s:s}", "pid",
 			 (int)i->pid, "start_time", i->start_time, "python", k->python.version,
 			 "comm", i->comm, "exe", i->exe, "cmdline", i->cmdline, "cgroup", i->cgroup,

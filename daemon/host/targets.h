@@ -27,7 +27,8 @@ enum target_async {
 struct target {
 	struct target_key key;
 	UT_hash_handle hh, hh_pid;
-	struct process_info info;
+	struct process_info info; /* .uid: see target_owner() in access.h */
+	uint64_t owner_asked; /* manager.cycle + 1 when its owner was last looked for; 0: never */
 	struct python_process python;
 	struct code_table *codes; /* PYTHON_YES only */
 	uint32_t layout;          /* its number in the kernel */

@@ -184,6 +184,21 @@ static int given_name(struct thread_names *n, struct manager *m, const struct ta
 	return 0;
 }
 
+/* What the kernel calls a thread of k; nothing once something else may be behind the pid. */
+static int kernel_name(struct manager *m, const struct target *k, uint32_t tid, char **ret)
+{
+	_cleanup_free_ char *name = NULL;
+	uint64_t image;
+	int r = k && !k->dying ? process_thread_name(k->info.pid, (pid_t)tid, &name) : -ESRCH;
+
+	if (r < 0)
+		return r;
+	if (sampler_process_image(m->sampler, k->key.tgid, &image) < 0 || image != k->key.image)
+		return -ESRCH;
+	*ret = TAKE_PTR(name);
+	return 0;
+}
+
 /* Asks for a thread's name; the kernel's, where there is no other, only if renew or for the first time. */
 static void name_thread(struct thread_names *n, struct manager *m, const struct target *k,
 			struct profile *p, uint32_t process, uint32_t tid, bool renew)
@@ -196,7 +211,7 @@ static void name_thread(struct thread_names *n, struct manager *m, const struct 
 	if (given) {
 		profile_thread(p, process, tid, given);
 	} else if (!t || (renew && !t->given)) {
-		if (process_thread_name(p->processes[process].info.pid, (pid_t)tid, &name) < 0)
+		if (kernel_name(m, k, tid, &name) < 0)
 			name = NULL;
 		/* one whose name is not there any more keeps what it had */
 		if (name || !t)
@@ -224,7 +239,8 @@ static const struct target *target_of(struct manager *m, const struct process_in
 {
 	const struct target *k = targets_find_pid(&m->targets, info->pid);
 
-	return k && k->info.start_ticks == info->start_ticks ? k : NULL;
+	/* exec keeps both, and a setuid program's threads are not its caller's to see */
+	return k && k->info.start_ticks == info->start_ticks && k->info.uid == info->uid ? k : NULL;
 }
 
 void thread_names_last(struct thread_names *n, struct manager *m, struct profile *p)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "host/access.h"
 #include "host/manager.h"
 #include "util/log.h"
 
@@ -203,6 +204,8 @@ int windows_add(struct windows *w, struct target *k, const struct symbolized_sta
 
 	if (!w->running || profile_bytes(sink_profile(w->running)) > 2 * WINDOW_BYTES_MAX)
 		return -ENOMEM;
+	/* stored with the samples: who may see them goes by it */
+	target_owner(k, w->manager->cycle);
 	r = profile_process(sink_profile(w->running), &k->info, k->python.version, &process);
 	return r < 0 ? r : sink_add(w->running, process, s);
 }

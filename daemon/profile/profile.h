@@ -140,6 +140,11 @@ const char *selector_keys(void); /* "pid, comm, exe, ..." for messages */
 bool selector_key_known(const char *key);
 /* What a key's value must be, for messages: "a number"; NULL: may be anything, or there is no such key. */
 const char *selector_values(const char *key);
+/*
+ * Whether those whom the selectors are for may see what is owner's, as process_owner() has it: everything ends here, samples
+ * that are stored as well as processes that run. PROCESS_NO_UID is nobody's.
+ */
+bool selectors_see(const struct selectors *s, uid_t owner);
 bool selectors_match(const struct selectors *s, const struct profile_process *p, uint32_t thread);
 /*
  * The two halves of selectors_match(): the keys of a process, and those of a sample, of which no more than the thread is

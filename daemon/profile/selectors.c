@@ -256,12 +256,17 @@ static bool labels_match(const struct selectors *s, const struct labels *labels)
 	return true;
 }
 
+bool selectors_see(const struct selectors *s, uid_t owner)
+{
+	return !s->owned || (owner == s->uid && owner != PROCESS_NO_UID);
+}
+
 bool selectors_match_labeled(const struct selectors *s, const struct profile_process *p,
 			     const struct labels *labels)
 {
 	const struct subject what = { .process = p };
 
-	if (s->owned && (p->info.uid != s->uid || p->info.uid == PROCESS_NO_UID))
+	if (!selectors_see(s, p->info.uid))
 		return false;
 	for (size_t i = 0; s->n && i < ARRAY_SIZE(keys); i++)
 		if (keys[i].kind <= KIND_PATH && !key_match(s, &keys[i], keys[i].name, &what))

@@ -85,10 +85,7 @@ static int reduce(json_t *window, uint64_t samples)
 
 static bool listed(const struct selectors *s, uid_t uid)
 {
-	struct profile_process p = { .info = { .uid = uid } };
-	struct selectors only = { .owned = s && s->owned, .uid = s ? s->uid : 0 };
-
-	return selectors_match_process(&only, &p);
+	return !s || selectors_see(s, uid);
 }
 
 static int add_processes(sqlite3_stmt *st, int64_t id, const struct selectors *s, json_t *window)

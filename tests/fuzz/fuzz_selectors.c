@@ -30,6 +30,22 @@ static void check_one(const char *key, const char *value, const struct profile_p
 	selectors_done(&s);
 }
 
+/* For somebody who may not see all, no selector adds what is another's, or takes what is not. */
+static void check_owned(struct selectors *s, struct profile_process *p, uint32_t thread)
+{
+	bool all = selectors_match(s, p, thread);
+
+	s->owned = true;
+	s->uid = (uid_t)p->info.pid % 3;
+	p->info.uid = thread % 4 == 3 ? PROCESS_NO_UID : thread % 4;
+	FUZZ_ASSERT(selectors_see(s, p->info.uid) ==
+		    (s->uid == p->info.uid && s->uid != PROCESS_NO_UID));
+	FUZZ_ASSERT(selectors_match(s, p, thread) == (all && selectors_see(s, p->info.uid)));
+	s->uid = PROCESS_NO_UID;
+	FUZZ_ASSERT(!selectors_see(s, p->info.uid) && !selectors_match(s, p, thread));
+	s->owned = false;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct profile_process p = {};
@@ -56,6 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_ASSERT(s.n == (size_t)accepted);
 	FUZZ_ASSERT(selectors_match(&s, &p, thread) ==
 		    (selectors_match_process(&s, &p) && selectors_match_thread(&s, thread)));
+	check_owned(&s, &p, thread);
 	check_one("comm", p.info.comm, &p);
 	check_one("cgroup", p.info.cgroup, &p);
 	check_one("exe", p.info.exe, &p);

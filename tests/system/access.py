@@ -189,17 +189,19 @@ def check_targets(users):
     assert mine == ["one_busy"], mine
     for name in ("two_busy", "root_busy", "setuid_busy", "dropped_busy", "shut_busy"):
         pid = users.pid(name)
-        users.refused(ONE, 4, "process %d is not yours" % pid, "record", "-p", pid, "-d", "1s", "-o", "-")
-        users.refused(ONE, 4, "process %d is not yours" % pid, "top", "-1", "-p", pid)
-        users.refused(ONE, 4, "process %d is not yours" % pid, "dump", "-p", pid)
+        users.refused(ONE, 4, "process %d is not yours, or not there" % pid, "record", "-p", pid, "-d", "1s", "-o", "-")
+        users.refused(ONE, 4, "process %d is not yours, or not there" % pid, "top", "-1", "-p", pid)
+        users.refused(ONE, 4, "process %d is not yours, or not there" % pid, "dump", "-p", pid)
         # nor together with one's own
-        users.refused(ONE, 4, "process %d is not yours" % pid, "record", "-p", users.pid("one_busy"), "-p", pid, "-o", "-")
+        users.refused(ONE, 4, "process %d is not yours, or not there" % pid, "record", "-p", users.pid("one_busy"), "-p", pid, "-o", "-")
     listed = users.ctl(ONE, "top", "-1", "-P")
     rows = [line.split()[0] for line in listed.out.partition("COMMAND\n")[2].splitlines() if line]
     assert listed.returncode == 0 and rows == [str(users.pid("one_busy"))], (listed.out, listed.err)
     # not Python, and nobody's business
-    users.refused(ONE, 4, "process 1 is not yours", "record", "-p", "1", "-o", "-")
-    users.refused(ONE, 3, "there is no process 4194303", "record", "-p", "4194303", "-o", "-")
+    users.refused(ONE, 4, "process 1 is not yours, or not there", "record", "-p", "1", "-o", "-")
+    # what is hidden from a user (hidepid) is told like what is not there
+    users.refused(ONE, 4, "process 4194303 is not yours, or not there", "record", "-p", "4194303", "-o", "-")
+    users.refused(0, 3, "there is no process 4194303", "record", "-p", "4194303", "-o", "-")
     users.refused(ONE, 4, "the viewer shows the processes of all users", "open")
     for method, path in (("GET", "/metrics"), ("POST", "/v1/gateway"), ("POST", "/v1/tokens/check"), ("POST", "/v1/tokens")):
         status, body = users.http(ONE, method, path, {"url": "http://x", "token": "x"} if method == "POST" else None)
@@ -298,7 +300,7 @@ threading.Thread(target=wait).start()""", after="os.execv(%r, [%r, '-c', %r])" %
     before = users.get(0, "/v1/recordings/" + roots)["samples"]
     host.until("20 samples of what it became", lambda: users.get(0, "/v1/recordings/" + roots)["samples"] >= before + 20)
     assert pid not in {p["pid"] for p in users.json(ONE, "ps", "--json")}
-    users.refused(ONE, 4, "process %d is not yours" % pid, "record", "-p", pid, "-d", "1s", "-o", "-")
+    users.refused(ONE, 4, "process %d is not yours, or not there" % pid, "record", "-p", pid, "-d", "1s", "-o", "-")
     got = users.result(0, roots)
     assert got == ["after_busy", "before_busy"], got
     got = users.result(ONE, mine)

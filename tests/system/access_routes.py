@@ -1,0 +1,451 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Who may see what, by every route and every option. plopd's own table of routes, selectors and formats (access_table), and plopctl's own
+help, say what there is: what this test does not know makes it fail. Two users and root have processes whose names are unmistakable, one
+user's execute setuid programs, or have themselves made undumpable, in the middle of recordings. A user finds nothing of anybody else's in any
+answer; root finds all of it in the same, so that this can fail.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import host  # noqa: E402
+import marked  # noqa: E402
+from marked import CTL_DONE, CTL_NOT_ALLOWED, FROM_THE_START, ONE, TWO  # noqa: E402
+
+NOT_THERE = 4194303
+BATCH = 6  # recordings at once of each user; one may have 8
+
+# For each selector: which names of its own grouping by it shows, and a value that is root's.
+SELECTORS = {
+    "pid": (), "comm": ("cm_",), "exe": (), "cgroup": (), "unit": (), "container": (), "service": ("sv_",), "version": ("vr_",),
+    "thread": (), "thread_name": (), "state": (), "gil": (), "label.NAME": (),
+}
+
+
+def table():
+    done = subprocess.run([os.environ["PLOP_TABLE"]], stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout.decode())
+
+
+def values(m, key):
+    """Values of a selector that are another's, or everybody's."""
+    return {"pid": [m.pid("zqroot"), m.pid("zqsetuid")], "comm": ["cm_zqroot"], "exe": [m.setuid, os.path.realpath(sys.executable)],
+            "cgroup": ["/"], "unit": ["", marked.SHARED], "container": [""], "service": ["sv_zqroot", "sv_zqtwo"],
+            "version": ["vr_zqroot"], "thread": [m.pid("zqroot")], "thread_name": ["th_zqroot", ""], "state": ["running", "sleeping"],
+            "gil": ["held", ""], "label.NAME": ["x", ""]}[key]
+
+
+def several(questions):
+    """Runs them beside each other; the first that fails is raised."""
+    with ThreadPoolExecutor(8) as pool:
+        for result in [pool.submit(*question) for question in questions]:
+            result.result()
+
+
+def get(m, uid, path, kinds=()):
+    status, raw = m.http(uid, "GET", path)
+    assert status == 200, (uid, path, status, raw)
+    m.check(uid, raw, path, kinds)
+
+
+def queries(m, t):
+    """(parameters, the names that must be in a profile) of all that the selectors and formats allow."""
+    keys = [k for k in t["selectors"] if k != "label.NAME"]
+    for form in t["formats"]:
+        yield "format=" + form, ("fn_", "task_", "file_")
+        for key in keys + ["service,version,comm,pid"]:
+            shown = ("sv_", "vr_", "cm_") if "," in key else SELECTORS[key]
+            # the page's graph and pprof have a file and a function apart, but all have them
+            yield "format=%s&group_by=%s" % (form, key), ("fn_",) + shown
+    for key in t["selectors"]:
+        for value in values(m, key):
+            for form in ("json", "collapsed"):
+                yield "format=%s&%s=%s" % (form, key.replace("NAME", "note"), value), ()
+    yield "from=0&format=json", ("fn_",)
+
+
+def ask_profile(m, t, path):
+    for uid in (0, ONE, TWO):
+        several([(get, m, uid, "%s?%s" % (path, parameters), kinds) for parameters, kinds in queries(m, t)])
+
+
+def ask_windows(m, t, path):
+    for uid in (0, ONE, TWO):
+        for parameters in ["", "from=0"] + [p for p, _ in queries(m, t) if "format=json&" in p and "group_by" not in p]:
+            get(m, uid, "%s?%s" % (path, parameters), ("cm_",) if parameters == "from=0" else ())
+
+
+def ask_list(m, t, path):
+    for uid in (0, ONE, TWO):
+        get(m, uid, path, ("cm_", "sv_", "vr_", "file_") if path == "/v1/processes" else ())
+    for uid, tag in ((ONE, "zqone"), (TWO, "zqtwo")):
+        assert [p["pid"] for p in m.json(uid, "GET", "/v1/processes")] == [m.pid(tag)]
+        assert m.json(uid, "GET", "/v1/status")["processes"] == 1
+
+
+def stream(m, uid, path, kinds):
+    m.check(uid, m.events(uid, path, 2).encode(), path, kinds)
+
+
+def ask_stream(m, t, path):
+    several([(stream, m, uid, path + parameters, kinds) for uid in (0, ONE, TWO)
+             for parameters, kinds in (("", ()), ("?group_by=service,version,comm,pid", ()), ("?pid=%d" % m.pid("zqroot"), ()),
+                                       ("?comm=cm_zqroot", ()))])
+    # the window may have begun a moment ago
+    host.until("all is in the stream", lambda: all("fn_" + tag in m.events(0, path, 1) for tag in FROM_THE_START))
+
+
+def ask_dump(m, t, path):
+    for uid in (0, ONE, TWO):
+        for tag in FROM_THE_START:
+            status, raw = m.http(uid, "GET", "%s?pid=%d" % (path, m.pid(tag)))
+            assert (status == 200) == marked.may_see(uid, tag) and status in (200, 403), (uid, tag, status, raw)
+            m.check(uid, raw, path, ("file_", "sv_")[:1] if status == 200 else (), (tag,))
+
+
+def ask_pprof(m, t, path):
+    several([(get, m, uid, path + parameters, kinds) for uid in (0, ONE, TWO)
+             for parameters, kinds in (("?seconds=4", ("fn_",)), ("?seconds=1&pid=%d" % m.pid("zqroot"), ()),
+                                       ("?seconds=1&service=sv_zqroot", ()), ("?seconds=1&thread_name=th_zqroot", ()))])
+
+
+def targets(m, uid):
+    """What there is to record: the part of the body that says so, and which of the processes it has."""
+    mine = [tag for tag in FROM_THE_START if marked.may_see(uid, tag)]
+    yield {"all": True}, FROM_THE_START
+    yield {"pid": [m.pid(tag) for tag in mine]}, FROM_THE_START
+    yield {"pid": m.pid(mine[0])}, mine[:1]
+    yield {"cgroup": "/"}, FROM_THE_START
+    for folder in m.cgroups:
+        if os.path.basename(folder) == marked.SHARED:
+            yield {"cgroup": folder}, marked.UNITS[marked.SHARED]
+    if m.cgroup(marked.SHARED):
+        yield {"unit": marked.SHARED}, marked.UNITS[marked.SHARED]
+
+
+class Recording:
+    def __init__(self, m, uid, body, kinds, tags):
+        self.m, self.uid, self.body, self.kinds, self.tags = m, uid, body, kinds, tags
+        state = m.json(uid, "POST", "/v1/recordings", dict(body, duration_s=60))
+        self.path = "/v1/recordings/" + state["id"]
+
+    def state(self):
+        return self.m.json(self.uid, "GET", self.path)
+
+    def stop(self):
+        self.m.json(self.uid, "DELETE", self.path)
+        return host.until("%s ends" % self.body, lambda: self.state()["state"] == "done" and self.state())
+
+    def look(self, t):
+        """Every form of its result; then it goes."""
+        state = self.stop()
+        names = ("fn_", "file_") + (("tk_",) if self.body.get("async") else ())
+        for form in t["formats"]:
+            get_checked(self, "format=" + form, names + self.kinds)
+            get_checked(self, "format=%s&group_by=service,version,comm,pid" % form, ("sv_", "vr_", "cm_", "fn_"))
+            get_checked(self, "format=%s&group_by=thread_name,thread,state,gil" % form, ("th_", "fn_"))
+        get_checked(self, "format=collapsed&pid=%d" % self.m.pid("zqroot"), ())
+        for method in ("GET", "DELETE"):
+            for parameters in ("", "?format=collapsed"):
+                for other in {ONE, TWO} - {self.uid}:
+                    status, _ = self.m.http(other, method, self.path + parameters)
+                    assert status == 404, (other, self.uid, method, status)
+        self.m.http(self.uid, "DELETE", self.path)
+        return state
+
+
+def get_checked(r, parameters, kinds):
+    status, raw = r.m.http(r.uid, "GET", r.path + "?" + parameters)
+    assert status == 200, (r.uid, r.body, parameters, status, raw)
+    r.m.check(r.uid, raw, "recording %s, %s" % (r.body, parameters), kinds, r.tags)
+
+
+def recording_can(m, body):
+    """Whether this kernel can: none of its own before Linux 5.17 (or what plop says of it)."""
+    status, raw = m.http(0, "POST", "/v1/recordings", dict(body, duration_s=0.1, all=True))
+    assert status in (201, 501), (status, raw)
+    if status == 501:
+        print("not on this kernel: recordings with %s" % body)
+    return status == 201
+
+
+def options_of(m):
+    """What a recording can be, beside whom it is of: each option with each other, and each alone."""
+    for wall, tasks, hz in ((False, False, None), (True, False, None), (False, False, 499), (False, True, 499), (True, True, 499)):
+        options = {"wall": wall, "async": tasks, "hz": hz, "labels": {"note": "x"}}
+        if recording_can(m, options):
+            yield options
+
+
+def threads_of(m, tags):
+    return sum(len(os.listdir("/proc/%d/task" % m.pid(tag))) for tag in tags)
+
+
+def check_states(m, r, state, tags):
+    """Off CPU or on it: no more than the threads that the user may see have spent."""
+    spent, most = state["states"]["threads_s"], threads_of(m, tags) * state["elapsed_s"]
+    assert spent <= 1.2 * most + 0.5, (r.body, spent, most)
+
+
+def enough(recordings):
+    """Root's have 30 samples for each process, the others' as many."""
+    return all(r.state()["samples"] >= 30 * max(1, len([tag for tag in r.tags if marked.may_see(r.uid, tag)])) for r in recordings)
+
+
+def ask_recordings(m, t, path):
+    wanted = [(uid, dict(options, **target), tags) for options in options_of(m) for uid in (0, ONE)
+              for target, tags in targets(m, uid)]
+    wanted.append((TWO, {"all": True, "wall": True}, FROM_THE_START))
+    mine = [w for w in wanted if w[0] != 0]
+    roots = [w for w in wanted if w[0] == 0]
+    while mine or roots:
+        batch, mine, roots = mine[:BATCH] + roots[:BATCH], mine[BATCH:], roots[BATCH:]
+        running = [Recording(m, uid, body, (), tags) for uid, body, tags in batch]
+        host.until("samples of all", lambda: enough(running), 60)
+        for r in running:
+            state = r.look(t)
+            if r.uid == ONE:
+                check_states(m, r, state, ("zqone",))
+    print("recordings: %d, in %d formats" % (len(wanted), len(t["formats"])))
+
+
+def known(_m, _t, _path):
+    """Asked by ask_recordings()."""
+
+
+def ask_refused(m, t, path):
+    for uid in (ONE, TWO):
+        method = next(r["method"] for r in t["routes"] if r["path"] == path)
+        body = {"url": "http://x", "token": "x"} if method == "POST" else None
+        status, raw = m.http(uid, method, path, body)
+        assert status == 403, (path, status, raw)
+        m.check(uid, raw, path)
+
+
+ROUTES = {
+    ("GET", "/v1/status"): ask_list,
+    ("GET", "/v1/processes"): ask_list,
+    ("GET", "/v1/windows"): ask_windows,
+    ("GET", "/v1/profile"): ask_profile,
+    ("GET", "/v1/stream"): ask_stream,
+    ("GET", "/v1/dump"): ask_dump,
+    ("POST", "/v1/recordings"): ask_recordings,
+    ("GET", "/v1/recordings/*"): known,
+    ("DELETE", "/v1/recordings/*"): known,
+    ("POST", "/v1/tokens"): ask_refused,
+    ("POST", "/v1/tokens/check"): ask_refused,
+    ("POST", "/v1/gateway"): ask_refused,
+    ("GET", "/debug/pprof/profile"): ask_pprof,
+    ("GET", "/metrics"): ask_refused,
+}
+FORMATS = {"pprof", "collapsed", "speedscope", "plop", "json"}
+
+
+def check_known(t):
+    for what, there, here in (("routes", {(r["method"], r["path"]) for r in t["routes"]}, set(ROUTES)),
+                              ("selectors", set(t["selectors"]), set(SELECTORS)), ("formats", set(t["formats"]), FORMATS)):
+        assert there == here, "%s that this test has to learn, or forget: %s" % (what, sorted(there ^ here))
+    for r in t["routes"]:
+        assert r["open"] or ROUTES[r["method"], r["path"]] is ask_refused, r
+    print("%d routes, %d selectors, %d formats, all known here" % tuple(len(t[k]) for k in ("routes", "selectors", "formats")))
+
+
+def hidden(m, uid, what, question, others):
+    """Who asks for what is another's is told the same as for what is not there."""
+    answers = {other: [str(part).replace(str(other), "N") for part in question(uid, other)] for other in others}
+    assert len({tuple(a) for a in answers.values()}) == 1, (uid, what, answers)
+
+
+def check_hidden(m):
+    """What is another's cannot be told from what is not there: processes, which hidepid may hide, cgroups, units, recordings."""
+    def post(key, wrap=lambda value: value):
+        return lambda uid, value: m.http(uid, "POST", "/v1/recordings", {key: wrap(value), "duration_s": 1})
+
+    roots = Recording(m, 0, {"all": True}, (), ())
+    units = [marked.FOREIGN] if m.cgroup(marked.FOREIGN) else []
+    for uid in (ONE, TWO):
+        foreign = [m.pid(tag) for tag in FROM_THE_START if not marked.may_see(uid, tag)] + [1, NOT_THERE]
+        hidden(m, uid, "dump", lambda uid, pid: m.http(uid, "GET", "/v1/dump?pid=%d" % pid), foreign)
+        hidden(m, uid, "record", post("pid"), foreign)
+        own = m.pid("zqone" if uid == ONE else "zqtwo")
+        hidden(m, uid, "record several", post("pid", lambda pid: [own, pid]), foreign)
+        for arguments in (["record", "-o", "-", "-p"], ["dump", "-p"], ["top", "-1", "-p"]):
+            hidden(m, uid, arguments[0], lambda uid, pid: m.ctl(uid, *arguments, pid), foreign)
+        assert m.ctl(uid, "dump", "-p", NOT_THERE)[0] == CTL_NOT_ALLOWED
+        hidden(m, uid, "cgroup", post("cgroup"), [m.cgroup(unit) for unit in units] + ["/not-there"])
+        hidden(m, uid, "unit", post("unit"), units + ["not-there.service"])
+        for method in ("GET", "DELETE"):
+            hidden(m, uid, "recording", lambda uid, i: m.http(uid, method, "/v1/recordings/%s" % i),
+                   [os.path.basename(roots.path), "r999", "u000000000000"])
+        # how long it takes tells nothing, either
+        took = []
+        for pid in (m.pid("zqroot"), NOT_THERE):
+            began = time.monotonic()
+            get(m, uid, "/debug/pprof/profile?seconds=5&pid=%d" % pid)
+            took.append(time.monotonic() - began)
+        assert abs(took[0] - took[1]) < 2.5, took
+    assert m.json(0, "GET", roots.path)["state"] == "running"
+    roots.stop()
+    # nor is it told how many recordings others make
+    ids = [m.json(ONE, "POST", "/v1/recordings", {"all": True, "duration_s": 0.1})["id"] for _ in range(2)]
+    assert not any(re.match("r[0-9]{1,6}$", i) for i in ids) and len(set(ids)) == 2, ids
+    print("hidden: processes, cgroups, units and recordings of others are answered like those that are not there")
+
+
+def check_changes(m, t):
+    """Processes of ONE's that stop being ONE's in the middle: one executes a setuid program, one has itself made undumpable."""
+    m.begin("zqchange", ONE, "exec")
+    m.begin("zqkeeps", ONE, "shut")
+    both = [m.pid("zqchange"), m.pid("zqkeeps")]
+    host.until("ONE sees both", lambda: set(both) <= {p["pid"] for p in m.json(ONE, "GET", "/v1/processes")})
+    tags = ("zqchange", "zqkeeps")
+    options = list(options_of(m))
+    running = []
+    for o in options:
+        running += [Recording(m, ONE, dict(o, pid=both), (), tags)]
+    wall = {"wall": True} if any(o["wall"] for o in options) else {}
+    running += [Recording(m, ONE, dict(wall, pid=both[0]), (), ("zqchange",)), Recording(m, ONE, dict(wall, all=True), (), tags)]
+    running += [Recording(m, 0, dict(wall, all=True), (), FROM_THE_START), Recording(m, 0, {"all": True}, (), FROM_THE_START)]
+    lone = running[len(options)]
+    host.until("samples of before", lambda: all(r.state()["samples"] >= 20 for r in running), 60)
+    m.go("zqchange", "%s %s zqbecame" % (m.link("zqbecame", m.setuid), m.file("zqbecame")))
+    m.go("zqkeeps")
+    m.said("zqchange", b"READY")
+    m.said("zqkeeps", b"SHUT")
+    later = Recording(m, 0, {"pid": both}, (), ("zqbecame", "shut_zqkeeps"))
+    host.until("samples of after", lambda: later.state()["samples"] >= 100, 60)
+    running.remove(lone)
+    for r in running[:-2] + [lone]:
+        if r is lone:
+            host.until("the lone one ends, as what it was of has", lambda: r.state()["state"] == "done")
+            assert r.state()["reason"] == "target ended", r.state()
+        r.stop()
+        # a task of the process that becomes another one may have had no turn
+        r.kinds, r.body = (), dict(r.body, **{"async": False})
+        r.look(t)
+    for r in running[-2:] + [later]:
+        r.stop()
+        get_checked(r, "format=collapsed&group_by=thread_name", ("fn_", "th_") if r is later else ("fn_",))
+        text = marked.text_of(m.http(0, "GET", r.path + "?format=collapsed")[1])
+        assert "fn_zqbecame" in text and "fn_shut_zqkeeps" in text, text[:2000]
+    for path in ("/v1/processes", "/v1/windows?from=0", "/v1/profile?from=0&format=collapsed&group_by=service,pid,comm"):
+        for uid in (ONE, TWO):
+            get(m, uid, path)
+    assert [p["pid"] for p in m.json(ONE, "GET", "/v1/processes")] == [m.pid("zqone")]
+    print("processes that become another's: %d recordings have them up to there" % (len(running) - 1))
+
+
+def record(*options):
+    return [["record", "-d", "1s", "-f", "collapsed", "-o", "-", *(options or ["-a"])]]
+
+
+def commands(m, t):
+    """What plopctl is asked for each option of each command; and what root must see then."""
+    own, shared = m.pid("zqone"), m.cgroup(marked.SHARED) or "/"
+    unit = ["-u", marked.SHARED] if m.cgroup(marked.SHARED) else ["-a"]
+    formats = t["formats"]
+    return {
+        "status": {"json": [["status"], ["status", "--json"]]},
+        "ps": {"json": [["ps"], ["ps", "--json"]]},
+        "record": {"all": record(), "cgroup": record("-c", "/") + record("-c", shared), "pid": record("-p", own),
+                   "unit": record(*unit), "async": record("-a", "--async"), "duration": record("-a", "-d", "500ms"),
+                   "frequency": record("-a", "-F", 299), "wall": record("-a", "-w") + record("-c", "/", "-w"),
+                   "format": [["record", "-a", "-d", "1s", "-o", "-", "-f", f] for f in formats],
+                   "group-by": record("-a", "-g", "service,version,comm") + record("-a", "-w", "-g", "pid,thread_name"),
+                   "label": record("-a", "-l", "note=x"), "output": [["record", "-a", "-d", "1s", "-f", "collapsed", "-o", None]]},
+        "export": {"format": [["export", "-f", f] for f in formats],
+                   "group-by": [["export", "-g", "service,version,comm,pid"], ["export", "-g", "cgroup,unit,exe"]],
+                   "output": [["export", "-f", "collapsed", "-o", None]],
+                   "since": [["export", "--since", "1h"], ["export", "comm=cm_zqroot"], ["export", "pid=%d" % m.pid("zqsetuid")]],
+                   "until": [["export", "--until", "now"]]},
+        "dump": {"pid": [["dump", "-p", own]], "json": [["dump", "--json", "-p", own]]},
+        "top": {"once": [["top", "-1"]], "all": [["top", "-1", "-a"]], "batch": [["top", "-b", 2]], "cgroup": [["top", "-1", "-c", "/"]],
+                "interval": [["top", "-1", "-i", 1]], "pid": [["top", "-1", "-p", own]], "processes": [["top", "-1", "-P"]],
+                "total": [["top", "-1", "-t"], ["top", "-1", "-P", "-t"]], "unit": [["top", "-1", *unit]]},
+        "open": {},
+    }
+
+
+def options_in_help(m, *command):
+    _, out, _ = m.ctl(0, *command, "--help")
+    return set(re.findall(r"^  +(?:-\S, )? *--([a-z-]+)", out.decode(), re.M)) - {"config", "socket", "help", "usage", "version"}
+
+
+def run(m, uid, arguments):
+    path = os.path.join(m.folder, "open", "%d-%d" % (uid, id(arguments)))
+    status, out, said = m.ctl(uid, *[path if a is None else a for a in arguments])
+    if None in arguments:
+        with open(path, "rb") as f:
+            out += f.read()
+    what = " ".join(str(a) for a in arguments)
+    if "takes Linux 5.17" in said:
+        return
+    # root's and the other users' have no business with ONE's process that the third user asks for
+    assert status == CTL_DONE or (uid == TWO and str(m.pid("zqone")) in what and status == CTL_NOT_ALLOWED), (uid, what, status, said)
+    m.check(uid, out, "plopctl " + what)
+    m.check(uid, said.encode(), "plopctl " + what)
+    if uid == 0 and status == CTL_DONE and arguments[0] in ("export", "record") and "-p" not in arguments and "pid=" not in what:
+        seen = [tag for tag in FROM_THE_START if tag in marked.text_of(out)]
+        assert len(seen) >= 2 or "zqroot" in seen and "comm=cm_zqroot" in what, (what, seen, out[:1000])
+
+
+def check_ctl(m, t):
+    """plopctl with each command and each option that its help has."""
+    asked = commands(m, t)
+    _, out, _ = m.ctl(0, "--help")
+    there = set(re.findall(r"^  ([a-z]+)   ", out.decode().partition("Commands")[2], re.M))
+    assert there == set(asked), "commands that this test has to learn, or forget: %s" % sorted(there ^ set(asked))
+    os.mkdir(os.path.join(m.folder, "open"))
+    os.chmod(os.path.join(m.folder, "open"), 0o777)
+    questions = []
+    for command, options in asked.items():
+        there = options_in_help(m, command)
+        assert there == set(options), "options of %s to learn, or forget: %s" % (command, sorted(there ^ set(options)))
+        questions += [(run, m, uid, arguments) for several_of in options.values() for arguments in several_of for uid in (0, ONE, TWO)]
+    several(questions)
+    assert m.ctl(ONE, "open")[0] == CTL_NOT_ALLOWED
+    print("plopctl: %d commands, %d invocations" % (len(asked), len(questions)))
+
+
+def check_all(m, t):
+    m.make_cgroups()
+    m.begin_all()
+    check_hidden(m)
+    # windows that are saved, and one that runs
+    host.until("windows", lambda: m.json(0, "GET", "/v1/status")["store"]["windows"] >= 2, 30)
+    for r in t["routes"]:
+        began = time.monotonic()
+        ROUTES[r["method"], r["path"]](m, t, r["path"])
+        print("%-6s %-20s %.1f s" % (r["method"], r["path"], time.monotonic() - began), flush=True)
+    check_ctl(m, t)
+    check_changes(m, t)
+
+
+def main():
+    host.need_root()
+    t = table()
+    t["selectors"], t["formats"] = t["selectors"].split(", "), t["formats"].split(", ")
+    check_known(t)
+    folder = marked.setuid_folder()
+    if not folder:
+        return 77
+    with host.Plopd("--window", 5) as daemon:
+        m = marked.Marked(daemon, folder)
+        try:
+            check_all(m, t)
+        finally:
+            m.done()
+        assert daemon.stop() == 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
