@@ -168,6 +168,9 @@ int main(int argc, char *argv[])
 		m->mode.ctx = &a;
 		r = manager_start(m, &error);
 	}
+	/* it was told to end before it began */
+	if (r == -ECANCELED)
+		return EXIT_SUCCESS;
 	if (r < 0) {
 		log_error("%s", error ? error : strerror(-r));
 		return EXIT_FAILURE;

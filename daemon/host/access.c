@@ -68,6 +68,12 @@ static void refuse_python(const struct api_request *q, const struct target *k, j
 	if (k && k->python.verdict == PYTHON_PYPY)
 		api_reply_error(q->call, 422, "plop walks the frames of CPython only",
 				"process %lld is PyPy", (long long)pid);
+	else if (k && k->python.verdict == PYTHON_SILENT)
+		api_reply_error(
+			q->call, 503,
+			"its memory or files may lie in a file system that does not answer; "
+			"plopctl ps tells of it",
+			"process %lld does not let itself be read", (long long)pid);
 	else if (k)
 		api_reply_error(q->call, 422,
 				"plop knows CPython 2.7 and 3.6 to 3.15; see plopctl ps",

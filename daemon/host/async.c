@@ -7,25 +7,59 @@
 /* How soon a process is noticed that imports asyncio while it is recorded. */
 #define ASYNC_AGAIN_NS (2 * NSEC_PER_SEC)
 
+struct async_question {
+	struct targets *targets;
+	struct target_key key;
+};
+
+static void async_answer(void *ctx, int result, struct unpack *body)
+{
+	struct async_question *q = ctx;
+	struct targets *t = q->targets;
+	struct target *k = targets_find(t, q->key.tgid, q->key.image);
+	struct plop_async async;
+
+	if (k && result != -ECANCELED) {
+		if (result == -ETIMEDOUT)
+			target_heard(k, result);
+		k->async_asked = false;
+		k->async_due_ns = clock_ns(CLOCK_MONOTONIC) + ASYNC_AGAIN_NS;
+		if (result == 0)
+			result = examined_async(body, &async);
+		if (result == 0)
+			result = sampler_process_async(t->sampler, k->key.tgid, k->key.image,
+						       &async);
+		if (result == 0)
+			k->async = TARGET_ASYNC_KNOWN;
+		else if (result == -EBADMSG || result == -EOPNOTSUPP || result == -ENOSPC)
+			k->async = TARGET_ASYNC_NEVER;
+		if (result < 0 && result != -ENOENT)
+			log_debug_r(result, "Cannot tell where process %u keeps its tasks",
+				    k->key.tgid);
+	}
+	free(q);
+	if (t->async_answered)
+		t->async_answered(t->ctx);
+}
+
 bool target_async(struct targets *t, struct target *k, uint64_t now_ns)
 {
-	struct plop_async async;
-	int r;
+	const struct examinee who = target_examinee(k);
+	struct async_question *q;
+	struct buf request = {};
 
 	if (!k->codes || !async_is_possible(&k->python.layout))
 		return false;
-	if (k->async != TARGET_ASYNC_UNKNOWN || k->dying || now_ns < k->async_due_ns)
+	if (k->async != TARGET_ASYNC_UNKNOWN || k->async_asked || !target_may_be_asked(k) ||
+	    now_ns < k->async_due_ns)
 		return true;
-	k->async_due_ns = now_ns + ASYNC_AGAIN_NS;
-	r = python_async(t->cache, (pid_t)k->key.tgid, &k->python.layout, &async);
-	if (r == 0)
-		r = sampler_process_async(t->sampler, k->key.tgid, k->key.image, &async);
-	if (r == 0)
-		k->async = TARGET_ASYNC_KNOWN;
-	else if (r == -EBADMSG || r == -EOPNOTSUPP || r == -ENOSPC)
-		k->async = TARGET_ASYNC_NEVER;
-	if (r < 0 && r != -ENOENT)
-		log_debug_r(r, "Cannot tell where process %u keeps its tasks", k->key.tgid);
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return true;
+	*q = (struct async_question){ .targets = t, .key = k->key };
+	k->async_asked = true;
+	examine_async(&request, &k->python.layout);
+	examiner_ask(t->examiner, EXAMINE_ASYNC, &who, &request, async_answer, q);
 	return true;
 }
 
@@ -56,4 +90,16 @@ void recordings_async(struct recordings *all)
 				r->tasks_possible = true;
 		}
 	}
+}
+
+bool recording_async_known(const struct recording *r)
+{
+	struct target *k, *next;
+
+	HASH_ITER(hh_pid, r->all->manager->targets.living, k, next)
+	{
+		if (k->async_asked && recording_wants(r, k))
+			return false;
+	}
+	return true;
 }

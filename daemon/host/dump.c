@@ -2,110 +2,26 @@
 #include "host/access.h"
 #include "host/manager.h"
 #include "host/routes.h"
-#include "host/thread_names.h"
-#include "proc/syscalls.h"
-#include "python/thread_name.h"
 #include "util/log.h"
 
-/* Dumps that wait or run; bytes of one answer, beyond which threads are listed without their frames. */
-#define DUMPS_MAX      8
-#define DUMP_MAX_BYTES (32u << 20)
-/* Readings of the threads, Python's list and the kernel's, until they do not change meanwhile. */
-#define LISTS_TRIES 8
+/* Dumps that wait or are under way. */
+#define DUMPS_MAX 8
 
-/* GET /v1/dump: read on a worker, answered on the loop thread. What the worker needs is here, and nobody else's meanwhile. */
+/* GET /v1/dump: read by a helper, answered on the loop thread. */
 struct dump_job {
 	struct manager *manager;
 	struct api_call *call; /* NULL: the client went away */
 	pid_t pid;
 	uint64_t image;
-	uint64_t runtime;
-	struct plop_layout layout;
-	json_t *head; /* what is known of the process */
-	struct reader memory;
-	struct walker *walker;
-	struct walk_states states;
-	struct tasks tasks;
-	const struct task **task_of; /* of each state; NULL: not known */
-	bool *holds;                 /* the GIL, for each state */
-	char **names;                /* as threading gave it; NULL: not at all */
-	enum walk_gil gil;
-	struct buf body;
-	bool truncated;
-	int result;
+	struct selectors whom; /* may see it: asked again when it was read */
+	json_t *head;          /* what is known of the process */
 };
 
 static void dump_free(struct dump_job *j)
 {
+	j->manager->dumps--;
 	json_decref(j->head);
-	walker_free(j->walker);
-	for (size_t i = 0; j->names && i < j->states.n; i++)
-		free(j->names[i]);
-	free(j->names);
-	walk_states_done(&j->states);
-	tasks_done(&j->tasks);
-	free(j->task_of);
-	free(j->holds);
-	buf_free(&j->body);
 	free(j);
-}
-
-static const char *state_name(char letter)
-{
-	switch (letter) {
-	case 'R':
-		return "running";
-	case 'S':
-		return "sleeping";
-	case 'D':
-		return "blocked";
-	case 'I':
-		return "idle";
-	case 'T':
-		return "stopped";
-	case 't':
-		return "traced";
-	case 'Z':
-	case 'X':
-	case 'x':
-	case 0:
-		return "ended";
-	default:
-		return "unknown";
-	}
-}
-
-static const char *gil_name(enum walk_gil gil)
-{
-	switch (gil) {
-	case WALK_GIL_NONE:
-		return "none";
-	case WALK_GIL_FREE:
-		return "free";
-	case WALK_GIL_HELD:
-		return "held";
-	case WALK_GIL_CHANGING:
-		return "changing";
-	default:
-		return "unknown";
-	}
-}
-
-/* One thread while it is read. */
-struct thread {
-	struct dump_job *job;
-	const struct task *task;
-	const char *name; /* as threading gave it, or NULL */
-	struct task_state state;
-	bool ended;
-};
-
-static void thread_look(void *ctx)
-{
-	struct thread *t = ctx;
-
-	if (t->task)
-		t->ended = task_state_read(t->job->pid, t->task->tid, &t->state) == -ESRCH;
 }
 
 static int on_json(const char *data, size_t size, void *ctx)
@@ -114,252 +30,68 @@ static int on_json(const char *data, size_t size, void *ctx)
 	return 0;
 }
 
-/* Adds a thread to the body and takes the reference of its members. */
-static int thread_add(struct dump_job *j, json_t *members)
-{
-	size_t before = j->body.size;
-	int r;
-
-	if (!members)
-		return -ENOMEM;
-	if (j->body.size > 0)
-		buf_putc(&j->body, ',');
-	r = json_dump_callback(members, on_json, &j->body, JSON_COMPACT);
-	json_decref(members);
-	if (r < 0)
-		j->body.size = before;
-	return r < 0 ? -ENOMEM : j->body.error;
-}
-
-static json_t *frames_json(const struct walk_stack *s)
-{
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < s->n; i++) {
-		const struct walk_frame *f = &s->frames[i];
-
-		json_array_append_new(a, json_pack("{s:s s:s s:i}", "function",
-						   f->code ? f->code->name : "[unresolved]", "file",
-						   f->code ? f->code->file : "", "line", f->line));
-	}
-	return a;
-}
-
-/* What is said of every thread; the kernel's part of it is null where it is not known which thread it is. */
-static json_t *thread_json(const struct thread *t, bool python)
-{
-	const struct task *k = t->task;
-	/* the main thread is what the process is called */
-	bool given = t->name && !(k && k->tid == t->job->pid);
-	json_t *o = json_pack("{s:b s:o s:o s:s? s:s}", "python", python, "tid",
-			      k ? json_integer(k->tid) : json_null(), "own_tid",
-			      k && k->own_tid ? json_integer(k->own_tid) : json_null(), "name",
-			      given ? t->name :
-			      k     ? k->comm :
-				      NULL,
-			      "state", k ? state_name(t->state.letter) : "unknown");
-	const char *name = syscall_name((int)t->state.syscall);
-	char number[32];
-
-	snprintf(number, sizeof(number), "syscall %ld", t->state.syscall);
-	json_object_set_new(o, "syscall",
-			    k && t->state.syscall >= 0 ? json_string(name ? name : number) :
-							 json_null());
-	return o;
-}
-
-static const char *gil_of(const struct dump_job *j, size_t i, const struct thread *t)
-{
-	if (j->holds[i])
-		return "held";
-	if (t->task && syscall_is_futex(t->state.syscall) &&
-	    walker_is_gil(j->walker, &j->states.states[i], t->state.args[0]))
-		return "waiting";
-	return NULL;
-}
-
-static int python_thread(struct dump_job *j, size_t i)
-{
-	const struct walk_state *s = &j->states.states[i];
-	struct thread t = {
-		.job = j, .task = j->task_of[i], .name = j->names[i], .state = { .syscall = -1 }
-	};
-	_cleanup_walk_stack_ struct walk_stack stack = {};
-	json_t *o;
-	int r;
-
-	r = walker_stack(j->walker, s, thread_look, &t, &stack);
-	if (r == -ENOMEM || r == -ESRCH)
-		return r;
-	if (t.ended)
-		return 0;
-	if (j->body.size > DUMP_MAX_BYTES) {
-		walk_stack_done(&stack);
-		stack.truncated = j->truncated = true;
-	}
-	o = thread_json(&t, true);
-	json_object_set_new(o, "gil", json_pack("s?", gil_of(j, i, &t)));
-	json_object_set_new(o, "interpreter", json_integer(s->interp_no));
-	json_object_set_new(o, "readable", json_boolean(r == 0));
-	json_object_set_new(o, "changing", json_boolean(stack.changing));
-	json_object_set_new(o, "truncated", json_boolean(stack.truncated));
-	json_object_set_new(o, "frames", frames_json(&stack));
-	return thread_add(j, o);
-}
-
-static int native_thread(struct dump_job *j, const struct task *k)
-{
-	struct thread t = { .job = j, .task = k, .state = { .syscall = -1 } };
-
-	thread_look(&t);
-	return t.ended ? 0 : thread_add(j, thread_json(&t, false));
-}
-
-static bool tasks_same(const struct tasks *a, const struct tasks *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++) {
-		if (a->tasks[i].tid != b->tasks[i].tid)
-			return false;
-	}
-	return true;
-}
-
-/* Both lists, of one moment if that can be had. */
-static int lists_read(struct dump_job *j)
-{
-	for (unsigned int i = 0; i < LISTS_TRIES; i++) {
-		_cleanup_tasks_ struct tasks before = {};
-		int r;
-
-		walk_states_done(&j->states);
-		tasks_done(&j->tasks);
-		r = tasks_read(j->pid, &before);
-		if (r < 0)
-			return r;
-		r = walker_states(j->walker, &j->states);
-		if (r < 0)
-			return r;
-		r = tasks_read(j->pid, &j->tasks);
-		if (r < 0)
-			return r;
-		if (tasks_same(&before, &j->tasks) && !j->states.changing)
-			break;
-	}
-	return 0;
-}
-
-/* Which task each state is of, and what threading calls it. */
-static int tasks_match(struct dump_job *j)
-{
-	int r;
-
-	j->task_of = calloc(j->states.n + 1, sizeof(*j->task_of));
-	j->holds = calloc(j->states.n + 1, sizeof(*j->holds));
-	j->names = calloc(j->states.n + 1, sizeof(*j->names));
-	if (!j->task_of || !j->holds || !j->names)
-		return -ENOMEM;
-	r = thread_names_read(&j->memory, &j->layout, j->runtime, &j->states, j->names);
-	if (r < 0 && r != -EOPNOTSUPP)
-		return r;
-	return thread_tasks(j->walker, &j->states, &j->tasks, j->task_of);
-}
-
-static ssize_t state_of(const struct dump_job *j, const struct task *k)
-{
-	for (size_t i = 0; i < j->states.n; i++) {
-		if (j->task_of[i] == k)
-			return (ssize_t)i;
-	}
-	return -1;
-}
-
-/* Python's threads by tid, then those that are not known by it, then all others. */
-static int threads_read(struct dump_job *j)
-{
-	_cleanup_free_ const struct task **native = calloc(j->tasks.n + 1, sizeof(*native));
-	size_t others = 0;
-	int r = 0;
-
-	if (!native)
-		return -ENOMEM;
-	for (size_t i = 0; i < j->tasks.n && r >= 0; i++) {
-		ssize_t s = state_of(j, &j->tasks.tasks[i]);
-
-		if (s < 0)
-			native[others++] = &j->tasks.tasks[i];
-		else
-			r = python_thread(j, (size_t)s);
-	}
-	/* where each task has a state, other states have no thread: those that fork() left behind */
-	for (size_t i = 0; i < j->states.n && others > 0 && r >= 0; i++) {
-		if (!j->task_of[i])
-			r = python_thread(j, i);
-	}
-	for (size_t i = 0; i < others && r >= 0; i++)
-		r = native_thread(j, native[i]);
-	return r;
-}
-
-static void dump_run(void *ctx)
-{
-	struct dump_job *j = ctx;
-
-	j->result = walker_new(&j->memory, &j->layout, j->runtime, &j->walker);
-	if (j->result >= 0)
-		j->result = lists_read(j);
-	if (j->result >= 0)
-		j->result = tasks_match(j);
-	if (j->result < 0)
-		return;
-	j->gil = walker_gil(j->walker, &j->states, j->holds);
-	j->result = threads_read(j);
-}
-
-static void dump_answer(struct dump_job *j)
+static void dump_answer(struct dump_job *j, const char *text, size_t size)
 {
 	_cleanup_buf_ struct buf b = {};
 
-	json_object_set_new(j->head, "gil", json_string(gil_name(j->gil)));
-	json_object_set_new(j->head, "interpreters", json_integer(j->states.interpreters));
-	json_object_set_new(j->head, "changing", json_boolean(j->states.changing));
-	json_object_set_new(j->head, "truncated",
-			    json_boolean(j->truncated || j->states.more || j->tasks.more));
 	json_dump_callback(j->head, on_json, &b, JSON_COMPACT);
-	/* the threads are text already: they take the place of the brace at the end */
+	/* the rest is text already: it takes the place of the brace at the end */
 	if (b.size > 0)
 		b.size--;
-	buf_puts(&b, ",\"threads\":[");
-	buf_append(&b, j->body.data, j->body.size);
-	buf_puts(&b, "]}\n");
+	buf_putc(&b, ',');
+	buf_append(&b, text, size);
+	buf_puts(&b, "}\n");
 	if (b.error)
 		api_reply_error(j->call, 500, NULL, "out of memory");
 	else
 		api_reply(j->call, 200, "application/json", &b, NULL);
 }
 
-static void dump_done(void *ctx)
+/* Why there is no dump. */
+static void dump_refuse(const struct dump_job *j, int result)
+{
+	int pid = (int)j->pid;
+
+	if (result == -ESRCH)
+		api_reply_error(j->call, 404, "plopctl ps lists the Python processes",
+				"process %d ended meanwhile", pid);
+	else if (result == -EFAULT)
+		api_reply_error(j->call, 503, "ask again in a moment",
+				"the interpreter of process %d is starting or ending", pid);
+	else if (result == -ETIMEDOUT || result == -EBUSY)
+		api_reply_error(j->call, 503,
+				"its memory may lie in a file system that does not answer; plopctl "
+				"ps tells of it",
+				"process %d does not let itself be read", pid);
+	else
+		api_reply_error(j->call, 500, NULL, "cannot read process %d: %s", pid,
+				strerror(-result));
+}
+
+static void dump_done(void *ctx, int result, struct unpack *body)
 {
 	struct dump_job *j = ctx;
+	struct target *k = targets_find(&j->manager->targets, (uint32_t)j->pid, j->image);
+	const char *text = NULL;
+	size_t size = 0;
 	uint64_t image;
 
+	if (k && result == -ETIMEDOUT)
+		target_heard(k, result);
+
 	/* what was read may be of another program, or of another process of that pid, which may be somebody else's */
-	if (j->result >= 0 &&
+	if (result >= 0 &&
 	    (sampler_process_image(j->manager->sampler, (uint32_t)j->pid, &image) < 0 ||
 	     image != j->image))
-		j->result = -ESRCH;
-	if (j->call && j->result >= 0)
-		dump_answer(j);
-	else if (j->call && j->result == -ESRCH)
-		api_reply_error(j->call, 404, "plopctl ps lists the Python processes",
-				"process %d ended meanwhile", (int)j->pid);
-	else if (j->call && j->result == -EFAULT)
-		api_reply_error(j->call, 503, "ask again in a moment",
-				"the interpreter of process %d is starting or ending", (int)j->pid);
-	else if (j->call)
-		api_reply_error(j->call, 500, NULL, "cannot read process %d: %s", (int)j->pid,
-				strerror(-j->result));
+		result = -ESRCH;
+	if (k && !access_target(&j->whom, k, j->manager->cycle))
+		result = -ESRCH;
+	if (result >= 0)
+		result = examined_dump(body, &text, &size);
+	if (j->call && result >= 0)
+		dump_answer(j, text, size);
+	else if (j->call && result != -ECANCELED)
+		dump_refuse(j, result);
 	dump_free(j);
 }
 
@@ -370,27 +102,8 @@ static void dump_gone(void *ctx)
 	j->call = NULL;
 }
 
-/* plopd's only one: made for the first dump, and freed when the loop ends. */
-static struct worker *dumper;
-
-static int dumper_end(sd_event_source *source, void *ctx)
-{
-	worker_free(TAKE_PTR(dumper));
-	return 0;
-}
-
-static int dumper_make(sd_event *loop)
-{
-	int r;
-
-	if (dumper)
-		return 0;
-	r = worker_new(loop, "plopd-dump", DUMPS_MAX, &dumper);
-	return r < 0 ? r : sd_event_add_exit(loop, NULL, dumper_end, NULL);
-}
-
 /* The process that is asked for, or NULL after having answered. */
-static const struct target *dump_target(const struct api_request *q, struct manager *m)
+static struct target *dump_target(const struct api_request *q, struct manager *m)
 {
 	const char *text = api_parameter(q, "pid");
 	char *end;
@@ -407,12 +120,18 @@ static const struct target *dump_target(const struct api_request *q, struct mana
 void route_dump(const struct api_request *q, void *ctx)
 {
 	struct manager *m = ctx;
-	const struct target *k = dump_target(q, m);
+	struct target *k = dump_target(q, m);
+	struct buf request = {};
+	struct examinee who;
 	struct dump_job *j;
-	int r;
 
 	if (!k)
 		return;
+	if (m->dumps >= DUMPS_MAX) {
+		api_reply_error(q->call, 503, "ask again in a moment",
+				"%d dumps are under way already", DUMPS_MAX);
+		return;
+	}
 	j = calloc(1, sizeof(*j));
 	if (j)
 		j->head = json_pack("{s:i s:s s:s s:s s:s s:b}", "pid", (int)k->info.pid, "python",
@@ -424,20 +143,13 @@ void route_dump(const struct api_request *q, void *ctx)
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
+	m->dumps++;
 	j->manager = m;
 	j->pid = k->info.pid;
 	j->image = k->key.image;
-	j->runtime = k->python.runtime;
-	j->layout = k->python.layout;
-	j->memory = process_memory_reader(j->pid);
+	access_limit(&q->peer, &j->whom);
 	j->call = api_defer(q, dump_gone, j);
-	r = dumper_make(m->loop);
-	if (r >= 0)
-		r = worker_submit(dumper, dump_run, dump_done, j);
-	if (r >= 0)
-		return;
-	log_debug_r(r, "Cannot take a dump on");
-	api_reply_error(j->call, 503, "ask again in a moment", "%d dumps are under way already",
-			DUMPS_MAX);
-	dump_free(j);
+	who = target_examinee(k);
+	examine_dump(&request, &k->python.layout, k->python.runtime);
+	examiner_ask(m->examiner, EXAMINE_DUMP, &who, &request, dump_done, j);
 }

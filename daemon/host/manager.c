@@ -22,6 +22,10 @@
 /* From the swap to the first attempt to collect: longer than any tick takes. */
 #define STEP_USEC       (2 * USEC_PER_MSEC)
 #define STEP_AGAIN_USEC USEC_PER_MSEC
+/* How long plopd takes at most to collect what was sampled when it is told to end. */
+#define LAST_USEC (5 * USEC_PER_SEC)
+/* ... and, when it begins, to look at the processes that are there. */
+#define SCAN_NS (3 * NSEC_PER_SEC)
 
 static int timer_set(sd_event_source *s, uint64_t usec)
 {
@@ -30,22 +34,12 @@ static int timer_set(sd_event_source *s, uint64_t usec)
 	return r < 0 ? r : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
 
-static void manager_settled(const struct plop_stack *stack, const struct plop_frame *frames,
-			    void *ctx)
-{
-	struct manager *m = ctx;
-	struct target *k = targets_find(&m->targets, stack->tgid, stack->image);
-
-	/* behind the pid of one that ended may be another's memory */
-	if (k && k->codes && !k->dying && stack->depth <= PLOP_MAX_DEPTH)
-		code_table_want(k->codes, (uint32_t)m->cycle, frames, stack->depth);
-}
-
-static void manager_confirm(void *ctx)
+static void manager_review(const struct plop_stack *stack, const struct plop_frame *frames,
+			   void *ctx)
 {
 	struct manager *m = ctx;
 
-	targets_confirm(&m->targets);
+	naming_want(&m->naming, stack, frames, m->cycle);
 }
 
 /* One collected stack: looked up once, then counted in every profile that wants it. */
@@ -57,7 +51,6 @@ static void manager_stack(const struct plop_stack *stack, const struct plop_fram
 	struct manager *m = ctx;
 	struct target *k = targets_find(&m->targets, stack->tgid, stack->image);
 	struct symbol_counts *symbols = &m->targets.symbols;
-	struct reader memory = process_memory_reader((pid_t)stack->tgid);
 	uint64_t before = symbols->unresolved;
 
 	if (!k || !k->codes || stack->depth > PLOP_MAX_DEPTH) {
@@ -69,6 +62,9 @@ static void manager_stack(const struct plop_stack *stack, const struct plop_fram
 	}
 	code_table_limit(k->codes, PLOP_MAX_CODE_BYTES);
 	for (uint32_t i = 0; i < stack->depth; i++) {
+		struct replay replay;
+		const struct reader memory = readings_of_code(k->readings, &frames[i], &replay);
+
 		codes[i] = code_table_find(k->codes, &memory, &frames[i], &sources[i]);
 		if (PLOP_MARK_IS(frames[i].code))
 			continue;
@@ -105,13 +101,8 @@ static void manager_stack(const struct plop_stack *stack, const struct plop_fram
 static void manager_code(const struct plop_record_code *r, void *ctx)
 {
 	struct manager *m = ctx;
-	struct target *k = targets_find(&m->targets, r->head.tgid, r->head.image);
-	struct reader memory = process_memory_reader((pid_t)r->head.tgid);
 
-	if (!k || !k->codes)
-		return;
-	code_table_limit(k->codes, PLOP_MAX_CODE_BYTES);
-	code_table_record(k->codes, &memory, r);
+	naming_code(&m->naming, r);
 }
 
 static void manager_task(const struct plop_record_task *r, void *ctx)
@@ -123,14 +114,6 @@ static void manager_task(const struct plop_record_task *r, void *ctx)
 		return;
 	code_table_limit(k->codes, PLOP_MAX_CODE_BYTES);
 	code_table_task(k->codes, r);
-}
-
-static void manager_retry(struct manager *m)
-{
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), next = targets_retry(&m->targets, now);
-
-	if (next)
-		timer_set(m->retry, next > now ? (next - now) / 1000 + 1 : 1);
 }
 
 static void manager_process(const struct plop_record *r, void *ctx)
@@ -160,7 +143,6 @@ static void manager_process(const struct plop_record *r, void *ctx)
 	default:
 		return;
 	}
-	manager_retry(m);
 }
 
 static void manager_fork(const struct plop_record_fork *r, void *ctx)
@@ -168,7 +150,6 @@ static void manager_fork(const struct plop_record_fork *r, void *ctx)
 	struct manager *m = ctx;
 
 	targets_fork(&m->targets, r);
-	manager_retry(m);
 }
 
 static void manager_wait(const struct plop_record_wait *r, void *ctx)
@@ -224,14 +205,13 @@ static struct tally manager_tally(const struct manager *m)
 	return t;
 }
 
-/* Collects; 0 when the cycle is complete, -EAGAIN when a CPU is still at it. */
-static int manager_collect(struct manager *m)
+/* Counts the stacks of a cycle, as far as they have names. */
+static void manager_collect(struct manager *m)
 {
 	struct tally t;
-	int r = sampler_collect(m->sampler, &m->counters);
 
-	if (r < 0)
-		return r;
+	targets_confirm(&m->targets);
+	sampler_collect(m->sampler, &m->counters);
 	t = manager_tally(m);
 	tally_add(&m->tally, &t);
 	if (t.python && !m->first_sample_ns)
@@ -245,20 +225,31 @@ static int manager_collect(struct manager *m)
 		      (unsigned int)m->config->hz);
 	m->completed_mono = m->swapped_mono;
 	m->in_cycle = false;
-	return 0;
+}
+
+/* All of a cycle that could be read was. */
+static void manager_named(void *ctx)
+{
+	struct manager *m = ctx;
+
+	manager_collect(m);
+	if (m->ends_with && m->cycle >= m->ends_with)
+		sd_event_exit(m->loop, 0);
+	else if (m->again)
+		manager_cycle(m);
 }
 
 static int manager_step(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct manager *m = ctx;
-	int r = manager_collect(m);
+	int r = sampler_review(m->sampler);
 
 	if (r == -EAGAIN)
 		return timer_set(m->step, STEP_AGAIN_USEC);
 	if (r < 0)
 		return log_error_r(r, "Cannot collect samples");
-	if (m->again)
-		manager_cycle(m);
+	if (naming_begin(&m->naming, m->cycle) == 0)
+		manager_named(m);
 	return 0;
 }
 
@@ -288,17 +279,26 @@ static int manager_records(sd_event_source *s, int fd, uint32_t revents, void *c
 	return sampler_dispatch(m->sampler);
 }
 
-static int manager_retry_due(sd_event_source *s, uint64_t usec, void *ctx)
-{
-	manager_retry(ctx);
-	return 0;
-}
-
-static int manager_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *ctx)
+static int manager_last(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct manager *m = ctx;
 
+	log_warning("The last samples are not saved: they could not be collected in time");
 	return sd_event_exit(m->loop, 0);
+}
+
+/* What was sampled until now is collected, and that is the end; or it is at once, by a second signal. */
+static int manager_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *ctx)
+{
+	struct manager *m = ctx;
+	int r;
+
+	if (m->ends_with)
+		return sd_event_exit(m->loop, 0);
+	sd_notify(false, "STOPPING=1");
+	m->ends_with = manager_cycle(m);
+	r = timer_set(m->last, LAST_USEC);
+	return r < 0 ? sd_event_exit(m->loop, 0) : 0;
 }
 
 static int manager_sources(struct manager *m)
@@ -327,12 +327,12 @@ static int manager_sources(struct manager *m)
 		r = sd_event_add_time_relative(m->loop, &m->step, CLOCK_MONOTONIC, 0, 1,
 					       manager_step, m);
 	if (r >= 0)
-		r = sd_event_add_time_relative(m->loop, &m->retry, CLOCK_MONOTONIC, 0, 1,
-					       manager_retry_due, m);
+		r = sd_event_add_time_relative(m->loop, &m->last, CLOCK_MONOTONIC, 0, 1,
+					       manager_last, m);
 	if (r < 0)
 		return r;
 	sd_event_source_set_enabled(m->step, SD_EVENT_OFF);
-	sd_event_source_set_enabled(m->retry, SD_EVENT_OFF);
+	sd_event_source_set_enabled(m->last, SD_EVENT_OFF);
 	return 0;
 }
 
@@ -400,8 +400,7 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 {
 	_cleanup_(manager_freep) struct manager *m = calloc(1, sizeof(*m));
 	struct sampler_handlers handlers = {
-		.settled = manager_settled,
-		.confirm = manager_confirm,
+		.review = manager_review,
 		.stack = manager_stack,
 		.code = manager_code,
 		.task = manager_task,
@@ -416,11 +415,17 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 
 	if (!m)
 		return -ENOMEM;
+	/* before all else: the processes that read others are forked from one that is small */
+	r = examiner_new(&m->examiner);
+	if (r < 0)
+		return r;
 	m->config = config;
 	m->started_ns = clock_ns(CLOCK_MONOTONIC);
 	m->clock_ns = clock_ns;
 	m->wall = wall_read(m->clock_ns);
 	r = sd_event_default(&m->loop);
+	if (r >= 0)
+		r = examiner_start(m->examiner, m->loop);
 	if (r < 0)
 		return r;
 	/* the store's lock comes first: a second plopd must not get further */
@@ -431,7 +436,9 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 	r = sampler_new(&options, &handlers, &m->sampler, ret_error);
 	if (r < 0)
 		return r;
-	r = targets_init(&m->targets, m->sampler);
+	r = targets_init(&m->targets, m->sampler, m->examiner, m->loop);
+	if (r >= 0)
+		r = naming_init(&m->naming, &m->targets, m->loop, manager_named, m);
 	if (r < 0)
 		return r;
 	recordings_init(&m->recordings, m);
@@ -440,20 +447,37 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 		r = mode_init(&m->mode, m);
 	if (r < 0)
 		return r;
-	r = manager_listen(m, ret_error);
-	if (r < 0)
-		return r;
 	*ret = TAKE_PTR(m);
+	return 0;
+}
+
+/* Who is there when plopd begins is known before the first tick; but for those that do not let themselves be read. */
+static int manager_scan(struct manager *m)
+{
+	uint64_t limit = clock_ns(CLOCK_MONOTONIC) + SCAN_NS;
+	int r = targets_scan(&m->targets);
+
+	if (r < 0)
+		return log_error_r(r, "Cannot read /proc");
+	while (m->targets.examining > 0 && clock_ns(CLOCK_MONOTONIC) < limit) {
+		r = sd_event_run(m->loop, 100 * USEC_PER_MSEC);
+		if (r < 0)
+			return r;
+		if (sd_event_get_state(m->loop) == SD_EVENT_FINISHED)
+			return -ECANCELED;
+	}
 	return 0;
 }
 
 int manager_start(struct manager *m, char **ret_error)
 {
-	int r = targets_scan(&m->targets);
+	int r = manager_scan(m);
 
+	/* who asks is told of all that are there */
+	if (r >= 0)
+		r = manager_listen(m, ret_error);
 	if (r < 0)
-		return log_error_r(r, "Cannot read /proc");
-	manager_retry(m);
+		return r;
 	r = sampler_check(ret_error);
 	if (r >= 0)
 		r = mode_start(&m->mode, ret_error);
@@ -468,15 +492,8 @@ int manager_start(struct manager *m, char **ret_error)
 
 int manager_run(struct manager *m)
 {
-	int r = sd_event_loop(m->loop), tries = 1000;
+	int r = sd_event_loop(m->loop);
 
-	sd_notify(false, "STOPPING=1");
-	if (!m->in_cycle)
-		manager_swap(m);
-	/* a tick takes microseconds: a CPU that is still at it after a second will not come back */
-	do {
-		usleep(STEP_AGAIN_USEC);
-	} while (manager_collect(m) == -EAGAIN && --tries > 0);
 	windows_end(&m->windows);
 	return r;
 }
@@ -491,13 +508,16 @@ void manager_free(struct manager *m)
 	api_server_free(m->server);
 	recordings_done(&m->recordings);
 	windows_done(&m->windows);
-	if (m->targets.cache)
+	/* what was asked has its answer by this */
+	examiner_free(m->examiner);
+	naming_done(&m->naming);
+	if (m->targets.retry)
 		targets_done(&m->targets);
 	mode_done(&m->mode);
 	sd_event_source_disable_unref(m->records);
 	sd_event_source_disable_unref(m->beat);
 	sd_event_source_disable_unref(m->step);
-	sd_event_source_disable_unref(m->retry);
+	sd_event_source_disable_unref(m->last);
 	sd_event_source_disable_unref(m->sigterm);
 	sd_event_source_disable_unref(m->sigint);
 	sampler_free(m->sampler);

@@ -6,15 +6,17 @@
 #include "api/api.h"
 #include "config/config.h"
 #include "host/mode.h"
+#include "host/naming.h"
 #include "host/recordings.h"
 #include "host/targets.h"
+#include "host/thread_names.h"
 #include "host/tokens.h"
 #include "host/wall.h"
 #include "host/windows.h"
 #include "sampler/sampler.h"
 
 /*
- * Owns everything of plopd and runs it on one loop. Work comes in cycles: swap the halves, wait a moment, collect, hand
+ * Owns everything of plopd and runs it on one loop. Work comes in cycles: swap the halves, wait a moment, have their code objects read, hand
  * the stacks to the running window and to recordings. A cycle comes once a second, when a half fills up, and whenever
  * a window or a recording begins or ends, so that each holds exactly the ticks between two swaps.
  */
@@ -22,8 +24,10 @@ struct manager {
 	sd_event *loop;
 	struct config *config; /* changed by mode.c alone */
 	struct mode mode;
+	struct examiner *examiner;
 	struct sampler *sampler;
 	struct targets targets;
+	struct naming naming;
 	struct windows windows;
 	struct recordings recordings;
 	struct tokens tokens;
@@ -31,7 +35,9 @@ struct manager {
 	char *gateway; /* the viewer's address, as plop-gateway registered it; owned */
 	uint64_t gateway_seen_ns;
 
-	sd_event_source *records, *beat, *step, *retry, *sigterm, *sigint;
+	unsigned int dumps; /* under way */
+
+	sd_event_source *records, *beat, *step, *last, *sigterm, *sigint;
 
 	wall_clock clock_ns; /* whose time windows go by */
 
@@ -42,6 +48,7 @@ struct manager {
 	uint64_t swapped_mono;   /* CLOCK_MONOTONIC of the last one */
 	uint64_t completed_mono; /* of the last complete cycle's swap */
 	bool in_cycle, again;
+	uint64_t ends_with;               /* the cycle that is the last one; 0: plopd goes on */
 	unsigned int beats;               /* since plopd started */
 	struct sampler_counters counters; /* of the cycle under way */
 	uint64_t undelivered;             /* samples of it that found no home */
@@ -57,7 +64,7 @@ struct manager {
 
 /* ret_error: a sentence for a person, owned by the caller. */
 int manager_new(struct config *config, struct manager **ret, char **ret_error);
-/* Scans the host and begins to sample. */
+/* Scans the host, and begins to answer and to sample. -ECANCELED: it was told to end meanwhile. */
 int manager_start(struct manager *m, char **ret_error);
 /* Runs until SIGTERM or SIGINT, then saves the running window. */
 int manager_run(struct manager *m);

@@ -15,11 +15,6 @@ void recording_request_done(struct recording_request *q)
 	*q = (struct recording_request){};
 }
 
-void recordings_init(struct recordings *all, struct manager *m)
-{
-	*all = (struct recordings){ .manager = m };
-}
-
 void recording_drop(struct recording *r)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(r->all->items); i++) {
@@ -44,7 +39,6 @@ void recordings_done(struct recordings *all)
 		if (all->items[i])
 			recording_drop(all->items[i]);
 	}
-	thread_names_done(&all->names);
 }
 
 unsigned int recordings_running(const struct recordings *all)
@@ -114,31 +108,23 @@ static void recording_begins_now(struct recording *r)
 }
 
 /* Begins one that has ticks of its own: with the first of them. */
-static int recording_begin_own(struct recording *r, unsigned int hz, bool wall)
+static int recording_begin_own(struct recording *r)
 {
 	struct manager *m = r->all->manager;
+	struct profile *p = sink_profile(r->sink);
 	int k = 0;
 
-	if (r->tasks) {
-		/* may load programs, before the time begins to count */
-		k = sampler_async(m->sampler);
-		if (k < 0)
-			return k;
-		sink_keep_tasks(r->sink);
-		recordings_async(r->all);
-	}
 	r->set = set_free(r->all);
 	if (!r->set)
 		return -EBUSY;
 	r->state = RECORDING_RUNNING;
 	recording_begins_now(r);
-	sink_profile(r->sink)->wall = wall;
-	if (wall)
+	if (p->wall)
 		k = waits_new(r->begun_mono, &r->waits);
 	if (k >= 0)
-		k = recording_open(r, hz);
+		k = recording_open(r, p->hz);
 	/* opening may take some time on a busy host; a wait that begins meanwhile counts already */
-	if (k >= 0 && !wall)
+	if (k >= 0 && !p->wall)
 		recording_begins_now(r);
 	/* from then on, not from when the loop woke, which is before the events were opened */
 	if (k >= 0)
@@ -146,6 +132,45 @@ static int recording_begin_own(struct recording *r, unsigned int hz, bool wall)
 				      (r->begun_mono + r->duration_ns) / 1000, 1000, recording_due,
 				      r);
 	return k;
+}
+
+/* Begins one with asyncio tasks, if it is known where its processes have them, or else when that is known. */
+static int recording_begin_tasks(struct recording *r)
+{
+	/* may load programs, before the time begins to count */
+	int k = sampler_async(r->all->manager->sampler);
+
+	if (k < 0)
+		return k;
+	sink_keep_tasks(r->sink);
+	r->state = RECORDING_PREPARING;
+	recordings_async(r->all);
+	return recording_async_known(r) ? recording_begin_own(r) : 0;
+}
+
+static void recordings_prepared(void *ctx)
+{
+	struct recordings *all = ctx;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+		int k;
+
+		if (!r || r->state != RECORDING_PREPARING || !recording_async_known(r))
+			continue;
+		k = recording_begin_own(r);
+		if (k >= 0)
+			continue;
+		log_warning_r(k, "Cannot begin recording %s", r->id);
+		recording_stop(r, "stopped");
+	}
+}
+
+void recordings_init(struct recordings *all, struct manager *m)
+{
+	*all = (struct recordings){ .manager = m };
+	m->targets.async_answered = recordings_prepared;
+	m->targets.ctx = all;
 }
 
 /* What it is called. One who may not see the others must not learn from it how many there were. */
@@ -201,7 +226,8 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 		r->has_pids |= streq(r->selectors.items[i].key, "pid");
 	*place = r;
 	if (own) {
-		k = recording_begin_own(r, hz, wall);
+		sink_profile(r->sink)->wall = wall;
+		k = r->tasks ? recording_begin_tasks(r) : recording_begin_own(r);
 		if (k < 0) {
 			recording_drop(r);
 			return k;
@@ -224,7 +250,7 @@ struct recording *recordings_find(struct recordings *all, const char *id)
 
 void recording_stop(struct recording *r, const char *reason)
 {
-	if (r->state == RECORDING_STOPPING || r->state == RECORDING_DONE)
+	if (r->state >= RECORDING_STOPPING)
 		return;
 	r->reason = reason;
 	r->state = RECORDING_STOPPING;
@@ -259,8 +285,7 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 		    sink_add(r->sink, n, s) < 0)
 			r->undelivered += s->stack->count;
 		else
-			thread_names_look(&all->names, all->manager, k, sink_profile(r->sink), n,
-					  s->stack->tid);
+			thread_names_look(r, k, n, s->stack->tid);
 		gil_note(r, &k->python.layout);
 	}
 }
@@ -306,8 +331,7 @@ void recordings_wait_stack(struct recordings *all, struct target *k,
 		if (waits_stack(r->waits, r->sink, s) < 0)
 			recording_stop(r, "too large");
 		else
-			thread_names_look(&all->names, all->manager, k, sink_profile(r->sink),
-					  process, s->stack->tid);
+			thread_names_look(r, k, process, s->stack->tid);
 	}
 }
 
@@ -389,22 +413,35 @@ static void recording_begin(struct recording *r)
 		recording_stop(r, "stopped");
 }
 
+static void recording_finish(struct recording *r)
+{
+	r->state = RECORDING_DONE;
+	r->keep_until = clock_ns(CLOCK_MONOTONIC) + RECORDINGS_KEEP_NS;
+	if (r->done)
+		r->done(r, r->ctx);
+}
+
+void recording_named(struct recording *r)
+{
+	if (r->state == RECORDING_NAMING && --r->naming == 0)
+		recording_finish(r);
+}
+
 static void recording_end(struct recording *r)
 {
 	struct profile *p = sink_profile(r->sink);
 
 	recording_end_waits(r);
-	r->state = RECORDING_DONE;
-	thread_names_last(&r->all->names, r->all->manager, p);
+	r->state = RECORDING_NAMING;
 	if (r->set == PLOP_SET_ALWAYS)
 		r->ended_mono = r->all->manager->swapped_mono;
 	else
 		p->end_ns = p->start_ns + (r->ended_mono - r->begun_mono);
 	p->end_ns = MAX(p->end_ns, p->start_ns + 1);
-	r->keep_until = clock_ns(CLOCK_MONOTONIC) + RECORDINGS_KEEP_NS;
 	r->timer = sd_event_source_disable_unref(r->timer);
-	if (r->done)
-		r->done(r, r->ctx);
+	thread_names_last(r);
+	if (r->naming == 0)
+		recording_finish(r);
 }
 
 /* What a cycle counted for one set. */
@@ -435,6 +472,8 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 				recording_drop(r);
 			continue;
 		}
+		if (r->state == RECORDING_NAMING || r->state == RECORDING_PREPARING)
+			continue;
 		if (r->begun_mono) {
 			struct profile *p = sink_profile(r->sink);
 			struct tally own = r->set == PLOP_SET_ALWAYS ? *t :
@@ -462,5 +501,5 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 			 profile_bytes(sink_profile(r->sink)) > RECORDING_BYTES_MAX)
 			recording_stop(r, "too large");
 	}
-	thread_names_done(&all->names);
+	thread_names_ask(all);
 }

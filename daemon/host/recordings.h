@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
-#include "host/thread_names.h"
 #include "host/waits.h"
 #include "proc/cgroups.h"
 #include "profile/symbolizer.h"
@@ -26,9 +25,11 @@ struct recording;
 #define RECORDINGS_KEEP_NS (300 * NSEC_PER_SEC)
 
 enum recording_state {
-	RECORDING_WAITING, /* for the swap that it begins with */
+	RECORDING_WAITING,   /* for the swap that it begins with */
+	RECORDING_PREPARING, /* until it is known where its processes have their asyncio tasks */
 	RECORDING_RUNNING,
 	RECORDING_STOPPING, /* waits for the swap that it ends with */
+	RECORDING_NAMING,   /* has all its samples, and waits for the names of its threads */
 	RECORDING_DONE,
 };
 
@@ -59,6 +60,7 @@ struct recording {
 	bool has_pids;
 	uint32_t set;         /* PLOP_SET_ALWAYS: shares those ticks */
 	uint64_t threads;     /* that the processes made, while its events were on threads */
+	unsigned int naming;  /* processes that were asked for names of threads, at the end */
 	uint64_t undelivered; /* samples of the cycle under way that found no home */
 	struct cgroup cgroup; /* folder NULL: none */
 	struct waits *waits;  /* NULL: no time off CPU */
@@ -78,7 +80,6 @@ struct recordings {
 	struct manager *manager;
 	struct recording *items[2 * RECORDINGS_MAX];
 	uint64_t next_id;
-	struct thread_names names; /* of the threads of this cycle's samples */
 };
 
 void recordings_init(struct recordings *all, struct manager *m);
@@ -100,6 +101,10 @@ void recording_drop(struct recording *r);
 bool recording_wants(const struct recording *r, struct target *k);
 /* async.c: looks for the asyncio tasks of the processes of all recordings that want them; called now and then. */
 void recordings_async(struct recordings *all);
+/* ... whether those of this one's processes that were asked have answered. */
+bool recording_async_known(const struct recording *r);
+/* One of the processes that thread_names_last() asked has answered. */
+void recording_named(struct recording *r);
 unsigned int recordings_running(const struct recordings *all);
 
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s);

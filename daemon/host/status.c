@@ -33,6 +33,8 @@ double manager_cpu_seconds(void)
 
 static void cost_read(const struct manager *m, struct cost *ret)
 {
+	struct examiner_facts helpers;
+
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
 	uint64_t elapsed = clock_ns(CLOCK_MONOTONIC) - m->started_ns;
 	double sampling = (double)(clock_ns(CLOCK_MONOTONIC) - m->sampling_ns) / 1e9;
@@ -40,8 +42,9 @@ static void cost_read(const struct manager *m, struct cost *ret)
 
 	if (f && fscanf(f, "%llu %llu", &size, &resident) != 2)
 		resident = 0;
+	examiner_facts(m->examiner, &helpers);
 	ret->uptime_s = (double)elapsed / 1e9;
-	ret->cpu_seconds = manager_cpu_seconds();
+	ret->cpu_seconds = manager_cpu_seconds() + helpers.cpu_seconds;
 	/* loading and verifying the programs is paid once, and would hide what running costs */
 	ret->daemon_cpu_percent =
 		sampling > 0 ? 100 * (ret->cpu_seconds - m->startup_cpu_s) / sampling : 0;
@@ -51,7 +54,7 @@ static void cost_read(const struct manager *m, struct cost *ret)
 	ret->bpf_seconds =
 		ret->bpf_ns_per_sample * (double)(m->tally.python + tally_lost(&m->tally)) / 1e9;
 	ret->bpf_cpu_percent = elapsed ? 100 * ret->bpf_seconds / ret->uptime_s : 0;
-	ret->rss_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	ret->rss_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE) + helpers.resident_bytes;
 	ret->map_bytes = sampler_map_bytes(m->sampler);
 }
 
@@ -169,11 +172,21 @@ void route_status(const struct api_request *q, void *ctx)
 	api_reply_json(q->call, 200, o);
 }
 
+/* What ps says of one that does not let itself be read. */
+#define SILENT                                                                       \
+	"its memory or files are not answered for, as by a file system that hangs: " \
+	"not profiled; tried again now and then"
+#define SILENT_NOW                                                                   \
+	"profiled; its memory is not answered for, as by a file system that hangs: " \
+	"new functions have no names"
+
 static const char *target_status(const struct target *k)
 {
 	switch (k->python.verdict) {
 	case PYTHON_YES:
-		return "profiled";
+		return k->silence.until_ns ? SILENT_NOW : "profiled";
+	case PYTHON_SILENT:
+		return SILENT;
 	case PYTHON_PYPY:
 		return "PyPy is not supported: plop walks CPython's frames";
 	default:

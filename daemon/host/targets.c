@@ -9,17 +9,65 @@
 #define SWEEP_NS         (30 * NSEC_PER_SEC)
 #define CPU_MEMORY_NS    (10 * NSEC_PER_SEC)
 
-int targets_init(struct targets *t, struct sampler *s)
+/* How long one that does not let itself be read is left alone: ever longer. */
+#define SILENCE_FIRST_NS (10 * NSEC_PER_SEC)
+#define SILENCE_LAST_NS  (600 * NSEC_PER_SEC)
+
+static void targets_retry(struct targets *t);
+
+static int targets_retry_due(sd_event_source *s, uint64_t usec, void *ctx)
 {
-	*t = (struct targets){ .sampler = s };
-	return python_cache_new(&t->cache);
+	targets_retry(ctx);
+	return 0;
+}
+
+int targets_init(struct targets *t, struct sampler *s, struct examiner *e, sd_event *loop)
+{
+	int r;
+
+	*t = (struct targets){ .sampler = s, .examiner = e };
+	/* 1: as exact as can be */
+	r = sd_event_add_time_relative(loop, &t->retry, CLOCK_MONOTONIC, 0, 1, targets_retry_due,
+				       t);
+	return r < 0 ? r : sd_event_source_set_enabled(t->retry, SD_EVENT_OFF);
 }
 
 static void target_free(struct target *k)
 {
 	process_info_done(&k->info);
 	code_table_free(k->codes);
+	readings_free(k->readings);
+	free(k->lacking);
 	free(k);
+}
+
+struct examinee target_examinee(const struct target *k)
+{
+	return (struct examinee){ .pid = (pid_t)k->key.tgid,
+				  .image = k->key.image,
+				  .user = k->user };
+}
+
+bool target_may_be_asked(const struct target *k)
+{
+	/* behind the pid of one that ended may be another's memory */
+	return !k->dying && clock_ns(CLOCK_MONOTONIC) >= k->silence.until_ns;
+}
+
+void target_heard(struct target *k, int result)
+{
+	struct silence *s = &k->silence;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (result == -ETIMEDOUT || result == -EBUSY) {
+		s->wait_ns = s->wait_ns ? MIN(2 * s->wait_ns, SILENCE_LAST_NS) : SILENCE_FIRST_NS;
+		s->until_ns = now + s->wait_ns;
+	} else if (result != -ECANCELED && result != -EAGAIN) {
+		/* one that soon falls silent again goes on where it was */
+		if (now - s->until_ns > s->wait_ns)
+			s->wait_ns = 0;
+		s->until_ns = 0;
+	}
 }
 
 void targets_done(struct targets *t)
@@ -38,7 +86,7 @@ void targets_done(struct targets *t)
 		HASH_DEL(t->pending, p);
 		free(p);
 	}
-	python_cache_free(t->cache);
+	sd_event_source_disable_unref(t->retry);
 }
 
 struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image)
@@ -81,19 +129,26 @@ static void pending_drop(struct targets *t, uint32_t tgid, uint64_t image)
 	}
 }
 
-static void pending_add(struct targets *t, uint32_t tgid, uint64_t image)
+static struct pending *pending_find(struct targets *t, uint32_t tgid, uint64_t image)
 {
 	struct target_key key = { .image = image, .tgid = tgid };
 	struct pending *p;
 
 	HASH_FIND(hh, t->pending, &key, sizeof(key), p);
+	return p;
+}
+
+static void pending_add(struct targets *t, uint32_t tgid, uint64_t image)
+{
+	struct pending *p = pending_find(t, tgid, image);
+
 	if (!p) {
 		if (HASH_COUNT(t->pending) >= PENDING_MAX)
 			return;
 		p = calloc(1, sizeof(*p));
 		if (!p)
 			return;
-		p->key = key;
+		p->key = (struct target_key){ .image = image, .tgid = tgid };
 		p->wait_ns = PENDING_FIRST_NS;
 		HASH_ADD(hh, t->pending, key, sizeof(p->key), p);
 	} else {
@@ -102,7 +157,22 @@ static void pending_add(struct targets *t, uint32_t tgid, uint64_t image)
 	p->due_ns = clock_ns(CLOCK_MONOTONIC) + p->wait_ns;
 }
 
-/* Makes the target and tells the kernel. info and python are taken over. */
+static uid_t target_user(uint32_t tgid, uid_t otherwise)
+{
+	uid_t user;
+
+	return process_user((pid_t)tgid, &user) < 0 ? otherwise : user;
+}
+
+static void pending_postpone(struct targets *t, const struct target_key *key, uint64_t due_ns)
+{
+	struct pending *p = pending_find(t, key->tgid, key->image);
+
+	if (p)
+		p->due_ns = due_ns;
+}
+
+/* Makes the target and tells the kernel. info is taken over. */
 static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fresh,
 		      struct process_info *info, const struct python_process *python)
 {
@@ -130,12 +200,13 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 	}
 	k->info = *info;
 	*info = (struct process_info){};
+	k->user = target_user(tgid, k->info.uid);
 	target_join(t, k);
 	return 0;
 }
 
 /* Has ticks ask for a process later: it may load an interpreter yet. Kernel threads have no executable, and never will. */
-static int target_watch(struct targets *t, uint32_t tgid, uint64_t image)
+static int target_watch(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
 {
 	struct plop_process p = {
 		.image = image, .state = PLOP_STATE_NEW, .asked = image, .wait = PLOP_WAIT_FIRST_NS
@@ -145,7 +216,7 @@ static int target_watch(struct targets *t, uint32_t tgid, uint64_t image)
 	snprintf(path, sizeof(path), "/proc/%u/exe", tgid);
 	if (readlink(path, exe, sizeof(exe)) < 0)
 		return -ENOENT;
-	return sampler_process_set(t->sampler, tgid, &p, true);
+	return sampler_process_set(t->sampler, tgid, &p, fresh);
 }
 
 /*
@@ -167,22 +238,68 @@ static void targets_examine_children(struct targets *t, uint32_t tgid)
 	}
 }
 
-void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
+/* A process that is being examined. */
+struct examination {
+	struct targets *targets;
+	struct target_key key;
+	bool fresh; /* as for targets_examine() */
+};
+
+/* One that does not let itself be read is known as that, by what can be told of it without reading. */
+static void target_add_silent(struct targets *t, const struct examination *x)
 {
+	struct python_process python = { .verdict = PYTHON_SILENT };
 	struct process_info info = {};
-	struct python_process python;
+	int r = process_info_brief((pid_t)x->key.tgid, &info);
+
+	if (r >= 0)
+		r = target_add(t, x->key.tgid, x->key.image, x->fresh, &info, &python);
+	process_info_done(&info);
+	if (r < 0 && r != -ESRCH && r != -ESTALE && r != -EEXIST)
+		log_debug_r(r, "Cannot list process %u", x->key.tgid);
+}
+
+/* Forgets what was only known to be silent: it has said what it is. Returns whether the kernel's table does not have it. */
+static bool target_spoke(struct targets *t, const struct examination *x)
+{
+	struct target *k = targets_find(t, x->key.tgid, x->key.image);
+
+	if (!k)
+		return x->fresh;
+	if (!k->dying)
+		HASH_DELETE(hh_pid, t->living, k);
+	HASH_DEL(t->all, k);
+	target_free(k);
+	return false;
+}
+
+/* It does not answer: asked again, ever more seldom. */
+static void targets_silent(struct targets *t, const struct examination *x)
+{
+	struct target *k = targets_find(t, x->key.tgid, x->key.image);
+
+	if (!k) {
+		target_add_silent(t, x);
+		k = targets_find(t, x->key.tgid, x->key.image);
+	}
+	pending_add(t, x->key.tgid, x->key.image);
+	if (!k)
+		return;
+	target_heard(k, -ETIMEDOUT);
+	pending_postpone(t, &x->key, k->silence.until_ns);
+}
+
+static void targets_found(struct targets *t, const struct examination *x,
+			  const struct python_process *python, struct process_info *info)
+{
+	uint32_t tgid = x->key.tgid;
+	uint64_t image = x->key.image;
+	bool fresh = target_spoke(t, x);
 	int r;
 
-	if (targets_find(t, tgid, image))
-		return;
-	r = python_discover(t->cache, (pid_t)tgid, &python);
-	if (r < 0) {
-		log_debug_r(r, "Failed to examine process %u, ignoring", tgid);
-		python.verdict = PYTHON_NO;
-	}
-	switch (python.verdict) {
+	switch (python->verdict) {
 	case PYTHON_NOT_YET:
-		if (fresh && target_watch(t, tgid, image) < 0)
+		if (fresh && target_watch(t, tgid, image, true) < 0)
 			return;
 		pending_add(t, tgid, image);
 		return;
@@ -190,21 +307,18 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 	case PYTHON_UNSUPPORTED:
 	case PYTHON_PYPY:
 		pending_drop(t, tgid, image);
-		r = process_info_read((pid_t)tgid, &info);
-		if (r == 0)
-			r = target_add(t, tgid, image, fresh, &info, &python);
+		r = target_add(t, tgid, image, fresh, info, python);
 		if (r == -ENOSPC)
 			t->table_full++;
 		if (r < 0 && r != -ESRCH && r != -ESTALE && r != -EEXIST)
 			log_warning_r(r, "Cannot profile process %u", tgid);
-		process_info_done(&info);
 		if (r == 0 && !fresh)
 			targets_examine_children(t, tgid);
 		return;
 	case PYTHON_NO:
+	case PYTHON_SILENT:
 		pending_drop(t, tgid, image);
-		if (fresh)
-			target_watch(t, tgid, image);
+		target_watch(t, tgid, image, fresh);
 		return;
 	case PYTHON_GONE:
 		pending_drop(t, tgid, image);
@@ -212,6 +326,57 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 			sampler_process_drop(t->sampler, tgid, image);
 		return;
 	}
+}
+
+static void targets_examined(void *ctx, int result, struct unpack *body)
+{
+	struct examination *x = ctx;
+	struct targets *t = x->targets;
+	struct python_process python = {};
+	struct process_info info = {};
+	struct target *k = targets_find(t, x->key.tgid, x->key.image);
+
+	t->examining--;
+	if (result >= 0)
+		result = examined_process(body, &python, &info);
+	if (result == -ECANCELED) {
+		free(x);
+		return;
+	}
+	/* another has answered meanwhile */
+	if (k && k->python.verdict != PYTHON_SILENT) {
+		pending_drop(t, x->key.tgid, x->key.image);
+	} else if (result == -ETIMEDOUT || result == -EBUSY) {
+		targets_silent(t, x);
+	} else if (result == -EAGAIN) {
+		pending_add(t, x->key.tgid, x->key.image);
+	} else {
+		if (result < 0)
+			log_debug_r(result, "Failed to examine process %u, ignoring", x->key.tgid);
+		targets_found(t, x, &python, &info);
+	}
+	process_info_done(&info);
+	free(x);
+	targets_retry(t);
+}
+
+void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
+{
+	struct examinee who = { .pid = (pid_t)tgid, .image = image };
+	struct target *k = targets_find(t, tgid, image);
+	struct examination *x;
+	struct buf nothing = {};
+
+	if ((k && k->python.verdict != PYTHON_SILENT) || process_user(who.pid, &who.user) < 0)
+		return;
+	x = calloc(1, sizeof(*x));
+	if (!x)
+		return;
+	*x = (struct examination){ .targets = t,
+				   .key = { .image = image, .tgid = tgid },
+				   .fresh = fresh };
+	t->examining++;
+	examiner_ask(t->examiner, EXAMINE_PROCESS, &who, &nothing, targets_examined, x);
 }
 
 static int targets_scan_one(pid_t pid, void *ctx)
@@ -235,7 +400,7 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r)
 		return;
 	}
 	/* a child that is gone already was what its parent is */
-	if (process_info_read((pid_t)r->head.tgid, &info) < 0) {
+	if (process_info_child(&parent->info, (pid_t)r->head.tgid, &info) < 0) {
 		if (process_info_copy(&parent->info, &info) < 0)
 			return;
 		info.pid = (pid_t)r->head.tgid;
@@ -253,6 +418,9 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r)
 	k->key = (struct target_key){ .image = r->head.image, .tgid = r->head.tgid };
 	k->python = parent->python;
 	k->layout = parent->layout;
+	k->user = parent->user;
+	/* what its parent does not let be read, it has from its parent */
+	k->silence = parent->silence;
 	k->info = info;
 	target_join(t, k);
 }
@@ -269,22 +437,28 @@ void targets_end(struct targets *t, uint32_t tgid, uint64_t image)
 	}
 }
 
-uint64_t targets_retry(struct targets *t, uint64_t now_ns)
+static void targets_retry(struct targets *t)
 {
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), next = 0;
 	struct pending *p, *pnext;
-	uint64_t next = 0;
 
 	HASH_ITER(hh, t->pending, p, pnext)
 	{
-		if (p->due_ns <= now_ns)
+		if (p->due_ns && p->due_ns <= now) {
+			/* by its answer it has another time, or is not there any more */
+			p->due_ns = 0;
 			targets_examine(t, p->key.tgid, p->key.image, false);
+		}
 	}
 	HASH_ITER(hh, t->pending, p, pnext)
 	{
-		if (next == 0 || p->due_ns < next)
+		if (p->due_ns && (next == 0 || p->due_ns < next))
 			next = p->due_ns;
 	}
-	return next;
+	if (next == 0)
+		return;
+	sd_event_source_set_time_relative(t->retry, next > now ? (next - now) / 1000 + 1 : 1);
+	sd_event_source_set_enabled(t->retry, SD_EVENT_ONESHOT);
 }
 
 struct forgetting {
@@ -306,7 +480,8 @@ void targets_confirm(struct targets *t)
 	HASH_ITER(hh, t->all, k, next)
 	{
 		struct forgetting f = { t, k };
-		struct reader memory = process_memory_reader((pid_t)k->key.tgid);
+		struct replay replay;
+		const struct reader memory = readings_of_confirmation(k->readings, &replay);
 
 		if (k->codes)
 			code_table_confirm(k->codes, &memory, k->python.runtime, target_forget, &f);
@@ -380,6 +555,7 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 			k->cpu_percent += MIN(1.0, weight) * (now - k->cpu_percent);
 			k->samples_cycle = 0;
 		}
+		readings_free(TAKE_PTR(k->readings));
 		if (k->dying && --k->dying == 0) {
 			HASH_DEL(t->all, k);
 			target_free(k);

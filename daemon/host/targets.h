@@ -3,6 +3,7 @@
 
 #include <uthash.h>
 
+#include "examiner/examiner.h"
 #include "profile/symbolizer.h"
 #include "python/python.h"
 #include "sampler/sampler.h"
@@ -24,6 +25,17 @@ enum target_async {
 	TARGET_ASYNC_NEVER,
 };
 
+/*
+ * One that does not let itself be read, because of its memory or its files, is left alone for a while, ever longer. It goes on
+ * being counted by what the kernel sees.
+ */
+struct silence {
+	uint64_t until_ns; /* CLOCK_MONOTONIC: when it is asked again; 0: it answers */
+	uint64_t wait_ns;
+};
+
+#define TARGET_LACKING_MAX 64
+
 struct target {
 	struct target_key key;
 	UT_hash_handle hh, hh_pid;
@@ -31,11 +43,20 @@ struct target {
 	uint64_t owner_asked; /* manager.cycle + 1 when its owner was last looked for; 0: never */
 	struct python_process python;
 	struct code_table *codes; /* PYTHON_YES only */
-	uint32_t layout;          /* its number in the kernel */
-	unsigned int dying;       /* cycles left to live, 0: alive */
-	uint32_t wall;            /* sets that want its time off CPU, as of wall_asked */
-	uint64_t wall_asked;      /* targets.wall_changes + 1; 0: never */
+	uid_t user;               /* whose requests and processes it counts among: process_user() */
+	struct silence silence;
+	struct readings *readings; /* of its code objects, for the cycle under way; NULL: none */
+	/* Code objects whose record lacks something: not asked for yet, as the answer for others is not there. */
+	struct plop_frame *lacking; /* owned, room for TARGET_LACKING_MAX; NULL: none */
+	unsigned int nlacking;
+	bool lacking_asked;
+	bool names_wanted;   /* threads of it were seen whose names are not known */
+	uint32_t layout;     /* its number in the kernel */
+	unsigned int dying;  /* cycles left to live, 0: alive */
+	uint32_t wall;       /* sets that want its time off CPU, as of wall_asked */
+	uint64_t wall_asked; /* targets.wall_changes + 1; 0: never */
 	enum target_async async;
+	bool async_asked;       /* ... and the answer has not come */
 	uint64_t async_due_ns;  /* CLOCK_MONOTONIC: when it is looked at again */
 	uint64_t samples;       /* since plopd started */
 	uint64_t symbolized;    /* of these, with every frame named */
@@ -48,13 +69,18 @@ struct target {
 struct pending {
 	struct target_key key;
 	UT_hash_handle hh;
-	uint64_t due_ns; /* CLOCK_MONOTONIC */
+	uint64_t due_ns; /* CLOCK_MONOTONIC; 0: it is being looked at */
 	uint64_t wait_ns;
 };
 
 struct targets {
 	struct sampler *sampler;
-	struct python_cache *cache;
+	struct examiner *examiner;
+	sd_event_source *retry;
+	size_t examining; /* processes that are being looked at */
+	void (*async_answered)(
+		void *ctx); /* whenever target_async() has its answer, for whoever waits for that; may be NULL */
+	void *ctx;
 	struct target *all;
 	struct target *living; /* those not dying, by pid: at most one for each */
 	uint64_t unswept_ns;   /* time of cycles since the last sweep */
@@ -64,33 +90,38 @@ struct targets {
 	uint64_t wall_changes; /* counts whatever may change target.wall */
 };
 
-int targets_init(struct targets *t, struct sampler *s);
+int targets_init(struct targets *t, struct sampler *s, struct examiner *e, sd_event *loop);
 void targets_done(struct targets *t);
 
-/* Examines every process of the host; called once, when exec and fork are followed already. */
+/* Has every process of the host examined; called once, when exec and fork are followed already. */
 int targets_scan(struct targets *t);
 
 /*
- * Examines a process now. fresh: the kernel's table does not know it yet (image is given by the caller), otherwise it
- * is there in PLOP_STATE_NEW.
+ * Has a process examined; what it is is known some time later. fresh: the kernel's table does not know it yet (image is given by
+ * the caller), otherwise it is there in PLOP_STATE_NEW.
  */
 void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh);
 void targets_fork(struct targets *t, const struct plop_record_fork *r);
 /* The image ended (exit, or exec of another). */
 void targets_end(struct targets *t, uint32_t tgid, uint64_t image);
 
-/* Examines what is due; returns the CLOCK_MONOTONIC time of the next, or 0. */
-uint64_t targets_retry(struct targets *t, uint64_t now_ns);
-/* Confirms the settled code objects of all targets that have noted any. */
+/* Confirms the settled code objects of all targets that have noted any, by what was read of them. */
 void targets_confirm(struct targets *t);
 /* After a cycle: frees what ended, and keeps the CPU figures. elapsed_ns: since the cycle before. */
 void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz);
 
 /*
- * async.c: tells the kernel where a process keeps its asyncio tasks, unless it is told, or was looked at a moment ago. Returns
- * whether it could ever have any that plop knows of.
+ * async.c: has the kernel told where a process keeps its asyncio tasks, unless it is told, or was looked at a moment ago. Returns
+ * whether it could ever have any that plop knows of; target.async_asked: it is not told yet.
  */
 bool target_async(struct targets *t, struct target *k, uint64_t now_ns);
+
+/* As the examiner calls it. */
+struct examinee target_examinee(const struct target *k);
+/* Whether it may be asked now; not if it was silent, and not again when it ends. */
+bool target_may_be_asked(const struct target *k);
+/* How a question about its code objects ended, or whether one of another kind kept a helper waiting: by examiner_done_t's result. */
+void target_heard(struct target *k, int result);
 
 struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image);
 /* The sets that want this process's time off CPU: bit n - 1 is set n. The kernel passes them on to children. */

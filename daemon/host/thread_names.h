@@ -1,33 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "proc/tasks.h"
+#include "host/targets.h"
 #include "profile/profile.h"
-#include "python/walk.h"
 
-struct manager;
-struct target;
+struct recording;
+struct recordings;
 
 /*
  * What threads are called: what Python's threading calls them, and those that it did not start, the main thread among them, what the
- * kernel does. Threading's names are read for all threads of a process at once, at most once in each cycle.
+ * kernel does. Threading's names are asked for, for all threads of a process at once, at most once in each cycle; they
+ * come a moment later.
  */
-struct thread_names {
-	struct process_names *all; /* of this cycle */
-	uint64_t spent_ns;         /* ... for reading them */
-};
 
-/* Forgets them: the next cycle begins. */
-void thread_names_done(struct thread_names *n);
-/* Names a thread of k in p, the first few times that it is seen. k NULL: the process is not known any more. */
-void thread_names_look(struct thread_names *n, struct manager *m, struct target *k,
-		       struct profile *p, uint32_t process, uint32_t tid);
+/* Names a thread of k in the recording's profile, the first few times that it is seen. */
+void thread_names_look(struct recording *r, struct target *k, uint32_t process, uint32_t tid);
+/* At the end of a cycle: asks for what was looked for. */
+void thread_names_ask(struct recordings *all);
 /*
  * The names that threads have in the end: one is seen before it is named, if it is seen soon enough, some are named anew; and of one
- * that slept throughout nothing was seen at all.
+ * that slept throughout nothing was seen at all. Counts up recording.naming for each process that was asked;
+ * recording_named() is called when the last of them has answered.
  */
-void thread_names_last(struct thread_names *n, struct manager *m, struct profile *p);
-
-/* Which task each state is of: as the interpreter says, or by the thread library's records, or there is but one. ret: for each of the states, NULL: not known. -ENOMEM. */
-int thread_tasks(struct walker *w, const struct walk_states *s, const struct tasks *t,
-		 const struct task **ret);
+void thread_names_last(struct recording *r);

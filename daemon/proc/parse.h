@@ -34,6 +34,8 @@ int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret);
  * nobody's. text is NUL-terminated. -EBADMSG: there is no such line.
  */
 int proc_status_uid(const char *text, uid_t *ret);
+/* The four of them. */
+int proc_status_uids(const char *text, uid_t ret[4]);
 
 /* The value of NAME in a block of NUL-terminated NAME=value; false: not there. *ret points into the block. */
 bool proc_environ_find(const char *block, size_t size, const char *name, const char **ret,

@@ -108,23 +108,51 @@ static int open_process(pid_t pid, int *ret)
 	return 0;
 }
 
-int process_owner(pid_t pid, uid_t *ret)
-{
-	_cleanup_close_ int folder = -EBADF, fd = -EBADF;
-	char text[4096]; /* "Uid:" is among the first ten lines */
-	struct stat st;
-	uid_t uid;
-	ssize_t n;
-	int r = pid > 0 ? open_process(pid, &folder) : -ESRCH;
+/* "Uid:" is among the first ten lines of status. */
+#define STATUS_SIZE 4096
 
-	if (r < 0)
-		return r;
-	fd = openat(folder, "status", O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	/* the folder's own owner is the effective uid whatever can be dumped (task_dump_owner() in fs/proc/base.c) */
-	if (n < 0 || fstatat(folder, "environ", &st, 0) < 0)
+static int read_status(int folder, char text[STATUS_SIZE])
+{
+	_cleanup_close_ int fd = openat(folder, "status", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, STATUS_SIZE - 1);
+
+	if (n < 0)
 		return gone(errno);
 	text[n] = '\0';
+	return 0;
+}
+
+int process_user(pid_t pid, uid_t *ret)
+{
+	_cleanup_close_ int folder = -EBADF;
+	char text[STATUS_SIZE];
+	uid_t uids[4];
+	int r = pid > 0 ? open_process(pid, &folder) : -ESRCH;
+
+	if (r >= 0)
+		r = read_status(folder, text);
+	if (r >= 0)
+		r = proc_status_uids(text, uids);
+	if (r >= 0)
+		*ret = uids[0];
+	return r;
+}
+
+int process_owner(pid_t pid, uid_t *ret)
+{
+	_cleanup_close_ int folder = -EBADF;
+	char text[STATUS_SIZE];
+	struct stat st;
+	uid_t uid;
+	int r = pid > 0 ? open_process(pid, &folder) : -ESRCH;
+
+	if (r >= 0)
+		r = read_status(folder, text);
+	if (r < 0)
+		return r;
+	/* the folder's own owner is the effective uid whatever can be dumped (task_dump_owner() in fs/proc/base.c) */
+	if (fstatat(folder, "environ", &st, 0) < 0)
+		return gone(errno);
 	r = proc_status_uid(text, &uid);
 	if (r < 0)
 		return r;
@@ -192,7 +220,9 @@ static int read_labels(pid_t pid, struct buf *b, struct process_info *p)
 	return p->service && p->version ? 0 : -ENOMEM;
 }
 
-static int read_all(pid_t pid, struct process_info *p)
+/* The rest, from the kernel's own memory: labels() may read the process's. */
+static int read_all(pid_t pid, struct process_info *p,
+		    int (*labels)(pid_t pid, struct buf *b, struct process_info *p))
 {
 	_cleanup_buf_ struct buf b = {};
 	struct proc_stat s, again;
@@ -216,7 +246,7 @@ static int read_all(pid_t pid, struct process_info *p)
 	r = read_cgroup(pid, &b, p);
 	if (r < 0)
 		return r;
-	r = read_labels(pid, &b, p);
+	r = labels(pid, &b, p);
 	if (r < 0)
 		return r;
 	/* The pid may have gone to another process between two files. */
@@ -226,10 +256,11 @@ static int read_all(pid_t pid, struct process_info *p)
 	return again.start_ticks == s.start_ticks ? 0 : -ESRCH;
 }
 
-int process_info_read(pid_t pid, struct process_info *ret)
+static int info_read(pid_t pid, struct process_info *ret,
+		     int (*labels)(pid_t pid, struct buf *b, struct process_info *p))
 {
 	struct process_info p = {};
-	int r = pid > 0 ? read_all(pid, &p) : -ESRCH;
+	int r = pid > 0 ? read_all(pid, &p, labels) : -ESRCH;
 
 	if (r < 0) {
 		process_info_done(&p);
@@ -237,6 +268,46 @@ int process_info_read(pid_t pid, struct process_info *ret)
 	}
 	*ret = p;
 	return 0;
+}
+
+int process_info_read(pid_t pid, struct process_info *ret)
+{
+	return info_read(pid, ret, read_labels);
+}
+
+/* Those that can be told without the process's command line and environment. */
+static int brief_labels(pid_t pid, struct buf *b, struct process_info *p)
+{
+	p->cmdline = strdup("");
+	p->version = strdup("");
+	p->service = strdup(proc_service_of(p->unit, p->container, ""));
+	return p->cmdline && p->version && p->service ? 0 : -ENOMEM;
+}
+
+int process_info_brief(pid_t pid, struct process_info *ret)
+{
+	return info_read(pid, ret, brief_labels);
+}
+
+int process_info_child(const struct process_info *parent, pid_t pid, struct process_info *ret)
+{
+	char **texts[] = { &ret->cmdline, &ret->service, &ret->version };
+	const char *const from[] = { parent->cmdline, parent->service, parent->version };
+	struct process_info p;
+	bool complete = true;
+	int r = process_info_brief(pid, &p);
+
+	if (r < 0)
+		return r;
+	*ret = p;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		free(*texts[i]);
+		*texts[i] = strdup(from[i]);
+		complete = complete && *texts[i];
+	}
+	if (!complete)
+		process_info_done(ret);
+	return complete ? 0 : -ENOMEM;
 }
 
 int process_thread_name(pid_t pid, pid_t tid, char **ret)

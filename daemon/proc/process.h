@@ -25,8 +25,15 @@ struct process_info {
 	char *version; /* PLOP_VERSION, service.version of OTEL_RESOURCE_ATTRIBUTES, DD_VERSION, SENTRY_RELEASE */
 };
 
-/* Reads all of it. -ESRCH: no such process (any more). */
+/*
+ * Reads all of it. -ESRCH: no such process (any more). The command line and the environment lie in the process's own memory,
+ * which may be where nothing answers: whoever reads them may wait for good.
+ */
 int process_info_read(pid_t pid, struct process_info *ret);
+/* The same without what lies there, which is "", and the service that is told by it. Never waits. */
+int process_info_brief(pid_t pid, struct process_info *ret);
+/* ... for a child that was just forked: what lies there is its parent's. */
+int process_info_child(const struct process_info *parent, pid_t pid, struct process_info *ret);
 /* What thread tid of pid is called, owned as above. -ESRCH: no such thread (any more). */
 int process_thread_name(pid_t pid, pid_t tid, char **ret);
 /* Copies every string; -ENOMEM. */
@@ -42,6 +49,11 @@ size_t process_info_bytes(const struct process_info *p); /* memory that the stri
  */
 #define PROCESS_NO_UID ((uid_t)-1)
 int process_owner(pid_t pid, uid_t *ret);
+
+/*
+ * The user on whose account it runs: its real uid, which a setuid program does not change. Not for what one may see. -ESRCH.
+ */
+int process_user(pid_t pid, uid_t *ret);
 
 /* Cheap, changing facts: threads and CPU time used so far in clock ticks (user + system). */
 struct process_usage {

@@ -74,27 +74,39 @@ int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret)
 	return 0;
 }
 
-int proc_status_uid(const char *text, uid_t *ret)
+int proc_status_uids(const char *text, uid_t ret[4])
 {
 	const char *at = strstr(text, "\nUid:");
-	unsigned long uids[4];
+	uid_t uids[4];
 
 	if (!at)
 		return -EBADMSG;
 	at += strlen("\nUid:");
 	for (size_t i = 0; i < ARRAY_SIZE(uids); i++) {
+		unsigned long uid;
 		char *end;
 
 		at += strspn(at, " \t");
 		if (*at < '0' || *at > '9')
 			return -EBADMSG;
 		errno = 0;
-		uids[i] = strtoul(at, &end, 10);
-		if (errno || uids[i] > UINT32_MAX)
+		uid = strtoul(at, &end, 10);
+		if (errno || uid > UINT32_MAX)
 			return -EBADMSG;
+		uids[i] = (uid_t)uid;
 		at = end;
 	}
-	*ret = uids[0] == uids[1] && uids[0] == uids[2] && uids[0] == uids[3] ? (uid_t)uids[0] :
-										(uid_t)-1;
+	memcpy(ret, uids, sizeof(uids));
+	return 0;
+}
+
+int proc_status_uid(const char *text, uid_t *ret)
+{
+	uid_t uids[4];
+	int r = proc_status_uids(text, uids);
+
+	if (r < 0)
+		return r;
+	*ret = uids[0] == uids[1] && uids[0] == uids[2] && uids[0] == uids[3] ? uids[0] : (uid_t)-1;
 	return 0;
 }

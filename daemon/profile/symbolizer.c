@@ -10,9 +10,17 @@ struct code_entry {
 	uint32_t confirmed; /* the cycle in which it was last wanted, or found to be still there */
 	bool stale;         /* ... it was not there any more */
 	bool captured;
-	bool failed;   /* neither source had it; asked again only when a record comes */
-	uint32_t seen; /* the table's clock when it was last asked for */
+	bool partial;    /* captured, but not all of it: the target has the rest */
+	bool failed;     /* neither source had it; asked again only when a record comes */
+	uint32_t missed; /* the cycle in which it was last noted as missing */
+	uint32_t seen;   /* the table's clock when it was last asked for */
 	struct code_object *code;
+};
+
+/* Frames whose code object something is to be done with. */
+struct frame_list {
+	struct plop_frame *frames;
+	uint32_t n, size;
 };
 
 struct code_table {
@@ -21,10 +29,9 @@ struct code_table {
 	uint32_t used, size; /* size: a power of two */
 	uint32_t clock;      /* counts entries made */
 	size_t bytes;        /* of the code objects */
-	/* settled code objects of this cycle's stacks, to be confirmed; entries move, addresses do not */
 	uint32_t cycle;
-	struct plop_frame *wanted;
-	uint32_t nwanted, wanted_size;
+	/* Of this cycle's stacks: settled code objects, to be confirmed, and those to be read. Entries move, addresses do not. */
+	struct frame_list wanted, missing;
 };
 
 int code_table_new(const struct plop_layout *layout, struct code_table **ret)
@@ -51,7 +58,7 @@ static void code_table_clear(struct code_table *t)
 		code_object_unref(t->entries[i].code);
 	free(t->entries);
 	t->entries = NULL;
-	t->used = t->size = t->nwanted = 0;
+	t->used = t->size = t->wanted.n = t->missing.n = 0;
 	t->bytes = 0;
 }
 
@@ -60,7 +67,8 @@ void code_table_free(struct code_table *t)
 	if (!t)
 		return;
 	code_table_clear(t);
-	free(t->wanted);
+	free(t->wanted.frames);
+	free(t->missing.frames);
 	free(t);
 }
 
@@ -140,10 +148,13 @@ static struct code_entry *code_entry(struct code_table *t, uint64_t address, uin
 	return e;
 }
 
-/* c is taken over. */
+/* c is taken over, in place of what was there. */
 static void code_entry_set(struct code_table *t, struct code_entry *e, struct code_object *c,
 			   bool captured)
 {
+	if (e->code)
+		t->bytes -= code_object_bytes(e->code);
+	code_object_unref(e->code);
 	e->code = c;
 	e->captured = captured;
 	t->bytes += code_object_bytes(c);
@@ -186,7 +197,8 @@ int code_table_record(struct code_table *t, const struct reader *memory,
 {
 	_cleanup_(code_object_unrefp) struct code_object *captured = NULL, *whole = NULL;
 	struct code_entry *e = code_entry(t, r->code, r->check);
-	uint32_t check;
+	uint32_t check = r->check;
+	int k = 0;
 
 	if (!e)
 		return -ENOMEM;
@@ -195,13 +207,23 @@ int code_table_record(struct code_table *t, const struct reader *memory,
 	if (code_from_record(&t->layout, r, &captured) == -ENOMEM)
 		return -ENOMEM;
 	/* the record is enough unless something was cut; then the target, while it is there, has the rest */
-	if ((!captured || captured->name_cut || captured->linetable_cut) &&
-	    code_object_read(memory, &t->layout, r->code, &whole, &check) == 0 && check == r->check)
+	if (!captured || captured->name_cut || captured->linetable_cut)
+		k = code_object_read(memory, &t->layout, r->code, &whole, &check);
+	if (whole && check == r->check)
 		code_entry_set(t, e, TAKE_PTR(whole), false);
 	else if (captured)
 		code_entry_set(t, e, TAKE_PTR(captured), true);
-	e->failed = !e->code;
+	e->partial = e->captured && k == -EAGAIN;
+	e->failed = !e->code && k != -EAGAIN;
 	return 0;
+}
+
+bool code_table_lacks(const struct code_table *t, uint64_t address, uint32_t check)
+{
+	const struct code_entry *e = t->size ? code_slot(t->entries, t->size, address, check) :
+					       NULL;
+
+	return e && e->address && (e->partial || (!e->code && !e->failed));
 }
 
 /* The entry of what stands for a mark; text is its name. */
@@ -254,49 +276,101 @@ static struct code_object *code_table_find_mark(struct code_table *t, uint64_t m
 	return e->code;
 }
 
-int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_frame *frames,
-		    uint32_t n)
+static int frame_list_add(struct frame_list *l, uint64_t code, uint32_t instr, uint32_t check)
 {
-	t->cycle = cycle;
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t check = frames[i].check & ~PLOP_CHECK_SETTLED;
-		struct code_entry *e;
+	if (l->n == l->size) {
+		uint32_t size = l->size ? l->size * 2 : 64;
+		struct plop_frame *grown = reallocarray(l->frames, size, sizeof(*l->frames));
 
-		if (check == frames[i].check || t->size == 0)
-			continue;
-		e = code_slot(t->entries, t->size, frames[i].code, check);
-		/* one that is not in the table is read, and thereby confirmed, by code_table_find() */
-		if (!e->address || e->confirmed == cycle)
-			continue;
-		if (t->nwanted == t->wanted_size) {
-			uint32_t size = t->wanted_size ? t->wanted_size * 2 : 64;
-			struct plop_frame *grown =
-				reallocarray(t->wanted, size, sizeof(*t->wanted));
-
-			if (!grown)
-				return -ENOMEM;
-			t->wanted = grown;
-			t->wanted_size = size;
-		}
-		t->wanted[t->nwanted++] =
-			(struct plop_frame){ .code = frames[i].code, .check = check };
-		e->confirmed = cycle;
-		e->stale = false;
+		if (!grown)
+			return -ENOMEM;
+		l->frames = grown;
+		l->size = size;
 	}
+	l->frames[l->n++] = (struct plop_frame){ .code = code, .instr = instr, .check = check };
 	return 0;
 }
 
-/* Whether the interpreter is on its way out, or cannot be asked any more. Up to 3.6 its list's end says so. */
+/* Notes a frame whose code object code_table_find() would have to read, each once, but for what tells copies apart. */
+static int code_table_miss(struct code_table *t, const struct plop_frame *f, uint32_t check)
+{
+	struct code_entry *e;
+
+	if (t->missing.n >= CODE_MISSING_MAX)
+		return 0;
+	if (check == 0)
+		return frame_list_add(&t->missing, f->code, f->instr, 0);
+	e = code_entry(t, f->code, check);
+	if (!e)
+		return -ENOMEM;
+	if (e->failed || (e->code && !e->partial && !e->code->copied) ||
+	    (e->code && e->code->copied && code_object_has_copy(e->code, f->instr, &t->layout)))
+		return 0;
+	if (e->missed == t->cycle && !(e->code && e->code->copied))
+		return 0;
+	e->missed = t->cycle;
+	return frame_list_add(&t->missing, f->code, f->instr, check);
+}
+
+int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_frame *frames,
+		    uint32_t n)
+{
+	int r = 0;
+
+	if (t->cycle != cycle)
+		t->wanted.n = t->missing.n = 0;
+	t->cycle = cycle;
+	for (uint32_t i = 0; i < n && r >= 0; i++) {
+		uint32_t check = frames[i].check & ~PLOP_CHECK_SETTLED;
+		struct code_entry *e;
+
+		if (!frames[i].code || PLOP_MARK_IS(frames[i].code))
+			continue;
+		/* one that is not in the table is read, and thereby confirmed */
+		r = code_table_miss(t, &frames[i], check);
+		if (r < 0 || check == frames[i].check || t->size == 0)
+			continue;
+		e = code_slot(t->entries, t->size, frames[i].code, check);
+		if ((!e->code && !e->failed) || e->confirmed == cycle)
+			continue;
+		r = frame_list_add(&t->wanted, frames[i].code, 0, check);
+		e->confirmed = cycle;
+		e->stale = false;
+	}
+	return r;
+}
+
+/* The address of the word that says whether the interpreter finalises. Up to 3.6 its list's end says so. */
+static uint64_t code_table_word(const struct plop_layout *l, uint64_t runtime)
+{
+	return runtime +
+	       (l->runtime_finalizing ? l->runtime_finalizing : l->runtime_interpreters_head);
+}
+
+void code_table_wants(const struct code_table *t, uint32_t cycle, uint64_t runtime,
+		      struct code_wants *ret)
+{
+	*ret = (struct code_wants){};
+	if (t->cycle != cycle)
+		return;
+	*ret = (struct code_wants){
+		.confirm = t->wanted.frames,
+		.nconfirm = t->wanted.n,
+		.read = t->missing.frames,
+		.nread = t->missing.n,
+		.word = code_table_word(&t->layout, runtime),
+	};
+}
+
+/* Whether the interpreter is on its way out, or has gone. Not when it could not be asked. */
 static bool is_finalising(const struct plop_layout *l, const struct reader *memory,
 			  uint64_t runtime)
 {
 	uint64_t word;
+	int r = reader_u64(memory, code_table_word(l, runtime), &word);
 
-	if (reader_u64(memory,
-		       runtime + (l->runtime_finalizing ? l->runtime_finalizing :
-							  l->runtime_interpreters_head),
-		       &word) < 0)
-		return true;
+	if (r < 0)
+		return r != -EAGAIN;
 	return l->runtime_finalizing ? word != 0 : word == 0;
 }
 
@@ -305,10 +379,10 @@ int code_table_confirm(struct code_table *t, const struct reader *memory, uint64
 {
 	_cleanup_free_ struct code_check *now = NULL;
 	_cleanup_free_ uint64_t *addresses = NULL;
-	uint32_t n = t->nwanted;
+	uint32_t n = t->wanted.n;
 	int r;
 
-	t->nwanted = 0;
+	t->wanted.n = 0;
 	if (n == 0)
 		return 0;
 	now = calloc(n, sizeof(*now));
@@ -316,7 +390,7 @@ int code_table_confirm(struct code_table *t, const struct reader *memory, uint64
 	if (!now || !addresses)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++)
-		addresses[i] = t->wanted[i].code;
+		addresses[i] = t->wanted.frames[i].code;
 	r = code_objects_check(memory, &t->layout, addresses, n, now);
 	if (r < 0)
 		return r;
@@ -325,11 +399,11 @@ int code_table_confirm(struct code_table *t, const struct reader *memory, uint64
 		return 0;
 	for (uint32_t i = 0; i < n; i++) {
 		struct code_entry *e =
-			code_slot(t->entries, t->size, addresses[i], t->wanted[i].check);
+			code_slot(t->entries, t->size, addresses[i], t->wanted.frames[i].check);
 
 		/* of a process that is gone nothing can be confirmed, nor was anything freed while it ran */
 		if (!e->address || now[i].result == -ESRCH ||
-		    (now[i].result == 0 && now[i].check == t->wanted[i].check))
+		    (now[i].result == 0 && now[i].check == t->wanted.frames[i].check))
 			continue;
 		e->stale = true;
 		forget(addresses[i], ctx);
@@ -363,13 +437,16 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 		*ret_source = CODE_STALE;
 		return NULL;
 	}
-	if (!e->code && !e->failed && !code_table_full(t)) {
-		uint32_t now;
+	if ((!e->code || e->partial) && !e->failed && !code_table_full(t)) {
+		uint32_t now = check;
+		int r = code_object_read(memory, &t->layout, f->code, &code, &now);
 
-		if (code_object_read(memory, &t->layout, f->code, &code, &now) == 0 && now == check)
+		if (r == 0 && now == check)
 			code_entry_set(t, e, TAKE_PTR(code), false);
 		else
-			e->failed = true;
+			/* where it was not tried, it may be in the next cycle */
+			e->failed = r != -EAGAIN;
+		e->partial = e->partial && r == -EAGAIN;
 	}
 	if (e->code && e->code->copied)
 		code_object_find_copy(memory, &t->layout, f->code, check, f->instr, e->code);

@@ -36,10 +36,13 @@ struct symbol_counts {
 
 /*
  * Takes in a record of the kernel (already checked for size). What does not fit in a record, or was not resident, is
- * read from the target through memory while it is there. 0 or -ENOMEM.
+ * read from the target through memory while it is there; where that says -EAGAIN, by code_table_find(). 0 or -ENOMEM.
  */
 int code_table_record(struct code_table *t, const struct reader *memory,
 		      const struct plop_record_code *r);
+
+/* Whether code_table_find() would read the rest of one that such a record came for. */
+bool code_table_lacks(const struct code_table *t, uint64_t address, uint32_t check);
 
 /* The same for the name of a task. */
 int code_table_task(struct code_table *t, const struct plop_record_task *r);
@@ -60,13 +63,23 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 
 /*
  * The kernel does not read settled code objects (PLOP_CHECK_SETTLED) at each tick. So, before the stacks of a cycle are
- * looked up: code_table_want() notes those among n frames, then code_table_confirm() reads all that were noted. forget() is
+ * looked up: code_table_want() notes those among n frames, and what code_table_find() will read for them; code_table_wants()
+ * tells all that was noted, for whoever reads memory beforehand; then code_table_confirm() reads what is to be confirmed. A
+ * memory that says -EAGAIN has not been read: what it is asked for then is unknown in this cycle, and settled code is stale. forget() is
  * called for each that is another now, or gone, and which the kernel therefore has to read again. runtime: the address of
  * _PyRuntime; an interpreter that finalises frees all that ran before, and what it frees then is not stale. 0 or -ENOMEM;
  * what could not be confirmed for want of memory is taken as it is.
  */
+#define CODE_MISSING_MAX 16384
+struct code_wants {
+	const struct plop_frame *confirm, *read; /* the table's, until the next code_table_want() */
+	uint32_t nconfirm, nread;
+	uint64_t word; /* address of the one that is read when all is confirmed */
+};
 int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_frame *frames,
 		    uint32_t n);
+void code_table_wants(const struct code_table *t, uint32_t cycle, uint64_t runtime,
+		      struct code_wants *ret);
 int code_table_confirm(struct code_table *t, const struct reader *memory, uint64_t runtime,
 		       void (*forget)(uint64_t address, void *ctx), void *ctx);
 

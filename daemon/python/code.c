@@ -254,6 +254,12 @@ static bool copy_known(const struct code_object *c, uint32_t instr)
 	return false;
 }
 
+bool code_object_has_copy(const struct code_object *c, uint32_t instr, const struct plop_layout *l)
+{
+	return c->bytecode_size &&
+	       (instr - l->code_bytecode < c->bytecode_size || copy_known(c, instr));
+}
+
 /* The oldest makes room for the newest. */
 static int copy_add(struct code_object *c, uint32_t at)
 {

@@ -22,6 +22,7 @@ enum python_verdict {
 	PYTHON_UNSUPPORTED, /* CPython of a version, or a build, that this plop does not know */
 	PYTHON_PYPY,        /* PyPy: no frames that plop could walk */
 	PYTHON_GONE,        /* the process ended meanwhile */
+	PYTHON_SILENT, /* it did not let itself be read, so what it is is not known; never by python_discover() */
 };
 
 struct python_process {
@@ -118,6 +119,9 @@ int code_object_check(const struct reader *r, const struct plop_layout *l, uint6
  */
 int code_object_find_copy(const struct reader *r, const struct plop_layout *l, uint64_t address,
 			  uint32_t check, uint32_t instr, struct code_object *c);
+
+/* Whether code_object_find_copy() would have nothing to read for instr. */
+bool code_object_has_copy(const struct code_object *c, uint32_t instr, const struct plop_layout *l);
 
 /*
  * The byte offset in the bytecode of a frame's instr. bytecode: layout.code_bytecode. -ENOENT: it lies in a copy that

@@ -293,28 +293,7 @@ static bool sampler_busy(const struct sampler *s)
 	return false;
 }
 
-static void sampler_confirm(struct sampler *s, uint32_t idle)
-{
-	bool settled = false;
-
-	for (int i = 0; i < s->ncpus; i++) {
-		const struct plop_half *half = &s->cpus[i].half[idle];
-		uint32_t n = MIN(half->nstacks, (uint32_t)PLOP_HALF_STACKS);
-
-		for (uint32_t j = 0; j < n; j++) {
-			const struct plop_stack *k = &half->stacks[j];
-
-			if (k->settled == 0 || stack_check(half, j) < 0)
-				continue;
-			s->handlers.settled(k, &half->frames[k->frames], s->handlers.ctx);
-			settled = true;
-		}
-	}
-	if (settled)
-		s->handlers.confirm(s->handlers.ctx);
-}
-
-int sampler_collect(struct sampler *s, struct sampler_counters *counters)
+int sampler_review(struct sampler *s)
 {
 	uint32_t idle = (s->skel->bss->plop_active & 1) ^ 1;
 	int r;
@@ -327,12 +306,26 @@ int sampler_collect(struct sampler *s, struct sampler_counters *counters)
 		return -EAGAIN;
 	/* those of ticks that were under way just now */
 	r = sampler_dispatch(s);
-	if (r < 0)
-		return r;
-	sampler_confirm(s, idle);
+	for (int i = 0; i < s->ncpus && r >= 0; i++) {
+		const struct plop_half *half = &s->cpus[i].half[idle];
+		uint32_t n = MIN(half->nstacks, (uint32_t)PLOP_HALF_STACKS);
+
+		for (uint32_t j = 0; j < n; j++) {
+			const struct plop_stack *k = &half->stacks[j];
+
+			if (stack_check(half, j) == 0)
+				s->handlers.review(k, &half->frames[k->frames], s->handlers.ctx);
+		}
+	}
+	return r;
+}
+
+void sampler_collect(struct sampler *s, struct sampler_counters *counters)
+{
+	uint32_t idle = (s->skel->bss->plop_active & 1) ^ 1;
+
 	for (int i = 0; i < s->ncpus; i++)
 		sampler_empty(s, &s->cpus[i].half[idle], counters);
-	return 0;
 }
 
 int sampler_layout(struct sampler *s, const struct plop_layout *layout, uint32_t *ret)

@@ -12,17 +12,13 @@
  * skeletons. Not thread-safe; all of it belongs to the loop thread.
  *
  * Ticks go to one half of each CPU's table while user space reads the other: sampler_swap() changes over,
- * sampler_collect(), a millisecond or more later, hands up what the half held that was active before.
+ * sampler_review() and sampler_collect(), a millisecond or more later, hand up what the half held that was active before.
  */
 struct sampler;
 
 struct sampler_handlers {
-	/*
-	 * Before the stacks of a half: each that has settled code objects (PLOP_CHECK_SETTLED), then, when these were all of the
-	 * halves', once confirm().
-	 */
-	void (*settled)(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx);
-	void (*confirm)(void *ctx);
+	/* sampler_review(): a stack that sampler_collect() will hand up. */
+	void (*review)(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx);
 	/* One stack of a collected half; frames: stack->depth of them, leaf first. Valid during the call only. */
 	void (*stack)(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx);
 	/* A code object at first sight; size: of the record with its data, already checked. */
@@ -129,11 +125,16 @@ int sampler_dispatch(struct sampler *s);
 
 void sampler_swap(struct sampler *s);
 /*
- * Hands up all that waits in the ring buffer, then the stacks of the halves that sampler_swap() took out of use, and
- * adds their counters to *counters. -EAGAIN: a CPU is still in the middle of a tick, nothing was collected; call again
- * in a millisecond. 0: the halves are empty and may be swapped in again.
+ * Hands up all that waits in the ring buffer, and by review() the stacks of the halves that sampler_swap() took out of use, each
+ * once, whatever number of threads had it. They stay where they are. -EAGAIN: a CPU is still in the middle of a tick; call
+ * again in a millisecond.
  */
-int sampler_collect(struct sampler *s, struct sampler_counters *counters);
+int sampler_review(struct sampler *s);
+/*
+ * After sampler_review(): hands up those stacks, adds their counters to *counters, and empties the halves, which may then be
+ * swapped in again.
+ */
+void sampler_collect(struct sampler *s, struct sampler_counters *counters);
 
 /* The number of a layout, equal ones sharing one. -ENOSPC: PLOP_MAX_LAYOUTS are known. */
 int sampler_layout(struct sampler *s, const struct plop_layout *layout, uint32_t *ret);

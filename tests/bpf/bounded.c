@@ -40,12 +40,7 @@ static void on_fork(const struct plop_record_fork *r, void *ctx)
 {
 }
 
-static void on_stack_settled(const struct plop_stack *stack, const struct plop_frame *frames,
-			     void *ctx)
-{
-}
-
-static void on_confirm(void *ctx)
+static void on_review(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx)
 {
 }
 
@@ -113,8 +108,10 @@ static int sample(struct sampler *s, pid_t pid)
 		sampler_swap(s);
 		do {
 			nanosleep(&pause, NULL);
-			r = sampler_collect(s, &counters);
+			r = sampler_review(s);
 		} while (r == -EAGAIN);
+		if (r >= 0)
+			sampler_collect(s, &counters);
 	}
 	return r;
 }
@@ -123,8 +120,7 @@ int main(int argc, char *argv[])
 {
 	static uint32_t target;
 	static const struct sampler_handlers handlers = { .ctx = &target,
-							  .settled = on_stack_settled,
-							  .confirm = on_confirm,
+							  .review = on_review,
 							  .stack = on_stack,
 							  .code = on_code,
 							  .process = on_process,

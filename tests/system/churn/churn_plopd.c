@@ -251,8 +251,13 @@ static void stack(struct sampler *s, uint32_t pid, uint64_t image, const struct 
 	s->ticks++;
 }
 
+int sampler_review(struct sampler *s)
+{
+	return 0;
+}
+
 /* Everything that happens in a window happens here, in the order in which plopd would hear of it. */
-int sampler_collect(struct sampler *s, struct sampler_counters *counters)
+void sampler_collect(struct sampler *s, struct sampler_counters *counters)
 {
 	struct plop_frame frames[CODES];
 
@@ -279,7 +284,6 @@ int sampler_collect(struct sampler *s, struct sampler_counters *counters)
 	counters->c[PLOP_C_TICKS] += s->ticks;
 	counters->c[PLOP_C_PYTHON] += s->ticks;
 	s->processes = s->codes = 0;
-	return 0;
 }
 
 static uint64_t resident(void)
@@ -321,6 +325,10 @@ static void begin(struct manager *m, uint32_t parent)
 	struct process_info info;
 
 	targets_examine(&m->targets, parent, clock_ns(CLOCK_MONOTONIC), true);
+	while (m->targets.examining > 0) {
+		if (sd_event_run(m->loop, USEC_PER_SEC) < 0)
+			die("the loop failed");
+	}
 	if (!m->targets.all)
 		die("that is no interpreter that plop knows");
 	if (process_info_read(PID_FIRST, &info) == 0)

@@ -187,6 +187,65 @@ START_TEST(settled)
 }
 END_TEST
 
+/* Memory that nobody has read: what is asked of it is unknown, and not failed. */
+START_TEST(what_was_not_read_is_wanted)
+{
+	struct settled_memory m = { .error = -EAGAIN };
+	const struct reader unread = { .read = settled_read, .ctx = &m };
+	enum code_source source;
+	uint64_t forgotten = 0;
+	struct plop_record_code *r;
+	struct plop_frame frames[2];
+	struct code_wants w;
+	struct fixture f;
+
+	fixture_init(&f);
+	r = record_new(&f.layout, "/srv/a.py", "first", 7);
+	/* more of the table is in the target */
+	r->linetable_size = 5000;
+	ck_assert_int_eq(code_table_record(f.table, &unread, r), 0);
+	ck_assert(code_table_lacks(f.table, CODE, 7));
+	ck_assert(!code_table_lacks(f.table, CODE, 8));
+	frames[0] = (struct plop_frame){ .code = CODE, .check = 7, .instr = 5 };
+	frames[1] = (struct plop_frame){ .code = CODE + 64, .check = 9 };
+	ck_assert_int_eq(code_table_want(f.table, 1, frames, 2), 0);
+	ck_assert_int_eq(code_table_want(f.table, 1, frames, 2), 0);
+	code_table_wants(f.table, 1, CODE + 4096, &w);
+	ck_assert_uint_eq(w.nconfirm, 0);
+	ck_assert_uint_eq(w.nread, 2);
+	ck_assert_uint_eq(w.read[0].code, CODE);
+	ck_assert_uint_eq(w.read[0].instr, 5);
+	ck_assert_uint_eq(w.read[1].code, CODE + 64);
+	/* of another cycle there is nothing */
+	code_table_wants(f.table, 2, CODE + 4096, &w);
+	ck_assert_uint_eq(w.nread, 0);
+	ck_assert_str_eq(code_table_find(f.table, &unread, &frames[0], &source)->name, "first");
+	ck_assert_int_eq(source, CODE_CAPTURED);
+	ck_assert_ptr_null(code_table_find(f.table, &unread, &frames[1], &source));
+	/* the next cycle asks again; now the target says that there is nothing */
+	ck_assert_int_eq(code_table_want(f.table, 2, frames, 2), 0);
+	code_table_wants(f.table, 2, CODE + 4096, &w);
+	ck_assert_uint_eq(w.nread, 2);
+	ck_assert_str_eq(code_table_find(f.table, &gone, &frames[0], &source)->name, "first");
+	ck_assert_ptr_null(code_table_find(f.table, &gone, &frames[1], &source));
+	ck_assert_int_eq(code_table_want(f.table, 3, frames, 2), 0);
+	code_table_wants(f.table, 3, CODE + 4096, &w);
+	ck_assert_uint_eq(w.nread, 0);
+	/* settled, and not confirmed by anybody: whether it is still that function is not known */
+	frames[0].check |= PLOP_CHECK_SETTLED;
+	ck_assert_int_eq(code_table_want(f.table, 4, frames, 1), 0);
+	code_table_wants(f.table, 4, CODE + 4096, &w);
+	ck_assert_uint_eq(w.nconfirm, 1);
+	ck_assert_int_eq(
+		code_table_confirm(f.table, &unread, CODE + 4096, settled_forget, &forgotten), 0);
+	ck_assert_uint_eq(forgotten, CODE);
+	ck_assert_ptr_null(code_table_find(f.table, &unread, &frames[0], &source));
+	ck_assert_int_eq(source, CODE_STALE);
+	code_table_free(f.table);
+	free(r);
+}
+END_TEST
+
 START_TEST(faulted_names_are_not_guessed)
 {
 	struct plop_frame frame = { .code = CODE, .check = 7 };
@@ -398,6 +457,7 @@ int main(void)
 	tcase_add_test(c, captured);
 	tcase_add_test(c, address_used_again);
 	tcase_add_test(c, settled);
+	tcase_add_test(c, what_was_not_read_is_wanted);
 	tcase_add_test(c, faulted_names_are_not_guessed);
 	tcase_add_test(c, many);
 	tcase_add_test(c, large);

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "examiner/private.h"
+#include "plop/limits.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/*
+ * A user is distrusted whose processes have kept helpers waiting so often, and for how long from the last time on. Once may
+ * happen to anybody whose memory is on a slow disk.
+ */
+#define DISTRUST_TIMES 3
+#define DISTRUST_NS    (600 * NSEC_PER_SEC)
+/* Users remembered so; when there are more, the one whose time is over first goes. */
+#define DISTRUSTED_MAX 1024
+
+int examiner_new(struct examiner **ret)
+{
+	_cleanup_(examiner_freep) struct examiner *e = calloc(1, sizeof(*e));
+	int ends[2];
+
+	if (!e)
+		return -ENOMEM;
+	e->spawner = -EBADF;
+	TAILQ_INIT(&e->refused);
+	for (int i = 0; i < LANES; i++) {
+		TAILQ_INIT(&e->waiting[i]);
+		for (int k = 0; k < LANE_HELPERS; k++)
+			e->helpers[i][k] = (struct helper){ .examiner = e,
+							    .lane = (enum lane)i,
+							    .fd = -EBADF };
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	e->spawner_pid = fork();
+	if (e->spawner_pid < 0) {
+		close(ends[0]);
+		close(ends[1]);
+		return -errno;
+	}
+	if (e->spawner_pid == 0) {
+		close(ends[0]);
+		spawner_run(ends[1]);
+	}
+	close(ends[1]);
+	e->spawner = ends[0];
+	*ret = TAKE_PTR(e);
+	return 0;
+}
+
+static struct helper *helper_of(struct examiner *e, uint32_t serial)
+{
+	for (int i = 0; i < LANES; i++) {
+		for (int k = 0; k < LANE_HELPERS; k++) {
+			if (e->helpers[i][k].fd >= 0 && e->helpers[i][k].serial == serial)
+				return &e->helpers[i][k];
+		}
+	}
+	return NULL;
+}
+
+/* What the spawner tells: a helper was forked, or has ended. */
+static int spawner_event(sd_event_source *s, int fd, uint32_t revents, void *ctx)
+{
+	struct examiner *e = ctx;
+	struct spawner_message m;
+	struct helper *h;
+	ssize_t n = recv(fd, &m, sizeof(m), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n != sizeof(m)) {
+		log_error("The process that plopd reads others by has ended: plopd ends as well");
+		return sd_event_exit(e->loop, -EPIPE);
+	}
+	h = helper_of(e, m.serial);
+	if (h && m.pid)
+		h->pid = m.pid;
+	/* what ends by itself is noticed by its socket */
+	for (unsigned int i = 0; !m.pid && i < e->given_up; i++) {
+		if (e->given_up_serials[i] == m.serial)
+			e->given_up_serials[i] = e->given_up_serials[--e->given_up];
+	}
+	return 0;
+}
+
+static void answer_refused(struct examiner *e, int result)
+{
+	struct unpack nothing = {};
+	struct question *q;
+
+	while ((q = TAILQ_FIRST(&e->refused))) {
+		TAILQ_REMOVE(&e->refused, q, questions);
+		question_answer(e, q, result ? result : q->result, &nothing);
+	}
+}
+
+static int refuse_due(sd_event_source *s, void *ctx)
+{
+	answer_refused(ctx, 0);
+	return 0;
+}
+
+static void question_refuse(struct examiner *e, struct question *q, int result)
+{
+	q->result = result;
+	TAILQ_INSERT_TAIL(&e->refused, q, questions);
+	sd_event_source_set_enabled(e->refuse, SD_EVENT_ONESHOT);
+}
+
+int examiner_start(struct examiner *e, sd_event *loop)
+{
+	int r;
+
+	e->loop = sd_event_ref(loop);
+	r = sd_event_add_defer(loop, &e->refuse, refuse_due, e);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(e->refuse, SD_EVENT_OFF);
+	return r < 0 ? r : sd_event_add_io(loop, &e->io, e->spawner, EPOLLIN, spawner_event, e);
+}
+
+void examiner_free(struct examiner *e)
+{
+	struct unpack nothing = {};
+	struct distrusted *d, *next;
+
+	if (!e)
+		return;
+	e->ending = true;
+	for (int i = 0; i < LANES; i++) {
+		struct question *q;
+
+		for (int k = 0; k < LANE_HELPERS; k++) {
+			q = TAKE_PTR(e->helpers[i][k].question);
+			helper_close(&e->helpers[i][k], false);
+			if (q)
+				question_answer(e, q, -ECANCELED, &nothing);
+		}
+		while ((q = TAILQ_FIRST(&e->waiting[i]))) {
+			TAILQ_REMOVE(&e->waiting[i], q, questions);
+			question_answer(e, q, -ECANCELED, &nothing);
+		}
+	}
+	answer_refused(e, -ECANCELED);
+	HASH_ITER(hh, e->distrusted, d, next)
+	{
+		HASH_DEL(e->distrusted, d);
+		free(d);
+	}
+	sd_event_source_disable_unref(e->refuse);
+	sd_event_source_disable_unref(e->io);
+	/* the spawner ends with its socket, at once, and kills what is left */
+	if (e->spawner >= 0) {
+		close(e->spawner);
+		waitpid(e->spawner_pid, NULL, 0);
+	}
+	sd_event_unref(e->loop);
+	free(e);
+}
+
+void question_answer(struct examiner *e, struct question *q, int result, struct unpack *body)
+{
+	q->done(q->ctx, result, body);
+	buf_free(&q->body);
+	free(q);
+}
+
+bool examiner_distrusts(const struct examiner *e, uid_t user)
+{
+	struct distrusted *d;
+
+	HASH_FIND(hh, e->distrusted, &user, sizeof(user), d);
+	return d && d->times >= DISTRUST_TIMES && clock_ns(CLOCK_MONOTONIC) < d->until_ns;
+}
+
+void examiner_timed_out(struct examiner *e, const struct question *q)
+{
+	struct distrusted *d, *k, *next;
+
+	e->timeouts++;
+	HASH_FIND(hh, e->distrusted, &q->who.user, sizeof(q->who.user), d);
+	if (!d && HASH_COUNT(e->distrusted) >= DISTRUSTED_MAX) {
+		d = e->distrusted;
+		HASH_ITER(hh, e->distrusted, k, next)
+		{
+			if (k->until_ns < d->until_ns)
+				d = k;
+		}
+		HASH_DEL(e->distrusted, d);
+		free(TAKE_PTR(d));
+	}
+	if (!d) {
+		d = calloc(1, sizeof(*d));
+		if (!d)
+			return;
+		d->user = q->who.user;
+		HASH_ADD(hh, e->distrusted, user, sizeof(d->user), d);
+	}
+	if (clock_ns(CLOCK_MONOTONIC) >= d->until_ns)
+		d->times = 0;
+	d->times++;
+	d->until_ns = clock_ns(CLOCK_MONOTONIC) + DISTRUST_NS;
+}
+
+/* A free helper of a lane that may be asked about this process now; NULL: none. */
+static struct helper *lane_helper(struct examiner *e, enum lane lane, const struct question *q)
+{
+	bool distrusted = examiner_distrusts(e, q->who.user);
+	struct helper *found = NULL;
+
+	for (int k = 0; k < LANE_HELPERS; k++) {
+		struct helper *h = &e->helpers[lane][k];
+
+		/* one that is there rather than one that has to be forked */
+		if (!h->question) {
+			if (!found || (found->fd < 0 && h->fd >= 0))
+				found = h;
+		} else if (h->question->who.pid == q->who.pid) {
+			return NULL;
+		} else if (distrusted && examiner_distrusts(e, h->question->who.user)) {
+			return NULL;
+		}
+	}
+	return found;
+}
+
+/* Whether nothing more is asked about whoever it is about. */
+static bool question_is_hopeless(const struct examiner *e, const struct question *q)
+{
+	return e->given_up >= 2 * GIVEN_UP_MAX ||
+	       (e->given_up >= GIVEN_UP_MAX && examiner_distrusts(e, q->who.user));
+}
+
+static bool lane_is_busy(const struct examiner *e, enum lane lane)
+{
+	for (int k = 0; k < LANE_HELPERS; k++) {
+		if (!e->helpers[lane][k].question)
+			return false;
+	}
+	return true;
+}
+
+void examiner_dispatch(struct examiner *e, enum lane lane)
+{
+	struct question *q, *next;
+
+	if (e->ending)
+		return;
+	for (q = TAILQ_FIRST(&e->waiting[lane]); q && !lane_is_busy(e, lane); q = next) {
+		struct helper *h = lane_helper(e, lane, q);
+		int r = -EBUSY;
+
+		next = TAILQ_NEXT(q, questions);
+		if (!h && !question_is_hopeless(e, q))
+			continue;
+		TAILQ_REMOVE(&e->waiting[lane], q, questions);
+		e->nwaiting[lane]--;
+		if (!question_is_hopeless(e, q))
+			r = helper_ask(h, q);
+		if (r < 0)
+			question_refuse(e, q, r);
+	}
+}
+
+void examiner_ask(struct examiner *e, enum examiner_op op, const struct examinee *who,
+		  struct buf *body, examiner_done_t done, void *ctx)
+{
+	enum lane lane = op == EXAMINE_DUMP ? LANE_PEOPLE : LANE_TICKS;
+	struct question *q = calloc(1, sizeof(*q));
+	struct unpack nothing = {};
+
+	if (!q || e->ending) {
+		buf_free(body);
+		free(q);
+		done(ctx, e->ending ? -ECANCELED : -ENOMEM, &nothing);
+		return;
+	}
+	*q = (struct question){ .op = op, .who = *who, .body = *body, .done = done, .ctx = ctx };
+	*body = (struct buf){};
+	if (e->nwaiting[lane] >= LANE_QUESTIONS) {
+		question_refuse(e, q, -EAGAIN);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&e->waiting[lane], q, questions);
+	e->nwaiting[lane]++;
+	examiner_dispatch(e, lane);
+}
+
+size_t examiner_pending(const struct examiner *e)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < LANES; i++) {
+		n += e->nwaiting[i];
+		for (int k = 0; k < LANE_HELPERS; k++)
+			n += e->helpers[i][k].question != NULL;
+	}
+	return n;
+}
+
+void examiner_facts(struct examiner *e, struct examiner_facts *ret)
+{
+	struct helper spawner = { .pid = e->spawner_pid };
+	uint64_t ticks = e->cpu_ticks, used, resident;
+	char state;
+
+	*ret = (struct examiner_facts){ .given_up = e->given_up, .timeouts = e->timeouts };
+	helper_look(&spawner, &used, &state, &resident);
+	ticks += used;
+	ret->resident_bytes = resident;
+	ret->helpers = 1;
+	for (int i = 0; i < LANES; i++) {
+		for (int k = 0; k < LANE_HELPERS; k++) {
+			if (e->helpers[i][k].fd < 0)
+				continue;
+			helper_look(&e->helpers[i][k], &used, &state, &resident);
+			ticks += used;
+			ret->resident_bytes += resident;
+			ret->helpers++;
+		}
+	}
+	ret->cpu_seconds = (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "examiner/readings.h"
+#include "examiner/wire.h"
+#include "proc/process.h"
+#include "python/python.h"
+
+/*
+ * Everything that is read of a target is read by helper processes. A target may lie in a file system that never answers (a FUSE
+ * server, a dead NFS server), or answer page faults itself and not do it (userfaultfd(2)); who reads it then is blocked,
+ * maybe for good, and cannot be told to stop. So the one who reads is a process that plopd can do without: it is killed
+ * and another takes its place. The loop asks and goes on; the answer comes by a call.
+ *
+ *	plopd --- spawner --- helpers      The spawner is forked before plopd has threads, memory or programs to speak of, so
+ *	   \_____________________/         that helpers are small and forked quickly. It reads nothing, so nothing blocks it.
+ *
+ * Helpers come in two lanes: what ticks and processes need, and what people ask for and takes long. In each, no user whose
+ * processes have kept helpers waiting has more than one helper at a time, so that there is another for all others.
+ */
+struct examiner;
+
+/* Forks the spawner: call it before there are threads, and before anything large is in memory. */
+int examiner_new(struct examiner **ret);
+/* Goes on in that loop. */
+int examiner_start(struct examiner *e, sd_event *loop);
+/* Ends the helpers. What was asked is answered, by -ECANCELED, within this call. */
+void examiner_free(struct examiner *e);
+DEFINE_FREEP(struct examiner, examiner_free)
+
+enum examiner_op {
+	EXAMINE_PROCESS = 0, /* is it Python, and what does /proc say of it */
+	EXAMINE_ASYNC,       /* where it keeps its asyncio tasks */
+	EXAMINE_CODE,        /* code objects */
+	EXAMINE_THREADS,     /* what its threads are called */
+	EXAMINE_DUMP,        /* the stacks of its threads */
+	EXAMINE_OPS,
+};
+
+/* Whom a question is about. */
+struct examinee {
+	pid_t pid;
+	uint64_t image; /* tells processes of one pid apart; 0: not known */
+	uid_t user;     /* whose it is, however it calls itself now: process_user() */
+};
+
+/*
+ * Called once for each question, on the loop thread, some time after it was asked. result: 0, and body is what the op says;
+ * -ETIMEDOUT: the target did not let itself be read, or whoever read it crashed; -EBUSY: too many of its user's targets do not,
+ * so it was not tried; -EAGAIN: too much is asked at once; -ECANCELED: plopd ends; -ENOMEM; or what the op says.
+ */
+typedef void (*examiner_done_t)(void *ctx, int result, struct unpack *body);
+
+/*
+ * Takes *body over, the request; see the functions below. Never blocks, and never calls done itself, unless it is out of memory or
+ * plopd ends; a failure to ask comes as an answer too.
+ */
+void examiner_ask(struct examiner *e, enum examiner_op op, const struct examinee *who,
+		  struct buf *body, examiner_done_t done, void *ctx);
+/* How many questions have no answer yet. */
+size_t examiner_pending(const struct examiner *e);
+/* Whether processes of that user have kept helpers waiting, more than once and not long ago. */
+bool examiner_distrusts(const struct examiner *e, uid_t user);
+
+struct examiner_facts {
+	unsigned int helpers;    /* processes there are now, the spawner among them */
+	unsigned int given_up;   /* ... and those that were killed and have not ended yet */
+	uint64_t timeouts;       /* since plopd started */
+	double cpu_seconds;      /* of all of them, since plopd started */
+	uint64_t resident_bytes; /* of those there are now; what they share counts for each */
+};
+void examiner_facts(struct examiner *e, struct examiner_facts *ret);
+
+/* EXAMINE_PROCESS: the request is empty. *ret_info is empty (all NULL) unless verdict is YES, UNSUPPORTED or PYPY. */
+int examined_process(struct unpack *body, struct python_process *ret_python,
+		     struct process_info *ret_info);
+/* EXAMINE_ASYNC: -ENOENT, -EBADMSG, -EOPNOTSUPP as python_async(). */
+void examine_async(struct buf *request, const struct plop_layout *l);
+int examined_async(struct unpack *body, struct plop_async *ret);
+
+/*
+ * EXAMINE_CODE: what readings.h says. confirm: the code objects whose checks are wanted; word: the address of a word that is read
+ * after these; frames: those that are wanted whole, with the copy that instr lies in.
+ */
+void examine_code(struct buf *request, const struct plop_layout *l,
+		  const struct plop_frame *confirm, size_t nconfirm, uint64_t word,
+		  const struct plop_frame *frames, size_t nframes);
+
+/* EXAMINE_THREADS */
+struct thread_name {
+	uint32_t tid;
+	char *name; /* as threading gave it */
+};
+struct thread_name_list {
+	struct thread_name *names; /* by tid; owned */
+	size_t n;
+};
+void thread_name_list_done(struct thread_name_list *l);
+void examine_threads(struct buf *request, const struct plop_layout *l, uint64_t runtime);
+int examined_threads(struct unpack *body, struct thread_name_list *ret);
+
+/*
+ * EXAMINE_DUMP: -EFAULT: the interpreter is starting or ending; -ESRCH. The members that GET /v1/dump adds to what is known of the
+ * process: gil, changing, ..., threads; JSON text without the braces.
+ */
+void examine_dump(struct buf *request, const struct plop_layout *l, uint64_t runtime);
+int examined_dump(struct unpack *body, const char **ret_text, size_t *ret_size);

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "examiner/private.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* How long a helper may stand still at one question, and how long it may take in all while it goes on. */
+#define STILL_USEC (500 * USEC_PER_MSEC)
+#define LONGEST_NS (30 * NSEC_PER_SEC)
+/* Of an answer, what is read at a time: at its beginning, and at most. */
+#define CHUNK     4096u
+#define CHUNK_MAX (256u << 10)
+
+void helper_close(struct helper *h, bool kill)
+{
+	struct examiner *e = h->examiner;
+	uint64_t ticks, resident;
+	char state;
+
+	if (h->fd >= 0) {
+		helper_look(h, &ticks, &state, &resident);
+		e->cpu_ticks += ticks;
+	}
+	if (kill && e->given_up < GIVEN_UP_NUMBERS) {
+		e->given_up_serials[e->given_up++] = h->serial;
+		spawner_kill(e, h->serial);
+	}
+	h->io = sd_event_source_disable_unref(h->io);
+	h->timer = sd_event_source_disable_unref(h->timer);
+	if (h->fd >= 0)
+		close(h->fd);
+	buf_free(&h->out);
+	buf_free(&h->in);
+	*h = (struct helper){ .examiner = h->examiner, .lane = h->lane, .fd = -EBADF };
+}
+
+void helper_look(const struct helper *h, uint64_t *ret_ticks, char *ret_state,
+		 uint64_t *ret_resident)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	unsigned long long user, kernel;
+	char path[64], state;
+	long pages;
+
+	*ret_ticks = *ret_resident = 0;
+	*ret_state = '?';
+	if (h->pid <= 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)h->pid);
+	f = fopen(path, "re");
+	/* proc(5): 3 state, 14 utime, 15 stime, 24 rss; its name has neither brackets nor spaces */
+	if (!f || fscanf(f,
+			 "%*d %*s %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d "
+			 "%*d %*d %*d %*u %*u %ld",
+			 &state, &user, &kernel, &pages) != 4)
+		return;
+	*ret_state = state;
+	*ret_ticks = user + kernel;
+	*ret_resident = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* It is gone, or does not answer: so for its question. */
+static void helper_fail(struct helper *h, bool kill)
+{
+	struct examiner *e = h->examiner;
+	struct question *q = TAKE_PTR(h->question);
+	enum lane lane = h->lane;
+	struct unpack nothing = {};
+
+	helper_close(h, kill);
+	if (q) {
+		examiner_timed_out(e, q);
+		question_answer(e, q, -ETIMEDOUT, &nothing);
+	}
+	examiner_dispatch(e, lane);
+}
+
+/*
+ * Whether a helper that has not answered in time waits for something: on a busy host it may have had no CPU, and has to be
+ * runnable, or to have used some.
+ */
+static int helper_overdue(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct helper *h = ctx;
+	uint64_t ticks, resident;
+	char state;
+	int r;
+
+	helper_look(h, &ticks, &state, &resident);
+	/* one that the spawner has not told of yet may not have been forked */
+	if ((!h->looked_at || h->pid == 0 || state == 'R' || ticks > h->cpu_ticks) &&
+	    clock_ns(CLOCK_MONOTONIC) - h->asked_ns < LONGEST_NS) {
+		h->looked_at = true;
+		h->cpu_ticks = ticks;
+		r = sd_event_source_set_time_relative(h->timer, STILL_USEC);
+		return r < 0 ? r : sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
+	}
+	log_debug("Process %d does not let itself be read; helper %d is given up",
+		  (int)h->question->who.pid, (int)h->pid);
+	helper_fail(h, true);
+	return 0;
+}
+
+/* -EAGAIN: there is more. */
+static int helper_send(struct helper *h)
+{
+	while (h->out_at < h->out.size) {
+		ssize_t n = send(h->fd, h->out.data + h->out_at, h->out.size - h->out_at,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		h->out_at += (size_t)n;
+	}
+	buf_free(&h->out);
+	h->out_at = 0;
+	return 0;
+}
+
+/* The whole answer, if it has come. 1: it is handed on; 0: more has to come; -EBADMSG. */
+static int helper_answer(struct helper *h)
+{
+	struct examiner *e = h->examiner;
+	struct message_head head;
+	struct question *q = h->question;
+	enum lane lane = h->lane;
+	struct buf in;
+	struct unpack body;
+
+	if (h->in.size < sizeof(head))
+		return 0;
+	memcpy(&head, h->in.data, sizeof(head));
+	if (!q || head.size > ANSWER_MAX || h->in.size - sizeof(head) > head.size)
+		return -EBADMSG;
+	if (h->in.size - sizeof(head) < head.size)
+		return 0;
+	in = h->in;
+	h->in = (struct buf){};
+	h->question = NULL;
+	sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
+	body = (struct unpack){ .data = in.data + sizeof(head), .size = head.size };
+	/* before the answer is heard, which may ask for more: helpers that are free are at work by then */
+	examiner_dispatch(e, lane);
+	question_answer(e, q, head.value, &body);
+	buf_free(&in);
+	return 1;
+}
+
+static int helper_receive(struct helper *h)
+{
+	for (;;) {
+		size_t want = h->in.size < CHUNK ? CHUNK : CHUNK_MAX;
+		void *to = buf_reserve(&h->in, want);
+		ssize_t n;
+		int r;
+
+		if (!to)
+			return -ENOMEM;
+		n = recv(h->fd, to, want, MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		if (n == 0)
+			return -EPIPE;
+		h->in.size += (size_t)n;
+		r = helper_answer(h);
+		if (r != 0)
+			return MIN(r, 0);
+	}
+}
+
+static int helper_event(sd_event_source *s, int fd, uint32_t revents, void *ctx)
+{
+	struct helper *h = ctx;
+	int r = 0;
+
+	if (revents & EPOLLOUT) {
+		r = helper_send(h);
+		if (r == 0)
+			sd_event_source_set_io_events(h->io, EPOLLIN);
+	}
+	if (r >= 0 || r == -EAGAIN)
+		r = helper_receive(h);
+	if (r < 0) {
+		log_warning_r(r, "A helper ended before its time");
+		helper_fail(h, true);
+	}
+	return 0;
+}
+
+/* A process for it, which may be at work before the spawner has told of it. */
+static int helper_fork(struct helper *h)
+{
+	struct examiner *e = h->examiner;
+	_cleanup_close_ int theirs = -EBADF;
+	int ends[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	h->fd = ends[0];
+	theirs = ends[1];
+	h->serial = ++e->serials;
+	r = spawner_fork(e, h->serial, theirs);
+	if (r >= 0)
+		r = sd_event_add_io(e->loop, &h->io, h->fd, EPOLLIN, helper_event, h);
+	if (r >= 0)
+		r = sd_event_add_time_relative(e->loop, &h->timer, CLOCK_MONOTONIC, STILL_USEC, 0,
+					       helper_overdue, h);
+	if (r < 0)
+		helper_close(h, false);
+	return r;
+}
+
+int helper_ask(struct helper *h, struct question *q)
+{
+	struct message_head head = { .value = (int32_t)q->op };
+	uint32_t pid = (uint32_t)q->who.pid;
+	int r = h->fd >= 0 ? 0 : helper_fork(h);
+
+	if (r < 0)
+		return r;
+	if (q->body.error || q->body.size + sizeof(pid) > REQUEST_MAX)
+		return q->body.error ? q->body.error : -E2BIG;
+	head.size = (uint32_t)(sizeof(pid) + q->body.size);
+	pack_bytes(&h->out, &head, sizeof(head));
+	pack_u32(&h->out, pid);
+	pack_bytes(&h->out, q->body.data, q->body.size);
+	if (h->out.error) {
+		buf_free(&h->out);
+		return -ENOMEM;
+	}
+	r = helper_send(h);
+	if (r == -EAGAIN)
+		r = sd_event_source_set_io_events(h->io, EPOLLIN | EPOLLOUT);
+	if (r >= 0)
+		r = sd_event_source_set_time_relative(h->timer, STILL_USEC);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
+	/* half a question was sent, perhaps */
+	if (r < 0) {
+		helper_close(h, true);
+		return r;
+	}
+	h->looked_at = false;
+	h->asked_ns = clock_ns(CLOCK_MONOTONIC);
+	h->question = q;
+	return 0;
+}

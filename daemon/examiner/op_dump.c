@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <jansson.h>
+
+#include "examiner/private.h"
+#include "proc/syscalls.h"
+#include "proc/tasks.h"
+#include "python/thread_name.h"
+
+/* Bytes of one answer, beyond which threads are listed without their frames. */
+#define DUMP_MAX_BYTES (32u << 20)
+/* Readings of the threads, Python's list and the kernel's, until they do not change meanwhile. */
+#define LISTS_TRIES 8
+
+/* The threads of a process while they are read. */
+struct dump {
+	pid_t pid;
+	uint64_t runtime;
+	struct plop_layout layout;
+	struct reader memory;
+	struct walker *walker;
+	struct walk_states states;
+	struct tasks tasks;
+	const struct task **task_of; /* of each state; NULL: not known */
+	bool *holds;                 /* the GIL, for each state */
+	char **names;                /* as threading gave it; NULL: not at all */
+	enum walk_gil gil;
+	struct buf body;
+	bool truncated;
+};
+
+static void dump_done(struct dump *j)
+{
+	walker_free(j->walker);
+	for (size_t i = 0; j->names && i < j->states.n; i++)
+		free(j->names[i]);
+	free(j->names);
+	walk_states_done(&j->states);
+	tasks_done(&j->tasks);
+	free(j->task_of);
+	free(j->holds);
+	buf_free(&j->body);
+}
+
+static const char *state_name(char letter)
+{
+	switch (letter) {
+	case 'R':
+		return "running";
+	case 'S':
+		return "sleeping";
+	case 'D':
+		return "blocked";
+	case 'I':
+		return "idle";
+	case 'T':
+		return "stopped";
+	case 't':
+		return "traced";
+	case 'Z':
+	case 'X':
+	case 'x':
+	case 0:
+		return "ended";
+	default:
+		return "unknown";
+	}
+}
+
+static const char *gil_name(enum walk_gil gil)
+{
+	switch (gil) {
+	case WALK_GIL_NONE:
+		return "none";
+	case WALK_GIL_FREE:
+		return "free";
+	case WALK_GIL_HELD:
+		return "held";
+	case WALK_GIL_CHANGING:
+		return "changing";
+	default:
+		return "unknown";
+	}
+}
+
+/* One thread while it is read. */
+struct thread {
+	struct dump *job;
+	const struct task *task;
+	const char *name; /* as threading gave it, or NULL */
+	struct task_state state;
+	bool ended;
+};
+
+static void thread_look(void *ctx)
+{
+	struct thread *t = ctx;
+
+	if (t->task)
+		t->ended = task_state_read(t->job->pid, t->task->tid, &t->state) == -ESRCH;
+}
+
+static int on_json(const char *data, size_t size, void *ctx)
+{
+	buf_append(ctx, data, size);
+	return 0;
+}
+
+/* Adds a thread to the body and takes the reference of its members. */
+static int thread_add(struct dump *j, json_t *members)
+{
+	size_t before = j->body.size;
+	int r;
+
+	if (!members)
+		return -ENOMEM;
+	if (j->body.size > 0)
+		buf_putc(&j->body, ',');
+	r = json_dump_callback(members, on_json, &j->body, JSON_COMPACT);
+	json_decref(members);
+	if (r < 0)
+		j->body.size = before;
+	return r < 0 ? -ENOMEM : j->body.error;
+}
+
+static json_t *frames_json(const struct walk_stack *s)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct walk_frame *f = &s->frames[i];
+
+		json_array_append_new(a, json_pack("{s:s s:s s:i}", "function",
+						   f->code ? f->code->name : "[unresolved]", "file",
+						   f->code ? f->code->file : "", "line", f->line));
+	}
+	return a;
+}
+
+/* What is said of every thread; the kernel's part of it is null where it is not known which thread it is. */
+static json_t *thread_json(const struct thread *t, bool python)
+{
+	const struct task *k = t->task;
+	/* the main thread is what the process is called */
+	bool given = t->name && !(k && k->tid == t->job->pid);
+	json_t *o = json_pack("{s:b s:o s:o s:s? s:s}", "python", python, "tid",
+			      k ? json_integer(k->tid) : json_null(), "own_tid",
+			      k && k->own_tid ? json_integer(k->own_tid) : json_null(), "name",
+			      given ? t->name :
+			      k     ? k->comm :
+				      NULL,
+			      "state", k ? state_name(t->state.letter) : "unknown");
+	const char *name = syscall_name((int)t->state.syscall);
+	char number[32];
+
+	snprintf(number, sizeof(number), "syscall %ld", t->state.syscall);
+	json_object_set_new(o, "syscall",
+			    k && t->state.syscall >= 0 ? json_string(name ? name : number) :
+							 json_null());
+	return o;
+}
+
+static const char *gil_of(const struct dump *j, size_t i, const struct thread *t)
+{
+	if (j->holds[i])
+		return "held";
+	if (t->task && syscall_is_futex(t->state.syscall) &&
+	    walker_is_gil(j->walker, &j->states.states[i], t->state.args[0]))
+		return "waiting";
+	return NULL;
+}
+
+static int python_thread(struct dump *j, size_t i)
+{
+	const struct walk_state *s = &j->states.states[i];
+	struct thread t = {
+		.job = j, .task = j->task_of[i], .name = j->names[i], .state = { .syscall = -1 }
+	};
+	_cleanup_walk_stack_ struct walk_stack stack = {};
+	json_t *o;
+	int r;
+
+	r = walker_stack(j->walker, s, thread_look, &t, &stack);
+	if (r == -ENOMEM || r == -ESRCH)
+		return r;
+	if (t.ended)
+		return 0;
+	if (j->body.size > DUMP_MAX_BYTES) {
+		walk_stack_done(&stack);
+		stack.truncated = j->truncated = true;
+	}
+	o = thread_json(&t, true);
+	json_object_set_new(o, "gil", json_pack("s?", gil_of(j, i, &t)));
+	json_object_set_new(o, "interpreter", json_integer(s->interp_no));
+	json_object_set_new(o, "readable", json_boolean(r == 0));
+	json_object_set_new(o, "changing", json_boolean(stack.changing));
+	json_object_set_new(o, "truncated", json_boolean(stack.truncated));
+	json_object_set_new(o, "frames", frames_json(&stack));
+	return thread_add(j, o);
+}
+
+static int native_thread(struct dump *j, const struct task *k)
+{
+	struct thread t = { .job = j, .task = k, .state = { .syscall = -1 } };
+
+	thread_look(&t);
+	return t.ended ? 0 : thread_add(j, thread_json(&t, false));
+}
+
+static bool tasks_same(const struct tasks *a, const struct tasks *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->tasks[i].tid != b->tasks[i].tid)
+			return false;
+	}
+	return true;
+}
+
+/* Both lists, of one moment if that can be had. */
+static int lists_read(struct dump *j)
+{
+	for (unsigned int i = 0; i < LISTS_TRIES; i++) {
+		_cleanup_tasks_ struct tasks before = {};
+		int r;
+
+		walk_states_done(&j->states);
+		tasks_done(&j->tasks);
+		r = tasks_read(j->pid, &before);
+		if (r < 0)
+			return r;
+		r = walker_states(j->walker, &j->states);
+		if (r < 0)
+			return r;
+		r = tasks_read(j->pid, &j->tasks);
+		if (r < 0)
+			return r;
+		if (tasks_same(&before, &j->tasks) && !j->states.changing)
+			break;
+	}
+	return 0;
+}
+
+/* Which task each state is of, and what threading calls it. */
+static int tasks_match(struct dump *j)
+{
+	int r;
+
+	j->task_of = calloc(j->states.n + 1, sizeof(*j->task_of));
+	j->holds = calloc(j->states.n + 1, sizeof(*j->holds));
+	j->names = calloc(j->states.n + 1, sizeof(*j->names));
+	if (!j->task_of || !j->holds || !j->names)
+		return -ENOMEM;
+	r = thread_names_read(&j->memory, &j->layout, j->runtime, &j->states, j->names);
+	if (r < 0 && r != -EOPNOTSUPP)
+		return r;
+	return thread_tasks(j->walker, &j->states, &j->tasks, j->task_of);
+}
+
+static ssize_t state_of(const struct dump *j, const struct task *k)
+{
+	for (size_t i = 0; i < j->states.n; i++) {
+		if (j->task_of[i] == k)
+			return (ssize_t)i;
+	}
+	return -1;
+}
+
+/* Python's threads by tid, then those that are not known by it, then all others. */
+static int threads_read(struct dump *j)
+{
+	_cleanup_free_ const struct task **native = calloc(j->tasks.n + 1, sizeof(*native));
+	size_t others = 0;
+	int r = 0;
+
+	if (!native)
+		return -ENOMEM;
+	for (size_t i = 0; i < j->tasks.n && r >= 0; i++) {
+		ssize_t s = state_of(j, &j->tasks.tasks[i]);
+
+		if (s < 0)
+			native[others++] = &j->tasks.tasks[i];
+		else
+			r = python_thread(j, (size_t)s);
+	}
+	/* where each task has a state, other states have no thread: those that fork() left behind */
+	for (size_t i = 0; i < j->states.n && others > 0 && r >= 0; i++) {
+		if (!j->task_of[i])
+			r = python_thread(j, i);
+	}
+	for (size_t i = 0; i < others && r >= 0; i++)
+		r = native_thread(j, native[i]);
+	return r;
+}
+
+static int dump_read(struct dump *j)
+{
+	int r = walker_new(&j->memory, &j->layout, j->runtime, &j->walker);
+
+	if (r >= 0)
+		r = lists_read(j);
+	if (r >= 0)
+		r = tasks_match(j);
+	if (r < 0)
+		return r;
+	j->gil = walker_gil(j->walker, &j->states, j->holds);
+	return threads_read(j);
+}
+
+/* Members without the braces around them; the threads are text already. */
+static int dump_answer(const struct dump *j, struct buf *answer)
+{
+	json_t *head = json_pack("{s:s s:i s:b s:b}", "gil", gil_name(j->gil), "interpreters",
+				 (int)j->states.interpreters, "changing", j->states.changing,
+				 "truncated", j->truncated || j->states.more || j->tasks.more);
+	_cleanup_buf_ struct buf b = {};
+	int r = head ? json_dump_callback(head, on_json, &b, JSON_COMPACT) : -1;
+
+	json_decref(head);
+	if (r < 0 || b.error || b.size < 2)
+		return -ENOMEM;
+	buf_append(answer, b.data + 1, b.size - 2);
+	buf_puts(answer, ",\"threads\":[");
+	pack_bytes(answer, j->body.data, j->body.size);
+	buf_puts(answer, "]");
+	return 0;
+}
+
+void examine_dump(struct buf *request, const struct plop_layout *l, uint64_t runtime)
+{
+	examine_threads(request, l, runtime);
+}
+
+int serve_dump(struct served *s, pid_t pid, struct unpack *request, struct buf *answer)
+{
+	_cleanup_(dump_done) struct dump j = { .pid = pid, .memory = process_memory_reader(pid) };
+	int r;
+
+	unpack_bytes(request, &j.layout, sizeof(j.layout));
+	unpack_bytes(request, &j.runtime, sizeof(j.runtime));
+	r = request->error ? request->error : dump_read(&j);
+	return r < 0 ? r : dump_answer(&j, answer);
+}
+
+int examined_dump(struct unpack *body, const char **ret_text, size_t *ret_size)
+{
+	size_t size = body->size;
+	const char *text = unpack_take(body, size);
+
+	if (!text || size == 0)
+		return -EBADMSG;
+	*ret_text = text;
+	*ret_size = size;
+	return 0;
+}

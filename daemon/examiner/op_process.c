@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "examiner/private.h"
+
+#define STRINGS(p)                                                                               \
+	{                                                                                        \
+		&(p)->comm, &(p)->exe, &(p)->cmdline, &(p)->cgroup, &(p)->unit, &(p)->container, \
+			&(p)->service, &(p)->version                                             \
+	}
+
+int serve_process(struct served *s, pid_t pid, struct unpack *request, struct buf *answer)
+{
+	struct process_info info = {};
+	char **strings[] = STRINGS(&info);
+	struct python_process p = {};
+	int r = python_discover(s->cache, pid, &p);
+
+	if (r < 0)
+		return r;
+	if (p.verdict == PYTHON_YES || p.verdict == PYTHON_UNSUPPORTED ||
+	    p.verdict == PYTHON_PYPY) {
+		r = process_info_read(pid, &info);
+		if (r == -ESRCH)
+			p.verdict = PYTHON_GONE;
+		else if (r < 0)
+			return r;
+	}
+	pack_bytes(answer, &p, sizeof(p));
+	pack_bytes(answer, &info, sizeof(info));
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+		pack_text(answer, *strings[i]);
+	process_info_done(&info);
+	return 0;
+}
+
+int examined_process(struct unpack *body, struct python_process *ret_python,
+		     struct process_info *ret_info)
+{
+	struct process_info info;
+	char **strings[] = STRINGS(&info);
+	struct python_process p;
+
+	unpack_bytes(body, &p, sizeof(p));
+	unpack_bytes(body, &info, sizeof(info));
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+		*strings[i] = unpack_text(body);
+	if (body->error) {
+		process_info_done(&info);
+		return body->error;
+	}
+	*ret_python = p;
+	*ret_info = info;
+	return 0;
+}
+
+void examine_async(struct buf *request, const struct plop_layout *l)
+{
+	pack_bytes(request, l, sizeof(*l));
+}
+
+int serve_async(struct served *s, pid_t pid, struct unpack *request, struct buf *answer)
+{
+	struct plop_async async;
+	struct plop_layout l;
+	int r;
+
+	unpack_bytes(request, &l, sizeof(l));
+	r = request->error ? request->error : python_async(s->cache, pid, &l, &async);
+	if (r >= 0)
+		pack_bytes(answer, &async, sizeof(async));
+	return r;
+}
+
+int examined_async(struct unpack *body, struct plop_async *ret)
+{
+	struct plop_async async;
+
+	unpack_bytes(body, &async, sizeof(async));
+	if (body->error)
+		return body->error;
+	*ret = async;
+	return 0;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "examiner/examiner.h"
+
+/* Private to the room. */
+
+/* A message: this, then size bytes. To a helper value is the op, from it the result. */
+struct message_head {
+	uint32_t size;
+	int32_t value;
+};
+/* What a helper takes and gives at most; a request is some hundred thousand addresses. */
+#define REQUEST_MAX (8u << 20)
+#define ANSWER_MAX  (48u << 20)
+
+/* Helpers that can be at work at once in one lane. */
+#define LANE_HELPERS 2
+enum lane {
+	LANE_TICKS = 0, /* what ticks and processes need */
+	LANE_PEOPLE,    /* dumps */
+	LANES,
+};
+
+/* Questions that wait in a lane: one for each process of the host, when plopd starts. */
+#define LANE_QUESTIONS PLOP_MAX_PROCESSES
+
+/* Helpers that were given up and have not ended: beyond, those whose targets do not answer are not asked. Beyond twice that, nobody. */
+#define GIVEN_UP_MAX     16
+#define GIVEN_UP_NUMBERS (2 * GIVEN_UP_MAX + LANES * LANE_HELPERS)
+
+struct question {
+	TAILQ_ENTRY(question) questions;
+	enum examiner_op op;
+	struct examinee who;
+	struct buf body;
+	examiner_done_t done;
+	void *ctx;
+	int result; /* of one that is refused */
+};
+TAILQ_HEAD(questions, question);
+
+/* A helper as plopd sees it. */
+struct helper {
+	struct examiner *examiner;
+	enum lane lane;
+	uint32_t serial;
+	pid_t pid; /* 0: the spawner has not told yet */
+	int fd;    /* -EBADF: there is none */
+	sd_event_source *io, *timer;
+	struct question *question; /* that it is at; NULL: none */
+	struct buf out;            /* to be sent, from out_at on */
+	size_t out_at;
+	struct buf in;
+	uint64_t asked_ns;  /* CLOCK_MONOTONIC: when the question was sent */
+	bool looked_at;     /* while it was at this question */
+	uint64_t cpu_ticks; /* what it had used by then */
+};
+
+/* A user whose processes kept helpers waiting. */
+struct distrusted {
+	uid_t user;
+	unsigned int times;
+	uint64_t until_ns; /* CLOCK_MONOTONIC */
+	UT_hash_handle hh;
+};
+
+struct examiner {
+	sd_event *loop;
+	int spawner; /* its socket */
+	pid_t spawner_pid;
+	sd_event_source *io;
+	uint32_t serials;
+	struct helper helpers[LANES][LANE_HELPERS];
+	struct questions waiting[LANES];
+	size_t nwaiting[LANES];
+	struct questions refused; /* to be told so */
+	sd_event_source *refuse;
+	struct distrusted *distrusted;
+	unsigned int given_up; /* killed, and not ended yet: their numbers are in given_up_serials */
+	uint32_t given_up_serials[GIVEN_UP_NUMBERS];
+	uint64_t timeouts;
+	uint64_t cpu_ticks; /* of helpers that are no more */
+	bool ending;
+};
+
+/* examiner.c: the question has its answer; the helper is free. */
+void question_answer(struct examiner *e, struct question *q, int result, struct unpack *body);
+/* ... who was asked does not answer. */
+void examiner_timed_out(struct examiner *e, const struct question *q);
+/* ... asks what can be asked. */
+void examiner_dispatch(struct examiner *e, enum lane lane);
+
+/* helper.c */
+int helper_ask(struct helper *h, struct question *q);
+/* Closes it; kill: it is at something that does not end. Its question stays the caller's. */
+void helper_close(struct helper *h, bool kill);
+/* The CPU time that it has used, in clock ticks, and what state it is in; 0 and '?' where that is not known. */
+void helper_look(const struct helper *h, uint64_t *ret_ticks, char *ret_state,
+		 uint64_t *ret_resident);
+
+/* spawner.c. What plopd tells it, with the helper's end of a socket for SPAWNER_FORK. */
+enum spawner_order {
+	SPAWNER_FORK = 1,
+	SPAWNER_KILL,
+};
+struct spawner_message {
+	uint32_t order; /* answer: 0 */
+	uint32_t serial;
+	int32_t pid; /* answer: of the helper, when it was forked; 0: it has ended */
+};
+/* Does not return: the spawner's process. */
+_Noreturn void spawner_run(int fd);
+int spawner_fork(struct examiner *e, uint32_t serial, int fd);
+void spawner_kill(struct examiner *e, uint32_t serial);
+
+/* serve.c: does not return: a helper's process. */
+_Noreturn void serve_run(int fd);
+
+/* What a helper keeps from question to question. */
+struct served {
+	struct python_cache *cache;
+};
+/* Reads the request, reads the target, appends to *answer. Returns the result. */
+typedef int (*serve_t)(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
+int serve_process(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
+int serve_async(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
+int serve_code(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
+int serve_threads(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
+int serve_dump(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
+
+/* op_threads.c: which of a process's tasks each thread state is of; NULL: not known. 0 or a negative errno. */
+struct walker;
+struct walk_states;
+struct tasks;
+struct task;
+int thread_tasks(struct walker *w, const struct walk_states *s, const struct tasks *t,
+		 const struct task **ret);

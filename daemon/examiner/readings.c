@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "examiner/readings.h"
+
+struct entry {
+	uint64_t address;
+	uint32_t size;
+	int32_t result;
+};
+
+/* The section of a code object. */
+struct section {
+	uint64_t address;
+	uint32_t instr;
+	const char *data;
+	size_t size;
+};
+
+struct readings {
+	char *message;
+	struct section confirmation;
+	struct section *codes; /* by address and instr */
+	size_t n;
+};
+
+static void note(struct recorder *r, uint64_t address, const void *buffer, size_t size, int result)
+{
+	struct entry e = { .address = address, .size = (uint32_t)size, .result = result };
+
+	buf_append(r->to, &e, sizeof(e));
+	if (result == 0 && size > 0)
+		buf_append(r->to, buffer, size);
+}
+
+static int recorder_read(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	struct recorder *r = ctx;
+	int q = reader_read(&r->from, address, buffer, size);
+
+	note(r, address, buffer, size, q);
+	return q;
+}
+
+static void recorder_read_parts(void *ctx, struct reader_part *parts, size_t n)
+{
+	struct recorder *r = ctx;
+
+	reader_read_parts(&r->from, parts, n);
+	for (size_t i = 0; i < n; i++)
+		note(r, parts[i].address, parts[i].buffer, parts[i].size, parts[i].result);
+}
+
+struct reader recorder_reader(struct recorder *r)
+{
+	return (struct reader){ .read = recorder_read,
+				.read_parts = recorder_read_parts,
+				.ctx = r };
+}
+
+bool recorder_full(const struct recorder *r)
+{
+	return r->to->size >= READINGS_MAX_BYTES;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct section *x = a, *y = b;
+
+	return x->address != y->address ? (x->address > y->address ? 1 : -1) :
+					  (x->instr > y->instr) - (x->instr < y->instr);
+}
+
+/* One section at *data, which moves on. -ENODATA: there is none. */
+static int section_take(const char **data, const char *end, struct section *ret)
+{
+	uint32_t size;
+
+	if (*data == end)
+		return -ENODATA;
+	if ((size_t)(end - *data) < sizeof(size))
+		return -EBADMSG;
+	memcpy(&size, *data, sizeof(size));
+	*data += sizeof(size);
+	if ((size_t)(end - *data) < size)
+		return -EBADMSG;
+	ret->data = *data;
+	ret->size = size;
+	*data += size;
+	return 0;
+}
+
+int readings_new(const void *message, size_t size, const struct plop_frame *frames, size_t n,
+		 struct readings **ret)
+{
+	_cleanup_(readings_freep) struct readings *r = calloc(1, sizeof(*r));
+	const char *data, *end;
+	int q;
+
+	if (!r)
+		return -ENOMEM;
+	r->message = malloc(size + 1);
+	r->codes = calloc(n + 1, sizeof(*r->codes));
+	if (!r->message || !r->codes)
+		return -ENOMEM;
+	if (size > 0)
+		memcpy(r->message, message, size);
+	data = r->message;
+	end = data + size;
+	q = section_take(&data, end, &r->confirmation);
+	while (q >= 0 && r->n < n) {
+		q = section_take(&data, end, &r->codes[r->n]);
+		if (q >= 0) {
+			r->codes[r->n].address = frames[r->n].code;
+			r->codes[r->n].instr = frames[r->n].instr;
+			r->n++;
+		}
+	}
+	if (q < 0 && q != -ENODATA)
+		return q;
+	qsort(r->codes, r->n, sizeof(*r->codes), by_address);
+	*ret = TAKE_PTR(r);
+	return 0;
+}
+
+void readings_free(struct readings *r)
+{
+	if (!r)
+		return;
+	free(r->message);
+	free(r->codes);
+	free(r);
+}
+
+/* Looks for a reading in [from, to); moves the section's place behind it. */
+static bool replay_find(struct replay *p, size_t from, size_t to, uint64_t address, void *buffer,
+			size_t size, int *ret_result)
+{
+	while (from < to && to - from >= sizeof(struct entry)) {
+		struct entry e;
+		size_t have;
+
+		memcpy(&e, p->data + from, sizeof(e));
+		from += sizeof(e);
+		have = e.result == 0 ? e.size : 0;
+		if (have > to - from)
+			return false;
+		if (e.address == address && e.size == size) {
+			if (have > 0)
+				memcpy(buffer, p->data + from, have);
+			p->at = from + have;
+			*ret_result = MIN(e.result, 0);
+			return true;
+		}
+		from += have;
+	}
+	return false;
+}
+
+static int replay_read(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	struct replay *p = ctx;
+	int result;
+
+	if (size == 0)
+		return 0;
+	if (replay_find(p, p->at, p->size, address, buffer, size, &result) ||
+	    replay_find(p, 0, p->at, address, buffer, size, &result))
+		return result;
+	return -EAGAIN;
+}
+
+static struct reader replay_reader(const struct section *s, struct replay *p)
+{
+	*p = (struct replay){ .data = s ? s->data : NULL, .size = s ? s->size : 0 };
+	return (struct reader){ .read = replay_read, .ctx = p };
+}
+
+struct reader readings_of_confirmation(const struct readings *r, struct replay *p)
+{
+	return replay_reader(r ? &r->confirmation : NULL, p);
+}
+
+struct reader readings_of_code(const struct readings *r, const struct plop_frame *f,
+			       struct replay *p)
+{
+	const struct section key = { .address = f->code, .instr = f->instr };
+	size_t from = 0, to = r ? r->n : 0;
+
+	/* the first that is not before it */
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (by_address(&r->codes[middle], &key) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	if (r && from < r->n && r->codes[from].address == f->code)
+		return replay_reader(&r->codes[from], p);
+	if (r && from > 0 && r->codes[from - 1].address == f->code)
+		return replay_reader(&r->codes[from - 1], p);
+	return replay_reader(NULL, p);
+}
