@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <curl/curl.h>
+#include <limits.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
 
+#include "api/api.h"
 #include "gateway/upstream.h"
 #include "util/log.h"
+#include "util/socket.h"
 
 /* Larger than any answer of a plopd that works. */
 #define MAX_ANSWER (64u << 20)
@@ -244,11 +247,14 @@ static int set_up(struct exchange *e, const char *method, const char *target, co
 		  unsigned int timeout_s)
 {
 	_cleanup_free_ char *url = NULL;
+	char trusted[PATH_MAX];
 	CURL *c = e->curl;
 
 	if (asprintf(&url, "http://plopd%s", target) < 0)
 		return -ENOMEM;
-	curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, e->upstream->socket);
+	/* each time anew: plopd may have come, or gone */
+	curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH,
+			 socket_choose(e->upstream->socket, trusted, sizeof(trusted)));
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http");
