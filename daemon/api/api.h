@@ -71,6 +71,9 @@ struct api_parameter {
 const char *api_parameter(const struct api_request *q, const char *key);
 /* A request header, or NULL; name in any case. */
 const char *api_header(const struct api_request *q, const char *name);
+/* Each header of that name, in order. */
+void api_each_header(const struct api_request *q, const char *name,
+		     void (*each)(const char *value, void *ctx), void *ctx);
 
 /*
  * A handler answers exactly once: now, by one of the api_reply_*() functions, or later, after api_defer().

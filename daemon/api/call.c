@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -348,6 +349,30 @@ struct api_call *api_defer(const struct api_request *q, void (*gone)(void *ctx),
 const char *api_header(const struct api_request *q, const char *name)
 {
 	return MHD_lookup_connection_value(q->call->connection, MHD_HEADER_KIND, name);
+}
+
+struct header_visit {
+	const char *name;
+	void (*each)(const char *value, void *ctx);
+	void *ctx;
+};
+
+static enum MHD_Result visit_header(void *ctx, enum MHD_ValueKind kind, const char *key,
+				    const char *value)
+{
+	const struct header_visit *v = ctx;
+
+	if (value && strcasecmp(key, v->name) == 0)
+		v->each(value, v->ctx);
+	return MHD_YES;
+}
+
+void api_each_header(const struct api_request *q, const char *name,
+		     void (*each)(const char *value, void *ctx), void *ctx)
+{
+	struct header_visit v = { name, each, ctx };
+
+	MHD_get_connection_values(q->call->connection, MHD_HEADER_KIND, visit_header, &v);
 }
 
 const char *api_parameter(const struct api_request *q, const char *key)

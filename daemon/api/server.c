@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "api/head.h"
 #include "api/server.h"
 #include "util/log.h"
 
@@ -130,6 +131,18 @@ static int start(struct api_server *s)
 	return r < 0 ? r : 0;
 }
 
+/*
+ * What the gate has not taken over stays in the socket: over TCP the largest request must fit into its window, which is half
+ * of the buffer (tcp_adv_win_scale). A smaller one only refuses large bodies in chunks.
+ */
+static void make_room(int listen_fd)
+{
+	int size = API_MAX_HEAD + HEAD_MAX_CHUNKED;
+
+	if (setsockopt(listen_fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0)
+		log_debug_r(-errno, "Failed to enlarge the receive buffers");
+}
+
 /* On failure listen_fd is still the caller's. */
 static int door_open(struct api_server *s, struct api_door *door, int listen_fd, int64_t priority)
 {
@@ -139,6 +152,8 @@ static int door_open(struct api_server *s, struct api_door *door, int listen_fd,
 	r = fcntl(listen_fd, F_GETFL);
 	if (r < 0 || fcntl(listen_fd, F_SETFL, r | O_NONBLOCK) < 0)
 		return -errno;
+	if (!s->is_unix)
+		make_room(listen_fd);
 	r = sd_event_add_io(s->loop, &door->source, listen_fd, EPOLLIN, on_accept, door);
 	if (r < 0)
 		return r;

@@ -71,7 +71,15 @@ static int run_profile(struct offline_job *j, struct store_reader *reader)
 
 	if (r == 0)
 		r = api_query_group(&j->query, &j->profile);
-	return r < 0 ? r : j->query.format->encode(j->profile, &j->encoded);
+	if (r < 0)
+		return r;
+	j->encoded.limit = API_MAX_ANSWER;
+	r = j->query.format->encode(j->profile, &j->encoded);
+	if (r != -EFBIG)
+		return r;
+	/* api_reply() has the words for it */
+	j->encoded.error = r;
+	return 0;
 }
 
 static void run(struct worker_job *job)

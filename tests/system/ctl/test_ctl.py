@@ -427,6 +427,60 @@ class Http(Case):
         self.assertLessEqual(set(seen), {408, 503})
         self.assertIn(408, seen)
 
+    def test_answers_are_bounded(self):
+        for kind in ("", "&cgroup=1"):
+            answer = request(self.path, "GET", "/large?thread=%d%s" % ((32 << 20) - 3, kind))
+            self.assertEqual((answer[0], len(answer[2].strip(b'"\n'))), (200, (32 << 20) - 3))
+            status, said = error_of(raw(self.path, b"GET /large?thread=%d%s HTTP/1.0\r\n\r\n" % ((32 << 20) + 1, kind.encode())))
+            self.assertEqual(status, 413)
+            self.assertIn("larger than 32 MiB", said)
+
+    def ask(self, size):
+        """A client that asks for so many bytes and does not read them."""
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(DEADLINE)
+        s.connect(self.path)
+        s.sendall(b"GET /large?thread=%d HTTP/1.0\r\n\r\n" % size)
+        return s
+
+    def test_answers_that_wait_are_bounded(self):
+        waiting = [self.ask(20 << 20) for _ in range(2)]
+        trickling = self.ask(700000)
+        for s in [*waiting, trickling]:
+            self.assertIn(b" 200 ", s.recv(15))
+        begun = time.monotonic()
+        status, said = error_of(raw(self.path, b"GET /large?thread=%d HTTP/1.0\r\n\r\n" % (20 << 20)))
+        self.assertEqual(status, 503)
+        self.assertIn("wait to be fetched", said)
+        # Small ones are always given.
+        self.assertEqual(request(self.path, "GET", "/v1/status")[0], 200)
+        # Who does not read is cut after ten seconds, and who reads too slowly soon after.
+        def both():
+            with self.ask(20 << 20) as held:
+                return b" 200 " in held.recv(15) and request(self.path, "GET", "/large?thread=%d" % (20 << 20))[0] == 200
+
+        wait_for("the room of both", both)
+        self.assertGreater(time.monotonic() - begun, 8)
+        for s in waiting:
+            read = 0
+            try:
+                while more := s.recv(1 << 20):
+                    read += len(more)
+            except ConnectionError:
+                pass
+            self.assertLess(read, 20 << 20)
+            s.close()
+        read, at = 0, 0
+        try:
+            while more := trickling.recv(1000):
+                read, at = read + len(more), time.monotonic()
+                time.sleep(0.05)
+        except ConnectionError:
+            pass
+        self.assertLess(read, 700000)
+        self.assertLess(at - begun, 40)
+        trickling.close()
+
     @unittest.skipIf(os.geteuid() != 0, "needs root to become somebody else")
     def test_trust(self):
         os.chmod(self.path, 0o777)
@@ -437,14 +491,15 @@ class Http(Case):
             os.setgroups([])
             os.setresgid(65534, 65534, 65534)
             os.setresuid(65534, 65534, 65534)
-            said = (request(self.path, "GET", "/trusted")[0], json.loads(request(self.path, "POST", "/echo", "x")[2]))
+            large = [request(self.path, "GET", "/large?thread=%d" % n)[0] for n in (8 << 20, (8 << 20) + 1)]
+            said = (request(self.path, "GET", "/trusted")[0], json.loads(request(self.path, "POST", "/echo", "x")[2]), large)
             os.write(writing, json.dumps(said).encode())
             os._exit(0)
         os.close(writing)
         with os.fdopen(reading) as f:
             said = f.read()
         os.waitpid(child, 0)
-        self.assertEqual(json.loads(said), [403, {"body": "x", "uid": 65534, "trusted": False}])
+        self.assertEqual(json.loads(said), [403, {"body": "x", "uid": 65534, "trusted": False}, [200, 413]])
 
 
 if __name__ == "__main__":
