@@ -228,13 +228,25 @@ json_t *ctl_answer_json(const struct ctl_answer *a, const char *what)
 static int print_json(const struct ctl_answer *a, const char *what)
 {
 	json_t *o = ctl_answer_json(a, what);
+	_cleanup_free_ char *text = NULL;
+	_cleanup_buf_ struct buf b = {};
 	int r;
 
 	if (!o)
 		return CTL_FAILED;
-	r = json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+	text = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 	json_decref(o);
-	if (r < 0 || puts("") < 0 || fflush(stdout) != 0) {
+	if (!text) {
+		log_error("%s: %s", what, strerror(ENOMEM));
+		return CTL_FAILED;
+	}
+	if (isatty(STDOUT_FILENO))
+		text_for_terminal(text, strlen(text), true, &b);
+	else
+		buf_puts(&b, text);
+	buf_putc(&b, '\n');
+	r = b.error || fwrite(b.data, 1, b.size, stdout) != b.size ? -1 : 0;
+	if (r < 0 || fflush(stdout) != 0) {
 		log_error("%s: cannot write to stdout: %s", what, strerror(errno));
 		return CTL_FAILED;
 	}
