@@ -30,6 +30,7 @@ struct option_entry {
 
 /* Of hexadecimal digits 64 bits: half a million years of guesses, one each microsecond. */
 #define SECRET_LEAST 16
+#define SECRET_FORM  "empty, or at least 16 ASCII characters without blanks (openssl rand -hex 32)"
 
 #define DEST(member) offsetof(struct config, member)
 
@@ -83,9 +84,7 @@ static const char *form(enum option_type type)
 		[OPTION_SIZE] = "a size like 512M or 1G",
 		[OPTION_PATH] = "an absolute path",
 		[OPTION_ADDRESS] = "an address and port like 127.0.0.1:7567",
-		[OPTION_SECRET] =
-			"empty, or at least 16 letters, digits and other characters of ASCII "
-			"without blanks, as openssl rand -hex 32 prints them",
+		[OPTION_SECRET] = SECRET_FORM,
 		[OPTION_MODE] = "always, on-demand or periodic",
 	};
 
