@@ -82,6 +82,8 @@ void api_each_header(const struct api_request *q, const char *name,
  */
 struct api_call;
 struct api_call *api_defer(const struct api_request *q, void (*gone)(void *ctx), void *ctx);
+/* The same by the call, also of one that is deferred already: gone and ctx are others from now on. */
+void api_defer_call(struct api_call *c, void (*gone)(void *ctx), void *ctx);
 /*
  * Takes *body over (b is empty after). extra headers: "Name: value" strings, NULL-terminated, or NULL. A body that is larger
  * than one may be (or whose error is -EFBIG) is answered by 413, one for which there is no room just now by 503.
@@ -97,7 +99,17 @@ int api_reply_json(struct api_call *c, unsigned int status, json_t *value);
 size_t api_answer_max(const struct api_call *c);
 /* Encodes the profile; binary formats get a file name for browsers. An encoder's failure is answered as 500 or 413. */
 int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f);
-/* The same for what was encoded elsewhere (on a worker). Takes *body over. */
+struct worker;
+/*
+ * The same on a worker, for a profile that nobody else uses; it is taken over. The call counts as deferred until then. Where the
+ * worker takes no more, it is encoded at once. The server must end before the worker.
+ */
+int api_reply_profile_owned(struct api_call *c, struct profile *p, const struct format *f,
+			    struct worker *w);
+/* The same for what was encoded elsewhere; r: what the encoder returned. Takes *body over. */
+int api_reply_written(struct api_call *c, const struct profile *p, const struct format *f, int r,
+		      struct buf *body);
+/* ... and returned 0, or left its error in body. */
 int api_reply_encoded(struct api_call *c, const struct profile *p, const struct format *f,
 		      struct buf *body);
 /*

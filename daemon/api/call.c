@@ -338,12 +338,15 @@ enum MHD_Result call_access(void *ctx, struct MHD_Connection *connection, const 
 
 struct api_call *api_defer(const struct api_request *q, void (*gone)(void *ctx), void *ctx)
 {
-	struct api_call *c = q->call;
+	api_defer_call(q->call, gone, ctx);
+	return q->call;
+}
 
+void api_defer_call(struct api_call *c, void (*gone)(void *ctx), void *ctx)
+{
 	c->deferred = true;
 	c->on_gone = gone;
 	c->on_gone_ctx = ctx;
-	return c;
 }
 
 const char *api_header(const struct api_request *q, const char *name)

@@ -96,11 +96,9 @@ int api_reply_encoded(struct api_call *c, const struct profile *p, const struct 
 	return api_reply(c, 200, f->content_type, body, headers);
 }
 
-int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f)
+int api_reply_written(struct api_call *c, const struct profile *p, const struct format *f, int r,
+		      struct buf *body)
 {
-	_cleanup_buf_ struct buf body = { .limit = api_answer_max(c) };
-	int r = f->encode(p, &body);
-
 	if (r < 0 && r != -EFBIG)
 		return api_reply_error(c, r == -E2BIG ? 413 : 500,
 				       "ask for a shorter time, or for one process",
@@ -108,6 +106,14 @@ int api_reply_profile(struct api_call *c, const struct profile *p, const struct 
 				       strerror(-r));
 	/* An encoder may have found it out in a buffer of its own. */
 	if (r < 0)
-		body.error = r;
-	return api_reply_encoded(c, p, f, &body);
+		body->error = r;
+	return api_reply_encoded(c, p, f, body);
+}
+
+int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f)
+{
+	_cleanup_buf_ struct buf body = { .limit = api_answer_max(c) };
+	int r = f->encode(p, &body);
+
+	return api_reply_written(c, p, f, r, &body);
 }

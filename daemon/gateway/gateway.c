@@ -3,8 +3,9 @@
 #include "gateway/gateway.h"
 #include "util/log.h"
 
-#define HEARTBEAT_S 10
-#define RETRY_S     1 /* until plopd has answered: they start together */
+#define HEARTBEAT_S   10
+#define RETRY_S       1 /* until plopd has answered: they start together */
+#define QUESTIONS_MAX 8 /* to plop.db that may wait */
 /* At once, and the part of them for those who have shown a token or a session. */
 #define MAX_CONNECTIONS     256
 #define TRUSTED_CONNECTIONS 128
@@ -110,7 +111,7 @@ static int set_up(struct gateway *g, int listen_fd)
 	r = upstream_new(g->loop, g->config->socket, &g->upstream);
 	if (r < 0)
 		return r;
-	r = worker_new(g->loop, &g->worker);
+	r = worker_new(g->loop, "plop-offline", QUESTIONS_MAX, &g->worker);
 	if (r < 0)
 		return r;
 	r = sd_event_add_time(g->loop, &g->heartbeat, CLOCK_MONOTONIC, 0, 100 * USEC_PER_MSEC,

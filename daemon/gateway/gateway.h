@@ -7,8 +7,8 @@
 #include "config/config.h"
 #include "gateway/session.h"
 #include "gateway/upstream.h"
-#include "gateway/worker.h"
 #include "util/parse.h"
+#include "util/worker.h"
 
 /*
  * plop-gateway: the viewer's files and the API on a TCP port, for whoever has a token. It asks plopd for everything; while

@@ -104,7 +104,8 @@ static int query_complete(struct query_job *j)
 			r = api_query_group(&j->query, &j->profile);
 		}
 		if (r >= 0)
-			api_reply_profile(j->call, j->profile, j->query.format);
+			api_reply_profile_owned(j->call, TAKE_PTR(j->profile), j->query.format,
+						w->query);
 		return r;
 	}
 	if (!j->list)

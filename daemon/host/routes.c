@@ -310,7 +310,8 @@ static void pprof_done(struct recording *r, void *ctx)
 	if (profile_select(sink_profile(r->sink), &r->selectors, &view) < 0)
 		api_reply_error(call, 500, NULL, "out of memory");
 	else
-		api_reply_profile(call, view, format_find("pprof"));
+		api_reply_profile_owned(call, TAKE_PTR(view), format_find("pprof"),
+					r->all->manager->windows.query);
 	recording_drop(r);
 }
 
