@@ -195,7 +195,7 @@ static int stream_send(struct stream *s)
 {
 	const struct profile *running = windows_running(&s->manager->windows);
 	_cleanup_(profile_freep) struct profile *selected = NULL;
-	_cleanup_buf_ struct buf b = {};
+	_cleanup_buf_ struct buf b = { .limit = API_STREAM_BYTES };
 	int r;
 
 	if (!running)
