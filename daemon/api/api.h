@@ -19,10 +19,14 @@ struct api_peer {
 	gid_t gid;
 	pid_t pid;
 	bool trusted; /* may ask for anything: root, the daemon's own uid, group plop, or a good token */
+	/* Who it is where what one may have is bounded: the user that uid counts as; over TCP the address (IPv6: its /64). */
+	uint64_t from;
+	uint64_t session; /* over TCP, of the trusted: which session or token, as authorize() numbers them */
 };
 
 struct api_request {
-	const char *method; /* "GET" */
+	const char *method; /* "GET", also where it is HEAD */
+	bool head;          /* ... which sends no body */
 	const char *path;   /* decoded, "/v1/status" */
 	const char *body;   /* NUL-terminated, at most API_MAX_BODY */
 	size_t body_size;
@@ -38,14 +42,38 @@ struct api_parameter {
 #define API_MAX_BODY       (64 * 1024)
 #define API_MAX_PARAMETERS 32
 #define API_MAX_HEAD       (16 * 1024) /* request line and headers */
-#define API_PEER_CONNECTIONS \
-	32 /* that one user who is not trusted may have at once, on a Unix socket */
-#define API_CLIENT_TIMEOUT 10 /* seconds that a silent client, or one that does not read, is kept */
+/* Connections at once of one user who is not trusted, on a Unix socket; and streams, of a user or a session. */
+#define API_PEER_CONNECTIONS 32
+#define API_PEER_STREAMS     8
+/* Connections of one TCP address whose request is not whole: one more, and its oldest gives way. */
+#define API_PEER_UNREADY 64
+/* Seconds that a silent client, or one that does not read, is kept; and that a whole request may take to come. */
+#define API_CLIENT_TIMEOUT 10
+/* Bytes a second at which an answer must be fetched on the whole, on top of that time. */
+#define API_SLOWEST_READER (64 * 1024)
+/*
+ * Bytes of one answer, for the trusted and for others. What is larger is refused, and by then no more memory was used than
+ * that: see api_answer_max(). With what waits to be fetched they stay below plopd.service's MemoryHigh of 192M.
+ */
+#define API_MAX_ANSWER        (32 * 1024 * 1024)
+#define API_MAX_ANSWER_OTHERS (8 * 1024 * 1024)
+/*
+ * Bytes of answers and events that wait to be fetched by their clients: in all; of all who are not trusted; and of one user,
+ * or one session. Answers up to API_SMALL_ANSWER are always given: connections bound them.
+ */
+#define API_WAITING_MAX    (64 * 1024 * 1024)
+#define API_WAITING_OTHERS (24 * 1024 * 1024)
+#define API_WAITING_USER   (12 * 1024 * 1024)
+#define API_WAITING_ONE    (48 * 1024 * 1024) /* one session, or one trusted user */
+#define API_SMALL_ANSWER   (64 * 1024)
 
 /* The last value of a query key, or NULL. */
 const char *api_parameter(const struct api_request *q, const char *key);
 /* A request header, or NULL; name in any case. */
 const char *api_header(const struct api_request *q, const char *name);
+/* Each header of that name, in order. */
+void api_each_header(const struct api_request *q, const char *name,
+		     void (*each)(const char *value, void *ctx), void *ctx);
 
 /*
  * A handler answers exactly once: now, by one of the api_reply_*() functions, or later, after api_defer().
@@ -54,7 +82,12 @@ const char *api_header(const struct api_request *q, const char *name);
  */
 struct api_call;
 struct api_call *api_defer(const struct api_request *q, void (*gone)(void *ctx), void *ctx);
-/* Takes *body over (b is empty after). extra headers: "Name: value" strings, NULL-terminated, or NULL. */
+/* The same by the call, also of one that is deferred already: gone and ctx are others from now on. */
+void api_defer_call(struct api_call *c, void (*gone)(void *ctx), void *ctx);
+/*
+ * Takes *body over (b is empty after). extra headers: "Name: value" strings, NULL-terminated, or NULL. A body that is larger
+ * than one may be (or whose error is -EFBIG) is answered by 413, one for which there is no room just now by 503.
+ */
 int api_reply(struct api_call *c, unsigned int status, const char *content_type, struct buf *body,
 	      const char *const *headers);
 /* {"error": ..., "hint": ...}; hint may be NULL. */
@@ -62,9 +95,21 @@ int api_reply_error(struct api_call *c, unsigned int status, const char *hint, c
 		    ...) _printf_(4, 5);
 /* Takes the reference of value (NULL: out of memory, answers 500). */
 int api_reply_json(struct api_call *c, unsigned int status, json_t *value);
-/* Encodes the profile; binary formats get a file name for browsers. An encoder's failure is answered as 500. */
+/* The largest body that api_reply() takes for this call: what an encoder's buf.limit should be. */
+size_t api_answer_max(const struct api_call *c);
+/* Encodes the profile; binary formats get a file name for browsers. An encoder's failure is answered as 500 or 413. */
 int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f);
-/* The same for what was encoded elsewhere (on a worker). Takes *body over. */
+struct worker;
+/*
+ * The same on a worker, for a profile that nobody else uses; it is taken over. The call counts as deferred until then. Where the
+ * worker takes no more, it is encoded at once. The server must end before the worker.
+ */
+int api_reply_profile_owned(struct api_call *c, struct profile *p, const struct format *f,
+			    struct worker *w);
+/* The same for what was encoded elsewhere; r: what the encoder returned. Takes *body over. */
+int api_reply_written(struct api_call *c, const struct profile *p, const struct format *f, int r,
+		      struct buf *body);
+/* ... and returned 0, or left its error in body. */
 int api_reply_encoded(struct api_call *c, const struct profile *p, const struct format *f,
 		      struct buf *body);
 /*
@@ -86,6 +131,7 @@ struct api_route {
 	bool open;    /* also for a peer that is not trusted: the handler looks at the peer */
 	void (*handle)(const struct api_request *q, void *ctx);
 };
+/* Every GET route takes HEAD as well: the handler sees a GET, and its answer is sent without the body. */
 
 struct api_options {
 	const struct api_route *routes;
@@ -96,7 +142,15 @@ struct api_options {
 	 * called api_defer() and will answer or api_continue(). NULL: Unix socket. headers: "Name: value".
 	 */
 	int (*authorize)(struct api_request *q, const char *const *headers, void *ctx);
-	unsigned int max_connections;
+	/*
+	 * max_connections at once, of which trusted_connections are kept for the trusted. Where no more may come, the
+	 * oldest one gives way whose request is not whole.
+	 */
+	unsigned int max_connections, trusted_connections;
+	const char *
+		stream; /* path of the route that answers by a stream: API_PEER_STREAMS of one user or session; or NULL */
+	/* Whom uid counts as where what one user may have is bounded (the owner of a sub-uid); NULL: itself. */
+	uid_t (*user)(uid_t uid, void *ctx);
 };
 
 /* After a deferred authorize(): the request goes on to its route. The handle must not be used again. */
@@ -106,5 +160,10 @@ struct api_server;
 /* Serves on a listening socket (taken over) inside the loop. */
 int api_server_new(sd_event *loop, int listen_fd, const struct api_options *options,
 		   struct api_server **ret);
+/*
+ * The same server on a second listening socket (taken over on success), whose connections are accepted before any of the
+ * first's: for clients that others must not be able to keep out. Who they are is looked at all the same.
+ */
+int api_server_prefer(struct api_server *s, int listen_fd);
 void api_server_free(struct api_server *s);
 DEFINE_FREEP(struct api_server, api_server_free)

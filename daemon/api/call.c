@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <strings.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "api/route.h"
 #include "api/server.h"
@@ -34,6 +36,7 @@ void *call_begin(void *ctx, const char *uri, struct MHD_Connection *connection)
 		c->bad_target = MHD_HTTP_BAD_REQUEST;
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	peer_of(s, info ? info->connect_fd : -1, &c->request.peer);
+	sd_event_now(s->loop, CLOCK_MONOTONIC, &c->begun_usec);
 	LIST_INSERT_HEAD(&s->calls, c, calls);
 	return c;
 }
@@ -59,6 +62,7 @@ void call_completed(void *ctx, struct MHD_Connection *connection, void **call,
 	tell_gone(c);
 	LIST_REMOVE(c, calls);
 	sd_event_source_disable_unref(c->watch);
+	sd_event_source_disable_unref(c->deadline);
 	while ((chunk = STAILQ_FIRST(&c->chunks))) {
 		STAILQ_REMOVE_HEAD(&c->chunks, chunks);
 		free(chunk);
@@ -87,6 +91,48 @@ void call_abandon(struct api_call *c)
 	resume(c);
 }
 
+static int socket_of(const struct api_call *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info ? info->connect_fd : -EBADF;
+}
+
+void call_cut(struct api_call *c, unsigned int status, const char *error)
+{
+	int fd = socket_of(c);
+
+	if (c->cut || fd < 0)
+		return;
+	if (status)
+		gate_refuse(fd, status, error, !c->request.head);
+	c->cut = true;
+	/* libmicrohttpd reads the end of the connection, or cannot write, and closes it. */
+	shutdown(fd, SHUT_RDWR);
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct api_call *c = ctx;
+
+	if (c->dispatched || c->response || c->waiting)
+		call_cut(c, 0, NULL);
+	else
+		call_cut(c, 408, "the request did not come in time");
+	return 0;
+}
+
+/* Without memory for a timer there is still libmicrohttpd's own, for clients that are silent. */
+static void set_deadline(struct api_call *c, uint64_t seconds)
+{
+	c->deadline = sd_event_source_disable_unref(c->deadline);
+	if (seconds)
+		sd_event_add_time_relative(c->server->loop, &c->deadline, CLOCK_MONOTONIC,
+					   seconds * USEC_PER_SEC, 100 * USEC_PER_MSEC, on_deadline,
+					   c);
+}
+
 static int on_hangup(sd_event_source *source, int fd, uint32_t events, void *ctx)
 {
 	call_abandon(ctx);
@@ -96,12 +142,10 @@ static int on_hangup(sd_event_source *source, int fd, uint32_t events, void *ctx
 /* While suspended, libmicrohttpd does not notice that a client leaves, so the loop watches the socket itself. */
 static void suspend(struct api_call *c)
 {
-	const union MHD_ConnectionInfo *info;
+	int fd = socket_of(c);
 
-	info = MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	if (info)
-		sd_event_add_io(c->server->loop, &c->watch, info->connect_fd, EPOLLRDHUP, on_hangup,
-				c);
+	if (fd >= 0)
+		sd_event_add_io(c->server->loop, &c->watch, fd, EPOLLRDHUP, on_hangup, c);
 	c->suspended = true;
 	MHD_suspend_connection(c->connection);
 }
@@ -133,7 +177,11 @@ static void dispatch(struct api_call *c)
 	} else if (!route->open && !c->request.peer.trusted) {
 		api_reply_error(c, MHD_HTTP_FORBIDDEN,
 				"run it as root or as a member of group plop", "not allowed");
+	} else if (!bounds_stream(c)) {
+		api_reply_error(c, 429, "close one", "%d streams of yours are open already",
+				API_PEER_STREAMS);
 	} else {
+		c->routed = true;
 		route->handle(&c->request, o->ctx);
 	}
 }
@@ -186,6 +234,7 @@ static void take_request(struct api_call *c)
 	int r;
 
 	c->dispatched = true;
+	set_deadline(c, 0);
 	buf_putc(&c->body, '\0');
 	if (c->body.error) {
 		api_reply_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL, "out of memory");
@@ -218,6 +267,8 @@ static enum MHD_Result send_answer(struct api_call *c)
 	enum MHD_Result r;
 
 	c->response = NULL;
+	if (!c->streaming)
+		set_deadline(c, API_CLIENT_TIMEOUT + c->waiting / API_SLOWEST_READER);
 	r = MHD_queue_response(c->connection, c->status, response);
 	MHD_destroy_response(response);
 	return r;
@@ -241,7 +292,10 @@ static enum MHD_Result begin(struct api_call *c, const char *method)
 	const char *length = api_header(&c->request, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
 	c->started = true;
-	c->request.method = method;
+	/* HEAD is GET; libmicrohttpd leaves the body out. */
+	c->request.head = streq(method, "HEAD");
+	c->request.method = c->request.head ? "GET" : method;
+	set_deadline(c, API_CLIENT_TIMEOUT);
 	if (length && strtoull(length, NULL, 10) > API_MAX_BODY)
 		api_reply_error(c, MHD_HTTP_CONTENT_TOO_LARGE, NULL,
 				"the request's body is larger than %d bytes", API_MAX_BODY);
@@ -254,7 +308,7 @@ enum MHD_Result call_access(void *ctx, struct MHD_Connection *connection, const 
 {
 	struct api_call *c = *call;
 
-	if (!c || c->gone)
+	if (!c || c->gone || c->cut)
 		return MHD_NO;
 	if (!c->started)
 		return begin(c, method);
@@ -284,17 +338,44 @@ enum MHD_Result call_access(void *ctx, struct MHD_Connection *connection, const 
 
 struct api_call *api_defer(const struct api_request *q, void (*gone)(void *ctx), void *ctx)
 {
-	struct api_call *c = q->call;
+	api_defer_call(q->call, gone, ctx);
+	return q->call;
+}
 
+void api_defer_call(struct api_call *c, void (*gone)(void *ctx), void *ctx)
+{
 	c->deferred = true;
 	c->on_gone = gone;
 	c->on_gone_ctx = ctx;
-	return c;
 }
 
 const char *api_header(const struct api_request *q, const char *name)
 {
 	return MHD_lookup_connection_value(q->call->connection, MHD_HEADER_KIND, name);
+}
+
+struct header_visit {
+	const char *name;
+	void (*each)(const char *value, void *ctx);
+	void *ctx;
+};
+
+static enum MHD_Result visit_header(void *ctx, enum MHD_ValueKind kind, const char *key,
+				    const char *value)
+{
+	const struct header_visit *v = ctx;
+
+	if (value && strcasecmp(key, v->name) == 0)
+		v->each(value, v->ctx);
+	return MHD_YES;
+}
+
+void api_each_header(const struct api_request *q, const char *name,
+		     void (*each)(const char *value, void *ctx), void *ctx)
+{
+	struct header_visit v = { name, each, ctx };
+
+	MHD_get_connection_values(q->call->connection, MHD_HEADER_KIND, visit_header, &v);
 }
 
 const char *api_parameter(const struct api_request *q, const char *key)
@@ -336,6 +417,45 @@ static int answer(struct api_call *c, unsigned int status, struct MHD_Response *
 	return 0;
 }
 
+size_t api_answer_max(const struct api_call *c)
+{
+	return c->request.peer.trusted ? API_MAX_ANSWER : API_MAX_ANSWER_OTHERS;
+}
+
+/* Says why this body cannot be the answer, and frees it. */
+static int refuse_body(struct api_call *c, struct buf *body)
+{
+	bool no_memory = body->error && body->error != -EFBIG;
+	bool large = body->error == -EFBIG || body->size > api_answer_max(c);
+
+	buf_free(body);
+	if (no_memory)
+		return api_reply_error(c, 500, NULL, "out of memory");
+	if (large)
+		return api_reply_error(
+			c, 413,
+			"ask for a shorter time or for one process, or for format pprof, which is "
+			"compressed",
+			"the answer is larger than %zu MiB, the most that one may be",
+			api_answer_max(c) >> 20);
+	return api_reply_error(c, 503, "fetch those first, or try again in a moment",
+			       "too many large answers wait to be fetched already");
+}
+
+/* Gives back what the buffer has in advance: it may wait for its client for a while. */
+static void trim(struct buf *b)
+{
+	char *p;
+
+	if (b->size == 0 || b->allocated - b->size < API_SMALL_ANSWER)
+		return;
+	p = realloc(b->data, b->size);
+	if (p) {
+		b->data = p;
+		b->allocated = b->size;
+	}
+}
+
 int api_reply(struct api_call *c, unsigned int status, const char *content_type, struct buf *body,
 	      const char *const *headers)
 {
@@ -343,10 +463,10 @@ int api_reply(struct api_call *c, unsigned int status, const char *content_type,
 	int r;
 
 	/* An encoder that ran out of memory left its mark: half an answer is none. */
-	if (body->error) {
-		buf_clear(body);
-		return api_reply_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL, "out of memory");
-	}
+	if (body->error || body->size > api_answer_max(c) || !bounds_waiting(c, body->size))
+		return refuse_body(c, body);
+	trim(body);
+	c->waiting = body->size;
 	response = MHD_create_response_from_buffer(body->size, body->data, MHD_RESPMEM_MUST_FREE);
 	/* From here the call is answered or, without memory for that, cut off; its handle is spent either way. */
 	c->on_gone = NULL;
@@ -370,7 +490,7 @@ static ssize_t read_stream(void *ctx, uint64_t position, char *data, size_t max)
 	struct api_chunk *chunk = STAILQ_FIRST(&c->chunks);
 	size_t n;
 
-	if (c->gone)
+	if (c->gone || c->cut)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (!chunk) {
 		if (c->ended)
@@ -440,6 +560,8 @@ int api_stream_raw(struct api_call *c, const char *data, size_t size)
 	r = make_room(c, size);
 	if (r < 0)
 		return r;
+	if (!bounds_waiting(c, size))
+		return -ENOBUFS;
 	chunk = malloc(sizeof(*chunk) + size);
 	if (!chunk)
 		return -ENOMEM;

@@ -6,12 +6,15 @@
 #include "api/server.h"
 #include "util/log.h"
 
+/* From here on what has come is looked at by the clock only, so that a body that trickles in costs no more than one that does not. */
+#define LOOKS_BY_EVENT 64
+#define LOOK_USEC      (20 * USEC_PER_MSEC)
+
 void gate_free(struct api_gate *g)
 {
 	if (!g)
 		return;
 	LIST_REMOVE(g, gates);
-	g->server->ngates--;
 	sd_event_source_disable_unref(g->io);
 	sd_event_source_disable_unref(g->timer);
 	if (g->fd >= 0)
@@ -26,8 +29,7 @@ static const char *reason(unsigned int status)
 	return s ? s : "Error";
 }
 
-/* A short answer on a socket that libmicrohttpd does not have. It fits in the socket's buffer or is not sent. */
-static void refuse(int fd, unsigned int status, const char *error)
+void gate_refuse(int fd, unsigned int status, const char *error, bool with_body)
 {
 	char body[256], text[1024], drain[4096];
 	int n, m;
@@ -39,7 +41,7 @@ static void refuse(int fd, unsigned int status, const char *error)
 		     "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
 		     "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: "
 		     "close\r\n\r\n%s",
-		     status, reason(status), n, body);
+		     status, reason(status), n, with_body ? body : "");
 	if (m < (int)sizeof(text) && send(fd, text, (size_t)m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug_r(-errno, "Failed to refuse a request");
 	shutdown(fd, SHUT_WR);
@@ -66,32 +68,73 @@ static int hand_over(struct api_gate *g)
 	return 0;
 }
 
-/* Looks at what has come; frees the gate unless more must come. */
-static void gate_look(struct api_gate *g, bool closed)
+/* Whoever waits for leave to send the body gets it: that of a body in chunks has to be here before it is handed over. */
+static void tell_continue(struct api_gate *g)
 {
-	static char head[API_MAX_HEAD]; /* one loop thread, used within this call only */
-	struct head_problem problem;
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (g->told_continue)
+		return;
+	g->told_continue = true;
+	if (send(g->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug_r(-errno, "Failed to ask for a body");
+}
+
+/* The first bytes of the connection, up to size; they stay where they are. -EAGAIN: nothing is there; 0: it is closed. */
+static ssize_t peek(const struct api_gate *g, char *data, size_t size)
+{
+	ssize_t n = recv(g->fd, data, size, MSG_PEEK | MSG_DONTWAIT);
+
+	return n < 0 ? -errno : n;
+}
+
+/* As head_check(), of the head and of the body if that is in chunks. */
+static int check(struct api_gate *g, bool *ret_is_head, struct head_problem *ret)
+{
+	static char data[API_MAX_HEAD +
+			 HEAD_MAX_CHUNKED]; /* one loop thread, used within this call only */
+	struct head head;
 	ssize_t n;
 	int r;
 
-	n = recv(g->fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !closed)
-		return;
-	if (n <= 0) {
-		gate_free(g);
+	n = peek(g, data, API_MAX_HEAD);
+	if (n <= 0)
+		return n == 0 ? -ECONNRESET : (int)n;
+	*ret_is_head = n > 5 && memcmp(data, "HEAD ", 5) == 0;
+	r = head_check(data, (size_t)n, &head, ret);
+	if (r <= 0 || !head.chunked)
+		return r;
+	n = peek(g, data, sizeof(data));
+	if (n < (ssize_t)head.size)
+		return n < 0 ? (int)n : -ECONNRESET;
+	r = chunked_check(data + head.size, (size_t)n - head.size, ret);
+	if (r == 0 && head.expects)
+		tell_continue(g);
+	return r;
+}
+
+/* Looks at what has come; frees the gate unless more must come. */
+static void gate_look(struct api_gate *g, bool closed)
+{
+	struct head_problem problem = {};
+	bool is_head = false;
+	int r = check(g, &is_head, &problem);
+
+	if (!closed && (r == 0 || r == -EAGAIN || r == -EINTR)) {
+		if (++g->looks == LOOKS_BY_EVENT) {
+			sd_event_source_set_enabled(g->io, SD_EVENT_OFF);
+			sd_event_source_set_time_relative(g->timer, LOOK_USEC);
+		}
 		return;
 	}
-	r = head_check(head, (size_t)n, &problem);
-	if (r == 0 && !closed)
-		return;
-	if (r > 0) {
+	if (r == 1) {
 		r = hand_over(g);
 		if (r < 0)
 			log_debug_r(r, "Failed to take a connection on");
-	} else if (r < 0) {
-		refuse(g->fd, problem.status, problem.error);
-	} else {
-		refuse(g->fd, 400, "the request is not complete");
+	} else if (r == -EBADMSG) {
+		gate_refuse(g->fd, problem.status, problem.error, !is_head);
+	} else if (r == 0) {
+		gate_refuse(g->fd, 400, "the request is not complete", !is_head);
 	}
 	gate_free(g);
 }
@@ -102,12 +145,20 @@ static int on_gate(sd_event_source *source, int fd, uint32_t events, void *ctx)
 	return 0;
 }
 
-static int on_gate_timeout(sd_event_source *source, uint64_t usec, void *ctx)
+static int on_gate_timer(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	struct api_gate *g = ctx;
+	uint64_t now = 0;
 
-	refuse(g->fd, 408, "the request did not come in time");
-	gate_free(g);
+	sd_event_now(g->server->loop, CLOCK_MONOTONIC, &now);
+	if (now >= g->begun_usec + API_CLIENT_TIMEOUT * USEC_PER_SEC) {
+		gate_refuse(g->fd, 408, "the request did not come in time", true);
+		gate_free(g);
+		return 0;
+	}
+	sd_event_source_set_time(source, now + LOOK_USEC);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	gate_look(g, false);
 	return 0;
 }
 
@@ -121,60 +172,38 @@ static int gate_new(struct api_server *s, int *fd, const struct api_peer *peer)
 	g->server = s;
 	g->peer = *peer;
 	g->fd = TAKE_FD(*fd);
+	sd_event_now(s->loop, CLOCK_MONOTONIC, &g->begun_usec);
 	LIST_INSERT_HEAD(&s->gates, g, gates);
-	s->ngates++;
 	/* Edges: what is only looked at stays in the socket, so a level would wake the loop for ever. */
 	r = sd_event_add_io(s->loop, &g->io, g->fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_gate, g);
 	if (r >= 0)
-		r = sd_event_add_time_relative(s->loop, &g->timer, CLOCK_MONOTONIC,
-					       API_CLIENT_TIMEOUT * USEC_PER_SEC,
-					       100 * USEC_PER_MSEC, on_gate_timeout, g);
-	if (r < 0)
+		r = sd_event_add_time(s->loop, &g->timer, CLOCK_MONOTONIC,
+				      g->begun_usec + API_CLIENT_TIMEOUT * USEC_PER_SEC,
+				      100 * USEC_PER_MSEC, on_gate_timer, g);
+	if (r < 0) {
 		gate_free(g);
-	return r < 0 ? r : 0;
+		return r;
+	}
+	/* Most requests are here already, and go on before anything can take their place. */
+	gate_look(g, false);
+	return 0;
 }
 
-/*
- * Whether the peer has as many connections as one may have. One between the gate and its request, which begins in the same turn
- * of the loop, is not counted.
- */
-static bool has_enough(const struct api_server *s, const struct api_peer *peer)
+int gate_accept(struct api_server *s, int listen_fd)
 {
-	const struct api_gate *g;
-	const struct api_call *c;
-	unsigned int n = 0;
-
-	if (!peer->is_unix || peer->trusted)
-		return false;
-	LIST_FOREACH(g, &s->gates, gates)
-	n += g->peer.uid == peer->uid;
-	LIST_FOREACH(c, &s->calls, calls)
-	n += c->request.peer.uid == peer->uid;
-	return n >= API_PEER_CONNECTIONS;
-}
-
-int gate_accept(struct api_server *s)
-{
-	char error[128];
 	struct api_peer peer;
 	_cleanup_close_ int fd = -EBADF;
-	const union MHD_DaemonInfo *info;
+	char error[128];
+	unsigned int status;
 	int r;
 
-	fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-	if (s->ngates + (info ? info->num_connections : 0) >= s->options.max_connections) {
-		refuse(fd, 503, "too many connections at once");
-		return 0;
-	}
 	peer_of(s, fd, &peer);
-	if (has_enough(s, &peer)) {
-		snprintf(error, sizeof(error),
-			 "uid %u has %d connections already, the most for one user", peer.uid,
-			 API_PEER_CONNECTIONS);
-		refuse(fd, 429, error);
+	status = bounds_admit(s, &peer, error, sizeof(error));
+	if (status) {
+		gate_refuse(fd, status, error, true);
 		return 0;
 	}
 	r = gate_new(s, &fd, &peer);

@@ -8,7 +8,7 @@
 /* What the headers seen so far allow for the rest (RFC 9112, sections 3.2 and 6). */
 struct head_state {
 	unsigned int headers;
-	bool http_1_1, host, length, chunked;
+	bool http_1_1, host, length, chunked, expects;
 };
 
 static int bad(struct head_problem *ret, unsigned int status, const char *error)
@@ -81,12 +81,12 @@ static bool name_is(const char *s, size_t n, const char *name)
 	return n == strlen(name) && strncasecmp(s, name, n) == 0;
 }
 
-static int check_header(const char *s, size_t n, struct head_state *state, struct head_problem *ret)
+/* Name and value of a header line. -EBADMSG: *ret says why. */
+static int split(const char *s, size_t n, size_t *ret_name, size_t *ret_value, size_t *ret_end,
+		 struct head_problem *ret)
 {
 	size_t name = 0, end = n, value;
 
-	if (++state->headers > HEAD_MAX_HEADERS)
-		return bad(ret, 431, "too many request headers");
 	while (name < n && is_token((unsigned char)s[name]))
 		name++;
 	if (name == 0 || name == n || s[name] != ':')
@@ -98,7 +98,27 @@ static int check_header(const char *s, size_t n, struct head_state *state, struc
 	for (size_t i = value; i < end; i++)
 		if (((unsigned char)s[i] < ' ' && s[i] != '\t') || s[i] == 0x7f)
 			return bad(ret, 400, "a request header has a control character");
+	*ret_name = name;
+	*ret_value = value;
+	*ret_end = end;
+	return 0;
+}
 
+int head_field(const char *s, size_t n, struct head_problem *ret)
+{
+	size_t name, value, end;
+
+	return split(s, n, &name, &value, &end, ret);
+}
+
+static int check_header(const char *s, size_t n, struct head_state *state, struct head_problem *ret)
+{
+	size_t name, value, end;
+
+	if (++state->headers > HEAD_MAX_HEADERS)
+		return bad(ret, 431, "too many request headers");
+	if (split(s, n, &name, &value, &end, ret) < 0)
+		return -EBADMSG;
 	if (name_is(s, name, "Host")) {
 		if (state->host)
 			return bad(ret, 400, "more than one Host header");
@@ -113,7 +133,12 @@ static int check_header(const char *s, size_t n, struct head_state *state, struc
 			return bad(ret, 400, "the Transfer-Encoding header is malformed");
 		if (!name_is(s + value, end - value, "chunked"))
 			return bad(ret, 501, "this transfer encoding is not supported");
+		/* RFC 9112, section 6.1: whoever sends this in HTTP/1.0 does not know what it is. */
+		if (!state->http_1_1)
+			return bad(ret, 400, "HTTP/1.0 has no Transfer-Encoding");
 		state->chunked = true;
+	} else if (name_is(s, name, "Expect")) {
+		state->expects |= name_is(s + value, end - value, "100-continue");
 	}
 	return 0;
 }
@@ -132,7 +157,7 @@ static int check_start(const char *data, size_t size, struct head_problem *ret)
 	return 0;
 }
 
-int head_check(const char *data, size_t size, struct head_problem *ret)
+int head_check(const char *data, size_t size, struct head *ret_head, struct head_problem *ret)
 {
 	struct head_state state = {};
 	bool first = true;
@@ -157,6 +182,9 @@ int head_check(const char *data, size_t size, struct head_problem *ret)
 		} else if (n == 0) {
 			if (state.http_1_1 && !state.host)
 				return bad(ret, 400, "the Host header is missing");
+			*ret_head = (struct head){ .size = at,
+						   .chunked = state.chunked,
+						   .expects = state.expects && state.http_1_1 };
 			return 1;
 		} else if (check_header(line, n, &state, ret) < 0) {
 			return -EBADMSG;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <arpa/inet.h>
 #include <grp.h>
 #include <sys/socket.h>
 
@@ -40,16 +41,38 @@ static bool in_group(int fd, gid_t group)
 	return false;
 }
 
+/* The address at the other end: all of IPv4's, of IPv6's the network, which is as much as one customer has (RFC 6177). */
+static uint64_t address_of(int fd)
+{
+	struct sockaddr_storage a = {};
+	socklen_t size = sizeof(a);
+	const struct in6_addr *v6 = &((struct sockaddr_in6 *)(void *)&a)->sin6_addr;
+	uint64_t network = 0;
+
+	if (getpeername(fd, (struct sockaddr *)&a, &size) < 0)
+		return 0;
+	if (a.ss_family == AF_INET)
+		return ntohl(((struct sockaddr_in *)(void *)&a)->sin_addr.s_addr);
+	if (a.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(v6))
+		return ntohl(v6->s6_addr32[3]);
+	if (a.ss_family == AF_INET6)
+		memcpy(&network, v6, sizeof(network));
+	return network;
+}
+
 void peer_of(const struct api_server *s, int fd, struct api_peer *ret)
 {
+	const struct api_options *o = &s->options;
 	struct ucred cred;
 	socklen_t size = sizeof(cred);
 
 	*ret = (struct api_peer){
 		.is_unix = s->is_unix, .uid = (uid_t)-1, .gid = (gid_t)-1, .pid = -1
 	};
+	ret->from = s->is_unix ? (uid_t)-1 : address_of(fd);
 	if (!s->is_unix || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
 		return;
+	ret->from = o->user ? o->user(cred.uid, o->ctx) : cred.uid;
 	ret->uid = cred.uid;
 	ret->gid = cred.gid;
 	ret->pid = cred.pid;

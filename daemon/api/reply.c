@@ -17,11 +17,12 @@ static int dump(const char *data, size_t size, void *ctx)
 
 int api_reply_json(struct api_call *c, unsigned int status, json_t *value)
 {
-	_cleanup_buf_ struct buf body = {};
+	_cleanup_buf_ struct buf body = { .limit = api_answer_max(c) };
 
-	if (!value ||
-	    json_dump_callback(value, dump, &body,
-			       JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17)) < 0)
+	if ((!value ||
+	     json_dump_callback(value, dump, &body,
+				JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17)) < 0) &&
+	    !body.error)
 		body.error = -ENOMEM;
 	json_decref(value);
 	buf_putc(&body, '\n');
@@ -95,15 +96,24 @@ int api_reply_encoded(struct api_call *c, const struct profile *p, const struct 
 	return api_reply(c, 200, f->content_type, body, headers);
 }
 
-int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f)
+int api_reply_written(struct api_call *c, const struct profile *p, const struct format *f, int r,
+		      struct buf *body)
 {
-	_cleanup_buf_ struct buf body = {};
-	int r = f->encode(p, &body);
-
-	if (r < 0)
+	if (r < 0 && r != -EFBIG)
 		return api_reply_error(c, r == -E2BIG ? 413 : 500,
 				       "ask for a shorter time, or for one process",
 				       "failed to write the profile as %s: %s", f->name,
 				       strerror(-r));
-	return api_reply_encoded(c, p, f, &body);
+	/* An encoder may have found it out in a buffer of its own. */
+	if (r < 0)
+		body->error = r;
+	return api_reply_encoded(c, p, f, body);
+}
+
+int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f)
+{
+	_cleanup_buf_ struct buf body = { .limit = api_answer_max(c) };
+	int r = f->encode(p, &body);
+
+	return api_reply_written(c, p, f, r, &body);
 }

@@ -24,8 +24,9 @@ int route_find(const struct api_route *routes, size_t n, const char *method, con
 			return 0;
 		}
 		if (used < allow_size)
-			used += (size_t)snprintf(allow + used, allow_size - used, "%s%s",
-						 used ? ", " : "", routes[i].method);
+			used += (size_t)snprintf(allow + used, allow_size - used, "%s%s%s",
+						 used ? ", " : "", routes[i].method,
+						 streq(routes[i].method, "GET") ? ", HEAD" : "");
 	}
 	return used ? -EOPNOTSUPP : -ENOENT;
 }

@@ -5,7 +5,7 @@
 
 /*
  * The route for method and path. -ENOENT: no route has this path; -EOPNOTSUPP: one has, but not with this method, and
- * allow then names those it has ("GET, DELETE"). A last component "*" takes one non-empty component. Pure.
+ * allow then names those it has ("GET, HEAD, DELETE"). A last component "*" takes one non-empty component. Pure.
  */
 int route_find(const struct api_route *routes, size_t n, const char *method, const char *path,
 	       const struct api_route **ret, char *allow, size_t allow_size);

@@ -16,19 +16,28 @@ struct api_gate {
 	struct api_server *server;
 	int fd;
 	struct api_peer peer;
+	uint64_t begun_usec; /* CLOCK_MONOTONIC */
+	unsigned int looks;
+	bool told_continue;
 	sd_event_source *io, *timer;
+};
+
+/* A socket that is listened on. */
+struct api_door {
+	struct api_server *server;
+	int fd;
+	sd_event_source *source;
 };
 
 struct api_server {
 	sd_event *loop;
-	int listen_fd;
+	struct api_door doors[2]; /* the second: api_server_prefer(); fd -1: there is none */
 	bool is_unix;
 	gid_t group; /* of trusted peers; -1: there is none */
 	struct api_options options;
 	struct MHD_Daemon *daemon;
-	sd_event_source *accept, *io, *timer;
+	sd_event_source *io, *timer;
 	bool accept_paused; /* out of descriptors: timer goes on with it */
-	unsigned int ngates;
 	LIST_HEAD(, api_gate) gates;
 	LIST_HEAD(, api_call) calls;
 };
@@ -47,12 +56,15 @@ struct api_call {
 	struct api_parameter parameters[API_MAX_PARAMETERS];
 	char *storage; /* path and parameters */
 	struct buf body;
-	unsigned int bad_target; /* HTTP status, if target_decode() refused it */
+	unsigned int bad_target;   /* HTTP status, if target_decode() refused it */
+	uint64_t begun_usec;       /* CLOCK_MONOTONIC */
+	sd_event_source *deadline; /* for the whole request, then for its answer to be fetched */
 
-	bool started, dispatched;
-	bool deferred;  /* api_defer() was called and no answer has begun */
+	bool started, dispatched, routed; /* routed: a route's handler has it */
+	bool deferred;                    /* api_defer() was called and no answer has begun */
 	bool suspended; /* libmicrohttpd does not look at the connection; watch does */
 	bool gone;      /* the client went away while suspended */
+	bool cut;       /* by call_cut(): libmicrohttpd is to find out */
 	bool streaming, ended;
 	void (*on_gone)(void *ctx);
 	void *on_gone_ctx;
@@ -60,13 +72,27 @@ struct api_call {
 
 	unsigned int status;
 	struct MHD_Response *response;
+	size_t waiting; /* bytes of the answer that are kept for the client, those of chunks not counted */
 	STAILQ_HEAD(, api_chunk) chunks;
 	size_t nchunks, chunk_bytes;
 };
 
 /* gate.c */
-int gate_accept(struct api_server *s);
+int gate_accept(struct api_server *s, int listen_fd);
 void gate_free(struct api_gate *g);
+/* A short answer in JSON on a socket on which libmicrohttpd has sent nothing. It fits in the socket's buffer or is not sent. */
+void gate_refuse(int fd, unsigned int status, const char *error, bool with_body);
+
+/*
+ * bounds.c: what one peer may have of what all share. Whether one more connection of peer may be; where that takes it,
+ * another that has not sent a whole request gives way. 0, or the HTTP status of the refusal and a sentence.
+ */
+unsigned int bounds_admit(struct api_server *s, const struct api_peer *peer, char *error,
+			  size_t size);
+/* Whether the call may go to its handler: if that is a stream, whether its peer may have one more. */
+bool bounds_stream(const struct api_call *c);
+/* Whether size more bytes may wait for the call's client. */
+bool bounds_waiting(const struct api_call *c, size_t size);
 
 /* server.c: run libmicrohttpd soon. */
 void server_kick(struct api_server *s);
@@ -80,6 +106,8 @@ void call_completed(void *ctx, struct MHD_Connection *connection, void **call,
 		    enum MHD_RequestTerminationCode code);
 /* Tells the handler that the client is gone and lets libmicrohttpd close the connection. */
 void call_abandon(struct api_call *c);
+/* Cuts the connection: by an answer if status is not 0 (nothing must have been sent yet), and whatever its state. */
+void call_cut(struct api_call *c, unsigned int status, const char *error);
 
 /* peer.c: who is at the other end of fd. */
 void peer_of(const struct api_server *s, int fd, struct api_peer *ret);

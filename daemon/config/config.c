@@ -15,8 +15,8 @@ enum option_type {
 	OPTION_SIZE,
 	OPTION_PATH,    /* absolute */
 	OPTION_ADDRESS, /* ADDR:PORT */
-	OPTION_TEXT,
-	OPTION_MODE, /* when to sample */
+	OPTION_SECRET,  /* SECRET_LEAST characters at least, or none */
+	OPTION_MODE,    /* when to sample */
 };
 
 struct option_entry {
@@ -27,6 +27,10 @@ struct option_entry {
 	size_t dest;           /* offset in struct config: a uint64_t, or a char * */
 	const char *help;
 };
+
+/* Of hexadecimal digits 64 bits: half a million years of guesses, one each microsecond. */
+#define SECRET_LEAST 16
+#define SECRET_FORM  "empty, or at least 16 ASCII characters without blanks (openssl rand -hex 32)"
 
 #define DEST(member) offsetof(struct config, member)
 
@@ -53,7 +57,7 @@ static const struct option_entry options[] = {
 	  "frames of one stack" },
 	{ "gateway", "listen", OPTION_ADDRESS, "127.0.0.1:7567", NULL, NULL, DEST(listen),
 	  "address of plop-gateway" },
-	{ "gateway", "token", OPTION_TEXT, "", NULL, NULL, DEST(token),
+	{ "gateway", "token", OPTION_SECRET, "", NULL, NULL, DEST(token),
 	  "bearer token for scrapers; empty: none" },
 };
 
@@ -80,7 +84,7 @@ static const char *form(enum option_type type)
 		[OPTION_SIZE] = "a size like 512M or 1G",
 		[OPTION_PATH] = "an absolute path",
 		[OPTION_ADDRESS] = "an address and port like 127.0.0.1:7567",
-		[OPTION_TEXT] = "text without control characters",
+		[OPTION_SECRET] = SECRET_FORM,
 		[OPTION_MODE] = "always, on-demand or periodic",
 	};
 
@@ -91,6 +95,9 @@ static int complain(const struct option_entry *o, const char *value, char **ret_
 {
 	if (!ret_error)
 		return -EINVAL;
+	/* a secret does not go into a log */
+	if (o->type == OPTION_SECRET)
+		value = "...";
 	if (o->min)
 		return asprintf(ret_error, "%s = %.64s: must be %s from %s to %s", o->key, value,
 				form(o->type), o->min, o->max) < 0 ?
@@ -101,6 +108,16 @@ static int complain(const struct option_entry *o, const char *value, char **ret_
 		       -EINVAL;
 }
 
+static bool secret_is_good(const char *value)
+{
+	size_t n = strlen(value);
+
+	for (size_t i = 0; i < n; i++)
+		if (value[i] <= ' ' || value[i] >= 0x7f)
+			return false;
+	return n == 0 || n >= SECRET_LEAST;
+}
+
 static bool text_is_good(enum option_type type, const char *value)
 {
 	struct parsed_address address;
@@ -108,6 +125,8 @@ static bool text_is_good(enum option_type type, const char *value)
 	for (const char *p = value; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			return false;
+	if (type == OPTION_SECRET)
+		return secret_is_good(value);
 	if (type == OPTION_PATH)
 		return value[0] == '/';
 	if (type == OPTION_MODE)

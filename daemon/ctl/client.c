@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <curl/curl.h>
+#include <limits.h>
 
 #include "ctl/ctl.h"
+#include "util/clock.h"
 #include "util/log.h"
+#include "util/socket.h"
 
 /* Larger than any answer of a plopd that works. */
 #define MAX_ANSWER (1u << 30)
+/* While others fill the socket's queue, it is asked again and again for a place. */
+#define CONNECT_S 5
+#define AGAIN_NS  (10 * NSEC_PER_MSEC)
 
 void ctl_answer_done(struct ctl_answer *a)
 {
@@ -71,13 +77,42 @@ static int perform(CURL *curl, struct ctl_answer *a)
 		return 0;
 	}
 	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
+	/*
+	 * Without an error of the system: a Unix socket's queue is full, which libcurl takes for a connection under way
+	 * that came to nothing (7.88), or finds out when it sends.
+	 */
 	if (code == CURLE_COULDNT_CONNECT)
-		return os_error > 0 ? -(int)os_error : -ECONNREFUSED;
+		return os_error > 0 ? -(int)os_error : -EAGAIN;
+	if (code == CURLE_SEND_ERROR && os_error == ENOTCONN)
+		return -EAGAIN;
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return -ETIMEDOUT;
 	if (code == CURLE_OUT_OF_MEMORY)
 		return -ENOMEM;
 	return -ECONNRESET;
+}
+
+/* The trusted socket if there is one for us and somebody listens there, else the public one; either may have a queue. */
+static int perform_somewhere(const struct ctl *ctl, CURL *curl, struct ctl_answer *a)
+{
+	const struct timespec pause = { .tv_nsec = AGAIN_NS };
+	uint64_t until = clock_ns(CLOCK_MONOTONIC) + CONNECT_S * NSEC_PER_SEC;
+	char trusted[PATH_MAX];
+	const char *path = socket_choose(ctl->config->socket, trusted, sizeof(trusted));
+	int r;
+
+	for (;;) {
+		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path);
+		r = perform(curl, a);
+		if ((r == -ECONNREFUSED || r == -ENOENT) && path == trusted)
+			path = ctl->config->socket;
+		else if (r != -EAGAIN)
+			return r;
+		else if (clock_ns(CLOCK_MONOTONIC) > until)
+			return -ETIMEDOUT;
+		else
+			nanosleep(&pause, NULL);
+	}
 }
 
 int ctl_exchange(const struct ctl *ctl, const char *method, const char *path, const char *body,
@@ -94,12 +129,11 @@ int ctl_exchange(const struct ctl *ctl, const char *method, const char *path, co
 	curl = curl_easy_init();
 	headers = curl_slist_append(NULL, "Content-Type: application/json");
 	if (curl && headers) {
-		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, ctl->config->socket);
 		curl_easy_setopt(curl, CURLOPT_URL, url);
 		curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
 		curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
 		curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-		curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
+		curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
 		curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)timeout_s);
 		curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 		curl_easy_setopt(curl, CURLOPT_WRITEDATA, &a);
@@ -110,7 +144,7 @@ int ctl_exchange(const struct ctl *ctl, const char *method, const char *path, co
 			curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 			curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 		}
-		r = perform(curl, &a);
+		r = perform_somewhere(ctl, curl, &a);
 	} else {
 		r = -ENOMEM;
 	}
@@ -194,13 +228,25 @@ json_t *ctl_answer_json(const struct ctl_answer *a, const char *what)
 static int print_json(const struct ctl_answer *a, const char *what)
 {
 	json_t *o = ctl_answer_json(a, what);
+	_cleanup_free_ char *text = NULL;
+	_cleanup_buf_ struct buf b = {};
 	int r;
 
 	if (!o)
 		return CTL_FAILED;
-	r = json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+	text = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 	json_decref(o);
-	if (r < 0 || puts("") < 0 || fflush(stdout) != 0) {
+	if (!text) {
+		log_error("%s: %s", what, strerror(ENOMEM));
+		return CTL_FAILED;
+	}
+	if (isatty(STDOUT_FILENO))
+		text_for_terminal(text, strlen(text), true, &b);
+	else
+		buf_puts(&b, text);
+	buf_putc(&b, '\n');
+	r = b.error || fwrite(b.data, 1, b.size, stdout) != b.size ? -1 : 0;
+	if (r < 0 || fflush(stdout) != 0) {
 		log_error("%s: cannot write to stdout: %s", what, strerror(errno));
 		return CTL_FAILED;
 	}

@@ -75,9 +75,11 @@ struct ctl_output {
 	char *path;      /* owned; NULL: stdout */
 	char *temporary; /* owned; NULL: written in place (a device, a pipe) */
 	int fd;
+	bool json; /* its format */
 };
 /* Checks that it can be written, before any work. "-" is stdout; of a link, what it names. An exit status. */
 int ctl_output_open(const char *path, const struct format *f, struct ctl_output *ret);
+/* On a terminal by text_for_terminal(), else as it is. */
 int ctl_output_write(struct ctl_output *o, const void *data, size_t size);
 /* Removes what was not finished. */
 void ctl_output_done(struct ctl_output *o);
@@ -87,8 +89,13 @@ const char *ctl_output_name(const struct ctl_output *o);
 /* Text for people, in text.c. All return buffer. */
 const char *text_number(uint64_t n, char *buffer, size_t size); /* 1,234,567 */
 const char *text_time(double unix_seconds, char *buffer, size_t size);
-/* s in exactly columns of a terminal: cut or filled with spaces; control characters become "?". */
+/* s in exactly columns of a terminal: cut or filled with spaces; what is not visible (utf8_is_visible()) becomes "?". */
 const char *text_cell(const char *s, unsigned int columns, bool fill, char *buffer, size_t size);
+/*
+ * What may go to a terminal of a text of lines: what is not visible becomes U+FFFD, or its escape if the text is JSON, which
+ * then means the same.
+ */
+void text_for_terminal(const char *data, size_t size, bool json, struct buf *out);
 unsigned int text_columns(int fd); /* of the terminal; 0: not a terminal */
 /* "10 (fault 8, drain 2)" of a lost object. */
 const char *text_lost(const json_t *lost, char *buffer, size_t size);

@@ -98,7 +98,10 @@ static void print_thread(const json_t *t, bool several)
 	const char *state = json_string_at(t, "state"), *call = json_string_at(t, "syscall");
 	const char *gil = json_string_at(t, "gil");
 	bool python = json_is_true(json_object_get(t, "python"));
-	char name[256];
+	char name[256], doing[256], in[256];
+
+	state = clean(state, doing, sizeof(doing));
+	call = clean(call, in, sizeof(in));
 
 	if (json_is_integer(json_object_get(t, "tid")))
 		printf("%s %.0f \"%s\": ", python ? "Thread" : "Native thread",

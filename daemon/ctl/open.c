@@ -3,6 +3,7 @@
 
 #include "ctl/ctl.h"
 #include "util/log.h"
+#include "util/utf8.h"
 
 static error_t on_option(int key, char *value, struct argp_state *state)
 {
@@ -28,8 +29,8 @@ int ctl_open(struct ctl *ctl, int argc, char *argv[])
 		       "  xdg-open \"$(plopctl open)\"",
 	};
 	_cleanup_answer_ struct ctl_answer a = {};
+	_cleanup_free_ char *url = NULL;
 	json_t *answer;
-	const char *url;
 	int r;
 
 	argp_parse(&argp, argc, argv, 0, NULL, ctl);
@@ -41,8 +42,9 @@ int ctl_open(struct ctl *ctl, int argc, char *argv[])
 	answer = ctl_answer_json(&a, "open");
 	if (!answer)
 		return CTL_FAILED;
-	url = json_string_at(answer, "url");
-	if (*url) {
+	url = strdup(json_string_at(answer, "url"));
+	if (url && *url) {
+		utf8_make_visible(url);
 		puts(url);
 	} else {
 		log_error("open: plop-gateway is not running, and it serves the viewer");

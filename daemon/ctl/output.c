@@ -117,13 +117,22 @@ static int open_file(const char *path, struct ctl_output *o)
 	return r < 0 ? r : open_temporary(o->path, o);
 }
 
+static bool is_json(const struct format *f)
+{
+	return streq(f->content_type, "application/json");
+}
+
 int ctl_output_open(const char *path, const struct format *f, struct ctl_output *ret)
 {
 	_cleanup_output_ struct ctl_output o = { .fd = -EBADF };
 	int r;
 
-	if (streq(path, "-") || streq(path, "/dev/stdout"))
-		return open_stdout(f, ret);
+	if (streq(path, "-") || streq(path, "/dev/stdout")) {
+		r = open_stdout(f, ret);
+		ret->json = is_json(f);
+		return r;
+	}
+	o.json = is_json(f);
 	r = open_file(path, &o);
 	if (r < 0) {
 		log_error("cannot write %s: %s", *path ? path : "a file without a name",
@@ -154,8 +163,15 @@ static int write_all(int fd, const char *data, size_t size)
 
 int ctl_output_write(struct ctl_output *o, const void *data, size_t size)
 {
-	int r = write_all(o->fd, data, size);
+	_cleanup_buf_ struct buf shown = {};
+	int r;
 
+	if (isatty(o->fd)) {
+		text_for_terminal(data, size, o->json, &shown);
+		r = shown.error ? shown.error : write_all(o->fd, shown.data, shown.size);
+	} else {
+		r = write_all(o->fd, data, size);
+	}
 	if (r >= 0 && o->temporary) {
 		if (fsync(o->fd) < 0 || rename(o->temporary, o->path) < 0) {
 			r = -errno;

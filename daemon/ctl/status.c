@@ -92,11 +92,12 @@ static void print_store(const json_t *o)
 /* What plopd tells somebody who may know of some processes only. */
 static void print_own(const json_t *o)
 {
-	char text[512], number[32];
+	char text[512], mode[64], number[32];
 
 	printf("plopd %s, %s: %.0f Hz, windows of %.0f s\n",
 	       text_cell(json_string_at(o, "version"), 40, false, text, sizeof(text)),
-	       json_string_at(o, "mode"), json_number_at(o, "hz"), json_number_at(o, "window_s"));
+	       text_cell(json_string_at(o, "mode"), 20, false, mode, sizeof(mode)),
+	       json_number_at(o, "hz"), json_number_at(o, "window_s"));
 	printf("  processes   %.0f of yours; root and members of group plop see all\n",
 	       json_number_at(o, "processes"));
 	printf("  samples     %s\n",
@@ -107,7 +108,7 @@ static void print_own(const json_t *o)
 static void print_status(const json_t *o)
 {
 	const char *gateway = json_string_at(o, "gateway");
-	char text[512], number[32], time[64];
+	char text[512], mode[64], number[32], time[64];
 
 	if (json_object_get(o, "only_uid")) {
 		print_own(o);
@@ -118,7 +119,8 @@ static void print_status(const json_t *o)
 	       json_number_at(o, "pid"),
 	       format_duration((uint64_t)(fmax(0, json_number_at(o, "uptime_s")) * 1e9), time,
 			       sizeof(time)),
-	       json_string_at(o, "mode"), json_number_at(o, "hz"), json_number_at(o, "window_s"));
+	       text_cell(json_string_at(o, "mode"), 20, false, mode, sizeof(mode)),
+	       json_number_at(o, "hz"), json_number_at(o, "window_s"));
 	printf("  processes   %.0f\n", json_number_at(o, "processes"));
 	print_samples(o);
 	print_cost(o);

@@ -5,6 +5,7 @@
 #include <wchar.h>
 
 #include "ctl/ctl.h"
+#include "util/utf8.h"
 
 const char *text_number(uint64_t n, char *buffer, size_t size)
 {
@@ -44,19 +45,18 @@ static unsigned int copy_columns(const char *s, unsigned int max, char *buffer, 
 		wchar_t c;
 		size_t n = mbrtowc(&c, s, MB_CUR_MAX, &state);
 		bool bad = n == (size_t)-1 || n == (size_t)-2 || n == 0;
-		int width = bad ? 1 : wcwidth(c);
+		bool shown = !bad && utf8_is_visible((uint32_t)c) && wcwidth(c) >= 0;
+		int width = shown ? wcwidth(c) : 1;
 
 		if (bad) {
 			n = 1;
 			memset(&state, 0, sizeof(state));
 		}
-		if (width < 0)
-			width = 1;
 		if (used + (unsigned int)width > max || out + n + 1 > size) {
 			*ret_cut = true;
 			break;
 		}
-		if (bad || wcwidth(c) < 0) {
+		if (!shown) {
 			buffer[out++] = '?';
 		} else {
 			memcpy(buffer + out, s, n);
@@ -91,6 +91,26 @@ const char *text_cell(const char *s, unsigned int columns, bool fill, char *buff
 		buffer[bytes] = '\0';
 	}
 	return buffer;
+}
+
+void text_for_terminal(const char *data, size_t size, bool json, struct buf *out)
+{
+	char bytes[UTF8_MAX];
+
+	for (size_t at = 0; at < size;) {
+		uint32_t c;
+
+		at += utf8_decode_some(data + at, size - at, &c);
+		if (c == '\n' || c == '\t' || utf8_is_visible(c))
+			buf_append(out, bytes, utf8_encode(c, bytes));
+		else if (!json)
+			buf_append(out, bytes, utf8_encode(UTF8_REPLACEMENT, bytes));
+		else if (c < 0x10000)
+			buf_printf(out, "\\u%04" PRIx32, c);
+		else
+			buf_printf(out, "\\u%04" PRIx32 "\\u%04" PRIx32, 0xd7c0 + (c >> 10),
+				   0xdc00 + (c & 0x3ff));
+	}
 }
 
 unsigned int text_columns(int fd)

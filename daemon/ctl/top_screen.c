@@ -153,7 +153,8 @@ static void print_line(const char *line, unsigned int columns)
 {
 	char cell[LINE_MAX_BYTES];
 
-	puts(columns ? text_cell(line, columns, false, cell, sizeof(cell)) : line);
+	puts(text_cell(line, columns ? columns : (unsigned int)sizeof(cell), false, cell,
+		       sizeof(cell)));
 }
 
 int top_print(const struct top_model *m, const struct top_head *head, const struct top_look *look,

@@ -2,6 +2,9 @@
 #include "ctl/top_stream.h"
 
 #include <curl/curl.h>
+#include <limits.h>
+
+#include "util/socket.h"
 
 /* Larger than any event of a plopd that works. */
 #define MAX_EVENT (64u << 20)
@@ -55,6 +58,7 @@ int top_stream_new(const struct ctl *ctl, const char *path, struct top_stream **
 {
 	struct top_stream *s = calloc(1, sizeof(*s));
 	_cleanup_free_ char *url = NULL;
+	char trusted[PATH_MAX];
 
 	if (!s)
 		return -ENOMEM;
@@ -66,7 +70,8 @@ int top_stream_new(const struct ctl *ctl, const char *path, struct top_stream **
 		top_stream_free(s);
 		return -ENOMEM;
 	}
-	curl_easy_setopt(s->easy, CURLOPT_UNIX_SOCKET_PATH, ctl->config->socket);
+	curl_easy_setopt(s->easy, CURLOPT_UNIX_SOCKET_PATH,
+			 socket_choose(ctl->config->socket, trusted, sizeof(trusted)));
 	curl_easy_setopt(s->easy, CURLOPT_URL, url);
 	curl_easy_setopt(s->easy, CURLOPT_PROTOCOLS_STR, "http");
 	curl_easy_setopt(s->easy, CURLOPT_NOPROXY, "*");

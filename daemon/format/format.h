@@ -10,7 +10,8 @@ struct format {
 	const char *content_type; /* for HTTP */
 	const char *extension;    /* "pb.gz" */
 	bool binary;              /* not to be written to a terminal */
-	int (*encode)(const struct profile *p, struct buf *out); /* 0, -ENOMEM, -E2BIG */
+	/* 0, -ENOMEM, -E2BIG; -EFBIG: more than out->limit, and out holds a part that is of no use. */
+	int (*encode)(const struct profile *p, struct buf *out);
 };
 
 extern const struct format formats[];

@@ -18,9 +18,9 @@ struct lines {
 	size_t begun; /* start of the line being written into text */
 };
 
-/* Write to l->text, then end the line. -ENOMEM. */
+/* Write to l->text, then end the line. -ENOMEM; -EFBIG: beyond text's limit. */
 int lines_end(struct lines *l, uint64_t count);
-/* Sorts by bytes and merges equal ones. -ENOMEM: a write to text failed. */
+/* Sorts by bytes and merges equal ones. -ENOMEM, -EFBIG: a write to text failed. */
 int lines_merge(struct lines *l);
 /* By descending count, then by bytes; after lines_merge(). */
 void lines_sort_by_count(struct lines *l);

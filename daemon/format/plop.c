@@ -21,6 +21,7 @@ int plop_encode(const struct profile *p, struct buf *out)
 	counts = calloc((size_t)stacks + 1, sizeof(*counts));
 	if (!counts)
 		return -ENOMEM;
+	l.text.limit = out->limit;
 	for (uint32_t i = 0; i < p->nsamples; i++)
 		counts[p->samples[i].stack] += profile_weight(p, &p->samples[i]);
 	for (uint32_t i = 0; i < stacks; i++) {

@@ -59,7 +59,7 @@ static int compress_packed(struct writer *w, int flush)
 		unsigned char *room = buf_reserve(w->out, FLUSH);
 
 		if (!room)
-			return -ENOMEM;
+			return w->out->error;
 		w->z.next_out = room;
 		w->z.avail_out = FLUSH;
 		z = deflate(&w->z, flush);
@@ -75,7 +75,7 @@ static int emit(struct writer *w, const Plop__Pprof__Profile *part)
 	void *room = buf_reserve(&w->packed, size);
 
 	if (!room)
-		return -ENOMEM;
+		return w->packed.error;
 	w->packed.size += plop__pprof__profile__pack(part, room);
 	return w->packed.size >= FLUSH ? compress_packed(w, Z_NO_FLUSH) : 0;
 }

@@ -4,8 +4,6 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define COOKIE         "plop_session"
-#define COOKIE_HOURS   24
 #define MAX_CHECKS     16
 #define MAX_EXPIRES_S  86400.0
 #define DEFAULT_EXPIRY 60 /* seconds, if plopd does not say */
@@ -14,6 +12,7 @@
 struct check {
 	struct gateway *gateway;
 	const struct api_request *request;
+	struct api_peer *peer; /* the request's */
 	struct exchange *exchange;
 	char token[SESSION_TEXT_MAX];
 };
@@ -67,7 +66,7 @@ static void query_escape(struct buf *b, const char *s)
 /* Puts a session in the place of the token: a cookie, and the same address without token, but with what the viewer is to show. */
 static void redirect(struct gateway *g, const struct api_request *q)
 {
-	char id[65], cookie[192];
+	char id[SESSION_HEX + 1], cookie[192];
 	_cleanup_buf_ struct buf body = {}, location = {};
 	_cleanup_free_ char *target = NULL;
 	char between = '?';
@@ -76,10 +75,10 @@ static void redirect(struct gateway *g, const struct api_request *q)
 		api_reply_error(q->call, 500, NULL, "no random number for a session");
 		return;
 	}
-	sessions_add(&g->cookies, id,
+	sessions_add(&g->cookies, id, api_parameter(q, "token"),
 		     clock_ns(CLOCK_BOOTTIME) + COOKIE_HOURS * 3600 * NSEC_PER_SEC);
 	snprintf(cookie, sizeof(cookie),
-		 "Set-Cookie: " COOKIE "=%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%d", id,
+		 "Set-Cookie: %s=%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%d", g->cookie, id,
 		 COOKIE_HOURS * 3600);
 	buf_printf(&location, "Location: %s", q->path);
 	for (size_t i = 0; i < q->nparameters; i++) {
@@ -143,8 +142,9 @@ static void check_done(int r, struct upstream_answer *a, void *ctx)
 			expires = json_number_value(json_object_get(o, "expires_s"));
 		json_decref(o);
 		expires = expires > MAX_EXPIRES_S ? MAX_EXPIRES_S : expires > 0 ? expires : 0;
-		sessions_add(&g->tokens, c->token,
+		sessions_add(&g->tokens, c->token, NULL,
 			     clock_ns(CLOCK_BOOTTIME) + (uint64_t)(expires * 1e9));
+		c->peer->session = sessions_find(&g->tokens, c->token, clock_ns(CLOCK_BOOTTIME));
 		if (wants_session(q))
 			redirect(g, q);
 		else
@@ -154,7 +154,7 @@ static void check_done(int r, struct upstream_answer *a, void *ctx)
 }
 
 /* Asks plopd. The answer comes later. */
-static void ask(struct gateway *g, const struct api_request *q, const char *token)
+static void ask(struct gateway *g, struct api_request *q, const char *token)
 {
 	static const struct upstream_callbacks callbacks = { .done = check_done };
 	char body[SESSION_TEXT_MAX + 32];
@@ -176,6 +176,7 @@ static void ask(struct gateway *g, const struct api_request *q, const char *toke
 	}
 	c->gateway = g;
 	c->request = q;
+	c->peer = &q->peer;
 	strcpy(c->token, token);
 	snprintf(body, sizeof(body), "{\"token\":\"%s\"}", token);
 	if (upstream_start(g->upstream, "POST", "/v1/tokens/check", body, 5, &callbacks, c,
@@ -188,7 +189,7 @@ static void ask(struct gateway *g, const struct api_request *q, const char *toke
 	api_defer(q, check_gone, c);
 }
 
-static const char *bearer(const struct api_request *q)
+const char *gateway_bearer(const struct api_request *q)
 {
 	const char *header = api_header(q, "Authorization");
 
@@ -197,12 +198,27 @@ static const char *bearer(const struct api_request *q)
 		       NULL;
 }
 
+struct cookie_search {
+	const struct gateway *gateway;
+	uint64_t now, session; /* session: of the first good cookie */
+};
+
+/* All cookies of the name: one that another port of this host has set must not hide the good one. */
+static void on_cookie(const char *header, void *ctx)
+{
+	struct cookie_search *s = ctx;
+	char id[SESSION_HEX + 1];
+
+	while (check_cookie(&header, s->gateway->cookie, id, sizeof(id)))
+		if (!s->session && strlen(id) == SESSION_HEX)
+			s->session = sessions_find(&s->gateway->cookies, id, s->now);
+}
+
 int gateway_authorize(struct api_request *q, const char *const *headers, void *ctx)
 {
 	struct gateway *g = ctx;
 	const char *host = api_header(q, "Host"), *token = api_parameter(q, "token");
-	uint64_t now = clock_ns(CLOCK_BOOTTIME);
-	char id[80];
+	struct cookie_search cookies = { .gateway = g, .now = clock_ns(CLOCK_BOOTTIME) };
 
 	q->peer.trusted = false;
 	if (!check_host(host, g->listen.host, g->own_name)) {
@@ -215,14 +231,15 @@ int gateway_authorize(struct api_request *q, const char *const *headers, void *c
 		return 1;
 	}
 	if (!token)
-		token = bearer(q);
-	if (check_cookie(api_header(q, "Cookie"), COOKIE, id, sizeof(id)) &&
-	    sessions_has(&g->cookies, id, now))
-		q->peer.trusted = true;
+		token = gateway_bearer(q);
+	api_each_header(q, "Cookie", on_cookie, &cookies);
+	if (cookies.session)
+		q->peer.session = cookies.session;
 	else if (token && *g->config->token && check_secret(token, g->config->token))
-		q->peer.trusted = true;
-	else if (token && sessions_has(&g->tokens, token, now))
-		q->peer.trusted = true;
+		q->peer.session = GATEWAY_STATIC;
+	else if (token)
+		q->peer.session = sessions_find(&g->tokens, token, cookies.now);
+	q->peer.trusted = q->peer.session != 0;
 	if (!q->peer.trusted) {
 		if (token)
 			ask(g, q, token);

@@ -73,23 +73,26 @@ bool check_origin(const char *origin, const char *host)
 	return strncmp(origin, "https://", 8) == 0 && strcasecmp(origin + 8, host) == 0;
 }
 
-bool check_cookie(const char *header, const char *name, char *buffer, size_t size)
+bool check_cookie(const char **header, const char *name, char *buffer, size_t size)
 {
 	size_t length = strlen(name);
+	const char *p = *header;
 
-	while (header && *header) {
-		size_t n = strcspn(header, ";");
+	while (p && *p) {
+		const char *cookie = p;
+		size_t n = strcspn(p, ";");
 
-		if (n > length && header[length] == '=' && strncmp(header, name, length) == 0) {
-			if (n - length - 1 >= size)
-				return false;
-			memcpy(buffer, header + length + 1, n - length - 1);
-			buffer[n - length - 1] = '\0';
-			return true;
-		}
-		header += n;
-		header += strspn(header, "; ");
+		p += n;
+		p += strspn(p, "; ");
+		if (n <= length || cookie[length] != '=' || strncmp(cookie, name, length) != 0 ||
+		    n - length - 1 >= size)
+			continue;
+		memcpy(buffer, cookie + length + 1, n - length - 1);
+		buffer[n - length - 1] = '\0';
+		*header = p;
+		return true;
 	}
+	*header = p;
 	return false;
 }
 

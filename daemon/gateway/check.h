@@ -17,8 +17,12 @@ bool check_host(const char *host, const char *listen_host, const char *own_name)
 /* Origin is absent (NULL), or the very place that Host names. */
 bool check_origin(const char *origin, const char *host);
 
-/* The value of a cookie into buffer; false: there is none, or it does not fit. header: "a=1; b=2". */
-bool check_cookie(const char *header, const char *name, char *buffer, size_t size);
+/*
+ * The value of the next cookie of that name into buffer, and *header moves behind it; false: there is none any more. One that
+ * does not fit is passed over. header: "a=1; b=2". A browser sends all of a name: those of longer paths first, and those that
+ * another port of the same host has set as well (RFC 6265, sections 5.4 and 8.5).
+ */
+bool check_cookie(const char **header, const char *name, char *buffer, size_t size);
 
 /* Equal, in a time that does not depend on where they differ (only on the length of given). */
 bool check_secret(const char *given, const char *secret);

@@ -3,12 +3,15 @@
 #include "gateway/gateway.h"
 #include "util/log.h"
 
-#define HEARTBEAT_S     10
-#define RETRY_S         1 /* until plopd has answered: they start together */
-#define MAX_CONNECTIONS 64
+#define HEARTBEAT_S   10
+#define RETRY_S       1 /* until plopd has answered: they start together */
+#define QUESTIONS_MAX 8 /* to plop.db that may wait */
+/* At once, and the part of them for those who have shown a token or a session. */
+#define MAX_CONNECTIONS     256
+#define TRUSTED_CONNECTIONS 128
 
-/* What plopd is asked. Every path needs a token: gateway_authorize() sees each request first. */
-static const struct api_route proxied[] = {
+/* What plopd is asked, but for the log-out. Every path needs a token: gateway_authorize() sees each request first. */
+static const struct api_route fixed[] = {
 	{ .method = "GET", .path = "/v1/status", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/v1/processes", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/v1/windows", .handle = gateway_proxy },
@@ -19,16 +22,17 @@ static const struct api_route proxied[] = {
 	{ .method = "DELETE", .path = "/v1/recordings/*", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/debug/pprof/profile", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/metrics", .handle = gateway_proxy },
+	{ .method = "POST", .path = "/v1/logout", .handle = gateway_logout },
 };
 
 static int make_routes(struct gateway *g, struct api_options *options)
 {
-	size_t n = ARRAY_SIZE(proxied);
+	size_t n = ARRAY_SIZE(fixed);
 
 	g->routes = calloc(n + viewer_nfiles, sizeof(*g->routes));
 	if (!g->routes)
 		return -ENOMEM;
-	memcpy(g->routes, proxied, sizeof(proxied));
+	memcpy(g->routes, fixed, sizeof(fixed));
 	for (size_t i = 0; i < viewer_nfiles; i++)
 		g->routes[n++] = (struct api_route){ .method = "GET",
 						     .path = viewer_files[i].path,
@@ -91,19 +95,23 @@ static int set_up(struct gateway *g, int listen_fd)
 {
 	struct api_options options = { .ctx = g,
 				       .authorize = gateway_authorize,
-				       .max_connections = MAX_CONNECTIONS };
+				       .max_connections = MAX_CONNECTIONS,
+				       .trusted_connections = TRUSTED_CONNECTIONS,
+				       .stream = "/v1/stream" };
 	int r;
 
 	if (gethostname(g->own_name, sizeof(g->own_name) - 1) < 0)
 		return -errno;
 	make_url(g);
+	snprintf(g->cookie, sizeof(g->cookie), "plop_session_%u", g->listen.port);
+	LIST_INIT(&g->proxied);
 	r = make_routes(g, &options);
 	if (r < 0)
 		return r;
 	r = upstream_new(g->loop, g->config->socket, &g->upstream);
 	if (r < 0)
 		return r;
-	r = worker_new(g->loop, &g->worker);
+	r = worker_new(g->loop, "plop-offline", QUESTIONS_MAX, &g->worker);
 	if (r < 0)
 		return r;
 	r = sd_event_add_time(g->loop, &g->heartbeat, CLOCK_MONOTONIC, 0, 100 * USEC_PER_MSEC,

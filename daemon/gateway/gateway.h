@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <sys/queue.h>
+
 #include "api/api.h"
 #include "config/config.h"
 #include "gateway/session.h"
 #include "gateway/upstream.h"
-#include "gateway/worker.h"
 #include "util/parse.h"
+#include "util/worker.h"
 
 /*
  * plop-gateway: the viewer's files and the API on a TCP port, for whoever has a token. It asks plopd for everything; while
@@ -22,11 +24,13 @@ struct gateway {
 	struct worker *worker;
 	struct api_server *server;
 	struct api_route *routes;
+	char cookie[32]; /* the name of the session's; with the port, for cookies do not tell ports apart */
 	struct sessions cookies; /* sessions */
 	struct sessions tokens;  /* that plopd has vouched for */
 	unsigned int checks;     /* tokens that plopd is asked about just now */
 	sd_event_source *heartbeat;
 	struct exchange *registration; /* under way, or NULL */
+	LIST_HEAD(, proxied) proxied;  /* requests that plopd is asked just now */
 	bool registered, said_down;
 	bool untrusted; /* plopd refuses to register it */
 };
@@ -38,7 +42,11 @@ void gateway_free(struct gateway *g);
 DEFINE_FREEP(struct gateway, gateway_free)
 
 /* Private to the room. */
+#define COOKIE_HOURS   24
+#define GATEWAY_STATIC 1 /* api_peer.session of who shows the token of plop.conf */
 int gateway_authorize(struct api_request *q, const char *const *headers, void *ctx);
+/* The token of an Authorization header, or NULL. */
+const char *gateway_bearer(const struct api_request *q);
 void gateway_asset(const struct api_request *q, void *ctx);
 bool gateway_is_page(const char *path);
 /* The headers that go with the viewer's files; NULL-terminated, extra (may be NULL) last. */
@@ -48,5 +56,9 @@ bool gateway_is_page(const char *path);
 	"img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'self'", \
 		"Referrer-Policy: no-referrer"
 void gateway_proxy(const struct api_request *q, void *ctx);
+/* Ends the streams of a session that has logged out. */
+void gateway_proxy_end(struct gateway *g, uint64_t session);
+/* POST /v1/logout: ends the session, and the token that it was made from. */
+void gateway_logout(const struct api_request *q, void *ctx);
 /* Without plopd; r: why it cannot be asked. */
 void gateway_offline(const struct gateway *g, const struct api_request *q, int r);

@@ -14,7 +14,6 @@ enum question {
 };
 
 struct offline_job {
-	struct worker_job job;
 	const struct gateway *gateway;
 	enum question question;
 	struct api_call *call; /* NULL: the client is gone */
@@ -71,12 +70,20 @@ static int run_profile(struct offline_job *j, struct store_reader *reader)
 
 	if (r == 0)
 		r = api_query_group(&j->query, &j->profile);
-	return r < 0 ? r : j->query.format->encode(j->profile, &j->encoded);
+	if (r < 0)
+		return r;
+	j->encoded.limit = API_MAX_ANSWER;
+	r = j->query.format->encode(j->profile, &j->encoded);
+	if (r != -EFBIG)
+		return r;
+	/* api_reply() has the words for it */
+	j->encoded.error = r;
+	return 0;
 }
 
-static void run(struct worker_job *job)
+static void run(void *ctx)
 {
-	struct offline_job *j = (struct offline_job *)job;
+	struct offline_job *j = ctx;
 	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
 
 	/* Anew each time: plopd may have come, written, and gone since. */
@@ -111,9 +118,9 @@ static void job_free(struct offline_job *j)
 	free(j);
 }
 
-static void done(struct worker_job *job)
+static void done(void *ctx)
 {
-	struct offline_job *j = (struct offline_job *)job;
+	struct offline_job *j = ctx;
 
 	if (j->call)
 		reply(j);
@@ -157,13 +164,12 @@ void gateway_offline(const struct gateway *g, const struct api_request *q, int r
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
-	j->job = (struct worker_job){ .run = run, .done = done };
 	j->gateway = g;
 	j->question = (enum question)question;
 	j->query = query;
 	snprintf(j->down, sizeof(j->down), "plopd does not answer at %.128s: %s", g->config->socket,
 		 strerror(-r));
-	if (worker_submit(g->worker, &j->job) < 0) {
+	if (worker_submit(g->worker, run, done, j) < 0) {
 		job_free(j);
 		api_reply_error(q->call, 503, "try again in a moment", "too many requests at once");
 		return;

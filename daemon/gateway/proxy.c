@@ -7,6 +7,7 @@
 /* Passes a request on to plopd, and its answer back. */
 
 struct proxied {
+	LIST_ENTRY(proxied) proxied; /* the gateway's */
 	struct gateway *gateway;
 	const struct api_request *request;
 	struct api_call *call;
@@ -17,12 +18,32 @@ struct proxied {
 /* Of one event; a call graph of a large host. */
 #define MAX_EVENT API_STREAM_BYTES
 
+static void proxied_free(struct proxied *p)
+{
+	LIST_REMOVE(p, proxied);
+	free(p);
+}
+
 static void on_gone(void *ctx)
 {
 	struct proxied *p = ctx;
 
 	upstream_cancel(p->exchange);
-	free(p);
+	proxied_free(p);
+}
+
+void gateway_proxy_end(struct gateway *g, uint64_t session)
+{
+	struct proxied *p, *next;
+
+	for (p = LIST_FIRST(&g->proxied); p; p = next) {
+		next = LIST_NEXT(p, proxied);
+		if (!p->streaming || p->request->peer.session != session)
+			continue;
+		upstream_cancel(p->exchange);
+		api_stream_end(p->call);
+		proxied_free(p);
+	}
 }
 
 static void escape(struct buf *b, const char *text)
@@ -111,6 +132,14 @@ static void refuse(struct api_call *call)
 			"plopd does not trust plop-gateway");
 }
 
+/* As api_reply() says it. */
+static void reply_large(struct api_call *call)
+{
+	_cleanup_buf_ struct buf body = { .error = -EFBIG };
+
+	api_reply(call, 200, NULL, &body, NULL);
+}
+
 static void on_done(int r, struct upstream_answer *a, void *ctx)
 {
 	struct proxied *p = ctx;
@@ -118,6 +147,11 @@ static void on_done(int r, struct upstream_answer *a, void *ctx)
 
 	if (p->streaming)
 		api_stream_end(p->call);
+	else if (r == -EFBIG)
+		reply_large(p->call);
+	else if (r == -ENOBUFS)
+		api_reply_error(p->call, 503, "try again in a moment",
+				"too many large answers are under way already");
 	else if (is_down(r))
 		gateway_offline(p->gateway, p->request, r);
 	else if (r < 0)
@@ -129,7 +163,7 @@ static void on_done(int r, struct upstream_answer *a, void *ctx)
 		api_reply(p->call, a->status,
 			  *a->content_type ? a->content_type : "application/json", &a->body,
 			  headers);
-	free(p);
+	proxied_free(p);
 }
 
 /* Longer than plopd takes to answer at most. */
@@ -159,12 +193,15 @@ void gateway_proxy(const struct api_request *q, void *ctx)
 	if (p && target) {
 		p->gateway = g;
 		p->request = q;
+		LIST_INSERT_HEAD(&g->proxied, p, proxied);
 		r = upstream_start(g->upstream, q->method, target,
 				   streq(q->method, "POST") ? q->body : NULL, timeout_of(q),
 				   streq(q->path, "/v1/stream") ? &stream : &whole, p,
 				   &p->exchange);
 	}
 	if (r < 0) {
+		if (p && target)
+			LIST_REMOVE(p, proxied);
 		free(p);
 		api_reply_error(q->call, 500, NULL, "failed to ask plopd: %s", strerror(-r));
 		return;

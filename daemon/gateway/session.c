@@ -4,26 +4,52 @@
 #include "gateway/check.h"
 #include "gateway/session.h"
 
-void sessions_add(struct sessions *s, const char *secret, uint64_t until_ns)
+void sessions_add(struct sessions *s, const char *secret, const char *token, uint64_t until_ns)
 {
+	static uint64_t last = SESSION_FIRST; /* one loop thread */
 	struct session *oldest = &s->items[0];
 
 	for (size_t i = 1; i < SESSIONS_MAX; i++)
 		if (s->items[i].until_ns < oldest->until_ns)
 			oldest = &s->items[i];
-	if (strlen(secret) >= sizeof(oldest->secret))
+	if (strlen(secret) >= sizeof(oldest->secret) ||
+	    (token && strlen(token) >= sizeof(oldest->token)))
 		return;
 	strcpy(oldest->secret, secret);
+	strcpy(oldest->token, token ? token : "");
 	oldest->until_ns = until_ns;
+	oldest->number = last++;
 }
 
-bool sessions_has(const struct sessions *s, const char *secret, uint64_t now_ns)
+static size_t find(const struct sessions *s, const char *secret, uint64_t now_ns)
 {
-	bool found = false;
+	size_t found = SESSIONS_MAX;
 
 	for (size_t i = 0; i < SESSIONS_MAX; i++)
-		found |= check_secret(secret, s->items[i].secret) & (s->items[i].until_ns > now_ns);
+		if (check_secret(secret, s->items[i].secret) & (s->items[i].until_ns > now_ns))
+			found = i;
 	return found;
+}
+
+uint64_t sessions_find(const struct sessions *s, const char *secret, uint64_t now_ns)
+{
+	size_t i = find(s, secret, now_ns);
+
+	return i < SESSIONS_MAX ? s->items[i].number : 0;
+}
+
+uint64_t sessions_end(struct sessions *s, const char *secret, uint64_t now_ns, char *token)
+{
+	size_t i = find(s, secret, now_ns);
+	uint64_t number;
+
+	if (i == SESSIONS_MAX)
+		return 0;
+	number = s->items[i].number;
+	if (token)
+		strcpy(token, s->items[i].token);
+	s->items[i] = (struct session){};
+	return number;
 }
 
 int session_random(char *buffer, size_t size)
@@ -31,7 +57,7 @@ int session_random(char *buffer, size_t size)
 	unsigned char bytes[32];
 	ssize_t n;
 
-	if (size < 2 * sizeof(bytes) + 1)
+	if (size < SESSION_HEX + 1)
 		return -EINVAL;
 	n = getrandom(bytes, sizeof(bytes), 0);
 	if (n != (ssize_t)sizeof(bytes))

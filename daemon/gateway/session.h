@@ -12,12 +12,20 @@
 struct sessions {
 	struct session {
 		char secret[SESSION_TEXT_MAX];
-		uint64_t until_ns; /* CLOCK_BOOTTIME; 0: unused */
+		char token[SESSION_TEXT_MAX]; /* that it was made from; "": none */
+		uint64_t until_ns;            /* CLOCK_BOOTTIME; 0: unused */
+		uint64_t number;              /* another one for each, from SESSION_FIRST on */
 	} items[SESSIONS_MAX];
 };
+/* Numbers below are for what is no session: the token of plop.conf. */
+#define SESSION_FIRST 16
 
-void sessions_add(struct sessions *s, const char *secret, uint64_t until_ns);
-/* Looks at every item whatever it finds, so that the time tells nothing. */
-bool sessions_has(const struct sessions *s, const char *secret, uint64_t now_ns);
-/* 256 random bits in hex; size at least 65. Negative errno: the kernel has none. */
+/* token: what it was made from, or NULL. */
+void sessions_add(struct sessions *s, const char *secret, const char *token, uint64_t until_ns);
+/* The session's number, 0: there is none. Looks at every item whatever it finds, so that the time tells nothing. */
+uint64_t sessions_find(const struct sessions *s, const char *secret, uint64_t now_ns);
+/* Ends the session; token (SESSION_TEXT_MAX bytes, may be NULL) gets what it was made from. Its number, 0: there is none. */
+uint64_t sessions_end(struct sessions *s, const char *secret, uint64_t now_ns, char *token);
+/* 256 random bits in hex; size at least SESSION_HEX + 1. Negative errno: the kernel has none. */
 int session_random(char *buffer, size_t size);
+#define SESSION_HEX 64

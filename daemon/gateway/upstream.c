@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <curl/curl.h>
+#include <limits.h>
 #include <sys/epoll.h>
+#include <stdbool.h>
 #include <sys/queue.h>
 
+#include "api/api.h"
 #include "gateway/upstream.h"
 #include "util/log.h"
+#include "util/socket.h"
 
-/* Larger than any answer of a plopd that works. */
-#define MAX_ANSWER (64u << 20)
+/* Bytes of all answers that are on their way from plopd: what then waits for clients has a bound of its own. */
+#define MAX_COMING API_WAITING_MAX
 
 struct exchange {
 	LIST_ENTRY(exchange) exchanges;
@@ -18,6 +22,7 @@ struct exchange {
 	char content_type[128];
 	struct upstream_callbacks callbacks;
 	void *ctx;
+	int error; /* why on_data() ended it; 0: it did not */
 };
 
 struct upstream {
@@ -87,7 +92,7 @@ static int on_reap(sd_event_source *source, void *ctx)
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&e);
-		r = result_of(m->easy_handle, m->data.result);
+		r = e->error ? e->error : result_of(m->easy_handle, m->data.result);
 		curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &status);
 		e->answer.status = (unsigned int)status;
 		e->callbacks.done(r, &e->answer, e->ctx);
@@ -205,15 +210,29 @@ void upstream_free(struct upstream *u)
 	free(u);
 }
 
+static bool is_too_much(const struct upstream *u, size_t size)
+{
+	const struct exchange *e;
+	size_t all = size;
+
+	LIST_FOREACH(e, &u->exchanges, exchanges)
+	all += e->answer.body.size;
+	return all > MAX_COMING;
+}
+
 static size_t on_data(char *data, size_t one, size_t size, void *ctx)
 {
 	struct exchange *e = ctx;
 	long status = 0;
 
-	if (size > MAX_ANSWER - e->answer.body.size)
-		return 0;
-	buf_append(&e->answer.body, data, size);
+	/* Small answers always pass: how many there are at once is bounded. */
+	if (e->answer.body.size > API_SMALL_ANSWER && is_too_much(e->upstream, size))
+		e->error = -ENOBUFS;
+	else
+		buf_append(&e->answer.body, data, size);
 	if (e->answer.body.error)
+		e->error = e->answer.body.error;
+	if (e->error)
 		return 0;
 	if (!e->callbacks.data)
 		return size;
@@ -244,11 +263,14 @@ static int set_up(struct exchange *e, const char *method, const char *target, co
 		  unsigned int timeout_s)
 {
 	_cleanup_free_ char *url = NULL;
+	char trusted[PATH_MAX];
 	CURL *c = e->curl;
 
 	if (asprintf(&url, "http://plopd%s", target) < 0)
 		return -ENOMEM;
-	curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, e->upstream->socket);
+	/* each time anew: plopd may have come, or gone */
+	curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH,
+			 socket_choose(e->upstream->socket, trusted, sizeof(trusted)));
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http");
@@ -287,6 +309,7 @@ int upstream_start(struct upstream *u, const char *method, const char *target, c
 	e->callbacks = *callbacks;
 	e->ctx = ctx;
 	e->answer.content_type = e->content_type;
+	e->answer.body.limit = API_MAX_ANSWER;
 	LIST_INSERT_HEAD(&u->exchanges, e, exchanges);
 	e->curl = curl_easy_init();
 	r = e->curl ? set_up(e, method, target, body, timeout_s) : -ENOMEM;

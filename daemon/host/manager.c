@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
+#include "host/listen.h"
 #include "host/manager.h"
-#include "host/routes.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -336,66 +331,6 @@ static int manager_sources(struct manager *m)
 	return 0;
 }
 
-/* A listening socket at path; a dead one is replaced, a live one is left alone (-EADDRINUSE). */
-static int socket_listen(const char *path, int *ret)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = -EBADF;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	/* nonblocking, for one that is stuck does not accept: EAGAIN is its full queue */
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN)
-		return -EADDRINUSE;
-	if (errno == ECONNREFUSED)
-		unlink(path);
-	close(fd);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	/* anybody may connect: who is answered is decided by SO_PEERCRED */
-	if (chmod(path, 0666) < 0 || listen(fd, 64) < 0)
-		return -errno;
-	*ret = TAKE_FD(fd);
-	return 0;
-}
-
-static int manager_listen(struct manager *m, char **ret_error)
-{
-	struct api_options options = {
-		.routes = manager_routes,
-		.nroutes = manager_nroutes,
-		.ctx = m,
-		.max_connections = 128,
-	};
-	_cleanup_close_ int fd = -EBADF;
-	int r;
-
-	r = socket_listen(m->config->socket, &fd);
-	if (r >= 0)
-		r = api_server_new(m->loop, fd, &options, &m->server);
-	if (r >= 0)
-		(void)TAKE_FD(fd);
-	if (r == -EADDRINUSE) {
-		if (asprintf(ret_error,
-			     "another plopd answers on %s; stop it, or choose another --socket",
-			     m->config->socket) < 0)
-			*ret_error = NULL;
-	} else if (r < 0) {
-		if (asprintf(ret_error,
-			     "cannot listen on %s: %s; make its folder, or choose another --socket",
-			     m->config->socket, strerror(-r)) < 0)
-			*ret_error = NULL;
-	}
-	return r;
-}
-
 int manager_new(struct config *config, struct manager **ret, char **ret_error)
 {
 	_cleanup_(manager_freep) struct manager *m = calloc(1, sizeof(*m));
@@ -475,7 +410,7 @@ int manager_start(struct manager *m, char **ret_error)
 
 	/* who asks is told of all that are there */
 	if (r >= 0)
-		r = manager_listen(m, ret_error);
+		r = listen_open(m, ret_error);
 	if (r < 0)
 		return r;
 	r = sampler_check(ret_error);
@@ -502,10 +437,8 @@ void manager_free(struct manager *m)
 {
 	if (!m)
 		return;
-	if (m->server)
-		unlink(m->config->socket);
 	/* first: clients that still wait own recordings and streams */
-	api_server_free(m->server);
+	listen_close(m);
 	recordings_done(&m->recordings);
 	windows_done(&m->windows);
 	/* what was asked has its answer by this */

@@ -104,7 +104,8 @@ static int query_complete(struct query_job *j)
 			r = api_query_group(&j->query, &j->profile);
 		}
 		if (r >= 0)
-			api_reply_profile(j->call, j->profile, j->query.format);
+			api_reply_profile_owned(j->call, TAKE_PTR(j->profile), j->query.format,
+						w->query);
 		return r;
 	}
 	if (!j->list)
@@ -194,7 +195,7 @@ static int stream_send(struct stream *s)
 {
 	const struct profile *running = windows_running(&s->manager->windows);
 	_cleanup_(profile_freep) struct profile *selected = NULL;
-	_cleanup_buf_ struct buf b = {};
+	_cleanup_buf_ struct buf b = { .limit = API_STREAM_BYTES };
 	int r;
 
 	if (!running)

@@ -281,7 +281,8 @@ static void pprof_done(struct recording *r, void *ctx)
 	if (profile_select(sink_profile(r->sink), &r->selectors, &view) < 0)
 		api_reply_error(call, 500, NULL, "out of memory");
 	else
-		api_reply_profile(call, view, format_find("pprof"));
+		api_reply_profile_owned(call, TAKE_PTR(view), format_find("pprof"),
+					r->all->manager->windows.query);
 	recording_drop(r);
 }
 
@@ -374,6 +375,19 @@ static void route_token_check(const struct api_request *q, void *ctx)
 	json_decref(body);
 }
 
+static void route_token_revoke(const struct api_request *q, void *ctx)
+{
+	struct manager *m = ctx;
+	json_t *body;
+	const char *token = body_string(q, "token", &body);
+
+	if (token) {
+		tokens_revoke(&m->tokens, token);
+		api_reply_json(q->call, 200, json_object());
+	}
+	json_decref(body);
+}
+
 static void route_gateway(const struct api_request *q, void *ctx)
 {
 	struct manager *m = ctx;
@@ -408,6 +422,7 @@ const struct api_route manager_routes[] = {
 	{ "DELETE", "/v1/recordings/*", true, route_recording_stop },
 	{ "POST", "/v1/tokens", true, route_token },
 	{ "POST", "/v1/tokens/check", false, route_token_check },
+	{ "POST", "/v1/tokens/revoke", false, route_token_revoke },
 	{ "POST", "/v1/gateway", false, route_gateway },
 	{ "GET", "/debug/pprof/profile", true, route_pprof },
 	{ "GET", "/metrics", false, route_metrics },

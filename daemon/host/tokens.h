@@ -24,3 +24,5 @@ struct tokens {
 int tokens_new(struct tokens *t, char ret[static TOKEN_HEX + 1]);
 /* Seconds that the token is still good for; 0: it is not. Takes the same time whatever is wrong with it. */
 uint64_t tokens_check(const struct tokens *t, const char *token);
+/* The token is good no more, whether it was or not. */
+void tokens_revoke(struct tokens *t, const char *token);

@@ -12,9 +12,15 @@ void *buf_reserve(struct buf *b, size_t size)
 		b->error = -ENOMEM;
 		return NULL;
 	}
+	if (b->limit && want > b->limit) {
+		b->error = -EFBIG;
+		return NULL;
+	}
 	if (want > b->allocated) {
 		room = MAX(want, b->allocated + b->allocated / 2);
 		room = MAX(room, (size_t)256);
+		if (b->limit)
+			room = MIN(room, b->limit);
 		p = realloc(b->data, room);
 		if (!p) {
 			b->error = -ENOMEM;

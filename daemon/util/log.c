@@ -2,6 +2,7 @@
 #include <stdarg.h>
 
 #include "util/log.h"
+#include "util/utf8.h"
 
 #define LINE_MAX_LEN 2048
 
@@ -21,8 +22,10 @@ void log_set_max_level(enum log_level max)
 	log_max = max;
 }
 
-static void log_line(enum log_level level, const char *message, const char *error)
+/* Names of targets are in many a message, and so is what another program said: none of them steers the terminal. */
+static void log_line(enum log_level level, char *message, const char *error)
 {
+	utf8_make_visible(message);
 	if (log_journal)
 		fprintf(stderr, "<%d>%s%s%s\n", level, message, error ? ": " : "",
 			error ? error : "");

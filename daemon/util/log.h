@@ -6,6 +6,7 @@
 /*
  * Logging goes to stderr, one line a message, with the syslog priority prefix "<N>" when stderr is the journal
  * ($JOURNAL_STREAM). util to profile never log above LOG_LEVEL_DEBUG: they return errors and their callers speak.
+ * A message is one line whatever is in it: what utf8_is_visible() does not know as visible comes out as "?".
  */
 enum log_level {
 	LOG_LEVEL_ERROR = 3,

@@ -82,3 +82,52 @@ char *utf8_clean(const char *s)
 	}
 	return buf_string(&b);
 }
+
+/*
+ * Unicode 15: general categories Cc, Cf, Zl, Zp and Cs, noncharacters, and Default_Ignorable_Code_Point of
+ * DerivedCoreProperties.txt. Left out are the signs of Cf that are seen: of numbers and of the end of a verse (U+0600 and the
+ * like).
+ */
+static const struct range {
+	uint32_t first, last;
+} invisible[] = {
+	{ 0x0000, 0x001f },   { 0x007f, 0x009f },   { 0x00ad, 0x00ad },   { 0x034f, 0x034f },
+	{ 0x061c, 0x061c },   { 0x070f, 0x070f },   { 0x115f, 0x1160 },   { 0x17b4, 0x17b5 },
+	{ 0x180b, 0x180f },   { 0x200b, 0x200f },   { 0x2028, 0x202e },   { 0x2060, 0x206f },
+	{ 0x3164, 0x3164 },   { 0xd800, 0xdfff },   { 0xfdd0, 0xfdef },   { 0xfe00, 0xfe0f },
+	{ 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },   { 0xfff0, 0xfffb },   { 0x13430, 0x1343f },
+	{ 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
+};
+
+bool utf8_is_visible(uint32_t c)
+{
+	/* the last two of every plane, and what is beyond the last plane */
+	if ((c & 0xfffe) == 0xfffe || c > 0x10ffff)
+		return false;
+	if (c >= 0x20 && c < 0x7f)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(invisible); i++)
+		if (c >= invisible[i].first && c <= invisible[i].last)
+			return false;
+	return true;
+}
+
+void utf8_make_visible(char *s)
+{
+	char *out = s;
+
+	while (*s) {
+		uint32_t c;
+		size_t n = utf8_decode(s, &c);
+
+		/* one byte that stands for U+FFFD is no UTF-8; the character itself has three */
+		if (!utf8_is_visible(c) || (c == UTF8_REPLACEMENT && n == 1)) {
+			*out++ = '?';
+		} else {
+			memmove(out, s, n);
+			out += n;
+		}
+		s += n;
+	}
+	*out = '\0';
+}

@@ -25,6 +25,18 @@ static void is_text(const char *s, const char *storage, size_t size)
 	}
 }
 
+/* A body in chunks: what is good stays good with more behind it, and no beginning of it is bad. */
+static void check_chunked(const char *data, size_t size)
+{
+	struct head_problem problem = {};
+	int r = chunked_check(data, size, &problem);
+
+	FUZZ_ASSERT(r == 0 || r == 1 || r == -EBADMSG);
+	FUZZ_ASSERT((r == -EBADMSG) == (problem.error != NULL && problem.status >= 400));
+	if (r != -EBADMSG && size)
+		FUZZ_ASSERT(chunked_check(data, size - 1, &problem) >= 0);
+}
+
 static void check_route(const char *method, const char *path)
 {
 	const struct api_route *route = NULL;
@@ -75,6 +87,7 @@ static void check_target(const char *method, const char *target)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct head_problem problem = {};
+	struct head head = {};
 	_cleanup_free_ char *text = strndup((const char *)data, size);
 	/* An exact copy, so that a byte too many is noticed. */
 	_cleanup_free_ char *bytes = malloc(size + !size);
@@ -82,14 +95,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	FUZZ_ASSERT(text && bytes);
 	memcpy(bytes, data, size);
-	r = head_check(bytes, size, &problem);
+	r = head_check(bytes, size, &head, &problem);
 	FUZZ_ASSERT(r == 0 || r == 1 || r == -EBADMSG);
 	FUZZ_ASSERT((r == -EBADMSG) == (problem.error != NULL && problem.status >= 400));
+	check_chunked(bytes, size);
 	if (r == 1) {
 		char *target = strchr(text, ' ');
 
+		FUZZ_ASSERT(head.size <= size);
+		check_chunked(bytes + head.size, size - head.size);
 		/* No beginning of a good head is bad. */
-		FUZZ_ASSERT(head_check(bytes, size / 2, &problem) >= 0);
+		FUZZ_ASSERT(head_check(bytes, size / 2, &head, &problem) >= 0);
 		FUZZ_ASSERT(target && target[1] == '/');
 		*target++ = '\0';
 		target[strcspn(target, " ")] = '\0';

@@ -255,7 +255,8 @@ def seeds():
     yield "proc", b"\3" + b"python3\0-m\0mod\0PLOP_SERVICE=a\0OTEL_RESOURCE_ATTRIBUTES=service.name=b,service.version=2\0"
     yield "query", b"/v1/profile?from=1795359000.5&to=1795359300&format=pprof&pid=1&comm=a%20b&cgroup=/x&seconds=30"
     yield "query", b"GET /v1/recordings/r1?format=json HTTP/1.1\r\nHost: localhost:7567\r\nAccept: */*\r\n\r\n"
-    yield "query", b"POST /v1/recordings HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\nTransfer-Encoding: chunked\r\n\r\n{}"
+    yield "query", b"POST /v1/recordings HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n{}"
+    yield "query", b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n5\r\nhello\r\n0\r\nT: x\r\n\r\n"
 
 
 def main():

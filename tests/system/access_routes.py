@@ -242,6 +242,7 @@ ROUTES = {
     ("DELETE", "/v1/recordings/*"): known,
     ("POST", "/v1/tokens"): ask_refused,
     ("POST", "/v1/tokens/check"): ask_refused,
+    ("POST", "/v1/tokens/revoke"): ask_refused,
     ("POST", "/v1/gateway"): ask_refused,
     ("GET", "/debug/pprof/profile"): ask_pprof,
     ("GET", "/metrics"): ask_refused,

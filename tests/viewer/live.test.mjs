@@ -151,6 +151,22 @@ test('a token is taken once for a cookie, and the page comes under its policy', 
   assert.deepEqual(await check(), []);
 });
 
+test('after a log-out nothing opens the page but a fresh token', async (t) => {
+  const url = new URL(await tokenUrl());
+  const { page, context } = await openPage(browser, url.origin, { expected: /status of 401/ });
+  t.after(() => context.close());
+  await page.goto(url.href);
+  await page.waitForSelector('g.bubble', { state: 'attached' });
+  const cookie = (await context.cookies(url.origin)).map((c) => `${c.name}=${c.value}`).join('; ');
+  assert.equal((await raw('/v1/status', { Cookie: cookie })).status, 200);
+  await page.click('#log-out');
+  await page.waitForSelector('text=plopctl open');
+  assert.deepEqual(await context.cookies(url.origin), []);
+  assert.equal((await raw('/v1/status', { Cookie: cookie })).status, 401);
+  // The address that is in the history somewhere.
+  await until('plopd to forget the token', async () => (await raw(url.pathname + url.search)).status === 401);
+});
+
 test('the running window is drawn and grows', async (t) => {
   const { page, check } = await login(t);
   await page.waitForFunction(() => document.querySelector('#connection-text').textContent === 'live');

@@ -33,6 +33,7 @@ async function canned(answers) {
     '/v1/windows': () => a.refusal ?? a.windows ?? windowsOf(a.running),
     '/v1/stream': () => a.refusal ?? a.running,
     '/v1/profile': () => a.refusal ?? a.stored,
+    '/v1/logout': () => a.logOut,
   });
   return { answers: a, server };
 }
@@ -392,4 +393,24 @@ test('the bundle needs no eval, sets no HTML, and loads nothing from elsewhere',
   for (const name of readdirSync(sources)) {
     assert.ok(!/\.html\(|innerHTML|outerHTML|attr\('style'/.test(readFileSync(new URL(name, sources), 'utf8')), name);
   }
+});
+
+test('the log-out ends the session and leaves nothing of the page', async (t) => {
+  const { answers, server, page, check } = await visit(t, {}, '/?search=inner', { expected: /the server responded with a status of (503|401)/ });
+  await settled(page);
+  // A gateway that cannot: the page stays and says so.
+  answers.logOut = { status: 503, body: { error: 'busy', hint: '' } };
+  await page.click('#log-out');
+  await page.waitForFunction(() => document.querySelector('#log-out').textContent === 'Not logged out: try again');
+  assert.equal(await page.getAttribute('#log-out', 'title'), 'busy');
+  assert.equal(await page.isDisabled('#log-out'), false);
+  for (const done of [{ logged_out: true }, { status: 401, body: { error: 'a token is needed', hint: '' } }]) {
+    answers.logOut = done;
+    const asked = server.asked.filter((path) => path === '/v1/logout').length;
+    await Promise.all([page.waitForURL((url) => url.search === '' && url.pathname === '/'), page.click('#log-out')]);
+    assert.equal(server.asked.filter((path) => path === '/v1/logout').length, asked + 1);
+    await page.goto(`${server.origin}/?search=inner`);
+    await settled(page);
+  }
+  assert.deepEqual(await check(), []);
 });

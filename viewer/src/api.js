@@ -35,13 +35,18 @@ async function explain(response) {
   return new ApiError(login ? 'login' : response.status >= 500 ? 'unreachable' : 'refused', message, hint);
 }
 
-export async function get(path, signal) {
+export const get = (path, signal) => ask('GET', path, signal);
+
+// Ends the session, and the token that it was made from, on the host.
+export const logOut = () => ask('POST', '/v1/logout');
+
+async function ask(method, path, signal) {
   const limit = new AbortController();
   const stop = () => limit.abort();
   const timer = setTimeout(stop, TIMEOUT_MS);
   signal?.addEventListener('abort', stop);
   try {
-    const response = await fetch(path, { signal: limit.signal, credentials: 'same-origin', cache: 'no-store' });
+    const response = await fetch(path, { method, signal: limit.signal, credentials: 'same-origin', cache: 'no-store' });
     learnTime(response);
     if (!response.ok) throw await explain(response);
     return await response.json();

@@ -55,10 +55,13 @@ export function place(node) {
   return node.file === '' ? 'no file' : `${node.file}:${node.line}`;
 }
 
-// Control characters, bidirectional overrides and line breaks in a name would move text about on the page.
+// Control characters, bidirectional overrides and line breaks in a name would move text about on the page, and what is not to
+// be seen lets names that differ look the same: the set of utf8_is_visible() in plopctl.
 export function visible(name) {
-  return name.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
+  return name.replace(INVISIBLE, '\ufffd');
 }
+
+const INVISIBLE = /(?![\u0600-\u0605\u06dd\u0890\u0891\u08e2\u{110bd}\u{110cd}])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/gu;
 
 export const nameOf = (node) => visible(node.function) || '(no name)';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Ties the page together: state <-> address, what to ask the gateway, what to draw when it answers.
-import { ApiError, follow, get, hostTime } from './api.js';
+import { ApiError, follow, get, hostTime, logOut } from './api.js';
 import { percent } from './format.js';
 import { createGraph } from './graph.js';
 import { draw, limitEnded, matches, processList, readProfile } from './model.js';
@@ -276,6 +276,23 @@ byId('relayout').addEventListener('click', () => {
   graph.relayout();
   anew = true;
   render();
+});
+byId('log-out').addEventListener('click', async (event) => {
+  event.target.disabled = true;
+  try {
+    await logOut();
+  } catch (e) {
+    // Whoever has no session any more is out already.
+    if (e.kind !== 'login') {
+      event.target.disabled = false;
+      event.target.textContent = 'Not logged out: try again';
+      event.target.title = e.message;
+      return;
+    }
+  }
+  // Nothing of what was seen stays: the gateway has words for the next one who comes.
+  stopLoading();
+  location.replace('/');
 });
 byId('legend-box').open = innerWidth >= 900;
 byId('legend-box').addEventListener('toggle', () => graph.resized());

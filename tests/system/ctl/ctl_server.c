@@ -30,6 +30,7 @@ struct fake {
 	unsigned int waiting; /* deferred calls and streams */
 	unsigned int fetches; /* of a recording's profile */
 	unsigned int polls;   /* of a recording's state */
+	bool revoked;         /* the token "good" */
 };
 
 static const char status_text[] =
@@ -320,10 +321,21 @@ static void on_token_check(const struct api_request *q, void *ctx)
 	json_t *body = json_loadb(q->body, q->body_size, 0, NULL);
 	const char *token = json_string_value(json_object_get(body, "token"));
 
-	if (token && streq(token, "good"))
+	if (token && streq(token, "good") && !((struct fake *)ctx)->revoked)
 		api_reply_json(q->call, 200, json_pack("{s:i}", "expires_s", 3600));
 	else
 		api_reply_error(q->call, 403, NULL, "this token is not known");
+	json_decref(body);
+}
+
+static void on_token_revoke(const struct api_request *q, void *ctx)
+{
+	struct fake *f = ctx;
+	json_t *body = json_loadb(q->body, q->body_size, 0, NULL);
+	const char *token = json_string_value(json_object_get(body, "token"));
+
+	f->revoked |= token && streq(token, "good");
+	api_reply_json(q->call, 200, json_object());
 	json_decref(body);
 }
 
@@ -346,6 +358,25 @@ static void on_metrics(const struct api_request *q, void *ctx)
 	api_reply(q->call, 200, "text/plain; version=0.0.4", &body, NULL);
 }
 
+/* GET /large: thread=N bytes, by api_reply() or, with cgroup=1, as what jansson writes. */
+static void on_large(const struct api_request *q, void *ctx)
+{
+	const char *size = api_parameter(q, "thread");
+	size_t n = size ? strtoull(size, NULL, 10) : 0;
+	_cleanup_buf_ struct buf body = {};
+	char *room = buf_reserve(&body, n + 1);
+
+	if (!room)
+		abort();
+	memset(room, 'x', n);
+	room[n] = '\0';
+	body.size = n;
+	if (api_parameter(q, "cgroup"))
+		api_reply_json(q->call, 200, json_string(room));
+	else
+		api_reply(q->call, 200, "text/plain", &body, NULL);
+}
+
 static const struct api_route routes[] = {
 	{ "GET", "/v1/status", true, on_status },
 	{ "GET", "/v1/processes", true, on_processes },
@@ -358,9 +389,11 @@ static const struct api_route routes[] = {
 	{ "GET", "/metrics", true, on_metrics },
 	{ "POST", "/v1/tokens", false, on_token },
 	{ "POST", "/v1/tokens/check", false, on_token_check },
+	{ "POST", "/v1/tokens/revoke", false, on_token_revoke },
 	{ "POST", "/v1/gateway", false, on_gateway },
 	{ "POST", "/echo", true, on_echo },
 	{ "GET", "/forgetful", true, on_forgetful },
+	{ "GET", "/large", true, on_large },
 	{ "GET", "/trusted", false, on_metrics },
 };
 
@@ -384,7 +417,12 @@ int main(int argc, char *argv[])
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct fake f = {};
 	struct api_options options = {
-		.routes = routes, .nroutes = ARRAY_SIZE(routes), .ctx = &f, .max_connections = 20
+		.routes = routes,
+		.nroutes = ARRAY_SIZE(routes),
+		.ctx = &f,
+		.max_connections = 20,
+		.trusted_connections = 5,
+		.stream = "/v1/stream",
 	};
 	sigset_t signals;
 	int fd, r;

@@ -143,4 +143,38 @@ GARBAGE = [
     (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 100000 + b"\r\n\r\n", {431}),
     (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 1000 + b"\r\n", {431}),
     (b"A" * 1000000, {400}),
+    (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400}),
+    (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", {501}),
+    (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400}),
+    (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", {400}),
+    (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", {400}),
+    (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5, 5\r\n\r\nhello", {400}),
+    (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +5\r\n\r\nhello", {400}),
+    (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length:\r\n\r\n", {400}),
+    (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n", {400}),
+    (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length : 5\r\n\r\nhello", {400}),
+    (b"get / HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
+    (b"G\xc3\x84T / HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
+    (b"AVERYLONGMETHODNAME / HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
+    (b"GET  / HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
+    (b"GET / HTTP/1.1 \r\nHost: localhost\r\n\r\n", {400}),
+    (b"GET / HTTP/1.1\nHost: localhost\n\n", {400}),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n", {400}),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\n: nameless\r\n\r\n", {400}),
+    (b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
+    (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
+    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 505}),
+]
+
+CHUNKED = b"POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+# Bodies in chunks that are none; each is refused whatever the path.
+BAD_CHUNKS = [
+    (b"x\r\n", {400}), (b"-1\r\n", {400}), (b" 5\r\nhello\r\n0\r\n\r\n", {400}), (b"0x5\r\nhello\r\n0\r\n\r\n", {400}),
+    (b"\r\n\r\n", {400}), (b"5\nhello\n0\n\n", {400}), (b"5\r\nhelloworld\r\n0\r\n\r\n", {400}),
+    (b"5\r\nhell\r\n0\r\n\r\n", {400}), (b"5\r\nhello0\r\n\r\n", {400}), (b"5;a=b\r\nhello\r\n0\r\n\r\n", {400}),
+    (b"5\t\r\nhello\r\n0\r\n\r\n", {400}), (b"5\r\nhello\r\nzz\r\n", {400}), (b"\0\r\n", {400}),
+    (b"ffffffffffffffffffff\r\n", {413}), (b"fffff\r\n", {413}), (b"0000000000000005\r\nhello\r\n0\r\n\r\n", {413}),
+    (b"0\r\nbad trailer\r\n\r\n", {400}), (b"0\r\nX: \x01\r\n\r\n", {400}), (b"0\r\nX: y\n\n", {400}),
+    (b"0\r\n" + b"X: y\r\n" * 100 + b"\r\n", {431}), (b"0\r\nX: " + b"a" * 20000 + b"\r\n\r\n", {431}),
+    (b"1\r\nx\r\n" * 30000, {413}), (b"A" * 200000, {413}), (b"g" * 200000, {400}),
 ]

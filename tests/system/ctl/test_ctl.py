@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 import termios
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from server import DEADLINE, GARBAGE, Program, Server, connect, error_of, raw, request, wait_for  # noqa: E402
+from server import BAD_CHUNKS, CHUNKED, DEADLINE, GARBAGE, Program, Server, connect, error_of, raw, request, wait_for  # noqa: E402
 
 CTL = os.environ["PLOP_CTL"]
 PROFILE = b"main (/srv/web.py:3);handle (/srv/web.py:9) 90\n"
@@ -266,7 +267,7 @@ class Http(Case):
     def test_routes(self):
         self.assertEqual(request(self.path, "GET", "/v1/status")[0], 200)
         status, headers, body = request(self.path, "PUT", "/v1/recordings/r1")
-        self.assertEqual((status, headers["Allow"]), (405, "GET, DELETE"))
+        self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD, DELETE"))
         self.assertIn("hint", json.loads(body))
         self.assertEqual(request(self.path, "GET", "/v1/nothing")[0], 404)
         self.assertEqual(request(self.path, "GET", "/forgetful")[0], 500)
@@ -283,6 +284,75 @@ class Http(Case):
             self.assertIn("65536", said)
         chunked = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"1000\r\n" + b"a" * 4096 + b"\r\n") * 20
         self.assertEqual(error_of(raw(self.path, chunked + b"0\r\n\r\n"))[0], 413)
+
+    def echoed(self, answer):
+        """The body that came, of a raw answer behind any "100 Continue"."""
+        *_, head, body = answer.split(b"\r\n\r\n")
+        self.assertTrue(head.startswith(b"HTTP/1.1 200 "), answer)
+        return json.loads(body)["body"]
+
+    def test_chunked_bodies(self):
+        head = CHUNKED % b"/echo"
+        generator = random.Random(4)
+        for size in (0, 1, 5, 4096, 65535, 65536):
+            data, at, body = b"a" * size, 0, b""
+            while at < size:
+                n = min(generator.choice((1, 17, 1000, 65536)), size - at)
+                body += b"%x\r\n" % n + data[at:at + n] + b"\r\n"
+                at += n
+            body += generator.choice((b"0", b"00000")) + b"\r\n" + generator.choice((b"", b"X-Trailer: y\r\nZ:\r\n")) + b"\r\n"
+            self.assertEqual(self.echoed(raw(self.path, head + body)), data.decode())
+        # In pieces, as it comes: the end of each line, and of each chunk, is anywhere.
+        with connect(self.path) as s:
+            for i in range(0, len(head), 7):
+                s.sendall(head[i:i + 7])
+            for piece in (b"1", b"0\r", b"\n0123456789", b"abcdef", b"\r\n", b"0\r\n", b"\r", b"\n"):
+                s.sendall(piece)
+            answer = b""
+            while more := s.recv(65536):
+                answer += more
+        self.assertEqual(self.echoed(answer), "0123456789abcdef")
+        # Who waits for leave to send it is not left waiting.
+        with connect(self.path) as s:
+            s.sendall(head[:-2] + b"Expect: 100-continue\r\n\r\n")
+            self.assertTrue(s.recv(65536).startswith(b"HTTP/1.1 100 "))
+            s.sendall(b"5\r\nhello\r\n0\r\n\r\n")
+            answer = b"\r\n\r\n"
+            while more := s.recv(65536):
+                answer += more
+        self.assertEqual(self.echoed(answer), "hello")
+
+    def test_bad_chunks(self):
+        for path in (b"/echo", b"/v1/recordings", b"/v1/status", b"/nothing"):
+            for data, statuses in BAD_CHUNKS:
+                with self.subTest(path=path, data=data[:60]):
+                    self.assertIn(error_of(raw(self.path, CHUNKED % path + data, finish=True))[0], statuses)
+        generator = random.Random(5)
+        for _ in range(300):
+            answer = raw(self.path, CHUNKED % b"/echo" + bytes(generator.choices(b"0123456789abcdef\r\n;: x\0", k=generator.randrange(60))),
+                         finish=True)
+            if not answer.startswith(b"HTTP/1.1 200 "):
+                self.assertIn(error_of(answer)[0], {400, 413, 431})
+        self.assertEqual(self.server.status()["pid"], self.server.process.pid)
+
+    def test_head(self):
+        for path in ("/v1/status", "/v1/processes", "/v1/profile?format=collapsed", "/metrics", "/debug/pprof/profile", "/v1/nothing",
+                     "/v1/profile?pids=1"):
+            status, headers, body = request(self.path, "HEAD", path)
+            get = request(self.path, "GET", path)
+            self.assertEqual((status, body, headers["Content-Type"]), (get[0], b"", get[1]["Content-Type"]), path)
+            if path != "/v1/status":
+                self.assertEqual(headers["Content-Length"], str(len(get[2])), path)
+        status, headers, body = request(self.path, "HEAD", "/v1/stream?thread=1")
+        self.assertEqual((status, headers["Content-Type"], body), (200, "text/event-stream", b""))
+        wait_for("the end of the stream", lambda: self.server.status()["test_waiting"] == 0)
+        for method, path, allow in (("HEAD", "/echo", "POST"), ("OPTIONS", "/v1/status", "GET, HEAD"), ("OPTIONS", "/echo", "POST"),
+                                    ("TRACE", "/v1/status", "GET, HEAD"), ("BREW", "/v1/status", "GET, HEAD")):
+            status, headers, _ = request(self.path, method, path)
+            self.assertEqual((status, headers["Allow"]), (405, allow))
+        # No body either where the request is refused before it is understood.
+        answer = raw(self.path, b"HEAD /%zz HTTP/1.1\r\nHost: x\r\nX: \x01\r\n\r\n")
+        self.assertTrue(answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"\r\n\r\n"), answer)
 
     def test_garbage(self):
         for data, statuses in GARBAGE:
@@ -310,26 +380,111 @@ class Http(Case):
             self.assertEqual(self.server.status()["test_waiting"], 0)
 
     def test_silent_clients_do_not_hold_the_rest(self):
-        silent = []
-        for _ in range(19):
-            s = socket.socket(socket.AF_UNIX)
-            s.settimeout(DEADLINE)
-            s.connect(self.path)
+        def silent():
+            s = connect(self.path)
             s.sendall(b"GET /v1/st")
-            silent.append(s)
+            return s
+
+        waiting = [silent() for _ in range(19)]
         self.assertEqual(request(self.path, "GET", "/v1/status")[0], 200)
-        extra = []
-
-        def full():
-            extra.append(connect(self.path))
-            return error_of(raw(self.path, b"GET / HTTP/1.0\r\n\r\n"))[0] == 503
-
-        wait_for("the refusal of one too many", full)
-        for s in extra:
+        # One too many, and again: the oldest gives way, and whoever means it is served all the while.
+        for _ in range(60):
+            waiting.append(silent())
+            self.assertEqual(request(self.path, "GET", "/v1/status")[0], 200)
+        answers = [error_of(s.recv(65536))[0] for s in waiting]
+        for s in waiting:
             s.close()
-        for s in silent:
-            self.assertEqual(error_of(s.recv(65536))[0], 408)
+        first_kept = answers.index(408)
+        self.assertEqual(answers, [503] * first_kept + [408] * (len(answers) - first_kept))
+        self.assertGreaterEqual(len(answers) - first_kept, 18)
+
+    def test_a_slow_body_does_not_hold_the_rest(self):
+        slow = []
+        for framing in (b"Content-Length: 1000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n1000\r\n"):
+            for _ in range(15):
+                s = connect(self.path)
+                s.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\n" + framing + b"a")
+                slow.append(s)
+        for _ in range(20):
+            self.assertEqual(json.loads(request(self.path, "POST", "/echo", "hello")[2])["body"], "hello")
+        # Now and then a byte is not enough either: the time is for the whole request.
+        begun = time.monotonic()
+        seen = []
+        while slow and time.monotonic() < begun + 30:
+            time.sleep(0.5)
+            for s in list(slow):
+                s.settimeout(0.001)
+                try:
+                    s.sendall(b"a")
+                except OSError:
+                    pass  # cut: what was said is there to be read
+                try:
+                    said = s.recv(4096)
+                except TimeoutError:
+                    continue
+                except OSError:
+                    said = b""
+                if said:
+                    seen.append(error_of(said)[0])
+                slow.remove(s)
+                s.close()
+        self.assertEqual(slow, [])
+        self.assertLessEqual(set(seen), {408, 503})
+        self.assertIn(408, seen)
+
+    def test_answers_are_bounded(self):
+        for kind in ("", "&cgroup=1"):
+            answer = request(self.path, "GET", "/large?thread=%d%s" % ((32 << 20) - 3, kind))
+            self.assertEqual((answer[0], len(answer[2].strip(b'"\n'))), (200, (32 << 20) - 3))
+            status, said = error_of(raw(self.path, b"GET /large?thread=%d%s HTTP/1.0\r\n\r\n" % ((32 << 20) + 1, kind.encode())))
+            self.assertEqual(status, 413)
+            self.assertIn("larger than 32 MiB", said)
+
+    def ask(self, size):
+        """A client that asks for so many bytes and does not read them."""
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(DEADLINE)
+        s.connect(self.path)
+        s.sendall(b"GET /large?thread=%d HTTP/1.0\r\n\r\n" % size)
+        return s
+
+    def test_answers_that_wait_are_bounded(self):
+        waiting = [self.ask(20 << 20) for _ in range(2)]
+        trickling = self.ask(700000)
+        for s in [*waiting, trickling]:
+            self.assertIn(b" 200 ", s.recv(15))
+        begun = time.monotonic()
+        status, said = error_of(raw(self.path, b"GET /large?thread=%d HTTP/1.0\r\n\r\n" % (20 << 20)))
+        self.assertEqual(status, 503)
+        self.assertIn("wait to be fetched", said)
+        # Small ones are always given.
+        self.assertEqual(request(self.path, "GET", "/v1/status")[0], 200)
+        # Who does not read is cut after ten seconds, and who reads too slowly soon after.
+        def both():
+            with self.ask(20 << 20) as held:
+                return b" 200 " in held.recv(15) and request(self.path, "GET", "/large?thread=%d" % (20 << 20))[0] == 200
+
+        wait_for("the room of both", both)
+        self.assertGreater(time.monotonic() - begun, 8)
+        for s in waiting:
+            read = 0
+            try:
+                while more := s.recv(1 << 20):
+                    read += len(more)
+            except ConnectionError:
+                pass
+            self.assertLess(read, 20 << 20)
             s.close()
+        read, at = 0, 0
+        try:
+            while more := trickling.recv(1000):
+                read, at = read + len(more), time.monotonic()
+                time.sleep(0.05)
+        except ConnectionError:
+            pass
+        self.assertLess(read, 700000)
+        self.assertLess(at - begun, 40)
+        trickling.close()
 
     @unittest.skipIf(os.geteuid() != 0, "needs root to become somebody else")
     def test_trust(self):
@@ -341,14 +496,15 @@ class Http(Case):
             os.setgroups([])
             os.setresgid(65534, 65534, 65534)
             os.setresuid(65534, 65534, 65534)
-            said = (request(self.path, "GET", "/trusted")[0], json.loads(request(self.path, "POST", "/echo", "x")[2]))
+            large = [request(self.path, "GET", "/large?thread=%d" % n)[0] for n in (8 << 20, (8 << 20) + 1)]
+            said = (request(self.path, "GET", "/trusted")[0], json.loads(request(self.path, "POST", "/echo", "x")[2]), large)
             os.write(writing, json.dumps(said).encode())
             os._exit(0)
         os.close(writing)
         with os.fdopen(reading) as f:
             said = f.read()
         os.waitpid(child, 0)
-        self.assertEqual(json.loads(said), [403, {"body": "x", "uid": 65534, "trusted": False}])
+        self.assertEqual(json.loads(said), [403, {"body": "x", "uid": 65534, "trusted": False}, [200, 413]])
 
 
 if __name__ == "__main__":

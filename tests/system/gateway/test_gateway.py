@@ -15,7 +15,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "ctl"))
-from server import DEADLINE, GARBAGE, Program, Server, connect, error_of, raw, request, wait_for  # noqa: E402
+from server import BAD_CHUNKS, CHUNKED, DEADLINE, GARBAGE, Program, Server, connect, error_of, raw, request, wait_for  # noqa: E402
 
 GATEWAY = os.environ["PLOP_GATEWAY"]
 PROFILE = b"main (/srv/web.py:3);handle (/srv/web.py:9) 90\n"
@@ -52,6 +52,7 @@ class Case(unittest.TestCase):
         if not self.with_plopd:
             self.end_server()
         self.port = free_port()
+        self.cookie = "plop_session_%d" % self.port
         self.log = open(os.path.join(self.folder, "log"), "w+", encoding="utf-8")
         self.addCleanup(self.log.close)
         self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -109,8 +110,8 @@ class Tokens(Case):
             self.refused(401, path)
         self.refused(401, "/v1/recordings", method="POST", body='{"all":true}')
         for headers in ({"Authorization": "Bearer"}, {"Authorization": "Bearer bad1"}, {"Authorization": "Basic Z29vZA=="},
-                        {"Authorization": "Bearer \"}{\""}, {"Authorization": "Bearer " + "a" * 300}, {"Cookie": "plop_session="},
-                        {"Cookie": "plop_session=" + "0" * 64}, {"Cookie": "plop_session=good"},
+                        {"Authorization": "Bearer \"}{\""}, {"Authorization": "Bearer " + "a" * 300}, {"Cookie": self.cookie + "="},
+                        {"Cookie": self.cookie + "=" + "0" * 64}, {"Cookie": self.cookie + "=good"},
                         {"Authorization": "Bearer " + STATIC[:-1]}):
             self.refused(401, "/v1/status", headers)
         self.refused(401, "/v1/status?token=bad1")
@@ -120,7 +121,7 @@ class Tokens(Case):
     def test_once_in_the_address_then_a_cookie(self):
         cookie = self.session()
         value, *attributes = cookie.split("; ")
-        self.assertRegex(value, "^plop_session=[0-9a-f]{64}$")
+        self.assertRegex(value, "^plop_session_%d=[0-9a-f]{64}$" % self.port)
         self.assertLessEqual({"HttpOnly", "SameSite=Strict", "Path=/"}, set(attributes))
         self.assertNotEqual(value, self.session().split("; ")[0])
         self.assertEqual(self.get("/", {"Cookie": "other=1; " + value})[0], 200)
@@ -130,6 +131,58 @@ class Tokens(Case):
         # The session is the gateway's own: it outlives plopd.
         self.end_server()
         self.assertEqual(self.get("/", {"Cookie": value})[0], 200)
+
+    def test_cookies_of_others_hide_nothing(self):
+        """Another port of this host can set a cookie of any name, and one for a longer path is sent first."""
+        value = self.session().split("; ")[0]
+        bad = self.cookie + "=" + "0" * 64
+        for cookies in (bad + "; " + value, value + "; " + bad, self.cookie + "=; " + value, self.cookie + "=" + "x" * 3000 + "; " + value,
+                        "; ".join([bad] * 100 + [value]), "plop_session=%s; %s" % ("0" * 64, value), self.cookie + "; " + value):
+            self.assertEqual(self.get("/v1/status", {"Cookie": cookies})[0], 200, cookies[:100])
+        self.assertEqual(self.get("/v1/status", {"Cookie": "; ".join([bad] * 100)})[0], 401)
+        # A header for each is not what browsers send, but proxies do.
+        raw_answer = raw(self.port, ("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nCookie: %s\r\nCookie: %s\r\n\r\n" %
+                                     (bad, value)).encode())
+        self.assertTrue(raw_answer.startswith(b"HTTP/1.1 200 "), raw_answer)
+        # A name is not one that ends like it, nor another gateway's.
+        for name in ("x" + self.cookie, "plop_session", self.cookie + "1"):
+            self.assertEqual(self.get("/v1/status", {"Cookie": name + "=" + value.split("=")[1]})[0], 401)
+
+    def test_log_out(self):
+        one, two = self.session().split("; ")[0], self.session().split("; ")[0]
+        s = connect(self.port)
+        s.sendall(b"GET /v1/stream?thread=1 HTTP/1.1\r\nHost: localhost\r\nCookie: %s\r\n\r\n" % one.encode())
+        self.assertIn(b" 200 ", s.recv(4096).split(b"\r\n")[0])
+        # Not by others, and not by a page of another place.
+        self.refused(401, "/v1/logout", method="POST")
+        self.refused(403, "/v1/logout", {"Cookie": one, "Origin": "http://evil.example"}, method="POST")
+        self.assertEqual(self.get("/v1/status", {"Cookie": one})[0], 200)
+        bad = self.cookie + "=" + "0" * 64
+        status, headers, body = self.get("/v1/logout", {"Cookie": bad + "; " + one}, method="POST")
+        self.assertEqual((status, json.loads(body)), (200, {"logged_out": True}))
+        value, *attributes = headers["Set-Cookie"].split("; ")
+        self.assertEqual(value, self.cookie + "=")
+        self.assertLessEqual({"Max-Age=0", "Path=/"}, set(attributes))
+        # On the server's side it is over: what is open, what is kept, and the address that it came from.
+        while s.recv(65536):
+            pass
+        s.close()
+        wait_for("the end of the stream", lambda: self.server.status()["test_waiting"] == 0)
+        self.refused(401, "/v1/status", {"Cookie": one})
+        self.refused(401, "/v1/logout", {"Cookie": one}, method="POST")
+        wait_for("the end of the token", lambda: self.get("/?token=good")[0] == 401)
+        # Another browser's session goes on.
+        self.assertEqual(self.get("/v1/status", {"Cookie": two})[0], 200)
+        self.assertEqual(self.get("/v1/logout", {"Cookie": two}, method="POST")[0], 200)
+        self.refused(401, "/v1/status", {"Cookie": two})
+
+    def test_log_out_of_a_token(self):
+        self.assertEqual(self.get("/v1/status", GOOD)[0], 200)
+        self.assertEqual(self.get("/v1/logout", GOOD, method="POST")[0], 200)
+        self.refused(401, "/v1/status", GOOD)
+        static = {"Authorization": "Bearer " + STATIC}
+        self.assertIn("does not end", self.refused(409, "/v1/logout", static, method="POST"))
+        self.assertEqual(self.get("/v1/status", static)[0], 200)
 
     def test_other_ways(self):
         self.assertEqual(self.get("/v1/status?token=good")[0], 200)
@@ -174,12 +227,53 @@ class Serving(Case):
         # The same policy where there is no session yet.
         self.assertEqual(self.get("/")[1]["Content-Security-Policy"], CSP)
 
+    def test_head(self):
+        for path in ("/", "/app.js", "/app.css", "/v1/processes", "/v1/profile?format=collapsed", "/metrics"):
+            for extra in ({}, {"Accept-Encoding": "gzip"}):
+                status, headers, body = self.get(path, {**GOOD, **extra})
+                answer = self.get(path, {**GOOD, **extra}, method="HEAD")
+                self.assertEqual((answer[0], answer[2]), (status, b""))
+                for name in ("Content-Type", "Content-Length", "ETag", "Content-Encoding", "Content-Security-Policy"):
+                    self.assertEqual(answer[1][name], headers[name], (path, name))
+                self.assertEqual(headers["Content-Length"], str(len(body)))
+        for path, headers, status in (("/", {}, 401), ("/nothing", GOOD, 404), ("/v1/logout", GOOD, 405), ("/?token=good", {}, 303)):
+            answer = self.get(path, headers, method="HEAD")
+            self.assertEqual((answer[0], answer[2]), (status, b""))
+        self.assertEqual(self.get("/v1/stream?thread=1", GOOD, method="HEAD")[0], 200)
+        wait_for("the end of the stream", lambda: self.server.status()["test_waiting"] == 0)
+
+    def test_streams_of_one_session_are_bounded(self):
+        def stream(headers):
+            s = connect(self.port)
+            s.sendall(b"GET /v1/stream?thread=1 HTTP/1.1\r\nHost: localhost\r\n%s: %s\r\n\r\n" % tuple(
+                part.encode() for item in headers.items() for part in item))
+            return s, s.recv(4096).split(b"\r\n")[0]
+
+        session = {"Cookie": self.session().split("; ")[0]}
+        streams = [stream(session) for _ in range(8)]
+        self.assertEqual({line for _, line in streams}, {b"HTTP/1.1 200 OK"})
+        more, line = stream(session)
+        self.assertIn(b" 429 ", line)
+        more.close()
+        # Another session has streams of its own, and this one everything else.
+        other, line = stream(GOOD)
+        self.assertIn(b" 200 ", line)
+        self.assertEqual(self.get("/v1/status", session)[0], 200)
+        streams.pop()[0].close()
+        wait_for("the end of one", lambda: self.server.status()["test_waiting"] == 8)
+        again, line = stream(session)
+        self.assertIn(b" 200 ", line)
+        for s in (other, again, *(s for s, _ in streams)):
+            s.close()
+
     def test_only_what_it_should(self):
-        for method in ("PUT", "DELETE", "POST", "PATCH", "HEAD", "OPTIONS"):
-            status, headers, _ = self.get("/v1/status", GOOD, method=method)
-            self.assertEqual((status, headers["Allow"]), (405, "GET"))
+        for method in ("PUT", "DELETE", "POST", "PATCH", "OPTIONS"):
+            for path in ("/v1/status", "/app.js"):
+                status, headers, _ = self.get(path, GOOD, method=method)
+                self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD"))
+        self.assertEqual(self.get("/v1/logout", GOOD)[1]["Allow"], "POST")
         # plopd trusts the gateway with these; it does not hand them on.
-        for path in ("/v1/tokens", "/v1/tokens/check", "/v1/gateway", "/echo", "/v1/../v1/tokens", "/v1/recordings/..%2ftokens"):
+        for path in ("/v1/tokens", "/v1/tokens/check", "/v1/tokens/revoke", "/v1/gateway", "/echo", "/v1/../v1/tokens", "/v1/recordings/..%2ftokens"):
             self.refused(404, path, GOOD, method="POST", body="{}")
         self.assertEqual(self.get("/v1/recordings/..%2f..", GOOD)[0], 404)
 
@@ -263,24 +357,52 @@ class Hostile(Case):
         self.assertEqual(error_of(answer)[0], 413)
         self.alive()
 
+    def test_bad_chunks(self):
+        head = (CHUNKED % b"/v1/recordings")[:-2] + b"Authorization: Bearer good\r\n\r\n"
+        for data, statuses in BAD_CHUNKS:
+            with self.subTest(data=data[:60]):
+                self.assertIn(error_of(raw(self.port, head + data, finish=True))[0], statuses)
+        self.assertEqual(self.server.status()["test_recordings"], 0)
+        answer = raw(self.port, head + b'11\r\n{"all":true,"dura\r\n9\r\ntion_s":6\r\n2\r\n0}\r\n0\r\nX: y\r\n\r\n')
+        self.assertTrue(answer.startswith(b"HTTP/1.1 201 "), answer)
+
     def test_silent_and_slow_clients(self):
+        """Whoever says nothing keeps nobody out: neither who is logged in, nor who comes with a token."""
+        session = {"Cookie": self.get("/?token=good")[1]["Set-Cookie"].split("; ")[0]}
+        stream = connect(self.port)
+        stream.sendall(b"GET /v1/stream?thread=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n\r\n")
         slow = connect(self.port)
         slow.sendall(b"G")
-        silent = [connect(self.port) for _ in range(61)]
-        for i, s in enumerate(silent):
-            s.sendall(b"GET /v1/status HTTP/1.1\r\nHost: loc"[:i % 30])
-        self.alive()
-
-        def full():
+        silent = []
+        for i in range(200):
             silent.append(connect(self.port))
-            return error_of(raw(self.port, b"GET / HTTP/1.0\r\n\r\n"))[0] == 503
-
-        wait_for("the refusal of one too many", full)
+            silent[-1].sendall((b"GET /v1/status HTTP/1.1\r\nHost: loc"[:i % 30] if i % 2 else
+                                b"POST /v1/recordings HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\nContent-Length: 9\r\n\r\n"))
+            if i % 10 == 0:
+                self.assertEqual(self.get("/v1/status", session)[0], 200)
+                self.alive()
+        self.assertEqual(self.get("/", session)[0], 200)
+        self.assertEqual(self.get("/?token=good")[0], 303)
+        self.refused(401, "/v1/status")
+        # The oldest gave way, and were told; 64 of one address are kept.
+        told = 0
+        for s in silent:
+            s.settimeout(0.001)
+            try:
+                self.assertEqual(error_of(s.recv(4096))[0], 503)
+                told += 1
+            except TimeoutError:
+                pass
+        self.assertGreaterEqual(told, 200 - 64 - 4)
+        self.assertLess(told, 200)
+        self.assertEqual(error_of(slow.recv(4096))[0], 503)
+        slow.close()
         # One byte at a time is not faster than silence: the deadline is for the whole head.
+        slow = connect(self.port)
         begun = time.monotonic()
         said = b""
         slow.settimeout(0.2)
-        for byte in b"ET /v1/status HTTP/1.1\r\nX: " + b"a" * 300:
+        for byte in b"GET /v1/status HTTP/1.1\r\nX: " + b"a" * 300:
             try:
                 slow.sendall(bytes([byte]))
                 said = slow.recv(4096)
@@ -292,9 +414,10 @@ class Hostile(Case):
         self.assertLess(time.monotonic() - begun, 40)
         if said:
             self.assertEqual(error_of(said)[0], 408)
-        for s in [slow, *silent]:
+        # The stream has been there all the while.
+        self.assertEqual(self.server.status()["test_waiting"], 1)
+        for s in [slow, stream, *silent]:
             s.close()
-        wait_for("room again", lambda: self.get("/v1/status", GOOD)[0] == 200)
         self.alive()
 
     def test_a_client_that_does_not_read(self):
@@ -372,16 +495,21 @@ class Service(Case):
         s.close()
 
     def test_refuses_to_start(self):
+        short = os.path.join(self.folder, "short.conf")
+        with open(short, "w", encoding="ascii") as f:
+            f.write("[gateway]\ntoken = hunter2\n")
         for arguments, said in ((("--listen", "127.0.0.1:%d" % self.port), "the port is in use"),
                                 (("--listen", "127.0.0.1"), "an address and port"),
                                 (("--listen", "no.such.host.invalid:1"), "cannot listen"),
                                 (("--listen", "192.0.2.1:1"), "cannot listen"),
                                 (("--config", os.path.join(self.folder, "missing")), "No such file"),
-                                (("--state-dir", "relative"), "absolute path")):
+                                (("--state-dir", "relative"), "absolute path"),
+                                (("--config", short), "at least 16")):
             done = subprocess.run([GATEWAY, *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False)
             self.assertEqual(done.returncode, 1, done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
             self.assertIn(said, done.stderr)
+            self.assertNotIn("hunter2", done.stderr)
 
     def test_takes_a_socket_of_systemd(self):
         with socket.socket() as listening:

@@ -52,9 +52,9 @@ START_TEST(another_method_names_those_that_are)
 	char allow[64] = "";
 
 	ck_assert_int_eq(find("PUT", "/v1/recordings/r1", &r, allow), -EOPNOTSUPP);
-	ck_assert_str_eq(allow, "GET, DELETE");
+	ck_assert_str_eq(allow, "GET, HEAD, DELETE");
 	ck_assert_int_eq(find("get", "/v1/status", &r, allow), -EOPNOTSUPP);
-	ck_assert_str_eq(allow, "GET");
+	ck_assert_str_eq(allow, "GET, HEAD");
 	ck_assert_ptr_null(r);
 	/* Without room it is cut, not overrun. */
 	ck_assert_int_eq(route_find(routes, ARRAY_SIZE(routes), "PUT", "/v1/recordings/r1", &r,

@@ -60,7 +60,7 @@ START_TEST(later_files_and_the_command_line_win)
 	char *error = NULL;
 
 	put("plop.conf", "# a comment\n; another\n\n[plopd]\nhz = 200\nwindow=10s ; "
-			 "inline\nretention = 1d\n[gateway]\ntoken = abc=\n");
+			 "inline\nretention = 1d\n[gateway]\ntoken = 0123456789abcde=\n");
 	mkdir(strcat(strcpy((char[64]){}, file), ".d"), 0700);
 	put("plop.conf.d/20.conf", "[plopd]\nhz = 400\n");
 	put("plop.conf.d/10.conf", "[plopd]\nhz = 300\nmax_store = 2G\n");
@@ -72,7 +72,7 @@ START_TEST(later_files_and_the_command_line_win)
 	ck_assert_uint_eq(c->hz, 400);
 	ck_assert_uint_eq(c->window_ns, 10 * NSEC_PER_SEC);
 	ck_assert_uint_eq(c->max_store, UINT64_C(2) << 30);
-	ck_assert_str_eq(c->token, "abc=");
+	ck_assert_str_eq(c->token, "0123456789abcde=");
 	ck_assert_int_eq(config_set(c, "plopd", "hz", "500", &error), 0);
 	ck_assert_uint_eq(c->hz, 500);
 	ck_assert_int_eq(config_set(c, "plopd", "nothing", "500", &error), -ENOENT);
@@ -158,6 +158,28 @@ START_TEST(long_lines_and_binary)
 }
 END_TEST
 
+START_TEST(a_secret_has_a_least_length)
+{
+	static const char *const bad[] = { "a", "0123456789abcde", "0123456789 abcdef",
+					   "0123456789abcdef\xc3\xa4" };
+	_cleanup_(config_freep) struct config *c = NULL;
+
+	ck_assert_int_eq(config_new(&c), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_free_ char *error = NULL;
+
+		ck_assert_int_eq(config_set(c, "gateway", "token", bad[i], &error), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(error, "at least 16"));
+		/* It goes into a log, and the secret does not. */
+		ck_assert(!bad[i][1] || !strstr(error, bad[i]));
+	}
+	ck_assert_str_eq(c->token, "");
+	ck_assert_int_eq(config_set(c, "gateway", "token", "0123456789abcdef", NULL), 0);
+	ck_assert_str_eq(c->token, "0123456789abcdef");
+	ck_assert_int_eq(config_set(c, "gateway", "token", "", NULL), 0);
+}
+END_TEST
+
 START_TEST(a_named_file_must_exist)
 {
 	_cleanup_(config_freep) struct config *c = NULL;
@@ -193,6 +215,7 @@ int main(void)
 	tcase_add_test(t, an_error_in_a_later_file_names_that);
 	tcase_add_test(t, unknown_keys_are_passed_over);
 	tcase_add_test(t, long_lines_and_binary);
+	tcase_add_test(t, a_secret_has_a_least_length);
 	tcase_add_test(t, a_named_file_must_exist);
 	tcase_add_test(t, help_lists_every_option);
 	suite_add_tcase(s, t);

@@ -40,6 +40,59 @@ START_TEST(cells_do_not_steer_a_terminal)
 }
 END_TEST
 
+START_TEST(cells_have_their_width_whatever_is_in_them)
+{
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
+	/* overrides, isolates, marks, joiners, tags: one column each, and none of them comes out */
+	ck_assert_str_eq(text_cell("a\xe2\x80\xae"
+				   "b\xe2\x81\xa6"
+				   "c\xe2\x80\x8d"
+				   "d\xf3\xa0\x81\x81",
+				   9, true, b, sizeof(b)),
+			 "a?b?c?d? ");
+	ck_assert_str_eq(text_cell("\xd8\x9c\xc2\x9b\xe2\x80\xa8\xef\xbf\xb9\xef\xb8\x8f", 9, true,
+				   b, sizeof(b)),
+			 "?????    ");
+	ck_assert_str_eq(text_cell("\xe2\x80\xae\xe2\x80\xae\xe2\x80\xae\xe2\x80\xae\xe2\x80\xae",
+				   4, true, b, sizeof(b)),
+			 "??..");
+	/* a combining accent has no column of its own, a wide character two */
+	ck_assert_str_eq(text_cell("e\xcc\x81\xe8\x9b\x87", 5, true, b, sizeof(b)),
+			 "e\xcc\x81\xe8\x9b\x87  ");
+	ck_assert_str_eq(text_cell("e\xcc\x81"
+				   "e\xcc\x81"
+				   "e\xcc\x81"
+				   "e\xcc\x81"
+				   "ee",
+				   5, true, b, sizeof(b)),
+			 "e\xcc\x81"
+			 "e\xcc\x81"
+			 "e\xcc\x81..");
+}
+END_TEST
+
+static const char *shown(const char *text, bool json)
+{
+	static struct buf out;
+
+	buf_clear(&out);
+	text_for_terminal(text, strlen(text), json, &out);
+	buf_putc(&out, '\0');
+	ck_assert_int_eq(out.error, 0);
+	return out.data;
+}
+
+START_TEST(files_on_a_terminal)
+{
+	ck_assert_str_eq(shown("a\tb\n", false), "a\tb\n");
+	ck_assert_str_eq(shown("a\xe2\x80\xae\033[m\xff\xe8\x9b\x87", false),
+			 "a\xef\xbf\xbd\xef\xbf\xbd[m\xef\xbf\xbd\xe8\x9b\x87");
+	/* as JSON it means the same as before */
+	ck_assert_str_eq(shown("\"a\xe2\x80\xae\xf3\xa0\x81\x81\xc2\x9b\xe8\x9b\x87\"", true),
+			 "\"a\\u202e\\udb40\\udc41\\u009b\xe8\x9b\x87\"");
+}
+END_TEST
+
 START_TEST(lost_by_cause)
 {
 	json_t *lost = json_pack("{s:i, s:i, s:i}", "fault", 8, "drain", 0, "corrupt", 2000);
@@ -94,6 +147,8 @@ int main(void)
 	tcase_add_test(t, numbers_in_groups);
 	tcase_add_test(t, cells_are_cut_and_filled);
 	tcase_add_test(t, cells_do_not_steer_a_terminal);
+	tcase_add_test(t, cells_have_their_width_whatever_is_in_them);
+	tcase_add_test(t, files_on_a_terminal);
 	tcase_add_test(t, lost_by_cause);
 	tcase_add_test(t, json_by_path);
 	tcase_add_test(t, progress_fits_the_terminal);

@@ -171,6 +171,32 @@ START_TEST(order_does_not_depend_on_ids)
 }
 END_TEST
 
+/* Whatever the format: a limit is said, and no more memory is used on the way than it. */
+START_TEST(a_limit_holds_in_every_format)
+{
+	_cleanup_(profile_freep) struct profile *p = known_profile();
+	char name[64];
+
+	for (unsigned int i = 0; i < 20000; i++) {
+		snprintf(name, sizeof(name), "function_%u_%08x", i, i * 1103515245u + 12345u);
+		known_add(p, 0, 101, (uint32_t[]){ known_frame(p, name, "/srv/x.py", 1, (int)i) },
+			  1, i + 1);
+	}
+	for (size_t i = 0; i < nformats; i++) {
+		_cleanup_buf_ struct buf whole = {}, exact = {}, small = { .limit = 100000 };
+
+		ck_assert_int_eq(formats[i].encode(p, &whole), 0);
+		ck_assert_uint_gt(whole.size, small.limit);
+		ck_assert_int_eq(formats[i].encode(p, &small), -EFBIG);
+		ck_assert_uint_le(small.allocated, small.limit);
+		/* pprof is compressed in pieces of 64 kB, each of which needs its room first */
+		exact.limit = whole.size + 65536;
+		ck_assert_int_eq(formats[i].encode(p, &exact), 0);
+		ck_assert_uint_eq(exact.size, whole.size);
+	}
+}
+END_TEST
+
 START_TEST(formats_are_found_by_name)
 {
 	_cleanup_buf_ struct buf names = {};
@@ -200,6 +226,7 @@ int main(void)
 	tcase_add_test(t, wall_time);
 	tcase_add_test(t, grouped);
 	tcase_add_test(t, order_does_not_depend_on_ids);
+	tcase_add_test(t, a_limit_holds_in_every_format);
 	tcase_add_test(t, formats_are_found_by_name);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -58,22 +58,33 @@ START_TEST(origins)
 }
 END_TEST
 
-START_TEST(cookies)
+/* The values of all cookies of a name, "|" between them. */
+static const char *all(const char *header, const char *name)
 {
+	static char text[128];
 	char v[8];
 
-	ck_assert(check_cookie("a=1; b=22;c=3", "a", v, sizeof(v)));
-	ck_assert_str_eq(v, "1");
-	ck_assert(check_cookie("a=1; b=22;c=3", "b", v, sizeof(v)));
-	ck_assert_str_eq(v, "22");
-	ck_assert(check_cookie("a=1; b=22;c=3", "c", v, sizeof(v)));
-	ck_assert_str_eq(v, "3");
-	ck_assert(!check_cookie("aa=1; ba=2; xc=3", "a", v, sizeof(v)));
-	ck_assert(!check_cookie("a", "a", v, sizeof(v)));
-	ck_assert(!check_cookie("a=12345678", "a", v, sizeof(v)));
-	ck_assert(!check_cookie("", "a", v, sizeof(v)));
-	ck_assert(!check_cookie(NULL, "a", v, sizeof(v)));
-	ck_assert(!check_cookie(";;; ;", "a", v, sizeof(v)));
+	text[0] = '\0';
+	while (check_cookie(&header, name, v, sizeof(v)))
+		strcat(strcat(text, v), "|");
+	ck_assert(!check_cookie(&header, name, v, sizeof(v)));
+	return text;
+}
+
+START_TEST(cookies)
+{
+	ck_assert_str_eq(all("a=1; b=22;c=3", "a"), "1|");
+	ck_assert_str_eq(all("a=1; b=22;c=3", "b"), "22|");
+	ck_assert_str_eq(all("a=1; b=22;c=3", "c"), "3|");
+	ck_assert_str_eq(all("aa=1; ba=2; xc=3", "a"), "");
+	ck_assert_str_eq(all("a", "a"), "");
+	ck_assert_str_eq(all("", "a"), "");
+	ck_assert_str_eq(all(NULL, "a"), "");
+	ck_assert_str_eq(all(";;; ;", "a"), "");
+	/* One of another port comes first, and hides nothing, whatever it is. */
+	ck_assert_str_eq(all("a=bad; a=good; b=2; a=more", "a"), "bad|good|more|");
+	ck_assert_str_eq(all("a=12345678; a=good", "a"), "good|");
+	ck_assert_str_eq(all("a=; a; a=\"x\";a=good", "a"), "|\"x\"|good|");
 }
 END_TEST
 

@@ -3,15 +3,15 @@
 
 #include "gateway/session.h"
 
-START_TEST(sessions_end)
+START_TEST(sessions_have_an_end)
 {
 	static struct sessions s;
 
-	ck_assert(!sessions_has(&s, "", 0));
-	sessions_add(&s, "one", 100);
-	ck_assert(sessions_has(&s, "one", 99));
-	ck_assert(!sessions_has(&s, "one", 100));
-	ck_assert(!sessions_has(&s, "two", 99));
+	ck_assert(!sessions_find(&s, "", 0));
+	sessions_add(&s, "one", NULL, 100);
+	ck_assert(sessions_find(&s, "one", 99));
+	ck_assert(!sessions_find(&s, "one", 100));
+	ck_assert(!sessions_find(&s, "two", 99));
 }
 END_TEST
 
@@ -22,11 +22,11 @@ START_TEST(the_oldest_goes)
 
 	for (unsigned int i = 0; i <= SESSIONS_MAX; i++) {
 		snprintf(name, sizeof(name), "s%u", i);
-		sessions_add(&s, name, 1000 + i);
+		sessions_add(&s, name, NULL, 1000 + i);
 	}
-	ck_assert(!sessions_has(&s, "s0", 1));
-	ck_assert(sessions_has(&s, "s1", 1));
-	ck_assert(sessions_has(&s, name, 1));
+	ck_assert(!sessions_find(&s, "s0", 1));
+	ck_assert(sessions_find(&s, "s1", 1));
+	ck_assert(sessions_find(&s, name, 1));
 }
 END_TEST
 
@@ -37,11 +37,33 @@ START_TEST(what_does_not_fit_is_no_session)
 
 	memset(text, 'a', sizeof(text));
 	text[SESSION_TEXT_MAX] = '\0';
-	sessions_add(&s, text, 100);
-	ck_assert(!sessions_has(&s, text, 1));
+	sessions_add(&s, text, NULL, 100);
+	ck_assert(!sessions_find(&s, text, 1));
 	text[SESSION_TEXT_MAX - 1] = '\0';
-	sessions_add(&s, text, 100);
-	ck_assert(sessions_has(&s, text, 1));
+	sessions_add(&s, text, NULL, 100);
+	ck_assert(sessions_find(&s, text, 1));
+}
+END_TEST
+
+START_TEST(one_can_be_ended)
+{
+	static struct sessions s;
+	char token[SESSION_TEXT_MAX];
+	uint64_t one, two;
+
+	sessions_add(&s, "one", "token1", 100);
+	sessions_add(&s, "two", NULL, 100);
+	one = sessions_find(&s, "one", 1);
+	two = sessions_find(&s, "two", 1);
+	ck_assert(one >= SESSION_FIRST && two >= SESSION_FIRST && one != two);
+	ck_assert_uint_eq(sessions_end(&s, "three", 1, token), 0);
+	ck_assert_uint_eq(sessions_end(&s, "", 1, token), 0);
+	ck_assert_uint_eq(sessions_end(&s, "one", 1, token), one);
+	ck_assert_str_eq(token, "token1");
+	ck_assert_uint_eq(sessions_find(&s, "one", 1), 0);
+	ck_assert_uint_eq(sessions_end(&s, "one", 1, token), 0);
+	ck_assert_uint_eq(sessions_find(&s, "two", 1), two);
+	ck_assert_uint_eq(sessions_end(&s, "two", 1, NULL), two);
 }
 END_TEST
 
@@ -64,9 +86,10 @@ int main(void)
 	SRunner *r;
 	int failed;
 
-	tcase_add_test(t, sessions_end);
+	tcase_add_test(t, sessions_have_an_end);
 	tcase_add_test(t, the_oldest_goes);
 	tcase_add_test(t, what_does_not_fit_is_no_session);
+	tcase_add_test(t, one_can_be_ended);
 	tcase_add_test(t, random_ids_differ);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

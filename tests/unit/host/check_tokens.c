@@ -24,6 +24,21 @@ START_TEST(good_and_bad)
 }
 END_TEST
 
+START_TEST(one_can_be_revoked)
+{
+	static struct tokens t;
+	char a[TOKEN_HEX + 1], b[TOKEN_HEX + 1];
+
+	ck_assert_int_eq(tokens_new(&t, a), 0);
+	ck_assert_int_eq(tokens_new(&t, b), 0);
+	tokens_revoke(&t, "");
+	tokens_revoke(&t, "00000000000000000000000000000000");
+	tokens_revoke(&t, a);
+	ck_assert_uint_eq(tokens_check(&t, a), 0);
+	ck_assert_uint_gt(tokens_check(&t, b), 0);
+}
+END_TEST
+
 START_TEST(the_oldest_gives_way)
 {
 	static struct tokens t;
@@ -45,6 +60,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(c, good_and_bad);
+	tcase_add_test(c, one_can_be_revoked);
 	tcase_add_test(c, the_oldest_gives_way);
 	suite_add_tcase(s, c);
 	runner = srunner_create(s);

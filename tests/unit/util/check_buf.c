@@ -98,6 +98,30 @@ START_TEST(printf_longer_than_any_first_allocation)
 }
 END_TEST
 
+START_TEST(a_limit_is_an_error_of_its_own)
+{
+	_cleanup_buf_ struct buf b = { .limit = 1000 };
+
+	for (int i = 0; i < 1000; i++)
+		buf_putc(&b, 'a');
+	ck_assert_int_eq(b.error, 0);
+	ck_assert_uint_eq(b.size, 1000);
+	/* Growth in advance stays below the limit as well. */
+	ck_assert_uint_le(b.allocated, 1000);
+	buf_putc(&b, 'b');
+	ck_assert_int_eq(b.error, -EFBIG);
+	buf_puts(&b, "ignored");
+	ck_assert_uint_eq(b.size, 1000);
+	ck_assert_ptr_null(buf_string(&b));
+	ck_assert_int_eq(b.error, -EFBIG);
+	buf_clear(&b);
+	buf_printf(&b, "%0999d", 0);
+	ck_assert_int_eq(b.error, 0);
+	ck_assert_ptr_null(buf_reserve(&b, 2));
+	ck_assert_int_eq(b.error, -EFBIG);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("util/buf");
@@ -110,6 +134,7 @@ int main(void)
 	tcase_add_test(t, grows_and_keeps_all_bytes);
 	tcase_add_test(t, reserve_is_counted_by_the_caller);
 	tcase_add_test(t, first_failure_is_remembered);
+	tcase_add_test(t, a_limit_is_an_error_of_its_own);
 	tcase_add_test(t, printf_longer_than_any_first_allocation);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -51,6 +51,22 @@ START_TEST(levels_are_filtered)
 }
 END_TEST
 
+static void with_a_name(void)
+{
+	log_error("no process %s", "a\033]0;title\a\xe2\x80\xae\nsecond: line\xff");
+}
+
+START_TEST(a_message_is_one_line_and_steers_nothing)
+{
+	char text[512];
+
+	unsetenv("JOURNAL_STREAM");
+	log_init("name", LOG_LEVEL_INFO);
+	capture(with_a_name, text, sizeof(text));
+	ck_assert_str_eq(text, "name: no process a?]0;title???second: line?\n");
+}
+END_TEST
+
 START_TEST(journal_gets_priorities)
 {
 	char text[512];
@@ -81,6 +97,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(t, levels_are_filtered);
+	tcase_add_test(t, a_message_is_one_line_and_steers_nothing);
 	tcase_add_test(t, journal_gets_priorities);
 	tcase_add_test(t, errors_are_named_and_returned);
 	suite_add_tcase(s, t);

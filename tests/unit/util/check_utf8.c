@@ -53,6 +53,39 @@ START_TEST(what_is_not_utf8_is_replaced)
 }
 END_TEST
 
+START_TEST(what_steers_or_hides_is_not_visible)
+{
+	static const uint32_t hidden[] = {
+		0,       0x1b,    0x7f,    0x80,    0x9b,    0xad,     0x34f,    0x61c,  0x115f,
+		0x180e,  0x200b,  0x200c,  0x200d,  0x200e,  0x200f,   0x2028,   0x2029, 0x202a,
+		0x202e,  0x2060,  0x2066,  0x2069,  0x206a,  0x206f,   0x3164,   0xd800, 0xdfff,
+		0xfdd0,  0xfe0f,  0xfeff,  0xffa0,  0xfff9,  0xfffb,   0xfffe,   0xffff, 0x1fffe,
+		0x1d173, 0xe0001, 0xe007f, 0xe0100, 0xe01ef, 0x10ffff, 0x110000,
+	};
+	static const uint32_t shown[] = { ' ',    'a',    '~',     0xa0,    0xe4,    0x301,  0x5d0,
+					  0x600,  0x6dd,  0x3b1,   0x2026,  0x20ac,  0x4e00, 0xac00,
+					  0xe000, 0xfffd, 0x1f40d, 0x20000, 0x10fffd };
+
+	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++)
+		ck_assert_msg(!utf8_is_visible(hidden[i]), "U+%04X", hidden[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
+		ck_assert_msg(utf8_is_visible(shown[i]), "U+%04X", shown[i]);
+}
+END_TEST
+
+START_TEST(texts_are_made_visible_in_place)
+{
+	char text[] = "a\xe2\x80\xae"
+		      "b\033[2J\n\xff\xc3 \xe8\x9b\x87\xf3\xa0\x81\x81\xef\xbf\xbd\xe2\x80";
+	char empty[] = "";
+
+	utf8_make_visible(text);
+	ck_assert_str_eq(text, "a?b?[2J??? \xe8\x9b\x87?\xef\xbf\xbd??");
+	utf8_make_visible(empty);
+	ck_assert_str_eq(empty, "");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("util/utf8");
@@ -62,6 +95,8 @@ int main(void)
 
 	tcase_add_test(t, all_characters_survive);
 	tcase_add_test(t, what_is_not_utf8_is_replaced);
+	tcase_add_test(t, what_steers_or_hides_is_not_visible);
+	tcase_add_test(t, texts_are_made_visible_in_place);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

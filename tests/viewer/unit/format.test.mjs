@@ -31,6 +31,8 @@ test('paths and places', () => {
 
 test('names cannot move text about', () => {
   assert.equal(format.visible('a\nb\u202ec\u0000'), 'a\ufffdb\ufffdc\ufffd');
+  for (const c of '\u00ad\u061c\u200b\u200d\u200e\u202a\u202e\u2060\u2066\u2069\u206f\u2028\ufeff\ufff9\ufe0f\u3164\u{e0041}\u{1d173}\ud800') assert.equal(format.visible(`a${c}b`), 'a\ufffdb', c.codePointAt(0).toString(16));
+  assert.equal(format.visible('\u0600e\u0301 \u05d0 \u86c7 \u{1f40d}'), '\u0600e\u0301 \u05d0 \u86c7 \u{1f40d}');
   assert.equal(format.visible('<img src=x>'), '<img src=x>');
   assert.equal(format.nameOf({ function: '' }), '(no name)');
   assert.equal(format.cut('abcdef', 4), 'abc\u2026');

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "api/api.h"
+#include "util/log.h"
+#include "util/worker.h"
+
+/* A profile that a worker writes in its format, so that a large one holds nobody else up. */
+struct encode_job {
+	struct api_call *call; /* the loop's; NULL: the client went away */
+	struct profile *profile;
+	const struct format *format;
+	struct buf body;
+	int r;
+};
+
+static void job_free(struct encode_job *j)
+{
+	profile_free(j->profile);
+	buf_free(&j->body);
+	free(j);
+}
+
+static void job_run(void *ctx)
+{
+	struct encode_job *j = ctx;
+
+	j->r = j->format->encode(j->profile, &j->body);
+}
+
+static void job_done(void *ctx)
+{
+	struct encode_job *j = ctx;
+
+	if (j->call)
+		api_reply_written(j->call, j->profile, j->format, j->r, &j->body);
+	job_free(j);
+}
+
+static void job_gone(void *ctx)
+{
+	struct encode_job *j = ctx;
+
+	j->call = NULL;
+}
+
+int api_reply_profile_owned(struct api_call *c, struct profile *p, const struct format *f,
+			    struct worker *w)
+{
+	struct encode_job *j = calloc(1, sizeof(*j));
+	int r = j ? 0 : -ENOMEM;
+
+	if (j) {
+		*j = (struct encode_job){
+			.call = c, .profile = p, .format = f, .body.limit = api_answer_max(c)
+		};
+		r = worker_submit(w, job_run, job_done, j);
+	}
+	if (r >= 0) {
+		api_defer_call(c, job_gone, j);
+		return 0;
+	}
+	/* The worker has too much to do: what was asked for is here, and is not thrown away for that. */
+	log_debug_r(r, "Writing a profile on the loop");
+	free(j);
+	r = api_reply_profile(c, p, f);
+	profile_free(p);
+	return r;
+}
