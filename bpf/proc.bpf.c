@@ -18,6 +18,7 @@ static __always_inline void wanted_fork(__u32 from, __u32 to)
 	copy.ticks = w->ticks & w->children;
 	copy.children = w->children;
 	copy.wall = copy.wall_children = w->wall_children;
+	copy.budget = w->budget;
 	bpf_map_update_elem(&wanted, &to, &copy, BPF_ANY);
 }
 

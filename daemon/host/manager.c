@@ -271,6 +271,7 @@ static int manager_beat(sd_event_source *s, uint64_t usec, void *ctx)
 
 	if (!m->in_cycle)
 		manager_cycle(m);
+	shares_refresh(&m->shares);
 	if (first)
 		return timer_set(m->beat, BEAT_FIRST_USEC);
 	if (++m->beats % JITTER_BEATS == 0)
@@ -434,6 +435,7 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 	if (r < 0)
 		return r;
 	recordings_init(&m->recordings, m);
+	shares_init(&m->shares);
 	r = manager_sources(m);
 	if (r >= 0)
 		r = mode_init(&m->mode, m);
@@ -489,6 +491,7 @@ void manager_free(struct manager *m)
 	/* first: clients that still wait own recordings and streams */
 	api_server_free(m->server);
 	recordings_done(&m->recordings);
+	shares_done(&m->shares);
 	windows_done(&m->windows);
 	if (m->targets.cache)
 		targets_done(&m->targets);

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "host/mode.h"
 #include "host/recordings.h"
+#include "host/shares.h"
 #include "host/targets.h"
 #include "host/tokens.h"
 #include "host/wall.h"
@@ -26,6 +27,7 @@ struct manager {
 	struct targets targets;
 	struct windows windows;
 	struct recordings recordings;
+	struct shares shares;
 	struct tokens tokens;
 	struct api_server *server;
 	char *gateway; /* the viewer's address, as plop-gateway registered it; owned */

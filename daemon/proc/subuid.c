@@ -152,9 +152,10 @@ static int passwd_uid(const char *name, uid_t *ret, void *ctx)
 {
 	const struct subuid_file *f = ctx;
 	_cleanup_fclose_ FILE *file = fopen(f->passwd, "re");
-	const struct passwd *p;
+	struct passwd one, *p;
+	char line[4096]; /* of the file; a longer one has no user that can be asked for */
 
-	while (file && (p = fgetpwent(file))) {
+	while (file && fgetpwent_r(file, &one, line, sizeof(line), &p) == 0) {
 		if (streq(p->pw_name, name)) {
 			*ret = p->pw_uid;
 			return 0;

@@ -83,6 +83,12 @@ struct profile *sink_profile(struct sink *s);
 void sink_keep_states(struct sink *s);
 /* From now on the asyncio tasks of a stack are shown, where it has them; else they are left out. */
 void sink_keep_tasks(struct sink *s);
+/* How much it may keep of code objects that nobody else has any more, in bytes. */
+void sink_bound(struct sink *s, size_t bytes);
+/* No more stacks come: what is only for finding their frames goes. Harmless if some come nevertheless. */
+void sink_settle(struct sink *s);
+/* Memory held, its profile's included. */
+size_t sink_bytes(const struct sink *s);
 /* The profile, now the caller's; the sink is freed. */
 struct profile *sink_take(struct sink *s);
 

@@ -32,6 +32,8 @@ struct sampler {
 	struct plop *skel;
 	struct bpf_program *tick; /* with or without bpf_loop() */
 	struct ring_buffer *ring;
+	size_t ring_size;
+	size_t dispatched;     /* bytes of records, by the dispatch under way */
 	struct plop_cpu *cpus; /* the mmapped map */
 	size_t cpus_size;
 	int ncpus; /* possible ones */
@@ -44,6 +46,8 @@ struct sampler {
 	struct plop_sleeper *
 		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_wall is false */
 	size_t sleepers_size;
+	struct plop_budget *budgets;         /* the mmapped map */
+	uint32_t charged[PLOP_MAX_SETS + 1]; /* each set's budget; 0: none */
 	/* sampler_async(): the same programs and maps again, of which only these programs are loaded; NULL: not yet */
 	struct plop *async;
 	struct plop_async asyncs[PLOP_MAX_LAYOUTS]; /* from 1 on */
@@ -70,6 +74,8 @@ void sets_collect(struct plop_half *half, struct sampler_counters *counters);
 /* No PLOP_RECORD_THREAD for this set any more. */
 void sets_unreport(struct sampler *s, uint32_t set);
 int sampler_map_sleepers(struct sampler *s);
+int sampler_map_budgets(struct sampler *s);
+void sampler_unmap(struct sampler *s);
 
 /* Has what sampler_async() loads not be loaded with the rest. */
 void async_leave_out(struct plop *skel);

@@ -92,6 +92,14 @@ int sampler_set_spread(struct sampler *s, uint32_t set);
 /* Closes the events; what they counted comes with the next cycle. */
 void sampler_set_close(struct sampler *s, uint32_t set);
 bool sampler_set_is_open(const struct sampler *s, uint32_t set);
+/*
+ * Whose a set is, before it is opened: a trusted user's (budget 0, as it is when nothing is said), or charged to a budget, 1 to
+ * PLOP_MAX_SETS, which all sets of a user share. sampler_budget(): an unused one of so many samples a second.
+ */
+void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget);
+void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate);
+/* How many switches were beyond a budget since this was asked last. */
+uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget);
 /* What is wanted of a process; nothing: the entry goes. The kernel drops it when the process ends. */
 int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w);
 /* -ENOENT: nothing is. */
@@ -114,6 +122,8 @@ int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image,
  */
 bool sampler_have_wall(const struct sampler *s);
 int sampler_wall(struct sampler *s, bool on, bool tasks);
+/* Frees the places of threads whose processes are not wanted any more. */
+void sampler_sleepers_sweep(struct sampler *s);
 /* The threads that are off CPU now, as far as they were seen to leave. */
 void sampler_sleepers(struct sampler *s,
 		      void (*each)(const struct plop_sleeper *sleeper, void *ctx), void *ctx);

@@ -375,7 +375,7 @@ static void add_window(struct query *q, bool first)
 	t.python = (uint64_t)sqlite3_column_int64(st, 5);
 	t.other = (uint64_t)sqlite3_column_int64(st, 6);
 	t.truncated = (uint64_t)sqlite3_column_int64(st, 7);
-	for (int i = 0; i < PLOP_LOST_CAUSES; i++)
+	for (int i = 0; i < STORE_LOST_CAUSES; i++)
 		t.lost[i] = (uint64_t)sqlite3_column_int64(st, 8 + i);
 	tally_add(&q->p->tally, &t);
 }

@@ -123,7 +123,7 @@ static void read_head(sqlite3_stmt *st, struct head *h)
 	h->tally.python = (uint64_t)sqlite3_column_int64(st, 6);
 	h->tally.other = (uint64_t)sqlite3_column_int64(st, 7);
 	h->tally.truncated = (uint64_t)sqlite3_column_int64(st, 8);
-	for (int i = 0; i < PLOP_LOST_CAUSES; i++)
+	for (int i = 0; i < STORE_LOST_CAUSES; i++)
 		h->tally.lost[i] = (uint64_t)sqlite3_column_int64(st, 9 + i);
 }
 

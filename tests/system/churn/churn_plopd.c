@@ -99,6 +99,23 @@ bool sampler_set_is_open(const struct sampler *s, uint32_t set)
 	return set == PLOP_SET_ALWAYS;
 }
 
+void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget)
+{
+}
+
+void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate)
+{
+}
+
+uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget)
+{
+	return 0;
+}
+
+void sampler_sleepers_sweep(struct sampler *s)
+{
+}
+
 int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w)
 {
 	return 0;

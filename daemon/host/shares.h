@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <uthash.h>
+
+#include "proc/subuid.h"
+
+/*
+ * What one user may take of what all share, and what each has been refused. Root, plopd's own user and members of group plop are
+ * trusted and apart from this: a part of everything is kept for them. A user's sub-uids (subuid.h) count as that user. All
+ * belongs to the loop thread.
+ *
+ * Recordings, their results included, in bytes: so much for one user, so much for all who are not trusted, and so much for
+ * everybody. The last two differ by what only trusted users can take. With everything at its bound plopd holds, in MB: 20 of
+ * itself and of code objects each, 80 of recordings, 8 of the running window and as much of the one that is being saved, and 24
+ * of an answer from the store, twice where it is grouped; BPF maps of 5 for each CPU are the kernel's. That is below MemoryHigh
+ * of plopd.service.
+ */
+#define SHARES_USER_BYTES  (24u << 20)
+#define SHARES_USERS_BYTES (48u << 20)
+#define SHARES_ALL_BYTES   (80u << 20)
+/* A recording does not begin with less room than this. */
+#define SHARES_FIRST_BYTES (1u << 20)
+
+/* Questions to the store that wait for their answer: of one user, and of all who are not trusted. */
+#define SHARES_USER_QUERIES  2
+#define SHARES_USERS_QUERIES 32
+
+/*
+ * Of the running window, new stacks of one user, in bytes; half of what ends a window before its time. A service that runs as one
+ * user and keeps 64 CPUs busy has some 200,000 samples in 30 s; of 33 frames each, all different from one another, these are
+ * 35 MB, of the few thousand stacks that programs have 1 MB.
+ */
+#define SHARES_WINDOW_BYTES (4u << 20)
+
+/* Users that are told apart; all others count as one, NOBODY. */
+#define SHARES_USERS  1024
+#define SHARES_NOBODY ((uid_t)-1)
+
+/* What happened to a user, in numbers, since plopd started. */
+enum share_count {
+	SHARE_RATE_REFUSED,    /* recordings that would have been beyond the rate */
+	SHARE_RATE_LOST,       /* samples that were */
+	SHARE_MEMORY_REFUSED,  /* recordings for which there was no room */
+	SHARE_MEMORY_ENDED,    /* recordings that ended before their time */
+	SHARE_RESULTS_DROPPED, /* results that made room */
+	SHARE_QUERIES_REFUSED, /* too many at once */
+	SHARE_ANSWERS_REFUSED, /* too large */
+	SHARE_WINDOW_MERGED,   /* samples of a window without their stacks */
+	SHARE_STORE_MERGED,    /* ... of a window in the store */
+	SHARE_LAYOUTS_REFUSED, /* interpreters of a layout too many */
+	SHARE_COUNTS,
+};
+
+struct share {
+	uid_t user;
+	UT_hash_handle hh;
+	uint64_t counts[SHARE_COUNTS];
+	uint64_t window_ns; /* start of the window that window_bytes is of */
+	size_t window_bytes;
+	unsigned int queries; /* that wait */
+};
+
+struct shares {
+	struct subuid_file subuids;
+	uid_t self; /* plopd's own */
+	struct share *users;
+	unsigned int queries; /* of all who are not trusted */
+};
+
+void shares_init(struct shares *s);
+void shares_done(struct shares *s);
+/* Once a second: reads /etc/subuid when it has changed. */
+void shares_refresh(struct shares *s);
+
+/* The user that a uid counts as. */
+uid_t shares_user(const struct shares *s, uid_t uid);
+/* Whether what a process of that user does has no bound: root, plopd itself. */
+bool shares_is_trusted(const struct shares *s, uid_t user);
+/* A user's share; NULL: out of memory. */
+struct share *shares_of(struct shares *s, uid_t user);
+void shares_count(struct shares *s, uid_t user, enum share_count what, uint64_t n);
+
+/* {"rate_refused": 0, ...} of one user, or (SHARES_NOBODY) of all together. NULL: out of memory. */
+json_t *shares_json(const struct shares *s, uid_t user);
