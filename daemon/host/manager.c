@@ -491,8 +491,8 @@ void manager_free(struct manager *m)
 	/* first: clients that still wait own recordings and streams */
 	api_server_free(m->server);
 	recordings_done(&m->recordings);
-	shares_done(&m->shares);
 	windows_done(&m->windows);
+	shares_done(&m->shares);
 	if (m->targets.cache)
 		targets_done(&m->targets);
 	mode_done(&m->mode);

@@ -61,6 +61,31 @@ void shares_count(struct shares *s, uid_t user, enum share_count what, uint64_t 
 		k->counts[what] += n;
 }
 
+static void store_comes_back(struct share *k, uint64_t now_ns, uint64_t max_store,
+			     uint64_t retention_ns)
+{
+	double passed = now_ns > k->store_ns ? (double)(now_ns - k->store_ns) : 0;
+	double part = (double)max_store / SHARES_STORE_PART;
+
+	k->store_bytes -= part * passed / (double)MAX(retention_ns, UINT64_C(1));
+	k->store_bytes = MAX(k->store_bytes, 0.0);
+	k->store_ns = MAX(k->store_ns, now_ns);
+}
+
+void shares_store_add(struct share *k, uint64_t bytes, uint64_t now_ns, uint64_t max_store,
+		      uint64_t retention_ns)
+{
+	store_comes_back(k, now_ns, max_store, retention_ns);
+	k->store_bytes += (double)bytes;
+}
+
+bool shares_store_beyond(struct share *k, uint64_t now_ns, uint64_t max_store,
+			 uint64_t retention_ns)
+{
+	store_comes_back(k, now_ns, max_store, retention_ns);
+	return k->store_bytes > (double)max_store / SHARES_STORE_PART;
+}
+
 json_t *shares_json(const struct shares *s, uid_t user)
 {
 	static const char *const names[SHARE_COUNTS] = {

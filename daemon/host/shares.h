@@ -35,6 +35,13 @@
  */
 #define SHARES_WINDOW_BYTES (4u << 20)
 
+/*
+ * Of plop.db, what one user may fill: a quarter of max_store, which comes back over the time that windows are kept. Nobody is held
+ * to it while less than half of max_store is in use.
+ */
+#define SHARES_STORE_PART 4
+#define SHARES_STORE_FREE 2
+
 /* Users that are told apart; all others count as one, NOBODY. */
 #define SHARES_USERS  1024
 #define SHARES_NOBODY ((uid_t)-1)
@@ -60,6 +67,8 @@ struct share {
 	uint64_t counts[SHARE_COUNTS];
 	uint64_t window_ns; /* start of the window that window_bytes is of */
 	size_t window_bytes;
+	double store_bytes;   /* filled, less what came back until store_ns */
+	uint64_t store_ns;    /* CLOCK_REALTIME, of a window's end */
 	unsigned int queries; /* that wait */
 };
 
@@ -82,6 +91,13 @@ bool shares_is_trusted(const struct shares *s, uid_t user);
 /* A user's share; NULL: out of memory. */
 struct share *shares_of(struct shares *s, uid_t user);
 void shares_count(struct shares *s, uid_t user, enum share_count what, uint64_t n);
+
+/* A user fills bytes of the store with a window that ended at now_ns. */
+void shares_store_add(struct share *k, uint64_t bytes, uint64_t now_ns, uint64_t max_store,
+		      uint64_t retention_ns);
+/* Whether the user has filled all that one may. */
+bool shares_store_beyond(struct share *k, uint64_t now_ns, uint64_t max_store,
+			 uint64_t retention_ns);
 
 /* {"rate_refused": 0, ...} of one user, or (SHARES_NOBODY) of all together. NULL: out of memory. */
 json_t *shares_json(const struct shares *s, uid_t user);

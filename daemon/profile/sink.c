@@ -224,6 +224,16 @@ int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *y)
 					 k->count, 0);
 }
 
+int sink_add_known(struct sink *s, uint32_t process, const struct symbolized_stack *y)
+{
+	int r;
+
+	dict_freeze(s->profile->dict, true);
+	r = sink_add(s, process, y);
+	dict_freeze(s->profile->dict, false);
+	return r;
+}
+
 int sink_stack(struct sink *s, const struct symbolized_stack *y, uint32_t *ret)
 {
 	int n = sink_frames(s, y);

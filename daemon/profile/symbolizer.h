@@ -102,6 +102,8 @@ struct symbolized_stack {
 };
 /* process: index from profile_process() on the sink's profile. 0 or -ENOMEM (nothing was counted). */
 int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *stack);
+/* The same, but -ENOSPC, and nothing is counted, where the profile has not had that stack before. */
+int sink_add_known(struct sink *s, uint32_t process, const struct symbolized_stack *y);
 
 /* The dict's stack id of a stack, not counted. */
 int sink_stack(struct sink *s, const struct symbolized_stack *stack, uint32_t *ret);

@@ -25,6 +25,8 @@ DEFINE_FREEP(struct store, store_close)
  * others: nothing was written, and a later call may work again.
  */
 int store_save(struct store *s, const struct profile *window);
+/* The same; adds to bytes[] what was new in the file for the sake of each of the window's processes, about. */
+int store_save_for(struct store *s, const struct profile *window, uint64_t *bytes);
 /*
  * Drops windows that ended before before_ns, and the oldest while the file is larger than max_bytes (0: no bound). Works on
  * a full disk too, for which STATE_DIR/plop.reserve (2 MB) keeps some room.
