@@ -13,20 +13,25 @@
  * belongs to the loop thread.
  *
  * Recordings, their results included, in bytes: so much for one user, so much for all who are not trusted, and so much for
- * everybody. The last two differ by what only trusted users can take. With everything at its bound plopd holds, in MB: 20 of
- * itself and of code objects each, 80 of recordings, 8 of the running window and as much of the one that is being saved, and 24
- * of an answer from the store, twice where it is grouped; BPF maps of 5 for each CPU are the kernel's. That is below MemoryHigh
- * of plopd.service.
+ * everybody. The last two differ by what only trusted users can take.
+ *
+ * With everything at its bound plopd holds, in MB: 20 of itself, 20 of code objects (PLOP_MAX_CODE_BYTES), 56 of recordings, 8 of
+ * the running window and as much of the one that is saved, 24 of an answer from the store, twice where it is grouped, and
+ * 64 of answers that wait for their clients (api.h): 224, which is below MemoryMax of plopd.service. Users who are not trusted
+ * bring it to 20 + 20 + 32 + 16 + 2 * 8 + 24 = 128 at most, which is below MemoryHigh with BPF maps of 1 for each CPU.
  */
-#define SHARES_USER_BYTES  (24u << 20)
-#define SHARES_USERS_BYTES (48u << 20)
-#define SHARES_ALL_BYTES   (80u << 20)
+#define SHARES_USER_BYTES  (16u << 20)
+#define SHARES_USERS_BYTES (32u << 20)
+#define SHARES_ALL_BYTES   (56u << 20)
 /* A recording does not begin with less room than this. */
 #define SHARES_FIRST_BYTES (1u << 20)
 
 /* Questions to the store that wait for their answer: of one user, and of all who are not trusted. */
 #define SHARES_USER_QUERIES  2
 #define SHARES_USERS_QUERIES 32
+/* What is merged out of the store for one, in bytes: of trusted users, and of others. */
+#define SHARES_QUERY_BYTES       (24u << 20)
+#define SHARES_USERS_QUERY_BYTES (8u << 20)
 
 /*
  * Of the running window, new stacks of one user, in bytes; half of what ends a window before its time. A service that runs as one
