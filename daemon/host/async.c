@@ -18,10 +18,11 @@ bool target_async(struct targets *t, struct target *k, uint64_t now_ns)
 	k->async_due_ns = now_ns + ASYNC_AGAIN_NS;
 	r = python_async(t->cache, (pid_t)k->key.tgid, &k->python.layout, &async);
 	if (r == 0)
-		r = sampler_process_async(t->sampler, k->key.tgid, k->key.image, &async);
+		r = sampler_process_async(t->sampler, k->key.tgid, k->key.image,
+					  targets_layout_user(t, k->info.uid), &async);
 	if (r == 0)
 		k->async = TARGET_ASYNC_KNOWN;
-	else if (r == -EBADMSG || r == -EOPNOTSUPP || r == -ENOSPC)
+	else if (r == -EBADMSG || r == -EOPNOTSUPP || r == -ENOSPC || r == -EDQUOT)
 		k->async = TARGET_ASYNC_NEVER;
 	if (r < 0 && r != -ENOENT)
 		log_debug_r(r, "Cannot tell where process %u keeps its tasks", k->key.tgid);

@@ -427,6 +427,7 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 	r = windows_init(&m->windows, m, ret_error);
 	if (r < 0)
 		return r;
+	shares_init(&m->shares);
 	handlers.ctx = m;
 	r = sampler_new(&options, &handlers, &m->sampler, ret_error);
 	if (r < 0)
@@ -434,8 +435,8 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 	r = targets_init(&m->targets, m->sampler);
 	if (r < 0)
 		return r;
+	m->targets.shares = &m->shares;
 	recordings_init(&m->recordings, m);
-	shares_init(&m->shares);
 	r = manager_sources(m);
 	if (r >= 0)
 		r = mode_init(&m->mode, m);

@@ -166,8 +166,8 @@ void route_status(const struct api_request *q, void *ctx)
 		(int)recordings_running(&m->recordings), "window", window_json(m), "gateway",
 		manager_gateway(m), "first_sample_s",
 		m->first_sample_ns ? (double)(m->first_sample_ns - m->started_ns) / 1e9 : -1.0,
-		"table_full", (json_int_t)m->targets.table_full, "shares",
-		shares_json(&m->shares, SHARES_NOBODY));
+		"table_full", (json_int_t)(m->targets.table_full + sampler_table_full(m->sampler)),
+		"shares", shares_json(&m->shares, SHARES_NOBODY));
 	api_reply_json(q->call, 200, o);
 }
 

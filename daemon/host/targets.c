@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "host/shares.h"
 #include "host/targets.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -65,6 +66,8 @@ static void target_join(struct targets *t, struct target *k)
 
 	if (before)
 		targets_end(t, before->key.tgid, before->key.image);
+	if (k->codes)
+		sampler_layout_use(t->sampler, k->layout, true);
 	HASH_ADD(hh, t->all, key, sizeof(k->key), k);
 	HASH_ADD(hh_pid, t->living, key.tgid, sizeof(k->key.tgid), k);
 }
@@ -102,6 +105,13 @@ static void pending_add(struct targets *t, uint32_t tgid, uint64_t image)
 	p->due_ns = clock_ns(CLOCK_MONOTONIC) + p->wait_ns;
 }
 
+uid_t targets_layout_user(const struct targets *t, uid_t owner)
+{
+	uid_t user = shares_user(t->shares, owner);
+
+	return shares_is_trusted(t->shares, user) ? SAMPLER_TRUSTED : user;
+}
+
 /* Makes the target and tells the kernel. info and python are taken over. */
 static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fresh,
 		      struct process_info *info, const struct python_process *python)
@@ -118,7 +128,8 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 	if (python->verdict == PYTHON_YES) {
 		r = code_table_new(&python->layout, &k->codes);
 		if (r == 0)
-			r = sampler_layout(t->sampler, &python->layout, &k->layout);
+			r = sampler_layout(t->sampler, &python->layout,
+					   targets_layout_user(t, info->uid), &k->layout);
 		p.layout = (uint16_t)k->layout;
 		p.state = PLOP_STATE_PROFILED;
 	}
@@ -195,7 +206,14 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 			r = target_add(t, tgid, image, fresh, &info, &python);
 		if (r == -ENOSPC)
 			t->table_full++;
-		if (r < 0 && r != -ESRCH && r != -ESTALE && r != -EEXIST)
+		if (r == -EDQUOT) {
+			shares_count(t->shares, targets_layout_user(t, info.uid),
+				     SHARE_LAYOUTS_REFUSED, 1);
+			/* there may be room when it is asked for again */
+			if (fresh)
+				target_watch(t, tgid, image);
+		}
+		if (r < 0 && r != -ESRCH && r != -ESTALE && r != -EEXIST && r != -EDQUOT)
 			log_warning_r(r, "Cannot profile process %u", tgid);
 		process_info_done(&info);
 		if (r == 0 && !fresh)
@@ -382,6 +400,8 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 		}
 		if (k->dying && --k->dying == 0) {
 			HASH_DEL(t->all, k);
+			if (k->codes)
+				sampler_layout_use(t->sampler, k->layout, false);
 			target_free(k);
 		}
 	}

@@ -53,6 +53,7 @@ struct pending {
 
 struct targets {
 	struct sampler *sampler;
+	struct shares *shares;
 	struct python_cache *cache;
 	struct target *all;
 	struct target *living; /* those not dying, by pid: at most one for each */
@@ -91,6 +92,8 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz);
  */
 bool target_async(struct targets *t, struct target *k, uint64_t now_ns);
 
+/* Whose layouts a process's count as, for the sampler. */
+uid_t targets_layout_user(const struct targets *t, uid_t owner);
 struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image);
 /* The sets that want this process's time off CPU: bit n - 1 is set n. The kernel passes them on to children. */
 uint32_t targets_wall(struct targets *t, struct target *k);

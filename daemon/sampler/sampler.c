@@ -351,26 +351,6 @@ int sampler_collect(struct sampler *s, struct sampler_counters *counters)
 	return 0;
 }
 
-int sampler_layout(struct sampler *s, const struct plop_layout *layout, uint32_t *ret)
-{
-	uint32_t n;
-
-	for (n = 0; n < s->nlayouts; n++) {
-		if (memcmp(&s->layouts[n], layout, sizeof(*layout)) == 0) {
-			*ret = n;
-			return 0;
-		}
-	}
-	if (n == PLOP_MAX_LAYOUTS)
-		return -ENOSPC;
-	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.layouts), &n, layout, BPF_ANY) < 0)
-		return -errno;
-	s->layouts[n] = *layout;
-	s->nlayouts++;
-	*ret = n;
-	return 0;
-}
-
 int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p, bool fresh)
 {
 	int fd = bpf_map__fd(s->skel->maps.processes);
@@ -426,6 +406,11 @@ void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code)
 
 	/* the other of the two in the set is read once more as well */
 	bpf_map_update_elem(bpf_map__fd(s->skel->maps.seen), &set, empty, BPF_ANY);
+}
+
+uint64_t sampler_table_full(const struct sampler *s)
+{
+	return s->skel->bss->plop_table_full;
 }
 
 uint64_t sampler_map_bytes(const struct sampler *s)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "plop/events.h"
 #include "plop/layout.h"
@@ -109,11 +110,11 @@ void sampler_unwanted(struct sampler *s, uint32_t set);
 
 /*
  * Loads what walks stacks with their asyncio tasks, the first time that it is wanted. -EOPNOTSUPP: this kernel cannot (5.17).
- * Then each process has to be told of: -ESRCH: it is not that image any more; -ENOSPC: PLOP_MAX_LAYOUTS are known. Its
+ * Then each process has to be told of: -ESRCH: it is not that image any more; -ENOSPC, -EDQUOT: as sampler_layout(). Its
  * children have it from it.
  */
 int sampler_async(struct sampler *s);
-int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image,
+int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
 			  const struct plop_async *async);
 
 /*
@@ -145,8 +146,16 @@ void sampler_swap(struct sampler *s);
  */
 int sampler_collect(struct sampler *s, struct sampler_counters *counters);
 
-/* The number of a layout, equal ones sharing one. -ENOSPC: PLOP_MAX_LAYOUTS are known. */
-int sampler_layout(struct sampler *s, const struct plop_layout *layout, uint32_t *ret);
+/*
+ * The number of a layout, equal ones sharing one. user: whose process has it, SAMPLER_TRUSTED: one who has no bound. -EDQUOT: that
+ * user has brought PLOP_MAX_USER_LAYOUTS, or all such users PLOP_MAX_USERS_LAYOUTS; -ENOSPC: PLOP_MAX_LAYOUTS are known. One
+ * that no process has any more is forgotten when there is no room for another: sampler_layout_use() counts those that have it.
+ */
+#define SAMPLER_TRUSTED ((uid_t)-1)
+int sampler_layout(struct sampler *s, const struct plop_layout *layout, uid_t user, uint32_t *ret);
+void sampler_layout_use(struct sampler *s, uint32_t n, bool begins);
+/* Processes for which the kernel's table had no room, since the start. */
+uint64_t sampler_table_full(const struct sampler *s);
 
 /*
  * Says what a process is. With fresh it must not be known yet (-EEXIST); otherwise its image must still be p->image

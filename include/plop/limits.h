@@ -29,6 +29,9 @@
 
 /* Different struct layouts (one for each CPython minor version and build flavour met). */
 #define PLOP_MAX_LAYOUTS 64
+/* ... and of these, such as came with the processes of one user, and of all, who are not trusted. */
+#define PLOP_MAX_USER_LAYOUTS  8
+#define PLOP_MAX_USERS_LAYOUTS 32
 
 /* What the kernel captures of a code object, in bytes. User space reads the rest from the target. */
 #define PLOP_CAPTURE_FILE      256

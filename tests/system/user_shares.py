@@ -307,7 +307,81 @@ def check_questions(users):
     print("questions: %d answered, %d refused" % (said.count(200), said.count(429)))
 
 
-CHECKS = [check_rate_asked, check_rate_made, check_switches, check_tables, check_memory, check_questions, check_store]
+# A 3.13 that has made its layout another one, and itself a process of a user.
+FORGED = """
+import ctypes, os, sys, time
+runtime = ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, "_PyRuntime"))
+number, uid = int(sys.argv[1]), int(sys.argv[2])
+# where a thread state keeps the kernel's id of its thread (tests/unit/python/check_layout.c has the table)
+ctypes.c_uint64.from_address(runtime + 200).value = 8 * (number + 1)
+os.setgroups([])
+os.setresgid(uid, uid, uid)
+os.setresuid(uid, uid, uid)
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+sys.stdout.write("READY\\n")
+sys.stdout.flush()
+end = time.time() + 300
+while time.time() < end:
+    sum(range(20000))
+    time.sleep(0.02)
+"""
+
+
+def check_layouts(users):
+    """Layouts that nobody but one user's processes have do not keep others' out, and go with these."""
+    found = {version: path for version, path, build in host.pythons() if "debug" not in build and "freethreaded" not in build}
+    if (3, 13) not in found:
+        print("SKIP: layouts: no CPython 3.13 here to forge them with")
+        return
+    owners = [ONE] * 12 + [uid for uid in (TWO, THREE, FOUR, FOUR + 1) for _ in range(8)]
+    forged = []
+    try:
+        for number, uid in enumerate(owners):
+            forged.append(subprocess.Popen([found[(3, 13)], "-c", FORGED, str(number), str(uid)], stdout=subprocess.PIPE))
+        for process in forged:
+            assert process.stdout.readline() == b"READY\n"
+        # it takes interpreters for what they are when it first sees them
+        with host.Plopd("--window", 5) as daemon:
+            mine = Users(daemon)
+            try:
+                layouts(mine, forged, owners, found)
+            finally:
+                mine.end()
+                mine.done()
+    finally:
+        for process in forged:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def layouts(users, forged, owners, found):
+    def profiled():
+        pids = {p["pid"] for p in users.json(0, "ps", "--json") if p["status"] == "profiled"}
+        return [uid for process, uid in zip(forged, owners) if process.pid in pids]
+
+    host.until("some are refused", lambda: users.shares()["layouts_refused"] > 0)
+    got = host.until("the rest is profiled", lambda: len(profiled()) == 32 and profiled())
+    assert max(got.count(uid) for uid in set(owners)) <= 8, got
+    assert users.shares(ONE)["layouts_refused"] >= 4, users.shares(ONE)
+    # what root brings is profiled, of whatever version
+    for version in sorted(found):
+        with host.Workload(found[version], code="import sys, time\nsys.stdout.write('READY\\n')\nsys.stdout.flush()\n"
+                           "end = time.time() + 60\nwhile time.time() < end: pass") as work:
+            users.daemon.profiled(work.pid)
+    # those that were refused take the places of those that end
+    before = set(process.pid for process, uid in zip(forged, owners) if uid == ONE)
+    kept = {p["pid"] for p in users.json(0, "ps", "--json")} & before
+    for process in forged:
+        if process.pid in kept:
+            process.kill()
+    host.until("the others are profiled", lambda: profiled().count(ONE) == len(before - kept), 60)
+    print("layouts: %d of %d forged ones at once, 8 of a user at most; %d versions of root's beside them" % (
+        len(got), len(owners), len(found)))
+
+
+CHECKS = [check_rate_asked, check_rate_made, check_switches, check_tables, check_memory, check_questions, check_store,
+          check_layouts]
 
 
 def with_subuids(daemon):
