@@ -149,6 +149,8 @@ def check_rate_asked(users):
     users.forget(ONE, [users.recorded(ONE, pid=pid, hz=RATE)])
     assert users.shares(ONE)["rate_refused"] == 3 and users.shares(TWO)["rate_refused"] == 0, users.shares(ONE)
     assert users.shares()["rate_refused"] == 3, users.shares()
+    assert "rate refused 3" in users.ctl(ONE, "status").out and "rate refused 3" in users.ctl(0, "status").out
+    assert "nothing was refused" in users.ctl(TWO, "status").out, users.ctl(TWO, "status").out
     users.end()
     print("rate: %d samples a second for one user, sub-uids included" % RATE)
 
