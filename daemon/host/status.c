@@ -139,6 +139,7 @@ void route_status(const struct api_request *q, void *ctx)
 	const struct store_facts *f = &m->windows.facts;
 	const struct symbol_counts *y = &m->targets.symbols;
 	_cleanup_free_ char *path = NULL;
+	uint64_t table_full = m->targets.table_full + sampler_table_full(m->sampler);
 	json_t *store, *o;
 	struct cost c = {};
 
@@ -166,8 +167,8 @@ void route_status(const struct api_request *q, void *ctx)
 		(int)recordings_running(&m->recordings), "window", window_json(m), "gateway",
 		manager_gateway(m), "first_sample_s",
 		m->first_sample_ns ? (double)(m->first_sample_ns - m->started_ns) / 1e9 : -1.0,
-		"table_full", (json_int_t)(m->targets.table_full + sampler_table_full(m->sampler)),
-		"shares", shares_json(&m->shares, SHARES_NOBODY));
+		"table_full", (json_int_t)table_full, "shares",
+		shares_json(&m->shares, SHARES_NOBODY));
 	api_reply_json(q->call, 200, o);
 }
 
