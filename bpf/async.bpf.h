@@ -110,7 +110,8 @@ static __always_inline void name_send(struct walk_async *y, __u64 mark, __u64 le
 	r->state = state;
 	r->bytes = bytes;
 	__builtin_memcpy(r->data, y->s->name, PLOP_CAPTURE_TASK);
-	if (!bpf_ringbuf_output(&records, r, sizeof(*r) + PLOP_CAPTURE_TASK, BPF_RB_NO_WAKEUP))
+	if (records_room() &&
+	    !bpf_ringbuf_output(&records, r, sizeof(*r) + PLOP_CAPTURE_TASK, BPF_RB_NO_WAKEUP))
 		*sent = key | now;
 }
 

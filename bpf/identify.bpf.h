@@ -83,7 +83,7 @@ static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, _
 			size += n;
 		}
 	}
-	if (size > RECORD_SIZE)
+	if (size > RECORD_SIZE || !records_room())
 		return -1;
 	return bpf_ringbuf_output(&records, r, size, BPF_RB_NO_WAKEUP);
 }

@@ -26,6 +26,9 @@ extern volatile __u32 plop_active;
 /* CLOCK_MONOTONIC in seconds at the last swap. Written by user space only. */
 extern volatile __u32 plop_seconds;
 
+/* Bit n - 1: set n is a trusted user's. Written by user space only. */
+extern volatile __u32 plop_trusted;
+
 /* Counts changes of the process table, from both sides. */
 extern volatile __u64 plop_changes;
 
@@ -166,6 +169,14 @@ struct {
 } sets SEC(".maps") __weak;
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PLOP_MAX_SETS + 1);
+	__type(key, __u32);
+	__type(value, struct plop_budget);
+} budgets SEC(".maps") __weak;
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PLOP_MAX_PROCESSES);
 	__uint(map_flags, BPF_F_NO_PREALLOC); /* nearly always empty */
@@ -173,9 +184,13 @@ struct {
 	__type(value, struct plop_wanted);
 } wanted SEC(".maps") __weak;
 
+/* From RECORDS_FULL bytes on there is room in the ring buffer only for what tells of processes that come, change and go. */
+#define RECORDS_SIZE (2 * 1024 * 1024)
+#define RECORDS_FULL (RECORDS_SIZE / 4 * 3)
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 2 * 1024 * 1024);
+	__uint(max_entries, RECORDS_SIZE);
 } records SEC(".maps") __weak;
 
 /* Spreads x over 64 bits; never 0, which marks an empty entry. */
@@ -187,6 +202,12 @@ static __always_inline __u64 mix(__u64 x)
 	x *= 0xd6e8feb86659fd93ULL;
 	x ^= x >> 32;
 	return x ? x : 1;
+}
+
+/* Whether there is room for a record that tells of no process: one user can cause any number of these. */
+static __always_inline bool records_room(void)
+{
+	return bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) < RECORDS_FULL;
 }
 
 /* Sends a record without data. Process records wake plopd, which has to look while the process lives. */

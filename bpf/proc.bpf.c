@@ -7,6 +7,7 @@
 #include "plop.bpf.h"
 
 volatile __u64 plop_changes = 0;
+volatile __u64 plop_table_full = 0;
 
 /* What is wanted of a process with all its children is wanted of this one. */
 static __always_inline void wanted_fork(__u32 from, __u32 to)
@@ -18,6 +19,7 @@ static __always_inline void wanted_fork(__u32 from, __u32 to)
 	copy.ticks = w->ticks & w->children;
 	copy.children = w->children;
 	copy.wall = copy.wall_children = w->wall_children;
+	copy.budget = w->budget;
 	bpf_map_update_elem(&wanted, &to, &copy, BPF_ANY);
 }
 
@@ -51,7 +53,11 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 	/* that of the parent after vfork(), else a copy of it */
 	if (copy.mm)
 		copy.mm = (__u64)child->mm;
-	if (bpf_map_update_elem(&processes, &to, &copy, BPF_ANY) || copy.state == PLOP_STATE_NEW)
+	if (bpf_map_update_elem(&processes, &to, &copy, BPF_ANY)) {
+		__sync_fetch_and_add(&plop_table_full, 1);
+		return 0;
+	}
+	if (copy.state == PLOP_STATE_NEW)
 		return 0;
 	r.head.type = PLOP_RECORD_FORK;
 	r.head.tgid = to;
@@ -72,7 +78,8 @@ int BPF_PROG(plop_exec, struct task_struct *task)
 	p.state = PLOP_STATE_NEW;
 	p.asked = p.image;
 	p.wait = PLOP_WAIT_FIRST_NS;
-	bpf_map_update_elem(&processes, &tgid, &p, BPF_ANY);
+	if (bpf_map_update_elem(&processes, &tgid, &p, BPF_ANY))
+		__sync_fetch_and_add(&plop_table_full, 1);
 	__sync_fetch_and_add(&plop_changes, 1);
 	record_send(PLOP_RECORD_EXEC, tgid, p.image, BPF_RB_FORCE_WAKEUP);
 	return 0;

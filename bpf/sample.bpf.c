@@ -10,6 +10,7 @@ const volatile __u32 plop_max_depth = PLOP_MAX_DEPTH;
 const volatile __u64 plop_seed = 0;
 volatile __u32 plop_active = 0;
 volatile __u32 plop_seconds = 0;
+volatile __u32 plop_trusted = 0;
 
 static __always_inline void lose(struct plop_half *half, __u32 cause)
 {
@@ -65,7 +66,7 @@ static __always_inline int tick(bool use_loop)
 	if (!p) {
 		half->counters[PLOP_C_OTHER]++;
 	} else if (p->state == PLOP_STATE_PROFILED) {
-		lost = python_tick(cpu, half, p, pid_tgid, PLOP_SET_ALWAYS,
+		lost = python_tick(cpu, half, p, pid_tgid, PLOP_SET_ALWAYS, PLOP_CLASS_ALWAYS,
 				   &half->counters[PLOP_C_TRUNCATED], use_loop, false);
 		if (lost)
 			lose(half, lost - 1);
@@ -149,8 +150,11 @@ static __always_inline int tick_set(struct bpf_perf_event_data *ctx, bool tasks)
 	p = tgid && set_wants(s, set, tgid) ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
 	if (!p) {
 		c->other++;
+	} else if (p->state == PLOP_STATE_PROFILED && !budget_take(s->budget, false)) {
+		c->lost[PLOP_LOST_RATE]++;
 	} else if (p->state == PLOP_STATE_PROFILED) {
-		lost = python_tick(cpu, half, p, pid_tgid, set, &c->truncated, true, tasks);
+		lost = python_tick(cpu, half, p, pid_tgid, set, s->class, &c->truncated, true,
+				   tasks);
 		if (lost > 0 && lost <= PLOP_LOST_CAUSES)
 			c->lost[lost - 1]++;
 		else

@@ -8,6 +8,28 @@
 #include "async.bpf.h"
 #include "identify.bpf.h"
 
+/* Takes one sample from a user's budget; false: it is used up. number 0: there is no bound. */
+static __always_inline bool budget_take(__u32 number, bool count_lost)
+{
+	struct plop_budget *b = number ? bpf_map_lookup_elem(&budgets, &number) : NULL;
+	__u64 now, due;
+
+	if (!b)
+		return true;
+	now = bpf_ktime_get_ns();
+	due = b->due;
+	if (due > now + PLOP_BUDGET_NS) {
+		if (count_lost)
+			__sync_fetch_and_add(&b->lost, 1);
+		return false;
+	}
+	/* what was not used is over; whichever CPU says so first */
+	if (due < now)
+		__sync_val_compare_and_swap(&b->due, due, now);
+	__sync_fetch_and_add(&b->due, b->step);
+	return true;
+}
+
 /* What the walk needs of the current task. */
 struct task_facts {
 	__u64 thread; /* the thread pointer: what pthread_self() is on x86-64 */
@@ -32,11 +54,11 @@ static __always_inline void task_read(struct task_facts *ret, bool btf)
 
 /* Finds a stack in the half. ret_at: its number; where it is not there, *ret NULL, the first free place of the index. */
 static __always_inline long stack_find(struct plop_half *half, __u64 hash, __u64 image,
-				       __u32 *ret_at, struct plop_stack **ret)
+				       __u32 probes, __u32 *ret_at, struct plop_stack **ret)
 {
 	__u32 tag = hash >> 48;
 
-	for (__u32 i = 0; i < PLOP_HALF_PROBES; i++) {
+	for (__u32 i = 0; i < PLOP_HALF_PROBES && i < probes; i++) {
 		__u32 at = ((__u32)hash + i) & (PLOP_HALF_INDEX - 1), entry = half->index[at], n;
 		struct plop_stack *k;
 
@@ -60,12 +82,18 @@ static __always_inline long stack_find(struct plop_half *half, __u64 hash, __u64
 	return -1;
 }
 
-/* Has the half drained before it is full. */
-static __always_inline void half_pressure(struct plop_cpu *cpu, const struct plop_half *half)
+/* Has the half drained before it, or a class's part of it, is full. */
+static __always_inline void half_pressure(struct plop_cpu *cpu, const struct plop_half *half,
+					  __u32 class)
 {
+	const struct plop_part *part = &half->parts[class & (PLOP_CLASSES - 1)];
+
 	if (cpu->pressure == plop_active + 1 ||
 	    (half->nstacks <= PLOP_HALF_STACKS / 4 && half->nframes <= PLOP_HALF_FRAMES / 4 &&
-	     half->nthreads <= PLOP_HALF_THREADS / 2))
+	     half->nthreads <= PLOP_HALF_THREADS / 2 &&
+	     (!class || (part->stacks <= PLOP_PART(PLOP_HALF_STACKS, class) / 2 &&
+			 part->frames <= PLOP_PART(PLOP_HALF_FRAMES, class) / 2 &&
+			 part->threads <= PLOP_PART(PLOP_HALF_THREADS, class) / 2))))
 		return;
 	cpu->pressure = plop_active + 1;
 	record_send(PLOP_RECORD_PRESSURE, 0, 0, BPF_RB_FORCE_WAKEUP);
@@ -73,25 +101,29 @@ static __always_inline void half_pressure(struct plop_cpu *cpu, const struct plo
 
 /* Counts a tick of a thread that has stack k, number n. Returns 0, or the cause of its loss + 1. */
 static __always_inline long stack_again(struct plop_cpu *cpu, struct plop_half *half,
-					struct plop_stack *k, __u32 n, __u32 tid)
+					struct plop_stack *k, __u32 n, __u32 tid, __u32 class)
 {
 	__u32 hash = mix((__u64)n << 32 | tid), m = half->nthreads;
+	struct plop_part *part = &half->parts[class & (PLOP_CLASSES - 1)];
 	struct plop_stack_thread *t;
 
 	if (k->tid == tid) {
 		k->count++;
 		return 0;
 	}
-	for (__u32 i = 0; i < PLOP_HALF_PROBES; i++) {
+	for (__u32 i = 0; i < (class ? PLOP_PART_PROBES : PLOP_HALF_PROBES); i++) {
 		__u32 at = (hash + i) & (PLOP_HALF_INDEX - 1), entry = half->thread_index[at];
 
 		if (entry == 0) {
-			if (m >= PLOP_HALF_THREADS)
+			if (m >= PLOP_HALF_THREADS ||
+			    (class && part->threads >= PLOP_PART(PLOP_HALF_THREADS, class)))
 				break;
 			half->threads[m] = (struct plop_stack_thread){ tid, 1, n, 0 };
 			half->thread_index[at] = m + 1;
 			half->nthreads = m + 1;
-			half_pressure(cpu, half);
+			if (class)
+				part->threads++;
+			half_pressure(cpu, half, class);
 			return 0;
 		}
 		t = &half->threads[(entry - 1) & (PLOP_HALF_THREADS - 1)];
@@ -108,20 +140,21 @@ static __always_inline long stack_again(struct plop_cpu *cpu, struct plop_half *
  * settled is found by its addresses alone; any other by their checks as well, read anew at each tick.
  */
 static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __u32 tid, __u32 set,
-					__u32 flags, bool use_loop, bool tasks)
+					__u32 class, __u32 flags, bool use_loop, bool tasks)
 {
 	struct walk_state *walk = &w->s->walk;
 	struct identify_state *q = &w->s->identify;
 	struct plop_half *half = w->half;
+	struct plop_part *part = &half->parts[class & (PLOP_CLASSES - 1)];
 	struct plop_stack *k;
-	__u32 at = 0, n;
+	__u32 at = 0, n, probes = class ? PLOP_PART_PROBES : PLOP_HALF_PROBES;
 	__u64 hash = mix(walk->hash ^ ((set << 16) + flags));
 
-	if (stack_find(half, hash, q->image, &at, &k))
+	if (stack_find(half, hash, q->image, probes, &at, &k))
 		return PLOP_LOST_STACKS_FULL + 1;
 	walk->hash = hash;
 	if (k)
-		return stack_again(cpu, half, k, at, tid);
+		return stack_again(cpu, half, k, at, tid, class);
 	if (tasks) {
 		bpf_loop(walk->depth, identify_tasks_step, w, 0);
 	} else if (use_loop) {
@@ -137,13 +170,13 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	if (q->settled != walk->depth) {
 		hash = mix(hash ^ q->checks);
 		walk->hash = hash;
-		if (stack_find(half, hash, q->image, &at, &k))
+		if (stack_find(half, hash, q->image, probes, &at, &k))
 			return PLOP_LOST_STACKS_FULL + 1;
 		if (k)
-			return stack_again(cpu, half, k, at, tid);
+			return stack_again(cpu, half, k, at, tid, class);
 	}
 	n = half->nstacks;
-	if (n >= PLOP_HALF_STACKS)
+	if (n >= PLOP_HALF_STACKS || (class && part->stacks >= PLOP_PART(PLOP_HALF_STACKS, class)))
 		return PLOP_LOST_STACKS_FULL + 1;
 	k = &half->stacks[n];
 	k->hash = hash;
@@ -159,7 +192,11 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	half->index[at & (PLOP_HALF_INDEX - 1)] = (__u32)(hash >> 48 << 16) | (n + 1);
 	half->nstacks = n + 1;
 	half->nframes = walk->base + walk->depth;
-	half_pressure(cpu, half);
+	if (class) {
+		part->stacks++;
+		part->frames += walk->depth;
+	}
+	half_pressure(cpu, half, class);
 	return 0;
 }
 
@@ -361,11 +398,11 @@ static __always_inline __u32 gil_flags(const struct plop_layout *l, const struct
 /*
  * Walks the current thread of a profiled process and files its stack. Returns 0 (counted as python) or the cause of its
  * loss + 1. *truncated is counted up where the stack was too deep. tasks: with the asyncio task that runs, and who awaits it;
- * needs use_loop.
+ * needs use_loop. class: enum plop_class.
  */
 static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *half,
 					struct plop_process *p, __u64 pid_tgid, __u32 set,
-					__u64 *truncated, bool use_loop, bool tasks)
+					__u32 class, __u64 *truncated, bool use_loop, bool tasks)
 {
 	__u32 cpu_number = bpf_get_smp_processor_id(), layout = p->layout;
 	struct walk w = { .half = half };
@@ -385,7 +422,9 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 						 .layout = layout,
 						 .now = plop_seconds,
 						 .half = half != &cpu->half[0] };
-	if (k->base + PLOP_MAX_DEPTH > PLOP_HALF_FRAMES)
+	if (k->base + PLOP_MAX_DEPTH > PLOP_HALF_FRAMES ||
+	    (class && half->parts[class & (PLOP_CLASSES - 1)].frames + PLOP_MAX_DEPTH >
+			      PLOP_PART(PLOP_HALF_FRAMES, class)))
 		return PLOP_LOST_FRAMES_FULL + 1;
 	flags = thread_find(&w, cpu, p, half, use_loop);
 	if (flags < 0)
@@ -417,5 +456,5 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 			flags |= PLOP_STACK_NO_FRAME;
 		half->counters[PLOP_C_FRAMES] += k->depth;
 	}
-	return stack_count(cpu, &w, (__u32)pid_tgid, set, flags, use_loop, tasks);
+	return stack_count(cpu, &w, (__u32)pid_tgid, set, class, flags, use_loop, tasks);
 }

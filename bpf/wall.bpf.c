@@ -17,7 +17,7 @@
 
 /* Fill levels of the ring buffer, in bytes: from one on plopd is woken, beyond the other records are dropped. */
 #define WAITS_WAKE 262144
-#define WAITS_FULL 1572864
+#define WAITS_FULL RECORDS_FULL
 
 #define SLEEPER_PROBES 8
 
@@ -29,8 +29,39 @@ struct {
 	__type(value, struct plop_sleeper);
 } sleepers SEC(".maps");
 
-/* The place of a thread: its own, or, with make, a free one that it takes. */
-static __always_inline struct plop_sleeper *sleeper_find(__u64 key, bool make)
+/* Whom the walks for a wanted process are charged to; 0: a trusted user's set wants it. */
+static __always_inline __u32 wall_budget(const struct plop_wanted *w)
+{
+	return w->wall & plop_trusted ? 0 : w->budget;
+}
+
+/* Takes a free place for a user, who may have so many. */
+static __always_inline bool sleeper_take(struct plop_sleeper *s, __u64 key, __u32 budget)
+{
+	struct plop_budget *b = budget ? bpf_map_lookup_elem(&budgets, &budget) : NULL;
+
+	if ((b && b->sleepers >= PLOP_MAX_USER_SLEEPERS) ||
+	    __sync_val_compare_and_swap(&s->key, 0, key) != 0)
+		return false;
+	s->budget = b ? budget : 0;
+	if (b)
+		__sync_fetch_and_add(&b->sleepers, 1);
+	return true;
+}
+
+static __always_inline void sleeper_free(struct plop_sleeper *s)
+{
+	__u32 budget = s->budget;
+	struct plop_budget *b = budget ? bpf_map_lookup_elem(&budgets, &budget) : NULL;
+
+	if (b)
+		__sync_fetch_and_add(&b->sleepers, -1);
+	s->since = 0;
+	s->key = 0;
+}
+
+/* The place of a thread: its own, or, with make, a free one that it takes for budget. */
+static __always_inline struct plop_sleeper *sleeper_find(__u64 key, bool make, __u32 budget)
 {
 	__u64 h = mix(key);
 
@@ -42,7 +73,7 @@ static __always_inline struct plop_sleeper *sleeper_find(__u64 key, bool make)
 			return NULL;
 		if (s->key == key)
 			return s;
-		if (make && s->key == 0 && __sync_val_compare_and_swap(&s->key, 0, key) == 0)
+		if (make && s->key == 0 && sleeper_take(s, key, budget))
 			return s;
 	}
 	return NULL;
@@ -117,7 +148,7 @@ static __always_inline void wait_send(struct plop_cpu *cpu, const struct plop_sl
 		r.runnable_ns = now - e->woken;
 	cpu->entered++;
 	counters = cpu->half[plop_active & 1].counters;
-	if (waiting > WAITS_FULL ||
+	if (waiting > WAITS_FULL || e->kind == PLOP_WAIT_BEYOND ||
 	    bpf_ringbuf_output(&records, &r, sizeof(r),
 			       waiting > WAITS_WAKE ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
 		counters[PLOP_C_WAITS_DROPPED]++;
@@ -143,8 +174,10 @@ static __always_inline __u64 arrival(struct task_struct *prev, const struct plop
 	return ran < now - e->since ? now - ran : now;
 }
 
-static __always_inline void leave(struct task_struct *prev, bool preempt, bool tasks)
+static __always_inline void leave(struct task_struct *prev, const struct plop_wanted *w,
+				  bool preempt, bool tasks)
 {
+	__u32 budget = wall_budget(w);
 	__u32 tgid = prev->tgid, n = bpf_get_smp_processor_id();
 	__u64 pid_tgid = (__u64)tgid << 32 | prev->pid, truncated = 0;
 	struct plop_process *p = bpf_map_lookup_elem(&processes, &tgid);
@@ -155,24 +188,33 @@ static __always_inline void leave(struct task_struct *prev, bool preempt, bool t
 
 	if (!p || p->state != PLOP_STATE_PROFILED || !cpu || !s || prev->flags & PF_EXITING)
 		return;
-	e = sleeper_find(pid_tgid, true);
+	e = sleeper_find(pid_tgid, true, budget);
 	if (!e)
 		return;
 	if (e->since)
 		wait_send(cpu, e, pid_tgid, arrival(prev, e));
-	cpu->entered++;
-	lost = python_tick(cpu, &cpu->half[plop_active & 1], p, pid_tgid, PLOP_SET_WALL, &truncated,
-			   true, tasks);
 	e->image = p->image;
-	e->hash = lost ? 0 : s->walk.hash;
+	e->hash = 0;
 	e->woken = 0;
+	if (!budget_take(budget, true)) {
+		e->kind = PLOP_WAIT_BEYOND;
+		e->syscall = -1;
+		e->disk = 0;
+		e->since = bpf_ktime_get_ns();
+		return;
+	}
+	cpu->entered++;
+	lost = python_tick(cpu, &cpu->half[plop_active & 1], p, pid_tgid, PLOP_SET_WALL,
+			   PLOP_CLASS_TRUSTED + !!budget, &truncated, true, tasks);
+	if (!lost)
+		e->hash = s->walk.hash;
 	reason_read(e, prev, preempt, p);
 	cpu->left++;
 	/* last: a place without a time is not one to look at */
 	e->since = bpf_ktime_get_ns();
 }
 
-static __always_inline void back(struct task_struct *next)
+static __always_inline void back(struct task_struct *next, const struct plop_wanted *w)
 {
 	__u64 pid_tgid = (__u64)next->tgid << 32 | next->pid, now = bpf_ktime_get_ns();
 	struct plop_record_wait r = { .head = { .type = PLOP_RECORD_WAIT, .tgid = next->tgid },
@@ -180,36 +222,45 @@ static __always_inline void back(struct task_struct *next)
 				      .tid = next->pid };
 	__u32 n = bpf_get_smp_processor_id();
 	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
-	struct plop_sleeper *e = sleeper_find(pid_tgid, false);
+	struct plop_sleeper *e = sleeper_find(pid_tgid, false, 0);
 
 	if (!cpu)
 		return;
 	if (!e) {
-		/* it left before anybody watched, if it has ever run */
-		bpf_ringbuf_output(&records, &r, sizeof(r), BPF_RB_NO_WAKEUP);
+		/* it left before anybody watched, if it has ever run; or found no place */
+		if (records_room() && budget_take(wall_budget(w), true))
+			bpf_ringbuf_output(&records, &r, sizeof(r), BPF_RB_NO_WAKEUP);
 		return;
 	}
 	if (e->since)
 		wait_send(cpu, e, pid_tgid, now);
-	e->since = 0;
-	e->key = 0;
+	sleeper_free(e);
 }
 
-static __always_inline bool wall_wanted(__u32 tgid)
+static __always_inline const struct plop_wanted *wall_wanted(__u32 tgid)
 {
 	struct plop_wanted *w = tgid ? bpf_map_lookup_elem(&wanted, &tgid) : NULL;
 
-	return w && w->wall;
+	return w && w->wall ? w : NULL;
+}
+
+static __always_inline void switched(struct task_struct *prev, struct task_struct *next,
+				     bool preempt, bool tasks)
+{
+	const struct plop_wanted *w = wall_wanted(prev->tgid);
+
+	if (w)
+		leave(prev, w, preempt, tasks);
+	w = wall_wanted(next->tgid);
+	if (w)
+		back(next, w);
 }
 
 /* Interrupts are off here (__schedule(), kernel/sched/core.c), so no tick comes between. */
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(plop_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	if (wall_wanted(prev->tgid))
-		leave(prev, preempt, false);
-	if (wall_wanted(next->tgid))
-		back(next);
+	switched(prev, next, preempt, false);
 	return 0;
 }
 
@@ -217,10 +268,7 @@ int BPF_PROG(plop_switch, bool preempt, struct task_struct *prev, struct task_st
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(plop_sw_async, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	if (wall_wanted(prev->tgid))
-		leave(prev, preempt, true);
-	if (wall_wanted(next->tgid))
-		back(next);
+	switched(prev, next, preempt, true);
 	return 0;
 }
 
@@ -231,7 +279,7 @@ int BPF_PROG(plop_wakeup, struct task_struct *task)
 
 	if (!wall_wanted(task->tgid))
 		return 0;
-	e = sleeper_find((__u64)task->tgid << 32 | task->pid, false);
+	e = sleeper_find((__u64)task->tgid << 32 | task->pid, false, 0);
 	if (e)
 		e->woken = bpf_ktime_get_ns();
 	return 0;

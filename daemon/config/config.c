@@ -55,6 +55,8 @@ static const struct option_entry options[] = {
 	  "size of plop.db at which the oldest windows go" },
 	{ "plopd", "max_depth", OPTION_NUMBER, "1024", "1", "1024", DEST(max_depth),
 	  "frames of one stack" },
+	{ "plopd", "user_rate", OPTION_NUMBER, "2000", "1", "1000000", DEST(user_rate),
+	  "samples a second that the recordings of one user who is not trusted may make" },
 	{ "gateway", "listen", OPTION_ADDRESS, "127.0.0.1:7567", NULL, NULL, DEST(listen),
 	  "address of plop-gateway" },
 	{ "gateway", "token", OPTION_SECRET, "", NULL, NULL, DEST(token),

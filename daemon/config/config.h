@@ -20,6 +20,7 @@ struct config {
 	uint64_t retention_ns;
 	uint64_t max_store; /* bytes */
 	uint64_t max_depth;
+	uint64_t user_rate; /* samples a second of all recordings of one user who is not trusted */
 	/* [gateway] */
 	char *listen; /* ADDR:PORT */
 	char *token;  /* "": none */

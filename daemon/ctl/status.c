@@ -89,6 +89,31 @@ static void print_store(const json_t *o)
 		printf("  NOT SAVED   %s\n", text_cell(error, 200, false, text, sizeof(text)));
 }
 
+/* What was beyond a user's share, each kind by its name: "rate refused 3, window merged 1,200". */
+static void print_shares(const json_t *o)
+{
+	json_t *shares = json_object_get(o, "shares"), *value;
+	char number[32], name[64];
+	const char *key, *before = "  shares      ";
+
+	json_object_foreach(shares, key, value)
+	{
+		if (json_number_value(value) < 1)
+			continue;
+		text_cell(key, sizeof(name) - 1, false, name, sizeof(name));
+		for (char *c = name; *c; c++)
+			*c = *c == '_' ? ' ' : *c;
+		printf("%s%s %s", before, name,
+		       text_number((uint64_t)json_number_value(value), number, sizeof(number)));
+		before = ", ";
+	}
+	puts(*before == ',' ? "" : "  shares      nothing was refused, nobody is beyond any");
+	if (json_number_at(o, "table_full") > 0)
+		printf("  NO ROOM     for %s processes in the kernel's table\n",
+		       text_number((uint64_t)json_number_at(o, "table_full"), number,
+				   sizeof(number)));
+}
+
 /* What plopd tells somebody who may know of some processes only. */
 static void print_own(const json_t *o)
 {
@@ -103,6 +128,7 @@ static void print_own(const json_t *o)
 	printf("  samples     %s\n",
 	       text_number((uint64_t)json_number_at(o, "samples.python"), number, sizeof(number)));
 	printf("  recordings  %.0f of yours\n", json_number_at(o, "recordings"));
+	print_shares(o);
 }
 
 static void print_status(const json_t *o)
@@ -129,6 +155,7 @@ static void print_status(const json_t *o)
 	       text_number((uint64_t)json_number_at(o, "window.samples"), number, sizeof(number)),
 	       text_time(json_number_at(o, "window.start"), time, sizeof(time)));
 	printf("  recordings  %.0f\n", json_number_at(o, "recordings"));
+	print_shares(o);
 	printf("  gateway     %s\n",
 	       *gateway ? text_cell(gateway, 200, false, text, sizeof(text)) : "not running");
 }

@@ -63,10 +63,16 @@ static int run_windows(struct offline_job *j, struct store_reader *reader)
 	return j->json ? 0 : -ENOMEM;
 }
 
+/* Memory for what is merged out of the store for one answer. */
+#define MAX_PROFILE_BYTES (24u << 20)
+
 static int run_profile(struct offline_job *j, struct store_reader *reader)
 {
-	int r = store_profile(reader, j->query.from_ns, j->query.to_ns, &j->query.selectors,
-			      &j->profile);
+	int r;
+
+	store_reader_limit(reader, MAX_PROFILE_BYTES);
+	r = store_profile(reader, j->query.from_ns, j->query.to_ns, &j->query.selectors,
+			  &j->profile);
 
 	if (r == 0)
 		r = api_query_group(&j->query, &j->profile);
@@ -99,6 +105,10 @@ static void reply(struct offline_job *j)
 	if (j->r == -ENOENT || j->r == -EPROTO || j->r == -EACCES)
 		api_reply_error(j->call, 503, "on the host: systemctl status plopd", "%s, and %s",
 				j->down, j->error ? j->error : "plop.db cannot be read");
+	else if (j->r == -E2BIG)
+		api_reply_error(j->call, 413, "ask for a shorter time, or for fewer processes",
+				"the different stacks of this answer take more than %u MB",
+				MAX_PROFILE_BYTES >> 20);
 	else if (j->r < 0)
 		api_reply_error(j->call, 500, NULL, "failed to read plop.db: %s",
 				j->error ? j->error : strerror(-j->r));

@@ -121,8 +121,21 @@ bool access_cgroup(const struct api_peer *peer, const struct cgroup *c)
 
 void access_tally(const struct selectors *s, struct profile *p)
 {
-	if (s->owned)
-		p->tally = (struct tally){ .ticks = p->samples_total, .python = p->samples_total };
+	uint64_t rate = p->tally.lost[PLOP_LOST_RATE];
+
+	if (!s->owned)
+		return;
+	p->tally = (struct tally){ .ticks = p->samples_total, .python = p->samples_total };
+	/* of a recording's own, and so its maker's */
+	p->tally.ticks += rate;
+	p->tally.lost[PLOP_LOST_RATE] = rate;
+}
+
+/* A user who is not trusted made it, or one of that user's sub-uids did. */
+static bool counts_for(const struct shares *s, const struct api_peer *peer,
+		       const struct recording *r)
+{
+	return r->selectors.owned && shares_user(s, peer->uid) == shares_user(s, r->selectors.uid);
 }
 
 /* A user who is not trusted made it. */
@@ -146,7 +159,7 @@ int access_record(const struct api_request *q, struct recordings *all)
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 
-		if (!r || !made_by(&q->peer, r))
+		if (!r || !counts_for(&all->manager->shares, &q->peer, r))
 			continue;
 		n++;
 		if (r->state == RECORDING_DONE && (!oldest || r->keep_until < oldest->keep_until))

@@ -28,10 +28,11 @@ static void async_answer(void *ctx, int result, struct unpack *body)
 			result = examined_async(body, &async);
 		if (result == 0)
 			result = sampler_process_async(t->sampler, k->key.tgid, k->key.image,
-						       &async);
+						       targets_layout_user(t, k->user), &async);
 		if (result == 0)
 			k->async = TARGET_ASYNC_KNOWN;
-		else if (result == -EBADMSG || result == -EOPNOTSUPP || result == -ENOSPC)
+		else if (result == -EBADMSG || result == -EOPNOTSUPP || result == -ENOSPC ||
+			 result == -EDQUOT)
 			k->async = TARGET_ASYNC_NEVER;
 		if (result < 0 && result != -ENOENT)
 			log_debug_r(result, "Cannot tell where process %u keeps its tasks",

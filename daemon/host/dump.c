@@ -13,13 +13,24 @@ struct dump_job {
 	struct api_call *call; /* NULL: the client went away */
 	pid_t pid;
 	uint64_t image;
+	uid_t user;            /* whose dump it is; SHARES_NOBODY: of somebody trusted */
 	struct selectors whom; /* may see it: asked again when it was read */
 	json_t *head;          /* what is known of the process */
 };
 
+/* Counts a dump for its user, or does not any more. */
+static void dump_count(struct manager *m, uid_t user, int n)
+{
+	struct share *share = user == SHARES_NOBODY ? NULL : shares_of(&m->shares, user);
+
+	m->dumps += (unsigned int)n;
+	if (share)
+		share->dumps += (unsigned int)n;
+}
+
 static void dump_free(struct dump_job *j)
 {
-	j->manager->dumps--;
+	dump_count(j->manager, j->user, -1);
 	json_decref(j->head);
 	free(j);
 }
@@ -117,21 +128,30 @@ static struct target *dump_target(const struct api_request *q, struct manager *m
 	return access_find(q, m, pid);
 }
 
+/* Whether there is room for one more; if not, answers the request. */
+static bool dump_admit(const struct api_request *q, struct manager *m, uid_t user)
+{
+	const struct share *share = user == SHARES_NOBODY ? NULL : shares_of(&m->shares, user);
+	bool own = share && share->dumps >= SHARES_USER_DUMPS;
+
+	if (!own && m->dumps < DUMPS_MAX)
+		return true;
+	api_reply_error(q->call, 503, "ask again in a moment", "%d dumps%s are under way already",
+			own ? SHARES_USER_DUMPS : DUMPS_MAX, own ? " of yours" : "");
+	return false;
+}
+
 void route_dump(const struct api_request *q, void *ctx)
 {
 	struct manager *m = ctx;
 	struct target *k = dump_target(q, m);
+	uid_t user = q->peer.trusted ? SHARES_NOBODY : shares_user(&m->shares, q->peer.uid);
 	struct buf request = {};
 	struct examinee who;
 	struct dump_job *j;
 
-	if (!k)
+	if (!k || !dump_admit(q, m, user))
 		return;
-	if (m->dumps >= DUMPS_MAX) {
-		api_reply_error(q->call, 503, "ask again in a moment",
-				"%d dumps are under way already", DUMPS_MAX);
-		return;
-	}
 	j = calloc(1, sizeof(*j));
 	if (j)
 		j->head = json_pack("{s:i s:s s:s s:s s:s s:b}", "pid", (int)k->info.pid, "python",
@@ -143,8 +163,9 @@ void route_dump(const struct api_request *q, void *ctx)
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
-	m->dumps++;
+	dump_count(m, user, 1);
 	j->manager = m;
+	j->user = user;
 	j->pid = k->info.pid;
 	j->image = k->key.image;
 	access_limit(&q->peer, &j->whom);

@@ -104,6 +104,14 @@ static void open_trusted(struct manager *m)
 		(void)TAKE_FD(fd);
 }
 
+/* Whose connections those of a uid count as. */
+static uid_t user_of(uid_t uid, void *ctx)
+{
+	const struct manager *m = ctx;
+
+	return shares_user(&m->shares, uid);
+}
+
 int listen_open(struct manager *m, char **ret_error)
 {
 	struct api_options options = {
@@ -113,6 +121,7 @@ int listen_open(struct manager *m, char **ret_error)
 		.max_connections = MAX_CONNECTIONS,
 		.trusted_connections = TRUSTED_CONNECTIONS,
 		.stream = "/v1/stream",
+		.user = user_of,
 	};
 	_cleanup_close_ int fd = -EBADF;
 	int r;

@@ -257,6 +257,7 @@ static int manager_beat(sd_event_source *s, uint64_t usec, void *ctx)
 
 	if (!m->in_cycle)
 		manager_cycle(m);
+	shares_refresh(&m->shares);
 	if (first)
 		return timer_set(m->beat, BEAT_FIRST_USEC);
 	if (++m->beats % JITTER_BEATS == 0)
@@ -367,6 +368,7 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 	r = windows_init(&m->windows, m, ret_error);
 	if (r < 0)
 		return r;
+	shares_init(&m->shares);
 	handlers.ctx = m;
 	r = sampler_new(&options, &handlers, &m->sampler, ret_error);
 	if (r < 0)
@@ -376,6 +378,7 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 		r = naming_init(&m->naming, &m->targets, m->loop, manager_named, m);
 	if (r < 0)
 		return r;
+	m->targets.shares = &m->shares;
 	recordings_init(&m->recordings, m);
 	r = manager_sources(m);
 	if (r >= 0)
@@ -441,6 +444,7 @@ void manager_free(struct manager *m)
 	listen_close(m);
 	recordings_done(&m->recordings);
 	windows_done(&m->windows);
+	shares_done(&m->shares);
 	/* what was asked has its answer by this */
 	examiner_free(m->examiner);
 	naming_done(&m->naming);

@@ -8,6 +8,7 @@
 #include "host/mode.h"
 #include "host/naming.h"
 #include "host/recordings.h"
+#include "host/shares.h"
 #include "host/targets.h"
 #include "host/thread_names.h"
 #include "host/tokens.h"
@@ -30,6 +31,7 @@ struct manager {
 	struct naming naming;
 	struct windows windows;
 	struct recordings recordings;
+	struct shares shares;
 	struct tokens tokens;
 	struct api_server *server;
 	char *gateway; /* the viewer's address, as plop-gateway registered it; owned */

@@ -19,10 +19,16 @@ struct query_job {
 	struct profile *profile;
 	int result;
 	char *error;
+	struct share *share; /* of a user who is not trusted, in which it is counted; NULL: none */
+	size_t limit;        /* of memory for the profile */
 };
 
 static void query_free(struct query_job *j)
 {
+	if (j->share) {
+		j->share->queries--;
+		j->manager->shares.queries--;
+	}
 	api_query_done(&j->query);
 	json_decref(j->list);
 	profile_free(j->profile);
@@ -45,6 +51,7 @@ static void query_run(void *ctx)
 	if (j->result < 0)
 		return;
 	store_reader_pass_over(reader, j->held.starts, j->held.n);
+	store_reader_limit(reader, j->limit);
 	if (j->windows)
 		j->result = store_windows(reader, q->from_ns, q->to_ns, WINDOWS_MAX, &q->selectors,
 					  &j->list);
@@ -86,7 +93,8 @@ static int query_add_samples(const struct profile *p, void *ctx)
 		j->profile->start_ns = selected->start_ns;
 		j->profile->end_ns = selected->end_ns;
 	}
-	return profile_merge(j->profile, selected);
+	r = profile_merge(j->profile, selected);
+	return r == 0 && profile_bytes(j->profile) > j->limit ? -E2BIG : r;
 }
 
 /* Adds what is in memory, and answers. */
@@ -124,7 +132,13 @@ static void query_done(void *ctx)
 	if (r >= 0 && j->call)
 		r = query_complete(j);
 	windows_answered(&j->manager->windows);
-	if (r < 0 && j->call) {
+	if (r == -E2BIG && j->call) {
+		api_reply_error(j->call, 413, "ask for a shorter time, or for fewer processes",
+				"the different stacks of this answer take more than %zu MB",
+				j->limit >> 20);
+		if (j->share)
+			j->share->counts[SHARE_ANSWERS_REFUSED]++;
+	} else if (r < 0 && j->call) {
 		log_warning_r(r, "Cannot answer a query");
 		api_reply_error(j->call, 500, "see plopd's log", "%s",
 				j->error ? j->error : strerror(-r));
@@ -139,6 +153,32 @@ static void query_gone(void *ctx)
 	j->call = NULL;
 }
 
+/* Whether the peer may ask one more; if not, answers and returns -EBUSY. */
+static int query_admit(const struct api_request *q, struct query_job *j)
+{
+	struct shares *s = &j->manager->shares;
+	struct share *k;
+
+	j->limit = SHARES_QUERY_BYTES;
+	if (q->peer.trusted)
+		return 0;
+	j->limit = SHARES_USERS_QUERY_BYTES;
+	k = shares_of(s, shares_user(s, q->peer.uid));
+	if (!k || k->queries >= SHARES_USER_QUERIES || s->queries >= SHARES_USERS_QUERIES) {
+		if (k)
+			k->counts[SHARE_QUERIES_REFUSED]++;
+		api_reply_error(q->call, 429, "ask again in a moment",
+				"%u questions of yours wait for their answer, and one user may "
+				"have %d, all users %d",
+				k ? k->queries : 0, SHARES_USER_QUERIES, SHARES_USERS_QUERIES);
+		return -EBUSY;
+	}
+	k->queries++;
+	s->queries++;
+	j->share = k;
+	return 0;
+}
+
 static void query_start(const struct api_request *q, struct manager *m, bool windows)
 {
 	struct query_job *j = calloc(1, sizeof(*j));
@@ -151,6 +191,10 @@ static void query_start(const struct api_request *q, struct manager *m, bool win
 	j->windows = windows;
 	if (api_query_from_request(q, &j->query) < 0) {
 		free(j);
+		return;
+	}
+	if (query_admit(q, j) < 0) {
+		query_free(j);
 		return;
 	}
 	access_limit(&q->peer, &j->query.selectors);

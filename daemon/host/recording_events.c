@@ -48,6 +48,8 @@ static int process_joins(pid_t pid, void *ctx)
 		w.wall |= (uint32_t)bit;
 	if (r->waits && j->children)
 		w.wall_children |= (uint32_t)bit;
+	if (r->waits && r->budget)
+		w.budget = r->budget;
 	if (memcmp(&before, &w, sizeof(w)) == 0)
 		return 0;
 	if (r->waits && !(before.wall & (uint32_t)bit))
@@ -247,6 +249,7 @@ void recording_unwatch(struct recording *r)
 	if (!r->waits)
 		return;
 	sampler_unwanted(m->sampler, r->set);
+	sampler_sleepers_sweep(m->sampler);
 	waits_free(TAKE_PTR(r->waits));
 	wall_set(r->all);
 	m->targets.wall_changes++;

@@ -4,6 +4,7 @@
 #include "host/access.h"
 #include "host/manager.h"
 #include "host/recording_events.h"
+#include "host/recording_shares.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -50,29 +51,24 @@ unsigned int recordings_running(const struct recordings *all)
 	return n;
 }
 
-/* A free place; an ended recording whose time is over, else the oldest ended one, makes room. */
-static struct recording **recordings_place(struct recordings *all)
+/* Ended recordings whose time is over go. */
+static void recordings_forget(struct recordings *all)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	struct recording *oldest = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 
 		if (r && r->state == RECORDING_DONE && r->keep_until < now)
 			recording_drop(r);
-		r = all->items[i];
-		if (r && r->state == RECORDING_DONE &&
-		    (!oldest || r->keep_until < oldest->keep_until))
-			oldest = r;
 	}
-	for (int again = 0; again < 2; again++) {
-		for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-			if (!all->items[i])
-				return &all->items[i];
-		}
-		if (oldest)
-			recording_drop(oldest);
+}
+
+static struct recording **recordings_place(struct recordings *all)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		if (!all->items[i])
+			return &all->items[i];
 	}
 	return NULL;
 }
@@ -117,6 +113,8 @@ static int recording_begin_own(struct recording *r)
 	r->set = set_free(r->all);
 	if (!r->set)
 		return -EBUSY;
+	r->budget = recordings_budget(r->all, recording_user(r));
+	sampler_set_charge(m->sampler, r->set, r->budget);
 	r->state = RECORDING_RUNNING;
 	recording_begins_now(r);
 	if (p->wall)
@@ -195,11 +193,14 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 	unsigned int hz = q->hz ? q->hz : (unsigned int)m->config->hz;
 	bool wall = q->wall, own = wall || q->tasks || q->cgroup.folder || hz != m->config->hz ||
 				   !sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS);
+	uid_t user = q->selectors.owned ? shares_user(&m->shares, q->selectors.uid) : SHARES_NOBODY;
 	struct recording **place, *r;
 	int k;
 
-	if (recordings_running(all) >= RECORDINGS_MAX)
-		return -EBUSY;
+	recordings_forget(all);
+	k = recordings_admit(all, user, own ? hz : 0);
+	if (k < 0)
+		return k;
 	place = recordings_place(all);
 	if (!place)
 		return -EBUSY;
@@ -218,6 +219,7 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 		return k;
 	}
 	sink_keep_states(r->sink);
+	sink_bound(r->sink, RECORDING_CODE_BYTES);
 	r->cgroup = q->cgroup;
 	r->tasks = q->tasks;
 	sink_profile(r->sink)->labels = q->labels;
@@ -439,6 +441,7 @@ static void recording_end(struct recording *r)
 		p->end_ns = p->start_ns + (r->ended_mono - r->begun_mono);
 	p->end_ns = MAX(p->end_ns, p->start_ns + 1);
 	r->timer = sd_event_source_disable_unref(r->timer);
+	sink_settle(r->sink);
 	thread_names_last(r);
 	if (r->naming == 0)
 		recording_finish(r);
@@ -462,6 +465,7 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 	uint64_t swapped_mono = all->manager->swapped_mono;
 
 	recordings_async(all);
+	recordings_charge(all);
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 
@@ -485,6 +489,8 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 			r->undelivered = 0;
 			/* by the monotonic clock: its length is true whoever sets the clock */
 			tally_add(&p->tally, &own);
+			shares_count(&all->manager->shares, recording_user(r), SHARE_RATE_LOST,
+				     own.lost[PLOP_LOST_RATE]);
 			access_tally(&r->selectors, p);
 			if (swapped_mono > r->begun_mono)
 				p->end_ns = p->start_ns + (swapped_mono - r->begun_mono);
@@ -497,9 +503,9 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 			recording_end(r);
 		else if (r->state == RECORDING_RUNNING && !recording_alive(r))
 			recording_stop(r, "target ended");
-		else if (r->state == RECORDING_RUNNING &&
-			 profile_bytes(sink_profile(r->sink)) > RECORDING_BYTES_MAX)
+		else if (r->state == RECORDING_RUNNING && recording_bytes(r) > RECORDING_BYTES_MAX)
 			recording_stop(r, "too large");
 	}
+	recordings_bound(all);
 	thread_names_ask(all);
 }

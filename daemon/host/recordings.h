@@ -19,8 +19,10 @@ struct recording;
  * other has perf events of its own, a set (plop/events.h), for as long as it runs, which the kernel filters for it.
  */
 #define RECORDINGS_MAX PLOP_MAX_SETS
-/* One that takes more memory ends before its time. */
+/* One of a trusted user's that takes more memory ends before its time; of others, see shares.h. */
 #define RECORDING_BYTES_MAX (32u << 20)
+/* Of code objects that its process has forgotten. */
+#define RECORDING_CODE_BYTES (2u << 20)
 /* How long the result of an ended one is kept for its client. */
 #define RECORDINGS_KEEP_NS (300 * NSEC_PER_SEC)
 
@@ -59,6 +61,7 @@ struct recording {
 	const char *reason;  /* "elapsed", "stopped", "target ended", "too large"; static */
 	bool has_pids;
 	uint32_t set;         /* PLOP_SET_ALWAYS: shares those ticks */
+	uint32_t budget;      /* that its samples are taken from; 0: none, its maker is trusted */
 	uint64_t threads;     /* that the processes made, while its events were on threads */
 	unsigned int naming;  /* processes that were asked for names of threads, at the end */
 	uint64_t undelivered; /* samples of the cycle under way that found no home */
@@ -85,10 +88,12 @@ struct recordings {
 void recordings_init(struct recordings *all, struct manager *m);
 void recordings_done(struct recordings *all);
 /*
- * Takes the request over, if it returns 0. -EBUSY: RECORDINGS_MAX run already; -EOPNOTSUPP: this kernel has no perf events
+ * Takes the request over, if it returns 0. -EBUSY, -EDQUOT, -ENOSPC: see recordings_admit(); -EOPNOTSUPP: this kernel has no perf events
  * for one recording, or cannot watch the scheduler for one (Linux 5.17). The recording belongs to *all.
  */
 int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret);
+/* The user that it counts as; SHARES_NOBODY: one who is trusted. */
+uid_t recording_user(const struct recording *r);
 struct recording *recordings_find(struct recordings *all, const char *id);
 /* Ends it at the next swap; harmless when it has ended. */
 void recording_stop(struct recording *r, const char *reason);

@@ -3,6 +3,7 @@
 #include "api/query.h"
 #include "host/access.h"
 #include "host/manager.h"
+#include "host/recording_shares.h"
 #include "util/clock.h"
 
 #define DURATION_MAX_S 86400
@@ -163,6 +164,46 @@ static int recording_labels(const struct api_request *q, json_t *body, struct la
 	return 0;
 }
 
+/* Why a recording of the peer's cannot begin at that rate (0: the daemon's), as recordings_start() says it. */
+static void recording_refuse(const struct api_request *q, struct manager *m, unsigned int hz, int k)
+{
+	static const char no_limit[] = "wait until another of yours ends; root and members of "
+				       "group plop have no such limit";
+	uid_t user = shares_user(&m->shares, q->peer.uid);
+	unsigned int most = (unsigned int)m->config->user_rate,
+		     used = recordings_rate(&m->recordings, user);
+
+	hz = hz ? hz : (unsigned int)m->config->hz;
+	if (k == -EDQUOT)
+		api_reply_error(
+			q->call, hz > most ? 422 : 429,
+			hz > most ? "take a lower rate (-F); root and members of group plop have "
+				    "no such limit" :
+				    no_limit,
+			"%u samples a second are too many: the recordings of one user may make "
+			"%u together, and %u are left",
+			hz, most, most - MIN(used, most));
+	else if (k == -ENOSPC)
+		api_reply_error(
+			q->call, 429, no_limit,
+			"there is no memory for one more recording: those of yours hold %zu MB, "
+			"of %u for one user and %u for all",
+			recordings_bytes(&m->recordings, user) >> 20, SHARES_USER_BYTES >> 20,
+			SHARES_USERS_BYTES >> 20);
+	else if (k == -EBUSY)
+		api_reply_error(q->call, 429, "wait until one ends", "%u recordings run already",
+				recordings_running(&m->recordings));
+	else if (k == -EOPNOTSUPP)
+		api_reply_error(
+			q->call, 501, "record -p or -a at the daemon's rate works",
+			"this kernel cannot do that for one recording; it takes Linux 5.17");
+	else
+		api_reply_error(q->call, 500, NULL, "cannot begin a recording: %s", strerror(-k));
+	if (!q->peer.trusted && (k == -EDQUOT || k == -ENOSPC))
+		shares_count(&m->shares, user,
+			     k == -EDQUOT ? SHARE_RATE_REFUSED : SHARE_MEMORY_REFUSED, 1);
+}
+
 static void recording_begin_answer(const struct api_request *q, struct recording_request *request,
 				   struct manager *m)
 {
@@ -171,15 +212,8 @@ static void recording_begin_answer(const struct api_request *q, struct recording
 
 	access_limit(&q->peer, &request->selectors);
 	k = recordings_start(&m->recordings, request, &r);
-	if (k == -EBUSY)
-		api_reply_error(q->call, 429, "wait until one ends", "%d recordings run already",
-				RECORDINGS_MAX);
-	else if (k == -EOPNOTSUPP)
-		api_reply_error(
-			q->call, 501, "record -p or -a at the daemon's rate works",
-			"this kernel cannot do that for one recording; it takes Linux 5.17");
-	else if (k < 0)
-		api_reply_error(q->call, 500, NULL, "cannot begin a recording: %s", strerror(-k));
+	if (k < 0)
+		recording_refuse(q, m, request->hz, k);
 	else
 		api_reply_json(q->call, 201, recording_json(r));
 }
@@ -309,13 +343,8 @@ static void route_pprof(const struct api_request *q, void *ctx)
 	request.duration_ns = query.seconds * NSEC_PER_SEC;
 	k = recordings_start(&m->recordings, &request, &r);
 	recording_request_done(&request);
-	if (k == -EBUSY) {
-		api_reply_error(q->call, 429, "wait until one ends", "%d recordings run already",
-				RECORDINGS_MAX);
-		return;
-	}
 	if (k < 0) {
-		api_reply_error(q->call, 500, NULL, "cannot begin a recording: %s", strerror(-k));
+		recording_refuse(q, m, 0, k);
 		return;
 	}
 	r->done = pprof_done;

@@ -129,10 +129,11 @@ static json_t *own_status_json(const struct api_peer *peer, const struct manager
 
 		recordings += r && r->state != RECORDING_DONE && access_recording(peer, r);
 	}
-	return json_pack("{s:s s:i s:f s:s s:I s:i s:o s:i}", "version", PLOP_VERSION, "hz",
+	return json_pack("{s:s s:i s:f s:s s:I s:i s:o s:i s:o}", "version", PLOP_VERSION, "hz",
 			 (int)m->config->hz, "window_s", (double)m->config->window_ns / 1e9, "mode",
 			 m->config->mode, "only_uid", (json_int_t)peer->uid, "processes",
-			 (int)processes, "samples", tally_json(&t), "recordings", (int)recordings);
+			 (int)processes, "samples", tally_json(&t), "recordings", (int)recordings,
+			 "shares", shares_json(&m->shares, shares_user(&m->shares, peer->uid)));
 }
 
 void route_status(const struct api_request *q, void *ctx)
@@ -141,6 +142,7 @@ void route_status(const struct api_request *q, void *ctx)
 	const struct store_facts *f = &m->windows.facts;
 	const struct symbol_counts *y = &m->targets.symbols;
 	_cleanup_free_ char *path = NULL;
+	uint64_t table_full = m->targets.table_full + sampler_table_full(m->sampler);
 	json_t *store, *o;
 	struct cost c = {};
 
@@ -158,7 +160,7 @@ void route_status(const struct api_request *q, void *ctx)
 			  "error", m->windows.error);
 	o = json_pack(
 		"{s:s s:i s:f s:s s:i s:f s:i s:o s:{s:I s:I s:I s:I} s:o s:o s:i s:o s:s? s:f "
-		"s:I}",
+		"s:I s:o}",
 		"version", PLOP_VERSION, "hz", (int)m->config->hz, "window_s",
 		(double)m->config->window_ns / 1e9, "mode", m->config->mode, "pid", (int)getpid(),
 		"uptime_s", c.uptime_s, "processes", (int)processes_profiled(m), "samples",
@@ -168,7 +170,8 @@ void route_status(const struct api_request *q, void *ctx)
 		(int)recordings_running(&m->recordings), "window", window_json(m), "gateway",
 		manager_gateway(m), "first_sample_s",
 		m->first_sample_ns ? (double)(m->first_sample_ns - m->started_ns) / 1e9 : -1.0,
-		"table_full", (json_int_t)m->targets.table_full);
+		"table_full", (json_int_t)table_full, "shares",
+		shares_json(&m->shares, SHARES_NOBODY));
 	api_reply_json(q->call, 200, o);
 }
 

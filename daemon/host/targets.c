@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "host/shares.h"
 #include "host/targets.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -113,6 +114,8 @@ static void target_join(struct targets *t, struct target *k)
 
 	if (before)
 		targets_end(t, before->key.tgid, before->key.image);
+	if (k->codes)
+		sampler_layout_use(t->sampler, k->layout, true);
 	HASH_ADD(hh, t->all, key, sizeof(k->key), k);
 	HASH_ADD(hh_pid, t->living, key.tgid, sizeof(k->key.tgid), k);
 }
@@ -157,11 +160,12 @@ static void pending_add(struct targets *t, uint32_t tgid, uint64_t image)
 	p->due_ns = clock_ns(CLOCK_MONOTONIC) + p->wait_ns;
 }
 
-static uid_t target_user(uint32_t tgid, uid_t otherwise)
+/* The user that a process counts as: who runs it, or whose sub-uid that is. */
+static uid_t target_user(const struct targets *t, uint32_t tgid, uid_t otherwise)
 {
 	uid_t user;
 
-	return process_user((pid_t)tgid, &user) < 0 ? otherwise : user;
+	return shares_user(t->shares, process_user((pid_t)tgid, &user) < 0 ? otherwise : user);
 }
 
 static void pending_postpone(struct targets *t, const struct target_key *key, uint64_t due_ns)
@@ -170,6 +174,11 @@ static void pending_postpone(struct targets *t, const struct target_key *key, ui
 
 	if (p)
 		p->due_ns = due_ns;
+}
+
+uid_t targets_layout_user(const struct targets *t, uid_t user)
+{
+	return shares_is_trusted(t->shares, user) ? SAMPLER_TRUSTED : user;
 }
 
 /* Makes the target and tells the kernel. info is taken over. */
@@ -184,11 +193,13 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 		return -ENOMEM;
 	k->key = (struct target_key){ .image = image, .tgid = tgid };
 	k->python = *python;
+	k->user = target_user(t, tgid, info->uid);
 	p.state = PLOP_STATE_UNSUPPORTED;
 	if (python->verdict == PYTHON_YES) {
 		r = code_table_new(&python->layout, &k->codes);
 		if (r == 0)
-			r = sampler_layout(t->sampler, &python->layout, &k->layout);
+			r = sampler_layout(t->sampler, &python->layout,
+					   targets_layout_user(t, k->user), &k->layout);
 		p.layout = (uint16_t)k->layout;
 		p.state = PLOP_STATE_PROFILED;
 	}
@@ -200,7 +211,6 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 	}
 	k->info = *info;
 	*info = (struct process_info){};
-	k->user = target_user(tgid, k->info.uid);
 	target_join(t, k);
 	return 0;
 }
@@ -310,7 +320,14 @@ static void targets_found(struct targets *t, const struct examination *x,
 		r = target_add(t, tgid, image, fresh, info, python);
 		if (r == -ENOSPC)
 			t->table_full++;
-		if (r < 0 && r != -ESRCH && r != -ESTALE && r != -EEXIST)
+		if (r == -EDQUOT) {
+			shares_count(t->shares, target_user(t, tgid, info->uid),
+				     SHARE_LAYOUTS_REFUSED, 1);
+			/* there may be room when it is asked for again */
+			if (fresh)
+				target_watch(t, tgid, image, true);
+		}
+		if (r < 0 && r != -ESRCH && r != -ESTALE && r != -EEXIST && r != -EDQUOT)
 			log_warning_r(r, "Cannot profile process %u", tgid);
 		if (r == 0 && !fresh)
 			targets_examine_children(t, tgid);
@@ -369,6 +386,7 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 
 	if ((k && k->python.verdict != PYTHON_SILENT) || process_user(who.pid, &who.user) < 0)
 		return;
+	who.user = shares_user(t->shares, who.user);
 	x = calloc(1, sizeof(*x));
 	if (!x)
 		return;
@@ -558,6 +576,8 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 		readings_free(TAKE_PTR(k->readings));
 		if (k->dying && --k->dying == 0) {
 			HASH_DEL(t->all, k);
+			if (k->codes)
+				sampler_layout_use(t->sampler, k->layout, false);
 			target_free(k);
 		}
 	}

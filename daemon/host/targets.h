@@ -75,6 +75,7 @@ struct pending {
 
 struct targets {
 	struct sampler *sampler;
+	struct shares *shares;
 	struct examiner *examiner;
 	sd_event_source *retry;
 	size_t examining; /* processes that are being looked at */
@@ -123,6 +124,8 @@ bool target_may_be_asked(const struct target *k);
 /* How a question about its code objects ended, or whether one of another kind kept a helper waiting: by examiner_done_t's result. */
 void target_heard(struct target *k, int result);
 
+/* Whose layouts those of a target's user count as, for the sampler. */
+uid_t targets_layout_user(const struct targets *t, uid_t user);
 struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image);
 /* The sets that want this process's time off CPU: bit n - 1 is set n. The kernel passes them on to children. */
 uint32_t targets_wall(struct targets *t, struct target *k);

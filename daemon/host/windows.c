@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/access.h"
 #include "host/manager.h"
+#include "host/window_shares.h"
 #include "util/log.h"
 
 #define QUERIES_MAX 64
@@ -19,7 +20,7 @@ static void save_run(void *ctx)
 		v->result = store_open(c->state_dir, &w->store, &error);
 	if (v->result < 0)
 		return;
-	v->result = store_save(w->store, v->window);
+	v->result = window_shares_save(w->store, v);
 	keep_from = v->window->end_ns > v->retention_ns ? v->window->end_ns - v->retention_ns : 0;
 	if (v->result == 0 || v->result == -ENOSPC)
 		store_expire(w->store, keep_from, v->max_store);
@@ -61,6 +62,7 @@ static void save_done(void *ctx)
 	}
 	if (v->facts.bytes)
 		w->facts = v->facts;
+	window_shares_end(v);
 	v->finished = true;
 	v->keep = w->asked;
 	windows_release(w);
@@ -78,8 +80,11 @@ static void windows_save(struct windows *w, struct profile *window)
 					   .window = window,
 					   .retention_ns = w->manager->config->retention_ns,
 					   .max_store = w->manager->config->max_store };
+		window_shares_begin(v);
 		if (worker_submit(w->saver, save_run, save_done, v) == 0)
 			return;
+		v->result = -EBUSY;
+		window_shares_end(v);
 		v->window = NULL;
 		break;
 	}
@@ -199,15 +204,11 @@ void windows_done(struct windows *w)
 
 int windows_add(struct windows *w, struct target *k, const struct symbolized_stack *s)
 {
-	uint32_t process;
-	int r;
-
 	if (!w->running || profile_bytes(sink_profile(w->running)) > 2 * WINDOW_BYTES_MAX)
 		return -ENOMEM;
 	/* stored with the samples: who may see them goes by it */
 	target_owner(k, w->manager->cycle);
-	r = profile_process(sink_profile(w->running), &k->info, k->python.version, &process);
-	return r < 0 ? r : sink_add(w->running, process, s);
+	return window_shares_add(w, k, s);
 }
 
 /* Whether somebody set the clock; if so, what comes from now on goes by the new time. */

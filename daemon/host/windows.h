@@ -25,6 +25,9 @@ struct window_save {
 		window; /* owned, NULL: a free place; read by both threads while it is being saved */
 	struct store_facts facts;
 	uint64_t retention_ns, max_store; /* as they were when it ended */
+	uid_t *users;                     /* whose each of its processes is; owned */
+	bool *beyond;                     /* saved without its stacks; owned, NULL: none is */
+	uint64_t *bytes;                  /* that each took in the store; owned */
 	int result;
 	bool finished; /* saved or lost; kept only for questions that count on it */
 	uint64_t keep; /* ... which are those up to this number */

@@ -46,6 +46,7 @@ struct dict {
 	struct table text_table, function_table, frame_table, stack_table;
 	struct block *arena;
 	size_t bytes;
+	bool frozen;
 };
 
 static void *pool_get(const struct pool *p, uint32_t i)
@@ -186,6 +187,8 @@ static int text_intern(struct dict *d, const char *s, const char **ret)
 		return r;
 	hash = (uint32_t)XXH3_64bits(s, size);
 	slot = table_find(&d->text_table, &d->texts, hash, text_same, &t);
+	if (!slot->id && d->frozen)
+		return -ENOSPC;
 	if (!slot->id) {
 		copy = arena_take(d, size + 1);
 		if (!copy)
@@ -236,6 +239,11 @@ void dict_free(struct dict *d)
 	free(d);
 }
 
+void dict_freeze(struct dict *d, bool frozen)
+{
+	d->frozen = frozen;
+}
+
 /* Finds the item in its table or adds it. */
 static int intern(struct dict *d, struct table *t, struct pool *p, uint32_t hash,
 		  bool (*same)(const void *item, const void *key), const void *item, uint32_t *ret)
@@ -248,6 +256,8 @@ static int intern(struct dict *d, struct table *t, struct pool *p, uint32_t hash
 	if (r < 0)
 		return r;
 	slot = table_find(t, p, hash, same, item);
+	if (!slot->id && d->frozen)
+		return -ENOSPC;
 	if (!slot->id) {
 		r = pool_push(d, p, item, &id);
 		if (r < 0)
@@ -328,6 +338,8 @@ int dict_stack(struct dict *d, const uint32_t *frames, uint32_t depth, uint32_t 
 		*ret = slot->id - 1;
 		return 0;
 	}
+	if (d->frozen)
+		return -ENOSPC;
 	copy = arena_take(d, size);
 	if (!copy)
 		return -ENOMEM;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <stdbool.h>
+
 #include "util/macro.h"
 
 /*
@@ -27,7 +29,10 @@ int dict_new(struct dict **ret);
 void dict_free(struct dict *d);
 DEFINE_FREEP(struct dict, dict_free)
 
-/* Each returns 0 and the id, or -ENOMEM. */
+/* While it is frozen only what it has is found, and nothing is added. */
+void dict_freeze(struct dict *d, bool frozen);
+
+/* Each returns 0 and the id, or -ENOMEM; -ENOSPC: it is frozen, and has no such thing. */
 int dict_function(struct dict *d, const char *name, const char *file, int line, uint32_t *ret);
 int dict_frame(struct dict *d, uint32_t function, int line, uint32_t *ret);
 int dict_stack(struct dict *d, const uint32_t *frames, uint32_t depth, uint32_t *ret);

@@ -101,8 +101,9 @@ static int add_thread_name(struct profile *p, uint32_t process, uint32_t tid, co
 	return profile_thread(p, process, tid, name);
 }
 
-/* Adds the samples of from that s (NULL: all) leaves in. */
-static int add_samples(struct profile *p, const struct profile *from, const struct selectors *s)
+/* Adds the samples of from that s (NULL: all) leaves in; beyond: NULL, or as profile_without(). */
+static int add_samples(struct profile *p, const struct profile *from, const struct selectors *s,
+		       const bool *beyond)
 {
 	_cleanup_(translation_done) struct translation t = { .from = from->dict, .to = p->dict };
 	_cleanup_free_ uint32_t *processes = NULL;
@@ -135,6 +136,12 @@ static int add_samples(struct profile *p, const struct profile *from, const stru
 			if (r < 0)
 				return r;
 		}
+		if (beyond && beyond[sample->process]) {
+			r = profile_add_beyond(p, processes[sample->process], sample->count);
+			if (r < 0)
+				return r;
+			continue;
+		}
 		r = translate_stack(&t, sample->stack, &stack);
 		if (r == 0)
 			r = add_thread_name(p, processes[sample->process], sample->thread, name);
@@ -153,7 +160,7 @@ int profile_merge(struct profile *p, const struct profile *from)
 	int r;
 
 	assert(p != from);
-	r = add_samples(p, from, NULL);
+	r = add_samples(p, from, NULL, NULL);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < from->labels.n; i++) {
@@ -173,6 +180,20 @@ int profile_merge(struct profile *p, const struct profile *from)
 	return 0;
 }
 
+int profile_without(const struct profile *p, const bool *beyond, struct profile **ret)
+{
+	_cleanup_(profile_freep) struct profile *to = NULL;
+	int r;
+
+	r = profile_like(p, &to);
+	if (r == 0)
+		r = add_samples(to, p, NULL, beyond);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(to);
+	return 0;
+}
+
 int profile_select(const struct profile *p, const struct selectors *s, struct profile **ret)
 {
 	_cleanup_(profile_freep) struct profile *to = NULL;
@@ -180,7 +201,7 @@ int profile_select(const struct profile *p, const struct selectors *s, struct pr
 
 	r = profile_like(p, &to);
 	if (r == 0)
-		r = add_samples(to, p, s);
+		r = add_samples(to, p, s, NULL);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(to);

@@ -167,6 +167,31 @@ static uint32_t hash_of_sample(const struct profile *p, uint32_t i)
 	return sample_hash(s->process, s->thread, s->stack, s->state);
 }
 
+/* Where the process is in the table, or the empty slot that it would have. */
+static uint32_t process_slot(const struct profile *p, const struct process_info *info)
+{
+	const struct hash_index *x = &p->index->processes;
+	uint32_t at = process_hash(info->pid, info->start_ticks) & x->mask;
+
+	for (; x->slots[at]; at = (at + 1) & x->mask) {
+		const struct process_info *i = &p->processes[x->slots[at] - 1].info;
+
+		if (i->pid == info->pid && i->start_ticks == info->start_ticks &&
+		    i->uid == info->uid)
+			break;
+	}
+	return at;
+}
+
+bool profile_has_process(const struct profile *p, const struct process_info *info, uint32_t *ret)
+{
+	uint32_t slot = p->nprocesses ? p->index->processes.slots[process_slot(p, info)] : 0;
+
+	if (slot)
+		*ret = slot - 1;
+	return slot != 0;
+}
+
 int profile_process(struct profile *p, const struct process_info *info, const char *python,
 		    uint32_t *ret)
 {
@@ -179,16 +204,10 @@ int profile_process(struct profile *p, const struct process_info *info, const ch
 	r = index_reserve(p, &x->processes, p->nprocesses, hash_of_process);
 	if (r < 0)
 		return r;
-	at = process_hash(info->pid, info->start_ticks) & x->processes.mask;
-	for (; x->processes.slots[at]; at = (at + 1) & x->processes.mask) {
-		uint32_t i = x->processes.slots[at] - 1;
-
-		if (p->processes[i].info.pid == info->pid &&
-		    p->processes[i].info.start_ticks == info->start_ticks &&
-		    p->processes[i].info.uid == info->uid) {
-			*ret = i;
-			return 0;
-		}
+	at = process_slot(p, info);
+	if (x->processes.slots[at]) {
+		*ret = x->processes.slots[at] - 1;
+		return 0;
 	}
 	r = array_reserve(&array, p->nprocesses, &x->processes_room, sizeof(*p->processes));
 	if (r < 0)
@@ -213,6 +232,18 @@ int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t s
 		uint64_t count)
 {
 	return profile_add_state(p, process, thread, stack, SAMPLE_PLAIN, count, 0);
+}
+
+int profile_add_beyond(struct profile *p, uint32_t process, uint64_t count)
+{
+	uint32_t function, frame, stack;
+	int r = dict_function(p->dict, PROFILE_BEYOND, "", 0, &function);
+
+	if (r == 0)
+		r = dict_frame(p->dict, function, 0, &frame);
+	if (r == 0)
+		r = dict_stack(p->dict, &frame, 1, &stack);
+	return r < 0 ? r : profile_add(p, process, 0, stack, count);
 }
 
 int profile_add_state(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,

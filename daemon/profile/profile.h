@@ -87,6 +87,14 @@ size_t profile_bytes(const struct profile *p); /* memory held */
  */
 int profile_process(struct profile *p, const struct process_info *info, const char *python,
 		    uint32_t *ret);
+/* Whether it has that process already; then its index by ret. */
+bool profile_has_process(const struct profile *p, const struct process_info *info, uint32_t *ret);
+/*
+ * Counts ticks of a process without their stacks and threads: under PROFILE_BEYOND, what is beyond a user's share of
+ * whatever keeps stacks.
+ */
+#define PROFILE_BEYOND "[beyond this user's share]"
+int profile_add_beyond(struct profile *p, uint32_t process, uint64_t count);
 /* Ticks in state SAMPLE_PLAIN. */
 int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
 		uint64_t count);
@@ -117,6 +125,8 @@ sample_doing(uint32_t state); /* "running", "waiting for the GIL", "sleeping" or
  * -ENOMEM leaves p half filled: throw it away.
  */
 int profile_merge(struct profile *p, const struct profile *from);
+/* A new profile in which samples of the processes for which beyond[] holds are counted by profile_add_beyond(). */
+int profile_without(const struct profile *p, const bool *beyond, struct profile **ret);
 
 /*
  * SELECTOR: key=value over pid comm exe cgroup unit container service version, of a process, thread thread_name state gil,

@@ -3,7 +3,7 @@
 #include "profile/marks.h"
 #include "profile/symbolizer.h"
 
-/* What a window's frames may keep of code objects that their tables have forgotten, counted once for each frame. */
+/* What frames may keep of code objects that their tables have forgotten, counted once for each frame, if nothing else is said. */
 #define SINK_BYTES (8u << 20)
 
 /* (code object, instruction) -> frame id of the sink's dict. */
@@ -18,7 +18,7 @@ struct sink {
 	bool states, tasks;
 	struct frame_entry *entries;
 	uint32_t used, size;
-	size_t bytes; /* of the code objects of all entries */
+	size_t bytes, bound; /* of the code objects of all entries */
 	uint32_t ids[PLOP_MAX_DEPTH + 3];
 };
 
@@ -29,6 +29,7 @@ int sink_new(uint64_t start_ns, uint32_t hz, struct sink **ret)
 
 	if (!s)
 		return -ENOMEM;
+	s->bound = SINK_BYTES;
 	r = profile_new(start_ns, hz, &s->profile);
 	if (r < 0)
 		return r;
@@ -64,6 +65,21 @@ void sink_keep_states(struct sink *s)
 void sink_keep_tasks(struct sink *s)
 {
 	s->tasks = true;
+}
+
+void sink_bound(struct sink *s, size_t bytes)
+{
+	s->bound = bytes;
+}
+
+void sink_settle(struct sink *s)
+{
+	sink_forget(s);
+}
+
+size_t sink_bytes(const struct sink *s)
+{
+	return sizeof(*s) + s->size * sizeof(*s->entries) + s->bytes + profile_bytes(s->profile);
 }
 
 struct profile *sink_profile(struct sink *s)
@@ -115,7 +131,7 @@ static int sink_frame(struct sink *s, struct code_object *code, uint32_t instr, 
 	uint32_t function;
 	int r;
 
-	if (s->bytes > SINK_BYTES)
+	if (s->bytes > s->bound)
 		sink_forget(s);
 	if (s->used >= s->size / 4 * 3) {
 		r = sink_grow(s);
@@ -206,6 +222,16 @@ int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *y)
 	return r < 0 ? r :
 		       profile_add_state(s->profile, process, k->tid, id, stack_state(s, k),
 					 k->count, 0);
+}
+
+int sink_add_known(struct sink *s, uint32_t process, const struct symbolized_stack *y)
+{
+	int r;
+
+	dict_freeze(s->profile->dict, true);
+	r = sink_add(s, process, y);
+	dict_freeze(s->profile->dict, false);
+	return r;
 }
 
 int sink_stack(struct sink *s, const struct symbolized_stack *y, uint32_t *ret)

@@ -96,6 +96,12 @@ struct profile *sink_profile(struct sink *s);
 void sink_keep_states(struct sink *s);
 /* From now on the asyncio tasks of a stack are shown, where it has them; else they are left out. */
 void sink_keep_tasks(struct sink *s);
+/* How much it may keep of code objects that nobody else has any more, in bytes. */
+void sink_bound(struct sink *s, size_t bytes);
+/* No more stacks come: what is only for finding their frames goes. Harmless if some come nevertheless. */
+void sink_settle(struct sink *s);
+/* Memory held, its profile's included. */
+size_t sink_bytes(const struct sink *s);
 /* The profile, now the caller's; the sink is freed. */
 struct profile *sink_take(struct sink *s);
 
@@ -109,6 +115,8 @@ struct symbolized_stack {
 };
 /* process: index from profile_process() on the sink's profile. 0 or -ENOMEM (nothing was counted). */
 int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *stack);
+/* The same, but -ENOSPC, and nothing is counted, where the profile has not had that stack before. */
+int sink_add_known(struct sink *s, uint32_t process, const struct symbolized_stack *y);
 
 /* The dict's stack id of a stack, not counted. */
 int sink_stack(struct sink *s, const struct symbolized_stack *stack, uint32_t *ret);

@@ -89,9 +89,11 @@ int sampler_async(struct sampler *s)
 }
 
 /* The number of such offsets, equal ones sharing one; 0 is none. */
-static int async_number(struct sampler *s, const struct plop_async *async, uint32_t *ret)
+static int async_number(struct sampler *s, const struct plop_async *async, uid_t user,
+			uint32_t *ret)
 {
 	uint32_t n;
+	int r;
 
 	for (n = 1; n <= s->nasyncs; n++) {
 		if (memcmp(&s->asyncs[n], async, sizeof(*async)) == 0) {
@@ -99,17 +101,19 @@ static int async_number(struct sampler *s, const struct plop_async *async, uint3
 			return 0;
 		}
 	}
-	if (n == PLOP_MAX_LAYOUTS)
-		return -ENOSPC;
+	r = layout_admit(&s->async_uses[1], s->nasyncs, user);
+	if (r < 0 || n == PLOP_MAX_LAYOUTS)
+		return r < 0 ? r : -ENOSPC;
 	if (bpf_map_update_elem(bpf_map__fd(s->async->maps.asyncs), &n, async, BPF_ANY) < 0)
 		return -errno;
 	s->asyncs[n] = *async;
+	s->async_uses[n] = (struct layout_use){ .known = true, .user = user };
 	s->nasyncs = n;
 	*ret = n;
 	return 0;
 }
 
-int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image,
+int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
 			  const struct plop_async *async)
 {
 	struct plop_async_assign assign = { .image = image, .tgid = tgid };
@@ -118,7 +122,7 @@ int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image,
 
 	if (!s->async)
 		return -EOPNOTSUPP;
-	r = async_number(s, async, &assign.async);
+	r = async_number(s, async, user, &assign.async);
 	if (r < 0)
 		return r;
 	/* not by an update of the map, which would undo what exec has put there since it was looked up */

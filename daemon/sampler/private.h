@@ -26,29 +26,45 @@ struct events {
 	struct thread_events *threads; /* NULL: they are on the CPUs */
 };
 
+/* Who has a layout. */
+struct layout_use {
+	bool known;         /* its place is taken */
+	uid_t user;         /* who brought it; SAMPLER_TRUSTED: it counts for nobody */
+	uint32_t processes; /* that are known to have it */
+};
+
 struct sampler {
 	struct sampler_options options;
 	struct sampler_handlers handlers;
 	struct plop *skel;
 	struct bpf_program *tick; /* with or without bpf_loop() */
 	struct ring_buffer *ring;
+	size_t ring_size;
+	size_t dispatched;     /* bytes of records, by the dispatch under way */
 	struct plop_cpu *cpus; /* the mmapped map */
 	size_t cpus_size;
 	int ncpus; /* possible ones */
 	struct events events[PLOP_MAX_SETS + 1];
 	uint64_t map_bytes;
 	struct plop_layout layouts[PLOP_MAX_LAYOUTS];
-	uint32_t nlayouts;
+	struct layout_use layout_uses[PLOP_MAX_LAYOUTS];
+	uint32_t nlayouts; /* places that were ever taken */
 	bool have_sets, have_wall;
 	bool wall_tasks; /* which program watches the switches */
 	struct plop_sleeper *
 		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_wall is false */
 	size_t sleepers_size;
+	struct plop_budget *budgets;         /* the mmapped map */
+	uint32_t charged[PLOP_MAX_SETS + 1]; /* each set's budget; 0: none */
 	/* sampler_async(): the same programs and maps again, of which only these programs are loaded; NULL: not yet */
 	struct plop *async;
-	struct plop_async asyncs[PLOP_MAX_LAYOUTS]; /* from 1 on */
+	struct plop_async asyncs[PLOP_MAX_LAYOUTS];     /* from 1 on */
+	struct layout_use async_uses[PLOP_MAX_LAYOUTS]; /* ... as well */
 	uint32_t nasyncs;
 };
+
+/* Whether a user may bring one more to the n that are there. -EDQUOT. */
+int layout_admit(const struct layout_use *uses, uint32_t n, uid_t user);
 
 /* Opens them on all CPUs that are online; closes them all again on failure. */
 int events_open(struct sampler *s, struct events *e);
@@ -70,6 +86,8 @@ void sets_collect(struct plop_half *half, struct sampler_counters *counters);
 /* No PLOP_RECORD_THREAD for this set any more. */
 void sets_unreport(struct sampler *s, uint32_t set);
 int sampler_map_sleepers(struct sampler *s);
+int sampler_map_budgets(struct sampler *s);
+void sampler_unmap(struct sampler *s);
 
 /* Has what sampler_async() loads not be loaded with the rest. */
 void async_leave_out(struct plop *skel);

@@ -24,13 +24,23 @@ static _printf_(2, 0) int sampler_print(enum libbpf_print_level level, const cha
 	return 0;
 }
 
+/*
+ * What waited in the ring buffer when the dispatch began is behind it after as many bytes as there can be. Whoever makes records
+ * faster than they are looked at would have it go on for ever.
+ */
+static int dispatch_goes_on(const struct sampler *s)
+{
+	return s->dispatched < s->ring_size ? 0 : -EAGAIN;
+}
+
 static int sampler_record(void *ctx, void *data, size_t size)
 {
 	const struct plop_record *r = data;
 	struct sampler *s = ctx;
 
+	s->dispatched += size;
 	if (record_check(data, size) < 0)
-		return 0;
+		return dispatch_goes_on(s);
 	switch (r->type) {
 	case PLOP_RECORD_CODE:
 		s->handlers.code(data, s->handlers.ctx);
@@ -51,7 +61,7 @@ static int sampler_record(void *ctx, void *data, size_t size)
 		s->handlers.process(r, s->handlers.ctx);
 		break;
 	}
-	return 0;
+	return dispatch_goes_on(s);
 }
 
 static int sampler_explain(char **ret_error, int r, const char *what)
@@ -135,8 +145,11 @@ static int sampler_load(struct sampler *s)
 		return -errno;
 	}
 	r = sampler_map_sleepers(s);
+	if (r >= 0)
+		r = sampler_map_budgets(s);
 	if (r < 0)
 		return r;
+	s->ring_size = bpf_map__max_entries(s->skel->maps.records);
 	s->ring = ring_buffer__new(bpf_map__fd(s->skel->maps.records), sampler_record, s, NULL);
 	if (!s->ring)
 		return -errno;
@@ -186,8 +199,7 @@ void sampler_free(struct sampler *s)
 	sampler_wall(s, false, false);
 	for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++)
 		events_close(s, &s->events[i]);
-	if (s->sleepers)
-		munmap(s->sleepers, s->sleepers_size);
+	sampler_unmap(s);
 	ring_buffer__free(s->ring);
 	if (s->cpus)
 		munmap(s->cpus, s->cpus_size);
@@ -225,9 +237,12 @@ int sampler_fd(const struct sampler *s)
 
 int sampler_dispatch(struct sampler *s)
 {
-	int r = ring_buffer__consume(s->ring);
+	int r;
 
-	return r < 0 ? r : 0;
+	s->dispatched = 0;
+	r = ring_buffer__consume(s->ring);
+	/* the rest is looked at in the loop's next round: the ring buffer stays readable */
+	return r < 0 && r != -EAGAIN ? r : 0;
 }
 
 void sampler_swap(struct sampler *s)
@@ -279,6 +294,7 @@ static void sampler_empty(struct sampler *s, struct plop_half *half,
 	if (half->nthreads > 0)
 		memset(half->thread_index, 0, sizeof(half->thread_index));
 	half->nstacks = half->nframes = half->nthreads = 0;
+	memset(half->parts, 0, sizeof(half->parts));
 }
 
 /* Whether a CPU is in the middle of a tick that may have begun before the swap. */
@@ -326,26 +342,6 @@ void sampler_collect(struct sampler *s, struct sampler_counters *counters)
 
 	for (int i = 0; i < s->ncpus; i++)
 		sampler_empty(s, &s->cpus[i].half[idle], counters);
-}
-
-int sampler_layout(struct sampler *s, const struct plop_layout *layout, uint32_t *ret)
-{
-	uint32_t n;
-
-	for (n = 0; n < s->nlayouts; n++) {
-		if (memcmp(&s->layouts[n], layout, sizeof(*layout)) == 0) {
-			*ret = n;
-			return 0;
-		}
-	}
-	if (n == PLOP_MAX_LAYOUTS)
-		return -ENOSPC;
-	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.layouts), &n, layout, BPF_ANY) < 0)
-		return -errno;
-	s->layouts[n] = *layout;
-	s->nlayouts++;
-	*ret = n;
-	return 0;
 }
 
 int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p, bool fresh)
@@ -403,6 +399,11 @@ void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code)
 
 	/* the other of the two in the set is read once more as well */
 	bpf_map_update_elem(bpf_map__fd(s->skel->maps.seen), &set, empty, BPF_ANY);
+}
+
+uint64_t sampler_table_full(const struct sampler *s)
+{
+	return s->skel->bss->plop_table_full;
 }
 
 uint64_t sampler_map_bytes(const struct sampler *s)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "plop/events.h"
 #include "plop/layout.h"
@@ -88,6 +89,14 @@ int sampler_set_spread(struct sampler *s, uint32_t set);
 /* Closes the events; what they counted comes with the next cycle. */
 void sampler_set_close(struct sampler *s, uint32_t set);
 bool sampler_set_is_open(const struct sampler *s, uint32_t set);
+/*
+ * Whose a set is, before it is opened: a trusted user's (budget 0, as it is when nothing is said), or charged to a budget, 1 to
+ * PLOP_MAX_SETS, which all sets of a user share. sampler_budget(): an unused one of so many samples a second.
+ */
+void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget);
+void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate);
+/* How many switches were beyond a budget since this was asked last. */
+uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget);
 /* What is wanted of a process; nothing: the entry goes. The kernel drops it when the process ends. */
 int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w);
 /* -ENOENT: nothing is. */
@@ -97,11 +106,11 @@ void sampler_unwanted(struct sampler *s, uint32_t set);
 
 /*
  * Loads what walks stacks with their asyncio tasks, the first time that it is wanted. -EOPNOTSUPP: this kernel cannot (5.17).
- * Then each process has to be told of: -ESRCH: it is not that image any more; -ENOSPC: PLOP_MAX_LAYOUTS are known. Its
+ * Then each process has to be told of: -ESRCH: it is not that image any more; -ENOSPC, -EDQUOT: as sampler_layout(). Its
  * children have it from it.
  */
 int sampler_async(struct sampler *s);
-int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image,
+int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
 			  const struct plop_async *async);
 
 /*
@@ -110,6 +119,8 @@ int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image,
  */
 bool sampler_have_wall(const struct sampler *s);
 int sampler_wall(struct sampler *s, bool on, bool tasks);
+/* Frees the places of threads whose processes are not wanted any more. */
+void sampler_sleepers_sweep(struct sampler *s);
 /* The threads that are off CPU now, as far as they were seen to leave. */
 void sampler_sleepers(struct sampler *s,
 		      void (*each)(const struct plop_sleeper *sleeper, void *ctx), void *ctx);
@@ -136,8 +147,16 @@ int sampler_review(struct sampler *s);
  */
 void sampler_collect(struct sampler *s, struct sampler_counters *counters);
 
-/* The number of a layout, equal ones sharing one. -ENOSPC: PLOP_MAX_LAYOUTS are known. */
-int sampler_layout(struct sampler *s, const struct plop_layout *layout, uint32_t *ret);
+/*
+ * The number of a layout, equal ones sharing one. user: whose process has it, SAMPLER_TRUSTED: one who has no bound. -EDQUOT: that
+ * user has brought PLOP_MAX_USER_LAYOUTS, or all such users PLOP_MAX_USERS_LAYOUTS; -ENOSPC: PLOP_MAX_LAYOUTS are known. One
+ * that no process has any more is forgotten when there is no room for another: sampler_layout_use() counts those that have it.
+ */
+#define SAMPLER_TRUSTED ((uid_t)-1)
+int sampler_layout(struct sampler *s, const struct plop_layout *layout, uid_t user, uint32_t *ret);
+void sampler_layout_use(struct sampler *s, uint32_t n, bool begins);
+/* Processes for which the kernel's table had no room, since the start. */
+uint64_t sampler_table_full(const struct sampler *s);
 
 /*
  * Says what a process is. With fresh it must not be known yet (-EEXIST); otherwise its image must still be p->image

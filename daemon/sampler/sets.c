@@ -19,6 +19,7 @@ static int set_prepare(struct sampler *s, uint32_t set, const struct plop_set *w
 		       unsigned int hz, bool tasks)
 {
 	int fd = bpf_map__fd(s->skel->maps.sets);
+	struct plop_set entry = {};
 
 	if (set > PLOP_MAX_SETS || (set != PLOP_SET_ALWAYS && !whom))
 		return -EINVAL;
@@ -26,8 +27,13 @@ static int set_prepare(struct sampler *s, uint32_t set, const struct plop_set *w
 		return -EBUSY;
 	if ((set != PLOP_SET_ALWAYS && !s->have_sets) || (tasks && !s->async))
 		return -EOPNOTSUPP;
-	if (whom && bpf_map_update_elem(fd, &set, whom, BPF_ANY) < 0)
-		return -errno;
+	if (whom) {
+		entry = *whom;
+		entry.budget = (uint16_t)s->charged[set];
+		entry.class = entry.budget ? PLOP_CLASS_USERS : PLOP_CLASS_TRUSTED;
+		if (bpf_map_update_elem(fd, &set, &entry, BPF_ANY) < 0)
+			return -errno;
+	}
 	s->events[set] = (struct events){
 		.program = set == PLOP_SET_ALWAYS ? s->tick :
 			   tasks                  ? s->async->progs.plop_tick_async :
@@ -37,6 +43,30 @@ static int set_prepare(struct sampler *s, uint32_t set, const struct plop_set *w
 		.tasks = tasks,
 	};
 	return 0;
+}
+
+void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget)
+{
+	uint32_t bit = UINT32_C(1) << (set - 1);
+
+	s->charged[set] = budget;
+	if (budget)
+		s->skel->bss->plop_trusted &= ~bit;
+	else
+		s->skel->bss->plop_trusted |= bit;
+}
+
+void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate)
+{
+	/* places that threads still have are counted on */
+	s->budgets[budget].due = 0;
+	s->budgets[budget].step = NSEC_PER_SEC / MAX(rate, 1u);
+	__atomic_store_n(&s->budgets[budget].lost, 0, __ATOMIC_RELAXED);
+}
+
+uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget)
+{
+	return __atomic_exchange_n(&s->budgets[budget].lost, 0, __ATOMIC_RELAXED);
 }
 
 int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz,
@@ -164,6 +194,25 @@ void sets_collect(struct plop_half *half, struct sampler_counters *counters)
 	}
 }
 
+int sampler_map_budgets(struct sampler *s)
+{
+	void *p = mmap(NULL, sizeof(*s->budgets) * (PLOP_MAX_SETS + 1), PROT_READ | PROT_WRITE,
+		       MAP_SHARED, bpf_map__fd(s->skel->maps.budgets), 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	s->budgets = p;
+	return 0;
+}
+
+void sampler_unmap(struct sampler *s)
+{
+	if (s->sleepers)
+		munmap(s->sleepers, s->sleepers_size);
+	if (s->budgets)
+		munmap(s->budgets, sizeof(*s->budgets) * (PLOP_MAX_SETS + 1));
+}
+
 int sampler_map_sleepers(struct sampler *s)
 {
 	void *p;
@@ -195,8 +244,11 @@ int sampler_wall(struct sampler *s, bool on, bool tasks)
 	if (tasks)
 		programs[1] = s->async->progs.plop_sw_async;
 	/* who left before the last time ended may have come back unseen since */
-	if (on && !*links[0])
+	if (on && !*links[0]) {
 		memset(s->sleepers, 0, s->sleepers_size);
+		for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++)
+			s->budgets[i].sleepers = 0;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
 		if (!on) {
 			bpf_link__destroy(*links[i]);
@@ -208,6 +260,23 @@ int sampler_wall(struct sampler *s, bool on, bool tasks)
 		}
 	}
 	return 0;
+}
+
+void sampler_sleepers_sweep(struct sampler *s)
+{
+	for (uint32_t i = 0; s->sleepers && i < PLOP_MAX_SLEEPERS; i++) {
+		struct plop_sleeper *e = &s->sleepers[i];
+		uint64_t key = __atomic_load_n(&e->key, __ATOMIC_ACQUIRE);
+		struct plop_wanted w = {};
+
+		/* the kernel side does not look at the threads of one that is not wanted */
+		if (!key || (sampler_wanted_read(s, (uint32_t)(key >> 32), &w) == 0 && w.wall))
+			continue;
+		if (e->budget && e->budget <= PLOP_MAX_SETS)
+			__atomic_fetch_sub(&s->budgets[e->budget].sleepers, 1, __ATOMIC_RELAXED);
+		e->since = 0;
+		__atomic_store_n(&e->key, 0, __ATOMIC_RELEASE);
+	}
 }
 
 void sampler_sleepers(struct sampler *s,

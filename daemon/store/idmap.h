@@ -18,4 +18,9 @@ struct idmap_item {
 bool idmap_get(const struct idmap *m, uint64_t key, uint32_t *ret);
 /* key is not in it yet; value < UINT32_MAX. -ENOMEM. */
 int idmap_put(struct idmap *m, uint64_t key, uint32_t value);
+/* Memory held. */
+static inline size_t idmap_bytes(const struct idmap *m)
+{
+	return m->items ? ((size_t)m->mask + 1) * sizeof(*m->items) : 0;
+}
 void idmap_done(struct idmap *m);

@@ -107,6 +107,11 @@ void store_reader_pass_over(struct store_reader *r, const uint64_t *starts, size
 	r->npassed_over = n;
 }
 
+void store_reader_limit(struct store_reader *r, size_t bytes)
+{
+	r->limit = bytes;
+}
+
 bool reader_passes_over(const struct store_reader *r, uint64_t start_ns)
 {
 	for (size_t i = 0; i < r->npassed_over; i++) {
@@ -129,6 +134,7 @@ int store_reader_facts(struct store_reader *r, struct store_facts *ret)
 /* What one query has met so far. */
 struct query {
 	const struct selectors *selectors;
+	size_t limit; /* of memory for p; 0: none */
 	struct profile *p;
 	struct idmap functions, stacks, processes; /* database id -> profile id */
 	sqlite3_stmt *windows, *samples, *function, *stack, *process;
@@ -301,6 +307,13 @@ static int load_process(struct query *q, uint64_t id, uint32_t *ret)
 	return r < 0 ? r : idmap_put(&q->processes, id, *ret);
 }
 
+/* Memory that the answer takes so far. */
+static size_t query_bytes(const struct query *q)
+{
+	return profile_bytes(q->p) + idmap_bytes(&q->functions) + idmap_bytes(&q->stacks) +
+	       idmap_bytes(&q->processes);
+}
+
 static int add_thread(struct query *q, uint32_t process, struct packed *data)
 {
 	uint64_t thread, n, id = 0, delta, count;
@@ -328,6 +341,8 @@ static int add_thread(struct query *q, uint32_t process, struct packed *data)
 		r = load_stack(q, id, &stack);
 		if (r == 0)
 			r = profile_add(q->p, process, (uint32_t)thread, stack, count);
+		if (r == 0 && q->limit && query_bytes(q) > q->limit)
+			r = -E2BIG;
 		if (r < 0)
 			return r;
 	}
@@ -375,7 +390,7 @@ static void add_window(struct query *q, bool first)
 	t.python = (uint64_t)sqlite3_column_int64(st, 5);
 	t.other = (uint64_t)sqlite3_column_int64(st, 6);
 	t.truncated = (uint64_t)sqlite3_column_int64(st, 7);
-	for (int i = 0; i < PLOP_LOST_CAUSES; i++)
+	for (int i = 0; i < STORE_LOST_CAUSES; i++)
 		t.lost[i] = (uint64_t)sqlite3_column_int64(st, 8 + i);
 	tally_add(&q->p->tally, &t);
 }
@@ -412,7 +427,7 @@ static bool any_without_samples(const struct profile *p)
 static int query_all(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
 		     const struct selectors *s, struct profile **ret)
 {
-	_cleanup_(query_done) struct query q = { .selectors = s };
+	_cleanup_(query_done) struct query q = { .selectors = s, .limit = r->limit };
 	int e;
 
 	e = profile_new(from_ns, 0, &q.p);

@@ -15,6 +15,7 @@ struct store_reader {
 	ino_t ino;
 	const uint64_t *passed_over; /* starts of windows */
 	size_t npassed_over;
+	size_t limit; /* of memory for an answer; 0: none */
 };
 
 bool reader_passes_over(const struct store_reader *r, uint64_t start_ns);

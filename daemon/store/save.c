@@ -14,7 +14,12 @@ struct save {
 	int64_t *function_ids;     /* 0: not looked up yet */
 	int64_t *stack_ids;
 	struct buf scratch;
+	uint64_t *bytes;  /* of each process; NULL: nobody wants to know */
+	uint32_t process; /* for which something is saved now */
 };
+
+/* What a row takes beside its texts and blobs: its numbers, its place in the index of hashes, and its share of pages half full. */
+#define ROW_BYTES 48
 
 static void save_done(struct save *v)
 {
@@ -22,6 +27,12 @@ static void save_done(struct save *v)
 	free(v->function_ids);
 	free(v->stack_ids);
 	buf_free(&v->scratch);
+}
+
+static void save_counts(struct save *v, size_t bytes)
+{
+	if (v->bytes)
+		v->bytes[v->process] += bytes + ROW_BYTES;
 }
 
 /* The hash of what lies in scratch. */
@@ -106,6 +117,7 @@ static int save_function(struct save *v, uint32_t function)
 		db_bind_text(st, 5, f->file);
 		r = db_run(st);
 		id = sqlite3_last_insert_rowid(v->s->db);
+		save_counts(v, strlen(f->name) + strlen(f->file));
 	} else {
 		r = used < v->hour ? use_row(v->s, ST_USE_FUNCTION, id, v->hour) : 0;
 	}
@@ -167,6 +179,7 @@ static int add_stack(struct save *v, const struct dict_stack *stack, uint64_t ha
 	if (r < 0)
 		return r;
 	*ret_id = sqlite3_last_insert_rowid(v->s->db);
+	save_counts(v, v->scratch.size);
 	return 0;
 }
 
@@ -238,6 +251,7 @@ static int save_process(struct save *v, const struct profile_process *p, int64_t
 		db_bind_text(st, 7 + (int)k, texts[k]);
 	r = db_run(st);
 	*ret_id = sqlite3_last_insert_rowid(v->s->db);
+	save_counts(v, v->scratch.size);
 	return r;
 }
 
@@ -255,9 +269,9 @@ static int save_window(struct save *v, int64_t *ret_id)
 	sqlite3_bind_int64(st, 6, (int64_t)w->tally.other);
 	sqlite3_bind_int64(st, 7, (int64_t)w->tally.truncated);
 	sqlite3_bind_int64(st, 8, (int64_t)w->samples_total);
-	_Static_assert(PLOP_LOST_CAUSES == 6,
+	_Static_assert(STORE_LOST_CAUSES == 6 && PLOP_LOST_CAUSES == 7,
 		       "one column for each cause: a new one needs a migration");
-	for (int i = 0; i < PLOP_LOST_CAUSES; i++)
+	for (int i = 0; i < STORE_LOST_CAUSES; i++)
 		sqlite3_bind_int64(st, 9 + i, (int64_t)w->tally.lost[i]);
 	r = db_run(st);
 	if (r < 0)
@@ -341,6 +355,7 @@ static int save_rows(struct save *v, int64_t window, struct row *rows, uint32_t 
 			end++;
 		if (number >> SCHEMA_SAMPLES_SHIFT)
 			return -E2BIG;
+		v->process = rows[i].process;
 		r = save_process(v, &v->w->processes[rows[i].process], &process);
 		if (r == 0)
 			r = pack_rows(v, rows + i, end - i, &sum);
@@ -353,6 +368,7 @@ static int save_rows(struct save *v, int64_t window, struct row *rows, uint32_t 
 		r = db_run(st);
 		if (r < 0)
 			return r;
+		save_counts(v, v->scratch.size);
 	}
 	return 0;
 }
@@ -373,6 +389,7 @@ static int save_all(struct save *v)
 	for (uint32_t i = 0; i < w->nsamples; i++) {
 		const struct profile_sample *sample = &w->samples[i];
 
+		v->process = sample->process;
 		if (!v->stack_ids[sample->stack]) {
 			r = save_stack(v, sample->stack);
 			if (r < 0)
@@ -389,7 +406,12 @@ static int save_all(struct save *v)
 
 int store_save(struct store *s, const struct profile *window)
 {
-	_cleanup_(save_done) struct save v = { .s = s, .w = window };
+	return store_save_for(s, window, NULL);
+}
+
+int store_save_for(struct store *s, const struct profile *window, uint64_t *bytes)
+{
+	_cleanup_(save_done) struct save v = { .s = s, .w = window, .bytes = bytes };
 	int r;
 
 	v.hour = (int64_t)(window->end_ns / NSEC_PER_SEC / SCHEMA_USED_UNIT);

@@ -21,5 +21,7 @@ int schema_migrate_steps(sqlite3 *db, const char *const *steps, int n);
 
 /* A row of samples is found by window << SCHEMA_SAMPLES_SHIFT | its number within the window. */
 #define SCHEMA_SAMPLES_SHIFT 20
+/* Causes of loss that windows can have, a column each: the rate of a user, which comes last, bounds recordings alone. */
+#define STORE_LOST_CAUSES PLOP_LOST_RATE
 /* "used" of a dictionary row counts this many seconds since 1970. */
 #define SCHEMA_USED_UNIT 3600

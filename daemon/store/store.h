@@ -25,6 +25,8 @@ DEFINE_FREEP(struct store, store_close)
  * others: nothing was written, and a later call may work again.
  */
 int store_save(struct store *s, const struct profile *window);
+/* The same; adds to bytes[] what was new in the file for the sake of each of the window's processes, about. */
+int store_save_for(struct store *s, const struct profile *window, uint64_t *bytes);
 /*
  * Drops windows that ended before before_ns, and the oldest while the file is larger than max_bytes (0: no bound). Works on
  * a full disk too, for which STATE_DIR/plop.reserve (2 MB) keeps some room.
@@ -56,12 +58,16 @@ int store_profile(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
 		  const struct selectors *s, struct profile **ret);
 /*
  * The windows themselves, without stacks, as the JSON array of GET /v1/windows; oldest first; the newest max of them. Of s
- * (NULL: none) only owned counts: then only such processes are listed, and their samples are all that is counted.
+ * (NULL: none) only owned counts: then only such processes are listed, and their samples are all that is counted. Windows that
+ * have more than STORE_LISTED_MAX processes together are too many, too: the newest that have not.
  */
+#define STORE_LISTED_MAX 65536
 int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsigned int max,
 		  const struct selectors *s, json_t **ret);
 /* Windows that begin at one of these points count as not there. starts: borrowed as long as the reader is used. */
 void store_reader_pass_over(struct store_reader *r, const uint64_t *starts, size_t n);
+/* From now on store_profile() returns -E2BIG when what it merges would take more memory than that; 0: no bound. */
+void store_reader_limit(struct store_reader *r, size_t bytes);
 int store_reader_facts(struct store_reader *r, struct store_facts *ret);
 
 /* One element of that array for a profile that is not stored, the running window; its id is null. */

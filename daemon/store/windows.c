@@ -88,7 +88,8 @@ static bool listed(const struct selectors *s, uid_t uid)
 	return !s || selectors_see(s, uid);
 }
 
-static int add_processes(sqlite3_stmt *st, int64_t id, const struct selectors *s, json_t *window)
+static int add_processes(sqlite3_stmt *st, int64_t id, const struct selectors *s, json_t *window,
+			 size_t *processes)
 {
 	uint64_t samples = 0;
 	int r;
@@ -105,6 +106,7 @@ static int add_processes(sqlite3_stmt *st, int64_t id, const struct selectors *s
 				(uint64_t)sqlite3_column_int64(st, 4));
 		if (r < 0)
 			return r;
+		++*processes;
 	}
 	return r == 0 && s && s->owned ? reduce(window, samples) : r;
 }
@@ -120,23 +122,25 @@ static void read_head(sqlite3_stmt *st, struct head *h)
 	h->tally.python = (uint64_t)sqlite3_column_int64(st, 6);
 	h->tally.other = (uint64_t)sqlite3_column_int64(st, 7);
 	h->tally.truncated = (uint64_t)sqlite3_column_int64(st, 8);
-	for (int i = 0; i < PLOP_LOST_CAUSES; i++)
+	for (int i = 0; i < STORE_LOST_CAUSES; i++)
 		h->tally.lost[i] = (uint64_t)sqlite3_column_int64(st, 9 + i);
 }
 
+/* The newest first. */
 static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		unsigned int max, const struct selectors *s, json_t *to)
 {
 	_cleanup_(db_finalizep) sqlite3_stmt *windows = NULL, *processes = NULL;
 	sqlite3 *db = reader->db;
+	size_t nprocesses = 0;
 	int r;
 
 	r = db_prepare(
 		db,
-		"SELECT * FROM (SELECT id, start_ns, end_ns, hz, samples, ticks, python, other,"
+		"SELECT id, start_ns, end_ns, hz, samples, ticks, python, other,"
 		" truncated, lost_fault, lost_stacks_full, lost_frames_full, lost_unsupported,"
 		" lost_corrupt, lost_drain FROM windows WHERE end_ns > ?1 AND start_ns < ?2"
-		" ORDER BY end_ns DESC LIMIT ?3) ORDER BY end_ns",
+		" ORDER BY end_ns DESC LIMIT ?3",
 		&windows);
 	if (r == 0)
 		r = db_prepare(db,
@@ -149,7 +153,7 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 	sqlite3_bind_int64(windows, 1, (int64_t)MIN(from_ns, (uint64_t)INT64_MAX));
 	sqlite3_bind_int64(windows, 2, (int64_t)MIN(to_ns, (uint64_t)INT64_MAX));
 	sqlite3_bind_int64(windows, 3, max);
-	while ((r = db_step(windows)) > 0) {
+	while (nprocesses < STORE_LISTED_MAX && (r = db_step(windows)) > 0) {
 		struct head h = {};
 		json_t *window;
 
@@ -161,7 +165,7 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 		window = head_json(&h);
 		if (!window || json_array_append_new(to, window) < 0)
 			return -ENOMEM;
-		r = add_processes(processes, h.id, s, window);
+		r = add_processes(processes, h.id, s, window, &nprocesses);
 		if (r < 0)
 			return r;
 	}
@@ -171,20 +175,22 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsigned int max,
 		  const struct selectors *s, json_t **ret)
 {
-	json_t *to = json_array();
-	int e;
+	json_t *newest_first = json_array(), *to = json_array();
+	int e = newest_first && to ? reader_begin(r) : -ENOMEM;
 
-	if (!to)
-		return -ENOMEM;
-	e = reader_begin(r);
 	if (e == 0)
-		e = list(r, from_ns, to_ns, max, s, to);
+		e = list(r, from_ns, to_ns, max, s, newest_first);
 	reader_end(r);
+	for (size_t i = json_array_size(newest_first); i-- > 0 && e >= 0;) {
+		if (json_array_append(to, json_array_get(newest_first, i)) < 0)
+			e = -ENOMEM;
+	}
+	json_decref(newest_first);
 	if (e < 0)
 		json_decref(to);
 	else
 		*ret = to;
-	return e;
+	return MIN(e, 0);
 }
 
 int store_window_json(const struct profile *window, const struct selectors *s, json_t **ret)

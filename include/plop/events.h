@@ -20,7 +20,8 @@ enum plop_lost {
 	PLOP_LOST_UNSUPPORTED = 3, /* an interpreter whose layout is not known */
 	PLOP_LOST_CORRUPT = 4,     /* a frame chain that cannot be (a cycle, a null code object) */
 	PLOP_LOST_DRAIN = 5,       /* counted by user space: a half that could not be drained */
-	PLOP_LOST_CAUSES = 6,
+	PLOP_LOST_RATE = 6, /* of recordings alone: beyond the samples a second of its user */
+	PLOP_LOST_CAUSES = 7,
 };
 
 /* Counters of one half; user space takes them together with the half's stacks, so the sums are exact. */
@@ -36,9 +37,9 @@ enum plop_counter {
 	PLOP_C_CODES_DROPPED = 8,   /* ... not sent: ring buffer full; will be tried again */
 	PLOP_C_FRAMES = 9,          /* frames walked */
 	PLOP_C_LOST = 10,           /* + enum plop_lost */
-	PLOP_C_WAITS = 16,          /* times off CPU sent */
-	PLOP_C_WAITS_DROPPED = 17,  /* ... not sent: ring buffer full */
-	PLOP_C_WAIT_NS_DROPPED = 18,
+	PLOP_C_WAITS = 17,          /* times off CPU sent */
+	PLOP_C_WAITS_DROPPED = 18,  /* ... not sent: ring buffer full, or the user's rate used up */
+	PLOP_C_WAIT_NS_DROPPED = 19,
 	PLOP_COUNTERS = 20,
 };
 
@@ -106,8 +107,23 @@ enum plop_set_kind {
 struct plop_set {
 	__u64 cgroup; /* its id, the inode of its folder */
 	__u32 level;  /* ... and its depth below the root */
-	__u32 kind;   /* enum plop_set_kind */
+	__u8 kind;    /* enum plop_set_kind */
+	__u8 class;   /* enum plop_class */
+	__u16 budget; /* number of its user's plop_budget; 0: a trusted user's, who has no bound */
 };
+
+/*
+ * How many samples a second all recordings of one user make; numbers from 1 on. due: when the next sample would be due, were they
+ * evenly spaced (CLOCK_MONOTONIC); one is refused where that lies more than PLOP_BUDGET_NS ahead. A line for each.
+ */
+struct plop_budget {
+	__u64 due;
+	__u64 step;     /* ns from one sample to the next */
+	__u64 lost;     /* switches of wall-clock recordings that were beyond it */
+	__u64 sleepers; /* places that threads of these have, at most PLOP_MAX_USER_SLEEPERS */
+	__u64 pad[4];
+};
+#define PLOP_BUDGET_NS 250000000ULL
 
 /*
  * A thread's event has its set in its period, in ns. Not in a cookie: the event of a new thread, which inherits that of the
@@ -126,7 +142,7 @@ struct plop_wanted {
 	__u32 wall;
 	__u32 wall_children;
 	__u32 threads; /* set n has events on its threads (PLOP_SET_THREADS): a new one is reported */
-	__u32 pad;
+	__u32 budget; /* that the walks for wall are taken from, unless a trusted user's set wants it as well */
 };
 
 /* The ticks of one recording's set, as enum plop_counter has them for the whole. */
@@ -153,6 +169,26 @@ struct plop_stack_thread {
 #define PLOP_HALF_PROBES  16
 
 /*
+ * Who takes room in a half. What is always on may take all that is free. Recordings have no more than a part each, those of
+ * trusted users and those of others: so 3/8 of a half are left to what is always on, whoever records what.
+ */
+enum plop_class {
+	PLOP_CLASS_ALWAYS = 0,
+	PLOP_CLASS_TRUSTED = 1, /* recordings of root, plopd's own user and group plop */
+	PLOP_CLASS_USERS = 2,   /* ... of everybody else */
+	PLOP_CLASSES = 4,       /* a power of two, for the verifier */
+};
+/* 3/8 and 2/8 */
+#define PLOP_PART(all, class) ((all) / 8 * (4 - ((class) & 3)))
+/* Places of the index that a recording's stack looks at; what is always on finds one where these are full. */
+#define PLOP_PART_PROBES 8
+
+/* What one class of recordings has taken. */
+struct plop_part {
+	__u32 stacks, frames, threads, pad;
+};
+
+/*
  * index: 0 is empty, else (tag << 16) | (stack number + 1); tag: high 16 bits of the hash. thread_index: 0 is empty, else the
  * number in threads + 1.
  */
@@ -160,6 +196,7 @@ struct plop_half {
 	__u32 nstacks, nframes, nthreads, pad;
 	__u64 counters[PLOP_COUNTERS];
 	struct plop_set_counters sets[PLOP_MAX_SETS]; /* of sets 1 and up */
+	struct plop_part parts[PLOP_CLASSES];         /* by enum plop_class; the first stays 0 */
 	__u32 index[PLOP_HALF_INDEX];
 	__u16 thread_index[PLOP_HALF_INDEX];
 	struct plop_stack stacks[PLOP_HALF_STACKS];
@@ -228,6 +265,7 @@ enum plop_wait_kind {
 	PLOP_WAIT_RUNNABLE = 1, /* preempted: it was not its turn */
 	PLOP_WAIT_GIL = 2,      /* on a futex inside of the interpreter's lock */
 	PLOP_WAIT_SLEEPING = 3, /* in a system call, or a page fault (syscall -1) */
+	PLOP_WAIT_BEYOND = 4,   /* why was not looked at: beyond the user's samples a second */
 };
 
 /* A thread of a wanted process that is off CPU; key 0: free. User space reads those that have not come back. */
@@ -240,7 +278,7 @@ struct plop_sleeper {
 	__u32 kind;
 	__s32 syscall;
 	__u32 disk;
-	__u32 pad;
+	__u32 budget; /* whose place it is; 0: of a trusted user's recording */
 };
 
 struct plop_record {
@@ -312,6 +350,8 @@ _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel si
 _Static_assert(sizeof(struct plop_record_wait) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_task) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_wanted) == 32, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_set) == 16, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_budget) == 64, "shared with the kernel side");
 _Static_assert(PLOP_MAX_SETS <= PLOP_PERIOD_SET, "a period has to hold the number of a set");
 _Static_assert(sizeof(struct plop_sleeper) == 56, "shared with the kernel side");
 /* 64 CPUs must stay under 64 MB. */

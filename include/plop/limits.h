@@ -24,9 +24,14 @@
 
 /* Threads that can be off CPU at once while wall-clock time is recorded; a power of two. */
 #define PLOP_MAX_SLEEPERS 16384
+/* ... and of these, for the recordings of one user who is not trusted. */
+#define PLOP_MAX_USER_SLEEPERS 4096
 
 /* Different struct layouts (one for each CPython minor version and build flavour met). */
 #define PLOP_MAX_LAYOUTS 64
+/* ... and of these, such as came with the processes of one user, and of all, who are not trusted. */
+#define PLOP_MAX_USER_LAYOUTS  8
+#define PLOP_MAX_USERS_LAYOUTS 32
 
 /* What the kernel captures of a code object, in bytes. User space reads the rest from the target. */
 #define PLOP_CAPTURE_FILE      256

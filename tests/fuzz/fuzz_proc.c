@@ -3,6 +3,7 @@
 #include "fuzz.h"
 #include "proc/parse.h"
 #include "proc/process.h"
+#include "proc/subuid.h"
 
 /* A part of the input must lie in it. */
 static void is_inside(const char *part, size_t part_size, const char *data, size_t size)
@@ -63,11 +64,34 @@ static void parse_rest(const char *data, size_t size)
 	free(l.version);
 }
 
+static int name_uid(const char *name, uid_t *ret, void *ctx)
+{
+	*ret = (uid_t)strlen(name);
+	return *ret % 2 ? 0 : -ENOENT;
+}
+
+/* Sorted, apart from one another, never root's; and whoever lies in one is its owner's. */
+static void parse_subuid(const char *data, size_t size)
+{
+	struct subuid s;
+
+	FUZZ_ASSERT(subuid_parse(data, size, name_uid, NULL, &s) == 0);
+	FUZZ_ASSERT(s.n <= SUBUID_MAX_RANGES);
+	for (size_t i = 0; i < s.n; i++) {
+		FUZZ_ASSERT(s.ranges[i].start > 0 && s.ranges[i].start <= s.ranges[i].last);
+		FUZZ_ASSERT(i == 0 || s.ranges[i - 1].last < s.ranges[i].start);
+		FUZZ_ASSERT(subuid_owner(&s, s.ranges[i].start) == s.ranges[i].owner);
+		FUZZ_ASSERT(subuid_owner(&s, s.ranges[i].last) == s.ranges[i].owner);
+	}
+	FUZZ_ASSERT(subuid_owner(&s, 0) == 0);
+	subuid_done(&s);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const parsers[])(const char *data, size_t size) = { parse_stat, parse_map,
-									  parse_cgroup,
-									  parse_rest };
+									  parse_cgroup, parse_rest,
+									  parse_subuid };
 	uint8_t which;
 
 	if (fuzz_take(&data, &size, &which, sizeof(which)))

@@ -12,7 +12,9 @@ import threading
 import exports
 import host
 
-CAUSES = ("fault", "stacks_full", "frames_full", "unsupported", "corrupt", "drain")
+CAUSES = ("fault", "stacks_full", "frames_full", "unsupported", "corrupt", "drain", "rate")
+# Those that the store has a column for: a user's rate bounds recordings alone.
+STORED = CAUSES[:-1]
 SECONDS = 2
 FORGED = os.path.join(host.BUILD, "tests", "unit", "python", "libpython-fake-316.so")
 BUSY = ("import threading, zlib\ndef spin():\n    x = 1\n    while True:\n        x = x * 33 & 65535\n"
@@ -105,10 +107,10 @@ def check_database(path):
     """The file itself."""
     with sqlite3.connect("file:%s?mode=ro" % path, uri=True) as db:
         rows = db.execute("SELECT id, start_ns, end_ns, samples, ticks, python, other, %s FROM windows ORDER BY start_ns" % ", ".join(
-            "lost_" + cause for cause in CAUSES)).fetchall()
+            "lost_" + cause for cause in STORED)).fetchall()
         windows = []
         for number, start, end, samples, ticks, python, other, *lost in rows:
-            window = exact("row %d" % number, {"ticks": ticks, "python": python, "other": other, "lost": dict(zip(CAUSES, lost))})
+            window = exact("row %d" % number, {"ticks": ticks, "python": python, "other": other, "lost": dict(zip(STORED, lost), rate=0)})
             assert samples == python, "row %d has %d samples of %d" % (number, samples, python)
             stored = db.execute("SELECT coalesce(sum(samples), 0) FROM samples WHERE id >> 20 = ?", (number,)).fetchone()[0]
             assert stored == samples, "the rows of window %d have %d samples of %d" % (number, stored, samples)

@@ -99,6 +99,23 @@ bool sampler_set_is_open(const struct sampler *s, uint32_t set)
 	return set == PLOP_SET_ALWAYS;
 }
 
+void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget)
+{
+}
+
+void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate)
+{
+}
+
+uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget)
+{
+	return 0;
+}
+
+void sampler_sleepers_sweep(struct sampler *s)
+{
+}
+
 int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w)
 {
 	return 0;
@@ -114,7 +131,7 @@ int sampler_async(struct sampler *s)
 	return -EOPNOTSUPP;
 }
 
-int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image,
+int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
 			  const struct plop_async *async)
 {
 	return -EOPNOTSUPP;
@@ -162,7 +179,16 @@ void sampler_swap(struct sampler *s)
 {
 }
 
-int sampler_layout(struct sampler *s, const struct plop_layout *layout, uint32_t *ret)
+void sampler_layout_use(struct sampler *s, uint32_t n, bool begins)
+{
+}
+
+uint64_t sampler_table_full(const struct sampler *s)
+{
+	return 0;
+}
+
+int sampler_layout(struct sampler *s, const struct plop_layout *layout, uid_t user, uint32_t *ret)
 {
 	s->layout = *layout;
 	*ret = 0;

@@ -49,6 +49,7 @@ START_TEST(defaults_are_the_contract)
 	ck_assert_uint_eq(c->retention_ns, 7 * 86400 * NSEC_PER_SEC);
 	ck_assert_uint_eq(c->max_store, UINT64_C(1) << 30);
 	ck_assert_uint_eq(c->max_depth, 1024);
+	ck_assert_uint_eq(c->user_rate, 2000);
 	ck_assert_str_eq(c->listen, "127.0.0.1:7567");
 	ck_assert_str_eq(c->token, "");
 }
@@ -197,7 +198,7 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 11);
+	ck_assert_uint_eq(n, 12);
 }
 END_TEST
 

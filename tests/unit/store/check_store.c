@@ -449,6 +449,44 @@ START_TEST(expiry_by_size)
 END_TEST
 
 /* A file can be broken in ways that SQLite does not see. */
+START_TEST(an_answer_has_a_limit)
+{
+	_cleanup_(profile_freep) struct profile *whole = NULL, *none = NULL, *again = NULL;
+	size_t bytes;
+
+	save(0);
+	save(1);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &whole), 0);
+	bytes = profile_bytes(whole);
+	store_reader_limit(reader, bytes / 2);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &none), -E2BIG);
+	ck_assert_ptr_null(none);
+	/* what finding rows by their ids takes counts as well */
+	store_reader_limit(reader, bytes);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &none), -E2BIG);
+	store_reader_limit(reader, 2 * bytes);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &again), 0);
+	ck_assert_uint_eq(again->samples_total, whole->samples_total);
+}
+END_TEST
+
+/* What is new in a window is of the process that brings it; what is there already takes nothing but a row. */
+START_TEST(bytes_are_told_by_process)
+{
+	_cleanup_(profile_freep) struct profile *first = window(0), *second = window(1);
+	uint64_t bytes[2] = {}, again[2] = {};
+
+	ck_assert_uint_eq(first->nprocesses, 2);
+	ck_assert_int_eq(store_save_for(store, first, bytes), 0);
+	ck_assert_int_eq(store_save_for(store, second, again), 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_uint_gt(bytes[i], again[i]);
+		ck_assert_uint_gt(again[i], 0);
+	}
+	ck_assert_uint_lt(bytes[0] + bytes[1], 16384);
+}
+END_TEST
+
 START_TEST(broken_blobs_are_refused)
 {
 	static const char *const damage[] = {
@@ -501,6 +539,8 @@ int main(void)
 	tcase_add_test(t, facts_and_expiry_by_age);
 	tcase_add_test(t, unused_dictionary_rows_go);
 	tcase_add_test(t, expiry_by_size);
+	tcase_add_test(t, an_answer_has_a_limit);
+	tcase_add_test(t, bytes_are_told_by_process);
 	tcase_add_test(t, broken_blobs_are_refused);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <uthash.h>
+
+#include "proc/subuid.h"
+
+/*
+ * What one user may take of what all share, and what each has been refused. Root, plopd's own user and members of group plop are
+ * trusted and apart from this: a part of everything is kept for them. A user's sub-uids (subuid.h) count as that user. All
+ * belongs to the loop thread.
+ *
+ * Recordings, their results included, in bytes: so much for one user, so much for all who are not trusted, and so much for
+ * everybody. The last two differ by what only trusted users can take.
+ *
+ * With everything at its bound plopd holds, in MB: 20 of itself, 20 of code objects (PLOP_MAX_CODE_BYTES), 56 of recordings, 8 of
+ * the running window and as much of the one that is saved, 24 of an answer from the store, twice where it is grouped, and
+ * 64 of answers that wait for their clients (api.h): 224, which is below MemoryMax of plopd.service. Users who are not trusted
+ * bring it to 20 + 20 + 32 + 16 + 2 * 8 + 24 = 128 at most, which is below MemoryHigh with BPF maps of 1 for each CPU.
+ */
+#define SHARES_USER_BYTES  (16u << 20)
+#define SHARES_USERS_BYTES (32u << 20)
+#define SHARES_ALL_BYTES   (56u << 20)
+/* A recording does not begin with less room than this. */
+#define SHARES_FIRST_BYTES (1u << 20)
+
+/* Questions to the store that wait for their answer: of one user, and of all who are not trusted. */
+#define SHARES_USER_QUERIES  2
+#define SHARES_USERS_QUERIES 32
+/* Dumps of processes under way, of one user. */
+#define SHARES_USER_DUMPS 2
+/* What is merged out of the store for one, in bytes: of trusted users, and of others. */
+#define SHARES_QUERY_BYTES       (24u << 20)
+#define SHARES_USERS_QUERY_BYTES (8u << 20)
+
+/*
+ * Of the running window, new stacks of one user, in bytes; half of what ends a window before its time. A service that runs as one
+ * user and keeps 64 CPUs busy has some 200,000 samples in 30 s; of 33 frames each, all different from one another, these are
+ * 35 MB, of the few thousand stacks that programs have 1 MB.
+ */
+#define SHARES_WINDOW_BYTES (4u << 20)
+
+/*
+ * Of plop.db, what one user may fill: a quarter of max_store, which comes back over the time that windows are kept. Nobody is held
+ * to it while less than half of max_store is in use.
+ */
+#define SHARES_STORE_PART 4
+#define SHARES_STORE_FREE 2
+
+/* Users that are told apart; all others count as one, NOBODY. */
+#define SHARES_USERS  1024
+#define SHARES_NOBODY ((uid_t)-1)
+
+/* What happened to a user, in numbers, since plopd started. */
+enum share_count {
+	SHARE_RATE_REFUSED,    /* recordings that would have been beyond the rate */
+	SHARE_RATE_LOST,       /* samples that were */
+	SHARE_MEMORY_REFUSED,  /* recordings for which there was no room */
+	SHARE_MEMORY_ENDED,    /* recordings that ended before their time */
+	SHARE_RESULTS_DROPPED, /* results that made room */
+	SHARE_QUERIES_REFUSED, /* too many at once */
+	SHARE_ANSWERS_REFUSED, /* too large */
+	SHARE_WINDOW_MERGED,   /* samples of a window without their stacks */
+	SHARE_STORE_MERGED,    /* ... of a window in the store */
+	SHARE_LAYOUTS_REFUSED, /* interpreters of a layout too many */
+	SHARE_COUNTS,
+};
+
+struct share {
+	uid_t user;
+	UT_hash_handle hh;
+	uint64_t counts[SHARE_COUNTS];
+	uint64_t window_ns; /* start of the window that window_bytes is of */
+	size_t window_bytes;
+	double store_bytes;   /* filled, less what came back until store_ns */
+	uint64_t store_ns;    /* CLOCK_REALTIME, of a window's end */
+	unsigned int queries; /* that wait */
+	unsigned int dumps;   /* under way */
+};
+
+struct shares {
+	struct subuid_file subuids;
+	uid_t self; /* plopd's own */
+	struct share *users;
+	unsigned int queries; /* of all who are not trusted */
+};
+
+void shares_init(struct shares *s);
+void shares_done(struct shares *s);
+/* Once a second: reads /etc/subuid when it has changed. */
+void shares_refresh(struct shares *s);
+
+/* The user that a uid counts as. */
+uid_t shares_user(const struct shares *s, uid_t uid);
+/* Whether what a process of that user does has no bound: root, plopd itself. */
+bool shares_is_trusted(const struct shares *s, uid_t user);
+/* A user's share; NULL: out of memory. */
+struct share *shares_of(struct shares *s, uid_t user);
+void shares_count(struct shares *s, uid_t user, enum share_count what, uint64_t n);
+
+/* A user fills bytes of the store with a window that ended at now_ns. */
+void shares_store_add(struct share *k, uint64_t bytes, uint64_t now_ns, uint64_t max_store,
+		      uint64_t retention_ns);
+/* Whether the user has filled all that one may. */
+bool shares_store_beyond(struct share *k, uint64_t now_ns, uint64_t max_store,
+			 uint64_t retention_ns);
+
+/* {"rate_refused": 0, ...} of one user, or (SHARES_NOBODY) of all together. NULL: out of memory. */
+json_t *shares_json(const struct shares *s, uid_t user);

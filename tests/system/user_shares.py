@@ -1,0 +1,418 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What one user can take of what all share: each bound is reached by a user who asks for as much as can be had, while root's questions
+are answered at once and what is always on loses nothing."""
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+import access
+import host
+
+ONE, TWO, THREE, FOUR = 61001, 61002, 61003, 61004
+SUB = 7100000  # the first of sub-uids that the test gives to ONE
+RATE = 2000
+MB = 1 << 20
+# plopd and who asks it come before what the test has run, and what runs on the machine anyway: the scheduler's shares are not plop's.
+NICE = 10
+
+# Two threads that hand a byte round: as many switches as there can be.
+SWITCHES = """
+import os, sys, threading
+pipes = os.pipe(), os.pipe()
+def turn(a, b):
+    while True:
+        os.read(a, 1)
+        os.write(b, b'x')
+for i in range(2):
+    threading.Thread(target=turn, args=(pipes[i][0], pipes[1 - i][1]), daemon=True).start()
+os.write(pipes[0][1], b'x')
+sys.stdout.write("READY %d\\n" % os.getpid())
+sys.stdout.flush()
+sys.stdin.readline()
+"""
+
+
+class Users(access.Users):
+    def __init__(self, daemon):
+        super().__init__(daemon)
+        self.others = []
+        self.distinct = shutil.copy(os.path.join(host.WORKLOADS, "distinct.py"), self.folder)
+
+    def run(self, uid, *command, nice=NICE):
+        """A program of a user's that says READY."""
+        def begin():
+            os.nice(nice)
+            if uid:
+                access.become(uid)()
+
+        process = subprocess.Popen([sys.executable] + [str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   preexec_fn=begin, cwd="/")
+        self.others.append(process)
+        assert process.stdout.readline().startswith(b"READY"), command
+        self.daemon.profiled(process.pid)
+        return process
+
+    def end(self):
+        for process in self.others:
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
+        self.others = []
+
+    def begin_recording(self, uid, **body):
+        status, answer = self.http(uid, "POST", "/v1/recordings", dict({"duration_s": 300}, **body))
+        return status, json.loads(answer.decode())
+
+    def recorded(self, uid, **body):
+        status, answer = self.begin_recording(uid, **body)
+        assert status == 201, (status, answer)
+        return answer["id"]
+
+    def look(self, uid, recording):
+        return self.get(uid, "/v1/recordings/" + recording)
+
+    def forget(self, uid, recordings):
+        """Ends and fetches them."""
+        for recording in recordings:
+            self.http(uid, "DELETE", "/v1/recordings/" + recording)
+        for recording in recordings:
+            host.until("it ends", lambda r=recording: self.http(uid, "GET", "/v1/recordings/" + r)[0] == 404
+                       or self.look(uid, r)["state"] == "done")
+            self.http(uid, "GET", "/v1/recordings/%s?format=json" % recording)
+            self.http(uid, "DELETE", "/v1/recordings/" + recording)
+
+    def shares(self, uid=0):
+        return self.json(uid, "status", "--json")["shares"]
+
+
+def resident(pid):
+    with open("/proc/%d/statm" % pid) as f:
+        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextlib.contextmanager
+def unaffected(daemon, what):
+    """While it goes on root is answered within 100 ms, most times, and of 1,000 ticks that are always on less than one is lost."""
+    took, most, over = [], [0], threading.Event()
+    before = daemon.status()["samples"]
+
+    def watch():
+        while not over.is_set():
+            began = time.monotonic()
+            assert daemon.status()
+            took.append(time.monotonic() - began)
+            most[0] = max(most[0], resident(daemon.process.pid))
+            over.wait(0.05)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        thread.join()
+    after = daemon.status()["samples"]
+    ticks = after["ticks"] - before["ticks"]
+    lost = sum(after["lost"].values()) - sum(before["lost"].values())
+    print("%s: status in %.0f ms (median of %d, %.0f at most), %d of %d ticks lost, %.0f MB at most" % (
+        what, 1000 * statistics.median(took), len(took), 1000 * max(took), lost, ticks, most[0] / 1e6))
+    assert len(took) >= 20 and ticks >= 300, (len(took), ticks)
+    assert statistics.median(took) < 0.1, took
+    # one may be where a thread was between two stores
+    assert lost <= max(1, 0.001 * ticks), (before, after)
+
+
+def check_rate_asked(users):
+    pid = users.run(ONE, users.distinct, "--depth", 30).pid
+    status, answer = users.begin_recording(ONE, pid=pid, hz=10000)
+    assert status == 422 and "%d together" % RATE in answer["error"] and "-F" in answer["hint"], (status, answer)
+    first = users.recorded(ONE, pid=pid, hz=1500)
+    status, answer = users.begin_recording(ONE, pid=pid, hz=501)
+    assert status == 429 and "500 are left" in answer["error"], (status, answer)
+    # a sub-uid is the user; another user is not
+    status, answer = users.begin_recording(SUB + 5, all=True, hz=501)
+    assert status == 429 and "500 are left" in answer["error"], (status, answer)
+    other = users.recorded(TWO, all=True, hz=RATE)
+    # ticks that are there anyway cost nothing, and root may have as many as there can be
+    second, third = users.recorded(ONE, pid=pid), users.recorded(ONE, pid=pid, hz=500)
+    roots = users.recorded(0, pid=pid, hz=10000)
+    users.forget(ONE, [first, second, third])
+    users.forget(TWO, [other])
+    users.forget(0, [roots])
+    users.forget(ONE, [users.recorded(ONE, pid=pid, hz=RATE)])
+    assert users.shares(ONE)["rate_refused"] == 3 and users.shares(TWO)["rate_refused"] == 0, users.shares(ONE)
+    assert users.shares()["rate_refused"] == 3, users.shares()
+    assert "rate refused 3" in users.ctl(ONE, "status").out and "rate refused 3" in users.ctl(0, "status").out
+    assert "nothing was refused" in users.ctl(TWO, "status").out, users.ctl(TWO, "status").out
+    users.end()
+    print("rate: %d samples a second for one user, sub-uids included" % RATE)
+
+
+def check_rate_made(users):
+    """Two busy threads have twice the samples of one: what is too much is lost, and said."""
+    for _ in range(2):
+        # whatever else runs on this machine
+        users.run(ONE, users.distinct, "--depth", 10, nice=NICE - 5)
+    with unaffected(users.daemon, "rate"):
+        recordings = [users.recorded(ONE, all=True, hz=RATE // 2) for _ in range(2)]
+        began = time.monotonic()
+        host.until("samples are lost", lambda: users.look(ONE, recordings[0])["lost"]["rate"] >= 1000, 60)
+        seconds = time.monotonic() - began
+        users.forget(ONE, recordings[1:])
+    said = users.look(ONE, recordings[0])
+    users.forget(ONE, recordings[:1])
+    made = said["samples"]
+    print("rate: %d samples and %d lost in %.1f s" % (made, said["lost"]["rate"], seconds))
+    assert 100 < made <= RATE * (seconds + 2), (made, seconds)
+    assert said["ticks"] == said["samples"] + sum(said["lost"].values()), said
+    assert users.shares(ONE)["rate_lost"] >= 1000 > users.shares(TWO)["rate_lost"], users.shares(ONE)
+    users.end()
+
+
+def check_switches(users):
+    pid = users.run(ONE, "-c", SWITCHES).pid
+    status, answer = users.begin_recording(ONE, pid=pid, wall=True)
+    if status == 501:
+        print("SKIP: wall: %s" % answer["error"])
+        users.end()
+        return
+    assert status == 201, answer
+    with unaffected(users.daemon, "switches"):
+        time.sleep(5)
+    said = users.look(ONE, answer["id"])
+    assert said["lost"]["rate"] > 1000, said
+    users.forget(ONE, [answer["id"]])
+    users.end()
+    print("switches: %d beyond the rate in 5 s" % said["lost"]["rate"])
+
+
+def check_tables(users):
+    """Four users have the deepest stacks there are recorded as often as they may."""
+    pids = {uid: users.run(uid, users.distinct).pid for uid in (ONE, TWO, THREE, FOUR)}
+    with unaffected(users.daemon, "tables"):
+        made = {uid: users.recorded(uid, pid=pids[uid], hz=RATE) for uid in pids}
+        time.sleep(10)
+        for uid, recording in made.items():
+            assert users.look(uid, recording)["samples"] > 100, users.look(uid, recording)
+    for uid, recording in made.items():
+        users.forget(uid, [recording])
+    users.end()
+
+
+def check_memory(users):
+    """Eight recordings of stacks no two of which are alike."""
+    pid, roots_pid = users.run(ONE, users.distinct).pid, users.run(0, "-c", access.code("roots_busy")).pid
+    before = resident(users.daemon.process.pid)
+    with unaffected(users.daemon, "memory") as most:
+        roots = users.recorded(0, pid=roots_pid, hz=200)
+        recordings = [users.recorded(ONE, pid=pid, hz=RATE // 8) for _ in range(8)]
+        host.until("all end", lambda: all(users.look(ONE, r)["state"] == "done" for r in recordings), 120)
+        assert {users.look(ONE, r)["reason"] for r in recordings} == {"too large"}
+        # each has what it had until then, and can be fetched
+        for recording in recordings:
+            assert users.look(ONE, recording)["samples"] > 50
+        threads = [threading.Thread(target=users.http, args=(ONE, "GET", "/v1/recordings/%s?format=json" % r)) for r in recordings]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        # the next one takes the place of the oldest
+        ninth = users.recorded(ONE, pid=pid, hz=100)
+        assert users.http(ONE, "GET", "/v1/recordings/" + recordings[0])[0] == 404
+        assert users.look(0, roots)["state"] == "running"
+    grown = (most[0] - before) / MB
+    print("memory: plopd grew by %.0f MB" % grown)
+    assert grown < 60, grown
+    assert users.shares(ONE)["memory_ended"] >= 8, users.shares(ONE)
+    users.forget(ONE, recordings + [ninth])
+    users.forget(0, [roots])
+    users.end()
+
+
+def check_store(users):
+    """One user's stacks fill the store as fast as they can: nobody else's windows go for it."""
+    config = os.path.join(users.daemon.folder, "small.conf")
+    with open(config, "w") as f:
+        f.write("[plopd]\nhz = 1000\nwindow = 10s\nmax_store = 16M\n")
+    with host.Plopd("--config", config) as daemon:
+        small = Users(daemon)
+        try:
+            fill_store(small)
+        finally:
+            small.end()
+            small.done()
+        assert daemon.stop() == 0
+
+
+def fill_store(users):
+    daemon, beyond = users.daemon, "[beyond this user's share]"
+    users.begin("root_busy", 0)
+    users.begin("two_busy", TWO)
+
+    def store():
+        return daemon.status()["store"]
+
+    host.until("two windows are saved", lambda: store()["windows"] >= 2, 40)
+    oldest, before = store()["oldest"], resident(daemon.process.pid)
+    for _ in range(2):
+        users.run(ONE, users.distinct, nice=NICE - 5)
+    sizes = []
+    host.until("ONE has used up a share of a window", lambda: users.shares(ONE)["window_merged"] > 0, 60)
+    host.until("... and of the store", lambda: sizes.append(store()["bytes"]) or users.shares(ONE)["store_merged"] > 0, 120)
+    saved = store()["windows"]
+    host.until("three more windows are saved", lambda: sizes.append(store()["bytes"]) or store()["windows"] >= saved + 3, 60)
+    assert store()["oldest"] == oldest, "the oldest window went"
+    assert max(sizes) < 16 * MB, max(sizes)
+    assert users.shares(TWO)["store_merged"] == users.shares(TWO)["window_merged"] == 0, users.shares(TWO)
+    # each has what is his, by name, and ONE his counts
+    for uid, name in ((TWO, "two_busy"), (0, "root_busy")):
+        text = users.ctl(uid, "export", "-f", "collapsed", "pid=%d" % users.pid(name)).out
+        assert name in text and beyond not in text, text[:1000]
+    processes = [users.others[0].pid, users.others[1].pid]
+    answers = [users.ctl(ONE, "export", "--since", since, "-f", "collapsed", "pid=%d" % processes[0]) for since in ("10s", "1h")]
+    for answer in answers:
+        assert beyond in answer.out or (answer.returncode and "MB" in answer.err and "shorter time" in answer.err), answer.err
+    for window in daemon.get("/v1/windows")["windows"]:
+        assert host.accounted(window) and window["samples"] == sum(p["samples"] for p in window["processes"]), window
+    grown = (resident(daemon.process.pid) - before) / MB
+    print("store: %.1f MB at most, %d windows, %s; plopd grew by %.0f MB" % (max(sizes) / MB, store()["windows"], users.shares(), grown))
+    assert grown < 60, grown
+
+
+def check_questions(users):
+    """Two questions of a user wait for their answer, not more."""
+    said = []
+
+    def ask():
+        said.append(users.http(ONE, "GET", "/v1/profile?format=json")[0])
+
+    def many():
+        threads = [threading.Thread(target=ask) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return 429 in said
+
+    with unaffected(users.daemon, "questions"):
+        host.until("a question too many", many, 60)
+        time.sleep(3)
+    assert set(said) <= {200, 429, 503} and 200 in said, said
+    assert users.shares(ONE)["queries_refused"] >= said.count(429) > 0 == users.shares(TWO)["queries_refused"]
+    print("questions: %d answered, %d refused" % (said.count(200), said.count(429)))
+
+
+# A 3.13 that has made its layout another one, and itself a process of a user.
+FORGED = """
+import ctypes, os, sys, time
+runtime = ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, "_PyRuntime"))
+number, uid = int(sys.argv[1]), int(sys.argv[2])
+# where a thread state keeps the kernel's id of its thread (tests/unit/python/check_layout.c has the table)
+ctypes.c_uint64.from_address(runtime + 200).value = 8 * (number + 1)
+os.setgroups([])
+os.setresgid(uid, uid, uid)
+os.setresuid(uid, uid, uid)
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+sys.stdout.write("READY\\n")
+sys.stdout.flush()
+end = time.time() + 300
+while time.time() < end:
+    sum(range(20000))
+    time.sleep(0.02)
+"""
+
+
+def check_layouts(users):
+    """Layouts that nobody but one user's processes have do not keep others' out, and go with these."""
+    found = {version: path for version, path, build in host.pythons() if "debug" not in build and "freethreaded" not in build}
+    if (3, 13) not in found:
+        print("SKIP: layouts: no CPython 3.13 here to forge them with")
+        return
+    owners = [ONE] * 12 + [uid for uid in (TWO, THREE, FOUR, FOUR + 1) for _ in range(8)]
+    forged = []
+    try:
+        for number, uid in enumerate(owners):
+            forged.append(subprocess.Popen([found[(3, 13)], "-c", FORGED, str(number), str(uid)], stdout=subprocess.PIPE))
+        for process in forged:
+            assert process.stdout.readline() == b"READY\n"
+        # it takes interpreters for what they are when it first sees them
+        with host.Plopd("--window", 5) as daemon:
+            mine = Users(daemon)
+            try:
+                layouts(mine, forged, owners, found)
+            finally:
+                mine.end()
+                mine.done()
+    finally:
+        for process in forged:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def layouts(users, forged, owners, found):
+    def profiled():
+        pids = {p["pid"] for p in users.json(0, "ps", "--json") if p["status"] == "profiled"}
+        return [uid for process, uid in zip(forged, owners) if process.pid in pids]
+
+    host.until("some are refused", lambda: users.shares()["layouts_refused"] > 0)
+    got = host.until("the rest is profiled", lambda: len(profiled()) == 32 and profiled())
+    assert max(got.count(uid) for uid in set(owners)) <= 8, got
+    assert users.shares(ONE)["layouts_refused"] >= 4, users.shares(ONE)
+    # what root brings is profiled, of whatever version
+    for version in sorted(found):
+        with host.Workload(found[version], code="import sys, time\nsys.stdout.write('READY\\n')\nsys.stdout.flush()\n"
+                           "end = time.time() + 60\nwhile time.time() < end: pass") as work:
+            users.daemon.profiled(work.pid)
+    # those that were refused take the places of those that end
+    before = set(process.pid for process, uid in zip(forged, owners) if uid == ONE)
+    kept = {p["pid"] for p in users.json(0, "ps", "--json")} & before
+    for process in forged:
+        if process.pid in kept:
+            process.kill()
+    host.until("the others are profiled", lambda: profiled().count(ONE) == len(before - kept), 60)
+    print("layouts: %d of %d forged ones at once, 8 of a user at most; %d versions of root's beside them" % (
+        len(got), len(owners), len(found)))
+
+
+CHECKS = [check_rate_asked, check_rate_made, check_switches, check_tables, check_memory, check_questions, check_store,
+          check_layouts]
+
+
+def with_subuids(daemon):
+    """Has plopd see an /etc/subuid of the test's own: in a mount namespace, so that nobody else does."""
+    path, plain = os.path.join(daemon.folder, "subuid"), daemon.command
+    with open(path, "w") as f:
+        f.write("%d:%d:1000\n" % (ONE, SUB))
+    daemon.command = lambda: ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/subuid && exec "$@"', path] + plain()
+
+
+def main():
+    host.need_root()
+    os.nice(-NICE)
+    wanted = sys.argv[1:]
+    with host.Plopd("--window", 5, start=False) as daemon:
+        if os.path.exists("/etc/subuid"):
+            with_subuids(daemon)
+        daemon.start()
+        users = Users(daemon)
+        try:
+            for check in CHECKS:
+                if not wanted or check.__name__ in wanted:
+                    check(users)
+        finally:
+            users.end()
+            users.done()
+        assert daemon.stop() == 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
