@@ -18,6 +18,7 @@ import host
 PYTHON = "/usr/bin/python3"
 BUSY = "def witness():\n x = 1\n for i in range(100000):\n  x = x * 33 & 65535\nprint('READY', flush=True)\nwhile True:\n witness()\n"
 SPIN = "print('READY', flush=True)\nwhile True:\n pass\n"
+SECONDS = 5
 # A second and a half is what a helper gets; then come the answers of all others.
 PATIENCE = 30
 
@@ -99,14 +100,15 @@ def is_said(daemon, pid, words):
 
 def check_witness(daemon, witness):
     """What everybody else has of plopd while some are silent: all samples, all names, quick answers."""
-    before, used = daemon.status(), cpu_seconds(witness.pid)
-    stacks = host.collapsed(daemon.record(witness.pid, 4))
-    used = cpu_seconds(witness.pid) - used
+    before, began, used = daemon.status(), time.monotonic(), cpu_seconds(witness.pid)
+    stacks = host.collapsed(daemon.record(witness.pid, SECONDS))
+    # that of the recording's time: it takes plopctl a while to begin and to fetch
+    used = (cpu_seconds(witness.pid) - used) * SECONDS / (time.monotonic() - began)
     counted = sum(n for _, n in stacks)
     named = sum(n for frames, n in stacks if any(f[0] == "witness" for f in frames))
     after = daemon.status()
     ticks = after["samples"]["ticks"] - before["samples"]["ticks"]
-    assert abs(counted - 100 * used) <= max(0.1 * 100 * used, 15), (counted, used)
+    assert abs(counted - 100 * used) <= max(0.15 * 100 * used, 15), (counted, used)
     assert named >= 0.95 * counted, (named, counted)
     assert lost(after) - lost(before) <= 0.001 * ticks, (before["samples"], after["samples"])
     dump = json.loads(daemon.ctl("dump", "-p", witness.pid, "--json").out)
