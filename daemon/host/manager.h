@@ -31,7 +31,7 @@ struct manager {
 	char *gateway; /* the viewer's address, as plop-gateway registered it; owned */
 	uint64_t gateway_seen_ns;
 
-	sd_event_source *records, *beat, *step, *retry, *sigterm, *sigint;
+	sd_event_source *records, *jitter, *beat, *step, *retry, *sigterm, *sigint;
 
 	/* the cycle */
 	uint64_t cycle;          /* how many swaps there were */
@@ -40,7 +40,6 @@ struct manager {
 	uint64_t swapped_mono;   /* CLOCK_MONOTONIC of the last one */
 	uint64_t completed_mono; /* of the last complete cycle's swap */
 	bool in_cycle, again;
-	unsigned int beats;               /* since plopd started */
 	struct sampler_counters counters; /* of the cycle under way */
 	uint64_t undelivered;             /* samples of it that found no home */
 
