@@ -11,12 +11,12 @@
 
 /* How much of the drift each change makes good. More than that would make each rate depend on the one before. */
 #define LEVELLED 0.25
-/*
- * What can be owed at most, in ticks, and what can have drifted, in mean numbers of ticks between two changes: far more than comes
- * about with changes in time. An event whose changes come very late would jump otherwise.
- */
-#define OWED_MOST  4.0
-#define DRIFT_MOST 8.0
+/* How much of the rate what is owed, and what has drifted, may each add or take: the rest is for later. */
+#define PAID_MOST 0.25
+/* What is remembered of either at most, in mean numbers of ticks between two changes, where changes come very late. */
+#define REMEMBERED 64.0
+/* In the mean of how long periods were in force each has this weight. */
+#define LASTS_WEIGHT 0.125
 
 /* splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014. Returns 0 to 1, 1 excluded. */
 static double draw(struct period *p)
@@ -61,12 +61,13 @@ static double limited(double value, double least, double most)
 static void period_draw(struct period *p)
 {
 	double u = 7 * draw(p), part, ns, rate, nominal = (double)NSEC_PER_SEC / p->hz;
-	double lasts = (double)period_lasts(p->hz) / (double)NSEC_PER_SEC;
+	double paid = PAID_MOST * p->hz;
 
 	/* six parts from 1/2 to 1, one from 1/3 to 1/2 */
 	part = LONGEST * (u < 6 ? 0.5 + u / 12 : 1.0 / 3 + (u - 6) / 6);
-	p->rate = p->hz / (1 + (part - 1) / narrower(p->hz)) - LEVELLED * p->drift / lasts;
-	rate = p->rate + p->owed / lasts;
+	p->rate = p->hz / (1 + (part - 1) / narrower(p->hz)) -
+		  limited(LEVELLED * p->drift / p->lasts, -paid, paid);
+	rate = p->rate + limited(p->owed / p->lasts, -paid, paid);
 	ns = rate > 0 ? (double)NSEC_PER_SEC / rate : PERIOD_MOST * nominal;
 	ns = limited(ns, PERIOD_LEAST * nominal, PERIOD_MOST * nominal);
 	p->ns = (uint64_t)ns / p->step * p->step + p->more;
@@ -76,6 +77,7 @@ void period_begin(struct period *p, uint32_t hz, uint64_t seed, uint32_t step, u
 		  unsigned int beginnings)
 {
 	*p = (struct period){ .random = seed, .hz = hz, .step = step, .more = more };
+	p->lasts = (double)period_lasts(hz) / (double)NSEC_PER_SEC;
 	/* the missing half is up to a whole one, evenly */
 	for (unsigned int i = 0; i < beginnings; i++)
 		p->owed += draw(p);
@@ -84,14 +86,16 @@ void period_begin(struct period *p, uint32_t hz, uint64_t seed, uint32_t step, u
 
 uint64_t period_next(struct period *p, uint64_t elapsed_ns)
 {
-	double seconds = (double)elapsed_ns / (double)NSEC_PER_SEC;
+	double seconds = (double)elapsed_ns / (double)NSEC_PER_SEC, most;
 	uint64_t ticks = elapsed_ns / p->ns;
 
-	p->owed += p->rate * seconds - (double)ticks;
-	p->drift += (p->rate - p->hz) * seconds;
-	p->owed = limited(p->owed, -OWED_MOST, OWED_MOST);
-	p->drift =
-		limited(p->drift, -DRIFT_MOST * ticks_mean(p->hz), DRIFT_MOST * ticks_mean(p->hz));
+	most = REMEMBERED * ticks_mean(p->hz);
+	p->owed = limited(p->owed + p->rate * seconds - (double)ticks, -most, most);
+	p->drift = limited(p->drift + (p->rate - p->hz) * seconds, -most, most);
+	p->lasts += LASTS_WEIGHT * (seconds - p->lasts);
+	/* never so short that what is paid would be too much for a usual one */
+	if (p->lasts < (double)period_lasts(p->hz) / (double)NSEC_PER_SEC)
+		p->lasts = (double)period_lasts(p->hz) / (double)NSEC_PER_SEC;
 	period_draw(p);
 	return p->ns;
 }

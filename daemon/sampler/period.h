@@ -33,10 +33,11 @@ struct period {
 	double rate;     /* the one drawn and levelled, in ticks a second */
 	double owed;     /* ticks that were lost by changes */
 	double drift;    /* ticks that the rates drawn made too many */
-	uint64_t ns;     /* the period that the event has now */
-	uint32_t hz;     /* the nominal rate */
-	uint32_t step;   /* a period is a multiple of it ... */
-	uint32_t more;   /* ... and that much more */
+	double lasts; /* for how long a period was in force of late, in seconds: changes may come late */
+	uint64_t ns;   /* the period that the event has now */
+	uint32_t hz;   /* the nominal rate */
+	uint32_t step; /* a period is a multiple of it ... */
+	uint32_t more; /* ... and that much more */
 };
 
 /* What a period, with all that is owed, is at least and at most, as parts of the nominal one. */

@@ -8,14 +8,16 @@
 
 static const uint32_t rates[] = { 1, 2, 10, 99, 100, 400, 997, 2500, 2501, 5000, 10000 };
 
-/* The ticks of an event for a number of changes, and their time in seconds; late: how late each change is at most, in ns. */
+/* The ticks of an event for a number of changes, and their time in seconds; late: each change by up to as much, some by more. */
 static double ticks_of(struct period *p, unsigned int changes, uint64_t late, double *ret_seconds)
 {
 	double ticks = 0, seconds = 0;
 
 	for (unsigned int i = 0; i < changes; i++) {
-		uint64_t elapsed = period_lasts_now(p) + (late ? i * UINT64_C(7919) % late : 0);
+		uint64_t elapsed = period_lasts_now(p);
 
+		if (late)
+			elapsed += i * UINT64_C(7919) % late * (i % 10 == 0 ? 5 : 1);
 		ticks += (double)(elapsed / p->ns);
 		seconds += (double)elapsed / NSEC_PER_SEC;
 		period_next(p, elapsed);
@@ -27,21 +29,21 @@ static double ticks_of(struct period *p, unsigned int changes, uint64_t late, do
 START_TEST(mean_rate)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {
-		for (uint64_t seed = 0; seed < 20; seed++) {
+		for (uint64_t seed = 0; seed < 8; seed++) {
 			double seconds, ticks, mean = (double)period_lasts(rates[i]) / NSEC_PER_SEC;
 			struct period p;
 
 			period_begin(&p, rates[i], seed, 1, 0, 1);
-			ticks = ticks_of(&p, 20000, 0, &seconds);
+			ticks = ticks_of(&p, 10000, 0, &seconds);
 			/* what is still owed or has drifted is that of a few changes */
 			ck_assert_double_le(fabs(ticks - rates[i] * seconds),
-					    4 + 8 * mean * rates[i]);
+					    1 + 4 * mean * rates[i]);
 		}
 	}
 }
 END_TEST
 
-/* Changes that come late, as those of threads that seldom run, owe no ticks either. */
+/* Changes that come late, some of them very, as those of a daemon on a busy host, make no ticks too many or too few. */
 START_TEST(late_changes)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {
@@ -49,8 +51,8 @@ START_TEST(late_changes)
 		struct period p;
 
 		period_begin(&p, rates[i], 5, 1, 0, 1);
-		ticks = ticks_of(&p, 20000, 2 * period_lasts(rates[i]), &seconds);
-		ck_assert_double_le(fabs(ticks / (rates[i] * seconds) - 1), 0.005);
+		ticks = ticks_of(&p, 10000, 2 * period_lasts(rates[i]), &seconds);
+		ck_assert_double_le(fabs(ticks / (rates[i] * seconds) - 1), 0.002);
 	}
 }
 END_TEST
@@ -120,7 +122,7 @@ START_TEST(says_the_set)
 			ck_assert_uint_eq(p.ns & PLOP_PERIOD_SET, set);
 			ck_assert_uint_eq(period_next(&p, period_lasts(rates[i])) & PLOP_PERIOD_SET,
 					  set);
-			ticks = ticks_of(&p, 20000, 0, &seconds);
+			ticks = ticks_of(&p, 10000, 0, &seconds);
 			ck_assert_double_le(fabs(ticks / (rates[i] * seconds) - 1), 0.001);
 		}
 	}
