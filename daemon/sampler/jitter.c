@@ -50,7 +50,7 @@ void jitter_arm(struct sampler *s)
 		if (e->threads && e->threads->renew_at && (!next || e->threads->renew_at < next))
 			next = e->threads->renew_at;
 	}
-	/* 0: nobody has any, and nothing wakes */
+	/* 0: nobody has any, and nothing wakes. It also has the timer not be readable any more (timerfd_setup(), fs/timerfd.c). */
 	at.it_value.tv_sec = (time_t)(next / NSEC_PER_SEC);
 	at.it_value.tv_nsec = (long)(next % NSEC_PER_SEC);
 	if (timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &at, NULL) < 0)
@@ -74,10 +74,8 @@ static void jitter_renew(struct sampler *s, uint32_t set, uint64_t now)
 
 void sampler_jitter(struct sampler *s)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), expired;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	/* how often it has expired does not matter */
-	(void)!read(s->timer, &expired, sizeof(expired));
 	for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++) {
 		struct events *e = &s->events[i];
 

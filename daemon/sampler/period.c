@@ -2,17 +2,17 @@
 #include "sampler/period.h"
 #include "util/clock.h"
 
-/* The longest period, as a part of the nominal one: 12/7 * (log 2 + log(3/2) / 2). */
-#define LONGEST 1.5357992
+/* The longest period, as a part of the nominal one: 72/43 * (log 2 + log(3/2) / 2 + log(4/3) / 6). */
+#define LONGEST 1.5803611
 
 #define TICKS 8
 /* Up to this rate the range of the periods is the whole one. */
 #define WHOLE_HZ 2500.0
 
 /* How much of the drift each change makes good. More than that would make each rate depend on the one before. */
-#define LEVELLED 0.25
+#define LEVELLED 0.35
 /* How much of the rate what is owed, and what has drifted, may each add or take: the rest is for later. */
-#define PAID_MOST 0.25
+#define PAID_MOST 0.5
 /* What is remembered of either at most, in mean numbers of ticks between two changes, where changes come very late. */
 #define REMEMBERED 64.0
 /* In the mean of how long periods were in force each has this weight. */
@@ -60,11 +60,13 @@ static double limited(double value, double least, double most)
 /* Draws the next rate, and sets the period by it and by what is owed. */
 static void period_draw(struct period *p)
 {
-	double u = 7 * draw(p), part, ns, rate, nominal = (double)NSEC_PER_SEC / p->hz;
+	double u = 43 * draw(p), part, ns, rate, nominal = (double)NSEC_PER_SEC / p->hz;
 	double paid = PAID_MOST * p->hz;
 
-	/* six parts from 1/2 to 1, one from 1/3 to 1/2 */
-	part = LONGEST * (u < 6 ? 0.5 + u / 12 : 1.0 / 3 + (u - 6) / 6);
+	/* 36 parts from 1/2 to 1, 6 from 1/3 to 1/2, one from 1/4 to 1/3 */
+	part = LONGEST * (u < 36 ? 1.0 / 2 + u / 72 :
+			  u < 42 ? 1.0 / 3 + (u - 36) / 36 :
+				   1.0 / 4 + (u - 42) / 12);
 	p->rate = p->hz / (1 + (part - 1) / narrower(p->hz)) -
 		  limited(LEVELLED * p->drift / p->lasts, -paid, paid);
 	rate = p->rate + limited(p->owed / p->lasts, -paid, paid);

@@ -8,10 +8,10 @@
  * ticks, which nobody can foresee.
  *
  * How they are drawn. Ticks of period P are blind to what repeats at a multiple of the frequency 1/P. Work of any frequency
- * has to meet that as seldom as it would meet independent ticks: the periods' range, and its half, third and so on, have to
- * cover all frequencies evenly. Periods that are drawn evenly from H/2 to H for six parts of seven of the time, and evenly
- * from H/3 to H/2 for one, do so; the variance of a function's share is then at most 1.12 times that of independent ticks.
- * With H = 12/7 * (log 2 + log(3/2) / 2) the mean number of ticks is the nominal one.
+ * has to meet that as seldom as it would meet independent ticks: the frequencies of the periods' range, and their multiples,
+ * have to cover all others evenly. Periods do so that are drawn, of 43 parts of the time, for 36 evenly from H/2 to H, for 6 from
+ * H/3 to H/2, and for one from H/4 to H/3; the variance of a function's share is then some 1.06 times that of independent
+ * ticks, were each kept for long. With H = 72/43 * (log 2 + log(3/2) / 2 + log(4/3) / 6) the mean number of ticks is the nominal one.
  *
  * How long one is kept. The ticks of a period that is in step all fall on one place, and while it is a short one all that
  * runs has more ticks. Both have to be little, so a period is kept for 8 ticks or so; for how long exactly is drawn too, else
@@ -41,7 +41,7 @@ struct period {
 };
 
 /* What a period, with all that is owed, is at least and at most, as parts of the nominal one. */
-#define PERIOD_LEAST 0.33
+#define PERIOD_LEAST 0.25
 #define PERIOD_MOST  2.0
 
 /*

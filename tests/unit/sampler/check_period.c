@@ -61,29 +61,27 @@ END_TEST
 START_TEST(evenly_spread)
 {
 	const double nominal = 1e9 / 100;
-	unsigned int upper = 0, lower = 0, parts[6] = {};
+	unsigned int parts[12] = {};
 	struct period p;
 
 	period_begin(&p, 100, 1, 1, 0, 0);
 	for (unsigned int i = 0; i < 60000; i++) {
-		double part = 100 / p.rate * 12 / 1.5357992;
+		/* of the longest, in twelfths: 3 and up */
+		double part = 100 / p.rate * 12 / 1.5803611;
 
+		ck_assert_double_ge(part, 3);
+		ck_assert_double_lt(part, 12);
+		parts[(unsigned int)part]++;
 		/* as drawn: without what is owed or levelled */
 		p.owed = p.drift = 0;
 		period_next(&p, 0);
-		p.owed = p.drift = 0;
-		if (part >= 6 && part < 12) {
-			parts[(unsigned int)part - 6]++;
-			upper++;
-		} else if (part >= 4) {
-			lower++;
-		}
 		ck_assert_double_le((double)p.ns, PERIOD_MOST * nominal);
 	}
-	ck_assert_uint_eq(upper + lower, 60000);
-	ck_assert_double_le(fabs(lower / 60000.0 - 1 / 7.0), 0.005);
-	for (int i = 0; i < 6; i++)
-		ck_assert_double_le(fabs(parts[i] / 60000.0 - 1 / 7.0), 0.005);
+	for (int i = 3; i < 12; i++) {
+		double right = i >= 6 ? 6 : i >= 4 ? 3 : 1;
+
+		ck_assert_double_le(fabs(parts[i] / 60000.0 - right / 43), 0.005);
+	}
 }
 END_TEST
 
