@@ -23,13 +23,14 @@ static __always_inline void wanted_fork(__u32 from, __u32 to)
 	bpf_map_update_elem(&wanted, &to, &copy, BPF_ANY);
 }
 
-/* A recording's events miss half a tick of a thread that inherits them; of many that is much, so plopd counts them. */
-static __always_inline void thread_born(__u32 tgid)
+/* A thread that is made inherits a recording's event, until plopd has given it one of its own. */
+static __always_inline void thread_born(__u32 tgid, __u32 maker, __u32 made)
 {
 	struct plop_wanted *w = bpf_map_lookup_elem(&wanted, &tgid);
 
 	if (w && w->threads)
-		record_send(PLOP_RECORD_THREAD, tgid, 0, BPF_RB_FORCE_WAKEUP);
+		record_send(PLOP_RECORD_THREAD, tgid, PLOP_THREAD(maker, made),
+			    BPF_RB_FORCE_WAKEUP);
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -40,7 +41,7 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 	__u32 from = parent->tgid, to = child->tgid;
 
 	if (from == to) {
-		thread_born(from);
+		thread_born(from, parent->pid, child->pid);
 		return 0;
 	}
 	wanted_fork(from, to);

@@ -12,8 +12,6 @@
 /* Somebody who just started plopd waits for the first samples. */
 #define BEAT_FIRST_USEC (30 * USEC_PER_MSEC)
 #define BEAT_FIRST_NS   (3 * NSEC_PER_SEC)
-/* Each change of the period costs half a tick. */
-#define JITTER_BEATS 5
 /* From the swap to the first attempt to collect: longer than any tick takes. */
 #define STEP_USEC       (2 * USEC_PER_MSEC)
 #define STEP_AGAIN_USEC USEC_PER_MSEC
@@ -260,8 +258,6 @@ static int manager_beat(sd_event_source *s, uint64_t usec, void *ctx)
 	shares_refresh(&m->shares);
 	if (first)
 		return timer_set(m->beat, BEAT_FIRST_USEC);
-	if (++m->beats % JITTER_BEATS == 0)
-		sampler_jitter(m->sampler);
 	r = sampler_follow_cpus(m->sampler);
 	if (r < 0)
 		log_debug_r(r, "Cannot follow the CPUs that are online, ignoring");
@@ -273,6 +269,21 @@ static int manager_records(sd_event_source *s, int fd, uint32_t revents, void *c
 	struct manager *m = ctx;
 
 	return sampler_dispatch(m->sampler);
+}
+
+static int manager_jitter(sd_event_source *s, int fd, uint32_t revents, void *ctx)
+{
+	struct manager *m = ctx;
+
+	sampler_jitter(m->sampler);
+	return 0;
+}
+
+static void manager_spread(uint32_t set, void *ctx)
+{
+	struct manager *m = ctx;
+
+	recordings_spread(&m->recordings, set);
 }
 
 static int manager_last(sd_event_source *s, uint64_t usec, void *ctx)
@@ -316,6 +327,9 @@ static int manager_sources(struct manager *m)
 		r = sd_event_add_io(m->loop, &m->records, sampler_fd(m->sampler), EPOLLIN,
 				    manager_records, m);
 	if (r >= 0)
+		r = sd_event_add_io(m->loop, &m->jitter, sampler_timer_fd(m->sampler), EPOLLIN,
+				    manager_jitter, m);
+	if (r >= 0)
 		r = sd_event_add_time_relative(m->loop, &m->beat, CLOCK_MONOTONIC, BEAT_FIRST_USEC,
 					       50000, manager_beat, m);
 	/* 1: as exact as can be */
@@ -344,6 +358,7 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 		.fork = manager_fork,
 		.pressure = manager_pressure,
 		.wait = manager_wait,
+		.spread = manager_spread,
 	};
 	struct sampler_options options = { .hz = (unsigned int)config->hz,
 					   .max_depth = (unsigned int)config->max_depth };
@@ -452,6 +467,7 @@ void manager_free(struct manager *m)
 		targets_done(&m->targets);
 	mode_done(&m->mode);
 	sd_event_source_disable_unref(m->records);
+	sd_event_source_disable_unref(m->jitter);
 	sd_event_source_disable_unref(m->beat);
 	sd_event_source_disable_unref(m->step);
 	sd_event_source_disable_unref(m->last);

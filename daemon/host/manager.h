@@ -39,7 +39,7 @@ struct manager {
 
 	unsigned int dumps; /* under way */
 
-	sd_event_source *records, *beat, *step, *last, *sigterm, *sigint;
+	sd_event_source *records, *jitter, *beat, *step, *last, *sigterm, *sigint;
 
 	wall_clock clock_ns; /* whose time windows go by */
 
@@ -51,7 +51,6 @@ struct manager {
 	uint64_t completed_mono; /* of the last complete cycle's swap */
 	bool in_cycle, again;
 	uint64_t ends_with;               /* the cycle that is the last one; 0: plopd goes on */
-	unsigned int beats;               /* since plopd started */
 	struct sampler_counters counters; /* of the cycle under way */
 	uint64_t undelivered;             /* samples of it that found no home */
 

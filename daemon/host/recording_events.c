@@ -9,9 +9,9 @@
 /* How soon somebody who joins is noticed, where the kernel does not tell; what joins by fork is followed in the kernel. */
 #define FOLLOW_USEC (100 * USEC_PER_MSEC)
 
-/* How many new threads are little: so many, and one more for each so many ticks. */
+/* How many new threads are few: so many, and one more for each so many ticks. */
 #define NEW_THREADS      8
-#define NEW_THREAD_TICKS 250
+#define NEW_THREAD_TICKS 1000
 
 /* A process that a recording is to count: its ticks, unless the kernel finds them otherwise, and its time off CPU. */
 struct joining {
@@ -97,6 +97,16 @@ static void recording_spread(struct recording *r)
 		recording_stop(r, "stopped");
 }
 
+void recordings_spread(struct recordings *all, uint32_t set)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+
+		if (r && r->state == RECORDING_RUNNING && r->set == set)
+			recording_spread(r);
+	}
+}
+
 /* Watches the scheduler while any recording wants it, and its stacks with their tasks while any wants that. */
 static int wall_set(const struct recordings *all)
 {
@@ -180,8 +190,9 @@ static bool recording_names(const struct recording *r, uint32_t tgid)
 }
 
 /*
- * A thread that begins during the recording loses half a tick (sampler_set_open_processes()). That may be two in a thousand of
- * all, and a handful in any case; where it would be more, on all CPUs none is lost.
+ * Of a thread that begins during the recording, and ends soon, half a tick is missing, and that always of its beginning
+ * (sampler_set_open_processes()). That may be one in two thousand of all, and a handful in any case; where it would be more, on
+ * all CPUs none is.
  */
 static bool recording_too_many_threads(const struct recording *r)
 {

@@ -121,6 +121,8 @@ void recordings_wait_stack(struct recordings *all, struct target *k,
 void recordings_undelivered(struct recordings *all, const struct plop_stack *stack);
 /* A process made a thread, or executed another program: whether the events stay on its threads. */
 void recordings_thread(struct recordings *all, uint32_t tgid, bool exec);
+/* The events of this set cannot stay on threads. */
+void recordings_spread(struct recordings *all, uint32_t set);
 /* A cycle is complete: its number, what it counted, and what of it was counted for the sets (1 and up). */
 void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t,
 		      const struct plop_set_counters *sets);

@@ -3,31 +3,25 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include "sampler/private.h"
 #include "util/clock.h"
 
 #define CPUS_MAX 4096
 
-/* A period in ns, up to one part in 64 longer or shorter than the nominal one. */
-static uint64_t events_period(const struct events *e)
+void events_change(struct sampler *s, struct events *e)
 {
-	uint64_t random = 0, period = NSEC_PER_SEC / e->hz, most = period / 64;
+	for (int i = 0; e->cpus && i < s->ncpus; i++) {
+		struct cpu_event *c = &e->cpus[i];
+		uint64_t now = clock_ns(CLOCK_MONOTONIC), before = c->period.ns, period;
 
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
-		return period;
-	return period - most + random % (2 * most + 1);
-}
-
-void events_jitter(struct sampler *s, struct events *e)
-{
-	for (int i = 0; e->links && i < s->ncpus; i++) {
-		uint64_t period = events_period(e);
-
-		/* one that fails keeps the period that it has */
-		if (e->links[i])
-			(void)ioctl(e->fds[i], PERF_EVENT_IOC_PERIOD, &period);
+		if (!c->link)
+			continue;
+		period = period_next(&c->period, now - c->since);
+		c->since = now;
+		/* one that fails keeps what it has */
+		if (ioctl(c->fd, PERF_EVENT_IOC_PERIOD, &period) < 0)
+			c->period.ns = before;
 	}
 }
 
@@ -37,18 +31,23 @@ void events_jitter(struct sampler *s, struct events *e)
  */
 static int events_open_cpu(struct events *e, int cpu)
 {
+	struct cpu_event *c = &e->cpus[cpu];
 	LIBBPF_OPTS(bpf_perf_event_opts, options, .bpf_cookie = e->cookie);
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
 		.type = PERF_TYPE_SOFTWARE,
 		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_period = events_period(e),
 		.disabled = 1,
 		.exclude_idle = 1,
 	};
 	_cleanup_close_ int fd = -EBADF;
 	struct bpf_link *link;
+	uint64_t seed;
 
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return -EIO;
+	period_begin(&c->period, e->hz, seed, 1, 0, 1);
+	attr.sample_period = c->period.ns;
 	fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -59,39 +58,24 @@ static int events_open_cpu(struct events *e, int cpu)
 		link = bpf_program__attach_perf_event(e->program, fd);
 	if (!link)
 		return -errno;
-	e->fds[cpu] = TAKE_FD(fd);
-	e->links[cpu] = link;
+	c->since = clock_ns(CLOCK_MONOTONIC);
+	c->fd = TAKE_FD(fd);
+	c->link = link;
 	return 0;
-}
-
-static void events_sleep_phase(const struct events *e, size_t parts)
-{
-	uint64_t random, period = NSEC_PER_SEC / e->hz;
-	struct timespec ts = {};
-
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		return;
-	ts.tv_nsec = (long)(random % (period / parts + 1)) % (long)NSEC_PER_SEC;
-	nanosleep(&ts, NULL);
 }
 
 int events_follow(struct sampler *s, struct events *e, const bool *online, size_t n)
 {
-	size_t count = 0;
 	int r;
 
-	for (size_t i = 0; i < n; i++)
-		count += online[i];
-	for (int i = 0; e->links && i < s->ncpus; i++) {
+	for (int i = 0; e->cpus && i < s->ncpus; i++) {
+		struct cpu_event *c = &e->cpus[i];
 		bool on = (size_t)i < n && online[i];
 
-		if (e->links[i] && !on) {
-			bpf_link__destroy(e->links[i]);
-			e->links[i] = NULL;
-		} else if (!e->links[i] && on) {
-			/* a recording's first tick must not wait; its periods differ from CPU to CPU anyway */
-			if (e->cookie == PLOP_SET_ALWAYS)
-				events_sleep_phase(e, count);
+		if (c->link && !on) {
+			bpf_link__destroy(c->link);
+			c->link = NULL;
+		} else if (!c->link && on) {
 			r = events_open_cpu(e, i);
 			/* it may have gone offline again in this moment */
 			if (r < 0 && r != -ENODEV)
@@ -105,10 +89,9 @@ void events_close(struct sampler *s, struct events *e)
 {
 	if (e->threads)
 		threads_close(s, e);
-	for (int i = 0; e->links && i < s->ncpus; i++)
-		bpf_link__destroy(e->links[i]);
-	free(e->links);
-	free(e->fds);
+	for (int i = 0; e->cpus && i < s->ncpus; i++)
+		bpf_link__destroy(e->cpus[i].link);
+	free(e->cpus);
 	*e = (struct events){};
 }
 
@@ -140,11 +123,12 @@ int events_open(struct sampler *s, struct events *e)
 
 	if (r < 0)
 		return r;
-	e->links = calloc((size_t)s->ncpus, sizeof(struct bpf_link *));
-	e->fds = calloc((size_t)s->ncpus, sizeof(*e->fds));
-	r = e->links && e->fds ? events_follow(s, e, online, CPUS_MAX) : -ENOMEM;
+	e->cpus = calloc((size_t)s->ncpus, sizeof(*e->cpus));
+	r = e->cpus ? events_follow(s, e, online, CPUS_MAX) : -ENOMEM;
 	if (r < 0)
 		events_close(s, e);
+	else
+		jitter_begin(s, e);
 	return r;
 }
 
@@ -156,10 +140,4 @@ int sampler_follow_cpus(struct sampler *s)
 	for (uint32_t i = 0; i <= PLOP_MAX_SETS && r >= 0; i++)
 		r = events_follow(s, &s->events[i], online, CPUS_MAX);
 	return r < 0 ? r : 0;
-}
-
-void sampler_jitter(struct sampler *s)
-{
-	for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++)
-		events_jitter(s, &s->events[i]);
 }

@@ -5,25 +5,51 @@
 #include <bpf/libbpf.h>
 
 #include "plop.skel.h"
+#include "sampler/period.h"
 #include "sampler/sampler.h"
 
 /* What the files of this room share. */
 
-/* Perf events of the threads of some processes; those of threads that these make come and go with them. */
+/* The event of one CPU. */
+struct cpu_event {
+	struct bpf_link *link; /* NULL: the CPU is offline */
+	int fd;                /* owned by the link */
+	struct period period;
+	uint64_t since; /* CLOCK_MONOTONIC, ns: when it got its period */
+};
+
+/* The event of one thread. */
+struct thread_event {
+	uint32_t tid;
+	int fd;
+	bool parent; /* threads have inherited it that have none of their own yet */
+	struct period period;
+	uint64_t since; /* its thread's CPU time when it got its period, as the event counts it; ns */
+};
+
+/* Perf events of the threads of some processes. */
 struct thread_events {
-	int fds[PLOP_MAX_THREAD_EVENTS];
+	uint32_t *tgids; /* of these processes */
+	size_t ntgids;
+	struct thread_event items[PLOP_MAX_THREAD_EVENTS];
 	size_t n;
+	/* threads that have an inherited one: to get one of their own at renew_at (CLOCK_MONOTONIC, ns; 0: none has) */
+	uint32_t born[PLOP_MAX_THREAD_EVENTS];
+	size_t nborn;
+	uint64_t renew_at;
+	unsigned int attempts;
 };
 
 /* The perf events of one set: one for each CPU that is online, or those of threads. */
 struct events {
 	struct bpf_program *program;
-	struct bpf_link **links; /* by CPU; NULL: offline. NULL altogether: closed */
-	int *fds;                /* by CPU, owned by links[] */
-	uint64_t cookie;         /* the set */
+	struct cpu_event *cpus; /* by CPU; NULL: closed, or they are on threads */
+	uint64_t cookie;        /* the set */
 	unsigned int hz;
 	bool tasks;                    /* with the asyncio tasks */
 	struct thread_events *threads; /* NULL: they are on the CPUs */
+	uint64_t due;                  /* of the next change of periods: CLOCK_MONOTONIC, ns */
+	struct period when;            /* draws that */
 };
 
 /* Who has a layout. */
@@ -45,6 +71,7 @@ struct sampler {
 	size_t cpus_size;
 	int ncpus; /* possible ones */
 	struct events events[PLOP_MAX_SETS + 1];
+	int timer; /* a timerfd, for what the events have to be given in time; see jitter.c */
 	uint64_t map_bytes;
 	struct plop_layout layouts[PLOP_MAX_LAYOUTS];
 	struct layout_use layout_uses[PLOP_MAX_LAYOUTS];
@@ -69,9 +96,10 @@ int layout_admit(const struct layout_use *uses, uint32_t n, uid_t user);
 /* Opens them on all CPUs that are online; closes them all again on failure. */
 int events_open(struct sampler *s, struct events *e);
 void events_close(struct sampler *s, struct events *e);
-/* As sampler_follow_cpus() and sampler_jitter(). */
+/* As sampler_follow_cpus(). */
 int events_follow(struct sampler *s, struct events *e, const bool *online, size_t n);
-void events_jitter(struct sampler *s, struct events *e);
+/* Gives each event of the CPUs its next period. */
+void events_change(struct sampler *s, struct events *e);
 
 /*
  * Opens events for all threads of the processes, and enables them: exactly once for each thread, those included that begin
@@ -80,6 +108,19 @@ void events_jitter(struct sampler *s, struct events *e);
  */
 int threads_open(struct sampler *s, struct events *e, const uint32_t *tgids, size_t n);
 void threads_close(struct sampler *s, struct events *e);
+/* Gives each that its thread has used for long enough its next period. */
+void threads_change(struct events *e);
+/* A thread of a process was made, and has inherited the event of its maker. */
+void threads_born(struct sampler *s, uint32_t tgid, uint32_t maker, uint32_t tid);
+/* Gives those events of their own. Errors as threads_open(), which leave all as it was; 0 if it is to be tried again. */
+int threads_renew(struct events *e);
+
+int jitter_init(struct sampler *s);
+void jitter_done(struct sampler *s);
+/* The events of this set were opened: their periods are to be changed from now on. */
+void jitter_begin(struct sampler *s, struct events *e);
+/* Wakes up in time for the next thing that is due. */
+void jitter_arm(struct sampler *s);
 
 /* Moves the counters of the recordings' sets from a half to *counters. */
 void sets_collect(struct plop_half *half, struct sampler_counters *counters);

@@ -57,6 +57,10 @@ static int sampler_record(void *ctx, void *data, size_t size)
 	case PLOP_RECORD_WAIT:
 		s->handlers.wait(data, s->handlers.ctx);
 		break;
+	case PLOP_RECORD_THREAD:
+		threads_born(s, r->tgid, PLOP_THREAD_MAKER(r->image), PLOP_THREAD_MADE(r->image));
+		s->handlers.process(r, s->handlers.ctx);
+		break;
 	default:
 		s->handlers.process(r, s->handlers.ctx);
 		break;
@@ -179,12 +183,16 @@ int sampler_new(const struct sampler_options *options, const struct sampler_hand
 	if (!s)
 		return -ENOMEM;
 	s->options = *options;
+	s->timer = -EBADF;
 	if (!features_have_loop())
 		s->options.bounded = true;
 	s->handlers = *handlers;
 	s->ncpus = libbpf_num_possible_cpus();
 	if (s->ncpus < 0)
 		return s->ncpus;
+	r = jitter_init(s);
+	if (r < 0)
+		return r;
 	r = sampler_load(s);
 	if (r < 0)
 		return sampler_explain(ret_error, r, "cannot load the BPF programs");
@@ -199,6 +207,7 @@ void sampler_free(struct sampler *s)
 	sampler_wall(s, false, false);
 	for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++)
 		events_close(s, &s->events[i]);
+	jitter_done(s);
 	sampler_unmap(s);
 	ring_buffer__free(s->ring);
 	if (s->cpus)

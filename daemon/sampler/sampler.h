@@ -31,6 +31,8 @@ struct sampler_handlers {
 	void (*fork)(const struct plop_record_fork *r, void *ctx);
 	/* A half fills up: swap and collect soon. */
 	void (*pressure)(void *ctx);
+	/* The events of a set cannot stay on threads, as too many are made or too fast: sampler_set_spread() is to be called. */
+	void (*spread)(uint32_t set, void *ctx);
 	/* A thread was off CPU, and is back; its stack comes, or came, with set PLOP_SET_WALL. */
 	void (*wait)(const struct plop_record_wait *r, void *ctx);
 	void *ctx;
@@ -59,8 +61,7 @@ DEFINE_FREEP(struct sampler, sampler_free)
 /* Whether plopd may read what it is to sample; ret_error as with sampler_new(). */
 int sampler_check(char **ret_error);
 /*
- * Opens the events of PLOP_SET_ALWAYS, one on each online CPU, each at a random phase: takes up to one period. They are
- * closed by sampler_set_close().
+ * Opens the events of PLOP_SET_ALWAYS, one on each online CPU. They are closed by sampler_set_close().
  */
 int sampler_start(struct sampler *s, char **ret_error);
 /* Opens events on CPUs that came online since, drops those of CPUs that went. Cheap when nothing changed. */
@@ -78,9 +79,10 @@ int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *who
 /*
  * The same for processes, which have to be wanted (sampler_wanted()), each named once. Where they have few enough threads the
  * events are on these: no tick comes from anybody else. Otherwise, and after sampler_set_spread(), they are on all CPUs, and
- * the kernel side filters. A thread's first tick comes when it has run for a whole period, so half a tick is missing of each;
- * and none falls into what the kernel takes to switch to it and away, some 2 us. Each thread that begins later is told of by a
- * PLOP_RECORD_THREAD, so that they can be counted.
+ * the kernel side filters. A thread's first tick comes when it has run for a whole period, so half a tick is missing of one that
+ * ends before its event is given another period; and none falls into what the kernel takes to switch to it and away, some 2 us.
+ * Each thread that begins later is told of by a PLOP_RECORD_THREAD, so that they can be counted; it has an inherited event at
+ * first, and some 20 ms later one of its own.
  */
 int sampler_set_open_processes(struct sampler *s, uint32_t set, const uint32_t *tgids, size_t n,
 			       unsigned int hz, bool tasks);
@@ -125,9 +127,10 @@ void sampler_sleepers_sweep(struct sampler *s);
 void sampler_sleepers(struct sampler *s,
 		      void (*each)(const struct plop_sleeper *sleeper, void *ctx), void *ctx);
 /*
- * Gives every event another period, up to 1.5 % away from the nominal one. With one period for good, what a workload does
- * every 50 ms would fall between the ticks, or always on one. Called every few seconds.
+ * Readable when events are due for another period (sampler/period.h), or new threads for events of their own; then call
+ * sampler_jitter(). Never while no events are open.
  */
+int sampler_timer_fd(const struct sampler *s);
 void sampler_jitter(struct sampler *s);
 
 /* Readable when process records wait; then call sampler_dispatch(). */

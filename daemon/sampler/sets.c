@@ -121,7 +121,7 @@ void sampler_set_close(struct sampler *s, uint32_t set)
 
 bool sampler_set_is_open(const struct sampler *s, uint32_t set)
 {
-	return set <= PLOP_MAX_SETS && (s->events[set].links || s->events[set].threads);
+	return set <= PLOP_MAX_SETS && (s->events[set].cpus || s->events[set].threads);
 }
 
 int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w)

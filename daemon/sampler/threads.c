@@ -20,6 +20,13 @@
  */
 #define ATTEMPTS 5
 
+/*
+ * What was inherited has no descriptor, so its period stays as it is, and it ends with that from which it was inherited. So a
+ * thread that was made gets an event of its own soon, and its maker another one in place of that which was inherited. How
+ * soon: many threads are made together, and many end at once.
+ */
+#define RENEW_NS (20 * NSEC_PER_MSEC)
+
 /* The threads of the processes: ascending. */
 struct tids {
 	uint32_t items[PLOP_MAX_THREAD_EVENTS];
@@ -104,20 +111,11 @@ static bool tids_within(const struct tids *now, const struct tids *before)
 }
 
 /*
- * The nominal period and up to one part in 400 more or less, another one for each thread, so that none keeps step with what
- * its thread does. It cannot be changed from time to time as that of a CPU's event is: what was inherited has no descriptor.
+ * Opens an event for a thread, disabled. beginnings: as period_begin(). Returns 1, or 0: the thread has ended, or is about to.
  */
-static uint64_t threads_period(const struct events *e, uint32_t random)
+static int thread_open(const struct events *e, uint32_t tid, unsigned int beginnings,
+		       struct thread_event *ret)
 {
-	uint64_t period = NSEC_PER_SEC / e->hz, most = period / 400;
-
-	period = period - most + random % (2 * most + 1);
-	return period / PLOP_PERIOD_STEP * PLOP_PERIOD_STEP + e->cookie;
-}
-
-static int threads_open_event(struct events *e, uint32_t tid)
-{
-	struct thread_events *t = e->threads;
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
 		.type = PERF_TYPE_SOFTWARE,
@@ -126,47 +124,279 @@ static int threads_open_event(struct events *e, uint32_t tid)
 		.inherit = 1,
 		.inherit_thread = 1,
 	};
+	struct thread_event t = { .tid = tid };
 	_cleanup_close_ int fd = -EBADF;
-	uint32_t random;
+	uint64_t seed;
 
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return -EIO;
-	attr.sample_period = threads_period(e, random);
+	period_begin(&t.period, e->hz, seed, PLOP_PERIOD_STEP, (uint32_t)e->cookie, beginnings);
+	attr.sample_period = t.period.ns;
 	fd = (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
-	/* it has ended, or is about to */
 	if (fd < 0 && errno == ESRCH)
 		return 0;
 	if (fd < 0 || ioctl(fd, PERF_EVENT_IOC_SET_BPF, bpf_program__fd(e->program)) < 0)
 		return -errno;
-	t->fds[t->n++] = TAKE_FD(fd);
-	return 0;
+	t.fd = TAKE_FD(fd);
+	*ret = t;
+	return 1;
 }
 
 static void threads_close_all(struct thread_events *t)
 {
 	/* with all that was inherited from them (perf_event_release_kernel()) */
 	for (size_t i = 0; i < t->n; i++)
-		close(t->fds[i]);
+		close(t->items[i].fd);
 	t->n = 0;
 }
 
-static int threads_attempt(struct events *e, const uint32_t *tgids, size_t n)
+static int threads_attempt(struct events *e)
 {
 	struct thread_events *t = e->threads;
 	struct tids before, now;
-	int r = tids_list(&before, tgids, n);
+	int r = tids_list(&before, t->tgids, t->ntgids);
 
-	for (size_t i = 0; r >= 0 && i < before.n; i++)
-		r = threads_open_event(e, before.items[i]);
+	for (size_t i = 0; r >= 0 && i < before.n; i++) {
+		r = thread_open(e, before.items[i], 1, &t->items[t->n]);
+		t->n += r > 0;
+	}
 	if (r >= 0)
-		r = tids_list(&now, tgids, n);
+		r = tids_list(&now, t->tgids, t->ntgids);
 	if (r >= 0 && !tids_within(&now, &before))
 		r = -EAGAIN;
 	for (size_t i = 0; i < t->n && r >= 0; i++)
-		r = ioctl(t->fds[i], PERF_EVENT_IOC_ENABLE, 0) < 0 ? -errno : 0;
+		r = ioctl(t->items[i].fd, PERF_EVENT_IOC_ENABLE, 0) < 0 ? -errno : 0;
 	if (r < 0)
 		threads_close_all(t);
 	return r;
+}
+
+/* The CPU time of the thread while it had the event, in ns (cpu_clock_event_update(), kernel/events/core.c). */
+static int thread_time(const struct thread_event *t, uint64_t *ret)
+{
+	return read(t->fd, ret, sizeof(*ret)) == sizeof(*ret) ? 0 : -EIO;
+}
+
+void threads_change(struct events *e)
+{
+	uint64_t least = period_lasts(e->hz) / 2, time, period, before;
+	struct thread_events *t = e->threads;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct thread_event *k = &t->items[i];
+
+		/* with that of threads that have inherited it: not its own */
+		if (k->parent || thread_time(k, &time) < 0 || time - k->since < least)
+			continue;
+		before = k->period.ns;
+		period = period_next(&k->period, time - k->since);
+		k->since = time;
+		if (ioctl(k->fd, PERF_EVENT_IOC_PERIOD, &period) < 0)
+			k->period.ns = before;
+	}
+}
+
+static struct thread_event *threads_find(struct thread_events *t, uint32_t tid)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->items[i].tid == tid)
+			return &t->items[i];
+	}
+	return NULL;
+}
+
+static bool threads_is_born(const struct thread_events *t, uint32_t tid)
+{
+	for (size_t i = 0; i < t->nborn; i++) {
+		if (t->born[i] == tid)
+			return true;
+	}
+	return false;
+}
+
+void threads_born(struct sampler *s, uint32_t tgid, uint32_t maker, uint32_t tid)
+{
+	for (uint32_t set = 1; set <= PLOP_MAX_SETS; set++) {
+		struct thread_events *t = s->events[set].threads;
+		struct thread_event *k;
+		bool of_set = false;
+
+		for (size_t i = 0; t && i < t->ntgids; i++)
+			of_set |= t->tgids[i] == tgid;
+		/* one that is not is known already: it was made while the events were opened */
+		if (!of_set || threads_find(t, tid) || threads_is_born(t, tid))
+			continue;
+		/* of a maker without one of its own the maker is known */
+		k = threads_find(t, maker);
+		if (k)
+			k->parent = true;
+		/* what does not fit any more is seen when they are renewed */
+		if (t->nborn < ARRAY_SIZE(t->born))
+			t->born[t->nborn++] = tid;
+		if (t->renew_at)
+			continue;
+		t->renew_at = clock_ns(CLOCK_MONOTONIC) + RENEW_NS;
+		jitter_arm(s);
+	}
+}
+
+/* Those events that are to be: of makers, in place of what they have, then of those that were made. */
+struct renewal {
+	struct thread_event items[PLOP_MAX_THREAD_EVENTS];
+	size_t n;
+};
+
+static void renewal_close(struct renewal *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		close(w->items[i].fd);
+	w->n = 0;
+}
+
+static int renewal_open(struct renewal *w, const struct events *e, uint32_t tid,
+			unsigned int beginnings)
+{
+	int r;
+
+	if (w->n == ARRAY_SIZE(w->items))
+		return -E2BIG;
+	r = thread_open(e, tid, beginnings, &w->items[w->n]);
+	if (r > 0)
+		w->n++;
+	return r;
+}
+
+static bool tids_have(const struct tids *t, uint32_t tid)
+{
+	return bsearch(&tid, t->items, t->n, sizeof(t->items[0]), by_number);
+}
+
+/* Opens all of them. Then nobody may be there of whom neither is known that he has one nor that he has inherited one. */
+static int renewal_prepare(struct renewal *w, const struct events *e, struct tids *ret_now)
+{
+	struct thread_events *t = e->threads;
+	int r = 0;
+
+	for (size_t i = 0; i < t->n && r >= 0; i++) {
+		if (t->items[i].parent)
+			r = renewal_open(w, e, t->items[i].tid, 1);
+	}
+	for (size_t i = 0; i < t->nborn && r >= 0; i++)
+		r = renewal_open(w, e, t->born[i], 2);
+	if (r >= 0)
+		r = tids_list(ret_now, t->tgids, t->ntgids);
+	for (size_t i = 0; r >= 0 && i < ret_now->n; i++) {
+		if (!threads_find(t, ret_now->items[i]) && !threads_is_born(t, ret_now->items[i]))
+			r = -EAGAIN;
+	}
+	return r;
+}
+
+/* Of a thread that has ended meanwhile the id may be another's by now. */
+static void renewal_forget_ended(struct renewal *w, const struct tids *now)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		if (tids_have(now, w->items[i].tid))
+			w->items[kept++] = w->items[i];
+		else
+			close(w->items[i].fd);
+	}
+	w->n = kept;
+}
+
+/* Whether an event stays as it is. */
+static bool is_kept(const struct thread_event *k, const struct tids *now)
+{
+	return !k->parent && tids_have(now, k->tid);
+}
+
+/* -E2BIG: there would be too many. */
+static int renewal_fits(const struct renewal *w, const struct thread_events *t,
+			const struct tids *now)
+{
+	size_t n = w->n;
+
+	for (size_t i = 0; i < t->n; i++)
+		n += is_kept(&t->items[i], now);
+	return n <= ARRAY_SIZE(t->items) ? 0 : -E2BIG;
+}
+
+/* Takes the old events of makers and of those that have ended away, and the new ones in. */
+static void renewal_take(struct renewal *w, struct thread_events *t, const struct tids *now)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (is_kept(&t->items[i], now))
+			t->items[kept++] = t->items[i];
+		else
+			close(t->items[i].fd);
+	}
+	t->n = kept;
+	for (size_t i = 0; i < w->n; i++) {
+		(void)ioctl(w->items[i].fd, PERF_EVENT_IOC_ENABLE, 0);
+		t->items[t->n++] = w->items[i];
+	}
+	w->n = 0;
+}
+
+/* Nobody who has inherited an event is there any more: what they counted is in those that they had them from. */
+static void threads_alone(struct thread_events *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		struct thread_event *k = &t->items[i];
+
+		if (k->parent)
+			k->parent = thread_time(k, &k->since) < 0;
+	}
+}
+
+static void threads_forget_ended(struct thread_events *t, const struct tids *now)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->nborn; i++) {
+		if (tids_have(now, t->born[i]))
+			t->born[kept++] = t->born[i];
+	}
+	t->nborn = kept;
+}
+
+int threads_renew(struct events *e)
+{
+	struct thread_events *t = e->threads;
+	struct renewal w = {};
+	struct tids now;
+	int r;
+
+	t->renew_at = 0;
+	r = tids_list(&now, t->tgids, t->ntgids);
+	if (r >= 0) {
+		threads_forget_ended(t, &now);
+		if (t->nborn == 0) {
+			threads_alone(t);
+			return 0;
+		}
+		r = renewal_prepare(&w, e, &now);
+	}
+	if (r >= 0) {
+		renewal_forget_ended(&w, &now);
+		r = renewal_fits(&w, t, &now);
+	}
+	if (r >= 0) {
+		renewal_take(&w, t, &now);
+		t->nborn = 0;
+		t->attempts = 0;
+		return 0;
+	}
+	renewal_close(&w);
+	/* those that came meanwhile are told of soon */
+	if (r != -EAGAIN || ++t->attempts > ATTEMPTS)
+		return r;
+	t->renew_at = clock_ns(CLOCK_MONOTONIC) + RENEW_NS;
+	return 0;
 }
 
 /* Whether PLOP_RECORD_THREAD comes for the threads that these processes make. */
@@ -191,17 +421,27 @@ int threads_open(struct sampler *s, struct events *e, const uint32_t *tgids, siz
 	e->threads = calloc(1, sizeof(*e->threads));
 	if (!e->threads)
 		return -ENOMEM;
+	e->threads->tgids = calloc(n, sizeof(*tgids));
+	if (!e->threads->tgids) {
+		threads_close(s, e);
+		return -ENOMEM;
+	}
+	memcpy(e->threads->tgids, tgids, n * sizeof(*tgids));
+	e->threads->ntgids = n;
 	threads_report(s, e, tgids, n);
 	for (int i = 0; i < ATTEMPTS && r == -EAGAIN; i++)
-		r = threads_attempt(e, tgids, n);
+		r = threads_attempt(e);
 	if (r < 0)
 		threads_close(s, e);
+	else
+		jitter_begin(s, e);
 	return r;
 }
 
 void threads_close(struct sampler *s, struct events *e)
 {
 	threads_close_all(e->threads);
+	free(e->threads->tgids);
 	free(TAKE_PTR(e->threads));
 	sets_unreport(s, (uint32_t)e->cookie);
 }

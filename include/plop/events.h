@@ -257,7 +257,8 @@ enum plop_record_type {
 	PLOP_RECORD_PRESSURE = 6, /* a half is a quarter full: drain soon */
 	PLOP_RECORD_WAIT = 7,     /* a thread of a wanted process is back on a CPU */
 	PLOP_RECORD_TASK = 8,     /* the name of an asyncio task */
-	PLOP_RECORD_THREAD = 9,   /* a process that has events on its threads made one */
+	PLOP_RECORD_THREAD =
+		9, /* a process that has events on its threads made one: PLOP_THREAD_MADE(image) */
 };
 
 /* Why a thread was not on a CPU. */
@@ -286,6 +287,11 @@ struct plop_record {
 	__u32 tgid;
 	__u64 image;
 };
+
+/* What a PLOP_RECORD_THREAD has instead of an image: which thread made it, and which it is. */
+#define PLOP_THREAD(maker, made) ((__u64)(maker) << 32 | (made))
+#define PLOP_THREAD_MAKER(image) ((__u32)((image) >> 32))
+#define PLOP_THREAD_MADE(image)  ((__u32)(image))
 
 /*
  * One time off CPU. Its stack is that of set PLOP_SET_WALL with this hash and tgid, filed when the thread left; so it comes

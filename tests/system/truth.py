@@ -77,11 +77,13 @@ def against_other(ours, theirs):
 
 
 class Recording:
-    """Of one process, from now until stop(). It has begun to count when this is made, whatever other recordings do."""
+    """Of one process, or of what more says, from now until stop(). It has begun to count when this is made, whatever other
+    recordings do."""
 
-    def __init__(self, daemon, pid, seconds=600, **more):
+    def __init__(self, daemon, pid=None, seconds=600, **more):
         self.daemon = daemon
-        self.path = "/v1/recordings/" + self.ask("POST", "/v1/recordings", dict(more, pid=[pid], duration_s=seconds))["id"]
+        request = dict(more, duration_s=seconds, **({"pid": [pid]} if pid else {}))
+        self.path = "/v1/recordings/" + self.ask("POST", "/v1/recordings", request)["id"]
         host.until("the recording is under way", lambda: self.ask("GET", self.path)["elapsed_s"] > 0)
 
     def ask(self, method, path, body=None):

@@ -170,6 +170,11 @@ int sampler_fd(const struct sampler *s)
 	return ends[0];
 }
 
+int sampler_timer_fd(const struct sampler *s)
+{
+	return sampler_fd(s);
+}
+
 int sampler_dispatch(struct sampler *s)
 {
 	return 0;
