@@ -205,8 +205,11 @@ def threads(plopd):
         with burner("other") as other:
             for hz, samples, worth, profile in clocked(plopd, kind, (250, 1000)):
                 # A recording begins and ends between two ticks, and half a one is missing of each of up to 13 threads; the
-                # ticks of a CPU fall by chance on whom it has just then.
-                assert abs(samples - worth) <= most * worth + (10 if alone else 4 * worth ** 0.5), (kind, hz, samples, worth)
+                # ticks of a CPU fall by chance on whom it has just then. A thread's period is drawn anew every 8 ticks or so, evenly
+                # enough for many of them; each of the 12 that pause has two or three, whose mean is off by 0.75 of what
+                # independent ticks would be.
+                chance = 4 * worth ** 0.5 if not alone else 10 + (3 * 0.75 * worth ** 0.5 if kind == "pauses" else 0)
+                assert abs(samples - worth) <= most * worth + chance, (kind, hz, samples, worth)
                 assert (profile["other"] == 0) == alone, (kind, hz, profile["other"])
             other.end()
 
