@@ -161,18 +161,25 @@ int sampler_follow_cpus(struct sampler *s)
 }
 
 /* Something that never has anything to read. */
-int sampler_fd(const struct sampler *s)
+static int never(int ends[2])
 {
-	static int ends[2] = { -1, -1 };
-
 	if (ends[0] < 0 && pipe(ends) < 0)
 		return -errno;
 	return ends[0];
 }
 
+int sampler_fd(const struct sampler *s)
+{
+	static int ends[2] = { -1, -1 };
+
+	return never(ends);
+}
+
 int sampler_timer_fd(const struct sampler *s)
 {
-	return sampler_fd(s);
+	static int ends[2] = { -1, -1 };
+
+	return never(ends);
 }
 
 int sampler_dispatch(struct sampler *s)
