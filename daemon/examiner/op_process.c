@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "examiner/private.h"
 
-#define STRINGS(p)                                                                               \
-	{                                                                                        \
-		&(p)->comm, &(p)->exe, &(p)->cmdline, &(p)->cgroup, &(p)->unit, &(p)->container, \
-			&(p)->service, &(p)->version                                             \
-	}
-
 int serve_process(struct served *s, pid_t pid, struct unpack *request, struct buf *answer)
 {
 	struct process_info info = {};
-	char **strings[] = STRINGS(&info);
+	char **strings[] = PROCESS_INFO_TEXTS(&info);
 	struct python_process p = {};
 	int r = python_discover(s->cache, pid, &p);
 
@@ -36,7 +30,7 @@ int examined_process(struct unpack *body, struct python_process *ret_python,
 		     struct process_info *ret_info)
 {
 	struct process_info info;
-	char **strings[] = STRINGS(&info);
+	char **strings[] = PROCESS_INFO_TEXTS(&info);
 	struct python_process p;
 
 	unpack_bytes(body, &p, sizeof(p));

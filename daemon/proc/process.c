@@ -325,17 +325,11 @@ int process_thread_name(pid_t pid, pid_t tid, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-#define STRINGS(p)                                                                               \
-	{                                                                                        \
-		&(p)->comm, &(p)->exe, &(p)->cmdline, &(p)->cgroup, &(p)->unit, &(p)->container, \
-			&(p)->service, &(p)->version                                             \
-	}
-
 int process_info_copy(const struct process_info *from, struct process_info *ret)
 {
 	struct process_info p = *from;
-	char *const *source[] = STRINGS(from);
-	char **copy[] = STRINGS(&p);
+	char *const *source[] = PROCESS_INFO_TEXTS(from);
+	char **copy[] = PROCESS_INFO_TEXTS(&p);
 	bool complete = true;
 
 	for (size_t i = 0; i < ARRAY_SIZE(copy); i++) {
@@ -352,7 +346,7 @@ int process_info_copy(const struct process_info *from, struct process_info *ret)
 
 void process_info_done(struct process_info *p)
 {
-	char **strings[] = STRINGS(p);
+	char **strings[] = PROCESS_INFO_TEXTS(p);
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
 		free(*strings[i]);
@@ -362,7 +356,7 @@ void process_info_done(struct process_info *p)
 
 size_t process_info_bytes(const struct process_info *p)
 {
-	char *const *strings[] = STRINGS(p);
+	char *const *strings[] = PROCESS_INFO_TEXTS(p);
 	size_t bytes = 0;
 
 	/* malloc() adds a word to each, and rounds up */

@@ -25,6 +25,13 @@ struct process_info {
 	char *version; /* PLOP_VERSION, service.version of OTEL_RESOURCE_ATTRIBUTES, DD_VERSION, SENTRY_RELEASE */
 };
 
+/* All its texts, as an initializer of char **[]. */
+#define PROCESS_INFO_TEXTS(p)                                                                    \
+	{                                                                                        \
+		&(p)->comm, &(p)->exe, &(p)->cmdline, &(p)->cgroup, &(p)->unit, &(p)->container, \
+			&(p)->service, &(p)->version                                             \
+	}
+
 /*
  * Reads all of it. -ESRCH: no such process (any more). The command line and the environment lie in the process's own memory,
  * which may be where nothing answers: whoever reads them may wait for good.
