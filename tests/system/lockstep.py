@@ -73,7 +73,8 @@ class Run:
             done = json.loads(work.line("DONE")[1])
             self.wall = time.monotonic() - begun
             self.known, self.threads = done["cpu"], done["threads"]
-            stacks = [recording.stop()[0] for recording in running]
+            # what else runs on the host may be more than one answer holds
+            stacks = [recording.stop(work.pid)[0] for recording in running]
             if self.beside:
                 self.beside.stop()
             work.end()

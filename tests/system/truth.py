@@ -94,11 +94,11 @@ class Recording:
         text = done.stdout.decode()
         return json.loads(text) if text.startswith("{") else text
 
-    def stop(self):
-        """Ends it: [([(function, file, line), ...] root first, count), ...], and what plopd says of it."""
+    def stop(self, only=None):
+        """Ends it: [([(function, file, line), ...] root first, count), ...], of one process alone or of all, and what plopd says of it."""
         self.ask("DELETE", self.path)
         said = host.until("the recording has ended", lambda: self.done())
-        stacks = host.collapsed(self.ask("GET", self.path + "?format=collapsed"))
+        stacks = host.collapsed(self.ask("GET", self.path + "?format=collapsed" + ("&pid=%d" % only if only else "")))
         self.ask("DELETE", self.path)
         return stacks, said
 

@@ -206,9 +206,11 @@ static int add(struct target *k, uint32_t number)
 
 START_TEST(new_stacks_of_one_user_are_bounded)
 {
-	struct target one = { .info = process(11, ONE) }, late = { .info = process(12, ONE) },
-		      later = { .info = process(13, ONE) }, two = { .info = process(21, TWO) },
-		      root = { .info = process(31, ROOT) };
+	struct target one = { .info = process(11, ONE), .user = ONE },
+		      late = { .info = process(12, ONE), .user = ONE },
+		      later = { .info = process(13, ONE), .user = ONE },
+		      two = { .info = process(21, TWO), .user = TWO },
+		      root = { .info = process(31, ROOT), .user = ROOT };
 	const struct profile *p;
 	uint32_t at;
 
