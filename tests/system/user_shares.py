@@ -278,7 +278,7 @@ def fill_store(users):
     processes = [users.others[0].pid, users.others[1].pid]
     answers = [users.ctl(ONE, "export", "--since", since, "-f", "collapsed", "pid=%d" % processes[0]) for since in ("10s", "1h")]
     for answer in answers:
-        assert beyond in answer.out or (answer.returncode and "MB" in answer.err and "shorter time" in answer.err), answer.err
+        assert beyond in answer.out or (answer.returncode and ("MB" in answer.err or "MiB" in answer.err) and "shorter time" in answer.err), answer.err
     for window in daemon.get("/v1/windows")["windows"]:
         assert host.accounted(window) and window["samples"] == sum(p["samples"] for p in window["processes"]), window
     grown = (resident(daemon.process.pid) - before) / MB
