@@ -8,8 +8,9 @@
 #include "util/log.h"
 
 /* How long a helper may stand still at one question, and how long it may take in all while it goes on. */
-#define STILL_USEC (500 * USEC_PER_MSEC)
-#define LONGEST_NS (30 * NSEC_PER_SEC)
+#define STILL_USEC        (500 * USEC_PER_MSEC)
+#define LONGEST_TICKS_NS  (3 * NSEC_PER_SEC)
+#define LONGEST_PEOPLE_NS (30 * NSEC_PER_SEC)
 /* Of an answer, what is read at a time: at its beginning, and at most. */
 #define CHUNK     4096u
 #define CHUNK_MAX (256u << 10)
@@ -68,13 +69,15 @@ static void helper_fail(struct helper *h, bool kill)
 	struct examiner *e = h->examiner;
 	struct question *q = TAKE_PTR(h->question);
 	enum lane lane = h->lane;
+	/* one that could not be forked is nobody's fault */
+	bool forked = h->pid > 0;
 	struct unpack nothing = {};
 
 	helper_close(h, kill);
-	if (q) {
+	if (q && forked)
 		examiner_timed_out(e, q);
-		question_answer(e, q, -ETIMEDOUT, &nothing);
-	}
+	if (q)
+		question_answer(e, q, forked ? -ETIMEDOUT : -EAGAIN, &nothing);
 	examiner_dispatch(e, lane);
 }
 
@@ -92,7 +95,8 @@ static int helper_overdue(sd_event_source *s, uint64_t usec, void *ctx)
 	helper_look(h, &ticks, &state, &resident);
 	/* one that the spawner has not told of yet may not have been forked */
 	if ((!h->looked_at || h->pid == 0 || state == 'R' || ticks > h->cpu_ticks) &&
-	    clock_ns(CLOCK_MONOTONIC) - h->asked_ns < LONGEST_NS) {
+	    clock_ns(CLOCK_MONOTONIC) - h->asked_ns <
+		    (h->lane == LANE_TICKS ? LONGEST_TICKS_NS : LONGEST_PEOPLE_NS)) {
 		h->looked_at = true;
 		h->cpu_ticks = ticks;
 		r = sd_event_source_set_time_relative(h->timer, STILL_USEC);

@@ -95,6 +95,9 @@ static void dump_done(void *ctx, int result, struct unpack *body)
 	    (sampler_process_image(j->manager->sampler, (uint32_t)j->pid, &image) < 0 ||
 	     image != j->image))
 		result = -ESRCH;
+	/* whose it is now, whatever it was when this cycle began */
+	if (k)
+		k->owner_asked = 0;
 	if (k && !access_target(&j->whom, k, j->manager->cycle))
 		result = -ESRCH;
 	if (result >= 0)

@@ -417,7 +417,7 @@ static int manager_scan(struct manager *m)
 		if (r < 0)
 			return r;
 		if (sd_event_get_state(m->loop) == SD_EVENT_FINISHED)
-			return -ECANCELED;
+			return sd_event_get_exit_code(m->loop, &r) >= 0 && r < 0 ? r : -ECANCELED;
 	}
 	return 0;
 }
@@ -459,9 +459,9 @@ void manager_free(struct manager *m)
 	listen_close(m);
 	recordings_done(&m->recordings);
 	windows_done(&m->windows);
-	shares_done(&m->shares);
 	/* what was asked has its answer by this */
 	examiner_free(m->examiner);
+	shares_done(&m->shares);
 	naming_done(&m->naming);
 	if (m->targets.retry)
 		targets_done(&m->targets);

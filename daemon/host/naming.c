@@ -3,8 +3,11 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* How long a cycle waits for those whose user has kept plopd waiting before. */
+/* How long a cycle waits for those whose user has kept plopd waiting before, and for all others. */
 #define PATIENCE_USEC (100 * USEC_PER_MSEC)
+#define LONGEST_USEC  (2 * USEC_PER_SEC)
+/* What is kept of a cycle's readings, of all targets. What is beyond has no names in this cycle. */
+#define READINGS_BYTES (48u << 20)
 
 /* A question about one target. */
 struct naming_question {
@@ -46,6 +49,15 @@ void naming_want(struct naming *n, const struct plop_stack *stack, const struct 
 
 static void lacking_ask(struct naming *n, struct target *k);
 
+/* What was read may be of another program, or of another process of that pid. */
+static bool naming_is_still(const struct naming *n, const struct target_key *key)
+{
+	uint64_t image;
+
+	return sampler_process_image(n->targets->sampler, key->tgid, &image) == 0 &&
+	       image == key->image;
+}
+
 /* What a record lacked is put into the table, where the cycle's stacks will find it. */
 static void lacking_answer(void *ctx, int result, struct unpack *body)
 {
@@ -54,10 +66,10 @@ static void lacking_answer(void *ctx, int result, struct unpack *body)
 	struct naming *n = q->naming;
 	struct target *k = targets_find(n->targets, q->key.tgid, q->key.image);
 
-	if (k && result >= 0)
-		result = readings_new(body->data, body->size, q->frames, q->n, &readings);
-	else if (k && result != -ESRCH)
+	if (k && result != -ESRCH)
 		target_heard(k, result);
+	if (k && result >= 0 && naming_is_still(n, &q->key))
+		result = readings_new(body->data, body->size, q->frames, q->n, &readings);
 	for (size_t i = 0; k && readings && i < q->n; i++) {
 		struct replay replay;
 		const struct reader memory = readings_of_code(readings, &q->frames[i], &replay);
@@ -107,6 +119,7 @@ void naming_code(struct naming *n, const struct plop_record_code *r)
 	code_table_record(k->codes, &unread, r);
 	if (!code_table_lacks(k->codes, r->code, r->check))
 		return;
+	lacking_ask(n, k);
 	if (!k->lacking)
 		k->lacking = calloc(TARGET_LACKING_MAX, sizeof(*k->lacking));
 	/* one that has no room is asked for with the cycle's stacks */
@@ -123,25 +136,32 @@ static void naming_end(struct naming *n)
 	n->done(n->ctx);
 }
 
+/* Those who are waited for have had their time. */
 static int naming_impatient(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct naming *n = ctx;
 
-	if (n->cycle && n->trusted == 0)
+	if (n->cycle)
 		naming_end(n);
 	return 0;
 }
 
-/* The patience of those who answered has not run out while others are waited for. */
+static void naming_wait(struct naming *n, uint64_t usec)
+{
+	sd_event_source_set_time_relative(n->patience, usec);
+	sd_event_source_set_enabled(n->patience, SD_EVENT_ONESHOT);
+}
+
+/* Whether all is there, or only those are missing for whom nobody waits long. */
 static void naming_look(struct naming *n)
 {
 	if (!n->cycle || n->trusted > 0)
 		return;
 	if (n->waiting == 0) {
 		naming_end(n);
-	} else if (sd_event_source_get_enabled(n->patience, NULL) == 0) {
-		sd_event_source_set_time_relative(n->patience, PATIENCE_USEC);
-		sd_event_source_set_enabled(n->patience, SD_EVENT_ONESHOT);
+	} else if (!n->impatient) {
+		n->impatient = true;
+		naming_wait(n, PATIENCE_USEC);
 	}
 }
 
@@ -154,7 +174,11 @@ static void naming_answer(void *ctx, int result, struct unpack *body)
 
 	if (k && result != -ESRCH)
 		target_heard(k, result);
-	if (k && current && result >= 0) {
+	if (k)
+		k->code_asked = false;
+	if (k && current && result >= 0 && naming_is_still(n, &q->key) &&
+	    n->bytes + body->size <= READINGS_BYTES) {
+		n->bytes += body->size;
 		readings_free(TAKE_PTR(k->readings));
 		result = readings_new(body->data, body->size, q->frames, q->n, &k->readings);
 	}
@@ -169,7 +193,7 @@ static void naming_answer(void *ctx, int result, struct unpack *body)
 		naming_look(n);
 }
 
-static void naming_ask(struct naming *n, const struct target *k, uint64_t cycle)
+static void naming_ask(struct naming *n, struct target *k, uint64_t cycle)
 {
 	const struct examinee who = target_examinee(k);
 	struct naming_question *q;
@@ -190,6 +214,7 @@ static void naming_ask(struct naming *n, const struct target *k, uint64_t cycle)
 				       .n = w.nread };
 	if (w.nread > 0)
 		memcpy(q->frames, w.read, w.nread * sizeof(q->frames[0]));
+	k->code_asked = true;
 	n->waiting++;
 	n->trusted += q->trusted;
 	examine_code(&request, &k->python.layout, w.confirm, w.nconfirm, w.word, w.read, w.nread);
@@ -201,11 +226,14 @@ int naming_begin(struct naming *n, uint64_t cycle)
 	struct target *k, *next;
 
 	n->cycle = cycle;
+	n->impatient = false;
+	n->bytes = 0;
 	/* one more than there are: nothing ends before all is asked */
 	n->waiting = n->trusted = 1;
 	HASH_ITER(hh, n->targets->all, k, next)
 	{
-		if (k->codes && target_may_be_asked(k))
+		/* one that has not answered yet has no names this time either */
+		if (k->codes && !k->code_asked && target_may_be_asked(k))
 			naming_ask(n, k, cycle);
 	}
 	n->waiting--;
@@ -214,6 +242,7 @@ int naming_begin(struct naming *n, uint64_t cycle)
 		n->cycle = 0;
 		return 0;
 	}
+	naming_wait(n, LONGEST_USEC);
 	naming_look(n);
 	return 1;
 }

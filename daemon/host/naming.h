@@ -5,8 +5,8 @@
 
 /*
  * Between the end of a half of the tables and the counting of its stacks: what has to be read of the targets for it, their code
- * objects, is asked for, of each target in one question, and awaited. Whoever does not answer in time has no names in this
- * cycle, and no other waits for him.
+ * objects, is asked for, of each target in one question, and awaited: for 2 s at most, and for those whose user is
+ * distrusted a tenth of a second longer than for all others. Who does not answer in time has no names in this cycle.
  */
 struct naming {
 	struct targets *targets;
@@ -14,6 +14,8 @@ struct naming {
 	uint64_t cycle;       /* that is being named; 0: none */
 	unsigned int waiting; /* questions of it without an answer */
 	unsigned int trusted; /* ... about targets whose users always let them be read so far */
+	bool impatient;       /* the others are not waited for much longer */
+	size_t bytes;         /* of what was read */
 	void (*done)(void *ctx);
 	void *ctx;
 };

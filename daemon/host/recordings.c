@@ -8,6 +8,11 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+/* How long a recording waits, before it begins and when it has ended, for what has to be read of its processes. */
+#define ANSWERS_USEC (2 * USEC_PER_SEC)
+
+static void recording_finish(struct recording *r);
+
 void recording_request_done(struct recording_request *q)
 {
 	selectors_done(&q->selectors);
@@ -132,6 +137,30 @@ static int recording_begin_own(struct recording *r)
 	return k;
 }
 
+static void recording_prepared(struct recording *r)
+{
+	int k;
+
+	r->timer = sd_event_source_disable_unref(r->timer);
+	k = recording_begin_own(r);
+	if (k >= 0)
+		return;
+	log_warning_r(k, "Cannot begin recording %s", r->id);
+	recording_stop(r, "stopped");
+}
+
+/* Who has not answered by now is not waited for. */
+static int recording_impatient(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct recording *r = ctx;
+
+	if (r->state == RECORDING_PREPARING)
+		recording_prepared(r);
+	else if (r->state == RECORDING_NAMING)
+		recording_finish(r);
+	return 0;
+}
+
 /* Begins one with asyncio tasks, if it is known where its processes have them, or else when that is known. */
 static int recording_begin_tasks(struct recording *r)
 {
@@ -143,7 +172,10 @@ static int recording_begin_tasks(struct recording *r)
 	sink_keep_tasks(r->sink);
 	r->state = RECORDING_PREPARING;
 	recordings_async(r->all);
-	return recording_async_known(r) ? recording_begin_own(r) : 0;
+	if (recording_async_known(r))
+		return recording_begin_own(r);
+	return sd_event_add_time_relative(r->all->manager->loop, &r->timer, CLOCK_MONOTONIC,
+					  ANSWERS_USEC, 1000, recording_impatient, r);
 }
 
 static void recordings_prepared(void *ctx)
@@ -152,15 +184,9 @@ static void recordings_prepared(void *ctx)
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
-		int k;
 
-		if (!r || r->state != RECORDING_PREPARING || !recording_async_known(r))
-			continue;
-		k = recording_begin_own(r);
-		if (k >= 0)
-			continue;
-		log_warning_r(k, "Cannot begin recording %s", r->id);
-		recording_stop(r, "stopped");
+		if (r && r->state == RECORDING_PREPARING && recording_async_known(r))
+			recording_prepared(r);
 	}
 }
 
@@ -417,6 +443,7 @@ static void recording_begin(struct recording *r)
 
 static void recording_finish(struct recording *r)
 {
+	r->timer = sd_event_source_disable_unref(r->timer);
 	r->state = RECORDING_DONE;
 	r->keep_until = clock_ns(CLOCK_MONOTONIC) + RECORDINGS_KEEP_NS;
 	if (r->done)
@@ -442,9 +469,14 @@ static void recording_end(struct recording *r)
 	p->end_ns = MAX(p->end_ns, p->start_ns + 1);
 	r->timer = sd_event_source_disable_unref(r->timer);
 	sink_settle(r->sink);
+	/* one more than there are: it does not end while they are asked */
+	r->naming = 1;
 	thread_names_last(r);
-	if (r->naming == 0)
-		recording_finish(r);
+	if (r->naming > 1 &&
+	    sd_event_add_time_relative(r->all->manager->loop, &r->timer, CLOCK_MONOTONIC,
+				       ANSWERS_USEC, 1000, recording_impatient, r) < 0)
+		r->naming = 1;
+	recording_named(r);
 }
 
 /* What a cycle counted for one set. */

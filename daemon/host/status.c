@@ -181,13 +181,13 @@ void route_status(const struct api_request *q, void *ctx)
 	"not profiled; tried again now and then"
 #define SILENT_NOW                                                                   \
 	"profiled; its memory is not answered for, as by a file system that hangs: " \
-	"new functions have no names"
+	"functions may have no names"
 
 static const char *target_status(const struct target *k)
 {
 	switch (k->python.verdict) {
 	case PYTHON_YES:
-		return k->silence.until_ns ? SILENT_NOW : "profiled";
+		return target_is_silent(k) ? SILENT_NOW : "profiled";
 	case PYTHON_SILENT:
 		return SILENT;
 	case PYTHON_PYPY:

@@ -55,6 +55,13 @@ bool target_may_be_asked(const struct target *k)
 	return !k->dying && clock_ns(CLOCK_MONOTONIC) >= k->silence.until_ns;
 }
 
+bool target_is_silent(const struct target *k)
+{
+	/* for as long again as it was left alone; it need not have been asked since */
+	return k->silence.until_ns &&
+	       clock_ns(CLOCK_MONOTONIC) < k->silence.until_ns + k->silence.wait_ns;
+}
+
 void target_heard(struct target *k, int result)
 {
 	struct silence *s = &k->silence;
@@ -65,7 +72,7 @@ void target_heard(struct target *k, int result)
 		s->until_ns = now + s->wait_ns;
 	} else if (result != -ECANCELED && result != -EAGAIN) {
 		/* one that soon falls silent again goes on where it was */
-		if (now - s->until_ns > s->wait_ns)
+		if (now > s->until_ns + s->wait_ns)
 			s->wait_ns = 0;
 		s->until_ns = 0;
 	}
@@ -269,18 +276,18 @@ static void target_add_silent(struct targets *t, const struct examination *x)
 		log_debug_r(r, "Cannot list process %u", x->key.tgid);
 }
 
-/* Forgets what was only known to be silent: it has said what it is. Returns whether the kernel's table does not have it. */
+/* Forgets what was only known to be silent: it has said what it is. Returns whether there was such. */
 static bool target_spoke(struct targets *t, const struct examination *x)
 {
 	struct target *k = targets_find(t, x->key.tgid, x->key.image);
 
 	if (!k)
-		return x->fresh;
+		return false;
 	if (!k->dying)
 		HASH_DELETE(hh_pid, t->living, k);
 	HASH_DEL(t->all, k);
 	target_free(k);
-	return false;
+	return true;
 }
 
 /* It does not answer: asked again, ever more seldom. */
@@ -304,12 +311,14 @@ static void targets_found(struct targets *t, const struct examination *x,
 {
 	uint32_t tgid = x->key.tgid;
 	uint64_t image = x->key.image;
-	bool fresh = target_spoke(t, x);
+	bool spoke = target_spoke(t, x), fresh = x->fresh && !spoke;
+	/* whether the kernel's table does not have it as one that ticks ask for */
+	bool unasked = fresh || spoke;
 	int r;
 
 	switch (python->verdict) {
 	case PYTHON_NOT_YET:
-		if (fresh && target_watch(t, tgid, image, true) < 0)
+		if (unasked && target_watch(t, tgid, image, fresh) < 0)
 			return;
 		pending_add(t, tgid, image);
 		return;
@@ -320,13 +329,12 @@ static void targets_found(struct targets *t, const struct examination *x,
 		r = target_add(t, tgid, image, fresh, info, python);
 		if (r == -ENOSPC)
 			t->table_full++;
-		if (r == -EDQUOT) {
+		if (r == -EDQUOT)
 			shares_count(t->shares, target_user(t, tgid, info->uid),
 				     SHARE_LAYOUTS_REFUSED, 1);
-			/* there may be room when it is asked for again */
-			if (fresh)
-				target_watch(t, tgid, image, true);
-		}
+		/* there may be room when it is asked for again */
+		if (r < 0 && unasked)
+			target_watch(t, tgid, image, fresh);
 		if (r < 0 && r != -ESRCH && r != -ESTALE && r != -EEXIST && r != -EDQUOT)
 			log_warning_r(r, "Cannot profile process %u", tgid);
 		if (r == 0 && !fresh)
@@ -335,7 +343,8 @@ static void targets_found(struct targets *t, const struct examination *x,
 	case PYTHON_NO:
 	case PYTHON_SILENT:
 		pending_drop(t, tgid, image);
-		target_watch(t, tgid, image, fresh);
+		if (unasked)
+			target_watch(t, tgid, image, fresh);
 		return;
 	case PYTHON_GONE:
 		pending_drop(t, tgid, image);
@@ -384,12 +393,17 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 	struct examination *x;
 	struct buf nothing = {};
 
-	if ((k && k->python.verdict != PYTHON_SILENT) || process_user(who.pid, &who.user) < 0)
+	if ((k && k->python.verdict != PYTHON_SILENT) || process_user(who.pid, &who.user) < 0) {
+		pending_drop(t, tgid, image);
 		return;
+	}
 	who.user = shares_user(t->shares, who.user);
 	x = calloc(1, sizeof(*x));
-	if (!x)
+	if (!x) {
+		pending_postpone(t, &(struct target_key){ .image = image, .tgid = tgid },
+				 clock_ns(CLOCK_MONOTONIC) + PENDING_LAST_NS);
 		return;
+	}
 	*x = (struct examination){ .targets = t,
 				   .key = { .image = image, .tgid = tgid },
 				   .fresh = fresh };
@@ -439,8 +453,15 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r)
 	k->user = parent->user;
 	/* what its parent does not let be read, it has from its parent */
 	k->silence = parent->silence;
+	if (k->python.verdict == PYTHON_SILENT) {
+		pending_add(t, r->head.tgid, r->head.image);
+		pending_postpone(
+			t, &(struct target_key){ .image = r->head.image, .tgid = r->head.tgid },
+			k->silence.until_ns);
+	}
 	k->info = info;
 	target_join(t, k);
+	targets_retry(t);
 }
 
 void targets_end(struct targets *t, uint32_t tgid, uint64_t image)

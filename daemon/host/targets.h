@@ -45,6 +45,7 @@ struct target {
 	struct code_table *codes; /* PYTHON_YES only */
 	uid_t user;               /* whose requests and processes it counts among: process_user() */
 	struct silence silence;
+	bool code_asked;           /* ... and the answer has not come */
 	struct readings *readings; /* of its code objects, for the cycle under way; NULL: none */
 	/* Code objects whose record lacks something: not asked for yet, as the answer for others is not there. */
 	struct plop_frame *lacking; /* owned, room for TARGET_LACKING_MAX; NULL: none */
@@ -121,6 +122,8 @@ bool target_async(struct targets *t, struct target *k, uint64_t now_ns);
 struct examinee target_examinee(const struct target *k);
 /* Whether it may be asked now; not if it was silent, and not again when it ends. */
 bool target_may_be_asked(const struct target *k);
+/* Whether it did not let itself be read of late. */
+bool target_is_silent(const struct target *k);
 /* How a question about its code objects ended, or whether one of another kind kept a helper waiting: by examiner_done_t's result. */
 void target_heard(struct target *k, int result);
 

@@ -104,7 +104,7 @@ static int add_known(struct windows *w, struct target *k, const struct symbolize
 
 	if (profile_has_process(p, &k->info, &process))
 		r = sink_add_known(w->running, process, s);
-	else if (other_process(p, share->user, &process) < 0)
+	else if (other_process(p, k->info.uid, &process) < 0)
 		return -ENOMEM;
 	if (r != -ENOSPC)
 		return r;

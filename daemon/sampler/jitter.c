@@ -6,6 +6,8 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+/* Changes of one set take at most this part of plopd's time: on a host of many CPUs they come more seldom. */
+#define PART 20
 /* What is due within this part of the mean time between two changes is done at the same waking. */
 #define TOGETHER 8
 
@@ -74,7 +76,7 @@ static void jitter_renew(struct sampler *s, uint32_t set, uint64_t now)
 
 void sampler_jitter(struct sampler *s)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), began, took;
 
 	for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++) {
 		struct events *e = &s->events[i];
@@ -82,11 +84,13 @@ void sampler_jitter(struct sampler *s)
 		jitter_renew(s, i, now);
 		if (!e->due || e->due > now + period_lasts(e->hz) / TOGETHER)
 			continue;
+		began = clock_ns(CLOCK_MONOTONIC);
 		if (e->threads)
 			threads_change(e);
 		else
 			events_change(s, e);
-		e->due = now + period_lasts_now(&e->when);
+		took = clock_ns(CLOCK_MONOTONIC) - began;
+		e->due = now + MAX(period_lasts_now(&e->when), PART * took);
 	}
 	jitter_arm(s);
 }
