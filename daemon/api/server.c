@@ -13,9 +13,9 @@
 #define CONNECTIONS_MORE 64
 /* Accepted at a time, so that a flood of connections cannot hold the loop. */
 #define ACCEPT_TURN 16
-/* The preferred door's turn comes before all else, the other one's after. */
+/* The preferred door's turn comes before all else; the other one has its turn among all. */
 #define PRIORITY_PREFERRED (SD_EVENT_PRIORITY_NORMAL - 10)
-#define PRIORITY_LAST      (SD_EVENT_PRIORITY_NORMAL + 10)
+#define PRIORITY_OTHER     SD_EVENT_PRIORITY_NORMAL
 
 void server_kick(struct api_server *s)
 {
@@ -195,7 +195,7 @@ int api_server_new(sd_event *loop, int listen_fd, const struct api_options *opti
 	LIST_INIT(&s->calls);
 	r = start(s);
 	if (r >= 0)
-		r = door_open(s, &s->doors[0], listen_fd, PRIORITY_LAST);
+		r = door_open(s, &s->doors[0], listen_fd, PRIORITY_OTHER);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(s);

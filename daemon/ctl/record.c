@@ -49,7 +49,9 @@ struct recording {
 	char *path;               /* "/v1/recordings/r1", owned */
 	json_t *state;            /* the last that plopd said of it, owned */
 	struct ctl_answer so_far; /* the profile as of the last time that it was fetched */
-	int signals;              /* signalfd of SIGINT, SIGTERM, SIGHUP */
+	struct ctl_answer
+		refused; /* why plopd did not give it, when it was last asked; status 0: it never was */
+	int signals;     /* signalfd of SIGINT, SIGTERM, SIGHUP */
 	bool stopped, wall;
 };
 
@@ -59,6 +61,7 @@ static void recording_done(struct recording *r)
 	free(r->path);
 	json_decref(r->state);
 	ctl_answer_done(&r->so_far);
+	ctl_answer_done(&r->refused);
 	if (r->signals >= 0)
 		close(r->signals);
 }
@@ -305,8 +308,12 @@ static int fetch(struct recording *rec)
 	r = ctl_exchange(rec->ctl, "GET", path, NULL, 300, &a);
 	if (r < 0)
 		return r;
-	if (a.status != 200)
+	if (a.status != 200) {
+		ctl_answer_done(&rec->refused);
+		rec->refused = a;
+		a = (struct ctl_answer){};
 		return -ENODATA;
+	}
 	ctl_answer_done(&rec->so_far);
 	rec->so_far = a;
 	a = (struct ctl_answer){};
@@ -375,6 +382,9 @@ static int follow(struct recording *rec, struct progress *progress)
 		r = refresh(rec);
 		if (r >= 0 && clock_ns(CLOCK_MONOTONIC) > insured + wait) {
 			r = fetch(rec);
+			/* one that is too large to be given is still under way */
+			if (r == -ENODATA && rec->refused.status >= 400)
+				r = 0;
 			insured = clock_ns(CLOCK_MONOTONIC);
 			wait = MIN(2 * wait, INSURANCE_S * NSEC_PER_SEC);
 		}
@@ -450,6 +460,9 @@ static int finish(struct recording *rec, int lost)
 
 	if (r >= 0)
 		r = fetch(rec);
+	if (r == -ENODATA && rec->refused.status >= 400)
+		return ctl_complain(rec->ctl, "record: the result is not written", 0,
+				    &rec->refused);
 	if (r < 0) {
 		ctl_complain(rec->ctl, "record: plopd went away", r == -ENODATA ? -ECONNRESET : r,
 			     NULL);

@@ -258,13 +258,19 @@ static int stream_send(struct stream *s)
 	return r < 0 ? r : api_stream_event(s->call, "window", b.data, b.size);
 }
 
+/* A stream takes at most this part of the loop's time: of large windows events come more seldom. */
+#define STREAM_PART 50
+
 static int stream_due(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	struct stream *s = ctx;
+	uint64_t began, took;
 	int r;
 
+	began = clock_ns(CLOCK_MONOTONIC);
 	stream_send(s);
-	r = sd_event_source_set_time_relative(source, USEC_PER_SEC);
+	took = (clock_ns(CLOCK_MONOTONIC) - began) / 1000;
+	r = sd_event_source_set_time_relative(source, MAX(USEC_PER_SEC, STREAM_PART * took));
 	return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 

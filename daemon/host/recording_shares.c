@@ -107,12 +107,44 @@ static bool is_full(const struct recordings *all, bool trusted)
 /* What a user's recordings may hold, as things are. */
 static size_t room_of(const struct recordings *all, uid_t user)
 {
-	size_t users = users_bytes(all), own = recordings_bytes(all, user), others;
+	size_t users = users_bytes(all), own = recordings_bytes(all, user), others, room;
 
 	if (user == SHARES_NOBODY)
 		return SHARES_ALL_BYTES - MIN(users, (size_t)SHARES_USERS_BYTES);
 	others = MIN(users - own, (size_t)SHARES_USERS_BYTES);
-	return MIN((size_t)SHARES_USER_BYTES, SHARES_USERS_BYTES - others);
+	room = MIN((size_t)SHARES_USER_BYTES, SHARES_USERS_BYTES - others);
+	/* however much others have, so much each may have: a recording that has begun is not ended for them */
+	return MAX(room, (size_t)SHARES_FIRST_BYTES);
+}
+
+/* The user who holds most of those who are not trusted and have a result that is kept; SHARES_NOBODY: there is none. */
+static uid_t keeps_most(const struct recordings *all)
+{
+	uid_t found = SHARES_NOBODY;
+	size_t most = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		const struct recording *r = all->items[i];
+		size_t bytes = r && r->selectors.owned && r->state == RECORDING_DONE ?
+				       recordings_bytes(all, recording_user(r)) :
+				       0;
+
+		if (bytes > most) {
+			most = bytes;
+			found = recording_user(r);
+		}
+	}
+	return found;
+}
+
+/* Where users have all that they may have together, results make room, those of whoever holds most before all others. */
+static void users_make_room(struct recordings *all, size_t bytes)
+{
+	uid_t user;
+
+	while (users_bytes(all) + bytes > SHARES_USERS_BYTES &&
+	       (user = keeps_most(all)) != SHARES_NOBODY)
+		drop_oldest(all, user);
 }
 
 int recordings_admit(struct recordings *all, uid_t user, unsigned int hz)
@@ -128,6 +160,8 @@ int recordings_admit(struct recordings *all, uid_t user, unsigned int hz)
 		if (!drop_oldest(all, user))
 			return -EBUSY;
 	}
+	if (!trusted)
+		users_make_room(all, SHARES_FIRST_BYTES);
 	while (recordings_bytes(all, user) + SHARES_FIRST_BYTES > room_of(all, user)) {
 		if (!drop_oldest(all, user))
 			return -ENOSPC;
@@ -192,6 +226,7 @@ static void user_bound(struct recordings *all, uid_t user)
 
 void recordings_bound(struct recordings *all)
 {
+	users_make_room(all, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		const struct recording *r = all->items[i];
 

@@ -278,13 +278,14 @@ static void route_recording(const struct api_request *q, void *ctx)
 	}
 	if (api_query_from_request(q, &query) < 0)
 		return;
-	if (query.selectors.n || query.group_by)
-		k = recording_view(r, &query, &view);
+	/* a copy, as it is written on a worker: however large it is, the loop goes on */
+	k = recording_view(r, &query, &view);
 	if (k < 0)
 		api_reply_error(q->call, 500, NULL, "out of memory");
 	else
-		api_reply_profile(q->call, view ? view : sink_profile(r->sink), query.format);
-	r->fetched |= k >= 0 && r->state == RECORDING_DONE;
+		api_reply_profile_owned(q->call, TAKE_PTR(view), query.format,
+					r->all->manager->windows.query);
+	r->fetched |= k >= 0 && r->state == RECORDING_DONE && !streq(q->method, "HEAD");
 }
 
 static void route_recording_stop(const struct api_request *q, void *ctx)

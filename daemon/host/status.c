@@ -197,20 +197,21 @@ static const char *target_status(const struct target *k)
 	}
 }
 
-static json_t *target_json(const struct target *k)
+static json_t *target_json(const struct manager *m, const struct target *k)
 {
 	const struct process_info *i = &k->info;
-	struct process_usage usage = {};
+	unsigned int threads = process_threads(i->pid);
+	uint64_t image;
 	double named = k->samples ? 100.0 * (double)k->symbolized / (double)k->samples : 100.0;
 
 	/* by now another process may have the pid */
-	if (process_usage_read(i->pid, &usage) < 0 || usage.start_ticks != i->start_ticks)
-		usage = (struct process_usage){};
+	if (sampler_process_image(m->sampler, k->key.tgid, &image) < 0 || image != k->key.image)
+		threads = 0;
 	return json_pack("{s:i s:f s:s s:s s:s s:s s:s s:s s:s s:s s:s s:i s:I s:f s:f s:s}", "pid",
 			 (int)i->pid, "start_time", i->start_time, "python", k->python.version,
 			 "comm", i->comm, "exe", i->exe, "cmdline", i->cmdline, "cgroup", i->cgroup,
 			 "unit", i->unit, "container", i->container, "service", i->service,
-			 "version", i->version, "threads", (int)usage.threads, "samples",
+			 "version", i->version, "threads", (int)threads, "samples",
 			 (json_int_t)k->samples, "cpu_percent", k->cpu_percent,
 			 "symbolized_percent", named, "status", target_status(k));
 }
@@ -223,7 +224,7 @@ void route_processes(const struct api_request *q, void *ctx)
 
 	for (k = m->targets.all; k; k = k->hh.next) {
 		if (!k->dying && access_process(&q->peer, k))
-			json_array_append_new(a, target_json(k));
+			json_array_append_new(a, target_json(m, k));
 	}
 	api_reply_json(q->call, 200, a);
 }

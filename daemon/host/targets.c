@@ -222,16 +222,14 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 	return 0;
 }
 
-/* Has ticks ask for a process later: it may load an interpreter yet. Kernel threads have no executable, and never will. */
+/* Has ticks ask for a process later: it may load an interpreter yet. Kernel threads have no memory, and never will. */
 static int target_watch(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
 {
 	struct plop_process p = {
 		.image = image, .state = PLOP_STATE_NEW, .asked = image, .wait = PLOP_WAIT_FIRST_NS
 	};
-	char path[64], exe[8];
 
-	snprintf(path, sizeof(path), "/proc/%u/exe", tgid);
-	if (readlink(path, exe, sizeof(exe)) < 0)
+	if (!process_has_memory((pid_t)tgid))
 		return -ENOENT;
 	return sampler_process_set(t->sampler, tgid, &p, fresh);
 }
@@ -267,7 +265,7 @@ static void target_add_silent(struct targets *t, const struct examination *x)
 {
 	struct python_process python = { .verdict = PYTHON_SILENT };
 	struct process_info info = {};
-	int r = process_info_brief((pid_t)x->key.tgid, &info);
+	int r = process_info_brief((pid_t)x->key.tgid, x->key.image, &info);
 
 	if (r >= 0)
 		r = target_add(t, x->key.tgid, x->key.image, x->fresh, &info, &python);
@@ -431,13 +429,8 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r)
 		targets_examine(t, r->head.tgid, r->head.image, false);
 		return;
 	}
-	/* a child that is gone already was what its parent is */
-	if (process_info_child(&parent->info, (pid_t)r->head.tgid, &info) < 0) {
-		if (process_info_copy(&parent->info, &info) < 0)
-			return;
-		info.pid = (pid_t)r->head.tgid;
-		info.start_ticks = r->head.image / (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
-	}
+	if (process_info_child(&parent->info, (pid_t)r->head.tgid, r->head.image, &info) < 0)
+		return;
 	/* it may have executed another program since: only what both are is this image's */
 	if (info.uid != parent->info.uid)
 		info.uid = PROCESS_NO_UID;

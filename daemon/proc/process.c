@@ -73,18 +73,22 @@ static int read_stat(pid_t pid, struct buf *b, struct proc_stat *ret)
 	return ret->state == 'X' || ret->state == 'x' ? -ESRCH : 0;
 }
 
-int process_usage_read(pid_t pid, struct process_usage *ret)
+unsigned int process_threads(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	/* a folder each, and the two that every folder has (proc_task_getattr(), fs/proc/base.c) */
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	return stat(path, &st) == 0 && st.st_nlink > 2 ? (unsigned int)st.st_nlink - 2 : 0;
+}
+
+bool process_has_memory(pid_t pid)
 {
 	_cleanup_buf_ struct buf b = {};
-	struct proc_stat s;
-	int r = read_stat(pid, &b, &s);
 
-	if (r < 0)
-		return r;
-	ret->threads = s.threads;
-	ret->cpu_ticks = s.utime + s.stime;
-	ret->start_ticks = s.start_ticks;
-	return 0;
+	/* pages of it, of all (proc_pid_statm(), fs/proc/array.c) */
+	return read_file(pid, "statm", 64, &b) == 0 && b.size > 0 && b.data[0] != '0';
 }
 
 static double start_time(uint64_t ticks)
@@ -220,9 +224,7 @@ static int read_labels(pid_t pid, struct buf *b, struct process_info *p)
 	return p->service && p->version ? 0 : -ENOMEM;
 }
 
-/* The rest, from the kernel's own memory: labels() may read the process's. */
-static int read_all(pid_t pid, struct process_info *p,
-		    int (*labels)(pid_t pid, struct buf *b, struct process_info *p))
+static int read_all(pid_t pid, struct process_info *p)
 {
 	_cleanup_buf_ struct buf b = {};
 	struct proc_stat s, again;
@@ -246,7 +248,7 @@ static int read_all(pid_t pid, struct process_info *p,
 	r = read_cgroup(pid, &b, p);
 	if (r < 0)
 		return r;
-	r = labels(pid, &b, p);
+	r = read_labels(pid, &b, p);
 	if (r < 0)
 		return r;
 	/* The pid may have gone to another process between two files. */
@@ -256,11 +258,10 @@ static int read_all(pid_t pid, struct process_info *p,
 	return again.start_ticks == s.start_ticks ? 0 : -ESRCH;
 }
 
-static int info_read(pid_t pid, struct process_info *ret,
-		     int (*labels)(pid_t pid, struct buf *b, struct process_info *p))
+int process_info_read(pid_t pid, struct process_info *ret)
 {
 	struct process_info p = {};
-	int r = pid > 0 ? read_all(pid, &p, labels) : -ESRCH;
+	int r = pid > 0 ? read_all(pid, &p) : -ESRCH;
 
 	if (r < 0) {
 		process_info_done(&p);
@@ -270,44 +271,76 @@ static int info_read(pid_t pid, struct process_info *ret,
 	return 0;
 }
 
-int process_info_read(pid_t pid, struct process_info *ret)
+/* began_ns: CLOCK_MONOTONIC */
+static void set_start(struct process_info *p, uint64_t began_ns)
 {
-	return info_read(pid, ret, read_labels);
+	uint64_t asleep = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
+
+	p->start_ticks = (began_ns + asleep) / (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+	p->start_time = start_time(p->start_ticks);
 }
 
-/* Those that can be told without the process's command line and environment. */
-static int brief_labels(pid_t pid, struct buf *b, struct process_info *p)
+static int read_brief(pid_t pid, struct process_info *p)
 {
+	_cleanup_buf_ struct buf b = {};
+	int r = process_owner(pid, &p->uid);
+
+	if (r >= 0)
+		r = process_thread_name(pid, pid, &p->comm);
+	if (r >= 0)
+		r = read_cgroup(pid, &b, p);
+	if (r < 0)
+		return r;
+	p->exe = strdup("");
 	p->cmdline = strdup("");
 	p->version = strdup("");
 	p->service = strdup(proc_service_of(p->unit, p->container, ""));
-	return p->cmdline && p->version && p->service ? 0 : -ENOMEM;
+	return p->exe && p->cmdline && p->version && p->service ? 0 : -ENOMEM;
 }
 
-int process_info_brief(pid_t pid, struct process_info *ret)
+int process_info_brief(pid_t pid, uint64_t began_ns, struct process_info *ret)
 {
-	return info_read(pid, ret, brief_labels);
+	struct process_info p = { .pid = pid };
+	int r = pid > 0 ? read_brief(pid, &p) : -ESRCH;
+
+	if (r < 0) {
+		process_info_done(&p);
+		return r;
+	}
+	set_start(&p, began_ns);
+	*ret = p;
+	return 0;
 }
 
-int process_info_child(const struct process_info *parent, pid_t pid, struct process_info *ret)
+int process_info_child(const struct process_info *parent, pid_t pid, uint64_t began_ns,
+		       struct process_info *ret)
 {
-	char **texts[] = { &ret->cmdline, &ret->service, &ret->version };
-	const char *const from[] = { parent->cmdline, parent->service, parent->version };
-	struct process_info p;
-	bool complete = true;
-	int r = process_info_brief(pid, &p);
+	_cleanup_buf_ struct buf b = {};
+	struct process_info own = {}, p;
+	uid_t uid;
+	int r = process_info_copy(parent, &p);
 
 	if (r < 0)
 		return r;
-	*ret = p;
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		free(*texts[i]);
-		*texts[i] = strdup(from[i]);
-		complete = complete && *texts[i];
+	p.pid = pid;
+	set_start(&p, began_ns);
+	/* one that is gone already was what its parent is */
+	if (process_owner(pid, &uid) == 0)
+		p.uid = uid;
+	r = read_cgroup(pid, &b, &own);
+	if (r == 0 && *own.cgroup) {
+		char *texts[] = { p.cgroup, p.unit, p.container };
+
+		p.cgroup = own.cgroup;
+		p.unit = own.unit;
+		p.container = own.container;
+		own.cgroup = texts[0];
+		own.unit = texts[1];
+		own.container = texts[2];
 	}
-	if (!complete)
-		process_info_done(ret);
-	return complete ? 0 : -ENOMEM;
+	process_info_done(&own);
+	*ret = p;
+	return 0;
 }
 
 int process_thread_name(pid_t pid, pid_t tid, char **ret)

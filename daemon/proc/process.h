@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "util/macro.h"
@@ -33,14 +34,16 @@ struct process_info {
 	}
 
 /*
- * Reads all of it. -ESRCH: no such process (any more). The command line and the environment lie in the process's own memory,
- * which may be where nothing answers: whoever reads them may wait for good.
+ * Reads all of it. -ESRCH: no such process (any more). Whoever reads it may wait for good: the command line and the environment
+ * lie in the process's own memory, which may be where nothing answers; and while a process is within execve(), which may be as
+ * long, the kernel keeps all waiting who read its stat, environ, exe and others (seen on Linux 6.18).
  */
 int process_info_read(pid_t pid, struct process_info *ret);
-/* The same without what lies there, which is "", and the service that is told by it. Never waits. */
-int process_info_brief(pid_t pid, struct process_info *ret);
-/* ... for a child that was just forked: what lies there is its parent's. */
-int process_info_child(const struct process_info *parent, pid_t pid, struct process_info *ret);
+/* The same by what can be had without waiting: "" for all else. began_ns: since when it is what it is, CLOCK_MONOTONIC. */
+int process_info_brief(pid_t pid, uint64_t began_ns, struct process_info *ret);
+/* ... for a child that was just forked, or was and has ended: in all else it is what its parent is. -ENOMEM. */
+int process_info_child(const struct process_info *parent, pid_t pid, uint64_t began_ns,
+		       struct process_info *ret);
 /* What thread tid of pid is called, owned as above. -ESRCH: no such thread (any more). */
 int process_thread_name(pid_t pid, pid_t tid, char **ret);
 /* Copies every string; -ENOMEM. */
@@ -62,13 +65,10 @@ int process_owner(pid_t pid, uid_t *ret);
  */
 int process_user(pid_t pid, uid_t *ret);
 
-/* Cheap, changing facts: threads and CPU time used so far in clock ticks (user + system). */
-struct process_usage {
-	unsigned int threads;
-	uint64_t cpu_ticks;
-	uint64_t start_ticks;
-};
-int process_usage_read(pid_t pid, struct process_usage *ret);
+/* How many threads it has; 0: it is gone. */
+unsigned int process_threads(pid_t pid);
+/* Whether it has any memory of its own, unlike kernel threads, and processes that have ended. */
+bool process_has_memory(pid_t pid);
 
 /* One executable or library mapping: what a binary's load bias is computed from. */
 struct process_map {

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 
+#include "sampler/interruption.h"
 #include "sampler/private.h"
 #include "util/clock.h"
 
@@ -19,6 +20,9 @@
  * all that was inherited until then (perf_event_for_each_child(), kernel/events/core.c).
  */
 #define ATTEMPTS 5
+
+/* How long opening them may take: beyond, as where a process hangs within execve(), they are on the CPUs. */
+#define OPEN_MS 200
 
 /*
  * What was inherited has no descriptor, so its period stays as it is, and it ends with that from which it was inherited. So a
@@ -364,7 +368,7 @@ static void threads_forget_ended(struct thread_events *t, const struct tids *now
 	t->nborn = kept;
 }
 
-int threads_renew(struct events *e)
+static int renew(struct events *e)
 {
 	struct thread_events *t = e->threads;
 	struct renewal w = {};
@@ -399,6 +403,17 @@ int threads_renew(struct events *e)
 	return 0;
 }
 
+int threads_renew(struct events *e)
+{
+	struct interruption bound;
+	int r = interruption_begin(&bound, OPEN_MS);
+
+	if (r >= 0)
+		r = renew(e);
+	interruption_end(&bound);
+	return r;
+}
+
 /* Whether PLOP_RECORD_THREAD comes for the threads that these processes make. */
 static void threads_report(struct sampler *s, const struct events *e, const uint32_t *tgids,
 			   size_t n)
@@ -416,6 +431,7 @@ static void threads_report(struct sampler *s, const struct events *e, const uint
 
 int threads_open(struct sampler *s, struct events *e, const uint32_t *tgids, size_t n)
 {
+	struct interruption bound;
 	int r = -EAGAIN;
 
 	e->threads = calloc(1, sizeof(*e->threads));
@@ -429,8 +445,11 @@ int threads_open(struct sampler *s, struct events *e, const uint32_t *tgids, siz
 	memcpy(e->threads->tgids, tgids, n * sizeof(*tgids));
 	e->threads->ntgids = n;
 	threads_report(s, e, tgids, n);
+	if (interruption_begin(&bound, OPEN_MS) < 0)
+		r = -EOPNOTSUPP;
 	for (int i = 0; i < ATTEMPTS && r == -EAGAIN; i++)
 		r = threads_attempt(e);
+	interruption_end(&bound);
 	if (r < 0)
 		threads_close(s, e);
 	else

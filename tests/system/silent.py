@@ -124,6 +124,13 @@ def check_silent_dump(daemon, pid):
     assert took < PATIENCE, took
 
 
+def check_within_exec(daemon, pid):
+    """Events on its threads cannot be had, as execve() has a lock that this takes; so they are on the CPUs."""
+    began = time.monotonic()
+    done = daemon.ctl("record", "-p", pid, "-F", 400, "-d", "0.5s", "-f", "collapsed", "-o", os.path.join(daemon.folder, "exec"))
+    assert done.returncode == 0 and time.monotonic() - began < PATIENCE, (done.returncode, done.err)
+
+
 def check_profile(daemon, pid):
     """What the kernel saw of it: the function, whose line table nobody can read, has its name and no line."""
     stacks = host.collapsed(daemon.record(pid, 1))
@@ -147,11 +154,14 @@ def check(order, folder):
             works.append(witness)
             silent = list(silent_workloads(fs))
             works += [work for _, work, _ in silent]
-            program = host.Workload(fs.file, code=SPIN)
-            works.append(program)
+            program, within_exec = host.Workload(fs.file, code=SPIN), host.Workload(PYTHON, "silent.py", "exec", fs.file)
+            works += [program, within_exec]
             if order == "before":
                 daemon.profiled(program.pid)
+                daemon.profiled(within_exec.pid)
             fs.hang()
+            within_exec.go()
+            within_exec.line("SILENT")
             for _, work, _ in silent:
                 work.go()
                 work.line("SILENT")
@@ -168,6 +178,8 @@ def check(order, folder):
                     check_silent_dump(daemon, work.pid)
                     host.until("it is said of the one with " + what, lambda w=work: is_said(daemon, w.pid, "not answered for"),
                                PATIENCE)
+                if order == "before":
+                    check_within_exec(daemon, within_exec.pid)
                 counted, used = check_witness(daemon, witness)
                 for _, work, blocks in silent:
                     if blocks:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """silent.py WHERE [FILE]: a busy Python whose memory is, in one place, not answered for. The place is the line table of its function
-silent_work() ("table"), or what it was started with ("environ"). Without FILE, page faults there are its own to answer
+silent_work() ("table"), or what it was started with ("environ"); or ("exec") it executes another program, and never ends doing that, as
+FILE has to be closed for it. Without FILE, page faults there are its own to answer
 (userfaultfd(2)), and it does not; with FILE, which lies in a file system that hangs, they are that file system's. Says READY, waits for a
 line, and says SILENT when it is."""
 import ctypes
@@ -69,6 +70,9 @@ def main():
     fd = os.open(path[0], os.O_RDONLY) if path else None
     print("READY", flush=True)
     sys.stdin.readline()
+    if where == "exec":
+        print("SILENT", flush=True)
+        os.execv(sys.executable, [sys.executable, "-c", "pass"])
     start, size = table_pages() if where == "table" else environ_pages()
     if path:
         fault_by_file(start, size, fd)
