@@ -7,8 +7,6 @@
 #define PENDING_FIRST_NS (2 * NSEC_PER_MSEC)
 #define PENDING_LAST_NS  (2 * NSEC_PER_SEC)
 #define PENDING_MAX      4096
-#define SWEEP_NS         (30 * NSEC_PER_SEC)
-#define CPU_MEMORY_NS    (10 * NSEC_PER_SEC)
 
 /* How long one that does not let itself be read is left alone: ever longer. */
 #define SILENCE_FIRST_NS (10 * NSEC_PER_SEC)
@@ -33,7 +31,7 @@ int targets_init(struct targets *t, struct sampler *s, struct examiner *e, sd_ev
 	return r < 0 ? r : sd_event_source_set_enabled(t->retry, SD_EVENT_OFF);
 }
 
-static void target_free(struct target *k)
+void target_free(struct target *k)
 {
 	process_info_done(&k->info);
 	code_table_free(k->codes);
@@ -491,114 +489,4 @@ static void targets_retry(struct targets *t)
 		return;
 	sd_event_source_set_time_relative(t->retry, next > now ? (next - now) / 1000 + 1 : 1);
 	sd_event_source_set_enabled(t->retry, SD_EVENT_ONESHOT);
-}
-
-struct forgetting {
-	struct targets *targets;
-	struct target *target;
-};
-
-static void target_forget(uint64_t address, void *ctx)
-{
-	struct forgetting *f = ctx;
-
-	sampler_code_forget(f->targets->sampler, f->target->key.image, address);
-}
-
-void targets_confirm(struct targets *t)
-{
-	struct target *k, *next;
-
-	HASH_ITER(hh, t->all, k, next)
-	{
-		struct forgetting f = { t, k };
-		struct replay replay;
-		const struct reader memory = readings_of_confirmation(k->readings, &replay);
-
-		if (k->codes)
-			code_table_confirm(k->codes, &memory, k->python.runtime, target_forget, &f);
-	}
-}
-
-/* Keeps the code objects of the whole host bounded: the processes with more than their share forget. */
-static void targets_trim(struct targets *t)
-{
-	struct target *k, *next;
-	size_t all = 0, share;
-
-	HASH_ITER(hh, t->all, k, next)
-	{
-		if (k->codes)
-			all += code_table_bytes(k->codes);
-	}
-	if (all <= PLOP_MAX_CODE_BYTES)
-		return;
-	share = PLOP_MAX_CODE_BYTES / (HASH_COUNT(t->all) + 1);
-	HASH_ITER(hh, t->all, k, next)
-	{
-		if (k->codes)
-			code_table_limit(k->codes, share);
-	}
-}
-
-/* The record of an end is lost when the ring buffer is full: what the kernel's table does not have any more has ended. */
-static void targets_sweep(struct targets *t)
-{
-	struct target *k, *next;
-	uint64_t image;
-
-	HASH_ITER(hh_pid, t->living, k, next)
-	{
-		int r = sampler_process_image(t->sampler, k->key.tgid, &image);
-
-		if (r == -ESRCH || (r == 0 && image != k->key.image))
-			targets_end(t, k->key.tgid, k->key.image);
-	}
-}
-
-uint32_t targets_wall(struct targets *t, struct target *k)
-{
-	struct plop_wanted w = {};
-
-	if (k->wall_asked != t->wall_changes + 1) {
-		/* of one that ended, what it was last */
-		if (sampler_wanted_read(t->sampler, k->key.tgid, &w) == 0)
-			k->wall = w.wall;
-		k->wall_asked = t->wall_changes + 1;
-	}
-	return k->wall;
-}
-
-void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
-{
-	struct target *k, *next;
-
-	t->wall_changes++;
-	HASH_ITER(hh, t->all, k, next)
-	{
-		if (elapsed_ns > 0) {
-			double now =
-				100.0 * (double)k->samples_cycle / hz / ((double)elapsed_ns / 1e9);
-			/* about ten seconds' memory, whatever the cycles' length; the mean of all while there is less */
-			double weight;
-
-			k->counted_ns += elapsed_ns;
-			weight = (double)elapsed_ns / (double)MIN(k->counted_ns, CPU_MEMORY_NS);
-			k->cpu_percent += MIN(1.0, weight) * (now - k->cpu_percent);
-			k->samples_cycle = 0;
-		}
-		readings_free(TAKE_PTR(k->readings));
-		if (k->dying && --k->dying == 0) {
-			HASH_DEL(t->all, k);
-			if (k->codes)
-				sampler_layout_use(t->sampler, k->layout, false);
-			target_free(k);
-		}
-	}
-	targets_trim(t);
-	t->unswept_ns += elapsed_ns;
-	if (t->unswept_ns >= SWEEP_NS) {
-		t->unswept_ns = 0;
-		targets_sweep(t);
-	}
 }

@@ -107,7 +107,7 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r);
 /* The image ended (exit, or exec of another). */
 void targets_end(struct targets *t, uint32_t tgid, uint64_t image);
 
-/* Confirms the settled code objects of all targets that have noted any, by what was read of them. */
+/* targets_cycle.c: confirms the settled code objects of all targets that have noted any, by what was read of them. */
 void targets_confirm(struct targets *t);
 /* After a cycle: frees what ended, and keeps the CPU figures. elapsed_ns: since the cycle before. */
 void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz);
@@ -129,6 +129,8 @@ void target_heard(struct target *k, int result);
 
 /* Whose layouts those of a target's user count as, for the sampler. */
 uid_t targets_layout_user(const struct targets *t, uid_t user);
+/* What it holds; nothing points to it any more. For this room's files of targets. */
+void target_free(struct target *k);
 struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image);
 /* The sets that want this process's time off CPU: bit n - 1 is set n. The kernel passes them on to children. */
 uint32_t targets_wall(struct targets *t, struct target *k);
