@@ -105,7 +105,7 @@ int examined_threads(struct unpack *body, struct thread_name_list *ret);
 
 /*
  * EXAMINE_DUMP: -EFAULT: the interpreter is starting or ending; -ESRCH. The members that GET /v1/dump adds to what is known of the
- * process: gil, changing, ..., threads; JSON text without the braces.
+ * process: gil, changing, ..., threads; JSON text without the braces. Beyond max bytes threads are listed without their frames.
  */
-void examine_dump(struct buf *request, const struct plop_layout *l, uint64_t runtime);
+void examine_dump(struct buf *request, const struct plop_layout *l, uint64_t runtime, uint32_t max);
 int examined_dump(struct unpack *body, const char **ret_text, size_t *ret_size);

@@ -6,8 +6,6 @@
 #include "proc/tasks.h"
 #include "python/thread_name.h"
 
-/* Bytes of one answer, beyond which threads are listed without their frames. */
-#define DUMP_MAX_BYTES (32u << 20)
 /* Readings of the threads, Python's list and the kernel's, until they do not change meanwhile. */
 #define LISTS_TRIES 8
 
@@ -26,6 +24,7 @@ struct dump {
 	enum walk_gil gil;
 	struct buf body;
 	bool truncated;
+	uint32_t max; /* bytes, beyond which threads are listed without their frames */
 };
 
 static void dump_done(struct dump *j)
@@ -184,7 +183,7 @@ static int python_thread(struct dump *j, size_t i)
 		return r;
 	if (t.ended)
 		return 0;
-	if (j->body.size > DUMP_MAX_BYTES) {
+	if (j->body.size > j->max) {
 		walk_stack_done(&stack);
 		stack.truncated = j->truncated = true;
 	}
@@ -326,9 +325,10 @@ static int dump_answer(const struct dump *j, struct buf *answer)
 	return 0;
 }
 
-void examine_dump(struct buf *request, const struct plop_layout *l, uint64_t runtime)
+void examine_dump(struct buf *request, const struct plop_layout *l, uint64_t runtime, uint32_t max)
 {
 	examine_threads(request, l, runtime);
+	pack_u32(request, max);
 }
 
 int serve_dump(struct served *s, pid_t pid, struct unpack *request, struct buf *answer)
@@ -338,6 +338,7 @@ int serve_dump(struct served *s, pid_t pid, struct unpack *request, struct buf *
 
 	unpack_bytes(request, &j.layout, sizeof(j.layout));
 	unpack_bytes(request, &j.runtime, sizeof(j.runtime));
+	j.max = unpack_u32(request);
 	r = request->error ? request->error : dump_read(&j);
 	return r < 0 ? r : dump_answer(&j, answer);
 }

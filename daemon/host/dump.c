@@ -174,6 +174,8 @@ void route_dump(const struct api_request *q, void *ctx)
 	access_limit(&q->peer, &j->whom);
 	j->call = api_defer(q, dump_gone, j);
 	who = target_examinee(k);
-	examine_dump(&request, &k->python.layout, k->python.runtime);
+	/* room for what is known of the process, and for the threads without their frames */
+	examine_dump(&request, &k->python.layout, k->python.runtime,
+		     (uint32_t)(api_answer_max(j->call) / 2));
 	examiner_ask(m->examiner, EXAMINE_DUMP, &who, &request, dump_done, j);
 }
