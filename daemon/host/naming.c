@@ -5,7 +5,7 @@
 
 /* How long a cycle waits for those whose user has kept plopd waiting before, and for all others. */
 #define PATIENCE_USEC (100 * USEC_PER_MSEC)
-#define LONGEST_USEC  (2 * USEC_PER_SEC)
+#define LONGEST_USEC  (4 * USEC_PER_SEC)
 /* What is kept of a cycle's readings, of all targets. What is beyond has no names in this cycle. */
 #define READINGS_BYTES (48u << 20)
 

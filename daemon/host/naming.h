@@ -5,7 +5,7 @@
 
 /*
  * Between the end of a half of the tables and the counting of its stacks: what has to be read of the targets for it, their code
- * objects, is asked for, of each target in one question, and awaited: for 2 s at most, and for those whose user is
+ * objects, is asked for, of each target in one question, and awaited: for 4 s at most, and for those whose user is
  * distrusted a tenth of a second longer than for all others. Who does not answer in time has no names in this cycle.
  */
 struct naming {

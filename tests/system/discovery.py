@@ -127,9 +127,9 @@ def main():
     host.need_root()
     with Herd(MANY) as herd, host.Plopd("--hz", HZ, start=False) as daemon:
         seconds, cpu = known_at_start(daemon, herd)
-        print("%d processes are known after %.0f ms, %.0f ms of plopd's CPU time (bound 1000)" % (len(herd.pids), 1000 * seconds, 1000 * cpu),
+        print("%d processes are known after %.0f ms, %.0f ms of CPU time of plopd and its helpers (bound 1500)" % (len(herd.pids), 1000 * seconds, 1000 * cpu),
               flush=True)
-        assert cpu < 1, cpu
+        assert cpu < 1.5, cpu
         known_before_second_tick(daemon)
         samples = daemon.status()["samples"]
         assert host.accounted(samples), samples

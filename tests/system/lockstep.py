@@ -47,10 +47,17 @@ def idlest():
     return max(os.sched_getaffinity(0), key=lambda cpu: after[cpu] - before.get(cpu, after[cpu]))
 
 
+def family(pid):
+    """A process and those that it forked."""
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+        return [pid] + [each for child in f.read().split() for each in family(int(child))]
+
+
 def in_time(daemon):
-    """Has plopd's loop run as soon as it wakes, where that is allowed."""
+    """Has plopd's loop, and its helpers, run as soon as they wake, where that is allowed."""
     try:
-        os.sched_setscheduler(daemon.process.pid, os.SCHED_RR, os.sched_param(1))
+        for pid in family(daemon.process.pid):
+            os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
     except PermissionError:
         print("plopd has no real-time priority: on a busy machine its changes come late")
 

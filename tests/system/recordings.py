@@ -226,7 +226,7 @@ def replaced(plopd):
         recording = truth.Recording(plopd, work.pid, hz=500)
         host.until("the second program runs", lambda: command_line(work.pid).endswith(b"one\0"), 60)
         seen = recording.ask("GET", recording.path)["samples"]
-        host.until("there are samples of it", lambda: recording.ask("GET", recording.path)["samples"] > seen + 200, 60)
+        host.until("there are samples of it", lambda: recording.ask("GET", recording.path)["samples"] > seen + 400, 60)
         stacks, _ = recording.stop()
     before, after = (sum(count for frames, count in stacks if "spin_clocked" == frames[-1][0] and (frames[-2][0] == "work") == second)
                      for second in (False, True))

@@ -139,8 +139,10 @@ def check_rate_asked(users):
     status, answer = users.begin_recording(ONE, pid=pid, hz=501)
     assert status == 429 and "500 are left" in answer["error"], (status, answer)
     # a sub-uid is the user; another user is not
-    status, answer = users.begin_recording(SUB + 5, all=True, hz=501)
-    assert status == 429 and "500 are left" in answer["error"], (status, answer)
+    if users.daemon.subuids:
+        status, answer = users.begin_recording(SUB + 5, all=True, hz=501)
+        assert status == 429 and "500 are left" in answer["error"], (status, answer)
+    refused = 3 if users.daemon.subuids else 2
     other = users.recorded(TWO, all=True, hz=RATE)
     # ticks that are there anyway cost nothing, and root may have as many as there can be
     second, third = users.recorded(ONE, pid=pid), users.recorded(ONE, pid=pid, hz=500)
@@ -149,12 +151,13 @@ def check_rate_asked(users):
     users.forget(TWO, [other])
     users.forget(0, [roots])
     users.forget(ONE, [users.recorded(ONE, pid=pid, hz=RATE)])
-    assert users.shares(ONE)["rate_refused"] == 3 and users.shares(TWO)["rate_refused"] == 0, users.shares(ONE)
-    assert users.shares()["rate_refused"] == 3, users.shares()
-    assert "rate refused 3" in users.ctl(ONE, "status").out and "rate refused 3" in users.ctl(0, "status").out
+    assert users.shares(ONE)["rate_refused"] == refused and users.shares(TWO)["rate_refused"] == 0, users.shares(ONE)
+    assert users.shares()["rate_refused"] == refused, users.shares()
+    for uid in (ONE, 0):
+        assert "rate refused %d" % refused in users.ctl(uid, "status").out, users.ctl(uid, "status").out
     assert "nothing was refused" in users.ctl(TWO, "status").out, users.ctl(TWO, "status").out
     users.end()
-    print("rate: %d samples a second for one user, sub-uids included" % RATE)
+    print("rate: %d samples a second for one user%s" % (RATE, ", sub-uids included" if users.daemon.subuids else ""))
 
 
 def check_rate_made(users):
@@ -401,8 +404,13 @@ def main():
     os.nice(-NICE)
     wanted = sys.argv[1:]
     with host.Plopd("--window", 5, start=False) as daemon:
-        if os.path.exists("/etc/subuid"):
+        # a root that is no mount point, as in a chroot, cannot be made private
+        daemon.subuids = os.path.exists("/etc/subuid") and subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.PIPE,
+                                                                          check=False).returncode == 0
+        if daemon.subuids:
             with_subuids(daemon)
+        else:
+            print("not tested here: sub-uids, for want of an /etc/subuid or of a mount namespace of the test's own")
         daemon.start()
         users = Users(daemon)
         try:
