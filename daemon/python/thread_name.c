@@ -79,6 +79,8 @@ static int name_read(struct naming *n, struct found *f)
 		q = text_read(n, f->value, &f->text, &data);
 	if (q < 0)
 		return q;
+	/* of an attempt that missed something, and is made again */
+	free(f->data);
 	f->data = TAKE_PTR(data);
 	return 0;
 }
