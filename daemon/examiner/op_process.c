@@ -13,8 +13,9 @@ int serve_process(struct served *s, pid_t pid, struct unpack *request, struct bu
 	if (p.verdict == PYTHON_YES || p.verdict == PYTHON_UNSUPPORTED ||
 	    p.verdict == PYTHON_PYPY) {
 		r = process_info_read(pid, &info);
+		/* it is gone, or within execve(): the next look tells */
 		if (r == -ESRCH)
-			p.verdict = PYTHON_GONE;
+			p.verdict = PYTHON_NOT_YET;
 		else if (r < 0)
 			return r;
 	}

@@ -7,6 +7,8 @@
 #define PENDING_FIRST_NS (2 * NSEC_PER_MSEC)
 #define PENDING_LAST_NS  (2 * NSEC_PER_SEC)
 #define PENDING_MAX      4096
+/* How long after it executed a program a process may look like another one. */
+#define NEW_NS (250 * NSEC_PER_MSEC)
 
 /* How long one that does not let itself be read is left alone: ever longer. */
 #define SILENCE_FIRST_NS (10 * NSEC_PER_SEC)
@@ -302,6 +304,20 @@ static void targets_silent(struct targets *t, const struct examination *x)
 	pending_postpone(t, &x->key, k->silence.until_ns);
 }
 
+/*
+ * What has just executed a program may not have been what it is yet when it was looked at, and one that sleeps from then on has
+ * no tick to be asked for by: so it is looked at once more.
+ */
+static void target_look_again(struct targets *t, const struct target_key *key)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (now - key->image >= NEW_NS)
+		return;
+	pending_add(t, key->tgid, key->image);
+	pending_postpone(t, key, now + NEW_NS);
+}
+
 static void targets_found(struct targets *t, const struct examination *x,
 			  const struct python_process *python, struct process_info *info)
 {
@@ -341,6 +357,8 @@ static void targets_found(struct targets *t, const struct examination *x,
 		pending_drop(t, tgid, image);
 		if (unasked)
 			target_watch(t, tgid, image, fresh);
+		else
+			target_look_again(t, &x->key);
 		return;
 	case PYTHON_GONE:
 		pending_drop(t, tgid, image);
