@@ -214,7 +214,10 @@ def ask_recordings(m, t, path):
     while mine or roots:
         batch, mine, roots = mine[:BATCH] + roots[:BATCH], mine[BATCH:], roots[BATCH:]
         running = [Recording(m, uid, body, (), tags) for uid, body, tags in batch]
-        host.until("samples of all", lambda: enough(running), 60)
+        try:
+            host.until("samples of all", lambda: enough(running), 180)
+        except AssertionError as e:
+            raise AssertionError([(r.uid, r.body, r.state()) for r in running if not enough([r])]) from e
         for r in running:
             state = r.look(t)
             if r.uid == ONE:
