@@ -11,6 +11,12 @@ const volatile __u64 plop_seed = 0;
 volatile __u32 plop_active = 0;
 volatile __u32 plop_seconds = 0;
 volatile __u32 plop_trusted = 0;
+volatile struct plop_part plop_user_part = {};
+const volatile struct plop_part plop_trusted_part = {
+	.stacks = PLOP_HALF_STACKS / 8 * PLOP_EIGHTHS_TRUSTED,
+	.frames = PLOP_HALF_FRAMES / 8 * PLOP_EIGHTHS_TRUSTED,
+	.threads = PLOP_HALF_THREADS / 8 * PLOP_EIGHTHS_TRUSTED,
+};
 
 static __always_inline void lose(struct plop_half *half, __u32 cause)
 {
@@ -66,7 +72,7 @@ static __always_inline int tick(bool use_loop)
 	if (!p) {
 		half->counters[PLOP_C_OTHER]++;
 	} else if (p->state == PLOP_STATE_PROFILED) {
-		lost = python_tick(cpu, half, p, pid_tgid, PLOP_SET_ALWAYS, PLOP_CLASS_ALWAYS,
+		lost = python_tick(cpu, half, p, pid_tgid, PLOP_SET_ALWAYS, PLOP_PART_ALWAYS,
 				   &half->counters[PLOP_C_TRUNCATED], use_loop, false);
 		if (lost)
 			lose(half, lost - 1);
@@ -118,6 +124,12 @@ static __always_inline bool set_wants(const struct plop_set *s, __u32 set, __u32
 	}
 }
 
+/* Nothing of others' processes is looked at for a user: it would take his share, and he would be told of its losses. */
+static __always_inline bool set_may(const struct plop_set *s)
+{
+	return !s->budget || s->uid == (__u32)bpf_get_current_uid_gid();
+}
+
 /*
  * A tick of a recording with events of its own; the set is the event's cookie, or told by its period. Filtered before
  * anything of the process is read; accounted for in the set's own counters.
@@ -147,13 +159,16 @@ static __always_inline int tick_set(struct bpf_perf_event_data *ctx, bool tasks)
 	half = &cpu->half[plop_active & 1];
 	c = &half->sets[(set - 1) & (PLOP_MAX_SETS - 1)]; /* masked for the verifier */
 	c->ticks++;
-	p = tgid && set_wants(s, set, tgid) ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
+	p = tgid && set_may(s) && set_wants(s, set, tgid) ?
+		    bpf_map_lookup_elem(&processes, &tgid) :
+		    NULL;
 	if (!p) {
 		c->other++;
 	} else if (p->state == PLOP_STATE_PROFILED && !budget_take(s->budget, false)) {
 		c->lost[PLOP_LOST_RATE]++;
 	} else if (p->state == PLOP_STATE_PROFILED) {
-		lost = python_tick(cpu, half, p, pid_tgid, set, s->class, &c->truncated, true,
+		lost = python_tick(cpu, half, p, pid_tgid, set,
+				   s->budget ? s->budget : PLOP_PART_TRUSTED, &c->truncated, true,
 				   tasks);
 		if (lost > 0 && lost <= PLOP_LOST_CAUSES)
 			c->lost[lost - 1]++;

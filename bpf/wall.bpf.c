@@ -35,27 +35,37 @@ static __always_inline __u32 wall_budget(const struct plop_wanted *w)
 	return w->wall & plop_trusted ? 0 : w->budget;
 }
 
-/* Takes a free place for a user, who may have so many. */
+/*
+ * Takes a free place for a user, who may have as many as then are left to all users: so one has at most half of theirs, and
+ * whoever comes later still finds some.
+ */
 static __always_inline bool sleeper_take(struct plop_sleeper *s, __u64 key, __u32 budget)
 {
+	__u32 all = 0;
 	struct plop_budget *b = budget ? bpf_map_lookup_elem(&budgets, &budget) : NULL;
+	struct plop_budget *users = b ? bpf_map_lookup_elem(&budgets, &all) : NULL;
 
-	if ((b && b->sleepers >= PLOP_MAX_USER_SLEEPERS) ||
+	if ((users && b->sleepers + users->sleepers >= PLOP_MAX_USERS_SLEEPERS) ||
 	    __sync_val_compare_and_swap(&s->key, 0, key) != 0)
 		return false;
-	s->budget = b ? budget : 0;
-	if (b)
+	s->budget = users ? budget : 0;
+	if (users) {
 		__sync_fetch_and_add(&b->sleepers, 1);
+		__sync_fetch_and_add(&users->sleepers, 1);
+	}
 	return true;
 }
 
 static __always_inline void sleeper_free(struct plop_sleeper *s)
 {
-	__u32 budget = s->budget;
+	__u32 all = 0, budget = s->budget;
 	struct plop_budget *b = budget ? bpf_map_lookup_elem(&budgets, &budget) : NULL;
+	struct plop_budget *users = b ? bpf_map_lookup_elem(&budgets, &all) : NULL;
 
-	if (b)
+	if (users) {
 		__sync_fetch_and_add(&b->sleepers, -1);
+		__sync_fetch_and_add(&users->sleepers, -1);
+	}
 	s->since = 0;
 	s->key = 0;
 }
@@ -205,7 +215,7 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_wa
 	}
 	cpu->entered++;
 	lost = python_tick(cpu, &cpu->half[plop_active & 1], p, pid_tgid, PLOP_SET_WALL,
-			   PLOP_CLASS_TRUSTED + !!budget, &truncated, true, tasks);
+			   budget ? budget : PLOP_PART_TRUSTED, &truncated, true, tasks);
 	if (!lost)
 		e->hash = s->walk.hash;
 	reason_read(e, prev, preempt, p);

@@ -121,14 +121,24 @@ bool access_cgroup(const struct api_peer *peer, const struct cgroup *c)
 
 void access_tally(const struct selectors *s, struct profile *p)
 {
-	uint64_t rate = p->tally.lost[PLOP_LOST_RATE];
+	if (s->owned)
+		p->tally = (struct tally){ .ticks = p->samples_total, .python = p->samples_total };
+}
 
-	if (!s->owned)
+void access_recording_tally(struct recording *r)
+{
+	struct profile *p = sink_profile(r->sink);
+	struct tally own = p->tally;
+
+	access_tally(&r->selectors, p);
+	/* the kernel side has kept others' out of them (set_may(), bpf/sample.bpf.c), and user space out of what is waited for */
+	if (!r->selectors.owned || r->set == PLOP_SET_ALWAYS)
 		return;
-	p->tally = (struct tally){ .ticks = p->samples_total, .python = p->samples_total };
-	/* of a recording's own, and so its maker's */
-	p->tally.ticks += rate;
-	p->tally.lost[PLOP_LOST_RATE] = rate;
+	p->tally.truncated = own.truncated;
+	for (int i = 0; i < PLOP_LOST_CAUSES; i++) {
+		p->tally.lost[i] = own.lost[i];
+		p->tally.ticks += own.lost[i];
+	}
 }
 
 /* A user who is not trusted made it, or one of that user's sub-uids did. */

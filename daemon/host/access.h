@@ -5,6 +5,8 @@
 
 struct cgroup;
 struct manager;
+struct recording;
+struct recordings;
 struct target;
 
 /*
@@ -45,9 +47,8 @@ void access_limit(const struct api_peer *peer, struct selectors *s);
  * before the profile is handed out, with the selectors that made it.
  */
 void access_tally(const struct selectors *s, struct profile *p);
-
-struct recording;
-struct recordings;
+/* The same of a recording: where its ticks are its maker's processes' alone, so is what was lost of them. */
+void access_recording_tally(struct recording *r);
 
 /* A recording is seen by the one who made it, and by all who are trusted. */
 bool access_recording(const struct api_peer *peer, const struct recording *r);

@@ -194,6 +194,22 @@ uint32_t recordings_budget(struct recordings *all, uid_t user)
 	return 0; /* there are as many numbers as sets */
 }
 
+void recordings_divide(struct recordings *all)
+{
+	bool used[PLOP_MAX_SETS + 1] = { true };
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		const struct recording *r = all->items[i];
+
+		if (!r || r->state == RECORDING_DONE || used[r->budget])
+			continue;
+		used[r->budget] = true;
+		n++;
+	}
+	sampler_users(all->manager->sampler, n);
+}
+
 static struct recording *largest_running(const struct recordings *all, uid_t user)
 {
 	struct recording *largest = NULL;
@@ -240,6 +256,7 @@ void recordings_charge(struct recordings *all)
 	uint64_t lost[PLOP_MAX_SETS + 1] = {};
 	bool asked[PLOP_MAX_SETS + 1] = {};
 
+	recordings_divide(all);
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 		struct tally beyond = {};

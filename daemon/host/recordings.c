@@ -119,7 +119,8 @@ static int recording_begin_own(struct recording *r)
 	if (!r->set)
 		return -EBUSY;
 	r->budget = recordings_budget(r->all, recording_user(r));
-	sampler_set_charge(m->sampler, r->set, r->budget);
+	recordings_divide(r->all);
+	sampler_set_charge(m->sampler, r->set, r->budget, r->selectors.uid);
 	r->state = RECORDING_RUNNING;
 	recording_begins_now(r);
 	if (p->wall)
@@ -523,7 +524,7 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 			tally_add(&p->tally, &own);
 			shares_count(&all->manager->shares, recording_user(r), SHARE_RATE_LOST,
 				     own.lost[PLOP_LOST_RATE]);
-			access_tally(&r->selectors, p);
+			access_recording_tally(r);
 			if (swapped_mono > r->begun_mono)
 				p->end_ns = p->start_ns + (swapped_mono - r->begun_mono);
 		}

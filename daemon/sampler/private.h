@@ -4,6 +4,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "plop/events.h"
+
+/* has variables of types that are declared above */
 #include "plop.skel.h"
 #include "sampler/period.h"
 #include "sampler/sampler.h"
@@ -82,7 +85,11 @@ struct sampler {
 		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_wall is false */
 	size_t sleepers_size;
 	struct plop_budget *budgets;         /* the mmapped map */
-	uint32_t charged[PLOP_MAX_SETS + 1]; /* each set's budget; 0: none */
+	/* each set's budget, 0: none, and the user whose processes it may be of */
+	struct {
+		uint32_t budget;
+		uid_t uid;
+	} charged[PLOP_MAX_SETS + 1];
 	/* sampler_async(): the same programs and maps again, of which only these programs are loaded; NULL: not yet */
 	struct plop *async;
 	struct plop_async asyncs[PLOP_MAX_LAYOUTS];     /* from 1 on */

@@ -93,10 +93,13 @@ void sampler_set_close(struct sampler *s, uint32_t set);
 bool sampler_set_is_open(const struct sampler *s, uint32_t set);
 /*
  * Whose a set is, before it is opened: a trusted user's (budget 0, as it is when nothing is said), or charged to a budget, 1 to
- * PLOP_MAX_SETS, which all sets of a user share. sampler_budget(): an unused one of so many samples a second.
+ * PLOP_MAX_SETS, which all sets of a user share; with a budget, only of processes of that real uid. sampler_budget(): an unused one
+ * of so many samples a second.
  */
-void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget);
+void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget, uid_t uid);
 void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate);
+/* How many budgets are in use: each has the same share of the users' part of a table. */
+void sampler_users(struct sampler *s, uint32_t n);
 /* How many switches were beyond a budget since this was asked last. */
 uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget);
 /* What is wanted of a process; nothing: the entry goes. The kernel drops it when the process ends. */

@@ -29,8 +29,8 @@ static int set_prepare(struct sampler *s, uint32_t set, const struct plop_set *w
 		return -EOPNOTSUPP;
 	if (whom) {
 		entry = *whom;
-		entry.budget = (uint16_t)s->charged[set];
-		entry.class = entry.budget ? PLOP_CLASS_USERS : PLOP_CLASS_TRUSTED;
+		entry.budget = (uint16_t)s->charged[set].budget;
+		entry.uid = s->charged[set].uid;
 		if (bpf_map_update_elem(fd, &set, &entry, BPF_ANY) < 0)
 			return -errno;
 	}
@@ -45,11 +45,12 @@ static int set_prepare(struct sampler *s, uint32_t set, const struct plop_set *w
 	return 0;
 }
 
-void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget)
+void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget, uid_t uid)
 {
 	uint32_t bit = UINT32_C(1) << (set - 1);
 
-	s->charged[set] = budget;
+	s->charged[set].budget = budget;
+	s->charged[set].uid = uid;
 	if (budget)
 		s->skel->bss->plop_trusted &= ~bit;
 	else
@@ -62,6 +63,16 @@ void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate)
 	s->budgets[budget].due = 0;
 	s->budgets[budget].step = NSEC_PER_SEC / MAX(rate, 1u);
 	__atomic_store_n(&s->budgets[budget].lost, 0, __ATOMIC_RELAXED);
+}
+
+void sampler_users(struct sampler *s, uint32_t n)
+{
+	volatile struct plop_part *part = &s->skel->bss->plop_user_part;
+
+	n = MAX(n, 1u);
+	part->stacks = PLOP_HALF_STACKS / 8 * PLOP_EIGHTHS_USERS / n;
+	part->frames = PLOP_HALF_FRAMES / 8 * PLOP_EIGHTHS_USERS / n;
+	part->threads = PLOP_HALF_THREADS / 8 * PLOP_EIGHTHS_USERS / n;
 }
 
 uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget)
@@ -272,8 +283,10 @@ void sampler_sleepers_sweep(struct sampler *s)
 		/* the kernel side does not look at the threads of one that is not wanted */
 		if (!key || (sampler_wanted_read(s, (uint32_t)(key >> 32), &w) == 0 && w.wall))
 			continue;
-		if (e->budget && e->budget <= PLOP_MAX_SETS)
+		if (e->budget && e->budget <= PLOP_MAX_SETS) {
 			__atomic_fetch_sub(&s->budgets[e->budget].sleepers, 1, __ATOMIC_RELAXED);
+			__atomic_fetch_sub(&s->budgets[0].sleepers, 1, __ATOMIC_RELAXED);
+		}
 		e->since = 0;
 		__atomic_store_n(&e->key, 0, __ATOMIC_RELEASE);
 	}

@@ -108,8 +108,10 @@ struct plop_set {
 	__u64 cgroup; /* its id, the inode of its folder */
 	__u32 level;  /* ... and its depth below the root */
 	__u8 kind;    /* enum plop_set_kind */
-	__u8 class;   /* enum plop_class */
+	__u8 pad;
 	__u16 budget; /* number of its user's plop_budget; 0: a trusted user's, who has no bound */
+	__u32 uid;    /* with a budget: the real uid of all processes that it may be of */
+	__u32 pad2;
 };
 
 /*
@@ -120,7 +122,7 @@ struct plop_budget {
 	__u64 due;
 	__u64 step;     /* ns from one sample to the next */
 	__u64 lost;     /* switches of wall-clock recordings that were beyond it */
-	__u64 sleepers; /* places that threads of these have, at most PLOP_MAX_USER_SLEEPERS */
+	__u64 sleepers; /* places that threads of these have; of number 0: those of all users together */
 	__u64 pad[4];
 };
 #define PLOP_BUDGET_NS 250000000ULL
@@ -169,21 +171,20 @@ struct plop_stack_thread {
 #define PLOP_HALF_PROBES  16
 
 /*
- * Who takes room in a half. What is always on may take all that is free. Recordings have no more than a part each, those of
- * trusted users and those of others: so 3/8 of a half are left to what is always on, whoever records what.
+ * Who takes room in a half. What is always on may take all that is free. Recordings have no more than a part each: those of
+ * trusted users (root, plopd's own user, group plop) 3/8 together, and all others 2/8, of which each user who records has the
+ * same share. So 3/8 of a half are left to what is always on, whoever records what, and nobody takes another's share. A
+ * user's part has the number of his budget.
  */
-enum plop_class {
-	PLOP_CLASS_ALWAYS = 0,
-	PLOP_CLASS_TRUSTED = 1, /* recordings of root, plopd's own user and group plop */
-	PLOP_CLASS_USERS = 2,   /* ... of everybody else */
-	PLOP_CLASSES = 4,       /* a power of two, for the verifier */
-};
-/* 3/8 and 2/8 */
-#define PLOP_PART(all, class) ((all) / 8 * (4 - ((class) & 3)))
+#define PLOP_PART_ALWAYS  0
+#define PLOP_PART_TRUSTED (PLOP_MAX_SETS + 1)
+#define PLOP_PARTS        64 /* a power of two, for the verifier */
+#define PLOP_EIGHTHS_TRUSTED 3
+#define PLOP_EIGHTHS_USERS   2
 /* Places of the index that a recording's stack looks at; what is always on finds one where these are full. */
 #define PLOP_PART_PROBES 8
 
-/* What one class of recordings has taken. */
+/* What one part has taken, or may take. */
 struct plop_part {
 	__u32 stacks, frames, threads, pad;
 };
@@ -196,7 +197,7 @@ struct plop_half {
 	__u32 nstacks, nframes, nthreads, pad;
 	__u64 counters[PLOP_COUNTERS];
 	struct plop_set_counters sets[PLOP_MAX_SETS]; /* of sets 1 and up */
-	struct plop_part parts[PLOP_CLASSES];         /* by enum plop_class; the first stays 0 */
+	struct plop_part parts[PLOP_PARTS];           /* the first stays 0 */
 	__u32 index[PLOP_HALF_INDEX];
 	__u16 thread_index[PLOP_HALF_INDEX];
 	struct plop_stack stacks[PLOP_HALF_STACKS];
@@ -356,9 +357,10 @@ _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel si
 _Static_assert(sizeof(struct plop_record_wait) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_task) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_wanted) == 32, "shared with the kernel side");
-_Static_assert(sizeof(struct plop_set) == 16, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_set) == 24, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_budget) == 64, "shared with the kernel side");
 _Static_assert(PLOP_MAX_SETS <= PLOP_PERIOD_SET, "a period has to hold the number of a set");
+_Static_assert(PLOP_PART_TRUSTED < PLOP_PARTS, "each budget has a part, and the trusted have one");
 _Static_assert(sizeof(struct plop_sleeper) == 56, "shared with the kernel side");
 /* 64 CPUs must stay under 64 MB. */
 _Static_assert(sizeof(struct plop_cpu) < 1024 * 1000, "too large for hosts with many CPUs");

@@ -24,8 +24,8 @@
 
 /* Threads that can be off CPU at once while wall-clock time is recorded; a power of two. */
 #define PLOP_MAX_SLEEPERS 16384
-/* ... and of these, for the recordings of one user who is not trusted. */
-#define PLOP_MAX_USER_SLEEPERS 4096
+/* ... and of these, for the recordings of all users who are not trusted. */
+#define PLOP_MAX_USERS_SLEEPERS 8192
 
 /* Different struct layouts (one for each CPython minor version and build flavour met). */
 #define PLOP_MAX_LAYOUTS 64

@@ -229,7 +229,7 @@ bind 'set show-all-if-ambiguous on' 'set completion-query-items 0' 'set page-com
 bind 'set completion-query-items 0'; bind 'set page-completions off'
 shown() { printf '<<%%s>>\\n' "$READLINE_LINE"; READLINE_LINE= READLINE_POINT=0; }
 bind -x '"\\C-t": shown'"""
-ZSH = """fpath=(%s $fpath); unset zle_bracketed_paste; autoload -Uz compinit; compinit -u -D; LISTMAX=1000
+ZSH = """fpath=(%s $fpath); unset zle_bracketed_paste; autoload -Uz compinit; compinit -u -D; LISTMAX=1000000
 shown() { zle -I; printf '<<%%s>>\\n' "$BUFFER"; BUFFER=; }
 zle -N shown; bindkey '^T' shown"""
 

@@ -260,11 +260,15 @@ def too_many(python, build, version):
                 host.until("there are samples enough", lambda: recording.ask("GET", recording.path)["samples"] > 1000, 60)
                 stacks, said = recording.stop()
         assert host.hardly_lost(said), said
-        seen = {name: [between(stack, name) for stack, _ in stacks if between(stack, name) is not None] for name in WITH_CHAINS}
+        seen = {name: [between(stack, name) for stack, _ in stacks if between(stack, name)] for name in WITH_CHAINS}
+        # a page of the target's that was not there at the tick, as in check_owners()
+        untold = sum(count for stack, count in stacks for name in WITH_CHAINS if between(stack, name) == [])
+        assert untold <= 2 + 0.002 * said["samples"], (untold, said)
         for name, chains in seen.items():
             wanted = WITH_CHAINS[name] if depth > 24 else (["[more awaiting]"] if WITH_CHAINS[name][0] == "[more awaiting]" else []) + [
                 "[task %s]" % TASKS_DEEP[name]]
-            assert all(chain == wanted for chain in chains), (name, chains[0], wanted)
+            others = [chain for chain in chains if chain != wanted]
+            assert not others, (name, depth, len(chains), others, wanted)
             assert chains or version < (3, 14) and name in ("circle", "selfish"), name
     return "%d.%d %s: as far as the maxima" % (version + (build,))
 

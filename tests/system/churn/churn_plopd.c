@@ -99,11 +99,15 @@ bool sampler_set_is_open(const struct sampler *s, uint32_t set)
 	return set == PLOP_SET_ALWAYS;
 }
 
-void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget)
+void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget, uid_t uid)
 {
 }
 
 void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate)
+{
+}
+
+void sampler_users(struct sampler *s, uint32_t n)
 {
 }
 
