@@ -159,9 +159,8 @@ static __always_inline int tick_set(struct bpf_perf_event_data *ctx, bool tasks)
 	half = &cpu->half[plop_active & 1];
 	c = &half->sets[(set - 1) & (PLOP_MAX_SETS - 1)]; /* masked for the verifier */
 	c->ticks++;
-	p = tgid && set_may(s) && set_wants(s, set, tgid) ?
-		    bpf_map_lookup_elem(&processes, &tgid) :
-		    NULL;
+	p = tgid && set_may(s) && set_wants(s, set, tgid) ? bpf_map_lookup_elem(&processes, &tgid) :
+							    NULL;
 	if (!p) {
 		c->other++;
 	} else if (p->state == PLOP_STATE_PROFILED && !budget_take(s->budget, false)) {

@@ -98,9 +98,8 @@ static __always_inline void half_pressure(struct plop_cpu *cpu, const struct plo
 	if (cpu->pressure == plop_active + 1 ||
 	    (half->nstacks <= PLOP_HALF_STACKS / 4 && half->nframes <= PLOP_HALF_FRAMES / 4 &&
 	     half->nthreads <= PLOP_HALF_THREADS / 2 &&
-	     (!part ||
-	      (took->stacks <= most->stacks / 2 && took->frames <= most->frames / 2 &&
-	       took->threads <= most->threads / 2))))
+	     (!part || (took->stacks <= most->stacks / 2 && took->frames <= most->frames / 2 &&
+			took->threads <= most->threads / 2))))
 		return;
 	cpu->pressure = plop_active + 1;
 	record_send(PLOP_RECORD_PRESSURE, 0, 0, BPF_RB_FORCE_WAKEUP);

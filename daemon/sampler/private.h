@@ -84,7 +84,7 @@ struct sampler {
 	struct plop_sleeper *
 		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_wall is false */
 	size_t sleepers_size;
-	struct plop_budget *budgets;         /* the mmapped map */
+	struct plop_budget *budgets; /* the mmapped map */
 	/* each set's budget, 0: none, and the user whose processes it may be of */
 	struct {
 		uint32_t budget;

@@ -120,8 +120,8 @@ struct plop_set {
  */
 struct plop_budget {
 	__u64 due;
-	__u64 step;     /* ns from one sample to the next */
-	__u64 lost;     /* switches of wall-clock recordings that were beyond it */
+	__u64 step; /* ns from one sample to the next */
+	__u64 lost; /* switches of wall-clock recordings that were beyond it */
 	__u64 sleepers; /* places that threads of these have; of number 0: those of all users together */
 	__u64 pad[4];
 };
@@ -176,9 +176,9 @@ struct plop_stack_thread {
  * same share. So 3/8 of a half are left to what is always on, whoever records what, and nobody takes another's share. A
  * user's part has the number of his budget.
  */
-#define PLOP_PART_ALWAYS  0
-#define PLOP_PART_TRUSTED (PLOP_MAX_SETS + 1)
-#define PLOP_PARTS        64 /* a power of two, for the verifier */
+#define PLOP_PART_ALWAYS     0
+#define PLOP_PART_TRUSTED    (PLOP_MAX_SETS + 1)
+#define PLOP_PARTS           64 /* a power of two, for the verifier */
 #define PLOP_EIGHTHS_TRUSTED 3
 #define PLOP_EIGHTHS_USERS   2
 /* Places of the index that a recording's stack looks at; what is always on finds one where these are full. */
