@@ -63,23 +63,28 @@ static void query_escape(struct buf *b, const char *s)
 	}
 }
 
-/* Puts a session in the place of the token: a cookie, and the same address without token, but with what the viewer is to show. */
-static void redirect(struct gateway *g, const struct api_request *q)
+/*
+ * Puts a session in the place of the token: a cookie, and the same address without token, but with what the viewer is to show. One who
+ * has a session already keeps that: the token was not looked at.
+ */
+static void redirect(struct gateway *g, const struct api_request *q, bool has_session)
 {
 	char id[SESSION_HEX + 1], cookie[192];
 	_cleanup_buf_ struct buf body = {}, location = {};
 	_cleanup_free_ char *target = NULL;
 	char between = '?';
 
-	if (session_random(id, sizeof(id)) < 0) {
+	if (!has_session && session_random(id, sizeof(id)) < 0) {
 		api_reply_error(q->call, 500, NULL, "no random number for a session");
 		return;
 	}
-	sessions_add(&g->cookies, id, api_parameter(q, "token"),
-		     clock_ns(CLOCK_BOOTTIME) + COOKIE_HOURS * 3600 * NSEC_PER_SEC);
-	snprintf(cookie, sizeof(cookie),
-		 "Set-Cookie: %s=%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%d", g->cookie, id,
-		 COOKIE_HOURS * 3600);
+	if (!has_session) {
+		sessions_add(&g->cookies, id, api_parameter(q, "token"),
+			     clock_ns(CLOCK_BOOTTIME) + COOKIE_HOURS * 3600 * NSEC_PER_SEC);
+		snprintf(cookie, sizeof(cookie),
+			 "Set-Cookie: %s=%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%d",
+			 g->cookie, id, COOKIE_HOURS * 3600);
+	}
 	buf_printf(&location, "Location: %s", q->path);
 	for (size_t i = 0; i < q->nparameters; i++) {
 		if (streq(q->parameters[i].key, "token"))
@@ -96,7 +101,8 @@ static void redirect(struct gateway *g, const struct api_request *q)
 		return;
 	}
 	api_reply(q->call, 303, NULL, &body,
-		  (const char *const[]){ GATEWAY_PAGE_HEADERS, cookie, target, NULL });
+		  (const char *const[]){ GATEWAY_PAGE_HEADERS, target, has_session ? NULL : cookie,
+					 NULL });
 }
 
 static bool wants_session(const struct api_request *q)
@@ -146,7 +152,7 @@ static void check_done(int r, struct upstream_answer *a, void *ctx)
 			     clock_ns(CLOCK_BOOTTIME) + (uint64_t)(expires * 1e9));
 		c->peer->session = sessions_find(&g->tokens, c->token, clock_ns(CLOCK_BOOTTIME));
 		if (wants_session(q))
-			redirect(g, q);
+			redirect(g, q, false);
 		else
 			api_continue(q->call, true);
 	}
@@ -249,6 +255,6 @@ int gateway_authorize(struct api_request *q, const char *const *headers, void *c
 	}
 	if (!wants_session(q))
 		return 0;
-	redirect(g, q);
+	redirect(g, q, cookies.session != 0);
 	return 1;
 }

@@ -30,8 +30,11 @@ static void forget(struct logout *l, const char *token)
 	struct gateway *g = l->gateway;
 	char body[SESSION_TEXT_MAX + 32];
 	struct exchange *exchange;
+	uint64_t session = sessions_end(&g->tokens, token, l->now, NULL);
 
-	sessions_end(&g->tokens, token, l->now, NULL);
+	/* what was asked for by the token itself */
+	if (session)
+		gateway_proxy_end(g, session);
 	if (!check_token_form(token))
 		return;
 	snprintf(body, sizeof(body), "{\"token\":\"%s\"}", token);
