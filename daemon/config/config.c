@@ -30,7 +30,11 @@ struct option_entry {
 
 /* Of hexadecimal digits 64 bits: half a million years of guesses, one each microsecond. */
 #define SECRET_LEAST 16
-#define SECRET_FORM  "empty, or at least 16 ASCII characters without blanks (openssl rand -hex 32)"
+/* What a session may be made from (SESSION_TEXT_MAX, gateway/session.h). */
+#define SECRET_MOST 256
+#define SECRET_FORM                                                                            \
+	"empty, or at least 16 and at most 256 ASCII characters without blanks (openssl rand " \
+	"-hex 32)"
 
 #define DEST(member) offsetof(struct config, member)
 
@@ -117,7 +121,7 @@ static bool secret_is_good(const char *value)
 	for (size_t i = 0; i < n; i++)
 		if (value[i] <= ' ' || value[i] >= 0x7f)
 			return false;
-	return n == 0 || n >= SECRET_LEAST;
+	return n == 0 || (n >= SECRET_LEAST && n <= SECRET_MOST);
 }
 
 static bool text_is_good(enum option_type type, const char *value)

@@ -159,11 +159,13 @@ START_TEST(long_lines_and_binary)
 }
 END_TEST
 
-START_TEST(a_secret_has_a_least_length)
+START_TEST(a_secret_has_a_length)
 {
 	static const char *const bad[] = { "a", "0123456789abcde", "0123456789 abcdef",
 					   "0123456789abcdef\xc3\xa4" };
 	_cleanup_(config_freep) struct config *c = NULL;
+	_cleanup_free_ char *said = NULL;
+	char longest[258] = {};
 
 	ck_assert_int_eq(config_new(&c), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -178,6 +180,11 @@ START_TEST(a_secret_has_a_least_length)
 	ck_assert_int_eq(config_set(c, "gateway", "token", "0123456789abcdef", NULL), 0);
 	ck_assert_str_eq(c->token, "0123456789abcdef");
 	ck_assert_int_eq(config_set(c, "gateway", "token", "", NULL), 0);
+	memset(longest, 'x', 257);
+	ck_assert_int_eq(config_set(c, "gateway", "token", longest, &said), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(said, "at most 256"));
+	longest[256] = '\0';
+	ck_assert_int_eq(config_set(c, "gateway", "token", longest, NULL), 0);
 }
 END_TEST
 
@@ -216,7 +223,7 @@ int main(void)
 	tcase_add_test(t, an_error_in_a_later_file_names_that);
 	tcase_add_test(t, unknown_keys_are_passed_over);
 	tcase_add_test(t, long_lines_and_binary);
-	tcase_add_test(t, a_secret_has_a_least_length);
+	tcase_add_test(t, a_secret_has_a_length);
 	tcase_add_test(t, a_named_file_must_exist);
 	tcase_add_test(t, help_lists_every_option);
 	suite_add_tcase(s, t);
