@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,10 +24,19 @@ int socket_trusted_path(const char *socket, char *buffer, size_t size)
 	return 0;
 }
 
+/* Two sockets of one owner: in a folder that is everybody's, somebody else can have made the second. */
+static bool same_owner(const char *one, const char *other)
+{
+	struct stat a, b;
+
+	return lstat(one, &a) == 0 && lstat(other, &b) == 0 && S_ISSOCK(a.st_mode) &&
+	       S_ISSOCK(b.st_mode) && a.st_uid == b.st_uid;
+}
+
 const char *socket_choose(const char *socket, char *buffer, size_t size)
 {
 	if (socket_trusted_path(socket, buffer, size) < 0 ||
-	    faccessat(AT_FDCWD, buffer, W_OK, AT_EACCESS) < 0)
+	    faccessat(AT_FDCWD, buffer, W_OK, AT_EACCESS) < 0 || !same_owner(socket, buffer))
 		return socket;
 	return buffer;
 }
