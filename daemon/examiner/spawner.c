@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "examiner/private.h"
@@ -136,6 +138,32 @@ static int signals_take(void)
 	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/*
+ * Leaves helpers what reading others' memory and files takes, of what plopd has (capabilities(7)). Before Linux 5.9
+ * CAP_SYS_ADMIN was what CAP_CHECKPOINT_RESTORE is for /proc/PID/map_files since.
+ */
+static void capabilities_limit(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+	int own = prctl(PR_CAPBSET_READ, CAP_CHECKPOINT_RESTORE) < 0 ? CAP_SYS_ADMIN :
+								       CAP_CHECKPOINT_RESTORE;
+	const int kept[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, own };
+	uint32_t mask[_LINUX_CAPABILITY_U32S_3] = {};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		mask[CAP_TO_INDEX(kept[i])] |= CAP_TO_MASK(kept[i]);
+	if (syscall(SYS_capget, &head, sets) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+		sets[i].effective &= mask[i];
+		sets[i].permitted &= mask[i];
+		sets[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &head, sets) < 0)
+		log_debug_r(-errno, "Helpers keep all capabilities of plopd");
+}
+
 void spawner_run(int fd)
 {
 	struct spawner s = { .fd = fd, .signals = signals_take() };
@@ -144,6 +172,7 @@ void spawner_run(int fd)
 	struct signalfd_siginfo info;
 
 	prctl(PR_SET_NAME, "plopd-spawner");
+	capabilities_limit();
 	while (s.signals >= 0) {
 		if (poll(polled, ARRAY_SIZE(polled), -1) < 0 && errno != EINTR)
 			break;

@@ -55,13 +55,35 @@ class Host(object):
         return json.loads(done.stdout.decode()) if done.returncode == 0 else None
 
 
+def facts_of(pid):
+    with open("/proc/%d/status" % pid) as lines:
+        return dict(line.rstrip("\n").split(":", 1) for line in lines if ":" in line)
+
+
+def check_helpers(daemon):
+    """Who reads targets has what that takes, no more."""
+    allowed, found = sum(1 << BITS[name] for name in ("sys_ptrace", "dac_read_search", "checkpoint_restore")), []
+    family = {daemon.pid}
+    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
+        try:
+            facts = facts_of(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(facts["PPid"]) not in family:
+            continue
+        family.add(pid)
+        found.append(facts["Name"].strip())
+        for kind in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+            assert int(facts[kind], 16) & ~allowed == 0, (facts["Name"], kind, facts[kind])
+    assert "plopd-helper" in found and "plopd-spawner" in found, found
+
+
 def check_samples(host, daemon, target):
     status = until("plopd answers", 20, lambda: daemon.poll() is not None or host.ask("status", "--json"))
     assert daemon.poll() is None, "plopd ended with %s" % daemon.poll()
     assert status["pid"] == daemon.pid, status
 
-    with open("/proc/%d/status" % daemon.pid) as lines:
-        facts = dict(line.rstrip("\n").split(":", 1) for line in lines if ":" in line)
+    facts = facts_of(daemon.pid)
     allowed = sum(1 << BITS[name] for name in CAPABILITIES)
     for kind in ("CapEff", "CapPrm", "CapBnd"):
         held = int(facts[kind], 16)
@@ -127,6 +149,7 @@ def main():
         pid = int(target.stdout.readline().split()[1])
         daemon = subprocess.Popen(as_nobody(CAPABILITIES, host.command()))
         check_samples(host, daemon, pid)
+        check_helpers(daemon)
         check_stop(host, daemon)
         for name in REQUIRED:
             check_missing(host, name, host.command(), 1)
