@@ -164,23 +164,34 @@ static int write_head(struct writer *w, const struct profile *p)
 	return emit(w, &m);
 }
 
-/* One mapping for all, whose flags say that nothing is left to symbolize. Readers show its file as the program. */
+/*
+ * One mapping for all, whose flags say that nothing is left to symbolize. Readers show its file as the program. It stands in
+ * brackets, so that it names no file: where go tool pprof can open it, it looks for our locations in its machine code and its
+ * source view stays empty.
+ */
 static int write_mapping(struct writer *w, const struct profile *p)
 {
 	Plop__Pprof__Mapping mapping = PLOP__PPROF__MAPPING__INIT;
 	Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
 	Plop__Pprof__Mapping *mappings[] = { &mapping };
 	const char *exe = p->nprocesses ? p->processes[0].info.exe : "";
+	_cleanup_free_ char *name = NULL;
+	_cleanup_buf_ struct buf b = {};
 	int r;
 
 	for (uint32_t i = 1; i < p->nprocesses; i++)
 		if (!streq(p->processes[i].info.exe, exe))
 			exe = "";
+	exe = strrchr(exe, '/') ? strrchr(exe, '/') + 1 : exe;
+	buf_printf(&b, "[%s]", *exe ? exe : "python");
+	name = buf_string(&b);
+	if (!name)
+		return -ENOMEM;
 	mapping.id = 1;
 	mapping.has_functions = true;
 	mapping.has_file_names = true;
 	mapping.has_line_numbers = true;
-	r = string(w, *exe ? exe : "python", &mapping.file_name);
+	r = string(w, name, &mapping.file_name);
 	if (r < 0)
 		return r;
 	m.n_mappings = 1;

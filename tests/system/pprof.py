@@ -7,12 +7,15 @@ compiled here once, into the folder pprof of the build tree ($PLOP_BUILD_DIR), f
 program this prints a line for each; without a Go there is nothing to do. tests/run starts it before the tests, and ctest as the
 fixture "pprof" of those that use it.
 """
+import contextlib
 import glob
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
@@ -20,6 +23,7 @@ import host  # noqa: E402
 
 FOLDER = os.path.join(host.BUILD, "pprof")
 COMPILE_SECONDS = 840  # below the time-out of the fixture
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 NONE = "there is no Go here (apt install golang-1.19-go)"
 
 
@@ -76,6 +80,36 @@ def run(path, *arguments):
         done = subprocess.run([path, *arguments], env=values, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     return done.stdout.decode("utf-8")
+
+
+@contextlib.contextmanager
+def pages(path, *arguments):
+    """A function that gives what pprof's web page has at an address such as "top"."""
+    with tempfile.TemporaryDirectory() as home:
+        values = dict(os.environ, HOME=home, PPROF_TMPDIR=home)
+        # without a number it takes a port that is free, and says which
+        server = subprocess.Popen([path, "-http=127.0.0.1:", "-no_browser", *arguments], env=values, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE)
+        try:
+            said = b""
+            while not said.startswith(b"Serving web UI on "):
+                said = server.stderr.readline()
+                assert said, "no page is served"
+            address = said.split()[-1].decode()
+
+            def answer(page):
+                try:
+                    return OPENER.open(address + "/ui/" + page, timeout=60).read().decode("utf-8")
+                except urllib.error.HTTPError as e:
+                    raise AssertionError("%s: %s" % (page, e.read().decode(errors="replace"))) from e
+                except OSError:
+                    return None  # it says so before it listens
+
+            host.until("the page is there", lambda: answer("top"))
+            yield answer
+        finally:
+            server.kill()
+            server.communicate()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The pprof of every Go here reads what plop wrote: every sample, label, name and line of -raw, and the sums of -top.
+"""The pprof of every Go here reads what plop wrote: every sample, label, name and line of -raw, the sums of -top, the source with its
+sums, as text, as a page and in the web view, and two files made one.
 
 Usage: read_pprof.py DIR, where write_formats wrote. Exit status 77: there is no Go here.
 """
 import collections
+import html
 import json
 import os
 import re
@@ -55,7 +57,10 @@ def main(folder):
             want[(s["count"], s["count"] * 10000000, process["comm"], process["pid"], s["thread"], frames)] += 1
 
     for version, tool in found:
-        check(tool, os.path.join(folder, "known.pb.gz"), want, expected["functions"])
+        path = os.path.join(folder, "known.pb.gz")
+        check(tool, path, want, expected["functions"])
+        check_source(tool, path, folder)
+        check_merged(tool, path, folder, want)
         print(f"{sum(want.values())} samples, {len(expected['functions'])} functions by pprof of {version}: as written")
     return 0
 
@@ -72,9 +77,46 @@ def check(tool, path, want, functions):
     for name, _, _, own, total in functions:
         line = rf"^ +{own * 10 or 0}(?:ms)? +[\d.]+% +[\d.]+% +{total * 10}ms +[\d.]+% +{re.escape(name)}$"
         assert re.search(line, top, re.M), f"{name!r} {own} {total} not in\n{top}"
+    # As the manual has it: what keeps functions of one name apart.
+    apart = pprof.run(tool, "-top", "-unit=ms", "-nodecount=100", "-filefunctions", path)
+    assert re.search(r"910ms +[\d.]+% +<module> /srv/app\.py$", apart, re.M), apart
     # A bare 200 would be taken for a range of numeric labels.
     only = pprof.run(tool, "-top", "-unit=ms", "-tagfocus=pid=^200$", path)
     assert re.search(r"Showing nodes accounting for 160ms", only), only
+
+
+def check_source(tool, path, folder):
+    """Lines of Job.work: 12 has 610 ms of its own, and 14 called it for 200 of them. The listing as a page counts a
+    line of a recursion at each of its frames, and so has 810 for line 12 as its total."""
+    sources = os.path.join(folder, "sources")
+    os.makedirs(sources, exist_ok=True)
+    with open(os.path.join(sources, "app.py"), "w", encoding="utf-8") as f:
+        f.writelines("statement %d\n" % n for n in range(1, 96))
+    where = ["-unit=ms", "-trim_path=/srv", "-source_path=" + sources]
+    for text in (pprof.run(tool, *where, "-list=^Job.work$", path), plain(pprof.run(tool, *where, "-weblist=^Job.work$", "-output=/dev/stdout", path))):
+        assert re.search(r"610ms +[68]10ms .*statement 12\b", text), text
+        assert re.search(r" \. +200ms .*statement 14\b", text), text
+        assert re.search(r" \. +\. .*statement 11\b", text), text
+        assert "statement 90" not in text, text
+    # the whole program, as the page without a choice shows it
+    assert re.search(r" \. +910ms .*statement 90\b", plain(pprof.run(tool, *where, "-weblist=.", "-output=/dev/stdout", path)))
+    with pprof.pages(tool, *where, path) as page:
+        text = plain(page("source?f=%5EJob.work%24"))
+        assert re.search(r"610ms +[68]10ms .*statement 12\b", text), text
+        assert "Job.work" in page("top") and "Job.work" in page("flamegraph") and "Job.work" in page("peek?f=Job.work")
+        assert re.search(r" \. +910ms .*statement 90\b", plain(page("source")))
+
+
+def plain(page):
+    """A page of HTML as the text that a browser would show."""
+    return html.unescape(re.sub(r"<[^>]*>", " ", page))
+
+
+def check_merged(tool, path, folder, want):
+    both = os.path.join(folder, "both.pb.gz")
+    pprof.run(tool, "-proto", "-output=" + both, path, path)
+    got = read_raw(pprof.run(tool, "-raw", both))
+    assert got == collections.Counter({(2 * s[0], 2 * s[1], *s[2:]): n for s, n in want.items()}), got
 
 
 if __name__ == "__main__":
