@@ -6,7 +6,9 @@
 
 /*
  * speedscope's own JSON (file-format-schema.json of speedscope 1.25): frames shared by all, a "sampled" profile for
- * each process. Its readers tell frames apart by index, so a frame here is a line being executed, as in the dict.
+ * each process, the one with the largest weight first: speedscope opens on it. Weights are time, which it shows as such: seconds on
+ * the CPU, or microseconds of the threads' time. Its readers tell frames apart by index, so a frame here is a line being executed,
+ * as in the dict.
  */
 static void write_frames(const struct dict *d, struct buf *out)
 {
@@ -61,23 +63,76 @@ static int by_process(const struct profile *p, struct profile_sample **ret, uint
 	return 0;
 }
 
-static void write_profile(const struct profile *p, uint32_t process, const struct profile_sample *s,
-			  uint32_t n, struct buf *out)
-{
-	_cleanup_buf_ struct buf name = {};
-	_cleanup_free_ char *text = NULL;
-	uint64_t total = 0;
+/* The samples of one process: items[at] to items[at + n - 1]. */
+struct part {
+	uint32_t at, n;
+	uint64_t weight;
+	pid_t pid;
+};
 
-	for (uint32_t i = 0; i < n; i++)
-		total += s[i].count;
-	buf_printf(&name, "%s (pid %d)", p->processes[process].info.comm,
-		   (int)p->processes[process].info.pid);
-	text = buf_string(&name);
-	buf_puts(out, "{\"type\":\"sampled\",\"name\":");
-	text_json(out, text ? text : "");
-	buf_printf(out, ",\"unit\":\"%s\",\"startValue\":0,\"endValue\":%" PRIu64 ",\"samples\":[",
-		   p->wall ? "microseconds" : "none", total);
+static int compare_parts(const void *pa, const void *pb)
+{
+	const struct part *a = pa, *b = pb;
+
+	if (a->weight != b->weight)
+		return a->weight > b->weight ? -1 : 1;
+	return (a->pid > b->pid) - (a->pid < b->pid);
+}
+
+/* A part for each process that has samples, the heaviest first. Owned by the caller. */
+static int by_weight(const struct profile *p, const struct profile_sample *s, uint32_t n,
+		     struct part **ret, uint32_t *ret_n)
+{
+	struct part *parts = calloc((size_t)p->nprocesses + 1, sizeof(*parts));
+	uint32_t k = 0;
+
+	if (!parts)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++) {
+		if (i == 0 || s[i].process != s[i - 1].process)
+			parts[k++] = (struct part){ .at = i,
+						    .pid = p->processes[s[i].process].info.pid };
+		parts[k - 1].n++;
+		parts[k - 1].weight += s[i].count;
+	}
+	qsort(parts, k, sizeof(*parts), compare_parts);
+	*ret = parts;
+	*ret_n = k;
+	return 0;
+}
+
+static void write_weight(const struct profile *p, uint64_t weight, struct buf *out)
+{
+	if (p->wall)
+		buf_printf(out, "%" PRIu64, weight);
+	else
+		text_json_seconds(out, weight * (NSEC_PER_SEC / MAX(p->hz, 1u)));
+}
+
+/* "shop (pid 4711)"; without a service the name of the command. */
+static void write_title(const struct process_info *info, struct buf *out)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (asprintf(&text, "%s (pid %d)", *info->service ? info->service : info->comm,
+		     (int)info->pid) < 0) {
+		text = NULL;
+		out->error = -ENOMEM;
+		return;
+	}
+	text_json(out, text);
+}
+
+static void write_profile(const struct profile *p, const struct profile_sample *s,
+			  const struct part *part, struct buf *out)
+{
+	buf_puts(out, "{\"type\":\"sampled\",\"name\":");
+	write_title(&p->processes[s->process].info, out);
+	buf_printf(out, ",\"unit\":\"%s\",\"startValue\":0,\"endValue\":",
+		   p->wall ? "microseconds" : "seconds");
+	write_weight(p, part->weight, out);
+	buf_puts(out, ",\"samples\":[");
+	for (uint32_t i = 0; i < part->n; i++) {
 		const struct dict_stack *stack = dict_get_stack(p->dict, s[i].stack);
 
 		buf_puts(out, i ? ",[" : "[");
@@ -86,8 +141,11 @@ static void write_profile(const struct profile *p, uint32_t process, const struc
 		buf_putc(out, ']');
 	}
 	buf_puts(out, "],\"weights\":[");
-	for (uint32_t i = 0; i < n; i++)
-		buf_printf(out, "%s%" PRIu64, i ? "," : "", s[i].count);
+	for (uint32_t i = 0; i < part->n; i++) {
+		if (i)
+			buf_putc(out, ',');
+		write_weight(p, s[i].count, out);
+	}
 	buf_puts(out, "]}");
 }
 
@@ -107,11 +165,14 @@ static void write_name(const struct profile *p, struct buf *out)
 int speedscope_encode(const struct profile *p, struct buf *out)
 {
 	_cleanup_free_ struct profile_sample *samples = NULL;
+	_cleanup_free_ struct part *parts = NULL;
 	uint64_t states[SAMPLE_STATES] = {};
-	uint32_t n, end;
+	uint32_t n;
 	int r;
 
 	r = by_process(p, &samples, &n);
+	if (r == 0)
+		r = by_weight(p, samples, n, &parts, &n);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < p->nsamples; i++)
@@ -119,22 +180,21 @@ int speedscope_encode(const struct profile *p, struct buf *out)
 	buf_puts(out, "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\","
 		      "\"exporter\":\"plop@" PLOP_VERSION "\",\"name\":");
 	write_name(p, out);
-	buf_puts(out, ",\"plop\":{");
+	buf_puts(out, ",\"activeProfileIndex\":0,\"plop\":{");
 	text_json_tally(out, &p->tally);
-	buf_printf(out, ",\"unit\":\"%s\",\"samples\":%" PRIu64 ",\"states\":", profile_unit(p),
-		   p->samples_total);
+	buf_printf(out,
+		   ",\"hz\":%" PRIu32 ",\"unit\":\"%s\",\"samples\":%" PRIu64 ",\"states\":", p->hz,
+		   profile_unit(p), p->samples_total);
 	text_json_states(out, states);
 	buf_puts(out, ",\"labels\":");
 	text_json_labels(out, &p->labels);
 	buf_puts(out, "},\"shared\":{\"frames\":[");
 	write_frames(p->dict, out);
 	buf_puts(out, "]},\"profiles\":[");
-	for (uint32_t i = 0; i < n; i = end) {
-		for (end = i; end < n && samples[end].process == samples[i].process;)
-			end++;
+	for (uint32_t i = 0; i < n; i++) {
 		if (i)
 			buf_putc(out, ',');
-		write_profile(p, samples[i].process, samples + i, end - i, out);
+		write_profile(p, samples + parts[i].at, &parts[i], out);
 	}
 	buf_puts(out, "]}");
 	return out->error;

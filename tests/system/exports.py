@@ -52,11 +52,16 @@ def collapsed(data):
 def speedscope(data):
     file = json.loads(data.decode("utf-8"))
     frames = [(f["name"], f.get("file", ""), f.get("line", 0)) for f in file["shared"]["frames"]]
-    stacks = []
+    stacks, before = [], float("inf")
+    assert file["activeProfileIndex"] == 0
     for profile in file["profiles"]:
-        assert profile["type"] == "sampled" and len(profile["samples"]) == len(profile["weights"])
-        assert sum(profile["weights"]) == profile["endValue"]
-        stacks += [([frames[i] for i in s], w) for s, w in zip(profile["samples"], profile["weights"])]
+        assert profile["type"] == "sampled" and len(profile["samples"]) == len(profile["weights"]) and profile["unit"] == "seconds"
+        assert re.match(r".+ \(pid \d+\)$", profile["name"], re.S), profile["name"]
+        counts = [round(weight * file["plop"]["hz"]) for weight in profile["weights"]]
+        # exact but for the last digit of a sum
+        assert abs(sum(profile["weights"]) / profile["endValue"] - 1) < 1e-9 and profile["endValue"] <= before
+        before = profile["endValue"]
+        stacks += [([frames[i] for i in s], n) for s, n in zip(profile["samples"], counts)]
     return Export(stacks, file["plop"])
 
 

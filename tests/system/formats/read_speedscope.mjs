@@ -49,6 +49,8 @@ function wanted(processes, frameText, unit = 1) {
   return found;
 }
 
+// Seconds as counts of 10 ms.
+const counts = (map) => sorted(map).map(([key, seconds]) => [key, Math.round(seconds * 100)]);
 const sorted = (map) => [...map].sort((a, b) => (a[0] < b[0] ? -1 : 1));
 
 // Opens a file in a fresh page and returns the export, parsed. Nothing but files of the package may be asked for.
@@ -84,9 +86,10 @@ async function checkSpeedscope(browser, folder, expected) {
     file.profiles.map((p) => p.name),
     expected.processes.map((p) => `${p.comm} (pid ${p.pid})`),
   );
+  assert.equal(file.activeProfileIndex, 0);
   file.profiles.forEach((profile, i) => {
-    assert.equal(profile.unit, 'none');
-    assert.deepEqual(sorted(stacks(file, profile, text)), sorted(wanted([expected.processes[i]], text)));
+    assert.equal(profile.unit, 'seconds');
+    assert.deepEqual(counts(stacks(file, profile, text)), sorted(wanted([expected.processes[i]], text)));
   });
   return file.profiles.length;
 }

@@ -121,10 +121,10 @@ START_TEST(wall_time)
 			  "\"it's \\\"prod\\\"\",\"version\":\"7\"}," },
 		{ "json", "\"threads\":[{\"pid\":100,\"tid\":101,\"name\":\"worker\"}]" },
 		{ "speedscope", "\"name\":\"plop env=it's \\\"prod\\\" version=7\"" },
-		{ "speedscope",
-		  "\"unit\":\"microseconds\",\"samples\":6,\"states\":{\"gil held\":30000,"
-		  "\"gil released\":20000,\"waiting for the GIL\":15000,"
-		  "\"sleeping\":100000,\"runnable\":1500},\"labels\":{\"env\"" },
+		{ "speedscope", "\"hz\":100,\"unit\":\"microseconds\",\"samples\":6,\"states\":{"
+				"\"gil held\":30000,"
+				"\"gil released\":20000,\"waiting for the GIL\":15000,"
+				"\"sleeping\":100000,\"runnable\":1500},\"labels\":{\"env\"" },
 		{ "plop", " unit=microseconds\n# label.env=it's \"prod\"\n# label.version=7\n" },
 		{ "json", "\"samples\":6,\"total\":166500}],\"threads\":[" },
 		{ "json", "\"self\":166500,\"total\":166500}" },
@@ -136,6 +136,46 @@ START_TEST(wall_time)
 
 		ck_assert_msg(strstr(s, cases[i].part) != NULL, "%s", s);
 	}
+}
+END_TEST
+
+/* speedscope opens on the first, whichever came first into the profile. */
+START_TEST(the_heaviest_process_is_first)
+{
+	static const struct {
+		pid_t pid;
+		const char *service;
+		uint64_t count;
+	} cases[] = {
+		{ 30, "small", 1 },
+		{ 20, "", 250 },
+		{ 11, "twin", 7 },
+		{ 10, "twin", 7 },
+	};
+	static const char *const wanted[] = {
+		"\"activeProfileIndex\":0,",
+		"\"profiles\":[{\"type\":\"sampled\",\"name\":\"app (pid "
+		"20)\",\"unit\":\"seconds\","
+		"\"startValue\":0,\"endValue\":2.5,",
+		"\"weights\":[2.5]},{\"type\":\"sampled\",\"name\":\"twin (pid 10)\"",
+		"\"weights\":[0.07]},{\"type\":\"sampled\",\"name\":\"twin (pid 11)\"",
+		"\"weights\":[0.07]},{\"type\":\"sampled\",\"name\":\"small (pid 30)\"",
+	};
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_free_ char *s = NULL;
+
+	ck_assert_int_eq(profile_new(0, 100, &p), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct process_info info = known_process(cases[i].pid, "app");
+		uint32_t process, frame = known_frame(p, "f", "x.py", 1, 9);
+
+		info.service = (char *)cases[i].service;
+		ck_assert_int_eq(profile_process(p, &info, "", &process), 0);
+		known_add(p, process, 1, &frame, 1, cases[i].count);
+	}
+	s = encode(p, "speedscope");
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		ck_assert_msg(strstr(s, wanted[i]) != NULL, "%s not in %s", wanted[i], s);
 }
 END_TEST
 
@@ -224,6 +264,7 @@ int main(void)
 	tcase_add_test(t, empty_profiles);
 	tcase_add_test(t, keys_that_read_the_same_are_merged);
 	tcase_add_test(t, wall_time);
+	tcase_add_test(t, the_heaviest_process_is_first);
 	tcase_add_test(t, grouped);
 	tcase_add_test(t, order_does_not_depend_on_ids);
 	tcase_add_test(t, a_limit_holds_in_every_format);
