@@ -85,6 +85,8 @@ int ctl_output_write(struct ctl_output *o, const void *data, size_t size);
 void ctl_output_done(struct ctl_output *o);
 #define _cleanup_output_ _cleanup_(ctl_output_done)
 const char *ctl_output_name(const struct ctl_output *o);
+/* On a terminal, of a file: what shows it. */
+void ctl_output_hint(const struct ctl_output *o, const struct format *f);
 
 /* Text for people, in text.c. All return buffer. */
 const char *text_number(uint64_t n, char *buffer, size_t size); /* 1,234,567 */
@@ -104,8 +106,15 @@ uint64_t text_lost_total(const json_t *lost);
 /* The number at a path of keys ("samples.ticks"), 0 if there is none; the string, "" if there is none. */
 double json_number_at(const json_t *o, const char *path);
 const char *json_string_at(const json_t *o, const char *path);
-/* A format by name, complaining of one that is unknown or not there yet; NULL. */
-const struct format *ctl_format(const char *command, const char *name);
+/* For --help, as ctl_format() does. */
+#define CTL_FORMAT_RULE                                                                         \
+	"Without -f the file's ending tells the format: .pb.gz or .pprof, .collapsed, .folded " \
+	"or .txt, .speedscope.json, .json, .plop. Else a file is pprof, and stdout collapsed."
+/*
+ * A format by name; without one (NULL) that which the file's ending tells; else pprof for a file, also one that has no name yet
+ * (path NULL), and collapsed for stdout. NULL: it is unknown or not there yet, of which it has complained.
+ */
+const struct format *ctl_format(const char *command, const char *name, const char *path);
 /* CTL_DONE, or complains that these are no keys to group by. */
 int ctl_group_by(const char *command, const char *keys);
 /* Complains and returns CTL_USAGE. */

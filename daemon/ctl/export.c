@@ -131,7 +131,7 @@ static int run(struct export_options *o)
 
 	if (o->error != CTL_DONE)
 		return o->error;
-	f = ctl_format("export", o->format);
+	f = ctl_format("export", o->format, o->output);
 	if (!f)
 		return CTL_USAGE;
 	r = make_path(o, f, &path);
@@ -148,9 +148,11 @@ static int run(struct export_options *o)
 	if (a.samples == 0)
 		log_warning("no sample is in that time and selection; %s", advice(&o->selectors));
 	else if (output.path)
-		log_warning("%s samples, %s lost on the whole host, in %s",
+		log_warning("%s samples, %s lost on the whole host, in %s (%s)",
 			    text_number(a.samples, number, sizeof(number)),
-			    text_number(a.lost, lost, sizeof(lost)), output.path);
+			    text_number(a.lost, lost, sizeof(lost)), output.path, f->name);
+	if (a.samples)
+		ctl_output_hint(&output, f);
 	return r;
 }
 
@@ -159,8 +161,7 @@ int ctl_export(struct ctl *ctl, int argc, char *argv[])
 	static const struct argp_option options[] = {
 		{ "since", 's', "TIME", 0, "Begin of the time, default 10m", 0 },
 		{ "until", 'u', "TIME", 0, "End of the time, default now", 0 },
-		{ "format", 'f', "FORMAT", 0,
-		  "pprof, collapsed (default), speedscope, plop or json", 0 },
+		{ "format", 'f', "FORMAT", 0, "pprof, collapsed, speedscope, plop or json", 0 },
 		{ "group-by", 'g', "KEYS", 0,
 		  "Put a frame KEY=VALUE before each stack, by keys such as service,thread_name",
 		  0 },
@@ -179,17 +180,16 @@ int ctl_export(struct ctl *ctl, int argc, char *argv[])
 		       "SELECTOR is KEY=VALUE; KEY is one of pid, comm, exe, cgroup, unit, "
 		       "container, service, version, thread, thread_name, state, gil, label.NAME. "
 		       "Recordings alone have the last four. "
-		       "Several values of one key add up, several keys narrow.\n\n"
+		       "Several values of one key add up, several keys narrow.\n\n" CTL_FORMAT_RULE
+		       "\n\n"
 		       "Examples:\n"
 		       "  plopctl export --since 10m pid=4711\n"
-		       "  plopctl export --since 1h unit=web.service -f pprof -o web.pb.gz\n"
+		       "  plopctl export --since 1h unit=web.service -o web.pb.gz\n"
 		       "  plopctl export --since 1h --group-by service,version -o fleet.collapsed\n"
-		       "  plopctl export --since '2026-11-22 15:00' --until '2026-11-22 15:05' -f "
-		       "speedscope -o five.json",
+		       "  plopctl export --since '2026-11-22 15:00' --until '2026-11-22 15:05' -o "
+		       "five.speedscope.json",
 	};
-	struct export_options o = {
-		.ctl = ctl, .since = "10m", .until = "now", .format = "collapsed", .output = "-"
-	};
+	struct export_options o = { .ctl = ctl, .since = "10m", .until = "now", .output = "-" };
 	int r;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);

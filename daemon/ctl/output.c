@@ -20,7 +20,7 @@ int ctl_usage(const char *command, const char *format, ...)
 	return CTL_USAGE;
 }
 
-const struct format *ctl_format(const char *command, const char *name)
+static const struct format *format_by_name(const char *command, const char *name)
 {
 	const struct format *f = format_find(name);
 
@@ -32,6 +32,36 @@ const struct format *ctl_format(const char *command, const char *name)
 	else
 		ctl_usage(command, "there is no format %.64s; there are %s", name, format_names());
 	return NULL;
+}
+
+static bool is_stdout(const char *path)
+{
+	return streq(path, "-") || streq(path, "/dev/stdout");
+}
+
+const struct format *ctl_format(const char *command, const char *name, const char *path)
+{
+	const struct format *f;
+	const char *dot;
+
+	if (name)
+		return format_by_name(command, name);
+	if (!path)
+		return format_find("pprof");
+	if (is_stdout(path))
+		return format_find("collapsed");
+	f = format_by_ending(path);
+	if (f)
+		return f;
+	dot = strrchr(path, '.');
+	if (dot && (streq(dot, ".svg") || streq(dot, ".html")))
+		return format_by_name(command, dot + 1);
+	f = format_find("pprof");
+	if (*path)
+		log_warning("%s: its ending tells no format, so it is %s; -f FORMAT tells one, or "
+			    "%s",
+			    path, f->name, format_endings());
+	return f;
 }
 
 int ctl_group_by(const char *command, const char *keys)
@@ -47,6 +77,15 @@ int ctl_group_by(const char *command, const char *keys)
 const char *ctl_output_name(const struct ctl_output *o)
 {
 	return o->path ? o->path : "stdout";
+}
+
+void ctl_output_hint(const struct ctl_output *o, const struct format *f)
+{
+	struct stat st;
+
+	if (f->open && o->path && text_columns(STDERR_FILENO) && fstat(o->fd, &st) == 0 &&
+	    S_ISREG(st.st_mode))
+		log_info("to open it: %s %s", f->open, o->path);
 }
 
 static int open_stdout(const struct format *f, struct ctl_output *ret)
@@ -127,7 +166,7 @@ int ctl_output_open(const char *path, const struct format *f, struct ctl_output 
 	_cleanup_output_ struct ctl_output o = { .fd = -EBADF };
 	int r;
 
-	if (streq(path, "-") || streq(path, "/dev/stdout")) {
+	if (is_stdout(path)) {
 		r = open_stdout(f, ret);
 		ret->json = is_json(f);
 		return r;

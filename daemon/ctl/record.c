@@ -451,6 +451,7 @@ static void summarize(const struct recording *rec)
 	    json_is_false(json_object_get(rec->state, "async_possible")))
 		log_info("no tasks: --async is for CPython 3.11 to 3.15, and without the GIL 3.13");
 	log_info("written to %s (%s)", ctl_output_name(&rec->output), rec->format->name);
+	ctl_output_hint(&rec->output, rec->format);
 }
 
 static int finish(struct recording *rec, int lost)
@@ -514,7 +515,7 @@ static int run(struct record_options *o, struct recording *rec)
 	if (targets > 1)
 		return ctl_usage("record", "-p, -c, -u and -a exclude each other");
 	rec->wall = o->wall;
-	rec->format = ctl_format("record", o->format);
+	rec->format = ctl_format("record", o->format, o->output);
 	if (!rec->format)
 		return CTL_USAGE;
 	if (!o->output && default_name(o, rec->format, name, sizeof(name)) < 0)
@@ -562,8 +563,7 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		{ "group-by", 'g', "KEYS", 0,
 		  "Put a frame KEY=VALUE before each stack, by keys such as service,thread_name",
 		  3 },
-		{ "format", 'f', "FORMAT", 0,
-		  "pprof (default), collapsed, speedscope, plop or json", 3 },
+		{ "format", 'f', "FORMAT", 0, "pprof, collapsed, speedscope, plop or json", 3 },
 		{ "output", 'o', "FILE", 0,
 		  "Write there, default plop-PID-DATE.EXTENSION; - is stdout", 3 },
 		{}
@@ -576,18 +576,17 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		.doc = "Record where processes spend their CPU time, from now on, without touching "
 		       "them.\v"
 		       "Ctrl-C ends the recording early and keeps what there is. Root and members "
-		       "of group plop may record any process, others their own.\n\n"
+		       "of group plop may record any process, others their own.\n\n" CTL_FORMAT_RULE
+		       "\n\n"
 		       "Examples:\n"
 		       "  plopctl record -p 4711\n"
-		       "  plopctl record -p 4711 -d 10s -f collapsed -o - | sort -k2 -n | tail\n"
+		       "  plopctl record -p 4711 -d 10s -o - | sort -k2 -n | tail\n"
 		       "  plopctl record -u gunicorn.service -F 999 -d 10s\n"
 		       "  plopctl record -c /system.slice/docker.service -l build=1742\n"
-		       "  plopctl record -p 4711 --async -f collapsed -o -\n"
-		       "  plopctl record -a -d 1m -f speedscope -o host.json",
+		       "  plopctl record -p 4711 --async -o tasks.collapsed\n"
+		       "  plopctl record -a -d 1m -o host.speedscope.json",
 	};
-	struct record_options o = { .ctl = ctl,
-				    .duration_ns = 30 * NSEC_PER_SEC,
-				    .format = "pprof" };
+	struct record_options o = { .ctl = ctl, .duration_ns = 30 * NSEC_PER_SEC };
 	struct recording rec = { .ctl = ctl, .output = { .fd = -EBADF }, .signals = -EBADF };
 	int r;
 

@@ -3,12 +3,16 @@
 
 #include "format/encoders.h"
 
+/* pprof's views put functions of one name, such as <module>, into one node, but for -filefunctions. */
 const struct format formats[] = {
-	{ "pprof", "application/octet-stream", "pb.gz", true, pprof_encode },
-	{ "collapsed", "text/plain; charset=utf-8", "collapsed", false, collapsed_encode },
-	{ "speedscope", "application/json", "speedscope.json", false, speedscope_encode },
-	{ "plop", "text/plain; charset=utf-8", "plop", false, plop_encode },
-	{ "json", "application/json", "json", false, json_encode },
+	{ "pprof", "application/octet-stream", "pb.gz", true,
+	  "go tool pprof -http=: -filefunctions", pprof_encode },
+	{ "collapsed", "text/plain; charset=utf-8", "collapsed", false, "flamegraph.pl",
+	  collapsed_encode },
+	{ "speedscope", "application/json", "speedscope.json", false, "npx speedscope",
+	  speedscope_encode },
+	{ "plop", "text/plain; charset=utf-8", "plop", false, NULL, plop_encode },
+	{ "json", "application/json", "json", false, NULL, json_encode },
 };
 const size_t nformats = ARRAY_SIZE(formats);
 
@@ -23,4 +27,31 @@ const struct format *format_find(const char *name)
 const char *format_names(void)
 {
 	return "pprof, collapsed, speedscope, plop, json";
+}
+
+const struct format *format_by_ending(const char *path)
+{
+	/* Of two that fit the longer one, which stands first. */
+	static const struct {
+		const char *ending, *format;
+	} endings[] = {
+		{ ".pb.gz", "pprof" },         { ".pprof", "pprof" },
+		{ ".collapsed", "collapsed" }, { ".folded", "collapsed" },
+		{ ".txt", "collapsed" },       { ".speedscope.json", "speedscope" },
+		{ ".json", "json" },           { ".plop", "plop" },
+	};
+	size_t size = strlen(path);
+
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
+		size_t n = strlen(endings[i].ending);
+
+		if (size >= n && strcasecmp(path + size - n, endings[i].ending) == 0)
+			return format_find(endings[i].format);
+	}
+	return NULL;
+}
+
+const char *format_endings(void)
+{
+	return ".pb.gz, .pprof, .collapsed, .folded, .txt, .speedscope.json, .json, .plop";
 }

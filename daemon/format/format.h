@@ -10,6 +10,7 @@ struct format {
 	const char *content_type; /* for HTTP */
 	const char *extension;    /* "pb.gz" */
 	bool binary;              /* not to be written to a terminal */
+	const char *open; /* the command that shows a file of it; NULL: none that is worth telling */
 	/* 0, -ENOMEM, -E2BIG; -EFBIG: more than out->limit, and out holds a part that is of no use. */
 	int (*encode)(const struct profile *p, struct buf *out);
 };
@@ -19,3 +20,6 @@ extern const size_t nformats;
 /* NULL: there is none of that name. */
 const struct format *format_find(const char *name);
 const char *format_names(void); /* "pprof, collapsed, ..." for messages */
+/* The one that a file's name asks for by its ending, in any case; NULL: by none. Pure. */
+const struct format *format_by_ending(const char *path);
+const char *format_endings(void); /* ".pb.gz, .pprof, ..." for messages */

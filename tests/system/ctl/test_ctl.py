@@ -100,6 +100,30 @@ class Plopctl(Case):
                 json.loads(data)
             os.unlink(os.path.join(self.folder, file))
 
+    def test_the_ending_tells_the_format(self):
+        """In both commands alike, and -f wins over it; a name that tells none is pprof, stdout is text."""
+        first = {"pprof": b"\x1f\x8b", "collapsed": b"main (/srv", "speedscope": b'{"$schema":', "json": b'{"type":"plop-callgraph"', "plop": b"{(("}
+        for command in (("record", "-p", "4711", "-d", "100ms"), ("export",)):
+            for file, form, more in (("x.pb.gz", "pprof", ()), ("x.pprof", "pprof", ()), ("X.PB.GZ", "pprof", ()), ("x.collapsed", "collapsed", ()),
+                                     ("x.folded", "collapsed", ()), ("x.txt", "collapsed", ()), ("x.speedscope.json", "speedscope", ()),
+                                     ("x.json", "json", ()), ("x.plop", "plop", ()), ("x.pb.gz", "collapsed", ("-f", "collapsed")),
+                                     ("x.dat", "pprof", ()), ("json", "pprof", ()), ("x.json.bak", "pprof", ()), ("x.dat", "json", ("-f", "json"))):
+                done = self.ctl(*command, "-o", file, *more)
+                self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+                with open(os.path.join(self.folder, file), "rb") as f:
+                    self.assertEqual(f.read(len(first[form])), first[form], (command, file))
+                self.assertIn("%s (%s)\n" % (file, form), done.stderr)
+                told = file.endswith((".gz", ".GZ", ".pprof", ".collapsed", ".folded", ".txt", ".json", ".plop")) or more
+                self.assertEqual("%s: its ending tells no format, so it is pprof" % file in done.stderr, not told, done.stderr)
+                self.assertNotIn("to open it", done.stderr)  # no terminal
+                os.unlink(os.path.join(self.folder, file))
+            for to in ((), ("-o", "-")) if command[0] == "export" else (("-o", "-"),):
+                done = self.ctl(*command, *to)
+                self.assertEqual((done.returncode, done.stdout.encode()), (0, PROFILE), done.stderr)
+            for ending in ("svg", "html"):
+                self.refused(2, "format %s is not there yet" % ending, *command, "-o", "x." + ending)
+        self.assertEqual(self.left(), [])
+
     def test_record_tasks(self):
         for pid, said in (("4711", False), ("310", True)):
             done = self.ctl("record", "-p", pid, "--async", "-d", "100ms", "-f", "collapsed", "-o", "-")
@@ -240,7 +264,7 @@ class Interrupted(Case):
     def test_a_terminal_has_a_bar_and_no_binary(self):
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        refused = subprocess.run([CTL, "record", "-a", "-d", "0.1", "-o", "-", "--socket", self.path], stdout=slave,
+        refused = subprocess.run([CTL, "record", "-a", "-d", "0.1", "-f", "pprof", "-o", "-", "--socket", self.path], stdout=slave,
                                  stderr=subprocess.PIPE, timeout=DEADLINE, check=False)
         self.assertEqual(refused.returncode, 2)
         self.assertIn(b"terminal", refused.stderr)
@@ -261,6 +285,7 @@ class Interrupted(Case):
         self.assertGreaterEqual(len(bars), 2, seen)
         self.assertLess(float(bars[0][1]), float(bars[-1][1]))
         self.assertIn(b"written to x", seen)
+        self.assertIn(b"to open it: go tool pprof -http=: -filefunctions x", seen)
 
 
 class Http(Case):

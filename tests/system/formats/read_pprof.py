@@ -100,7 +100,8 @@ def check_source(tool, path, folder):
         assert "statement 90" not in text, text
     # the whole program, as the page without a choice shows it
     assert re.search(r" \. +910ms .*statement 90\b", plain(pprof.run(tool, *where, "-weblist=.", "-output=/dev/stdout", path)))
-    with pprof.pages(tool, *where, path) as page:
+    # as record and export tell people to open it
+    with pprof.pages(tool, "-filefunctions", *where, path) as page:
         text = plain(page("source?f=%5EJob.work%24"))
         assert re.search(r"610ms +[68]10ms .*statement 12\b", text), text
         assert "Job.work" in page("top") and "Job.work" in page("flamegraph") and "Job.work" in page("peek?f=Job.work")

@@ -253,6 +253,49 @@ START_TEST(formats_are_found_by_name)
 }
 END_TEST
 
+START_TEST(formats_are_found_by_a_files_ending)
+{
+	static const struct {
+		const char *path, *format; /* NULL: none */
+	} cases[] = {
+		{ "x.pb.gz", "pprof" },
+		{ "/tmp/a.json/x.pprof", "pprof" },
+		{ "x.collapsed", "collapsed" },
+		{ "x.folded", "collapsed" },
+		{ "x.txt", "collapsed" },
+		{ "x.speedscope.json", "speedscope" },
+		{ "x.SpeedScope.JSON", "speedscope" },
+		{ "x.json", "json" },
+		{ "speedscope.json", "json" },
+		{ "x.plop", "plop" },
+		{ "", NULL },
+		{ "x", NULL },
+		{ "json", NULL },
+		{ "x.gz", NULL },
+		{ "x.json/y", NULL },
+		{ "x.json ", NULL },
+		{ "x.svg", NULL },
+	};
+	_cleanup_free_ char *listed = strdup(format_endings());
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct format *f = format_by_ending(cases[i].path);
+
+		ck_assert_msg(f == (cases[i].format ? format_find(cases[i].format) : NULL), "%s",
+			      cases[i].path);
+	}
+	for (char *save, *s = strtok_r(listed, ", ", &save); s; s = strtok_r(NULL, ", ", &save))
+		ck_assert_ptr_nonnull(format_by_ending(s));
+	/* What plopctl names a file by itself is read as what it is. */
+	for (size_t i = 0; i < nformats; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "plop-1-x.%s", formats[i].extension);
+		ck_assert_ptr_eq(format_by_ending(name), &formats[i]);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("format/format");
@@ -269,6 +312,7 @@ int main(void)
 	tcase_add_test(t, order_does_not_depend_on_ids);
 	tcase_add_test(t, a_limit_holds_in_every_format);
 	tcase_add_test(t, formats_are_found_by_name);
+	tcase_add_test(t, formats_are_found_by_a_files_ending);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
