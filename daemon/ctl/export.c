@@ -6,7 +6,7 @@
 #include "ctl/ctl.h"
 #include "util/clock.h"
 #include "util/log.h"
-#include "util/parse.h"
+#include "util/when.h"
 
 struct export_options {
 	struct ctl *ctl;
@@ -66,23 +66,42 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	}
 }
 
+/* The time that an option says; last: the later one, where clocks show it twice. An exit status. */
+static int time_of(const char *option, const char *text, uint64_t now, bool last, uint64_t *ret)
+{
+	int r = when_parse(text, now, last, ret);
+
+	if (r == -ERANGE)
+		return ctl_usage("export", "%s %.64s is not between 1970 and 2554", option, text);
+	if (r < 0)
+		return ctl_usage("export", "%s %.64s is not a time; it is one of: %s", option, text,
+				 when_forms());
+	return CTL_DONE;
+}
+
 /* The query's path; "" on a failure that it complained of. */
 static int make_path(const struct export_options *o, const struct format *f, char **ret)
 {
 	uint64_t now = clock_ns(CLOCK_REALTIME), since, until;
 	_cleanup_buf_ struct buf b = {};
+	char times[2][32];
+	int r;
 
-	if (parse_time(o->since, now, &since) < 0)
-		return ctl_usage("export", "--since %.64s is not a time", o->since);
-	if (parse_time(o->until, now, &until) < 0)
-		return ctl_usage("export", "--until %.64s is not a time", o->until);
+	r = time_of("--since", o->since, now, false, &since);
+	if (r == CTL_DONE)
+		r = time_of("--until", o->until, now, true, &until);
+	if (r != CTL_DONE)
+		return r;
 	if (since >= until)
-		return ctl_usage("export", "--since %.64s is not before --until %.64s", o->since,
-				 o->until);
+		return ctl_usage("export", "--since %.64s (%s) is not before --until %.64s (%s)",
+				 o->since,
+				 text_time((double)since / 1e9, times[0], sizeof(times[0])),
+				 o->until,
+				 text_time((double)until / 1e9, times[1], sizeof(times[1])));
 	buf_printf(&b, "/v1/profile?format=%s&from=%" PRIu64 ".%09" PRIu64, f->name,
 		   since / NSEC_PER_SEC, since % NSEC_PER_SEC);
 	/* Until now is until the end of the running window: without a bound. */
-	if (!streq(o->until, "now"))
+	if (strcasecmp(o->until, "now") != 0)
 		buf_printf(&b, "&to=%" PRIu64 ".%09" PRIu64, until / NSEC_PER_SEC,
 			   until % NSEC_PER_SEC);
 	for (size_t i = 0; i < o->selectors.n; i++) {
@@ -175,18 +194,20 @@ int ctl_export(struct ctl *ctl, int argc, char *argv[])
 		.children = children,
 		.args_doc = "[SELECTOR]...",
 		.doc = "Write what plopd has collected already, as one profile.\v"
-		       "TIME is a duration before now (30s, 10m, 1h, 7d), now, a date and time "
-		       "(2026-11-22 15:00), or Unix seconds.\n\n"
+		       "TIME is a duration before now (30s, 10m, 1h30m, '1 hour ago'), now, today, "
+		       "yesterday, a time of day (13:00, 'yesterday 13:00'), a date, a date and "
+		       "time ('2026-11-28 09:00'), or Unix seconds (@1795858200). Times are the "
+		       "host's, "
+		       "or as UTC or +01:00 at their end says.\n\n"
 		       "SELECTOR is KEY=VALUE; KEY is one of pid, comm, exe, cgroup, unit, "
 		       "container, service, version, thread, thread_name, state, gil, label.NAME. "
 		       "Recordings alone have the last four. "
 		       "Several values of one key add up, several keys narrow.\n\n" CTL_FORMAT_RULE
-		       "\n\n"
-		       "Examples:\n"
+		       "\n\nExamples:\n"
 		       "  plopctl export --since 10m pid=4711\n"
 		       "  plopctl export --since 1h unit=web.service -o web.pb.gz\n"
 		       "  plopctl export --since 1h --group-by service,version -o fleet.collapsed\n"
-		       "  plopctl export --since '2026-11-22 15:00' --until '2026-11-22 15:05' -o "
+		       "  plopctl export --since 'yesterday 15:00' --until 'yesterday 15:05' -o "
 		       "five.speedscope.json",
 	};
 	struct export_options o = { .ctl = ctl, .since = "10m", .until = "now", .output = "-" };

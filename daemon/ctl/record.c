@@ -111,7 +111,9 @@ static int take_option(struct record_options *o, int key, const char *value)
 		if (parse_duration(value, &o->duration_ns) < 0 ||
 		    o->duration_ns < 100 * NSEC_PER_MSEC ||
 		    o->duration_ns > 24 * 3600 * NSEC_PER_SEC)
-			return ctl_usage("record", "-d %.32s: must be a duration from 100ms to 24h",
+			return ctl_usage("record",
+					 "-d %.32s: must be a duration from 100ms to 24h, such as "
+					 "30s or 1h30m",
 					 value);
 		return CTL_DONE;
 	case 'F':
@@ -547,7 +549,7 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		{ "cgroup", 'c', "CGROUP", 0,
 		  "Record a control group, all below it, and who joins later", 1 },
 		{ "unit", 'u', "UNIT", 0, "Record a systemd service or slice, likewise", 1 },
-		{ "duration", 'd', "TIME", 0, "For how long: 500ms, 30s (default), 5m, 1h", 2 },
+		{ "duration", 'd', "TIME", 0, "For how long: 500ms, 30s (default), 5m, 1h30m", 2 },
 		{ "frequency", 'F', "HZ", 0,
 		  "Samples a second on each CPU, 1 to 10000, for this recording alone; default "
 		  "plopd's own rate",
@@ -577,8 +579,7 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		       "them.\v"
 		       "Ctrl-C ends the recording early and keeps what there is. Root and members "
 		       "of group plop may record any process, others their own.\n\n" CTL_FORMAT_RULE
-		       "\n\n"
-		       "Examples:\n"
+		       "\n\nExamples:\n"
 		       "  plopctl record -p 4711\n"
 		       "  plopctl record -p 4711 -d 10s -o - | sort -k2 -n | tail\n"
 		       "  plopctl record -u gunicorn.service -F 999 -d 10s\n"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
-#include <time.h>
 
 #include "util/parse.h"
 
@@ -61,31 +60,64 @@ static int scale(uint64_t whole, uint64_t billionths, uint64_t unit_ns, uint64_t
 	return 0;
 }
 
-int parse_duration(const char *s, uint64_t *ret)
+/* A unit's nanoseconds, 0 for none. By the letters that systemd.time(7) has, too. */
+static uint64_t unit_ns(const char *name, size_t size)
 {
 	static const struct {
-		const char *name;
+		const char *names; /* each between blanks */
 		uint64_t ns;
 	} units[] = {
-		{ "", NSEC_PER_SEC },
-		{ "ms", NSEC_PER_MSEC },
-		{ "s", NSEC_PER_SEC },
-		{ "m", 60 * NSEC_PER_SEC },
-		{ "min", 60 * NSEC_PER_SEC },
-		{ "h", 3600 * NSEC_PER_SEC },
-		{ "d", 24 * 3600 * NSEC_PER_SEC },
+		{ " us usec ", UINT64_C(1000) },
+		{ " ms msec ", NSEC_PER_MSEC },
+		{ " s sec second seconds ", NSEC_PER_SEC },
+		{ " m min minute minutes ", 60 * NSEC_PER_SEC },
+		{ " h hr hour hours ", 3600 * NSEC_PER_SEC },
+		{ " d day days ", 24 * 3600 * NSEC_PER_SEC },
+		{ " w week weeks ", 7 * 24 * 3600 * NSEC_PER_SEC },
+		{ " M month months ", 2629800 * NSEC_PER_SEC }, /* a year's twelfth */
+		{ " y year years ", 31557600 * NSEC_PER_SEC },  /* 365.25 days */
 	};
-	uint64_t whole, billionths;
-	const char *end;
+	char word[16];
+
+	if (size == 0 || size + 3 > sizeof(word))
+		return 0;
+	snprintf(word, sizeof(word), " %.*s ", (int)size, name);
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (strstr(units[i].names, word))
+			return units[i].ns;
+	return 0;
+}
+
+int parse_duration(const char *s, uint64_t *ret)
+{
+	uint64_t sum = 0, whole, billionths, part, unit;
+	const char *p = s;
+	size_t n;
 	int r;
 
-	r = parse_decimal(s, &end, &whole, &billionths);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
-		if (streq(end, units[i].name))
-			return scale(whole, billionths, units[i].ns, ret);
-	return -EINVAL;
+	do {
+		r = parse_decimal(p, &p, &whole, &billionths);
+		if (r < 0)
+			return r;
+		/* A number alone is seconds, and only alone. */
+		if (*p == '\0' && s[strspn(s, "0123456789.")] == '\0')
+			return scale(whole, billionths, NSEC_PER_SEC, ret);
+		p += strspn(p, " ");
+		n = strspn(p, "abcdefghijklmnopqrstuvwxyzM");
+		unit = unit_ns(p, n);
+		if (!unit)
+			return -EINVAL;
+		r = scale(whole, billionths, unit, &part);
+		if (r < 0)
+			return r;
+		if (__builtin_add_overflow(sum, part, &sum))
+			return -ERANGE;
+		p += n;
+		if (*p == ' ' && p[strspn(p, " ")])
+			p += strspn(p, " ");
+	} while (*p);
+	*ret = sum;
+	return 0;
 }
 
 int parse_size(const char *s, uint64_t *ret)
@@ -128,54 +160,6 @@ int parse_unix_seconds(const char *s, uint64_t *ret)
 	if (r < 0)
 		return r;
 	return *end ? -EINVAL : scale(whole, billionths, NSEC_PER_SEC, ret);
-}
-
-static int parse_calendar(const char *s, uint64_t *ret)
-{
-	static const char *const forms[] = { "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S",
-					     "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-		struct tm tm = { .tm_isdst = -1 };
-		const char *end = strptime(s, forms[i], &tm);
-		bool utc = end && streq(end, "Z");
-		struct tm check;
-		time_t t;
-
-		if (!end || (*end && !utc))
-			continue;
-		check = tm;
-		t = utc ? timegm(&check) : mktime(&check);
-		/* strptime() takes 31 February, mktime() makes March of it. */
-		if (t < 0 || check.tm_mday != tm.tm_mday || check.tm_mon != tm.tm_mon)
-			return -EINVAL;
-		return scale((uint64_t)t, 0, NSEC_PER_SEC, ret);
-	}
-	return -EINVAL;
-}
-
-int parse_time(const char *s, uint64_t now_ns, uint64_t *ret)
-{
-	size_t digits = strspn(s, "0123456789");
-	uint64_t ago;
-	int r;
-
-	if (streq(s, "now")) {
-		*ret = now_ns;
-		return 0;
-	}
-	if (*s == '@')
-		return parse_unix_seconds(s + 1, ret);
-	if (digits >= 10 && (s[digits] == '\0' || s[digits] == '.') &&
-	    parse_unix_seconds(s, ret) == 0)
-		return 0;
-	if (digits == 4 && s[digits] == '-')
-		return parse_calendar(s, ret);
-	r = parse_duration(s, &ago);
-	if (r < 0)
-		return r;
-	*ret = ago < now_ns ? now_ns - ago : 0;
-	return 0;
 }
 
 int parse_address(const char *s, struct parsed_address *ret)

@@ -7,20 +7,16 @@
 
 /*
  * Text from people (options, configuration, queries) to numbers. Each takes the whole string or fails: -EINVAL is
- * not of that form, -ERANGE too large for its type or the bounds given. *ret is untouched on failure. Pure, but
- * for the local time zone.
+ * not of that form, -ERANGE too large for its type or the bounds given. *ret is untouched on failure. Pure.
  */
 int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
-/* Nanoseconds: a number, with a fraction if need be, and ms, s, m, h or d; without a unit it is seconds. */
+/*
+ * Nanoseconds: a number, with a fraction if need be, and a unit, such as ms, s, m, h or d, or one of systemd.time(7)'s; several add up
+ * ("1h30m"), with blanks between or none. A number alone is seconds.
+ */
 int parse_duration(const char *s, uint64_t *ret);
 /* Bytes: a whole number and K, M, G or T (powers of 1024, "B" or "iB" may follow), or none. */
 int parse_size(const char *s, uint64_t *ret);
-/*
- * A point in time as nanoseconds since 1970: "now", a duration before now ("10m"), "2026-11-22", "2026-11-22 15:00",
- * "2026-11-22 15:00:30" (a "T" does for the space; local time, UTC with a "Z" at the end), "@" and Unix seconds, or Unix
- * seconds of ten digits or more, with a fraction if need be.
- */
-int parse_time(const char *s, uint64_t now_ns, uint64_t *ret);
 /* Unix seconds with a fraction if need be, to nanoseconds. */
 int parse_unix_seconds(const char *s, uint64_t *ret);
 

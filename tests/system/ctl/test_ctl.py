@@ -189,7 +189,10 @@ class Plopctl(Case):
         self.refused(2, "not a selector", "export", "colour=red")
         self.refused(2, "not one of running, waiting for the GIL", "export", "state=idle")
         self.refused(2, "different keys", "export", "--group-by", "service,colour")
-        self.refused(2, "not a time", "export", "--since", "yesterday")
+        self.refused(2, '--since teatime is not a time; it is one of: 10m, "1 hour ago", now, today', "export", "--since", "teatime")
+        self.refused(2, '"2026-11-28 09:00" (the host', "export", "--until", "2026-11-28 9 am")
+        self.refused(2, "not between 1970 and 2554", "export", "--since", "1960-01-01")
+        self.refused(2, "30s or 1h30m", "record", "-a", "-d", "1h30")
         self.refused(1, "not a terminal", "top")
         self.refused(2, "not before", "export", "--since", "1m", "--until", "2m")
         path, self.path = self.path, os.path.join(self.folder, "nobody")
@@ -205,6 +208,15 @@ class Plopctl(Case):
         done = self.ctl("export", "-f", "pprof", "-o", "x.pb.gz")
         self.assertIn("90 samples", done.stderr)
         self.assertEqual(self.left(), ["x.pb.gz"])
+
+    def test_times_are_as_journalctl_takes_them(self):
+        for since in ("yesterday", "1 hour ago", "1h30m", "-5min", "0:00", "yesterday 13:00", "2026-01-02 09:00", "@60"):
+            done = self.ctl("export", "--since", since, "--until", "tomorrow")
+            self.assertEqual((done.returncode, done.stdout.encode()), (0, PROFILE), done.stderr)
+        # the zone is the host's, and what it says is told
+        done = self.ctl("export", "--since", "2026-01-02 12:00", "--until", "2026-01-02 09:00 UTC", env=dict(os.environ, TZ="EAT-3"))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--since 2026-01-02 12:00 (2026-01-02 12:00:00) is not before --until 2026-01-02 09:00 UTC (2026-01-02 12:00:00)", done.stderr)
 
     def test_config_names_the_socket(self):
         file = os.path.join(self.folder, "plop.conf")
@@ -235,6 +247,13 @@ class Interrupted(Case):
         with open(os.path.join(self.folder, "kept"), "rb") as f:
             self.assertEqual(f.read(), PROFILE)
         self.assertEqual(self.left(), ["kept"])
+
+    def test_a_duration_of_several_parts(self):
+        program = self.begin("-d", "1h30m")
+        self.assertEqual(json.loads(request(self.path, "GET", "/v1/recordings/r1")[2])["duration_s"], 5400)
+        program.process.send_signal(signal.SIGINT)
+        program.process.stderr.read()
+        self.assertEqual(program.end(0), 0)
 
     def test_plopd_goes_away_at_once(self):
         program = self.begin()
