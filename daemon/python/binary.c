@@ -393,47 +393,44 @@ static int examine(const struct elf *e, const char *name, struct binary *b)
 	return copy_loads(e, b);
 }
 
-int binary_examine(const struct reader *r, uint64_t size, const char *name, struct binary *ret)
+/* A broken file is no interpreter. */
+static int examined(const struct elf *e, int q, const char *name, struct binary *ret)
 {
 	struct binary b = {};
-	struct elf *e = malloc(sizeof(*e));
-	int q;
 
-	if (!e)
-		return -ENOMEM;
-	q = elf_open(e, r, size);
 	if (q == 0 && (e->machine == EM_X86_64 || e->machine == EM_AARCH64))
 		q = examine(e, name, &b);
-	free(e);
-	/* A broken file is no interpreter. */
-	if (q < 0 && q != -EBADMSG && q != -EFAULT) {
+	if (q < 0)
 		binary_done(&b);
+	if (q < 0 && q != -EBADMSG && q != -EFAULT)
 		return q;
-	}
-	if (q < 0) {
-		binary_done(&b);
+	if (q < 0)
 		b = (struct binary){};
-	}
 	*ret = b;
 	return 0;
 }
 
-int binary_bias(const struct binary *b, uint64_t map_start, uint64_t map_end, uint64_t map_offset,
-		uint64_t *ret)
+int binary_examine(const struct reader *r, uint64_t size, const char *name, struct binary *ret)
 {
-	const uint64_t page = 4095;
+	_cleanup_free_ struct elf *e = malloc(sizeof(*e));
 
-	for (size_t i = 0; i < b->nloads; i++) {
-		const struct elf_segment *s = &b->loads[i];
-		uint64_t offset = s->offset & ~page, vaddr = s->vaddr & ~page, end;
+	return e ? examined(e, elf_open(e, r, size), name, ret) : -ENOMEM;
+}
 
-		if (!(s->flags & PF_X) || __builtin_add_overflow(s->offset, s->filesz, &end))
-			continue;
-		/* The mapping may be a later part of the segment: mprotect() splits mappings. */
-		if (map_offset < offset || map_offset >= end || map_end <= map_start)
-			continue;
-		*ret = map_start - (vaddr + (map_offset - offset));
-		return 0;
-	}
-	return -ENOENT;
+int binary_examine_mapped(const struct reader *r, uint64_t size, const char *name,
+			  const struct mapping *maps, size_t nmaps, struct binary *ret)
+{
+	_cleanup_free_ struct elf *e = malloc(sizeof(*e));
+	uint64_t bias;
+	int q;
+
+	if (!e)
+		return -ENOMEM;
+	q = elf_open_head(e, r, size);
+	if (q < 0)
+		return q;
+	if (bias_find(e->segments, e->nsegments, maps, nmaps, &bias, 1) == 0)
+		return -EBADMSG;
+	elf_open_dynamic(e, bias);
+	return examined(e, 0, name, ret);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "python/elf.h"
+#include "python/bias.h"
 #include "python/python.h"
 
 /* What an executable or a library is to plop; found out once for each file. */
@@ -30,11 +30,11 @@ int binary_examine(const struct reader *r, uint64_t size, const char *name, stru
 void binary_done(struct binary *b);
 
 /*
- * The difference between addresses in the process and in the file, from one executable mapping of it. -ENOENT: no
- * segment of the file is what is mapped there.
+ * The same of a file that may not be opened, by what is mapped of it: r reads by file offset, as mapped_reader() does. Sections are
+ * not mapped: what they alone would say is not known. -EBADMSG, -EFAULT: its head is not mapped, or no ELF file's; or what r says.
  */
-int binary_bias(const struct binary *b, uint64_t map_start, uint64_t map_end, uint64_t map_offset,
-		uint64_t *ret);
+int binary_examine_mapped(const struct reader *r, uint64_t size, const char *name,
+			  const struct mapping *maps, size_t nmaps, struct binary *ret);
 
 /* "3.13.0", "3.13.0rc1", or "3.8" for a version without a release level. */
 void version_print(uint32_t hexversion, char *buffer, size_t size);

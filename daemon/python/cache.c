@@ -26,7 +26,8 @@ struct cache_entry {
 
 struct python_cache {
 	struct cache_entry *entries;
-	char *buffer; /* for /proc/PID/maps */
+	char *buffer;       /* for /proc/PID/maps */
+	unsigned int opens; /* see cache_opens() */
 };
 
 #define MAPS_BUFFER (64u << 10)
@@ -49,6 +50,7 @@ int python_cache_new(struct python_cache **ret)
 
 	if (!c)
 		return -ENOMEM;
+	c->opens = UINT_MAX;
 	c->buffer = malloc(MAPS_BUFFER);
 	if (!c->buffer)
 		return -ENOMEM;
@@ -116,6 +118,9 @@ static int look_at(struct python_cache *c, const char *path, const char *name,
 		*ret = &e->binary;
 		return 0;
 	}
+	if (c->opens == 0)
+		return -EAGAIN;
+	c->opens -= c->opens < UINT_MAX;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
@@ -136,6 +141,11 @@ static int look_at(struct python_cache *c, const char *path, const char *name,
 	if (q < 0)
 		binary_done(&b);
 	return q;
+}
+
+void cache_opens(struct python_cache *c, unsigned int n)
+{
+	c->opens = n;
 }
 
 const char *cache_base_name(const char *path)
@@ -200,7 +210,7 @@ static int each_line(struct python_cache *c, int fd, int (*each)(char *line, voi
 
 			*newline = '\0';
 			if (++lines > PLOP_MAX_MAPS)
-				return 0;
+				return 1;
 			r = each(line, ctx);
 			if (r != 0)
 				return MIN(r, 0);

@@ -15,9 +15,15 @@ int cache_look_at_exe(struct python_cache *c, pid_t pid, const char *exe_path,
 int cache_look_at_map(struct python_cache *c, pid_t pid, const struct process_map *m,
 		      const struct binary **ret);
 
-/* Calls each() for the lines of /proc/PID/maps, PLOP_MAX_MAPS at most, until it returns something but 0; a negative one is handed on. */
+/*
+ * Calls each() for the lines of /proc/PID/maps, until it returns something but 0; a negative one is handed on. 1: there are more than
+ * PLOP_MAX_MAPS.
+ */
 int cache_each_map(struct python_cache *c, pid_t pid, int (*each)(char *line, void *ctx),
 		   void *ctx);
+
+/* How many files may be opened from now on that were not met before; those beyond are -EAGAIN. */
+void cache_opens(struct python_cache *c, unsigned int n);
 
 const char *cache_base_name(const char *path);
 /* libpython3.8.so.1.0, python3.11, libpypy3-c.so; not the extension modules, which name their interpreter too. */

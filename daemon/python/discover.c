@@ -4,66 +4,159 @@
 
 #include "proc/process.h"
 #include "python/cache.h"
-#include "python/debug_offsets.h"
-#include "python/python.h"
+#include "python/identify.h"
+#include "python/mapped.h"
+
+/* Files without an interpreter's name that are opened at a time because they were not met before. */
+#define OPENS_MAX 512
+
+/* How good what was found is: of several interpreters in a process the best counts, of equal ones the first by address. */
+enum rank {
+	RANK_NONE = 0,
+	RANK_NOT_YET,  /* a file that is one, but what it is cannot be read yet */
+	RANK_STARTING, /* one that has not been initialised */
+	RANK_KNOWN,    /* one that this plop cannot look into: it may well be what runs */
+	RANK_UP,
+};
 
 /* What the walk over the mappings looks for, and what it found. */
 struct search {
 	struct python_cache *cache;
 	pid_t pid;
 	const char *exe_path; /* the exe link's target, which the mappings write the same way */
-	bool exe_is_python;
-	bool found, pypy;
-	bool unreadable;      /* a library that plop may not open */
-	struct binary binary; /* of found, without loads */
-	uint64_t bias;
+	bool exe_is_python, exe_needs_python;
+	bool exe_closed; /* plop may not open it */
+	bool exe_told;   /* ... but its memory said what it is */
+	bool unopened;   /* there are files that it was not the time to look at */
+	bool closed; /* a library of an interpreter's name that plop may not open, nor does its memory tell */
+	struct mapped_files files;
+	struct mapped_file
+		*last; /* whose mappings are coming, if it is looked at when they have come */
+	struct python_process best;
+	enum rank rank;
 };
 
-static void take_found(struct search *s, const struct binary *b, const struct process_map *m)
+static void take_found(struct search *s, const struct python_process *p, enum rank rank)
 {
-	uint64_t bias;
-
-	if (binary_bias(b, m->start, m->end, m->offset, &bias) < 0)
+	if (rank <= s->rank)
 		return;
-	s->found = true;
-	s->binary = *b;
-	s->binary.loads = NULL;
-	s->binary.nloads = 0;
-	s->bias = bias;
+	s->best = *p;
+	s->rank = rank;
+}
+
+static int take_cpython(struct search *s, const struct binary *b, const struct mapped_file *f)
+{
+	const struct reader memory = process_memory_reader(s->pid);
+	uint64_t biases[BIAS_MAX];
+	size_t n = bias_find(b->loads, b->nloads, f->maps, f->n, biases, BIAS_MAX);
+
+	for (size_t i = 0; i < n && s->rank < RANK_UP; i++) {
+		struct python_process p = {};
+		enum rank rank = RANK_KNOWN;
+		int r = python_identify(s->pid, b, biases[i], &p);
+
+		if (r < 0)
+			return r;
+		if (p.verdict == PYTHON_GONE)
+			return -ESRCH;
+		if (p.verdict == PYTHON_NOT_YET) {
+			rank = RANK_NOT_YET;
+		} else if (p.verdict == PYTHON_YES) {
+			p.starting = !python_is_up(&memory, &p.layout, p.runtime);
+			rank = p.starting ? RANK_STARTING : RANK_UP;
+		}
+		take_found(s, &p, rank);
+	}
+	return 0;
+}
+
+/* What a file that may not be opened is, by what is mapped of it. ret: owned. */
+static int examine_memory(struct search *s, const struct mapped_file *f, struct binary *ret)
+{
+	struct mapped_content content = { .memory = process_memory_reader(s->pid), .file = f };
+	uint64_t size;
+	struct reader r = mapped_reader(&content, &size);
+
+	return binary_examine_mapped(&r, size, cache_base_name(f->path), f->maps, f->n, ret);
+}
+
+/* Looks at one of the files. */
+static int take_file(struct search *s, struct mapped_file *f)
+{
+	const struct process_map m = { .start = f->maps[0].start,
+				       .end = f->maps[0].end,
+				       .path = f->path };
+	bool exe = streq(f->path, s->exe_path);
+	struct binary own = {};
+	const struct binary *b = &own;
+	int r;
+
+	f->seen = f->n;
+	r = exe ? cache_look_at_exe(s->cache, s->pid, f->path, &b) :
+		  cache_look_at_map(s->cache, s->pid, &m, &b);
+	if (r == -EPERM || r == -EACCES) {
+		b = &own;
+		r = examine_memory(s, f, &own);
+		if (exe) {
+			s->exe_told = r == 0;
+			s->exe_is_python = r == 0 && own.kind == BINARY_CPYTHON;
+			s->exe_needs_python = r == 0 && own.needs_python;
+		} else if (r < 0 && cache_is_interpreter_name(cache_base_name(f->path))) {
+			s->closed = true;
+		}
+	}
+	s->unopened = s->unopened || r == -EAGAIN;
+	if (r == -ENOMEM || r == -EPERM)
+		return r;
+	if (r == 0 && b->kind == BINARY_PYPY)
+		take_found(s, &(struct python_process){ .verdict = PYTHON_PYPY }, RANK_KNOWN);
+	else if (r == 0 && b->kind == BINARY_CPYTHON)
+		r = take_cpython(s, b, f);
+	binary_done(&own);
+	return r == -ENOMEM || r == -ESRCH || r == -EPERM ? r : 0;
+}
+
+/* Whether a file is looked at first: that of the program, if it may be one, and what is called like one. */
+static bool is_named(const struct search *s, const struct mapped_file *f)
+{
+	return streq(f->path, s->exe_path) ? s->exe_is_python || (s->exe_closed && !s->exe_told) :
+					     cache_is_interpreter_name(cache_base_name(f->path));
 }
 
 /* One line of maps; 1: no need to look further. */
 static int search_line(char *line, void *ctx)
 {
 	struct search *s = ctx;
-	const struct binary *b;
-	struct process_map m;
-	char *perms = strchr(line, ' ');
-	bool exe;
-	int r;
+	struct mapped_file *f, *before = s->files.last;
+	int r = mapped_files_add(&s->files, line, &f);
 
-	/* The quick way past everything that is not code of a file. */
-	if (!perms || perms[1] == '\0' || perms[2] == '\0' || perms[3] != 'x' ||
-	    !strchr(perms, '/'))
-		return 0;
-	if (process_map_parse(line, &m) < 0 || m.path[0] != '/')
-		return 0;
-	exe = streq(m.path, s->exe_path);
-	if (exe ? !s->exe_is_python : !cache_is_interpreter_name(cache_base_name(m.path)))
-		return 0;
-	r = exe ? cache_look_at_exe(s->cache, s->pid, s->exe_path, &b) :
-		  cache_look_at_map(s->cache, s->pid, &m, &b);
-	if (r == -ENOMEM)
+	if (r < 0 || !f || !before || f == before)
 		return r;
-	if (r < 0) {
-		s->unreadable = s->unreadable || r == -EPERM || r == -EACCES;
-		return 0;
+	/*
+	 * A file's mappings mostly follow one another: it is looked at when another's come. Not before its variables are there: what comes
+	 * first may be pages of its text that lie elsewhere.
+	 */
+	if (!before->code)
+		mapped_files_drop(&s->files, before);
+	else if (before->write && before->seen < before->n && is_named(s, before))
+		r = take_file(s, before);
+	return r < 0 ? r : s->rank == RANK_UP;
+}
+
+/* All mappings are there: those files that were not looked at, or not with all of them. named: those that is_named() says. */
+static int search_files(struct search *s, bool named)
+{
+	int r = 0;
+
+	/* of files that were never met only so many are opened at a time: next time they are known */
+	cache_opens(s->cache, named ? UINT_MAX : OPENS_MAX);
+	for (struct mapped_file *f = s->files.files; f && r >= 0 && s->rank < RANK_UP;
+	     f = f->hh.next) {
+		if (f->code && (named ? is_named(s, f) && f->seen < f->n : f->seen == 0))
+			r = take_file(s, f);
 	}
-	if (b->kind == BINARY_PYPY)
-		s->pypy = true;
-	else if (b->kind == BINARY_CPYTHON)
-		take_found(s, b, &m);
-	return s->found ? 1 : 0;
+	cache_opens(s->cache, UINT_MAX);
+	return r;
 }
 
 /* Whether a process that /proc/PID/exe does not know is gone, or a kernel thread or a zombie. */
@@ -75,154 +168,76 @@ static enum python_verdict without_exe(pid_t pid)
 	return access(path, F_OK) < 0 ? PYTHON_GONE : PYTHON_NO;
 }
 
-static int unsupported(struct python_process *p, const char *kind, const char *end)
+/* Nothing was found, or nothing that is up. more: not all mappings were looked at. */
+static int conclude(struct search *s, bool more, struct python_process *p)
 {
-	p->verdict = PYTHON_UNSUPPORTED;
-	if (*p->version)
-		snprintf(p->why, sizeof(p->why), "%sCPython %s %s", kind, p->version, end);
-	else
-		snprintf(p->why, sizeof(p->why), "%sCPython whose version plop cannot tell", kind);
-	return 0;
-}
+	const char *name = cache_base_name(s->exe_path);
 
-/* The sentence names major.minor only: patch levels do not matter, except for pre-releases, which are one by one. */
-static int unknown_version(struct python_process *p, const char *kind)
-{
-	uint8_t level = p->hexversion >> 4 & 0xf;
-	char full[sizeof(p->version)];
-	int r;
-
-	memcpy(full, p->version, sizeof(full));
-	if (level != 0xa && level != 0xb)
-		version_print(p->hexversion & 0xffff0000, p->version, sizeof(p->version));
-	r = unsupported(p, kind, "is not known to this plop");
-	memcpy(p->version, full, sizeof(full));
-	return r;
-}
-
-/* 3.13 and later: the interpreter's memory begins with the table of its own offsets. */
-static int read_debug_offsets(pid_t pid, struct python_process *p)
-{
-	struct reader memory = process_memory_reader(pid);
-	uint8_t table[LAYOUT_DEBUG_OFFSETS_MAX];
-	struct debug_offsets_head head;
-	const char *kind;
-	size_t size;
-	int r;
-
-	r = reader_read(&memory, p->runtime, &head, sizeof(head));
-	if (r < 0)
-		return r;
-	if (memcmp(head.cookie, DEBUG_OFFSETS_COOKIE, sizeof(head.cookie)) != 0) {
+	if (s->rank > RANK_NONE) {
+		*p = s->best;
+		return 0;
+	}
+	if (s->exe_is_python || s->exe_needs_python) {
 		p->verdict = PYTHON_NOT_YET;
 		return 0;
 	}
-	kind = head.free_threaded ? "free-threaded " : "";
-	if (debug_offsets_size(p->hexversion) == 0)
-		return unknown_version(p, kind);
-	/* What the interpreter says of itself counts more than what its file says. */
-	if (head.hexversion >> 24 == 3 && head.hexversion >> 16 != p->hexversion >> 16 &&
-	    debug_offsets_size((uint32_t)head.hexversion) == 0) {
-		p->hexversion = (uint32_t)head.hexversion;
-		version_print(p->hexversion, p->version, sizeof(p->version));
-		return unknown_version(p, kind);
+	if (s->closed || (s->exe_closed && (!s->exe_told || cache_is_interpreter_name(name)))) {
+		p->verdict = PYTHON_UNSUPPORTED;
+		p->starting = true;
+		snprintf(p->why, sizeof(p->why),
+			 "plopd may not open its %s (FUSE? NFS?), and its memory does not tell "
+			 "which Python it is",
+			 s->closed ? "libpython" : "program");
+	} else if (more) {
+		p->verdict = PYTHON_UNSUPPORTED;
+		snprintf(p->why, sizeof(p->why),
+			 "has too many mappings to look for Python in all of them");
 	}
-	if (p->hexversion >> 16 != head.hexversion >> 16)
-		return unsupported(p, kind, "has a table of offsets of another version");
-	p->hexversion = (uint32_t)head.hexversion;
-	version_print(p->hexversion, p->version, sizeof(p->version));
-	size = debug_offsets_size(p->hexversion);
-	if (size == 0)
-		return unknown_version(p, kind);
-	r = reader_read(&memory, p->runtime, table, size);
-	if (r < 0)
-		return r;
-	r = layout_by_debug_offsets(table, size, p->hexversion, &p->layout);
-	if (r == -EOPNOTSUPP)
-		return unknown_version(p, kind);
-	if (r < 0)
-		return unsupported(p, kind, "has a table of offsets that contradicts itself");
-	p->verdict = PYTHON_YES;
 	return 0;
 }
 
-static int identify(pid_t pid, const struct search *s, struct python_process *p)
+static int discover(struct search *s, char *exe_path, size_t size, struct python_process *p)
 {
-	int r;
-
-	p->hexversion = s->binary.hexversion;
-	version_print(p->hexversion, p->version, sizeof(p->version));
-	p->runtime = s->bias + s->binary.runtime;
-	if (p->hexversion >> 16 >= 0x030d) {
-		if (s->binary.runtime == 0)
-			return unsupported(p, "", "has no _PyRuntime that could be found");
-		r = read_debug_offsets(pid, p);
-		/* Not mapped: it is just starting, or has just ended its program by exec. */
-		if (r == -EFAULT)
-			p->verdict = PYTHON_NOT_YET;
-		else if (r == -ESRCH)
-			p->verdict = PYTHON_GONE;
-		else if (r < 0)
-			return r;
-		return 0;
-	}
-	r = layout_by_version(p->hexversion, &p->layout);
-	if (r < 0)
-		return unknown_version(p, "");
-	if (s->binary.trace_refs)
-		return unsupported(p, "",
-				   "was built with Py_TRACE_REFS, which this plop does not know");
-	if (s->binary.runtime == 0)
-		return unsupported(p, "",
-				   p->hexversion >> 16 < 0x0307 ?
-					   "is stripped of interp_head, where its threads begin" :
-					   "has no _PyRuntime that could be found");
-	p->verdict = PYTHON_YES;
-	return 0;
-}
-
-static int discover(struct python_cache *cache, pid_t pid, struct python_process *p)
-{
-	char path[64], exe_path[PATH_MAX + 16];
-	struct search s = { .cache = cache, .pid = pid, .exe_path = exe_path };
 	const struct binary *exe;
-	bool needs_python;
+	char path[64];
 	ssize_t n;
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	n = readlink(path, exe_path, sizeof(exe_path) - 1);
+	snprintf(path, sizeof(path), "/proc/%d/exe", s->pid);
+	n = readlink(path, exe_path, size - 1);
 	if (n < 0)
 		return -errno;
 	exe_path[n] = '\0';
-	r = cache_look_at_exe(cache, pid, exe_path, &exe);
-	if (r < 0)
+	r = cache_look_at_exe(s->cache, s->pid, exe_path, &exe);
+	s->exe_closed = r == -EPERM || r == -EACCES;
+	if (r < 0 && !s->exe_closed)
 		return r;
-	s.exe_is_python = exe->kind == BINARY_CPYTHON;
-	needs_python = exe->needs_python;
-	if (exe->kind == BINARY_PYPY) {
+	s->exe_is_python = r == 0 && exe->kind == BINARY_CPYTHON;
+	s->exe_needs_python = r == 0 && exe->needs_python;
+	if (r == 0 && exe->kind == BINARY_PYPY) {
 		p->verdict = PYTHON_PYPY;
 		return 0;
 	}
-	r = cache_each_map(cache, pid, search_line, &s);
-	if (r < 0)
-		return r;
-	if (s.found)
-		return identify(pid, &s, p);
-	if (s.pypy)
-		p->verdict = PYTHON_PYPY;
-	else if (s.unreadable)
-		return -EPERM;
-	else if (s.exe_is_python || needs_python)
+	n = cache_each_map(s->cache, s->pid, search_line, s);
+	r = n < 0 ? (int)n : search_files(s, true);
+	/* an interpreter may have any name, or be a part of any library */
+	if (r >= 0)
+		r = search_files(s, false);
+	if (s->rank == RANK_NONE && s->unopened) {
 		p->verdict = PYTHON_NOT_YET;
-	return 0;
+		return r;
+	}
+	return r < 0 ? r : conclude(s, n > 0 || s->files.more, p);
 }
 
 int python_discover(struct python_cache *cache, pid_t pid, struct python_process *ret)
 {
+	char exe_path[PATH_MAX + 16];
+	struct search s = { .cache = cache, .pid = pid, .exe_path = exe_path };
 	struct python_process p = {};
-	int r = discover(cache, pid, &p);
+	int r = discover(&s, exe_path, sizeof(exe_path), &p);
 
+	mapped_files_done(&s.files);
 	if (r == -ENOENT || r == -ESRCH || r == -ENOTDIR) {
 		p.verdict = without_exe(pid);
 	} else if (r == -EINVAL || r == -ENAMETOOLONG || r == -EIO || r == -ELOOP) {

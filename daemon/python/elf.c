@@ -77,8 +77,21 @@ static int read_dynamic(const struct elf *e, uint32_t i, Elf64_Dyn *ret)
 	return -ENOENT;
 }
 
-static void find_dynamic(struct elf *e)
+static bool is_loaded(const struct elf *e, uint64_t vaddr)
 {
+	for (uint32_t i = 0; i < e->nsegments; i++) {
+		const struct elf_segment *s = &e->segments[i];
+
+		if (s->type == PT_LOAD && vaddr >= s->vaddr && vaddr - s->vaddr < s->memsz)
+			return true;
+	}
+	return false;
+}
+
+void elf_open_dynamic(struct elf *e, uint64_t bias)
+{
+	uint64_t *const addresses[] = { &e->dynamic.symtab, &e->dynamic.strtab, &e->dynamic.hash,
+					&e->dynamic.gnu_hash };
 	Elf64_Dyn d;
 
 	for (uint32_t i = 0; read_dynamic(e, i, &d) == 0; i++) {
@@ -92,9 +105,14 @@ static void find_dynamic(struct elf *e)
 		if (to)
 			*to = d.d_un.d_val;
 	}
+	/* glibc's loader relocates these where they lie (elf_get_dynamic_info(), elf/get-dynamic-info.h, 2.31 to 2.42), musl's does not */
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		if (!is_loaded(e, *addresses[i]) && is_loaded(e, *addresses[i] - bias))
+			*addresses[i] -= bias;
+	}
 }
 
-int elf_open(struct elf *e, const struct reader *r, uint64_t size)
+int elf_open_head(struct elf *e, const struct reader *r, uint64_t size)
 {
 	Elf64_Ehdr h;
 	int q;
@@ -118,8 +136,16 @@ int elf_open(struct elf *e, const struct reader *r, uint64_t size)
 		e->nsections = MIN(h.e_shnum, PLOP_MAX_ELF_SECTIONS);
 		e->names = h.e_shstrndx;
 	}
-	find_dynamic(e);
 	return 0;
+}
+
+int elf_open(struct elf *e, const struct reader *r, uint64_t size)
+{
+	int q = elf_open_head(e, r, size);
+
+	if (q == 0)
+		elf_open_dynamic(e, 0);
+	return q;
 }
 
 static int section_at(const struct elf *e, uint32_t i, Elf64_Shdr *ret)
@@ -207,9 +233,15 @@ static int find_by_gnu_hash(const struct elf *e, struct elf_symbol *s)
 		uint32_t nbuckets, first, nbloom, shift;
 	} h;
 	uint32_t hash = gnu_hash(s->name), symbol, block[64];
-	uint64_t buckets, chain;
+	uint64_t buckets, chain, bloom;
 
 	if (elf_read(e, e->dynamic.gnu_hash, &h, sizeof(h)) < 0 || h.nbuckets == 0)
+		return 0;
+	/* most files have none of the names: the filter says so of nearly all */
+	if (h.nbloom > 0 &&
+	    elf_read(e, e->dynamic.gnu_hash + sizeof(h) + (uint64_t)(hash / 64 % h.nbloom) * 8,
+		     &bloom, sizeof(bloom)) == 0 &&
+	    !(bloom >> hash % 64 & bloom >> (h.shift < 32 ? hash >> h.shift : 0) % 64 & 1))
 		return 0;
 	buckets = e->dynamic.gnu_hash + sizeof(h) + (uint64_t)h.nbloom * 8;
 	chain = buckets + (uint64_t)h.nbuckets * 4;

@@ -27,6 +27,11 @@ enum python_verdict {
 
 struct python_process {
 	enum python_verdict verdict;
+	/*
+	 * PYTHON_YES: it has not initialised its interpreter, or has ended it; ask again, for another may be the one that it will use.
+	 * PYTHON_UNSUPPORTED: it may have been too early to tell.
+	 */
+	bool starting;
 	uint64_t runtime; /* address in the process of _PyRuntime, up to 3.6 of interp_head */
 	struct plop_layout layout; /* valid with PYTHON_YES */
 	uint32_t hexversion;       /* PY_VERSION_HEX where known, else major << 24 | minor << 16 */
@@ -43,6 +48,8 @@ int python_cache_new(struct python_cache **ret);
 void python_cache_free(struct python_cache *c);
 DEFINE_FREEP(struct python_cache, python_cache_free)
 int python_discover(struct python_cache *cache, pid_t pid, struct python_process *ret);
+/* Whether an interpreter, by layout and address of its runtime, is initialised: what makes one not starting. */
+bool python_is_up(const struct reader *memory, const struct plop_layout *l, uint64_t runtime);
 
 /*
  * The layout of a version. Up to 3.12 by table (hexversion decides), from 3.13 by _Py_DebugOffsets, the bytes at the

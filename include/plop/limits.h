@@ -52,8 +52,12 @@
 #define PLOP_MAX_NAME_CHARS 4096
 #define PLOP_MAX_LINETABLE  (1u << 20)
 
-/* Lines of /proc/PID/maps and bytes of it; ELF sections, segments and symbols looked at. */
-#define PLOP_MAX_MAPS         65536
+/*
+ * Lines of /proc/PID/maps, of which current distributions allow 1,048,576 (vm.max_map_count), and files in it; ELF sections, segments
+ * and symbols looked at.
+ */
+#define PLOP_MAX_MAPS         (2u << 20)
+#define PLOP_MAX_MAPPED_FILES 16384
 #define PLOP_MAX_ELF_SEGMENTS 128
 #define PLOP_MAX_ELF_SECTIONS 4096
 #define PLOP_MAX_ELF_SYMBOLS  (1u << 20)

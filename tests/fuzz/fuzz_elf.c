@@ -8,7 +8,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct reader_bytes m = { .data = data, .size = size };
 	struct reader r = bytes_reader(&m);
-	uint64_t start = 0x7f0000000000, bias;
+	uint64_t start = 0x7f0000000000, biases[BIAS_MAX];
+	struct mapping maps[16];
+	size_t n = 0;
 	struct binary b;
 	char version[32];
 
@@ -17,8 +19,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	FUZZ_ASSERT(b.kind == BINARY_CPYTHON || b.nloads == 0);
 	version_print(b.hexversion, version, sizeof(version));
-	for (size_t i = 0; i < b.nloads; i++)
-		binary_bias(&b, start, start + 4096, b.loads[i].offset & ~4095ull, &bias);
+	for (size_t i = 0; i < b.nloads && n < ARRAY_SIZE(maps); i++, n++)
+		maps[n] = (struct mapping){ .start = start,
+					    .end = start + 4096,
+					    .offset = b.loads[i].offset & ~4095ull,
+					    .exec = i & 1,
+					    .write = i & 2 };
+	FUZZ_ASSERT(bias_find(b.loads, b.nloads, maps, n, biases, BIAS_MAX) <= BIAS_MAX);
 	binary_done(&b);
+	/* the same as if it were mapped as the file has it */
+	maps[0] = (struct mapping){ .start = start, .end = start + size };
+	if (binary_examine_mapped(&r, size, "python3.11", maps, 1, &b) == 0)
+		binary_done(&b);
 	return 0;
 }

@@ -224,32 +224,108 @@ START_TEST(truncated_and_damaged_files)
 }
 END_TEST
 
+#define BIAS 0x7f0000000000
+
+/* As linkers lay out a library; RELRO is the data's first page. */
+static const struct elf_segment layout[] = {
+	{ .type = PT_LOAD, .flags = PF_R, .offset = 0, .vaddr = 0x400000, .filesz = 0x1234 },
+	{ .type = PT_LOAD,
+	  .flags = PF_R | PF_X,
+	  .offset = 0x2010,
+	  .vaddr = 0x403010,
+	  .filesz = 0x5000 },
+	{ .type = PT_DYNAMIC, .offset = 0x8000, .vaddr = 0x40a000, .filesz = 0x1000 },
+	{ .type = PT_LOAD,
+	  .flags = PF_R | PF_W,
+	  .offset = 0x8000,
+	  .vaddr = 0x40a000,
+	  .filesz = 0x3000,
+	  .memsz = 0x9000 },
+};
+
+static size_t biases(const struct mapping *maps, size_t n, uint64_t *ret)
+{
+	return bias_find(layout, ARRAY_SIZE(layout), maps, n, ret, BIAS_MAX);
+}
+
+#define TEXT(at)                                                                                 \
+	{                                                                                        \
+		.start = (at) + 0x403000, .end = (at) + 0x409000, .offset = 0x2000, .exec = true \
+	}
+#define DATA(at)                                                                                  \
+	{                                                                                         \
+		.start = (at) + 0x40b000, .end = (at) + 0x40d000, .offset = 0x9000, .write = true \
+	}
+
 START_TEST(bias_from_one_mapping)
 {
-	struct elf_segment loads[] = {
-		{ .type = PT_LOAD, .flags = PF_R, .offset = 0, .vaddr = 0x400000, .filesz = 0x1234 },
-		{ .type = PT_LOAD,
-		  .flags = PF_R | PF_X,
-		  .offset = 0x2010,
-		  .vaddr = 0x403010,
-		  .filesz = 0x5000 },
+	static const struct mapping one[] = {
+		TEXT(0),
+		TEXT(BIAS),
+		/* The mapping's second half, after mprotect() split it. */
+		{ .start = BIAS + 0x405000, .end = BIAS + 0x409000, .offset = 0x4000, .exec = true },
+		{ .start = 0x400000, .end = 0x402000, .offset = 0, .exec = true },
+		{ .start = 0x400000, .end = 0x402000, .offset = 0xb000, .exec = true },
+		/* rights that no such part of it has */
+		{ .start = 0x403000, .end = 0x409000, .offset = 0x2000, .write = true },
 	};
-	const struct binary b = { .kind = BINARY_CPYTHON, .nloads = 2, .loads = loads };
-	uint64_t bias = 7;
+	struct elf_segment endless[] = { layout[0], layout[1] };
+	uint64_t bias[BIAS_MAX];
 
-	ck_assert_int_eq(binary_bias(&b, 0x403000, 0x409000, 0x2000, &bias), 0);
-	ck_assert_uint_eq(bias, 0);
-	ck_assert_int_eq(binary_bias(&b, 0x7f0000403000, 0x7f0000409000, 0x2000, &bias), 0);
-	ck_assert_uint_eq(bias, 0x7f0000000000);
-	/* The mapping's second half, after mprotect() split it. */
-	ck_assert_int_eq(binary_bias(&b, 0x7f0000405000, 0x7f0000409000, 0x4000, &bias), 0);
-	ck_assert_uint_eq(bias, 0x7f0000000000);
-	bias = 7;
-	ck_assert_int_eq(binary_bias(&b, 0x400000, 0x402000, 0, &bias), -ENOENT);
-	ck_assert_int_eq(binary_bias(&b, 0x400000, 0x402000, 0x9000, &bias), -ENOENT);
-	loads[1].filesz = UINT64_MAX;
-	ck_assert_int_eq(binary_bias(&b, 0x403000, 0x409000, 0x2000, &bias), -ENOENT);
-	ck_assert_uint_eq(bias, 7);
+	ck_assert_uint_eq(biases(&one[0], 1, bias), 1);
+	ck_assert_uint_eq(bias[0], 0);
+	ck_assert_uint_eq(biases(&one[1], 1, bias), 1);
+	ck_assert_uint_eq(bias[0], BIAS);
+	ck_assert_uint_eq(biases(&one[2], 1, bias), 1);
+	ck_assert_uint_eq(bias[0], BIAS);
+	for (size_t i = 3; i < ARRAY_SIZE(one); i++)
+		ck_assert_uint_eq(biases(&one[i], 1, bias), 0);
+	endless[1].filesz = UINT64_MAX;
+	ck_assert_uint_eq(bias_find(endless, 2, &one[0], 1, bias, BIAS_MAX), 0);
+}
+END_TEST
+
+/* Where a page of the text lies at other addresses as well, before the library: any number of them. */
+START_TEST(bias_that_the_mappings_agree_in)
+{
+	enum { TRAMPOLINES = 300 };
+	struct mapping maps[TRAMPOLINES + 4] = {};
+	uint64_t bias[BIAS_MAX];
+	size_t n = 0;
+
+	for (; n < TRAMPOLINES; n++)
+		maps[n] = (struct mapping){ .start = 0x10000000 + n * 0x3000,
+					    .end = 0x10001000 + n * 0x3000,
+					    .offset = 0x5000,
+					    .exec = true };
+	maps[n++] = (struct mapping){ .start = BIAS + 0x400000, .end = BIAS + 0x402000 };
+	maps[n++] = (struct mapping)TEXT(BIAS);
+	maps[n++] = (struct mapping){ .start = BIAS + 0x40a000,
+				      .end = BIAS + 0x40b000,
+				      .offset = 0x8000 };
+	maps[n++] = (struct mapping)DATA(BIAS);
+	ck_assert_uint_eq(biases(maps, n, bias), 1);
+	ck_assert_uint_eq(bias[0], BIAS);
+	/* the text is not the file's any more (huge pages) */
+	maps[TRAMPOLINES + 1] = maps[TRAMPOLINES];
+	ck_assert_uint_eq(biases(maps, n, bias), 1);
+	ck_assert_uint_eq(bias[0], BIAS);
+	/* nor the data: what most agree in */
+	ck_assert_uint_ge(biases(maps + TRAMPOLINES - 3, 6, bias), 1);
+	ck_assert_uint_eq(bias[0], BIAS);
+}
+END_TEST
+
+/* dlmopen() loads a library once more. */
+START_TEST(biases_of_two_loads)
+{
+	static const struct mapping maps[] = { TEXT(BIAS), DATA(BIAS), TEXT(2 * BIAS),
+					       DATA(2 * BIAS), TEXT(3 * BIAS) };
+	uint64_t bias[BIAS_MAX];
+
+	ck_assert_uint_eq(biases(maps, ARRAY_SIZE(maps), bias), 2);
+	ck_assert_uint_eq(bias[0], BIAS);
+	ck_assert_uint_eq(bias[1], 2 * BIAS);
 }
 END_TEST
 
@@ -289,6 +365,8 @@ int main(void)
 	tcase_add_test(t, what_only_links_is_not_it);
 	tcase_add_test(t, truncated_and_damaged_files);
 	tcase_add_test(t, bias_from_one_mapping);
+	tcase_add_test(t, bias_that_the_mappings_agree_in);
+	tcase_add_test(t, biases_of_two_loads);
 	tcase_add_test(t, prints_versions);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -7,6 +7,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "proc/process.h"
+#include "python/binary.h"
+#include "python/mapped.h"
 #include "python/python.h"
 
 static struct python_cache *cache;
@@ -104,6 +107,104 @@ START_TEST(verdicts_of_loaded_libraries)
 }
 END_TEST
 
+static struct binary examined_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct reader r = file_reader(fd);
+	struct binary b;
+	struct stat st;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_eq(binary_examine(&r, (uint64_t)st.st_size, "libpython.so", &b), 0);
+	close(fd);
+	return b;
+}
+
+/* The file at path as it is mapped into this process. */
+static struct mapped_file *mapped_here(struct mapped_files *all, const char *path)
+{
+	struct mapped_file *f, *found = NULL;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char *line = NULL;
+	size_t size = 0;
+
+	ck_assert_ptr_nonnull(maps);
+	while (getline(&line, &size, maps) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		ck_assert_int_eq(mapped_files_add(all, line, &f), 0);
+		found = f && streq(f->path, path) ? f : found;
+	}
+	free(line);
+	fclose(maps);
+	return found;
+}
+
+/* What a file that may not be opened says by what is mapped of it: the same, as far as no section is needed for it. */
+START_TEST(files_by_their_memory)
+{
+	static const char *const paths[] = { FAKE_GNU,          FAKE_SYSV,   FAKE_OLD,
+					     FAKE_37,           FAKE_TAIL,
+#ifdef __x86_64__
+					     FAKE_27,
+#endif
+					     FAKE_PYPY_LIBRARY, FAKE_NOTHING };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		struct binary file = examined_file(paths[i]), memory;
+		void *library = dlopen(paths[i], RTLD_NOW);
+		struct mapped_files all = {};
+		struct mapped_content content = { .memory = process_memory_reader(getpid()) };
+		struct reader r;
+		uint64_t size;
+
+		ck_assert_msg(library != NULL, "%s", dlerror());
+		content.file = mapped_here(&all, paths[i]);
+		ck_assert_msg(content.file != NULL, "%s is not mapped", paths[i]);
+		r = mapped_reader(&content, &size);
+		ck_assert_int_eq(binary_examine_mapped(&r, size, "libpython.so", content.file->maps,
+						       content.file->n, &memory),
+				 0);
+		ck_assert_msg(memory.kind == file.kind, "%s: kind %d", paths[i], (int)memory.kind);
+		ck_assert_uint_eq(memory.runtime, file.runtime);
+		ck_assert_uint_eq(memory.hexversion, file.hexversion);
+		ck_assert_uint_eq(memory.nloads, file.nloads);
+		binary_done(&memory);
+		binary_done(&file);
+		mapped_files_done(&all);
+		dlclose(library);
+	}
+}
+END_TEST
+
+/* An interpreter by another name, or as a part of a plugin: its symbols tell. */
+START_TEST(a_library_of_any_name)
+{
+	char path[] = "/tmp/check-discover-engine-XXXXXX";
+	int fd = mkostemp(path, O_CLOEXEC), from = open(FAKE_OLD, O_RDONLY | O_CLOEXEC);
+	static char content[65536];
+	struct python_process p;
+	void *library;
+	ssize_t n;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_ge(from, 0);
+	n = read(from, content, sizeof(content));
+	ck_assert_int_eq(write(fd, content, (size_t)n), n);
+	close(from);
+	close(fd);
+	library = dlopen(path, RTLD_NOW);
+	ck_assert_msg(library != NULL, "%s", dlerror());
+	ck_assert_int_eq(python_discover(cache, getpid(), &p), 0);
+	ck_assert_int_eq(p.verdict, PYTHON_YES);
+	ck_assert_str_eq(p.version, "3.8.5");
+	ck_assert(p.starting);
+	ck_assert_uint_eq(p.runtime, (uintptr_t)dlsym(library, "_PyRuntime"));
+	dlclose(library);
+	unlink(path);
+}
+END_TEST
+
 #define REWRITTEN_SIZE 65536
 
 /* The content of the file from into the file fd, always of one size and mtime, and with another ctime than before. */
@@ -164,6 +265,8 @@ int main(void)
 	tcase_add_test(t, a_program_without_python);
 	tcase_add_test(t, gone_and_kernel_threads);
 	tcase_add_test(t, verdicts_of_loaded_libraries);
+	tcase_add_test(t, files_by_their_memory);
+	tcase_add_test(t, a_library_of_any_name);
 	tcase_add_test(t, other_content_of_the_same_inode_size_and_mtime);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
