@@ -75,7 +75,11 @@ struct examiner_facts {
 };
 void examiner_facts(struct examiner *e, struct examiner_facts *ret);
 
-/* EXAMINE_PROCESS: the request is empty. *ret_info is empty (all NULL) unless verdict is YES, UNSUPPORTED or PYPY. */
+/*
+ * EXAMINE_PROCESS: the request is empty, or names an interpreter that was found in the process and was not up: if it is by now, the answer
+ * has nothing but that, and *ret_info is empty. So it is (all NULL) unless verdict is YES, UNSUPPORTED or PYPY.
+ */
+void examine_process(struct buf *request, const struct plop_layout *l, uint64_t runtime);
 int examined_process(struct unpack *body, struct python_process *ret_python,
 		     struct process_info *ret_info);
 /* EXAMINE_ASYNC: -ENOENT, -EBADMSG, -EOPNOTSUPP as python_async(). */

@@ -1,16 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "examiner/private.h"
 
+void examine_process(struct buf *request, const struct plop_layout *l, uint64_t runtime)
+{
+	pack_bytes(request, l, sizeof(*l));
+	pack_bytes(request, &runtime, sizeof(runtime));
+}
+
+/* Whether the interpreter that is known already is up: then there is no need to look for one. */
+static bool known_is_up(pid_t pid, struct unpack *request, struct python_process *ret)
+{
+	const struct reader memory = process_memory_reader(pid);
+	struct python_process p = { .verdict = PYTHON_YES };
+
+	if (request->size == 0)
+		return false;
+	unpack_bytes(request, &p.layout, sizeof(p.layout));
+	unpack_bytes(request, &p.runtime, sizeof(p.runtime));
+	if (request->error || layout_check(&p.layout) < 0 ||
+	    !python_is_up(&memory, &p.layout, p.runtime))
+		return false;
+	*ret = p;
+	return true;
+}
+
 int serve_process(struct served *s, pid_t pid, struct unpack *request, struct buf *answer)
 {
 	struct process_info info = {};
 	char **strings[] = PROCESS_INFO_TEXTS(&info);
 	struct python_process p = {};
-	int r = python_discover(s->cache, pid, &p);
+	bool known = known_is_up(pid, request, &p);
+	int r = known ? 0 : python_discover(s->cache, pid, &p);
 
 	if (r < 0)
 		return r;
-	if (p.verdict == PYTHON_YES || p.verdict == PYTHON_UNSUPPORTED ||
+	if ((p.verdict == PYTHON_YES && !known) || p.verdict == PYTHON_UNSUPPORTED ||
 	    p.verdict == PYTHON_PYPY) {
 		r = process_info_read(pid, &info);
 		/* it is gone, or within execve(): the next look tells */

@@ -42,6 +42,8 @@ void naming_want(struct naming *n, const struct plop_stack *stack, const struct 
 {
 	struct target *k = targets_find(n->targets, stack->tgid, stack->image);
 
+	if (k && stack->flags & (PLOP_STACK_NO_INTERP | PLOP_STACK_FINALISED))
+		target_not_up(n->targets, k);
 	/* behind the pid of one that ended may be another's memory */
 	if (k && k->codes && !k->dying && stack->depth <= PLOP_MAX_DEPTH)
 		code_table_want(k->codes, (uint32_t)cycle, frames, stack->depth);

@@ -183,10 +183,19 @@ void route_status(const struct api_request *q, void *ctx)
 	"profiled; its memory is not answered for, as by a file system that hangs: " \
 	"functions may have no names"
 
-static const char *target_status(const struct target *k)
+static const char *target_status(const struct target *k, char *buffer, size_t size)
 {
+	unsigned int minutes = target_minutes_starting(k);
+
 	switch (k->python.verdict) {
 	case PYTHON_YES:
+		if (minutes > 0 && !target_is_silent(k)) {
+			snprintf(buffer, size,
+				 "profiled; its interpreter has not been up for %u min: not "
+				 "initialised, or ended",
+				 minutes);
+			return buffer;
+		}
 		return target_is_silent(k) ? SILENT_NOW : "profiled";
 	case PYTHON_SILENT:
 		return SILENT;
@@ -200,6 +209,7 @@ static const char *target_status(const struct target *k)
 static json_t *target_json(const struct manager *m, const struct target *k)
 {
 	const struct process_info *i = &k->info;
+	char status[128];
 	unsigned int threads = process_threads(i->pid);
 	uint64_t image;
 	double named = k->samples ? 100.0 * (double)k->symbolized / (double)k->samples : 100.0;
@@ -213,7 +223,8 @@ static json_t *target_json(const struct manager *m, const struct target *k)
 			 "unit", i->unit, "container", i->container, "service", i->service,
 			 "version", i->version, "threads", (int)threads, "samples",
 			 (json_int_t)k->samples, "cpu_percent", k->cpu_percent,
-			 "symbolized_percent", named, "status", target_status(k));
+			 "symbolized_percent", named, "status",
+			 target_status(k, status, sizeof(status)));
 }
 
 void route_processes(const struct api_request *q, void *ctx)

@@ -139,6 +139,11 @@ static void pending_drop(struct targets *t, uint32_t tgid, uint64_t image)
 	}
 }
 
+void targets_forget_pending(struct targets *t, const struct target_key *key)
+{
+	pending_drop(t, key->tgid, key->image);
+}
+
 static struct pending *pending_find(struct targets *t, uint32_t tgid, uint64_t image)
 {
 	struct target_key key = { .image = image, .tgid = tgid };
@@ -181,6 +186,12 @@ static void pending_postpone(struct targets *t, const struct target_key *key, ui
 
 	if (p)
 		p->due_ns = due_ns;
+}
+
+void targets_ask_again(struct targets *t, const struct target_key *key, uint64_t due_ns)
+{
+	pending_add(t, key->tgid, key->image);
+	pending_postpone(t, key, due_ns);
 }
 
 uid_t targets_layout_user(const struct targets *t, uid_t user)
@@ -349,6 +360,8 @@ static void targets_found(struct targets *t, const struct examination *x,
 			target_watch(t, tgid, image, fresh);
 		if (r < 0 && r != -ESRCH && r != -ESTALE && r != -EEXIST && r != -EDQUOT)
 			log_warning_r(r, "Cannot profile process %u", tgid);
+		if (r == 0 && python->starting)
+			target_starts(t, targets_find(t, tgid, image));
 		if (r == 0 && !fresh)
 			targets_examine_children(t, tgid);
 		return;
@@ -383,8 +396,10 @@ static void targets_examined(void *ctx, int result, struct unpack *body)
 		free(x);
 		return;
 	}
-	/* another has answered meanwhile */
-	if (k && k->python.verdict != PYTHON_SILENT) {
+	if (k && target_is_starting(k) && !target_was_none(k, result, &python)) {
+		target_looked_at(t, k, result, &python);
+	} else if (k && k->python.verdict != PYTHON_SILENT && !target_is_starting(k)) {
+		/* another has answered meanwhile */
 		pending_drop(t, x->key.tgid, x->key.image);
 	} else if (result == -ETIMEDOUT || result == -EBUSY) {
 		targets_silent(t, x);
@@ -405,9 +420,10 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 	struct examinee who = { .pid = (pid_t)tgid, .image = image };
 	struct target *k = targets_find(t, tgid, image);
 	struct examination *x;
-	struct buf nothing = {};
+	struct buf request = {};
 
-	if ((k && k->python.verdict != PYTHON_SILENT) || process_user(who.pid, &who.user) < 0) {
+	if ((k && k->python.verdict != PYTHON_SILENT && !target_is_starting(k)) ||
+	    process_user(who.pid, &who.user) < 0) {
 		pending_drop(t, tgid, image);
 		return;
 	}
@@ -421,8 +437,10 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 	*x = (struct examination){ .targets = t,
 				   .key = { .image = image, .tgid = tgid },
 				   .fresh = fresh };
+	if (k && k->python.verdict == PYTHON_YES)
+		examine_process(&request, &k->python.layout, k->python.runtime);
 	t->examining++;
-	examiner_ask(t->examiner, EXAMINE_PROCESS, &who, &nothing, targets_examined, x);
+	examiner_ask(t->examiner, EXAMINE_PROCESS, &who, &request, targets_examined, x);
 }
 
 static int targets_scan_one(pid_t pid, void *ctx)
@@ -470,6 +488,8 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r)
 	}
 	k->info = info;
 	target_join(t, k);
+	if (k->python.starting)
+		target_starts(t, k);
 	targets_retry(t);
 }
 

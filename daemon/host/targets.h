@@ -42,6 +42,7 @@ struct target {
 	struct process_info info; /* .uid: see target_owner() in access.h */
 	uint64_t owner_asked; /* manager.cycle + 1 when its owner was last looked for; 0: never */
 	struct python_process python;
+	uint64_t starting_ns;     /* python.starting: CLOCK_MONOTONIC, since when that is known */
 	struct code_table *codes; /* PYTHON_YES only */
 	uid_t user;               /* whose requests and processes it counts among: process_user() */
 	struct silence silence;
@@ -106,6 +107,24 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 void targets_fork(struct targets *t, const struct plop_record_fork *r);
 /* The image ended (exit, or exec of another). */
 void targets_end(struct targets *t, uint32_t tgid, uint64_t image);
+
+/* Has a process examined at that time (CLOCK_MONOTONIC), or as soon as possible after it. For this room's files of targets. */
+void targets_ask_again(struct targets *t, const struct target_key *key, uint64_t due_ns);
+void targets_forget_pending(struct targets *t, const struct target_key *key);
+
+/*
+ * targets_starting.c: those whose interpreter is not up (python_process.starting) are looked at again until it is. target_starts(): begins;
+ * target_looked_at(): what came of it, result as examiner_done_t's. target_not_up(): a tick found it so.
+ */
+bool target_is_starting(const struct target *k);
+/* Whether it was listed because nothing could be told of it, and by now is known to be no Python. */
+bool target_was_none(const struct target *k, int result, const struct python_process *python);
+void target_starts(struct targets *t, struct target *k);
+void target_looked_at(struct targets *t, struct target *k, int result,
+		      const struct python_process *python);
+void target_not_up(struct targets *t, struct target *k);
+/* How many minutes that lasts already; 0: less than one, or it is up. */
+unsigned int target_minutes_starting(const struct target *k);
 
 /* targets_cycle.c: confirms the settled code objects of all targets that have noted any, by what was read of them. */
 void targets_confirm(struct targets *t);
