@@ -36,14 +36,8 @@ extern const volatile struct plop_part plop_trusted_part;
 /* Counts changes of the process table, from both sides. */
 extern volatile __u64 plop_changes;
 
-/* Thread states by (image, thread pointer): four to a bucket, each bucket one cache line. */
-#define THREAD_BUCKETS 4096
-#define THREAD_WAYS    4
-struct thread_bucket {
-	__u64 key[THREAD_WAYS];
-	/* address of the thread state; odd: there is none, missed_at << 3 | missed << 1 | 1 */
-	__u64 state[THREAD_WAYS];
-};
+/* When user space was last woken for a PLOP_RECORD_STATE, in ms. */
+extern volatile __u64 plop_states_woken;
 
 /*
  * Code objects whose identity was sent, two to a set. word: from bit 0 the check (31 bits), how often it was read (7), and
@@ -145,9 +139,10 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, THREAD_BUCKETS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PLOP_THREAD_BUCKETS);
 	__type(key, __u32);
-	__type(value, struct thread_bucket);
+	__type(value, struct plop_thread_bucket);
 } threads SEC(".maps") __weak;
 
 struct {

@@ -175,21 +175,21 @@ static long walk_step(__u32 i, struct walk *w)
 
 static __always_inline void thread_remember(__u64 key, __u64 state)
 {
-	__u32 n = key & (THREAD_BUCKETS - 1), way;
-	struct thread_bucket *b;
+	__u32 n = key & (PLOP_THREAD_BUCKETS - 1), way;
+	struct plop_thread_bucket *b;
 
 	b = bpf_map_lookup_elem(&threads, &n);
 	if (!b)
 		return;
-	way = (key >> 32) & (THREAD_WAYS - 1);
+	way = (key >> 32) & (PLOP_THREAD_WAYS - 1);
 #pragma unroll
-	for (int i = 0; i < THREAD_WAYS; i++) {
+	for (int i = 0; i < PLOP_THREAD_WAYS; i++) {
 		if (b->key[i] == key || b->key[i] == 0) {
 			way = i;
 			break;
 		}
 	}
-	way &= THREAD_WAYS - 1;
+	way &= PLOP_THREAD_WAYS - 1;
 	b->key[way] = key;
 	b->state[way] = state;
 }
@@ -197,14 +197,14 @@ static __always_inline void thread_remember(__u64 key, __u64 state)
 /* What is remembered: 0 nothing, odd a "there is none", else an address. */
 static __always_inline __u64 thread_recall(__u64 key)
 {
-	__u32 n = key & (THREAD_BUCKETS - 1);
-	struct thread_bucket *b;
+	__u32 n = key & (PLOP_THREAD_BUCKETS - 1);
+	struct plop_thread_bucket *b;
 
 	b = bpf_map_lookup_elem(&threads, &n);
 	if (!b)
 		return 0;
 #pragma unroll
-	for (int i = 0; i < THREAD_WAYS; i++) {
+	for (int i = 0; i < PLOP_THREAD_WAYS; i++) {
 		if (b->key[i] == key)
 			return b->state[i];
 	}

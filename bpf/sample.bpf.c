@@ -17,6 +17,7 @@ const volatile struct plop_part plop_trusted_part = {
 	.frames = PLOP_HALF_FRAMES / 8 * PLOP_EIGHTHS_TRUSTED,
 	.threads = PLOP_HALF_THREADS / 8 * PLOP_EIGHTHS_TRUSTED,
 };
+volatile __u64 plop_states_woken = 0;
 
 static __always_inline void lose(struct plop_half *half, __u32 cause)
 {

@@ -254,13 +254,33 @@ static __always_inline bool is_elsewhere(const struct plop_layout *l, const stru
  * after the first: a tick may come between a thread's start and its first line in Python, or its stack, and so its thread
  * pointer, may be one that a thread has just ended on. At most 3, by how it is remembered.
  */
-#define NONE_IS_SURE 3
+#define NONE_IS_SURE PLOP_NO_STATE_SURE
 #define NONE_APART   2
 #define NONE_LASTS   256
+/* plopd is woken no more often than after so many ms for threads whose states are not reached. */
+#define STATES_APART 20
 
 static __always_inline __u64 now_ms(void)
 {
 	return bpf_ktime_get_ns() / 1000000;
+}
+
+/* Has plopd look for the thread state that the search did not reach: it has time for all of them. */
+static __always_inline void state_ask(__u32 tgid, __u64 image, __u64 thread)
+{
+	struct plop_record_state r = {
+		.head = { .type = PLOP_RECORD_STATE, .tgid = tgid, .image = image },
+		.thread = thread,
+	};
+	__u64 now = now_ms(), flags = BPF_RB_NO_WAKEUP;
+
+	if (!records_room())
+		return;
+	if (now - plop_states_woken >= STATES_APART) {
+		plop_states_woken = now;
+		flags = BPF_RB_FORCE_WAKEUP;
+	}
+	bpf_ringbuf_output(&records, &r, sizeof(r), flags);
 }
 
 /*
@@ -296,18 +316,24 @@ static __always_inline long thread_search(struct walk *w, struct plop_process *p
 				break;
 		}
 	}
+	if (!q->found && q->result == WALK_FAULT)
+		return -(PLOP_LOST_FAULT + 1);
+	if (q->found && q->ts == q->found)
+		return 0;
+	/* the steps have ended, and not the lists: behind them may be the state, or the one that is in use */
+	if (q->result == WALK_OK && (q->ts || q->interp)) {
+		thread_remember(key, PLOP_NO_STATE(now_ms(), 1, NONE_IS_SURE));
+		state_ask(w->s->identify.tgid, q->image, thread);
+		return -(PLOP_LOST_THREADS + 1);
+	}
 	if (!q->found) {
-		if (q->result == WALK_FAULT)
-			return -(PLOP_LOST_FAULT + 1);
 		if (q->missed == 0 || now_ms() - q->missed_at >= NONE_APART) {
 			q->missed += q->missed < NONE_IS_SURE;
 			q->missed_at = now_ms();
 		}
-		thread_remember(key, q->missed_at << 3 | q->missed << 1 | 1);
+		thread_remember(key, PLOP_NO_STATE(q->missed_at, 0, q->missed));
 		return PLOP_STACK_NO_THREAD;
 	}
-	if (q->ts == q->found)
-		return 0;
 	/* none that is in use, so the search went on behind it */
 	thread_remember(key, q->found);
 	return thread_read(l, w->s, q->found) ? -(PLOP_LOST_FAULT + 1) : 0;
@@ -349,12 +375,14 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 	key = mix(p->image ^ thread);
 	ts = cpu->last_thread == key ? cpu->last_state : thread_recall(key);
 	s->search.missed = 0;
-	if (ts & 1) {
-		s->search.missed_at = ts >> 3;
-		if (now_ms() - s->search.missed_at < NONE_LASTS)
-			s->search.missed = ts >> 1 & 3;
+	if (PLOP_NO_STATE_IS(ts)) {
+		s->search.missed_at = PLOP_NO_STATE_MS(ts);
+		/* what user space has written lies ahead */
+		if ((__s64)(now_ms() - s->search.missed_at) < NONE_LASTS)
+			s->search.missed = PLOP_NO_STATE_MISSED(ts);
 		if (s->search.missed >= NONE_IS_SURE)
-			return PLOP_STACK_NO_THREAD;
+			return PLOP_NO_STATE_BEYOND(ts) ? -(PLOP_LOST_THREADS + 1) :
+							  PLOP_STACK_NO_THREAD;
 		ts = 0;
 	}
 	if (ts && (thread_read(l, s, ts) ||

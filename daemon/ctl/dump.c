@@ -144,8 +144,11 @@ static void print_dump(const json_t *dump)
 		puts("");
 		print_thread(t, json_number_at(dump, "interpreters") > 1);
 	}
-	if (json_is_true(json_object_get(dump, "truncated")))
-		puts("\nThere is more than fits: threads, or frames of them, are missing");
+	if (json_number_at(dump, "left_out") > 0)
+		printf("\n%.0f more threads are left out: plop looks at no more than those above\n",
+		       json_number_at(dump, "left_out"));
+	else if (json_is_true(json_object_get(dump, "truncated")))
+		puts("\nThere is more than fits: frames of some threads are missing");
 }
 
 int ctl_dump(struct ctl *ctl, int argc, char *argv[])

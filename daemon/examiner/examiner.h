@@ -38,6 +38,7 @@ enum examiner_op {
 	EXAMINE_CODE,        /* code objects */
 	EXAMINE_THREADS,     /* what its threads are called */
 	EXAMINE_DUMP,        /* the stacks of its threads */
+	EXAMINE_STATES,      /* where its thread states are */
 	EXAMINE_OPS,
 };
 
@@ -106,6 +107,18 @@ struct thread_name_list {
 void thread_name_list_done(struct thread_name_list *l);
 void examine_threads(struct buf *request, const struct plop_layout *l, uint64_t runtime);
 int examined_threads(struct unpack *body, struct thread_name_list *ret);
+
+/*
+ * EXAMINE_STATES: where the thread states of a process are, of each thread the one in use, by thread pointers; those of wanted first
+ * (a state of 0: it has none), and of others as many as there is room for.
+ */
+struct state_place {
+	uint64_t thread, state;
+};
+void examine_states(struct buf *request, const struct plop_layout *l, uint64_t runtime,
+		    const uint64_t *wanted, size_t nwanted);
+/* *ret: owned. */
+int examined_states(struct unpack *body, struct state_place **ret, size_t *ret_n);
 
 /*
  * EXAMINE_DUMP: -EFAULT: the interpreter is starting or ending; -ESRCH. The members that GET /v1/dump adds to what is known of the

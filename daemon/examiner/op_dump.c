@@ -19,6 +19,8 @@ struct dump {
 	struct walk_states states;
 	struct tasks tasks;
 	const struct task **task_of; /* of each state; NULL: not known */
+	size_t *state_of;            /* of each task, its number + 1; 0: none, or not known */
+	size_t left_out;             /* threads that are not listed */
 	bool *holds;                 /* the GIL, for each state */
 	char **names;                /* as threading gave it; NULL: not at all */
 	enum walk_gil gil;
@@ -36,6 +38,7 @@ static void dump_done(struct dump *j)
 	walk_states_done(&j->states);
 	tasks_done(&j->tasks);
 	free(j->task_of);
+	free(j->state_of);
 	free(j->holds);
 	buf_free(&j->body);
 }
@@ -245,24 +248,21 @@ static int tasks_match(struct dump *j)
 {
 	int r;
 
+	j->state_of = calloc(j->tasks.n + 1, sizeof(*j->state_of));
 	j->task_of = calloc(j->states.n + 1, sizeof(*j->task_of));
 	j->holds = calloc(j->states.n + 1, sizeof(*j->holds));
 	j->names = calloc(j->states.n + 1, sizeof(*j->names));
-	if (!j->task_of || !j->holds || !j->names)
+	if (!j->state_of || !j->task_of || !j->holds || !j->names)
 		return -ENOMEM;
 	r = thread_names_read(&j->memory, &j->layout, j->runtime, &j->states, j->names);
 	if (r < 0 && r != -EOPNOTSUPP)
 		return r;
-	return thread_tasks(j->walker, &j->states, &j->tasks, j->task_of);
-}
-
-static ssize_t state_of(const struct dump *j, const struct task *k)
-{
-	for (size_t i = 0; i < j->states.n; i++) {
-		if (j->task_of[i] == k)
-			return (ssize_t)i;
+	r = thread_tasks(j->walker, &j->states, &j->tasks, j->task_of);
+	for (size_t i = j->states.n; i-- > 0 && r >= 0;) {
+		if (j->task_of[i])
+			j->state_of[j->task_of[i] - j->tasks.tasks] = i + 1;
 	}
-	return -1;
+	return r;
 }
 
 /* Python's threads by tid, then those that are not known by it, then all others. */
@@ -275,17 +275,21 @@ static int threads_read(struct dump *j)
 	if (!native)
 		return -ENOMEM;
 	for (size_t i = 0; i < j->tasks.n && r >= 0; i++) {
-		ssize_t s = state_of(j, &j->tasks.tasks[i]);
-
-		if (s < 0)
+		if (!j->state_of[i])
 			native[others++] = &j->tasks.tasks[i];
 		else
-			r = python_thread(j, (size_t)s);
+			r = python_thread(j, j->state_of[i] - 1);
 	}
 	/* where each task has a state, other states have no thread: those that fork() left behind */
 	for (size_t i = 0; i < j->states.n && others > 0 && r >= 0; i++) {
 		if (!j->task_of[i])
 			r = python_thread(j, i);
+	}
+	j->left_out = j->tasks.beyond;
+	/* the states of some were not looked at: whether they are Python's is not known */
+	if (j->states.more) {
+		j->left_out += others;
+		return r;
 	}
 	for (size_t i = 0; i < others && r >= 0; i++)
 		r = native_thread(j, native[i]);
@@ -309,9 +313,10 @@ static int dump_read(struct dump *j)
 /* Members without the braces around them; the threads are text already. */
 static int dump_answer(const struct dump *j, struct buf *answer)
 {
-	json_t *head = json_pack("{s:s s:i s:b s:b}", "gil", gil_name(j->gil), "interpreters",
+	json_t *head = json_pack("{s:s s:i s:b s:b s:I}", "gil", gil_name(j->gil), "interpreters",
 				 (int)j->states.interpreters, "changing", j->states.changing,
-				 "truncated", j->truncated || j->states.more || j->tasks.more);
+				 "truncated", j->truncated || j->states.more || j->left_out > 0,
+				 "left_out", (json_int_t)j->left_out);
 	_cleanup_buf_ struct buf b = {};
 	int r = head ? json_dump_callback(head, on_json, &b, JSON_COMPACT) : -1;
 

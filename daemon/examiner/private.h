@@ -130,6 +130,7 @@ int serve_process(struct served *s, pid_t pid, struct unpack *request, struct bu
 int serve_async(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_code(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_threads(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
+int serve_states(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_dump(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 
 /* op_threads.c: which of a process's tasks each thread state is of; NULL: not known. 0 or a negative errno. */

@@ -109,6 +109,13 @@ static void manager_task(const struct plop_record_task *r, void *ctx)
 	code_table_task(k->codes, r);
 }
 
+static void manager_state(const struct plop_record_state *r, void *ctx)
+{
+	struct manager *m = ctx;
+
+	targets_state(&m->targets, r);
+}
+
 static void manager_process(const struct plop_record *r, void *ctx)
 {
 	struct manager *m = ctx;
@@ -356,6 +363,7 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 		.task = manager_task,
 		.process = manager_process,
 		.fork = manager_fork,
+		.state = manager_state,
 		.pressure = manager_pressure,
 		.wait = manager_wait,
 		.spread = manager_spread,

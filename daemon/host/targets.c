@@ -39,6 +39,7 @@ void target_free(struct target *k)
 	code_table_free(k->codes);
 	readings_free(k->readings);
 	free(k->lacking);
+	free(k->stateless);
 	free(k);
 }
 

@@ -34,7 +34,8 @@ struct silence {
 	uint64_t wait_ns;
 };
 
-#define TARGET_LACKING_MAX 64
+#define TARGET_LACKING_MAX   64
+#define TARGET_STATELESS_MAX 256
 
 struct target {
 	struct target_key key;
@@ -52,6 +53,10 @@ struct target {
 	struct plop_frame *lacking; /* owned, room for TARGET_LACKING_MAX; NULL: none */
 	unsigned int nlacking;
 	bool lacking_asked;
+	/* Threads whose states the kernel side does not reach: not asked for yet, and whether others are. */
+	uint64_t *stateless; /* owned, room for TARGET_STATELESS_MAX; NULL: none */
+	unsigned int nstateless;
+	bool states_asked;
 	bool names_wanted;   /* threads of it were seen whose names are not known */
 	uint32_t layout;     /* its number in the kernel */
 	unsigned int dying;  /* cycles left to live, 0: alive */
@@ -136,6 +141,9 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz);
  * whether it could ever have any that plop knows of; target.async_asked: it is not told yet.
  */
 bool target_async(struct targets *t, struct target *k, uint64_t now_ns);
+
+/* thread_states.c: finds the states of threads that the kernel side does not reach. */
+void targets_state(struct targets *t, const struct plop_record_state *r);
 
 /* As the examiner calls it. */
 struct examinee target_examinee(const struct target *k);

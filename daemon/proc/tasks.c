@@ -167,8 +167,8 @@ static int tasks_collect(pid_t pid, int (*read)(pid_t pid, pid_t tid, struct tas
 		if (tid <= 0)
 			continue;
 		if (t.n == TASKS_MAX) {
-			t.more = true;
-			break;
+			t.beyond++;
+			continue;
 		}
 		if (t.n % 64 == 0) {
 			struct task *grown = reallocarray(t.tasks, t.n + 64, sizeof(*t.tasks));

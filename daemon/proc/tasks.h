@@ -7,7 +7,7 @@
 #include "util/macro.h"
 
 /* The threads of a process as the kernel has them: /proc/PID/task. What is beyond is left out. */
-#define TASKS_MAX 8192
+#define TASKS_MAX 32768
 
 struct task {
 	pid_t tid;
@@ -18,7 +18,7 @@ struct task {
 struct tasks {
 	struct task *tasks; /* by tid; owned */
 	size_t n;
-	bool more; /* than TASKS_MAX */
+	size_t beyond; /* how many there are beyond TASKS_MAX */
 };
 
 /* -ESRCH: there is no such process. */

@@ -10,6 +10,7 @@ const char *tally_lost_name(unsigned int cause)
 		[PLOP_LOST_UNSUPPORTED] = "unsupported",
 		[PLOP_LOST_CORRUPT] = "corrupt",
 		[PLOP_LOST_DRAIN] = "drain",
+		[PLOP_LOST_THREADS] = "threads",
 		[PLOP_LOST_RATE] = "rate",
 	};
 

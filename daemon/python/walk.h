@@ -11,12 +11,12 @@
  */
 
 /* All maxima are for one walker; what is beyond is left out, and said to be. */
-#define WALK_MAX_STATES 2048 /* thread states, and interpreters */
+#define WALK_MAX_STATES 32768 /* thread states, and interpreters */
 #define WALK_MAX_LINKS \
 	2048 /* frames of one stack, with those that are not Python's; PLOP_MAX_DEPTH are given */
-#define WALK_LIST_TRIES 16   /* readings of the list of thread states */
-#define WALK_TRIES      64   /* readings of one stack */
-#define WALK_TRIES_ALL  8192 /* ... and of all stacks together */
+#define WALK_LIST_TRIES 16                    /* readings of the list of thread states */
+#define WALK_TRIES      64                    /* readings of one stack */
+#define WALK_TRIES_ALL  (4 * WALK_MAX_STATES) /* ... and of all stacks together */
 #define WALK_MAX_WORK \
 	(4u << 20)           /* frames read, all in all; then stacks are not readable any more */
 #define WALK_MAX_CODES 65536 /* code objects kept at a time */

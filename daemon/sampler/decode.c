@@ -16,6 +16,8 @@ int record_check(const void *data, size_t size)
 	case PLOP_RECORD_PRESSURE:
 	case PLOP_RECORD_THREAD:
 		return 0;
+	case PLOP_RECORD_STATE:
+		return size >= sizeof(struct plop_record_state) ? 0 : -EBADMSG;
 	case PLOP_RECORD_WAIT:
 		return size >= sizeof(struct plop_record_wait) ? 0 : -EBADMSG;
 	case PLOP_RECORD_FORK:

@@ -72,7 +72,8 @@ struct sampler {
 	size_t dispatched;     /* bytes of records, by the dispatch under way */
 	struct plop_cpu *cpus; /* the mmapped map */
 	size_t cpus_size;
-	int ncpus; /* possible ones */
+	struct plop_thread_bucket *buckets; /* the mmapped map of thread states */
+	int ncpus;                          /* possible ones */
 	struct events events[PLOP_MAX_SETS + 1];
 	int timer; /* a timerfd, for what the events have to be given in time; see jitter.c */
 	uint64_t map_bytes;
@@ -134,6 +135,10 @@ void sets_collect(struct plop_half *half, struct sampler_counters *counters);
 /* No PLOP_RECORD_THREAD for this set any more. */
 void sets_unreport(struct sampler *s, uint32_t set);
 int sampler_map_sleepers(struct sampler *s);
+/* states.c */
+int states_map(struct sampler *s);
+void states_unmap(struct sampler *s);
+uint64_t sampler_mix(uint64_t x);
 int sampler_map_budgets(struct sampler *s);
 void sampler_unmap(struct sampler *s);
 

@@ -51,6 +51,9 @@ static int sampler_record(void *ctx, void *data, size_t size)
 	case PLOP_RECORD_FORK:
 		s->handlers.fork(data, s->handlers.ctx);
 		break;
+	case PLOP_RECORD_STATE:
+		s->handlers.state(data, s->handlers.ctx);
+		break;
 	case PLOP_RECORD_PRESSURE:
 		s->handlers.pressure(s->handlers.ctx);
 		break;
@@ -148,7 +151,9 @@ static int sampler_load(struct sampler *s)
 		s->cpus = NULL;
 		return -errno;
 	}
-	r = sampler_map_sleepers(s);
+	r = states_map(s);
+	if (r >= 0)
+		r = sampler_map_sleepers(s);
 	if (r >= 0)
 		r = sampler_map_budgets(s);
 	if (r < 0)
@@ -209,6 +214,7 @@ void sampler_free(struct sampler *s)
 		events_close(s, &s->events[i]);
 	jitter_done(s);
 	sampler_unmap(s);
+	states_unmap(s);
 	ring_buffer__free(s->ring);
 	if (s->cpus)
 		munmap(s->cpus, s->cpus_size);
@@ -390,21 +396,11 @@ int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
 	return 0;
 }
 
-/* As mix() of bpf/plop.bpf.h. */
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93ULL;
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93ULL;
-	x ^= x >> 32;
-	return x ? x : 1;
-}
-
 void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code)
 {
 	static const uint64_t empty[4];
-	uint32_t set = (uint32_t)mix(image ^ code) & (bpf_map__max_entries(s->skel->maps.seen) - 1);
+	uint32_t set = (uint32_t)sampler_mix(image ^ code) &
+		       (bpf_map__max_entries(s->skel->maps.seen) - 1);
 
 	/* the other of the two in the set is read once more as well */
 	bpf_map_update_elem(bpf_map__fd(s->skel->maps.seen), &set, empty, BPF_ANY);

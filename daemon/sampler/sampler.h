@@ -29,6 +29,8 @@ struct sampler_handlers {
 	/* exec, exit, check and thread records */
 	void (*process)(const struct plop_record *r, void *ctx);
 	void (*fork)(const struct plop_record_fork *r, void *ctx);
+	/* A thread whose state the kernel side does not reach: sampler_thread_state() is to be called. */
+	void (*state)(const struct plop_record_state *r, void *ctx);
 	/* A half fills up: swap and collect soon. */
 	void (*pressure)(void *ctx);
 	/* The events of a set cannot stay on threads, as too many are made or too fast: sampler_set_spread() is to be called. */
@@ -176,6 +178,12 @@ int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret);
 
 /* Has the next tick that meets this code object read it again, settled or not. */
 void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code);
+
+/*
+ * Tells the kernel side the state of a thread, by its thread pointer, as far as there is room for it; 0: it has none, which is believed for
+ * a second.
+ */
+void sampler_thread_state(struct sampler *s, uint64_t image, uint64_t thread, uint64_t state);
 
 /* Memory of all maps in bytes, as the kernel accounts it (/proc/self/fdinfo "memlock:"). */
 uint64_t sampler_map_bytes(const struct sampler *s);

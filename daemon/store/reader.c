@@ -166,7 +166,8 @@ static int query_prepare(struct query *q, sqlite3 *db)
 	r = db_prepare(
 		db,
 		"SELECT id, start_ns, end_ns, hz, ticks, python, other, truncated, lost_fault,"
-		" lost_stacks_full, lost_frames_full, lost_unsupported, lost_corrupt, lost_drain"
+		" lost_stacks_full, lost_frames_full, lost_unsupported, lost_corrupt, lost_drain,"
+		" lost_threads"
 		" FROM windows WHERE end_ns > ?1 AND start_ns < ?2 ORDER BY end_ns",
 		&q->windows);
 	if (r == 0)

@@ -269,7 +269,7 @@ static int save_window(struct save *v, int64_t *ret_id)
 	sqlite3_bind_int64(st, 6, (int64_t)w->tally.other);
 	sqlite3_bind_int64(st, 7, (int64_t)w->tally.truncated);
 	sqlite3_bind_int64(st, 8, (int64_t)w->samples_total);
-	_Static_assert(STORE_LOST_CAUSES == 6 && PLOP_LOST_CAUSES == 7,
+	_Static_assert(STORE_LOST_CAUSES == 7 && PLOP_LOST_CAUSES == 8,
 		       "one column for each cause: a new one needs a migration");
 	for (int i = 0; i < STORE_LOST_CAUSES; i++)
 		sqlite3_bind_int64(st, 9 + i, (int64_t)w->tally.lost[i]);

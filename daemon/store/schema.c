@@ -47,6 +47,8 @@ static const char *const steps[SCHEMA_VERSION] = {
 	"CREATE TABLE samples(id INTEGER PRIMARY KEY, process INTEGER NOT NULL, samples INTEGER "
 	"NOT NULL,"
 	" data BLOB NOT NULL);",
+	/* a cause of loss that plop 0.1.0 did not have */
+	"ALTER TABLE windows ADD COLUMN lost_threads INTEGER NOT NULL DEFAULT 0;",
 };
 
 int schema_look(sqlite3 *db, int *ret_version)

@@ -38,7 +38,8 @@ static const char *const statements[ST_MAX] = {
 		"INSERT INTO windows(start_ns, end_ns, hz, ticks, python, other, truncated, "
 		"samples,"
 		" lost_fault, lost_stacks_full, lost_frames_full, lost_unsupported, lost_corrupt,"
-		" lost_drain) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+		" lost_drain, lost_threads) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
+		"?14,?15)",
 	[ST_ADD_SAMPLES] = "INSERT INTO samples(id, process, samples, data) VALUES(?1,?2,?3,?4)",
 };
 

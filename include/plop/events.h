@@ -20,8 +20,10 @@ enum plop_lost {
 	PLOP_LOST_UNSUPPORTED = 3, /* an interpreter whose layout is not known */
 	PLOP_LOST_CORRUPT = 4,     /* a frame chain that cannot be (a cycle, a null code object) */
 	PLOP_LOST_DRAIN = 5,       /* counted by user space: a half that could not be drained */
-	PLOP_LOST_RATE = 6, /* of recordings alone: beyond the samples a second of its user */
-	PLOP_LOST_CAUSES = 7,
+	PLOP_LOST_THREADS =
+		6, /* the thread's state lies beyond PLOP_MAX_THREAD_STEPS, or there is none */
+	PLOP_LOST_RATE = 7, /* of recordings alone: beyond the samples a second of its user */
+	PLOP_LOST_CAUSES = 8,
 };
 
 /* Counters of one half; user space takes them together with the half's stacks, so the sums are exact. */
@@ -37,10 +39,10 @@ enum plop_counter {
 	PLOP_C_CODES_DROPPED = 8,   /* ... not sent: ring buffer full; will be tried again */
 	PLOP_C_FRAMES = 9,          /* frames walked */
 	PLOP_C_LOST = 10,           /* + enum plop_lost */
-	PLOP_C_WAITS = 17,          /* times off CPU sent */
-	PLOP_C_WAITS_DROPPED = 18,  /* ... not sent: ring buffer full, or the user's rate used up */
-	PLOP_C_WAIT_NS_DROPPED = 19,
-	PLOP_COUNTERS = 20,
+	PLOP_C_WAITS = 18,          /* times off CPU sent */
+	PLOP_C_WAITS_DROPPED = 19,  /* ... not sent: ring buffer full, or the user's rate used up */
+	PLOP_C_WAIT_NS_DROPPED = 20,
+	PLOP_COUNTERS = 21,
 };
 
 /* One frame: which code object, which instruction. */
@@ -230,6 +232,29 @@ struct plop_process {
 };
 
 /*
+ * Thread states by (image, thread pointer), as plop_thread_key() mixes them: four to a bucket, each bucket one cache line. Written by
+ * both sides, without a lock: what is read of a state is checked against the thread.
+ */
+#define PLOP_THREAD_BUCKETS 4096
+#define PLOP_THREAD_WAYS    4
+struct plop_thread_bucket {
+	__u64 key[PLOP_THREAD_WAYS];
+	/* address of the thread state; or PLOP_NO_STATE() */
+	__u64 state[PLOP_THREAD_WAYS];
+};
+
+/*
+ * There is no state: not after so many searches of late (at most 3), the last of which was at ms (CLOCK_MONOTONIC); from user space,
+ * which has looked at all of them, that is the time until which it holds. beyond: the search did not reach the end.
+ */
+#define PLOP_NO_STATE(ms, beyond, missed) ((__u64)(ms) << 4 | (beyond) << 3 | (missed) << 1 | 1)
+#define PLOP_NO_STATE_IS(state)           ((state)&1)
+#define PLOP_NO_STATE_MS(state)           ((state) >> 4)
+#define PLOP_NO_STATE_BEYOND(state)       ((state) >> 3 & 1)
+#define PLOP_NO_STATE_MISSED(state)       ((__u32)((state) >> 1) & 3)
+#define PLOP_NO_STATE_SURE                3
+
+/*
  * One CPU's table. The program counts entered, picks the half by plop_active, counts left when done. User space
  * flips plop_active, waits until entered == left on the CPU, and then owns the half that was active before.
  */
@@ -260,6 +285,7 @@ enum plop_record_type {
 	PLOP_RECORD_TASK = 8,     /* the name of an asyncio task */
 	PLOP_RECORD_THREAD =
 		9, /* a process that has events on its threads made one: PLOP_THREAD_MADE(image) */
+	PLOP_RECORD_STATE = 10, /* a thread whose state the kernel side does not reach */
 };
 
 /* Why a thread was not on a CPU. */
@@ -310,6 +336,12 @@ struct plop_record_wait {
 	__u32 disk;    /* 1: it waited without being interruptible, as for a disk */
 };
 
+/* User space is to find the state of the thread with that thread pointer; see struct plop_thread_bucket. */
+struct plop_record_state {
+	struct plop_record head;
+	__u64 thread;
+};
+
 struct plop_record_fork {
 	struct plop_record head; /* of the child */
 	__u64 parent_image;
@@ -355,6 +387,8 @@ _Static_assert(sizeof(struct plop_stack_thread) == 12, "shared with the kernel s
 _Static_assert(sizeof(struct plop_process) == 48, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_wait) == 64, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_record_state) == 24, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_thread_bucket) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_task) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_wanted) == 32, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_set) == 24, "shared with the kernel side");

@@ -44,6 +44,10 @@ static void on_review(const struct plop_stack *stack, const struct plop_frame *f
 {
 }
 
+static void on_state(const struct plop_record_state *r, void *ctx)
+{
+}
+
 static void on_pressure(void *ctx)
 {
 }
@@ -125,6 +129,7 @@ int main(int argc, char *argv[])
 							  .code = on_code,
 							  .process = on_process,
 							  .fork = on_fork,
+							  .state = on_state,
 							  .pressure = on_pressure };
 	struct sampler_options options = { .hz = 500,
 					   .max_depth = PLOP_MAX_DEPTH,

@@ -12,7 +12,7 @@ import threading
 import exports
 import host
 
-CAUSES = ("fault", "stacks_full", "frames_full", "unsupported", "corrupt", "drain", "rate")
+CAUSES = ("fault", "stacks_full", "frames_full", "unsupported", "corrupt", "drain", "threads", "rate")
 # Those that the store has a column for: a user's rate bounds recordings alone.
 STORED = CAUSES[:-1]
 SECONDS = 2

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Answers of the API, made up: a small web server under load, hostile names, a graph that is far too large.
 
-const LOST = { fault: 0, stacks_full: 0, frames_full: 0, unsupported: 0, corrupt: 0, drain: 0, rate: 0 };
+const LOST = { fault: 0, stacks_full: 0, frames_full: 0, unsupported: 0, corrupt: 0, drain: 0, threads: 0, rate: 0 };
 export const T0 = Math.floor(Date.now() / 30000) * 30; // when the running window began
 
 // stacks: [[["function", "file", line], ...root first], count] -> the JSON of format=json

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""hung_fs.py FOLDER FILE: mounts on FOLDER a file system with the one file "file", whose content is FILE's. After a line on standard
+"""hung_fs.py FOLDER FILE [UID]: mounts on FOLDER a file system with the one file "file", or "python-file", whose content is FILE's. After a line on standard
 input it answers nothing any more, as a file server does that is gone. It ends, and with it all who wait, at the end of standard input.
+With UID it is that user's own, as of an AppImage or of sshfs: nobody else, root included, may look at anything in it.
 
 The protocol is that of include/uapi/linux/fuse.h, version 7.31."""
 import ctypes
@@ -14,11 +15,13 @@ LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, OPENDIR, RELEASEDIR, 
     1, 2, 3, 14, 15, 18, 25, 26, 27, 29, 36, 42)
 ENOENT, ENOSYS = 2, 38
 ROOT, FILE = 1, 2
+NAMES = b"file", b"python-file"
 
 
-def mount(folder, fd):
+def mount(folder, fd, user):
     libc = ctypes.CDLL(None, use_errno=True)
-    options = "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions" % fd
+    whose = "user_id=%s,group_id=%s" % (user, user) if user else "user_id=0,group_id=0,allow_other"
+    options = "fd=%d,rootmode=40000,%s,default_permissions" % (fd, whose)
     if libc.mount(b"hung_fs", folder.encode(), b"fuse", 0, options.encode()) < 0:
         raise OSError(ctypes.get_errno(), "cannot mount a FUSE file system on " + folder)
 
@@ -34,7 +37,7 @@ def answer(opcode, node, body, data):
     if opcode == INIT:
         return 0, struct.pack("<4I2H2I2H8I", 7, 31, 131072, 0, 16, 12, 131072, 1, 32, 0, *[0] * 8)
     if opcode == LOOKUP:
-        if node != ROOT or body.rstrip(b"\0") != b"file":
+        if node != ROOT or body.rstrip(b"\0") not in NAMES:
             return ENOENT, b""
         return 0, struct.pack("<4Q2I", FILE, 0, 0, 0, 0, 0) + attributes(FILE, len(data))
     if opcode == GETATTR:
@@ -71,11 +74,11 @@ def serve(fd, data):
 
 
 def main():
-    folder, path = sys.argv[1:]
+    folder, path = sys.argv[1:3]
     with open(path, "rb") as f:
         data = f.read()
     fd = os.open("/dev/fuse", os.O_RDWR)
-    mount(folder, fd)
+    mount(folder, fd, sys.argv[3] if sys.argv[3:] else None)
     print("READY", flush=True)
     try:
         serve(fd, data)

@@ -237,6 +237,10 @@ void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code)
 {
 }
 
+void sampler_thread_state(struct sampler *s, uint64_t image, uint64_t thread, uint64_t state)
+{
+}
+
 uint64_t sampler_map_bytes(const struct sampler *s)
 {
 	return 0;

@@ -54,7 +54,7 @@ END_TEST
 
 #define NOTHING_LOST                                                             \
 	" lost.fault=0 lost.stacks_full=0 lost.frames_full=0 lost.unsupported=0" \
-	" lost.corrupt=0 lost.drain=0 lost.rate=0\n"
+	" lost.corrupt=0 lost.drain=0 lost.threads=0 lost.rate=0\n"
 #define NO_TICKS "# ticks=0 python=0 other=0 truncated=0 samples=0" NOTHING_LOST
 
 START_TEST(empty_profiles)

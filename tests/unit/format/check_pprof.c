@@ -59,11 +59,11 @@ START_TEST(head)
 	ck_assert_int_eq(m->time_nanos, (int64_t)KNOWN_START);
 	ck_assert_int_eq(m->duration_nanos, 30 * (int64_t)NSEC_PER_SEC);
 	ck_assert_uint_eq(m->n_comments, 1);
-	ck_assert_str_eq(
-		string(m, m->comments[0]),
-		"ticks=6000 python=100 other=5893 truncated=5 samples=100 lost.fault=4 "
-		"lost.stacks_full=0"
-		" lost.frames_full=0 lost.unsupported=0 lost.corrupt=0 lost.drain=3 lost.rate=0");
+	ck_assert_str_eq(string(m, m->comments[0]),
+			 "ticks=6000 python=100 other=5893 truncated=5 samples=100 lost.fault=4 "
+			 "lost.stacks_full=0"
+			 " lost.frames_full=0 lost.unsupported=0 lost.corrupt=0 lost.drain=3 "
+			 "lost.threads=0 lost.rate=0");
 	ck_assert_uint_eq(m->n_mappings, 1);
 	ck_assert_str_eq(string(m, m->mappings[0]->file_name), "[python3.11]");
 	ck_assert(m->mappings[0]->has_functions && m->mappings[0]->has_file_names &&
