@@ -193,6 +193,7 @@ void targets_ask_again(struct targets *t, const struct target_key *key, uint64_t
 {
 	pending_add(t, key->tgid, key->image);
 	pending_postpone(t, key, due_ns);
+	targets_retry(t);
 }
 
 uid_t targets_layout_user(const struct targets *t, uid_t user)

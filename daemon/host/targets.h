@@ -44,6 +44,7 @@ struct target {
 	uint64_t owner_asked; /* manager.cycle + 1 when its owner was last looked for; 0: never */
 	struct python_process python;
 	uint64_t starting_ns;     /* python.starting: CLOCK_MONOTONIC, since when that is known */
+	uint64_t tick_look_ns;    /* ... and when it was last looked at because of a tick */
 	struct code_table *codes; /* PYTHON_YES only */
 	uid_t user;               /* whose requests and processes it counts among: process_user() */
 	struct silence silence;
@@ -86,6 +87,8 @@ struct targets {
 	struct examiner *examiner;
 	sd_event_source *retry;
 	size_t examining; /* processes that are being looked at */
+	uint64_t tick_looks_ns; /* CLOCK_MONOTONIC: since when processes that are starting are counted that a tick had looked at */
+	unsigned int tick_looks;
 	void (*async_answered)(
 		void *ctx); /* whenever target_async() has its answer, for whoever waits for that; may be NULL */
 	void *ctx;

@@ -11,6 +11,8 @@
 #define AGAIN_NS       NSEC_PER_SEC
 #define AGAIN_LAST_NS  (16 * NSEC_PER_SEC)
 #define MINUTE_NS      (60 * NSEC_PER_SEC)
+/* Of all processes, as many a second at most because of ticks. */
+#define TICK_LOOKS_MAX 16
 
 bool target_is_starting(const struct target *k)
 {
@@ -39,8 +41,27 @@ void target_starts(struct targets *t, struct target *k)
 
 void target_not_up(struct targets *t, struct target *k)
 {
-	if (!k->python.starting && !k->dying)
+	uint64_t now;
+
+	if (k->dying)
+		return;
+	if (!k->python.starting) {
 		target_starts(t, k);
+		return;
+	}
+	/* one that works is looked at each second, however long it has been starting */
+	now = clock_ns(CLOCK_MONOTONIC);
+	if (now - k->starting_ns < MINUTE_NS || now - k->tick_look_ns < AGAIN_NS ||
+	    !target_may_be_asked(k))
+		return;
+	if (now - t->tick_looks_ns >= AGAIN_NS) {
+		t->tick_looks_ns = now;
+		t->tick_looks = 0;
+	}
+	if (t->tick_looks++ >= TICK_LOOKS_MAX)
+		return;
+	k->tick_look_ns = now;
+	targets_ask_again(t, &k->key, now);
 }
 
 unsigned int target_minutes_starting(const struct target *k)
