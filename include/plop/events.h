@@ -169,7 +169,7 @@ struct plop_stack_thread {
 #define PLOP_HALF_STACKS  2048
 #define PLOP_HALF_THREADS 2048
 #define PLOP_HALF_INDEX   4096
-#define PLOP_HALF_FRAMES  23552
+#define PLOP_HALF_FRAMES  23296
 #define PLOP_HALF_PROBES  16
 
 /*
@@ -188,7 +188,7 @@ struct plop_stack_thread {
 
 /* What one part has taken, or may take. */
 struct plop_part {
-	__u32 stacks, frames, threads, pad;
+	__u16 stacks, frames, threads, pad;
 };
 
 /*
