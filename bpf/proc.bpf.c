@@ -28,7 +28,7 @@ static __always_inline void thread_born(__u32 tgid, __u32 maker, __u32 made)
 {
 	struct plop_wanted *w = bpf_map_lookup_elem(&wanted, &tgid);
 
-	if (w && w->threads)
+	if (w && w->threads && records_room())
 		record_send(PLOP_RECORD_THREAD, tgid, PLOP_THREAD(maker, made),
 			    BPF_RB_FORCE_WAKEUP);
 }

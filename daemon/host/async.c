@@ -31,8 +31,7 @@ static void async_answer(void *ctx, int result, struct unpack *body)
 						       targets_layout_user(t, k->user), &async);
 		if (result == 0)
 			k->async = TARGET_ASYNC_KNOWN;
-		else if (result == -EBADMSG || result == -EOPNOTSUPP || result == -ENOSPC ||
-			 result == -EDQUOT)
+		else if (result == -EBADMSG || result == -EOPNOTSUPP)
 			k->async = TARGET_ASYNC_NEVER;
 		if (result < 0 && result != -ENOENT)
 			log_debug_r(result, "Cannot tell where process %u keeps its tasks",

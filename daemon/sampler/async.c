@@ -88,6 +88,12 @@ int sampler_async(struct sampler *s)
 	return 0;
 }
 
+/* From 1 on; PLOP_MAX_LAYOUTS: there is none. */
+static uint32_t async_free_place(const struct sampler *s)
+{
+	return 1 + layout_free_place(&s->async_uses[1], s->nasyncs);
+}
+
 /* The number of such offsets, equal ones sharing one; 0 is none. */
 static int async_number(struct sampler *s, const struct plop_async *async, uid_t user,
 			uint32_t *ret)
@@ -96,19 +102,29 @@ static int async_number(struct sampler *s, const struct plop_async *async, uid_t
 	int r;
 
 	for (n = 1; n <= s->nasyncs; n++) {
-		if (memcmp(&s->asyncs[n], async, sizeof(*async)) == 0) {
-			*ret = n;
-			return 0;
-		}
+		struct layout_use *u = &s->async_uses[n];
+
+		if (!u->known || memcmp(&s->asyncs[n], async, sizeof(*async)) != 0)
+			continue;
+		/* what a trusted user has as well is nobody's in particular */
+		if (user == SAMPLER_TRUSTED)
+			u->user = SAMPLER_TRUSTED;
+		*ret = n;
+		return 0;
 	}
 	r = layout_admit(&s->async_uses[1], s->nasyncs, user);
+	if (r < 0 || async_free_place(s) == PLOP_MAX_LAYOUTS)
+		asyncs_forget(s);
+	if (r < 0)
+		r = layout_admit(&s->async_uses[1], s->nasyncs, user);
+	n = async_free_place(s);
 	if (r < 0 || n == PLOP_MAX_LAYOUTS)
 		return r < 0 ? r : -ENOSPC;
 	if (bpf_map_update_elem(bpf_map__fd(s->async->maps.asyncs), &n, async, BPF_ANY) < 0)
 		return -errno;
 	s->asyncs[n] = *async;
 	s->async_uses[n] = (struct layout_use){ .known = true, .user = user };
-	s->nasyncs = n;
+	s->nasyncs = MAX(s->nasyncs, n);
 	*ret = n;
 	return 0;
 }

@@ -22,8 +22,13 @@ int layout_admit(const struct layout_use *uses, uint32_t n, uid_t user)
 		       -EDQUOT;
 }
 
-/* Marks the layouts that a process of the kernel's table has: a child of one that ended may be there and not known here yet. */
-static void layouts_in_table(struct sampler *s, bool used[static PLOP_MAX_LAYOUTS])
+/* Which numbers processes have. */
+struct numbers {
+	bool layouts[PLOP_MAX_LAYOUTS], asyncs[PLOP_MAX_LAYOUTS];
+};
+
+/* Marks those that a process of the kernel's table has: a child of one that ended may be there and not known here yet. */
+static void numbers_in_table(struct sampler *s, struct numbers *used)
 {
 	int fd = bpf_map__fd(s->skel->maps.processes);
 	struct plop_process p;
@@ -34,40 +39,54 @@ static void layouts_in_table(struct sampler *s, bool used[static PLOP_MAX_LAYOUT
 	for (int i = 0; r == 0 && i < 2 * PLOP_MAX_PROCESSES; i++) {
 		key = next;
 		if (bpf_map_lookup_elem(fd, &key, &p) == 0 && p.state == PLOP_STATE_PROFILED &&
-		    p.layout < PLOP_MAX_LAYOUTS)
-			used[p.layout] = true;
+		    p.layout < PLOP_MAX_LAYOUTS && p.async < PLOP_MAX_LAYOUTS)
+			used->layouts[p.layout] = used->asyncs[p.async] = true;
 		r = bpf_map_get_next_key(fd, &key, &next);
 	}
 	/* then not all were seen */
-	for (int i = 0; r == 0 && i < PLOP_MAX_LAYOUTS; i++)
-		used[i] = true;
+	if (r == 0)
+		memset(used, true, sizeof(*used));
 }
 
 /* Forgets the layouts that no process has any more; their places stay. */
 static void layouts_forget(struct sampler *s)
 {
-	bool used[PLOP_MAX_LAYOUTS] = {}, any = false;
+	struct numbers used = {};
+	bool any = false;
 
 	for (uint32_t i = 0; i < s->nlayouts; i++) {
-		used[i] = s->layout_uses[i].processes > 0;
-		any |= !used[i] && s->layout_uses[i].known;
+		used.layouts[i] = s->layout_uses[i].processes > 0;
+		any |= !used.layouts[i] && s->layout_uses[i].known;
 	}
 	if (!any)
 		return;
-	layouts_in_table(s, used);
+	numbers_in_table(s, &used);
 	for (uint32_t i = 0; i < s->nlayouts; i++) {
-		if (!used[i])
+		if (!used.layouts[i])
 			s->layout_uses[i] = (struct layout_use){ .user = SAMPLER_TRUSTED };
 	}
 }
 
-static uint32_t free_place(const struct sampler *s)
+void asyncs_forget(struct sampler *s)
 {
-	uint32_t n = 0;
+	struct numbers used = {};
 
-	while (n < s->nlayouts && s->layout_uses[n].known)
-		n++;
-	return n;
+	/* twice: a child that came where the first look had been already, of one that ended before it got there, is seen by the second */
+	for (int i = 0; i < 2; i++)
+		numbers_in_table(s, &used);
+	for (uint32_t i = 1; i <= s->nasyncs; i++) {
+		if (!used.asyncs[i])
+			s->async_uses[i] = (struct layout_use){ .user = SAMPLER_TRUSTED };
+	}
+}
+
+uint32_t layout_free_place(const struct layout_use *uses, uint32_t n)
+{
+	uint32_t i = 0;
+
+	while (i < n && uses[i].known)
+		i++;
+	return i;
 }
 
 int sampler_layout(struct sampler *s, const struct plop_layout *layout, uid_t user, uint32_t *ret)
@@ -87,11 +106,11 @@ int sampler_layout(struct sampler *s, const struct plop_layout *layout, uid_t us
 		return 0;
 	}
 	r = layout_admit(s->layout_uses, s->nlayouts, user);
-	if (r < 0 || free_place(s) == PLOP_MAX_LAYOUTS)
+	if (r < 0 || layout_free_place(s->layout_uses, s->nlayouts) == PLOP_MAX_LAYOUTS)
 		layouts_forget(s);
 	if (r < 0)
 		r = layout_admit(s->layout_uses, s->nlayouts, user);
-	n = free_place(s);
+	n = layout_free_place(s->layout_uses, s->nlayouts);
 	if (r < 0 || n == PLOP_MAX_LAYOUTS)
 		return r < 0 ? r : -ENOSPC;
 	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.layouts), &n, layout, BPF_ANY) < 0)

@@ -95,11 +95,15 @@ struct sampler {
 	struct plop *async;
 	struct plop_async asyncs[PLOP_MAX_LAYOUTS];     /* from 1 on */
 	struct layout_use async_uses[PLOP_MAX_LAYOUTS]; /* ... as well */
-	uint32_t nasyncs;
+	uint32_t nasyncs;                               /* places that were ever taken */
 };
 
 /* Whether a user may bring one more to the n that are there. -EDQUOT. */
 int layout_admit(const struct layout_use *uses, uint32_t n, uid_t user);
+/* The first place of n that is free; n: none is. */
+uint32_t layout_free_place(const struct layout_use *uses, uint32_t n);
+/* Forgets where tasks are kept in a way that no process has any more; the places stay. */
+void asyncs_forget(struct sampler *s);
 
 /* Opens them on all CPUs that are online; closes them all again on failure. */
 int events_open(struct sampler *s, struct events *e);

@@ -114,7 +114,7 @@ void sampler_unwanted(struct sampler *s, uint32_t set);
 /*
  * Loads what walks stacks with their asyncio tasks, the first time that it is wanted. -EOPNOTSUPP: this kernel cannot (5.17).
  * Then each process has to be told of: -ESRCH: it is not that image any more; -ENOSPC, -EDQUOT: as sampler_layout(). Its
- * children have it from it.
+ * children have it from it. What no process of the kernel's table has any more is forgotten when there is no room for another.
  */
 int sampler_async(struct sampler *s);
 int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
