@@ -47,6 +47,8 @@ struct target {
 	uint64_t tick_look_ns;    /* ... and when it was last looked at because of a tick */
 	struct code_table *codes; /* PYTHON_YES only */
 	uid_t user;               /* whose requests and processes it counts among: process_user() */
+	uint64_t user_due_ns,
+		user_wait_ns; /* CLOCK_MONOTONIC: when that is asked again; see target_user_again() */
 	struct silence silence;
 	bool code_asked;           /* ... and the answer has not come */
 	struct readings *readings; /* of its code objects, for the cycle under way; NULL: none */

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "host/shares.h"
 #include "host/targets.h"
 #include "util/clock.h"
 
 #define SWEEP_NS      (30 * NSEC_PER_SEC)
 #define CPU_MEMORY_NS (10 * NSEC_PER_SEC)
+
+/* How soon, and how seldom at last, it is asked whether one that began as root's still is. */
+#define USER_FIRST_NS (1 * NSEC_PER_SEC)
+#define USER_LAST_NS  (16 * NSEC_PER_SEC)
 
 struct forgetting {
 	struct targets *targets;
@@ -81,6 +86,24 @@ uint32_t targets_wall(struct targets *t, struct target *k)
 	return k->wall;
 }
 
+/*
+ * One that root started, or forked, may have become a user's since, by setuid(): from then on it is held to that user's shares.
+ * Others cannot change whose they are. Only those that use CPU take anything of what is shared.
+ */
+static void target_user_again(struct targets *t, struct target *k)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uid_t user;
+
+	if (k->samples_cycle == 0 || k->dying || now < k->user_due_ns ||
+	    !shares_is_trusted(t->shares, k->user))
+		return;
+	k->user_wait_ns = k->user_wait_ns ? MIN(2 * k->user_wait_ns, USER_LAST_NS) : USER_FIRST_NS;
+	k->user_due_ns = now + k->user_wait_ns;
+	if (process_user((pid_t)k->key.tgid, &user) == 0)
+		k->user = shares_user(t->shares, user);
+}
+
 void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 {
 	struct target *k, *next;
@@ -88,6 +111,7 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 	t->wall_changes++;
 	HASH_ITER(hh, t->all, k, next)
 	{
+		target_user_again(t, k);
 		if (elapsed_ns > 0) {
 			double now =
 				100.0 * (double)k->samples_cycle / hz / ((double)elapsed_ns / 1e9);

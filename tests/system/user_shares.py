@@ -330,6 +330,35 @@ def check_questions(users):
     print("questions: %d answered, %d refused" % (said.count(200), said.count(429)))
 
 
+# Root's, until it is told to be a user's: without executing anything.
+GIVES_UP_ROOT = """
+import os, runpy, sys
+sys.stdout.write("READY %%d\\n" %% os.getpid())
+sys.stdout.flush()
+sys.stdin.readline()
+os.setgroups([])
+os.setresgid(*3 * [int(sys.argv[1])])
+os.setresuid(*3 * [int(sys.argv[1])])
+sys.argv[1:] = []
+runpy.run_path(%r, run_name="__main__")
+"""
+
+
+def check_root_given_up(users):
+    """Who begins as root and then becomes a user, without exec, is held to that user's shares."""
+    with host.Plopd("--hz", 1000, "--window", 60) as daemon:
+        others = Users(daemon)
+        try:
+            process = others.run(0, "-c", GIVES_UP_ROOT % others.distinct, FOUR, nice=NICE - 5)
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            host.until("FOUR has used up a share of a window", lambda: others.shares(FOUR)["window_merged"] > 0, 60)
+        finally:
+            others.end()
+            others.done()
+    print("root given up: its stacks count as its user's")
+
+
 # A 3.13 that has made its layout another one, and itself a process of a user.
 FORGED = """
 import ctypes, os, sys, time
@@ -403,7 +432,7 @@ def layouts(users, forged, owners, found):
         len(got), len(owners), len(found)))
 
 
-CHECKS = [check_rate_asked, check_rate_made, check_switches, check_tables, check_memory, check_questions, check_store,
+CHECKS = [check_root_given_up, check_rate_asked, check_rate_made, check_switches, check_tables, check_memory, check_questions, check_store,
           check_layouts]
 
 
