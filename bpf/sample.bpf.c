@@ -19,10 +19,23 @@ const volatile struct plop_part plop_trusted_part = {
 };
 volatile __u64 plop_states_woken = 0;
 
-static __always_inline void lose(struct plop_half *half, __u32 cause)
+static __always_inline void lose(struct plop_half *half, __u32 tgid, __u32 cause)
 {
-	if (cause < PLOP_LOST_CAUSES)
-		half->counters[PLOP_C_LOST + cause]++;
+	__u32 first = mix(tgid);
+
+	if (cause >= PLOP_LOST_CAUSES)
+		return;
+	half->counters[PLOP_C_LOST + cause]++;
+	for (__u32 i = 0; i < PLOP_LOSS_PROBES; i++) {
+		struct plop_loss *l = &half->losses[(first + i) & (PLOP_HALF_LOSSES - 1)];
+
+		if (l->tgid == 0)
+			l->tgid = tgid;
+		if (l->tgid == tgid) {
+			l->lost[cause]++;
+			return;
+		}
+	}
 }
 
 /* Has plopd look at a process that no interpreter was found in yet, ever more seldom. */
@@ -76,7 +89,7 @@ static __always_inline int tick(bool use_loop)
 		lost = python_tick(cpu, half, p, pid_tgid, PLOP_SET_ALWAYS, PLOP_PART_ALWAYS,
 				   &half->counters[PLOP_C_TRUNCATED], use_loop, false);
 		if (lost)
-			lose(half, lost - 1);
+			lose(half, tgid, lost - 1);
 		else
 			half->counters[PLOP_C_PYTHON]++;
 		if (began) {
@@ -87,7 +100,7 @@ static __always_inline int tick(bool use_loop)
 		half->counters[PLOP_C_OTHER]++;
 		process_ask(p, tgid);
 	} else {
-		lose(half, PLOP_LOST_UNSUPPORTED);
+		lose(half, tgid, PLOP_LOST_UNSUPPORTED);
 	}
 	cpu->left++;
 	return 0;

@@ -8,6 +8,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/progress.h"
+#include "ctl/record_states.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -394,45 +395,6 @@ static int follow(struct recording *rec, struct progress *progress)
 	return r;
 }
 
-/* "GIL held 92 % of the time on CPU, waited for 41 % of wall time", or why nothing is said of it. */
-static void summarize_gil(const struct recording *rec, const json_t *states)
-{
-	double held = json_number_at(states, "gil_held");
-	double known = held + json_number_at(states, "gil_released");
-	double threads = json_number_at(states, "threads_s");
-	double waited = threads > 0 ? json_number_at(states, "waiting_for_gil_s") / threads : 0;
-	const char *gil = json_string_at(states, "gil");
-
-	if (known > 0 && rec->wall)
-		log_info("GIL held %.0f %% of the time on CPU, waited for %.0f %% of wall time",
-			 100 * held / known, 100 * waited);
-	else if (known > 0)
-		log_info("GIL held %.0f %% of the time on CPU", 100 * held / known);
-	if (streq(gil, "none"))
-		log_info("no GIL to tell of: this Python is free-threaded");
-	else if (streq(gil, "partly"))
-		log_info("free-threaded Python has no GIL, and is left out of that");
-	else if (streq(gil, "unknown"))
-		log_info(
-			"nothing is known of the GIL: plop tells who holds it from CPython 3.8 on");
-}
-
-static void summarize_states(const struct recording *rec)
-{
-	const json_t *states = json_object_get(rec->state, "states");
-	double threads = json_number_at(states, "threads_s");
-
-	summarize_gil(rec, states);
-	if (rec->wall)
-		log_info(
-			"threads' time: %.1f s, of it %.1f s asleep, %.1f s runnable without a CPU",
-			threads, json_number_at(states, "sleeping_s"),
-			json_number_at(states, "runnable_s"));
-	else if (json_number_at(rec->state, "samples") <= 0)
-		log_info(
-			"no sample: nothing of it was on a CPU; --wall records time spent waiting");
-}
-
 static void summarize(const struct recording *rec)
 {
 	uint64_t samples = (uint64_t)json_number_at(rec->state, "samples");
@@ -448,7 +410,7 @@ static void summarize(const struct recording *rec)
 		log_info("ended early: the process ended");
 	else if (streq(json_string_at(rec->state, "reason"), "too large"))
 		log_info("ended early: it holds more different stacks than plopd keeps in memory");
-	summarize_states(rec);
+	record_states(rec->state, rec->wall);
 	if (json_is_true(json_object_get(rec->state, "async")) &&
 	    json_is_false(json_object_get(rec->state, "async_possible")))
 		log_info("no tasks: --async is for CPython 3.11 to 3.15, and without the GIL 3.13");

@@ -159,6 +159,13 @@ static void manager_wait(const struct plop_record_wait *r, void *ctx)
 	recordings_wait(&m->recordings, r);
 }
 
+static void manager_loss(const struct plop_loss *loss, void *ctx)
+{
+	struct manager *m = ctx;
+
+	recordings_loss(&m->recordings, loss);
+}
+
 static void manager_pressure(void *ctx)
 {
 	manager_cycle(ctx);
@@ -359,6 +366,7 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 	struct sampler_handlers handlers = {
 		.review = manager_review,
 		.stack = manager_stack,
+		.loss = manager_loss,
 		.code = manager_code,
 		.task = manager_task,
 		.process = manager_process,

@@ -5,6 +5,7 @@
 #include "host/manager.h"
 #include "host/recording_events.h"
 #include "host/recording_shares.h"
+#include "host/recording_tally.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -297,6 +298,19 @@ static void gil_note(struct recording *r, const struct plop_layout *l)
 	r->gil_known |= !l->free_threaded && (l->ts_status || l->runtime_current);
 }
 
+static void recording_added(struct recording *r, struct target *k, uint32_t process,
+			    const struct symbolized_stack *s)
+{
+	const struct plop_layout *l = &k->python.layout;
+
+	thread_names_look(r, k, process, s->stack->tid);
+	gil_note(r, l);
+	r->truncated += s->stack->flags & PLOP_STACK_TRUNCATED ? s->stack->count : 0;
+	if (!l->free_threaded &&
+	    !(s->stack->flags & (PLOP_STACK_GIL_HELD | PLOP_STACK_GIL_RELEASED)))
+		r->gil_untold += s->stack->count;
+}
+
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
@@ -311,11 +325,12 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 		if (!recording_wants(r, k))
 			continue;
 		if (profile_process(sink_profile(r->sink), &k->info, k->python.version, &n) < 0 ||
-		    sink_add(r->sink, n, s) < 0)
+		    sink_add(r->sink, n, s) < 0) {
 			r->undelivered += s->stack->count;
-		else
-			thread_names_look(r, k, n, s->stack->tid);
-		gil_note(r, &k->python.layout);
+			r->lost[PLOP_LOST_DRAIN] += s->stack->count;
+		} else {
+			recording_added(r, k, n, s);
+		}
 	}
 }
 
@@ -480,18 +495,6 @@ static void recording_end(struct recording *r)
 	recording_named(r);
 }
 
-/* What a cycle counted for one set. */
-static struct tally set_tally(const struct plop_set_counters *c)
-{
-	struct tally t = {
-		.ticks = c->ticks, .python = c->python, .other = c->other, .truncated = c->truncated
-	};
-
-	for (int i = 0; i < PLOP_LOST_CAUSES; i++)
-		t.lost[i] = c->lost[i];
-	return t;
-}
-
 void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t,
 		      const struct plop_set_counters *sets)
 {
@@ -513,18 +516,9 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 			continue;
 		if (r->begun_mono) {
 			struct profile *p = sink_profile(r->sink);
-			struct tally own = r->set == PLOP_SET_ALWAYS ? *t :
-								       set_tally(&sets[r->set - 1]);
 
-			/* what found no home is lost, not python */
-			own.python -= MIN(r->undelivered, own.python);
-			own.lost[PLOP_LOST_DRAIN] += r->undelivered;
-			r->undelivered = 0;
+			recording_tally(r, t, r->set ? &sets[r->set - 1] : NULL);
 			/* by the monotonic clock: its length is true whoever sets the clock */
-			tally_add(&p->tally, &own);
-			shares_count(&all->manager->shares, recording_user(r), SHARE_RATE_LOST,
-				     own.lost[PLOP_LOST_RATE]);
-			access_recording_tally(r);
 			if (swapped_mono > r->begun_mono)
 				p->end_ns = p->start_ns + (swapped_mono - r->begun_mono);
 		}

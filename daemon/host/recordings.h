@@ -65,10 +65,15 @@ struct recording {
 	uint64_t threads;     /* that the processes made, while its events were on threads */
 	unsigned int naming;  /* processes that were asked for names of threads, at the end */
 	uint64_t undelivered; /* samples of the cycle under way that found no home */
-	struct cgroup cgroup; /* folder NULL: none */
-	struct waits *waits;  /* NULL: no time off CPU */
+	uint64_t lost[PLOP_LOST_CAUSES]; /* ticks of its processes that were lost, as far as that is known */
+	struct cgroup cgroup;            /* folder NULL: none */
+	struct waits *waits;             /* NULL: no time off CPU */
+	uint32_t asleep;                 /* threads that were asked for, see asleep.h */
+	uint32_t unread;                 /* ... that did not wake, and have no stack */
 	/* Some of its processes have a GIL and plop can tell who holds it; some are free-threaded. */
 	bool gil_known, gil_none;
+	uint64_t truncated; /* samples without their root */
+	uint64_t gil_untold; /* samples of those that have one of which it is not known whether they held it */
 	bool tasks;          /* with asyncio tasks */
 	bool tasks_possible; /* there is, or was, a process that may have some */
 	sd_event_source *timer;
@@ -119,6 +124,8 @@ void recordings_wait_stack(struct recordings *all, struct target *k,
 			   const struct symbolized_stack *s);
 /* A stack of one recording's own set whose process is not known (any more). */
 void recordings_undelivered(struct recordings *all, const struct plop_stack *stack);
+/* Lost ticks of one process. */
+void recordings_loss(struct recordings *all, const struct plop_loss *loss);
 /* A process made a thread, or executed another program: whether the events stay on its threads. */
 void recordings_thread(struct recordings *all, uint32_t tgid, bool exec);
 /* The events of this set cannot stay on threads. */

@@ -58,7 +58,7 @@ struct profile {
 	bool wall; /* with time off CPU: samples weigh microseconds */
 	/*
 	 * Of the whole host between start and end, not only of what a selector left in; what a selector left in
-	 * is samples_total. Exports state both.
+	 * is samples_total. Exports state both. Of a recording of some processes it is of these alone.
 	 */
 	struct tally tally;
 	struct labels labels; /* of a recording */

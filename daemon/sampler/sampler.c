@@ -304,6 +304,11 @@ static void sampler_empty(struct sampler *s, struct plop_half *half,
 		half->counters[i] = 0;
 	}
 	sets_collect(half, counters);
+	for (uint32_t i = 0; i < PLOP_HALF_LOSSES; i++) {
+		if (half->losses[i].tgid && s->handlers.loss)
+			s->handlers.loss(&half->losses[i], s->handlers.ctx);
+	}
+	memset(half->losses, 0, sizeof(half->losses));
 	if (half->nstacks > 0)
 		memset(half->index, 0, sizeof(half->index));
 	if (half->nthreads > 0)

@@ -22,6 +22,8 @@ struct sampler_handlers {
 	void (*review)(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx);
 	/* One stack of a collected half; frames: stack->depth of them, leaf first. Valid during the call only. */
 	void (*stack)(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx);
+	/* Lost ticks of one process, of a collected half; NULL: nobody wants to know. */
+	void (*loss)(const struct plop_loss *loss, void *ctx);
 	/* A code object at first sight; size: of the record with its data, already checked. */
 	void (*code)(const struct plop_record_code *r, void *ctx);
 	/* The name of an asyncio task, already checked. */

@@ -169,7 +169,7 @@ struct plop_stack_thread {
 #define PLOP_HALF_STACKS  2048
 #define PLOP_HALF_THREADS 2048
 #define PLOP_HALF_INDEX   4096
-#define PLOP_HALF_FRAMES  23296
+#define PLOP_HALF_FRAMES  23168
 #define PLOP_HALF_PROBES  16
 
 /*
@@ -186,6 +186,17 @@ struct plop_stack_thread {
 /* Places of the index that a recording's stack looks at; what is always on finds one where these are full. */
 #define PLOP_PART_PROBES 8
 
+/*
+ * Whose ticks of what is always on were lost, for as many processes as find a place; what finds none is lost all the same
+ * (plop_counter), and nobody's by name. tgid 0: free.
+ */
+struct plop_loss {
+	__u32 tgid;
+	__u32 lost[PLOP_LOST_CAUSES];
+};
+#define PLOP_HALF_LOSSES 32
+#define PLOP_LOSS_PROBES 4
+
 /* What one part has taken, or may take. */
 struct plop_part {
 	__u16 stacks, frames, threads, pad;
@@ -200,6 +211,7 @@ struct plop_half {
 	__u64 counters[PLOP_COUNTERS];
 	struct plop_set_counters sets[PLOP_MAX_SETS]; /* of sets 1 and up */
 	struct plop_part parts[PLOP_PARTS];           /* the first stays 0 */
+	struct plop_loss losses[PLOP_HALF_LOSSES];
 	__u32 index[PLOP_HALF_INDEX];
 	__u16 thread_index[PLOP_HALF_INDEX];
 	struct plop_stack stacks[PLOP_HALF_STACKS];
@@ -383,6 +395,7 @@ struct plop_record_task {
 
 _Static_assert(sizeof(struct plop_frame) == 16, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_stack) == 40, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_loss) == 32, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_stack_thread) == 12, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_process) == 48, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");

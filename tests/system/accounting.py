@@ -143,6 +143,17 @@ def check_recordings(daemon):
     return found["json"].tally
 
 
+def check_own(daemon, pid):
+    """A recording of one process does not call another's losses its own."""
+    def unsupported():
+        return daemon.status()["samples"]["lost"]["unsupported"]
+
+    recording, before = host.Recording(daemon, pid), unsupported()
+    host.until("ticks of the unknown interpreter are lost", lambda: unsupported() > before + 100)
+    stacks = recording.stop()
+    assert sum(count for _, count in stacks) > 0 and "unsupported" not in recording.lost()[1], recording.said
+
+
 def check_exports(daemon, windows, pid):
     """The saved windows in every format, in whole and of one process; and the header of the HTTP answer."""
     until = windows[-1][1] // 1000000000
@@ -180,6 +191,7 @@ def main():
             daemon.profiled(load.work.pid)
             host.until("the unknown interpreter is found", lambda: daemon.status()["samples"]["lost"]["unsupported"] > 0)
             recorded = check_recordings(daemon)
+            check_own(daemon, load.work.pid)
             looks = [check_live(daemon) for _ in range(10)]
             print("%d looks at up to %d windows, %d short processes; recorded: %s" % (len(looks), max(looks), load.started, json.dumps(
                 {k: recorded[k] for k in ("ticks", "python", "other", "lost")})))

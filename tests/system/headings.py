@@ -183,15 +183,18 @@ class Headings(unittest.TestCase):
                 "def busy():\n    end = time.process_time() + 0.01\n    while time.process_time() < end:\n        pass\n"
                 "print('READY', out(), flush=True)\nsys.stdin.readline()\n"
                 "while True:\n    busy()\n    out()\n")
-        with Workload(sys.executable, code=code) as work:
+        beside = "print('READY', flush=True)\nwhile True:\n    pass"
+        with Workload(sys.executable, code=code) as work, Workload(sys.executable, code=beside) as other:
             if int(work.ready[0]) == 0:
                 self.skipTest("this kernel takes nothing out (MADV_PAGEOUT)")
             self.daemon.profiled(work.pid)
+            self.daemon.profiled(other.pid)
             before = self.daemon.status()["samples"]
-            recording = Recording(self.daemon, work.pid)
+            recording, others = Recording(self.daemon, work.pid), Recording(self.daemon, other.pid)
             work.go()
             until("samples", lambda: self.daemon.process_of(work.pid)["samples"] > 500, 60)
             stacks = recording.stop()
+            others.stop()
         total = sum(count for _, count in stacks)
         after = self.daemon.status()["samples"]
         faults = after["lost"]["fault"] - before["lost"]["fault"]
@@ -200,6 +203,10 @@ class Headings(unittest.TestCase):
             total, named, sum(count for _, count in unknown(stacks)), faults))
         self.assertEqual(unknown(stacks), [])
         self.assertGreater(named, 0.9 * total)
+        # each recording tells of its own losses: all of them are of the one
+        self.assertEqual(others.lost()[0], 0, others.said)
+        self.assertLessEqual(recording.lost()[0], faults)
+        self.assertGreaterEqual(recording.lost()[0], 0.5 * faults, recording.said)
 
 
 if __name__ == "__main__":

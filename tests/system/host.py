@@ -2,6 +2,7 @@
 """What the system tests share: a plopd of their own on a temporary folder, workloads, deadlines, the chi-square test."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -240,9 +241,15 @@ class Recording:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         _, said = self.process.communicate(timeout=60)
-        assert self.process.returncode == 0, said
+        self.said = said.decode()
+        assert self.process.returncode == 0, self.said
         with open(self.path) as f:
             return collapsed(f.read())
+
+    def lost(self):
+        """What it said at its end of the ticks that it lost: a number, and the causes."""
+        number, causes = re.search(r"lost ([\d,]+)(.*)", self.said).groups()
+        return int(number.replace(",", "")), causes
 
 
 def one_of_each(found):

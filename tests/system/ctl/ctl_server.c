@@ -146,6 +146,12 @@ static void reply_recording(struct fake *f, const struct api_request *q, unsigne
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	char id[16];
+	/* process 88 has threads of which it is not known whether they held the GIL; 99 has them, and waits */
+	json_t *states = json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:i}", "gil",
+				   "known", "gil_held", 77, "gil_released", 0, "gil_untold",
+				   r->pid == 88 || r->pid == 99 ? 11 : 0, "waiting_for_gil_s", 4.0,
+				   "sleeping_s", 3.0, "runnable_s", 1.0, "threads_s", 10.0,
+				   "off_cpu_s", r->pid == 99 ? 1.5 : 0, "unread", r->pid == 99);
 
 	if (!r->end_ns && now >= r->begin_ns + r->duration_s * NSEC_PER_SEC)
 		r->end_ns = r->begin_ns + r->duration_s * NSEC_PER_SEC;
@@ -155,15 +161,16 @@ static void reply_recording(struct fake *f, const struct api_request *q, unsigne
 	/* process 310 is one whose version has no tasks */
 	api_reply_json(
 		q->call, status,
-		json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:{s:i, s:i}, s:i, s:s?, s:b, s:b}", "id",
-			  id, "state", r->end_ns ? "done" : "running", "elapsed_s",
+		json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:{s:i, s:i}, s:i, s:s?, s:b, s:b, s:o}",
+			  "id", id, "state", r->end_ns ? "done" : "running", "elapsed_s",
 			  (double)(now - r->begin_ns) / 1e9, "duration_s", r->duration_s, "samples",
 			  90, "ticks", 200, "lost", "fault", 2, "drain", 0, "lost_total", 2,
 			  "reason",
 			  !r->end_ns ? NULL :
 			  r->stopped ? "stopped" :
 				       "elapsed",
-			  "async", r->tasks, "async_possible", r->tasks && r->pid != 310));
+			  "async", r->tasks, "async_possible", r->tasks && r->pid != 310, "states",
+			  states));
 }
 
 static void on_record(const struct api_request *q, void *ctx)

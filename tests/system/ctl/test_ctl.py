@@ -132,6 +132,18 @@ class Plopctl(Case):
         done = self.ctl("record", "-p", "310", "-d", "100ms", "-f", "collapsed", "-o", "-")
         self.assertNotIn("no tasks", done.stderr)
 
+    def test_record_states(self):
+        for pid, options, sentences in (
+                ("77", (), ["GIL held 100 % of the time on CPU\n"]),
+                ("88", (), ["GIL held 88 % of the time on CPU, not known for 12 %\n"]),
+                ("99", ("--wall",), ["GIL held 88 % of the time on CPU, not known for 12 %, waited for 40 % of wall time\n",
+                                     "10.0 s, of it 3.0 s asleep, 1.0 s runnable without a CPU, 1.5 s off CPU for a reason not known\n",
+                                     "1 thread waited throughout and has no stack"]),
+                ("77", ("--wall",), ["held 100 % of the time on CPU, waited for 40 %", "1.0 s runnable without a CPU\n"])):
+            done = self.ctl("record", "-p", pid, *options, "-d", "100ms", "-f", "collapsed", "-o", "-")
+            for sentence in sentences:
+                self.assertIn(sentence, done.stderr)
+
     def test_record_to_a_pipe(self):
         done = self.ctl("record", "-a", "-d", "0.1", "-f", "collapsed", "-o", "-")
         self.assertEqual(done.stdout.encode(), PROFILE)
