@@ -41,10 +41,12 @@ struct mm_struct;
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs___kernel {
 	unsigned long di;
+	unsigned long si;
 	unsigned long orig_ax;
 };
 #else
 struct pt_regs___kernel {
+	unsigned long regs[31];
 	unsigned long orig_x0;
 	int syscallno;
 };

@@ -21,6 +21,21 @@
 
 #define SLEEPER_PROBES 8
 
+/*
+ * struct _gil_runtime_state (internal/pycore_gil.h, 3.8 to 3.15): four words, then the condition variable on which threads wait until
+ * the GIL is let go. Its futexes are all within it (nptl/pthread_cond_wait.c of glibc).
+ */
+#define GIL_LOCKED    16
+#define GIL_COND      32
+#define GIL_COND_SIZE 48  /* sizeof(pthread_cond_t) */
+#define GIL_NEAR      208 /* more than from any of its futexes to another */
+
+/* include/uapi/linux/futex.h */
+#define FUTEX_WAIT        0
+#define FUTEX_WAKE        1
+#define FUTEX_WAIT_BITSET 9
+#define FUTEX_CMD_MASK    127
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -66,7 +81,7 @@ static __always_inline void sleeper_free(struct plop_sleeper *s)
 		__sync_fetch_and_add(&b->sleepers, -1);
 		__sync_fetch_and_add(&users->sleepers, -1);
 	}
-	s->since = 0;
+	s->since = s->woken = s->back = 0;
 	s->key = 0;
 }
 
@@ -83,56 +98,97 @@ static __always_inline struct plop_sleeper *sleeper_find(__u64 key, bool make, _
 			return NULL;
 		if (s->key == key)
 			return s;
-		if (make && s->key == 0 && sleeper_take(s, key, budget))
+		/* or somebody took it for the same thread just now */
+		if (make && s->key == 0 && (sleeper_take(s, key, budget) || s->key == key))
 			return s;
 	}
 	return NULL;
 }
 
-/* Whether a futex lies inside of the lock of the interpreter that the thread state in s->ts belongs to. */
-static __always_inline bool is_gil(const struct plop_layout *l, const struct plop_process *p,
-				   struct scratch *s, __u64 futex)
+/* The lock of the interpreter that the thread state in s->ts belongs to; 0: not known. */
+static __always_inline __u64 gil_read(const struct plop_layout *l, const struct plop_process *p,
+				      struct scratch *s)
 {
 	__u64 gil = p->runtime + l->gil_at, interp;
 
 	if (l->gil_where == PLOP_GIL_UNKNOWN || l->free_threaded)
-		return false;
+		return 0;
 	if (l->gil_where == PLOP_GIL_POINTER) {
 		/* interp follows next (cpython/pystate.h, 3.12 to 3.15) */
 		interp = FIELD64(s->ts, l->ts_next + 8, PLOP_TS_MAX);
 		if (bpf_probe_read_user(&gil, sizeof(gil), (void *)(interp + l->gil_at)))
-			return false;
+			return 0;
 	}
-	return futex - gil < l->gil_size;
+	return gil;
+}
+
+/* The system call that a task is in, -1: none. *ret: its first argument. */
+static __always_inline __s32 syscall_read(struct task_struct *task, __u64 *ret)
+{
+	struct pt_regs___kernel *regs = (void *)bpf_task_pt_regs(task);
+
+#if defined(__TARGET_ARCH_x86)
+	*ret = regs->di;
+	return (__s64)regs->orig_ax < 0 ? -1 : (__s32)regs->orig_ax;
+#else
+	*ret = regs->orig_x0;
+	return regs->syscallno;
+#endif
+}
+
+/* What a thread that could run was at when it lost its CPU within a call of the GIL's futex. */
+static __always_inline __u32 gil_kind(struct task_struct *prev, __u64 gil, __u64 futex)
+{
+	struct pt_regs___kernel *regs = (void *)bpf_task_pt_regs(prev);
+	__u32 locked = 0, op;
+
+#if defined(__TARGET_ARCH_x86)
+	op = regs->si & FUTEX_CMD_MASK;
+#else
+	op = regs->regs[1] & FUTEX_CMD_MASK;
+#endif
+	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(gil + GIL_LOCKED)))
+		return PLOP_WAIT_RUNNABLE;
+	if (!locked && op == FUTEX_WAKE)
+		return PLOP_WAIT_LET_GO;
+	/* its time was up, and another has it */
+	if (locked && (op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET) &&
+	    futex - gil - GIL_COND < GIL_COND_SIZE)
+		return PLOP_WAIT_GIL;
+	return PLOP_WAIT_RUNNABLE;
 }
 
 /* Why prev, which is the current task, leaves its CPU. */
 static __always_inline void reason_read(struct plop_sleeper *e, struct task_struct *prev,
 					bool preempt, const struct plop_process *p)
 {
-	struct pt_regs___kernel *regs = (void *)bpf_task_pt_regs(prev);
 	__u32 n = bpf_get_smp_processor_id(), layout = p->layout, state = prev->__state;
 	struct plop_layout *l = bpf_map_lookup_elem(&layouts, &layout);
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &n);
-	__u64 futex;
+	__u64 futex, gil = 0;
+	__s32 syscall = syscall_read(prev, &futex);
 
+	if (l && s && syscall == SYSCALL_FUTEX)
+		gil = gil_read(l, p, s);
 	e->syscall = -1;
 	e->disk = 0;
+	e->gil = 0;
 	if (preempt || state == 0 || !l || !s) {
 		e->kind = PLOP_WAIT_RUNNABLE;
+		if (gil && futex - gil < l->gil_size)
+			e->kind = gil_kind(prev, gil, futex);
+		if (e->kind == PLOP_WAIT_LET_GO)
+			e->gil = futex;
 		return;
 	}
 	e->kind = PLOP_WAIT_SLEEPING;
 	e->disk = state & TASK_UNINTERRUPTIBLE && !(state & TASK_NOLOAD);
-#if defined(__TARGET_ARCH_x86)
-	e->syscall = (__s64)regs->orig_ax < 0 ? -1 : (__s32)regs->orig_ax;
-	futex = regs->di;
-#else
-	e->syscall = regs->syscallno;
-	futex = regs->orig_x0;
-#endif
-	if (e->syscall == SYSCALL_FUTEX && is_gil(l, p, s, futex))
-		e->kind = PLOP_WAIT_GIL;
+	e->syscall = syscall;
+	if (!gil || futex - gil >= l->gil_size)
+		return;
+	e->kind = PLOP_WAIT_GIL;
+	if (futex - gil - GIL_COND < GIL_COND_SIZE)
+		e->gil = futex;
 }
 
 /* Sends the time off CPU of a place, which ended at now. */
@@ -184,6 +240,25 @@ static __always_inline __u64 arrival(struct task_struct *prev, const struct plop
 	return ran < now - e->since ? now - ran : now;
 }
 
+/*
+ * Sends what is known of a place whose thread is the current one, and leaves. Who lost its CPU while it let go of the GIL and now waits at
+ * the same one wants it back: it could have made no use of a CPU before.
+ */
+static __always_inline void before_send(struct plop_cpu *cpu, struct plop_sleeper *e,
+					struct task_struct *prev, __u64 pid_tgid)
+{
+	__u64 futex, back = e->back ? e->back : arrival(prev, e);
+
+	if (e->kind == PLOP_WAIT_LET_GO) {
+		e->kind = PLOP_WAIT_RUNNABLE;
+		e->woken = 0;
+		if (syscall_read(prev, &futex) == SYSCALL_FUTEX &&
+		    futex - e->gil + GIL_NEAR < 2 * GIL_NEAR)
+			e->kind = PLOP_WAIT_GIL;
+	}
+	wait_send(cpu, e, pid_tgid, back);
+}
+
 static __always_inline void leave(struct task_struct *prev, const struct plop_wanted *w,
 				  bool preempt, bool tasks)
 {
@@ -196,16 +271,20 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_wa
 	struct plop_sleeper *e;
 	long lost;
 
-	if (!p || p->state != PLOP_STATE_PROFILED || !cpu || !s || prev->flags & PF_EXITING)
+	if (!p || p->state != PLOP_STATE_PROFILED || !cpu || !s)
 		return;
-	e = sleeper_find(pid_tgid, true, budget);
+	e = sleeper_find(pid_tgid, !(prev->flags & PF_EXITING), budget);
 	if (!e)
 		return;
 	if (e->since)
-		wait_send(cpu, e, pid_tgid, arrival(prev, e));
+		before_send(cpu, e, prev, pid_tgid);
+	if (prev->flags & PF_EXITING) {
+		sleeper_free(e);
+		return;
+	}
 	e->image = p->image;
 	e->hash = 0;
-	e->woken = 0;
+	e->woken = e->back = 0;
 	if (!budget_take(budget, true)) {
 		e->kind = PLOP_WAIT_BEYOND;
 		e->syscall = -1;
@@ -224,27 +303,51 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_wa
 	e->since = bpf_ktime_get_ns();
 }
 
+/*
+ * Sends that a thread is back that left before anybody watched, if it has ever run, or found no place. Its memory cannot be read from
+ * here, so what it was at is told by its system call, and by whether somebody has woken it since.
+ */
+static __always_inline void first_send(struct task_struct *next, const struct plop_wanted *w,
+				       const struct plop_sleeper *e, __u64 now)
+{
+	struct plop_record_wait r = { .head = { .type = PLOP_RECORD_WAIT, .tgid = next->tgid },
+				      .ns = now,
+				      .tid = next->pid,
+				      .kind = PLOP_WAIT_RUNNABLE,
+				      .syscall = -1 };
+
+	if (!e)
+		r.kind = PLOP_WAIT_UNTOLD;
+	if (e && e->woken) {
+		r.kind = PLOP_WAIT_SLEEPING;
+		r.syscall = syscall_read(next, &r.hash);
+		r.runnable_ns = now - e->woken;
+	}
+	if (records_room() && budget_take(wall_budget(w), true))
+		bpf_ringbuf_output(&records, &r, sizeof(r), BPF_RB_NO_WAKEUP);
+}
+
 static __always_inline void back(struct task_struct *next, const struct plop_wanted *w)
 {
 	__u64 pid_tgid = (__u64)next->tgid << 32 | next->pid, now = bpf_ktime_get_ns();
-	struct plop_record_wait r = { .head = { .type = PLOP_RECORD_WAIT, .tgid = next->tgid },
-				      .ns = now,
-				      .tid = next->pid };
 	__u32 n = bpf_get_smp_processor_id();
 	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
-	struct plop_sleeper *e = sleeper_find(pid_tgid, false, 0);
+	/* who has none has not been woken since; or there was none to be had, as there is none now */
+	struct plop_sleeper *e = sleeper_find(pid_tgid, true, wall_budget(w));
 
 	if (!cpu)
 		return;
-	if (!e) {
-		/* it left before anybody watched, if it has ever run; or found no place */
-		if (records_room() && budget_take(wall_budget(w), true))
-			bpf_ringbuf_output(&records, &r, sizeof(r), BPF_RB_NO_WAKEUP);
+	if (e && e->since && e->kind == PLOP_WAIT_LET_GO) {
+		/* what it waited for shows when it leaves again */
+		e->back = now;
 		return;
 	}
-	if (e->since)
+	if (e && e->since)
 		wait_send(cpu, e, pid_tgid, now);
-	sleeper_free(e);
+	else
+		first_send(next, w, e, now);
+	if (e)
+		sleeper_free(e);
 }
 
 static __always_inline const struct plop_wanted *wall_wanted(__u32 tgid)
@@ -282,15 +385,38 @@ int BPF_PROG(plop_sw_async, bool preempt, struct task_struct *prev, struct task_
 	return 0;
 }
 
-SEC("?tp_btf/sched_wakeup")
+/*
+ * Whether a thread that waits until the GIL is let go is woken by the one that did so. Else its time was up: it looks whether the GIL is
+ * free, and goes on waiting (take_gil(), Python/ceval_gil.c).
+ */
+static __always_inline bool gil_is_given(const struct plop_sleeper *e, int tgid)
+{
+	struct task_struct *waker = bpf_get_current_task_btf();
+	__u64 futex;
+
+	return e->gil && waker->tgid == tgid && syscall_read(waker, &futex) == SYSCALL_FUTEX &&
+	       futex - e->gil + GIL_COND_SIZE < 2 * GIL_COND_SIZE;
+}
+
+/*
+ * Where the waker is, which sched_wakeup may not be. A thread that waits for the GIL and has not been given it can make no use of a
+ * CPU: what it waits for is the GIL, until it is.
+ */
+SEC("?tp_btf/sched_waking")
 int BPF_PROG(plop_wakeup, struct task_struct *task)
 {
+	const struct plop_wanted *w = wall_wanted(task->tgid);
 	struct plop_sleeper *e;
 
-	if (!wall_wanted(task->tgid))
+	if (!w)
 		return 0;
-	e = sleeper_find((__u64)task->tgid << 32 | task->pid, false, 0);
-	if (e)
+	/* one that left before anybody watched has none yet */
+	e = sleeper_find((__u64)task->tgid << 32 | task->pid, true, wall_budget(w));
+	if (!e)
+		return 0;
+	if (!e->since)
+		e->image = 0;
+	if (!e->since || e->kind != PLOP_WAIT_GIL || gil_is_given(e, task->tgid))
 		e->woken = bpf_ktime_get_ns();
 	return 0;
 }

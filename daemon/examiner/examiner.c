@@ -269,7 +269,7 @@ void examiner_dispatch(struct examiner *e, enum lane lane)
 void examiner_ask(struct examiner *e, enum examiner_op op, const struct examinee *who,
 		  struct buf *body, examiner_done_t done, void *ctx)
 {
-	enum lane lane = op == EXAMINE_DUMP ? LANE_PEOPLE : LANE_TICKS;
+	enum lane lane = op == EXAMINE_DUMP || op == EXAMINE_ASLEEP ? LANE_PEOPLE : LANE_TICKS;
 	struct question *q = calloc(1, sizeof(*q));
 	struct unpack nothing = {};
 

@@ -39,6 +39,7 @@ enum examiner_op {
 	EXAMINE_THREADS,     /* what its threads are called */
 	EXAMINE_DUMP,        /* the stacks of its threads */
 	EXAMINE_STATES,      /* where its thread states are */
+	EXAMINE_ASLEEP,      /* the stacks of those that sleep */
 	EXAMINE_OPS,
 };
 
@@ -126,3 +127,30 @@ int examined_states(struct unpack *body, struct state_place **ret, size_t *ret_n
  */
 void examine_dump(struct buf *request, const struct plop_layout *l, uint64_t runtime, uint32_t max);
 int examined_dump(struct unpack *body, const char **ret_text, size_t *ret_size);
+
+/*
+ * EXAMINE_ASLEEP: the threads that sleep, as far as they did so from before they were read until after; -EFAULT, -ESRCH. max threads at
+ * most, and none begins beyond max_bytes: how many are left out is told.
+ */
+struct asleep_frame {
+	char *name, *file;
+	int firstlineno, line;
+};
+struct asleep_thread {
+	uint32_t tid;
+	uint64_t switches;           /* task_switches_read() */
+	uint64_t at_ns;              /* CLOCK_MONOTONIC: it slept then */
+	int syscall;                 /* in which one; -1: none, or not known */
+	bool gil;                    /* it waits for the GIL */
+	bool disk;                   /* ... or cannot be interrupted */
+	bool native;                 /* no Python thread */
+	bool truncated;              /* the root is missing */
+	struct asleep_frame *frames; /* innermost first */
+	uint32_t n;
+};
+void examine_asleep(struct buf *request, const struct plop_layout *l, uint64_t runtime,
+		    uint32_t max, uint32_t max_bytes);
+/* gil() is called for each GIL, with its address, then thread() for each thread, which ends it by a negative errno. */
+int examined_asleep(struct unpack *body, void (*gil)(uint64_t address, void *ctx),
+		    int (*thread)(const struct asleep_thread *t, void *ctx), void *ctx,
+		    uint32_t *ret_left);

@@ -21,7 +21,7 @@ struct message_head {
 #define LANE_HELPERS 2
 enum lane {
 	LANE_TICKS = 0, /* what ticks and processes need */
-	LANE_PEOPLE,    /* dumps */
+	LANE_PEOPLE,    /* dumps, and stacks for recordings */
 	LANES,
 };
 
@@ -131,6 +131,7 @@ int serve_async(struct served *s, pid_t pid, struct unpack *request, struct buf 
 int serve_code(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_threads(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_states(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
+int serve_asleep(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_dump(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 
 /* op_threads.c: which of a process's tasks each thread state is of; NULL: not known. 0 or a negative errno. */

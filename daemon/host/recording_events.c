@@ -3,6 +3,7 @@
 
 #include "host/recording_events.h"
 #include "host/access.h"
+#include "host/asleep.h"
 #include "host/manager.h"
 #include "util/log.h"
 
@@ -85,6 +86,7 @@ static int recording_follow(sd_event_source *s, uint64_t usec, void *ctx)
 
 	if (k < 0)
 		log_debug_r(k, "Cannot follow who joins a recording");
+	asleep_ask(ctx);
 	k = sd_event_source_set_time_relative(s, FOLLOW_USEC);
 	return k < 0 ? k : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }

@@ -26,14 +26,15 @@ static json_t *states_json(const struct recording *r)
 		on += s->count;
 		off += s->wall_ns;
 	}
-	return json_pack("{s:s? s:I s:I s:I s:f s:f s:f s:f}", "gil", gil_word(r), "gil_held",
-			 (json_int_t)ticks[SAMPLE_GIL_HELD], "gil_released",
+	return json_pack("{s:s? s:I s:I s:I s:f s:f s:f s:f s:f s:I}", "gil", gil_word(r),
+			 "gil_held", (json_int_t)ticks[SAMPLE_GIL_HELD], "gil_released",
 			 (json_int_t)ticks[SAMPLE_GIL_RELEASED], "gil_untold",
 			 (json_int_t)r->gil_untold, "waiting_for_gil_s",
 			 (double)ns[SAMPLE_WAITING_GIL] / 1e9, "sleeping_s",
 			 (double)ns[SAMPLE_SLEEPING] / 1e9, "runnable_s",
 			 (double)ns[SAMPLE_RUNNABLE] / 1e9, "threads_s",
-			 (double)off / 1e9 + (double)on / (double)p->hz);
+			 (double)off / 1e9 + (double)on / (double)p->hz, "off_cpu_s",
+			 (double)ns[SAMPLE_OFF_CPU] / 1e9, "unread", (json_int_t)r->unread);
 }
 
 json_t *recording_json(const struct recording *r)

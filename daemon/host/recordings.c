@@ -2,6 +2,7 @@
 #include <sys/random.h>
 
 #include "host/access.h"
+#include "host/asleep.h"
 #include "host/manager.h"
 #include "host/recording_events.h"
 #include "host/recording_shares.h"
@@ -131,6 +132,8 @@ static int recording_begin_own(struct recording *r)
 	/* opening may take some time on a busy host; a wait that begins meanwhile counts already */
 	if (k >= 0 && !p->wall)
 		recording_begins_now(r);
+	if (k >= 0)
+		asleep_ask(r);
 	/* from then on, not from when the loop woke, which is before the events were opened */
 	if (k >= 0)
 		k = sd_event_add_time(m->loop, &r->timer, CLOCK_MONOTONIC,
@@ -382,9 +385,10 @@ void recordings_wait_stack(struct recordings *all, struct target *k,
 static void sleeper_add(const struct plop_sleeper *sleeper, void *ctx)
 {
 	struct recording *r = ctx;
-	struct target *k = targets_find(&r->all->manager->targets, (uint32_t)(sleeper->key >> 32),
-					sleeper->image);
-	uint32_t process;
+	struct targets *t = &r->all->manager->targets;
+	uint32_t tgid = (uint32_t)(sleeper->key >> 32), process;
+	struct target *k = sleeper->image ? targets_find(t, tgid, sleeper->image) :
+					    targets_find_pid(t, (pid_t)tgid);
 
 	if (recording_waits_for(r, k, &process))
 		waits_sleeping(r->waits, sleeper, process, r->ended_mono);
@@ -404,7 +408,7 @@ static void recording_end_waits(struct recording *r)
 	if (!r->waits)
 		return;
 	sampler_sleepers(r->all->manager->sampler, sleeper_add, r);
-	if (waits_asleep_throughout(r->waits, r->sink, quiet_process, r, r->ended_mono) < 0 ||
+	if (waits_from_before(r->waits, r->sink, quiet_process, r, r->ended_mono, &r->unread) < 0 ||
 	    waits_settle(r->waits, r->sink, true) < 0)
 		log_warning("Out of memory, a recording lacks some time off CPU");
 	recording_unwatch(r);
@@ -526,7 +530,7 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 			recording_stop(r, "too large");
 		if (r->state == RECORDING_WAITING && cycle >= r->cycle)
 			recording_begin(r);
-		else if (r->state == RECORDING_STOPPING && cycle >= r->cycle)
+		else if (r->state == RECORDING_STOPPING && cycle >= r->cycle && !asleep_awaits(r))
 			recording_end(r);
 		else if (r->state == RECORDING_RUNNING && !recording_alive(r))
 			recording_stop(r, "target ended");

@@ -74,6 +74,31 @@ int task_state_read(pid_t pid, pid_t tid, struct task_state *ret)
 	return 0;
 }
 
+/* The number behind a line's name; 0: there is no such line. */
+static uint64_t status_number(const char *status, const char *name)
+{
+	const char *line = strstr(status, name);
+
+	return line ? strtoull(line + strlen(name), NULL, 10) : 0;
+}
+
+int task_switches_read(pid_t pid, pid_t tid, char *ret_letter, uint64_t *ret)
+{
+	char text[8192];
+	ssize_t n = task_file(pid, tid, "status", text, sizeof(text));
+	const char *state;
+
+	if (n < 0)
+		return (int)n;
+	state = strstr(text, "\nState:\t");
+	if (!state || !strstr(text, "\nvoluntary_ctxt_switches:"))
+		return -EBADMSG;
+	*ret_letter = state[strlen("\nState:\t")];
+	*ret = status_number(text, "\nvoluntary_ctxt_switches:") +
+	       status_number(text, "\nnonvoluntary_ctxt_switches:");
+	return 0;
+}
+
 /* The innermost namespace comes last; kernels before 4.1 had no such line. */
 static pid_t own_tid(const char *status)
 {

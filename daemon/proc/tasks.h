@@ -39,6 +39,9 @@ struct task_state {
 };
 int task_state_read(pid_t pid, pid_t tid, struct task_state *ret);
 
+/* Its letter, and how often it has left a CPU: two equal counts, and it slept at both, then it slept in between. -EBADMSG: not told. */
+int task_switches_read(pid_t pid, pid_t tid, char *ret_letter, uint64_t *ret);
+
 /* The text of /proc/PID/task/TID/syscall. -EBADMSG: it is none; -ENODATA: blocked in no system call, or not blocked. */
 int task_syscall_parse(const char *text, long *ret, uint64_t args[6]);
 /* Whether it is futex(), whose first argument is the address that is waited on. */

@@ -371,6 +371,7 @@ const char *sample_state_name(uint32_t state)
 		[SAMPLE_WAITING_GIL] = "waiting for the GIL",
 		[SAMPLE_SLEEPING] = "sleeping",
 		[SAMPLE_RUNNABLE] = "runnable",
+		[SAMPLE_OFF_CPU] = "off CPU",
 	};
 
 	return state < ARRAY_SIZE(names) ? names[state] : "unknown";

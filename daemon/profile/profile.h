@@ -19,7 +19,7 @@ struct profile_process {
 };
 
 /*
- * What the thread was doing. The first four are of ticks, of a thread that ran; the last three of time off CPU, which only
+ * What the thread was doing. The first three are of ticks, of a thread that ran; the others of time off CPU, which only
  * wall-clock recordings have. One that spins or polls for the GIL is seen running by a tick, too.
  */
 enum sample_state {
@@ -29,8 +29,9 @@ enum sample_state {
 	SAMPLE_WAITING_GIL,
 	SAMPLE_SLEEPING,
 	SAMPLE_RUNNABLE, /* it could run, and had no CPU */
+	SAMPLE_OFF_CPU,  /* it had no CPU, and it is not known why */
 };
-#define SAMPLE_STATES (SAMPLE_RUNNABLE + 1)
+#define SAMPLE_STATES (SAMPLE_OFF_CPU + 1)
 
 struct profile_sample {
 	uint32_t process; /* index into processes */
@@ -112,12 +113,12 @@ const char *profile_thread_name(const struct profile *p, uint32_t process, uint3
  */
 uint64_t profile_weight(const struct profile *p, const struct profile_sample *s);
 const char *profile_unit(const struct profile *p); /* "samples" or "microseconds" */
-/* "running" (nothing is known of the GIL), "gil held", "gil released", "waiting for the GIL", "sleeping", "runnable" */
+/* "running" (nothing is known of the GIL), "gil held", "gil released", "waiting for the GIL", "sleeping", "runnable", "off CPU" */
 const char *sample_state_name(uint32_t state);
 const char *
 sample_gil(uint32_t state); /* "held", "released", "waiting", or "": nothing is known of it */
-const char *
-sample_doing(uint32_t state); /* "running", "waiting for the GIL", "sleeping" or "runnable" */
+const char *sample_doing(
+	uint32_t state); /* "running", "waiting for the GIL", "sleeping", "runnable" or "off CPU" */
 /*
  * Adds all of from (same or another dict, never p itself) to p; tallies are added, start and end widened. The first hz
  * that is not 0 stays: what was sampled at different rates is counted, not weighed. One with time off CPU makes p one. Of

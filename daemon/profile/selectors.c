@@ -106,7 +106,7 @@ const char *selector_values(const char *key)
 	if (streq(key, "pid") || streq(key, "thread"))
 		return "a number";
 	if (streq(key, "state"))
-		return "one of running, waiting for the GIL, sleeping, runnable";
+		return "one of running, waiting for the GIL, sleeping, runnable, off CPU";
 	if (streq(key, "gil"))
 		return "one of held, released, waiting; nothing stands for not known";
 	return NULL;

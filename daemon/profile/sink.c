@@ -241,6 +241,24 @@ int sink_stack(struct sink *s, const struct symbolized_stack *y, uint32_t *ret)
 	return n < 0 ? n : dict_stack(s->profile->dict, s->ids, (uint32_t)n, ret);
 }
 
+int sink_named_stack(struct sink *s, const char *root, const struct named_frame *frames, uint32_t n,
+		     uint32_t *ret)
+{
+	struct dict *d = s->profile->dict;
+	uint32_t k = 0, function;
+	int r = n > PLOP_MAX_DEPTH ? -E2BIG : 0;
+
+	if (r >= 0 && root)
+		r = sink_pseudo(s, root, &s->ids[k++]);
+	for (uint32_t i = n; i-- > 0 && r >= 0;) {
+		r = dict_function(d, frames[i].name, frames[i].file, frames[i].firstlineno,
+				  &function);
+		if (r >= 0)
+			r = dict_frame(d, function, frames[i].line, &s->ids[k++]);
+	}
+	return r < 0 ? r : dict_stack(d, s->ids, k, ret);
+}
+
 int sink_add_wait(struct sink *s, uint32_t process, uint32_t thread, uint32_t stack,
 		  enum sample_state state, const char *leaf, uint64_t ns)
 {

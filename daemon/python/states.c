@@ -255,16 +255,23 @@ enum walk_gil walker_gil(struct walker *w, const struct walk_states *s, bool *ho
 	return WALK_GIL_CHANGING;
 }
 
-bool walker_is_gil(struct walker *w, const struct walk_state *s, uint64_t futex)
+int walker_gil_at(struct walker *w, const struct walk_state *s, uint64_t *ret)
 {
 	const struct plop_layout *l = w->l;
-	uint64_t gil = w->runtime + l->gil_at;
 
 	if (l->gil_where == PLOP_GIL_UNKNOWN || l->free_threaded)
-		return false;
-	if (l->gil_where == PLOP_GIL_POINTER && reader_u64(w->r, s->interp + l->gil_at, &gil) < 0)
-		return false;
-	return futex - gil < l->gil_size;
+		return -ENODATA;
+	if (l->gil_where == PLOP_GIL_POINTER)
+		return reader_u64(w->r, s->interp + l->gil_at, ret);
+	*ret = w->runtime + l->gil_at;
+	return 0;
+}
+
+bool walker_is_gil(struct walker *w, const struct walk_state *s, uint64_t futex)
+{
+	uint64_t gil;
+
+	return walker_gil_at(w, s, &gil) >= 0 && futex - gil < w->l->gil_size;
 }
 
 /* How much of a thread library's record is looked at: glibc has the tid at 720 on x86-64 and at 208 on arm64, musl at 48 or 56. */

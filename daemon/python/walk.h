@@ -90,6 +90,8 @@ enum walk_gil {
 };
 /* holds: for each of the states. An interpreter with a GIL of its own has a holder of its own. */
 enum walk_gil walker_gil(struct walker *w, const struct walk_states *s, bool *holds);
+/* Where the GIL of the state's interpreter is. -ENODATA: that is not known, or there is none; or as reader_read(). */
+int walker_gil_at(struct walker *w, const struct walk_state *s, uint64_t *ret);
 /* Whether a futex lies in the GIL of the state's interpreter: who waits for it waits for the GIL. */
 bool walker_is_gil(struct walker *w, const struct walk_state *s, uint64_t futex);
 

@@ -130,7 +130,7 @@ bool sampler_have_wall(const struct sampler *s);
 int sampler_wall(struct sampler *s, bool on, bool tasks);
 /* Frees the places of threads whose processes are not wanted any more. */
 void sampler_sleepers_sweep(struct sampler *s);
-/* The threads that are off CPU now, as far as they were seen to leave. */
+/* The threads that are off CPU now, as far as they were seen to leave, or (since 0) to be woken. */
 void sampler_sleepers(struct sampler *s,
 		      void (*each)(const struct plop_sleeper *sleeper, void *ctx), void *ctx);
 /*

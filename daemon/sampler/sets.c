@@ -287,7 +287,7 @@ void sampler_sleepers_sweep(struct sampler *s)
 			__atomic_fetch_sub(&s->budgets[e->budget].sleepers, 1, __ATOMIC_RELAXED);
 			__atomic_fetch_sub(&s->budgets[0].sleepers, 1, __ATOMIC_RELAXED);
 		}
-		e->since = 0;
+		e->since = e->woken = e->back = 0;
 		__atomic_store_n(&e->key, 0, __ATOMIC_RELEASE);
 	}
 }
@@ -298,7 +298,7 @@ void sampler_sleepers(struct sampler *s,
 	for (uint32_t i = 0; s->sleepers && i < PLOP_MAX_SLEEPERS; i++) {
 		struct plop_sleeper e = s->sleepers[i];
 
-		if (e.key && e.since && e.key == s->sleepers[i].key)
+		if (e.key && (e.since || e.woken) && e.key == s->sleepers[i].key)
 			each(&e, ctx);
 	}
 }

@@ -306,19 +306,23 @@ enum plop_wait_kind {
 	PLOP_WAIT_GIL = 2,      /* on a futex inside of the interpreter's lock */
 	PLOP_WAIT_SLEEPING = 3, /* in a system call, or a page fault (syscall -1) */
 	PLOP_WAIT_BEYOND = 4,   /* why was not looked at: beyond the user's samples a second */
+	PLOP_WAIT_UNTOLD = 5,   /* since before anybody watched, and nothing was seen of it */
+	PLOP_WAIT_LET_GO = 6,   /* preempted while it let go of the GIL; of a plop_sleeper alone */
 };
 
 /* A thread of a wanted process that is off CPU; key 0: free. User space reads those that have not come back. */
 struct plop_sleeper {
-	__u64 key; /* tgid << 32 | tid */
-	__u64 image;
+	__u64 key;   /* tgid << 32 | tid */
+	__u64 image; /* 0: not looked at */
 	__u64 hash;
-	__u64 since;
-	__u64 woken; /* when it became runnable; 0: has not */
+	__u64 since; /* 0: from before anybody watched, and all that is known is when it was woken */
+	__u64 woken; /* when it became runnable; 0: has not, or is, but has not been given the GIL that it waits for */
 	__u32 kind;
 	__s32 syscall;
 	__u32 disk;
 	__u32 budget; /* whose place it is; 0: of a trusted user's recording */
+	__u64 gil; /* the futex on which it waits until the GIL is let go; 0: on none, or another of its futexes */
+	__u64 back; /* PLOP_WAIT_LET_GO: when it was back on a CPU, where it still is; 0: it is not */
 };
 
 struct plop_record {
@@ -338,7 +342,7 @@ struct plop_record {
  */
 struct plop_record_wait {
 	struct plop_record head;
-	__u64 hash;
+	__u64 hash; /* since 0: the first argument of syscall */
 	__u64 since; /* CLOCK_MONOTONIC, ns; 0: from before anybody watched, and ns is when it ended */
 	__u64 ns;
 	__u64 runnable_ns; /* of these, after it was woken */
@@ -408,6 +412,6 @@ _Static_assert(sizeof(struct plop_set) == 24, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_budget) == 64, "shared with the kernel side");
 _Static_assert(PLOP_MAX_SETS <= PLOP_PERIOD_SET, "a period has to hold the number of a set");
 _Static_assert(PLOP_PART_TRUSTED < PLOP_PARTS, "each budget has a part, and the trusted have one");
-_Static_assert(sizeof(struct plop_sleeper) == 56, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_sleeper) == 72, "shared with the kernel side");
 /* 64 CPUs must stay under 64 MB. */
 _Static_assert(sizeof(struct plop_cpu) < 1024 * 1000, "too large for hosts with many CPUs");

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Wall-clock recordings against threads that measure their own waiting: the time off CPU of each role, and what it waited for, must be
 theirs within 2 % or 1 ms a wait."""
+import contextlib
 import json
 import os
 import subprocess
@@ -132,27 +133,136 @@ def full_cpu(plopd):
         near("full CPU", waited.get("[runnable]", 0), truth, 50)
 
 
-def all_of_it(plopd):
-    """What a wall recording says of a thread adds up to its length, whoever slept before it began."""
-    code = ("import threading, time, sys\nfor _ in range(3): threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
-            "print('READY', flush=True)\nsys.stdin.readline()\n")
-    with Waiting(sys.executable, code=code) as work:
+# Threads that sleep, each by a function of its own name; one of them is no Python thread. A line has all of them woken.
+SLEEPERS = """
+import ctypes, os, sys, threading, time
+lock, event = threading.Lock(), threading.Event()
+lock.acquire()
+ends = os.pipe()
+def sleeps(): time.sleep(120)
+def locks(): lock.acquire()
+def reads(): os.read(ends[0], 1)
+def waits(): event.wait()
+def outer(inner): inner()
+for f in (sleeps, locks, reads, waits):
+    threading.Thread(target=outer, args=(f,), name=f.__name__, daemon=True).start()
+libc = ctypes.CDLL(None)
+native = ctypes.c_ulong()
+libc.pthread_create(ctypes.byref(native), None, ctypes.cast(libc.pause, ctypes.c_void_p), None)
+print("READY %d" % os.getpid(), flush=True)
+sys.stdin.readline()
+lock.release()
+event.set()
+os.write(ends[1], b"x")
+sys.stdin.readline()
+"""
+ASLEEP = {"sleeps": ("clock_nanosleep", "select", "pselect6"), "locks": ("futex",), "reads": ("read",), "waits": ("futex",)}
+
+
+def asleep(plopd, work, known):
+    """Threads that sleep all through a recording have their stacks, and add up to its length, as do those that wake in it."""
+    plopd.profiled(work.pid)
+    work.asleep()
+    time.sleep(0.2)  # so have the others come to where they sleep
+    done = plopd.ctl("record", "-p", work.pid, "--wall", "-d", "1s", "-f", "collapsed", "-o", "-", timeout=60)
+    assert done.returncode == 0, done.err
+    stacks = host.collapsed(done.out)
+    total = sum(weight for _, weight in stacks) / 1e6
+    assert abs(total - 6) < 0.12, done.out
+    assert "0.0 s runnable" in done.err and "no stack" not in done.err and "not known" not in done.err.split("threads' time")[1], done.err
+    for function, calls in ASLEEP.items():
+        check_asleep(stacks, function, calls, 1.0, 1.0)
+    native = sum(weight for frames, weight in stacks if [f[0] for f in frames] == ["[native thread]", "[sleeping: pause]"]) / 1e6
+    assert abs(native - 1) < 0.05, done.out
+    main_thread = sum(weight for frames, weight in stacks if frames[0][0] == "<module>") / 1e6
+    assert abs(main_thread - 1) < 0.05, done.out
+    first = time.monotonic()
+    recording = start(plopd, work.pid, "woken")
+    host.until("it runs", lambda: plopd.status()["recordings"] == 1)
+    began = time.monotonic()
+    time.sleep(0.7)
+    least = time.monotonic() - began
+    work.go()
+    time.sleep(0.3)
+    most = time.monotonic() - first
+    stacks, _ = stop(recording)
+    for function in ("locks", "reads", "waits"):
+        check_asleep(stacks, function, ASLEEP[function], least, most)
+    print("asleep %s: %.3f s in 1 s of six threads" % (known, total), flush=True)
+
+
+def check_asleep(stacks, function, calls, least, most):
+    """The function, called by outer(), sleeps in one of the calls for so many seconds."""
+    named = 0
+    for frames, weight in stacks:
+        names = [frame[0] for frame in frames]
+        if function in names:
+            assert names[names.index(function) - 1] == "outer", frames
+            named += weight / 1e6 if names[-1] in ["[sleeping: %s]" % call for call in calls] else 0
+    assert least - 0.05 < named < most + 0.05, (function, least, most, stacks)
+
+
+# Four threads that want the GIL all the time, each of which tells how long it took and how much of that it was on a CPU.
+WANTING = """
+import os, sys, threading, time
+spent = []
+def wants(seconds):
+    began, used, n = time.monotonic(), time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID), 0
+    while time.monotonic() - began < seconds:
+        for i in range(1000): n += i
+    spent.append((time.monotonic() - began, time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID) - used))
+print("READY %d" % os.getpid(), flush=True)
+sys.stdin.readline()
+threads = [threading.Thread(target=wants, args=(float(sys.argv[1]),)) for _ in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+print("DONE 0 %r" % (sum(e for e, _ in spent) - sum(c for _, c in spent)), flush=True)
+sys.stdin.readline()
+"""
+
+
+def one_gil(plopd, busy):
+    """
+    Threads at one GIL: at any time one has it, or is to have it, and can wait for nothing but a CPU; the others wait for the GIL,
+    whatever else the machine does.
+    """
+    seconds = 2.0
+    with contextlib.ExitStack() as others:
+        for _ in range(2 * len(os.sched_getaffinity(0)) if busy else 0):
+            others.enter_context(Waiting(sys.executable, code="print('READY', flush=True)\nwhile True: pass"))
+        script = os.path.join(plopd.folder, "wanting.py")
+        with open(script, "w") as f:
+            f.write(WANTING)
+        work = others.enter_context(Waiting(sys.executable, script, seconds))
         plopd.profiled(work.pid)
-        done = plopd.ctl("record", "-p", work.pid, "--wall", "-d", "2s", "-f", "collapsed", "-o", "-", timeout=60)
-        assert done.returncode == 0, done.err
-        total = sum(weight for _, weight in host.collapsed(done.out)) / 1e6
-        print("four threads asleep for 2 s: %.3f s" % total)
-        assert abs(total - 8) < 0.16, done.out
-        assert " s asleep" in done.err and "no sample" not in done.err, done.err
-        done = plopd.ctl("record", "-p", work.pid, "-d", "1s", "-f", "collapsed", "-o", "-", timeout=60)
-        assert done.returncode == 0 and "--wall records time spent waiting" in done.err, done.err
+        recording = start(plopd, work.pid, "one-gil")
+        host.until("the recording runs", lambda: plopd.status()["recordings"] == 1)
+        work.go()
+        off = float(work.line("DONE")[1])
+        stacks, said = stop(recording)
+    waited = off_cpu(stacks, "wants")
+    gil, runnable = waited.get("[waiting for the GIL]", 0), waited.get("[runnable]", 0)
+    print("one GIL, %s: of %.2f s off CPU %.2f s waiting for the GIL, %.2f s runnable" % (
+        "busy" if busy else "alone", off, gil, runnable), flush=True)
+    near("one GIL", sum(waited.values()), off, 400)
+    # three of four wait for it at any time; a thread that is given it may be a long time without a CPU
+    assert gil >= 0.9 * 3 * seconds, waited
+    assert runnable <= off - 0.9 * 3 * seconds, waited
 
 
 def main():
     host.need_root()
-    with host.Plopd() as plopd:
+    newest = max((v, p) for v, p, b in host.pythons() if "freethreaded" not in b)[1]
+    # one is there before plopd, the other comes later
+    with Waiting(sys.executable, code=SLEEPERS) as early, host.Plopd() as plopd:
         began = time.monotonic()
-        all_of_it(plopd)
+        asleep(plopd, early, os.path.basename(sys.executable))
+        with Waiting(newest, code=SLEEPERS) as work:
+            asleep(plopd, work, os.path.basename(newest))
+            done = plopd.ctl("record", "-p", work.pid, "-d", "1s", "-f", "collapsed", "-o", "-", timeout=60)
+            assert done.returncode == 0 and "--wall records time spent waiting" in done.err, done.err
+        for busy in (False, True):
+            one_gil(plopd, busy)
         full_cpu(plopd)
         roles(plopd)
         print("ok, %.0f s" % (time.monotonic() - began))

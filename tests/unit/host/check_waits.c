@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <check.h>
+#include <sys/syscall.h>
 
 #include "host/waits.h"
 
@@ -133,34 +134,179 @@ static int own_process(uint32_t tgid, uint32_t *ret, void *ctx)
 	return 0;
 }
 
-/* The threads of this test: the one that runs was seen on a CPU, no other is there. */
-START_TEST(threads_that_nobody_saw_leave)
+/* The leaf that stands on top of a stack of so many frames with that root and has most of the time. */
+static const char *leaf_below(const struct fixture *f, const char *root, uint64_t ns)
 {
-	struct plop_record_wait back = wait_of(0, 130 * MS, 0, 0);
+	const struct profile *p = sink_profile(f->sink);
+
+	for (uint32_t i = 0; i < p->nsamples; i++) {
+		const struct dict_stack *k = dict_get_stack(p->dict, p->samples[i].stack);
+		const struct dict_frame *leaf, *first = dict_get_frame(p->dict, k->frames[0]);
+
+		leaf = dict_get_frame(p->dict, k->frames[k->depth - 1]);
+		if (p->samples[i].wall_ns == ns && k->depth > 1 &&
+		    streq(dict_get_function(p->dict, first->function)->name, root))
+			return dict_get_function(p->dict, leaf->function)->name;
+	}
+	return "";
+}
+
+#define BEFORE "[began before the recording]"
+
+static struct plop_record_wait back_of(uint64_t ended_ns, uint32_t kind, uint64_t runnable_ns)
+{
+	uint32_t tid = (uint32_t)getpid();
+
+	return (struct plop_record_wait){ .head = { .type = PLOP_RECORD_WAIT, .tgid = tid },
+					  .ns = ended_ns,
+					  .runnable_ns = runnable_ns,
+					  .tid = tid,
+					  .kind = kind,
+					  .syscall = -1 };
+}
+
+static uint32_t finish(struct fixture *f)
+{
+	uint32_t unread;
+
+	ck_assert_int_eq(waits_from_before(f->waits, f->sink, own_process, f, 200 * MS, &unread),
+			 0);
+	ck_assert_int_eq(waits_settle(f->waits, f->sink, true), 0);
+	return unread;
+}
+
+/* The thread of this test, as one that came back in the recording, in each way that can be told. */
+START_TEST(began_before)
+{
+	static const struct {
+		uint32_t kind;
+		uint64_t runnable_ns;
+		enum sample_state state;
+		const char *leaf;
+	} ways[] = {
+		{ PLOP_WAIT_RUNNABLE, 0, SAMPLE_RUNNABLE, "[runnable]" },
+		{ PLOP_WAIT_SLEEPING, 10 * MS, SAMPLE_SLEEPING, "[sleeping: futex]" },
+		{ PLOP_WAIT_UNTOLD, 0, SAMPLE_OFF_CPU, "[off CPU]" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		struct plop_record_wait back = back_of(130 * MS, ways[i].kind, ways[i].runnable_ns);
+		uint64_t ns = 30 * MS - ways[i].runnable_ns;
+		struct fixture f;
+
+		back.syscall = ways[i].kind == PLOP_WAIT_SLEEPING ? SYS_futex : -1;
+		fixture_init(&f, 100 * MS);
+		waits_threads(f.waits, getpid());
+		/* from then on its times come as others do */
+		ck_assert_int_eq(waits_add(f.waits, &back, f.process, UINT64_MAX), 0);
+		ck_assert_int_eq(waits_add(f.waits, &back, f.process, UINT64_MAX), 0);
+		ck_assert_uint_eq(finish(&f), 0);
+		ck_assert_uint_eq(total(&f, ways[i].state), ns);
+		ck_assert_str_eq(leaf_below(&f, BEFORE, ns), ways[i].leaf);
+		if (ways[i].runnable_ns)
+			ck_assert_uint_eq(total(&f, SAMPLE_RUNNABLE), ways[i].runnable_ns);
+		fixture_done(&f);
+	}
+}
+END_TEST
+
+/* A futex that is the GIL is told once it is known where that is. */
+START_TEST(began_before_at_the_gil)
+{
+	struct plop_record_wait back = back_of(130 * MS, PLOP_WAIT_SLEEPING, 10 * MS);
 	struct fixture f;
-	uint32_t id;
+	pid_t pid;
+	uint32_t n;
+
+	back.syscall = SYS_futex;
+	back.hash = 0x5040;
+	fixture_init(&f, 100 * MS);
+	waits_threads(f.waits, getpid());
+	ck_assert(waits_unread(f.waits, &pid, &n) && pid == getpid() && n >= 1);
+	ck_assert(!waits_unread(f.waits, &pid, &n));
+	ck_assert_int_eq(waits_add(f.waits, &back, f.process, UINT64_MAX), 0);
+	waits_gil(f.waits, getpid(), 0x4000, 208);
+	waits_gil(f.waits, getpid(), 0x5000, 208);
+	finish(&f);
+	ck_assert_uint_eq(total(&f, SAMPLE_WAITING_GIL), 30 * MS);
+	ck_assert_uint_eq(total(&f, SAMPLE_RUNNABLE), 0);
+	fixture_done(&f);
+}
+END_TEST
+
+static struct asleep_thread read_of(uint64_t at_ns, struct asleep_frame *frame)
+{
+	return (struct asleep_thread){ .tid = (uint32_t)getpid(),
+				       .switches = UINT64_MAX,
+				       .at_ns = at_ns,
+				       .syscall = SYS_read,
+				       .frames = frame,
+				       .n = 1 };
+}
+
+/* What was read of a thread counts for the wait that it was read in, and for no other. */
+START_TEST(read_from_outside)
+{
+	struct asleep_frame frame = { (char *)"f", (char *)"/f.py", 1, 2 };
+	struct asleep_thread early = read_of(99 * MS, &frame), within = read_of(120 * MS, &frame),
+			     late = read_of(131 * MS, &frame);
+	struct plop_record_wait back = back_of(130 * MS, PLOP_WAIT_SLEEPING, 0);
+	struct fixture f;
+
+	back.syscall = SYS_futex;
+	fixture_init(&f, 100 * MS);
+	waits_threads(f.waits, getpid());
+	ck_assert_int_eq(waits_read(f.waits, f.sink, getpid(), &early), 0);
+	ck_assert_int_eq(waits_add(f.waits, &back, f.process, UINT64_MAX), 0);
+	ck_assert_int_eq(waits_read(f.waits, f.sink, getpid(), &late), 0);
+	finish(&f);
+	ck_assert_str_eq(leaf_below(&f, BEFORE, 30 * MS), "[sleeping: futex]");
+	fixture_done(&f);
 
 	fixture_init(&f, 100 * MS);
 	waits_threads(f.waits, getpid());
-	back.head.tgid = back.tid = (uint32_t)getpid();
-	/* it came back at 130 ms; from then on its times come as others do */
+	ck_assert_int_eq(waits_read(f.waits, f.sink, getpid(), &late), 0);
 	ck_assert_int_eq(waits_add(f.waits, &back, f.process, UINT64_MAX), 0);
-	ck_assert_int_eq(waits_add(f.waits, &back, f.process, UINT64_MAX), 0);
-	ck_assert_int_eq(waits_settle(f.waits, f.sink, true), 0);
-	ck_assert_uint_eq(total(&f, SAMPLE_SLEEPING), 30 * MS);
-	/* one that did not come back at all */
+	ck_assert_int_eq(waits_read(f.waits, f.sink, getpid(), &within), 0);
+	finish(&f);
+	ck_assert_str_eq(leaf_below(&f, "f", 30 * MS), "[sleeping: read]");
+	fixture_done(&f);
+}
+END_TEST
+
+/* One that was not seen to come back at all. */
+START_TEST(throughout)
+{
+	struct asleep_frame frame = { (char *)"f", (char *)"/f.py", 1, 2 };
+	struct asleep_thread within = read_of(120 * MS, &frame);
+	struct plop_sleeper woken = { .key = (uint64_t)getpid() << 32 | (uint32_t)getpid(),
+				      .woken = 150 * MS };
+	struct fixture f;
+	uint32_t id;
+
+	/* its switches are not those of this thread now: it has run since it was read */
+	fixture_init(&f, 100 * MS);
 	waits_threads(f.waits, getpid());
-	ck_assert_int_eq(waits_asleep_throughout(f.waits, f.sink, own_process, &f, 200 * MS), 0);
-	ck_assert_int_eq(waits_settle(f.waits, f.sink, true), 0);
-	ck_assert_uint_eq(total(&f, SAMPLE_SLEEPING), 130 * MS);
+	ck_assert_int_eq(waits_read(f.waits, f.sink, getpid(), &within), 0);
+	ck_assert_uint_ge(finish(&f), 1);
+	ck_assert_str_eq(leaf_below(&f, BEFORE, 100 * MS), "[off CPU]");
+	fixture_done(&f);
+	/* woken, and not on a CPU yet */
+	fixture_init(&f, 100 * MS);
+	waits_threads(f.waits, getpid());
+	waits_sleeping(f.waits, &woken, f.process, 200 * MS);
+	finish(&f);
+	ck_assert_uint_eq(total(&f, SAMPLE_SLEEPING), 50 * MS);
+	ck_assert_uint_eq(total(&f, SAMPLE_RUNNABLE), 50 * MS);
+	fixture_done(&f);
 	/* ... and one that was on a CPU all the time */
+	fixture_init(&f, 100 * MS);
 	waits_threads(f.waits, getpid());
 	ck_assert_int_eq(dict_stack(sink_profile(f.sink)->dict, NULL, 0, &id), 0);
 	ck_assert_int_eq(profile_add(sink_profile(f.sink), f.process, (uint32_t)getpid(), id, 1),
 			 0);
-	ck_assert_int_eq(waits_asleep_throughout(f.waits, f.sink, own_process, &f, 200 * MS), 0);
-	ck_assert_int_eq(waits_settle(f.waits, f.sink, true), 0);
-	ck_assert_uint_eq(total(&f, SAMPLE_SLEEPING), 130 * MS);
+	ck_assert_uint_eq(finish(&f), 0);
+	ck_assert_uint_eq(total(&f, SAMPLE_OFF_CPU) + total(&f, SAMPLE_SLEEPING), 0);
 	fixture_done(&f);
 }
 END_TEST
@@ -176,7 +322,10 @@ int main(void)
 	tcase_add_test(c, clipped);
 	tcase_add_test(c, still_asleep);
 	tcase_add_test(c, without_a_stack);
-	tcase_add_test(c, threads_that_nobody_saw_leave);
+	tcase_add_test(c, began_before);
+	tcase_add_test(c, began_before_at_the_gil);
+	tcase_add_test(c, read_from_outside);
+	tcase_add_test(c, throughout);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

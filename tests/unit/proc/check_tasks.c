@@ -49,9 +49,11 @@ START_TEST(threads_of_this_process)
 {
 	_cleanup_tasks_ struct tasks t = {}, list = {};
 	struct task_state state = {};
+	uint64_t before, after;
 	const struct task *k;
 	struct sleeper s;
 	pthread_t thread;
+	char letter;
 
 	ck_assert_int_eq(pipe(s.pipe), 0);
 	sem_init(&s.up, 0, 0);
@@ -83,6 +85,13 @@ START_TEST(threads_of_this_process)
 		ck_assert_int_eq(state.syscall, SYS_read);
 		ck_assert_uint_eq(state.args[0], (uint64_t)s.pipe[0]);
 	}
+	/* it has left its CPU to sleep, and sleeps on */
+	ck_assert_int_eq(task_switches_read(getpid(), s.tid, &letter, &before), 0);
+	ck_assert(letter == 'S' && before > 0);
+	usleep(1000);
+	ck_assert_int_eq(task_switches_read(getpid(), s.tid, &letter, &after), 0);
+	ck_assert_uint_eq(before, after);
+	ck_assert_int_eq(task_switches_read(getpid(), INT32_MAX, &letter, &after), -ESRCH);
 	close(s.pipe[1]);
 	pthread_join(thread, NULL);
 	/* the kernel lets who joins it go on before the thread is out of /proc */

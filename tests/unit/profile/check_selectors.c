@@ -167,14 +167,15 @@ START_TEST(states_of_samples)
 	ck_assert_str_eq(states("state=waiting for the GIL"), "3");
 	ck_assert_str_eq(states("state=sleeping"), "4");
 	ck_assert_str_eq(states("state=runnable"), "5");
+	ck_assert_str_eq(states("state=off CPU"), "6");
 	ck_assert_str_eq(states("gil=held"), "1");
 	ck_assert_str_eq(states("gil=released"), "2");
 	ck_assert_str_eq(states("gil=waiting"), "3");
-	ck_assert_str_eq(states("gil="), "045");
-	ck_assert_str_eq(states("thread=43"), "012345");
-	ck_assert_str_eq(states("thread_name=worker"), "012345");
+	ck_assert_str_eq(states("gil="), "0456");
+	ck_assert_str_eq(states("thread=43"), "0123456");
+	ck_assert_str_eq(states("thread_name=worker"), "0123456");
 	ck_assert_str_eq(states("thread_name=work"), "");
-	ck_assert_str_eq(states("pid=1"), "012345");
+	ck_assert_str_eq(states("pid=1"), "0123456");
 }
 END_TEST
 
