@@ -369,8 +369,8 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 	task_read(&task, use_loop);
 	if (task.flags & PF_EXITING || (p->mm && p->mm != task.mm))
 		return PLOP_STACK_EXITING;
-	if (task.flags & PF_DUMPCORE)
-		return PLOP_STACK_DUMPING;
+	if (task.flags & (PF_DUMPCORE | PF_WORKER))
+		return task.flags & PF_WORKER ? PLOP_STACK_WORKER : PLOP_STACK_DUMPING;
 	thread = task.thread;
 	key = mix(p->image ^ thread);
 	ts = cpu->last_thread == key ? cpu->last_state : thread_recall(key);

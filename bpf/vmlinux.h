@@ -54,6 +54,13 @@ struct pt_regs___kernel {
 
 #define PF_EXITING  0x00000004 /* include/linux/sched.h */
 #define PF_DUMPCORE 0x00000200
+/*
+ * Threads that the kernel makes for a process and that never run its code: io_uring's from 5.12 on, and from 6.4 on all of them,
+ * vhost's too. Up to 5.17 the second was PF_USED_ASYNC, which a thread has that has loaded a kernel module.
+ */
+#define PF_IO_WORKER   0x00000010
+#define PF_USER_WORKER 0x00004000
+#define PF_WORKER      (PF_IO_WORKER | PF_USER_WORKER)
 
 struct sched_entity {
 	unsigned long long exec_start;

@@ -127,6 +127,10 @@ static __always_inline __s32 syscall_read(struct task_struct *task, __u64 *ret)
 {
 	struct pt_regs___kernel *regs = (void *)bpf_task_pt_regs(task);
 
+	*ret = 0;
+	/* it has no registers of user space */
+	if (task->flags & PF_WORKER)
+		return -1;
 #if defined(__TARGET_ARCH_x86)
 	*ret = regs->di;
 	return (__s64)regs->orig_ax < 0 ? -1 : (__s32)regs->orig_ax;

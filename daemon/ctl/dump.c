@@ -104,7 +104,10 @@ static void print_thread(const json_t *t, bool several)
 	call = clean(call, in, sizeof(in));
 
 	if (json_is_integer(json_object_get(t, "tid")))
-		printf("%s %.0f \"%s\": ", python ? "Thread" : "Native thread",
+		printf("%s %.0f \"%s\": ",
+		       python                                     ? "Thread" :
+		       json_is_true(json_object_get(t, "kernel")) ? "[kernel worker]" :
+								    "Native thread",
 		       json_number_at(t, "tid"),
 		       clean(json_string_at(t, "name"), name, sizeof(name)));
 	else

@@ -144,9 +144,10 @@ static json_t *thread_json(const struct thread *t, bool python)
 	const struct task *k = t->task;
 	/* the main thread is what the process is called */
 	bool given = t->name && !(k && k->tid == t->job->pid);
-	json_t *o = json_pack("{s:b s:o s:o s:s? s:s}", "python", python, "tid",
-			      k ? json_integer(k->tid) : json_null(), "own_tid",
-			      k && k->own_tid ? json_integer(k->own_tid) : json_null(), "name",
+	json_t *o = json_pack("{s:b s:b s:o s:o s:s? s:s}", "python", python, "kernel",
+			      t->state.worker, "tid", k ? json_integer(k->tid) : json_null(),
+			      "own_tid", k && k->own_tid ? json_integer(k->own_tid) : json_null(),
+			      "name",
 			      given ? t->name :
 			      k     ? k->comm :
 				      NULL,
@@ -206,6 +207,14 @@ static int native_thread(struct dump *j, const struct task *k)
 
 	thread_look(&t);
 	return t.ended ? 0 : thread_add(j, thread_json(&t, false));
+}
+
+/* Whether the process made it, so that it may be the thread of some state. */
+static bool task_is_own(const struct dump *j, const struct task *k)
+{
+	struct task_state state;
+
+	return task_state_read(j->pid, k->tid, &state) < 0 || !state.worker;
 }
 
 static bool tasks_same(const struct tasks *a, const struct tasks *b)
@@ -270,6 +279,7 @@ static int threads_read(struct dump *j)
 {
 	_cleanup_free_ const struct task **native = calloc(j->tasks.n + 1, sizeof(*native));
 	size_t others = 0;
+	bool own = false;
 	int r = 0;
 
 	if (!native)
@@ -280,8 +290,10 @@ static int threads_read(struct dump *j)
 		else
 			r = python_thread(j, j->state_of[i] - 1);
 	}
-	/* where each task has a state, other states have no thread: those that fork() left behind */
-	for (size_t i = 0; i < j->states.n && others > 0 && r >= 0; i++) {
+	for (size_t i = 0; i < others && !own; i++)
+		own = task_is_own(j, native[i]);
+	/* where each task has a state that can have one, other states have no thread: those that fork() left behind */
+	for (size_t i = 0; i < j->states.n && own && r >= 0; i++) {
 		if (!j->task_of[i])
 			r = python_thread(j, i);
 	}

@@ -22,6 +22,7 @@ struct proc_stat {
 	const char *comm; /* points into the text, not terminated, raw bytes */
 	size_t comm_size;
 	char state;
+	uint32_t flags;        /* PF_* of include/linux/sched.h */
 	uint64_t utime, stime; /* clock ticks */
 	uint32_t threads;
 	uint64_t start_ticks;

@@ -7,6 +7,9 @@
 #include "proc/tasks.h"
 #include "proc/text.h"
 
+/* PF_IO_WORKER, from Linux 5.12 on, and PF_USER_WORKER, from 6.4 on: see bpf/vmlinux.h. */
+#define PF_WORKER (0x10u | 0x4000u)
+
 bool syscall_is_futex(long number)
 {
 	return number == SYS_futex;
@@ -67,8 +70,9 @@ int task_state_read(pid_t pid, pid_t tid, struct task_state *ret)
 	if (proc_stat_parse(text, (size_t)n, &stat) < 0)
 		return -EBADMSG;
 	s.letter = stat.state;
+	s.worker = stat.flags & PF_WORKER;
 	/* one that runs, or is about to, is in no call that could be told */
-	if (s.letter != 'R' && task_file(pid, tid, "syscall", text, sizeof(text)) > 0)
+	if (s.letter != 'R' && !s.worker && task_file(pid, tid, "syscall", text, sizeof(text)) > 0)
 		(void)task_syscall_parse(text, &s.syscall, s.args);
 	*ret = s;
 	return 0;

@@ -36,6 +36,7 @@ struct task_state {
 	char letter;      /* as in proc(5): R, S, D, T, t, Z, ...; 0: it has ended */
 	long syscall;     /* the system call that it is blocked in; -1: none, or not known */
 	uint64_t args[6]; /* ... and its arguments */
+	bool worker;      /* made by the kernel for the process: it never runs the process's code */
 };
 int task_state_read(pid_t pid, pid_t tid, struct task_state *ret);
 

@@ -176,6 +176,8 @@ static int sink_frames(struct sink *s, const struct symbolized_stack *y)
 		r = sink_pseudo(s, "[truncated]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_NO_THREAD)
 		r = sink_pseudo(s, "[native thread]", &s->ids[n++]);
+	else if (k->flags & PLOP_STACK_WORKER)
+		r = sink_pseudo(s, "[kernel worker]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_FINALISED)
 		r = sink_pseudo(s, "[interpreter finalised]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_DUMPING)

@@ -71,6 +71,8 @@ struct plop_frame {
 #define PLOP_STACK_FINALISED \
 	0x20 /* the interpreter is finalised, or well on the way: it runs no Python */
 #define PLOP_STACK_DUMPING 0x40 /* crashed: the kernel writes its core */
+#define PLOP_STACK_WORKER \
+	0x80 /* a thread that the kernel made for the process, with its maker's thread pointer */
 
 struct plop_stack {
 	__u64 hash;

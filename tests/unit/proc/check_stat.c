@@ -21,6 +21,7 @@ START_TEST(reads_the_fields)
 	ck_assert_uint_eq(s.comm_size, 7);
 	ck_assert_mem_eq(s.comm, "python3", 7);
 	ck_assert_int_eq(s.state, 'S');
+	ck_assert_uint_eq(s.flags, 4194560);
 	ck_assert_uint_eq(s.utime, 37);
 	ck_assert_uint_eq(s.stime, 5);
 	ck_assert_uint_eq(s.threads, 7);
