@@ -167,6 +167,30 @@ static uint32_t hash_of_sample(const struct profile *p, uint32_t i)
 	return sample_hash(s->process, s->thread, s->stack, s->state);
 }
 
+/* Whether both are one process, being the same: what has executed another program, or was moved, is another entry. */
+static bool is_same(const struct process_info *a, const struct process_info *b)
+{
+	return a->pid == b->pid && a->start_ticks == b->start_ticks && a->uid == b->uid &&
+	       streq(a->service, b->service) && streq(a->version, b->version) &&
+	       streq(a->comm, b->comm) && streq(a->exe, b->exe) && streq(a->cgroup, b->cgroup);
+}
+
+/* The last title is the one that is shown. */
+static int retitle(struct profile *p, struct process_info *i, const char *cmdline)
+{
+	char *copy;
+
+	if (!*cmdline || streq(i->cmdline, cmdline))
+		return 0;
+	copy = strdup(cmdline);
+	if (!copy)
+		return -ENOMEM;
+	p->index->text_bytes += strlen(copy) - strlen(i->cmdline);
+	free(i->cmdline);
+	i->cmdline = copy;
+	return 0;
+}
+
 /* Where the process is in the table, or the empty slot that it would have. */
 static uint32_t process_slot(const struct profile *p, const struct process_info *info)
 {
@@ -174,10 +198,7 @@ static uint32_t process_slot(const struct profile *p, const struct process_info 
 	uint32_t at = process_hash(info->pid, info->start_ticks) & x->mask;
 
 	for (; x->slots[at]; at = (at + 1) & x->mask) {
-		const struct process_info *i = &p->processes[x->slots[at] - 1].info;
-
-		if (i->pid == info->pid && i->start_ticks == info->start_ticks &&
-		    i->uid == info->uid)
+		if (is_same(&p->processes[x->slots[at] - 1].info, info))
 			break;
 	}
 	return at;
@@ -207,7 +228,7 @@ int profile_process(struct profile *p, const struct process_info *info, const ch
 	at = process_slot(p, info);
 	if (x->processes.slots[at]) {
 		*ret = x->processes.slots[at] - 1;
-		return 0;
+		return retitle(p, &p->processes[*ret].info, info->cmdline);
 	}
 	r = array_reserve(&array, p->nprocesses, &x->processes_room, sizeof(*p->processes));
 	if (r < 0)

@@ -83,8 +83,9 @@ DEFINE_FREEP(struct profile, profile_free)
 size_t profile_bytes(const struct profile *p); /* memory held */
 
 /*
- * Finds the process by (pid, start_ticks, uid) or adds it (copies info). Returns its index by ret. uid: what a process does
- * after the exec of a setuid program is not its user's to see.
+ * Finds the process by (pid, start_ticks, uid) and its service, version, comm, exe and cgroup, or adds it (copies info). Returns its index by
+ * ret. uid: what a process does after the exec of a setuid program is not its user's to see; the rest: what it did
+ * before it executed another program has the labels of then. cmdline is the last one that was given.
  */
 int profile_process(struct profile *p, const struct process_info *info, const char *python,
 		    uint32_t *ret);

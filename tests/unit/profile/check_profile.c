@@ -62,6 +62,45 @@ START_TEST(users_are_kept_apart)
 }
 END_TEST
 
+/* One process before and after it executes another program; and with another title. */
+START_TEST(labels_are_kept_apart)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	char web[] = "web", shop[] = "shop", one[] = "1", title[] = "web: idle", comm[] = "y";
+	struct process_info info = known_process(7, "x");
+	uint32_t process, again;
+	size_t bytes;
+
+	ck_assert_int_eq(profile_new(5, 99, &p), 0);
+	info.service = web;
+	ck_assert_int_eq(profile_process(p, &info, "", &process), 0);
+	bytes = profile_bytes(p);
+	info.cmdline = title;
+	ck_assert_int_eq(profile_process(p, &info, "", &again), 0);
+	ck_assert_uint_eq(process, again);
+	ck_assert_str_eq(p->processes[process].info.cmdline, title);
+	ck_assert_uint_eq(profile_bytes(p), bytes + strlen(title));
+	info.service = shop;
+	ck_assert_int_eq(profile_process(p, &info, "", &again), 0);
+	ck_assert_uint_eq(again, 1);
+	ck_assert_str_eq(p->processes[process].info.service, "web");
+	info.version = one;
+	ck_assert_int_eq(profile_process(p, &info, "", &again), 0);
+	ck_assert_uint_eq(again, 2);
+	info.comm = comm;
+	ck_assert_int_eq(profile_process(p, &info, "", &again), 0);
+	ck_assert_uint_eq(again, 3);
+	info.exe = comm;
+	ck_assert_int_eq(profile_process(p, &info, "", &again), 0);
+	ck_assert_uint_eq(again, 4);
+	info.cgroup = comm;
+	ck_assert_int_eq(profile_process(p, &info, "", &again), 0);
+	ck_assert_uint_eq(again, 5);
+	ck_assert(profile_has_process(p, &info, &again));
+	ck_assert_uint_eq(p->nprocesses, 6);
+}
+END_TEST
+
 START_TEST(many_keys_are_found_again)
 {
 	enum { PROCESSES = 40, THREADS = 50, STACKS = 10 };
@@ -111,7 +150,7 @@ static uint64_t leaf_count(const struct profile *p, pid_t pid, uint32_t thread, 
 START_TEST(merge_translates_ids)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL, *known = known_profile();
-	struct process_info info = known_process(200, "first seen");
+	struct process_info info = known_process(200, "say \"hi\"");
 	uint32_t process;
 
 	/* Other ids than in known: a process, a function and a stack come first. */
@@ -315,6 +354,7 @@ int main(void)
 
 	tcase_add_test(t, counts_add_up);
 	tcase_add_test(t, users_are_kept_apart);
+	tcase_add_test(t, labels_are_kept_apart);
 	tcase_add_test(t, many_keys_are_found_again);
 	tcase_add_test(t, merge_translates_ids);
 	tcase_add_test(t, select_keeps_the_tally_whole);
