@@ -43,7 +43,11 @@ static void print_process(const json_t *p, unsigned int columns)
 	if (*status && !streq(status, "profiled"))
 		snprintf(both, sizeof(both), "%.128s: %.900s", json_string_at(p, "comm"), status);
 	else
-		snprintf(both, sizeof(both), "%.1024s", command);
+		snprintf(both, sizeof(both), "%s%.1024s",
+			 json_is_true(json_object_get(p, "restless_title")) ?
+				 "[title changes often] " :
+				 "",
+			 command);
 	if (columns > 0)
 		text_cell(both, columns > fixed + 10 ? columns - fixed : 25, false, text,
 			  sizeof(text));

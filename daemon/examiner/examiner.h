@@ -40,6 +40,7 @@ enum examiner_op {
 	EXAMINE_DUMP,        /* the stacks of its threads */
 	EXAMINE_STATES,      /* where its thread states are */
 	EXAMINE_ASLEEP,      /* the stacks of those that sleep */
+	EXAMINE_TITLE,       /* what it calls itself now */
 	EXAMINE_OPS,
 };
 
@@ -84,6 +85,8 @@ void examiner_facts(struct examiner *e, struct examiner_facts *ret);
 void examine_process(struct buf *request, const struct plop_layout *l, uint64_t runtime);
 int examined_process(struct unpack *body, struct python_process *ret_python,
 		     struct process_info *ret_info);
+/* EXAMINE_TITLE: the request is empty; process_info.comm and .cmdline as they are now, owned by the caller. */
+int examined_title(struct unpack *body, char **ret_comm, char **ret_cmdline);
 /* EXAMINE_ASYNC: -ENOENT, -EBADMSG, -EOPNOTSUPP as python_async(). */
 void examine_async(struct buf *request, const struct plop_layout *l);
 int examined_async(struct unpack *body, struct plop_async *ret);

@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "examiner/private.h"
+#include "python/initial.h"
+
+/* The labels of a process that has written over what /proc would tell them by. */
+static int relabel(pid_t pid, const struct python_process *p, struct process_info *info)
+{
+	const struct reader memory = process_memory_reader(pid);
+	_cleanup_buf_ struct buf environ_block = {}, arguments = {};
+	int r = python_initial_read(&memory, &p->layout, p->runtime, &environ_block, &arguments);
+
+	/* then it has those that are left */
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	return process_info_relabel(info, environ_block.data, environ_block.size, arguments.data,
+				    arguments.size);
+}
 
 void examine_process(struct buf *request, const struct plop_layout *l, uint64_t runtime)
 {
@@ -42,6 +57,12 @@ int serve_process(struct served *s, pid_t pid, struct unpack *request, struct bu
 			p.verdict = PYTHON_NOT_YET;
 		else if (r < 0)
 			return r;
+		if (r == 0 && p.verdict == PYTHON_YES && info.overwritten)
+			r = relabel(pid, &p, &info);
+		if (r == -ENOMEM) {
+			process_info_done(&info);
+			return r;
+		}
 	}
 	pack_bytes(answer, &p, sizeof(p));
 	pack_bytes(answer, &info, sizeof(info));
@@ -68,6 +89,32 @@ int examined_process(struct unpack *body, struct python_process *ret_python,
 	}
 	*ret_python = p;
 	*ret_info = info;
+	return 0;
+}
+
+int serve_title(struct served *s, pid_t pid, struct unpack *request, struct buf *answer)
+{
+	_cleanup_free_ char *comm = NULL, *cmdline = NULL;
+	int r = process_title_read(pid, &comm, &cmdline);
+
+	if (r < 0)
+		return r;
+	pack_text(answer, comm);
+	pack_text(answer, cmdline);
+	return 0;
+}
+
+int examined_title(struct unpack *body, char **ret_comm, char **ret_cmdline)
+{
+	_cleanup_free_ char *comm = unpack_text(body);
+	char *cmdline = unpack_text(body);
+
+	if (body->error || !comm || !cmdline) {
+		free(cmdline);
+		return body->error ? body->error : -EBADMSG;
+	}
+	*ret_comm = TAKE_PTR(comm);
+	*ret_cmdline = cmdline;
 	return 0;
 }
 

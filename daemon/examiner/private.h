@@ -127,6 +127,7 @@ struct served {
 /* Reads the request, reads the target, appends to *answer. Returns the result. */
 typedef int (*serve_t)(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_process(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
+int serve_title(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_async(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_code(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_threads(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);

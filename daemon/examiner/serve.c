@@ -8,7 +8,7 @@ static const serve_t ops[EXAMINE_OPS] = {
 	[EXAMINE_PROCESS] = serve_process, [EXAMINE_ASYNC] = serve_async,
 	[EXAMINE_CODE] = serve_code,       [EXAMINE_THREADS] = serve_threads,
 	[EXAMINE_DUMP] = serve_dump,       [EXAMINE_STATES] = serve_states,
-	[EXAMINE_ASLEEP] = serve_asleep,
+	[EXAMINE_ASLEEP] = serve_asleep,   [EXAMINE_TITLE] = serve_title,
 };
 
 /* All size bytes; -EPIPE: plopd has gone. */

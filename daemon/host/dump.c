@@ -157,9 +157,8 @@ void route_dump(const struct api_request *q, void *ctx)
 		return;
 	j = calloc(1, sizeof(*j));
 	if (j)
-		j->head = json_pack("{s:i s:s s:s s:s s:s s:b}", "pid", (int)k->info.pid, "python",
-				    k->python.version, "comm", k->info.comm, "exe", k->info.exe,
-				    "cmdline", k->info.cmdline, "free_threaded",
+		j->head = json_pack("{s:i s:s s:s s:b}", "pid", (int)k->info.pid, "python",
+				    k->python.version, "exe", k->info.exe, "free_threaded",
 				    (int)k->python.layout.free_threaded);
 	if (!j || !j->head) {
 		free(j);

@@ -217,14 +217,14 @@ static json_t *target_json(const struct manager *m, const struct target *k)
 	/* by now another process may have the pid */
 	if (sampler_process_image(m->sampler, k->key.tgid, &image) < 0 || image != k->key.image)
 		threads = 0;
-	return json_pack("{s:i s:f s:s s:s s:s s:s s:s s:s s:s s:s s:s s:i s:I s:f s:f s:s}", "pid",
-			 (int)i->pid, "start_time", i->start_time, "python", k->python.version,
-			 "comm", i->comm, "exe", i->exe, "cmdline", i->cmdline, "cgroup", i->cgroup,
-			 "unit", i->unit, "container", i->container, "service", i->service,
-			 "version", i->version, "threads", (int)threads, "samples",
+	return json_pack("{s:i s:f s:s s:s s:s s:s s:s s:s s:s s:s s:s s:i s:I s:f s:f s:b s:s}",
+			 "pid", (int)i->pid, "start_time", i->start_time, "python",
+			 k->python.version, "comm", i->comm, "exe", i->exe, "cmdline", i->cmdline,
+			 "cgroup", i->cgroup, "unit", i->unit, "container", i->container, "service",
+			 i->service, "version", i->version, "threads", (int)threads, "samples",
 			 (json_int_t)k->samples, "cpu_percent", k->cpu_percent,
-			 "symbolized_percent", named, "status",
-			 target_status(k, status, sizeof(status)));
+			 "symbolized_percent", named, "restless_title", title_is_restless(k),
+			 "status", target_status(k, status, sizeof(status)));
 }
 
 void route_processes(const struct api_request *q, void *ctx)

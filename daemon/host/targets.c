@@ -124,6 +124,7 @@ static void target_join(struct targets *t, struct target *k)
 		targets_end(t, before->key.tgid, before->key.image);
 	if (k->codes)
 		sampler_layout_use(t->sampler, k->layout, true);
+	title_begin(k);
 	HASH_ADD(hh, t->all, key, sizeof(k->key), k);
 	HASH_ADD(hh_pid, t->living, key.tgid, sizeof(k->key.tgid), k);
 }
@@ -232,6 +233,7 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 	k->info = *info;
 	*info = (struct process_info){};
 	target_join(t, k);
+	target_inherit(t, k);
 	return 0;
 }
 
@@ -489,6 +491,8 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r)
 			k->silence.until_ns);
 	}
 	k->info = info;
+	k->unlabeled = parent->unlabeled;
+	t->unlabeled += k->unlabeled;
 	target_join(t, k);
 	if (k->python.starting)
 		target_starts(t, k);
@@ -503,6 +507,8 @@ void targets_end(struct targets *t, uint32_t tgid, uint64_t image)
 	/* its last stacks may lie in either half: two cycles empty both */
 	if (k && !k->dying) {
 		k->dying = 3;
+		t->unlabeled -= k->unlabeled;
+		k->unlabeled = false;
 		HASH_DELETE(hh_pid, t->living, k);
 	}
 }

@@ -37,6 +37,20 @@ struct silence {
 #define TARGET_LACKING_MAX   64
 #define TARGET_STATELESS_MAX 256
 
+/*
+ * What a process calls itself (comm and cmdline of its info) is looked at again, ever more seldom, as setproctitle() and its like
+ * change it at any time. One that changes all the time is known as that, and left alone for the rest of an hour.
+ */
+struct title {
+	uint64_t due_ns; /* CLOCK_MONOTONIC: when it is looked at */
+	uint64_t wait_ns;
+	uint64_t since_ns; /* when the hour began in which changes were counted */
+	unsigned int changes;
+	bool asked; /* ... and the answer has not come */
+};
+#define TITLE_CHANGES_OFTEN 4
+#define TITLE_CHANGES_MAX   16
+
 struct target {
 	struct target_key key;
 	UT_hash_handle hh, hh_pid;
@@ -50,6 +64,8 @@ struct target {
 	uint64_t user_due_ns,
 		user_wait_ns; /* CLOCK_MONOTONIC: when that is asked again; see target_user_again() */
 	struct silence silence;
+	struct title title;
+	bool unlabeled;            /* it takes labels of who made it, which is not known yet */
 	bool code_asked;           /* ... and the answer has not come */
 	struct readings *readings; /* of its code objects, for the cycle under way; NULL: none */
 	/* Code objects whose record lacks something: not asked for yet, as the answer for others is not there. */
@@ -97,6 +113,7 @@ struct targets {
 	struct target *all;
 	struct target *living; /* those not dying, by pid: at most one for each */
 	uint64_t unswept_ns;   /* time of cycles since the last sweep */
+	size_t unlabeled;      /* targets that are */
 	struct pending *pending;
 	struct symbol_counts symbols;
 	uint64_t table_full;   /* processes that found no room in the kernel's table */
@@ -149,6 +166,16 @@ bool target_async(struct targets *t, struct target *k, uint64_t now_ns);
 
 /* thread_states.c: finds the states of threads that the kernel side does not reach. */
 void targets_state(struct targets *t, const struct plop_record_state *r);
+/* labels.c: gives one that has just joined the labels of who made it, if these are known, and those that it has made theirs. */
+void target_inherit(struct targets *t, struct target *k);
+/* After each cycle: who waits for a maker that does not come has its own labels. */
+void labels_cycle(struct targets *t);
+/* titles.c: one that has just joined has a title that was read a moment ago. */
+void title_begin(struct target *k);
+/* Looks at the titles whose time has come. */
+void titles_look(struct targets *t);
+/* Whether it changed its title often within the hour. */
+bool title_is_restless(const struct target *k);
 
 /* As the examiner calls it. */
 struct examinee target_examinee(const struct target *k);

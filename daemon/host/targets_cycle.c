@@ -132,6 +132,8 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 		}
 	}
 	targets_trim(t);
+	labels_cycle(t);
+	titles_look(t);
 	t->unswept_ns += elapsed_ns;
 	if (t->unswept_ns >= SWEEP_NS) {
 		t->unswept_ns = 0;

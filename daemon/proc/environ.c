@@ -96,6 +96,12 @@ int proc_environ_labels(const char *block, size_t size, struct proc_labels *ret)
 	return 0;
 }
 
+bool proc_environ_overwritten(const char *block, size_t size)
+{
+	return size > 1 &&
+	       (block[0] == '\0' || (block[size - 1] == '\0' && block[size - 2] == '\0'));
+}
+
 /* A login session's scope or a user's manager says nothing of what the process serves. */
 static bool is_service_unit(const char *unit)
 {

@@ -26,6 +26,9 @@ struct proc_stat {
 	uint64_t utime, stime; /* clock ticks */
 	uint32_t threads;
 	uint64_t start_ticks;
+	pid_t parent;
+	/* where the stack, the arguments and the environment lie; 0: not there, or not for the caller to know */
+	uint64_t stack, arguments, environment;
 };
 /* -EBADMSG: not such a line. */
 int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret);
@@ -48,6 +51,11 @@ struct proc_labels {
 	char *version;
 };
 int proc_environ_labels(const char *block, size_t size, struct proc_labels *ret);
+/*
+ * Whether the block was written over, as setproctitle() does: it has no end, or begins with nothing. The process has its environment
+ * elsewhere then.
+ */
+bool proc_environ_overwritten(const char *block, size_t size);
 /* What stands for the service of a process whose environment names none: one of the three. */
 const char *proc_service_of(const char *unit, const char *container, const char *script);
 
@@ -69,7 +77,18 @@ void proc_cgroup_container(const char *path, size_t size, const char **ret, size
 /* Arguments (NUL-separated) as one line, cut at max bytes before cleaning. NULL: out of memory. */
 char *proc_cmdline_join(const char *data, size_t size, size_t max);
 /*
- * The script or module that a Python command line runs: the base name of the first argument that is no option, or
- * what follows -m. *ret_size 0: not found, or program text (-c).
+ * Whether the program at exe parses its command line as Python does, going by its name: an interpreter, or the dynamic loader, which
+ * may have been given one. Programs that embed Python, or were made of it by PyInstaller or Nuitka, have arguments of their own.
  */
-void proc_cmdline_script(const char *data, size_t size, const char **ret, size_t *ret_size);
+bool proc_is_python_program(const char *exe);
+bool proc_is_loader(const char *exe);
+/*
+ * The script or module that a Python command line runs, as Python parses it: the base name of the script, of "x/__main__.py" that of
+ * x, or what follows -m. *ret_size 0: there is none (-c, standard input, an open file), it is a hash, or exe is no such program.
+ */
+void proc_cmdline_script(const char *exe, const char *data, size_t size, const char **ret,
+			 size_t *ret_size);
+/* Whether it is one by which multiprocessing, loky, billiard or execnet make a process that is to work for the one that makes it. */
+bool proc_cmdline_is_worker(const char *exe, const char *data, size_t size);
+/* What stands for the script of a program that does not parse its command line as Python does: its name. "": it does. */
+void proc_program_name(const char *exe, const char **ret, size_t *ret_size);

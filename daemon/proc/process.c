@@ -11,6 +11,9 @@
 #include "util/buf.h"
 #include "util/clock.h"
 
+/* Of proc_stat.flags: it was forked, and has executed nothing (include/linux/sched.h). */
+#define PF_FORKNOEXEC 0x40u
+
 /* A process that ended shows as a missing file or as ESRCH, by the moment. */
 static int gone(int e)
 {
@@ -195,33 +198,140 @@ static int read_cgroup(pid_t pid, struct buf *b, struct process_info *p)
 	return p->cgroup && p->unit && p->container ? 0 : -ENOMEM;
 }
 
+/* Puts the labels of a block of the environment, and a script that stands for a service that nothing else names. */
+static int set_labels(struct process_info *p, const char *block, size_t size, const char *script)
+{
+	struct proc_labels labels;
+	int r = proc_environ_labels(block, size, &labels);
+
+	if (r < 0)
+		return r;
+	free(p->service);
+	free(p->version);
+	p->says_service = labels.service;
+	p->says_version = labels.version;
+	p->service = labels.service ? labels.service :
+				      strdup(proc_service_of(p->unit, p->container, script));
+	p->version = labels.version ? labels.version : strdup("");
+	return p->service && p->version ? 0 : -ENOMEM;
+}
+
+/* What stands for the service by the arguments, or the program. Owned by the caller. */
+static char *script_of(const char *exe, const char *arguments, size_t size)
+{
+	const char *part;
+	size_t n;
+
+	proc_cmdline_script(exe, arguments, size, &part, &n);
+	if (n == 0)
+		proc_program_name(exe, &part, &n);
+	return text_sanitize(part, MIN(n, (size_t)PROC_MAX_LABEL));
+}
+
+int process_info_relabel(struct process_info *p, const char *environ_block, size_t environ_size,
+			 const char *arguments, size_t arguments_size)
+{
+	/* the dynamic loader takes what is its own out of the arguments */
+	const char *exe = arguments_size && proc_is_loader(p->exe) ? arguments : p->exe;
+	_cleanup_free_ char *script = script_of(exe, arguments, arguments_size);
+
+	if (p->made == PROCESS_EXECUTED && proc_cmdline_is_worker(exe, arguments, arguments_size))
+		p->made = PROCESS_WORKER;
+	return script ? set_labels(p, environ_block, environ_size, script) : -ENOMEM;
+}
+
+static int replace(char **text, const char *by)
+{
+	char *copy = strdup(by);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+int process_info_inherit(struct process_info *p, const struct process_info *maker)
+{
+	int r = 0;
+
+	if (p->says_service && !(maker->says_service && streq(p->service, maker->service)))
+		return 0;
+	if (!p->says_service)
+		r = replace(&p->service, maker->service);
+	if (r == 0 && !p->says_version)
+		r = replace(&p->version, maker->version);
+	if (r < 0)
+		return r;
+	p->says_service = maker->says_service;
+	p->says_version |= maker->says_version;
+	return 0;
+}
+
 /* cmdline, and what it, the environment and the cgroup say of service and version. */
 static int read_labels(pid_t pid, struct buf *b, struct process_info *p)
 {
 	_cleanup_free_ char *script = NULL;
-	struct proc_labels labels;
-	const char *part;
-	size_t size;
+	const char *data;
 	int r = read_optional(pid, "cmdline", PROC_MAX_CMDLINE_READ, b);
 
 	if (r < 0)
 		return r;
-	p->cmdline = proc_cmdline_join(b->data ? b->data : "", b->size, PROC_MAX_CMDLINE);
-	proc_cmdline_script(b->data ? b->data : "", b->size, &part, &size);
-	script = text_sanitize(part, MIN(size, (size_t)PROC_MAX_LABEL));
+	data = b->data ? b->data : "";
+	p->cmdline = proc_cmdline_join(data, b->size, PROC_MAX_CMDLINE);
+	script = script_of(p->exe, data, b->size);
 	if (!p->cmdline || !script)
 		return -ENOMEM;
+	if (p->made == PROCESS_EXECUTED && proc_cmdline_is_worker(p->exe, data, b->size))
+		p->made = PROCESS_WORKER;
 	r = read_optional(pid, "environ", PROC_MAX_ENVIRON, b);
 	if (r < 0)
 		return r;
-	r = proc_environ_labels(b->data ? b->data : "", b->size, &labels);
+	data = b->data ? b->data : "";
+	p->overwritten = proc_environ_overwritten(data, b->size);
+	return set_labels(p, data, b->size, script);
+}
+
+int process_title_read(pid_t pid, char **ret_comm, char **ret_cmdline)
+{
+	_cleanup_buf_ struct buf b = {};
+	_cleanup_free_ char *comm = NULL;
+	char *cmdline;
+	int r = process_thread_name(pid, pid, &comm);
+
+	if (r >= 0)
+		r = read_optional(pid, "cmdline", PROC_MAX_CMDLINE_READ, &b);
 	if (r < 0)
 		return r;
-	p->service = labels.service;
-	p->version = labels.version ? labels.version : strdup("");
-	if (!p->service)
-		p->service = strdup(proc_service_of(p->unit, p->container, script));
-	return p->service && p->version ? 0 : -ENOMEM;
+	cmdline = proc_cmdline_join(b.data ? b.data : "", b.size, PROC_MAX_CMDLINE);
+	if (!cmdline)
+		return -ENOMEM;
+	*ret_comm = TAKE_PTR(comm);
+	*ret_cmdline = cmdline;
+	return 0;
+}
+
+/*
+ * Whether it is a copy of its parent that has executed nothing since, nor has its parent: where stack, arguments and environment lie is
+ * drawn anew by each exec (ASLR). Of a parent of another user nothing is read: that may wait.
+ */
+static int read_made(const struct proc_stat *s, struct buf *b, struct process_info *p)
+{
+	struct proc_stat parent;
+	uid_t uid;
+	int r;
+
+	p->parent = s->parent;
+	if (s->parent <= 1 || p->uid == PROCESS_NO_UID || process_owner(s->parent, &uid) < 0 ||
+	    uid != p->uid)
+		return 0;
+	r = read_stat(s->parent, b, &parent);
+	if (r == -ENOMEM)
+		return r;
+	if (r >= 0 && s->flags & PF_FORKNOEXEC && s->stack && s->stack == parent.stack &&
+	    s->arguments == parent.arguments && s->environment == parent.environment)
+		p->made = PROCESS_FORKED;
+	return 0;
 }
 
 static int read_all(pid_t pid, struct process_info *p)
@@ -240,6 +350,9 @@ static int read_all(pid_t pid, struct process_info *p)
 	if (!p->comm)
 		return -ENOMEM;
 	r = process_owner(pid, &p->uid);
+	if (r < 0)
+		return r;
+	r = read_made(&s, &b, p);
 	if (r < 0)
 		return r;
 	r = read_exe(pid, &p->exe);
@@ -323,6 +436,8 @@ int process_info_child(const struct process_info *parent, pid_t pid, uint64_t be
 	if (r < 0)
 		return r;
 	p.pid = pid;
+	p.parent = parent->pid;
+	p.made = PROCESS_FORKED;
 	set_start(&p, began_ns);
 	/* one that is gone already was what its parent is */
 	if (process_owner(pid, &uid) == 0)

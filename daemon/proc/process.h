@@ -7,6 +7,13 @@
 #include "util/macro.h"
 #include "util/reader.h"
 
+/* How a process came to be what it is. */
+enum process_made {
+	PROCESS_EXECUTED = 0, /* it executed a program, and is what that is; or it is not known */
+	PROCESS_FORKED,       /* a copy of its parent, which has executed nothing else since */
+	PROCESS_WORKER, /* of what multiprocessing and its like execute: part of who made it */
+};
+
 /*
  * What /proc tells of one process. All strings are owned, valid UTF-8 without control characters, never NULL
  * ("" where nothing is known).
@@ -16,6 +23,11 @@ struct process_info {
 	uint64_t start_ticks; /* /proc/PID/stat field 22: clock ticks since boot */
 	double start_time;    /* the same as seconds since 1970 */
 	uid_t uid;            /* whose it is, see process_owner() */
+	pid_t parent;         /* 0: not known */
+	enum process_made made;
+	bool says_service,
+		says_version; /* they are of its environment, or of that of who made it */
+	bool overwritten;     /* its command line and environment: see proc_environ_overwritten() */
 	char *comm;
 	char *exe;       /* as the process sees it; " (deleted)" is kept */
 	char *cmdline;   /* arguments joined by spaces, cut at 256 bytes */
@@ -41,6 +53,16 @@ struct process_info {
 int process_info_read(pid_t pid, struct process_info *ret);
 /* The same by what can be had without waiting: "" for all else. began_ns: since when it is what it is, CLOCK_MONOTONIC. */
 int process_info_brief(pid_t pid, uint64_t began_ns, struct process_info *ret);
+/*
+ * What the labels are by other words: environ is a block as /proc/PID/environ, arguments one as /proc/PID/cmdline, of one whose own
+ * were written over. -ENOMEM.
+ */
+int process_info_relabel(struct process_info *p, const char *environ_block, size_t environ_size,
+			 const char *arguments, size_t arguments_size);
+/* Gives one its maker's labels, where its own say nothing: a version only with the service that it is of. -ENOMEM. */
+int process_info_inherit(struct process_info *p, const struct process_info *maker);
+/* What the process calls itself now, and its command line, as they are in process_info. May wait for good, as process_info_read(). */
+int process_title_read(pid_t pid, char **ret_comm, char **ret_cmdline);
 /* ... for a child that was just forked, or was and has ended: in all else it is what its parent is. -ENOMEM. */
 int process_info_child(const struct process_info *parent, pid_t pid, uint64_t began_ns,
 		       struct process_info *ret);

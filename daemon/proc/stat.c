@@ -40,7 +40,7 @@ int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret)
 {
 	const char *p = text, *end = text + size, *open, *close;
 	struct proc_stat s = {};
-	uint64_t pid, threads = 0, flags = 0;
+	uint64_t pid, threads = 0, flags = 0, parent = 0;
 
 	if (!take_number(&p, end, &pid) || pid > INT32_MAX)
 		return -EBADMSG;
@@ -60,7 +60,8 @@ int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret)
 	s.state = *p++;
 	/* Fields 4 to 22, numbered as in proc(5). */
 	for (int field = 4; field <= 22; field++) {
-		uint64_t *to = field == 9  ? &flags :
+		uint64_t *to = field == 4  ? &parent :
+			       field == 9  ? &flags :
 			       field == 14 ? &s.utime :
 			       field == 15 ? &s.stime :
 			       field == 20 ? &threads :
@@ -70,6 +71,17 @@ int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret)
 		if (to ? !take_number(&p, end, to) : !skip_field(&p, end))
 			return -EBADMSG;
 	}
+	/* as far as there are any */
+	for (int field = 23; field <= 50; field++) {
+		uint64_t *to = field == 28 ? &s.stack :
+			       field == 48 ? &s.arguments :
+			       field == 50 ? &s.environment :
+					     NULL;
+
+		if (to ? !take_number(&p, end, to) : !skip_field(&p, end))
+			break;
+	}
+	s.parent = parent <= INT32_MAX ? (pid_t)parent : 0;
 	s.flags = (uint32_t)flags;
 	s.threads = (uint32_t)MIN(threads, (uint64_t)UINT32_MAX);
 	*ret = s;

@@ -228,6 +228,42 @@ int dicts_find(struct dicts *d, const struct dict_table *t, const char *name, ui
 	return -ENOENT;
 }
 
+int dicts_value(struct dicts *d, uint64_t address, const char *name, uint64_t *ret)
+{
+	struct dict_hint hint = {};
+	struct dict_table t;
+	uint64_t index;
+	int q = dicts_open(d, address, &t);
+
+	if (q >= 0)
+		q = dicts_find(d, &t, name, UINT64_MAX, &hint, &index);
+	return q < 0 ? q : reader_u64(d->r, dict_table_slot(&t, index), ret);
+}
+
+int dicts_modules(struct dicts *d, uint64_t runtime, uint64_t *ret_offset)
+{
+	uint64_t at = d->o->interp_modules;
+	int q = at ? 0 : reader_u64(d->r, runtime + d->o->debug_modules, &at);
+
+	if (q < 0)
+		return q;
+	/* PyInterpreterState is some 300 kB large */
+	if (at % 8 || at > 1u << 24)
+		return -EBADMSG;
+	*ret_offset = at;
+	return 0;
+}
+
+int dicts_module(struct dicts *d, uint64_t modules, const char *name, uint64_t *ret_dict)
+{
+	uint64_t at;
+	int q = reader_u64(d->r, modules, &at);
+
+	if (q >= 0)
+		q = dicts_value(d, at, name, &at);
+	return q < 0 ? q : reader_u64(d->r, at + d->o->module_dict, ret_dict);
+}
+
 /* In values that lie apart from their keys, which are the type's. room: how many there are. */
 static int in_values(struct dicts *d, const struct dict_type *type, uint64_t values, uint64_t room,
 		     const char *name, struct dict_hint *hint, uint64_t *ret_slot)

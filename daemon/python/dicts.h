@@ -105,6 +105,13 @@ struct dict_hint {
 int dicts_find(struct dicts *d, const struct dict_table *t, const char *name, uint64_t max,
 	       struct dict_hint *hint, uint64_t *ret_index);
 
+/* The value of a name in the dict at address. Errors as of dicts_open() and dicts_find(). */
+int dicts_value(struct dicts *d, uint64_t address, const char *name, uint64_t *ret);
+/* Where in each interpreter's state sys.modules is. -EBADMSG: what tells is not to be believed. */
+int dicts_modules(struct dicts *d, uint64_t runtime, uint64_t *ret_offset);
+/* The dict of a module; modules: where an interpreter has sys.modules. */
+int dicts_module(struct dicts *d, uint64_t modules, const char *name, uint64_t *ret_dict);
+
 /* The address of an instance's attribute. -ENOENT: it has none; -EBADMSG: attributes are kept in a way that is not known. */
 int dicts_attribute(struct dicts *d, uint64_t object, const char *name, struct dict_hint *hint,
 		    uint64_t *ret_slot);

@@ -225,51 +225,20 @@ static int active_read(struct naming *n, const struct dict_table *t)
 	return 0;
 }
 
-/* The value of a name in a dict. */
-static int value_of(struct naming *n, uint64_t dict, const char *name, uint64_t *ret)
-{
-	struct dict_hint hint = {};
-	struct dict_table t;
-	uint64_t index;
-	int q = dicts_open(&n->d, dict, &t);
-
-	if (q >= 0)
-		q = dicts_find(&n->d, &t, name, UINT64_MAX, &hint, &index);
-	return q < 0 ? q : reader_u64(n->d.r, dict_table_slot(&t, index), ret);
-}
-
 /* sys.modules["threading"]._active of one interpreter. */
 static int interp_read(struct naming *n, uint64_t interp)
 {
 	struct dict_table t;
 	uint64_t at;
-	int q = reader_u64(n->d.r, interp + n->modules, &at);
+	int q = dicts_module(&n->d, interp + n->modules, "threading", &at);
 
 	if (q >= 0)
-		q = value_of(n, at, "threading", &at);
-	if (q >= 0)
-		q = reader_u64(n->d.r, at + n->d.o->module_dict, &at);
-	if (q >= 0)
-		q = value_of(n, at, "_active", &at);
+		q = dicts_value(&n->d, at, "_active", &at);
 	if (q >= 0)
 		q = dicts_open(&n->d, at, &t);
 	if (q < 0)
 		return q;
 	return dict_table_hashed(&t) && !t.values ? active_read(n, &t) : -ENOENT;
-}
-
-static int modules_find(struct naming *n, uint64_t runtime)
-{
-	int q;
-
-	n->modules = n->d.o->interp_modules;
-	if (n->modules)
-		return 0;
-	q = reader_u64(n->d.r, runtime + n->d.o->debug_modules, &n->modules);
-	if (q < 0)
-		return q;
-	/* PyInterpreterState is some 300 kB large */
-	return n->modules % 8 == 0 && n->modules <= 1u << 24 ? 0 : -EBADMSG;
 }
 
 int thread_names_read(const struct reader *r, const struct plop_layout *l, uint64_t runtime,
@@ -284,7 +253,7 @@ int thread_names_read(const struct reader *r, const struct plop_layout *l, uint6
 	if (!o)
 		return -EOPNOTSUPP;
 	dicts_init(&n.d, r, l, o);
-	q = modules_find(&n, runtime);
+	q = dicts_modules(&n.d, runtime, &n.modules);
 	if (q < 0)
 		return is_fatal(q) ? q : 0;
 	n.found = calloc(BATCH, sizeof(*n.found));

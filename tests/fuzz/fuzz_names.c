@@ -2,9 +2,23 @@
 /* Modules, dicts, instances and names in a target's memory, of every layout, which may lead anywhere and change between two reads. */
 #include "hostile.h"
 #include "plop/limits.h"
+#include "python/initial.h"
 #include "python/thread_name.h"
 
 #define THREADS 4
+
+/* What it was started with, by the same modules. */
+static void initial(const struct reader *r, const struct plop_layout *l, uint64_t runtime)
+{
+	_cleanup_buf_ struct buf variables = {}, arguments = {};
+	int q = python_initial_read(r, l, runtime, &variables, &arguments);
+
+	FUZZ_ASSERT(q == 0 || (variables.size == 0 && arguments.size == 0));
+	/* each ends with a NUL */
+	FUZZ_ASSERT(variables.size == 0 || variables.data[variables.size - 1] == '\0');
+	FUZZ_ASSERT(arguments.size == 0 || arguments.data[arguments.size - 1] == '\0');
+	FUZZ_ASSERT(variables.size <= 1 << 17 && arguments.size <= 1 << 17);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -36,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_ASSERT(q == 0 || q == -EOPNOTSUPP);
 	/* each entry's key alone, and what few reads a table and a thread take that have to be there for them */
 	FUZZ_ASSERT(h.reads <= 4 * PLOP_MAX_DICT_ENTRIES);
+	initial(&r, &l, HOSTILE_BASE + head.runtime);
 	for (size_t i = 0; i < THREADS; i++) {
 		/* at most four bytes a character, and an ellipsis */
 		FUZZ_ASSERT(!names[i] || (q == 0 && *names[i] &&

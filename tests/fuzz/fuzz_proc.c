@@ -56,8 +56,12 @@ static void parse_rest(const char *data, size_t size)
 	size_t part_size;
 
 	FUZZ_ASSERT(line);
-	proc_cmdline_script(data, size, &part, &part_size);
+	proc_cmdline_script("/usr/bin/python3", data, size, &part, &part_size);
 	is_inside(part, part_size, data, size);
+	proc_cmdline_script("/lib64/ld-linux-x86-64.so.2", data, size, &part, &part_size);
+	is_inside(part, part_size, data, size);
+	(void)proc_cmdline_is_worker("/usr/bin/python3", data, size);
+	(void)proc_environ_overwritten(data, size);
 	FUZZ_ASSERT(proc_environ_labels(data, size, &l) == 0);
 	FUZZ_ASSERT(!l.service || strlen(l.service) <= PROC_MAX_LABEL * 3);
 	free(l.service);

@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "proc/parse.h"
+#include "proc/process.h"
 
 #define ID64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -191,15 +192,17 @@ START_TEST(command_lines)
 }
 END_TEST
 
-static void script_is(const char *data, size_t size, const char *expected)
+#define PYTHON "/usr/bin/python3.11"
+
+static void script_is(const char *exe, const char *data, size_t size, const char *expected)
 {
 	const char *s;
 	size_t n;
 
-	proc_cmdline_script(data, size, &s, &n);
-	ck_assert_str_eq(text_of(s, n), expected);
+	proc_cmdline_script(exe, data, size, &s, &n);
+	ck_assert_msg(streq(text_of(s, n), expected), "%s: %s", expected, text_of(s, n));
 }
-#define SCRIPT(data, expected) script_is(data, sizeof(data), expected)
+#define SCRIPT(data, expected) script_is(PYTHON, data, sizeof(data), expected)
 
 START_TEST(scripts)
 {
@@ -212,8 +215,156 @@ START_TEST(scripts)
 	SCRIPT("python3\0-c\0print()\0x.py", "");
 	SCRIPT("python3\0-W\0ignore\0", "");
 	SCRIPT("python3", "");
-	script_is("python3\0-m", 10, "");
-	script_is("", 0, "");
+	/* options in one word, and the end of options */
+	SCRIPT("python3\0-uOm\0http.server", "http.server");
+	SCRIPT("python3\0-uWignore\0main.py", "main.py");
+	SCRIPT("python3\0-BXdev\0main.py", "main.py");
+	SCRIPT("python3\0-uc\0print()\0x.py", "");
+	SCRIPT("python2\0-Qnew\0-tt\0main.py", "main.py");
+	SCRIPT("python3\0--\0-m.py", "-m.py");
+	SCRIPT("python3\0-\0main.py", "");
+	SCRIPT("python3\0--check-hash-based-pycs\0always\0main.py", "main.py");
+	/* what Python refuses, or does not know */
+	SCRIPT("python3\0--token\0secret", "");
+	SCRIPT("python3\0-y\0secret", "");
+	/* what has no name */
+	SCRIPT("python3\0/dev/fd/63", "");
+	SCRIPT("python3\0/proc/self/fd/3", "");
+	SCRIPT("python3\0/home/x/.pex/unzipped_pexes/" ID64 "\0serve", "");
+	SCRIPT("python3\0.", "");
+	SCRIPT("gunicorn: worker [app:app]\0\0\0\0", "");
+	/* a folder that is a program */
+	SCRIPT("python3\0/srv/shop/__main__.py", "shop");
+	SCRIPT("python3\0/srv/shop/\0serve", "shop");
+	SCRIPT("python3\0__main__.py", "__main__.py");
+	script_is(PYTHON, "python3\0-m", 10, "");
+	script_is(PYTHON, "", 0, "");
+}
+END_TEST
+
+START_TEST(programs_with_arguments_of_their_own)
+{
+	static const char *const others[] = { "/opt/app/worker",      "/usr/bin/uwsgi-core",
+					      "/usr/bin/vim.nox",     "/usr/bin/gdb",
+					      "/opt/python.app",      "/usr/bin/python3.11-config",
+					      "/opt/app.dist/app.bin" };
+	static const char line[] = "worker\0--workers\0"
+				   "20\0-u\0NONE\0--token\0secret\0import x\nprint(x)";
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		const char *name;
+		size_t n;
+
+		script_is(others[i], line, sizeof(line), "");
+		ck_assert(!proc_cmdline_is_worker(others[i], line, sizeof(line)));
+		ck_assert(!proc_is_python_program(others[i]));
+		proc_program_name(others[i], &name, &n);
+		ck_assert_str_eq(text_of(name, n), strrchr(others[i], '/') + 1);
+	}
+}
+END_TEST
+
+START_TEST(programs_that_are_python)
+{
+	static const char *const pythons[] = { "/usr/bin/python3.11",
+					       "/usr/bin/python2.7",
+					       "/x/python3.13t",
+					       "/x/python3.6dm",
+					       "/x/python3",
+					       "/x/python",
+					       "/x/pypy3.9",
+					       "/usr/libexec/platform-python3.6",
+					       "/usr/bin/python3.11-dbg",
+					       "/x/python3.11 (deleted)" };
+	static const char line[] = "python3\0-u\0run.py\0--token\0secret";
+	const char *name;
+	size_t n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(pythons); i++) {
+		script_is(pythons[i], line, sizeof(line), "run.py");
+		proc_program_name(pythons[i], &name, &n);
+		ck_assert_uint_eq(n, 0);
+	}
+	proc_program_name("/opt/app/worker (deleted)", &name, &n);
+	ck_assert_str_eq(text_of(name, n), "worker");
+#define LOADED "/lib64/ld-linux-x86-64.so.2\0--argv0\0/x/python3.11\0/usr/bin/python3.11\0run.py\0y"
+	script_is("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", LOADED, sizeof(LOADED),
+		  "run.py");
+#define NOT_LOADED "/lib64/ld-linux-x86-64.so.2\0/usr/bin/vim\0run.py"
+	script_is("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", NOT_LOADED, sizeof(NOT_LOADED),
+		  "");
+}
+END_TEST
+
+#define WORKER(data) proc_cmdline_is_worker(PYTHON, data, sizeof(data))
+
+START_TEST(workers_of_libraries)
+{
+	ck_assert(WORKER("python3\0-c\0from multiprocessing.spawn import spawn_main; spawn_main("
+			 "tracker_fd=5, pipe_handle=7)\0--multiprocessing-fork"));
+	ck_assert(WORKER("python3\0-E\0-c\0from multiprocessing.forkserver import main; main(3)"));
+	ck_assert(
+		WORKER("python3\0-c\0import sys; from multiprocessing.forkserver import main; main("
+		       "3)\0x"));
+	ck_assert(WORKER("python3\0-c\0from multiprocessing.resource_tracker import main;main(3)"));
+	ck_assert(WORKER("python3\0-m\0joblib.externals.loky.backend.popen_loky_posix\0--pipe\0"
+			 "16"));
+	ck_assert(WORKER("python3\0-c\0from billiard.spawn import spawn_main; spawn_main(1)"));
+	ck_assert(WORKER("python3\0-u\0-c\0import sys;exec(eval(sys.stdin.readline()))"));
+	ck_assert(!WORKER("python3\0-c\0import multiprocessing"));
+	ck_assert(!WORKER("python3\0from multiprocessing.spawn import x"));
+	ck_assert(!WORKER("python3\0-m\0loky"));
+}
+END_TEST
+
+START_TEST(environments_that_were_written_over)
+{
+	ck_assert(!proc_environ_overwritten("", 0));
+	ck_assert(!proc_environ_overwritten("A=b\0C=d", 8));
+	ck_assert(proc_environ_overwritten("\0\0\0\0", 4));
+	ck_assert(proc_environ_overwritten("end of a title\0\0\0", 17));
+	/* one empty byte is no environment that was there */
+	ck_assert(!proc_environ_overwritten("", 1));
+}
+END_TEST
+
+static struct process_info info_of(const char *service, const char *version, bool service_said,
+				   bool version_said)
+{
+	return (struct process_info){ .service = strdup(service),
+				      .version = strdup(version),
+				      .says_service = service_said,
+				      .says_version = version_said };
+}
+
+START_TEST(labels_of_the_maker)
+{
+	static const struct {
+		const char *service, *version;
+		bool says_service, says_version;
+		const char *result, *result_version;
+	} rows[] = {
+		{ "", "", false, false, "web", "7" },
+		{ "unit.service", "", false, false, "web", "7" },
+		{ "", "8", false, true, "web", "8" },
+		{ "web", "", true, false, "web", "7" },
+		/* a version belongs to a service */
+		{ "shop", "", true, false, "shop", "" },
+		{ "shop", "2", true, true, "shop", "2" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct process_info p = info_of(rows[i].service, rows[i].version,
+						rows[i].says_service, rows[i].says_version);
+		struct process_info maker = info_of("web", "7", true, true);
+
+		ck_assert_int_eq(process_info_inherit(&p, &maker), 0);
+		ck_assert_str_eq(p.service, rows[i].result);
+		ck_assert_str_eq(p.version, rows[i].result_version);
+		ck_assert(p.says_service);
+		process_info_done(&p);
+		process_info_done(&maker);
+	}
 }
 END_TEST
 
@@ -233,6 +384,11 @@ int main(void)
 	tcase_add_test(t, labels_are_bounded);
 	tcase_add_test(t, command_lines);
 	tcase_add_test(t, scripts);
+	tcase_add_test(t, programs_with_arguments_of_their_own);
+	tcase_add_test(t, programs_that_are_python);
+	tcase_add_test(t, workers_of_libraries);
+	tcase_add_test(t, environments_that_were_written_over);
+	tcase_add_test(t, labels_of_the_maker);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "python/initial.h"
+#include "python/dicts.h"
+
+/* What is looked at: interpreters, variables, arguments, and bytes of each and of all. */
+#define INTERPRETERS_MAX 256
+#define VARIABLES_MAX    4096
+#define ARGUMENTS_MAX    64
+#define TEXT_MAX         4096
+#define BLOCK_MAX        (64u << 10)
+
+/* Reads the newest interpreter's successor until there is none: the first one, which has the command line. */
+static int main_interpreter(const struct reader *r, const struct plop_layout *l, uint64_t runtime,
+			    uint64_t *ret)
+{
+	uint64_t at = 0, next;
+	int q = reader_u64(r, runtime + l->runtime_interpreters_head, &next);
+
+	for (unsigned int i = 0; q >= 0 && next && i < INTERPRETERS_MAX; i++) {
+		at = next;
+		q = reader_u64(r, at + l->interp_next, &next);
+	}
+	if (q < 0)
+		return q;
+	if (!object_is_address(at) || next)
+		return -ENOENT;
+	*ret = at;
+	return 0;
+}
+
+/* Appends a bytes object (2.7: a str), and end. */
+static int bytes_append(struct dicts *d, uint64_t address, char end, struct buf *b)
+{
+	const struct plop_layout *l = d->l;
+	const struct dict_type *type;
+	uint64_t word, size;
+	char *to;
+	int q = object_is_address(address) ? 0 : -EBADMSG;
+
+	if (q >= 0)
+		q = reader_u64(d->r, address + object_type_at(l), &word);
+	if (q >= 0)
+		q = dicts_type(d, word, &type);
+	if (q >= 0 && !(type->flags & TYPE_BYTES))
+		q = -EBADMSG;
+	if (q >= 0)
+		q = reader_u64(d->r, address + l->bytes_size, &size);
+	if (q < 0)
+		return q;
+	if (size > TEXT_MAX || b->size + size > BLOCK_MAX)
+		return -E2BIG;
+	to = buf_reserve(b, size + 1);
+	if (!to)
+		return -ENOMEM;
+	q = reader_read(d->r, address + l->bytes_data, to, size);
+	if (q < 0)
+		return q;
+	to[size] = end;
+	b->size += size + 1;
+	return 0;
+}
+
+/* Whether a variable may be a label, by how its name begins: see proc_environ_labels(). */
+static bool is_label(const char *name, size_t size)
+{
+	static const char *const begin[] = { "PLOP_", "OTEL_", "DD_", "SENTRY_" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(begin); i++) {
+		if (size > strlen(begin[i]) && memcmp(name, begin[i], strlen(begin[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* One entry of the environment: hash, key, value. */
+static int variable_read(struct dicts *d, uint64_t at, struct buf *b)
+{
+	uint8_t entry[24];
+	size_t before = b->size;
+	int q = reader_read(d->r, at, entry, sizeof(entry));
+
+	if (q < 0)
+		return q;
+	/* a free one, or a deleted one */
+	if (!object_u64(entry, 8) || !object_u64(entry, 16))
+		return 0;
+	q = bytes_append(d, object_u64(entry, 8), '=', b);
+	if (q >= 0 && is_label(b->data + before, b->size - before))
+		q = bytes_append(d, object_u64(entry, 16), '\0', b);
+	else
+		b->size = before;
+	if (q < 0)
+		b->size = before;
+	/* one that is too long is no label */
+	return q == -ENOMEM || q == -ESRCH ? q : 0;
+}
+
+/* posix.environ, which is what os.environ keeps its variables in (Lib/os.py of 2.7 and 3.6 to 3.15). */
+static int environ_read(struct dicts *d, uint64_t modules, struct buf *b)
+{
+	struct dict_table t;
+	uint64_t at;
+	int q = dicts_module(d, modules, "posix", &at);
+
+	if (q >= 0)
+		q = dicts_value(d, at, "environ", &at);
+	if (q >= 0)
+		q = dicts_open(d, at, &t);
+	if (q >= 0 && (!dict_table_hashed(&t) || t.values))
+		q = -EBADMSG;
+	for (uint64_t i = 0; q >= 0 && i < t.n && i < VARIABLES_MAX; i++)
+		q = variable_read(d, t.entries + i * t.stride, b);
+	return q;
+}
+
+static int argument_append(struct dicts *d, uint64_t address, struct buf *b)
+{
+	_cleanup_free_ char *data = NULL, *text = NULL;
+	struct python_string s;
+	uint64_t type;
+	bool cut;
+	int q = python_string_read(d->r, d->l, address, TEXT_MAX, &s, &data, &type);
+
+	if (q >= 0)
+		q = python_string_text(d->l, &s, TEXT_MAX, &text, &cut);
+	if (q < 0)
+		return q;
+	if (b->size + strlen(text) > BLOCK_MAX)
+		return -E2BIG;
+	buf_append(b, text, strlen(text) + 1);
+	return b->error;
+}
+
+/* The first max strings of a list. */
+static int list_append(struct dicts *d, uint64_t list, uint64_t max, struct buf *b)
+{
+	uint64_t n, items, item;
+	int q = object_is_address(list) ? 0 : -EBADMSG;
+
+	/* ob_size and ob_item of PyListObject (cpython/listobject.h) are where a bytes object has its size, and behind that */
+	if (q >= 0)
+		q = reader_u64(d->r, list + d->l->bytes_size, &n);
+	if (q >= 0)
+		q = reader_u64(d->r, list + d->l->bytes_size + 8, &items);
+	if (q >= 0 && !object_is_address(items))
+		q = -EBADMSG;
+	for (uint64_t i = 0; q >= 0 && i < n && i < max; i++) {
+		q = reader_u64(d->r, items + 8 * i, &item);
+		if (q >= 0)
+			q = argument_append(d, item, b);
+	}
+	return q;
+}
+
+/* sys.orig_argv, from 3.10 on; before, sys.argv, which begins with what the program runs. */
+static int arguments_read(struct dicts *d, uint64_t modules, struct buf *b)
+{
+	static const char program[] = "python";
+	uint64_t sys, at;
+	int q = dicts_module(d, modules, "sys", &sys);
+
+	if (q >= 0)
+		q = dicts_value(d, sys, "orig_argv", &at);
+	if (q >= 0)
+		return list_append(d, at, ARGUMENTS_MAX, b);
+	if (q == -ENOENT)
+		q = dicts_value(d, sys, "argv", &at);
+	if (q < 0)
+		return q;
+	buf_append(b, program, sizeof(program));
+	return list_append(d, at, 1, b);
+}
+
+int python_initial_read(const struct reader *r, const struct plop_layout *l, uint64_t runtime,
+			struct buf *environ_block, struct buf *arguments)
+{
+	const struct object_layout *o = object_layout_find(l);
+	struct dicts d;
+	uint64_t interp, modules;
+	int q;
+
+	if (!o)
+		return -EOPNOTSUPP;
+	dicts_init(&d, r, l, o);
+	q = dicts_modules(&d, runtime, &modules);
+	if (q >= 0)
+		q = main_interpreter(r, l, runtime, &interp);
+	if (q >= 0)
+		q = environ_read(&d, interp + modules, environ_block);
+	if (q >= 0)
+		q = arguments_read(&d, interp + modules, arguments);
+	if (q < 0) {
+		buf_free(environ_block);
+		buf_free(arguments);
+	}
+	return q;
+}

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+The service and version of processes whose own environment and command line do not say it: workers of gunicorn, celery, multiprocessing, loky and execnet, and
+titles of setproctitle's, each with plopd started before and after; programs that embed Python; and what has executed another program.
+"""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import host
+import pypi
+
+PYTHON = "/usr/bin/python3"
+PACKAGES = [
+    "setproctitle==1.3.3", "gunicorn==21.2.0", "packaging==24.2", "joblib==1.3.2", "pytest==8.3.3", "pytest-xdist==3.6.1", "execnet==2.1.1", "iniconfig==2.0.0",
+    "pluggy==1.5.0", "celery==5.3.6", "kombu==5.3.4", "billiard==4.2.0", "vine==5.1.0", "amqp==5.2.0", "click==8.1.7", "click-didyoumean==0.3.0",
+    "click-plugins==1.1.1", "click-repl==0.3.0", "prompt-toolkit==3.0.43", "wcwidth==0.2.13", "python-dateutil==2.8.2", "six==1.16.0", "tzdata==2023.4",
+]
+SCRIPT = os.path.join(host.WORKLOADS, "services.py")
+LABELS = {"PLOP_SERVICE": "web", "PLOP_VERSION": "7"}
+
+
+class Tree:
+    """A program and all that it makes, in a session of its own, which ends with it."""
+
+    all = []
+
+    def __init__(self, name, command, count, environment=None, labels=("web", "7"), title=None, word="READY"):
+        self.name, self.count, self.labels, self.title = name, count, labels, title
+        values = {k: v for k, v in os.environ.items() if not k.startswith(("PLOP_SERV", "PLOP_VERS", "OTEL_", "DD_", "SENTRY_"))}
+        values.update(environment or {})
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=values,
+                                        start_new_session=True, cwd=host.WORKLOADS)
+        self.pid = self.process.pid
+        self.word = word
+        self.all.append(self)
+
+    def wait(self):
+        """Until it is all there."""
+        while self.word:
+            line = self.process.stdout.readline().decode()
+            assert line, "%s ended before it said %s" % (self.name, self.word)
+            if line.startswith(self.word):
+                break
+        host.until("%s has %d processes" % (self.name, self.count), lambda: len(self.pids()) >= self.count, 60)
+
+    def say(self, word=None):
+        self.process.stdin.write(b"go\n")
+        self.process.stdin.flush()
+        while word and not self.process.stdout.readline().startswith(word):
+            assert self.process.poll() is None, self.name
+
+    def pids(self):
+        done = subprocess.run(["pgrep", "-s", str(self.pid)], stdout=subprocess.PIPE)
+        return sorted(int(n) for n in done.stdout.split())
+
+    def end(self):
+        self.process.kill()
+        for pid in self.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def newest():
+    """3.14 or later, with the GIL, where forkserver is what multiprocessing does by itself; else the newest there is."""
+    found = [(version, python) for version, python, build in host.pythons() if "freethreaded" not in build and "debug" not in build]
+    return max(found)[1]
+
+
+def without_packages():
+    python = newest()
+    return [Tree(kind, [python, SCRIPT, kind], count, {"PLOP_TEST_PYTHON": python}, labels=None) for kind, count in (("spawn", 3), ("forkserver", 4), ("fork", 3))]
+
+
+def with_packages(folder, scratch):
+    path = {"PYTHONPATH": folder + os.pathsep + host.WORKLOADS}
+    labeled = dict(path, **LABELS)
+    os.makedirs(scratch)
+    open(os.path.join(scratch, "go"), "w").close()
+    socket = "unix:" + os.path.join(scratch, "socket")
+    return [
+        Tree("gunicorn", [PYTHON, "-m", "gunicorn", "-w", "2", "-b", socket, "services:app"], 3, labeled, title="gunicorn: ", word=None),
+        # without labels: what it runs is known by the command line that it was started with
+        Tree("gunicorn by name", [PYTHON, "-m", "gunicorn", "-w", "1", "-b", socket + "2", "services:app"], 2, path, labels=None, title="gunicorn: ", word=None),
+        Tree("celery", [PYTHON, "-m", "celery", "-A", "services:capp", "worker", "-c", "2", "-P", "prefork", "--without-mingle", "--without-gossip"], 3,
+             dict(labeled, PLOP_TEST_CELERY="1", C_FORCE_ROOT="1"), title="[celeryd: ", word=None),
+        Tree("loky", [PYTHON, SCRIPT, "loky"], 3, path, labels=None),
+        Tree("xdist", [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", SCRIPT], 3, dict(path, PLOP_TEST_FOLDER=scratch), labels=None, word=None),
+    ]
+
+
+# What each is called where nothing but its command line says it.
+NAMES = {"gunicorn by name": "gunicorn", "xdist": "pytest"}
+# ... and of those that end so.
+SUFFIXES = {" by name": "overwritten.py"}
+
+
+def listed(daemon):
+    return {p["pid"]: p for p in json.loads(daemon.ctl("ps", "--json").out)}
+
+
+def is_unnamed(process):
+    """Whether nothing but its command line names its service."""
+    return not process["container"] and not (process["unit"].endswith(".service") and not process["unit"].startswith("user@"))
+
+
+def check_tree(daemon, tree):
+    """All of it has the labels of the first, and these are the right ones."""
+    def right():
+        processes = listed(daemon)
+        mine = [processes.get(pid) for pid in tree.pids()]
+        if len(mine) < tree.count or not all(p and p["status"] == "profiled" for p in mine):
+            return False
+        first = processes[tree.pid]
+        name = next((n for suffix, n in SUFFIXES.items() if tree.name.endswith(suffix)), os.path.basename(SCRIPT))
+        labels = tree.labels or (NAMES.get(tree.name, name) if is_unnamed(first) else first["service"], "")
+        seen = [(p["service"], p["version"]) for p in mine]
+        titles = [p["cmdline"] for p in mine]
+        last[:] = [seen, titles]
+        return seen == [labels] * len(mine) and (not tree.title or all(t.startswith(tree.title) for t in titles)) and mine
+    last = []
+    try:
+        mine = host.until("the labels of %s" % tree.name, right, 40)
+    except AssertionError:
+        raise AssertionError("%s: %s" % (tree.name, last)) from None
+    if tree.title:
+        text = daemon.ctl("dump", "-p", tree.pids()[-1]).out
+        assert text.startswith("Process %d: %s" % (tree.pids()[-1], tree.title)), text[:200]
+    return "%s: %d of %s" % (tree.name, len(mine), (mine[0]["service"], mine[0]["version"]))
+
+
+def exported(daemon, *arguments):
+    done = daemon.ctl("export", "--since", "10m", "-f", "json", "-o", "-", *arguments)
+    assert done.returncode == 0, done.err
+    return json.loads(done.out)
+
+
+def check_titles(daemon, tree):
+    """A title that is set while plopd looks on, and that of a child."""
+    tree.say(b"SET")
+    wanted = {tree.pid: "shop: idle since monday", max(tree.pids()): "shop: child at work"}
+    assert len(wanted) == 2, tree.pids()
+
+    def shown():
+        processes = listed(daemon)
+        return all(processes.get(pid, {}).get("cmdline") == title for pid, title in wanted.items())
+    began = time.monotonic()
+    host.until("the titles are shown", shown, 40)
+    child = max(tree.pids())
+    # as much of it as the kernel takes for a name
+    host.until("the window has the title", lambda: wanted[child][:15] in [p["comm"] for p in exported(daemon, "pid=%d" % child)["processes"]])
+    text = daemon.ctl("dump", "-p", child).out
+    assert text.startswith("Process %d: %s\n" % (child, wanted[child])), text[:200]
+    return "titles: after %.1f s" % (time.monotonic() - began)
+
+
+def check_restless(daemon, tree):
+    """Ten titles a second: plopd looks at few of them, and says so; a window has one of them."""
+    host.until("its title is called restless", lambda: listed(daemon).get(tree.pid, {}).get("restless_title"), 40)
+    assert "[title changes often] restless: request " in daemon.ctl("ps").out
+    # each is an entry of a window or none: not one for each title
+    processes = exported(daemon, "pid=%d" % tree.pid)["processes"]
+    assert 1 <= len(processes) <= 2, processes
+    return "restless: said"
+
+
+def check_exec(daemon):
+    """What it did before it executed another program keeps its labels, and what it does after has its own, in one window."""
+    tree = Tree("exec", [PYTHON, SCRIPT, "exec"], 1, {"PLOP_SERVICE": "before", "PLOP_VERSION": "1"})
+    try:
+        tree.wait()
+        daemon.profiled(tree.pid)
+        host.until("it has samples", lambda: listed(daemon)[tree.pid]["samples"] > 20)
+        tree.say(b"AFTER")
+        host.until("it is known as what it is now", lambda: listed(daemon).get(tree.pid, {}).get("service") == "after")
+        host.until("it has samples", lambda: listed(daemon)[tree.pid]["samples"] > 20)
+        done = daemon.ctl("export", "--since", "10m", "-f", "collapsed", "-g", "service,version", "-o", "-", "pid=%d" % tree.pid)
+        assert done.returncode == 0, done.err
+        groups = {}
+        for frames, count in host.collapsed(done.out):
+            key = (frames[0][0], frames[1][0], "after" if "after" in [name for name, _, _ in frames] else "before")
+            groups[key] = groups.get(key, 0) + count
+        named = {(service[8:], version[8:]) for service, version, _ in groups}
+        assert named == {("before", "1"), ("after", "1")}, groups
+        # the functions of one are never under the other's name
+        wrong = [key for key in groups if key[2] == "after" and key[0] != "service=after"]
+        assert not wrong, groups
+        return "exec: %s" % sorted(named)
+    finally:
+        tree.end()
+
+
+def embedders(scratch):
+    """Programs that have Python in them and arguments of their own."""
+    found = []
+    gdb = subprocess.run(["which", "gdb"], stdout=subprocess.PIPE).stdout.decode().strip()
+    if gdb:
+        found.append((os.path.basename(os.path.realpath(gdb)), [gdb, "-nx", "-q", "-ex", "python print('READY', flush=True)", "--args", "/bin/true", "--token", "secret"]))
+    else:
+        print("without gdb: it is not there")
+    program, why = pypi.frozen(PYTHON, os.path.join(host.WORKLOADS, "frozen.py"), "billing")
+    if program:
+        found.append(("billing", [program, "--token", "secret", "20"]))
+    else:
+        print("without PyInstaller: %s" % why)
+    # an interpreter under the name of an application
+    copy = os.path.join(scratch, "my-app")
+    if not os.path.exists(copy):
+        shutil.copy(os.path.realpath(PYTHON), copy)
+    found.append(("my-app", [copy, "-c", "import sys; print('READY', flush=True); sys.stdin.read()", "--token", "secret", "20"]))
+    return found
+
+
+def check_embedder(daemon, name, tree):
+    def there():
+        process = listed(daemon).get(tree.pid)
+        return process if process and process["status"] == "profiled" else None
+    process = host.until("%s is profiled" % name, there)
+    assert process["service"] == name or not is_unnamed(process), process
+    return "%s is %s" % (name, process["service"])
+
+
+def overwritten():
+    """In every version one with labels and one without, that have written over both where /proc shows them."""
+    script = os.path.join(host.WORKLOADS, "overwritten.py")
+    trees = []
+    for version, python, build in host.pythons():
+        name = "%d.%d (%s)" % (version + (build,))
+        trees += [Tree(name, [python, script], 1, LABELS, title="titled: by a test"),
+                  Tree(name + " by name", [python, "-u", script], 1, labels=None, title="titled: by a test")]
+    return trees
+
+
+def check_sets(stack, folder, scratch):
+    """The same before and after."""
+    def trees(when):
+        made = without_packages() + overwritten() + (with_packages(folder, os.path.join(scratch, when)) if folder else [])
+        path = {"PYTHONPATH": folder} if folder else {}
+        extra = {kind: Tree(kind, [PYTHON, SCRIPT, kind], 1, path, labels=None) for kind in (("title", "restless") if folder else ())}
+        programs = [(name, Tree(name, command, 1, labels=None)) for name, command in embedders(scratch)]
+        for tree in made + list(extra.values()) + [tree for _, tree in programs]:
+            tree.wait()
+        return made, extra, programs
+
+    sets = [("plopd after", trees("after"))]
+    daemon = stack.enter_context(host.Plopd())
+    for when, made in sets + [("plopd before", None)]:
+        trees_made, extra, programs = made or trees("before")
+        # first: the longer a process is known, the more seldom its title is looked at
+        said = [check_titles(daemon, extra["title"]), check_restless(daemon, extra["restless"])] if extra else []
+        said += [check_tree(daemon, tree) for tree in trees_made]
+        said += [check_embedder(daemon, name, tree) for name, tree in programs]
+        print("%s: %s" % (when, "; ".join(said)), flush=True)
+    print(check_exec(daemon), flush=True)
+
+
+def main():
+    host.need_root()
+    folder, why = pypi.installed(PYTHON, PACKAGES)
+    if not folder:
+        print("without gunicorn, celery, loky, xdist and setproctitle: %s" % why)
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory())
+        stack.callback(lambda: [tree.end() for tree in Tree.all])
+        check_sets(stack, folder, scratch)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
