@@ -401,7 +401,7 @@ struct plop_record_task {
 
 _Static_assert(sizeof(struct plop_frame) == 16, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_stack) == 40, "shared with the kernel side");
-_Static_assert(sizeof(struct plop_loss) == 32, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_loss) == 36, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_stack_thread) == 12, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_process) == 48, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
