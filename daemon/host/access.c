@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdarg.h>
 #include <sys/stat.h>
 
 #include "host/access.h"
@@ -62,49 +63,108 @@ bool access_process(const struct api_peer *peer, const struct target *k)
 	return selectors_see(&whom, k->info.uid) && access_pid(peer, k->info.pid);
 }
 
+_printf_(4, 5) static void refuse(struct refusal *r, unsigned int status, const char *hint,
+				  const char *format, ...)
+{
+	va_list ap;
+
+	r->status = status;
+	r->hint = hint;
+	va_start(ap, format);
+	vsnprintf(r->error, sizeof(r->error), format, ap);
+	va_end(ap);
+}
+
+/* What else it is: who asks may know of it. */
+static void refuse_other(struct refusal *r, json_int_t pid)
+{
+	static const char hint[] = "plopctl ps lists the Python processes";
+	struct process_info info = {};
+
+	if (process_info_brief((pid_t)pid, 0, &info) == 0 && *info.comm)
+		refuse(r, 422, hint, "process %lld is not Python (it is %s)", (long long)pid,
+		       info.comm);
+	else
+		refuse(r, 422, hint, "process %lld is not Python", (long long)pid);
+	process_info_done(&info);
+}
+
 /* Why a target is not profiled. */
-static void refuse_python(const struct api_request *q, const struct target *k, json_int_t pid)
+static void refuse_python(struct refusal *r, const struct target *k, json_int_t pid)
 {
 	if (k && k->python.verdict == PYTHON_PYPY)
-		api_reply_error(q->call, 422, "plop walks the frames of CPython only",
-				"process %lld is PyPy", (long long)pid);
+		refuse(r, 422, "plop walks the frames of CPython only", "process %lld is PyPy",
+		       (long long)pid);
 	else if (k && k->python.verdict == PYTHON_SILENT)
-		api_reply_error(
-			q->call, 503,
-			"its memory or files may lie in a file system that does not answer; "
-			"plopctl ps tells of it",
-			"process %lld does not let itself be read", (long long)pid);
+		refuse(r, 503,
+		       "its memory or files may lie in a file system that does not answer; "
+		       "plopctl ps tells of it",
+		       "process %lld does not let itself be read", (long long)pid);
 	else if (k)
-		api_reply_error(q->call, 422,
-				"plop knows CPython 2.7 and 3.6 to 3.15; see plopctl ps",
-				"process %lld: %s", (long long)pid, k->python.why);
+		refuse(r, 422, "plop knows CPython 2.7 and 3.6 to 3.15; see plopctl ps",
+		       "process %lld: %s", (long long)pid, k->python.why);
 	else
-		api_reply_error(q->call, 422, "plopctl ps lists the Python processes",
-				"process %lld is not Python", (long long)pid);
+		refuse_other(r, pid);
+}
+
+static bool is_there(json_int_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%lld", (long long)pid);
+	return pid > 0 && pid <= INT32_MAX && access(path, F_OK) == 0;
+}
+
+/* One that is another's, or not there: which of them is told to the trusted alone. */
+static void refuse_hidden(const struct api_peer *peer, struct refusal *r, json_int_t pid)
+{
+	if (peer->trusted)
+		refuse(r, 404, "plopctl ps lists the Python processes", "there is no process %lld",
+		       (long long)pid);
+	else
+		refuse(r, 403,
+		       "plopctl ps lists yours; root and members of group plop may ask for any "
+		       "process",
+		       "process %lld is not yours, or not there", (long long)pid);
+}
+
+struct target *access_look(const struct api_peer *peer, struct manager *m, json_int_t pid,
+			   struct refusal *ret)
+{
+	bool valid = pid > 0 && pid <= INT32_MAX;
+	struct target *k = valid ? targets_find_pid(&m->targets, (pid_t)pid) : NULL;
+
+	if (!peer->trusted &&
+	    !(valid && (k ? access_process(peer, k) : access_pid(peer, (pid_t)pid)))) {
+		refuse_hidden(peer, ret, pid);
+	} else if (!is_there(pid)) {
+		/* the peer's own, a moment ago */
+		refuse(ret, 404, "plopctl ps lists the Python processes",
+		       "there is no process %lld", (long long)pid);
+	} else if (k && k->python.verdict == PYTHON_YES) {
+		return k;
+	} else {
+		refuse_python(ret, k, pid);
+	}
+	return NULL;
+}
+
+bool access_any(const struct api_peer *peer, json_int_t pid, struct refusal *ret)
+{
+	if (is_there(pid) && access_pid(peer, (pid_t)pid))
+		return true;
+	refuse_hidden(peer, ret, pid);
+	return false;
 }
 
 struct target *access_find(const struct api_request *q, struct manager *m, json_int_t pid)
 {
-	bool valid = pid > 0 && pid <= INT32_MAX;
-	struct target *k = valid ? targets_find_pid(&m->targets, (pid_t)pid) : NULL;
-	char path[64];
+	struct refusal r;
+	struct target *k = access_look(&q->peer, m, pid, &r);
 
-	snprintf(path, sizeof(path), "/proc/%lld", (long long)pid);
-	if (!q->peer.trusted &&
-	    !(valid && (k ? access_process(&q->peer, k) : access_pid(&q->peer, (pid_t)pid)))) {
-		api_reply_error(q->call, 403,
-				"plopctl ps lists yours; root and members of group plop may ask "
-				"for any process",
-				"process %lld is not yours, or not there", (long long)pid);
-	} else if (!valid || access(path, F_OK) < 0) {
-		api_reply_error(q->call, 404, "plopctl ps lists the Python processes",
-				"there is no process %lld", (long long)pid);
-	} else if (k && k->python.verdict == PYTHON_YES) {
-		return k;
-	} else {
-		refuse_python(q, k, pid);
-	}
-	return NULL;
+	if (!k)
+		api_reply_error(q->call, r.status, r.hint, "%s", r.error);
+	return k;
 }
 
 static int is_peers(pid_t pid, void *ctx)

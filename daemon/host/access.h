@@ -37,6 +37,19 @@ bool access_pid(const struct api_peer *peer, pid_t pid);
  * is told the same of a process that is not there as of one that is another's, which may be hidden (hidepid of proc(5)).
  */
 struct target *access_find(const struct api_request *q, struct manager *m, json_int_t pid);
+/* The same without answering: NULL, and why. */
+struct refusal {
+	unsigned int status; /* of HTTP */
+	const char *hint;    /* static */
+	char error[512];
+};
+struct target *access_look(const struct api_peer *peer, struct manager *m, json_int_t pid,
+			   struct refusal *ret);
+/*
+ * Whether a peer may have a process recorded that need not be Python yet, by its pid. If not, says why, as access_look() says it
+ * of what is another's or not there.
+ */
+bool access_any(const struct api_peer *peer, json_int_t pid, struct refusal *ret);
 /* Whether a process that the peer may know of is in the cgroup or below it: then the peer may know of the cgroup. */
 bool access_cgroup(const struct api_peer *peer, const struct cgroup *c);
 

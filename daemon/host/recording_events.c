@@ -20,25 +20,22 @@ struct joining {
 	bool ticks, children;
 };
 
-/* A process that the maker of the recording may not see is not looked at, in a cgroup or anywhere. */
+/* A process that the maker of the recording may not see, or did not select, is not looked at, in a cgroup or anywhere. */
 static bool process_may_join(const struct recording *r, pid_t pid)
 {
-	struct target *k = r->selectors.owned ? targets_find_pid(&r->all->manager->targets, pid) :
-						NULL;
+	bool any = !r->selectors.owned && (r->has_pids || !r->selectors.n);
+	struct target *k = any ? NULL : targets_find_pid(&r->all->manager->targets, pid);
 
-	return !r->selectors.owned || (k && recording_wants(r, k));
+	return any || (k && recording_wants(r, k));
 }
 
-static int process_joins(pid_t pid, void *ctx)
+static int process_join(pid_t pid, const struct joining *j)
 {
-	const struct joining *j = ctx;
 	struct recording *r = j->recording;
 	struct sampler *s = r->all->manager->sampler;
 	uint64_t bit = UINT64_C(1) << (r->set - 1);
 	struct plop_wanted before = {}, w;
 
-	if (!process_may_join(r, pid))
-		return 0;
 	sampler_wanted_read(s, (uint32_t)pid, &before);
 	w = before;
 	if (j->ticks)
@@ -57,6 +54,41 @@ static int process_joins(pid_t pid, void *ctx)
 		waits_threads(r->waits, pid);
 	/* -E2BIG: there are too many processes to tell; -ENOMEM */
 	return sampler_wanted(s, (uint32_t)pid, &w);
+}
+
+static int process_joins(pid_t pid, void *ctx)
+{
+	const struct joining *j = ctx;
+
+	return process_may_join(j->recording, pid) ? process_join(pid, j) : 0;
+}
+
+static int tree_ended(sd_event_source *s, int fd, uint32_t events, void *ctx)
+{
+	sd_event_source_set_enabled(s, SD_EVENT_OFF);
+	recording_stop(ctx, "target ended");
+	return 0;
+}
+
+int recording_watch_tree(struct recording *r, struct recording_request *q)
+{
+	int k = sd_event_add_io(r->all->manager->loop, &r->tree_ends, q->tree_fd, EPOLLIN,
+				tree_ended, r);
+
+	if (k < 0)
+		return k;
+	/* it is the source's from now on */
+	sd_event_source_set_io_fd_own(r->tree_ends, true);
+	q->tree_fd = -EBADF;
+	return 0;
+}
+
+/* Whatever it executes, and whom it forks: no target is asked for, as it may have no Python yet. */
+static int recording_root(struct recording *r)
+{
+	const struct joining j = { .recording = r, .ticks = true, .children = true };
+
+	return process_join(r->tree, &j);
 }
 
 /* All who are in it by now. */
@@ -160,13 +192,15 @@ int recording_open(struct recording *r, unsigned int hz)
 	struct plop_set whom = { .kind = PLOP_SET_ALL };
 	int k = 0;
 
-	if (r->cgroup.folder && !r->cgroup.v2)
+	if (r->tree || (r->cgroup.folder && !r->cgroup.v2))
 		whom.kind = PLOP_SET_PROCESSES;
 	else if (r->cgroup.folder)
 		whom = (struct plop_set){ .kind = PLOP_SET_CGROUP,
 					  .cgroup = r->cgroup.id,
 					  .level = r->cgroup.level };
-	if (!r->has_pids && (r->waits || whom.kind == PLOP_SET_PROCESSES)) {
+	if (r->tree) {
+		k = recording_root(r);
+	} else if (!r->has_pids && (r->waits || whom.kind == PLOP_SET_PROCESSES)) {
 		k = recording_gather(r);
 		if (k >= 0)
 			k = sd_event_add_time_relative(m->loop, &r->follow, CLOCK_MONOTONIC,

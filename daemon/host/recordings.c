@@ -19,6 +19,8 @@ void recording_request_done(struct recording_request *q)
 {
 	selectors_done(&q->selectors);
 	cgroup_done(&q->cgroup);
+	if (q->tree)
+		close(q->tree_fd);
 	labels_done(&q->labels);
 	*q = (struct recording_request){};
 }
@@ -30,6 +32,7 @@ void recording_drop(struct recording *r)
 			r->all->items[i] = NULL;
 	}
 	sd_event_source_disable_unref(r->timer);
+	sd_event_source_disable_unref(r->tree_ends);
 	/* of one that has ended the set may be another's by now */
 	if (r->state != RECORDING_DONE) {
 		recording_close(r);
@@ -222,7 +225,8 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 {
 	struct manager *m = all->manager;
 	unsigned int hz = q->hz ? q->hz : (unsigned int)m->config->hz;
-	bool wall = q->wall, own = wall || q->tasks || q->cgroup.folder || hz != m->config->hz ||
+	bool wall = q->wall, own = wall || q->tasks || q->cgroup.folder || q->tree ||
+				   hz != m->config->hz ||
 				   !sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS);
 	uid_t user = q->selectors.owned ? shares_user(&m->shares, q->selectors.uid) : SHARES_NOBODY;
 	struct recording **place, *r;
@@ -245,6 +249,8 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 	k = sink_new(clock_ns(CLOCK_REALTIME), hz, &r->sink);
 	if (k >= 0)
 		k = recording_name(r);
+	if (k >= 0 && q->tree)
+		k = recording_watch_tree(r, q);
 	if (k < 0) {
 		recording_drop(r);
 		return k;
@@ -252,6 +258,7 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 	sink_keep_states(r->sink);
 	sink_bound(r->sink, RECORDING_CODE_BYTES);
 	r->cgroup = q->cgroup;
+	r->tree = q->tree;
 	r->tasks = q->tasks;
 	sink_profile(r->sink)->labels = q->labels;
 	*q = (struct recording_request){};
@@ -464,6 +471,7 @@ static void recording_begin(struct recording *r)
 static void recording_finish(struct recording *r)
 {
 	r->timer = sd_event_source_disable_unref(r->timer);
+	r->tree_ends = sd_event_source_disable_unref(r->tree_ends);
 	r->state = RECORDING_DONE;
 	r->keep_until = clock_ns(CLOCK_MONOTONIC) + RECORDINGS_KEEP_NS;
 	if (r->done)

@@ -39,6 +39,8 @@ enum recording_state {
 struct recording_request {
 	struct selectors selectors; /* pid=N for each process; none: all, or the cgroup */
 	struct cgroup cgroup;       /* folder NULL: none */
+	pid_t tree;  /* a process, whatever it executes, and its children from now on; 0: none */
+	int tree_fd; /* its pidfd, owned, where tree is set */
 	uint64_t duration_ns;
 	unsigned int hz; /* 0: the daemon's */
 	struct labels labels;
@@ -67,6 +69,8 @@ struct recording {
 	uint64_t undelivered; /* samples of the cycle under way that found no home */
 	uint64_t lost[PLOP_LOST_CAUSES]; /* ticks of its processes that were lost, as far as that is known */
 	struct cgroup cgroup;            /* folder NULL: none */
+	pid_t tree;                      /* as in the request */
+	sd_event_source *tree_ends;
 	struct waits *waits;             /* NULL: no time off CPU */
 	uint32_t asleep;                 /* threads that were asked for, see asleep.h */
 	uint32_t unread;                 /* ... that did not wake, and have no stack */

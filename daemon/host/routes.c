@@ -4,105 +4,11 @@
 #include "host/access.h"
 #include "host/manager.h"
 #include "host/recording_shares.h"
+#include "host/recording_targets.h"
 #include "util/clock.h"
 
 #define DURATION_MAX_S 86400
 #define HZ_MAX         10000
-
-static int pids_take(const struct api_request *q, struct manager *m, json_t *pids,
-		     struct selectors *s)
-{
-	size_t n = json_is_array(pids) ? json_array_size(pids) : 1;
-	char text[32];
-
-	if (n == 0 || n > 256) {
-		api_reply_error(q->call, 400, NULL,
-				"\"pid\" must be a number, or a list of up to 256");
-		return -EINVAL;
-	}
-	for (size_t i = 0; i < n; i++) {
-		json_t *pid = json_is_array(pids) ? json_array_get(pids, i) : pids;
-
-		if (!json_is_integer(pid)) {
-			api_reply_error(q->call, 400, NULL,
-					"\"pid\" must be a number or a list of numbers");
-			return -EINVAL;
-		}
-		if (!access_find(q, m, json_integer_value(pid)))
-			return -ESRCH;
-		snprintf(text, sizeof(text), "pid=%lld", (long long)json_integer_value(pid));
-		if (selectors_add(s, text) < 0) {
-			api_reply_error(q->call, 500, NULL, "out of memory");
-			return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
-static int cgroup_take_named(const struct api_request *q, const char *what, const char *name,
-			     struct cgroup *ret)
-{
-	bool unit = streq(what, "unit");
-	struct cgroup c = {};
-	int r = !name ? -EINVAL : unit ? cgroup_find_unit(name, &c) : cgroup_find(name, &c);
-
-	/* one that the peer has no process in may be hidden, as processes may be */
-	if (!q->peer.trusted && name && r != -ENOMEM && (r < 0 || !access_cgroup(&q->peer, &c))) {
-		api_reply_error(q->call, 404,
-				"record -a has all processes of yours; root and members of group "
-				"plop may ask for any control group",
-				"there is no %s %.200s with a process of yours", what, name);
-		cgroup_done(&c);
-		return -ENOENT;
-	}
-	if (r >= 0)
-		*ret = c;
-	else if (r == -EINVAL)
-		api_reply_error(q->call, 400, NULL, "\"%s\" must be a string", what);
-	else if (r == -ENOENT)
-		api_reply_error(q->call, 404,
-				unit ? "systemctl list-units shows the units that run" :
-				       "/proc/PID/cgroup says in which cgroup a process is",
-				"there is no %s %.200s", what, name);
-	else if (r == -ENODATA)
-		api_reply_error(q->call, 422, "start it first, or name one above it",
-				"%s %.200s has no process", what, name);
-	else if (r < 0)
-		api_reply_error(q->call, 500, NULL, "cannot look for %s %.200s: %s", what, name,
-				strerror(-r));
-	return r;
-}
-
-/* One of "pid", "cgroup", "unit" and "all". Answers and returns < 0 on bad input. */
-static int recording_targets(const struct api_request *q, struct manager *m, json_t *body,
-			     struct recording_request *ret)
-{
-	static const char *const kinds[] = { "pid", "cgroup", "unit" };
-	const char *kind = json_is_true(json_object_get(body, "all")) ? "all" : NULL;
-	json_t *value = NULL;
-	size_t n = kind != NULL;
-
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		json_t *v = json_object_get(body, kinds[i]);
-
-		if (!v || json_is_null(v))
-			continue;
-		kind = kinds[i];
-		value = v;
-		n++;
-	}
-	if (n != 1) {
-		api_reply_error(
-			q->call, 400, NULL,
-			"a recording wants one of \"pid\", \"cgroup\", \"unit\" and \"all\": true");
-		return -EINVAL;
-	}
-	if (!value)
-		return 0;
-	if (streq(kind, "pid"))
-		return pids_take(q, m, value, &ret->selectors);
-	return cgroup_take_named(q, kind, json_string_value(value), &ret->cgroup);
-}
 
 /* How long and how often. Answers and returns < 0 on bad input. */
 static int recording_times(const struct api_request *q, json_t *body, struct recording_request *ret)
@@ -205,17 +111,22 @@ static void recording_refuse(const struct api_request *q, struct manager *m, uns
 }
 
 static void recording_begin_answer(const struct api_request *q, struct recording_request *request,
-				   struct manager *m)
+				   struct manager *m, json_t *skipped)
 {
 	struct recording *r;
+	json_t *answer;
 	int k;
 
 	access_limit(&q->peer, &request->selectors);
 	k = recordings_start(&m->recordings, request, &r);
-	if (k < 0)
+	if (k < 0) {
 		recording_refuse(q, m, request->hz, k);
-	else
-		api_reply_json(q->call, 201, recording_json(r));
+		return;
+	}
+	answer = recording_json(r);
+	if (json_array_size(skipped))
+		json_object_set(answer, "skipped", skipped);
+	api_reply_json(q->call, 201, answer);
 }
 
 static void route_record(const struct api_request *q, void *ctx)
@@ -223,6 +134,7 @@ static void route_record(const struct api_request *q, void *ctx)
 	json_error_t error = {};
 	json_t *body = json_loadb(q->body, q->body_size, JSON_REJECT_DUPLICATES, &error);
 	struct recording_request request = {};
+	json_t *skipped = json_array();
 	struct manager *m = ctx;
 
 	if (!json_is_object(body))
@@ -230,10 +142,11 @@ static void route_record(const struct api_request *q, void *ctx)
 				"the body of this request must be a JSON object");
 	else if (recording_times(q, body, &request) >= 0 &&
 		 recording_labels(q, body, &request.labels) >= 0 &&
-		 recording_targets(q, m, body, &request) >= 0 &&
+		 recording_targets(q, m, body, &request, skipped) >= 0 &&
 		 access_record(q, &m->recordings) >= 0)
-		recording_begin_answer(q, &request, m);
+		recording_begin_answer(q, &request, m, skipped);
 	recording_request_done(&request);
+	json_decref(skipped);
 	json_decref(body);
 }
 

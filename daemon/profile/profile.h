@@ -150,6 +150,8 @@ int selectors_add(struct selectors *s, const char *text);
 void selectors_done(struct selectors *s);
 const char *selector_keys(void); /* "pid, comm, exe, ..." for messages */
 bool selector_key_known(const char *key);
+/* Whether a known key's value is the same for all that a process does, as of pid; not of state. */
+bool selector_is_of_process(const char *key);
 /* What a key's value must be, for messages: "a number"; NULL: may be anything, or there is no such key. */
 const char *selector_values(const char *key);
 /*

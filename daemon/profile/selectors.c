@@ -101,6 +101,13 @@ bool selector_key_known(const char *key)
 	return key_find(key, strlen(key)) != NULL;
 }
 
+bool selector_is_of_process(const char *key)
+{
+	const struct key *k = key_find(key, strlen(key));
+
+	return k && k->kind <= KIND_PATH;
+}
+
 const char *selector_values(const char *key)
 {
 	if (streq(key, "pid") || streq(key, "thread"))

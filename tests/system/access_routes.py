@@ -128,6 +128,8 @@ def targets(m, uid):
     yield {"all": True}, FROM_THE_START
     yield {"pid": [m.pid(tag) for tag in mine]}, FROM_THE_START
     yield {"pid": m.pid(mine[0])}, mine[:1]
+    yield {"tree": m.pid(mine[0])}, mine[:1]
+    yield {"selectors": ["comm=cm_zqroot", "comm=cm_zqone"]}, ("zqroot", "zqone")
     yield {"cgroup": "/"}, FROM_THE_START
     for folder in m.cgroups:
         if os.path.basename(folder) == marked.SHARED:
@@ -275,8 +277,8 @@ def hidden(m, uid, what, question, others):
 
 def check_hidden(m):
     """What is another's cannot be told from what is not there: processes, which hidepid may hide, cgroups, units, recordings."""
-    def post(key, wrap=lambda value: value):
-        return lambda uid, value: m.http(uid, "POST", "/v1/recordings", {key: wrap(value), "duration_s": 1})
+    def post(key, wrap=lambda value: value, **more):
+        return lambda uid, value: m.http(uid, "POST", "/v1/recordings", dict(more, **{key: wrap(value), "duration_s": 1}))
 
     roots = Recording(m, 0, {"all": True}, (), ())
     units = [marked.FOREIGN] if m.cgroup(marked.FOREIGN) else []
@@ -286,6 +288,9 @@ def check_hidden(m):
         hidden(m, uid, "record", post("pid"), foreign)
         own = m.pid("zqone" if uid == ONE else "zqtwo")
         hidden(m, uid, "record several", post("pid", lambda pid: [own, pid]), foreign)
+        hidden(m, uid, "record what can be of several", post("pid", lambda pid: [own, pid], partial=True), foreign)
+        hidden(m, uid, "record a tree", post("tree"), foreign)
+        hidden(m, uid, "record a selected one", post("selectors", lambda pid: ["pid=%d" % pid]), foreign)
         for arguments in (["record", "-o", "-", "-p"], ["dump", "-p"], ["top", "-1", "-p"]):
             hidden(m, uid, arguments[0], lambda uid, pid: m.ctl(uid, *arguments, pid), foreign)
         assert m.ctl(uid, "dump", "-p", NOT_THERE)[0] == CTL_NOT_ALLOWED
