@@ -4,6 +4,7 @@
 #include <locale.h>
 
 #include "ctl/ctl.h"
+#include "ctl/suggest.h"
 #include "util/log.h"
 
 /* plopctl talks to plopd over its Unix socket. Here: which command, and the options that all of them have. */
@@ -62,7 +63,8 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "cannot reach plopd.",
 	};
 	struct command_line line = { .ctl = ctl };
-	char name[64];
+	const char *names[ARRAY_SIZE(commands)];
+	char name[64], hint[64];
 
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &line);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
@@ -78,7 +80,11 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		argv[line.at] = name;
 		return commands[i].run(ctl, argc - line.at, argv + line.at);
 	}
-	log_error("there is no command %.64s", line.name);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		names[i] = commands[i].name;
+	log_error("there is no command %.64s%s", line.name,
+		  suggest_text("", suggest(line.name, names, ARRAY_SIZE(names)), hint,
+			       sizeof(hint)));
 	log_error("try: plopctl --help");
 	return CTL_USAGE;
 }
@@ -86,14 +92,21 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 int main(int argc, char *argv[])
 {
 	struct ctl ctl = {};
+	char *journal;
 	int r;
 
 	setlocale(LC_ALL, "");
 	/* Numbers are read and written with a point wherever they are for programs; so they are for people. */
 	setlocale(LC_NUMERIC, "C");
 	/* Its messages are for whoever called it, also where stderr happens to be the journal. */
+	journal = getenv("JOURNAL_STREAM");
+	journal = journal ? strdup(journal) : NULL;
 	unsetenv("JOURNAL_STREAM");
 	log_init("plopctl", LOG_LEVEL_INFO);
+	/* a program that plopctl starts has its environment as it was */
+	if (journal)
+		setenv("JOURNAL_STREAM", journal, true);
+	free(journal);
 	argp_err_exit_status = CTL_USAGE;
 	if (curl_global_init(CURL_GLOBAL_ALL) != 0) {
 		log_error("cannot set libcurl up");

@@ -214,6 +214,37 @@ int ctl_request(const struct ctl *ctl, const char *what, const char *method, con
 	return CTL_DONE;
 }
 
+void ctl_tell_none(const struct ctl *ctl, const char *what)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	json_t *status = NULL;
+
+	if (ctl_exchange(ctl, "GET", "/v1/status", NULL, 30, &a) == 0 && a.status == 200)
+		status = json_loadb(a.body.data, a.body.size, 0, NULL);
+	if (json_is_integer(json_object_get(status, "only_uid")))
+		log_warning("%s: no Python process of yours runs; root and members of group plop "
+			    "may ask for those of others",
+			    what);
+	else
+		log_warning("%s: no Python process runs that plopd profiles", what);
+	json_decref(status);
+}
+
+bool ctl_tell_if_none(const struct ctl *ctl, const char *what)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	json_t *processes = NULL;
+	bool none;
+
+	if (ctl_exchange(ctl, "GET", "/v1/processes", NULL, 30, &a) == 0 && a.status == 200)
+		processes = json_loadb(a.body.data, a.body.size, 0, NULL);
+	none = processes && json_array_size(processes) == 0;
+	if (none)
+		ctl_tell_none(ctl, what);
+	json_decref(processes);
+	return none;
+}
+
 json_t *ctl_answer_json(const struct ctl_answer *a, const char *what)
 {
 	json_t *o = json_loadb(a->body.data, a->body.size, 0, NULL);
@@ -225,17 +256,13 @@ json_t *ctl_answer_json(const struct ctl_answer *a, const char *what)
 	return o;
 }
 
-static int print_json(const struct ctl_answer *a, const char *what)
+int ctl_print_json(const json_t *o, const char *what)
 {
-	json_t *o = ctl_answer_json(a, what);
 	_cleanup_free_ char *text = NULL;
 	_cleanup_buf_ struct buf b = {};
 	int r;
 
-	if (!o)
-		return CTL_FAILED;
 	text = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-	json_decref(o);
 	if (!text) {
 		log_error("%s: %s", what, strerror(ENOMEM));
 		return CTL_FAILED;
@@ -265,12 +292,13 @@ int ctl_show(struct ctl *ctl, const char *what, const char *path, bool json,
 		r = ctl_request(ctl, what, "GET", path, NULL, 30, &a);
 	if (r != CTL_DONE)
 		return r;
-	if (json)
-		return print_json(&a, what);
 	answer = ctl_answer_json(&a, what);
 	if (!answer)
 		return CTL_FAILED;
-	print(answer);
+	if (json)
+		r = ctl_print_json(answer, what);
+	else
+		print(answer);
 	json_decref(answer);
-	return CTL_DONE;
+	return r;
 }

@@ -64,8 +64,14 @@ int ctl_request(const struct ctl *ctl, const char *what, const char *method, con
 		const char *body, unsigned int timeout_s, struct ctl_answer *ret);
 /* Complains of an exchange that failed with r or was answered by an error. An exit status. */
 int ctl_complain(const struct ctl *ctl, const char *what, int r, const struct ctl_answer *a);
+/* Says that there is no Python process, of the caller's if he sees no others, and who may ask for more. */
+void ctl_tell_none(const struct ctl *ctl, const char *what);
+/* The same if that is so; whether it is. */
+bool ctl_tell_if_none(const struct ctl *ctl, const char *what);
 /* The answer's JSON, NULL if it is none (has complained). */
 json_t *ctl_answer_json(const struct ctl_answer *a, const char *what);
+/* On stdout, for programs; what a terminal must not get is escaped. An exit status. */
+int ctl_print_json(const json_t *o, const char *what);
 /* Asks GET path, and has the answer printed: as JSON, or by print(). Returns the exit status. */
 int ctl_show(struct ctl *ctl, const char *what, const char *path, bool json,
 	     void (*print)(const json_t *answer));

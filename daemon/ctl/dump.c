@@ -2,6 +2,7 @@
 #include <argp.h>
 
 #include "ctl/ctl.h"
+#include "ctl/suggest.h"
 
 struct dump_options {
 	struct ctl *ctl;
@@ -182,7 +183,7 @@ int ctl_dump(struct ctl *ctl, int argc, char *argv[])
 	char path[64], *end;
 	long pid;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	ctl_parse("dump", &argp, 0, argc, argv, &o);
 	if (!o.pid)
 		return ctl_usage("dump", "a process is missing: -p PID");
 	pid = strtol(o.pid, &end, 10);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <argp.h>
-#include <curl/curl.h>
 #include <inttypes.h>
 
 #include "ctl/ctl.h"
+#include "ctl/select.h"
+#include "ctl/suggest.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/when.h"
@@ -14,23 +15,6 @@ struct export_options {
 	struct selectors selectors;
 	int error; /* exit status of a selector that was refused */
 };
-
-static int add_selector(struct export_options *o, const char *text)
-{
-	_cleanup_free_ char *key = strndup(text, strcspn(text, "="));
-	int r = key ? selectors_add(&o->selectors, text) : -ENOMEM;
-
-	if (r == -ENOMEM) {
-		log_error("export: out of memory");
-		return CTL_FAILED;
-	}
-	if (r < 0 && strchr(text, '=') && selector_values(key))
-		return ctl_usage("export", "%.64s is not %s", text, selector_values(key));
-	if (r < 0)
-		return ctl_usage("export", "%.64s is not a selector: KEY=VALUE, KEY one of %s",
-				 text, selector_keys());
-	return CTL_DONE;
-}
 
 static error_t on_option(int key, char *value, struct argp_state *state)
 {
@@ -59,7 +43,7 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->error == CTL_DONE)
-			o->error = add_selector(o, value);
+			o->error = ctl_selector_add("export", &o->selectors, value);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -104,15 +88,7 @@ static int make_path(const struct export_options *o, const struct format *f, cha
 	if (strcasecmp(o->until, "now") != 0)
 		buf_printf(&b, "&to=%" PRIu64 ".%09" PRIu64, until / NSEC_PER_SEC,
 			   until % NSEC_PER_SEC);
-	for (size_t i = 0; i < o->selectors.n; i++) {
-		char *value = curl_easy_escape(NULL, o->selectors.items[i].value, 0);
-
-		if (!value)
-			b.error = -ENOMEM;
-		else
-			buf_printf(&b, "&%s=%s", o->selectors.items[i].key, value);
-		curl_free(value);
-	}
+	ctl_selectors_query(&o->selectors, true, true, &b);
 	if (o->group_by)
 		buf_printf(&b, "&group_by=%s", o->group_by);
 	*ret = buf_string(&b);
@@ -164,7 +140,9 @@ static int run(struct export_options *o)
 		r = ctl_output_write(&output, a.body.data, a.body.size);
 	if (r != CTL_DONE || !a.has_counts)
 		return r;
-	if (a.samples == 0)
+	if (a.samples == 0 && ctl_tell_if_none(o->ctl, "export"))
+		log_warning("no sample is in that time and selection");
+	else if (a.samples == 0)
 		log_warning("no sample is in that time and selection; %s", advice(&o->selectors));
 	else if (output.path)
 		log_warning("%s samples, %s lost on the whole host, in %s (%s)",
@@ -213,7 +191,7 @@ int ctl_export(struct ctl *ctl, int argc, char *argv[])
 	struct export_options o = { .ctl = ctl, .since = "10m", .until = "now", .output = "-" };
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	ctl_parse("export", &argp, 0, argc, argv, &o);
 	r = run(&o);
 	selectors_done(&o.selectors);
 	return r;

@@ -2,6 +2,7 @@
 #include <argp.h>
 
 #include "ctl/ctl.h"
+#include "ctl/suggest.h"
 #include "util/log.h"
 #include "util/utf8.h"
 
@@ -33,7 +34,7 @@ int ctl_open(struct ctl *ctl, int argc, char *argv[])
 	json_t *answer;
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, ctl);
+	ctl_parse("open", &argp, 0, argc, argv, ctl);
 	r = ctl_configure(ctl);
 	if (r == CTL_DONE)
 		r = ctl_request(ctl, "open", "POST", "/v1/tokens", "{}", 30, &a);

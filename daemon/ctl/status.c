@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "ctl/ctl.h"
+#include "ctl/suggest.h"
 #include "util/parse.h"
 
 struct status_options {
@@ -182,6 +183,6 @@ int ctl_status(struct ctl *ctl, int argc, char *argv[])
 	};
 	struct status_options o = { .ctl = ctl };
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	ctl_parse("status", &argp, 0, argc, argv, &o);
 	return ctl_show(ctl, "status", "/v1/status", o.json, print_status);
 }

@@ -6,6 +6,8 @@
 #include <sys/signalfd.h>
 
 #include "ctl/ctl.h"
+#include "ctl/select.h"
+#include "ctl/suggest.h"
 #include "ctl/top_screen.h"
 #include "ctl/top_stream.h"
 #include "util/clock.h"
@@ -18,10 +20,13 @@
 #define AGAIN_NS NSEC_PER_SEC
 /* Less than that is too little to tell a rate from. */
 #define ENOUGH_S 0.9
+/* What a screen says to somebody who sees no others than his own. */
+#define NO_PROCESS_OF_YOURS "no Python process of yours runs; group plop sees all"
 
 struct top_options {
 	struct ctl *ctl;
 	const char *pid, *cgroup, *unit;
+	struct selectors selectors;
 	bool all;
 	unsigned int screens; /* in batch mode; 0: a live screen */
 	struct top_look look;
@@ -39,6 +44,8 @@ struct top {
 	char *target_text, *path, *message; /* owned */
 	uint64_t heard_ns, asked_ns;        /* the last event; the last attempt to get a stream */
 	bool changed;                       /* something is to be drawn */
+	bool batch;                         /* without a terminal */
+	bool compared;                      /* an event came, with which the next are compared */
 	int signals;
 };
 
@@ -105,7 +112,10 @@ static int take_option(struct top_options *o, int key, const char *value)
 		o->pid = value;
 		return CTL_DONE;
 	default:
-		return ctl_usage("top", "%.64s: unexpected argument", value);
+		/* a number alone is a process */
+		if (*value && value[strspn(value, "0123456789")] == '\0')
+			return take_option(o, 'p', value);
+		return ctl_selector_add("top", &o->selectors, value);
 	}
 }
 
@@ -147,47 +157,6 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	}
 }
 
-/* As the processes have it: from the hierarchy's root, with a slash before and none at the end. */
-static int cgroup_value(const char *given, char **ret)
-{
-	static const char *const mounts[] = { "/sys/fs/cgroup", "/unified", "/systemd" };
-	const char *p = given;
-	size_t n;
-
-	if (!*p)
-		return ctl_usage("top", "-c: must be the path of a control group");
-	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
-		n = strlen(mounts[i]);
-		if (strncmp(p, mounts[i], n) == 0 && (p[n] == '/' || p[n] == '\0') &&
-		    (i == 0 || p != given))
-			p += n;
-	}
-	n = strlen(p);
-	while (n > 1 && p[n - 1] == '/')
-		n--;
-	if (asprintf(ret, "%s%.*s", *p == '/' ? "" : "/", (int)n, p) < 0) {
-		*ret = NULL;
-		return out_of_memory();
-	}
-	return CTL_DONE;
-}
-
-/* As record -u takes it: without one of these suffixes it is a service. */
-static int unit_value(const char *given, char **ret)
-{
-	static const char *const suffixes[] = { ".service", ".slice", ".scope" };
-	const char *dot = strrchr(given, '.');
-	bool suffixed = false;
-
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
-		suffixed |= dot && streq(dot, suffixes[i]);
-	if (asprintf(ret, "%s%s", given, suffixed ? "" : ".service") < 0) {
-		*ret = NULL;
-		return out_of_memory();
-	}
-	return CTL_DONE;
-}
-
 static int take_target(struct top *t, const struct top_options *o)
 {
 	int r = CTL_DONE;
@@ -202,38 +171,44 @@ static int take_target(struct top *t, const struct top_options *o)
 			r = out_of_memory();
 		}
 	} else if (o->cgroup) {
-		r = cgroup_value(o->cgroup, &t->value);
+		r = top_cgroup_value(o->cgroup, &t->value);
 	} else if (o->unit) {
-		r = unit_value(o->unit, &t->value);
+		r = top_unit_value(o->unit, &t->value);
 	}
 	t->target.value = t->value;
+	t->target.selectors = o->selectors.n ? &o->selectors : NULL;
 	return r;
 }
 
 static int make_texts(struct top *t)
 {
+	const struct selectors *s = t->target.selectors;
+	_cleanup_buf_ struct buf path = {}, text = {};
+	_cleanup_free_ char *selected = NULL, *query = NULL;
 	char *escaped;
-	int n;
 
-	if (!t->target.key) {
-		t->path = strdup("/v1/stream");
-		t->target_text = strdup("all processes");
-		return t->path && t->target_text ? CTL_DONE : out_of_memory();
+	if (t->target.key) {
+		escaped = curl_easy_escape(NULL, t->value, 0);
+		if (!escaped)
+			return out_of_memory();
+		buf_printf(&path, "&%s=%s", t->target.key, escaped);
+		curl_free(escaped);
+		buf_printf(&text, "%s %s", t->target.key, t->value);
 	}
-	escaped = curl_easy_escape(NULL, t->value, 0);
-	if (!escaped)
-		return out_of_memory();
-	n = asprintf(&t->path, "/v1/stream?%s=%s", t->target.key, escaped);
-	curl_free(escaped);
-	if (n < 0) {
+	if (s) {
+		selected = ctl_selectors_text(s);
+		ctl_selectors_query(s, true, true, &path);
+		buf_printf(&text, "%s%s", t->target.key ? " " : "", selected ? selected : "");
+	}
+	if (!t->target.key && !s)
+		buf_puts(&text, "all processes");
+	query = buf_string(&path);
+	/* without the first "&" */
+	if (!query ||
+	    asprintf(&t->path, "/v1/stream%s%s", *query ? "?" : "", *query ? query + 1 : "") < 0)
 		t->path = NULL;
-		return out_of_memory();
-	}
-	if (asprintf(&t->target_text, "%s %s", t->target.key, t->value) < 0) {
-		t->target_text = NULL;
-		return out_of_memory();
-	}
-	return CTL_DONE;
+	t->target_text = buf_string(&text);
+	return t->path && t->target_text ? CTL_DONE : out_of_memory();
 }
 
 /* A process that is not in the list: plopd says what of it, as it does for a dump, which it then refuses. An exit status. */
@@ -254,10 +229,11 @@ static int complain_of_pid(const struct top *t)
 /* That there is something to look at, before the screen is taken. */
 static int check_target(const struct top *t, const json_t *processes)
 {
+	bool is_pid = t->target.key && streq(t->target.key, "pid");
 	const json_t *p, *found = NULL;
 	size_t i;
 
-	if (!t->target.key)
+	if (!t->target.key && !t->target.selectors)
 		return CTL_DONE;
 	json_array_foreach(processes, i, p)
 	{
@@ -267,13 +243,13 @@ static int check_target(const struct top *t, const json_t *processes)
 			return CTL_DONE;
 		found = p;
 	}
-	if (found && streq(t->target.key, "pid")) {
+	if (found && is_pid) {
 		log_error("top: process %s is not profiled: %.500s", t->value,
 			  json_string_at(found, "status"));
-	} else if (streq(t->target.key, "pid")) {
+	} else if (is_pid && !t->target.selectors) {
 		return complain_of_pid(t);
 	} else {
-		log_error("top: plopd profiles no process of %s %.200s", t->target.key, t->value);
+		log_error("top: plopd profiles no process of %.400s", t->target_text);
 		log_error("try: plopctl ps, which lists the processes");
 	}
 	return CTL_NO_TARGET;
@@ -289,7 +265,7 @@ static int find_slice(struct top *t)
 	size_t i;
 	int r;
 
-	if (!dot || !streq(t->target.key, "unit") || !streq(dot, ".slice"))
+	if (!dot || !t->target.key || !streq(t->target.key, "unit") || !streq(dot, ".slice"))
 		return CTL_DONE;
 	r = ctl_request(t->ctl, "top", "GET", "/v1/processes", NULL, 30, &a);
 	if (r != CTL_DONE)
@@ -304,7 +280,8 @@ static int find_slice(struct top *t)
 			continue;
 		free(t->value);
 		t->value = strndup(cgroup, size);
-		t->target = (struct top_target){ "cgroup", t->value };
+		t->target.key = "cgroup";
+		t->target.value = t->value;
 		r = t->value ? CTL_DONE : out_of_memory();
 		break;
 	}
@@ -370,6 +347,12 @@ static void say_silence(struct top *t, uint64_t now)
 		say(t, "plopd has sent nothing for %.0f s", (double)(now - t->heard_ns) / 1e9);
 }
 
+/* Whether the caller sees only his own processes. */
+static bool is_user(const struct top *t)
+{
+	return json_is_integer(json_object_get(t->head.status, "only_uid"));
+}
+
 /* true: there are new rates */
 static bool take_event(struct top *t, json_t *event, uint64_t now)
 {
@@ -378,14 +361,23 @@ static bool take_event(struct top *t, json_t *event, uint64_t now)
 	t->heard_ns = now;
 	if (top_model_feed(t->model, event) < 0)
 		return false;
-	wanted = top_model_rates(t->model)->seconds > 0 ? t->look.interval_s - 1 + ENOUGH_S :
-							  ENOUGH_S;
+	/* what the window has so far is older than the screen: the figures are of what comes from now on */
+	if (!t->compared) {
+		t->compared = true;
+		top_model_forget(t->model);
+	}
+	/* a live screen has its first figures soon, whatever its interval is */
+	wanted = top_model_rates(t->model)->seconds > 0 || t->batch ?
+			 t->look.interval_s - 1 + ENOUGH_S :
+			 ENOUGH_S;
 	if (t->look.paused || top_model_pending(t->model) < wanted)
 		return false;
 	ask(t, false);
 	top_model_publish(t->model);
-	if (t->target.key && top_model_listed(t->model) == 0)
+	if ((t->target.key || t->target.selectors) && top_model_listed(t->model) == 0)
 		say(t, "no process of %s runs any more", t->target_text);
+	else if (top_model_listed(t->model) == 0 && is_user(t))
+		say(t, NO_PROCESS_OF_YOURS);
 	else if (top_model_rates(t->model)->ticks <= 0 && why_idle(t))
 		say(t, "%s", why_idle(t));
 	else
@@ -531,13 +523,17 @@ static int run(struct top_options *o)
 		return r;
 	t.heard_ns = clock_ns(CLOCK_MONOTONIC);
 	connect_stream(&t, t.heard_ns);
+	t.batch = o->screens > 0;
+	if (t.batch && !t.target.key && !t.target.selectors && is_user(&t) &&
+	    top_model_listed(t.model) == 0)
+		ctl_tell_none(t.ctl, "top");
 	return o->screens ? run_batch(&t, o->screens) : run_screen(&t);
 }
 
 int ctl_top(struct ctl *ctl, int argc, char *argv[])
 {
 	static const struct argp_option options[] = {
-		{ "pid", 'p', "PID", 0, "This process", 0 },
+		{ "pid", 'p', "PID", 0, "This process; its number alone does as well", 0 },
 		{ "cgroup", 'c', "CGROUP", 0, "A control group and all below it", 0 },
 		{ "unit", 'u', "UNIT", 0, "A systemd service, scope or slice", 0 },
 		{ "all", 'a', NULL, 0, "Every Python process (default)", 0 },
@@ -553,20 +549,27 @@ int ctl_top(struct ctl *ctl, int argc, char *argv[])
 		.options = options,
 		.parser = on_option,
 		.children = children,
+		.args_doc = "[SELECTOR]...",
 		.doc = "What the Python processes do now: functions by their own and their total "
 		       "share, or processes, live.\v"
 		       "Keys: f functions, p processes, Tab the other; s t sort by self, total; / "
 		       "filter; Space pause; + - interval; h help; q quit.\n\n"
 		       "The figures are of what plopd sampled since the screen before; the first "
-		       "ones of the "
-		       "window that was running already.\n\n"
+		       "ones of a second from now on.\n\n"
+		       "SELECTOR is KEY=VALUE; KEY is one of pid, comm, exe, cgroup, unit, "
+		       "container, service, version, thread, thread_name, state, gil, label.NAME. "
+		       "Several values of one key add up, several keys narrow.\n\n"
 		       "Examples:\n"
+		       "  plopctl top service=shop\n"
 		       "  plopctl top\n"
 		       "  plopctl top -u web.service\n"
 		       "  plopctl top -p 4711 -b 5 -i 2",
 	};
 	struct top_options o = { .ctl = ctl, .look.interval_s = 1 };
+	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	return run(&o);
+	ctl_parse("top", &argp, 0, argc, argv, &o);
+	r = run(&o);
+	selectors_done(&o.selectors);
+	return r;
 }

@@ -9,6 +9,7 @@
 #include <uthash.h>
 
 #include "ctl/ctl.h"
+#include "ctl/select.h"
 
 /* For how long no tick at all is taken for one that was not collected yet; then the host is idle. */
 #define STILL_S 2.5
@@ -42,6 +43,7 @@ struct top_model {
 	struct function *functions;
 	struct process *processes;
 	double start, end; /* of the last snapshot */
+	double still;      /* the end of the last one in which nothing was new */
 	struct count ticks, python, other, lost, samples;
 	double pending;
 	struct top_rates rates;
@@ -266,9 +268,14 @@ int top_model_feed(struct top_model *m, const json_t *snapshot)
 
 	if (!json_is_array(nodes) || !json_is_array(processes) || start <= 0 || end < start)
 		return -EBADMSG;
-	if (unchanged(m, snapshot, start, end))
+	if (unchanged(m, snapshot, start, end)) {
+		m->still = end;
 		return 0;
+	}
 	if (start < m->start || start > m->start) {
+		/* of a whole window without a tick it is certain that none was missed */
+		if (m->ticks.last <= 0)
+			m->pending += fmax(0, m->still - m->end);
 		window_begin(m);
 		m->end = m->start = start;
 	}
@@ -295,6 +302,8 @@ bool top_target_has(const struct top_target *t, const json_t *p)
 {
 	char pid[32];
 
+	if (t->selectors && !ctl_selected(t->selectors, p))
+		return false;
 	if (!t->key)
 		return true;
 	if (streq(t->key, "pid")) {
@@ -363,6 +372,19 @@ void top_model_publish(struct top_model *m)
 	for (struct process *p = m->processes; p; p = p->hh.next)
 		count_publish(&p->samples);
 	m->rates.seconds = m->pending;
+	m->pending = 0;
+}
+
+void top_model_forget(struct top_model *m)
+{
+	struct count *const heads[] = { &m->ticks, &m->python, &m->other, &m->lost, &m->samples };
+
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
+		heads[i]->sum = 0;
+	for (struct function *f = m->functions; f; f = f->hh.next)
+		f->self.sum = f->total.sum = 0;
+	for (struct process *p = m->processes; p; p = p->hh.next)
+		p->samples.sum = 0;
 	m->pending = 0;
 }
 

@@ -18,7 +18,13 @@ enum top_sort { TOP_SELF, TOP_TOTAL };
 struct top_target {
 	const char *key; /* "pid", "cgroup", "unit", as selectors have it; NULL: all */
 	const char *value;
+	const struct selectors *selectors; /* that must hold as well; NULL: none */
 };
+
+/* What somebody gave as a control group, as the processes have it: from the hierarchy's root, with a slash before and none at the end. */
+int top_cgroup_value(const char *given, char **ret);
+/* ... as a unit, as record -u takes it: without one of the known suffixes it is a service. Both: an exit status. */
+int top_unit_value(const char *given, char **ret);
 
 struct top_rates {
 	double seconds; /* that they are of */
@@ -47,6 +53,8 @@ int top_model_processes(struct top_model *m, const json_t *array);
 /* Seconds that were fed and are not published. */
 double top_model_pending(const struct top_model *m);
 void top_model_publish(struct top_model *m);
+/* What was fed is only what the next is to be compared with. */
+void top_model_forget(struct top_model *m);
 
 const struct top_rates *top_model_rates(const struct top_model *m);
 /* Of the target, that plopd profiles now. */

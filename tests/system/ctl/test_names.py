@@ -115,7 +115,7 @@ class Names(unittest.TestCase):
 
     def test_columns_stay_columns(self):
         """Cut at the width of the terminal, whatever is in the name."""
-        for columns in (80, 100, 140):
+        for columns in (60, 79, 80, 100, 140):
             with terminal.Terminal([CTL, "ps", "--socket", self.path], columns=columns, rows=20) as t:
                 t.end()
                 for line in t.raw.decode().splitlines():

@@ -93,6 +93,36 @@ START_TEST(first_is_the_window_so_far)
 }
 END_TEST
 
+START_TEST(what_was_before_is_forgotten)
+{
+	feed_window(100, 120, 3000, 1000, 400, 0);
+	top_model_forget(model);
+	ck_assert_double_eq_tol(top_model_pending(model), 0, 1e-9);
+	feed_window(100, 121, 3000, 1010, 400, 10);
+	top_model_publish(model);
+	get(TOP_FUNCTIONS, TOP_SELF, NULL);
+	ck_assert_uint_eq(n, 1);
+	is_function(0, "main", 100, 100, 10);
+	ck_assert_double_eq_tol(top_model_rates(model)->samples, 10, 1e-9);
+	ck_assert_double_eq_tol(top_model_rates(model)->seconds, 1, 1e-9);
+}
+END_TEST
+
+/* Somebody who has no process has no tick: the time goes by all the same, however short the windows are. */
+START_TEST(nothing_takes_time)
+{
+	for (int window = 100; window < 104; window += 2) {
+		for (int second = 0; second < 2; second++)
+			ck_assert_int_eq(feed("{s:f s:f s:i s:i s:i s:{} s:i s:[] s:[]}", "start",
+					      (double)window, "end", window + second + 0.005,
+					      "ticks", 0, "python", 0, "other", 0, "lost",
+					      "samples", 0, "nodes", "processes"),
+					 0);
+	}
+	ck_assert_double_eq_tol(top_model_pending(model), 1.01, 1e-9);
+}
+END_TEST
+
 START_TEST(differences_of_one_window)
 {
 	feed_window(100, 104, 30, 10, 40, 0);
@@ -238,16 +268,16 @@ START_TEST(targets)
 		struct top_target target;
 		bool has;
 	} cases[] = {
-		{ { NULL, NULL }, true },
-		{ { "pid", "11" }, true },
-		{ { "pid", "1" }, false },
-		{ { "unit", "a.service" }, true },
-		{ { "unit", "a" }, false },
-		{ { "cgroup", "/" }, true },
-		{ { "cgroup", "/system.slice" }, true },
-		{ { "cgroup", "/system.slice/a.service" }, true },
-		{ { "cgroup", "/system.slice/a" }, false },
-		{ { "cgroup", "/system.slice/a.service/x" }, false },
+		{ { .key = NULL, .value = NULL }, true },
+		{ { .key = "pid", .value = "11" }, true },
+		{ { .key = "pid", .value = "1" }, false },
+		{ { .key = "unit", .value = "a.service" }, true },
+		{ { .key = "unit", .value = "a" }, false },
+		{ { .key = "cgroup", .value = "/" }, true },
+		{ { .key = "cgroup", .value = "/system.slice" }, true },
+		{ { .key = "cgroup", .value = "/system.slice/a.service" }, true },
+		{ { .key = "cgroup", .value = "/system.slice/a" }, false },
+		{ { .key = "cgroup", .value = "/system.slice/a.service/x" }, false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
@@ -283,6 +313,8 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, first_is_the_window_so_far);
+	tcase_add_test(t, what_was_before_is_forgotten);
+	tcase_add_test(t, nothing_takes_time);
 	tcase_add_test(t, differences_of_one_window);
 	tcase_add_test(t, another_window_begins_at_zero);
 	tcase_add_test(t, what_is_not_collected_yet_takes_no_time);

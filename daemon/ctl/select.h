@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "ctl/ctl.h"
+
+/* Adds a selector that somebody typed. CTL_DONE, or complains: CTL_USAGE, CTL_FAILED. */
+int ctl_selector_add(const char *command, struct selectors *s, const char *text);
+/* Appends "&KEY=VALUE" for each selector to a query; those of processes, of samples, or both. */
+void ctl_selectors_query(const struct selectors *s, bool processes, bool samples, struct buf *b);
+/* "service=web version=2", as it was typed. NULL: out of memory. */
+char *ctl_selectors_text(const struct selectors *s);
+/* Whether a process, an element of GET /v1/processes, has what the selectors say of processes. */
+bool ctl_selected(const struct selectors *s, const json_t *process);
