@@ -134,6 +134,18 @@ _plopctl_argument() {
 	esac
 }
 
+# A program that plopctl is to start, behind "--": its name, then files.
+_plopctl_program() {
+	local found
+	if [ "$1" = 0 ]; then
+		mapfile -t found < <(compgen -c -- "$cur" | LC_ALL=C sort -u)
+	fi
+	[[ $1 = 0 && $cur != */* ]] || mapfile -t found < <(compgen -f -- "$cur")
+	_plopctl_offer '' "${found[@]}"
+	names=yes
+	compopt -o filenames 2>/dev/null
+}
+
 _plopctl() {
 	local program=$1 cur previous='' command='' help wanted='' short long meta i verbatim='' names='' broken
 	local words=() asking=() candidates=()
@@ -152,6 +164,10 @@ _plopctl() {
 			fi
 			;;
 		-S* | -C* | --socket=* | --config=*) asking+=("$previous") ;;
+		--)
+			[ "$command" != record ] || _plopctl_program $((${#words[@]} - i - 2))
+			return 0
+			;;
 		-*) ;;
 		*) [ -n "$command" ] || command=$previous ;;
 		esac

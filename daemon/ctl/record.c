@@ -2,58 +2,31 @@
 #include <argp.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/signalfd.h>
 #include <time.h>
 
 #include "ctl/ctl.h"
 #include "ctl/progress.h"
+#include "ctl/record.h"
 #include "ctl/record_states.h"
+#include "ctl/select.h"
+#include "ctl/suggest.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/parse.h"
 
-#define MAX_PIDS 64
 /*
  * How often plopd is asked how far it is, and how often at least the profile so far is fetched in case plopd goes away: first after
  * a second, then after twice as long each time.
  */
-#define POLL_MS     200
-#define INSURANCE_S 10
-/* How often and how many times plopd is asked whether a recording that was stopped has ended. */
-#define STOP_MS    5
-#define STOP_TRIES 1000
+#define LONGEST          (24 * 3600 * NSEC_PER_SEC)
+#define DEFAULT_DURATION (30 * NSEC_PER_SEC)
+#define POLL_MS          200
+#define LAST_MS          5
+#define INSURANCE_S      10
 
 /* Options without a letter. */
 enum {
 	OPTION_ASYNC = 256,
-};
-
-struct record_options {
-	struct ctl *ctl;
-	pid_t pids[MAX_PIDS];
-	unsigned int npids;
-	bool all, wall, tasks;
-	const char *cgroup, *unit;
-	uint64_t duration_ns, hz;
-	const char *format, *output, *group_by;
-	struct labels labels;
-	int error; /* exit status of an option that was refused */
-};
-
-/* A recording under way. */
-struct recording {
-	struct ctl *ctl;
-	const struct format *format;
-	const char *group_by; /* or NULL */
-	struct ctl_output output;
-	char *path;               /* "/v1/recordings/r1", owned */
-	json_t *state;            /* the last that plopd said of it, owned */
-	struct ctl_answer so_far; /* the profile as of the last time that it was fetched */
-	struct ctl_answer
-		refused; /* why plopd did not give it, when it was last asked; status 0: it never was */
-	int signals;     /* signalfd of SIGINT, SIGTERM, SIGHUP */
-	bool stopped, wall;
 };
 
 static void recording_done(struct recording *r)
@@ -74,8 +47,9 @@ static int add_pid(struct record_options *o, const char *value)
 	/* The kernel's PID_MAX_LIMIT on 64-bit machines. */
 	if (parse_u64(value, 1, 4194304, &pid) < 0)
 		return ctl_usage("record", "-p %.32s: must be a process id", value);
-	if (o->npids == MAX_PIDS)
-		return ctl_usage("record", "-p: at most %d processes; -a records all", MAX_PIDS);
+	if (o->npids == RECORD_MAX_PIDS)
+		return ctl_usage("record", "-p: at most %d processes; -a records all",
+				 RECORD_MAX_PIDS);
 	o->pids[o->npids++] = (pid_t)pid;
 	return CTL_DONE;
 }
@@ -103,6 +77,22 @@ static int add_label(struct record_options *o, const char *text)
 	return CTL_DONE;
 }
 
+/* A process by its number alone, or a selector; pid=N is the former, as it is to be there. */
+static int add_argument(struct record_options *o, const char *value)
+{
+	if (strncmp(value, "pid=", 4) == 0)
+		return add_pid(o, value + 4);
+	if (*value && value[strspn(value, "0123456789")] == '\0')
+		return add_pid(o, value);
+	if (strchr(value, '='))
+		return ctl_selector_add("record", &o->selectors, value);
+	return ctl_usage(
+		"record",
+		"%.64s is neither a process id nor a selector; to start a program: plopctl "
+		"record -- %.64s",
+		value, value);
+}
+
 static int take_option(struct record_options *o, int key, const char *value)
 {
 	switch (key) {
@@ -110,8 +100,7 @@ static int take_option(struct record_options *o, int key, const char *value)
 		return add_pid(o, value);
 	case 'd':
 		if (parse_duration(value, &o->duration_ns) < 0 ||
-		    o->duration_ns < 100 * NSEC_PER_MSEC ||
-		    o->duration_ns > 24 * 3600 * NSEC_PER_SEC)
+		    o->duration_ns < 100 * NSEC_PER_MSEC || o->duration_ns > LONGEST)
 			return ctl_usage("record",
 					 "-d %.32s: must be a duration from 100ms to 24h, such as "
 					 "30s or 1h30m",
@@ -136,7 +125,7 @@ static int take_option(struct record_options *o, int key, const char *value)
 		o->group_by = value;
 		return ctl_group_by("record", value);
 	default:
-		return ctl_usage("record", "%.64s: unexpected argument", value);
+		return add_argument(o, value);
 	}
 }
 
@@ -144,6 +133,12 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 {
 	struct record_options *o = state->input;
 
+	/* behind "--" nothing is record's */
+	if (key == ARGP_KEY_ARG && state->quoted && state->next > state->quoted) {
+		o->command = &state->argv[state->next - 1];
+		state->next = state->argc;
+		return 0;
+	}
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = o->ctl;
@@ -173,6 +168,8 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	case ARGP_KEY_ARG:
 		if (o->error == CTL_DONE)
 			o->error = take_option(o, key, value);
+		if (o->error != CTL_DONE)
+			state->next = state->argc;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -211,91 +208,14 @@ static int default_name(const struct record_options *o, const struct format *f, 
 	else if (o->npids > 1)
 		snprintf(who, sizeof(who), "%u-processes", o->npids);
 	else if (!o->all)
-		name_part(o->cgroup ? o->cgroup : o->unit, who, sizeof(who));
+		name_part(o->command ? o->command[0] :
+			  o->cgroup  ? o->cgroup :
+			  o->unit    ? o->unit :
+				       o->selectors.items[0].value,
+			  who, sizeof(who));
 	if (!localtime_r(&now, &tm) || strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm) == 0)
 		return -EINVAL;
 	snprintf(buffer, size, "plop-%s-%s.%s", who, stamp, f->extension);
-	return 0;
-}
-
-static char *request_body(const struct record_options *o)
-{
-	json_t *body = json_pack("{s:f}", "duration_s", (double)o->duration_ns / 1e9);
-	json_t *pids = json_array(), *labels = json_object();
-	char *text;
-
-	for (unsigned int i = 0; i < o->npids; i++)
-		json_array_append_new(pids, json_integer(o->pids[i]));
-	if (o->npids)
-		json_object_set(body, "pid", pids);
-	else if (o->cgroup)
-		json_object_set_new(body, "cgroup", json_string(o->cgroup));
-	else if (o->unit)
-		json_object_set_new(body, "unit", json_string(o->unit));
-	else
-		json_object_set_new(body, "all", json_true());
-	json_decref(pids);
-	if (o->wall)
-		json_object_set_new(body, "wall", json_true());
-	if (o->tasks)
-		json_object_set_new(body, "async", json_true());
-	if (o->hz)
-		json_object_set_new(body, "hz", json_integer((json_int_t)o->hz));
-	for (size_t i = 0; i < o->labels.n; i++)
-		json_object_set_new(labels, o->labels.items[i].key,
-				    json_string(o->labels.items[i].value));
-	if (o->labels.n)
-		json_object_set(body, "labels", labels);
-	json_decref(labels);
-	text = json_dumps(body, JSON_COMPACT);
-	json_decref(body);
-	return text;
-}
-
-static int begin(const struct record_options *o, struct recording *rec)
-{
-	_cleanup_answer_ struct ctl_answer a = {};
-	_cleanup_free_ char *body = request_body(o);
-	const char *id;
-	int r;
-
-	if (!body) {
-		log_error("record: out of memory");
-		return CTL_FAILED;
-	}
-	r = ctl_request(o->ctl, "record", "POST", "/v1/recordings", body, 30, &a);
-	if (r != CTL_DONE)
-		return r;
-	rec->state = ctl_answer_json(&a, "record");
-	id = json_string_at(rec->state, "id");
-	if (!*id || strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(id) ||
-	    asprintf(&rec->path, "/v1/recordings/%s", id) < 0) {
-		rec->path = NULL;
-		log_error("record: plopd did not say the recording's id");
-		return CTL_FAILED;
-	}
-	return CTL_DONE;
-}
-
-/* 0: the state is fresh; else as ctl_exchange(), or -ENODATA: plopd knows the recording no more. */
-static int refresh(struct recording *rec)
-{
-	_cleanup_answer_ struct ctl_answer a = {};
-	json_t *state;
-	int r;
-
-	r = ctl_exchange(rec->ctl, "GET", rec->path, NULL, 30, &a);
-	if (r < 0)
-		return r;
-	if (a.status != 200)
-		return -ENODATA;
-	state = json_loadb(a.body.data, a.body.size, 0, NULL);
-	if (!json_is_object(state)) {
-		json_decref(state);
-		return -EBADMSG;
-	}
-	json_decref(rec->state);
-	rec->state = state;
 	return 0;
 }
 
@@ -305,8 +225,8 @@ static int fetch(struct recording *rec)
 	_cleanup_free_ char *path = NULL;
 	int r;
 
-	if (asprintf(&path, "%s?format=%s%s%s", rec->path, rec->format->name,
-		     rec->group_by ? "&group_by=" : "", rec->group_by ? rec->group_by : "") < 0)
+	path = record_result_path(rec, rec->format->name, rec->group_by);
+	if (!path)
 		return -ENOMEM;
 	r = ctl_exchange(rec->ctl, "GET", path, NULL, 300, &a);
 	if (r < 0)
@@ -323,52 +243,13 @@ static int fetch(struct recording *rec)
 	return 0;
 }
 
-/* For the second Ctrl-C: what must not stay behind. */
-static const char *volatile unfinished;
-
-static void on_second_signal(int number)
-{
-	if (unfinished)
-		unlink(unfinished);
-	_exit(128 + number);
-}
-
-/* The first Ctrl-C ends the recording, one more ends plopctl. */
-static int stop(struct recording *rec)
-{
-	_cleanup_answer_ struct ctl_answer a = {};
-	struct sigaction action = { .sa_handler = on_second_signal };
-	struct signalfd_siginfo info;
-	sigset_t signals;
-	int r;
-
-	rec->stopped = true;
-	r = ctl_exchange(rec->ctl, "DELETE", rec->path, NULL, 30, &a);
-	/* timeout(1) and some shells send the same signal twice at once: that is one. */
-	while (read(rec->signals, &info, sizeof(info)) > 0)
-		;
-	unfinished = rec->output.temporary;
-	sigaction(SIGINT, &action, NULL);
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigprocmask(SIG_UNBLOCK, &signals, NULL);
-	/* It ends with plopd's next look at the samples, and is not whole before. */
-	for (int i = 0; r >= 0 && i < STOP_TRIES; i++) {
-		r = refresh(rec);
-		if (r < 0 || streq(json_string_at(rec->state, "state"), "done"))
-			break;
-		poll(NULL, 0, STOP_MS);
-	}
-	return r;
-}
-
 /* How long to wait before plopd is asked again: less and less towards the end. */
 static int poll_ms(const struct recording *rec)
 {
 	double left =
 		json_number_at(rec->state, "duration_s") - json_number_at(rec->state, "elapsed_s");
 
-	return left * 1000 > POLL_MS ? POLL_MS : left > 0 ? (int)(left * 1000) + STOP_MS : STOP_MS;
+	return left * 1000 > POLL_MS ? POLL_MS : left > 0 ? (int)(left * 1000) + LAST_MS : LAST_MS;
 }
 
 /* Follows the recording to its end. 0, or why plopd could not be asked any more. */
@@ -380,9 +261,10 @@ static int follow(struct recording *rec, struct progress *progress)
 
 	while (r >= 0 && !streq(json_string_at(rec->state, "state"), "done")) {
 		progress_show(progress, rec->state);
-		if (poll(&p, 1, poll_ms(rec)) > 0)
-			return stop(rec);
-		r = refresh(rec);
+		if (poll(&p, 1, poll_ms(rec)) > 0 &&
+		    (!rec->command.argv || command_signals(&rec->command, rec->signals)))
+			return record_stop(rec);
+		r = record_refresh(rec);
 		if (r >= 0 && clock_ns(CLOCK_MONOTONIC) > insured + wait) {
 			r = fetch(rec);
 			/* one that is too large to be given is still under way */
@@ -404,7 +286,9 @@ static void summarize(const struct recording *rec)
 	text_lost(json_object_get(rec->state, "lost"), lost, sizeof(lost));
 	log_info("%s samples in %.1f s, lost %s", number, json_number_at(rec->state, "elapsed_s"),
 		 lost);
-	if (rec->stopped)
+	if (rec->command.argv)
+		; /* it ended with its program, or when it was to */
+	else if (rec->stopped)
 		log_info("stopped early");
 	else if (streq(json_string_at(rec->state, "reason"), "target ended"))
 		log_info("ended early: the process ended");
@@ -414,6 +298,7 @@ static void summarize(const struct recording *rec)
 	if (json_is_true(json_object_get(rec->state, "async")) &&
 	    json_is_false(json_object_get(rec->state, "async_possible")))
 		log_info("no tasks: --async is for CPython 3.11 to 3.15, and without the GIL 3.13");
+	hottest_show(rec);
 	log_info("written to %s (%s)", ctl_output_name(&rec->output), rec->format->name);
 	ctl_output_hint(&rec->output, rec->format);
 }
@@ -441,8 +326,9 @@ static int finish(struct recording *rec, int lost)
 				  ctl_output_name(&rec->output));
 		return CTL_FAILED;
 	}
+	record_writes(rec);
 	r = ctl_output_write(&rec->output, rec->so_far.body.data, rec->so_far.body.size);
-	unfinished = rec->output.temporary;
+	record_wrote();
 	if (r != CTL_DONE)
 		return r;
 	summarize(rec);
@@ -451,34 +337,80 @@ static int finish(struct recording *rec, int lost)
 	return CTL_DONE;
 }
 
-static int catch_signals(struct recording *rec)
+/* Begins, follows and ends it. The exit status of that alone. */
+static int record(const struct record_options *o, struct recording *rec)
 {
-	sigset_t signals;
+	struct progress progress = {};
+	int r;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-		return -errno;
-	rec->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	return rec->signals < 0 ? -errno : 0;
+	r = record_begin(o, rec);
+	if (r != CTL_DONE)
+		return r;
+	if (rec->command.argv) {
+		r = command_release(&rec->command, rec);
+		if (r != CTL_DONE) {
+			record_stop(rec);
+			return r;
+		}
+	} else {
+		/* a program that plopctl starts has the terminal for itself */
+		progress_begin(&progress);
+	}
+	r = follow(rec, &progress);
+	progress_end(&progress);
+	return finish(rec, r);
+}
+
+/* A program, which is there before the recording begins, and executed when it runs. */
+static int record_command(const struct record_options *o, struct recording *rec)
+{
+	int r = command_hold(&rec->command);
+
+	if (r < 0) {
+		log_error_r(r, "record: cannot start %.256s", o->command[0]);
+		return CTL_FAILED;
+	}
+	r = record(o, rec);
+	/* it was never begun */
+	if (rec->command.hold >= 0 || rec->command.failed) {
+		command_abandon(&rec->command);
+		return r;
+	}
+	command_wait(&rec->command, rec->signals);
+	return command_status(&rec->command, r);
+}
+
+/* That they say one thing, and enough. */
+static int check_options(const struct record_options *o)
+{
+	int targets = o->all + (o->npids > 0) + (o->cgroup != NULL) + (o->unit != NULL) +
+		      (o->command != NULL);
+
+	if (targets == 0 && o->selectors.n == 0)
+		return ctl_usage("record", "what to record is missing: -p PID, -c CGROUP, -u UNIT, "
+					   "a selector such as service=NAME, -a for every Python "
+					   "process, or -- COMMAND");
+	if (targets > 1)
+		return ctl_usage("record", "-p, -c, -u, -a and -- COMMAND exclude each other");
+	if (o->command && o->output && (streq(o->output, "-") || streq(o->output, "/dev/stdout")))
+		return ctl_usage("record", "-o %s: %.64s has stdout for itself; say -o FILE",
+				 o->output, o->command[0]);
+	return CTL_DONE;
 }
 
 static int run(struct record_options *o, struct recording *rec)
 {
-	int r, targets = o->all + (o->npids > 0) + (o->cgroup != NULL) + (o->unit != NULL);
-	struct progress progress;
+	int r = o->error;
 	char name[160];
 
-	if (o->error != CTL_DONE)
-		return o->error;
-	if (targets == 0)
-		return ctl_usage("record", "what to record is missing: -p PID, -c CGROUP, -u UNIT, "
-					   "or -a for every Python process");
-	if (targets > 1)
-		return ctl_usage("record", "-p, -c, -u and -a exclude each other");
+	if (r == CTL_DONE)
+		r = check_options(o);
+	if (r != CTL_DONE)
+		return r;
 	rec->wall = o->wall;
+	rec->command.argv = o->command;
+	if (!o->duration_ns)
+		o->duration_ns = o->command ? LONGEST : DEFAULT_DURATION;
 	rec->format = ctl_format("record", o->format, o->output);
 	if (!rec->format)
 		return CTL_USAGE;
@@ -489,18 +421,12 @@ static int run(struct record_options *o, struct recording *rec)
 		r = ctl_configure(o->ctl);
 	if (r != CTL_DONE)
 		return r;
-	r = catch_signals(rec);
+	r = record_catch_signals(rec);
 	if (r < 0) {
 		log_error_r(r, "record: cannot catch signals");
 		return CTL_FAILED;
 	}
-	r = begin(o, rec);
-	if (r != CTL_DONE)
-		return r;
-	progress_begin(&progress);
-	r = follow(rec, &progress);
-	progress_end(&progress);
-	return finish(rec, r);
+	return o->command ? record_command(o, rec) : record(o, rec);
 }
 
 int ctl_record(struct ctl *ctl, int argc, char *argv[])
@@ -537,26 +463,42 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		.options = options,
 		.parser = on_option,
 		.children = children,
+		.args_doc = "[SELECTOR]...\n-- COMMAND [ARG]...",
 		.doc = "Record where processes spend their CPU time, from now on, without touching "
 		       "them.\v"
 		       "Ctrl-C ends the recording early and keeps what there is. Root and members "
 		       "of group plop may record any process, others their own.\n\n" CTL_FORMAT_RULE
-		       "\n\nExamples:\n"
-		       "  plopctl record -p 4711\n"
+		       "\n\nSELECTOR is KEY=VALUE; KEY is one of pid, comm, exe, cgroup, unit, "
+		       "container, service, version, thread, thread_name, state, gil, label.NAME. "
+		       "Several values of one key add up, several keys narrow. A number alone is "
+		       "a PID.\n\n"
+		       "COMMAND is started, and recorded with all its children from its start to "
+		       "its end; signals are passed on to it, and its exit status is that of "
+		       "plopctl.\n\n"
+		       "Examples:\n"
+		       "  plopctl record 4711\n"
+		       "  plopctl record -o app.pb.gz -- python3 app.py --port 8000\n"
+		       "  plopctl record service=shop version=1742\n"
 		       "  plopctl record -p 4711 -d 10s -o - | sort -k2 -n | tail\n"
 		       "  plopctl record -u gunicorn.service -F 999 -d 10s\n"
 		       "  plopctl record -c /system.slice/docker.service -l build=1742\n"
 		       "  plopctl record -p 4711 --async -o tasks.collapsed\n"
 		       "  plopctl record -a -d 1m -o host.speedscope.json",
 	};
-	struct record_options o = { .ctl = ctl, .duration_ns = 30 * NSEC_PER_SEC };
-	struct recording rec = { .ctl = ctl, .output = { .fd = -EBADF }, .signals = -EBADF };
+	struct record_options o = { .ctl = ctl };
+	struct recording rec = { .ctl = ctl,
+				 .selectors = &o.selectors,
+				 .output = { .fd = -EBADF },
+				 .signals = -EBADF,
+				 .command = { .hold = -EBADF, .failure = -EBADF } };
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	/* in their order: what stands behind "--" is the program's, whatever stands before it */
+	ctl_parse("record", &argp, ARGP_IN_ORDER, argc, argv, &o);
 	rec.group_by = o.group_by;
 	r = run(&o, &rec);
 	labels_done(&o.labels);
+	selectors_done(&o.selectors);
 	recording_done(&rec);
 	return r;
 }

@@ -130,13 +130,19 @@ def check_arguments(folder):
     offers("plopctl export -g unit,thread_", ["unit,thread_name"])
     offers("plopctl export --group-by=unit,thread_", ["unit,thread_name"])
     offers("plopctl export state=", [])
-    offers("plopctl ps ", [])
-    offers("plopctl record ", [])
+    offers("plopctl open ", [])
+    for command in ("record", "top"):
+        offers("plopctl %s " % command, keys())
+    offers("plopctl ps ", keys()[:8])
+    # a program to be started, and its files
+    offers("plopctl record -o x -- plopct", ["plopctl"])
+    offers("plopctl record service=x -- sh -c --", [])
     assert "30s" in replies("plopctl record -d 3")
     path = os.path.join(folder, "out file")
     open(path, "w").close()
     offers("plopctl record -o " + path[:-6], [path])
     offers("plopctl record --output=" + path[:-6], [path])
+    offers("plopctl record -- sh " + path[:-6], [path])
     offers("plopctl -S " + path[:-6], [path])
     # without a plopd
     offers("plopctl -S /nonexistent record -p ", [])
@@ -242,7 +248,8 @@ def check_terminal(name, terminal, daemon, work):
     for line, expected in (("plopctl expo", "plopctl export "), ("plopctl export -f coll", "plopctl export -f collapsed "),
                            ("plopctl export --format=coll", "plopctl export --format=collapsed "),
                            ("plopctl record --dura", "plopctl record --duration="), ("plopctl record --al", "plopctl record --all "),
-                           ("plopctl export contai", "plopctl export container="),
+                           ("plopctl export contai", "plopctl export container="), ("plopctl top contai", "plopctl top container="),
+                           ("plopctl record -a -- plopct", "plopctl record -a -- plopctl "),
                            ("plopctl export -g unit,thread_", "plopctl export -g unit,thread_name"),
                            (asking + "record -p " + pid, asking + "record -p %s " % pid),
                            (asking + "record --pid=" + pid, asking + "record --pid=%s " % pid),

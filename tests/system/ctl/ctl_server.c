@@ -19,6 +19,7 @@ struct recording {
 	uint64_t begin_ns, end_ns; /* end: 0 while it runs */
 	json_int_t pid;
 	bool stopped, tasks;
+	bool slow; /* it does not end when it is to */
 };
 
 struct fake {
@@ -31,6 +32,7 @@ struct fake {
 	unsigned int fetches; /* of a recording's profile */
 	unsigned int polls;   /* of a recording's state */
 	bool revoked;         /* the token "good" */
+	char *body;           /* of the last request for a recording, owned */
 };
 
 static const char status_text[] =
@@ -58,6 +60,7 @@ static void on_status(const struct api_request *q, void *ctx)
 	json_object_set_new(o, "test_polls", json_integer(f->polls));
 	json_object_set_new(o, "test_fetches", json_integer(f->fetches));
 	json_object_set_new(o, "test_recordings", json_integer(f->nrecordings));
+	json_object_set_new(o, "test_body", json_string(f->body ? f->body : ""));
 	api_reply_json(q->call, 200, o);
 }
 
@@ -65,6 +68,12 @@ static void on_processes(const struct api_request *q, void *ctx)
 {
 	json_t *array = json_array();
 
+	json_array_append_new(array, json_pack("{s:i, s:s, s:s, s:s}", "pid", 12, "python", "",
+					       "comm", "pypy3", "status", "PyPy is not supported"));
+	json_array_append_new(array, json_pack("{s:i s:s s:s s:s s:s s:f s:i s:s}", "pid", 77,
+					       "python", "3.9.2", "comm", "worker", "service",
+					       "shop", "version", "7", "cpu_percent", 5.0,
+					       "samples", 70, "status", "profiled"));
 	json_array_append_new(
 		array, json_pack("{s:i, s:f, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, "
 				 "s:f, s:f, s:s}",
@@ -74,8 +83,6 @@ static void on_processes(const struct api_request *q, void *ctx)
 				 "unit", "web.service", "service", "web", "version", "1.2",
 				 "threads", 8, "samples", 12000, "cpu_percent", 93.5,
 				 "symbolized_percent", 100.0, "status", "profiled"));
-	json_array_append_new(array, json_pack("{s:i, s:s, s:s, s:s}", "pid", 12, "python", "",
-					       "comm", "pypy3", "status", "PyPy is not supported"));
 	api_reply_json(q->call, 200, array);
 }
 
@@ -141,8 +148,9 @@ static struct recording *find(struct fake *f, const struct api_request *q)
 	return &f->recordings[id - 1];
 }
 
+/* skipped: NULL, or what it is without. */
 static void reply_recording(struct fake *f, const struct api_request *q, unsigned int status,
-			    struct recording *r)
+			    struct recording *r, json_t *skipped)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	char id[16];
@@ -161,7 +169,7 @@ static void reply_recording(struct fake *f, const struct api_request *q, unsigne
 	/* process 310 is one whose version has no tasks */
 	api_reply_json(
 		q->call, status,
-		json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:{s:i, s:i}, s:i, s:s?, s:b, s:b, s:o}",
+		json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:{s:i, s:i}, s:i, s:s?, s:b, s:b, s:o, s:O?}",
 			  "id", id, "state", r->end_ns ? "done" : "running", "elapsed_s",
 			  (double)(now - r->begin_ns) / 1e9, "duration_s", r->duration_s, "samples",
 			  90, "ticks", 200, "lost", "fault", 2, "drain", 0, "lost_total", 2,
@@ -170,16 +178,35 @@ static void reply_recording(struct fake *f, const struct api_request *q, unsigne
 			  r->stopped ? "stopped" :
 				       "elapsed",
 			  "async", r->tasks, "async_possible", r->tasks && r->pid != 310, "states",
-			  states));
+			  states, "skipped", skipped));
+}
+
+/* Process 422 is not Python. */
+static void leave_out(json_t *pids, json_t *skipped)
+{
+	for (size_t i = json_array_size(pids); i > 0; i--) {
+		if (json_integer_value(json_array_get(pids, i - 1)) != 422 ||
+		    json_array_size(pids) == 1)
+			continue;
+		json_array_append_new(skipped, json_pack("{s:i s:s}", "pid", 422, "error",
+							 "process 422 is not Python (it is bash)"));
+		json_array_remove(pids, i - 1);
+	}
 }
 
 static void on_record(const struct api_request *q, void *ctx)
 {
 	struct fake *f = ctx;
 	json_t *body = json_loadb(q->body, q->body_size, 0, NULL);
-	json_int_t pid = json_integer_value(json_array_get(json_object_get(body, "pid"), 0));
+	json_t *pids = json_object_get(body, "pid"), *skipped = json_array();
+	json_int_t pid;
 	struct recording *r = &f->recordings[f->nrecordings];
 
+	free(f->body);
+	f->body = strdup(q->body);
+	if (json_is_true(json_object_get(body, "partial")))
+		leave_out(pids, skipped);
+	pid = json_integer_value(json_array_get(pids, 0));
 	if (!body)
 		api_reply_error(q->call, 400, NULL, "the body is no JSON");
 	else if (json_object_get(body, "hz"))
@@ -198,9 +225,11 @@ static void on_record(const struct api_request *q, void *ctx)
 					 .begin_ns = clock_ns(CLOCK_MONOTONIC),
 					 .pid = pid,
 					 .tasks = json_is_true(json_object_get(body, "async")) };
+		r->slow = pid == 555;
 		f->nrecordings++;
-		reply_recording(f, q, 201, r);
+		reply_recording(f, q, 201, r, skipped);
 	}
+	json_decref(skipped);
 	json_decref(body);
 }
 
@@ -212,7 +241,7 @@ static void on_recording(const struct api_request *q, void *ctx)
 
 	if (!r)
 		return;
-	if (streq(q->method, "DELETE") && !r->end_ns) {
+	if (streq(q->method, "DELETE") && !r->end_ns && !r->slow) {
 		r->stopped = true;
 		r->end_ns = clock_ns(CLOCK_MONOTONIC);
 	}
@@ -221,7 +250,7 @@ static void on_recording(const struct api_request *q, void *ctx)
 		reply_profile(q, format_find(format));
 	} else {
 		f->polls++;
-		reply_recording(f, q, 200, r);
+		reply_recording(f, q, 200, r, NULL);
 	}
 }
 
@@ -456,5 +485,6 @@ int main(int argc, char *argv[])
 	r = sd_event_loop(f.loop);
 	api_server_free(TAKE_PTR(server));
 	sd_event_unref(f.loop);
+	free(f.body);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -69,10 +69,18 @@ class Plopctl(Case):
         done = self.ctl("ps")
         self.assertEqual(done.returncode, 0, done.stderr)
         lines = done.stdout.splitlines()
-        self.assertEqual(len(lines), 3)
+        self.assertEqual(len(lines), 4)
+        # who uses most comes first
         self.assertRegex(lines[1], r"^ +4711 3\.13\.0 +93\.5 +12,000 +100\.0 +8 web +python3 web\.py --port 80$")
-        self.assertIn("PyPy is not supported", lines[2])
-        self.assertEqual([p["pid"] for p in json.loads(self.ctl("ps", "--json").stdout)], [4711, 12])
+        self.assertRegex(lines[2], r"^ +77 3\.9\.2 +5\.0 +70 .* shop +worker$")
+        self.assertIn("PyPy is not supported", lines[3])
+        self.assertEqual([p["pid"] for p in json.loads(self.ctl("ps", "--json").stdout)], [4711, 77, 12])
+        for selectors, pids in ((["service=shop"], [77]), (["service=shop", "service=web"], [4711, 77]), (["service=shop", "version=8"], []),
+                                (["cgroup=/system.slice"], [4711]), (["12"], [12]), (["unit="], [77, 12]), (["thread=1"], [4711, 77, 12])):
+            self.assertEqual([p["pid"] for p in json.loads(self.ctl("ps", "--json", *selectors).stdout)], pids, selectors)
+        done = self.ctl("ps", "service=none")
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+        self.assertIn("none of the 3 Python processes", done.stderr)
 
     def test_open_needs_a_gateway(self):
         self.refused(1, "plop-gateway is not running", "open")
@@ -189,7 +197,7 @@ class Plopctl(Case):
         self.refused(2, "-c /b: one control group or unit", "record", "-u", "a", "-c", "/b")
         for bad in (("-p", "0"), ("-p", "x"), ("-p", "99999999"), ("-d", "1w"), ("-d", "0"), ("-F", "0"),
                     ("-l", "k"), ("-l", "9=v"), ("-l", "k=a\nb"), ("-l", "k=" + 257 * "v"), ("-g", ""), ("-g", "colour"), ("-g", "pid,pid"),
-                    ("-f", "xml"), ("-f", "svg"), ("-f", "html"), ("-c", "x"), ("-u", "x"), ("-F", "10001"), ("stray",)):
+                    ("-f", "xml"), ("-f", "svg"), ("-f", "html"), ("-c", "x"), ("-u", "x"), ("-F", "10001"), ("stray",), ("4711",)):
             self.refused(2, "", "record", "-a", *bad)
         self.refused(2, "-l env=prod and -l env=test exclude", "record", "-a", "-l", "env=prod", "-l", "a=b", "-l", "env=test")
         self.refused(2, "at most 16", "record", "-a", *[word for i in range(17) for word in ("-l", "k%d=v" % i)])

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""plopctl record -- COMMAND: the profile of a program from its start to its end, with its children, whatever they execute, against
+the CPU time that each part of it has measured."""
+import os
+import subprocess
+import sys
+import tempfile
+
+import host
+
+PART, HZ = 0.4, 997
+# What plopd takes to see that a process is Python, and noise: of 400 samples.
+LEAST, MOST = 0.75, 1.15
+
+BURN = """
+import os, time
+def burn(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+"""
+# Runs while the interpreter starts, before the program does.
+SITE = BURN + """
+def at_start():
+    burn(%g)
+if os.environ.pop("PLOP_TEST_FIRST", None):
+    at_start()
+""" % PART
+PROGRAM = BURN + """
+import subprocess, sys
+def in_main():
+    burn(PART)
+def in_fork():
+    burn(PART)
+def in_exec():
+    burn(PART)
+def nap():
+    time.sleep(PART)
+PART = %g
+if sys.argv[1:] == ["exec"]:
+    in_exec()
+    sys.exit()
+in_main()
+if os.fork() == 0:
+    in_fork()
+    os._exit(0)
+os.wait()
+subprocess.run(["sh", "-c", '"$PLOP_TEST_PYTHON" "$0" exec; exit 0', __file__], check=True)
+nap()
+sys.exit(7)
+""" % PART
+
+
+class Programs:
+    def __init__(self, daemon):
+        self.daemon = daemon
+        self.folder = tempfile.mkdtemp(dir=daemon.folder)
+        for name, text in (("sitecustomize.py", SITE), ("program.py", PROGRAM)):
+            with open(os.path.join(self.folder, name), "w") as f:
+                f.write(text)
+
+    def record(self, *options, command, python=sys.executable):
+        """(what plopctl did, {function: count}): of the innermost function but burn()."""
+        path = os.path.join(self.folder, "profile")
+        done = subprocess.run([host.program("plopctl"), "--socket", self.daemon.socket, "record", "-f", "collapsed", "-o", path,
+                               *[str(o) for o in options], "--", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+                              cwd=self.folder, env=dict(os.environ, PYTHONPATH=self.folder, PLOP_TEST_FIRST="1", PLOP_TEST_PYTHON=python))
+        done.err = done.stderr.decode()
+        counts = {}
+        if os.path.exists(path):
+            with open(path) as f:
+                for frames, count in host.collapsed(f.read()):
+                    names = [name for name, _, _ in frames if name != "burn"]
+                    counts[names[-1]] = counts.get(names[-1], 0) + count
+            os.unlink(path)
+        return done, counts
+
+
+def supported(programs):
+    done, _ = programs.record(command=["true"])
+    if "takes Linux 5.17" in done.err:
+        print("SKIP: this kernel has no perf events for one recording, see plopd --check")
+        return False
+    assert done.returncode == 0, done.err
+    assert "no sample" in done.err, done.err
+    return True
+
+
+def check_parts(programs, version, python):
+    """Every part of it has the samples that its CPU time is worth."""
+    done, counts = programs.record("-F", HZ, command=[python, "program.py"], python=python)
+    assert done.returncode == 7, (done.returncode, done.err)
+    for part in ("at_start", "in_main", "in_fork", "in_exec"):
+        share = counts.get(part, 0) / (PART * HZ)
+        assert LEAST < share < MOST, (version, part, share, counts, done.err)
+    print("%s: samples of %s" % (version, ", ".join("%s %d" % item for item in sorted(counts.items()) if item[1] > 50)))
+
+
+def check_time(programs):
+    """It ends before the program where it is told to, and the program goes on."""
+    done, counts = programs.record("-d", "300ms", "-F", HZ, command=[sys.executable, "program.py"])
+    assert done.returncode == 7, (done.returncode, done.err)
+    assert counts.get("at_start", 0) > 0 and "in_exec" not in counts, counts
+    # at the daemon's own rate, through a program that is not Python and becomes it
+    done, counts = programs.record(command=["sh", "-c", "sleep 0.1; exec %s program.py" % sys.executable])
+    assert done.returncode == 7 and all(counts.get(part) for part in ("at_start", "in_main", "in_fork", "in_exec")), (counts, done.err)
+
+
+def check_wall(programs):
+    done, counts = programs.record("--wall", command=[sys.executable, "program.py"])
+    asleep = sum(count for name, count in counts.items() if name.startswith("[sleeping")) / 1e6
+    # its nap, and that it waited for its children
+    assert done.returncode == 7 and asleep > 0.9 * PART, (asleep, counts, done.err)
+    print("wall: %.1f s asleep" % asleep)
+
+
+def main():
+    host.need_root()
+    with host.Plopd("--window", 5) as daemon:
+        programs = Programs(daemon)
+        if not supported(programs):
+            return 77
+        found = {version: python for version, python, _ in host.one_of_each(host.pythons()) if version >= (3, 6)}
+        for version in sorted(found)[::len(found) - 1 or 1]:
+            check_parts(programs, "%d.%d" % version, found[version])
+        check_time(programs)
+        check_wall(programs)
+        assert daemon.status()["recordings"] == 0
+        assert daemon.stop() == 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
