@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The rules of this repository that no foreign tool knows.
 
-    source.py RULE [TOP]     RULE: layering, spdx, sizes, stderr, readme, names, units
+    source.py RULE [TOP]     RULE: layering, spdx, sizes, stderr, readme, packages, names, units
     source.py self-test      each rule against a small tree that breaks it
 
 Prints one line for each finding, and exits with 1 when there is any.
@@ -189,6 +189,18 @@ def readme(top):
             yield "README.md: daemon/%s is not in the map" % room
 
 
+def packages(top):
+    """What the README has installed to build by hand is what tests/setup.bash has: the first of alternatives."""
+    listed = re.search(r"^build_packages=\((.*?)\)", text(top, "tests/setup.bash"), re.M | re.S)
+    shown = re.search(r"apt install ((?:.*\\\n)*.*)", text(top, "README.md"))
+    if not listed or not shown:
+        yield "README.md, tests/setup.bash: no apt install there, or no build_packages here"
+        return
+    wanted = {word.strip('"').split("|")[0] for word in listed.group(1).split()} | {"npm"}
+    for word in sorted(wanted ^ set(shown.group(1).replace("\\", " ").split())):
+        yield "README.md: %s is in one of apt install and build_packages" % word
+
+
 def names(top):
     """BPF programs and maps have names of at most 15 characters, so that bpftool shows them whole; no registry is named."""
     for path in files(os.path.join(top, "bpf"), ".bpf.c", ".bpf.h"):
@@ -202,12 +214,13 @@ def names(top):
             yield "%s: names a registry (omit-lockfile-registry-resolved=true in .npmrc leaves it out)" % path
 
 
-RULES = {"layering": layering, "spdx": spdx, "sizes": sizes, "stderr": stderr, "readme": readme, "names": names}
+RULES = {"layering": layering, "spdx": spdx, "sizes": sizes, "stderr": stderr, "readme": readme, "packages": packages, "names": names}
 
 # For each rule a tree that keeps to it, and what to write to break it.
 LICENSE_C = "/* SPDX-License-Identifier: BSD-2-Clause */\n"
 GOOD = {
-    "README.md": "```tree\ndaemon/   the programs\n  low/    below\n  high/   above\n```\n",
+    "README.md": "```tree\ndaemon/   the programs\n  low/    below\n  high/   above\n```\n    sudo apt install one \\\n      two npm\n",
+    "tests/setup.bash": "# SPDX-License-Identifier: BSD-2-Clause\nbuild_packages=(\n\tone \"two|three\"\n)\n",
     "daemon/low/CMakeLists.txt": "# SPDX-License-Identifier: BSD-2-Clause\nplop_room(low SOURCES low.c)\n",
     "daemon/high/CMakeLists.txt": "# SPDX-License-Identifier: BSD-2-Clause\nplop_room(high USES low LIBS X SOURCES high.c)\n",
     "daemon/low/low.c": LICENSE_C + '#include "low/low.h"\nint low(void)\n{\n\treturn 1;\n}\n',
@@ -227,6 +240,9 @@ BAD = [
     ("readme", "README.md", "```tree\ndaemon/   the programs\n  low/    below\n  gone/   x\n  high/   above\n```\n"),
     ("readme", "README.md", "```tree\ndaemon/   the programs\n  low/    below\n```\n"),
     ("readme", "README.md", "no map\n"),
+    ("packages", "README.md", "    sudo apt install one npm\n"),
+    ("packages", "README.md", "    sudo apt install one two three npm\n"),
+    ("packages", "README.md", "nothing\n"),
     ("readme", "README.md", "[x](gone.md)\n" + GOOD["README.md"]),
     ("names", "bpf/x.bpf.c", 'SEC("perf_event")\nint a_name_that_is_too_long(void *c)\n'),
     ("names", "viewer/package-lock.json", '{"resolved": "https://somewhere"}'),

@@ -65,4 +65,11 @@ sed -nE 's/^\[(.*)\]$/S \1/p; s/^#([a-z_]+) = ?(.*)/O \1 \2/p' "$stage/etc/plop/
 	awk '$1 == "S" { s = $2 } $1 == "O" { print s, $2, $3 }' | sed 's/ *$//' | sort >"$stage/shown"
 [ -s "$stage/known" ] || complain "found no option in config.c: does its table look different?"
 diff "$stage/known" "$stage/shown" >"$stage/diff" || complain "config.c's options (<) and plop.conf's (>) differ: $(cat "$stage/diff")"
+
+# What the README says takes away again what was installed; it removes /etc/plop by itself.
+while read -r path || [ -n "$path" ]; do
+	rm -f "$stage$path"
+done <"$build/install_manifest.txt"
+left=$(cd "$stage" && find . -path '*plop*' -not -type d -not -path './etc/plop/*')
+[ -z "$left" ] || complain "install_manifest.txt leaves $left"
 exit $failed
