@@ -11,16 +11,19 @@ static void body_targets(const struct record_options *o, const struct recording 
 
 	for (unsigned int i = 0; i < o->npids; i++)
 		json_array_append_new(pids, json_integer(o->pids[i]));
-	if (o->npids)
+	if (o->npids) {
 		json_object_set(body, "pid", pids);
-	else if (o->command)
+	} else if (o->command) {
 		json_object_set_new(body, "tree", json_integer(rec->command.pid));
-	else if (o->cgroup)
+		/* within another pid namespace the number is somebody else's */
+		json_object_set_new(body, "child", json_true());
+	} else if (o->cgroup) {
 		json_object_set_new(body, "cgroup", json_string(o->cgroup));
-	else if (o->unit)
+	} else if (o->unit) {
 		json_object_set_new(body, "unit", json_string(o->unit));
-	else
+	} else {
 		json_object_set_new(body, "all", json_true());
+	}
 	if (o->npids > 1)
 		json_object_set_new(body, "partial", json_true());
 	for (size_t i = 0; i < o->selectors.n; i++) {

@@ -66,11 +66,13 @@ static int pids_take(const struct api_request *q, struct manager *m, json_t *pid
 }
 
 /* The process is held by its pidfd first: what is looked at then is that one. */
-static int tree_take(const struct api_request *q, json_t *value, struct recording_request *ret)
+static int tree_take(const struct api_request *q, json_t *value, bool child,
+		     struct recording_request *ret)
 {
 	json_int_t pid = json_integer_value(value);
 	struct refusal why;
 	int fd, error;
+	pid_t parent;
 
 	if (!json_is_integer(value)) {
 		api_reply_error(q->call, 400, NULL, "\"tree\" must be a number");
@@ -87,6 +89,16 @@ static int tree_take(const struct api_request *q, json_t *value, struct recordin
 		api_reply_error(q->call, 500, NULL, "cannot follow process %lld: %s",
 				(long long)pid, strerror(error));
 		return -error;
+	}
+	if (child && (process_parent((pid_t)pid, &parent) < 0 || parent != q->peer.pid)) {
+		close(fd);
+		api_reply_error(
+			q->call, 422,
+			"start it where plopd runs, or record it by the id that it has there",
+			"process %lld is not what you have started: you and plopd see "
+			"different process ids, as from within a container",
+			(long long)pid);
+		return -ESRCH;
 	}
 	ret->tree = (pid_t)pid;
 	ret->tree_fd = fd;
@@ -205,7 +217,7 @@ int recording_targets(const struct api_request *q, struct manager *m, json_t *bo
 		r = pids_take(q, m, value, &ret->selectors,
 			      json_is_true(json_object_get(body, "partial")) ? skipped : NULL);
 	else if (value && streq(kind, "tree"))
-		r = tree_take(q, value, ret);
+		r = tree_take(q, value, json_is_true(json_object_get(body, "child")), ret);
 	else if (value)
 		r = cgroup_take_named(q, kind, json_string_value(value), &ret->cgroup);
 	if (r < 0 || !list || json_is_null(list))

@@ -8,7 +8,8 @@ struct api_request;
 /*
  * Whom a recording is of, from the body of POST /v1/recordings. One of these:
  *   "pid": N or [N, ...]    processes, which are Python
- *   "tree": N               a process, whatever it executes from now on, and its children from now on
+ *   "tree": N               a process, whatever it executes from now on, and its children from now on; with "child": true
+ *                           only if it is the asker's own child, by the ids that plopd sees
  *   "cgroup": PATH, "unit": NAME
  *   "all": true             which may be left out where there are "selectors"
  * With "partial": true those of several "pid" that cannot be recorded are left out, and told of in skipped, as objects with

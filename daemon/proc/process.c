@@ -145,6 +145,26 @@ int process_user(pid_t pid, uid_t *ret)
 	return r;
 }
 
+int process_parent(pid_t pid, pid_t *ret)
+{
+	static const char key[] = "\nPPid:\t";
+	_cleanup_close_ int folder = -EBADF;
+	char text[STATUS_SIZE];
+	const char *line;
+	int r = pid > 0 ? open_process(pid, &folder) : -ESRCH;
+
+	if (r >= 0)
+		r = read_status(folder, text);
+	if (r < 0)
+		return r;
+	/* a line's end in the name, which stands before, is escaped */
+	line = strstr(text, key);
+	if (!line)
+		return -EBADMSG;
+	*ret = (pid_t)strtol(line + strlen(key), NULL, 10);
+	return 0;
+}
+
 int process_owner(pid_t pid, uid_t *ret)
 {
 	_cleanup_close_ int folder = -EBADF;

@@ -87,6 +87,9 @@ int process_owner(pid_t pid, uid_t *ret);
  */
 int process_user(pid_t pid, uid_t *ret);
 
+/* Whose child it is; 0: nobody's in this pid namespace. -ESRCH. */
+int process_parent(pid_t pid, pid_t *ret);
+
 /* How many threads it has; 0: it is gone. */
 unsigned int process_threads(pid_t pid);
 /* Whether it has any memory of its own, unlike kernel threads, and processes that have ended. */

@@ -114,6 +114,21 @@ def check_wall(programs):
     print("wall: %.1f s asleep" % asleep)
 
 
+def check_namespace(programs):
+    """Where plopctl sees other process ids than plopd, whatever has that id there is not recorded, and nothing is started."""
+    mark = os.path.join(programs.folder, "mark")
+    done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", host.program("plopctl"), "--socket", programs.daemon.socket, "record",
+                           "-o", os.path.join(programs.folder, "none"), "--", "touch", mark], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=60)
+    said = done.stderr.decode()
+    if "unshare" in said:
+        print("no pid namespace can be made here: %s" % said.strip())
+        return
+    assert done.returncode == 3 and ("different process ids" in said or "there is no process" in said), (done.returncode, said)
+    assert sorted(os.listdir(programs.folder)) == ["program.py", "sitecustomize.py"], os.listdir(programs.folder)
+    print("in another pid namespace: %s" % said.splitlines()[0])
+
+
 def main():
     host.need_root()
     with host.Plopd("--window", 5) as daemon:
@@ -125,6 +140,7 @@ def main():
             check_parts(programs, "%d.%d" % version, found[version])
         check_time(programs)
         check_wall(programs)
+        check_namespace(programs)
         assert daemon.status()["recordings"] == 0
         assert daemon.stop() == 0
     return 0

@@ -144,7 +144,7 @@ class Started(Case):
             if key != "parent":
                 self.assertEqual(recorded[key], direct[key], key)
         body = json.loads(self.server.status()["test_body"])
-        self.assertEqual(set(body), {"duration_s", "tree"})
+        self.assertEqual(set(body), {"duration_s", "tree", "child"})
         self.assertEqual(body["duration_s"], 86400)
         self.assertEqual(self.left(), ["kept"])
 
