@@ -16,7 +16,7 @@ import threading
 
 import host
 
-ONE, TWO = 61001, 61002
+ONE, TWO, NONE = 61001, 61002, 61003  # the last has no process
 RECORDINGS, CONNECTIONS = 8, 32
 
 # A function of a name of its own, on the CPU a third of the time: all of them share two CPUs.
@@ -263,6 +263,40 @@ def check_profiles(users):
     print("export in 4 formats, windows, stream, record -a, pprof: each user's own samples only")
 
 
+def check_none(users):
+    """A user who has no Python process is told so, and what of others' is for whom."""
+    for uid, said in ((NONE, True), (ONE, False)):
+        for arguments in (["ps"], ["record", "-a", "-d", "200ms", "-f", "collapsed", "-o", "-"], ["top", "-1"],
+                          ["export", "--since", "1m", "-f", "collapsed"], ["export", "--since", "1m", "pid=1"]):
+            done = users.ctl(uid, *arguments)
+            assert done.returncode == 0, (uid, arguments, done.err)
+            told = "no Python process of yours runs; root and members of group plop may ask" in done.err
+            assert told == said, (uid, arguments, done.err)
+    print("a user without a process: told so by ps, record -a, top and export")
+
+
+def check_started(users):
+    """What a user's plopctl starts is the user's, and the user's alone: not what it executes setuid."""
+    burn = "import time\ndef %s():\n    end = time.process_time() + 0.3\n    while time.process_time() < end: pass\n%s()\n"
+    names = ("begun_first", "begun_setuid", "begun_last")
+    run = " ".join('"%s" -c "%s";' % (users.setuid if "setuid" in name else sys.executable, burn % (name, name)) for name in names)
+    folder = os.path.join(users.folder, "open")
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    for uid, expected in ((ONE, [True, False, True]), (0, [True, True, True])):
+        path = os.path.join(folder, "profile-%d" % uid)
+        done = users.ctl(uid, "record", "-F", 499, "-f", "collapsed", "-o", path, "--", "sh", "-c", run + " id -u; exit 9")
+        if "takes Linux 5.17" in done.err:
+            return
+        with open(path) as f:
+            text = f.read()
+        assert done.returncode == 9 and done.out.split() == [str(uid)], (done.returncode, done.out, done.err)
+        assert [name in text for name in names] == expected, (uid, text, done.err)
+        assert not users.names(text), text
+        assert os.stat(path).st_uid == uid
+    print("record -- COMMAND: as its caller, without what it executes setuid")
+
+
 def check_recordings(users):
     """A recording is its maker's."""
     mine, roots = users.record(ONE), users.record(0)
@@ -439,6 +473,8 @@ def main():
             check_ps(users)
             check_targets(users)
             check_profiles(users)
+            check_none(users)
+            check_started(users)
             check_recordings(users)
             check_gateway(users)
             check_limits(users)
