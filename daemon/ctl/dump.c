@@ -19,6 +19,7 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 		state->child_inputs[0] = o->ctl;
 		return 0;
 	case 'p':
+	case ARGP_KEY_ARG:
 		if (o->pid)
 			argp_error(state, "one process at a time");
 		o->pid = value;
@@ -157,16 +158,17 @@ static void print_dump(const json_t *dump)
 
 int ctl_dump(struct ctl *ctl, int argc, char *argv[])
 {
-	static const struct argp_option options[] = { { "pid", 'p', "PID", 0, "This process", 0 },
-						      { "json", 'j', NULL, 0,
-							"Print JSON, for programs", 0 },
-						      {} };
+	static const struct argp_option options[] = {
+		{ "pid", 'p', "PID", 0, "This process; its number alone does as well", 0 },
+		{ "json", 'j', NULL, 0, "Print JSON, for programs", 0 },
+		{}
+	};
 	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
 	static const struct argp argp = {
 		.options = options,
 		.parser = on_option,
 		.children = children,
-		.args_doc = "-p PID",
+		.args_doc = "PID",
 		.doc = "The stack of every thread of a Python process, now; also of those that "
 		       "wait.\v"
 		       "The process is neither stopped nor changed. Frames are listed innermost "
@@ -175,7 +177,7 @@ int ctl_dump(struct ctl *ctl, int argc, char *argv[])
 		       "and whether it holds the GIL. Threads that Python does not know "
 		       "are listed at the end.\n\n"
 		       "Examples:\n"
-		       "  plopctl dump -p 4711\n"
+		       "  plopctl dump 4711\n"
 		       "  plopctl dump -p 4711 --json | jq '.threads[] | {tid, state, "
 		       "frame: .frames[0].function}'",
 	};
@@ -185,7 +187,7 @@ int ctl_dump(struct ctl *ctl, int argc, char *argv[])
 
 	ctl_parse("dump", &argp, 0, argc, argv, &o);
 	if (!o.pid)
-		return ctl_usage("dump", "a process is missing: -p PID");
+		return ctl_usage("dump", "a process is missing: plopctl dump PID");
 	pid = strtol(o.pid, &end, 10);
 	if (end == o.pid || *end || pid <= 0 || pid > INT32_MAX)
 		return ctl_usage("dump", "%.64s is not the number of a process", o.pid);

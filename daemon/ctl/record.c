@@ -286,11 +286,10 @@ static void summarize(const struct recording *rec)
 	text_lost(json_object_get(rec->state, "lost"), lost, sizeof(lost));
 	log_info("%s samples in %.1f s, lost %s", number, json_number_at(rec->state, "elapsed_s"),
 		 lost);
-	if (rec->command.argv)
-		; /* it ended with its program, or when it was to */
-	else if (rec->stopped)
+	/* with a program that plopctl starts it ends as it is to */
+	if (rec->stopped && !rec->command.argv)
 		log_info("stopped early");
-	else if (streq(json_string_at(rec->state, "reason"), "target ended"))
+	else if (streq(json_string_at(rec->state, "reason"), "target ended") && !rec->command.argv)
 		log_info("ended early: the process ended");
 	else if (streq(json_string_at(rec->state, "reason"), "too large"))
 		log_info("ended early: it holds more different stacks than plopd keeps in memory");

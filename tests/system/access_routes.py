@@ -382,9 +382,9 @@ def commands(m, t):
                    "output": [["export", "-f", "collapsed", "-o", None]],
                    "since": [["export", "--since", "1h"], ["export", "comm=cm_zqroot"], ["export", "pid=%d" % m.pid("zqsetuid")]],
                    "until": [["export", "--until", "now"]]},
-        "dump": {"pid": [["dump", "-p", own]], "json": [["dump", "--json", "-p", own]]},
+        "dump": {"pid": [["dump", "-p", own], ["dump", own]], "json": [["dump", "--json", "-p", own]]},
         "top": {"once": [["top", "-1"], ["top", "-1", *everybody]], "all": [["top", "-1", "-a"]], "batch": [["top", "-b", 2]], "cgroup": [["top", "-1", "-c", "/"]],
-                "interval": [["top", "-1", "-i", 1]], "pid": [["top", "-1", "-p", own]], "processes": [["top", "-1", "-P"]],
+                "interval": [["top", "-1", "-i", 1]], "pid": [["top", "-1", "-p", own], ["top", "-1", own]], "processes": [["top", "-1", "-P"]],
                 "total": [["top", "-1", "-t"], ["top", "-1", "-P", "-t"]], "unit": [["top", "-1", *unit]]},
         "open": {},
     }
