@@ -110,6 +110,8 @@ int command_release(struct command *c, struct recording *rec)
 	ssize_t n;
 
 	await_begin(rec);
+	/* somebody may have killed it */
+	signal(SIGPIPE, SIG_IGN);
 	n = write(c->hold, "", 1);
 	close(TAKE_FD(c->hold));
 	if (n != 1)
