@@ -86,8 +86,28 @@ static void print_store(const json_t *o)
 	if (oldest > 0)
 		printf(", since %s", text_time(oldest, time, sizeof(time)));
 	puts("");
+	if (json_number_at(o, "store.dropped") > 0)
+		printf("              %s windows went before their time, as max_store was "
+		       "reached\n",
+		       text_number((uint64_t)json_number_at(o, "store.dropped"), text,
+				   sizeof(text)));
 	if (*error)
-		printf("  NOT SAVED   %s\n", text_cell(error, 200, false, text, sizeof(text)));
+		printf("  NOT SAVED   %s\n", text_cell(error, 400, false, text, sizeof(text)));
+}
+
+/* What happened to the store and to the clock, the last of each kind. */
+static void print_notices(const json_t *o)
+{
+	json_t *list = json_object_get(o, "notices"), *notice;
+	char text[1024], time[64];
+	size_t i;
+
+	json_array_foreach(list, i, notice)
+	{
+		printf("  NOTICE      %s: ",
+		       text_time(json_number_at(notice, "time"), time, sizeof(time)));
+		puts(text_cell(json_string_at(notice, "text"), 600, false, text, sizeof(text)));
+	}
 }
 
 /* What was beyond a user's share, each kind by its name: "rate refused 3, window merged 1,200". */
@@ -152,6 +172,7 @@ static void print_status(const json_t *o)
 	print_samples(o);
 	print_cost(o);
 	print_store(o);
+	print_notices(o);
 	printf("  now         %s samples since %s\n",
 	       text_number((uint64_t)json_number_at(o, "window.samples"), number, sizeof(number)),
 	       text_time(json_number_at(o, "window.start"), time, sizeof(time)));

@@ -109,6 +109,17 @@ static void reply(struct offline_job *j)
 		api_reply_error(j->call, 413, "ask for a shorter time, or for fewer processes",
 				"the different stacks of this answer take more than %u MB",
 				MAX_PROFILE_BYTES >> 20);
+	else if (j->r == -ETIME)
+		api_reply_error(j->call, 413, "ask for a shorter time, or for fewer processes",
+				"reading plop.db for this answer takes more than %u s",
+				(unsigned int)(STORE_READ_NS / NSEC_PER_SEC));
+	else if (j->r == -EBADMSG)
+		api_reply_error(
+			j->call, 503,
+			"on the host: systemctl start plopd, which sets it aside and begins "
+			"a new one",
+			"%s, and plop.db is damaged: %s", j->down,
+			j->error ? j->error : "its parts contradict each other");
 	else if (j->r < 0)
 		api_reply_error(j->call, 500, NULL, "failed to read plop.db: %s",
 				j->error ? j->error : strerror(-j->r));

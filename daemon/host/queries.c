@@ -17,6 +17,7 @@ struct query_job {
 	bool windows; /* GET /v1/windows, else /v1/profile */
 	json_t *list;
 	struct profile *profile;
+	struct store_file file; /* that was read */
 	int result;
 	char *error;
 	struct share *share; /* of a user who is not trusted, in which it is counted; NULL: none */
@@ -42,6 +43,8 @@ static void query_run(void *ctx)
 	const struct api_query *q = &j->query;
 	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
 
+	/* whose damage it is, should it be damaged */
+	(void)store_file(j->manager->config->state_dir, &j->file);
 	j->result = store_reader_open(j->manager->config->state_dir, &reader, &j->error);
 	if (j->result == -ENOENT) {
 		/* nothing was saved yet */
@@ -132,12 +135,23 @@ static void query_done(void *ctx)
 	if (r >= 0 && j->call)
 		r = query_complete(j);
 	windows_answered(&j->manager->windows);
+	if (j->result == -EBADMSG)
+		store_watch_distrust(&j->manager->windows, &j->file);
 	if (r == -E2BIG && j->call) {
 		api_reply_error(j->call, 413, "ask for a shorter time, or for fewer processes",
 				"the different stacks of this answer take more than %zu MB",
 				j->limit >> 20);
 		if (j->share)
 			j->share->counts[SHARE_ANSWERS_REFUSED]++;
+	} else if (r == -ETIME && j->call) {
+		api_reply_error(j->call, 413, "ask for a shorter time, or for fewer processes",
+				"reading the store for this answer takes more than %u s",
+				(unsigned int)(STORE_READ_NS / NSEC_PER_SEC));
+	} else if (r == -EBADMSG && j->call) {
+		api_reply_error(j->call, 503,
+				"ask again in a moment; plopctl status says what became of it",
+				"plop.db is damaged: it is being set aside, and windows go on in a "
+				"new file");
 	} else if (r < 0 && j->call) {
 		log_warning_r(r, "Cannot answer a query");
 		api_reply_error(j->call, 500, "see plopd's log", "%s",

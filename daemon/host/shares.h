@@ -75,7 +75,7 @@ struct share {
 	uint64_t window_ns; /* start of the window that window_bytes is of */
 	size_t window_bytes;
 	double store_bytes;   /* filled, less what came back until store_ns */
-	uint64_t store_ns;    /* CLOCK_REALTIME, of a window's end */
+	uint64_t store_ns;    /* CLOCK_BOOTTIME, of a window's end: nobody can set that */
 	unsigned int queries; /* that wait */
 	unsigned int dumps;   /* under way */
 };

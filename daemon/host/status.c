@@ -107,8 +107,9 @@ static json_t *window_json(struct manager *m)
 
 	if (!p)
 		return json_null();
-	return json_pack("{s:f s:f s:I}", "start", (double)p->start_ns / 1e9, "end",
-			 (double)m->windows.end_ns / 1e9, "samples", (json_int_t)p->samples_total);
+	return json_pack("{s:f s:f s:f s:I}", "start", (double)p->start_ns / 1e9, "end",
+			 (double)m->windows.end_ns / 1e9, "clock_set_s",
+			 (double)p->stepped_ns / 1e9, "samples", (json_int_t)p->samples_total);
 }
 
 /* For somebody who may not know of all: what is the same for all, and what is the peer's own. */
@@ -153,14 +154,15 @@ void route_status(const struct api_request *q, void *ctx)
 	if (asprintf(&path, "%s/plop.db", m->config->state_dir) < 0)
 		path = NULL;
 	cost_read(m, &c);
-	store = json_pack("{s:s? s:I s:I s:I s:o s:s?}", "path", path, "bytes",
-			  (json_int_t)f->bytes, "windows", (json_int_t)f->windows, "unsaved",
-			  (json_int_t)m->windows.unsaved, "oldest",
+	store = json_pack("{s:s? s:I s:I s:I s:I s:I s:o s:s?}", "path", path, "bytes",
+			  (json_int_t)f->bytes, "wal_bytes", (json_int_t)f->wal_bytes, "windows",
+			  (json_int_t)f->windows, "unsaved", (json_int_t)m->windows.unsaved,
+			  "dropped", (json_int_t)f->dropped, "oldest",
 			  f->oldest_ns ? json_real((double)f->oldest_ns / 1e9) : json_null(),
 			  "error", m->windows.error);
 	o = json_pack(
 		"{s:s s:i s:f s:s s:i s:f s:i s:o s:{s:I s:I s:I s:I} s:o s:o s:i s:o s:s? s:f "
-		"s:I s:o}",
+		"s:I s:o s:o}",
 		"version", PLOP_VERSION, "hz", (int)m->config->hz, "window_s",
 		(double)m->config->window_ns / 1e9, "mode", m->config->mode, "pid", (int)getpid(),
 		"uptime_s", c.uptime_s, "processes", (int)processes_profiled(m), "samples",
@@ -171,7 +173,7 @@ void route_status(const struct api_request *q, void *ctx)
 		manager_gateway(m), "first_sample_s",
 		m->first_sample_ns ? (double)(m->first_sample_ns - m->started_ns) / 1e9 : -1.0,
 		"table_full", (json_int_t)table_full, "shares",
-		shares_json(&m->shares, SHARES_NOBODY));
+		shares_json(&m->shares, SHARES_NOBODY), "notices", notices_json(&m->windows));
 	api_reply_json(q->call, 200, o);
 }
 
@@ -288,6 +290,11 @@ void route_metrics(const struct api_request *q, void *ctx)
 	       (double)c.rss_bytes);
 	metric(&b, "plop_map_bytes", "gauge", "Memory of the BPF maps.", (double)c.map_bytes);
 	metric(&b, "plop_store_bytes", "gauge", "Size of plop.db.", (double)m->windows.facts.bytes);
+	metric(&b, "plop_store_wal_bytes", "gauge", "Size of its WAL, a part of that.",
+	       (double)m->windows.facts.wal_bytes);
+	metric(&b, "plop_windows_dropped_total", "counter",
+	       "Windows that went before their time, as max_store was reached.",
+	       (double)m->windows.facts.dropped);
 	metric(&b, "plop_store_windows", "gauge", "Windows in plop.db.",
 	       (double)m->windows.facts.windows);
 	metric(&b, "plop_windows_unsaved_total", "counter", "Windows that could not be saved.",

@@ -18,7 +18,7 @@ void window_shares_begin(struct window_save *v)
 
 		v->users[i] = shares_user(s, p->processes[i].info.uid);
 		k = tight && !shares_is_trusted(s, v->users[i]) ? shares_of(s, v->users[i]) : NULL;
-		if (!k || !shares_store_beyond(k, p->end_ns, v->max_store, v->retention_ns))
+		if (!k || !shares_store_beyond(k, v->ended_ns, v->max_store, v->retention_ns))
 			continue;
 		v->beyond[i] = any = true;
 		k->counts[SHARE_STORE_MERGED] += p->processes[i].samples;
@@ -66,7 +66,7 @@ void window_shares_end(struct window_save *v)
 					  NULL;
 
 		if (k)
-			shares_store_add(k, v->bytes[i], v->window->end_ns, v->max_store,
+			shares_store_add(k, v->bytes[i], v->ended_ns, v->max_store,
 					 v->retention_ns);
 	}
 	free(v->users);

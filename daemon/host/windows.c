@@ -3,6 +3,7 @@
 #include "host/manager.h"
 #include "host/window_shares.h"
 #include "util/log.h"
+#include "util/parse.h"
 
 #define QUERIES_MAX 64
 
@@ -11,20 +12,16 @@ static void save_run(void *ctx)
 {
 	struct window_save *v = ctx;
 	struct windows *w = &v->manager->windows;
-	const struct config *c = v->manager->config;
-	_cleanup_free_ char *error = NULL;
-	uint64_t keep_from;
 
-	v->result = 0;
-	if (!w->store)
-		v->result = store_open(c->state_dir, &w->store, &error);
-	if (v->result < 0)
-		return;
-	v->result = window_shares_save(w->store, v);
-	keep_from = v->window->end_ns > v->retention_ns ? v->window->end_ns - v->retention_ns : 0;
-	if (v->result == 0 || v->result == -ENOSPC)
-		store_expire(w->store, keep_from, v->max_store);
-	store_facts(w->store, &v->facts);
+	v->result = store_watch_open(w, &v->report);
+	if (v->result == 0) {
+		store_keep(w->store, v->retention_ns, v->max_store);
+		v->result = window_shares_save(w->store, v);
+		store_watch_failed(w, v->result, &v->report);
+		if (v->result == 0 || v->result == -ENOSPC)
+			store_expire(w->store);
+	}
+	store_watch_report(w, v->result, true, &v->report);
 }
 
 /* Forgets the windows that are in the store and that no question counts on any more. */
@@ -49,7 +46,7 @@ static void save_done(void *ctx)
 		w->unsaved++;
 		if (asprintf(&sentence, "windows are not being saved in %s (%llu lost): %s",
 			     v->manager->config->state_dir, (unsigned long long)w->unsaved,
-			     strerror(-v->result)) < 0)
+			     v->report.error ? v->report.error : strerror(-v->result)) < 0)
 			sentence = NULL;
 		if (!w->error)
 			log_error("%s; sampling and the live view go on",
@@ -60,12 +57,20 @@ static void save_done(void *ctx)
 		log_info("windows are being saved again");
 		free(TAKE_PTR(w->error));
 	}
-	if (v->facts.bytes)
-		w->facts = v->facts;
+	w->watch.failed = false;
+	store_watch_take(w, &v->report);
+	store_report_done(&v->report);
 	window_shares_end(v);
 	v->finished = true;
 	v->keep = w->asked;
 	windows_release(w);
+}
+
+/* A window that will not be in the store: the next one says what it would have said of the clock. */
+static void windows_drop(struct windows *w, struct profile *window)
+{
+	w->stepped_ns += window->stepped_ns;
+	profile_free(window);
 }
 
 /* Hands an ended window, which it takes over, to the saver. */
@@ -79,7 +84,8 @@ static void windows_save(struct windows *w, struct profile *window)
 		*v = (struct window_save){ .manager = w->manager,
 					   .window = window,
 					   .retention_ns = w->manager->config->retention_ns,
-					   .max_store = w->manager->config->max_store };
+					   .max_store = w->manager->config->max_store,
+					   .ended_ns = w->manager->clock_ns(CLOCK_BOOTTIME) };
 		window_shares_begin(v);
 		if (worker_submit(w->saver, save_run, save_done, v) == 0)
 			return;
@@ -91,7 +97,7 @@ static void windows_save(struct windows *w, struct profile *window)
 	w->unsaved++;
 	log_warning("The disk is too slow: a window of %llu samples is not saved",
 		    (unsigned long long)window->samples_total);
-	profile_free(window);
+	windows_drop(w, window);
 }
 
 void windows_close(struct windows *w)
@@ -132,6 +138,8 @@ static int windows_begin(struct windows *w, uint64_t start_ns)
 	r = sink_new(start_ns, (uint32_t)w->manager->config->hz, &w->running);
 	if (r < 0)
 		return r;
+	sink_profile(w->running)->stepped_ns = w->stepped_ns;
+	w->stepped_ns = 0;
 	w->counted_ns = start_ns;
 	w->end_ns = mode_window_end(&w->manager->mode);
 	if (w->end_ns <= start_ns)
@@ -144,6 +152,7 @@ static int windows_begin(struct windows *w, uint64_t start_ns)
 
 int windows_init(struct windows *w, struct manager *m, char **ret_error)
 {
+	struct store_report opened = {};
 	int r;
 
 	*w = (struct windows){ .manager = m };
@@ -155,14 +164,20 @@ int windows_init(struct windows *w, struct manager *m, char **ret_error)
 	if (r < 0)
 		return r;
 	if (w->store)
-		store_facts(w->store, &w->facts);
-	r = worker_new(m->loop, "plopd-store", WINDOWS_SAVING_MAX, &w->saver);
+		store_keep(w->store, m->config->retention_ns, m->config->max_store);
+	store_watch_report(w, 0, true, &opened);
+	store_watch_take(w, &opened);
+	store_report_done(&opened);
+	/* and the watch */
+	r = worker_new(m->loop, "plopd-store", WINDOWS_SAVING_MAX + 1, &w->saver);
 	if (r >= 0)
 		r = worker_new(m->loop, "plopd-query", QUERIES_MAX, &w->query);
 	/* 10 ms: a window's end may be that late */
 	if (r >= 0)
 		r = sd_event_add_time_relative(m->loop, &w->timer, CLOCK_MONOTONIC, USEC_PER_SEC,
 					       10 * USEC_PER_MSEC, windows_due, w);
+	if (r >= 0)
+		r = store_watch_init(w);
 	if (r >= 0)
 		r = windows_begin(w, wall_at(&m->wall, m->clock_ns(CLOCK_MONOTONIC)));
 	return r;
@@ -193,11 +208,13 @@ void windows_done(struct windows *w)
 {
 	/* runs what waits, then ends */
 	worker_free(w->query);
+	store_watch_stop(w);
 	worker_free(w->saver);
 	sd_event_source_disable_unref(w->timer);
 	sink_free(w->running);
 	w->answered = w->asked;
 	windows_release(w);
+	store_watch_done(w);
 	store_close(w->store);
 	free(w->error);
 }
@@ -211,16 +228,40 @@ int windows_add(struct windows *w, struct target *k, const struct symbolized_sta
 	return window_shares_add(w, k, s);
 }
 
-/* Whether somebody set the clock; if so, what comes from now on goes by the new time. */
-static bool windows_clock_set(struct manager *m)
+/* "by 8d 0h forward"; the windows say it as well. */
+static void tell_step(struct windows *w, int64_t by)
 {
-	struct wall now = wall_read(m->clock_ns);
+	/* a step is measured, and 8 days should not read 7 days and 23 hours */
+	uint64_t much = (uint64_t)(by < 0 ? -by : by) + NSEC_PER_SEC / 2;
+	char duration[32], *text;
 
-	if (!wall_stepped(&m->wall, now.real, now.mono))
+	format_duration(much < NSEC_PER_SEC ? much - NSEC_PER_SEC / 2 :
+					      much / NSEC_PER_SEC * NSEC_PER_SEC,
+			duration, sizeof(duration));
+	if (asprintf(&text,
+		     "the clock was set %s %s; the running window ended and another began, and how "
+		     "long windows are kept does not go by it",
+		     by < 0 ? "back by" : "forward by", duration) < 0)
+		text = NULL;
+	notice_take(w, NOTICE_CLOCK, text);
+}
+
+/* Whether somebody set the clock, or the machine slept; if so, what comes from now on goes by the new time. */
+static bool windows_clock_set(struct windows *w)
+{
+	struct manager *m = w->manager;
+	struct wall now = wall_read(m->clock_ns);
+	int64_t by = wall_step(&m->wall, &now);
+
+	if (!by && !wall_slept(&m->wall, &now))
 		return false;
 	m->wall = now;
 	m->swapped_ns = wall_at(&m->wall, m->swapped_mono);
-	log_info("the clock was set; the running window ends and another begins");
+	w->stepped_ns += by;
+	if (by)
+		tell_step(w, by);
+	else
+		log_info("the machine slept; the running window ended and another began");
 	return true;
 }
 
@@ -237,11 +278,11 @@ void windows_cycle(struct windows *w, uint64_t cycle, const struct tally *t)
 		due = due || profile_bytes(p) > WINDOW_BYTES_MAX;
 	}
 	/* without a running window memory ran out when the last one ended */
-	if (!windows_clock_set(m) && !due && w->running)
+	if (!windows_clock_set(w) && !due && w->running)
 		return;
 	w->close_cycle = 0;
 	if (w->running && window_is_empty(sink_profile(w->running)))
-		sink_free(TAKE_PTR(w->running));
+		windows_drop(w, sink_take(TAKE_PTR(w->running)));
 	else if (w->running)
 		windows_save(w, sink_take(TAKE_PTR(w->running)));
 	if (windows_begin(w, m->swapped_ns) < 0)

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "host/store_watch.h"
 #include "profile/symbolizer.h"
 #include "store/store.h"
 #include "util/worker.h"
@@ -23,8 +24,9 @@ struct window_save {
 	struct manager *manager;
 	struct profile *
 		window; /* owned, NULL: a free place; read by both threads while it is being saved */
-	struct store_facts facts;
+	struct store_report report;
 	uint64_t retention_ns, max_store; /* as they were when it ended */
+	uint64_t ended_ns;                /* CLOCK_BOOTTIME: when it did */
 	uid_t *users;                     /* whose each of its processes is; owned */
 	bool *beyond;                     /* saved without its stacks; owned, NULL: none is */
 	uint64_t *bytes;                  /* that each took in the store; owned */
@@ -47,6 +49,7 @@ struct windows {
 	struct sink *running;
 	uint64_t end_ns;      /* CLOCK_REALTIME: when the running window ends */
 	uint64_t counted_ns;  /* CLOCK_REALTIME: up to when it has what was sampled */
+	int64_t stepped_ns;   /* how far the clock was set, which no window says yet */
 	uint64_t close_cycle; /* the cycle with which it ends; 0: not asked for yet */
 	sd_event_source *timer;
 	struct worker *saver,
@@ -56,7 +59,8 @@ struct windows {
 	struct window_save saving[WINDOWS_SAVING_MAX];
 	char *error;              /* what is not being saved and why; NULL: all is well */
 	uint64_t unsaved;         /* windows lost */
-	struct store_facts facts; /* as of the last save */
+	struct store_facts facts; /* as of the last save, or look */
+	struct store_watch watch;
 };
 
 /* Opens the store. -EBUSY, -EPROTO and what else forbids to start: with *ret_error. A full disk does not. */

@@ -54,6 +54,7 @@ struct profile_thread {
 
 struct profile {
 	uint64_t start_ns, end_ns; /* CLOCK_REALTIME; of a running window end_ns is now */
+	int64_t stepped_ns;        /* of a window: how far the clock was set as it began */
 	uint32_t hz;
 	bool running;
 	bool wall; /* with time off CPU: samples weigh microseconds */

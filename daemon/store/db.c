@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store/db.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 
 #include "util/buf.h"
@@ -10,6 +11,28 @@ char *db_path(const char *dir, const char *name)
 	char *path;
 
 	return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+}
+
+static pthread_rwlock_t names = PTHREAD_RWLOCK_INITIALIZER;
+
+void db_names_change(void)
+{
+	pthread_rwlock_wrlock(&names);
+}
+
+void db_names_changed(void)
+{
+	pthread_rwlock_unlock(&names);
+}
+
+void db_names_use(void)
+{
+	pthread_rwlock_rdlock(&names);
+}
+
+void db_names_used(void)
+{
+	pthread_rwlock_unlock(&names);
 }
 
 /* A URI for a path, in which "?", "#" and "%" would mean something. */
@@ -80,6 +103,8 @@ int db_errno(sqlite3 *db, int rc)
 		return -EACCES;
 	case SQLITE_TOOBIG:
 		return -E2BIG;
+	case SQLITE_INTERRUPT:
+		return -ETIME;
 	default:
 		break;
 	}

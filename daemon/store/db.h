@@ -14,6 +14,16 @@
 /* "DIR/NAME"; owned by the caller; NULL: out of memory. */
 char *db_path(const char *dir, const char *name);
 
+/*
+ * Files change their names while this is held; who opens the database meanwhile waits, so that he never has the file of the one
+ * and the WAL of another. Of this process: plop-gateway opens it only while plopd is down.
+ */
+void db_names_change(void);
+void db_names_changed(void);
+/* ... and this is held by who opens it. */
+void db_names_use(void);
+void db_names_used(void);
+
 /* How a file is opened. */
 enum db_mode {
 	DB_WRITE,
@@ -30,7 +40,7 @@ static inline void db_closep(sqlite3 **db)
 
 /*
  * -ENOSPC: the disk, a quota or a file size limit is full; -EAGAIN: locked by someone else; -EBADMSG: not a database, or
- * a broken one; -EROFS, -EACCES, -ENOENT, -ENOMEM, -EIO. 0 for SQLITE_OK, SQLITE_ROW and SQLITE_DONE.
+ * a broken one; -ETIME: it took too long; -EROFS, -EACCES, -ENOENT, -ENOMEM, -EIO. 0 for SQLITE_OK, SQLITE_ROW and SQLITE_DONE.
  */
 int db_errno(sqlite3 *db, int rc);
 int db_exec(sqlite3 *db, const char *sql);

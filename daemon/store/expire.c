@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <time.h>
+
 #include "store/internal.h"
 #include "store/schema.h"
 
-/* Windows, and rows of a dictionary, deleted in one transaction: few enough that memory and WAL stay small. */
+/* Windows deleted in one transaction: few enough that memory and WAL stay small. */
 #define EXPIRE_BATCH 128
-#define PRUNE_BATCH  "4096"
 /* Pages that one vacuum moves, for the same reason. */
 #define VACUUM_BATCH "128"
 /* Free pages that are left for later windows: 1 MB. */
@@ -25,19 +26,18 @@ static int run_with(sqlite3 *db, const char *sql, int64_t one, int64_t two)
 	return db_run(st);
 }
 
-/* The ids of up to EXPIRE_BATCH windows that ended at or before before_ns, oldest first. Returns how many. */
-static int oldest_windows(sqlite3 *db, int64_t before_ns, int n, int64_t ids[EXPIRE_BATCH])
+/* The ids of up to n (<= EXPIRE_BATCH) of the oldest windows, up to the first that ended after before. Returns how many. */
+static int oldest_windows(sqlite3 *db, int64_t before, int n, int64_t ids[EXPIRE_BATCH])
 {
 	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
 	int r, count = 0;
 
-	r = db_prepare(db, "SELECT id FROM windows WHERE end_ns <= ?1 ORDER BY end_ns LIMIT ?2",
-		       &st);
+	/* as they were saved: what the clock said has nothing to do with it */
+	r = db_prepare(db, "SELECT id, life_ns FROM windows ORDER BY id LIMIT ?1", &st);
 	if (r < 0)
 		return r;
-	sqlite3_bind_int64(st, 1, before_ns);
-	sqlite3_bind_int(st, 2, n);
-	while ((r = db_step(st)) > 0)
+	sqlite3_bind_int(st, 1, n);
+	while ((r = db_step(st)) > 0 && sqlite3_column_int64(st, 1) <= before)
 		ids[count++] = sqlite3_column_int64(st, 0);
 	return r < 0 ? r : count;
 }
@@ -57,12 +57,12 @@ static int delete_windows(sqlite3 *db, const int64_t *ids, int n)
 }
 
 /* Deletes up to n (<= EXPIRE_BATCH) windows in one transaction. Returns how many. */
-static int expire_some(struct store *s, int64_t before_ns, int n)
+static int expire_some(struct store *s, int64_t before, int n)
 {
 	int64_t ids[EXPIRE_BATCH];
 	int r, count;
 
-	count = oldest_windows(s->db, before_ns, n, ids);
+	count = oldest_windows(s->db, before, n, ids);
 	if (count <= 0)
 		return count;
 	r = db_run(s->statements[ST_BEGIN]);
@@ -77,42 +77,83 @@ static int expire_some(struct store *s, int64_t before_ns, int n)
 	return count;
 }
 
-/*
- * Deletes what no window needs any more. It reads all of the dictionary, so it is done only when the hour of the
- * oldest window has moved on.
- */
-static int prune(struct store *s)
+/* Rows of a dictionary that are looked at in one statement: few enough that memory and WAL stay small. */
+#define PRUNE_STEP 16384
+
+/* Deletes those rows of a table that were needed up to an hour or a window before these only. */
+static int prune_table(struct store *s, const char *table, int64_t hour, int64_t window)
 {
-	/* Stacks before what they consist of, so that none is left without its functions. */
-	static const char *const tables[] = {
-		"DELETE FROM stacks WHERE id IN"
-		" (SELECT id FROM stacks WHERE used < ?1 LIMIT " PRUNE_BATCH ")",
-		"DELETE FROM functions WHERE id IN"
-		" (SELECT id FROM functions WHERE used < ?1 LIMIT " PRUNE_BATCH ")",
-		"DELETE FROM processes WHERE id IN"
-		" (SELECT id FROM processes WHERE used < ?1 LIMIT " PRUNE_BATCH ")",
-	};
-	int64_t oldest, hour;
+	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL, *next = NULL;
+	_cleanup_free_ char *sql = NULL, *sql_next = NULL;
+	int64_t id = 0;
 	int r;
 
-	r = db_int(s->db, "SELECT end_ns FROM windows ORDER BY end_ns LIMIT 1", &oldest);
-	if (r < 0 && r != -ENOENT)
+	if (asprintf(&sql,
+		     "DELETE FROM %s WHERE id BETWEEN ?1 AND ?2 AND"
+		     " (used < ?3 OR (used >= %lld AND used < ?4))",
+		     table, (long long)SCHEMA_USED_WINDOW) < 0)
+		sql = NULL;
+	if (asprintf(&sql_next, "SELECT id FROM %s WHERE id >= ?1 ORDER BY id LIMIT 1", table) < 0)
+		sql_next = NULL;
+	if (!sql || !sql_next)
+		return -ENOMEM;
+	r = db_prepare(s->db, sql, &st);
+	if (r == 0)
+		r = db_prepare(s->db, sql_next, &next);
+	if (r < 0)
 		return r;
-	hour = r == 0 ? oldest / (int64_t)NSEC_PER_SEC / SCHEMA_USED_UNIT : INT64_MAX;
-	if (hour <= s->pruned)
-		return 0;
+	sqlite3_bind_int64(st, 3, hour);
+	sqlite3_bind_int64(st, 4, SCHEMA_USED_WINDOW + window);
+	for (;;) {
+		/* over what was deleted long ago in one step */
+		sqlite3_bind_int64(next, 1, id);
+		r = db_step(next);
+		if (r > 0)
+			id = sqlite3_column_int64(next, 0);
+		sqlite3_reset(next);
+		if (r <= 0)
+			return r;
+		sqlite3_bind_int64(st, 1, id);
+		sqlite3_bind_int64(st, 2, id + PRUNE_STEP - 1);
+		r = db_run(st);
+		if (r < 0)
+			return r;
+		id += PRUNE_STEP;
+	}
+}
+
+/*
+ * Windows that go before it is looked for what only they needed, as all of the dictionary has to be read for that: so many, or an
+ * eighth of what there is.
+ */
+#define PRUNE_WINDOWS INT64_C(128)
+#define PRUNE_PART    8
+
+/* Deletes what no window needs any more; always, or when that many windows went. */
+static int prune(struct store *s, bool always)
+{
+	/* Stacks before what they consist of, so that none is left without its functions. */
+	static const char *const tables[] = { "stacks", "functions", "processes" };
+	int64_t first, end_ns, windows = 0;
+	int r;
+
+	r = db_int(s->db, "SELECT id FROM windows ORDER BY id LIMIT 1", &first);
+	if (r == 0)
+		r = db_int(s->db, "SELECT end_ns FROM windows ORDER BY end_ns LIMIT 1", &end_ns);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (!always && first < s->pruned + PRUNE_WINDOWS)
+		r = db_int(s->db, "SELECT count(*) FROM windows", &windows);
+	if (r < 0 || (!always && first < s->pruned + MIN(windows / PRUNE_PART + 1, PRUNE_WINDOWS)))
+		return r;
 	/* Ids may be given anew from here on. */
 	store_forget_recent(s);
-	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-		do {
-			r = run_with(s->db, tables[i], hour, 0);
-			if (r < 0)
-				return r;
-		} while (sqlite3_changes(s->db) > 0);
-	}
-	/* With no window left, the next one may be of any hour. */
-	s->pruned = hour == INT64_MAX ? 0 : hour;
-	return 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tables); i++)
+		r = prune_table(s, tables[i], end_ns / (int64_t)NSEC_PER_SEC / SCHEMA_USED_HOUR,
+				first);
+	if (r == 0)
+		s->pruned = first;
+	return r;
 }
 
 static int file_size(struct store *s, uint64_t *ret)
@@ -153,63 +194,101 @@ static int shrink(struct store *s, int64_t least)
 	return 0;
 }
 
-/* Deletes the oldest windows, an eighth of them at a time, until the file is small enough or empty. */
-static int expire_by_size(struct store *s, uint64_t max_bytes)
+/* Says that windows went before their time, and up to when. */
+static void tell_dropped(struct store *s, int64_t n, int64_t of)
 {
-	int64_t windows, n, batch;
-	uint64_t size;
+	int64_t start_ns = 0;
+	char when[32] = "";
+	struct tm utc = {};
+	time_t t;
+
+	s->dropped += (uint64_t)n;
+	if (db_int(s->db, "SELECT start_ns FROM windows ORDER BY id LIMIT 1", &start_ns) < 0)
+		return;
+	t = (time_t)(start_ns / (int64_t)NSEC_PER_SEC);
+	gmtime_r(&t, &utc);
+	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &utc);
+	store_tell(
+		s, STORE_NEWS_FULL,
+		"%s had reached max_store (%llu MB): the oldest %lld of %lld windows went before "
+		"their time; what is left begins at %s UTC",
+		s->path, (unsigned long long)(s->max_bytes >> 20), (long long)n, (long long)of,
+		when);
+}
+
+/*
+ * Deletes the oldest windows, an eighth of them at a time, until the file is small enough beside its WAL, but never the
+ * newest.
+ */
+static int expire_by_size(struct store *s)
+{
+	uint64_t size = 0, most = s->max_bytes - MIN(s->max_bytes / 8, wal_bound(s));
+	int64_t windows = 0, before = 0, n, batch;
 	int r;
 
 	for (;;) {
-		r = file_size(s, &size);
-		if (r < 0 || size <= max_bytes)
-			return r;
-		r = db_int(s->db, "SELECT count(*) FROM windows", &windows);
-		if (r < 0 || windows == 0)
-			return r;
-		for (n = (windows + 7) / 8; n > 0; n -= batch) {
+		r = wal_keep_small(s);
+		if (r == 0)
+			r = file_size(s, &size);
+		if (r == 0)
+			r = db_int(s->db, "SELECT count(*) FROM windows", &windows);
+		before = MAX(before, windows);
+		if (r < 0 || size <= most || windows <= 1)
+			break;
+		for (n = MIN((windows + 7) / 8, windows - 1); n > 0; n -= batch) {
 			batch = MIN(n, (int64_t)EXPIRE_BATCH);
 			r = expire_some(s, INT64_MAX, (int)batch);
 			if (r < 0)
 				return r;
 		}
-		r = prune(s);
+		r = prune(s, true);
 		if (r == 0)
 			r = shrink(s, 0);
 		if (r < 0)
 			return r;
 	}
+	if (r == 0 && before > windows)
+		tell_dropped(s, before - windows, before);
+	return r;
 }
 
-static int expire_all(struct store *s, uint64_t before_ns, uint64_t max_bytes)
+static int expire_all(struct store *s)
 {
+	int64_t retention = (int64_t)MIN(s->retention_ns, (uint64_t)INT64_MAX), before;
 	bool any = false;
-	int r;
+	int r = 0;
 
-	do {
-		r = expire_some(s, (int64_t)MIN(before_ns, (uint64_t)INT64_MAX), EXPIRE_BATCH);
-		any = any || r > 0;
-	} while (r == EXPIRE_BATCH);
+	if (retention && s->life.any && !__builtin_sub_overflow(s->life.now, retention, &before)) {
+		do {
+			r = expire_some(s, before, EXPIRE_BATCH);
+			any = any || r > 0;
+		} while (r == EXPIRE_BATCH);
+	}
 	if (r < 0)
 		return r;
 	if (any) {
-		r = prune(s);
+		r = prune(s, false);
 		if (r == 0)
 			r = shrink(s, SPARE_PAGES);
 		if (r < 0)
 			return r;
 	}
-	return max_bytes ? expire_by_size(s, max_bytes) : 0;
+	return s->max_bytes ? expire_by_size(s) : wal_keep_small(s);
 }
 
-int store_expire(struct store *s, uint64_t before_ns, uint64_t max_bytes)
+int store_expire(struct store *s)
 {
-	int r = expire_all(s, before_ns, max_bytes);
+	int r = store_ready(s);
 
-	if (r == -ENOSPC && reserve_release(s)) {
+	if (r == 0)
+		r = expire_all(s);
+	if (r == -ENOSPC && s->db && reserve_release(s)) {
 		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-		r = expire_all(s, before_ns, max_bytes);
+		r = expire_all(s);
 	}
-	reserve_fill(s);
+	if (r == -EBADMSG && s->db)
+		r = store_mend(s, damage_find(s->db));
+	if (s->db)
+		reserve_fill(s);
 	return r;
 }

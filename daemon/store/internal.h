@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "store/aside.h"
 #include "store/db.h"
+#include "store/life.h"
 #include "store/store.h"
 
-/* What save.c, expire.c and store.c share. */
+/* What the writing side's files share. */
 
 /* Statements that stay prepared. */
 enum store_statement {
@@ -21,6 +23,8 @@ enum store_statement {
 	ST_USE_PROCESS,
 	ST_ADD_WINDOW,
 	ST_ADD_SAMPLES,
+	ST_PENDING, /* key, value */
+	ST_COUNTS,  /* nanoseconds, first and last window */
 	ST_MAX,
 };
 
@@ -35,21 +39,81 @@ struct recent_stack {
 	int64_t used; /* the row's */
 };
 
-struct store {
-	char *path, *reserve_path;
-	bool reserve_full;
-	sqlite3 *db;
-	int lock_fd;
-	int64_t seed;
-	int64_t pruned; /* dictionary rows used before this hour were deleted already */
-	sqlite3_stmt *statements[ST_MAX];
-	struct recent_stack recent[RECENT_STACKS];
+/* The files that a connection has open, as their names led to them. */
+enum store_name { NAME_FILE, NAME_WAL, NAME_SHM, NAME_LOCK, NAMES };
+struct store_names {
+	struct store_file files[NAMES];
+	uint64_t size; /* of the first */
 };
 
+struct salvage;
+
+struct store {
+	char *dir, *path, *reserve_path;
+	mode_t dir_mode; /* of the directory, to make it again */
+	uid_t dir_uid;
+	gid_t dir_gid;
+	bool reserve_full;
+	sqlite3 *db; /* NULL: there is none that could be used; the next call tries again */
+	int lock_fd;
+	struct store_names names;
+	int64_t seed;
+	uint64_t retention_ns, max_bytes; /* 0: no bound */
+	int64_t window_id;                /* of the newest window */
+	struct life life;
+	int64_t pruned; /* the oldest window when rows of dictionaries were deleted last */
+	uint64_t grown; /* bytes that a window adds, about; 0: not known yet */
+	sqlite3_stmt *statements[ST_MAX];
+	struct recent_stack recent[RECENT_STACKS];
+	int64_t missed_ns; /* how far the clock was set according to windows that could not be saved */
+	struct salvage *salvage; /* under way; NULL: there is nothing to take over */
+	bool aside; /* something was set aside, and it was not looked yet at how much that is */
+	char *news[STORE_NEWS];
+	char *trouble;
+	uint64_t dropped;
+};
+
+/* store.c */
 void store_forget_recent(struct store *s);
 /* Undoes a transaction that failed, whether or not SQLite did so already. */
 void store_rollback(struct store *s);
 int store_facts_of(sqlite3 *db, const char *path, struct store_facts *ret);
+/* Opens plop.db; what is damaged is set aside first. */
+int store_connect(struct store *s, char **ret_error);
+void store_disconnect(struct store *s);
+/* Whether the file is as long as it must be, once the WAL is back in it: -EBADMSG if not. */
+int store_check_length(struct store *s);
+/* Sets a sentence for a person in place of the last one of its kind. */
+void store_tell(struct store *s, enum store_news what, const char *format, ...) _printf_(3, 4);
+/* Bytes of a file; 0: there is none. */
+uint64_t file_bytes(const char *path);
+
+/* guard.c: whether all is as it was left, after having mended what is not. */
+int store_ready(struct store *s);
+/* Notes what was opened. */
+void store_opened(struct store *s);
+/* The database cannot be used: sets it aside and begins a new one. */
+int store_mend(struct store *s, enum damage d);
+
+/* wal.c: the size of the WAL at which a reader in the way is left behind. */
+uint64_t wal_bound(const struct store *s);
+/* Brings the WAL below its bound: without the readers that are in the way. */
+int wal_keep_small(struct store *s);
+/* Goes on in a copy of the database, without whoever reads it. */
+int wal_leave_behind(struct store *s);
+/* Ends what a plopd that was killed had begun of that. */
+void wal_recover(const char *path);
+
+/* save.c: saves a window as the one that it was, where and when it was. */
+int store_save_as(struct store *s, const struct profile *window, int64_t id, int64_t life_ns);
+
+/*
+ * salvage.c: takes over what can be read in a file of the directory that was set aside; for a while. -EBADMSG: the new file is
+ * damaged.
+ */
+void salvage_begin(struct store *s, const char *name, enum damage d);
+int salvage_step(struct store *s, uint64_t budget_ns);
+void salvage_free(struct salvage *v);
 
 /* Sets room aside, if there is any and none is set aside yet. */
 void reserve_fill(struct store *s);

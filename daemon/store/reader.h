@@ -9,17 +9,28 @@
 struct store_reader {
 	char *path;
 	sqlite3 *db;
-	bool immutable;
+	bool immutable, damaged;
 	/* What was opened: another file may have taken its place. */
 	dev_t dev;
 	ino_t ino;
 	const uint64_t *passed_over; /* starts of windows */
 	size_t npassed_over;
-	size_t limit; /* of memory for an answer; 0: none */
+	size_t limit;      /* of memory for an answer; 0: none */
+	uint64_t stay_ns;  /* how long a call may take */
+	uint64_t until_ns; /* CLOCK_MONOTONIC: when the one under way has to end */
 };
+
+/* A file, whatever it is called, of which as much as can be is read. */
+int reader_open_damaged(const char *path, struct store_reader **ret);
+/* The first column of the first row. -ENOENT: there is none. */
+int reader_int(struct store_reader *r, const char *sql, int64_t *ret);
+/* The window of that id, and the time that had passed when it ended (life.h). -ENOENT: there is none. */
+int reader_window(struct store_reader *r, int64_t id, struct profile **ret, int64_t *ret_life_ns);
 
 bool reader_passes_over(const struct store_reader *r, uint64_t start_ns);
 
+/* -ETIME: it has taken too long. */
+int reader_overdue(const struct store_reader *r);
 /* All between sees one state of the database. End it whatever begin returned, statements finalized. */
 int reader_begin(struct store_reader *r);
 void reader_end(struct store_reader *r);

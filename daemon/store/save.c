@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <xxhash.h>
+#include <sys/statvfs.h>
 
+#include "store/hash.h"
 #include "store/internal.h"
 #include "store/packed.h"
 #include "store/schema.h"
@@ -9,12 +10,16 @@
 struct save {
 	struct store *s;
 	const struct profile *w;
-	int64_t hour;              /* of the window's end, for used */
+	int64_t id;              /* the window's */
+	int64_t needed, covered; /* used must be this at least; and what it becomes then */
+	struct life life;        /* with the window */
+	int64_t stepped_ns;
 	uint64_t *function_hashes; /* by the dict's ids */
 	int64_t *function_ids;     /* 0: not looked up yet */
 	int64_t *stack_ids;
 	struct buf scratch;
 	uint64_t *bytes;  /* of each process; NULL: nobody wants to know */
+	uint64_t total;   /* of all */
 	uint32_t process; /* for which something is saved now */
 };
 
@@ -31,20 +36,9 @@ static void save_done(struct save *v)
 
 static void save_counts(struct save *v, size_t bytes)
 {
+	v->total += bytes + ROW_BYTES;
 	if (v->bytes)
 		v->bytes[v->process] += bytes + ROW_BYTES;
-}
-
-/* The hash of what lies in scratch. */
-static uint64_t hash_scratch(const struct save *v)
-{
-	return XXH3_64bits_withSeed(v->scratch.data, v->scratch.size, (uint64_t)v->s->seed);
-}
-
-/* With the NUL, so that "ab" "c" and "a" "bc" differ. */
-static void scratch_text(struct save *v, const char *s)
-{
-	buf_append(&v->scratch, s, strlen(s) + 1);
 }
 
 static int hash_functions(struct save *v)
@@ -59,18 +53,16 @@ static int hash_functions(struct save *v)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct dict_function *f = dict_get_function(v->w->dict, i);
 
-		buf_clear(&v->scratch);
-		scratch_text(v, f->name);
-		scratch_text(v, f->file);
-		buf_append(&v->scratch, &f->line, sizeof(f->line));
-		if (v->scratch.error)
-			return v->scratch.error;
-		v->function_hashes[i] = hash_scratch(v);
+		int r = hash_function(&v->scratch, v->s->seed, f->name, f->file, f->line,
+				      &v->function_hashes[i]);
+
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
 
-/* 1: found, with its id and the hour of its last use; 0: not there. */
+/* 1: found, with its id and up to when it is needed; 0: not there. */
 static int find_row(struct store *s, enum store_statement find, uint64_t hash, int64_t *ret_id,
 		    int64_t *ret_used)
 {
@@ -87,12 +79,12 @@ static int find_row(struct store *s, enum store_statement find, uint64_t hash, i
 	return r;
 }
 
-static int use_row(struct store *s, enum store_statement use, int64_t id, int64_t hour)
+static int use_row(struct save *v, enum store_statement use, int64_t id)
 {
-	sqlite3_stmt *st = s->statements[use];
+	sqlite3_stmt *st = v->s->statements[use];
 
 	sqlite3_bind_int64(st, 1, id);
-	sqlite3_bind_int64(st, 2, hour);
+	sqlite3_bind_int64(st, 2, v->covered);
 	return db_run(st);
 }
 
@@ -111,7 +103,7 @@ static int save_function(struct save *v, uint32_t function)
 		return r;
 	if (r == 0) {
 		sqlite3_bind_int64(st, 1, (int64_t)hash);
-		sqlite3_bind_int64(st, 2, v->hour);
+		sqlite3_bind_int64(st, 2, v->covered);
 		sqlite3_bind_int64(st, 3, f->line);
 		db_bind_text(st, 4, f->name);
 		db_bind_text(st, 5, f->file);
@@ -119,7 +111,7 @@ static int save_function(struct save *v, uint32_t function)
 		id = sqlite3_last_insert_rowid(v->s->db);
 		save_counts(v, strlen(f->name) + strlen(f->file));
 	} else {
-		r = used < v->hour ? use_row(v->s, ST_USE_FUNCTION, id, v->hour) : 0;
+		r = used < v->needed ? use_row(v, ST_USE_FUNCTION, id) : 0;
 	}
 	if (r < 0)
 		return r;
@@ -127,19 +119,15 @@ static int save_function(struct save *v, uint32_t function)
 	return 0;
 }
 
-static int hash_stack(struct save *v, const struct dict_stack *stack, uint64_t *ret)
+static int hash_frames(struct save *v, const struct dict_stack *stack, uint64_t *ret)
 {
 	buf_clear(&v->scratch);
 	for (uint32_t i = 0; i < stack->depth; i++) {
 		const struct dict_frame *f = dict_get_frame(v->w->dict, stack->frames[i]);
-		uint64_t item[2] = { v->function_hashes[f->function], (uint64_t)(int64_t)f->line };
 
-		buf_append(&v->scratch, item, sizeof(item));
+		hash_frame(&v->scratch, v->function_hashes[f->function], f->line);
 	}
-	if (v->scratch.error)
-		return v->scratch.error;
-	*ret = hash_scratch(v);
-	return 0;
+	return hash_stack(&v->scratch, v->s->seed, ret);
 }
 
 /* The functions of a stack live at least as long as it does, so all that renews the stack renews them. */
@@ -171,7 +159,7 @@ static int add_stack(struct save *v, const struct dict_stack *stack, uint64_t ha
 	if (v->scratch.error)
 		return v->scratch.error;
 	sqlite3_bind_int64(st, 1, (int64_t)hash);
-	sqlite3_bind_int64(st, 2, v->hour);
+	sqlite3_bind_int64(st, 2, v->covered);
 	/* A NULL pointer would bind NULL instead of no bytes. */
 	sqlite3_bind_blob64(st, 3, v->scratch.size ? v->scratch.data : "", v->scratch.size,
 			    SQLITE_STATIC);
@@ -190,11 +178,11 @@ static int save_stack(struct save *v, uint32_t id)
 	uint64_t hash = 0;
 	int r;
 
-	r = hash_stack(v, stack, &hash);
+	r = hash_frames(v, stack, &hash);
 	if (r < 0)
 		return r;
 	recent = &v->s->recent[hash % RECENT_STACKS];
-	if (recent->id && recent->hash == hash && recent->used >= v->hour) {
+	if (recent->id && recent->hash == hash && recent->used >= v->needed) {
 		v->stack_ids[id] = recent->id;
 		return 0;
 	}
@@ -202,17 +190,17 @@ static int save_stack(struct save *v, uint32_t id)
 	r = find_row(v->s, ST_FIND_STACK, hash, &found.id, &found.used);
 	if (r < 0)
 		return r;
-	if (r == 0 || found.used < v->hour) {
+	if (r == 0 || found.used < v->needed) {
 		bool there = r > 0;
 
 		r = save_functions_of(v, stack);
 		if (r == 0 && there)
-			r = use_row(v->s, ST_USE_STACK, found.id, v->hour);
+			r = use_row(v, ST_USE_STACK, found.id);
 		else if (r == 0)
 			r = add_stack(v, stack, hash, &found.id);
 		if (r < 0)
 			return r;
-		found.used = v->hour;
+		found.used = v->covered;
 	}
 	*recent = found;
 	v->stack_ids[id] = found.id;
@@ -226,23 +214,19 @@ static int save_process(struct save *v, const struct profile_process *p, int64_t
 				i->unit,   i->container, i->service, i->version };
 	int64_t numbers[] = { i->pid, (int64_t)i->start_ticks, i->uid };
 	sqlite3_stmt *st = v->s->statements[ST_ADD_PROCESS];
-	int64_t used;
+	uint64_t hash;
+	int64_t used = 0;
 	int r;
 
-	buf_clear(&v->scratch);
-	buf_append(&v->scratch, numbers, sizeof(numbers));
-	buf_append(&v->scratch, &i->start_time, sizeof(i->start_time));
-	for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
-		scratch_text(v, texts[k]);
-	if (v->scratch.error)
-		return v->scratch.error;
-	r = find_row(v->s, ST_FIND_PROCESS, hash_scratch(v), ret_id, &used);
+	r = hash_process(&v->scratch, v->s->seed, i, p->python, &hash);
+	if (r == 0)
+		r = find_row(v->s, ST_FIND_PROCESS, hash, ret_id, &used);
 	if (r < 0)
 		return r;
 	if (r > 0)
-		return used < v->hour ? use_row(v->s, ST_USE_PROCESS, *ret_id, v->hour) : 0;
-	sqlite3_bind_int64(st, 1, (int64_t)hash_scratch(v));
-	sqlite3_bind_int64(st, 2, v->hour);
+		return used < v->needed ? use_row(v, ST_USE_PROCESS, *ret_id) : 0;
+	sqlite3_bind_int64(st, 1, (int64_t)hash);
+	sqlite3_bind_int64(st, 2, v->covered);
 	sqlite3_bind_int64(st, 3, numbers[0]);
 	sqlite3_bind_int64(st, 4, numbers[1]);
 	sqlite3_bind_double(st, 5, i->start_time);
@@ -255,7 +239,36 @@ static int save_process(struct save *v, const struct profile_process *p, int64_t
 	return r;
 }
 
-static int save_window(struct save *v, int64_t *ret_id)
+static int save_pending(struct save *v, const char *key, int64_t value)
+{
+	sqlite3_stmt *st = v->s->statements[ST_PENDING];
+
+	db_bind_text(st, 1, key);
+	sqlite3_bind_int64(st, 2, value);
+	return db_run(st);
+}
+
+/* What the window changes of time beside itself, which is seldom. */
+static int save_life(struct save *v)
+{
+	sqlite3_stmt *st = v->s->statements[ST_COUNTS];
+	const struct life *l = &v->life;
+	int r = 0;
+
+	if (l->counts) {
+		sqlite3_bind_int64(st, 1, l->counts);
+		sqlite3_bind_int64(st, 2, l->from);
+		sqlite3_bind_int64(st, 3, v->id - 1);
+		r = db_run(st);
+	}
+	if (r == 0 && l->pending != v->s->life.pending)
+		r = save_pending(v, "pending_ns", l->pending);
+	if (r == 0 && l->pending && l->from != v->s->life.from)
+		r = save_pending(v, "pending_from", l->from);
+	return r;
+}
+
+static int save_window(struct save *v)
 {
 	sqlite3_stmt *st = v->s->statements[ST_ADD_WINDOW];
 	const struct profile *w = v->w;
@@ -273,11 +286,11 @@ static int save_window(struct save *v, int64_t *ret_id)
 		       "one column for each cause: a new one needs a migration");
 	for (int i = 0; i < STORE_LOST_CAUSES; i++)
 		sqlite3_bind_int64(st, 9 + i, (int64_t)w->tally.lost[i]);
+	sqlite3_bind_int64(st, 9 + STORE_LOST_CAUSES, v->id);
+	sqlite3_bind_int64(st, 10 + STORE_LOST_CAUSES, v->stepped_ns);
+	sqlite3_bind_int64(st, 11 + STORE_LOST_CAUSES, v->life.now);
 	r = db_run(st);
-	if (r < 0)
-		return r;
-	*ret_id = sqlite3_last_insert_rowid(v->s->db);
-	return 0;
+	return r < 0 ? r : save_life(v);
 }
 
 /* A sample with the database's stack id. */
@@ -341,7 +354,7 @@ static uint32_t merge_rows(struct row *rows, uint32_t n)
 	return kept;
 }
 
-static int save_rows(struct save *v, int64_t window, struct row *rows, uint32_t n)
+static int save_rows(struct save *v, struct row *rows, uint32_t n)
 {
 	sqlite3_stmt *st = v->s->statements[ST_ADD_SAMPLES];
 	uint32_t end, number = 0;
@@ -361,7 +374,7 @@ static int save_rows(struct save *v, int64_t window, struct row *rows, uint32_t 
 			r = pack_rows(v, rows + i, end - i, &sum);
 		if (r < 0)
 			return r;
-		sqlite3_bind_int64(st, 1, window << SCHEMA_SAMPLES_SHIFT | number);
+		sqlite3_bind_int64(st, 1, v->id << SCHEMA_SAMPLES_SHIFT | number);
 		sqlite3_bind_int64(st, 2, process);
 		sqlite3_bind_int64(st, 3, (int64_t)sum);
 		sqlite3_bind_blob64(st, 4, v->scratch.data, v->scratch.size, SQLITE_STATIC);
@@ -377,7 +390,6 @@ static int save_all(struct save *v)
 {
 	_cleanup_free_ struct row *rows = NULL;
 	const struct profile *w = v->w;
-	int64_t window;
 	int r;
 
 	r = hash_functions(v);
@@ -398,10 +410,8 @@ static int save_all(struct save *v)
 		rows[i] = (struct row){ sample->process, sample->thread,
 					v->stack_ids[sample->stack], sample->count };
 	}
-	r = save_window(v, &window);
-	if (r < 0)
-		return r;
-	return save_rows(v, window, rows, w->nsamples);
+	r = save_window(v);
+	return r < 0 ? r : save_rows(v, rows, w->nsamples);
 }
 
 int store_save(struct store *s, const struct profile *window)
@@ -409,19 +419,96 @@ int store_save(struct store *s, const struct profile *window)
 	return store_save_for(s, window, NULL);
 }
 
-int store_save_for(struct store *s, const struct profile *window, uint64_t *bytes)
+/*
+ * How many windows ahead a row is taken to be needed, a power of two: rows that stay are then written again at each of so many
+ * windows only. When windows go as there is no room, rows that only these needed must go too, so the fewer of such windows find room,
+ * the fewer it is.
+ */
+#define AHEAD_MOST UINT64_C(128)
+#define AHEAD_PART 16
+/* Where nobody has said how large the file may be. */
+#define MAX_BYTES_UNSAID (UINT64_C(1) << 30)
+
+static int64_t windows_ahead(const struct store *s, const struct profile *window)
 {
-	_cleanup_(save_done) struct save v = { .s = s, .w = window, .bytes = bytes };
+	uint64_t max = s->max_bytes ? s->max_bytes : MAX_BYTES_UNSAID;
+	struct statvfs disk;
+	uint64_t grown = s->grown ? s->grown : profile_bytes(window);
+	uint64_t part, ahead = AHEAD_MOST;
+
+	/* nor may it become larger than the disk */
+	if (statvfs(s->path, &disk) == 0)
+		max = MIN(max, (uint64_t)disk.f_bavail * disk.f_frsize + file_bytes(s->path));
+	part = max / AHEAD_PART / MAX(grown, UINT64_C(1));
+	while (ahead > 1 && ahead > part)
+		ahead /= 2;
+	return (int64_t)ahead;
+}
+
+/* All of a window in one transaction. */
+static int save_in_one(struct save *v)
+{
+	struct store *s = v->s;
+	int64_t ahead = windows_ahead(s, v->w);
 	int r;
 
-	v.hour = (int64_t)(window->end_ns / NSEC_PER_SEC / SCHEMA_USED_UNIT);
+	v->needed = SCHEMA_USED_WINDOW + v->id;
+	v->covered = SCHEMA_USED_WINDOW + (v->id + ahead - 1) / ahead * ahead;
 	r = db_run(s->statements[ST_BEGIN]);
 	if (r < 0)
 		return r;
-	r = save_all(&v);
+	r = save_all(v);
 	if (r == 0)
 		r = db_run(s->statements[ST_COMMIT]);
 	if (r < 0)
 		store_rollback(s);
+	return r;
+}
+
+static int save_once(struct store *s, const struct profile *window, uint64_t *bytes)
+{
+	_cleanup_(save_done) struct save v = { .s = s, .w = window, .bytes = bytes };
+	int64_t confirm = LIFE_CONFIRM_NS;
+	int r;
+
+	if (s->retention_ns)
+		confirm = (int64_t)MIN(s->retention_ns, (uint64_t)LIFE_CONFIRM_NS);
+	v.id = s->window_id + 1;
+	v.stepped_ns = window->stepped_ns + s->missed_ns;
+	v.life =
+		life_after(&s->life, v.id, window->start_ns, window->end_ns, v.stepped_ns, confirm);
+	r = save_in_one(&v);
+	if (r < 0)
+		return r;
+	s->window_id = v.id;
+	s->life = v.life;
+	s->missed_ns = 0;
+	s->grown = MAX(v.total, s->grown - s->grown / 8);
+	return 0;
+}
+
+int store_save_as(struct store *s, const struct profile *window, int64_t id, int64_t life_ns)
+{
+	_cleanup_(save_done) struct save v = { .s = s, .w = window, .id = id, .life = s->life };
+
+	v.stepped_ns = window->stepped_ns;
+	v.life.now = life_ns;
+	v.life.counts = 0;
+	return save_in_one(&v);
+}
+
+int store_save_for(struct store *s, const struct profile *window, uint64_t *bytes)
+{
+	int r = store_ready(s);
+
+	if (r == 0)
+		r = save_once(s, window, bytes);
+	if (r == -EBADMSG && s->db) {
+		r = store_mend(s, damage_find(s->db));
+		if (r == 0)
+			r = save_once(s, window, bytes);
+	}
+	if (r < 0)
+		s->missed_ns += window->stepped_ns;
 	return r;
 }

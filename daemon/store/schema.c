@@ -9,8 +9,8 @@
  *
  * Windows repeat each other, so what they consist of is stored once: functions, stacks and processes, each found by a
  * 64-bit hash of its content (XXH3 with the seed of this file, which no target knows, so that none can make a name pass
- * for another). used is the hour in which the last window that needs the row ended: a row is written again once an
- * hour at most, and rows whose hour lies before that of the oldest window go. There is no table of frames: a frame is a
+ * for another). used says up to and with which window the row may be needed (schema.h), some windows ahead, so that it is
+ * written again now and then only; rows that no window from the oldest on needs go. There is no table of frames: a frame is a
  * function and a line, and two small numbers in the stack's blob take less room than a row and its id.
  *
  * Blobs are LEB128 numbers (packed.h). stacks.frames, root first: function id, line - functions.line (signed).
@@ -47,8 +47,16 @@ static const char *const steps[SCHEMA_VERSION] = {
 	"CREATE TABLE samples(id INTEGER PRIMARY KEY, process INTEGER NOT NULL, samples INTEGER "
 	"NOT NULL,"
 	" data BLOB NOT NULL);",
-	/* a cause of loss that plop 0.1.0 did not have */
-	"ALTER TABLE windows ADD COLUMN lost_threads INTEGER NOT NULL DEFAULT 0;",
+	/*
+	 * stepped_ns: how far the clock was set as the window began. life_ns: the time that had really passed when it ended, as far
+	 * as the windows tell (life.h). pending_ns: a gap that does not count yet, before the window pending_from. lost_threads: a
+	 * cause of loss that plop 0.1.0 did not have.
+	 */
+	"ALTER TABLE windows ADD COLUMN stepped_ns INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE windows ADD COLUMN life_ns INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE windows ADD COLUMN lost_threads INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE windows SET life_ns = end_ns;"
+	"INSERT INTO meta VALUES('pending_ns', 0), ('pending_from', 0);",
 };
 
 int schema_look(sqlite3 *db, int *ret_version)

@@ -23,5 +23,9 @@ int schema_migrate_steps(sqlite3 *db, const char *const *steps, int n);
 #define SCHEMA_SAMPLES_SHIFT 20
 /* Causes of loss that windows can have, a column each: the rate of a user, which comes last, bounds recordings alone. */
 #define STORE_LOST_CAUSES PLOP_LOST_RATE
-/* "used" of a dictionary row counts this many seconds since 1970. */
-#define SCHEMA_USED_UNIT 3600
+/*
+ * "used" of a dictionary row is this plus the id of the last window that may need it. Less than this is what version 1
+ * wrote: the hour since 1970 in which that window ended.
+ */
+#define SCHEMA_USED_WINDOW (INT64_C(1) << 40)
+#define SCHEMA_USED_HOUR   3600

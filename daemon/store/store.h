@@ -8,13 +8,23 @@
 /*
  * plop.db: SQLite, WAL. One writer (plopd), any number of readers (plop-gateway, plopd's query worker).
  * The schema's version is PRAGMA user_version; the writer migrates older ones in one transaction.
+ *
+ * A file that is no database, or a damaged one, is set aside under a name that says when and why, whenever that is noticed, and
+ * a new one is begun; one that was removed, with its directory or without, is made anew. store_news() says so.
  */
 struct store;
+
+/* A file, whatever it is called. */
+struct store_file {
+	dev_t dev;
+	ino_t ino;
+};
 
 /*
  * Opens STATE_DIR/plop.db for writing, makes or migrates it, and takes a lock on STATE_DIR/plop.lock that
  * lives as long as the store. -EBUSY: another plopd has it; -EPROTO: made by a newer plop (nothing is touched).
- * ret_error (may be NULL): one sentence for a person, owned by the caller, also set on other failures.
+ * ret_error (may be NULL): one sentence for a person, owned by the caller, also set on other failures. What fails later,
+ * store_trouble() says.
  */
 int store_open(const char *state_dir, struct store **ret, char **ret_error);
 void store_close(struct store *s);
@@ -28,16 +38,44 @@ int store_save(struct store *s, const struct profile *window);
 /* The same; adds to bytes[] what was new in the file for the sake of each of the window's processes, about. */
 int store_save_for(struct store *s, const struct profile *window, uint64_t *bytes);
 /*
- * Drops windows that ended before before_ns, and the oldest while the file is larger than max_bytes (0: no bound). Works on
- * a full disk too, for which STATE_DIR/plop.reserve (2 MB) keeps some room.
+ * How long windows are kept, and how large plop.db and its WAL may become (0: no bound). Of a process's life, not a clock's: by
+ * the time that the windows say has passed since, whatever the clock is set to (life.h).
  */
-int store_expire(struct store *s, uint64_t before_ns, uint64_t max_bytes);
+void store_keep(struct store *s, uint64_t retention_ns, uint64_t max_bytes);
+/*
+ * Drops windows by these two: those that are older, and while the file is larger the oldest eighth of what there is. The newest
+ * stays. Works on a full disk too, for which STATE_DIR/plop.reserve (2 MB) keeps some room.
+ */
+int store_expire(struct store *s);
+/* Whether all is as it should be; mends what is not. For every few seconds. */
+int store_check(struct store *s);
+/* Whether that takes more than one call, as windows are taken over from what was set aside. */
+bool store_is_mending(const struct store *s);
+/* Somebody read that file and found it damaged (-EBADMSG): if it is plop.db still, it is set aside. */
+int store_distrust(struct store *s, const struct store_file *file);
+/* What STATE_DIR/plop.db is. -ENOENT and others. */
+int store_file(const char *state_dir, struct store_file *ret);
+
+/* Of what a person should know, the last of each kind. */
+enum store_news {
+	STORE_NEWS_DAMAGED, /* set aside, or gone */
+	STORE_NEWS_READER,  /* left behind, as it stayed too long */
+	STORE_NEWS_FULL,    /* windows dropped before their time */
+};
+#define STORE_NEWS (STORE_NEWS_FULL + 1)
+/* One sentence, owned by the caller; NULL: nothing since this was asked last. */
+char *store_news(struct store *s, enum store_news what);
+/* Why the last call failed: a sentence, or NULL. Borrowed. */
+const char *store_trouble(const struct store *s);
 
 struct store_facts {
 	uint64_t bytes; /* of plop.db and its WAL */
 	uint64_t windows;
 	uint64_t oldest_ns; /* start of the oldest window; 0: none */
+	uint64_t wal_bytes; /* of bytes */
+	uint64_t dropped;   /* windows that went before their time since the store was opened */
 };
+/* All 0 where there is no file that can be used. */
 int store_facts(struct store *s, struct store_facts *ret);
 
 /* The reading side; usable by another user while the writer is up, down or starting. */
@@ -68,6 +106,9 @@ int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsi
 void store_reader_pass_over(struct store_reader *r, const uint64_t *starts, size_t n);
 /* From now on store_profile() returns -E2BIG when what it merges would take more memory than that; 0: no bound. */
 void store_reader_limit(struct store_reader *r, size_t bytes);
+/* A call that takes longer returns -ETIME: who reads keeps the WAL from being emptied. For tests; this is what it is otherwise: */
+#define STORE_READ_NS (30 * NSEC_PER_SEC)
+void store_reader_stay(struct store_reader *r, uint64_t ns);
 int store_reader_facts(struct store_reader *r, struct store_facts *ret);
 
 /* One element of that array for a profile that is not stored, the running window; its id is null. */

@@ -7,6 +7,7 @@
 struct head {
 	int64_t id; /* 0: none */
 	uint64_t start_ns, end_ns, samples;
+	int64_t stepped_ns;
 	uint32_t hz;
 	bool running;
 	struct tally tally;
@@ -49,14 +50,14 @@ static json_t *head_json(const struct head *h)
 			return NULL;
 		}
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:[]}", "id",
+	return json_pack("{s:o, s:o, s:o, s:f, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:[]}", "id",
 			 h->id ? json_integer(h->id) : json_null(), "start",
-			 json_seconds(h->start_ns), "end", json_seconds(h->end_ns), "hz",
-			 json_count(h->hz), "running", h->running, "ticks",
-			 json_count(h->tally.ticks), "python", json_count(h->tally.python), "other",
-			 json_count(h->tally.other), "lost", lost, "truncated",
-			 json_count(h->tally.truncated), "samples", json_count(h->samples),
-			 "processes");
+			 json_seconds(h->start_ns), "end", json_seconds(h->end_ns), "clock_set_s",
+			 (double)h->stepped_ns / (double)NSEC_PER_SEC, "hz", json_count(h->hz),
+			 "running", h->running, "ticks", json_count(h->tally.ticks), "python",
+			 json_count(h->tally.python), "other", json_count(h->tally.other), "lost",
+			 lost, "truncated", json_count(h->tally.truncated), "samples",
+			 json_count(h->samples), "processes");
 }
 
 static int add_process(json_t *window, int64_t pid, double start_time, const char *comm,
@@ -124,6 +125,7 @@ static void read_head(sqlite3_stmt *st, struct head *h)
 	h->tally.truncated = (uint64_t)sqlite3_column_int64(st, 8);
 	for (int i = 0; i < STORE_LOST_CAUSES; i++)
 		h->tally.lost[i] = (uint64_t)sqlite3_column_int64(st, 9 + i);
+	h->stepped_ns = sqlite3_column_int64(st, 9 + STORE_LOST_CAUSES);
 }
 
 /* The newest first. */
@@ -139,8 +141,8 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 		db,
 		"SELECT id, start_ns, end_ns, hz, samples, ticks, python, other,"
 		" truncated, lost_fault, lost_stacks_full, lost_frames_full, lost_unsupported,"
-		" lost_corrupt, lost_drain, lost_threads FROM windows WHERE end_ns > ?1 AND "
-		"start_ns < ?2"
+		" lost_corrupt, lost_drain, lost_threads, stepped_ns FROM windows WHERE end_ns > ?1 "
+		"AND start_ns < ?2"
 		" ORDER BY end_ns DESC LIMIT ?3",
 		&windows);
 	if (r == 0)
@@ -200,6 +202,7 @@ int store_window_json(const struct profile *window, const struct selectors *s, j
 		.start_ns = window->start_ns,
 		.end_ns = window->end_ns,
 		.samples = window->samples_total,
+		.stepped_ns = window->stepped_ns,
 		.hz = window->hz,
 		.running = window->running,
 		.tally = s && s->owned ? (struct tally){} : window->tally,

@@ -35,6 +35,7 @@ export function showVersion(status) {
     `${bytes(cost.rss_bytes ?? 0)} resident, ${bytes(cost.map_bytes ?? 0)} of BPF maps, ${count(cost.bpf_ns_per_sample ?? 0)} ns per sample`,
     status.store ? `stored: ${count(status.store.windows ?? 0)} windows, ${bytes(status.store.bytes ?? 0)}` : '',
     status.store?.error ? `not saved: ${visible(status.store.error)}` : '',
+    ...(status.notices ?? []).map((n) => `${clock(n.time)} ${visible(String(n.text))}`),
   ].filter((line) => line !== '').join('\n');
   byId('about').classList.toggle('warn', Boolean(status.store?.error));
   if (status.store?.error) say('cost', 'windows are not being saved');

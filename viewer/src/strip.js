@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The time strip: one bar per window, as high as it has samples. Click, drag or arrow keys choose one or a range.
 import { pointer, scaleTime, select } from './d3.js';
-import { clock, count } from './format.js';
+import { clock, count, duration } from './format.js';
 import { sum, windowSamples } from './model.js';
 import { isSelected, rangeOf } from './state.js';
 
@@ -78,6 +78,7 @@ export function createStrip({ svg, tooltip, onRange }) {
       ['lost', count(lost)],
     ];
     if (w.truncated > 0) rows.push(['truncated', count(w.truncated)]);
+    if (w.clock_set_s) rows.push([`clock set ${w.clock_set_s > 0 ? 'forward' : 'back'} by`, duration(Math.abs(w.clock_set_s))]);
     const busy = [...(w.processes ?? [])].sort((a, b) => b.samples - a.samples).slice(0, 5);
     return {
       title: `${clock(w.start)} \u2013 ${w.running ? 'now' : clock(w.end)}`,

@@ -145,14 +145,16 @@ START_TEST(one_user_does_not_push_out_the_others)
 		struct window_save v = { .manager = &m,
 					 .window = window(n, 500),
 					 .retention_ns = 7 * 86400 * NSEC_PER_SEC,
-					 .max_store = most };
+					 .max_store = most,
+					 .ended_ns = START + n * WINDOW };
 
 		samples += v.window->samples_total;
 		window_shares_begin(&v);
 		v.result = window_shares_save(store, &v);
 		ck_assert_int_eq(v.result, 0);
 		window_shares_end(&v);
-		ck_assert_int_eq(store_expire(store, 0, most), 0);
+		store_keep(store, 0, most);
+		ck_assert_int_eq(store_expire(store), 0);
 		ck_assert_int_eq(store_facts(store, &m.windows.facts), 0);
 		ck_assert_uint_lt(m.windows.facts.bytes, most);
 		profile_free(v.window);

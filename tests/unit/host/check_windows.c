@@ -14,16 +14,25 @@ static struct dir folder;
 #define MIDNIGHT_NS (20000 * 86400 * NSEC_PER_SEC)
 #define FIRST_NS    (MIDNIGHT_NS + 1800 * NSEC_PER_SEC)
 static struct wall now;
+static bool early; /* the clock is set to a time before 1970 */
 
 static uint64_t test_clock(clockid_t id)
 {
-	return id == CLOCK_REALTIME ? now.real : now.mono;
+	switch (id) {
+	case CLOCK_REALTIME:
+		return early ? 0 : now.real;
+	case CLOCK_BOOTTIME:
+		return now.boot;
+	default:
+		return now.mono;
+	}
 }
 
 static void pass(uint64_t ns)
 {
 	now.real += ns;
 	now.mono += ns;
+	now.boot += ns;
 }
 
 static void setup(void)
@@ -36,7 +45,7 @@ static void setup(void)
 				  .retention_ns = 3600 * NSEC_PER_SEC,
 				  .max_store = 1 << 30,
 				  .state_dir = folder.path };
-	now = (struct wall){ FIRST_NS, 1000 * NSEC_PER_SEC };
+	now = (struct wall){ FIRST_NS, 1000 * NSEC_PER_SEC, 1000 * NSEC_PER_SEC };
 	m = (struct manager){ .config = &config, .clock_ns = test_clock };
 	ck_assert_int_ge(sd_event_new(&m.loop), 0);
 	m.wall = wall_read(m.clock_ns);
@@ -185,8 +194,11 @@ static void set_clock(int64_t by_ns)
 	ck_assert_uint_eq(p->start_ns, FIRST_NS);
 	ck_assert_uint_eq(p->end_ns, FIRST_NS + 2 * NSEC_PER_SEC);
 	ck_assert_uint_eq(p->tally.ticks, 12);
+	ck_assert_int_eq(p->stepped_ns, 0);
 	p = windows_running(&m.windows);
 	ck_assert_uint_eq(p->start_ns, now.real);
+	ck_assert_int_eq(p->stepped_ns, by_ns);
+	ck_assert_ptr_nonnull(m.windows.watch.notices[NOTICE_CLOCK].text);
 	ck_assert_uint_eq(m.windows.end_ns, MIDNIGHT_NS + (uint64_t)by_ns + config.window_ns);
 	/* once, not at every cycle */
 	cycle(NSEC_PER_SEC, 1);
@@ -204,6 +216,50 @@ END_TEST
 START_TEST(clock_set_back)
 {
 	set_clock(-(int64_t)(86400 * NSEC_PER_SEC));
+}
+END_TEST
+
+/* A clock before 1970 stands at 1970 when the machine started; that it is set is said when it is, and when it is set right. */
+START_TEST(clock_before_1970)
+{
+	const struct profile *p;
+
+	cycle(NSEC_PER_SEC, 5);
+	early = true;
+	cycle(NSEC_PER_SEC, 5);
+	ck_assert_uint_eq(kept(), 1);
+	p = windows_running(&m.windows);
+	ck_assert_uint_eq(p->start_ns, now.boot);
+	ck_assert_int_eq(p->stepped_ns, (int64_t)now.boot - (int64_t)now.real);
+	for (int i = 0; i < 5; i++)
+		cycle(NSEC_PER_SEC, 5);
+	ck_assert_uint_eq(kept(), 1);
+	p = windows_running(&m.windows);
+	ck_assert_uint_eq(p->end_ns, now.boot);
+	early = false;
+	cycle(NSEC_PER_SEC, 5);
+	p = windows_running(&m.windows);
+	ck_assert_uint_eq(p->start_ns, now.real);
+	ck_assert_int_eq(p->stepped_ns, (int64_t)now.real - (int64_t)now.boot);
+}
+END_TEST
+
+/* A machine that sleeps: the window does not say that it ran so long, and nobody set the clock. */
+START_TEST(machine_asleep)
+{
+	const struct profile *p;
+
+	cycle(NSEC_PER_SEC, 5);
+	now.real += 600 * NSEC_PER_SEC;
+	now.boot += 600 * NSEC_PER_SEC;
+	cycle(NSEC_PER_SEC, 5);
+	ck_assert_uint_eq(kept(), 1);
+	p = m.windows.saving[0].window;
+	ck_assert_uint_eq(p->end_ns, FIRST_NS + 2 * NSEC_PER_SEC);
+	p = windows_running(&m.windows);
+	ck_assert_uint_eq(p->start_ns, now.real);
+	ck_assert_int_eq(p->stepped_ns, 0);
+	ck_assert_ptr_null(m.windows.watch.notices[NOTICE_CLOCK].text);
 }
 END_TEST
 
@@ -253,14 +309,20 @@ END_TEST
 
 START_TEST(steps_and_jitter)
 {
-	struct wall w = { 1000 * NSEC_PER_SEC, 50 * NSEC_PER_SEC };
+	const uint64_t s = NSEC_PER_SEC;
+	struct wall w = { .real = 1000 * s, .mono = 50 * s, .boot = 70 * s };
 
 	ck_assert_uint_eq(wall_at(&w, 53 * NSEC_PER_SEC), 1003 * NSEC_PER_SEC);
 	ck_assert_uint_eq(wall_at(&w, 49 * NSEC_PER_SEC), 999 * NSEC_PER_SEC);
-	ck_assert(!wall_stepped(&w, 1003 * NSEC_PER_SEC + 1000, 53 * NSEC_PER_SEC));
-	ck_assert(!wall_stepped(&w, 1003 * NSEC_PER_SEC - 1000, 53 * NSEC_PER_SEC));
-	ck_assert(wall_stepped(&w, 1004 * NSEC_PER_SEC, 53 * NSEC_PER_SEC));
-	ck_assert(wall_stepped(&w, 1002 * NSEC_PER_SEC, 53 * NSEC_PER_SEC));
+	ck_assert_int_eq(wall_step(&w, &(struct wall){ 1003 * s + 1000, 53 * s, 73 * s }), 0);
+	ck_assert_int_eq(wall_step(&w, &(struct wall){ 1003 * s - 1000, 53 * s, 73 * s }), 0);
+	ck_assert_int_eq(wall_step(&w, &(struct wall){ 1004 * s, 53 * s, 73 * s }), (int64_t)s);
+	ck_assert_int_eq(wall_step(&w, &(struct wall){ 2 * s, 53 * s, 73 * s }),
+			 -1001 * (int64_t)s);
+	/* a machine that slept has not had its clock set */
+	ck_assert_int_eq(wall_step(&w, &(struct wall){ 1063 * s, 53 * s, 133 * s }), 0);
+	ck_assert_uint_eq(wall_slept(&w, &(struct wall){ 1063 * s, 53 * s, 133 * s }), 60 * s);
+	ck_assert_uint_eq(wall_slept(&w, &(struct wall){ 1003 * s, 53 * s, 73 * s }), 0);
 	/* before 1970 there is nothing */
 	w.real = NSEC_PER_SEC;
 	ck_assert_uint_eq(wall_at(&w, 0), 0);
@@ -272,7 +334,7 @@ static unsigned int readings[64], reading;
 
 static uint64_t delayed_clock(clockid_t id)
 {
-	uint64_t ms = readings[reading++];
+	uint64_t ms = id == CLOCK_BOOTTIME ? 7000 : readings[reading++];
 
 	return (id == CLOCK_REALTIME ? 5000 + ms : ms) * NSEC_PER_MSEC;
 }
@@ -311,6 +373,8 @@ int main(void)
 	tcase_add_test(t, kept_for_the_question);
 	tcase_add_test(t, clock_set_forward);
 	tcase_add_test(t, clock_set_back);
+	tcase_add_test(t, clock_before_1970);
+	tcase_add_test(t, machine_asleep);
 	tcase_add_test(t, large);
 	tcase_add_test(t, steps_and_jitter);
 	tcase_add_test(t, readings_of_one_moment);

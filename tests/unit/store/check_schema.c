@@ -173,27 +173,6 @@ START_TEST(a_newer_wal_is_left_alone)
 }
 END_TEST
 
-START_TEST(another_programs_database_is_left_alone)
-{
-	sqlite3 *db = open_raw();
-
-	run(db, "CREATE TABLE mine(x)");
-	sqlite3_close(db);
-	refused(-EBADMSG, "no database of plop");
-}
-END_TEST
-
-START_TEST(garbage_is_left_alone)
-{
-	FILE *f = fopen(path, "w");
-
-	for (int i = 0; i < 5000; i++)
-		fputc("plop"[i % 4], f);
-	fclose(f);
-	refused(-EBADMSG, "no database of plop");
-}
-END_TEST
-
 START_TEST(no_directory_is_said)
 {
 	_cleanup_free_ char *error = NULL, *reader_error = NULL;
@@ -234,8 +213,6 @@ int main(void)
 	tcase_add_test(t, a_step_that_fails_changes_nothing);
 	tcase_add_test(t, a_newer_file_is_left_alone);
 	tcase_add_test(t, a_newer_wal_is_left_alone);
-	tcase_add_test(t, another_programs_database_is_left_alone);
-	tcase_add_test(t, garbage_is_left_alone);
 	tcase_add_test(t, no_directory_is_said);
 	tcase_add_test(t, an_empty_file_is_no_database_yet);
 	suite_add_tcase(s, t);

@@ -225,6 +225,7 @@ START_TEST(states_are_added_up)
 	size = number("SELECT max(length(data)) FROM samples");
 	in->start_ns++;
 	in->samples[0].count -= 12;
+	in->samples_total -= 12;
 	ck_assert_int_eq(
 		profile_add_state(in, s->process, s->thread, s->stack, SAMPLE_GIL_HELD, 12, 0), 0);
 	ck_assert_int_eq(store_save(store, in), 0);
@@ -358,6 +359,12 @@ START_TEST(the_running_window_looks_like_a_stored_one)
 }
 END_TEST
 
+static int expire(uint64_t retention_ns, uint64_t max_bytes)
+{
+	store_keep(store, retention_ns, max_bytes);
+	return store_expire(store);
+}
+
 START_TEST(facts_and_expiry_by_age)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
@@ -369,22 +376,18 @@ START_TEST(facts_and_expiry_by_age)
 	ck_assert_uint_gt(f.bytes, 0);
 	for (unsigned int i = 0; i < 300; i++)
 		save(i);
-	/* Up to and with the window that ends there. */
-	ck_assert_int_eq(store_expire(store, KNOWN_START + 290 * 30 * NSEC_PER_SEC, 0), 0);
+	/* The last ten end within so long. */
+	ck_assert_int_eq(expire(300 * NSEC_PER_SEC, 0), 0);
 	ck_assert_int_eq(store_reader_facts(reader, &f), 0);
 	ck_assert_uint_eq(f.windows, 10);
 	ck_assert_uint_eq(f.oldest_ns, KNOWN_START + 290 * 30 * NSEC_PER_SEC);
 	ck_assert_int_eq(number("SELECT count(*) FROM samples"), 20);
 	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &p), 0);
 	ck_assert_uint_eq(p->samples_total, 10 * KNOWN_TOTAL);
-	ck_assert_int_eq(store_expire(store, UINT64_MAX, 0), 0);
+	/* However short they are kept, the newest is not older than itself. */
+	ck_assert_int_eq(expire(1, 0), 0);
 	ck_assert_int_eq(store_facts(store, &f), 0);
-	ck_assert_uint_eq(f.windows, 0);
-	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 0);
-	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 0);
-	ck_assert_int_eq(number("SELECT count(*) FROM processes"), 0);
-	/* What was forgotten is saved anew. */
-	save(301);
+	ck_assert_uint_eq(f.windows, 1);
 	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 8);
 }
 END_TEST
@@ -407,13 +410,14 @@ START_TEST(unused_dictionary_rows_go)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
 
-	/* 120 windows of 30 s are an hour; use is noted by the hour. */
+	/* Up to 128 windows ahead rows are taken to be needed. */
 	save_unlike(0, 10);
 	for (unsigned int i = 1; i < 400; i++)
 		save(i);
 	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 19);
-	ck_assert_int_eq(store_expire(store, KNOWN_START + 10 * 30 * NSEC_PER_SEC, 0), 0);
-	ck_assert_int_eq(store_expire(store, KNOWN_START + 380 * 30 * NSEC_PER_SEC, 0), 0);
+	ck_assert_int_eq(expire(390 * 30 * NSEC_PER_SEC, 0), 0);
+	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 19);
+	ck_assert_int_eq(expire(20 * 30 * NSEC_PER_SEC, 0), 0);
 	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 9);
 	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 8);
 	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &p), 0);
@@ -426,11 +430,12 @@ START_TEST(expiry_by_size)
 	enum { MAX = 600 * 1024 };
 	struct store_facts before, after;
 
+	store_keep(store, 0, MAX);
 	for (unsigned int i = 0; i < 40; i++)
 		save_unlike(i * 120, 300);
 	ck_assert_int_eq(store_facts(store, &before), 0);
 	ck_assert_uint_gt(before.bytes, 2 * MAX);
-	ck_assert_int_eq(store_expire(store, 0, MAX), 0);
+	ck_assert_int_eq(expire(0, MAX), 0);
 	ck_assert_int_eq(store_facts(store, &after), 0);
 	ck_assert_uint_gt(after.windows, 0);
 	ck_assert_uint_lt(after.windows, 40);
@@ -442,7 +447,7 @@ START_TEST(expiry_by_size)
 	ck_assert_int_eq(number("SELECT max(end_ns) FROM windows"),
 			 (int64_t)(KNOWN_START + (39 * 120 + 1) * 30 * NSEC_PER_SEC));
 	/* Nothing to do is no change. */
-	ck_assert_int_eq(store_expire(store, 0, MAX), 0);
+	ck_assert_int_eq(expire(0, MAX), 0);
 	ck_assert_int_eq(store_facts(store, &before), 0);
 	ck_assert_uint_eq(before.windows, after.windows);
 }
@@ -504,16 +509,18 @@ START_TEST(broken_blobs_are_refused)
 	snprintf(path, sizeof(path), "%s/plop.db", dir.path);
 	for (size_t i = 0; i < ARRAY_SIZE(damage); i++) {
 		_cleanup_(profile_freep) struct profile *p = NULL;
+		struct store_file file;
 		sqlite3 *db = NULL;
 
 		save((unsigned int)i);
+		ck_assert_int_eq(store_file(dir.path, &file), 0);
 		ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
 		ck_assert_int_eq(sqlite3_exec(db, damage[i], NULL, NULL, NULL), SQLITE_OK);
 		sqlite3_close(db);
 		ck_assert_msg(store_profile(reader, 0, UINT64_MAX, NULL, &p) == -EBADMSG, "%s",
 			      damage[i]);
 		ck_assert_ptr_null(p);
-		ck_assert_int_eq(store_expire(store, UINT64_MAX, 0), 0);
+		ck_assert_int_eq(store_distrust(store, &file), 0);
 	}
 }
 END_TEST

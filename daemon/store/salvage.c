@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "store/internal.h"
+#include "store/reader.h"
+#include "util/clock.h"
+
+/*
+ * What was set aside may be damaged in one place only: each window of it that can still be read, with all that it consists of, is taken
+ * over into the new file, the newest first, with the number that it had. A part of it now and then, so that saving does not
+ * wait for it.
+ */
+struct salvage {
+	char *name; /* the last part of the file's */
+	enum damage damage;
+	struct store_reader *reader;
+	int64_t next, first, last;
+	uint64_t taken;
+};
+
+/* Of the new file, so that nothing goes for it. */
+#define SALVAGE_PART_USED  7
+#define SALVAGE_PART_WHOLE 8
+
+void salvage_free(struct salvage *v)
+{
+	if (!v)
+		return;
+	store_reader_close(v->reader);
+	free(v->name);
+	free(v);
+}
+
+/* The numbers of its windows, and what the newest says of time, where the store does not know. */
+static int look_through(struct store *s, struct salvage *v)
+{
+	struct life l = { .any = true, .first = true };
+	int r;
+
+	r = reader_int(v->reader, "SELECT id FROM windows ORDER BY id DESC LIMIT 1", &v->last);
+	if (r == 0)
+		r = reader_int(v->reader, "SELECT id FROM windows ORDER BY id LIMIT 1", &v->first);
+	/* numbers out of a damaged file: the new windows' must still find room */
+	if (r == 0 && (v->first < 1 || v->last < v->first || v->last > INT32_MAX))
+		r = -EBADMSG;
+	if (r < 0)
+		return r;
+	v->next = v->last;
+	if (s->window_id < v->last) {
+		s->window_id = v->last;
+		s->life = (struct life){ .first = true };
+		if (reader_int(v->reader, "SELECT life_ns FROM windows ORDER BY id DESC LIMIT 1",
+			       &l.now) == 0 &&
+		    reader_int(v->reader, "SELECT end_ns FROM windows ORDER BY id DESC LIMIT 1",
+			       &l.end_ns) == 0 &&
+		    l.end_ns >= 0)
+			s->life = l;
+	}
+	return 0;
+}
+
+void salvage_begin(struct store *s, const char *name, enum damage d)
+{
+	_cleanup_free_ char *path = db_path(s->dir, name);
+	struct salvage *v;
+
+	salvage_free(TAKE_PTR(s->salvage));
+	/* there is nothing in these; and SQLite would remove the WAL of a file without a byte */
+	if (d != DAMAGE_TRUNCATED && d != DAMAGE_MALFORMED && d != DAMAGE_CONTRADICTS)
+		return;
+	v = calloc(1, sizeof(*v));
+	if (v)
+		v->name = strdup(name);
+	if (!v || !path || !v->name || reader_open_damaged(path, &v->reader) < 0 ||
+	    look_through(s, v) < 0) {
+		salvage_free(v);
+		return;
+	}
+	v->damage = d;
+	s->salvage = v;
+}
+
+static void finish(struct store *s)
+{
+	struct salvage *v = s->salvage;
+	int64_t windows = v->last - v->first + 1;
+
+	store_tell(s, STORE_NEWS_DAMAGED,
+		   "%s %s; it is kept as %s, and %llu of its %lld windows could be read and are in "
+		   "the "
+		   "new file",
+		   s->path, damage_sentence(v->damage), v->name, (unsigned long long)v->taken,
+		   (long long)windows);
+	salvage_free(TAKE_PTR(s->salvage));
+}
+
+static int take_over(struct store *s, int64_t id)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	int64_t life;
+	int r = reader_window(s->salvage->reader, id, &p, &life);
+
+	/* not there, or damaged */
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	if (s->retention_ns && s->life.any && life < s->life.now &&
+	    (uint64_t)(s->life.now - life) >= s->retention_ns)
+		return 0;
+	r = store_save_as(s, p, id, life);
+	if (r == 0)
+		s->salvage->taken++;
+	return r;
+}
+
+int salvage_step(struct store *s, uint64_t budget_ns)
+{
+	uint64_t until = clock_ns(CLOCK_MONOTONIC) + budget_ns;
+	int r = 0;
+
+	if (!s->salvage)
+		return 0;
+	while (r == 0 && s->salvage->next >= s->salvage->first &&
+	       clock_ns(CLOCK_MONOTONIC) < until) {
+		if (s->max_bytes &&
+		    file_bytes(s->path) > s->max_bytes / SALVAGE_PART_WHOLE * SALVAGE_PART_USED) {
+			s->salvage->next = s->salvage->first - 1;
+			break;
+		}
+		r = take_over(s, s->salvage->next--);
+	}
+	/* a full disk: there is no room for it */
+	if (r < 0 || s->salvage->next < s->salvage->first)
+		finish(s);
+	return r == -EBADMSG ? r : 0;
+}
