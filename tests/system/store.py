@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What can happen to plop.db and to the clock while plopd runs, and before: it goes on, keeps what it can, and says so in one sentence."""
+import glob
+import json
+import os
+import shutil
+import sqlite3
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import host  # noqa: E402
+from host import until  # noqa: E402
+
+BUSY = "print('READY', flush=True)\ndef spin():\n    x = 1\n    while True:\n        x = x * 33 & 65535\nspin()\n"
+DAY = 86400
+
+
+def notices(daemon):
+    return [n["text"] for n in daemon.status()["notices"]]
+
+
+def told(daemon, *words):
+    """The sentence with all of the words, once there is one."""
+    said = until("status says %s" % (words,), lambda: next((t for t in notices(daemon) if all(w in t for w in words)), None), 30)
+    until("the log says so", lambda: said in daemon.said())
+    assert "NOTICE" in daemon.ctl("status").out
+    return said
+
+
+def stored(daemon):
+    return [w for w in daemon.get("/v1/windows?from=0")["windows"] if not w["running"]]
+
+
+def saved(daemon, least):
+    """Until windows are saved in the file that is there now; status counts just these."""
+    until("%d windows are saved" % least, lambda: daemon.status()["store"]["windows"] >= least, 30)
+    with sqlite3.connect("file:%s?mode=ro" % os.path.join(daemon.state, "plop.db"), uri=True) as db:
+        inside = db.execute("SELECT count(*) FROM windows").fetchone()[0]
+    db.close()
+    status = daemon.status()["store"]
+    assert inside >= least and abs(status["windows"] - inside) <= 2, (inside, status)
+    assert status["error"] is None and status["unsaved"] == 0, status
+    return status
+
+
+def aside(daemon, why):
+    """The one file that was set aside for that reason."""
+    found = [p for p in glob.glob(os.path.join(daemon.state, "plop.db.2*Z.*")) if p.endswith("." + why)]
+    assert len(found) == 1, (why, os.listdir(daemon.state))
+    return found[0]
+
+
+def checkpoint(path):
+    """All of it is in the file itself, none in the WAL."""
+    db = sqlite3.connect(path, timeout=20)
+    busy = until("the WAL is empty", lambda: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+    db.close()
+    assert busy
+
+
+def garbage_before(daemon):
+    path, bad = os.path.join(daemon.state, "plop.db"), b"\xa5" * 20000
+    with open(path, "wb") as f:
+        f.write(bad)
+    daemon.start()
+    told(daemon, path, "is not a database", "it is kept as", "new file")
+    with open(aside(daemon, "not-a-database"), "rb") as f:
+        assert f.read() == bad
+    saved(daemon, 3)
+
+
+def bits_flipped(daemon):
+    path = os.path.join(daemon.state, "plop.db")
+    checkpoint(path)
+    with open(path, "r+b") as f:
+        pages = os.path.getsize(path) // 4096
+        for page in range(1, pages):
+            f.seek(page * 4096)
+            f.write(b"\xff" * 12)
+    answer = daemon.get("/v1/profile?from=0")
+    # if no window was saved before
+    assert "nodes" in answer or ("plop.db is damaged" in answer["error"] and "ask again" in answer["hint"]), answer
+    told(daemon, path, "is damaged", "it is kept as")
+    assert glob.glob(os.path.join(daemon.state, "plop.db.2*Z.malformed")), os.listdir(daemon.state)
+    assert "nodes" in daemon.get("/v1/profile?from=0"), "the next question has an answer"
+    saved(daemon, 2)
+
+
+def truncated(daemon):
+    path = os.path.join(daemon.state, "plop.db")
+    checkpoint(path)
+    os.truncate(path, 8192)
+    told(daemon, path, "was truncated", "it is kept as")
+    saved(daemon, 2)
+
+
+def removed(daemon):
+    before = saved(daemon, 6)
+    for path in glob.glob(os.path.join(daemon.state, "plop.db*")):
+        os.unlink(path)
+    told(daemon, "plop.db was removed")
+    status = saved(daemon, 1)
+    assert status["windows"] < before["windows"] or status["oldest"] > before["oldest"], (before, status)
+
+
+def removed_with_its_directory(daemon):
+    oldest = saved(daemon, 2)["oldest"]
+    shutil.rmtree(daemon.state)
+    until("the directory is there again", lambda: os.path.exists(os.path.join(daemon.state, "plop.db")), 30)
+    until("it is another store", lambda: (daemon.status()["store"]["oldest"] or 0) > oldest, 30)
+    saved(daemon, 2)
+
+
+def damages(work):
+    with host.Plopd("--window", 1, start=False) as daemon:
+        garbage_before(daemon)
+        for step in (bits_flipped, truncated, removed, removed_with_its_directory):
+            began = time.monotonic()
+            step(daemon)
+            print("%s: %.1f s" % (step.__name__, time.monotonic() - began))
+        daemon.profiled(work.pid)
+        profile = daemon.get("/v1/profile?from=0&pid=%d" % work.pid)
+        assert any(n["function"] == "spin" for n in profile["nodes"]), "sampling has gone on"
+        assert host.accounted(daemon.status()["samples"])
+        assert daemon.stop() == 0
+
+
+class Shifted(host.Plopd):
+    """A plopd whose time of day can be set."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments, start=False)
+        self.shift = os.path.join(self.folder, "shift")
+        self.set(0)
+        self.start()
+
+    def set(self, seconds):
+        with open(self.shift, "r+b" if os.path.exists(self.shift) else "wb") as f:
+            f.write(struct.pack("=q", seconds))
+
+    def command(self):
+        return ["env", "LD_PRELOAD=" + os.path.join(host.BUILD, "tests", "system", "libshifted_clock.so"),
+                "PLOP_TEST_CLOCK=" + self.shift] + super().command()
+
+
+def all_stored(daemon):
+    """Of the windows in the file: id, start, end, and how far the clock was set as each began, in seconds."""
+    with sqlite3.connect("file:%s?mode=ro" % os.path.join(daemon.state, "plop.db"), uri=True) as db:
+        found = db.execute("SELECT id, start_ns / 1e9, end_ns / 1e9, stepped_ns / 1e9 FROM windows ORDER BY id").fetchall()
+    db.close()
+    return found
+
+
+def clock_set():
+    """8 days ahead for four windows: none is older for it, and each tells what happened. Then before 1970."""
+    with Shifted("--window", 1) as daemon:
+        now = time.time()
+        until("some windows", lambda: len(stored(daemon)) >= 4, 30)
+        first = all_stored(daemon)
+        daemon.set(8 * DAY)
+        told(daemon, "the clock was set forward by 8d")
+        ahead = until("windows of the new time", lambda: [w for w in all_stored(daemon) if w[1] > now + 7 * DAY][2:], 30)
+        daemon.set(0)
+        told(daemon, "the clock was set back by 8d")
+        until("windows of the old time again", lambda: len([w for w in all_stored(daemon) if w[0] > ahead[-1][0] and w[1] < now + DAY]) >= 3, 30)
+        after = all_stored(daemon)
+        assert after[:len(first)] == first, (first, after)
+        steps = [w[3] for w in after if w[3]]
+        assert len(steps) == 2 and abs(steps[0] - 8 * DAY) < 5 and abs(steps[1] + 8 * DAY) < 5, after
+        listed = [w["clock_set_s"] for w in daemon.get("/v1/windows?from=0&to=%d" % (now + 10 * DAY))["windows"] if w["clock_set_s"]]
+        assert sorted(listed) == sorted(steps), (listed, steps)
+        assert all(0 < end - start < 5 for _, start, end, _ in after), after
+        daemon.set(-int(now) - 1000)
+        told(daemon, "the clock was set back by")
+        early = until("windows of 1970", lambda: [w for w in all_stored(daemon) if w[1] < now - DAY][1:], 30)
+        uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
+        assert all(0 < start < end <= uptime + 1 for _, start, end, _ in early), (early, uptime)
+        assert all(after[i] == w for i, w in enumerate(all_stored(daemon)[:len(after)])), "none went"
+        daemon.set(0)
+        until("the time is right", lambda: all_stored(daemon)[-1][1] > now, 30)
+        assert all_stored(daemon)[:len(after)] == after, "none went"
+        assert daemon.status()["store"]["dropped"] == 0
+        print(json.dumps(daemon.status()["notices"]))
+
+
+def main():
+    host.need_root()
+    with host.Workload(sys.executable, code=BUSY) as work:
+        for check, arguments in ((damages, [work]), (clock_set, [])):
+            began = time.monotonic()
+            check(*arguments)
+            print("%s: %.1f s" % (check.__name__, time.monotonic() - began))
+
+
+if __name__ == "__main__":
+    main()
