@@ -68,6 +68,8 @@ int code_object_new(const struct plop_layout *l, int firstlineno, const struct p
 	if (r < 0)
 		return r;
 	c->name_cut = file_cut || name_cut;
+	python_name_settle(c->file);
+	python_name_settle(c->name);
 	*ret = TAKE_PTR(c);
 	return 0;
 }

@@ -75,6 +75,12 @@ int async_layout(const struct plop_layout *l, const void *table, struct plop_asy
 int python_async(struct python_cache *cache, pid_t pid, const struct plop_layout *l,
 		 struct plop_async *ret);
 
+/*
+ * Takes addresses out of what is between "<" and ">" in the name of a function or of its file: libraries that make functions name
+ * them so, and each process would have another name for the same.
+ */
+void python_name_settle(char *text);
+
 /* One code object as far as plop cares; immutable once made but for its copies; shared by reference count. */
 struct code_object {
 	unsigned int refs;

@@ -11,6 +11,19 @@ static void is_clean(const char *text)
 	FUZZ_ASSERT(again && streq(again, text));
 }
 
+/* Nothing is added to a name whose addresses are taken out, and what is left is text. */
+static void settle(const char *text)
+{
+	_cleanup_free_ char *name = strdup(text);
+
+	FUZZ_ASSERT(name);
+	python_name_settle(name);
+	FUZZ_ASSERT(strlen(name) <= strlen(text));
+	if (!strchr(text, '<') || !strchr(text, '>'))
+		FUZZ_ASSERT(streq(name, text));
+	is_clean(name);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct {
@@ -25,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	FUZZ_ASSERT(raw);
 	is_clean(raw);
+	settle(raw);
 	if (!fuzz_take(&data, &size, &head, sizeof(head)))
 		return 0;
 	s = (struct python_string){ .data = data,

@@ -103,6 +103,63 @@ START_TEST(refuses_other_kinds)
 }
 END_TEST
 
+static void settles(const char *name, const char *to)
+{
+	char text[256];
+
+	strcpy(text, name);
+	python_name_settle(text);
+	ck_assert_str_eq(text, to);
+}
+
+/* As beartype, attrs, decorators and others make them: one function, whatever the address. */
+START_TEST(settles_addresses)
+{
+	settles("<@beartype(__main__.work) at 0x7f3c5e0c1f80>", "<@beartype(__main__.work)>");
+	settles("<@beartype(__main__.work) at 0x00007f3c5e0c1f80>", "<@beartype(__main__.work)>");
+	settles("<wrapper of <function work at 0x5581a0>>", "<wrapper of <function work>>");
+	settles("<wrapper of <function f(x) -> int at 0xFFFFA0C1F80>>",
+		"<wrapper of <function f(x) -> int>>");
+	settles("make.<locals>.<lambda at 0x7f3c5e0c1f80>.run", "make.<locals>.<lambda>.run");
+	settles("<generated-0x7f3c5e0c1f80>.12", "<generated>.12");
+	settles("<generated_0x7f3c5e0c1f80_0x7f3c5e0c1f90>", "<generated>");
+	settles("<generated 0x7f3c5e0c1f80 0x7f3c5e0c1f90>", "<generated>");
+	settles("<init id=140371231232128>", "<init id>");
+	settles("<init-93824992231424>", "<init>");
+	settles("<0x7f3c5e0c1f80>", "<>");
+	settles("<naïve at 0x7f3c5e0c1f80>", "<naïve>");
+	settles("<f at 0x7f3c5e0c1f80> at 0x7f3c5e0c1f90", "<f> at 0x7f3c5e0c1f90");
+}
+END_TEST
+
+START_TEST(leaves_what_is_no_address)
+{
+	static const char *const names[] = {
+		"<string>",
+		"<frozen importlib._bootstrap>",
+		"<ipython-input-12-8e6d0c1f80ab>",
+		"<attrs generated init __main__.Point>",
+		"/srv/at 0x7f3c5e0c1f80/app.py",
+		"/srv/<x/at 0x7f3c5e0c1f80",
+		"at 0x7f3c5e0c1f80>",
+		"<mask 0xffff>",
+		"<line 1234567890123>",
+		"<day 20261128093000000>",
+		"<big 0x7f3c5e0c1f807f3c>",
+		"<big 0x7f3c5e0c1f80zz>",
+		"<word at0x7f3c5e0c1f80>",
+		"<half at 0x>",
+		"<",
+		">",
+		"><",
+		"",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		settles(names[i], names[i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("python/string");
@@ -115,6 +172,8 @@ int main(void)
 	tcase_add_test(t, says_when_it_is_cut);
 	tcase_add_test(t, state_words);
 	tcase_add_test(t, refuses_other_kinds);
+	tcase_add_test(t, settles_addresses);
+	tcase_add_test(t, leaves_what_is_no_address);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
