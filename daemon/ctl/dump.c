@@ -82,6 +82,8 @@ static void print_frames(const json_t *t)
 		clean(json_string_at(f, "file"), file, sizeof(file));
 		if (!*file)
 			printf("    %s\n", name);
+		else if (json_is_true(json_object_get(f, "compiled")))
+			printf("    %s (%s:compiled)\n", name, file);
 		else if (json_number_at(f, "line") > 0)
 			printf("    %s (%s:%.0f)\n", name, file, json_number_at(f, "line"));
 		else

@@ -61,7 +61,6 @@ static const char *state_name(char letter)
 	case 'Z':
 	case 'X':
 	case 'x':
-	case 0:
 		return "ended";
 	default:
 		return "unknown";
@@ -91,12 +90,14 @@ struct thread {
 	const char *name; /* as threading gave it, or NULL */
 	struct task_state state;
 	bool ended;
+	bool looked; /* at what the kernel says of it */
 };
 
 static void thread_look(void *ctx)
 {
 	struct thread *t = ctx;
 
+	t->looked = true;
 	if (t->task)
 		t->ended = task_state_read(t->job->pid, t->task->tid, &t->state) == -ESRCH;
 }
@@ -131,9 +132,10 @@ static json_t *frames_json(const struct walk_stack *s)
 	for (size_t i = 0; i < s->n; i++) {
 		const struct walk_frame *f = &s->frames[i];
 
-		json_array_append_new(a, json_pack("{s:s s:s s:i}", "function",
+		json_array_append_new(a, json_pack("{s:s s:s s:i s:b}", "function",
 						   f->code ? f->code->name : "[unresolved]", "file",
-						   f->code ? f->code->file : "", "line", f->line));
+						   f->code ? f->code->file : "", "line", f->line,
+						   "compiled", f->code && f->code->compiled));
 	}
 	return a;
 }
@@ -185,6 +187,9 @@ static int python_thread(struct dump *j, size_t i)
 	r = walker_stack(j->walker, s, thread_look, &t, &stack);
 	if (r == -ENOMEM || r == -ESRCH)
 		return r;
+	/* one whose stack cannot be read may well run */
+	if (!t.looked)
+		thread_look(&t);
 	if (t.ended)
 		return 0;
 	if (j->body.size > j->max) {

@@ -7,7 +7,7 @@
 
 /*
  * "frame;frame count", root first. Readers take the last blank and number of a line as the count, and some of them
- * two such columns, so a frame ends in ":LINE)" unless it is one of plop's own in brackets. There is no room for what a
+ * two such columns, so a frame ends in ":LINE)", or ":compiled)", unless it is one of plop's own in brackets. There is no room for what a
  * thread was doing: states are added up.
  */
 static void write_frame(struct buf *b, const struct dict *d, uint32_t id)
@@ -20,7 +20,10 @@ static void write_frame(struct buf *b, const struct dict *d, uint32_t id)
 		return;
 	buf_puts(b, " (");
 	text_collapsed(b, fn->file);
-	buf_printf(b, ":%d)", f->line);
+	if (f->line == DICT_LINE_COMPILED)
+		buf_puts(b, ":compiled)");
+	else
+		buf_printf(b, ":%d)", f->line);
 }
 
 int collapsed_encode(const struct profile *p, struct buf *out)

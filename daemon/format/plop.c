@@ -36,7 +36,7 @@ int plop_encode(const struct profile *p, struct buf *out)
 
 			buf_putc(&l.text, '(');
 			text_python(&l.text, fn->file);
-			buf_printf(&l.text, ", %d, ", f->line);
+			buf_printf(&l.text, ", %d, ", MAX(f->line, 0));
 			text_python(&l.text, fn->name);
 			buf_putc(&l.text, ')');
 			/* A tuple of one item needs its comma. */

@@ -236,7 +236,7 @@ static int write_locations(struct writer *w, const struct dict *d)
 		int r;
 
 		line.function_id = f->function + UINT64_C(1);
-		line.line = f->line;
+		line.line = MAX(f->line, 0);
 		location.id = i + UINT64_C(1);
 		location.mapping_id = 1;
 		location.n_lines = 1;

@@ -16,9 +16,11 @@ struct dict_function {
 	const char *file; /* "" for plop's own pseudo-frames ("[truncated]", "[no Python frame]") */
 	int line;         /* first line; 0: unknown */
 };
+/* Of code that was compiled to machine code, whose lines nobody keeps. */
+#define DICT_LINE_COMPILED (-1)
 struct dict_frame {
 	uint32_t function;
-	int line; /* being executed; 0: unknown */
+	int line; /* being executed; 0: unknown; DICT_LINE_COMPILED */
 };
 struct dict_stack {
 	const uint32_t *frames; /* root first */

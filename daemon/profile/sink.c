@@ -143,7 +143,10 @@ static int sink_frame(struct sink *s, struct code_object *code, uint32_t instr, 
 		r = dict_function(d, code->name, code->file, code->firstlineno, &function);
 		if (r < 0)
 			return r;
-		r = dict_frame(d, function, code_object_line(code, instr, bytecode), &e->frame);
+		r = dict_frame(d, function,
+			       code->compiled ? DICT_LINE_COMPILED :
+						code_object_line(code, instr, bytecode),
+			       &e->frame);
 		if (r < 0)
 			return r;
 		e->instr = instr;

@@ -38,6 +38,27 @@ void code_object_unref(struct code_object *c)
 	free(c);
 }
 
+/*
+ * Nuitka's functions have frames with a code object, but run as machine code: all code objects of a program have the line table of one
+ * function of its own making, "def empty(): raise RuntimeError('Compiled function bytecode used')", from 3.12 on; in 3.10 and 3.11
+ * an empty one (Nuitka 2.8, build/static_src/CompiledFrameType.c), which CPython's compiler never makes. Before, an empty one says
+ * nothing.
+ */
+static bool is_compiled(const struct code_object *c)
+{
+	/* all on the first line: RESUME, then the columns of the parts of that text; 3.15's RESUME is one unit longer */
+	static const uint8_t table[] = { 0x80, 0x00, 0x94, 0x3c, 0xd0, 0x20, 0x41,
+					 0xd3, 0x13, 0x42, 0xd0, 0x0d, 0x42 };
+
+	if (c->version < 0x030a || c->linetable_cut)
+		return false;
+	if (c->linetable_size == 0)
+		return true;
+	return c->version >= 0x030c && c->linetable_size == sizeof(table) &&
+	       (c->linetable[0] & 0xf8) == table[0] &&
+	       memcmp(c->linetable + 1, table + 1, sizeof(table) - 1) == 0;
+}
+
 int code_object_new(const struct plop_layout *l, int firstlineno, const struct python_string *file,
 		    const struct python_string *name, const void *linetable,
 		    size_t linetable_captured, uint64_t linetable_size, struct code_object **ret)
@@ -61,6 +82,7 @@ int code_object_new(const struct plop_layout *l, int firstlineno, const struct p
 		memcpy(c->linetable, linetable, size);
 	c->linetable_size = (uint32_t)size;
 	c->linetable_cut = size < linetable_size;
+	c->compiled = is_compiled(c);
 	r = python_string_text(l, file, PLOP_MAX_FILE_CHARS, &c->file, &file_cut);
 	if (r < 0)
 		return r;
@@ -372,12 +394,12 @@ int code_object_line(const struct code_object *c, uint32_t instr, uint16_t bytec
 	int64_t lasti;
 	int line;
 
-	if (code_object_lasti(c, instr, bytecode, &lasti) < 0)
+	if (c->compiled || code_object_lasti(c, instr, bytecode, &lasti) < 0)
 		return 0;
 	if (linetable_lookup(c->version, c->linetable, c->linetable_size, c->linetable_cut,
 			     c->firstlineno, lasti, &line) < 0)
 		return 0;
-	return line;
+	return MAX(line, 0);
 }
 
 /*

@@ -91,6 +91,7 @@ struct code_object {
 	uint8_t *linetable;
 	uint32_t linetable_size;
 	bool linetable_cut; /* only a prefix: lines beyond it are unknown */
+	bool compiled;      /* to machine code, as Nuitka does: it has no lines of its own */
 	bool name_cut;      /* file or name were cut at a maximum, and end in an ellipsis */
 	bool copied; /* free-threaded 3.14+: threads may run copies of its bytecode, which lie elsewhere */
 	uint8_t ncopies, next_copy;
@@ -141,7 +142,7 @@ bool code_object_has_copy(const struct code_object *c, uint32_t instr, const str
  * was not found.
  */
 int code_object_lasti(const struct code_object *c, uint32_t instr, uint16_t bytecode, int64_t *ret);
-/* The line that a frame is at; 0 where the table has none or is cut before it. */
+/* The line that a frame is at; 0 where the table has none or is cut before it, or the code is compiled. */
 int code_object_line(const struct code_object *c, uint32_t instr, uint16_t bytecode);
 /* Whether its frames are the interpreter's own, which nobody is shown. */
 bool code_object_hidden(const struct code_object *c);

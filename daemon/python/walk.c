@@ -166,13 +166,24 @@ static int window_move(struct walker *w, uint64_t f)
 /* FRAME_OWNED_BY_GENERATOR (internal/pycore_frame.h, 3.11 to 3.15) */
 #define OWNED_BY_GENERATOR 1
 
+/* CO_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR (Include/code.h, 3.6 to 3.15) */
+#define CODE_IS_GENERATOR 0x3a0
+
 /*
  * Whether a stack can end with this one. A generator's frame has none before it as soon as it has yielded; and from 3.12 on
- * the outermost is always one of the interpreter's own (entry_frame in Python/ceval.c, 3.15: base_frame of PyThreadState).
+ * the outermost is always one of the interpreter's own (entry_frame in Python/ceval.c, 3.15: base_frame of PyThreadState). But
+ * compiled functions, which run without the interpreter, have none of these below them, and frames that all say of
+ * themselves that they are a generator's (Nuitka 2.8, build/static_src/CompiledFrameType.c): such is one whose code is no generator's.
  */
-static bool is_outermost(const struct plop_layout *l, const struct link *k)
+static bool is_outermost(struct walker *w, const struct link *k)
 {
-	return l->version >= 0x030c ? k->skipped : !k->generator;
+	uint32_t flags;
+
+	if (w->l->version >= 0x030c ? k->skipped : !k->generator)
+		return true;
+	return k->generator &&
+	       reader_read(w->r, k->code + w->l->code_flags, &flags, sizeof(flags)) == 0 &&
+	       !(flags & CODE_IS_GENERATOR);
 }
 
 /* What a frame's bytes say. False: no frame. */
@@ -260,7 +271,7 @@ static int chain_read(struct walker *w, uint64_t ts)
 		if (c->n == 2 * lap)
 			lap = c->n;
 	}
-	if (c->n > 0 && !c->more && !is_outermost(w->l, &c->links[c->n - 1]))
+	if (c->n > 0 && !c->more && !is_outermost(w, &c->links[c->n - 1]))
 		return -EAGAIN;
 	return 0;
 }

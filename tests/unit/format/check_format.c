@@ -105,6 +105,31 @@ START_TEST(keys_that_read_the_same_are_merged)
 }
 END_TEST
 
+/* Of compiled code it is known that it has no lines; of other code that the line is not known. */
+START_TEST(compiled_code)
+{
+	_cleanup_free_ char *collapsed = NULL, *plop = NULL, *speedscope = NULL, *json = NULL;
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	struct process_info info = known_process(1, "x");
+	uint32_t process;
+
+	ck_assert_int_eq(profile_new(0, 100, &p), 0);
+	ck_assert_int_eq(profile_process(p, &info, "", &process), 0);
+	known_add(p, process, 1, (uint32_t[]){ known_frame(p, "f", "x.py", 3, DICT_LINE_COMPILED) },
+		  1, 1);
+	known_add(p, process, 1, (uint32_t[]){ known_frame(p, "g", "x.py", 7, 0) }, 1, 2);
+	collapsed = encode(p, "collapsed");
+	ck_assert_str_eq(collapsed, "f (x.py:compiled) 1\ng (x.py:0) 2\n");
+	plop = encode(p, "plop");
+	ck_assert_str_eq(plop, "{(('x.py', 0, 'g'),): 2, (('x.py', 0, 'f'),): 1}\n"
+			       "# ticks=0 python=0 other=0 truncated=0 samples=3" NOTHING_LOST);
+	speedscope = encode(p, "speedscope");
+	ck_assert_ptr_nonnull(strstr(speedscope, "{\"name\":\"f\",\"file\":\"x.py\"}"));
+	json = encode(p, "json");
+	ck_assert_ptr_nonnull(strstr(json, "\"function\":\"f\",\"file\":\"x.py\",\"line\":3"));
+}
+END_TEST
+
 START_TEST(wall_time)
 {
 	static const struct {
@@ -306,6 +331,7 @@ int main(void)
 	tcase_add_test(t, as_the_golden_files);
 	tcase_add_test(t, empty_profiles);
 	tcase_add_test(t, keys_that_read_the_same_are_merged);
+	tcase_add_test(t, compiled_code);
 	tcase_add_test(t, wall_time);
 	tcase_add_test(t, the_heaviest_process_is_first);
 	tcase_add_test(t, grouped);

@@ -285,6 +285,65 @@ START_TEST(made_of_captured_pieces)
 }
 END_TEST
 
+/* The line table that all functions of a program have that Nuitka compiled, and what only looks like it. */
+START_TEST(compiled_code)
+{
+	static const char table[] = "\x80\x00\x94\x3c\xd0\x20\x41\xd3\x13\x42\xd0\x0d\x42",
+			  longer[] = "\x81\x00\x94\x3c\xd0\x20\x41\xd3\x13\x42\xd0\x0d\x42",
+			  other[] = "\x80\x00\x94\x3c\xd0\x20\x41\xd3\x13\x42\xd0\x0d\x43";
+	static const struct {
+		const char *table;
+		size_t captured, size;
+		uint16_t since; /* the first version in which it tells of compiled code */
+	} rows[] = {
+		{ table, sizeof(table) - 1, sizeof(table) - 1, 0x030c },
+		{ longer, sizeof(longer) - 1, sizeof(longer) - 1, 0x030c },
+		{ other, sizeof(other) - 1, sizeof(other) - 1, UINT16_MAX },
+		{ table, sizeof(table) - 2, sizeof(table) - 2, UINT16_MAX },
+		{ table, sizeof(table) - 1, sizeof(table), UINT16_MAX },
+		{ "", 0, 0, 0x030a },
+		{ "", 0, 1, UINT16_MAX },
+	};
+	static const uint16_t versions[] = { 0x0207, 0x0309, 0x030a, 0x030b, 0x030c };
+	const struct python_string name = {
+		.data = "f", .bytes = 1, .length = 1, .kind = 1, .ascii = true
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows) * ARRAY_SIZE(versions); i++) {
+		uint16_t version = versions[i % ARRAY_SIZE(versions)];
+		size_t row = i / ARRAY_SIZE(versions);
+		struct code_object *c;
+		struct plop_layout l;
+
+		ck_assert_int_eq(layout_by_version((uint32_t)version << 16 | 0xf0, &l), 0);
+		ck_assert_int_eq(code_object_new(&l, 7, &name, &name, rows[row].table,
+						 rows[row].captured, rows[row].size, &c),
+				 0);
+		ck_assert_int_eq(c->compiled, version >= rows[row].since);
+		if (c->compiled)
+			ck_assert_int_eq(code_object_line(c, l.code_bytecode, l.code_bytecode), 0);
+		code_object_unref(c);
+	}
+}
+END_TEST
+
+START_TEST(names_without_addresses)
+{
+	static const char text[] = "<made(f) at 0x7f3c5e0c1f80>";
+	struct code_object *c;
+	uint32_t check;
+	struct target t;
+
+	setup(&t, 0x030c00f0);
+	put_ascii(&t, FILE_, text);
+	put_ascii(&t, NAME, "f.<locals>.<g at 0x5581a0>");
+	ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &check), 0);
+	ck_assert_str_eq(c->file, "<made(f)>");
+	ck_assert_str_eq(c->name, "f.<locals>.<g>");
+	code_object_unref(c);
+}
+END_TEST
+
 /* What a thread of free-threaded 3.14 runs: 20 bytes of bytecode at the object's end, or one of three copies. */
 START_TEST(copies_of_bytecode)
 {
@@ -388,6 +447,8 @@ int main(void)
 	tcase_add_test(t, refuses_bad_addresses);
 	tcase_add_test(t, notices_a_successor);
 	tcase_add_test(t, made_of_captured_pieces);
+	tcase_add_test(t, compiled_code);
+	tcase_add_test(t, names_without_addresses);
 	tcase_add_test(t, copies_of_bytecode);
 	tcase_add_test(t, copies_are_bounded);
 	suite_add_tcase(s, t);
