@@ -39,6 +39,9 @@ extern volatile __u64 plop_changes;
 /* When user space was last woken for a PLOP_RECORD_STATE, in ms. */
 extern volatile __u64 plop_states_woken;
 
+/* In the remembered address of a thread state: it is of another interpreter than the first one. */
+#define THREAD_SUB 2ULL
+
 /*
  * Code objects whose identity was sent, two to a set. word: from bit 0 the check (31 bits), how often it was read (7), and
  * plop_seconds when it was first read and when it was last met (13 each). key is stored xor word, so that an entry which
@@ -87,6 +90,22 @@ struct search_state {
 	__u32 result;    /* enum walk_result */
 	__u32 missed;    /* searches for this thread without a result, of late */
 	__u64 missed_at; /* when the last one was that counts, in ms */
+	__u64 sub;       /* whether found is of another interpreter than the first */
+	__u64 current;   /* up to 3.11: the thread state that has the GIL */
+};
+
+/* Thread states that called into the one in use: see callers.bpf.h. */
+#define PLOP_CALLERS 4 /* a power of two, for the verifier */
+struct caller {
+	__u64 frame, chunk, chunk_end;
+	__u64 at; /* rises from caller to caller, outwards */
+};
+struct callers_state {
+	__u64 last;  /* at of the one that was walked last */
+	__u64 frame; /* of entry_step() */
+	struct caller of[PLOP_CALLERS];
+	__u32 n;
+	__u32 own; /* whether the state that was taken to be in use is among them */
 };
 
 /* What identify_step() needs of the stack whose frames it names. */
@@ -107,6 +126,7 @@ struct scratch {
 	struct walk_state walk;
 	struct search_state search;
 	struct identify_state identify;
+	struct callers_state callers;
 	__u8 ts[PLOP_TS_MAX + 8];
 	/* a window of the data stack, and behind it room for one frame that lies elsewhere */
 	__u8 window[WINDOW_SIZE + PLOP_FRAME_MAX + 8];

@@ -240,6 +240,30 @@ static __always_inline bool thread_bound(const struct plop_layout *l, struct scr
 	return !l->ts_status || FIELD32(s->ts, l->ts_status, PLOP_TS_MAX) & PLOP_TS_BOUND;
 }
 
+/* Goes on to the thread states of the next interpreter; 1: there is none. */
+static __always_inline long search_list(struct walk *w)
+{
+	struct search_state *q = &w->s->search;
+	__u64 interp = q->interp;
+
+	if (!interp)
+		return 1;
+	if (bpf_probe_read_user(&q->ts, sizeof(q->ts),
+				(void *)(interp + w->l->interp_threads_head)) ||
+	    bpf_probe_read_user(&q->interp, sizeof(q->interp),
+				(void *)(interp + w->l->interp_next))) {
+		q->result = WALK_FAULT;
+		return 1;
+	}
+	return 0;
+}
+
+/* A thread state as it is remembered; the first interpreter is at the end of the list, so what comes before another is not its. */
+static __always_inline __u64 search_mark(const struct search_state *q)
+{
+	return q->ts | (q->interp ? THREAD_SUB : 0);
+}
+
 /*
  * One step of the search for a thread state through all interpreters of the process. A thread has a state in each
  * interpreter that it entered: the one in use is wanted. Where that cannot be told (before 3.12) the first one that
@@ -249,36 +273,29 @@ static long search_step(__u32 i, struct walk *w)
 {
 	const struct plop_layout *l = w->l;
 	struct search_state *q = &w->s->search;
-	__u64 id, interp = q->interp;
+	__u64 id;
 
-	if (!q->ts) {
-		if (!interp)
-			return 1;
-		if (bpf_probe_read_user(&q->ts, sizeof(q->ts),
-					(void *)(interp + l->interp_threads_head)) ||
-		    bpf_probe_read_user(&q->interp, sizeof(q->interp),
-					(void *)(interp + l->interp_next))) {
-			q->result = WALK_FAULT;
-			return 1;
-		}
-		return 0;
-	}
+	if (!q->ts)
+		return search_list(w);
 	if (thread_read(l, w->s, q->ts)) {
 		q->result = WALK_FAULT;
 		return 1;
 	}
 	id = FIELD64(w->s->ts, l->ts_thread_id, PLOP_TS_MAX);
 	if (l->ts_status ? thread_bound(l, w->s) : id != q->thread)
-		thread_remember(mix(q->image ^ id), q->ts);
+		thread_remember(mix(q->image ^ id), search_mark(q));
 	if (id == q->thread) {
 		__u64 frame = 0;
 
-		if (!q->found)
+		if (!q->found) {
 			q->found = q->ts;
+			q->sub = q->interp != 0;
+		}
 		frame_current(l, w->s, &frame);
 		if (l->ts_status ? thread_bound(l, w->s) : frame != 0) {
 			q->found = q->ts;
-			thread_remember(mix(q->image ^ id), q->ts);
+			q->sub = q->interp != 0;
+			thread_remember(mix(q->image ^ id), search_mark(q));
 			return 1;
 		}
 	}

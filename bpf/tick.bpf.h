@@ -6,6 +6,7 @@
  * looks: the ticks of sample.bpf.c, and the switches of wall.bpf.c.
  */
 #include "async.bpf.h"
+#include "callers.bpf.h"
 #include "identify.bpf.h"
 
 /* Takes one sample from a user's budget; false: it is used up. number 0: there is no bound. */
@@ -227,10 +228,20 @@ static __always_inline bool is_listed(const struct plop_layout *l, struct scratc
 	return there == ts;
 }
 
+/* Up to 3.11: whether the state that has the GIL is one of this thread, which then has it in use; what of it is not told. */
+static __always_inline bool is_current(const struct plop_layout *l, struct scratch *s, __u64 thread)
+{
+	__u64 id = 0;
+
+	if (s->search.current)
+		bpf_probe_read_user(&id, sizeof(id), (void *)(s->search.current + l->ts_thread_id));
+	return id == thread;
+}
+
 /*
  * Before 3.12 nothing in a thread state says whether its thread has it in use: whether it has to be looked for. Another
- * interpreter may have one that is; that is a newer one than this state's, for it is at the head of their list, or any,
- * when this has no frame. Or this is not one any more.
+ * interpreter may have one that is. If that has not the GIL either, it is a newer one than this state's, for it is at the head of
+ * their list, or any, when this has no frame. Or this is not one any more.
  */
 static __always_inline bool is_elsewhere(const struct plop_layout *l, const struct plop_process *p,
 					 struct scratch *s, __u64 ts, __u64 frame)
@@ -238,6 +249,11 @@ static __always_inline bool is_elsewhere(const struct plop_layout *l, const stru
 	/* interp follows next in all versions that have no _status (pystate.h of 2.7, cpython/pystate.h of 3.8) */
 	__u64 head = 0, next = 0, interp = FIELD64(s->ts, l->ts_next + 8, PLOP_TS_MAX);
 
+	if (frame && s->search.current == ts)
+		return false;
+	if (s->search.current != ts &&
+	    is_current(l, s, FIELD64(s->ts, l->ts_thread_id, PLOP_TS_MAX)))
+		return true;
 	if (bpf_probe_read_user(&head, sizeof(head),
 				(void *)(p->runtime + l->runtime_interpreters_head)))
 		return false;
@@ -308,6 +324,15 @@ static __always_inline long thread_search(struct walk *w, struct plop_process *p
 	if (!q->interp)
 		return p->mm ? PLOP_STACK_FINALISED : PLOP_STACK_NO_INTERP;
 	half->counters[PLOP_C_THREAD_SEARCHES]++;
+	if (!l->ts_status && is_current(l, w->s, thread) && !thread_read(l, w->s, q->current)) {
+		q->found = q->current;
+		/* interp follows next, see is_elsewhere() */
+		bpf_probe_read_user(
+			&q->sub, sizeof(q->sub),
+			(void *)(FIELD64(w->s->ts, l->ts_next + 8, PLOP_TS_MAX) + l->interp_next));
+		thread_remember(key, q->found | (q->sub ? THREAD_SUB : 0));
+		return 0;
+	}
 	if (use_loop) {
 		bpf_loop(PLOP_MAX_THREAD_STEPS, search_step, w, 0);
 	} else {
@@ -335,7 +360,7 @@ static __always_inline long thread_search(struct walk *w, struct plop_process *p
 		return PLOP_STACK_NO_THREAD;
 	}
 	/* none that is in use, so the search went on behind it */
-	thread_remember(key, q->found);
+	thread_remember(key, q->found | (q->sub ? THREAD_SUB : 0));
 	return thread_read(l, w->s, q->found) ? -(PLOP_LOST_FAULT + 1) : 0;
 }
 
@@ -363,7 +388,7 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 	const struct plop_layout *l = w->l;
 	struct scratch *s = w->s;
 	struct task_facts task;
-	__u64 thread, key, ts, frame = 0;
+	__u64 thread, key, ts, sub, frame = 0;
 	long r;
 
 	task_read(&task, use_loop);
@@ -373,8 +398,17 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 		return task.flags & PF_WORKER ? PLOP_STACK_WORKER : PLOP_STACK_DUMPING;
 	thread = task.thread;
 	key = mix(p->image ^ thread);
-	ts = cpu->last_thread == key ? cpu->last_state : thread_recall(key);
-	s->search.missed = 0;
+	if (cpu->last_thread == key) {
+		ts = cpu->last_state;
+		sub = cpu->last_sub;
+	} else {
+		ts = thread_recall(key);
+		sub = ts & THREAD_SUB;
+	}
+	s->search.missed = s->search.current = 0;
+	if (l->runtime_current)
+		bpf_probe_read_user(&s->search.current, sizeof(s->search.current),
+				    (void *)(p->runtime + l->runtime_current));
 	if (PLOP_NO_STATE_IS(ts)) {
 		s->search.missed_at = PLOP_NO_STATE_MS(ts);
 		/* what user space has written lies ahead */
@@ -385,6 +419,7 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 							  PLOP_STACK_NO_THREAD;
 		ts = 0;
 	}
+	ts &= ~THREAD_SUB;
 	if (ts && (thread_read(l, s, ts) ||
 		   FIELD64(s->ts, l->ts_thread_id, PLOP_TS_MAX) != thread || !thread_bound(l, s)))
 		ts = 0;
@@ -397,12 +432,15 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 			return r;
 		p->mm = task.mm;
 		ts = s->search.found;
+		sub = s->search.sub;
 		if (frame_current(l, s, &frame))
 			return -(PLOP_LOST_FAULT + 1);
 	}
 	cpu->last_thread = key;
 	cpu->last_state = ts;
-	if (!frame)
+	cpu->last_sub = sub;
+	/* who called it may have one nevertheless */
+	if (!frame && !sub)
 		return is_finalising(l, p) ? PLOP_STACK_FINALISED : PLOP_STACK_NO_FRAME;
 	s->walk.frame = frame;
 	if (l->ts_chunk) {
@@ -414,21 +452,17 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 }
 
 /* Whether the current thread has the GIL, as flags of its stack. The head of its state is in s->ts. */
-static __always_inline __u32 gil_flags(const struct plop_layout *l, const struct plop_process *p,
-				       struct scratch *s, __u64 ts)
+static __always_inline __u32 gil_flags(const struct plop_layout *l, struct scratch *s, __u64 ts)
 {
-	__u64 current = 0;
-
 	if (l->free_threaded)
 		return 0;
 	if (l->ts_status)
 		return FIELD32(s->ts, l->ts_status, PLOP_TS_MAX) & PLOP_TS_ACTIVE ?
 			       PLOP_STACK_GIL_HELD :
 			       PLOP_STACK_GIL_RELEASED;
-	if (!l->runtime_current || bpf_probe_read_user(&current, sizeof(current),
-						       (void *)(p->runtime + l->runtime_current)))
+	if (!l->runtime_current)
 		return 0;
-	return current == ts ? PLOP_STACK_GIL_HELD : PLOP_STACK_GIL_RELEASED;
+	return s->search.current == ts ? PLOP_STACK_GIL_HELD : PLOP_STACK_GIL_RELEASED;
 }
 
 /*
@@ -464,7 +498,7 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 	if (flags < 0)
 		return -flags;
 	if (flags == 0) {
-		flags = gil_flags(w.l, p, w.s, cpu->last_state);
+		flags = gil_flags(w.l, w.s, cpu->last_state);
 		if (tasks && p->async) {
 			async_walk(p->async);
 		} else if (use_loop) {
@@ -476,6 +510,8 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 					break;
 			}
 		}
+		if (use_loop && cpu->last_sub)
+			callers_walk(p->runtime);
 		if (k->result == WALK_FAULT)
 			return PLOP_LOST_FAULT + 1;
 		if (k->result == WALK_CORRUPT)

@@ -184,7 +184,7 @@ static int python_thread(struct dump *j, size_t i)
 	json_t *o;
 	int r;
 
-	r = walker_stack(j->walker, s, thread_look, &t, &stack);
+	r = walker_thread(j->walker, &j->states, s, thread_look, &t, &stack);
 	if (r == -ENOMEM || r == -ESRCH)
 		return r;
 	/* one whose stack cannot be read may well run */

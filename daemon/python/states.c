@@ -4,6 +4,7 @@
 void walk_states_done(struct walk_states *s)
 {
 	free(s->states);
+	free(s->others);
 	*s = (struct walk_states){};
 }
 
@@ -110,10 +111,19 @@ static bool in_use(struct walker *w, const struct walk_state *s)
 	       walker_frame(w, &cframe, &frame) == 0 && frame != 0;
 }
 
-/* Of the states of each thread the one in use, or the first; without those that no thread has taken yet. */
-static size_t one_for_each(struct walker *w, struct walk_state *states, size_t n)
+/*
+ * Of the states of each thread the one in use, or the first; without those that no thread has taken yet. others: room for all, gets
+ * those of threads that have several.
+ */
+static size_t one_for_each(struct walker *w, struct walk_state *states, size_t n,
+			   struct walk_state *others)
 {
-	size_t out = 0, i = 0;
+	size_t out = 0, i = 0, nothers = 0;
+	uint64_t current = 0;
+
+	/* up to 3.11 one that has the GIL is in use, whatever others have frames */
+	if (w->l->runtime_current)
+		reader_u64(w->r, w->runtime + w->l->runtime_current, &current);
 
 	qsort(states, n, sizeof(*states), by_thread);
 	while (i < n) {
@@ -126,6 +136,16 @@ static size_t one_for_each(struct walker *w, struct walk_state *states, size_t n
 				chosen = j;
 				break;
 			}
+		}
+		for (size_t j = i; end - i > 1 && j < end; j++) {
+			if (states[j].address == current)
+				chosen = j;
+		}
+		if (states[i].thread_id && end - i > 1) {
+			states[chosen].others = (uint32_t)nothers;
+			states[chosen].nothers = (uint32_t)(end - i);
+			memcpy(others + nothers, states + i, (end - i) * sizeof(*states));
+			nothers += end - i;
 		}
 		if (states[i].thread_id)
 			states[out++] = states[chosen];
@@ -142,8 +162,11 @@ static int states_make(struct walker *w, const struct listing *from, bool changi
 				 .interpreters = from->interpreters };
 
 	s.states = calloc(from->n + 1, sizeof(*s.states));
-	if (!s.states)
+	s.others = calloc(from->n + 1, sizeof(*s.others));
+	if (!s.states || !s.others) {
+		walk_states_done(&s);
 		return -ENOMEM;
+	}
 	memcpy(s.states, from->states, from->n * sizeof(*s.states));
 	qsort(s.states, from->n, sizeof(*s.states), by_address);
 	/* a list that leads in circles */
@@ -153,7 +176,7 @@ static int states_make(struct walker *w, const struct listing *from, bool changi
 	}
 	if (s.n < from->n)
 		s.changing = true;
-	s.n = one_for_each(w, s.states, s.n);
+	s.n = one_for_each(w, s.states, s.n, s.others);
 	for (size_t i = 0; i < s.n; i++)
 		s.states[i].interp_no = s.interpreters - 1 - s.states[i].interp_no;
 	*ret = s;

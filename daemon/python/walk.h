@@ -32,12 +32,15 @@ struct walk_state {
 	uint64_t native_id; /* its tid in the process's own pid namespace; 0: the version does not keep it */
 	uint32_t interp_no; /* 0: the first one that there was */
 	uint32_t status;    /* _status; 0: there is none */
+	/* where walk_states.others has all of this thread's states, this one included, if it has several */
+	uint32_t others, nothers;
 };
 
 struct walk_states {
 	struct walk_state
 		*states; /* one for each thread: the one in use, where it has several; owned */
 	size_t n;
+	struct walk_state *others; /* newest interpreter first; owned */
 	uint32_t interpreters;
 	bool changing; /* no two readings agreed; this is the last one */
 	bool more;     /* there are more than WALK_MAX_STATES */
@@ -79,6 +82,10 @@ int walker_states(struct walker *w, struct walk_states *ret);
  */
 int walker_stack(struct walker *w, const struct walk_state *state, void (*meanwhile)(void *ctx),
 		 void *ctx, struct walk_stack *ret);
+
+/* The same with the frames of the interpreters that called into the one that the thread is in, where it has entered several. */
+int walker_thread(struct walker *w, const struct walk_states *all, const struct walk_state *of,
+		  void (*meanwhile)(void *ctx), void *ctx, struct walk_stack *ret);
 
 /* Who holds the GIL. */
 enum walk_gil {

@@ -253,7 +253,7 @@ struct plop_process {
 #define PLOP_THREAD_WAYS    4
 struct plop_thread_bucket {
 	__u64 key[PLOP_THREAD_WAYS];
-	/* address of the thread state; or PLOP_NO_STATE() */
+	/* address of the thread state, | THREAD_SUB where the kernel side wrote it; or PLOP_NO_STATE() */
 	__u64 state[PLOP_THREAD_WAYS];
 };
 
@@ -284,7 +284,8 @@ struct plop_cpu {
 	struct plop_process last;
 	__u64 last_thread; /* mix(image ^ thread pointer) */
 	__u64 last_state;  /* its thread state */
-	__u64 pad[3];
+	__u64 last_sub;    /* whether that is of another interpreter than the first */
+	__u64 pad[2];
 	struct plop_half half[2];
 };
 

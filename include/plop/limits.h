@@ -13,6 +13,9 @@
 /* Interpreters and thread states that one tick looks at before it gives up on a thread. */
 #define PLOP_MAX_THREAD_STEPS 2048
 
+/* ... and that a tick in a sub-interpreter looks at for the frames of the interpreters that called it. */
+#define PLOP_MAX_CALLER_STEPS 512
+
 /* Processes that can be known at once (entries of the kernel's process table). */
 #define PLOP_MAX_PROCESSES 16384
 

@@ -8,10 +8,11 @@
 #include "python/walk.h"
 
 /* The code objects of stacks are read by the rules of fuzz_code.c: what is left out here is how often. */
-static void check_stack(struct walker *w, const struct walk_state *state)
+static void check_stack(struct walker *w, const struct walk_states *all,
+			const struct walk_state *state)
 {
 	_cleanup_walk_stack_ struct walk_stack s = {};
-	int r = walker_stack(w, state, NULL, NULL, &s);
+	int r = walker_thread(w, all, state, NULL, NULL, &s);
 
 	FUZZ_ASSERT(r == 0 || r == -EFAULT);
 	FUZZ_ASSERT(r == 0 || (s.n == 0 && !s.frames));
@@ -50,15 +51,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* each state, and for each interpreter its head and its successor, once for each reading; and those of several once more */
 	FUZZ_ASSERT(h.reads <= (WALK_LIST_TRIES * 3 + 3) * (WALK_MAX_STATES + 1));
 	FUZZ_ASSERT(s.n <= WALK_MAX_STATES && s.interpreters <= WALK_MAX_STATES);
+	for (size_t i = 0; i < s.n; i++)
+		FUZZ_ASSERT(s.states[i].nothers != 1 &&
+			    s.states[i].others + s.states[i].nothers <= WALK_MAX_STATES);
 	for (size_t i = 1; i < s.n; i++)
 		FUZZ_ASSERT(s.states[i].thread_id > s.states[i - 1].thread_id);
 	walker_gil(w, &s, holds);
 	FUZZ_ASSERT(walker_tids(w, &s, own, ARRAY_SIZE(own), tids) == 0);
 	/* a few of them, as the bounds of all are counted by the walker */
 	for (size_t i = 0; i < s.n && i < 4; i++)
-		check_stack(w, &s.states[i]);
+		check_stack(w, &s, &s.states[i]);
 	state.address = HOSTILE_BASE + head.state;
-	check_stack(w, &state);
+	check_stack(w, &s, &state);
 	walker_free(w);
 	return 0;
 }
