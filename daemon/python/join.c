@@ -207,7 +207,7 @@ int walker_thread(struct walker *w, const struct walk_states *all, const struct 
 		r = join_try(w, all, of, meanwhile, ctx, ret);
 	if (r != -EAGAIN)
 		return r;
-	/* goes to and fro: what stays is the stack of the oldest interpreter, which calls into all others */
+	/* goes back and forth: what stays is the stack of the oldest interpreter, which calls into all others */
 	r = walker_stack(w, &all->others[of->others + of->nothers - 1], meanwhile, ctx, ret);
 	if (r == 0)
 		ret->changing = true;
