@@ -7,6 +7,7 @@
  */
 #include "async.bpf.h"
 #include "callers.bpf.h"
+#include "entering.bpf.h"
 #include "identify.bpf.h"
 
 /* Takes one sample from a user's budget; false: it is used up. number 0: there is no bound. */
@@ -439,6 +440,8 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 	cpu->last_thread = key;
 	cpu->last_state = ts;
 	cpu->last_sub = sub;
+	if (!frame)
+		frame = frame_before(l, s);
 	/* who called it may have one nevertheless */
 	if (!frame && !sub)
 		return is_finalising(l, p) ? PLOP_STACK_FINALISED : PLOP_STACK_NO_FRAME;
@@ -510,6 +513,8 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 					break;
 			}
 		}
+		if (use_loop && k->result != WALK_OK && w.l->frame_kind == PLOP_FRAMES_CFRAME)
+			entering_walk();
 		if (use_loop && cpu->last_sub)
 			callers_walk(p->runtime);
 		if (k->result == WALK_FAULT)
