@@ -21,10 +21,11 @@ struct top_stream {
 /* One event without its empty line. Others than of a window, and those that are no JSON, are passed over. */
 static void event_take(struct top_stream *s, const char *event, size_t size)
 {
+	static const char window[] = "event: window\n";
 	const char *data = memmem(event, size, "data: ", 6);
 	json_t *o;
 
-	if (!data)
+	if (!data || size < sizeof(window) || memcmp(event, window, sizeof(window) - 1) != 0)
 		return;
 	data += 6;
 	o = json_loadb(data, size - (size_t)(data - event), 0, NULL);

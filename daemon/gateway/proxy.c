@@ -140,18 +140,45 @@ static void reply_large(struct api_call *call)
 	api_reply(call, 200, NULL, &body, NULL);
 }
 
+static int say_coming(char *text, size_t size)
+{
+	return snprintf(text, size,
+			"plop-gateway has %d MiB of answers under way, the most that it holds",
+			UPSTREAM_COMING >> 20);
+}
+
+/* A stream has no status any more: an event says why the gateway ends it. plopd's own end needs no words. */
+static void end_stream(struct api_call *call, int r)
+{
+	char said[512], why[256] = "";
+
+	if (r == -ENOBUFS)
+		say_coming(why, sizeof(why));
+	else if (r == -E2BIG || r == -EFBIG)
+		snprintf(why, sizeof(why),
+			 "plop-gateway passes on windows of up to %d MiB, and this one is larger",
+			 MAX_EVENT >> 20);
+	if (*why) {
+		int n = snprintf(said, sizeof(said), "{\"error\":\"%s\",\"hint\":\"%s\"}", why,
+				 r == -ENOBUFS ? "try again in a moment" : "choose one process");
+
+		api_stream_event(call, "refused", said, (size_t)n);
+	}
+	api_stream_end(call);
+}
+
 static void on_done(int r, struct upstream_answer *a, void *ctx)
 {
 	struct proxied *p = ctx;
 	const char *const headers[] = { a->disposition, NULL };
+	char why[256];
 
 	if (p->streaming)
-		api_stream_end(p->call);
+		end_stream(p->call, r);
 	else if (r == -EFBIG)
 		reply_large(p->call);
-	else if (r == -ENOBUFS)
-		api_reply_error(p->call, 503, "try again in a moment",
-				"too many large answers are under way already");
+	else if (r == -ENOBUFS && say_coming(why, sizeof(why)))
+		api_reply_error(p->call, 503, "try again in a moment", "%s", why);
 	else if (is_down(r))
 		gateway_offline(p->gateway, p->request, r);
 	else if (r < 0)

@@ -10,9 +10,6 @@
 #include "util/log.h"
 #include "util/socket.h"
 
-/* Bytes of all answers that are on their way from plopd: what then waits for clients has a bound of its own. */
-#define MAX_COMING API_WAITING_MAX
-
 struct exchange {
 	LIST_ENTRY(exchange) exchanges;
 	struct upstream *upstream;
@@ -22,7 +19,7 @@ struct exchange {
 	char content_type[128];
 	struct upstream_callbacks callbacks;
 	void *ctx;
-	int error; /* why on_data() ended it; 0: it did not */
+	int error; /* why on_data(), or whom it calls, ended it; 0: they did not */
 };
 
 struct upstream {
@@ -217,7 +214,7 @@ static bool is_too_much(const struct upstream *u, size_t size)
 
 	LIST_FOREACH(e, &u->exchanges, exchanges)
 	all += e->answer.body.size;
-	return all > MAX_COMING;
+	return all > UPSTREAM_COMING;
 }
 
 static size_t on_data(char *data, size_t one, size_t size, void *ctx)
@@ -238,7 +235,8 @@ static size_t on_data(char *data, size_t one, size_t size, void *ctx)
 		return size;
 	curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
 	e->answer.status = (unsigned int)status;
-	return e->callbacks.data(&e->answer, e->ctx) < 0 ? 0 : size;
+	e->error = e->callbacks.data(&e->answer, e->ctx);
+	return e->error < 0 ? 0 : size;
 }
 
 static size_t on_header(char *data, size_t one, size_t size, void *ctx)

@@ -3,7 +3,11 @@
 
 #include <systemd/sd-event.h>
 
+#include "api/api.h"
 #include "util/buf.h"
+
+/* Bytes of all answers that are on their way from plopd: what then waits for clients has a bound of its own. */
+#define UPSTREAM_COMING API_WAITING_MAX
 
 /* HTTP to plopd's Unix socket, many exchanges at once, inside the loop (libcurl's multi interface). */
 struct upstream;
@@ -25,7 +29,10 @@ struct upstream_callbacks {
 	 * by upstream_consume(); negative ends the exchange.
 	 */
 	int (*data)(struct upstream_answer *a, void *ctx);
-	/* Once, at the end. r: 0, or why there is no answer: -ECONNREFUSED and the like if plopd is down. */
+	/*
+	 * Once, at the end. r: 0, or why there is no answer: -ECONNREFUSED and the like if plopd is down; -EFBIG: larger than
+	 * API_MAX_ANSWER; -ENOBUFS: more than UPSTREAM_COMING with all others; what data() returned.
+	 */
 	void (*done)(int r, struct upstream_answer *a, void *ctx);
 };
 

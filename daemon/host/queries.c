@@ -272,6 +272,18 @@ static int stream_send(struct stream *s)
 	return r < 0 ? r : api_stream_event(s->call, "window", b.data, b.size);
 }
 
+/* Why a window does not come, said in the stream. */
+static void stream_refuse(struct stream *s)
+{
+	char said[256];
+	int n = snprintf(said, sizeof(said),
+			 "{\"error\":\"the running window is larger than %d MiB, the most that a "
+			 "stream passes on\",\"hint\":\"choose one process\"}",
+			 API_STREAM_BYTES >> 20);
+
+	api_stream_event(s->call, "refused", said, (size_t)n);
+}
+
 /* A stream takes at most this part of the loop's time: of large windows events come more seldom. */
 #define STREAM_PART 50
 
@@ -282,7 +294,9 @@ static int stream_due(sd_event_source *source, uint64_t usec, void *ctx)
 	int r;
 
 	began = clock_ns(CLOCK_MONOTONIC);
-	stream_send(s);
+	r = stream_send(s);
+	if (r == -EFBIG || r == -E2BIG)
+		stream_refuse(s);
 	took = (clock_ns(CLOCK_MONOTONIC) - began) / 1000;
 	r = sd_event_source_set_time_relative(source, MAX(USEC_PER_SEC, STREAM_PART * took));
 	return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -33,11 +33,12 @@ export async function launch() {
 }
 
 // A page, and the list of what went wrong in it: console errors, exceptions, policy violations, dialogs, foreign requests.
-// `expected` is a regular expression for console messages that the test provokes.
-export async function openPage(browser, origin, { scheme = 'light', width = 1280, height = 800, expected = /$^/ } = {}) {
+// `expected` is a regular expression for console messages that the test provokes. `clock`: page.clock can make time go by.
+export async function openPage(browser, origin, { scheme = 'light', width = 1280, height = 800, expected = /$^/, clock = false } = {}) {
   const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, reducedMotion: 'no-preference' });
   const page = await context.newPage();
   const trouble = [];
+  if (clock) await page.clock.install();
   page.on('console', (m) => {
     if (['error', 'warning'].includes(m.type()) && !expected.test(m.text())) trouble.push(`console ${m.type()}: ${m.text()}`);
   });
@@ -92,7 +93,7 @@ export function viewerFiles() {
 }
 
 // Serves the page and `routes`: path -> (query) => value | {status, body}. `streams` are told of every event source:
-// server.push(json) sends an event to all, server.drop() breaks them all off.
+// server.push(json) sends an event to all, server.drop() breaks them all off; an answer {refused} is the event of that name.
 export async function serve(dir, routes) {
   const streams = new Set();
   const asked = [];
@@ -112,7 +113,7 @@ export async function serve(dir, routes) {
       response.writeHead(answer.status, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer.body));
     } else if (url.pathname === '/v1/stream') {
       response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
-      response.write(`event: window\ndata: ${JSON.stringify(answer)}\n\n`);
+      response.write(answer.refused === undefined ? `event: window\ndata: ${JSON.stringify(answer)}\n\n` : `event: refused\ndata: ${JSON.stringify(answer.refused)}\n\n`);
       streams.add(response);
       response.on('close', () => streams.delete(response));
     } else {

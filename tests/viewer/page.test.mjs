@@ -31,7 +31,7 @@ async function canned(answers) {
     '/v1/status': () => a.refusal ?? a.status ?? status(a.running),
     '/v1/processes': () => a.refusal ?? a.processes,
     '/v1/windows': () => a.refusal ?? a.windows ?? windowsOf(a.running),
-    '/v1/stream': () => a.refusal ?? a.running,
+    '/v1/stream': () => a.refusal ?? a.stream ?? a.running,
     '/v1/profile': () => a.refusal ?? a.stored,
     '/v1/logout': () => a.logOut,
   });
@@ -369,6 +369,78 @@ test('a stream that breaks is said, and comes back', async (t) => {
   assert.deepEqual(await check(), []);
 });
 
+// Seconds of the page's clock, one by one, so that answers come in between.
+async function pass(page, seconds) {
+  for (let i = 0; i < seconds; i++) {
+    await page.clock.runFor(1000);
+    await new Promise((done) => setTimeout(done, 15));
+  }
+}
+
+const says = (page, id, text) => page.waitForFunction(([at, want]) => document.querySelector(at).textContent === want, [id, text]);
+
+test('who is refused asks ever more seldom, says when, and keeps what is shown', async (t) => {
+  const { answers, server, page, check } = await visit(t, {}, `/?from=${T0 - 600}`, { expected: /Failed to load resource/, clock: true });
+  const asked = () => server.asked.filter((path) => path.startsWith('/v1/profile')).length;
+  await pass(page, 3);
+  await says(page, '#connection-text', 'stored windows');
+  const { stored } = answers;
+  await shows(page, stored);
+  answers.stored = { status: 413, body: { error: 'the answer is larger than 32 MiB', hint: 'ask for a shorter time' } };
+  const before = asked();
+  await pass(page, 120);
+  // 2, 2, 4, 8, 16, 32 and 60 s apart; every 2 s there would be 60
+  const times = asked() - before;
+  assert.ok(times >= 4 && times <= 8, `asked ${times} times in two minutes`);
+  await says(page, '#connection-text', 'refused');
+  assert.match(await page.textContent('#connection-next'), /^again in \d+ s$/);
+  assert.match(await page.getAttribute('#connection', 'title'), /larger than 32 MiB/);
+  assert.ok((await page.locator('g.bubble').count()) > 0, 'the last picture stays');
+  await shows(page, stored);
+  await screenshot(page, 'refused');
+  answers.stored = stored;
+  await pass(page, 62);
+  await says(page, '#connection-text', 'stored windows');
+  await says(page, '#connection-next', '');
+  // ... and it is as before
+  const again = asked();
+  await pass(page, 10);
+  assert.ok(asked() - again >= 3, 'it is asked every 2 s again');
+  assert.deepEqual(await check(), []);
+});
+
+test('a stream that is refused says why, and is opened ever more seldom', async (t) => {
+  const { answers, server, page, check } = await visit(t, {}, '/', { expected: /ERR_INCOMPLETE_CHUNKED/, clock: true });
+  const opened = () => server.asked.filter((path) => path.startsWith('/v1/stream')).length;
+  await pass(page, 2);
+  await says(page, '#connection-text', 'live');
+  answers.stream = { refused: { error: 'plop-gateway passes on windows of up to 16 MiB, and this one is larger', hint: 'choose one process' } };
+  server.drop();
+  const before = opened();
+  await pass(page, 130);
+  // 1, 2, 4, 8, 16, 32 and 60 s apart
+  const times = opened() - before;
+  assert.ok(times >= 4 && times <= 8, `opened ${times} times in two minutes`);
+  await says(page, '#connection-text', 'refused');
+  assert.match(await page.getAttribute('#connection', 'title'), /plop-gateway passes on windows of up to 16 MiB/);
+  assert.match(await page.textContent('#connection-next'), /^again in \d+ s$/);
+  assert.ok((await page.locator('g.bubble').count()) > 0, 'the last picture stays');
+  answers.stream = undefined;
+  await pass(page, 62);
+  await says(page, '#connection-text', 'live');
+  await says(page, '#connection-next', '');
+  assert.deepEqual(await check(), []);
+});
+
+test('what the host has left out of a graph is said', async (t) => {
+  const json = { ...callgraph([[[['main', '/srv/a.py', 1]], 5], [[['main', '/srv/a.py', 1], ['[other]', '', 0]], 7]]), ...RUNNING, merged: { functions: 595000, edges: 12 } };
+  const { page, check } = await visit(t, { running: json });
+  await settled(page);
+  await assertPicture(page, json);
+  assert.match(await page.textContent('#graph-note'), /^595\u202f000 functions of least weight are one, \[other\]\. 12 calls of least weight are left out\. /);
+  assert.deepEqual(await check(), []);
+});
+
 test('what is missing is said in words', async (t) => {
   const nothing = callgraph([], RUNNING);
   const said = async (answers, title, text, name) => {
@@ -382,6 +454,7 @@ test('what is missing is said in words', async (t) => {
   await said({ running: nothing, processes: [], windows: { windows: [] } }, 'No Python process seen yet', /Start one/, 'empty');
   await said({ running: nothing }, 'No samples in this window yet', /No Python process used CPU/, 'no-samples');
   await said({ refusal: { status: 503, body: { error: 'plopd does not answer', hint: 'Is it running?' } } }, 'plopd is unreachable', /plopd does not answer.*Is it running\?/, 'down');
+  await said({ refusal: { status: 503, body: { error: 'plop-gateway has 64 MiB of answers under way', hint: 'try again in a moment' } } }, 'The host is busy', /plop-gateway has 64 MiB/, 'busy');
 });
 
 test('the bundle needs no eval, sets no HTML, and loads nothing from elsewhere', () => {

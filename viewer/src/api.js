@@ -2,7 +2,8 @@
 // The way to the gateway: answers as objects, failures as ApiError with a kind that the page has words for.
 
 export class ApiError extends Error {
-  // kind: "login" (no or an old token), "unreachable" (nobody answers, or the gateway cannot reach plopd), "refused".
+  // kind: "login" (no or an old token), "unreachable" (nobody answers, or the gateway cannot reach plopd), "busy" (too much at
+  // once), "refused".
   constructor(kind, message, hint) {
     super(message);
     this.kind = kind;
@@ -31,8 +32,14 @@ async function explain(response) {
   }
   const message = typeof said?.error === 'string' ? said.error : `the gateway answered ${response.status} ${response.statusText}`;
   const hint = typeof said?.hint === 'string' ? said.hint : '';
-  const login = response.status === 401 || response.status === 403;
-  return new ApiError(login ? 'login' : response.status >= 500 ? 'unreachable' : 'refused', message, hint);
+  return new ApiError(kindOf(response.status, hint), message, hint);
+}
+
+function kindOf(status, hint) {
+  if (status === 401 || status === 403) return 'login';
+  // 503 is of a plopd that is not there, too: whoever has too much to do says when to come again.
+  if (status === 429 || (status === 503 && hint.includes('again'))) return 'busy';
+  return status >= 500 ? 'unreachable' : 'refused';
 }
 
 export const get = (path, signal) => ask('GET', path, signal);
@@ -61,24 +68,30 @@ async function ask(method, path, signal) {
 }
 
 const SILENCE_MS = 6000; // plopd sends a window every second
-const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+const RETRY_FIRST_MS = 1000;
+const RETRY_MAX_MS = 60000;
 
-// Follows /v1/stream and comes back after every break. onWindow gets each window's JSON, onBreak is called when the line
-// is found dead. Returns the function that ends it.
+// How long to wait after so many failures in a row: each time twice as long, up to a minute.
+export const backOff = (failures) => Math.min(RETRY_FIRST_MS * 2 ** Math.max(0, failures - 1), RETRY_MAX_MS);
+
+// Follows /v1/stream and comes back after every break. onWindow gets each window's JSON, onBreak(at, error) is called when the
+// line is found dead: at is when it is tried again, error what the other side said, or null. Returns the function that ends it.
 export function follow(path, onWindow, onBreak) {
   let source = null;
   let timer = 0;
   let failures = 0;
   let ended = false;
+  let refused = null;
 
   const broken = () => {
     source?.close();
     source = null;
     clearTimeout(timer);
     if (ended) return;
-    timer = setTimeout(open, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]);
     failures++;
-    onBreak();
+    timer = setTimeout(open, backOff(failures));
+    onBreak(Date.now() + backOff(failures), refused);
+    refused = null;
   };
   const alive = () => {
     clearTimeout(timer);
@@ -98,6 +111,17 @@ export function follow(path, onWindow, onBreak) {
       }
       failures = 0;
       onWindow(json);
+    });
+    // Why no window comes. Whoever says so ends the stream or goes on; either way it is known where to go from here.
+    source.addEventListener('refused', (event) => {
+      let said = {};
+      try {
+        said = JSON.parse(event.data);
+      } catch {
+        // Not JSON: that there is none has to do.
+      }
+      refused = new ApiError('refused', typeof said?.error === 'string' ? said.error : 'the window is refused', typeof said?.hint === 'string' ? said.hint : '');
+      broken();
     });
   }
   open();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Ties the page together: state <-> address, what to ask the gateway, what to draw when it answers.
-import { ApiError, follow, get, hostTime, logOut } from './api.js';
+import { ApiError, backOff, follow, get, hostTime, logOut } from './api.js';
 import { percent } from './format.js';
 import { createGraph } from './graph.js';
 import { draw, limitEnded, matches, processList, readProfile } from './model.js';
-import { createProcesses, showConnection, showEmpty, showFacts, showLegend, showNote, showTime, showVersion } from './panels.js';
+import { createProcesses, showConnection, showEmpty, showFacts, showLegend, showNote, showRetry, showTime, showVersion } from './panels.js';
 import { createStrip } from './strip.js';
 import { SPANS, formatState, isLive, parseState, profileQuery } from './state.js';
 import { createTable } from './table.js';
@@ -24,6 +24,7 @@ let processes = null; // null: not known yet
 let windows = [];
 let anew = true; // the next picture is another choice, not an update
 let stopLoading = () => {};
+let retryAt = 0; // Date.now() when what failed is asked for again, 0: nothing failed
 const slots = new Map(); // file -> colour, for as long as the page lives
 
 const tooltip = createTooltip(byId('tooltip'));
@@ -97,6 +98,7 @@ function load() {
 
 function listen() {
   stopLoading();
+  again(0);
   const query = profileQuery(state);
   if (isLive(state)) {
     stopLoading = follow(`/v1/stream${query}`, (json) => arrived(json, 'live'), whyBroken);
@@ -104,6 +106,7 @@ function listen() {
   }
   const abort = new AbortController();
   let timer = 0;
+  let failures = 0;
   const ask = async () => {
     try {
       arrived(await get(`/v1/profile${query}${query === '' ? '?' : '&'}format=json`, abort.signal), 'stored');
@@ -111,7 +114,11 @@ function listen() {
       if (abort.signal.aborted) return;
       failed(e);
     }
-    if (!abort.signal.aborted && (state.to === null || failure !== null)) timer = setTimeout(ask, REFRESH_MS);
+    if (abort.signal.aborted) return;
+    failures = failure === null ? 0 : failures + 1;
+    const wait = Math.max(REFRESH_MS, failures > 0 ? backOff(failures) : 0);
+    if (failure !== null) again(Date.now() + wait);
+    if (state.to === null || failure !== null) timer = setTimeout(ask, wait);
   };
   stopLoading = () => {
     abort.abort();
@@ -131,6 +138,7 @@ function arrived(json, kind) {
   const turned = profile !== null && profile.start !== next.start;
   profile = next;
   failure = null;
+  again(0);
   showConnection(kind);
   if (turned && kind === 'live') poll();
   render();
@@ -138,22 +146,40 @@ function arrived(json, kind) {
 
 function failed(e) {
   failure = e instanceof ApiError ? e : new ApiError('refused', String(e.message ?? e));
-  showConnection(failure.kind === 'login' ? 'login' : 'lost', failure.message);
+  showFailure(failure);
   renderWords();
 }
 
-// The stream does not say why it ended; an ordinary question does.
-async function whyBroken() {
-  showConnection('lost');
-  const error = await poll();
-  if (isLive(state)) failed(error ?? new ApiError('unreachable', 'the stream of the running window broke off'));
+// What is shown stays.
+const showFailure = (e) => showConnection(e.kind === 'unreachable' ? 'lost' : e.kind, e.message);
+
+// Tells when what failed is asked for again.
+function again(at) {
+  retryAt = at;
+  showRetry(Math.max(0, Math.ceil((retryAt - Date.now()) / 1000)));
+}
+
+// A stream that breaks off does not say why, as a rule; an ordinary question does.
+async function whyBroken(at, said) {
+  again(at);
+  if (said === null) showConnection('lost');
+  const error = said ?? (await poll(true));
+  if (isLive(state) && retryAt === at) failed(error ?? new ApiError('unreachable', 'the stream of the running window broke off'));
 }
 
 // What is around the graph. Returns what went wrong, or null.
 let polling = null;
-function poll() {
+let pollFailures = 0;
+let pollAt = 0; // Date.now(): not before then, unless somebody asks for it
+function poll(now = false) {
+  if (!now && polling === null && Date.now() < pollAt) return Promise.resolve(down);
+  const before = down;
   polling ??= pollOnce().finally(() => {
     polling = null;
+    pollFailures = down === null ? 0 : pollFailures + 1;
+    pollAt = down === null ? 0 : Date.now() + backOff(pollFailures);
+    // It is back: what failed need not wait for its time.
+    if (before !== null && down === null && failure !== null && !document.hidden) listen();
   });
   return polling;
 }
@@ -169,7 +195,7 @@ async function pollOnce() {
     down = null;
   } catch (e) {
     down = e instanceof ApiError ? e : new ApiError('refused', String(e.message ?? e));
-    showConnection(down.kind === 'login' ? 'login' : 'lost', down.message);
+    showFailure(down);
   }
   if (down === null && failure === null && profile !== null) showConnection(isLive(state) ? 'live' : 'stored');
   renderSide();
@@ -198,6 +224,7 @@ function words() {
   }
   if (profile === null || profile.nodes.length === 0) {
     const e = failure ?? (profile === null ? down : null);
+    if (e?.kind === 'busy') return { title: 'The host is busy', text: `${e.message}.`, hint: e.hint };
     if (e?.kind === 'unreachable') {
       return { title: 'plopd is unreachable', text: `${e.message}. Trying again.`, hint: e.hint || 'On the host: systemctl status plopd plop-gateway' };
     }
@@ -223,7 +250,7 @@ function render() {
     showLegend(profile, slots, (file) => graph.emphasize(file));
     graph.update(drawn, profile, { select: state.fn, query: state.query, anew });
     anew = false;
-    showNote(drawn, state);
+    showNote(drawn, state, profile.merged);
     renderTable();
   }
   byId('stage').classList.toggle('stale', profile === null);
@@ -312,11 +339,14 @@ document.addEventListener('visibilitychange', () => {
     return;
   }
   listen();
-  poll();
+  poll(true);
 });
 setInterval(() => {
   if (!document.hidden) poll();
 }, POLL_MS);
+setInterval(() => {
+  if (retryAt > 0) again(retryAt);
+}, 1000);
 
 // The token, if the address still has it, does not stay in the history.
 history.replaceState(null, '', formatState(state) === '' ? location.pathname : formatState(state));

@@ -59,6 +59,8 @@ export function readProfile(json) {
     lost,
     lostTotal: sum(lost),
     samples: whole(json.samples),
+    // What the host has left out of a graph that is too large.
+    merged: { functions: whole(json.merged?.functions), edges: whole(json.merged?.edges) },
     processes: Array.isArray(json.processes) ? json.processes : [],
     nodes,
     edges,

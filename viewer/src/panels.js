@@ -16,6 +16,8 @@ const CONNECTION = {
   live: 'live',
   stored: 'stored windows',
   lost: 'plopd unreachable',
+  busy: 'host busy',
+  refused: 'refused',
   login: 'not logged in',
 };
 
@@ -23,6 +25,11 @@ export function showConnection(kind, detail) {
   byId('connection').dataset.kind = kind;
   byId('connection').title = detail ?? '';
   say('connection-text', CONNECTION[kind]);
+}
+
+// When it is tried again: seconds from now, 0: nothing waits for that.
+export function showRetry(seconds) {
+  say('connection-next', seconds > 0 ? `again in ${seconds} s` : '');
 }
 
 export function showVersion(status) {
@@ -157,8 +164,16 @@ export function showLegend(profile, slots, onFile) {
   say('legend-more', all.length > top.length ? `and ${count(all.length - top.length)} more files` : '');
 }
 
-export function showNote(drawn, state) {
+// How many functions and calls the host has left out, as there are too many of them.
+function leftOut(merged) {
   const said = [];
+  if (merged.functions > 0) said.push(`${count(merged.functions)} functions of least weight are one, [other]`);
+  if (merged.edges > 0) said.push(`${count(merged.edges)} calls of least weight are left out`);
+  return said;
+}
+
+export function showNote(drawn, state, merged) {
+  const said = leftOut(merged);
   if (drawn.hiddenNodes > 0) said.push(`${count(drawn.hiddenNodes)} functions of less total time are not drawn`);
   if (drawn.cutNodes > 0) {
     const what = drawn.cutNodes === 1 ? '1 function has' : `${count(drawn.cutNodes)} functions have`;
