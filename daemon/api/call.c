@@ -434,8 +434,8 @@ static int refuse_body(struct api_call *c, struct buf *body)
 	if (large)
 		return api_reply_error(
 			c, 413,
-			"ask for a shorter time or for one process, or for format pprof, which is "
-			"compressed",
+			"ask for a shorter time or for one process, for format pprof, which is "
+			"compressed, or for format json, whose call graph has a bound",
 			"the answer is larger than %zu MiB, the most that one may be",
 			api_answer_max(c) >> 20);
 	return api_reply_error(c, 503, "fetch those first, or try again in a moment",

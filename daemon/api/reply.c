@@ -73,25 +73,26 @@ int api_reply_encoded(struct api_call *c, const struct profile *p, const struct 
 {
 	_cleanup_free_ char *ticks = NULL;
 	_cleanup_buf_ struct buf b = {};
-	char stamp[32], header[128], samples[64], lost[64];
-	const char *headers[] = { samples, lost, NULL, NULL, NULL };
+	char stamp[32], header[128], samples[64], lost[64], other[64];
+	const char *headers[] = { samples, lost, other, NULL, NULL, NULL };
 	time_t start = (time_t)(p->start_ns / NSEC_PER_SEC);
 	struct tm tm;
 
 	/* What plopctl tells at the end, whatever the format. */
 	snprintf(samples, sizeof(samples), "Plop-Samples: %" PRIu64, p->samples_total);
 	snprintf(lost, sizeof(lost), "Plop-Lost: %" PRIu64, tally_lost(&p->tally));
+	snprintf(other, sizeof(other), "Plop-Other: %" PRIu64, profile_other(p));
 	/* For formats that have no room for it, such as collapsed; without memory it is left out. */
 	buf_puts(&b, "Plop-Ticks: ");
 	text_comment(&b, p);
 	ticks = buf_string(&b);
-	headers[2] = ticks;
+	headers[3] = ticks;
 	if (f->binary && gmtime_r(&start, &tm)) {
 		strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
 		snprintf(header, sizeof(header),
 			 "Content-Disposition: attachment; filename=\"plop-%s.%s\"", stamp,
 			 f->extension);
-		headers[ticks ? 3 : 2] = header;
+		headers[ticks ? 4 : 3] = header;
 	}
 	return api_reply(c, 200, f->content_type, body, headers);
 }

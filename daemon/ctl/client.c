@@ -45,6 +45,8 @@ static size_t on_header(char *data, size_t one, size_t size, void *ctx)
 		a->has_counts = true;
 	} else if (strncasecmp(line, "Plop-Lost: ", 11) == 0) {
 		a->lost = strtoull(line + 11, NULL, 10);
+	} else if (strncasecmp(line, "Plop-Other: ", 12) == 0) {
+		a->other = strtoull(line + 12, NULL, 10);
 	}
 	return size;
 }

@@ -44,11 +44,11 @@ int ctl_configure(struct ctl *ctl);
 
 /* One exchange with plopd. Free with ctl_answer_done(). */
 struct ctl_answer {
-	unsigned int status; /* of HTTP; 0: plopd was not reached or hung up */
-	struct buf body;     /* a NUL follows it */
-	char *error, *hint;  /* of an answer that is an error; owned, may be NULL */
-	bool has_counts;     /* the answer is a profile and says: */
-	uint64_t samples, lost;
+	unsigned int status;           /* of HTTP; 0: plopd was not reached or hung up */
+	struct buf body;               /* a NUL follows it */
+	char *error, *hint;            /* of an answer that is an error; owned, may be NULL */
+	bool has_counts;               /* the answer is a profile and says: */
+	uint64_t samples, lost, other; /* other: without a stack, as [other] */
 };
 void ctl_answer_done(struct ctl_answer *a);
 #define _cleanup_answer_ _cleanup_(ctl_answer_done)

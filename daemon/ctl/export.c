@@ -148,6 +148,10 @@ static int run(struct export_options *o)
 		log_warning("%s samples, %s lost on the whole host, in %s (%s)",
 			    text_number(a.samples, number, sizeof(number)),
 			    text_number(a.lost, lost, sizeof(lost)), output.path, f->name);
+	if (a.other > 0)
+		log_warning("%s of these samples are " PROFILE_OTHER ": their processes had more "
+			    "names and stacks than a window keeps of one, see plopd(8)",
+			    text_number(a.other, number, sizeof(number)));
 	if (a.samples)
 		ctl_output_hint(&output, f);
 	return r;

@@ -203,6 +203,8 @@ static int write_all(int fd, const char *data, size_t size)
 int ctl_output_write(struct ctl_output *o, const void *data, size_t size)
 {
 	_cleanup_buf_ struct buf shown = {};
+	char number[32];
+	uint64_t merged;
 	int r;
 
 	if (isatty(o->fd)) {
@@ -223,6 +225,12 @@ int ctl_output_write(struct ctl_output *o, const void *data, size_t size)
 		log_error("cannot write %s: %s", ctl_output_name(o), strerror(-r));
 		return CTL_FAILED;
 	}
+	merged = format_merged(data, size);
+	if (merged > 0)
+		log_warning(
+			"%s functions of least weight are one in this call graph, " PROFILE_OTHER
+			"; format pprof has them all, one process or a shorter time has fewer",
+			text_number(merged, number, sizeof(number)));
 	return CTL_DONE;
 }
 

@@ -19,6 +19,8 @@ extern const struct format formats[];
 extern const size_t nformats;
 /* NULL: there is none of that name. */
 const struct format *format_find(const char *name);
+/* Of format json: how many functions are in its node [other] and have none of their own. Of others 0. */
+uint64_t format_merged(const char *data, size_t size);
 const char *format_names(void); /* "pprof, collapsed, ..." for messages */
 /* The one that a file's name asks for by its ending, in any case; NULL: by none. Pure. */
 const struct format *format_by_ending(const char *path);

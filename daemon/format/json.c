@@ -4,9 +4,12 @@
 #include "format/encoders.h"
 #include "format/text.h"
 
+#define TYPE   "{\"type\":\"plop-callgraph\""
+#define MERGED "\"merged\":{\"functions\":"
+
 static void write_head(const struct profile *p, const struct callgraph *g, struct buf *out)
 {
-	buf_puts(out, "{\"type\":\"plop-callgraph\",\"version\":1,\"start\":");
+	buf_puts(out, TYPE ",\"version\":1,\"start\":");
 	text_json_seconds(out, p->start_ns);
 	buf_puts(out, ",\"end\":");
 	text_json_seconds(out, p->end_ns);
@@ -20,6 +23,9 @@ static void write_head(const struct profile *p, const struct callgraph *g, struc
 		   ",\"samples\":%" PRIu64 ",\"unit\":\"%s\",\"total\":%" PRIu64 ",\"states\":",
 		   p->samples_total, profile_unit(p), g->total);
 	text_json_states(out, g->states);
+	/* What [other] stands for: functions that are no nodes of their own, and calls that are not told. */
+	buf_printf(out, "," MERGED "%" PRIu32 ",\"edges\":%" PRIu32 "}", g->merged,
+		   g->edges_left_out);
 	buf_puts(out, ",\"labels\":");
 	text_json_labels(out, &p->labels);
 }
@@ -68,6 +74,21 @@ static void write_process(const struct profile_process *p, uint64_t total, struc
 	buf_printf(out, ",\"samples\":%" PRIu64 ",\"total\":%" PRIu64 "}", p->samples, total);
 }
 
+uint64_t format_merged(const char *data, size_t size)
+{
+	static const char begin[] = TYPE, merged[] = MERGED;
+	/* before it there are numbers, and words of plop's own */
+	const char *at = size > sizeof(begin) && memcmp(data, begin, sizeof(begin) - 1) == 0 ?
+				 memmem(data, MIN(size, (size_t)4096), merged, sizeof(merged) - 1) :
+				 NULL;
+	uint64_t n = 0;
+
+	for (at = at ? at + sizeof(merged) - 1 : data + size;
+	     at < data + size && *at >= '0' && *at <= '9'; at++)
+		n = n * 10 + (uint64_t)(*at - '0');
+	return n;
+}
+
 /* The call graph, as GET /v1/profile, /v1/stream and the viewer know it. */
 int json_encode(const struct profile *p, struct buf *out)
 {
@@ -80,7 +101,7 @@ int json_encode(const struct profile *p, struct buf *out)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < p->nsamples; i++)
 		totals[p->samples[i].process] += profile_weight(p, &p->samples[i]);
-	r = callgraph_new(p, &g);
+	r = callgraph_new(p, CALLGRAPH_NODES, &g);
 	if (r < 0)
 		return r;
 	write_head(p, g, out);
@@ -95,7 +116,7 @@ int json_encode(const struct profile *p, struct buf *out)
 	buf_puts(out, "],\"nodes\":[");
 	for (uint32_t i = 0; i < g->nnodes; i++) {
 		const struct callgraph_node *n = &g->nodes[i];
-		const struct dict_function *f = dict_get_function(p->dict, n->function);
+		const struct dict_function *f = callgraph_function(p, n);
 
 		buf_printf(out, "%s{\"id\":%" PRIu32 ",\"function\":", i ? "," : "", i);
 		text_json(out, f->name);

@@ -11,12 +11,18 @@ void shares_init(struct shares *s)
 
 void shares_done(struct shares *s)
 {
+	struct share_process *process, *next_process;
 	struct share *k, *next;
 
 	HASH_ITER(hh, s->users, k, next)
 	{
 		HASH_DEL(s->users, k);
 		free(k);
+	}
+	HASH_ITER(hh, s->processes, process, next_process)
+	{
+		HASH_DEL(s->processes, process);
+		free(process);
 	}
 	subuid_file_done(&s->subuids);
 }
@@ -61,29 +67,82 @@ void shares_count(struct shares *s, uid_t user, enum share_count what, uint64_t 
 		k->counts[what] += n;
 }
 
-static void store_comes_back(struct share *k, uint64_t now_ns, uint64_t max_store,
-			     uint64_t retention_ns)
+/* What is left of what was filled, of a share of 1/part of the store. */
+static double store_left(struct share_store *k, unsigned int part, const struct share_bounds *b)
 {
-	double passed = now_ns > k->store_ns ? (double)(now_ns - k->store_ns) : 0;
-	double part = (double)max_store / SHARES_STORE_PART;
+	double passed = b->now_ns > k->ns ? (double)(b->now_ns - k->ns) : 0;
+	double most = (double)b->max_store / part;
 
-	k->store_bytes -= part * passed / (double)MAX(retention_ns, UINT64_C(1));
-	k->store_bytes = MAX(k->store_bytes, 0.0);
-	k->store_ns = MAX(k->store_ns, now_ns);
+	k->bytes -= most * passed / (double)MAX(b->retention_ns, UINT64_C(1));
+	k->bytes = MAX(k->bytes, 0.0);
+	k->ns = MAX(k->ns, b->now_ns);
+	return k->bytes;
 }
 
-void shares_store_add(struct share *k, uint64_t bytes, uint64_t now_ns, uint64_t max_store,
-		      uint64_t retention_ns)
+void shares_store_add(struct share *k, uint64_t bytes, const struct share_bounds *b)
 {
-	store_comes_back(k, now_ns, max_store, retention_ns);
-	k->store_bytes += (double)bytes;
+	k->store.bytes = store_left(&k->store, SHARES_STORE_PART, b) + (double)bytes;
 }
 
-bool shares_store_beyond(struct share *k, uint64_t now_ns, uint64_t max_store,
-			 uint64_t retention_ns)
+bool shares_store_beyond(struct share *k, const struct share_bounds *b)
 {
-	store_comes_back(k, now_ns, max_store, retention_ns);
-	return k->store_bytes > (double)max_store / SHARES_STORE_PART;
+	return store_left(&k->store, SHARES_STORE_PART, b) >
+	       (double)b->max_store / SHARES_STORE_PART;
+}
+
+static struct share_process *find_process(struct shares *s, const struct process_info *info,
+					  struct share_process_key *key)
+{
+	struct share_process *k;
+
+	*key = (struct share_process_key){ .start_ticks = info->start_ticks, .pid = info->pid };
+	HASH_FIND(hh, s->processes, key, sizeof(*key), k);
+	return k;
+}
+
+/* Makes room by forgetting those that have filled less than a thousandth of what one may. */
+static void forget_processes(struct shares *s, const struct share_bounds *b)
+{
+	double little = (double)b->max_store / SHARES_STORE_PROCESS_PART / 1000;
+	struct share_process *k, *next;
+
+	HASH_ITER(hh, s->processes, k, next)
+	{
+		if (store_left(&k->store, SHARES_STORE_PROCESS_PART, b) > little)
+			continue;
+		HASH_DEL(s->processes, k);
+		free(k);
+	}
+}
+
+void shares_process_add(struct shares *s, const struct process_info *info, uint64_t bytes,
+			const struct share_bounds *b)
+{
+	struct share_process_key key;
+	struct share_process *k = find_process(s, info, &key);
+
+	if (!k && HASH_COUNT(s->processes) >= SHARES_PROCESSES)
+		forget_processes(s, b);
+	if (!k && HASH_COUNT(s->processes) < SHARES_PROCESSES) {
+		k = calloc(1, sizeof(*k));
+		if (!k)
+			return;
+		k->key = key;
+		HASH_ADD(hh, s->processes, key, sizeof(k->key), k);
+	}
+	if (k)
+		k->store.bytes =
+			store_left(&k->store, SHARES_STORE_PROCESS_PART, b) + (double)bytes;
+}
+
+bool shares_process_beyond(struct shares *s, const struct process_info *info,
+			   const struct share_bounds *b)
+{
+	struct share_process_key key;
+	struct share_process *k = find_process(s, info, &key);
+
+	return k && store_left(&k->store, SHARES_STORE_PROCESS_PART, b) >
+			    (double)b->max_store / SHARES_STORE_PROCESS_PART;
 }
 
 json_t *shares_json(const struct shares *s, uid_t user)
@@ -98,6 +157,8 @@ json_t *shares_json(const struct shares *s, uid_t user)
 		[SHARE_ANSWERS_REFUSED] = "answers_refused",
 		[SHARE_WINDOW_MERGED] = "window_merged",
 		[SHARE_STORE_MERGED] = "store_merged",
+		[SHARE_WINDOW_PROCESS_MERGED] = "window_process_merged",
+		[SHARE_STORE_PROCESS_MERGED] = "store_process_merged",
 		[SHARE_LAYOUTS_REFUSED] = "layouts_refused",
 	};
 	uint64_t sums[SHARE_COUNTS] = {};

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <uthash.h>
 
+#include "proc/process.h"
 #include "proc/subuid.h"
 
 /*
@@ -43,11 +44,20 @@
 #define SHARES_WINDOW_BYTES (4u << 20)
 
 /*
- * Of plop.db, what one user may fill: a quarter of max_store, which comes back over the time that windows are kept. Nobody is held
- * to it while less than half of max_store is in use.
+ * The same of one process, whosever, of names, stacks and samples without room for more: one that keeps a CPU busy has 3,000 samples
+ * in 30 s at 100 Hz, which are 1.4 MB if no two of them are alike and each has 100 frames.
  */
-#define SHARES_STORE_PART 4
-#define SHARES_STORE_FREE 2
+#define SHARES_PROCESS_BYTES (2u << 20)
+
+/*
+ * Of plop.db, what one user and what one process may fill: a quarter and an eighth of max_store, which comes back over the time that
+ * windows are kept. Nobody is held to it while less than half of max_store is in use.
+ */
+#define SHARES_STORE_PART         4
+#define SHARES_STORE_PROCESS_PART 8
+#define SHARES_STORE_FREE         2
+/* Processes for which that is counted; those that have filled next to nothing are forgotten first. */
+#define SHARES_PROCESSES 8192
 
 /* Users that are told apart; all others count as one, NOBODY. */
 #define SHARES_USERS  1024
@@ -55,17 +65,36 @@
 
 /* What happened to a user, in numbers, since plopd started. */
 enum share_count {
-	SHARE_RATE_REFUSED,    /* recordings that would have been beyond the rate */
-	SHARE_RATE_LOST,       /* samples that were */
-	SHARE_MEMORY_REFUSED,  /* recordings for which there was no room */
-	SHARE_MEMORY_ENDED,    /* recordings that ended before their time */
-	SHARE_RESULTS_DROPPED, /* results that made room */
-	SHARE_QUERIES_REFUSED, /* too many at once */
-	SHARE_ANSWERS_REFUSED, /* too large */
-	SHARE_WINDOW_MERGED,   /* samples of a window without their stacks */
-	SHARE_STORE_MERGED,    /* ... of a window in the store */
+	SHARE_RATE_REFUSED,          /* recordings that would have been beyond the rate */
+	SHARE_RATE_LOST,             /* samples that were */
+	SHARE_MEMORY_REFUSED,        /* recordings for which there was no room */
+	SHARE_MEMORY_ENDED,          /* recordings that ended before their time */
+	SHARE_RESULTS_DROPPED,       /* results that made room */
+	SHARE_QUERIES_REFUSED,       /* too many at once */
+	SHARE_ANSWERS_REFUSED,       /* too large */
+	SHARE_WINDOW_MERGED,         /* samples of a window without their stacks */
+	SHARE_STORE_MERGED,          /* ... of a window in the store */
+	SHARE_WINDOW_PROCESS_MERGED, /* the same two, beyond what one process may have */
+	SHARE_STORE_PROCESS_MERGED,
 	SHARE_LAYOUTS_REFUSED, /* interpreters of a layout too many */
 	SHARE_COUNTS,
+};
+
+/* What somebody has filled of the store: bytes, less what came back until ns, CLOCK_BOOTTIME, of a window's end. */
+struct share_store {
+	double bytes;
+	uint64_t ns;
+};
+
+/* A process that was saved; all fields of the key are zeroed first. */
+struct share_process {
+	struct share_process_key {
+		uint64_t start_ticks;
+		pid_t pid;
+		uint32_t pad;
+	} key;
+	UT_hash_handle hh;
+	struct share_store store;
 };
 
 struct share {
@@ -74,8 +103,7 @@ struct share {
 	uint64_t counts[SHARE_COUNTS];
 	uint64_t window_ns; /* start of the window that window_bytes is of */
 	size_t window_bytes;
-	double store_bytes;   /* filled, less what came back until store_ns */
-	uint64_t store_ns;    /* CLOCK_BOOTTIME, of a window's end: nobody can set that */
+	struct share_store store;
 	unsigned int queries; /* that wait */
 	unsigned int dumps;   /* under way */
 };
@@ -84,6 +112,7 @@ struct shares {
 	struct subuid_file subuids;
 	uid_t self; /* plopd's own */
 	struct share *users;
+	struct share_process *processes;
 	unsigned int queries; /* of all who are not trusted */
 };
 
@@ -100,12 +129,19 @@ bool shares_is_trusted(const struct shares *s, uid_t user);
 struct share *shares_of(struct shares *s, uid_t user);
 void shares_count(struct shares *s, uid_t user, enum share_count what, uint64_t n);
 
-/* A user fills bytes of the store with a window that ended at now_ns. */
-void shares_store_add(struct share *k, uint64_t bytes, uint64_t now_ns, uint64_t max_store,
-		      uint64_t retention_ns);
+/* The store, as it is when a window is saved that ended at now_ns. */
+struct share_bounds {
+	uint64_t now_ns, max_store, retention_ns;
+};
+/* A user fills bytes of the store with that window. */
+void shares_store_add(struct share *k, uint64_t bytes, const struct share_bounds *b);
 /* Whether the user has filled all that one may. */
-bool shares_store_beyond(struct share *k, uint64_t now_ns, uint64_t max_store,
-			 uint64_t retention_ns);
+bool shares_store_beyond(struct share *k, const struct share_bounds *b);
+/* The same of a process. */
+void shares_process_add(struct shares *s, const struct process_info *info, uint64_t bytes,
+			const struct share_bounds *b);
+bool shares_process_beyond(struct shares *s, const struct process_info *info,
+			   const struct share_bounds *b);
 
 /* {"rate_refused": 0, ...} of one user, or (SHARES_NOBODY) of all together. NULL: out of memory. */
 json_t *shares_json(const struct shares *s, uid_t user);

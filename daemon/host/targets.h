@@ -76,6 +76,9 @@ struct target {
 	uint64_t *stateless; /* owned, room for TARGET_STATELESS_MAX; NULL: none */
 	unsigned int nstateless;
 	bool states_asked;
+	uint64_t window_ns;  /* start of the window that window_bytes is of */
+	size_t window_bytes; /* what it has added to that: window_shares.c */
+	bool window_told;    /* its log line was written */
 	bool names_wanted;   /* threads of it were seen whose names are not known */
 	uint32_t layout;     /* its number in the kernel */
 	unsigned int dying;  /* cycles left to live, 0: alive */

@@ -28,7 +28,7 @@ struct window_save {
 	uint64_t retention_ns, max_store; /* as they were when it ended */
 	uint64_t ended_ns;                /* CLOCK_BOOTTIME: when it did */
 	uid_t *users;                     /* whose each of its processes is; owned */
-	bool *beyond;                     /* saved without its stacks; owned, NULL: none is */
+	enum profile_part *parts;         /* what is saved of each; owned, NULL: all of all */
 	uint64_t *bytes;                  /* that each took in the store; owned */
 	int result;
 	bool finished; /* saved or lost; kept only for questions that count on it */

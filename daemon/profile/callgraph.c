@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "profile/heaviest.h"
 #include "profile/profile.h"
 
 /*
- * Samples are first added up by stack, then each stack is walked once: time is proportional to the frames of the
- * different stacks. "Once per stack" is told by a stamp, the number of the stack that last counted an item.
+ * Samples are first added up by stack, then each stack is walked twice, for the functions and, once it is known which of them
+ * are merged, for the calls: time is proportional to the frames of the different stacks. "Once per stack" is told by a stamp,
+ * the number of the stack that last counted an item.
  */
 struct edge_slot {
 	uint32_t source, target; /* functions */
@@ -13,17 +15,23 @@ struct edge_slot {
 
 struct builder {
 	const struct dict *dict;
-	uint64_t *self, *total;  /* by function */
+	uint64_t *counts;        /* by stack */
+	uint64_t *self, *total;  /* by function; the last is [other], if it is none of the dict's */
 	uint32_t *stamps;        /* by function */
+	bool *kept;              /* by function */
+	uint32_t other;          /* what all are that are not kept */
+	uint32_t merged;         /* how many these are */
 	struct edge_slot *edges; /* open addressing, at most 3/4 full */
 	uint32_t mask, nedges;
 };
 
 static void builder_done(struct builder *b)
 {
+	free(b->counts);
 	free(b->self);
 	free(b->total);
 	free(b->stamps);
+	free(b->kept);
 	free(b->edges);
 }
 
@@ -89,49 +97,48 @@ static int count_edge(struct builder *b, uint32_t source, uint32_t target, uint3
 	return 0;
 }
 
-static int count_stack(struct builder *b, uint32_t id, uint64_t count)
+static void count_functions(struct builder *b, uint32_t id)
 {
 	const struct dict_stack *s = dict_get_stack(b->dict, id);
-	uint32_t caller = 0;
+	uint32_t f = 0;
+
+	for (uint32_t i = 0; i < s->depth; i++) {
+		f = dict_get_frame(b->dict, s->frames[i])->function;
+		if (b->stamps[f] == id + 1)
+			continue;
+		b->stamps[f] = id + 1;
+		b->total[f] += b->counts[id];
+	}
+	if (s->depth > 0)
+		b->self[f] += b->counts[id];
+}
+
+/* Functions of [other] that call each other are one. */
+static int count_calls(struct builder *b, uint32_t id)
+{
+	const struct dict_stack *s = dict_get_stack(b->dict, id);
+	uint32_t caller = 0, f;
+	bool merged, was_merged = false;
 	int r;
 
 	for (uint32_t i = 0; i < s->depth; i++) {
-		uint32_t f = dict_get_frame(b->dict, s->frames[i])->function;
-
-		if (b->stamps[f] != id + 1) {
+		f = dict_get_frame(b->dict, s->frames[i])->function;
+		merged = !b->kept[f];
+		if (merged)
+			f = b->other;
+		if (merged && b->stamps[f] != id + 1) {
 			b->stamps[f] = id + 1;
-			b->total[f] += count;
+			b->total[f] += b->counts[id];
 		}
-		if (i > 0) {
-			r = count_edge(b, caller, f, id + 1, count);
+		if (i > 0 && !(merged && was_merged)) {
+			r = count_edge(b, caller, f, id + 1, b->counts[id]);
 			if (r < 0)
 				return r;
 		}
 		caller = f;
+		was_merged = merged;
 	}
-	if (s->depth > 0)
-		b->self[caller] += count;
 	return 0;
-}
-
-static int compare_nodes(const void *pa, const void *pb, void *ctx)
-{
-	const struct callgraph_node *a = pa, *b = pb;
-	const struct dict_function *fa, *fb;
-	int c;
-
-	if (a->self != b->self)
-		return a->self > b->self ? -1 : 1;
-	if (a->total != b->total)
-		return a->total > b->total ? -1 : 1;
-	fa = dict_get_function(ctx, a->function);
-	fb = dict_get_function(ctx, b->function);
-	c = strcmp(fa->name, fb->name);
-	if (c == 0)
-		c = strcmp(fa->file, fb->file);
-	if (c == 0)
-		c = (fa->line > fb->line) - (fa->line < fb->line);
-	return c;
 }
 
 static int compare_edges(const void *pa, const void *pb)
@@ -145,67 +152,129 @@ static int compare_edges(const void *pa, const void *pb)
 	return (a->target > b->target) - (a->target < b->target);
 }
 
+/* Tells which functions are kept; what all others are counts their samples from then on. */
+static int merge_lightest(struct builder *b, uint32_t max)
+{
+	uint32_t n = dict_functions(b->dict);
+	int r;
+
+	b->other = n;
+	r = heaviest_functions(b->dict, b->self, b->total, max, b->kept);
+	if (r <= 0)
+		return r;
+	for (uint32_t i = 0; i < n && b->other == n; i++) {
+		if (b->total[i] && profile_is_other(dict_get_function(b->dict, i)))
+			b->other = i;
+	}
+	b->kept[b->other] = false;
+	b->total[b->other] = 0;
+	b->stamps[b->other] = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		if (i == b->other || b->kept[i] || !b->total[i])
+			continue;
+		b->self[b->other] += b->self[i];
+		b->merged++;
+	}
+	return 0;
+}
+
+static void count_samples(struct builder *b, const struct profile *p, struct callgraph *g)
+{
+	for (uint32_t i = 0; i < p->nsamples; i++) {
+		uint64_t weight = profile_weight(p, &p->samples[i]);
+
+		b->counts[p->samples[i].stack] += weight;
+		g->states[p->samples[i].state] += weight;
+		g->total += weight;
+	}
+}
+
+/* All that is known before the calls are counted. */
+static int count_and_merge(struct builder *b, const struct profile *p, uint32_t max,
+			   struct callgraph *g)
+{
+	size_t n = (size_t)dict_functions(p->dict) + 1;
+
+	b->dict = p->dict;
+	b->self = calloc(n, sizeof(*b->self));
+	b->total = calloc(n, sizeof(*b->total));
+	b->stamps = calloc(n, sizeof(*b->stamps));
+	b->kept = calloc(n, sizeof(*b->kept));
+	b->counts = calloc((size_t)dict_stacks(p->dict) + 1, sizeof(*b->counts));
+	if (!b->self || !b->total || !b->stamps || !b->kept || !b->counts)
+		return -ENOMEM;
+	count_samples(b, p, g);
+	for (uint32_t i = 0; i < dict_stacks(p->dict); i++) {
+		if (b->counts[i])
+			count_functions(b, i);
+	}
+	return merge_lightest(b, max);
+}
+
 /* Fills g from what b counted. */
-static int finish(struct builder *b, struct callgraph *g)
+static int finish(struct builder *b, struct callgraph *g, uint32_t max)
 {
 	uint32_t n = dict_functions(b->dict), *nodes = b->stamps;
 
-	g->nodes = calloc((size_t)n + 1, sizeof(*g->nodes));
+	g->nodes = calloc((size_t)MIN(n, max) + 1, sizeof(*g->nodes));
 	g->edges = calloc((size_t)b->nedges + 1, sizeof(*g->edges));
 	if (!g->nodes || !g->edges)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		if (b->stamps[i])
+	for (uint32_t i = 0; i <= n; i++) {
+		if (b->stamps[i] && (b->kept[i] || i == b->other))
 			g->nodes[g->nnodes++] =
-				(struct callgraph_node){ i, b->self[i], b->total[i] };
-	qsort_r(g->nodes, g->nnodes, sizeof(*g->nodes), compare_nodes, (void *)b->dict);
+				(struct callgraph_node){ i < n ? i : CALLGRAPH_OTHER, b->self[i],
+							 b->total[i] };
+	}
+	qsort_r(g->nodes, g->nnodes, sizeof(*g->nodes), heaviest_by_self, (void *)b->dict);
 	/* The stamps have done their work: from here on, a function's node. */
 	for (uint32_t i = 0; i < g->nnodes; i++)
-		nodes[g->nodes[i].function] = i;
+		nodes[MIN(g->nodes[i].function, n)] = i;
 	for (uint32_t i = 0; b->edges && i <= b->mask; i++)
 		if (b->edges[i].stamp)
 			g->edges[g->nedges++] = (struct callgraph_edge){ nodes[b->edges[i].source],
 									 nodes[b->edges[i].target],
 									 b->edges[i].count };
 	qsort(g->edges, g->nedges, sizeof(*g->edges), compare_edges);
+	g->merged = b->merged;
+	if (g->nedges / CALLGRAPH_EDGES_EACH > max) {
+		g->edges_left_out = g->nedges - max * CALLGRAPH_EDGES_EACH;
+		g->nedges = max * CALLGRAPH_EDGES_EACH;
+	}
 	return 0;
 }
 
-int callgraph_new(const struct profile *p, struct callgraph **ret)
+int callgraph_new(const struct profile *p, uint32_t max, struct callgraph **ret)
 {
-	_cleanup_(builder_done) struct builder b = { .dict = p->dict };
-	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
-	_cleanup_free_ uint64_t *counts = NULL;
-	size_t n = (size_t)dict_functions(p->dict) + 1;
-	uint32_t stacks = dict_stacks(p->dict);
+	_cleanup_(builder_done) struct builder b = {};
+	_cleanup_(callgraph_freep) struct callgraph *g = calloc(1, sizeof(*g));
 	int r;
 
-	g = calloc(1, sizeof(*g));
-	b.self = calloc(n, sizeof(*b.self));
-	b.total = calloc(n, sizeof(*b.total));
-	b.stamps = calloc(n, sizeof(*b.stamps));
-	counts = calloc((size_t)stacks + 1, sizeof(*counts));
-	if (!g || !b.self || !b.total || !b.stamps || !counts)
+	if (!g)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < p->nsamples; i++) {
-		uint64_t weight = profile_weight(p, &p->samples[i]);
-
-		counts[p->samples[i].stack] += weight;
-		g->states[p->samples[i].state] += weight;
-		g->total += weight;
-	}
-	for (uint32_t i = 0; i < stacks; i++) {
-		if (!counts[i])
+	r = count_and_merge(&b, p, max, g);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < dict_stacks(p->dict); i++) {
+		if (!b.counts[i])
 			continue;
-		r = count_stack(&b, i, counts[i]);
+		r = count_calls(&b, i);
 		if (r < 0)
 			return r;
 	}
-	r = finish(&b, g);
+	r = finish(&b, g, max);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(g);
 	return 0;
+}
+
+const struct dict_function *callgraph_function(const struct profile *p,
+					       const struct callgraph_node *n)
+{
+	static const struct dict_function other = { .name = PROFILE_OTHER, .file = "" };
+
+	return n->function == CALLGRAPH_OTHER ? &other : dict_get_function(p->dict, n->function);
 }
 
 void callgraph_free(struct callgraph *g)

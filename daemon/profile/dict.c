@@ -45,7 +45,7 @@ struct dict {
 	struct pool texts, functions, frames, stacks;
 	struct table text_table, function_table, frame_table, stack_table;
 	struct block *arena;
-	size_t bytes;
+	size_t bytes, content;
 	bool frozen;
 };
 
@@ -73,6 +73,7 @@ static int pool_push(struct dict *d, struct pool *p, const void *item, uint32_t 
 		d->bytes += CHUNK_ITEMS * p->item + sizeof(*chunks);
 	}
 	memcpy(pool_get(p, p->n), item, p->item);
+	d->content += p->item + sizeof(struct slot);
 	*ret = p->n++;
 	return 0;
 }
@@ -159,6 +160,7 @@ static void *arena_take(struct dict *d, size_t size)
 	}
 	p = b->data + b->used;
 	b->used += size;
+	d->content += size;
 	return p;
 }
 
@@ -387,4 +389,9 @@ const struct dict_stack *dict_get_stack(const struct dict *d, uint32_t id)
 size_t dict_bytes(const struct dict *d)
 {
 	return d->bytes;
+}
+
+size_t dict_content(const struct dict *d)
+{
+	return d->content;
 }

@@ -46,3 +46,5 @@ const struct dict_function *dict_get_function(const struct dict *d, uint32_t id)
 const struct dict_frame *dict_get_frame(const struct dict *d, uint32_t id);
 const struct dict_stack *dict_get_stack(const struct dict *d, uint32_t id);
 size_t dict_bytes(const struct dict *d); /* memory held */
+/* What its content alone takes: grows with what is added, and never by room for what may come. */
+size_t dict_content(const struct dict *d);

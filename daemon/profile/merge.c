@@ -101,9 +101,16 @@ static int add_thread_name(struct profile *p, uint32_t process, uint32_t tid, co
 	return profile_thread(p, process, tid, name);
 }
 
-/* Adds the samples of from that s (NULL: all) leaves in; beyond: NULL, or as profile_without(). */
+static bool is_kept(enum profile_part part, const struct profile_process *process,
+		    const struct profile_sample *s)
+{
+	return part == PROFILE_ALL ||
+	       (part == PROFILE_HEAVY && s->count >= process->samples / PROFILE_HEAVY_PART + 1);
+}
+
+/* Adds the samples of from that s (NULL: all) leaves in; parts: NULL, or as profile_without(). */
 static int add_samples(struct profile *p, const struct profile *from, const struct selectors *s,
-		       const bool *beyond)
+		       const enum profile_part *parts)
 {
 	_cleanup_(translation_done) struct translation t = { .from = from->dict, .to = p->dict };
 	_cleanup_free_ uint32_t *processes = NULL;
@@ -136,8 +143,12 @@ static int add_samples(struct profile *p, const struct profile *from, const stru
 			if (r < 0)
 				return r;
 		}
-		if (beyond && beyond[sample->process]) {
-			r = profile_add_beyond(p, processes[sample->process], sample->count);
+		if (parts && !is_kept(parts[sample->process], process, sample)) {
+			r = profile_add_beyond(p, processes[sample->process],
+					       parts[sample->process] == PROFILE_NONE ?
+						       PROFILE_BEYOND :
+						       PROFILE_OTHER,
+					       sample->count);
 			if (r < 0)
 				return r;
 			continue;
@@ -180,14 +191,14 @@ int profile_merge(struct profile *p, const struct profile *from)
 	return 0;
 }
 
-int profile_without(const struct profile *p, const bool *beyond, struct profile **ret)
+int profile_without(const struct profile *p, const enum profile_part *parts, struct profile **ret)
 {
 	_cleanup_(profile_freep) struct profile *to = NULL;
 	int r;
 
 	r = profile_like(p, &to);
 	if (r == 0)
-		r = add_samples(to, p, NULL, beyond);
+		r = add_samples(to, p, NULL, parts);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(to);

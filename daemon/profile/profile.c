@@ -155,6 +155,11 @@ size_t profile_bytes(const struct profile *p)
 	       index_bytes(&x->threads);
 }
 
+size_t profile_content(const struct profile *p)
+{
+	return dict_content(p->dict) + p->nsamples * sizeof(*p->samples) + p->index->text_bytes;
+}
+
 static uint32_t hash_of_process(const struct profile *p, uint32_t i)
 {
 	return process_hash(p->processes[i].info.pid, p->processes[i].info.start_ticks);
@@ -255,16 +260,39 @@ int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t s
 	return profile_add_state(p, process, thread, stack, SAMPLE_PLAIN, count, 0);
 }
 
-int profile_add_beyond(struct profile *p, uint32_t process, uint64_t count)
+int profile_add_beyond(struct profile *p, uint32_t process, const char *name, uint64_t count)
 {
 	uint32_t function, frame, stack;
-	int r = dict_function(p->dict, PROFILE_BEYOND, "", 0, &function);
+	int r = dict_function(p->dict, name, "", 0, &function);
 
 	if (r == 0)
 		r = dict_frame(p->dict, function, 0, &frame);
 	if (r == 0)
 		r = dict_stack(p->dict, &frame, 1, &stack);
 	return r < 0 ? r : profile_add(p, process, 0, stack, count);
+}
+
+bool profile_is_other(const struct dict_function *f)
+{
+	return f->line == 0 && !*f->file && streq(f->name, PROFILE_OTHER);
+}
+
+uint64_t profile_other(const struct profile *p)
+{
+	uint32_t other = UINT32_MAX;
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < dict_functions(p->dict) && other == UINT32_MAX; i++) {
+		if (profile_is_other(dict_get_function(p->dict, i)))
+			other = i;
+	}
+	for (uint32_t i = 0; i < p->nsamples && other != UINT32_MAX; i++) {
+		const struct dict_stack *s = dict_get_stack(p->dict, p->samples[i].stack);
+
+		if (s->depth && dict_get_frame(p->dict, s->frames[s->depth - 1])->function == other)
+			count += p->samples[i].count;
+	}
+	return count;
 }
 
 int profile_add_state(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,

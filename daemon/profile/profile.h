@@ -82,6 +82,8 @@ void profile_free(struct profile *p);
 DEFINE_FREEP(struct profile, profile_free)
 
 size_t profile_bytes(const struct profile *p); /* memory held */
+/* What its stacks, names and samples alone take: see dict_content(). */
+size_t profile_content(const struct profile *p);
 
 /*
  * Finds the process by (pid, start_ticks, uid) and its service, version, comm, exe and cgroup, or adds it (copies info). Returns its index by
@@ -93,11 +95,15 @@ int profile_process(struct profile *p, const struct process_info *info, const ch
 /* Whether it has that process already; then its index by ret. */
 bool profile_has_process(const struct profile *p, const struct process_info *info, uint32_t *ret);
 /*
- * Counts ticks of a process without their stacks and threads: under PROFILE_BEYOND, what is beyond a user's share of
- * whatever keeps stacks.
+ * Counts ticks of a process without their stacks and threads, under one of these names: beyond a user's share of whatever keeps
+ * stacks; beyond a process's, or for another reason without a name or stack of its own, as there are too many of them.
  */
 #define PROFILE_BEYOND "[beyond this user's share]"
-int profile_add_beyond(struct profile *p, uint32_t process, uint64_t count);
+#define PROFILE_OTHER  "[other]"
+int profile_add_beyond(struct profile *p, uint32_t process, const char *name, uint64_t count);
+bool profile_is_other(const struct dict_function *f); /* PROFILE_OTHER */
+/* Ticks under PROFILE_OTHER. */
+uint64_t profile_other(const struct profile *p);
 /* Ticks in state SAMPLE_PLAIN. */
 int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
 		uint64_t count);
@@ -128,8 +134,15 @@ const char *sample_doing(
  * -ENOMEM leaves p half filled: throw it away.
  */
 int profile_merge(struct profile *p, const struct profile *from);
-/* A new profile in which samples of the processes for which beyond[] holds are counted by profile_add_beyond(). */
-int profile_without(const struct profile *p, const bool *beyond, struct profile **ret);
+/* What profile_without() keeps of the stacks of a process; all others are counted by profile_add_beyond(). */
+enum profile_part {
+	PROFILE_ALL = 0,
+	PROFILE_HEAVY, /* those of at least one in PROFILE_HEAVY_PART of its samples; PROFILE_OTHER */
+	PROFILE_NONE, /* PROFILE_BEYOND */
+};
+#define PROFILE_HEAVY_PART 64
+/* A new profile with so much of each process, by its index. */
+int profile_without(const struct profile *p, const enum profile_part *parts, struct profile **ret);
 
 /*
  * SELECTOR: key=value over pid comm exe cgroup unit container service version, of a process, thread thread_name state gil,
@@ -191,11 +204,20 @@ const char *selector_value_of(const char *key, const struct profile *p,
  * The call graph by the ancestor's rules. A node is a function; self: samples with it innermost; total: samples
  * with it anywhere, counted once however often it recurs. An edge is caller -> callee; count: samples that have
  * that call anywhere, once each. Nodes by descending self, then total, then name. All by profile_weight().
+ *
+ * At most max functions are nodes of their own, half of them those with most self, the others those of the rest with most
+ * total, and all these as far as their text goes into CALLGRAPH_TEXT. All else is one node, [other]: the sum of all nodes'
+ * self is what it was, and what calls [other] or is called by it has its edge. Of edges the heaviest CALLGRAPH_EDGES_EACH * max
+ * are there. What is left out depends on the content alone.
  */
+#define CALLGRAPH_NODES      5000
+#define CALLGRAPH_EDGES_EACH 5
+#define CALLGRAPH_TEXT       (2u << 20)
 struct callgraph_node {
-	uint32_t function; /* dict id */
+	uint32_t function; /* dict id, or CALLGRAPH_OTHER */
 	uint64_t self, total;
 };
+#define CALLGRAPH_OTHER UINT32_MAX
 struct callgraph_edge {
 	uint32_t source, target; /* indices of nodes */
 	uint64_t count;
@@ -204,9 +226,14 @@ struct callgraph {
 	struct callgraph_node *nodes;
 	struct callgraph_edge *edges;
 	uint32_t nnodes, nedges;
+	uint32_t merged;         /* functions that are in [other] */
+	uint32_t edges_left_out; /* lightest ones, beyond the bound */
 	uint64_t total;
 	uint64_t states[SAMPLE_STATES]; /* of total */
 };
-int callgraph_new(const struct profile *p, struct callgraph **ret);
+int callgraph_new(const struct profile *p, uint32_t max, struct callgraph **ret);
+/* Name, file and line of a node. */
+const struct dict_function *callgraph_function(const struct profile *p,
+					       const struct callgraph_node *n);
 void callgraph_free(struct callgraph *g);
 DEFINE_FREEP(struct callgraph, callgraph_free)

@@ -178,7 +178,7 @@ static void play_end(struct play *p)
 	code_table_free(p->table);
 	profile = sink_take(p->sink);
 	FUZZ_ASSERT(profile->samples_total == p->samples);
-	FUZZ_ASSERT(callgraph_new(profile, &g) == 0);
+	FUZZ_ASSERT(callgraph_new(profile, CALLGRAPH_NODES, &g) == 0);
 	for (uint32_t i = 0; i < g->nnodes; i++)
 		self += g->nodes[i].self;
 	/* those without any frame have no node */

@@ -65,9 +65,9 @@ START_TEST(empty_profiles)
 		{ "collapsed", "" },
 		{ "plop", "{}\n" NO_TICKS },
 		{ "speedscope", "\"shared\":{\"frames\":[]},\"profiles\":[]}" },
-		{ "json",
-		  "\"samples\":0,\"unit\":\"samples\",\"total\":0,\"states\":{},\"labels\":{},"
-		  "\"processes\":[],\"threads\":[],\"nodes\":[],\"edges\":[]}" },
+		{ "json", "\"samples\":0,\"unit\":\"samples\",\"total\":0,\"states\":{},"
+			  "\"merged\":{\"functions\":0,\"edges\":0},\"labels\":{},"
+			  "\"processes\":[],\"threads\":[],\"nodes\":[],\"edges\":[]}" },
 	};
 	_cleanup_(profile_freep) struct profile *p = NULL;
 
@@ -142,7 +142,8 @@ START_TEST(wall_time)
 		{ "json", "\"samples\":6,\"unit\":\"microseconds\",\"total\":166500,\"states\":{"
 			  "\"gil held\":30000,\"gil released\":20000,"
 			  "\"waiting for the "
-			  "GIL\":15000,\"sleeping\":100000,\"runnable\":1500},\"labels\":{\"env\":"
+			  "GIL\":15000,\"sleeping\":100000,\"runnable\":1500},"
+			  "\"merged\":{\"functions\":0,\"edges\":0},\"labels\":{\"env\":"
 			  "\"it's \\\"prod\\\"\",\"version\":\"7\"}," },
 		{ "json", "\"threads\":[{\"pid\":100,\"tid\":101,\"name\":\"worker\"}]" },
 		{ "speedscope", "\"name\":\"plop env=it's \\\"prod\\\" version=7\"" },
@@ -252,6 +253,9 @@ START_TEST(a_limit_holds_in_every_format)
 
 		ck_assert_int_eq(formats[i].encode(p, &whole), 0);
 		ck_assert_uint_gt(whole.size, small.limit);
+		/* the call graph alone has a bound of its own, and says what is beyond it */
+		ck_assert_uint_eq(format_merged(whole.data, whole.size),
+				  streq(formats[i].name, "json") ? 20009 - CALLGRAPH_NODES : 0);
 		ck_assert_int_eq(formats[i].encode(p, &small), -EFBIG);
 		ck_assert_uint_le(small.allocated, small.limit);
 		/* pprof is compressed in pieces of 64 kB, each of which needs its room first */

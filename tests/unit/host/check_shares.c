@@ -76,23 +76,66 @@ START_TEST(too_many_users_are_one)
 }
 END_TEST
 
+static const struct share_bounds *at(uint64_t now_ns, uint64_t most, uint64_t kept)
+{
+	static struct share_bounds b;
+
+	b = (struct share_bounds){ .now_ns = now_ns, .max_store = most, .retention_ns = kept };
+	return &b;
+}
+
 START_TEST(what_was_filled_comes_back)
 {
 	const uint64_t most = 16 << 20, kept = 1000 * NSEC_PER_SEC;
 	struct share k = {};
 
-	ck_assert(!shares_store_beyond(&k, START, most, kept));
-	shares_store_add(&k, most / 4, START, most, kept);
-	ck_assert(!shares_store_beyond(&k, START, most, kept));
-	shares_store_add(&k, most / 40, START, most, kept);
-	ck_assert(shares_store_beyond(&k, START, most, kept));
+	ck_assert(!shares_store_beyond(&k, at(START, most, kept)));
+	shares_store_add(&k, most / 4, at(START, most, kept));
+	ck_assert(!shares_store_beyond(&k, at(START, most, kept)));
+	shares_store_add(&k, most / 40, at(START, most, kept));
+	ck_assert(shares_store_beyond(&k, at(START, most, kept)));
 	/* a clock that goes back gives nothing, and takes nothing */
-	ck_assert(shares_store_beyond(&k, START - kept, most, kept));
+	ck_assert(shares_store_beyond(&k, at(START - kept, most, kept)));
 	/* a tenth of the share comes back in a tenth of the time */
-	ck_assert(shares_store_beyond(&k, START + kept / 11, most, kept));
-	ck_assert(!shares_store_beyond(&k, START + kept / 9, most, kept));
-	ck_assert(!shares_store_beyond(&k, START + 10 * kept, most, kept));
-	ck_assert(k.store_bytes <= 0);
+	ck_assert(shares_store_beyond(&k, at(START + kept / 11, most, kept)));
+	ck_assert(!shares_store_beyond(&k, at(START + kept / 9, most, kept)));
+	ck_assert(!shares_store_beyond(&k, at(START + 10 * kept, most, kept)));
+	ck_assert(k.store.bytes <= 0);
+}
+END_TEST
+
+START_TEST(what_a_process_filled_comes_back)
+{
+	const uint64_t most = 16 << 20, kept = 1000 * NSEC_PER_SEC;
+	const struct process_info one = process(11, ROOT), two = process(12, ROOT);
+	struct process_info later = one;
+
+	later.start_ticks++;
+	shares_process_add(&m.shares, &one, most / 8, at(START, most, kept));
+	ck_assert(!shares_process_beyond(&m.shares, &one, at(START, most, kept)));
+	shares_process_add(&m.shares, &one, most / 80, at(START, most, kept));
+	ck_assert(shares_process_beyond(&m.shares, &one, at(START, most, kept)));
+	/* another process of the same user, or of the same pid */
+	ck_assert(!shares_process_beyond(&m.shares, &two, at(START, most, kept)));
+	ck_assert(!shares_process_beyond(&m.shares, &later, at(START, most, kept)));
+	ck_assert(!shares_process_beyond(&m.shares, &one, at(START + kept / 9, most, kept)));
+}
+END_TEST
+
+/* Many processes come and go: those that have filled little are forgotten, not the one that has filled much. */
+START_TEST(processes_that_are_known_are_bounded)
+{
+	const uint64_t most = 16 << 20, kept = 1000 * NSEC_PER_SEC;
+	const struct process_info one = process(1, ROOT);
+
+	shares_process_add(&m.shares, &one, most / 4, at(START, most, kept));
+	for (pid_t pid = 2; pid < 3 * SHARES_PROCESSES; pid++) {
+		const struct process_info info = process(pid, ROOT);
+
+		shares_process_add(&m.shares, &info, 100, at(START, most, kept));
+		ck_assert_uint_le(HASH_COUNT(m.shares.processes), SHARES_PROCESSES);
+	}
+	ck_assert(shares_process_beyond(&m.shares, &one, at(START, most, kept)));
 }
 END_TEST
 
@@ -110,27 +153,36 @@ static uint32_t stack_of(struct profile *p, uint32_t number, uint32_t depth)
 	return id;
 }
 
-/* Window number n: root has one stack, ONE as many new ones as are said. */
-static struct profile *window(uint32_t n, uint32_t stacks)
+/* Window number n: root has one stack, uid as many new ones as are said, in so many processes, each of which has one of its own. */
+static struct profile *window(uint32_t n, uid_t uid, uint32_t processes, uint32_t stacks)
 {
-	struct process_info root = process(10, ROOT), one = process(11, ONE);
+	struct process_info root = process(10, ROOT), info;
 	struct profile *p;
-	uint32_t r, o;
+	uint32_t r, o[8];
 
 	ck_assert_int_eq(profile_new(START + n * WINDOW, 100, &p), 0);
 	p->end_ns = p->start_ns + WINDOW;
 	/* one that has no sample has no place in what is saved */
-	ck_assert_int_eq(profile_process(p, &one, "3.13.0", &o), 0);
+	for (uint32_t i = 0; i < processes; i++) {
+		info = process(11 + (pid_t)i, uid);
+		ck_assert_int_eq(profile_process(p, &info, "3.13.0", &o[i]), 0);
+		ck_assert_int_eq(profile_add(p, o[i], 11, stack_of(p, 0, 4 + i), 100), 0);
+	}
 	ck_assert_int_eq(profile_process(p, &root, "3.13.0", &r), 0);
 	ck_assert_int_eq(profile_add(p, r, 10, stack_of(p, 0, 3), 1000), 0);
 	for (uint32_t i = 0; i < stacks; i++)
-		ck_assert_int_eq(profile_add(p, o, 11, stack_of(p, n * stacks + i, 128), 2), 0);
+		ck_assert_int_eq(profile_add(p, o[i % processes], 11,
+					     stack_of(p, n * stacks + i, 128), 2),
+				 0);
 	p->tally = (struct tally){ .ticks = p->samples_total, .python = p->samples_total };
 	return p;
 }
 
-/* One user fills the store as fast as he can: nobody else's windows go for it, and every sample is counted. */
-START_TEST(one_user_does_not_push_out_the_others)
+/*
+ * Somebody fills the store as fast as can be: no window goes for it, and every sample is counted. Returns those that are under
+ * that name, which are all of uid.
+ */
+static uint64_t fill(uid_t uid, uint32_t processes, const char *name)
 {
 	const uint64_t most = 4 << 20;
 	_cleanup_(store_closep) struct store *store = NULL;
@@ -143,7 +195,7 @@ START_TEST(one_user_does_not_push_out_the_others)
 	ck_assert_int_eq(store_open(folder.path, &store, NULL), 0);
 	for (uint32_t n = 0; n < 40; n++) {
 		struct window_save v = { .manager = &m,
-					 .window = window(n, 500),
+					 .window = window(n, uid, processes, 500),
 					 .retention_ns = 7 * 86400 * NSEC_PER_SEC,
 					 .max_store = most,
 					 .ended_ns = START + n * WINDOW };
@@ -168,16 +220,37 @@ START_TEST(one_user_does_not_push_out_the_others)
 		const struct dict_stack *k = dict_get_stack(all->dict, s->stack);
 		const struct dict_frame *f = dict_get_frame(all->dict, k->frames[0]);
 
-		if (!streq(dict_get_function(all->dict, f->function)->name, PROFILE_BEYOND))
+		/* what is heavy keeps its stack */
+		if (streq(name, PROFILE_OTHER) && (k->depth == 3 || k->depth == 4))
+			ck_assert_uint_eq(s->count, 40 * (k->depth == 3 ? 1000 : 100));
+		if (!streq(dict_get_function(all->dict, f->function)->name, name))
 			continue;
-		ck_assert_uint_eq(all->processes[s->process].info.uid, ONE);
+		ck_assert_uint_eq(all->processes[s->process].info.uid, uid);
 		ck_assert_uint_eq(k->depth, 1);
 		beyond += s->count;
 	}
 	ck_assert_uint_gt(beyond, 0);
+	dir_done(&folder);
+	return beyond;
+}
+
+START_TEST(one_user_does_not_push_out_the_others)
+{
+	uint64_t beyond = fill(ONE, 8, PROFILE_BEYOND);
+
 	ck_assert_int_eq(counted(ONE, "store_merged"), (json_int_t)beyond);
 	ck_assert_int_eq(counted(ROOT, "store_merged"), 0);
-	dir_done(&folder);
+	ck_assert_int_eq(counted(ONE, "store_process_merged"), 0);
+}
+END_TEST
+
+START_TEST(one_process_does_not_push_out_the_others)
+{
+	uint64_t beyond = fill(ROOT, 1, PROFILE_OTHER);
+
+	/* its heaviest stack is counted as it is */
+	ck_assert_int_gt(counted(ROOT, "store_process_merged"), (json_int_t)beyond);
+	ck_assert_int_eq(counted(ROOT, "store_merged"), 0);
 }
 END_TEST
 
@@ -209,44 +282,86 @@ static int add(struct target *k, uint32_t number)
 START_TEST(new_stacks_of_one_user_are_bounded)
 {
 	struct target one = { .info = process(11, ONE), .user = ONE },
+		      ones[] = { { .info = process(14, ONE), .user = ONE },
+				 { .info = process(15, ONE), .user = ONE },
+				 { .info = process(16, ONE), .user = ONE } },
 		      late = { .info = process(12, ONE), .user = ONE },
 		      later = { .info = process(13, ONE), .user = ONE },
-		      two = { .info = process(21, TWO), .user = TWO },
-		      root = { .info = process(31, ROOT), .user = ROOT };
+		      two = { .info = process(21, TWO), .user = TWO };
 	const struct profile *p;
 	uint32_t at;
 
 	ck_assert_int_eq(sink_new(START, 100, &m.windows.running), 0);
 	p = sink_profile(m.windows.running);
-	for (uint32_t i = 0; i < 4000; i++)
-		ck_assert_int_eq(add(&one, i), 0);
+	ck_assert_int_eq(add(&one, 0), 0);
+	for (uint32_t i = 1; i < 4000; i++)
+		ck_assert_int_eq(add(&ones[i % ARRAY_SIZE(ones)], i), 0);
 	ck_assert_uint_lt(profile_bytes(p), SHARES_WINDOW_BYTES + SHARES_WINDOW_BYTES / 4);
 	ck_assert_uint_eq(p->samples_total, 4000);
 	ck_assert_int_gt(counted(ONE, "window_merged"), 0);
+	ck_assert_int_eq(counted(ONE, "window_process_merged"), 0);
 	/* what it has had before is counted as it is */
 	ck_assert_int_eq(add(&one, 0), 0);
-	ck_assert_int_eq(counted(ONE, "window_merged"), 4001 - (json_int_t)(p->nsamples - 1) - 1);
+	ck_assert_int_eq(counted(ONE, "window_merged"), 4001 - (json_int_t)(p->nsamples - 3) - 1);
 	/* processes that come now are one */
 	ck_assert(!profile_has_process(p, &late.info, &at));
 	ck_assert_int_eq(add(&late, 0), 0);
 	ck_assert_int_eq(add(&later, 1), 0);
 	ck_assert(!profile_has_process(p, &late.info, &at));
-	ck_assert_uint_eq(p->nprocesses, 2);
-	ck_assert_int_eq(p->processes[1].info.pid, 0);
-	ck_assert_uint_eq(p->processes[1].info.uid, ONE);
-	ck_assert_uint_eq(p->processes[1].samples, 2);
-	/* others are not concerned, and root has no bound */
+	ck_assert_uint_eq(p->nprocesses, 5);
+	ck_assert_int_eq(p->processes[4].info.pid, 0);
+	ck_assert_uint_eq(p->processes[4].info.uid, ONE);
+	ck_assert_uint_eq(p->processes[4].samples, 2);
+	/* others are not concerned */
 	ck_assert_int_eq(add(&two, 4001), 0);
-	for (uint32_t i = 0; i < 7000; i++)
-		ck_assert_int_eq(add(&root, i), 0);
-	ck_assert_int_eq(counted(TWO, "window_merged") + counted(ROOT, "window_merged"), 0);
-	ck_assert_uint_eq(p->samples_total, 4000 + 1 + 2 + 1 + 7000);
+	ck_assert_int_eq(counted(TWO, "window_merged"), 0);
+	ck_assert_uint_eq(p->samples_total, 4000 + 1 + 2 + 1);
 	sink_free(m.windows.running);
 	/* the next window begins anew */
 	at = (uint32_t)counted(ONE, "window_merged");
 	ck_assert_int_eq(sink_new(START + WINDOW, 100, &m.windows.running), 0);
 	ck_assert_int_eq(add(&one, 5000), 0);
 	ck_assert_int_eq(counted(ONE, "window_merged"), at);
+	sink_free(m.windows.running);
+}
+END_TEST
+
+/* Of one process, root's as well. */
+START_TEST(new_stacks_of_one_process_are_bounded)
+{
+	struct target root = { .info = process(31, ROOT), .user = ROOT },
+		      other = { .info = process(32, ROOT), .user = ROOT };
+	const struct profile *p;
+	json_int_t merged;
+	uint64_t others = 0;
+
+	ck_assert_int_eq(sink_new(START, 100, &m.windows.running), 0);
+	p = sink_profile(m.windows.running);
+	for (uint32_t i = 0; i < 4000; i++)
+		ck_assert_int_eq(add(&root, i), 0);
+	ck_assert_uint_lt(profile_content(p), SHARES_PROCESS_BYTES + SHARES_PROCESS_BYTES / 8);
+	ck_assert_uint_eq(p->samples_total, 4000);
+	merged = counted(ROOT, "window_process_merged");
+	ck_assert_int_eq(merged, 4000 - (json_int_t)(p->nsamples - 1));
+	ck_assert_int_gt(merged, 0);
+	for (uint32_t i = 0; i < p->nsamples; i++) {
+		const struct dict_stack *k = dict_get_stack(p->dict, p->samples[i].stack);
+		uint32_t f = dict_get_frame(p->dict, k->frames[0])->function;
+
+		if (streq(dict_get_function(p->dict, f)->name, PROFILE_OTHER))
+			others += p->samples[i].count;
+	}
+	ck_assert_uint_eq(others, (uint64_t)merged);
+	/* what it has had before is counted as it is, and so is what another has */
+	ck_assert_int_eq(add(&root, 1), 0);
+	ck_assert_int_eq(add(&other, 7000), 0);
+	ck_assert_int_eq(counted(ROOT, "window_process_merged"), merged);
+	ck_assert_int_eq(counted(ROOT, "window_merged"), 0);
+	sink_free(m.windows.running);
+	/* the next window begins anew */
+	ck_assert_int_eq(sink_new(START + WINDOW, 100, &m.windows.running), 0);
+	ck_assert_int_eq(add(&root, 5000), 0);
+	ck_assert_int_eq(counted(ROOT, "window_process_merged"), merged);
 	sink_free(m.windows.running);
 }
 END_TEST
@@ -262,8 +377,12 @@ int main(void)
 	tcase_add_test(t, a_user_sees_his_own);
 	tcase_add_test(t, too_many_users_are_one);
 	tcase_add_test(t, what_was_filled_comes_back);
+	tcase_add_test(t, what_a_process_filled_comes_back);
+	tcase_add_test(t, processes_that_are_known_are_bounded);
 	tcase_add_test(t, one_user_does_not_push_out_the_others);
+	tcase_add_test(t, one_process_does_not_push_out_the_others);
 	tcase_add_test(t, new_stacks_of_one_user_are_bounded);
+	tcase_add_test(t, new_stacks_of_one_process_are_bounded);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -7,7 +7,7 @@ static const struct callgraph_node *node(const struct profile *p, const struct c
 					 const char *name)
 {
 	for (uint32_t i = 0; i < g->nnodes; i++)
-		if (streq(dict_get_function(p->dict, g->nodes[i].function)->name, name))
+		if (streq(callgraph_function(p, &g->nodes[i])->name, name))
 			return &g->nodes[i];
 	ck_abort_msg("no node %s", name);
 	return NULL;
@@ -28,7 +28,7 @@ START_TEST(known_graph)
 	_cleanup_(profile_freep) struct profile *p = known_profile();
 	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
 
-	ck_assert_int_eq(callgraph_new(p, &g), 0);
+	ck_assert_int_eq(callgraph_new(p, CALLGRAPH_NODES, &g), 0);
 	ck_assert_uint_eq(g->total, KNOWN_TOTAL);
 	ck_assert_uint_eq(g->nnodes, 9);
 	/* Two lines of one function are one node; recursion counts once in total and once as an edge to itself. */
@@ -52,7 +52,7 @@ START_TEST(order_is_told_by_content)
 	_cleanup_(callgraph_freep) struct callgraph *g = NULL, *h = NULL;
 	uint64_t self = 0;
 
-	ck_assert_int_eq(callgraph_new(p, &g), 0);
+	ck_assert_int_eq(callgraph_new(p, CALLGRAPH_NODES, &g), 0);
 	for (uint32_t i = 0; i < g->nnodes; i++) {
 		ck_assert_uint_le(g->nodes[g->nnodes - 1].self, g->nodes[i].self);
 		if (i > 0)
@@ -66,7 +66,7 @@ START_TEST(order_is_told_by_content)
 	known_frame(other, HOSTILE_BYTES, "/srv/\xfe.py", 13, 15);
 	known_frame(other, HOSTILE_HTML, "/srv/<b>.py", 3, 4);
 	ck_assert_int_eq(profile_merge(other, p), 0);
-	ck_assert_int_eq(callgraph_new(other, &h), 0);
+	ck_assert_int_eq(callgraph_new(other, CALLGRAPH_NODES, &h), 0);
 	ck_assert_uint_eq(g->nnodes, h->nnodes);
 	for (uint32_t i = 0; i < g->nnodes; i++)
 		ck_assert_str_eq(dict_get_function(p->dict, g->nodes[i].function)->name,
@@ -81,7 +81,7 @@ START_TEST(wall_time_is_weighed_in_microseconds)
 	_cleanup_(profile_freep) struct profile *p = known_wall();
 	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
 
-	ck_assert_int_eq(callgraph_new(p, &g), 0);
+	ck_assert_int_eq(callgraph_new(p, CALLGRAPH_NODES, &g), 0);
 	ck_assert_uint_eq(g->total, KNOWN_WALL_US);
 	ck_assert_uint_eq(node(p, g, "work")->self, KNOWN_WALL_US);
 	ck_assert_uint_eq(node(p, g, "main")->total, KNOWN_WALL_US);
@@ -101,7 +101,7 @@ START_TEST(empty_profile_has_an_empty_graph)
 	ck_assert_int_eq(profile_new(0, 100, &p), 0);
 	/* Known but never sampled, and sampled without any frame. */
 	known_frame(p, "unused", "u.py", 1, 1);
-	ck_assert_int_eq(callgraph_new(p, &g), 0);
+	ck_assert_int_eq(callgraph_new(p, CALLGRAPH_NODES, &g), 0);
 	ck_assert_uint_eq(g->nnodes, 0);
 	ck_assert_uint_eq(g->nedges, 0);
 	ck_assert_uint_eq(g->total, 0);
@@ -140,7 +140,7 @@ START_TEST(many_edges)
 		}
 		known_add(p, process, 1, stack, DEPTH, s + 1);
 	}
-	ck_assert_int_eq(callgraph_new(p, &g), 0);
+	ck_assert_int_eq(callgraph_new(p, CALLGRAPH_NODES, &g), 0);
 	for (uint32_t i = 0; i < g->nedges; i++) {
 		uint32_t a = g->nodes[g->edges[i].source].function,
 			 b = g->nodes[g->edges[i].target].function;
@@ -152,6 +152,156 @@ START_TEST(many_edges)
 			n += expected[a][b] > 0;
 	found = g->nedges;
 	ck_assert_uint_eq(found, n);
+}
+END_TEST
+
+static uint64_t self_of_all(const struct callgraph *g)
+{
+	uint64_t self = 0;
+
+	for (uint32_t i = 0; i < g->nnodes; i++)
+		self += g->nodes[i].self;
+	return self;
+}
+
+/* main; then, for each i, step; f<i>, i + 1 times: what is heavy by itself, and main and step by what they call. */
+static struct profile *wide_profile(uint32_t functions, bool backwards, const char *file)
+{
+	struct process_info info = known_process(1, "x");
+	struct profile *p;
+	uint32_t process, stack[4];
+	char name[16];
+
+	ck_assert_int_eq(profile_new(0, 100, &p), 0);
+	ck_assert_int_eq(profile_process(p, &info, "", &process), 0);
+	for (uint32_t k = 0; k < functions; k++) {
+		uint32_t i = backwards ? functions - 1 - k : k;
+
+		snprintf(name, sizeof(name), "f%05u", i);
+		stack[0] = known_frame(p, "main", "m.py", 1, 2);
+		stack[1] = known_frame(p, "step", "m.py", 5, 6);
+		stack[2] = stack[3] = known_frame(p, name, file, (int)i, (int)i);
+		/* they recur, which is no call of [other] by itself */
+		known_add(p, process, 1, stack, 4, i + 1);
+	}
+	return p;
+}
+
+START_TEST(the_lightest_are_other)
+{
+	enum { N = 1000, MAX = 100 };
+	_cleanup_(profile_freep) struct profile *p = wide_profile(N, false, "w.py");
+	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
+	/* Half of MAX by self; of the others main and step are the heaviest by total, then again functions. */
+	const uint64_t all = N * (N + 1) / 2, kept = MAX - 2,
+		       rest = (N - kept) * (N - kept + 1) / 2;
+
+	ck_assert_int_eq(callgraph_new(p, MAX, &g), 0);
+	ck_assert_uint_eq(g->nnodes, MAX + 1);
+	ck_assert_uint_eq(g->merged, N - kept);
+	ck_assert_uint_eq(g->total, all);
+	ck_assert_uint_eq(self_of_all(g), all);
+	ck_assert_uint_eq(node(p, g, "main")->total, all);
+	ck_assert_uint_eq(node(p, g, "f00999")->self, N);
+	ck_assert_uint_eq(node(p, g, "f00902")->self, 903);
+	ck_assert_uint_eq(node(p, g, PROFILE_OTHER)->self, rest);
+	ck_assert_uint_eq(node(p, g, PROFILE_OTHER)->total, rest);
+	ck_assert_uint_eq(edge(p, g, "main", "step"), all);
+	ck_assert_uint_eq(edge(p, g, "step", PROFILE_OTHER), rest);
+	ck_assert_uint_eq(edge(p, g, "f00999", "f00999"), N);
+	ck_assert_uint_eq(edge(p, g, PROFILE_OTHER, PROFILE_OTHER), 0);
+	ck_assert_uint_eq(g->edges_left_out, 0);
+}
+END_TEST
+
+START_TEST(what_is_other_is_told_by_content)
+{
+	_cleanup_(profile_freep) struct profile *p = wide_profile(500, false, "w.py");
+	_cleanup_(profile_freep) struct profile *q = wide_profile(500, true, "w.py");
+	_cleanup_(callgraph_freep) struct callgraph *g = NULL, *h = NULL;
+
+	ck_assert_int_eq(callgraph_new(p, 33, &g), 0);
+	ck_assert_int_eq(callgraph_new(q, 33, &h), 0);
+	ck_assert_uint_eq(g->nnodes, h->nnodes);
+	for (uint32_t i = 0; i < g->nnodes; i++) {
+		ck_assert_str_eq(callgraph_function(p, &g->nodes[i])->name,
+				 callgraph_function(q, &h->nodes[i])->name);
+		ck_assert_uint_eq(g->nodes[i].total, h->nodes[i].total);
+	}
+	ck_assert_uint_eq(g->nedges, h->nedges);
+	ck_assert_int_eq(memcmp(g->edges, h->edges, g->nedges * sizeof(*g->edges)), 0);
+}
+END_TEST
+
+/* What a window has merged already is the same [other], not one beside it. */
+START_TEST(there_is_one_other)
+{
+	_cleanup_(profile_freep) struct profile *p = wide_profile(100, false, "w.py");
+	_cleanup_(callgraph_freep) struct callgraph *g = NULL, *whole = NULL;
+	uint32_t others = 0, frame = known_frame(p, PROFILE_OTHER, "", 0, 0);
+
+	known_add(p, 0, 0, &frame, 1, 100000);
+	ck_assert_int_eq(callgraph_new(p, CALLGRAPH_NODES, &whole), 0);
+	ck_assert_uint_eq(whole->merged, 0);
+	ck_assert_uint_eq(node(p, whole, PROFILE_OTHER)->self, 100000);
+	ck_assert_int_eq(callgraph_new(p, 10, &g), 0);
+	for (uint32_t i = 0; i < g->nnodes; i++)
+		others += streq(callgraph_function(p, &g->nodes[i])->name, PROFILE_OTHER);
+	ck_assert_uint_eq(others, 1);
+	/* it is among the heaviest, and leaves its place to none */
+	ck_assert_uint_eq(g->nnodes, 10);
+	ck_assert_uint_eq(g->merged, 102 - 9);
+	ck_assert_uint_eq(self_of_all(g), 105050);
+	ck_assert_uint_gt(node(p, g, PROFILE_OTHER)->self, 100000);
+	ck_assert_uint_eq(node(p, g, PROFILE_OTHER)->self, node(p, g, PROFILE_OTHER)->total);
+}
+END_TEST
+
+/* Names may be long: it is their text that is bounded, too. */
+START_TEST(long_names_are_bounded)
+{
+	static char file[4096];
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
+
+	memset(file, 'x', sizeof(file) - 1);
+	p = wide_profile(2000, false, file);
+	ck_assert_int_eq(callgraph_new(p, CALLGRAPH_NODES, &g), 0);
+	/* main and step, whose names are short, and [other] */
+	ck_assert_uint_eq(g->nnodes, 3 + CALLGRAPH_TEXT / (sizeof(file) - 1 + 6));
+	ck_assert_uint_eq(self_of_all(g), 2000 * 2001 / 2);
+	ck_assert_uint_eq(node(p, g, "f01999")->self, 2000);
+}
+END_TEST
+
+START_TEST(the_lightest_calls_are_left_out)
+{
+	enum { N = 40 };
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
+	struct process_info info = known_process(1, "x");
+	uint32_t process, frames[N], stack[2];
+	char name[16];
+
+	ck_assert_int_eq(profile_new(0, 100, &p), 0);
+	ck_assert_int_eq(profile_process(p, &info, "", &process), 0);
+	for (int i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "f%02d", i);
+		frames[i] = known_frame(p, name, "x.py", 1, 1);
+	}
+	for (uint32_t a = 0; a < N; a++) {
+		for (uint32_t b = 0; b < N; b++) {
+			stack[0] = frames[a];
+			stack[1] = frames[b];
+			known_add(p, process, 1, stack, 2, 1 + a * N + b);
+		}
+	}
+	ck_assert_int_eq(callgraph_new(p, N, &g), 0);
+	ck_assert_uint_eq(g->merged, 0);
+	ck_assert_uint_eq(g->nedges, N * CALLGRAPH_EDGES_EACH);
+	ck_assert_uint_eq(g->edges_left_out, N * N - N * CALLGRAPH_EDGES_EACH);
+	ck_assert_uint_eq(edge(p, g, "f39", "f39"), N * N);
+	ck_assert_uint_eq(edge(p, g, "f00", "f00"), 0);
 }
 END_TEST
 
@@ -167,6 +317,11 @@ int main(void)
 	tcase_add_test(t, wall_time_is_weighed_in_microseconds);
 	tcase_add_test(t, empty_profile_has_an_empty_graph);
 	tcase_add_test(t, many_edges);
+	tcase_add_test(t, the_lightest_are_other);
+	tcase_add_test(t, what_is_other_is_told_by_content);
+	tcase_add_test(t, there_is_one_other);
+	tcase_add_test(t, long_names_are_bounded);
+	tcase_add_test(t, the_lightest_calls_are_left_out);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
