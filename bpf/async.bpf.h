@@ -14,6 +14,9 @@
 #define NAME_SECONDS  8191
 #define NAME_SENT_FOR 8 /* seconds, after which it is sent again: plopd may have forgotten it */
 
+/* Digits of a name that asyncio gives: its counter has 64 bits. */
+#define DEFAULT_DIGITS 20
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, NAMES_SENT);
@@ -115,6 +118,23 @@ static __always_inline void name_send(struct walk_async *y, __u64 mark, __u64 le
 		*sent = key | now;
 }
 
+/*
+ * Whether s->name, of one byte for each character, is "Task-" and a number, the name that asyncio gives to a task (Task.__init__ of
+ * Lib/asyncio/tasks.py). There is one for each task, so it tells nothing, and would make a stack of its own for each.
+ */
+static __always_inline bool is_default_name(struct async_scratch *s, __u64 length)
+{
+	const char *c = (const char *)s->name;
+
+	if (length <= 5 || length > 5 + DEFAULT_DIGITS ||
+	    (s->name[0] & 0xffffffffffULL) != 0x2d6b736154ULL)
+		return false;
+	for (__u32 i = 5; i < 5 + DEFAULT_DIGITS; i++)
+		if (i < length && (c[i] < '0' || c[i] > '9'))
+			return false;
+	return true;
+}
+
 /* The mark of a task whose name is a str: stands for the name, whichever object has it. */
 static __always_inline void mark_named(struct walk_async *y, __u64 str)
 {
@@ -140,6 +160,10 @@ static __always_inline void mark_named(struct walk_async *y, __u64 str)
 		mark_put(y, PLOP_MARK_TASK, 0);
 		return;
 	}
+	if (n == length && is_default_name(y->s, length)) {
+		mark_put(y, PLOP_MARK_TASK, 0);
+		return;
+	}
 	h = plop_check_add(length + ((__u64)state << 32), y->s->name, PLOP_CAPTURE_TASK / 8);
 	mark = PLOP_MARK_OF(PLOP_MARK_NAMED, mix(h));
 	name_send(y, mark, length, state, n);
@@ -149,27 +173,14 @@ static __always_inline void mark_named(struct walk_async *y, __u64 str)
 static __always_inline void task_mark(struct walk_async *y, __u64 task)
 {
 	const struct plop_async *a = y->a;
-	__u64 name = pointer_read(task + a->task_name), type, flags;
-	struct {
-		/* lv_tag (cpython/longintrepr.h, 3.12+): two bits of sign, one that is of no interest, how many digits of 30 bits */
-		__u64 tag;
-		__u32 digit[2];
-	} number = {};
+	__u64 name = pointer_read(task + a->task_name), type;
 
 	type = pointer_read(name + a->object_type);
-	flags = pointer_read(type + a->type_flags);
-	if (flags & TYPE_IS_STR) {
+	/* a number: nobody has named the task, or asked for its name (Modules/_asynciomodule.c, 3.12 and later) */
+	if (pointer_read(type + a->type_flags) & TYPE_IS_STR)
 		mark_named(y, name);
-	} else if (flags & TYPE_IS_LONG &&
-		   !bpf_probe_read_user(&number, sizeof(number), (void *)(name + a->object_head)) &&
-		   ((number.tag & ~4ULL) == 1ULL << 3 || (number.tag & ~4ULL) == 2ULL << 3)) {
-		/* task_name_counter (Modules/_asynciomodule.c); 52 bits of it are enough */
-		if (number.tag >> 3 == 1)
-			number.digit[1] = 0;
-		mark_put(y, PLOP_MARK_NUMBERED, number.digit[0] | (__u64)number.digit[1] << 30);
-	} else {
+	else
 		mark_put(y, PLOP_MARK_TASK, 0);
-	}
 }
 
 /* The frames of an awaiting task are found from the outermost on, and needed the other way round. */

@@ -19,7 +19,6 @@ enum awaitable {
 
 /* Py_TPFLAGS_HEAPTYPE, LONG_SUBCLASS, UNICODE_SUBCLASS (object.h, 3.11 to 3.15) */
 #define TYPE_IS_HEAP (1ULL << 9)
-#define TYPE_IS_LONG (1ULL << 24)
 #define TYPE_IS_STR  (1ULL << 28)
 
 /* FRAME_OWNED_BY_GENERATOR (internal/pycore_frame.h, 3.11 to 3.15) */

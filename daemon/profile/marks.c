@@ -10,9 +10,6 @@ int mark_text(uint64_t mark, char **ret)
 	int n;
 
 	switch (PLOP_MARK_KIND(mark)) {
-	case PLOP_MARK_NUMBERED:
-		n = asprintf(&text, "[task Task-%" PRIu64 "]", value);
-		break;
 	case PLOP_MARK_SEVERAL:
 		n = asprintf(&text, "[%" PRIu64 " awaiting]", value);
 		break;

@@ -5,7 +5,7 @@
 #include "python/python.h"
 
 /*
- * What is shown of a mark (plop/async.h): "[task Task-3]", "[3 awaiting]". Of PLOP_MARK_NAMED, whose name comes in a record,
+ * What is shown of a mark (plop/async.h): "[task]", "[3 awaiting]". Of PLOP_MARK_NAMED, whose name comes in a record,
  * "[task]". Pure. -ENOMEM. Result owned by the caller.
  */
 int mark_text(uint64_t mark, char **ret);

@@ -16,6 +16,7 @@ struct frame_entry {
 struct sink {
 	struct profile *profile;
 	bool states, tasks;
+	uint32_t ntasks; /* different names of tasks so far */
 	struct frame_entry *entries;
 	uint32_t used, size;
 	size_t bytes, bound; /* of the code objects of all entries */
@@ -166,6 +167,28 @@ static int sink_pseudo(struct sink *s, const char *name, uint32_t *ret)
 	return r < 0 ? r : dict_frame(s->profile->dict, function, 0, ret);
 }
 
+/* The frame of a task that has a name, of which there may be one for each task. */
+static int sink_task(struct sink *s, struct code_object *code, uint16_t bytecode, uint32_t *ret)
+{
+	struct dict *d = s->profile->dict;
+	uint32_t before = dict_functions(d);
+	bool full = s->ntasks >= PLOP_MAX_TASK_NAMES;
+	int r;
+
+	if (full)
+		dict_freeze(d, true);
+	r = sink_frame(s, code, 0, bytecode, ret);
+	if (full)
+		dict_freeze(d, false);
+	s->ntasks += dict_functions(d) - before;
+	return r == -ENOSPC ? sink_pseudo(s, "[other tasks]", ret) : r;
+}
+
+static bool is_named_task(const struct plop_frame *f)
+{
+	return PLOP_MARK_IS(f->code) && PLOP_MARK_KIND(f->code) == PLOP_MARK_NAMED;
+}
+
 /* The frames of a stack, root first, in s->ids. Returns how many. */
 static int sink_frames(struct sink *s, const struct symbolized_stack *y)
 {
@@ -195,7 +218,9 @@ static int sink_frames(struct sink *s, const struct symbolized_stack *y)
 	for (uint32_t i = k->depth; i-- > 0 && r >= 0;) {
 		if ((i >= from && i < to) || (y->codes[i] && code_object_hidden(y->codes[i])))
 			continue;
-		if (y->codes[i])
+		if (y->codes[i] && is_named_task(&y->frames[i]))
+			r = sink_task(s, y->codes[i], y->bytecode, &s->ids[n++]);
+		else if (y->codes[i])
 			r = sink_frame(s, y->codes[i], y->frames[i].instr, y->bytecode,
 				       &s->ids[n++]);
 		else

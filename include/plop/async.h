@@ -81,10 +81,8 @@ struct plop_async_assign {
 #define PLOP_MARK_OF(k, v) (PLOP_MARK | (__u64)(k) << 52 | PLOP_MARK_VALUE(v))
 
 enum plop_mark {
-	PLOP_MARK_TASK = 0,  /* a task; its name could not be read */
-	PLOP_MARK_NAMED = 1, /* a task; value: of the record that has its name */
-	PLOP_MARK_NUMBERED =
-		2, /* a task that nobody has named or asked for its name, 3.12+: "Task-" and the value */
-	PLOP_MARK_SEVERAL = 3, /* so many await the task; which is not told */
-	PLOP_MARK_MORE = 4,    /* there is more, beyond the maximum */
+	PLOP_MARK_TASK = 0,    /* a task that nobody has named, or whose name could not be read */
+	PLOP_MARK_NAMED = 1,   /* a task; value: of the record that has its name */
+	PLOP_MARK_SEVERAL = 2, /* so many await the task; which is not told */
+	PLOP_MARK_MORE = 3,    /* there is more, beyond the maximum */
 };

@@ -49,6 +49,8 @@
 #define PLOP_ASYNC_FRAMES    32
 #define PLOP_ASYNC_CALLBACKS 8
 #define PLOP_CAPTURE_TASK    128
+/* Different names of tasks in one recording; those of all others are [other tasks]. */
+#define PLOP_MAX_TASK_NAMES 1000
 
 /* What user space accepts. A path is at most PATH_MAX on Linux, a qualified name has no bound of its own. */
 #define PLOP_MAX_FILE_CHARS 4096

@@ -22,14 +22,12 @@ START_TEST(texts)
 {
 	ck_text(PLOP_MARK_OF(PLOP_MARK_TASK, 0), "[task]");
 	ck_text(PLOP_MARK_OF(PLOP_MARK_NAMED, 77), "[task]");
-	ck_text(PLOP_MARK_OF(PLOP_MARK_NUMBERED, 1), "[task Task-1]");
-	ck_text(PLOP_MARK_OF(PLOP_MARK_NUMBERED, UINT64_C(1) << 40), "[task Task-1099511627776]");
 	ck_text(PLOP_MARK_OF(PLOP_MARK_SEVERAL, 3), "[3 awaiting]");
 	ck_text(PLOP_MARK_OF(PLOP_MARK_MORE, 0), "[more awaiting]");
 	ck_text(UINT64_MAX, "[task]");
 	/* what is too large does not become another kind */
-	ck_assert_uint_eq(PLOP_MARK_KIND(PLOP_MARK_OF(PLOP_MARK_NUMBERED, UINT64_MAX)),
-			  PLOP_MARK_NUMBERED);
+	ck_assert_uint_eq(PLOP_MARK_KIND(PLOP_MARK_OF(PLOP_MARK_SEVERAL, UINT64_MAX)),
+			  PLOP_MARK_SEVERAL);
 	/* no address of user space is a mark */
 	ck_assert(!PLOP_MARK_IS(UINT64_C(0x7fffffffffff)));
 	ck_assert(PLOP_MARK_IS(PLOP_MARK_OF(PLOP_MARK_TASK, 0)));
@@ -96,7 +94,7 @@ END_TEST
 START_TEST(table)
 {
 	struct plop_frame named = { .code = PLOP_MARK_OF(PLOP_MARK_NAMED, 77) },
-			  numbered = { .code = PLOP_MARK_OF(PLOP_MARK_NUMBERED, 5) };
+			  several = { .code = PLOP_MARK_OF(PLOP_MARK_SEVERAL, 5) };
 	struct plop_record_task *r;
 	enum code_source source;
 	struct code_table *t;
@@ -113,7 +111,7 @@ START_TEST(table)
 		code_table_limit(t, 0);
 		ck_assert_str_eq(code_table_find(t, &gone, &named, &source)->name, "[task]");
 	}
-	ck_assert_str_eq(code_table_find(t, &gone, &numbered, &source)->name, "[task Task-5]");
+	ck_assert_str_eq(code_table_find(t, &gone, &several, &source)->name, "[5 awaiting]");
 	code_table_free(t);
 	free(r);
 }
@@ -137,8 +135,8 @@ static struct process_info info_of(void)
 /* What lies between the first mark and the last is shown to those who asked for it alone. */
 START_TEST(sinks)
 {
-	const uint64_t task = PLOP_MARK_OF(PLOP_MARK_NUMBERED, 1),
-		       other = PLOP_MARK_OF(PLOP_MARK_NUMBERED, 2);
+	const uint64_t task = PLOP_MARK_OF(PLOP_MARK_TASK, 0),
+		       other = PLOP_MARK_OF(PLOP_MARK_SEVERAL, 2);
 	const struct {
 		uint64_t codes[5];
 		uint16_t n;
@@ -182,6 +180,59 @@ START_TEST(sinks)
 }
 END_TEST
 
+/* Each task may have a name of its own: so many are told apart, all others are one. */
+START_TEST(names_are_bounded)
+{
+	struct plop_stack stack = { .count = 1, .depth = 2 };
+	struct plop_frame frames[2] = { { .code = 0x1000 }, {} };
+	struct code_object *codes[2] = {};
+	enum code_source sources[2] = {};
+	struct symbolized_stack y = {
+		.stack = &stack, .frames = frames, .codes = codes, .sources = sources
+	};
+	struct process_info info = info_of();
+	struct plop_record_task *r;
+	struct code_table *t;
+	struct plop_layout l;
+	const struct dict *d;
+	struct sink *s;
+	uint32_t process, others = 0, id;
+	uint64_t marked = 0;
+	char name[32];
+
+	ck_assert_int_eq(layout_by_version(0x030c00f0, &l), 0);
+	ck_assert_int_eq(code_table_new(&l, &t), 0);
+	ck_assert_int_eq(sink_new(1, 100, &s), 0);
+	sink_keep_tasks(s);
+	ck_assert_int_eq(profile_process(sink_profile(s), &info, "3.12.1", &process), 0);
+	for (uint32_t i = 0; i < 2 * 1500; i++) {
+		snprintf(name, sizeof(name), "request-%04u", i % 1500);
+		r = record_new(name, 12, 12, 1u << l.str_kind_shift | 3u << (l.str_kind_shift + 3));
+		r->mark = frames[1].code = PLOP_MARK_OF(PLOP_MARK_NAMED, i % 1500);
+		ck_assert_int_eq(code_table_task(t, r), 0);
+		codes[1] = code_table_find(t, &gone, &frames[1], &sources[1]);
+		ck_assert_int_eq(sink_add(s, process, &y), 0);
+		free(r);
+	}
+	d = sink_profile(s)->dict;
+	for (uint32_t i = 0; i < dict_functions(d); i++)
+		marked += strncmp(dict_get_function(d, i)->name, "[task request-", 14) == 0;
+	ck_assert_uint_eq(marked, PLOP_MAX_TASK_NAMES);
+	for (uint32_t i = 0; i < sink_profile(s)->nsamples; i++) {
+		const struct profile_sample *x = &sink_profile(s)->samples[i];
+
+		id = dict_get_frame(d, dict_get_stack(d, x->stack)->frames[0])->function;
+		if (streq(dict_get_function(d, id)->name, "[other tasks]"))
+			others += (uint32_t)x->count;
+	}
+	/* those that had a name of their own keep it */
+	ck_assert_uint_eq(others, 2 * (1500 - PLOP_MAX_TASK_NAMES));
+	ck_assert_uint_eq(sink_profile(s)->samples_total, 2 * 1500);
+	sink_free(s);
+	code_table_free(t);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("marks");
@@ -193,6 +244,7 @@ int main(void)
 	tcase_add_test(c, names);
 	tcase_add_test(c, table);
 	tcase_add_test(c, sinks);
+	tcase_add_test(c, names_are_bounded);
 	suite_add_tcase(s, c);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_NORMAL);
