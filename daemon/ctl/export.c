@@ -149,8 +149,8 @@ static int run(struct export_options *o)
 			    text_number(a.samples, number, sizeof(number)),
 			    text_number(a.lost, lost, sizeof(lost)), output.path, f->name);
 	if (a.other > 0)
-		log_warning("%s of these samples are " PROFILE_OTHER ": their processes had more "
-			    "names and stacks than a window keeps of one, see plopd(8)",
+		log_warning("%s of these samples are " PROFILE_OTHER ": more names and stacks "
+			    "than there is room for, see plopd(8)",
 			    text_number(a.other, number, sizeof(number)));
 	if (a.samples)
 		ctl_output_hint(&output, f);

@@ -71,6 +71,8 @@ static int run_profile(struct offline_job *j, struct store_reader *reader)
 	int r;
 
 	store_reader_limit(reader, MAX_PROFILE_BYTES);
+	if (streq(j->query.format->name, "json"))
+		store_reader_prune(reader);
 	r = store_profile(reader, j->query.from_ns, j->query.to_ns, &j->query.selectors,
 			  &j->profile);
 
@@ -106,7 +108,8 @@ static void reply(struct offline_job *j)
 		api_reply_error(j->call, 503, "on the host: systemctl status plopd", "%s, and %s",
 				j->down, j->error ? j->error : "plop.db cannot be read");
 	else if (j->r == -E2BIG)
-		api_reply_error(j->call, 413, "ask for a shorter time, or for fewer processes",
+		api_reply_error(j->call, 413,
+				"ask for a shorter time, for fewer processes, or for format json",
 				"the different stacks of this answer take more than %u MB",
 				MAX_PROFILE_BYTES >> 20);
 	else if (j->r == -ETIME)

@@ -55,6 +55,9 @@ static void query_run(void *ctx)
 		return;
 	store_reader_pass_over(reader, j->held.starts, j->held.n);
 	store_reader_limit(reader, j->limit);
+	/* a call graph has [other] for what is light; in other formats all is there, or it is refused */
+	if (q->format && streq(q->format->name, "json"))
+		store_reader_prune(reader);
 	if (j->windows)
 		j->result = store_windows(reader, q->from_ns, q->to_ns, WINDOWS_MAX, &q->selectors,
 					  &j->list);
@@ -138,7 +141,8 @@ static void query_done(void *ctx)
 	if (j->result == -EBADMSG)
 		store_watch_distrust(&j->manager->windows, &j->file);
 	if (r == -E2BIG && j->call) {
-		api_reply_error(j->call, 413, "ask for a shorter time, or for fewer processes",
+		api_reply_error(j->call, 413,
+				"ask for a shorter time, for fewer processes, or for format json",
 				"the different stacks of this answer take more than %zu MB",
 				j->limit >> 20);
 		if (j->share)

@@ -141,8 +141,15 @@ enum profile_part {
 	PROFILE_NONE, /* PROFILE_BEYOND */
 };
 #define PROFILE_HEAVY_PART 64
-/* A new profile with so much of each process, by its index. */
+/* A new profile with so much of each process, by its index; NULL: all of all. */
 int profile_without(const struct profile *p, const enum profile_part *parts, struct profile **ret);
+
+/*
+ * Makes another profile of *p, whose stacks, names and samples take about so many bytes at most: the lightest branches of the tree
+ * that the stacks are one in are cut off, and a frame PROFILE_OTHER stands in the place of each. No sum changes, and what is cut off
+ * depends on the content alone. -ENOMEM: *p may be gone.
+ */
+int profile_prune(struct profile **p, size_t bytes);
 
 /*
  * SELECTOR: key=value over pid comm exe cgroup unit container service version, of a process, thread thread_name state gil,

@@ -11,6 +11,7 @@
 struct query {
 	const struct selectors *selectors;
 	size_t limit; /* of memory for p; 0: none */
+	bool prune;
 	struct profile *p;
 	struct idmap functions, stacks, processes; /* database id -> profile id */
 	sqlite3_stmt *windows, *samples, *function, *stack, *process;
@@ -340,6 +341,16 @@ static void add_window(struct query *q, bool first)
 	tally_add(&q->p->tally, &t);
 }
 
+/* All ids of the profile are others afterwards. */
+static int query_prune(struct query *q)
+{
+	idmap_done(&q->functions);
+	idmap_done(&q->stacks);
+	idmap_done(&q->processes);
+	q->functions = q->stacks = q->processes = (struct idmap){};
+	return profile_prune(&q->p, q->limit / 6);
+}
+
 static int query_run(struct query *q, const struct store_reader *reader, uint64_t from_ns,
 		     uint64_t to_ns)
 {
@@ -356,6 +367,8 @@ static int query_run(struct query *q, const struct store_reader *reader, uint64_
 		r = reader_overdue(reader);
 		if (r == 0)
 			r = add_samples(q);
+		if (r == 0 && q->prune && query_bytes(q) > q->limit / 3)
+			r = query_prune(q);
 		if (r < 0)
 			return r;
 	}
@@ -374,7 +387,9 @@ static bool any_without_samples(const struct profile *p)
 static int query_all(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
 		     const struct selectors *s, struct profile **ret)
 {
-	_cleanup_(query_done) struct query q = { .selectors = s, .limit = r->limit };
+	_cleanup_(query_done) struct query q = { .selectors = s,
+						 .limit = r->limit,
+						 .prune = r->prune };
 	int e;
 
 	e = profile_new(from_ns, 0, &q.p);

@@ -162,6 +162,11 @@ void store_reader_stay(struct store_reader *r, uint64_t ns)
 	r->stay_ns = ns;
 }
 
+void store_reader_prune(struct store_reader *r)
+{
+	r->prune = true;
+}
+
 bool reader_passes_over(const struct store_reader *r, uint64_t start_ns)
 {
 	for (size_t i = 0; i < r->npassed_over; i++) {

@@ -16,6 +16,7 @@ struct store_reader {
 	const uint64_t *passed_over; /* starts of windows */
 	size_t npassed_over;
 	size_t limit;      /* of memory for an answer; 0: none */
+	bool prune;        /* beyond a part of it the lightest branches go */
 	uint64_t stay_ns;  /* how long a call may take */
 	uint64_t until_ns; /* CLOCK_MONOTONIC: when the one under way has to end */
 };

@@ -106,6 +106,11 @@ int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsi
 void store_reader_pass_over(struct store_reader *r, const uint64_t *starts, size_t n);
 /* From now on store_profile() returns -E2BIG when what it merges would take more memory than that; 0: no bound. */
 void store_reader_limit(struct store_reader *r, size_t bytes);
+/*
+ * From now on it cuts the lightest branches off instead, by profile_prune(), whenever what is merged takes more than a third of that
+ * between two windows. Windows with more than the other two thirds are -E2BIG still.
+ */
+void store_reader_prune(struct store_reader *r);
 /* A call that takes longer returns -ETIME: who reads keeps the WAL from being emptied. For tests; this is what it is otherwise: */
 #define STORE_READ_NS (30 * NSEC_PER_SEC)
 void store_reader_stay(struct store_reader *r, uint64_t ns);

@@ -475,6 +475,29 @@ START_TEST(an_answer_has_a_limit)
 }
 END_TEST
 
+/* Many windows, no two of whose stacks are alike, are an answer all the same if the lightest may be cut off. */
+START_TEST(an_answer_is_pruned)
+{
+	_cleanup_(profile_freep) struct profile *whole = NULL, *none = NULL, *pruned = NULL;
+	size_t bytes;
+
+	for (int i = 0; i < 30; i++)
+		save_unlike(i, 300);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &whole), 0);
+	bytes = profile_bytes(whole);
+	store_reader_limit(reader, bytes / 3);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &none), -E2BIG);
+	store_reader_prune(reader);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &pruned), 0);
+	ck_assert_uint_le(profile_bytes(pruned), bytes / 3);
+	ck_assert_uint_eq(pruned->samples_total, whole->samples_total);
+	ck_assert_uint_eq(pruned->nprocesses, whole->nprocesses);
+	ck_assert_int_eq(memcmp(&pruned->tally, &whole->tally, sizeof(whole->tally)), 0);
+	ck_assert_uint_gt(profile_other(pruned), 0);
+	ck_assert_uint_eq(profile_other(whole), 0);
+}
+END_TEST
+
 /* What is new in a window is of the process that brings it; what is there already takes nothing but a row. */
 START_TEST(bytes_are_told_by_process)
 {
@@ -547,6 +570,7 @@ int main(void)
 	tcase_add_test(t, unused_dictionary_rows_go);
 	tcase_add_test(t, expiry_by_size);
 	tcase_add_test(t, an_answer_has_a_limit);
+	tcase_add_test(t, an_answer_is_pruned);
 	tcase_add_test(t, bytes_are_told_by_process);
 	tcase_add_test(t, broken_blobs_are_refused);
 	suite_add_tcase(s, t);
