@@ -71,9 +71,9 @@ struct recording {
 	struct cgroup cgroup;            /* folder NULL: none */
 	pid_t tree;                      /* as in the request */
 	sd_event_source *tree_ends;
-	struct waits *waits;             /* NULL: no time off CPU */
-	uint32_t asleep;                 /* threads that were asked for, see asleep.h */
-	uint32_t unread;                 /* ... that did not wake, and have no stack */
+	struct waits *waits; /* NULL: no time off CPU */
+	uint32_t asleep;     /* threads that were asked for, see asleep.h */
+	uint32_t unread;     /* ... that did not wake, and have no stack */
 	/* Some of its processes have a GIL and plop can tell who holds it; some are free-threaded. */
 	bool gil_known, gil_none;
 	uint64_t truncated; /* samples without their root */

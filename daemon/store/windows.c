@@ -141,7 +141,8 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 		db,
 		"SELECT id, start_ns, end_ns, hz, samples, ticks, python, other,"
 		" truncated, lost_fault, lost_stacks_full, lost_frames_full, lost_unsupported,"
-		" lost_corrupt, lost_drain, lost_threads, stepped_ns FROM windows WHERE end_ns > ?1 "
+		" lost_corrupt, lost_drain, lost_threads, stepped_ns FROM windows WHERE end_ns > "
+		"?1 "
 		"AND start_ns < ?2"
 		" ORDER BY end_ns DESC LIMIT ?3",
 		&windows);

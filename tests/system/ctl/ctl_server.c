@@ -167,18 +167,18 @@ static void reply_recording(struct fake *f, const struct api_request *q, unsigne
 		now = r->end_ns;
 	snprintf(id, sizeof(id), "r%u", (unsigned int)(r - f->recordings) + 1);
 	/* process 310 is one whose version has no tasks */
-	api_reply_json(
-		q->call, status,
-		json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:{s:i, s:i}, s:i, s:s?, s:b, s:b, s:o, s:O?}",
-			  "id", id, "state", r->end_ns ? "done" : "running", "elapsed_s",
-			  (double)(now - r->begin_ns) / 1e9, "duration_s", r->duration_s, "samples",
-			  90, "ticks", 200, "lost", "fault", 2, "drain", 0, "lost_total", 2,
-			  "reason",
-			  !r->end_ns ? NULL :
-			  r->stopped ? "stopped" :
-				       "elapsed",
-			  "async", r->tasks, "async_possible", r->tasks && r->pid != 310, "states",
-			  states, "skipped", skipped));
+	api_reply_json(q->call, status,
+		       json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:{s:i, s:i}, s:i, s:s?, s:b, "
+				 "s:b, s:o, s:O?}",
+				 "id", id, "state", r->end_ns ? "done" : "running", "elapsed_s",
+				 (double)(now - r->begin_ns) / 1e9, "duration_s", r->duration_s,
+				 "samples", 90, "ticks", 200, "lost", "fault", 2, "drain", 0,
+				 "lost_total", 2, "reason",
+				 !r->end_ns ? NULL :
+				 r->stopped ? "stopped" :
+					      "elapsed",
+				 "async", r->tasks, "async_possible", r->tasks && r->pid != 310,
+				 "states", states, "skipped", skipped));
 }
 
 /* Process 422 is not Python. */

@@ -413,6 +413,7 @@ START_TEST(a_file_of_version_1)
 	snprintf(sql, sizeof(sql),
 		 "ALTER TABLE windows DROP COLUMN stepped_ns;"
 		 "ALTER TABLE windows DROP COLUMN life_ns;"
+		 "ALTER TABLE windows DROP COLUMN lost_threads;"
 		 "DELETE FROM meta WHERE key LIKE 'pending%%';"
 		 "UPDATE stacks SET used=%lld + (id - 9) / 10 WHERE id > 8;"
 		 "UPDATE functions SET used=%lld + (id - 10) / 10 WHERE id > 9;"
