@@ -268,7 +268,7 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_wa
 {
 	__u32 budget = wall_budget(w);
 	__u32 tgid = prev->tgid, n = bpf_get_smp_processor_id();
-	__u64 pid_tgid = (__u64)tgid << 32 | prev->pid, truncated = 0;
+	__u64 pid_tgid = (__u64)tgid << 32 | prev->pid, truncated = 0, now;
 	struct plop_process *p = bpf_map_lookup_elem(&processes, &tgid);
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &n);
 	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
@@ -303,8 +303,13 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_wa
 		e->hash = s->walk.hash;
 	reason_read(e, prev, preempt, p);
 	cpu->left++;
+	/* who was woken while it was walked has been runnable ever since; plop_wakeup() took it for one that nobody saw leave */
+	e->image = p->image;
+	now = bpf_ktime_get_ns();
+	if (e->woken)
+		e->woken = now + 1;
 	/* last: a place without a time is not one to look at */
-	e->since = bpf_ktime_get_ns();
+	e->since = now;
 }
 
 /*
@@ -354,11 +359,19 @@ static __always_inline void back(struct task_struct *next, const struct plop_wan
 		sleeper_free(e);
 }
 
+/*
+ * All programs of a tree are wanted. Of those that are no Python nothing can be told, so they take neither places nor records, nor
+ * any of what their user may have.
+ */
 static __always_inline const struct plop_wanted *wall_wanted(__u32 tgid)
 {
 	struct plop_wanted *w = tgid ? bpf_map_lookup_elem(&wanted, &tgid) : NULL;
+	struct plop_process *p;
 
-	return w && w->wall ? w : NULL;
+	if (!w || !w->wall)
+		return NULL;
+	p = bpf_map_lookup_elem(&processes, &tgid);
+	return p && p->state == PLOP_STATE_PROFILED ? w : NULL;
 }
 
 static __always_inline void switched(struct task_struct *prev, struct task_struct *next,

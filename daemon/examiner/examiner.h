@@ -147,6 +147,7 @@ struct asleep_thread {
 	bool gil;                    /* it waits for the GIL */
 	bool disk;                   /* ... or cannot be interrupted */
 	bool native;                 /* no Python thread */
+	bool worker;                 /* one that the kernel made for the process */
 	bool truncated;              /* the root is missing */
 	struct asleep_frame *frames; /* innermost first */
 	uint32_t n;

@@ -12,6 +12,7 @@ enum asleep_flags {
 	ASLEEP_DISK = 2,
 	ASLEEP_NATIVE = 4,
 	ASLEEP_TRUNCATED = 8,
+	ASLEEP_WORKER = 16,
 };
 
 /* The threads of a process while they are read. */
@@ -109,6 +110,7 @@ static int thread_read(struct asleep *j, const struct task *task)
 		flags |= ASLEEP_GIL;
 	flags |= look.state.letter == 'D' ? ASLEEP_DISK : 0;
 	flags |= stack.truncated ? ASLEEP_TRUNCATED : 0;
+	flags |= look.state.worker ? ASLEEP_WORKER : 0;
 	pack_u32(&j->threads, (uint32_t)task->tid);
 	pack_bytes(&j->threads, &before, sizeof(before));
 	pack_bytes(&j->threads, &at, sizeof(at));
@@ -222,6 +224,7 @@ static int thread_unpack(struct unpack *body, struct asleep_thread *t)
 	t->gil = flags & ASLEEP_GIL;
 	t->disk = flags & ASLEEP_DISK;
 	t->native = flags & ASLEEP_NATIVE;
+	t->worker = flags & ASLEEP_WORKER;
 	t->truncated = flags & ASLEEP_TRUNCATED;
 	n = unpack_u32(body);
 	if (body->error || n > PLOP_MAX_DEPTH)

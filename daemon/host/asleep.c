@@ -99,7 +99,8 @@ void asleep_ask(struct recording *r)
 	uint32_t threads;
 	pid_t pid;
 
-	while (r->waits && r->asleep < ASLEEP_THREADS_MAX &&
+	/* what is read has no tasks, and beside stacks that have them it would say that there were none */
+	while (r->waits && !r->tasks && r->asleep < ASLEEP_THREADS_MAX &&
 	       waits_unread(r->waits, &pid, &threads)) {
 		struct target *k = targets_find_pid(t, pid);
 		uint32_t max = MIN(threads, ASLEEP_THREADS_MAX - r->asleep);

@@ -188,6 +188,19 @@ static int selectors_take(const struct api_request *q, struct manager *m, json_t
 	return 0;
 }
 
+/* Processes of their own would be recorded wherever they are. */
+static int without_pids(const struct api_request *q, const char *kind, const struct selectors *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (!streq(s->items[i].key, "pid"))
+			continue;
+		api_reply_error(q->call, 400, NULL, "\"%s\" and a selector pid= exclude each other",
+				kind);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int recording_targets(const struct api_request *q, struct manager *m, json_t *body,
 		      struct recording_request *ret, json_t *skipped)
 {
@@ -222,5 +235,6 @@ int recording_targets(const struct api_request *q, struct manager *m, json_t *bo
 		r = cgroup_take_named(q, kind, json_string_value(value), &ret->cgroup);
 	if (r < 0 || !list || json_is_null(list))
 		return r;
-	return selectors_take(q, m, list, &ret->selectors);
+	r = selectors_take(q, m, list, &ret->selectors);
+	return r < 0 || !value || streq(kind, "pid") ? r : without_pids(q, kind, &ret->selectors);
 }

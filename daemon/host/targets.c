@@ -298,6 +298,7 @@ static bool target_spoke(struct targets *t, const struct examination *x)
 		return false;
 	if (!k->dying)
 		HASH_DELETE(hh_pid, t->living, k);
+	t->unlabeled -= k->unlabeled;
 	HASH_DEL(t->all, k);
 	target_free(k);
 	return true;

@@ -246,7 +246,8 @@ int waits_read(struct waits *w, struct sink *sink, pid_t pid, const struct aslee
 	struct quiet_thread *q = quiet_find(w, (uint32_t)pid, t->tid);
 	struct stack_key key = { HASH_READ, (uint32_t)pid, t->tid };
 	_cleanup_free_ struct named_frame *frames = calloc(t->n + 1u, sizeof(*frames));
-	const char *root = t->native    ? "[native thread]" :
+	const char *root = t->worker    ? "[kernel worker]" :
+			   t->native    ? "[native thread]" :
 			   t->truncated ? "[truncated]" :
 			   t->n == 0    ? "[no Python frame]" :
 					  NULL;
@@ -438,16 +439,28 @@ void waits_sleeping(struct waits *w, const struct plop_sleeper *sleeper, uint32_
 	waits_add(w, &r, process, end_ns);
 }
 
-/* Whether a thread was seen on a CPU: then it was there all the time, or it would have been seen to leave. */
-static bool thread_ran(struct sink *sink, uint32_t tid)
+/* The kernel's PID_MAX_LIMIT on machines of 64 bits (include/linux/threads.h). */
+#define TIDS_MAX (1u << 22)
+
+/* A bit for each thread that was seen on a CPU. NULL: no memory. */
+static uint8_t *threads_ran(struct sink *sink)
 {
 	const struct profile *p = sink_profile(sink);
+	uint8_t *ran = calloc(TIDS_MAX / 8, 1);
 
-	for (uint32_t i = 0; i < p->nsamples; i++) {
-		if (p->samples[i].thread == tid && p->samples[i].count)
-			return true;
+	for (uint32_t i = 0; ran && i < p->nsamples; i++) {
+		uint32_t tid = p->samples[i].thread;
+
+		if (p->samples[i].count && tid < TIDS_MAX)
+			ran[tid / 8] |= (uint8_t)(1u << tid % 8);
 	}
-	return false;
+	return ran;
+}
+
+/* Then it was there all the time, or it would have been seen to leave. */
+static bool has_run(const uint8_t *ran, uint32_t tid)
+{
+	return tid < TIDS_MAX && ran[tid / 8] >> tid % 8 & 1;
 }
 
 /* Whether it slept from when it was read until now. */
@@ -518,9 +531,10 @@ int waits_from_before(struct waits *w, struct sink *sink,
 		      int (*process)(uint32_t tgid, uint32_t *ret, void *ctx), void *ctx,
 		      uint64_t end_ns, uint32_t *ret_unread)
 {
+	_cleanup_free_ uint8_t *ran = threads_ran(sink);
 	struct quiet_thread *q, *next;
 	uint32_t before;
-	int r = sink_named_stack(sink, BEFORE, NULL, 0, &before);
+	int r = ran ? sink_named_stack(sink, BEFORE, NULL, 0, &before) : -ENOMEM;
 
 	*ret_unread = 0;
 	HASH_ITER(hh, w->quiet, q, next)
@@ -528,8 +542,8 @@ int waits_from_before(struct waits *w, struct sink *sink,
 		struct stack_key none = { HASH_BEFORE, (uint32_t)(q->key >> 32), (uint32_t)q->key };
 		uint32_t at = q->process;
 
-		if (r >= 0 && (q->over_ns || (!thread_ran(sink, none.tid) &&
-					      process(none.tgid, &at, ctx) >= 0))) {
+		if (r >= 0 && (q->over_ns ||
+			       (!has_run(ran, none.tid) && process(none.tgid, &at, ctx) >= 0))) {
 			if (!q->over_ns && q->at_ns && !still_sleeps(q))
 				q->at_ns = 0;
 			*ret_unread += !q->at_ns && !q->over_ns;

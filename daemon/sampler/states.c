@@ -54,6 +54,8 @@ void sampler_thread_state(struct sampler *s, uint64_t image, uint64_t thread, ui
 	if (!state)
 		state = PLOP_NO_STATE(clock_ns(CLOCK_MONOTONIC) / 1000000 + NONE_LASTS_MS, 0ull,
 				      PLOP_NO_STATE_SURE);
+	else if (state & 7)
+		return; /* no allocator gives such, and the low bits mean something here */
 	/* so that what is another thread's is never read as this one's: 0 is nothing */
 	__atomic_store_n(&b->state[way], 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&b->key[way], key, __ATOMIC_SEQ_CST);

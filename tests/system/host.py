@@ -207,7 +207,8 @@ def collapsed(text):
         for frame in frames.split(";"):
             function, place = frame.rsplit(" (", 1) if frame.endswith(")") else (frame, "")
             file, number = place[:-1].rsplit(":", 1) if ":" in place else ("", 0)
-            parsed.append((function, file, int(number)))
+            # code that Nuitka compiled has no lines
+            parsed.append((function, file, 0 if number == "compiled" else int(number)))
         stacks.append((parsed, int(count)))
     return stacks
 

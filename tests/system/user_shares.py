@@ -352,7 +352,7 @@ def check_root_given_up(users):
             process = others.run(0, "-c", GIVES_UP_ROOT % others.distinct, FOUR, nice=NICE - 5)
             process.stdin.write(b"\n")
             process.stdin.flush()
-            host.until("FOUR has used up a share of a window", lambda: others.shares(FOUR)["window_merged"] > 0, 60)
+            host.until("FOUR has used up what a process has of a window", lambda: others.shares(FOUR)["window_process_merged"] > 0, 60)
         finally:
             others.end()
             others.done()

@@ -90,7 +90,7 @@ class Said(Case):
 
     def test_two_ctrl_c(self):
         """A recording that does not end: the second Ctrl-C says that nothing was kept."""
-        kept = os.path.join(self.folder, "kept")
+        kept = os.path.join(self.folder, "kept.pb.gz")
         with self.on_a_terminal("555", "-d", "1h", "-o", kept) as t:
             t.shows("samples")
             polls = self.server.status()["test_polls"]
@@ -128,25 +128,25 @@ class Started(Case):
     """plopctl record -- COMMAND."""
 
     def begin(self, *command, before=(), **options):
-        return Program(CTL, "record", *before, "-o", "kept", "--socket", self.path, "--", *command, cwd=self.folder, stdout=subprocess.PIPE,
+        return Program(CTL, "record", *before, "-o", "kept.pb.gz", "--socket", self.path, "--", *command, cwd=self.folder, stdout=subprocess.PIPE,
                        stderr=subprocess.PIPE, **options)
 
     def record(self, *command, before=(), **options):
-        return subprocess.run([CTL, "record", *before, "-o", "kept", "--socket", self.path, "--", *command], cwd=self.folder, text=True,
+        return subprocess.run([CTL, "record", *before, "-o", "kept.pb.gz", "--socket", self.path, "--", *command], cwd=self.folder, text=True,
                               capture_output=True, timeout=DEADLINE, check=False, **options)
 
     def test_it_is_as_its_caller_would_start_it(self):
         environment = dict(os.environ, JOURNAL_STREAM="1:2", PLOP_TEST="a\nb")
         direct, recorded = (json.loads(subprocess.run([*how, PYTHON, "-c", SHOW, "-o", "--", "x y", ""], cwd=self.folder, input="hello\n",
                                                       text=True, stdout=subprocess.PIPE, check=True, timeout=DEADLINE, env=environment).stdout)
-                            for how in ([], [CTL, "record", "-o", "kept", "--socket", self.path, "--"]))
+                            for how in ([], [CTL, "record", "-o", "kept.pb.gz", "--socket", self.path, "--"]))
         for key in direct:
             if key != "parent":
                 self.assertEqual(recorded[key], direct[key], key)
         body = json.loads(self.server.status()["test_body"])
         self.assertEqual(set(body), {"duration_s", "tree", "child"})
         self.assertEqual(body["duration_s"], 86400)
-        self.assertEqual(self.left(), ["kept"])
+        self.assertEqual(self.left(), ["kept.pb.gz"])
 
     def test_exit_status(self):
         for code, status in (("", 0), ("import sys; sys.exit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 137),
@@ -154,9 +154,9 @@ class Started(Case):
             done = self.record(PYTHON, "-c", code, before=("-f", "collapsed"))
             self.assertEqual(done.returncode, status, done.stderr)
             self.assertIn("written to kept", done.stderr)
-            with open(os.path.join(self.folder, "kept"), "rb") as f:
+            with open(os.path.join(self.folder, "kept.pb.gz"), "rb") as f:
                 self.assertEqual(f.read(), PROFILE)
-            os.unlink(os.path.join(self.folder, "kept"))
+            os.unlink(os.path.join(self.folder, "kept.pb.gz"))
 
     def test_what_cannot_be_executed(self):
         plain = os.path.join(self.folder, "plain")
@@ -196,12 +196,12 @@ class Started(Case):
             self.assertEqual(program.process.stdout.readline(), b"GOT %d\n" % len(sent))
         said, errors = program.process.communicate(timeout=DEADLINE)
         self.assertEqual((said.decode().split(), program.process.returncode), (sent, 5), errors)
-        self.assertEqual(self.left(), ["kept"])
+        self.assertEqual(self.left(), ["kept.pb.gz"])
 
     def test_ctrl_c_comes_once(self):
         """The terminal tells the whole process group; plopctl waits for the program, whatever is typed."""
         for keys, names in (("\x03", "SIGINT"), ("\x1c", "SIGQUIT")):
-            with terminal.Terminal([CTL, "record", "-o", os.path.join(self.folder, "kept"), "--socket", self.path, "--", PYTHON, "-c", SIGNALS,
+            with terminal.Terminal([CTL, "record", "-o", os.path.join(self.folder, "kept.pb.gz"), "--socket", self.path, "--", PYTHON, "-c", SIGNALS,
                                     "2"], columns=120, rows=40) as t:
                 t.shows("READY")
                 for n in (1, 2):
@@ -218,7 +218,7 @@ class Started(Case):
         """The file is there as soon as that is so, and the program goes on."""
         program = self.begin(PYTHON, "-c", SIGNALS, "1", before=("-d", "100ms"))
         program.process.stdout.readline()
-        wait_for("the file", lambda: self.left() == ["kept"])
+        wait_for("the file", lambda: self.left() == ["kept.pb.gz"])
         program.process.send_signal(signal.SIGTERM)
         said, errors = program.process.communicate(timeout=DEADLINE)
         self.assertEqual((said, program.process.returncode), (b"GOT 1\nSIGTERM\n", 5), errors)
@@ -245,7 +245,7 @@ class Started(Case):
             with socket.socket(socket.AF_UNIX) as silent:
                 silent.bind(path)
                 silent.listen(8)
-                process = subprocess.Popen([CTL, "record", "-o", "kept", "--socket", path, "--", "touch", mark], cwd=self.folder)
+                process = subprocess.Popen([CTL, "record", "-o", "kept.pb.gz", "--socket", path, "--", "touch", mark], cwd=self.folder)
                 with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="ascii") as f:
                     child = wait_for("the held process", lambda: f.seek(0) or f.read().split())
                 process.kill()
