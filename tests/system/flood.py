@@ -159,7 +159,7 @@ def main():
                     others.append(served[0])
             assert all(process.poll() is None for process in flood.processes), "the flood did not last"
         ticks = after["ticks"] - before["ticks"]
-        lost = sum(after["lost"].values()) - sum(before["lost"].values())
+        lost = sum(after["lost"][cause] - n for cause, n in before["lost"].items() if cause not in host.OF_OTHERS)
         print("flood: %s connections; root's status: plopctl %d times, median %.0f ms (alone %.0f), plopd's answer %.1f ms; another "
               "user's %.1f ms, refused %d times; %d of %d ticks lost" % (flood.made, len(root), *(1e3 * statistics.median(n) for n in (
                   root, quiet, direct, others or [9])), refused, lost, ticks))

@@ -70,6 +70,8 @@ def off_cpu(daemon):
     waited = 0
     for stack, us in stacks:
         leaf = stack[-1][0]
+        if stack[0][0] == "[began before the recording]":
+            continue  # it woke before it could be read
         letter = check(stack[:-1] if leaf.startswith("[") else stack)
         if leaf.startswith("[sleeping: epoll"):
             assert letter is None and stack[-2][0] == "Hub.run", stack

@@ -26,6 +26,14 @@ SCRIPT = os.path.join(host.WORKLOADS, "services.py")
 LABELS = {"PLOP_SERVICE": "web", "PLOP_VERSION": "7"}
 
 
+def started(pid):
+    """When a process began, in clock ticks since boot; 0: it has ended."""
+    with contextlib.suppress(OSError):
+        with open("/proc/%d/stat" % pid) as f:
+            return int(f.read().rpartition(")")[2].split()[19])
+    return 0
+
+
 class Tree:
     """A program and all that it makes, in a session of its own, which ends with it."""
 
@@ -58,7 +66,8 @@ class Tree:
 
     def pids(self):
         done = subprocess.run(["pgrep", "-s", str(self.pid)], stdout=subprocess.PIPE)
-        return sorted(int(n) for n in done.stdout.split())
+        # the youngest last: pids begin anew when the last has been given
+        return sorted((int(n) for n in done.stdout.split()), key=started)
 
     def end(self):
         self.process.kill()
@@ -148,7 +157,7 @@ def exported(daemon, *arguments):
 def check_titles(daemon, tree):
     """A title that is set while plopd looks on, and that of a child."""
     tree.say(b"SET")
-    wanted = {tree.pid: "shop: idle since monday", max(tree.pids()): "shop: child at work"}
+    wanted = {tree.pid: "shop: idle since monday", tree.pids()[-1]: "shop: child at work"}
     assert len(wanted) == 2, tree.pids()
 
     def shown():
@@ -156,7 +165,7 @@ def check_titles(daemon, tree):
         return all(processes.get(pid, {}).get("cmdline") == title for pid, title in wanted.items())
     began = time.monotonic()
     host.until("the titles are shown", shown, 40)
-    child = max(tree.pids())
+    child = tree.pids()[-1]
     # as much of it as the kernel takes for a name
     host.until("the window has the title", lambda: wanted[child][:15] in [p["comm"] for p in exported(daemon, "pid=%d" % child)["processes"]])
     text = daemon.ctl("dump", "-p", child).out

@@ -17,6 +17,8 @@ def check_stacks(stacks, said):
     worked = slept = 0
     for frames, weight in stacks:
         names = [name for name, _, _ in frames]
+        if said == "wall" and names[1] == "[began before the recording]":
+            continue  # it was on its way to a CPU, so nothing was read of it
         worker = names[0].startswith("thread_name=iou-")
         assert worker == (WORKER in names), (said, names)
         assert not worker or names[1] == WORKER, (said, names)
