@@ -55,7 +55,7 @@ def on_demand(work):
         cpu = plopd.status()["cost"]["cpu_seconds"]
         host.until("some windows' time has passed", lambda: plopd.status()["uptime_s"] > 3)
         used = plopd.status()["cost"]["cpu_seconds"] - cpu
-        stacks = host.collapsed(plopd.record(work.pid, 1))
+        stacks = host.collapsed(plopd.record(work.pid, 3))
         assert sum(n for s, n in stacks if any(f[0] == "spin" for f in s)) > 20, stacks
         assert events(plopd) == 0, "perf events are left after the recording"
         status = plopd.status()
