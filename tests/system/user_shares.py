@@ -416,9 +416,10 @@ def layouts(users, forged, owners, found):
         return [uid for process, uid in zip(forged, owners) if process.pid in pids]
 
     host.until("some are refused", lambda: users.shares()["layouts_refused"] > 0)
-    got = host.until("the rest is profiled", lambda: len(profiled()) == 32 and profiled())
+    # users of other tests may have some of the 32
+    host.until("four of ONE's are refused", lambda: users.shares(ONE)["layouts_refused"] >= 4, 60)
+    got = host.until("the rest is profiled", lambda: 28 <= len(profiled()) <= 32 and profiled(), 60)
     assert max(got.count(uid) for uid in set(owners)) <= 8, got
-    assert users.shares(ONE)["layouts_refused"] >= 4, users.shares(ONE)
     # what root brings is profiled, of whatever version
     for version in sorted(found):
         with host.Workload(found[version], code="import sys, time\nsys.stdout.write('READY\\n')\nsys.stdout.flush()\n"
