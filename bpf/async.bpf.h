@@ -9,7 +9,7 @@
  */
 #include "awaits.bpf.h"
 
-/* Names that were sent of late: mix(image ^ mark), its low bits replaced by when. */
+/* Names that were sent of late: plop_mix(image ^ mark), its low bits replaced by when. */
 #define NAMES_SENT    4096
 #define NAME_SECONDS  8191
 #define NAME_SENT_FOR 8 /* seconds, after which it is sent again: plopd may have forgotten it */
@@ -98,7 +98,7 @@ static __always_inline void name_send(struct walk_async *y, __u64 mark, __u64 le
 				      __u32 bytes)
 {
 	struct plop_record_task *r = (void *)y->s->record;
-	__u64 key = mix(y->w.s->identify.image ^ mark) & ~(__u64)NAME_SECONDS, *sent;
+	__u64 key = plop_mix(y->w.s->identify.image ^ mark) & ~(__u64)NAME_SECONDS, *sent;
 	__u32 slot = key >> 40 & (NAMES_SENT - 1), now = y->w.s->identify.now & NAME_SECONDS;
 
 	sent = bpf_map_lookup_elem(&async_names, &slot);
@@ -165,7 +165,7 @@ static __always_inline void mark_named(struct walk_async *y, __u64 str)
 		return;
 	}
 	h = plop_check_add(length + ((__u64)state << 32), y->s->name, PLOP_CAPTURE_TASK / 8);
-	mark = PLOP_MARK_OF(PLOP_MARK_NAMED, mix(h));
+	mark = PLOP_MARK_OF(PLOP_MARK_NAMED, plop_mix(h));
 	name_send(y, mark, length, state, n);
 	frame_put(y, mark, 0);
 }

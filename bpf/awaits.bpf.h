@@ -7,7 +7,7 @@
  */
 #include "pystack.bpf.h"
 
-/* Types met, four bits of what they are in the low bits of mix(image ^ address). */
+/* Types met, four bits of what they are in the low bits of plop_mix(image ^ address). */
 #define TYPES_KNOWN 64
 
 /* Object/genobject.c, all of them static types. */
@@ -116,7 +116,7 @@ static __always_inline bool is_awaiting(const struct plop_async *a, __u64 ip)
 /* enum awaitable of a type, by its name: classes of Python code have none of these names and are static. */
 static __always_inline __u32 type_kind(struct walk_async *y, __u64 type)
 {
-	__u64 key = mix(y->w.s->identify.image ^ type), *known, *t = y->s->words;
+	__u64 key = plop_mix(y->w.s->identify.image ^ type), *known, *t = y->s->words;
 	__u32 slot = key >> 40 & (TYPES_KNOWN - 1), kind = AWAITABLE_OTHER;
 
 	known = bpf_map_lookup_elem(&async_types, &slot);

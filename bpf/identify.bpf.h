@@ -162,7 +162,7 @@ static long identify_step(__u32 i, struct walk *w)
 	if (n >= PLOP_HALF_FRAMES)
 		return 1;
 	f = &w->half->frames[n];
-	key = mix(q->image ^ f->code);
+	key = plop_mix(q->image ^ f->code);
 	slot = key & (SEEN_SETS - 1);
 	e = bpf_map_lookup_elem(&seen, &slot);
 	if (!e)
@@ -176,7 +176,7 @@ static long identify_step(__u32 i, struct walk *w)
 	    ((now - WORD_FIRST(word)) & SECONDS_MASK) >= PLOP_SETTLED_SECONDS &&
 	    ((now - WORD_LAST(word)) & SECONDS_MASK) <= PLOP_SETTLED_SECONDS) {
 		f->check = WORD_CHECK(word) | PLOP_CHECK_SETTLED;
-		q->checks = mix(q->checks + f->check);
+		q->checks = plop_mix(q->checks + f->check);
 		q->settled++;
 		if (WORD_LAST(word) == now)
 			return 0;
@@ -184,7 +184,7 @@ static long identify_step(__u32 i, struct walk *w)
 	} else {
 		check = check_read(w, f->code);
 		f->check = check;
-		q->checks = mix(q->checks + check);
+		q->checks = plop_mix(q->checks + check);
 		if (!check)
 			return 0; /* not resident: user space may have better luck */
 		if (word && WORD_CHECK(word) == check) {

@@ -14,6 +14,7 @@
 
 #include "plop/events.h"
 #include "plop/layout.h"
+#include "plop/mix.h"
 
 /* Set by user space before load. */
 extern const volatile __u32 plop_ncpus;
@@ -211,17 +212,6 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, RECORDS_SIZE);
 } records SEC(".maps") __weak;
-
-/* Spreads x over 64 bits; never 0, which marks an empty entry. */
-static __always_inline __u64 mix(__u64 x)
-{
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93ULL;
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93ULL;
-	x ^= x >> 32;
-	return x ? x : 1;
-}
 
 /* Whether there is room for a record that tells of no process: one user can cause any number of these. */
 static __always_inline bool records_room(void)

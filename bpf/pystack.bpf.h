@@ -283,7 +283,7 @@ static long search_step(__u32 i, struct walk *w)
 	}
 	id = FIELD64(w->s->ts, l->ts_thread_id, PLOP_TS_MAX);
 	if (l->ts_status ? thread_bound(l, w->s) : id != q->thread)
-		thread_remember(mix(q->image ^ id), search_mark(q));
+		thread_remember(plop_mix(q->image ^ id), search_mark(q));
 	if (id == q->thread) {
 		__u64 frame = 0;
 
@@ -295,7 +295,7 @@ static long search_step(__u32 i, struct walk *w)
 		if (l->ts_status ? thread_bound(l, w->s) : frame != 0) {
 			q->found = q->ts;
 			q->sub = q->interp != 0;
-			thread_remember(mix(q->image ^ id), search_mark(q));
+			thread_remember(plop_mix(q->image ^ id), search_mark(q));
 			return 1;
 		}
 	}

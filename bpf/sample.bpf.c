@@ -21,7 +21,7 @@ volatile __u64 plop_states_woken = 0;
 
 static __always_inline void lose(struct plop_half *half, __u32 tgid, __u32 cause)
 {
-	__u32 first = mix(tgid);
+	__u32 first = plop_mix(tgid);
 
 	if (cause >= PLOP_LOST_CAUSES)
 		return;

@@ -111,7 +111,7 @@ static __always_inline void half_pressure(struct plop_cpu *cpu, const struct plo
 static __always_inline long stack_again(struct plop_cpu *cpu, struct plop_half *half,
 					struct plop_stack *k, __u32 n, __u32 tid, __u32 part)
 {
-	__u32 hash = mix((__u64)n << 32 | tid), m = half->nthreads;
+	__u32 hash = plop_mix((__u64)n << 32 | tid), m = half->nthreads;
 	struct plop_part *took = &half->parts[part & (PLOP_PARTS - 1)];
 	struct plop_stack_thread *t;
 
@@ -156,7 +156,7 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	struct plop_part *took = &half->parts[part & (PLOP_PARTS - 1)];
 	struct plop_stack *k;
 	__u32 at = 0, n, probes = part ? PLOP_PART_PROBES : PLOP_HALF_PROBES;
-	__u64 hash = mix(walk->hash ^ ((set << 16) + flags));
+	__u64 hash = plop_mix(walk->hash ^ ((set << 16) + flags));
 
 	if (stack_find(half, hash, q->image, probes, &at, &k))
 		return PLOP_LOST_STACKS_FULL + 1;
@@ -176,7 +176,7 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	half->counters[PLOP_C_CODES] += q->sent;
 	half->counters[PLOP_C_CODES_DROPPED] += q->dropped;
 	if (q->settled != walk->depth) {
-		hash = mix(hash ^ q->checks);
+		hash = plop_mix(hash ^ q->checks);
 		walk->hash = hash;
 		if (stack_find(half, hash, q->image, probes, &at, &k))
 			return PLOP_LOST_STACKS_FULL + 1;
@@ -398,7 +398,7 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 	if (task.flags & (PF_DUMPCORE | PF_WORKER))
 		return task.flags & PF_WORKER ? PLOP_STACK_WORKER : PLOP_STACK_DUMPING;
 	thread = task.thread;
-	key = mix(p->image ^ thread);
+	key = plop_mix(p->image ^ thread);
 	if (cpu->last_thread == key) {
 		ts = cpu->last_state;
 		sub = cpu->last_sub;

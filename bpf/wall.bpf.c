@@ -88,7 +88,7 @@ static __always_inline void sleeper_free(struct plop_sleeper *s)
 /* The place of a thread: its own, or, with make, a free one that it takes for budget. */
 static __always_inline struct plop_sleeper *sleeper_find(__u64 key, bool make, __u32 budget)
 {
-	__u64 h = mix(key);
+	__u64 h = plop_mix(key);
 
 	for (__u32 i = 0; i < SLEEPER_PROBES; i++) {
 		__u32 n = (h + i) & (PLOP_MAX_SLEEPERS - 1);
@@ -264,18 +264,17 @@ static __always_inline void before_send(struct plop_cpu *cpu, struct plop_sleepe
 }
 
 static __always_inline void leave(struct task_struct *prev, const struct plop_wanted *w,
-				  bool preempt, bool tasks)
+				  struct plop_process *p, bool preempt, bool tasks)
 {
 	__u32 budget = wall_budget(w);
 	__u32 tgid = prev->tgid, n = bpf_get_smp_processor_id();
 	__u64 pid_tgid = (__u64)tgid << 32 | prev->pid, truncated = 0, now;
-	struct plop_process *p = bpf_map_lookup_elem(&processes, &tgid);
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &n);
 	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
 	struct plop_sleeper *e;
 	long lost;
 
-	if (!p || p->state != PLOP_STATE_PROFILED || !cpu || !s)
+	if (!cpu || !s)
 		return;
 	e = sleeper_find(pid_tgid, !(prev->flags & PF_EXITING), budget);
 	if (!e)
@@ -363,25 +362,25 @@ static __always_inline void back(struct task_struct *next, const struct plop_wan
  * All programs of a tree are wanted. Of those that are no Python nothing can be told, so they take neither places nor records, nor
  * any of what their user may have.
  */
-static __always_inline const struct plop_wanted *wall_wanted(__u32 tgid)
+static __always_inline const struct plop_wanted *wall_wanted(__u32 tgid, struct plop_process **ret)
 {
 	struct plop_wanted *w = tgid ? bpf_map_lookup_elem(&wanted, &tgid) : NULL;
-	struct plop_process *p;
 
 	if (!w || !w->wall)
 		return NULL;
-	p = bpf_map_lookup_elem(&processes, &tgid);
-	return p && p->state == PLOP_STATE_PROFILED ? w : NULL;
+	*ret = bpf_map_lookup_elem(&processes, &tgid);
+	return *ret && (*ret)->state == PLOP_STATE_PROFILED ? w : NULL;
 }
 
 static __always_inline void switched(struct task_struct *prev, struct task_struct *next,
 				     bool preempt, bool tasks)
 {
-	const struct plop_wanted *w = wall_wanted(prev->tgid);
+	struct plop_process *p = NULL;
+	const struct plop_wanted *w = wall_wanted(prev->tgid, &p);
 
-	if (w)
-		leave(prev, w, preempt, tasks);
-	w = wall_wanted(next->tgid);
+	if (w && p)
+		leave(prev, w, p, preempt, tasks);
+	w = wall_wanted(next->tgid, &p);
 	if (w)
 		back(next, w);
 }
@@ -422,7 +421,8 @@ static __always_inline bool gil_is_given(const struct plop_sleeper *e, int tgid)
 SEC("?tp_btf/sched_waking")
 int BPF_PROG(plop_wakeup, struct task_struct *task)
 {
-	const struct plop_wanted *w = wall_wanted(task->tgid);
+	struct plop_process *p;
+	const struct plop_wanted *w = wall_wanted(task->tgid, &p);
 	struct plop_sleeper *e;
 
 	if (!w)

@@ -142,7 +142,6 @@ int sampler_map_sleepers(struct sampler *s);
 /* states.c */
 int states_map(struct sampler *s);
 void states_unmap(struct sampler *s);
-uint64_t sampler_mix(uint64_t x);
 int sampler_map_budgets(struct sampler *s);
 void sampler_unmap(struct sampler *s);
 

@@ -10,6 +10,7 @@
 
 #include "sampler/decode.h"
 #include "sampler/features.h"
+#include "plop/mix.h"
 #include "sampler/private.h"
 #include "util/log.h"
 
@@ -404,7 +405,7 @@ int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
 void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code)
 {
 	static const uint64_t empty[4];
-	uint32_t set = (uint32_t)sampler_mix(image ^ code) &
+	uint32_t set = (uint32_t)plop_mix(image ^ code) &
 		       (bpf_map__max_entries(s->skel->maps.seen) - 1);
 
 	/* the other of the two in the set is read once more as well */

@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sys/mman.h>
 
+#include "plop/mix.h"
 #include "sampler/private.h"
 #include "util/clock.h"
 
 /* How long it is believed that a thread has no state, which user space says when it has looked at all. */
 #define NONE_LASTS_MS 1000
-
-/* As mix() of bpf/plop.bpf.h. */
-uint64_t sampler_mix(uint64_t x)
-{
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93ULL;
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93ULL;
-	x ^= x >> 32;
-	return x ? x : 1;
-}
 
 #define BUCKETS_SIZE (PLOP_THREAD_BUCKETS * sizeof(struct plop_thread_bucket))
 
@@ -39,7 +29,7 @@ void states_unmap(struct sampler *s)
 
 void sampler_thread_state(struct sampler *s, uint64_t image, uint64_t thread, uint64_t state)
 {
-	uint64_t key = sampler_mix(image ^ thread);
+	uint64_t key = plop_mix(image ^ thread);
 	struct plop_thread_bucket *b = &s->buckets[key & (PLOP_THREAD_BUCKETS - 1)];
 	uint32_t way = (key >> 32) & (PLOP_THREAD_WAYS - 1);
 

@@ -282,7 +282,7 @@ struct plop_cpu {
 	 */
 	__u64 last_changes;
 	struct plop_process last;
-	__u64 last_thread; /* mix(image ^ thread pointer) */
+	__u64 last_thread; /* plop_mix(image ^ thread pointer) */
 	__u64 last_state;  /* its thread state */
 	__u64 last_sub;    /* whether that is of another interpreter than the first */
 	__u64 pad[2];
