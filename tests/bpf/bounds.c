@@ -4,6 +4,7 @@
  * threads that are made leave the ring buffer's last quarter to what tells of processes.
  */
 #include <pthread.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "sampler/private.h"
@@ -129,6 +130,15 @@ static int rings(struct sampler *s)
 		       -1;
 }
 
+static bool linux_before(int major, int minor)
+{
+	struct utsname u;
+	int a = 0, b = 0;
+
+	return uname(&u) == 0 && sscanf(u.release, "%d.%d", &a, &b) == 2 &&
+	       (a < major || (a == major && b < minor));
+}
+
 int main(void)
 {
 	static const struct sampler_handlers handlers = { .stack = on_stack,
@@ -152,8 +162,12 @@ int main(void)
 	}
 	r = sampler_async(s);
 	if (r == -EOPNOTSUPP) {
-		printf("SKIP: this kernel has no recordings of tasks (Linux 5.17)\n");
-		return 77;
+		if (linux_before(5, 17)) {
+			printf("SKIP: this kernel has no recordings of tasks (Linux 5.17)\n");
+			return 77;
+		}
+		fprintf(stderr, "bounds: no recordings of tasks, on a kernel that can\n");
+		return EXIT_FAILURE;
 	}
 	if (r >= 0)
 		r = asyncs(s);

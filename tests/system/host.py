@@ -22,6 +22,11 @@ def program(name):
     return os.path.join(BUILD, "daemon", name)
 
 
+def linux():
+    """The kernel's version, as (5, 17)."""
+    return tuple(int(n) for n in re.match(r"(\d+)\.(\d+)", os.uname().release).groups())
+
+
 def need_root():
     if os.geteuid() != 0:
         print("SKIP: needs root, to load BPF programs")
