@@ -219,7 +219,9 @@ def check_tables(users):
         finally:
             users.daemon.process.send_signal(signal.SIGCONT)
         assert users.daemon.status()
-    time.sleep(2)
+    # what was lost comes with the same cycle as what was not
+    ticks = {uid: users.look(uid, recording)["ticks"] for uid, recording in made.items()}
+    host.until("one more cycle of each", lambda: all(users.look(uid, made[uid])["ticks"] > n for uid, n in ticks.items()))
     said = {uid: users.look(uid, recording) for uid, recording in made.items()}
     for uid, recording in made.items():
         users.forget(uid, [recording])

@@ -159,11 +159,18 @@ sys.stdin.readline()
 ASLEEP = {"sleeps": ("clock_nanosleep", "select", "pselect6"), "locks": ("futex",), "reads": ("read",), "waits": ("futex",)}
 
 
+def letters(pid):
+    """What each thread does, as proc_pid_stat(5) has it."""
+    for tid in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/stat" % (pid, tid)) as f:
+            yield f.read().rpartition(")")[2].split()[0]
+
+
 def asleep(plopd, work, known):
     """Threads that sleep all through a recording have their stacks, and add up to its length, as do those that wake in it."""
     plopd.profiled(work.pid)
     work.asleep()
-    time.sleep(0.2)  # so have the others come to where they sleep
+    host.until("all of them sleep", lambda: set(letters(work.pid)) == {"S"})
     done = plopd.ctl("record", "-p", work.pid, "--wall", "-d", "1s", "-f", "collapsed", "-o", "-", timeout=60)
     assert done.returncode == 0, done.err
     stacks = host.collapsed(done.out)
