@@ -80,6 +80,19 @@ static long entry_step(__u32 i, struct walk *w)
 	return 0;
 }
 
+static long order_step(__u32 i, struct walk *w)
+{
+	struct callers_state *c = &w->s->callers;
+	struct caller *of = &c->of[i & (PLOP_CALLERS - 1)];
+
+	if (i >= c->n)
+		return 1;
+	c->frame = of->frame;
+	bpf_loop(ENTRY_STEPS, entry_step, w, 0);
+	of->at = c->frame;
+	return !c->frame;
+}
+
 /* Sets by what the callers are put in order. False: it cannot be told. */
 static __always_inline bool callers_order(struct walk *w)
 {
@@ -87,14 +100,8 @@ static __always_inline bool callers_order(struct walk *w)
 
 	if (c->n < 2 || w->l->frame_kind != PLOP_FRAMES_CURRENT)
 		return true;
-	for (__u32 i = 0; i < PLOP_CALLERS && i < c->n; i++) {
-		c->frame = c->of[i].frame;
-		bpf_loop(ENTRY_STEPS, entry_step, w, 0);
-		if (!c->frame)
-			return false;
-		c->of[i].at = c->frame;
-	}
-	return true;
+	bpf_loop(PLOP_CALLERS, order_step, w, 0);
+	return c->frame != 0;
 }
 
 /* The one that comes next, outwards; PLOP_CALLERS: none does. */
@@ -112,6 +119,26 @@ static __always_inline __u32 caller_next(const struct callers_state *c)
 		}
 	}
 	return found;
+}
+
+/* Adds the frames of the next one. A step of bpf_loop(), so that the verifier looks at it once. */
+static long caller_step(__u32 i, struct walk *w)
+{
+	struct callers_state *c = &w->s->callers;
+	struct walk_state *k = &w->s->walk;
+	__u32 next = caller_next(c);
+	const struct caller *of;
+
+	if (next >= PLOP_CALLERS)
+		return 1;
+	of = &c->of[next & (PLOP_CALLERS - 1)];
+	c->last = of->at;
+	k->frame = of->frame;
+	k->chunk = of->chunk;
+	k->chunk_end = of->chunk_end;
+	k->from = k->length = k->mark = 0;
+	bpf_loop(WALK_STEPS, walk_step, w, 0);
+	return k->result != WALK_OK || k->frame || k->truncated;
 }
 
 /*
@@ -159,19 +186,6 @@ __weak __noinline int callers_walk(__u64 runtime)
 		k->depth = 0;
 		k->hash = plop_seed;
 	}
-	for (__u32 i = 0; i < PLOP_CALLERS; i++) {
-		__u32 next = caller_next(c);
-
-		if (next >= PLOP_CALLERS)
-			break;
-		c->last = c->of[next].at;
-		k->frame = c->of[next].frame;
-		k->chunk = c->of[next].chunk;
-		k->chunk_end = c->of[next].chunk_end;
-		k->from = k->length = k->mark = 0;
-		bpf_loop(WALK_STEPS, walk_step, &w, 0);
-		if (k->result != WALK_OK || k->frame || k->truncated)
-			break;
-	}
+	bpf_loop(PLOP_CALLERS, caller_step, &w, 0);
 	return 0;
 }

@@ -30,9 +30,8 @@ extern volatile __u32 plop_seconds;
 /* Bit n - 1: set n is a trusted user's. Written by user space only. */
 extern volatile __u32 plop_trusted;
 
-/* What the recordings of one user may take of a half, written by user space only; and those of all trusted users together. */
-extern volatile struct plop_part plop_user_part;
-extern const volatile struct plop_part plop_trusted_part;
+/* What each part of a half may take, but the first one. Written by user space only. */
+extern volatile struct plop_part plop_part_most[PLOP_PARTS];
 
 /* Counts changes of the process table, from both sides. */
 extern volatile __u64 plop_changes;

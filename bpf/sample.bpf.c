@@ -11,12 +11,7 @@ const volatile __u64 plop_seed = 0;
 volatile __u32 plop_active = 0;
 volatile __u32 plop_seconds = 0;
 volatile __u32 plop_trusted = 0;
-volatile struct plop_part plop_user_part = {};
-const volatile struct plop_part plop_trusted_part = {
-	.stacks = PLOP_HALF_STACKS / 8 * PLOP_EIGHTHS_TRUSTED,
-	.frames = PLOP_HALF_FRAMES / 8 * PLOP_EIGHTHS_TRUSTED,
-	.threads = PLOP_HALF_THREADS / 8 * PLOP_EIGHTHS_TRUSTED,
-};
+volatile struct plop_part plop_part_most[PLOP_PARTS] = {};
 volatile __u64 plop_states_woken = 0;
 
 static __always_inline void lose(struct plop_half *half, __u32 tgid, __u32 cause)
@@ -86,7 +81,7 @@ static __always_inline int tick(bool use_loop)
 	if (!p) {
 		half->counters[PLOP_C_OTHER]++;
 	} else if (p->state == PLOP_STATE_PROFILED) {
-		lost = python_tick(cpu, half, p, pid_tgid, PLOP_SET_ALWAYS, PLOP_PART_ALWAYS,
+		lost = python_tick(cpu, half, p, pid_tgid, PLOP_SET_ALWAYS, PLOP_PART_ALWAYS, false,
 				   &half->counters[PLOP_C_TRUNCATED], use_loop, false);
 		if (lost)
 			lose(half, tgid, lost - 1);
@@ -180,8 +175,7 @@ static __always_inline int tick_set(struct bpf_perf_event_data *ctx, bool tasks)
 	} else if (p->state == PLOP_STATE_PROFILED && !budget_take(s->budget, false)) {
 		c->lost[PLOP_LOST_RATE]++;
 	} else if (p->state == PLOP_STATE_PROFILED) {
-		lost = python_tick(cpu, half, p, pid_tgid, set,
-				   s->budget ? s->budget : PLOP_PART_TRUSTED, &c->truncated, true,
+		lost = python_tick(cpu, half, p, pid_tgid, set, s->part, true, &c->truncated, true,
 				   tasks);
 		if (lost > 0 && lost <= PLOP_LOST_CAUSES)
 			c->lost[lost - 1]++;

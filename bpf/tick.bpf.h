@@ -84,24 +84,18 @@ static __always_inline long stack_find(struct plop_half *half, __u64 hash, __u64
 	return -1;
 }
 
-/* What a recording's part may take. */
-static __always_inline const volatile struct plop_part *part_most(__u32 part)
-{
-	return part == PLOP_PART_TRUSTED ? &plop_trusted_part : &plop_user_part;
-}
-
 /* Has the half drained before it, or a recording's part of it, is full. */
 static __always_inline void half_pressure(struct plop_cpu *cpu, const struct plop_half *half,
-					  __u32 part)
+					  __u32 part, bool parted)
 {
 	const struct plop_part *took = &half->parts[part & (PLOP_PARTS - 1)];
-	const volatile struct plop_part *most = part_most(part);
+	const volatile struct plop_part *most = &plop_part_most[part & (PLOP_PARTS - 1)];
 
 	if (cpu->pressure == plop_active + 1 ||
 	    (half->nstacks <= PLOP_HALF_STACKS / 4 && half->nframes <= PLOP_HALF_FRAMES / 4 &&
 	     half->nthreads <= PLOP_HALF_THREADS / 2 &&
-	     (!part || (took->stacks <= most->stacks / 2 && took->frames <= most->frames / 2 &&
-			took->threads <= most->threads / 2))))
+	     (!parted || (took->stacks <= most->stacks / 2 && took->frames <= most->frames / 2 &&
+			  took->threads <= most->threads / 2))))
 		return;
 	cpu->pressure = plop_active + 1;
 	record_send(PLOP_RECORD_PRESSURE, 0, 0, BPF_RB_FORCE_WAKEUP);
@@ -109,29 +103,30 @@ static __always_inline void half_pressure(struct plop_cpu *cpu, const struct plo
 
 /* Counts a tick of a thread that has stack k, number n. Returns 0, or the cause of its loss + 1. */
 static __always_inline long stack_again(struct plop_cpu *cpu, struct plop_half *half,
-					struct plop_stack *k, __u32 n, __u32 tid, __u32 part)
+					struct plop_stack *k, __u32 n, __u32 tid, __u32 part,
+					bool parted)
 {
 	__u32 hash = plop_mix((__u64)n << 32 | tid), m = half->nthreads;
 	struct plop_part *took = &half->parts[part & (PLOP_PARTS - 1)];
+	const volatile struct plop_part *most = &plop_part_most[part & (PLOP_PARTS - 1)];
 	struct plop_stack_thread *t;
 
 	if (k->tid == tid) {
 		k->count++;
 		return 0;
 	}
-	for (__u32 i = 0; i < (part ? PLOP_PART_PROBES : PLOP_HALF_PROBES); i++) {
+	for (__u32 i = 0; i < (parted ? PLOP_PART_PROBES : PLOP_HALF_PROBES); i++) {
 		__u32 at = (hash + i) & (PLOP_HALF_INDEX - 1), entry = half->thread_index[at];
 
 		if (entry == 0) {
-			if (m >= PLOP_HALF_THREADS ||
-			    (part && took->threads >= part_most(part)->threads))
+			if (m >= PLOP_HALF_THREADS || (parted && took->threads >= most->threads))
 				break;
 			half->threads[m] = (struct plop_stack_thread){ tid, 1, n, 0 };
 			half->thread_index[at] = m + 1;
 			half->nthreads = m + 1;
-			if (part)
+			if (parted)
 				took->threads++;
-			half_pressure(cpu, half, part);
+			half_pressure(cpu, half, part, parted);
 			return 0;
 		}
 		t = &half->threads[(entry - 1) & (PLOP_HALF_THREADS - 1)];
@@ -148,21 +143,23 @@ static __always_inline long stack_again(struct plop_cpu *cpu, struct plop_half *
  * settled is found by its addresses alone; any other by their checks as well, read anew at each tick.
  */
 static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __u32 tid, __u32 set,
-					__u32 part, __u32 flags, bool use_loop, bool tasks)
+					__u32 part, bool parted, __u32 flags, bool use_loop,
+					bool tasks)
 {
 	struct walk_state *walk = &w->s->walk;
 	struct identify_state *q = &w->s->identify;
 	struct plop_half *half = w->half;
 	struct plop_part *took = &half->parts[part & (PLOP_PARTS - 1)];
+	const volatile struct plop_part *most = &plop_part_most[part & (PLOP_PARTS - 1)];
 	struct plop_stack *k;
-	__u32 at = 0, n, probes = part ? PLOP_PART_PROBES : PLOP_HALF_PROBES;
+	__u32 at = 0, n, probes = parted ? PLOP_PART_PROBES : PLOP_HALF_PROBES;
 	__u64 hash = plop_mix(walk->hash ^ ((set << 16) + flags));
 
 	if (stack_find(half, hash, q->image, probes, &at, &k))
 		return PLOP_LOST_STACKS_FULL + 1;
 	walk->hash = hash;
 	if (k)
-		return stack_again(cpu, half, k, at, tid, part);
+		return stack_again(cpu, half, k, at, tid, part, parted);
 	if (tasks) {
 		bpf_loop(walk->depth, identify_tasks_step, w, 0);
 	} else if (use_loop) {
@@ -181,12 +178,12 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 		if (stack_find(half, hash, q->image, probes, &at, &k))
 			return PLOP_LOST_STACKS_FULL + 1;
 		if (k)
-			return stack_again(cpu, half, k, at, tid, part);
+			return stack_again(cpu, half, k, at, tid, part, parted);
 	}
 	n = half->nstacks;
-	if (n >= PLOP_HALF_STACKS || (part && took->stacks >= part_most(part)->stacks))
+	if (n >= PLOP_HALF_STACKS || (parted && took->stacks >= most->stacks))
 		return PLOP_LOST_STACKS_FULL + 1;
-	if (part && took->frames + walk->depth > part_most(part)->frames)
+	if (parted && took->frames + walk->depth > most->frames)
 		return PLOP_LOST_FRAMES_FULL + 1;
 	k = &half->stacks[n];
 	k->hash = hash;
@@ -202,11 +199,11 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	half->index[at & (PLOP_HALF_INDEX - 1)] = (__u32)(hash >> 48 << 16) | (n + 1);
 	half->nstacks = n + 1;
 	half->nframes = walk->base + walk->depth;
-	if (part) {
+	if (parted) {
 		took->stacks++;
 		took->frames += walk->depth;
 	}
-	half_pressure(cpu, half, part);
+	half_pressure(cpu, half, part, parted);
 	return 0;
 }
 
@@ -471,11 +468,13 @@ static __always_inline __u32 gil_flags(const struct plop_layout *l, struct scrat
 /*
  * Walks the current thread of a profiled process and files its stack. Returns 0 (counted as python) or the cause of its
  * loss + 1. *truncated is counted up where the stack was too deep. tasks: with the asyncio task that runs, and who awaits it;
- * needs use_loop. part: whose room in the half it takes.
+ * needs use_loop. part: whose room in the half it takes; parted: a constant, that it is a recording's, so that the verifier need
+ * not follow both ways everywhere.
  */
 static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *half,
 					struct plop_process *p, __u64 pid_tgid, __u32 set,
-					__u32 part, __u64 *truncated, bool use_loop, bool tasks)
+					__u32 part, bool parted, __u64 *truncated, bool use_loop,
+					bool tasks)
 {
 	__u32 cpu_number = bpf_get_smp_processor_id(), layout = p->layout;
 	struct walk w = { .half = half };
@@ -531,5 +530,5 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 			flags |= PLOP_STACK_NO_FRAME;
 		half->counters[PLOP_C_FRAMES] += k->depth;
 	}
-	return stack_count(cpu, &w, (__u32)pid_tgid, set, part, flags, use_loop, tasks);
+	return stack_count(cpu, &w, (__u32)pid_tgid, set, part, parted, flags, use_loop, tasks);
 }

@@ -297,7 +297,7 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_wa
 	}
 	cpu->entered++;
 	lost = python_tick(cpu, &cpu->half[plop_active & 1], p, pid_tgid, PLOP_SET_WALL,
-			   budget ? budget : PLOP_PART_TRUSTED, &truncated, true, tasks);
+			   budget ? budget : PLOP_PART_TRUSTED, true, &truncated, true, tasks);
 	if (!lost)
 		e->hash = s->walk.hash;
 	reason_read(e, prev, preempt, p);

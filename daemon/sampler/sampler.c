@@ -145,6 +145,7 @@ static int sampler_load(struct sampler *s)
 	r = plop__load(s->skel);
 	if (r < 0)
 		return r;
+	sampler_users(s, 0);
 	s->cpus_size = sizeof(struct plop_cpu) * (size_t)s->ncpus;
 	s->cpus = mmap(NULL, s->cpus_size, PROT_READ | PROT_WRITE, MAP_SHARED,
 		       bpf_map__fd(s->skel->maps.cpus), 0);

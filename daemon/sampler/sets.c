@@ -30,6 +30,7 @@ static int set_prepare(struct sampler *s, uint32_t set, const struct plop_set *w
 	if (whom) {
 		entry = *whom;
 		entry.budget = (uint16_t)s->charged[set].budget;
+		entry.part = entry.budget ? (uint8_t)entry.budget : PLOP_PART_TRUSTED;
 		entry.uid = s->charged[set].uid;
 		if (bpf_map_update_elem(fd, &set, &entry, BPF_ANY) < 0)
 			return -errno;
@@ -65,14 +66,19 @@ void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate)
 	__atomic_store_n(&s->budgets[budget].lost, 0, __ATOMIC_RELAXED);
 }
 
+/* So many eighths of a half, shared by n. */
+static struct plop_part part_of(unsigned int eighths, uint32_t n)
+{
+	return (struct plop_part){ .stacks = (uint16_t)(PLOP_HALF_STACKS / 8 * eighths / n),
+				   .frames = (uint16_t)(PLOP_HALF_FRAMES / 8 * eighths / n),
+				   .threads = (uint16_t)(PLOP_HALF_THREADS / 8 * eighths / n) };
+}
+
 void sampler_users(struct sampler *s, uint32_t n)
 {
-	volatile struct plop_part *part = &s->skel->bss->plop_user_part;
-
-	n = MAX(n, 1u);
-	part->stacks = PLOP_HALF_STACKS / 8 * PLOP_EIGHTHS_USERS / n;
-	part->frames = PLOP_HALF_FRAMES / 8 * PLOP_EIGHTHS_USERS / n;
-	part->threads = PLOP_HALF_THREADS / 8 * PLOP_EIGHTHS_USERS / n;
+	for (uint32_t i = 1; i <= PLOP_MAX_SETS; i++)
+		s->skel->bss->plop_part_most[i] = part_of(PLOP_EIGHTHS_USERS, MAX(n, 1u));
+	s->skel->bss->plop_part_most[PLOP_PART_TRUSTED] = part_of(PLOP_EIGHTHS_TRUSTED, 1);
 }
 
 uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget)

@@ -112,7 +112,7 @@ struct plop_set {
 	__u64 cgroup; /* its id, the inode of its folder */
 	__u32 level;  /* ... and its depth below the root */
 	__u8 kind;    /* enum plop_set_kind */
-	__u8 pad;
+	__u8 part;    /* of a half, whose room its stacks take */
 	__u16 budget; /* number of its user's plop_budget; 0: a trusted user's, who has no bound */
 	__u32 uid;    /* with a budget: the real uid of all processes that it may be of */
 	__u32 pad2;
