@@ -11,6 +11,8 @@
 #define STILL_USEC        (500 * USEC_PER_MSEC)
 #define LONGEST_TICKS_NS  (3 * NSEC_PER_SEC)
 #define LONGEST_PEOPLE_NS (30 * NSEC_PER_SEC)
+/* One beside the first ends when it was not asked for so long: it takes memory. */
+#define IDLE_USEC (5 * USEC_PER_SEC)
 /* Of an answer, what is read at a time: at its beginning, and at most. */
 #define CHUNK     4096u
 #define CHUNK_MAX (256u << 10)
@@ -83,7 +85,7 @@ static void helper_fail(struct helper *h, bool kill)
 
 /*
  * Whether a helper that has not answered in time waits for something: on a busy host it may have had no CPU, and has to be
- * runnable, or to have used some.
+ * runnable, or to have used some. One that has no question has rested for long enough.
  */
 static int helper_overdue(sd_event_source *s, uint64_t usec, void *ctx)
 {
@@ -92,6 +94,10 @@ static int helper_overdue(sd_event_source *s, uint64_t usec, void *ctx)
 	char state;
 	int r;
 
+	if (!h->question) {
+		helper_close(h, false);
+		return 0;
+	}
 	helper_look(h, &ticks, &state, &resident);
 	/* one that the spawner has not told of yet may not have been forked */
 	if ((!h->looked_at || h->pid == 0 || state == 'R' || ticks > h->cpu_ticks) &&
@@ -126,6 +132,17 @@ static int helper_send(struct helper *h)
 	return 0;
 }
 
+/* It has nothing to do. */
+static void helper_rest(struct helper *h)
+{
+	bool stays = h == &h->examiner->helpers[LANE_TICKS][0];
+
+	if (stays || sd_event_source_set_time_relative(h->timer, IDLE_USEC) < 0)
+		sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
+	else
+		sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
+}
+
 /* The whole answer, if it has come. 1: it is handed on; 0: more has to come; -EBADMSG. */
 static int helper_answer(struct helper *h)
 {
@@ -146,7 +163,7 @@ static int helper_answer(struct helper *h)
 	in = h->in;
 	h->in = (struct buf){};
 	h->question = NULL;
-	sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
+	helper_rest(h);
 	body = (struct unpack){ .data = in.data + sizeof(head), .size = head.size };
 	/* before the answer is heard, which may ask for more: helpers that are free are at work by then */
 	examiner_dispatch(e, lane);

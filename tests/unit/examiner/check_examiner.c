@@ -144,6 +144,34 @@ START_TEST(answers_come_later)
 }
 END_TEST
 
+START_TEST(one_helper_stays)
+{
+	struct examiner_facts facts;
+	struct answer answers[2];
+	uint64_t limit;
+
+	ask_process(examiner, getpid(), &answers[0]);
+	ask_process(examiner, getppid(), &answers[1]);
+	run_until(loop, &answers[0].come);
+	run_until(loop, &answers[1].come);
+	examiner_facts(examiner, &facts);
+	ck_assert_uint_eq(facts.helpers, 3);
+	limit = clock_ns(CLOCK_MONOTONIC) + DEADLINE_NS;
+	/* the spawner and one */
+	while (facts.helpers != 2) {
+		ck_assert_int_ge(sd_event_run(loop, 100 * USEC_PER_MSEC), 0);
+		ck_assert_uint_lt(clock_ns(CLOCK_MONOTONIC), limit);
+		examiner_facts(examiner, &facts);
+	}
+	/* the other comes again when it is wanted */
+	ask_process(examiner, getpid(), &answers[0]);
+	ask_process(examiner, getppid(), &answers[1]);
+	run_until(loop, &answers[0].come);
+	run_until(loop, &answers[1].come);
+	ck_assert(answers[0].result == 0 && answers[1].result == 0);
+}
+END_TEST
+
 START_TEST(all_is_answered_at_the_end)
 {
 	struct answer answers[100];
@@ -238,6 +266,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, begin, end);
 	tcase_add_test(t, answers_come_later);
+	tcase_add_test(t, one_helper_stays);
 	tcase_add_test(t, all_is_answered_at_the_end);
 	tcase_add_test(t, one_that_does_not_answer_is_given_up);
 	tcase_add_test(t, a_user_who_does_it_again_has_one_helper);
