@@ -12,7 +12,7 @@ import time
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WORKLOADS = os.path.join(TESTS, "workloads")
-BUILD = os.environ.get("PLOP_BUILD_DIR") or os.path.join(os.path.dirname(TESTS), "build")
+BUILD = os.environ.get("PLOP_BUILD_DIR") or os.path.join(os.path.dirname(TESTS), "build-dev")
 
 # Upper 0.1 % points of the chi-square distribution by degrees of freedom (NIST/SEMATECH e-Handbook, 1.3.6.7.4).
 CHI2_P001 = {1: 10.828, 2: 13.816, 3: 16.266, 4: 18.467, 5: 20.515, 6: 22.458, 7: 24.322, 8: 26.124, 9: 27.877, 10: 29.588}

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const SKIP = 77;
 const CHROMIUM = process.env.PLOP_CHROMIUM ?? '/usr/bin/chromium';
-export const buildDir = process.env.PLOP_BUILD_DIR ?? join(here, '..', '..', 'build');
+export const buildDir = process.env.PLOP_BUILD_DIR ?? join(here, '..', '..', 'build-dev');
 export const artefacts = process.env.PLOP_ARTEFACTS ?? buildDir;
 
 export function skip(reason) {
