@@ -24,8 +24,10 @@ struct {
 	__type(value, __u64);
 } async_names SEC(".maps") __weak;
 
-static __always_inline bool async_pauses(struct walk_async *y, __u64 f, __u8 *p, __u64 code)
+/* walk_pause_t of a walk that looks for the outermost frame of a task's coroutine. */
+static __always_inline bool async_pauses(struct walk *w, __u64 f, __u8 *p, __u64 code)
 {
+	struct walk_async *y = (struct walk_async *)w;
 	struct async_scratch *s = y->s;
 	__u8 owner = p[y->w.l->frame_owner & (PLOP_FRAME_MAX - 1)];
 	__u32 flags = 0;
@@ -66,7 +68,7 @@ static __always_inline bool async_pauses(struct walk_async *y, __u64 f, __u8 *p,
 
 static long walk_async_step(__u32 i, struct walk_async *y)
 {
-	return walk_frames(i, &y->w, y);
+	return walk_frames(i, &y->w, async_pauses);
 }
 
 /* Adds a frame to the half's, as walk_frames() does. */

@@ -80,12 +80,13 @@ static __always_inline long window_move(struct walk *w, __u64 f)
 #define WALK_STRIDE 4
 #define WALK_STEPS  (2 * PLOP_MAX_DEPTH / WALK_STRIDE)
 
-/* Of a walk that looks for a task (async.bpf.h): whether it has to pause before the frame at f, a copy of which is at p. */
-struct walk_async;
-static __always_inline bool async_pauses(struct walk_async *y, __u64 f, __u8 *p, __u64 code);
+/*
+ * pause: NULL, or a constant: whether the walk, which w is the first member of, has to stop before the frame at f, of
+ * which p is a copy and code the code object. The next step then begins with that frame.
+ */
+typedef bool (*walk_pause_t)(struct walk *w, __u64 f, __u8 *p, __u64 code);
 
-/* y: NULL, but for a walk that looks for a task. */
-static __always_inline long walk_frames(__u32 i, struct walk *w, struct walk_async *y)
+static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pause)
 {
 	const struct plop_layout *l = w->l;
 	struct walk_state *k = &w->s->walk;
@@ -140,7 +141,7 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, struct walk_asy
 			over = 1;
 			break;
 		}
-		if (y && async_pauses(y, here, p, code)) {
+		if (pause && pause(w, here, p, code)) {
 			f = here;
 			over = 1;
 			break;
