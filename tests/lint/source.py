@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The rules of this repository that no foreign tool knows.
 
-    source.py RULE [TOP]     RULE: layering, spdx, sizes, stderr, readme, packages, names, units
+    source.py RULE [TOP]     RULE: layering, spdx, sizes, stderr, packages, names, and docs, readme, tree of docs.py
     source.py self-test      each rule against a small tree that breaks it
 
 Prints one line for each finding, and exits with 1 when there is any.
@@ -11,6 +11,10 @@ import re
 import shutil
 import sys
 import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import docs  # noqa: E402
 
 SKIPPED = {".git", ".cache", "node_modules", "__pycache__", "corpus", "regression", "golden", "fixtures"}
 MAX_LINES = 600
@@ -158,37 +162,6 @@ def stderr(top):
                 yield "%s:%d: writes to stderr past the log" % (path, number)
 
 
-def readme(top):
-    """Every path that the README's map and links name is there, and every folder of daemon/ is in the map."""
-    lines = text(top, "README.md").splitlines()
-    for number, line in enumerate(lines, 1):
-        for path in re.findall(r"\]\(([^):]+)\)", line):
-            if not os.path.exists(os.path.join(top, path)):
-                yield "README.md:%d: %s does not exist" % (number, path)
-    try:
-        begin = next(i for i, line in enumerate(lines) if line.strip() == "```tree")
-        end = next(i for i in range(begin + 1, len(lines)) if lines[i].strip() == "```")
-    except StopIteration:
-        yield "README.md: no block that begins with ```tree"
-        return
-    folder, named = "", set()
-    for number in range(begin + 1, end):
-        found = re.match(r"( *)(\S+)", lines[number])
-        if not found or len(found.group(1)) > 4:
-            continue
-        path = found.group(2)
-        if found.group(1):
-            path = os.path.join(folder, path)
-        elif path.endswith("/"):
-            folder = path
-        named.add(os.path.normpath(path))
-        if not os.path.exists(os.path.join(top, path)):
-            yield "README.md:%d: %s does not exist" % (number + 1, path)
-    for room in sorted(os.listdir(os.path.join(top, "daemon"))):
-        if os.path.isdir(os.path.join(top, "daemon", room)) and os.path.join("daemon", room) not in named:
-            yield "README.md: daemon/%s is not in the map" % room
-
-
 def packages(top):
     """What the README has installed to build by hand is what tests/setup.bash has: the first of alternatives."""
     listed = re.search(r"^build_packages=\((.*?)\)", text(top, "tests/setup.bash"), re.M | re.S)
@@ -214,12 +187,13 @@ def names(top):
             yield "%s: names a registry (omit-lockfile-registry-resolved=true in .npmrc leaves it out)" % path
 
 
-RULES = {"layering": layering, "spdx": spdx, "sizes": sizes, "stderr": stderr, "readme": readme, "packages": packages, "names": names}
+RULES = {"layering": layering, "spdx": spdx, "sizes": sizes, "stderr": stderr, "packages": packages, "names": names}
+RULES.update(docs.RULES)
 
 # For each rule a tree that keeps to it, and what to write to break it.
 LICENSE_C = "/* SPDX-License-Identifier: BSD-2-Clause */\n"
 GOOD = {
-    "README.md": "```tree\ndaemon/   the programs\n  low/    below\n  high/   above\n```\n    sudo apt install one \\\n      two npm\n",
+    "README.md": "    sudo apt install one \\\n      two npm\n",
     "tests/setup.bash": "# SPDX-License-Identifier: BSD-2-Clause\nbuild_packages=(\n\tone \"two|three\"\n)\n",
     "daemon/low/CMakeLists.txt": "# SPDX-License-Identifier: BSD-2-Clause\nplop_room(low SOURCES low.c)\n",
     "daemon/high/CMakeLists.txt": "# SPDX-License-Identifier: BSD-2-Clause\nplop_room(high USES low LIBS X SOURCES high.c)\n",
@@ -227,6 +201,7 @@ GOOD = {
     "daemon/high/high.c": LICENSE_C + '#include "low/low.h"\n',
     "bpf/x.bpf.c": '/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */\nSEC("perf_event")\nint plop_tick(void *c)\n{\n}\n',
     "viewer/package-lock.json": "{}",
+    **docs.GOOD,
 }
 BAD = [
     ("layering", "daemon/low/low.c", LICENSE_C + '#include "high/high.h"\n'),
@@ -237,16 +212,12 @@ BAD = [
     ("sizes", "daemon/low/low.c", LICENSE_C + "\n" * 600),
     ("sizes", "daemon/low/low.c", LICENSE_C + "int low(void)\n{\n" + "\tlow();\n" * 81 + "}\n"),
     ("stderr", "daemon/low/low.c", LICENSE_C + 'fprintf(stderr, "x");\n'),
-    ("readme", "README.md", "```tree\ndaemon/   the programs\n  low/    below\n  gone/   x\n  high/   above\n```\n"),
-    ("readme", "README.md", "```tree\ndaemon/   the programs\n  low/    below\n```\n"),
-    ("readme", "README.md", "no map\n"),
     ("packages", "README.md", "    sudo apt install one npm\n"),
     ("packages", "README.md", "    sudo apt install one two three npm\n"),
     ("packages", "README.md", "nothing\n"),
-    ("readme", "README.md", "[x](gone.md)\n" + GOOD["README.md"]),
     ("names", "bpf/x.bpf.c", 'SEC("perf_event")\nint a_name_that_is_too_long(void *c)\n'),
     ("names", "viewer/package-lock.json", '{"resolved": "https://somewhere"}'),
-]
+] + docs.BAD
 
 
 def self_test():

@@ -43,7 +43,7 @@ shell)
 	;;
 spelling)
 	codespell --skip='*/node_modules,*/regression,*/golden,*/.cache,package-lock.json,*.pb,*.bin,vmlinux.h,./build*,./.git' --ignore-words="$here/spelling.txt" \
-		README.md quickstart bpf daemon include viewer systemd tests
+		./*.md quickstart bpf daemon include viewer systemd tests
 	;;
 man)
 	# The style level asks for a date that mandoc likes and for sections that BSD has; warnings are what matters.
