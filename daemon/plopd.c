@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 
 #include "config/config.h"
-#include "host/manager.h"
+#include "plopd/manager.h"
 #include "proc/cgroups.h"
 #include "sampler/features.h"
 #include "util/log.h"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """No global symbol is defined twice in what a program may be linked from.
 
-    symbols.py BUILD        the rooms' libraries of a build tree: BUILD/daemon/ROOM/libplop_ROOM.a
+    symbols.py BUILD        the rooms' libraries of a build tree: BUILD/daemon/rooms/ROOM/libplop_ROOM.a
     symbols.py self-test    libraries that are made for it, with the compiler $CC (default cc)
 
 The linker does not say so: of a static library it takes only the objects that it misses something of, so that of two functions
@@ -26,9 +26,9 @@ def defined(library):
 
 
 def libraries(build):
-    daemon = os.path.join(build, "daemon")
-    for room in sorted(os.listdir(daemon)):
-        path = os.path.join(daemon, room, "libplop_%s.a" % room)
+    folder = os.path.join(build, "daemon", "rooms")
+    for room in sorted(os.listdir(folder)):
+        path = os.path.join(folder, room, "libplop_%s.a" % room)
         if os.path.exists(path):
             yield room, path
 
@@ -47,7 +47,7 @@ def twice(rooms):
 
 
 def make(top, room, **sources):
-    folder = os.path.join(top, "daemon", room)
+    folder = os.path.join(top, "daemon", "rooms", room)
     os.makedirs(folder)
     objects = []
     for name, body in sources.items():
@@ -74,7 +74,7 @@ def self_test():
         if len(found) != wanted:
             yield "%s: found %s" % (what, found)
     with tempfile.TemporaryDirectory() as top:
-        os.makedirs(os.path.join(top, "daemon"))
+        os.makedirs(os.path.join(top, "daemon", "rooms"))
         if len(list(twice(libraries(top)))) != 1:
             yield "a tree without libraries passes"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Prints what can be asked of plopd, from its own tables, as JSON: for a test that must know all of it. */
-#include "host/manager.h"
+#include "plopd/manager.h"
 
 int main(void)
 {

@@ -4,7 +4,7 @@
  * as many processes live shortly, children of the interpreter PID, and as many code objects come and go in one that stays. Prints a
  * line of JSON: what was counted, and the resident memory, the most of each quarter of the windows.
  */
-#include "host/manager.h"
+#include "plopd/manager.h"
 #include "util/clock.h"
 #include "util/log.h"
 

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include "plopd/access.h"
+#include "plopd/manager.h"
+
+void access_limit(const struct api_peer *peer, struct selectors *s)
+{
+	s->owned = !peer->trusted;
+	s->uid = peer->uid;
+}
+
+/* What is asked for a peer and nothing else. */
+static struct selectors whom_of(const struct api_peer *peer)
+{
+	struct selectors s = {};
+
+	access_limit(peer, &s);
+	return s;
+}
+
+uid_t target_owner(struct target *k, uint64_t cycle)
+{
+	uid_t now;
+
+	/* root's are shown to the trusted alone, as nobody's are; of one that ended, what it was last */
+	if (k->info.uid == PROCESS_NO_UID || k->info.uid == 0 || k->dying ||
+	    k->owner_asked == cycle + 1)
+		return k->info.uid;
+	k->owner_asked = cycle + 1;
+	if (process_owner(k->info.pid, &now) == 0 && now != k->info.uid)
+		k->info.uid = PROCESS_NO_UID;
+	return k->info.uid;
+}
+
+bool access_target(const struct selectors *whom, struct target *k, uint64_t cycle)
+{
+	/* the second alone would do: it saves asking the kernel */
+	return selectors_see(whom, k->info.uid) && selectors_see(whom, target_owner(k, cycle));
+}
+
+bool access_pid(const struct api_peer *peer, pid_t pid)
+{
+	const struct selectors whom = whom_of(peer);
+	char path[32];
+	struct stat st;
+	uid_t owner;
+
+	if (peer->trusted)
+		return true;
+	/* cheap, and wrong only for what has another owner yet: see process_owner() */
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	if (pid <= 0 || stat(path, &st) < 0 || st.st_uid != peer->uid)
+		return false;
+	return process_owner(pid, &owner) == 0 && selectors_see(&whom, owner);
+}
+
+bool access_process(const struct api_peer *peer, const struct target *k)
+{
+	const struct selectors whom = whom_of(peer);
+
+	return selectors_see(&whom, k->info.uid) && access_pid(peer, k->info.pid);
+}
+
+_printf_(4, 5) static void refuse(struct refusal *r, unsigned int status, const char *hint,
+				  const char *format, ...)
+{
+	va_list ap;
+
+	r->status = status;
+	r->hint = hint;
+	va_start(ap, format);
+	vsnprintf(r->error, sizeof(r->error), format, ap);
+	va_end(ap);
+}
+
+/* What else it is: who asks may know of it. */
+static void refuse_other(struct refusal *r, json_int_t pid)
+{
+	static const char hint[] = "plopctl ps lists the Python processes";
+	struct process_info info = {};
+
+	if (process_info_brief((pid_t)pid, 0, &info) == 0 && *info.comm)
+		refuse(r, 422, hint, "process %lld is not Python (it is %s)", (long long)pid,
+		       info.comm);
+	else
+		refuse(r, 422, hint, "process %lld is not Python", (long long)pid);
+	process_info_done(&info);
+}
+
+/* Why a target is not profiled. */
+static void refuse_python(struct refusal *r, const struct target *k, json_int_t pid)
+{
+	if (k && k->python.verdict == PYTHON_PYPY)
+		refuse(r, 422, "plop walks the frames of CPython only", "process %lld is PyPy",
+		       (long long)pid);
+	else if (k && k->python.verdict == PYTHON_SILENT)
+		refuse(r, 503,
+		       "its memory or files may lie in a file system that does not answer; "
+		       "plopctl ps tells of it",
+		       "process %lld does not let itself be read", (long long)pid);
+	else if (k)
+		refuse(r, 422, "plop knows CPython 2.7 and 3.6 to 3.15; see plopctl ps",
+		       "process %lld: %s", (long long)pid, k->python.why);
+	else
+		refuse_other(r, pid);
+}
+
+static bool is_there(json_int_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%lld", (long long)pid);
+	return pid > 0 && pid <= INT32_MAX && access(path, F_OK) == 0;
+}
+
+/* One that is another's, or not there: which of them is told to the trusted alone. */
+static void refuse_hidden(const struct api_peer *peer, struct refusal *r, json_int_t pid)
+{
+	if (peer->trusted)
+		refuse(r, 404, "plopctl ps lists the Python processes", "there is no process %lld",
+		       (long long)pid);
+	else
+		refuse(r, 403,
+		       "plopctl ps lists yours; root and members of group plop may ask for any "
+		       "process",
+		       "process %lld is not yours, or not there", (long long)pid);
+}
+
+struct target *access_look(const struct api_peer *peer, struct manager *m, json_int_t pid,
+			   struct refusal *ret)
+{
+	bool valid = pid > 0 && pid <= INT32_MAX;
+	struct target *k = valid ? targets_find_pid(&m->targets, (pid_t)pid) : NULL;
+
+	if (!peer->trusted &&
+	    !(valid && (k ? access_process(peer, k) : access_pid(peer, (pid_t)pid)))) {
+		refuse_hidden(peer, ret, pid);
+	} else if (!is_there(pid)) {
+		/* the peer's own, a moment ago */
+		refuse(ret, 404, "plopctl ps lists the Python processes",
+		       "there is no process %lld", (long long)pid);
+	} else if (k && k->python.verdict == PYTHON_YES) {
+		return k;
+	} else {
+		refuse_python(ret, k, pid);
+	}
+	return NULL;
+}
+
+bool access_any(const struct api_peer *peer, json_int_t pid, struct refusal *ret)
+{
+	if (is_there(pid) && access_pid(peer, (pid_t)pid))
+		return true;
+	refuse_hidden(peer, ret, pid);
+	return false;
+}
+
+struct target *access_find(const struct api_request *q, struct manager *m, json_int_t pid)
+{
+	struct refusal r;
+	struct target *k = access_look(&q->peer, m, pid, &r);
+
+	if (!k)
+		api_reply_error(q->call, r.status, r.hint, "%s", r.error);
+	return k;
+}
+
+static int is_peers(pid_t pid, void *ctx)
+{
+	return access_pid(ctx, pid);
+}
+
+bool access_cgroup(const struct api_peer *peer, const struct cgroup *c)
+{
+	struct api_peer copy = *peer;
+
+	return peer->trusted || cgroup_each(c, is_peers, &copy) > 0;
+}
+
+void access_tally(const struct selectors *s, struct profile *p)
+{
+	if (s->owned)
+		p->tally = (struct tally){ .ticks = p->samples_total, .python = p->samples_total };
+}
+
+void access_recording_tally(struct recording *r)
+{
+	struct profile *p = sink_profile(r->sink);
+	struct tally own = p->tally;
+
+	access_tally(&r->selectors, p);
+	/* the kernel side has kept others' out of them (set_may(), bpf/sample.bpf.c), and user space out of what is waited for */
+	if (!r->selectors.owned || r->set == PLOP_SET_ALWAYS)
+		return;
+	p->tally.truncated = own.truncated;
+	for (int i = 0; i < PLOP_LOST_CAUSES; i++) {
+		p->tally.lost[i] = own.lost[i];
+		p->tally.ticks += own.lost[i];
+	}
+}
+
+/* A user who is not trusted made it, or one of that user's sub-uids did. */
+static bool counts_for(const struct shares *s, const struct api_peer *peer,
+		       const struct recording *r)
+{
+	return r->selectors.owned && shares_user(s, peer->uid) == shares_user(s, r->selectors.uid);
+}
+
+/* A user who is not trusted made it. */
+static bool made_by(const struct api_peer *peer, const struct recording *r)
+{
+	return r->selectors.owned && selectors_see(&r->selectors, peer->uid);
+}
+
+bool access_recording(const struct api_peer *peer, const struct recording *r)
+{
+	return peer->trusted || made_by(peer, r);
+}
+
+int access_record(const struct api_request *q, struct recordings *all)
+{
+	struct recording *oldest = NULL;
+	unsigned int n = 0;
+
+	if (q->peer.trusted)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+
+		if (!r || !counts_for(&all->manager->shares, &q->peer, r))
+			continue;
+		n++;
+		if (r->state == RECORDING_DONE && (!oldest || r->keep_until < oldest->keep_until))
+			oldest = r;
+	}
+	if (n < ACCESS_RECORDINGS_MAX)
+		return 0;
+	if (oldest) {
+		recording_drop(oldest);
+		return 0;
+	}
+	api_reply_error(q->call, 429, "wait until one ends",
+			"%u recordings of yours run already, and one user may have %d", n,
+			ACCESS_RECORDINGS_MAX);
+	return -EBUSY;
+}

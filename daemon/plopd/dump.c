@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "plopd/access.h"
+#include "plopd/manager.h"
+#include "plopd/routes.h"
+#include "util/log.h"
+
+/* Dumps that wait or are under way. */
+#define DUMPS_MAX 8
+
+/* GET /v1/dump: read by a helper, answered on the loop thread. */
+struct dump_job {
+	struct manager *manager;
+	struct api_call *call; /* NULL: the client went away */
+	pid_t pid;
+	uint64_t image;
+	uid_t user;            /* whose dump it is; SHARES_NOBODY: of somebody trusted */
+	struct selectors whom; /* may see it: asked again when it was read */
+	json_t *head;          /* what is known of the process */
+};
+
+/* Counts a dump for its user, or does not any more. */
+static void dump_count(struct manager *m, uid_t user, int n)
+{
+	struct share *share = user == SHARES_NOBODY ? NULL : shares_of(&m->shares, user);
+
+	m->dumps += (unsigned int)n;
+	if (share)
+		share->dumps += (unsigned int)n;
+}
+
+static void dump_free(struct dump_job *j)
+{
+	dump_count(j->manager, j->user, -1);
+	json_decref(j->head);
+	free(j);
+}
+
+static int on_json(const char *data, size_t size, void *ctx)
+{
+	buf_append(ctx, data, size);
+	return 0;
+}
+
+static void dump_answer(struct dump_job *j, const char *text, size_t size)
+{
+	_cleanup_buf_ struct buf b = {};
+
+	json_dump_callback(j->head, on_json, &b, JSON_COMPACT);
+	/* the rest is text already: it takes the place of the brace at the end */
+	if (b.size > 0)
+		b.size--;
+	buf_putc(&b, ',');
+	buf_append(&b, text, size);
+	buf_puts(&b, "}\n");
+	if (b.error)
+		api_reply_error(j->call, 500, NULL, "out of memory");
+	else
+		api_reply(j->call, 200, "application/json", &b, NULL);
+}
+
+/* Why there is no dump. */
+static void dump_refuse(const struct dump_job *j, int result)
+{
+	int pid = (int)j->pid;
+
+	if (result == -ESRCH)
+		api_reply_error(j->call, 404, "plopctl ps lists the Python processes",
+				"process %d ended meanwhile", pid);
+	else if (result == -EFAULT)
+		api_reply_error(j->call, 503, "ask again in a moment",
+				"the interpreter of process %d is starting or ending", pid);
+	else if (result == -ETIMEDOUT || result == -EBUSY)
+		api_reply_error(j->call, 503,
+				"its memory may lie in a file system that does not answer; plopctl "
+				"ps tells of it",
+				"process %d does not let itself be read", pid);
+	else
+		api_reply_error(j->call, 500, NULL, "cannot read process %d: %s", pid,
+				strerror(-result));
+}
+
+static void dump_done(void *ctx, int result, struct unpack *body)
+{
+	struct dump_job *j = ctx;
+	struct target *k = targets_find(&j->manager->targets, (uint32_t)j->pid, j->image);
+	const char *text = NULL;
+	size_t size = 0;
+	uint64_t image;
+
+	if (k && result == -ETIMEDOUT)
+		target_heard(k, result);
+
+	/* what was read may be of another program, or of another process of that pid, which may be somebody else's */
+	if (result >= 0 &&
+	    (sampler_process_image(j->manager->sampler, (uint32_t)j->pid, &image) < 0 ||
+	     image != j->image))
+		result = -ESRCH;
+	/* whose it is now, whatever it was when this cycle began */
+	if (k)
+		k->owner_asked = 0;
+	if (k && !access_target(&j->whom, k, j->manager->cycle))
+		result = -ESRCH;
+	if (result >= 0)
+		result = examined_dump(body, &text, &size);
+	if (j->call && result >= 0)
+		dump_answer(j, text, size);
+	else if (j->call && result != -ECANCELED)
+		dump_refuse(j, result);
+	dump_free(j);
+}
+
+static void dump_gone(void *ctx)
+{
+	struct dump_job *j = ctx;
+
+	j->call = NULL;
+}
+
+/* The process that is asked for, or NULL after having answered. */
+static struct target *dump_target(const struct api_request *q, struct manager *m)
+{
+	const char *text = api_parameter(q, "pid");
+	char *end;
+	long pid = text ? strtol(text, &end, 10) : 0;
+
+	if (!text || end == text || *end || text[0] < '0' || text[0] > '9') {
+		api_reply_error(q->call, 400, "plopctl ps lists the Python processes",
+				"a dump wants the number of a process: pid=N");
+		return NULL;
+	}
+	return access_find(q, m, pid);
+}
+
+/* Whether there is room for one more; if not, answers the request. */
+static bool dump_admit(const struct api_request *q, struct manager *m, uid_t user)
+{
+	const struct share *share = user == SHARES_NOBODY ? NULL : shares_of(&m->shares, user);
+	bool own = share && share->dumps >= SHARES_USER_DUMPS;
+
+	if (!own && m->dumps < DUMPS_MAX)
+		return true;
+	api_reply_error(q->call, 503, "ask again in a moment", "%d dumps%s are under way already",
+			own ? SHARES_USER_DUMPS : DUMPS_MAX, own ? " of yours" : "");
+	return false;
+}
+
+void route_dump(const struct api_request *q, void *ctx)
+{
+	struct manager *m = ctx;
+	struct target *k = dump_target(q, m);
+	uid_t user = q->peer.trusted ? SHARES_NOBODY : shares_user(&m->shares, q->peer.uid);
+	struct buf request = {};
+	struct examinee who;
+	struct dump_job *j;
+
+	if (!k || !dump_admit(q, m, user))
+		return;
+	j = calloc(1, sizeof(*j));
+	if (j)
+		j->head = json_pack("{s:i s:s s:s s:b}", "pid", (int)k->info.pid, "python",
+				    k->python.version, "exe", k->info.exe, "free_threaded",
+				    (int)k->python.layout.free_threaded);
+	if (!j || !j->head) {
+		free(j);
+		api_reply_error(q->call, 500, NULL, "out of memory");
+		return;
+	}
+	dump_count(m, user, 1);
+	j->manager = m;
+	j->user = user;
+	j->pid = k->info.pid;
+	j->image = k->key.image;
+	access_limit(&q->peer, &j->whom);
+	j->call = api_defer(q, dump_gone, j);
+	who = target_examinee(k);
+	/* room for what is known of the process, and for the threads without their frames */
+	examine_dump(&request, &k->python.layout, k->python.runtime,
+		     (uint32_t)(api_answer_max(j->call) / 2));
+	examiner_ask(m->examiner, EXAMINE_DUMP, &who, &request, dump_done, j);
+}

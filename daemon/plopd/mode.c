@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <signal.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+
+#include "plopd/manager.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* How long a window may outlast the mode's own end of it: so that it is one, and nothing of it is left for another. */
+#define MARGIN_NS (100 * NSEC_PER_MSEC)
+
+static bool mode_is(const struct mode *e, const char *name)
+{
+	return streq(e->manager->config->mode, name);
+}
+
+static int mode_timer(struct mode *e, uint64_t usec)
+{
+	int r = sd_event_source_set_time_relative(e->timer, usec);
+
+	return r < 0 ? r : sd_event_source_set_enabled(e->timer, SD_EVENT_ONESHOT);
+}
+
+static int mode_open(struct mode *e)
+{
+	struct manager *m = e->manager;
+
+	if (sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS))
+		return 0;
+	return sampler_set_open(m->sampler, PLOP_SET_ALWAYS, NULL, (unsigned int)m->config->hz,
+				false);
+}
+
+/* What was sampled until now is a window. */
+static void mode_close(struct mode *e)
+{
+	struct manager *m = e->manager;
+
+	e->end_mono = 0;
+	if (!sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS))
+		return;
+	sampler_set_close(m->sampler, PLOP_SET_ALWAYS);
+	windows_close(&m->windows);
+}
+
+/* Periodic: from now to the next begin of a window, which are aligned to the clock as windows are. */
+static uint64_t mode_wait_usec(const struct mode *e)
+{
+	uint64_t every = e->manager->config->every_ns, now = clock_ns(CLOCK_REALTIME);
+
+	return (every - now % every) / 1000 + 1;
+}
+
+static int mode_due(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct mode *e = ctx;
+	struct manager *m = e->manager;
+	int r;
+
+	if (sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS)) {
+		mode_close(e);
+		return mode_timer(e, mode_wait_usec(e));
+	}
+	/* the one before, in which nothing was sampled, goes */
+	windows_close(&m->windows);
+	r = mode_open(e);
+	if (r < 0)
+		log_error_r(r, "Cannot open perf events for a window");
+	e->end_mono = clock_ns(CLOCK_MONOTONIC) + m->config->window_ns;
+	return mode_timer(e, m->config->window_ns / 1000);
+}
+
+uint64_t mode_window_end(const struct mode *e)
+{
+	return e->end_mono ? wall_at(&e->manager->wall, e->end_mono) + MARGIN_NS : 0;
+}
+
+/* Periodic from now on: the window that runs is the first, and ends when it would have ended. */
+static int mode_adopt(struct mode *e)
+{
+	struct manager *m = e->manager;
+	uint64_t mono = clock_ns(CLOCK_MONOTONIC), now = wall_at(&m->wall, mono), left;
+
+	if (e->end_mono)
+		return 0;
+	left = m->windows.end_ns > now ? m->windows.end_ns - now : 0;
+	e->end_mono = mono + left;
+	windows_until(&m->windows, mode_window_end(e));
+	return mode_timer(e, left / 1000);
+}
+
+int mode_start(struct mode *e, char **ret_error)
+{
+	int r;
+
+	if (mode_is(e, "always")) {
+		sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
+		e->end_mono = 0;
+		return sampler_set_is_open(e->manager->sampler, PLOP_SET_ALWAYS) ?
+			       0 :
+			       sampler_start(e->manager->sampler, ret_error);
+	}
+	if (mode_is(e, "periodic")) {
+		if (sampler_set_is_open(e->manager->sampler, PLOP_SET_ALWAYS))
+			return mode_adopt(e);
+		r = mode_timer(e, mode_wait_usec(e));
+		if (r < 0)
+			return r;
+	} else {
+		sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
+	}
+	mode_close(e);
+	return 0;
+}
+
+/*
+ * Takes what may change while plopd runs. Names of files may not: what they name is open, and other threads read them.
+ */
+static void mode_take(struct mode *e, struct config *c)
+{
+	struct config *now = e->manager->config;
+	char *mode = now->mode;
+
+	if (!streq(now->state_dir, c->state_dir) || !streq(now->socket, c->socket) ||
+	    now->max_depth != c->max_depth)
+		log_warning("state_dir, socket and max_depth change with a restart only");
+	now->hz = c->hz;
+	now->window_ns = c->window_ns;
+	now->every_ns = c->every_ns;
+	now->retention_ns = c->retention_ns;
+	now->max_store = c->max_store;
+	now->mode = c->mode;
+	c->mode = mode;
+}
+
+static int mode_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *ctx)
+{
+	struct mode *e = ctx;
+	_cleanup_(config_freep) struct config *c = NULL;
+	_cleanup_free_ char *error = NULL;
+	uint64_t hz = e->manager->config->hz;
+	int r = e->load ? e->load(e->ctx, &c, &error) : -EOPNOTSUPP;
+
+	if (r < 0) {
+		log_error("configuration not changed: %s", error ? error : strerror(-r));
+		return 0;
+	}
+	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)(clock_ns(CLOCK_MONOTONIC) / 1000));
+	mode_take(e, c);
+	/* what was sampled at another rate is a window of its own */
+	if (hz != e->manager->config->hz)
+		mode_close(e);
+	r = mode_start(e, &error);
+	if (r < 0)
+		log_error("%s", error ? error : strerror(-r));
+	log_info("configuration read: mode %s, %llu Hz", e->manager->config->mode,
+		 (unsigned long long)e->manager->config->hz);
+	sd_notify(false, "READY=1");
+	return 0;
+}
+
+int mode_init(struct mode *e, struct manager *m)
+{
+	sigset_t mask;
+	int r;
+
+	e->manager = m;
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	r = sd_event_add_signal(m->loop, &e->hangup, SIGHUP, mode_hangup, e);
+	if (r >= 0)
+		r = sd_event_add_time_relative(m->loop, &e->timer, CLOCK_MONOTONIC, 0, 1, mode_due,
+					       e);
+	return r < 0 ? r : sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
+}
+
+void mode_done(struct mode *e)
+{
+	sd_event_source_disable_unref(e->timer);
+	sd_event_source_disable_unref(e->hangup);
+}

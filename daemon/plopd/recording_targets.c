@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <sys/pidfd.h>
+
+#include "plopd/recording_targets.h"
+#include "plopd/access.h"
+#include "plopd/manager.h"
+
+#define PIDS_MAX      256
+#define SELECTORS_MAX 64
+
+static int out_of_memory(const struct api_request *q)
+{
+	api_reply_error(q->call, 500, NULL, "out of memory");
+	return -ENOMEM;
+}
+
+static int refused(const struct api_request *q, const struct refusal *r)
+{
+	api_reply_error(q->call, r->status, r->hint, "%s", r->error);
+	return -ESRCH;
+}
+
+static int pid_add(const struct api_request *q, json_int_t pid, struct selectors *s)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "pid=%lld", (long long)pid);
+	return selectors_add(s, text) < 0 ? out_of_memory(q) : 0;
+}
+
+/* skipped: NULL, or where those go that cannot be recorded. */
+static int pids_take(const struct api_request *q, struct manager *m, json_t *pids,
+		     struct selectors *s, json_t *skipped)
+{
+	size_t n = json_is_array(pids) ? json_array_size(pids) : 1;
+	struct refusal first = {}, why;
+
+	if (n == 0 || n > PIDS_MAX) {
+		api_reply_error(q->call, 400, NULL,
+				"\"pid\" must be a number, or a list of up to %d", PIDS_MAX);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < n; i++) {
+		json_t *pid = json_is_array(pids) ? json_array_get(pids, i) : pids;
+		json_int_t number = json_integer_value(pid);
+
+		if (!json_is_integer(pid)) {
+			api_reply_error(q->call, 400, NULL,
+					"\"pid\" must be a number or a list of numbers");
+			return -EINVAL;
+		}
+		if (access_look(&q->peer, m, number, &why)) {
+			if (pid_add(q, number, s) < 0)
+				return -ENOMEM;
+			continue;
+		}
+		/* what is not the peer's is not passed over, whether it is there or not */
+		if (!skipped || why.status == 403)
+			return refused(q, &why);
+		if (!first.status)
+			first = why;
+		json_array_append_new(skipped, json_pack("{s:I s:s s:s}", "pid", number, "error",
+							 why.error, "hint", why.hint));
+	}
+	return s->n ? 0 : refused(q, &first);
+}
+
+/* The process is held by its pidfd first: what is looked at then is that one. */
+static int tree_take(const struct api_request *q, json_t *value, bool child,
+		     struct recording_request *ret)
+{
+	json_int_t pid = json_integer_value(value);
+	struct refusal why;
+	int fd, error;
+	pid_t parent;
+
+	if (!json_is_integer(value)) {
+		api_reply_error(q->call, 400, NULL, "\"tree\" must be a number");
+		return -EINVAL;
+	}
+	fd = pid > 0 && pid <= INT32_MAX ? pidfd_open((pid_t)pid, 0) : -1;
+	error = errno;
+	if (!access_any(&q->peer, pid, &why)) {
+		if (fd >= 0)
+			close(fd);
+		return refused(q, &why);
+	}
+	if (fd < 0) {
+		api_reply_error(q->call, 500, NULL, "cannot follow process %lld: %s",
+				(long long)pid, strerror(error));
+		return -error;
+	}
+	if (child && (process_parent((pid_t)pid, &parent) < 0 || parent != q->peer.pid)) {
+		close(fd);
+		api_reply_error(
+			q->call, 422,
+			"start it where plopd runs, or record it by the id that it has there",
+			"process %lld is not what you have started: you and plopd see "
+			"different process ids, as from within a container",
+			(long long)pid);
+		return -ESRCH;
+	}
+	ret->tree = (pid_t)pid;
+	ret->tree_fd = fd;
+	return 0;
+}
+
+static int cgroup_take_named(const struct api_request *q, const char *what, const char *name,
+			     struct cgroup *ret)
+{
+	bool unit = streq(what, "unit");
+	struct cgroup c = {};
+	int r = !name ? -EINVAL : unit ? cgroup_find_unit(name, &c) : cgroup_find(name, &c);
+
+	/* one that the peer has no process in may be hidden, as processes may be */
+	if (!q->peer.trusted && name && r != -ENOMEM && (r < 0 || !access_cgroup(&q->peer, &c))) {
+		api_reply_error(q->call, 404,
+				"record -a has all processes of yours; root and members of group "
+				"plop may ask for any control group",
+				"there is no %s %.200s with a process of yours", what, name);
+		cgroup_done(&c);
+		return -ENOENT;
+	}
+	if (r >= 0)
+		*ret = c;
+	else if (r == -EINVAL)
+		api_reply_error(q->call, 400, NULL, "\"%s\" must be a string", what);
+	else if (r == -ENOENT)
+		api_reply_error(q->call, 404,
+				unit ? "systemctl list-units shows the units that run" :
+				       "/proc/PID/cgroup says in which cgroup a process is",
+				"there is no %s %.200s", what, name);
+	else if (r == -ENODATA)
+		api_reply_error(q->call, 422, "start it first, or name one above it",
+				"%s %.200s has no process", what, name);
+	else if (r < 0)
+		api_reply_error(q->call, 500, NULL, "cannot look for %s %.200s: %s", what, name,
+				strerror(-r));
+	return r;
+}
+
+static int selector_take(const struct api_request *q, struct manager *m, const char *text,
+			 struct selectors *s)
+{
+	_cleanup_free_ char *key = text ? strndup(text, strcspn(text, "=")) : NULL;
+	struct refusal why;
+	int r;
+
+	if (text && !key)
+		return out_of_memory(q);
+	r = text ? selectors_add(s, text) : -EINVAL;
+	if (r == -ENOMEM)
+		return out_of_memory(q);
+	if (r < 0) {
+		api_reply_error(q->call, 400, selector_keys(),
+				"\"%.64s\" is not a selector, KEY=VALUE with one of the known keys",
+				text ? text : "selectors");
+		return r;
+	}
+	if (!selector_is_of_process(key)) {
+		api_reply_error(q->call, 400,
+				"select by it when the result is asked for, GET /v1/recordings/ID",
+				"a recording is of processes, and %.64s is not of a process", key);
+		return -EINVAL;
+	}
+	/* of one that cannot be recorded it is told why, as with "pid" */
+	if (streq(key, "pid") &&
+	    !access_look(&q->peer, m, strtoll(text + strlen("pid="), NULL, 10), &why))
+		return refused(q, &why);
+	return 0;
+}
+
+static int selectors_take(const struct api_request *q, struct manager *m, json_t *list,
+			  struct selectors *s)
+{
+	if (!json_is_array(list) || json_array_size(list) > SELECTORS_MAX) {
+		api_reply_error(q->call, 400, NULL,
+				"\"selectors\" must be a list of up to %d texts KEY=VALUE",
+				SELECTORS_MAX);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		int r = selector_take(q, m, json_string_value(json_array_get(list, i)), s);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Processes of their own would be recorded wherever they are. */
+static int without_pids(const struct api_request *q, const char *kind, const struct selectors *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (!streq(s->items[i].key, "pid"))
+			continue;
+		api_reply_error(q->call, 400, NULL, "\"%s\" and a selector pid= exclude each other",
+				kind);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int recording_targets(const struct api_request *q, struct manager *m, json_t *body,
+		      struct recording_request *ret, json_t *skipped)
+{
+	static const char *const kinds[] = { "pid", "tree", "cgroup", "unit" };
+	const char *kind = json_is_true(json_object_get(body, "all")) ? "all" : NULL;
+	json_t *value = NULL, *list = json_object_get(body, "selectors");
+	size_t n = kind != NULL;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		json_t *v = json_object_get(body, kinds[i]);
+
+		if (!v || json_is_null(v))
+			continue;
+		kind = kinds[i];
+		value = v;
+		n++;
+	}
+	if (n > 1 || (n == 0 && !json_array_size(list))) {
+		api_reply_error(
+			q->call, 400, NULL,
+			"a recording wants one of \"pid\", \"tree\", \"cgroup\", \"unit\" and "
+			"\"all\": true, or \"selectors\"");
+		return -EINVAL;
+	}
+	if (value && streq(kind, "pid"))
+		r = pids_take(q, m, value, &ret->selectors,
+			      json_is_true(json_object_get(body, "partial")) ? skipped : NULL);
+	else if (value && streq(kind, "tree"))
+		r = tree_take(q, value, json_is_true(json_object_get(body, "child")), ret);
+	else if (value)
+		r = cgroup_take_named(q, kind, json_string_value(value), &ret->cgroup);
+	if (r < 0 || !list || json_is_null(list))
+		return r;
+	r = selectors_take(q, m, list, &ret->selectors);
+	return r < 0 || !value || streq(kind, "pid") ? r : without_pids(q, kind, &ret->selectors);
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "plopd/routes.h"
+#include "api/query.h"
+#include "plopd/access.h"
+#include "plopd/manager.h"
+#include "record/recording_shares.h"
+#include "plopd/recording_targets.h"
+#include "util/clock.h"
+
+#define DURATION_MAX_S 86400
+#define HZ_MAX         10000
+
+/* How long and how often. Answers and returns < 0 on bad input. */
+static int recording_times(const struct api_request *q, json_t *body, struct recording_request *ret)
+{
+	json_t *duration = json_object_get(body, "duration_s"), *hz = json_object_get(body, "hz"),
+	       *wall = json_object_get(body, "wall"), *tasks = json_object_get(body, "async");
+	double seconds = duration ? json_number_value(duration) : 30;
+	json_int_t rate = json_integer_value(hz);
+
+	if (!(seconds >= 0.1 && seconds <= DURATION_MAX_S)) {
+		api_reply_error(q->call, 400, NULL, "\"duration_s\" must be from 0.1 to %d seconds",
+				DURATION_MAX_S);
+		return -EINVAL;
+	}
+	if (hz && !json_is_null(hz) && (rate < 1 || rate > HZ_MAX)) {
+		api_reply_error(q->call, 400, NULL, "\"hz\" must be from 1 to %d", HZ_MAX);
+		return -EINVAL;
+	}
+	if (wall && !json_is_null(wall) && !json_is_boolean(wall)) {
+		api_reply_error(q->call, 400, NULL, "\"wall\" must be true or false");
+		return -EINVAL;
+	}
+	if (tasks && !json_is_null(tasks) && !json_is_boolean(tasks)) {
+		api_reply_error(q->call, 400, NULL, "\"async\" must be true or false");
+		return -EINVAL;
+	}
+	ret->duration_ns = (uint64_t)(seconds * 1e9);
+	ret->hz = (unsigned int)rate;
+	ret->wall = json_is_true(wall);
+	ret->tasks = json_is_true(tasks);
+	return 0;
+}
+
+/* What is noted of it: "labels": {KEY: VALUE}. Answers and returns < 0 on bad input. */
+static int recording_labels(const struct api_request *q, json_t *body, struct labels *ret)
+{
+	json_t *labels = json_object_get(body, "labels"), *value;
+	const char *key;
+
+	if (labels && !json_is_null(labels) && !json_is_object(labels)) {
+		api_reply_error(q->call, 400, NULL, "\"labels\" must be an object of strings");
+		return -EINVAL;
+	}
+	json_object_foreach(labels, key, value)
+	{
+		const char *text = json_string_value(value);
+		int r = text ? labels_add(ret, key, text) : -EINVAL;
+
+		if (r == -EINVAL)
+			api_reply_error(q->call, 400, labels_rules(), "\"%.64s\" is no label", key);
+		else if (r == -E2BIG)
+			api_reply_error(q->call, 400, NULL, "a recording has at most %d labels",
+					LABELS_MAX);
+		else if (r < 0)
+			api_reply_error(q->call, 500, NULL, "out of memory");
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Why a recording of the peer's cannot begin at that rate (0: the daemon's), as recordings_start() says it. */
+static void recording_refuse(const struct api_request *q, struct manager *m, unsigned int hz, int k)
+{
+	static const char no_limit[] = "wait until another of yours ends; root and members of "
+				       "group plop have no such limit";
+	uid_t user = shares_user(&m->shares, q->peer.uid);
+	unsigned int most = (unsigned int)m->config->user_rate,
+		     used = recordings_rate(&m->recordings, user);
+
+	hz = hz ? hz : (unsigned int)m->config->hz;
+	if (k == -EDQUOT)
+		api_reply_error(
+			q->call, hz > most ? 422 : 429,
+			hz > most ? "take a lower rate (-F); root and members of group plop have "
+				    "no such limit" :
+				    no_limit,
+			"%u samples a second are too many: the recordings of one user may make "
+			"%u together, and %u are left",
+			hz, most, most - MIN(used, most));
+	else if (k == -ENOSPC)
+		api_reply_error(
+			q->call, 429, no_limit,
+			"there is no memory for one more recording: those of yours hold %zu MB, "
+			"of %u for one user and %u for all",
+			recordings_bytes(&m->recordings, user) >> 20, SHARES_USER_BYTES >> 20,
+			SHARES_USERS_BYTES >> 20);
+	else if (k == -EBUSY)
+		api_reply_error(q->call, 429, "wait until one ends", "%u recordings run already",
+				recordings_running(&m->recordings));
+	else if (k == -EOPNOTSUPP)
+		api_reply_error(
+			q->call, 501, "record -p or -a at the daemon's rate works",
+			"this kernel cannot do that for one recording; it takes Linux 5.17");
+	else
+		api_reply_error(q->call, 500, NULL, "cannot begin a recording: %s", strerror(-k));
+	if (!q->peer.trusted && (k == -EDQUOT || k == -ENOSPC))
+		shares_count(&m->shares, user,
+			     k == -EDQUOT ? SHARE_RATE_REFUSED : SHARE_MEMORY_REFUSED, 1);
+}
+
+static void recording_begin_answer(const struct api_request *q, struct recording_request *request,
+				   struct manager *m, json_t *skipped)
+{
+	struct recording *r;
+	json_t *answer;
+	int k;
+
+	access_limit(&q->peer, &request->selectors);
+	k = recordings_start(&m->recordings, request, &r);
+	if (k < 0) {
+		recording_refuse(q, m, request->hz, k);
+		return;
+	}
+	answer = recording_json(r);
+	if (json_array_size(skipped))
+		json_object_set(answer, "skipped", skipped);
+	api_reply_json(q->call, 201, answer);
+}
+
+static void route_record(const struct api_request *q, void *ctx)
+{
+	json_error_t error = {};
+	json_t *body = json_loadb(q->body, q->body_size, JSON_REJECT_DUPLICATES, &error);
+	struct recording_request request = {};
+	json_t *skipped = json_array();
+	struct manager *m = ctx;
+
+	if (!json_is_object(body))
+		api_reply_error(q->call, 400, body ? NULL : error.text,
+				"the body of this request must be a JSON object");
+	else if (recording_times(q, body, &request) >= 0 &&
+		 recording_labels(q, body, &request.labels) >= 0 &&
+		 recording_targets(q, m, body, &request, skipped) >= 0 &&
+		 access_record(q, &m->recordings) >= 0)
+		recording_begin_answer(q, &request, m, skipped);
+	recording_request_done(&request);
+	json_decref(skipped);
+	json_decref(body);
+}
+
+static struct recording *recording_of(const struct api_request *q, struct manager *m)
+{
+	struct recording *r = recordings_find(&m->recordings, strrchr(q->path, '/') + 1);
+
+	if (r && !access_recording(&q->peer, r))
+		r = NULL;
+	if (!r)
+		api_reply_error(q->call, 404, "results are kept for five minutes",
+				"there is no such recording");
+	return r;
+}
+
+/* The result as a query wants it. */
+static int recording_view(const struct recording *r, const struct api_query *query,
+			  struct profile **ret)
+{
+	_cleanup_(profile_freep) struct profile *view = NULL;
+	int k = profile_select(sink_profile(r->sink), &query->selectors, &view);
+
+	if (k == 0)
+		k = api_query_group(query, &view);
+	if (k == 0)
+		*ret = TAKE_PTR(view);
+	return k;
+}
+
+static void route_recording(const struct api_request *q, void *ctx)
+{
+	_cleanup_(profile_freep) struct profile *view = NULL;
+	_cleanup_query_ struct api_query query = {};
+	struct recording *r = recording_of(q, ctx);
+	int k = 0;
+
+	if (!r)
+		return;
+	if (!api_parameter(q, "format")) {
+		api_reply_json(q->call, 200, recording_json(r));
+		return;
+	}
+	if (api_query_from_request(q, &query) < 0)
+		return;
+	/* a copy, as it is written on a worker: however large it is, the loop goes on */
+	k = recording_view(r, &query, &view);
+	if (k < 0)
+		api_reply_error(q->call, 500, NULL, "out of memory");
+	else
+		api_reply_profile_owned(q->call, TAKE_PTR(view), query.format,
+					r->all->manager->windows.query);
+	r->fetched |= k >= 0 && r->state == RECORDING_DONE && !streq(q->method, "HEAD");
+}
+
+static void route_recording_stop(const struct api_request *q, void *ctx)
+{
+	struct recording *r = recording_of(q, ctx);
+
+	if (!r)
+		return;
+	recording_stop(r, "stopped");
+	api_reply_json(q->call, 200, recording_json(r));
+	/* whoever has the result says so */
+	if (r->fetched)
+		recording_drop(r);
+}
+
+/* GET /debug/pprof/profile: a recording whose end answers the request. */
+static void pprof_gone(void *ctx)
+{
+	recording_drop(ctx);
+}
+
+static void pprof_done(struct recording *r, void *ctx)
+{
+	_cleanup_(profile_freep) struct profile *view = NULL;
+	struct api_call *call = ctx;
+
+	/* it was recorded by process; what a thread is called is known by now */
+	if (profile_select(sink_profile(r->sink), &r->selectors, &view) < 0)
+		api_reply_error(call, 500, NULL, "out of memory");
+	else
+		api_reply_profile_owned(call, TAKE_PTR(view), format_find("pprof"),
+					r->all->manager->windows.query);
+	recording_drop(r);
+}
+
+static void route_pprof(const struct api_request *q, void *ctx)
+{
+	struct manager *m = ctx;
+	_cleanup_query_ struct api_query query = {};
+	struct recording_request request = {};
+	struct recording *r;
+	int k;
+
+	if (api_query_from_request(q, &query) < 0)
+		return;
+	if (query.group_by) {
+		api_reply_error(q->call, 400, "go tool pprof -tagroot groups by any label",
+				"group_by is for /v1/profile and for recordings");
+		return;
+	}
+	if (access_record(q, &m->recordings) < 0)
+		return;
+	request.selectors = query.selectors;
+	query.selectors = (struct selectors){};
+	access_limit(&q->peer, &request.selectors);
+	request.duration_ns = query.seconds * NSEC_PER_SEC;
+	k = recordings_start(&m->recordings, &request, &r);
+	recording_request_done(&request);
+	if (k < 0) {
+		recording_refuse(q, m, 0, k);
+		return;
+	}
+	r->done = pprof_done;
+	r->ctx = api_defer(q, pprof_gone, r);
+}
+
+static void route_token(const struct api_request *q, void *ctx)
+{
+	struct manager *m = ctx;
+	const char *gateway = manager_gateway(m);
+	_cleanup_free_ char *url = NULL;
+	char token[TOKEN_HEX + 1];
+
+	if (!q->peer.trusted) {
+		api_reply_error(q->call, 403,
+				"plopctl ps, top, record and export show your own processes",
+				"the viewer shows the processes of all users, and is for root and "
+				"members of group plop");
+		return;
+	}
+	if (tokens_new(&m->tokens, token) < 0) {
+		api_reply_error(q->call, 500, NULL, "no random numbers to make a token of");
+		return;
+	}
+	if (gateway && asprintf(&url, "%s/?token=%s", gateway, token) < 0)
+		url = NULL;
+	api_reply_json(q->call, 200,
+		       json_pack("{s:s s:i s:s?}", "token", token, "expires_s", TOKEN_LIFE_S, "url",
+				 url));
+}
+
+/* A string member of the body; NULL after having answered. *ret_body keeps it alive. */
+static const char *body_string(const struct api_request *q, const char *key, json_t **ret_body)
+{
+	const char *value;
+
+	*ret_body = json_loadb(q->body, q->body_size, JSON_REJECT_DUPLICATES, NULL);
+	value = json_string_value(json_object_get(*ret_body, key));
+	if (!value)
+		api_reply_error(q->call, 400, NULL, "the body must be a JSON object with \"%s\"",
+				key);
+	return value;
+}
+
+static void route_token_check(const struct api_request *q, void *ctx)
+{
+	struct manager *m = ctx;
+	json_t *body;
+	const char *token = body_string(q, "token", &body);
+	uint64_t left = token ? tokens_check(&m->tokens, token) : 0;
+
+	if (token && left)
+		api_reply_json(q->call, 200, json_pack("{s:I}", "expires_s", (json_int_t)left));
+	else if (token)
+		api_reply_error(q->call, 403, "plopctl open makes a fresh one",
+				"this token is not good (any more)");
+	json_decref(body);
+}
+
+static void route_token_revoke(const struct api_request *q, void *ctx)
+{
+	struct manager *m = ctx;
+	json_t *body;
+	const char *token = body_string(q, "token", &body);
+
+	if (token) {
+		tokens_revoke(&m->tokens, token);
+		api_reply_json(q->call, 200, json_object());
+	}
+	json_decref(body);
+}
+
+static void route_gateway(const struct api_request *q, void *ctx)
+{
+	struct manager *m = ctx;
+	json_t *body;
+	const char *url = body_string(q, "url", &body);
+	char *copy;
+
+	if (url && strlen(url) < 512 && strncmp(url, "http", 4) == 0) {
+		copy = strdup(url);
+		if (copy) {
+			free(m->gateway);
+			m->gateway = copy;
+			m->gateway_seen_ns = clock_ns(CLOCK_MONOTONIC);
+		}
+		api_reply_json(q->call, 200, json_object());
+	} else if (url) {
+		api_reply_error(q->call, 400, NULL, "\"url\" must be an http address");
+	}
+	json_decref(body);
+}
+
+/* true: anybody may ask, and the handler leaves out what is not the peer's (access.h) */
+const struct api_route manager_routes[] = {
+	{ "GET", "/v1/status", true, route_status },
+	{ "GET", "/v1/processes", true, route_processes },
+	{ "GET", "/v1/windows", true, route_windows },
+	{ "GET", "/v1/profile", true, route_profile },
+	{ "GET", "/v1/stream", true, route_stream },
+	{ "GET", "/v1/dump", true, route_dump },
+	{ "POST", "/v1/recordings", true, route_record },
+	{ "GET", "/v1/recordings/*", true, route_recording },
+	{ "DELETE", "/v1/recordings/*", true, route_recording_stop },
+	{ "POST", "/v1/tokens", true, route_token },
+	{ "POST", "/v1/tokens/check", false, route_token_check },
+	{ "POST", "/v1/tokens/revoke", false, route_token_revoke },
+	{ "POST", "/v1/gateway", false, route_gateway },
+	{ "GET", "/debug/pprof/profile", true, route_pprof },
+	{ "GET", "/metrics", false, route_metrics },
+};
+const size_t manager_nroutes = ARRAY_SIZE(manager_routes);

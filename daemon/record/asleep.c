@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "record/asleep.h"
+#include "plopd/manager.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* How long a recording that has ended waits for the last answer. */
+#define ANSWERS_NS (2 * NSEC_PER_SEC)
+
+struct asleep_question {
+	struct recordings *all;
+	struct target_key key;
+	char id[16]; /* of the recording */
+};
+
+/* An answer while it is taken in. */
+struct asleep_answer {
+	struct recording *recording;
+	const struct target *target;
+};
+
+static void on_gil(uint64_t address, void *ctx)
+{
+	const struct asleep_answer *a = ctx;
+
+	waits_gil(a->recording->waits, (pid_t)a->target->key.tgid, address,
+		  a->target->python.layout.gil_size);
+}
+
+static int on_thread(const struct asleep_thread *t, void *ctx)
+{
+	const struct asleep_answer *a = ctx;
+	struct recording *r = a->recording;
+
+	return waits_read(r->waits, r->sink, (pid_t)a->target->key.tgid, t);
+}
+
+/* Takes in what was read, if it was of this program, and whoever made the recording may still see it. */
+static int take(struct recording *r, struct target *k, struct unpack *body)
+{
+	struct asleep_answer a = { .recording = r, .target = k };
+	struct manager *m = r->all->manager;
+	uint64_t image;
+	uint32_t left;
+
+	if (sampler_process_image(m->sampler, k->key.tgid, &image) < 0 || image != k->key.image)
+		return -ESRCH;
+	/* whose it is now, whatever it was when this cycle began */
+	k->owner_asked = 0;
+	if (!recording_wants(r, k))
+		return -EACCES;
+	return examined_asleep(body, on_gil, on_thread, &a, &left);
+}
+
+static void on_answer(void *ctx, int result, struct unpack *body)
+{
+	struct asleep_question *q = ctx;
+	struct manager *m = q->all->manager;
+	struct target *k = targets_find(&m->targets, q->key.tgid, q->key.image);
+	struct recording *r = recordings_find(q->all, q->id);
+
+	if (k && result == -ETIMEDOUT)
+		target_heard(k, result);
+	if (r && r->waits && result != -ECANCELED) {
+		if (result >= 0)
+			result = k ? take(r, k, body) : -ESRCH;
+		if (result < 0)
+			log_debug_r(result, "Cannot read the sleeping threads of process %u",
+				    q->key.tgid);
+		if (result == -ENOMEM)
+			recording_stop(r, "too large");
+		/* the recording may have waited for this alone */
+		if (waits_asking(r->waits, -1) == 0 && r->state == RECORDING_STOPPING)
+			manager_cycle(m);
+	}
+	free(q);
+}
+
+static int ask(struct recording *r, const struct target *k, uint32_t max)
+{
+	const struct examinee who = target_examinee(k);
+	struct asleep_question *q = calloc(1, sizeof(*q));
+	struct buf request = {};
+
+	if (!q)
+		return -ENOMEM;
+	q->all = r->all;
+	q->key = k->key;
+	snprintf(q->id, sizeof(q->id), "%s", r->id);
+	waits_asking(r->waits, 1);
+	examine_asleep(&request, &k->python.layout, k->python.runtime, max, ASLEEP_BYTES_MAX);
+	examiner_ask(r->all->manager->examiner, EXAMINE_ASLEEP, &who, &request, on_answer, q);
+	return 0;
+}
+
+void asleep_ask(struct recording *r)
+{
+	struct targets *t = &r->all->manager->targets;
+	uint32_t threads;
+	pid_t pid;
+
+	/* what is read has no tasks, and beside stacks that have them it would say that there were none */
+	while (r->waits && !r->tasks && r->asleep < ASLEEP_THREADS_MAX &&
+	       waits_unread(r->waits, &pid, &threads)) {
+		struct target *k = targets_find_pid(t, pid);
+		uint32_t max = MIN(threads, ASLEEP_THREADS_MAX - r->asleep);
+
+		if (!k || k->python.verdict != PYTHON_YES || !target_may_be_asked(k) ||
+		    !recording_wants(r, k) || ask(r, k, max) < 0)
+			continue;
+		r->asleep += max;
+	}
+}
+
+bool asleep_awaits(const struct recording *r)
+{
+	return r->waits && waits_asking(r->waits, 0) > 0 &&
+	       clock_ns(CLOCK_MONOTONIC) < r->ended_mono + ANSWERS_NS;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <search.h>
+
+#include "record/recording_events.h"
+#include "plopd/access.h"
+#include "record/asleep.h"
+#include "plopd/manager.h"
+#include "util/log.h"
+
+/* How soon somebody who joins is noticed, where the kernel does not tell; what joins by fork is followed in the kernel. */
+#define FOLLOW_USEC (100 * USEC_PER_MSEC)
+
+/* How many new threads are few: so many, and one more for each so many ticks. */
+#define NEW_THREADS      8
+#define NEW_THREAD_TICKS 1000
+
+/* A process that a recording is to count: its ticks, unless the kernel finds them otherwise, and its time off CPU. */
+struct joining {
+	struct recording *recording;
+	bool ticks, children;
+};
+
+/* A process that the maker of the recording may not see, or did not select, is not looked at, in a cgroup or anywhere. */
+static bool process_may_join(const struct recording *r, pid_t pid)
+{
+	bool any = !r->selectors.owned && (r->has_pids || !r->selectors.n);
+	struct target *k = any ? NULL : targets_find_pid(&r->all->manager->targets, pid);
+
+	return any || (k && recording_wants(r, k));
+}
+
+static int process_join(pid_t pid, const struct joining *j)
+{
+	struct recording *r = j->recording;
+	struct sampler *s = r->all->manager->sampler;
+	uint64_t bit = UINT64_C(1) << (r->set - 1);
+	struct plop_wanted before = {}, w;
+
+	sampler_wanted_read(s, (uint32_t)pid, &before);
+	w = before;
+	if (j->ticks)
+		w.ticks |= bit;
+	if (j->ticks && j->children)
+		w.children |= bit;
+	if (r->waits)
+		w.wall |= (uint32_t)bit;
+	if (r->waits && j->children)
+		w.wall_children |= (uint32_t)bit;
+	if (r->waits && r->budget)
+		w.budget = r->budget;
+	if (memcmp(&before, &w, sizeof(w)) == 0)
+		return 0;
+	if (r->waits && !(before.wall & (uint32_t)bit))
+		waits_threads(r->waits, pid);
+	/* -E2BIG: there are too many processes to tell; -ENOMEM */
+	return sampler_wanted(s, (uint32_t)pid, &w);
+}
+
+static int process_joins(pid_t pid, void *ctx)
+{
+	const struct joining *j = ctx;
+
+	return process_may_join(j->recording, pid) ? process_join(pid, j) : 0;
+}
+
+static int tree_ended(sd_event_source *s, int fd, uint32_t events, void *ctx)
+{
+	sd_event_source_set_enabled(s, SD_EVENT_OFF);
+	recording_stop(ctx, "target ended");
+	return 0;
+}
+
+int recording_watch_tree(struct recording *r, struct recording_request *q)
+{
+	int k = sd_event_add_io(r->all->manager->loop, &r->tree_ends, q->tree_fd, EPOLLIN,
+				tree_ended, r);
+
+	if (k < 0)
+		return k;
+	/* it is the source's from now on */
+	sd_event_source_set_io_fd_own(r->tree_ends, true);
+	q->tree_fd = -EBADF;
+	return 0;
+}
+
+/* Whatever it executes, and whom it forks: no target is asked for, as it may have no Python yet. */
+static int recording_root(struct recording *r)
+{
+	const struct joining j = { .recording = r, .ticks = true, .children = true };
+
+	return process_join(r->tree, &j);
+}
+
+/* All who are in it by now. */
+static int recording_gather(struct recording *r)
+{
+	struct targets *t = &r->all->manager->targets;
+	struct joining j = { .recording = r,
+			     .ticks = r->cgroup.folder && !r->cgroup.v2,
+			     .children = true };
+	struct target *k, *next;
+	int q = 0;
+
+	t->wall_changes++;
+	if (r->cgroup.folder)
+		return cgroup_each(&r->cgroup, process_joins, &j);
+	HASH_ITER(hh, t->all, k, next)
+	{
+		if (q >= 0 && k->codes && !k->dying)
+			q = process_joins((pid_t)k->key.tgid, &j);
+	}
+	return q;
+}
+
+static int recording_follow(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	int k = recording_gather(ctx);
+
+	if (k < 0)
+		log_debug_r(k, "Cannot follow who joins a recording");
+	asleep_ask(ctx);
+	k = sd_event_source_set_time_relative(s, FOLLOW_USEC);
+	return k < 0 ? k : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+/* Goes on with the events of all CPUs. */
+static void recording_spread(struct recording *r)
+{
+	log_debug("Recording %s goes on with the events of all CPUs", r->id);
+	if (sampler_set_spread(r->all->manager->sampler, r->set) < 0)
+		recording_stop(r, "stopped");
+}
+
+void recordings_spread(struct recordings *all, uint32_t set)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+
+		if (r && r->state == RECORDING_RUNNING && r->set == set)
+			recording_spread(r);
+	}
+}
+
+/* Watches the scheduler while any recording wants it, and its stacks with their tasks while any wants that. */
+static int wall_set(const struct recordings *all)
+{
+	bool on = false, tasks = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		const struct recording *r = all->items[i];
+
+		on |= r && r->waits;
+		tasks |= r && r->waits && r->tasks;
+	}
+	return sampler_wall(all->manager->sampler, on, tasks);
+}
+
+static int same_number(const void *a, const void *b)
+{
+	return *(const uint32_t *)a != *(const uint32_t *)b;
+}
+
+/* Opens the events for the processes that were asked for by their ids. */
+static int recording_open_pids(struct recording *r, unsigned int hz)
+{
+	_cleanup_free_ uint32_t *tgids = calloc(r->selectors.n, sizeof(*tgids));
+	struct joining j = { .recording = r, .ticks = true };
+	struct plop_set whom = { .kind = PLOP_SET_PROCESSES };
+	struct manager *m = r->all->manager;
+	size_t n = 0;
+	int k = tgids ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < r->selectors.n && k >= 0; i++) {
+		if (!streq(r->selectors.items[i].key, "pid"))
+			continue;
+		tgids[n] = (uint32_t)strtoul(r->selectors.items[i].value, NULL, 10);
+		if (!process_may_join(r, (pid_t)tgids[n]))
+			continue;
+		if (n == 0 || !lfind(&tgids[n], tgids, &n, sizeof(*tgids), same_number))
+			k = process_joins((pid_t)tgids[n++], &j);
+	}
+	if (k < 0)
+		return k;
+	/* who looks at switches should not make them dearer, as events of threads do */
+	return r->waits ? sampler_set_open(m->sampler, r->set, &whom, hz, r->tasks) :
+			  sampler_set_open_processes(m->sampler, r->set, tgids, n, hz, r->tasks);
+}
+
+int recording_open(struct recording *r, unsigned int hz)
+{
+	struct manager *m = r->all->manager;
+	struct plop_set whom = { .kind = PLOP_SET_ALL };
+	int k = 0;
+
+	if (r->tree || (r->cgroup.folder && !r->cgroup.v2))
+		whom.kind = PLOP_SET_PROCESSES;
+	else if (r->cgroup.folder)
+		whom = (struct plop_set){ .kind = PLOP_SET_CGROUP,
+					  .cgroup = r->cgroup.id,
+					  .level = r->cgroup.level };
+	if (r->tree) {
+		k = recording_root(r);
+	} else if (!r->has_pids && (r->waits || whom.kind == PLOP_SET_PROCESSES)) {
+		k = recording_gather(r);
+		if (k >= 0)
+			k = sd_event_add_time_relative(m->loop, &r->follow, CLOCK_MONOTONIC,
+						       FOLLOW_USEC, 0, recording_follow, r);
+	}
+	m->targets.wall_changes++;
+	if (k >= 0 && r->waits)
+		k = wall_set(r->all);
+	if (k >= 0)
+		k = r->has_pids ? recording_open_pids(r, hz) :
+				  sampler_set_open(m->sampler, r->set, &whom, hz, r->tasks);
+	return k;
+}
+
+static bool recording_names(const struct recording *r, uint32_t tgid)
+{
+	for (size_t i = 0; r->has_pids && i < r->selectors.n; i++) {
+		if (streq(r->selectors.items[i].key, "pid") &&
+		    strtoul(r->selectors.items[i].value, NULL, 10) == tgid)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Of a thread that begins during the recording, and ends soon, half a tick is missing, and that always of its beginning
+ * (sampler_set_open_processes()). That may be one in two thousand of all, and a handful in any case; where it would be more, on
+ * all CPUs none is.
+ */
+static bool recording_too_many_threads(const struct recording *r)
+{
+	return r->threads > NEW_THREADS + sink_profile(r->sink)->tally.ticks / NEW_THREAD_TICKS;
+}
+
+/*
+ * A process has executed a program that the maker of the recording may not see, as one that is setuid: the kernel side need not
+ * look at it any more. What it has counted until then is passed over when it comes (recording_wants()).
+ */
+static bool recording_lets_go(struct recording *r, uint32_t tgid)
+{
+	struct manager *m = r->all->manager;
+	uint64_t keep = ~(UINT64_C(1) << (r->set - 1));
+	struct plop_wanted w = {};
+	uid_t owner;
+
+	if (!r->selectors.owned || sampler_wanted_read(m->sampler, tgid, &w) < 0 ||
+	    process_owner((pid_t)tgid, &owner) < 0 || selectors_see(&r->selectors, owner))
+		return false;
+	w.ticks &= keep;
+	w.children &= keep;
+	w.wall &= (uint32_t)keep;
+	w.wall_children &= (uint32_t)keep;
+	w.threads &= (uint32_t)keep;
+	sampler_wanted(m->sampler, tgid, &w);
+	m->targets.wall_changes++;
+	return true;
+}
+
+void recordings_thread(struct recordings *all, uint32_t tgid, bool exec)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+
+		if (!r || r->state != RECORDING_RUNNING || r->set == PLOP_SET_ALWAYS ||
+		    (exec && recording_lets_go(r, tgid)) ||
+		    !sampler_set_is_on_threads(all->manager->sampler, r->set) ||
+		    !recording_names(r, tgid))
+			continue;
+		r->threads++;
+		if (!exec && !recording_too_many_threads(r))
+			continue;
+		recording_spread(r);
+	}
+}
+
+void recording_close(struct recording *r)
+{
+	struct sampler *s = r->all->manager->sampler;
+
+	r->follow = sd_event_source_disable_unref(r->follow);
+	if (r->set == PLOP_SET_ALWAYS || !sampler_set_is_open(s, r->set))
+		return;
+	sampler_set_close(s, r->set);
+	/* who is asleep now is asked at its end */
+	if (!r->waits)
+		sampler_unwanted(s, r->set);
+}
+
+void recording_unwatch(struct recording *r)
+{
+	struct manager *m = r->all->manager;
+
+	if (!r->waits)
+		return;
+	sampler_unwanted(m->sampler, r->set);
+	sampler_sleepers_sweep(m->sampler);
+	waits_free(TAKE_PTR(r->waits));
+	wall_set(r->all);
+	m->targets.wall_changes++;
+}

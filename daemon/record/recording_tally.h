@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "record/recordings.h"
+
+/*
+ * What became of the ticks of a recording; for recordings.c. Where it shares those that are always on, and is of processes that were
+ * named, or made by somebody who may not see all others, these are the ticks of its processes alone: a loss is told as its own only
+ * if it is.
+ */
+
+/* After a cycle: what that counted. host: of all; set: of the recording's own set, NULL: it has none. */
+void recording_tally(struct recording *r, const struct tally *host,
+		     const struct plop_set_counters *set);

@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <sys/random.h>
+
+#include "plopd/access.h"
+#include "record/asleep.h"
+#include "plopd/manager.h"
+#include "record/recording_events.h"
+#include "record/recording_shares.h"
+#include "record/recording_tally.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* How long a recording waits, before it begins and when it has ended, for what has to be read of its processes. */
+#define ANSWERS_USEC (2 * USEC_PER_SEC)
+
+static void recording_finish(struct recording *r);
+
+void recording_request_done(struct recording_request *q)
+{
+	selectors_done(&q->selectors);
+	cgroup_done(&q->cgroup);
+	if (q->tree)
+		close(q->tree_fd);
+	labels_done(&q->labels);
+	*q = (struct recording_request){};
+}
+
+void recording_drop(struct recording *r)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(r->all->items); i++) {
+		if (r->all->items[i] == r)
+			r->all->items[i] = NULL;
+	}
+	sd_event_source_disable_unref(r->timer);
+	sd_event_source_disable_unref(r->tree_ends);
+	/* of one that has ended the set may be another's by now */
+	if (r->state != RECORDING_DONE) {
+		recording_close(r);
+		recording_unwatch(r);
+	}
+	cgroup_done(&r->cgroup);
+	selectors_done(&r->selectors);
+	sink_free(r->sink);
+	free(r);
+}
+
+void recordings_done(struct recordings *all)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		if (all->items[i])
+			recording_drop(all->items[i]);
+	}
+}
+
+unsigned int recordings_running(const struct recordings *all)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++)
+		n += all->items[i] && all->items[i]->state != RECORDING_DONE;
+	return n;
+}
+
+/* Ended recordings whose time is over go. */
+static void recordings_forget(struct recordings *all)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+
+		if (r && r->state == RECORDING_DONE && r->keep_until < now)
+			recording_drop(r);
+	}
+}
+
+static struct recording **recordings_place(struct recordings *all)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		if (!all->items[i])
+			return &all->items[i];
+	}
+	return NULL;
+}
+
+static int recording_due(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	recording_stop(ctx, "elapsed");
+	return 0;
+}
+
+/* A set that no recording has; 0: none. One whose recording has ended was collected before. */
+static uint32_t set_free(const struct recordings *all)
+{
+	for (uint32_t set = 1; set <= PLOP_MAX_SETS; set++) {
+		bool taken = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(all->items); i++)
+			taken |= all->items[i] && all->items[i]->state != RECORDING_DONE &&
+				 all->items[i]->set == set;
+		if (!taken)
+			return set;
+	}
+	return 0;
+}
+
+static void recording_begins_now(struct recording *r)
+{
+	struct profile *p = sink_profile(r->sink);
+
+	r->begun_mono = clock_ns(CLOCK_MONOTONIC);
+	p->start_ns = wall_at(&r->all->manager->wall, r->begun_mono);
+	p->end_ns = p->start_ns + 1;
+}
+
+/* Begins one that has ticks of its own: with the first of them. */
+static int recording_begin_own(struct recording *r)
+{
+	struct manager *m = r->all->manager;
+	struct profile *p = sink_profile(r->sink);
+	int k = 0;
+
+	r->set = set_free(r->all);
+	if (!r->set)
+		return -EBUSY;
+	r->budget = recordings_budget(r->all, recording_user(r));
+	recordings_divide(r->all);
+	sampler_set_charge(m->sampler, r->set, r->budget, r->selectors.uid);
+	r->state = RECORDING_RUNNING;
+	recording_begins_now(r);
+	if (p->wall)
+		k = waits_new(r->begun_mono, &r->waits);
+	if (k >= 0)
+		k = recording_open(r, p->hz);
+	/* opening may take some time on a busy host; a wait that begins meanwhile counts already */
+	if (k >= 0 && !p->wall)
+		recording_begins_now(r);
+	if (k >= 0)
+		asleep_ask(r);
+	/* from then on, not from when the loop woke, which is before the events were opened */
+	if (k >= 0)
+		k = sd_event_add_time(m->loop, &r->timer, CLOCK_MONOTONIC,
+				      (r->begun_mono + r->duration_ns) / 1000, 1000, recording_due,
+				      r);
+	return k;
+}
+
+static void recording_prepared(struct recording *r)
+{
+	int k;
+
+	r->timer = sd_event_source_disable_unref(r->timer);
+	k = recording_begin_own(r);
+	if (k >= 0)
+		return;
+	log_warning_r(k, "Cannot begin recording %s", r->id);
+	recording_stop(r, "stopped");
+}
+
+/* Who has not answered by now is not waited for. */
+static int recording_impatient(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct recording *r = ctx;
+
+	if (r->state == RECORDING_PREPARING)
+		recording_prepared(r);
+	else if (r->state == RECORDING_NAMING)
+		recording_finish(r);
+	return 0;
+}
+
+/* Begins one with asyncio tasks, if it is known where its processes have them, or else when that is known. */
+static int recording_begin_tasks(struct recording *r)
+{
+	/* may load programs, before the time begins to count */
+	int k = sampler_async(r->all->manager->sampler);
+
+	if (k < 0)
+		return k;
+	sink_keep_tasks(r->sink);
+	r->state = RECORDING_PREPARING;
+	recordings_async(r->all);
+	if (recording_async_known(r))
+		return recording_begin_own(r);
+	return sd_event_add_time_relative(r->all->manager->loop, &r->timer, CLOCK_MONOTONIC,
+					  ANSWERS_USEC, 1000, recording_impatient, r);
+}
+
+static void recordings_prepared(void *ctx)
+{
+	struct recordings *all = ctx;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+
+		if (r && r->state == RECORDING_PREPARING && recording_async_known(r))
+			recording_prepared(r);
+	}
+}
+
+void recordings_init(struct recordings *all, struct manager *m)
+{
+	*all = (struct recordings){ .manager = m };
+	m->targets.async_answered = recordings_prepared;
+	m->targets.ctx = all;
+}
+
+/* What it is called. One who may not see the others must not learn from it how many there were. */
+static int recording_name(struct recording *r)
+{
+	uint8_t random[6];
+
+	if (!r->selectors.owned) {
+		snprintf(r->id, sizeof(r->id), "r%llu", (unsigned long long)++r->all->next_id);
+		return 0;
+	}
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return -EIO;
+	snprintf(r->id, sizeof(r->id), "u%02x%02x%02x%02x%02x%02x", random[0], random[1], random[2],
+		 random[3], random[4], random[5]);
+	return 0;
+}
+
+int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret)
+{
+	struct manager *m = all->manager;
+	unsigned int hz = q->hz ? q->hz : (unsigned int)m->config->hz;
+	bool wall = q->wall, own = wall || q->tasks || q->cgroup.folder || q->tree ||
+				   hz != m->config->hz ||
+				   !sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS);
+	uid_t user = q->selectors.owned ? shares_user(&m->shares, q->selectors.uid) : SHARES_NOBODY;
+	struct recording **place, *r;
+	int k;
+
+	recordings_forget(all);
+	k = recordings_admit(all, user, own ? hz : 0);
+	if (k < 0)
+		return k;
+	place = recordings_place(all);
+	if (!place)
+		return -EBUSY;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	r->all = all;
+	r->duration_ns = q->duration_ns;
+	r->selectors = q->selectors;
+	q->selectors = (struct selectors){};
+	k = sink_new(clock_ns(CLOCK_REALTIME), hz, &r->sink);
+	if (k >= 0)
+		k = recording_name(r);
+	if (k >= 0 && q->tree)
+		k = recording_watch_tree(r, q);
+	if (k < 0) {
+		recording_drop(r);
+		return k;
+	}
+	sink_keep_states(r->sink);
+	sink_bound(r->sink, RECORDING_CODE_BYTES);
+	r->cgroup = q->cgroup;
+	r->tree = q->tree;
+	r->tasks = q->tasks;
+	sink_profile(r->sink)->labels = q->labels;
+	*q = (struct recording_request){};
+	for (size_t i = 0; i < r->selectors.n; i++)
+		r->has_pids |= streq(r->selectors.items[i].key, "pid");
+	*place = r;
+	if (own) {
+		sink_profile(r->sink)->wall = wall;
+		k = r->tasks ? recording_begin_tasks(r) : recording_begin_own(r);
+		if (k < 0) {
+			recording_drop(r);
+			return k;
+		}
+	} else {
+		r->cycle = manager_cycle(m);
+	}
+	*ret = r;
+	return 0;
+}
+
+struct recording *recordings_find(struct recordings *all, const char *id)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		if (all->items[i] && streq(all->items[i]->id, id))
+			return all->items[i];
+	}
+	return NULL;
+}
+
+void recording_stop(struct recording *r, const char *reason)
+{
+	if (r->state >= RECORDING_STOPPING)
+		return;
+	r->reason = reason;
+	r->state = RECORDING_STOPPING;
+	if (r->set != PLOP_SET_ALWAYS) {
+		recording_close(r);
+		r->ended_mono = clock_ns(CLOCK_MONOTONIC);
+	}
+	r->cycle = manager_cycle(r->all->manager);
+}
+
+/* Notes whether what the recording has of a process can tell of the GIL, as the kernel side has it (gil_flags(), is_gil()). */
+static void gil_note(struct recording *r, const struct plop_layout *l)
+{
+	r->gil_none |= l->free_threaded;
+	r->gil_known |= !l->free_threaded && (l->ts_status || l->runtime_current);
+}
+
+static void recording_added(struct recording *r, struct target *k, uint32_t process,
+			    const struct symbolized_stack *s)
+{
+	const struct plop_layout *l = &k->python.layout;
+
+	thread_names_look(r, k, process, s->stack->tid);
+	gil_note(r, l);
+	r->truncated += s->stack->flags & PLOP_STACK_TRUNCATED ? s->stack->count : 0;
+	if (!l->free_threaded &&
+	    !(s->stack->flags & (PLOP_STACK_GIL_HELD | PLOP_STACK_GIL_RELEASED)))
+		r->gil_untold += s->stack->count;
+}
+
+void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+		uint32_t n;
+
+		/* one that stops has its ticks up to its last swap; one that waits begins with the next */
+		if (!r || (r->state != RECORDING_RUNNING && r->state != RECORDING_STOPPING) ||
+		    !r->begun_mono || r->set != s->stack->set)
+			continue;
+		/* what else a selector may ask for is told when the result is wanted */
+		if (!recording_wants(r, k))
+			continue;
+		if (profile_process(sink_profile(r->sink), &k->info, k->python.version, &n) < 0 ||
+		    sink_add(r->sink, n, s) < 0) {
+			r->undelivered += s->stack->count;
+			r->lost[PLOP_LOST_DRAIN] += s->stack->count;
+		} else {
+			recording_added(r, k, n, s);
+		}
+	}
+}
+
+/* Whether the recording counts the time off CPU of that process now; then its place in the profile. */
+static bool recording_waits_for(struct recording *r, struct target *k, uint32_t *ret_process)
+{
+	if (!r || !r->waits || r->state == RECORDING_DONE || !k || !recording_wants(r, k))
+		return false;
+	/* in the kernel it is the pid that is wanted, whatever it executes: the answer above is good for its image */
+	if (!(targets_wall(&r->all->manager->targets, k) >> (r->set - 1) & 1))
+		return false;
+	gil_note(r, &k->python.layout);
+	return profile_process(sink_profile(r->sink), &k->info, k->python.version, ret_process) ==
+	       0;
+}
+
+void recordings_wait(struct recordings *all, const struct plop_record_wait *w)
+{
+	struct targets *t = &all->manager->targets;
+	struct target *k = w->head.image ? targets_find(t, w->head.tgid, w->head.image) :
+					   targets_find_pid(t, (pid_t)w->head.tgid);
+
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+		uint32_t process;
+
+		if (recording_waits_for(r, k, &process) &&
+		    waits_add(r->waits, w, process, r->ended_mono ? r->ended_mono : UINT64_MAX) < 0)
+			recording_stop(r, "too large");
+	}
+}
+
+void recordings_wait_stack(struct recordings *all, struct target *k,
+			   const struct symbolized_stack *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+		uint32_t process;
+
+		if (!recording_waits_for(r, k, &process))
+			continue;
+		if (waits_stack(r->waits, r->sink, s) < 0)
+			recording_stop(r, "too large");
+		else
+			thread_names_look(r, k, process, s->stack->tid);
+	}
+}
+
+static void sleeper_add(const struct plop_sleeper *sleeper, void *ctx)
+{
+	struct recording *r = ctx;
+	struct targets *t = &r->all->manager->targets;
+	uint32_t tgid = (uint32_t)(sleeper->key >> 32), process;
+	struct target *k = sleeper->image ? targets_find(t, tgid, sleeper->image) :
+					    targets_find_pid(t, (pid_t)tgid);
+
+	if (recording_waits_for(r, k, &process))
+		waits_sleeping(r->waits, sleeper, process, r->ended_mono);
+}
+
+static int quiet_process(uint32_t tgid, uint32_t *ret, void *ctx)
+{
+	struct recording *r = ctx;
+	struct target *k = targets_find_pid(&r->all->manager->targets, (pid_t)tgid);
+
+	return recording_waits_for(r, k, ret) ? 0 : -ESRCH;
+}
+
+/* Who is off CPU when the recording ends was so until then. */
+static void recording_end_waits(struct recording *r)
+{
+	if (!r->waits)
+		return;
+	sampler_sleepers(r->all->manager->sampler, sleeper_add, r);
+	if (waits_from_before(r->waits, r->sink, quiet_process, r, r->ended_mono, &r->unread) < 0 ||
+	    waits_settle(r->waits, r->sink, true) < 0)
+		log_warning("Out of memory, a recording lacks some time off CPU");
+	recording_unwatch(r);
+}
+
+void recordings_undelivered(struct recordings *all, const struct plop_stack *stack)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+
+		if (r && r->state != RECORDING_DONE && r->set == stack->set)
+			r->undelivered += stack->count;
+	}
+}
+
+/*
+ * Whether any process that the recording was asked for is still there, or its cgroup. Of one that may not be seen (any more)
+ * not even this is told.
+ */
+static bool recording_alive(const struct recording *r)
+{
+	struct manager *m = r->all->manager;
+
+	if (r->cgroup.folder)
+		return cgroup_exists(&r->cgroup);
+	if (!r->has_pids)
+		return true;
+	for (size_t i = 0; i < r->selectors.n; i++) {
+		pid_t pid = (pid_t)strtol(r->selectors.items[i].value, NULL, 10);
+		struct target *k = streq(r->selectors.items[i].key, "pid") ?
+					   targets_find_pid(&m->targets, pid) :
+					   NULL;
+
+		if (k && access_target(&r->selectors, k, m->cycle))
+			return true;
+	}
+	return false;
+}
+
+static void recording_begin(struct recording *r)
+{
+	const struct manager *m = r->all->manager;
+
+	r->state = RECORDING_RUNNING;
+	r->begun_mono = m->swapped_mono;
+	sink_profile(r->sink)->start_ns = m->swapped_ns;
+	/* its length counts from the swap, which lies a moment back */
+	if (sd_event_add_time_relative(m->loop, &r->timer, CLOCK_MONOTONIC, r->duration_ns / 1000,
+				       1000, recording_due, r) < 0)
+		recording_stop(r, "stopped");
+}
+
+static void recording_finish(struct recording *r)
+{
+	r->timer = sd_event_source_disable_unref(r->timer);
+	r->tree_ends = sd_event_source_disable_unref(r->tree_ends);
+	r->state = RECORDING_DONE;
+	r->keep_until = clock_ns(CLOCK_MONOTONIC) + RECORDINGS_KEEP_NS;
+	if (r->done)
+		r->done(r, r->ctx);
+}
+
+void recording_named(struct recording *r)
+{
+	if (r->state == RECORDING_NAMING && --r->naming == 0)
+		recording_finish(r);
+}
+
+static void recording_end(struct recording *r)
+{
+	struct profile *p = sink_profile(r->sink);
+
+	recording_end_waits(r);
+	r->state = RECORDING_NAMING;
+	if (r->set == PLOP_SET_ALWAYS)
+		r->ended_mono = r->all->manager->swapped_mono;
+	else
+		p->end_ns = p->start_ns + (r->ended_mono - r->begun_mono);
+	p->end_ns = MAX(p->end_ns, p->start_ns + 1);
+	r->timer = sd_event_source_disable_unref(r->timer);
+	sink_settle(r->sink);
+	/* one more than there are: it does not end while they are asked */
+	r->naming = 1;
+	thread_names_last(r);
+	if (r->naming > 1 &&
+	    sd_event_add_time_relative(r->all->manager->loop, &r->timer, CLOCK_MONOTONIC,
+				       ANSWERS_USEC, 1000, recording_impatient, r) < 0)
+		r->naming = 1;
+	recording_named(r);
+}
+
+void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t,
+		      const struct plop_set_counters *sets)
+{
+	uint64_t swapped_mono = all->manager->swapped_mono;
+
+	recordings_async(all);
+	recordings_charge(all);
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+
+		if (!r)
+			continue;
+		if (r->state == RECORDING_DONE) {
+			if (r->keep_until < swapped_mono)
+				recording_drop(r);
+			continue;
+		}
+		if (r->state == RECORDING_NAMING || r->state == RECORDING_PREPARING)
+			continue;
+		if (r->begun_mono) {
+			struct profile *p = sink_profile(r->sink);
+
+			recording_tally(r, t, r->set ? &sets[r->set - 1] : NULL);
+			/* by the monotonic clock: its length is true whoever sets the clock */
+			if (swapped_mono > r->begun_mono)
+				p->end_ns = p->start_ns + (swapped_mono - r->begun_mono);
+		}
+		if (r->waits && waits_settle(r->waits, r->sink, false) < 0)
+			recording_stop(r, "too large");
+		if (r->state == RECORDING_WAITING && cycle >= r->cycle)
+			recording_begin(r);
+		else if (r->state == RECORDING_STOPPING && cycle >= r->cycle && !asleep_awaits(r))
+			recording_end(r);
+		else if (r->state == RECORDING_RUNNING && !recording_alive(r))
+			recording_stop(r, "target ended");
+		else if (r->state == RECORDING_RUNNING && recording_bytes(r) > RECORDING_BYTES_MAX)
+			recording_stop(r, "too large");
+	}
+	recordings_bound(all);
+	thread_names_ask(all);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "record/waits.h"
+#include "proc/cgroups.h"
+#include "profile/symbolizer.h"
+
+struct manager;
+struct target;
+struct recording;
+
+/*
+ * Profiles on request, beside the running window and beside each other. One at the daemon's own rate, of processes or of
+ * all, takes its share of the ticks that are always on: exactly those between two swaps that match its selectors. Any
+ * other has perf events of its own, a set (plop/events.h), for as long as it runs, which the kernel filters for it.
+ */
+#define RECORDINGS_MAX PLOP_MAX_SETS
+/* One of a trusted user's that takes more memory ends before its time; of others, see shares.h. */
+#define RECORDING_BYTES_MAX (32u << 20)
+/* Of code objects that its process has forgotten. */
+#define RECORDING_CODE_BYTES (2u << 20)
+/* How long the result of an ended one is kept for its client. */
+#define RECORDINGS_KEEP_NS (300 * NSEC_PER_SEC)
+
+enum recording_state {
+	RECORDING_WAITING,   /* for the swap that it begins with */
+	RECORDING_PREPARING, /* until it is known where its processes have their asyncio tasks */
+	RECORDING_RUNNING,
+	RECORDING_STOPPING, /* waits for the swap that it ends with */
+	RECORDING_NAMING,   /* has all its samples, and waits for the names of its threads */
+	RECORDING_DONE,
+};
+
+/* Of what, how long and how often. */
+struct recording_request {
+	struct selectors selectors; /* pid=N for each process; none: all, or the cgroup */
+	struct cgroup cgroup;       /* folder NULL: none */
+	pid_t tree;  /* a process, whatever it executes, and its children from now on; 0: none */
+	int tree_fd; /* its pidfd, owned, where tree is set */
+	uint64_t duration_ns;
+	unsigned int hz; /* 0: the daemon's */
+	struct labels labels;
+	bool wall;  /* time off CPU as well */
+	bool tasks; /* with asyncio tasks */
+};
+void recording_request_done(struct recording_request *q);
+
+struct recording {
+	char id[16];
+	enum recording_state state;
+	struct selectors selectors;
+	struct sink *sink;
+	uint64_t cycle; /* with which the next state comes */
+	uint64_t duration_ns;
+	uint64_t begun_mono; /* CLOCK_MONOTONIC of its first swap; 0: waits for it */
+	uint64_t ended_mono; /* ... of its last */
+	bool fetched;        /* DONE, and the client has the result */
+	uint64_t keep_until; /* CLOCK_MONOTONIC */
+	const char *reason;  /* "elapsed", "stopped", "target ended", "too large"; static */
+	bool has_pids;
+	uint32_t set;         /* PLOP_SET_ALWAYS: shares those ticks */
+	uint32_t budget;      /* that its samples are taken from; 0: none, its maker is trusted */
+	uint64_t threads;     /* that the processes made, while its events were on threads */
+	unsigned int naming;  /* processes that were asked for names of threads, at the end */
+	uint64_t undelivered; /* samples of the cycle under way that found no home */
+	uint64_t lost[PLOP_LOST_CAUSES]; /* ticks of its processes that were lost, as far as that is known */
+	struct cgroup cgroup;            /* folder NULL: none */
+	pid_t tree;                      /* as in the request */
+	sd_event_source *tree_ends;
+	struct waits *waits; /* NULL: no time off CPU */
+	uint32_t asleep;     /* threads that were asked for, see asleep.h */
+	uint32_t unread;     /* ... that did not wake, and have no stack */
+	/* Some of its processes have a GIL and plop can tell who holds it; some are free-threaded. */
+	bool gil_known, gil_none;
+	uint64_t truncated; /* samples without their root */
+	uint64_t gil_untold; /* samples of those that have one of which it is not known whether they held it */
+	bool tasks;          /* with asyncio tasks */
+	bool tasks_possible; /* there is, or was, a process that may have some */
+	sd_event_source *timer;
+	sd_event_source *follow; /* looks who has joined, or how the events do; NULL: nobody has to */
+	/* called once when it is done; NULL: the client asks */
+	void (*done)(struct recording *r, void *ctx);
+	void *ctx;
+	struct recordings *all;
+};
+
+struct recordings {
+	struct manager *manager;
+	struct recording *items[2 * RECORDINGS_MAX];
+	uint64_t next_id;
+};
+
+void recordings_init(struct recordings *all, struct manager *m);
+void recordings_done(struct recordings *all);
+/*
+ * Takes the request over, if it returns 0. -EBUSY, -EDQUOT, -ENOSPC: see recordings_admit(); -EOPNOTSUPP: this kernel has no perf events
+ * for one recording, or cannot watch the scheduler for one (Linux 5.17). The recording belongs to *all.
+ */
+int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret);
+/* The user that it counts as; SHARES_NOBODY: one who is trusted. */
+uid_t recording_user(const struct recording *r);
+struct recording *recordings_find(struct recordings *all, const char *id);
+/* Ends it at the next swap; harmless when it has ended. */
+void recording_stop(struct recording *r, const char *reason);
+/* Forgets it now, running or not; done is not called. */
+void recording_drop(struct recording *r);
+/*
+ * Whether it may have anything of a process: its selectors are for it, as far as that is known while it runs, and who asked for
+ * it may see it (access.h). Nothing of any other is looked at, however it came.
+ */
+bool recording_wants(const struct recording *r, struct target *k);
+/* async.c: looks for the asyncio tasks of the processes of all recordings that want them; called now and then. */
+void recordings_async(struct recordings *all);
+/* ... whether those of this one's processes that were asked have answered. */
+bool recording_async_known(const struct recording *r);
+/* One of the processes that thread_names_last() asked has answered. */
+void recording_named(struct recording *r);
+unsigned int recordings_running(const struct recordings *all);
+
+void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s);
+/* A time off CPU, and the stack of one. */
+void recordings_wait(struct recordings *all, const struct plop_record_wait *w);
+void recordings_wait_stack(struct recordings *all, struct target *k,
+			   const struct symbolized_stack *s);
+/* A stack of one recording's own set whose process is not known (any more). */
+void recordings_undelivered(struct recordings *all, const struct plop_stack *stack);
+/* Lost ticks of one process. */
+void recordings_loss(struct recordings *all, const struct plop_loss *loss);
+/* A process made a thread, or executed another program: whether the events stay on its threads. */
+void recordings_thread(struct recordings *all, uint32_t tgid, bool exec);
+/* The events of this set cannot stay on threads. */
+void recordings_spread(struct recordings *all, uint32_t set);
+/* A cycle is complete: its number, what it counted, and what of it was counted for the sets (1 and up). */
+void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t,
+		      const struct plop_set_counters *sets);
+
+/* What GET /v1/recordings/ID says. New reference, NULL: out of memory. */
+json_t *recording_json(const struct recording *r);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "target/shares.h"
+#include "target/targets.h"
+#include "util/clock.h"
+
+#define SWEEP_NS      (30 * NSEC_PER_SEC)
+#define CPU_MEMORY_NS (10 * NSEC_PER_SEC)
+
+/* How soon, and how seldom at last, it is asked whether one that began as root's still is. */
+#define USER_FIRST_NS (1 * NSEC_PER_SEC)
+#define USER_LAST_NS  (16 * NSEC_PER_SEC)
+
+struct forgetting {
+	struct targets *targets;
+	struct target *target;
+};
+
+static void target_forget(uint64_t address, void *ctx)
+{
+	struct forgetting *f = ctx;
+
+	sampler_code_forget(f->targets->sampler, f->target->key.image, address);
+}
+
+void targets_confirm(struct targets *t)
+{
+	struct target *k, *next;
+
+	HASH_ITER(hh, t->all, k, next)
+	{
+		struct forgetting f = { t, k };
+		struct replay replay;
+		const struct reader memory = readings_of_confirmation(k->readings, &replay);
+
+		if (k->codes)
+			code_table_confirm(k->codes, &memory, k->python.runtime, target_forget, &f);
+	}
+}
+
+/* Keeps the code objects of the whole host bounded: the processes with more than their share forget. */
+static void targets_trim(struct targets *t)
+{
+	struct target *k, *next;
+	size_t all = 0, share;
+
+	HASH_ITER(hh, t->all, k, next)
+	{
+		if (k->codes)
+			all += code_table_bytes(k->codes);
+	}
+	if (all <= PLOP_MAX_CODE_BYTES)
+		return;
+	share = PLOP_MAX_CODE_BYTES / (HASH_COUNT(t->all) + 1);
+	HASH_ITER(hh, t->all, k, next)
+	{
+		if (k->codes)
+			code_table_limit(k->codes, share);
+	}
+}
+
+/* The record of an end is lost when the ring buffer is full: what the kernel's table does not have any more has ended. */
+static void targets_sweep(struct targets *t)
+{
+	struct target *k, *next;
+	uint64_t image;
+
+	HASH_ITER(hh_pid, t->living, k, next)
+	{
+		int r = sampler_process_image(t->sampler, k->key.tgid, &image);
+
+		if (r == -ESRCH || (r == 0 && image != k->key.image))
+			targets_end(t, k->key.tgid, k->key.image);
+	}
+}
+
+uint32_t targets_wall(struct targets *t, struct target *k)
+{
+	struct plop_wanted w = {};
+
+	if (k->wall_asked != t->wall_changes + 1) {
+		/* of one that ended, what it was last */
+		if (sampler_wanted_read(t->sampler, k->key.tgid, &w) == 0)
+			k->wall = w.wall;
+		k->wall_asked = t->wall_changes + 1;
+	}
+	return k->wall;
+}
+
+/*
+ * One that root started, or forked, may have become a user's since, by setuid(): from then on it is held to that user's shares.
+ * Others cannot change whose they are. Only those that use CPU take anything of what is shared.
+ */
+static void target_user_again(struct targets *t, struct target *k)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uid_t user;
+
+	if (k->samples_cycle == 0 || k->dying || now < k->user_due_ns ||
+	    !shares_is_trusted(t->shares, k->user))
+		return;
+	k->user_wait_ns = k->user_wait_ns ? MIN(2 * k->user_wait_ns, USER_LAST_NS) : USER_FIRST_NS;
+	k->user_due_ns = now + k->user_wait_ns;
+	if (process_user((pid_t)k->key.tgid, &user) == 0)
+		k->user = shares_user(t->shares, user);
+}
+
+void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
+{
+	struct target *k, *next;
+
+	t->wall_changes++;
+	HASH_ITER(hh, t->all, k, next)
+	{
+		target_user_again(t, k);
+		if (elapsed_ns > 0) {
+			double now =
+				100.0 * (double)k->samples_cycle / hz / ((double)elapsed_ns / 1e9);
+			/* about ten seconds' memory, whatever the cycles' length; the mean of all while there is less */
+			double weight;
+
+			k->counted_ns += elapsed_ns;
+			weight = (double)elapsed_ns / (double)MIN(k->counted_ns, CPU_MEMORY_NS);
+			k->cpu_percent += MIN(1.0, weight) * (now - k->cpu_percent);
+			k->samples_cycle = 0;
+		}
+		readings_free(TAKE_PTR(k->readings));
+		if (k->dying && --k->dying == 0) {
+			HASH_DEL(t->all, k);
+			if (k->codes)
+				sampler_layout_use(t->sampler, k->layout, false);
+			target_free(k);
+		}
+	}
+	targets_trim(t);
+	labels_cycle(t);
+	titles_look(t);
+	t->unswept_ns += elapsed_ns;
+	if (t->unswept_ns >= SWEEP_NS) {
+		t->unswept_ns = 0;
+		targets_sweep(t);
+	}
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "target/targets.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* How soon after a process was found its title is looked at again, how seldom at last, and how many of all at once. */
+#define TITLE_FIRST_NS (250 * NSEC_PER_MSEC)
+#define TITLE_LAST_NS  (32 * NSEC_PER_SEC)
+#define TITLE_HOUR_NS  (3600 * NSEC_PER_SEC)
+#define TITLES_AT_ONCE 64
+
+struct title_question {
+	struct targets *targets;
+	struct target_key key;
+};
+
+bool title_is_restless(const struct target *k)
+{
+	return k->title.changes >= TITLE_CHANGES_OFTEN;
+}
+
+/* Takes over what the process calls itself. */
+static void title_take(struct target *k, char *comm, char *cmdline)
+{
+	struct process_info *i = &k->info;
+
+	/* one that is within exec, or whose memory is gone, has none */
+	if (!*cmdline || (streq(i->comm, comm) && streq(i->cmdline, cmdline))) {
+		free(comm);
+		free(cmdline);
+		return;
+	}
+	free(i->comm);
+	free(i->cmdline);
+	i->comm = comm;
+	i->cmdline = cmdline;
+	k->title.changes++;
+	if (k->title.changes == TITLE_CHANGES_OFTEN)
+		log_debug("Process %u changes its title often", k->key.tgid);
+}
+
+/* What was read may be of another program, or of another process of that pid. */
+static bool title_is_still(const struct targets *t, const struct target_key *key)
+{
+	uint64_t image;
+
+	return sampler_process_image(t->sampler, key->tgid, &image) == 0 && image == key->image;
+}
+
+static void title_answer(void *ctx, int result, struct unpack *body)
+{
+	struct title_question *q = ctx;
+	struct target *k = targets_find(q->targets, q->key.tgid, q->key.image);
+	char *comm, *cmdline;
+
+	if (k && result == -ETIMEDOUT)
+		target_heard(k, result);
+	if (k)
+		k->title.asked = false;
+	if (k && result >= 0 && title_is_still(q->targets, &q->key) &&
+	    examined_title(body, &comm, &cmdline) >= 0)
+		title_take(k, comm, cmdline);
+	free(q);
+}
+
+/* When it is looked at again. */
+static void title_postpone(struct title *s, uint64_t now)
+{
+	s->wait_ns = s->wait_ns ? MIN(2 * s->wait_ns, TITLE_LAST_NS) : TITLE_FIRST_NS;
+	if (!s->since_ns || now - s->since_ns >= TITLE_HOUR_NS) {
+		s->since_ns = now;
+		s->changes = 0;
+	}
+	s->due_ns = s->changes < TITLE_CHANGES_MAX ? now + s->wait_ns : s->since_ns + TITLE_HOUR_NS;
+}
+
+static bool title_ask(struct targets *t, struct target *k)
+{
+	const struct examinee who = target_examinee(k);
+	struct title_question *q = calloc(1, sizeof(*q));
+	struct buf nothing = {};
+
+	if (!q)
+		return false;
+	*q = (struct title_question){ .targets = t, .key = k->key };
+	k->title.asked = true;
+	examiner_ask(t->examiner, EXAMINE_TITLE, &who, &nothing, title_answer, q);
+	return true;
+}
+
+void title_begin(struct target *k)
+{
+	title_postpone(&k->title, clock_ns(CLOCK_MONOTONIC));
+}
+
+void titles_look(struct targets *t)
+{
+	/* the second part: so that each has its turn by the time that the first is due again */
+	const unsigned int most = TITLES_AT_ONCE + HASH_CNT(hh_pid, t->living) / 32;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	struct target *k, *next;
+	unsigned int n = 0;
+
+	HASH_ITER(hh_pid, t->living, k, next)
+	{
+		if (now < k->title.due_ns || k->title.asked || !target_may_be_asked(k))
+			continue;
+		if (n++ == most || !title_ask(t, k))
+			return;
+		title_postpone(&k->title, now);
+	}
+}

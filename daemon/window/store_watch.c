@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "window/store_watch.h"
+#include "plopd/manager.h"
+#include "util/log.h"
+
+#define WATCH_USEC (10 * USEC_PER_SEC)
+/* While windows are taken over from a damaged file, which takes a fifth of the saver's time then. */
+#define WATCH_MENDING_USEC USEC_PER_SEC
+
+int store_watch_open(struct windows *w, struct store_report *r)
+{
+	return w->store ? 0 : store_open(w->manager->config->state_dir, &w->store, &r->error);
+}
+
+void store_watch_failed(struct windows *w, int result, struct store_report *r)
+{
+	if (result < 0 && w->store && !r->error && store_trouble(w->store))
+		r->error = strdup(store_trouble(w->store));
+}
+
+void store_watch_report(struct windows *w, int result, bool known, struct store_report *r)
+{
+	r->result = result;
+	if (!w->store)
+		return;
+	store_watch_failed(w, result, r);
+	r->mending = store_is_mending(w->store);
+	known = known || result < 0 || r->mending;
+	for (unsigned int i = 0; i < STORE_NEWS; i++) {
+		r->news[i] = store_news(w->store, (enum store_news)i);
+		known = known || r->news[i];
+	}
+	r->known = known && store_facts(w->store, &r->facts) == 0;
+}
+
+void store_report_done(struct store_report *r)
+{
+	free(r->error);
+	for (unsigned int i = 0; i < STORE_NEWS; i++)
+		free(r->news[i]);
+	*r = (struct store_report){};
+}
+
+void notice_take(struct windows *w, int what, char *text)
+{
+	struct notice *n = &w->watch.notices[what];
+	struct manager *m = w->manager;
+
+	if (!text)
+		return;
+	if (!n->text || !streq(n->text, text))
+		log_warning("%s", text);
+	free(n->text);
+	*n = (struct notice){ text, wall_at(&m->wall, m->clock_ns(CLOCK_MONOTONIC)) };
+}
+
+void store_watch_take(struct windows *w, struct store_report *r)
+{
+	if (r->known)
+		w->facts = r->facts;
+	for (unsigned int i = 0; i < STORE_NEWS; i++)
+		notice_take(w, (int)i, TAKE_PTR(r->news[i]));
+}
+
+json_t *notices_json(const struct windows *w)
+{
+	const struct notice *next;
+	json_t *list = json_array();
+
+	for (uint64_t after = 0; list; after = next->at_ns) {
+		next = NULL;
+		for (int i = 0; i < NOTICES; i++) {
+			const struct notice *n = &w->watch.notices[i];
+
+			if (n->text && n->at_ns > after && (!next || n->at_ns < next->at_ns))
+				next = n;
+		}
+		if (!next)
+			break;
+		if (json_array_append_new(list,
+					  json_pack("{s:f, s:s}", "time", (double)next->at_ns / 1e9,
+						    "text", next->text)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+/* On the saver's thread. */
+static void watch_run(void *ctx)
+{
+	struct store_watch *k = ctx;
+	struct windows *w = k->windows;
+	int r = store_watch_open(w, &k->report);
+
+	if (r == 0)
+		r = k->asks ? store_distrust(w->store, &k->asked) : store_check(w->store);
+	/* windows are counted when they are saved, and when something has happened to them */
+	store_watch_report(w, r, false, &k->report);
+}
+
+static void watch_begin(struct store_watch *k);
+
+static void watch_ended(void *ctx)
+{
+	struct store_watch *k = ctx;
+	struct windows *w = k->windows;
+	struct store_report *r = &k->report;
+
+	k->busy = false;
+	k->mending = r->mending;
+	if (k->mending && k->timer)
+		sd_event_source_set_time_relative(k->timer, WATCH_MENDING_USEC);
+	store_watch_take(w, r);
+	if (r->result < 0 && !w->error) {
+		if (asprintf(&w->error, "windows cannot be saved in %s: %s",
+			     w->manager->config->state_dir,
+			     r->error ? r->error : strerror(-r->result)) < 0)
+			w->error = NULL;
+		log_error("%s; sampling and the live view go on",
+			  w->error ? w->error : "windows cannot be saved");
+		k->failed = true;
+	} else if (r->result >= 0 && k->failed) {
+		free(TAKE_PTR(w->error));
+		log_info("windows can be saved again");
+		k->failed = false;
+	}
+	store_report_done(r);
+	if (k->again)
+		watch_begin(k);
+}
+
+static void watch_begin(struct store_watch *k)
+{
+	k->again = k->busy;
+	if (k->busy || k->stopped)
+		return;
+	k->asks = k->distrusted;
+	k->asked = k->file;
+	k->distrusted = false;
+	k->busy = worker_submit(k->windows->saver, watch_run, watch_ended, k) == 0;
+}
+
+static int watch_due(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct store_watch *k = ctx;
+	int r;
+
+	watch_begin(k);
+	r = sd_event_source_set_time_relative(s, k->mending ? WATCH_MENDING_USEC : WATCH_USEC);
+	return r < 0 ? r : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+void store_watch_distrust(struct windows *w, const struct store_file *file)
+{
+	w->watch.distrusted = true;
+	w->watch.file = *file;
+	watch_begin(&w->watch);
+}
+
+int store_watch_init(struct windows *w)
+{
+	w->watch.windows = w;
+	/* whenever the loop is awake anyway, about then */
+	return sd_event_add_time_relative(w->manager->loop, &w->watch.timer, CLOCK_MONOTONIC,
+					  WATCH_USEC, USEC_PER_SEC, watch_due, &w->watch);
+}
+
+void store_watch_stop(struct windows *w)
+{
+	w->watch.stopped = true;
+	w->watch.timer = sd_event_source_disable_unref(w->watch.timer);
+}
+
+void store_watch_done(struct windows *w)
+{
+	store_report_done(&w->watch.report);
+	for (int i = 0; i < NOTICES; i++)
+		free(w->watch.notices[i].text);
+}

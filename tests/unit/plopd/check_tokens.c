@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "plopd/tokens.h"
+
+START_TEST(good_and_bad)
+{
+	static struct tokens t;
+	char a[TOKEN_HEX + 1], b[TOKEN_HEX + 1];
+
+	/* an empty table holds no token, not even an empty one */
+	ck_assert_uint_eq(tokens_check(&t, ""), 0);
+	ck_assert_uint_eq(tokens_check(&t, "00000000000000000000000000000000"), 0);
+	ck_assert_int_eq(tokens_new(&t, a), 0);
+	ck_assert_int_eq(tokens_new(&t, b), 0);
+	ck_assert_str_ne(a, b);
+	ck_assert_uint_eq(strlen(a), TOKEN_HEX);
+	ck_assert_uint_ge(tokens_check(&t, a), TOKEN_LIFE_S - 5);
+	ck_assert_uint_ge(tokens_check(&t, b), TOKEN_LIFE_S - 5);
+	a[0] = a[0] == '0' ? '1' : '0';
+	ck_assert_uint_eq(tokens_check(&t, a), 0);
+	b[TOKEN_HEX - 1] = '\0';
+	ck_assert_uint_eq(tokens_check(&t, b), 0);
+}
+END_TEST
+
+START_TEST(one_can_be_revoked)
+{
+	static struct tokens t;
+	char a[TOKEN_HEX + 1], b[TOKEN_HEX + 1];
+
+	ck_assert_int_eq(tokens_new(&t, a), 0);
+	ck_assert_int_eq(tokens_new(&t, b), 0);
+	tokens_revoke(&t, "");
+	tokens_revoke(&t, "00000000000000000000000000000000");
+	tokens_revoke(&t, a);
+	ck_assert_uint_eq(tokens_check(&t, a), 0);
+	ck_assert_uint_gt(tokens_check(&t, b), 0);
+}
+END_TEST
+
+START_TEST(the_oldest_gives_way)
+{
+	static struct tokens t;
+	char first[TOKEN_HEX + 1], last[TOKEN_HEX + 1];
+
+	ck_assert_int_eq(tokens_new(&t, first), 0);
+	for (int i = 0; i < TOKENS_MAX; i++)
+		ck_assert_int_eq(tokens_new(&t, last), 0);
+	ck_assert_uint_eq(tokens_check(&t, first), 0);
+	ck_assert_uint_gt(tokens_check(&t, last), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("tokens");
+	TCase *c = tcase_create("tokens");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(c, good_and_bad);
+	tcase_add_test(c, one_can_be_revoked);
+	tcase_add_test(c, the_oldest_gives_way);
+	suite_add_tcase(s, c);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
