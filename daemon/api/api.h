@@ -8,6 +8,7 @@
 
 #include "format/format.h"
 #include "util/buf.h"
+#include "util/json.h"
 
 /*
  * The HTTP side: one small server for plopd's Unix socket and the gateway's TCP port, one route table. A backend says
@@ -95,6 +96,8 @@ int api_reply_error(struct api_call *c, unsigned int status, const char *hint, c
 		    ...) _printf_(4, 5);
 /* Takes the reference of value (NULL: out of memory, answers 500). */
 int api_reply_json(struct api_call *c, unsigned int status, json_t *value);
+/* What a writer has written, in which all that was begun has ended. Takes its buffer over. */
+int api_reply_writer(struct api_call *c, unsigned int status, struct json_writer *w);
 /* The largest body that api_reply() takes for this call: what an encoder's buf.limit should be. */
 size_t api_answer_max(const struct api_call *c);
 /* Encodes the profile; binary formats get a file name for browsers. An encoder's failure is answered as 500 or 413. */

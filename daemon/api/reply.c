@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "format/text.h"
+#include "util/log.h"
 
 /* Compact JSON and a newline, so that curl leaves the prompt on a line of its own. */
 static int dump(const char *data, size_t size, void *ctx)
@@ -29,42 +30,35 @@ int api_reply_json(struct api_call *c, unsigned int status, json_t *value)
 	return api_reply(c, status, "application/json", &body, NULL);
 }
 
-/* Without jansson and allocation, for the case that these fail; text is plain ASCII. */
-static int reply_plain(struct api_call *c, unsigned int status, const char *text)
+int api_reply_writer(struct api_call *c, unsigned int status, struct json_writer *w)
 {
-	_cleanup_buf_ struct buf body = {};
+	int r = json_writer_done(w);
 
-	buf_printf(&body, "{\"error\":\"%s\"}\n", text);
-	if (body.error)
-		buf_clear(&body);
-	return api_reply(c, status, "application/json", &body, NULL);
+	if (r == -EINVAL)
+		log_error("Bug: an answer in JSON is not whole");
+	buf_putc(w->out, '\n');
+	return api_reply(c, status, "application/json", w->out, NULL);
 }
 
 int api_reply_error(struct api_call *c, unsigned int status, const char *hint, const char *format,
 		    ...)
 {
 	_cleanup_buf_ struct buf body = {};
+	struct json_writer w = json_writer_on(&body);
 	char text[1024];
-	json_t *value;
 	va_list ap;
-	size_t n;
 
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	n = strlen(text);
-	/* A cut in the middle of a character, or a name that is no UTF-8: jansson takes neither. */
-	value = json_stringn(text, n);
-	while (!value && n > 0 && ((unsigned char)text[n - 1] & 0x80))
-		value = json_stringn(text, --n);
-	value = json_pack("{s:o, s:s?}", "error", value ? value : json_string("the request failed"),
-			  "hint", hint);
-	if (!value || json_dump_callback(value, dump, &body, JSON_COMPACT) < 0) {
-		json_decref(value);
-		return reply_plain(c, status, "the request failed");
-	}
-	json_decref(value);
+	json_put_object(&w, NULL);
+	json_put_string(&w, "error", text);
+	json_put_string(&w, "hint", hint);
+	json_put_end(&w);
 	buf_putc(&body, '\n');
+	/* without memory the status says it alone: api_reply() would answer by an error again */
+	if (json_writer_done(&w) < 0)
+		buf_clear(&body);
 	return api_reply(c, status, "application/json", &body, NULL);
 }
 
