@@ -71,6 +71,19 @@ static void print_cost(const json_t *o)
 	       format_bytes((uint64_t)json_number_at(o, "cost.map_bytes"), maps, sizeof(maps)));
 }
 
+/* How long whoever asks plopd for something has to wait at most until it looks. */
+static void print_loop(const json_t *o)
+{
+	char late[32];
+
+	if (!json_object_get(o, "loop"))
+		return;
+	printf("  loop        busy for at most %.1f ms at one event (%.1f ms of late); more than "
+	       "20 ms: %s\n",
+	       json_number_at(o, "loop.longest_ms"), json_number_at(o, "loop.recent_ms"),
+	       text_number((uint64_t)json_number_at(o, "loop.late"), late, sizeof(late)));
+}
+
 static void print_store(const json_t *o)
 {
 	double oldest = json_number_at(o, "store.oldest"),
@@ -171,6 +184,7 @@ static void print_status(const json_t *o)
 	printf("  processes   %.0f\n", json_number_at(o, "processes"));
 	print_samples(o);
 	print_cost(o);
+	print_loop(o);
 	print_store(o);
 	print_notices(o);
 	printf("  now         %s samples since %s\n",

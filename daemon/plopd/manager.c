@@ -429,7 +429,7 @@ static int manager_scan(struct manager *m)
 	if (r < 0)
 		return log_error_r(r, "Cannot read /proc");
 	while (m->targets.examining > 0 && clock_ns(CLOCK_MONOTONIC) < limit) {
-		r = sd_event_run(m->loop, 100 * USEC_PER_MSEC);
+		r = loop_timing_once(&m->timing, 100 * USEC_PER_MSEC);
 		if (r < 0)
 			return r;
 		if (sd_event_get_state(m->loop) == SD_EVENT_FINISHED)
@@ -440,7 +440,10 @@ static int manager_scan(struct manager *m)
 
 int manager_start(struct manager *m, char **ret_error)
 {
-	int r = manager_scan(m);
+	int r;
+
+	loop_timing_init(&m->timing, m->loop, m->config->window_ns);
+	r = manager_scan(m);
 
 	/* who asks is told of all that are there */
 	if (r >= 0)
@@ -461,7 +464,7 @@ int manager_start(struct manager *m, char **ret_error)
 
 int manager_run(struct manager *m)
 {
-	int r = sd_event_loop(m->loop);
+	int r = loop_timing_run(&m->timing);
 
 	windows_end(&m->windows);
 	return r;

@@ -15,6 +15,7 @@
 #include "cycle/wall.h"
 #include "window/windows.h"
 #include "sampler/sampler.h"
+#include "util/loop_timing.h"
 
 /*
  * Owns everything of plopd and runs it on one loop. Work comes in cycles: swap the halves, wait a moment, have their code objects read, hand
@@ -23,7 +24,8 @@
  */
 struct manager {
 	sd_event *loop;
-	struct config *config; /* changed by mode.c alone */
+	struct loop_timing timing; /* of the loop */
+	struct config *config;     /* changed by mode.c alone */
 	struct mode mode;
 	struct examiner *examiner;
 	struct sampler *sampler;

@@ -91,6 +91,17 @@ static json_t *cost_json(const struct cost *c)
 			 (json_int_t)c->map_bytes);
 }
 
+static json_t *loop_json(const struct loop_timing *l)
+{
+	struct loop_longest recent = loop_timing_recent(l);
+
+	return json_pack("{s:f s:f s:f s:f s:I s:I}", "longest_ms",
+			 (double)l->longest.wall_ns / 1e6, "longest_cpu_ms",
+			 (double)l->longest.cpu_ns / 1e6, "recent_ms", (double)recent.wall_ns / 1e6,
+			 "recent_cpu_ms", (double)recent.cpu_ns / 1e6, "late", (json_int_t)l->late,
+			 "events", (json_int_t)l->events);
+}
+
 static unsigned int processes_profiled(const struct manager *m)
 {
 	const struct target *k;
@@ -162,7 +173,7 @@ void route_status(const struct api_request *q, void *ctx)
 			  "error", m->windows.error);
 	o = json_pack(
 		"{s:s s:i s:f s:s s:i s:f s:i s:o s:{s:I s:I s:I s:I} s:o s:o s:i s:o s:s? s:f "
-		"s:I s:o s:o}",
+		"s:I s:o s:o s:o}",
 		"version", PLOP_VERSION, "hz", (int)m->config->hz, "window_s",
 		(double)m->config->window_ns / 1e9, "mode", m->config->mode, "pid", (int)getpid(),
 		"uptime_s", c.uptime_s, "processes", (int)processes_profiled(m), "samples",
@@ -173,7 +184,8 @@ void route_status(const struct api_request *q, void *ctx)
 		manager_gateway(m), "first_sample_s",
 		m->first_sample_ns ? (double)(m->first_sample_ns - m->started_ns) / 1e9 : -1.0,
 		"table_full", (json_int_t)table_full, "shares",
-		shares_json(&m->shares, SHARES_NOBODY), "notices", notices_json(&m->windows));
+		shares_json(&m->shares, SHARES_NOBODY), "notices", notices_json(&m->windows),
+		"loop", loop_json(&m->timing));
 	api_reply_json(q->call, 200, o);
 }
 
@@ -289,6 +301,11 @@ void route_metrics(const struct api_request *q, void *ctx)
 	metric(&b, "plop_resident_bytes", "gauge", "Resident memory of plopd.",
 	       (double)c.rss_bytes);
 	metric(&b, "plop_map_bytes", "gauge", "Memory of the BPF maps.", (double)c.map_bytes);
+	metric(&b, "plop_loop_longest_seconds", "gauge",
+	       "Longest time of the loop's thread at one event, of late.",
+	       (double)loop_timing_recent(&m->timing).wall_ns / 1e9);
+	metric(&b, "plop_loop_late_total", "counter",
+	       "Events that the loop's thread was at for more than 20 ms.", (double)m->timing.late);
 	metric(&b, "plop_store_bytes", "gauge", "Size of plop.db.", (double)m->windows.facts.bytes);
 	metric(&b, "plop_store_wal_bytes", "gauge", "Size of its WAL, a part of that.",
 	       (double)m->windows.facts.wal_bytes);

@@ -43,7 +43,9 @@ static const char status_text[] =
 	"\"symbols\":{\"resolved\":100,\"captured\":2,\"unresolved\":0},"
 	"\"cost\":{\"bpf_ns_per_sample\":700,\"bpf_cpu_percent\":0.01,\"daemon_cpu_percent\":0.2,"
 	"\"rss_bytes\":20971520,"
-	"\"map_bytes\":8388608},\"store\":{\"path\":\"/var/lib/plop/"
+	"\"map_bytes\":8388608},"
+	"\"loop\":{\"longest_ms\":7.25,\"recent_ms\":1.5,\"late\":0},\"store\":{\"path\":\"/var/"
+	"lib/plop/"
 	"plop.db\",\"bytes\":123456,\"windows\":12,"
 	"\"oldest\":1795359600,\"error\":null},\"recordings\":0,"
 	"\"window\":{\"start\":1795359600,\"end\":1795359612,\"samples\":800}}";
