@@ -12,6 +12,7 @@ KINDS = {
     "unit": "tests/unit/{0}/check_{1}.c",
     "system": "tests/system/{0}.py",
     "fuzz": "tests/fuzz/fuzz_{0}.c",
+    "lint": "tests/lint/{0}.bash",
 }
 
 
@@ -96,17 +97,17 @@ def commands(top, document, body):
 
 def tests(top, document, body):
     """Names of tests, such as lint.docs, in backticks."""
-    lint = read(top, "tests/lint/CMakeLists.txt")
+    lists = [p for kind in KINDS for p in glob.glob(os.path.join(top, "tests", kind, "**", "CMakeLists.txt"), recursive=True)]
+    declared = " ".join(read(top, p) for p in lists)
     for number, text in code(body):
         found = re.fullmatch(r"(unit|system|fuzz|lint)\.(\w[\w-]*)(?:\.(\w+))?", text)
         if not found:
             continue
         kind, name, rest = found.groups()
+        there = os.path.exists(os.path.join(top, KINDS[kind].format(name, rest)))
         if kind == "lint":
-            there = re.search(r"[ (.]%s[ )]" % re.escape(name), lint)
-        else:
-            there = os.path.exists(os.path.join(top, KINDS[kind].format(name, rest)))
-        if not there:
+            there = re.search(r"[ (]%s[ )]" % re.escape(name), declared)
+        if not there and not re.search(r"NAME %s " % re.escape(text), declared):
             yield "%s:%d: there is no test %s" % (document, number, text)
 
 

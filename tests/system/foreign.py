@@ -135,7 +135,7 @@ def quiet_run(daemon, python, command, seconds):
 
 def classes(stacks, name, facts, ready):
     """Counts by line and by function of one phase, and of what is left out of both: reading the clock, which is a call of the
-    kernel, and stacks that cannot be, with a function of another phase at their end. The README says why others have them."""
+    kernel, and stacks that cannot be, with a function of another phase at their end. ARCHITECTURE.md says why others have them."""
     inside, _ = truth.below(stacks, name, ready["files"][0])
     kernel = sum(count for stack, count in inside if stack[-1][0] == "thread_time")
     torn = sum(count for stack, count in inside if name != "many" and stack[-1][1] == "<many>")
@@ -156,7 +156,7 @@ def attempt(daemon, python, command, austin, length):
         assert a[3] == 0, "a stack that cannot be"
         for what, ours, others in (("line", a[0], b[0]), ("function", a[1], b[1])):
             x, bound, n = truth.against_other(ours, others)
-            # others drop, or misplace, what they found the target changing under, which falls on functions that C calls: see the README
+            # others drop, or misplace, what they found the target changing under, which falls on functions that C calls: see ARCHITECTURE.md
             if name == "mixed" and (not austin or what == "function"):
                 print("    mixed by %s: chi2 %.1f of %.1f, not held against either" % (what, x, bound))
                 continue
