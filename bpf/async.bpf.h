@@ -3,13 +3,13 @@
 
 /*
  * The walk of a thread that may run an asyncio task: the thread's own frames, with the task's name and the coroutines of
- * those that await it put between (plop/async.h: marks). In programs of its own, which are loaded only for recordings that ask
+ * those that await it put between (plop/async.h). In programs of its own, which are loaded only for recordings that ask
  * for it. Nothing is guessed: a task is believed only if its coroutine's frame is on the stack that was walked, one that awaits
  * only if it says of itself what it awaits, or the awaited one says so of it.
  */
 #include "awaits.bpf.h"
 
-/* Names that were sent of late: plop_mix(image ^ mark), its low bits replaced by when. */
+/* Names that were sent of late: plop_mix(image ^ code), its low bits replaced by when. */
 #define NAMES_SENT    4096
 #define NAME_SECONDS  8191
 #define NAME_SENT_FOR 8 /* seconds, after which it is sent again: plopd may have forgotten it */
@@ -71,36 +71,28 @@ static long walk_async_step(__u32 i, struct walk_async *y)
 	return walk_frames(i, &y->w, async_pauses);
 }
 
-/* Adds a frame to the half's, as walk_frames() does. */
-static __always_inline void frame_put(struct walk_async *y, __u64 code, __u32 instr)
+/* Adds a frame to those of the walk. */
+static __always_inline void async_put(struct walk_async *y, __u64 code, __u32 instr)
 {
 	struct walk_state *k = &y->w.s->walk;
-	__u32 n = k->base + k->depth;
-	struct plop_frame *out;
 
-	if (n >= k->end || n >= PLOP_HALF_FRAMES) {
+	if (frame_put(y->w.half, k->base + k->depth, k->end, &k->hash, code, instr))
+		k->depth++;
+	else
 		y->s->failed = 1;
-		return;
-	}
-	out = &y->w.half->frames[n];
-	out->code = code;
-	out->instr = instr;
-	k->hash = ((k->hash << 23 | k->hash >> 41) ^ (code + ((__u64)instr << 42))) *
-		  0x9e3779b97f4a7c15ULL;
-	k->depth++;
 }
 
-static __always_inline void mark_put(struct walk_async *y, __u32 kind, __u64 value)
+static __always_inline void synthetic_put(struct walk_async *y, __u32 what, __u64 number)
 {
-	frame_put(y, PLOP_MARK_OF(kind, value), 0);
+	async_put(y, PLOP_SYNTHETIC(what, number), 0);
 }
 
 /* Sends a name, which lies in s->name, unless it was sent of late. */
-static __always_inline void name_send(struct walk_async *y, __u64 mark, __u64 length, __u32 state,
+static __always_inline void name_send(struct walk_async *y, __u64 code, __u64 length, __u32 state,
 				      __u32 bytes)
 {
 	struct plop_record_task *r = (void *)y->s->record;
-	__u64 key = plop_mix(y->w.s->identify.image ^ mark) & ~(__u64)NAME_SECONDS, *sent;
+	__u64 key = plop_mix(y->w.s->identify.image ^ code) & ~(__u64)NAME_SECONDS, *sent;
 	__u32 slot = key >> 40 & (NAMES_SENT - 1), now = y->w.s->identify.now & NAME_SECONDS;
 
 	sent = bpf_map_lookup_elem(&async_names, &slot);
@@ -110,7 +102,7 @@ static __always_inline void name_send(struct walk_async *y, __u64 mark, __u64 le
 	r->head.type = PLOP_RECORD_TASK;
 	r->head.tgid = y->w.s->identify.tgid;
 	r->head.image = y->w.s->identify.image;
-	r->mark = mark;
+	r->code = code;
 	r->length = length;
 	r->state = state;
 	r->bytes = bytes;
@@ -137,16 +129,16 @@ static __always_inline bool is_default_name(struct async_scratch *s, __u64 lengt
 	return true;
 }
 
-/* The mark of a task whose name is a str: stands for the name, whichever object has it. */
-static __always_inline void mark_named(struct walk_async *y, __u64 str)
+/* The frame of a task whose name is a str: stands for the name, whichever object has it. */
+static __always_inline void name_put(struct walk_async *y, __u64 str)
 {
 	const struct plop_layout *l = y->w.l;
-	__u64 length = 0, n, h, mark;
+	__u64 length = 0, n, h, code;
 	__u32 state = 0, ascii;
 
 	if (bpf_probe_read_user(&length, sizeof(length), (void *)(str + l->str_length)) ||
 	    bpf_probe_read_user(&state, sizeof(state), (void *)(str + l->str_state))) {
-		mark_put(y, PLOP_MARK_TASK, 0);
+		synthetic_put(y, PLOP_SYNTHETIC_TASK, 0);
 		return;
 	}
 	/* what is in the word besides kind, compact and ascii changes while the string lives */
@@ -159,20 +151,20 @@ static __always_inline void mark_named(struct walk_async *y, __u64 str)
 	if (n && bpf_probe_read_user(
 			 y->s->name, n,
 			 (void *)(str + (ascii ? l->str_ascii_data : l->str_compact_data)))) {
-		mark_put(y, PLOP_MARK_TASK, 0);
+		synthetic_put(y, PLOP_SYNTHETIC_TASK, 0);
 		return;
 	}
 	if (n == length && is_default_name(y->s, length)) {
-		mark_put(y, PLOP_MARK_TASK, 0);
+		synthetic_put(y, PLOP_SYNTHETIC_TASK, 0);
 		return;
 	}
 	h = plop_check_add(length + ((__u64)state << 32), y->s->name, PLOP_CAPTURE_TASK / 8);
-	mark = PLOP_MARK_OF(PLOP_MARK_NAMED, plop_mix(h));
-	name_send(y, mark, length, state, n);
-	frame_put(y, mark, 0);
+	code = PLOP_SYNTHETIC(PLOP_SYNTHETIC_NAMED, plop_mix(h));
+	name_send(y, code, length, state, n);
+	async_put(y, code, 0);
 }
 
-static __always_inline void task_mark(struct walk_async *y, __u64 task)
+static __always_inline void task_put(struct walk_async *y, __u64 task)
 {
 	const struct plop_async *a = y->a;
 	__u64 name = pointer_read(task + a->task_name), type;
@@ -180,9 +172,9 @@ static __always_inline void task_mark(struct walk_async *y, __u64 task)
 	type = pointer_read(name + a->object_type);
 	/* a number: nobody has named the task, or asked for its name (Modules/_asynciomodule.c, 3.12 and later) */
 	if (pointer_read(type + a->type_flags) & TYPE_IS_STR)
-		mark_named(y, name);
+		name_put(y, name);
 	else
-		mark_put(y, PLOP_MARK_TASK, 0);
+		synthetic_put(y, PLOP_SYNTHETIC_TASK, 0);
 }
 
 /* The frames of an awaiting task are found from the outermost on, and needed the other way round. */
@@ -193,7 +185,7 @@ static long chain_put(__u32 i, struct walk_async *y)
 
 	if (n >= PLOP_ASYNC_FRAMES)
 		return 1;
-	frame_put(y, s->chain[n].code, s->chain[n].instr);
+	async_put(y, s->chain[n].code, s->chain[n].instr);
 	return 0;
 }
 
@@ -207,14 +199,14 @@ static __always_inline long hop(struct walk_async *y)
 
 	by = a->ts_running ? awaiter(y, &several) : awaiter_called(y, &several);
 	if (several) {
-		mark_put(y, PLOP_MARK_SEVERAL, several);
+		synthetic_put(y, PLOP_SYNTHETIC_SEVERAL, several);
 		return 1;
 	}
 	/* who awaits what runs does not run itself: this would go round */
 	if (!by || by == s->running)
 		return 1;
 	if (++s->hops > PLOP_ASYNC_TASKS) {
-		mark_put(y, PLOP_MARK_MORE, 0);
+		synthetic_put(y, PLOP_SYNTHETIC_MORE, 0);
 		return 1;
 	}
 	if (a->is_task &&
@@ -243,9 +235,9 @@ static long async_step(__u32 i, struct walk_async *y)
 	if (s->object && s->nchain < PLOP_ASYNC_FRAMES)
 		return 0;
 	if (s->object)
-		mark_put(y, PLOP_MARK_MORE, 0);
+		synthetic_put(y, PLOP_SYNTHETIC_MORE, 0);
 	bpf_loop(s->nchain, chain_put, y, 0);
-	task_mark(y, s->task);
+	task_put(y, s->task);
 	s->task = s->object = 0;
 	return 0;
 }
@@ -259,7 +251,7 @@ static __always_inline void tasks_put(struct walk_async *y)
 	__u32 depth;
 
 	s->failed = 0;
-	task_mark(y, s->running);
+	task_put(y, s->running);
 	if (s->failed)
 		return;
 	hash = k->hash;
@@ -271,7 +263,7 @@ static __always_inline void tasks_put(struct walk_async *y)
 	if (s->failed || s->task) {
 		k->hash = hash;
 		k->depth = depth;
-		mark_put(y, PLOP_MARK_MORE, 0);
+		synthetic_put(y, PLOP_SYNTHETIC_MORE, 0);
 	}
 }
 

@@ -200,7 +200,7 @@ static __always_inline void chain_step(struct walk_async *y)
 	    FIELD8(s->frame, l->frame_owner, PLOP_FRAME_MAX) != OWNER_GENERATOR)
 		return;
 	code = FIELD64(s->frame, l->frame_code, PLOP_FRAME_MAX) & ~(__u64)l->frame_tag_mask;
-	if (!code)
+	if (!plop_frame_is_python(code))
 		return;
 	s->chain[n].code = code;
 	s->chain[n].instr = FIELD64(s->frame, l->frame_instr, PLOP_FRAME_MAX) - code;

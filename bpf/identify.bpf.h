@@ -207,14 +207,14 @@ static long identify_step(__u32 i, struct walk *w)
 	return 0;
 }
 
-/* The same of a stack with marks (plop/async.h), which are what they are: as if they had settled. */
+/* The same of a stack with frames of other kinds, which are what they are: as if they had settled. */
 static long identify_tasks_step(__u32 i, struct walk *w)
 {
 	__u32 n = w->s->walk.base + i;
 
 	if (n >= PLOP_HALF_FRAMES)
 		return 1;
-	if (!PLOP_MARK_IS(w->half->frames[n].code))
+	if (plop_frame_kind(w->half->frames[n].code) == PLOP_FRAME_PYTHON)
 		return identify_step(i, w);
 	w->half->frames[n].check = 0;
 	w->s->identify.settled++;

@@ -74,6 +74,25 @@ static __always_inline long window_move(struct walk *w, __u64 f)
 }
 
 /*
+ * Puts a frame at place n of the half, and into its stack's hash; false: there is no room, end being the stack's. All frames of
+ * all kinds get there by this.
+ */
+static __always_inline bool frame_put(struct plop_half *half, __u32 n, __u32 end, __u64 *hash,
+				      __u64 code, __u32 instr)
+{
+	struct plop_frame *out;
+
+	if (n >= end || n >= PLOP_HALF_FRAMES)
+		return false;
+	out = &half->frames[n];
+	out->code = code;
+	out->instr = instr;
+	*hash = ((*hash << 23 | *hash >> 41) ^ (code + ((__u64)instr << 42))) *
+		0x9e3779b97f4a7c15ULL;
+	return true;
+}
+
+/*
  * Walks up to WALK_STRIDE frames: a step of bpf_loop() is an indirect call, and what changes from frame to frame stays in
  * registers within one. Returns 1 when the walk is over, as bpf_loop() wants it.
  */
@@ -99,7 +118,6 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 	long over = 0;
 
 	for (__u32 j = 0; j < WALK_STRIDE; j++) {
-		struct plop_frame *out;
 		__u64 code, here = f, at = f - from;
 		__u32 instr;
 		__u8 *p;
@@ -136,7 +154,7 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 		if (off_owner && p[off_owner] >= l->frame_owner_skip)
 			continue;
 		code = *(__u64 *)(p + off_code) & ~(__u64)l->frame_tag_mask;
-		if (!code) {
+		if (!plop_frame_is_python(code)) {
 			k->result = WALK_CORRUPT;
 			over = 1;
 			break;
@@ -150,16 +168,11 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 			instr = *(__u32 *)(p + off_instr) * l->frame_lasti_unit;
 		else
 			instr = *(__u64 *)(p + off_instr) - code;
-		if (n >= end || n >= PLOP_HALF_FRAMES) {
+		if (!frame_put(w->half, n, end, &hash, code, instr)) {
 			k->truncated = 1;
 			over = 1;
 			break;
 		}
-		out = &w->half->frames[n];
-		out->code = code;
-		out->instr = instr;
-		hash = ((hash << 23 | hash >> 41) ^ (code + ((__u64)instr << 42))) *
-		       0x9e3779b97f4a7c15ULL;
 		n++;
 	}
 	k->frame = f;

@@ -59,7 +59,7 @@ static void manager_stack(const struct plop_stack *stack, const struct plop_fram
 		const struct reader memory = readings_of_code(k->readings, &frames[i], &replay);
 
 		codes[i] = code_table_find(k->codes, &memory, &frames[i], &sources[i]);
-		if (PLOP_MARK_IS(frames[i].code))
+		if (plop_frame_kind(frames[i].code) == PLOP_FRAME_SYNTHETIC)
 			continue;
 		if (!codes[i])
 			symbols->unresolved += stack->count;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profile/hash2.h"
-#include "profile/marks.h"
+#include "profile/synthetic.h"
 #include "profile/symbolizer.h"
 
 /* What frames may keep of code objects that their tables have forgotten, counted once for each frame, if nothing else is said. */
@@ -186,7 +186,8 @@ static int sink_task(struct sink *s, struct code_object *code, uint16_t bytecode
 
 static bool is_named_task(const struct plop_frame *f)
 {
-	return PLOP_MARK_IS(f->code) && PLOP_MARK_KIND(f->code) == PLOP_MARK_NAMED;
+	return plop_frame_kind(f->code) == PLOP_FRAME_SYNTHETIC &&
+	       PLOP_SYNTHETIC_WHAT(f->code) == PLOP_SYNTHETIC_NAMED;
 }
 
 /* The frames of a stack, root first, in s->ids. Returns how many. */
@@ -214,7 +215,7 @@ static int sink_frames(struct sink *s, const struct symbolized_stack *y)
 		r = sink_pseudo(s, "[no Python frame]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_EXITING)
 		r = sink_pseudo(s, "[exec or exit]", &s->ids[n++]);
-	marks_find(y->frames, s->tasks ? 0 : k->depth, &from, &to);
+	synthetic_find(y->frames, s->tasks ? 0 : k->depth, &from, &to);
 	for (uint32_t i = k->depth; i-- > 0 && r >= 0;) {
 		if ((i >= from && i < to) || (y->codes[i] && code_object_hidden(y->codes[i])))
 			continue;

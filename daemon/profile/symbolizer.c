@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profile/hash2.h"
-#include "profile/marks.h"
+#include "profile/synthetic.h"
 #include "profile/symbolizer.h"
 
 /* Open addressing, linear probing, load at most 3/4. Keys are (address, check); there are no deletions. */
@@ -226,10 +226,10 @@ bool code_table_lacks(const struct code_table *t, uint64_t address, uint32_t che
 	return e && e->address && (e->partial || (!e->code && !e->failed));
 }
 
-/* The entry of what stands for a mark; text is its name. */
-static int code_table_mark(struct code_table *t, uint64_t mark, const char *text)
+/* Gives a synthetic frame, its code, what stands for it; text is its name. */
+static int code_table_synthetic(struct code_table *t, uint64_t code, const char *text)
 {
-	struct code_entry *e = code_entry(t, mark, 0);
+	struct code_entry *e = code_entry(t, code, 0);
 	struct code_object *c;
 
 	if (!e)
@@ -250,26 +250,26 @@ int code_table_task(struct code_table *t, const struct plop_record_task *r)
 
 	if (code_table_full(t))
 		return 0;
-	k = mark_text_named(&t->layout, r, &text);
+	k = synthetic_text_named(&t->layout, r, &text);
 	if (k < 0)
 		return k == -ENOMEM ? k : 0;
-	return code_table_mark(t, r->mark, text);
+	return code_table_synthetic(t, r->code, text);
 }
 
-/* What stands for a mark, whose name was in a record, if it has one that is not in the mark itself. */
-static struct code_object *code_table_find_mark(struct code_table *t, uint64_t mark,
-						enum code_source *ret_source)
+/* What stands for a synthetic frame, whose name was in a record, if it has one that its code does not tell. */
+static struct code_object *code_table_find_synthetic(struct code_table *t, uint64_t code,
+						     enum code_source *ret_source)
 {
 	_cleanup_free_ char *text = NULL;
-	struct code_entry *e = code_entry(t, mark, 0);
+	struct code_entry *e = code_entry(t, code, 0);
 
-	if (e && !e->code && PLOP_MARK_KIND(mark) == PLOP_MARK_NAMED) {
-		mark = PLOP_MARK_OF(PLOP_MARK_TASK, 0);
-		e = code_entry(t, mark, 0);
+	if (e && !e->code && PLOP_SYNTHETIC_WHAT(code) == PLOP_SYNTHETIC_NAMED) {
+		code = PLOP_SYNTHETIC(PLOP_SYNTHETIC_TASK, 0);
+		e = code_entry(t, code, 0);
 	}
-	if (e && !e->code && !code_table_full(t) && mark_text(mark, &text) == 0 &&
-	    code_table_mark(t, mark, text) == 0)
-		e = code_entry(t, mark, 0);
+	if (e && !e->code && !code_table_full(t) && synthetic_text(code, &text) == 0 &&
+	    code_table_synthetic(t, code, text) == 0)
+		e = code_entry(t, code, 0);
 	if (!e || !e->code)
 		return NULL;
 	*ret_source = CODE_READ;
@@ -324,7 +324,7 @@ int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_fram
 		uint32_t check = frames[i].check & ~PLOP_CHECK_SETTLED;
 		struct code_entry *e;
 
-		if (!frames[i].code || PLOP_MARK_IS(frames[i].code))
+		if (!plop_frame_is_python(frames[i].code))
 			continue;
 		/* one that is not in the table is read, and thereby confirmed */
 		r = code_table_miss(t, &frames[i], check);
@@ -420,10 +420,10 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 
 	*ret_source = CODE_UNKNOWN;
 
-	if (!f->code)
+	if (plop_frame_kind(f->code) == PLOP_FRAME_SYNTHETIC)
+		return code_table_find_synthetic(t, f->code, ret_source);
+	if (!plop_frame_is_python(f->code))
 		return NULL;
-	if (PLOP_MARK_IS(f->code))
-		return code_table_find_mark(t, f->code, ret_source);
 	/*
 	 * The code object's own page was not there at the tick: what is there now is taken only when this address was seen
 	 * with the same check before, or for the first time.

@@ -56,7 +56,7 @@ enum code_source {
 };
 
 /*
- * The code object of a frame, or what stands for a mark, owned by the table until code_table_limit() or code_table_free(); NULL: it has no name.
+ * The code object of a frame, or what stands for a synthetic one, owned by the table until code_table_limit() or code_table_free(); NULL: it has no name.
  */
 struct code_object *code_table_find(struct code_table *t, const struct reader *memory,
 				    const struct plop_frame *f, enum code_source *ret_source);

@@ -30,7 +30,7 @@ int record_check(const void *data, size_t size)
 			return -EBADMSG;
 		return 0;
 	case PLOP_RECORD_TASK:
-		if (size < sizeof(*task) || !PLOP_MARK_IS(task->mark) ||
+		if (size < sizeof(*task) || plop_frame_kind(task->code) != PLOP_FRAME_SYNTHETIC ||
 		    task->bytes > size - sizeof(*task))
 			return -EBADMSG;
 		return 0;

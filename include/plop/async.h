@@ -69,20 +69,7 @@ struct plop_async_assign {
 };
 
 /*
- * Marks: entries among a stack's frames that are no functions. Their "code" is PLOP_MARK, a kind and a value; no address of user
- * space has either of its two bits (on arm64 bit 55 alone says so). From a task's outermost coroutine on towards the root
- * there lie: its mark, the frames of the task that awaits it, that one's mark, and so on, the last a mark; then the rest of the
- * thread's frames.
+ * Where a task stands in a stack: from its outermost coroutine on towards the root there lie a synthetic frame with its name
+ * (plop/frame.h), the frames of the task that awaits it, that one's synthetic frame, and so on, the last a synthetic one; then the
+ * rest of the thread's frames.
  */
-#define PLOP_MARK          (1ULL << 63 | 1ULL << 55)
-#define PLOP_MARK_IS(c)    ((c) >> 63)
-#define PLOP_MARK_KIND(c)  ((__u32)((c) >> 52) & 7)
-#define PLOP_MARK_VALUE(c) ((c) & ((1ULL << 52) - 1))
-#define PLOP_MARK_OF(k, v) (PLOP_MARK | (__u64)(k) << 52 | PLOP_MARK_VALUE(v))
-
-enum plop_mark {
-	PLOP_MARK_TASK = 0,    /* a task that nobody has named, or whose name could not be read */
-	PLOP_MARK_NAMED = 1,   /* a task; value: of the record that has its name */
-	PLOP_MARK_SEVERAL = 2, /* so many await the task; which is not told */
-	PLOP_MARK_MORE = 3,    /* there is more, beyond the maximum */
-};

@@ -10,6 +10,7 @@
 #endif
 
 #include "plop/async.h"
+#include "plop/frame.h"
 #include "plop/limits.h"
 
 /* Why a tick in a Python process yielded no stack. */
@@ -43,13 +44,6 @@ enum plop_counter {
 	PLOP_C_WAITS_DROPPED = 19,  /* ... not sent: ring buffer full, or the user's rate used up */
 	PLOP_C_WAIT_NS_DROPPED = 20,
 	PLOP_COUNTERS = 21,
-};
-
-/* One frame: which code object, which instruction. */
-struct plop_frame {
-	__u64 code; /* address of the code object; or a mark, see plop/async.h */
-	__u32 instr; /* FRAMES_OBJECT: f_lasti * unit; else low 32 bits of (instruction pointer - code) */
-	__u32 check; /* of the code object, read at this tick; 0: not readable */
 };
 
 /*
@@ -393,14 +387,13 @@ struct plop_record_code {
 /* A task's name, sent again now and then while it is met; data: as CPython stores it. */
 struct plop_record_task {
 	struct plop_record head;
-	__u64 mark;   /* the "code" that stands for it: PLOP_MARK_NAMED */
+	__u64 code;   /* of the frame that stands for it: PLOP_SYNTHETIC_NAMED */
 	__u64 length; /* of the whole string, in characters */
 	__u32 state;  /* the str's state word, see python_string_state() */
 	__u32 bytes;  /* captured */
 	__u8 data[];
 };
 
-_Static_assert(sizeof(struct plop_frame) == 16, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_stack) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_loss) == 36, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_stack_thread) == 12, "shared with the kernel side");

@@ -11,7 +11,7 @@
 #endif
 
 /* How a thread state leads to its innermost frame. */
-enum plop_frame_kind {
+enum plop_frames {
 	PLOP_FRAMES_NONE = 0,
 	/* up to 3.10: PyThreadState.frame is a PyFrameObject *, f_lasti is an int */
 	PLOP_FRAMES_OBJECT = 1,
@@ -23,7 +23,7 @@ enum plop_frame_kind {
 
 struct plop_layout {
 	__u16 version;      /* major << 8 | minor: 0x030d is 3.13 */
-	__u8 frame_kind;    /* enum plop_frame_kind */
+	__u8 frame_kind;    /* enum plop_frames */
 	__u8 free_threaded; /* 1: built with --disable-gil */
 
 	/* _PyRuntimeState and PyInterpreterState */

@@ -43,7 +43,7 @@ static void play_record(struct play *p, const uint8_t **data, size_t *size)
 		p->check = r->check;
 	} else if (record_check(record, n) == 0 && r->head.type == PLOP_RECORD_TASK) {
 		FUZZ_ASSERT(code_table_task(p->table, record) == 0);
-		p->code = ((const struct plop_record_task *)record)->mark;
+		p->code = ((const struct plop_record_task *)record)->code;
 		p->check = 0;
 	}
 	free(record);

@@ -60,7 +60,7 @@ START_TEST(task_names)
 	struct plop_record_task *r = (struct plop_record_task *)data;
 
 	r->head.type = PLOP_RECORD_TASK;
-	r->mark = PLOP_MARK_OF(PLOP_MARK_NAMED, 5);
+	r->code = PLOP_SYNTHETIC(PLOP_SYNTHETIC_NAMED, 5);
 	r->bytes = 10;
 	ck_assert_int_eq(record_check(data, sizeof(data)), 0);
 	ck_assert_int_eq(record_check(data, sizeof(data) - 1), -EBADMSG);
@@ -70,7 +70,7 @@ START_TEST(task_names)
 	r->bytes = 0;
 	ck_assert_int_eq(record_check(data, sizeof(*r)), 0);
 	/* an address stands for a code object, never for a name */
-	r->mark = 0x7f0000001000;
+	r->code = 0x7f0000001000;
 	ck_assert_int_eq(record_check(data, sizeof(data)), -EBADMSG);
 }
 END_TEST

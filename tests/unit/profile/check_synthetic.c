@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <check.h>
 
-#include "profile/marks.h"
+#include "profile/synthetic.h"
 #include "profile/symbolizer.h"
 
 static int no_memory(void *ctx, uint64_t address, void *buffer, size_t size)
@@ -10,27 +10,25 @@ static int no_memory(void *ctx, uint64_t address, void *buffer, size_t size)
 }
 static const struct reader gone = { .read = no_memory };
 
-static void ck_text(uint64_t mark, const char *text)
+static void ck_text(uint64_t code, const char *text)
 {
 	_cleanup_free_ char *said = NULL;
 
-	ck_assert_int_eq(mark_text(mark, &said), 0);
+	ck_assert_int_eq(synthetic_text(code, &said), 0);
 	ck_assert_str_eq(said, text);
 }
 
 START_TEST(texts)
 {
-	ck_text(PLOP_MARK_OF(PLOP_MARK_TASK, 0), "[task]");
-	ck_text(PLOP_MARK_OF(PLOP_MARK_NAMED, 77), "[task]");
-	ck_text(PLOP_MARK_OF(PLOP_MARK_SEVERAL, 3), "[3 awaiting]");
-	ck_text(PLOP_MARK_OF(PLOP_MARK_MORE, 0), "[more awaiting]");
-	ck_text(UINT64_MAX, "[task]");
+	ck_text(PLOP_SYNTHETIC(PLOP_SYNTHETIC_TASK, 0), "[task]");
+	ck_text(PLOP_SYNTHETIC(PLOP_SYNTHETIC_NAMED, 77), "[task]");
+	ck_text(PLOP_SYNTHETIC(PLOP_SYNTHETIC_SEVERAL, 3), "[3 awaiting]");
+	ck_text(PLOP_SYNTHETIC(PLOP_SYNTHETIC_MORE, 0), "[more awaiting]");
 	/* what is too large does not become another kind */
-	ck_assert_uint_eq(PLOP_MARK_KIND(PLOP_MARK_OF(PLOP_MARK_SEVERAL, UINT64_MAX)),
-			  PLOP_MARK_SEVERAL);
-	/* no address of user space is a mark */
-	ck_assert(!PLOP_MARK_IS(UINT64_C(0x7fffffffffff)));
-	ck_assert(PLOP_MARK_IS(PLOP_MARK_OF(PLOP_MARK_TASK, 0)));
+	ck_assert_uint_eq(PLOP_SYNTHETIC_WHAT(PLOP_SYNTHETIC(PLOP_SYNTHETIC_SEVERAL, UINT64_MAX)),
+			  PLOP_SYNTHETIC_SEVERAL);
+	/* nor of another plop's what this one does not know an error */
+	ck_text(PLOP_SYNTHETIC(7, UINT64_MAX), "[task]");
 }
 END_TEST
 
@@ -41,7 +39,7 @@ static struct plop_record_task *record_new(const char *bytes, uint32_t size, uin
 
 	ck_assert_ptr_nonnull(r);
 	r->head.type = PLOP_RECORD_TASK;
-	r->mark = PLOP_MARK_OF(PLOP_MARK_NAMED, 77);
+	r->code = PLOP_SYNTHETIC(PLOP_SYNTHETIC_NAMED, 77);
 	r->length = length;
 	r->state = state;
 	r->bytes = size;
@@ -80,7 +78,7 @@ START_TEST(names)
 		struct plop_record_task *r =
 			record_new(rows[i].bytes, rows[i].size, rows[i].length, state);
 		_cleanup_free_ char *said = NULL;
-		int k = mark_text_named(&l, r, &said);
+		int k = synthetic_text_named(&l, r, &said);
 
 		ck_assert_int_eq(k, rows[i].text ? 0 : -EBADMSG);
 		if (rows[i].text)
@@ -90,11 +88,64 @@ START_TEST(names)
 }
 END_TEST
 
-/* A name stands for its mark from its record on, also when the table has forgotten it once. */
+static void ck_kind(uint64_t code, enum plop_frame_kind kind)
+{
+	ck_assert_int_eq(plop_frame_kind(code), kind);
+	ck_assert_int_eq(plop_frame_is_python(code), kind == PLOP_FRAME_PYTHON && code);
+}
+
+START_TEST(kinds)
+{
+	/* addresses of user space: x86-64 with four and five levels of pages, arm64 with 52 bits, one with a tag of memory */
+	ck_kind(UINT64_C(0x7f0000001000), PLOP_FRAME_PYTHON);
+	ck_kind(UINT64_C(0x00fffffffffff000), PLOP_FRAME_PYTHON);
+	ck_kind(UINT64_C(0x000ffffffffff000), PLOP_FRAME_PYTHON);
+	ck_kind(UINT64_C(0x0f00aaaaaaaaa000), PLOP_FRAME_PYTHON);
+	ck_kind(0, PLOP_FRAME_PYTHON);
+	/* of the kernel */
+	ck_kind(UINT64_C(0xffffffff81000000), PLOP_FRAME_KERNEL);
+	ck_kind(UINT64_C(0xffff800008000000), PLOP_FRAME_KERNEL);
+	ck_kind(UINT64_C(0xfff0000000000000), PLOP_FRAME_KERNEL);
+	ck_kind(PLOP_NATIVE(UINT64_C(0x7f0000001000)), PLOP_FRAME_NATIVE);
+	ck_kind(PLOP_NATIVE(UINT64_MAX), PLOP_FRAME_NATIVE);
+	ck_assert_uint_eq(PLOP_NATIVE(UINT64_C(0x7f0000001000)) & PLOP_FRAME_ADDRESS,
+			  UINT64_C(0x7f0000001000));
+	for (uint32_t what = 0; what < 8; what++)
+		ck_kind(PLOP_SYNTHETIC(what, UINT64_MAX), PLOP_FRAME_SYNTHETIC);
+}
+END_TEST
+
+/* Machine code has no code object: it is not looked for in memory, and not known by the name of one. */
+START_TEST(no_code_object)
+{
+	const uint64_t codes[] = { PLOP_NATIVE(UINT64_C(0x7f0000001000)),
+				   UINT64_C(0xffffffff81000000) };
+	struct plop_layout l;
+	struct code_table *t;
+	struct code_wants wants;
+
+	ck_assert_int_eq(layout_by_version(0x030c00f0, &l), 0);
+	ck_assert_int_eq(code_table_new(&l, &t), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		const struct plop_frame f = { .code = codes[i], .check = 1 };
+		enum code_source source = CODE_READ;
+
+		ck_assert_int_eq(code_table_want(t, 1, &f, 1), 0);
+		ck_assert_ptr_null(code_table_find(t, &gone, &f, &source));
+		ck_assert_int_eq(source, CODE_UNKNOWN);
+	}
+	code_table_wants(t, 1, 0, &wants);
+	ck_assert_uint_eq(wants.nread, 0);
+	ck_assert_uint_eq(wants.nconfirm, 0);
+	code_table_free(t);
+}
+END_TEST
+
+/* A name stands for its frame from its record on, also when the table has forgotten it once. */
 START_TEST(table)
 {
-	struct plop_frame named = { .code = PLOP_MARK_OF(PLOP_MARK_NAMED, 77) },
-			  several = { .code = PLOP_MARK_OF(PLOP_MARK_SEVERAL, 5) };
+	struct plop_frame named = { .code = PLOP_SYNTHETIC(PLOP_SYNTHETIC_NAMED, 77) },
+			  several = { .code = PLOP_SYNTHETIC(PLOP_SYNTHETIC_SEVERAL, 5) };
 	struct plop_record_task *r;
 	enum code_source source;
 	struct code_table *t;
@@ -132,11 +183,11 @@ static struct process_info info_of(void)
 				      .version = none };
 }
 
-/* What lies between the first mark and the last is shown to those who asked for it alone. */
+/* What lies between the first synthetic frame and the last is shown to those who asked for it alone. */
 START_TEST(sinks)
 {
-	const uint64_t task = PLOP_MARK_OF(PLOP_MARK_TASK, 0),
-		       other = PLOP_MARK_OF(PLOP_MARK_SEVERAL, 2);
+	const uint64_t task = PLOP_SYNTHETIC(PLOP_SYNTHETIC_TASK, 0),
+		       other = PLOP_SYNTHETIC(PLOP_SYNTHETIC_SEVERAL, 2);
 	const struct {
 		uint64_t codes[5];
 		uint16_t n;
@@ -208,7 +259,7 @@ START_TEST(names_are_bounded)
 	for (uint32_t i = 0; i < 2 * 1500; i++) {
 		snprintf(name, sizeof(name), "request-%04u", i % 1500);
 		r = record_new(name, 12, 12, 1u << l.str_kind_shift | 3u << (l.str_kind_shift + 3));
-		r->mark = frames[1].code = PLOP_MARK_OF(PLOP_MARK_NAMED, i % 1500);
+		r->code = frames[1].code = PLOP_SYNTHETIC(PLOP_SYNTHETIC_NAMED, i % 1500);
 		ck_assert_int_eq(code_table_task(t, r), 0);
 		codes[1] = code_table_find(t, &gone, &frames[1], &sources[1]);
 		ck_assert_int_eq(sink_add(s, process, &y), 0);
@@ -235,11 +286,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("marks");
-	TCase *c = tcase_create("marks");
+	Suite *s = suite_create("synthetic");
+	TCase *c = tcase_create("synthetic");
 	SRunner *runner;
 	int failed;
 
+	tcase_add_test(c, kinds);
+	tcase_add_test(c, no_code_object);
 	tcase_add_test(c, texts);
 	tcase_add_test(c, names);
 	tcase_add_test(c, table);

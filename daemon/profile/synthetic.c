@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
 
-#include "profile/marks.h"
+#include "profile/synthetic.h"
 
-int mark_text(uint64_t mark, char **ret)
+int synthetic_text(uint64_t code, char **ret)
 {
-	uint64_t value = PLOP_MARK_VALUE(mark);
+	uint64_t value = PLOP_SYNTHETIC_NUMBER(code);
 	char *text;
 	int n;
 
-	switch (PLOP_MARK_KIND(mark)) {
-	case PLOP_MARK_SEVERAL:
+	switch (PLOP_SYNTHETIC_WHAT(code)) {
+	case PLOP_SYNTHETIC_SEVERAL:
 		n = asprintf(&text, "[%" PRIu64 " awaiting]", value);
 		break;
-	case PLOP_MARK_MORE:
+	case PLOP_SYNTHETIC_MORE:
 		n = asprintf(&text, "[more awaiting]");
 		break;
 	default:
@@ -26,7 +26,7 @@ int mark_text(uint64_t mark, char **ret)
 	return 0;
 }
 
-int mark_text_named(const struct plop_layout *l, const struct plop_record_task *r, char **ret)
+int synthetic_text_named(const struct plop_layout *l, const struct plop_record_task *r, char **ret)
 {
 	struct python_string s = { .data = r->data, .bytes = r->bytes, .length = r->length };
 	_cleanup_free_ char *name = NULL;
@@ -44,11 +44,12 @@ int mark_text_named(const struct plop_layout *l, const struct plop_record_task *
 	return 0;
 }
 
-void marks_find(const struct plop_frame *frames, uint32_t n, uint32_t *ret_from, uint32_t *ret_to)
+void synthetic_find(const struct plop_frame *frames, uint32_t n, uint32_t *ret_from,
+		    uint32_t *ret_to)
 {
 	*ret_from = *ret_to = n;
 	for (uint32_t i = 0; i < n; i++) {
-		if (!PLOP_MARK_IS(frames[i].code))
+		if (plop_frame_kind(frames[i].code) != PLOP_FRAME_SYNTHETIC)
 			continue;
 		*ret_from = MIN(*ret_from, i);
 		*ret_to = i + 1;
