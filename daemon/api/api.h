@@ -6,7 +6,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
-#include "format/format.h"
+#include "query/query.h"
 #include "util/buf.h"
 #include "util/json.h"
 
@@ -32,14 +32,11 @@ struct api_request {
 	const char *body;   /* NUL-terminated, at most API_MAX_BODY */
 	size_t body_size;
 	struct api_peer peer;
-	const struct api_parameter *parameters; /* decoded query, in order */
+	const struct query_parameter *parameters; /* decoded query, in order */
 	size_t nparameters;
 	struct api_call *call; /* private */
 };
 /* A request and its strings live until its call is answered (a stream: ended) or gone. */
-struct api_parameter {
-	const char *key, *value;
-};
 #define API_MAX_BODY       (64 * 1024)
 #define API_MAX_PARAMETERS 32
 #define API_MAX_HEAD       (16 * 1024) /* request line and headers */
@@ -68,6 +65,8 @@ struct api_parameter {
 #define API_WAITING_ONE    (48 * 1024 * 1024) /* one session, or one trusted user */
 #define API_SMALL_ANSWER   (64 * 1024)
 
+/* The request's parameters; it is answered (400, 500) on failure. */
+int api_query(const struct api_request *q, struct query *ret);
 /* The last value of a query key, or NULL. */
 const char *api_parameter(const struct api_request *q, const char *key);
 /* A request header, or NULL; name in any case. */

@@ -105,7 +105,7 @@ static int unescape(const char *from, size_t n, bool plus, char **to)
 }
 
 int target_decode(const char *target, char *storage, const char **ret_path,
-		  struct api_parameter *parameters, size_t *ret_n)
+		  struct query_parameter *parameters, size_t *ret_n)
 {
 	size_t path = strcspn(target, "?");
 	const char *p = target + path;

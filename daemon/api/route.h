@@ -16,4 +16,4 @@ int route_find(const struct api_route *routes, size_t n, const char *method, con
  * character, invalid UTF-8; -E2BIG: more than API_MAX_PARAMETERS. Pure.
  */
 int target_decode(const char *target, char *storage, const char **ret_path,
-		  struct api_parameter *parameters, size_t *ret_n);
+		  struct query_parameter *parameters, size_t *ret_n);

@@ -53,7 +53,7 @@ struct api_call {
 	struct api_server *server;
 	struct MHD_Connection *connection;
 	struct api_request request;
-	struct api_parameter parameters[API_MAX_PARAMETERS];
+	struct query_parameter parameters[API_MAX_PARAMETERS];
 	char *storage; /* path and parameters */
 	struct buf body;
 	unsigned int bad_target;   /* HTTP status, if target_decode() refused it */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "api/query.h"
+#include "query/query.h"
 #include "gateway/gateway.h"
 #include "store/store.h"
 
@@ -17,7 +17,7 @@ struct offline_job {
 	const struct gateway *gateway;
 	enum question question;
 	struct api_call *call; /* NULL: the client is gone */
-	struct api_query query;
+	struct query query;
 	char down[256]; /* why plopd cannot be asked */
 
 	/* filled by the worker */
@@ -77,7 +77,7 @@ static int run_profile(struct offline_job *j, struct store_reader *reader)
 			  &j->profile);
 
 	if (r == 0)
-		r = api_query_group(&j->query, &j->profile);
+		r = query_group(&j->query, &j->profile);
 	if (r < 0)
 		return r;
 	j->encoded.limit = API_MAX_ANSWER;
@@ -134,7 +134,7 @@ static void reply(struct offline_job *j)
 
 static void job_free(struct offline_job *j)
 {
-	api_query_done(&j->query);
+	query_done(&j->query);
 	free(j->error);
 	json_decref(j->json);
 	profile_free(j->profile);
@@ -172,7 +172,7 @@ static int question_of(const struct api_request *q)
 void gateway_offline(const struct gateway *g, const struct api_request *q, int r)
 {
 	int question = question_of(q);
-	struct api_query query;
+	struct query query;
 	struct offline_job *j;
 
 	if (question < 0) {
@@ -180,11 +180,11 @@ void gateway_offline(const struct gateway *g, const struct api_request *q, int r
 				"plopd does not answer at %s: %s", g->config->socket, strerror(-r));
 		return;
 	}
-	if (api_query_from_request(q, &query) < 0)
+	if (api_query(q, &query) < 0)
 		return;
 	j = calloc(1, sizeof(*j));
 	if (!j) {
-		api_query_done(&query);
+		query_done(&query);
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}

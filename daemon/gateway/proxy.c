@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <curl/curl.h>
 
-#include "api/query.h"
+#include "query/query.h"
 #include "gateway/gateway.h"
 
 /* Passes a request on to plopd, and its answer back. */
@@ -198,7 +198,7 @@ static unsigned int timeout_of(const struct api_request *q)
 {
 	if (streq(q->path, "/v1/stream"))
 		return 0;
-	return streq(q->path, "/debug/pprof/profile") ? API_MAX_SECONDS + 30 : 60;
+	return streq(q->path, "/debug/pprof/profile") ? QUERY_MAX_SECONDS + 30 : 60;
 }
 
 void gateway_proxy(const struct api_request *q, void *ctx)

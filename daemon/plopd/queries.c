@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "api/query.h"
+#include "query/query.h"
 #include "plopd/access.h"
 #include "plopd/manager.h"
 #include "plopd/routes.h"
@@ -12,7 +12,7 @@
 struct query_job {
 	struct manager *manager;
 	struct api_call *call; /* NULL: the client went away */
-	struct api_query query;
+	struct query query;
 	struct windows_held held;
 	bool windows; /* GET /v1/windows, else /v1/profile */
 	json_t *list;
@@ -24,23 +24,23 @@ struct query_job {
 	size_t limit;        /* of memory for the profile */
 };
 
-static void query_free(struct query_job *j)
+static void job_free(struct query_job *j)
 {
 	if (j->share) {
 		j->share->queries--;
 		j->manager->shares.queries--;
 	}
-	api_query_done(&j->query);
+	query_done(&j->query);
 	json_decref(j->list);
 	profile_free(j->profile);
 	free(j->error);
 	free(j);
 }
 
-static void query_run(void *ctx)
+static void job_run(void *ctx)
 {
 	struct query_job *j = ctx;
-	const struct api_query *q = &j->query;
+	const struct query *q = &j->query;
 	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
 
 	/* whose damage it is, should it be damaged */
@@ -115,7 +115,7 @@ static int query_complete(struct query_job *j)
 			j->profile->hz = (uint32_t)j->manager->config->hz;
 		if (r >= 0) {
 			access_tally(&j->query.selectors, j->profile);
-			r = api_query_group(&j->query, &j->profile);
+			r = query_group(&j->query, &j->profile);
 		}
 		if (r >= 0)
 			api_reply_profile_owned(j->call, TAKE_PTR(j->profile), j->query.format,
@@ -130,7 +130,7 @@ static int query_complete(struct query_job *j)
 	return r;
 }
 
-static void query_done(void *ctx)
+static void job_done(void *ctx)
 {
 	struct query_job *j = ctx;
 	int r = j->result;
@@ -161,10 +161,10 @@ static void query_done(void *ctx)
 		api_reply_error(j->call, 500, "see plopd's log", "%s",
 				j->error ? j->error : strerror(-r));
 	}
-	query_free(j);
+	job_free(j);
 }
 
-static void query_gone(void *ctx)
+static void job_gone(void *ctx)
 {
 	struct query_job *j = ctx;
 
@@ -207,22 +207,22 @@ static void query_start(const struct api_request *q, struct manager *m, bool win
 	}
 	j->manager = m;
 	j->windows = windows;
-	if (api_query_from_request(q, &j->query) < 0) {
+	if (api_query(q, &j->query) < 0) {
 		free(j);
 		return;
 	}
 	if (query_admit(q, j) < 0) {
-		query_free(j);
+		job_free(j);
 		return;
 	}
 	access_limit(&q->peer, &j->query.selectors);
 	if (!j->query.format)
 		j->query.format = format_find("json");
-	j->call = api_defer(q, query_gone, j);
-	if (windows_ask(&m->windows, query_run, query_done, j, &j->held) < 0) {
+	j->call = api_defer(q, job_gone, j);
+	if (windows_ask(&m->windows, job_run, job_done, j, &j->held) < 0) {
 		api_reply_error(j->call, 503, "ask again in a moment",
 				"too many questions at once");
-		query_free(j);
+		job_free(j);
 	}
 }
 
@@ -240,7 +240,7 @@ void route_profile(const struct api_request *q, void *ctx)
 struct stream {
 	struct manager *manager;
 	struct api_call *call;
-	struct api_query query;
+	struct query query;
 	sd_event_source *timer;
 };
 
@@ -249,7 +249,7 @@ static void stream_free(void *ctx)
 	struct stream *s = ctx;
 
 	sd_event_source_disable_unref(s->timer);
-	api_query_done(&s->query);
+	query_done(&s->query);
 	free(s);
 }
 
@@ -269,7 +269,7 @@ static int stream_send(struct stream *s)
 	/* not now: of whom compares two events, the ticks and the time must be the same moment's */
 	selected->end_ns = MAX(s->manager->windows.counted_ns, selected->start_ns + 1);
 	access_tally(&s->query.selectors, selected);
-	r = api_query_group(&s->query, &selected);
+	r = query_group(&s->query, &selected);
 	if (r < 0)
 		return r;
 	r = format_find("json")->encode(selected, &b);
@@ -309,14 +309,14 @@ static int stream_due(sd_event_source *source, uint64_t usec, void *ctx)
 void route_stream(const struct api_request *q, void *ctx)
 {
 	struct manager *m = ctx;
-	struct api_query query;
+	struct query query;
 	struct stream *s;
 
-	if (api_query_from_request(q, &query) < 0)
+	if (api_query(q, &query) < 0)
 		return;
 	s = calloc(1, sizeof(*s));
 	if (!s) {
-		api_query_done(&query);
+		query_done(&query);
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}

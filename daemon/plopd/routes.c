@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plopd/routes.h"
-#include "api/query.h"
+#include "query/query.h"
 #include "plopd/access.h"
 #include "plopd/manager.h"
 #include "record/recording_shares.h"
@@ -163,14 +163,14 @@ static struct recording *recording_of(const struct api_request *q, struct manage
 }
 
 /* The result as a query wants it. */
-static int recording_view(const struct recording *r, const struct api_query *query,
+static int recording_view(const struct recording *r, const struct query *query,
 			  struct profile **ret)
 {
 	_cleanup_(profile_freep) struct profile *view = NULL;
 	int k = profile_select(sink_profile(r->sink), &query->selectors, &view);
 
 	if (k == 0)
-		k = api_query_group(query, &view);
+		k = query_group(query, &view);
 	if (k == 0)
 		*ret = TAKE_PTR(view);
 	return k;
@@ -179,7 +179,7 @@ static int recording_view(const struct recording *r, const struct api_query *que
 static void route_recording(const struct api_request *q, void *ctx)
 {
 	_cleanup_(profile_freep) struct profile *view = NULL;
-	_cleanup_query_ struct api_query query = {};
+	_cleanup_query_ struct query query = {};
 	struct recording *r = recording_of(q, ctx);
 	int k = 0;
 
@@ -189,7 +189,7 @@ static void route_recording(const struct api_request *q, void *ctx)
 		api_reply_json(q->call, 200, recording_json(r));
 		return;
 	}
-	if (api_query_from_request(q, &query) < 0)
+	if (api_query(q, &query) < 0)
 		return;
 	/* a copy, as it is written on a worker: however large it is, the loop goes on */
 	k = recording_view(r, &query, &view);
@@ -237,12 +237,12 @@ static void pprof_done(struct recording *r, void *ctx)
 static void route_pprof(const struct api_request *q, void *ctx)
 {
 	struct manager *m = ctx;
-	_cleanup_query_ struct api_query query = {};
+	_cleanup_query_ struct query query = {};
 	struct recording_request request = {};
 	struct recording *r;
 	int k;
 
-	if (api_query_from_request(q, &query) < 0)
+	if (api_query(q, &query) < 0)
 		return;
 	if (query.group_by) {
 		api_reply_error(q->call, 400, "go tool pprof -tagroot groups by any label",

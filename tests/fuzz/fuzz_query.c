@@ -2,7 +2,7 @@
 /* Bytes from a client: the request's head, its target, the route and the query. */
 #include "fuzz.h"
 #include "api/head.h"
-#include "api/query.h"
+#include "query/query.h"
 #include "api/route.h"
 #include "util/utf8.h"
 
@@ -48,18 +48,18 @@ static void check_route(const char *method, const char *path)
 	FUZZ_ASSERT(r != 0 || streq(route->method, method));
 }
 
-static void check_query(const struct api_parameter *parameters, size_t n)
+static void check_query(const struct query_parameter *parameters, size_t n)
 {
-	_cleanup_query_ struct api_query q = {};
+	_cleanup_query_ struct query q = {};
 	char error[300] = "";
-	int r = api_query_parse(parameters, n, UINT64_C(1795359600) * NSEC_PER_SEC, &q, error,
-				sizeof(error));
+	int r = query_parse(parameters, n, UINT64_C(1795359600) * NSEC_PER_SEC, &q, error,
+			    sizeof(error));
 
 	FUZZ_ASSERT(r == 0 || r == -EINVAL);
 	FUZZ_ASSERT((r == 0) == (error[0] == '\0'));
 	if (r == 0) {
 		FUZZ_ASSERT(q.from_ns < q.to_ns);
-		FUZZ_ASSERT(q.seconds >= 1 && q.seconds <= API_MAX_SECONDS);
+		FUZZ_ASSERT(q.seconds >= 1 && q.seconds <= QUERY_MAX_SECONDS);
 		FUZZ_ASSERT(q.format && q.selectors.n <= n);
 	}
 }
@@ -68,7 +68,7 @@ static void check_target(const char *method, const char *target)
 {
 	size_t size = strlen(target) + 1, n = 0;
 	_cleanup_free_ char *storage = malloc(size);
-	struct api_parameter parameters[API_MAX_PARAMETERS];
+	struct query_parameter parameters[API_MAX_PARAMETERS];
 	const char *path;
 
 	FUZZ_ASSERT(storage);

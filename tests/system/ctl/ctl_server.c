@@ -9,7 +9,7 @@
 #include <sys/un.h>
 
 #include "api/api.h"
-#include "api/query.h"
+#include "query/query.h"
 #include "store/store.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -133,9 +133,9 @@ static void reply_profile(const struct api_request *q, const struct format *form
 
 static void on_profile(const struct api_request *q, void *ctx)
 {
-	_cleanup_query_ struct api_query query = {};
+	_cleanup_query_ struct query query = {};
 
-	if (api_query_from_request(q, &query) == 0)
+	if (api_query(q, &query) == 0)
 		reply_profile(q, query.format);
 }
 

@@ -64,7 +64,7 @@ START_TEST(another_method_names_those_that_are)
 }
 END_TEST
 
-static struct api_parameter parameters[API_MAX_PARAMETERS];
+static struct query_parameter parameters[API_MAX_PARAMETERS];
 static size_t nparameters;
 static char storage[4096];
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "api/query.h"
+#include "query/query.h"
 #include "util/clock.h"
 #include "util/parse.h"
 
-void api_query_done(struct api_query *q)
+void query_done(struct query *q)
 {
 	selectors_done(&q->selectors);
 	free(q->group_by);
 	q->group_by = NULL;
 }
 
-int api_query_group(const struct api_query *q, struct profile **p)
+int query_group(const struct query *q, struct profile **p)
 {
 	struct profile *grouped;
 	int r;
@@ -25,7 +25,7 @@ int api_query_group(const struct api_query *q, struct profile **p)
 	return 0;
 }
 
-static int take_group(struct api_query *q, const char *keys, char *error, size_t error_size)
+static int take_group(struct query *q, const char *keys, char *error, size_t error_size)
 {
 	int r = group_keys_check(keys);
 
@@ -40,7 +40,7 @@ static int take_group(struct api_query *q, const char *keys, char *error, size_t
 	return q->group_by ? 0 : -ENOMEM;
 }
 
-static int add_selector(struct api_query *q, const struct api_parameter *p, char *error,
+static int add_selector(struct query *q, const struct query_parameter *p, char *error,
 			size_t error_size)
 {
 	_cleanup_buf_ struct buf b = {};
@@ -64,7 +64,7 @@ static int add_selector(struct api_query *q, const struct api_parameter *p, char
 	return r;
 }
 
-static int take(struct api_query *q, const struct api_parameter *p, char *error, size_t error_size)
+static int take(struct query *q, const struct query_parameter *p, char *error, size_t error_size)
 {
 	uint64_t v;
 
@@ -79,9 +79,9 @@ static int take(struct api_query *q, const struct api_parameter *p, char *error,
 		*(from ? &q->from_ns : &q->to_ns) = v;
 		*(from ? &q->has_from : &q->has_to) = true;
 	} else if (streq(p->key, "seconds")) {
-		if (parse_u64(p->value, 1, API_MAX_SECONDS, &v) < 0) {
+		if (parse_u64(p->value, 1, QUERY_MAX_SECONDS, &v) < 0) {
 			snprintf(error, error_size, "seconds=%.64s is not a number from 1 to %d",
-				 p->value, API_MAX_SECONDS);
+				 p->value, QUERY_MAX_SECONDS);
 			return -EINVAL;
 		}
 		q->seconds = (unsigned int)v;
@@ -100,10 +100,10 @@ static int take(struct api_query *q, const struct api_parameter *p, char *error,
 	return 0;
 }
 
-int api_query_parse(const struct api_parameter *parameters, size_t n, uint64_t now_ns,
-		    struct api_query *ret, char *error, size_t error_size)
+int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now_ns,
+		struct query *ret, char *error, size_t error_size)
 {
-	_cleanup_query_ struct api_query q = { .seconds = 30, .format = format_find("json") };
+	_cleanup_query_ struct query q = { .seconds = 30, .format = format_find("json") };
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
@@ -117,7 +117,7 @@ int api_query_parse(const struct api_parameter *parameters, size_t n, uint64_t n
 	if (!q.has_to)
 		q.to_ns = MAX(now_ns, q.has_from ? q.from_ns + 1 : 1);
 	if (!q.has_from)
-		q.from_ns = q.to_ns > API_DEFAULT_RANGE_NS ? q.to_ns - API_DEFAULT_RANGE_NS : 0;
+		q.from_ns = q.to_ns > QUERY_RANGE_NS ? q.to_ns - QUERY_RANGE_NS : 0;
 	if (q.from_ns >= q.to_ns) {
 		snprintf(error, error_size, "from must be before to");
 		return -EINVAL;
@@ -126,18 +126,4 @@ int api_query_parse(const struct api_parameter *parameters, size_t n, uint64_t n
 	q.selectors = (struct selectors){};
 	q.group_by = NULL;
 	return 0;
-}
-
-int api_query_from_request(const struct api_request *q, struct api_query *ret)
-{
-	char error[512] = "";
-	int r;
-
-	r = api_query_parse(q->parameters, q->nparameters, clock_ns(CLOCK_REALTIME), ret, error,
-			    sizeof(error));
-	if (r == -EINVAL)
-		api_reply_error(q->call, 400, NULL, "%s", error);
-	else if (r < 0)
-		api_reply_error(q->call, 500, NULL, "failed to read the query: %s", strerror(-r));
-	return r;
 }

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <check.h>
 
-#include "api/query.h"
+#include "query/query.h"
 
 #define NOW (UINT64_C(1795359600) * NSEC_PER_SEC)
 
 static char error[256];
 
-static int parse1(const char *key, const char *value, struct api_query *ret)
+static int parse1(const char *key, const char *value, struct query *ret)
 {
-	const struct api_parameter p = { key, value };
+	const struct query_parameter p = { key, value };
 
 	error[0] = '\0';
-	return api_query_parse(&p, 1, NOW, ret, error, sizeof(error));
+	return query_parse(&p, 1, NOW, ret, error, sizeof(error));
 }
 
 START_TEST(defaults)
 {
-	_cleanup_query_ struct api_query q = {};
+	_cleanup_query_ struct query q = {};
 
-	ck_assert_int_eq(api_query_parse(NULL, 0, NOW, &q, error, sizeof(error)), 0);
+	ck_assert_int_eq(query_parse(NULL, 0, NOW, &q, error, sizeof(error)), 0);
 	ck_assert_uint_eq(q.to_ns, NOW);
 	ck_assert_uint_eq(q.from_ns, NOW - 600 * NSEC_PER_SEC);
 	ck_assert(!q.has_from && !q.has_to);
@@ -31,14 +31,14 @@ END_TEST
 
 START_TEST(all_of_them)
 {
-	static const struct api_parameter p[] = {
+	static const struct query_parameter p[] = {
 		{ "from", "1795359000.5" }, { "to", "1795359300" }, { "format", "pprof" },
 		{ "seconds", "300" },       { "pid", "1" },         { "pid", "2" },
 		{ "comm", "a b" },          { "token", "secret" },
 	};
-	_cleanup_query_ struct api_query q = {};
+	_cleanup_query_ struct query q = {};
 
-	ck_assert_int_eq(api_query_parse(p, ARRAY_SIZE(p), NOW, &q, error, sizeof(error)), 0);
+	ck_assert_int_eq(query_parse(p, ARRAY_SIZE(p), NOW, &q, error, sizeof(error)), 0);
 	ck_assert_uint_eq(q.from_ns, UINT64_C(1795359000500000000));
 	ck_assert_uint_eq(q.to_ns, UINT64_C(1795359300) * NSEC_PER_SEC);
 	ck_assert(q.has_from && q.has_to);
@@ -68,7 +68,7 @@ START_TEST(errors_say_what_and_leave_the_result)
 		{ "group_by", "service,", "different keys" },
 		{ "", "1", "unknown" },
 	};
-	struct api_query q = { .seconds = 4711 };
+	struct query q = { .seconds = 4711 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		int r = parse1(bad[i].key, bad[i].value, &q);
@@ -82,15 +82,15 @@ END_TEST
 
 START_TEST(groups)
 {
-	static const struct api_parameter p[] = { { "group_by", "pid" },
-						  { "group_by", "service,thread_name" } };
-	_cleanup_query_ struct api_query q = {};
+	static const struct query_parameter p[] = { { "group_by", "pid" },
+						    { "group_by", "service,thread_name" } };
+	_cleanup_query_ struct query q = {};
 	struct profile *profile = NULL;
 
-	ck_assert_int_eq(api_query_parse(p, 2, NOW, &q, error, sizeof(error)), 0);
+	ck_assert_int_eq(query_parse(p, 2, NOW, &q, error, sizeof(error)), 0);
 	ck_assert_str_eq(q.group_by, "service,thread_name");
 	ck_assert_int_eq(profile_new(7, 100, &profile), 0);
-	ck_assert_int_eq(api_query_group(&q, &profile), 0);
+	ck_assert_int_eq(query_group(&q, &profile), 0);
 	ck_assert_uint_eq(profile->start_ns, 7);
 	profile_free(profile);
 }
@@ -98,16 +98,16 @@ END_TEST
 
 START_TEST(from_is_before_to)
 {
-	static const struct api_parameter p[] = { { "from", "1795359300" },
-						  { "to", "1795359300" } };
-	_cleanup_query_ struct api_query q = {};
+	static const struct query_parameter p[] = { { "from", "1795359300" },
+						    { "to", "1795359300" } };
+	_cleanup_query_ struct query q = {};
 
-	ck_assert_int_eq(api_query_parse(p, 2, NOW, &q, error, sizeof(error)), -EINVAL);
+	ck_assert_int_eq(query_parse(p, 2, NOW, &q, error, sizeof(error)), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(error, "before"));
 	/* In the future: an empty answer, not an error. */
 	ck_assert_int_eq(parse1("from", "1795359700", &q), 0);
 	ck_assert_uint_lt(q.from_ns, q.to_ns);
-	api_query_done(&q);
+	query_done(&q);
 	ck_assert_int_eq(parse1("to", "0.000000001", &q), 0);
 	ck_assert_uint_eq(q.from_ns, 0);
 }
