@@ -39,6 +39,9 @@ extern volatile __u64 plop_changes;
 /* When user space was last woken for a PLOP_RECORD_STATE, in ms. */
 extern volatile __u64 plop_states_woken;
 
+/* ... for a PLOP_RECORD_RENAME, in ns. */
+extern volatile __u64 plop_renames_woken;
+
 /* In the remembered address of a thread state: it is of another interpreter than the first one. */
 #define THREAD_SUB 2ULL
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
  * Follows processes: a forked child of a profiled process is profiled from its first tick, a process that
- * executes another program is examined anew, one that ends frees its entry. These programs run in the context of the
- * task, not of a tick, so they may change the process table.
+ * executes another program is examined anew, one that ends frees its entry, and plopd looks at the title of one that
+ * renames itself. These programs run in the context of the task, not of a tick, so they may change the process table.
  */
 #include "plop.bpf.h"
 
 volatile __u64 plop_changes = 0;
 volatile __u64 plop_table_full = 0;
+volatile __u64 plop_renames_woken = 0;
 
 /* What is wanted of a process with all its children is wanted of this one. */
 static __always_inline void wanted_fork(__u32 from, __u32 to)
@@ -103,5 +104,29 @@ int BPF_PROG(plop_exit, struct task_struct *task)
 		record_send(PLOP_RECORD_EXIT, tgid, p->image, BPF_RB_NO_WAKEUP);
 	bpf_map_delete_elem(&processes, &tgid);
 	__sync_fetch_and_add(&plop_changes, 1);
+	return 0;
+}
+
+/* setproctitle() and its like name the main thread by prctl(PR_SET_NAME), as well as writing over the command line. */
+SEC("tp_btf/task_rename")
+int BPF_PROG(plop_rename, struct task_struct *task, const char *comm)
+{
+	__u64 now = bpf_ktime_get_ns(), flags = BPF_RB_NO_WAKEUP;
+	__u32 tgid = task->tgid;
+	struct plop_process *p;
+
+	if (task->pid != task->tgid)
+		return 0;
+	p = bpf_map_lookup_elem(&processes, &tgid);
+	if (!p || p->state == PLOP_STATE_NEW || now - p->asked < PLOP_RENAMES_APART_NS ||
+	    !records_room())
+		return 0;
+	p->asked = now;
+	/* however many do that, plopd wakes up no more often than one would have it */
+	if (now - plop_renames_woken >= PLOP_RENAMES_APART_NS) {
+		plop_renames_woken = now;
+		flags = BPF_RB_FORCE_WAKEUP;
+	}
+	record_send(PLOP_RECORD_RENAME, tgid, p->image, flags);
 	return 0;
 }

@@ -140,6 +140,9 @@ static void manager_process(const struct plop_record *r, void *ctx)
 	case PLOP_RECORD_EXIT:
 		targets_end(&m->targets, r->tgid, r->image);
 		break;
+	case PLOP_RECORD_RENAME:
+		title_renamed(&m->targets, r->tgid, r->image);
+		break;
 	default:
 		return;
 	}

@@ -173,7 +173,9 @@ static int sampler_load(struct sampler *s)
 	s->skel->links.plop_fork = bpf_program__attach(s->skel->progs.plop_fork);
 	s->skel->links.plop_exec = bpf_program__attach(s->skel->progs.plop_exec);
 	s->skel->links.plop_exit = bpf_program__attach(s->skel->progs.plop_exit);
-	if (!s->skel->links.plop_fork || !s->skel->links.plop_exec || !s->skel->links.plop_exit)
+	s->skel->links.plop_rename = bpf_program__attach(s->skel->progs.plop_rename);
+	if (!s->skel->links.plop_fork || !s->skel->links.plop_exec || !s->skel->links.plop_exit ||
+	    !s->skel->links.plop_rename)
 		return -errno;
 	return 0;
 }

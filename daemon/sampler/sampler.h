@@ -28,7 +28,7 @@ struct sampler_handlers {
 	void (*code)(const struct plop_record_code *r, void *ctx);
 	/* The name of an asyncio task, already checked. */
 	void (*task)(const struct plop_record_task *r, void *ctx);
-	/* exec, exit, check and thread records */
+	/* exec, exit, check, thread and rename records */
 	void (*process)(const struct plop_record *r, void *ctx);
 	void (*fork)(const struct plop_record_fork *r, void *ctx);
 	/* A thread whose state the kernel side does not reach: sampler_thread_state() is to be called. */

@@ -30,7 +30,9 @@ int targets_init(struct targets *t, struct sampler *s, struct examiner *e, sd_ev
 	/* 1: as exact as can be */
 	r = sd_event_add_time_relative(loop, &t->retry, CLOCK_MONOTONIC, 0, 1, targets_retry_due,
 				       t);
-	return r < 0 ? r : sd_event_source_set_enabled(t->retry, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(t->retry, SD_EVENT_OFF);
+	return r < 0 ? r : titles_init(t, loop);
 }
 
 void target_free(struct target *k)
@@ -96,6 +98,7 @@ void targets_done(struct targets *t)
 		free(p);
 	}
 	sd_event_source_disable_unref(t->retry);
+	sd_event_source_disable_unref(t->title_timer);
 }
 
 struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image)

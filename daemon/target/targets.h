@@ -38,18 +38,21 @@ struct silence {
 #define TARGET_STATELESS_MAX 256
 
 /*
- * What a process calls itself (comm and cmdline of its info) is looked at again, ever more seldom, as setproctitle() and its like
- * change it at any time. One that changes all the time is known as that, and left alone for the rest of an hour.
+ * What a process calls itself (comm and cmdline of its info) is looked at again, as setproctitle() and its like change it at any
+ * time: soon after the process was renamed, and ever more seldom otherwise, for those that write over their command line alone.
+ * One that changes all the time is known as that, and left alone for the rest of an hour.
  */
 struct title {
 	uint64_t due_ns; /* CLOCK_MONOTONIC: when it is looked at */
 	uint64_t wait_ns;
 	uint64_t since_ns; /* when the hour began in which changes were counted */
-	unsigned int changes;
+	unsigned int changes, renames;
 	bool asked; /* ... and the answer has not come */
 };
 #define TITLE_CHANGES_OFTEN 4
 #define TITLE_CHANGES_MAX   16
+/* Of those that had the title that they had. */
+#define TITLE_RENAMES_MAX 64
 
 struct target {
 	struct target_key key;
@@ -107,6 +110,8 @@ struct targets {
 	struct shares *shares;
 	struct examiner *examiner;
 	sd_event_source *retry;
+	sd_event_source *title_timer;
+	bool title_timer_set;
 	size_t examining; /* processes that are being looked at */
 	uint64_t tick_looks_ns; /* CLOCK_MONOTONIC: since when processes that are starting are counted that a tick had looked at */
 	unsigned int tick_looks;
@@ -173,8 +178,12 @@ void targets_state(struct targets *t, const struct plop_record_state *r);
 void target_inherit(struct targets *t, struct target *k);
 /* After each cycle: who waits for a maker that does not come has its own labels. */
 void labels_cycle(struct targets *t);
-/* titles.c: one that has just joined has a title that was read a moment ago. */
+/* titles.c: called by targets_init(). */
+int titles_init(struct targets *t, sd_event *loop);
+/* One that has just joined has a title that was read a moment ago. */
 void title_begin(struct target *k);
+/* One has given itself a name. */
+void title_renamed(struct targets *t, uint32_t tgid, uint64_t image);
 /* Looks at the titles whose time has come. */
 void titles_look(struct targets *t);
 /* Whether it changed its title often within the hour. */

@@ -3,11 +3,13 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* How soon after a process was found its title is looked at again, how seldom at last, and how many of all at once. */
+/* How soon after a process was found, or renamed, its title is looked at, how seldom at last, and how many of all at once. */
 #define TITLE_FIRST_NS (250 * NSEC_PER_MSEC)
 #define TITLE_LAST_NS  (32 * NSEC_PER_SEC)
 #define TITLE_HOUR_NS  (3600 * NSEC_PER_SEC)
 #define TITLES_AT_ONCE 64
+
+_Static_assert(TITLE_FIRST_NS > PLOP_RENAMES_APART_NS, "a look sees what no record told of");
 
 struct title_question {
 	struct targets *targets;
@@ -69,7 +71,7 @@ static void title_postpone(struct title *s, uint64_t now)
 	s->wait_ns = s->wait_ns ? MIN(2 * s->wait_ns, TITLE_LAST_NS) : TITLE_FIRST_NS;
 	if (!s->since_ns || now - s->since_ns >= TITLE_HOUR_NS) {
 		s->since_ns = now;
-		s->changes = 0;
+		s->changes = s->renames = 0;
 	}
 	s->due_ns = s->changes < TITLE_CHANGES_MAX ? now + s->wait_ns : s->since_ns + TITLE_HOUR_NS;
 }
@@ -93,20 +95,70 @@ void title_begin(struct target *k)
 	title_postpone(&k->title, clock_ns(CLOCK_MONOTONIC));
 }
 
+static void look_at(struct targets *t, uint64_t due_ns, uint64_t now)
+{
+	t->title_timer_set = true;
+	sd_event_source_set_time_relative(t->title_timer, (due_ns - now) / 1000 + 1);
+	sd_event_source_set_enabled(t->title_timer, SD_EVENT_ONESHOT);
+}
+
+static int titles_due(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct targets *t = ctx;
+
+	t->title_timer_set = false;
+	titles_look(t);
+	return 0;
+}
+
+int titles_init(struct targets *t, sd_event *loop)
+{
+	/* those that are renamed at about the same time are looked at together */
+	int r = sd_event_add_time_relative(loop, &t->title_timer, CLOCK_MONOTONIC, 0,
+					   100 * USEC_PER_MSEC, titles_due, t);
+
+	return r < 0 ? r : sd_event_source_set_enabled(t->title_timer, SD_EVENT_OFF);
+}
+
+void title_renamed(struct targets *t, uint32_t tgid, uint64_t image)
+{
+	struct target *k = targets_find(t, tgid, image);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	struct title *s;
+
+	if (!k || k->dying)
+		return;
+	s = &k->title;
+	if (now - s->since_ns < TITLE_HOUR_NS &&
+	    (s->changes >= TITLE_CHANGES_MAX || s->renames++ >= TITLE_RENAMES_MAX))
+		return;
+	s->due_ns = MIN(s->due_ns, now + TITLE_FIRST_NS);
+	/* one that is set already comes sooner, and has those that are left looked at in time */
+	if (!t->title_timer_set)
+		look_at(t, s->due_ns, now);
+}
+
 void titles_look(struct targets *t)
 {
 	/* the second part: so that each has its turn by the time that the first is due again */
 	const unsigned int most = TITLES_AT_ONCE + HASH_CNT(hh_pid, t->living) / 32;
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), soon = now + TITLE_FIRST_NS + 1;
 	struct target *k, *next;
 	unsigned int n = 0;
 
 	HASH_ITER(hh_pid, t->living, k, next)
 	{
-		if (now < k->title.due_ns || k->title.asked || !target_may_be_asked(k))
+		if (now < k->title.due_ns) {
+			soon = MIN(soon, k->title.due_ns);
+			continue;
+		}
+		if (k->title.asked || !target_may_be_asked(k))
 			continue;
 		if (n++ == most || !title_ask(t, k))
 			return;
 		title_postpone(&k->title, now);
 	}
+	/* what is due later than that, the next cycle is in time for */
+	if (!t->title_timer_set && soon <= now + TITLE_FIRST_NS)
+		look_at(t, soon, now);
 }

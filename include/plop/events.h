@@ -234,8 +234,9 @@ struct plop_process {
 	__u16 layout;  /* index into the layouts map */
 	__u16 async;   /* ... into the asyncs map; 0: its tasks are not known */
 	__u32 state;   /* enum plop_state */
-	__u64 asked;   /* NEW: kernel time of the last PLOP_RECORD_CHECK, or of exec or fork */
-	__u64 wait;    /* NEW: ns from then until a tick asks again; grows */
+	/* NEW: kernel time of the last PLOP_RECORD_CHECK, or of exec or fork; else of the last PLOP_RECORD_RENAME, or of fork */
+	__u64 asked;
+	__u64 wait; /* NEW: ns from then until a tick asks again; grows */
 	__u64 mm; /* PROFILED: kernel address of its mm, once a thread state was found in it; else 0 */
 };
 
@@ -294,8 +295,15 @@ enum plop_record_type {
 	PLOP_RECORD_TASK = 8,     /* the name of an asyncio task */
 	PLOP_RECORD_THREAD =
 		9, /* a process that has events on its threads made one: PLOP_THREAD_MADE(image) */
-	PLOP_RECORD_STATE = 10, /* a thread whose state the kernel side does not reach */
+	PLOP_RECORD_STATE = 10,  /* a thread whose state the kernel side does not reach */
+	PLOP_RECORD_RENAME = 11, /* a profiled or unsupported one has given itself a name */
 };
+
+/*
+ * A process that renames itself all the time is told of no more often than that. Whoever looks at its name that long after the
+ * record sees the last one of those that were not told of.
+ */
+#define PLOP_RENAMES_APART_NS 200000000ULL
 
 /* Why a thread was not on a CPU. */
 enum plop_wait_kind {
