@@ -10,6 +10,7 @@
 #include "ctl/record_states.h"
 #include "ctl/select.h"
 #include "ctl/suggest.h"
+#include "python/versions.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -280,7 +281,8 @@ static int follow(struct recording *rec, struct progress *progress)
 static void summarize(const struct recording *rec)
 {
 	uint64_t samples = (uint64_t)json_number_at(rec->state, "samples");
-	char number[32], lost[256];
+	char number[32], lost[256], with[PYTHON_VERSIONS_TEXT_MAX],
+		without[PYTHON_VERSIONS_TEXT_MAX];
 
 	text_number(samples, number, sizeof(number));
 	text_lost(json_object_get(rec->state, "lost"), lost, sizeof(lost));
@@ -296,7 +298,9 @@ static void summarize(const struct recording *rec)
 	record_states(rec->state, rec->wall);
 	if (json_is_true(json_object_get(rec->state, "async")) &&
 	    json_is_false(json_object_get(rec->state, "async_possible")))
-		log_info("no tasks: --async is for CPython 3.11 to 3.15, and without the GIL 3.13");
+		log_info("no tasks: --async is for CPython %s, and without the GIL %s",
+			 python_versions_text(PYTHON_CAN_SHOW_TASKS, with),
+			 python_versions_text(PYTHON_CAN_SHOW_TASKS_FREE_THREADED, without));
 	hottest_show(rec);
 	log_info("written to %s (%s)", ctl_output_name(&rec->output), rec->format->name);
 	ctl_output_hint(&rec->output, rec->format);

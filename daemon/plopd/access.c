@@ -4,6 +4,7 @@
 
 #include "plopd/access.h"
 #include "plopd/manager.h"
+#include "python/versions.h"
 
 void access_limit(const struct api_peer *peer, struct selectors *s)
 {
@@ -89,6 +90,17 @@ static void refuse_other(struct refusal *r, json_int_t pid)
 	process_info_done(&info);
 }
 
+/* Static. */
+static const char *hint_of_versions(void)
+{
+	static char hint[PYTHON_VERSIONS_TEXT_MAX + 64];
+	char known[PYTHON_VERSIONS_TEXT_MAX];
+
+	snprintf(hint, sizeof(hint), "plop knows CPython %s; see plopctl ps",
+		 python_versions_text(PYTHON_CAN_PROFILE, known));
+	return hint;
+}
+
 /* Why a target is not profiled. */
 static void refuse_python(struct refusal *r, const struct target *k, json_int_t pid)
 {
@@ -101,8 +113,8 @@ static void refuse_python(struct refusal *r, const struct target *k, json_int_t 
 		       "plopctl ps tells of it",
 		       "process %lld does not let itself be read", (long long)pid);
 	else if (k)
-		refuse(r, 422, "plop knows CPython 2.7 and 3.6 to 3.15; see plopctl ps",
-		       "process %lld: %s", (long long)pid, k->python.why);
+		refuse(r, 422, hint_of_versions(), "process %lld: %s", (long long)pid,
+		       k->python.why);
 	else
 		refuse_other(r, pid);
 }

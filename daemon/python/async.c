@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "python/cache.h"
+#include "python/version.h"
 
 /*
  * struct _Py_AsyncioModuleDebugOffsets of Modules/_asynciomodule.c, the same in 3.14 and 3.15: byte positions of uint64_t
@@ -17,64 +18,6 @@ enum {
 	TASK_CORO = 40,
 	THREAD_SIZE = 72,
 	THREAD_RUNNING_TASK = 88,
-};
-
-/*
- * What CPython does not tell of itself. Task and future: FutureObj_HEAD and TaskObj of Modules/_asynciomodule.c. Handle: the
- * __slots__ of Lib/asyncio/events.py, which lie in the order of the alphabet. Generators: _PyGenObject_HEAD of
- * cpython/genobject.h (3.11 to 3.13), internal/pycore_interpframe_structs.h (3.14, 3.15); their states: internal/pycore_frame.h, from
- * 3.14 on pycore_genobject.h. Frames: internal/pycore_frame.h and pycore_interpframe_structs.h. With an object head of 16 bytes;
- * checked on live interpreters by tests/system/tasks.py.
- */
-static const struct {
-	uint16_t version;
-	struct plop_async async;
-} versions[] = {
-	{ 0x030b,
-	  { .task_waiter = 128,
-	    .task_coro = 136,
-	    .task_name = 144,
-	    .gen_frame = 80,
-	    .gen_state = 75,
-	    .gen_awaits = -1,
-	    .gen_yields = -1 } },
-	{ 0x030c,
-	  { .task_waiter = 128,
-	    .task_coro = 136,
-	    .task_name = 144,
-	    .gen_frame = 72,
-	    .gen_state = 67,
-	    .gen_awaits = -1,
-	    .gen_yields = -1,
-	    /* SEND, SEND_GEN; when something is thrown: YIELD_VALUE, INSTRUMENTED_YIELD_VALUE (opcode.h) */
-	    .await_ops = { 123, 168, 150, 243 },
-	    .await_behind = 1 } },
-	{ 0x030d,
-	  { .task_waiter = 112,
-	    .task_coro = 120,
-	    .task_name = 128,
-	    .gen_frame = 72,
-	    .gen_state = 67,
-	    .gen_awaits = -1,
-	    .gen_yields = -2,
-	    /* SEND, SEND_GEN; when something is thrown: RESUME, RESUME_CHECK, INSTRUMENTED_RESUME (opcode_ids.h) */
-	    .await_ops = { 104, 208, 149, 207, 236 } } },
-	{ 0x030e,
-	  { .gen_frame = 72,
-	    .gen_state = 67,
-	    .gen_awaits = -1,
-	    .gen_yields = -2,
-	    .stack_pointer = 1,
-	    .frame_locals = 80 } },
-	{ 0x030f,
-	  { .gen_frame = 72,
-	    .gen_state = 67,
-	    .gen_awaits = 2,
-	    .gen_yields = 1,
-	    .stack_pointer = 1,
-	    /* above what is awaited lies an index (_PyGen_yf(), Objects/genobject.c) */
-	    .stack_depth = 2,
-	    .frame_locals = 80 } },
 };
 
 /* What is the same in all of them, but for the larger head of a free-threaded build's objects. */
@@ -119,26 +62,23 @@ static int take(const uint8_t *table, size_t at, size_t size, unsigned int width
 
 bool async_is_possible(const struct plop_layout *l)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
-		if (versions[i].version == l->version)
-			return !l->free_threaded || l->version < 0x030e;
-	}
-	return false;
+	const struct python_version *v = python_version_find(l->version);
+
+	return v &&
+	       (v->tasks == TASKS_BY_TABLE || (v->tasks == TASKS_BY_MODULE && !l->free_threaded));
 }
 
 int async_layout(const struct plop_layout *l, const void *table, struct plop_async *ret)
 {
-	struct plop_async a = {};
+	const struct python_version *v = python_version_find(l->version);
+	struct plop_async a;
 	int r = 0;
 
 	if (!async_is_possible(l))
 		return -EOPNOTSUPP;
-	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
-		if (versions[i].version == l->version)
-			a = versions[i].async;
-	}
+	a = v->async;
 	add_objects(l, &a);
-	if (!a.task_waiter) {
+	if (v->tasks == TASKS_BY_MODULE) {
 		if (!table)
 			return -EBADMSG;
 		r = take(table, TASK_NAME, TASK_SIZE, 8, &a.task_name);

@@ -1,183 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "python/debug_offsets.h"
-
-/*
- * Where a version's _Py_DebugOffsets keeps which offset: byte positions of uint64_t fields in the table.
- * From CPython's internal/pycore_runtime.h (3.13) and internal/pycore_debug_offsets.h (3.14, 3.15). The table
- * has no size field of its own: the sizes of structs that it holds, which do not vary within a version, tell a
- * table of another shape (exact[]).
- */
-struct debug_offsets {
-	uint16_t version;
-	uint16_t size;
-	uint16_t runtime_size, finalizing, interpreters_head;
-	uint16_t interp_size, interp_next, threads_head, gil, code_generation;
-	uint16_t ts_size, ts_next, current_frame, thread_id, native_id, chunk, status;
-	uint16_t frame_previous, frame_executable, frame_instr, frame_owner;
-	uint16_t code_filename, code_name, code_qualname, code_linetable, code_firstlineno,
-		code_argcount, code_adaptive;
-	uint16_t bytes_size, bytes_sval;
-	uint16_t str_state, str_length, str_ascii_size;
-	uint16_t code_tlbc; /* its value is 0 unless free-threaded */
-	struct {
-		uint16_t at;
-		uint16_t value[2]; /* as usual, and free-threaded */
-	} exact[4]; /* sizeof _PyInterpreterFrame, PyCodeObject, PyBytesObject, PyUnicodeObject */
-	/* What the table does not give. */
-	uint16_t code_flags; /* free-threaded: behind an object head that has 16 bytes more */
-	uint16_t owner_skip; /* FRAME_OWNED_BY_CSTACK in 3.13, FRAME_OWNED_BY_INTERPRETER after */
-	uint16_t tag_mask;   /* f_executable is a _PyStackRef from 3.14 on */
-	uint16_t kind_shift; /* free-threaded: from 3.14 on, interned is a byte of its own in a str's state */
-};
+#include "python/version.h"
 
 /* sizeof struct _gil_runtime_state, internal/pycore_gil.h, with FORCE_SWITCHING; the same from 3.8 on. */
 #define GIL_SIZE 208
 
-static const struct debug_offsets tables[] = {
-	{
-		.version = 0x030d,
-		.size = 584,
-		.runtime_size = 24,
-		.finalizing = 32,
-		.interpreters_head = 40,
-		.interp_size = 48,
-		.interp_next = 64,
-		.threads_head = 72,
-		.gil = 112,
-		.ts_size = 152,
-		.ts_next = 168,
-		.current_frame = 184,
-		.thread_id = 192,
-		.native_id = 200,
-		.chunk = 208,
-		.status = 216,
-		.frame_previous = 232,
-		.frame_executable = 240,
-		.frame_instr = 248,
-		.frame_owner = 264,
-		.code_filename = 280,
-		.code_name = 288,
-		.code_qualname = 296,
-		.code_linetable = 304,
-		.code_firstlineno = 312,
-		.code_argcount = 320,
-		.code_adaptive = 344,
-		.bytes_size = 520,
-		.bytes_sval = 528,
-		.str_state = 544,
-		.str_length = 552,
-		.str_ascii_size = 560,
-		.exact = { { 224, { 80, 80 } },
-			   { 272, { 208, 224 } },
-			   { 512, { 40, 56 } },
-			   { 536, { 64, 80 } } },
-		.kind_shift = 2,
-		.code_flags = 48,
-		.owner_skip = 3,
-		.tag_mask = 0,
-	},
-	{
-		.version = 0x030e,
-		.size = 760,
-		.runtime_size = 24,
-		.finalizing = 32,
-		.interpreters_head = 40,
-		.interp_size = 48,
-		.interp_next = 64,
-		.threads_head = 72,
-		.gil = 120,
-		.code_generation = 160,
-		.ts_size = 176,
-		.ts_next = 192,
-		.current_frame = 208,
-		.thread_id = 216,
-		.native_id = 224,
-		.chunk = 232,
-		.status = 240,
-		.frame_previous = 256,
-		.frame_executable = 264,
-		.frame_instr = 272,
-		.frame_owner = 288,
-		.code_filename = 320,
-		.code_name = 328,
-		.code_qualname = 336,
-		.code_linetable = 344,
-		.code_firstlineno = 352,
-		.code_argcount = 360,
-		.code_adaptive = 384,
-		.bytes_size = 600,
-		.bytes_sval = 608,
-		.str_state = 624,
-		.str_length = 632,
-		.str_ascii_size = 640,
-		.code_tlbc = 392,
-		.exact = { { 248, { 88, 88 } },
-			   { 312, { 216, 240 } },
-			   { 592, { 40, 56 } },
-			   { 616, { 64, 80 } } },
-		.kind_shift = 8,
-		.code_flags = 48,
-		.owner_skip = 3,
-		.tag_mask = 3,
-	},
-	{
-		.version = 0x030f,
-		.size = 888,
-		.runtime_size = 24,
-		.finalizing = 32,
-		.interpreters_head = 40,
-		.interp_size = 48,
-		.interp_next = 64,
-		.threads_head = 72,
-		.gil = 120,
-		.code_generation = 160,
-		.ts_size = 176,
-		.ts_next = 192,
-		.current_frame = 208,
-		.thread_id = 240,
-		.native_id = 248,
-		.chunk = 256,
-		.status = 264,
-		.frame_previous = 320,
-		.frame_executable = 328,
-		.frame_instr = 336,
-		.frame_owner = 352,
-		.code_filename = 384,
-		.code_name = 392,
-		.code_qualname = 400,
-		.code_linetable = 408,
-		.code_firstlineno = 416,
-		.code_argcount = 424,
-		.code_adaptive = 448,
-		.bytes_size = 696,
-		.bytes_sval = 704,
-		.str_state = 720,
-		.str_length = 728,
-		.str_ascii_size = 736,
-		.code_tlbc = 456,
-		.exact = { { 312, { 88, 88 } },
-			   { 376, { 216, 240 } },
-			   { 688, { 40, 56 } },
-			   { 712, { 64, 80 } } },
-		.kind_shift = 8,
-		.code_flags = 48,
-		.owner_skip = 3,
-		.tag_mask = 3,
-	},
-};
-
 static const struct debug_offsets *find_table(uint32_t hexversion)
 {
-	uint8_t level = hexversion >> 4 & 0xf;
+	const struct python_version *v = python_version_by_hex(hexversion);
 
-	/* The table changes with every alpha and beta; from the first release candidate on it stays. */
-	if (level == 0xa || level == 0xb)
-		return NULL;
-	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-		if (tables[i].version == hexversion >> 16)
-			return &tables[i];
-	}
-	return NULL;
+	return v && v->offsets.size > 0 ? &v->offsets : NULL;
 }
 
 size_t debug_offsets_size(uint32_t hexversion)
@@ -322,7 +153,7 @@ int layout_by_debug_offsets(const void *table, size_t size, uint32_t hexversion,
 		return -EOPNOTSUPP;
 	memcpy(&head, table, sizeof(head));
 	if (memcmp(head.cookie, DEBUG_OFFSETS_COOKIE, sizeof(head.cookie)) != 0 ||
-	    head.hexversion >> 16 != t->version)
+	    head.hexversion >> 16 != hexversion >> 16)
 		return -EBADMSG;
 	if (head.free_threaded > 1)
 		return -EBADMSG;
@@ -331,7 +162,7 @@ int layout_by_debug_offsets(const void *table, size_t size, uint32_t hexversion,
 		if (value(&c, t->exact[i].at, UINT64_MAX) != t->exact[i].value[l.free_threaded])
 			return -EBADMSG;
 	}
-	l.version = t->version;
+	l.version = (uint16_t)(hexversion >> 16);
 	l.frame_kind = PLOP_FRAMES_CURRENT;
 	read_states(&c, t, &l);
 	read_frame(&c, t, &l);

@@ -24,8 +24,6 @@ enum attributes_kind {
 
 /* What struct plop_layout does not have, since the kernel side has no use for it: one for each version and flavour. In bytes. */
 struct object_layout {
-	uint16_t version;
-	bool free_threaded;
 	enum dict_kind dicts;
 	enum attributes_kind attributes;
 	uint32_t interp_modules; /* sys.modules; 0: _Py_DebugOffsets has it, at debug_modules */

@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "python/python.h"
-#include "python/tables.h"
+#include "python/version.h"
 
 int layout_by_version(uint32_t hexversion, struct plop_layout *ret)
 {
-	static const struct plop_layout *const layouts[] = { &layout_2_7,  &layout_3_6,
-							     &layout_3_7,  &layout_3_8,
-							     &layout_3_9,  &layout_3_10,
-							     &layout_3_11, &layout_3_12 };
-	uint8_t level = hexversion >> 4 & 0xf;
+	const struct python_version *v = python_version_by_hex(hexversion);
 
-	/* Alphas and betas (0xa, 0xb) moved fields about; from the first release candidate on nothing moves. */
-	if (level == 0xa || level == 0xb)
+	if (!v || v->layout.frame_kind == PLOP_FRAMES_NONE)
 		return -EOPNOTSUPP;
-	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++) {
-		if (layouts[i]->version == hexversion >> 16) {
-			*ret = *layouts[i];
-			return 0;
-		}
-	}
-	return -EOPNOTSUPP;
+	*ret = v->layout;
+	ret->version = v->version;
+	return 0;
 }
 
 /* A field of size bytes at offset ends inside length bytes. */

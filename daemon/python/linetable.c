@@ -2,7 +2,7 @@
 #include <limits.h>
 
 #include "plop/limits.h"
-#include "python/python.h"
+#include "python/version.h"
 
 /* A table that ends too early: known to be a prefix, or broken. */
 static int ended(bool cut)
@@ -126,13 +126,24 @@ static int lookup_locations(const uint8_t *t, size_t size, bool cut, int first, 
 int linetable_lookup(uint16_t version, const uint8_t *table, size_t size, bool cut, int firstlineno,
 		     int64_t lasti, int *ret_line)
 {
+	const struct python_version *v;
+
 	if (lasti < 0)
 		return give(firstlineno, ret_line);
 	if (size > PLOP_MAX_LINETABLE)
 		size = PLOP_MAX_LINETABLE;
-	if (version >= 0x030b)
-		return lookup_locations(table, size, cut, firstlineno, lasti, ret_line);
-	if (version == 0x030a)
+	v = python_version_find(version);
+	if (!v)
+		return -EOPNOTSUPP;
+	switch (v->lines) {
+	case LINES_LNOTAB_UNSIGNED:
+		return lookup_lnotab(table, size, cut, false, firstlineno, lasti, ret_line);
+	case LINES_LNOTAB:
+		return lookup_lnotab(table, size, cut, true, firstlineno, lasti, ret_line);
+	case LINES_RANGES:
 		return lookup_ranges(table, size, cut, firstlineno, lasti, ret_line);
-	return lookup_lnotab(table, size, cut, version >= 0x0306, firstlineno, lasti, ret_line);
+	case LINES_LOCATIONS:
+		return lookup_locations(table, size, cut, firstlineno, lasti, ret_line);
+	}
+	return -EOPNOTSUPP;
 }

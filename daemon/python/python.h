@@ -194,8 +194,8 @@ struct code_object *code_object_pseudo(const char *name);
 
 /*
  * The line of the instruction at byte offset lasti of the bytecode (< 0: none executed yet, gives the first line).
- * version: layout.version, picks the generation (lnotab <= 3.9, 3.10's linetable, location table 3.11+).
- * -ENOENT: the instruction has no line; -ENODATA: it lies beyond a cut table; -EBADMSG: malformed.
+ * version: layout.version, picks the format (version.h). -ENOENT: the instruction has no line; -ENODATA: it lies beyond a cut table;
+ * -EBADMSG: malformed; -EOPNOTSUPP: a version that is not known.
  */
 int linetable_lookup(uint16_t version, const uint8_t *table, size_t size, bool cut, int firstlineno,
 		     int64_t lasti, int *ret_line);

@@ -156,9 +156,9 @@ def tree(top):
 RULES = {"docs": docs, "readme": readme, "tree": tree}
 
 # For source.py's self-test: what a good tree has besides, and what breaks a rule.
-MAP = "```tree\ndaemon/   the programs\n  low/    below\n  high/   above\n  man/    pages\n```\n"
+MAP = "```tree\ndaemon/   the programs\n  low/    below\n  high/   above\n  python/ versions\n  man/    pages\n```\n"
 GOOD = {
-    "ARCHITECTURE.md": "# The map\n" + MAP + "`system.kept`, `unit.low.kept`, `lint.docs`\n",
+    "ARCHITECTURE.md": "# The map\n" + MAP + "CPython 3.6 to\n3.7; `system.kept`, `unit.low.kept`, `lint.docs`\n",
     "daemon/plopctl.c": '/* SPDX-License-Identifier: BSD-2-Clause */\nstatic x commands[] = { { "ps", ctl_ps } };\n',
     "daemon/man/plopctl.1": ".It Fl -json\n.It Fl p\n",
     "CMakePresets.json": '{ "name": "dev" }\n',

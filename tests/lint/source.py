@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The rules of this repository that no foreign tool knows.
 
-    source.py RULE [TOP]     RULE: layering, spdx, sizes, stderr, packages, names, and docs, readme, tree of docs.py
+    source.py RULE [TOP]     RULE: layering, spdx, sizes, stderr, packages, names; docs, readme, tree of docs.py; versions of versions.py
     source.py self-test      each rule against a small tree that breaks it
 
 Prints one line for each finding, and exits with 1 when there is any.
@@ -15,6 +15,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import docs  # noqa: E402
+import versions  # noqa: E402
 
 SKIPPED = {".git", ".cache", "node_modules", "__pycache__", "corpus", "regression", "golden", "fixtures"}
 MAX_LINES = 600
@@ -189,11 +190,14 @@ def names(top):
 
 RULES = {"layering": layering, "spdx": spdx, "sizes": sizes, "stderr": stderr, "packages": packages, "names": names}
 RULES.update(docs.RULES)
+RULES.update(versions.RULES)
+
+
 
 # For each rule a tree that keeps to it, and what to write to break it.
 LICENSE_C = "/* SPDX-License-Identifier: BSD-2-Clause */\n"
 GOOD = {
-    "README.md": "    sudo apt install one \\\n      two npm\n",
+    "README.md": "    sudo apt install one \\\n      two npm\n\nCPython 3.6 to 3.7\n",
     "tests/setup.bash": "# SPDX-License-Identifier: BSD-2-Clause\nbuild_packages=(\n\tone \"two|three\"\n)\n",
     "daemon/low/CMakeLists.txt": "# SPDX-License-Identifier: BSD-2-Clause\nplop_room(low SOURCES low.c)\n",
     "daemon/high/CMakeLists.txt": "# SPDX-License-Identifier: BSD-2-Clause\nplop_room(high USES low LIBS X SOURCES high.c)\n",
@@ -202,6 +206,8 @@ GOOD = {
     "bpf/x.bpf.c": '/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */\nSEC("perf_event")\nint plop_tick(void *c)\n{\n}\n',
     "viewer/package-lock.json": "{}",
     **docs.GOOD,
+    **versions.GOOD,
+    "CONTRIBUTING.md": docs.GOOD["CONTRIBUTING.md"] + "\n" + versions.HOW_TO,
 }
 BAD = [
     ("layering", "daemon/low/low.c", LICENSE_C + '#include "high/high.h"\n'),
@@ -217,7 +223,7 @@ BAD = [
     ("packages", "README.md", "nothing\n"),
     ("names", "bpf/x.bpf.c", 'SEC("perf_event")\nint a_name_that_is_too_long(void *c)\n'),
     ("names", "viewer/package-lock.json", '{"resolved": "https://somewhere"}'),
-] + docs.BAD
+] + docs.BAD + versions.BAD
 
 
 def self_test():

@@ -15,8 +15,21 @@ import sysconfig
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(os.path.dirname(HERE))
 CACHE = os.path.join(TESTS, ".cache", "pythons")
-VERSIONS = ["2.7"] + ["3.%d" % minor for minor in range(6, 16)]
-FREE_THREADED = ["3.13t", "3.14t", "3.15t"]
+
+
+def known(word=""):
+    """The versions that plop knows, oldest first: of the files that it has for them, those that say word."""
+    found = []
+    for path in glob.glob(os.path.join(os.path.dirname(TESTS), "daemon", "python", "version_*.c")):
+        with open(path) as f:
+            if word in f.read():
+                found.append(tuple(map(int, os.path.basename(path)[:-2].split("_")[1:])))
+    assert found, "no files of versions"
+    return ["%d.%d" % version for version in sorted(found)]
+
+
+VERSIONS = known()
+FREE_THREADED = [version + "t" for version in known(".objects_free_threaded")]
 JIT = ["3.13", "3.14", "3.15"]
 
 # paths: commands, or what the test makes the row of; empty: absent, with the reason
