@@ -20,13 +20,6 @@ static long calib_step(__u32 i, void *ctx)
 }
 
 SEC("perf_event")
-int calib_loop(void *ctx)
-{
-	bpf_loop(2, calib_step, NULL, 0);
-	return 0;
-}
-
-SEC("perf_event")
 int calib_ringbuf(void *ctx)
 {
 	__u64 nothing = 0;
@@ -51,14 +44,6 @@ int calib_thread(void *ctx)
 #else
 	return BPF_CORE_READ(task, thread.uw.tp_value) == 0;
 #endif
-}
-
-/* What the recordings' own events need beside: their cookie, the cgroup above, and the loop. */
-SEC("perf_event")
-int calib_cookie(void *ctx)
-{
-	bpf_loop(2, calib_step, NULL, 0);
-	return bpf_get_attach_cookie(ctx) == bpf_get_current_ancestor_cgroup_id(0);
 }
 
 SEC("tp_btf/sched_switch")

@@ -303,6 +303,13 @@ static void manager_spread(uint32_t set, void *ctx)
 	recordings_spread(&m->recordings, set);
 }
 
+static void manager_loaded(unsigned int parts, int r, void *ctx)
+{
+	struct manager *m = ctx;
+
+	recordings_loaded(&m->recordings, parts, r);
+}
+
 static int manager_last(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct manager *m = ctx;
@@ -378,6 +385,7 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 		.pressure = manager_pressure,
 		.wait = manager_wait,
 		.spread = manager_spread,
+		.loaded = manager_loaded,
 	};
 	struct sampler_options options = { .hz = (unsigned int)config->hz,
 					   .max_depth = (unsigned int)config->max_depth };
@@ -403,6 +411,7 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 	if (r < 0)
 		return r;
 	shares_init(&m->shares);
+	options.loop = m->loop;
 	handlers.ctx = m;
 	r = sampler_new(&options, &handlers, &m->sampler, ret_error);
 	if (r < 0)

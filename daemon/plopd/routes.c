@@ -70,6 +70,20 @@ static int recording_labels(const struct api_request *q, json_t *body, struct la
 	return 0;
 }
 
+/* Why a recording cannot begin that may be begun, as recordings_start() says it. */
+static void recording_fail(struct api_call *call, const struct recordings *all, int k)
+{
+	if (k == -EBUSY)
+		api_reply_error(call, 429, "wait until one ends", "%u recordings run already",
+				recordings_running(all));
+	else if (k == -EOPNOTSUPP)
+		api_reply_error(
+			call, 501, "record -p or -a at the daemon's rate works",
+			"this kernel cannot do that for one recording; it takes Linux 5.17");
+	else
+		api_reply_error(call, 500, NULL, "cannot begin a recording: %s", strerror(-k));
+}
+
 /* Why a recording of the peer's cannot begin at that rate (0: the daemon's), as recordings_start() says it. */
 static void recording_refuse(const struct api_request *q, struct manager *m, unsigned int hz, int k)
 {
@@ -96,25 +110,76 @@ static void recording_refuse(const struct api_request *q, struct manager *m, uns
 			"of %u for one user and %u for all",
 			recordings_bytes(&m->recordings, user) >> 20, SHARES_USER_BYTES >> 20,
 			SHARES_USERS_BYTES >> 20);
-	else if (k == -EBUSY)
-		api_reply_error(q->call, 429, "wait until one ends", "%u recordings run already",
-				recordings_running(&m->recordings));
-	else if (k == -EOPNOTSUPP)
-		api_reply_error(
-			q->call, 501, "record -p or -a at the daemon's rate works",
-			"this kernel cannot do that for one recording; it takes Linux 5.17");
 	else
-		api_reply_error(q->call, 500, NULL, "cannot begin a recording: %s", strerror(-k));
+		recording_fail(q->call, &m->recordings, k);
 	if (!q->peer.trusted && (k == -EDQUOT || k == -ENOSPC))
 		shares_count(&m->shares, user,
 			     k == -EDQUOT ? SHARE_RATE_REFUSED : SHARE_MEMORY_REFUSED, 1);
+}
+
+/* An answer to POST that waits until what the recording takes is loaded. */
+struct begin {
+	struct api_call *call;
+	struct recording *recording;
+	json_t *skipped;
+};
+
+static void begin_free(struct begin *b)
+{
+	json_decref(b->skipped);
+	free(b);
+}
+
+/* Nobody else knows of it. */
+static void begin_gone(void *ctx)
+{
+	struct begin *b = ctx;
+
+	recording_drop(b->recording);
+	begin_free(b);
+}
+
+static void begin_tell(struct api_call *call, const struct recording *r, json_t *skipped)
+{
+	json_t *answer = recording_json(r);
+
+	if (json_array_size(skipped))
+		json_object_set(answer, "skipped", skipped);
+	api_reply_json(call, 201, answer);
+}
+
+static void begin_loaded(struct recording *r, int k, void *ctx)
+{
+	struct begin *b = ctx;
+
+	r->ctx = NULL;
+	if (k < 0)
+		recording_fail(b->call, r->all, k);
+	else
+		begin_tell(b->call, r, b->skipped);
+	begin_free(b);
+}
+
+/* Whoever starts a program when it has the answer has all of it recorded. */
+static void begin_later(const struct api_request *q, struct recording *r, json_t *skipped)
+{
+	struct begin *b = calloc(1, sizeof(*b));
+
+	if (!b) {
+		recording_drop(r);
+		api_reply_error(q->call, 500, NULL, "out of memory");
+		return;
+	}
+	*b = (struct begin){ .recording = r, .skipped = json_incref(skipped) };
+	r->loaded = begin_loaded;
+	r->ctx = b;
+	b->call = api_defer(q, begin_gone, b);
 }
 
 static void recording_begin_answer(const struct api_request *q, struct recording_request *request,
 				   struct manager *m, json_t *skipped)
 {
 	struct recording *r;
-	json_t *answer;
 	int k;
 
 	access_limit(&q->peer, &request->selectors);
@@ -123,10 +188,10 @@ static void recording_begin_answer(const struct api_request *q, struct recording
 		recording_refuse(q, m, request->hz, k);
 		return;
 	}
-	answer = recording_json(r);
-	if (json_array_size(skipped))
-		json_object_set(answer, "skipped", skipped);
-	api_reply_json(q->call, 201, answer);
+	if (r->state == RECORDING_LOADING)
+		begin_later(q, r, skipped);
+	else
+		begin_tell(q->call, r, skipped);
 }
 
 static void route_record(const struct api_request *q, void *ctx)
@@ -220,6 +285,12 @@ static void pprof_gone(void *ctx)
 	recording_drop(ctx);
 }
 
+static void pprof_loaded(struct recording *r, int k, void *ctx)
+{
+	if (k < 0)
+		recording_fail(ctx, r->all, k);
+}
+
 static void pprof_done(struct recording *r, void *ctx)
 {
 	_cleanup_(profile_freep) struct profile *view = NULL;
@@ -261,6 +332,7 @@ static void route_pprof(const struct api_request *q, void *ctx)
 		recording_refuse(q, m, 0, k);
 		return;
 	}
+	r->loaded = pprof_loaded;
 	r->done = pprof_done;
 	r->ctx = api_defer(q, pprof_gone, r);
 }

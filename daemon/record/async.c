@@ -82,7 +82,7 @@ void recordings_async(struct recordings *all)
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 
-		if (!r || !r->tasks || r->state == RECORDING_DONE)
+		if (!r || !r->tasks || r->state == RECORDING_LOADING || r->state == RECORDING_DONE)
 			continue;
 		HASH_ITER(hh_pid, t->living, k, next)
 		{

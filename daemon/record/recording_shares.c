@@ -46,9 +46,9 @@ unsigned int recordings_rate(const struct recordings *all, uid_t user)
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		const struct recording *r = all->items[i];
 
-		/* one that prepares has no set yet, and will have one of its own */
+		/* one that loads or prepares has no set yet, and will have one of its own */
 		if (r && recording_user(r) == user &&
-		    (r->state == RECORDING_PREPARING ||
+		    (r->state == RECORDING_LOADING || r->state == RECORDING_PREPARING ||
 		     (r->set != PLOP_SET_ALWAYS &&
 		      (r->state == RECORDING_WAITING || r->state == RECORDING_RUNNING))))
 			sum += sink_profile(r->sink)->hz;

@@ -172,11 +172,6 @@ static int recording_impatient(sd_event_source *s, uint64_t usec, void *ctx)
 /* Begins one with asyncio tasks, if it is known where its processes have them, or else when that is known. */
 static int recording_begin_tasks(struct recording *r)
 {
-	/* may load programs, before the time begins to count */
-	int k = sampler_async(r->all->manager->sampler);
-
-	if (k < 0)
-		return k;
 	sink_keep_tasks(r->sink);
 	r->state = RECORDING_PREPARING;
 	recordings_async(r->all);
@@ -195,6 +190,57 @@ static void recordings_prepared(void *ctx)
 
 		if (r && r->state == RECORDING_PREPARING && recording_async_known(r))
 			recording_prepared(r);
+	}
+}
+
+/* The parts of the sampler that one with ticks of its own takes. */
+static unsigned int recording_parts(const struct recording *r)
+{
+	return (r->tasks ? SAMPLER_PART_TASKS : SAMPLER_PART_SETS) |
+	       (sink_profile(r->sink)->wall ? SAMPLER_PART_WALL : 0);
+}
+
+/* Begins one that has ticks of its own, or has it wait for the programs that it takes. */
+static int recording_begin_loaded(struct recording *r)
+{
+	int k = sampler_need(r->all->manager->sampler, recording_parts(r));
+
+	if (k == -EINPROGRESS) {
+		r->state = RECORDING_LOADING;
+		return 0;
+	}
+	if (k < 0)
+		return k;
+	return r->tasks ? recording_begin_tasks(r) : recording_begin_own(r);
+}
+
+/* Whoever waits for it to begin is told that it does, or why it does not. */
+static void recording_tell_loaded(struct recording *r, int k)
+{
+	void (*tell)(struct recording *, int, void *) = r->loaded;
+
+	r->loaded = NULL;
+	if (tell)
+		tell(r, k, r->ctx);
+}
+
+void recordings_loaded(struct recordings *all, unsigned int parts, int k)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *r = all->items[i];
+		int begun = k;
+
+		if (!r || r->state != RECORDING_LOADING || !(recording_parts(r) & parts))
+			continue;
+		if (k == 0)
+			begun = recording_begin_loaded(r);
+		if (begun == 0 && r->state == RECORDING_LOADING)
+			continue;
+		if (begun < 0)
+			log_warning_r(begun, "Cannot begin recording %s", r->id);
+		recording_tell_loaded(r, begun);
+		if (begun < 0)
+			recording_drop(r);
 	}
 }
 
@@ -267,7 +313,7 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 	*place = r;
 	if (own) {
 		sink_profile(r->sink)->wall = wall;
-		k = r->tasks ? recording_begin_tasks(r) : recording_begin_own(r);
+		k = recording_begin_loaded(r);
 		if (k < 0) {
 			recording_drop(r);
 			return k;
@@ -292,6 +338,8 @@ void recording_stop(struct recording *r, const char *reason)
 {
 	if (r->state >= RECORDING_STOPPING)
 		return;
+	if (r->state == RECORDING_LOADING)
+		recording_tell_loaded(r, 0);
 	r->reason = reason;
 	r->state = RECORDING_STOPPING;
 	if (r->set != PLOP_SET_ALWAYS) {
@@ -524,7 +572,8 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 				recording_drop(r);
 			continue;
 		}
-		if (r->state == RECORDING_NAMING || r->state == RECORDING_PREPARING)
+		if (r->state == RECORDING_NAMING || r->state == RECORDING_PREPARING ||
+		    r->state == RECORDING_LOADING)
 			continue;
 		if (r->begun_mono) {
 			struct profile *p = sink_profile(r->sink);

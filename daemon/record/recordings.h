@@ -28,6 +28,7 @@ struct recording;
 
 enum recording_state {
 	RECORDING_WAITING,   /* for the swap that it begins with */
+	RECORDING_LOADING,   /* until the programs that it needs are loaded */
 	RECORDING_PREPARING, /* until it is known where its processes have their asyncio tasks */
 	RECORDING_RUNNING,
 	RECORDING_STOPPING, /* waits for the swap that it ends with */
@@ -82,6 +83,11 @@ struct recording {
 	bool tasks_possible; /* there is, or was, a process that may have some */
 	sd_event_source *timer;
 	sd_event_source *follow; /* looks who has joined, or how the events do; NULL: nobody has to */
+	/*
+	 * Called once when it is not LOADING any more. k < 0: it cannot begin, as of recordings_start(),
+	 * and is forgotten afterwards. NULL: nobody waits for that.
+	 */
+	void (*loaded)(struct recording *r, int k, void *ctx);
 	/* called once when it is done; NULL: the client asks */
 	void (*done)(struct recording *r, void *ctx);
 	void *ctx;
@@ -99,6 +105,7 @@ void recordings_done(struct recordings *all);
 /*
  * Takes the request over, if it returns 0. -EBUSY, -EDQUOT, -ENOSPC: see recordings_admit(); -EOPNOTSUPP: this kernel has no perf events
  * for one recording, or cannot watch the scheduler for one (Linux 5.17). The recording belongs to *all.
+ * Its time counts from its first tick on, which comes later if it is RECORDING_LOADING now.
  */
 int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret);
 /* The user that it counts as; SHARES_NOBODY: one who is trusted. */
@@ -117,6 +124,8 @@ bool recording_wants(const struct recording *r, struct target *k);
 void recordings_async(struct recordings *all);
 /* ... whether those of this one's processes that were asked have answered. */
 bool recording_async_known(const struct recording *r);
+/* Parts of the sampler (enum sampler_part) that some wait for are loaded or, k < 0, cannot be. */
+void recordings_loaded(struct recordings *all, unsigned int parts, int k);
 /* One of the processes that thread_names_last() asked has answered. */
 void recording_named(struct recording *r);
 unsigned int recordings_running(const struct recordings *all);

@@ -37,9 +37,8 @@ int features_read_memory(void);
  * many. size: 128 is enough.
  */
 unsigned int features_capabilities(bool required, char *text, size_t size);
-/* FEATURE_BPF_LOOP, FEATURE_SETS and FEATURE_WALL alone. */
+/* FEATURE_BPF_LOOP and FEATURE_SETS alone. */
 bool features_have_loop(void);
 bool features_have_sets(void);
-bool features_have_wall(void);
 /* The first required one that is missing, or NULL. */
 const struct feature *features_missing(const struct feature features[FEATURE_MAX]);

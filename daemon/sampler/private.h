@@ -10,6 +10,7 @@
 #include "plop.skel.h"
 #include "sampler/period.h"
 #include "sampler/sampler.h"
+#include "util/worker.h"
 
 /* What the files of this room share. */
 
@@ -62,6 +63,17 @@ struct layout_use {
 	uint32_t processes; /* that are known to have it */
 };
 
+/* The same programs and maps again, of which only these programs are loaded. */
+struct part {
+	struct sampler *sampler;
+	enum sampler_part which;
+	struct plop *skel; /* NULL: it is not loaded */
+	bool loading;      /* the loader has it */
+	struct plop *coming;
+	int r;
+};
+#define PARTS 3
+
 struct sampler {
 	struct sampler_options options;
 	struct sampler_handlers handlers;
@@ -80,10 +92,13 @@ struct sampler {
 	struct plop_layout layouts[PLOP_MAX_LAYOUTS];
 	struct layout_use layout_uses[PLOP_MAX_LAYOUTS];
 	uint32_t nlayouts; /* places that were ever taken */
-	bool have_sets, have_wall;
-	bool wall_tasks; /* which program watches the switches */
+	bool have_sets;    /* what sampler_need() loads can be loaded */
+	struct part parts[PARTS];
+	struct worker *loader;          /* NULL: nothing was to be loaded yet */
+	struct bpf_link *wall_links[2]; /* of what sampler_wall() watches */
+	bool wall_tasks;                /* which program watches the switches */
 	struct plop_sleeper *
-		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_wall is false */
+		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_sets is false */
 	size_t sleepers_size;
 	struct plop_budget *budgets; /* the mmapped map */
 	/* each set's budget, 0: none, and the user whose processes it may be of */
@@ -91,8 +106,6 @@ struct sampler {
 		uint32_t budget;
 		uid_t uid;
 	} charged[PLOP_MAX_SETS + 1];
-	/* sampler_async(): the same programs and maps again, of which only these programs are loaded; NULL: not yet */
-	struct plop *async;
 	struct plop_async asyncs[PLOP_MAX_LAYOUTS];     /* from 1 on */
 	struct layout_use async_uses[PLOP_MAX_LAYOUTS]; /* ... as well */
 	uint32_t nasyncs;                               /* places that were ever taken */
@@ -145,8 +158,11 @@ void states_unmap(struct sampler *s);
 int sampler_map_budgets(struct sampler *s);
 void sampler_unmap(struct sampler *s);
 
-/* Has what sampler_async() loads not be loaded with the rest. */
-void async_leave_out(struct plop *skel);
-void async_free(struct sampler *s);
+/* Has what sampler_need() loads not be loaded with the rest. */
+void parts_leave_out(struct sampler *s, struct plop *skel);
+/* The programs and maps of a part; NULL: they are not loaded. */
+struct plop *part_skel(const struct sampler *s, enum sampler_part which);
+/* Waits for what is being loaded. */
+void parts_free(struct sampler *s);
 /* What a map takes, as the kernel accounts it. */
 uint64_t sampler_one_map_bytes(int fd);

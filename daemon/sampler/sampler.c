@@ -127,16 +127,10 @@ static int sampler_load(struct sampler *s)
 	s->skel->rodata->plop_seed = seed;
 	s->skel->rodata->plop_max_depth = s->options.max_depth;
 	s->tick = s->options.bounded ? s->skel->progs.plop_tick_bound : s->skel->progs.plop_tick;
-	bpf_program__set_autoload(s->skel->progs.plop_tick, !s->options.bounded);
-	bpf_program__set_autoload(s->skel->progs.plop_tick_bound, s->options.bounded);
 	s->have_sets = !s->options.bounded && features_have_sets();
-	s->have_wall = !s->options.bounded && features_have_wall();
-	bpf_program__set_autoload(s->skel->progs.plop_tick_set, s->have_sets);
-	bpf_program__set_autoload(s->skel->progs.plop_switch, s->have_wall);
-	bpf_program__set_autoload(s->skel->progs.plop_wakeup, s->have_wall);
-	if (!s->have_wall)
+	if (!s->have_sets)
 		bpf_map__set_max_entries(s->skel->maps.sleepers, 1);
-	async_leave_out(s->skel);
+	parts_leave_out(s, s->skel);
 	r = bpf_map__set_max_entries(s->skel->maps.cpus, (uint32_t)s->ncpus);
 	if (r >= 0)
 		r = bpf_map__set_max_entries(s->skel->maps.scratch, (uint32_t)s->ncpus);
@@ -216,13 +210,13 @@ void sampler_free(struct sampler *s)
 	sampler_wall(s, false, false);
 	for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++)
 		events_close(s, &s->events[i]);
+	parts_free(s);
 	jitter_done(s);
 	sampler_unmap(s);
 	states_unmap(s);
 	ring_buffer__free(s->ring);
 	if (s->cpus)
 		munmap(s->cpus, s->cpus_size);
-	async_free(s);
 	plop__destroy(s->skel);
 	free(s);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <systemd/sd-event.h>
 #include <sys/types.h>
 
 #include "plop/events.h"
@@ -37,6 +38,8 @@ struct sampler_handlers {
 	void (*pressure)(void *ctx);
 	/* The events of a set cannot stay on threads, as too many are made or too fast: sampler_set_spread() is to be called. */
 	void (*spread)(uint32_t set, void *ctx);
+	/* sampler_need(): these parts are loaded, or, with r < 0, cannot be. */
+	void (*loaded)(unsigned int parts, int r, void *ctx);
 	/* A thread was off CPU, and is back; its stack comes, or came, with set PLOP_SET_WALL. */
 	void (*wait)(const struct plop_record_wait *r, void *ctx);
 	void *ctx;
@@ -45,6 +48,7 @@ struct sampler_handlers {
 struct sampler_options {
 	unsigned int hz;        /* ticks a second on each CPU */
 	unsigned int max_depth; /* at most PLOP_MAX_DEPTH */
+	sd_event *loop;         /* NULL: sampler_need() waits until all is loaded */
 	bool bounded; /* do without bpf_loop() even where the kernel has it; stacks are cut early */
 };
 
@@ -54,13 +58,28 @@ struct sampler_counters {
 };
 
 /*
- * Loads everything and begins to follow processes; no tick comes before sampler_start(). ret_error: one sentence
- * that names the missing kernel feature or capability, owned by the caller.
+ * Loads what is always needed and begins to follow processes; no tick comes before sampler_start().
+ * ret_error: one sentence that names the missing kernel feature or capability, owned by the caller.
  */
 int sampler_new(const struct sampler_options *options, const struct sampler_handlers *handlers,
 		struct sampler **ret, char **ret_error);
 void sampler_free(struct sampler *s);
 DEFINE_FREEP(struct sampler, sampler_free)
+
+/*
+ * What only recordings need. Each part takes the kernel some 200 ms to verify, the one for tasks
+ * twice that. So it is loaded when a recording first needs it, on a thread of its own, and stays.
+ */
+enum sampler_part {
+	SAMPLER_PART_SETS = 1 << 0,  /* sets with ticks of their own, without tasks */
+	SAMPLER_PART_WALL = 1 << 1,  /* sampler_wall() */
+	SAMPLER_PART_TASKS = 1 << 2, /* both of these with asyncio tasks, sampler_process_async() */
+};
+/*
+ * 0: all these parts are there; -EINPROGRESS: they are being loaded, and handlers.loaded() tells of
+ * each when it is, or that it cannot be; -EOPNOTSUPP: this kernel cannot (Linux 5.17).
+ */
+int sampler_need(struct sampler *s, unsigned int parts);
 
 /* Whether plopd may read what it is to sample; ret_error as with sampler_new(). */
 int sampler_check(char **ret_error);
@@ -72,12 +91,10 @@ int sampler_start(struct sampler *s, char **ret_error);
 int sampler_follow_cpus(struct sampler *s);
 
 /*
- * Recordings with events of their own: set 1 to PLOP_MAX_SETS, at hz, for whom. Their stacks say which set they are of; their
- * ticks are in sampler_counters.sets[set - 1]. tasks: with the asyncio tasks, see sampler_async().
- * -EBUSY: it is open; -EOPNOTSUPP: this kernel cannot (5.17, for cookies of
- * perf events and bpf_loop()).
+ * Recordings with events of their own: set 1 to PLOP_MAX_SETS, at hz, for whom. Their stacks say which
+ * set they are of; their ticks are in sampler_counters.sets[set - 1]. tasks: with the asyncio tasks.
+ * -EBUSY: it is open; -EINPROGRESS: the part that it takes is not loaded, see sampler_need().
  */
-bool sampler_have_sets(const struct sampler *s);
 int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz,
 		     bool tasks);
 /*
@@ -114,19 +131,17 @@ int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *re
 void sampler_unwanted(struct sampler *s, uint32_t set);
 
 /*
- * Loads what walks stacks with their asyncio tasks, the first time that it is wanted. -EOPNOTSUPP: this kernel cannot (5.17).
- * Then each process has to be told of: -ESRCH: it is not that image any more; -ENOSPC, -EDQUOT: as sampler_layout(). Its
- * children have it from it. What no process of the kernel's table has any more is forgotten when there is no room for another.
+ * Tells where a process keeps its asyncio tasks. -EINPROGRESS: their part is not loaded; -ESRCH: it
+ * is not that image any more; -ENOSPC, -EDQUOT: as sampler_layout(). Its children have it from it.
+ * What no process of the kernel's table has any more is forgotten when there is no room for another.
  */
-int sampler_async(struct sampler *s);
 int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
 			  const struct plop_async *async);
 
 /*
  * Watches the scheduler for the threads of processes that are wanted so (plop_wanted.wall); tasks: as sampler_set_open(), of
- * all. -EOPNOTSUPP: this kernel cannot (5.17).
+ * all. -EINPROGRESS: a part that it takes is not loaded.
  */
-bool sampler_have_wall(const struct sampler *s);
 int sampler_wall(struct sampler *s, bool on, bool tasks);
 /* Frees the places of threads whose processes are not wanted any more. */
 void sampler_sleepers_sweep(struct sampler *s);

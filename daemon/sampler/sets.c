@@ -4,29 +4,23 @@
 #include "sampler/private.h"
 #include "util/log.h"
 
-bool sampler_have_sets(const struct sampler *s)
-{
-	return s->have_sets;
-}
-
-bool sampler_have_wall(const struct sampler *s)
-{
-	return s->have_wall;
-}
-
 /* All of a set but its events. */
 static int set_prepare(struct sampler *s, uint32_t set, const struct plop_set *whom,
 		       unsigned int hz, bool tasks)
 {
 	int fd = bpf_map__fd(s->skel->maps.sets);
+	const struct plop *part = NULL;
 	struct plop_set entry = {};
 
 	if (set > PLOP_MAX_SETS || (set != PLOP_SET_ALWAYS && !whom))
 		return -EINVAL;
 	if (sampler_set_is_open(s, set))
 		return -EBUSY;
-	if ((set != PLOP_SET_ALWAYS && !s->have_sets) || (tasks && !s->async))
-		return -EOPNOTSUPP;
+	if (set != PLOP_SET_ALWAYS) {
+		part = part_skel(s, tasks ? SAMPLER_PART_TASKS : SAMPLER_PART_SETS);
+		if (!part)
+			return -EINPROGRESS;
+	}
 	if (whom) {
 		entry = *whom;
 		entry.budget = (uint16_t)s->charged[set].budget;
@@ -36,9 +30,9 @@ static int set_prepare(struct sampler *s, uint32_t set, const struct plop_set *w
 			return -errno;
 	}
 	s->events[set] = (struct events){
-		.program = set == PLOP_SET_ALWAYS ? s->tick :
-			   tasks                  ? s->async->progs.plop_tick_async :
-						    s->skel->progs.plop_tick_set,
+		.program = !part ? s->tick :
+			   tasks ? part->progs.plop_tick_async :
+				   part->progs.plop_tick_set,
 		.cookie = set,
 		.hz = hz,
 		.tasks = tasks,
@@ -234,7 +228,7 @@ int sampler_map_sleepers(struct sampler *s)
 {
 	void *p;
 
-	if (!s->have_wall)
+	if (!s->have_sets)
 		return 0;
 	s->sleepers_size = sizeof(struct plop_sleeper) * PLOP_MAX_SLEEPERS;
 	p = mmap(NULL, s->sleepers_size, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -245,38 +239,38 @@ int sampler_map_sleepers(struct sampler *s)
 	return 0;
 }
 
+static void wall_unlink(struct sampler *s, unsigned int i)
+{
+	bpf_link__destroy(s->wall_links[i]);
+	s->wall_links[i] = NULL;
+}
+
 int sampler_wall(struct sampler *s, bool on, bool tasks)
 {
-	struct bpf_link **links[] = { &s->skel->links.plop_wakeup, &s->skel->links.plop_switch };
-	struct bpf_program *programs[] = { s->skel->progs.plop_wakeup, s->skel->progs.plop_switch };
+	const struct plop *wall = part_skel(s, SAMPLER_PART_WALL),
+			  *async = part_skel(s, SAMPLER_PART_TASKS);
 
-	if (on && (!s->have_wall || (tasks && !s->async)))
-		return -EOPNOTSUPP;
+	if (on && (!wall || (tasks && !async)))
+		return -EINPROGRESS;
 	/* one of the two programs that watch switches; what comes between is accounted for as any switch that is not seen */
-	if (s->skel->links.plop_switch && s->wall_tasks != tasks) {
-		bpf_link__destroy(s->skel->links.plop_switch);
-		s->skel->links.plop_switch = NULL;
-	}
+	if (!on || s->wall_tasks != tasks)
+		wall_unlink(s, 1);
 	s->wall_tasks = tasks;
-	if (tasks)
-		programs[1] = s->async->progs.plop_sw_async;
+	if (!on) {
+		wall_unlink(s, 0);
+		return 0;
+	}
 	/* who left before the last time ended may have come back unseen since */
-	if (on && !*links[0]) {
+	if (!s->wall_links[0]) {
 		memset(s->sleepers, 0, s->sleepers_size);
 		for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++)
 			s->budgets[i].sleepers = 0;
+		s->wall_links[0] = bpf_program__attach(wall->progs.plop_wakeup);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
-		if (!on) {
-			bpf_link__destroy(*links[i]);
-			*links[i] = NULL;
-		} else if (!*links[i]) {
-			*links[i] = bpf_program__attach(programs[i]);
-			if (!*links[i])
-				return -errno;
-		}
-	}
-	return 0;
+	if (s->wall_links[0] && !s->wall_links[1])
+		s->wall_links[1] = bpf_program__attach(tasks ? async->progs.plop_sw_async :
+							       wall->progs.plop_switch);
+	return s->wall_links[0] && s->wall_links[1] ? 0 : -errno;
 }
 
 void sampler_sleepers_sweep(struct sampler *s)

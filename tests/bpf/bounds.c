@@ -160,7 +160,7 @@ int main(void)
 		fprintf(stderr, "bounds: %s\n", error ? error : strerror(-r));
 		return EXIT_FAILURE;
 	}
-	r = sampler_async(s);
+	r = sampler_need(s, SAMPLER_PART_TASKS);
 	if (r == -EOPNOTSUPP) {
 		if (linux_before(5, 17)) {
 			printf("SKIP: this kernel has no recordings of tasks (Linux 5.17)\n");

@@ -130,7 +130,7 @@ int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *re
 	return -ENOENT;
 }
 
-int sampler_async(struct sampler *s)
+int sampler_need(struct sampler *s, unsigned int parts)
 {
 	return -EOPNOTSUPP;
 }
