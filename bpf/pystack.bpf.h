@@ -61,11 +61,14 @@ static __always_inline long window_move(struct walk *w, __u64 f)
 		if (f + need < k->chunk + WINDOW_SIZE)
 			start = k->chunk;
 		length = f + need - start;
-		if (length > 0 && length <= WINDOW_SIZE &&
-		    !bpf_probe_read_user(w->s->window, length, (void *)start)) {
-			k->from = start;
-			k->length = length - need;
-			return f - start;
+		if (length > 0 && length <= WINDOW_SIZE) {
+			if (!bpf_probe_read_user(w->s->window, length, (void *)start)) {
+				k->from = start;
+				k->length = length - need;
+				return f - start;
+			}
+			/* nothing is left of the copy that was there */
+			k->from = k->length = 0;
 		}
 	}
 	if (bpf_probe_read_user(w->s->window + WINDOW_SIZE, need, (void *)f))
