@@ -127,7 +127,24 @@ def walk_seeds(which):
     yield "walk", struct.pack("<BB", which, 0) + head + b"\x17" + bytes(19) + b"\1\0\x80\xff" + memory
 
 
+# For fuzz_tick.c: each of its programs, with time going on, and a thread that leaves its CPU and comes back.
+TICKS = bytes([0, 0x18, 3, 4, 2, 0x2f, 5, 7, 6, 0x19, 0x1b, 0, 0x0b, 4, 0x1c, 0x1d, 0x0e, 0x0d, 10, 0])
+
+
+def tick_seeds():
+    for layout in range(14):
+        for interpreters, depth in ((0, 5), (1, 40), (2, 150)):
+            yield "tick", struct.pack("<BBBBBB", 0, layout, interpreters, depth, 0, 0) + TICKS
+        # a pointer of a thread state's, and torn now and then
+        yield "tick", struct.pack("<BBBBBBBBHH", 0, layout, 2, 9, 1, 16, 2, 1, 7, 0x2000) + bytes(15) + b"\x80" + TICKS
+    for which in LAYOUTS:
+        for wrap in (0, 3):
+            yield "tick", (struct.pack("<BBBBHQ", 1, which, wrap, len(TICKS), 0x300, BASE + 0x900) + TICKS + b"\0" +
+                           process_memory(which))
+
+
 def hostile_seeds():
+    yield from tick_seeds()
     for which, version in OBJECTS:
         yield from names_seeds(which, version)
     for which in LAYOUTS:
