@@ -26,6 +26,13 @@ static bool part_has_program(const struct plop *skel, enum sampler_part which,
 	return false;
 }
 
+static bool program_is_of_a_part(const struct plop *skel, const struct bpf_program *program)
+{
+	return part_has_program(skel, SAMPLER_PART_SETS, program) ||
+	       part_has_program(skel, SAMPLER_PART_WALL, program) ||
+	       part_has_program(skel, SAMPLER_PART_TASKS, program);
+}
+
 void parts_leave_out(struct sampler *s, struct plop *skel)
 {
 	struct bpf_program *program;
@@ -34,10 +41,10 @@ void parts_leave_out(struct sampler *s, struct plop *skel)
 	for (unsigned int i = 0; i < PARTS; i++)
 		s->parts[i] = (struct part){ .sampler = s, .which = (enum sampler_part)(1 << i) };
 	bpf_object__for_each_program(program, skel->obj)
-		bpf_program__set_autoload(program, program == s->tick ||
-							   program == skel->progs.plop_fork ||
-							   program == skel->progs.plop_exec ||
-							   program == skel->progs.plop_exit);
+	{
+		if (program_is_of_a_part(skel, program))
+			bpf_program__set_autoload(program, false);
+	}
 	bpf_object__for_each_map(map, skel->obj)
 	{
 		if (is_async_map(skel, map))

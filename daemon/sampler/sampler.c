@@ -127,6 +127,8 @@ static int sampler_load(struct sampler *s)
 	s->skel->rodata->plop_seed = seed;
 	s->skel->rodata->plop_max_depth = s->options.max_depth;
 	s->tick = s->options.bounded ? s->skel->progs.plop_tick_bound : s->skel->progs.plop_tick;
+	bpf_program__set_autoload(s->skel->progs.plop_tick, !s->options.bounded);
+	bpf_program__set_autoload(s->skel->progs.plop_tick_bound, s->options.bounded);
 	s->have_sets = !s->options.bounded && features_have_sets();
 	if (!s->have_sets)
 		bpf_map__set_max_entries(s->skel->maps.sleepers, 1);
