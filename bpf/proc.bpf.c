@@ -70,9 +70,19 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/* The file of the program that a process executes, as a number. The generation tells apart those that had the inode one after another. */
+static __always_inline __u64 program_file(struct task_struct *task)
+{
+	struct inode *inode = task->mm->exe_file->f_inode;
+
+	return plop_mix(plop_mix(inode->i_ino) ^ (__u64)inode->i_sb->s_dev << 32 ^
+			inode->i_generation);
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(plop_exec, struct task_struct *task)
 {
+	struct plop_record_exec r = {};
 	struct plop_process p = {};
 	__u32 tgid = task->tgid;
 
@@ -83,7 +93,11 @@ int BPF_PROG(plop_exec, struct task_struct *task)
 	if (bpf_map_update_elem(&processes, &tgid, &p, BPF_ANY))
 		__sync_fetch_and_add(&plop_table_full, 1);
 	__sync_fetch_and_add(&plop_changes, 1);
-	record_send(PLOP_RECORD_EXEC, tgid, p.image, BPF_RB_FORCE_WAKEUP);
+	r.head.type = PLOP_RECORD_EXEC;
+	r.head.tgid = tgid;
+	r.head.image = p.image;
+	r.file = program_file(task);
+	bpf_ringbuf_output(&records, &r, sizeof(r), BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
 

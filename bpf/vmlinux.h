@@ -4,7 +4,7 @@
 /*
  * The few kernel types that plop's programs look into, written by hand and trimmed to the fields read. CO-RE moves
  * each access to where the running kernel keeps the field, so neither this file nor the builder's kernel decides
- * an offset. Sources: include/linux/sched.h, include/linux/sched/signal.h, arch/<arch>/include/asm/processor.h.
+ * an offset. Sources: include/linux/sched.h, mm_types.h, fs.h, include/linux/sched/signal.h, arch/<arch>/include/asm/processor.h.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_perf_event.h>
@@ -35,7 +35,23 @@ struct signal_struct {
 	atomic_t live;
 };
 
-struct mm_struct;
+struct super_block {
+	unsigned int s_dev;
+};
+
+struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	unsigned int i_generation;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct mm_struct {
+	struct file *exe_file;
+};
 
 /* struct pt_regs: the user's registers at the entry to the kernel. Named apart from the C library's. */
 #if defined(__TARGET_ARCH_x86)

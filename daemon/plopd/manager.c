@@ -127,7 +127,7 @@ static void manager_process(const struct plop_record *r, void *ctx)
 		while ((k = targets_find_pid(&m->targets, (pid_t)r->tgid)) &&
 		       k->key.image != r->image)
 			targets_end(&m->targets, r->tgid, k->key.image);
-		targets_examine(&m->targets, r->tgid, r->image, false);
+		targets_exec(&m->targets, (const struct plop_record_exec *)r);
 		/* a program that nobody may dump has lost them (begin_new_exec(), fs/exec.c) */
 		recordings_thread(&m->recordings, r->tgid, true);
 		break;
@@ -135,7 +135,7 @@ static void manager_process(const struct plop_record *r, void *ctx)
 		recordings_thread(&m->recordings, r->tgid, false);
 		return;
 	case PLOP_RECORD_CHECK:
-		targets_examine(&m->targets, r->tgid, r->image, false);
+		targets_ticked(&m->targets, r->tgid, r->image);
 		break;
 	case PLOP_RECORD_EXIT:
 		targets_end(&m->targets, r->tgid, r->image);

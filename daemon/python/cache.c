@@ -6,6 +6,7 @@
 
 #include "plop/limits.h"
 #include "python/cache.h"
+#include "util/clock.h"
 
 /* Binaries remembered; a host has some hundred. When there are more, all are forgotten and examined anew. */
 #define CACHE_MAX 4096
@@ -24,10 +25,19 @@ struct cache_entry {
 	UT_hash_handle hh;
 };
 
+#define PLAIN_FILES 1024
+#define PLAIN_NS    NSEC_PER_SEC
+
+struct plain_file {
+	struct mapped_key key;
+	uint64_t until_ns;
+};
+
 struct python_cache {
 	struct cache_entry *entries;
-	char *buffer;       /* for /proc/PID/maps */
-	unsigned int opens; /* see cache_opens() */
+	char *buffer;                         /* for /proc/PID/maps */
+	unsigned int opens;                   /* see cache_opens() */
+	struct plain_file plain[PLAIN_FILES]; /* by a hash of the key; one has the place of another */
 };
 
 #define MAPS_BUFFER (64u << 10)
@@ -141,6 +151,27 @@ static int look_at(struct python_cache *c, const char *path, const char *name,
 	if (q < 0)
 		binary_done(&b);
 	return q;
+}
+
+static size_t plain_place(const struct mapped_key *key)
+{
+	return (key->path ^ key->inode * 0x9e3779b97f4a7c15 >> 32) % PLAIN_FILES;
+}
+
+bool cache_is_plain(const struct python_cache *c, const struct mapped_key *key)
+{
+	const struct plain_file *f = &c->plain[plain_place(key)];
+
+	return memcmp(&f->key, key, sizeof(*key)) == 0 &&
+	       clock_ns(CLOCK_MONOTONIC_COARSE) < f->until_ns;
+}
+
+void cache_add_plain(struct python_cache *c, const struct mapped_key *key)
+{
+	c->plain[plain_place(key)] = (struct plain_file){
+		.key = *key,
+		.until_ns = clock_ns(CLOCK_MONOTONIC_COARSE) + PLAIN_NS,
+	};
 }
 
 void cache_opens(struct python_cache *c, unsigned int n)

@@ -3,6 +3,7 @@
 
 #include "proc/process.h"
 #include "python/binary.h"
+#include "python/mapped.h"
 #include "python/python.h"
 
 /*
@@ -21,6 +22,13 @@ int cache_look_at_map(struct python_cache *c, pid_t pid, const struct process_ma
  */
 int cache_each_map(struct python_cache *c, pid_t pid, int (*each)(char *line, void *ctx),
 		   void *ctx);
+
+/*
+ * Whether a mapped file was seen to be none that matters within the last second. Each process has a dozen libraries that others
+ * have too, and to ask for the state of each by its mapping costs more than all else.
+ */
+bool cache_is_plain(const struct python_cache *c, const struct mapped_key *key);
+void cache_add_plain(struct python_cache *c, const struct mapped_key *key);
 
 /* How many files may be opened from now on that were not met before; those beyond are -EAGAIN. */
 void cache_opens(struct python_cache *c, unsigned int n);

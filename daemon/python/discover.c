@@ -25,6 +25,7 @@ struct search {
 	pid_t pid;
 	const char *exe_path; /* the exe link's target, which the mappings write the same way */
 	bool exe_is_python, exe_needs_python;
+	bool exe_is_plain;
 	bool exe_closed; /* plop may not open it */
 	bool exe_told;   /* ... but its memory said what it is */
 	bool unopened;   /* there are files that it was not the time to look at */
@@ -92,6 +93,8 @@ static int take_file(struct search *s, struct mapped_file *f)
 	int r;
 
 	f->seen = f->n;
+	if (exe ? s->exe_is_plain : cache_is_plain(s->cache, &f->key))
+		return 0;
 	r = exe ? cache_look_at_exe(s->cache, s->pid, f->path, &b) :
 		  cache_look_at_map(s->cache, s->pid, &m, &b);
 	if (r == -EPERM || r == -EACCES) {
@@ -108,6 +111,8 @@ static int take_file(struct search *s, struct mapped_file *f)
 	s->unopened = s->unopened || r == -EAGAIN;
 	if (r == -ENOMEM || r == -EPERM)
 		return r;
+	if (r == 0 && b->kind == BINARY_OTHER && !exe)
+		cache_add_plain(s->cache, &f->key);
 	if (r == 0 && b->kind == BINARY_PYPY)
 		take_found(s, &(struct python_process){ .verdict = PYTHON_PYPY }, RANK_KNOWN);
 	else if (r == 0 && b->kind == BINARY_CPYTHON)
@@ -214,6 +219,7 @@ static int discover(struct search *s, char *exe_path, size_t size, struct python
 		return r;
 	s->exe_is_python = r == 0 && exe->kind == BINARY_CPYTHON;
 	s->exe_needs_python = r == 0 && exe->needs_python;
+	s->exe_is_plain = r == 0 && exe->kind == BINARY_OTHER;
 	if (r == 0 && exe->kind == BINARY_PYPY) {
 		p->verdict = PYTHON_PYPY;
 		return 0;

@@ -11,6 +11,7 @@ int record_check(const void *data, size_t size)
 		return -EBADMSG;
 	switch (r->type) {
 	case PLOP_RECORD_EXEC:
+		return size >= sizeof(struct plop_record_exec) ? 0 : -EBADMSG;
 	case PLOP_RECORD_EXIT:
 	case PLOP_RECORD_CHECK:
 	case PLOP_RECORD_PRESSURE:

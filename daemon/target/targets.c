@@ -4,23 +4,18 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define PENDING_FIRST_NS (2 * NSEC_PER_MSEC)
-#define PENDING_LAST_NS  (2 * NSEC_PER_SEC)
-#define PENDING_MAX      4096
 /* How long after it executed a program a process may look like another one. */
 #define NEW_NS (250 * NSEC_PER_MSEC)
+/* When one is looked at first that is of a program that was no Python lately. */
+#define PLAIN_NS (500 * NSEC_PER_MSEC)
+/* When one is looked at again for which there was no memory. */
+#define AFTER_FAILURE_NS (2 * NSEC_PER_SEC)
 
 /* How long one that does not let itself be read is left alone: ever longer. */
 #define SILENCE_FIRST_NS (10 * NSEC_PER_SEC)
 #define SILENCE_LAST_NS  (600 * NSEC_PER_SEC)
 
-static void targets_retry(struct targets *t);
-
-static int targets_retry_due(sd_event_source *s, uint64_t usec, void *ctx)
-{
-	targets_retry(ctx);
-	return 0;
-}
+static int targets_retry(sd_event_source *s, uint64_t usec, void *ctx);
 
 int targets_init(struct targets *t, struct sampler *s, struct examiner *e, sd_event *loop)
 {
@@ -28,8 +23,7 @@ int targets_init(struct targets *t, struct sampler *s, struct examiner *e, sd_ev
 
 	*t = (struct targets){ .sampler = s, .examiner = e };
 	/* 1: as exact as can be */
-	r = sd_event_add_time_relative(loop, &t->retry, CLOCK_MONOTONIC, 0, 1, targets_retry_due,
-				       t);
+	r = sd_event_add_time_relative(loop, &t->retry, CLOCK_MONOTONIC, 0, 1, targets_retry, t);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(t->retry, SD_EVENT_OFF);
 	return r < 0 ? r : titles_init(t, loop);
@@ -84,7 +78,6 @@ void target_heard(struct target *k, int result)
 void targets_done(struct targets *t)
 {
 	struct target *k, *knext;
-	struct pending *p, *pnext;
 
 	HASH_CLEAR(hh_pid, t->living);
 	HASH_ITER(hh, t->all, k, knext)
@@ -92,11 +85,7 @@ void targets_done(struct targets *t)
 		HASH_DEL(t->all, k);
 		target_free(k);
 	}
-	HASH_ITER(hh, t->pending, p, pnext)
-	{
-		HASH_DEL(t->pending, p);
-		free(p);
-	}
+	pendings_done(&t->pending);
 	sd_event_source_disable_unref(t->retry);
 	sd_event_source_disable_unref(t->title_timer);
 }
@@ -132,49 +121,37 @@ static void target_join(struct targets *t, struct target *k)
 	HASH_ADD(hh_pid, t->living, key.tgid, sizeof(k->key.tgid), k);
 }
 
-static void pending_drop(struct targets *t, uint32_t tgid, uint64_t image)
-{
-	struct target_key key = { .image = image, .tgid = tgid };
-	struct pending *p;
-
-	HASH_FIND(hh, t->pending, &key, sizeof(key), p);
-	if (p) {
-		HASH_DEL(t->pending, p);
-		free(p);
-	}
-}
-
 void targets_forget_pending(struct targets *t, const struct target_key *key)
 {
-	pending_drop(t, key->tgid, key->image);
+	pendings_drop(&t->pending, key);
 }
 
-static struct pending *pending_find(struct targets *t, uint32_t tgid, uint64_t image)
+/* The timer is set to the first of them. */
+static void retry_at(struct targets *t, uint64_t due_ns)
 {
-	struct target_key key = { .image = image, .tgid = tgid };
-	struct pending *p;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	HASH_FIND(hh, t->pending, &key, sizeof(key), p);
-	return p;
+	if (t->retry_ns && t->retry_ns <= due_ns)
+		return;
+	t->retry_ns = due_ns;
+	sd_event_source_set_time_relative(t->retry, due_ns > now ? (due_ns - now) / 1000 + 1 : 1);
+	sd_event_source_set_enabled(t->retry, SD_EVENT_ONESHOT);
 }
 
-static void pending_add(struct targets *t, uint32_t tgid, uint64_t image)
+static void pending_at(struct targets *t, struct pending *p, uint64_t due_ns)
 {
-	struct pending *p = pending_find(t, tgid, image);
+	p->due_ns = due_ns;
+	retry_at(t, due_ns);
+}
 
-	if (!p) {
-		if (HASH_COUNT(t->pending) >= PENDING_MAX)
-			return;
-		p = calloc(1, sizeof(*p));
-		if (!p)
-			return;
-		p->key = (struct target_key){ .image = image, .tgid = tgid };
-		p->wait_ns = PENDING_FIRST_NS;
-		HASH_ADD(hh, t->pending, key, sizeof(p->key), p);
-	} else {
-		p->wait_ns = MIN(p->wait_ns * 2, PENDING_LAST_NS);
-	}
-	p->due_ns = clock_ns(CLOCK_MONOTONIC) + p->wait_ns;
+static void pending_add(struct targets *t, const struct target_key *key)
+{
+	struct pending *p = pendings_get(&t->pending, key);
+
+	if (!p)
+		return;
+	pending_wait_longer(p);
+	pending_at(t, p, clock_ns(CLOCK_MONOTONIC) + p->wait_ns);
 }
 
 /* The user that a process counts as: who runs it, or whose sub-uid that is. */
@@ -187,17 +164,20 @@ static uid_t target_user(const struct targets *t, uint32_t tgid, uid_t otherwise
 
 static void pending_postpone(struct targets *t, const struct target_key *key, uint64_t due_ns)
 {
-	struct pending *p = pending_find(t, key->tgid, key->image);
+	struct pending *p = pendings_find(&t->pending, key);
 
 	if (p)
-		p->due_ns = due_ns;
+		pending_at(t, p, due_ns);
 }
 
 void targets_ask_again(struct targets *t, const struct target_key *key, uint64_t due_ns)
 {
-	pending_add(t, key->tgid, key->image);
-	pending_postpone(t, key, due_ns);
-	targets_retry(t);
+	struct pending *p = pendings_get(&t->pending, key);
+
+	if (!p)
+		return;
+	pending_wait_longer(p);
+	pending_at(t, p, due_ns);
 }
 
 uid_t targets_layout_user(const struct targets *t, uid_t user)
@@ -276,6 +256,7 @@ struct examination {
 	struct targets *targets;
 	struct target_key key;
 	bool fresh; /* as for targets_examine() */
+	uint64_t file; /* the program that it has just executed; 0: it is not looked at because of that */
 };
 
 /* One that does not let itself be read is known as that, by what can be told of it without reading. */
@@ -316,7 +297,7 @@ static void targets_silent(struct targets *t, const struct examination *x)
 		target_add_silent(t, x);
 		k = targets_find(t, x->key.tgid, x->key.image);
 	}
-	pending_add(t, x->key.tgid, x->key.image);
+	pending_add(t, &x->key);
 	if (!k)
 		return;
 	target_heard(k, -ETIMEDOUT);
@@ -331,10 +312,8 @@ static void target_look_again(struct targets *t, const struct target_key *key)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	if (now - key->image >= NEW_NS)
-		return;
-	pending_add(t, key->tgid, key->image);
-	pending_postpone(t, key, now + NEW_NS);
+	if (now - key->image < NEW_NS)
+		targets_ask_again(t, key, now + NEW_NS);
 }
 
 static void targets_found(struct targets *t, const struct examination *x,
@@ -347,16 +326,20 @@ static void targets_found(struct targets *t, const struct examination *x,
 	bool unasked = fresh || spoke;
 	int r;
 
+	if (python->verdict == PYTHON_NO)
+		plain_add(&t->plain, x->file, clock_ns(CLOCK_MONOTONIC));
+	else if (python->verdict != PYTHON_GONE)
+		plain_remove(&t->plain, x->file);
 	switch (python->verdict) {
 	case PYTHON_NOT_YET:
 		if (unasked && target_watch(t, tgid, image, fresh) < 0)
 			return;
-		pending_add(t, tgid, image);
+		pending_add(t, &x->key);
 		return;
 	case PYTHON_YES:
 	case PYTHON_UNSUPPORTED:
 	case PYTHON_PYPY:
-		pending_drop(t, tgid, image);
+		pendings_drop(&t->pending, &x->key);
 		r = target_add(t, tgid, image, fresh, info, python);
 		if (r == -ENOSPC)
 			t->table_full++;
@@ -375,14 +358,14 @@ static void targets_found(struct targets *t, const struct examination *x,
 		return;
 	case PYTHON_NO:
 	case PYTHON_SILENT:
-		pending_drop(t, tgid, image);
+		pendings_drop(&t->pending, &x->key);
 		if (unasked)
 			target_watch(t, tgid, image, fresh);
 		else
 			target_look_again(t, &x->key);
 		return;
 	case PYTHON_GONE:
-		pending_drop(t, tgid, image);
+		pendings_drop(&t->pending, &x->key);
 		if (!fresh)
 			sampler_process_drop(t->sampler, tgid, image);
 		return;
@@ -408,11 +391,11 @@ static void targets_examined(void *ctx, int result, struct unpack *body)
 		target_looked_at(t, k, result, &python);
 	} else if (k && k->python.verdict != PYTHON_SILENT && !target_is_starting(k)) {
 		/* another has answered meanwhile */
-		pending_drop(t, x->key.tgid, x->key.image);
+		pendings_drop(&t->pending, &x->key);
 	} else if (result == -ETIMEDOUT || result == -EBUSY) {
 		targets_silent(t, x);
 	} else if (result == -EAGAIN) {
-		pending_add(t, x->key.tgid, x->key.image);
+		pending_add(t, &x->key);
 	} else {
 		if (result < 0)
 			log_debug_r(result, "Failed to examine process %u, ignoring", x->key.tgid);
@@ -420,11 +403,12 @@ static void targets_examined(void *ctx, int result, struct unpack *body)
 	}
 	process_info_done(&info);
 	free(x);
-	targets_retry(t);
 }
 
-void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
+static void targets_look(struct targets *t, uint32_t tgid, uint64_t image, bool fresh,
+			 uint64_t file)
 {
+	struct target_key key = { .image = image, .tgid = tgid };
 	struct examinee who = { .pid = (pid_t)tgid, .image = image };
 	struct target *k = targets_find(t, tgid, image);
 	struct examination *x;
@@ -432,23 +416,54 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 
 	if ((k && k->python.verdict != PYTHON_SILENT && !target_is_starting(k)) ||
 	    process_user(who.pid, &who.user) < 0) {
-		pending_drop(t, tgid, image);
+		pendings_drop(&t->pending, &key);
 		return;
 	}
 	who.user = shares_user(t->shares, who.user);
 	x = calloc(1, sizeof(*x));
 	if (!x) {
-		pending_postpone(t, &(struct target_key){ .image = image, .tgid = tgid },
-				 clock_ns(CLOCK_MONOTONIC) + PENDING_LAST_NS);
+		pending_postpone(t, &key, clock_ns(CLOCK_MONOTONIC) + AFTER_FAILURE_NS);
 		return;
 	}
-	*x = (struct examination){ .targets = t,
-				   .key = { .image = image, .tgid = tgid },
-				   .fresh = fresh };
+	*x = (struct examination){ .targets = t, .key = key, .fresh = fresh, .file = file };
 	if (k && k->python.verdict == PYTHON_YES)
 		examine_process(&request, &k->python.layout, k->python.runtime);
 	t->examining++;
 	examiner_ask(t->examiner, EXAMINE_PROCESS, &who, &request, targets_examined, x);
+}
+
+void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
+{
+	targets_look(t, tgid, image, fresh, 0);
+}
+
+void targets_exec(struct targets *t, const struct plop_record_exec *r)
+{
+	struct target_key key = { .image = r->head.image, .tgid = r->head.tgid };
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	struct pending *p;
+
+	if (!plain_has(&t->plain, r->file, now)) {
+		targets_look(t, key.tgid, key.image, false, r->file);
+		return;
+	}
+	/* any number of them may come: those that may well be Python have room beside them */
+	if (!pendings_may_be_plain(&t->pending))
+		return;
+	targets_ask_again(t, &key, now + PLAIN_NS);
+	p = pendings_find(&t->pending, &key);
+	if (p)
+		p->file = r->file;
+}
+
+void targets_ticked(struct targets *t, uint32_t tgid, uint64_t image)
+{
+	const struct target_key key = { .image = image, .tgid = tgid };
+	const struct pending *p = pendings_find(&t->pending, &key);
+
+	/* one of a plain program has its time */
+	if (!p || !p->file || !p->due_ns)
+		targets_look(t, tgid, image, false, 0);
 }
 
 static int targets_scan_one(pid_t pid, void *ctx)
@@ -488,26 +503,21 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r)
 	k->user = parent->user;
 	/* what its parent does not let be read, it has from its parent */
 	k->silence = parent->silence;
-	if (k->python.verdict == PYTHON_SILENT) {
-		pending_add(t, r->head.tgid, r->head.image);
-		pending_postpone(
-			t, &(struct target_key){ .image = r->head.image, .tgid = r->head.tgid },
-			k->silence.until_ns);
-	}
+	if (k->python.verdict == PYTHON_SILENT)
+		targets_ask_again(t, &k->key, k->silence.until_ns);
 	k->info = info;
 	k->unlabeled = parent->unlabeled;
 	t->unlabeled += k->unlabeled;
 	target_join(t, k);
 	if (k->python.starting)
 		target_starts(t, k);
-	targets_retry(t);
 }
 
 void targets_end(struct targets *t, uint32_t tgid, uint64_t image)
 {
 	struct target *k = targets_find(t, tgid, image);
 
-	pending_drop(t, tgid, image);
+	pendings_drop(&t->pending, &(struct target_key){ .image = image, .tgid = tgid });
 	/* its last stacks may lie in either half: two cycles empty both */
 	if (k && !k->dying) {
 		k->dying = 3;
@@ -517,26 +527,35 @@ void targets_end(struct targets *t, uint32_t tgid, uint64_t image)
 	}
 }
 
-static void targets_retry(struct targets *t)
+/* Whether it has ended, or executed another program. */
+static bool pending_is_over(const struct targets *t, const struct pending *p)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), next = 0;
+	uint64_t image;
+	int r = sampler_process_image(t->sampler, p->key.tgid, &image);
+
+	return r == -ESRCH || (r == 0 && image != p->key.image);
+}
+
+static int targets_retry(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct targets *t = ctx;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), next;
 	struct pending *p, *pnext;
 
-	HASH_ITER(hh, t->pending, p, pnext)
+	t->retry_ns = 0;
+	HASH_ITER(hh, t->pending.all, p, pnext)
 	{
-		if (p->due_ns && p->due_ns <= now) {
-			/* by its answer it has another time, or is not there any more */
-			p->due_ns = 0;
-			targets_examine(t, p->key.tgid, p->key.image, false);
-		}
+		if (!p->due_ns || p->due_ns > now)
+			continue;
+		/* by its answer it has another time, or is not there any more */
+		p->due_ns = 0;
+		if (pending_is_over(t, p))
+			pendings_drop(&t->pending, &p->key);
+		else
+			targets_look(t, p->key.tgid, p->key.image, false, p->file);
 	}
-	HASH_ITER(hh, t->pending, p, pnext)
-	{
-		if (p->due_ns && (next == 0 || p->due_ns < next))
-			next = p->due_ns;
-	}
-	if (next == 0)
-		return;
-	sd_event_source_set_time_relative(t->retry, next > now ? (next - now) / 1000 + 1 : 1);
-	sd_event_source_set_enabled(t->retry, SD_EVENT_ONESHOT);
+	next = pendings_next(&t->pending);
+	if (next)
+		retry_at(t, next);
+	return 0;
 }

@@ -7,16 +7,8 @@
 #include "profile/symbolizer.h"
 #include "python/python.h"
 #include "sampler/sampler.h"
-
-/*
- * The processes that plopd knows: one target for each image (a process between two exec calls). A target that ended
- * stays until the stacks that were counted for it have been collected.
- */
-struct target_key {
-	uint64_t image;
-	uint32_t tgid;
-	uint32_t pad;
-};
+#include "target/pending.h"
+#include "target/plain.h"
 
 /* Whether the kernel knows where this process keeps its asyncio tasks. */
 enum target_async {
@@ -54,6 +46,10 @@ struct title {
 /* Of those that had the title that they had. */
 #define TITLE_RENAMES_MAX 64
 
+/*
+ * The processes that plopd knows: one target for each image (a process between two exec calls). A target that ended
+ * stays until the stacks that were counted for it have been collected.
+ */
 struct target {
 	struct target_key key;
 	UT_hash_handle hh, hh_pid;
@@ -97,14 +93,6 @@ struct target {
 	double cpu_percent; /* of the last ten seconds, the most recent weigh most; of one core */
 };
 
-/* An exec'd process whose interpreter is not there yet: looked at again, ever more seldom. */
-struct pending {
-	struct target_key key;
-	UT_hash_handle hh;
-	uint64_t due_ns; /* CLOCK_MONOTONIC; 0: it is being looked at */
-	uint64_t wait_ns;
-};
-
 struct targets {
 	struct sampler *sampler;
 	struct shares *shares;
@@ -122,7 +110,9 @@ struct targets {
 	struct target *living; /* those not dying, by pid: at most one for each */
 	uint64_t unswept_ns;   /* time of cycles since the last sweep */
 	size_t unlabeled;      /* targets that are */
-	struct pending *pending;
+	struct pendings pending;
+	uint64_t retry_ns; /* CLOCK_MONOTONIC: when the first of them is due; 0: none */
+	struct plain_programs plain;
 	struct symbol_counts symbols;
 	uint64_t table_full;   /* processes that found no room in the kernel's table */
 	uint64_t wall_changes; /* counts whatever may change target.wall */
@@ -139,6 +129,13 @@ int targets_scan(struct targets *t);
  * the caller), otherwise it is there in PLOP_STATE_NEW.
  */
 void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh);
+/*
+ * It has executed a program. What was lately seen to be no Python is looked at when it has run for a while: most of it has
+ * ended by then.
+ */
+void targets_exec(struct targets *t, const struct plop_record_exec *r);
+/* A tick found it in PLOP_STATE_NEW, and asks what it is. */
+void targets_ticked(struct targets *t, uint32_t tgid, uint64_t image);
 void targets_fork(struct targets *t, const struct plop_record_fork *r);
 /* The image ended (exit, or exec of another). */
 void targets_end(struct targets *t, uint32_t tgid, uint64_t image);

@@ -363,6 +363,12 @@ struct plop_record_state {
 	__u64 thread;
 };
 
+/* A process executes a program. file: the same for the same file while one executes it, and soon after most likely. */
+struct plop_record_exec {
+	struct plop_record head;
+	__u64 file;
+};
+
 struct plop_record_fork {
 	struct plop_record head; /* of the child */
 	__u64 parent_image;
@@ -409,6 +415,7 @@ _Static_assert(sizeof(struct plop_process) == 48, "shared with the kernel side")
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_wait) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_state) == 24, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_record_exec) == 24, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_thread_bucket) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_task) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_wanted) == 32, "shared with the kernel side");

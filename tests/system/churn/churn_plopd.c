@@ -310,6 +310,7 @@ void sampler_collect(struct sampler *s, struct sampler_counters *counters)
 	s->ticks = 0;
 	for (unsigned int i = 0; i < s->processes; i++) {
 		struct plop_record end = { PLOP_RECORD_EXIT, ++s->pid, ++s->image };
+		struct plop_record_exec other = {};
 
 		fork_from_parent(s, s->pid, s->image);
 		for (int k = 0; k < CODES; k++)
@@ -319,9 +320,8 @@ void sampler_collect(struct sampler *s, struct sampler_counters *counters)
 		stack(s, s->pid, s->image, frames, CODES);
 		stack(s, s->pid, s->image, frames + 1, CODES - 1);
 		/* another program, gone before plopd could look at it */
-		end.type = PLOP_RECORD_EXEC;
-		end.image = ++s->image;
-		s->handlers.process(&end, s->handlers.ctx);
+		other.head = (struct plop_record){ PLOP_RECORD_EXEC, s->pid, ++s->image };
+		s->handlers.process(&other.head, s->handlers.ctx);
 	}
 	for (unsigned int i = 0; i < s->codes; i++) {
 		code(s, PID_FIRST, s->stays.image, &frames[0]);

@@ -5,11 +5,13 @@
 
 START_TEST(short_records)
 {
-	struct plop_record r = { .type = PLOP_RECORD_EXEC };
+	struct plop_record_exec r = { .head.type = PLOP_RECORD_EXEC };
 
 	for (size_t n = 0; n < sizeof(r); n++)
 		ck_assert_int_eq(record_check(&r, n), -EBADMSG);
 	ck_assert_int_eq(record_check(&r, sizeof(r)), 0);
+	r.head.type = PLOP_RECORD_EXIT;
+	ck_assert_int_eq(record_check(&r, sizeof(r.head)), 0);
 }
 END_TEST
 

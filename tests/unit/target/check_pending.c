@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+
+#include "target/pending.h"
+#include "target/plain.h"
+#include "util/clock.h"
+
+#define FILE_A 1234567
+#define FILE_B (FILE_A + PLAIN_PROGRAMS)
+
+static struct target_key key_of(uint32_t n)
+{
+	return (struct target_key){ .image = 1000 + n, .tgid = n };
+}
+
+START_TEST(each_has_its_time)
+{
+	struct pendings all = {};
+
+	ck_assert_uint_eq(pendings_next(&all), 0);
+	for (uint32_t n = 1; n <= 3; n++)
+		pendings_get(&all, &(struct target_key){ .tgid = n })->due_ns = 100 - n;
+	/* it is being looked at */
+	pendings_get(&all, &(struct target_key){ .tgid = 3 })->due_ns = 0;
+	ck_assert_uint_eq(pendings_next(&all), 98);
+	pendings_drop(&all, &(struct target_key){ .tgid = 2 });
+	ck_assert_uint_eq(pendings_next(&all), 99);
+	/* of another program of that pid nothing is known */
+	ck_assert_ptr_null(pendings_find(&all, &(struct target_key){ .tgid = 1, .image = 1 }));
+	pendings_done(&all);
+	ck_assert_uint_eq(pendings_next(&all), 0);
+}
+END_TEST
+
+START_TEST(it_waits_ever_longer)
+{
+	struct pending p = {};
+	uint64_t before = 0;
+
+	for (int i = 0; i < 10; i++) {
+		pending_wait_longer(&p);
+		ck_assert_uint_gt(p.wait_ns, before);
+		before = p.wait_ns;
+	}
+	for (int i = 0; i < 100; i++)
+		pending_wait_longer(&p);
+	ck_assert_uint_eq(p.wait_ns, 2 * NSEC_PER_SEC);
+}
+END_TEST
+
+START_TEST(there_is_an_end_of_room)
+{
+	struct pendings all = {};
+	struct target_key key;
+
+	for (uint32_t n = 0; n < PENDING_MAX; n++) {
+		key = key_of(n);
+		ck_assert(pendings_may_be_plain(&all) == (n < PENDING_MAX / 2));
+		ck_assert_ptr_nonnull(pendings_get(&all, &key));
+	}
+	key = key_of(PENDING_MAX);
+	ck_assert_ptr_null(pendings_get(&all, &key));
+	key = key_of(0);
+	ck_assert_ptr_nonnull(pendings_get(&all, &key));
+	pendings_done(&all);
+}
+END_TEST
+
+START_TEST(a_plain_program_is_known_for_a_while)
+{
+	static struct plain_programs p;
+
+	ck_assert(!plain_has(&p, FILE_A, 1));
+	plain_add(&p, FILE_A, 1);
+	ck_assert(plain_has(&p, FILE_A, 10 * NSEC_PER_SEC));
+	ck_assert(!plain_has(&p, FILE_A, 10 * NSEC_PER_SEC + 1));
+	plain_add(&p, FILE_A, 1);
+	plain_remove(&p, FILE_A);
+	ck_assert(!plain_has(&p, FILE_A, 1));
+	/* one that has no number is never known */
+	plain_add(&p, 0, 1);
+	ck_assert(!plain_has(&p, 0, 1));
+}
+END_TEST
+
+START_TEST(another_takes_the_place)
+{
+	static struct plain_programs p;
+
+	plain_add(&p, FILE_A, 1);
+	plain_remove(&p, FILE_B);
+	ck_assert(plain_has(&p, FILE_A, 1) && !plain_has(&p, FILE_B, 1));
+	plain_add(&p, FILE_B, 1);
+	ck_assert(!plain_has(&p, FILE_A, 1) && plain_has(&p, FILE_B, 1));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("pending");
+	TCase *t = tcase_create("pending");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, each_has_its_time);
+	tcase_add_test(t, it_waits_ever_longer);
+	tcase_add_test(t, there_is_an_end_of_room);
+	tcase_add_test(t, a_plain_program_is_known_for_a_while);
+	tcase_add_test(t, another_takes_the_place);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}
