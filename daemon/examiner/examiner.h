@@ -136,6 +136,7 @@ int examined_dump(struct unpack *body, const char **ret_text, size_t *ret_size);
  * most, and none begins beyond max_bytes: how many are left out is told.
  */
 struct asleep_frame {
+	enum plop_frame_kind kind;
 	char *name, *file;
 	int firstlineno, line;
 };

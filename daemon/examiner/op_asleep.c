@@ -63,6 +63,7 @@ static void frames_pack(struct buf *b, const struct walk_stack *s)
 	for (size_t i = 0; i < s->n; i++) {
 		const struct walk_frame *f = &s->frames[i];
 
+		pack_u32(b, f->code ? PLOP_FRAME_PYTHON : PLOP_FRAME_SYNTHETIC);
 		pack_u32(b, (uint32_t)f->line);
 		pack_u32(b, f->code ? (uint32_t)f->code->firstlineno : 0);
 		pack_text(b, f->code ? f->code->name : "[unresolved]");
@@ -235,11 +236,12 @@ static int thread_unpack(struct unpack *body, struct asleep_thread *t)
 	for (t->n = 0; t->n < n; t->n++) {
 		struct asleep_frame *f = &t->frames[t->n];
 
+		f->kind = unpack_u32(body);
 		f->line = (int32_t)unpack_u32(body);
 		f->firstlineno = (int32_t)unpack_u32(body);
 		f->name = unpack_text(body);
 		f->file = unpack_text(body);
-		if (!f->name || !f->file) {
+		if (!f->name || !f->file || f->kind >= PLOP_FRAME_KINDS) {
 			t->n++;
 			return body->error ? body->error : -EBADMSG;
 		}

@@ -7,7 +7,7 @@
 
 /*
  * "frame;frame count", root first. Readers take the last blank and number of a line as the count, and some of them
- * two such columns, so a frame ends in ":LINE)", or ":compiled)", unless it is one of plop's own in brackets. There is no room for what a
+ * two such columns, so a frame ends in ":LINE)", or ":compiled)", unless it is synthetic. There is no room for what a
  * thread was doing: states are added up.
  */
 static void write_frame(struct buf *b, const struct dict *d, uint32_t id)
@@ -16,10 +16,10 @@ static void write_frame(struct buf *b, const struct dict *d, uint32_t id)
 	const struct dict_function *fn = dict_get_function(d, f->function);
 
 	text_collapsed(b, fn->name);
-	if (text_is_pseudo(fn))
+	if (fn->kind == PLOP_FRAME_SYNTHETIC)
 		return;
 	buf_puts(b, " (");
-	text_collapsed(b, fn->file);
+	text_collapsed(b, text_place(fn));
 	if (f->line == DICT_LINE_COMPILED)
 		buf_puts(b, ":compiled)");
 	else

@@ -3,6 +3,7 @@
 
 #include "format/encoders.h"
 #include "format/text.h"
+#include "util/frame_kind.h"
 
 #define TYPE   "{\"type\":\"plop-callgraph\""
 #define MERGED "\"merged\":{\"functions\":"
@@ -122,8 +123,10 @@ int json_encode(const struct profile *p, struct buf *out)
 		text_json(out, f->name);
 		buf_puts(out, ",\"file\":");
 		text_json(out, f->file);
-		buf_printf(out, ",\"line\":%d,\"self\":%" PRIu64 ",\"total\":%" PRIu64 "}", f->line,
-			   n->self, n->total);
+		buf_printf(out, ",\"line\":%d,\"kind\":\"%s\",\"module\":", f->line,
+			   frame_kind_name(f->kind));
+		text_json(out, f->module);
+		buf_printf(out, ",\"self\":%" PRIu64 ",\"total\":%" PRIu64 "}", n->self, n->total);
 	}
 	buf_puts(out, "],\"edges\":[");
 	for (uint32_t i = 0; i < g->nedges; i++) {

@@ -35,7 +35,7 @@ int plop_encode(const struct profile *p, struct buf *out)
 			const struct dict_function *fn = dict_get_function(p->dict, f->function);
 
 			buf_putc(&l.text, '(');
-			text_python(&l.text, fn->file);
+			text_python(&l.text, text_place(fn));
 			buf_printf(&l.text, ", %d, ", MAX(f->line, 0));
 			text_python(&l.text, fn->name);
 			buf_putc(&l.text, ')');

@@ -9,6 +9,9 @@
 #include "util/utf8.h"
 
 #define FLUSH (64 * 1024)
+/* Ids of mappings: of all that is Python or synthetic, and of the first module. */
+#define MAPPING_PYTHON  1
+#define MAPPING_MODULES 2
 
 /*
  * A protobuf message is the concatenation of its parts, so the profile is packed and compressed piece by piece and
@@ -16,7 +19,9 @@
  * labels; go tool pprof cuts <...> out of a name that equals system_name, which therefore stays empty.
  */
 struct writer {
-	struct dict *strings; /* the string table: entry i is the name of function i */
+	struct dict *
+		modules; /* texts: those of native and kernel functions; text i has mapping MAPPING_MODULES + i */
+	struct dict *strings; /* the string table: its texts, in order */
 	struct buf packed;
 	z_stream z;
 	bool z_begun;
@@ -26,6 +31,7 @@ struct writer {
 static void writer_done(struct writer *w)
 {
 	dict_free(w->strings);
+	dict_free(w->modules);
 	buf_free(&w->packed);
 	if (w->z_begun)
 		deflateEnd(&w->z);
@@ -37,6 +43,8 @@ static int writer_init(struct writer *w, struct buf *out)
 
 	w->out = out;
 	r = dict_new(&w->strings);
+	if (r == 0)
+		r = dict_new(&w->modules);
 	if (r < 0)
 		return r;
 	/* 16: a gzip header, with neither time nor name, so that equal profiles are equal bytes. */
@@ -89,7 +97,7 @@ static int string(struct writer *w, const char *s, int64_t *ret)
 
 	if (!clean)
 		return -ENOMEM;
-	r = dict_function(w->strings, clean, "", 0, &id);
+	r = dict_text(w->strings, clean, &id);
 	if (r < 0)
 		return r;
 	*ret = id;
@@ -164,16 +172,33 @@ static int write_head(struct writer *w, const struct profile *p)
 	return emit(w, &m);
 }
 
-/*
- * One mapping for all, whose flags say that nothing is left to symbolize. Readers show its file as the program. It stands in
- * brackets, so that it names no file: where go tool pprof can open it, it looks for our locations in its machine code and its
- * source view stays empty.
- */
-static int write_mapping(struct writer *w, const struct profile *p)
+/* Its flags say that nothing is left to symbolize. */
+static int write_mapping(struct writer *w, uint64_t id, const char *name)
 {
 	Plop__Pprof__Mapping mapping = PLOP__PPROF__MAPPING__INIT;
 	Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
 	Plop__Pprof__Mapping *mappings[] = { &mapping };
+	int r;
+
+	mapping.id = id;
+	mapping.has_functions = true;
+	mapping.has_file_names = true;
+	mapping.has_line_numbers = true;
+	r = string(w, name, &mapping.file_name);
+	if (r < 0)
+		return r;
+	m.n_mappings = 1;
+	m.mappings = mappings;
+	return emit(w, &m);
+}
+
+/*
+ * One mapping for all that is Python, which comes first: readers show its file as the program. It stands in brackets, so that it names
+ * no file: where go tool pprof can open it, it looks for our locations in its machine code and its source view stays empty.
+ * Then one for each module of other functions.
+ */
+static int write_mappings(struct writer *w, const struct profile *p)
+{
 	const char *exe = p->nprocesses ? p->processes[0].info.exe : "";
 	_cleanup_free_ char *name = NULL;
 	_cleanup_buf_ struct buf b = {};
@@ -187,16 +212,25 @@ static int write_mapping(struct writer *w, const struct profile *p)
 	name = buf_string(&b);
 	if (!name)
 		return -ENOMEM;
-	mapping.id = 1;
-	mapping.has_functions = true;
-	mapping.has_file_names = true;
-	mapping.has_line_numbers = true;
-	r = string(w, name, &mapping.file_name);
-	if (r < 0)
-		return r;
-	m.n_mappings = 1;
-	m.mappings = mappings;
-	return emit(w, &m);
+	r = write_mapping(w, MAPPING_PYTHON, name);
+	for (uint32_t i = 0; r == 0 && i < dict_texts(w->modules); i++)
+		r = write_mapping(w, MAPPING_MODULES + i, dict_get_text(w->modules, i));
+	return r;
+}
+
+/* The mapping of a function. One whose module is not known is of the program. */
+static int mapping_of(struct writer *w, const struct dict_function *f, uint64_t *ret)
+{
+	uint32_t id;
+	int r;
+
+	*ret = MAPPING_PYTHON;
+	if (f->kind == PLOP_FRAME_PYTHON || f->kind == PLOP_FRAME_SYNTHETIC || !*f->module)
+		return 0;
+	r = dict_text(w->modules, f->module, &id);
+	if (r == 0)
+		*ret = MAPPING_MODULES + id;
+	return r;
 }
 
 static int write_functions(struct writer *w, const struct dict *d)
@@ -235,10 +269,12 @@ static int write_locations(struct writer *w, const struct dict *d)
 		Plop__Pprof__Line *lines[] = { &line };
 		int r;
 
+		r = mapping_of(w, dict_get_function(d, f->function), &location.mapping_id);
+		if (r < 0)
+			return r;
 		line.function_id = f->function + UINT64_C(1);
 		line.line = MAX(f->line, 0);
 		location.id = i + UINT64_C(1);
-		location.mapping_id = 1;
 		location.n_lines = 1;
 		location.lines = lines;
 		m.n_locations = 1;
@@ -421,9 +457,9 @@ static int write_samples(struct writer *w, const struct profile *p)
 /* Last: by now every string is known. */
 static int write_strings(struct writer *w)
 {
-	for (uint32_t i = 0; i < dict_functions(w->strings); i++) {
+	for (uint32_t i = 0; i < dict_texts(w->strings); i++) {
 		Plop__Pprof__Profile m = PLOP__PPROF__PROFILE__INIT;
-		char *strings[] = { (char *)dict_get_function(w->strings, i)->name };
+		char *strings[] = { (char *)dict_get_text(w->strings, i) };
 		int r;
 
 		m.n_strings = 1;
@@ -446,9 +482,9 @@ int pprof_encode(const struct profile *p, struct buf *out)
 	if (r == 0)
 		r = write_samples(&w, p);
 	if (r == 0)
-		r = write_mapping(&w, p);
-	if (r == 0)
 		r = write_locations(&w, p->dict);
+	if (r == 0)
+		r = write_mappings(&w, p);
 	if (r == 0)
 		r = write_functions(&w, p->dict);
 	if (r == 0)

@@ -18,9 +18,9 @@ static void write_frames(const struct dict *d, struct buf *out)
 
 		buf_puts(out, i ? ",{\"name\":" : "{\"name\":");
 		text_json(out, fn->name);
-		if (*fn->file) {
+		if (*text_place(fn)) {
 			buf_puts(out, ",\"file\":");
-			text_json(out, fn->file);
+			text_json(out, text_place(fn));
 		}
 		if (f->line > 0)
 			buf_printf(out, ",\"line\":%d", f->line);

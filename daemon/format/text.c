@@ -138,12 +138,7 @@ void text_comment(struct buf *b, const struct profile *p)
 		buf_printf(b, " lost.%s=%" PRIu64, tally_lost_name(i), p->tally.lost[i]);
 }
 
-bool text_is_pseudo(const struct dict_function *f)
+const char *text_place(const struct dict_function *f)
 {
-	size_t size = strlen(f->name);
-
-	if (*f->file || f->line)
-		return false;
-	/* No name in a program has a "=": it is profile_group()'s. */
-	return strchr(f->name, '=') || (size > 2 && f->name[0] == '[' && f->name[size - 1] == ']');
+	return *f->file ? f->file : f->module;
 }

@@ -26,5 +26,5 @@ void text_json_states(struct buf *b, const uint64_t states[SAMPLE_STATES]);
 /* {"KEY":"VALUE",...} */
 void text_json_labels(struct buf *b, const struct labels *l);
 
-/* Whether f is one of plop's own, "[truncated]" and its like or "service=shop": no file, no line. */
-bool text_is_pseudo(const struct dict_function *f);
+/* Where a function lies, for formats that have one place for it: its file, else its module; "": not known, or it is synthetic. */
+const char *text_place(const struct dict_function *f);

@@ -272,9 +272,8 @@ int callgraph_new(const struct profile *p, uint32_t max, struct callgraph **ret)
 const struct dict_function *callgraph_function(const struct profile *p,
 					       const struct callgraph_node *n)
 {
-	static const struct dict_function other = { .name = PROFILE_OTHER, .file = "" };
-
-	return n->function == CALLGRAPH_OTHER ? &other : dict_get_function(p->dict, n->function);
+	return n->function == CALLGRAPH_OTHER ? &profile_other_function :
+						dict_get_function(p->dict, n->function);
 }
 
 void callgraph_free(struct callgraph *g)

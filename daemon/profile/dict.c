@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <xxhash.h>
 
+#include "python/module.h"
+
 /*
  * Items lie in chunks that never move, so that what dict_get_*() returned stays valid. Strings and the frame lists
  * of stacks lie in an arena. Each kind has an open-addressing table of (hash, id + 1), at most 3/4 full.
@@ -171,8 +173,7 @@ static bool text_same(const void *item, const void *key)
 	return a->size == b->size && memcmp(a->s, b->s, a->size) == 0;
 }
 
-/* Interns a string: equal strings get the same pointer. */
-static int text_intern(struct dict *d, const char *s, const char **ret)
+int dict_text(struct dict *d, const char *s, uint32_t *ret)
 {
 	size_t size = strlen(s);
 	struct text t;
@@ -203,8 +204,25 @@ static int text_intern(struct dict *d, const char *s, const char **ret)
 		*slot = (struct slot){ hash, id + 1 };
 		d->text_table.used++;
 	}
-	*ret = ((struct text *)pool_get(&d->texts, slot->id - 1))->s;
+	*ret = slot->id - 1;
 	return 0;
+}
+
+const char *dict_get_text(const struct dict *d, uint32_t id)
+{
+	assert(id < d->texts.n);
+	return ((const struct text *)pool_get(&d->texts, id))->s;
+}
+
+/* Interns a string: equal strings get the same pointer. */
+static int text_intern(struct dict *d, const char *s, const char **ret)
+{
+	uint32_t id;
+	int r = dict_text(d, s, &id);
+
+	if (r == 0)
+		*ret = dict_get_text(d, id);
+	return r;
 }
 
 int dict_new(struct dict **ret)
@@ -276,26 +294,55 @@ static bool function_same(const void *item, const void *key)
 {
 	const struct dict_function *a = item, *b = key;
 
-	return a->name == b->name && a->file == b->file && a->line == b->line;
+	return a->name == b->name && a->module == b->module && a->file == b->file &&
+	       a->line == b->line && a->kind == b->kind;
 }
 
-int dict_function(struct dict *d, const char *name, const char *file, int line, uint32_t *ret)
+int dict_function(struct dict *d, const struct dict_function *f, uint32_t *ret)
 {
-	struct dict_function f = { .line = line };
-	uint64_t key[3];
+	bool synthetic = f->kind == PLOP_FRAME_SYNTHETIC;
+	struct dict_function own = { .line = synthetic ? 0 : f->line, .kind = f->kind };
+	char module[PLOP_MAX_MODULE] = "";
+	uint64_t key[4];
 	int r;
 
-	r = text_intern(d, name, &f.name);
+	if (f->kind == PLOP_FRAME_PYTHON)
+		python_module(f->file, module);
+	r = text_intern(d, f->name, &own.name);
+	if (r == 0)
+		r = text_intern(d, synthetic ? "" : f->file, &own.file);
+	if (r == 0)
+		r = text_intern(d,
+				f->kind == PLOP_FRAME_NATIVE || f->kind == PLOP_FRAME_KERNEL ?
+					f->module :
+					module,
+				&own.module);
 	if (r < 0)
 		return r;
-	r = text_intern(d, file, &f.file);
-	if (r < 0)
-		return r;
-	key[0] = (uintptr_t)f.name;
-	key[1] = (uintptr_t)f.file;
-	key[2] = (uint32_t)line;
+	key[0] = (uintptr_t)own.name;
+	key[1] = (uintptr_t)own.file;
+	key[2] = (uintptr_t)own.module;
+	key[3] = (uint64_t)own.kind << 32 | (uint32_t)own.line;
 	return intern(d, &d->function_table, &d->functions, (uint32_t)XXH3_64bits(key, sizeof(key)),
-		      function_same, &f, ret);
+		      function_same, &own, ret);
+}
+
+int dict_python(struct dict *d, const char *name, const char *file, int line, uint32_t *ret)
+{
+	const struct dict_function f = {
+		.name = name, .file = file, .line = line, .kind = PLOP_FRAME_PYTHON
+	};
+
+	return dict_function(d, &f, ret);
+}
+
+int dict_synthetic(struct dict *d, const char *name, uint32_t *ret)
+{
+	const struct dict_function f = { .name = name, .kind = PLOP_FRAME_SYNTHETIC };
+	uint32_t function;
+	int r = dict_function(d, &f, &function);
+
+	return r < 0 ? r : dict_frame(d, function, 0, ret);
 }
 
 static bool frame_same(const void *item, const void *key)
@@ -351,6 +398,11 @@ int dict_stack(struct dict *d, const uint32_t *frames, uint32_t depth, uint32_t 
 	}
 	s.frames = copy;
 	return intern(d, &d->stack_table, &d->stacks, hash, stack_same, &s, ret);
+}
+
+uint32_t dict_texts(const struct dict *d)
+{
+	return d->texts.n;
 }
 
 uint32_t dict_functions(const struct dict *d)

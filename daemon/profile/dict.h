@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "plop/frame.h"
 #include "util/macro.h"
 
 /*
@@ -11,10 +12,15 @@
  */
 struct dict;
 
+/* What a frame is of. Texts are UTF-8, owned by the dict, never NULL. */
 struct dict_function {
-	const char *name; /* UTF-8, owned by the dict */
-	const char *file; /* "" for plop's own pseudo-frames ("[truncated]", "[no Python frame]") */
+	const char *
+		name; /* of SYNTHETIC what it says: "[truncated]", "[no Python frame]", "service=shop" */
+	const char *
+		module; /* NATIVE, KERNEL: the binary or library; PYTHON: the package, python_module() */
+	const char *file; /* "": not known */
 	int line;         /* first line; 0: unknown */
+	enum plop_frame_kind kind;
 };
 /* Of code that was compiled to machine code, whose lines nobody keeps. */
 #define DICT_LINE_COMPILED (-1)
@@ -35,13 +41,28 @@ DEFINE_FREEP(struct dict, dict_free)
 void dict_freeze(struct dict *d, bool frozen);
 
 /* Each returns 0 and the id, or -ENOMEM; -ENOSPC: it is frozen, and has no such thing. */
-int dict_function(struct dict *d, const char *name, const char *file, int line, uint32_t *ret);
+/*
+ * f's texts are copied. Two functions that differ in anything are two. The module of PYTHON is told by its file, and may be NULL here;
+ * SYNTHETIC has a name alone, and the rest is taken for "" and 0.
+ */
+int dict_function(struct dict *d, const struct dict_function *f, uint32_t *ret);
+/* A function of Python. */
+int dict_python(struct dict *d, const char *name, const char *file, int line, uint32_t *ret);
 int dict_frame(struct dict *d, uint32_t function, int line, uint32_t *ret);
+/* The frame of a synthetic function. */
+int dict_synthetic(struct dict *d, const char *name, uint32_t *ret);
 int dict_stack(struct dict *d, const uint32_t *frames, uint32_t depth, uint32_t *ret);
 
+/*
+ * Any text, for tables of strings: ids are dense, from 0, and the texts of functions have one each as well.
+ */
+int dict_text(struct dict *d, const char *s, uint32_t *ret);
+
+uint32_t dict_texts(const struct dict *d);
 uint32_t dict_functions(const struct dict *d); /* how many */
 uint32_t dict_frames(const struct dict *d);
 uint32_t dict_stacks(const struct dict *d);
+const char *dict_get_text(const struct dict *d, uint32_t id);
 const struct dict_function *dict_get_function(const struct dict *d, uint32_t id);
 const struct dict_frame *dict_get_frame(const struct dict *d, uint32_t id);
 const struct dict_stack *dict_get_stack(const struct dict *d, uint32_t id);

@@ -53,12 +53,9 @@ static void stack_done(struct stack *s)
 	free(s->frames);
 }
 
-static int stack_push(struct stack *s, struct dict *d, const char *name, const char *file,
-		      int first, int line)
+/* Makes room for one more frame. */
+static int stack_reserve(struct stack *s)
 {
-	uint32_t function;
-	int r;
-
 	if (s->depth == s->room) {
 		uint32_t *frames = reallocarray(s->frames, (size_t)s->room + 256, sizeof(*frames));
 
@@ -67,7 +64,16 @@ static int stack_push(struct stack *s, struct dict *d, const char *name, const c
 		s->frames = frames;
 		s->room += 256;
 	}
-	r = dict_function(d, name, file, first, &function);
+	return 0;
+}
+
+static int stack_push(struct stack *s, struct dict *d, const struct dict_function *fn, int line)
+{
+	uint32_t function;
+	int r = stack_reserve(s);
+
+	if (r == 0)
+		r = dict_function(d, fn, &function);
 	if (r == 0)
 		r = dict_frame(d, function, line, &s->frames[s->depth]);
 	s->depth += r == 0;
@@ -77,10 +83,16 @@ static int stack_push(struct stack *s, struct dict *d, const char *name, const c
 static int push_key(struct stack *s, struct dict *d, const char *key, const char *value)
 {
 	_cleanup_free_ char *name = NULL;
+	int r = stack_reserve(s);
 
-	if (asprintf(&name, "%s=%s", key, value) < 0)
+	if (asprintf(&name, "%s=%s", key, value) < 0) {
+		name = NULL;
 		return -ENOMEM;
-	return stack_push(s, d, name, "", 0, 0);
+	}
+	if (r == 0)
+		r = dict_synthetic(d, name, &s->frames[s->depth]);
+	s->depth += r == 0;
+	return r;
 }
 
 static int add_grouped(struct profile *to, uint32_t process, const struct profile *p,
@@ -100,7 +112,7 @@ static int add_grouped(struct profile *to, uint32_t process, const struct profil
 		const struct dict_frame *f = dict_get_frame(p->dict, from->frames[i]);
 		const struct dict_function *fn = dict_get_function(p->dict, f->function);
 
-		r = stack_push(stack, to->dict, fn->name, fn->file, fn->line, f->line);
+		r = stack_push(stack, to->dict, fn, f->line);
 	}
 	if (r == 0)
 		r = dict_stack(to->dict, stack->frames, stack->depth, &id);

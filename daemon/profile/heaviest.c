@@ -13,13 +13,18 @@ struct heap {
 
 static int compare_names(uint32_t a, uint32_t b, const struct dict *d)
 {
-	static const struct dict_function other = { .name = PROFILE_OTHER, .file = "" };
-	const struct dict_function *fa = a == CALLGRAPH_OTHER ? &other : dict_get_function(d, a);
-	const struct dict_function *fb = b == CALLGRAPH_OTHER ? &other : dict_get_function(d, b);
+	const struct dict_function *fa = a == CALLGRAPH_OTHER ? &profile_other_function :
+								dict_get_function(d, a);
+	const struct dict_function *fb = b == CALLGRAPH_OTHER ? &profile_other_function :
+								dict_get_function(d, b);
 	int c = strcmp(fa->name, fb->name);
 
 	if (c == 0)
 		c = strcmp(fa->file, fb->file);
+	if (c == 0)
+		c = strcmp(fa->module, fb->module);
+	if (c == 0)
+		c = (int)fa->kind - (int)fb->kind;
 	return c ? c : (fa->line > fb->line) - (fa->line < fb->line);
 }
 
@@ -83,7 +88,7 @@ static size_t text_of(const struct dict *d, uint32_t function)
 {
 	const struct dict_function *f = dict_get_function(d, function);
 
-	return strlen(f->name) + strlen(f->file);
+	return strlen(f->name) + strlen(f->file) + strlen(f->module);
 }
 
 /* Of those that are not kept yet, the heaviest by compare, as far as their text goes into room. */

@@ -48,8 +48,7 @@ static int translate_frame(struct translation *t, uint32_t frame, uint32_t *ret)
 		if (t->functions[f->function] == UINT32_MAX) {
 			const struct dict_function *fn = dict_get_function(t->from, f->function);
 
-			r = dict_function(t->to, fn->name, fn->file, fn->line,
-					  &t->functions[f->function]);
+			r = dict_function(t->to, fn, &t->functions[f->function]);
 			if (r < 0)
 				return r;
 		}

@@ -262,19 +262,21 @@ int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t s
 
 int profile_add_beyond(struct profile *p, uint32_t process, const char *name, uint64_t count)
 {
-	uint32_t function, frame, stack;
-	int r = dict_function(p->dict, name, "", 0, &function);
+	uint32_t frame, stack;
+	int r = dict_synthetic(p->dict, name, &frame);
 
-	if (r == 0)
-		r = dict_frame(p->dict, function, 0, &frame);
 	if (r == 0)
 		r = dict_stack(p->dict, &frame, 1, &stack);
 	return r < 0 ? r : profile_add(p, process, 0, stack, count);
 }
 
+const struct dict_function profile_other_function = {
+	.name = PROFILE_OTHER, .module = "", .file = "", .kind = PLOP_FRAME_SYNTHETIC
+};
+
 bool profile_is_other(const struct dict_function *f)
 {
-	return f->line == 0 && !*f->file && streq(f->name, PROFILE_OTHER);
+	return f->kind == PLOP_FRAME_SYNTHETIC && streq(f->name, PROFILE_OTHER);
 }
 
 uint64_t profile_other(const struct profile *p)

@@ -101,7 +101,8 @@ bool profile_has_process(const struct profile *p, const struct process_info *inf
 #define PROFILE_BEYOND "[beyond this user's share]"
 #define PROFILE_OTHER  "[other]"
 int profile_add_beyond(struct profile *p, uint32_t process, const char *name, uint64_t count);
-bool profile_is_other(const struct dict_function *f); /* PROFILE_OTHER */
+extern const struct dict_function profile_other_function; /* PROFILE_OTHER */
+bool profile_is_other(const struct dict_function *f);
 /* Ticks under PROFILE_OTHER. */
 uint64_t profile_other(const struct profile *p);
 /* Ticks in state SAMPLE_PLAIN. */
@@ -239,7 +240,7 @@ struct callgraph {
 	uint64_t states[SAMPLE_STATES]; /* of total */
 };
 int callgraph_new(const struct profile *p, uint32_t max, struct callgraph **ret);
-/* Name, file and line of a node. */
+/* What a node is. */
 const struct dict_function *callgraph_function(const struct profile *p,
 					       const struct callgraph_node *n);
 void callgraph_free(struct callgraph *g);

@@ -155,7 +155,7 @@ static int shorten(const struct pruning *k, struct profile *p, uint32_t place, u
 static int shorten_all(const struct pruning *k, struct profile *p)
 {
 	_cleanup_free_ uint32_t *stacks = NULL, *frames = NULL;
-	uint32_t function, other, deepest = 0;
+	uint32_t other, deepest = 0;
 	int r;
 
 	for (uint32_t i = 0; i < k->n; i++)
@@ -164,9 +164,7 @@ static int shorten_all(const struct pruning *k, struct profile *p)
 	frames = calloc((size_t)deepest + 1, sizeof(*frames));
 	if (!stacks || !frames)
 		return -ENOMEM;
-	r = dict_function(p->dict, PROFILE_OTHER, "", 0, &function);
-	if (r == 0)
-		r = dict_frame(p->dict, function, 0, &other);
+	r = dict_synthetic(p->dict, PROFILE_OTHER, &other);
 	for (uint32_t i = 0; r == 0 && i < k->n; i++)
 		r = shorten(k, p, i, other, frames, &stacks[k->order[i]]);
 	for (uint32_t i = 0; r == 0 && i < p->nsamples; i++) {

@@ -124,8 +124,9 @@ static int sink_grow(struct sink *s)
 	return 0;
 }
 
-static int sink_frame(struct sink *s, struct code_object *code, uint32_t instr, uint16_t bytecode,
-		      uint32_t *ret)
+/* The frame of a code object, or of what stands for a frame that has none. */
+static int sink_frame(struct sink *s, enum plop_frame_kind kind, struct code_object *code,
+		      uint32_t instr, uint16_t bytecode, uint32_t *ret)
 {
 	struct dict *d = s->profile->dict;
 	struct frame_entry *e;
@@ -141,7 +142,13 @@ static int sink_frame(struct sink *s, struct code_object *code, uint32_t instr, 
 	}
 	e = frame_slot(s->entries, s->size, code, instr);
 	if (!e->code) {
-		r = dict_function(d, code->name, code->file, code->firstlineno, &function);
+		const struct dict_function f = { .name = code->name,
+						 .module = "",
+						 .file = code->file,
+						 .line = code->firstlineno,
+						 .kind = kind };
+
+		r = dict_function(d, &f, &function);
 		if (r < 0)
 			return r;
 		r = dict_frame(d, function,
@@ -159,12 +166,9 @@ static int sink_frame(struct sink *s, struct code_object *code, uint32_t instr, 
 	return 0;
 }
 
-static int sink_pseudo(struct sink *s, const char *name, uint32_t *ret)
+static int sink_synthetic(struct sink *s, const char *name, uint32_t *ret)
 {
-	uint32_t function;
-	int r = dict_function(s->profile->dict, name, "", 0, &function);
-
-	return r < 0 ? r : dict_frame(s->profile->dict, function, 0, ret);
+	return dict_synthetic(s->profile->dict, name, ret);
 }
 
 /* The frame of a task that has a name, of which there may be one for each task. */
@@ -177,11 +181,11 @@ static int sink_task(struct sink *s, struct code_object *code, uint16_t bytecode
 
 	if (full)
 		dict_freeze(d, true);
-	r = sink_frame(s, code, 0, bytecode, ret);
+	r = sink_frame(s, PLOP_FRAME_SYNTHETIC, code, 0, bytecode, ret);
 	if (full)
 		dict_freeze(d, false);
 	s->ntasks += dict_functions(d) - before;
-	return r == -ENOSPC ? sink_pseudo(s, "[other tasks]", ret) : r;
+	return r == -ENOSPC ? sink_synthetic(s, "[other tasks]", ret) : r;
 }
 
 static bool is_named_task(const struct plop_frame *f)
@@ -200,21 +204,21 @@ static int sink_frames(struct sink *s, const struct symbolized_stack *y)
 	if (k->depth > PLOP_MAX_DEPTH)
 		return -E2BIG;
 	if (k->flags & PLOP_STACK_TRUNCATED)
-		r = sink_pseudo(s, "[truncated]", &s->ids[n++]);
+		r = sink_synthetic(s, "[truncated]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_NO_THREAD)
-		r = sink_pseudo(s, "[native thread]", &s->ids[n++]);
+		r = sink_synthetic(s, "[native thread]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_WORKER)
-		r = sink_pseudo(s, "[kernel worker]", &s->ids[n++]);
+		r = sink_synthetic(s, "[kernel worker]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_FINALISED)
-		r = sink_pseudo(s, "[interpreter finalised]", &s->ids[n++]);
+		r = sink_synthetic(s, "[interpreter finalised]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_DUMPING)
-		r = sink_pseudo(s, "[dumping core]", &s->ids[n++]);
+		r = sink_synthetic(s, "[dumping core]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_NO_INTERP)
-		r = sink_pseudo(s, "[interpreter starting]", &s->ids[n++]);
+		r = sink_synthetic(s, "[interpreter starting]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_NO_FRAME)
-		r = sink_pseudo(s, "[no Python frame]", &s->ids[n++]);
+		r = sink_synthetic(s, "[no Python frame]", &s->ids[n++]);
 	else if (k->flags & PLOP_STACK_EXITING)
-		r = sink_pseudo(s, "[exec or exit]", &s->ids[n++]);
+		r = sink_synthetic(s, "[exec or exit]", &s->ids[n++]);
 	synthetic_find(y->frames, s->tasks ? 0 : k->depth, &from, &to);
 	for (uint32_t i = k->depth; i-- > 0 && r >= 0;) {
 		if ((i >= from && i < to) || (y->codes[i] && code_object_hidden(y->codes[i])))
@@ -222,10 +226,10 @@ static int sink_frames(struct sink *s, const struct symbolized_stack *y)
 		if (y->codes[i] && is_named_task(&y->frames[i]))
 			r = sink_task(s, y->codes[i], y->bytecode, &s->ids[n++]);
 		else if (y->codes[i])
-			r = sink_frame(s, y->codes[i], y->frames[i].instr, y->bytecode,
-				       &s->ids[n++]);
+			r = sink_frame(s, plop_frame_kind(y->frames[i].code), y->codes[i],
+				       y->frames[i].instr, y->bytecode, &s->ids[n++]);
 		else
-			r = sink_pseudo(
+			r = sink_synthetic(
 				s, y->sources[i] == CODE_STALE ? "[stale code]" : "[unresolved]",
 				&s->ids[n++]);
 	}
@@ -280,10 +284,15 @@ int sink_named_stack(struct sink *s, const char *root, const struct named_frame 
 	int r = n > PLOP_MAX_DEPTH ? -E2BIG : 0;
 
 	if (r >= 0 && root)
-		r = sink_pseudo(s, root, &s->ids[k++]);
+		r = sink_synthetic(s, root, &s->ids[k++]);
 	for (uint32_t i = n; i-- > 0 && r >= 0;) {
-		r = dict_function(d, frames[i].name, frames[i].file, frames[i].firstlineno,
-				  &function);
+		const struct dict_function f = { .name = frames[i].name,
+						 .module = "",
+						 .file = frames[i].file,
+						 .line = frames[i].firstlineno,
+						 .kind = frames[i].kind };
+
+		r = dict_function(d, &f, &function);
 		if (r >= 0)
 			r = dict_frame(d, function, frames[i].line, &s->ids[k++]);
 	}
@@ -303,7 +312,7 @@ int sink_add_wait(struct sink *s, uint32_t process, uint32_t thread, uint32_t st
 		/* the leaf-most, should there be too many */
 		memcpy(s->ids, k->frames + (k->depth - n), n * sizeof(*s->ids));
 	}
-	r = sink_pseudo(s, leaf, &s->ids[n++]);
+	r = sink_synthetic(s, leaf, &s->ids[n++]);
 	if (r >= 0)
 		r = dict_stack(s->profile->dict, s->ids, n, &id);
 	return r < 0 ? r : profile_add_state(s->profile, process, thread, id, state, 0, ns);

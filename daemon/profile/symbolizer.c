@@ -236,7 +236,7 @@ static int code_table_synthetic(struct code_table *t, uint64_t code, const char 
 		return -ENOMEM;
 	if (e->code)
 		return 0;
-	c = code_object_pseudo(text);
+	c = code_object_synthetic(text);
 	if (!c)
 		return -ENOMEM;
 	code_entry_set(t, e, c, false);

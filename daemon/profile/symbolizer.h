@@ -120,15 +120,16 @@ int sink_add_known(struct sink *s, uint32_t process, const struct symbolized_sta
 
 /* The dict's stack id of a stack, not counted. */
 int sink_stack(struct sink *s, const struct symbolized_stack *stack, uint32_t *ret);
-/* The same for one that was read with its names: root, a pseudo-frame or NULL, and the frames, leaf first. */
+/* The same for one that was read with its names: root, a synthetic frame's name or NULL, and the frames, leaf first. */
 struct named_frame {
+	enum plop_frame_kind kind;
 	const char *name, *file;
 	int firstlineno, line;
 };
 int sink_named_stack(struct sink *s, const char *root, const struct named_frame *frames, uint32_t n,
 		     uint32_t *ret);
 /*
- * Adds time off CPU: on top of stack (an id of the sink's dict; SINK_NO_STACK: it is not known) lies the pseudo-frame leaf,
+ * Adds time off CPU: on top of stack (an id of the sink's dict; SINK_NO_STACK: it is not known) lies the synthetic frame leaf,
  * "[waiting for the GIL]".
  */
 #define SINK_NO_STACK UINT32_MAX

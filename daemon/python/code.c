@@ -5,7 +5,7 @@
 /* PyCodeObject without its bytecode, as far as layout_check() lets code_len go. */
 #define CODE_HEAD_MAX 512
 
-struct code_object *code_object_pseudo(const char *name)
+struct code_object *code_object_synthetic(const char *name)
 {
 	struct code_object *c = calloc(1, sizeof(*c));
 

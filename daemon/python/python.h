@@ -189,8 +189,8 @@ int code_object_new(const struct plop_layout *l, int firstlineno, const struct p
 		    const struct python_string *name, const void *linetable,
 		    size_t linetable_captured, uint64_t linetable_size, struct code_object **ret);
 
-/* One that stands for a mark (plop/async.h): has a name, but no file and no lines. NULL: out of memory. */
-struct code_object *code_object_pseudo(const char *name);
+/* One that stands for a synthetic frame (plop/frame.h): has a name, but no file and no lines. NULL: out of memory. */
+struct code_object *code_object_synthetic(const char *name);
 
 /*
  * The line of the instruction at byte offset lasti of the bytecode (< 0: none executed yet, gives the first line).

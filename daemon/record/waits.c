@@ -260,7 +260,8 @@ int waits_read(struct waits *w, struct sink *sink, pid_t pid, const struct aslee
 	if (!q || t->at_ns < w->begun_ns || (q->over_ns && q->over_ns < t->at_ns))
 		return 0;
 	for (uint32_t i = 0; i < t->n; i++)
-		frames[i] = (struct named_frame){ .name = t->frames[i].name,
+		frames[i] = (struct named_frame){ .kind = t->frames[i].kind,
+						  .name = t->frames[i].name,
 						  .file = t->frames[i].file,
 						  .firstlineno = t->frames[i].firstlineno,
 						  .line = t->frames[i].line };

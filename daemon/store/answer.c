@@ -44,19 +44,35 @@ static void query_done(struct query *q)
 	profile_free(q->p);
 }
 
-#define SELECT_WINDOWS                                                                     \
-	"SELECT id, start_ns, end_ns, hz, ticks, python, other, truncated, lost_fault,"    \
-	" lost_stacks_full, lost_frames_full, lost_unsupported, lost_corrupt, lost_drain," \
-	" lost_threads,"                                                                   \
-	" samples, stepped_ns, life_ns FROM windows "
+#define SELECT_WINDOWS(lost_threads, stepped_ns, life_ns)                               \
+	"SELECT id, start_ns, end_ns, hz, ticks, python, other, truncated, lost_fault," \
+	" lost_stacks_full, lost_frames_full, lost_unsupported, lost_corrupt, "         \
+	"lost_drain, " lost_threads ", samples, " stepped_ns ", " life_ns " FROM windows "
 #define COLUMN_SAMPLES (8 + STORE_LOST_CAUSES)
 #define COLUMN_STEPPED (COLUMN_SAMPLES + 1)
 #define COLUMN_LIFE    (COLUMN_SAMPLES + 2)
 
-static const char in_time[] = SELECT_WINDOWS "WHERE end_ns > ?1 AND start_ns < ?2 ORDER BY end_ns";
-static const char by_id[] = SELECT_WINDOWS "WHERE id=?1";
+static const char in_time[] =
+	SELECT_WINDOWS("lost_threads", "stepped_ns",
+		       "life_ns") "WHERE end_ns > ?1 AND start_ns < ?2 ORDER BY end_ns";
 
-static int query_prepare(struct query *q, sqlite3 *db, const char *windows)
+/* By the file's schema version: one that is damaged is read as it is (schema.c tells what came when). */
+static const char *windows_by_id(int version)
+{
+	return version < 2 ? SELECT_WINDOWS("0", "0", "end_ns") "WHERE id=?1" :
+			     SELECT_WINDOWS("lost_threads", "stepped_ns", "life_ns") "WHERE id=?1";
+}
+
+static const char *function_by_id(int version)
+{
+	return version < 3 ?
+		       "SELECT name, file, line, hash,"
+		       " CASE WHEN file='' AND line=0 THEN 3 ELSE 0 END, '' FROM functions"
+		       " WHERE id=?1" :
+		       "SELECT name, file, line, hash, kind, module FROM functions WHERE id=?1";
+}
+
+static int query_prepare(struct query *q, sqlite3 *db, int version, const char *windows)
 {
 	int r;
 
@@ -67,8 +83,7 @@ static int query_prepare(struct query *q, sqlite3 *db, const char *windows)
 			       " AND ?2",
 			       &q->samples);
 	if (r == 0)
-		r = db_prepare(db, "SELECT name, file, line, hash FROM functions WHERE id=?1",
-			       &q->function);
+		r = db_prepare(db, function_by_id(version), &q->function);
 	if (r == 0)
 		r = db_prepare(db, "SELECT frames, hash FROM stacks WHERE id=?1", &q->stack);
 	if (r == 0)
@@ -120,27 +135,44 @@ static int keep_hash(struct query *q, uint32_t function, uint64_t hash)
 	return 0;
 }
 
+/* What the row says; texts are borrowed until the statement's next step. -EBADMSG: no function can be so. */
+static int read_function(sqlite3_stmt *st, struct dict_function *f)
+{
+	int64_t kind = sqlite3_column_int64(st, 4);
+
+	f->name = db_text(st, 0);
+	f->file = db_text(st, 1);
+	f->line = sqlite3_column_int(st, 2);
+	f->module = db_text(st, 5);
+	if (!f->name || !f->file || !f->module)
+		return -ENOMEM;
+	if (kind < 0 || kind >= PLOP_FRAME_KINDS)
+		return -EBADMSG;
+	f->kind = (enum plop_frame_kind)kind;
+	/* what the hash is not of */
+	if ((f->kind == PLOP_FRAME_PYTHON || f->kind == PLOP_FRAME_SYNTHETIC) && *f->module)
+		return -EBADMSG;
+	return f->kind == PLOP_FRAME_SYNTHETIC && (*f->file || f->line) ? -EBADMSG : 0;
+}
+
 static int load_function(struct query *q, uint64_t id, uint32_t *ret)
 {
-	const char *name, *file;
+	struct dict_function f;
 	uint64_t hash;
-	int r, line;
+	int r;
 
 	if (idmap_get(&q->functions, id, ret))
 		return 0;
 	r = lookup(q->function, id);
+	if (r == 0)
+		r = read_function(q->function, &f);
+	if (r == 0)
+		r = hash_function(&q->scratch, q->seed, &f, &hash);
 	if (r < 0)
 		return r;
-	name = db_text(q->function, 0);
-	file = db_text(q->function, 1);
-	line = sqlite3_column_int(q->function, 2);
-	if (!name || !file)
-		return -ENOMEM;
-	r = hash_function(&q->scratch, q->seed, name, file, line, &hash);
-	if (r == 0 && hash != (uint64_t)sqlite3_column_int64(q->function, 3))
-		r = -EBADMSG;
-	if (r == 0)
-		r = dict_function(q->p->dict, name, file, line, ret);
+	if (hash != (uint64_t)sqlite3_column_int64(q->function, 3))
+		return -EBADMSG;
+	r = dict_function(q->p->dict, &f, ret);
 	if (r == 0)
 		r = keep_hash(q, *ret, hash);
 	return r < 0 ? r : idmap_put(&q->functions, id, *ret);
@@ -396,7 +428,7 @@ static int query_all(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
 	if (e < 0)
 		return e;
 	q.p->end_ns = MAX(from_ns, to_ns);
-	e = query_prepare(&q, r->db, in_time);
+	e = query_prepare(&q, r->db, r->version, in_time);
 	if (e == 0)
 		e = query_run(&q, r, from_ns, to_ns);
 	if (e == 0 && any_without_samples(q.p))
@@ -414,7 +446,7 @@ static int query_window(struct store_reader *r, int64_t id, struct profile **ret
 	int e = profile_new(0, 0, &q.p);
 
 	if (e == 0)
-		e = query_prepare(&q, r->db, by_id);
+		e = query_prepare(&q, r->db, r->version, windows_by_id(r->version));
 	if (e < 0)
 		return e;
 	sqlite3_bind_int64(q.windows, 1, id);

@@ -17,13 +17,28 @@ static void put_text(struct buf *scratch, const char *s)
 	buf_append(scratch, s, strlen(s) + 1);
 }
 
-int hash_function(struct buf *scratch, int64_t seed, const char *name, const char *file, int line,
-		  uint64_t *ret)
+/*
+ * Whether name, file and line are all that the hash is of: of all functions that versions 1 and 2 had, so that it stays what it is, and
+ * with it those of the stacks. In these a Python function with neither file nor line was as good as a synthetic one.
+ */
+static bool is_told_by_place(const struct dict_function *f)
 {
+	return f->kind == PLOP_FRAME_SYNTHETIC ||
+	       (f->kind == PLOP_FRAME_PYTHON && (*f->file || f->line));
+}
+
+int hash_function(struct buf *scratch, int64_t seed, const struct dict_function *f, uint64_t *ret)
+{
+	uint32_t kind = f->kind;
+
 	buf_clear(scratch);
-	put_text(scratch, name);
-	put_text(scratch, file);
-	buf_append(scratch, &line, sizeof(line));
+	put_text(scratch, f->name);
+	put_text(scratch, f->file);
+	buf_append(scratch, &f->line, sizeof(f->line));
+	if (!is_told_by_place(f)) {
+		buf_append(scratch, &kind, sizeof(kind));
+		put_text(scratch, f->module);
+	}
 	return hash_of(scratch, seed, ret);
 }
 

@@ -8,8 +8,7 @@
  * The hashes by which rows of dictionaries are found, of their content with the seed of the file. Who reads makes them anew: a row
  * that is not what was written does not have its hash any more. All use scratch. -ENOMEM.
  */
-int hash_function(struct buf *scratch, int64_t seed, const char *name, const char *file, int line,
-		  uint64_t *ret);
+int hash_function(struct buf *scratch, int64_t seed, const struct dict_function *f, uint64_t *ret);
 int hash_process(struct buf *scratch, int64_t seed, const struct process_info *info,
 		 const char *python, uint64_t *ret);
 /* A stack: begin with an empty scratch, and put each frame, root first. */

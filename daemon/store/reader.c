@@ -56,7 +56,7 @@ static int reader_connect(struct store_reader *r)
 	}
 	if (e == 0 && version == 0)
 		e = -ENOENT;
-	else if (e == 0 && version < SCHEMA_VERSION)
+	else if (e == 0 && version < SCHEMA_VERSION && !r->damaged)
 		e = -EAGAIN;
 	if (e == 0)
 		e = db_exec(r->db, "PRAGMA cache_size=-2048; PRAGMA temp_store=MEMORY");
@@ -66,6 +66,7 @@ static int reader_connect(struct store_reader *r)
 		return e;
 	}
 	sqlite3_progress_handler(r->db, STEPS, on_steps, r);
+	r->version = version;
 	r->dev = sb.st_dev;
 	r->ino = sb.st_ino;
 	return 0;

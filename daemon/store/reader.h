@@ -10,6 +10,7 @@ struct store_reader {
 	char *path;
 	sqlite3 *db;
 	bool immutable, damaged;
+	int version; /* schema version; less than SCHEMA_VERSION only of a damaged one */
 	/* What was opened: another file may have taken its place. */
 	dev_t dev;
 	ino_t ino;

@@ -47,7 +47,11 @@ static int look_through(struct store *s, struct salvage *v)
 	if (s->window_id < v->last) {
 		s->window_id = v->last;
 		s->life = (struct life){ .first = true };
-		if (reader_int(v->reader, "SELECT life_ns FROM windows ORDER BY id DESC LIMIT 1",
+		/* version 1 has nothing better */
+		if (reader_int(v->reader,
+			       v->reader->version < 2 ?
+				       "SELECT end_ns FROM windows ORDER BY id DESC LIMIT 1" :
+				       "SELECT life_ns FROM windows ORDER BY id DESC LIMIT 1",
 			       &l.now) == 0 &&
 		    reader_int(v->reader, "SELECT end_ns FROM windows ORDER BY id DESC LIMIT 1",
 			       &l.end_ns) == 0 &&

@@ -53,8 +53,7 @@ static int hash_functions(struct save *v)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct dict_function *f = dict_get_function(v->w->dict, i);
 
-		int r = hash_function(&v->scratch, v->s->seed, f->name, f->file, f->line,
-				      &v->function_hashes[i]);
+		int r = hash_function(&v->scratch, v->s->seed, f, &v->function_hashes[i]);
 
 		if (r < 0)
 			return r;
@@ -107,9 +106,12 @@ static int save_function(struct save *v, uint32_t function)
 		sqlite3_bind_int64(st, 3, f->line);
 		db_bind_text(st, 4, f->name);
 		db_bind_text(st, 5, f->file);
+		sqlite3_bind_int(st, 6, f->kind);
+		/* what a Python function's file tells is not kept as well */
+		db_bind_text(st, 7, f->kind == PLOP_FRAME_PYTHON ? "" : f->module);
 		r = db_run(st);
 		id = sqlite3_last_insert_rowid(v->s->db);
-		save_counts(v, strlen(f->name) + strlen(f->file));
+		save_counts(v, strlen(f->name) + strlen(f->file) + strlen(f->module));
 	} else {
 		r = used < v->needed ? use_row(v, ST_USE_FUNCTION, id) : 0;
 	}

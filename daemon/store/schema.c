@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store/schema.h"
 
+#include "plop/frame.h"
 #include "util/buf.h"
 
 /*
@@ -57,7 +58,18 @@ static const char *const steps[SCHEMA_VERSION] = {
 	"ALTER TABLE windows ADD COLUMN lost_threads INTEGER NOT NULL DEFAULT 0;"
 	"UPDATE windows SET life_ns = end_ns;"
 	"INSERT INTO meta VALUES('pending_ns', 0), ('pending_from', 0);",
+	/*
+	 * kind: enum plop_frame_kind. Before, a synthetic function was told by having neither a file nor a line. module: of native and
+	 * kernel functions; that of a Python function is told by its file, and stays ''.
+	 */
+	"ALTER TABLE functions ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE functions ADD COLUMN module TEXT NOT NULL DEFAULT '';"
+	"UPDATE functions SET kind = 3 WHERE file = '' AND line = 0;",
 };
+
+_Static_assert(PLOP_FRAME_PYTHON == 0 && PLOP_FRAME_NATIVE == 1 && PLOP_FRAME_KERNEL == 2 &&
+		       PLOP_FRAME_SYNTHETIC == 3,
+	       "functions.kind of files that are there");
 
 int schema_look(sqlite3 *db, int *ret_version)
 {

@@ -4,7 +4,7 @@
 #include "store/db.h"
 
 /* PRAGMA user_version of what this plop writes; 0 is an empty file. */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 /* PRAGMA application_id: "plop". */
 #define SCHEMA_APPLICATION 0x706c6f70
 

@@ -23,8 +23,8 @@ static const char *const statements[ST_MAX] = {
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
 	[ST_COMMIT] = "COMMIT",
 	[ST_FIND_FUNCTION] = "SELECT id, used FROM functions WHERE hash=?1",
-	[ST_ADD_FUNCTION] =
-		"INSERT INTO functions(hash, used, line, name, file) VALUES(?1,?2,?3,?4,?5)",
+	[ST_ADD_FUNCTION] = "INSERT INTO functions(hash, used, line, name, file, kind, module)"
+			    " VALUES(?1,?2,?3,?4,?5,?6,?7)",
 	[ST_USE_FUNCTION] = "UPDATE functions SET used=?2 WHERE id=?1",
 	[ST_FIND_STACK] = "SELECT id, used FROM stacks WHERE hash=?1",
 	[ST_ADD_STACK] = "INSERT INTO stacks(hash, used, frames) VALUES(?1,?2,?3)",
@@ -284,7 +284,7 @@ static int put_aside(struct store *s, enum damage d, char **ret_name, char **ret
 
 int store_connect(struct store *s, char **ret_error)
 {
-	enum damage damage = DAMAGE_MALFORMED;
+	enum damage damage = DAMAGE_MALFORMED, again = DAMAGE_MALFORMED;
 	_cleanup_free_ char *name = NULL;
 	int r;
 
@@ -296,12 +296,12 @@ int store_connect(struct store *s, char **ret_error)
 	if (r == -EBADMSG) {
 		r = put_aside(s, damage, &name, ret_error);
 		if (r == 0)
-			r = connect_once(s, &damage, ret_error);
+			r = connect_once(s, &again, ret_error);
 		if (r == 0)
 			salvage_begin(s, name, damage);
 		if (r == -EBADMSG)
 			db_fail(ret_error, r, "%s %s, though it is new", s->path,
-				damage_sentence(damage));
+				damage_sentence(again));
 	}
 	if (r < 0)
 		return r;

@@ -56,6 +56,8 @@
 #define PLOP_MAX_FILE_CHARS 4096
 #define PLOP_MAX_NAME_CHARS 4096
 #define PLOP_MAX_LINETABLE  (1u << 20)
+/* A module, with its NUL: what is longer is not told. */
+#define PLOP_MAX_MODULE 128
 
 /*
  * Lines of /proc/PID/maps, of which current distributions allow 1,048,576 (vm.max_map_count), and files in it; ELF sections, segments

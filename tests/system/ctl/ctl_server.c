@@ -105,9 +105,9 @@ static int make_profile(struct profile **ret)
 
 	if (profile_new(now - 10 * NSEC_PER_SEC, 100, &p) < 0 ||
 	    profile_process(p, &info, "3.13.0", &process) < 0 ||
-	    dict_function(p->dict, "main", "/srv/web.py", 1, &function) < 0 ||
+	    dict_python(p->dict, "main", "/srv/web.py", 1, &function) < 0 ||
 	    dict_frame(p->dict, function, 3, &frames[0]) < 0 ||
-	    dict_function(p->dict, "handle", "/srv/web.py", 7, &function) < 0 ||
+	    dict_python(p->dict, "handle", "/srv/web.py", 7, &function) < 0 ||
 	    dict_frame(p->dict, function, 9, &frames[1]) < 0 ||
 	    dict_stack(p->dict, frames, 2, &stack) < 0 ||
 	    profile_add(p, process, 4711, stack, 90) < 0)

@@ -57,6 +57,63 @@ END_TEST
 	" lost.corrupt=0 lost.drain=0 lost.threads=0 lost.rate=0\n"
 #define NO_TICKS "# ticks=0 python=0 other=0 truncated=0 samples=0" NOTHING_LOST
 
+/* What a frame is, is told by its kind: a Python function may be called as a synthetic one, and machine code lies in a module. */
+START_TEST(kinds)
+{
+	static const struct dict_function rows[] = {
+		{ "[truncated]", "", "", 0, PLOP_FRAME_SYNTHETIC },
+		{ "[truncated]", "", "", 0, PLOP_FRAME_PYTHON },
+		{ "service=web", "", "", 0, PLOP_FRAME_PYTHON },
+		{ "get", "", "/v/site-packages/requests/api.py", 3, PLOP_FRAME_PYTHON },
+		{ "read;", "libc.so.6", "", 0, PLOP_FRAME_NATIVE },
+		{ "run", "libx.so", "run.c", 7, PLOP_FRAME_NATIVE },
+		{ "do_idle", "kernel", "", 0, PLOP_FRAME_KERNEL },
+	};
+	static const struct {
+		const char *format, *words;
+	} cases[] = {
+		{ "collapsed",
+		  "[truncated];[truncated] (:0);service=web (:0);"
+		  "get (/v/site-packages/requests/api.py:3);read: (libc.so.6:0);run (run.c:7);"
+		  "do_idle (kernel:0) 1\n" },
+		{ "speedscope",
+		  "{\"frames\":[{\"name\":\"[truncated]\"},{\"name\":\"[truncated]\"},"
+		  "{\"name\":\"service=web\"},{\"name\":\"get\","
+		  "\"file\":\"/v/site-packages/requests/api.py\",\"line\":3},"
+		  "{\"name\":\"read;\",\"file\":\"libc.so.6\"},"
+		  "{\"name\":\"run\",\"file\":\"run.c\",\"line\":7},"
+		  "{\"name\":\"do_idle\",\"file\":\"kernel\"}]}" },
+		{ "plop",
+		  "(('kernel', 0, 'do_idle'), ('run.c', 7, 'run'), ('libc.so.6', 0, 'read;')," },
+		{ "json", "\"function\":\"do_idle\",\"file\":\"\",\"line\":0,\"kind\":\"kernel\","
+			  "\"module\":\"kernel\",\"self\":1" },
+		{ "json", "\"function\":\"read;\",\"file\":\"\",\"line\":0,\"kind\":\"native\","
+			  "\"module\":\"libc.so.6\"" },
+		{ "json", "\"line\":3,\"kind\":\"python\",\"module\":\"requests\"" },
+		{ "json", "\"function\":\"[truncated]\",\"file\":\"\",\"line\":0,"
+			  "\"kind\":\"synthetic\",\"module\":\"\"" },
+		{ "json", "\"function\":\"[truncated]\",\"file\":\"\",\"line\":0,"
+			  "\"kind\":\"python\",\"module\":\"\"" },
+	};
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	struct process_info info = known_process(100, "app");
+	uint32_t frames[ARRAY_SIZE(rows)], process, function;
+
+	ck_assert_int_eq(profile_new(KNOWN_START, 100, &p), 0);
+	ck_assert_int_eq(profile_process(p, &info, "3.11.2", &process), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		ck_assert_int_eq(dict_function(p->dict, &rows[i], &function), 0);
+		ck_assert_int_eq(dict_frame(p->dict, function, rows[i].line, &frames[i]), 0);
+	}
+	known_add(p, process, 1, frames, ARRAY_SIZE(rows), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *got = encode(p, cases[i].format);
+
+		ck_assert_msg(strstr(got, cases[i].words) != NULL, "%s: %s", cases[i].format, got);
+	}
+}
+END_TEST
+
 START_TEST(empty_profiles)
 {
 	static const struct {
@@ -333,6 +390,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(t, as_the_golden_files);
+	tcase_add_test(t, kinds);
 	tcase_add_test(t, empty_profiles);
 	tcase_add_test(t, keys_that_read_the_same_are_merged);
 	tcase_add_test(t, compiled_code);

@@ -264,6 +264,44 @@ START_TEST(an_empty_profile_is_a_profile)
 }
 END_TEST
 
+/* A mapping for each module of machine code; all that is Python or synthetic has the first one, and so has what is in none that is known. */
+START_TEST(modules_are_mappings)
+{
+	static const struct {
+		struct dict_function function;
+		const char *mapping, *file;
+	} rows[] = {
+		{ { "f", "x", "/x.py", 1, PLOP_FRAME_PYTHON }, "[python3.11]", "/x.py" },
+		{ { "[no]", "", "", 0, PLOP_FRAME_SYNTHETIC }, "[python3.11]", "" },
+		{ { "malloc", "libc.so.6", "", 0, PLOP_FRAME_NATIVE }, "libc.so.6", "" },
+		{ { "free", "libc.so.6", "free.c", 3, PLOP_FRAME_NATIVE }, "libc.so.6", "free.c" },
+		{ { "do_idle", "[kernel]", "", 0, PLOP_FRAME_KERNEL }, "[kernel]", "" },
+		{ { "jit", "", "", 0, PLOP_FRAME_NATIVE }, "[python3.11]", "" },
+	};
+	_cleanup_(profile_freep) struct profile *p = known_profile();
+	uint32_t frames[ARRAY_SIZE(rows)], functions[ARRAY_SIZE(rows)];
+	Plop__Pprof__Profile *m;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		ck_assert_int_eq(dict_function(p->dict, &rows[i].function, &functions[i]), 0);
+		ck_assert_int_eq(dict_frame(p->dict, functions[i], 0, &frames[i]), 0);
+	}
+	known_add(p, 0, 100, frames, ARRAY_SIZE(rows), 1);
+	m = encode(p);
+	ck_assert_uint_eq(m->n_mappings, 3);
+	for (size_t i = 0; i < m->n_mappings; i++)
+		ck_assert_uint_eq(m->mappings[i]->id, i + 1);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const Plop__Pprof__Location *l = m->locations[frames[i]];
+
+		ck_assert_str_eq(string(m, m->mappings[l->mapping_id - 1]->file_name),
+				 rows[i].mapping);
+		ck_assert_str_eq(string(m, m->functions[functions[i]]->file_name), rows[i].file);
+	}
+	plop__pprof__profile__free_unpacked(m, NULL);
+}
+END_TEST
+
 /* More than one piece of compressed output, and equal bytes for equal profiles. */
 START_TEST(a_large_profile_is_whole)
 {
@@ -307,6 +345,7 @@ int main(void)
 	tcase_add_test(t, labels_of_process_thread_and_recording);
 	tcase_add_test(t, states_of_ticks);
 	tcase_add_test(t, an_empty_profile_is_a_profile);
+	tcase_add_test(t, modules_are_mappings);
 	tcase_add_test(t, a_large_profile_is_whole);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -103,14 +103,13 @@ START_TEST(seconds)
 }
 END_TEST
 
-START_TEST(pseudo_frames_have_no_file)
+START_TEST(a_place_is_a_file_or_a_module)
 {
-	ck_assert(text_is_pseudo(&(struct dict_function){ "[truncated]", "", 0 }));
-	ck_assert(!text_is_pseudo(&(struct dict_function){ "[truncated]", "x.py", 0 }));
-	/* A target can name a function so, and a file "". */
-	ck_assert(!text_is_pseudo(&(struct dict_function){ "a 5", "", 0 }));
-	ck_assert(!text_is_pseudo(&(struct dict_function){ "[", "", 0 }));
-	ck_assert(!text_is_pseudo(&(struct dict_function){ "", "", 0 }));
+	ck_assert_str_eq(text_place(&(struct dict_function){ .module = "shop", .file = "/x.py" }),
+			 "/x.py");
+	ck_assert_str_eq(text_place(&(struct dict_function){ .module = "libc.so.6", .file = "" }),
+			 "libc.so.6");
+	ck_assert_str_eq(text_place(&(struct dict_function){ .module = "", .file = "" }), "");
 }
 END_TEST
 
@@ -146,7 +145,7 @@ int main(void)
 	tcase_add_test(t, python_strings);
 	tcase_add_test(t, collapsed_strings);
 	tcase_add_test(t, seconds);
-	tcase_add_test(t, pseudo_frames_have_no_file);
+	tcase_add_test(t, a_place_is_a_file_or_a_module);
 	tcase_add_test(t, equal_lines_become_one);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -46,9 +46,18 @@ static uint32_t known_frame(struct profile *p, const char *name, const char *fil
 	uint32_t function, frame;
 	int r;
 
-	r = dict_function(p->dict, name, file, first, &function);
+	r = dict_python(p->dict, name, file, first, &function);
 	assert(r == 0);
 	r = dict_frame(p->dict, function, line, &frame);
+	assert(r == 0);
+	return frame;
+}
+
+static inline uint32_t known_synthetic(struct profile *p, const char *name)
+{
+	uint32_t frame;
+	int r = dict_synthetic(p->dict, name, &frame);
+
 	assert(r == 0);
 	return frame;
 }
@@ -75,8 +84,8 @@ static void known_fill(struct profile *p, uint32_t one, uint32_t two)
 	uint32_t control = known_frame(p, HOSTILE_CONTROL, "/srv/n\nl.py", 7, 8);
 	uint32_t unicode = known_frame(p, HOSTILE_UNICODE, "/srv/\xc3\xbc.py", 9, 11);
 	uint32_t bytes = known_frame(p, HOSTILE_BYTES, "/srv/\xfe.py", 13, 15);
-	uint32_t cut = known_frame(p, "[truncated]", "", 0, 0);
-	uint32_t native = known_frame(p, "[native thread]", "", 0, 0);
+	uint32_t cut = known_synthetic(p, "[truncated]");
+	uint32_t native = known_synthetic(p, "[native thread]");
 
 	known_add(p, one, 101, (uint32_t[]){ module, work }, 2, 30);
 	known_add(p, one, 102, (uint32_t[]){ module, work }, 2, 10);

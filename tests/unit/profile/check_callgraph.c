@@ -238,7 +238,7 @@ START_TEST(there_is_one_other)
 {
 	_cleanup_(profile_freep) struct profile *p = wide_profile(100, false, "w.py");
 	_cleanup_(callgraph_freep) struct callgraph *g = NULL, *whole = NULL;
-	uint32_t others = 0, frame = known_frame(p, PROFILE_OTHER, "", 0, 0);
+	uint32_t others = 0, frame = known_synthetic(p, PROFILE_OTHER);
 
 	known_add(p, 0, 0, &frame, 1, 100000);
 	ck_assert_int_eq(callgraph_new(p, CALLGRAPH_NODES, &whole), 0);

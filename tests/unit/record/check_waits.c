@@ -247,7 +247,7 @@ static struct asleep_thread read_of(uint64_t at_ns, struct asleep_frame *frame)
 /* What was read of a thread counts for the wait that it was read in, and for no other. */
 START_TEST(read_from_outside)
 {
-	struct asleep_frame frame = { (char *)"f", (char *)"/f.py", 1, 2 };
+	struct asleep_frame frame = { PLOP_FRAME_PYTHON, (char *)"f", (char *)"/f.py", 1, 2 };
 	struct asleep_thread early = read_of(99 * MS, &frame), within = read_of(120 * MS, &frame),
 			     late = read_of(131 * MS, &frame);
 	struct plop_record_wait back = back_of(130 * MS, PLOP_WAIT_SLEEPING, 0);
@@ -277,7 +277,7 @@ END_TEST
 /* One that was not seen to come back at all. */
 START_TEST(throughout)
 {
-	struct asleep_frame frame = { (char *)"f", (char *)"/f.py", 1, 2 };
+	struct asleep_frame frame = { PLOP_FRAME_PYTHON, (char *)"f", (char *)"/f.py", 1, 2 };
 	struct asleep_thread within = read_of(120 * MS, &frame);
 	struct plop_sleeper woken = { .key = (uint64_t)getpid() << 32 | (uint32_t)getpid(),
 				      .woken = 150 * MS };

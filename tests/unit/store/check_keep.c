@@ -414,6 +414,8 @@ START_TEST(a_file_of_version_1)
 		 "ALTER TABLE windows DROP COLUMN stepped_ns;"
 		 "ALTER TABLE windows DROP COLUMN life_ns;"
 		 "ALTER TABLE windows DROP COLUMN lost_threads;"
+		 "ALTER TABLE functions DROP COLUMN kind;"
+		 "ALTER TABLE functions DROP COLUMN module;"
 		 "DELETE FROM meta WHERE key LIKE 'pending%%';"
 		 "UPDATE stacks SET used=%lld + (id - 9) / 10 WHERE id > 8;"
 		 "UPDATE functions SET used=%lld + (id - 10) / 10 WHERE id > 9;"

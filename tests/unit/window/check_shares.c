@@ -144,7 +144,7 @@ static uint32_t stack_of(struct profile *p, uint32_t number, uint32_t depth)
 {
 	uint32_t function, both[2], frames[128], id;
 
-	ck_assert_int_eq(dict_function(p->dict, "f", "/x.py", 1, &function), 0);
+	ck_assert_int_eq(dict_python(p->dict, "f", "/x.py", 1, &function), 0);
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(dict_frame(p->dict, function, i + 1, &both[i]), 0);
 	for (uint32_t i = 0; i < depth; i++)

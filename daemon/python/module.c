@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "python/module.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "util/macro.h"
+
+/* Part of a path, between two slashes. */
+struct part {
+	const char *at;
+	size_t size;
+};
+
+static bool is_called(struct part p, const char *name)
+{
+	return p.size == strlen(name) && memcmp(p.at, name, p.size) == 0;
+}
+
+/* Bytes without an ending of the list, if the part has one and something before it; else all. */
+static size_t without(struct part p, const char *const *endings, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t size = strlen(endings[i]);
+
+		if (p.size > size && memcmp(p.at + p.size - size, endings[i], size) == 0)
+			return p.size - size;
+	}
+	return p.size;
+}
+
+/* zipimport and its like put an archive's path before that of the file in it. */
+static size_t without_archive(struct part p)
+{
+	static const char *const endings[] = { ".zip", ".whl", ".egg", ".pyz", ".pex" };
+
+	return without(p, endings, ARRAY_SIZE(endings));
+}
+
+static struct part stem_of(struct part p)
+{
+	static const char *const endings[] = { ".py", ".pyw", ".pyc", ".pyx" };
+
+	p.size = without(p, endings, ARRAY_SIZE(endings));
+	return p;
+}
+
+/* "python3.13", "python3", "python2.7", "python3.14t" */
+static bool is_version(struct part p)
+{
+	static const char name[] = "python";
+
+	if (p.size <= sizeof(name) - 1 || memcmp(p.at, name, sizeof(name) - 1) != 0)
+		return false;
+	for (size_t i = sizeof(name) - 1; i < p.size; i++) {
+		if (!memchr("0123456789.t", p.at[i], 12))
+			return false;
+	}
+	return p.at[sizeof(name) - 1] >= '0' && p.at[sizeof(name) - 1] <= '9';
+}
+
+/* Whether packages lie in that folder, which lies in before. */
+static bool holds_packages(struct part p, struct part before)
+{
+	return is_called(p, "site-packages") || is_called(p, "dist-packages") ||
+	       without_archive(p) < p.size ||
+	       (is_version(p) && (is_called(before, "lib") || is_called(before, "lib64")));
+}
+
+/* The next part that is not empty; false: there is none. */
+static bool next_part(const char **at, struct part *ret)
+{
+	*at += strspn(*at, "/");
+	*ret = (struct part){ *at, strcspn(*at, "/") };
+	*at += ret->size;
+	return ret->size > 0;
+}
+
+/* What "<frozen NAME>" is of; of others in such brackets nothing is known. */
+static struct part of_no_path(const char *file)
+{
+	static const char frozen[] = "<frozen ";
+	struct part p = { file, 0 };
+
+	if (strncmp(file, frozen, sizeof(frozen) - 1) == 0) {
+		p.at = file + sizeof(frozen) - 1;
+		p.size = strcspn(p.at, ".>");
+	}
+	return p;
+}
+
+static struct part of_path(const char *file)
+{
+	struct part first = {}, before = {}, last = {}, p;
+	bool in_packages = false;
+	const char *at = file;
+
+	while (next_part(&at, &p)) {
+		before = last;
+		last = p;
+		/* first: the one that follows the last folder of packages */
+		if (in_packages && !first.at)
+			first = p;
+		if (*at && holds_packages(p, before)) {
+			in_packages = true;
+			first = (struct part){};
+		}
+	}
+	if (first.at && first.at != last.at)
+		return first;
+	p = stem_of(last);
+	if (before.size == 0 || !(is_called(p, "__init__") || is_called(p, "__main__")))
+		return p;
+	/* what lies among packages is called by its own name, unless they are an archive's */
+	if (first.at && without_archive(before) == before.size)
+		return p;
+	before.size = without_archive(before);
+	return before;
+}
+
+void python_module(const char *file, char module[static PLOP_MAX_MODULE])
+{
+	struct part p = *file == '<' ? of_no_path(file) : of_path(file);
+
+	if (p.size >= PLOP_MAX_MODULE)
+		p.size = 0;
+	if (p.size)
+		memcpy(module, p.at, p.size);
+	module[p.size] = '\0';
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+
+#include "../format/known.h"
+#include "dir.h"
+#include "format/format.h"
+#include "store/schema.h"
+#include "store/store.h"
+
+/*
+ * Files of older versions are carried over: data/versionN.sql is what the plop that wrote that version left of the known profile, saved
+ * as two windows.
+ */
+#define WINDOWS 2
+
+static struct dir dir;
+static char path[128];
+
+static void setup(void)
+{
+	dir_make(&dir);
+	snprintf(path, sizeof(path), "%s/plop.db", dir.path);
+}
+
+static void teardown(void)
+{
+	dir_done(&dir);
+}
+
+static void run(sqlite3 *db, const char *sql)
+{
+	char *error = NULL;
+
+	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &error) == SQLITE_OK, "%s", error);
+}
+
+static int64_t number(const char *sql)
+{
+	sqlite3 *db = NULL;
+	int64_t n;
+
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(db_int(db, sql, &n), 0);
+	sqlite3_close(db);
+	return n;
+}
+
+/* Makes plop.db as that version had it. more: SQL that is run behind it, or "". */
+static void make_old(int version, const char *more)
+{
+	_cleanup_free_ char *name = NULL, *sql = NULL;
+	sqlite3 *db = NULL;
+	size_t size;
+	FILE *f;
+
+	ck_assert_int_gt(asprintf(&name, "%s/data/version%d.sql", PLOP_TEST_DATA, version), 0);
+	f = fopen(name, "r");
+	ck_assert_msg(f != NULL, "%s: %m", name);
+	sql = calloc(1, 1 << 20);
+	ck_assert_ptr_nonnull(sql);
+	size = fread(sql, 1, (1 << 20) - 1, f);
+	ck_assert_uint_gt(size, 0);
+	fclose(f);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	run(db, "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL;"
+		"PRAGMA journal_mode=WAL");
+	run(db, sql);
+	run(db, more);
+	sqlite3_close(db);
+}
+
+static char *collapsed(const struct profile *p)
+{
+	_cleanup_buf_ struct buf b = {};
+
+	ck_assert_int_eq(format_find("collapsed")->encode(p, &b), 0);
+	return buf_string(&b);
+}
+
+/* What is stored reads as the known profile did, so many times. */
+static void reads(unsigned int windows)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL, *all = known_profile();
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+	_cleanup_free_ char *is = NULL, *should = NULL;
+
+	for (unsigned int i = 1; i < windows; i++) {
+		_cleanup_(profile_freep) struct profile *more = known_profile();
+
+		ck_assert_int_eq(profile_merge(all, more), 0);
+	}
+	ck_assert_int_eq(store_reader_open(dir.path, &reader, NULL), 0);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &p), 0);
+	is = collapsed(p);
+	should = collapsed(all);
+	ck_assert_str_eq(is, should);
+}
+
+static int save(struct store *s)
+{
+	_cleanup_(profile_freep) struct profile *p = known_profile();
+
+	p->start_ns = KNOWN_START + WINDOWS * 30 * NSEC_PER_SEC;
+	p->end_ns = p->start_ns + 30 * NSEC_PER_SEC;
+	return store_save(s, p);
+}
+
+START_TEST(an_older_file_is_carried_over)
+{
+	_cleanup_(store_closep) struct store *s = NULL;
+	_cleanup_free_ char *error = NULL, *news = NULL;
+	int64_t functions, stacks, changes;
+
+	make_old(_i, "");
+	functions = number("SELECT count(*) FROM functions");
+	stacks = number("SELECT count(*) FROM stacks");
+	ck_assert_msg(store_open(dir.path, &s, &error) == 0, "%s", error);
+	news = store_news(s, STORE_NEWS_DAMAGED);
+	ck_assert_ptr_null(news);
+	ck_assert_int_eq(number("PRAGMA user_version"), SCHEMA_VERSION);
+	ck_assert_int_eq(number("SELECT count(*) FROM functions WHERE kind = 3"), 2);
+	ck_assert_int_eq(number("SELECT count(*) FROM functions WHERE kind = 3 AND name IN"
+				" ('[truncated]', '[native thread]')"),
+			 2);
+	ck_assert_int_eq(number("SELECT count(*) FROM functions WHERE kind = 0"), functions - 2);
+	ck_assert_int_eq(number("SELECT count(*) FROM functions WHERE module != ''"), 0);
+	reads(WINDOWS);
+	/* what the next window has is found among what was there */
+	ck_assert_int_eq(save(s), 0);
+	ck_assert_int_eq(number("SELECT count(*) FROM functions"), functions);
+	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), stacks);
+	reads(WINDOWS + 1);
+	/* once */
+	changes = number("PRAGMA schema_version");
+	store_close(TAKE_PTR(s));
+	ck_assert_int_eq(store_open(dir.path, &s, NULL), 0);
+	ck_assert_int_eq(number("PRAGMA schema_version"), changes);
+	reads(WINDOWS + 1);
+}
+END_TEST
+
+/* Before plopd has done it, a reader says for what it waits, and changes nothing. */
+START_TEST(a_reader_waits)
+{
+	_cleanup_free_ char *error = NULL;
+	struct store_reader *reader = NULL;
+
+	make_old(_i, "");
+	ck_assert_int_eq(store_reader_open(dir.path, &reader, &error), -EAGAIN);
+	ck_assert_ptr_nonnull(strstr(error, "waits for plopd to bring it up to date"));
+	ck_assert_int_eq(number("PRAGMA user_version"), _i);
+}
+END_TEST
+
+/* A plopd that is killed while it carries a file over leaves the file as it was. */
+START_TEST(killed_in_the_midst)
+{
+	_cleanup_(store_closep) struct store *s = NULL;
+	int status;
+	pid_t pid;
+
+	make_old(_i, "");
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		sqlite3 *db = NULL;
+
+		/* no page stays in memory: all are in the WAL, or the journal, when it ends */
+		if (sqlite3_open(path, &db) != SQLITE_OK ||
+		    sqlite3_exec(db,
+				 "PRAGMA journal_mode=WAL; PRAGMA cache_size=1; BEGIN IMMEDIATE;"
+				 "ALTER TABLE functions ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
+				 "UPDATE functions SET kind = 3; PRAGMA user_version=3",
+				 NULL, NULL, NULL) != SQLITE_OK)
+			_exit(1);
+		raise(SIGKILL);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	ck_assert_int_eq(number("PRAGMA user_version"), _i);
+	ck_assert_int_eq(store_open(dir.path, &s, NULL), 0);
+	reads(WINDOWS);
+}
+END_TEST
+
+/* Rows that nothing needs, and that so many pages are full of. */
+#define FILLER                                                                           \
+	"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)" \
+	" INSERT INTO stacks(hash, used, frames) SELECT -i, 1 << 60, zeroblob(200) FROM n"
+
+/* One that is damaged as well: a sentence, the file is kept, and what can be read of it is in the new one. */
+START_TEST(a_damaged_older_file_is_kept)
+{
+	_cleanup_(store_closep) struct store *s = NULL;
+	_cleanup_free_ char *error = NULL, *news = NULL, *kept = NULL, *before = NULL;
+	char *name, *end;
+	struct stat sb;
+	size_t size, kept_size;
+
+	make_old(_i, FILLER);
+	ck_assert_int_eq(stat(path, &sb), 0);
+	ck_assert_int_gt(sb.st_size, 400000);
+	ck_assert_int_eq(truncate(path, sb.st_size - 40 * 4096), 0);
+	before = dir_read(&dir, "plop.db", &size);
+	ck_assert_msg(store_open(dir.path, &s, &error) == 0, "%s", error);
+	do {
+		ck_assert_int_eq(store_check(s), 0);
+	} while (store_is_mending(s));
+	news = store_news(s, STORE_NEWS_DAMAGED);
+	ck_assert_ptr_nonnull(news);
+	ck_assert_msg(strstr(news, "was truncated; it is kept as plop.db.") &&
+			      strstr(news,
+				     "2 of its 2 windows could be read and are in the new file"),
+		      "%s", news);
+	name = strstr(news, "kept as ") + strlen("kept as ");
+	end = strchr(name, ',');
+	ck_assert_ptr_nonnull(end);
+	*end = '\0';
+	kept = dir_read(&dir, name, &kept_size);
+	ck_assert_msg(kept != NULL, "%s", name);
+	ck_assert_uint_eq(kept_size, size);
+	ck_assert_int_eq(memcmp(kept, before, size), 0);
+	ck_assert_int_eq(number("PRAGMA user_version"), SCHEMA_VERSION);
+	reads(WINDOWS);
+}
+END_TEST
+
+/* What no plop writes: each is told from a sound row. */
+START_TEST(a_row_that_cannot_be_is_not_read)
+{
+	static const char *const damages[] = {
+		"UPDATE functions SET kind = 4 WHERE name = 'Job.work'",
+		"UPDATE functions SET kind = -1 WHERE name = 'Job.work'",
+		"UPDATE functions SET kind = 3 WHERE name = 'Job.work'",
+		"UPDATE functions SET kind = 1 WHERE name = 'Job.work'",
+		"UPDATE functions SET kind = 2 WHERE name = '[truncated]'",
+		"UPDATE functions SET kind = 0 WHERE name = '[truncated]'",
+		"UPDATE functions SET module = 'x' WHERE name = 'Job.work'",
+		"UPDATE functions SET module = 'x' WHERE name = '[truncated]'",
+	};
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+	_cleanup_(store_closep) struct store *s = NULL;
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	sqlite3 *db = NULL;
+
+	ck_assert_int_eq(store_open(dir.path, &s, NULL), 0);
+	ck_assert_int_eq(save(s), 0);
+	reads(1);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	run(db, damages[_i]);
+	ck_assert_int_eq(sqlite3_changes(db), 1);
+	sqlite3_close(db);
+	ck_assert_int_eq(store_reader_open(dir.path, &reader, NULL), 0);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &p), -EBADMSG);
+}
+END_TEST
+#define DAMAGES 8
+
+/* All kinds, and what is alike but for its kind or its module, come back as they were saved. */
+START_TEST(kinds_come_back)
+{
+	static const struct dict_function rows[] = {
+		{ "f", "x", "/x.py", 1, PLOP_FRAME_PYTHON },
+		{ "[truncated]", "", "", 0, PLOP_FRAME_PYTHON },
+		{ "[truncated]", "", "", 0, PLOP_FRAME_SYNTHETIC },
+		{ "malloc", "libc.so.6", "", 0, PLOP_FRAME_NATIVE },
+		{ "malloc", "libjemalloc.so.2", "", 0, PLOP_FRAME_NATIVE },
+		{ "malloc", "libjemalloc.so.2", "jemalloc.c", 7, PLOP_FRAME_NATIVE },
+		{ "malloc", "", "", 0, PLOP_FRAME_NATIVE },
+		{ "do_idle", "kernel", "", 0, PLOP_FRAME_KERNEL },
+		{ "do_idle", "kernel", "", 0, PLOP_FRAME_NATIVE },
+	};
+	_cleanup_(profile_freep) struct profile *p = known_profile(), *got = NULL;
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+	_cleanup_(store_closep) struct store *s = NULL;
+	bool found[ARRAY_SIZE(rows)] = {};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint32_t function, frame;
+
+		ck_assert_int_eq(dict_function(p->dict, &rows[i], &function), 0);
+		ck_assert_int_eq(dict_frame(p->dict, function, rows[i].line, &frame), 0);
+		known_add(p, 0, 1, &frame, 1, 1);
+	}
+	ck_assert_int_eq(store_open(dir.path, &s, NULL), 0);
+	ck_assert_int_eq(store_save(s, p), 0);
+	ck_assert_int_eq(store_reader_open(dir.path, &reader, NULL), 0);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &got), 0);
+	ck_assert_uint_eq(dict_functions(got->dict), dict_functions(p->dict));
+	for (uint32_t i = 0; i < dict_functions(got->dict); i++) {
+		const struct dict_function *f = dict_get_function(got->dict, i);
+
+		for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
+			found[k] |= f->kind == rows[k].kind && f->line == rows[k].line &&
+				    streq(f->name, rows[k].name) && streq(f->file, rows[k].file) &&
+				    streq(f->module, rows[k].module);
+	}
+	for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
+		ck_assert_msg(found[k], "row %zu", k);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("store/carry");
+	TCase *t = tcase_create("carry");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_loop_test(t, an_older_file_is_carried_over, 1, SCHEMA_VERSION);
+	tcase_add_loop_test(t, a_reader_waits, 1, SCHEMA_VERSION);
+	tcase_add_loop_test(t, killed_in_the_midst, 1, SCHEMA_VERSION);
+	tcase_add_loop_test(t, a_damaged_older_file_is_kept, 1, SCHEMA_VERSION);
+	tcase_add_loop_test(t, a_row_that_cannot_be_is_not_read, 0, DAMAGES);
+	tcase_add_test(t, kinds_come_back);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
