@@ -112,6 +112,8 @@ uint64_t text_lost_total(const json_t *lost);
 /* The number at a path of keys ("samples.ticks"), 0 if there is none; the string, "" if there is none. */
 double json_number_at(const json_t *o, const char *path);
 const char *json_string_at(const json_t *o, const char *path);
+/* Where a function of an answer lies: its file, or its module; "": it has neither, as synthetic ones. */
+const char *json_place_at(const json_t *function);
 /* For --help, as ctl_format() does. */
 #define CTL_FORMAT_RULE                                                                         \
 	"Without -f the file's ending tells the format: .pb.gz or .pprof, .collapsed, .folded " \

@@ -79,7 +79,7 @@ static void print_frames(const json_t *t)
 	json_array_foreach(frames, i, f)
 	{
 		clean(json_string_at(f, "function"), name, sizeof(name));
-		clean(json_string_at(f, "file"), file, sizeof(file));
+		clean(json_place_at(f), file, sizeof(file));
 		if (!*file)
 			printf("    %s\n", name);
 		else if (json_is_true(json_object_get(f, "compiled")))

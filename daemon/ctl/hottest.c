@@ -15,7 +15,7 @@ static int by_self(const void *a, const void *b)
 
 static void write_line(const json_t *node, double total, unsigned int columns, struct buf *out)
 {
-	const char *file = json_string_at(node, "file");
+	const char *file = json_string_at(node, "file"), *place = json_place_at(node);
 	int line = (int)json_number_at(node, "line");
 	_cleanup_buf_ struct buf b = {};
 	_cleanup_free_ char *text = NULL;
@@ -24,6 +24,8 @@ static void write_line(const json_t *node, double total, unsigned int columns, s
 	buf_puts(&b, json_string_at(node, "function"));
 	if (*file)
 		buf_printf(&b, " (%s:%d)", file, line);
+	else if (*place)
+		buf_printf(&b, " (%s)", place);
 	text = buf_string(&b);
 	buf_printf(out, "%6.1f %%  %s\n", 100 * json_number_at(node, "self") / total,
 		   text ? text_cell(text, columns, false, cell, sizeof(cell)) : "");

@@ -189,3 +189,10 @@ const char *json_string_at(const json_t *o, const char *path)
 
 	return s ? s : "";
 }
+
+const char *json_place_at(const json_t *function)
+{
+	const char *file = json_string_at(function, "file");
+
+	return *file ? file : json_string_at(function, "module");
+}

@@ -21,7 +21,7 @@ struct count {
 };
 
 struct function {
-	char *key; /* name, file and line in one */
+	char *key; /* name, kind, place and line in one */
 	char *name, *file;
 	int line;
 	struct count self, total;
@@ -114,14 +114,15 @@ static struct function *function_new(const char *key, const char *name, const ch
 
 static struct function *function_get(struct top_model *m, const json_t *node)
 {
-	const char *name = json_string_at(node, "function"), *file = json_string_at(node, "file");
+	const char *name = json_string_at(node, "function"), *file = json_place_at(node);
+	const char *kind = json_string_at(node, "kind");
 	int line = (int)json_number_at(node, "line");
 	_cleanup_free_ char *key = NULL;
 	struct function *f;
 	bool failed = false;
 
 	/* Neither has control characters: the encoder replaced them. */
-	if (asprintf(&key, "%d\n%s\n%s", line, file, name) < 0) {
+	if (asprintf(&key, "%d\n%s\n%s\n%s", line, file, kind, name) < 0) {
 		key = NULL;
 		return NULL;
 	}

@@ -4,7 +4,9 @@
 #include "examiner/private.h"
 #include "proc/syscalls.h"
 #include "proc/tasks.h"
+#include "python/module.h"
 #include "python/thread_name.h"
+#include "util/frame_kind.h"
 
 /* Readings of the threads, Python's list and the kernel's, until they do not change meanwhile. */
 #define LISTS_TRIES 8
@@ -131,11 +133,17 @@ static json_t *frames_json(const struct walk_stack *s)
 
 	for (size_t i = 0; i < s->n; i++) {
 		const struct walk_frame *f = &s->frames[i];
+		char module[PLOP_MAX_MODULE] = "";
 
-		json_array_append_new(a, json_pack("{s:s s:s s:i s:b}", "function",
-						   f->code ? f->code->name : "[unresolved]", "file",
-						   f->code ? f->code->file : "", "line", f->line,
-						   "compiled", f->code && f->code->compiled));
+		if (f->code)
+			python_module(f->code->file, module);
+		json_array_append_new(
+			a, json_pack("{s:s s:s s:i s:s s:s s:b}", "function",
+				     f->code ? f->code->name : "[unresolved]", "file",
+				     f->code ? f->code->file : "", "line", f->line, "kind",
+				     frame_kind_name(f->code ? PLOP_FRAME_PYTHON :
+							       PLOP_FRAME_SYNTHETIC),
+				     "module", module, "compiled", f->code && f->code->compiled));
 	}
 	return a;
 }

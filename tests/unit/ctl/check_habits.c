@@ -50,6 +50,12 @@ START_TEST(hottest_functions)
 				  "line", 1, "self", 0, "function", "[native thread]", "file", "",
 				  "line", 0, "self", 50, "function", "hot\033[2J", "file", "/b.py",
 				  "line", 7, "self", 150);
+	/* what has no file is in a module, of whatever kind it is */
+	json_t *modules = json_pack("{s:i s:[{s:s s:s s:s s:s s:i s:i}{s:s s:s s:s s:s s:i s:i}]}",
+				    "total", 4, "nodes", "function", "malloc", "file", "", "kind",
+				    "native", "module", "libc.so.6", "line", 0, "self", 3,
+				    "function", "run", "file", "", "kind", "wasm", "module",
+				    "app.wasm", "line", 0, "self", 1);
 	_cleanup_buf_ struct buf b = {};
 
 	hottest_text(graph, 5, 80, &b);
@@ -59,6 +65,11 @@ START_TEST(hottest_functions)
 	hottest_text(graph, 1, 24, &b);
 	buf_putc(&b, '\0');
 	ck_assert_str_eq(b.data, "  75.0 %  hot?[2J (/b...\n");
+	buf_clear(&b);
+	hottest_text(modules, 5, 80, &b);
+	buf_putc(&b, '\0');
+	ck_assert_str_eq(b.data, "  75.0 %  malloc (libc.so.6)\n  25.0 %  run (app.wasm)\n");
+	json_decref(modules);
 	buf_clear(&b);
 	hottest_text(NULL, 5, 80, &b);
 	ck_assert_uint_eq(b.size, 0);
