@@ -4,7 +4,8 @@
 const LOST = { fault: 0, stacks_full: 0, frames_full: 0, unsupported: 0, corrupt: 0, drain: 0, threads: 0, rate: 0 };
 export const T0 = Math.floor(Date.now() / 30000) * 30; // when the running window began
 
-// stacks: [[["function", "file", line], ...root first], count] -> the JSON of format=json
+// stacks: [[["function", "file", line, "kind", "module"], ...root first], count] -> the JSON of format=json. Without a kind it is
+// Python, and synthetic where there is no file.
 export function callgraph(stacks, more = {}) {
   const nodes = [];
   const edges = [];
@@ -13,11 +14,11 @@ export function callgraph(stacks, more = {}) {
   let samples = 0;
   for (const [frames, n] of stacks) {
     samples += n;
-    const path = frames.map(([fn, file, line]) => {
-      const key = `${fn}\0${file}\0${line}`;
+    const path = frames.map(([fn, file, line, kind = file === '' ? 'synthetic' : 'python', module = '']) => {
+      const key = `${fn}\0${file}\0${line}\0${kind}\0${module}`;
       if (!ids.has(key)) {
         ids.set(key, nodes.length);
-        nodes.push({ id: nodes.length, function: fn, file, line, self: 0, total: 0 });
+        nodes.push({ id: nodes.length, function: fn, file, line, kind, module, self: 0, total: 0 });
       }
       return ids.get(key);
     });

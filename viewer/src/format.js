@@ -51,8 +51,11 @@ export function shortPath(path, parts = 2) {
   return all.length <= parts ? path : `\u2026/${all.slice(-parts).join('/')}`;
 }
 
+// Where a function is, in words. A kind that this page does not know is called what it is called.
 export function place(node) {
-  return node.file === '' ? 'no file' : `${node.file}:${node.line}`;
+  if (node.kind === 'synthetic') return 'no file';
+  const at = node.file !== '' ? `${node.file}:${node.line}` : node.module || 'no file';
+  return node.kind === 'python' || !node.kind ? at : `${at} (${node.kind})`;
 }
 
 // Control characters, bidirectional overrides and line breaks in a name would move text about on the page, and what is not to

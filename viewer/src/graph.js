@@ -4,7 +4,7 @@ import { drag, select, zoom, zoomIdentity, zoomTransform } from './d3.js';
 import { count, cut, nameOf, percent, place, visible } from './format.js';
 import { arrowPath, fitTransform, loopPath } from './geometry.js';
 import { createLayout } from './layout.js';
-import { placeLabels } from './model.js';
+import { isSynthetic, placeLabels } from './model.js';
 
 const LABELS = 160; // names tried at most
 const LABELS_MS = 150;
@@ -177,7 +177,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
       .selectAll('text')
       .data(shown, (l) => l.d.key)
       .join('text')
-      .attr('class', (l) => `${l.at.inside ? 'inside' : 'beside'}${l.d.file === '' ? ' own' : ''}${dimmed(l.d) ? ' dim' : ''}`)
+      .attr('class', (l) => `${l.at.inside ? 'inside' : 'beside'}${isSynthetic(l.d) ? ' own' : ''}${dimmed(l.d) ? ' dim' : ''}`)
       .attr('x', (l) => l.at.x.toFixed(1))
       .attr('y', (l) => l.at.y.toFixed(1))
       .text((l) => l.label);
@@ -391,9 +391,9 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
       mark();
       labels();
     },
-    // The pointer is on a file of the legend: its bubbles stand out.
+    // The pointer is on a file or a module of the legend: its bubbles stand out.
     emphasize(file) {
-      bubbleLayer.selectAll('g.bubble').classed('faint', (d) => file !== null && d.file !== file);
+      bubbleLayer.selectAll('g.bubble').classed('faint', (d) => file !== null && d.place !== file);
       edgeLayer.classed('faint', file !== null);
     },
     fit() {

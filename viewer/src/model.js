@@ -9,7 +9,7 @@ export const MIN_RADIUS = 5;
 // An edge on every stack has this width; width is proportional to the count, not below MIN_WIDTH.
 export const FULL_WIDTH = 14;
 export const MIN_WIDTH = 1.2;
-// Colours are CSS classes c0..c23; files of plop's own frames ("") have class c-none.
+// Colours are CSS classes c0..c23; what has no place, as synthetic frames, has class c-none.
 export const SLOTS = 24;
 
 export const DEFAULT_DEGREE = 6;
@@ -24,7 +24,12 @@ export function sum(object) {
   return total;
 }
 
-export const nodeKey = (n) => `${n.function}@${n.file}:${n.line}`;
+// Put there by plop, to say something of a stack; of no program.
+export const isSynthetic = (n) => n.kind === 'synthetic';
+// Where a function is: its file, or what it is part of where that has none that is known. '': nowhere, or not known.
+export const placeOf = (n) => (n.file !== '' ? n.file : n.module);
+
+export const nodeKey = (n) => `${n.function}@${placeOf(n)}:${n.line}`;
 
 // Checks the answer's shape and drops what cannot be drawn, so that nothing after this has to doubt it.
 export function readProfile(json) {
@@ -33,7 +38,8 @@ export function readProfile(json) {
   }
   const seen = new Map();
   const nodes = json.nodes.map((n, id) => {
-    const node = { id, function: text(n?.function), file: text(n?.file), line: whole(n?.line), self: whole(n?.self), total: whole(n?.total) };
+    const node = { id, function: text(n?.function), file: text(n?.file), line: whole(n?.line), kind: text(n?.kind), module: text(n?.module), self: whole(n?.self), total: whole(n?.total) };
+    node.place = placeOf(node);
     const key = nodeKey(node);
     const twins = seen.get(key) ?? 0;
     seen.set(key, twins + 1);
@@ -96,7 +102,7 @@ export function hash(s) {
   return (h ^ (h >>> 13)) >>> 0;
 }
 
-// Gives each file a colour slot: the one its full path hashes to, so that a file looks the same on every host and day; if
+// Gives each place, a file or a module, a colour slot: the one its full path hashes to, so that a file looks the same on every host and day; if
 // a heavier file of this page has that one, the next free. `slots` is the memory of the page: what is in it never changes.
 export function assignSlots(files, slots = new Map()) {
   const used = new Set(slots.values());
@@ -112,14 +118,16 @@ export function assignSlots(files, slots = new Map()) {
 
 export const slotClass = (slots, file) => (file === '' || !slots.has(file) ? 'c-none' : `c${slots.get(file)}`);
 
-// Files by self time, then by name: what the legend shows.
+// Files, and modules of what has none, by self time, then by name: what the legend shows. `synthetic`: nothing but plop's own
+// frames is there.
 export function files(profile) {
   const by = new Map();
   for (const n of profile.nodes) {
-    const f = by.get(n.file) ?? { file: n.file, self: 0, functions: 0 };
+    const f = by.get(n.place) ?? { file: n.place, synthetic: true, self: 0, functions: 0 };
     f.self += n.self;
     f.functions++;
-    by.set(n.file, f);
+    f.synthetic = f.synthetic && isSynthetic(n);
+    by.set(n.place, f);
   }
   return [...by.values()].sort((a, b) => b.self - a.self || (a.file < b.file ? -1 : a.file > b.file ? 1 : 0));
 }
@@ -127,7 +135,7 @@ export function files(profile) {
 export function matches(node, query) {
   if (query === '') return true;
   const q = query.toLowerCase();
-  return node.function.toLowerCase().includes(q) || node.file.toLowerCase().includes(q);
+  return node.function.toLowerCase().includes(q) || node.file.toLowerCase().includes(q) || node.module.toLowerCase().includes(q);
 }
 
 const byTotal = (a, b) => b.total - a.total || b.self - a.self || a.id - b.id;
@@ -143,7 +151,7 @@ export function draw(profile, { degree = DEFAULT_DEGREE, top = DEFAULT_TOP, quer
     r: radius(n.self, profile.samples),
     neighbours: around[n.id],
     cut: around[n.id] > degree,
-    color: slotClass(slots, n.file),
+    color: slotClass(slots, n.place),
     match: query !== '' && matches(n, query),
   }));
   const byId = new Map(nodes.map((n) => [n.id, n]));
@@ -198,7 +206,7 @@ function depths(nodes, edges) {
     }
   };
   // plop's own frames, such as [truncated], begin stacks too, but say nothing about where: they go beside what they call.
-  const own = (n) => n.file === '' && !called.has(n.key) && out.has(n.key);
+  const own = (n) => isSynthetic(n) && !called.has(n.key) && out.has(n.key);
   const roots = nodes.filter((n) => !called.has(n.key) && !own(n)).map((n) => n.key);
   for (const key of roots) depth.set(key, 0);
   search(roots);
@@ -219,7 +227,7 @@ export function tableRows(profile, query, sort) {
   const column = down ? sort.slice(1) : sort;
   const compare = {
     function: (a, b) => (a.function < b.function ? -1 : a.function > b.function ? 1 : 0),
-    file: (a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line),
+    file: (a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : a.line - b.line),
     self: (a, b) => a.self - b.self || a.total - b.total,
     total: (a, b) => a.total - b.total || a.self - b.self,
   }[column];

@@ -157,9 +157,9 @@ export function showLegend(profile, slots, onFile) {
       return item.on('pointerenter', (event, f) => onFile(f.file)).on('pointerleave', () => onFile(null));
     })
     .order();
-  li.attr('title', (f) => (f.file === '' ? 'frames that plop adds' : visible(f.file)));
+  li.attr('title', (f) => (f.synthetic ? 'frames that plop adds' : visible(f.file) || 'no file is known'));
   li.select('.swatch').attr('class', (f) => `swatch ${slotClass(slots, f.file)}`);
-  li.select('.path').text((f) => (f.file === '' ? 'no file' : visible(shortPath(f.file))));
+  li.select('.path').text((f) => visible(shortPath(f.file)) || 'no file');
   li.select('.share').text((f) => percent(f.self, profile.samples));
   say('legend-more', all.length > top.length ? `and ${count(all.length - top.length)} more files` : '');
 }

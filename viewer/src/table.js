@@ -2,7 +2,7 @@
 // The functions as a plain table: the text alternative of the graph, and the quickest way to sort.
 import { select } from './d3.js';
 import { count, nameOf, percent, place, shortPath, visible } from './format.js';
-import { slotClass, tableRows } from './model.js';
+import { isSynthetic, slotClass, tableRows } from './model.js';
 
 const ROWS = 500; // drawn at most; the rest is said in words
 
@@ -38,11 +38,11 @@ export function createTable({ section, onSort, onSelect }) {
       const all = tableRows(profile, query, sort);
       const rows = all.slice(0, ROWS);
       const tr = body.selectAll('tr').data(rows, (n) => n.key).join(enterRow).order();
-      tr.classed('selected', (n) => n.key === fn).classed('own', (n) => n.file === '');
+      tr.classed('selected', (n) => n.key === fn).classed('own', isSynthetic);
       tr.select('th button').attr('title', (n) => nameOf(n)).attr('aria-pressed', (n) => String(n.key === fn));
-      tr.select('.swatch').attr('class', (n) => `swatch ${slotClass(slots, n.file)}`);
+      tr.select('.swatch').attr('class', (n) => `swatch ${slotClass(slots, n.place)}`);
       tr.select('.name').text((n) => nameOf(n));
-      tr.select('.file').attr('title', (n) => visible(place(n))).text((n) => (n.file === '' ? '' : `${visible(shortPath(n.file))}:${n.line}`));
+      tr.select('.file').attr('title', (n) => visible(place(n))).text((n) => (n.file === '' ? visible(n.module) : `${visible(shortPath(n.file))}:${n.line}`));
       tr.select('.self').text((n) => count(n.self));
       tr.select('.self-share').text((n) => percent(n.self, profile.samples));
       tr.select('.total').text((n) => count(n.total));

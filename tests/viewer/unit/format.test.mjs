@@ -27,6 +27,12 @@ test('paths and places', () => {
   assert.equal(format.shortPath('/a.py'), '/a.py');
   assert.equal(format.place({ file: '', line: 0 }), 'no file');
   assert.equal(format.place({ file: '/a.py', line: 3 }), '/a.py:3');
+  assert.equal(format.place({ file: '/a.py', line: 3, kind: 'python', module: 'a' }), '/a.py:3');
+  assert.equal(format.place({ file: '', line: 0, kind: 'python', module: '' }), 'no file');
+  assert.equal(format.place({ file: '', line: 0, kind: 'synthetic', module: '' }), 'no file');
+  assert.equal(format.place({ file: '', line: 0, kind: 'native', module: 'libc.so.6' }), 'libc.so.6 (native)');
+  assert.equal(format.place({ file: 'run.c', line: 7, kind: 'wasm', module: 'a.wasm' }), 'run.c:7 (wasm)');
+  assert.equal(format.place({ file: '', line: 0, kind: 'wasm', module: '' }), 'no file (wasm)');
 });
 
 test('names cannot move text about', () => {

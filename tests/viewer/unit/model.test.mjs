@@ -106,6 +106,29 @@ test('more files than colours: all get one', () => {
   for (const s of slots.values()) assert.ok(s >= 0 && s < model.SLOTS);
 });
 
+test('what a frame is, is told by its kind, not by what it is called', () => {
+  const p = read(callgraph([[[['[truncated]', '', 0, 'python', 'x'], ['plop', '/p.py', 1, 'synthetic'], ['g', '', 0, 'wasm', 'a.wasm'], ['g', '', 0, 'wasm', 'b.wasm']], 3]]));
+  assert.deepEqual(p.nodes.map(model.isSynthetic), [false, true, false, false]);
+  assert.deepEqual(p.nodes.map((n) => n.place), ['x', '/p.py', 'a.wasm', 'b.wasm']);
+  assert.equal(new Set(p.nodes.map((n) => n.key)).size, 4, 'two of one name in two modules are two');
+  const slots = new Map();
+  const drawn = model.draw(p, { slots });
+  assert.ok(drawn.nodes.every((n) => n.color !== 'c-none'));
+  assert.deepEqual(model.files(p).map((f) => f.synthetic).sort(), [false, false, false, true]);
+  assert.equal(model.tableRows(p, 'A.WASM', '-self').length, 1, 'a module can be searched for');
+});
+
+// What an older plopd answers has neither.
+test('without kinds and modules all is drawn', () => {
+  const json = callgraph([[[f('a'), f('[truncated]', 0, '')], 1]]);
+  for (const n of json.nodes) {
+    delete n.kind;
+    delete n.module;
+  }
+  assert.deepEqual(read(json).nodes.map((n) => [n.kind, n.module, n.place]), [['', '', '/a.py'], ['', '', '']]);
+  assert.equal(model.draw(read(json)).nodes.length, 2);
+});
+
 test('callers are in a column left of what they call, also where the edge is cut', () => {
   const d = model.draw(read(star(9)));
   assert.equal(d.nodes.find((n) => n.function === 'a').depth, 0);
