@@ -3,8 +3,9 @@
 #include <sys/stat.h>
 
 #include "plopd/access.h"
-#include "plopd/manager.h"
 #include "python/versions.h"
+#include "record/recordings.h"
+#include "target/shares.h"
 
 void access_limit(const struct api_peer *peer, struct selectors *s)
 {
@@ -19,26 +20,6 @@ static struct selectors whom_of(const struct api_peer *peer)
 
 	access_limit(peer, &s);
 	return s;
-}
-
-uid_t target_owner(struct target *k, uint64_t cycle)
-{
-	uid_t now;
-
-	/* root's are shown to the trusted alone, as nobody's are; of one that ended, what it was last */
-	if (k->info.uid == PROCESS_NO_UID || k->info.uid == 0 || k->dying ||
-	    k->owner_asked == cycle + 1)
-		return k->info.uid;
-	k->owner_asked = cycle + 1;
-	if (process_owner(k->info.pid, &now) == 0 && now != k->info.uid)
-		k->info.uid = PROCESS_NO_UID;
-	return k->info.uid;
-}
-
-bool access_target(const struct selectors *whom, struct target *k, uint64_t cycle)
-{
-	/* the second alone would do: it saves asking the kernel */
-	return selectors_see(whom, k->info.uid) && selectors_see(whom, target_owner(k, cycle));
 }
 
 bool access_pid(const struct api_peer *peer, pid_t pid)
@@ -140,11 +121,11 @@ static void refuse_hidden(const struct api_peer *peer, struct refusal *r, json_i
 		       "process %lld is not yours, or not there", (long long)pid);
 }
 
-struct target *access_look(const struct api_peer *peer, struct manager *m, json_int_t pid,
+struct target *access_look(const struct api_peer *peer, struct targets *t, json_int_t pid,
 			   struct refusal *ret)
 {
 	bool valid = pid > 0 && pid <= INT32_MAX;
-	struct target *k = valid ? targets_find_pid(&m->targets, (pid_t)pid) : NULL;
+	struct target *k = valid ? targets_find_pid(t, (pid_t)pid) : NULL;
 
 	if (!peer->trusted &&
 	    !(valid && (k ? access_process(peer, k) : access_pid(peer, (pid_t)pid)))) {
@@ -169,10 +150,10 @@ bool access_any(const struct api_peer *peer, json_int_t pid, struct refusal *ret
 	return false;
 }
 
-struct target *access_find(const struct api_request *q, struct manager *m, json_int_t pid)
+struct target *access_find(const struct api_request *q, struct targets *t, json_int_t pid)
 {
 	struct refusal r;
-	struct target *k = access_look(&q->peer, m, pid, &r);
+	struct target *k = access_look(&q->peer, t, pid, &r);
 
 	if (!k)
 		api_reply_error(q->call, r.status, r.hint, "%s", r.error);
@@ -189,28 +170,6 @@ bool access_cgroup(const struct api_peer *peer, const struct cgroup *c)
 	struct api_peer copy = *peer;
 
 	return peer->trusted || cgroup_each(c, is_peers, &copy) > 0;
-}
-
-void access_tally(const struct selectors *s, struct profile *p)
-{
-	if (s->owned)
-		p->tally = (struct tally){ .ticks = p->samples_total, .python = p->samples_total };
-}
-
-void access_recording_tally(struct recording *r)
-{
-	struct profile *p = sink_profile(r->sink);
-	struct tally own = p->tally;
-
-	access_tally(&r->selectors, p);
-	/* the kernel side has kept others' out of them (set_may(), bpf/sample.bpf.c), and user space out of what is waited for */
-	if (!r->selectors.owned || r->set == PLOP_SET_ALWAYS)
-		return;
-	p->tally.truncated = own.truncated;
-	for (int i = 0; i < PLOP_LOST_CAUSES; i++) {
-		p->tally.lost[i] = own.lost[i];
-		p->tally.ticks += own.lost[i];
-	}
 }
 
 /* A user who is not trusted made it, or one of that user's sub-uids did. */
@@ -241,7 +200,7 @@ int access_record(const struct api_request *q, struct recordings *all)
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 
-		if (!r || !counts_for(&all->manager->shares, &q->peer, r))
+		if (!r || !counts_for(all->targets->shares, &q->peer, r))
 			continue;
 		n++;
 		if (r->state == RECORDING_DONE && (!oldest || r->keep_until < oldest->keep_until))

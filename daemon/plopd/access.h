@@ -4,29 +4,20 @@
 #include "api/api.h"
 
 struct cgroup;
-struct manager;
 struct recording;
 struct recordings;
 struct target;
+struct targets;
 
 /*
  * Who may see what. Root, plopd's own user and members of group plop (peer.trusted) may ask for anything; everybody else
  * for the processes that are their own (process_owner()), and nobody learns of another's: neither what they do, nor how many they
  * are, nor whether they are there. For whom something is asked, or recorded, stands in its selectors, by access_limit(). All
- * is then decided by selectors_see(): for a process that runs by access_target(), for samples that are stored by the owner
+ * is then decided by selectors_see(): for a process that runs by target_is_visible() (target/owner.h), for samples that are stored by the owner
  * that is stored with them.
  *
  * It is decided for each image: what a process executes later is a target of its own, with an owner of its own.
  */
-
-/*
- * Whose the samples of a target are: its user's, if it was the user's when this image began, and is now. One that is so no more
- * (it was made undumpable, or changed its user) becomes nobody's (PROCESS_NO_UID) for good. cycle: manager.cycle, in each of which
- * the kernel is asked once; what was collected before it was asked is not given away.
- */
-uid_t target_owner(struct target *k, uint64_t cycle);
-/* Whether those whom the selectors are for may see a target's samples, and what its threads are called. */
-bool access_target(const struct selectors *whom, struct target *k, uint64_t cycle);
 
 /* Whether a peer may know of a target now. */
 bool access_process(const struct api_peer *peer, const struct target *k);
@@ -36,14 +27,14 @@ bool access_pid(const struct api_peer *peer, pid_t pid);
  * The Python process that somebody asks for by its pid; NULL after having answered why it cannot be had. Who may not see all
  * is told the same of a process that is not there as of one that is another's, which may be hidden (hidepid of proc(5)).
  */
-struct target *access_find(const struct api_request *q, struct manager *m, json_int_t pid);
+struct target *access_find(const struct api_request *q, struct targets *t, json_int_t pid);
 /* The same without answering: NULL, and why. */
 struct refusal {
 	unsigned int status; /* of HTTP */
 	const char *hint;    /* static */
 	char error[512];
 };
-struct target *access_look(const struct api_peer *peer, struct manager *m, json_int_t pid,
+struct target *access_look(const struct api_peer *peer, struct targets *t, json_int_t pid,
 			   struct refusal *ret);
 /*
  * Whether a peer may have a process recorded that need not be Python yet, by its pid. If not, says why, as access_look() says it
@@ -55,14 +46,6 @@ bool access_cgroup(const struct api_peer *peer, const struct cgroup *c);
 
 /* Leaves only the processes in that the peer may see. */
 void access_limit(const struct api_peer *peer, struct selectors *s);
-/*
- * A profile's tally is of the whole host. For somebody who may see some processes only it is that of their samples. Call it
- * before the profile is handed out, with the selectors that made it.
- */
-void access_tally(const struct selectors *s, struct profile *p);
-/* The same of a recording: where its ticks are its maker's processes' alone, so is what was lost of them. */
-void access_recording_tally(struct recording *r);
-
 /* A recording is seen by the one who made it, and by all who are trusted. */
 bool access_recording(const struct api_peer *peer, const struct recording *r);
 /* How many recordings one user who is not trusted may have, running or waiting to be fetched. */

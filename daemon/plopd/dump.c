@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "plopd/dump.h"
 #include "plopd/access.h"
-#include "plopd/manager.h"
-#include "plopd/routes.h"
+#include "target/owner.h"
+#include "target/shares.h"
+#include "target/silence.h"
 #include "util/log.h"
 
 /* Dumps that wait or are under way. */
@@ -9,7 +11,7 @@
 
 /* GET /v1/dump: read by a helper, answered on the loop thread. */
 struct dump_job {
-	struct manager *manager;
+	struct dumps *dumps;
 	struct api_call *call; /* NULL: the client went away */
 	pid_t pid;
 	uint64_t image;
@@ -19,18 +21,18 @@ struct dump_job {
 };
 
 /* Counts a dump for its user, or does not any more. */
-static void dump_count(struct manager *m, uid_t user, int n)
+static void dump_count(struct dumps *d, uid_t user, int n)
 {
-	struct share *share = user == SHARES_NOBODY ? NULL : shares_of(&m->shares, user);
+	struct share *share = user == SHARES_NOBODY ? NULL : shares_of(d->targets->shares, user);
 
-	m->dumps += (unsigned int)n;
+	d->under_way += (unsigned int)n;
 	if (share)
 		share->dumps += (unsigned int)n;
 }
 
 static void dump_free(struct dump_job *j)
 {
-	dump_count(j->manager, j->user, -1);
+	dump_count(j->dumps, j->user, -1);
 	json_decref(j->head);
 	free(j);
 }
@@ -82,23 +84,23 @@ static void dump_refuse(const struct dump_job *j, int result)
 static void dump_done(void *ctx, int result, struct unpack *body)
 {
 	struct dump_job *j = ctx;
-	struct target *k = targets_find(&j->manager->targets, (uint32_t)j->pid, j->image);
+	struct target *k = targets_find(j->dumps->targets, (uint32_t)j->pid, j->image);
 	const char *text = NULL;
 	size_t size = 0;
 	uint64_t image;
 
 	if (k && result == -ETIMEDOUT)
-		target_heard(k, result);
+		target_heard(j->dumps->targets, k, result);
 
 	/* what was read may be of another program, or of another process of that pid, which may be somebody else's */
 	if (result >= 0 &&
-	    (sampler_process_image(j->manager->sampler, (uint32_t)j->pid, &image) < 0 ||
+	    (sampler_process_image(j->dumps->targets->sampler, (uint32_t)j->pid, &image) < 0 ||
 	     image != j->image))
 		result = -ESRCH;
 	/* whose it is now, whatever it was when this cycle began */
 	if (k)
 		k->owner_asked = 0;
-	if (k && !access_target(&j->whom, k, j->manager->cycle))
+	if (k && !target_is_visible(k, &j->whom, j->dumps->targets->cycle->number))
 		result = -ESRCH;
 	if (result >= 0)
 		result = examined_dump(body, &text, &size);
@@ -117,7 +119,7 @@ static void dump_gone(void *ctx)
 }
 
 /* The process that is asked for, or NULL after having answered. */
-static struct target *dump_target(const struct api_request *q, struct manager *m)
+static struct target *dump_target(const struct api_request *q, struct dumps *d)
 {
 	const char *text = api_parameter(q, "pid");
 	char *end;
@@ -128,16 +130,17 @@ static struct target *dump_target(const struct api_request *q, struct manager *m
 				"a dump wants the number of a process: pid=N");
 		return NULL;
 	}
-	return access_find(q, m, pid);
+	return access_find(q, d->targets, pid);
 }
 
 /* Whether there is room for one more; if not, answers the request. */
-static bool dump_admit(const struct api_request *q, struct manager *m, uid_t user)
+static bool dump_admit(const struct api_request *q, struct dumps *d, uid_t user)
 {
-	const struct share *share = user == SHARES_NOBODY ? NULL : shares_of(&m->shares, user);
+	const struct share *share = user == SHARES_NOBODY ? NULL :
+							    shares_of(d->targets->shares, user);
 	bool own = share && share->dumps >= SHARES_USER_DUMPS;
 
-	if (!own && m->dumps < DUMPS_MAX)
+	if (!own && d->under_way < DUMPS_MAX)
 		return true;
 	api_reply_error(q->call, 503, "ask again in a moment", "%d dumps%s are under way already",
 			own ? SHARES_USER_DUMPS : DUMPS_MAX, own ? " of yours" : "");
@@ -146,14 +149,14 @@ static bool dump_admit(const struct api_request *q, struct manager *m, uid_t use
 
 void route_dump(const struct api_request *q, void *ctx)
 {
-	struct manager *m = ctx;
-	struct target *k = dump_target(q, m);
-	uid_t user = q->peer.trusted ? SHARES_NOBODY : shares_user(&m->shares, q->peer.uid);
+	struct dumps *d = ctx;
+	struct target *k = dump_target(q, d);
+	uid_t user = q->peer.trusted ? SHARES_NOBODY : shares_user(d->targets->shares, q->peer.uid);
 	struct buf request = {};
 	struct examinee who;
 	struct dump_job *j;
 
-	if (!k || !dump_admit(q, m, user))
+	if (!k || !dump_admit(q, d, user))
 		return;
 	j = calloc(1, sizeof(*j));
 	if (j)
@@ -165,8 +168,8 @@ void route_dump(const struct api_request *q, void *ctx)
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
-	dump_count(m, user, 1);
-	j->manager = m;
+	dump_count(d, user, 1);
+	j->dumps = d;
 	j->user = user;
 	j->pid = k->info.pid;
 	j->image = k->key.image;
@@ -176,5 +179,5 @@ void route_dump(const struct api_request *q, void *ctx)
 	/* room for what is known of the process, and for the threads without their frames */
 	examine_dump(&request, &k->python.layout, k->python.runtime,
 		     (uint32_t)(api_answer_max(j->call) / 2));
-	examiner_ask(m->examiner, EXAMINE_DUMP, &who, &request, dump_done, j);
+	examiner_ask(d->targets->examiner, EXAMINE_DUMP, &who, &request, dump_done, j);
 }

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "plopd/routes.h"
 #include "util/log.h"
 #include "util/socket.h"
 
@@ -87,74 +86,58 @@ static int listen_trusted(const char *path, int *ret)
 }
 
 /* plopd does its work without it; only a crowd on the public socket could then keep root waiting. */
-static void open_trusted(struct manager *m)
+static void open_trusted(const char *public_path, struct api_server *server)
 {
 	_cleanup_close_ int fd = -EBADF;
 	char path[PATH_MAX];
-	int r = socket_trusted_path(m->config->socket, path, sizeof(path));
+	int r = socket_trusted_path(public_path, path, sizeof(path));
 
 	if (r >= 0)
 		r = listen_trusted(path, &fd);
 	if (r >= 0)
-		r = api_server_prefer(m->server, fd);
+		r = api_server_prefer(server, fd);
 	if (r < 0)
 		log_warning_r(r, "Cannot listen for root and group plop beside %s, ignoring",
-			      m->config->socket);
+			      public_path);
 	else
 		(void)TAKE_FD(fd);
 }
 
-/* Whose connections those of a uid count as. */
-static uid_t user_of(uid_t uid, void *ctx)
+int listen_open(sd_event *loop, const char *path, struct api_options *options,
+		struct api_server **ret, char **ret_error)
 {
-	const struct manager *m = ctx;
-
-	return shares_user(&m->shares, uid);
-}
-
-int listen_open(struct manager *m, char **ret_error)
-{
-	struct api_options options = {
-		.routes = manager_routes,
-		.nroutes = manager_nroutes,
-		.ctx = m,
-		.max_connections = MAX_CONNECTIONS,
-		.trusted_connections = TRUSTED_CONNECTIONS,
-		.stream = "/v1/stream",
-		.user = user_of,
-	};
 	_cleanup_close_ int fd = -EBADF;
 	int r;
 
-	r = listen_public(m->config->socket, &fd);
+	options->max_connections = MAX_CONNECTIONS;
+	options->trusted_connections = TRUSTED_CONNECTIONS;
+	r = listen_public(path, &fd);
 	if (r >= 0)
-		r = api_server_new(m->loop, fd, &options, &m->server);
+		r = api_server_new(loop, fd, options, ret);
 	if (r >= 0) {
 		(void)TAKE_FD(fd);
-		open_trusted(m);
+		open_trusted(path, *ret);
 	}
 	if (r == -EADDRINUSE) {
 		if (asprintf(ret_error,
 			     "another plopd answers on %s; stop it, or choose another --socket",
-			     m->config->socket) < 0)
+			     path) < 0)
 			*ret_error = NULL;
 	} else if (r < 0) {
 		if (asprintf(ret_error,
 			     "cannot listen on %s: %s; make its folder, or choose another --socket",
-			     m->config->socket, strerror(-r)) < 0)
+			     path, strerror(-r)) < 0)
 			*ret_error = NULL;
 	}
 	return r;
 }
 
-void listen_close(struct manager *m)
+void listen_close(const char *path, struct api_server *server)
 {
-	char path[PATH_MAX];
+	char trusted[PATH_MAX];
 
-	if (m->server) {
-		unlink(m->config->socket);
-		if (socket_trusted_path(m->config->socket, path, sizeof(path)) == 0)
-			unlink(path);
-	}
-	api_server_free(TAKE_PTR(m->server));
+	unlink(path);
+	if (socket_trusted_path(path, trusted, sizeof(trusted)) == 0)
+		unlink(trusted);
+	api_server_free(server);
 }

@@ -3,16 +3,16 @@
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
-#include "plopd/manager.h"
-#include "util/clock.h"
+#include "plopd/mode.h"
+#include "config/config.h"
+#include "cycle/cycle.h"
+#include "sampler/sampler.h"
 #include "util/log.h"
-
-/* How long a window may outlast the mode's own end of it: so that it is one, and nothing of it is left for another. */
-#define MARGIN_NS (100 * NSEC_PER_MSEC)
+#include "window/windows.h"
 
 static bool mode_is(const struct mode *e, const char *name)
 {
-	return streq(e->manager->config->mode, name);
+	return streq(e->config->mode, name);
 }
 
 static int mode_timer(struct mode *e, uint64_t usec)
@@ -24,30 +24,34 @@ static int mode_timer(struct mode *e, uint64_t usec)
 
 static int mode_open(struct mode *e)
 {
-	struct manager *m = e->manager;
 
-	if (sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS))
+	if (sampler_set_is_open(e->sampler, PLOP_SET_ALWAYS))
 		return 0;
-	return sampler_set_open(m->sampler, PLOP_SET_ALWAYS, NULL, (unsigned int)m->config->hz,
+	return sampler_set_open(e->sampler, PLOP_SET_ALWAYS, NULL, (unsigned int)e->config->hz,
 				false);
+}
+
+static void mode_ends_windows(struct mode *e, uint64_t mono_ns)
+{
+	e->end_mono = mono_ns;
+	windows_bound(e->windows, mono_ns);
 }
 
 /* What was sampled until now is a window. */
 static void mode_close(struct mode *e)
 {
-	struct manager *m = e->manager;
 
-	e->end_mono = 0;
-	if (!sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS))
+	mode_ends_windows(e, 0);
+	if (!sampler_set_is_open(e->sampler, PLOP_SET_ALWAYS))
 		return;
-	sampler_set_close(m->sampler, PLOP_SET_ALWAYS);
-	windows_close(&m->windows);
+	sampler_set_close(e->sampler, PLOP_SET_ALWAYS);
+	windows_close(e->windows);
 }
 
 /* Periodic: from now to the next begin of a window, which are aligned to the clock as windows are. */
 static uint64_t mode_wait_usec(const struct mode *e)
 {
-	uint64_t every = e->manager->config->every_ns, now = clock_ns(CLOCK_REALTIME);
+	uint64_t every = e->config->every_ns, now = e->cycle->clock_ns(CLOCK_REALTIME);
 
 	return (every - now % every) / 1000 + 1;
 }
@@ -55,38 +59,31 @@ static uint64_t mode_wait_usec(const struct mode *e)
 static int mode_due(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct mode *e = ctx;
-	struct manager *m = e->manager;
 	int r;
 
-	if (sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS)) {
+	if (sampler_set_is_open(e->sampler, PLOP_SET_ALWAYS)) {
 		mode_close(e);
 		return mode_timer(e, mode_wait_usec(e));
 	}
 	/* the one before, in which nothing was sampled, goes */
-	windows_close(&m->windows);
+	windows_close(e->windows);
 	r = mode_open(e);
 	if (r < 0)
 		log_error_r(r, "Cannot open perf events for a window");
-	e->end_mono = clock_ns(CLOCK_MONOTONIC) + m->config->window_ns;
-	return mode_timer(e, m->config->window_ns / 1000);
-}
-
-uint64_t mode_window_end(const struct mode *e)
-{
-	return e->end_mono ? wall_at(&e->manager->wall, e->end_mono) + MARGIN_NS : 0;
+	mode_ends_windows(e, cycle_mono_ns(e->cycle) + e->config->window_ns);
+	return mode_timer(e, e->config->window_ns / 1000);
 }
 
 /* Periodic from now on: the window that runs is the first, and ends when it would have ended. */
 static int mode_adopt(struct mode *e)
 {
-	struct manager *m = e->manager;
-	uint64_t mono = clock_ns(CLOCK_MONOTONIC), now = wall_at(&m->wall, mono), left;
+	uint64_t mono = cycle_mono_ns(e->cycle), now = cycle_time_at(e->cycle, mono), left;
 
 	if (e->end_mono)
 		return 0;
-	left = m->windows.end_ns > now ? m->windows.end_ns - now : 0;
+	left = e->windows->end_ns > now ? e->windows->end_ns - now : 0;
 	e->end_mono = mono + left;
-	windows_until(&m->windows, mode_window_end(e));
+	windows_bound_now(e->windows, e->end_mono);
 	return mode_timer(e, left / 1000);
 }
 
@@ -96,13 +93,13 @@ int mode_start(struct mode *e, char **ret_error)
 
 	if (mode_is(e, "always")) {
 		sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
-		e->end_mono = 0;
-		return sampler_set_is_open(e->manager->sampler, PLOP_SET_ALWAYS) ?
+		mode_ends_windows(e, 0);
+		return sampler_set_is_open(e->sampler, PLOP_SET_ALWAYS) ?
 			       0 :
-			       sampler_start(e->manager->sampler, ret_error);
+			       sampler_start(e->sampler, ret_error);
 	}
 	if (mode_is(e, "periodic")) {
-		if (sampler_set_is_open(e->manager->sampler, PLOP_SET_ALWAYS))
+		if (sampler_set_is_open(e->sampler, PLOP_SET_ALWAYS))
 			return mode_adopt(e);
 		r = mode_timer(e, mode_wait_usec(e));
 		if (r < 0)
@@ -119,7 +116,7 @@ int mode_start(struct mode *e, char **ret_error)
  */
 static void mode_take(struct mode *e, struct config *c)
 {
-	struct config *now = e->manager->config;
+	struct config *now = e->config;
 	char *mode = now->mode;
 
 	if (!streq(now->state_dir, c->state_dir) || !streq(now->socket, c->socket) ||
@@ -139,7 +136,7 @@ static int mode_hangup(sd_event_source *s, const struct signalfd_siginfo *si, vo
 	struct mode *e = ctx;
 	_cleanup_(config_freep) struct config *c = NULL;
 	_cleanup_free_ char *error = NULL;
-	uint64_t hz = e->manager->config->hz;
+	uint64_t hz = e->config->hz;
 	int r = e->load ? e->load(e->ctx, &c, &error) : -EOPNOTSUPP;
 
 	if (r < 0) {
@@ -147,33 +144,36 @@ static int mode_hangup(sd_event_source *s, const struct signalfd_siginfo *si, vo
 		return 0;
 	}
 	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu",
-		   (unsigned long long)(clock_ns(CLOCK_MONOTONIC) / 1000));
+		   (unsigned long long)(cycle_mono_ns(e->cycle) / 1000));
 	mode_take(e, c);
 	/* what was sampled at another rate is a window of its own */
-	if (hz != e->manager->config->hz)
+	if (hz != e->config->hz)
 		mode_close(e);
 	r = mode_start(e, &error);
 	if (r < 0)
 		log_error("%s", error ? error : strerror(-r));
-	log_info("configuration read: mode %s, %llu Hz", e->manager->config->mode,
-		 (unsigned long long)e->manager->config->hz);
+	log_info("configuration read: mode %s, %llu Hz", e->config->mode,
+		 (unsigned long long)e->config->hz);
 	sd_notify(false, "READY=1");
 	return 0;
 }
 
-int mode_init(struct mode *e, struct manager *m)
+int mode_init(struct mode *e, struct cycle *cycle, struct config *config, struct sampler *sampler,
+	      struct windows *windows)
 {
 	sigset_t mask;
 	int r;
 
-	e->manager = m;
+	*e = (struct mode){
+		.cycle = cycle, .config = config, .sampler = sampler, .windows = windows
+	};
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGHUP);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
-	r = sd_event_add_signal(m->loop, &e->hangup, SIGHUP, mode_hangup, e);
+	r = sd_event_add_signal(e->cycle->loop, &e->hangup, SIGHUP, mode_hangup, e);
 	if (r >= 0)
-		r = sd_event_add_time_relative(m->loop, &e->timer, CLOCK_MONOTONIC, 0, 1, mode_due,
-					       e);
+		r = sd_event_add_time_relative(e->cycle->loop, &e->timer, CLOCK_MONOTONIC, 0, 1,
+					       mode_due, e);
 	return r < 0 ? r : sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
 }
 

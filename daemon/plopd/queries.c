@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "plopd/queries.h"
 #include "query/query.h"
 #include "plopd/access.h"
-#include "plopd/manager.h"
-#include "plopd/routes.h"
+#include "target/shares.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -10,7 +10,7 @@
 
 /* A question to the store: asked on the query worker, completed from memory and answered on the loop thread. */
 struct query_job {
-	struct manager *manager;
+	struct queries *queries;
 	struct api_call *call; /* NULL: the client went away */
 	struct query query;
 	struct windows_held held;
@@ -28,7 +28,7 @@ static void job_free(struct query_job *j)
 {
 	if (j->share) {
 		j->share->queries--;
-		j->manager->shares.queries--;
+		j->queries->shares->queries--;
 	}
 	query_done(&j->query);
 	json_decref(j->list);
@@ -44,8 +44,8 @@ static void job_run(void *ctx)
 	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
 
 	/* whose damage it is, should it be damaged */
-	(void)store_file(j->manager->config->state_dir, &j->file);
-	j->result = store_reader_open(j->manager->config->state_dir, &reader, &j->error);
+	(void)store_file(j->queries->config->state_dir, &j->file);
+	j->result = store_reader_open(j->queries->config->state_dir, &reader, &j->error);
 	if (j->result == -ENOENT) {
 		/* nothing was saved yet */
 		j->result = j->windows ? 0 : profile_new(q->from_ns, 0, &j->profile);
@@ -106,15 +106,15 @@ static int query_add_samples(const struct profile *p, void *ctx)
 /* Adds what is in memory, and answers. */
 static int query_complete(struct query_job *j)
 {
-	struct windows *w = &j->manager->windows;
+	struct windows *w = j->queries->windows;
 	int r;
 
 	if (!j->windows) {
 		r = windows_each_held(w, &j->held, query_add_samples, j);
 		if (!j->profile->hz)
-			j->profile->hz = (uint32_t)j->manager->config->hz;
+			j->profile->hz = (uint32_t)j->queries->config->hz;
 		if (r >= 0) {
-			access_tally(&j->query.selectors, j->profile);
+			selectors_tally(&j->query.selectors, j->profile);
 			r = query_group(&j->query, &j->profile);
 		}
 		if (r >= 0)
@@ -137,9 +137,9 @@ static void job_done(void *ctx)
 
 	if (r >= 0 && j->call)
 		r = query_complete(j);
-	windows_answered(&j->manager->windows);
+	windows_answered(j->queries->windows);
 	if (j->result == -EBADMSG)
-		store_watch_distrust(&j->manager->windows, &j->file);
+		store_watch_distrust(j->queries->windows, &j->file);
 	if (r == -E2BIG && j->call) {
 		api_reply_error(j->call, 413,
 				"ask for a shorter time, for fewer processes, or for format json",
@@ -174,7 +174,7 @@ static void job_gone(void *ctx)
 /* Whether the peer may ask one more; if not, answers and returns -EBUSY. */
 static int query_admit(const struct api_request *q, struct query_job *j)
 {
-	struct shares *s = &j->manager->shares;
+	struct shares *s = j->queries->shares;
 	struct share *k;
 
 	j->limit = SHARES_QUERY_BYTES;
@@ -197,7 +197,7 @@ static int query_admit(const struct api_request *q, struct query_job *j)
 	return 0;
 }
 
-static void query_start(const struct api_request *q, struct manager *m, bool windows)
+static void query_start(const struct api_request *q, struct queries *queries, bool windows)
 {
 	struct query_job *j = calloc(1, sizeof(*j));
 
@@ -205,7 +205,7 @@ static void query_start(const struct api_request *q, struct manager *m, bool win
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
-	j->manager = m;
+	j->queries = queries;
 	j->windows = windows;
 	if (api_query(q, &j->query) < 0) {
 		free(j);
@@ -219,7 +219,7 @@ static void query_start(const struct api_request *q, struct manager *m, bool win
 	if (!j->query.format)
 		j->query.format = format_find("json");
 	j->call = api_defer(q, job_gone, j);
-	if (windows_ask(&m->windows, job_run, job_done, j, &j->held) < 0) {
+	if (windows_ask(queries->windows, job_run, job_done, j, &j->held) < 0) {
 		api_reply_error(j->call, 503, "ask again in a moment",
 				"too many questions at once");
 		job_free(j);
@@ -238,7 +238,7 @@ void route_profile(const struct api_request *q, void *ctx)
 
 /* GET /v1/stream: the running window as events, once a second. */
 struct stream {
-	struct manager *manager;
+	struct queries *queries;
 	struct api_call *call;
 	struct query query;
 	sd_event_source *timer;
@@ -255,7 +255,7 @@ static void stream_free(void *ctx)
 
 static int stream_send(struct stream *s)
 {
-	const struct profile *running = windows_running(&s->manager->windows);
+	const struct profile *running = windows_running(s->queries->windows);
 	_cleanup_(profile_freep) struct profile *selected = NULL;
 	_cleanup_buf_ struct buf b = { .limit = API_STREAM_BYTES };
 	int r;
@@ -267,8 +267,8 @@ static int stream_send(struct stream *s)
 		return r;
 	selected->running = true;
 	/* not now: of whom compares two events, the ticks and the time must be the same moment's */
-	selected->end_ns = MAX(s->manager->windows.counted_ns, selected->start_ns + 1);
-	access_tally(&s->query.selectors, selected);
+	selected->end_ns = MAX(s->queries->windows->counted_ns, selected->start_ns + 1);
+	selectors_tally(&s->query.selectors, selected);
 	r = query_group(&s->query, &selected);
 	if (r < 0)
 		return r;
@@ -308,7 +308,7 @@ static int stream_due(sd_event_source *source, uint64_t usec, void *ctx)
 
 void route_stream(const struct api_request *q, void *ctx)
 {
-	struct manager *m = ctx;
+	struct queries *queries = ctx;
 	struct query query;
 	struct stream *s;
 
@@ -320,14 +320,14 @@ void route_stream(const struct api_request *q, void *ctx)
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
-	s->manager = m;
+	s->queries = queries;
 	s->query = query;
 	access_limit(&q->peer, &s->query.selectors);
 	/* the first event shows what the last second brought, a moment after this cycle */
-	manager_cycle(m);
+	cycle_ask(queries->cycle);
 	s->call = api_defer(q, stream_free, s);
 	if (api_stream_begin(s->call) < 0 ||
-	    sd_event_add_time_relative(m->loop, &s->timer, CLOCK_MONOTONIC, 5 * USEC_PER_MSEC, 1000,
-				       stream_due, s) < 0)
+	    sd_event_add_time_relative(queries->cycle->loop, &s->timer, CLOCK_MONOTONIC,
+				       5 * USEC_PER_MSEC, 1000, stream_due, s) < 0)
 		log_debug("Cannot begin a stream, ignoring");
 }

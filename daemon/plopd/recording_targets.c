@@ -3,7 +3,6 @@
 
 #include "plopd/recording_targets.h"
 #include "plopd/access.h"
-#include "plopd/manager.h"
 
 #define PIDS_MAX      256
 #define SELECTORS_MAX 64
@@ -29,7 +28,7 @@ static int pid_add(const struct api_request *q, json_int_t pid, struct selectors
 }
 
 /* skipped: NULL, or where those go that cannot be recorded. */
-static int pids_take(const struct api_request *q, struct manager *m, json_t *pids,
+static int pids_take(const struct api_request *q, struct targets *t, json_t *pids,
 		     struct selectors *s, json_t *skipped)
 {
 	size_t n = json_is_array(pids) ? json_array_size(pids) : 1;
@@ -49,7 +48,7 @@ static int pids_take(const struct api_request *q, struct manager *m, json_t *pid
 					"\"pid\" must be a number or a list of numbers");
 			return -EINVAL;
 		}
-		if (access_look(&q->peer, m, number, &why)) {
+		if (access_look(&q->peer, t, number, &why)) {
 			if (pid_add(q, number, s) < 0)
 				return -ENOMEM;
 			continue;
@@ -139,7 +138,7 @@ static int cgroup_take_named(const struct api_request *q, const char *what, cons
 	return r;
 }
 
-static int selector_take(const struct api_request *q, struct manager *m, const char *text,
+static int selector_take(const struct api_request *q, struct targets *t, const char *text,
 			 struct selectors *s)
 {
 	_cleanup_free_ char *key = text ? strndup(text, strcspn(text, "=")) : NULL;
@@ -165,12 +164,12 @@ static int selector_take(const struct api_request *q, struct manager *m, const c
 	}
 	/* of one that cannot be recorded it is told why, as with "pid" */
 	if (streq(key, "pid") &&
-	    !access_look(&q->peer, m, strtoll(text + strlen("pid="), NULL, 10), &why))
+	    !access_look(&q->peer, t, strtoll(text + strlen("pid="), NULL, 10), &why))
 		return refused(q, &why);
 	return 0;
 }
 
-static int selectors_take(const struct api_request *q, struct manager *m, json_t *list,
+static int selectors_take(const struct api_request *q, struct targets *t, json_t *list,
 			  struct selectors *s)
 {
 	if (!json_is_array(list) || json_array_size(list) > SELECTORS_MAX) {
@@ -180,7 +179,7 @@ static int selectors_take(const struct api_request *q, struct manager *m, json_t
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		int r = selector_take(q, m, json_string_value(json_array_get(list, i)), s);
+		int r = selector_take(q, t, json_string_value(json_array_get(list, i)), s);
 
 		if (r < 0)
 			return r;
@@ -201,7 +200,7 @@ static int without_pids(const struct api_request *q, const char *kind, const str
 	return 0;
 }
 
-int recording_targets(const struct api_request *q, struct manager *m, json_t *body,
+int recording_targets(const struct api_request *q, struct targets *t, json_t *body,
 		      struct recording_request *ret, json_t *skipped)
 {
 	static const char *const kinds[] = { "pid", "tree", "cgroup", "unit" };
@@ -227,7 +226,7 @@ int recording_targets(const struct api_request *q, struct manager *m, json_t *bo
 		return -EINVAL;
 	}
 	if (value && streq(kind, "pid"))
-		r = pids_take(q, m, value, &ret->selectors,
+		r = pids_take(q, t, value, &ret->selectors,
 			      json_is_true(json_object_get(body, "partial")) ? skipped : NULL);
 	else if (value && streq(kind, "tree"))
 		r = tree_take(q, value, json_is_true(json_object_get(body, "child")), ret);
@@ -235,6 +234,6 @@ int recording_targets(const struct api_request *q, struct manager *m, json_t *bo
 		r = cgroup_take_named(q, kind, json_string_value(value), &ret->cgroup);
 	if (r < 0 || !list || json_is_null(list))
 		return r;
-	r = selectors_take(q, m, list, &ret->selectors);
+	r = selectors_take(q, t, list, &ret->selectors);
 	return r < 0 || !value || streq(kind, "pid") ? r : without_pids(q, kind, &ret->selectors);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <jansson.h>
+
 #include "record/recordings.h"
 
 struct api_request;
@@ -18,5 +20,5 @@ struct api_request;
  *
  * Answers the request and returns < 0 on bad input.
  */
-int recording_targets(const struct api_request *q, struct manager *m, json_t *body,
+int recording_targets(const struct api_request *q, struct targets *t, json_t *body,
 		      struct recording_request *ret, json_t *skipped);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sys/resource.h>
 
+#include "plopd/status.h"
 #include "plopd/access.h"
 #include "plopd/manager.h"
-#include "plopd/routes.h"
-#include "util/clock.h"
-
-/* How long after the last heartbeat the gateway counts as gone. */
-#define GATEWAY_GONE_NS (30 * NSEC_PER_SEC)
+#include "record/recording_json.h"
+#include "target/silence.h"
+#include "target/targets_starting.h"
+#include "target/titles.h"
 
 /* What plopd itself costs, since it started where nothing else is said. */
 struct cost {
@@ -22,7 +22,7 @@ struct cost {
 	double uptime_s;
 };
 
-double manager_cpu_seconds(void)
+double status_cpu_seconds(void)
 {
 	struct rusage u = {};
 
@@ -36,42 +36,27 @@ static void cost_read(const struct manager *m, struct cost *ret)
 	struct examiner_facts helpers;
 
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
-	uint64_t elapsed = clock_ns(CLOCK_MONOTONIC) - m->started_ns;
-	double sampling = (double)(clock_ns(CLOCK_MONOTONIC) - m->sampling_ns) / 1e9;
+	uint64_t elapsed = cycle_mono_ns(&m->cycle) - m->collect.started_ns;
+	double sampling = (double)(cycle_mono_ns(&m->cycle) - m->sampling_ns) / 1e9;
 	unsigned long long size, resident = 0;
 
 	if (f && fscanf(f, "%llu %llu", &size, &resident) != 2)
 		resident = 0;
 	examiner_facts(m->examiner, &helpers);
 	ret->uptime_s = (double)elapsed / 1e9;
-	ret->cpu_seconds = manager_cpu_seconds() + helpers.cpu_seconds;
+	ret->cpu_seconds = status_cpu_seconds() + helpers.cpu_seconds;
 	/* loading and verifying the programs is paid once, and would hide what running costs */
 	ret->daemon_cpu_percent =
 		sampling > 0 ? 100 * (ret->cpu_seconds - m->startup_cpu_s) / sampling : 0;
-	ret->bpf_timed = m->bpf_timed;
+	ret->bpf_timed = m->collect.bpf_timed;
 	/* only some ticks are timed: they stand for all that were walked */
-	ret->bpf_ns_per_sample = m->bpf_timed ? (double)m->bpf_ns / (double)m->bpf_timed : 0;
-	ret->bpf_seconds =
-		ret->bpf_ns_per_sample * (double)(m->tally.python + tally_lost(&m->tally)) / 1e9;
+	ret->bpf_ns_per_sample =
+		m->collect.bpf_timed ? (double)m->collect.bpf_ns / (double)m->collect.bpf_timed : 0;
+	ret->bpf_seconds = ret->bpf_ns_per_sample *
+			   (double)(m->collect.tally.python + tally_lost(&m->collect.tally)) / 1e9;
 	ret->bpf_cpu_percent = elapsed ? 100 * ret->bpf_seconds / ret->uptime_s : 0;
 	ret->rss_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE) + helpers.resident_bytes;
 	ret->map_bytes = sampler_map_bytes(m->sampler);
-}
-
-const char *manager_gateway(const struct manager *m)
-{
-	if (clock_ns(CLOCK_MONOTONIC) - m->gateway_seen_ns >= GATEWAY_GONE_NS)
-		return NULL;
-	return m->gateway;
-}
-
-json_t *tally_lost_json(const struct tally *t)
-{
-	json_t *lost = json_object();
-
-	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
-		json_object_set_new(lost, tally_lost_name(i), json_integer((json_int_t)t->lost[i]));
-	return lost;
 }
 
 static json_t *tally_json(const struct tally *t)
@@ -177,12 +162,14 @@ void route_status(const struct api_request *q, void *ctx)
 		"version", PLOP_VERSION, "hz", (int)m->config->hz, "window_s",
 		(double)m->config->window_ns / 1e9, "mode", m->config->mode, "pid", (int)getpid(),
 		"uptime_s", c.uptime_s, "processes", (int)processes_profiled(m), "samples",
-		tally_json(&m->tally), "symbols", "resolved", (json_int_t)y->resolved, "captured",
-		(json_int_t)y->captured, "unresolved", (json_int_t)y->unresolved, "dropped_records",
-		(json_int_t)m->codes_dropped, "cost", cost_json(&c), "store", store, "recordings",
-		(int)recordings_running(&m->recordings), "window", window_json(m), "gateway",
-		manager_gateway(m), "first_sample_s",
-		m->first_sample_ns ? (double)(m->first_sample_ns - m->started_ns) / 1e9 : -1.0,
+		tally_json(&m->collect.tally), "symbols", "resolved", (json_int_t)y->resolved,
+		"captured", (json_int_t)y->captured, "unresolved", (json_int_t)y->unresolved,
+		"dropped_records", (json_int_t)m->collect.codes_dropped, "cost", cost_json(&c),
+		"store", store, "recordings", (int)recordings_running(&m->recordings), "window",
+		window_json(m), "gateway", viewer_address(&m->viewer), "first_sample_s",
+		m->collect.first_sample_ns ?
+			(double)(m->collect.first_sample_ns - m->collect.started_ns) / 1e9 :
+			-1.0,
 		"table_full", (json_int_t)table_full, "shares",
 		shares_json(&m->shares, SHARES_NOBODY), "notices", notices_json(&m->windows),
 		"loop", loop_json(&m->timing));
@@ -197,20 +184,21 @@ void route_status(const struct api_request *q, void *ctx)
 	"profiled; its memory is not answered for, as by a file system that hangs: " \
 	"functions may have no names"
 
-static const char *target_status(const struct target *k, char *buffer, size_t size)
+static const char *target_status(const struct targets *t, const struct target *k, char *buffer,
+				 size_t size)
 {
-	unsigned int minutes = target_minutes_starting(k);
+	unsigned int minutes = target_minutes_starting(t, k);
 
 	switch (k->python.verdict) {
 	case PYTHON_YES:
-		if (minutes > 0 && !target_is_silent(k)) {
+		if (minutes > 0 && !target_is_silent(t, k)) {
 			snprintf(buffer, size,
 				 "profiled; its interpreter has not been up for %u min: not "
 				 "initialised, or ended",
 				 minutes);
 			return buffer;
 		}
-		return target_is_silent(k) ? SILENT_NOW : "profiled";
+		return target_is_silent(t, k) ? SILENT_NOW : "profiled";
 	case PYTHON_SILENT:
 		return SILENT;
 	case PYTHON_PYPY:
@@ -238,7 +226,7 @@ static json_t *target_json(const struct manager *m, const struct target *k)
 			 i->service, "version", i->version, "threads", (int)threads, "samples",
 			 (json_int_t)k->samples, "cpu_percent", k->cpu_percent,
 			 "symbolized_percent", named, "restless_title", title_is_restless(k),
-			 "status", target_status(k, status, sizeof(status)));
+			 "status", target_status(&m->targets, k, status, sizeof(status)));
 }
 
 void route_processes(const struct api_request *q, void *ctx)
@@ -276,19 +264,19 @@ void route_metrics(const struct api_request *q, void *ctx)
 	metric(&b, "plop_processes", "gauge", "Python processes that are profiled.",
 	       processes_profiled(m));
 	metric(&b, "plop_ticks_total", "counter", "Ticks: python + other + lost.",
-	       (double)m->tally.ticks);
+	       (double)m->collect.tally.ticks);
 	metric(&b, "plop_python_ticks_total", "counter", "Ticks counted in a Python stack.",
-	       (double)m->tally.python);
+	       (double)m->collect.tally.python);
 	metric(&b, "plop_other_ticks_total", "counter", "Ticks outside of Python processes.",
-	       (double)m->tally.other);
+	       (double)m->collect.tally.other);
 	metric(&b, "plop_truncated_ticks_total", "counter",
-	       "Python ticks whose stack lacks its root.", (double)m->tally.truncated);
+	       "Python ticks whose stack lacks its root.", (double)m->collect.tally.truncated);
 	buf_puts(&b, "# HELP plop_lost_ticks_total Ticks in Python processes without a stack, by "
 		     "cause.\n"
 		     "# TYPE plop_lost_ticks_total counter\n");
 	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
 		buf_printf(&b, "plop_lost_ticks_total{cause=\"%s\"} %llu\n", tally_lost_name(i),
-			   (unsigned long long)m->tally.lost[i]);
+			   (unsigned long long)m->collect.tally.lost[i]);
 	metric(&b, "plop_frames_resolved_total", "counter",
 	       "Frames named from the target's memory.", (double)m->targets.symbols.resolved);
 	metric(&b, "plop_frames_captured_total", "counter",

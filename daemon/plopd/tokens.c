@@ -2,9 +2,8 @@
 #include <sys/random.h>
 
 #include "plopd/tokens.h"
-#include "util/clock.h"
 
-int tokens_new(struct tokens *t, char ret[static TOKEN_HEX + 1])
+int tokens_new(struct tokens *t, uint64_t now_ns, char ret[static TOKEN_HEX + 1])
 {
 	unsigned char raw[TOKEN_HEX / 2];
 	size_t oldest = 0;
@@ -17,7 +16,7 @@ int tokens_new(struct tokens *t, char ret[static TOKEN_HEX + 1])
 	}
 	for (size_t i = 0; i < sizeof(raw); i++)
 		snprintf(t->items[oldest].hex + 2 * i, 3, "%02x", raw[i]);
-	t->items[oldest].until = clock_ns(CLOCK_MONOTONIC) + TOKEN_LIFE_S * NSEC_PER_SEC;
+	t->items[oldest].until = now_ns + TOKEN_LIFE_S * NSEC_PER_SEC;
 	memcpy(ret, t->items[oldest].hex, TOKEN_HEX + 1);
 	return 0;
 }
@@ -32,15 +31,15 @@ static bool is_equal(const char *hex, const char *token)
 	return !differs;
 }
 
-uint64_t tokens_check(const struct tokens *t, const char *token)
+uint64_t tokens_check(const struct tokens *t, uint64_t now_ns, const char *token)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), left = 0;
+	uint64_t left = 0;
 
 	if (strlen(token) != TOKEN_HEX)
 		return 0;
 	for (size_t i = 0; i < TOKENS_MAX; i++)
-		if (is_equal(t->items[i].hex, token) && t->items[i].until > now)
-			left = (t->items[i].until - now) / NSEC_PER_SEC;
+		if (is_equal(t->items[i].hex, token) && t->items[i].until > now_ns)
+			left = (t->items[i].until - now_ns) / NSEC_PER_SEC;
 	return left;
 }
 

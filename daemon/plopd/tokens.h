@@ -20,9 +20,9 @@ struct tokens {
 	} items[TOKENS_MAX];
 };
 
-/* A fresh token; the oldest gives way when there are too many. -EIO: no random bytes. */
-int tokens_new(struct tokens *t, char ret[static TOKEN_HEX + 1]);
+/* A fresh token; the oldest gives way when there are too many. now_ns: CLOCK_MONOTONIC. -EIO: no random bytes. */
+int tokens_new(struct tokens *t, uint64_t now_ns, char ret[static TOKEN_HEX + 1]);
 /* Seconds that the token is still good for; 0: it is not. Takes the same time whatever is wrong with it. */
-uint64_t tokens_check(const struct tokens *t, const char *token);
+uint64_t tokens_check(const struct tokens *t, uint64_t now_ns, const char *token);
 /* The token is good no more, whether it was or not. */
 void tokens_revoke(struct tokens *t, const char *token);

@@ -181,6 +181,11 @@ const char *selector_values(const char *key);
  * that are stored as well as processes that run. PROCESS_NO_UID is nobody's.
  */
 bool selectors_see(const struct selectors *s, uid_t owner);
+/*
+ * A profile's tally is of the whole host. For somebody who may see some processes only it is that of their samples. Call it before
+ * the profile is handed out, with the selectors that made it.
+ */
+void selectors_tally(const struct selectors *s, struct profile *p);
 bool selectors_match(const struct selectors *s, const struct profile_process *p, uint32_t thread);
 /*
  * The two halves of selectors_match(): the keys of a process, and those of a sample, of which no more than the thread is

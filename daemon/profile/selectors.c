@@ -263,6 +263,12 @@ static bool labels_match(const struct selectors *s, const struct labels *labels)
 	return true;
 }
 
+void selectors_tally(const struct selectors *s, struct profile *p)
+{
+	if (s->owned)
+		p->tally = (struct tally){ .ticks = p->samples_total, .python = p->samples_total };
+}
+
 bool selectors_see(const struct selectors *s, uid_t owner)
 {
 	return !s->owned || (owner == s->uid && owner != PROCESS_NO_UID);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/asleep.h"
-#include "plopd/manager.h"
-#include "util/clock.h"
+#include "target/silence.h"
 #include "util/log.h"
 
 /* How long a recording that has ended waits for the last answer. */
@@ -39,11 +38,11 @@ static int on_thread(const struct asleep_thread *t, void *ctx)
 static int take(struct recording *r, struct target *k, struct unpack *body)
 {
 	struct asleep_answer a = { .recording = r, .target = k };
-	struct manager *m = r->all->manager;
+	struct recordings *all = r->all;
 	uint64_t image;
 	uint32_t left;
 
-	if (sampler_process_image(m->sampler, k->key.tgid, &image) < 0 || image != k->key.image)
+	if (sampler_process_image(all->sampler, k->key.tgid, &image) < 0 || image != k->key.image)
 		return -ESRCH;
 	/* whose it is now, whatever it was when this cycle began */
 	k->owner_asked = 0;
@@ -55,12 +54,12 @@ static int take(struct recording *r, struct target *k, struct unpack *body)
 static void on_answer(void *ctx, int result, struct unpack *body)
 {
 	struct asleep_question *q = ctx;
-	struct manager *m = q->all->manager;
-	struct target *k = targets_find(&m->targets, q->key.tgid, q->key.image);
+	struct recordings *all = q->all;
+	struct target *k = targets_find(all->targets, q->key.tgid, q->key.image);
 	struct recording *r = recordings_find(q->all, q->id);
 
 	if (k && result == -ETIMEDOUT)
-		target_heard(k, result);
+		target_heard(all->targets, k, result);
 	if (r && r->waits && result != -ECANCELED) {
 		if (result >= 0)
 			result = k ? take(r, k, body) : -ESRCH;
@@ -71,7 +70,7 @@ static void on_answer(void *ctx, int result, struct unpack *body)
 			recording_stop(r, "too large");
 		/* the recording may have waited for this alone */
 		if (waits_asking(r->waits, -1) == 0 && r->state == RECORDING_STOPPING)
-			manager_cycle(m);
+			cycle_ask(all->cycle);
 	}
 	free(q);
 }
@@ -89,13 +88,13 @@ static int ask(struct recording *r, const struct target *k, uint32_t max)
 	snprintf(q->id, sizeof(q->id), "%s", r->id);
 	waits_asking(r->waits, 1);
 	examine_asleep(&request, &k->python.layout, k->python.runtime, max, ASLEEP_BYTES_MAX);
-	examiner_ask(r->all->manager->examiner, EXAMINE_ASLEEP, &who, &request, on_answer, q);
+	examiner_ask(r->all->targets->examiner, EXAMINE_ASLEEP, &who, &request, on_answer, q);
 	return 0;
 }
 
 void asleep_ask(struct recording *r)
 {
-	struct targets *t = &r->all->manager->targets;
+	struct targets *t = r->all->targets;
 	uint32_t threads;
 	pid_t pid;
 
@@ -105,7 +104,7 @@ void asleep_ask(struct recording *r)
 		struct target *k = targets_find_pid(t, pid);
 		uint32_t max = MIN(threads, ASLEEP_THREADS_MAX - r->asleep);
 
-		if (!k || k->python.verdict != PYTHON_YES || !target_may_be_asked(k) ||
+		if (!k || k->python.verdict != PYTHON_YES || !target_may_be_asked(t, k) ||
 		    !recording_wants(r, k) || ask(r, k, max) < 0)
 			continue;
 		r->asleep += max;
@@ -115,5 +114,5 @@ void asleep_ask(struct recording *r)
 bool asleep_awaits(const struct recording *r)
 {
 	return r->waits && waits_asking(r->waits, 0) > 0 &&
-	       clock_ns(CLOCK_MONOTONIC) < r->ended_mono + ANSWERS_NS;
+	       cycle_mono_ns(r->all->cycle) < r->ended_mono + ANSWERS_NS;
 }

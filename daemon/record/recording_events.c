@@ -2,9 +2,7 @@
 #include <search.h>
 
 #include "record/recording_events.h"
-#include "plopd/access.h"
 #include "record/asleep.h"
-#include "plopd/manager.h"
 #include "util/log.h"
 
 /* How soon somebody who joins is noticed, where the kernel does not tell; what joins by fork is followed in the kernel. */
@@ -24,7 +22,7 @@ struct joining {
 static bool process_may_join(const struct recording *r, pid_t pid)
 {
 	bool any = !r->selectors.owned && (r->has_pids || !r->selectors.n);
-	struct target *k = any ? NULL : targets_find_pid(&r->all->manager->targets, pid);
+	struct target *k = any ? NULL : targets_find_pid(r->all->targets, pid);
 
 	return any || (k && recording_wants(r, k));
 }
@@ -32,7 +30,7 @@ static bool process_may_join(const struct recording *r, pid_t pid)
 static int process_join(pid_t pid, const struct joining *j)
 {
 	struct recording *r = j->recording;
-	struct sampler *s = r->all->manager->sampler;
+	struct sampler *s = r->all->sampler;
 	uint64_t bit = UINT64_C(1) << (r->set - 1);
 	struct plop_wanted before = {}, w;
 
@@ -72,8 +70,8 @@ static int tree_ended(sd_event_source *s, int fd, uint32_t events, void *ctx)
 
 int recording_watch_tree(struct recording *r, struct recording_request *q)
 {
-	int k = sd_event_add_io(r->all->manager->loop, &r->tree_ends, q->tree_fd, EPOLLIN,
-				tree_ended, r);
+	int k = sd_event_add_io(r->all->cycle->loop, &r->tree_ends, q->tree_fd, EPOLLIN, tree_ended,
+				r);
 
 	if (k < 0)
 		return k;
@@ -94,7 +92,7 @@ static int recording_root(struct recording *r)
 /* All who are in it by now. */
 static int recording_gather(struct recording *r)
 {
-	struct targets *t = &r->all->manager->targets;
+	struct targets *t = r->all->targets;
 	struct joining j = { .recording = r,
 			     .ticks = r->cgroup.folder && !r->cgroup.v2,
 			     .children = true };
@@ -127,7 +125,7 @@ static int recording_follow(sd_event_source *s, uint64_t usec, void *ctx)
 static void recording_spread(struct recording *r)
 {
 	log_debug("Recording %s goes on with the events of all CPUs", r->id);
-	if (sampler_set_spread(r->all->manager->sampler, r->set) < 0)
+	if (sampler_set_spread(r->all->sampler, r->set) < 0)
 		recording_stop(r, "stopped");
 }
 
@@ -152,7 +150,7 @@ static int wall_set(const struct recordings *all)
 		on |= r && r->waits;
 		tasks |= r && r->waits && r->tasks;
 	}
-	return sampler_wall(all->manager->sampler, on, tasks);
+	return sampler_wall(all->sampler, on, tasks);
 }
 
 static int same_number(const void *a, const void *b)
@@ -166,7 +164,7 @@ static int recording_open_pids(struct recording *r, unsigned int hz)
 	_cleanup_free_ uint32_t *tgids = calloc(r->selectors.n, sizeof(*tgids));
 	struct joining j = { .recording = r, .ticks = true };
 	struct plop_set whom = { .kind = PLOP_SET_PROCESSES };
-	struct manager *m = r->all->manager;
+	struct recordings *all = r->all;
 	size_t n = 0;
 	int k = tgids ? 0 : -ENOMEM;
 
@@ -182,13 +180,13 @@ static int recording_open_pids(struct recording *r, unsigned int hz)
 	if (k < 0)
 		return k;
 	/* who looks at switches should not make them dearer, as events of threads do */
-	return r->waits ? sampler_set_open(m->sampler, r->set, &whom, hz, r->tasks) :
-			  sampler_set_open_processes(m->sampler, r->set, tgids, n, hz, r->tasks);
+	return r->waits ? sampler_set_open(all->sampler, r->set, &whom, hz, r->tasks) :
+			  sampler_set_open_processes(all->sampler, r->set, tgids, n, hz, r->tasks);
 }
 
 int recording_open(struct recording *r, unsigned int hz)
 {
-	struct manager *m = r->all->manager;
+	struct recordings *all = r->all;
 	struct plop_set whom = { .kind = PLOP_SET_ALL };
 	int k = 0;
 
@@ -203,15 +201,16 @@ int recording_open(struct recording *r, unsigned int hz)
 	} else if (!r->has_pids && (r->waits || whom.kind == PLOP_SET_PROCESSES)) {
 		k = recording_gather(r);
 		if (k >= 0)
-			k = sd_event_add_time_relative(m->loop, &r->follow, CLOCK_MONOTONIC,
-						       FOLLOW_USEC, 0, recording_follow, r);
+			k = sd_event_add_time_relative(all->cycle->loop, &r->follow,
+						       CLOCK_MONOTONIC, FOLLOW_USEC, 0,
+						       recording_follow, r);
 	}
-	m->targets.wall_changes++;
+	all->targets->wall_changes++;
 	if (k >= 0 && r->waits)
 		k = wall_set(r->all);
 	if (k >= 0)
 		k = r->has_pids ? recording_open_pids(r, hz) :
-				  sampler_set_open(m->sampler, r->set, &whom, hz, r->tasks);
+				  sampler_set_open(all->sampler, r->set, &whom, hz, r->tasks);
 	return k;
 }
 
@@ -241,12 +240,12 @@ static bool recording_too_many_threads(const struct recording *r)
  */
 static bool recording_lets_go(struct recording *r, uint32_t tgid)
 {
-	struct manager *m = r->all->manager;
+	struct recordings *all = r->all;
 	uint64_t keep = ~(UINT64_C(1) << (r->set - 1));
 	struct plop_wanted w = {};
 	uid_t owner;
 
-	if (!r->selectors.owned || sampler_wanted_read(m->sampler, tgid, &w) < 0 ||
+	if (!r->selectors.owned || sampler_wanted_read(all->sampler, tgid, &w) < 0 ||
 	    process_owner((pid_t)tgid, &owner) < 0 || selectors_see(&r->selectors, owner))
 		return false;
 	w.ticks &= keep;
@@ -254,8 +253,8 @@ static bool recording_lets_go(struct recording *r, uint32_t tgid)
 	w.wall &= (uint32_t)keep;
 	w.wall_children &= (uint32_t)keep;
 	w.threads &= (uint32_t)keep;
-	sampler_wanted(m->sampler, tgid, &w);
-	m->targets.wall_changes++;
+	sampler_wanted(all->sampler, tgid, &w);
+	all->targets->wall_changes++;
 	return true;
 }
 
@@ -266,8 +265,7 @@ void recordings_thread(struct recordings *all, uint32_t tgid, bool exec)
 
 		if (!r || r->state != RECORDING_RUNNING || r->set == PLOP_SET_ALWAYS ||
 		    (exec && recording_lets_go(r, tgid)) ||
-		    !sampler_set_is_on_threads(all->manager->sampler, r->set) ||
-		    !recording_names(r, tgid))
+		    !sampler_set_is_on_threads(all->sampler, r->set) || !recording_names(r, tgid))
 			continue;
 		r->threads++;
 		if (!exec && !recording_too_many_threads(r))
@@ -278,7 +276,7 @@ void recordings_thread(struct recordings *all, uint32_t tgid, bool exec)
 
 void recording_close(struct recording *r)
 {
-	struct sampler *s = r->all->manager->sampler;
+	struct sampler *s = r->all->sampler;
 
 	r->follow = sd_event_source_disable_unref(r->follow);
 	if (r->set == PLOP_SET_ALWAYS || !sampler_set_is_open(s, r->set))
@@ -291,13 +289,13 @@ void recording_close(struct recording *r)
 
 void recording_unwatch(struct recording *r)
 {
-	struct manager *m = r->all->manager;
+	struct recordings *all = r->all;
 
 	if (!r->waits)
 		return;
-	sampler_unwanted(m->sampler, r->set);
-	sampler_sleepers_sweep(m->sampler);
+	sampler_unwanted(all->sampler, r->set);
+	sampler_sleepers_sweep(all->sampler);
 	waits_free(TAKE_PTR(r->waits));
 	wall_set(r->all);
-	m->targets.wall_changes++;
+	all->targets->wall_changes++;
 }

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "plopd/manager.h"
-#include "util/clock.h"
+#include "record/recording_json.h"
+
+json_t *tally_lost_json(const struct tally *t)
+{
+	json_t *lost = json_object();
+
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		json_object_set_new(lost, tally_lost_name(i), json_integer((json_int_t)t->lost[i]));
+	return lost;
+}
 
 /* What can be said of the GIL in it: of all it has, of some, of none as they are free-threaded; NULL: it has nothing. */
 static const char *gil_word(const struct recording *r)
@@ -40,7 +48,7 @@ static json_t *states_json(const struct recording *r)
 json_t *recording_json(const struct recording *r)
 {
 	const struct profile *p = sink_profile(r->sink);
-	uint64_t now = r->state == RECORDING_DONE ? r->ended_mono : clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = r->state == RECORDING_DONE ? r->ended_mono : cycle_mono_ns(r->all->cycle);
 	double elapsed =
 		r->begun_mono && now > r->begun_mono ? (double)(now - r->begun_mono) / 1e9 : 0;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/recording_shares.h"
-#include "plopd/manager.h"
+#include "target/shares.h"
 
 uid_t recording_user(const struct recording *r)
 {
-	return r->selectors.owned ? shares_user(&r->all->manager->shares, r->selectors.uid) :
+	return r->selectors.owned ? shares_user(r->all->targets->shares, r->selectors.uid) :
 				    SHARES_NOBODY;
 }
 
@@ -78,7 +78,7 @@ static bool drop_oldest(struct recordings *all, uid_t user)
 
 	if (!r)
 		return false;
-	shares_count(&all->manager->shares, user, SHARE_RESULTS_DROPPED, !r->fetched);
+	shares_count(all->targets->shares, user, SHARE_RESULTS_DROPPED, !r->fetched);
 	recording_drop(r);
 	return true;
 }
@@ -154,7 +154,7 @@ int recordings_admit(struct recordings *all, uid_t user, unsigned int hz)
 	if (count(all, false, true) >= RECORDINGS_MAX ||
 	    (!trusted && count(all, true, true) >= RECORDINGS_USERS_MAX))
 		return -EBUSY;
-	if (!trusted && recordings_rate(all, user) + hz > all->manager->config->user_rate && hz)
+	if (!trusted && recordings_rate(all, user) + hz > all->config->user_rate && hz)
 		return -EDQUOT;
 	while (is_full(all, trusted)) {
 		if (!drop_oldest(all, user))
@@ -187,8 +187,7 @@ uint32_t recordings_budget(struct recordings *all, uid_t user)
 	for (uint32_t n = 1; n <= PLOP_MAX_SETS; n++) {
 		if (used[n])
 			continue;
-		sampler_budget(all->manager->sampler, n,
-			       (unsigned int)all->manager->config->user_rate);
+		sampler_budget(all->sampler, n, (unsigned int)all->config->user_rate);
 		return n;
 	}
 	return 0; /* there are as many numbers as sets */
@@ -207,7 +206,7 @@ void recordings_divide(struct recordings *all)
 		used[r->budget] = true;
 		n++;
 	}
-	sampler_users(all->manager->sampler, n);
+	sampler_users(all->sampler, n);
 }
 
 static struct recording *largest_running(const struct recordings *all, uid_t user)
@@ -235,7 +234,7 @@ static void user_bound(struct recordings *all, uid_t user)
 			continue;
 		if (!r)
 			break;
-		shares_count(&all->manager->shares, user, SHARE_MEMORY_ENDED, 1);
+		shares_count(all->targets->shares, user, SHARE_MEMORY_ENDED, 1);
 		recording_stop(r, "too large");
 	}
 }
@@ -265,8 +264,8 @@ void recordings_charge(struct recordings *all)
 			continue;
 		if (!asked[r->budget]) {
 			asked[r->budget] = true;
-			lost[r->budget] = sampler_budget_lost(all->manager->sampler, r->budget);
-			shares_count(&all->manager->shares, recording_user(r), SHARE_RATE_LOST,
+			lost[r->budget] = sampler_budget_lost(all->sampler, r->budget);
+			shares_count(all->targets->shares, recording_user(r), SHARE_RATE_LOST,
 				     lost[r->budget]);
 		}
 		beyond.ticks = beyond.lost[PLOP_LOST_RATE] = lost[r->budget];

@@ -9,6 +9,8 @@
 #define RECORDINGS_USERS_MAX  (RECORDINGS_MAX / 4 * 3)
 #define RECORDINGS_USERS_KEPT (2 * RECORDINGS_MAX / 4 * 3)
 
+/* The user that it counts as; SHARES_NOBODY: one who is trusted. */
+uid_t recording_user(const struct recording *r);
 /* Bytes that it holds. */
 size_t recording_bytes(const struct recording *r);
 /* ... and all those of a user (SHARES_NOBODY: of trusted ones), running and kept. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/recording_tally.h"
-#include "plopd/access.h"
-#include "plopd/manager.h"
+#include "record/recording_shares.h"
+#include "target/shares.h"
 
 /* What a cycle counted for one set. */
 static struct tally set_tally(const struct plop_set_counters *c)
@@ -30,6 +30,23 @@ static void tally_of_some(struct recording *r)
 	p->tally.ticks = p->tally.python + tally_lost(&p->tally);
 }
 
+/* For somebody who may see some processes only: what was counted and lost of these. */
+static void tally_of_own(struct recording *r)
+{
+	struct profile *p = sink_profile(r->sink);
+	struct tally own = p->tally;
+
+	selectors_tally(&r->selectors, p);
+	/* the kernel side has kept others' out of them (set_may(), bpf/sample.bpf.c), and user space out of what is waited for */
+	if (!r->selectors.owned || r->set == PLOP_SET_ALWAYS)
+		return;
+	p->tally.truncated = own.truncated;
+	for (int i = 0; i < PLOP_LOST_CAUSES; i++) {
+		p->tally.lost[i] = own.lost[i];
+		p->tally.ticks += own.lost[i];
+	}
+}
+
 void recording_tally(struct recording *r, const struct tally *host,
 		     const struct plop_set_counters *set)
 {
@@ -41,12 +58,12 @@ void recording_tally(struct recording *r, const struct tally *host,
 	own.lost[PLOP_LOST_DRAIN] += r->undelivered;
 	r->undelivered = 0;
 	tally_add(&p->tally, &own);
-	shares_count(&r->all->manager->shares, recording_user(r), SHARE_RATE_LOST,
+	shares_count(r->all->targets->shares, recording_user(r), SHARE_RATE_LOST,
 		     own.lost[PLOP_LOST_RATE]);
 	if (is_of_some(r))
 		tally_of_some(r);
 	else
-		access_recording_tally(r);
+		tally_of_own(r);
 }
 
 /* Also of one that has ended meanwhile. */
@@ -75,7 +92,7 @@ void recordings_loss(struct recordings *all, const struct plop_loss *loss)
 		    !r->begun_mono || !is_of_some(r))
 			continue;
 		if (!k)
-			k = target_of(&all->manager->targets, loss->tgid);
+			k = target_of(all->targets, loss->tgid);
 		if (!k)
 			return;
 		for (int n = 0; n < PLOP_LOST_CAUSES && recording_wants(r, k); n++)

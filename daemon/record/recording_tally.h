@@ -12,3 +12,5 @@
 /* After a cycle: what that counted. host: of all; set: of the recording's own set, NULL: it has none. */
 void recording_tally(struct recording *r, const struct tally *host,
 		     const struct plop_set_counters *set);
+/* Lost ticks of one process, of a collected half. */
+void recordings_loss(struct recordings *all, const struct plop_loss *loss);

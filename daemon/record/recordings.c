@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sys/random.h>
 
-#include "plopd/access.h"
+#include "record/recordings.h"
 #include "record/asleep.h"
-#include "plopd/manager.h"
 #include "record/recording_events.h"
 #include "record/recording_shares.h"
 #include "record/recording_tally.h"
-#include "util/clock.h"
+#include "record/recording_tasks.h"
+#include "record/recording_waits.h"
+#include "record/thread_names.h"
+#include "target/owner.h"
+#include "target/shares.h"
 #include "util/log.h"
 
 /* How long a recording waits, before it begins and when it has ended, for what has to be read of its processes. */
@@ -64,7 +67,7 @@ unsigned int recordings_running(const struct recordings *all)
 /* Ended recordings whose time is over go. */
 static void recordings_forget(struct recordings *all)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = cycle_mono_ns(all->cycle);
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
@@ -108,15 +111,15 @@ static void recording_begins_now(struct recording *r)
 {
 	struct profile *p = sink_profile(r->sink);
 
-	r->begun_mono = clock_ns(CLOCK_MONOTONIC);
-	p->start_ns = wall_at(&r->all->manager->wall, r->begun_mono);
+	r->begun_mono = cycle_mono_ns(r->all->cycle);
+	p->start_ns = cycle_time_at(r->all->cycle, r->begun_mono);
 	p->end_ns = p->start_ns + 1;
 }
 
 /* Begins one that has ticks of its own: with the first of them. */
 static int recording_begin_own(struct recording *r)
 {
-	struct manager *m = r->all->manager;
+	struct recordings *all = r->all;
 	struct profile *p = sink_profile(r->sink);
 	int k = 0;
 
@@ -125,7 +128,7 @@ static int recording_begin_own(struct recording *r)
 		return -EBUSY;
 	r->budget = recordings_budget(r->all, recording_user(r));
 	recordings_divide(r->all);
-	sampler_set_charge(m->sampler, r->set, r->budget, r->selectors.uid);
+	sampler_set_charge(all->sampler, r->set, r->budget, r->selectors.uid);
 	r->state = RECORDING_RUNNING;
 	recording_begins_now(r);
 	if (p->wall)
@@ -139,7 +142,7 @@ static int recording_begin_own(struct recording *r)
 		asleep_ask(r);
 	/* from then on, not from when the loop woke, which is before the events were opened */
 	if (k >= 0)
-		k = sd_event_add_time(m->loop, &r->timer, CLOCK_MONOTONIC,
+		k = sd_event_add_time(all->cycle->loop, &r->timer, CLOCK_MONOTONIC,
 				      (r->begun_mono + r->duration_ns) / 1000, 1000, recording_due,
 				      r);
 	return k;
@@ -177,7 +180,7 @@ static int recording_begin_tasks(struct recording *r)
 	recordings_async(r->all);
 	if (recording_async_known(r))
 		return recording_begin_own(r);
-	return sd_event_add_time_relative(r->all->manager->loop, &r->timer, CLOCK_MONOTONIC,
+	return sd_event_add_time_relative(r->all->cycle->loop, &r->timer, CLOCK_MONOTONIC,
 					  ANSWERS_USEC, 1000, recording_impatient, r);
 }
 
@@ -203,7 +206,7 @@ static unsigned int recording_parts(const struct recording *r)
 /* Begins one that has ticks of its own, or has it wait for the programs that it takes. */
 static int recording_begin_loaded(struct recording *r)
 {
-	int k = sampler_need(r->all->manager->sampler, recording_parts(r));
+	int k = sampler_need(r->all->sampler, recording_parts(r));
 
 	if (k == -EINPROGRESS) {
 		r->state = RECORDING_LOADING;
@@ -244,11 +247,14 @@ void recordings_loaded(struct recordings *all, unsigned int parts, int k)
 	}
 }
 
-void recordings_init(struct recordings *all, struct manager *m)
+void recordings_init(struct recordings *all, struct cycle *cycle, const struct config *config,
+		     struct sampler *sampler, struct targets *targets)
 {
-	*all = (struct recordings){ .manager = m };
-	m->targets.async_answered = recordings_prepared;
-	m->targets.ctx = all;
+	*all = (struct recordings){
+		.cycle = cycle, .config = config, .sampler = sampler, .targets = targets
+	};
+	all->targets->async_answered = recordings_prepared;
+	all->targets->ctx = all;
 }
 
 /* What it is called. One who may not see the others must not learn from it how many there were. */
@@ -269,12 +275,12 @@ static int recording_name(struct recording *r)
 
 int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret)
 {
-	struct manager *m = all->manager;
-	unsigned int hz = q->hz ? q->hz : (unsigned int)m->config->hz;
+	unsigned int hz = q->hz ? q->hz : (unsigned int)all->config->hz;
 	bool wall = q->wall, own = wall || q->tasks || q->cgroup.folder || q->tree ||
-				   hz != m->config->hz ||
-				   !sampler_set_is_open(m->sampler, PLOP_SET_ALWAYS);
-	uid_t user = q->selectors.owned ? shares_user(&m->shares, q->selectors.uid) : SHARES_NOBODY;
+				   hz != all->config->hz ||
+				   !sampler_set_is_open(all->sampler, PLOP_SET_ALWAYS);
+	uid_t user = q->selectors.owned ? shares_user(all->targets->shares, q->selectors.uid) :
+					  SHARES_NOBODY;
 	struct recording **place, *r;
 	int k;
 
@@ -292,7 +298,7 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 	r->duration_ns = q->duration_ns;
 	r->selectors = q->selectors;
 	q->selectors = (struct selectors){};
-	k = sink_new(clock_ns(CLOCK_REALTIME), hz, &r->sink);
+	k = sink_new(all->cycle->clock_ns(CLOCK_REALTIME), hz, &r->sink);
 	if (k >= 0)
 		k = recording_name(r);
 	if (k >= 0 && q->tree)
@@ -319,7 +325,7 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 			return k;
 		}
 	} else {
-		r->cycle = manager_cycle(m);
+		r->cycle = cycle_ask(all->cycle);
 	}
 	*ret = r;
 	return 0;
@@ -344,13 +350,12 @@ void recording_stop(struct recording *r, const char *reason)
 	r->state = RECORDING_STOPPING;
 	if (r->set != PLOP_SET_ALWAYS) {
 		recording_close(r);
-		r->ended_mono = clock_ns(CLOCK_MONOTONIC);
+		r->ended_mono = cycle_mono_ns(r->all->cycle);
 	}
-	r->cycle = manager_cycle(r->all->manager);
+	r->cycle = cycle_ask(r->all->cycle);
 }
 
-/* Notes whether what the recording has of a process can tell of the GIL, as the kernel side has it (gil_flags(), is_gil()). */
-static void gil_note(struct recording *r, const struct plop_layout *l)
+void recording_note_gil(struct recording *r, const struct plop_layout *l)
 {
 	r->gil_none |= l->free_threaded;
 	r->gil_known |= !l->free_threaded && (l->ts_status || l->runtime_current);
@@ -362,11 +367,21 @@ static void recording_added(struct recording *r, struct target *k, uint32_t proc
 	const struct plop_layout *l = &k->python.layout;
 
 	thread_names_look(r, k, process, s->stack->tid);
-	gil_note(r, l);
+	recording_note_gil(r, l);
 	r->truncated += s->stack->flags & PLOP_STACK_TRUNCATED ? s->stack->count : 0;
 	if (!l->free_threaded &&
 	    !(s->stack->flags & (PLOP_STACK_GIL_HELD | PLOP_STACK_GIL_RELEASED)))
 		r->gil_untold += s->stack->count;
+}
+
+bool recording_wants(const struct recording *r, struct target *k)
+{
+	struct profile_process process = { .python = k->python.version };
+
+	if (!target_is_visible(k, &r->selectors, r->all->cycle->number))
+		return false;
+	process.info = k->info;
+	return selectors_match_process(&r->selectors, &process);
 }
 
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s)
@@ -392,83 +407,6 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 	}
 }
 
-/* Whether the recording counts the time off CPU of that process now; then its place in the profile. */
-static bool recording_waits_for(struct recording *r, struct target *k, uint32_t *ret_process)
-{
-	if (!r || !r->waits || r->state == RECORDING_DONE || !k || !recording_wants(r, k))
-		return false;
-	/* in the kernel it is the pid that is wanted, whatever it executes: the answer above is good for its image */
-	if (!(targets_wall(&r->all->manager->targets, k) >> (r->set - 1) & 1))
-		return false;
-	gil_note(r, &k->python.layout);
-	return profile_process(sink_profile(r->sink), &k->info, k->python.version, ret_process) ==
-	       0;
-}
-
-void recordings_wait(struct recordings *all, const struct plop_record_wait *w)
-{
-	struct targets *t = &all->manager->targets;
-	struct target *k = w->head.image ? targets_find(t, w->head.tgid, w->head.image) :
-					   targets_find_pid(t, (pid_t)w->head.tgid);
-
-	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
-		uint32_t process;
-
-		if (recording_waits_for(r, k, &process) &&
-		    waits_add(r->waits, w, process, r->ended_mono ? r->ended_mono : UINT64_MAX) < 0)
-			recording_stop(r, "too large");
-	}
-}
-
-void recordings_wait_stack(struct recordings *all, struct target *k,
-			   const struct symbolized_stack *s)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
-		uint32_t process;
-
-		if (!recording_waits_for(r, k, &process))
-			continue;
-		if (waits_stack(r->waits, r->sink, s) < 0)
-			recording_stop(r, "too large");
-		else
-			thread_names_look(r, k, process, s->stack->tid);
-	}
-}
-
-static void sleeper_add(const struct plop_sleeper *sleeper, void *ctx)
-{
-	struct recording *r = ctx;
-	struct targets *t = &r->all->manager->targets;
-	uint32_t tgid = (uint32_t)(sleeper->key >> 32), process;
-	struct target *k = sleeper->image ? targets_find(t, tgid, sleeper->image) :
-					    targets_find_pid(t, (pid_t)tgid);
-
-	if (recording_waits_for(r, k, &process))
-		waits_sleeping(r->waits, sleeper, process, r->ended_mono);
-}
-
-static int quiet_process(uint32_t tgid, uint32_t *ret, void *ctx)
-{
-	struct recording *r = ctx;
-	struct target *k = targets_find_pid(&r->all->manager->targets, (pid_t)tgid);
-
-	return recording_waits_for(r, k, ret) ? 0 : -ESRCH;
-}
-
-/* Who is off CPU when the recording ends was so until then. */
-static void recording_end_waits(struct recording *r)
-{
-	if (!r->waits)
-		return;
-	sampler_sleepers(r->all->manager->sampler, sleeper_add, r);
-	if (waits_from_before(r->waits, r->sink, quiet_process, r, r->ended_mono, &r->unread) < 0 ||
-	    waits_settle(r->waits, r->sink, true) < 0)
-		log_warning("Out of memory, a recording lacks some time off CPU");
-	recording_unwatch(r);
-}
-
 void recordings_undelivered(struct recordings *all, const struct plop_stack *stack)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
@@ -485,7 +423,7 @@ void recordings_undelivered(struct recordings *all, const struct plop_stack *sta
  */
 static bool recording_alive(const struct recording *r)
 {
-	struct manager *m = r->all->manager;
+	struct recordings *all = r->all;
 
 	if (r->cgroup.folder)
 		return cgroup_exists(&r->cgroup);
@@ -494,10 +432,10 @@ static bool recording_alive(const struct recording *r)
 	for (size_t i = 0; i < r->selectors.n; i++) {
 		pid_t pid = (pid_t)strtol(r->selectors.items[i].value, NULL, 10);
 		struct target *k = streq(r->selectors.items[i].key, "pid") ?
-					   targets_find_pid(&m->targets, pid) :
+					   targets_find_pid(all->targets, pid) :
 					   NULL;
 
-		if (k && access_target(&r->selectors, k, m->cycle))
+		if (k && target_is_visible(k, &r->selectors, all->cycle->number))
 			return true;
 	}
 	return false;
@@ -505,14 +443,14 @@ static bool recording_alive(const struct recording *r)
 
 static void recording_begin(struct recording *r)
 {
-	const struct manager *m = r->all->manager;
+	const struct recordings *all = r->all;
 
 	r->state = RECORDING_RUNNING;
-	r->begun_mono = m->swapped_mono;
-	sink_profile(r->sink)->start_ns = m->swapped_ns;
+	r->begun_mono = all->cycle->swapped_mono;
+	sink_profile(r->sink)->start_ns = all->cycle->swapped_ns;
 	/* its length counts from the swap, which lies a moment back */
-	if (sd_event_add_time_relative(m->loop, &r->timer, CLOCK_MONOTONIC, r->duration_ns / 1000,
-				       1000, recording_due, r) < 0)
+	if (sd_event_add_time_relative(all->cycle->loop, &r->timer, CLOCK_MONOTONIC,
+				       r->duration_ns / 1000, 1000, recording_due, r) < 0)
 		recording_stop(r, "stopped");
 }
 
@@ -521,7 +459,7 @@ static void recording_finish(struct recording *r)
 	r->timer = sd_event_source_disable_unref(r->timer);
 	r->tree_ends = sd_event_source_disable_unref(r->tree_ends);
 	r->state = RECORDING_DONE;
-	r->keep_until = clock_ns(CLOCK_MONOTONIC) + RECORDINGS_KEEP_NS;
+	r->keep_until = cycle_mono_ns(r->all->cycle) + RECORDINGS_KEEP_NS;
 	if (r->done)
 		r->done(r, r->ctx);
 }
@@ -539,7 +477,7 @@ static void recording_end(struct recording *r)
 	recording_end_waits(r);
 	r->state = RECORDING_NAMING;
 	if (r->set == PLOP_SET_ALWAYS)
-		r->ended_mono = r->all->manager->swapped_mono;
+		r->ended_mono = r->all->cycle->swapped_mono;
 	else
 		p->end_ns = p->start_ns + (r->ended_mono - r->begun_mono);
 	p->end_ns = MAX(p->end_ns, p->start_ns + 1);
@@ -549,16 +487,16 @@ static void recording_end(struct recording *r)
 	r->naming = 1;
 	thread_names_last(r);
 	if (r->naming > 1 &&
-	    sd_event_add_time_relative(r->all->manager->loop, &r->timer, CLOCK_MONOTONIC,
+	    sd_event_add_time_relative(r->all->cycle->loop, &r->timer, CLOCK_MONOTONIC,
 				       ANSWERS_USEC, 1000, recording_impatient, r) < 0)
 		r->naming = 1;
 	recording_named(r);
 }
 
-void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t,
+void recordings_cycle(struct recordings *all, uint64_t number, const struct tally *t,
 		      const struct plop_set_counters *sets)
 {
-	uint64_t swapped_mono = all->manager->swapped_mono;
+	uint64_t swapped_mono = all->cycle->swapped_mono;
 
 	recordings_async(all);
 	recordings_charge(all);
@@ -585,9 +523,9 @@ void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally
 		}
 		if (r->waits && waits_settle(r->waits, r->sink, false) < 0)
 			recording_stop(r, "too large");
-		if (r->state == RECORDING_WAITING && cycle >= r->cycle)
+		if (r->state == RECORDING_WAITING && number >= r->cycle)
 			recording_begin(r);
-		else if (r->state == RECORDING_STOPPING && cycle >= r->cycle && !asleep_awaits(r))
+		else if (r->state == RECORDING_STOPPING && number >= r->cycle && !asleep_awaits(r))
 			recording_end(r);
 		else if (r->state == RECORDING_RUNNING && !recording_alive(r))
 			recording_stop(r, "target ended");

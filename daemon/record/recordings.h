@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
-#include "record/waits.h"
+#include "config/config.h"
+#include "cycle/cycle.h"
 #include "proc/cgroups.h"
 #include "profile/symbolizer.h"
+#include "record/waits.h"
+#include "target/targets.h"
 
-struct manager;
-struct target;
 struct recording;
 
 /*
@@ -95,12 +95,18 @@ struct recording {
 };
 
 struct recordings {
-	struct manager *manager;
+	/* borrowed */
+	struct cycle *cycle;
+	const struct config *config;
+	struct sampler *sampler;
+	struct targets *targets;
 	struct recording *items[2 * RECORDINGS_MAX];
 	uint64_t next_id;
 };
 
-void recordings_init(struct recordings *all, struct manager *m);
+/* All that it is given has to outlive it. It is told of the targets' asyncio tasks from then on. */
+void recordings_init(struct recordings *all, struct cycle *cycle, const struct config *config,
+		     struct sampler *sampler, struct targets *targets);
 void recordings_done(struct recordings *all);
 /*
  * Takes the request over, if it returns 0. -EBUSY, -EDQUOT, -ENOSPC: see recordings_admit(); -EOPNOTSUPP: this kernel has no perf events
@@ -108,8 +114,6 @@ void recordings_done(struct recordings *all);
  * Its time counts from its first tick on, which comes later if it is RECORDING_LOADING now.
  */
 int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret);
-/* The user that it counts as; SHARES_NOBODY: one who is trusted. */
-uid_t recording_user(const struct recording *r);
 struct recording *recordings_find(struct recordings *all, const char *id);
 /* Ends it at the next swap; harmless when it has ended. */
 void recording_stop(struct recording *r, const char *reason);
@@ -117,35 +121,20 @@ void recording_stop(struct recording *r, const char *reason);
 void recording_drop(struct recording *r);
 /*
  * Whether it may have anything of a process: its selectors are for it, as far as that is known while it runs, and who asked for
- * it may see it (access.h). Nothing of any other is looked at, however it came.
+ * it may see it (target/owner.h). Nothing of any other is looked at, however it came.
  */
 bool recording_wants(const struct recording *r, struct target *k);
-/* async.c: looks for the asyncio tasks of the processes of all recordings that want them; called now and then. */
-void recordings_async(struct recordings *all);
-/* ... whether those of this one's processes that were asked have answered. */
-bool recording_async_known(const struct recording *r);
 /* Parts of the sampler (enum sampler_part) that some wait for are loaded or, k < 0, cannot be. */
 void recordings_loaded(struct recordings *all, unsigned int parts, int k);
 /* One of the processes that thread_names_last() asked has answered. */
 void recording_named(struct recording *r);
 unsigned int recordings_running(const struct recordings *all);
 
+/* Notes whether what the recording has of a process can tell of the GIL, as the kernel side has it (gil_flags(), is_gil()). */
+void recording_note_gil(struct recording *r, const struct plop_layout *l);
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s);
-/* A time off CPU, and the stack of one. */
-void recordings_wait(struct recordings *all, const struct plop_record_wait *w);
-void recordings_wait_stack(struct recordings *all, struct target *k,
-			   const struct symbolized_stack *s);
 /* A stack of one recording's own set whose process is not known (any more). */
 void recordings_undelivered(struct recordings *all, const struct plop_stack *stack);
-/* Lost ticks of one process. */
-void recordings_loss(struct recordings *all, const struct plop_loss *loss);
-/* A process made a thread, or executed another program: whether the events stay on its threads. */
-void recordings_thread(struct recordings *all, uint32_t tgid, bool exec);
-/* The events of this set cannot stay on threads. */
-void recordings_spread(struct recordings *all, uint32_t set);
 /* A cycle is complete: its number, what it counted, and what of it was counted for the sets (1 and up). */
-void recordings_cycle(struct recordings *all, uint64_t cycle, const struct tally *t,
+void recordings_cycle(struct recordings *all, uint64_t number, const struct tally *t,
 		      const struct plop_set_counters *sets);
-
-/* What GET /v1/recordings/ID says. New reference, NULL: out of memory. */
-json_t *recording_json(const struct recording *r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/thread_names.h"
-#include "plopd/manager.h"
+#include "target/silence.h"
 #include "util/log.h"
 
 /* In how many cycles a thread is asked for that threading does not name: it may have been seen while it started. */
@@ -57,21 +57,20 @@ static void names_answer(void *ctx, int result, struct unpack *body)
 {
 	struct names_question *q = ctx;
 	struct recordings *all = q->all;
-	struct manager *m = all->manager;
-	struct target *k = targets_find(&m->targets, q->key.tgid, q->key.image);
+	struct target *k = targets_find(all->targets, q->key.tgid, q->key.image);
 	struct recording *r = q->id[0] ? recordings_find(all, q->id) : NULL;
 	struct thread_name_list l = {};
 	uint64_t image;
 
 	if (k && result == -ETIMEDOUT)
-		target_heard(k, result);
+		target_heard(all->targets, k, result);
 	if (result >= 0)
 		result = examined_threads(body, &l);
 	if (result < 0 && result != -ECANCELED && result != -EOPNOTSUPP)
 		log_debug_r(result, "Cannot read the names of the threads of process %u",
 			    q->key.tgid);
 	/* what was read may be of another program, or of another process of that pid */
-	if (k && l.n > 0 && sampler_process_image(m->sampler, q->key.tgid, &image) == 0 &&
+	if (k && l.n > 0 && sampler_process_image(all->sampler, q->key.tgid, &image) == 0 &&
 	    image == q->key.image)
 		names_for(all, q, k, &l);
 	thread_name_list_done(&l);
@@ -93,13 +92,13 @@ static bool names_ask(struct recordings *all, const struct target *k, const char
 	q->key = k->key;
 	snprintf(q->id, sizeof(q->id), "%s", id);
 	examine_threads(&request, &k->python.layout, k->python.runtime);
-	examiner_ask(all->manager->examiner, EXAMINE_THREADS, &who, &request, names_answer, q);
+	examiner_ask(all->targets->examiner, EXAMINE_THREADS, &who, &request, names_answer, q);
 	return true;
 }
 
-static bool names_possible(const struct target *k)
+static bool names_possible(const struct recordings *all, const struct target *k)
 {
-	return k && k->python.verdict == PYTHON_YES && target_may_be_asked(k);
+	return k && k->python.verdict == PYTHON_YES && target_may_be_asked(all->targets, k);
 }
 
 /* What the kernel calls a thread of k; nothing once something else may be behind the pid. */
@@ -112,8 +111,7 @@ static int kernel_name(const struct recordings *all, const struct target *k, uin
 
 	if (r < 0)
 		return r;
-	if (sampler_process_image(all->manager->sampler, k->key.tgid, &image) < 0 ||
-	    image != k->key.image)
+	if (sampler_process_image(all->sampler, k->key.tgid, &image) < 0 || image != k->key.image)
 		return -ESRCH;
 	*ret = TAKE_PTR(name);
 	return 0;
@@ -136,7 +134,7 @@ void thread_names_look(struct recording *r, struct target *k, uint32_t process, 
 {
 	struct profile *p = sink_profile(r->sink);
 	struct profile_thread *t = tid ? profile_thread_find(p, process, tid) : NULL;
-	uint64_t cycle = r->all->manager->cycle;
+	uint64_t cycle = r->all->cycle->number;
 
 	if (!tid || (t && (t->given || t->asked == ASK_TIMES || t->asked_cycle == cycle)))
 		return;
@@ -147,14 +145,14 @@ void thread_names_look(struct recording *r, struct target *k, uint32_t process, 
 		return;
 	t->asked_cycle = cycle;
 	t->asked++;
-	k->names_wanted |= tid != k->key.tgid && names_possible(k);
+	k->names_wanted |= tid != k->key.tgid && names_possible(r->all, k);
 }
 
 void thread_names_ask(struct recordings *all)
 {
 	struct target *k, *next;
 
-	HASH_ITER(hh, all->manager->targets.all, k, next)
+	HASH_ITER(hh, all->targets->all, k, next)
 	{
 		if (k->names_wanted)
 			names_ask(all, k, "");
@@ -164,7 +162,7 @@ void thread_names_ask(struct recordings *all)
 
 static const struct target *target_of(const struct recording *r, const struct process_info *info)
 {
-	const struct target *k = targets_find_pid(&r->all->manager->targets, info->pid);
+	const struct target *k = targets_find_pid(r->all->targets, info->pid);
 
 	/* exec keeps both, and a setuid program's threads are not its caller's to see */
 	return k && k->info.start_ticks == info->start_ticks && k->info.uid == info->uid ? k : NULL;
@@ -190,7 +188,7 @@ void thread_names_last(struct recording *r)
 	for (uint32_t i = 0; i < p->nprocesses; i++) {
 		const struct target *k = target_of(r, &p->processes[i].info);
 
-		if (p->nthreads && names_possible(k))
+		if (p->nthreads && names_possible(r->all, k))
 			r->naming += names_ask(r->all, k, r->id);
 	}
 }

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "target/targets.h"
-#include "profile/profile.h"
-
-struct recording;
-struct recordings;
+#include "record/recordings.h"
 
 /*
  * What threads are called: what Python's threading calls them, and those that it did not start, the main thread among them, what the

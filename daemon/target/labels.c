@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "target/targets.h"
-#include "util/clock.h"
+#include "target/labels.h"
 #include "util/log.h"
 
 /* How long one waits for its maker to be known as Python: as long as plopd takes to look at all processes, when it starts. */
@@ -57,7 +56,7 @@ void target_inherit(struct targets *t, struct target *k)
 
 void labels_cycle(struct targets *t)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = cycle_mono_ns(t->cycle);
 	struct target *k, *next;
 
 	if (t->unlabeled == 0)

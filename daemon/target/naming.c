@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "target/naming.h"
-#include "util/clock.h"
+#include "target/silence.h"
+#include "target/targets_starting.h"
 #include "util/log.h"
 
 /* How long a cycle waits for those whose user has kept plopd waiting before, and for all others. */
@@ -21,13 +22,12 @@ struct naming_question {
 
 static int naming_impatient(sd_event_source *s, uint64_t usec, void *ctx);
 
-int naming_init(struct naming *n, struct targets *t, sd_event *loop, void (*done)(void *ctx),
-		void *ctx)
+int naming_init(struct naming *n, struct targets *t, void (*done)(void *ctx), void *ctx)
 {
 	int r;
 
 	*n = (struct naming){ .targets = t, .done = done, .ctx = ctx };
-	r = sd_event_add_time_relative(loop, &n->patience, CLOCK_MONOTONIC, 0, 1000,
+	r = sd_event_add_time_relative(t->cycle->loop, &n->patience, CLOCK_MONOTONIC, 0, 1000,
 				       naming_impatient, n);
 	return r < 0 ? r : sd_event_source_set_enabled(n->patience, SD_EVENT_OFF);
 }
@@ -69,7 +69,7 @@ static void lacking_answer(void *ctx, int result, struct unpack *body)
 	struct target *k = targets_find(n->targets, q->key.tgid, q->key.image);
 
 	if (k && result != -ESRCH)
-		target_heard(k, result);
+		target_heard(n->targets, k, result);
 	if (k && result >= 0 && naming_is_still(n, &q->key))
 		result = readings_new(body->data, body->size, q->frames, q->n, &readings);
 	for (size_t i = 0; k && readings && i < q->n; i++) {
@@ -95,7 +95,7 @@ static void lacking_ask(struct naming *n, struct target *k)
 	struct naming_question *q;
 	struct buf request = {};
 
-	if (k->nlacking == 0 || k->lacking_asked || !target_may_be_asked(k))
+	if (k->nlacking == 0 || k->lacking_asked || !target_may_be_asked(n->targets, k))
 		return;
 	q = malloc(sizeof(*q) + size);
 	if (!q)
@@ -175,7 +175,7 @@ static void naming_answer(void *ctx, int result, struct unpack *body)
 	bool current = n->cycle == q->cycle;
 
 	if (k && result != -ESRCH)
-		target_heard(k, result);
+		target_heard(n->targets, k, result);
 	if (k)
 		k->code_asked = false;
 	if (k && current && result >= 0 && naming_is_still(n, &q->key) &&
@@ -235,7 +235,7 @@ int naming_begin(struct naming *n, uint64_t cycle)
 	HASH_ITER(hh, n->targets->all, k, next)
 	{
 		/* one that has not answered yet has no names this time either */
-		if (k->codes && !k->code_asked && target_may_be_asked(k))
+		if (k->codes && !k->code_asked && target_may_be_asked(n->targets, k))
 			naming_ask(n, k, cycle);
 	}
 	n->waiting--;

@@ -21,8 +21,7 @@ struct naming {
 };
 
 /* done: called, on the loop thread, when a cycle can be counted. */
-int naming_init(struct naming *n, struct targets *t, sd_event *loop, void (*done)(void *ctx),
-		void *ctx);
+int naming_init(struct naming *n, struct targets *t, void (*done)(void *ctx), void *ctx);
 void naming_done(struct naming *n);
 /*
  * Takes in a record of the kernel. What it lacks is asked for at once: at the cycle's end the process may have gone.

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "target/pending.h"
-#include "util/clock.h"
 
 #define FIRST_NS (2 * NSEC_PER_MSEC)
 #define LAST_NS  (2 * NSEC_PER_SEC)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "target/shares.h"
 #include "target/targets.h"
-#include "util/clock.h"
+#include "target/labels.h"
+#include "target/shares.h"
+#include "target/silence.h"
+#include "target/targets_starting.h"
+#include "target/titles.h"
 #include "util/log.h"
 
 /* How long after it executed a program a process may look like another one. */
@@ -11,22 +14,20 @@
 /* When one is looked at again for which there was no memory. */
 #define AFTER_FAILURE_NS (2 * NSEC_PER_SEC)
 
-/* How long one that does not let itself be read is left alone: ever longer. */
-#define SILENCE_FIRST_NS (10 * NSEC_PER_SEC)
-#define SILENCE_LAST_NS  (600 * NSEC_PER_SEC)
-
 static int targets_retry(sd_event_source *s, uint64_t usec, void *ctx);
 
-int targets_init(struct targets *t, struct sampler *s, struct examiner *e, sd_event *loop)
+int targets_init(struct targets *t, struct cycle *cycle, struct sampler *s, struct examiner *e,
+		 struct shares *shares)
 {
 	int r;
 
-	*t = (struct targets){ .sampler = s, .examiner = e };
+	*t = (struct targets){ .cycle = cycle, .sampler = s, .examiner = e, .shares = shares };
 	/* 1: as exact as can be */
-	r = sd_event_add_time_relative(loop, &t->retry, CLOCK_MONOTONIC, 0, 1, targets_retry, t);
+	r = sd_event_add_time_relative(cycle->loop, &t->retry, CLOCK_MONOTONIC, 0, 1, targets_retry,
+				       t);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(t->retry, SD_EVENT_OFF);
-	return r < 0 ? r : titles_init(t, loop);
+	return r < 0 ? r : titles_init(t);
 }
 
 void target_free(struct target *k)
@@ -44,35 +45,6 @@ struct examinee target_examinee(const struct target *k)
 	return (struct examinee){ .pid = (pid_t)k->key.tgid,
 				  .image = k->key.image,
 				  .user = k->user };
-}
-
-bool target_may_be_asked(const struct target *k)
-{
-	/* behind the pid of one that ended may be another's memory */
-	return !k->dying && clock_ns(CLOCK_MONOTONIC) >= k->silence.until_ns;
-}
-
-bool target_is_silent(const struct target *k)
-{
-	/* for as long again as it was left alone; it need not have been asked since */
-	return k->silence.until_ns &&
-	       clock_ns(CLOCK_MONOTONIC) < k->silence.until_ns + k->silence.wait_ns;
-}
-
-void target_heard(struct target *k, int result)
-{
-	struct silence *s = &k->silence;
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-
-	if (result == -ETIMEDOUT || result == -EBUSY) {
-		s->wait_ns = s->wait_ns ? MIN(2 * s->wait_ns, SILENCE_LAST_NS) : SILENCE_FIRST_NS;
-		s->until_ns = now + s->wait_ns;
-	} else if (result != -ECANCELED && result != -EAGAIN) {
-		/* one that soon falls silent again goes on where it was */
-		if (now > s->until_ns + s->wait_ns)
-			s->wait_ns = 0;
-		s->until_ns = 0;
-	}
 }
 
 void targets_done(struct targets *t)
@@ -116,7 +88,7 @@ static void target_join(struct targets *t, struct target *k)
 		targets_end(t, before->key.tgid, before->key.image);
 	if (k->codes)
 		sampler_layout_use(t->sampler, k->layout, true);
-	title_begin(k);
+	title_begin(t, k);
 	HASH_ADD(hh, t->all, key, sizeof(k->key), k);
 	HASH_ADD(hh_pid, t->living, key.tgid, sizeof(k->key.tgid), k);
 }
@@ -129,7 +101,7 @@ void targets_forget_pending(struct targets *t, const struct target_key *key)
 /* The timer is set to the first of them. */
 static void retry_at(struct targets *t, uint64_t due_ns)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = cycle_mono_ns(t->cycle);
 
 	if (t->retry_ns && t->retry_ns <= due_ns)
 		return;
@@ -151,7 +123,7 @@ static void pending_add(struct targets *t, const struct target_key *key)
 	if (!p)
 		return;
 	pending_wait_longer(p);
-	pending_at(t, p, clock_ns(CLOCK_MONOTONIC) + p->wait_ns);
+	pending_at(t, p, cycle_mono_ns(t->cycle) + p->wait_ns);
 }
 
 /* The user that a process counts as: who runs it, or whose sub-uid that is. */
@@ -300,7 +272,7 @@ static void targets_silent(struct targets *t, const struct examination *x)
 	pending_add(t, &x->key);
 	if (!k)
 		return;
-	target_heard(k, -ETIMEDOUT);
+	target_heard(t, k, -ETIMEDOUT);
 	pending_postpone(t, &x->key, k->silence.until_ns);
 }
 
@@ -310,7 +282,7 @@ static void targets_silent(struct targets *t, const struct examination *x)
  */
 static void target_look_again(struct targets *t, const struct target_key *key)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = cycle_mono_ns(t->cycle);
 
 	if (now - key->image < NEW_NS)
 		targets_ask_again(t, key, now + NEW_NS);
@@ -327,7 +299,7 @@ static void targets_found(struct targets *t, const struct examination *x,
 	int r;
 
 	if (python->verdict == PYTHON_NO)
-		plain_add(&t->plain, x->file, clock_ns(CLOCK_MONOTONIC));
+		plain_add(&t->plain, x->file, cycle_mono_ns(t->cycle));
 	else if (python->verdict != PYTHON_GONE)
 		plain_remove(&t->plain, x->file);
 	switch (python->verdict) {
@@ -422,7 +394,7 @@ static void targets_look(struct targets *t, uint32_t tgid, uint64_t image, bool 
 	who.user = shares_user(t->shares, who.user);
 	x = calloc(1, sizeof(*x));
 	if (!x) {
-		pending_postpone(t, &key, clock_ns(CLOCK_MONOTONIC) + AFTER_FAILURE_NS);
+		pending_postpone(t, &key, cycle_mono_ns(t->cycle) + AFTER_FAILURE_NS);
 		return;
 	}
 	*x = (struct examination){ .targets = t, .key = key, .fresh = fresh, .file = file };
@@ -440,7 +412,7 @@ void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fres
 void targets_exec(struct targets *t, const struct plop_record_exec *r)
 {
 	struct target_key key = { .image = r->head.image, .tgid = r->head.tgid };
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = cycle_mono_ns(t->cycle);
 	struct pending *p;
 
 	if (!plain_has(&t->plain, r->file, now)) {
@@ -468,7 +440,9 @@ void targets_ticked(struct targets *t, uint32_t tgid, uint64_t image)
 
 static int targets_scan_one(pid_t pid, void *ctx)
 {
-	targets_examine(ctx, (uint32_t)pid, clock_ns(CLOCK_MONOTONIC), true);
+	struct targets *t = ctx;
+
+	targets_examine(t, (uint32_t)pid, cycle_mono_ns(t->cycle), true);
 	return 0;
 }
 
@@ -539,7 +513,7 @@ static bool pending_is_over(const struct targets *t, const struct pending *p)
 static int targets_retry(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct targets *t = ctx;
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), next;
+	uint64_t now = cycle_mono_ns(t->cycle), next;
 	struct pending *p, *pnext;
 
 	t->retry_ns = 0;

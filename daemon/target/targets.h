@@ -3,6 +3,7 @@
 
 #include <uthash.h>
 
+#include "cycle/cycle.h"
 #include "examiner/examiner.h"
 #include "profile/symbolizer.h"
 #include "python/python.h"
@@ -53,8 +54,8 @@ struct title {
 struct target {
 	struct target_key key;
 	UT_hash_handle hh, hh_pid;
-	struct process_info info; /* .uid: see target_owner() in access.h */
-	uint64_t owner_asked; /* manager.cycle + 1 when its owner was last looked for; 0: never */
+	struct process_info info; /* .uid: see owner.h */
+	uint64_t owner_asked; /* cycle.number + 1 when its owner was last looked for; 0: never */
 	struct python_process python;
 	uint64_t starting_ns;     /* python.starting: CLOCK_MONOTONIC, since when that is known */
 	uint64_t tick_look_ns;    /* ... and when it was last looked at because of a tick */
@@ -93,18 +94,22 @@ struct target {
 	double cpu_percent; /* of the last ten seconds, the most recent weigh most; of one core */
 };
 
+struct shares;
+
 struct targets {
+	/* borrowed */
+	struct cycle *cycle;
 	struct sampler *sampler;
-	struct shares *shares;
 	struct examiner *examiner;
+	struct shares *shares;
 	sd_event_source *retry;
 	sd_event_source *title_timer;
 	bool title_timer_set;
 	size_t examining; /* processes that are being looked at */
 	uint64_t tick_looks_ns; /* CLOCK_MONOTONIC: since when processes that are starting are counted that a tick had looked at */
 	unsigned int tick_looks;
-	void (*async_answered)(
-		void *ctx); /* whenever target_async() has its answer, for whoever waits for that; may be NULL */
+	/* whenever target_async() has its answer, for whoever waits for that; may be NULL */
+	void (*async_answered)(void *ctx);
 	void *ctx;
 	struct target *all;
 	struct target *living; /* those not dying, by pid: at most one for each */
@@ -118,7 +123,9 @@ struct targets {
 	uint64_t wall_changes; /* counts whatever may change target.wall */
 };
 
-int targets_init(struct targets *t, struct sampler *s, struct examiner *e, sd_event *loop);
+/* All that it is given has to outlive it. */
+int targets_init(struct targets *t, struct cycle *cycle, struct sampler *s, struct examiner *e,
+		 struct shares *shares);
 void targets_done(struct targets *t);
 
 /* Has every process of the host examined; called once, when exec and fork are followed already. */
@@ -144,63 +151,12 @@ void targets_end(struct targets *t, uint32_t tgid, uint64_t image);
 void targets_ask_again(struct targets *t, const struct target_key *key, uint64_t due_ns);
 void targets_forget_pending(struct targets *t, const struct target_key *key);
 
-/*
- * targets_starting.c: those whose interpreter is not up (python_process.starting) are looked at again until it is. target_starts(): begins;
- * target_looked_at(): what came of it, result as examiner_done_t's. target_not_up(): a tick found it so.
- */
-bool target_is_starting(const struct target *k);
-/* Whether it was listed because nothing could be told of it, and by now is known to be no Python. */
-bool target_was_none(const struct target *k, int result, const struct python_process *python);
-void target_starts(struct targets *t, struct target *k);
-void target_looked_at(struct targets *t, struct target *k, int result,
-		      const struct python_process *python);
-void target_not_up(struct targets *t, struct target *k);
-/* How many minutes that lasts already; 0: less than one, or it is up. */
-unsigned int target_minutes_starting(const struct target *k);
-
-/* targets_cycle.c: confirms the settled code objects of all targets that have noted any, by what was read of them. */
-void targets_confirm(struct targets *t);
-/* After a cycle: frees what ended, and keeps the CPU figures. elapsed_ns: since the cycle before. */
-void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz);
-
-/*
- * async.c: has the kernel told where a process keeps its asyncio tasks, unless it is told, or was looked at a moment ago. Returns
- * whether it could ever have any that plop knows of; target.async_asked: it is not told yet.
- */
-bool target_async(struct targets *t, struct target *k, uint64_t now_ns);
-
-/* thread_states.c: finds the states of threads that the kernel side does not reach. */
-void targets_state(struct targets *t, const struct plop_record_state *r);
-/* labels.c: gives one that has just joined the labels of who made it, if these are known, and those that it has made theirs. */
-void target_inherit(struct targets *t, struct target *k);
-/* After each cycle: who waits for a maker that does not come has its own labels. */
-void labels_cycle(struct targets *t);
-/* titles.c: called by targets_init(). */
-int titles_init(struct targets *t, sd_event *loop);
-/* One that has just joined has a title that was read a moment ago. */
-void title_begin(struct target *k);
-/* One has given itself a name. */
-void title_renamed(struct targets *t, uint32_t tgid, uint64_t image);
-/* Looks at the titles whose time has come. */
-void titles_look(struct targets *t);
-/* Whether it changed its title often within the hour. */
-bool title_is_restless(const struct target *k);
-
 /* As the examiner calls it. */
 struct examinee target_examinee(const struct target *k);
-/* Whether it may be asked now; not if it was silent, and not again when it ends. */
-bool target_may_be_asked(const struct target *k);
-/* Whether it did not let itself be read of late. */
-bool target_is_silent(const struct target *k);
-/* How a question about its code objects ended, or whether one of another kind kept a helper waiting: by examiner_done_t's result. */
-void target_heard(struct target *k, int result);
-
 /* Whose layouts those of a target's user count as, for the sampler. */
 uid_t targets_layout_user(const struct targets *t, uid_t user);
 /* What it holds; nothing points to it any more. For this room's files of targets. */
 void target_free(struct target *k);
 struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image);
-/* The sets that want this process's time off CPU: bit n - 1 is set n. The kernel passes them on to children. */
-uint32_t targets_wall(struct targets *t, struct target *k);
 /* The living target of a pid; NULL: none. */
 struct target *targets_find_pid(struct targets *t, pid_t pid);

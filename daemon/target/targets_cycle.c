@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "target/targets_cycle.h"
+#include "target/labels.h"
 #include "target/shares.h"
-#include "target/targets.h"
-#include "util/clock.h"
+#include "target/titles.h"
 
 #define SWEEP_NS      (30 * NSEC_PER_SEC)
 #define CPU_MEMORY_NS (10 * NSEC_PER_SEC)
@@ -92,7 +93,7 @@ uint32_t targets_wall(struct targets *t, struct target *k)
  */
 static void target_user_again(struct targets *t, struct target *k)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = cycle_mono_ns(t->cycle);
 	uid_t user;
 
 	if (k->samples_cycle == 0 || k->dying || now < k->user_due_ns ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "target/targets.h"
-#include "util/clock.h"
+#include "target/targets_starting.h"
+#include "target/silence.h"
 #include "util/log.h"
 
 /*
@@ -21,7 +21,7 @@ bool target_is_starting(const struct target *k)
 
 static void look_later(struct targets *t, const struct target *k)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), since = now - k->starting_ns;
+	uint64_t now = cycle_mono_ns(t->cycle), since = now - k->starting_ns;
 	uint64_t wait = since >= MINUTE_NS      ? AGAIN_LAST_NS :
 			since >= AGAIN_FIRST_NS ? AGAIN_NS :
 						  AGAIN_FIRST_NS;
@@ -34,7 +34,7 @@ void target_starts(struct targets *t, struct target *k)
 	if (!k)
 		return;
 	if (!k->starting_ns)
-		k->starting_ns = clock_ns(CLOCK_MONOTONIC);
+		k->starting_ns = cycle_mono_ns(t->cycle);
 	k->python.starting = true;
 	look_later(t, k);
 }
@@ -50,9 +50,9 @@ void target_not_up(struct targets *t, struct target *k)
 		return;
 	}
 	/* one that works is looked at each second, however long it has been starting */
-	now = clock_ns(CLOCK_MONOTONIC);
+	now = cycle_mono_ns(t->cycle);
 	if (now - k->starting_ns < MINUTE_NS || now - k->tick_look_ns < AGAIN_NS ||
-	    !target_may_be_asked(k))
+	    !target_may_be_asked(t, k))
 		return;
 	if (now - t->tick_looks_ns >= AGAIN_NS) {
 		t->tick_looks_ns = now;
@@ -64,11 +64,11 @@ void target_not_up(struct targets *t, struct target *k)
 	targets_ask_again(t, &k->key, now);
 }
 
-unsigned int target_minutes_starting(const struct target *k)
+unsigned int target_minutes_starting(const struct targets *t, const struct target *k)
 {
 	if (!k->python.starting || !k->starting_ns)
 		return 0;
-	return (unsigned int)((clock_ns(CLOCK_MONOTONIC) - k->starting_ns) / MINUTE_NS);
+	return (unsigned int)((cycle_mono_ns(t->cycle) - k->starting_ns) / MINUTE_NS);
 }
 
 /* Another interpreter is the one that counts: tells the kernel. No frame of the former was ever seen. */
@@ -129,7 +129,7 @@ void target_looked_at(struct targets *t, struct target *k, int result,
 
 	/* one that does not let itself be read is left alone, as for any other question */
 	if (result == -ETIMEDOUT || result == -EBUSY) {
-		target_heard(k, result);
+		target_heard(t, k, result);
 		targets_ask_again(t, &k->key, k->silence.until_ns);
 		return;
 	}

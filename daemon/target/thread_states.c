@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "target/targets.h"
+#include "target/thread_states.h"
+#include "target/silence.h"
 #include "util/log.h"
 
 /* A question for where the thread states of one process are. */
@@ -19,7 +20,7 @@ static void states_answer(void *ctx, int result, struct unpack *body)
 	size_t n = 0;
 
 	if (k && result == -ETIMEDOUT)
-		target_heard(k, result);
+		target_heard(q->targets, k, result);
 	if (result >= 0)
 		result = examined_states(body, &places, &n);
 	if (result < 0 && result != -ECANCELED)
@@ -46,7 +47,7 @@ static void states_ask(struct targets *t, struct target *k)
 	struct states_question *q;
 	struct buf request = {};
 
-	if (k->nstateless == 0 || k->states_asked || !target_may_be_asked(k) || !k->codes)
+	if (k->nstateless == 0 || k->states_asked || !target_may_be_asked(t, k) || !k->codes)
 		return;
 	q = malloc(sizeof(*q));
 	if (!q)

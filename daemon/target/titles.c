@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "target/targets.h"
-#include "util/clock.h"
+#include "target/titles.h"
+#include "target/silence.h"
 #include "util/log.h"
 
 /* How soon after a process was found, or renamed, its title is looked at, how seldom at last, and how many of all at once. */
@@ -56,7 +56,7 @@ static void title_answer(void *ctx, int result, struct unpack *body)
 	char *comm, *cmdline;
 
 	if (k && result == -ETIMEDOUT)
-		target_heard(k, result);
+		target_heard(q->targets, k, result);
 	if (k)
 		k->title.asked = false;
 	if (k && result >= 0 && title_is_still(q->targets, &q->key) &&
@@ -90,9 +90,9 @@ static bool title_ask(struct targets *t, struct target *k)
 	return true;
 }
 
-void title_begin(struct target *k)
+void title_begin(const struct targets *t, struct target *k)
 {
-	title_postpone(&k->title, clock_ns(CLOCK_MONOTONIC));
+	title_postpone(&k->title, cycle_mono_ns(t->cycle));
 }
 
 static void look_at(struct targets *t, uint64_t due_ns, uint64_t now)
@@ -111,10 +111,10 @@ static int titles_due(sd_event_source *s, uint64_t usec, void *ctx)
 	return 0;
 }
 
-int titles_init(struct targets *t, sd_event *loop)
+int titles_init(struct targets *t)
 {
 	/* those that are renamed at about the same time are looked at together */
-	int r = sd_event_add_time_relative(loop, &t->title_timer, CLOCK_MONOTONIC, 0,
+	int r = sd_event_add_time_relative(t->cycle->loop, &t->title_timer, CLOCK_MONOTONIC, 0,
 					   100 * USEC_PER_MSEC, titles_due, t);
 
 	return r < 0 ? r : sd_event_source_set_enabled(t->title_timer, SD_EVENT_OFF);
@@ -123,7 +123,7 @@ int titles_init(struct targets *t, sd_event *loop)
 void title_renamed(struct targets *t, uint32_t tgid, uint64_t image)
 {
 	struct target *k = targets_find(t, tgid, image);
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = cycle_mono_ns(t->cycle);
 	struct title *s;
 
 	if (!k || k->dying)
@@ -142,7 +142,7 @@ void titles_look(struct targets *t)
 {
 	/* the second part: so that each has its turn by the time that the first is due again */
 	const unsigned int most = TITLES_AT_ONCE + HASH_CNT(hh_pid, t->living) / 32;
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), soon = now + TITLE_FIRST_NS + 1;
+	uint64_t now = cycle_mono_ns(t->cycle), soon = now + TITLE_FIRST_NS + 1;
 	struct target *k, *next;
 	unsigned int n = 0;
 
@@ -152,7 +152,7 @@ void titles_look(struct targets *t)
 			soon = MIN(soon, k->title.due_ns);
 			continue;
 		}
-		if (k->title.asked || !target_may_be_asked(k))
+		if (k->title.asked || !target_may_be_asked(t, k))
 			continue;
 		if (n++ == most || !title_ask(t, k))
 			return;

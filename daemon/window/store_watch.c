@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "window/store_watch.h"
-#include "plopd/manager.h"
 #include "util/log.h"
+#include "window/windows.h"
 
 #define WATCH_USEC (10 * USEC_PER_SEC)
 /* While windows are taken over from a damaged file, which takes a fifth of the saver's time then. */
@@ -9,7 +9,7 @@
 
 int store_watch_open(struct windows *w, struct store_report *r)
 {
-	return w->store ? 0 : store_open(w->manager->config->state_dir, &w->store, &r->error);
+	return w->store ? 0 : store_open(w->config->state_dir, &w->store, &r->error);
 }
 
 void store_watch_failed(struct windows *w, int result, struct store_report *r)
@@ -44,14 +44,13 @@ void store_report_done(struct store_report *r)
 void notice_take(struct windows *w, int what, char *text)
 {
 	struct notice *n = &w->watch.notices[what];
-	struct manager *m = w->manager;
 
 	if (!text)
 		return;
 	if (!n->text || !streq(n->text, text))
 		log_warning("%s", text);
 	free(n->text);
-	*n = (struct notice){ text, wall_at(&m->wall, m->clock_ns(CLOCK_MONOTONIC)) };
+	*n = (struct notice){ text, cycle_time_ns(w->cycle) };
 }
 
 void store_watch_take(struct windows *w, struct store_report *r)
@@ -114,8 +113,7 @@ static void watch_ended(void *ctx)
 		sd_event_source_set_time_relative(k->timer, WATCH_MENDING_USEC);
 	store_watch_take(w, r);
 	if (r->result < 0 && !w->error) {
-		if (asprintf(&w->error, "windows cannot be saved in %s: %s",
-			     w->manager->config->state_dir,
+		if (asprintf(&w->error, "windows cannot be saved in %s: %s", w->config->state_dir,
 			     r->error ? r->error : strerror(-r->result)) < 0)
 			w->error = NULL;
 		log_error("%s; sampling and the live view go on",
@@ -163,7 +161,7 @@ int store_watch_init(struct windows *w)
 {
 	w->watch.windows = w;
 	/* whenever the loop is awake anyway, about then */
-	return sd_event_add_time_relative(w->manager->loop, &w->watch.timer, CLOCK_MONOTONIC,
+	return sd_event_add_time_relative(w->cycle->loop, &w->watch.timer, CLOCK_MONOTONIC,
 					  WATCH_USEC, USEC_PER_SEC, watch_due, &w->watch);
 }
 

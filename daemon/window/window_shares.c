@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "window/window_shares.h"
-#include "plopd/manager.h"
+#include "target/shares.h"
+#include "target/targets.h"
 #include "util/log.h"
 
 static struct share_bounds bounds_of(const struct window_save *v)
@@ -15,7 +16,7 @@ static enum profile_part part_of(struct window_save *v, uint32_t process,
 				 const struct share_bounds *b)
 {
 	const struct profile_process *p = &v->window->processes[process];
-	struct shares *s = &v->manager->shares;
+	struct shares *s = v->windows->shares;
 	uid_t user = v->users[process];
 	struct share *k = shares_is_trusted(s, user) ? NULL : shares_of(s, user);
 
@@ -32,8 +33,7 @@ static enum profile_part part_of(struct window_save *v, uint32_t process,
 void window_shares_begin(struct window_save *v)
 {
 	const struct profile *p = v->window;
-	bool tight = v->manager->windows.facts.bytes > v->max_store / SHARES_STORE_FREE,
-	     any = false;
+	bool tight = v->windows->facts.bytes > v->max_store / SHARES_STORE_FREE, any = false;
 	const struct share_bounds b = bounds_of(v);
 
 	/* out of memory: nobody's share counts this once */
@@ -41,7 +41,7 @@ void window_shares_begin(struct window_save *v)
 	v->parts = calloc((size_t)p->nprocesses + 1, sizeof(*v->parts));
 	v->bytes = calloc((size_t)p->nprocesses + 1, sizeof(*v->bytes));
 	for (uint32_t i = 0; v->users && v->parts && v->bytes && i < p->nprocesses; i++) {
-		v->users[i] = shares_user(&v->manager->shares, p->processes[i].info.uid);
+		v->users[i] = shares_user(v->windows->shares, p->processes[i].info.uid);
 		if (!tight)
 			continue;
 		v->parts[i] = part_of(v, i, &b);
@@ -81,7 +81,7 @@ int window_shares_save(struct store *s, struct window_save *v)
 
 void window_shares_end(struct window_save *v)
 {
-	struct shares *s = &v->manager->shares;
+	struct shares *s = v->windows->shares;
 	const struct share_bounds b = bounds_of(v);
 
 	for (uint32_t i = 0; v->users && v->bytes && v->result == 0 && i < v->window->nprocesses;
@@ -155,15 +155,14 @@ static int add_other(struct windows *w, struct target *k, const struct symbolize
 	k->window_told = true;
 	r = profile_add_beyond(sink_profile(w->running), process, PROFILE_OTHER, s->stack->count);
 	if (r == 0)
-		shares_count(&w->manager->shares, k->user, SHARE_WINDOW_PROCESS_MERGED,
-			     s->stack->count);
+		shares_count(w->shares, k->user, SHARE_WINDOW_PROCESS_MERGED, s->stack->count);
 	return r;
 }
 
 int window_shares_add(struct windows *w, struct target *k, const struct symbolized_stack *s)
 {
 	struct profile *p = sink_profile(w->running);
-	struct shares *shares = &w->manager->shares;
+	struct shares *shares = w->shares;
 	struct share *share = shares_is_trusted(shares, k->user) ? NULL :
 								   shares_of(shares, k->user);
 	size_t before = profile_bytes(p), content = profile_content(p);

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "plopd/access.h"
-#include "plopd/manager.h"
-#include "window/window_shares.h"
+#include "window/windows.h"
+#include "target/owner.h"
 #include "util/log.h"
 #include "util/parse.h"
+#include "window/window_shares.h"
 
 #define QUERIES_MAX 64
+/* How long a window may outlast the end that somebody else gives it: so that it is one, and nothing of it is left for another. */
+#define MARGIN_NS (100 * NSEC_PER_MSEC)
 
 /* On the saver's thread. */
 static void save_run(void *ctx)
 {
 	struct window_save *v = ctx;
-	struct windows *w = &v->manager->windows;
+	struct windows *w = v->windows;
 
 	v->result = store_watch_open(w, &v->report);
 	if (v->result == 0) {
@@ -38,14 +40,14 @@ static void windows_release(struct windows *w)
 static void save_done(void *ctx)
 {
 	struct window_save *v = ctx;
-	struct windows *w = &v->manager->windows;
+	struct windows *w = v->windows;
 
 	if (v->result < 0) {
 		_cleanup_free_ char *sentence = NULL;
 
 		w->unsaved++;
 		if (asprintf(&sentence, "windows are not being saved in %s (%llu lost): %s",
-			     v->manager->config->state_dir, (unsigned long long)w->unsaved,
+			     w->config->state_dir, (unsigned long long)w->unsaved,
 			     v->report.error ? v->report.error : strerror(-v->result)) < 0)
 			sentence = NULL;
 		if (!w->error)
@@ -81,11 +83,11 @@ static void windows_save(struct windows *w, struct profile *window)
 
 		if (v->window)
 			continue;
-		*v = (struct window_save){ .manager = w->manager,
+		*v = (struct window_save){ .windows = w,
 					   .window = window,
-					   .retention_ns = w->manager->config->retention_ns,
-					   .max_store = w->manager->config->max_store,
-					   .ended_ns = w->manager->clock_ns(CLOCK_BOOTTIME) };
+					   .retention_ns = w->config->retention_ns,
+					   .max_store = w->config->max_store,
+					   .ended_ns = w->cycle->clock_ns(CLOCK_BOOTTIME) };
 		window_shares_begin(v);
 		if (worker_submit(w->saver, save_run, save_done, v) == 0)
 			return;
@@ -103,7 +105,7 @@ static void windows_save(struct windows *w, struct profile *window)
 void windows_close(struct windows *w)
 {
 	if (!w->close_cycle)
-		w->close_cycle = manager_cycle(w->manager);
+		w->close_cycle = cycle_ask(w->cycle);
 }
 
 static int windows_due(sd_event_source *s, uint64_t usec, void *ctx)
@@ -114,7 +116,7 @@ static int windows_due(sd_event_source *s, uint64_t usec, void *ctx)
 
 static int windows_timer(struct windows *w)
 {
-	uint64_t now = wall_at(&w->manager->wall, w->manager->clock_ns(CLOCK_MONOTONIC));
+	uint64_t now = cycle_time_ns(w->cycle);
 	int r;
 
 	r = sd_event_source_set_time_relative(w->timer,
@@ -122,26 +124,38 @@ static int windows_timer(struct windows *w)
 	return r < 0 ? r : sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
 }
 
-void windows_until(struct windows *w, uint64_t end_ns)
+/* When a window ends that somebody else ends; 0: nobody does. */
+static uint64_t bound_ns(const struct windows *w)
 {
-	w->end_ns = end_ns;
+	return w->bound_mono ? cycle_time_at(w->cycle, w->bound_mono) + MARGIN_NS : 0;
+}
+
+void windows_bound(struct windows *w, uint64_t mono_ns)
+{
+	w->bound_mono = mono_ns;
+}
+
+void windows_bound_now(struct windows *w, uint64_t mono_ns)
+{
+	windows_bound(w, mono_ns);
+	w->end_ns = bound_ns(w);
 	if (windows_timer(w) < 0)
 		log_error("The running window has no end");
 }
 
-/* Begins a window at start_ns, to end at the next multiple of its length, or when the mode says. */
+/* Begins a window at start_ns, to end at the next multiple of its length, or at its bound. */
 static int windows_begin(struct windows *w, uint64_t start_ns)
 {
-	uint64_t length = w->manager->config->window_ns;
+	uint64_t length = w->config->window_ns;
 	int r;
 
-	r = sink_new(start_ns, (uint32_t)w->manager->config->hz, &w->running);
+	r = sink_new(start_ns, (uint32_t)w->config->hz, &w->running);
 	if (r < 0)
 		return r;
 	sink_profile(w->running)->stepped_ns = w->stepped_ns;
 	w->stepped_ns = 0;
 	w->counted_ns = start_ns;
-	w->end_ns = mode_window_end(&w->manager->mode);
+	w->end_ns = bound_ns(w);
 	if (w->end_ns <= start_ns)
 		w->end_ns = (start_ns / length + 1) * length;
 	/* a swap that came a moment early must not make a window of a moment */
@@ -150,13 +164,14 @@ static int windows_begin(struct windows *w, uint64_t start_ns)
 	return windows_timer(w);
 }
 
-int windows_init(struct windows *w, struct manager *m, char **ret_error)
+int windows_init(struct windows *w, struct cycle *cycle, const struct config *config,
+		 struct shares *shares, char **ret_error)
 {
 	struct store_report opened = {};
 	int r;
 
-	*w = (struct windows){ .manager = m };
-	r = store_open(m->config->state_dir, &w->store, ret_error);
+	*w = (struct windows){ .cycle = cycle, .config = config, .shares = shares };
+	r = store_open(config->state_dir, &w->store, ret_error);
 	if (r == -ENOSPC) {
 		w->error = TAKE_PTR(*ret_error);
 		r = 0;
@@ -164,22 +179,22 @@ int windows_init(struct windows *w, struct manager *m, char **ret_error)
 	if (r < 0)
 		return r;
 	if (w->store)
-		store_keep(w->store, m->config->retention_ns, m->config->max_store);
+		store_keep(w->store, config->retention_ns, config->max_store);
 	store_watch_report(w, 0, true, &opened);
 	store_watch_take(w, &opened);
 	store_report_done(&opened);
 	/* and the watch */
-	r = worker_new(m->loop, "plopd-store", WINDOWS_SAVING_MAX + 1, &w->saver);
+	r = worker_new(cycle->loop, "plopd-store", WINDOWS_SAVING_MAX + 1, &w->saver);
 	if (r >= 0)
-		r = worker_new(m->loop, "plopd-query", QUERIES_MAX, &w->query);
+		r = worker_new(cycle->loop, "plopd-query", QUERIES_MAX, &w->query);
 	/* 10 ms: a window's end may be that late */
 	if (r >= 0)
-		r = sd_event_add_time_relative(m->loop, &w->timer, CLOCK_MONOTONIC, USEC_PER_SEC,
-					       10 * USEC_PER_MSEC, windows_due, w);
+		r = sd_event_add_time_relative(cycle->loop, &w->timer, CLOCK_MONOTONIC,
+					       USEC_PER_SEC, 10 * USEC_PER_MSEC, windows_due, w);
 	if (r >= 0)
 		r = store_watch_init(w);
 	if (r >= 0)
-		r = windows_begin(w, wall_at(&m->wall, m->clock_ns(CLOCK_MONOTONIC)));
+		r = windows_begin(w, cycle_time_ns(cycle));
 	return r;
 }
 
@@ -196,7 +211,7 @@ void windows_end(struct windows *w)
 	if (!w->running)
 		return;
 	p = sink_take(TAKE_PTR(w->running));
-	p->end_ns = MAX(w->manager->swapped_ns, p->start_ns + 1);
+	p->end_ns = MAX(w->cycle->swapped_ns, p->start_ns + 1);
 	/* one that began with the very last swap has nothing in it */
 	if (!window_is_empty(p))
 		windows_save(w, p);
@@ -224,7 +239,7 @@ int windows_add(struct windows *w, struct target *k, const struct symbolized_sta
 	if (!w->running || profile_bytes(sink_profile(w->running)) > 2 * WINDOW_BYTES_MAX)
 		return -ENOMEM;
 	/* stored with the samples: who may see them goes by it */
-	target_owner(k, w->manager->cycle);
+	target_owner(k, w->cycle->number);
 	return window_shares_add(w, k, s);
 }
 
@@ -249,14 +264,10 @@ static void tell_step(struct windows *w, int64_t by)
 /* Whether somebody set the clock, or the machine slept; if so, what comes from now on goes by the new time. */
 static bool windows_clock_set(struct windows *w)
 {
-	struct manager *m = w->manager;
-	struct wall now = wall_read(m->clock_ns);
-	int64_t by = wall_step(&m->wall, &now);
+	int64_t by;
 
-	if (!by && !wall_slept(&m->wall, &now))
+	if (!cycle_clock_set(w->cycle, &by))
 		return false;
-	m->wall = now;
-	m->swapped_ns = wall_at(&m->wall, m->swapped_mono);
 	w->stepped_ns += by;
 	if (by)
 		tell_step(w, by);
@@ -265,16 +276,15 @@ static bool windows_clock_set(struct windows *w)
 	return true;
 }
 
-void windows_cycle(struct windows *w, uint64_t cycle, const struct tally *t)
+void windows_cycle(struct windows *w, uint64_t number, const struct tally *t)
 {
-	struct manager *m = w->manager;
-	bool due = w->close_cycle && cycle >= w->close_cycle;
+	bool due = w->close_cycle && number >= w->close_cycle;
 	struct profile *p;
 
 	if (w->running) {
 		p = sink_profile(w->running);
 		tally_add(&p->tally, t);
-		p->end_ns = w->counted_ns = MAX(m->swapped_ns, p->start_ns + 1);
+		p->end_ns = w->counted_ns = MAX(w->cycle->swapped_ns, p->start_ns + 1);
 		due = due || profile_bytes(p) > WINDOW_BYTES_MAX;
 	}
 	/* without a running window memory ran out when the last one ended */
@@ -285,7 +295,7 @@ void windows_cycle(struct windows *w, uint64_t cycle, const struct tally *t)
 		windows_drop(w, sink_take(TAKE_PTR(w->running)));
 	else if (w->running)
 		windows_save(w, sink_take(TAKE_PTR(w->running)));
-	if (windows_begin(w, m->swapped_ns) < 0)
+	if (windows_begin(w, w->cycle->swapped_ns) < 0)
 		log_error("Out of memory, the next window begins late");
 }
 
@@ -297,8 +307,7 @@ const struct profile *windows_running(struct windows *w)
 		return NULL;
 	p = sink_profile(w->running);
 	p->running = true;
-	p->end_ns = MAX(wall_at(&w->manager->wall, w->manager->clock_ns(CLOCK_MONOTONIC)),
-			p->start_ns + 1);
+	p->end_ns = MAX(cycle_time_ns(w->cycle), p->start_ns + 1);
 	return p;
 }
 

@@ -3,12 +3,14 @@
 
 #include <stdbool.h>
 
-#include "window/store_watch.h"
+#include "config/config.h"
+#include "cycle/cycle.h"
 #include "profile/symbolizer.h"
 #include "store/store.h"
 #include "util/worker.h"
+#include "window/store_watch.h"
 
-struct manager;
+struct shares;
 struct target;
 
 /*
@@ -21,9 +23,9 @@ struct target;
 #define WINDOW_BYTES_MAX (8u << 20)
 
 struct window_save {
-	struct manager *manager;
-	struct profile *
-		window; /* owned, NULL: a free place; read by both threads while it is being saved */
+	struct windows *windows;
+	/* owned, NULL: a free place; read by both threads while it is being saved */
+	struct profile *window;
 	struct store_report report;
 	uint64_t retention_ns, max_store; /* as they were when it ended */
 	uint64_t ended_ns;                /* CLOCK_BOOTTIME: when it did */
@@ -45,9 +47,13 @@ struct windows_held {
 };
 
 struct windows {
-	struct manager *manager;
+	/* borrowed; of the configuration state_dir alone is read by other threads, and never changes */
+	struct cycle *cycle;
+	const struct config *config;
+	struct shares *shares;
 	struct sink *running;
 	uint64_t end_ns;      /* CLOCK_REALTIME: when the running window ends */
+	uint64_t bound_mono;  /* windows_bound() */
 	uint64_t counted_ns;  /* CLOCK_REALTIME: up to when it has what was sampled */
 	int64_t stepped_ns;   /* how far the clock was set, which no window says yet */
 	uint64_t close_cycle; /* the cycle with which it ends; 0: not asked for yet */
@@ -63,19 +69,27 @@ struct windows {
 	struct store_watch watch;
 };
 
-/* Opens the store. -EBUSY, -EPROTO and what else forbids to start: with *ret_error. A full disk does not. */
-int windows_init(struct windows *w, struct manager *m, char **ret_error);
+/*
+ * Opens the store, and begins a window. All that it is given has to outlive it. -EBUSY, -EPROTO and what else forbids to start: with
+ * *ret_error. A full disk does not.
+ */
+int windows_init(struct windows *w, struct cycle *cycle, const struct config *config,
+		 struct shares *shares, char **ret_error);
 /* Ends the running window with the next cycle. One in which nothing was sampled is not saved. */
 void windows_close(struct windows *w);
-/* The running window ends then, CLOCK_REALTIME, in place of when windows do. */
-void windows_until(struct windows *w, uint64_t end_ns);
+/*
+ * From the next window on somebody ends them at mono_ns, CLOCK_MONOTONIC, by windows_close(): they do not end a moment before that by
+ * themselves. 0: they end as windows do. windows_bound_now(): the running one as well.
+ */
+void windows_bound(struct windows *w, uint64_t mono_ns);
+void windows_bound_now(struct windows *w, uint64_t mono_ns);
 /* Saves the running window; waits for it. */
 void windows_end(struct windows *w);
 void windows_done(struct windows *w);
 
 int windows_add(struct windows *w, struct target *k, const struct symbolized_stack *s);
 /* A cycle is complete: its number, and what it counted. */
-void windows_cycle(struct windows *w, uint64_t cycle, const struct tally *t);
+void windows_cycle(struct windows *w, uint64_t number, const struct tally *t);
 
 /* The running window, with end_ns set to now. Borrowed. */
 const struct profile *windows_running(struct windows *w);

@@ -354,14 +354,14 @@ static bool saved(const struct windows *w)
 /* A window of 30 s, from its begin to the store. */
 static void window(struct manager *m, unsigned int processes, unsigned int codes)
 {
-	while (m->in_cycle)
-		sd_event_run(m->loop, USEC_PER_SEC);
+	while (m->cycle.running)
+		sd_event_run(m->cycle.loop, USEC_PER_SEC);
 	kernel->processes = processes;
 	kernel->codes = codes;
-	m->windows.close_cycle = manager_cycle(m);
-	m->completed_mono = m->swapped_mono - 30 * NSEC_PER_SEC;
-	while (m->in_cycle || !saved(&m->windows)) {
-		if (sd_event_run(m->loop, USEC_PER_SEC) < 0)
+	m->windows.close_cycle = cycle_ask(&m->cycle);
+	m->collect.completed_mono = m->cycle.swapped_mono - 30 * NSEC_PER_SEC;
+	while (m->cycle.running || !saved(&m->windows)) {
+		if (sd_event_run(m->cycle.loop, USEC_PER_SEC) < 0)
 			die("the loop failed");
 	}
 }
@@ -372,7 +372,7 @@ static void begin(struct manager *m, uint32_t parent)
 
 	targets_examine(&m->targets, parent, clock_ns(CLOCK_MONOTONIC), true);
 	while (m->targets.examining > 0) {
-		if (sd_event_run(m->loop, USEC_PER_SEC) < 0)
+		if (sd_event_run(m->cycle.loop, USEC_PER_SEC) < 0)
 			die("the loop failed");
 	}
 	if (!m->targets.all)
@@ -413,8 +413,8 @@ int main(int argc, char *argv[])
 	       "\"resident\": [%llu, %llu, %llu, %llu]}\n",
 	       (unsigned long long)windows, (unsigned long long)m->windows.unsaved,
 	       kernel->pid - PID_FIRST, (unsigned long long)kernel->code,
-	       (unsigned long long)m->tally.python,
-	       (unsigned long long)m->tally.lost[PLOP_LOST_DRAIN],
+	       (unsigned long long)m->collect.tally.python,
+	       (unsigned long long)m->collect.tally.lost[PLOP_LOST_DRAIN],
 	       (unsigned long long)m->targets.symbols.unresolved, HASH_COUNT(m->targets.all),
 	       (unsigned long long)most[0], (unsigned long long)most[1],
 	       (unsigned long long)most[2], (unsigned long long)most[3]);

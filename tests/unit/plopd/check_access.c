@@ -4,10 +4,23 @@
 #include <sys/wait.h>
 
 #include "plopd/access.h"
-#include "plopd/manager.h"
+#include "record/recordings.h"
+#include "target/owner.h"
+#include "target/shares.h"
+#include "util/clock.h"
 
 static const struct api_peer root = { .is_unix = true, .uid = 0, .trusted = true };
-static struct manager m;
+static struct recordings all;
+static struct targets targets;
+static struct shares shares;
+static struct cycle cycle;
+
+static void begin(void)
+{
+	cycle_init(&cycle, NULL, clock_ns, NULL, NULL);
+	targets = (struct targets){ .cycle = &cycle, .shares = &shares };
+	recordings_init(&all, &cycle, NULL, NULL, &targets);
+}
 
 static struct api_peer somebody(uid_t uid)
 {
@@ -97,18 +110,18 @@ START_TEST(owners_are_lost)
 	/* asked in this cycle already */
 	k.owner_asked = 7;
 	ck_assert_uint_eq(target_owner(&k, 6), uid);
-	ck_assert(access_target(&s, &k, 6));
-	ck_assert(!access_target(&s, &k, 7));
+	ck_assert(target_is_visible(&k, &s, 6));
+	ck_assert(!target_is_visible(&k, &s, 7));
 	ck_assert_uint_eq(k.info.uid, PROCESS_NO_UID);
-	ck_assert(!access_target(&s, &k, 8));
+	ck_assert(!target_is_visible(&k, &s, 8));
 	s.owned = false;
-	ck_assert(access_target(&s, &k, 8));
+	ck_assert(target_is_visible(&k, &s, 8));
 	s.owned = true;
 	dying.dying = 3;
-	ck_assert(access_target(&s, &dying, 7));
+	ck_assert(target_is_visible(&dying, &s, 7));
 	rooted.info.uid = 0;
 	ck_assert_uint_eq(target_owner(&rooted, 7), 0);
-	ck_assert(!access_target(&s, &rooted, 7));
+	ck_assert(!target_is_visible(&rooted, &s, 7));
 	/* gone: what it was last */
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
@@ -124,12 +137,12 @@ END_TEST
 START_TEST(recordings_want)
 {
 	struct api_peer one = somebody(61001);
-	struct recording r = { .all = &m.recordings };
+	struct recording r = { .all = &all };
 	struct target k = { .info = { .pid = 4711, .uid = 61001 },
 			    .python = { .version = "3.13.0" },
 			    .dying = 3 };
 
-	recordings_init(&m.recordings, &m);
+	begin();
 	access_limit(&one, &r.selectors);
 	ck_assert(recording_wants(&r, &k));
 	k.info.uid = 61002;
@@ -172,12 +185,12 @@ START_TEST(profiles)
 
 	access_limit(&root, &s);
 	ck_assert(!s.owned);
-	access_tally(&s, &p);
+	selectors_tally(&s, &p);
 	ck_assert_mem_eq(&p.tally, &whole, sizeof(whole));
 	access_limit(&one, &s);
 	ck_assert(s.owned);
 	ck_assert_uint_eq(s.uid, 61001);
-	access_tally(&s, &p);
+	selectors_tally(&s, &p);
 	ck_assert_uint_eq(p.tally.ticks, 4);
 	ck_assert_uint_eq(p.tally.python, 4);
 	ck_assert_uint_eq(p.tally.other + tally_lost(&p.tally), 0);
@@ -190,12 +203,12 @@ static struct recording *add_recording(const struct api_peer *peer, size_t at,
 	struct recording *r = calloc(1, sizeof(*r));
 
 	ck_assert_ptr_nonnull(r);
-	ck_assert_ptr_null(m.recordings.items[at]);
-	r->all = &m.recordings;
+	ck_assert_ptr_null(all.items[at]);
+	r->all = &all;
 	r->state = state;
 	r->keep_until = 1000 - at;
 	access_limit(peer, &r->selectors);
-	m.recordings.items[at] = r;
+	all.items[at] = r;
 	return r;
 }
 
@@ -205,7 +218,7 @@ START_TEST(recordings_are_their_makers)
 			nobody = somebody(PROCESS_NO_UID);
 	struct recording *r;
 
-	recordings_init(&m.recordings, &m);
+	begin();
 	r = add_recording(&one, 0, RECORDING_RUNNING);
 	ck_assert(access_recording(&one, r) && access_recording(&root, r));
 	ck_assert(!access_recording(&two, r) && !access_recording(&nobody, r));
@@ -214,7 +227,7 @@ START_TEST(recordings_are_their_makers)
 	ck_assert(!access_recording(&one, r) && !access_recording(&nobody, r));
 	r = add_recording(&nobody, 2, RECORDING_RUNNING);
 	ck_assert(!access_recording(&nobody, r));
-	recordings_done(&m.recordings);
+	recordings_done(&all);
 }
 END_TEST
 
@@ -226,18 +239,18 @@ START_TEST(room_for_one_more)
 	struct recording *other;
 	size_t at = 0;
 
-	recordings_init(&m.recordings, &m);
+	begin();
 	other = add_recording(&two, at++, RECORDING_DONE);
 	for (; at < ACCESS_RECORDINGS_MAX; at++)
 		add_recording(&one, at, at % 2 ? RECORDING_DONE : RECORDING_RUNNING);
-	ck_assert_int_eq(access_record(&q, &m.recordings), 0);
-	ck_assert_ptr_nonnull(m.recordings.items[ACCESS_RECORDINGS_MAX - 1]);
+	ck_assert_int_eq(access_record(&q, &all), 0);
+	ck_assert_ptr_nonnull(all.items[ACCESS_RECORDINGS_MAX - 1]);
 	add_recording(&one, at++, RECORDING_DONE);
 	/* the last has the least time left */
-	ck_assert_int_eq(access_record(&q, &m.recordings), 0);
-	ck_assert_ptr_null(m.recordings.items[ACCESS_RECORDINGS_MAX]);
-	ck_assert_ptr_eq(m.recordings.items[0], other);
-	recordings_done(&m.recordings);
+	ck_assert_int_eq(access_record(&q, &all), 0);
+	ck_assert_ptr_null(all.items[ACCESS_RECORDINGS_MAX]);
+	ck_assert_ptr_eq(all.items[0], other);
+	recordings_done(&all);
 }
 END_TEST
 

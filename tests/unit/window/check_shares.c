@@ -2,7 +2,8 @@
 #include <check.h>
 
 #include "../store/dir.h"
-#include "plopd/manager.h"
+#include "target/shares.h"
+#include "target/targets.h"
 #include "window/window_shares.h"
 
 #define ROOT 0
@@ -12,7 +13,8 @@
 #define START  (1700000000 * NSEC_PER_SEC)
 #define WINDOW (30 * NSEC_PER_SEC)
 
-static struct manager m;
+static struct shares shares;
+static struct windows windows;
 
 static struct process_info process(pid_t pid, uid_t uid)
 {
@@ -33,18 +35,18 @@ static struct process_info process(pid_t pid, uid_t uid)
 
 static void setup(void)
 {
-	m = (struct manager){};
-	m.windows.manager = &m;
+	shares = (struct shares){};
+	windows = (struct windows){ .shares = &shares };
 }
 
 static void teardown(void)
 {
-	shares_done(&m.shares);
+	shares_done(&shares);
 }
 
 static json_int_t counted(uid_t user, const char *what)
 {
-	json_t *o = shares_json(&m.shares, user);
+	json_t *o = shares_json(&shares, user);
 	json_int_t n = json_integer_value(json_object_get(o, what));
 
 	ck_assert_uint_eq(json_object_size(o), SHARE_COUNTS);
@@ -54,25 +56,24 @@ static json_int_t counted(uid_t user, const char *what)
 
 START_TEST(a_user_sees_his_own)
 {
-	shares_count(&m.shares, ONE, SHARE_RATE_REFUSED, 3);
-	shares_count(&m.shares, TWO, SHARE_RATE_REFUSED, 4);
-	shares_count(&m.shares, TWO, SHARE_MEMORY_ENDED, 0);
+	shares_count(&shares, ONE, SHARE_RATE_REFUSED, 3);
+	shares_count(&shares, TWO, SHARE_RATE_REFUSED, 4);
+	shares_count(&shares, TWO, SHARE_MEMORY_ENDED, 0);
 	ck_assert_int_eq(counted(ONE, "rate_refused"), 3);
 	ck_assert_int_eq(counted(TWO, "rate_refused"), 4);
 	ck_assert_int_eq(counted(61003, "rate_refused"), 0);
 	ck_assert_int_eq(counted(SHARES_NOBODY, "rate_refused"), 7);
-	ck_assert(shares_is_trusted(&m.shares, 0) && !shares_is_trusted(&m.shares, ONE));
+	ck_assert(shares_is_trusted(&shares, 0) && !shares_is_trusted(&shares, ONE));
 }
 END_TEST
 
 START_TEST(too_many_users_are_one)
 {
 	for (uid_t uid = 1; uid <= SHARES_USERS + 100; uid++)
-		shares_count(&m.shares, uid, SHARE_RATE_LOST, 1);
-	ck_assert_uint_le(HASH_COUNT(m.shares.users), SHARES_USERS + 1);
+		shares_count(&shares, uid, SHARE_RATE_LOST, 1);
+	ck_assert_uint_le(HASH_COUNT(shares.users), SHARES_USERS + 1);
 	ck_assert_int_eq(counted(SHARES_NOBODY, "rate_lost"), SHARES_USERS + 100);
-	ck_assert_ptr_eq(shares_of(&m.shares, SHARES_USERS + 7),
-			 shares_of(&m.shares, SHARES_NOBODY));
+	ck_assert_ptr_eq(shares_of(&shares, SHARES_USERS + 7), shares_of(&shares, SHARES_NOBODY));
 }
 END_TEST
 
@@ -111,14 +112,14 @@ START_TEST(what_a_process_filled_comes_back)
 	struct process_info later = one;
 
 	later.start_ticks++;
-	shares_process_add(&m.shares, &one, most / 8, at(START, most, kept));
-	ck_assert(!shares_process_beyond(&m.shares, &one, at(START, most, kept)));
-	shares_process_add(&m.shares, &one, most / 80, at(START, most, kept));
-	ck_assert(shares_process_beyond(&m.shares, &one, at(START, most, kept)));
+	shares_process_add(&shares, &one, most / 8, at(START, most, kept));
+	ck_assert(!shares_process_beyond(&shares, &one, at(START, most, kept)));
+	shares_process_add(&shares, &one, most / 80, at(START, most, kept));
+	ck_assert(shares_process_beyond(&shares, &one, at(START, most, kept)));
 	/* another process of the same user, or of the same pid */
-	ck_assert(!shares_process_beyond(&m.shares, &two, at(START, most, kept)));
-	ck_assert(!shares_process_beyond(&m.shares, &later, at(START, most, kept)));
-	ck_assert(!shares_process_beyond(&m.shares, &one, at(START + kept / 9, most, kept)));
+	ck_assert(!shares_process_beyond(&shares, &two, at(START, most, kept)));
+	ck_assert(!shares_process_beyond(&shares, &later, at(START, most, kept)));
+	ck_assert(!shares_process_beyond(&shares, &one, at(START + kept / 9, most, kept)));
 }
 END_TEST
 
@@ -128,14 +129,14 @@ START_TEST(processes_that_are_known_are_bounded)
 	const uint64_t most = 16 << 20, kept = 1000 * NSEC_PER_SEC;
 	const struct process_info one = process(1, ROOT);
 
-	shares_process_add(&m.shares, &one, most / 4, at(START, most, kept));
+	shares_process_add(&shares, &one, most / 4, at(START, most, kept));
 	for (pid_t pid = 2; pid < 3 * SHARES_PROCESSES; pid++) {
 		const struct process_info info = process(pid, ROOT);
 
-		shares_process_add(&m.shares, &info, 100, at(START, most, kept));
-		ck_assert_uint_le(HASH_COUNT(m.shares.processes), SHARES_PROCESSES);
+		shares_process_add(&shares, &info, 100, at(START, most, kept));
+		ck_assert_uint_le(HASH_COUNT(shares.processes), SHARES_PROCESSES);
 	}
-	ck_assert(shares_process_beyond(&m.shares, &one, at(START, most, kept)));
+	ck_assert(shares_process_beyond(&shares, &one, at(START, most, kept)));
 }
 END_TEST
 
@@ -194,7 +195,7 @@ static uint64_t fill(uid_t uid, uint32_t processes, const char *name)
 	dir_make(&folder);
 	ck_assert_int_eq(store_open(folder.path, &store, NULL), 0);
 	for (uint32_t n = 0; n < 40; n++) {
-		struct window_save v = { .manager = &m,
+		struct window_save v = { .windows = &windows,
 					 .window = window(n, uid, processes, 500),
 					 .retention_ns = 7 * 86400 * NSEC_PER_SEC,
 					 .max_store = most,
@@ -207,11 +208,11 @@ static uint64_t fill(uid_t uid, uint32_t processes, const char *name)
 		window_shares_end(&v);
 		store_keep(store, 0, most);
 		ck_assert_int_eq(store_expire(store), 0);
-		ck_assert_int_eq(store_facts(store, &m.windows.facts), 0);
-		ck_assert_uint_lt(m.windows.facts.bytes, most);
+		ck_assert_int_eq(store_facts(store, &windows.facts), 0);
+		ck_assert_uint_lt(windows.facts.bytes, most);
 		profile_free(v.window);
 	}
-	ck_assert_uint_eq(m.windows.facts.windows, 40);
+	ck_assert_uint_eq(windows.facts.windows, 40);
 	ck_assert_int_eq(store_reader_open(folder.path, &reader, NULL), 0);
 	ck_assert_int_eq(store_profile(reader, 0, INT64_MAX, NULL, &all), 0);
 	ck_assert_uint_eq(all->samples_total, samples);
@@ -276,7 +277,7 @@ static int add(struct target *k, uint32_t number)
 		.stack = &stack, .frames = frames, .codes = codes, .sources = sources
 	};
 
-	return window_shares_add(&m.windows, k, &s);
+	return window_shares_add(&windows, k, &s);
 }
 
 START_TEST(new_stacks_of_one_user_are_bounded)
@@ -291,8 +292,8 @@ START_TEST(new_stacks_of_one_user_are_bounded)
 	const struct profile *p;
 	uint32_t at;
 
-	ck_assert_int_eq(sink_new(START, 100, &m.windows.running), 0);
-	p = sink_profile(m.windows.running);
+	ck_assert_int_eq(sink_new(START, 100, &windows.running), 0);
+	p = sink_profile(windows.running);
 	ck_assert_int_eq(add(&one, 0), 0);
 	for (uint32_t i = 1; i < 4000; i++)
 		ck_assert_int_eq(add(&ones[i % ARRAY_SIZE(ones)], i), 0);
@@ -316,13 +317,13 @@ START_TEST(new_stacks_of_one_user_are_bounded)
 	ck_assert_int_eq(add(&two, 4001), 0);
 	ck_assert_int_eq(counted(TWO, "window_merged"), 0);
 	ck_assert_uint_eq(p->samples_total, 4000 + 1 + 2 + 1);
-	sink_free(m.windows.running);
+	sink_free(windows.running);
 	/* the next window begins anew */
 	at = (uint32_t)counted(ONE, "window_merged");
-	ck_assert_int_eq(sink_new(START + WINDOW, 100, &m.windows.running), 0);
+	ck_assert_int_eq(sink_new(START + WINDOW, 100, &windows.running), 0);
 	ck_assert_int_eq(add(&one, 5000), 0);
 	ck_assert_int_eq(counted(ONE, "window_merged"), at);
-	sink_free(m.windows.running);
+	sink_free(windows.running);
 }
 END_TEST
 
@@ -335,8 +336,8 @@ START_TEST(new_stacks_of_one_process_are_bounded)
 	json_int_t merged;
 	uint64_t others = 0;
 
-	ck_assert_int_eq(sink_new(START, 100, &m.windows.running), 0);
-	p = sink_profile(m.windows.running);
+	ck_assert_int_eq(sink_new(START, 100, &windows.running), 0);
+	p = sink_profile(windows.running);
 	for (uint32_t i = 0; i < 4000; i++)
 		ck_assert_int_eq(add(&root, i), 0);
 	ck_assert_uint_lt(profile_content(p), SHARES_PROCESS_BYTES + SHARES_PROCESS_BYTES / 8);
@@ -357,12 +358,12 @@ START_TEST(new_stacks_of_one_process_are_bounded)
 	ck_assert_int_eq(add(&other, 7000), 0);
 	ck_assert_int_eq(counted(ROOT, "window_process_merged"), merged);
 	ck_assert_int_eq(counted(ROOT, "window_merged"), 0);
-	sink_free(m.windows.running);
+	sink_free(windows.running);
 	/* the next window begins anew */
-	ck_assert_int_eq(sink_new(START + WINDOW, 100, &m.windows.running), 0);
+	ck_assert_int_eq(sink_new(START + WINDOW, 100, &windows.running), 0);
 	ck_assert_int_eq(add(&root, 5000), 0);
 	ck_assert_int_eq(counted(ROOT, "window_process_merged"), merged);
-	sink_free(m.windows.running);
+	sink_free(windows.running);
 }
 END_TEST
 

@@ -3,10 +3,14 @@
 #include <semaphore.h>
 
 #include "../store/dir.h"
-#include "plopd/manager.h"
+#include "target/shares.h"
+#include "target/targets.h"
+#include "window/windows.h"
 
-/* A manager of which only the windows live: no sampler, no socket. Cycles are made by hand, and so is the time. */
-static struct manager m;
+/* The windows alone: no sampler, no socket. Cycles are made by hand, and so is the time. */
+static struct windows w;
+static struct cycle beat;
+static struct shares shares;
 static struct config config;
 static struct dir folder;
 
@@ -38,6 +42,7 @@ static void pass(uint64_t ns)
 static void setup(void)
 {
 	_cleanup_free_ char *error = NULL;
+	sd_event *loop;
 
 	dir_make(&folder);
 	config = (struct config){ .hz = 100,
@@ -46,16 +51,15 @@ static void setup(void)
 				  .max_store = 1 << 30,
 				  .state_dir = folder.path };
 	now = (struct wall){ FIRST_NS, 1000 * NSEC_PER_SEC, 1000 * NSEC_PER_SEC };
-	m = (struct manager){ .config = &config, .clock_ns = test_clock };
-	ck_assert_int_ge(sd_event_new(&m.loop), 0);
-	m.wall = wall_read(m.clock_ns);
-	ck_assert_int_ge(windows_init(&m.windows, &m, &error), 0);
+	ck_assert_int_ge(sd_event_new(&loop), 0);
+	cycle_init(&beat, loop, test_clock, NULL, NULL);
+	ck_assert_int_ge(windows_init(&w, &beat, &config, &shares, &error), 0);
 }
 
 static void teardown(void)
 {
-	windows_done(&m.windows);
-	sd_event_unref(m.loop);
+	windows_done(&w);
+	sd_event_unref(beat.loop);
 	dir_done(&folder);
 }
 
@@ -65,14 +69,14 @@ static void cycle(uint64_t elapsed_ns, uint64_t ticks)
 	struct tally t = { .ticks = ticks, .other = ticks };
 
 	pass(elapsed_ns);
-	m.swapped_mono = now.mono;
-	m.swapped_ns = wall_at(&m.wall, m.swapped_mono);
-	windows_cycle(&m.windows, ++m.cycle, &t);
+	cycle_swapped(&beat);
+	windows_cycle(&w, beat.number, &t);
+	cycle_complete(&beat);
 }
 
 static void end_window(uint64_t ticks)
 {
-	m.windows.close_cycle = m.cycle + 1;
+	w.close_cycle = beat.number + 1;
 	cycle(NSEC_PER_SEC, ticks);
 }
 
@@ -117,8 +121,8 @@ static void question_done(void *ctx)
 {
 	struct question *q = ctx;
 
-	ck_assert_int_eq(windows_each_held(&m.windows, &q->held, question_add, q), 0);
-	windows_answered(&m.windows);
+	ck_assert_int_eq(windows_each_held(&w, &q->held, question_add, q), 0);
+	windows_answered(&w);
 	q->answered = true;
 }
 
@@ -126,13 +130,13 @@ static void ask(struct question *q)
 {
 	*q = (struct question){};
 	sem_init(&q->go, 0, 0);
-	ck_assert_int_eq(windows_ask(&m.windows, question_run, question_done, q, &q->held), 0);
+	ck_assert_int_eq(windows_ask(&w, question_run, question_done, q, &q->held), 0);
 }
 
 static void wait_for_answer(struct question *q)
 {
 	while (!q->answered)
-		ck_assert_int_ge(sd_event_run(m.loop, UINT64_MAX), 0);
+		ck_assert_int_ge(sd_event_run(beat.loop, UINT64_MAX), 0);
 }
 
 static unsigned int kept(void)
@@ -140,7 +144,7 @@ static unsigned int kept(void)
 	unsigned int n = 0;
 
 	for (int i = 0; i < WINDOWS_SAVING_MAX; i++)
-		n += m.windows.saving[i].window != NULL;
+		n += w.saving[i].window != NULL;
 	return n;
 }
 
@@ -169,9 +173,9 @@ START_TEST(kept_for_the_question)
 	cycle(NSEC_PER_SEC, 5);
 	ask(&q);
 	end_window(7);
-	while (!m.windows.saving[0].finished)
-		ck_assert_int_ge(sd_event_run(m.loop, UINT64_MAX), 0);
-	ck_assert_uint_eq(m.windows.facts.windows, 1);
+	while (!w.saving[0].finished)
+		ck_assert_int_ge(sd_event_run(beat.loop, UINT64_MAX), 0);
+	ck_assert_uint_eq(w.facts.windows, 1);
 	ck_assert_uint_eq(kept(), 1);
 	cycle(NSEC_PER_SEC, 3);
 	sem_post(&q.go);
@@ -189,20 +193,20 @@ static void set_clock(int64_t by_ns)
 	cycle(NSEC_PER_SEC, 5);
 	now.real += (uint64_t)by_ns;
 	cycle(NSEC_PER_SEC, 7);
-	p = m.windows.saving[0].window;
+	p = w.saving[0].window;
 	ck_assert_ptr_nonnull(p);
 	ck_assert_uint_eq(p->start_ns, FIRST_NS);
 	ck_assert_uint_eq(p->end_ns, FIRST_NS + 2 * NSEC_PER_SEC);
 	ck_assert_uint_eq(p->tally.ticks, 12);
 	ck_assert_int_eq(p->stepped_ns, 0);
-	p = windows_running(&m.windows);
+	p = windows_running(&w);
 	ck_assert_uint_eq(p->start_ns, now.real);
 	ck_assert_int_eq(p->stepped_ns, by_ns);
-	ck_assert_ptr_nonnull(m.windows.watch.notices[NOTICE_CLOCK].text);
-	ck_assert_uint_eq(m.windows.end_ns, MIDNIGHT_NS + (uint64_t)by_ns + config.window_ns);
+	ck_assert_ptr_nonnull(w.watch.notices[NOTICE_CLOCK].text);
+	ck_assert_uint_eq(w.end_ns, MIDNIGHT_NS + (uint64_t)by_ns + config.window_ns);
 	/* once, not at every cycle */
 	cycle(NSEC_PER_SEC, 1);
-	p = windows_running(&m.windows);
+	p = windows_running(&w);
 	ck_assert_uint_eq(p->tally.ticks, 1);
 	ck_assert_uint_eq(p->end_ns, p->start_ns + NSEC_PER_SEC);
 }
@@ -228,17 +232,17 @@ START_TEST(clock_before_1970)
 	early = true;
 	cycle(NSEC_PER_SEC, 5);
 	ck_assert_uint_eq(kept(), 1);
-	p = windows_running(&m.windows);
+	p = windows_running(&w);
 	ck_assert_uint_eq(p->start_ns, now.boot);
 	ck_assert_int_eq(p->stepped_ns, (int64_t)now.boot - (int64_t)now.real);
 	for (int i = 0; i < 5; i++)
 		cycle(NSEC_PER_SEC, 5);
 	ck_assert_uint_eq(kept(), 1);
-	p = windows_running(&m.windows);
+	p = windows_running(&w);
 	ck_assert_uint_eq(p->end_ns, now.boot);
 	early = false;
 	cycle(NSEC_PER_SEC, 5);
-	p = windows_running(&m.windows);
+	p = windows_running(&w);
 	ck_assert_uint_eq(p->start_ns, now.real);
 	ck_assert_int_eq(p->stepped_ns, (int64_t)now.real - (int64_t)now.boot);
 }
@@ -254,12 +258,12 @@ START_TEST(machine_asleep)
 	now.boot += 600 * NSEC_PER_SEC;
 	cycle(NSEC_PER_SEC, 5);
 	ck_assert_uint_eq(kept(), 1);
-	p = m.windows.saving[0].window;
+	p = w.saving[0].window;
 	ck_assert_uint_eq(p->end_ns, FIRST_NS + 2 * NSEC_PER_SEC);
-	p = windows_running(&m.windows);
+	p = windows_running(&w);
 	ck_assert_uint_eq(p->start_ns, now.real);
 	ck_assert_int_eq(p->stepped_ns, 0);
-	ck_assert_ptr_null(m.windows.watch.notices[NOTICE_CLOCK].text);
+	ck_assert_ptr_null(w.watch.notices[NOTICE_CLOCK].text);
 }
 END_TEST
 
@@ -284,7 +288,7 @@ static int add_samples(uint32_t count)
 	name[sizeof(name) - 1] = '\0';
 	for (uint32_t i = 0; i < count && r == 0; i++) {
 		k.info.start_ticks = i;
-		r = windows_add(&m.windows, &k, &y);
+		r = windows_add(&w, &k, &y);
 	}
 	return r;
 }
@@ -297,13 +301,13 @@ START_TEST(large)
 	cycle(NSEC_PER_SEC, 5);
 	ck_assert_uint_eq(kept(), 0);
 	ck_assert_int_eq(add_samples(WINDOW_BYTES_MAX / 600), 0);
-	ck_assert_uint_gt(profile_bytes(sink_profile(m.windows.running)), WINDOW_BYTES_MAX);
+	ck_assert_uint_gt(profile_bytes(sink_profile(w.running)), WINDOW_BYTES_MAX);
 	cycle(NSEC_PER_SEC, 5);
 	ck_assert_uint_eq(kept(), 1);
-	ck_assert_uint_eq(m.windows.saving[0].window->tally.ticks, 15);
-	ck_assert_uint_eq(windows_running(&m.windows)->samples_total, 0);
+	ck_assert_uint_eq(w.saving[0].window->tally.ticks, 15);
+	ck_assert_uint_eq(windows_running(&w)->samples_total, 0);
 	ck_assert_int_eq(add_samples(3 * WINDOW_BYTES_MAX / 600), -ENOMEM);
-	ck_assert_uint_lt(profile_bytes(sink_profile(m.windows.running)), 3 * WINDOW_BYTES_MAX);
+	ck_assert_uint_lt(profile_bytes(sink_profile(w.running)), 3 * WINDOW_BYTES_MAX);
 }
 END_TEST
 

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <sys/epoll.h>
+
+#include "plopd/collect.h"
+#include "target/shares.h"
+#include "target/targets_cycle.h"
+#include "util/log.h"
+
+#define BEAT_USEC USEC_PER_SEC
+/* Somebody who just started plopd waits for the first samples. */
+#define BEAT_FIRST_USEC (30 * USEC_PER_MSEC)
+#define BEAT_FIRST_NS   (3 * NSEC_PER_SEC)
+#define BEAT_LATE_USEC  (50 * USEC_PER_MSEC)
+/* From the swap to the first attempt to collect: longer than any tick takes. */
+#define STEP_USEC       (2 * USEC_PER_MSEC)
+#define STEP_AGAIN_USEC USEC_PER_MSEC
+/* How long plopd takes at most to collect what was sampled when it is told to end. */
+#define LAST_USEC (5 * USEC_PER_SEC)
+
+static int timer_set(sd_event_source *s, uint64_t usec)
+{
+	int r = sd_event_source_set_time_relative(s, usec);
+
+	return r < 0 ? r : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+void collect_swap(void *ctx)
+{
+	struct collect *c = ctx;
+
+	sampler_swap(c->sampler);
+	cycle_swapped(c->cycle);
+	c->counters = (struct sampler_counters){};
+	c->stacks->undelivered = 0;
+	timer_set(c->step, STEP_USEC);
+}
+
+/* The counters of one cycle as a tally; what found no home is lost, not python. */
+static struct tally cycle_tally(const struct collect *c)
+{
+	const uint64_t *n = c->counters.c;
+	uint64_t undelivered = MIN(c->stacks->undelivered, n[PLOP_C_PYTHON]);
+	struct tally t = {
+		.ticks = n[PLOP_C_TICKS],
+		.python = n[PLOP_C_PYTHON] - undelivered,
+		.other = n[PLOP_C_OTHER],
+		.truncated = n[PLOP_C_TRUNCATED],
+	};
+
+	for (int i = 0; i < PLOP_LOST_CAUSES; i++)
+		t.lost[i] = n[PLOP_C_LOST + i];
+	t.lost[PLOP_LOST_DRAIN] += undelivered;
+	return t;
+}
+
+/* Counts the stacks of a cycle, as far as they have names. */
+static void count_stacks(struct collect *c)
+{
+	const struct cycle *now = c->cycle;
+	struct tally t;
+
+	targets_confirm(c->targets);
+	sampler_collect(c->sampler, &c->counters);
+	t = cycle_tally(c);
+	tally_add(&c->tally, &t);
+	if (t.python && !c->first_sample_ns)
+		c->first_sample_ns = now->swapped_mono;
+	c->bpf_ns += c->counters.c[PLOP_C_BPF_NS];
+	c->bpf_timed += c->counters.c[PLOP_C_BPF_TIMED];
+	c->codes_dropped += c->counters.c[PLOP_C_CODES_DROPPED];
+	windows_cycle(c->windows, now->number, &t);
+	recordings_cycle(c->recordings, now->number, &t, c->counters.sets);
+	targets_cycle(c->targets, c->completed_mono ? now->swapped_mono - c->completed_mono : 0,
+		      (unsigned int)c->config->hz);
+	c->completed_mono = now->swapped_mono;
+}
+
+void collect_named(void *ctx)
+{
+	struct collect *c = ctx;
+	bool again;
+
+	count_stacks(c);
+	again = cycle_complete(c->cycle);
+	if (c->ends_with && c->cycle->number >= c->ends_with)
+		sd_event_exit(c->cycle->loop, 0);
+	else if (again)
+		cycle_ask(c->cycle);
+}
+
+static int on_step(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct collect *c = ctx;
+	int r = sampler_review(c->sampler);
+
+	if (r == -EAGAIN)
+		return timer_set(c->step, STEP_AGAIN_USEC);
+	if (r < 0)
+		return log_error_r(r, "Cannot collect samples");
+	if (naming_begin(c->naming, c->cycle->number) == 0)
+		collect_named(c);
+	return 0;
+}
+
+static int on_beat(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct collect *c = ctx;
+	bool first = !c->first_sample_ns && cycle_mono_ns(c->cycle) - c->started_ns < BEAT_FIRST_NS;
+	int r;
+
+	if (!c->cycle->running)
+		cycle_ask(c->cycle);
+	shares_refresh(c->shares);
+	if (first)
+		return timer_set(c->beat, BEAT_FIRST_USEC);
+	r = sampler_follow_cpus(c->sampler);
+	if (r < 0)
+		log_debug_r(r, "Cannot follow the CPUs that are online, ignoring");
+	return timer_set(c->beat, BEAT_USEC);
+}
+
+static int on_records(sd_event_source *s, int fd, uint32_t revents, void *ctx)
+{
+	struct collect *c = ctx;
+
+	return sampler_dispatch(c->sampler);
+}
+
+static int on_jitter(sd_event_source *s, int fd, uint32_t revents, void *ctx)
+{
+	struct collect *c = ctx;
+
+	sampler_jitter(c->sampler);
+	return 0;
+}
+
+static int on_last(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct collect *c = ctx;
+
+	log_warning("The last samples are not saved: they could not be collected in time");
+	return sd_event_exit(c->cycle->loop, 0);
+}
+
+int collect_last(struct collect *c)
+{
+	int r;
+
+	if (c->ends_with)
+		return sd_event_exit(c->cycle->loop, 0);
+	c->ends_with = cycle_ask(c->cycle);
+	r = timer_set(c->last, LAST_USEC);
+	return r < 0 ? sd_event_exit(c->cycle->loop, 0) : 0;
+}
+
+int collect_init(struct collect *c)
+{
+	sd_event *loop = c->cycle->loop;
+	int r = sd_event_add_io(loop, &c->records, sampler_fd(c->sampler), EPOLLIN, on_records, c);
+
+	if (r >= 0)
+		r = sd_event_add_io(loop, &c->jitter, sampler_timer_fd(c->sampler), EPOLLIN,
+				    on_jitter, c);
+	if (r >= 0)
+		r = sd_event_add_time_relative(loop, &c->beat, CLOCK_MONOTONIC, BEAT_FIRST_USEC,
+					       BEAT_LATE_USEC, on_beat, c);
+	/* 1: as exact as can be */
+	if (r >= 0)
+		r = sd_event_add_time_relative(loop, &c->step, CLOCK_MONOTONIC, 0, 1, on_step, c);
+	if (r >= 0)
+		r = sd_event_add_time_relative(loop, &c->last, CLOCK_MONOTONIC, 0, 1, on_last, c);
+	if (r < 0)
+		return r;
+	sd_event_source_set_enabled(c->step, SD_EVENT_OFF);
+	sd_event_source_set_enabled(c->last, SD_EVENT_OFF);
+	return 0;
+}
+
+void collect_done(struct collect *c)
+{
+	sd_event_source_disable_unref(c->records);
+	sd_event_source_disable_unref(c->jitter);
+	sd_event_source_disable_unref(c->beat);
+	sd_event_source_disable_unref(c->step);
+	sd_event_source_disable_unref(c->last);
+}

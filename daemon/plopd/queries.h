@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "api/api.h"
+#include "window/windows.h"
+
+/* The windows and what was sampled in them: answered from the store and from memory, and followed while they run. */
+struct queries {
+	/* borrowed */
+	struct cycle *cycle;
+	const struct config *config;
+	struct windows *windows;
+	struct shares *shares;
+};
+
+/* Handlers; ctx: the struct queries. */
+void route_windows(const struct api_request *q, void *ctx);
+void route_profile(const struct api_request *q, void *ctx);
+void route_stream(const struct api_request *q, void *ctx);

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "plopd/record_routes.h"
+#include "query/query.h"
+#include "plopd/access.h"
+#include "plopd/recording_targets.h"
+#include "record/recording_json.h"
+#include "record/recording_shares.h"
+#include "target/shares.h"
+
+#define DURATION_MAX_S 86400
+#define HZ_MAX         10000
+
+/* How long and how often. Answers and returns < 0 on bad input. */
+static int recording_times(const struct api_request *q, json_t *body, struct recording_request *ret)
+{
+	json_t *duration = json_object_get(body, "duration_s"), *hz = json_object_get(body, "hz"),
+	       *wall = json_object_get(body, "wall"), *tasks = json_object_get(body, "async");
+	double seconds = duration ? json_number_value(duration) : 30;
+	json_int_t rate = json_integer_value(hz);
+
+	if (!(seconds >= 0.1 && seconds <= DURATION_MAX_S)) {
+		api_reply_error(q->call, 400, NULL, "\"duration_s\" must be from 0.1 to %d seconds",
+				DURATION_MAX_S);
+		return -EINVAL;
+	}
+	if (hz && !json_is_null(hz) && (rate < 1 || rate > HZ_MAX)) {
+		api_reply_error(q->call, 400, NULL, "\"hz\" must be from 1 to %d", HZ_MAX);
+		return -EINVAL;
+	}
+	if (wall && !json_is_null(wall) && !json_is_boolean(wall)) {
+		api_reply_error(q->call, 400, NULL, "\"wall\" must be true or false");
+		return -EINVAL;
+	}
+	if (tasks && !json_is_null(tasks) && !json_is_boolean(tasks)) {
+		api_reply_error(q->call, 400, NULL, "\"async\" must be true or false");
+		return -EINVAL;
+	}
+	ret->duration_ns = (uint64_t)(seconds * 1e9);
+	ret->hz = (unsigned int)rate;
+	ret->wall = json_is_true(wall);
+	ret->tasks = json_is_true(tasks);
+	return 0;
+}
+
+/* What is noted of it: "labels": {KEY: VALUE}. Answers and returns < 0 on bad input. */
+static int recording_labels(const struct api_request *q, json_t *body, struct labels *ret)
+{
+	json_t *labels = json_object_get(body, "labels"), *value;
+	const char *key;
+
+	if (labels && !json_is_null(labels) && !json_is_object(labels)) {
+		api_reply_error(q->call, 400, NULL, "\"labels\" must be an object of strings");
+		return -EINVAL;
+	}
+	json_object_foreach(labels, key, value)
+	{
+		const char *text = json_string_value(value);
+		int r = text ? labels_add(ret, key, text) : -EINVAL;
+
+		if (r == -EINVAL)
+			api_reply_error(q->call, 400, labels_rules(), "\"%.64s\" is no label", key);
+		else if (r == -E2BIG)
+			api_reply_error(q->call, 400, NULL, "a recording has at most %d labels",
+					LABELS_MAX);
+		else if (r < 0)
+			api_reply_error(q->call, 500, NULL, "out of memory");
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Why a recording cannot begin that may be begun, as recordings_start() says it. */
+static void recording_fail(struct api_call *call, const struct recordings *all, int k)
+{
+	if (k == -EBUSY)
+		api_reply_error(call, 429, "wait until one ends", "%u recordings run already",
+				recordings_running(all));
+	else if (k == -EOPNOTSUPP)
+		api_reply_error(
+			call, 501, "record -p or -a at the daemon's rate works",
+			"this kernel cannot do that for one recording; it takes Linux 5.17");
+	else
+		api_reply_error(call, 500, NULL, "cannot begin a recording: %s", strerror(-k));
+}
+
+/* Why a recording of the peer's cannot begin at that rate (0: the daemon's), as recordings_start() says it. */
+static void recording_refuse(const struct api_request *q, struct recordings *all, unsigned int hz,
+			     int k)
+{
+	static const char no_limit[] = "wait until another of yours ends; root and members of "
+				       "group plop have no such limit";
+	uid_t user = shares_user(all->targets->shares, q->peer.uid);
+	unsigned int most = (unsigned int)all->config->user_rate, used = recordings_rate(all, user);
+
+	hz = hz ? hz : (unsigned int)all->config->hz;
+	if (k == -EDQUOT)
+		api_reply_error(
+			q->call, hz > most ? 422 : 429,
+			hz > most ? "take a lower rate (-F); root and members of group plop have "
+				    "no such limit" :
+				    no_limit,
+			"%u samples a second are too many: the recordings of one user may make "
+			"%u together, and %u are left",
+			hz, most, most - MIN(used, most));
+	else if (k == -ENOSPC)
+		api_reply_error(
+			q->call, 429, no_limit,
+			"there is no memory for one more recording: those of yours hold %zu MB, "
+			"of %u for one user and %u for all",
+			recordings_bytes(all, user) >> 20, SHARES_USER_BYTES >> 20,
+			SHARES_USERS_BYTES >> 20);
+	else
+		recording_fail(q->call, all, k);
+	if (!q->peer.trusted && (k == -EDQUOT || k == -ENOSPC))
+		shares_count(all->targets->shares, user,
+			     k == -EDQUOT ? SHARE_RATE_REFUSED : SHARE_MEMORY_REFUSED, 1);
+}
+
+/* An answer to POST that waits until what the recording takes is loaded. */
+struct begin {
+	struct api_call *call;
+	struct recording *recording;
+	json_t *skipped;
+};
+
+static void begin_free(struct begin *b)
+{
+	json_decref(b->skipped);
+	free(b);
+}
+
+/* Nobody else knows of it. */
+static void begin_gone(void *ctx)
+{
+	struct begin *b = ctx;
+
+	recording_drop(b->recording);
+	begin_free(b);
+}
+
+static void begin_tell(struct api_call *call, const struct recording *r, json_t *skipped)
+{
+	json_t *answer = recording_json(r);
+
+	if (json_array_size(skipped))
+		json_object_set(answer, "skipped", skipped);
+	api_reply_json(call, 201, answer);
+}
+
+static void begin_loaded(struct recording *r, int k, void *ctx)
+{
+	struct begin *b = ctx;
+
+	r->ctx = NULL;
+	if (k < 0)
+		recording_fail(b->call, r->all, k);
+	else
+		begin_tell(b->call, r, b->skipped);
+	begin_free(b);
+}
+
+/* Whoever starts a program when it has the answer has all of it recorded. */
+static void begin_later(const struct api_request *q, struct recording *r, json_t *skipped)
+{
+	struct begin *b = calloc(1, sizeof(*b));
+
+	if (!b) {
+		recording_drop(r);
+		api_reply_error(q->call, 500, NULL, "out of memory");
+		return;
+	}
+	*b = (struct begin){ .recording = r, .skipped = json_incref(skipped) };
+	r->loaded = begin_loaded;
+	r->ctx = b;
+	b->call = api_defer(q, begin_gone, b);
+}
+
+static void recording_begin_answer(const struct api_request *q, struct recording_request *request,
+				   struct recordings *all, json_t *skipped)
+{
+	struct recording *r;
+	int k;
+
+	access_limit(&q->peer, &request->selectors);
+	k = recordings_start(all, request, &r);
+	if (k < 0) {
+		recording_refuse(q, all, request->hz, k);
+		return;
+	}
+	if (r->state == RECORDING_LOADING)
+		begin_later(q, r, skipped);
+	else
+		begin_tell(q->call, r, skipped);
+}
+
+void route_record(const struct api_request *q, void *ctx)
+{
+	json_error_t error = {};
+	json_t *body = json_loadb(q->body, q->body_size, JSON_REJECT_DUPLICATES, &error);
+	struct recording_request request = {};
+	json_t *skipped = json_array();
+	struct record_routes *o = ctx;
+	struct recordings *all = o->recordings;
+
+	if (!json_is_object(body))
+		api_reply_error(q->call, 400, body ? NULL : error.text,
+				"the body of this request must be a JSON object");
+	else if (recording_times(q, body, &request) >= 0 &&
+		 recording_labels(q, body, &request.labels) >= 0 &&
+		 recording_targets(q, all->targets, body, &request, skipped) >= 0 &&
+		 access_record(q, all) >= 0)
+		recording_begin_answer(q, &request, all, skipped);
+	recording_request_done(&request);
+	json_decref(skipped);
+	json_decref(body);
+}
+
+static struct recording *recording_of(const struct api_request *q, struct recordings *all)
+{
+	struct recording *r = recordings_find(all, strrchr(q->path, '/') + 1);
+
+	if (r && !access_recording(&q->peer, r))
+		r = NULL;
+	if (!r)
+		api_reply_error(q->call, 404, "results are kept for five minutes",
+				"there is no such recording");
+	return r;
+}
+
+/* The result as a query wants it. */
+static int recording_view(const struct recording *r, const struct query *query,
+			  struct profile **ret)
+{
+	_cleanup_(profile_freep) struct profile *view = NULL;
+	int k = profile_select(sink_profile(r->sink), &query->selectors, &view);
+
+	if (k == 0)
+		k = query_group(query, &view);
+	if (k == 0)
+		*ret = TAKE_PTR(view);
+	return k;
+}
+
+void route_recording(const struct api_request *q, void *ctx)
+{
+	_cleanup_(profile_freep) struct profile *view = NULL;
+	_cleanup_query_ struct query query = {};
+	struct record_routes *o = ctx;
+	struct recording *r = recording_of(q, o->recordings);
+	int k = 0;
+
+	if (!r)
+		return;
+	if (!api_parameter(q, "format")) {
+		api_reply_json(q->call, 200, recording_json(r));
+		return;
+	}
+	if (api_query(q, &query) < 0)
+		return;
+	/* a copy, as it is written on a worker: however large it is, the loop goes on */
+	k = recording_view(r, &query, &view);
+	if (k < 0)
+		api_reply_error(q->call, 500, NULL, "out of memory");
+	else
+		api_reply_profile_owned(q->call, TAKE_PTR(view), query.format, o->encoder);
+	r->fetched |= k >= 0 && r->state == RECORDING_DONE && !streq(q->method, "HEAD");
+}
+
+void route_recording_stop(const struct api_request *q, void *ctx)
+{
+	struct record_routes *o = ctx;
+	struct recording *r = recording_of(q, o->recordings);
+
+	if (!r)
+		return;
+	recording_stop(r, "stopped");
+	api_reply_json(q->call, 200, recording_json(r));
+	/* whoever has the result says so */
+	if (r->fetched)
+		recording_drop(r);
+}
+
+/* GET /debug/pprof/profile: a recording whose end answers the request. */
+struct pprof_wait {
+	struct record_routes *routes;
+	struct api_call *call;
+	struct recording *recording;
+};
+
+static void pprof_gone(void *ctx)
+{
+	struct pprof_wait *w = ctx;
+
+	recording_drop(w->recording);
+	free(w);
+}
+
+static void pprof_loaded(struct recording *r, int k, void *ctx)
+{
+	struct pprof_wait *w = ctx;
+
+	if (k >= 0)
+		return;
+	recording_fail(w->call, r->all, k);
+	free(w);
+}
+
+static void pprof_done(struct recording *r, void *ctx)
+{
+	_cleanup_(profile_freep) struct profile *view = NULL;
+	_cleanup_free_ struct pprof_wait *w = ctx;
+
+	/* it was recorded by process; what a thread is called is known by now */
+	if (profile_select(sink_profile(r->sink), &r->selectors, &view) < 0)
+		api_reply_error(w->call, 500, NULL, "out of memory");
+	else
+		api_reply_profile_owned(w->call, TAKE_PTR(view), format_find("pprof"),
+					w->routes->encoder);
+	recording_drop(r);
+}
+
+/* Begins it; w->recording is set then. */
+static int pprof_begin(const struct api_request *q, struct query *query, struct pprof_wait *w)
+{
+	struct recordings *all = w->routes->recordings;
+	struct recording_request request = { .duration_ns = query->seconds * NSEC_PER_SEC };
+	int k;
+
+	if (access_record(q, all) < 0)
+		return -EBUSY;
+	request.selectors = query->selectors;
+	query->selectors = (struct selectors){};
+	access_limit(&q->peer, &request.selectors);
+	k = recordings_start(all, &request, &w->recording);
+	recording_request_done(&request);
+	if (k < 0)
+		recording_refuse(q, all, 0, k);
+	return k;
+}
+
+void route_pprof(const struct api_request *q, void *ctx)
+{
+	_cleanup_query_ struct query query = {};
+	_cleanup_free_ struct pprof_wait *w = NULL;
+
+	if (api_query(q, &query) < 0)
+		return;
+	if (query.group_by) {
+		api_reply_error(q->call, 400, "go tool pprof -tagroot groups by any label",
+				"group_by is for /v1/profile and for recordings");
+		return;
+	}
+	w = calloc(1, sizeof(*w));
+	if (!w) {
+		api_reply_error(q->call, 500, NULL, "out of memory");
+		return;
+	}
+	w->routes = ctx;
+	if (pprof_begin(q, &query, w) < 0)
+		return;
+	w->recording->loaded = pprof_loaded;
+	w->recording->done = pprof_done;
+	w->recording->ctx = w;
+	w->call = api_defer(q, pprof_gone, w);
+	(void)TAKE_PTR(w);
+}

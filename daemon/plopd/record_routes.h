@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "api/api.h"
+#include "record/recordings.h"
+#include "util/worker.h"
+
+/* Recordings, by what people ask for. */
+struct record_routes {
+	/* borrowed */
+	struct recordings *recordings;
+	struct worker *encoder; /* on which results are written */
+};
+
+/* Handlers; ctx: the struct record_routes. */
+void route_record(const struct api_request *q, void *ctx);
+void route_recording(const struct api_request *q, void *ctx);
+void route_recording_stop(const struct api_request *q, void *ctx);
+void route_pprof(const struct api_request *q, void *ctx);
