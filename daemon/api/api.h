@@ -114,6 +114,13 @@ int api_reply_written(struct api_call *c, const struct profile *p, const struct 
 /* ... and returned 0, or left its error in body. */
 int api_reply_encoded(struct api_call *c, const struct profile *p, const struct format *f,
 		      struct buf *body);
+struct question;
+/*
+ * Defers the call, has the question read, added to and written as its source does it, and answers.
+ * Then, and when it cannot be asked at all, k->done() is called. The server must end before the
+ * source's worker.
+ */
+void api_ask(const struct api_request *q, struct question *k);
 /*
  * Server-sent events: begin (after api_defer()), then any number of events (data: one line of JSON), then end, after
  * which the handle must not be used. A client that reads too slowly loses the oldest events that it was not sent yet.

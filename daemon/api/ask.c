@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "api/api.h"
+#include "query/question.h"
 #include "util/clock.h"
+#include "util/log.h"
 
 int api_query(const struct api_request *q, struct query *ret)
 {
@@ -14,4 +16,106 @@ int api_query(const struct api_request *q, struct query *ret)
 	else if (r < 0)
 		api_reply_error(q->call, 500, NULL, "failed to read the query: %s", strerror(-r));
 	return r;
+}
+
+/* A request that waits for the answer to its question. */
+struct asked {
+	struct api_call *call; /* NULL: the client went away */
+	struct question *question;
+	int r; /* what question_write() returned */
+};
+
+static void asked_end(struct asked *a)
+{
+	a->question->done(a->question);
+	free(a);
+}
+
+static void asked_gone(void *ctx)
+{
+	struct asked *a = ctx;
+
+	a->call = NULL;
+}
+
+static void asked_refuse(struct asked *a)
+{
+	struct refusal refusal = {};
+
+	question_refuse(a->question, &refusal);
+	if (refusal.status >= 500)
+		log_warning("Cannot answer a question: %s", refusal.error);
+	api_reply_error(a->call, refusal.status, refusal.hint, "%s", refusal.error);
+}
+
+static void asked_write(void *ctx)
+{
+	struct asked *a = ctx;
+
+	a->r = question_write(a->question);
+}
+
+static void asked_reply(void *ctx)
+{
+	struct asked *a = ctx;
+	struct question *k = a->question;
+
+	if (a->call && k->about == QUESTION_PROFILE)
+		api_reply_written(a->call, k->profile, k->query.format, a->r, &k->answer);
+	else if (a->call)
+		api_reply(a->call, 200, "application/json", &k->answer, NULL);
+	asked_end(a);
+}
+
+static void asked_read(void *ctx)
+{
+	question_read(((struct asked *)ctx)->question);
+}
+
+static void asked_add(void *ctx)
+{
+	struct asked *a = ctx;
+	struct question *k = a->question;
+	int r;
+
+	if (k->r >= 0 && a->call)
+		question_add(k);
+	if (k->source->end)
+		k->source->end(k->source, k);
+	if (k->r < 0 || !a->call) {
+		if (a->call)
+			asked_refuse(a);
+		asked_end(a);
+		return;
+	}
+	r = worker_submit(k->source->worker, asked_write, asked_reply, a);
+	if (r >= 0)
+		return;
+	/* the worker has too much to do: what was read is not thrown away for that */
+	log_debug_r(r, "Writing an answer on the loop");
+	asked_write(a);
+	asked_reply(a);
+}
+
+void api_ask(const struct api_request *q, struct question *k)
+{
+	struct asked *a = calloc(1, sizeof(*a));
+	struct source *s = k->source;
+	int r;
+
+	if (!a) {
+		api_reply_error(q->call, 500, NULL, "out of memory");
+		k->done(k);
+		return;
+	}
+	k->answer.limit = api_answer_max(q->call);
+	a->question = k;
+	a->call = api_defer(q, asked_gone, a);
+	r = s->submit ? s->submit(s, k, asked_read, asked_add, a) :
+			worker_submit(s->worker, asked_read, asked_add, a);
+	if (r >= 0)
+		return;
+	api_reply_error(a->call, r == -EAGAIN ? 503 : 500, "ask again in a moment",
+			r == -EAGAIN ? "too many questions at once" : "out of memory");
+	asked_end(a);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/api.h"
+#include "query/refusal.h"
 
 struct cgroup;
 struct recording;
@@ -29,11 +30,6 @@ bool access_pid(const struct api_peer *peer, pid_t pid);
  */
 struct target *access_find(const struct api_request *q, struct targets *t, json_int_t pid);
 /* The same without answering: NULL, and why. */
-struct refusal {
-	unsigned int status; /* of HTTP */
-	const char *hint;    /* static */
-	char error[512];
-};
 struct target *access_look(const struct api_peer *peer, struct targets *t, json_int_t pid,
 			   struct refusal *ret);
 /*

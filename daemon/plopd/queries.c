@@ -1,186 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plopd/queries.h"
-#include "query/query.h"
 #include "plopd/access.h"
+#include "plopd/live_source.h"
+#include "query/question.h"
 #include "target/shares.h"
 #include "util/clock.h"
 #include "util/log.h"
 
-#define WINDOWS_MAX 10000
-
-/* A question to the store: asked on the query worker, completed from memory and answered on the loop thread. */
-struct query_job {
-	struct queries *queries;
-	struct api_call *call; /* NULL: the client went away */
-	struct query query;
-	struct windows_held held;
-	bool windows; /* GET /v1/windows, else /v1/profile */
-	json_t *list;
-	struct profile *profile;
-	struct store_file file; /* that was read */
-	int result;
-	char *error;
+struct live_question {
+	struct question question; /* first */
+	struct live_source source;
+	struct shares *shares;
 	struct share *share; /* of a user who is not trusted, in which it is counted; NULL: none */
-	size_t limit;        /* of memory for the profile */
 };
 
-static void job_free(struct query_job *j)
+static void live_question_done(struct question *k)
 {
-	if (j->share) {
-		j->share->queries--;
-		j->queries->shares->queries--;
+	struct live_question *l = (struct live_question *)k;
+
+	if (l->share) {
+		l->share->queries--;
+		l->shares->queries--;
 	}
-	query_done(&j->query);
-	json_decref(j->list);
-	profile_free(j->profile);
-	free(j->error);
-	free(j);
-}
-
-static void job_run(void *ctx)
-{
-	struct query_job *j = ctx;
-	const struct query *q = &j->query;
-	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
-
-	/* whose damage it is, should it be damaged */
-	(void)store_file(j->queries->config->state_dir, &j->file);
-	j->result = store_reader_open(j->queries->config->state_dir, &reader, &j->error);
-	if (j->result == -ENOENT) {
-		/* nothing was saved yet */
-		j->result = j->windows ? 0 : profile_new(q->from_ns, 0, &j->profile);
-		return;
-	}
-	if (j->result < 0)
-		return;
-	store_reader_pass_over(reader, j->held.starts, j->held.n);
-	store_reader_limit(reader, j->limit);
-	/* a call graph has [other] for what is light; in other formats all is there, or it is refused */
-	if (q->format && streq(q->format->name, "json"))
-		store_reader_prune(reader);
-	if (j->windows)
-		j->result = store_windows(reader, q->from_ns, q->to_ns, WINDOWS_MAX, &q->selectors,
-					  &j->list);
-	else
-		j->result = store_profile(reader, q->from_ns, q->to_ns, &q->selectors, &j->profile);
-}
-
-static bool query_overlaps(const struct query_job *j, const struct profile *p)
-{
-	return p->end_ns > j->query.from_ns && p->start_ns < j->query.to_ns;
-}
-
-static int query_add_window(const struct profile *p, void *ctx)
-{
-	struct query_job *j = ctx;
-	json_t *one;
-
-	if (!query_overlaps(j, p))
-		return 0;
-	return store_window_json(p, &j->query.selectors, &one) < 0 ||
-			       json_array_append_new(j->list, one) < 0 ?
-		       -ENOMEM :
-		       0;
-}
-
-static int query_add_samples(const struct profile *p, void *ctx)
-{
-	_cleanup_(profile_freep) struct profile *selected = NULL;
-	struct query_job *j = ctx;
-	int r;
-
-	if (!query_overlaps(j, p))
-		return 0;
-	r = profile_select(p, &j->query.selectors, &selected);
-	if (r < 0)
-		return r;
-	/* without a rate nothing came from the store, and the time asked for stands in place of a window's */
-	if (!j->profile->hz) {
-		j->profile->start_ns = selected->start_ns;
-		j->profile->end_ns = selected->end_ns;
-	}
-	r = profile_merge(j->profile, selected);
-	return r == 0 && profile_bytes(j->profile) > j->limit ? -E2BIG : r;
-}
-
-/* Adds what is in memory, and answers. */
-static int query_complete(struct query_job *j)
-{
-	struct windows *w = j->queries->windows;
-	int r;
-
-	if (!j->windows) {
-		r = windows_each_held(w, &j->held, query_add_samples, j);
-		if (!j->profile->hz)
-			j->profile->hz = (uint32_t)j->queries->config->hz;
-		if (r >= 0) {
-			selectors_tally(&j->query.selectors, j->profile);
-			r = query_group(&j->query, &j->profile);
-		}
-		if (r >= 0)
-			api_reply_profile_owned(j->call, TAKE_PTR(j->profile), j->query.format,
-						w->query);
-		return r;
-	}
-	if (!j->list)
-		j->list = json_array();
-	r = windows_each_held(w, &j->held, query_add_window, j);
-	if (r >= 0)
-		api_reply_json(j->call, 200, json_pack("{s:O}", "windows", j->list));
-	return r;
-}
-
-static void job_done(void *ctx)
-{
-	struct query_job *j = ctx;
-	int r = j->result;
-
-	if (r >= 0 && j->call)
-		r = query_complete(j);
-	windows_answered(j->queries->windows);
-	if (j->result == -EBADMSG)
-		store_watch_distrust(j->queries->windows, &j->file);
-	if (r == -E2BIG && j->call) {
-		api_reply_error(j->call, 413,
-				"ask for a shorter time, for fewer processes, or for format json",
-				"the different stacks of this answer take more than %zu MB",
-				j->limit >> 20);
-		if (j->share)
-			j->share->counts[SHARE_ANSWERS_REFUSED]++;
-	} else if (r == -ETIME && j->call) {
-		api_reply_error(j->call, 413, "ask for a shorter time, or for fewer processes",
-				"reading the store for this answer takes more than %u s",
-				(unsigned int)(STORE_READ_NS / NSEC_PER_SEC));
-	} else if (r == -EBADMSG && j->call) {
-		api_reply_error(j->call, 503,
-				"ask again in a moment; plopctl status says what became of it",
-				"plop.db is damaged: it is being set aside, and windows go on in a "
-				"new file");
-	} else if (r < 0 && j->call) {
-		log_warning_r(r, "Cannot answer a query");
-		api_reply_error(j->call, 500, "see plopd's log", "%s",
-				j->error ? j->error : strerror(-r));
-	}
-	job_free(j);
-}
-
-static void job_gone(void *ctx)
-{
-	struct query_job *j = ctx;
-
-	j->call = NULL;
+	if (l->share && k->r == -E2BIG)
+		l->share->counts[SHARE_ANSWERS_REFUSED]++;
+	question_clear(k);
+	free(l);
 }
 
 /* Whether the peer may ask one more; if not, answers and returns -EBUSY. */
-static int query_admit(const struct api_request *q, struct query_job *j)
+static int admit(const struct api_request *q, struct live_question *l)
 {
-	struct shares *s = j->queries->shares;
+	struct shares *s = l->shares;
 	struct share *k;
 
-	j->limit = SHARES_QUERY_BYTES;
 	if (q->peer.trusted)
 		return 0;
-	j->limit = SHARES_USERS_QUERY_BYTES;
+	l->question.memory = SHARES_USERS_QUERY_BYTES;
 	k = shares_of(s, shares_user(s, q->peer.uid));
 	if (!k || k->queries >= SHARES_USER_QUERIES || s->queries >= SHARES_USERS_QUERIES) {
 		if (k)
@@ -193,47 +49,41 @@ static int query_admit(const struct api_request *q, struct query_job *j)
 	}
 	k->queries++;
 	s->queries++;
-	j->share = k;
+	l->share = k;
 	return 0;
 }
 
-static void query_start(const struct api_request *q, struct queries *queries, bool windows)
+static void ask(const struct api_request *q, struct queries *queries, enum question_about about)
 {
-	struct query_job *j = calloc(1, sizeof(*j));
+	_cleanup_query_ struct query query = {};
+	struct live_question *l;
 
-	if (!j) {
+	if (api_query(q, &query) < 0)
+		return;
+	l = calloc(1, sizeof(*l));
+	if (!l) {
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
-	j->queries = queries;
-	j->windows = windows;
-	if (api_query(q, &j->query) < 0) {
-		free(j);
-		return;
-	}
-	if (query_admit(q, j) < 0) {
-		job_free(j);
-		return;
-	}
-	access_limit(&q->peer, &j->query.selectors);
-	if (!j->query.format)
-		j->query.format = format_find("json");
-	j->call = api_defer(q, job_gone, j);
-	if (windows_ask(queries->windows, job_run, job_done, j, &j->held) < 0) {
-		api_reply_error(j->call, 503, "ask again in a moment",
-				"too many questions at once");
-		job_free(j);
-	}
+	access_limit(&q->peer, &query.selectors);
+	live_source_init(&l->source, queries->windows, queries->config);
+	question_init(&l->question, &l->source.store.source, about, &query);
+	l->question.done = live_question_done;
+	l->shares = queries->shares;
+	if (admit(q, l) < 0)
+		live_question_done(&l->question);
+	else
+		api_ask(q, &l->question);
 }
 
 void route_windows(const struct api_request *q, void *ctx)
 {
-	query_start(q, ctx, true);
+	ask(q, ctx, QUESTION_WINDOWS);
 }
 
 void route_profile(const struct api_request *q, void *ctx)
 {
-	query_start(q, ctx, false);
+	ask(q, ctx, QUESTION_PROFILE);
 }
 
 /* GET /v1/stream: the running window as events, once a second. */
@@ -256,23 +106,19 @@ static void stream_free(void *ctx)
 static int stream_send(struct stream *s)
 {
 	const struct profile *running = windows_running(s->queries->windows);
-	_cleanup_(profile_freep) struct profile *selected = NULL;
+	_cleanup_(profile_freep) struct profile *view = NULL;
 	_cleanup_buf_ struct buf b = { .limit = API_STREAM_BYTES };
 	int r;
 
 	if (!running)
 		return 0;
-	r = profile_select(running, &s->query.selectors, &selected);
+	r = query_view(&s->query, running, &view);
 	if (r < 0)
 		return r;
-	selected->running = true;
+	view->running = true;
 	/* not now: of whom compares two events, the ticks and the time must be the same moment's */
-	selected->end_ns = MAX(s->queries->windows->counted_ns, selected->start_ns + 1);
-	selectors_tally(&s->query.selectors, selected);
-	r = query_group(&s->query, &selected);
-	if (r < 0)
-		return r;
-	r = format_find("json")->encode(selected, &b);
+	view->end_ns = MAX(s->queries->windows->counted_ns, view->start_ns + 1);
+	r = format_find("json")->encode(view, &b);
 	return r < 0 ? r : api_stream_event(s->call, "window", b.data, b.size);
 }
 
@@ -326,8 +172,10 @@ void route_stream(const struct api_request *q, void *ctx)
 	/* the first event shows what the last second brought, a moment after this cycle */
 	cycle_ask(queries->cycle);
 	s->call = api_defer(q, stream_free, s);
-	if (api_stream_begin(s->call) < 0 ||
-	    sd_event_add_time_relative(queries->cycle->loop, &s->timer, CLOCK_MONOTONIC,
-				       5 * USEC_PER_MSEC, 1000, stream_due, s) < 0)
-		log_debug("Cannot begin a stream, ignoring");
+	if (sd_event_add_time_relative(queries->cycle->loop, &s->timer, CLOCK_MONOTONIC,
+				       5 * USEC_PER_MSEC, 1000, stream_due, s) < 0 ||
+	    api_stream_begin(s->call) < 0) {
+		api_reply_error(s->call, 500, NULL, "out of memory");
+		stream_free(s);
+	}
 }

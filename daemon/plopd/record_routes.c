@@ -228,20 +228,6 @@ static struct recording *recording_of(const struct api_request *q, struct record
 	return r;
 }
 
-/* The result as a query wants it. */
-static int recording_view(const struct recording *r, const struct query *query,
-			  struct profile **ret)
-{
-	_cleanup_(profile_freep) struct profile *view = NULL;
-	int k = profile_select(sink_profile(r->sink), &query->selectors, &view);
-
-	if (k == 0)
-		k = query_group(query, &view);
-	if (k == 0)
-		*ret = TAKE_PTR(view);
-	return k;
-}
-
 void route_recording(const struct api_request *q, void *ctx)
 {
 	_cleanup_(profile_freep) struct profile *view = NULL;
@@ -259,7 +245,7 @@ void route_recording(const struct api_request *q, void *ctx)
 	if (api_query(q, &query) < 0)
 		return;
 	/* a copy, as it is written on a worker: however large it is, the loop goes on */
-	k = recording_view(r, &query, &view);
+	k = query_view(&query, sink_profile(r->sink), &view);
 	if (k < 0)
 		api_reply_error(q->call, 500, NULL, "out of memory");
 	else

@@ -25,6 +25,20 @@ int query_group(const struct query *q, struct profile **p)
 	return 0;
 }
 
+int query_view(const struct query *q, const struct profile *p, struct profile **ret)
+{
+	_cleanup_(profile_freep) struct profile *view = NULL;
+	int r = profile_select(p, &q->selectors, &view);
+
+	if (r < 0)
+		return r;
+	selectors_tally(&q->selectors, view);
+	r = query_group(q, &view);
+	if (r == 0)
+		*ret = TAKE_PTR(view);
+	return r;
+}
+
 static int take_group(struct query *q, const char *keys, char *error, size_t error_size)
 {
 	int r = group_keys_check(keys);

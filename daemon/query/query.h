@@ -29,4 +29,6 @@ int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now
 void query_done(struct query *q);
 /* Has *p grouped as q asks for: *p is another profile then. */
 int query_group(const struct query *q, struct profile **p);
+/* A new profile with what q leaves of p: selected, with the tally that goes with it, grouped. */
+int query_view(const struct query *q, const struct profile *p, struct profile **ret);
 #define _cleanup_query_ _cleanup_(query_done)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include <jansson.h>
-
 #include "profile/profile.h"
+#include "util/buf.h"
 
 /*
  * plop.db: SQLite, WAL. One writer (plopd), any number of readers (plop-gateway, plopd's query worker).
@@ -95,13 +94,15 @@ DEFINE_FREEP(struct store_reader, store_reader_close)
 int store_profile(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
 		  const struct selectors *s, struct profile **ret);
 /*
- * The windows themselves, without stacks, as the JSON array of GET /v1/windows; oldest first; the newest max of them. Of s
- * (NULL: none) only owned counts: then only such processes are listed, and their samples are all that is counted. Windows that
- * have more than STORE_LISTED_MAX processes together are too many, too: the newest that have not.
+ * The windows themselves, without stacks: appends the elements of the JSON array of GET /v1/windows,
+ * separated by commas, oldest first; the newest max of them. Of s (NULL: none) only owned counts:
+ * then only such processes are listed, and their samples are all that is counted. Windows that have
+ * more than STORE_LISTED_MAX processes together are too many, too: the newest that have not.
+ * -EFBIG: more than to->limit.
  */
 #define STORE_LISTED_MAX 65536
 int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsigned int max,
-		  const struct selectors *s, json_t **ret);
+		  const struct selectors *s, struct buf *to);
 /* Windows that begin at one of these points count as not there. starts: borrowed as long as the reader is used. */
 void store_reader_pass_over(struct store_reader *r, const uint64_t *starts, size_t n);
 /* From now on store_profile() returns -E2BIG when what it merges would take more memory than that; 0: no bound. */
@@ -116,5 +117,5 @@ void store_reader_prune(struct store_reader *r);
 void store_reader_stay(struct store_reader *r, uint64_t ns);
 int store_reader_facts(struct store_reader *r, struct store_facts *ret);
 
-/* One element of that array for a profile that is not stored, the running window; its id is null. */
-int store_window_json(const struct profile *window, const struct selectors *s, json_t **ret);
+/* Appends the element for a profile that is not stored, the running window; its id is null. */
+int store_window_put(const struct profile *window, const struct selectors *s, struct buf *to);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "util/utf8.h"
 #include "store/reader.h"
 #include "store/schema.h"
+#include "util/json.h"
 
 /* The head of a window, wherever it comes from. */
 struct head {
@@ -13,75 +13,74 @@ struct head {
 	struct tally tally;
 };
 
-/* In two parts: 19 digits of nanoseconds do not fit a double, which then would round before it divides. */
-static json_t *json_seconds(uint64_t ns)
+/* Appends one element of an array, whose brackets are another's. */
+static void put_element(struct buf *to, const struct buf *element)
 {
-	uint64_t whole = ns / NSEC_PER_SEC;
-
-	return json_real((double)whole +
-			 (double)(ns - whole * NSEC_PER_SEC) / (double)NSEC_PER_SEC);
+	if (to->size)
+		buf_putc(to, ',');
+	buf_append(to, element->data, element->size);
+	if (element->error && !to->error)
+		to->error = element->error;
 }
 
-static json_t *json_count(uint64_t n)
+/* The element of a window; processes: the elements of its array. */
+static void put_window(struct buf *to, const struct head *h, const struct buf *processes)
 {
-	return json_integer((json_int_t)n);
+	_cleanup_buf_ struct buf b = { .limit = to->limit };
+	struct json_writer w = json_writer_on(&b);
+
+	json_put_object(&w, NULL);
+	if (h->id)
+		json_put_int(&w, "id", h->id);
+	else
+		json_put_null(&w, "id");
+	json_put_seconds(&w, "start", (int64_t)h->start_ns);
+	json_put_seconds(&w, "end", (int64_t)h->end_ns);
+	json_put_seconds(&w, "clock_set_s", h->stepped_ns);
+	json_put_uint(&w, "hz", h->hz);
+	json_put_bool(&w, "running", h->running);
+	json_put_uint(&w, "ticks", h->tally.ticks);
+	json_put_uint(&w, "python", h->tally.python);
+	json_put_uint(&w, "other", h->tally.other);
+	json_put_object(&w, "lost");
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		json_put_uint(&w, tally_lost_name(i), h->tally.lost[i]);
+	json_put_end(&w);
+	json_put_uint(&w, "truncated", h->tally.truncated);
+	json_put_uint(&w, "samples", h->samples);
+	json_put_array(&w, "processes");
+	if (processes->size)
+		json_put_written(&w, NULL, processes->data, processes->size);
+	json_put_end(&w);
+	json_put_end(&w);
+	(void)json_writer_done(&w);
+	put_element(to, &b);
+	if (processes->error && !to->error)
+		to->error = processes->error;
 }
 
-/* jansson refuses what is not UTF-8; the file may hold it. */
-static json_t *json_text(const char *s)
+static void put_process(struct buf *to, int64_t pid, double start_time, const char *comm,
+			const char *python, uint64_t samples)
 {
-	_cleanup_free_ char *clean = s ? utf8_clean(s) : NULL;
+	_cleanup_buf_ struct buf b = {};
+	struct json_writer w = json_writer_on(&b);
 
-	return clean ? json_string(clean) : NULL;
-}
-
-/*
- * json_pack() takes over values given by "o", also when it fails, and fails when one of them is NULL, so a failed
- * allocation anywhere shows as NULL here.
- */
-static json_t *head_json(const struct head *h)
-{
-	json_t *lost = json_object();
-
-	for (unsigned int i = 0; lost && i < PLOP_LOST_CAUSES; i++) {
-		if (json_object_set_new(lost, tally_lost_name(i), json_count(h->tally.lost[i])) <
-		    0) {
-			json_decref(lost);
-			return NULL;
-		}
-	}
-	return json_pack("{s:o, s:o, s:o, s:f, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:[]}", "id",
-			 h->id ? json_integer(h->id) : json_null(), "start",
-			 json_seconds(h->start_ns), "end", json_seconds(h->end_ns), "clock_set_s",
-			 (double)h->stepped_ns / (double)NSEC_PER_SEC, "hz", json_count(h->hz),
-			 "running", h->running, "ticks", json_count(h->tally.ticks), "python",
-			 json_count(h->tally.python), "other", json_count(h->tally.other), "lost",
-			 lost, "truncated", json_count(h->tally.truncated), "samples",
-			 json_count(h->samples), "processes");
-}
-
-static int add_process(json_t *window, int64_t pid, double start_time, const char *comm,
-		       const char *python, uint64_t samples)
-{
-	json_t *p = json_pack("{s:I, s:f, s:o, s:o, s:o}", "pid", (json_int_t)pid, "start_time",
-			      start_time, "comm", json_text(comm), "python", json_text(python),
-			      "samples", json_count(samples));
-
-	if (!p || json_array_append_new(json_object_get(window, "processes"), p) < 0)
-		return -ENOMEM;
-	return 0;
+	json_put_object(&w, NULL);
+	json_put_int(&w, "pid", pid);
+	json_put_real(&w, "start_time", start_time);
+	json_put_string(&w, "comm", comm);
+	json_put_string(&w, "python", python);
+	json_put_uint(&w, "samples", samples);
+	json_put_end(&w);
+	(void)json_writer_done(&w);
+	put_element(to, &b);
 }
 
 /* All that is told of a window to somebody who may only know of some processes: what these have. */
-static int reduce(json_t *window, uint64_t samples)
+static void reduce(struct head *h, uint64_t samples)
 {
-	int r = json_object_set_new(window, "ticks", json_count(samples));
-
-	if (r == 0)
-		r = json_object_set_new(window, "python", json_count(samples));
-	if (r == 0)
-		r = json_object_set_new(window, "samples", json_count(samples));
-	return r < 0 ? -ENOMEM : 0;
+	h->tally = (struct tally){ .ticks = samples, .python = samples };
+	h->samples = samples;
 }
 
 static bool listed(const struct selectors *s, uid_t uid)
@@ -89,27 +88,32 @@ static bool listed(const struct selectors *s, uid_t uid)
 	return !s || selectors_see(s, uid);
 }
 
-static int add_processes(sqlite3_stmt *st, int64_t id, const struct selectors *s, json_t *window,
-			 size_t *processes)
+/* The processes of a window, and what its head says to whom the selectors are for. */
+static int add_processes(sqlite3_stmt *st, struct head *h, const struct selectors *s,
+			 struct buf *to, size_t *processes)
 {
 	uint64_t samples = 0;
 	int r;
 
 	sqlite3_reset(st);
-	sqlite3_bind_int64(st, 1, id << SCHEMA_SAMPLES_SHIFT);
-	sqlite3_bind_int64(st, 2, ((id + 1) << SCHEMA_SAMPLES_SHIFT) - 1);
+	sqlite3_bind_int64(st, 1, h->id << SCHEMA_SAMPLES_SHIFT);
+	sqlite3_bind_int64(st, 2, ((h->id + 1) << SCHEMA_SAMPLES_SHIFT) - 1);
 	while ((r = db_step(st)) > 0) {
+		uint64_t of_process = (uint64_t)sqlite3_column_int64(st, 4);
+		const char *comm = db_text(st, 2), *python = db_text(st, 3);
+
 		if (!listed(s, (uid_t)sqlite3_column_int64(st, 5)))
 			continue;
-		samples += (uint64_t)sqlite3_column_int64(st, 4);
-		r = add_process(window, sqlite3_column_int64(st, 0), sqlite3_column_double(st, 1),
-				db_text(st, 2), db_text(st, 3),
-				(uint64_t)sqlite3_column_int64(st, 4));
-		if (r < 0)
-			return r;
+		if (!comm || !python)
+			return -ENOMEM;
+		samples += of_process;
+		put_process(to, sqlite3_column_int64(st, 0), sqlite3_column_double(st, 1), comm,
+			    python, of_process);
 		++*processes;
 	}
-	return r == 0 && s && s->owned ? reduce(window, samples) : r;
+	if (s && s->owned)
+		reduce(h, samples);
+	return r;
 }
 
 static void read_head(sqlite3_stmt *st, struct head *h)
@@ -128,10 +132,51 @@ static void read_head(sqlite3_stmt *st, struct head *h)
 	h->stepped_ns = sqlite3_column_int64(st, 9 + STORE_LOST_CAUSES);
 }
 
+/* Rows that were written one after the other, for which the order is not the one that is wanted. */
+struct rows {
+	struct buf text;
+	size_t *ends; /* owned */
+	size_t n;
+};
+
+static int rows_add(struct rows *rows, const struct buf *row)
+{
+	size_t *ends;
+
+	/* doubled at each power of two */
+	if ((rows->n & (rows->n - 1)) == 0) {
+		ends = reallocarray(rows->ends, MAX(2 * rows->n, (size_t)1), sizeof(*ends));
+		if (!ends)
+			return -ENOMEM;
+		rows->ends = ends;
+	}
+	buf_append(&rows->text, row->data, row->size);
+	rows->ends[rows->n++] = rows->text.size;
+	return row->error ? row->error : rows->text.error;
+}
+
+static void rows_reverse(const struct rows *rows, struct buf *to)
+{
+	for (size_t i = rows->n; i-- > 0;) {
+		size_t begin = i ? rows->ends[i - 1] : 0;
+		struct buf row = { .data = rows->text.data + begin, .size = rows->ends[i] - begin };
+
+		put_element(to, &row);
+	}
+}
+
+static void rows_done(struct rows *rows)
+{
+	buf_free(&rows->text);
+	free(rows->ends);
+}
+
 /* The newest first. */
 static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
-		unsigned int max, const struct selectors *s, json_t *to)
+		unsigned int max, const struct selectors *s, struct rows *to)
 {
+	_cleanup_buf_ struct buf row = { .limit = to->text.limit };
+	_cleanup_buf_ struct buf of_window = { .limit = to->text.limit };
 	_cleanup_(db_finalizep) sqlite3_stmt *windows = NULL, *processes = NULL;
 	sqlite3 *db = reader->db;
 	size_t nprocesses = 0;
@@ -159,17 +204,17 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 	sqlite3_bind_int64(windows, 3, max);
 	while (nprocesses < STORE_LISTED_MAX && (r = db_step(windows)) > 0) {
 		struct head h = {};
-		json_t *window;
 
 		read_head(windows, &h);
-		if (s && s->owned)
-			h.tally = (struct tally){};
 		if (reader_passes_over(reader, h.start_ns))
 			continue;
-		window = head_json(&h);
-		if (!window || json_array_append_new(to, window) < 0)
-			return -ENOMEM;
-		r = add_processes(processes, h.id, s, window, &nprocesses);
+		buf_clear(&row);
+		buf_clear(&of_window);
+		r = add_processes(processes, &h, s, &of_window, &nprocesses);
+		if (r < 0)
+			return r;
+		put_window(&row, &h, &of_window);
+		r = rows_add(to, &row);
 		if (r < 0)
 			return r;
 	}
@@ -177,28 +222,23 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 }
 
 int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsigned int max,
-		  const struct selectors *s, json_t **ret)
+		  const struct selectors *s, struct buf *to)
 {
-	json_t *newest_first = json_array(), *to = json_array();
-	int e = newest_first && to ? reader_begin(r) : -ENOMEM;
+	_cleanup_(rows_done) struct rows newest_first = { .text.limit = to->limit };
+	int e = reader_begin(r);
 
 	if (e == 0)
-		e = list(r, from_ns, to_ns, max, s, newest_first);
+		e = list(r, from_ns, to_ns, max, s, &newest_first);
 	reader_end(r);
-	for (size_t i = json_array_size(newest_first); i-- > 0 && e >= 0;) {
-		if (json_array_append(to, json_array_get(newest_first, i)) < 0)
-			e = -ENOMEM;
-	}
-	json_decref(newest_first);
 	if (e < 0)
-		json_decref(to);
-	else
-		*ret = to;
-	return MIN(e, 0);
+		return e;
+	rows_reverse(&newest_first, to);
+	return to->error;
 }
 
-int store_window_json(const struct profile *window, const struct selectors *s, json_t **ret)
+int store_window_put(const struct profile *window, const struct selectors *s, struct buf *to)
 {
+	_cleanup_buf_ struct buf processes = { .limit = to->limit };
 	struct head h = {
 		.start_ns = window->start_ns,
 		.end_ns = window->end_ns,
@@ -206,26 +246,21 @@ int store_window_json(const struct profile *window, const struct selectors *s, j
 		.stepped_ns = window->stepped_ns,
 		.hz = window->hz,
 		.running = window->running,
-		.tally = s && s->owned ? (struct tally){} : window->tally,
+		.tally = window->tally,
 	};
-	json_t *to = head_json(&h);
 	uint64_t samples = 0;
-	int r = to ? 0 : -ENOMEM;
 
-	for (uint32_t i = 0; r == 0 && i < window->nprocesses; i++) {
+	for (uint32_t i = 0; i < window->nprocesses; i++) {
 		const struct profile_process *p = &window->processes[i];
 
 		if (!p->samples || !listed(s, p->info.uid))
 			continue;
 		samples += p->samples;
-		r = add_process(to, p->info.pid, p->info.start_time, p->info.comm, p->python,
-				p->samples);
+		put_process(&processes, p->info.pid, p->info.start_time, p->info.comm, p->python,
+			    p->samples);
 	}
-	if (r == 0 && s && s->owned)
-		r = reduce(to, samples);
-	if (r < 0)
-		json_decref(to);
-	else
-		*ret = to;
-	return r;
+	if (s && s->owned)
+		reduce(&h, samples);
+	put_window(to, &h, &processes);
+	return to->error;
 }

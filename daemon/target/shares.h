@@ -32,8 +32,7 @@
 #define SHARES_USERS_QUERIES 32
 /* Dumps of processes under way, of one user. */
 #define SHARES_USER_DUMPS 2
-/* What is merged out of the store for one, in bytes: of trusted users, and of others. */
-#define SHARES_QUERY_BYTES       (24u << 20)
+/* What is merged out of the store for one, in bytes; for the trusted it is QUESTION_MEMORY. */
 #define SHARES_USERS_QUERY_BYTES (8u << 20)
 
 /*

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <check.h>
+#include <jansson.h>
 #include <sqlite3.h>
 
 #include "../format/known.h"
@@ -259,13 +260,37 @@ START_TEST(repeated_stacks_are_stored_once)
 }
 END_TEST
 
+/* The windows that a reader lists, and what is said of one that is not stored. */
+static json_t *windows_listed(unsigned int max, const struct selectors *s)
+{
+	_cleanup_buf_ struct buf elements = {}, b = {};
+	json_t *list;
+
+	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, max, s, &elements), 0);
+	buf_printf(&b, "[%.*s]", (int)elements.size, elements.data);
+	list = json_loadb(b.data, b.size, 0, NULL);
+	ck_assert_ptr_nonnull(list);
+	return list;
+}
+
+static json_t *window_put(const struct profile *p, const struct selectors *s)
+{
+	_cleanup_buf_ struct buf b = {};
+	json_t *o;
+
+	ck_assert_int_eq(store_window_put(p, s, &b), 0);
+	o = json_loadb(b.data, b.size, 0, NULL);
+	ck_assert_ptr_nonnull(o);
+	return o;
+}
+
 START_TEST(windows_are_listed)
 {
 	json_t *list = NULL, *w;
 
 	for (unsigned int i = 0; i < 4; i++)
 		save(i);
-	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 2, NULL, &list), 0);
+	list = windows_listed(2, NULL);
 	ck_assert_uint_eq(json_array_size(list), 2);
 	w = json_array_get(list, 0);
 	ck_assert_double_eq(json_number_value(json_object_get(w, "start")), 1700000060.25);
@@ -310,8 +335,8 @@ START_TEST(windows_of_one_user)
 	p->processes[0].info.uid = PROCESS_NO_UID;
 	p->processes[1].info.uid = 1000;
 	ck_assert_int_eq(store_save(store, p), 0);
-	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 10, &s, &list), 0);
-	ck_assert_int_eq(store_window_json(p, &s, &running), 0);
+	list = windows_listed(10, &s);
+	running = window_put(p, &s);
 	windows[0] = json_array_get(list, 0);
 	windows[1] = running;
 	for (int i = 0; i < 2; i++) {
@@ -332,9 +357,22 @@ START_TEST(windows_of_one_user)
 	ck_assert_uint_eq(out->nprocesses, 1);
 	/* nobody's is nobody's, whoever asks */
 	s.uid = PROCESS_NO_UID;
-	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 10, &s, &list), 0);
+	list = windows_listed(10, &s);
 	ck_assert_int_eq(member(json_array_get(list, 0), "samples"), 0);
 	json_decref(list);
+}
+END_TEST
+
+/* What the client may get is a bound for what is made for it. */
+START_TEST(a_list_has_a_bound)
+{
+	_cleanup_buf_ struct buf b = { .limit = 1000 };
+
+	for (unsigned int i = 0; i < 4; i++)
+		save(i);
+	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 10, NULL, &b), -EFBIG);
+	buf_clear(&b);
+	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 1, NULL, &b), 0);
 }
 END_TEST
 
@@ -344,15 +382,15 @@ START_TEST(the_running_window_looks_like_a_stored_one)
 	json_t *list = NULL, *stored, *running = NULL;
 
 	save(0);
-	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 10, NULL, &list), 0);
-	ck_assert_int_eq(store_window_json(p, NULL, &running), 0);
+	list = windows_listed(10, NULL);
+	running = window_put(p, NULL);
 	stored = json_array_get(list, 0);
 	ck_assert(json_is_null(json_object_get(running, "id")));
 	json_object_set_new(stored, "id", json_null());
 	ck_assert(json_equal(stored, running));
 	json_decref(running);
 	p->running = true;
-	ck_assert_int_eq(store_window_json(p, NULL, &running), 0);
+	running = window_put(p, NULL);
 	ck_assert(json_is_true(json_object_get(running, "running")));
 	json_decref(running);
 	json_decref(list);
@@ -564,6 +602,7 @@ int main(void)
 	tcase_add_test(t, states_are_added_up);
 	tcase_add_test(t, repeated_stacks_are_stored_once);
 	tcase_add_test(t, windows_are_listed);
+	tcase_add_test(t, a_list_has_a_bound);
 	tcase_add_test(t, windows_of_one_user);
 	tcase_add_test(t, the_running_window_looks_like_a_stored_one);
 	tcase_add_test(t, facts_and_expiry_by_age);

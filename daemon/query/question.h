@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "query/query.h"
+#include "query/refusal.h"
+#include "query/source.h"
+#include "store/store.h"
+#include "util/json.h"
+
+enum question_about {
+	QUESTION_STORE,   /* what there is: store_facts */
+	QUESTION_WINDOWS, /* GET /v1/windows */
+	QUESTION_PROFILE, /* GET /v1/profile, in a format */
+};
+
+/* Windows that one answer lists, the newest. */
+#define QUESTION_WINDOWS_MAX 20000
+/* Bytes of memory for what is merged out of windows for one answer. */
+#define QUESTION_MEMORY (24u << 20)
+
+/*
+ * A question to a source, and what comes of it. It is read on the source's worker, added to on the
+ * loop, and written on the worker; api_ask() takes it through all that.
+ */
+struct question {
+	struct source *source; /* borrowed */
+	enum question_about about;
+	struct query query;
+	size_t memory; /* QUESTION_MEMORY, or less */
+	/* Starts of windows that the source adds: they are passed over in what is read. Borrowed. */
+	const uint64_t *held;
+	size_t nheld;
+	/* Of QUESTION_STORE: writes the answer. On the worker. */
+	void (*write)(const struct question *k, struct json_writer *w);
+	/* It is answered, or nobody waits for it any more: frees it. */
+	void (*done)(struct question *k);
+
+	int r;       /* why it cannot be answered: -E2BIG, -ETIME, -EBADMSG ...; 0: it can */
+	char *error; /* what the reader said of it; owned, may be NULL */
+	struct store_facts facts;
+	struct buf windows; /* elements of the JSON array, separated by commas, oldest first */
+	struct profile *profile;
+	struct buf answer; /* its limit is what the client may get */
+};
+
+/* Takes over the query. */
+void question_init(struct question *k, struct source *s, enum question_about about,
+		   struct query *query);
+/* Frees what is in it. */
+void question_clear(struct question *k);
+
+/* On the worker; sets k->r. */
+void question_read(struct question *k);
+/* On the loop thread; sets k->r. */
+void question_add(struct question *k);
+/* On the worker: has the answer written. 0, or what the encoder returned. */
+int question_write(struct question *k);
+
+/* k->r < 0: says why, in the same words whoever asks whatever program. */
+void question_refuse(const struct question *k, struct refusal *ret);
+
+/*
+ * For sources that have windows in memory: adds one, if the question is about it. -E2BIG: the answer
+ * would take more than k->memory.
+ */
+int question_add_window(struct question *k, const struct profile *window);
+
+/* What status says of plop.db. */
+struct store_status {
+	const char *state_dir;
+	const struct store_facts *facts;
+	bool live;        /* the writer says it: what is not in the file is known, too */
+	uint64_t unsaved; /* windows lost */
+	const char *error;
+};
+/* {"path": ..., "bytes": ...}; what is not known is null. */
+void store_status_put(struct json_writer *w, const char *key, const struct store_status *s);

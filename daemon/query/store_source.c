@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "query/store_source.h"
+
+#include "query/question.h"
+
+static int read_profile(struct question *k, struct store_reader *reader)
+{
+	const struct query *q = &k->query;
+
+	store_reader_limit(reader, k->memory);
+	/* a call graph has [other] for what is light; in other formats all is there, or it is refused */
+	if (streq(q->format->name, "json"))
+		store_reader_prune(reader);
+	return store_profile(reader, q->from_ns, q->to_ns, &q->selectors, &k->profile);
+}
+
+int store_source_read(struct source *s, struct question *k)
+{
+	const struct store_source *source = (const struct store_source *)s;
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+	const struct query *q = &k->query;
+	int r;
+
+	r = store_reader_open(source->state_dir, &reader, &k->error);
+	if (r < 0)
+		return r;
+	store_reader_pass_over(reader, k->held, k->nheld);
+	switch (k->about) {
+	case QUESTION_STORE:
+		return store_reader_facts(reader, &k->facts);
+	case QUESTION_WINDOWS:
+		return store_windows(reader, q->from_ns, q->to_ns, QUESTION_WINDOWS_MAX,
+				     &q->selectors, &k->windows);
+	case QUESTION_PROFILE:
+		return read_profile(k, reader);
+	}
+	return -EINVAL;
+}
