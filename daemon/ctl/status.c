@@ -78,8 +78,8 @@ static void print_loop(const json_t *o)
 
 	if (!json_object_get(o, "loop"))
 		return;
-	printf("  loop        busy for at most %.1f ms at one event (%.1f ms of late); more than "
-	       "20 ms: %s\n",
+	printf("  loop        busy for at most %.1f ms at one event (%.1f ms of late)\n"
+	       "              for more than 20 ms: %s times\n",
 	       json_number_at(o, "loop.longest_ms"), json_number_at(o, "loop.recent_ms"),
 	       text_number((uint64_t)json_number_at(o, "loop.late"), late, sizeof(late)));
 }

@@ -117,16 +117,26 @@ static void recording_refuse(const struct api_request *q, struct recordings *all
 			     k == -EDQUOT ? SHARE_RATE_REFUSED : SHARE_MEMORY_REFUSED, 1);
 }
 
+static void reply_recording(struct api_call *call, unsigned int status, const struct recording *r,
+			    const struct buf *skipped)
+{
+	_cleanup_buf_ struct buf body = {};
+	struct json_writer w = json_writer_on(&body);
+
+	recording_put(&w, r, skipped);
+	api_reply_writer(call, status, &w);
+}
+
 /* An answer to POST that waits until what the recording takes is loaded. */
 struct begin {
 	struct api_call *call;
 	struct recording *recording;
-	json_t *skipped;
+	struct buf skipped;
 };
 
 static void begin_free(struct begin *b)
 {
-	json_decref(b->skipped);
+	buf_free(&b->skipped);
 	free(b);
 }
 
@@ -139,15 +149,6 @@ static void begin_gone(void *ctx)
 	begin_free(b);
 }
 
-static void begin_tell(struct api_call *call, const struct recording *r, json_t *skipped)
-{
-	json_t *answer = recording_json(r);
-
-	if (json_array_size(skipped))
-		json_object_set(answer, "skipped", skipped);
-	api_reply_json(call, 201, answer);
-}
-
 static void begin_loaded(struct recording *r, int k, void *ctx)
 {
 	struct begin *b = ctx;
@@ -156,12 +157,12 @@ static void begin_loaded(struct recording *r, int k, void *ctx)
 	if (k < 0)
 		recording_fail(b->call, r->all, k);
 	else
-		begin_tell(b->call, r, b->skipped);
+		reply_recording(b->call, 201, r, &b->skipped);
 	begin_free(b);
 }
 
 /* Whoever starts a program when it has the answer has all of it recorded. */
-static void begin_later(const struct api_request *q, struct recording *r, json_t *skipped)
+static void begin_later(const struct api_request *q, struct recording *r, struct buf *skipped)
 {
 	struct begin *b = calloc(1, sizeof(*b));
 
@@ -170,14 +171,15 @@ static void begin_later(const struct api_request *q, struct recording *r, json_t
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
-	*b = (struct begin){ .recording = r, .skipped = json_incref(skipped) };
+	*b = (struct begin){ .recording = r, .skipped = *skipped };
+	*skipped = (struct buf){};
 	r->loaded = begin_loaded;
 	r->ctx = b;
 	b->call = api_defer(q, begin_gone, b);
 }
 
 static void recording_begin_answer(const struct api_request *q, struct recording_request *request,
-				   struct recordings *all, json_t *skipped)
+				   struct recordings *all, struct buf *skipped)
 {
 	struct recording *r;
 	int k;
@@ -191,7 +193,7 @@ static void recording_begin_answer(const struct api_request *q, struct recording
 	if (r->state == RECORDING_LOADING)
 		begin_later(q, r, skipped);
 	else
-		begin_tell(q->call, r, skipped);
+		reply_recording(q->call, 201, r, skipped);
 }
 
 void route_record(const struct api_request *q, void *ctx)
@@ -199,7 +201,7 @@ void route_record(const struct api_request *q, void *ctx)
 	json_error_t error = {};
 	json_t *body = json_loadb(q->body, q->body_size, JSON_REJECT_DUPLICATES, &error);
 	struct recording_request request = {};
-	json_t *skipped = json_array();
+	_cleanup_buf_ struct buf skipped = {};
 	struct record_routes *o = ctx;
 	struct recordings *all = o->recordings;
 
@@ -208,11 +210,10 @@ void route_record(const struct api_request *q, void *ctx)
 				"the body of this request must be a JSON object");
 	else if (recording_times(q, body, &request) >= 0 &&
 		 recording_labels(q, body, &request.labels) >= 0 &&
-		 recording_targets(q, all->targets, body, &request, skipped) >= 0 &&
+		 recording_targets(q, all->targets, body, &request, &skipped) >= 0 &&
 		 access_record(q, all) >= 0)
-		recording_begin_answer(q, &request, all, skipped);
+		recording_begin_answer(q, &request, all, &skipped);
 	recording_request_done(&request);
-	json_decref(skipped);
 	json_decref(body);
 }
 
@@ -236,14 +237,12 @@ void route_recording(const struct api_request *q, void *ctx)
 	struct recording *r = recording_of(q, o->recordings);
 	int k = 0;
 
-	if (!r)
+	if (!r || api_query(q, &query) < 0)
 		return;
 	if (!api_parameter(q, "format")) {
-		api_reply_json(q->call, 200, recording_json(r));
+		reply_recording(q->call, 200, r, NULL);
 		return;
 	}
-	if (api_query(q, &query) < 0)
-		return;
 	/* a copy, as it is written on a worker: however large it is, the loop goes on */
 	k = query_view(&query, sink_profile(r->sink), &view);
 	if (k < 0)
@@ -261,7 +260,7 @@ void route_recording_stop(const struct api_request *q, void *ctx)
 	if (!r)
 		return;
 	recording_stop(r, "stopped");
-	api_reply_json(q->call, 200, recording_json(r));
+	reply_recording(q->call, 200, r, NULL);
 	/* whoever has the result says so */
 	if (r->fetched)
 		recording_drop(r);

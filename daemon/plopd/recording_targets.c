@@ -27,9 +27,20 @@ static int pid_add(const struct api_request *q, json_int_t pid, struct selectors
 	return selectors_add(s, text) < 0 ? out_of_memory(q) : 0;
 }
 
+static void put_skipped(struct buf *skipped, json_int_t pid, const struct refusal *why)
+{
+	struct json_writer w = json_elements_on(skipped);
+
+	json_put_object(&w, NULL);
+	json_put_int(&w, "pid", pid);
+	json_put_string(&w, "error", why->error);
+	json_put_string(&w, "hint", why->hint);
+	json_put_end(&w);
+}
+
 /* skipped: NULL, or where those go that cannot be recorded. */
 static int pids_take(const struct api_request *q, struct targets *t, json_t *pids,
-		     struct selectors *s, json_t *skipped)
+		     struct selectors *s, struct buf *skipped)
 {
 	size_t n = json_is_array(pids) ? json_array_size(pids) : 1;
 	struct refusal first = {}, why;
@@ -58,8 +69,7 @@ static int pids_take(const struct api_request *q, struct targets *t, json_t *pid
 			return refused(q, &why);
 		if (!first.status)
 			first = why;
-		json_array_append_new(skipped, json_pack("{s:I s:s s:s}", "pid", number, "error",
-							 why.error, "hint", why.hint));
+		put_skipped(skipped, number, &why);
 	}
 	return s->n ? 0 : refused(q, &first);
 }
@@ -201,7 +211,7 @@ static int without_pids(const struct api_request *q, const char *kind, const str
 }
 
 int recording_targets(const struct api_request *q, struct targets *t, json_t *body,
-		      struct recording_request *ret, json_t *skipped)
+		      struct recording_request *ret, struct buf *skipped)
 {
 	static const char *const kinds[] = { "pid", "tree", "cgroup", "unit" };
 	const char *kind = json_is_true(json_object_get(body, "all")) ? "all" : NULL;

@@ -21,4 +21,4 @@ struct api_request;
  * Answers the request and returns < 0 on bad input.
  */
 int recording_targets(const struct api_request *q, struct targets *t, json_t *body,
-		      struct recording_request *ret, json_t *skipped);
+		      struct recording_request *ret, struct buf *skipped);

@@ -4,7 +4,7 @@
 #include "plopd/status.h"
 #include "plopd/access.h"
 #include "plopd/manager.h"
-#include "record/recording_json.h"
+#include "query/question.h"
 #include "target/silence.h"
 #include "target/targets_starting.h"
 #include "target/titles.h"
@@ -59,32 +59,32 @@ static void cost_read(const struct manager *m, struct cost *ret)
 	ret->map_bytes = sampler_map_bytes(m->sampler);
 }
 
-static json_t *tally_json(const struct tally *t)
+static void put_cost(struct json_writer *w, const struct cost *c)
 {
-	return json_pack("{s:I s:I s:I s:I s:o}", "ticks", (json_int_t)t->ticks, "python",
-			 (json_int_t)t->python, "other", (json_int_t)t->other, "truncated",
-			 (json_int_t)t->truncated, "lost", tally_lost_json(t));
+	json_put_object(w, "cost");
+	json_put_real(w, "bpf_ns_per_sample", c->bpf_ns_per_sample);
+	json_put_uint(w, "bpf_timed_samples", c->bpf_timed);
+	json_put_real(w, "bpf_seconds", c->bpf_seconds);
+	json_put_real(w, "cpu_seconds", c->cpu_seconds);
+	json_put_real(w, "bpf_cpu_percent", c->bpf_cpu_percent);
+	json_put_real(w, "daemon_cpu_percent", c->daemon_cpu_percent);
+	json_put_uint(w, "rss_bytes", c->rss_bytes);
+	json_put_uint(w, "map_bytes", c->map_bytes);
+	json_put_end(w);
 }
 
-static json_t *cost_json(const struct cost *c)
-{
-	return json_pack("{s:f s:I s:f s:f s:f s:f s:I s:I}", "bpf_ns_per_sample",
-			 c->bpf_ns_per_sample, "bpf_timed_samples", (json_int_t)c->bpf_timed,
-			 "bpf_seconds", c->bpf_seconds, "cpu_seconds", c->cpu_seconds,
-			 "bpf_cpu_percent", c->bpf_cpu_percent, "daemon_cpu_percent",
-			 c->daemon_cpu_percent, "rss_bytes", (json_int_t)c->rss_bytes, "map_bytes",
-			 (json_int_t)c->map_bytes);
-}
-
-static json_t *loop_json(const struct loop_timing *l)
+static void put_loop(struct json_writer *w, const struct loop_timing *l)
 {
 	struct loop_longest recent = loop_timing_recent(l);
 
-	return json_pack("{s:f s:f s:f s:f s:I s:I}", "longest_ms",
-			 (double)l->longest.wall_ns / 1e6, "longest_cpu_ms",
-			 (double)l->longest.cpu_ns / 1e6, "recent_ms", (double)recent.wall_ns / 1e6,
-			 "recent_cpu_ms", (double)recent.cpu_ns / 1e6, "late", (json_int_t)l->late,
-			 "events", (json_int_t)l->events);
+	json_put_object(w, "loop");
+	json_put_real(w, "longest_ms", (double)l->longest.wall_ns / 1e6);
+	json_put_real(w, "longest_cpu_ms", (double)l->longest.cpu_ns / 1e6);
+	json_put_real(w, "recent_ms", (double)recent.wall_ns / 1e6);
+	json_put_real(w, "recent_cpu_ms", (double)recent.cpu_ns / 1e6);
+	json_put_uint(w, "late", l->late);
+	json_put_uint(w, "events", l->events);
+	json_put_end(w);
 }
 
 static unsigned int processes_profiled(const struct manager *m)
@@ -97,19 +97,34 @@ static unsigned int processes_profiled(const struct manager *m)
 	return n;
 }
 
-static json_t *window_json(struct manager *m)
+static void put_window(struct json_writer *w, struct manager *m)
 {
 	const struct profile *p = windows_running(&m->windows);
 
-	if (!p)
-		return json_null();
-	return json_pack("{s:f s:f s:f s:I}", "start", (double)p->start_ns / 1e9, "end",
-			 (double)m->windows.end_ns / 1e9, "clock_set_s",
-			 (double)p->stepped_ns / 1e9, "samples", (json_int_t)p->samples_total);
+	if (!p) {
+		json_put_null(w, "window");
+		return;
+	}
+	json_put_object(w, "window");
+	json_put_seconds(w, "start", (int64_t)p->start_ns);
+	json_put_seconds(w, "end", (int64_t)m->windows.end_ns);
+	json_put_seconds(w, "clock_set_s", p->stepped_ns);
+	json_put_uint(w, "samples", p->samples_total);
+	json_put_end(w);
+}
+
+/* What is the same for all. */
+static void put_head(struct json_writer *w, const struct config *c)
+{
+	json_put_string(w, "version", PLOP_VERSION);
+	json_put_int(w, "hz", (int64_t)c->hz);
+	json_put_seconds(w, "window_s", (int64_t)c->window_ns);
+	json_put_string(w, "mode", c->mode);
 }
 
 /* For somebody who may not know of all: what is the same for all, and what is the peer's own. */
-static json_t *own_status_json(const struct api_peer *peer, const struct manager *m)
+static void put_own_status(struct json_writer *w, const struct api_peer *peer,
+			   const struct manager *m)
 {
 	unsigned int processes = 0, recordings = 0;
 	struct tally t = {};
@@ -126,54 +141,72 @@ static json_t *own_status_json(const struct api_peer *peer, const struct manager
 
 		recordings += r && r->state != RECORDING_DONE && access_recording(peer, r);
 	}
-	return json_pack("{s:s s:i s:f s:s s:I s:i s:o s:i s:o}", "version", PLOP_VERSION, "hz",
-			 (int)m->config->hz, "window_s", (double)m->config->window_ns / 1e9, "mode",
-			 m->config->mode, "only_uid", (json_int_t)peer->uid, "processes",
-			 (int)processes, "samples", tally_json(&t), "recordings", (int)recordings,
-			 "shares", shares_json(&m->shares, shares_user(&m->shares, peer->uid)));
+	json_put_object(w, NULL);
+	put_head(w, m->config);
+	json_put_uint(w, "only_uid", peer->uid);
+	json_put_uint(w, "processes", processes);
+	tally_put(w, "samples", &t);
+	json_put_uint(w, "recordings", recordings);
+	shares_put(w, "shares", &m->shares, shares_user(&m->shares, peer->uid));
+	json_put_end(w);
+}
+
+static void put_symbols(struct json_writer *w, const struct symbol_counts *s, uint64_t dropped)
+{
+	json_put_object(w, "symbols");
+	json_put_uint(w, "resolved", s->resolved);
+	json_put_uint(w, "captured", s->captured);
+	json_put_uint(w, "unresolved", s->unresolved);
+	json_put_uint(w, "dropped_records", dropped);
+	json_put_end(w);
+}
+
+static void put_status(struct json_writer *w, struct manager *m)
+{
+	const struct collect *counted = &m->collect;
+	const struct store_status store = {
+		.state_dir = m->config->state_dir,
+		.facts = &m->windows.facts,
+		.live = true,
+		.unsaved = m->windows.unsaved,
+		.error = m->windows.error,
+	};
+	struct cost c = {};
+
+	cost_read(m, &c);
+	json_put_object(w, NULL);
+	put_head(w, m->config);
+	json_put_int(w, "pid", getpid());
+	json_put_real(w, "uptime_s", c.uptime_s);
+	json_put_uint(w, "processes", processes_profiled(m));
+	tally_put(w, "samples", &counted->tally);
+	put_symbols(w, &m->targets.symbols, counted->codes_dropped);
+	put_cost(w, &c);
+	store_status_put(w, "store", &store);
+	json_put_uint(w, "recordings", recordings_running(&m->recordings));
+	put_window(w, m);
+	json_put_string(w, "gateway", viewer_address(&m->viewer));
+	json_put_seconds(w, "first_sample_s",
+			 counted->first_sample_ns ?
+				 (int64_t)(counted->first_sample_ns - counted->started_ns) :
+				 -(int64_t)NSEC_PER_SEC);
+	json_put_uint(w, "table_full", m->targets.table_full + sampler_table_full(m->sampler));
+	shares_put(w, "shares", &m->shares, SHARES_NOBODY);
+	notices_put(w, "notices", &m->windows);
+	put_loop(w, &m->timing);
+	json_put_end(w);
 }
 
 void route_status(const struct api_request *q, void *ctx)
 {
-	struct manager *m = ctx;
-	const struct store_facts *f = &m->windows.facts;
-	const struct symbol_counts *y = &m->targets.symbols;
-	_cleanup_free_ char *path = NULL;
-	uint64_t table_full = m->targets.table_full + sampler_table_full(m->sampler);
-	json_t *store, *o;
-	struct cost c = {};
+	_cleanup_buf_ struct buf body = {};
+	struct json_writer w = json_writer_on(&body);
 
-	if (!q->peer.trusted) {
-		api_reply_json(q->call, 200, own_status_json(&q->peer, m));
-		return;
-	}
-	if (asprintf(&path, "%s/plop.db", m->config->state_dir) < 0)
-		path = NULL;
-	cost_read(m, &c);
-	store = json_pack("{s:s? s:I s:I s:I s:I s:I s:o s:s?}", "path", path, "bytes",
-			  (json_int_t)f->bytes, "wal_bytes", (json_int_t)f->wal_bytes, "windows",
-			  (json_int_t)f->windows, "unsaved", (json_int_t)m->windows.unsaved,
-			  "dropped", (json_int_t)f->dropped, "oldest",
-			  f->oldest_ns ? json_real((double)f->oldest_ns / 1e9) : json_null(),
-			  "error", m->windows.error);
-	o = json_pack(
-		"{s:s s:i s:f s:s s:i s:f s:i s:o s:{s:I s:I s:I s:I} s:o s:o s:i s:o s:s? s:f "
-		"s:I s:o s:o s:o}",
-		"version", PLOP_VERSION, "hz", (int)m->config->hz, "window_s",
-		(double)m->config->window_ns / 1e9, "mode", m->config->mode, "pid", (int)getpid(),
-		"uptime_s", c.uptime_s, "processes", (int)processes_profiled(m), "samples",
-		tally_json(&m->collect.tally), "symbols", "resolved", (json_int_t)y->resolved,
-		"captured", (json_int_t)y->captured, "unresolved", (json_int_t)y->unresolved,
-		"dropped_records", (json_int_t)m->collect.codes_dropped, "cost", cost_json(&c),
-		"store", store, "recordings", (int)recordings_running(&m->recordings), "window",
-		window_json(m), "gateway", viewer_address(&m->viewer), "first_sample_s",
-		m->collect.first_sample_ns ?
-			(double)(m->collect.first_sample_ns - m->collect.started_ns) / 1e9 :
-			-1.0,
-		"table_full", (json_int_t)table_full, "shares",
-		shares_json(&m->shares, SHARES_NOBODY), "notices", notices_json(&m->windows),
-		"loop", loop_json(&m->timing));
-	api_reply_json(q->call, 200, o);
+	if (q->peer.trusted)
+		put_status(&w, ctx);
+	else
+		put_own_status(&w, &q->peer, ctx);
+	api_reply_writer(q->call, 200, &w);
 }
 
 /* What ps says of one that does not let itself be read. */
@@ -208,7 +241,7 @@ static const char *target_status(const struct targets *t, const struct target *k
 	}
 }
 
-static json_t *target_json(const struct manager *m, const struct target *k)
+static void put_target(struct json_writer *w, const struct manager *m, const struct target *k)
 {
 	const struct process_info *i = &k->info;
 	char status[128];
@@ -219,27 +252,40 @@ static json_t *target_json(const struct manager *m, const struct target *k)
 	/* by now another process may have the pid */
 	if (sampler_process_image(m->sampler, k->key.tgid, &image) < 0 || image != k->key.image)
 		threads = 0;
-	return json_pack("{s:i s:f s:s s:s s:s s:s s:s s:s s:s s:s s:s s:i s:I s:f s:f s:b s:s}",
-			 "pid", (int)i->pid, "start_time", i->start_time, "python",
-			 k->python.version, "comm", i->comm, "exe", i->exe, "cmdline", i->cmdline,
-			 "cgroup", i->cgroup, "unit", i->unit, "container", i->container, "service",
-			 i->service, "version", i->version, "threads", (int)threads, "samples",
-			 (json_int_t)k->samples, "cpu_percent", k->cpu_percent,
-			 "symbolized_percent", named, "restless_title", title_is_restless(k),
-			 "status", target_status(&m->targets, k, status, sizeof(status)));
+	json_put_object(w, NULL);
+	json_put_int(w, "pid", i->pid);
+	json_put_real(w, "start_time", i->start_time);
+	json_put_string(w, "python", k->python.version);
+	json_put_string(w, "comm", i->comm);
+	json_put_string(w, "exe", i->exe);
+	json_put_string(w, "cmdline", i->cmdline);
+	json_put_string(w, "cgroup", i->cgroup);
+	json_put_string(w, "unit", i->unit);
+	json_put_string(w, "container", i->container);
+	json_put_string(w, "service", i->service);
+	json_put_string(w, "version", i->version);
+	json_put_uint(w, "threads", threads);
+	json_put_uint(w, "samples", k->samples);
+	json_put_real(w, "cpu_percent", k->cpu_percent);
+	json_put_real(w, "symbolized_percent", named);
+	json_put_bool(w, "restless_title", title_is_restless(k));
+	json_put_string(w, "status", target_status(&m->targets, k, status, sizeof(status)));
+	json_put_end(w);
 }
 
 void route_processes(const struct api_request *q, void *ctx)
 {
+	_cleanup_buf_ struct buf body = { .limit = api_answer_max(q->call) };
+	struct json_writer w = json_writer_on(&body);
 	struct manager *m = ctx;
-	json_t *a = json_array();
-	const struct target *k;
 
-	for (k = m->targets.all; k; k = k->hh.next) {
+	json_put_array(&w, NULL);
+	for (const struct target *k = m->targets.all; k; k = k->hh.next) {
 		if (!k->dying && access_process(&q->peer, k))
-			json_array_append_new(a, target_json(m, k));
+			put_target(&w, m, k);
 	}
-	api_reply_json(q->call, 200, a);
+	json_put_end(&w);
+	api_reply_writer(q->call, 200, &w);
 }
 
 static void metric(struct buf *b, const char *name, const char *type, const char *help,

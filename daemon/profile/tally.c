@@ -35,3 +35,22 @@ uint64_t tally_lost(const struct tally *t)
 		sum += t->lost[i];
 	return sum;
 }
+
+void tally_put_lost(struct json_writer *w, const char *key, const struct tally *t)
+{
+	json_put_object(w, key);
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		json_put_uint(w, tally_lost_name(i), t->lost[i]);
+	json_put_end(w);
+}
+
+void tally_put(struct json_writer *w, const char *key, const struct tally *t)
+{
+	json_put_object(w, key);
+	json_put_uint(w, "ticks", t->ticks);
+	json_put_uint(w, "python", t->python);
+	json_put_uint(w, "other", t->other);
+	json_put_uint(w, "truncated", t->truncated);
+	tally_put_lost(w, "lost", t);
+	json_put_end(w);
+}

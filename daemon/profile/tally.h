@@ -2,7 +2,7 @@
 #pragma once
 
 #include "plop/events.h"
-#include "util/macro.h"
+#include "util/json.h"
 
 /*
  * What became of every tick: ticks = python + other + sum of lost. python: counted in a stack of a Python process;
@@ -20,3 +20,6 @@ struct tally {
 const char *tally_lost_name(unsigned int cause);
 void tally_add(struct tally *to, const struct tally *from);
 uint64_t tally_lost(const struct tally *t);
+/* {"ticks": 9, "python": 5, ..., "lost": {"fault": 1, ...}}; and its "lost" alone. */
+void tally_put(struct json_writer *w, const char *key, const struct tally *t);
+void tally_put_lost(struct json_writer *w, const char *key, const struct tally *t);

@@ -80,10 +80,7 @@ int question_write(struct question *k)
 		k->write(k, &w);
 	} else {
 		json_put_object(&w, NULL);
-		json_put_array(&w, "windows");
-		if (k->windows.size)
-			json_put_written(&w, NULL, k->windows.data, k->windows.size);
-		json_put_end(&w);
+		json_put_elements(&w, "windows", &k->windows);
 		json_put_end(&w);
 	}
 	r = json_writer_done(&w);

@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/recording_json.h"
 
-json_t *tally_lost_json(const struct tally *t)
-{
-	json_t *lost = json_object();
-
-	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
-		json_object_set_new(lost, tally_lost_name(i), json_integer((json_int_t)t->lost[i]));
-	return lost;
-}
-
 /* What can be said of the GIL in it: of all it has, of some, of none as they are free-threaded; NULL: it has nothing. */
 static const char *gil_word(const struct recording *r)
 {
@@ -20,8 +11,8 @@ static const char *gil_word(const struct recording *r)
 	return sink_profile(r->sink)->nprocesses ? "unknown" : NULL;
 }
 
-/* What is known of the GIL, and of time off CPU; NULL: out of memory. */
-static json_t *states_json(const struct recording *r)
+/* What is known of the GIL, and of time off CPU. */
+static void put_states(struct json_writer *w, const struct recording *r)
 {
 	const struct profile *p = sink_profile(r->sink);
 	uint64_t ticks[SAMPLE_STATES] = {}, ns[SAMPLE_STATES] = {}, off = 0, on = 0;
@@ -34,31 +25,46 @@ static json_t *states_json(const struct recording *r)
 		on += s->count;
 		off += s->wall_ns;
 	}
-	return json_pack("{s:s? s:I s:I s:I s:f s:f s:f s:f s:f s:I}", "gil", gil_word(r),
-			 "gil_held", (json_int_t)ticks[SAMPLE_GIL_HELD], "gil_released",
-			 (json_int_t)ticks[SAMPLE_GIL_RELEASED], "gil_untold",
-			 (json_int_t)r->gil_untold, "waiting_for_gil_s",
-			 (double)ns[SAMPLE_WAITING_GIL] / 1e9, "sleeping_s",
-			 (double)ns[SAMPLE_SLEEPING] / 1e9, "runnable_s",
-			 (double)ns[SAMPLE_RUNNABLE] / 1e9, "threads_s",
-			 (double)off / 1e9 + (double)on / (double)p->hz, "off_cpu_s",
-			 (double)ns[SAMPLE_OFF_CPU] / 1e9, "unread", (json_int_t)r->unread);
+	json_put_object(w, "states");
+	json_put_string(w, "gil", gil_word(r));
+	json_put_uint(w, "gil_held", ticks[SAMPLE_GIL_HELD]);
+	json_put_uint(w, "gil_released", ticks[SAMPLE_GIL_RELEASED]);
+	json_put_uint(w, "gil_untold", r->gil_untold);
+	json_put_seconds(w, "waiting_for_gil_s", (int64_t)ns[SAMPLE_WAITING_GIL]);
+	json_put_seconds(w, "sleeping_s", (int64_t)ns[SAMPLE_SLEEPING]);
+	json_put_seconds(w, "runnable_s", (int64_t)ns[SAMPLE_RUNNABLE]);
+	json_put_real(w, "threads_s", (double)off / 1e9 + (double)on / (double)p->hz);
+	json_put_seconds(w, "off_cpu_s", (int64_t)ns[SAMPLE_OFF_CPU]);
+	json_put_uint(w, "unread", r->unread);
+	json_put_end(w);
 }
 
-json_t *recording_json(const struct recording *r)
+void recording_put(struct json_writer *w, const struct recording *r, const struct buf *skipped)
 {
 	const struct profile *p = sink_profile(r->sink);
-	uint64_t now = r->state == RECORDING_DONE ? r->ended_mono : cycle_mono_ns(r->all->cycle);
-	double elapsed =
-		r->begun_mono && now > r->begun_mono ? (double)(now - r->begun_mono) / 1e9 : 0;
+	bool done = r->state == RECORDING_DONE;
+	uint64_t now = done ? r->ended_mono : cycle_mono_ns(r->all->cycle);
+	uint64_t elapsed = r->begun_mono && now > r->begun_mono ? now - r->begun_mono : 0;
 
-	return json_pack("{s:s s:s s:f s:f s:I s:I s:o s:I s:i s:s? s:b s:o? s:b s:b}", "id", r->id,
-			 "state", r->state == RECORDING_DONE ? "done" : "running", "elapsed_s",
-			 elapsed, "duration_s", (double)r->duration_ns / 1e9, "samples",
-			 (json_int_t)p->samples_total, "ticks", (json_int_t)p->tally.ticks, "lost",
-			 tally_lost_json(&p->tally), "lost_total",
-			 (json_int_t)tally_lost(&p->tally), "hz", (int)p->hz, "reason",
-			 r->state == RECORDING_DONE ? r->reason : NULL, "wall", p->wall, "states",
-			 r->state == RECORDING_DONE ? states_json(r) : NULL, "async", r->tasks,
-			 "async_possible", r->tasks_possible);
+	json_put_object(w, NULL);
+	json_put_string(w, "id", r->id);
+	json_put_string(w, "state", done ? "done" : "running");
+	json_put_seconds(w, "elapsed_s", (int64_t)elapsed);
+	json_put_seconds(w, "duration_s", (int64_t)r->duration_ns);
+	json_put_uint(w, "samples", p->samples_total);
+	json_put_uint(w, "ticks", p->tally.ticks);
+	tally_put_lost(w, "lost", &p->tally);
+	json_put_uint(w, "lost_total", tally_lost(&p->tally));
+	json_put_uint(w, "hz", p->hz);
+	json_put_string(w, "reason", done ? r->reason : NULL);
+	json_put_bool(w, "wall", p->wall);
+	if (done)
+		put_states(w, r);
+	else
+		json_put_null(w, "states");
+	json_put_bool(w, "async", r->tasks);
+	json_put_bool(w, "async_possible", r->tasks_possible);
+	if (skipped && skipped->size)
+		json_put_elements(w, "skipped", skipped);
+	json_put_end(w);
 }

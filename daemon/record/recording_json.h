@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include <jansson.h>
-
 #include "record/recordings.h"
+#include "util/json.h"
 
-/* What GET /v1/recordings/ID says. New reference, NULL: out of memory. */
-json_t *recording_json(const struct recording *r);
-/* Lost ticks by their causes: {"fault": 0, ...}. New reference, NULL: out of memory. */
-json_t *tally_lost_json(const struct tally *t);
+/*
+ * What GET /v1/recordings/ID says. skipped: elements of an array, what it is recorded without; may be
+ * NULL.
+ */
+void recording_put(struct json_writer *w, const struct recording *r, const struct buf *skipped);

@@ -13,21 +13,10 @@ struct head {
 	struct tally tally;
 };
 
-/* Appends one element of an array, whose brackets are another's. */
-static void put_element(struct buf *to, const struct buf *element)
-{
-	if (to->size)
-		buf_putc(to, ',');
-	buf_append(to, element->data, element->size);
-	if (element->error && !to->error)
-		to->error = element->error;
-}
-
-/* The element of a window; processes: the elements of its array. */
+/* Another element of an array, the window; processes: the elements of its own. */
 static void put_window(struct buf *to, const struct head *h, const struct buf *processes)
 {
-	_cleanup_buf_ struct buf b = { .limit = to->limit };
-	struct json_writer w = json_writer_on(&b);
+	struct json_writer w = json_elements_on(to);
 
 	json_put_object(&w, NULL);
 	if (h->id)
@@ -42,28 +31,17 @@ static void put_window(struct buf *to, const struct head *h, const struct buf *p
 	json_put_uint(&w, "ticks", h->tally.ticks);
 	json_put_uint(&w, "python", h->tally.python);
 	json_put_uint(&w, "other", h->tally.other);
-	json_put_object(&w, "lost");
-	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
-		json_put_uint(&w, tally_lost_name(i), h->tally.lost[i]);
-	json_put_end(&w);
+	tally_put_lost(&w, "lost", &h->tally);
 	json_put_uint(&w, "truncated", h->tally.truncated);
 	json_put_uint(&w, "samples", h->samples);
-	json_put_array(&w, "processes");
-	if (processes->size)
-		json_put_written(&w, NULL, processes->data, processes->size);
+	json_put_elements(&w, "processes", processes);
 	json_put_end(&w);
-	json_put_end(&w);
-	(void)json_writer_done(&w);
-	put_element(to, &b);
-	if (processes->error && !to->error)
-		to->error = processes->error;
 }
 
 static void put_process(struct buf *to, int64_t pid, double start_time, const char *comm,
 			const char *python, uint64_t samples)
 {
-	_cleanup_buf_ struct buf b = {};
-	struct json_writer w = json_writer_on(&b);
+	struct json_writer w = json_elements_on(to);
 
 	json_put_object(&w, NULL);
 	json_put_int(&w, "pid", pid);
@@ -72,8 +50,6 @@ static void put_process(struct buf *to, int64_t pid, double start_time, const ch
 	json_put_string(&w, "python", python);
 	json_put_uint(&w, "samples", samples);
 	json_put_end(&w);
-	(void)json_writer_done(&w);
-	put_element(to, &b);
 }
 
 /* All that is told of a window to somebody who may only know of some processes: what these have. */
@@ -159,9 +135,10 @@ static void rows_reverse(const struct rows *rows, struct buf *to)
 {
 	for (size_t i = rows->n; i-- > 0;) {
 		size_t begin = i ? rows->ends[i - 1] : 0;
-		struct buf row = { .data = rows->text.data + begin, .size = rows->ends[i] - begin };
 
-		put_element(to, &row);
+		if (to->size)
+			buf_putc(to, ',');
+		buf_append(to, rows->text.data + begin, rows->ends[i] - begin);
 	}
 }
 

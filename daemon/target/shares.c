@@ -145,7 +145,7 @@ bool shares_process_beyond(struct shares *s, const struct process_info *info,
 			    (double)b->max_store / SHARES_STORE_PROCESS_PART;
 }
 
-json_t *shares_json(const struct shares *s, uid_t user)
+void shares_put(struct json_writer *w, const char *key, const struct shares *s, uid_t user)
 {
 	static const char *const names[SHARE_COUNTS] = {
 		[SHARE_RATE_REFUSED] = "rate_refused",
@@ -162,17 +162,13 @@ json_t *shares_json(const struct shares *s, uid_t user)
 		[SHARE_LAYOUTS_REFUSED] = "layouts_refused",
 	};
 	uint64_t sums[SHARE_COUNTS] = {};
-	json_t *o = json_object();
 
 	for (const struct share *k = s->users; k; k = k->hh.next) {
 		for (size_t i = 0; i < SHARE_COUNTS; i++)
 			sums[i] += user == SHARES_NOBODY || user == k->user ? k->counts[i] : 0;
 	}
-	for (size_t i = 0; o && i < SHARE_COUNTS; i++) {
-		if (json_object_set_new(o, names[i], json_integer((json_int_t)sums[i])) < 0) {
-			json_decref(o);
-			return NULL;
-		}
-	}
-	return o;
+	json_put_object(w, key);
+	for (size_t i = 0; i < SHARE_COUNTS; i++)
+		json_put_uint(w, names[i], sums[i]);
+	json_put_end(w);
 }

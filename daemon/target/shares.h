@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <uthash.h>
 
 #include "proc/process.h"
 #include "proc/subuid.h"
+#include "util/json.h"
 
 /*
  * What one user may take of what all share, and what each has been refused. Root, plopd's own user and members of group plop are
@@ -142,5 +142,5 @@ void shares_process_add(struct shares *s, const struct process_info *info, uint6
 bool shares_process_beyond(struct shares *s, const struct process_info *info,
 			   const struct share_bounds *b);
 
-/* {"rate_refused": 0, ...} of one user, or (SHARES_NOBODY) of all together. NULL: out of memory. */
-json_t *shares_json(const struct shares *s, uid_t user);
+/* {"rate_refused": 0, ...} of one user, or (SHARES_NOBODY) of all together. */
+void shares_put(struct json_writer *w, const char *key, const struct shares *s, uid_t user);

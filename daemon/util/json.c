@@ -176,7 +176,8 @@ void json_put_seconds(struct json_writer *w, const char *key, int64_t ns)
 
 	while (digits[length - 1] == '0' && digits[length - 2] != '.')
 		length--;
-	json_put_written(w, key, digits, (size_t)length);
+	put_key(w, key);
+	buf_append(w->out, digits, (size_t)length);
 }
 
 void json_put_bool(struct json_writer *w, const char *key, bool b)
@@ -191,10 +192,13 @@ void json_put_null(struct json_writer *w, const char *key)
 	buf_puts(w->out, "null");
 }
 
-void json_put_written(struct json_writer *w, const char *key, const char *json, size_t size)
+void json_put_elements(struct json_writer *w, const char *key, const struct buf *elements)
 {
-	put_key(w, key);
-	buf_append(w->out, json, size);
+	json_put_array(w, key);
+	buf_append(w->out, elements->data, elements->size);
+	if (elements->error && !w->out->error)
+		w->out->error = elements->error;
+	json_put_end(w);
 }
 
 int json_writer_done(struct json_writer *w)

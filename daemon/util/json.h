@@ -27,6 +27,15 @@ static inline struct json_writer json_writer_on(struct buf *out)
 	return (struct json_writer){ .out = out };
 }
 
+/*
+ * Writes more elements of an array behind those that out has, without its brackets, which
+ * json_put_elements() puts around them.
+ */
+static inline struct json_writer json_elements_on(struct buf *out)
+{
+	return (struct json_writer){ .out = out, .depth = 1, .arrays = 1, .filled = out->size > 0 };
+}
+
 void json_put_object(struct json_writer *w, const char *key);
 void json_put_array(struct json_writer *w, const char *key);
 /* Ends the innermost object or array. */
@@ -46,8 +55,8 @@ void json_put_real(struct json_writer *w, const char *key, double n);
 void json_put_seconds(struct json_writer *w, const char *key, int64_t ns);
 void json_put_bool(struct json_writer *w, const char *key, bool b);
 void json_put_null(struct json_writer *w, const char *key);
-/* A value that is JSON already. */
-void json_put_written(struct json_writer *w, const char *key, const char *json, size_t size);
+/* An array of what json_elements_on() has written; an error of that buffer is one of this. */
+void json_put_elements(struct json_writer *w, const char *key, const struct buf *elements);
 
 /* All that was begun has ended, and there is a value: 0, or a negative errno, which the buffer has too. */
 int json_writer_done(struct json_writer *w);

@@ -61,29 +61,27 @@ void store_watch_take(struct windows *w, struct store_report *r)
 		notice_take(w, (int)i, TAKE_PTR(r->news[i]));
 }
 
-json_t *notices_json(const struct windows *w)
+void notices_put(struct json_writer *w, const char *key, const struct windows *windows)
 {
 	const struct notice *next;
-	json_t *list = json_array();
 
-	for (uint64_t after = 0; list; after = next->at_ns) {
+	json_put_array(w, key);
+	for (uint64_t after = 0;; after = next->at_ns) {
 		next = NULL;
 		for (int i = 0; i < NOTICES; i++) {
-			const struct notice *n = &w->watch.notices[i];
+			const struct notice *n = &windows->watch.notices[i];
 
 			if (n->text && n->at_ns > after && (!next || n->at_ns < next->at_ns))
 				next = n;
 		}
 		if (!next)
 			break;
-		if (json_array_append_new(list,
-					  json_pack("{s:f, s:s}", "time", (double)next->at_ns / 1e9,
-						    "text", next->text)) < 0) {
-			json_decref(list);
-			return NULL;
-		}
+		json_put_object(w, NULL);
+		json_put_seconds(w, "time", (int64_t)next->at_ns);
+		json_put_string(w, "text", next->text);
+		json_put_end(w);
 	}
-	return list;
+	json_put_end(w);
 }
 
 /* On the saver's thread. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include <jansson.h>
 #include <systemd/sd-event.h>
 
 #include "store/store.h"
+#include "util/json.h"
 
 struct windows;
 
@@ -60,5 +60,5 @@ void store_report_done(struct store_report *r);
 void store_watch_distrust(struct windows *w, const struct store_file *file);
 /* Logs a sentence, which it takes over, and keeps it for status; NULL: nothing. */
 void notice_take(struct windows *w, int what, char *text);
-/* [{"time": 1700000000.0, "text": "..."}], oldest first. NULL: out of memory. */
-json_t *notices_json(const struct windows *w);
+/* [{"time": 1700000000.0, "text": "..."}], oldest first. */
+void notices_put(struct json_writer *w, const char *key, const struct windows *windows);

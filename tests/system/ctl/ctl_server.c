@@ -35,20 +35,23 @@ struct fake {
 	char *body;           /* of the last request for a recording, owned */
 };
 
+/* All of plopd's keys: tests/system/golden holds this to plopd. */
 static const char status_text[] =
 	"{\"version\":\"0.1.0\",\"hz\":100,\"window_s\":30,\"mode\":\"always\",\"uptime_s\":3723,"
 	"\"processes\":2,"
 	"\"samples\":{\"ticks\":20000,\"python\":12000,\"other\":7990,\"truncated\":1,\"lost\":{"
-	"\"fault\":10,\"drain\":0}},"
-	"\"symbols\":{\"resolved\":100,\"captured\":2,\"unresolved\":0},"
-	"\"cost\":{\"bpf_ns_per_sample\":700,\"bpf_cpu_percent\":0.01,\"daemon_cpu_percent\":0.2,"
-	"\"rss_bytes\":20971520,"
-	"\"map_bytes\":8388608},"
-	"\"loop\":{\"longest_ms\":7.25,\"recent_ms\":1.5,\"late\":0},\"store\":{\"path\":\"/var/"
-	"lib/plop/"
-	"plop.db\",\"bytes\":123456,\"windows\":12,"
-	"\"oldest\":1795359600,\"error\":null},\"recordings\":0,"
-	"\"window\":{\"start\":1795359600,\"end\":1795359612,\"samples\":800}}";
+	"\"fault\":10,\"stacks_full\":0,\"frames_full\":0,\"unsupported\":0,\"corrupt\":0,"
+	"\"drain\":0,\"threads\":0,\"rate\":0}},"
+	"\"symbols\":{\"resolved\":100,\"captured\":2,\"unresolved\":0,\"dropped_records\":0},"
+	"\"cost\":{\"bpf_ns_per_sample\":700,\"bpf_timed_samples\":1200,\"bpf_seconds\":0.0084,"
+	"\"cpu_seconds\":7.5,\"bpf_cpu_percent\":0.01,\"daemon_cpu_percent\":0.2,"
+	"\"rss_bytes\":20971520,\"map_bytes\":8388608},"
+	"\"store\":{\"path\":\"/var/lib/plop/plop.db\",\"bytes\":123456,\"wal_bytes\":0,"
+	"\"windows\":12,\"unsaved\":0,\"dropped\":0,\"oldest\":1795359600,\"error\":null},"
+	"\"recordings\":0,\"window\":{\"start\":1795359600,\"end\":1795359612,\"clock_set_s\":0,"
+	"\"samples\":800},\"first_sample_s\":0.5,\"table_full\":0,\"shares\":{},\"notices\":[],"
+	"\"loop\":{\"longest_ms\":1.5,\"longest_cpu_ms\":1.2,\"recent_ms\":0.5,"
+	"\"recent_cpu_ms\":0.4,\"late\":0,\"events\":100}}";
 
 static void on_status(const struct api_request *q, void *ctx)
 {
@@ -66,26 +69,72 @@ static void on_status(const struct api_request *q, void *ctx)
 	api_reply_json(q->call, 200, o);
 }
 
+/* What stands in ps. */
+struct fake_process {
+	int pid;
+	double start_time, cpu_percent;
+	const char *python, *comm, *exe, *cmdline, *cgroup, *unit, *service, *version, *status;
+	unsigned int threads, samples;
+};
+
+static void put_process(struct json_writer *w, const struct fake_process *p)
+{
+	json_put_object(w, NULL);
+	json_put_int(w, "pid", p->pid);
+	json_put_real(w, "start_time", p->start_time);
+	json_put_string(w, "python", p->python);
+	json_put_string(w, "comm", p->comm);
+	json_put_string(w, "exe", p->exe ?: "");
+	json_put_string(w, "cmdline", p->cmdline ?: "");
+	json_put_string(w, "cgroup", p->cgroup ?: "");
+	json_put_string(w, "unit", p->unit ?: "");
+	json_put_string(w, "container", "");
+	json_put_string(w, "service", p->service ?: "");
+	json_put_string(w, "version", p->version ?: "");
+	json_put_uint(w, "threads", p->threads);
+	json_put_uint(w, "samples", p->samples);
+	json_put_real(w, "cpu_percent", p->cpu_percent);
+	json_put_real(w, "symbolized_percent", 100);
+	json_put_bool(w, "restless_title", false);
+	json_put_string(w, "status", p->status);
+	json_put_end(w);
+}
+
 static void on_processes(const struct api_request *q, void *ctx)
 {
-	json_t *array = json_array();
+	static const struct fake_process processes[] = {
+		{ .pid = 12, .python = "", .comm = "pypy3", .status = "PyPy is not supported" },
+		{ .pid = 77,
+		  .python = "3.9.2",
+		  .comm = "worker",
+		  .service = "shop",
+		  .version = "7",
+		  .cpu_percent = 5,
+		  .samples = 70,
+		  .status = "profiled" },
+		{ .pid = 4711,
+		  .start_time = 1795359000,
+		  .python = "3.13.0",
+		  .comm = "web\tx",
+		  .exe = "/usr/bin/python3.13",
+		  .cmdline = "python3 web.py --port 80",
+		  .cgroup = "/system.slice/web.service",
+		  .unit = "web.service",
+		  .service = "web",
+		  .version = "1.2",
+		  .threads = 8,
+		  .samples = 12000,
+		  .cpu_percent = 93.5,
+		  .status = "profiled" },
+	};
+	_cleanup_buf_ struct buf body = {};
+	struct json_writer w = json_writer_on(&body);
 
-	json_array_append_new(array, json_pack("{s:i, s:s, s:s, s:s}", "pid", 12, "python", "",
-					       "comm", "pypy3", "status", "PyPy is not supported"));
-	json_array_append_new(array, json_pack("{s:i s:s s:s s:s s:s s:f s:i s:s}", "pid", 77,
-					       "python", "3.9.2", "comm", "worker", "service",
-					       "shop", "version", "7", "cpu_percent", 5.0,
-					       "samples", 70, "status", "profiled"));
-	json_array_append_new(
-		array, json_pack("{s:i, s:f, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, "
-				 "s:f, s:f, s:s}",
-				 "pid", 4711, "start_time", 1795359000.0, "python", "3.13.0",
-				 "comm", "web\tx", "exe", "/usr/bin/python3.13", "cmdline",
-				 "python3 web.py --port 80", "cgroup", "/system.slice/web.service",
-				 "unit", "web.service", "service", "web", "version", "1.2",
-				 "threads", 8, "samples", 12000, "cpu_percent", 93.5,
-				 "symbolized_percent", 100.0, "status", "profiled"));
-	api_reply_json(q->call, 200, array);
+	json_put_array(&w, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(processes); i++)
+		put_process(&w, &processes[i]);
+	json_put_end(&w);
+	api_reply_writer(q->call, 200, &w);
 }
 
 static int make_profile(struct profile **ret)
@@ -139,6 +188,23 @@ static void on_profile(const struct api_request *q, void *ctx)
 		reply_profile(q, query.format);
 }
 
+static void on_windows(const struct api_request *q, void *ctx)
+{
+	_cleanup_buf_ struct buf body = {}, windows = {};
+	struct json_writer w = json_writer_on(&body);
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_query_ struct query query = {};
+
+	if (api_query(q, &query) < 0)
+		return;
+	if (make_profile(&p) < 0 || store_window_put(p, NULL, &windows) < 0)
+		abort();
+	json_put_object(&w, NULL);
+	json_put_elements(&w, "windows", &windows);
+	json_put_end(&w);
+	api_reply_writer(q->call, 200, &w);
+}
+
 static struct recording *find(struct fake *f, const struct api_request *q)
 {
 	unsigned long id = strtoul(q->path + strlen("/v1/recordings/r"), NULL, 10);
@@ -150,48 +216,77 @@ static struct recording *find(struct fake *f, const struct api_request *q)
 	return &f->recordings[id - 1];
 }
 
+/* process 88 has threads of which it is not known whether they held the GIL; 99 has them, and waits */
+static void put_states(struct json_writer *w, json_int_t pid)
+{
+	json_put_object(w, "states");
+	json_put_string(w, "gil", "known");
+	json_put_int(w, "gil_held", 77);
+	json_put_int(w, "gil_released", 0);
+	json_put_int(w, "gil_untold", pid == 88 || pid == 99 ? 11 : 0);
+	json_put_real(w, "waiting_for_gil_s", 4);
+	json_put_real(w, "sleeping_s", 3);
+	json_put_real(w, "runnable_s", 1);
+	json_put_real(w, "threads_s", 10);
+	json_put_real(w, "off_cpu_s", pid == 99 ? 1.5 : 0);
+	json_put_int(w, "unread", pid == 99);
+	json_put_end(w);
+}
+
 /* skipped: NULL, or what it is without. */
 static void reply_recording(struct fake *f, const struct api_request *q, unsigned int status,
-			    struct recording *r, json_t *skipped)
+			    struct recording *r, const struct buf *skipped)
 {
+	const struct tally tally = { .ticks = 200, .lost[PLOP_LOST_FAULT] = 2 };
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	_cleanup_buf_ struct buf body = {};
+	struct json_writer w = json_writer_on(&body);
 	char id[16];
-	/* process 88 has threads of which it is not known whether they held the GIL; 99 has them, and waits */
-	json_t *states = json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:i}", "gil",
-				   "known", "gil_held", 77, "gil_released", 0, "gil_untold",
-				   r->pid == 88 || r->pid == 99 ? 11 : 0, "waiting_for_gil_s", 4.0,
-				   "sleeping_s", 3.0, "runnable_s", 1.0, "threads_s", 10.0,
-				   "off_cpu_s", r->pid == 99 ? 1.5 : 0, "unread", r->pid == 99);
 
 	if (!r->end_ns && now >= r->begin_ns + r->duration_s * NSEC_PER_SEC)
 		r->end_ns = r->begin_ns + r->duration_s * NSEC_PER_SEC;
 	if (r->end_ns)
 		now = r->end_ns;
 	snprintf(id, sizeof(id), "r%u", (unsigned int)(r - f->recordings) + 1);
+	json_put_object(&w, NULL);
+	json_put_string(&w, "id", id);
+	json_put_string(&w, "state", r->end_ns ? "done" : "running");
+	json_put_seconds(&w, "elapsed_s", (int64_t)(now - r->begin_ns));
+	json_put_real(&w, "duration_s", r->duration_s);
+	json_put_int(&w, "samples", 90);
+	json_put_uint(&w, "ticks", tally.ticks);
+	tally_put_lost(&w, "lost", &tally);
+	json_put_uint(&w, "lost_total", tally_lost(&tally));
+	json_put_int(&w, "hz", 100);
+	json_put_string(&w, "reason", !r->end_ns ? NULL : r->stopped ? "stopped" : "elapsed");
+	json_put_bool(&w, "wall", false);
+	if (r->end_ns)
+		put_states(&w, r->pid);
+	else
+		json_put_null(&w, "states");
+	json_put_bool(&w, "async", r->tasks);
 	/* process 310 is one whose version has no tasks */
-	api_reply_json(q->call, status,
-		       json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:{s:i, s:i}, s:i, s:s?, s:b, "
-				 "s:b, s:o, s:O?}",
-				 "id", id, "state", r->end_ns ? "done" : "running", "elapsed_s",
-				 (double)(now - r->begin_ns) / 1e9, "duration_s", r->duration_s,
-				 "samples", 90, "ticks", 200, "lost", "fault", 2, "drain", 0,
-				 "lost_total", 2, "reason",
-				 !r->end_ns ? NULL :
-				 r->stopped ? "stopped" :
-					      "elapsed",
-				 "async", r->tasks, "async_possible", r->tasks && r->pid != 310,
-				 "states", states, "skipped", skipped));
+	json_put_bool(&w, "async_possible", r->tasks && r->pid != 310);
+	if (skipped && skipped->size)
+		json_put_elements(&w, "skipped", skipped);
+	json_put_end(&w);
+	api_reply_writer(q->call, status, &w);
 }
 
 /* Process 422 is not Python. */
-static void leave_out(json_t *pids, json_t *skipped)
+static void leave_out(json_t *pids, struct buf *skipped)
 {
+	struct json_writer w = json_elements_on(skipped);
+
 	for (size_t i = json_array_size(pids); i > 0; i--) {
 		if (json_integer_value(json_array_get(pids, i - 1)) != 422 ||
 		    json_array_size(pids) == 1)
 			continue;
-		json_array_append_new(skipped, json_pack("{s:i s:s}", "pid", 422, "error",
-							 "process 422 is not Python (it is bash)"));
+		json_put_object(&w, NULL);
+		json_put_int(&w, "pid", 422);
+		json_put_string(&w, "error", "process 422 is not Python (it is bash)");
+		json_put_null(&w, "hint");
+		json_put_end(&w);
 		json_array_remove(pids, i - 1);
 	}
 }
@@ -200,14 +295,15 @@ static void on_record(const struct api_request *q, void *ctx)
 {
 	struct fake *f = ctx;
 	json_t *body = json_loadb(q->body, q->body_size, 0, NULL);
-	json_t *pids = json_object_get(body, "pid"), *skipped = json_array();
+	json_t *pids = json_object_get(body, "pid");
+	_cleanup_buf_ struct buf skipped = {};
 	json_int_t pid;
 	struct recording *r = &f->recordings[f->nrecordings];
 
 	free(f->body);
 	f->body = strdup(q->body);
 	if (json_is_true(json_object_get(body, "partial")))
-		leave_out(pids, skipped);
+		leave_out(pids, &skipped);
 	pid = json_integer_value(json_array_get(pids, 0));
 	if (!body)
 		api_reply_error(q->call, 400, NULL, "the body is no JSON");
@@ -229,9 +325,8 @@ static void on_record(const struct api_request *q, void *ctx)
 					 .tasks = json_is_true(json_object_get(body, "async")) };
 		r->slow = pid == 555;
 		f->nrecordings++;
-		reply_recording(f, q, 201, r, skipped);
+		reply_recording(f, q, 201, r, &skipped);
 	}
-	json_decref(skipped);
 	json_decref(body);
 }
 
@@ -239,17 +334,17 @@ static void on_recording(const struct api_request *q, void *ctx)
 {
 	struct fake *f = ctx;
 	struct recording *r = find(f, q);
-	const char *format = api_parameter(q, "format");
+	_cleanup_query_ struct query query = {};
 
-	if (!r)
+	if (!r || api_query(q, &query) < 0)
 		return;
 	if (streq(q->method, "DELETE") && !r->end_ns && !r->slow) {
 		r->stopped = true;
 		r->end_ns = clock_ns(CLOCK_MONOTONIC);
 	}
-	if (format && format_find(format)) {
+	if (api_parameter(q, "format")) {
 		f->fetches++;
-		reply_profile(q, format_find(format));
+		reply_profile(q, query.format);
 	} else {
 		f->polls++;
 		reply_recording(f, q, 200, r, NULL);
@@ -418,6 +513,7 @@ static void on_large(const struct api_request *q, void *ctx)
 static const struct api_route routes[] = {
 	{ "GET", "/v1/status", true, on_status },
 	{ "GET", "/v1/processes", true, on_processes },
+	{ "GET", "/v1/windows", true, on_windows },
 	{ "GET", "/v1/profile", true, on_profile },
 	{ "GET", "/v1/stream", true, on_stream },
 	{ "POST", "/v1/recordings", true, on_record },

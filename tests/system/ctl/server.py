@@ -67,10 +67,16 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.unix_path)
 
 
+def connection_to(where):
+    """where: a socket's path, or a TCP port on loopback."""
+    if isinstance(where, str):
+        return UnixConnection(where)
+    return http.client.HTTPConnection("127.0.0.1", where, timeout=DEADLINE)
+
+
 def request(where, method, path, body=None, headers=None):
-    """where: a socket's path, or a TCP port on loopback. (status, headers, body)"""
-    connection = UnixConnection(where) if isinstance(where, str) else \
-        http.client.HTTPConnection("127.0.0.1", where, timeout=DEADLINE)
+    """(status, headers, body)"""
+    connection = connection_to(where)
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <check.h>
-#include <jansson.h>
 #include <sqlite3.h>
 
 #include "../format/known.h"
 #include "dir.h"
+#include "listed.h"
 #include "format/format.h"
 #include "store/store.h"
 
@@ -260,37 +260,13 @@ START_TEST(repeated_stacks_are_stored_once)
 }
 END_TEST
 
-/* The windows that a reader lists, and what is said of one that is not stored. */
-static json_t *windows_listed(unsigned int max, const struct selectors *s)
-{
-	_cleanup_buf_ struct buf elements = {}, b = {};
-	json_t *list;
-
-	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, max, s, &elements), 0);
-	buf_printf(&b, "[%.*s]", (int)elements.size, elements.data);
-	list = json_loadb(b.data, b.size, 0, NULL);
-	ck_assert_ptr_nonnull(list);
-	return list;
-}
-
-static json_t *window_put(const struct profile *p, const struct selectors *s)
-{
-	_cleanup_buf_ struct buf b = {};
-	json_t *o;
-
-	ck_assert_int_eq(store_window_put(p, s, &b), 0);
-	o = json_loadb(b.data, b.size, 0, NULL);
-	ck_assert_ptr_nonnull(o);
-	return o;
-}
-
 START_TEST(windows_are_listed)
 {
 	json_t *list = NULL, *w;
 
 	for (unsigned int i = 0; i < 4; i++)
 		save(i);
-	list = windows_listed(2, NULL);
+	list = windows_listed(reader, 2, NULL);
 	ck_assert_uint_eq(json_array_size(list), 2);
 	w = json_array_get(list, 0);
 	ck_assert_double_eq(json_number_value(json_object_get(w, "start")), 1700000060.25);
@@ -335,7 +311,7 @@ START_TEST(windows_of_one_user)
 	p->processes[0].info.uid = PROCESS_NO_UID;
 	p->processes[1].info.uid = 1000;
 	ck_assert_int_eq(store_save(store, p), 0);
-	list = windows_listed(10, &s);
+	list = windows_listed(reader, 10, &s);
 	running = window_put(p, &s);
 	windows[0] = json_array_get(list, 0);
 	windows[1] = running;
@@ -357,7 +333,7 @@ START_TEST(windows_of_one_user)
 	ck_assert_uint_eq(out->nprocesses, 1);
 	/* nobody's is nobody's, whoever asks */
 	s.uid = PROCESS_NO_UID;
-	list = windows_listed(10, &s);
+	list = windows_listed(reader, 10, &s);
 	ck_assert_int_eq(member(json_array_get(list, 0), "samples"), 0);
 	json_decref(list);
 }
@@ -382,7 +358,7 @@ START_TEST(the_running_window_looks_like_a_stored_one)
 	json_t *list = NULL, *stored, *running = NULL;
 
 	save(0);
-	list = windows_listed(10, NULL);
+	list = windows_listed(reader, 10, NULL);
 	running = window_put(p, NULL);
 	stored = json_array_get(list, 0);
 	ck_assert(json_is_null(json_object_get(running, "id")));

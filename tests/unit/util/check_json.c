@@ -16,7 +16,8 @@ static const char *text(struct buf *b)
 START_TEST(writes_each_type)
 {
 	_cleanup_buf_ struct buf b = {};
-	struct json_writer w = json_writer_on(&b);
+	_cleanup_buf_ struct buf elements = {};
+	struct json_writer w = json_writer_on(&b), more;
 
 	json_put_object(&w, NULL);
 	json_put_string(&w, "s", "x");
@@ -37,13 +38,20 @@ START_TEST(writes_each_type)
 	json_put_object(&w, "o");
 	json_put_real(&w, "r", 0.5);
 	json_put_end(&w);
-	json_put_written(&w, "w", "[1]", 3);
+	json_put_elements(&w, "none", &elements);
+	more = json_elements_on(&elements);
+	json_put_int(&more, NULL, 1);
+	json_put_object(&more, NULL);
+	json_put_end(&more);
+	more = json_elements_on(&elements);
+	json_put_int(&more, NULL, 2);
+	json_put_elements(&w, "some", &elements);
 	json_put_end(&w);
 	ck_assert_int_eq(json_writer_done(&w), 0);
 	ck_assert_str_eq(text(&b),
 			 "{\"s\":\"x\",\"none\":null,\"cut\":\"ab\",\"i\":-9223372036854775808,"
 			 "\"u\":18446744073709551615,\"yes\":true,\"no\":false,\"null\":null,"
-			 "\"a\":[1,{},[]],\"o\":{\"r\":0.5},\"w\":[1]}");
+			 "\"a\":[1,{},[]],\"o\":{\"r\":0.5},\"none\":[],\"some\":[1,{},2]}");
 }
 END_TEST
 

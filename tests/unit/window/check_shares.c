@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <check.h>
+#include <jansson.h>
 
 #include "../store/dir.h"
 #include "target/shares.h"
@@ -46,9 +47,15 @@ static void teardown(void)
 
 static json_int_t counted(uid_t user, const char *what)
 {
-	json_t *o = shares_json(&shares, user);
-	json_int_t n = json_integer_value(json_object_get(o, what));
+	_cleanup_buf_ struct buf b = {};
+	struct json_writer w = json_writer_on(&b);
+	json_int_t n;
+	json_t *o;
 
+	shares_put(&w, NULL, &shares, user);
+	ck_assert_int_eq(json_writer_done(&w), 0);
+	o = json_loadb(b.data, b.size, 0, NULL);
+	n = json_integer_value(json_object_get(o, what));
 	ck_assert_uint_eq(json_object_size(o), SHARE_COUNTS);
 	json_decref(o);
 	return n;
