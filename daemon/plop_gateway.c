@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <argp.h>
-#include <curl/curl.h>
 #include <netdb.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
 #include "gateway/gateway.h"
+#include "http/exchange.h"
 #include "util/log.h"
 
 /* plop-gateway: the program with the network and without privileges. Here: options, the listening socket, the loop. */
@@ -190,13 +190,13 @@ int main(int argc, char *argv[])
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	if (o.verbose)
 		log_set_max_level(LOG_LEVEL_DEBUG);
-	if (curl_global_init(CURL_GLOBAL_ALL) != 0) {
+	if (http_init() < 0) {
 		log_error("cannot set libcurl up");
 		return EXIT_FAILURE;
 	}
 	r = load_config(&o, &config);
 	if (r >= 0)
 		r = serve(config);
-	curl_global_cleanup();
+	http_end();
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

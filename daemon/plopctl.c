@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <argp.h>
-#include <curl/curl.h>
 #include <locale.h>
 
 #include "ctl/ctl.h"
+#include "http/exchange.h"
 #include "ctl/suggest.h"
 #include "util/log.h"
 
@@ -108,12 +108,12 @@ int main(int argc, char *argv[])
 		setenv("JOURNAL_STREAM", journal, true);
 	free(journal);
 	argp_err_exit_status = CTL_USAGE;
-	if (curl_global_init(CURL_GLOBAL_ALL) != 0) {
+	if (http_init() < 0) {
 		log_error("cannot set libcurl up");
 		return CTL_FAILED;
 	}
 	r = run(&ctl, argc, argv);
-	curl_global_cleanup();
+	http_end();
 	config_free(ctl.config);
 	free(ctl.config_file);
 	free(ctl.socket);

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <curl/curl.h>
-#include <limits.h>
-
 #include "ctl/ctl.h"
-#include "util/clock.h"
+#include "http/run.h"
 #include "util/log.h"
-#include "util/socket.h"
 
 /* Larger than any answer of a plopd that works. */
 #define MAX_ANSWER (1u << 30)
-/* While others fill the socket's queue, it is asked again and again for a place. */
+/* That a place on the socket may take. */
 #define CONNECT_S 5
-#define AGAIN_NS  (10 * NSEC_PER_MSEC)
 
 void ctl_answer_done(struct ctl_answer *a)
 {
@@ -21,23 +16,13 @@ void ctl_answer_done(struct ctl_answer *a)
 	*a = (struct ctl_answer){};
 }
 
-static size_t on_data(char *data, size_t one, size_t size, void *ctx)
+static void on_header(struct http_exchange *e, const char *data, size_t size)
 {
-	struct ctl_answer *a = ctx;
-
-	if (size > MAX_ANSWER - a->body.size)
-		return 0;
-	buf_append(&a->body, data, size);
-	return a->body.error ? 0 : size;
-}
-
-static size_t on_header(char *data, size_t one, size_t size, void *ctx)
-{
-	struct ctl_answer *a = ctx;
+	struct ctl_answer *a = e->ctx;
 	char line[128];
 
 	if (size >= sizeof(line))
-		return size;
+		return;
 	memcpy(line, data, size);
 	line[size] = '\0';
 	if (strncasecmp(line, "Plop-Samples: ", 14) == 0) {
@@ -48,7 +33,6 @@ static size_t on_header(char *data, size_t one, size_t size, void *ctx)
 	} else if (strncasecmp(line, "Plop-Other: ", 12) == 0) {
 		a->other = strtoull(line + 12, NULL, 10);
 	}
-	return size;
 }
 
 static void read_error(struct ctl_answer *a)
@@ -62,96 +46,40 @@ static void read_error(struct ctl_answer *a)
 	json_decref(o);
 }
 
-static int perform(CURL *curl, struct ctl_answer *a)
+/* plopd has answered: its body with a NUL behind it, and what it says if it is an error. */
+static int take_answer(struct http_exchange *e, struct ctl_answer *a)
 {
-	long status = 0, os_error = 0;
-	CURLcode code = curl_easy_perform(curl);
-
-	if (code == CURLE_OK) {
-		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-		a->status = (unsigned int)status;
-		buf_putc(&a->body, '\0');
-		if (a->body.error)
-			return a->body.error;
-		a->body.size--;
-		if (a->status >= 400)
-			read_error(a);
-		return 0;
-	}
-	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
-	/*
-	 * Without an error of the system: a Unix socket's queue is full, which libcurl takes for a connection under way
-	 * that came to nothing (7.88), or finds out when it sends.
-	 */
-	if (code == CURLE_COULDNT_CONNECT)
-		return os_error > 0 ? -(int)os_error : -EAGAIN;
-	if (code == CURLE_SEND_ERROR && os_error == ENOTCONN)
-		return -EAGAIN;
-	if (code == CURLE_OPERATION_TIMEDOUT)
-		return -ETIMEDOUT;
-	if (code == CURLE_OUT_OF_MEMORY)
-		return -ENOMEM;
-	return -ECONNRESET;
-}
-
-/* The trusted socket if there is one for us and somebody listens there, else the public one; either may have a queue. */
-static int perform_somewhere(const struct ctl *ctl, CURL *curl, struct ctl_answer *a)
-{
-	const struct timespec pause = { .tv_nsec = AGAIN_NS };
-	uint64_t until = clock_ns(CLOCK_MONOTONIC) + CONNECT_S * NSEC_PER_SEC;
-	char trusted[PATH_MAX];
-	const char *path = socket_choose(ctl->config->socket, trusted, sizeof(trusted));
-	int r;
-
-	for (;;) {
-		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path);
-		r = perform(curl, a);
-		if ((r == -ECONNREFUSED || r == -ENOENT) && path == trusted)
-			path = ctl->config->socket;
-		else if (r != -EAGAIN)
-			return r;
-		else if (clock_ns(CLOCK_MONOTONIC) > until)
-			return -ETIMEDOUT;
-		else
-			nanosleep(&pause, NULL);
-	}
+	a->status = e->status;
+	a->body = e->body;
+	e->body = (struct buf){};
+	a->body.limit = 0;
+	buf_putc(&a->body, '\0');
+	if (a->body.error)
+		return a->body.error;
+	a->body.size--;
+	if (a->status >= 400)
+		read_error(a);
+	return 0;
 }
 
 int ctl_exchange(const struct ctl *ctl, const char *method, const char *path, const char *body,
 		 unsigned int timeout_s, struct ctl_answer *ret)
 {
+	const struct http_request request = { .method = method,
+					      .target = path,
+					      .body = body,
+					      .connect_s = CONNECT_S,
+					      .timeout_s = timeout_s,
+					      .limit = MAX_ANSWER };
 	_cleanup_answer_ struct ctl_answer a = {};
-	_cleanup_free_ char *url = NULL;
-	struct curl_slist *headers;
-	CURL *curl;
-	int r;
+	struct http_exchange e = { .header = on_header, .ctx = &a };
+	int r = http_exchange_begin(&e, &request);
 
-	if (asprintf(&url, "http://plopd%s", path) < 0)
-		return -ENOMEM;
-	curl = curl_easy_init();
-	headers = curl_slist_append(NULL, "Content-Type: application/json");
-	if (curl && headers) {
-		curl_easy_setopt(curl, CURLOPT_URL, url);
-		curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
-		curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-		curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-		curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-		curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)timeout_s);
-		curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-		curl_easy_setopt(curl, CURLOPT_WRITEDATA, &a);
-		curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-		curl_easy_setopt(curl, CURLOPT_HEADERDATA, &a);
-		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-		if (body) {
-			curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-			curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-		}
-		r = perform_somewhere(ctl, curl, &a);
-	} else {
-		r = -ENOMEM;
-	}
-	curl_slist_free_all(headers);
-	curl_easy_cleanup(curl);
+	if (r >= 0)
+		r = http_run(&e, ctl->config->socket, CONNECT_S);
+	if (r >= 0)
+		r = take_answer(&e, &a);
+	http_exchange_end(&e);
 	if (r < 0)
 		return r;
 	*ret = a;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/select.h"
 
-#include <curl/curl.h>
-
 #include "ctl/suggest.h"
+#include "http/exchange.h"
 #include "util/log.h"
 
 #define KEYS_MAX 16
@@ -55,16 +54,10 @@ int ctl_selector_add(const char *command, struct selectors *s, const char *text)
 void ctl_selectors_query(const struct selectors *s, bool processes, bool samples, struct buf *b)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		char *value;
-
 		if (!(selector_is_of_process(s->items[i].key) ? processes : samples))
 			continue;
-		value = curl_easy_escape(NULL, s->items[i].value, 0);
-		if (!value)
-			b->error = -ENOMEM;
-		else
-			buf_printf(b, "&%s=%s", s->items[i].key, value);
-		curl_free(value);
+		buf_printf(b, "&%s=", s->items[i].key);
+		http_escape(b, s->items[i].value);
 	}
 }
 

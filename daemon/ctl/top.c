@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <argp.h>
-#include <curl/curl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -10,6 +9,7 @@
 #include "ctl/suggest.h"
 #include "ctl/top_screen.h"
 #include "ctl/top_stream.h"
+#include "http/exchange.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -185,14 +185,10 @@ static int make_texts(struct top *t)
 	const struct selectors *s = t->target.selectors;
 	_cleanup_buf_ struct buf path = {}, text = {};
 	_cleanup_free_ char *selected = NULL, *query = NULL;
-	char *escaped;
 
 	if (t->target.key) {
-		escaped = curl_easy_escape(NULL, t->value, 0);
-		if (!escaped)
-			return out_of_memory();
-		buf_printf(&path, "&%s=%s", t->target.key, escaped);
-		curl_free(escaped);
+		buf_printf(&path, "&%s=", t->target.key);
+		http_escape(&path, t->value);
 		buf_printf(&text, "%s %s", t->target.key, t->value);
 	}
 	if (s) {

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/top_stream.h"
 
-#include <curl/curl.h>
 #include <limits.h>
 
+#include "http/follow.h"
 #include "util/socket.h"
 
 /* Larger than any event of a plopd that works. */
 #define MAX_EVENT (64u << 20)
-#define MAX_FDS   4
+#define CONNECT_S 5
 
 struct top_stream {
-	CURLM *multi;
-	CURL *easy;
-	struct buf buffer; /* what came and is no whole event yet */
+	struct http_exchange exchange; /* its body: what came and is no whole event yet */
+	struct http_follower *follower;
 	json_t *newest;
-	int ended;
 };
 
 /* One event without its empty line. Others than of a window, and those that are no JSON, are passed over. */
@@ -35,57 +33,44 @@ static void event_take(struct top_stream *s, const char *event, size_t size)
 	s->newest = o;
 }
 
-static size_t on_data(char *data, size_t one, size_t size, void *ctx)
+static int on_arrived(struct http_exchange *e)
 {
-	struct top_stream *s = ctx;
+	struct top_stream *s = e->ctx;
+	struct buf *b = &e->body;
 	size_t taken = 0;
 	const char *end;
 
-	if (size > MAX_EVENT - s->buffer.size)
-		return 0;
-	buf_append(&s->buffer, data, size);
-	if (s->buffer.error)
-		return 0;
-	while ((end = memmem(s->buffer.data + taken, s->buffer.size - taken, "\n\n", 2))) {
-		event_take(s, s->buffer.data + taken, (size_t)(end - s->buffer.data) - taken);
-		taken = (size_t)(end - s->buffer.data) + 2;
+	/* an error, which comes as JSON: there is no stream */
+	if (e->status != 200)
+		return -ECONNRESET;
+	while ((end = memmem(b->data + taken, b->size - taken, "\n\n", 2))) {
+		event_take(s, b->data + taken, (size_t)(end - b->data) - taken);
+		taken = (size_t)(end - b->data) + 2;
 	}
-	memmove(s->buffer.data, s->buffer.data + taken, s->buffer.size - taken);
-	s->buffer.size -= taken;
-	return size;
+	buf_consume(b, taken);
+	return 0;
 }
 
 int top_stream_new(const struct ctl *ctl, const char *path, struct top_stream **ret)
 {
-	struct top_stream *s = calloc(1, sizeof(*s));
-	_cleanup_free_ char *url = NULL;
+	const struct http_request request = {
+		.method = "GET", .target = path, .connect_s = CONNECT_S, .limit = MAX_EVENT
+	};
+	_cleanup_(top_stream_freep) struct top_stream *s = calloc(1, sizeof(*s));
 	char trusted[PATH_MAX];
+	int r;
 
 	if (!s)
 		return -ENOMEM;
-	s->multi = curl_multi_init();
-	s->easy = curl_easy_init();
-	if (asprintf(&url, "http://plopd%s", path) < 0)
-		url = NULL;
-	if (!s->multi || !s->easy || !url) {
-		top_stream_free(s);
-		return -ENOMEM;
-	}
-	curl_easy_setopt(s->easy, CURLOPT_UNIX_SOCKET_PATH,
-			 socket_choose(ctl->config->socket, trusted, sizeof(trusted)));
-	curl_easy_setopt(s->easy, CURLOPT_URL, url);
-	curl_easy_setopt(s->easy, CURLOPT_PROTOCOLS_STR, "http");
-	curl_easy_setopt(s->easy, CURLOPT_NOPROXY, "*");
-	curl_easy_setopt(s->easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(s->easy, CURLOPT_CONNECTTIMEOUT, 5L);
-	curl_easy_setopt(s->easy, CURLOPT_FAILONERROR, 1L);
-	curl_easy_setopt(s->easy, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(s->easy, CURLOPT_WRITEDATA, s);
-	if (curl_multi_add_handle(s->multi, s->easy) != CURLM_OK) {
-		top_stream_free(s);
-		return -ENOMEM;
-	}
-	*ret = s;
+	s->exchange = (struct http_exchange){ .arrived = on_arrived, .ctx = s };
+	r = http_exchange_begin(&s->exchange, &request);
+	if (r >= 0)
+		r = http_follower_new(&s->exchange,
+				      socket_choose(ctl->config->socket, trusted, sizeof(trusted)),
+				      &s->follower);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(s);
 	return 0;
 }
 
@@ -93,41 +78,18 @@ void top_stream_free(struct top_stream *s)
 {
 	if (!s)
 		return;
-	if (s->multi && s->easy)
-		curl_multi_remove_handle(s->multi, s->easy);
-	curl_easy_cleanup(s->easy);
-	curl_multi_cleanup(s->multi);
-	buf_free(&s->buffer);
+	http_follower_free(s->follower);
+	http_exchange_end(&s->exchange);
 	json_decref(s->newest);
 	free(s);
 }
 
-static void end_take(struct top_stream *s)
-{
-	int left;
-	const CURLMsg *message = curl_multi_info_read(s->multi, &left);
-
-	if (!message || message->msg != CURLMSG_DONE)
-		return;
-	s->ended = message->data.result == CURLE_COULDNT_CONNECT ? -ECONNREFUSED : -ECONNRESET;
-}
-
 void top_stream_wait(struct top_stream *s, const int *fds, unsigned int n, int timeout_ms)
 {
-	struct curl_waitfd extra[MAX_FDS] = {};
-	int running;
-
-	n = MIN(n, (unsigned int)MAX_FDS);
-	for (unsigned int i = 0; i < n; i++)
-		extra[i] = (struct curl_waitfd){ .fd = fds[i], .events = CURL_WAIT_POLLIN };
-	if (curl_multi_perform(s->multi, &running) != CURLM_OK)
-		s->ended = -ECONNRESET;
-	end_take(s);
+	http_follower_step(s->follower);
 	if (!s->newest)
-		curl_multi_poll(s->multi, extra, n, timeout_ms, NULL);
-	if (curl_multi_perform(s->multi, &running) != CURLM_OK)
-		s->ended = -ECONNRESET;
-	end_take(s);
+		http_follower_wait(s->follower, fds, n, timeout_ms);
+	http_follower_step(s->follower);
 }
 
 json_t *top_stream_take(struct top_stream *s)
@@ -137,5 +99,8 @@ json_t *top_stream_take(struct top_stream *s)
 
 int top_stream_ended(const struct top_stream *s)
 {
-	return s->ended;
+	int r = 0;
+
+	/* plopd does not end it by itself */
+	return http_follower_ended(s->follower, &r) && r == 0 ? -ECONNRESET : r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "gateway/check.h"
 #include "gateway/gateway.h"
+#include "http/exchange.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -51,18 +52,6 @@ static void refuse(const struct api_request *q, bool bad_token)
 	api_reply(q->call, 401, "application/json", &body, headers);
 }
 
-/* Adds s to a query as RFC 3986 wants it: all but unreserved characters in %XX. */
-static void query_escape(struct buf *b, const char *s)
-{
-	for (; *s; s++) {
-		if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
-		    (*s >= '0' && *s <= '9') || strchr("-._~", *s))
-			buf_putc(b, *s);
-		else
-			buf_printf(b, "%%%02X", (unsigned char)*s);
-	}
-}
-
 /*
  * Puts a session in the place of the token: a cookie, and the same address without token, but with what the viewer is to show. One who
  * has a session already keeps that: the token was not looked at.
@@ -90,9 +79,9 @@ static void redirect(struct gateway *g, const struct api_request *q, bool has_se
 		if (streq(q->parameters[i].key, "token"))
 			continue;
 		buf_putc(&location, between);
-		query_escape(&location, q->parameters[i].key);
+		http_escape(&location, q->parameters[i].key);
 		buf_putc(&location, '=');
-		query_escape(&location, q->parameters[i].value);
+		http_escape(&location, q->parameters[i].value);
 		between = '&';
 	}
 	target = buf_string(&location);
@@ -143,7 +132,7 @@ static void check_done(int r, struct upstream_answer *a, void *ctx)
 				    a->status);
 		refuse(q, true);
 	} else {
-		o = json_loadb(a->body.data, a->body.size, 0, NULL);
+		o = json_loadb(a->body->data, a->body->size, 0, NULL);
 		if (json_is_number(json_object_get(o, "expires_s")))
 			expires = json_number_value(json_object_get(o, "expires_s"));
 		json_decref(o);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <curl/curl.h>
-
 #include "query/query.h"
 #include "gateway/gateway.h"
+#include "http/exchange.h"
 
 /* Passes a request on to plopd, and its answer back. */
 
@@ -46,17 +45,6 @@ void gateway_proxy_end(struct gateway *g, uint64_t session)
 	}
 }
 
-static void escape(struct buf *b, const char *text)
-{
-	char *escaped = curl_easy_escape(NULL, text, 0);
-
-	if (escaped)
-		buf_puts(b, escaped);
-	else
-		b->error = -ENOMEM;
-	curl_free(escaped);
-}
-
 /* The request's target anew, without the token, which is the gateway's own. */
 static char *make_target(const struct api_request *q)
 {
@@ -73,7 +61,7 @@ static char *make_target(const struct api_request *q)
 		memcpy(component, p + 1, n);
 		component[n] = '\0';
 		buf_putc(&b, '/');
-		escape(&b, component);
+		http_escape(&b, component);
 		p += n + 1;
 	}
 	for (size_t i = 0; i < q->nparameters; i++) {
@@ -81,9 +69,9 @@ static char *make_target(const struct api_request *q)
 			continue;
 		buf_putc(&b, separator);
 		separator = '&';
-		escape(&b, q->parameters[i].key);
+		http_escape(&b, q->parameters[i].key);
 		buf_putc(&b, '=');
-		escape(&b, q->parameters[i].value);
+		http_escape(&b, q->parameters[i].value);
 	}
 	return buf_string(&b);
 }
@@ -111,18 +99,19 @@ static int on_stream_data(struct upstream_answer *a, void *ctx)
 			return r;
 		p->streaming = true;
 	}
-	while ((n = event_end(&a->body)) > 0) {
-		r = api_stream_raw(p->call, a->body.data, n);
+	while ((n = event_end(a->body)) > 0) {
+		r = api_stream_raw(p->call, a->body->data, n);
 		if (r == -ENOMEM)
 			return r;
-		upstream_consume(a, n);
+		buf_consume(a->body, n);
 	}
-	return a->body.size > MAX_EVENT ? -E2BIG : 0;
+	return a->body->size > MAX_EVENT ? -E2BIG : 0;
 }
 
 static bool is_down(int r)
 {
-	return r == -ECONNREFUSED || r == -ENOENT || r == -EACCES || r == -ETIMEDOUT;
+	return r == -ECONNREFUSED || r == -ENOENT || r == -EACCES || r == -ETIMEDOUT ||
+	       r == -EAGAIN;
 }
 
 /* plopd's no to the gateway, not to the token that the client has shown. */
@@ -188,7 +177,7 @@ static void on_done(int r, struct upstream_answer *a, void *ctx)
 		refuse(p->call);
 	else
 		api_reply(p->call, a->status,
-			  *a->content_type ? a->content_type : "application/json", &a->body,
+			  *a->content_type ? a->content_type : "application/json", a->body,
 			  headers);
 	proxied_free(p);
 }

@@ -9,7 +9,7 @@
 /* Bytes of all answers that are on their way from plopd: what then waits for clients has a bound of its own. */
 #define UPSTREAM_COMING API_WAITING_MAX
 
-/* HTTP to plopd's Unix socket, many exchanges at once, inside the loop (libcurl's multi interface). */
+/* HTTP to plopd's Unix socket, many exchanges at once, inside the loop. */
 struct upstream;
 int upstream_new(sd_event *loop, const char *socket, struct upstream **ret);
 /* Ends all exchanges without calling their done(). */
@@ -20,17 +20,17 @@ struct upstream_answer {
 	unsigned int status;
 	const char *content_type; /* "" if there was none */
 	char *disposition;        /* "Content-Disposition: ..." or NULL */
-	struct buf body;          /* done() may take it; a stream's is what data() left */
+	struct buf *body;         /* done() may take it; a stream's is what data() left */
 };
 
 struct upstream_callbacks {
 	/*
 	 * NULL: collect the whole body. Else called whenever there is more: takes what it wants off the front of the body
-	 * by upstream_consume(); negative ends the exchange.
+	 * by buf_consume(); negative ends the exchange.
 	 */
 	int (*data)(struct upstream_answer *a, void *ctx);
 	/*
-	 * Once, at the end. r: 0, or why there is no answer: -ECONNREFUSED and the like if plopd is down; -EFBIG: larger than
+	 * Once, at the end. r: 0, or why there is no answer: -ECONNREFUSED and the like if plopd is down, -EAGAIN if it has no place; -EFBIG: larger than
 	 * API_MAX_ANSWER; -ENOBUFS: more than UPSTREAM_COMING with all others; what data() returned.
 	 */
 	void (*done)(int r, struct upstream_answer *a, void *ctx);
@@ -43,4 +43,3 @@ int upstream_start(struct upstream *u, const char *method, const char *target, c
 		   struct exchange **ret);
 /* done() will not be called. */
 void upstream_cancel(struct exchange *e);
-void upstream_consume(struct upstream_answer *a, size_t size);

@@ -85,6 +85,14 @@ char *buf_string(struct buf *b)
 	return s;
 }
 
+void buf_consume(struct buf *b, size_t size)
+{
+	if (size == 0)
+		return;
+	memmove(b->data, b->data + size, b->size - size);
+	b->size -= size;
+}
+
 void buf_clear(struct buf *b)
 {
 	b->size = 0;

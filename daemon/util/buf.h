@@ -26,6 +26,8 @@ void buf_printf(struct buf *b, const char *format, ...) _printf_(2, 3);
 void *buf_reserve(struct buf *b, size_t size);
 /* The content as a NUL-terminated string owned by the caller; b is empty after. NULL: b->error says why. */
 char *buf_string(struct buf *b);
+/* Takes the first size bytes off, of which there are so many. */
+void buf_consume(struct buf *b, size_t size);
 /* Empty, and without an error; limit and memory stay. */
 void buf_clear(struct buf *b);
 void buf_free(struct buf *b);
