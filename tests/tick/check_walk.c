@@ -114,6 +114,35 @@ START_TEST(stacks_in_circles)
 }
 END_TEST
 
+/* Nothing that lies in a process's memory makes a frame of it one of another kind (plop/frame.h). */
+START_TEST(code_that_passes_for_another_kind)
+{
+	static const uint64_t codes[] = {
+		PLOP_SYNTHETIC(PLOP_SYNTHETIC_TASK, 0),
+		PLOP_SYNTHETIC(PLOP_SYNTHETIC_SEVERAL, 3),
+		PLOP_NATIVE(0x7f0000001000),
+		0xffffffff81000000,
+		0x8000000000000000,
+	};
+	const unsigned int depth = 9;
+
+	EACH_LAYOUT
+	{
+		for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+			struct tick_result r;
+
+			setup(&each.l, depth);
+			made_put(&m, frame_at(innermost_of(0), depth, 4) + m.l.frame_code, codes[i],
+				 8);
+			r = tick_once(plop_tick);
+			ck_assert_int_eq(r.lost, PLOP_LOST_CORRUPT);
+			ck_assert(!r.stack);
+			teardown();
+		}
+	}
+}
+END_TEST
+
 START_TEST(stacks_that_lead_astray)
 {
 	const unsigned int depth = 40;
@@ -389,6 +418,7 @@ int main(void)
 	tcase_add_test(c, stacks_without_bpf_loop);
 	tcase_add_test(c, who_has_the_gil);
 	tcase_add_test(c, stacks_in_circles);
+	tcase_add_test(c, code_that_passes_for_another_kind);
 	tcase_add_test(c, stacks_that_lead_astray);
 	tcase_add_test(c, code_that_cannot_be_read);
 	tcase_add_test(c, copies_that_fail);
