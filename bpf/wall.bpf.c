@@ -105,18 +105,24 @@ static __always_inline struct plop_sleeper *sleeper_find(__u64 key, bool make, _
 	return NULL;
 }
 
-/* The lock of the interpreter that the thread state in s->ts belongs to; 0: not known. */
+/* The lock of the interpreter that the current thread, which was just walked, is in; 0: not known. */
 static __always_inline __u64 gil_read(const struct plop_layout *l, const struct plop_process *p,
-				      struct scratch *s)
+				      const struct plop_cpu *cpu)
 {
 	__u64 gil = p->runtime + l->gil_at, interp;
+	struct task_facts task;
 
 	if (l->gil_where == PLOP_GIL_UNKNOWN || l->free_threaded)
 		return 0;
 	if (l->gil_where == PLOP_GIL_POINTER) {
+		/* scratch may hold another's state: a caller's, or what a search looked at last that found none */
+		task_read(&task, true);
+		if (cpu->last_thread != plop_mix(p->image ^ task.thread))
+			return 0;
 		/* interp follows next (cpython/pystate.h, 3.12 to 3.15) */
-		interp = FIELD64(s->ts, l->ts_next + 8, PLOP_TS_MAX);
-		if (bpf_probe_read_user(&gil, sizeof(gil), (void *)(interp + l->gil_at)))
+		if (bpf_probe_read_user(&interp, sizeof(interp),
+					(void *)(cpu->last_state + l->ts_next + 8)) ||
+		    bpf_probe_read_user(&gil, sizeof(gil), (void *)(interp + l->gil_at)))
 			return 0;
 	}
 	return gil;
@@ -164,20 +170,20 @@ static __always_inline __u32 gil_kind(struct task_struct *prev, __u64 gil, __u64
 
 /* Why prev, which is the current task, leaves its CPU. */
 static __always_inline void reason_read(struct plop_sleeper *e, struct task_struct *prev,
-					bool preempt, const struct plop_process *p)
+					bool preempt, const struct plop_process *p,
+					const struct plop_cpu *cpu)
 {
-	__u32 n = bpf_get_smp_processor_id(), layout = p->layout, state = prev->__state;
+	__u32 layout = p->layout, state = prev->__state;
 	struct plop_layout *l = bpf_map_lookup_elem(&layouts, &layout);
-	struct scratch *s = bpf_map_lookup_elem(&scratch, &n);
 	__u64 futex, gil = 0;
 	__s32 syscall = syscall_read(prev, &futex);
 
-	if (l && s && syscall == SYSCALL_FUTEX)
-		gil = gil_read(l, p, s);
+	if (l && syscall == SYSCALL_FUTEX)
+		gil = gil_read(l, p, cpu);
 	e->syscall = -1;
 	e->disk = 0;
 	e->gil = 0;
-	if (preempt || state == 0 || !l || !s) {
+	if (preempt || state == 0 || !l) {
 		e->kind = PLOP_WAIT_RUNNABLE;
 		if (gil && futex - gil < l->gil_size)
 			e->kind = gil_kind(prev, gil, futex);
@@ -300,7 +306,7 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_wa
 			   budget ? budget : PLOP_PART_TRUSTED, true, &truncated, true, tasks);
 	if (!lost)
 		e->hash = s->walk.hash;
-	reason_read(e, prev, preempt, p);
+	reason_read(e, prev, preempt, p, cpu);
 	cpu->left++;
 	/* who was woken while it was walked has been runnable ever since; plop_wakeup() took it for one that nobody saw leave */
 	e->image = p->image;

@@ -65,7 +65,8 @@ static int join_states(struct walker *w, const struct walk_states *all, const st
 		    object_u64(w->ts, w->l->ts_thread_id) != of->thread_id ||
 		    walker_frame(w, &cframe, &frame) < 0)
 			continue;
-		used = (w->l->ts_status || frame || s->address == current) &&
+		/* where it says so itself, a state that an older thread has left behind at the same address says it as well */
+		used = (w->l->ts_status ? in_use == JOIN_MAX : frame || s->address == current) &&
 		       in_use_sooner(w, s, current, cframe, least);
 		if (!used && !frame)
 			continue;

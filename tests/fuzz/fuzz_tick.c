@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * All programs of bpf/, one after the other, on a process whose memory is made up and then spoilt: as it lies there, and in between
- * two reads. Or on one whose memory is the input, by a layout that the input may give.
+ * All programs of bpf/, one after the other, on a process whose memory is made up and then spoilt: as it lies there, and in
+ * between two reads. Or on one whose memory is the input, by a layout that the input may give. Or the tick on a spoilt
+ * one that stands still, whose stacks have to be those that python/walk.h reads.
  */
+#include "compare.h"
 #include "hostile.h"
 #include "made.h"
 #include "ticked.h"
@@ -199,7 +201,7 @@ static void tasks_begin(const struct plop_layout *l)
 		p->async = 1;
 }
 
-static void on_made(const uint8_t *data, size_t size)
+static void on_made(const uint8_t *data, size_t size, bool still)
 {
 	struct {
 		uint8_t layout, interpreters, depth, nedits, nscript;
@@ -207,7 +209,7 @@ static void on_made(const uint8_t *data, size_t size)
 	struct liar liar;
 	struct reader r = { .read = liar_read, .ctx = &liar };
 	struct plop_layout l;
-	struct made m;
+	static struct made m;
 	struct edit e;
 
 	if (!fuzz_take(&data, &size, &head, sizeof(head)) || !made_layout(head.layout % 14u, &l))
@@ -226,6 +228,15 @@ static void on_made(const uint8_t *data, size_t size)
 	made_gil(&m, 1);
 	for (unsigned int i = 0; i < head.nedits && fuzz_take(&data, &size, &e, sizeof(e)); i++)
 		spoil(&m, &e);
+	if (still) {
+		struct compared c = {};
+		const char *differs = compare(&m.r, &l, MADE_RUNTIME, &c);
+
+		if (differs)
+			fprintf(stderr, "%s: %s\n", made_layout(head.layout % 14u, &l), differs);
+		FUZZ_ASSERT(!differs);
+		return;
+	}
 	liar = (struct liar){ .of = &m.r, .script = data };
 	liar.nscript = (uint8_t)MIN(size, (size_t)head.nscript);
 	data += liar.nscript;
@@ -236,7 +247,6 @@ static void on_made(const uint8_t *data, size_t size)
 	others_begin(head.interpreters & 1);
 	tasks_begin(&l);
 	run(data, size);
-	made_free(&m);
 }
 
 static void on_input(const uint8_t *data, size_t size)
@@ -270,9 +280,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!fuzz_take(&data, &size, &which, sizeof(which)))
 		return 0;
-	if (which & 1)
+	if (which == 1)
 		on_input(data, size);
 	else
-		on_made(data, size);
+		on_made(data, size, which == 2);
 	return 0;
 }

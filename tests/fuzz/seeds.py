@@ -135,7 +135,9 @@ def tick_seeds():
     for layout in range(14):
         for interpreters, depth in ((0, 5), (1, 40), (2, 150)):
             yield "tick", struct.pack("<BBBBBB", 0, layout, interpreters, depth, 0, 0) + TICKS
-        # a pointer of a thread state's, and torn now and then
+        # two bytes and two pointers of thread states', and what the walk makes of them; or torn now and then
+        yield "tick", struct.pack("<BBBBBB", 2, layout, 2, 30, 4, 0) + b"".join(
+            struct.pack("<BBHH", 2, how, place, 0x100 + place) for how, place in ((0, 7), (1, 9), (1, 137), (0, 261)))
         yield "tick", struct.pack("<BBBBBBBBHH", 0, layout, 2, 9, 1, 16, 2, 1, 7, 0x2000) + bytes(15) + b"\x80" + TICKS
     for which in LAYOUTS:
         for wrap in (0, 3):

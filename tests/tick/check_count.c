@@ -29,7 +29,6 @@ START_TEST(ticks_of_other_processes)
 			named += tick_cpu()->half[0].losses[i].lost[PLOP_LOST_UNSUPPORTED];
 	}
 	ck_assert_uint_eq(named, 1);
-	teardown();
 }
 END_TEST
 
@@ -58,7 +57,6 @@ START_TEST(processes_that_are_new)
 	ck_assert_uint_ge(records_of(PLOP_RECORD_CHECK), 6);
 	ck_assert_uint_le(records_of(PLOP_RECORD_CHECK), 10);
 	ck_assert_uint_le(tick_process(OTHER_TGID)->wait, 4 * PLOP_WAIT_LAST_NS);
-	teardown();
 }
 END_TEST
 
@@ -87,7 +85,6 @@ START_TEST(threads_that_run_no_python)
 		tick_task.task.mm = (struct mm_struct *)(TICK_MM + 8);
 		r = tick_once(plop_tick);
 		expect_none(&r, PLOP_STACK_EXITING);
-		teardown();
 	}
 }
 END_TEST
@@ -119,7 +116,6 @@ START_TEST(threads_without_a_state)
 		kernel.now += 1000 * MS;
 		r = tick_once(plop_tick);
 		expect_frames(&r, 4, 4);
-		teardown();
 	}
 }
 END_TEST
@@ -150,7 +146,6 @@ START_TEST(threads_beyond_the_search)
 		r = tick_once(plop_tick);
 		ck_assert_int_eq(r.lost, PLOP_LOST_THREADS);
 		ck_assert_uint_le(kernel.reads, PLOP_MAX_THREAD_STEPS * 2 + 8);
-		teardown();
 	}
 }
 END_TEST
@@ -188,7 +183,6 @@ START_TEST(interpreters_that_come_and_go)
 		made_put(&m, MADE_STATE(0) + m.l.ts_thread_id, 0, 8);
 		r = tick_once(plop_tick);
 		expect_none(&r, PLOP_STACK_FINALISED);
-		teardown();
 	}
 }
 END_TEST
@@ -222,7 +216,6 @@ START_TEST(states_that_are_remembered)
 		m.hole_end = MADE_STATE(0) + 8;
 		r = tick_once(plop_tick);
 		ck_assert_int_eq(r.lost, PLOP_LOST_FAULT);
-		teardown();
 	}
 }
 END_TEST
@@ -272,7 +265,6 @@ START_TEST(stacks_that_come_again)
 	tick();
 	ck_assert_uint_eq(tick_cpu()->half[1].nstacks, 1);
 	ck_assert_uint_eq(half->nstacks, 1);
-	teardown();
 }
 END_TEST
 
@@ -293,7 +285,6 @@ START_TEST(tables_that_are_full)
 			  PLOP_HALF_STACKS + 100 - half->nstacks);
 	/* plopd was told once, early */
 	ck_assert_uint_eq(records_of(PLOP_RECORD_PRESSURE), 1);
-	teardown();
 
 	setup(&l, PLOP_MAX_DEPTH);
 	half = &tick_cpu()->half[0];
@@ -306,7 +297,6 @@ START_TEST(tables_that_are_full)
 	ck_assert_uint_eq(half->nstacks, PLOP_HALF_FRAMES / PLOP_MAX_DEPTH);
 	ck_assert_uint_eq(half->counters[PLOP_C_LOST + PLOP_LOST_FRAMES_FULL],
 			  30 - PLOP_HALF_FRAMES / PLOP_MAX_DEPTH);
-	teardown();
 
 	/* a thousand threads in one stack take places of their own */
 	setup(&l, 1);
@@ -319,7 +309,6 @@ START_TEST(tables_that_are_full)
 	ck_assert_uint_ge(half->nthreads, PLOP_HALF_THREADS * 9 / 10);
 	ck_assert_uint_eq(half->counters[PLOP_C_LOST + PLOP_LOST_STACKS_FULL],
 			  PLOP_HALF_THREADS + 100 - 1 - half->nthreads);
-	teardown();
 }
 END_TEST
 
@@ -368,7 +357,6 @@ START_TEST(code_at_first_sight)
 		kernel.ring_waiting = 0;
 		tick_once(plop_tick);
 		ck_assert_uint_eq(records_of(PLOP_RECORD_CODE), 1);
-		teardown();
 	}
 }
 END_TEST
@@ -393,7 +381,6 @@ START_TEST(code_that_has_settled)
 		plop_seconds += PLOP_SETTLED_SECONDS + 1;
 		r = tick_once(plop_tick);
 		ck_assert_uint_eq(r.stack->settled, 0);
-		teardown();
 	}
 }
 END_TEST

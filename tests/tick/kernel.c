@@ -212,23 +212,6 @@ void kernel_reset(void)
 	kernel = (struct kernel){};
 }
 
-void kernel_free(void)
-{
-	kernel_reset();
-	wholes_open();
-	memset(wholes, 0, sizeof(wholes));
-	for (size_t i = 0; i < MAPS && tables[i].map.at; i++) {
-		for (__u32 n = 0; n < tables[i].map.entries; n++)
-			element_free(&tables[i].elements[n]);
-		free(tables[i].elements);
-		tables[i] = (struct table){};
-	}
-	free(ring);
-	free(records);
-	ring = NULL;
-	records = NULL;
-}
-
 /* Something is written to a buffer that is filled as a whole: of what it held nothing is left. filled: of what it holds now. */
 static void whole_fill(const void *to, __u32 size, __u32 filled)
 {

@@ -55,12 +55,10 @@ extern struct kernel kernel;
 
 /* Empties all maps and the ring buffer, and sets all of the above to 0. */
 void kernel_reset(void);
-/* Frees what kernel_reset() keeps for the next test. */
-void kernel_free(void);
 
 /*
  * A buffer in a map's element that is filled as a whole, by one read: of it, only what the last one wrote may be looked at.
- * Under AddressSanitizer, anything else of it is an error. Forgotten by kernel_free().
+ * Under AddressSanitizer, anything else of it is an error.
  */
 void kernel_whole(void *start, size_t size);
 

@@ -105,23 +105,24 @@ const char *made_layout(size_t i, struct plop_layout *ret)
 	return newer[i].name;
 }
 
-static uint8_t *place(const struct made *m, uint64_t address, size_t size)
+/* Where it is in m->memory. */
+static size_t place(uint64_t address, size_t size)
 {
 	assert(address >= MADE_BASE && size <= MADE_SIZE &&
 	       address - MADE_BASE <= MADE_SIZE - size);
-	return m->memory + (address - MADE_BASE);
+	return address - MADE_BASE;
 }
 
 void made_put(struct made *m, uint64_t address, uint64_t v, size_t size)
 {
-	memcpy(place(m, address, size), &v, size);
+	memcpy(m->memory + place(address, size), &v, size);
 }
 
 uint64_t made_get(const struct made *m, uint64_t address, size_t size)
 {
 	uint64_t v = 0;
 
-	memcpy(&v, place(m, address, size), size);
+	memcpy(&v, m->memory + place(address, size), size);
 	return v;
 }
 
@@ -149,7 +150,7 @@ static void put_text(struct made *m, uint64_t at, const char *s)
 	made_put(m, at + (l->free_threaded ? 24 : 8), 0x5555, 8);
 	made_put(m, at + l->str_length, strlen(s), 8);
 	made_put(m, at + l->str_state, state, 4);
-	memcpy(place(m, at + l->str_ascii_data, strlen(s)), s, strlen(s));
+	memcpy(m->memory + place(at + l->str_ascii_data, strlen(s)), s, strlen(s));
 }
 
 /* A function on line 30 + n, all of which is on that line. */
@@ -177,19 +178,12 @@ static void put_code(struct made *m, unsigned int n)
 
 void made_new(struct made *m, const struct plop_layout *l)
 {
-	*m = (struct made){ .l = *l };
+	memset(m, 0, sizeof(*m));
+	m->l = *l;
 	m->r = (struct reader){ .read = made_read, .ctx = m };
-	m->memory = calloc(1, MADE_SIZE);
-	assert(m->memory);
 	for (unsigned int i = 0; i < MADE_CODES; i++)
 		put_code(m, i);
 	made_interp(m, 0);
-}
-
-void made_free(struct made *m)
-{
-	free(m->memory);
-	m->memory = NULL;
 }
 
 void made_interp(struct made *m, unsigned int n)

@@ -34,7 +34,7 @@
 #define MADE_THREAD(n) (0x7e0000001000ull + (n)*0x1000ull)
 
 struct made {
-	uint8_t *memory; /* MADE_SIZE bytes, at MADE_BASE in the process */
+	uint8_t memory[MADE_SIZE]; /* at MADE_BASE in the process */
 	struct plop_layout l;
 	struct reader r;     /* of it */
 	unsigned int reads;  /* by r */
@@ -50,10 +50,9 @@ const char *made_layout(size_t i, struct plop_layout *ret);
 
 /*
  * An interpreter that runs, without any thread, and MADE_CODES code objects. The functions are called f0, f1 and so on. m must
- * not move. made_free() gives its memory back.
+ * not move.
  */
 void made_new(struct made *m, const struct plop_layout *l);
-void made_free(struct made *m);
 
 /* Writes the low size bytes of v, at most 8; an address outside is an error of the test's. */
 void made_put(struct made *m, uint64_t address, uint64_t v, size_t size);

@@ -24,10 +24,40 @@ static inline void setup(const struct plop_layout *l, unsigned int depth)
 	tick_thread(TICK_TGID, MADE_THREAD(0));
 }
 
-static inline void teardown(void)
+/* Thread 7 is in one interpreter, which was called from a second, that from a third, the first one that there was. */
+static inline void setup_nested(const struct plop_layout *l, unsigned int interpreters)
 {
-	made_free(&m);
-	tick_end();
+	setup(l, 5);
+	for (unsigned int i = 1; i < interpreters; i++)
+		made_interp(&m, i);
+	/* inner ones lie at lower addresses of the C stack */
+	for (unsigned int i = 0; i < interpreters; i++) {
+		made_state(&m, 3 + i, interpreters - 1 - i, 7);
+		made_stack(&m, 3 + i, 2 + i);
+		made_status(&m, 3 + i, i == 0, i == 0);
+	}
+	made_gil(&m, 3);
+	tick_thread(TICK_TGID + 7, MADE_THREAD(7));
+}
+
+/* Numbers that look like chance, and are the same in each run: dice is set by the test. */
+static uint64_t dice;
+
+static inline uint32_t roll(uint32_t n)
+{
+	dice = dice * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(dice >> 33) % n;
+}
+
+/* Puts something where it does not belong: here and there a byte, or a pointer, which may lead somewhere. */
+static inline void spoil(struct made *t)
+{
+	uint64_t at = roll(4) ? MADE_STATE(0) + roll(0x6000) : MADE_BASE + roll(MADE_SIZE - 8);
+
+	if (roll(2))
+		made_put(t, at, roll(256), 1);
+	else
+		made_put(t, at & ~7ull, MADE_BASE + roll(MADE_SIZE), 8);
 }
 
 /* All layouts, one after the other. */

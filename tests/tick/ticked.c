@@ -51,11 +51,6 @@ void tick_begin(const struct reader *memory, const struct plop_layout *l, __u64 
 	tick_process_set(TICK_TGID, &p);
 }
 
-void tick_end(void)
-{
-	kernel_free();
-}
-
 void tick_thread(__u32 tid, __u64 thread)
 {
 	tick_task.task.pid = (int)tid;

@@ -46,7 +46,6 @@ struct tick_result {
  */
 extern struct kernel_task tick_task;
 void tick_begin(const struct reader *memory, const struct plop_layout *l, __u64 runtime);
-void tick_end(void);
 
 /* That thread now runs. */
 void tick_thread(__u32 tid, __u64 thread);

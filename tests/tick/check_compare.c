@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The tick and python/walk.h, which look at the same memory by code of their own, see the same stacks. */
+#include "compare.h"
+#include "scene.h"
+
+static void expect_same(struct compared *c, const char *name)
+{
+	const char *differs = compare(&m.r, &m.l, MADE_RUNTIME, c);
+
+	ck_assert_msg(!differs, "%s: %s", name, differs);
+}
+
+START_TEST(stacks_of_all_layouts)
+{
+	static const unsigned int depths[] = { 1, 8, 103, PLOP_MAX_DEPTH, PLOP_MAX_DEPTH + 1 };
+
+	EACH_LAYOUT
+	{
+		for (size_t i = 0; i < ARRAY_SIZE(depths); i++) {
+			struct compared c = {};
+
+			setup(&each.l, depths[i]);
+			expect_same(&c, each.name);
+			ck_assert_uint_eq(c.same, 1);
+			ck_assert_uint_eq(c.without, 2);
+		}
+	}
+}
+END_TEST
+
+START_TEST(stacks_through_interpreters)
+{
+	EACH_LAYOUT
+	{
+		for (unsigned int n = 1; n <= 3; n++) {
+			struct compared c = {};
+
+			setup_nested(&each.l, n);
+			expect_same(&c, each.name);
+			ck_assert_uint_eq(c.same, 2);
+		}
+	}
+}
+END_TEST
+
+/* Two of a thread's states say that they are in use: the first one is believed, the other takes part as a caller. */
+START_TEST(states_that_both_say_so)
+{
+	EACH_LAYOUT
+	{
+		for (unsigned int n = 2; n <= 3; n++) {
+			struct compared c = {};
+
+			setup_nested(&each.l, n);
+			made_status(&m, 2 + n, true, false);
+			expect_same(&c, each.name);
+			ck_assert_uint_eq(c.same, 2);
+		}
+	}
+}
+END_TEST
+
+/* A process in which something is as it cannot be, and stays so. */
+START_TEST(processes_that_are_spoilt)
+{
+	EACH_LAYOUT
+	{
+		struct compared c = {};
+
+		for (unsigned int i = 0; i < 50; i++) {
+			dice = each.i << 32 | i;
+			setup_nested(&each.l, 1 + roll(3));
+			for (unsigned int n = roll(600); n > 0; n--)
+				spoil(&m);
+			expect_same(&c, each.name);
+		}
+		/* of each there are some, or this compares nothing */
+		ck_assert_uint_ge(c.same, 20);
+		ck_assert_uint_ge(c.without, 20);
+		ck_assert_uint_ge(c.untold, 1);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	TCase *c = tcase_create("compare");
+	Suite *s = suite_create("tick/compare");
+
+	tcase_add_test(c, stacks_of_all_layouts);
+	tcase_add_test(c, stacks_through_interpreters);
+	tcase_add_test(c, states_that_both_say_so);
+	tcase_add_test(c, processes_that_are_spoilt);
+	suite_add_tcase(s, c);
+	return run_suite(s);
+}

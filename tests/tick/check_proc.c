@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Processes that fork, execute programs and end, and threads that are made. */
+#include "scene.h"
+
+#define CHILD_TGID 4800u
+
+static struct kernel_task child;
+static struct signal_struct living = { { 1 } }, ended = { { 0 } };
+
+static void setup_child(void)
+{
+	struct plop_layout l = layout_of(0x030d);
+
+	setup(&l, 5);
+	kernel.step = 10;
+	child = tick_task;
+	child.task.tgid = child.task.pid = (int)CHILD_TGID;
+	child.task.mm = (struct mm_struct *)(TICK_MM + 0x1000);
+}
+
+static void run_child(void)
+{
+	kernel.current = &child;
+}
+
+/* A child is profiled from its first tick on, with an image of its own. */
+START_TEST(children)
+{
+	const struct plop_record_fork *f;
+	struct tick_result r;
+
+	setup_child();
+	tick_once(plop_tick);
+	ck_assert_uint_eq(tick_process(TICK_TGID)->mm, TICK_MM);
+	kernel_records_clear();
+	plop_fork(&tick_task.task, &child.task);
+	ck_assert_uint_eq(kernel_records(), 1);
+	f = kernel_record(0).data;
+	ck_assert_uint_eq(kernel_record(0).size, sizeof(*f));
+	ck_assert_uint_eq(f->head.type, PLOP_RECORD_FORK);
+	ck_assert_uint_eq(f->head.tgid, CHILD_TGID);
+	ck_assert_uint_eq(f->parent, TICK_TGID);
+	ck_assert_uint_eq(f->parent_image, TICK_IMAGE);
+	ck_assert_uint_eq(f->head.image, tick_process(CHILD_TGID)->image);
+	ck_assert_uint_ne(f->head.image, TICK_IMAGE);
+	run_child();
+	r = tick_once(plop_tick);
+	expect_frames(&r, 5, 5);
+	ck_assert_uint_eq(r.stack->image, f->head.image);
+	ck_assert_uint_eq(r.stack->tgid, CHILD_TGID);
+}
+END_TEST
+
+START_TEST(programs)
+{
+	const struct plop_record *x;
+	struct tick_result r;
+
+	setup_child();
+	plop_fork(&tick_task.task, &child.task);
+	run_child();
+	tick_once(plop_tick);
+	kernel_records_clear();
+	plop_exec(&child.task);
+	ck_assert_uint_eq(kernel_records(), 1);
+	x = kernel_record(0).data;
+	ck_assert_uint_eq(x->type, PLOP_RECORD_EXEC);
+	ck_assert_uint_eq(x->image, tick_process(CHILD_TGID)->image);
+	ck_assert_uint_eq(kernel_record(0).flags, BPF_RB_FORCE_WAKEUP);
+	ck_assert_uint_eq(tick_process(CHILD_TGID)->state, PLOP_STATE_NEW);
+	/* not the process that the last tick has remembered */
+	r = tick_once(plop_tick);
+	ck_assert(r.other && r.lost < 0 && !r.stack);
+	/* what it forks is looked at by itself */
+	kernel_records_clear();
+	plop_fork(&child.task, &tick_task.task);
+	ck_assert_uint_eq(kernel_records(), 0);
+	ck_assert_uint_eq(tick_process(TICK_TGID)->state, PLOP_STATE_NEW);
+}
+END_TEST
+
+START_TEST(ends)
+{
+	struct plop_wanted w = { .ticks = 1 };
+	struct tick_result r;
+
+	setup_child();
+	tick_wanted_set(TICK_TGID, &w);
+	tick_once(plop_tick);
+	kernel_records_clear();
+	/* a thread of it */
+	tick_task.task.signal = &living;
+	plop_exit(&tick_task.task);
+	ck_assert_uint_eq(kernel_records(), 0);
+	ck_assert_ptr_nonnull(tick_process(TICK_TGID));
+	tick_task.task.signal = &ended;
+	plop_exit(&tick_task.task);
+	ck_assert_uint_eq(records_of(PLOP_RECORD_EXIT), 1);
+	ck_assert_ptr_null(tick_process(TICK_TGID));
+	ck_assert_ptr_null(tick_wanted(TICK_TGID));
+	r = tick_once(plop_tick);
+	ck_assert(r.other && r.lost < 0);
+	/* one that was never known, and one in which nothing was found: nobody is told */
+	plop_exit(&tick_task.task);
+	plop_exec(&child.task);
+	child.task.signal = &ended;
+	plop_exit(&child.task);
+	ck_assert_uint_eq(records_of(PLOP_RECORD_EXIT), 1);
+}
+END_TEST
+
+/* What is wanted of a process passes on where it is wanted of its children too. */
+START_TEST(wanted_children)
+{
+	struct plop_wanted w = {
+		.ticks = 7, .children = 5, .wall = 6, .wall_children = 2, .threads = 1, .budget = 9
+	};
+
+	setup_child();
+	tick_wanted_set(TICK_TGID, &w);
+	plop_fork(&tick_task.task, &child.task);
+	ck_assert_ptr_nonnull(tick_wanted(CHILD_TGID));
+	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->ticks, 5);
+	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->children, 5);
+	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->wall, 2);
+	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->wall_children, 2);
+	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->threads, 0);
+	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->budget, 9);
+
+	setup_child();
+	w.children = w.wall_children = 0;
+	tick_wanted_set(TICK_TGID, &w);
+	plop_fork(&tick_task.task, &child.task);
+	ck_assert_ptr_null(tick_wanted(CHILD_TGID));
+}
+END_TEST
+
+START_TEST(threads)
+{
+	struct plop_wanted w = { .threads = 1 };
+	const struct plop_record *x;
+
+	setup_child();
+	child.task.tgid = (int)TICK_TGID;
+	plop_fork(&tick_task.task, &child.task);
+	ck_assert_uint_eq(kernel_records(), 0);
+	tick_wanted_set(TICK_TGID, &w);
+	plop_fork(&tick_task.task, &child.task);
+	ck_assert_uint_eq(records_of(PLOP_RECORD_THREAD), 1);
+	x = kernel_record(0).data;
+	ck_assert_uint_eq(PLOP_THREAD_MAKER(x->image), TICK_TGID);
+	ck_assert_uint_eq(PLOP_THREAD_MADE(x->image), CHILD_TGID);
+	/* the last quarter of the ring buffer is left to what tells of processes */
+	kernel.ring_waiting = 2u * 1024 * 1024 / 4 * 3;
+	plop_fork(&tick_task.task, &child.task);
+	ck_assert_uint_eq(records_of(PLOP_RECORD_THREAD), 1);
+	child.task.tgid = (int)CHILD_TGID;
+	plop_fork(&tick_task.task, &child.task);
+	ck_assert_uint_eq(records_of(PLOP_RECORD_FORK), 1);
+}
+END_TEST
+
+START_TEST(tables_that_are_full)
+{
+	setup_child();
+	plop_table_full = 0;
+	kernel.hash_entries = 1;
+	plop_fork(&tick_task.task, &child.task);
+	ck_assert_ptr_null(tick_process(CHILD_TGID));
+	ck_assert_uint_eq(plop_table_full, 1);
+	ck_assert_uint_eq(records_of(PLOP_RECORD_FORK), 0);
+	/* one that has executed something is told of all the same: plopd may find room for it */
+	plop_exec(&child.task);
+	ck_assert_uint_eq(plop_table_full, 2);
+	ck_assert_uint_eq(records_of(PLOP_RECORD_EXEC), 1);
+}
+END_TEST
+
+/* Where tasks are kept is set only where it still is the same program. */
+START_TEST(assignments)
+{
+	struct plop_async_assign a = { .image = TICK_IMAGE, .tgid = TICK_TGID, .async = 5 };
+
+	setup_child();
+	ck_assert_int_eq(plop_assign(&a), 0);
+	ck_assert_uint_eq(tick_process(TICK_TGID)->async, 5);
+	a.image++;
+	a.async = 6;
+	ck_assert_int_eq(plop_assign(&a), 1);
+	ck_assert_uint_eq(tick_process(TICK_TGID)->async, 5);
+	a.tgid = CHILD_TGID;
+	ck_assert_int_eq(plop_assign(&a), 1);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *c = tcase_create("proc");
+	Suite *s = suite_create("tick/proc");
+
+	tcase_add_test(c, children);
+	tcase_add_test(c, programs);
+	tcase_add_test(c, ends);
+	tcase_add_test(c, wanted_children);
+	tcase_add_test(c, threads);
+	tcase_add_test(c, tables_that_are_full);
+	tcase_add_test(c, assignments);
+	suite_add_tcase(s, c);
+	return run_suite(s);
+}
