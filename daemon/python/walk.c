@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "plop/frame.h"
 #include "plop/limits.h"
 #include "python/walker.h"
 
@@ -208,7 +209,7 @@ static bool link_parse(const struct plop_layout *l, uint64_t address, const uint
 	else
 		k.instr = (uint32_t)(object_u64(p, l->frame_instr) - k.code);
 	*ret = k;
-	return k.code != 0;
+	return plop_frame_is_python(k.code);
 }
 
 int walker_frame(struct walker *w, uint64_t *ret_cframe, uint64_t *ret)

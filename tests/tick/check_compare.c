@@ -60,6 +60,29 @@ START_TEST(states_that_both_say_so)
 }
 END_TEST
 
+/* What cannot be the address of a code object: neither has a stack. */
+START_TEST(addresses_of_no_code)
+{
+	static const uint64_t codes[] = { 0, 1ull << 63, UINT64_MAX & ~7ull };
+
+	EACH_LAYOUT
+	{
+		for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+			struct compared c = {};
+			struct tick_result r;
+
+			setup(&each.l, 5);
+			made_put(&m, MADE_CHUNK(0) + 24 + m.l.frame_code, codes[i], 8);
+			r = tick_once(plop_tick);
+			ck_assert_int_eq(r.lost, PLOP_LOST_CORRUPT);
+			expect_same(&c, each.name);
+			ck_assert_uint_eq(c.untold, 1);
+			ck_assert_uint_eq(c.same, 0);
+		}
+	}
+}
+END_TEST
+
 /* A process in which something is as it cannot be, and stays so. */
 START_TEST(processes_that_are_spoilt)
 {
@@ -90,6 +113,7 @@ int main(void)
 	tcase_add_test(c, stacks_of_all_layouts);
 	tcase_add_test(c, stacks_through_interpreters);
 	tcase_add_test(c, states_that_both_say_so);
+	tcase_add_test(c, addresses_of_no_code);
 	tcase_add_test(c, processes_that_are_spoilt);
 	suite_add_tcase(s, c);
 	return run_suite(s);

@@ -82,7 +82,7 @@ START_TEST(threads_that_run_no_python)
 		expect_none(&r, PLOP_STACK_WORKER);
 		/* it executes another program, whose record is yet to come */
 		tick_task.task.flags = 0;
-		tick_task.task.mm = (struct mm_struct *)(TICK_MM + 8);
+		tick_task.task.mm = &tick_mms[1];
 		r = tick_once(plop_tick);
 		expect_none(&r, PLOP_STACK_EXITING);
 	}

@@ -15,7 +15,7 @@ static void setup_child(void)
 	kernel.step = 10;
 	child = tick_task;
 	child.task.tgid = child.task.pid = (int)CHILD_TGID;
-	child.task.mm = (struct mm_struct *)(TICK_MM + 0x1000);
+	child.task.mm = &tick_mms[1];
 }
 
 static void run_child(void)
@@ -31,7 +31,7 @@ START_TEST(children)
 
 	setup_child();
 	tick_once(plop_tick);
-	ck_assert_uint_eq(tick_process(TICK_TGID)->mm, TICK_MM);
+	ck_assert_ptr_eq((void *)tick_process(TICK_TGID)->mm, &tick_mms[0]);
 	kernel_records_clear();
 	plop_fork(&tick_task.task, &child.task);
 	ck_assert_uint_eq(kernel_records(), 1);
@@ -53,8 +53,9 @@ END_TEST
 
 START_TEST(programs)
 {
-	const struct plop_record *x;
+	const struct plop_record_exec *x;
 	struct tick_result r;
+	uint64_t file;
 
 	setup_child();
 	plop_fork(&tick_task.task, &child.task);
@@ -64,8 +65,10 @@ START_TEST(programs)
 	plop_exec(&child.task);
 	ck_assert_uint_eq(kernel_records(), 1);
 	x = kernel_record(0).data;
-	ck_assert_uint_eq(x->type, PLOP_RECORD_EXEC);
-	ck_assert_uint_eq(x->image, tick_process(CHILD_TGID)->image);
+	ck_assert_uint_eq(kernel_record(0).size, sizeof(*x));
+	ck_assert_uint_eq(x->head.type, PLOP_RECORD_EXEC);
+	ck_assert_uint_eq(x->head.image, tick_process(CHILD_TGID)->image);
+	file = x->file;
 	ck_assert_uint_eq(kernel_record(0).flags, BPF_RB_FORCE_WAKEUP);
 	ck_assert_uint_eq(tick_process(CHILD_TGID)->state, PLOP_STATE_NEW);
 	/* not the process that the last tick has remembered */
@@ -76,6 +79,13 @@ START_TEST(programs)
 	plop_fork(&child.task, &tick_task.task);
 	ck_assert_uint_eq(kernel_records(), 0);
 	ck_assert_uint_eq(tick_process(TICK_TGID)->state, PLOP_STATE_NEW);
+	/* another file has another number, and the same has the same */
+	plop_exec(&tick_task.task);
+	plop_exec(&child.task);
+	x = kernel_record(0).data;
+	ck_assert_uint_ne(x->file, file);
+	x = kernel_record(1).data;
+	ck_assert_uint_eq(x->file, file);
 }
 END_TEST
 

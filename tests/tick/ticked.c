@@ -9,6 +9,11 @@
 
 struct kernel_task tick_task;
 
+static struct super_block disk = { .s_dev = 0x800001 };
+static struct inode inodes[2] = { { .i_sb = &disk, .i_ino = 71 }, { .i_sb = &disk, .i_ino = 72 } };
+static struct file files[2] = { { .f_inode = &inodes[0] }, { .f_inode = &inodes[1] } };
+struct mm_struct tick_mms[2] = { { .exe_file = &files[0] }, { .exe_file = &files[1] } };
+
 static void *look(const struct kernel_map *m, __u32 key)
 {
 	__u64 lookups = kernel.lookups;
@@ -45,7 +50,7 @@ void tick_begin(const struct reader *memory, const struct plop_layout *l, __u64 
 	kernel.has_sched_info = true;
 	tick_task = (struct kernel_task){};
 	tick_task.task.tgid = (int)TICK_TGID;
-	tick_task.task.mm = (struct mm_struct *)TICK_MM;
+	tick_task.task.mm = &tick_mms[0];
 	tick_thread(TICK_TGID, 0);
 	kernel_map_update(SHIM_MAP(&layouts), &number, l, BPF_ANY);
 	tick_process_set(TICK_TGID, &p);

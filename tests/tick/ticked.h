@@ -11,7 +11,6 @@
 #define TICK_TGID   4711u
 #define TICK_IMAGE  0x1122334455ull
 #define TICK_LAYOUT 3u
-#define TICK_MM     0xffff888000001000ull
 
 /* The programs. */
 int plop_tick(struct bpf_perf_event_data *ctx);
@@ -45,6 +44,8 @@ struct tick_result {
  * tick_task, with tid TICK_TGID and no thread pointer.
  */
 extern struct kernel_task tick_task;
+/* Its memory, and one that is another's; both execute files of their own. */
+extern struct mm_struct tick_mms[2];
 void tick_begin(const struct reader *memory, const struct plop_layout *l, __u64 runtime);
 
 /* That thread now runs. */
