@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a tick touches: look-ups in maps, reads of the process's memory, and bytes of these. They are what a tick's time is
+ * made of, and unlike that they are the same on each machine. They are printed as a table, and may not become more.
+ */
+#include "scene.h"
+
+struct cost {
+	uint64_t lookups, reads, bytes;
+};
+
+static struct cost cost_of(bool filed)
+{
+	struct bpf_perf_event_data ctx = {};
+
+	kernel.lookups = kernel.reads = kernel.bytes = 0;
+	if (filed) {
+		plop_tick(&ctx);
+		ck_assert_uint_eq(tick_cpu()->half[0].stacks[0].count, 2);
+	} else {
+		tick_once(plop_tick);
+	}
+	ck_assert_uint_eq(tick_cpu()->half[0].nstacks, 1);
+	return (struct cost){ kernel.lookups, kernel.reads, kernel.bytes };
+}
+
+/* Of a code object until it has settled: what makes its check; before 3.12 its name, its file and its line table as well. */
+static unsigned int code_reads(const struct plop_layout *l)
+{
+	return l->code_check_texts ? 4 : 1;
+}
+
+/*
+ * The thread state, what leads from it to the frame or says who has the GIL, and the frames. From 3.11 on one read serves all
+ * that lie in 4 kB of a chunk; the last frame lies on the C stack.
+ */
+static unsigned int walk_reads(const struct plop_layout *l, unsigned int depth)
+{
+	if (l->frame_kind == PLOP_FRAMES_OBJECT)
+		return 2 + depth;
+	return (l->frame_kind == PLOP_FRAMES_CFRAME ? 4 : 3) + depth / 32;
+}
+
+static void expect_most(struct cost c, uint64_t lookups, uint64_t reads, uint64_t bytes)
+{
+	ck_assert_uint_le(c.lookups, lookups);
+	ck_assert_uint_le(c.reads, reads);
+	ck_assert_uint_le(c.bytes, bytes);
+}
+
+static void print(struct cost c)
+{
+	printf("  %7llu %6llu %6llu", (unsigned long long)c.lookups, (unsigned long long)c.reads,
+	       (unsigned long long)c.bytes);
+}
+
+START_TEST(what_a_tick_touches)
+{
+	static const unsigned int depths[] = { 8, 33, 103 };
+
+	printf("                 not settled              settled                  settled, and "
+	       "filed before\n"
+	       "version  frames  lookups  reads  bytes  lookups  reads  bytes  lookups  reads  "
+	       "bytes\n");
+	EACH_LAYOUT
+	{
+		for (size_t i = 0; i < ARRAY_SIZE(depths); i++) {
+			unsigned int depth = depths[i], walk = walk_reads(&each.l, depth);
+			unsigned int walk_bytes = 700 + depth * 128;
+			struct cost unsettled, settled, filed;
+
+			setup(&each.l, depth);
+			/* the thread state is found by the first, the process remembered by the second */
+			tick_once(plop_tick);
+			tick_once(plop_tick);
+			unsettled = cost_of(false);
+			for (unsigned int n = 0; n < PLOP_SETTLED_READS; n++) {
+				plop_seconds = n / 6;
+				tick_once(plop_tick);
+			}
+			settled = cost_of(false);
+			filed = cost_of(true);
+			printf("%-7s  %6u", each.name, depth);
+			print(unsettled);
+			print(settled);
+			print(filed);
+			printf("\n");
+			/* look-ups: the CPU's table, the layout, scratch; and what is remembered of each code object */
+			expect_most(unsettled, 3 + depth, walk + depth * code_reads(&each.l),
+				    walk_bytes + depth * (128u + 3 * 80u));
+			expect_most(settled, 3 + depth, walk, walk_bytes);
+			expect_most(filed, 3, walk, walk_bytes);
+		}
+	}
+}
+END_TEST
+
+/* A tick on anything but a Python process, while it is the same one and after a change. */
+START_TEST(what_a_tick_on_others_touches)
+{
+	struct plop_layout l = layout_of(0x030d);
+
+	setup(&l, 8);
+	tick_task.task.tgid = tick_task.task.pid = 99;
+	for (unsigned int i = 0; i < 2; i++) {
+		kernel.lookups = kernel.reads = 0;
+		tick_once(plop_tick);
+		ck_assert_uint_le(kernel.lookups, 2);
+		ck_assert_uint_eq(kernel.reads, 0);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	TCase *c = tcase_create("cost");
+	Suite *s = suite_create("tick/cost");
+
+	tcase_add_test(c, what_a_tick_touches);
+	tcase_add_test(c, what_a_tick_on_others_touches);
+	suite_add_tcase(s, c);
+	return run_suite(s);
+}
