@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * All programs of bpf/, one after the other, on a process whose memory is made up and then spoilt: as it lies there, and in
- * between two reads. Or on one whose memory is the input, by a layout that the input may give. Or the tick on a spoilt
- * one that stands still, whose stacks have to be those that python/walk.h reads.
+ * All programs of bpf/, one after the other, on a process whose memory is made up and then spoilt:
+ * as it lies there, and in between two reads. Or on one whose memory is the input, by a layout that
+ * the input may give. Or the tick on a spoilt one that stands still, whose stacks have to be those
+ * that python/walk.h reads.
  */
 #include "compare.h"
 #include "hostile.h"
@@ -18,7 +19,9 @@ struct edit {
 	uint16_t place, what;
 } __attribute__((packed));
 
-/* A reader over another, which lies: a script of one byte for each read, as struct hostile has it. */
+/*
+ * A reader over another, which lies: a script of one byte for each read, as struct hostile has it.
+ */
 struct liar {
 	const struct reader *of;
 	const uint8_t *script;
@@ -167,7 +170,10 @@ static void check_records(void)
 	}
 }
 
-/* The most that any of the programs reads, see the maxima of plop/limits.h: a search, callers, frames, code and tasks. */
+/*
+ * The most that any of the programs reads, see the maxima of plop/limits.h: a search, callers,
+ * frames, code and tasks.
+ */
 #define MOST_READS                                                                               \
 	(2 * PLOP_MAX_THREAD_STEPS + 3 * PLOP_MAX_CALLER_STEPS + 5 * 1024 + 8 * PLOP_MAX_DEPTH + \
 	 20 * PLOP_MAX_DEPTH + 64 * PLOP_ASYNC_TASKS * PLOP_ASYNC_FRAMES)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The tick and python/walk.h, which look at the same memory by code of their own, see the same stacks. */
+/*
+ * The tick and python/walk.h, which look at the same memory by code of their own, see the same
+ * stacks.
+ */
 #include "compare.h"
 #include "scene.h"
 
@@ -43,7 +46,10 @@ START_TEST(stacks_through_interpreters)
 }
 END_TEST
 
-/* Two of a thread's states say that they are in use: the first one is believed, the other takes part as a caller. */
+/*
+ * Two of a thread's states say that they are in use: the first one is believed, the other takes
+ * part as a caller.
+ */
 START_TEST(states_that_both_say_so)
 {
 	EACH_LAYOUT

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a tick touches: look-ups in maps, reads of the process's memory, and bytes of these. They are what a tick's time is
- * made of, and unlike that they are the same on each machine. They are printed as a table, and may not become more.
+ * What a tick touches: look-ups in maps, reads of the process's memory, and bytes of these. They
+ * are what a tick's time is made of, and unlike that they are the same on each machine. They are
+ * printed as a table, and may not become more.
  */
 #include "scene.h"
 
@@ -24,15 +25,18 @@ static struct cost cost_of(bool filed)
 	return (struct cost){ kernel.lookups, kernel.reads, kernel.bytes };
 }
 
-/* Of a code object until it has settled: what makes its check; before 3.12 its name, its file and its line table as well. */
+/*
+ * Of a code object until it has settled: what makes its check; before 3.12 its name, its file and
+ * its line table as well.
+ */
 static unsigned int code_reads(const struct plop_layout *l)
 {
 	return l->code_check_texts ? 4 : 1;
 }
 
 /*
- * The thread state, what leads from it to the frame or says who has the GIL, and the frames. From 3.11 on one read serves all
- * that lie in 4 kB of a chunk; the last frame lies on the C stack.
+ * The thread state, what leads from it to the frame or says who has the GIL, and the frames. From
+ * 3.11 on one read serves all that lie in 4 kB of a chunk; the last frame lies on the C stack.
  */
 static unsigned int walk_reads(const struct plop_layout *l, unsigned int depth)
 {
@@ -70,7 +74,10 @@ START_TEST(what_a_tick_touches)
 			struct cost unsettled, settled, filed;
 
 			setup(&each.l, depth);
-			/* the thread state is found by the first, the process remembered by the second */
+			/*
+			 * the thread state is found by the first, the process remembered by the
+			 * second
+			 */
 			tick_once(plop_tick);
 			tick_once(plop_tick);
 			unsettled = cost_of(false);
@@ -85,7 +92,10 @@ START_TEST(what_a_tick_touches)
 			print(settled);
 			print(filed);
 			printf("\n");
-			/* look-ups: the CPU's table, the layout, scratch; and what is remembered of each code object */
+			/*
+			 * look-ups: the CPU's table, the layout, scratch; and what is remembered of
+			 * each code object
+			 */
 			expect_most(unsettled, 3 + depth, walk + depth * code_reads(&each.l),
 				    walk_bytes + depth * (128u + 3 * 80u));
 			expect_most(settled, 3 + depth, walk, walk_bytes);

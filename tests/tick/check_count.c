@@ -89,7 +89,9 @@ START_TEST(threads_that_run_no_python)
 }
 END_TEST
 
-/* One that the interpreter does not know is looked for three times, and then not again for a while. */
+/*
+ * One that the interpreter does not know is looked for three times, and then not again for a while.
+ */
 START_TEST(threads_without_a_state)
 {
 	EACH_LAYOUT

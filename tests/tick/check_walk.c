@@ -184,8 +184,8 @@ START_TEST(code_that_cannot_be_read)
 END_TEST
 
 /*
- * The copy of a part of the data stack fails, and of the frame alone does not; behind it the chain leads back to where an earlier
- * copy was from, of which nothing is left.
+ * The copy of a part of the data stack fails, and of the frame alone does not; behind it the chain
+ * leads back to where an earlier copy was from, of which nothing is left.
  */
 START_TEST(copies_that_fail)
 {
@@ -200,7 +200,10 @@ START_TEST(copies_that_fail)
 			continue;
 		setup(&each.l, depth);
 		top = innermost_of(0);
-		/* from the top copy straight to a frame in the chunk before, and from there to one of the top copy, the last */
+		/*
+		 * from the top copy straight to a frame in the chunk before, and from there to one
+		 * of the top copy, the last
+		 */
 		near = frame_at(top, depth, depth - 3);
 		far = frame_at(top, depth, 100);
 		ck_assert_uint_lt(far, near);
@@ -242,8 +245,8 @@ START_TEST(frames_of_generators)
 END_TEST
 
 /*
- * Where a thread enters the interpreter's loop, in 3.11 and 3.12, its thread state may lead to a struct that is not filled yet: what
- * the one before it says is what the thread is in.
+ * Where a thread enters the interpreter's loop, in 3.11 and 3.12, its thread state may lead to a
+ * struct that is not filled yet: what the one before it says is what the thread is in.
  */
 START_TEST(half_built_entries)
 {
@@ -305,7 +308,10 @@ START_TEST(stacks_through_interpreters)
 }
 END_TEST
 
-/* The outer ones cannot be found any more: what is left says that its root is missing, and is not put together wrongly. */
+/*
+ * The outer ones cannot be found any more: what is left says that its root is missing, and is not
+ * put together wrongly.
+ */
 START_TEST(interpreters_that_go_away)
 {
 	EACH_LAYOUT
@@ -332,7 +338,10 @@ static void tear(struct made *t)
 		spoil(t);
 }
 
-/* Whatever it does, a tick is accounted for, ends, and looks at nothing that it has not read: tick_once() sees to it. */
+/*
+ * Whatever it does, a tick is accounted for, ends, and looks at nothing that it has not read:
+ * tick_once() sees to it.
+ */
 START_TEST(processes_that_run_on)
 {
 	EACH_LAYOUT
@@ -353,7 +362,10 @@ START_TEST(processes_that_run_on)
 				kernel.now += MS;
 				r = tick_once(roll(8) ? plop_tick : plop_tick_bound);
 				stacks += r.stack && r.stack->depth > 0;
-				/* what a search, its callers and the frames may take, and each frame's code */
+				/*
+				 * what a search, its callers and the frames may take, and each
+				 * frame's code
+				 */
 				ck_assert_uint_le(kernel.reads, PLOP_MAX_THREAD_STEPS * 2 +
 									PLOP_MAX_CALLER_STEPS * 3 +
 									2 * 3 * PLOP_MAX_DEPTH * 3 +

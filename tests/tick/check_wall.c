@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Threads that leave their CPU and come back: how long, with which stack, and what they waited for. */
+/*
+ * Threads that leave their CPU and come back: how long, with which stack, and what they waited for.
+ */
 #include "scene.h"
 
 #define FUTEX_OP_WAIT 0
@@ -10,7 +12,9 @@
 #define FUTEX 98
 #endif
 
-/* Where the condition variable of a GIL is, on which threads wait for it: GIL_COND of wall.bpf.c. */
+/*
+ * Where the condition variable of a GIL is, on which threads wait for it: GIL_COND of wall.bpf.c.
+ */
 #define COND 32
 /* The GIL of interpreter n; of those up to 3.11, all of them. */
 #define GIL(n) (MADE_RUNTIME + 0xa00 + (n)*0x100ull)
@@ -30,7 +34,10 @@ static void in_syscall(struct kernel_task *t, int number, uint64_t first, uint64
 #endif
 }
 
-/* Wall-clock time of the process is recorded; by a trusted user, or by one who has so many samples a second. */
+/*
+ * Wall-clock time of the process is recorded; by a trusted user, or by one who has so many samples
+ * a second.
+ */
 static void begin(uint64_t per_second)
 {
 	struct plop_wanted w = { .wall = 1, .budget = per_second != 0 };
@@ -145,7 +152,10 @@ static uint32_t kind_at(uint64_t futex)
 	return wait_of().kind;
 }
 
-/* Each interpreter may have a GIL of its own, from 3.12 on: the one that counts is that of the one in use, whoever called it. */
+/*
+ * Each interpreter may have a GIL of its own, from 3.12 on: the one that counts is that of the one
+ * in use, whoever called it.
+ */
 START_TEST(waits_for_the_gil)
 {
 	EACH_LAYOUT
@@ -166,7 +176,9 @@ START_TEST(waits_for_the_gil)
 			if (own && n > 1)
 				ck_assert_uint_eq(kind_at(GIL(0) + COND), PLOP_WAIT_SLEEPING);
 			ck_assert_uint_eq(kind_at(MADE_CODE(0)), PLOP_WAIT_SLEEPING);
-			/* a thread that the interpreter does not know waits for no GIL of its own */
+			/*
+			 * a thread that the interpreter does not know waits for no GIL of its own
+			 */
 			tick_thread(TICK_TGID + 9, MADE_THREAD(9));
 			if (own)
 				ck_assert_uint_eq(kind_at(gil + COND), PLOP_WAIT_SLEEPING);
@@ -175,7 +187,9 @@ START_TEST(waits_for_the_gil)
 }
 END_TEST
 
-/* What was woken because its time was up, and not because it was given the GIL, could not have run. */
+/*
+ * What was woken because its time was up, and not because it was given the GIL, could not have run.
+ */
 START_TEST(runnable_without_the_gil)
 {
 	struct plop_layout l = layout_of(0x030d);

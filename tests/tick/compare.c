@@ -4,7 +4,10 @@
 #include "python/walk.h"
 #include "ticked.h"
 
-/* The frame's function, by its code object's address, is that of the walker's frame, at the same line. */
+/*
+ * The frame's function, by its code object's address, is that of the walker's frame, at the same
+ * line.
+ */
 static bool frame_same(const struct reader *r, const struct plop_layout *l,
 		       const struct plop_frame *f, const struct walk_frame *other)
 {

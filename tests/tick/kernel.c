@@ -13,12 +13,18 @@
 #define MAPS  24
 #define WHOLE 4
 #define RING  (2u << 20)
-/* What the ring buffer puts before each record, BPF_RINGBUF_HDR_SZ; a record takes a multiple of 8 bytes. */
+/*
+ * What the ring buffer puts before each record, BPF_RINGBUF_HDR_SZ; a record takes a multiple of 8
+ * bytes.
+ */
 #define RING_HEAD 8
 
 struct kernel kernel;
 
-/* An element by itself, so that AddressSanitizer sees what reaches beyond it. Of a hash map key and value are one block each. */
+/*
+ * An element by itself, so that AddressSanitizer sees what reaches beyond it. Of a hash map key and
+ * value are one block each.
+ */
 struct element {
 	void *key, *value;
 	bool used; /* since kernel_reset() */
@@ -212,7 +218,10 @@ void kernel_reset(void)
 	kernel = (struct kernel){};
 }
 
-/* Something is written to a buffer that is filled as a whole: of what it held nothing is left. filled: of what it holds now. */
+/*
+ * Something is written to a buffer that is filled as a whole: of what it held nothing is left.
+ * filled: of what it holds now.
+ */
 static void whole_fill(const void *to, __u32 size, __u32 filled)
 {
 	const __u8 *p = to;

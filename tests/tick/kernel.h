@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * As much of a kernel as the programs of bpf/ need: maps, a ring buffer, a clock, tasks, and the memory of one process, which a
- * reader gives. There is one of it, with one CPU, number 0.
+ * As much of a kernel as the programs of bpf/ need: maps, a ring buffer, a clock, tasks, and the
+ * memory of one process, which a reader gives. There is one of it, with one CPU, number 0.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +18,10 @@ struct kernel_map {
 	__u32 type, entries, key_size, value_size;
 };
 
-/* A task, first in it, so that a pointer to that is one to this; and what else the kernel tells of it. */
+/*
+ * A task, first in it, so that a pointer to that is one to this; and what else the kernel tells of
+ * it.
+ */
 struct kernel_task {
 	struct task_struct task;
 	struct pt_regs___kernel regs;
@@ -57,8 +60,8 @@ extern struct kernel kernel;
 void kernel_reset(void);
 
 /*
- * A buffer in a map's element that is filled as a whole, by one read: of it, only what the last one wrote may be looked at.
- * Under AddressSanitizer, anything else of it is an error.
+ * A buffer in a map's element that is filled as a whole, by one read: of it, only what the last one
+ * wrote may be looked at. Under AddressSanitizer, anything else of it is an error.
  */
 void kernel_whole(void *start, size_t size);
 
@@ -70,7 +73,10 @@ void kernel_records_clear(void);
 /* Ends the test program: something did what the kernel does not allow. */
 void kernel_require(bool holds, const char *what);
 
-/* What the shim's headers make of the helpers; results as theirs. room: what there is at to at most, SIZE_MAX: not known. */
+/*
+ * What the shim's headers make of the helpers; results as theirs. room: what there is at to at
+ * most, SIZE_MAX: not known.
+ */
 void *kernel_map_lookup(const struct kernel_map *m, const void *key);
 long kernel_map_update(const struct kernel_map *m, const void *key, const void *value, __u64 flags);
 long kernel_map_delete(const struct kernel_map *m, const void *key);

@@ -12,8 +12,8 @@
 #define LOCALS 40u
 
 /*
- * What layout_by_debug_offsets() makes of the tables of CPython 3.13.5, 3.14.10 and 3.15.2, with and without the GIL. What
- * they have in common is in newer_make().
+ * What layout_by_debug_offsets() makes of the tables of CPython 3.13.5, 3.14.10 and 3.15.2, with
+ * and without the GIL. What they have in common is in newer_make().
  */
 static const struct newer {
 	const char *name;
@@ -172,7 +172,10 @@ static void put_code(struct made *m, unsigned int n)
 	put_text(m, name, text);
 	put_text(m, file, "/srv/shop/app.py");
 	made_put(m, table + l->bytes_size, 2, 8);
-	/* 3.11: one entry of eight units, "line + 0"; before: none, so the first line is that of all */
+	/*
+	 * 3.11: one entry of eight units, "line + 0"; before: none, so the first line is that of
+	 * all
+	 */
 	made_put(m, table + l->bytes_data, l->version >= 0x030b ? 0x00ef : 0x00ff, 2);
 }
 

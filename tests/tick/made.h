@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The memory of a made-up Python process, of any layout that plop knows: a runtime, interpreters, thread states, chunks of the
- * data stack, frames, code objects, each at a place of its own. What lies outside is not mapped.
+ * The memory of a made-up Python process, of any layout that plop knows: a runtime, interpreters,
+ * thread states, chunks of the data stack, frames, code objects, each at a place of its own. What
+ * lies outside is not mapped.
  */
 #include <stdbool.h>
 
@@ -17,7 +18,10 @@
 #define MADE_STATE(n)  (MADE_BASE + 0xa000 + (n)*0x400ull)
 #define MADE_CFRAME(n) (MADE_STATE(n) + 0x300)
 #define MADE_CODE(n)   (MADE_BASE + 0x10000 + (n)*0x400ull)
-/* Frames of the interpreter's own, which lie on the C stack; from here on addresses rise to the outer ones. */
+/*
+ * Frames of the interpreter's own, which lie on the C stack; from here on addresses rise to the
+ * outer ones.
+ */
 #define MADE_ENTRY(n)   (MADE_BASE + 0x20000 + (n)*0x100ull)
 #define MADE_CHUNK(n)   (MADE_BASE + 0x24000 + (n)*MADE_CHUNK_SIZE)
 #define MADE_CHUNK_SIZE 0x4000ull
@@ -45,12 +49,15 @@ struct made {
 	void (*change)(struct made *m);
 };
 
-/* The layouts of all versions and flavours. Returns the name of number i, NULL: there are not so many. */
+/*
+ * The layouts of all versions and flavours. Returns the name of number i, NULL: there are not so
+ * many.
+ */
 const char *made_layout(size_t i, struct plop_layout *ret);
 
 /*
- * An interpreter that runs, without any thread, and MADE_CODES code objects. The functions are called f0, f1 and so on. m must
- * not move.
+ * An interpreter that runs, without any thread, and MADE_CODES code objects. The functions are
+ * called f0, f1 and so on. m must not move.
  */
 void made_new(struct made *m, const struct plop_layout *l);
 
@@ -60,7 +67,10 @@ uint64_t made_get(const struct made *m, uint64_t address, size_t size);
 
 /* Makes interpreter n the newest of the process's. */
 void made_interp(struct made *m, unsigned int n);
-/* Makes thread state n the newest of interpreter's, of a thread; it runs nothing, and is in use where that can be told. */
+/*
+ * Makes thread state n the newest of interpreter's, of a thread; it runs nothing, and is in use
+ * where that can be told.
+ */
 void made_state(struct made *m, unsigned int n, unsigned int interp, unsigned int thread);
 /* Sets the innermost frame of a thread state; 0: none. */
 void made_current(struct made *m, unsigned int state, uint64_t frame);
@@ -70,12 +80,15 @@ void made_status(struct made *m, unsigned int state, bool bound, bool active);
 void made_gil(struct made *m, int state);
 
 /*
- * Gives a state a stack of depth functions, called in the order f0, f1 ... from the root on, and one of the interpreter's
- * own frames at its end, where the version has these. From 3.11 on the frames lie side by side in chunks, newly taken ones.
- * Returns the address of the innermost one.
+ * Gives a state a stack of depth functions, called in the order f0, f1 ... from the root on, and
+ * one of the interpreter's own frames at its end, where the version has these. From 3.11 on the
+ * frames lie side by side in chunks, newly taken ones. Returns the address of the innermost one.
  */
 uint64_t made_stack(struct made *m, unsigned int state, unsigned int depth);
-/* The number of the code object of the frame at depth i of such a stack, 0 being the root; and the place in it, of all. */
+/*
+ * The number of the code object of the frame at depth i of such a stack, 0 being the root; and the
+ * place in it, of all.
+ */
 unsigned int made_code_of(unsigned int i);
 uint32_t made_instr_of(const struct made *m);
 /* One frame, at an address of the test's choice. */

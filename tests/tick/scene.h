@@ -12,7 +12,10 @@
 
 static struct made m;
 
-/* An interpreter with three threads: 0 is in a stack of depth functions and has the GIL, 1 and 2 run nothing. */
+/*
+ * An interpreter with three threads: 0 is in a stack of depth functions and has the GIL, 1 and 2
+ * run nothing.
+ */
 static inline void setup(const struct plop_layout *l, unsigned int depth)
 {
 	made_new(&m, l);
@@ -24,7 +27,10 @@ static inline void setup(const struct plop_layout *l, unsigned int depth)
 	tick_thread(TICK_TGID, MADE_THREAD(0));
 }
 
-/* Thread 7 is in one interpreter, which was called from a second, that from a third, the first one that there was. */
+/*
+ * Thread 7 is in one interpreter, which was called from a second, that from a third, the first one
+ * that there was.
+ */
 static inline void setup_nested(const struct plop_layout *l, unsigned int interpreters)
 {
 	setup(l, 5);
@@ -49,7 +55,10 @@ static inline uint32_t roll(uint32_t n)
 	return (uint32_t)(dice >> 33) % n;
 }
 
-/* Puts something where it does not belong: here and there a byte, or a pointer, which may lead somewhere. */
+/*
+ * Puts something where it does not belong: here and there a byte, or a pointer, which may lead
+ * somewhere.
+ */
 static inline void spoil(struct made *t)
 {
 	uint64_t at = roll(4) ? MADE_STATE(0) + roll(0x6000) : MADE_BASE + roll(MADE_SIZE - 8);
@@ -80,7 +89,10 @@ static inline struct plop_layout layout_of(uint16_t version)
 	ck_abort_msg("no layout of %x", version);
 }
 
-/* The n frames from r's number at on are those of a stack of depth functions, from its innermost on. */
+/*
+ * The n frames from r's number at on are those of a stack of depth functions, from its innermost
+ * on.
+ */
 static inline void expect_part(const struct tick_result *r, unsigned int at, unsigned int depth,
 			       unsigned int n)
 {

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Ticks of bpf/ on this machine, in one process with one interpreter's layout. See kernel.h for what they run on.
+ * Ticks of bpf/ on this machine, in one process with one interpreter's layout. See kernel.h for
+ * what they run on.
  */
 #include "kernel.h"
 #include "plop/events.h"
@@ -36,12 +37,13 @@ struct tick_result {
 	bool other; /* it was of no Python process */
 	/* else it has a stack: */
 	const struct plop_stack *stack;
-	const struct plop_frame *frames; /* stack->depth, innermost first; good until the next one */
+	/* stack->depth of them, innermost first; good until the next one */
+	const struct plop_frame *frames;
 };
 
 /*
- * A kernel that has just started, and a profiled process, whose memory is read by memory. The thread that runs is
- * tick_task, with tid TICK_TGID and no thread pointer.
+ * A kernel that has just started, and a profiled process, whose memory is read by memory. The
+ * thread that runs is tick_task, with tid TICK_TGID and no thread pointer.
  */
 extern struct kernel_task tick_task;
 /* Its memory, and one that is another's; both execute files of their own. */
@@ -61,14 +63,16 @@ struct plop_set *tick_set(__u32 n);
 struct plop_budget *tick_budget(__u32 n);
 struct plop_async *tick_async(__u32 n);
 
-/* One tick, filed in a half that is empty; ends the test program when an invariant does not hold. */
+/*
+ * One tick, filed in a half that is empty; ends the test program when an invariant does not hold.
+ */
 struct tick_result tick_once(int (*program)(struct bpf_perf_event_data *));
 /* The same of set n. */
 struct tick_result tick_once_set(__u32 n, int (*program)(struct bpf_perf_event_data *));
 
 /*
- * What is true of a CPU's tables whatever was ticked on: each tick is one of python, other or lost, for all and for each set;
- * every stack lies within the frames, and is found by its hash; those that were counted are those that were filed. Returns what
- * is not so, NULL: nothing.
+ * What is true of a CPU's tables whatever was ticked on: each tick is one of python, other or lost,
+ * for all and for each set; every stack lies within the frames, and is found by its hash; those
+ * that were counted are those that were filed. Returns what is not so, NULL: nothing.
  */
 const char *tick_broken(void);

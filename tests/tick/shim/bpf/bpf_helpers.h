@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The names of libbpf's bpf_helpers.h and bpf_helper_defs.h that bpf/ uses, on this machine: what they do is in kernel.c. So
- * the programs run unchanged in a process of their own, where sanitizers watch them.
+ * The names of libbpf's bpf_helpers.h and bpf_helper_defs.h that bpf/ uses, on this machine: what
+ * they do is in kernel.c. So the programs run unchanged in a process of their own, where sanitizers
+ * watch them.
  */
 #include "kernel.h"
 
