@@ -175,12 +175,12 @@ int main(int argc, char *argv[])
 		log_error("%s", error ? error : strerror(-r));
 		return EXIT_FAILURE;
 	}
-	if (streq(config->mode, "always"))
+	if (config->mode == CONFIG_ALWAYS)
 		log_info("sampling at %llu Hz; socket %s, state in %s",
 			 (unsigned long long)config->hz, config->socket, config->state_dir);
 	else
 		log_info("sampling %s; socket %s, state in %s",
-			 streq(config->mode, "periodic") ? "a window every so often" : "on demand",
+			 config->mode == CONFIG_PERIODIC ? "a window every so often" : "on demand",
 			 config->socket, config->state_dir);
 	r = manager_run(m);
 	if (r < 0) {

@@ -24,7 +24,7 @@ struct option_entry {
 	enum option_type type;
 	const char *initial;
 	const char *min, *max; /* as text, for messages; NULL: no bound */
-	size_t dest;           /* offset in struct config: a uint64_t, or a char * */
+	size_t dest; /* offset in struct config: a uint64_t, an enum config_mode, or a char * */
 	const char *help;
 };
 
@@ -135,12 +135,31 @@ static bool text_is_good(enum option_type type, const char *value)
 		return secret_is_good(value);
 	if (type == OPTION_PATH)
 		return value[0] == '/';
-	if (type == OPTION_MODE)
-		return streq(value, "always") || streq(value, "on-demand") ||
-		       streq(value, "periodic");
 	if (type == OPTION_ADDRESS)
 		return parse_address(value, &address) == 0;
 	return true;
+}
+
+const char *config_mode_name(enum config_mode mode)
+{
+	static const char *const names[CONFIG_MODES] = {
+		[CONFIG_ALWAYS] = "always",
+		[CONFIG_ON_DEMAND] = "on-demand",
+		[CONFIG_PERIODIC] = "periodic",
+	};
+
+	return names[mode];
+}
+
+static int mode_of(const char *name, enum config_mode *ret)
+{
+	for (unsigned int i = 0; i < CONFIG_MODES; i++) {
+		if (!streq(config_mode_name((enum config_mode)i), name))
+			continue;
+		*ret = (enum config_mode)i;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 static int set(struct config *c, const struct option_entry *o, const char *value, char **ret_error)
@@ -154,6 +173,12 @@ static int set(struct config *c, const struct option_entry *o, const char *value
 		    (o->max && parse_number(o->type, o->max, &bound) == 0 && v > bound))
 			return complain(o, value, ret_error);
 		memcpy(dest, &v, sizeof(v));
+	} else if (o->type == OPTION_MODE) {
+		enum config_mode mode;
+
+		if (mode_of(value, &mode) < 0)
+			return complain(o, value, ret_error);
+		memcpy(dest, &mode, sizeof(mode));
 	} else {
 		char **text = (char **)(void *)dest;
 		char *copy;
@@ -205,7 +230,6 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
-	free(c->mode);
 	free(c->state_dir);
 	free(c->socket);
 	free(c->listen);

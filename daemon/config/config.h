@@ -5,6 +5,15 @@
 
 #include "util/macro.h"
 
+/* When plopd samples. */
+enum config_mode {
+	CONFIG_ALWAYS,
+	CONFIG_ON_DEMAND, /* for recordings only */
+	CONFIG_PERIODIC,  /* a window every so often */
+	CONFIG_MODES,
+};
+const char *config_mode_name(enum config_mode mode); /* "on-demand"; static */
+
 /*
  * /etc/plop/plop.conf, then /etc/plop/plop.conf.d/ (the *.conf in it by name), then the command line: each overrides
  * what came before. One table in config.c says what there is; plop.conf(5) describes it.
@@ -12,7 +21,7 @@
 struct config {
 	/* [plopd] */
 	uint64_t hz;
-	char *mode; /* "always", "on-demand", "periodic"; owned */
+	enum config_mode mode;
 	uint64_t every_ns;
 	uint64_t window_ns;
 	char *state_dir; /* owned, as the other strings; also where plop-gateway reads plop.db */

@@ -7,6 +7,7 @@
 #include "ctl/ctl.h"
 #include "ctl/progress.h"
 #include "ctl/record.h"
+#include "ctl/record_reason.h"
 #include "ctl/record_states.h"
 #include "ctl/select.h"
 #include "ctl/suggest.h"
@@ -281,20 +282,20 @@ static int follow(struct recording *rec, struct progress *progress)
 static void summarize(const struct recording *rec)
 {
 	uint64_t samples = (uint64_t)json_number_at(rec->state, "samples");
-	char number[32], lost[256], with[PYTHON_VERSIONS_TEXT_MAX],
+	const char *reason = json_string_at(rec->state, "reason"), *said;
+	char early[128], number[32], lost[256], with[PYTHON_VERSIONS_TEXT_MAX],
 		without[PYTHON_VERSIONS_TEXT_MAX];
 
 	text_number(samples, number, sizeof(number));
 	text_lost(json_object_get(rec->state, "lost"), lost, sizeof(lost));
 	log_info("%s samples in %.1f s, lost %s", number, json_number_at(rec->state, "elapsed_s"),
 		 lost);
+	said = record_reason(reason, early, sizeof(early));
 	/* with a program that plopctl starts it ends as it is to */
 	if (rec->stopped && !rec->command.argv)
 		log_info("stopped early");
-	else if (streq(json_string_at(rec->state, "reason"), "target ended") && !rec->command.argv)
-		log_info("ended early: the process ended");
-	else if (streq(json_string_at(rec->state, "reason"), "too large"))
-		log_info("ended early: it holds more different stacks than plopd keeps in memory");
+	else if (said && !(rec->command.argv && streq(reason, "target ended")))
+		log_info("%s", said);
 	record_states(rec->state, rec->wall);
 	if (json_is_true(json_object_get(rec->state, "async")) &&
 	    json_is_false(json_object_get(rec->state, "async_possible")))

@@ -176,13 +176,14 @@ bool access_cgroup(const struct api_peer *peer, const struct cgroup *c)
 static bool counts_for(const struct shares *s, const struct api_peer *peer,
 		       const struct recording *r)
 {
-	return r->selectors.owned && shares_user(s, peer->uid) == shares_user(s, r->selectors.uid);
+	return r->whom.selectors.owned &&
+	       shares_user(s, peer->uid) == shares_user(s, r->whom.selectors.uid);
 }
 
 /* A user who is not trusted made it. */
 static bool made_by(const struct api_peer *peer, const struct recording *r)
 {
-	return r->selectors.owned && selectors_see(&r->selectors, peer->uid);
+	return r->whom.selectors.owned && selectors_see(&r->whom.selectors, peer->uid);
 }
 
 bool access_recording(const struct api_peer *peer, const struct recording *r)

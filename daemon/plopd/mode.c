@@ -10,11 +10,6 @@
 #include "util/log.h"
 #include "window/windows.h"
 
-static bool mode_is(const struct mode *e, const char *name)
-{
-	return streq(e->config->mode, name);
-}
-
 static int mode_timer(struct mode *e, uint64_t usec)
 {
 	int r = sd_event_source_set_time_relative(e->timer, usec);
@@ -91,14 +86,14 @@ int mode_start(struct mode *e, char **ret_error)
 {
 	int r;
 
-	if (mode_is(e, "always")) {
+	if (e->config->mode == CONFIG_ALWAYS) {
 		sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
 		mode_ends_windows(e, 0);
 		return sampler_set_is_open(e->sampler, PLOP_SET_ALWAYS) ?
 			       0 :
 			       sampler_start(e->sampler, ret_error);
 	}
-	if (mode_is(e, "periodic")) {
+	if (e->config->mode == CONFIG_PERIODIC) {
 		if (sampler_set_is_open(e->sampler, PLOP_SET_ALWAYS))
 			return mode_adopt(e);
 		r = mode_timer(e, mode_wait_usec(e));
@@ -117,7 +112,6 @@ int mode_start(struct mode *e, char **ret_error)
 static void mode_take(struct mode *e, struct config *c)
 {
 	struct config *now = e->config;
-	char *mode = now->mode;
 
 	if (!streq(now->state_dir, c->state_dir) || !streq(now->socket, c->socket) ||
 	    now->max_depth != c->max_depth)
@@ -128,7 +122,6 @@ static void mode_take(struct mode *e, struct config *c)
 	now->retention_ns = c->retention_ns;
 	now->max_store = c->max_store;
 	now->mode = c->mode;
-	c->mode = mode;
 }
 
 static int mode_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *ctx)
@@ -152,7 +145,7 @@ static int mode_hangup(sd_event_source *s, const struct signalfd_siginfo *si, vo
 	r = mode_start(e, &error);
 	if (r < 0)
 		log_error("%s", error ? error : strerror(-r));
-	log_info("configuration read: mode %s, %llu Hz", e->config->mode,
+	log_info("configuration read: mode %s, %llu Hz", config_mode_name(e->config->mode),
 		 (unsigned long long)e->config->hz);
 	sd_notify(false, "READY=1");
 	return 0;

@@ -184,7 +184,7 @@ static void recording_begin_answer(const struct api_request *q, struct recording
 	struct recording *r;
 	int k;
 
-	access_limit(&q->peer, &request->selectors);
+	access_limit(&q->peer, &request->whom.selectors);
 	k = recordings_start(all, request, &r);
 	if (k < 0) {
 		recording_refuse(q, all, request->hz, k);
@@ -259,7 +259,7 @@ void route_recording_stop(const struct api_request *q, void *ctx)
 
 	if (!r)
 		return;
-	recording_stop(r, "stopped");
+	recording_stop(r, RECORDING_STOPPED);
 	reply_recording(q->call, 200, r, NULL);
 	/* whoever has the result says so */
 	if (r->fetched)
@@ -297,7 +297,7 @@ static void pprof_done(struct recording *r, void *ctx)
 	_cleanup_free_ struct pprof_wait *w = ctx;
 
 	/* it was recorded by process; what a thread is called is known by now */
-	if (profile_select(sink_profile(r->sink), &r->selectors, &view) < 0)
+	if (profile_select(sink_profile(r->sink), &r->whom.selectors, &view) < 0)
 		api_reply_error(w->call, 500, NULL, "out of memory");
 	else
 		api_reply_profile_owned(w->call, TAKE_PTR(view), format_find("pprof"),
@@ -314,13 +314,16 @@ static int pprof_begin(const struct api_request *q, struct query *query, struct 
 
 	if (access_record(q, all) < 0)
 		return -EBUSY;
-	request.selectors = query->selectors;
+	request.whom.selectors = query->selectors;
 	query->selectors = (struct selectors){};
-	access_limit(&q->peer, &request.selectors);
-	k = recordings_start(all, &request, &w->recording);
+	access_limit(&q->peer, &request.whom.selectors);
+	k = recording_pids(q, all->targets, &request.whom);
+	if (k >= 0) {
+		k = recordings_start(all, &request, &w->recording);
+		if (k < 0)
+			recording_refuse(q, all, 0, k);
+	}
 	recording_request_done(&request);
-	if (k < 0)
-		recording_refuse(q, all, 0, k);
 	return k;
 }
 

@@ -19,12 +19,16 @@ static int refused(const struct api_request *q, const struct refusal *r)
 	return -ESRCH;
 }
 
-static int pid_add(const struct api_request *q, json_int_t pid, struct selectors *s)
+static int pid_add(const struct api_request *q, json_int_t pid, struct whom *w)
 {
-	char text[32];
+	int r = whom_add_pid(w, (pid_t)pid);
 
-	snprintf(text, sizeof(text), "pid=%lld", (long long)pid);
-	return selectors_add(s, text) < 0 ? out_of_memory(q) : 0;
+	if (r == -E2BIG)
+		api_reply_error(q->call, 400, NULL, "a recording is of at most %d processes by id",
+				WHOM_PIDS_MAX);
+	else if (r < 0)
+		out_of_memory(q);
+	return r;
 }
 
 static void put_skipped(struct buf *skipped, json_int_t pid, const struct refusal *why)
@@ -39,8 +43,8 @@ static void put_skipped(struct buf *skipped, json_int_t pid, const struct refusa
 }
 
 /* skipped: NULL, or where those go that cannot be recorded. */
-static int pids_take(const struct api_request *q, struct targets *t, json_t *pids,
-		     struct selectors *s, struct buf *skipped)
+static int pids_take(const struct api_request *q, struct targets *t, json_t *pids, struct whom *w,
+		     struct buf *skipped)
 {
 	size_t n = json_is_array(pids) ? json_array_size(pids) : 1;
 	struct refusal first = {}, why;
@@ -60,8 +64,10 @@ static int pids_take(const struct api_request *q, struct targets *t, json_t *pid
 			return -EINVAL;
 		}
 		if (access_look(&q->peer, t, number, &why)) {
-			if (pid_add(q, number, s) < 0)
-				return -ENOMEM;
+			int r = pid_add(q, number, w);
+
+			if (r < 0)
+				return r;
 			continue;
 		}
 		/* what is not the peer's is not passed over, whether it is there or not */
@@ -71,7 +77,7 @@ static int pids_take(const struct api_request *q, struct targets *t, json_t *pid
 			first = why;
 		put_skipped(skipped, number, &why);
 	}
-	return s->n ? 0 : refused(q, &first);
+	return w->npids ? 0 : refused(q, &first);
 }
 
 /* The process is held by its pidfd first: what is looked at then is that one. */
@@ -109,8 +115,8 @@ static int tree_take(const struct api_request *q, json_t *value, bool child,
 			(long long)pid);
 		return -ESRCH;
 	}
-	ret->tree = (pid_t)pid;
-	ret->tree_fd = fd;
+	ret->whom.tree = (pid_t)pid;
+	ret->whom.tree_fd = fd;
 	return 0;
 }
 
@@ -148,11 +154,9 @@ static int cgroup_take_named(const struct api_request *q, const char *what, cons
 	return r;
 }
 
-static int selector_take(const struct api_request *q, struct targets *t, const char *text,
-			 struct selectors *s)
+static int selector_take(const struct api_request *q, const char *text, struct selectors *s)
 {
 	_cleanup_free_ char *key = text ? strndup(text, strcspn(text, "=")) : NULL;
-	struct refusal why;
 	int r;
 
 	if (text && !key)
@@ -172,15 +176,35 @@ static int selector_take(const struct api_request *q, struct targets *t, const c
 				"a recording is of processes, and %.64s is not of a process", key);
 		return -EINVAL;
 	}
-	/* of one that cannot be recorded it is told why, as with "pid" */
-	if (streq(key, "pid") &&
-	    !access_look(&q->peer, t, strtoll(text + strlen("pid="), NULL, 10), &why))
-		return refused(q, &why);
 	return 0;
 }
 
+/* Who asks for processes by their ids. */
+struct asker {
+	const struct api_request *q;
+	struct targets *targets;
+};
+
+/* Of one that cannot be recorded it is told why, as with "pid". */
+static int pid_take(struct whom *w, pid_t pid, void *ctx)
+{
+	const struct asker *a = ctx;
+	struct refusal why;
+
+	if (!access_look(&a->q->peer, a->targets, pid, &why))
+		return refused(a->q, &why);
+	return pid_add(a->q, pid, w);
+}
+
+int recording_pids(const struct api_request *q, struct targets *t, struct whom *w)
+{
+	struct asker a = { .q = q, .targets = t };
+
+	return whom_take_pids(w, pid_take, &a);
+}
+
 static int selectors_take(const struct api_request *q, struct targets *t, json_t *list,
-			  struct selectors *s)
+			  struct whom *w)
 {
 	if (!json_is_array(list) || json_array_size(list) > SELECTORS_MAX) {
 		api_reply_error(q->call, 400, NULL,
@@ -189,25 +213,21 @@ static int selectors_take(const struct api_request *q, struct targets *t, json_t
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		int r = selector_take(q, t, json_string_value(json_array_get(list, i)), s);
+		int r = selector_take(q, json_string_value(json_array_get(list, i)), &w->selectors);
 
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return recording_pids(q, t, w);
 }
 
 /* Processes of their own would be recorded wherever they are. */
-static int without_pids(const struct api_request *q, const char *kind, const struct selectors *s)
+static int without_pids(const struct api_request *q, const char *kind, const struct whom *w)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		if (!streq(s->items[i].key, "pid"))
-			continue;
-		api_reply_error(q->call, 400, NULL, "\"%s\" and a selector pid= exclude each other",
-				kind);
-		return -EINVAL;
-	}
-	return 0;
+	if (!w->npids)
+		return 0;
+	api_reply_error(q->call, 400, NULL, "\"%s\" and a selector pid= exclude each other", kind);
+	return -EINVAL;
 }
 
 int recording_targets(const struct api_request *q, struct targets *t, json_t *body,
@@ -236,14 +256,14 @@ int recording_targets(const struct api_request *q, struct targets *t, json_t *bo
 		return -EINVAL;
 	}
 	if (value && streq(kind, "pid"))
-		r = pids_take(q, t, value, &ret->selectors,
+		r = pids_take(q, t, value, &ret->whom,
 			      json_is_true(json_object_get(body, "partial")) ? skipped : NULL);
 	else if (value && streq(kind, "tree"))
 		r = tree_take(q, value, json_is_true(json_object_get(body, "child")), ret);
 	else if (value)
-		r = cgroup_take_named(q, kind, json_string_value(value), &ret->cgroup);
+		r = cgroup_take_named(q, kind, json_string_value(value), &ret->whom.cgroup);
 	if (r < 0 || !list || json_is_null(list))
 		return r;
-	r = selectors_take(q, t, list, &ret->selectors);
-	return r < 0 || !value || streq(kind, "pid") ? r : without_pids(q, kind, &ret->selectors);
+	r = selectors_take(q, t, list, &ret->whom);
+	return r < 0 || !value || streq(kind, "pid") ? r : without_pids(q, kind, &ret->whom);
 }

@@ -22,3 +22,8 @@ struct api_request;
  */
 int recording_targets(const struct api_request *q, struct targets *t, json_t *body,
 		      struct recording_request *ret, struct buf *skipped);
+/*
+ * Makes ids of the selectors by pid, which are looked at as those of "pid" are. Answers the request, and returns < 0, if one of them
+ * cannot be recorded.
+ */
+int recording_pids(const struct api_request *q, struct targets *t, struct whom *w);

@@ -119,7 +119,7 @@ static void put_head(struct json_writer *w, const struct config *c)
 	json_put_string(w, "version", PLOP_VERSION);
 	json_put_int(w, "hz", (int64_t)c->hz);
 	json_put_seconds(w, "window_s", (int64_t)c->window_ns);
-	json_put_string(w, "mode", c->mode);
+	json_put_string(w, "mode", config_mode_name(c->mode));
 }
 
 /* For somebody who may not know of all: what is the same for all, and what is the peer's own. */

@@ -67,7 +67,7 @@ static void on_answer(void *ctx, int result, struct unpack *body)
 			log_debug_r(result, "Cannot read the sleeping threads of process %u",
 				    q->key.tgid);
 		if (result == -ENOMEM)
-			recording_stop(r, "too large");
+			recording_stop(r, RECORDING_TOO_LARGE);
 		/* the recording may have waited for this alone */
 		if (waits_asking(r->waits, -1) == 0 && r->state == RECORDING_STOPPING)
 			cycle_ask(all->cycle);

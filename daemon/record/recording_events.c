@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <search.h>
-
 #include "record/recording_events.h"
 #include "record/asleep.h"
 #include "util/log.h"
@@ -21,7 +19,7 @@ struct joining {
 /* A process that the maker of the recording may not see, or did not select, is not looked at, in a cgroup or anywhere. */
 static bool process_may_join(const struct recording *r, pid_t pid)
 {
-	bool any = !r->selectors.owned && (r->has_pids || !r->selectors.n);
+	bool any = !r->whom.selectors.owned && (r->whom.npids || !r->whom.selectors.n);
 	struct target *k = any ? NULL : targets_find_pid(r->all->targets, pid);
 
 	return any || (k && recording_wants(r, k));
@@ -64,21 +62,14 @@ static int process_joins(pid_t pid, void *ctx)
 static int tree_ended(sd_event_source *s, int fd, uint32_t events, void *ctx)
 {
 	sd_event_source_set_enabled(s, SD_EVENT_OFF);
-	recording_stop(ctx, "target ended");
+	recording_stop(ctx, RECORDING_TARGET_ENDED);
 	return 0;
 }
 
-int recording_watch_tree(struct recording *r, struct recording_request *q)
+int recording_watch_tree(struct recording *r)
 {
-	int k = sd_event_add_io(r->all->cycle->loop, &r->tree_ends, q->tree_fd, EPOLLIN, tree_ended,
-				r);
-
-	if (k < 0)
-		return k;
-	/* it is the source's from now on */
-	sd_event_source_set_io_fd_own(r->tree_ends, true);
-	q->tree_fd = -EBADF;
-	return 0;
+	return sd_event_add_io(r->all->cycle->loop, &r->tree_ends, r->whom.tree_fd, EPOLLIN,
+			       tree_ended, r);
 }
 
 /* Whatever it executes, and whom it forks: no target is asked for, as it may have no Python yet. */
@@ -86,7 +77,7 @@ static int recording_root(struct recording *r)
 {
 	const struct joining j = { .recording = r, .ticks = true, .children = true };
 
-	return process_join(r->tree, &j);
+	return process_join(r->whom.tree, &j);
 }
 
 /* All who are in it by now. */
@@ -94,14 +85,14 @@ static int recording_gather(struct recording *r)
 {
 	struct targets *t = r->all->targets;
 	struct joining j = { .recording = r,
-			     .ticks = r->cgroup.folder && !r->cgroup.v2,
+			     .ticks = r->whom.cgroup.folder && !r->whom.cgroup.v2,
 			     .children = true };
 	struct target *k, *next;
 	int q = 0;
 
 	t->wall_changes++;
-	if (r->cgroup.folder)
-		return cgroup_each(&r->cgroup, process_joins, &j);
+	if (r->whom.cgroup.folder)
+		return cgroup_each(&r->whom.cgroup, process_joins, &j);
 	HASH_ITER(hh, t->all, k, next)
 	{
 		if (q >= 0 && k->codes && !k->dying)
@@ -126,7 +117,7 @@ static void recording_spread(struct recording *r)
 {
 	log_debug("Recording %s goes on with the events of all CPUs", r->id);
 	if (sampler_set_spread(r->all->sampler, r->set) < 0)
-		recording_stop(r, "stopped");
+		recording_stop(r, RECORDING_NO_EVENTS);
 }
 
 void recordings_spread(struct recordings *all, uint32_t set)
@@ -153,35 +144,27 @@ static int wall_set(const struct recordings *all)
 	return sampler_wall(all->sampler, on, tasks);
 }
 
-static int same_number(const void *a, const void *b)
-{
-	return *(const uint32_t *)a != *(const uint32_t *)b;
-}
-
 /* Opens the events for the processes that were asked for by their ids. */
 static int recording_open_pids(struct recording *r, unsigned int hz)
 {
-	_cleanup_free_ uint32_t *tgids = calloc(r->selectors.n, sizeof(*tgids));
+	_cleanup_free_ uint32_t *tgids = calloc(r->whom.npids, sizeof(*tgids));
 	struct joining j = { .recording = r, .ticks = true };
 	struct plop_set whom = { .kind = PLOP_SET_PROCESSES };
-	struct recordings *all = r->all;
+	struct sampler *s = r->all->sampler;
 	size_t n = 0;
 	int k = tgids ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < r->selectors.n && k >= 0; i++) {
-		if (!streq(r->selectors.items[i].key, "pid"))
+	for (size_t i = 0; i < r->whom.npids && k >= 0; i++) {
+		if (!process_may_join(r, r->whom.pids[i]))
 			continue;
-		tgids[n] = (uint32_t)strtoul(r->selectors.items[i].value, NULL, 10);
-		if (!process_may_join(r, (pid_t)tgids[n]))
-			continue;
-		if (n == 0 || !lfind(&tgids[n], tgids, &n, sizeof(*tgids), same_number))
-			k = process_joins((pid_t)tgids[n++], &j);
+		tgids[n++] = (uint32_t)r->whom.pids[i];
+		k = process_joins(r->whom.pids[i], &j);
 	}
 	if (k < 0)
 		return k;
 	/* who looks at switches should not make them dearer, as events of threads do */
-	return r->waits ? sampler_set_open(all->sampler, r->set, &whom, hz, r->tasks) :
-			  sampler_set_open_processes(all->sampler, r->set, tgids, n, hz, r->tasks);
+	return r->waits ? sampler_set_open(s, r->set, &whom, hz, r->tasks) :
+			  sampler_set_open_processes(s, r->set, tgids, n, hz, r->tasks);
 }
 
 int recording_open(struct recording *r, unsigned int hz)
@@ -190,15 +173,15 @@ int recording_open(struct recording *r, unsigned int hz)
 	struct plop_set whom = { .kind = PLOP_SET_ALL };
 	int k = 0;
 
-	if (r->tree || (r->cgroup.folder && !r->cgroup.v2))
+	if (r->whom.tree || (r->whom.cgroup.folder && !r->whom.cgroup.v2))
 		whom.kind = PLOP_SET_PROCESSES;
-	else if (r->cgroup.folder)
+	else if (r->whom.cgroup.folder)
 		whom = (struct plop_set){ .kind = PLOP_SET_CGROUP,
-					  .cgroup = r->cgroup.id,
-					  .level = r->cgroup.level };
-	if (r->tree) {
+					  .cgroup = r->whom.cgroup.id,
+					  .level = r->whom.cgroup.level };
+	if (r->whom.tree) {
 		k = recording_root(r);
-	} else if (!r->has_pids && (r->waits || whom.kind == PLOP_SET_PROCESSES)) {
+	} else if (!r->whom.npids && (r->waits || whom.kind == PLOP_SET_PROCESSES)) {
 		k = recording_gather(r);
 		if (k >= 0)
 			k = sd_event_add_time_relative(all->cycle->loop, &r->follow,
@@ -209,19 +192,9 @@ int recording_open(struct recording *r, unsigned int hz)
 	if (k >= 0 && r->waits)
 		k = wall_set(r->all);
 	if (k >= 0)
-		k = r->has_pids ? recording_open_pids(r, hz) :
-				  sampler_set_open(all->sampler, r->set, &whom, hz, r->tasks);
+		k = r->whom.npids ? recording_open_pids(r, hz) :
+				    sampler_set_open(all->sampler, r->set, &whom, hz, r->tasks);
 	return k;
-}
-
-static bool recording_names(const struct recording *r, uint32_t tgid)
-{
-	for (size_t i = 0; r->has_pids && i < r->selectors.n; i++) {
-		if (streq(r->selectors.items[i].key, "pid") &&
-		    strtoul(r->selectors.items[i].value, NULL, 10) == tgid)
-			return true;
-	}
-	return false;
 }
 
 /*
@@ -245,8 +218,8 @@ static bool recording_lets_go(struct recording *r, uint32_t tgid)
 	struct plop_wanted w = {};
 	uid_t owner;
 
-	if (!r->selectors.owned || sampler_wanted_read(all->sampler, tgid, &w) < 0 ||
-	    process_owner((pid_t)tgid, &owner) < 0 || selectors_see(&r->selectors, owner))
+	if (!r->whom.selectors.owned || sampler_wanted_read(all->sampler, tgid, &w) < 0 ||
+	    process_owner((pid_t)tgid, &owner) < 0 || selectors_see(&r->whom.selectors, owner))
 		return false;
 	w.ticks &= keep;
 	w.children &= keep;
@@ -265,7 +238,8 @@ void recordings_thread(struct recordings *all, uint32_t tgid, bool exec)
 
 		if (!r || r->state != RECORDING_RUNNING || r->set == PLOP_SET_ALWAYS ||
 		    (exec && recording_lets_go(r, tgid)) ||
-		    !sampler_set_is_on_threads(all->sampler, r->set) || !recording_names(r, tgid))
+		    !sampler_set_is_on_threads(all->sampler, r->set) ||
+		    !whom_has_pid(&r->whom, (pid_t)tgid))
 			continue;
 		r->threads++;
 		if (!exec && !recording_too_many_threads(r))

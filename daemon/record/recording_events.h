@@ -7,8 +7,8 @@
 
 /* Opens the set's events, and watches the scheduler if r->waits; as sampler_set_open(), or -E2BIG: too many processes. */
 int recording_open(struct recording *r, unsigned int hz);
-/* Has it end when the root of its tree does; takes the request's tree_fd over. */
-int recording_watch_tree(struct recording *r, struct recording_request *q);
+/* Has it end when the root of its tree does. */
+int recording_watch_tree(struct recording *r);
 /* Ends the ticks of its own set; what they counted comes with the next cycle. */
 void recording_close(struct recording *r);
 /* Watches the scheduler no longer, unless it is for somebody else. */

@@ -56,7 +56,7 @@ void recording_put(struct json_writer *w, const struct recording *r, const struc
 	tally_put_lost(w, "lost", &p->tally);
 	json_put_uint(w, "lost_total", tally_lost(&p->tally));
 	json_put_uint(w, "hz", p->hz);
-	json_put_string(w, "reason", done ? r->reason : NULL);
+	json_put_string(w, "reason", done ? recording_reason_name(r->reason) : NULL);
 	json_put_bool(w, "wall", p->wall);
 	if (done)
 		put_states(w, r);

@@ -4,8 +4,9 @@
 
 uid_t recording_user(const struct recording *r)
 {
-	return r->selectors.owned ? shares_user(r->all->targets->shares, r->selectors.uid) :
-				    SHARES_NOBODY;
+	return r->whom.selectors.owned ?
+		       shares_user(r->all->targets->shares, r->whom.selectors.uid) :
+		       SHARES_NOBODY;
 }
 
 size_t recording_bytes(const struct recording *r)
@@ -34,7 +35,7 @@ static size_t users_bytes(const struct recordings *all)
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		const struct recording *r = all->items[i];
 
-		sum += r && r->selectors.owned ? recording_bytes(r) : 0;
+		sum += r && r->whom.selectors.owned ? recording_bytes(r) : 0;
 	}
 	return sum;
 }
@@ -91,7 +92,7 @@ static unsigned int count(const struct recordings *all, bool users, bool running
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		const struct recording *r = all->items[i];
 
-		n += r && (!users || r->selectors.owned) &&
+		n += r && (!users || r->whom.selectors.owned) &&
 		     (!running || r->state != RECORDING_DONE);
 	}
 	return n;
@@ -125,7 +126,7 @@ static uid_t keeps_most(const struct recordings *all)
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		const struct recording *r = all->items[i];
-		size_t bytes = r && r->selectors.owned && r->state == RECORDING_DONE ?
+		size_t bytes = r && r->whom.selectors.owned && r->state == RECORDING_DONE ?
 				       recordings_bytes(all, recording_user(r)) :
 				       0;
 
@@ -235,7 +236,7 @@ static void user_bound(struct recordings *all, uid_t user)
 		if (!r)
 			break;
 		shares_count(all->targets->shares, user, SHARE_MEMORY_ENDED, 1);
-		recording_stop(r, "too large");
+		recording_stop(r, RECORDING_TOO_LARGE);
 	}
 }
 

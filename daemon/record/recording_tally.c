@@ -18,7 +18,7 @@ static struct tally set_tally(const struct plop_set_counters *c)
 /* Whether its ticks are told by what was filed and lost of its processes, and not by what a cycle counted. */
 static bool is_of_some(const struct recording *r)
 {
-	return r->set == PLOP_SET_ALWAYS && (r->selectors.owned || r->has_pids);
+	return r->set == PLOP_SET_ALWAYS && (r->whom.selectors.owned || r->whom.npids);
 }
 
 static void tally_of_some(struct recording *r)
@@ -36,9 +36,9 @@ static void tally_of_own(struct recording *r)
 	struct profile *p = sink_profile(r->sink);
 	struct tally own = p->tally;
 
-	selectors_tally(&r->selectors, p);
+	selectors_tally(&r->whom.selectors, p);
 	/* the kernel side has kept others' out of them (set_may(), bpf/sample.bpf.c), and user space out of what is waited for */
-	if (!r->selectors.owned || r->set == PLOP_SET_ALWAYS)
+	if (!r->whom.selectors.owned || r->set == PLOP_SET_ALWAYS)
 		return;
 	p->tally.truncated = own.truncated;
 	for (int i = 0; i < PLOP_LOST_CAUSES; i++) {

@@ -30,7 +30,7 @@ void recordings_wait(struct recordings *all, const struct plop_record_wait *w)
 
 		if (recording_waits_for(r, k, &process) &&
 		    waits_add(r->waits, w, process, r->ended_mono ? r->ended_mono : UINT64_MAX) < 0)
-			recording_stop(r, "too large");
+			recording_stop(r, RECORDING_TOO_LARGE);
 	}
 }
 
@@ -44,7 +44,7 @@ void recordings_wait_stack(struct recordings *all, struct target *k,
 		if (!recording_waits_for(r, k, &process))
 			continue;
 		if (waits_stack(r->waits, r->sink, s) < 0)
-			recording_stop(r, "too large");
+			recording_stop(r, RECORDING_TOO_LARGE);
 		else
 			thread_names_look(r, k, process, s->stack->tid);
 	}

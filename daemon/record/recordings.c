@@ -20,10 +20,7 @@ static void recording_finish(struct recording *r);
 
 void recording_request_done(struct recording_request *q)
 {
-	selectors_done(&q->selectors);
-	cgroup_done(&q->cgroup);
-	if (q->tree)
-		close(q->tree_fd);
+	whom_done(&q->whom);
 	labels_done(&q->labels);
 	*q = (struct recording_request){};
 }
@@ -41,8 +38,7 @@ void recording_drop(struct recording *r)
 		recording_close(r);
 		recording_unwatch(r);
 	}
-	cgroup_done(&r->cgroup);
-	selectors_done(&r->selectors);
+	whom_done(&r->whom);
 	sink_free(r->sink);
 	free(r);
 }
@@ -88,7 +84,7 @@ static struct recording **recordings_place(struct recordings *all)
 
 static int recording_due(sd_event_source *s, uint64_t usec, void *ctx)
 {
-	recording_stop(ctx, "elapsed");
+	recording_stop(ctx, RECORDING_ELAPSED);
 	return 0;
 }
 
@@ -128,7 +124,7 @@ static int recording_begin_own(struct recording *r)
 		return -EBUSY;
 	r->budget = recordings_budget(r->all, recording_user(r));
 	recordings_divide(r->all);
-	sampler_set_charge(all->sampler, r->set, r->budget, r->selectors.uid);
+	sampler_set_charge(all->sampler, r->set, r->budget, r->whom.selectors.uid);
 	r->state = RECORDING_RUNNING;
 	recording_begins_now(r);
 	if (p->wall)
@@ -157,7 +153,7 @@ static void recording_prepared(struct recording *r)
 	if (k >= 0)
 		return;
 	log_warning_r(k, "Cannot begin recording %s", r->id);
-	recording_stop(r, "stopped");
+	recording_stop(r, RECORDING_NO_EVENTS);
 }
 
 /* Who has not answered by now is not waited for. */
@@ -262,7 +258,7 @@ static int recording_name(struct recording *r)
 {
 	uint8_t random[6];
 
-	if (!r->selectors.owned) {
+	if (!r->whom.selectors.owned) {
 		snprintf(r->id, sizeof(r->id), "r%llu", (unsigned long long)++r->all->next_id);
 		return 0;
 	}
@@ -273,14 +269,58 @@ static int recording_name(struct recording *r)
 	return 0;
 }
 
+/* Whether it needs ticks of its own. */
+static bool request_is_own(const struct recordings *all, const struct recording_request *q)
+{
+	return q->wall || q->tasks || q->whom.cgroup.folder || q->whom.tree ||
+	       (q->hz && q->hz != all->config->hz) ||
+	       !sampler_set_is_open(all->sampler, PLOP_SET_ALWAYS);
+}
+
+/* Makes it, with all that the request asks for; that is lent, and is its own once it has begun. */
+static int recording_new(struct recordings *all, const struct recording_request *q, unsigned int hz,
+			 struct recording **ret)
+{
+	struct recording *r = calloc(1, sizeof(*r));
+	int k;
+
+	if (!r)
+		return -ENOMEM;
+	r->all = all;
+	r->duration_ns = q->duration_ns;
+	r->tasks = q->tasks;
+	r->whom = q->whom;
+	k = sink_new(all->cycle->clock_ns(CLOCK_REALTIME), hz, &r->sink);
+	if (k >= 0)
+		k = recording_name(r);
+	if (k < 0) {
+		sink_free(r->sink);
+		free(r);
+		return k;
+	}
+	sink_keep_states(r->sink);
+	sink_bound(r->sink, RECORDING_CODE_BYTES);
+	sink_profile(r->sink)->labels = q->labels;
+	sink_profile(r->sink)->wall = q->wall;
+	*ret = r;
+	return 0;
+}
+
+/* Forgets one that has not begun, and leaves the request what is its own. */
+static void recording_unmake(struct recording *r)
+{
+	r->whom = (struct whom){};
+	sink_profile(r->sink)->labels = (struct labels){};
+	recording_drop(r);
+}
+
 int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret)
 {
 	unsigned int hz = q->hz ? q->hz : (unsigned int)all->config->hz;
-	bool wall = q->wall, own = wall || q->tasks || q->cgroup.folder || q->tree ||
-				   hz != all->config->hz ||
-				   !sampler_set_is_open(all->sampler, PLOP_SET_ALWAYS);
-	uid_t user = q->selectors.owned ? shares_user(all->targets->shares, q->selectors.uid) :
-					  SHARES_NOBODY;
+	bool own = request_is_own(all, q);
+	uid_t user = q->whom.selectors.owned ?
+			     shares_user(all->targets->shares, q->whom.selectors.uid) :
+			     SHARES_NOBODY;
 	struct recording **place, *r;
 	int k;
 
@@ -291,42 +331,21 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 	place = recordings_place(all);
 	if (!place)
 		return -EBUSY;
-	r = calloc(1, sizeof(*r));
-	if (!r)
-		return -ENOMEM;
-	r->all = all;
-	r->duration_ns = q->duration_ns;
-	r->selectors = q->selectors;
-	q->selectors = (struct selectors){};
-	k = sink_new(all->cycle->clock_ns(CLOCK_REALTIME), hz, &r->sink);
-	if (k >= 0)
-		k = recording_name(r);
-	if (k >= 0 && q->tree)
-		k = recording_watch_tree(r, q);
+	k = recording_new(all, q, hz, &r);
+	if (k < 0)
+		return k;
+	*place = r;
+	if (r->whom.tree)
+		k = recording_watch_tree(r);
+	if (k >= 0 && own)
+		k = recording_begin_loaded(r);
+	else if (k >= 0)
+		r->cycle = cycle_ask(all->cycle);
 	if (k < 0) {
-		recording_drop(r);
+		recording_unmake(r);
 		return k;
 	}
-	sink_keep_states(r->sink);
-	sink_bound(r->sink, RECORDING_CODE_BYTES);
-	r->cgroup = q->cgroup;
-	r->tree = q->tree;
-	r->tasks = q->tasks;
-	sink_profile(r->sink)->labels = q->labels;
 	*q = (struct recording_request){};
-	for (size_t i = 0; i < r->selectors.n; i++)
-		r->has_pids |= streq(r->selectors.items[i].key, "pid");
-	*place = r;
-	if (own) {
-		sink_profile(r->sink)->wall = wall;
-		k = recording_begin_loaded(r);
-		if (k < 0) {
-			recording_drop(r);
-			return k;
-		}
-	} else {
-		r->cycle = cycle_ask(all->cycle);
-	}
 	*ret = r;
 	return 0;
 }
@@ -340,7 +359,7 @@ struct recording *recordings_find(struct recordings *all, const char *id)
 	return NULL;
 }
 
-void recording_stop(struct recording *r, const char *reason)
+void recording_stop(struct recording *r, enum recording_reason reason)
 {
 	if (r->state >= RECORDING_STOPPING)
 		return;
@@ -376,12 +395,7 @@ static void recording_added(struct recording *r, struct target *k, uint32_t proc
 
 bool recording_wants(const struct recording *r, struct target *k)
 {
-	struct profile_process process = { .python = k->python.version };
-
-	if (!target_is_visible(k, &r->selectors, r->all->cycle->number))
-		return false;
-	process.info = k->info;
-	return selectors_match_process(&r->selectors, &process);
+	return whom_wants(&r->whom, k, r->all->cycle->number);
 }
 
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s)
@@ -425,17 +439,14 @@ static bool recording_alive(const struct recording *r)
 {
 	struct recordings *all = r->all;
 
-	if (r->cgroup.folder)
-		return cgroup_exists(&r->cgroup);
-	if (!r->has_pids)
+	if (r->whom.cgroup.folder)
+		return cgroup_exists(&r->whom.cgroup);
+	if (!r->whom.npids)
 		return true;
-	for (size_t i = 0; i < r->selectors.n; i++) {
-		pid_t pid = (pid_t)strtol(r->selectors.items[i].value, NULL, 10);
-		struct target *k = streq(r->selectors.items[i].key, "pid") ?
-					   targets_find_pid(all->targets, pid) :
-					   NULL;
+	for (size_t i = 0; i < r->whom.npids; i++) {
+		struct target *k = targets_find_pid(all->targets, r->whom.pids[i]);
 
-		if (k && target_is_visible(k, &r->selectors, all->cycle->number))
+		if (k && target_is_visible(k, &r->whom.selectors, all->cycle->number))
 			return true;
 	}
 	return false;
@@ -451,7 +462,7 @@ static void recording_begin(struct recording *r)
 	/* its length counts from the swap, which lies a moment back */
 	if (sd_event_add_time_relative(all->cycle->loop, &r->timer, CLOCK_MONOTONIC,
 				       r->duration_ns / 1000, 1000, recording_due, r) < 0)
-		recording_stop(r, "stopped");
+		recording_stop(r, RECORDING_NO_TIMER);
 }
 
 static void recording_finish(struct recording *r)
@@ -522,15 +533,15 @@ void recordings_cycle(struct recordings *all, uint64_t number, const struct tall
 				p->end_ns = p->start_ns + (swapped_mono - r->begun_mono);
 		}
 		if (r->waits && waits_settle(r->waits, r->sink, false) < 0)
-			recording_stop(r, "too large");
+			recording_stop(r, RECORDING_TOO_LARGE);
 		if (r->state == RECORDING_WAITING && number >= r->cycle)
 			recording_begin(r);
 		else if (r->state == RECORDING_STOPPING && number >= r->cycle && !asleep_awaits(r))
 			recording_end(r);
 		else if (r->state == RECORDING_RUNNING && !recording_alive(r))
-			recording_stop(r, "target ended");
+			recording_stop(r, RECORDING_TARGET_ENDED);
 		else if (r->state == RECORDING_RUNNING && recording_bytes(r) > RECORDING_BYTES_MAX)
-			recording_stop(r, "too large");
+			recording_stop(r, RECORDING_TOO_LARGE);
 	}
 	recordings_bound(all);
 	thread_names_ask(all);

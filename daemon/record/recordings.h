@@ -6,9 +6,10 @@
 
 #include "config/config.h"
 #include "cycle/cycle.h"
-#include "proc/cgroups.h"
 #include "profile/symbolizer.h"
+#include "record/reason.h"
 #include "record/waits.h"
+#include "record/whom.h"
 #include "target/targets.h"
 
 struct recording;
@@ -38,10 +39,7 @@ enum recording_state {
 
 /* Of what, how long and how often. */
 struct recording_request {
-	struct selectors selectors; /* pid=N for each process; none: all, or the cgroup */
-	struct cgroup cgroup;       /* folder NULL: none */
-	pid_t tree;  /* a process, whatever it executes, and its children from now on; 0: none */
-	int tree_fd; /* its pidfd, owned, where tree is set */
+	struct whom whom;
 	uint64_t duration_ns;
 	unsigned int hz; /* 0: the daemon's */
 	struct labels labels;
@@ -53,7 +51,7 @@ void recording_request_done(struct recording_request *q);
 struct recording {
 	char id[16];
 	enum recording_state state;
-	struct selectors selectors;
+	struct whom whom;
 	struct sink *sink;
 	uint64_t cycle; /* with which the next state comes */
 	uint64_t duration_ns;
@@ -61,16 +59,13 @@ struct recording {
 	uint64_t ended_mono; /* ... of its last */
 	bool fetched;        /* DONE, and the client has the result */
 	uint64_t keep_until; /* CLOCK_MONOTONIC */
-	const char *reason;  /* "elapsed", "stopped", "target ended", "too large"; static */
-	bool has_pids;
+	enum recording_reason reason;
 	uint32_t set;         /* PLOP_SET_ALWAYS: shares those ticks */
 	uint32_t budget;      /* that its samples are taken from; 0: none, its maker is trusted */
 	uint64_t threads;     /* that the processes made, while its events were on threads */
 	unsigned int naming;  /* processes that were asked for names of threads, at the end */
 	uint64_t undelivered; /* samples of the cycle under way that found no home */
 	uint64_t lost[PLOP_LOST_CAUSES]; /* ticks of its processes that were lost, as far as that is known */
-	struct cgroup cgroup;            /* folder NULL: none */
-	pid_t tree;                      /* as in the request */
 	sd_event_source *tree_ends;
 	struct waits *waits; /* NULL: no time off CPU */
 	uint32_t asleep;     /* threads that were asked for, see asleep.h */
@@ -109,14 +104,14 @@ void recordings_init(struct recordings *all, struct cycle *cycle, const struct c
 		     struct sampler *sampler, struct targets *targets);
 void recordings_done(struct recordings *all);
 /*
- * Takes the request over, if it returns 0. -EBUSY, -EDQUOT, -ENOSPC: see recordings_admit(); -EOPNOTSUPP: this kernel has no perf events
+ * Takes the request over, if it returns 0; otherwise it is as it was. -EBUSY, -EDQUOT, -ENOSPC: see recordings_admit(); -EOPNOTSUPP: this kernel has no perf events
  * for one recording, or cannot watch the scheduler for one (Linux 5.17). The recording belongs to *all.
  * Its time counts from its first tick on, which comes later if it is RECORDING_LOADING now.
  */
 int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret);
 struct recording *recordings_find(struct recordings *all, const char *id);
 /* Ends it at the next swap; harmless when it has ended. */
-void recording_stop(struct recording *r, const char *reason);
+void recording_stop(struct recording *r, enum recording_reason reason);
 /* Forgets it now, running or not; done is not called. */
 void recording_drop(struct recording *r);
 /*

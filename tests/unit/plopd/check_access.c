@@ -143,22 +143,22 @@ START_TEST(recordings_want)
 			    .dying = 3 };
 
 	begin();
-	access_limit(&one, &r.selectors);
+	access_limit(&one, &r.whom.selectors);
 	ck_assert(recording_wants(&r, &k));
 	k.info.uid = 61002;
 	ck_assert(!recording_wants(&r, &k));
 	k.info.uid = PROCESS_NO_UID;
 	ck_assert(!recording_wants(&r, &k));
 	k.info.uid = 61001;
-	ck_assert_int_eq(selectors_add(&r.selectors, "pid=4712"), 0);
+	ck_assert_int_eq(whom_add_pid(&r.whom, 4712), 0);
 	ck_assert(!recording_wants(&r, &k));
-	ck_assert_int_eq(selectors_add(&r.selectors, "pid=4711"), 0);
+	ck_assert_int_eq(whom_add_pid(&r.whom, 4711), 0);
 	ck_assert(recording_wants(&r, &k));
 	k.info.uid = 0;
 	ck_assert(!recording_wants(&r, &k));
-	access_limit(&root, &r.selectors);
+	access_limit(&root, &r.whom.selectors);
 	ck_assert(recording_wants(&r, &k));
-	selectors_done(&r.selectors);
+	whom_done(&r.whom);
 }
 END_TEST
 
@@ -207,7 +207,7 @@ static struct recording *add_recording(const struct api_peer *peer, size_t at,
 	r->all = &all;
 	r->state = state;
 	r->keep_until = 1000 - at;
-	access_limit(peer, &r->selectors);
+	access_limit(peer, &r->whom.selectors);
 	all.items[at] = r;
 	return r;
 }
