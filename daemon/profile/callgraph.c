@@ -1,28 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profile/heaviest.h"
 #include "profile/profile.h"
+#include "util/array.h"
+#include "util/index.h"
 
 /*
  * Samples are first added up by stack, then each stack is walked twice, for the functions and, once it is known which of them
  * are merged, for the calls: time is proportional to the frames of the different stacks. "Once per stack" is told by a stamp,
  * the number of the stack that last counted an item.
  */
-struct edge_slot {
+struct edge {
 	uint32_t source, target; /* functions */
-	uint32_t stamp;          /* 0: the slot is empty; else the stack + 1 that last counted it */
+	uint32_t stamp;          /* the stack + 1 that last counted it */
 	uint64_t count;
 };
 
 struct builder {
 	const struct dict *dict;
-	uint64_t *counts;        /* by stack */
-	uint64_t *self, *total;  /* by function; the last is [other], if it is none of the dict's */
-	uint32_t *stamps;        /* by function */
-	bool *kept;              /* by function */
-	uint32_t other;          /* what all are that are not kept */
-	uint32_t merged;         /* how many these are */
-	struct edge_slot *edges; /* open addressing, at most 3/4 full */
-	uint32_t mask, nedges;
+	uint64_t *counts;       /* by stack */
+	uint64_t *self, *total; /* by function; the last is [other], if it is none of the dict's */
+	uint32_t *stamps;       /* by function */
+	bool *kept;             /* by function */
+	uint32_t other;         /* what all are that are not kept */
+	uint32_t merged;        /* how many these are */
+	struct edge *edges;
+	uint32_t nedges, edges_room;
+	struct index index; /* of edges */
 };
 
 static void builder_done(struct builder *b)
@@ -33,65 +36,41 @@ static void builder_done(struct builder *b)
 	free(b->stamps);
 	free(b->kept);
 	free(b->edges);
+	index_done(&b->index);
 }
 
-static uint32_t edge_hash(uint32_t source, uint32_t target)
+static int find_edge(struct builder *b, uint32_t source, uint32_t target, struct edge **ret)
 {
-	uint64_t h = ((uint64_t)source << 32 | target) * UINT64_C(0x9e3779b97f4a7c15);
+	uint32_t hash = index_hash(source, target), i;
+	void *array = b->edges;
+	int r;
 
-	return (uint32_t)(h >> 32);
-}
-
-static struct edge_slot *edge_find(struct edge_slot *edges, uint32_t mask, uint32_t source,
-				   uint32_t target)
-{
-	uint32_t at = edge_hash(source, target) & mask;
-
-	while (edges[at].stamp && (edges[at].source != source || edges[at].target != target))
-		at = (at + 1) & mask;
-	return &edges[at];
-}
-
-static int edges_reserve(struct builder *b)
-{
-	uint32_t size = b->edges ? b->mask + 1 : 0;
-	struct edge_slot *edges;
-
-	if (b->edges && b->nedges < size - size / 4)
-		return 0;
-	if (size >= UINT32_C(1) << 30)
-		return -ENOMEM;
-	size = size ? size * 2 : 256;
-	edges = calloc(size, sizeof(*edges));
-	if (!edges)
-		return -ENOMEM;
-	for (uint32_t i = 0; b->edges && i <= b->mask; i++)
-		if (b->edges[i].stamp)
-			*edge_find(edges, size - 1, b->edges[i].source, b->edges[i].target) =
-				b->edges[i];
-	free(b->edges);
-	b->edges = edges;
-	b->mask = size - 1;
+	for (uint32_t at = index_start(&b->index, hash); index_next(&b->index, hash, &at, &i);) {
+		if (b->edges[i].source == source && b->edges[i].target == target) {
+			*ret = &b->edges[i];
+			return 0;
+		}
+	}
+	r = index_reserve(&b->index, 1);
+	if (r == 0)
+		r = array_reserve(&array, b->nedges, &b->edges_room, sizeof(*b->edges));
+	if (r < 0)
+		return r;
+	b->edges = array;
+	index_add(&b->index, hash, b->nedges);
+	*ret = &b->edges[b->nedges++];
+	**ret = (struct edge){ .source = source, .target = target };
 	return 0;
 }
 
 static int count_edge(struct builder *b, uint32_t source, uint32_t target, uint32_t stamp,
 		      uint64_t count)
 {
-	struct edge_slot *e;
-	int r;
+	struct edge *e;
+	int r = find_edge(b, source, target, &e);
 
-	r = edges_reserve(b);
-	if (r < 0)
+	if (r < 0 || e->stamp == stamp)
 		return r;
-	e = edge_find(b->edges, b->mask, source, target);
-	if (e->stamp == stamp)
-		return 0;
-	if (!e->stamp) {
-		e->source = source;
-		e->target = target;
-		b->nedges++;
-	}
 	e->stamp = stamp;
 	e->count += count;
 	return 0;
@@ -230,11 +209,10 @@ static int finish(struct builder *b, struct callgraph *g, uint32_t max)
 	/* The stamps have done their work: from here on, a function's node. */
 	for (uint32_t i = 0; i < g->nnodes; i++)
 		nodes[MIN(g->nodes[i].function, n)] = i;
-	for (uint32_t i = 0; b->edges && i <= b->mask; i++)
-		if (b->edges[i].stamp)
-			g->edges[g->nedges++] = (struct callgraph_edge){ nodes[b->edges[i].source],
-									 nodes[b->edges[i].target],
-									 b->edges[i].count };
+	for (uint32_t i = 0; i < b->nedges; i++)
+		g->edges[g->nedges++] = (struct callgraph_edge){ nodes[b->edges[i].source],
+								 nodes[b->edges[i].target],
+								 b->edges[i].count };
 	qsort(g->edges, g->nedges, sizeof(*g->edges), compare_edges);
 	g->merged = b->merged;
 	if (g->nedges / CALLGRAPH_EDGES_EACH > max) {

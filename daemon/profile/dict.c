@@ -3,33 +3,22 @@
 
 #include <assert.h>
 #include <stdbool.h>
-#include <xxhash.h>
 
 #include "python/module.h"
+#include "util/index.h"
 
 /*
  * Items lie in chunks that never move, so that what dict_get_*() returned stays valid. Strings and the frame lists
- * of stacks lie in an arena. Each kind has an open-addressing table of (hash, id + 1), at most 3/4 full.
+ * of stacks lie in an arena. Each kind has an index.
  */
 #define CHUNK_SHIFT 9
 #define CHUNK_ITEMS (1u << CHUNK_SHIFT)
 #define ARENA_BLOCK (32 * 1024)
-#define TABLE_MIN   256
 
 struct pool {
 	char **chunks;
 	uint32_t n, nchunks;
 	size_t item;
-};
-
-struct slot {
-	uint32_t hash;
-	uint32_t id; /* + 1; 0: empty */
-};
-
-struct table {
-	struct slot *slots;
-	uint32_t mask, used;
 };
 
 struct block {
@@ -45,7 +34,7 @@ struct text {
 
 struct dict {
 	struct pool texts, functions, frames, stacks;
-	struct table text_table, function_table, frame_table, stack_table;
+	struct index text_index, function_index, frame_index, stack_index;
 	struct block *arena;
 	size_t bytes, content;
 	bool frozen;
@@ -75,7 +64,7 @@ static int pool_push(struct dict *d, struct pool *p, const void *item, uint32_t 
 		d->bytes += CHUNK_ITEMS * p->item + sizeof(*chunks);
 	}
 	memcpy(pool_get(p, p->n), item, p->item);
-	d->content += p->item + sizeof(struct slot);
+	d->content += p->item + sizeof(struct index_slot);
 	*ret = p->n++;
 	return 0;
 }
@@ -87,51 +76,33 @@ static void pool_done(struct pool *p)
 	free(p->chunks);
 }
 
-/* Makes room for one more entry. */
-static int table_reserve(struct dict *d, struct table *t)
+/* The id of the item for which same(item, key) holds. */
+static inline __attribute__((always_inline)) bool
+find(const struct index *x, const struct pool *p, uint32_t hash,
+     bool (*same)(const void *item, const void *key), const void *key, uint32_t *ret)
 {
-	uint32_t size = t->slots ? t->mask + 1 : 0;
-	struct slot *slots;
+	uint32_t id;
 
-	if (t->slots && t->used < size - size / 4)
-		return 0;
-	if (size >= UINT32_C(1) << 31)
-		return -ENOMEM;
-	size = size ? size * 2 : TABLE_MIN;
-	slots = calloc(size, sizeof(*slots));
-	if (!slots)
-		return -ENOMEM;
-	for (uint32_t i = 0; t->slots && i <= t->mask; i++) {
-		uint32_t at = t->slots[i].hash & (size - 1);
-
-		if (!t->slots[i].id)
-			continue;
-		while (slots[at].id)
-			at = (at + 1) & (size - 1);
-		slots[at] = t->slots[i];
+	for (uint32_t at = index_start(x, hash); index_next(x, hash, &at, &id);) {
+		if (same(pool_get(p, id), key)) {
+			*ret = id;
+			return true;
+		}
 	}
-	d->bytes += (size_t)size * sizeof(*slots);
-	if (t->slots)
-		d->bytes -= ((size_t)t->mask + 1) * sizeof(*slots);
-	free(t->slots);
-	t->slots = slots;
-	t->mask = size - 1;
-	return 0;
+	return false;
 }
 
-/*
- * The slot of the entry for which same(pool item, key) holds, or the empty one where it belongs. Needs a table with
- * at least one empty slot.
- */
-static struct slot *table_find(const struct table *t, const struct pool *p, uint32_t hash,
-			       bool (*same)(const void *item, const void *key), const void *key)
+/* Adds an item that is not there. */
+static int add(struct dict *d, struct index *x, struct pool *p, uint32_t hash, const void *item,
+	       uint32_t *ret)
 {
-	for (uint32_t at = hash & t->mask;; at = (at + 1) & t->mask) {
-		struct slot *s = &t->slots[at];
+	int r = index_reserve(x, 1);
 
-		if (!s->id || (s->hash == hash && same(pool_get(p, s->id - 1), key)))
-			return s;
-	}
+	if (r == 0)
+		r = pool_push(d, p, item, ret);
+	if (r == 0)
+		index_add(x, hash, *ret);
+	return r;
 }
 
 /* Takes size bytes of the arena, aligned to 4. */
@@ -177,7 +148,6 @@ int dict_text(struct dict *d, const char *s, uint32_t *ret)
 {
 	size_t size = strlen(s);
 	struct text t;
-	struct slot *slot;
 	uint32_t hash, id;
 	char *copy;
 	int r;
@@ -185,26 +155,20 @@ int dict_text(struct dict *d, const char *s, uint32_t *ret)
 	if (size >= UINT32_MAX)
 		return -ENOMEM;
 	t = (struct text){ s, (uint32_t)size };
-	r = table_reserve(d, &d->text_table);
-	if (r < 0)
-		return r;
-	hash = (uint32_t)XXH3_64bits(s, size);
-	slot = table_find(&d->text_table, &d->texts, hash, text_same, &t);
-	if (!slot->id && d->frozen)
-		return -ENOSPC;
-	if (!slot->id) {
+	hash = index_hash_bytes(s, size);
+	if (!find(&d->text_index, &d->texts, hash, text_same, &t, &id)) {
+		if (d->frozen)
+			return -ENOSPC;
 		copy = arena_take(d, size + 1);
 		if (!copy)
 			return -ENOMEM;
 		memcpy(copy, s, size + 1);
 		t.s = copy;
-		r = pool_push(d, &d->texts, &t, &id);
+		r = add(d, &d->text_index, &d->texts, hash, &t, &id);
 		if (r < 0)
 			return r;
-		*slot = (struct slot){ hash, id + 1 };
-		d->text_table.used++;
 	}
-	*ret = slot->id - 1;
+	*ret = id;
 	return 0;
 }
 
@@ -252,10 +216,10 @@ void dict_free(struct dict *d)
 	pool_done(&d->functions);
 	pool_done(&d->frames);
 	pool_done(&d->stacks);
-	free(d->text_table.slots);
-	free(d->function_table.slots);
-	free(d->frame_table.slots);
-	free(d->stack_table.slots);
+	index_done(&d->text_index);
+	index_done(&d->function_index);
+	index_done(&d->frame_index);
+	index_done(&d->stack_index);
 	free(d);
 }
 
@@ -264,29 +228,13 @@ void dict_freeze(struct dict *d, bool frozen)
 	d->frozen = frozen;
 }
 
-/* Finds the item in its table or adds it. */
-static int intern(struct dict *d, struct table *t, struct pool *p, uint32_t hash,
+/* Finds the item in its index or adds it. */
+static int intern(struct dict *d, struct index *x, struct pool *p, uint32_t hash,
 		  bool (*same)(const void *item, const void *key), const void *item, uint32_t *ret)
 {
-	struct slot *slot;
-	uint32_t id;
-	int r;
-
-	r = table_reserve(d, t);
-	if (r < 0)
-		return r;
-	slot = table_find(t, p, hash, same, item);
-	if (!slot->id && d->frozen)
-		return -ENOSPC;
-	if (!slot->id) {
-		r = pool_push(d, p, item, &id);
-		if (r < 0)
-			return r;
-		*slot = (struct slot){ hash, id + 1 };
-		t->used++;
-	}
-	*ret = slot->id - 1;
-	return 0;
+	if (find(x, p, hash, same, item, ret))
+		return 0;
+	return d->frozen ? -ENOSPC : add(d, x, p, hash, item, ret);
 }
 
 /* Strings are interned, so equal ones have equal addresses. */
@@ -303,7 +251,7 @@ int dict_function(struct dict *d, const struct dict_function *f, uint32_t *ret)
 	bool synthetic = f->kind == PLOP_FRAME_SYNTHETIC;
 	struct dict_function own = { .line = synthetic ? 0 : f->line, .kind = f->kind };
 	char module[PLOP_MAX_MODULE] = "";
-	uint64_t key[4];
+	uint32_t hash;
 	int r;
 
 	if (f->kind == PLOP_FRAME_PYTHON)
@@ -319,12 +267,10 @@ int dict_function(struct dict *d, const struct dict_function *f, uint32_t *ret)
 				&own.module);
 	if (r < 0)
 		return r;
-	key[0] = (uintptr_t)own.name;
-	key[1] = (uintptr_t)own.file;
-	key[2] = (uintptr_t)own.module;
-	key[3] = (uint64_t)own.kind << 32 | (uint32_t)own.line;
-	return intern(d, &d->function_table, &d->functions, (uint32_t)XXH3_64bits(key, sizeof(key)),
-		      function_same, &own, ret);
+	hash = index_hash(index_hash((uintptr_t)own.name, (uintptr_t)own.file),
+			  index_hash((uintptr_t)own.module,
+				     (uint64_t)own.kind << 32 | (uint32_t)own.line));
+	return intern(d, &d->function_index, &d->functions, hash, function_same, &own, ret);
 }
 
 int dict_python(struct dict *d, const char *name, const char *file, int line, uint32_t *ret)
@@ -355,11 +301,10 @@ static bool frame_same(const void *item, const void *key)
 int dict_frame(struct dict *d, uint32_t function, int line, uint32_t *ret)
 {
 	struct dict_frame f = { function, line };
-	uint32_t hash;
 
 	assert(function < d->functions.n);
-	hash = (uint32_t)XXH3_64bits(&f, sizeof(f));
-	return intern(d, &d->frame_table, &d->frames, hash, frame_same, &f, ret);
+	return intern(d, &d->frame_index, &d->frames, index_hash(function, (uint32_t)line),
+		      frame_same, &f, ret);
 }
 
 static bool stack_same(const void *item, const void *key)
@@ -374,19 +319,11 @@ int dict_stack(struct dict *d, const uint32_t *frames, uint32_t depth, uint32_t 
 {
 	struct dict_stack s = { frames, depth };
 	size_t size = (size_t)depth * sizeof(*frames);
-	uint32_t hash = (uint32_t)XXH3_64bits(frames, size);
-	struct slot *slot;
+	uint32_t hash = index_hash_bytes(frames, size);
 	uint32_t *copy;
-	int r;
 
-	r = table_reserve(d, &d->stack_table);
-	if (r < 0)
-		return r;
-	slot = table_find(&d->stack_table, &d->stacks, hash, stack_same, &s);
-	if (slot->id) {
-		*ret = slot->id - 1;
+	if (find(&d->stack_index, &d->stacks, hash, stack_same, &s, ret))
 		return 0;
-	}
 	if (d->frozen)
 		return -ENOSPC;
 	copy = arena_take(d, size);
@@ -397,7 +334,7 @@ int dict_stack(struct dict *d, const uint32_t *frames, uint32_t depth, uint32_t 
 		copy[i] = frames[i];
 	}
 	s.frames = copy;
-	return intern(d, &d->stack_table, &d->stacks, hash, stack_same, &s, ret);
+	return add(d, &d->stack_index, &d->stacks, hash, &s, ret);
 }
 
 uint32_t dict_texts(const struct dict *d)
@@ -440,7 +377,8 @@ const struct dict_stack *dict_get_stack(const struct dict *d, uint32_t id)
 
 size_t dict_bytes(const struct dict *d)
 {
-	return d->bytes;
+	return d->bytes + index_bytes(&d->text_index) + index_bytes(&d->function_index) +
+	       index_bytes(&d->frame_index) + index_bytes(&d->stack_index);
 }
 
 size_t dict_content(const struct dict *d)

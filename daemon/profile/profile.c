@@ -3,32 +3,23 @@
 
 #include <assert.h>
 
-/* Open-addressing tables of index + 1 into samples, processes and threads; at most 3/4 full. */
-struct hash_index {
-	uint32_t *slots;
-	uint32_t mask;
-};
+#include "util/array.h"
+#include "util/index.h"
 
 struct profile_index {
-	struct hash_index samples, processes, threads;
+	struct index samples, processes, threads;
 	uint32_t samples_room, processes_room, threads_room;
 	size_t text_bytes; /* of the processes' and the threads' strings */
 };
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-	h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-	return h ^ h >> 29;
-}
-
 static uint32_t sample_hash(uint32_t process, uint32_t thread, uint32_t stack, uint32_t state)
 {
-	return (uint32_t)(mix(mix(process, (uint64_t)thread << 32 | stack), state) >> 16);
+	return index_hash((uint64_t)process << 32 | thread, (uint64_t)state << 32 | stack);
 }
 
-static uint32_t process_hash(pid_t pid, uint64_t start_ticks)
+static uint32_t process_hash(const struct process_info *i)
 {
-	return (uint32_t)(mix(mix((uint32_t)pid, start_ticks), 0) >> 16);
+	return index_hash((uint32_t)i->pid, i->start_ticks);
 }
 
 int profile_new(uint64_t start_ns, uint32_t hz, struct profile **ret)
@@ -84,65 +75,13 @@ void profile_free(struct profile *p)
 	free(p->threads);
 	labels_done(&p->labels);
 	if (p->index) {
-		free(p->index->samples.slots);
-		free(p->index->processes.slots);
-		free(p->index->threads.slots);
+		index_done(&p->index->samples);
+		index_done(&p->index->processes);
+		index_done(&p->index->threads);
 		free(p->index);
 	}
 	dict_free(p->dict);
 	free(p);
-}
-
-/* Makes room for one more of n items; hash(p, i) is that of item i. */
-static int index_reserve(const struct profile *p, struct hash_index *x, uint32_t n,
-			 uint32_t (*hash)(const struct profile *p, uint32_t i))
-{
-	uint32_t size = x->slots ? x->mask + 1 : 0;
-	uint32_t *slots;
-
-	if (x->slots && n < size - size / 4)
-		return 0;
-	if (size >= UINT32_C(1) << 31)
-		return -ENOMEM;
-	size = size ? size * 2 : 64;
-	slots = calloc(size, sizeof(*slots));
-	if (!slots)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t at = hash(p, i) & (size - 1);
-
-		while (slots[at])
-			at = (at + 1) & (size - 1);
-		slots[at] = i + 1;
-	}
-	free(x->slots);
-	x->slots = slots;
-	x->mask = size - 1;
-	return 0;
-}
-
-/* Doubles an array of *room items when all n are used. */
-static int array_reserve(void **array, uint32_t n, uint32_t *room, size_t item)
-{
-	uint32_t want;
-	void *p;
-
-	if (n < *room)
-		return 0;
-	if (*room >= UINT32_C(1) << 30)
-		return -ENOMEM;
-	want = *room ? *room * 2 : 16;
-	p = reallocarray(*array, want, item);
-	if (!p)
-		return -ENOMEM;
-	*array = p;
-	*room = want;
-	return 0;
-}
-
-static size_t index_bytes(const struct hash_index *x)
-{
-	return x->slots ? ((size_t)x->mask + 1) * sizeof(*x->slots) : 0;
 }
 
 size_t profile_bytes(const struct profile *p)
@@ -158,18 +97,6 @@ size_t profile_bytes(const struct profile *p)
 size_t profile_content(const struct profile *p)
 {
 	return dict_content(p->dict) + p->nsamples * sizeof(*p->samples) + p->index->text_bytes;
-}
-
-static uint32_t hash_of_process(const struct profile *p, uint32_t i)
-{
-	return process_hash(p->processes[i].info.pid, p->processes[i].info.start_ticks);
-}
-
-static uint32_t hash_of_sample(const struct profile *p, uint32_t i)
-{
-	const struct profile_sample *s = &p->samples[i];
-
-	return sample_hash(s->process, s->thread, s->stack, s->state);
 }
 
 /* Whether both are one process, being the same: what has executed another program, or was moved, is another entry. */
@@ -196,26 +123,18 @@ static int retitle(struct profile *p, struct process_info *i, const char *cmdlin
 	return 0;
 }
 
-/* Where the process is in the table, or the empty slot that it would have. */
-static uint32_t process_slot(const struct profile *p, const struct process_info *info)
-{
-	const struct hash_index *x = &p->index->processes;
-	uint32_t at = process_hash(info->pid, info->start_ticks) & x->mask;
-
-	for (; x->slots[at]; at = (at + 1) & x->mask) {
-		if (is_same(&p->processes[x->slots[at] - 1].info, info))
-			break;
-	}
-	return at;
-}
-
 bool profile_has_process(const struct profile *p, const struct process_info *info, uint32_t *ret)
 {
-	uint32_t slot = p->nprocesses ? p->index->processes.slots[process_slot(p, info)] : 0;
+	const struct index *x = &p->index->processes;
+	uint32_t hash = process_hash(info), i;
 
-	if (slot)
-		*ret = slot - 1;
-	return slot != 0;
+	for (uint32_t at = index_start(x, hash); index_next(x, hash, &at, &i);) {
+		if (is_same(&p->processes[i].info, info)) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
 }
 
 int profile_process(struct profile *p, const struct process_info *info, const char *python,
@@ -224,18 +143,13 @@ int profile_process(struct profile *p, const struct process_info *info, const ch
 	struct profile_index *x = p->index;
 	struct profile_process process = {};
 	void *array = p->processes;
-	uint32_t at;
 	int r;
 
-	r = index_reserve(p, &x->processes, p->nprocesses, hash_of_process);
-	if (r < 0)
-		return r;
-	at = process_slot(p, info);
-	if (x->processes.slots[at]) {
-		*ret = x->processes.slots[at] - 1;
+	if (profile_has_process(p, info, ret))
 		return retitle(p, &p->processes[*ret].info, info->cmdline);
-	}
-	r = array_reserve(&array, p->nprocesses, &x->processes_room, sizeof(*p->processes));
+	r = index_reserve(&x->processes, 1);
+	if (r == 0)
+		r = array_reserve(&array, p->nprocesses, &x->processes_room, sizeof(*p->processes));
 	if (r < 0)
 		return r;
 	p->processes = array;
@@ -250,7 +164,7 @@ int profile_process(struct profile *p, const struct process_info *info, const ch
 	x->text_bytes += process_info_bytes(&process.info) + strlen(process.python) + 16;
 	*ret = p->nprocesses;
 	p->processes[p->nprocesses++] = process;
-	x->processes.slots[at] = p->nprocesses;
+	index_add(&x->processes, process_hash(info), *ret);
 	return 0;
 }
 
@@ -301,19 +215,16 @@ int profile_add_state(struct profile *p, uint32_t process, uint32_t thread, uint
 		      enum sample_state state, uint64_t count, uint64_t wall_ns)
 {
 	struct profile_index *x = p->index;
+	uint32_t hash = sample_hash(process, thread, stack, state), i;
 	void *array = p->samples;
-	uint32_t at;
 	int r;
 
 	assert(process < p->nprocesses);
 	assert(stack < dict_stacks(p->dict));
 	assert(state < SAMPLE_STATES);
-	r = index_reserve(p, &x->samples, p->nsamples, hash_of_sample);
-	if (r < 0)
-		return r;
-	at = sample_hash(process, thread, stack, state) & x->samples.mask;
-	for (; x->samples.slots[at]; at = (at + 1) & x->samples.mask) {
-		struct profile_sample *s = &p->samples[x->samples.slots[at] - 1];
+	for (uint32_t at = index_start(&x->samples, hash);
+	     index_next(&x->samples, hash, &at, &i);) {
+		struct profile_sample *s = &p->samples[i];
 
 		if (s->stack == stack && s->thread == thread && s->process == process &&
 		    s->state == state) {
@@ -322,76 +233,63 @@ int profile_add_state(struct profile *p, uint32_t process, uint32_t thread, uint
 			goto counted;
 		}
 	}
-	r = array_reserve(&array, p->nsamples, &x->samples_room, sizeof(*p->samples));
+	r = index_reserve(&x->samples, 1);
+	if (r == 0)
+		r = array_reserve(&array, p->nsamples, &x->samples_room, sizeof(*p->samples));
 	if (r < 0)
 		return r;
 	p->samples = array;
+	index_add(&x->samples, hash, p->nsamples);
 	p->samples[p->nsamples++] =
 		(struct profile_sample){ process, thread, stack, state, count, wall_ns };
-	x->samples.slots[at] = p->nsamples;
 counted:
 	p->processes[process].samples += count;
 	p->samples_total += count;
 	return 0;
 }
 
-/* The thread's place in the table, or the empty one that it would have. */
-static uint32_t *thread_slot(const struct profile *p, uint32_t process, uint32_t tid)
+struct profile_thread *profile_thread_find(const struct profile *p, uint32_t process, uint32_t tid)
 {
-	const struct hash_index *x = &p->index->threads;
-	uint32_t at = process_hash((pid_t)process, tid) & x->mask;
+	const struct index *x = &p->index->threads;
+	uint32_t hash = index_hash(process, tid), i;
 
-	for (; x->slots[at]; at = (at + 1) & x->mask) {
-		const struct profile_thread *t = &p->threads[x->slots[at] - 1];
-
-		if (t->process == process && t->tid == tid)
-			break;
+	for (uint32_t at = index_start(x, hash); index_next(x, hash, &at, &i);) {
+		if (p->threads[i].process == process && p->threads[i].tid == tid)
+			return &p->threads[i];
 	}
-	return &x->slots[at];
-}
-
-static uint32_t hash_of_thread(const struct profile *p, uint32_t i)
-{
-	return process_hash((pid_t)p->threads[i].process, p->threads[i].tid);
+	return NULL;
 }
 
 int profile_thread(struct profile *p, uint32_t process, uint32_t tid, const char *name)
 {
 	struct profile_index *x = p->index;
 	_cleanup_free_ char *copy = strdup(name);
+	struct profile_thread *t;
 	void *array = p->threads;
-	uint32_t *slot;
 	int r;
 
 	assert(process < p->nprocesses);
 	if (!copy)
 		return -ENOMEM;
-	r = index_reserve(p, &x->threads, p->nthreads, hash_of_thread);
-	if (r < 0)
-		return r;
-	slot = thread_slot(p, process, tid);
-	if (!*slot) {
-		r = array_reserve(&array, p->nthreads, &x->threads_room, sizeof(*p->threads));
+	t = profile_thread_find(p, process, tid);
+	if (!t) {
+		r = index_reserve(&x->threads, 1);
+		if (r == 0)
+			r = array_reserve(&array, p->nthreads, &x->threads_room,
+					  sizeof(*p->threads));
 		if (r < 0)
 			return r;
 		p->threads = array;
-		p->threads[p->nthreads++] =
-			(struct profile_thread){ .process = process, .tid = tid };
-		*slot = p->nthreads;
+		index_add(&x->threads, index_hash(process, tid), p->nthreads);
+		t = &p->threads[p->nthreads++];
+		*t = (struct profile_thread){ .process = process, .tid = tid };
 	} else {
-		x->text_bytes -= strlen(p->threads[*slot - 1].name) + 16;
-		free(p->threads[*slot - 1].name);
+		x->text_bytes -= strlen(t->name) + 16;
+		free(t->name);
 	}
 	x->text_bytes += strlen(copy) + 16;
-	p->threads[*slot - 1].name = TAKE_PTR(copy);
+	t->name = TAKE_PTR(copy);
 	return 0;
-}
-
-struct profile_thread *profile_thread_find(const struct profile *p, uint32_t process, uint32_t tid)
-{
-	uint32_t slot = p->nthreads ? *thread_slot(p, process, tid) : 0;
-
-	return slot ? &p->threads[slot - 1] : NULL;
 }
 
 const char *profile_thread_name(const struct profile *p, uint32_t process, uint32_t tid)

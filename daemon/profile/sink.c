@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "profile/hash2.h"
 #include "profile/synthetic.h"
 #include "profile/symbolizer.h"
+#include "util/array.h"
+#include "util/index.h"
 
 /* What frames may keep of code objects that their tables have forgotten, counted once for each frame, if nothing else is said. */
 #define SINK_BYTES (8u << 20)
@@ -18,7 +19,8 @@ struct sink {
 	bool states, tasks;
 	uint32_t ntasks; /* different names of tasks so far */
 	struct frame_entry *entries;
-	uint32_t used, size;
+	uint32_t nentries, entries_room;
+	struct index index;  /* of entries */
 	size_t bytes, bound; /* of the code objects of all entries */
 	uint32_t ids[PLOP_MAX_DEPTH + 3];
 };
@@ -41,11 +43,12 @@ int sink_new(uint64_t start_ns, uint32_t hz, struct sink **ret)
 /* The dict has the frames; only looking them up gets slower. */
 static void sink_forget(struct sink *s)
 {
-	for (uint32_t i = 0; i < s->size; i++)
+	for (uint32_t i = 0; i < s->nentries; i++)
 		code_object_unref(s->entries[i].code);
 	free(s->entries);
 	s->entries = NULL;
-	s->used = s->size = 0;
+	s->nentries = s->entries_room = 0;
+	index_done(&s->index);
 	s->bytes = 0;
 }
 
@@ -80,7 +83,8 @@ void sink_settle(struct sink *s)
 
 size_t sink_bytes(const struct sink *s)
 {
-	return sizeof(*s) + s->size * sizeof(*s->entries) + s->bytes + profile_bytes(s->profile);
+	return sizeof(*s) + s->entries_room * sizeof(*s->entries) + index_bytes(&s->index) +
+	       s->bytes + profile_bytes(s->profile);
 }
 
 struct profile *sink_profile(struct sink *s)
@@ -96,73 +100,56 @@ struct profile *sink_take(struct sink *s)
 	return p;
 }
 
-static struct frame_entry *frame_slot(struct frame_entry *entries, uint32_t size,
-				      const struct code_object *code, uint32_t instr)
+static bool find_entry(const struct sink *s, const struct code_object *code, uint32_t instr,
+		       uint32_t hash, uint32_t *ret)
 {
-	uint32_t i = (uint32_t)hash2((uintptr_t)code, instr) & (size - 1);
+	uint32_t i;
 
-	while (entries[i].code && (entries[i].code != code || entries[i].instr != instr))
-		i = (i + 1) & (size - 1);
-	return &entries[i];
-}
-
-static int sink_grow(struct sink *s)
-{
-	uint32_t size = s->size ? s->size * 2 : 256;
-	struct frame_entry *grown = calloc(size, sizeof(*grown));
-
-	if (!grown)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < s->size; i++) {
-		if (s->entries[i].code)
-			*frame_slot(grown, size, s->entries[i].code, s->entries[i].instr) =
-				s->entries[i];
+	for (uint32_t at = index_start(&s->index, hash); index_next(&s->index, hash, &at, &i);) {
+		if (s->entries[i].code == code && s->entries[i].instr == instr) {
+			*ret = s->entries[i].frame;
+			return true;
+		}
 	}
-	free(s->entries);
-	s->entries = grown;
-	s->size = size;
-	return 0;
+	return false;
 }
 
 /* The frame of a code object, or of what stands for a frame that has none. */
 static int sink_frame(struct sink *s, enum plop_frame_kind kind, struct code_object *code,
 		      uint32_t instr, uint16_t bytecode, uint32_t *ret)
 {
+	const struct dict_function f = { .name = code->name,
+					 .module = "",
+					 .file = code->file,
+					 .line = code->firstlineno,
+					 .kind = kind };
+	uint32_t function, hash = index_hash((uintptr_t)code, instr);
 	struct dict *d = s->profile->dict;
-	struct frame_entry *e;
-	uint32_t function;
+	void *array;
 	int r;
 
 	if (s->bytes > s->bound)
 		sink_forget(s);
-	if (s->used >= s->size / 4 * 3) {
-		r = sink_grow(s);
-		if (r < 0)
-			return r;
-	}
-	e = frame_slot(s->entries, s->size, code, instr);
-	if (!e->code) {
-		const struct dict_function f = { .name = code->name,
-						 .module = "",
-						 .file = code->file,
-						 .line = code->firstlineno,
-						 .kind = kind };
-
-		r = dict_function(d, &f, &function);
-		if (r < 0)
-			return r;
-		r = dict_frame(d, function,
-			       code->compiled ? DICT_LINE_COMPILED :
-						code_object_line(code, instr, bytecode),
-			       &e->frame);
-		if (r < 0)
-			return r;
-		e->instr = instr;
-		e->code = code_object_ref(code);
-		s->bytes += sizeof(*e) + code_object_bytes(code);
-		s->used++;
-	}
-	*ret = e->frame;
+	if (find_entry(s, code, instr, hash, ret))
+		return 0;
+	array = s->entries;
+	r = index_reserve(&s->index, 1);
+	if (r == 0)
+		r = array_reserve(&array, s->nentries, &s->entries_room, sizeof(*s->entries));
+	if (r < 0)
+		return r;
+	s->entries = array;
+	r = dict_function(d, &f, &function);
+	if (r < 0)
+		return r;
+	r = dict_frame(
+		d, function,
+		code->compiled ? DICT_LINE_COMPILED : code_object_line(code, instr, bytecode), ret);
+	if (r < 0)
+		return r;
+	index_add(&s->index, hash, s->nentries);
+	s->entries[s->nentries++] = (struct frame_entry){ code_object_ref(code), instr, *ret };
+	s->bytes += sizeof(*s->entries) + code_object_bytes(code);
 	return 0;
 }
 

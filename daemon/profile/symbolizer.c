@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "profile/hash2.h"
 #include "profile/synthetic.h"
 #include "profile/symbolizer.h"
+#include "util/array.h"
+#include "util/index.h"
 
-/* Open addressing, linear probing, load at most 3/4. Keys are (address, check); there are no deletions. */
+/* By (address, check). */
 struct code_entry {
 	uint64_t address;
 	uint32_t check;
@@ -26,9 +27,10 @@ struct frame_list {
 struct code_table {
 	struct plop_layout layout;
 	struct code_entry *entries;
-	uint32_t used, size; /* size: a power of two */
-	uint32_t clock;      /* counts entries made */
-	size_t bytes;        /* of the code objects */
+	uint32_t nentries, entries_room;
+	struct index index; /* of entries */
+	uint32_t clock;     /* counts entries made */
+	size_t bytes;       /* of the code objects */
 	uint32_t cycle;
 	/* Of this cycle's stacks: settled code objects, to be confirmed, and those to be read. Entries move, addresses do not. */
 	struct frame_list wanted, missing;
@@ -54,11 +56,12 @@ size_t code_object_bytes(const struct code_object *c)
 
 static void code_table_clear(struct code_table *t)
 {
-	for (uint32_t i = 0; i < t->size; i++)
+	for (uint32_t i = 0; i < t->nentries; i++)
 		code_object_unref(t->entries[i].code);
 	free(t->entries);
 	t->entries = NULL;
-	t->used = t->size = t->wanted.n = t->missing.n = 0;
+	t->nentries = t->entries_room = t->wanted.n = t->missing.n = 0;
+	index_done(&t->index);
 	t->bytes = 0;
 }
 
@@ -74,74 +77,78 @@ void code_table_free(struct code_table *t)
 
 size_t code_table_bytes(const struct code_table *t)
 {
-	return t->bytes + t->size * sizeof(*t->entries);
+	return t->bytes + t->entries_room * sizeof(*t->entries) + index_bytes(&t->index);
 }
 
-static struct code_entry *code_slot(struct code_entry *entries, uint32_t size, uint64_t address,
-				    uint32_t check)
+/* NULL: there is none. */
+static struct code_entry *code_lookup(const struct code_table *t, uint64_t address, uint32_t check)
 {
-	uint32_t i = (uint32_t)hash2(address, check) & (size - 1);
+	uint32_t hash = index_hash(address, check), i;
 
-	while (entries[i].address && (entries[i].address != address || entries[i].check != check))
-		i = (i + 1) & (size - 1);
-	return &entries[i];
+	for (uint32_t at = index_start(&t->index, hash); index_next(&t->index, hash, &at, &i);) {
+		if (t->entries[i].address == address && t->entries[i].check == check)
+			return &t->entries[i];
+	}
+	return NULL;
 }
 
-/* Moves to a table of that size; entries that were last seen before the last recent ones were made are forgotten. */
-static int code_table_move(struct code_table *t, uint32_t size, uint32_t recent)
+/* Forgets the entries that were last seen before the last recent ones were made, and gives back their memory. */
+static int code_table_forget(struct code_table *t, uint32_t recent)
 {
-	struct code_entry *entries = calloc(size, sizeof(*entries));
+	uint32_t all = t->nentries, n = 0;
+	struct index index = {};
+	void *shrunk;
 
-	if (!entries)
+	for (uint32_t i = 0; i < all; i++)
+		n += t->clock - t->entries[i].seen <= recent;
+	if (index_reserve(&index, n) < 0)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < t->size; i++) {
-		struct code_entry *e = &t->entries[i];
+	t->nentries = 0;
+	for (uint32_t i = 0; i < all; i++) {
+		struct code_entry e = t->entries[i];
 
-		if (!e->address)
-			continue;
-		if (t->clock - e->seen <= recent) {
-			*code_slot(entries, size, e->address, e->check) = *e;
+		if (t->clock - e.seen <= recent) {
+			index_add(&index, index_hash(e.address, e.check), t->nentries);
+			t->entries[t->nentries++] = e;
 			continue;
 		}
-		if (e->code)
-			t->bytes -= code_object_bytes(e->code);
-		code_object_unref(e->code);
-		t->used--;
+		if (e.code)
+			t->bytes -= code_object_bytes(e.code);
+		code_object_unref(e.code);
 	}
-	free(t->entries);
-	t->entries = entries;
-	t->size = size;
+	index_done(&t->index);
+	t->index = index;
+	shrunk = n > 0 ? reallocarray(t->entries, n, sizeof(*t->entries)) : NULL;
+	if (shrunk) {
+		t->entries = shrunk;
+		t->entries_room = n;
+	}
 	return 0;
 }
 
 void code_table_limit(struct code_table *t, size_t bytes)
 {
-	if (t->used < PLOP_MAX_CODES_PROCESS && code_table_bytes(t) <= bytes)
+	if (t->nentries < PLOP_MAX_CODES_PROCESS && code_table_bytes(t) <= bytes)
 		return;
-	if (code_table_move(t, t->size, t->used / 2) < 0 ||
-	    t->used > PLOP_MAX_CODES_PROCESS / 4 * 3 || t->bytes > bytes / 4 * 3) {
+	if (code_table_forget(t, t->nentries / 2) < 0 ||
+	    t->nentries > PLOP_MAX_CODES_PROCESS / 4 * 3 || t->bytes > bytes / 4 * 3)
 		code_table_clear(t);
-		return;
-	}
-	while (t->size > 64 && t->used < t->size / 4) {
-		if (code_table_move(t, t->size / 2, UINT32_MAX) < 0)
-			break;
-	}
 }
 
 /* The entry of (address, check), a new one if need be; NULL: out of memory. */
 static struct code_entry *code_entry(struct code_table *t, uint64_t address, uint32_t check)
 {
-	struct code_entry *e;
+	struct code_entry *e = code_lookup(t, address, check);
+	void *array = t->entries;
 
-	if (t->used >= t->size / 4 * 3 &&
-	    code_table_move(t, t->size ? t->size * 2 : 64, UINT32_MAX) < 0)
-		return NULL;
-	e = code_slot(t->entries, t->size, address, check);
-	if (!e->address) {
-		e->address = address;
-		e->check = check;
-		t->used++;
+	if (!e) {
+		if (index_reserve(&t->index, 1) < 0 ||
+		    array_reserve(&array, t->nentries, &t->entries_room, sizeof(*t->entries)) < 0)
+			return NULL;
+		t->entries = array;
+		index_add(&t->index, index_hash(address, check), t->nentries);
+		e = &t->entries[t->nentries++];
+		*e = (struct code_entry){ .address = address, .check = check };
 		t->clock++;
 	}
 	e->seen = t->clock;
@@ -220,10 +227,9 @@ int code_table_record(struct code_table *t, const struct reader *memory,
 
 bool code_table_lacks(const struct code_table *t, uint64_t address, uint32_t check)
 {
-	const struct code_entry *e = t->size ? code_slot(t->entries, t->size, address, check) :
-					       NULL;
+	const struct code_entry *e = code_lookup(t, address, check);
 
-	return e && e->address && (e->partial || (!e->code && !e->failed));
+	return e && (e->partial || (!e->code && !e->failed));
 }
 
 /* Gives a synthetic frame, its code, what stands for it; text is its name. */
@@ -328,10 +334,10 @@ int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_fram
 			continue;
 		/* one that is not in the table is read, and thereby confirmed */
 		r = code_table_miss(t, &frames[i], check);
-		if (r < 0 || check == frames[i].check || t->size == 0)
+		if (r < 0 || check == frames[i].check)
 			continue;
-		e = code_slot(t->entries, t->size, frames[i].code, check);
-		if ((!e->code && !e->failed) || e->confirmed == cycle)
+		e = code_lookup(t, frames[i].code, check);
+		if (!e || (!e->code && !e->failed) || e->confirmed == cycle)
 			continue;
 		r = frame_list_add(&t->wanted, frames[i].code, 0, check);
 		e->confirmed = cycle;
@@ -398,11 +404,10 @@ int code_table_confirm(struct code_table *t, const struct reader *memory, uint64
 	if (is_finalising(&t->layout, memory, runtime))
 		return 0;
 	for (uint32_t i = 0; i < n; i++) {
-		struct code_entry *e =
-			code_slot(t->entries, t->size, addresses[i], t->wanted.frames[i].check);
+		struct code_entry *e = code_lookup(t, addresses[i], t->wanted.frames[i].check);
 
 		/* of a process that is gone nothing can be confirmed, nor was anything freed while it ran */
-		if (!e->address || now[i].result == -ESRCH ||
+		if (!e || now[i].result == -ESRCH ||
 		    (now[i].result == 0 && now[i].check == t->wanted.frames[i].check))
 			continue;
 		e->stale = true;
