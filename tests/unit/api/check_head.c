@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "api/api.h"
 #include "api/head.h"
 
@@ -259,26 +258,6 @@ START_TEST(chunked_bodies_are_bounded)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("api/head");
-	TCase *t = tcase_create("head");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, whole_heads);
-	tcase_add_test(t, every_prefix_waits_for_more);
-	tcase_add_test(t, garbage_has_a_status);
-	tcase_add_test(t, nul_bytes_are_garbage);
-	tcase_add_test(t, sizes_are_bounded);
-	tcase_add_test(t, heads_say_what_follows);
-	tcase_add_test(t, whole_chunked_bodies);
-	tcase_add_test(t, malformed_chunked_bodies);
-	tcase_add_test(t, chunked_bodies_are_bounded);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("api/head", whole_heads, every_prefix_waits_for_more, garbage_has_a_status,
+	   nul_bytes_are_garbage, sizes_are_bounded, heads_say_what_follows, whole_chunked_bodies,
+	   malformed_chunked_bodies, chunked_bodies_are_bounded);

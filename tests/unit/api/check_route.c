@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "api/route.h"
 
 static const struct api_route routes[] = {
@@ -137,23 +136,6 @@ START_TEST(parameters_are_bounded)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("api/route");
-	TCase *t = tcase_create("route");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, finds_by_method_and_path);
-	tcase_add_test(t, a_star_is_one_component);
-	tcase_add_test(t, another_method_names_those_that_are);
-	tcase_add_test(t, decodes_path_and_parameters);
-	tcase_add_test(t, refuses_what_is_no_text);
-	tcase_add_test(t, parameters_are_bounded);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("api/route", finds_by_method_and_path, a_star_is_one_component,
+	   another_method_names_those_that_are, decodes_path_and_parameters,
+	   refuses_what_is_no_text, parameters_are_bounded);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <ftw.h>
 #include <sys/stat.h>
 
+#include "check_main.h"
 #include "config/config.h"
 
 static char directory[] = "/tmp/plop-check-config-XXXXXX";
@@ -209,27 +209,8 @@ START_TEST(help_lists_every_option)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("config/config");
-	TCase *t = tcase_create("config");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, defaults_are_the_contract);
-	tcase_add_test(t, later_files_and_the_command_line_win);
-	tcase_add_test(t, errors_name_file_line_and_range);
-	tcase_add_test(t, an_error_in_a_later_file_names_that);
-	tcase_add_test(t, unknown_keys_are_passed_over);
-	tcase_add_test(t, long_lines_and_binary);
-	tcase_add_test(t, a_secret_has_a_length);
-	tcase_add_test(t, a_named_file_must_exist);
-	tcase_add_test(t, help_lists_every_option);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("config/config", setup, teardown, defaults_are_the_contract,
+		later_files_and_the_command_line_win, errors_name_file_line_and_range,
+		an_error_in_a_later_file_names_that, unknown_keys_are_passed_over,
+		long_lines_and_binary, a_secret_has_a_length, a_named_file_must_exist,
+		help_lists_every_option);

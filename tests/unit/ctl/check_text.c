@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <locale.h>
 
+#include "check_main.h"
 #include "ctl/ctl.h"
 #include "ctl/progress.h"
 
@@ -137,25 +137,6 @@ START_TEST(progress_fits_the_terminal)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("ctl/text");
-	TCase *t = tcase_create("text");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, numbers_in_groups);
-	tcase_add_test(t, cells_are_cut_and_filled);
-	tcase_add_test(t, cells_do_not_steer_a_terminal);
-	tcase_add_test(t, cells_have_their_width_whatever_is_in_them);
-	tcase_add_test(t, files_on_a_terminal);
-	tcase_add_test(t, lost_by_cause);
-	tcase_add_test(t, json_by_path);
-	tcase_add_test(t, progress_fits_the_terminal);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("ctl/text", numbers_in_groups, cells_are_cut_and_filled, cells_do_not_steer_a_terminal,
+	   cells_have_their_width_whatever_is_in_them, files_on_a_terminal, lost_by_cause,
+	   json_by_path, progress_fits_the_terminal);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "ctl/top_model.h"
 
 static struct top_model *model;
@@ -304,29 +303,8 @@ START_TEST(what_is_no_snapshot_is_refused)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("ctl/top");
-	TCase *t = tcase_create("top");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, first_is_the_window_so_far);
-	tcase_add_test(t, what_was_before_is_forgotten);
-	tcase_add_test(t, nothing_takes_time);
-	tcase_add_test(t, differences_of_one_window);
-	tcase_add_test(t, another_window_begins_at_zero);
-	tcase_add_test(t, what_is_not_collected_yet_takes_no_time);
-	tcase_add_test(t, filtered_in_any_case);
-	tcase_add_test(t, processes_that_do_nothing_are_listed);
-	tcase_add_test(t, targets);
-	tcase_add_test(t, slices);
-	tcase_add_test(t, what_is_no_snapshot_is_refused);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("ctl/top", setup, teardown, first_is_the_window_so_far,
+		what_was_before_is_forgotten, nothing_takes_time, differences_of_one_window,
+		another_window_begins_at_zero, what_is_not_collected_yet_takes_no_time,
+		filtered_in_any_case, processes_that_do_nothing_are_listed, targets, slices,
+		what_is_no_snapshot_is_refused);

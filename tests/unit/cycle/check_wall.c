@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "cycle/wall.h"
 
 START_TEST(steps_and_jitter)
@@ -57,19 +56,4 @@ START_TEST(readings_of_one_moment)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("wall");
-	TCase *t = tcase_create("wall");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, steps_and_jitter);
-	tcase_add_test(t, readings_of_one_moment);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
-}
+CHECK_MAIN("wall", steps_and_jitter, readings_of_one_moment);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <linux/userfaultfd.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -7,6 +6,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "check_main.h"
 #include "examiner/examiner.h"
 #include "util/clock.h"
 
@@ -257,23 +257,6 @@ START_TEST(a_user_who_does_it_again_has_one_helper)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("examiner/examiner");
-	TCase *t = tcase_create("examiner");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, begin, end);
-	tcase_add_test(t, answers_come_later);
-	tcase_add_test(t, one_helper_stays);
-	tcase_add_test(t, all_is_answered_at_the_end);
-	tcase_add_test(t, one_that_does_not_answer_is_given_up);
-	tcase_add_test(t, a_user_who_does_it_again_has_one_helper);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("examiner/examiner", begin, end, answers_come_later, one_helper_stays,
+		all_is_answered_at_the_end, one_that_does_not_answer_is_given_up,
+		a_user_who_does_it_again_has_one_helper);

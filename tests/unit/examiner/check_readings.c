@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "examiner/readings.h"
 #include "examiner/wire.h"
 #include "proc/process.h"
@@ -131,20 +130,5 @@ START_TEST(messages_that_are_cut_or_forged_do_no_harm)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("examiner/readings");
-	TCase *t = tcase_create("readings");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, what_was_read_is_read_again);
-	tcase_add_test(t, a_difference_between_two_readings_is_kept);
-	tcase_add_test(t, messages_that_are_cut_or_forged_do_no_harm);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("examiner/readings", what_was_read_is_read_again,
+	   a_difference_between_two_readings_is_kept, messages_that_are_cut_or_forged_do_no_harm);

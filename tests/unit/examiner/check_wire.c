@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "examiner/wire.h"
 
 START_TEST(values_come_back_in_their_order)
@@ -52,19 +51,4 @@ START_TEST(a_message_that_is_cut_off_is_refused)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("examiner/wire");
-	TCase *t = tcase_create("wire");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, values_come_back_in_their_order);
-	tcase_add_test(t, a_message_that_is_cut_off_is_refused);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("examiner/wire", values_come_back_in_their_order, a_message_that_is_cut_off_is_refused);

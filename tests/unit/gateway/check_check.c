@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "gateway/check.h"
 
 START_TEST(hosts_of_a_loopback_server)
@@ -118,23 +117,5 @@ START_TEST(token_forms)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("gateway/check");
-	TCase *t = tcase_create("check");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, hosts_of_a_loopback_server);
-	tcase_add_test(t, hosts_of_a_server_elsewhere);
-	tcase_add_test(t, origins);
-	tcase_add_test(t, cookies);
-	tcase_add_test(t, secrets);
-	tcase_add_test(t, token_forms);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("gateway/check", hosts_of_a_loopback_server, hosts_of_a_server_elsewhere, origins,
+	   cookies, secrets, token_forms);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "gateway/session.h"
 
 START_TEST(sessions_have_an_end)
@@ -79,22 +78,5 @@ START_TEST(random_ids_differ)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("gateway/session");
-	TCase *t = tcase_create("session");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, sessions_have_an_end);
-	tcase_add_test(t, the_oldest_goes);
-	tcase_add_test(t, what_does_not_fit_is_no_session);
-	tcase_add_test(t, one_can_be_ended);
-	tcase_add_test(t, random_ids_differ);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("gateway/session", sessions_have_an_end, the_oldest_goes,
+	   what_does_not_fit_is_no_session, one_can_be_ended, random_ids_differ);

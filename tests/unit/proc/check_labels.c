@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "proc/parse.h"
 #include "proc/process.h"
 
@@ -368,31 +367,8 @@ START_TEST(labels_of_the_maker)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("proc/labels");
-	TCase *t = tcase_create("labels");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, cgroup_path_of_v1_v2_and_both);
-	tcase_add_test(t, unit_is_the_innermost);
-	tcase_add_test(t, container_ids);
-	tcase_add_test(t, labels_by_precedence);
-	tcase_add_test(t, each_name_alone);
-	tcase_add_test(t, service_without_an_environment);
-	tcase_add_test(t, labels_are_bounded);
-	tcase_add_test(t, command_lines);
-	tcase_add_test(t, scripts);
-	tcase_add_test(t, programs_with_arguments_of_their_own);
-	tcase_add_test(t, programs_that_are_python);
-	tcase_add_test(t, workers_of_libraries);
-	tcase_add_test(t, environments_that_were_written_over);
-	tcase_add_test(t, labels_of_the_maker);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("proc/labels", cgroup_path_of_v1_v2_and_both, unit_is_the_innermost, container_ids,
+	   labels_by_precedence, each_name_alone, service_without_an_environment,
+	   labels_are_bounded, command_lines, scripts, programs_with_arguments_of_their_own,
+	   programs_that_are_python, workers_of_libraries, environments_that_were_written_over,
+	   labels_of_the_maker);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "proc/process.h"
 
 static int parse(const char *text, struct process_map *m)
@@ -86,20 +85,4 @@ START_TEST(refuses_other_lines)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("proc/maps");
-	TCase *t = tcase_create("maps");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, reads_a_file_mapping);
-	tcase_add_test(t, reads_odd_names);
-	tcase_add_test(t, refuses_other_lines);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("proc/maps", reads_a_file_mapping, reads_odd_names, refuses_other_lines);

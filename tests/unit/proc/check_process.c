@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -8,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "check_main.h"
 #include "proc/process.h"
 #include "util/clock.h"
 
@@ -280,25 +280,6 @@ START_TEST(walks_all_processes)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("proc/process");
-	TCase *t = tcase_create("process");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, reads_itself);
-	tcase_add_test(t, whose_a_process_is);
-	tcase_add_test(t, labels_of_a_child);
-	tcase_add_test(t, name_of_a_thread);
-	tcase_add_test(t, brief_agrees);
-	tcase_add_test(t, memory_reader_reads_all_or_nothing);
-	tcase_add_test(t, file_and_bytes_readers);
-	tcase_add_test(t, walks_all_processes);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("proc/process", reads_itself, whose_a_process_is, labels_of_a_child, name_of_a_thread,
+	   brief_agrees, memory_reader_reads_all_or_nothing, file_and_bytes_readers,
+	   walks_all_processes);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "proc/parse.h"
 
 #define FIELDS                                                                    \
@@ -122,22 +121,5 @@ START_TEST(whose_it_is)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("proc/stat");
-	TCase *t = tcase_create("stat");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, reads_the_fields);
-	tcase_add_test(t, survives_a_hostile_comm);
-	tcase_add_test(t, refuses_what_is_no_stat_line);
-	tcase_add_test(t, stops_at_the_end_of_every_prefix);
-	tcase_add_test(t, whose_it_is);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("proc/stat", reads_the_fields, survives_a_hostile_comm, refuses_what_is_no_stat_line,
+	   stops_at_the_end_of_every_prefix, whose_it_is);

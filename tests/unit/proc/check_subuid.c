@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "check_main.h"
 #include "proc/subuid.h"
 
 static int known(const char *name, uid_t *ret, void *ctx)
@@ -142,22 +142,5 @@ START_TEST(is_read_again_when_it_changes)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("proc/subuid");
-	TCase *t = tcase_create("subuid");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, finds_the_owner);
-	tcase_add_test(t, passes_over_other_lines);
-	tcase_add_test(t, overlapping_ranges_are_parted);
-	tcase_add_test(t, is_bounded);
-	tcase_add_test(t, is_read_again_when_it_changes);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("proc/subuid", finds_the_owner, passes_over_other_lines, overlapping_ranges_are_parted,
+	   is_bounded, is_read_again_when_it_changes);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/syscall.h>
 
+#include "check_main.h"
 #include "proc/tasks.h"
 
 START_TEST(system_calls)
@@ -105,19 +105,4 @@ START_TEST(threads_of_this_process)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("proc/tasks");
-	TCase *t = tcase_create("tasks");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, system_calls);
-	tcase_add_test(t, threads_of_this_process);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("proc/tasks", system_calls, threads_of_this_process);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "proc/text.h"
 
 static void sanitizes(const char *in, size_t size, const char *expected)
@@ -85,21 +84,5 @@ START_TEST(encodes_every_width)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("proc/text");
-	TCase *t = tcase_create("text");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, keeps_utf8);
-	tcase_add_test(t, replaces_control_characters);
-	tcase_add_test(t, replaces_bad_sequences);
-	tcase_add_test(t, encodes_every_width);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("proc/text", keeps_utf8, replaces_control_characters, replaces_bad_sequences,
+	   encodes_every_width);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "../format/known_wall.h"
 
 /* How much of a profile is below a frame of a name at a depth. */
@@ -102,21 +101,4 @@ START_TEST(deep_stacks)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("profile/group");
-	TCase *t = tcase_create("group");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, keys);
-	tcase_add_test(t, by_process_and_thread);
-	tcase_add_test(t, by_what_recordings_have);
-	tcase_add_test(t, deep_stacks);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("profile/group", keys, by_process_and_thread, by_what_recordings_have, deep_stacks);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "profile/profile.h"
 
 /* n times c, on the heap. */
@@ -76,19 +75,4 @@ START_TEST(lengths_and_number)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("profile/labels");
-	TCase *t = tcase_create("labels");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, keys_and_values);
-	tcase_add_test(t, lengths_and_number);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("profile/labels", keys_and_values, lengths_and_number);

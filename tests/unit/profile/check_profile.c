@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "../format/known_wall.h"
 
 START_TEST(counts_add_up)
@@ -345,30 +344,7 @@ START_TEST(tally_sums)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("profile/profile");
-	TCase *t = tcase_create("profile");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, counts_add_up);
-	tcase_add_test(t, users_are_kept_apart);
-	tcase_add_test(t, labels_are_kept_apart);
-	tcase_add_test(t, many_keys_are_found_again);
-	tcase_add_test(t, merge_translates_ids);
-	tcase_add_test(t, select_keeps_the_tally_whole);
-	tcase_add_test(t, states_are_kept_apart);
-	tcase_add_test(t, threads_have_names);
-	tcase_add_test(t, weights);
-	tcase_add_test(t, merge_and_select_carry_states);
-	tcase_add_test(t, select_by_thread_name_and_label);
-	tcase_add_test(t, labels_of_the_first_stay);
-	tcase_add_test(t, tally_sums);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("profile/profile", counts_add_up, users_are_kept_apart, labels_are_kept_apart,
+	   many_keys_are_found_again, merge_translates_ids, select_keeps_the_tally_whole,
+	   states_are_kept_apart, threads_have_names, weights, merge_and_select_carry_states,
+	   select_by_thread_name_and_label, labels_of_the_first_stay, tally_sums);

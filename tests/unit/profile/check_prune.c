@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "../format/known_wall.h"
 #include "util/buf.h"
 
@@ -141,22 +140,5 @@ START_TEST(wall_time_is_kept)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("profile/prune");
-	TCase *t = tcase_create("prune");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, the_lightest_branches_are_cut_off);
-	tcase_add_test(t, what_has_room_stays);
-	tcase_add_test(t, what_is_cut_off_is_told_by_content);
-	tcase_add_test(t, nothing_fits);
-	tcase_add_test(t, wall_time_is_kept);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("profile/prune", the_lightest_branches_are_cut_off, what_has_room_stays,
+	   what_is_cut_off_is_told_by_content, nothing_fits, wall_time_is_kept);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "profile/profile.h"
 
 static struct profile_process process = {
@@ -211,27 +210,7 @@ START_TEST(what_is_kept_without_states_ran)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("profile/selectors");
-	TCase *t = tcase_create("selectors");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, bad_ones_are_refused);
-	tcase_add_test(t, every_key_listed_is_known);
-	tcase_add_test(t, values_compare_exactly);
-	tcase_add_test(t, paths_match_what_lies_below);
-	tcase_add_test(t, one_key_is_ored_keys_are_anded);
-	tcase_add_test(t, thread_zero_is_no_thread);
-	tcase_add_test(t, owned_ones_match_one_user);
-	tcase_add_test(t, states_of_samples);
-	tcase_add_test(t, labels_of_the_profile);
-	tcase_add_test(t, what_is_kept_without_states_ran);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("profile/selectors", bad_ones_are_refused, every_key_listed_is_known,
+	   values_compare_exactly, paths_match_what_lies_below, one_key_is_ored_keys_are_anded,
+	   thread_zero_is_no_thread, owned_ones_match_one_user, states_of_samples,
+	   labels_of_the_profile, what_is_kept_without_states_ran);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "profile/symbolizer.h"
 
 #define CODE UINT64_C(0x7f0000001000)
@@ -447,26 +446,5 @@ START_TEST(init_cleanup_is_not_shown)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("symbolizer");
-	TCase *c = tcase_create("symbolizer");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_test(c, captured);
-	tcase_add_test(c, address_used_again);
-	tcase_add_test(c, settled);
-	tcase_add_test(c, what_was_not_read_is_wanted);
-	tcase_add_test(c, faulted_names_are_not_guessed);
-	tcase_add_test(c, many);
-	tcase_add_test(c, large);
-	tcase_add_test(c, sinks);
-	tcase_add_test(c, init_cleanup_is_not_shown);
-	suite_add_tcase(s, c);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("symbolizer", captured, address_used_again, settled, what_was_not_read_is_wanted,
+	   faulted_names_are_not_guessed, many, large, sinks, init_cleanup_is_not_shown);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "profile/synthetic.h"
 #include "profile/symbolizer.h"
 
@@ -284,24 +283,4 @@ START_TEST(names_are_bounded)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("synthetic");
-	TCase *c = tcase_create("synthetic");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_test(c, kinds);
-	tcase_add_test(c, no_code_object);
-	tcase_add_test(c, texts);
-	tcase_add_test(c, names);
-	tcase_add_test(c, table);
-	tcase_add_test(c, sinks);
-	tcase_add_test(c, names_are_bounded);
-	suite_add_tcase(s, c);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("synthetic", kinds, no_code_object, texts, names, table, sinks, names_are_bounded);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "python/python.h"
 
 /* .AsyncioDebug of Debian's 3.14.10 (amd64): task, interpreter, thread state. */
@@ -93,20 +92,4 @@ START_TEST(tables_that_cannot_be)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("async");
-	TCase *c = tcase_create("async");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_test(c, versions);
-	tcase_add_test(c, offsets);
-	tcase_add_test(c, tables_that_cannot_be);
-	suite_add_tcase(s, c);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("async", versions, offsets, tables_that_cannot_be);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "check_main.h"
 #include "proc/process.h"
 #include "python/binary.h"
 
@@ -350,28 +350,7 @@ START_TEST(prints_versions)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("python/binary");
-	TCase *t = tcase_create("binary");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, finds_interpreters_by_either_hash);
-	tcase_add_test(t, finds_the_version_of_older_ones);
-	tcase_add_test(t, finds_the_root_of_2_7_and_3_6);
-	tcase_add_test(t, file_name_is_the_last_hint);
-	tcase_add_test(t, tells_pypy_and_others);
-	tcase_add_test(t, what_only_links_is_not_it);
-	tcase_add_test(t, truncated_and_damaged_files);
-	tcase_add_test(t, bias_from_one_mapping);
-	tcase_add_test(t, bias_that_the_mappings_agree_in);
-	tcase_add_test(t, biases_of_two_loads);
-	tcase_add_test(t, prints_versions);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("python/binary", finds_interpreters_by_either_hash, finds_the_version_of_older_ones,
+	   finds_the_root_of_2_7_and_3_6, file_name_is_the_last_hint, tells_pypy_and_others,
+	   what_only_links_is_not_it, truncated_and_damaged_files, bias_from_one_mapping,
+	   bias_that_the_mappings_agree_in, biases_of_two_loads, prints_versions);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "plop/limits.h"
 #include "proc/process.h"
 #include "python/python.h"
@@ -432,29 +431,7 @@ START_TEST(copies_are_bounded)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("python/code");
-	TCase *t = tcase_create("code");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, reads_all_generations);
-	tcase_add_test(t, names_of_2_7);
-	tcase_add_test(t, names_of_a_subclass);
-	tcase_add_test(t, check_tells_objects_apart);
-	tcase_add_test(t, refuses_what_is_no_code_object);
-	tcase_add_test(t, refuses_bad_addresses);
-	tcase_add_test(t, notices_a_successor);
-	tcase_add_test(t, made_of_captured_pieces);
-	tcase_add_test(t, compiled_code);
-	tcase_add_test(t, names_without_addresses);
-	tcase_add_test(t, copies_of_bytecode);
-	tcase_add_test(t, copies_are_bounded);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("python/code", reads_all_generations, names_of_2_7, names_of_a_subclass,
+	   check_tells_objects_apart, refuses_what_is_no_code_object, refuses_bad_addresses,
+	   notices_a_successor, made_of_captured_pieces, compiled_code, names_without_addresses,
+	   copies_of_bytecode, copies_are_bounded);

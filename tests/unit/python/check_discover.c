@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -7,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "check_main.h"
 #include "proc/process.h"
 #include "python/binary.h"
 #include "python/mapped.h"
@@ -254,24 +254,6 @@ START_TEST(other_content_of_the_same_inode_size_and_mtime)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("python/discover");
-	TCase *t = tcase_create("discover");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, a_program_without_python);
-	tcase_add_test(t, gone_and_kernel_threads);
-	tcase_add_test(t, verdicts_of_loaded_libraries);
-	tcase_add_test(t, files_by_their_memory);
-	tcase_add_test(t, a_library_of_any_name);
-	tcase_add_test(t, other_content_of_the_same_inode_size_and_mtime);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("python/discover", setup, teardown, a_program_without_python,
+		gone_and_kernel_threads, verdicts_of_loaded_libraries, files_by_their_memory,
+		a_library_of_any_name, other_content_of_the_same_inode_size_and_mtime);

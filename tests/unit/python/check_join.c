@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "check_main.h"
 #include "walked.h"
 
 /*
@@ -111,19 +112,4 @@ START_TEST(stacks_through_interpreters_that_change)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("python/join");
-	TCase *c = tcase_create("join");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(c, stacks_through_interpreters);
-	tcase_add_test(c, stacks_through_interpreters_that_change);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("python/join", stacks_through_interpreters, stacks_through_interpreters_that_change);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "python/debug_offsets.h"
 
 START_TEST(tables_are_sound)
@@ -340,26 +339,7 @@ START_TEST(debug_offsets_that_lie)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("python/layout");
-	TCase *t = tcase_create("layout");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, tables_are_sound);
-	tcase_add_test(t, other_versions_are_not_guessed);
-	tcase_add_test(t, tails_of_texts);
-	tcase_add_test(t, checks_refuse_unsound_layouts);
-	tcase_add_test(t, debug_offsets_of_3_13);
-	tcase_add_test(t, debug_offsets_of_free_threaded_builds);
-	tcase_add_test(t, debug_offsets_gates);
-	tcase_add_test(t, debug_offsets_that_lie);
-	tcase_add_test(t, text_is_told_by_its_own_bytes);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("python/layout", tables_are_sound, other_versions_are_not_guessed, tails_of_texts,
+	   checks_refuse_unsound_layouts, debug_offsets_of_3_13,
+	   debug_offsets_of_free_threaded_builds, debug_offsets_gates, debug_offsets_that_lie,
+	   text_is_told_by_its_own_bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <limits.h>
 
+#include "check_main.h"
 #include "plop/limits.h"
 #include "python/python.h"
 
@@ -182,26 +182,6 @@ START_TEST(huge_tables_and_offsets)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("python/linetable");
-	TCase *t = tcase_create("linetable");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, lnotab_of_3_8);
-	tcase_add_test(t, lnotab_signs);
-	tcase_add_test(t, lnotab_cut);
-	tcase_add_test(t, ranges_of_3_10);
-	tcase_add_test(t, locations_of_3_11);
-	tcase_add_test(t, every_prefix_is_honest);
-	tcase_add_test(t, malformed_locations);
-	tcase_add_test(t, lines_do_not_overflow);
-	tcase_add_test(t, huge_tables_and_offsets);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("python/linetable", lnotab_of_3_8, lnotab_signs, lnotab_cut, ranges_of_3_10,
+	   locations_of_3_11, every_prefix_is_honest, malformed_locations, lines_do_not_overflow,
+	   huge_tables_and_offsets);

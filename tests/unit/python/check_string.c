@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "python/python.h"
 
 #define BAD "\xef\xbf\xbd"
@@ -160,24 +159,5 @@ START_TEST(leaves_what_is_no_address)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("python/string");
-	TCase *t = tcase_create("string");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, decodes_every_kind);
-	tcase_add_test(t, replaces_what_cannot_be_shown);
-	tcase_add_test(t, says_when_it_is_cut);
-	tcase_add_test(t, state_words);
-	tcase_add_test(t, refuses_other_kinds);
-	tcase_add_test(t, settles_addresses);
-	tcase_add_test(t, leaves_what_is_no_address);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("python/string", decodes_every_kind, replaces_what_cannot_be_shown, says_when_it_is_cut,
+	   state_words, refuses_other_kinds, settles_addresses, leaves_what_is_no_address);

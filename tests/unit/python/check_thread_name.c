@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "plop/limits.h"
 #include "proc/process.h"
 #include "python/dicts.h"
@@ -531,25 +530,6 @@ START_TEST(names_of_all_letters)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("thread_name");
-	TCase *t = tcase_create("thread_name");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, names_of_all_generations);
-	tcase_add_test(t, what_threading_did_not_start);
-	tcase_add_test(t, what_is_not_there);
-	tcase_add_test(t, wrong_types);
-	tcase_add_test(t, what_changes);
-	tcase_add_test(t, what_changes_always);
-	tcase_add_test(t, tables_without_end);
-	tcase_add_test(t, names_of_all_letters);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("thread_name", names_of_all_generations, what_threading_did_not_start, what_is_not_there,
+	   wrong_types, what_changes, what_changes_always, tables_without_end,
+	   names_of_all_letters);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "python/version.h"
 
 /* No part of a version's file may be missing. */
@@ -117,20 +116,5 @@ START_TEST(sentences_have_every_version)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("python/versions");
-	TCase *t = tcase_create("versions");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, versions_are_whole);
-	tcase_add_test(t, previews_are_not_known);
-	tcase_add_test(t, sentences_have_every_version);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("python/versions", versions_are_whole, previews_are_not_known,
+	   sentences_have_every_version);

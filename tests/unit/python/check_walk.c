@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "check_main.h"
 #include "walked.h"
 
 START_TEST(stacks_of_all_generations)
@@ -427,29 +428,7 @@ START_TEST(tids_by_the_records_of_threads)
 }
 END_TEST
 
-int main(void)
-{
-	TCase *c = tcase_create("walk");
-	Suite *s = suite_create("python/walk");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(c, stacks_of_all_generations);
-	tcase_add_test(c, one_state_of_each_thread);
-	tcase_add_test(c, lists_that_lead_astray);
-	tcase_add_test(c, frames_that_lead_astray);
-	tcase_add_test(c, deep_stacks);
-	tcase_add_test(c, stacks_that_end_too_early);
-	tcase_add_test(c, stacks_of_compiled_code);
-	tcase_add_test(c, stacks_that_change);
-	tcase_add_test(c, code_that_changes);
-	tcase_add_test(c, who_holds_the_gil);
-	tcase_add_test(c, where_the_gil_is);
-	tcase_add_test(c, tids_by_the_records_of_threads);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("python/walk", stacks_of_all_generations, one_state_of_each_thread,
+	   lists_that_lead_astray, frames_that_lead_astray, deep_stacks, stacks_that_end_too_early,
+	   stacks_of_compiled_code, stacks_that_change, code_that_changes, who_holds_the_gil,
+	   where_the_gil_is, tids_by_the_records_of_threads);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "query/query.h"
 
 #define NOW (UINT64_C(1795359600) * NSEC_PER_SEC)
@@ -113,22 +112,5 @@ START_TEST(from_is_before_to)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("api/query");
-	TCase *t = tcase_create("query");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, defaults);
-	tcase_add_test(t, all_of_them);
-	tcase_add_test(t, errors_say_what_and_leave_the_result);
-	tcase_add_test(t, groups);
-	tcase_add_test(t, from_is_before_to);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("api/query", defaults, all_of_them, errors_say_what_and_leave_the_result, groups,
+	   from_is_before_to);

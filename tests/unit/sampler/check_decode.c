@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "sampler/decode.h"
 
 START_TEST(short_records)
@@ -119,23 +118,4 @@ START_TEST(threads_of_stacks)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("decode");
-	TCase *c = tcase_create("decode");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_test(c, short_records);
-	tcase_add_test(c, types);
-	tcase_add_test(c, code_lengths);
-	tcase_add_test(c, task_names);
-	tcase_add_test(c, stacks);
-	tcase_add_test(c, threads_of_stacks);
-	suite_add_tcase(s, c);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("decode", short_records, types, code_lengths, task_names, stacks, threads_of_stacks);

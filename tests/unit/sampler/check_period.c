@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <math.h>
 
+#include "check_main.h"
 #include "plop/events.h"
 #include "sampler/period.h"
 #include "util/clock.h"
@@ -146,23 +146,4 @@ START_TEST(not_foreseen)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("period");
-	TCase *c = tcase_create("period");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_test(c, mean_rate);
-	tcase_add_test(c, late_changes);
-	tcase_add_test(c, evenly_spread);
-	tcase_add_test(c, bounds);
-	tcase_add_test(c, says_the_set);
-	tcase_add_test(c, not_foreseen);
-	suite_add_tcase(s, c);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("period", mean_rate, late_changes, evenly_spread, bounds, says_the_set, not_foreseen);

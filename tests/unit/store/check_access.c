@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
@@ -7,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "check_main.h"
 #include "../format/known.h"
 #include "dir.h"
 #include "store/store.h"
@@ -308,7 +308,7 @@ static void expire_when_full(uint64_t retention_ns, uint64_t max_bytes)
 	int e = 0;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", dir.path, "tmpfs", 0, "size=16m") < 0) {
+	    mount("none", dir.path, "tmpfs", 0, "size=6m") < 0) {
 		printf("skipped: expiry on a full file system: cannot mount a tmpfs: %s\n",
 		       strerror(errno));
 		return;
@@ -347,28 +347,8 @@ START_TEST(expiry_by_size_on_a_full_file_system)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("store/access");
-	TCase *t = tcase_create("access");
-	SRunner *r;
-	int failed;
-
-	tcase_set_timeout(t, 30);
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, a_second_writer_is_refused);
-	tcase_add_test(t, a_killed_writer_leaves_no_lock);
-	tcase_add_test(t, another_user_reads_always);
-	tcase_add_test(t, a_reader_follows_the_file);
-	tcase_add_test(t, reading_beside_the_writer);
-	tcase_add_test(t, a_file_size_limit_is_a_full_disk);
-	tcase_add_test(t, a_full_file_system);
-	tcase_add_test(t, expiry_by_age_on_a_full_file_system);
-	tcase_add_test(t, expiry_by_size_on_a_full_file_system);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("store/access", setup, teardown, a_second_writer_is_refused,
+		a_killed_writer_leaves_no_lock, another_user_reads_always,
+		a_reader_follows_the_file, reading_beside_the_writer,
+		a_file_size_limit_is_a_full_disk, a_full_file_system,
+		expiry_by_age_on_a_full_file_system, expiry_by_size_on_a_full_file_system);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "store/idmap.h"
 #include "store/packed.h"
 
@@ -80,21 +79,5 @@ START_TEST(idmap_finds_what_was_put)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("store/packed");
-	TCase *t = tcase_create("packed");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, numbers_come_back);
-	tcase_add_test(t, small_numbers_are_one_byte);
-	tcase_add_test(t, broken_numbers_are_refused);
-	tcase_add_test(t, idmap_finds_what_was_put);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("store/packed", numbers_come_back, small_numbers_are_one_byte,
+	   broken_numbers_are_refused, idmap_finds_what_was_put);

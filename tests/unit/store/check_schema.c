@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "dir.h"
 #include "store/schema.h"
 #include "store/store.h"
@@ -200,25 +199,6 @@ START_TEST(an_empty_file_is_no_database_yet)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("store/schema");
-	TCase *t = tcase_create("schema");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, a_new_file_is_set_up);
-	tcase_add_test(t, steps_lead_from_any_version);
-	tcase_add_test(t, a_step_that_fails_changes_nothing);
-	tcase_add_test(t, a_newer_file_is_left_alone);
-	tcase_add_test(t, a_newer_wal_is_left_alone);
-	tcase_add_test(t, no_directory_is_said);
-	tcase_add_test(t, an_empty_file_is_no_database_yet);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("store/schema", setup, teardown, a_new_file_is_set_up, steps_lead_from_any_version,
+		a_step_that_fails_changes_nothing, a_newer_file_is_left_alone,
+		a_newer_wal_is_left_alone, no_directory_is_said, an_empty_file_is_no_database_yet);

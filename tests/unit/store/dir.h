@@ -5,16 +5,30 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "util/macro.h"
 
-/* A directory for one test, made by dir_make() and removed, with the files in it, by dir_done(). */
+/* Several times what the largest database of a test has, in bytes. */
+#define DIR_ROOM (256u << 20)
+
+/*
+ * A directory for one test, made by dir_make() and removed, with the files in it, by dir_done(). In memory where there is room for
+ * it: no test takes the power away, and a disk that others write to makes each of SQLite's waits for it long.
+ */
 struct dir {
 	char path[64];
 };
 
 static void dir_make(struct dir *d)
 {
+	struct statvfs shm;
+
+	if (statvfs("/dev/shm", &shm) == 0 && shm.f_bavail * shm.f_frsize >= DIR_ROOM) {
+		strcpy(d->path, "/dev/shm/plop-check-XXXXXX");
+		if (mkdtemp(d->path))
+			return;
+	}
 	strcpy(d->path, "/tmp/plop-check-XXXXXX");
 	if (!mkdtemp(d->path))
 		abort();

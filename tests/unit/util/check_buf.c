@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "util/buf.h"
 
 START_TEST(appends_in_order)
@@ -122,24 +121,6 @@ START_TEST(a_limit_is_an_error_of_its_own)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("util/buf");
-	TCase *t = tcase_create("buf");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, appends_in_order);
-	tcase_add_test(t, string_hands_over);
-	tcase_add_test(t, grows_and_keeps_all_bytes);
-	tcase_add_test(t, reserve_is_counted_by_the_caller);
-	tcase_add_test(t, first_failure_is_remembered);
-	tcase_add_test(t, a_limit_is_an_error_of_its_own);
-	tcase_add_test(t, printf_longer_than_any_first_allocation);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("util/buf", appends_in_order, string_hands_over, grows_and_keeps_all_bytes,
+	   reserve_is_counted_by_the_caller, first_failure_is_remembered,
+	   a_limit_is_an_error_of_its_own, printf_longer_than_any_first_allocation);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <float.h>
 #include <jansson.h>
 #include <math.h>
 
+#include "check_main.h"
 #include "util/json.h"
 
 static const char *text(struct buf *b)
@@ -245,23 +245,6 @@ START_TEST(a_full_buffer_is_an_error)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("json");
-	TCase *t = tcase_create("writer");
-	SRunner *r = srunner_create(s);
-	int failed;
-
-	suite_add_tcase(s, t);
-	tcase_add_test(t, writes_each_type);
-	tcase_add_test(t, strings_are_escaped_and_utf8);
-	tcase_add_test(t, any_bytes_can_be_read);
-	tcase_add_test(t, reals_keep_their_value);
-	tcase_add_test(t, seconds_are_exact);
-	tcase_add_test(t, mistakes_are_found);
-	tcase_add_test(t, a_full_buffer_is_an_error);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("json", writes_each_type, strings_are_escaped_and_utf8, any_bytes_can_be_read,
+	   reals_keep_their_value, seconds_are_exact, mistakes_are_found,
+	   a_full_buffer_is_an_error);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "util/log.h"
 
 /* What fn writes to stderr, NUL-terminated. */
@@ -89,21 +88,5 @@ START_TEST(errors_are_named_and_returned)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("util/log");
-	TCase *t = tcase_create("log");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, levels_are_filtered);
-	tcase_add_test(t, a_message_is_one_line_and_steers_nothing);
-	tcase_add_test(t, journal_gets_priorities);
-	tcase_add_test(t, errors_are_named_and_returned);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("util/log", levels_are_filtered, a_message_is_one_line_and_steers_nothing,
+	   journal_gets_priorities, errors_are_named_and_returned);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "util/clock.h"
 #include "util/loop_timing.h"
 
@@ -79,20 +78,4 @@ START_TEST(a_loop_that_runs)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("util/loop_timing");
-	TCase *t = tcase_create("loop_timing");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, the_longest_is_kept);
-	tcase_add_test(t, what_is_recent);
-	tcase_add_test(t, a_loop_that_runs);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("util/loop_timing", the_longest_is_kept, what_is_recent, a_loop_that_runs);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "util/parse.h"
 
 START_TEST(numbers_whole_and_bounded)
@@ -151,23 +150,5 @@ START_TEST(numbers_for_people)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("util/parse");
-	TCase *t = tcase_create("parse");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, numbers_whole_and_bounded);
-	tcase_add_test(t, durations);
-	tcase_add_test(t, sizes);
-	tcase_add_test(t, addresses);
-	tcase_add_test(t, an_address_longer_than_any);
-	tcase_add_test(t, numbers_for_people);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("util/parse", numbers_whole_and_bounded, durations, sizes, addresses,
+	   an_address_longer_than_any, numbers_for_people);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "util/utf8.h"
 
 #define FFFD "\xef\xbf\xbd"
@@ -86,21 +85,5 @@ START_TEST(texts_are_made_visible_in_place)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("util/utf8");
-	TCase *t = tcase_create("utf8");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, all_characters_survive);
-	tcase_add_test(t, what_is_not_utf8_is_replaced);
-	tcase_add_test(t, what_steers_or_hides_is_not_visible);
-	tcase_add_test(t, texts_are_made_visible_in_place);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("util/utf8", all_characters_survive, what_is_not_utf8_is_replaced,
+	   what_steers_or_hides_is_not_visible, texts_are_made_visible_in_place);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <inttypes.h>
 #include <time.h>
 
+#include "check_main.h"
 #include "util/when.h"
 
 /* Saturday, 2026-11-28 14:30:00.5 UTC */
@@ -309,24 +309,5 @@ START_TEST(the_forms_that_are_told)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("util/when");
-	TCase *t = tcase_create("when");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, forms);
-	tcase_add_test(t, the_day_is_that_of_the_zone);
-	tcase_add_test(t, clocks_are_put_forward_and_back);
-	tcase_add_test(t, every_hour_comes_back);
-	tcase_add_test(t, what_is_no_time);
-	tcase_add_test(t, fractions);
-	tcase_add_test(t, the_forms_that_are_told);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("util/when", forms, the_day_is_that_of_the_zone, clocks_are_put_forward_and_back,
+	   every_hour_comes_back, what_is_no_time, fractions, the_forms_that_are_told);
