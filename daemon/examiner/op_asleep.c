@@ -21,7 +21,8 @@ struct asleep {
 	struct walker *walker;
 	struct walk_states states;
 	struct tasks tasks;
-	const struct task **task_of; /* of each state; NULL: not known */
+	const struct task **task_of;        /* of each state; NULL: not known */
+	const struct walk_state **state_of; /* of each task, the first that it has; NULL: none */
 	bool all_known; /* whose each state is: a task without one is no Python thread */
 	struct buf threads;
 	uint32_t n, max, left;
@@ -34,6 +35,7 @@ static void asleep_done(struct asleep *j)
 	walk_states_done(&j->states);
 	tasks_done(&j->tasks);
 	free(j->task_of);
+	free(j->state_of);
 	buf_free(&j->threads);
 }
 
@@ -71,19 +73,10 @@ static void frames_pack(struct buf *b, const struct walk_stack *s)
 	}
 }
 
-static const struct walk_state *state_of(const struct asleep *j, const struct task *k)
-{
-	for (size_t i = 0; i < j->states.n; i++) {
-		if (j->task_of[i] == k)
-			return &j->states.states[i];
-	}
-	return NULL;
-}
-
 /* Reads one that slept from before it was read until after: its count of switches says so. Returns 0 also where it did not. */
 static int thread_read(struct asleep *j, const struct task *task)
 {
-	const struct walk_state *s = state_of(j, task);
+	const struct walk_state *s = j->state_of[task - j->tasks.tasks];
 	struct look look = { .job = j, .task = task, .state = { .syscall = -1 } };
 	_cleanup_walk_stack_ struct walk_stack stack = {};
 	uint64_t before, after, at = clock_ns(CLOCK_MONOTONIC);
@@ -144,14 +137,18 @@ static int asleep_read(struct asleep *j)
 	if (r < 0)
 		return r;
 	j->task_of = calloc(j->states.n + 1, sizeof(*j->task_of));
-	if (!j->task_of)
+	j->state_of = calloc(j->tasks.n, sizeof(*j->state_of));
+	if (!j->task_of || !j->state_of)
 		return -ENOMEM;
 	r = thread_tasks(j->walker, &j->states, &j->tasks, j->task_of);
 	if (r < 0)
 		return r;
 	j->all_known = !j->states.more && !j->states.changing;
-	for (size_t i = 0; i < j->states.n; i++)
+	for (size_t i = j->states.n; i-- > 0;) {
 		j->all_known = j->all_known && j->task_of[i];
+		if (j->task_of[i])
+			j->state_of[j->task_of[i] - j->tasks.tasks] = &j->states.states[i];
+	}
 	return threads_read(j);
 }
 

@@ -52,6 +52,7 @@ void targets_done(struct targets *t)
 	struct target *k, *knext;
 
 	HASH_CLEAR(hh_pid, t->living);
+	HASH_CLEAR(hh_maker, t->unlabeled);
 	HASH_ITER(hh, t->all, k, knext)
 	{
 		HASH_DEL(t->all, k);
@@ -254,7 +255,7 @@ static bool target_spoke(struct targets *t, const struct examination *x)
 		return false;
 	if (!k->dying)
 		HASH_DELETE(hh_pid, t->living, k);
-	t->unlabeled -= k->unlabeled;
+	target_unwait_label(t, k);
 	HASH_DEL(t->all, k);
 	target_free(k);
 	return true;
@@ -480,9 +481,9 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r)
 	if (k->python.verdict == PYTHON_SILENT)
 		targets_ask_again(t, &k->key, k->silence.until_ns);
 	k->info = info;
-	k->unlabeled = parent->unlabeled;
-	t->unlabeled += k->unlabeled;
 	target_join(t, k);
+	if (parent->unlabeled)
+		target_wait_label(t, k);
 	if (k->python.starting)
 		target_starts(t, k);
 }
@@ -495,8 +496,7 @@ void targets_end(struct targets *t, uint32_t tgid, uint64_t image)
 	/* its last stacks may lie in either half: two cycles empty both */
 	if (k && !k->dying) {
 		k->dying = 3;
-		t->unlabeled -= k->unlabeled;
-		k->unlabeled = false;
+		target_unwait_label(t, k);
 		HASH_DELETE(hh_pid, t->living, k);
 	}
 }

@@ -53,7 +53,7 @@ struct title {
  */
 struct target {
 	struct target_key key;
-	UT_hash_handle hh, hh_pid;
+	UT_hash_handle hh, hh_pid, hh_maker;
 	struct process_info info; /* .uid: see owner.h */
 	uint64_t owner_asked; /* cycle.number + 1 when its owner was last looked for; 0: never */
 	struct python_process python;
@@ -66,6 +66,7 @@ struct target {
 	struct silence silence;
 	struct title title;
 	bool unlabeled;            /* it takes labels of who made it, which is not known yet */
+	struct target *woken;      /* labels.c: the next that is looked at */
 	bool code_asked;           /* ... and the answer has not come */
 	struct readings *readings; /* of its code objects, for the cycle under way; NULL: none */
 	/* Code objects whose record lacks something: not asked for yet, as the answer for others is not there. */
@@ -114,7 +115,8 @@ struct targets {
 	struct target *all;
 	struct target *living; /* those not dying, by pid: at most one for each */
 	uint64_t unswept_ns;   /* time of cycles since the last sweep */
-	size_t unlabeled;      /* targets that are */
+	/* Targets that are, by the pid of who made them: several for each. */
+	struct target *unlabeled;
 	struct pendings pending;
 	uint64_t retry_ns; /* CLOCK_MONOTONIC: when the first of them is due; 0: none */
 	struct plain_programs plain;

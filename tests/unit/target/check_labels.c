@@ -49,13 +49,18 @@ static void known(struct target *k)
 	target_inherit(&t, k);
 }
 
+static unsigned int waiting(void)
+{
+	return HASH_CNT(hh_maker, t.unlabeled);
+}
+
 static void end(void)
 {
 	HASH_CLEAR(hh_pid, t.living);
+	HASH_CLEAR(hh_maker, t.unlabeled);
 	for (size_t i = 0; i < ARRAY_SIZE(made); i++)
 		process_info_done(&made[i].info);
 	memset(made, 0, sizeof(made));
-	t.unlabeled = 0;
 }
 
 #define LABELS(k, name, number)                              \
@@ -76,7 +81,7 @@ START_TEST(the_makers_whoever_is_known_first)
 		known(first ? worker : maker);
 		LABELS(child, "web", "1");
 		LABELS(worker, "web", "1");
-		ck_assert_uint_eq(t.unlabeled, 0);
+		ck_assert_uint_eq(waiting(), 0);
 		end();
 	}
 }
@@ -107,7 +112,7 @@ START_TEST(nobody_elses)
 		known(maker);
 		known(k);
 		LABELS(k, "user.slice", "");
-		ck_assert_uint_eq(t.unlabeled, 0);
+		ck_assert_uint_eq(waiting(), 0);
 		end();
 	}
 }
@@ -137,14 +142,44 @@ START_TEST(a_maker_that_does_not_come)
 	/* two that say that the other one made them */
 	known(a);
 	known(b);
-	ck_assert_uint_eq(t.unlabeled, 4);
+	ck_assert_uint_eq(waiting(), 4);
 	/* their image is of long ago */
 	t.cycle = &cycle;
 	labels_cycle(&t);
-	ck_assert_uint_eq(t.unlabeled, 0);
+	ck_assert_uint_eq(waiting(), 0);
 	LABELS(k, "user.slice", "");
 	LABELS(a, "user.slice", "");
 	end();
+}
+END_TEST
+
+/* Who is known last made all others, one after the other or each: the time for each is the same, or this would take minutes. */
+START_TEST(many)
+{
+	enum { MANY = 20000 };
+	struct target *all = calloc(MANY, sizeof(*all));
+
+	ck_assert_ptr_nonnull(all);
+	for (int chain = 0; chain < 2; chain++) {
+		for (size_t i = 0; i < MANY; i++) {
+			struct target *k = &all[MANY - 1 - i];
+
+			*k = *process(1, 0, PROCESS_FORKED, MANY - 1 - i ? "" : "web");
+			k->key.tgid = (uint32_t)(1000 + MANY - 1 - i);
+			k->info.pid = (pid_t)k->key.tgid;
+			k->info.start_ticks = MANY - i;
+			k->info.parent = k == all ? 1 : chain ? k->info.pid - 1 : 1000;
+			memset(&made[1], 0, sizeof(made[1]));
+			known(k);
+			ck_assert_uint_eq(waiting(), k == all ? 0 : i + 1);
+		}
+		HASH_CLEAR(hh_pid, t.living);
+		for (size_t i = 0; i < MANY; i++) {
+			LABELS(&all[i], "web", "1");
+			process_info_done(&all[i].info);
+		}
+	}
+	free(all);
 }
 END_TEST
 
@@ -159,6 +194,7 @@ int main(void)
 	tcase_add_test(c, nobody_elses);
 	tcase_add_test(c, its_own_come_first);
 	tcase_add_test(c, a_maker_that_does_not_come);
+	tcase_add_test(c, many);
 	suite_add_tcase(s, c);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
