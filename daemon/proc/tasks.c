@@ -6,6 +6,7 @@
 #include "proc/parse.h"
 #include "proc/tasks.h"
 #include "proc/text.h"
+#include "util/array.h"
 
 /* PF_IO_WORKER, from Linux 5.12 on, and PF_USER_WORKER, from 6.4 on: see bpf/vmlinux.h. */
 #define PF_WORKER (0x10u | 0x4000u)
@@ -177,46 +178,67 @@ static void closedirp(DIR **d)
 		closedir(*d);
 }
 
-static int tasks_collect(pid_t pid, int (*read)(pid_t pid, pid_t tid, struct task *ret),
-			 struct tasks *ret)
+int tasks_each(pid_t pid, int (*task)(pid_t tid, void *ctx), void *ctx)
 {
-	_cleanup_tasks_ struct tasks t = {};
 	_cleanup_(closedirp) DIR *folder = NULL;
 	const struct dirent *entry;
 	char path[64];
-	int r;
+	int r = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	folder = opendir(path);
 	if (!folder)
 		return errno == ENOENT ? -ESRCH : -errno;
-	while ((entry = readdir(folder))) {
+	while (r == 0 && (entry = readdir(folder))) {
 		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
 
-		if (tid <= 0)
-			continue;
-		if (t.n == TASKS_MAX) {
-			t.beyond++;
-			continue;
-		}
-		if (t.n % 64 == 0) {
-			struct task *grown = reallocarray(t.tasks, t.n + 64, sizeof(*t.tasks));
-
-			if (!grown)
-				return -ENOMEM;
-			t.tasks = grown;
-		}
-		r = read(pid, tid, &t.tasks[t.n]);
-		if (r == -ENOMEM)
-			return r;
-		if (r == 0)
-			t.n++;
+		if (tid > 0)
+			r = task(tid, ctx);
 	}
-	if (t.n == 0)
-		return -ESRCH;
-	qsort(t.tasks, t.n, sizeof(*t.tasks), by_tid);
-	*ret = t;
-	t = (struct tasks){};
+	return r;
+}
+
+struct collection {
+	struct tasks tasks;
+	uint32_t room;
+	pid_t pid;
+	int (*read)(pid_t pid, pid_t tid, struct task *ret);
+};
+
+static int collect(pid_t tid, void *ctx)
+{
+	struct collection *c = ctx;
+	struct tasks *t = &c->tasks;
+	void *array = t->tasks;
+	int r;
+
+	if (t->n == TASKS_MAX) {
+		t->beyond++;
+		return 0;
+	}
+	r = array_reserve(&array, (uint32_t)t->n, &c->room, sizeof(*t->tasks));
+	if (r < 0)
+		return r;
+	t->tasks = array;
+	r = c->read(c->pid, tid, &t->tasks[t->n]);
+	t->n += r == 0;
+	return r == -ENOMEM ? r : 0;
+}
+
+static int tasks_collect(pid_t pid, int (*read)(pid_t pid, pid_t tid, struct task *ret),
+			 struct tasks *ret)
+{
+	struct collection c = { .pid = pid, .read = read };
+	int r = tasks_each(pid, collect, &c);
+
+	if (r == 0 && c.tasks.n == 0)
+		r = -ESRCH;
+	if (r < 0) {
+		tasks_done(&c.tasks);
+		return r;
+	}
+	qsort(c.tasks.tasks, c.tasks.n, sizeof(*c.tasks.tasks), by_tid);
+	*ret = c.tasks;
 	return 0;
 }
 

@@ -21,6 +21,8 @@ struct tasks {
 	size_t beyond; /* how many there are beyond TASKS_MAX */
 };
 
+/* Calls task for the tid of each, in no order, until it returns other than 0, and returns that. -ESRCH: there is no such process. */
+int tasks_each(pid_t pid, int (*task)(pid_t tid, void *ctx), void *ctx);
 /* -ESRCH: there is no such process. */
 int tasks_read(pid_t pid, struct tasks *ret);
 /* The same without their names, which costs a file for each thread less; and one more if the process is in no pid namespace of its own. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <uthash.h>
 
-#include <dirent.h>
-
 #include "record/waits.h"
 #include "proc/syscalls.h"
 #include "proc/tasks.h"
@@ -155,29 +153,33 @@ static struct quiet_process *process_note(struct waits *w, uint32_t tgid)
 	return p;
 }
 
+struct listing {
+	struct waits *waits;
+	struct quiet_process *process; /* NULL: there was no memory for it */
+	pid_t pid;
+};
+
+static int thread_note(pid_t tid, void *ctx)
+{
+	struct listing *l = ctx;
+	struct quiet_thread *q = calloc(1, sizeof(*q)), *old;
+
+	if (!q)
+		return 0;
+	q->key = (uint64_t)(uint32_t)l->pid << 32 | (uint32_t)tid;
+	HASH_REPLACE(hh, l->waits->quiet, key, sizeof(q->key), q, old);
+	free(old);
+	if (l->process)
+		l->process->threads++;
+	return 0;
+}
+
 void waits_threads(struct waits *w, pid_t pid)
 {
-	struct quiet_process *p = process_note(w, (uint32_t)pid);
-	char path[64];
-	struct dirent *e;
-	DIR *d;
+	struct listing l = { w, process_note(w, (uint32_t)pid), pid };
 
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	d = opendir(path);
-	while (d && (e = readdir(d))) {
-		unsigned long tid = strtoul(e->d_name, NULL, 10);
-		struct quiet_thread *q = tid ? calloc(1, sizeof(*q)) : NULL, *old;
-
-		if (!q)
-			continue;
-		q->key = (uint64_t)(uint32_t)pid << 32 | (uint32_t)tid;
-		HASH_REPLACE(hh, w->quiet, key, sizeof(q->key), q, old);
-		free(old);
-		if (p)
-			p->threads++;
-	}
-	if (d)
-		closedir(d);
+	/* of one that has ended there are none */
+	(void)tasks_each(pid, thread_note, &l);
 }
 
 bool waits_unread(struct waits *w, pid_t *ret, uint32_t *ret_threads)

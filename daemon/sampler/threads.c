@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <dirent.h>
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 
+#include "proc/tasks.h"
 #include "sampler/interruption.h"
 #include "sampler/private.h"
 #include "util/clock.h"
@@ -44,12 +44,6 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /* "Threads:" of /proc/PID/status (proc_pid_status(), fs/proc/array.c). 0: not there (any more). */
 static size_t threads_count(uint32_t tgid)
 {
@@ -66,25 +60,23 @@ static size_t threads_count(uint32_t tgid)
 	return n;
 }
 
+static int tid_add(pid_t tid, void *ctx)
+{
+	struct tids *t = ctx;
+
+	if (t->n == ARRAY_SIZE(t->items))
+		return -E2BIG;
+	t->items[t->n++] = (uint32_t)tid;
+	return 0;
+}
+
 /* Adds a process's threads. -EAGAIN: one may have been passed over, as others ended in that moment. */
 static int tids_add(struct tids *t, uint32_t tgid)
 {
-	_cleanup_(closedirp) DIR *folder = NULL;
-	const struct dirent *entry;
 	size_t before = t->n;
-	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%u/task", tgid);
-	folder = opendir(path);
-	while (folder && (entry = readdir(folder))) {
-		uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-
-		if (tid == 0)
-			continue;
-		if (t->n == ARRAY_SIZE(t->items))
-			return -E2BIG;
-		t->items[t->n++] = tid;
-	}
+	if (tasks_each((pid_t)tgid, tid_add, t) == -E2BIG)
+		return -E2BIG;
 	/* that of a process that has ended is empty: it takes no more CPU */
 	return t->n - before < threads_count(tgid) ? -EAGAIN : 0;
 }
