@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cycle/cycle.h"
 
-void cycle_init(struct cycle *c, sd_event *loop, wall_clock clock, void (*swap)(void *ctx),
+void cycle_init(struct cycle *c, sd_event *loop, clock_reader clock, void (*swap)(void *ctx),
 		void *ctx)
 {
-	*c = (struct cycle){
-		.loop = loop, .clock_ns = clock, .wall = wall_read(clock), .swap = swap, .ctx = ctx
-	};
+	*c = (struct cycle){ .loop = loop,
+			     .clock_ns = clock,
+			     .day = time_of_day_read(clock),
+			     .swap = swap,
+			     .ctx = ctx };
 }
 
 uint64_t cycle_ask(struct cycle *c)
@@ -23,7 +25,7 @@ uint64_t cycle_ask(struct cycle *c)
 void cycle_swapped(struct cycle *c)
 {
 	c->swapped_mono = cycle_mono_ns(c);
-	c->swapped_ns = wall_at(&c->wall, c->swapped_mono);
+	c->swapped_ns = time_of_day_at(&c->day, c->swapped_mono);
 	c->number++;
 	c->running = true;
 	c->again = false;
@@ -42,23 +44,23 @@ uint64_t cycle_mono_ns(const struct cycle *c)
 
 uint64_t cycle_time_ns(const struct cycle *c)
 {
-	return wall_at(&c->wall, cycle_mono_ns(c));
+	return time_of_day_at(&c->day, cycle_mono_ns(c));
 }
 
 uint64_t cycle_time_at(const struct cycle *c, uint64_t mono_ns)
 {
-	return wall_at(&c->wall, mono_ns);
+	return time_of_day_at(&c->day, mono_ns);
 }
 
 bool cycle_clock_set(struct cycle *c, int64_t *ret_by_ns)
 {
-	struct wall now = wall_read(c->clock_ns);
-	int64_t by = wall_step(&c->wall, &now);
+	struct time_of_day now = time_of_day_read(c->clock_ns);
+	int64_t by = time_of_day_step(&c->day, &now);
 
-	if (!by && !wall_slept(&c->wall, &now))
+	if (!by && !time_of_day_slept(&c->day, &now))
 		return false;
-	c->wall = now;
-	c->swapped_ns = wall_at(&c->wall, c->swapped_mono);
+	c->day = now;
+	c->swapped_ns = time_of_day_at(&c->day, c->swapped_mono);
 	*ret_by_ns = by;
 	return true;
 }

@@ -3,7 +3,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "cycle/wall.h"
+#include "cycle/time_of_day.h"
 
 /*
  * The beat that all of plopd's middle goes by: its event loop, its clock, and its cycles. A cycle begins with a swap of the kernel
@@ -12,21 +12,21 @@
  * waits until one of that number is complete.
  */
 struct cycle {
-	sd_event *loop;        /* borrowed */
-	wall_clock clock_ns;   /* clock_ns(), or a unit test's own */
-	struct wall wall;      /* the time of day, as agreed last: cycle_clock_set() */
-	uint64_t number;       /* how many swaps there were */
-	uint64_t swapped_mono; /* CLOCK_MONOTONIC of the last one */
-	uint64_t swapped_ns;   /* its time of day, CLOCK_REALTIME by wall */
-	bool running;          /* the last one is not complete */
-	bool again;            /* ... and one more is asked for */
+	sd_event *loop;         /* borrowed */
+	clock_reader clock_ns;  /* clock_ns(), or a unit test's own */
+	struct time_of_day day; /* the time of day, as agreed last: cycle_clock_set() */
+	uint64_t number;        /* how many swaps there were */
+	uint64_t swapped_mono;  /* CLOCK_MONOTONIC of the last one */
+	uint64_t swapped_ns;    /* its time of day, CLOCK_REALTIME by wall */
+	bool running;           /* the last one is not complete */
+	bool again;             /* ... and one more is asked for */
 	/* Swaps, and calls cycle_swapped(); has the cycle completed some time later. */
 	void (*swap)(void *ctx);
 	void *ctx;
 };
 
 /* Agrees on the time of day. swap may be NULL where nobody asks for a cycle. */
-void cycle_init(struct cycle *c, sd_event *loop, wall_clock clock, void (*swap)(void *ctx),
+void cycle_init(struct cycle *c, sd_event *loop, clock_reader clock, void (*swap)(void *ctx),
 		void *ctx);
 
 /*

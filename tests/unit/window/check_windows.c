@@ -17,7 +17,7 @@ static struct dir folder;
 /* The time now, which nothing but the tests moves on. That day begins with a window; the first one has half an hour left. */
 #define MIDNIGHT_NS (20000 * 86400 * NSEC_PER_SEC)
 #define FIRST_NS    (MIDNIGHT_NS + 1800 * NSEC_PER_SEC)
-static struct wall now;
+static struct time_of_day now;
 static bool early; /* the clock is set to a time before 1970 */
 
 static uint64_t test_clock(clockid_t id)
@@ -50,7 +50,7 @@ static void setup(void)
 				  .retention_ns = 3600 * NSEC_PER_SEC,
 				  .max_store = 1 << 30,
 				  .state_dir = folder.path };
-	now = (struct wall){ FIRST_NS, 1000 * NSEC_PER_SEC, 1000 * NSEC_PER_SEC };
+	now = (struct time_of_day){ FIRST_NS, 1000 * NSEC_PER_SEC, 1000 * NSEC_PER_SEC };
 	ck_assert_int_ge(sd_event_new(&loop), 0);
 	cycle_init(&beat, loop, test_clock, NULL, NULL);
 	ck_assert_int_ge(windows_init(&w, &beat, &config, &shares, &error), 0);
