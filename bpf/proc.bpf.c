@@ -15,11 +15,11 @@ static __always_inline void wanted_fork(__u32 from, __u32 to)
 {
 	struct plop_wanted *w = bpf_map_lookup_elem(&wanted, &from), copy = {};
 
-	if (!w || !(w->children | w->wall_children))
+	if (!w || !(w->children | w->off_cpu_children))
 		return;
 	copy.ticks = w->ticks & w->children;
 	copy.children = w->children;
-	copy.wall = copy.wall_children = w->wall_children;
+	copy.off_cpu = copy.off_cpu_children = w->off_cpu_children;
 	copy.budget = w->budget;
 	bpf_map_update_elem(&wanted, &to, &copy, BPF_ANY);
 }

@@ -3,7 +3,7 @@
 
 /*
  * One look at the thread that runs here: finds its thread state, walks it, and files the stack in this CPU's table. What
- * looks: the ticks of sample.bpf.c, and the switches of wall.bpf.c.
+ * looks: the ticks of sample.bpf.c, and the switches of off_cpu.bpf.c.
  */
 #include "async.bpf.h"
 #include "callers.bpf.h"

@@ -155,7 +155,7 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 		o->output = value;
 		return 0;
 	case 'w':
-		o->wall = true;
+		o->off_cpu = true;
 		return 0;
 	case OPTION_ASYNC:
 		o->tasks = true;
@@ -296,7 +296,7 @@ static void summarize(const struct recording *rec)
 		log_info("stopped early");
 	else if (said && !(rec->command.argv && streq(reason, "target ended")))
 		log_info("%s", said);
-	record_states(rec->state, rec->wall);
+	record_states(rec->state, rec->off_cpu);
 	if (json_is_true(json_object_get(rec->state, "async")) &&
 	    json_is_false(json_object_get(rec->state, "async_possible")))
 		log_info("no tasks: --async is for CPython %s, and without the GIL %s",
@@ -411,7 +411,7 @@ static int run(struct record_options *o, struct recording *rec)
 		r = check_options(o);
 	if (r != CTL_DONE)
 		return r;
-	rec->wall = o->wall;
+	rec->off_cpu = o->off_cpu;
 	rec->command.argv = o->command;
 	if (!o->duration_ns)
 		o->duration_ns = o->command ? LONGEST : DEFAULT_DURATION;

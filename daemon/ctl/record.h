@@ -10,7 +10,7 @@ struct record_options {
 	struct ctl *ctl;
 	pid_t pids[RECORD_MAX_PIDS];
 	unsigned int npids;
-	bool all, wall, tasks;
+	bool all, off_cpu, tasks;
 	const char *cgroup, *unit;
 	struct selectors selectors;
 	char **command;       /* behind "--", NULL-terminated; NULL: none */
@@ -46,7 +46,7 @@ struct recording {
 		refused; /* why plopd did not give it, when it was last asked; status 0: it never was */
 	int signals;     /* signalfd */
 	struct command command;
-	bool stopped, wall;
+	bool stopped, off_cpu;
 };
 
 /* record_request.c: has plopd begin it, and says what it is without. An exit status. */

@@ -45,7 +45,7 @@ static char *request_body(const struct record_options *o, const struct recording
 	char *text;
 
 	body_targets(o, rec, body);
-	if (o->wall)
+	if (o->off_cpu)
 		json_object_set_new(body, "wall", json_true());
 	if (o->tasks)
 		json_object_set_new(body, "async", json_true());

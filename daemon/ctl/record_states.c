@@ -7,7 +7,7 @@
  * "GIL held 80 % of the time on CPU, not known for 12 %, waited for 41 % of wall time", or why nothing is said of it. All time on CPU
  * counts, also that of which it is not known.
  */
-static void say_gil(const json_t *states, bool wall)
+static void say_gil(const json_t *states, bool off_cpu)
 {
 	double held = json_number_at(states, "gil_held");
 	double known = held + json_number_at(states, "gil_released");
@@ -20,7 +20,7 @@ static void say_gil(const json_t *states, bool wall)
 	if (untold > 0)
 		snprintf(unknown, sizeof(unknown), ", not known for %.*f %%",
 			 100 * untold / all < 1, 100 * untold / all);
-	if (wall)
+	if (off_cpu)
 		snprintf(waiting, sizeof(waiting), ", waited for %.0f %% of wall time",
 			 100 * waited);
 	if (known > 0)
@@ -53,12 +53,12 @@ static void say_waits(const json_t *states)
 			 unread, unread > 1 ? "s" : "", unread > 1 ? "have" : "has");
 }
 
-void record_states(const json_t *recording, bool wall)
+void record_states(const json_t *recording, bool off_cpu)
 {
 	const json_t *states = json_object_get(recording, "states");
 
-	say_gil(states, wall);
-	if (wall)
+	say_gil(states, off_cpu);
+	if (off_cpu)
 		say_waits(states);
 	else if (json_number_at(recording, "samples") <= 0)
 		log_info(

@@ -63,7 +63,7 @@ int plop_encode(const struct profile *p, struct buf *out)
 	}
 	buf_puts(out, "}\n# ");
 	text_comment(out, p);
-	if (p->wall)
+	if (p->off_cpu)
 		buf_printf(out, " unit=%s", profile_unit(p));
 	/* A label's value has no line end, see labels_add(). */
 	for (size_t i = 0; i < p->labels.n; i++)

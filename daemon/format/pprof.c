@@ -154,21 +154,21 @@ static int write_head(struct writer *w, const struct profile *p)
 		r = string(w, "cpu", &cpu.type);
 	if (r == 0)
 		r = string(w, "nanoseconds", &cpu.unit);
-	if (r == 0 && p->wall)
+	if (r == 0 && p->off_cpu)
 		r = string(w, "wall", &wall.type);
 	wall.unit = cpu.unit;
 	if (r == 0)
 		r = write_comments(w, p, comments, &m.n_comments);
 	if (r < 0)
 		return r;
-	m.n_sample_types = p->wall ? 3 : 2;
+	m.n_sample_types = p->off_cpu ? 3 : 2;
 	m.sample_types = types;
 	m.time_nanos = (int64_t)p->start_ns;
 	m.duration_nanos = p->end_ns > p->start_ns ? (int64_t)(p->end_ns - p->start_ns) : 0;
 	m.period_type = &cpu;
 	m.period = period_ns(p);
 	m.comments = comments;
-	m.default_sample_type = p->wall ? wall.type : cpu.type;
+	m.default_sample_type = p->off_cpu ? wall.type : cpu.type;
 	return emit(w, &m);
 }
 
@@ -386,7 +386,7 @@ static int put_sample(struct writer *w, struct pairs *l, const struct profile *p
 	if (r == 0 && *gil)
 		r = put(w, l, "gil", gil);
 	/* Without time off CPU all that was seen ran, and says no more than that by being there. */
-	if (r == 0 && (p->wall || s->state >= SAMPLE_WAITING_GIL))
+	if (r == 0 && (p->off_cpu || s->state >= SAMPLE_WAITING_GIL))
 		r = put(w, l, "state", sample_doing(s->state));
 	return r;
 }
@@ -407,7 +407,8 @@ static int write_sample(struct writer *w, const struct profile *p, const struct 
 			struct labels_of *all)
 {
 	const struct dict_stack *stack = dict_get_stack(p->dict, s->stack);
-	int64_t values[] = { (int64_t)s->count, cpu_ns(p, s), cpu_ns(p, s) + (int64_t)s->wall_ns };
+	int64_t values[] = { (int64_t)s->count, cpu_ns(p, s),
+			     cpu_ns(p, s) + (int64_t)s->off_cpu_ns };
 	Plop__Pprof__Label items[MAX_LABELS], *pointers[MAX_LABELS];
 	struct pairs *process = &all->processes[s->process], own = {};
 	Plop__Pprof__Sample sample = PLOP__PPROF__SAMPLE__INIT;
@@ -425,7 +426,7 @@ static int write_sample(struct writer *w, const struct profile *p, const struct 
 		return r;
 	sample.n_location_ids = stack->depth;
 	sample.location_ids = all->ids;
-	sample.n_values = p->wall ? 3 : 2;
+	sample.n_values = p->off_cpu ? 3 : 2;
 	sample.values = values;
 	sample.n_labels = add_labels(items, pointers, 0, process);
 	sample.n_labels = add_labels(items, pointers, sample.n_labels, &own);

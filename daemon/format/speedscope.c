@@ -103,7 +103,7 @@ static int by_weight(const struct profile *p, const struct profile_sample *s, ui
 
 static void write_weight(const struct profile *p, uint64_t weight, struct buf *out)
 {
-	if (p->wall)
+	if (p->off_cpu)
 		buf_printf(out, "%" PRIu64, weight);
 	else
 		text_json_seconds(out, weight * (NSEC_PER_SEC / MAX(p->hz, 1u)));
@@ -129,7 +129,7 @@ static void write_profile(const struct profile *p, const struct profile_sample *
 	buf_puts(out, "{\"type\":\"sampled\",\"name\":");
 	write_title(&p->processes[s->process].info, out);
 	buf_printf(out, ",\"unit\":\"%s\",\"startValue\":0,\"endValue\":",
-		   p->wall ? "microseconds" : "seconds");
+		   p->off_cpu ? "microseconds" : "seconds");
 	write_weight(p, part->weight, out);
 	buf_puts(out, ",\"samples\":[");
 	for (uint32_t i = 0; i < part->n; i++) {

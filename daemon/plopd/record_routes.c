@@ -14,7 +14,7 @@
 static int recording_times(const struct api_request *q, json_t *body, struct recording_request *ret)
 {
 	json_t *duration = json_object_get(body, "duration_s"), *hz = json_object_get(body, "hz"),
-	       *wall = json_object_get(body, "wall"), *tasks = json_object_get(body, "async");
+	       *off_cpu = json_object_get(body, "wall"), *tasks = json_object_get(body, "async");
 	double seconds = duration ? json_number_value(duration) : 30;
 	json_int_t rate = json_integer_value(hz);
 
@@ -27,7 +27,7 @@ static int recording_times(const struct api_request *q, json_t *body, struct rec
 		api_reply_error(q->call, 400, NULL, "\"hz\" must be from 1 to %d", HZ_MAX);
 		return -EINVAL;
 	}
-	if (wall && !json_is_null(wall) && !json_is_boolean(wall)) {
+	if (off_cpu && !json_is_null(off_cpu) && !json_is_boolean(off_cpu)) {
 		api_reply_error(q->call, 400, NULL, "\"wall\" must be true or false");
 		return -EINVAL;
 	}
@@ -37,7 +37,7 @@ static int recording_times(const struct api_request *q, json_t *body, struct rec
 	}
 	ret->duration_ns = (uint64_t)(seconds * 1e9);
 	ret->hz = (unsigned int)rate;
-	ret->wall = json_is_true(wall);
+	ret->off_cpu = json_is_true(off_cpu);
 	ret->tasks = json_is_true(tasks);
 	return 0;
 }

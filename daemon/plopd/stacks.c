@@ -32,7 +32,7 @@ static void undelivered(struct stacks *s, const struct plop_stack *stack)
 {
 	if (stack->set == PLOP_SET_ALWAYS)
 		s->undelivered += stack->count;
-	else if (stack->set != PLOP_SET_WALL)
+	else if (stack->set != PLOP_SET_OFF_CPU)
 		recordings_undelivered(s->recordings, stack);
 }
 
@@ -52,7 +52,7 @@ void stacks_take(struct stacks *s, const struct plop_stack *stack, const struct 
 	}
 	whole = name_frames(k, stack, frames, &s->targets->symbols, codes, sources);
 	named.bytecode = k->python.layout.code_bytecode;
-	if (stack->set == PLOP_SET_WALL) {
+	if (stack->set == PLOP_SET_OFF_CPU) {
 		recordings_wait_stack(s->recordings, k, &named);
 		return;
 	}

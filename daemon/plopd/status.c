@@ -78,9 +78,9 @@ static void put_loop(struct json_writer *w, const struct loop_timing *l)
 	struct loop_longest recent = loop_timing_recent(l);
 
 	json_put_object(w, "loop");
-	json_put_real(w, "longest_ms", (double)l->longest.wall_ns / 1e6);
+	json_put_real(w, "longest_ms", (double)l->longest.elapsed_ns / 1e6);
 	json_put_real(w, "longest_cpu_ms", (double)l->longest.cpu_ns / 1e6);
-	json_put_real(w, "recent_ms", (double)recent.wall_ns / 1e6);
+	json_put_real(w, "recent_ms", (double)recent.elapsed_ns / 1e6);
 	json_put_real(w, "recent_cpu_ms", (double)recent.cpu_ns / 1e6);
 	json_put_uint(w, "late", l->late);
 	json_put_uint(w, "events", l->events);
@@ -337,7 +337,7 @@ void route_metrics(const struct api_request *q, void *ctx)
 	metric(&b, "plop_map_bytes", "gauge", "Memory of the BPF maps.", (double)c.map_bytes);
 	metric(&b, "plop_loop_longest_seconds", "gauge",
 	       "Longest time of the loop's thread at one event, of late.",
-	       (double)loop_timing_recent(&m->timing).wall_ns / 1e9);
+	       (double)loop_timing_recent(&m->timing).elapsed_ns / 1e9);
 	metric(&b, "plop_loop_late_total", "counter",
 	       "Events that the loop's thread was at for more than 20 ms.", (double)m->timing.late);
 	metric(&b, "plop_store_bytes", "gauge", "Size of plop.db.", (double)m->windows.facts.bytes);

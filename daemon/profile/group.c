@@ -118,7 +118,7 @@ static int add_grouped(struct profile *to, uint32_t process, const struct profil
 		r = dict_stack(to->dict, stack->frames, stack->depth, &id);
 	if (r == 0)
 		r = profile_add_state(to, process, sample->thread, id, sample->state, sample->count,
-				      sample->wall_ns);
+				      sample->off_cpu_ns);
 	return r;
 }
 

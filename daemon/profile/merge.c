@@ -158,7 +158,7 @@ static int add_samples(struct profile *p, const struct profile *from, const stru
 		if (r < 0)
 			return r;
 		r = profile_add_state(p, processes[sample->process], sample->thread, stack,
-				      sample->state, sample->count, sample->wall_ns);
+				      sample->state, sample->count, sample->off_cpu_ns);
 		if (r < 0)
 			return r;
 	}
@@ -184,7 +184,7 @@ int profile_merge(struct profile *p, const struct profile *from)
 	p->start_ns = p->start_ns ? MIN(p->start_ns, from->start_ns) : from->start_ns;
 	p->end_ns = MAX(p->end_ns, from->end_ns);
 	p->running = p->running || from->running;
-	p->wall = p->wall || from->wall;
+	p->off_cpu = p->off_cpu || from->off_cpu;
 	if (!p->hz)
 		p->hz = from->hz;
 	return 0;

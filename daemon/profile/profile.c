@@ -54,7 +54,7 @@ int profile_like(const struct profile *p, struct profile **ret)
 		return r;
 	to->end_ns = p->end_ns;
 	to->running = p->running;
-	to->wall = p->wall;
+	to->off_cpu = p->off_cpu;
 	to->tally = p->tally;
 	*ret = TAKE_PTR(to);
 	return 0;
@@ -212,7 +212,7 @@ uint64_t profile_other(const struct profile *p)
 }
 
 int profile_add_state(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
-		      enum sample_state state, uint64_t count, uint64_t wall_ns)
+		      enum sample_state state, uint64_t count, uint64_t off_cpu_ns)
 {
 	struct profile_index *x = p->index;
 	uint32_t hash = sample_hash(process, thread, stack, state), i;
@@ -229,7 +229,7 @@ int profile_add_state(struct profile *p, uint32_t process, uint32_t thread, uint
 		if (s->stack == stack && s->thread == thread && s->process == process &&
 		    s->state == state) {
 			s->count += count;
-			s->wall_ns += wall_ns;
+			s->off_cpu_ns += off_cpu_ns;
 			goto counted;
 		}
 	}
@@ -241,7 +241,7 @@ int profile_add_state(struct profile *p, uint32_t process, uint32_t thread, uint
 	p->samples = array;
 	index_add(&x->samples, hash, p->nsamples);
 	p->samples[p->nsamples++] =
-		(struct profile_sample){ process, thread, stack, state, count, wall_ns };
+		(struct profile_sample){ process, thread, stack, state, count, off_cpu_ns };
 counted:
 	p->processes[process].samples += count;
 	p->samples_total += count;
@@ -301,14 +301,14 @@ const char *profile_thread_name(const struct profile *p, uint32_t process, uint3
 
 uint64_t profile_weight(const struct profile *p, const struct profile_sample *s)
 {
-	if (!p->wall)
+	if (!p->off_cpu)
 		return s->count;
-	return s->count * USEC_PER_SEC / MAX(p->hz, 1u) + s->wall_ns / 1000;
+	return s->count * USEC_PER_SEC / MAX(p->hz, 1u) + s->off_cpu_ns / 1000;
 }
 
 const char *profile_unit(const struct profile *p)
 {
-	return p->wall ? "microseconds" : "samples";
+	return p->off_cpu ? "microseconds" : "samples";
 }
 
 const char *sample_state_name(uint32_t state)

@@ -20,7 +20,7 @@ struct profile_process {
 
 /*
  * What the thread was doing. The first three are of ticks, of a thread that ran; the others of time off CPU, which only
- * wall-clock recordings have. One that spins or polls for the GIL is seen running by a tick, too.
+ * recordings with time off CPU have. One that spins or polls for the GIL is seen running by a tick, too.
  */
 enum sample_state {
 	SAMPLE_PLAIN = 0, /* it ran; nothing is known of the GIL, or there is none */
@@ -39,7 +39,7 @@ struct profile_sample {
 	uint32_t stack;   /* dict stack id */
 	uint32_t state;   /* enum sample_state */
 	uint64_t count;
-	uint64_t wall_ns; /* time off CPU; only of wall-clock recordings */
+	uint64_t off_cpu_ns; /* time off CPU; only of recordings that have it */
 };
 
 /* What a thread is called. */
@@ -57,7 +57,7 @@ struct profile {
 	int64_t stepped_ns;        /* of a window: how far the clock was set as it began */
 	uint32_t hz;
 	bool running;
-	bool wall; /* with time off CPU: samples weigh microseconds */
+	bool off_cpu; /* with time off CPU: samples weigh microseconds */
 	/*
 	 * Of the whole host between start and end, not only of what a selector left in; what a selector left in
 	 * is samples_total. Exports state both. Of a recording of some processes it is of these alone.
@@ -109,7 +109,7 @@ uint64_t profile_other(const struct profile *p);
 int profile_add(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
 		uint64_t count);
 int profile_add_state(struct profile *p, uint32_t process, uint32_t thread, uint32_t stack,
-		      enum sample_state state, uint64_t count, uint64_t wall_ns);
+		      enum sample_state state, uint64_t count, uint64_t off_cpu_ns);
 /* Names a thread, or renames it; "": its name cannot be had. -ENOMEM. */
 int profile_thread(struct profile *p, uint32_t process, uint32_t tid, const char *name);
 /* NULL: its name was not looked for. Valid until the next profile_thread(). */
@@ -117,7 +117,7 @@ struct profile_thread *profile_thread_find(const struct profile *p, uint32_t pro
 /* "": it has no name here. Borrowed until it is renamed. */
 const char *profile_thread_name(const struct profile *p, uint32_t process, uint32_t tid);
 /*
- * What a sample weighs in everything that adds up: its count, or, in a wall-clock recording, microseconds: ticks at hz and
+ * What a sample weighs in everything that adds up: its count, or, in a recording with time off CPU, microseconds: ticks at hz and
  * time off CPU.
  */
 uint64_t profile_weight(const struct profile *p, const struct profile_sample *s);

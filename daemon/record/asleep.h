@@ -4,7 +4,7 @@
 #include "record/recordings.h"
 
 /*
- * The stacks of threads whose wait began before a wall-clock recording: nobody was there to walk them when they left their CPU. A helper
+ * The stacks of threads whose wait began before a recording with time off CPU: nobody was there to walk them when they left their CPU. A helper
  * reads them once the recording watches, and what it read counts for as long as the thread does not run; so it is asked at the beginning.
  */
 

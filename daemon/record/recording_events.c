@@ -39,14 +39,14 @@ static int process_join(pid_t pid, const struct joining *j)
 	if (j->ticks && j->children)
 		w.children |= bit;
 	if (r->waits)
-		w.wall |= (uint32_t)bit;
+		w.off_cpu |= (uint32_t)bit;
 	if (r->waits && j->children)
-		w.wall_children |= (uint32_t)bit;
+		w.off_cpu_children |= (uint32_t)bit;
 	if (r->waits && r->budget)
 		w.budget = r->budget;
 	if (memcmp(&before, &w, sizeof(w)) == 0)
 		return 0;
-	if (r->waits && !(before.wall & (uint32_t)bit))
+	if (r->waits && !(before.off_cpu & (uint32_t)bit))
 		waits_threads(r->waits, pid);
 	/* -E2BIG: there are too many processes to tell; -ENOMEM */
 	return sampler_wanted(s, (uint32_t)pid, &w);
@@ -90,7 +90,7 @@ static int recording_gather(struct recording *r)
 	struct target *k, *next;
 	int q = 0;
 
-	t->wall_changes++;
+	t->off_cpu_changes++;
 	if (r->whom.cgroup.folder)
 		return cgroup_each(&r->whom.cgroup, process_joins, &j);
 	HASH_ITER(hh, t->all, k, next)
@@ -131,7 +131,7 @@ void recordings_spread(struct recordings *all, uint32_t set)
 }
 
 /* Watches the scheduler while any recording wants it, and its stacks with their tasks while any wants that. */
-static int wall_set(const struct recordings *all)
+static int off_cpu_watch(const struct recordings *all)
 {
 	bool on = false, tasks = false;
 
@@ -141,7 +141,7 @@ static int wall_set(const struct recordings *all)
 		on |= r && r->waits;
 		tasks |= r && r->waits && r->tasks;
 	}
-	return sampler_wall(all->sampler, on, tasks);
+	return sampler_off_cpu(all->sampler, on, tasks);
 }
 
 /* Opens the events for the processes that were asked for by their ids. */
@@ -188,9 +188,9 @@ int recording_open(struct recording *r, unsigned int hz)
 						       CLOCK_MONOTONIC, FOLLOW_USEC, 0,
 						       recording_follow, r);
 	}
-	all->targets->wall_changes++;
+	all->targets->off_cpu_changes++;
 	if (k >= 0 && r->waits)
-		k = wall_set(r->all);
+		k = off_cpu_watch(r->all);
 	if (k >= 0)
 		k = r->whom.npids ? recording_open_pids(r, hz) :
 				    sampler_set_open(all->sampler, r->set, &whom, hz, r->tasks);
@@ -223,11 +223,11 @@ static bool recording_lets_go(struct recording *r, uint32_t tgid)
 		return false;
 	w.ticks &= keep;
 	w.children &= keep;
-	w.wall &= (uint32_t)keep;
-	w.wall_children &= (uint32_t)keep;
+	w.off_cpu &= (uint32_t)keep;
+	w.off_cpu_children &= (uint32_t)keep;
 	w.threads &= (uint32_t)keep;
 	sampler_wanted(all->sampler, tgid, &w);
-	all->targets->wall_changes++;
+	all->targets->off_cpu_changes++;
 	return true;
 }
 
@@ -270,6 +270,6 @@ void recording_unwatch(struct recording *r)
 	sampler_unwanted(all->sampler, r->set);
 	sampler_sleepers_sweep(all->sampler);
 	waits_free(TAKE_PTR(r->waits));
-	wall_set(r->all);
-	all->targets->wall_changes++;
+	off_cpu_watch(r->all);
+	all->targets->off_cpu_changes++;
 }

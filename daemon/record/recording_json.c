@@ -21,9 +21,9 @@ static void put_states(struct json_writer *w, const struct recording *r)
 		const struct profile_sample *s = &p->samples[i];
 
 		ticks[s->state] += s->count;
-		ns[s->state] += s->wall_ns;
+		ns[s->state] += s->off_cpu_ns;
 		on += s->count;
-		off += s->wall_ns;
+		off += s->off_cpu_ns;
 	}
 	json_put_object(w, "states");
 	json_put_string(w, "gil", gil_word(r));
@@ -57,7 +57,7 @@ void recording_put(struct json_writer *w, const struct recording *r, const struc
 	json_put_uint(w, "lost_total", tally_lost(&p->tally));
 	json_put_uint(w, "hz", p->hz);
 	json_put_string(w, "reason", done ? recording_reason_name(r->reason) : NULL);
-	json_put_bool(w, "wall", p->wall);
+	json_put_bool(w, "wall", p->off_cpu);
 	if (done)
 		put_states(w, r);
 	else

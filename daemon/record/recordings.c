@@ -127,12 +127,12 @@ static int recording_begin_own(struct recording *r)
 	sampler_set_charge(all->sampler, r->set, r->budget, r->whom.selectors.uid);
 	r->state = RECORDING_RUNNING;
 	recording_begins_now(r);
-	if (p->wall)
+	if (p->off_cpu)
 		k = waits_new(r->begun_mono, &r->waits);
 	if (k >= 0)
 		k = recording_open(r, p->hz);
 	/* opening may take some time on a busy host; a wait that begins meanwhile counts already */
-	if (k >= 0 && !p->wall)
+	if (k >= 0 && !p->off_cpu)
 		recording_begins_now(r);
 	if (k >= 0)
 		asleep_ask(r);
@@ -196,7 +196,7 @@ static void recordings_prepared(void *ctx)
 static unsigned int recording_parts(const struct recording *r)
 {
 	return (r->tasks ? SAMPLER_PART_TASKS : SAMPLER_PART_SETS) |
-	       (sink_profile(r->sink)->wall ? SAMPLER_PART_WALL : 0);
+	       (sink_profile(r->sink)->off_cpu ? SAMPLER_PART_WALL : 0);
 }
 
 /* Begins one that has ticks of its own, or has it wait for the programs that it takes. */
@@ -272,7 +272,7 @@ static int recording_name(struct recording *r)
 /* Whether it needs ticks of its own. */
 static bool request_is_own(const struct recordings *all, const struct recording_request *q)
 {
-	return q->wall || q->tasks || q->whom.cgroup.folder || q->whom.tree ||
+	return q->off_cpu || q->tasks || q->whom.cgroup.folder || q->whom.tree ||
 	       (q->hz && q->hz != all->config->hz) ||
 	       !sampler_set_is_open(all->sampler, PLOP_SET_ALWAYS);
 }
@@ -301,7 +301,7 @@ static int recording_new(struct recordings *all, const struct recording_request 
 	sink_keep_states(r->sink);
 	sink_bound(r->sink, RECORDING_CODE_BYTES);
 	sink_profile(r->sink)->labels = q->labels;
-	sink_profile(r->sink)->wall = q->wall;
+	sink_profile(r->sink)->off_cpu = q->off_cpu;
 	*ret = r;
 	return 0;
 }

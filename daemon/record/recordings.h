@@ -43,8 +43,8 @@ struct recording_request {
 	uint64_t duration_ns;
 	unsigned int hz; /* 0: the daemon's */
 	struct labels labels;
-	bool wall;  /* time off CPU as well */
-	bool tasks; /* with asyncio tasks */
+	bool off_cpu; /* time off CPU as well */
+	bool tasks;   /* with asyncio tasks */
 };
 void recording_request_done(struct recording_request *q);
 

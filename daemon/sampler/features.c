@@ -24,7 +24,8 @@ static const struct feature feature_table[FEATURE_MAX] = {
 	[FEATURE_SETS] = { "recordings at a rate of their own",
 			   "Linux 5.17; without, all are taken from the profile that is always on",
 			   false, 0 },
-	[FEATURE_WALL] = { "wall-clock recordings", "Linux 5.17 with CONFIG_BPF_EVENTS", false, 0 },
+	[FEATURE_OFF_CPU] = { "wall-clock recordings", "Linux 5.17 with CONFIG_BPF_EVENTS", false,
+			      0 },
 	[FEATURE_READ_MEMORY] = { "reading other processes' memory", "CAP_SYS_PTRACE (or root)",
 				  true, 0 },
 	[FEATURE_MAP_FILES] = { "opening other processes' mapped files",
@@ -171,7 +172,7 @@ void features_probe(struct feature features[FEATURE_MAX])
 	features[FEATURE_THREAD_POINTER].error = features[FEATURE_BPF].error;
 	features[FEATURE_BPF_LOOP].error = features_have_loop() ? 0 : -EOPNOTSUPP;
 	features[FEATURE_SETS].error = features_have_sets() ? 0 : -EOPNOTSUPP;
-	features[FEATURE_WALL].error = calib_try("calib_switch");
+	features[FEATURE_OFF_CPU].error = calib_try("calib_switch");
 	features[FEATURE_READ_MEMORY].error = features_read_memory();
 	features[FEATURE_MAP_FILES].error =
 		capabilities_try(CAPABILITY(CAP_CHECKPOINT_RESTORE) |

@@ -95,8 +95,8 @@ struct sampler {
 	bool have_sets;    /* what sampler_need() loads can be loaded */
 	struct part parts[PARTS];
 	struct worker *loader;          /* NULL: nothing was to be loaded yet */
-	struct bpf_link *wall_links[2]; /* of what sampler_wall() watches */
-	bool wall_tasks;                /* which program watches the switches */
+	struct bpf_link *wall_links[2]; /* of what sampler_off_cpu() watches */
+	bool off_cpu_tasks;             /* which program watches the switches */
 	struct plop_sleeper *
 		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_sets is false */
 	size_t sleepers_size;

@@ -209,7 +209,7 @@ void sampler_free(struct sampler *s)
 {
 	if (!s)
 		return;
-	sampler_wall(s, false, false);
+	sampler_off_cpu(s, false, false);
 	for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++)
 		events_close(s, &s->events[i]);
 	parts_free(s);

@@ -40,7 +40,7 @@ struct sampler_handlers {
 	void (*spread)(uint32_t set, void *ctx);
 	/* sampler_need(): these parts are loaded, or, with r < 0, cannot be. */
 	void (*loaded)(unsigned int parts, int r, void *ctx);
-	/* A thread was off CPU, and is back; its stack comes, or came, with set PLOP_SET_WALL. */
+	/* A thread was off CPU, and is back; its stack comes, or came, with set PLOP_SET_OFF_CPU. */
 	void (*wait)(const struct plop_record_wait *r, void *ctx);
 	void *ctx;
 };
@@ -72,7 +72,7 @@ DEFINE_FREEP(struct sampler, sampler_free)
  */
 enum sampler_part {
 	SAMPLER_PART_SETS = 1 << 0,  /* sets with ticks of their own, without tasks */
-	SAMPLER_PART_WALL = 1 << 1,  /* sampler_wall() */
+	SAMPLER_PART_WALL = 1 << 1,  /* sampler_off_cpu() */
 	SAMPLER_PART_TASKS = 1 << 2, /* both of these with asyncio tasks, sampler_process_async() */
 };
 /*
@@ -139,10 +139,10 @@ int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_
 			  const struct plop_async *async);
 
 /*
- * Watches the scheduler for the threads of processes that are wanted so (plop_wanted.wall); tasks: as sampler_set_open(), of
+ * Watches the scheduler for the threads of processes that are wanted so (plop_wanted.off_cpu); tasks: as sampler_set_open(), of
  * all. -EINPROGRESS: a part that it takes is not loaded.
  */
-int sampler_wall(struct sampler *s, bool on, bool tasks);
+int sampler_off_cpu(struct sampler *s, bool on, bool tasks);
 /* Frees the places of threads whose processes are not wanted any more. */
 void sampler_sleepers_sweep(struct sampler *s);
 /* The threads that are off CPU now, as far as they were seen to leave, or (since 0) to be woken. */

@@ -139,7 +139,7 @@ int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w
 {
 	int fd = bpf_map__fd(s->skel->maps.wanted);
 
-	if (w->ticks | w->wall)
+	if (w->ticks | w->off_cpu)
 		return bpf_map_update_elem(fd, &tgid, w, BPF_ANY) < 0 ? -errno : 0;
 	bpf_map_delete_elem(fd, &tgid);
 	return 0;
@@ -171,8 +171,8 @@ static void sets_clear(struct sampler *s, uint32_t set, bool all)
 		if (all) {
 			w.ticks &= keep;
 			w.children &= keep;
-			w.wall &= (uint32_t)keep;
-			w.wall_children &= (uint32_t)keep;
+			w.off_cpu &= (uint32_t)keep;
+			w.off_cpu_children &= (uint32_t)keep;
 		}
 		sampler_wanted(s, key, &w);
 	}
@@ -245,17 +245,17 @@ static void wall_unlink(struct sampler *s, unsigned int i)
 	s->wall_links[i] = NULL;
 }
 
-int sampler_wall(struct sampler *s, bool on, bool tasks)
+int sampler_off_cpu(struct sampler *s, bool on, bool tasks)
 {
-	const struct plop *wall = part_skel(s, SAMPLER_PART_WALL),
+	const struct plop *off_cpu = part_skel(s, SAMPLER_PART_WALL),
 			  *async = part_skel(s, SAMPLER_PART_TASKS);
 
-	if (on && (!wall || (tasks && !async)))
+	if (on && (!off_cpu || (tasks && !async)))
 		return -EINPROGRESS;
 	/* one of the two programs that watch switches; what comes between is accounted for as any switch that is not seen */
-	if (!on || s->wall_tasks != tasks)
+	if (!on || s->off_cpu_tasks != tasks)
 		wall_unlink(s, 1);
-	s->wall_tasks = tasks;
+	s->off_cpu_tasks = tasks;
 	if (!on) {
 		wall_unlink(s, 0);
 		return 0;
@@ -265,11 +265,11 @@ int sampler_wall(struct sampler *s, bool on, bool tasks)
 		memset(s->sleepers, 0, s->sleepers_size);
 		for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++)
 			s->budgets[i].sleepers = 0;
-		s->wall_links[0] = bpf_program__attach(wall->progs.plop_wakeup);
+		s->wall_links[0] = bpf_program__attach(off_cpu->progs.plop_wakeup);
 	}
 	if (s->wall_links[0] && !s->wall_links[1])
 		s->wall_links[1] = bpf_program__attach(tasks ? async->progs.plop_sw_async :
-							       wall->progs.plop_switch);
+							       off_cpu->progs.plop_switch);
 	return s->wall_links[0] && s->wall_links[1] ? 0 : -errno;
 }
 
@@ -281,7 +281,7 @@ void sampler_sleepers_sweep(struct sampler *s)
 		struct plop_wanted w = {};
 
 		/* the kernel side does not look at the threads of one that is not wanted */
-		if (!key || (sampler_wanted_read(s, (uint32_t)(key >> 32), &w) == 0 && w.wall))
+		if (!key || (sampler_wanted_read(s, (uint32_t)(key >> 32), &w) == 0 && w.off_cpu))
 			continue;
 		if (e->budget && e->budget <= PLOP_MAX_SETS) {
 			__atomic_fetch_sub(&s->budgets[e->budget].sleepers, 1, __ATOMIC_RELAXED);

@@ -77,14 +77,14 @@ struct target {
 	uint64_t *stateless; /* owned, room for TARGET_STATELESS_MAX; NULL: none */
 	unsigned int nstateless;
 	bool states_asked;
-	uint64_t window_ns;  /* start of the window that window_bytes is of */
-	size_t window_bytes; /* what it has added to that: window_shares.c */
-	bool window_told;    /* its log line was written */
-	bool names_wanted;   /* threads of it were seen whose names are not known */
-	uint32_t layout;     /* its number in the kernel */
-	unsigned int dying;  /* cycles left to live, 0: alive */
-	uint32_t wall;       /* sets that want its time off CPU, as of wall_asked */
-	uint64_t wall_asked; /* targets.wall_changes + 1; 0: never */
+	uint64_t window_ns;     /* start of the window that window_bytes is of */
+	size_t window_bytes;    /* what it has added to that: window_shares.c */
+	bool window_told;       /* its log line was written */
+	bool names_wanted;      /* threads of it were seen whose names are not known */
+	uint32_t layout;        /* its number in the kernel */
+	unsigned int dying;     /* cycles left to live, 0: alive */
+	uint32_t off_cpu;       /* sets that want its time off CPU, as of off_cpu_asked */
+	uint64_t off_cpu_asked; /* targets.off_cpu_changes + 1; 0: never */
 	enum target_async async;
 	bool async_asked;       /* ... and the answer has not come */
 	uint64_t async_due_ns;  /* CLOCK_MONOTONIC: when it is looked at again */
@@ -121,8 +121,8 @@ struct targets {
 	uint64_t retry_ns; /* CLOCK_MONOTONIC: when the first of them is due; 0: none */
 	struct plain_programs plain;
 	struct symbol_counts symbols;
-	uint64_t table_full;   /* processes that found no room in the kernel's table */
-	uint64_t wall_changes; /* counts whatever may change target.wall */
+	uint64_t table_full;      /* processes that found no room in the kernel's table */
+	uint64_t off_cpu_changes; /* counts whatever may change target.off_cpu */
 };
 
 /* All that it is given has to outlive it. */

@@ -74,17 +74,17 @@ static void targets_sweep(struct targets *t)
 	}
 }
 
-uint32_t targets_wall(struct targets *t, struct target *k)
+uint32_t targets_off_cpu(struct targets *t, struct target *k)
 {
 	struct plop_wanted w = {};
 
-	if (k->wall_asked != t->wall_changes + 1) {
+	if (k->off_cpu_asked != t->off_cpu_changes + 1) {
 		/* of one that ended, what it was last */
 		if (sampler_wanted_read(t->sampler, k->key.tgid, &w) == 0)
-			k->wall = w.wall;
-		k->wall_asked = t->wall_changes + 1;
+			k->off_cpu = w.off_cpu;
+		k->off_cpu_asked = t->off_cpu_changes + 1;
 	}
-	return k->wall;
+	return k->off_cpu;
 }
 
 /*
@@ -109,7 +109,7 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 {
 	struct target *k, *next;
 
-	t->wall_changes++;
+	t->off_cpu_changes++;
 	HASH_ITER(hh, t->all, k, next)
 	{
 		target_user_again(t, k);

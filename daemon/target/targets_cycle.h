@@ -9,4 +9,4 @@ void targets_confirm(struct targets *t);
 void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz);
 
 /* The sets that want this process's time off CPU: bit n - 1 is set n. The kernel passes them on to children. */
-uint32_t targets_wall(struct targets *t, struct target *k);
+uint32_t targets_off_cpu(struct targets *t, struct target *k);

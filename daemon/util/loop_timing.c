@@ -13,7 +13,7 @@ void loop_timing_init(struct loop_timing *l, sd_event *event, uint64_t span_ns)
 
 static void longest_add(struct loop_longest *l, const struct loop_longest *more)
 {
-	l->wall_ns = MAX(l->wall_ns, more->wall_ns);
+	l->elapsed_ns = MAX(l->elapsed_ns, more->elapsed_ns);
 	l->cpu_ns = MAX(l->cpu_ns, more->cpu_ns);
 }
 
@@ -31,18 +31,18 @@ static void loop_timing_turn(struct loop_timing *l, uint64_t now_ns)
 
 void loop_timing_add(struct loop_timing *l, uint64_t woken_ns, uint64_t now_ns, uint64_t cpu_ns)
 {
-	struct loop_longest one = { .wall_ns = now_ns - woken_ns, .cpu_ns = cpu_ns - l->cpu_ns };
+	struct loop_longest one = { .elapsed_ns = now_ns - woken_ns, .cpu_ns = cpu_ns - l->cpu_ns };
 
 	loop_timing_turn(l, now_ns);
 	l->cpu_ns = cpu_ns;
 	l->events++;
 	longest_add(&l->longest, &one);
 	longest_add(&l->span, &one);
-	if (one.wall_ns <= LOOP_LONG_NS)
+	if (one.elapsed_ns <= LOOP_LONG_NS)
 		return;
 	l->late++;
 	log_debug("The loop was at one event for %.1f ms, %.1f ms of it on a CPU",
-		  (double)one.wall_ns / 1e6, (double)one.cpu_ns / 1e6);
+		  (double)one.elapsed_ns / 1e6, (double)one.cpu_ns / 1e6);
 }
 
 int loop_timing_once(struct loop_timing *l, uint64_t usec)

@@ -15,8 +15,8 @@
 
 /* The longest times at one event, in ns; the two need not be of the same event. */
 struct loop_longest {
-	uint64_t wall_ns; /* CLOCK_MONOTONIC: others that use the CPU count */
-	uint64_t cpu_ns;  /* CPU time of the thread */
+	uint64_t elapsed_ns; /* CLOCK_MONOTONIC: others that use the CPU count */
+	uint64_t cpu_ns;     /* CPU time of the thread */
 };
 
 struct loop_timing {

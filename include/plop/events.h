@@ -77,7 +77,7 @@ struct plop_stack {
 	__u16 depth;
 	__u16 flags;
 	__u16 settled; /* how many frames have PLOP_CHECK_SETTLED */
-	__u16 set;     /* PLOP_SET_ALWAYS, that of a recording, or PLOP_SET_WALL */
+	__u16 set;     /* PLOP_SET_ALWAYS, that of a recording, or PLOP_SET_OFF_CPU */
 };
 
 /* Did the thread hold the global interpreter lock? Neither: not known, or free-threaded. */
@@ -86,10 +86,10 @@ struct plop_stack {
 
 /*
  * A set is what one kind of tick is for: 0 the profile that is always on, 1 to PLOP_MAX_SETS a recording with perf events
- * of its own, PLOP_SET_WALL the stacks of threads that leave their CPU.
+ * of its own, PLOP_SET_OFF_CPU the stacks of threads that leave their CPU.
  */
-#define PLOP_SET_ALWAYS 0
-#define PLOP_SET_WALL   (PLOP_MAX_SETS + 1)
+#define PLOP_SET_ALWAYS  0
+#define PLOP_SET_OFF_CPU (PLOP_MAX_SETS + 1)
 
 /*
  * Whom the ticks of a recording's set are for: all, the processes that wanted[] names, a cgroup (v2) and all below, or
@@ -119,7 +119,7 @@ struct plop_set {
 struct plop_budget {
 	__u64 due;
 	__u64 step; /* ns from one sample to the next */
-	__u64 lost; /* switches of wall-clock recordings that were beyond it */
+	__u64 lost; /* switches of recordings with time off CPU that were beyond it */
 	__u64 sleepers; /* places that threads of these have; of number 0: those of all users together */
 	__u64 pad[4];
 };
@@ -134,15 +134,15 @@ struct plop_budget {
 
 /*
  * In which sets' business a process is; key: tgid. Bit n - 1 of ticks: set n (PLOP_SET_PROCESSES); of
- * wall: set n wants to know when its threads leave their CPU. children: the bits that pass on to what it forks.
+ * off_cpu: set n wants to know when its threads leave their CPU. children: the bits that pass on to what it forks.
  */
 struct plop_wanted {
 	__u64 ticks;
 	__u64 children;
-	__u32 wall;
-	__u32 wall_children;
+	__u32 off_cpu;
+	__u32 off_cpu_children;
 	__u32 threads; /* set n has events on its threads (PLOP_SET_THREADS): a new one is reported */
-	__u32 budget; /* that the walks for wall are taken from, unless a trusted user's set wants it as well */
+	__u32 budget; /* that the walks for off_cpu are taken from, unless a trusted user's set wants it as well */
 };
 
 /* The ticks of one recording's set, as enum plop_counter has them for the whole. */
@@ -342,7 +342,7 @@ struct plop_record {
 #define PLOP_THREAD_MADE(image)  ((__u32)(image))
 
 /*
- * One time off CPU. Its stack is that of set PLOP_SET_WALL with this hash and tgid, filed when the thread left; so it comes
+ * One time off CPU. Its stack is that of set PLOP_SET_OFF_CPU with this hash and tgid, filed when the thread left; so it comes
  * with the half of that moment.
  */
 struct plop_record_wait {

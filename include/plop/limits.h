@@ -25,7 +25,7 @@
 /* Threads that get perf events of their own for a recording; one of processes that have more samples each CPU. */
 #define PLOP_MAX_THREAD_EVENTS 128
 
-/* Threads that can be off CPU at once while wall-clock time is recorded; a power of two. */
+/* Threads that can be off CPU at once while that is recorded; a power of two. */
 #define PLOP_MAX_SLEEPERS 16384
 /* ... and of these, for the recordings of all users who are not trusted. */
 #define PLOP_MAX_USERS_SLEEPERS 8192

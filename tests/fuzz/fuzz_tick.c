@@ -75,8 +75,8 @@ static void others_begin(bool user)
 {
 	const struct plop_wanted w = { .ticks = 1,
 				       .children = 1,
-				       .wall = 2,
-				       .wall_children = 2,
+				       .off_cpu = 2,
+				       .off_cpu_children = 2,
 				       .threads = 1,
 				       .budget = user };
 

@@ -122,9 +122,12 @@ END_TEST
 /* What is wanted of a process passes on where it is wanted of its children too. */
 START_TEST(wanted_children)
 {
-	struct plop_wanted w = {
-		.ticks = 7, .children = 5, .wall = 6, .wall_children = 2, .threads = 1, .budget = 9
-	};
+	struct plop_wanted w = { .ticks = 7,
+				 .children = 5,
+				 .off_cpu = 6,
+				 .off_cpu_children = 2,
+				 .threads = 1,
+				 .budget = 9 };
 
 	setup_child();
 	tick_wanted_set(TICK_TGID, &w);
@@ -132,13 +135,13 @@ START_TEST(wanted_children)
 	ck_assert_ptr_nonnull(tick_wanted(CHILD_TGID));
 	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->ticks, 5);
 	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->children, 5);
-	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->wall, 2);
-	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->wall_children, 2);
+	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->off_cpu, 2);
+	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->off_cpu_children, 2);
 	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->threads, 0);
 	ck_assert_uint_eq(tick_wanted(CHILD_TGID)->budget, 9);
 
 	setup_child();
-	w.children = w.wall_children = 0;
+	w.children = w.off_cpu_children = 0;
 	tick_wanted_set(TICK_TGID, &w);
 	plop_fork(&tick_task.task, &child.task);
 	ck_assert_ptr_null(tick_wanted(CHILD_TGID));

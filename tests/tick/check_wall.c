@@ -13,7 +13,7 @@
 #endif
 
 /*
- * Where the condition variable of a GIL is, on which threads wait for it: GIL_COND of wall.bpf.c.
+ * Where the condition variable of a GIL is, on which threads wait for it: GIL_COND of off_cpu.bpf.c.
  */
 #define COND 32
 /* The GIL of interpreter n; of those up to 3.11, all of them. */
@@ -40,7 +40,7 @@ static void in_syscall(struct kernel_task *t, int number, uint64_t first, uint64
  */
 static void begin(uint64_t per_second)
 {
-	struct plop_wanted w = { .wall = 1, .budget = per_second != 0 };
+	struct plop_wanted w = { .off_cpu = 1, .budget = per_second != 0 };
 
 	idle = (struct kernel_task){};
 	kernel.now = 1000 * MS;
@@ -112,7 +112,7 @@ START_TEST(times_off_cpu)
 		ck_assert_uint_eq(r.runnable_ns, 2 * MS);
 		ck_assert_uint_eq(r.tid, TICK_TGID);
 		ck_assert_uint_eq(half->nstacks, 1);
-		ck_assert_uint_eq(half->stacks[0].set, PLOP_SET_WALL);
+		ck_assert_uint_eq(half->stacks[0].set, PLOP_SET_OFF_CPU);
 		ck_assert_uint_eq(half->stacks[0].depth, 4);
 		ck_assert_uint_eq(half->stacks[0].hash, r.hash);
 		ck_assert_uint_eq(half->counters[PLOP_C_WAITS], 1);

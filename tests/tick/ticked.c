@@ -175,13 +175,13 @@ static const char *stacks_broken(const struct plop_half *half, __u64 *ret_counte
 		HOLDS(is_indexed(half, i));
 		frames += k->depth;
 		/* those of threads that leave their CPU are no ticks */
-		counted += k->set == PLOP_SET_WALL ? 0 : k->count;
+		counted += k->set == PLOP_SET_OFF_CPU ? 0 : k->count;
 	}
 	HOLDS(frames == half->nframes);
 	for (__u32 i = 0; i < half->nthreads; i++) {
 		HOLDS(half->threads[i].stack < half->nstacks);
 		HOLDS(half->threads[i].count > 0);
-		if (half->stacks[half->threads[i].stack].set != PLOP_SET_WALL)
+		if (half->stacks[half->threads[i].stack].set != PLOP_SET_OFF_CPU)
 			counted += half->threads[i].count;
 	}
 	*ret_counted = counted;

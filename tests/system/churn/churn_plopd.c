@@ -141,7 +141,7 @@ int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_
 	return -EOPNOTSUPP;
 }
 
-int sampler_wall(struct sampler *s, bool on, bool tasks)
+int sampler_off_cpu(struct sampler *s, bool on, bool tasks)
 {
 	return -EOPNOTSUPP;
 }

@@ -2,7 +2,7 @@
 #include <check.h>
 
 #include "format/format.h"
-#include "known_wall.h"
+#include "known_off_cpu.h"
 
 static char *encode(const struct profile *p, const char *format)
 {
@@ -187,7 +187,7 @@ START_TEST(compiled_code)
 }
 END_TEST
 
-START_TEST(wall_time)
+START_TEST(off_cpu_time)
 {
 	static const struct {
 		const char *format, *part;
@@ -212,7 +212,7 @@ START_TEST(wall_time)
 		{ "json", "\"samples\":6,\"total\":166500}],\"threads\":[" },
 		{ "json", "\"self\":166500,\"total\":166500}" },
 	};
-	_cleanup_(profile_freep) struct profile *p = known_wall();
+	_cleanup_(profile_freep) struct profile *p = known_off_cpu();
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_free_ char *s = encode(p, cases[i].format);
@@ -265,7 +265,7 @@ END_TEST
 /* Frames of groups are no places in a file. */
 START_TEST(grouped)
 {
-	_cleanup_(profile_freep) struct profile *p = known_wall(), *g = NULL;
+	_cleanup_(profile_freep) struct profile *p = known_off_cpu(), *g = NULL;
 	_cleanup_free_ char *s = NULL;
 
 	ck_assert_int_eq(profile_group(p, "comm,state", &g), 0);
@@ -394,7 +394,7 @@ int main(void)
 	tcase_add_test(t, empty_profiles);
 	tcase_add_test(t, keys_that_read_the_same_are_merged);
 	tcase_add_test(t, compiled_code);
-	tcase_add_test(t, wall_time);
+	tcase_add_test(t, off_cpu_time);
 	tcase_add_test(t, the_heaviest_process_is_first);
 	tcase_add_test(t, grouped);
 	tcase_add_test(t, order_does_not_depend_on_ids);

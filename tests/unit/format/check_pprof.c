@@ -3,7 +3,7 @@
 #include <zlib.h>
 
 #include "format/format.h"
-#include "known_wall.h"
+#include "known_off_cpu.h"
 #include "pprof.pb-c.h"
 
 /* Decompresses and unpacks; free by plop__pprof__profile__free_unpacked(). */
@@ -157,7 +157,7 @@ static const char *label(const Plop__Pprof__Profile *m, const Plop__Pprof__Sampl
 	return "";
 }
 
-START_TEST(wall_time_and_states)
+START_TEST(off_cpu_time_and_states)
 {
 	static const struct {
 		const char *gil, *state;
@@ -169,7 +169,7 @@ START_TEST(wall_time_and_states)
 		{ "", "sleeping", 0, 0, 100000 },
 		{ "", "runnable", 0, 0, 1500 },
 	};
-	_cleanup_(profile_freep) struct profile *p = known_wall();
+	_cleanup_(profile_freep) struct profile *p = known_off_cpu();
 	Plop__Pprof__Profile *m = encode(p);
 
 	ck_assert_uint_eq(m->n_sample_types, 3);
@@ -195,7 +195,7 @@ START_TEST(labels_of_process_thread_and_recording)
 {
 	static char service[] = "shop", version[] = "1.2", unit[] = "shop.service",
 		    container[] = "c0ffee", cgroup[] = "/system.slice/shop.service";
-	_cleanup_(profile_freep) struct profile *p = known_wall();
+	_cleanup_(profile_freep) struct profile *p = known_off_cpu();
 	struct process_info info = known_process(101, "bare");
 	Plop__Pprof__Profile *m;
 	uint32_t process;
@@ -236,10 +236,10 @@ END_TEST
 /* Time on CPU alone: that it ran goes without saying, but not that it ran to ask for the GIL. */
 START_TEST(states_of_ticks)
 {
-	_cleanup_(profile_freep) struct profile *p = known_wall();
+	_cleanup_(profile_freep) struct profile *p = known_off_cpu();
 	Plop__Pprof__Profile *m;
 
-	p->wall = false;
+	p->off_cpu = false;
 	m = encode(p);
 	ck_assert_uint_eq(m->n_sample_types, 2);
 	ck_assert_str_eq(label(m, m->samples[0], "gil"), "held");
@@ -341,7 +341,7 @@ int main(void)
 	tcase_add_test(t, ids_are_sequential);
 	tcase_add_test(t, samples);
 	tcase_add_test(t, threads_that_are_not_kept_apart_have_no_label);
-	tcase_add_test(t, wall_time_and_states);
+	tcase_add_test(t, off_cpu_time_and_states);
 	tcase_add_test(t, labels_of_process_thread_and_recording);
 	tcase_add_test(t, states_of_ticks);
 	tcase_add_test(t, an_empty_profile_is_a_profile);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <check.h>
 
-#include "../format/known_wall.h"
+#include "../format/known_off_cpu.h"
 
 static const struct callgraph_node *node(const struct profile *p, const struct callgraph *g,
 					 const char *name)
@@ -76,16 +76,16 @@ START_TEST(order_is_told_by_content)
 }
 END_TEST
 
-START_TEST(wall_time_is_weighed_in_microseconds)
+START_TEST(off_cpu_time_is_weighed_in_microseconds)
 {
-	_cleanup_(profile_freep) struct profile *p = known_wall();
+	_cleanup_(profile_freep) struct profile *p = known_off_cpu();
 	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
 
 	ck_assert_int_eq(callgraph_new(p, CALLGRAPH_NODES, &g), 0);
-	ck_assert_uint_eq(g->total, KNOWN_WALL_US);
-	ck_assert_uint_eq(node(p, g, "work")->self, KNOWN_WALL_US);
-	ck_assert_uint_eq(node(p, g, "main")->total, KNOWN_WALL_US);
-	ck_assert_uint_eq(edge(p, g, "main", "work"), KNOWN_WALL_US);
+	ck_assert_uint_eq(g->total, KNOWN_TIME_US);
+	ck_assert_uint_eq(node(p, g, "work")->self, KNOWN_TIME_US);
+	ck_assert_uint_eq(node(p, g, "main")->total, KNOWN_TIME_US);
+	ck_assert_uint_eq(edge(p, g, "main", "work"), KNOWN_TIME_US);
 	ck_assert_uint_eq(g->states[SAMPLE_PLAIN], 0);
 	ck_assert_uint_eq(g->states[SAMPLE_GIL_HELD], 30000);
 	ck_assert_uint_eq(g->states[SAMPLE_WAITING_GIL], 15000);
@@ -314,7 +314,7 @@ int main(void)
 
 	tcase_add_test(t, known_graph);
 	tcase_add_test(t, order_is_told_by_content);
-	tcase_add_test(t, wall_time_is_weighed_in_microseconds);
+	tcase_add_test(t, off_cpu_time_is_weighed_in_microseconds);
 	tcase_add_test(t, empty_profile_has_an_empty_graph);
 	tcase_add_test(t, many_edges);
 	tcase_add_test(t, the_lightest_are_other);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "check_main.h"
-#include "../format/known_wall.h"
+#include "../format/known_off_cpu.h"
 
 /* How much of a profile is below a frame of a name at a depth. */
 static uint64_t below(const struct profile *p, uint32_t depth, const char *name)
@@ -69,19 +69,19 @@ END_TEST
 
 START_TEST(by_what_recordings_have)
 {
-	_cleanup_(profile_freep) struct profile *p = known_wall(), *g = NULL;
+	_cleanup_(profile_freep) struct profile *p = known_off_cpu(), *g = NULL;
 
 	ck_assert_int_eq(profile_group(p, "label.version,thread_name,gil,state", &g), 0);
-	ck_assert(g->wall);
+	ck_assert(g->off_cpu);
 	ck_assert_uint_eq(g->labels.n, 2);
 	ck_assert_str_eq(profile_thread_name(g, 0, 101), "worker");
-	ck_assert_uint_eq(below(g, 0, "label.version=7"), KNOWN_WALL_US);
-	ck_assert_uint_eq(below(g, 1, "thread_name=worker"), KNOWN_WALL_US);
+	ck_assert_uint_eq(below(g, 0, "label.version=7"), KNOWN_TIME_US);
+	ck_assert_uint_eq(below(g, 1, "thread_name=worker"), KNOWN_TIME_US);
 	ck_assert_uint_eq(below(g, 2, "gil=held"), 30000);
 	ck_assert_uint_eq(below(g, 2, "gil="), 101500);
 	ck_assert_uint_eq(below(g, 3, "state=running"), 50000);
 	ck_assert_uint_eq(below(g, 3, "state=sleeping"), 100000);
-	ck_assert_uint_eq(below(g, 5, "work"), KNOWN_WALL_US);
+	ck_assert_uint_eq(below(g, 5, "work"), KNOWN_TIME_US);
 }
 END_TEST
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "check_main.h"
-#include "../format/known_wall.h"
+#include "../format/known_off_cpu.h"
 
 START_TEST(counts_add_up)
 {
@@ -201,7 +201,7 @@ END_TEST
 
 START_TEST(states_are_kept_apart)
 {
-	_cleanup_(profile_freep) struct profile *p = known_wall();
+	_cleanup_(profile_freep) struct profile *p = known_off_cpu();
 
 	ck_assert_uint_eq(p->nsamples, 5);
 	ck_assert_uint_eq(p->samples_total, 6);
@@ -211,7 +211,7 @@ START_TEST(states_are_kept_apart)
 	ck_assert_int_eq(profile_add_state(p, 0, 101, p->samples[3].stack, SAMPLE_SLEEPING, 0, 7),
 			 0);
 	ck_assert_uint_eq(p->nsamples, 5);
-	ck_assert_uint_eq(p->samples[3].wall_ns, 100000007);
+	ck_assert_uint_eq(p->samples[3].off_cpu_ns, 100000007);
 	/* profile_add() knows nothing of the GIL */
 	ck_assert_int_eq(profile_add(p, 0, 101, p->samples[0].stack, 1), 0);
 	ck_assert_uint_eq(p->nsamples, 6);
@@ -222,7 +222,7 @@ END_TEST
 START_TEST(threads_have_names)
 {
 	enum { THREADS = 500 };
-	_cleanup_(profile_freep) struct profile *p = known_wall();
+	_cleanup_(profile_freep) struct profile *p = known_off_cpu();
 	char name[16];
 	size_t before;
 
@@ -250,7 +250,7 @@ END_TEST
 START_TEST(weights)
 {
 	static const uint64_t microseconds[] = { 30000, 20000, 15000, 100000, 1500 };
-	_cleanup_(profile_freep) struct profile *p = known_wall();
+	_cleanup_(profile_freep) struct profile *p = known_off_cpu();
 	uint64_t sum = 0;
 
 	ck_assert_str_eq(profile_unit(p), "microseconds");
@@ -258,13 +258,13 @@ START_TEST(weights)
 		ck_assert_uint_eq(profile_weight(p, &p->samples[i]), microseconds[i]);
 		sum += profile_weight(p, &p->samples[i]);
 	}
-	ck_assert_uint_eq(sum, KNOWN_WALL_US);
-	p->wall = false;
+	ck_assert_uint_eq(sum, KNOWN_TIME_US);
+	p->off_cpu = false;
 	ck_assert_str_eq(profile_unit(p), "samples");
 	ck_assert_uint_eq(profile_weight(p, &p->samples[0]), 3);
 	ck_assert_uint_eq(profile_weight(p, &p->samples[3]), 0);
 	/* no rate: nothing was ticked */
-	p->wall = true;
+	p->off_cpu = true;
 	p->hz = 0;
 	ck_assert_uint_eq(profile_weight(p, &p->samples[3]), 100000);
 }
@@ -272,27 +272,27 @@ END_TEST
 
 START_TEST(merge_and_select_carry_states)
 {
-	_cleanup_(profile_freep) struct profile *from = known_wall(), *p = NULL, *one = NULL;
+	_cleanup_(profile_freep) struct profile *from = known_off_cpu(), *p = NULL, *one = NULL;
 	_cleanup_(selectors_done) struct selectors s = {};
 
 	ck_assert_int_eq(profile_new(0, 100, &p), 0);
 	ck_assert_int_eq(profile_merge(p, from), 0);
 	ck_assert_int_eq(profile_merge(p, from), 0);
-	ck_assert(p->wall);
+	ck_assert(p->off_cpu);
 	ck_assert_uint_eq(p->nsamples, 5);
 	ck_assert_uint_eq(p->samples[2].count, 2);
-	ck_assert_uint_eq(p->samples[2].wall_ns, 10000000);
+	ck_assert_uint_eq(p->samples[2].off_cpu_ns, 10000000);
 	ck_assert_str_eq(profile_thread_name(p, 0, 101), "worker");
 	ck_assert_str_eq(labels_get(&p->labels, "env"), "it's \"prod\"");
 	ck_assert_int_eq(selectors_add(&s, "state=waiting for the GIL"), 0);
 	ck_assert_int_eq(selectors_add(&s, "state=runnable"), 0);
 	ck_assert_int_eq(profile_select(p, &s, &one), 0);
-	ck_assert(one->wall);
+	ck_assert(one->off_cpu);
 	ck_assert_str_eq(profile_thread_name(one, 0, 101), "worker");
 	ck_assert_uint_eq(one->labels.n, 2);
 	ck_assert_uint_eq(one->nsamples, 2);
 	ck_assert_uint_eq(one->samples_total, 2);
-	ck_assert_uint_eq(one->samples[1].wall_ns, 3000000);
+	ck_assert_uint_eq(one->samples[1].off_cpu_ns, 3000000);
 }
 END_TEST
 
@@ -304,7 +304,7 @@ START_TEST(select_by_thread_name_and_label)
 	} rows[] = { { "thread_name=worker", 5 }, { "thread_name=work", 0 }, { "thread_name=", 0 },
 		     { "label.version=7", 5 },    { "label.version=8", 0 },  { "label.x=", 5 },
 		     { "version=7", 0 } };
-	_cleanup_(profile_freep) struct profile *p = known_wall();
+	_cleanup_(profile_freep) struct profile *p = known_off_cpu();
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_(profile_freep) struct profile *one = NULL;
@@ -319,7 +319,7 @@ END_TEST
 
 START_TEST(labels_of_the_first_stay)
 {
-	_cleanup_(profile_freep) struct profile *p = known_profile(), *from = known_wall();
+	_cleanup_(profile_freep) struct profile *p = known_profile(), *from = known_off_cpu();
 
 	ck_assert_int_eq(labels_add(&p->labels, "env", "test"), 0);
 	ck_assert_int_eq(profile_merge(p, from), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "check_main.h"
-#include "../format/known_wall.h"
+#include "../format/known_off_cpu.h"
 #include "util/buf.h"
 
 /* main;heavy 1000 times, and main;light;f<i>;g<i>, i % 3 + 1 times each, of two processes; in whichever order. */
@@ -123,17 +123,17 @@ START_TEST(nothing_fits)
 END_TEST
 
 /* Time off CPU weighs too, and threads keep their names. */
-START_TEST(wall_time_is_kept)
+START_TEST(off_cpu_time_is_kept)
 {
-	struct profile *p = known_wall();
-	uint64_t samples = p->samples_total, wall = 0, before = 0;
+	struct profile *p = known_off_cpu();
+	uint64_t samples = p->samples_total, off_cpu = 0, before = 0;
 
 	for (uint32_t i = 0; i < p->nsamples; i++)
-		before += p->samples[i].wall_ns;
+		before += p->samples[i].off_cpu_ns;
 	ck_assert_int_eq(profile_prune(&p, 0), 0);
 	for (uint32_t i = 0; i < p->nsamples; i++)
-		wall += p->samples[i].wall_ns;
-	ck_assert_uint_eq(wall, before);
+		off_cpu += p->samples[i].off_cpu_ns;
+	ck_assert_uint_eq(off_cpu, before);
 	ck_assert_uint_eq(p->samples_total, samples);
 	ck_assert_str_eq(profile_thread_name(p, 0, 101), "worker");
 	profile_free(p);
@@ -141,4 +141,4 @@ START_TEST(wall_time_is_kept)
 END_TEST
 
 CHECK_MAIN("profile/prune", the_lightest_branches_are_cut_off, what_has_room_stays,
-	   what_is_cut_off_is_told_by_content, nothing_fits, wall_time_is_kept);
+	   what_is_cut_off_is_told_by_content, nothing_fits, off_cpu_time_is_kept);

@@ -43,7 +43,7 @@ static uint64_t total(const struct fixture *f, enum sample_state state)
 	uint64_t ns = 0;
 
 	for (uint32_t i = 0; i < p->nsamples; i++)
-		ns += p->samples[i].state == state ? p->samples[i].wall_ns : 0;
+		ns += p->samples[i].state == state ? p->samples[i].off_cpu_ns : 0;
 	return ns;
 }
 
@@ -144,7 +144,7 @@ static const char *leaf_below(const struct fixture *f, const char *root, uint64_
 		const struct dict_frame *leaf, *first = dict_get_frame(p->dict, k->frames[0]);
 
 		leaf = dict_get_frame(p->dict, k->frames[k->depth - 1]);
-		if (p->samples[i].wall_ns == ns && k->depth > 1 &&
+		if (p->samples[i].off_cpu_ns == ns && k->depth > 1 &&
 		    streq(dict_get_function(p->dict, first->function)->name, root))
 			return dict_get_function(p->dict, leaf->function)->name;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * Time off CPU, measured where it begins and ends: at the scheduler's switch. Attached only while somebody records wall-clock
+ * Time off CPU, measured where it begins and ends: at the scheduler's switch. Attached only while somebody records off-CPU
  * time. A thread of a wanted process that leaves its CPU is walked there and then, as its memory and its registers are
  * still at hand; when it comes back, what it waited for goes up in one record.
  */
@@ -45,9 +45,9 @@ struct {
 } sleepers SEC(".maps");
 
 /* Whom the walks for a wanted process are charged to; 0: a trusted user's set wants it. */
-static __always_inline __u32 wall_budget(const struct plop_wanted *w)
+static __always_inline __u32 off_cpu_budget(const struct plop_wanted *w)
 {
-	return w->wall & plop_trusted ? 0 : w->budget;
+	return w->off_cpu & plop_trusted ? 0 : w->budget;
 }
 
 /*
@@ -272,7 +272,7 @@ static __always_inline void before_send(struct plop_cpu *cpu, struct plop_sleepe
 static __always_inline void leave(struct task_struct *prev, const struct plop_wanted *w,
 				  struct plop_process *p, bool preempt, bool tasks)
 {
-	__u32 budget = wall_budget(w);
+	__u32 budget = off_cpu_budget(w);
 	__u32 tgid = prev->tgid, n = bpf_get_smp_processor_id();
 	__u64 pid_tgid = (__u64)tgid << 32 | prev->pid, truncated = 0, now;
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &n);
@@ -302,7 +302,7 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_wa
 		return;
 	}
 	cpu->entered++;
-	lost = python_tick(cpu, &cpu->half[plop_active & 1], p, pid_tgid, PLOP_SET_WALL,
+	lost = python_tick(cpu, &cpu->half[plop_active & 1], p, pid_tgid, PLOP_SET_OFF_CPU,
 			   budget ? budget : PLOP_PART_TRUSTED, true, &truncated, true, tasks);
 	if (!lost)
 		e->hash = s->walk.hash;
@@ -337,7 +337,7 @@ static __always_inline void first_send(struct task_struct *next, const struct pl
 		r.syscall = syscall_read(next, &r.hash);
 		r.runnable_ns = now - e->woken;
 	}
-	if (records_room() && budget_take(wall_budget(w), true))
+	if (records_room() && budget_take(off_cpu_budget(w), true))
 		bpf_ringbuf_output(&records, &r, sizeof(r), BPF_RB_NO_WAKEUP);
 }
 
@@ -347,7 +347,7 @@ static __always_inline void back(struct task_struct *next, const struct plop_wan
 	__u32 n = bpf_get_smp_processor_id();
 	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
 	/* who has none has not been woken since; or there was none to be had, as there is none now */
-	struct plop_sleeper *e = sleeper_find(pid_tgid, true, wall_budget(w));
+	struct plop_sleeper *e = sleeper_find(pid_tgid, true, off_cpu_budget(w));
 
 	if (!cpu)
 		return;
@@ -368,11 +368,12 @@ static __always_inline void back(struct task_struct *next, const struct plop_wan
  * All programs of a tree are wanted. Of those that are no Python nothing can be told, so they take neither places nor records, nor
  * any of what their user may have.
  */
-static __always_inline const struct plop_wanted *wall_wanted(__u32 tgid, struct plop_process **ret)
+static __always_inline const struct plop_wanted *off_cpu_wanted(__u32 tgid,
+								struct plop_process **ret)
 {
 	struct plop_wanted *w = tgid ? bpf_map_lookup_elem(&wanted, &tgid) : NULL;
 
-	if (!w || !w->wall)
+	if (!w || !w->off_cpu)
 		return NULL;
 	*ret = bpf_map_lookup_elem(&processes, &tgid);
 	return *ret && (*ret)->state == PLOP_STATE_PROFILED ? w : NULL;
@@ -382,11 +383,11 @@ static __always_inline void switched(struct task_struct *prev, struct task_struc
 				     bool preempt, bool tasks)
 {
 	struct plop_process *p = NULL;
-	const struct plop_wanted *w = wall_wanted(prev->tgid, &p);
+	const struct plop_wanted *w = off_cpu_wanted(prev->tgid, &p);
 
 	if (w && p)
 		leave(prev, w, p, preempt, tasks);
-	w = wall_wanted(next->tgid, &p);
+	w = off_cpu_wanted(next->tgid, &p);
 	if (w)
 		back(next, w);
 }
@@ -428,13 +429,13 @@ SEC("?tp_btf/sched_waking")
 int BPF_PROG(plop_wakeup, struct task_struct *task)
 {
 	struct plop_process *p;
-	const struct plop_wanted *w = wall_wanted(task->tgid, &p);
+	const struct plop_wanted *w = off_cpu_wanted(task->tgid, &p);
 	struct plop_sleeper *e;
 
 	if (!w)
 		return 0;
 	/* one that left before anybody watched has none yet */
-	e = sleeper_find((__u64)task->tgid << 32 | task->pid, true, wall_budget(w));
+	e = sleeper_find((__u64)task->tgid << 32 | task->pid, true, off_cpu_budget(w));
 	if (!e)
 		return 0;
 	if (!e->since)
