@@ -110,14 +110,14 @@ static __always_inline __u64 gil_read(const struct plop_layout *l, const struct 
 				      const struct plop_cpu *cpu)
 {
 	__u64 gil = p->runtime + l->gil_at, interp;
-	struct task_facts task;
+	struct thread_facts facts;
 
 	if (l->gil_where == PLOP_GIL_UNKNOWN || l->free_threaded)
 		return 0;
 	if (l->gil_where == PLOP_GIL_POINTER) {
 		/* scratch may hold another's state: a caller's, or what a search looked at last that found none */
-		task_read(&task, true);
-		if (cpu->last_thread != plop_mix(p->image ^ task.thread))
+		thread_facts_read(&facts, true);
+		if (cpu->last_thread != plop_mix(p->image ^ facts.thread))
 			return 0;
 		/* interp follows next (cpython/pystate.h, 3.12 to 3.15) */
 		if (bpf_probe_read_user(&interp, sizeof(interp),

@@ -32,15 +32,15 @@ static __always_inline bool budget_take(__u32 number, bool count_lost)
 	return true;
 }
 
-/* What the walk needs of the current task. */
-struct task_facts {
+/* What the walk needs of the thread that runs. */
+struct thread_facts {
 	__u64 thread; /* the thread pointer: what pthread_self() is on x86-64 */
 	__u64 mm;
 	__u32 flags;
 };
 
 /* btf: by plain loads; bpf_get_current_task_btf() needs 5.11. */
-static __always_inline void task_read(struct task_facts *ret, bool btf)
+static __always_inline void thread_facts_read(struct thread_facts *ret, bool btf)
 {
 	struct task_struct *task = btf ? bpf_get_current_task_btf() :
 					 (void *)bpf_get_current_task();
@@ -385,16 +385,16 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 {
 	const struct plop_layout *l = w->l;
 	struct scratch *s = w->s;
-	struct task_facts task;
+	struct thread_facts facts;
 	__u64 thread, key, ts, sub, frame = 0;
 	long r;
 
-	task_read(&task, use_loop);
-	if (task.flags & PF_EXITING || (p->mm && p->mm != task.mm))
+	thread_facts_read(&facts, use_loop);
+	if (facts.flags & PF_EXITING || (p->mm && p->mm != facts.mm))
 		return PLOP_STACK_EXITING;
-	if (task.flags & (PF_DUMPCORE | PF_WORKER))
-		return task.flags & PF_WORKER ? PLOP_STACK_WORKER : PLOP_STACK_DUMPING;
-	thread = task.thread;
+	if (facts.flags & (PF_DUMPCORE | PF_WORKER))
+		return facts.flags & PF_WORKER ? PLOP_STACK_WORKER : PLOP_STACK_DUMPING;
+	thread = facts.thread;
 	key = plop_mix(p->image ^ thread);
 	if (cpu->last_thread == key) {
 		ts = cpu->last_state;
@@ -428,7 +428,7 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 		r = thread_search(w, p, half, thread, key, use_loop);
 		if (r)
 			return r;
-		p->mm = task.mm;
+		p->mm = facts.mm;
 		ts = s->search.found;
 		sub = s->search.sub;
 		if (frame_current(l, s, &frame))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "examiner/private.h"
-#include "proc/tasks.h"
+#include "proc/threads.h"
 #include "python/walk.h"
 #include "util/clock.h"
 
@@ -20,10 +20,10 @@ struct asleep {
 	pid_t pid;
 	struct walker *walker;
 	struct walk_states states;
-	struct tasks tasks;
-	const struct task **task_of;        /* of each state; NULL: not known */
-	const struct walk_state **state_of; /* of each task, the first that it has; NULL: none */
-	bool all_known; /* whose each state is: a task without one is no Python thread */
+	struct proc_threads listed;
+	const struct proc_thread **thread_of; /* of each state; NULL: not known */
+	const struct walk_state **state_of; /* of each thread, the first that it has; NULL: none */
+	bool all_known; /* whose each state is: a thread without one is no Python thread */
 	struct buf threads;
 	uint32_t n, max, left;
 	uint32_t max_bytes;
@@ -33,8 +33,8 @@ static void asleep_done(struct asleep *j)
 {
 	walker_free(j->walker);
 	walk_states_done(&j->states);
-	tasks_done(&j->tasks);
-	free(j->task_of);
+	proc_threads_done(&j->listed);
+	free(j->thread_of);
 	free(j->state_of);
 	buf_free(&j->threads);
 }
@@ -42,8 +42,8 @@ static void asleep_done(struct asleep *j)
 /* One thread while it is read. */
 struct look {
 	const struct asleep *job;
-	const struct task *task;
-	struct task_state state;
+	const struct proc_thread *thread;
+	struct proc_thread_state state;
 	int result;
 };
 
@@ -51,7 +51,7 @@ static void look_meanwhile(void *ctx)
 {
 	struct look *k = ctx;
 
-	k->result = task_state_read(k->job->pid, k->task->tid, &k->state);
+	k->result = proc_thread_state_read(k->job->pid, k->thread->tid, &k->state);
 }
 
 static bool sleeps(char letter)
@@ -74,18 +74,18 @@ static void frames_pack(struct buf *b, const struct walk_stack *s)
 }
 
 /* Reads one that slept from before it was read until after: its count of switches says so. Returns 0 also where it did not. */
-static int thread_read(struct asleep *j, const struct task *task)
+static int thread_read(struct asleep *j, const struct proc_thread *thread)
 {
-	const struct walk_state *s = j->state_of[task - j->tasks.tasks];
-	struct look look = { .job = j, .task = task, .state = { .syscall = -1 } };
+	const struct walk_state *s = j->state_of[thread - j->listed.threads];
+	struct look look = { .job = j, .thread = thread, .state = { .syscall = -1 } };
 	_cleanup_walk_stack_ struct walk_stack stack = {};
 	uint64_t before, after, at = clock_ns(CLOCK_MONOTONIC);
 	uint32_t flags = s ? 0 : ASLEEP_NATIVE;
 	char letter;
 	int r;
 
-	if ((!s && !j->all_known) || task_switches_read(j->pid, task->tid, &letter, &before) < 0 ||
-	    !sleeps(letter))
+	if ((!s && !j->all_known) ||
+	    proc_thread_switches_read(j->pid, thread->tid, &letter, &before) < 0 || !sleeps(letter))
 		return 0;
 	if (s) {
 		r = walker_stack(j->walker, s, look_meanwhile, &look, &stack);
@@ -96,7 +96,8 @@ static int thread_read(struct asleep *j, const struct task *task)
 	} else {
 		look_meanwhile(&look);
 	}
-	if (look.result < 0 || task_switches_read(j->pid, task->tid, &letter, &after) < 0 ||
+	if (look.result < 0 ||
+	    proc_thread_switches_read(j->pid, thread->tid, &letter, &after) < 0 ||
 	    after != before || !sleeps(letter))
 		return 0;
 	if (s && look.state.syscall >= 0 && syscall_is_futex(look.state.syscall) &&
@@ -105,7 +106,7 @@ static int thread_read(struct asleep *j, const struct task *task)
 	flags |= look.state.letter == 'D' ? ASLEEP_DISK : 0;
 	flags |= stack.truncated ? ASLEEP_TRUNCATED : 0;
 	flags |= look.state.worker ? ASLEEP_WORKER : 0;
-	pack_u32(&j->threads, (uint32_t)task->tid);
+	pack_u32(&j->threads, (uint32_t)thread->tid);
 	pack_bytes(&j->threads, &before, sizeof(before));
 	pack_bytes(&j->threads, &at, sizeof(at));
 	pack_u32(&j->threads, (uint32_t)look.state.syscall);
@@ -119,11 +120,11 @@ static int threads_read(struct asleep *j)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < j->tasks.n && r >= 0; i++) {
+	for (size_t i = 0; i < j->listed.n && r >= 0; i++) {
 		if (j->n >= j->max || j->threads.size >= j->max_bytes)
 			j->left++;
 		else
-			r = thread_read(j, &j->tasks.tasks[i]);
+			r = thread_read(j, &j->listed.threads[i]);
 	}
 	return r;
 }
@@ -133,21 +134,21 @@ static int asleep_read(struct asleep *j)
 	int r = walker_states(j->walker, &j->states);
 
 	if (r >= 0)
-		r = tasks_list(j->pid, &j->tasks);
+		r = proc_threads_list(j->pid, &j->listed);
 	if (r < 0)
 		return r;
-	j->task_of = calloc(j->states.n + 1, sizeof(*j->task_of));
-	j->state_of = calloc(j->tasks.n, sizeof(*j->state_of));
-	if (!j->task_of || !j->state_of)
+	j->thread_of = calloc(j->states.n + 1, sizeof(*j->thread_of));
+	j->state_of = calloc(j->listed.n, sizeof(*j->state_of));
+	if (!j->thread_of || !j->state_of)
 		return -ENOMEM;
-	r = thread_tasks(j->walker, &j->states, &j->tasks, j->task_of);
+	r = states_threads(j->walker, &j->states, &j->listed, j->thread_of);
 	if (r < 0)
 		return r;
 	j->all_known = !j->states.more && !j->states.changing;
 	for (size_t i = j->states.n; i-- > 0;) {
-		j->all_known = j->all_known && j->task_of[i];
-		if (j->task_of[i])
-			j->state_of[j->task_of[i] - j->tasks.tasks] = &j->states.states[i];
+		j->all_known = j->all_known && j->thread_of[i];
+		if (j->thread_of[i])
+			j->state_of[j->thread_of[i] - j->listed.threads] = &j->states.states[i];
 	}
 	return threads_read(j);
 }

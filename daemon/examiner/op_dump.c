@@ -3,7 +3,7 @@
 
 #include "examiner/private.h"
 #include "proc/syscalls.h"
-#include "proc/tasks.h"
+#include "proc/threads.h"
 #include "python/module.h"
 #include "python/thread_name.h"
 #include "util/frame_kind.h"
@@ -19,12 +19,12 @@ struct dump {
 	struct reader memory;
 	struct walker *walker;
 	struct walk_states states;
-	struct tasks tasks;
-	const struct task **task_of; /* of each state; NULL: not known */
-	size_t *state_of;            /* of each task, its number + 1; 0: none, or not known */
-	size_t left_out;             /* threads that are not listed */
-	bool *holds;                 /* the GIL, for each state */
-	char **names;                /* as threading gave it; NULL: not at all */
+	struct proc_threads listed;
+	const struct proc_thread **thread_of; /* of each state; NULL: not known */
+	size_t *state_of; /* of each thread, its number + 1; 0: none, or not known */
+	size_t left_out;  /* threads that are not listed */
+	bool *holds;      /* the GIL, for each state */
+	char **names;     /* as threading gave it; NULL: not at all */
 	enum walk_gil gil;
 	struct buf body;
 	bool truncated;
@@ -38,8 +38,8 @@ static void dump_done(struct dump *j)
 		free(j->names[i]);
 	free(j->names);
 	walk_states_done(&j->states);
-	tasks_done(&j->tasks);
-	free(j->task_of);
+	proc_threads_done(&j->listed);
+	free(j->thread_of);
 	free(j->state_of);
 	free(j->holds);
 	buf_free(&j->body);
@@ -88,9 +88,9 @@ static const char *gil_name(enum walk_gil gil)
 /* One thread while it is read. */
 struct thread {
 	struct dump *job;
-	const struct task *task;
+	const struct proc_thread *listed;
 	const char *name; /* as threading gave it, or NULL */
-	struct task_state state;
+	struct proc_thread_state state;
 	bool ended;
 	bool looked; /* at what the kernel says of it */
 };
@@ -100,8 +100,8 @@ static void thread_look(void *ctx)
 	struct thread *t = ctx;
 
 	t->looked = true;
-	if (t->task)
-		t->ended = task_state_read(t->job->pid, t->task->tid, &t->state) == -ESRCH;
+	if (t->listed)
+		t->ended = proc_thread_state_read(t->job->pid, t->listed->tid, &t->state) == -ESRCH;
 }
 
 static int on_json(const char *data, size_t size, void *ctx)
@@ -151,7 +151,7 @@ static json_t *frames_json(const struct walk_stack *s)
 /* What is said of every thread; the kernel's part of it is null where it is not known which thread it is. */
 static json_t *thread_json(const struct thread *t, bool python)
 {
-	const struct task *k = t->task;
+	const struct proc_thread *k = t->listed;
 	/* the main thread is what the process is called */
 	bool given = t->name && !(k && k->tid == t->job->pid);
 	json_t *o = json_pack("{s:b s:b s:o s:o s:s? s:s}", "python", python, "kernel",
@@ -176,7 +176,7 @@ static const char *gil_of(const struct dump *j, size_t i, const struct thread *t
 {
 	if (j->holds[i])
 		return "held";
-	if (t->task && syscall_is_futex(t->state.syscall) &&
+	if (t->listed && syscall_is_futex(t->state.syscall) &&
 	    walker_is_gil(j->walker, &j->states.states[i], t->state.args[0]))
 		return "waiting";
 	return NULL;
@@ -186,7 +186,7 @@ static int python_thread(struct dump *j, size_t i)
 {
 	const struct walk_state *s = &j->states.states[i];
 	struct thread t = {
-		.job = j, .task = j->task_of[i], .name = j->names[i], .state = { .syscall = -1 }
+		.job = j, .listed = j->thread_of[i], .name = j->names[i], .state = { .syscall = -1 }
 	};
 	_cleanup_walk_stack_ struct walk_stack stack = {};
 	json_t *o;
@@ -214,28 +214,28 @@ static int python_thread(struct dump *j, size_t i)
 	return thread_add(j, o);
 }
 
-static int native_thread(struct dump *j, const struct task *k)
+static int native_thread(struct dump *j, const struct proc_thread *k)
 {
-	struct thread t = { .job = j, .task = k, .state = { .syscall = -1 } };
+	struct thread t = { .job = j, .listed = k, .state = { .syscall = -1 } };
 
 	thread_look(&t);
 	return t.ended ? 0 : thread_add(j, thread_json(&t, false));
 }
 
 /* Whether the process made it, so that it may be the thread of some state. */
-static bool task_is_own(const struct dump *j, const struct task *k)
+static bool thread_is_own(const struct dump *j, const struct proc_thread *k)
 {
-	struct task_state state;
+	struct proc_thread_state state;
 
-	return task_state_read(j->pid, k->tid, &state) < 0 || !state.worker;
+	return proc_thread_state_read(j->pid, k->tid, &state) < 0 || !state.worker;
 }
 
-static bool tasks_same(const struct tasks *a, const struct tasks *b)
+static bool threads_same(const struct proc_threads *a, const struct proc_threads *b)
 {
 	if (a->n != b->n)
 		return false;
 	for (size_t i = 0; i < a->n; i++) {
-		if (a->tasks[i].tid != b->tasks[i].tid)
+		if (a->threads[i].tid != b->threads[i].tid)
 			return false;
 	}
 	return true;
@@ -245,44 +245,44 @@ static bool tasks_same(const struct tasks *a, const struct tasks *b)
 static int lists_read(struct dump *j)
 {
 	for (unsigned int i = 0; i < LISTS_TRIES; i++) {
-		_cleanup_tasks_ struct tasks before = {};
+		_cleanup_proc_threads_ struct proc_threads before = {};
 		int r;
 
 		walk_states_done(&j->states);
-		tasks_done(&j->tasks);
-		r = tasks_read(j->pid, &before);
+		proc_threads_done(&j->listed);
+		r = proc_threads_read(j->pid, &before);
 		if (r < 0)
 			return r;
 		r = walker_states(j->walker, &j->states);
 		if (r < 0)
 			return r;
-		r = tasks_read(j->pid, &j->tasks);
+		r = proc_threads_read(j->pid, &j->listed);
 		if (r < 0)
 			return r;
-		if (tasks_same(&before, &j->tasks) && !j->states.changing)
+		if (threads_same(&before, &j->listed) && !j->states.changing)
 			break;
 	}
 	return 0;
 }
 
-/* Which task each state is of, and what threading calls it. */
-static int tasks_match(struct dump *j)
+/* Which thread each state is of, and what threading calls it. */
+static int threads_match(struct dump *j)
 {
 	int r;
 
-	j->state_of = calloc(j->tasks.n + 1, sizeof(*j->state_of));
-	j->task_of = calloc(j->states.n + 1, sizeof(*j->task_of));
+	j->state_of = calloc(j->listed.n + 1, sizeof(*j->state_of));
+	j->thread_of = calloc(j->states.n + 1, sizeof(*j->thread_of));
 	j->holds = calloc(j->states.n + 1, sizeof(*j->holds));
 	j->names = calloc(j->states.n + 1, sizeof(*j->names));
-	if (!j->state_of || !j->task_of || !j->holds || !j->names)
+	if (!j->state_of || !j->thread_of || !j->holds || !j->names)
 		return -ENOMEM;
 	r = thread_names_read(&j->memory, &j->layout, j->runtime, &j->states, j->names);
 	if (r < 0 && r != -EOPNOTSUPP)
 		return r;
-	r = thread_tasks(j->walker, &j->states, &j->tasks, j->task_of);
+	r = states_threads(j->walker, &j->states, &j->listed, j->thread_of);
 	for (size_t i = j->states.n; i-- > 0 && r >= 0;) {
-		if (j->task_of[i])
-			j->state_of[j->task_of[i] - j->tasks.tasks] = i + 1;
+		if (j->thread_of[i])
+			j->state_of[j->thread_of[i] - j->listed.threads] = i + 1;
 	}
 	return r;
 }
@@ -290,27 +290,27 @@ static int tasks_match(struct dump *j)
 /* Python's threads by tid, then those that are not known by it, then all others. */
 static int threads_read(struct dump *j)
 {
-	_cleanup_free_ const struct task **native = calloc(j->tasks.n + 1, sizeof(*native));
+	_cleanup_free_ const struct proc_thread **native = calloc(j->listed.n + 1, sizeof(*native));
 	size_t others = 0;
 	bool own = false;
 	int r = 0;
 
 	if (!native)
 		return -ENOMEM;
-	for (size_t i = 0; i < j->tasks.n && r >= 0; i++) {
+	for (size_t i = 0; i < j->listed.n && r >= 0; i++) {
 		if (!j->state_of[i])
-			native[others++] = &j->tasks.tasks[i];
+			native[others++] = &j->listed.threads[i];
 		else
 			r = python_thread(j, j->state_of[i] - 1);
 	}
 	for (size_t i = 0; i < others && !own; i++)
-		own = task_is_own(j, native[i]);
-	/* where each task has a state that can have one, other states have no thread: those that fork() left behind */
+		own = thread_is_own(j, native[i]);
+	/* where each thread has a state that can have one, other states have no thread: those that fork() left behind */
 	for (size_t i = 0; i < j->states.n && own && r >= 0; i++) {
-		if (!j->task_of[i])
+		if (!j->thread_of[i])
 			r = python_thread(j, i);
 	}
-	j->left_out = j->tasks.beyond;
+	j->left_out = j->listed.beyond;
 	/* the states of some were not looked at: whether they are Python's is not known */
 	if (j->states.more) {
 		j->left_out += others;
@@ -328,7 +328,7 @@ static int dump_read(struct dump *j)
 	if (r >= 0)
 		r = lists_read(j);
 	if (r >= 0)
-		r = tasks_match(j);
+		r = threads_match(j);
 	if (r < 0)
 		return r;
 	j->gil = walker_gil(j->walker, &j->states, j->holds);

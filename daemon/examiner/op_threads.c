@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "examiner/private.h"
-#include "proc/tasks.h"
+#include "proc/threads.h"
 #include "python/thread_name.h"
 
-int thread_tasks(struct walker *w, const struct walk_states *s, const struct tasks *t,
-		 const struct task **ret)
+int states_threads(struct walker *w, const struct walk_states *s, const struct proc_threads *t,
+		   const struct proc_thread **ret)
 {
 	_cleanup_free_ uint32_t *own = calloc(t->n + 1, sizeof(*own)),
 				*found = calloc(s->n + 1, sizeof(*found));
@@ -16,21 +16,21 @@ int thread_tasks(struct walker *w, const struct walk_states *s, const struct tas
 	for (size_t i = 0; i < s->n; i++) {
 		uint64_t id = s->states[i].native_id;
 
-		ret[i] = id > 0 && id <= INT32_MAX ? tasks_find_own(t, (pid_t)id) : NULL;
+		ret[i] = id > 0 && id <= INT32_MAX ? proc_threads_find_own(t, (pid_t)id) : NULL;
 		known += ret[i] != NULL;
 	}
 	if (known < s->n) {
 		for (size_t i = 0; i < t->n; i++)
-			own[i] = (uint32_t)t->tasks[i].own_tid;
+			own[i] = (uint32_t)t->threads[i].own_tid;
 		r = walker_tids(w, s, own, t->n, found);
 		if (r < 0)
 			return r;
 	}
 	for (size_t i = 0; i < s->n; i++) {
 		if (!ret[i])
-			ret[i] = tasks_find_own(t, (pid_t)found[i]);
+			ret[i] = proc_threads_find_own(t, (pid_t)found[i]);
 		if (!ret[i] && s->n == 1 && t->n == 1)
-			ret[i] = t->tasks;
+			ret[i] = t->threads;
 	}
 	return 0;
 }
@@ -41,26 +41,26 @@ void examine_threads(struct buf *request, const struct plop_layout *l, uint64_t 
 	pack_bytes(request, &runtime, sizeof(runtime));
 }
 
-/* Those names that belong to a task. */
+/* Those names that belong to a thread. */
 static int names_answer(struct walker *w, const struct walk_states *s, pid_t pid, char **names,
 			struct buf *answer)
 {
-	_cleanup_free_ const struct task **tasks = calloc(s->n + 1, sizeof(*tasks));
-	_cleanup_tasks_ struct tasks t = {};
+	_cleanup_free_ const struct proc_thread **threads = calloc(s->n + 1, sizeof(*threads));
+	_cleanup_proc_threads_ struct proc_threads t = {};
 	uint32_t n = 0;
-	int r = tasks ? tasks_list(pid, &t) : -ENOMEM;
+	int r = threads ? proc_threads_list(pid, &t) : -ENOMEM;
 
 	if (r >= 0)
-		r = thread_tasks(w, s, &t, tasks);
+		r = states_threads(w, s, &t, threads);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < s->n; i++)
-		n += names[i] && tasks[i];
+		n += names[i] && threads[i];
 	pack_u32(answer, n);
 	for (size_t i = 0; i < s->n; i++) {
-		if (!names[i] || !tasks[i])
+		if (!names[i] || !threads[i])
 			continue;
-		pack_u32(answer, (uint32_t)tasks[i]->tid);
+		pack_u32(answer, (uint32_t)threads[i]->tid);
 		pack_text(answer, names[i]);
 	}
 	return 0;

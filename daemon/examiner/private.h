@@ -135,10 +135,10 @@ int serve_states(struct served *s, pid_t pid, struct unpack *request, struct buf
 int serve_asleep(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_dump(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 
-/* op_threads.c: which of a process's tasks each thread state is of; NULL: not known. 0 or a negative errno. */
+/* op_threads.c: which of a process's threads each thread state is of; NULL: not known. 0 or a negative errno. */
 struct walker;
 struct walk_states;
-struct tasks;
-struct task;
-int thread_tasks(struct walker *w, const struct walk_states *s, const struct tasks *t,
-		 const struct task **ret);
+struct proc_threads;
+struct proc_thread;
+int states_threads(struct walker *w, const struct walk_states *s, const struct proc_threads *t,
+		   const struct proc_thread **ret);

@@ -3,7 +3,7 @@
 
 #include "record/waits.h"
 #include "proc/syscalls.h"
-#include "proc/tasks.h"
+#include "proc/threads.h"
 
 /* A stack whose record has not come after so many cycles, or the other way round, will not come any more. */
 #define CYCLES_MAX 3
@@ -472,7 +472,8 @@ static bool still_sleeps(const struct quiet_thread *q)
 	uint64_t switches;
 	char letter;
 
-	return task_switches_read((pid_t)(q->key >> 32), (pid_t)q->key, &letter, &switches) == 0 &&
+	return proc_thread_switches_read((pid_t)(q->key >> 32), (pid_t)q->key, &letter,
+					 &switches) == 0 &&
 	       switches == q->switches;
 }
 

@@ -4,7 +4,7 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 
-#include "proc/tasks.h"
+#include "proc/threads.h"
 #include "sampler/interruption.h"
 #include "sampler/private.h"
 #include "util/clock.h"

@@ -4,7 +4,7 @@
 #include <sys/syscall.h>
 
 #include "proc/parse.h"
-#include "proc/tasks.h"
+#include "proc/threads.h"
 #include "proc/text.h"
 #include "util/array.h"
 
@@ -16,7 +16,7 @@ bool syscall_is_futex(long number)
 	return number == SYS_futex;
 }
 
-int task_syscall_parse(const char *text, long *ret, uint64_t args[6])
+int proc_thread_syscall_parse(const char *text, long *ret, uint64_t args[6])
 {
 	uint64_t found[6];
 	char *end;
@@ -42,7 +42,7 @@ int task_syscall_parse(const char *text, long *ret, uint64_t args[6])
 }
 
 /* A small file below /proc/PID/task/TID, with a NUL behind. Returns its size, < 0: it cannot be read. */
-static ssize_t task_file(pid_t pid, pid_t tid, const char *name, char *buffer, size_t size)
+static ssize_t thread_file(pid_t pid, pid_t tid, const char *name, char *buffer, size_t size)
 {
 	_cleanup_close_ int fd = -EBADF;
 	char path[96];
@@ -59,12 +59,12 @@ static ssize_t task_file(pid_t pid, pid_t tid, const char *name, char *buffer, s
 	return n;
 }
 
-int task_state_read(pid_t pid, pid_t tid, struct task_state *ret)
+int proc_thread_state_read(pid_t pid, pid_t tid, struct proc_thread_state *ret)
 {
-	struct task_state s = { .syscall = -1 };
+	struct proc_thread_state s = { .syscall = -1 };
 	struct proc_stat stat;
 	char text[1024];
-	ssize_t n = task_file(pid, tid, "stat", text, sizeof(text));
+	ssize_t n = thread_file(pid, tid, "stat", text, sizeof(text));
 
 	if (n < 0)
 		return (int)n;
@@ -73,8 +73,9 @@ int task_state_read(pid_t pid, pid_t tid, struct task_state *ret)
 	s.letter = stat.state;
 	s.worker = stat.flags & PF_WORKER;
 	/* one that runs, or is about to, is in no call that could be told */
-	if (s.letter != 'R' && !s.worker && task_file(pid, tid, "syscall", text, sizeof(text)) > 0)
-		(void)task_syscall_parse(text, &s.syscall, s.args);
+	if (s.letter != 'R' && !s.worker &&
+	    thread_file(pid, tid, "syscall", text, sizeof(text)) > 0)
+		(void)proc_thread_syscall_parse(text, &s.syscall, s.args);
 	*ret = s;
 	return 0;
 }
@@ -87,10 +88,10 @@ static uint64_t status_number(const char *status, const char *name)
 	return line ? strtoull(line + strlen(name), NULL, 10) : 0;
 }
 
-int task_switches_read(pid_t pid, pid_t tid, char *ret_letter, uint64_t *ret)
+int proc_thread_switches_read(pid_t pid, pid_t tid, char *ret_letter, uint64_t *ret)
 {
 	char text[8192];
-	ssize_t n = task_file(pid, tid, "status", text, sizeof(text));
+	ssize_t n = thread_file(pid, tid, "status", text, sizeof(text));
 	const char *state;
 
 	if (n < 0)
@@ -125,7 +126,7 @@ static bool is_near(pid_t pid)
 	char text[8192];
 	const char *line;
 
-	if (task_file(pid, pid, "status", text, sizeof(text)) < 0)
+	if (thread_file(pid, pid, "status", text, sizeof(text)) < 0)
 		return false;
 	line = strstr(text, "\nNSpid:");
 	if (!line)
@@ -136,10 +137,10 @@ static bool is_near(pid_t pid)
 	return line[strspn(line, "0123456789")] == '\n';
 }
 
-static int task_own_tid(pid_t pid, pid_t tid, pid_t *ret)
+static int thread_own_tid(pid_t pid, pid_t tid, pid_t *ret)
 {
 	char text[8192];
-	ssize_t n = task_file(pid, tid, "status", text, sizeof(text));
+	ssize_t n = thread_file(pid, tid, "status", text, sizeof(text));
 
 	if (n < 0)
 		return (int)n;
@@ -147,15 +148,15 @@ static int task_own_tid(pid_t pid, pid_t tid, pid_t *ret)
 	return 0;
 }
 
-static int task_read(pid_t pid, pid_t tid, struct task *ret)
+static int thread_read(pid_t pid, pid_t tid, struct proc_thread *ret)
 {
 	char text[64];
-	struct task t = { .tid = tid };
-	ssize_t n = task_own_tid(pid, tid, &t.own_tid);
+	struct proc_thread t = { .tid = tid };
+	ssize_t n = thread_own_tid(pid, tid, &t.own_tid);
 
 	if (n < 0)
 		return (int)n;
-	n = task_file(pid, tid, "comm", text, sizeof(text));
+	n = thread_file(pid, tid, "comm", text, sizeof(text));
 	if (n < 0)
 		return (int)n;
 	t.comm = text_sanitize(text, n > 0 && text[n - 1] == '\n' ? (size_t)n - 1 : (size_t)n);
@@ -167,7 +168,7 @@ static int task_read(pid_t pid, pid_t tid, struct task *ret)
 
 static int by_tid(const void *a, const void *b)
 {
-	pid_t x = ((const struct task *)a)->tid, y = ((const struct task *)b)->tid;
+	pid_t x = ((const struct proc_thread *)a)->tid, y = ((const struct proc_thread *)b)->tid;
 
 	return (x > y) - (x < y);
 }
@@ -178,7 +179,7 @@ static void closedirp(DIR **d)
 		closedir(*d);
 }
 
-int tasks_each(pid_t pid, int (*task)(pid_t tid, void *ctx), void *ctx)
+int tasks_each(pid_t pid, int (*thread)(pid_t tid, void *ctx), void *ctx)
 {
 	_cleanup_(closedirp) DIR *folder = NULL;
 	const struct dirent *entry;
@@ -193,97 +194,97 @@ int tasks_each(pid_t pid, int (*task)(pid_t tid, void *ctx), void *ctx)
 		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
 
 		if (tid > 0)
-			r = task(tid, ctx);
+			r = thread(tid, ctx);
 	}
 	return r;
 }
 
 struct collection {
-	struct tasks tasks;
+	struct proc_threads threads;
 	uint32_t room;
 	pid_t pid;
-	int (*read)(pid_t pid, pid_t tid, struct task *ret);
+	int (*read)(pid_t pid, pid_t tid, struct proc_thread *ret);
 };
 
 static int collect(pid_t tid, void *ctx)
 {
 	struct collection *c = ctx;
-	struct tasks *t = &c->tasks;
-	void *array = t->tasks;
+	struct proc_threads *t = &c->threads;
+	void *array = t->threads;
 	int r;
 
-	if (t->n == TASKS_MAX) {
+	if (t->n == PROC_THREADS_MAX) {
 		t->beyond++;
 		return 0;
 	}
-	r = array_reserve(&array, (uint32_t)t->n, &c->room, sizeof(*t->tasks));
+	r = array_reserve(&array, (uint32_t)t->n, &c->room, sizeof(*t->threads));
 	if (r < 0)
 		return r;
-	t->tasks = array;
-	r = c->read(c->pid, tid, &t->tasks[t->n]);
+	t->threads = array;
+	r = c->read(c->pid, tid, &t->threads[t->n]);
 	t->n += r == 0;
 	return r == -ENOMEM ? r : 0;
 }
 
-static int tasks_collect(pid_t pid, int (*read)(pid_t pid, pid_t tid, struct task *ret),
-			 struct tasks *ret)
+static int threads_collect(pid_t pid, int (*read)(pid_t pid, pid_t tid, struct proc_thread *ret),
+			   struct proc_threads *ret)
 {
 	struct collection c = { .pid = pid, .read = read };
 	int r = tasks_each(pid, collect, &c);
 
-	if (r == 0 && c.tasks.n == 0)
+	if (r == 0 && c.threads.n == 0)
 		r = -ESRCH;
 	if (r < 0) {
-		tasks_done(&c.tasks);
+		proc_threads_done(&c.threads);
 		return r;
 	}
-	qsort(c.tasks.tasks, c.tasks.n, sizeof(*c.tasks.tasks), by_tid);
-	*ret = c.tasks;
+	qsort(c.threads.threads, c.threads.n, sizeof(*c.threads.threads), by_tid);
+	*ret = c.threads;
 	return 0;
 }
 
-int tasks_read(pid_t pid, struct tasks *ret)
+int proc_threads_read(pid_t pid, struct proc_threads *ret)
 {
-	return tasks_collect(pid, task_read, ret);
+	return threads_collect(pid, thread_read, ret);
 }
 
-static int task_near(pid_t pid, pid_t tid, struct task *ret)
+static int thread_near(pid_t pid, pid_t tid, struct proc_thread *ret)
 {
-	*ret = (struct task){ .tid = tid, .own_tid = tid };
+	*ret = (struct proc_thread){ .tid = tid, .own_tid = tid };
 	return 0;
 }
 
-static int task_far(pid_t pid, pid_t tid, struct task *ret)
+static int thread_far(pid_t pid, pid_t tid, struct proc_thread *ret)
 {
-	*ret = (struct task){ .tid = tid };
-	return task_own_tid(pid, tid, &ret->own_tid);
+	*ret = (struct proc_thread){ .tid = tid };
+	return thread_own_tid(pid, tid, &ret->own_tid);
 }
 
-int tasks_list(pid_t pid, struct tasks *ret)
+int proc_threads_list(pid_t pid, struct proc_threads *ret)
 {
-	return tasks_collect(pid, is_near(pid) ? task_near : task_far, ret);
+	return threads_collect(pid, is_near(pid) ? thread_near : thread_far, ret);
 }
 
-void tasks_done(struct tasks *t)
+void proc_threads_done(struct proc_threads *t)
 {
 	for (size_t i = 0; i < t->n; i++)
-		free(t->tasks[i].comm);
-	free(t->tasks);
-	*t = (struct tasks){};
+		free(t->threads[i].comm);
+	free(t->threads);
+	*t = (struct proc_threads){};
 }
 
-const struct task *tasks_find(const struct tasks *t, pid_t tid)
+const struct proc_thread *proc_threads_find(const struct proc_threads *t, pid_t tid)
 {
-	const struct task key = { .tid = tid };
+	const struct proc_thread key = { .tid = tid };
 
-	return t->n ? bsearch(&key, t->tasks, t->n, sizeof(*t->tasks), by_tid) : NULL;
+	return t->n ? bsearch(&key, t->threads, t->n, sizeof(*t->threads), by_tid) : NULL;
 }
 
-const struct task *tasks_find_own(const struct tasks *t, pid_t own)
+const struct proc_thread *proc_threads_find_own(const struct proc_threads *t, pid_t own)
 {
 	for (size_t i = 0; i < t->n && own > 0; i++) {
-		if (t->tasks[i].own_tid == own)
-			return &t->tasks[i];
+		if (t->threads[i].own_tid == own)
+			return &t->threads[i];
 	}
 	return NULL;
 }
