@@ -66,7 +66,7 @@ static long entry_step(__u32 i, struct walk *w)
 {
 	const struct plop_layout *l = w->l;
 	struct callers_state *c = &w->s->callers;
-	__u8 *p = w->s->window + WINDOW_SIZE;
+	__u8 *p = w->s->copy + COPY_SIZE;
 	__u32 need = l->frame_len;
 
 	if (!c->frame || need > PLOP_FRAME_MAX || !l->frame_owner ||

@@ -58,7 +58,7 @@ struct seen_set {
 	} way[2];
 };
 
-#define WINDOW_SIZE 4096
+#define COPY_SIZE 4096
 #define RECORD_SIZE                                                                \
 	(sizeof(struct plop_record_code) + PLOP_CAPTURE_FILE + PLOP_CAPTURE_NAME + \
 	 PLOP_CAPTURE_LINETABLE)
@@ -70,7 +70,7 @@ struct seen_set {
 struct walk_state {
 	__u64 frame; /* to look at next; 0: done */
 	__u64 mark;  /* a frame that was met before, to find cycles by */
-	__u64 from; /* the window holds the frames that begin in the target's [from, from + length] */
+	__u64 from; /* the copy holds the frames that begin in the target's [from, from + length] */
 	__u64 length;
 	__u64 chunk; /* the data-stack chunk that the walk is in */
 	__u64 chunk_end;
@@ -131,8 +131,8 @@ struct scratch {
 	struct identify_state identify;
 	struct callers_state callers;
 	__u8 ts[PLOP_TS_MAX + 8];
-	/* a window of the data stack, and behind it room for one frame that lies elsewhere */
-	__u8 window[WINDOW_SIZE + PLOP_FRAME_MAX + 8];
+	/* a copy of the data stack, and behind it room for one frame that lies elsewhere */
+	__u8 copy[COPY_SIZE + PLOP_FRAME_MAX + 8];
 	__u64 check[PLOP_CHECK_MAX / 8 + 1]; /* also the head of a text */
 	__u64 tail[PLOP_TEXT_TAIL / 8];
 	__u8 record[RECORD_SIZE + 8];

@@ -32,11 +32,11 @@ struct walk {
 
 /*
  * Copies the part of the data stack that ends with the frame at f, or only that frame when it lies outside (a
- * generator's does). Returns its place in s->window, or -1. Frames of 3.11+ lie side by side in chunks
+ * generator's does). Returns its place in s->copy, or -1. Frames of 3.11+ lie side by side in chunks
  * (struct _stack_chunk { previous, size, top, data }, Include/internal or cpython/pystate.h), callers below callees,
  * so one copy serves some forty frames; it must not begin below the chunk, where nothing may be mapped.
  */
-static __always_inline long window_move(struct walk *w, __u64 f)
+static __always_inline long copy_move(struct walk *w, __u64 f)
 {
 	__u64 header[2], need = w->l->frame_len, start, length;
 	struct walk_state *k = &w->s->walk;
@@ -44,9 +44,9 @@ static __always_inline long window_move(struct walk *w, __u64 f)
 	if (need > PLOP_FRAME_MAX)
 		return -1;
 	if (k->chunk && !(f >= k->chunk && f < k->chunk_end)) {
-		/* the previous chunk: the current one's header names it, the window that reached it holds it */
+		/* the previous chunk: the current one's header names it, the copy that reached it holds it */
 		if (k->from == k->chunk && k->length >= 16) {
-			__u64 previous = *(__u64 *)w->s->window;
+			__u64 previous = *(__u64 *)w->s->copy;
 
 			if (previous && f >= previous &&
 			    !bpf_probe_read_user(header, sizeof(header), (void *)previous) &&
@@ -57,12 +57,12 @@ static __always_inline long window_move(struct walk *w, __u64 f)
 		}
 	}
 	if (k->chunk && f >= k->chunk && f < k->chunk_end) {
-		start = f + need - WINDOW_SIZE;
-		if (f + need < k->chunk + WINDOW_SIZE)
+		start = f + need - COPY_SIZE;
+		if (f + need < k->chunk + COPY_SIZE)
 			start = k->chunk;
 		length = f + need - start;
-		if (length > 0 && length <= WINDOW_SIZE) {
-			if (!bpf_probe_read_user(w->s->window, length, (void *)start)) {
+		if (length > 0 && length <= COPY_SIZE) {
+			if (!bpf_probe_read_user(w->s->copy, length, (void *)start)) {
 				k->from = start;
 				k->length = length - need;
 				return f - start;
@@ -71,9 +71,9 @@ static __always_inline long window_move(struct walk *w, __u64 f)
 			k->from = k->length = 0;
 		}
 	}
-	if (bpf_probe_read_user(w->s->window + WINDOW_SIZE, need, (void *)f))
+	if (bpf_probe_read_user(w->s->copy + COPY_SIZE, need, (void *)f))
 		return -1;
-	return WINDOW_SIZE;
+	return COPY_SIZE;
 }
 
 /*
@@ -139,7 +139,7 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 			mark = f;
 		step++;
 		if (at > length) {
-			long moved = window_move(w, f);
+			long moved = copy_move(w, f);
 
 			if (moved < 0) {
 				k->result = WALK_FAULT;
@@ -150,9 +150,9 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 			from = k->from;
 			length = k->length;
 		}
-		if (at > WINDOW_SIZE)
+		if (at > COPY_SIZE)
 			return 1;
-		p = w->s->window + at;
+		p = w->s->copy + at;
 		f = *(__u64 *)(p + off_previous);
 		if (off_owner && p[off_owner] >= l->frame_owner_skip)
 			continue;

@@ -35,8 +35,8 @@ void tick_begin(const struct reader *memory, const struct plop_layout *l, __u64 
 	kernel_reset();
 	s = look(SHIM_MAP(&scratch), 0);
 	kernel_whole(s->ts, sizeof(s->ts));
-	kernel_whole(s->window, WINDOW_SIZE);
-	kernel_whole(s->window + WINDOW_SIZE, sizeof(s->window) - WINDOW_SIZE);
+	kernel_whole(s->copy, COPY_SIZE);
+	kernel_whole(s->copy + COPY_SIZE, sizeof(s->copy) - COPY_SIZE);
 	plop_active = plop_seconds = plop_trusted = 0;
 	plop_changes = plop_states_woken = 0;
 	for (size_t i = 0; i < PLOP_PARTS; i++) {
