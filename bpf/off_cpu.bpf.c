@@ -44,7 +44,7 @@ struct {
 	__type(value, struct plop_sleeper);
 } sleepers SEC(".maps");
 
-/* Whom the walks for a wanted process are charged to; 0: a trusted user's set wants it. */
+/* Whom the walks for a wanted process are charged to; 0: a trusted user's channel wants it. */
 static __always_inline __u32 off_cpu_budget(const struct plop_wanted *w)
 {
 	return w->off_cpu & plop_trusted ? 0 : w->budget;
@@ -302,7 +302,7 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_wa
 		return;
 	}
 	cpu->entered++;
-	lost = python_tick(cpu, &cpu->half[plop_active & 1], p, pid_tgid, PLOP_SET_OFF_CPU,
+	lost = python_tick(cpu, &cpu->half[plop_active & 1], p, pid_tgid, PLOP_CHANNEL_OFF_CPU,
 			   budget ? budget : PLOP_PART_TRUSTED, true, &truncated, true, tasks);
 	if (!lost)
 		e->hash = s->walk.hash;

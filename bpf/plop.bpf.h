@@ -27,7 +27,7 @@ extern volatile __u32 plop_active;
 /* CLOCK_MONOTONIC in seconds at the last swap. Written by user space only. */
 extern volatile __u32 plop_seconds;
 
-/* Bit n - 1: set n is a trusted user's. Written by user space only. */
+/* Bit n - 1: channel n is a trusted user's. Written by user space only. */
 extern volatile __u32 plop_trusted;
 
 /* What each part of a half may take, but the first one. Written by user space only. */
@@ -185,15 +185,15 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PLOP_MAX_SETS + 1);
+	__uint(max_entries, PLOP_MAX_CHANNELS + 1);
 	__type(key, __u32);
-	__type(value, struct plop_set);
-} sets SEC(".maps") __weak;
+	__type(value, struct plop_channel);
+} channels SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, PLOP_MAX_SETS + 1);
+	__uint(max_entries, PLOP_MAX_CHANNELS + 1);
 	__type(key, __u32);
 	__type(value, struct plop_budget);
 } budgets SEC(".maps") __weak;

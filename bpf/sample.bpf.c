@@ -81,8 +81,8 @@ static __always_inline int tick(bool use_loop)
 	if (!p) {
 		half->counters[PLOP_C_OTHER]++;
 	} else if (p->state == PLOP_STATE_PROFILED) {
-		lost = python_tick(cpu, half, p, pid_tgid, PLOP_SET_ALWAYS, PLOP_PART_ALWAYS, false,
-				   &half->counters[PLOP_C_TRUNCATED], use_loop, false);
+		lost = python_tick(cpu, half, p, pid_tgid, PLOP_CHANNEL_ALWAYS, PLOP_PART_ALWAYS,
+				   false, &half->counters[PLOP_C_TRUNCATED], use_loop, false);
 		if (lost)
 			lose(half, tgid, lost - 1);
 		else
@@ -114,19 +114,19 @@ int plop_tick_bound(struct bpf_perf_event_data *ctx)
 	return tick(false);
 }
 
-/* Whether a tick of a recording's set, landing on this process, is for it. */
-static __always_inline bool set_wants(const struct plop_set *s, __u32 set, __u32 tgid)
+/* Whether a tick of a recording's channel, landing on this process, is for it. */
+static __always_inline bool channel_wants(const struct plop_channel *s, __u32 channel, __u32 tgid)
 {
 	struct plop_wanted *w;
 
 	switch (s->kind) {
-	case PLOP_SET_ALL:
-	case PLOP_SET_THREADS:
+	case PLOP_CHANNEL_ALL:
+	case PLOP_CHANNEL_THREADS:
 		return true;
-	case PLOP_SET_PROCESSES:
+	case PLOP_CHANNEL_PROCESSES:
 		w = bpf_map_lookup_elem(&wanted, &tgid);
-		return w && w->ticks >> (set - 1) & 1;
-	case PLOP_SET_CGROUP:
+		return w && w->ticks >> (channel - 1) & 1;
+	case PLOP_CHANNEL_CGROUP:
 		return bpf_get_current_ancestor_cgroup_id(s->level) == s->cgroup;
 	default:
 		return false;
@@ -134,49 +134,50 @@ static __always_inline bool set_wants(const struct plop_set *s, __u32 set, __u32
 }
 
 /* Nothing of others' processes is looked at for a user: it would take his share, and he would be told of its losses. */
-static __always_inline bool set_may(const struct plop_set *s)
+static __always_inline bool channel_may(const struct plop_channel *s)
 {
 	return !s->budget || s->uid == (__u32)bpf_get_current_uid_gid();
 }
 
 /*
- * A tick of a recording with events of its own; the set is the event's cookie, or told by its period. Filtered before
- * anything of the process is read; accounted for in the set's own counters.
+ * A tick of a recording with events of its own; the channel is the event's cookie, or told by its period. Filtered before
+ * anything of the process is read; accounted for in the channel's own counters.
  */
-static __always_inline int tick_set(struct bpf_perf_event_data *ctx, bool tasks)
+static __always_inline int tick_channel(struct bpf_perf_event_data *ctx, bool tasks)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
 	__u32 n = bpf_get_smp_processor_id(), tgid = pid_tgid >> 32;
-	__u32 set = bpf_get_attach_cookie(ctx);
-	struct plop_set_counters *c;
+	__u32 channel = bpf_get_attach_cookie(ctx);
+	struct plop_channel_counters *c;
 	struct plop_process *p;
 	struct plop_half *half;
-	struct plop_set *s;
+	struct plop_channel *s;
 	struct plop_cpu *cpu;
 	__u64 began = 0;
 	long lost;
 
-	if (!set)
-		set = ctx->sample_period & PLOP_PERIOD_SET;
+	if (!channel)
+		channel = ctx->sample_period & PLOP_PERIOD_CHANNEL;
 	cpu = bpf_map_lookup_elem(&cpus, &n);
-	s = bpf_map_lookup_elem(&sets, &set);
-	if (!cpu || !s || set < 1 || set > PLOP_MAX_SETS)
+	s = bpf_map_lookup_elem(&channels, &channel);
+	if (!cpu || !s || channel < 1 || channel > PLOP_MAX_CHANNELS)
 		return 0;
 	if ((cpu->entered & 7) == 0)
 		began = bpf_ktime_get_ns();
 	cpu->entered++;
 	half = &cpu->half[plop_active & 1];
-	c = &half->sets[(set - 1) & (PLOP_MAX_SETS - 1)]; /* masked for the verifier */
+	c = &half->channels[(channel - 1) & (PLOP_MAX_CHANNELS - 1)]; /* masked for the verifier */
 	c->ticks++;
-	p = tgid && set_may(s) && set_wants(s, set, tgid) ? bpf_map_lookup_elem(&processes, &tgid) :
-							    NULL;
+	p = tgid && channel_may(s) && channel_wants(s, channel, tgid) ?
+		    bpf_map_lookup_elem(&processes, &tgid) :
+		    NULL;
 	if (!p) {
 		c->other++;
 	} else if (p->state == PLOP_STATE_PROFILED && !budget_take(s->budget, false)) {
 		c->lost[PLOP_LOST_RATE]++;
 	} else if (p->state == PLOP_STATE_PROFILED) {
-		lost = python_tick(cpu, half, p, pid_tgid, set, s->part, true, &c->truncated, true,
-				   tasks);
+		lost = python_tick(cpu, half, p, pid_tgid, channel, s->part, true, &c->truncated,
+				   true, tasks);
 		if (lost > 0 && lost <= PLOP_LOST_CAUSES)
 			c->lost[lost - 1]++;
 		else
@@ -196,16 +197,16 @@ static __always_inline int tick_set(struct bpf_perf_event_data *ctx, bool tasks)
 }
 
 SEC("perf_event")
-int plop_tick_set(struct bpf_perf_event_data *ctx)
+int plop_tick_chan(struct bpf_perf_event_data *ctx)
 {
-	return tick_set(ctx, false);
+	return tick_channel(ctx, false);
 }
 
 /* Of a recording that wants to know of asyncio tasks. */
 SEC("?perf_event")
 int plop_tick_async(struct bpf_perf_event_data *ctx)
 {
-	return tick_set(ctx, true);
+	return tick_channel(ctx, true);
 }
 
 /* Not a tick: run by user space, to set plop_process.async where the process still is the same image. */

@@ -142,9 +142,9 @@ static __always_inline long stack_again(struct plop_cpu *cpu, struct plop_half *
  * Files the walked stack under its half, and leaves its hash in walk->hash. Returns 0, or the cause of its loss + 1. A stack whose code objects have all
  * settled is found by its addresses alone; any other by their checks as well, read anew at each tick.
  */
-static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __u32 tid, __u32 set,
-					__u32 part, bool parted, __u32 flags, bool use_loop,
-					bool tasks)
+static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __u32 tid,
+					__u32 channel, __u32 part, bool parted, __u32 flags,
+					bool use_loop, bool tasks)
 {
 	struct walk_state *walk = &w->s->walk;
 	struct identify_state *q = &w->s->identify;
@@ -153,7 +153,7 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	const volatile struct plop_part *most = &plop_part_most[part & (PLOP_PARTS - 1)];
 	struct plop_stack *k;
 	__u32 at = 0, n, probes = parted ? PLOP_PART_PROBES : PLOP_HALF_PROBES;
-	__u64 hash = plop_mix(walk->hash ^ ((set << 16) + flags));
+	__u64 hash = plop_mix(walk->hash ^ ((channel << 16) + flags));
 
 	if (stack_find(half, hash, q->image, probes, &at, &k))
 		return PLOP_LOST_STACKS_FULL + 1;
@@ -195,7 +195,7 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	k->depth = walk->depth;
 	k->flags = flags;
 	k->settled = q->settled;
-	k->set = set;
+	k->channel = channel;
 	half->index[at & (PLOP_HALF_INDEX - 1)] = (__u32)(hash >> 48 << 16) | (n + 1);
 	half->nstacks = n + 1;
 	half->nframes = walk->base + walk->depth;
@@ -472,7 +472,7 @@ static __always_inline __u32 gil_flags(const struct plop_layout *l, struct scrat
  * not follow both ways everywhere.
  */
 static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *half,
-					struct plop_process *p, __u64 pid_tgid, __u32 set,
+					struct plop_process *p, __u64 pid_tgid, __u32 channel,
 					__u32 part, bool parted, __u64 *truncated, bool use_loop,
 					bool tasks)
 {
@@ -530,5 +530,5 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 			flags |= PLOP_STACK_NO_FRAME;
 		half->counters[PLOP_C_FRAMES] += k->depth;
 	}
-	return stack_count(cpu, &w, (__u32)pid_tgid, set, part, parted, flags, use_loop, tasks);
+	return stack_count(cpu, &w, (__u32)pid_tgid, channel, part, parted, flags, use_loop, tasks);
 }

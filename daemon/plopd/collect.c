@@ -69,7 +69,7 @@ static void count_stacks(struct collect *c)
 	c->bpf_timed += c->counters.c[PLOP_C_BPF_TIMED];
 	c->codes_dropped += c->counters.c[PLOP_C_CODES_DROPPED];
 	windows_cycle(c->windows, now->number, &t);
-	recordings_cycle(c->recordings, now->number, &t, c->counters.sets);
+	recordings_cycle(c->recordings, now->number, &t, c->counters.channels);
 	targets_cycle(c->targets, c->completed_mono ? now->swapped_mono - c->completed_mono : 0,
 		      (unsigned int)c->config->hz);
 	c->completed_mono = now->swapped_mono;

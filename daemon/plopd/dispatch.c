@@ -105,11 +105,11 @@ static void on_pressure(void *ctx)
 	cycle_ask(d->cycle);
 }
 
-static void on_spread(uint32_t set, void *ctx)
+static void on_spread(uint32_t channel, void *ctx)
 {
 	struct dispatch *d = ctx;
 
-	recordings_spread(d->recordings, set);
+	recordings_spread(d->recordings, channel);
 }
 
 static void on_loaded(unsigned int parts, int r, void *ctx)

@@ -20,10 +20,10 @@ static int mode_timer(struct mode *e, uint64_t usec)
 static int mode_open(struct mode *e)
 {
 
-	if (sampler_set_is_open(e->sampler, PLOP_SET_ALWAYS))
+	if (sampler_channel_is_open(e->sampler, PLOP_CHANNEL_ALWAYS))
 		return 0;
-	return sampler_set_open(e->sampler, PLOP_SET_ALWAYS, NULL, (unsigned int)e->config->hz,
-				false);
+	return sampler_channel_open(e->sampler, PLOP_CHANNEL_ALWAYS, NULL,
+				    (unsigned int)e->config->hz, false);
 }
 
 static void mode_ends_windows(struct mode *e, uint64_t mono_ns)
@@ -37,9 +37,9 @@ static void mode_close(struct mode *e)
 {
 
 	mode_ends_windows(e, 0);
-	if (!sampler_set_is_open(e->sampler, PLOP_SET_ALWAYS))
+	if (!sampler_channel_is_open(e->sampler, PLOP_CHANNEL_ALWAYS))
 		return;
-	sampler_set_close(e->sampler, PLOP_SET_ALWAYS);
+	sampler_channel_close(e->sampler, PLOP_CHANNEL_ALWAYS);
 	windows_close(e->windows);
 }
 
@@ -56,7 +56,7 @@ static int mode_due(sd_event_source *s, uint64_t usec, void *ctx)
 	struct mode *e = ctx;
 	int r;
 
-	if (sampler_set_is_open(e->sampler, PLOP_SET_ALWAYS)) {
+	if (sampler_channel_is_open(e->sampler, PLOP_CHANNEL_ALWAYS)) {
 		mode_close(e);
 		return mode_timer(e, mode_wait_usec(e));
 	}
@@ -89,12 +89,12 @@ int mode_start(struct mode *e, char **ret_error)
 	if (e->config->mode == CONFIG_ALWAYS) {
 		sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
 		mode_ends_windows(e, 0);
-		return sampler_set_is_open(e->sampler, PLOP_SET_ALWAYS) ?
+		return sampler_channel_is_open(e->sampler, PLOP_CHANNEL_ALWAYS) ?
 			       0 :
 			       sampler_start(e->sampler, ret_error);
 	}
 	if (e->config->mode == CONFIG_PERIODIC) {
-		if (sampler_set_is_open(e->sampler, PLOP_SET_ALWAYS))
+		if (sampler_channel_is_open(e->sampler, PLOP_CHANNEL_ALWAYS))
 			return mode_adopt(e);
 		r = mode_timer(e, mode_wait_usec(e));
 		if (r < 0)

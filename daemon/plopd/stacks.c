@@ -30,9 +30,9 @@ static bool name_frames(struct target *k, const struct plop_stack *stack,
 /* Nobody is there any more whose stack it could be. */
 static void undelivered(struct stacks *s, const struct plop_stack *stack)
 {
-	if (stack->set == PLOP_SET_ALWAYS)
+	if (stack->channel == PLOP_CHANNEL_ALWAYS)
 		s->undelivered += stack->count;
-	else if (stack->set != PLOP_SET_OFF_CPU)
+	else if (stack->channel != PLOP_CHANNEL_OFF_CPU)
 		recordings_undelivered(s->recordings, stack);
 }
 
@@ -52,13 +52,13 @@ void stacks_take(struct stacks *s, const struct plop_stack *stack, const struct 
 	}
 	whole = name_frames(k, stack, frames, &s->targets->symbols, codes, sources);
 	named.bytecode = k->python.layout.code_bytecode;
-	if (stack->set == PLOP_SET_OFF_CPU) {
+	if (stack->channel == PLOP_CHANNEL_OFF_CPU) {
 		recordings_wait_stack(s->recordings, k, &named);
 		return;
 	}
 	recordings_add(s->recordings, k, &named);
 	/* what ticks of one recording counted is its own alone */
-	if (stack->set != PLOP_SET_ALWAYS)
+	if (stack->channel != PLOP_CHANNEL_ALWAYS)
 		return;
 	if (windows_add(s->windows, k, &named) < 0) {
 		s->undelivered += stack->count;

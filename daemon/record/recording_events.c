@@ -29,7 +29,7 @@ static int process_join(pid_t pid, const struct joining *j)
 {
 	struct recording *r = j->recording;
 	struct sampler *s = r->all->sampler;
-	uint64_t bit = UINT64_C(1) << (r->set - 1);
+	uint64_t bit = UINT64_C(1) << (r->channel - 1);
 	struct plop_wanted before = {}, w;
 
 	sampler_wanted_read(s, (uint32_t)pid, &before);
@@ -116,16 +116,16 @@ static int recording_follow(sd_event_source *s, uint64_t usec, void *ctx)
 static void recording_spread(struct recording *r)
 {
 	log_debug("Recording %s goes on with the events of all CPUs", r->id);
-	if (sampler_set_spread(r->all->sampler, r->set) < 0)
+	if (sampler_channel_spread(r->all->sampler, r->channel) < 0)
 		recording_stop(r, RECORDING_NO_EVENTS);
 }
 
-void recordings_spread(struct recordings *all, uint32_t set)
+void recordings_spread(struct recordings *all, uint32_t channel)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 
-		if (r && r->state == RECORDING_RUNNING && r->set == set)
+		if (r && r->state == RECORDING_RUNNING && r->channel == channel)
 			recording_spread(r);
 	}
 }
@@ -149,7 +149,7 @@ static int recording_open_pids(struct recording *r, unsigned int hz)
 {
 	_cleanup_free_ uint32_t *tgids = calloc(r->whom.npids, sizeof(*tgids));
 	struct joining j = { .recording = r, .ticks = true };
-	struct plop_set whom = { .kind = PLOP_SET_PROCESSES };
+	struct plop_channel whom = { .kind = PLOP_CHANNEL_PROCESSES };
 	struct sampler *s = r->all->sampler;
 	size_t n = 0;
 	int k = tgids ? 0 : -ENOMEM;
@@ -163,25 +163,25 @@ static int recording_open_pids(struct recording *r, unsigned int hz)
 	if (k < 0)
 		return k;
 	/* who looks at switches should not make them dearer, as events of threads do */
-	return r->waits ? sampler_set_open(s, r->set, &whom, hz, r->tasks) :
-			  sampler_set_open_processes(s, r->set, tgids, n, hz, r->tasks);
+	return r->waits ? sampler_channel_open(s, r->channel, &whom, hz, r->tasks) :
+			  sampler_channel_open_processes(s, r->channel, tgids, n, hz, r->tasks);
 }
 
 int recording_open(struct recording *r, unsigned int hz)
 {
 	struct recordings *all = r->all;
-	struct plop_set whom = { .kind = PLOP_SET_ALL };
+	struct plop_channel whom = { .kind = PLOP_CHANNEL_ALL };
 	int k = 0;
 
 	if (r->whom.tree || (r->whom.cgroup.folder && !r->whom.cgroup.v2))
-		whom.kind = PLOP_SET_PROCESSES;
+		whom.kind = PLOP_CHANNEL_PROCESSES;
 	else if (r->whom.cgroup.folder)
-		whom = (struct plop_set){ .kind = PLOP_SET_CGROUP,
-					  .cgroup = r->whom.cgroup.id,
-					  .level = r->whom.cgroup.level };
+		whom = (struct plop_channel){ .kind = PLOP_CHANNEL_CGROUP,
+					      .cgroup = r->whom.cgroup.id,
+					      .level = r->whom.cgroup.level };
 	if (r->whom.tree) {
 		k = recording_root(r);
-	} else if (!r->whom.npids && (r->waits || whom.kind == PLOP_SET_PROCESSES)) {
+	} else if (!r->whom.npids && (r->waits || whom.kind == PLOP_CHANNEL_PROCESSES)) {
 		k = recording_gather(r);
 		if (k >= 0)
 			k = sd_event_add_time_relative(all->cycle->loop, &r->follow,
@@ -192,14 +192,15 @@ int recording_open(struct recording *r, unsigned int hz)
 	if (k >= 0 && r->waits)
 		k = off_cpu_watch(r->all);
 	if (k >= 0)
-		k = r->whom.npids ? recording_open_pids(r, hz) :
-				    sampler_set_open(all->sampler, r->set, &whom, hz, r->tasks);
+		k = r->whom.npids ?
+			    recording_open_pids(r, hz) :
+			    sampler_channel_open(all->sampler, r->channel, &whom, hz, r->tasks);
 	return k;
 }
 
 /*
  * Of a thread that begins during the recording, and ends soon, half a tick is missing, and that always of its beginning
- * (sampler_set_open_processes()). That may be one in two thousand of all, and a handful in any case; where it would be more, on
+ * (sampler_channel_open_processes()). That may be one in two thousand of all, and a handful in any case; where it would be more, on
  * all CPUs none is.
  */
 static bool recording_too_many_threads(const struct recording *r)
@@ -214,7 +215,7 @@ static bool recording_too_many_threads(const struct recording *r)
 static bool recording_lets_go(struct recording *r, uint32_t tgid)
 {
 	struct recordings *all = r->all;
-	uint64_t keep = ~(UINT64_C(1) << (r->set - 1));
+	uint64_t keep = ~(UINT64_C(1) << (r->channel - 1));
 	struct plop_wanted w = {};
 	uid_t owner;
 
@@ -236,9 +237,9 @@ void recordings_thread(struct recordings *all, uint32_t tgid, bool exec)
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 
-		if (!r || r->state != RECORDING_RUNNING || r->set == PLOP_SET_ALWAYS ||
+		if (!r || r->state != RECORDING_RUNNING || r->channel == PLOP_CHANNEL_ALWAYS ||
 		    (exec && recording_lets_go(r, tgid)) ||
-		    !sampler_set_is_on_threads(all->sampler, r->set) ||
+		    !sampler_channel_is_on_threads(all->sampler, r->channel) ||
 		    !whom_has_pid(&r->whom, (pid_t)tgid))
 			continue;
 		r->threads++;
@@ -253,12 +254,12 @@ void recording_close(struct recording *r)
 	struct sampler *s = r->all->sampler;
 
 	r->follow = sd_event_source_disable_unref(r->follow);
-	if (r->set == PLOP_SET_ALWAYS || !sampler_set_is_open(s, r->set))
+	if (r->channel == PLOP_CHANNEL_ALWAYS || !sampler_channel_is_open(s, r->channel))
 		return;
-	sampler_set_close(s, r->set);
+	sampler_channel_close(s, r->channel);
 	/* who is asleep now is asked at its end */
 	if (!r->waits)
-		sampler_unwanted(s, r->set);
+		sampler_unwanted(s, r->channel);
 }
 
 void recording_unwatch(struct recording *r)
@@ -267,7 +268,7 @@ void recording_unwatch(struct recording *r)
 
 	if (!r->waits)
 		return;
-	sampler_unwanted(all->sampler, r->set);
+	sampler_unwanted(all->sampler, r->channel);
 	sampler_sleepers_sweep(all->sampler);
 	waits_free(TAKE_PTR(r->waits));
 	off_cpu_watch(r->all);

@@ -3,18 +3,18 @@
 
 #include "record/recordings.h"
 
-/* Where the ticks of a recording with a set of its own come from; the first four are for recordings.c. */
+/* Where the ticks of a recording with a channel of its own come from; the first four are for recordings.c. */
 
-/* Opens the set's events, and watches the scheduler if r->waits; as sampler_set_open(), or -E2BIG: too many processes. */
+/* Opens the channel's events, and watches the scheduler if r->waits; as sampler_channel_open(), or -E2BIG: too many processes. */
 int recording_open(struct recording *r, unsigned int hz);
 /* Has it end when the root of its tree does. */
 int recording_watch_tree(struct recording *r);
-/* Ends the ticks of its own set; what they counted comes with the next cycle. */
+/* Ends the ticks of its own channel; what they counted comes with the next cycle. */
 void recording_close(struct recording *r);
 /* Watches the scheduler no longer, unless it is for somebody else. */
 void recording_unwatch(struct recording *r);
 
 /* A process made a thread, or executed another program: whether the events stay on its threads. */
 void recordings_thread(struct recordings *all, uint32_t tgid, bool exec);
-/* The events of this set cannot stay on threads. */
-void recordings_spread(struct recordings *all, uint32_t set);
+/* The events of this channel cannot stay on threads. */
+void recordings_spread(struct recordings *all, uint32_t channel);

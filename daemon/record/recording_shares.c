@@ -47,10 +47,10 @@ unsigned int recordings_rate(const struct recordings *all, uid_t user)
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		const struct recording *r = all->items[i];
 
-		/* one that loads or prepares has no set yet, and will have one of its own */
+		/* one that loads or prepares has no channel yet, and will have one of its own */
 		if (r && recording_user(r) == user &&
 		    (r->state == RECORDING_LOADING || r->state == RECORDING_PREPARING ||
-		     (r->set != PLOP_SET_ALWAYS &&
+		     (r->channel != PLOP_CHANNEL_ALWAYS &&
 		      (r->state == RECORDING_WAITING || r->state == RECORDING_RUNNING))))
 			sum += sink_profile(r->sink)->hz;
 	}
@@ -172,7 +172,7 @@ int recordings_admit(struct recordings *all, uid_t user, unsigned int hz)
 
 uint32_t recordings_budget(struct recordings *all, uid_t user)
 {
-	bool used[PLOP_MAX_SETS + 1] = { true };
+	bool used[PLOP_MAX_CHANNELS + 1] = { true };
 
 	if (user == SHARES_NOBODY)
 		return 0;
@@ -185,18 +185,18 @@ uint32_t recordings_budget(struct recordings *all, uid_t user)
 			return r->budget;
 		used[r->budget] = true;
 	}
-	for (uint32_t n = 1; n <= PLOP_MAX_SETS; n++) {
+	for (uint32_t n = 1; n <= PLOP_MAX_CHANNELS; n++) {
 		if (used[n])
 			continue;
 		sampler_budget(all->sampler, n, (unsigned int)all->config->user_rate);
 		return n;
 	}
-	return 0; /* there are as many numbers as sets */
+	return 0; /* there are as many numbers as channels */
 }
 
 void recordings_divide(struct recordings *all)
 {
-	bool used[PLOP_MAX_SETS + 1] = { true };
+	bool used[PLOP_MAX_CHANNELS + 1] = { true };
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
@@ -253,8 +253,8 @@ void recordings_bound(struct recordings *all)
 
 void recordings_charge(struct recordings *all)
 {
-	uint64_t lost[PLOP_MAX_SETS + 1] = {};
-	bool asked[PLOP_MAX_SETS + 1] = {};
+	uint64_t lost[PLOP_MAX_CHANNELS + 1] = {};
+	bool asked[PLOP_MAX_CHANNELS + 1] = {};
 
 	recordings_divide(all);
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {

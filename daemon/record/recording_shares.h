@@ -24,7 +24,7 @@ unsigned int recordings_rate(const struct recordings *all, uid_t user);
  * memory is left for it.
  */
 int recordings_admit(struct recordings *all, uid_t user, unsigned int hz);
-/* A number of the user's own for sampler_set_charge(); 0: the user is trusted. */
+/* A number of the user's own for sampler_channel_charge(); 0: the user is trusted. */
 uint32_t recordings_budget(struct recordings *all, uid_t user);
 /* Shares the kernel side's tables among the users who record now. */
 void recordings_divide(struct recordings *all);

@@ -3,8 +3,8 @@
 #include "record/recording_shares.h"
 #include "target/shares.h"
 
-/* What a cycle counted for one set. */
-static struct tally set_tally(const struct plop_set_counters *c)
+/* What a cycle counted for one channel. */
+static struct tally channel_tally(const struct plop_channel_counters *c)
 {
 	struct tally t = {
 		.ticks = c->ticks, .python = c->python, .other = c->other, .truncated = c->truncated
@@ -18,7 +18,7 @@ static struct tally set_tally(const struct plop_set_counters *c)
 /* Whether its ticks are told by what was filed and lost of its processes, and not by what a cycle counted. */
 static bool is_of_some(const struct recording *r)
 {
-	return r->set == PLOP_SET_ALWAYS && (r->whom.selectors.owned || r->whom.npids);
+	return r->channel == PLOP_CHANNEL_ALWAYS && (r->whom.selectors.owned || r->whom.npids);
 }
 
 static void tally_of_some(struct recording *r)
@@ -37,8 +37,8 @@ static void tally_of_own(struct recording *r)
 	struct tally own = p->tally;
 
 	selectors_tally(&r->whom.selectors, p);
-	/* the kernel side has kept others' out of them (set_may(), bpf/sample.bpf.c), and user space out of what is waited for */
-	if (!r->whom.selectors.owned || r->set == PLOP_SET_ALWAYS)
+	/* the kernel side has kept others' out of them (channel_may(), bpf/sample.bpf.c), and user space out of what is waited for */
+	if (!r->whom.selectors.owned || r->channel == PLOP_CHANNEL_ALWAYS)
 		return;
 	p->tally.truncated = own.truncated;
 	for (int i = 0; i < PLOP_LOST_CAUSES; i++) {
@@ -48,10 +48,10 @@ static void tally_of_own(struct recording *r)
 }
 
 void recording_tally(struct recording *r, const struct tally *host,
-		     const struct plop_set_counters *set)
+		     const struct plop_channel_counters *channel)
 {
 	struct profile *p = sink_profile(r->sink);
-	struct tally own = set ? set_tally(set) : *host;
+	struct tally own = channel ? channel_tally(channel) : *host;
 
 	/* what found no home is lost, not python */
 	own.python -= MIN(r->undelivered, own.python);

@@ -11,7 +11,7 @@ static bool recording_waits_for(struct recording *r, struct target *k, uint32_t 
 	if (!r || !r->waits || r->state == RECORDING_DONE || !k || !recording_wants(r, k))
 		return false;
 	/* in the kernel it is the pid that is wanted, whatever it executes: the answer above is good for its image */
-	if (!(targets_off_cpu(r->all->targets, k) >> (r->set - 1) & 1))
+	if (!(targets_off_cpu(r->all->targets, k) >> (r->channel - 1) & 1))
 		return false;
 	recording_note_gil(r, &k->python.layout);
 	return profile_process(sink_profile(r->sink), &k->info, k->python.version, ret_process) ==

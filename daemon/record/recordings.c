@@ -33,7 +33,7 @@ void recording_drop(struct recording *r)
 	}
 	sd_event_source_disable_unref(r->timer);
 	sd_event_source_disable_unref(r->tree_ends);
-	/* of one that has ended the set may be another's by now */
+	/* of one that has ended the channel may be another's by now */
 	if (r->state != RECORDING_DONE) {
 		recording_close(r);
 		recording_unwatch(r);
@@ -88,17 +88,17 @@ static int recording_due(sd_event_source *s, uint64_t usec, void *ctx)
 	return 0;
 }
 
-/* A set that no recording has; 0: none. One whose recording has ended was collected before. */
-static uint32_t set_free(const struct recordings *all)
+/* A channel that no recording has; 0: none. One whose recording has ended was collected before. */
+static uint32_t channel_free(const struct recordings *all)
 {
-	for (uint32_t set = 1; set <= PLOP_MAX_SETS; set++) {
+	for (uint32_t channel = 1; channel <= PLOP_MAX_CHANNELS; channel++) {
 		bool taken = false;
 
 		for (size_t i = 0; i < ARRAY_SIZE(all->items); i++)
 			taken |= all->items[i] && all->items[i]->state != RECORDING_DONE &&
-				 all->items[i]->set == set;
+				 all->items[i]->channel == channel;
 		if (!taken)
-			return set;
+			return channel;
 	}
 	return 0;
 }
@@ -119,12 +119,12 @@ static int recording_begin_own(struct recording *r)
 	struct profile *p = sink_profile(r->sink);
 	int k = 0;
 
-	r->set = set_free(r->all);
-	if (!r->set)
+	r->channel = channel_free(r->all);
+	if (!r->channel)
 		return -EBUSY;
 	r->budget = recordings_budget(r->all, recording_user(r));
 	recordings_divide(r->all);
-	sampler_set_charge(all->sampler, r->set, r->budget, r->whom.selectors.uid);
+	sampler_channel_charge(all->sampler, r->channel, r->budget, r->whom.selectors.uid);
 	r->state = RECORDING_RUNNING;
 	recording_begins_now(r);
 	if (p->off_cpu)
@@ -274,7 +274,7 @@ static bool request_is_own(const struct recordings *all, const struct recording_
 {
 	return q->off_cpu || q->tasks || q->whom.cgroup.folder || q->whom.tree ||
 	       (q->hz && q->hz != all->config->hz) ||
-	       !sampler_set_is_open(all->sampler, PLOP_SET_ALWAYS);
+	       !sampler_channel_is_open(all->sampler, PLOP_CHANNEL_ALWAYS);
 }
 
 /* Makes it, with all that the request asks for; that is lent, and is its own once it has begun. */
@@ -367,7 +367,7 @@ void recording_stop(struct recording *r, enum recording_reason reason)
 		recording_tell_loaded(r, 0);
 	r->reason = reason;
 	r->state = RECORDING_STOPPING;
-	if (r->set != PLOP_SET_ALWAYS) {
+	if (r->channel != PLOP_CHANNEL_ALWAYS) {
 		recording_close(r);
 		r->ended_mono = cycle_mono_ns(r->all->cycle);
 	}
@@ -406,7 +406,7 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 
 		/* one that stops has its ticks up to its last swap; one that waits begins with the next */
 		if (!r || (r->state != RECORDING_RUNNING && r->state != RECORDING_STOPPING) ||
-		    !r->begun_mono || r->set != s->stack->set)
+		    !r->begun_mono || r->channel != s->stack->channel)
 			continue;
 		/* what else a selector may ask for is told when the result is wanted */
 		if (!recording_wants(r, k))
@@ -426,7 +426,7 @@ void recordings_undelivered(struct recordings *all, const struct plop_stack *sta
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *r = all->items[i];
 
-		if (r && r->state != RECORDING_DONE && r->set == stack->set)
+		if (r && r->state != RECORDING_DONE && r->channel == stack->channel)
 			r->undelivered += stack->count;
 	}
 }
@@ -487,7 +487,7 @@ static void recording_end(struct recording *r)
 
 	recording_end_waits(r);
 	r->state = RECORDING_NAMING;
-	if (r->set == PLOP_SET_ALWAYS)
+	if (r->channel == PLOP_CHANNEL_ALWAYS)
 		r->ended_mono = r->all->cycle->swapped_mono;
 	else
 		p->end_ns = p->start_ns + (r->ended_mono - r->begun_mono);
@@ -505,7 +505,7 @@ static void recording_end(struct recording *r)
 }
 
 void recordings_cycle(struct recordings *all, uint64_t number, const struct tally *t,
-		      const struct plop_set_counters *sets)
+		      const struct plop_channel_counters *channels)
 {
 	uint64_t swapped_mono = all->cycle->swapped_mono;
 
@@ -527,7 +527,7 @@ void recordings_cycle(struct recordings *all, uint64_t number, const struct tall
 		if (r->begun_mono) {
 			struct profile *p = sink_profile(r->sink);
 
-			recording_tally(r, t, r->set ? &sets[r->set - 1] : NULL);
+			recording_tally(r, t, r->channel ? &channels[r->channel - 1] : NULL);
 			/* by the monotonic clock: its length is true whoever sets the clock */
 			if (swapped_mono > r->begun_mono)
 				p->end_ns = p->start_ns + (swapped_mono - r->begun_mono);

@@ -17,9 +17,9 @@ struct recording;
 /*
  * Profiles on request, beside the running window and beside each other. One at the daemon's own rate, of processes or of
  * all, takes its share of the ticks that are always on: exactly those between two swaps that match its selectors. Any
- * other has perf events of its own, a set (plop/events.h), for as long as it runs, which the kernel filters for it.
+ * other has perf events of its own, a channel (plop/events.h), for as long as it runs, which the kernel filters for it.
  */
-#define RECORDINGS_MAX PLOP_MAX_SETS
+#define RECORDINGS_MAX PLOP_MAX_CHANNELS
 /* One of a trusted user's that takes more memory ends before its time; of others, see shares.h. */
 #define RECORDING_BYTES_MAX (32u << 20)
 /* Of code objects that its process has forgotten. */
@@ -60,7 +60,7 @@ struct recording {
 	bool fetched;        /* DONE, and the client has the result */
 	uint64_t keep_until; /* CLOCK_MONOTONIC */
 	enum recording_reason reason;
-	uint32_t set;         /* PLOP_SET_ALWAYS: shares those ticks */
+	uint32_t channel;     /* PLOP_CHANNEL_ALWAYS: shares those ticks */
 	uint32_t budget;      /* that its samples are taken from; 0: none, its maker is trusted */
 	uint64_t threads;     /* that the processes made, while its events were on threads */
 	unsigned int naming;  /* processes that were asked for names of threads, at the end */
@@ -128,8 +128,8 @@ unsigned int recordings_running(const struct recordings *all);
 /* Notes whether what the recording has of a process can tell of the GIL, as the kernel side has it (gil_flags(), is_gil()). */
 void recording_note_gil(struct recording *r, const struct plop_layout *l);
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s);
-/* A stack of one recording's own set whose process is not known (any more). */
+/* A stack of one recording's own channel whose process is not known (any more). */
 void recordings_undelivered(struct recordings *all, const struct plop_stack *stack);
-/* A cycle is complete: its number, what it counted, and what of it was counted for the sets (1 and up). */
+/* A cycle is complete: its number, what it counted, and what of it was counted for the channels (1 and up). */
 void recordings_cycle(struct recordings *all, uint64_t number, const struct tally *t,
-		      const struct plop_set_counters *sets);
+		      const struct plop_channel_counters *channels);

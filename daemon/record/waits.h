@@ -30,7 +30,7 @@ void waits_gil(struct waits *w, pid_t pid, uint64_t gil, uint32_t size);
 int waits_read(struct waits *w, struct sink *sink, pid_t pid, const struct asleep_thread *t);
 /* A time that is over. process: the sink's, of r->head.tgid. end_ns: nothing after it counts. */
 int waits_add(struct waits *w, const struct plop_record_wait *r, uint32_t process, uint64_t end_ns);
-/* A stack of PLOP_SET_OFF_CPU. */
+/* A stack of PLOP_CHANNEL_OFF_CPU. */
 int waits_stack(struct waits *w, struct sink *sink, const struct symbolized_stack *s);
 /* After a cycle: what has its stack goes into the profile. last: all of it does. */
 int waits_settle(struct waits *w, struct sink *sink, bool last);

@@ -137,7 +137,7 @@ int sampler_follow_cpus(struct sampler *s)
 	bool online[CPUS_MAX] = {};
 	int r = cpus_online(online, CPUS_MAX);
 
-	for (uint32_t i = 0; i <= PLOP_MAX_SETS && r >= 0; i++)
+	for (uint32_t i = 0; i <= PLOP_MAX_CHANNELS && r >= 0; i++)
 		r = events_follow(s, &s->events[i], online, CPUS_MAX);
 	return r < 0 ? r : 0;
 }

@@ -21,9 +21,10 @@ static const struct feature feature_table[FEATURE_MAX] = {
 	[FEATURE_THREAD_POINTER] = { "the thread pointer of a task", "x86-64 or arm64", true, 0 },
 	[FEATURE_BPF_LOOP] = { "bpf_loop()", "Linux 5.17; without, stacks are cut at 96 frames",
 			       false, 0 },
-	[FEATURE_SETS] = { "recordings at a rate of their own",
-			   "Linux 5.17; without, all are taken from the profile that is always on",
-			   false, 0 },
+	[FEATURE_CHANNELS] = { "recordings at a rate of their own",
+			       "Linux 5.17; without, all are taken from the profile that is always "
+			       "on",
+			       false, 0 },
 	[FEATURE_OFF_CPU] = { "wall-clock recordings", "Linux 5.17 with CONFIG_BPF_EVENTS", false,
 			      0 },
 	[FEATURE_READ_MEMORY] = { "reading other processes' memory", "CAP_SYS_PTRACE (or root)",
@@ -153,7 +154,7 @@ bool features_have_loop(void)
 	return helper_is_there(BPF_FUNC_loop);
 }
 
-bool features_have_sets(void)
+bool features_have_channels(void)
 {
 	return features_have_loop() && helper_is_there(BPF_FUNC_get_attach_cookie) &&
 	       helper_is_there(BPF_FUNC_get_current_ancestor_cgroup_id);
@@ -171,7 +172,7 @@ void features_probe(struct feature features[FEATURE_MAX])
 	features[FEATURE_TP_BTF].error = calib_try("calib_tp_btf");
 	features[FEATURE_THREAD_POINTER].error = features[FEATURE_BPF].error;
 	features[FEATURE_BPF_LOOP].error = features_have_loop() ? 0 : -EOPNOTSUPP;
-	features[FEATURE_SETS].error = features_have_sets() ? 0 : -EOPNOTSUPP;
+	features[FEATURE_CHANNELS].error = features_have_channels() ? 0 : -EOPNOTSUPP;
 	features[FEATURE_OFF_CPU].error = calib_try("calib_switch");
 	features[FEATURE_READ_MEMORY].error = features_read_memory();
 	features[FEATURE_MAP_FILES].error =

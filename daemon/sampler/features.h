@@ -21,7 +21,7 @@ enum feature_id {
 	FEATURE_TP_BTF,
 	FEATURE_THREAD_POINTER,
 	FEATURE_BPF_LOOP,
-	FEATURE_SETS,
+	FEATURE_CHANNELS,
 	FEATURE_OFF_CPU,
 	FEATURE_READ_MEMORY,
 	FEATURE_MAP_FILES,
@@ -37,8 +37,8 @@ int features_read_memory(void);
  * many. size: 128 is enough.
  */
 unsigned int features_capabilities(bool required, char *text, size_t size);
-/* FEATURE_BPF_LOOP and FEATURE_SETS alone. */
+/* FEATURE_BPF_LOOP and FEATURE_CHANNELS alone. */
 bool features_have_loop(void);
-bool features_have_sets(void);
+bool features_have_channels(void);
 /* The first required one that is missing, or NULL. */
 const struct feature *features_missing(const struct feature features[FEATURE_MAX]);

@@ -6,7 +6,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* Changes of one set take at most this part of plopd's time: on a host of many CPUs they come more seldom. */
+/* Changes of one channel take at most this part of plopd's time: on a host of many CPUs they come more seldom. */
 #define PART 20
 /* What is due within this part of the mean time between two changes is done at the same waking. */
 #define TOGETHER 8
@@ -44,7 +44,7 @@ void jitter_arm(struct sampler *s)
 	struct itimerspec at = {};
 	uint64_t next = 0;
 
-	for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++) {
+	for (uint32_t i = 0; i <= PLOP_MAX_CHANNELS; i++) {
 		const struct events *e = &s->events[i];
 
 		if (e->due && (!next || e->due < next))
@@ -59,26 +59,26 @@ void jitter_arm(struct sampler *s)
 		log_debug_r(-errno, "Cannot set the timer of the periods");
 }
 
-static void jitter_renew(struct sampler *s, uint32_t set, uint64_t now)
+static void jitter_renew(struct sampler *s, uint32_t channel, uint64_t now)
 {
-	struct thread_events *t = s->events[set].threads;
+	struct thread_events *t = s->events[channel].threads;
 	int r;
 
 	if (!t || !t->renew_at || t->renew_at > now)
 		return;
-	r = threads_renew(&s->events[set]);
+	r = threads_renew(&s->events[channel]);
 	if (r >= 0)
 		return;
-	log_debug_r(r, "New threads of set %u cannot have events of their own", set);
+	log_debug_r(r, "New threads of channel %u cannot have events of their own", channel);
 	t->renew_at = 0;
-	s->handlers.spread(set, s->handlers.ctx);
+	s->handlers.spread(channel, s->handlers.ctx);
 }
 
 void sampler_jitter(struct sampler *s)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), began, took;
 
-	for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++) {
+	for (uint32_t i = 0; i <= PLOP_MAX_CHANNELS; i++) {
 		struct events *e = &s->events[i];
 
 		jitter_renew(s, i, now);

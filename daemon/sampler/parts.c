@@ -16,7 +16,7 @@ static bool part_has_program(const struct plop *skel, enum sampler_part which,
 {
 	switch (which) {
 	case SAMPLER_PART_SETS:
-		return program == skel->progs.plop_tick_set;
+		return program == skel->progs.plop_tick_chan;
 	case SAMPLER_PART_WALL:
 		return program == skel->progs.plop_switch || program == skel->progs.plop_wakeup;
 	case SAMPLER_PART_TASKS:
@@ -153,7 +153,7 @@ int sampler_need(struct sampler *s, unsigned int parts)
 {
 	int r, all = 0;
 
-	if (!s->have_sets)
+	if (!s->have_channels)
 		return -EOPNOTSUPP;
 	for (unsigned int i = 0; i < PARTS; i++) {
 		r = parts & s->parts[i].which ? part_need(&s->parts[i]) : 0;

@@ -44,11 +44,11 @@ struct thread_events {
 	unsigned int attempts;
 };
 
-/* The perf events of one set: one for each CPU that is online, or those of threads. */
+/* The perf events of one channel: one for each CPU that is online, or those of threads. */
 struct events {
 	struct bpf_program *program;
 	struct cpu_event *cpus; /* by CPU; NULL: closed, or they are on threads */
-	uint64_t cookie;        /* the set */
+	uint64_t cookie;        /* the channel */
 	unsigned int hz;
 	bool tasks;                    /* with the asyncio tasks */
 	struct thread_events *threads; /* NULL: they are on the CPUs */
@@ -86,26 +86,26 @@ struct sampler {
 	size_t cpus_size;
 	struct plop_thread_bucket *buckets; /* the mmapped map of thread states */
 	int ncpus;                          /* possible ones */
-	struct events events[PLOP_MAX_SETS + 1];
+	struct events events[PLOP_MAX_CHANNELS + 1];
 	int timer; /* a timerfd, for what the events have to be given in time; see jitter.c */
 	uint64_t map_bytes;
 	struct plop_layout layouts[PLOP_MAX_LAYOUTS];
 	struct layout_use layout_uses[PLOP_MAX_LAYOUTS];
-	uint32_t nlayouts; /* places that were ever taken */
-	bool have_sets;    /* what sampler_need() loads can be loaded */
+	uint32_t nlayouts;  /* places that were ever taken */
+	bool have_channels; /* what sampler_need() loads can be loaded */
 	struct part parts[PARTS];
 	struct worker *loader;          /* NULL: nothing was to be loaded yet */
 	struct bpf_link *wall_links[2]; /* of what sampler_off_cpu() watches */
 	bool off_cpu_tasks;             /* which program watches the switches */
 	struct plop_sleeper *
-		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_sets is false */
+		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_channels is false */
 	size_t sleepers_size;
 	struct plop_budget *budgets; /* the mmapped map */
-	/* each set's budget, 0: none, and the user whose processes it may be of */
+	/* each channel's budget, 0: none, and the user whose processes it may be of */
 	struct {
 		uint32_t budget;
 		uid_t uid;
-	} charged[PLOP_MAX_SETS + 1];
+	} charged[PLOP_MAX_CHANNELS + 1];
 	struct plop_async asyncs[PLOP_MAX_LAYOUTS];     /* from 1 on */
 	struct layout_use async_uses[PLOP_MAX_LAYOUTS]; /* ... as well */
 	uint32_t nasyncs;                               /* places that were ever taken */
@@ -142,15 +142,15 @@ int threads_renew(struct events *e);
 
 int jitter_init(struct sampler *s);
 void jitter_done(struct sampler *s);
-/* The events of this set were opened: their periods are to be changed from now on. */
+/* The events of this channel were opened: their periods are to be changed from now on. */
 void jitter_begin(struct sampler *s, struct events *e);
 /* Wakes up in time for the next thing that is due. */
 void jitter_arm(struct sampler *s);
 
-/* Moves the counters of the recordings' sets from a half to *counters. */
-void sets_collect(struct plop_half *half, struct sampler_counters *counters);
-/* No PLOP_RECORD_THREAD for this set any more. */
-void sets_unreport(struct sampler *s, uint32_t set);
+/* Moves the counters of the recordings' channels from a half to *counters. */
+void channels_collect(struct plop_half *half, struct sampler_counters *counters);
+/* No PLOP_RECORD_THREAD for this channel any more. */
+void channels_unreport(struct sampler *s, uint32_t channel);
 int sampler_map_sleepers(struct sampler *s);
 /* states.c */
 int states_map(struct sampler *s);

@@ -129,8 +129,8 @@ static int sampler_load(struct sampler *s)
 	s->tick = s->options.bounded ? s->skel->progs.plop_tick_bound : s->skel->progs.plop_tick;
 	bpf_program__set_autoload(s->skel->progs.plop_tick, !s->options.bounded);
 	bpf_program__set_autoload(s->skel->progs.plop_tick_bound, s->options.bounded);
-	s->have_sets = !s->options.bounded && features_have_sets();
-	if (!s->have_sets)
+	s->have_channels = !s->options.bounded && features_have_channels();
+	if (!s->have_channels)
 		bpf_map__set_max_entries(s->skel->maps.sleepers, 1);
 	parts_leave_out(s, s->skel);
 	r = bpf_map__set_max_entries(s->skel->maps.cpus, (uint32_t)s->ncpus);
@@ -210,7 +210,7 @@ void sampler_free(struct sampler *s)
 	if (!s)
 		return;
 	sampler_off_cpu(s, false, false);
-	for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++)
+	for (uint32_t i = 0; i <= PLOP_MAX_CHANNELS; i++)
 		events_close(s, &s->events[i]);
 	parts_free(s);
 	jitter_done(s);
@@ -240,7 +240,7 @@ int sampler_check(char **ret_error)
 
 int sampler_start(struct sampler *s, char **ret_error)
 {
-	int r = sampler_set_open(s, PLOP_SET_ALWAYS, NULL, s->options.hz, false);
+	int r = sampler_channel_open(s, PLOP_CHANNEL_ALWAYS, NULL, s->options.hz, false);
 
 	return r < 0 ? sampler_explain(ret_error, r, "cannot open perf events") : 0;
 }
@@ -303,7 +303,7 @@ static void sampler_empty(struct sampler *s, struct plop_half *half,
 		counters->c[i] += half->counters[i];
 		half->counters[i] = 0;
 	}
-	sets_collect(half, counters);
+	channels_collect(half, counters);
 	for (uint32_t i = 0; i < PLOP_HALF_LOSSES; i++) {
 		if (half->losses[i].tgid && s->handlers.loss)
 			s->handlers.loss(&half->losses[i], s->handlers.ctx);

@@ -36,11 +36,11 @@ struct sampler_handlers {
 	void (*state)(const struct plop_record_state *r, void *ctx);
 	/* A half fills up: swap and collect soon. */
 	void (*pressure)(void *ctx);
-	/* The events of a set cannot stay on threads, as too many are made or too fast: sampler_set_spread() is to be called. */
-	void (*spread)(uint32_t set, void *ctx);
+	/* The events of a channel cannot stay on threads, as too many are made or too fast: sampler_channel_spread() is to be called. */
+	void (*spread)(uint32_t channel, void *ctx);
 	/* sampler_need(): these parts are loaded, or, with r < 0, cannot be. */
 	void (*loaded)(unsigned int parts, int r, void *ctx);
-	/* A thread was off CPU, and is back; its stack comes, or came, with set PLOP_SET_OFF_CPU. */
+	/* A thread was off CPU, and is back; its stack comes, or came, with channel PLOP_CHANNEL_OFF_CPU. */
 	void (*wait)(const struct plop_record_wait *r, void *ctx);
 	void *ctx;
 };
@@ -53,8 +53,8 @@ struct sampler_options {
 };
 
 struct sampler_counters {
-	uint64_t c[PLOP_COUNTERS];                    /* by enum plop_counter */
-	struct plop_set_counters sets[PLOP_MAX_SETS]; /* of sets 1 and up */
+	uint64_t c[PLOP_COUNTERS];                                /* by enum plop_counter */
+	struct plop_channel_counters channels[PLOP_MAX_CHANNELS]; /* of channels 1 and up */
 };
 
 /*
@@ -84,40 +84,40 @@ int sampler_need(struct sampler *s, unsigned int parts);
 /* Whether plopd may read what it is to sample; ret_error as with sampler_new(). */
 int sampler_check(char **ret_error);
 /*
- * Opens the events of PLOP_SET_ALWAYS, one on each online CPU. They are closed by sampler_set_close().
+ * Opens the events of PLOP_CHANNEL_ALWAYS, one on each online CPU. They are closed by sampler_channel_close().
  */
 int sampler_start(struct sampler *s, char **ret_error);
 /* Opens events on CPUs that came online since, drops those of CPUs that went. Cheap when nothing changed. */
 int sampler_follow_cpus(struct sampler *s);
 
 /*
- * Recordings with events of their own: set 1 to PLOP_MAX_SETS, at hz, for whom. Their stacks say which
- * set they are of; their ticks are in sampler_counters.sets[set - 1]. tasks: with the asyncio tasks.
+ * Recordings with events of their own: channel 1 to PLOP_MAX_CHANNELS, at hz, for whom. Their stacks say which
+ * set they are of; their ticks are in sampler_counters.channels[channel - 1]. tasks: with the asyncio tasks.
  * -EBUSY: it is open; -EINPROGRESS: the part that it takes is not loaded, see sampler_need().
  */
-int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz,
-		     bool tasks);
+int sampler_channel_open(struct sampler *s, uint32_t channel, const struct plop_channel *whom,
+			 unsigned int hz, bool tasks);
 /*
  * The same for processes, which have to be wanted (sampler_wanted()), each named once. Where they have few enough threads the
- * events are on these: no tick comes from anybody else. Otherwise, and after sampler_set_spread(), they are on all CPUs, and
+ * events are on these: no tick comes from anybody else. Otherwise, and after sampler_channel_spread(), they are on all CPUs, and
  * the kernel side filters. A thread's first tick comes when it has run for a whole period, so half a tick is missing of one that
  * ends before its event is given another period; and none falls into what the kernel takes to switch to it and away, some 2 us.
  * Each thread that begins later is told of by a PLOP_RECORD_THREAD, so that they can be counted; it has an inherited event at
  * first, and some 20 ms later one of its own.
  */
-int sampler_set_open_processes(struct sampler *s, uint32_t set, const uint32_t *tgids, size_t n,
-			       unsigned int hz, bool tasks);
-bool sampler_set_is_on_threads(const struct sampler *s, uint32_t set);
-int sampler_set_spread(struct sampler *s, uint32_t set);
+int sampler_channel_open_processes(struct sampler *s, uint32_t channel, const uint32_t *tgids,
+				   size_t n, unsigned int hz, bool tasks);
+bool sampler_channel_is_on_threads(const struct sampler *s, uint32_t channel);
+int sampler_channel_spread(struct sampler *s, uint32_t channel);
 /* Closes the events; what they counted comes with the next cycle. */
-void sampler_set_close(struct sampler *s, uint32_t set);
-bool sampler_set_is_open(const struct sampler *s, uint32_t set);
+void sampler_channel_close(struct sampler *s, uint32_t channel);
+bool sampler_channel_is_open(const struct sampler *s, uint32_t channel);
 /*
- * Whose a set is, before it is opened: a trusted user's (budget 0, as it is when nothing is said), or charged to a budget, 1 to
- * PLOP_MAX_SETS, which all sets of a user share; with a budget, only of processes of that real uid. sampler_budget(): an unused one
+ * Whose a channel is, before it is opened: a trusted user's (budget 0, as it is when nothing is said), or charged to a budget, 1 to
+ * PLOP_MAX_CHANNELS, which all channels of a user share; with a budget, only of processes of that real uid. sampler_budget(): an unused one
  * of so many samples a second.
  */
-void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget, uid_t uid);
+void sampler_channel_charge(struct sampler *s, uint32_t channel, uint32_t budget, uid_t uid);
 void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate);
 /* How many budgets are in use: each has the same share of the users' part of a table. */
 void sampler_users(struct sampler *s, uint32_t n);
@@ -127,8 +127,8 @@ uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget);
 int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w);
 /* -ENOENT: nothing is. */
 int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *ret);
-/* Takes a set's bits from all processes, children that the kernel added included. set: 1 and up. */
-void sampler_unwanted(struct sampler *s, uint32_t set);
+/* Takes a channel's bits from all processes, children that the kernel added included. channel: 1 and up. */
+void sampler_unwanted(struct sampler *s, uint32_t channel);
 
 /*
  * Tells where a process keeps its asyncio tasks. -EINPROGRESS: their part is not loaded; -ESRCH: it
@@ -139,7 +139,7 @@ int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_
 			  const struct plop_async *async);
 
 /*
- * Watches the scheduler for the threads of processes that are wanted so (plop_wanted.off_cpu); tasks: as sampler_set_open(), of
+ * Watches the scheduler for the threads of processes that are wanted so (plop_wanted.off_cpu); tasks: as sampler_channel_open(), of
  * all. -EINPROGRESS: a part that it takes is not loaded.
  */
 int sampler_off_cpu(struct sampler *s, bool on, bool tasks);

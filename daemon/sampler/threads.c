@@ -212,8 +212,8 @@ static bool threads_is_born(const struct thread_events *t, uint32_t tid)
 
 void threads_born(struct sampler *s, uint32_t tgid, uint32_t maker, uint32_t tid)
 {
-	for (uint32_t set = 1; set <= PLOP_MAX_SETS; set++) {
-		struct thread_events *t = s->events[set].threads;
+	for (uint32_t channel = 1; channel <= PLOP_MAX_CHANNELS; channel++) {
+		struct thread_events *t = s->events[channel].threads;
 		struct thread_event *k;
 		bool of_set = false;
 
@@ -454,5 +454,5 @@ void threads_close(struct sampler *s, struct events *e)
 	threads_close_all(e->threads);
 	free(e->threads->tgids);
 	free(TAKE_PTR(e->threads));
-	sets_unreport(s, (uint32_t)e->cookie);
+	channels_unreport(s, (uint32_t)e->cookie);
 }

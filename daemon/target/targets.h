@@ -83,7 +83,7 @@ struct target {
 	bool names_wanted;      /* threads of it were seen whose names are not known */
 	uint32_t layout;        /* its number in the kernel */
 	unsigned int dying;     /* cycles left to live, 0: alive */
-	uint32_t off_cpu;       /* sets that want its time off CPU, as of off_cpu_asked */
+	uint32_t off_cpu;       /* channels that want its time off CPU, as of off_cpu_asked */
 	uint64_t off_cpu_asked; /* targets.off_cpu_changes + 1; 0: never */
 	enum target_async async;
 	bool async_asked;       /* ... and the answer has not come */

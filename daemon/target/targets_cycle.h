@@ -8,5 +8,5 @@ void targets_confirm(struct targets *t);
 /* After a cycle: frees what ended, and keeps the CPU figures. elapsed_ns: since the cycle before. */
 void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz);
 
-/* The sets that want this process's time off CPU: bit n - 1 is set n. The kernel passes them on to children. */
+/* The channels that want this process's time off CPU: bit n - 1 is channel n. The kernel passes them on to children. */
 uint32_t targets_off_cpu(struct targets *t, struct target *k);

@@ -77,7 +77,7 @@ struct plop_stack {
 	__u16 depth;
 	__u16 flags;
 	__u16 settled; /* how many frames have PLOP_CHECK_SETTLED */
-	__u16 set;     /* PLOP_SET_ALWAYS, that of a recording, or PLOP_SET_OFF_CPU */
+	__u16 channel; /* PLOP_CHANNEL_ALWAYS, that of a recording, or PLOP_CHANNEL_OFF_CPU */
 };
 
 /* Did the thread hold the global interpreter lock? Neither: not known, or free-threaded. */
@@ -85,27 +85,27 @@ struct plop_stack {
 #define PLOP_STACK_GIL_RELEASED 0x200
 
 /*
- * A set is what one kind of tick is for: 0 the profile that is always on, 1 to PLOP_MAX_SETS a recording with perf events
- * of its own, PLOP_SET_OFF_CPU the stacks of threads that leave their CPU.
+ * A channel is what one kind of tick is for: 0 the profile that is always on, 1 to PLOP_MAX_CHANNELS a recording with perf events
+ * of its own, PLOP_CHANNEL_OFF_CPU the stacks of threads that leave their CPU.
  */
-#define PLOP_SET_ALWAYS  0
-#define PLOP_SET_OFF_CPU (PLOP_MAX_SETS + 1)
+#define PLOP_CHANNEL_ALWAYS  0
+#define PLOP_CHANNEL_OFF_CPU (PLOP_MAX_CHANNELS + 1)
 
 /*
- * Whom the ticks of a recording's set are for: all, the processes that wanted[] names, a cgroup (v2) and all below, or
+ * Whom the ticks of a recording's channel are for: all, the processes that wanted[] names, a cgroup (v2) and all below, or
  * whoever they find, as the events are those of single threads.
  */
-enum plop_set_kind {
-	PLOP_SET_OFF = 0,
-	PLOP_SET_ALL = 1,
-	PLOP_SET_PROCESSES = 2,
-	PLOP_SET_CGROUP = 3,
-	PLOP_SET_THREADS = 4,
+enum plop_channel_kind {
+	PLOP_CHANNEL_OFF = 0,
+	PLOP_CHANNEL_ALL = 1,
+	PLOP_CHANNEL_PROCESSES = 2,
+	PLOP_CHANNEL_CGROUP = 3,
+	PLOP_CHANNEL_THREADS = 4,
 };
-struct plop_set {
+struct plop_channel {
 	__u64 cgroup; /* its id, the inode of its folder */
 	__u32 level;  /* ... and its depth below the root */
-	__u8 kind;    /* enum plop_set_kind */
+	__u8 kind;    /* enum plop_channel_kind */
 	__u8 part;    /* of a half, whose room its stacks take */
 	__u16 budget; /* number of its user's plop_budget; 0: a trusted user's, who has no bound */
 	__u32 uid;    /* with a budget: the real uid of all processes that it may be of */
@@ -126,27 +126,27 @@ struct plop_budget {
 #define PLOP_BUDGET_NS 250000000ULL
 
 /*
- * A thread's event has its set in its period, in ns. Not in a cookie: the event of a new thread, which inherits that of the
+ * A thread's event has its channel in its period, in ns. Not in a cookie: the event of a new thread, which inherits that of the
  * thread that made it, has the period and the program of it and no cookie (perf_event_alloc(), kernel/events/core.c).
  */
-#define PLOP_PERIOD_SET  0x3fu
-#define PLOP_PERIOD_STEP 0x40u /* what the rest is a multiple of */
+#define PLOP_PERIOD_CHANNEL 0x3fu
+#define PLOP_PERIOD_STEP    0x40u /* what the rest is a multiple of */
 
 /*
- * In which sets' business a process is; key: tgid. Bit n - 1 of ticks: set n (PLOP_SET_PROCESSES); of
- * off_cpu: set n wants to know when its threads leave their CPU. children: the bits that pass on to what it forks.
+ * In which channels' business a process is; key: tgid. Bit n - 1 of ticks: channel n (PLOP_CHANNEL_PROCESSES); of
+ * off_cpu: channel n wants to know when its threads leave their CPU. children: the bits that pass on to what it forks.
  */
 struct plop_wanted {
 	__u64 ticks;
 	__u64 children;
 	__u32 off_cpu;
 	__u32 off_cpu_children;
-	__u32 threads; /* set n has events on its threads (PLOP_SET_THREADS): a new one is reported */
-	__u32 budget; /* that the walks for off_cpu are taken from, unless a trusted user's set wants it as well */
+	__u32 threads; /* channel n has events on its threads (PLOP_CHANNEL_THREADS): a new one is reported */
+	__u32 budget; /* that the walks for off_cpu are taken from, unless a trusted user's channel wants it as well */
 };
 
-/* The ticks of one recording's set, as enum plop_counter has them for the whole. */
-struct plop_set_counters {
+/* The ticks of one recording's channel, as enum plop_counter has them for the whole. */
+struct plop_channel_counters {
 	__u64 ticks, other, python, truncated;
 	__u64 lost[PLOP_LOST_CAUSES];
 };
@@ -175,7 +175,7 @@ struct plop_stack_thread {
  * user's part has the number of his budget.
  */
 #define PLOP_PART_ALWAYS     0
-#define PLOP_PART_TRUSTED    (PLOP_MAX_SETS + 1)
+#define PLOP_PART_TRUSTED    (PLOP_MAX_CHANNELS + 1)
 #define PLOP_PARTS           64 /* a power of two, for the verifier */
 #define PLOP_EIGHTHS_TRUSTED 3
 #define PLOP_EIGHTHS_USERS   2
@@ -205,8 +205,8 @@ struct plop_part {
 struct plop_half {
 	__u32 nstacks, nframes, nthreads, pad;
 	__u64 counters[PLOP_COUNTERS];
-	struct plop_set_counters sets[PLOP_MAX_SETS]; /* of sets 1 and up */
-	struct plop_part parts[PLOP_PARTS];           /* the first stays 0 */
+	struct plop_channel_counters channels[PLOP_MAX_CHANNELS]; /* of channels 1 and up */
+	struct plop_part parts[PLOP_PARTS];                       /* the first stays 0 */
 	struct plop_loss losses[PLOP_HALF_LOSSES];
 	__u32 index[PLOP_HALF_INDEX];
 	__u16 thread_index[PLOP_HALF_INDEX];
@@ -342,7 +342,7 @@ struct plop_record {
 #define PLOP_THREAD_MADE(image)  ((__u32)(image))
 
 /*
- * One time off CPU. Its stack is that of set PLOP_SET_OFF_CPU with this hash and tgid, filed when the thread left; so it comes
+ * One time off CPU. Its stack is that of channel PLOP_CHANNEL_OFF_CPU with this hash and tgid, filed when the thread left; so it comes
  * with the half of that moment.
  */
 struct plop_record_wait {
@@ -419,9 +419,10 @@ _Static_assert(sizeof(struct plop_record_exec) == 24, "shared with the kernel si
 _Static_assert(sizeof(struct plop_thread_bucket) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_task) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_wanted) == 32, "shared with the kernel side");
-_Static_assert(sizeof(struct plop_set) == 24, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_channel) == 24, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_budget) == 64, "shared with the kernel side");
-_Static_assert(PLOP_MAX_SETS <= PLOP_PERIOD_SET, "a period has to hold the number of a set");
+_Static_assert(PLOP_MAX_CHANNELS <= PLOP_PERIOD_CHANNEL,
+	       "a period has to hold the number of a channel");
 _Static_assert(PLOP_PART_TRUSTED < PLOP_PARTS, "each budget has a part, and the trusted have one");
 _Static_assert(sizeof(struct plop_sleeper) == 72, "shared with the kernel side");
 /* 64 CPUs must stay under 64 MB. */

@@ -20,7 +20,7 @@
 #define PLOP_MAX_PROCESSES 16384
 
 /* Recordings that the kernel filters for, and samples for at a rate of their own, at once. */
-#define PLOP_MAX_SETS 32
+#define PLOP_MAX_CHANNELS 32
 
 /* Threads that get perf events of their own for a recording; one of processes that have more samples each CPU. */
 #define PLOP_MAX_THREAD_EVENTS 128

@@ -81,9 +81,9 @@ static void others_begin(bool user)
 				       .budget = user };
 
 	tick_wanted_set(TICK_TGID, &w);
-	*tick_set(1) = (struct plop_set){ .kind = PLOP_SET_PROCESSES,
-					  .part = user ? 1 : PLOP_PART_TRUSTED,
-					  .budget = user };
+	*tick_channel(1) = (struct plop_channel){ .kind = PLOP_CHANNEL_PROCESSES,
+						  .part = user ? 1 : PLOP_PART_TRUSTED,
+						  .budget = user };
 	tick_budget(1)->step = 1000000;
 	plop_trusted = user ? 0 : 3;
 	next_task = tick_task;
@@ -104,7 +104,7 @@ static void step(uint8_t op)
 		plop_tick_bound(&ctx);
 		break;
 	case 3:
-		plop_tick_set(&ctx);
+		plop_tick_chan(&ctx);
 		break;
 	case 4:
 		plop_tick_async(&ctx);

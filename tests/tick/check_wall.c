@@ -112,7 +112,7 @@ START_TEST(times_off_cpu)
 		ck_assert_uint_eq(r.runnable_ns, 2 * MS);
 		ck_assert_uint_eq(r.tid, TICK_TGID);
 		ck_assert_uint_eq(half->nstacks, 1);
-		ck_assert_uint_eq(half->stacks[0].set, PLOP_SET_OFF_CPU);
+		ck_assert_uint_eq(half->stacks[0].channel, PLOP_CHANNEL_OFF_CPU);
 		ck_assert_uint_eq(half->stacks[0].depth, 4);
 		ck_assert_uint_eq(half->stacks[0].hash, r.hash);
 		ck_assert_uint_eq(half->counters[PLOP_C_WAITS], 1);

@@ -92,9 +92,9 @@ struct plop_wanted *tick_wanted(__u32 tgid)
 	return look(SHIM_MAP(&wanted), tgid);
 }
 
-struct plop_set *tick_set(__u32 n)
+struct plop_channel *tick_channel(__u32 n)
 {
-	return look(SHIM_MAP(&sets), n);
+	return look(SHIM_MAP(&channels), n);
 }
 
 struct plop_budget *tick_budget(__u32 n)
@@ -129,8 +129,8 @@ static const char *counters_broken(const struct plop_half *half)
 
 	HOLDS(c[PLOP_C_TICKS] ==
 	      c[PLOP_C_PYTHON] + c[PLOP_C_OTHER] + sum(&half->counters[PLOP_C_LOST]));
-	for (size_t i = 0; i < PLOP_MAX_SETS; i++) {
-		const struct plop_set_counters *s = &half->sets[i];
+	for (size_t i = 0; i < PLOP_MAX_CHANNELS; i++) {
+		const struct plop_channel_counters *s = &half->channels[i];
 
 		HOLDS(s->ticks == s->python + s->other + sum(s->lost));
 		HOLDS(s->truncated <= s->ticks);
@@ -175,13 +175,13 @@ static const char *stacks_broken(const struct plop_half *half, __u64 *ret_counte
 		HOLDS(is_indexed(half, i));
 		frames += k->depth;
 		/* those of threads that leave their CPU are no ticks */
-		counted += k->set == PLOP_SET_OFF_CPU ? 0 : k->count;
+		counted += k->channel == PLOP_CHANNEL_OFF_CPU ? 0 : k->count;
 	}
 	HOLDS(frames == half->nframes);
 	for (__u32 i = 0; i < half->nthreads; i++) {
 		HOLDS(half->threads[i].stack < half->nstacks);
 		HOLDS(half->threads[i].count > 0);
-		if (half->stacks[half->threads[i].stack].set != PLOP_SET_OFF_CPU)
+		if (half->stacks[half->threads[i].stack].channel != PLOP_CHANNEL_OFF_CPU)
 			counted += half->threads[i].count;
 	}
 	*ret_counted = counted;
@@ -201,8 +201,8 @@ const char *tick_broken(void)
 		broken = counters_broken(half);
 		if (!broken)
 			broken = stacks_broken(half, &counted);
-		for (size_t i = 0; i < PLOP_MAX_SETS; i++)
-			python += half->sets[i].python;
+		for (size_t i = 0; i < PLOP_MAX_CHANNELS; i++)
+			python += half->channels[i].python;
 		if (!broken)
 			HOLDS(counted == python);
 	}
@@ -257,5 +257,5 @@ struct tick_result tick_once_set(__u32 n, int (*program)(struct bpf_perf_event_d
 	struct plop_half *half = half_empty();
 
 	run(program, n);
-	return result_of(half, half->sets[n - 1].other, half->sets[n - 1].lost);
+	return result_of(half, half->channels[n - 1].other, half->channels[n - 1].lost);
 }

@@ -16,7 +16,7 @@
 /* The programs. */
 int plop_tick(struct bpf_perf_event_data *ctx);
 int plop_tick_bound(struct bpf_perf_event_data *ctx);
-int plop_tick_set(struct bpf_perf_event_data *ctx);
+int plop_tick_chan(struct bpf_perf_event_data *ctx);
 int plop_tick_async(struct bpf_perf_event_data *ctx);
 int plop_assign(struct plop_async_assign *ctx);
 int plop_fork(struct task_struct *parent, struct task_struct *child);
@@ -59,7 +59,7 @@ struct plop_process *tick_process(__u32 tgid); /* NULL: it is not known */
 void tick_process_set(__u32 tgid, const struct plop_process *p);
 void tick_wanted_set(__u32 tgid, const struct plop_wanted *w);
 struct plop_wanted *tick_wanted(__u32 tgid); /* NULL: nothing is wanted of it */
-struct plop_set *tick_set(__u32 n);
+struct plop_channel *tick_channel(__u32 n);
 struct plop_budget *tick_budget(__u32 n);
 struct plop_async *tick_async(__u32 n);
 
@@ -67,12 +67,12 @@ struct plop_async *tick_async(__u32 n);
  * One tick, filed in a half that is empty; ends the test program when an invariant does not hold.
  */
 struct tick_result tick_once(int (*program)(struct bpf_perf_event_data *));
-/* The same of set n. */
+/* The same of channel n. */
 struct tick_result tick_once_set(__u32 n, int (*program)(struct bpf_perf_event_data *));
 
 /*
  * What is true of a CPU's tables whatever was ticked on: each tick is one of python, other or lost,
- * for all and for each set; every stack lies within the frames, and is found by its hash; those
+ * for all and for each channel; every stack lies within the frames, and is found by its hash; those
  * that were counted are those that were filed. Returns what is not so, NULL: nothing.
  */
 const char *tick_broken(void);

@@ -68,38 +68,38 @@ int sampler_check(char **ret_error)
 	return 0;
 }
 
-int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz,
-		     bool tasks)
+int sampler_channel_open(struct sampler *s, uint32_t channel, const struct plop_channel *whom,
+			 unsigned int hz, bool tasks)
 {
 	return -EOPNOTSUPP;
 }
 
-int sampler_set_open_processes(struct sampler *s, uint32_t set, const uint32_t *tgids, size_t n,
-			       unsigned int hz, bool tasks)
+int sampler_channel_open_processes(struct sampler *s, uint32_t channel, const uint32_t *tgids,
+				   size_t n, unsigned int hz, bool tasks)
 {
 	return -EOPNOTSUPP;
 }
 
-bool sampler_set_is_on_threads(const struct sampler *s, uint32_t set)
+bool sampler_channel_is_on_threads(const struct sampler *s, uint32_t channel)
 {
 	return false;
 }
 
-int sampler_set_spread(struct sampler *s, uint32_t set)
+int sampler_channel_spread(struct sampler *s, uint32_t channel)
 {
 	return 0;
 }
 
-void sampler_set_close(struct sampler *s, uint32_t set)
+void sampler_channel_close(struct sampler *s, uint32_t channel)
 {
 }
 
-bool sampler_set_is_open(const struct sampler *s, uint32_t set)
+bool sampler_channel_is_open(const struct sampler *s, uint32_t channel)
 {
-	return set == PLOP_SET_ALWAYS;
+	return channel == PLOP_CHANNEL_ALWAYS;
 }
 
-void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget, uid_t uid)
+void sampler_channel_charge(struct sampler *s, uint32_t channel, uint32_t budget, uid_t uid)
 {
 }
 
@@ -151,7 +151,7 @@ void sampler_sleepers(struct sampler *s,
 {
 }
 
-void sampler_unwanted(struct sampler *s, uint32_t set)
+void sampler_unwanted(struct sampler *s, uint32_t channel)
 {
 }
 

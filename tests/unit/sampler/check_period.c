@@ -112,14 +112,15 @@ END_TEST
 START_TEST(says_the_set)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {
-		for (uint32_t set = 1; set <= PLOP_MAX_SETS; set++) {
+		for (uint32_t channel = 1; channel <= PLOP_MAX_CHANNELS; channel++) {
 			double seconds, ticks;
 			struct period p;
 
-			period_begin(&p, rates[i], set, PLOP_PERIOD_STEP, set, 1);
-			ck_assert_uint_eq(p.ns & PLOP_PERIOD_SET, set);
-			ck_assert_uint_eq(period_next(&p, period_lasts(rates[i])) & PLOP_PERIOD_SET,
-					  set);
+			period_begin(&p, rates[i], channel, PLOP_PERIOD_STEP, channel, 1);
+			ck_assert_uint_eq(p.ns & PLOP_PERIOD_CHANNEL, channel);
+			ck_assert_uint_eq(period_next(&p, period_lasts(rates[i])) &
+						  PLOP_PERIOD_CHANNEL,
+					  channel);
 			ticks = ticks_of(&p, 10000, 0, &seconds);
 			ck_assert_double_le(fabs(ticks / (rates[i] * seconds) - 1), 0.001);
 		}

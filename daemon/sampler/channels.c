@@ -4,48 +4,48 @@
 #include "sampler/private.h"
 #include "util/log.h"
 
-/* All of a set but its events. */
-static int set_prepare(struct sampler *s, uint32_t set, const struct plop_set *whom,
-		       unsigned int hz, bool tasks)
+/* All of a channel but its events. */
+static int channel_prepare(struct sampler *s, uint32_t channel, const struct plop_channel *whom,
+			   unsigned int hz, bool tasks)
 {
-	int fd = bpf_map__fd(s->skel->maps.sets);
+	int fd = bpf_map__fd(s->skel->maps.channels);
 	const struct plop *part = NULL;
-	struct plop_set entry = {};
+	struct plop_channel entry = {};
 
-	if (set > PLOP_MAX_SETS || (set != PLOP_SET_ALWAYS && !whom))
+	if (channel > PLOP_MAX_CHANNELS || (channel != PLOP_CHANNEL_ALWAYS && !whom))
 		return -EINVAL;
-	if (sampler_set_is_open(s, set))
+	if (sampler_channel_is_open(s, channel))
 		return -EBUSY;
-	if (set != PLOP_SET_ALWAYS) {
+	if (channel != PLOP_CHANNEL_ALWAYS) {
 		part = part_skel(s, tasks ? SAMPLER_PART_TASKS : SAMPLER_PART_SETS);
 		if (!part)
 			return -EINPROGRESS;
 	}
 	if (whom) {
 		entry = *whom;
-		entry.budget = (uint16_t)s->charged[set].budget;
+		entry.budget = (uint16_t)s->charged[channel].budget;
 		entry.part = entry.budget ? (uint8_t)entry.budget : PLOP_PART_TRUSTED;
-		entry.uid = s->charged[set].uid;
-		if (bpf_map_update_elem(fd, &set, &entry, BPF_ANY) < 0)
+		entry.uid = s->charged[channel].uid;
+		if (bpf_map_update_elem(fd, &channel, &entry, BPF_ANY) < 0)
 			return -errno;
 	}
-	s->events[set] = (struct events){
+	s->events[channel] = (struct events){
 		.program = !part ? s->tick :
 			   tasks ? part->progs.plop_tick_async :
-				   part->progs.plop_tick_set,
-		.cookie = set,
+				   part->progs.plop_tick_chan,
+		.cookie = channel,
 		.hz = hz,
 		.tasks = tasks,
 	};
 	return 0;
 }
 
-void sampler_set_charge(struct sampler *s, uint32_t set, uint32_t budget, uid_t uid)
+void sampler_channel_charge(struct sampler *s, uint32_t channel, uint32_t budget, uid_t uid)
 {
-	uint32_t bit = UINT32_C(1) << (set - 1);
+	uint32_t bit = UINT32_C(1) << (channel - 1);
 
-	s->charged[set].budget = budget;
-	s->charged[set].uid = uid;
+	s->charged[channel].budget = budget;
+	s->charged[channel].uid = uid;
 	if (budget)
 		s->skel->bss->plop_trusted &= ~bit;
 	else
@@ -70,7 +70,7 @@ static struct plop_part part_of(unsigned int eighths, uint32_t n)
 
 void sampler_users(struct sampler *s, uint32_t n)
 {
-	for (uint32_t i = 1; i <= PLOP_MAX_SETS; i++)
+	for (uint32_t i = 1; i <= PLOP_MAX_CHANNELS; i++)
 		s->skel->bss->plop_part_most[i] = part_of(PLOP_EIGHTHS_USERS, MAX(n, 1u));
 	s->skel->bss->plop_part_most[PLOP_PART_TRUSTED] = part_of(PLOP_EIGHTHS_TRUSTED, 1);
 }
@@ -80,59 +80,61 @@ uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget)
 	return __atomic_exchange_n(&s->budgets[budget].lost, 0, __ATOMIC_RELAXED);
 }
 
-int sampler_set_open(struct sampler *s, uint32_t set, const struct plop_set *whom, unsigned int hz,
-		     bool tasks)
+int sampler_channel_open(struct sampler *s, uint32_t channel, const struct plop_channel *whom,
+			 unsigned int hz, bool tasks)
 {
-	int r = set_prepare(s, set, whom, hz, tasks);
+	int r = channel_prepare(s, channel, whom, hz, tasks);
 
-	return r < 0 ? r : events_open(s, &s->events[set]);
+	return r < 0 ? r : events_open(s, &s->events[channel]);
 }
 
-bool sampler_set_is_on_threads(const struct sampler *s, uint32_t set)
+bool sampler_channel_is_on_threads(const struct sampler *s, uint32_t channel)
 {
-	return set <= PLOP_MAX_SETS && s->events[set].threads;
+	return channel <= PLOP_MAX_CHANNELS && s->events[channel].threads;
 }
 
-int sampler_set_open_processes(struct sampler *s, uint32_t set, const uint32_t *tgids, size_t n,
-			       unsigned int hz, bool tasks)
+int sampler_channel_open_processes(struct sampler *s, uint32_t channel, const uint32_t *tgids,
+				   size_t n, unsigned int hz, bool tasks)
 {
-	struct plop_set whom = { .kind = PLOP_SET_THREADS };
-	int r = set == PLOP_SET_ALWAYS ? -EINVAL : set_prepare(s, set, &whom, hz, tasks);
+	struct plop_channel whom = { .kind = PLOP_CHANNEL_THREADS };
+	int r = channel == PLOP_CHANNEL_ALWAYS ? -EINVAL :
+						 channel_prepare(s, channel, &whom, hz, tasks);
 
 	if (r < 0)
 		return r;
-	r = threads_open(s, &s->events[set], tgids, n);
+	r = threads_open(s, &s->events[channel], tgids, n);
 	if (r >= 0)
 		return r;
-	log_debug_r(r, "Set %u is sampled on all CPUs", set);
-	whom.kind = PLOP_SET_PROCESSES;
-	return sampler_set_open(s, set, &whom, hz, tasks);
+	log_debug_r(r, "Channel %u is sampled on all CPUs", channel);
+	whom.kind = PLOP_CHANNEL_PROCESSES;
+	return sampler_channel_open(s, channel, &whom, hz, tasks);
 }
 
-int sampler_set_spread(struct sampler *s, uint32_t set)
+int sampler_channel_spread(struct sampler *s, uint32_t channel)
 {
-	struct plop_set whom = { .kind = PLOP_SET_PROCESSES };
-	struct events before = s->events[set];
+	struct plop_channel whom = { .kind = PLOP_CHANNEL_PROCESSES };
+	struct events before = s->events[channel];
 
-	if (!sampler_set_is_on_threads(s, set))
+	if (!sampler_channel_is_on_threads(s, channel))
 		return 0;
-	events_close(s, &s->events[set]);
-	return sampler_set_open(s, set, &whom, before.hz, before.tasks);
+	events_close(s, &s->events[channel]);
+	return sampler_channel_open(s, channel, &whom, before.hz, before.tasks);
 }
 
-void sampler_set_close(struct sampler *s, uint32_t set)
+void sampler_channel_close(struct sampler *s, uint32_t channel)
 {
-	static const struct plop_set off;
+	static const struct plop_channel off;
 
-	if (set > PLOP_MAX_SETS)
+	if (channel > PLOP_MAX_CHANNELS)
 		return;
-	events_close(s, &s->events[set]);
-	bpf_map_update_elem(bpf_map__fd(s->skel->maps.sets), &set, &off, BPF_ANY);
+	events_close(s, &s->events[channel]);
+	bpf_map_update_elem(bpf_map__fd(s->skel->maps.channels), &channel, &off, BPF_ANY);
 }
 
-bool sampler_set_is_open(const struct sampler *s, uint32_t set)
+bool sampler_channel_is_open(const struct sampler *s, uint32_t channel)
 {
-	return set <= PLOP_MAX_SETS && (s->events[set].cpus || s->events[set].threads);
+	return channel <= PLOP_MAX_CHANNELS &&
+	       (s->events[channel].cpus || s->events[channel].threads);
 }
 
 int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w)
@@ -152,11 +154,11 @@ int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *re
 	return 0;
 }
 
-/* Takes a set's bits from all processes: all of them, or that for new threads alone. */
-static void sets_clear(struct sampler *s, uint32_t set, bool all)
+/* Takes a channel's bits from all processes: all of them, or that for new threads alone. */
+static void channels_clear(struct sampler *s, uint32_t channel, bool all)
 {
 	int fd = bpf_map__fd(s->skel->maps.wanted);
-	uint64_t keep = ~(UINT64_C(1) << (set - 1));
+	uint64_t keep = ~(UINT64_C(1) << (channel - 1));
 	uint32_t key, next;
 	struct plop_wanted w;
 	int r = bpf_map_get_next_key(fd, NULL, &next);
@@ -178,20 +180,21 @@ static void sets_clear(struct sampler *s, uint32_t set, bool all)
 	}
 }
 
-void sampler_unwanted(struct sampler *s, uint32_t set)
+void sampler_unwanted(struct sampler *s, uint32_t channel)
 {
-	sets_clear(s, set, true);
+	channels_clear(s, channel, true);
 }
 
-void sets_unreport(struct sampler *s, uint32_t set)
+void channels_unreport(struct sampler *s, uint32_t channel)
 {
-	sets_clear(s, set, false);
+	channels_clear(s, channel, false);
 }
 
-void sets_collect(struct plop_half *half, struct sampler_counters *counters)
+void channels_collect(struct plop_half *half, struct sampler_counters *counters)
 {
-	for (uint32_t i = 0; i < PLOP_MAX_SETS; i++) {
-		struct plop_set_counters *from = &half->sets[i], *to = &counters->sets[i];
+	for (uint32_t i = 0; i < PLOP_MAX_CHANNELS; i++) {
+		struct plop_channel_counters *from = &half->channels[i],
+					     *to = &counters->channels[i];
 
 		if (from->ticks == 0)
 			continue;
@@ -201,13 +204,13 @@ void sets_collect(struct plop_half *half, struct sampler_counters *counters)
 		to->truncated += from->truncated;
 		for (int k = 0; k < PLOP_LOST_CAUSES; k++)
 			to->lost[k] += from->lost[k];
-		*from = (struct plop_set_counters){};
+		*from = (struct plop_channel_counters){};
 	}
 }
 
 int sampler_map_budgets(struct sampler *s)
 {
-	void *p = mmap(NULL, sizeof(*s->budgets) * (PLOP_MAX_SETS + 1), PROT_READ | PROT_WRITE,
+	void *p = mmap(NULL, sizeof(*s->budgets) * (PLOP_MAX_CHANNELS + 1), PROT_READ | PROT_WRITE,
 		       MAP_SHARED, bpf_map__fd(s->skel->maps.budgets), 0);
 
 	if (p == MAP_FAILED)
@@ -221,14 +224,14 @@ void sampler_unmap(struct sampler *s)
 	if (s->sleepers)
 		munmap(s->sleepers, s->sleepers_size);
 	if (s->budgets)
-		munmap(s->budgets, sizeof(*s->budgets) * (PLOP_MAX_SETS + 1));
+		munmap(s->budgets, sizeof(*s->budgets) * (PLOP_MAX_CHANNELS + 1));
 }
 
 int sampler_map_sleepers(struct sampler *s)
 {
 	void *p;
 
-	if (!s->have_sets)
+	if (!s->have_channels)
 		return 0;
 	s->sleepers_size = sizeof(struct plop_sleeper) * PLOP_MAX_SLEEPERS;
 	p = mmap(NULL, s->sleepers_size, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -263,7 +266,7 @@ int sampler_off_cpu(struct sampler *s, bool on, bool tasks)
 	/* who left before the last time ended may have come back unseen since */
 	if (!s->wall_links[0]) {
 		memset(s->sleepers, 0, s->sleepers_size);
-		for (uint32_t i = 0; i <= PLOP_MAX_SETS; i++)
+		for (uint32_t i = 0; i <= PLOP_MAX_CHANNELS; i++)
 			s->budgets[i].sleepers = 0;
 		s->wall_links[0] = bpf_program__attach(off_cpu->progs.plop_wakeup);
 	}
@@ -283,7 +286,7 @@ void sampler_sleepers_sweep(struct sampler *s)
 		/* the kernel side does not look at the threads of one that is not wanted */
 		if (!key || (sampler_wanted_read(s, (uint32_t)(key >> 32), &w) == 0 && w.off_cpu))
 			continue;
-		if (e->budget && e->budget <= PLOP_MAX_SETS) {
+		if (e->budget && e->budget <= PLOP_MAX_CHANNELS) {
 			__atomic_fetch_sub(&s->budgets[e->budget].sleepers, 1, __ATOMIC_RELAXED);
 			__atomic_fetch_sub(&s->budgets[0].sleepers, 1, __ATOMIC_RELAXED);
 		}
