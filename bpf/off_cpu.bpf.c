@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
  * Time off CPU, measured where it begins and ends: at the scheduler's switch. Attached only while somebody records off-CPU
- * time. A thread of a wanted process that leaves its CPU is walked there and then, as its memory and its registers are
+ * time. A thread of a process with such a filter that leaves its CPU is walked there and then, as its memory and its registers are
  * still at hand; when it comes back, what it waited for goes up in one record.
  */
 #include "tick.bpf.h"
@@ -44,8 +44,8 @@ struct {
 	__type(value, struct plop_sleeper);
 } sleepers SEC(".maps");
 
-/* Whom the walks for a wanted process are charged to; 0: a trusted user's channel wants it. */
-static __always_inline __u32 off_cpu_budget(const struct plop_wanted *w)
+/* Whom the walks for such a process are charged to; 0: a trusted user's channel wants it. */
+static __always_inline __u32 off_cpu_budget(const struct plop_filter *w)
 {
 	return w->off_cpu & plop_trusted ? 0 : w->budget;
 }
@@ -269,7 +269,7 @@ static __always_inline void before_send(struct plop_cpu *cpu, struct plop_sleepe
 	wait_send(cpu, e, pid_tgid, back);
 }
 
-static __always_inline void leave(struct task_struct *prev, const struct plop_wanted *w,
+static __always_inline void leave(struct task_struct *prev, const struct plop_filter *w,
 				  struct plop_process *p, bool preempt, bool tasks)
 {
 	__u32 budget = off_cpu_budget(w);
@@ -321,7 +321,7 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_wa
  * Sends that a thread is back that left before anybody watched, if it has ever run, or found no place. Its memory cannot be read from
  * here, so what it was at is told by its system call, and by whether somebody has woken it since.
  */
-static __always_inline void first_send(struct task_struct *next, const struct plop_wanted *w,
+static __always_inline void first_send(struct task_struct *next, const struct plop_filter *w,
 				       const struct plop_sleeper *e, __u64 now)
 {
 	struct plop_record_wait r = { .head = { .type = PLOP_RECORD_WAIT, .tgid = next->tgid },
@@ -341,7 +341,7 @@ static __always_inline void first_send(struct task_struct *next, const struct pl
 		bpf_ringbuf_output(&records, &r, sizeof(r), BPF_RB_NO_WAKEUP);
 }
 
-static __always_inline void back(struct task_struct *next, const struct plop_wanted *w)
+static __always_inline void back(struct task_struct *next, const struct plop_filter *w)
 {
 	__u64 pid_tgid = (__u64)next->tgid << 32 | next->pid, now = bpf_ktime_get_ns();
 	__u32 n = bpf_get_smp_processor_id();
@@ -365,13 +365,13 @@ static __always_inline void back(struct task_struct *next, const struct plop_wan
 }
 
 /*
- * All programs of a tree are wanted. Of those that are no Python nothing can be told, so they take neither places nor records, nor
+ * All programs of a tree have a filter. Of those that are no Python nothing can be told, so they take neither places nor records, nor
  * any of what their user may have.
  */
-static __always_inline const struct plop_wanted *off_cpu_wanted(__u32 tgid,
+static __always_inline const struct plop_filter *off_cpu_filter(__u32 tgid,
 								struct plop_process **ret)
 {
-	struct plop_wanted *w = tgid ? bpf_map_lookup_elem(&wanted, &tgid) : NULL;
+	struct plop_filter *w = tgid ? bpf_map_lookup_elem(&filters, &tgid) : NULL;
 
 	if (!w || !w->off_cpu)
 		return NULL;
@@ -383,11 +383,11 @@ static __always_inline void switched(struct task_struct *prev, struct task_struc
 				     bool preempt, bool tasks)
 {
 	struct plop_process *p = NULL;
-	const struct plop_wanted *w = off_cpu_wanted(prev->tgid, &p);
+	const struct plop_filter *w = off_cpu_filter(prev->tgid, &p);
 
 	if (w && p)
 		leave(prev, w, p, preempt, tasks);
-	w = off_cpu_wanted(next->tgid, &p);
+	w = off_cpu_filter(next->tgid, &p);
 	if (w)
 		back(next, w);
 }
@@ -429,7 +429,7 @@ SEC("?tp_btf/sched_waking")
 int BPF_PROG(plop_wakeup, struct task_struct *task)
 {
 	struct plop_process *p;
-	const struct plop_wanted *w = off_cpu_wanted(task->tgid, &p);
+	const struct plop_filter *w = off_cpu_filter(task->tgid, &p);
 	struct plop_sleeper *e;
 
 	if (!w)

@@ -203,8 +203,8 @@ struct {
 	__uint(max_entries, PLOP_MAX_PROCESSES);
 	__uint(map_flags, BPF_F_NO_PREALLOC); /* nearly always empty */
 	__type(key, __u32);
-	__type(value, struct plop_wanted);
-} wanted SEC(".maps") __weak;
+	__type(value, struct plop_filter);
+} filters SEC(".maps") __weak;
 
 /* From RECORDS_FULL bytes on there is room in the ring buffer only for what tells of processes that come, change and go. */
 #define RECORDS_SIZE (2 * 1024 * 1024)

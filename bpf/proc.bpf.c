@@ -10,10 +10,10 @@ volatile __u64 plop_changes = 0;
 volatile __u64 plop_table_full = 0;
 volatile __u64 plop_renames_woken = 0;
 
-/* What is wanted of a process with all its children is wanted of this one. */
-static __always_inline void wanted_fork(__u32 from, __u32 to)
+/* What a process is for with all its children, this one is for. */
+static __always_inline void filter_fork(__u32 from, __u32 to)
 {
-	struct plop_wanted *w = bpf_map_lookup_elem(&wanted, &from), copy = {};
+	struct plop_filter *w = bpf_map_lookup_elem(&filters, &from), copy = {};
 
 	if (!w || !(w->children | w->off_cpu_children))
 		return;
@@ -21,13 +21,13 @@ static __always_inline void wanted_fork(__u32 from, __u32 to)
 	copy.children = w->children;
 	copy.off_cpu = copy.off_cpu_children = w->off_cpu_children;
 	copy.budget = w->budget;
-	bpf_map_update_elem(&wanted, &to, &copy, BPF_ANY);
+	bpf_map_update_elem(&filters, &to, &copy, BPF_ANY);
 }
 
 /* A thread that is made inherits a recording's event, until plopd has given it one of its own. */
 static __always_inline void thread_born(__u32 tgid, __u32 maker, __u32 made)
 {
-	struct plop_wanted *w = bpf_map_lookup_elem(&wanted, &tgid);
+	struct plop_filter *w = bpf_map_lookup_elem(&filters, &tgid);
 
 	if (w && w->threads && records_room())
 		record_send(PLOP_RECORD_THREAD, tgid, PLOP_THREAD(maker, made),
@@ -45,7 +45,7 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 		thread_born(from, parent->pid, child->pid);
 		return 0;
 	}
-	wanted_fork(from, to);
+	filter_fork(from, to);
 	p = bpf_map_lookup_elem(&processes, &from);
 	if (!p)
 		return 0;
@@ -110,7 +110,7 @@ int BPF_PROG(plop_exit, struct task_struct *task)
 	/* do_exit() (kernel/exit.c) has counted this thread out before: 0 means that it was the last one */
 	if (task->signal->live.counter != 0)
 		return 0;
-	bpf_map_delete_elem(&wanted, &tgid);
+	bpf_map_delete_elem(&filters, &tgid);
 	p = bpf_map_lookup_elem(&processes, &tgid);
 	if (!p)
 		return 0;

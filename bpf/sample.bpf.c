@@ -117,14 +117,14 @@ int plop_tick_bound(struct bpf_perf_event_data *ctx)
 /* Whether a tick of a recording's channel, landing on this process, is for it. */
 static __always_inline bool channel_wants(const struct plop_channel *s, __u32 channel, __u32 tgid)
 {
-	struct plop_wanted *w;
+	struct plop_filter *w;
 
 	switch (s->kind) {
 	case PLOP_CHANNEL_ALL:
 	case PLOP_CHANNEL_THREADS:
 		return true;
 	case PLOP_CHANNEL_PROCESSES:
-		w = bpf_map_lookup_elem(&wanted, &tgid);
+		w = bpf_map_lookup_elem(&filters, &tgid);
 		return w && w->ticks >> (channel - 1) & 1;
 	case PLOP_CHANNEL_CGROUP:
 		return bpf_get_current_ancestor_cgroup_id(s->level) == s->cgroup;

@@ -30,9 +30,9 @@ static int process_join(pid_t pid, const struct joining *j)
 	struct recording *r = j->recording;
 	struct sampler *s = r->all->sampler;
 	uint64_t bit = UINT64_C(1) << (r->channel - 1);
-	struct plop_wanted before = {}, w;
+	struct plop_filter before = {}, w;
 
-	sampler_wanted_read(s, (uint32_t)pid, &before);
+	sampler_filter_read(s, (uint32_t)pid, &before);
 	w = before;
 	if (j->ticks)
 		w.ticks |= bit;
@@ -49,7 +49,7 @@ static int process_join(pid_t pid, const struct joining *j)
 	if (r->waits && !(before.off_cpu & (uint32_t)bit))
 		waits_threads(r->waits, pid);
 	/* -E2BIG: there are too many processes to tell; -ENOMEM */
-	return sampler_wanted(s, (uint32_t)pid, &w);
+	return sampler_filter_set(s, (uint32_t)pid, &w);
 }
 
 static int process_joins(pid_t pid, void *ctx)
@@ -216,10 +216,10 @@ static bool recording_lets_go(struct recording *r, uint32_t tgid)
 {
 	struct recordings *all = r->all;
 	uint64_t keep = ~(UINT64_C(1) << (r->channel - 1));
-	struct plop_wanted w = {};
+	struct plop_filter w = {};
 	uid_t owner;
 
-	if (!r->whom.selectors.owned || sampler_wanted_read(all->sampler, tgid, &w) < 0 ||
+	if (!r->whom.selectors.owned || sampler_filter_read(all->sampler, tgid, &w) < 0 ||
 	    process_owner((pid_t)tgid, &owner) < 0 || selectors_see(&r->whom.selectors, owner))
 		return false;
 	w.ticks &= keep;
@@ -227,7 +227,7 @@ static bool recording_lets_go(struct recording *r, uint32_t tgid)
 	w.off_cpu &= (uint32_t)keep;
 	w.off_cpu_children &= (uint32_t)keep;
 	w.threads &= (uint32_t)keep;
-	sampler_wanted(all->sampler, tgid, &w);
+	sampler_filter_set(all->sampler, tgid, &w);
 	all->targets->off_cpu_changes++;
 	return true;
 }
@@ -259,7 +259,7 @@ void recording_close(struct recording *r)
 	sampler_channel_close(s, r->channel);
 	/* who is asleep now is asked at its end */
 	if (!r->waits)
-		sampler_unwanted(s, r->channel);
+		sampler_filter_clear(s, r->channel);
 }
 
 void recording_unwatch(struct recording *r)
@@ -268,7 +268,7 @@ void recording_unwatch(struct recording *r)
 
 	if (!r->waits)
 		return;
-	sampler_unwanted(all->sampler, r->channel);
+	sampler_filter_clear(all->sampler, r->channel);
 	sampler_sleepers_sweep(all->sampler);
 	waits_free(TAKE_PTR(r->waits));
 	off_cpu_watch(r->all);

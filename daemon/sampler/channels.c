@@ -137,9 +137,9 @@ bool sampler_channel_is_open(const struct sampler *s, uint32_t channel)
 	       (s->events[channel].cpus || s->events[channel].threads);
 }
 
-int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w)
+int sampler_filter_set(struct sampler *s, uint32_t tgid, const struct plop_filter *w)
 {
-	int fd = bpf_map__fd(s->skel->maps.wanted);
+	int fd = bpf_map__fd(s->skel->maps.filters);
 
 	if (w->ticks | w->off_cpu)
 		return bpf_map_update_elem(fd, &tgid, w, BPF_ANY) < 0 ? -errno : 0;
@@ -147,9 +147,9 @@ int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w
 	return 0;
 }
 
-int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *ret)
+int sampler_filter_read(struct sampler *s, uint32_t tgid, struct plop_filter *ret)
 {
-	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.wanted), &tgid, ret) < 0)
+	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.filters), &tgid, ret) < 0)
 		return -errno;
 	return 0;
 }
@@ -157,10 +157,10 @@ int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *re
 /* Takes a channel's bits from all processes: all of them, or that for new threads alone. */
 static void channels_clear(struct sampler *s, uint32_t channel, bool all)
 {
-	int fd = bpf_map__fd(s->skel->maps.wanted);
+	int fd = bpf_map__fd(s->skel->maps.filters);
 	uint64_t keep = ~(UINT64_C(1) << (channel - 1));
 	uint32_t key, next;
-	struct plop_wanted w;
+	struct plop_filter w;
 	int r = bpf_map_get_next_key(fd, NULL, &next);
 
 	while (r == 0) {
@@ -176,11 +176,11 @@ static void channels_clear(struct sampler *s, uint32_t channel, bool all)
 			w.off_cpu &= (uint32_t)keep;
 			w.off_cpu_children &= (uint32_t)keep;
 		}
-		sampler_wanted(s, key, &w);
+		sampler_filter_set(s, key, &w);
 	}
 }
 
-void sampler_unwanted(struct sampler *s, uint32_t channel)
+void sampler_filter_clear(struct sampler *s, uint32_t channel)
 {
 	channels_clear(s, channel, true);
 }
@@ -281,10 +281,10 @@ void sampler_sleepers_sweep(struct sampler *s)
 	for (uint32_t i = 0; s->sleepers && i < PLOP_MAX_SLEEPERS; i++) {
 		struct plop_sleeper *e = &s->sleepers[i];
 		uint64_t key = __atomic_load_n(&e->key, __ATOMIC_ACQUIRE);
-		struct plop_wanted w = {};
+		struct plop_filter w = {};
 
 		/* the kernel side does not look at the threads of one that is not wanted */
-		if (!key || (sampler_wanted_read(s, (uint32_t)(key >> 32), &w) == 0 && w.off_cpu))
+		if (!key || (sampler_filter_read(s, (uint32_t)(key >> 32), &w) == 0 && w.off_cpu))
 			continue;
 		if (e->budget && e->budget <= PLOP_MAX_CHANNELS) {
 			__atomic_fetch_sub(&s->budgets[e->budget].sleepers, 1, __ATOMIC_RELAXED);

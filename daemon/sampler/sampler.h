@@ -98,7 +98,7 @@ int sampler_follow_cpus(struct sampler *s);
 int sampler_channel_open(struct sampler *s, uint32_t channel, const struct plop_channel *whom,
 			 unsigned int hz, bool tasks);
 /*
- * The same for processes, which have to be wanted (sampler_wanted()), each named once. Where they have few enough threads the
+ * The same for processes, which have to have a filter (sampler_filter_set()), each named once. Where they have few enough threads the
  * events are on these: no tick comes from anybody else. Otherwise, and after sampler_channel_spread(), they are on all CPUs, and
  * the kernel side filters. A thread's first tick comes when it has run for a whole period, so half a tick is missing of one that
  * ends before its event is given another period; and none falls into what the kernel takes to switch to it and away, some 2 us.
@@ -123,12 +123,12 @@ void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate);
 void sampler_users(struct sampler *s, uint32_t n);
 /* How many switches were beyond a budget since this was asked last. */
 uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget);
-/* What is wanted of a process; nothing: the entry goes. The kernel drops it when the process ends. */
-int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w);
-/* -ENOENT: nothing is. */
-int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *ret);
+/* Which channels a process is for; none: the entry goes. The kernel drops it when the process ends. */
+int sampler_filter_set(struct sampler *s, uint32_t tgid, const struct plop_filter *w);
+/* -ENOENT: it has none. */
+int sampler_filter_read(struct sampler *s, uint32_t tgid, struct plop_filter *ret);
 /* Takes a channel's bits from all processes, children that the kernel added included. channel: 1 and up. */
-void sampler_unwanted(struct sampler *s, uint32_t channel);
+void sampler_filter_clear(struct sampler *s, uint32_t channel);
 
 /*
  * Tells where a process keeps its asyncio tasks. -EINPROGRESS: their part is not loaded; -ESRCH: it
@@ -139,11 +139,11 @@ int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_
 			  const struct plop_async *async);
 
 /*
- * Watches the scheduler for the threads of processes that are wanted so (plop_wanted.off_cpu); tasks: as sampler_channel_open(), of
+ * Watches the scheduler for the threads of processes whose filter says so (plop_filter.off_cpu); tasks: as sampler_channel_open(), of
  * all. -EINPROGRESS: a part that it takes is not loaded.
  */
 int sampler_off_cpu(struct sampler *s, bool on, bool tasks);
-/* Frees the places of threads whose processes are not wanted any more. */
+/* Frees the places of threads whose processes have no filter any more. */
 void sampler_sleepers_sweep(struct sampler *s);
 /* The threads that are off CPU now, as far as they were seen to leave, or (since 0) to be woken. */
 void sampler_sleepers(struct sampler *s,

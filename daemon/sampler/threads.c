@@ -410,14 +410,14 @@ int threads_renew(struct events *e)
 static void threads_report(struct sampler *s, const struct events *e, const uint32_t *tgids,
 			   size_t n)
 {
-	struct plop_wanted w;
+	struct plop_filter w;
 
 	for (size_t i = 0; i < n; i++) {
 		/* one that has ended is not wanted any more */
-		if (sampler_wanted_read(s, tgids[i], &w) < 0)
+		if (sampler_filter_read(s, tgids[i], &w) < 0)
 			continue;
 		w.threads |= 1u << (e->cookie - 1);
-		sampler_wanted(s, tgids[i], &w);
+		sampler_filter_set(s, tgids[i], &w);
 	}
 }
 

@@ -76,11 +76,11 @@ static void targets_sweep(struct targets *t)
 
 uint32_t targets_off_cpu(struct targets *t, struct target *k)
 {
-	struct plop_wanted w = {};
+	struct plop_filter w = {};
 
 	if (k->off_cpu_asked != t->off_cpu_changes + 1) {
 		/* of one that ended, what it was last */
-		if (sampler_wanted_read(t->sampler, k->key.tgid, &w) == 0)
+		if (sampler_filter_read(t->sampler, k->key.tgid, &w) == 0)
 			k->off_cpu = w.off_cpu;
 		k->off_cpu_asked = t->off_cpu_changes + 1;
 	}

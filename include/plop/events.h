@@ -92,7 +92,7 @@ struct plop_stack {
 #define PLOP_CHANNEL_OFF_CPU (PLOP_MAX_CHANNELS + 1)
 
 /*
- * Whom the ticks of a recording's channel are for: all, the processes that wanted[] names, a cgroup (v2) and all below, or
+ * Whom the ticks of a recording's channel are for: all, the processes that filters[] names, a cgroup (v2) and all below, or
  * whoever they find, as the events are those of single threads.
  */
 enum plop_channel_kind {
@@ -133,10 +133,10 @@ struct plop_budget {
 #define PLOP_PERIOD_STEP    0x40u /* what the rest is a multiple of */
 
 /*
- * In which channels' business a process is; key: tgid. Bit n - 1 of ticks: channel n (PLOP_CHANNEL_PROCESSES); of
+ * Filter: which channels a process is for; key: tgid. Bit n - 1 of ticks: channel n (PLOP_CHANNEL_PROCESSES); of
  * off_cpu: channel n wants to know when its threads leave their CPU. children: the bits that pass on to what it forks.
  */
-struct plop_wanted {
+struct plop_filter {
 	__u64 ticks;
 	__u64 children;
 	__u32 off_cpu;
@@ -291,7 +291,7 @@ enum plop_record_type {
 	PLOP_RECORD_CHECK = 4, /* a tick hit a process in PLOP_STATE_NEW */
 	PLOP_RECORD_CODE = 5,
 	PLOP_RECORD_PRESSURE = 6, /* a half is a quarter full: drain soon */
-	PLOP_RECORD_WAIT = 7,     /* a thread of a wanted process is back on a CPU */
+	PLOP_RECORD_WAIT = 7,     /* a thread of a process with a filter is back on a CPU */
 	PLOP_RECORD_TASK = 8,     /* the name of an asyncio task */
 	PLOP_RECORD_THREAD =
 		9, /* a process that has events on its threads made one: PLOP_THREAD_MADE(image) */
@@ -315,7 +315,7 @@ enum plop_wait_kind {
 	PLOP_WAIT_LET_GO = 6,   /* preempted while it let go of the GIL; of a plop_sleeper alone */
 };
 
-/* A thread of a wanted process that is off CPU; key 0: free. User space reads those that have not come back. */
+/* A thread of a process with a filter that is off CPU; key 0: free. User space reads those that have not come back. */
 struct plop_sleeper {
 	__u64 key;   /* tgid << 32 | tid */
 	__u64 image; /* 0: not looked at */
@@ -418,7 +418,7 @@ _Static_assert(sizeof(struct plop_record_state) == 24, "shared with the kernel s
 _Static_assert(sizeof(struct plop_record_exec) == 24, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_thread_bucket) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_task) == 40, "shared with the kernel side");
-_Static_assert(sizeof(struct plop_wanted) == 32, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_filter) == 32, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_channel) == 24, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_budget) == 64, "shared with the kernel side");
 _Static_assert(PLOP_MAX_CHANNELS <= PLOP_PERIOD_CHANNEL,

@@ -102,10 +102,10 @@ static void *nothing(void *ctx)
 /* Makes threads until their records would fill the ring buffer, and nobody takes any out meanwhile. */
 static int rings(struct sampler *s)
 {
-	const struct plop_wanted w = { .ticks = 1, .threads = 1 };
+	const struct plop_filter w = { .ticks = 1, .threads = 1 };
 	const size_t each = sizeof(struct plop_record) + 8; /* BPF_RINGBUF_HDR_SZ */
 	size_t most = s->ring_size / each;
-	int r = sampler_wanted(s, (uint32_t)getpid(), &w);
+	int r = sampler_filter_set(s, (uint32_t)getpid(), &w);
 
 	for (size_t i = 0; i < most && r >= 0; i++) {
 		pthread_t thread;

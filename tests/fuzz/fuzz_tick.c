@@ -73,7 +73,7 @@ static struct kernel_task next_task;
 /* What all programs but the walk itself need of plopd. */
 static void others_begin(bool user)
 {
-	const struct plop_wanted w = { .ticks = 1,
+	const struct plop_filter w = { .ticks = 1,
 				       .children = 1,
 				       .off_cpu = 2,
 				       .off_cpu_children = 2,

@@ -91,7 +91,7 @@ END_TEST
 
 START_TEST(ends)
 {
-	struct plop_wanted w = { .ticks = 1 };
+	struct plop_filter w = { .ticks = 1 };
 	struct tick_result r;
 
 	setup_child();
@@ -122,7 +122,7 @@ END_TEST
 /* What is wanted of a process passes on where it is wanted of its children too. */
 START_TEST(wanted_children)
 {
-	struct plop_wanted w = { .ticks = 7,
+	struct plop_filter w = { .ticks = 7,
 				 .children = 5,
 				 .off_cpu = 6,
 				 .off_cpu_children = 2,
@@ -150,7 +150,7 @@ END_TEST
 
 START_TEST(threads)
 {
-	struct plop_wanted w = { .threads = 1 };
+	struct plop_filter w = { .threads = 1 };
 	const struct plop_record *x;
 
 	setup_child();

@@ -40,7 +40,7 @@ static void in_syscall(struct kernel_task *t, int number, uint64_t first, uint64
  */
 static void begin(uint64_t per_second)
 {
-	struct plop_wanted w = { .off_cpu = 1, .budget = per_second != 0 };
+	struct plop_filter w = { .off_cpu = 1, .budget = per_second != 0 };
 
 	idle = (struct kernel_task){};
 	kernel.now = 1000 * MS;
@@ -223,7 +223,7 @@ END_TEST
 START_TEST(processes_that_nobody_wants)
 {
 	struct plop_layout l = layout_of(0x030d);
-	struct plop_wanted none = { .ticks = 1 };
+	struct plop_filter none = { .ticks = 1 };
 
 	setup(&l, 3);
 	begin(0);

@@ -82,14 +82,14 @@ void tick_process_set(__u32 tgid, const struct plop_process *p)
 	plop_changes++;
 }
 
-void tick_wanted_set(__u32 tgid, const struct plop_wanted *w)
+void tick_wanted_set(__u32 tgid, const struct plop_filter *w)
 {
-	kernel_map_update(SHIM_MAP(&wanted), &tgid, w, BPF_ANY);
+	kernel_map_update(SHIM_MAP(&filters), &tgid, w, BPF_ANY);
 }
 
-struct plop_wanted *tick_wanted(__u32 tgid)
+struct plop_filter *tick_wanted(__u32 tgid)
 {
-	return look(SHIM_MAP(&wanted), tgid);
+	return look(SHIM_MAP(&filters), tgid);
 }
 
 struct plop_channel *tick_channel(__u32 n)

@@ -57,8 +57,8 @@ void tick_thread(__u32 tid, __u64 thread);
 struct plop_cpu *tick_cpu(void);
 struct plop_process *tick_process(__u32 tgid); /* NULL: it is not known */
 void tick_process_set(__u32 tgid, const struct plop_process *p);
-void tick_wanted_set(__u32 tgid, const struct plop_wanted *w);
-struct plop_wanted *tick_wanted(__u32 tgid); /* NULL: nothing is wanted of it */
+void tick_wanted_set(__u32 tgid, const struct plop_filter *w);
+struct plop_filter *tick_wanted(__u32 tgid); /* NULL: nothing is wanted of it */
 struct plop_channel *tick_channel(__u32 n);
 struct plop_budget *tick_budget(__u32 n);
 struct plop_async *tick_async(__u32 n);

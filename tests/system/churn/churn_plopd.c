@@ -120,12 +120,12 @@ void sampler_sleepers_sweep(struct sampler *s)
 {
 }
 
-int sampler_wanted(struct sampler *s, uint32_t tgid, const struct plop_wanted *w)
+int sampler_filter_set(struct sampler *s, uint32_t tgid, const struct plop_filter *w)
 {
 	return 0;
 }
 
-int sampler_wanted_read(struct sampler *s, uint32_t tgid, struct plop_wanted *ret)
+int sampler_filter_read(struct sampler *s, uint32_t tgid, struct plop_filter *ret)
 {
 	return -ENOENT;
 }
@@ -151,7 +151,7 @@ void sampler_sleepers(struct sampler *s,
 {
 }
 
-void sampler_unwanted(struct sampler *s, uint32_t channel)
+void sampler_filter_clear(struct sampler *s, uint32_t channel)
 {
 }
 
