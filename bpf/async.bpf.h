@@ -158,7 +158,7 @@ static __always_inline void name_put(struct walk_async *y, __u64 str)
 		synthetic_put(y, PLOP_SYNTHETIC_TASK, 0);
 		return;
 	}
-	h = plop_check_add(length + ((__u64)state << 32), y->s->name, PLOP_CAPTURE_TASK / 8);
+	h = plop_fingerprint_add(length + ((__u64)state << 32), y->s->name, PLOP_CAPTURE_TASK / 8);
 	code = PLOP_SYNTHETIC(PLOP_SYNTHETIC_NAMED, plop_mix(h));
 	name_send(y, code, length, state, n);
 	async_put(y, code, 0);

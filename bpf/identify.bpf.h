@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Which code object it is that lies at an address: its check, read at the tick until it has settled, and its identity, sent
+ * Which code object it is that lies at an address: its fingerprint, read at the tick until it has settled, and its identity, sent
  * up when it is new. An address alone says nothing: code objects are freed, and others made in their place.
  */
 #include "pystack.bpf.h"
@@ -12,7 +12,7 @@
  * its way; the caller then marks it as seen.
  */
 static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, __u32 layout,
-				      __u64 code, __u32 check)
+				      __u64 code, __u32 fingerprint)
 {
 	const struct plop_layout *l = w->l;
 	struct plop_record_code *r = (void *)w->s->record;
@@ -23,7 +23,7 @@ static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, _
 	r->head.tgid = tgid;
 	r->head.image = image;
 	r->code = code;
-	r->check = check;
+	r->fingerprint = fingerprint;
 	r->layout = layout;
 	r->faults = 0;
 	r->file_bytes = r->name_bytes = r->linetable_bytes = 0;
@@ -88,21 +88,21 @@ static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, _
 	return bpf_ringbuf_output(&records, r, size, BPF_RB_NO_WAKEUP);
 }
 
-#define WORD_CHECK(word) ((__u32)(word)&0x7fffffff)
-#define WORD_READS(word) ((__u32)((word) >> 31) & 127)
-#define WORD_FIRST(word) ((__u32)((word) >> 38) & SECONDS_MASK)
-#define WORD_LAST(word)  ((__u32)((word) >> 51) & SECONDS_MASK)
-#define WORD_LAST_SHIFT  51
-#define SECONDS_MASK     8191
-#define WORD(check, reads, first, last)                                                \
-	((__u64)(check) | (__u64)(reads) << 31 | (__u64)((first)&SECONDS_MASK) << 38 | \
+#define WORD_FINGERPRINT(word) ((__u32)(word)&0x7fffffff)
+#define WORD_READS(word)       ((__u32)((word) >> 31) & 127)
+#define WORD_FIRST(word)       ((__u32)((word) >> 38) & SECONDS_MASK)
+#define WORD_LAST(word)        ((__u32)((word) >> 51) & SECONDS_MASK)
+#define WORD_LAST_SHIFT        51
+#define SECONDS_MASK           8191
+#define WORD(fingerprint, reads, first, last)                                                \
+	((__u64)(fingerprint) | (__u64)(reads) << 31 | (__u64)((first)&SECONDS_MASK) << 38 | \
 	 (__u64)((last)&SECONDS_MASK) << WORD_LAST_SHIFT)
 
-/* Adds a text to a check. A text that is not readable at all adds nothing, in user space neither. */
+/* Adds a text to a fingerprint. A text that is not readable at all adds nothing, in user space neither. */
 static __always_inline __u64 check_text(struct walk *w, __u64 h, __u64 object, __u32 bytes)
 {
 	const struct plop_layout *l = w->l;
-	__u64 *head = w->s->check, *tail = w->s->tail;
+	__u64 *head = w->s->fingerprint, *tail = w->s->tail;
 	__u64 start = object + (bytes ? l->bytes_size : l->str_length);
 	__u32 at;
 
@@ -110,44 +110,44 @@ static __always_inline __u64 check_text(struct walk *w, __u64 h, __u64 object, _
 		if (bpf_probe_read_user(head, PLOP_TEXT_HEAD_LEAST, (void *)start))
 			return h;
 		head[1] = 0;
-		return plop_check_add(h, head, PLOP_TEXT_HEAD_LEAST / 8);
+		return plop_fingerprint_add(h, head, PLOP_TEXT_HEAD_LEAST / 8);
 	}
 	at = plop_text_tail(l, head, bytes);
 	plop_text_own(l, head, bytes);
-	h = plop_check_add(h, head, PLOP_TEXT_HEAD / 8);
+	h = plop_fingerprint_add(h, head, PLOP_TEXT_HEAD / 8);
 	if (at && !bpf_probe_read_user(tail, PLOP_TEXT_TAIL, (void *)(object + at)))
-		h = plop_check_add(h, tail, PLOP_TEXT_TAIL / 8);
+		h = plop_fingerprint_add(h, tail, PLOP_TEXT_TAIL / 8);
 	return h;
 }
 
-/* The check of the code object at an address; 0: it is not readable. As code_objects_check() of user space. */
-static __always_inline __u32 check_read(struct walk *w, __u64 code)
+/* The fingerprint of the code object at an address; 0: it is not readable. As code_objects_fingerprint() of user space. */
+static __always_inline __u32 fingerprint_read(struct walk *w, __u64 code)
 {
 	const struct plop_layout *l = w->l;
-	__u32 length = l->code_check_len, at = l->code_check;
-	__u64 *bytes = w->s->check, name, file, lines, h;
+	__u32 length = l->code_fingerprint_len, at = l->code_fingerprint;
+	__u64 *bytes = w->s->fingerprint, name, file, lines, h;
 
-	if (length > PLOP_CHECK_MAX || length < 8)
+	if (length > PLOP_FINGERPRINT_MAX || length < 8)
 		return 0;
-	if (bpf_probe_read_user(bytes, length, (void *)(code + l->code_check)))
+	if (bpf_probe_read_user(bytes, length, (void *)(code + l->code_fingerprint)))
 		return 0;
-	h = plop_check_add(0, bytes, length / 8);
-	if (l->code_check_texts) {
+	h = plop_fingerprint_add(0, bytes, length / 8);
+	if (l->code_fingerprint_texts) {
 		/* the pointers are among what was just read; the texts go to the same place */
 		name = FIELD64((void *)bytes,
 			       (l->code_qualname ? l->code_qualname : l->code_name) - at,
-			       PLOP_CHECK_MAX);
-		file = FIELD64((void *)bytes, l->code_filename - at, PLOP_CHECK_MAX);
-		lines = FIELD64((void *)bytes, l->code_linetable - at, PLOP_CHECK_MAX);
+			       PLOP_FINGERPRINT_MAX);
+		file = FIELD64((void *)bytes, l->code_filename - at, PLOP_FINGERPRINT_MAX);
+		lines = FIELD64((void *)bytes, l->code_linetable - at, PLOP_FINGERPRINT_MAX);
 		h = check_text(w, h, name, 0);
 		h = check_text(w, h, file, 0);
 		h = check_text(w, h, lines, 1);
 	}
-	return plop_check_end(h);
+	return plop_fingerprint_end(h);
 }
 
 /*
- * Gives frame i of a stack its check. Read each time until the code object has settled: at an address whose code object was
+ * Gives frame i of a stack its fingerprint. Read each time until the code object has settled: at an address whose code object was
  * freed another may lie at the next tick. Sends the object's identity up where it is new.
  */
 static long identify_step(__u32 i, struct walk *w)
@@ -156,7 +156,7 @@ static long identify_step(__u32 i, struct walk *w)
 	struct identify_state *q = &s->identify;
 	struct plop_frame *f;
 	struct seen_set *e;
-	__u32 n = s->walk.base + i, check, slot, way, now = q->now & SECONDS_MASK, reads = 0;
+	__u32 n = s->walk.base + i, fingerprint, slot, way, now = q->now & SECONDS_MASK, reads = 0;
 	__u64 key, word;
 
 	if (n >= PLOP_HALF_FRAMES)
@@ -175,22 +175,23 @@ static long identify_step(__u32 i, struct walk *w)
 	if (reads >= PLOP_SETTLED_READS &&
 	    ((now - WORD_FIRST(word)) & SECONDS_MASK) >= PLOP_SETTLED_SECONDS &&
 	    ((now - WORD_LAST(word)) & SECONDS_MASK) <= PLOP_SETTLED_SECONDS) {
-		f->check = WORD_CHECK(word) | PLOP_CHECK_SETTLED;
-		q->checks = plop_mix(q->checks + f->check);
+		f->fingerprint = WORD_FINGERPRINT(word) | PLOP_FINGERPRINT_SETTLED;
+		q->fingerprints = plop_mix(q->fingerprints + f->fingerprint);
 		q->settled++;
 		if (WORD_LAST(word) == now)
 			return 0;
 		word = (word & ((1ULL << WORD_LAST_SHIFT) - 1)) | (__u64)now << WORD_LAST_SHIFT;
 	} else {
-		check = check_read(w, f->code);
-		f->check = check;
-		q->checks = plop_mix(q->checks + check);
-		if (!check)
+		fingerprint = fingerprint_read(w, f->code);
+		f->fingerprint = fingerprint;
+		q->fingerprints = plop_mix(q->fingerprints + fingerprint);
+		if (!fingerprint)
 			return 0; /* not resident: user space may have better luck */
-		if (word && WORD_CHECK(word) == check) {
-			word = WORD(check, reads < 127 ? reads + 1 : reads, WORD_FIRST(word), now);
+		if (word && WORD_FINGERPRINT(word) == fingerprint) {
+			word = WORD(fingerprint, reads < 127 ? reads + 1 : reads, WORD_FIRST(word),
+				    now);
 		} else {
-			if (code_send(w, q->tgid, q->image, q->layout, f->code, check)) {
+			if (code_send(w, q->tgid, q->image, q->layout, f->code, fingerprint)) {
 				q->dropped++;
 				return 0;
 			}
@@ -199,7 +200,7 @@ static long identify_step(__u32 i, struct walk *w)
 			if (!word)
 				way = ((now - WORD_LAST(e->way[1].word)) & SECONDS_MASK) >
 				      ((now - WORD_LAST(e->way[0].word)) & SECONDS_MASK);
-			word = WORD(check, 1, now, now);
+			word = WORD(fingerprint, 1, now, now);
 		}
 	}
 	e->way[way & 1].key = key ^ word;
@@ -216,7 +217,7 @@ static long identify_tasks_step(__u32 i, struct walk *w)
 		return 1;
 	if (plop_frame_kind(w->half->frames[n].code) == PLOP_FRAME_PYTHON)
 		return identify_step(i, w);
-	w->half->frames[n].check = 0;
+	w->half->frames[n].fingerprint = 0;
 	w->s->identify.settled++;
 	return 0;
 }

@@ -46,7 +46,7 @@ extern volatile __u64 plop_renames_woken;
 #define THREAD_SUB 2ULL
 
 /*
- * Code objects whose identity was sent, two to a set. word: from bit 0 the check (31 bits), how often it was read (7), and
+ * Code objects whose identity was sent, two to a set. word: from bit 0 the fingerprint (31 bits), how often it was read (7), and
  * plop_seconds when it was first read and when it was last met (13 each). key is stored xor word, so that an entry which
  * two CPUs write at once is nobody's.
  */
@@ -114,7 +114,7 @@ struct callers_state {
 /* What identify_step() needs of the stack whose frames it names. */
 struct identify_state {
 	__u64 image;
-	__u64 checks; /* of all frames so far, in one */
+	__u64 fingerprints; /* of all frames so far, in one */
 	__u32 tgid;
 	__u32 layout;
 	__u32 now; /* plop_seconds */
@@ -133,7 +133,7 @@ struct scratch {
 	__u8 ts[PLOP_TS_MAX + 8];
 	/* a copy of the data stack, and behind it room for one frame that lies elsewhere */
 	__u8 copy[COPY_SIZE + PLOP_FRAME_MAX + 8];
-	__u64 check[PLOP_CHECK_MAX / 8 + 1]; /* also the head of a text */
+	__u64 fingerprint[PLOP_FINGERPRINT_MAX / 8 + 1]; /* also the head of a text */
 	__u64 tail[PLOP_TEXT_TAIL / 8];
 	__u8 record[RECORD_SIZE + 8];
 };

@@ -140,7 +140,7 @@ static __always_inline long stack_again(struct plop_cpu *cpu, struct plop_half *
 
 /*
  * Files the walked stack under its half, and leaves its hash in walk->hash. Returns 0, or the cause of its loss + 1. A stack whose code objects have all
- * settled is found by its addresses alone; any other by their checks as well, read anew at each tick.
+ * settled is found by its addresses alone; any other by their fingerprints as well, read anew at each tick.
  */
 static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __u32 tid,
 					__u32 channel, __u32 part, bool parted, __u32 flags,
@@ -173,7 +173,7 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	half->counters[PLOP_C_CODES] += q->sent;
 	half->counters[PLOP_C_CODES_DROPPED] += q->dropped;
 	if (q->settled != walk->depth) {
-		hash = plop_mix(hash ^ q->checks);
+		hash = plop_mix(hash ^ q->fingerprints);
 		walk->hash = hash;
 		if (stack_find(half, hash, q->image, probes, &at, &k))
 			return PLOP_LOST_STACKS_FULL + 1;

@@ -92,7 +92,7 @@ void examine_async(struct buf *request, const struct plop_layout *l);
 int examined_async(struct unpack *body, struct plop_async *ret);
 
 /*
- * EXAMINE_CODE: what readings.h says. confirm: the code objects whose checks are wanted; word: the address of a word that is read
+ * EXAMINE_CODE: what readings.h says. confirm: the code objects whose fingerprints are wanted; word: the address of a word that is read
  * after these; frames: those that are wanted whole, with the copy that instr lies in.
  */
 void examine_code(struct buf *request, const struct plop_layout *l,

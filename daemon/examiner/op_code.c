@@ -37,7 +37,7 @@ static void section_end(struct buf *answer, size_t at)
 static int confirm(const struct reader *r, const struct plop_layout *l, struct unpack *request)
 {
 	_cleanup_free_ uint64_t *addresses = NULL;
-	_cleanup_free_ struct code_check *checks = NULL;
+	_cleanup_free_ struct code_fingerprint *fingerprints = NULL;
 	uint64_t word;
 	const void *data;
 	uint32_t n;
@@ -49,14 +49,14 @@ static int confirm(const struct reader *r, const struct plop_layout *l, struct u
 	if (!data)
 		return request->error;
 	addresses = malloc((size_t)n * sizeof(*addresses) + 1);
-	checks = calloc((size_t)n + 1, sizeof(*checks));
-	if (!addresses || !checks)
+	fingerprints = calloc((size_t)n + 1, sizeof(*fingerprints));
+	if (!addresses || !fingerprints)
 		return -ENOMEM;
 	if (n == 0)
 		return 0;
 	/* they need not be aligned in the message */
 	memcpy(addresses, data, (size_t)n * sizeof(*addresses));
-	q = code_objects_check(r, l, addresses, n, checks);
+	q = code_objects_fingerprint(r, l, addresses, n, fingerprints);
 	(void)reader_u64(r, word, &word);
 	return q;
 }
@@ -66,14 +66,14 @@ static void read_frame(const struct reader *r, const struct plop_layout *l,
 		       const struct plop_frame *f)
 {
 	_cleanup_(code_object_unrefp) struct code_object *c = NULL;
-	uint32_t check = f->check, now;
+	uint32_t fingerprint = f->fingerprint, now;
 
-	if (check == 0 && code_object_check(r, l, f->code, &check) < 0)
+	if (fingerprint == 0 && code_object_fingerprint(r, l, f->code, &fingerprint) < 0)
 		return;
-	if (code_object_read(r, l, f->code, &c, &now) < 0 || now != check)
+	if (code_object_read(r, l, f->code, &c, &now) < 0 || now != fingerprint)
 		return;
 	if (c->copied)
-		code_object_find_copy(r, l, f->code, check, f->instr, c);
+		code_object_find_copy(r, l, f->code, fingerprint, f->instr, c);
 }
 
 int serve_code(struct served *s, pid_t pid, struct unpack *request, struct buf *answer)

@@ -4,10 +4,10 @@
 #include "util/array.h"
 #include "util/index.h"
 
-/* By (address, check). */
+/* By (address, fingerprint). */
 struct code_entry {
 	uint64_t address;
-	uint32_t check;
+	uint32_t fingerprint;
 	uint32_t confirmed; /* the cycle in which it was last wanted, or found to be still there */
 	bool stale;         /* ... it was not there any more */
 	bool captured;
@@ -81,12 +81,13 @@ size_t code_table_bytes(const struct code_table *t)
 }
 
 /* NULL: there is none. */
-static struct code_entry *code_lookup(const struct code_table *t, uint64_t address, uint32_t check)
+static struct code_entry *code_lookup(const struct code_table *t, uint64_t address,
+				      uint32_t fingerprint)
 {
-	uint32_t hash = index_hash(address, check), i;
+	uint32_t hash = index_hash(address, fingerprint), i;
 
 	for (uint32_t at = index_start(&t->index, hash); index_next(&t->index, hash, &at, &i);) {
-		if (t->entries[i].address == address && t->entries[i].check == check)
+		if (t->entries[i].address == address && t->entries[i].fingerprint == fingerprint)
 			return &t->entries[i];
 	}
 	return NULL;
@@ -108,7 +109,7 @@ static int code_table_forget(struct code_table *t, uint32_t recent)
 		struct code_entry e = t->entries[i];
 
 		if (t->clock - e.seen <= recent) {
-			index_add(&index, index_hash(e.address, e.check), t->nentries);
+			index_add(&index, index_hash(e.address, e.fingerprint), t->nentries);
 			t->entries[t->nentries++] = e;
 			continue;
 		}
@@ -135,10 +136,10 @@ void code_table_limit(struct code_table *t, size_t bytes)
 		code_table_clear(t);
 }
 
-/* The entry of (address, check), a new one if need be; NULL: out of memory. */
-static struct code_entry *code_entry(struct code_table *t, uint64_t address, uint32_t check)
+/* The entry of (address, fingerprint), a new one if need be; NULL: out of memory. */
+static struct code_entry *code_entry(struct code_table *t, uint64_t address, uint32_t fingerprint)
 {
-	struct code_entry *e = code_lookup(t, address, check);
+	struct code_entry *e = code_lookup(t, address, fingerprint);
 	void *array = t->entries;
 
 	if (!e) {
@@ -146,9 +147,9 @@ static struct code_entry *code_entry(struct code_table *t, uint64_t address, uin
 		    array_reserve(&array, t->nentries, &t->entries_room, sizeof(*t->entries)) < 0)
 			return NULL;
 		t->entries = array;
-		index_add(&t->index, index_hash(address, check), t->nentries);
+		index_add(&t->index, index_hash(address, fingerprint), t->nentries);
 		e = &t->entries[t->nentries++];
-		*e = (struct code_entry){ .address = address, .check = check };
+		*e = (struct code_entry){ .address = address, .fingerprint = fingerprint };
 		t->clock++;
 	}
 	e->seen = t->clock;
@@ -203,8 +204,8 @@ int code_table_record(struct code_table *t, const struct reader *memory,
 		      const struct plop_record_code *r)
 {
 	_cleanup_(code_object_unrefp) struct code_object *captured = NULL, *whole = NULL;
-	struct code_entry *e = code_entry(t, r->code, r->check);
-	uint32_t check = r->check;
+	struct code_entry *e = code_entry(t, r->code, r->fingerprint);
+	uint32_t fingerprint = r->fingerprint;
 	int k = 0;
 
 	if (!e)
@@ -215,8 +216,8 @@ int code_table_record(struct code_table *t, const struct reader *memory,
 		return -ENOMEM;
 	/* the record is enough unless something was cut; then the target, while it is there, has the rest */
 	if (!captured || captured->name_cut || captured->linetable_cut)
-		k = code_object_read(memory, &t->layout, r->code, &whole, &check);
-	if (whole && check == r->check)
+		k = code_object_read(memory, &t->layout, r->code, &whole, &fingerprint);
+	if (whole && fingerprint == r->fingerprint)
 		code_entry_set(t, e, TAKE_PTR(whole), false);
 	else if (captured)
 		code_entry_set(t, e, TAKE_PTR(captured), true);
@@ -225,9 +226,9 @@ int code_table_record(struct code_table *t, const struct reader *memory,
 	return 0;
 }
 
-bool code_table_lacks(const struct code_table *t, uint64_t address, uint32_t check)
+bool code_table_lacks(const struct code_table *t, uint64_t address, uint32_t fingerprint)
 {
-	const struct code_entry *e = code_lookup(t, address, check);
+	const struct code_entry *e = code_lookup(t, address, fingerprint);
 
 	return e && (e->partial || (!e->code && !e->failed));
 }
@@ -282,7 +283,7 @@ static struct code_object *code_table_find_synthetic(struct code_table *t, uint6
 	return e->code;
 }
 
-static int frame_list_add(struct frame_list *l, uint64_t code, uint32_t instr, uint32_t check)
+static int frame_list_add(struct frame_list *l, uint64_t code, uint32_t instr, uint32_t fingerprint)
 {
 	if (l->n == l->size) {
 		uint32_t size = l->size ? l->size * 2 : 64;
@@ -293,20 +294,21 @@ static int frame_list_add(struct frame_list *l, uint64_t code, uint32_t instr, u
 		l->frames = grown;
 		l->size = size;
 	}
-	l->frames[l->n++] = (struct plop_frame){ .code = code, .instr = instr, .check = check };
+	l->frames[l->n++] =
+		(struct plop_frame){ .code = code, .instr = instr, .fingerprint = fingerprint };
 	return 0;
 }
 
 /* Notes a frame whose code object code_table_find() would have to read, each once, but for what tells copies apart. */
-static int code_table_miss(struct code_table *t, const struct plop_frame *f, uint32_t check)
+static int code_table_miss(struct code_table *t, const struct plop_frame *f, uint32_t fingerprint)
 {
 	struct code_entry *e;
 
 	if (t->missing.n >= CODE_MISSING_MAX)
 		return 0;
-	if (check == 0)
+	if (fingerprint == 0)
 		return frame_list_add(&t->missing, f->code, f->instr, 0);
-	e = code_entry(t, f->code, check);
+	e = code_entry(t, f->code, fingerprint);
 	if (!e)
 		return -ENOMEM;
 	if (e->failed || (e->code && !e->partial && !e->code->copied) ||
@@ -315,7 +317,7 @@ static int code_table_miss(struct code_table *t, const struct plop_frame *f, uin
 	if (e->missed == t->cycle && !(e->code && e->code->copied))
 		return 0;
 	e->missed = t->cycle;
-	return frame_list_add(&t->missing, f->code, f->instr, check);
+	return frame_list_add(&t->missing, f->code, f->instr, fingerprint);
 }
 
 int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_frame *frames,
@@ -327,19 +329,19 @@ int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_fram
 		t->wanted.n = t->missing.n = 0;
 	t->cycle = cycle;
 	for (uint32_t i = 0; i < n && r >= 0; i++) {
-		uint32_t check = frames[i].check & ~PLOP_CHECK_SETTLED;
+		uint32_t fingerprint = frames[i].fingerprint & ~PLOP_FINGERPRINT_SETTLED;
 		struct code_entry *e;
 
 		if (!plop_frame_is_python(frames[i].code))
 			continue;
 		/* one that is not in the table is read, and thereby confirmed */
-		r = code_table_miss(t, &frames[i], check);
-		if (r < 0 || check == frames[i].check)
+		r = code_table_miss(t, &frames[i], fingerprint);
+		if (r < 0 || fingerprint == frames[i].fingerprint)
 			continue;
-		e = code_lookup(t, frames[i].code, check);
+		e = code_lookup(t, frames[i].code, fingerprint);
 		if (!e || (!e->code && !e->failed) || e->confirmed == cycle)
 			continue;
-		r = frame_list_add(&t->wanted, frames[i].code, 0, check);
+		r = frame_list_add(&t->wanted, frames[i].code, 0, fingerprint);
 		e->confirmed = cycle;
 		e->stale = false;
 	}
@@ -383,7 +385,7 @@ static bool is_finalising(const struct plop_layout *l, const struct reader *memo
 int code_table_confirm(struct code_table *t, const struct reader *memory, uint64_t runtime,
 		       void (*forget)(uint64_t address, void *ctx), void *ctx)
 {
-	_cleanup_free_ struct code_check *now = NULL;
+	_cleanup_free_ struct code_fingerprint *now = NULL;
 	_cleanup_free_ uint64_t *addresses = NULL;
 	uint32_t n = t->wanted.n;
 	int r;
@@ -397,18 +399,19 @@ int code_table_confirm(struct code_table *t, const struct reader *memory, uint64
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++)
 		addresses[i] = t->wanted.frames[i].code;
-	r = code_objects_check(memory, &t->layout, addresses, n, now);
+	r = code_objects_fingerprint(memory, &t->layout, addresses, n, now);
 	if (r < 0)
 		return r;
 	/* asked after: whatever was freed before it began to is told apart */
 	if (is_finalising(&t->layout, memory, runtime))
 		return 0;
 	for (uint32_t i = 0; i < n; i++) {
-		struct code_entry *e = code_lookup(t, addresses[i], t->wanted.frames[i].check);
+		struct code_entry *e =
+			code_lookup(t, addresses[i], t->wanted.frames[i].fingerprint);
 
 		/* of a process that is gone nothing can be confirmed, nor was anything freed while it ran */
 		if (!e || now[i].result == -ESRCH ||
-		    (now[i].result == 0 && now[i].check == t->wanted.frames[i].check))
+		    (now[i].result == 0 && now[i].fingerprint == t->wanted.frames[i].fingerprint))
 			continue;
 		e->stale = true;
 		forget(addresses[i], ctx);
@@ -421,7 +424,7 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 {
 	_cleanup_(code_object_unrefp) struct code_object *code = NULL;
 	struct code_entry *e;
-	uint32_t check = f->check & ~PLOP_CHECK_SETTLED;
+	uint32_t fingerprint = f->fingerprint & ~PLOP_FINGERPRINT_SETTLED;
 
 	*ret_source = CODE_UNKNOWN;
 
@@ -431,22 +434,23 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 		return NULL;
 	/*
 	 * The code object's own page was not there at the tick: what is there now is taken only when this address was seen
-	 * with the same check before, or for the first time.
+	 * with the same fingerprint before, or for the first time.
 	 */
-	if (check == 0 && code_object_check(memory, &t->layout, f->code, &check) < 0)
+	if (fingerprint == 0 &&
+	    code_object_fingerprint(memory, &t->layout, f->code, &fingerprint) < 0)
 		return NULL;
-	e = code_entry(t, f->code, check);
+	e = code_entry(t, f->code, fingerprint);
 	if (!e)
 		return NULL;
-	if (check != f->check && e->confirmed == t->cycle && e->stale) {
+	if (fingerprint != f->fingerprint && e->confirmed == t->cycle && e->stale) {
 		*ret_source = CODE_STALE;
 		return NULL;
 	}
 	if ((!e->code || e->partial) && !e->failed && !code_table_full(t)) {
-		uint32_t now = check;
+		uint32_t now = fingerprint;
 		int r = code_object_read(memory, &t->layout, f->code, &code, &now);
 
-		if (r == 0 && now == check)
+		if (r == 0 && now == fingerprint)
 			code_entry_set(t, e, TAKE_PTR(code), false);
 		else
 			/* where it was not tried, it may be in the next cycle */
@@ -454,7 +458,7 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 		e->partial = e->partial && r == -EAGAIN;
 	}
 	if (e->code && e->code->copied)
-		code_object_find_copy(memory, &t->layout, f->code, check, f->instr, e->code);
+		code_object_find_copy(memory, &t->layout, f->code, fingerprint, f->instr, e->code);
 	if (e->code)
 		*ret_source = e->captured ? CODE_CAPTURED : CODE_READ;
 	return e->code;

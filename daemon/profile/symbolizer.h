@@ -8,9 +8,9 @@
 #include "python/python.h"
 
 /*
- * From code addresses to names and lines. A code object is its address plus its check, within one image of one
+ * From code addresses to names and lines. A code object is its address plus its fingerprint, within one image of one
  * process; its identity comes from the kernel's record at first sight or from the target's memory, whichever has it.
- * A name is given only where the check agrees: a successor at the same address is never mistaken for it.
+ * A name is given only where the fingerprint agrees: a successor at the same address is never mistaken for it.
  */
 
 /* The code objects of one process image. */
@@ -42,7 +42,7 @@ int code_table_record(struct code_table *t, const struct reader *memory,
 		      const struct plop_record_code *r);
 
 /* Whether code_table_find() would read the rest of one that such a record came for. */
-bool code_table_lacks(const struct code_table *t, uint64_t address, uint32_t check);
+bool code_table_lacks(const struct code_table *t, uint64_t address, uint32_t fingerprint);
 
 /* The same for the name of a task. */
 int code_table_task(struct code_table *t, const struct plop_record_task *r);
@@ -62,7 +62,7 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 				    const struct plop_frame *f, enum code_source *ret_source);
 
 /*
- * The kernel does not read settled code objects (PLOP_CHECK_SETTLED) at each tick. So, before the stacks of a cycle are
+ * The kernel does not read settled code objects (PLOP_FINGERPRINT_SETTLED) at each tick. So, before the stacks of a cycle are
  * looked up: code_table_want() notes those among n frames, and what code_table_find() will read for them; code_table_wants()
  * tells all that was noted, for whoever reads memory beforehand; then code_table_confirm() reads what is to be confirmed. A
  * memory that says -EAGAIN has not been read: what it is asked for then is unknown in this cycle, and settled code is stale. forget() is

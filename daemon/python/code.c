@@ -134,7 +134,7 @@ static bool head_ok(const struct plop_layout *l, const uint8_t *head)
 
 /*
  * A reader that has read ahead: a call into the kernel costs more than what it copies, so the beginnings of the names and of
- * the line table, and what the check is made of after them, are read in one. What lies beyond is read when it is asked for.
+ * the line table, and what the fingerprint is made of after them, are read in one. What lies beyond is read when it is asked for.
  */
 #define AHEAD_PARTS 3
 #define AHEAD_SIZE  256
@@ -145,11 +145,11 @@ struct ahead {
 		uint64_t address;
 		uint8_t bytes[AHEAD_SIZE];
 	} parts[AHEAD_PARTS];
-	uint64_t object; /* where the bytes for the check are */
-	uint8_t check[PLOP_CHECK_MAX];
-	size_t check_len;
+	uint64_t object; /* where the bytes for the fingerprint are */
+	uint8_t fingerprint[PLOP_FINGERPRINT_MAX];
+	size_t fingerprint_len;
 	bool filled;
-	bool missed; /* something was read later than the check */
+	bool missed; /* something was read later than the fingerprint */
 };
 
 static bool ahead_has(uint64_t from, const uint8_t *bytes, size_t have, uint64_t address,
@@ -165,7 +165,8 @@ static int ahead_read(void *ctx, uint64_t address, void *buffer, size_t size)
 {
 	struct ahead *a = ctx;
 
-	if (a->filled && ahead_has(a->object, a->check, a->check_len, address, buffer, size))
+	if (a->filled &&
+	    ahead_has(a->object, a->fingerprint, a->fingerprint_len, address, buffer, size))
 		return 0;
 	for (size_t i = 0; a->filled && i < AHEAD_PARTS; i++) {
 		if (ahead_has(a->parts[i].address, a->parts[i].bytes, AHEAD_SIZE, address, buffer,
@@ -191,15 +192,16 @@ static void ahead_fill(struct ahead *a, const struct plop_layout *l, uint64_t ad
 		parts[i] = (struct reader_part){ a->parts[i].address, a->parts[i].bytes, AHEAD_SIZE,
 						 0 };
 	}
-	a->object = address + l->code_check;
-	a->check_len = l->code_check_len;
-	parts[AHEAD_PARTS] = (struct reader_part){ a->object, a->check, a->check_len, 0 };
+	a->object = address + l->code_fingerprint;
+	a->fingerprint_len = l->code_fingerprint_len;
+	parts[AHEAD_PARTS] =
+		(struct reader_part){ a->object, a->fingerprint, a->fingerprint_len, 0 };
 	/* Where a page is missing behind one of them, each is read alone. */
 	a->filled = reader_read_parts(a->r, parts, ARRAY_SIZE(parts)) == 0;
 }
 
 int code_object_read(const struct reader *r, const struct plop_layout *l, uint64_t address,
-		     struct code_object **ret, uint32_t *ret_check)
+		     struct code_object **ret, uint32_t *ret_fingerprint)
 {
 	_cleanup_(code_object_unrefp) struct code_object *c = NULL;
 	_cleanup_free_ char *file_data = NULL, *name_data = NULL;
@@ -209,7 +211,7 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 	struct python_string file, name;
 	uint64_t type, file_type, name_type, table_size, name_address;
 	uint8_t head[CODE_HEAD_MAX];
-	uint32_t check, again;
+	uint32_t fingerprint, again;
 	size_t captured;
 	int q;
 
@@ -221,11 +223,12 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 	if (!head_ok(l, head))
 		return -EBADMSG;
 	ahead_fill(&ahead, l, address, head);
-	q = code_object_check(&near, l, address, &check);
+	q = code_object_fingerprint(&near, l, address, &fingerprint);
 	if (q < 0)
 		return q;
 	/* the pointers that were followed are not those of the object that is checked */
-	if (ahead.filled && memcmp(head + l->code_check, ahead.check, ahead.check_len) != 0)
+	if (ahead.filled &&
+	    memcmp(head + l->code_fingerprint, ahead.fingerprint, ahead.fingerprint_len) != 0)
 		return -EBADMSG;
 	name_address = object_u64(head, l->code_qualname ? l->code_qualname : l->code_name);
 	q = python_string_read(&near, l, object_u64(head, l->code_filename), PLOP_MAX_FILE_CHARS,
@@ -251,17 +254,17 @@ int code_object_read(const struct reader *r, const struct plop_layout *l, uint64
 		return q;
 	/*
 	 * Had the object gone and another come meanwhile, its names and table might belong to two. Not so where all of it
-	 * came in the one reading that the check was made from.
+	 * came in the one reading that the fingerprint was made from.
 	 */
 	if (ahead.missed || !ahead.filled) {
-		q = code_object_check(r, l, address, &again);
+		q = code_object_fingerprint(r, l, address, &again);
 		if (q < 0)
 			return q;
-		if (again != check)
+		if (again != fingerprint)
 			return -EBADMSG;
 	}
 	*ret = TAKE_PTR(c);
-	*ret_check = check;
+	*ret_fingerprint = fingerprint;
 	return 0;
 }
 
@@ -343,7 +346,7 @@ static int search_copies(const struct reader *r, uint64_t array, uint64_t addres
 }
 
 int code_object_find_copy(const struct reader *r, const struct plop_layout *l, uint64_t address,
-			  uint32_t check, uint32_t instr, struct code_object *c)
+			  uint32_t fingerprint, uint32_t instr, struct code_object *c)
 {
 	uint32_t now, at;
 	uint64_t array;
@@ -365,10 +368,10 @@ int code_object_find_copy(const struct reader *r, const struct plop_layout *l, u
 	if (q < 0)
 		return q;
 	/* Had another object come to this address, the copies would be its own. */
-	q = code_object_check(r, l, address, &now);
+	q = code_object_fingerprint(r, l, address, &now);
 	if (q < 0)
 		return q;
-	return now == check ? copy_add(c, at) : -EBADMSG;
+	return now == fingerprint ? copy_add(c, at) : -EBADMSG;
 }
 
 int code_object_lasti(const struct code_object *c, uint32_t instr, uint16_t bytecode, int64_t *ret)

@@ -119,8 +119,8 @@ static void read_code(struct cursor *c, const struct debug_offsets *t, struct pl
 	    l->code_filename < l->code_argcount || l->code_name < l->code_argcount ||
 	    l->code_linetable < l->code_qualname)
 		c->bad = true;
-	l->code_check = l->code_flags;
-	l->code_check_len = (uint16_t)(l->code_linetable + 8 - l->code_flags);
+	l->code_fingerprint = l->code_flags;
+	l->code_fingerprint_len = (uint16_t)(l->code_linetable + 8 - l->code_flags);
 	l->code_len = (uint16_t)(l->code_linetable + 8);
 }
 

@@ -51,10 +51,10 @@ static bool code_ok(const struct plop_layout *l)
 {
 	/* Far more than any CPython's: PyCodeObject is at most 240 bytes without its bytecode. */
 	return l->code_len <= 512 && l->code_len >= 32 &&
-	       inside(l->code_check, l->code_check_len, l->code_len) && l->code_check_len > 0 &&
-	       l->code_check_len <= PLOP_CHECK_MAX && l->code_check_len % 8 == 0 &&
-	       l->code_check % 8 == 0 && inside(l->code_argcount, 4, l->code_len) &&
-	       inside(l->code_flags, 4, l->code_len) &&
+	       inside(l->code_fingerprint, l->code_fingerprint_len, l->code_len) &&
+	       l->code_fingerprint_len > 0 && l->code_fingerprint_len <= PLOP_FINGERPRINT_MAX &&
+	       l->code_fingerprint_len % 8 == 0 && l->code_fingerprint % 8 == 0 &&
+	       inside(l->code_argcount, 4, l->code_len) && inside(l->code_flags, 4, l->code_len) &&
 	       inside(l->code_firstlineno, 4, l->code_len) &&
 	       inside(l->code_filename, 8, l->code_len) && inside(l->code_name, 8, l->code_len) &&
 	       inside(l->code_qualname, 8, l->code_len) &&
@@ -63,18 +63,18 @@ static bool code_ok(const struct plop_layout *l)
 	       l->code_filename != l->code_name && l->code_bytecode <= 1024;
 }
 
-/* The texts of a check are found by the pointers that are part of it. */
+/* The texts of a fingerprint are found by the pointers that are part of it. */
 static bool check_ok(const struct plop_layout *l)
 {
 	const uint16_t pointers[] = { l->code_qualname ? l->code_qualname : l->code_name,
 				      l->code_filename, l->code_linetable };
 
-	for (size_t i = 0; i < ARRAY_SIZE(pointers) && l->code_check_texts; i++) {
-		if (pointers[i] < l->code_check ||
-		    !inside(pointers[i] - l->code_check, 8, l->code_check_len))
+	for (size_t i = 0; i < ARRAY_SIZE(pointers) && l->code_fingerprint_texts; i++) {
+		if (pointers[i] < l->code_fingerprint ||
+		    !inside(pointers[i] - l->code_fingerprint, 8, l->code_fingerprint_len))
 			return false;
 	}
-	return l->code_check_texts <= 1;
+	return l->code_fingerprint_texts <= 1;
 }
 
 static bool string_ok(const struct plop_layout *l)

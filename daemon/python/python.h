@@ -60,7 +60,7 @@ int layout_by_version(uint32_t hexversion, struct plop_layout *ret);
 #define LAYOUT_DEBUG_OFFSETS_MAX 1024
 int layout_by_debug_offsets(const void *table, size_t size, uint32_t hexversion,
 			    struct plop_layout *ret);
-/* Checks an assembled layout against PLOP_TS_MAX, PLOP_FRAME_MAX, PLOP_CHECK_MAX and itself. -EBADMSG. */
+/* Checks an assembled layout against PLOP_TS_MAX, PLOP_FRAME_MAX, PLOP_FINGERPRINT_MAX and itself. -EBADMSG. */
 int layout_check(const struct plop_layout *l);
 
 /*
@@ -107,32 +107,32 @@ void code_object_unref(struct code_object *c); /* NULL is fine */
 DEFINE_FREEP(struct code_object, code_object_unref)
 
 /*
- * Reads the code object at address. ret_check: the check of what was read, to compare with the
+ * Reads the code object at address. ret_fingerprint: the fingerprint of what was read, to compare with the
  * kernel's. -EFAULT: not readable; -EBADMSG: these bytes are no code object.
  */
 int code_object_read(const struct reader *r, const struct plop_layout *l, uint64_t address,
-		     struct code_object **ret, uint32_t *ret_check);
+		     struct code_object **ret, uint32_t *ret_fingerprint);
 
 /*
- * Reads only the checks of n code objects, in as few system calls as can be; the same as the kernel's (plop/layout.h).
+ * Reads only the fingerprints of n code objects, in as few system calls as can be; the same as the kernel's (plop/layout.h).
  * result: 0, -EFAULT: not readable, -ESRCH: the process is gone. Returns -ENOMEM or -EBADMSG (the layout), else 0.
  */
-struct code_check {
+struct code_fingerprint {
 	int result;
-	uint32_t check;
+	uint32_t fingerprint;
 };
-int code_objects_check(const struct reader *r, const struct plop_layout *l,
-		       const uint64_t *addresses, size_t n, struct code_check *ret);
+int code_objects_fingerprint(const struct reader *r, const struct plop_layout *l,
+			     const uint64_t *addresses, size_t n, struct code_fingerprint *ret);
 /* The same for one. */
-int code_object_check(const struct reader *r, const struct plop_layout *l, uint64_t address,
-		      uint32_t *ret_check);
+int code_object_fingerprint(const struct reader *r, const struct plop_layout *l, uint64_t address,
+			    uint32_t *ret_fingerprint);
 
 /*
- * For a copied code object: finds the copy that instr (struct plop_frame's) lies in, unless it is known. check: what
+ * For a copied code object: finds the copy that instr (struct plop_frame's) lies in, unless it is known. fingerprint: what
  * the object at address must still have. 0: found, or in the object itself; -ENOENT: in neither; -EFAULT, -EBADMSG, -ENOMEM.
  */
 int code_object_find_copy(const struct reader *r, const struct plop_layout *l, uint64_t address,
-			  uint32_t check, uint32_t instr, struct code_object *c);
+			  uint32_t fingerprint, uint32_t instr, struct code_object *c);
 
 /* Whether code_object_find_copy() would have nothing to read for instr. */
 bool code_object_has_copy(const struct code_object *c, uint32_t instr, const struct plop_layout *l);

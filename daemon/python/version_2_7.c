@@ -30,8 +30,8 @@ const struct python_version version_2_7 = {
 		.code_name = 88,
 		.code_linetable = 104,
 		/* From co_argcount up to co_zombieframe, which comes and goes. */
-		.code_check = 16,
-		.code_check_len = 96,
+		.code_fingerprint = 16,
+		.code_fingerprint_len = 96,
 		.code_len = 112,
 		.str_length = 16,
 		.str_state = 32,
@@ -42,7 +42,7 @@ const struct python_version version_2_7 = {
 		.str_state_set = 1 << 2 | 1 << 5 | 1 << 6,
 		.bytes_size = 16,
 		.bytes_data = 36,
-		.code_check_texts = 1,
+		.code_fingerprint_texts = 1,
 	},
 	.objects = {
 		VERSION_OBJECTS(0),

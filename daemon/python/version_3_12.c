@@ -38,8 +38,8 @@ const struct python_version version_3_12 = {
 		.code_linetable = 136,
 		.code_bytecode = 192,
 		/* From co_flags to co_linetable; co_version is in it. */
-		.code_check = 48,
-		.code_check_len = 96,
+		.code_fingerprint = 48,
+		.code_fingerprint_len = 96,
 		.code_len = 144,
 		.str_length = 16,
 		.str_state = 32,

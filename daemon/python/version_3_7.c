@@ -30,8 +30,8 @@ const struct python_version version_3_7 = {
 		.code_name = 104,
 		.code_linetable = 112,
 		/* From co_argcount up to co_zombieframe, which comes and goes. */
-		.code_check = 16,
-		.code_check_len = 104,
+		.code_fingerprint = 16,
+		.code_fingerprint_len = 104,
 		.code_len = 120,
 		.str_length = 16,
 		.str_state = 32,
@@ -40,7 +40,7 @@ const struct python_version version_3_7 = {
 		.str_kind_shift = 2,
 		.bytes_size = 16,
 		.bytes_data = 32,
-		.code_check_texts = 1,
+		.code_fingerprint_texts = 1,
 	},
 	.objects = {
 		VERSION_OBJECTS(0),

@@ -71,7 +71,7 @@ static int code_renew(struct walker *w, struct known_code *k)
 	k->tried = w->tries;
 	if (w->bytes > WALK_MAX_BYTES || w->read > WALK_MAX_READ)
 		return 0;
-	r = code_object_read(w->r, w->l, k->address, &k->code, &k->check);
+	r = code_object_read(w->r, w->l, k->address, &k->code, &k->fingerprint);
 	w->bytes += code_bytes(k->code);
 	w->read += k->code ? code_bytes(k->code) : FAILED_BYTES;
 	return r == -ENOMEM || r == -ESRCH ? r : 0;
@@ -122,11 +122,12 @@ static int codes_read(struct walker *w, bool *ret_same)
 		if (r < 0)
 			return r;
 	}
-	r = code_objects_check(w->r, w->l, w->addresses, n, w->checks);
+	r = code_objects_fingerprint(w->r, w->l, w->addresses, n, w->fingerprints);
 	for (size_t i = 0; i < n && r >= 0; i++) {
 		struct known_code *k = code_known(w, w->addresses[i]);
 
-		if (w->checks[i].result < 0 || w->checks[i].check != k->check) {
+		if (w->fingerprints[i].result < 0 ||
+		    w->fingerprints[i].fingerprint != k->fingerprint) {
 			same = false;
 			r = code_renew(w, k);
 		}
@@ -380,7 +381,8 @@ static int stack_make(struct walker *w, const struct chain *c, struct walk_stack
 		f->code = code_object_ref(known->code);
 		if (f->code->copied && w->work < WALK_MAX_WORK) {
 			w->work += COPY_WORK;
-			code_object_find_copy(w->r, w->l, k->code, known->check, k->instr, f->code);
+			code_object_find_copy(w->r, w->l, k->code, known->fingerprint, k->instr,
+					      f->code);
 		}
 		f->line = code_object_line(f->code, k->instr, w->l->code_bytecode);
 	}

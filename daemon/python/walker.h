@@ -32,7 +32,7 @@ struct known_code {
 	uint64_t address;
 	UT_hash_handle hh;
 	struct code_object *code; /* NULL: not readable */
-	uint32_t check;
+	uint32_t fingerprint;
 	uint32_t tried; /* the reading in which it was last found to be so */
 };
 
@@ -55,7 +55,7 @@ struct walker {
 	struct reader_part parts[WALK_MAX_LINKS + 2];
 	uint8_t frames[WALK_MAX_LINKS][PLOP_FRAME_MAX];
 	uint64_t addresses[WALK_MAX_LINKS];
-	struct code_check checks[WALK_MAX_LINKS];
+	struct code_fingerprint fingerprints[WALK_MAX_LINKS];
 };
 
 /* The innermost frame of the thread state in w->ts. */

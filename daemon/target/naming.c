@@ -77,7 +77,7 @@ static void lacking_answer(void *ctx, int result, struct unpack *body)
 		const struct reader memory = readings_of_code(readings, &q->frames[i], &replay);
 		enum code_source source;
 
-		if (code_table_lacks(k->codes, q->frames[i].code, q->frames[i].check))
+		if (code_table_lacks(k->codes, q->frames[i].code, q->frames[i].fingerprint))
 			code_table_find(k->codes, &memory, &q->frames[i], &source);
 	}
 	if (k) {
@@ -119,7 +119,7 @@ void naming_code(struct naming *n, const struct plop_record_code *r)
 		return;
 	code_table_limit(k->codes, PLOP_MAX_CODE_BYTES);
 	code_table_record(k->codes, &unread, r);
-	if (!code_table_lacks(k->codes, r->code, r->check))
+	if (!code_table_lacks(k->codes, r->code, r->fingerprint))
 		return;
 	lacking_ask(n, k);
 	if (!k->lacking)
@@ -127,7 +127,8 @@ void naming_code(struct naming *n, const struct plop_record_code *r)
 	/* one that has no room is asked for with the cycle's stacks */
 	if (!k->lacking || k->nlacking == TARGET_LACKING_MAX)
 		return;
-	k->lacking[k->nlacking++] = (struct plop_frame){ .code = r->code, .check = r->check };
+	k->lacking[k->nlacking++] =
+		(struct plop_frame){ .code = r->code, .fingerprint = r->fingerprint };
 	lacking_ask(n, k);
 }
 

@@ -47,13 +47,13 @@ enum plop_counter {
 };
 
 /*
- * In plop_frame.check: not read at this tick but remembered, as of a settled code object, one that was read
+ * In plop_frame.fingerprint: not read at this tick but remembered, as of a settled code object, one that was read
  * PLOP_SETTLED_READS times in PLOP_SETTLED_SECONDS or more and was the same each time. User space confirms these when
  * it collects the half; one that is not the same then reads [stale code] in all of the half.
  */
-#define PLOP_CHECK_SETTLED   0x80000000u
-#define PLOP_SETTLED_READS   64
-#define PLOP_SETTLED_SECONDS 10
+#define PLOP_FINGERPRINT_SETTLED 0x80000000u
+#define PLOP_SETTLED_READS       64
+#define PLOP_SETTLED_SECONDS     10
 
 /* Why a stack has no Python frames, or how it ends. In plop_stack.flags. */
 #define PLOP_STACK_TRUNCATED 0x01 /* deeper than the maximum: the root is missing */
@@ -76,7 +76,7 @@ struct plop_stack {
 	__u32 frames; /* index of the first one (the leaf) in plop_half.frames */
 	__u16 depth;
 	__u16 flags;
-	__u16 settled; /* how many frames have PLOP_CHECK_SETTLED */
+	__u16 settled; /* how many frames have PLOP_FINGERPRINT_SETTLED */
 	__u16 channel; /* PLOP_CHANNEL_ALWAYS, that of a recording, or PLOP_CHANNEL_OFF_CPU */
 };
 
@@ -380,7 +380,7 @@ struct plop_record_fork {
 struct plop_record_code {
 	struct plop_record head;
 	__u64 code;
-	__u32 check;
+	__u32 fingerprint;
 	__u32 layout;
 	__s32 firstlineno;
 	__u32 linetable_size; /* of the whole table */

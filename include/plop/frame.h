@@ -69,7 +69,7 @@ _Static_assert(PLOP_FRAME_TAG(0x00ffffffffffffffULL) < PLOP_FRAME_TAG_SYNTHETIC,
 struct plop_frame {
 	__u64 code; /* which function, and of which kind: as above */
 	__u32 instr; /* PYTHON; FRAMES_OBJECT: f_lasti * unit; else low 32 bits of (instruction pointer - code) */
-	__u32 check; /* PYTHON; of the code object, read at this tick; 0: not readable */
+	__u32 fingerprint; /* PYTHON; of the code object, read at this tick; 0: not readable */
 };
 
 _Static_assert(sizeof(struct plop_frame) == 16, "shared with the kernel side");

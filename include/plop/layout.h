@@ -71,10 +71,10 @@ struct plop_layout {
 	/*
 	 * The part of the object that never changes while it lives and tells it from a successor at the same
 	 * address: counts, flags, first line, version where there is one, and the pointers to names and line
-	 * table. They make the code object's check, see plop_check_begin(). Multiple of 8, <= PLOP_CHECK_MAX.
+	 * table. They make the code object's fingerprint, see plop_fingerprint_begin(). Multiple of 8, <= PLOP_FINGERPRINT_MAX.
 	 */
-	__u16 code_check;
-	__u16 code_check_len;
+	__u16 code_fingerprint;
+	__u16 code_fingerprint_len;
 	__u16 code_len; /* bytes that a reader of the whole head needs */
 
 	/* PyASCIIObject, PyCompactUnicodeObject, PyBytesObject */
@@ -87,10 +87,10 @@ struct plop_layout {
 	__u16 bytes_size;
 	__u16 bytes_data;
 	/*
-	 * 1: the texts (name, file name, line table) are part of the check. Before 3.12 code objects have no version, and one
+	 * 1: the texts (name, file name, line table) are part of the fingerprint. Before 3.12 code objects have no version, and one
 	 * that exec() makes where another was just freed may agree with it in all its pointers.
 	 */
-	__u8 code_check_texts;
+	__u8 code_fingerprint_texts;
 	__u8 gil_where; /* enum plop_gil_where */
 	/*
 	 * The GIL. From 3.12 on PLOP_TS_ACTIVE of ts_status says whether a thread state holds it; before, it is the one that
@@ -108,9 +108,9 @@ enum plop_gil_where {
 	PLOP_GIL_POINTER = 2, /* ... in PyInterpreterState, of a pointer to it */
 };
 
-#define PLOP_TS_MAX    512
-#define PLOP_FRAME_MAX 128
-#define PLOP_CHECK_MAX 128
+#define PLOP_TS_MAX          512
+#define PLOP_FRAME_MAX       128
+#define PLOP_FINGERPRINT_MAX 128
 
 /* _status.bound_gilstate (cpython/pystate.h, 3.12 to 3.15) */
 #define PLOP_TS_BOUND 0x8
@@ -120,20 +120,20 @@ enum plop_gil_where {
 _Static_assert(sizeof(struct plop_layout) == 112, "shared with the kernel side");
 
 /*
- * The check of a code object: what tells it from another that lies, or lay, at the same address. Same result in the kernel
- * and in user space. Begun with 0, it takes in the bytes [code_check, code_check + code_check_len) of the object; with
- * code_check_texts then its name, file name and line table: of each PLOP_TEXT_HEAD bytes from its length on (or 16, where
+ * The fingerprint of a code object: what tells it from another that lies, or lay, at the same address. Same result in the kernel
+ * and in user space. Begun with 0, it takes in the bytes [code_fingerprint, code_fingerprint + code_fingerprint_len) of the object; with
+ * code_fingerprint_texts then its name, file name and line table: of each PLOP_TEXT_HEAD bytes from its length on (or 16, where
  * the rest is not mapped) as plop_text_own() leaves them, and of one with more text than is in there its last PLOP_TEXT_TAIL bytes.
  */
 #define PLOP_TEXT_HEAD       80u
 #define PLOP_TEXT_HEAD_LEAST 16u
 #define PLOP_TEXT_TAIL       32u
 
-/* words: at most PLOP_CHECK_MAX / 8. */
-static inline __attribute__((always_inline)) __u64 plop_check_add(__u64 h, const __u64 *words,
-								  __u32 nwords)
+/* words: at most PLOP_FINGERPRINT_MAX / 8. */
+static inline __attribute__((always_inline)) __u64 plop_fingerprint_add(__u64 h, const __u64 *words,
+									__u32 nwords)
 {
-	for (__u32 i = 0; i < PLOP_CHECK_MAX / 8; i++) {
+	for (__u32 i = 0; i < PLOP_FINGERPRINT_MAX / 8; i++) {
 		if (i >= nwords)
 			break;
 		h = (h ^ words[i] ^ 0x9e3779b97f4a7c15ULL) * 0xff51afd7ed558ccdULL;
@@ -142,12 +142,12 @@ static inline __attribute__((always_inline)) __u64 plop_check_add(__u64 h, const
 	return h;
 }
 
-/* 31 bits, never 0: the highest is PLOP_CHECK_SETTLED in a frame. */
-static inline __attribute__((always_inline)) __u32 plop_check_end(__u64 h)
+/* 31 bits, never 0: the highest is PLOP_FINGERPRINT_SETTLED in a frame. */
+static inline __attribute__((always_inline)) __u32 plop_fingerprint_end(__u64 h)
 {
-	__u32 check = (__u32)h & 0x7fffffff;
+	__u32 fingerprint = (__u32)h & 0x7fffffff;
 
-	return check ? check : 1;
+	return fingerprint ? fingerprint : 1;
 }
 
 /*

@@ -70,11 +70,11 @@ static void bench_end(struct bench *b)
 
 /* A stack of one frame, from its code object to the window. */
 static void bench_stack(struct bench *b, const struct reader *memory, uint64_t address,
-			uint32_t check)
+			uint32_t fingerprint)
 {
 	struct plop_stack stack = { .tgid = 5, .tid = 5, .count = 1, .depth = 1 };
 	struct plop_frame frame = { .code = address,
-				    .check = check,
+				    .fingerprint = fingerprint,
 				    .instr = b->layout.code_bytecode + 2u };
 	struct code_object *code;
 	enum code_source source;
@@ -113,7 +113,7 @@ static double bench_records(struct bench *b)
 
 		*r = (struct plop_record_code){ .head = { .type = PLOP_RECORD_CODE, .tgid = 5 },
 						.code = 0x7f0000000000 + i * 256ull,
-						.check = i + 1,
+						.fingerprint = i + 1,
 						.firstlineno = (int)i,
 						.file_state = state,
 						.name_state = state,
@@ -127,7 +127,7 @@ static double bench_records(struct bench *b)
 		memcpy(to, table, sizeof(table));
 		if (code_table_record(b->table, &gone, r) < 0)
 			die("out of memory");
-		bench_stack(b, &gone, r->code, r->check);
+		bench_stack(b, &gone, r->code, r->fingerprint);
 	}
 	began = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - began;
 	bench_end(b);
@@ -168,36 +168,37 @@ static pid_t interpreter(const char *python, uint64_t *addresses, int *ret_input
 static double bench_memory(struct bench *b, const char *python)
 {
 	uint64_t *addresses = calloc(OBJECTS, sizeof(*addresses)), began;
-	uint32_t *checks = calloc(OBJECTS, sizeof(*checks));
+	uint32_t *fingerprints = calloc(OBJECTS, sizeof(*fingerprints));
 	struct python_cache *cache = NULL;
 	struct python_process p;
 	struct reader memory;
 	int input = -1;
 	pid_t pid;
 
-	if (!addresses || !checks || python_cache_new(&cache) < 0)
+	if (!addresses || !fingerprints || python_cache_new(&cache) < 0)
 		die("out of memory");
 	pid = interpreter(python, addresses, &input);
 	if (python_discover(cache, pid, &p) < 0 || p.verdict != PYTHON_YES)
 		die("that is no interpreter that plop knows");
 	b->layout = p.layout;
 	memory = process_memory_reader(pid);
-	/* the kernel knows the check at the tick */
+	/* the kernel knows the fingerprint at the tick */
 	for (uint32_t i = 0; i < OBJECTS; i++) {
-		if (code_object_check(&memory, &b->layout, addresses[i], &checks[i]) < 0)
+		if (code_object_fingerprint(&memory, &b->layout, addresses[i], &fingerprints[i]) <
+		    0)
 			die("its memory cannot be read");
 	}
 	bench_begin(b);
 	began = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	for (uint32_t i = 0; i < OBJECTS; i++)
-		bench_stack(b, &memory, addresses[i], checks[i]);
+		bench_stack(b, &memory, addresses[i], fingerprints[i]);
 	began = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - began;
 	bench_end(b);
 	close(input);
 	waitpid(pid, NULL, 0);
 	python_cache_free(cache);
 	free(addresses);
-	free(checks);
+	free(fingerprints);
 	return (double)began / 1e9;
 }
 

@@ -20,7 +20,7 @@ static void is_clean(const char *text)
 }
 
 static void find_lines(struct hostile *h, const struct plop_layout *l, const uint32_t *instr,
-		       size_t n, uint32_t check, struct code_object *c)
+		       size_t n, uint32_t fingerprint, struct code_object *c)
 {
 	const struct reader r = { .read = hostile_read, .ctx = h };
 
@@ -29,7 +29,7 @@ static void find_lines(struct hostile *h, const struct plop_layout *l, const uin
 		int64_t lasti;
 		int line, q;
 
-		q = code_object_find_copy(&r, l, HOSTILE_BASE, check, instr[i], c);
+		q = code_object_find_copy(&r, l, HOSTILE_BASE, fingerprint, instr[i], c);
 		FUZZ_ASSERT(h->reads - before <= READS_OF_COPY);
 		FUZZ_ASSERT(c->ncopies <= 64);
 		q = code_object_lasti(c, instr[i], l->code_bytecode, &lasti);
@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint8_t layout, wrap;
 		uint32_t instr[4];
 	} __attribute__((packed)) head;
-	uint32_t instr[ARRAY_SIZE(head.instr)], check = 0, again;
+	uint32_t instr[ARRAY_SIZE(head.instr)], fingerprint = 0, again;
 	struct code_object *c = NULL;
 	struct plop_layout l;
 	struct hostile h;
@@ -57,17 +57,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    !hostile_take(&data, &size, head.wrap & 1, &h))
 		return 0;
 	memcpy(instr, head.instr, sizeof(instr));
-	if (code_object_read(&r, &l, HOSTILE_BASE, &c, &check) < 0) {
+	if (code_object_read(&r, &l, HOSTILE_BASE, &c, &fingerprint) < 0) {
 		FUZZ_ASSERT(!c && h.reads <= READS_OF_CODE);
 		return 0;
 	}
-	FUZZ_ASSERT(h.reads <= READS_OF_CODE && check != 0);
+	FUZZ_ASSERT(h.reads <= READS_OF_CODE && fingerprint != 0);
 	FUZZ_ASSERT(c->linetable_size <= PLOP_MAX_LINETABLE);
 	is_clean(c->file);
 	is_clean(c->name);
 	if (h.nscript == 0)
-		FUZZ_ASSERT(code_object_check(&r, &l, HOSTILE_BASE, &again) == 0 && again == check);
-	find_lines(&h, &l, instr, ARRAY_SIZE(instr), check, c);
+		FUZZ_ASSERT(code_object_fingerprint(&r, &l, HOSTILE_BASE, &again) == 0 &&
+			    again == fingerprint);
+	find_lines(&h, &l, instr, ARRAY_SIZE(instr), fingerprint, c);
 	code_object_unref(c);
 	return 0;
 }

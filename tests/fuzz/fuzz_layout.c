@@ -25,11 +25,12 @@ static void read_code(const struct plop_layout *l, const uint8_t *data, size_t s
 	const struct reader_bytes m = { .data = data, .size = size, .base = BASE };
 	struct reader r = bytes_reader(&m);
 	struct code_object *c = NULL;
-	uint32_t check = 0, only = 0;
+	uint32_t fingerprint = 0, only = 0;
 
-	if (code_object_read(&r, l, BASE, &c, &check) == 0) {
-		FUZZ_ASSERT(c && c->file && c->name && check != 0);
-		FUZZ_ASSERT(code_object_check(&r, l, BASE, &only) == 0 && only == check);
+	if (code_object_read(&r, l, BASE, &c, &fingerprint) == 0) {
+		FUZZ_ASSERT(c && c->file && c->name && fingerprint != 0);
+		FUZZ_ASSERT(code_object_fingerprint(&r, l, BASE, &only) == 0 &&
+			    only == fingerprint);
 		code_object_unref(c);
 	}
 }

@@ -19,7 +19,7 @@ struct play {
 	uint32_t process;
 	uint64_t code;      /* of the last record */
 	uint64_t forgotten; /* the last code object that the kernel was to read again */
-	uint32_t check;
+	uint32_t fingerprint;
 	uint64_t samples;
 };
 
@@ -40,11 +40,11 @@ static void play_record(struct play *p, const uint8_t **data, size_t *size)
 	if (record_check(record, n) == 0 && r->head.type == PLOP_RECORD_CODE) {
 		FUZZ_ASSERT(code_table_record(p->table, &p->memory, r) == 0);
 		p->code = r->code;
-		p->check = r->check;
+		p->fingerprint = r->fingerprint;
 	} else if (record_check(record, n) == 0 && r->head.type == PLOP_RECORD_TASK) {
 		FUZZ_ASSERT(code_table_task(p->table, record) == 0);
 		p->code = ((const struct plop_record_task *)record)->code;
-		p->check = 0;
+		p->fingerprint = 0;
 	}
 	free(record);
 }
@@ -79,10 +79,10 @@ static void play_stack(struct play *p, const uint8_t **data, size_t *size)
 			break;
 		if (frames[i].code % 2) {
 			frames[i].code = p->code;
-			frames[i].check = p->check;
+			frames[i].fingerprint = p->fingerprint;
 		}
 		if (head[0] % 2) {
-			frames[i].check |= PLOP_CHECK_SETTLED;
+			frames[i].fingerprint |= PLOP_FINGERPRINT_SETTLED;
 			FUZZ_ASSERT(code_table_want(p->table, head[1], &frames[i], 1) == 0);
 			FUZZ_ASSERT(code_table_confirm(p->table, &p->memory, p->code, play_forget,
 						       p) == 0);

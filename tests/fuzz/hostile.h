@@ -78,7 +78,7 @@ static inline bool hostile_layout(uint8_t which, const uint8_t **data, size_t *s
 	ret->code_name += more;
 	ret->code_qualname += more;
 	ret->code_linetable += more;
-	ret->code_check += more;
+	ret->code_fingerprint += more;
 	ret->code_len += more;
 	ret->code_tlbc = ret->code_linetable + 16;
 	ret->code_bytecode += more + 8;

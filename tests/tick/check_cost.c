@@ -26,12 +26,12 @@ static struct cost cost_of(bool filed)
 }
 
 /*
- * Of a code object until it has settled: what makes its check; before 3.12 its name, its file and
+ * Of a code object until it has settled: what makes its fingerprint; before 3.12 its name, its file and
  * its line table as well.
  */
 static unsigned int code_reads(const struct plop_layout *l)
 {
-	return l->code_check_texts ? 4 : 1;
+	return l->code_fingerprint_texts ? 4 : 1;
 }
 
 /*

@@ -324,7 +324,7 @@ START_TEST(code_at_first_sight)
 
 		setup(&each.l, 5);
 		r = tick_once(plop_tick);
-		before = r.frames[0].check;
+		before = r.frames[0].fingerprint;
 		ck_assert_uint_eq(records_of(PLOP_RECORD_CODE), 5);
 		for (size_t i = 0; i < kernel_records(); i++) {
 			const struct plop_record_code *c = kernel_record(i).data;
@@ -349,7 +349,7 @@ START_TEST(code_at_first_sight)
 		made_put(&m, MADE_CODE(4) + m.l.code_firstlineno, 99, 4);
 		r = tick_once(plop_tick);
 		ck_assert_uint_eq(records_of(PLOP_RECORD_CODE), 1);
-		ck_assert_uint_ne(r.frames[0].check, before);
+		ck_assert_uint_ne(r.frames[0].fingerprint, before);
 		/* nor is it forgotten when there is no room for it */
 		kernel_records_clear();
 		made_put(&m, MADE_CODE(4) + m.l.code_firstlineno, 100, 4);
@@ -379,7 +379,7 @@ START_TEST(code_that_has_settled)
 		r = tick_once(plop_tick);
 		ck_assert_uint_eq(r.stack->settled, 5);
 		expect_frames(&r, 5, 5);
-		ck_assert(r.frames[0].check & PLOP_CHECK_SETTLED);
+		ck_assert(r.frames[0].fingerprint & PLOP_FINGERPRINT_SETTLED);
 		plop_seconds += PLOP_SETTLED_SECONDS + 1;
 		r = tick_once(plop_tick);
 		ck_assert_uint_eq(r.stack->settled, 0);

@@ -164,7 +164,7 @@ START_TEST(stacks_that_lead_astray)
 }
 END_TEST
 
-/* A code object that is not there has no check, and its frame is there all the same. */
+/* A code object that is not there has no fingerprint, and its frame is there all the same. */
 START_TEST(code_that_cannot_be_read)
 {
 	EACH_LAYOUT
@@ -175,9 +175,9 @@ START_TEST(code_that_cannot_be_read)
 		made_put(&m, innermost_of(0) + m.l.frame_code, MADE_BASE - 0x1000, 8);
 		r = tick_once(plop_tick);
 		ck_assert(r.stack && r.stack->depth == 4);
-		ck_assert_uint_eq(r.frames[0].check, 0);
+		ck_assert_uint_eq(r.frames[0].fingerprint, 0);
 		ck_assert_uint_eq(r.frames[0].code, MADE_BASE - 0x1000);
-		ck_assert_uint_ne(r.frames[1].check, 0);
+		ck_assert_uint_ne(r.frames[1].fingerprint, 0);
 		ck_assert_uint_eq(records_of(PLOP_RECORD_CODE), 3);
 	}
 }

@@ -12,15 +12,15 @@ static bool frame_same(const struct reader *r, const struct plop_layout *l,
 		       const struct plop_frame *f, const struct walk_frame *other)
 {
 	struct code_object *c = NULL;
-	uint32_t check = 0;
+	uint32_t fingerprint = 0;
 	bool same;
 
-	if (code_object_read(r, l, f->code, &c, &check) < 0)
+	if (code_object_read(r, l, f->code, &c, &fingerprint) < 0)
 		return !other->code;
 	same = other->code && strcmp(c->name, other->code->name) == 0 &&
 	       strcmp(c->file, other->code->file) == 0 &&
 	       code_object_line(c, f->instr, l->code_bytecode) == other->line &&
-	       (f->check & ~PLOP_CHECK_SETTLED) == check;
+	       (f->fingerprint & ~PLOP_FINGERPRINT_SETTLED) == fingerprint;
 	code_object_unref(c);
 	return same;
 }
@@ -31,9 +31,9 @@ static bool frame_hidden(const struct reader *r, const struct plop_layout *l,
 {
 	struct code_object *c = NULL;
 	bool hidden = false;
-	uint32_t check;
+	uint32_t fingerprint;
 
-	if (code_object_read(r, l, f->code, &c, &check) == 0) {
+	if (code_object_read(r, l, f->code, &c, &fingerprint) == 0) {
 		hidden = code_object_hidden(c);
 		code_object_unref(c);
 	}

@@ -102,7 +102,7 @@ static inline void expect_part(const struct tick_result *r, unsigned int at, uns
 
 		ck_assert_uint_eq(r->frames[at + i].code, MADE_CODE(code));
 		ck_assert_uint_eq(r->frames[at + i].instr, made_instr_of(&m));
-		ck_assert_uint_ne(r->frames[at + i].check, 0);
+		ck_assert_uint_ne(r->frames[at + i].fingerprint, 0);
 	}
 }
 

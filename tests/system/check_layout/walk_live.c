@@ -2,7 +2,7 @@
 /*
  * Prints what the layout of a live interpreter leads to, read from user space: walk_live PID. One line a thread
  * ("T", thread id, native id, frames on the newest data-stack chunk) and one a frame, innermost first ("F", name, file,
- * first line, line being executed, check), fields separated by tabs. The target must be at rest.
+ * first line, line being executed, fingerprint), fields separated by tabs. The target must be at rest.
  */
 #include <inttypes.h>
 
@@ -37,17 +37,17 @@ static uint32_t instr(const struct plop_layout *l, const uint8_t *frame, uint64_
 static int print_frame(const struct walk *w, const uint8_t *frame, uint64_t code)
 {
 	_cleanup_(code_object_unrefp) struct code_object *c = NULL;
-	uint32_t check, at = instr(&w->l, frame, code);
+	uint32_t fingerprint, at = instr(&w->l, frame, code);
 	int64_t lasti;
 	int line, r;
 
-	r = code_object_read(&w->r, &w->l, code, &c, &check);
+	r = code_object_read(&w->r, &w->l, code, &c, &fingerprint);
 	if (r < 0) {
 		fprintf(stderr, "code object %" PRIx64 ": %s\n", code, strerror(-r));
 		return r;
 	}
 	if (c->copied)
-		code_object_find_copy(&w->r, &w->l, code, check, at, c);
+		code_object_find_copy(&w->r, &w->l, code, fingerprint, at, c);
 	r = code_object_lasti(c, at, w->l.code_bytecode, &lasti);
 	if (r == 0)
 		r = linetable_lookup(c->version, c->linetable, c->linetable_size, c->linetable_cut,
@@ -56,7 +56,7 @@ static int print_frame(const struct walk *w, const uint8_t *frame, uint64_t code
 		fprintf(stderr, "line of %s: %s\n", c->name, strerror(-r));
 		return r;
 	}
-	printf("F\t%s\t%s\t%d\t%d\t%08x\n", c->name, c->file, c->firstlineno, line, check);
+	printf("F\t%s\t%s\t%d\t%d\t%08x\n", c->name, c->file, c->firstlineno, line, fingerprint);
 	return 0;
 }
 

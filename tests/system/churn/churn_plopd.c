@@ -267,7 +267,7 @@ static void code(struct sampler *s, uint32_t pid, uint64_t image, struct plop_fr
 	name = (unsigned int)(++s->code % NAMES);
 	*r = (struct plop_record_code){ .head = { PLOP_RECORD_CODE, pid, image },
 					.code = ADDRESS + s->code % 100000 * 256,
-					.check = (uint32_t)s->code | 1,
+					.fingerprint = (uint32_t)s->code | 1,
 					.firstlineno = (int)name,
 					.file_state = state,
 					.name_state = state,
@@ -282,7 +282,7 @@ static void code(struct sampler *s, uint32_t pid, uint64_t image, struct plop_fr
 	r->name_length = r->name_bytes;
 	s->handlers.code(r, s->handlers.ctx);
 	*ret = (struct plop_frame){ .code = r->code,
-				    .check = r->check,
+				    .fingerprint = r->fingerprint,
 				    .instr = s->layout.code_bytecode + 2u };
 }
 

@@ -101,7 +101,7 @@ static pid_t silent_process(uint64_t *ret_page)
 static void ask_page(struct examiner *e, pid_t pid, uint64_t page, struct answer *a)
 {
 	struct examinee who = { .pid = pid, .user = 4711 };
-	const struct plop_frame frame = { .code = page, .check = 1 };
+	const struct plop_frame frame = { .code = page, .fingerprint = 1 };
 	struct plop_layout l;
 	struct buf request = {};
 

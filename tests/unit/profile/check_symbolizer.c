@@ -18,7 +18,7 @@ static void layout_311(struct plop_layout *l)
 
 /* A record of a plain ASCII function at CODE whose table maps the first two code units to firstlineno + 1. */
 static struct plop_record_code *record_new(const struct plop_layout *l, const char *file,
-					   const char *name, uint32_t check)
+					   const char *name, uint32_t fingerprint)
 {
 	/* 3.11's location table: no column, two code units, line delta +1 as svarint 2 */
 	static const uint8_t table[] = { 0x80 | 13 << 3 | 1, 2 };
@@ -28,7 +28,7 @@ static struct plop_record_code *record_new(const struct plop_layout *l, const ch
 	ck_assert_ptr_nonnull(r);
 	r->head.type = PLOP_RECORD_CODE;
 	r->code = CODE;
-	r->check = check;
+	r->fingerprint = fingerprint;
 	r->firstlineno = 40;
 	r->file_length = r->file_bytes = (uint16_t)nfile;
 	r->name_length = r->name_bytes = (uint16_t)nname;
@@ -54,7 +54,7 @@ static void fixture_init(struct fixture *f)
 
 START_TEST(captured)
 {
-	struct plop_frame frame = { .code = CODE, .check = 7 };
+	struct plop_frame frame = { .code = CODE, .fingerprint = 7 };
 	struct plop_record_code *r;
 	struct code_object *c;
 	struct fixture f;
@@ -77,9 +77,9 @@ END_TEST
 /* Two functions one after the other at one address: each stack gets the name of its time. */
 START_TEST(address_used_again)
 {
-	struct plop_frame first = { .code = CODE, .check = 7 },
-			  second = { .code = CODE, .check = 8 };
-	struct plop_frame third = { .code = CODE, .check = 9 };
+	struct plop_frame first = { .code = CODE, .fingerprint = 7 },
+			  second = { .code = CODE, .fingerprint = 8 };
+	struct plop_frame third = { .code = CODE, .fingerprint = 9 };
 	struct plop_record_code *a, *b;
 	struct fixture f;
 	enum code_source by_kernel;
@@ -93,7 +93,7 @@ START_TEST(address_used_again)
 	ck_assert_str_eq(code_table_find(f.table, &gone, &second, &by_kernel)->name, "second");
 	ck_assert_ptr_null(code_table_find(f.table, &gone, &third, &by_kernel));
 	/* not resident at the tick and not readable now: nobody knows */
-	third.check = 0;
+	third.fingerprint = 0;
 	ck_assert_ptr_null(code_table_find(f.table, &gone, &third, &by_kernel));
 	code_table_free(f.table);
 	free(a);
@@ -140,13 +140,14 @@ START_TEST(settled)
 	struct plop_record_code *r;
 	struct plop_frame frame;
 	struct fixture f;
-	uint32_t check;
+	uint32_t fingerprint;
 
 	fixture_init(&f);
-	ck_assert_int_eq(code_object_check(&memory, &f.layout, CODE, &check), 0);
-	r = record_new(&f.layout, "<string>", "first", check);
+	ck_assert_int_eq(code_object_fingerprint(&memory, &f.layout, CODE, &fingerprint), 0);
+	r = record_new(&f.layout, "<string>", "first", fingerprint);
 	ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
-	frame = (struct plop_frame){ .code = CODE, .check = check | PLOP_CHECK_SETTLED };
+	frame = (struct plop_frame){ .code = CODE,
+				     .fingerprint = fingerprint | PLOP_FINGERPRINT_SETTLED };
 	ck_assert_int_eq(code_table_want(f.table, 1, &frame, 1), 0);
 	ck_assert_int_eq(
 		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
@@ -161,12 +162,12 @@ START_TEST(settled)
 	ck_assert_int_eq(source, CODE_STALE);
 	ck_assert_uint_eq(forgotten, CODE);
 	/* one that was read at the tick itself is sure, whatever lies there now */
-	frame.check = check;
+	frame.fingerprint = fingerprint;
 	ck_assert_str_eq(code_table_find(f.table, &memory, &frame, &source)->name, "first");
 	/* the interpreter finalises: what it frees now was good as long as anything ran */
 	forgotten = 0;
 	m.finalising = 1;
-	frame.check = check | PLOP_CHECK_SETTLED;
+	frame.fingerprint = fingerprint | PLOP_FINGERPRINT_SETTLED;
 	ck_assert_int_eq(code_table_want(f.table, 3, &frame, 1), 0);
 	ck_assert_int_eq(
 		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
@@ -175,7 +176,7 @@ START_TEST(settled)
 	m.finalising = 0;
 	/* the process ended: nothing was freed while it ran */
 	m.error = -ESRCH;
-	frame.check = check | PLOP_CHECK_SETTLED;
+	frame.fingerprint = fingerprint | PLOP_FINGERPRINT_SETTLED;
 	ck_assert_int_eq(code_table_want(f.table, 4, &frame, 1), 0);
 	ck_assert_int_eq(
 		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
@@ -205,8 +206,8 @@ START_TEST(what_was_not_read_is_wanted)
 	ck_assert_int_eq(code_table_record(f.table, &unread, r), 0);
 	ck_assert(code_table_lacks(f.table, CODE, 7));
 	ck_assert(!code_table_lacks(f.table, CODE, 8));
-	frames[0] = (struct plop_frame){ .code = CODE, .check = 7, .instr = 5 };
-	frames[1] = (struct plop_frame){ .code = CODE + 64, .check = 9 };
+	frames[0] = (struct plop_frame){ .code = CODE, .fingerprint = 7, .instr = 5 };
+	frames[1] = (struct plop_frame){ .code = CODE + 64, .fingerprint = 9 };
 	ck_assert_int_eq(code_table_want(f.table, 1, frames, 2), 0);
 	ck_assert_int_eq(code_table_want(f.table, 1, frames, 2), 0);
 	code_table_wants(f.table, 1, CODE + 4096, &w);
@@ -231,7 +232,7 @@ START_TEST(what_was_not_read_is_wanted)
 	code_table_wants(f.table, 3, CODE + 4096, &w);
 	ck_assert_uint_eq(w.nread, 0);
 	/* settled, and not confirmed by anybody: whether it is still that function is not known */
-	frames[0].check |= PLOP_CHECK_SETTLED;
+	frames[0].fingerprint |= PLOP_FINGERPRINT_SETTLED;
 	ck_assert_int_eq(code_table_want(f.table, 4, frames, 1), 0);
 	code_table_wants(f.table, 4, CODE + 4096, &w);
 	ck_assert_uint_eq(w.nconfirm, 1);
@@ -247,7 +248,7 @@ END_TEST
 
 START_TEST(faulted_names_are_not_guessed)
 {
-	struct plop_frame frame = { .code = CODE, .check = 7 };
+	struct plop_frame frame = { .code = CODE, .fingerprint = 7 };
 	struct plop_record_code *r;
 	struct fixture f;
 	enum code_source by_kernel;
@@ -266,7 +267,7 @@ END_TEST
 START_TEST(many)
 {
 	const uint64_t n = 2 * PLOP_MAX_CODES_PROCESS;
-	struct plop_frame first = { .code = CODE, .check = 1 }, frame = { .check = 1 };
+	struct plop_frame first = { .code = CODE, .fingerprint = 1 }, frame = { .fingerprint = 1 };
 	struct plop_record_code *r;
 	struct fixture f;
 	enum code_source by_kernel;
@@ -302,7 +303,7 @@ START_TEST(large)
 {
 	size_t bytes = sizeof(struct plop_record_code) + 10 + UINT16_MAX;
 	struct plop_record_code *small, *r = calloc(1, bytes);
-	struct plop_frame frame = { .code = CODE, .check = 1 };
+	struct plop_frame frame = { .code = CODE, .fingerprint = 1 };
 	struct fixture f;
 	enum code_source by_kernel;
 
@@ -357,8 +358,8 @@ START_TEST(sinks)
 	struct plop_stack stack = {
 		.tgid = 5, .tid = 6, .count = 3, .depth = 2, .flags = PLOP_STACK_TRUNCATED
 	};
-	struct plop_frame frames[2] = { { .code = CODE, .check = 7 },
-					{ .code = CODE + 4096, .check = 1 } };
+	struct plop_frame frames[2] = { { .code = CODE, .fingerprint = 7 },
+					{ .code = CODE + 4096, .fingerprint = 1 } };
 	struct code_object *codes[2];
 	enum code_source sources[2];
 	struct symbolized_stack y = {

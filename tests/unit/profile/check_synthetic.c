@@ -126,7 +126,7 @@ START_TEST(no_code_object)
 	ck_assert_int_eq(layout_by_version(0x030c00f0, &l), 0);
 	ck_assert_int_eq(code_table_new(&l, &t), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
-		const struct plop_frame f = { .code = codes[i], .check = 1 };
+		const struct plop_frame f = { .code = codes[i], .fingerprint = 1 };
 		enum code_source source = CODE_READ;
 
 		ck_assert_int_eq(code_table_want(t, 1, &f, 1), 0);

@@ -58,10 +58,10 @@ static void setup(struct target *t, uint32_t hexversion)
 static int read_code(struct target *t)
 {
 	struct code_object *c = NULL;
-	uint32_t check = 0;
-	int r = code_object_read(&t->r, &t->l, CODE, &c, &check);
+	uint32_t fingerprint = 0;
+	int r = code_object_read(&t->r, &t->l, CODE, &c, &fingerprint);
 
-	ck_assert((r == 0) == (c != NULL) && (r == 0) == (check != 0));
+	ck_assert((r == 0) == (c != NULL) && (r == 0) == (fingerprint != 0));
 	code_object_unref(c);
 	return r;
 }
@@ -73,11 +73,11 @@ START_TEST(reads_all_generations)
 
 	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
 		struct code_object *c;
-		uint32_t check, only;
+		uint32_t fingerprint, only;
 		struct target t;
 
 		setup(&t, (uint32_t)versions[i] << 16 | 0xf0);
-		ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &check), 0);
+		ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &fingerprint), 0);
 		ck_assert_str_eq(c->file, "/srv/app.py");
 		ck_assert_str_eq(c->name, "Shop.sell");
 		ck_assert_int_eq(c->firstlineno, 30);
@@ -85,8 +85,8 @@ START_TEST(reads_all_generations)
 		ck_assert_uint_eq(c->linetable_size, 4);
 		ck_assert_mem_eq(c->linetable, "\xf0\xff\0\x02", 4);
 		ck_assert(!c->linetable_cut && !c->name_cut);
-		ck_assert_int_eq(code_object_check(&t.r, &t.l, CODE, &only), 0);
-		ck_assert_uint_eq(check, only);
+		ck_assert_int_eq(code_object_fingerprint(&t.r, &t.l, CODE, &only), 0);
+		ck_assert_uint_eq(fingerprint, only);
 		ck_assert_ptr_eq(code_object_ref(c), c);
 		code_object_unref(c);
 		code_object_unref(c);
@@ -101,12 +101,12 @@ START_TEST(names_of_2_7)
 		.data = "/\xc3\xa9\xff\n", .bytes = 5, .length = 5, .kind = 1, .ascii = true
 	};
 	struct code_object *c;
-	uint32_t check;
+	uint32_t fingerprint;
 	struct target t;
 
 	setup(&t, 0x020712f0);
 	put_ascii(&t, FILE_, "/\xd1\x84.py");
-	ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &check), 0);
+	ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &fingerprint), 0);
 	ck_assert_str_eq(c->file, "/\xd1\x84.py");
 	code_object_unref(c);
 	ck_assert_int_eq(code_object_new(&t.l, 7, &file, &file, NULL, 0, 0, &c), 0);
@@ -136,13 +136,13 @@ START_TEST(names_of_a_subclass)
 
 	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
 		struct code_object *c;
-		uint32_t check;
+		uint32_t fingerprint;
 		struct target t;
 
 		setup(&t, versions[i]);
 		put_subclass(&t, FILE_, FILE_ + 0x100);
 		put(&t, FILE_ + 0x100, 0x672c65e5, 4);
-		ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &check), 0);
+		ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &fingerprint), 0);
 		ck_assert_str_eq(c->file, "\xe6\x97\xa5\xe6\x9c\xac");
 		ck_assert_str_eq(c->name, "Shop.sell");
 		code_object_unref(c);
@@ -160,15 +160,15 @@ START_TEST(check_tells_objects_apart)
 	uint32_t a, b;
 
 	setup(&t, 0x030c00f0);
-	ck_assert_int_eq(code_object_check(&t.r, &t.l, CODE, &a), 0);
+	ck_assert_int_eq(code_object_fingerprint(&t.r, &t.l, CODE, &a), 0);
 	put(&t, CODE + t.l.code_firstlineno, 31, 4);
-	ck_assert_int_eq(code_object_check(&t.r, &t.l, CODE, &b), 0);
+	ck_assert_int_eq(code_object_fingerprint(&t.r, &t.l, CODE, &b), 0);
 	ck_assert_uint_ne(a, b);
 	put(&t, CODE + t.l.code_firstlineno, 30, 4);
 	/* Outside of the region: co_consts before, co_weakreflist behind. */
 	put(&t, CODE + 24, 0x77, 8);
 	put(&t, CODE + 144, 0x77, 8);
-	ck_assert_int_eq(code_object_check(&t.r, &t.l, CODE, &b), 0);
+	ck_assert_int_eq(code_object_fingerprint(&t.r, &t.l, CODE, &b), 0);
 	ck_assert_uint_eq(a, b);
 }
 END_TEST
@@ -210,16 +210,17 @@ START_TEST(refuses_bad_addresses)
 	static const uint64_t bad[] = { 0, 8, CODE + 1, UINT64_MAX & ~7ull };
 	struct code_object *c = NULL;
 	struct target t;
-	uint32_t check;
+	uint32_t fingerprint;
 
 	setup(&t, 0x030c00f0);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		ck_assert_int_eq(code_object_read(&t.r, &t.l, bad[i], &c, &check), -EBADMSG);
-		ck_assert_int_eq(code_object_check(&t.r, &t.l, bad[i], &check), -EBADMSG);
+		ck_assert_int_eq(code_object_read(&t.r, &t.l, bad[i], &c, &fingerprint), -EBADMSG);
+		ck_assert_int_eq(code_object_fingerprint(&t.r, &t.l, bad[i], &fingerprint),
+				 -EBADMSG);
 	}
-	ck_assert_int_eq(code_object_read(&t.r, &t.l, BASE + SIZE - 8, &c, &check), -EFAULT);
+	ck_assert_int_eq(code_object_read(&t.r, &t.l, BASE + SIZE - 8, &c, &fingerprint), -EFAULT);
 	t.l.code_len = 4096;
-	ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &check), -EBADMSG);
+	ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &fingerprint), -EBADMSG);
 	ck_assert_ptr_null(c);
 }
 END_TEST
@@ -245,10 +246,10 @@ START_TEST(notices_a_successor)
 	struct changing ctx = { .t = &t };
 	struct reader r = { .read = changing_read, .ctx = &ctx };
 	struct code_object *c = NULL;
-	uint32_t check;
+	uint32_t fingerprint;
 
 	setup(&t, 0x030b00f0);
-	ck_assert_int_eq(code_object_read(&r, &t.l, CODE, &c, &check), -EBADMSG);
+	ck_assert_int_eq(code_object_read(&r, &t.l, CODE, &c, &fingerprint), -EBADMSG);
 	ck_assert_int_gt(ctx.reads, 4);
 	ck_assert_ptr_null(c);
 }
@@ -330,13 +331,13 @@ START_TEST(names_without_addresses)
 {
 	static const char text[] = "<made(f) at 0x7f3c5e0c1f80>";
 	struct code_object *c;
-	uint32_t check;
+	uint32_t fingerprint;
 	struct target t;
 
 	setup(&t, 0x030c00f0);
 	put_ascii(&t, FILE_, text);
 	put_ascii(&t, NAME, "f.<locals>.<g at 0x5581a0>");
-	ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &check), 0);
+	ck_assert_int_eq(code_object_read(&t.r, &t.l, CODE, &c, &fingerprint), 0);
 	ck_assert_str_eq(c->file, "<made(f)>");
 	ck_assert_str_eq(c->name, "f.<locals>.<g>");
 	code_object_unref(c);
@@ -350,10 +351,10 @@ START_TEST(copies_of_bytecode)
 	struct python_string s = { .data = "f", .bytes = 1, .length = 1, .kind = 1, .ascii = true };
 	struct code_object *c;
 	struct target t;
-	uint32_t check;
+	uint32_t fingerprint;
 	int64_t lasti;
 
-#define FINDS(instr) code_object_find_copy(&t.r, &t.l, CODE, check, (uint32_t)(instr), c)
+#define FINDS(instr) code_object_find_copy(&t.r, &t.l, CODE, fingerprint, (uint32_t)(instr), c)
 #define LASTI(instr) code_object_lasti(c, (uint32_t)(instr), t.l.code_bytecode, &lasti)
 	setup(&t, 0x030c00f0);
 	t.l.free_threaded = 1;
@@ -363,7 +364,7 @@ START_TEST(copies_of_bytecode)
 	put(&t, array, 4, 8);
 	put(&t, array + 8, CODE + t.l.code_bytecode, 8);
 	put(&t, array + 24, above, 8);
-	ck_assert_int_eq(code_object_check(&t.r, &t.l, CODE, &check), 0);
+	ck_assert_int_eq(code_object_fingerprint(&t.r, &t.l, CODE, &fingerprint), 0);
 	ck_assert_int_eq(code_object_new(&t.l, 7, &s, &s, NULL, 0, 0, &c), 0);
 	ck_assert(c->copied);
 	/* Before anything was read: the object's own is known, what lies before it is not. */
@@ -387,9 +388,9 @@ START_TEST(copies_of_bytecode)
 	ck_assert_int_eq(lasti, 0);
 	/* A successor's copies are not taken, a wild array and one without end are survived. */
 	put(&t, array + 16, below - 4096, 8);
-	check++;
+	fingerprint++;
 	ck_assert_int_eq(FINDS(below - 4096 - CODE), -EBADMSG);
-	check--;
+	fingerprint--;
 	put(&t, array, UINT64_MAX, 8);
 	ck_assert_int_eq(FINDS(above - CODE + 4000), -EFAULT);
 	put(&t, CODE + t.l.code_tlbc, 3, 8);
@@ -408,7 +409,7 @@ START_TEST(copies_are_bounded)
 	const uint64_t array = BASE + 0xe00;
 	struct code_object *c;
 	struct target t;
-	uint32_t check;
+	uint32_t fingerprint;
 	int64_t lasti;
 
 	setup(&t, 0x030c00f0);
@@ -417,12 +418,12 @@ START_TEST(copies_are_bounded)
 	put(&t, CODE + 32, 10, 8);
 	put(&t, CODE + t.l.code_tlbc, array, 8);
 	put(&t, array, 1, 8);
-	ck_assert_int_eq(code_object_check(&t.r, &t.l, CODE, &check), 0);
+	ck_assert_int_eq(code_object_fingerprint(&t.r, &t.l, CODE, &fingerprint), 0);
 	ck_assert_int_eq(code_object_new(&t.l, 7, &s, &s, NULL, 0, 0, &c), 0);
 	for (uint32_t i = 1; i <= 1000; i++) {
 		put(&t, array + 8, CODE + i * 4096, 8);
-		ck_assert_int_eq(code_object_find_copy(&t.r, &t.l, CODE, check, i * 4096 + 2, c),
-				 0);
+		ck_assert_int_eq(
+			code_object_find_copy(&t.r, &t.l, CODE, fingerprint, i * 4096 + 2, c), 0);
 		ck_assert_int_eq(code_object_lasti(c, i * 4096 + 2, t.l.code_bytecode, &lasti), 0);
 		ck_assert_int_eq(lasti, 2);
 	}

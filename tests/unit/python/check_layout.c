@@ -14,10 +14,11 @@ START_TEST(tables_are_sound)
 		ck_assert_int_eq(layout_by_version(version | 0x01f0, &l), 0);
 		ck_assert_uint_eq(l.version, versions[i]);
 		ck_assert_int_eq(layout_check(&l), 0);
-		/* The check covers what tells one code object from another. */
-		ck_assert_uint_le(l.code_check, l.code_argcount);
-		ck_assert_uint_le(l.code_check, l.code_firstlineno);
-		ck_assert_uint_eq(l.code_check + l.code_check_len, l.code_linetable + 8);
+		/* The fingerprint covers what tells one code object from another. */
+		ck_assert_uint_le(l.code_fingerprint, l.code_argcount);
+		ck_assert_uint_le(l.code_fingerprint, l.code_firstlineno);
+		ck_assert_uint_eq(l.code_fingerprint + l.code_fingerprint_len,
+				  l.code_linetable + 8);
 		/* Without a patch level, and as a release candidate. */
 		ck_assert_int_eq(layout_by_version(version, &l), 0);
 		ck_assert_int_eq(layout_by_version(version | 0xc1, &l), 0);
@@ -48,7 +49,7 @@ START_TEST(tails_of_texts)
 	const uint32_t ascii = 1u << 2 | 1u << 5 | 1u << 6, ucs2 = 2u << 2 | 1u << 5;
 
 	ck_assert_int_eq(layout_by_version(0x030b00f0, &l), 0);
-	ck_assert_uint_eq(l.code_check_texts, 1);
+	ck_assert_uint_eq(l.code_fingerprint_texts, 1);
 	head[0] = 48;
 	head[2] = ascii;
 	ck_assert_uint_eq(plop_text_tail(&l, head, 0), 0);
@@ -130,11 +131,11 @@ START_TEST(checks_refuse_unsound_layouts)
 	REFUSES(frame_owner, good.frame_len);
 	REFUSES(frame_tag_mask, 7);
 	REFUSES(frame_lasti_unit, 2);
-	REFUSES(code_check_len, PLOP_CHECK_MAX + 8);
-	REFUSES(code_check_len, 0);
-	REFUSES(code_check_len, 90);
-	REFUSES(code_check, 65528);
-	REFUSES(code_check_texts, 2);
+	REFUSES(code_fingerprint_len, PLOP_FINGERPRINT_MAX + 8);
+	REFUSES(code_fingerprint_len, 0);
+	REFUSES(code_fingerprint_len, 90);
+	REFUSES(code_fingerprint, 65528);
+	REFUSES(code_fingerprint_texts, 2);
 	REFUSES(runtime_finalizing, UINT32_MAX);
 	REFUSES(ts_status, good.ts_len);
 	REFUSES(ts_status, 26);
@@ -196,8 +197,8 @@ START_TEST(debug_offsets_of_3_13)
 	ck_assert_uint_eq(l.frame_owner, 70);
 	ck_assert_uint_eq(l.frame_owner_skip, 3);
 	ck_assert_uint_eq(l.frame_tag_mask, 0);
-	ck_assert_uint_eq(l.code_check, 48);
-	ck_assert_uint_eq(l.code_check_len, 96);
+	ck_assert_uint_eq(l.code_fingerprint, 48);
+	ck_assert_uint_eq(l.code_fingerprint_len, 96);
 	ck_assert_uint_eq(l.str_compact_data, 56);
 }
 END_TEST
@@ -263,7 +264,8 @@ START_TEST(debug_offsets_of_free_threaded_builds)
 		ck_assert_uint_eq(l.code_tlbc, rows[i].tlbc);
 		ck_assert_uint_eq(l.code_flags, 64);
 		ck_assert_uint_eq(l.code_argcount, 68);
-		ck_assert_uint_eq(l.code_check + l.code_check_len, l.code_linetable + 8);
+		ck_assert_uint_eq(l.code_fingerprint + l.code_fingerprint_len,
+				  l.code_linetable + 8);
 		ck_assert_uint_eq(l.str_kind_shift, rows[i].kind_shift);
 		ck_assert_uint_eq(l.str_ascii_data, 56);
 		ck_assert_uint_eq(l.str_compact_data, 72);

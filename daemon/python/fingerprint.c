@@ -7,10 +7,10 @@
 /* name, file name, line table */
 #define TEXTS 3
 
-struct check_batch {
+struct fingerprint_batch {
 	const struct plop_layout *layout;
 	size_t n;
-	uint8_t bytes[BATCH][PLOP_CHECK_MAX];
+	uint8_t bytes[BATCH][PLOP_FINGERPRINT_MAX];
 	__u64 hash[BATCH];
 	uint64_t texts[BATCH][TEXTS];
 	__u64 heads[BATCH][TEXTS][PLOP_TEXT_HEAD / 8];
@@ -23,7 +23,7 @@ static uint64_t pointer_at(const uint8_t *bytes, const struct plop_layout *l, si
 {
 	uint64_t v;
 
-	memcpy(&v, bytes + (offset - l->code_check), sizeof(v));
+	memcpy(&v, bytes + (offset - l->code_fingerprint), sizeof(v));
 	return v;
 }
 
@@ -33,7 +33,8 @@ static bool bytes_object(size_t text)
 }
 
 /* The heads of all texts; where one is not mapped to its end, its beginning. */
-static void read_heads(struct check_batch *b, const struct reader *r, const struct code_check *out)
+static void read_heads(struct fingerprint_batch *b, const struct reader *r,
+		       const struct code_fingerprint *out)
 {
 	const struct plop_layout *l = b->layout;
 	size_t n = 0;
@@ -56,7 +57,8 @@ static void read_heads(struct check_batch *b, const struct reader *r, const stru
 	reader_read_parts(r, b->parts, n);
 }
 
-static void read_tails(struct check_batch *b, const struct reader *r, const struct code_check *out)
+static void read_tails(struct fingerprint_batch *b, const struct reader *r,
+		       const struct code_fingerprint *out)
 {
 	size_t n = 0, m = 0;
 
@@ -79,7 +81,8 @@ static void read_tails(struct check_batch *b, const struct reader *r, const stru
 }
 
 /* The same as check_text() of bpf/sample.bpf.c, in the same order. */
-static void add_texts(struct check_batch *b, const struct reader *r, const struct code_check *out)
+static void add_texts(struct fingerprint_batch *b, const struct reader *r,
+		      const struct code_fingerprint *out)
 {
 	size_t n = 0, m = 0;
 
@@ -95,57 +98,58 @@ static void add_texts(struct check_batch *b, const struct reader *r, const struc
 				if (reader_read(r, p->address, head, PLOP_TEXT_HEAD_LEAST) < 0)
 					continue;
 				head[1] = 0;
-				b->hash[i] =
-					plop_check_add(b->hash[i], head, PLOP_TEXT_HEAD_LEAST / 8);
+				b->hash[i] = plop_fingerprint_add(b->hash[i], head,
+								  PLOP_TEXT_HEAD_LEAST / 8);
 				continue;
 			}
 			tail = plop_text_tail(b->layout, head, bytes_object(t)) != 0;
 			plop_text_own(b->layout, head, bytes_object(t));
-			b->hash[i] = plop_check_add(b->hash[i], head, PLOP_TEXT_HEAD / 8);
+			b->hash[i] = plop_fingerprint_add(b->hash[i], head, PLOP_TEXT_HEAD / 8);
 			if (!tail)
 				continue;
 			if (b->tail_parts[m++].result == 0)
-				b->hash[i] = plop_check_add(b->hash[i], b->tails[i][t],
-							    PLOP_TEXT_TAIL / 8);
+				b->hash[i] = plop_fingerprint_add(b->hash[i], b->tails[i][t],
+								  PLOP_TEXT_TAIL / 8);
 		}
 	}
 }
 
-static void check_some(struct check_batch *b, const struct reader *r, const uint64_t *addresses,
-		       struct code_check *ret)
+static void check_some(struct fingerprint_batch *b, const struct reader *r,
+		       const uint64_t *addresses, struct code_fingerprint *ret)
 {
 	const struct plop_layout *l = b->layout;
-	__u64 words[PLOP_CHECK_MAX / 8];
+	__u64 words[PLOP_FINGERPRINT_MAX / 8];
 
 	for (size_t i = 0; i < b->n; i++)
 		b->parts[i] = (struct reader_part){
-			.address = object_is_address(addresses[i]) ? addresses[i] + l->code_check :
-								     0,
+			.address = object_is_address(addresses[i]) ?
+					   addresses[i] + l->code_fingerprint :
+					   0,
 			.buffer = b->bytes[i],
-			.size = l->code_check_len,
+			.size = l->code_fingerprint_len,
 		};
 	reader_read_parts(r, b->parts, b->n);
 	for (size_t i = 0; i < b->n; i++) {
-		ret[i] = (struct code_check){ .result = object_is_address(addresses[i]) ?
-								b->parts[i].result :
-								-EBADMSG };
+		ret[i] = (struct code_fingerprint){ .result = object_is_address(addresses[i]) ?
+								      b->parts[i].result :
+								      -EBADMSG };
 		if (ret[i].result < 0)
 			continue;
-		memcpy(words, b->bytes[i], l->code_check_len);
-		b->hash[i] = plop_check_add(0, words, l->code_check_len / 8u);
+		memcpy(words, b->bytes[i], l->code_fingerprint_len);
+		b->hash[i] = plop_fingerprint_add(0, words, l->code_fingerprint_len / 8u);
 	}
-	if (l->code_check_texts)
+	if (l->code_fingerprint_texts)
 		add_texts(b, r, ret);
 	for (size_t i = 0; i < b->n; i++) {
 		if (ret[i].result == 0)
-			ret[i].check = plop_check_end(b->hash[i]);
+			ret[i].fingerprint = plop_fingerprint_end(b->hash[i]);
 	}
 }
 
-int code_objects_check(const struct reader *r, const struct plop_layout *l,
-		       const uint64_t *addresses, size_t n, struct code_check *ret)
+int code_objects_fingerprint(const struct reader *r, const struct plop_layout *l,
+			     const uint64_t *addresses, size_t n, struct code_fingerprint *ret)
 {
-	_cleanup_free_ struct check_batch *b = NULL;
+	_cleanup_free_ struct fingerprint_batch *b = NULL;
 
 	if (layout_check(l) < 0)
 		return -EBADMSG;
@@ -160,16 +164,16 @@ int code_objects_check(const struct reader *r, const struct plop_layout *l,
 	return 0;
 }
 
-int code_object_check(const struct reader *r, const struct plop_layout *l, uint64_t address,
-		      uint32_t *ret_check)
+int code_object_fingerprint(const struct reader *r, const struct plop_layout *l, uint64_t address,
+			    uint32_t *ret_fingerprint)
 {
-	struct code_check check;
-	int q = code_objects_check(r, l, &address, 1, &check);
+	struct code_fingerprint fingerprint;
+	int q = code_objects_fingerprint(r, l, &address, 1, &fingerprint);
 
 	if (q < 0)
 		return q;
-	if (check.result < 0)
-		return check.result;
-	*ret_check = check.check;
+	if (fingerprint.result < 0)
+		return fingerprint.result;
+	*ret_fingerprint = fingerprint.fingerprint;
 	return 0;
 }
