@@ -141,7 +141,7 @@ static int off_cpu_watch(const struct recordings *all)
 		on |= r && r->waits;
 		tasks |= r && r->waits && r->tasks;
 	}
-	return sampler_off_cpu(all->sampler, on, tasks);
+	return sampler_watch_off_cpu(all->sampler, on, tasks);
 }
 
 /* Opens the events for the processes that were asked for by their ids. */

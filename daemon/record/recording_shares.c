@@ -188,7 +188,7 @@ uint32_t recordings_budget(struct recordings *all, uid_t user)
 	for (uint32_t n = 1; n <= PLOP_MAX_CHANNELS; n++) {
 		if (used[n])
 			continue;
-		sampler_budget(all->sampler, n, (unsigned int)all->config->user_rate);
+		sampler_budget_set(all->sampler, n, (unsigned int)all->config->user_rate);
 		return n;
 	}
 	return 0; /* there are as many numbers as channels */
@@ -207,7 +207,7 @@ void recordings_divide(struct recordings *all)
 		used[r->budget] = true;
 		n++;
 	}
-	sampler_users(all->sampler, n);
+	sampler_users_set(all->sampler, n);
 }
 
 static struct recording *largest_running(const struct recordings *all, uid_t user)

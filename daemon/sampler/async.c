@@ -42,8 +42,8 @@ static int async_number(struct sampler *s, const struct plop *skel, const struct
 	return 0;
 }
 
-int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
-			  const struct plop_async *async)
+int sampler_process_set_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
+			      const struct plop_async *async)
 {
 	struct plop_async_assign assign = { .image = image, .tgid = tgid };
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &assign, .ctx_size_in = sizeof(assign));

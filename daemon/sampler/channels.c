@@ -52,7 +52,7 @@ void sampler_channel_charge(struct sampler *s, uint32_t channel, uint32_t budget
 		s->skel->bss->plop_trusted |= bit;
 }
 
-void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate)
+void sampler_budget_set(struct sampler *s, uint32_t budget, unsigned int rate)
 {
 	/* places that threads still have are counted on */
 	s->budgets[budget].due = 0;
@@ -68,7 +68,7 @@ static struct plop_part part_of(unsigned int eighths, uint32_t n)
 				   .threads = (uint16_t)(PLOP_HALF_THREADS / 8 * eighths / n) };
 }
 
-void sampler_users(struct sampler *s, uint32_t n)
+void sampler_users_set(struct sampler *s, uint32_t n)
 {
 	for (uint32_t i = 1; i <= PLOP_MAX_CHANNELS; i++)
 		s->skel->bss->plop_part_most[i] = part_of(PLOP_EIGHTHS_USERS, MAX(n, 1u));
@@ -248,7 +248,7 @@ static void wall_unlink(struct sampler *s, unsigned int i)
 	s->wall_links[i] = NULL;
 }
 
-int sampler_off_cpu(struct sampler *s, bool on, bool tasks)
+int sampler_watch_off_cpu(struct sampler *s, bool on, bool tasks)
 {
 	const struct plop *off_cpu = part_skel(s, SAMPLER_PART_WALL),
 			  *async = part_skel(s, SAMPLER_PART_TASKS);

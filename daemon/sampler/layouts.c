@@ -89,7 +89,8 @@ uint32_t layout_free_place(const struct layout_use *uses, uint32_t n)
 	return i;
 }
 
-int sampler_layout(struct sampler *s, const struct plop_layout *layout, uid_t user, uint32_t *ret)
+int sampler_layout_add(struct sampler *s, const struct plop_layout *layout, uid_t user,
+		       uint32_t *ret)
 {
 	uint32_t n;
 	int r;

@@ -95,7 +95,7 @@ struct sampler {
 	bool have_channels; /* what sampler_need() loads can be loaded */
 	struct part parts[PARTS];
 	struct worker *loader;          /* NULL: nothing was to be loaded yet */
-	struct bpf_link *wall_links[2]; /* of what sampler_off_cpu() watches */
+	struct bpf_link *wall_links[2]; /* of what sampler_watch_off_cpu() watches */
 	bool off_cpu_tasks;             /* which program watches the switches */
 	struct plop_sleeper *
 		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_channels is false */

@@ -141,7 +141,7 @@ static int sampler_load(struct sampler *s)
 	r = plop__load(s->skel);
 	if (r < 0)
 		return r;
-	sampler_users(s, 0);
+	sampler_users_set(s, 0);
 	s->cpus_size = sizeof(struct plop_cpu) * (size_t)s->ncpus;
 	s->cpus = mmap(NULL, s->cpus_size, PROT_READ | PROT_WRITE, MAP_SHARED,
 		       bpf_map__fd(s->skel->maps.cpus), 0);
@@ -209,7 +209,7 @@ void sampler_free(struct sampler *s)
 {
 	if (!s)
 		return;
-	sampler_off_cpu(s, false, false);
+	sampler_watch_off_cpu(s, false, false);
 	for (uint32_t i = 0; i <= PLOP_MAX_CHANNELS; i++)
 		events_close(s, &s->events[i]);
 	parts_free(s);

@@ -32,7 +32,7 @@ struct sampler_handlers {
 	/* exec, exit, check, thread and rename records */
 	void (*process)(const struct plop_record *r, void *ctx);
 	void (*fork)(const struct plop_record_fork *r, void *ctx);
-	/* A thread whose state the kernel side does not reach: sampler_thread_state() is to be called. */
+	/* A thread whose state the kernel side does not reach: sampler_thread_state_set() is to be called. */
 	void (*state)(const struct plop_record_state *r, void *ctx);
 	/* A half fills up: swap and collect soon. */
 	void (*pressure)(void *ctx);
@@ -71,9 +71,10 @@ DEFINE_FREEP(struct sampler, sampler_free)
  * twice that. So it is loaded when a recording first needs it, on a thread of its own, and stays.
  */
 enum sampler_part {
-	SAMPLER_PART_SETS = 1 << 0,  /* sets with ticks of their own, without tasks */
-	SAMPLER_PART_WALL = 1 << 1,  /* sampler_off_cpu() */
-	SAMPLER_PART_TASKS = 1 << 2, /* both of these with asyncio tasks, sampler_process_async() */
+	SAMPLER_PART_SETS = 1 << 0, /* sets with ticks of their own, without tasks */
+	SAMPLER_PART_WALL = 1 << 1, /* sampler_watch_off_cpu() */
+	SAMPLER_PART_TASKS =
+		1 << 2, /* both of these with asyncio tasks, sampler_process_set_async() */
 };
 /*
  * 0: all these parts are there; -EINPROGRESS: they are being loaded, and handlers.loaded() tells of
@@ -114,13 +115,13 @@ void sampler_channel_close(struct sampler *s, uint32_t channel);
 bool sampler_channel_is_open(const struct sampler *s, uint32_t channel);
 /*
  * Whose a channel is, before it is opened: a trusted user's (budget 0, as it is when nothing is said), or charged to a budget, 1 to
- * PLOP_MAX_CHANNELS, which all channels of a user share; with a budget, only of processes of that real uid. sampler_budget(): an unused one
+ * PLOP_MAX_CHANNELS, which all channels of a user share; with a budget, only of processes of that real uid. sampler_budget_set(): an unused one
  * of so many samples a second.
  */
 void sampler_channel_charge(struct sampler *s, uint32_t channel, uint32_t budget, uid_t uid);
-void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate);
+void sampler_budget_set(struct sampler *s, uint32_t budget, unsigned int rate);
 /* How many budgets are in use: each has the same share of the users' part of a table. */
-void sampler_users(struct sampler *s, uint32_t n);
+void sampler_users_set(struct sampler *s, uint32_t n);
 /* How many switches were beyond a budget since this was asked last. */
 uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget);
 /* Which channels a process is for; none: the entry goes. The kernel drops it when the process ends. */
@@ -132,17 +133,17 @@ void sampler_filter_clear(struct sampler *s, uint32_t channel);
 
 /*
  * Tells where a process keeps its asyncio tasks. -EINPROGRESS: their part is not loaded; -ESRCH: it
- * is not that image any more; -ENOSPC, -EDQUOT: as sampler_layout(). Its children have it from it.
+ * is not that image any more; -ENOSPC, -EDQUOT: as sampler_layout_add(). Its children have it from it.
  * What no process of the kernel's table has any more is forgotten when there is no room for another.
  */
-int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
-			  const struct plop_async *async);
+int sampler_process_set_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
+			      const struct plop_async *async);
 
 /*
  * Watches the scheduler for the threads of processes whose filter says so (plop_filter.off_cpu); tasks: as sampler_channel_open(), of
  * all. -EINPROGRESS: a part that it takes is not loaded.
  */
-int sampler_off_cpu(struct sampler *s, bool on, bool tasks);
+int sampler_watch_off_cpu(struct sampler *s, bool on, bool tasks);
 /* Frees the places of threads whose processes have no filter any more. */
 void sampler_sleepers_sweep(struct sampler *s);
 /* The threads that are off CPU now, as far as they were seen to leave, or (since 0) to be woken. */
@@ -178,7 +179,8 @@ void sampler_collect(struct sampler *s, struct sampler_counters *counters);
  * that no process has any more is forgotten when there is no room for another: sampler_layout_use() counts those that have it.
  */
 #define SAMPLER_TRUSTED ((uid_t)-1)
-int sampler_layout(struct sampler *s, const struct plop_layout *layout, uid_t user, uint32_t *ret);
+int sampler_layout_add(struct sampler *s, const struct plop_layout *layout, uid_t user,
+		       uint32_t *ret);
 void sampler_layout_use(struct sampler *s, uint32_t n, bool begins);
 /* Processes for which the kernel's table had no room, since the start. */
 uint64_t sampler_table_full(const struct sampler *s);
@@ -200,7 +202,7 @@ void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code);
  * Tells the kernel side the state of a thread, by its thread pointer, as far as there is room for it; 0: it has none, which is believed for
  * a second.
  */
-void sampler_thread_state(struct sampler *s, uint64_t image, uint64_t thread, uint64_t state);
+void sampler_thread_state_set(struct sampler *s, uint64_t image, uint64_t thread, uint64_t state);
 
 /* Memory of all maps in bytes, as the kernel accounts it (/proc/self/fdinfo "memlock:"). */
 uint64_t sampler_map_bytes(const struct sampler *s);

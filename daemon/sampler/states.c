@@ -27,7 +27,7 @@ void states_unmap(struct sampler *s)
 		munmap(s->buckets, BUCKETS_SIZE);
 }
 
-void sampler_thread_state(struct sampler *s, uint64_t image, uint64_t thread, uint64_t state)
+void sampler_thread_state_set(struct sampler *s, uint64_t image, uint64_t thread, uint64_t state)
 {
 	uint64_t key = plop_mix(image ^ thread);
 	struct plop_thread_bucket *b = &s->buckets[key & (PLOP_THREAD_BUCKETS - 1)];

@@ -26,8 +26,8 @@ static void async_answer(void *ctx, int result, struct unpack *body)
 		if (result == 0)
 			result = examined_async(body, &async);
 		if (result == 0)
-			result = sampler_process_async(t->sampler, k->key.tgid, k->key.image,
-						       targets_layout_user(t, k->user), &async);
+			result = sampler_process_set_async(t->sampler, k->key.tgid, k->key.image,
+							   targets_layout_user(t, k->user), &async);
 		if (result == 0)
 			k->async = TARGET_ASYNC_KNOWN;
 		else if (result == -EBADMSG || result == -EOPNOTSUPP)

@@ -175,8 +175,8 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 	if (python->verdict == PYTHON_YES) {
 		r = code_table_new(&python->layout, &k->codes);
 		if (r == 0)
-			r = sampler_layout(t->sampler, &python->layout,
-					   targets_layout_user(t, k->user), &k->layout);
+			r = sampler_layout_add(t->sampler, &python->layout,
+					       targets_layout_user(t, k->user), &k->layout);
 		p.layout = (uint16_t)k->layout;
 		p.state = PLOP_STATE_PROFILED;
 	}

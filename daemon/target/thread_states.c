@@ -36,8 +36,8 @@ static void states_answer(void *ctx, int result, struct unpack *body)
 		n = 0;
 	/* those that were asked for come first, and are to be remembered when there is not room for all */
 	for (size_t i = n; i-- > 0;)
-		sampler_thread_state(q->targets->sampler, q->key.image, places[i].thread,
-				     places[i].state);
+		sampler_thread_state_set(q->targets->sampler, q->key.image, places[i].thread,
+					 places[i].state);
 	states_ask(q->targets, k);
 }
 

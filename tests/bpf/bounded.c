@@ -100,7 +100,7 @@ static int sample(struct sampler *s, pid_t pid)
 	p.image = image;
 	p.runtime = python.runtime;
 	if (r >= 0)
-		r = sampler_layout(s, &python.layout, SAMPLER_TRUSTED, &layout);
+		r = sampler_layout_add(s, &python.layout, SAMPLER_TRUSTED, &layout);
 	p.layout = (uint16_t)layout;
 	if (r >= 0)
 		r = sampler_process_set(s, (uint32_t)pid, &p, false);

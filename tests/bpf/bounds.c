@@ -46,7 +46,7 @@ static int add(struct sampler *s, uint32_t n, uid_t user, uint32_t way)
 	int r = sampler_process_set(s, FIRST + n, &p, true);
 
 	memcpy(&async, &way, sizeof(way));
-	return r < 0 ? r : sampler_process_async(s, FIRST + n, FIRST + n, user, &async);
+	return r < 0 ? r : sampler_process_set_async(s, FIRST + n, FIRST + n, user, &async);
 }
 
 static void drop(struct sampler *s, uint32_t n)

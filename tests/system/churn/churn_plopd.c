@@ -103,11 +103,11 @@ void sampler_channel_charge(struct sampler *s, uint32_t channel, uint32_t budget
 {
 }
 
-void sampler_budget(struct sampler *s, uint32_t budget, unsigned int rate)
+void sampler_budget_set(struct sampler *s, uint32_t budget, unsigned int rate)
 {
 }
 
-void sampler_users(struct sampler *s, uint32_t n)
+void sampler_users_set(struct sampler *s, uint32_t n)
 {
 }
 
@@ -135,13 +135,13 @@ int sampler_need(struct sampler *s, unsigned int parts)
 	return -EOPNOTSUPP;
 }
 
-int sampler_process_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
-			  const struct plop_async *async)
+int sampler_process_set_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
+			      const struct plop_async *async)
 {
 	return -EOPNOTSUPP;
 }
 
-int sampler_off_cpu(struct sampler *s, bool on, bool tasks)
+int sampler_watch_off_cpu(struct sampler *s, bool on, bool tasks)
 {
 	return -EOPNOTSUPP;
 }
@@ -204,7 +204,8 @@ uint64_t sampler_table_full(const struct sampler *s)
 	return 0;
 }
 
-int sampler_layout(struct sampler *s, const struct plop_layout *layout, uid_t user, uint32_t *ret)
+int sampler_layout_add(struct sampler *s, const struct plop_layout *layout, uid_t user,
+		       uint32_t *ret)
 {
 	s->layout = *layout;
 	*ret = 0;
@@ -237,7 +238,7 @@ void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code)
 {
 }
 
-void sampler_thread_state(struct sampler *s, uint64_t image, uint64_t thread, uint64_t state)
+void sampler_thread_state_set(struct sampler *s, uint64_t image, uint64_t thread, uint64_t state)
 {
 }
 
