@@ -29,8 +29,8 @@ int examiner_new(struct examiner **ret)
 	TAILQ_INIT(&e->refused);
 	for (int i = 0; i < LANES; i++) {
 		TAILQ_INIT(&e->waiting[i]);
-		for (int k = 0; k < LANE_HELPERS; k++)
-			e->helpers[i][k] = (struct helper){ .examiner = e,
+		for (int r = 0; r < LANE_HELPERS; r++)
+			e->helpers[i][r] = (struct helper){ .examiner = e,
 							    .lane = (enum lane)i,
 							    .fd = -EBADF };
 	}
@@ -55,9 +55,9 @@ int examiner_new(struct examiner **ret)
 static struct helper *helper_of(struct examiner *e, uint32_t serial)
 {
 	for (int i = 0; i < LANES; i++) {
-		for (int k = 0; k < LANE_HELPERS; k++) {
-			if (e->helpers[i][k].fd >= 0 && e->helpers[i][k].serial == serial)
-				return &e->helpers[i][k];
+		for (int r = 0; r < LANE_HELPERS; r++) {
+			if (e->helpers[i][r].fd >= 0 && e->helpers[i][r].serial == serial)
+				return &e->helpers[i][r];
 		}
 	}
 	return NULL;
@@ -134,9 +134,9 @@ void examiner_free(struct examiner *e)
 	for (int i = 0; i < LANES; i++) {
 		struct question *q;
 
-		for (int k = 0; k < LANE_HELPERS; k++) {
-			q = TAKE_PTR(e->helpers[i][k].question);
-			helper_close(&e->helpers[i][k], false);
+		for (int r = 0; r < LANE_HELPERS; r++) {
+			q = TAKE_PTR(e->helpers[i][r].question);
+			helper_close(&e->helpers[i][r], false);
 			if (q)
 				question_answer(e, q, -ECANCELED, &nothing);
 		}
@@ -162,9 +162,9 @@ void examiner_free(struct examiner *e)
 	free(e);
 }
 
-void question_answer(struct examiner *e, struct question *q, int result, struct unpack *body)
+void question_answer(struct examiner *e, struct question *q, int r, struct unpack *body)
 {
-	q->done(q->ctx, result, body);
+	q->done(q->ctx, r, body);
 	buf_free(&q->body);
 	free(q);
 }
@@ -212,8 +212,8 @@ static struct helper *lane_helper(struct examiner *e, enum lane lane, const stru
 	bool distrusted = examiner_distrusts(e, q->who.user);
 	struct helper *found = NULL;
 
-	for (int k = 0; k < LANE_HELPERS; k++) {
-		struct helper *h = &e->helpers[lane][k];
+	for (int r = 0; r < LANE_HELPERS; r++) {
+		struct helper *h = &e->helpers[lane][r];
 
 		/* one that is there rather than one that has to be forked */
 		if (!h->question) {
@@ -237,8 +237,8 @@ static bool question_is_hopeless(const struct examiner *e, const struct question
 
 static bool lane_is_busy(const struct examiner *e, enum lane lane)
 {
-	for (int k = 0; k < LANE_HELPERS; k++) {
-		if (!e->helpers[lane][k].question)
+	for (int r = 0; r < LANE_HELPERS; r++) {
+		if (!e->helpers[lane][r].question)
 			return false;
 	}
 	return true;
@@ -296,8 +296,8 @@ size_t examiner_pending(const struct examiner *e)
 
 	for (int i = 0; i < LANES; i++) {
 		n += e->nwaiting[i];
-		for (int k = 0; k < LANE_HELPERS; k++)
-			n += e->helpers[i][k].question != NULL;
+		for (int r = 0; r < LANE_HELPERS; r++)
+			n += e->helpers[i][r].question != NULL;
 	}
 	return n;
 }
@@ -314,10 +314,10 @@ void examiner_facts(struct examiner *e, struct examiner_facts *ret)
 	ret->resident_bytes = resident;
 	ret->helpers = 1;
 	for (int i = 0; i < LANES; i++) {
-		for (int k = 0; k < LANE_HELPERS; k++) {
-			if (e->helpers[i][k].fd < 0)
+		for (int r = 0; r < LANE_HELPERS; r++) {
+			if (e->helpers[i][r].fd < 0)
 				continue;
-			helper_look(&e->helpers[i][k], &used, &state, &resident);
+			helper_look(&e->helpers[i][r], &used, &state, &resident);
 			ticks += used;
 			ret->resident_bytes += resident;
 			ret->helpers++;

@@ -56,7 +56,7 @@ struct examinee {
  * -ETIMEDOUT: the target did not let itself be read, or whoever read it crashed; -EBUSY: too many of its user's targets do not,
  * so it was not tried; -EAGAIN: too much is asked at once; -ECANCELED: plopd ends; -ENOMEM; or what the op says.
  */
-typedef void (*examiner_done_t)(void *ctx, int result, struct unpack *body);
+typedef void (*examiner_done_t)(void *ctx, int r, struct unpack *body);
 
 /*
  * Takes *body over, the request; see the functions below. Never blocks, and never calls done itself, unless it is out of memory or

@@ -34,14 +34,14 @@ static void section_end(struct buf *answer, size_t at)
 }
 
 /* As code_table_confirm() reads (profile/symbolizer.c). */
-static int confirm(const struct reader *r, const struct plop_layout *l, struct unpack *request)
+static int confirm(const struct reader *memory, const struct plop_layout *l, struct unpack *request)
 {
 	_cleanup_free_ uint64_t *addresses = NULL;
 	_cleanup_free_ struct code_fingerprint *fingerprints = NULL;
 	uint64_t word;
 	const void *data;
 	uint32_t n;
-	int q = 0;
+	int r = 0;
 
 	unpack_bytes(request, &word, sizeof(word));
 	n = unpack_u32(request);
@@ -56,40 +56,40 @@ static int confirm(const struct reader *r, const struct plop_layout *l, struct u
 		return 0;
 	/* they need not be aligned in the message */
 	memcpy(addresses, data, (size_t)n * sizeof(*addresses));
-	q = code_objects_fingerprint(r, l, addresses, n, fingerprints);
-	(void)reader_u64(r, word, &word);
-	return q;
+	r = code_objects_fingerprint(memory, l, addresses, n, fingerprints);
+	(void)reader_u64(memory, word, &word);
+	return r;
 }
 
 /* As code_table_find() reads. What is not there is recorded as such. */
-static void read_frame(const struct reader *r, const struct plop_layout *l,
+static void read_frame(const struct reader *memory, const struct plop_layout *l,
 		       const struct plop_frame *f)
 {
 	_cleanup_(code_object_unrefp) struct code_object *c = NULL;
 	uint32_t fingerprint = f->fingerprint, now;
 
-	if (fingerprint == 0 && code_object_fingerprint(r, l, f->code, &fingerprint) < 0)
+	if (fingerprint == 0 && code_object_fingerprint(memory, l, f->code, &fingerprint) < 0)
 		return;
-	if (code_object_read(r, l, f->code, &c, &now) < 0 || now != fingerprint)
+	if (code_object_read(memory, l, f->code, &c, &now) < 0 || now != fingerprint)
 		return;
 	if (c->copied)
-		code_object_find_copy(r, l, f->code, fingerprint, f->instr, c);
+		code_object_find_copy(memory, l, f->code, fingerprint, f->instr, c);
 }
 
 int serve_code(struct served *s, pid_t pid, struct unpack *request, struct buf *answer)
 {
 	struct recorder recorder = { .from = process_memory_reader(pid), .to = answer };
-	const struct reader r = recorder_reader(&recorder);
+	const struct reader memory = recorder_reader(&recorder);
 	size_t at = section_begin(answer);
 	struct plop_layout l;
 	uint32_t n;
-	int q;
+	int r;
 
 	unpack_bytes(request, &l, sizeof(l));
-	q = confirm(&r, &l, request);
+	r = confirm(&memory, &l, request);
 	section_end(answer, at);
-	if (q < 0)
-		return q;
+	if (r < 0)
+		return r;
 	n = unpack_u32(request);
 	for (uint32_t i = 0; i < n && !recorder_full(&recorder); i++) {
 		struct plop_frame f;
@@ -98,7 +98,7 @@ int serve_code(struct served *s, pid_t pid, struct unpack *request, struct buf *
 		if (request->error)
 			return request->error;
 		at = section_begin(answer);
-		read_frame(&r, &l, &f);
+		read_frame(&memory, &l, &f);
 		section_end(answer, at);
 	}
 	return 0;

@@ -88,7 +88,7 @@ struct examiner {
 };
 
 /* examiner.c: the question has its answer; the helper is free. */
-void question_answer(struct examiner *e, struct question *q, int result, struct unpack *body);
+void question_answer(struct examiner *e, struct question *q, int r, struct unpack *body);
 /* ... who was asked does not answer. */
 void examiner_timed_out(struct examiner *e, const struct question *q);
 /* ... asks what can be asked. */

@@ -22,22 +22,23 @@ struct readings {
 	size_t n;
 };
 
-static void note(struct recorder *r, uint64_t address, const void *buffer, size_t size, int result)
+static void note(struct recorder *recorder, uint64_t address, const void *buffer, size_t size,
+		 int r)
 {
-	struct entry e = { .address = address, .size = (uint32_t)size, .result = result };
+	struct entry e = { .address = address, .size = (uint32_t)size, .result = r };
 
-	buf_append(r->to, &e, sizeof(e));
-	if (result == 0 && size > 0)
-		buf_append(r->to, buffer, size);
+	buf_append(recorder->to, &e, sizeof(e));
+	if (r == 0 && size > 0)
+		buf_append(recorder->to, buffer, size);
 }
 
 static int recorder_read(void *ctx, uint64_t address, void *buffer, size_t size)
 {
-	struct recorder *r = ctx;
-	int q = reader_read(&r->from, address, buffer, size);
+	struct recorder *recorder = ctx;
+	int r = reader_read(&recorder->from, address, buffer, size);
 
-	note(r, address, buffer, size, q);
-	return q;
+	note(recorder, address, buffer, size, r);
+	return r;
 }
 
 static void recorder_read_parts(void *ctx, struct reader_part *parts, size_t n)
@@ -91,33 +92,33 @@ static int section_take(const char **data, const char *end, struct section *ret)
 int readings_new(const void *message, size_t size, const struct plop_frame *frames, size_t n,
 		 struct readings **ret)
 {
-	_cleanup_(readings_freep) struct readings *r = calloc(1, sizeof(*r));
+	_cleanup_(readings_freep) struct readings *readings = calloc(1, sizeof(*readings));
 	const char *data, *end;
-	int q;
+	int r;
 
-	if (!r)
+	if (!readings)
 		return -ENOMEM;
-	r->message = malloc(size + 1);
-	r->codes = calloc(n + 1, sizeof(*r->codes));
-	if (!r->message || !r->codes)
+	readings->message = malloc(size + 1);
+	readings->codes = calloc(n + 1, sizeof(*readings->codes));
+	if (!readings->message || !readings->codes)
 		return -ENOMEM;
 	if (size > 0)
-		memcpy(r->message, message, size);
-	data = r->message;
+		memcpy(readings->message, message, size);
+	data = readings->message;
 	end = data + size;
-	q = section_take(&data, end, &r->confirmation);
-	while (q >= 0 && r->n < n) {
-		q = section_take(&data, end, &r->codes[r->n]);
-		if (q >= 0) {
-			r->codes[r->n].address = frames[r->n].code;
-			r->codes[r->n].instr = frames[r->n].instr;
-			r->n++;
+	r = section_take(&data, end, &readings->confirmation);
+	while (r >= 0 && readings->n < n) {
+		r = section_take(&data, end, &readings->codes[readings->n]);
+		if (r >= 0) {
+			readings->codes[readings->n].address = frames[readings->n].code;
+			readings->codes[readings->n].instr = frames[readings->n].instr;
+			readings->n++;
 		}
 	}
-	if (q < 0 && q != -ENODATA)
-		return q;
-	qsort(r->codes, r->n, sizeof(*r->codes), by_address);
-	*ret = TAKE_PTR(r);
+	if (r < 0 && r != -ENODATA)
+		return r;
+	qsort(readings->codes, readings->n, sizeof(*readings->codes), by_address);
+	*ret = TAKE_PTR(readings);
 	return 0;
 }
 
@@ -158,13 +159,13 @@ static bool replay_find(struct replay *p, size_t from, size_t to, uint64_t addre
 static int replay_read(void *ctx, uint64_t address, void *buffer, size_t size)
 {
 	struct replay *p = ctx;
-	int result;
+	int r;
 
 	if (size == 0)
 		return 0;
-	if (replay_find(p, p->at, p->size, address, buffer, size, &result) ||
-	    replay_find(p, 0, p->at, address, buffer, size, &result))
-		return result;
+	if (replay_find(p, p->at, p->size, address, buffer, size, &r) ||
+	    replay_find(p, 0, p->at, address, buffer, size, &r))
+		return r;
 	return -EAGAIN;
 }
 

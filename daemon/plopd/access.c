@@ -174,21 +174,22 @@ bool access_cgroup(const struct api_peer *peer, const struct cgroup *c)
 
 /* A user who is not trusted made it, or one of that user's sub-uids did. */
 static bool counts_for(const struct shares *s, const struct api_peer *peer,
-		       const struct recording *r)
+		       const struct recording *recording)
 {
-	return r->whom.selectors.owned &&
-	       shares_user(s, peer->uid) == shares_user(s, r->whom.selectors.uid);
+	return recording->whom.selectors.owned &&
+	       shares_user(s, peer->uid) == shares_user(s, recording->whom.selectors.uid);
 }
 
 /* A user who is not trusted made it. */
-static bool made_by(const struct api_peer *peer, const struct recording *r)
+static bool made_by(const struct api_peer *peer, const struct recording *recording)
 {
-	return r->whom.selectors.owned && selectors_see(&r->whom.selectors, peer->uid);
+	return recording->whom.selectors.owned &&
+	       selectors_see(&recording->whom.selectors, peer->uid);
 }
 
-bool access_recording(const struct api_peer *peer, const struct recording *r)
+bool access_recording(const struct api_peer *peer, const struct recording *recording)
 {
-	return peer->trusted || made_by(peer, r);
+	return peer->trusted || made_by(peer, recording);
 }
 
 int access_record(const struct api_request *q, struct recordings *all)
@@ -199,13 +200,14 @@ int access_record(const struct api_request *q, struct recordings *all)
 	if (q->peer.trusted)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 
-		if (!r || !counts_for(all->targets->shares, &q->peer, r))
+		if (!recording || !counts_for(all->targets->shares, &q->peer, recording))
 			continue;
 		n++;
-		if (r->state == RECORDING_DONE && (!oldest || r->keep_until < oldest->keep_until))
-			oldest = r;
+		if (recording->state == RECORDING_DONE &&
+		    (!oldest || recording->keep_until < oldest->keep_until))
+			oldest = recording;
 	}
 	if (n < ACCESS_RECORDINGS_MAX)
 		return 0;

@@ -43,7 +43,7 @@ bool access_cgroup(const struct api_peer *peer, const struct cgroup *c);
 /* Leaves only the processes in that the peer may see. */
 void access_limit(const struct api_peer *peer, struct selectors *s);
 /* A recording is seen by the one who made it, and by all who are trusted. */
-bool access_recording(const struct api_peer *peer, const struct recording *r);
+bool access_recording(const struct api_peer *peer, const struct recording *recording);
 /* How many recordings one user who is not trusted may have, running or waiting to be fetched. */
 #define ACCESS_RECORDINGS_MAX 8
 /*

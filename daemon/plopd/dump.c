@@ -61,27 +61,27 @@ static void dump_answer(struct dump_job *j, const char *text, size_t size)
 }
 
 /* Why there is no dump. */
-static void dump_refuse(const struct dump_job *j, int result)
+static void dump_refuse(const struct dump_job *j, int r)
 {
 	int pid = (int)j->pid;
 
-	if (result == -ESRCH)
+	if (r == -ESRCH)
 		api_reply_error(j->call, 404, "plopctl ps lists the Python processes",
 				"process %d ended meanwhile", pid);
-	else if (result == -EFAULT)
+	else if (r == -EFAULT)
 		api_reply_error(j->call, 503, "ask again in a moment",
 				"the interpreter of process %d is starting or ending", pid);
-	else if (result == -ETIMEDOUT || result == -EBUSY)
+	else if (r == -ETIMEDOUT || r == -EBUSY)
 		api_reply_error(j->call, 503,
 				"its memory may lie in a file system that does not answer; plopctl "
 				"ps tells of it",
 				"process %d does not let itself be read", pid);
 	else
 		api_reply_error(j->call, 500, NULL, "cannot read process %d: %s", pid,
-				strerror(-result));
+				strerror(-r));
 }
 
-static void dump_done(void *ctx, int result, struct unpack *body)
+static void dump_done(void *ctx, int r, struct unpack *body)
 {
 	struct dump_job *j = ctx;
 	struct target *k = targets_find(j->dumps->targets, (uint32_t)j->pid, j->image);
@@ -89,25 +89,25 @@ static void dump_done(void *ctx, int result, struct unpack *body)
 	size_t size = 0;
 	uint64_t image;
 
-	if (k && result == -ETIMEDOUT)
-		target_heard(j->dumps->targets, k, result);
+	if (k && r == -ETIMEDOUT)
+		target_heard(j->dumps->targets, k, r);
 
 	/* what was read may be of another program, or of another process of that pid, which may be somebody else's */
-	if (result >= 0 &&
+	if (r >= 0 &&
 	    (sampler_process_image(j->dumps->targets->sampler, (uint32_t)j->pid, &image) < 0 ||
 	     image != j->image))
-		result = -ESRCH;
+		r = -ESRCH;
 	/* whose it is now, whatever it was when this cycle began */
 	if (k)
 		k->owner_asked = 0;
 	if (k && !target_is_visible(k, &j->whom, j->dumps->targets->cycle->number))
-		result = -ESRCH;
-	if (result >= 0)
-		result = examined_dump(body, &text, &size);
-	if (j->call && result >= 0)
+		r = -ESRCH;
+	if (r >= 0)
+		r = examined_dump(body, &text, &size);
+	if (j->call && r >= 0)
 		dump_answer(j, text, size);
-	else if (j->call && result != -ECANCELED)
-		dump_refuse(j, result);
+	else if (j->call && r != -ECANCELED)
+		dump_refuse(j, r);
 	dump_free(j);
 }
 

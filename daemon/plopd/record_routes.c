@@ -71,22 +71,22 @@ static int recording_labels(const struct api_request *q, json_t *body, struct la
 }
 
 /* Why a recording cannot begin that may be begun, as recordings_start() says it. */
-static void recording_fail(struct api_call *call, const struct recordings *all, int k)
+static void recording_fail(struct api_call *call, const struct recordings *all, int r)
 {
-	if (k == -EBUSY)
+	if (r == -EBUSY)
 		api_reply_error(call, 429, "wait until one ends", "%u recordings run already",
 				recordings_running(all));
-	else if (k == -EOPNOTSUPP)
+	else if (r == -EOPNOTSUPP)
 		api_reply_error(
 			call, 501, "record -p or -a at the daemon's rate works",
 			"this kernel cannot do that for one recording; it takes Linux 5.17");
 	else
-		api_reply_error(call, 500, NULL, "cannot begin a recording: %s", strerror(-k));
+		api_reply_error(call, 500, NULL, "cannot begin a recording: %s", strerror(-r));
 }
 
 /* Why a recording of the peer's cannot begin at that rate (0: the daemon's), as recordings_start() says it. */
 static void recording_refuse(const struct api_request *q, struct recordings *all, unsigned int hz,
-			     int k)
+			     int r)
 {
 	static const char no_limit[] = "wait until another of yours ends; root and members of "
 				       "group plop have no such limit";
@@ -94,7 +94,7 @@ static void recording_refuse(const struct api_request *q, struct recordings *all
 	unsigned int most = (unsigned int)all->config->user_rate, used = recordings_rate(all, user);
 
 	hz = hz ? hz : (unsigned int)all->config->hz;
-	if (k == -EDQUOT)
+	if (r == -EDQUOT)
 		api_reply_error(
 			q->call, hz > most ? 422 : 429,
 			hz > most ? "take a lower rate (-F); root and members of group plop have "
@@ -103,7 +103,7 @@ static void recording_refuse(const struct api_request *q, struct recordings *all
 			"%u samples a second are too many: the recordings of one user may make "
 			"%u together, and %u are left",
 			hz, most, most - MIN(used, most));
-	else if (k == -ENOSPC)
+	else if (r == -ENOSPC)
 		api_reply_error(
 			q->call, 429, no_limit,
 			"there is no memory for one more recording: those of yours hold %zu MB, "
@@ -111,19 +111,19 @@ static void recording_refuse(const struct api_request *q, struct recordings *all
 			recordings_bytes(all, user) >> 20, SHARES_USER_BYTES >> 20,
 			SHARES_USERS_BYTES >> 20);
 	else
-		recording_fail(q->call, all, k);
-	if (!q->peer.trusted && (k == -EDQUOT || k == -ENOSPC))
+		recording_fail(q->call, all, r);
+	if (!q->peer.trusted && (r == -EDQUOT || r == -ENOSPC))
 		shares_count(all->targets->shares, user,
-			     k == -EDQUOT ? SHARE_RATE_REFUSED : SHARE_MEMORY_REFUSED, 1);
+			     r == -EDQUOT ? SHARE_RATE_REFUSED : SHARE_MEMORY_REFUSED, 1);
 }
 
-static void reply_recording(struct api_call *call, unsigned int status, const struct recording *r,
-			    const struct buf *skipped)
+static void reply_recording(struct api_call *call, unsigned int status,
+			    const struct recording *recording, const struct buf *skipped)
 {
 	_cleanup_buf_ struct buf body = {};
 	struct json_writer w = json_writer_on(&body);
 
-	recording_put(&w, r, skipped);
+	recording_put(&w, recording, skipped);
 	api_reply_writer(call, status, &w);
 }
 
@@ -149,51 +149,52 @@ static void begin_gone(void *ctx)
 	begin_free(b);
 }
 
-static void begin_loaded(struct recording *r, int k, void *ctx)
+static void begin_loaded(struct recording *recording, int r, void *ctx)
 {
 	struct begin *b = ctx;
 
-	r->ctx = NULL;
-	if (k < 0)
-		recording_fail(b->call, r->all, k);
+	recording->ctx = NULL;
+	if (r < 0)
+		recording_fail(b->call, recording->all, r);
 	else
-		reply_recording(b->call, 201, r, &b->skipped);
+		reply_recording(b->call, 201, recording, &b->skipped);
 	begin_free(b);
 }
 
 /* Whoever starts a program when it has the answer has all of it recorded. */
-static void begin_later(const struct api_request *q, struct recording *r, struct buf *skipped)
+static void begin_later(const struct api_request *q, struct recording *recording,
+			struct buf *skipped)
 {
 	struct begin *b = calloc(1, sizeof(*b));
 
 	if (!b) {
-		recording_drop(r);
+		recording_drop(recording);
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
-	*b = (struct begin){ .recording = r, .skipped = *skipped };
+	*b = (struct begin){ .recording = recording, .skipped = *skipped };
 	*skipped = (struct buf){};
-	r->loaded = begin_loaded;
-	r->ctx = b;
+	recording->loaded = begin_loaded;
+	recording->ctx = b;
 	b->call = api_defer(q, begin_gone, b);
 }
 
 static void recording_begin_answer(const struct api_request *q, struct recording_request *request,
 				   struct recordings *all, struct buf *skipped)
 {
-	struct recording *r;
-	int k;
+	struct recording *recording;
+	int r;
 
 	access_limit(&q->peer, &request->whom.selectors);
-	k = recordings_start(all, request, &r);
-	if (k < 0) {
-		recording_refuse(q, all, request->hz, k);
+	r = recordings_start(all, request, &recording);
+	if (r < 0) {
+		recording_refuse(q, all, request->hz, r);
 		return;
 	}
-	if (r->state == RECORDING_LOADING)
-		begin_later(q, r, skipped);
+	if (recording->state == RECORDING_LOADING)
+		begin_later(q, recording, skipped);
 	else
-		reply_recording(q->call, 201, r, skipped);
+		reply_recording(q->call, 201, recording, skipped);
 }
 
 void route_record(const struct api_request *q, void *ctx)
@@ -219,14 +220,14 @@ void route_record(const struct api_request *q, void *ctx)
 
 static struct recording *recording_of(const struct api_request *q, struct recordings *all)
 {
-	struct recording *r = recordings_find(all, strrchr(q->path, '/') + 1);
+	struct recording *recording = recordings_find(all, strrchr(q->path, '/') + 1);
 
-	if (r && !access_recording(&q->peer, r))
-		r = NULL;
-	if (!r)
+	if (recording && !access_recording(&q->peer, recording))
+		recording = NULL;
+	if (!recording)
 		api_reply_error(q->call, 404, "results are kept for five minutes",
 				"there is no such recording");
-	return r;
+	return recording;
 }
 
 void route_recording(const struct api_request *q, void *ctx)
@@ -234,36 +235,37 @@ void route_recording(const struct api_request *q, void *ctx)
 	_cleanup_(profile_freep) struct profile *view = NULL;
 	_cleanup_query_ struct query query = {};
 	struct record_routes *o = ctx;
-	struct recording *r = recording_of(q, o->recordings);
-	int k = 0;
+	struct recording *recording = recording_of(q, o->recordings);
+	int r = 0;
 
-	if (!r || api_query(q, &query) < 0)
+	if (!recording || api_query(q, &query) < 0)
 		return;
 	if (!api_parameter(q, "format")) {
-		reply_recording(q->call, 200, r, NULL);
+		reply_recording(q->call, 200, recording, NULL);
 		return;
 	}
 	/* a copy, as it is written on a worker: however large it is, the loop goes on */
-	k = query_view(&query, sink_profile(r->sink), &view);
-	if (k < 0)
+	r = query_view(&query, sink_profile(recording->sink), &view);
+	if (r < 0)
 		api_reply_error(q->call, 500, NULL, "out of memory");
 	else
 		api_reply_profile_owned(q->call, TAKE_PTR(view), query.format, o->encoder);
-	r->fetched |= k >= 0 && r->state == RECORDING_DONE && !streq(q->method, "HEAD");
+	recording->fetched |= r >= 0 && recording->state == RECORDING_DONE &&
+			      !streq(q->method, "HEAD");
 }
 
 void route_recording_stop(const struct api_request *q, void *ctx)
 {
 	struct record_routes *o = ctx;
-	struct recording *r = recording_of(q, o->recordings);
+	struct recording *recording = recording_of(q, o->recordings);
 
-	if (!r)
+	if (!recording)
 		return;
-	recording_stop(r, RECORDING_STOPPED);
-	reply_recording(q->call, 200, r, NULL);
+	recording_stop(recording, RECORDING_STOPPED);
+	reply_recording(q->call, 200, recording, NULL);
 	/* whoever has the result says so */
-	if (r->fetched)
-		recording_drop(r);
+	if (recording->fetched)
+		recording_drop(recording);
 }
 
 /* GET /debug/pprof/profile: a recording whose end answers the request. */
@@ -281,28 +283,28 @@ static void pprof_gone(void *ctx)
 	free(w);
 }
 
-static void pprof_loaded(struct recording *r, int k, void *ctx)
+static void pprof_loaded(struct recording *recording, int r, void *ctx)
 {
 	struct pprof_wait *w = ctx;
 
-	if (k >= 0)
+	if (r >= 0)
 		return;
-	recording_fail(w->call, r->all, k);
+	recording_fail(w->call, recording->all, r);
 	free(w);
 }
 
-static void pprof_done(struct recording *r, void *ctx)
+static void pprof_done(struct recording *recording, void *ctx)
 {
 	_cleanup_(profile_freep) struct profile *view = NULL;
 	_cleanup_free_ struct pprof_wait *w = ctx;
 
 	/* it was recorded by process; what a thread is called is known by now */
-	if (profile_select(sink_profile(r->sink), &r->whom.selectors, &view) < 0)
+	if (profile_select(sink_profile(recording->sink), &recording->whom.selectors, &view) < 0)
 		api_reply_error(w->call, 500, NULL, "out of memory");
 	else
 		api_reply_profile_owned(w->call, TAKE_PTR(view), format_find("pprof"),
 					w->routes->encoder);
-	recording_drop(r);
+	recording_drop(recording);
 }
 
 /* Begins it; w->recording is set then. */
@@ -310,21 +312,21 @@ static int pprof_begin(const struct api_request *q, struct query *query, struct 
 {
 	struct recordings *all = w->routes->recordings;
 	struct recording_request request = { .duration_ns = query->seconds * NSEC_PER_SEC };
-	int k;
+	int r;
 
 	if (access_record(q, all) < 0)
 		return -EBUSY;
 	request.whom.selectors = query->selectors;
 	query->selectors = (struct selectors){};
 	access_limit(&q->peer, &request.whom.selectors);
-	k = recording_pids(q, all->targets, &request.whom);
-	if (k >= 0) {
-		k = recordings_start(all, &request, &w->recording);
-		if (k < 0)
-			recording_refuse(q, all, 0, k);
+	r = recording_pids(q, all->targets, &request.whom);
+	if (r >= 0) {
+		r = recordings_start(all, &request, &w->recording);
+		if (r < 0)
+			recording_refuse(q, all, 0, r);
 	}
 	recording_request_done(&request);
-	return k;
+	return r;
 }
 
 void route_pprof(const struct api_request *q, void *ctx)

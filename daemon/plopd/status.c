@@ -137,9 +137,10 @@ static void put_own_status(struct json_writer *w, const struct api_peer *peer,
 		t.python += k->samples;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(m->recordings.items); i++) {
-		const struct recording *r = m->recordings.items[i];
+		const struct recording *recording = m->recordings.items[i];
 
-		recordings += r && r->state != RECORDING_DONE && access_recording(peer, r);
+		recordings += recording && recording->state != RECORDING_DONE &&
+			      access_recording(peer, recording);
 	}
 	json_put_object(w, NULL);
 	put_head(w, m->config);

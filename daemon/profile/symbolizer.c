@@ -175,54 +175,54 @@ static bool code_table_full(const struct code_table *t)
 }
 
 /* Makes a code object of what the kernel captured; -ENODATA: file or name are missing altogether. */
-static int code_from_record(const struct plop_layout *l, const struct plop_record_code *r,
+static int code_from_record(const struct plop_layout *l, const struct plop_record_code *record,
 			    struct code_object **ret)
 {
-	struct python_string file = { .data = r->data,
-				      .bytes = r->file_bytes,
-				      .length = r->file_length };
-	struct python_string name = { .data = r->data + r->file_bytes,
-				      .bytes = r->name_bytes,
-				      .length = r->name_length };
-	int k;
+	struct python_string file = { .data = record->data,
+				      .bytes = record->file_bytes,
+				      .length = record->file_length };
+	struct python_string name = { .data = record->data + record->file_bytes,
+				      .bytes = record->name_bytes,
+				      .length = record->name_length };
+	int r;
 
-	if (r->faults & (PLOP_FAULT_FILE | PLOP_FAULT_NAME))
+	if (record->faults & (PLOP_FAULT_FILE | PLOP_FAULT_NAME))
 		return -ENODATA;
-	k = python_string_state(l, r->file_state, &file.kind, &file.ascii);
-	if (k < 0)
-		return k;
-	k = python_string_state(l, r->name_state, &name.kind, &name.ascii);
-	if (k < 0)
-		return k;
-	return code_object_new(l, r->firstlineno, &file, &name,
-			       r->data + r->file_bytes + r->name_bytes, r->linetable_bytes,
-			       r->faults & PLOP_FAULT_LINETABLE ? UINT32_MAX : r->linetable_size,
-			       ret);
+	r = python_string_state(l, record->file_state, &file.kind, &file.ascii);
+	if (r < 0)
+		return r;
+	r = python_string_state(l, record->name_state, &name.kind, &name.ascii);
+	if (r < 0)
+		return r;
+	return code_object_new(
+		l, record->firstlineno, &file, &name,
+		record->data + record->file_bytes + record->name_bytes, record->linetable_bytes,
+		record->faults & PLOP_FAULT_LINETABLE ? UINT32_MAX : record->linetable_size, ret);
 }
 
 int code_table_record(struct code_table *t, const struct reader *memory,
-		      const struct plop_record_code *r)
+		      const struct plop_record_code *record)
 {
 	_cleanup_(code_object_unrefp) struct code_object *captured = NULL, *whole = NULL;
-	struct code_entry *e = code_entry(t, r->code, r->fingerprint);
-	uint32_t fingerprint = r->fingerprint;
-	int k = 0;
+	struct code_entry *e = code_entry(t, record->code, record->fingerprint);
+	uint32_t fingerprint = record->fingerprint;
+	int r = 0;
 
 	if (!e)
 		return -ENOMEM;
 	if (e->code || code_table_full(t))
 		return 0;
-	if (code_from_record(&t->layout, r, &captured) == -ENOMEM)
+	if (code_from_record(&t->layout, record, &captured) == -ENOMEM)
 		return -ENOMEM;
 	/* the record is enough unless something was cut; then the target, while it is there, has the rest */
 	if (!captured || captured->name_cut || captured->linetable_cut)
-		k = code_object_read(memory, &t->layout, r->code, &whole, &fingerprint);
-	if (whole && fingerprint == r->fingerprint)
+		r = code_object_read(memory, &t->layout, record->code, &whole, &fingerprint);
+	if (whole && fingerprint == record->fingerprint)
 		code_entry_set(t, e, TAKE_PTR(whole), false);
 	else if (captured)
 		code_entry_set(t, e, TAKE_PTR(captured), true);
-	e->partial = e->captured && k == -EAGAIN;
-	e->failed = !e->code && k != -EAGAIN;
+	e->partial = e->captured && r == -EAGAIN;
+	e->failed = !e->code && r != -EAGAIN;
 	return 0;
 }
 
@@ -250,17 +250,17 @@ static int code_table_synthetic(struct code_table *t, uint64_t code, const char 
 	return 0;
 }
 
-int code_table_task(struct code_table *t, const struct plop_record_task *r)
+int code_table_task(struct code_table *t, const struct plop_record_task *record)
 {
 	_cleanup_free_ char *text = NULL;
-	int k;
+	int r;
 
 	if (code_table_full(t))
 		return 0;
-	k = synthetic_text_named(&t->layout, r, &text);
-	if (k < 0)
-		return k == -ENOMEM ? k : 0;
-	return code_table_synthetic(t, r->code, text);
+	r = synthetic_text_named(&t->layout, record, &text);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	return code_table_synthetic(t, record->code, text);
 }
 
 /* What stands for a synthetic frame, whose name was in a record, if it has one that its code does not tell. */

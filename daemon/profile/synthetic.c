@@ -26,18 +26,21 @@ int synthetic_text(uint64_t code, char **ret)
 	return 0;
 }
 
-int synthetic_text_named(const struct plop_layout *l, const struct plop_record_task *r, char **ret)
+int synthetic_text_named(const struct plop_layout *l, const struct plop_record_task *record,
+			 char **ret)
 {
-	struct python_string s = { .data = r->data, .bytes = r->bytes, .length = r->length };
+	struct python_string s = { .data = record->data,
+				   .bytes = record->bytes,
+				   .length = record->length };
 	_cleanup_free_ char *name = NULL;
 	char *text;
 	bool cut;
-	int k = python_string_state(l, r->state, &s.kind, &s.ascii);
+	int r = python_string_state(l, record->state, &s.kind, &s.ascii);
 
-	if (k == 0)
-		k = python_string_decode(&s, PLOP_CAPTURE_TASK, &name, &cut);
-	if (k < 0)
-		return k;
+	if (r == 0)
+		r = python_string_decode(&s, PLOP_CAPTURE_TASK, &name, &cut);
+	if (r < 0)
+		return r;
 	if (asprintf(&text, "[task %s]", name) < 0)
 		return -ENOMEM;
 	*ret = text;

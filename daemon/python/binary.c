@@ -394,41 +394,41 @@ static int examine(const struct elf *e, const char *name, struct binary *b)
 }
 
 /* A broken file is no interpreter. */
-static int examined(const struct elf *e, int q, const char *name, struct binary *ret)
+static int examined(const struct elf *e, int r, const char *name, struct binary *ret)
 {
 	struct binary b = {};
 
-	if (q == 0 && (e->machine == EM_X86_64 || e->machine == EM_AARCH64))
-		q = examine(e, name, &b);
-	if (q < 0)
+	if (r == 0 && (e->machine == EM_X86_64 || e->machine == EM_AARCH64))
+		r = examine(e, name, &b);
+	if (r < 0)
 		binary_done(&b);
-	if (q < 0 && q != -EBADMSG && q != -EFAULT)
-		return q;
-	if (q < 0)
+	if (r < 0 && r != -EBADMSG && r != -EFAULT)
+		return r;
+	if (r < 0)
 		b = (struct binary){};
 	*ret = b;
 	return 0;
 }
 
-int binary_examine(const struct reader *r, uint64_t size, const char *name, struct binary *ret)
+int binary_examine(const struct reader *memory, uint64_t size, const char *name, struct binary *ret)
 {
 	_cleanup_free_ struct elf *e = malloc(sizeof(*e));
 
-	return e ? examined(e, elf_open(e, r, size), name, ret) : -ENOMEM;
+	return e ? examined(e, elf_open(e, memory, size), name, ret) : -ENOMEM;
 }
 
-int binary_examine_mapped(const struct reader *r, uint64_t size, const char *name,
+int binary_examine_mapped(const struct reader *memory, uint64_t size, const char *name,
 			  const struct mapping *maps, size_t nmaps, struct binary *ret)
 {
 	_cleanup_free_ struct elf *e = malloc(sizeof(*e));
 	uint64_t bias;
-	int q;
+	int r;
 
 	if (!e)
 		return -ENOMEM;
-	q = elf_open_head(e, r, size);
-	if (q < 0)
-		return q;
+	r = elf_open_head(e, memory, size);
+	if (r < 0)
+		return r;
 	if (bias_find(e->segments, e->nsegments, maps, nmaps, &bias, 1) == 0)
 		return -EBADMSG;
 	elf_open_dynamic(e, bias);

@@ -26,14 +26,15 @@ struct binary {
 };
 
 /* r: the file's bytes, size of them; name: its base name, a hint for the version if all else fails. -ENOMEM, -EIO. */
-int binary_examine(const struct reader *r, uint64_t size, const char *name, struct binary *ret);
+int binary_examine(const struct reader *memory, uint64_t size, const char *name,
+		   struct binary *ret);
 void binary_done(struct binary *b);
 
 /*
  * The same of a file that may not be opened, by what is mapped of it: r reads by file offset, as mapped_reader() does. Sections are
  * not mapped: what they alone would say is not known. -EBADMSG, -EFAULT: its head is not mapped, or no ELF file's; or what r says.
  */
-int binary_examine_mapped(const struct reader *r, uint64_t size, const char *name,
+int binary_examine_mapped(const struct reader *memory, uint64_t size, const char *name,
 			  const struct mapping *maps, size_t nmaps, struct binary *ret);
 
 /* "3.13.0", "3.13.0rc1", or "3.8" for a version without a release level. */

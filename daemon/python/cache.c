@@ -114,9 +114,9 @@ static int look_at(struct python_cache *c, const char *path, const char *name,
 	struct cache_entry *e;
 	struct cache_key key;
 	struct binary b;
-	struct reader r;
+	struct reader memory;
 	struct stat st;
-	int q;
+	int r;
 
 	if (stat(path, &st) < 0)
 		return -errno;
@@ -143,14 +143,14 @@ static int look_at(struct python_cache *c, const char *path, const char *name,
 		*ret = &e->binary;
 		return 0;
 	}
-	r = file_reader(fd);
-	q = binary_examine(&r, key.size, name, &b);
-	if (q < 0)
-		return q;
-	q = cache_add(c, &key, &b, ret);
-	if (q < 0)
+	memory = file_reader(fd);
+	r = binary_examine(&memory, key.size, name, &b);
+	if (r < 0)
+		return r;
+	r = cache_add(c, &key, &b, ret);
+	if (r < 0)
 		binary_done(&b);
-	return q;
+	return r;
 }
 
 static size_t plain_place(const struct mapped_key *key)

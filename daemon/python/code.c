@@ -97,27 +97,27 @@ int code_object_new(const struct plop_layout *l, int firstlineno, const struct p
 }
 
 /* Reads a bytes object, at most PLOP_MAX_LINETABLE of it. ret_size: its whole size. */
-static int read_bytes(const struct reader *r, const struct plop_layout *l, uint64_t address,
+static int read_bytes(const struct reader *memory, const struct plop_layout *l, uint64_t address,
 		      uint8_t **data, size_t *ret_captured, uint64_t *ret_size)
 {
 	uint64_t size;
 	size_t captured;
-	int q;
+	int r;
 
 	if (!object_is_address(address))
 		return -EBADMSG;
-	q = reader_u64(r, address + l->bytes_size, &size);
-	if (q < 0)
-		return q;
+	r = reader_u64(memory, address + l->bytes_size, &size);
+	if (r < 0)
+		return r;
 	if (size > INT64_MAX)
 		return -EBADMSG;
 	captured = (size_t)MIN(size, (uint64_t)PLOP_MAX_LINETABLE);
 	*data = malloc(captured ? captured : 1);
 	if (!*data)
 		return -ENOMEM;
-	q = reader_read(r, address + l->bytes_data, *data, captured);
-	if (q < 0)
-		return q;
+	r = reader_read(memory, address + l->bytes_data, *data, captured);
+	if (r < 0)
+		return r;
 	*ret_captured = captured;
 	*ret_size = size;
 	return 0;
@@ -200,66 +200,66 @@ static void ahead_fill(struct ahead *a, const struct plop_layout *l, uint64_t ad
 	a->filled = reader_read_parts(a->r, parts, ARRAY_SIZE(parts)) == 0;
 }
 
-int code_object_read(const struct reader *r, const struct plop_layout *l, uint64_t address,
+int code_object_read(const struct reader *memory, const struct plop_layout *l, uint64_t address,
 		     struct code_object **ret, uint32_t *ret_fingerprint)
 {
 	_cleanup_(code_object_unrefp) struct code_object *c = NULL;
 	_cleanup_free_ char *file_data = NULL, *name_data = NULL;
 	_cleanup_free_ uint8_t *table = NULL;
-	struct ahead ahead = { .r = r };
+	struct ahead ahead = { .r = memory };
 	const struct reader near = { .read = ahead_read, .ctx = &ahead };
 	struct python_string file, name;
 	uint64_t type, file_type, name_type, table_size, name_address;
 	uint8_t head[CODE_HEAD_MAX];
 	uint32_t fingerprint, again;
 	size_t captured;
-	int q;
+	int r;
 
 	if (!object_is_address(address) || layout_check(l) < 0)
 		return -EBADMSG;
-	q = reader_read(r, address, head, l->code_len);
-	if (q < 0)
-		return q;
+	r = reader_read(memory, address, head, l->code_len);
+	if (r < 0)
+		return r;
 	if (!head_ok(l, head))
 		return -EBADMSG;
 	ahead_fill(&ahead, l, address, head);
-	q = code_object_fingerprint(&near, l, address, &fingerprint);
-	if (q < 0)
-		return q;
+	r = code_object_fingerprint(&near, l, address, &fingerprint);
+	if (r < 0)
+		return r;
 	/* the pointers that were followed are not those of the object that is checked */
 	if (ahead.filled &&
 	    memcmp(head + l->code_fingerprint, ahead.fingerprint, ahead.fingerprint_len) != 0)
 		return -EBADMSG;
 	name_address = object_u64(head, l->code_qualname ? l->code_qualname : l->code_name);
-	q = python_string_read(&near, l, object_u64(head, l->code_filename), PLOP_MAX_FILE_CHARS,
+	r = python_string_read(&near, l, object_u64(head, l->code_filename), PLOP_MAX_FILE_CHARS,
 			       &file, &file_data, &file_type);
-	if (q < 0)
-		return q;
-	q = python_string_read(&near, l, name_address, PLOP_MAX_NAME_CHARS, &name, &name_data,
+	if (r < 0)
+		return r;
+	r = python_string_read(&near, l, name_address, PLOP_MAX_NAME_CHARS, &name, &name_data,
 			       &name_type);
-	if (q < 0)
-		return q;
+	if (r < 0)
+		return r;
 	type = object_u64(head, object_type_at(l));
 	/* Both are strs, and a code object is none. */
 	if ((file_type && name_type && file_type != name_type) || file_type == type ||
 	    name_type == type)
 		return -EBADMSG;
-	q = read_bytes(&near, l, object_u64(head, l->code_linetable), &table, &captured,
+	r = read_bytes(&near, l, object_u64(head, l->code_linetable), &table, &captured,
 		       &table_size);
-	if (q < 0)
-		return q;
-	q = code_object_new(l, (int)object_u32(head, l->code_firstlineno), &file, &name, table,
+	if (r < 0)
+		return r;
+	r = code_object_new(l, (int)object_u32(head, l->code_firstlineno), &file, &name, table,
 			    captured, table_size, &c);
-	if (q < 0)
-		return q;
+	if (r < 0)
+		return r;
 	/*
 	 * Had the object gone and another come meanwhile, its names and table might belong to two. Not so where all of it
 	 * came in the one reading that the fingerprint was made from.
 	 */
 	if (ahead.missed || !ahead.filled) {
-		q = code_object_fingerprint(r, l, address, &again);
-		if (q < 0)
-			return q;
+		r = code_object_fingerprint(memory, l, address, &again);
+		if (r < 0)
+			return r;
 		if (again != fingerprint)
 			return -EBADMSG;
 	}
@@ -303,14 +303,14 @@ static int copy_add(struct code_object *c, uint32_t at)
 }
 
 /* ob_size counts code units of two bytes; it stands behind ob_type. */
-static int read_bytecode_size(const struct reader *r, const struct plop_layout *l, uint64_t address,
-			      struct code_object *c)
+static int read_bytecode_size(const struct reader *memory, const struct plop_layout *l,
+			      uint64_t address, struct code_object *c)
 {
 	uint64_t units;
-	int q = reader_u64(r, address + object_type_at(l) + 8, &units);
+	int r = reader_u64(memory, address + object_type_at(l) + 8, &units);
 
-	if (q < 0)
-		return q;
+	if (r < 0)
+		return r;
 	if (units == 0 || units > 1u << 24)
 		return -EBADMSG;
 	c->bytecode_size = (uint32_t)units * 2;
@@ -318,21 +318,21 @@ static int read_bytecode_size(const struct reader *r, const struct plop_layout *
 }
 
 /* struct _PyCodeArray, cpython/code.h of 3.14: a count, then as many pointers to bytecode, the first to the object's own. */
-static int search_copies(const struct reader *r, uint64_t array, uint64_t address, uint32_t instr,
-			 uint32_t size, uint32_t *ret_at)
+static int search_copies(const struct reader *memory, uint64_t array, uint64_t address,
+			 uint32_t instr, uint32_t size, uint32_t *ret_at)
 {
 	uint64_t entries[64], count;
-	int q = object_is_address(array) ? reader_u64(r, array, &count) : -EBADMSG;
+	int r = object_is_address(array) ? reader_u64(memory, array, &count) : -EBADMSG;
 
-	if (q < 0)
-		return q;
+	if (r < 0)
+		return r;
 	count = MIN(count, (uint64_t)ENTRIES_MAX);
 	for (uint64_t i = 0; i < count; i += ARRAY_SIZE(entries)) {
 		size_t n = (size_t)MIN(count - i, (uint64_t)ARRAY_SIZE(entries));
 
-		q = reader_read(r, array + 8 + i * 8, entries, n * 8);
-		if (q < 0)
-			return q;
+		r = reader_read(memory, array + 8 + i * 8, entries, n * 8);
+		if (r < 0)
+			return r;
 		for (size_t j = 0; j < n; j++) {
 			uint32_t at = (uint32_t)(entries[j] - address);
 
@@ -345,32 +345,33 @@ static int search_copies(const struct reader *r, uint64_t array, uint64_t addres
 	return -ENOENT;
 }
 
-int code_object_find_copy(const struct reader *r, const struct plop_layout *l, uint64_t address,
-			  uint32_t fingerprint, uint32_t instr, struct code_object *c)
+int code_object_find_copy(const struct reader *memory, const struct plop_layout *l,
+			  uint64_t address, uint32_t fingerprint, uint32_t instr,
+			  struct code_object *c)
 {
 	uint32_t now, at;
 	uint64_t array;
-	int q;
+	int r;
 
 	if (!l->code_tlbc || !object_is_address(address))
 		return -EBADMSG;
 	if (!c->bytecode_size) {
-		q = read_bytecode_size(r, l, address, c);
-		if (q < 0)
-			return q;
+		r = read_bytecode_size(memory, l, address, c);
+		if (r < 0)
+			return r;
 	}
 	if (instr - l->code_bytecode < c->bytecode_size || copy_known(c, instr))
 		return 0;
-	q = reader_u64(r, address + l->code_tlbc, &array);
-	if (q < 0)
-		return q;
-	q = search_copies(r, array, address, instr, c->bytecode_size, &at);
-	if (q < 0)
-		return q;
+	r = reader_u64(memory, address + l->code_tlbc, &array);
+	if (r < 0)
+		return r;
+	r = search_copies(memory, array, address, instr, c->bytecode_size, &at);
+	if (r < 0)
+		return r;
 	/* Had another object come to this address, the copies would be its own. */
-	q = code_object_fingerprint(r, l, address, &now);
-	if (q < 0)
-		return q;
+	r = code_object_fingerprint(memory, l, address, &now);
+	if (r < 0)
+		return r;
 	return now == fingerprint ? copy_add(c, at) : -EBADMSG;
 }
 

@@ -10,10 +10,12 @@
 /* A type's keys are shared by its instances: SHARED_KEYS_MAX_SIZE is 30 (internal/pycore_dict.h, 3.11 to 3.15). */
 #define ATTRIBUTES_MAX 1024
 
-void dicts_init(struct dicts *d, const struct reader *r, const struct plop_layout *l,
+void dicts_init(struct dicts *d, const struct reader *memory, const struct plop_layout *l,
 		const struct object_layout *o)
 {
-	*d = (struct dicts){ .r = r, .types_r = r, .l = l, .o = o, .left = PLOP_MAX_DICT_ENTRIES };
+	*d = (struct dicts){
+		.r = memory, .types_r = memory, .l = l, .o = o, .left = PLOP_MAX_DICT_ENTRIES
+	};
 }
 
 int dicts_type(struct dicts *d, uint64_t address, const struct dict_type **ret)
@@ -25,7 +27,7 @@ int dicts_type(struct dicts *d, uint64_t address, const struct dict_type **ret)
 		{ address + o->type_basicsize, &t.basicsize, 8, 0 },
 		{ address + o->type_dictoffset, &t.dictoffset, 8, 0 },
 	};
-	int q;
+	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(d->types); i++) {
 		if (address && d->types[i].address == address) {
@@ -35,14 +37,14 @@ int dicts_type(struct dicts *d, uint64_t address, const struct dict_type **ret)
 	}
 	if (!object_is_address(address))
 		return -EBADMSG;
-	q = reader_read_parts(d->types_r, parts, ARRAY_SIZE(parts));
-	if (q < 0)
-		return q;
+	r = reader_read_parts(d->types_r, parts, ARRAY_SIZE(parts));
+	if (r < 0)
+		return r;
 	/* types that are no heap types have nothing there */
 	if (t.flags & TYPE_HEAP && o->type_cached_keys) {
-		q = reader_u64(d->types_r, address + o->type_cached_keys, &t.cached_keys);
-		if (q < 0)
-			return q;
+		r = reader_u64(d->types_r, address + o->type_cached_keys, &t.cached_keys);
+		if (r < 0)
+			return r;
 	}
 	d->types[d->next] = t;
 	*ret = &d->types[d->next];
@@ -64,13 +66,13 @@ static int keys_open(const struct dicts *d, uint64_t address, struct dict_table 
 	uint8_t head[64];
 	struct dict_table t = { .keys = address, .stride = 24 };
 	uint64_t indices, most;
-	int q;
+	int r;
 
 	if (!object_is_address(address))
 		return -EBADMSG;
-	q = reader_read(d->r, address, head, o->keys_indices);
-	if (q < 0)
-		return q;
+	r = reader_read(d->r, address, head, o->keys_indices);
+	if (r < 0)
+		return r;
 	*ret_split = false;
 	if (o->dicts == DICT_SIZED) {
 		most = object_u64(head, 8);
@@ -102,16 +104,16 @@ int dicts_open(struct dicts *d, uint64_t address, struct dict_table *ret)
 	struct dict_table t = { .stride = 24 };
 	uint64_t values;
 	bool split;
-	int q;
+	int r;
 
 	if (!object_is_address(address))
 		return -EBADMSG;
-	q = reader_read(d->r, address, head, o->dict_values + 8u);
-	if (q < 0)
-		return q;
-	q = dicts_type(d, object_u64(head, object_type_at(d->l)), &type);
-	if (q < 0)
-		return q;
+	r = reader_read(d->r, address, head, o->dict_values + 8u);
+	if (r < 0)
+		return r;
+	r = dicts_type(d, object_u64(head, object_type_at(d->l)), &type);
+	if (r < 0)
+		return r;
 	if (!(type->flags & TYPE_DICT))
 		return -EBADMSG;
 	if (o->dicts == DICT_TABLE) {
@@ -123,9 +125,9 @@ int dicts_open(struct dicts *d, uint64_t address, struct dict_table *ret)
 		*ret = t;
 		return 0;
 	}
-	q = keys_open(d, object_u64(head, o->dict_keys), &t, &split);
-	if (q < 0)
-		return q;
+	r = keys_open(d, object_u64(head, o->dict_keys), &t, &split);
+	if (r < 0)
+		return r;
 	values = object_u64(head, o->dict_values);
 	if (split && !values)
 		return -EBADMSG;
@@ -196,10 +198,10 @@ int dicts_find(struct dicts *d, const struct dict_table *t, const char *name, ui
 	uint64_t n = MIN(t->n, max), key;
 
 	if (t->values && hint->keys && t->keys == hint->keys && hint->index < n) {
-		int q = reader_u64(d->r, t->entries + t->stride * (hint->index + 1) - 16, &key);
+		int r = reader_u64(d->r, t->entries + t->stride * (hint->index + 1) - 16, &key);
 
-		if (q < 0)
-			return q;
+		if (r < 0)
+			return r;
 		if (key == hint->key) {
 			*ret_index = hint->index;
 			return 0;
@@ -207,14 +209,14 @@ int dicts_find(struct dicts *d, const struct dict_table *t, const char *name, ui
 	}
 	for (uint64_t i = 0; i < n; i += BATCH) {
 		size_t some = (size_t)MIN(n - i, (uint64_t)BATCH);
-		int found, q;
+		int found, r;
 
 		if (d->left < some)
 			return -E2BIG;
 		d->left -= some;
-		q = reader_read(d->r, t->entries + i * t->stride, bytes, some * t->stride);
-		if (q < 0)
-			return q;
+		r = reader_read(d->r, t->entries + i * t->stride, bytes, some * t->stride);
+		if (r < 0)
+			return r;
 		found = entries_compare(d, t, bytes, some, name, hint);
 		if (found < 0)
 			continue;
@@ -233,20 +235,20 @@ int dicts_value(struct dicts *d, uint64_t address, const char *name, uint64_t *r
 	struct dict_hint hint = {};
 	struct dict_table t;
 	uint64_t index;
-	int q = dicts_open(d, address, &t);
+	int r = dicts_open(d, address, &t);
 
-	if (q >= 0)
-		q = dicts_find(d, &t, name, UINT64_MAX, &hint, &index);
-	return q < 0 ? q : reader_u64(d->r, dict_table_slot(&t, index), ret);
+	if (r >= 0)
+		r = dicts_find(d, &t, name, UINT64_MAX, &hint, &index);
+	return r < 0 ? r : reader_u64(d->r, dict_table_slot(&t, index), ret);
 }
 
 int dicts_modules(struct dicts *d, uint64_t runtime, uint64_t *ret_offset)
 {
 	uint64_t at = d->o->interp_modules;
-	int q = at ? 0 : reader_u64(d->r, runtime + d->o->debug_modules, &at);
+	int r = at ? 0 : reader_u64(d->r, runtime + d->o->debug_modules, &at);
 
-	if (q < 0)
-		return q;
+	if (r < 0)
+		return r;
 	/* PyInterpreterState is some 300 kB large */
 	if (at % 8 || at > 1u << 24)
 		return -EBADMSG;
@@ -257,11 +259,11 @@ int dicts_modules(struct dicts *d, uint64_t runtime, uint64_t *ret_offset)
 int dicts_module(struct dicts *d, uint64_t modules, const char *name, uint64_t *ret_dict)
 {
 	uint64_t at;
-	int q = reader_u64(d->r, modules, &at);
+	int r = reader_u64(d->r, modules, &at);
 
-	if (q >= 0)
-		q = dicts_value(d, at, name, &at);
-	return q < 0 ? q : reader_u64(d->r, at + d->o->module_dict, ret_dict);
+	if (r >= 0)
+		r = dicts_value(d, at, name, &at);
+	return r < 0 ? r : reader_u64(d->r, at + d->o->module_dict, ret_dict);
 }
 
 /* In values that lie apart from their keys, which are the type's. room: how many there are. */
@@ -271,16 +273,16 @@ static int in_values(struct dicts *d, const struct dict_type *type, uint64_t val
 	struct dict_table t;
 	uint64_t index;
 	bool split;
-	int q = keys_open(d, type->cached_keys, &t, &split);
+	int r = keys_open(d, type->cached_keys, &t, &split);
 
-	if (q < 0)
-		return q;
+	if (r < 0)
+		return r;
 	if (!split)
 		return -EBADMSG;
 	t.values = values + d->o->values_first;
-	q = dicts_find(d, &t, name, MIN(room, (uint64_t)ATTRIBUTES_MAX), hint, &index);
-	if (q < 0)
-		return q;
+	r = dicts_find(d, &t, name, MIN(room, (uint64_t)ATTRIBUTES_MAX), hint, &index);
+	if (r < 0)
+		return r;
 	*ret_slot = dict_table_slot(&t, index);
 	return 0;
 }
@@ -290,12 +292,12 @@ static int in_dict(struct dicts *d, uint64_t dict, const char *name, struct dict
 {
 	struct dict_table t;
 	uint64_t index;
-	int q = dict ? dicts_open(d, dict, &t) : -ENOENT;
+	int r = dict ? dicts_open(d, dict, &t) : -ENOENT;
 
-	if (q >= 0)
-		q = dicts_find(d, &t, name, ATTRIBUTES_MAX, hint, &index);
-	if (q < 0)
-		return q;
+	if (r >= 0)
+		r = dicts_find(d, &t, name, ATTRIBUTES_MAX, hint, &index);
+	if (r < 0)
+		return r;
 	*ret_slot = dict_table_slot(&t, index);
 	return 0;
 }
@@ -306,16 +308,16 @@ static int in_place(struct dicts *d, uint64_t object, const struct dict_type *ty
 {
 	uint64_t values = object + (uint64_t)type->basicsize;
 	uint8_t head[4];
-	int q;
+	int r;
 
 	if (!(type->flags & TYPE_INLINE_VALUES))
 		return in_dict(d, dict, name, hint, ret_slot);
 	/* far more than any instance has before its values */
 	if (type->basicsize < 16 || type->basicsize > 1 << 16 || type->basicsize % 8)
 		return -EBADMSG;
-	q = reader_read(d->r, values, head, sizeof(head));
-	if (q < 0)
-		return q;
+	r = reader_read(d->r, values, head, sizeof(head));
+	if (r < 0)
+		return r;
 	return head[3] ? in_values(d, type, values, head[0], name, hint, ret_slot) :
 			 in_dict(d, dict, name, hint, ret_slot);
 }
@@ -328,21 +330,21 @@ int dicts_attribute(struct dicts *d, uint64_t object, const char *name, struct d
 	const struct dict_type *type;
 	uint8_t bytes[64];
 	uint64_t word;
-	int q;
+	int r;
 
 	if (!object_is_address(object))
 		return -EBADMSG;
-	q = reader_read(d->r, object - before, bytes, before + at + 8);
-	if (q < 0)
-		return q;
-	q = dicts_type(d, object_u64(bytes, before + at), &type);
-	if (q < 0)
-		return q;
+	r = reader_read(d->r, object - before, bytes, before + at + 8);
+	if (r < 0)
+		return r;
+	r = dicts_type(d, object_u64(bytes, before + at), &type);
+	if (r < 0)
+		return r;
 	if (o->attributes == ATTRIBUTES_DICT) {
 		if (type->dictoffset < 16 || type->dictoffset > 1 << 16 || type->dictoffset % 8)
 			return -EBADMSG;
-		q = reader_u64(d->r, object + (uint64_t)type->dictoffset, &word);
-		return q < 0 ? q : in_dict(d, word, name, hint, ret_slot);
+		r = reader_u64(d->r, object + (uint64_t)type->dictoffset, &word);
+		return r < 0 ? r : in_dict(d, word, name, hint, ret_slot);
 	}
 	if (!(type->flags & TYPE_MANAGED_DICT))
 		return -EBADMSG;

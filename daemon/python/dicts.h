@@ -64,7 +64,7 @@ struct dicts {
 	unsigned int next;
 };
 
-void dicts_init(struct dicts *d, const struct reader *r, const struct plop_layout *l,
+void dicts_init(struct dicts *d, const struct reader *memory, const struct plop_layout *l,
 		const struct object_layout *o);
 
 /* The type at address; valid until some others were asked for. -EFAULT: not readable, and what the reader says. */

@@ -76,9 +76,9 @@ static int examine_memory(struct search *s, const struct mapped_file *f, struct 
 {
 	struct mapped_content content = { .memory = process_memory_reader(s->pid), .file = f };
 	uint64_t size;
-	struct reader r = mapped_reader(&content, &size);
+	struct reader memory = mapped_reader(&content, &size);
 
-	return binary_examine_mapped(&r, size, cache_base_name(f->path), f->maps, f->n, ret);
+	return binary_examine_mapped(&memory, size, cache_base_name(f->path), f->maps, f->n, ret);
 }
 
 /* Looks at one of the files. */

@@ -112,25 +112,25 @@ void elf_open_dynamic(struct elf *e, uint64_t bias)
 	}
 }
 
-int elf_open_head(struct elf *e, const struct reader *r, uint64_t size)
+int elf_open_head(struct elf *e, const struct reader *memory, uint64_t size)
 {
 	Elf64_Ehdr h;
-	int q;
+	int r;
 
 	memset(e, 0, sizeof(*e));
-	e->r = *r;
+	e->r = *memory;
 	e->size = size;
-	q = file_read(e, 0, &h, sizeof(h));
-	if (q < 0)
-		return q == -EFAULT ? -EBADMSG : q;
+	r = file_read(e, 0, &h, sizeof(h));
+	if (r < 0)
+		return r == -EFAULT ? -EBADMSG : r;
 	if (memcmp(h.e_ident, ELFMAG, SELFMAG) != 0 || h.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    h.e_ident[EI_DATA] != ELFDATA2LSB || (h.e_type != ET_EXEC && h.e_type != ET_DYN))
 		return -EBADMSG;
 	e->type = h.e_type;
 	e->machine = h.e_machine;
-	q = read_segments(e, &h);
-	if (q < 0)
-		return q;
+	r = read_segments(e, &h);
+	if (r < 0)
+		return r;
 	if (h.e_shoff != 0 && h.e_shentsize == sizeof(Elf64_Shdr)) {
 		e->sections = h.e_shoff;
 		e->nsections = MIN(h.e_shnum, PLOP_MAX_ELF_SECTIONS);
@@ -139,13 +139,13 @@ int elf_open_head(struct elf *e, const struct reader *r, uint64_t size)
 	return 0;
 }
 
-int elf_open(struct elf *e, const struct reader *r, uint64_t size)
+int elf_open(struct elf *e, const struct reader *memory, uint64_t size)
 {
-	int q = elf_open_head(e, r, size);
+	int r = elf_open_head(e, memory, size);
 
-	if (q == 0)
+	if (r == 0)
 		elf_open_dynamic(e, 0);
-	return q;
+	return r;
 }
 
 static int section_at(const struct elf *e, uint32_t i, Elf64_Shdr *ret)

@@ -38,12 +38,12 @@ struct elf {
 };
 
 /* r must outlive e; size: of the file. -EBADMSG: not an ELF file of this kind, or broken. */
-int elf_open(struct elf *e, const struct reader *r, uint64_t size);
+int elf_open(struct elf *e, const struct reader *memory, uint64_t size);
 /*
  * The same in two steps, for one that is read from the memory of a process: there its loader may have added the difference between
  * addresses in the process and in the file to where the dynamic symbols are.
  */
-int elf_open_head(struct elf *e, const struct reader *r, uint64_t size);
+int elf_open_head(struct elf *e, const struct reader *memory, uint64_t size);
 void elf_open_dynamic(struct elf *e, uint64_t bias);
 
 /* Reads initialised data by its address before relocation. -EFAULT: not in the file. */

@@ -33,7 +33,7 @@ static bool bytes_object(size_t text)
 }
 
 /* The heads of all texts; where one is not mapped to its end, its beginning. */
-static void read_heads(struct fingerprint_batch *b, const struct reader *r,
+static void read_heads(struct fingerprint_batch *b, const struct reader *memory,
 		       const struct code_fingerprint *out)
 {
 	const struct plop_layout *l = b->layout;
@@ -54,10 +54,10 @@ static void read_heads(struct fingerprint_batch *b, const struct reader *r,
 				.size = PLOP_TEXT_HEAD,
 			};
 	}
-	reader_read_parts(r, b->parts, n);
+	reader_read_parts(memory, b->parts, n);
 }
 
-static void read_tails(struct fingerprint_batch *b, const struct reader *r,
+static void read_tails(struct fingerprint_batch *b, const struct reader *memory,
 		       const struct code_fingerprint *out)
 {
 	size_t n = 0, m = 0;
@@ -77,17 +77,17 @@ static void read_tails(struct fingerprint_batch *b, const struct reader *r,
 				};
 		}
 	}
-	reader_read_parts(r, b->tail_parts, m);
+	reader_read_parts(memory, b->tail_parts, m);
 }
 
 /* The same as check_text() of bpf/sample.bpf.c, in the same order. */
-static void add_texts(struct fingerprint_batch *b, const struct reader *r,
+static void add_texts(struct fingerprint_batch *b, const struct reader *memory,
 		      const struct code_fingerprint *out)
 {
 	size_t n = 0, m = 0;
 
-	read_heads(b, r, out);
-	read_tails(b, r, out);
+	read_heads(b, memory, out);
+	read_tails(b, memory, out);
 	for (size_t i = 0; i < b->n; i++) {
 		for (size_t t = 0; t < TEXTS && out[i].result == 0; t++, n++) {
 			__u64 *head = b->heads[i][t];
@@ -95,7 +95,7 @@ static void add_texts(struct fingerprint_batch *b, const struct reader *r,
 			bool tail;
 
 			if (p->result < 0) {
-				if (reader_read(r, p->address, head, PLOP_TEXT_HEAD_LEAST) < 0)
+				if (reader_read(memory, p->address, head, PLOP_TEXT_HEAD_LEAST) < 0)
 					continue;
 				head[1] = 0;
 				b->hash[i] = plop_fingerprint_add(b->hash[i], head,
@@ -114,7 +114,7 @@ static void add_texts(struct fingerprint_batch *b, const struct reader *r,
 	}
 }
 
-static void check_some(struct fingerprint_batch *b, const struct reader *r,
+static void check_some(struct fingerprint_batch *b, const struct reader *memory,
 		       const uint64_t *addresses, struct code_fingerprint *ret)
 {
 	const struct plop_layout *l = b->layout;
@@ -128,7 +128,7 @@ static void check_some(struct fingerprint_batch *b, const struct reader *r,
 			.buffer = b->bytes[i],
 			.size = l->code_fingerprint_len,
 		};
-	reader_read_parts(r, b->parts, b->n);
+	reader_read_parts(memory, b->parts, b->n);
 	for (size_t i = 0; i < b->n; i++) {
 		ret[i] = (struct code_fingerprint){ .result = object_is_address(addresses[i]) ?
 								      b->parts[i].result :
@@ -139,14 +139,14 @@ static void check_some(struct fingerprint_batch *b, const struct reader *r,
 		b->hash[i] = plop_fingerprint_add(0, words, l->code_fingerprint_len / 8u);
 	}
 	if (l->code_fingerprint_texts)
-		add_texts(b, r, ret);
+		add_texts(b, memory, ret);
 	for (size_t i = 0; i < b->n; i++) {
 		if (ret[i].result == 0)
 			ret[i].fingerprint = plop_fingerprint_end(b->hash[i]);
 	}
 }
 
-int code_objects_fingerprint(const struct reader *r, const struct plop_layout *l,
+int code_objects_fingerprint(const struct reader *memory, const struct plop_layout *l,
 			     const uint64_t *addresses, size_t n, struct code_fingerprint *ret)
 {
 	_cleanup_free_ struct fingerprint_batch *b = NULL;
@@ -159,19 +159,19 @@ int code_objects_fingerprint(const struct reader *r, const struct plop_layout *l
 	b->layout = l;
 	for (size_t i = 0; i < n; i += b->n) {
 		b->n = MIN(n - i, (size_t)BATCH);
-		check_some(b, r, addresses + i, ret + i);
+		check_some(b, memory, addresses + i, ret + i);
 	}
 	return 0;
 }
 
-int code_object_fingerprint(const struct reader *r, const struct plop_layout *l, uint64_t address,
-			    uint32_t *ret_fingerprint)
+int code_object_fingerprint(const struct reader *memory, const struct plop_layout *l,
+			    uint64_t address, uint32_t *ret_fingerprint)
 {
 	struct code_fingerprint fingerprint;
-	int q = code_objects_fingerprint(r, l, &address, 1, &fingerprint);
+	int r = code_objects_fingerprint(memory, l, &address, 1, &fingerprint);
 
-	if (q < 0)
-		return q;
+	if (r < 0)
+		return r;
 	if (fingerprint.result < 0)
 		return fingerprint.result;
 	*ret_fingerprint = fingerprint.fingerprint;

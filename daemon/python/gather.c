@@ -3,9 +3,9 @@
 
 #define NOTED 1
 
-void gather_reset(struct gather *g, const struct reader *r)
+void gather_reset(struct gather *g, const struct reader *memory)
 {
-	g->r = r;
+	g->r = memory;
 	g->missed = g->direct = false;
 	g->n = 0;
 }

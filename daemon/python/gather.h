@@ -31,7 +31,7 @@ struct gather {
 };
 
 /* Forgets all. */
-void gather_reset(struct gather *g, const struct reader *r);
+void gather_reset(struct gather *g, const struct reader *memory);
 /* g must outlive it. */
 struct reader gather_reader(struct gather *g);
 /* Reads what is noted: of n, at most GATHER_MANY, which lie stride bytes apart from first on. */

@@ -10,18 +10,18 @@
 #define BLOCK_MAX        (64u << 10)
 
 /* Reads the newest interpreter's successor until there is none: the first one, which has the command line. */
-static int main_interpreter(const struct reader *r, const struct plop_layout *l, uint64_t runtime,
-			    uint64_t *ret)
+static int main_interpreter(const struct reader *memory, const struct plop_layout *l,
+			    uint64_t runtime, uint64_t *ret)
 {
 	uint64_t at = 0, next;
-	int q = reader_u64(r, runtime + l->runtime_interpreters_head, &next);
+	int r = reader_u64(memory, runtime + l->runtime_interpreters_head, &next);
 
-	for (unsigned int i = 0; q >= 0 && next && i < INTERPRETERS_MAX; i++) {
+	for (unsigned int i = 0; r >= 0 && next && i < INTERPRETERS_MAX; i++) {
 		at = next;
-		q = reader_u64(r, at + l->interp_next, &next);
+		r = reader_u64(memory, at + l->interp_next, &next);
 	}
-	if (q < 0)
-		return q;
+	if (r < 0)
+		return r;
 	if (!object_is_address(at) || next)
 		return -ENOENT;
 	*ret = at;
@@ -35,26 +35,26 @@ static int bytes_append(struct dicts *d, uint64_t address, char end, struct buf 
 	const struct dict_type *type;
 	uint64_t word, size;
 	char *to;
-	int q = object_is_address(address) ? 0 : -EBADMSG;
+	int r = object_is_address(address) ? 0 : -EBADMSG;
 
-	if (q >= 0)
-		q = reader_u64(d->r, address + object_type_at(l), &word);
-	if (q >= 0)
-		q = dicts_type(d, word, &type);
-	if (q >= 0 && !(type->flags & TYPE_BYTES))
-		q = -EBADMSG;
-	if (q >= 0)
-		q = reader_u64(d->r, address + l->bytes_size, &size);
-	if (q < 0)
-		return q;
+	if (r >= 0)
+		r = reader_u64(d->r, address + object_type_at(l), &word);
+	if (r >= 0)
+		r = dicts_type(d, word, &type);
+	if (r >= 0 && !(type->flags & TYPE_BYTES))
+		r = -EBADMSG;
+	if (r >= 0)
+		r = reader_u64(d->r, address + l->bytes_size, &size);
+	if (r < 0)
+		return r;
 	if (size > TEXT_MAX || b->size + size > BLOCK_MAX)
 		return -E2BIG;
 	to = buf_reserve(b, size + 1);
 	if (!to)
 		return -ENOMEM;
-	q = reader_read(d->r, address + l->bytes_data, to, size);
-	if (q < 0)
-		return q;
+	r = reader_read(d->r, address + l->bytes_data, to, size);
+	if (r < 0)
+		return r;
 	to[size] = end;
 	b->size += size + 1;
 	return 0;
@@ -77,22 +77,22 @@ static int variable_read(struct dicts *d, uint64_t at, struct buf *b)
 {
 	uint8_t entry[24];
 	size_t before = b->size;
-	int q = reader_read(d->r, at, entry, sizeof(entry));
+	int r = reader_read(d->r, at, entry, sizeof(entry));
 
-	if (q < 0)
-		return q;
+	if (r < 0)
+		return r;
 	/* a free one, or a deleted one */
 	if (!object_u64(entry, 8) || !object_u64(entry, 16))
 		return 0;
-	q = bytes_append(d, object_u64(entry, 8), '=', b);
-	if (q >= 0 && is_label(b->data + before, b->size - before))
-		q = bytes_append(d, object_u64(entry, 16), '\0', b);
+	r = bytes_append(d, object_u64(entry, 8), '=', b);
+	if (r >= 0 && is_label(b->data + before, b->size - before))
+		r = bytes_append(d, object_u64(entry, 16), '\0', b);
 	else
 		b->size = before;
-	if (q < 0)
+	if (r < 0)
 		b->size = before;
 	/* one that is too long is no label */
-	return q == -ENOMEM || q == -ESRCH ? q : 0;
+	return r == -ENOMEM || r == -ESRCH ? r : 0;
 }
 
 /* posix.environ, which is what os.environ keeps its variables in (Lib/os.py of 2.7 and 3.6 to 3.15). */
@@ -100,17 +100,17 @@ static int environ_read(struct dicts *d, uint64_t modules, struct buf *b)
 {
 	struct dict_table t;
 	uint64_t at;
-	int q = dicts_module(d, modules, "posix", &at);
+	int r = dicts_module(d, modules, "posix", &at);
 
-	if (q >= 0)
-		q = dicts_value(d, at, "environ", &at);
-	if (q >= 0)
-		q = dicts_open(d, at, &t);
-	if (q >= 0 && (!dict_table_hashed(&t) || t.values))
-		q = -EBADMSG;
-	for (uint64_t i = 0; q >= 0 && i < t.n && i < VARIABLES_MAX; i++)
-		q = variable_read(d, t.entries + i * t.stride, b);
-	return q;
+	if (r >= 0)
+		r = dicts_value(d, at, "environ", &at);
+	if (r >= 0)
+		r = dicts_open(d, at, &t);
+	if (r >= 0 && (!dict_table_hashed(&t) || t.values))
+		r = -EBADMSG;
+	for (uint64_t i = 0; r >= 0 && i < t.n && i < VARIABLES_MAX; i++)
+		r = variable_read(d, t.entries + i * t.stride, b);
+	return r;
 }
 
 static int argument_append(struct dicts *d, uint64_t address, struct buf *b)
@@ -119,12 +119,12 @@ static int argument_append(struct dicts *d, uint64_t address, struct buf *b)
 	struct python_string s;
 	uint64_t type;
 	bool cut;
-	int q = python_string_read(d->r, d->l, address, TEXT_MAX, &s, &data, &type);
+	int r = python_string_read(d->r, d->l, address, TEXT_MAX, &s, &data, &type);
 
-	if (q >= 0)
-		q = python_string_text(d->l, &s, TEXT_MAX, &text, &cut);
-	if (q < 0)
-		return q;
+	if (r >= 0)
+		r = python_string_text(d->l, &s, TEXT_MAX, &text, &cut);
+	if (r < 0)
+		return r;
 	if (b->size + strlen(text) > BLOCK_MAX)
 		return -E2BIG;
 	buf_append(b, text, strlen(text) + 1);
@@ -135,21 +135,21 @@ static int argument_append(struct dicts *d, uint64_t address, struct buf *b)
 static int list_append(struct dicts *d, uint64_t list, uint64_t max, struct buf *b)
 {
 	uint64_t n, items, item;
-	int q = object_is_address(list) ? 0 : -EBADMSG;
+	int r = object_is_address(list) ? 0 : -EBADMSG;
 
 	/* ob_size and ob_item of PyListObject (cpython/listobject.h) are where a bytes object has its size, and behind that */
-	if (q >= 0)
-		q = reader_u64(d->r, list + d->l->bytes_size, &n);
-	if (q >= 0)
-		q = reader_u64(d->r, list + d->l->bytes_size + 8, &items);
-	if (q >= 0 && !object_is_address(items))
-		q = -EBADMSG;
-	for (uint64_t i = 0; q >= 0 && i < n && i < max; i++) {
-		q = reader_u64(d->r, items + 8 * i, &item);
-		if (q >= 0)
-			q = argument_append(d, item, b);
+	if (r >= 0)
+		r = reader_u64(d->r, list + d->l->bytes_size, &n);
+	if (r >= 0)
+		r = reader_u64(d->r, list + d->l->bytes_size + 8, &items);
+	if (r >= 0 && !object_is_address(items))
+		r = -EBADMSG;
+	for (uint64_t i = 0; r >= 0 && i < n && i < max; i++) {
+		r = reader_u64(d->r, items + 8 * i, &item);
+		if (r >= 0)
+			r = argument_append(d, item, b);
 	}
-	return q;
+	return r;
 }
 
 /* sys.orig_argv, from 3.10 on; before, sys.argv, which begins with what the program runs. */
@@ -157,41 +157,41 @@ static int arguments_read(struct dicts *d, uint64_t modules, struct buf *b)
 {
 	static const char program[] = "python";
 	uint64_t sys, at;
-	int q = dicts_module(d, modules, "sys", &sys);
+	int r = dicts_module(d, modules, "sys", &sys);
 
-	if (q >= 0)
-		q = dicts_value(d, sys, "orig_argv", &at);
-	if (q >= 0)
+	if (r >= 0)
+		r = dicts_value(d, sys, "orig_argv", &at);
+	if (r >= 0)
 		return list_append(d, at, ARGUMENTS_MAX, b);
-	if (q == -ENOENT)
-		q = dicts_value(d, sys, "argv", &at);
-	if (q < 0)
-		return q;
+	if (r == -ENOENT)
+		r = dicts_value(d, sys, "argv", &at);
+	if (r < 0)
+		return r;
 	buf_append(b, program, sizeof(program));
 	return list_append(d, at, 1, b);
 }
 
-int python_initial_read(const struct reader *r, const struct plop_layout *l, uint64_t runtime,
+int python_initial_read(const struct reader *memory, const struct plop_layout *l, uint64_t runtime,
 			struct buf *environ_block, struct buf *arguments)
 {
 	const struct object_layout *o = object_layout_find(l);
 	struct dicts d;
 	uint64_t interp, modules;
-	int q;
+	int r;
 
 	if (!o)
 		return -EOPNOTSUPP;
-	dicts_init(&d, r, l, o);
-	q = dicts_modules(&d, runtime, &modules);
-	if (q >= 0)
-		q = main_interpreter(r, l, runtime, &interp);
-	if (q >= 0)
-		q = environ_read(&d, interp + modules, environ_block);
-	if (q >= 0)
-		q = arguments_read(&d, interp + modules, arguments);
-	if (q < 0) {
+	dicts_init(&d, memory, l, o);
+	r = dicts_modules(&d, runtime, &modules);
+	if (r >= 0)
+		r = main_interpreter(memory, l, runtime, &interp);
+	if (r >= 0)
+		r = environ_read(&d, interp + modules, environ_block);
+	if (r >= 0)
+		r = arguments_read(&d, interp + modules, arguments);
+	if (r < 0) {
 		buf_free(environ_block);
 		buf_free(arguments);
 	}
-	return q;
+	return r;
 }

@@ -10,5 +10,5 @@
  * program and what it runs), each ended by a NUL. -EOPNOTSUPP: not of this version; -EFAULT, -EBADMSG, -ENOENT: it is not there; -E2BIG,
  * -ENOMEM. The buffers are the caller's whatever is returned, and empty unless it is 0.
  */
-int python_initial_read(const struct reader *r, const struct plop_layout *l, uint64_t runtime,
+int python_initial_read(const struct reader *memory, const struct plop_layout *l, uint64_t runtime,
 			struct buf *environ_block, struct buf *arguments);

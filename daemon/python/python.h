@@ -110,7 +110,7 @@ DEFINE_FREEP(struct code_object, code_object_unref)
  * Reads the code object at address. ret_fingerprint: the fingerprint of what was read, to compare with the
  * kernel's. -EFAULT: not readable; -EBADMSG: these bytes are no code object.
  */
-int code_object_read(const struct reader *r, const struct plop_layout *l, uint64_t address,
+int code_object_read(const struct reader *memory, const struct plop_layout *l, uint64_t address,
 		     struct code_object **ret, uint32_t *ret_fingerprint);
 
 /*
@@ -121,18 +121,19 @@ struct code_fingerprint {
 	int result;
 	uint32_t fingerprint;
 };
-int code_objects_fingerprint(const struct reader *r, const struct plop_layout *l,
+int code_objects_fingerprint(const struct reader *memory, const struct plop_layout *l,
 			     const uint64_t *addresses, size_t n, struct code_fingerprint *ret);
 /* The same for one. */
-int code_object_fingerprint(const struct reader *r, const struct plop_layout *l, uint64_t address,
-			    uint32_t *ret_fingerprint);
+int code_object_fingerprint(const struct reader *memory, const struct plop_layout *l,
+			    uint64_t address, uint32_t *ret_fingerprint);
 
 /*
  * For a copied code object: finds the copy that instr (struct plop_frame's) lies in, unless it is known. fingerprint: what
  * the object at address must still have. 0: found, or in the object itself; -ENOENT: in neither; -EFAULT, -EBADMSG, -ENOMEM.
  */
-int code_object_find_copy(const struct reader *r, const struct plop_layout *l, uint64_t address,
-			  uint32_t fingerprint, uint32_t instr, struct code_object *c);
+int code_object_find_copy(const struct reader *memory, const struct plop_layout *l,
+			  uint64_t address, uint32_t fingerprint, uint32_t instr,
+			  struct code_object *c);
 
 /* Whether code_object_find_copy() would have nothing to read for instr. */
 bool code_object_has_copy(const struct code_object *c, uint32_t instr, const struct plop_layout *l);
@@ -181,7 +182,7 @@ int python_string_text(const struct plop_layout *l, const struct python_string *
  * 3.6 to 3.15), as path libraries have it for files, or was made by the calls of before 3.3. Its characters lie elsewhere,
  * where the word behind its PyCompactUnicodeObject says. -EFAULT: not readable; -EBADMSG: these bytes are no str; -ENOMEM.
  */
-int python_string_read(const struct reader *r, const struct plop_layout *l, uint64_t address,
+int python_string_read(const struct reader *memory, const struct plop_layout *l, uint64_t address,
 		       size_t max_chars, struct python_string *s, char **data, uint64_t *ret_type);
 
 /* Makes a code object from captured pieces (the kernel's record). linetable_size: of the whole table. */

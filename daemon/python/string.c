@@ -102,7 +102,7 @@ int python_string_text(const struct plop_layout *l, const struct python_string *
 /* Of a str, far more than any CPython's: PyCompactUnicodeObject is at most 72 bytes. */
 #define STR_HEAD_MAX 256
 
-int python_string_read(const struct reader *r, const struct plop_layout *l, uint64_t address,
+int python_string_read(const struct reader *memory, const struct plop_layout *l, uint64_t address,
 		       size_t max_chars, struct python_string *s, char **data, uint64_t *ret_type)
 {
 	uint8_t head[STR_HEAD_MAX];
@@ -110,35 +110,35 @@ int python_string_read(const struct reader *r, const struct plop_layout *l, uint
 	uint32_t state, compact = UINT32_C(1) << (l->str_kind_shift + 3);
 	uint64_t at = address;
 	size_t bytes;
-	int q;
+	int r;
 
 	if (!object_is_address(address) || l->str_ascii_data < 32 ||
 	    l->str_ascii_data > sizeof(head))
 		return -EBADMSG;
-	q = reader_read(r, address, head, l->str_ascii_data);
-	if (q < 0)
-		return q;
+	r = reader_read(memory, address, head, l->str_ascii_data);
+	if (r < 0)
+		return r;
 	state = object_u32(head, l->str_state) | l->str_state_set;
-	q = python_string_state(l, state | compact, &t.kind, &t.ascii);
-	if (q < 0)
-		return q;
+	r = python_string_state(l, state | compact, &t.kind, &t.ascii);
+	if (r < 0)
+		return r;
 	t.length = object_u64(head, l->str_length);
 	if (t.length > INT64_MAX)
 		return -EBADMSG;
 	if (state & compact) {
 		at += t.ascii ? l->str_ascii_data : l->str_compact_data;
 	} else {
-		q = reader_u64(r, address + l->str_compact_data, &at);
-		if (q < 0)
-			return q;
+		r = reader_u64(memory, address + l->str_compact_data, &at);
+		if (r < 0)
+			return r;
 	}
 	bytes = (size_t)MIN(t.length, (uint64_t)max_chars) * t.kind;
 	*data = malloc(bytes ? bytes : 1);
 	if (!*data)
 		return -ENOMEM;
-	q = reader_read(r, at, *data, bytes);
-	if (q < 0)
-		return q;
+	r = reader_read(memory, at, *data, bytes);
+	if (r < 0)
+		return r;
 	t.data = *data;
 	t.bytes = bytes;
 	*s = t;

@@ -55,14 +55,14 @@ static int text_read(struct naming *n, uint64_t address, struct python_string *r
 	const uint64_t wanted = n->d.l->version >= 0x0300 ? TYPE_STR : TYPE_BYTES;
 	const struct dict_type *type;
 	uint64_t at;
-	int q = python_string_read(n->d.r, n->d.l, address, PLOP_MAX_THREAD_NAME, ret, data, &at);
+	int r = python_string_read(n->d.r, n->d.l, address, PLOP_MAX_THREAD_NAME, ret, data, &at);
 
-	if (q < 0)
-		return q;
+	if (r < 0)
+		return r;
 	/* one that is not compact does not tell */
-	q = at ? dicts_type(&n->d, at, &type) : 0;
-	if (q < 0)
-		return q;
+	r = at ? dicts_type(&n->d, at, &type) : 0;
+	if (r < 0)
+		return r;
 	return !at || type->flags & wanted ? 0 : -EBADMSG;
 }
 
@@ -71,14 +71,14 @@ static int name_read(struct naming *n, struct found *f)
 {
 	const char *attribute = n->d.l->version >= 0x0300 ? "_name" : "_Thread__name";
 	_cleanup_free_ char *data = NULL;
-	int q = dicts_attribute(&n->d, object_u64(f->entry, 16), attribute, &n->hint, &f->slot);
+	int r = dicts_attribute(&n->d, object_u64(f->entry, 16), attribute, &n->hint, &f->slot);
 
-	if (q >= 0)
-		q = reader_u64(n->d.r, f->slot, &f->value);
-	if (q >= 0)
-		q = text_read(n, f->value, &f->text, &data);
-	if (q < 0)
-		return q;
+	if (r >= 0)
+		r = reader_u64(n->d.r, f->slot, &f->value);
+	if (r >= 0)
+		r = text_read(n, f->value, &f->text, &data);
+	if (r < 0)
+		return r;
 	/* of an attempt that missed something, and is made again */
 	free(f->data);
 	f->data = TAKE_PTR(data);
@@ -92,14 +92,14 @@ static int name_confirm(struct naming *n, struct found *f)
 	struct python_string text;
 	uint8_t entry[ENTRY_SIZE];
 	uint64_t value;
-	int q = text_read(n, f->value, &text, &data);
+	int r = text_read(n, f->value, &text, &data);
 
-	if (q >= 0)
-		q = reader_u64(n->d.r, f->slot, &value);
-	if (q >= 0)
-		q = reader_read(n->d.r, f->at, entry, sizeof(entry));
-	if (q < 0)
-		return q;
+	if (r >= 0)
+		r = reader_u64(n->d.r, f->slot, &value);
+	if (r >= 0)
+		r = reader_read(n->d.r, f->at, entry, sizeof(entry));
+	if (r < 0)
+		return r;
 	return memcmp(entry, f->entry, sizeof(entry)) == 0 && value == f->value &&
 			       text.length == f->text.length && text.kind == f->text.kind &&
 			       text.bytes == f->text.bytes &&
@@ -197,14 +197,14 @@ static int active_read(struct naming *n, const struct dict_table *t)
 	for (uint64_t i = 0; i < t->n; i += BATCH) {
 		size_t some = (size_t)MIN(t->n - i, (uint64_t)BATCH);
 		uint64_t at = t->entries + i * ENTRY_SIZE;
-		int q;
+		int r;
 
 		if (n->d.left < some)
 			return -E2BIG;
 		n->d.left -= some;
-		q = reader_read(n->d.r, at, bytes, some * ENTRY_SIZE);
-		if (q < 0)
-			return q;
+		r = reader_read(n->d.r, at, bytes, some * ENTRY_SIZE);
+		if (r < 0)
+			return r;
 		for (size_t k = 0; k < some; k++) {
 			const uint8_t *entry = bytes + k * ENTRY_SIZE;
 			uint64_t ident = object_u64(entry, 0);
@@ -218,9 +218,9 @@ static int active_read(struct naming *n, const struct dict_table *t)
 			if (name && !*name)
 				found_add(n, at + k * ENTRY_SIZE, entry, name);
 		}
-		q = found_name(n);
-		if (q < 0)
-			return q;
+		r = found_name(n);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -230,37 +230,37 @@ static int interp_read(struct naming *n, uint64_t interp)
 {
 	struct dict_table t;
 	uint64_t at;
-	int q = dicts_module(&n->d, interp + n->modules, "threading", &at);
+	int r = dicts_module(&n->d, interp + n->modules, "threading", &at);
 
-	if (q >= 0)
-		q = dicts_value(&n->d, at, "_active", &at);
-	if (q >= 0)
-		q = dicts_open(&n->d, at, &t);
-	if (q < 0)
-		return q;
+	if (r >= 0)
+		r = dicts_value(&n->d, at, "_active", &at);
+	if (r >= 0)
+		r = dicts_open(&n->d, at, &t);
+	if (r < 0)
+		return r;
 	return dict_table_hashed(&t) && !t.values ? active_read(n, &t) : -ENOENT;
 }
 
-int thread_names_read(const struct reader *r, const struct plop_layout *l, uint64_t runtime,
+int thread_names_read(const struct reader *memory, const struct plop_layout *l, uint64_t runtime,
 		      const struct walk_states *s, char **ret_names)
 {
 	const struct object_layout *o = object_layout_find(l);
-	struct naming n = { .r = r, .states = s, .names = ret_names };
+	struct naming n = { .r = memory, .states = s, .names = ret_names };
 	uint64_t seen = UINT64_MAX;
-	int q;
+	int r;
 
 	memset(ret_names, 0, s->n * sizeof(*ret_names));
 	if (!o)
 		return -EOPNOTSUPP;
-	dicts_init(&n.d, r, l, o);
-	q = dicts_modules(&n.d, runtime, &n.modules);
-	if (q < 0)
-		return is_fatal(q) ? q : 0;
+	dicts_init(&n.d, memory, l, o);
+	r = dicts_modules(&n.d, runtime, &n.modules);
+	if (r < 0)
+		return is_fatal(r) ? r : 0;
 	n.found = calloc(BATCH, sizeof(*n.found));
 	if (!n.found)
 		return -ENOMEM;
 	/* the oldest interpreter first, each once: a thread that calls into another is the first one's */
-	for (size_t done = 0; q != -E2BIG && !is_fatal(q) && done < s->n; done++) {
+	for (size_t done = 0; r != -E2BIG && !is_fatal(r) && done < s->n; done++) {
 		const struct walk_state *next = NULL;
 
 		for (size_t i = 0; i < s->n; i++) {
@@ -273,14 +273,14 @@ int thread_names_read(const struct reader *r, const struct plop_layout *l, uint6
 		if (!next)
 			break;
 		seen = next->interp_no;
-		q = interp_read(&n, next->interp);
+		r = interp_read(&n, next->interp);
 	}
 	free(n.found);
-	if (!is_fatal(q))
+	if (!is_fatal(r))
 		return 0;
 	for (size_t i = 0; i < s->n; i++) {
 		free(ret_names[i]);
 		ret_names[i] = NULL;
 	}
-	return q;
+	return r;
 }

@@ -11,5 +11,5 @@
  * threading did not start, which it calls MainThread or Dummy-1, if anything. 0, also when there is no threading; -EOPNOTSUPP: not in
  * this version; -ESRCH: the process is gone; -ENOMEM. On failure all are NULL.
  */
-int thread_names_read(const struct reader *r, const struct plop_layout *l, uint64_t runtime,
+int thread_names_read(const struct reader *memory, const struct plop_layout *l, uint64_t runtime,
 		      const struct walk_states *s, char **ret_names);

@@ -3,7 +3,7 @@
 #include "plop/limits.h"
 #include "python/walker.h"
 
-int walker_new(const struct reader *r, const struct plop_layout *l, uint64_t runtime,
+int walker_new(const struct reader *memory, const struct plop_layout *l, uint64_t runtime,
 	       struct walker **ret)
 {
 	struct walker *w;
@@ -13,7 +13,7 @@ int walker_new(const struct reader *r, const struct plop_layout *l, uint64_t run
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
-	w->r = r;
+	w->r = memory;
 	w->l = l;
 	w->runtime = runtime;
 	w->chain = &w->chains[0];

@@ -64,7 +64,7 @@ void walk_stack_done(struct walk_stack *s);
 
 struct walker;
 /* r and l must outlive it. runtime: struct python_process's. */
-int walker_new(const struct reader *r, const struct plop_layout *l, uint64_t runtime,
+int walker_new(const struct reader *memory, const struct plop_layout *l, uint64_t runtime,
 	       struct walker **ret);
 void walker_free(struct walker *w);
 DEFINE_FREEP(struct walker, walker_free)

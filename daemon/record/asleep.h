@@ -13,6 +13,6 @@
 #define ASLEEP_BYTES_MAX   (4u << 20)
 
 /* Asks for those of the processes that have joined since this was called last. */
-void asleep_ask(struct recording *r);
+void asleep_ask(struct recording *recording);
 /* Whether an answer is still to come, and worth waiting for. */
-bool asleep_awaits(const struct recording *r);
+bool asleep_awaits(const struct recording *recording);

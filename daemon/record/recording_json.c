@@ -2,19 +2,19 @@
 #include "record/recording_json.h"
 
 /* What can be said of the GIL in it: of all it has, of some, of none as they are free-threaded; NULL: it has nothing. */
-static const char *gil_word(const struct recording *r)
+static const char *gil_word(const struct recording *recording)
 {
-	if (r->gil_known)
-		return r->gil_none ? "partly" : "known";
-	if (r->gil_none)
+	if (recording->gil_known)
+		return recording->gil_none ? "partly" : "known";
+	if (recording->gil_none)
 		return "none";
-	return sink_profile(r->sink)->nprocesses ? "unknown" : NULL;
+	return sink_profile(recording->sink)->nprocesses ? "unknown" : NULL;
 }
 
 /* What is known of the GIL, and of time off CPU. */
-static void put_states(struct json_writer *w, const struct recording *r)
+static void put_states(struct json_writer *w, const struct recording *recording)
 {
-	const struct profile *p = sink_profile(r->sink);
+	const struct profile *p = sink_profile(recording->sink);
 	uint64_t ticks[SAMPLE_STATES] = {}, ns[SAMPLE_STATES] = {}, off = 0, on = 0;
 
 	for (uint32_t i = 0; i < p->nsamples; i++) {
@@ -26,44 +26,47 @@ static void put_states(struct json_writer *w, const struct recording *r)
 		off += s->off_cpu_ns;
 	}
 	json_put_object(w, "states");
-	json_put_string(w, "gil", gil_word(r));
+	json_put_string(w, "gil", gil_word(recording));
 	json_put_uint(w, "gil_held", ticks[SAMPLE_GIL_HELD]);
 	json_put_uint(w, "gil_released", ticks[SAMPLE_GIL_RELEASED]);
-	json_put_uint(w, "gil_untold", r->gil_untold);
+	json_put_uint(w, "gil_untold", recording->gil_untold);
 	json_put_seconds(w, "waiting_for_gil_s", (int64_t)ns[SAMPLE_WAITING_GIL]);
 	json_put_seconds(w, "sleeping_s", (int64_t)ns[SAMPLE_SLEEPING]);
 	json_put_seconds(w, "runnable_s", (int64_t)ns[SAMPLE_RUNNABLE]);
 	json_put_real(w, "threads_s", (double)off / 1e9 + (double)on / (double)p->hz);
 	json_put_seconds(w, "off_cpu_s", (int64_t)ns[SAMPLE_OFF_CPU]);
-	json_put_uint(w, "unread", r->unread);
+	json_put_uint(w, "unread", recording->unread);
 	json_put_end(w);
 }
 
-void recording_put(struct json_writer *w, const struct recording *r, const struct buf *skipped)
+void recording_put(struct json_writer *w, const struct recording *recording,
+		   const struct buf *skipped)
 {
-	const struct profile *p = sink_profile(r->sink);
-	bool done = r->state == RECORDING_DONE;
-	uint64_t now = done ? r->ended_mono : cycle_mono_ns(r->all->cycle);
-	uint64_t elapsed = r->begun_mono && now > r->begun_mono ? now - r->begun_mono : 0;
+	const struct profile *p = sink_profile(recording->sink);
+	bool done = recording->state == RECORDING_DONE;
+	uint64_t now = done ? recording->ended_mono : cycle_mono_ns(recording->all->cycle);
+	uint64_t elapsed = recording->begun_mono && now > recording->begun_mono ?
+				   now - recording->begun_mono :
+				   0;
 
 	json_put_object(w, NULL);
-	json_put_string(w, "id", r->id);
+	json_put_string(w, "id", recording->id);
 	json_put_string(w, "state", done ? "done" : "running");
 	json_put_seconds(w, "elapsed_s", (int64_t)elapsed);
-	json_put_seconds(w, "duration_s", (int64_t)r->duration_ns);
+	json_put_seconds(w, "duration_s", (int64_t)recording->duration_ns);
 	json_put_uint(w, "samples", p->samples_total);
 	json_put_uint(w, "ticks", p->tally.ticks);
 	tally_put_lost(w, "lost", &p->tally);
 	json_put_uint(w, "lost_total", tally_lost(&p->tally));
 	json_put_uint(w, "hz", p->hz);
-	json_put_string(w, "reason", done ? recording_reason_name(r->reason) : NULL);
+	json_put_string(w, "reason", done ? recording_reason_name(recording->reason) : NULL);
 	json_put_bool(w, "wall", p->off_cpu);
 	if (done)
-		put_states(w, r);
+		put_states(w, recording);
 	else
 		json_put_null(w, "states");
-	json_put_bool(w, "async", r->tasks);
-	json_put_bool(w, "async_possible", r->tasks_possible);
+	json_put_bool(w, "async", recording->tasks);
+	json_put_bool(w, "async_possible", recording->tasks_possible);
 	if (skipped && skipped->size)
 		json_put_elements(w, "skipped", skipped);
 	json_put_end(w);

@@ -2,17 +2,17 @@
 #include "record/recording_shares.h"
 #include "target/shares.h"
 
-uid_t recording_user(const struct recording *r)
+uid_t recording_user(const struct recording *recording)
 {
-	return r->whom.selectors.owned ?
-		       shares_user(r->all->targets->shares, r->whom.selectors.uid) :
+	return recording->whom.selectors.owned ?
+		       shares_user(recording->all->targets->shares, recording->whom.selectors.uid) :
 		       SHARES_NOBODY;
 }
 
-size_t recording_bytes(const struct recording *r)
+size_t recording_bytes(const struct recording *recording)
 {
-	return sizeof(*r) + (r->sink ? sink_bytes(r->sink) : 0) +
-	       (r->waits ? waits_bytes(r->waits) : 0);
+	return sizeof(*recording) + (recording->sink ? sink_bytes(recording->sink) : 0) +
+	       (recording->waits ? waits_bytes(recording->waits) : 0);
 }
 
 size_t recordings_bytes(const struct recordings *all, uid_t user)
@@ -20,9 +20,10 @@ size_t recordings_bytes(const struct recordings *all, uid_t user)
 	size_t sum = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		const struct recording *r = all->items[i];
+		const struct recording *recording = all->items[i];
 
-		sum += r && recording_user(r) == user ? recording_bytes(r) : 0;
+		sum += recording && recording_user(recording) == user ? recording_bytes(recording) :
+									0;
 	}
 	return sum;
 }
@@ -33,9 +34,10 @@ static size_t users_bytes(const struct recordings *all)
 	size_t sum = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		const struct recording *r = all->items[i];
+		const struct recording *recording = all->items[i];
 
-		sum += r && r->whom.selectors.owned ? recording_bytes(r) : 0;
+		sum += recording && recording->whom.selectors.owned ? recording_bytes(recording) :
+								      0;
 	}
 	return sum;
 }
@@ -45,14 +47,16 @@ unsigned int recordings_rate(const struct recordings *all, uid_t user)
 	unsigned int sum = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		const struct recording *r = all->items[i];
+		const struct recording *recording = all->items[i];
 
 		/* one that loads or prepares has no channel yet, and will have one of its own */
-		if (r && recording_user(r) == user &&
-		    (r->state == RECORDING_LOADING || r->state == RECORDING_PREPARING ||
-		     (r->channel != PLOP_CHANNEL_ALWAYS &&
-		      (r->state == RECORDING_WAITING || r->state == RECORDING_RUNNING))))
-			sum += sink_profile(r->sink)->hz;
+		if (recording && recording_user(recording) == user &&
+		    (recording->state == RECORDING_LOADING ||
+		     recording->state == RECORDING_PREPARING ||
+		     (recording->channel != PLOP_CHANNEL_ALWAYS &&
+		      (recording->state == RECORDING_WAITING ||
+		       recording->state == RECORDING_RUNNING))))
+			sum += sink_profile(recording->sink)->hz;
 	}
 	return sum;
 }
@@ -63,11 +67,12 @@ static struct recording *oldest_kept(const struct recordings *all, uid_t user)
 	struct recording *oldest = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 
-		if (r && r->state == RECORDING_DONE && recording_user(r) == user &&
-		    (!oldest || r->keep_until < oldest->keep_until))
-			oldest = r;
+		if (recording && recording->state == RECORDING_DONE &&
+		    recording_user(recording) == user &&
+		    (!oldest || recording->keep_until < oldest->keep_until))
+			oldest = recording;
 	}
 	return oldest;
 }
@@ -75,12 +80,12 @@ static struct recording *oldest_kept(const struct recordings *all, uid_t user)
 /* Whether there was one that made room. */
 static bool drop_oldest(struct recordings *all, uid_t user)
 {
-	struct recording *r = oldest_kept(all, user);
+	struct recording *recording = oldest_kept(all, user);
 
-	if (!r)
+	if (!recording)
 		return false;
-	shares_count(all->targets->shares, user, SHARE_RESULTS_DROPPED, !r->fetched);
-	recording_drop(r);
+	shares_count(all->targets->shares, user, SHARE_RESULTS_DROPPED, !recording->fetched);
+	recording_drop(recording);
 	return true;
 }
 
@@ -90,10 +95,10 @@ static unsigned int count(const struct recordings *all, bool users, bool running
 	unsigned int n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		const struct recording *r = all->items[i];
+		const struct recording *recording = all->items[i];
 
-		n += r && (!users || r->whom.selectors.owned) &&
-		     (!running || r->state != RECORDING_DONE);
+		n += recording && (!users || recording->whom.selectors.owned) &&
+		     (!running || recording->state != RECORDING_DONE);
 	}
 	return n;
 }
@@ -125,14 +130,15 @@ static uid_t keeps_most(const struct recordings *all)
 	size_t most = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		const struct recording *r = all->items[i];
-		size_t bytes = r && r->whom.selectors.owned && r->state == RECORDING_DONE ?
-				       recordings_bytes(all, recording_user(r)) :
+		const struct recording *recording = all->items[i];
+		size_t bytes = recording && recording->whom.selectors.owned &&
+					       recording->state == RECORDING_DONE ?
+				       recordings_bytes(all, recording_user(recording)) :
 				       0;
 
 		if (bytes > most) {
 			most = bytes;
-			found = recording_user(r);
+			found = recording_user(recording);
 		}
 	}
 	return found;
@@ -177,13 +183,13 @@ uint32_t recordings_budget(struct recordings *all, uid_t user)
 	if (user == SHARES_NOBODY)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		const struct recording *r = all->items[i];
+		const struct recording *recording = all->items[i];
 
-		if (!r || !r->budget || r->state == RECORDING_DONE)
+		if (!recording || !recording->budget || recording->state == RECORDING_DONE)
 			continue;
-		if (recording_user(r) == user)
-			return r->budget;
-		used[r->budget] = true;
+		if (recording_user(recording) == user)
+			return recording->budget;
+		used[recording->budget] = true;
 	}
 	for (uint32_t n = 1; n <= PLOP_MAX_CHANNELS; n++) {
 		if (used[n])
@@ -200,11 +206,11 @@ void recordings_divide(struct recordings *all)
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		const struct recording *r = all->items[i];
+		const struct recording *recording = all->items[i];
 
-		if (!r || r->state == RECORDING_DONE || used[r->budget])
+		if (!recording || recording->state == RECORDING_DONE || used[recording->budget])
 			continue;
-		used[r->budget] = true;
+		used[recording->budget] = true;
 		n++;
 	}
 	sampler_users_set(all->sampler, n);
@@ -215,11 +221,12 @@ static struct recording *largest_running(const struct recordings *all, uid_t use
 	struct recording *largest = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 
-		if (r && r->state == RECORDING_RUNNING && recording_user(r) == user &&
-		    (!largest || recording_bytes(r) > recording_bytes(largest)))
-			largest = r;
+		if (recording && recording->state == RECORDING_RUNNING &&
+		    recording_user(recording) == user &&
+		    (!largest || recording_bytes(recording) > recording_bytes(largest)))
+			largest = recording;
 	}
 	return largest;
 }
@@ -227,16 +234,16 @@ static struct recording *largest_running(const struct recordings *all, uid_t use
 /* Results make room for what runs, which then ends, the largest first. One that is about to end frees nothing yet. */
 static void user_bound(struct recordings *all, uid_t user)
 {
-	struct recording *r;
+	struct recording *recording;
 
 	while (recordings_bytes(all, user) > room_of(all, user)) {
-		r = largest_running(all, user);
-		if (r && drop_oldest(all, user))
+		recording = largest_running(all, user);
+		if (recording && drop_oldest(all, user))
 			continue;
-		if (!r)
+		if (!recording)
 			break;
 		shares_count(all->targets->shares, user, SHARE_MEMORY_ENDED, 1);
-		recording_stop(r, RECORDING_TOO_LARGE);
+		recording_stop(recording, RECORDING_TOO_LARGE);
 	}
 }
 
@@ -244,10 +251,10 @@ void recordings_bound(struct recordings *all)
 {
 	users_make_room(all, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		const struct recording *r = all->items[i];
+		const struct recording *recording = all->items[i];
 
-		if (r && r->state == RECORDING_RUNNING)
-			user_bound(all, recording_user(r));
+		if (recording && recording->state == RECORDING_RUNNING)
+			user_bound(all, recording_user(recording));
 	}
 }
 
@@ -258,18 +265,19 @@ void recordings_charge(struct recordings *all)
 
 	recordings_divide(all);
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 		struct tally beyond = {};
 
-		if (!r || !r->waits || !r->budget)
+		if (!recording || !recording->waits || !recording->budget)
 			continue;
-		if (!asked[r->budget]) {
-			asked[r->budget] = true;
-			lost[r->budget] = sampler_budget_lost(all->sampler, r->budget);
-			shares_count(all->targets->shares, recording_user(r), SHARE_RATE_LOST,
-				     lost[r->budget]);
+		if (!asked[recording->budget]) {
+			asked[recording->budget] = true;
+			lost[recording->budget] =
+				sampler_budget_lost(all->sampler, recording->budget);
+			shares_count(all->targets->shares, recording_user(recording),
+				     SHARE_RATE_LOST, lost[recording->budget]);
 		}
-		beyond.ticks = beyond.lost[PLOP_LOST_RATE] = lost[r->budget];
-		tally_add(&sink_profile(r->sink)->tally, &beyond);
+		beyond.ticks = beyond.lost[PLOP_LOST_RATE] = lost[recording->budget];
+		tally_add(&sink_profile(recording->sink)->tally, &beyond);
 	}
 }

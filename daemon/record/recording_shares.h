@@ -10,9 +10,9 @@
 #define RECORDINGS_USERS_KEPT (2 * RECORDINGS_MAX / 4 * 3)
 
 /* The user that it counts as; SHARES_NOBODY: one who is trusted. */
-uid_t recording_user(const struct recording *r);
+uid_t recording_user(const struct recording *recording);
 /* Bytes that it holds. */
-size_t recording_bytes(const struct recording *r);
+size_t recording_bytes(const struct recording *recording);
 /* ... and all those of a user (SHARES_NOBODY: of trusted ones), running and kept. */
 size_t recordings_bytes(const struct recordings *all, uid_t user);
 /* Samples a second that a user's running ones may make. */

@@ -16,29 +16,30 @@ static struct tally channel_tally(const struct plop_channel_counters *c)
 }
 
 /* Whether its ticks are told by what was filed and lost of its processes, and not by what a cycle counted. */
-static bool is_of_some(const struct recording *r)
+static bool is_of_some(const struct recording *recording)
 {
-	return r->channel == PLOP_CHANNEL_ALWAYS && (r->whom.selectors.owned || r->whom.npids);
+	return recording->channel == PLOP_CHANNEL_ALWAYS &&
+	       (recording->whom.selectors.owned || recording->whom.npids);
 }
 
-static void tally_of_some(struct recording *r)
+static void tally_of_some(struct recording *recording)
 {
-	struct profile *p = sink_profile(r->sink);
+	struct profile *p = sink_profile(recording->sink);
 
-	p->tally = (struct tally){ .python = p->samples_total, .truncated = r->truncated };
-	memcpy(p->tally.lost, r->lost, sizeof(r->lost));
+	p->tally = (struct tally){ .python = p->samples_total, .truncated = recording->truncated };
+	memcpy(p->tally.lost, recording->lost, sizeof(recording->lost));
 	p->tally.ticks = p->tally.python + tally_lost(&p->tally);
 }
 
 /* For somebody who may see some processes only: what was counted and lost of these. */
-static void tally_of_own(struct recording *r)
+static void tally_of_own(struct recording *recording)
 {
-	struct profile *p = sink_profile(r->sink);
+	struct profile *p = sink_profile(recording->sink);
 	struct tally own = p->tally;
 
-	selectors_tally(&r->whom.selectors, p);
+	selectors_tally(&recording->whom.selectors, p);
 	/* the kernel side has kept others' out of them (channel_may(), bpf/sample.bpf.c), and user space out of what is waited for */
-	if (!r->whom.selectors.owned || r->channel == PLOP_CHANNEL_ALWAYS)
+	if (!recording->whom.selectors.owned || recording->channel == PLOP_CHANNEL_ALWAYS)
 		return;
 	p->tally.truncated = own.truncated;
 	for (int i = 0; i < PLOP_LOST_CAUSES; i++) {
@@ -47,23 +48,23 @@ static void tally_of_own(struct recording *r)
 	}
 }
 
-void recording_tally(struct recording *r, const struct tally *host,
+void recording_tally(struct recording *recording, const struct tally *host,
 		     const struct plop_channel_counters *channel)
 {
-	struct profile *p = sink_profile(r->sink);
+	struct profile *p = sink_profile(recording->sink);
 	struct tally own = channel ? channel_tally(channel) : *host;
 
 	/* what found no home is lost, not python */
-	own.python -= MIN(r->undelivered, own.python);
-	own.lost[PLOP_LOST_DRAIN] += r->undelivered;
-	r->undelivered = 0;
+	own.python -= MIN(recording->undelivered, own.python);
+	own.lost[PLOP_LOST_DRAIN] += recording->undelivered;
+	recording->undelivered = 0;
 	tally_add(&p->tally, &own);
-	shares_count(r->all->targets->shares, recording_user(r), SHARE_RATE_LOST,
+	shares_count(recording->all->targets->shares, recording_user(recording), SHARE_RATE_LOST,
 		     own.lost[PLOP_LOST_RATE]);
-	if (is_of_some(r))
-		tally_of_some(r);
+	if (is_of_some(recording))
+		tally_of_some(recording);
 	else
-		tally_of_own(r);
+		tally_of_own(recording);
 }
 
 /* Also of one that has ended meanwhile. */
@@ -86,16 +87,18 @@ void recordings_loss(struct recordings *all, const struct plop_loss *loss)
 	struct target *k = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 
-		if (!r || (r->state != RECORDING_RUNNING && r->state != RECORDING_STOPPING) ||
-		    !r->begun_mono || !is_of_some(r))
+		if (!recording ||
+		    (recording->state != RECORDING_RUNNING &&
+		     recording->state != RECORDING_STOPPING) ||
+		    !recording->begun_mono || !is_of_some(recording))
 			continue;
 		if (!k)
 			k = target_of(all->targets, loss->tgid);
 		if (!k)
 			return;
-		for (int n = 0; n < PLOP_LOST_CAUSES && recording_wants(r, k); n++)
-			r->lost[n] += loss->lost[n];
+		for (int n = 0; n < PLOP_LOST_CAUSES && recording_wants(recording, k); n++)
+			recording->lost[n] += loss->lost[n];
 	}
 }

@@ -10,7 +10,7 @@
  */
 
 /* After a cycle: what that counted. host: of all; channel: of the recording's own channel, NULL: it has none. */
-void recording_tally(struct recording *r, const struct tally *host,
+void recording_tally(struct recording *recording, const struct tally *host,
 		     const struct plop_channel_counters *channel);
 /* Lost ticks of one process, of a collected half. */
 void recordings_loss(struct recordings *all, const struct plop_loss *loss);

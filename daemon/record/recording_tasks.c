@@ -9,25 +9,26 @@ void recordings_async(struct recordings *all)
 	struct target *k, *next;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 
-		if (!r || !r->tasks || r->state == RECORDING_LOADING || r->state == RECORDING_DONE)
+		if (!recording || !recording->tasks || recording->state == RECORDING_LOADING ||
+		    recording->state == RECORDING_DONE)
 			continue;
 		HASH_ITER(hh_pid, t->living, k, next)
 		{
-			if (recording_wants(r, k) && target_async(t, k, now))
-				r->tasks_possible = true;
+			if (recording_wants(recording, k) && target_async(t, k, now))
+				recording->tasks_possible = true;
 		}
 	}
 }
 
-bool recording_async_known(const struct recording *r)
+bool recording_async_known(const struct recording *recording)
 {
 	struct target *k, *next;
 
-	HASH_ITER(hh_pid, r->all->targets->living, k, next)
+	HASH_ITER(hh_pid, recording->all->targets->living, k, next)
 	{
-		if (k->async_asked && recording_wants(r, k))
+		if (k->async_asked && recording_wants(recording, k))
 			return false;
 	}
 	return true;

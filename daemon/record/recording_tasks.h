@@ -6,4 +6,4 @@
 /* Looks for the asyncio tasks of the processes of all recordings that want them; called now and then. */
 void recordings_async(struct recordings *all);
 /* Whether those of this one's processes that were asked have answered. */
-bool recording_async_known(const struct recording *r);
+bool recording_async_known(const struct recording *recording);

@@ -6,16 +6,18 @@
 #include "util/log.h"
 
 /* Whether the recording counts the time off CPU of that process now; then its place in the profile. */
-static bool recording_waits_for(struct recording *r, struct target *k, uint32_t *ret_process)
+static bool recording_waits_for(struct recording *recording, struct target *k,
+				uint32_t *ret_process)
 {
-	if (!r || !r->waits || r->state == RECORDING_DONE || !k || !recording_wants(r, k))
+	if (!recording || !recording->waits || recording->state == RECORDING_DONE || !k ||
+	    !recording_wants(recording, k))
 		return false;
 	/* in the kernel it is the pid that is wanted, whatever it executes: the answer above is good for its image */
-	if (!(targets_off_cpu(r->all->targets, k) >> (r->channel - 1) & 1))
+	if (!(targets_off_cpu(recording->all->targets, k) >> (recording->channel - 1) & 1))
 		return false;
-	recording_note_gil(r, &k->python.layout);
-	return profile_process(sink_profile(r->sink), &k->info, k->python.version, ret_process) ==
-	       0;
+	recording_note_gil(recording, &k->python.layout);
+	return profile_process(sink_profile(recording->sink), &k->info, k->python.version,
+			       ret_process) == 0;
 }
 
 void recordings_wait(struct recordings *all, const struct plop_record_wait *w)
@@ -25,12 +27,13 @@ void recordings_wait(struct recordings *all, const struct plop_record_wait *w)
 					   targets_find_pid(t, (pid_t)w->head.tgid);
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 		uint32_t process;
 
-		if (recording_waits_for(r, k, &process) &&
-		    waits_add(r->waits, w, process, r->ended_mono ? r->ended_mono : UINT64_MAX) < 0)
-			recording_stop(r, RECORDING_TOO_LARGE);
+		if (recording_waits_for(recording, k, &process) &&
+		    waits_add(recording->waits, w, process,
+			      recording->ended_mono ? recording->ended_mono : UINT64_MAX) < 0)
+			recording_stop(recording, RECORDING_TOO_LARGE);
 	}
 }
 
@@ -38,45 +41,46 @@ void recordings_wait_stack(struct recordings *all, struct target *k,
 			   const struct symbolized_stack *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 		uint32_t process;
 
-		if (!recording_waits_for(r, k, &process))
+		if (!recording_waits_for(recording, k, &process))
 			continue;
-		if (waits_stack(r->waits, r->sink, s) < 0)
-			recording_stop(r, RECORDING_TOO_LARGE);
+		if (waits_stack(recording->waits, recording->sink, s) < 0)
+			recording_stop(recording, RECORDING_TOO_LARGE);
 		else
-			thread_names_look(r, k, process, s->stack->tid);
+			thread_names_look(recording, k, process, s->stack->tid);
 	}
 }
 
 static void sleeper_add(const struct plop_sleeper *sleeper, void *ctx)
 {
-	struct recording *r = ctx;
-	struct targets *t = r->all->targets;
+	struct recording *recording = ctx;
+	struct targets *t = recording->all->targets;
 	uint32_t tgid = (uint32_t)(sleeper->key >> 32), process;
 	struct target *k = sleeper->image ? targets_find(t, tgid, sleeper->image) :
 					    targets_find_pid(t, (pid_t)tgid);
 
-	if (recording_waits_for(r, k, &process))
-		waits_sleeping(r->waits, sleeper, process, r->ended_mono);
+	if (recording_waits_for(recording, k, &process))
+		waits_sleeping(recording->waits, sleeper, process, recording->ended_mono);
 }
 
 static int quiet_process(uint32_t tgid, uint32_t *ret, void *ctx)
 {
-	struct recording *r = ctx;
-	struct target *k = targets_find_pid(r->all->targets, (pid_t)tgid);
+	struct recording *recording = ctx;
+	struct target *k = targets_find_pid(recording->all->targets, (pid_t)tgid);
 
-	return recording_waits_for(r, k, ret) ? 0 : -ESRCH;
+	return recording_waits_for(recording, k, ret) ? 0 : -ESRCH;
 }
 
-void recording_end_waits(struct recording *r)
+void recording_end_waits(struct recording *recording)
 {
-	if (!r->waits)
+	if (!recording->waits)
 		return;
-	sampler_sleepers(r->all->sampler, sleeper_add, r);
-	if (waits_from_before(r->waits, r->sink, quiet_process, r, r->ended_mono, &r->unread) < 0 ||
-	    waits_settle(r->waits, r->sink, true) < 0)
+	sampler_sleepers(recording->all->sampler, sleeper_add, recording);
+	if (waits_from_before(recording->waits, recording->sink, quiet_process, recording,
+			      recording->ended_mono, &recording->unread) < 0 ||
+	    waits_settle(recording->waits, recording->sink, true) < 0)
 		log_warning("Out of memory, a recording lacks some time off CPU");
-	recording_unwatch(r);
+	recording_unwatch(recording);
 }

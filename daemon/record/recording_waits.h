@@ -10,4 +10,4 @@ void recordings_wait(struct recordings *all, const struct plop_record_wait *w);
 void recordings_wait_stack(struct recordings *all, struct target *k,
 			   const struct symbolized_stack *s);
 /* At the end, for recordings.c: who is off CPU then was so until then. */
-void recording_end_waits(struct recording *r);
+void recording_end_waits(struct recording *recording);

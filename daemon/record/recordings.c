@@ -16,7 +16,7 @@
 /* How long a recording waits, before it begins and when it has ended, for what has to be read of its processes. */
 #define ANSWERS_USEC (2 * USEC_PER_SEC)
 
-static void recording_finish(struct recording *r);
+static void recording_finish(struct recording *recording);
 
 void recording_request_done(struct recording_request *q)
 {
@@ -25,22 +25,22 @@ void recording_request_done(struct recording_request *q)
 	*q = (struct recording_request){};
 }
 
-void recording_drop(struct recording *r)
+void recording_drop(struct recording *recording)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(r->all->items); i++) {
-		if (r->all->items[i] == r)
-			r->all->items[i] = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(recording->all->items); i++) {
+		if (recording->all->items[i] == recording)
+			recording->all->items[i] = NULL;
 	}
-	sd_event_source_disable_unref(r->timer);
-	sd_event_source_disable_unref(r->tree_ends);
+	sd_event_source_disable_unref(recording->timer);
+	sd_event_source_disable_unref(recording->tree_ends);
 	/* of one that has ended the channel may be another's by now */
-	if (r->state != RECORDING_DONE) {
-		recording_close(r);
-		recording_unwatch(r);
+	if (recording->state != RECORDING_DONE) {
+		recording_close(recording);
+		recording_unwatch(recording);
 	}
-	whom_done(&r->whom);
-	sink_free(r->sink);
-	free(r);
+	whom_done(&recording->whom);
+	sink_free(recording->sink);
+	free(recording);
 }
 
 void recordings_done(struct recordings *all)
@@ -66,10 +66,10 @@ static void recordings_forget(struct recordings *all)
 	uint64_t now = cycle_mono_ns(all->cycle);
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 
-		if (r && r->state == RECORDING_DONE && r->keep_until < now)
-			recording_drop(r);
+		if (recording && recording->state == RECORDING_DONE && recording->keep_until < now)
+			recording_drop(recording);
 	}
 }
 
@@ -103,81 +103,83 @@ static uint32_t channel_free(const struct recordings *all)
 	return 0;
 }
 
-static void recording_begins_now(struct recording *r)
+static void recording_begins_now(struct recording *recording)
 {
-	struct profile *p = sink_profile(r->sink);
+	struct profile *p = sink_profile(recording->sink);
 
-	r->begun_mono = cycle_mono_ns(r->all->cycle);
-	p->start_ns = cycle_time_at(r->all->cycle, r->begun_mono);
+	recording->begun_mono = cycle_mono_ns(recording->all->cycle);
+	p->start_ns = cycle_time_at(recording->all->cycle, recording->begun_mono);
 	p->end_ns = p->start_ns + 1;
 }
 
 /* Begins one that has ticks of its own: with the first of them. */
-static int recording_begin_own(struct recording *r)
+static int recording_begin_own(struct recording *recording)
 {
-	struct recordings *all = r->all;
-	struct profile *p = sink_profile(r->sink);
-	int k = 0;
+	struct recordings *all = recording->all;
+	struct profile *p = sink_profile(recording->sink);
+	int r = 0;
 
-	r->channel = channel_free(r->all);
-	if (!r->channel)
+	recording->channel = channel_free(recording->all);
+	if (!recording->channel)
 		return -EBUSY;
-	r->budget = recordings_budget(r->all, recording_user(r));
-	recordings_divide(r->all);
-	sampler_channel_charge(all->sampler, r->channel, r->budget, r->whom.selectors.uid);
-	r->state = RECORDING_RUNNING;
-	recording_begins_now(r);
+	recording->budget = recordings_budget(recording->all, recording_user(recording));
+	recordings_divide(recording->all);
+	sampler_channel_charge(all->sampler, recording->channel, recording->budget,
+			       recording->whom.selectors.uid);
+	recording->state = RECORDING_RUNNING;
+	recording_begins_now(recording);
 	if (p->off_cpu)
-		k = waits_new(r->begun_mono, &r->waits);
-	if (k >= 0)
-		k = recording_open(r, p->hz);
+		r = waits_new(recording->begun_mono, &recording->waits);
+	if (r >= 0)
+		r = recording_open(recording, p->hz);
 	/* opening may take some time on a busy host; a wait that begins meanwhile counts already */
-	if (k >= 0 && !p->off_cpu)
-		recording_begins_now(r);
-	if (k >= 0)
-		asleep_ask(r);
+	if (r >= 0 && !p->off_cpu)
+		recording_begins_now(recording);
+	if (r >= 0)
+		asleep_ask(recording);
 	/* from then on, not from when the loop woke, which is before the events were opened */
-	if (k >= 0)
-		k = sd_event_add_time(all->cycle->loop, &r->timer, CLOCK_MONOTONIC,
-				      (r->begun_mono + r->duration_ns) / 1000, 1000, recording_due,
-				      r);
-	return k;
+	if (r >= 0)
+		r = sd_event_add_time(all->cycle->loop, &recording->timer, CLOCK_MONOTONIC,
+				      (recording->begun_mono + recording->duration_ns) / 1000, 1000,
+				      recording_due, recording);
+	return r;
 }
 
-static void recording_prepared(struct recording *r)
+static void recording_prepared(struct recording *recording)
 {
-	int k;
+	int r;
 
-	r->timer = sd_event_source_disable_unref(r->timer);
-	k = recording_begin_own(r);
-	if (k >= 0)
+	recording->timer = sd_event_source_disable_unref(recording->timer);
+	r = recording_begin_own(recording);
+	if (r >= 0)
 		return;
-	log_warning_r(k, "Cannot begin recording %s", r->id);
-	recording_stop(r, RECORDING_NO_EVENTS);
+	log_warning_r(r, "Cannot begin recording %s", recording->id);
+	recording_stop(recording, RECORDING_NO_EVENTS);
 }
 
 /* Who has not answered by now is not waited for. */
 static int recording_impatient(sd_event_source *s, uint64_t usec, void *ctx)
 {
-	struct recording *r = ctx;
+	struct recording *recording = ctx;
 
-	if (r->state == RECORDING_PREPARING)
-		recording_prepared(r);
-	else if (r->state == RECORDING_NAMING)
-		recording_finish(r);
+	if (recording->state == RECORDING_PREPARING)
+		recording_prepared(recording);
+	else if (recording->state == RECORDING_NAMING)
+		recording_finish(recording);
 	return 0;
 }
 
 /* Begins one with asyncio tasks, if it is known where its processes have them, or else when that is known. */
-static int recording_begin_tasks(struct recording *r)
+static int recording_begin_tasks(struct recording *recording)
 {
-	sink_keep_tasks(r->sink);
-	r->state = RECORDING_PREPARING;
-	recordings_async(r->all);
-	if (recording_async_known(r))
-		return recording_begin_own(r);
-	return sd_event_add_time_relative(r->all->cycle->loop, &r->timer, CLOCK_MONOTONIC,
-					  ANSWERS_USEC, 1000, recording_impatient, r);
+	sink_keep_tasks(recording->sink);
+	recording->state = RECORDING_PREPARING;
+	recordings_async(recording->all);
+	if (recording_async_known(recording))
+		return recording_begin_own(recording);
+	return sd_event_add_time_relative(recording->all->cycle->loop, &recording->timer,
+					  CLOCK_MONOTONIC, ANSWERS_USEC, 1000, recording_impatient,
+					  recording);
 }
 
 static void recordings_prepared(void *ctx)
@@ -185,61 +187,63 @@ static void recordings_prepared(void *ctx)
 	struct recordings *all = ctx;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 
-		if (r && r->state == RECORDING_PREPARING && recording_async_known(r))
-			recording_prepared(r);
+		if (recording && recording->state == RECORDING_PREPARING &&
+		    recording_async_known(recording))
+			recording_prepared(recording);
 	}
 }
 
 /* The parts of the sampler that one with ticks of its own takes. */
-static unsigned int recording_parts(const struct recording *r)
+static unsigned int recording_parts(const struct recording *recording)
 {
-	return (r->tasks ? SAMPLER_PART_TASKS : SAMPLER_PART_SETS) |
-	       (sink_profile(r->sink)->off_cpu ? SAMPLER_PART_WALL : 0);
+	return (recording->tasks ? SAMPLER_PART_TASKS : SAMPLER_PART_SETS) |
+	       (sink_profile(recording->sink)->off_cpu ? SAMPLER_PART_WALL : 0);
 }
 
 /* Begins one that has ticks of its own, or has it wait for the programs that it takes. */
-static int recording_begin_loaded(struct recording *r)
+static int recording_begin_loaded(struct recording *recording)
 {
-	int k = sampler_need(r->all->sampler, recording_parts(r));
+	int r = sampler_need(recording->all->sampler, recording_parts(recording));
 
-	if (k == -EINPROGRESS) {
-		r->state = RECORDING_LOADING;
+	if (r == -EINPROGRESS) {
+		recording->state = RECORDING_LOADING;
 		return 0;
 	}
-	if (k < 0)
-		return k;
-	return r->tasks ? recording_begin_tasks(r) : recording_begin_own(r);
+	if (r < 0)
+		return r;
+	return recording->tasks ? recording_begin_tasks(recording) : recording_begin_own(recording);
 }
 
 /* Whoever waits for it to begin is told that it does, or why it does not. */
-static void recording_tell_loaded(struct recording *r, int k)
+static void recording_tell_loaded(struct recording *recording, int r)
 {
-	void (*tell)(struct recording *, int, void *) = r->loaded;
+	void (*tell)(struct recording *, int, void *) = recording->loaded;
 
-	r->loaded = NULL;
+	recording->loaded = NULL;
 	if (tell)
-		tell(r, k, r->ctx);
+		tell(recording, r, recording->ctx);
 }
 
-void recordings_loaded(struct recordings *all, unsigned int parts, int k)
+void recordings_loaded(struct recordings *all, unsigned int parts, int r)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
-		int begun = k;
+		struct recording *recording = all->items[i];
+		int begun = r;
 
-		if (!r || r->state != RECORDING_LOADING || !(recording_parts(r) & parts))
+		if (!recording || recording->state != RECORDING_LOADING ||
+		    !(recording_parts(recording) & parts))
 			continue;
-		if (k == 0)
-			begun = recording_begin_loaded(r);
-		if (begun == 0 && r->state == RECORDING_LOADING)
+		if (r == 0)
+			begun = recording_begin_loaded(recording);
+		if (begun == 0 && recording->state == RECORDING_LOADING)
 			continue;
 		if (begun < 0)
-			log_warning_r(begun, "Cannot begin recording %s", r->id);
-		recording_tell_loaded(r, begun);
+			log_warning_r(begun, "Cannot begin recording %s", recording->id);
+		recording_tell_loaded(recording, begun);
 		if (begun < 0)
-			recording_drop(r);
+			recording_drop(recording);
 	}
 }
 
@@ -254,18 +258,19 @@ void recordings_init(struct recordings *all, struct cycle *cycle, const struct c
 }
 
 /* What it is called. One who may not see the others must not learn from it how many there were. */
-static int recording_name(struct recording *r)
+static int recording_name(struct recording *recording)
 {
 	uint8_t random[6];
 
-	if (!r->whom.selectors.owned) {
-		snprintf(r->id, sizeof(r->id), "r%llu", (unsigned long long)++r->all->next_id);
+	if (!recording->whom.selectors.owned) {
+		snprintf(recording->id, sizeof(recording->id), "r%llu",
+			 (unsigned long long)++recording->all->next_id);
 		return 0;
 	}
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return -EIO;
-	snprintf(r->id, sizeof(r->id), "u%02x%02x%02x%02x%02x%02x", random[0], random[1], random[2],
-		 random[3], random[4], random[5]);
+	snprintf(recording->id, sizeof(recording->id), "u%02x%02x%02x%02x%02x%02x", random[0],
+		 random[1], random[2], random[3], random[4], random[5]);
 	return 0;
 }
 
@@ -281,37 +286,37 @@ static bool request_is_own(const struct recordings *all, const struct recording_
 static int recording_new(struct recordings *all, const struct recording_request *q, unsigned int hz,
 			 struct recording **ret)
 {
-	struct recording *r = calloc(1, sizeof(*r));
-	int k;
+	struct recording *recording = calloc(1, sizeof(*recording));
+	int r;
 
-	if (!r)
+	if (!recording)
 		return -ENOMEM;
-	r->all = all;
-	r->duration_ns = q->duration_ns;
-	r->tasks = q->tasks;
-	r->whom = q->whom;
-	k = sink_new(all->cycle->clock_ns(CLOCK_REALTIME), hz, &r->sink);
-	if (k >= 0)
-		k = recording_name(r);
-	if (k < 0) {
-		sink_free(r->sink);
-		free(r);
-		return k;
+	recording->all = all;
+	recording->duration_ns = q->duration_ns;
+	recording->tasks = q->tasks;
+	recording->whom = q->whom;
+	r = sink_new(all->cycle->clock_ns(CLOCK_REALTIME), hz, &recording->sink);
+	if (r >= 0)
+		r = recording_name(recording);
+	if (r < 0) {
+		sink_free(recording->sink);
+		free(recording);
+		return r;
 	}
-	sink_keep_states(r->sink);
-	sink_bound(r->sink, RECORDING_CODE_BYTES);
-	sink_profile(r->sink)->labels = q->labels;
-	sink_profile(r->sink)->off_cpu = q->off_cpu;
-	*ret = r;
+	sink_keep_states(recording->sink);
+	sink_bound(recording->sink, RECORDING_CODE_BYTES);
+	sink_profile(recording->sink)->labels = q->labels;
+	sink_profile(recording->sink)->off_cpu = q->off_cpu;
+	*ret = recording;
 	return 0;
 }
 
 /* Forgets one that has not begun, and leaves the request what is its own. */
-static void recording_unmake(struct recording *r)
+static void recording_unmake(struct recording *recording)
 {
-	r->whom = (struct whom){};
-	sink_profile(r->sink)->labels = (struct labels){};
-	recording_drop(r);
+	recording->whom = (struct whom){};
+	sink_profile(recording->sink)->labels = (struct labels){};
+	recording_drop(recording);
 }
 
 int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret)
@@ -321,32 +326,32 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 	uid_t user = q->whom.selectors.owned ?
 			     shares_user(all->targets->shares, q->whom.selectors.uid) :
 			     SHARES_NOBODY;
-	struct recording **place, *r;
-	int k;
+	struct recording **place, *recording;
+	int r;
 
 	recordings_forget(all);
-	k = recordings_admit(all, user, own ? hz : 0);
-	if (k < 0)
-		return k;
+	r = recordings_admit(all, user, own ? hz : 0);
+	if (r < 0)
+		return r;
 	place = recordings_place(all);
 	if (!place)
 		return -EBUSY;
-	k = recording_new(all, q, hz, &r);
-	if (k < 0)
-		return k;
-	*place = r;
-	if (r->whom.tree)
-		k = recording_watch_tree(r);
-	if (k >= 0 && own)
-		k = recording_begin_loaded(r);
-	else if (k >= 0)
-		r->cycle = cycle_ask(all->cycle);
-	if (k < 0) {
-		recording_unmake(r);
-		return k;
+	r = recording_new(all, q, hz, &recording);
+	if (r < 0)
+		return r;
+	*place = recording;
+	if (recording->whom.tree)
+		r = recording_watch_tree(recording);
+	if (r >= 0 && own)
+		r = recording_begin_loaded(recording);
+	else if (r >= 0)
+		recording->cycle = cycle_ask(all->cycle);
+	if (r < 0) {
+		recording_unmake(recording);
+		return r;
 	}
 	*q = (struct recording_request){};
-	*ret = r;
+	*ret = recording;
 	return 0;
 }
 
@@ -359,64 +364,67 @@ struct recording *recordings_find(struct recordings *all, const char *id)
 	return NULL;
 }
 
-void recording_stop(struct recording *r, enum recording_reason reason)
+void recording_stop(struct recording *recording, enum recording_reason reason)
 {
-	if (r->state >= RECORDING_STOPPING)
+	if (recording->state >= RECORDING_STOPPING)
 		return;
-	if (r->state == RECORDING_LOADING)
-		recording_tell_loaded(r, 0);
-	r->reason = reason;
-	r->state = RECORDING_STOPPING;
-	if (r->channel != PLOP_CHANNEL_ALWAYS) {
-		recording_close(r);
-		r->ended_mono = cycle_mono_ns(r->all->cycle);
+	if (recording->state == RECORDING_LOADING)
+		recording_tell_loaded(recording, 0);
+	recording->reason = reason;
+	recording->state = RECORDING_STOPPING;
+	if (recording->channel != PLOP_CHANNEL_ALWAYS) {
+		recording_close(recording);
+		recording->ended_mono = cycle_mono_ns(recording->all->cycle);
 	}
-	r->cycle = cycle_ask(r->all->cycle);
+	recording->cycle = cycle_ask(recording->all->cycle);
 }
 
-void recording_note_gil(struct recording *r, const struct plop_layout *l)
+void recording_note_gil(struct recording *recording, const struct plop_layout *l)
 {
-	r->gil_none |= l->free_threaded;
-	r->gil_known |= !l->free_threaded && (l->ts_status || l->runtime_current);
+	recording->gil_none |= l->free_threaded;
+	recording->gil_known |= !l->free_threaded && (l->ts_status || l->runtime_current);
 }
 
-static void recording_added(struct recording *r, struct target *k, uint32_t process,
+static void recording_added(struct recording *recording, struct target *k, uint32_t process,
 			    const struct symbolized_stack *s)
 {
 	const struct plop_layout *l = &k->python.layout;
 
-	thread_names_look(r, k, process, s->stack->tid);
-	recording_note_gil(r, l);
-	r->truncated += s->stack->flags & PLOP_STACK_TRUNCATED ? s->stack->count : 0;
+	thread_names_look(recording, k, process, s->stack->tid);
+	recording_note_gil(recording, l);
+	recording->truncated += s->stack->flags & PLOP_STACK_TRUNCATED ? s->stack->count : 0;
 	if (!l->free_threaded &&
 	    !(s->stack->flags & (PLOP_STACK_GIL_HELD | PLOP_STACK_GIL_RELEASED)))
-		r->gil_untold += s->stack->count;
+		recording->gil_untold += s->stack->count;
 }
 
-bool recording_wants(const struct recording *r, struct target *k)
+bool recording_wants(const struct recording *recording, struct target *k)
 {
-	return whom_wants(&r->whom, k, r->all->cycle->number);
+	return whom_wants(&recording->whom, k, recording->all->cycle->number);
 }
 
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 		uint32_t n;
 
 		/* one that stops has its ticks up to its last swap; one that waits begins with the next */
-		if (!r || (r->state != RECORDING_RUNNING && r->state != RECORDING_STOPPING) ||
-		    !r->begun_mono || r->channel != s->stack->channel)
+		if (!recording ||
+		    (recording->state != RECORDING_RUNNING &&
+		     recording->state != RECORDING_STOPPING) ||
+		    !recording->begun_mono || recording->channel != s->stack->channel)
 			continue;
 		/* what else a selector may ask for is told when the result is wanted */
-		if (!recording_wants(r, k))
+		if (!recording_wants(recording, k))
 			continue;
-		if (profile_process(sink_profile(r->sink), &k->info, k->python.version, &n) < 0 ||
-		    sink_add(r->sink, n, s) < 0) {
-			r->undelivered += s->stack->count;
-			r->lost[PLOP_LOST_DRAIN] += s->stack->count;
+		if (profile_process(sink_profile(recording->sink), &k->info, k->python.version,
+				    &n) < 0 ||
+		    sink_add(recording->sink, n, s) < 0) {
+			recording->undelivered += s->stack->count;
+			recording->lost[PLOP_LOST_DRAIN] += s->stack->count;
 		} else {
-			recording_added(r, k, n, s);
+			recording_added(recording, k, n, s);
 		}
 	}
 }
@@ -424,10 +432,11 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 void recordings_undelivered(struct recordings *all, const struct plop_stack *stack)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 
-		if (r && r->state != RECORDING_DONE && r->channel == stack->channel)
-			r->undelivered += stack->count;
+		if (recording && recording->state != RECORDING_DONE &&
+		    recording->channel == stack->channel)
+			recording->undelivered += stack->count;
 	}
 }
 
@@ -435,73 +444,75 @@ void recordings_undelivered(struct recordings *all, const struct plop_stack *sta
  * Whether any process that the recording was asked for is still there, or its cgroup. Of one that may not be seen (any more)
  * not even this is told.
  */
-static bool recording_alive(const struct recording *r)
+static bool recording_alive(const struct recording *recording)
 {
-	struct recordings *all = r->all;
+	struct recordings *all = recording->all;
 
-	if (r->whom.cgroup.folder)
-		return cgroup_exists(&r->whom.cgroup);
-	if (!r->whom.npids)
+	if (recording->whom.cgroup.folder)
+		return cgroup_exists(&recording->whom.cgroup);
+	if (!recording->whom.npids)
 		return true;
-	for (size_t i = 0; i < r->whom.npids; i++) {
-		struct target *k = targets_find_pid(all->targets, r->whom.pids[i]);
+	for (size_t i = 0; i < recording->whom.npids; i++) {
+		struct target *k = targets_find_pid(all->targets, recording->whom.pids[i]);
 
-		if (k && target_is_visible(k, &r->whom.selectors, all->cycle->number))
+		if (k && target_is_visible(k, &recording->whom.selectors, all->cycle->number))
 			return true;
 	}
 	return false;
 }
 
-static void recording_begin(struct recording *r)
+static void recording_begin(struct recording *recording)
 {
-	const struct recordings *all = r->all;
+	const struct recordings *all = recording->all;
 
-	r->state = RECORDING_RUNNING;
-	r->begun_mono = all->cycle->swapped_mono;
-	sink_profile(r->sink)->start_ns = all->cycle->swapped_ns;
+	recording->state = RECORDING_RUNNING;
+	recording->begun_mono = all->cycle->swapped_mono;
+	sink_profile(recording->sink)->start_ns = all->cycle->swapped_ns;
 	/* its length counts from the swap, which lies a moment back */
-	if (sd_event_add_time_relative(all->cycle->loop, &r->timer, CLOCK_MONOTONIC,
-				       r->duration_ns / 1000, 1000, recording_due, r) < 0)
-		recording_stop(r, RECORDING_NO_TIMER);
+	if (sd_event_add_time_relative(all->cycle->loop, &recording->timer, CLOCK_MONOTONIC,
+				       recording->duration_ns / 1000, 1000, recording_due,
+				       recording) < 0)
+		recording_stop(recording, RECORDING_NO_TIMER);
 }
 
-static void recording_finish(struct recording *r)
+static void recording_finish(struct recording *recording)
 {
-	r->timer = sd_event_source_disable_unref(r->timer);
-	r->tree_ends = sd_event_source_disable_unref(r->tree_ends);
-	r->state = RECORDING_DONE;
-	r->keep_until = cycle_mono_ns(r->all->cycle) + RECORDINGS_KEEP_NS;
-	if (r->done)
-		r->done(r, r->ctx);
+	recording->timer = sd_event_source_disable_unref(recording->timer);
+	recording->tree_ends = sd_event_source_disable_unref(recording->tree_ends);
+	recording->state = RECORDING_DONE;
+	recording->keep_until = cycle_mono_ns(recording->all->cycle) + RECORDINGS_KEEP_NS;
+	if (recording->done)
+		recording->done(recording, recording->ctx);
 }
 
-void recording_named(struct recording *r)
+void recording_named(struct recording *recording)
 {
-	if (r->state == RECORDING_NAMING && --r->naming == 0)
-		recording_finish(r);
+	if (recording->state == RECORDING_NAMING && --recording->naming == 0)
+		recording_finish(recording);
 }
 
-static void recording_end(struct recording *r)
+static void recording_end(struct recording *recording)
 {
-	struct profile *p = sink_profile(r->sink);
+	struct profile *p = sink_profile(recording->sink);
 
-	recording_end_waits(r);
-	r->state = RECORDING_NAMING;
-	if (r->channel == PLOP_CHANNEL_ALWAYS)
-		r->ended_mono = r->all->cycle->swapped_mono;
+	recording_end_waits(recording);
+	recording->state = RECORDING_NAMING;
+	if (recording->channel == PLOP_CHANNEL_ALWAYS)
+		recording->ended_mono = recording->all->cycle->swapped_mono;
 	else
-		p->end_ns = p->start_ns + (r->ended_mono - r->begun_mono);
+		p->end_ns = p->start_ns + (recording->ended_mono - recording->begun_mono);
 	p->end_ns = MAX(p->end_ns, p->start_ns + 1);
-	r->timer = sd_event_source_disable_unref(r->timer);
-	sink_settle(r->sink);
+	recording->timer = sd_event_source_disable_unref(recording->timer);
+	sink_settle(recording->sink);
 	/* one more than there are: it does not end while they are asked */
-	r->naming = 1;
-	thread_names_last(r);
-	if (r->naming > 1 &&
-	    sd_event_add_time_relative(r->all->cycle->loop, &r->timer, CLOCK_MONOTONIC,
-				       ANSWERS_USEC, 1000, recording_impatient, r) < 0)
-		r->naming = 1;
-	recording_named(r);
+	recording->naming = 1;
+	thread_names_last(recording);
+	if (recording->naming > 1 &&
+	    sd_event_add_time_relative(recording->all->cycle->loop, &recording->timer,
+				       CLOCK_MONOTONIC, ANSWERS_USEC, 1000, recording_impatient,
+				       recording) < 0)
+		recording->naming = 1;
+	recording_named(recording);
 }
 
 void recordings_cycle(struct recordings *all, uint64_t number, const struct tally *t,
@@ -512,36 +523,41 @@ void recordings_cycle(struct recordings *all, uint64_t number, const struct tall
 	recordings_async(all);
 	recordings_charge(all);
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 
-		if (!r)
+		if (!recording)
 			continue;
-		if (r->state == RECORDING_DONE) {
-			if (r->keep_until < swapped_mono)
-				recording_drop(r);
+		if (recording->state == RECORDING_DONE) {
+			if (recording->keep_until < swapped_mono)
+				recording_drop(recording);
 			continue;
 		}
-		if (r->state == RECORDING_NAMING || r->state == RECORDING_PREPARING ||
-		    r->state == RECORDING_LOADING)
+		if (recording->state == RECORDING_NAMING ||
+		    recording->state == RECORDING_PREPARING ||
+		    recording->state == RECORDING_LOADING)
 			continue;
-		if (r->begun_mono) {
-			struct profile *p = sink_profile(r->sink);
+		if (recording->begun_mono) {
+			struct profile *p = sink_profile(recording->sink);
 
-			recording_tally(r, t, r->channel ? &channels[r->channel - 1] : NULL);
+			recording_tally(recording, t,
+					recording->channel ? &channels[recording->channel - 1] :
+							     NULL);
 			/* by the monotonic clock: its length is true whoever sets the clock */
-			if (swapped_mono > r->begun_mono)
-				p->end_ns = p->start_ns + (swapped_mono - r->begun_mono);
+			if (swapped_mono > recording->begun_mono)
+				p->end_ns = p->start_ns + (swapped_mono - recording->begun_mono);
 		}
-		if (r->waits && waits_settle(r->waits, r->sink, false) < 0)
-			recording_stop(r, RECORDING_TOO_LARGE);
-		if (r->state == RECORDING_WAITING && number >= r->cycle)
-			recording_begin(r);
-		else if (r->state == RECORDING_STOPPING && number >= r->cycle && !asleep_awaits(r))
-			recording_end(r);
-		else if (r->state == RECORDING_RUNNING && !recording_alive(r))
-			recording_stop(r, RECORDING_TARGET_ENDED);
-		else if (r->state == RECORDING_RUNNING && recording_bytes(r) > RECORDING_BYTES_MAX)
-			recording_stop(r, RECORDING_TOO_LARGE);
+		if (recording->waits && waits_settle(recording->waits, recording->sink, false) < 0)
+			recording_stop(recording, RECORDING_TOO_LARGE);
+		if (recording->state == RECORDING_WAITING && number >= recording->cycle)
+			recording_begin(recording);
+		else if (recording->state == RECORDING_STOPPING && number >= recording->cycle &&
+			 !asleep_awaits(recording))
+			recording_end(recording);
+		else if (recording->state == RECORDING_RUNNING && !recording_alive(recording))
+			recording_stop(recording, RECORDING_TARGET_ENDED);
+		else if (recording->state == RECORDING_RUNNING &&
+			 recording_bytes(recording) > RECORDING_BYTES_MAX)
+			recording_stop(recording, RECORDING_TOO_LARGE);
 	}
 	recordings_bound(all);
 	thread_names_ask(all);

@@ -82,9 +82,9 @@ struct recording {
 	 * Called once when it is not LOADING any more. k < 0: it cannot begin, as of recordings_start(),
 	 * and is forgotten afterwards. NULL: nobody waits for that.
 	 */
-	void (*loaded)(struct recording *r, int k, void *ctx);
+	void (*loaded)(struct recording *recording, int k, void *ctx);
 	/* called once when it is done; NULL: the client asks */
-	void (*done)(struct recording *r, void *ctx);
+	void (*done)(struct recording *recording, void *ctx);
 	void *ctx;
 	struct recordings *all;
 };
@@ -111,22 +111,22 @@ void recordings_done(struct recordings *all);
 int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret);
 struct recording *recordings_find(struct recordings *all, const char *id);
 /* Ends it at the next swap; harmless when it has ended. */
-void recording_stop(struct recording *r, enum recording_reason reason);
+void recording_stop(struct recording *recording, enum recording_reason reason);
 /* Forgets it now, running or not; done is not called. */
-void recording_drop(struct recording *r);
+void recording_drop(struct recording *recording);
 /*
  * Whether it may have anything of a process: its selectors are for it, as far as that is known while it runs, and who asked for
  * it may see it (target/owner.h). Nothing of any other is looked at, however it came.
  */
-bool recording_wants(const struct recording *r, struct target *k);
+bool recording_wants(const struct recording *recording, struct target *k);
 /* Parts of the sampler (enum sampler_part) that some wait for are loaded or, k < 0, cannot be. */
 void recordings_loaded(struct recordings *all, unsigned int parts, int k);
 /* One of the processes that thread_names_last() asked has answered. */
-void recording_named(struct recording *r);
+void recording_named(struct recording *recording);
 unsigned int recordings_running(const struct recordings *all);
 
 /* Notes whether what the recording has of a process can tell of the GIL, as the kernel side has it (gil_flags(), is_gil()). */
-void recording_note_gil(struct recording *r, const struct plop_layout *l);
+void recording_note_gil(struct recording *recording, const struct plop_layout *l);
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s);
 /* A stack of one recording's own channel whose process is not known (any more). */
 void recordings_undelivered(struct recordings *all, const struct plop_stack *stack);

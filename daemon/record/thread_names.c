@@ -45,37 +45,37 @@ static void names_for(struct recordings *all, const struct names_question *q,
 		      const struct target *k, const struct thread_name_list *l)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		struct recording *r = all->items[i];
+		struct recording *recording = all->items[i];
 
-		if (!r || r->state == RECORDING_DONE || (q->id[0] && !streq(r->id, q->id)))
+		if (!recording || recording->state == RECORDING_DONE ||
+		    (q->id[0] && !streq(recording->id, q->id)))
 			continue;
-		names_apply(sink_profile(r->sink), &k->info, l, q->id[0] != '\0');
+		names_apply(sink_profile(recording->sink), &k->info, l, q->id[0] != '\0');
 	}
 }
 
-static void names_answer(void *ctx, int result, struct unpack *body)
+static void names_answer(void *ctx, int r, struct unpack *body)
 {
 	struct names_question *q = ctx;
 	struct recordings *all = q->all;
 	struct target *k = targets_find(all->targets, q->key.tgid, q->key.image);
-	struct recording *r = q->id[0] ? recordings_find(all, q->id) : NULL;
+	struct recording *recording = q->id[0] ? recordings_find(all, q->id) : NULL;
 	struct thread_name_list l = {};
 	uint64_t image;
 
-	if (k && result == -ETIMEDOUT)
-		target_heard(all->targets, k, result);
-	if (result >= 0)
-		result = examined_threads(body, &l);
-	if (result < 0 && result != -ECANCELED && result != -EOPNOTSUPP)
-		log_debug_r(result, "Cannot read the names of the threads of process %u",
-			    q->key.tgid);
+	if (k && r == -ETIMEDOUT)
+		target_heard(all->targets, k, r);
+	if (r >= 0)
+		r = examined_threads(body, &l);
+	if (r < 0 && r != -ECANCELED && r != -EOPNOTSUPP)
+		log_debug_r(r, "Cannot read the names of the threads of process %u", q->key.tgid);
 	/* what was read may be of another program, or of another process of that pid */
 	if (k && l.n > 0 && sampler_process_image(all->sampler, q->key.tgid, &image) == 0 &&
 	    image == q->key.image)
 		names_for(all, q, k, &l);
 	thread_name_list_done(&l);
-	if (r && result != -ECANCELED)
-		recording_named(r);
+	if (recording && r != -ECANCELED)
+		recording_named(recording);
 	free(q);
 }
 
@@ -118,34 +118,35 @@ static int kernel_name(const struct recordings *all, const struct target *k, uin
 }
 
 /* A file of a line, which the kernel has at hand. One whose name is not there any more keeps what it had. */
-static void name_by_kernel(const struct recording *r, const struct target *k, uint32_t process,
-			   uint32_t tid)
+static void name_by_kernel(const struct recording *recording, const struct target *k,
+			   uint32_t process, uint32_t tid)
 {
-	struct profile *p = sink_profile(r->sink);
+	struct profile *p = sink_profile(recording->sink);
 	_cleanup_free_ char *name = NULL;
 
-	if (kernel_name(r->all, k, tid, &name) < 0)
+	if (kernel_name(recording->all, k, tid, &name) < 0)
 		name = NULL;
 	if (name || !profile_thread_find(p, process, tid))
 		profile_thread(p, process, tid, name ? name : "");
 }
 
-void thread_names_look(struct recording *r, struct target *k, uint32_t process, uint32_t tid)
+void thread_names_look(struct recording *recording, struct target *k, uint32_t process,
+		       uint32_t tid)
 {
-	struct profile *p = sink_profile(r->sink);
+	struct profile *p = sink_profile(recording->sink);
 	struct profile_thread *t = tid ? profile_thread_find(p, process, tid) : NULL;
-	uint64_t cycle = r->all->cycle->number;
+	uint64_t cycle = recording->all->cycle->number;
 
 	if (!tid || (t && (t->given || t->asked == ASK_TIMES || t->asked_cycle == cycle)))
 		return;
 	if (!t)
-		name_by_kernel(r, k, process, tid);
+		name_by_kernel(recording, k, process, tid);
 	t = profile_thread_find(p, process, tid);
 	if (!t) /* -ENOMEM: it has none */
 		return;
 	t->asked_cycle = cycle;
 	t->asked++;
-	k->names_wanted |= tid != k->key.tgid && names_possible(r->all, k);
+	k->names_wanted |= tid != k->key.tgid && names_possible(recording->all, k);
 }
 
 void thread_names_ask(struct recordings *all)
@@ -160,35 +161,38 @@ void thread_names_ask(struct recordings *all)
 	}
 }
 
-static const struct target *target_of(const struct recording *r, const struct process_info *info)
+static const struct target *target_of(const struct recording *recording,
+				      const struct process_info *info)
 {
-	const struct target *k = targets_find_pid(r->all->targets, info->pid);
+	const struct target *k = targets_find_pid(recording->all->targets, info->pid);
 
 	/* exec keeps both, and a setuid program's threads are not its caller's to see */
 	return k && k->info.start_ticks == info->start_ticks && k->info.uid == info->uid ? k : NULL;
 }
 
-void thread_names_last(struct recording *r)
+void thread_names_last(struct recording *recording)
 {
-	struct profile *p = sink_profile(r->sink);
+	struct profile *p = sink_profile(recording->sink);
 
 	for (uint32_t i = 0; i < p->nthreads; i++) {
 		const struct profile_thread *t = &p->threads[i];
 
 		if (!t->given)
-			name_by_kernel(r, target_of(r, &p->processes[t->process].info), t->process,
-				       t->tid);
+			name_by_kernel(recording,
+				       target_of(recording, &p->processes[t->process].info),
+				       t->process, t->tid);
 	}
 	for (uint32_t i = 0; i < p->nsamples; i++) {
 		uint32_t process = p->samples[i].process, tid = p->samples[i].thread;
 
 		if (tid && !profile_thread_find(p, process, tid))
-			name_by_kernel(r, target_of(r, &p->processes[process].info), process, tid);
+			name_by_kernel(recording, target_of(recording, &p->processes[process].info),
+				       process, tid);
 	}
 	for (uint32_t i = 0; i < p->nprocesses; i++) {
-		const struct target *k = target_of(r, &p->processes[i].info);
+		const struct target *k = target_of(recording, &p->processes[i].info);
 
-		if (p->nthreads && names_possible(r->all, k))
-			r->naming += names_ask(r->all, k, r->id);
+		if (p->nthreads && names_possible(recording->all, k))
+			recording->naming += names_ask(recording->all, k, recording->id);
 	}
 }

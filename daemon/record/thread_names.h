@@ -10,7 +10,8 @@
  */
 
 /* Names a thread of k in the recording's profile, the first few times that it is seen. */
-void thread_names_look(struct recording *r, struct target *k, uint32_t process, uint32_t tid);
+void thread_names_look(struct recording *recording, struct target *k, uint32_t process,
+		       uint32_t tid);
 /* At the end of a cycle: asks for what was looked for. */
 void thread_names_ask(struct recordings *all);
 /*
@@ -18,4 +19,4 @@ void thread_names_ask(struct recordings *all);
  * that slept throughout nothing was seen at all. Counts up recording.naming for each process that was asked;
  * recording_named() is called when the last of them has answered.
  */
-void thread_names_last(struct recording *r);
+void thread_names_last(struct recording *recording);

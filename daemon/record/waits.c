@@ -324,31 +324,33 @@ static void quiet_over(struct quiet_thread *q, const struct plop_record_wait *r,
 		q->at_ns = 0;
 }
 
-int waits_add(struct waits *w, const struct plop_record_wait *r, uint32_t process, uint64_t end_ns)
+int waits_add(struct waits *w, const struct plop_record_wait *record, uint32_t process,
+	      uint64_t end_ns)
 {
-	struct sum_key key = { .stack = { r->hash, r->head.tgid, r->tid },
+	struct sum_key key = { .stack = { record->hash, record->head.tgid, record->tid },
 			       .process = process,
-			       .state = state_of(r->kind),
-			       .syscall = r->syscall,
-			       .disk = r->disk };
-	uint64_t over = r->since + r->ns;
-	struct quiet_thread *q = quiet_find(w, r->head.tgid, r->tid);
-	int k;
+			       .state = state_of(record->kind),
+			       .syscall = record->syscall,
+			       .disk = record->disk };
+	uint64_t over = record->since + record->ns;
+	struct quiet_thread *q = quiet_find(w, record->head.tgid, record->tid);
+	int r;
 
-	if (r->since == 0) {
+	if (record->since == 0) {
 		/* a thread that was not there before has just begun */
 		if (q && !q->over_ns)
-			quiet_over(q, r, process);
+			quiet_over(q, record, process);
 		return 0;
 	}
 	/* back, and nobody saw it */
 	if (q && !q->over_ns)
 		quiet_drop(w, q);
-	k = sum_add(w, &key, r->since, over - MIN(r->runnable_ns, r->ns), end_ns);
+	r = sum_add(w, &key, record->since, over - MIN(record->runnable_ns, record->ns), end_ns);
 	key.state = SAMPLE_RUNNABLE;
 	key.syscall = -1;
 	key.disk = 0;
-	return k < 0 ? k : sum_add(w, &key, over - MIN(r->runnable_ns, r->ns), over, end_ns);
+	return r < 0 ? r :
+		       sum_add(w, &key, over - MIN(record->runnable_ns, record->ns), over, end_ns);
 }
 
 int waits_stack(struct waits *w, struct sink *sink, const struct symbolized_stack *s)

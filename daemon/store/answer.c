@@ -416,71 +416,72 @@ static bool any_without_samples(const struct profile *p)
 	return false;
 }
 
-static int query_all(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
+static int query_all(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		     const struct selectors *s, struct profile **ret)
 {
 	_cleanup_(query_done) struct query q = { .selectors = s,
-						 .limit = r->limit,
-						 .prune = r->prune };
-	int e;
+						 .limit = reader->limit,
+						 .prune = reader->prune };
+	int r;
 
-	e = profile_new(from_ns, 0, &q.p);
-	if (e < 0)
-		return e;
+	r = profile_new(from_ns, 0, &q.p);
+	if (r < 0)
+		return r;
 	q.p->end_ns = MAX(from_ns, to_ns);
-	e = query_prepare(&q, r->db, r->version, in_time);
-	if (e == 0)
-		e = query_run(&q, r, from_ns, to_ns);
-	if (e == 0 && any_without_samples(q.p))
+	r = query_prepare(&q, reader->db, reader->version, in_time);
+	if (r == 0)
+		r = query_run(&q, reader, from_ns, to_ns);
+	if (r == 0 && any_without_samples(q.p))
 		return profile_select(q.p, s, ret);
-	if (e == 0)
+	if (r == 0)
 		*ret = TAKE_PTR(q.p);
-	return e;
+	return r;
 }
 
-static int query_window(struct store_reader *r, int64_t id, struct profile **ret,
+static int query_window(struct store_reader *reader, int64_t id, struct profile **ret,
 			int64_t *ret_life_ns)
 {
 	static const struct selectors none;
 	_cleanup_(query_done) struct query q = { .selectors = &none };
-	int e = profile_new(0, 0, &q.p);
+	int r = profile_new(0, 0, &q.p);
 
-	if (e == 0)
-		e = query_prepare(&q, r->db, r->version, windows_by_id(r->version));
-	if (e < 0)
-		return e;
+	if (r == 0)
+		r = query_prepare(&q, reader->db, reader->version, windows_by_id(reader->version));
+	if (r < 0)
+		return r;
 	sqlite3_bind_int64(q.windows, 1, id);
-	e = db_step(q.windows);
-	if (e <= 0)
-		return e < 0 ? e : -ENOENT;
+	r = db_step(q.windows);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
 	add_window(&q, true);
 	q.p->stepped_ns = sqlite3_column_int64(q.windows, COLUMN_STEPPED);
-	e = add_samples(&q);
-	if (e < 0)
-		return e;
+	r = add_samples(&q);
+	if (r < 0)
+		return r;
 	*ret_life_ns = sqlite3_column_int64(q.windows, COLUMN_LIFE);
 	*ret = TAKE_PTR(q.p);
 	return 0;
 }
 
-int reader_window(struct store_reader *r, int64_t id, struct profile **ret, int64_t *ret_life_ns)
+int reader_window(struct store_reader *reader, int64_t id, struct profile **ret,
+		  int64_t *ret_life_ns)
 {
-	int e = reader_begin(r);
+	int r = reader_begin(reader);
 
-	if (e == 0)
-		e = query_window(r, id, ret, ret_life_ns);
-	reader_end(r);
-	return e;
+	if (r == 0)
+		r = query_window(reader, id, ret, ret_life_ns);
+	reader_end(reader);
+	return r;
 }
 
-int store_profile(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
+int store_profile(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		  const struct selectors *s, struct profile **ret)
 {
 	static const struct selectors none;
-	int e = reader_begin(r);
+	int r = reader_begin(reader);
 
-	if (e == 0)
-		e = query_all(r, from_ns, to_ns, s ? s : &none, ret);
-	reader_end(r);
-	return e;
+	if (r == 0)
+		r = query_all(reader, from_ns, to_ns, s ? s : &none, ret);
+	reader_end(reader);
+	return r;
 }

@@ -10,9 +10,9 @@
 /* Steps of SQLite's machine between two looks at the clock: less than a millisecond. */
 #define STEPS 10000
 
-int reader_overdue(const struct store_reader *r)
+int reader_overdue(const struct store_reader *reader)
 {
-	return clock_ns(CLOCK_MONOTONIC) > r->until_ns ? -ETIME : 0;
+	return clock_ns(CLOCK_MONOTONIC) > reader->until_ns ? -ETIME : 0;
 }
 
 static int on_steps(void *ctx)
@@ -25,174 +25,177 @@ static int on_steps(void *ctx)
  * reader works, also one that may not write there. Without -shm such a reader can only take the file for
  * immutable, which stops being true as soon as a writer starts: a handle of that kind is used once.
  */
-static int reader_connect(struct store_reader *r)
+static int reader_connect(struct store_reader *reader)
 {
 	struct stat sb;
-	int version, e;
+	int version, r;
 
-	if (stat(r->path, &sb) < 0)
+	if (stat(reader->path, &sb) < 0)
 		return -errno;
 	/* The file may have been replaced, or brought up by a newer plopd. */
-	if (r->db && !r->immutable && sb.st_dev == r->dev && sb.st_ino == r->ino)
-		return schema_look(r->db, &version);
-	sqlite3_close(r->db);
-	r->db = NULL;
-	r->immutable = false;
-	e = db_open(r->path, DB_READ, &r->db);
+	if (reader->db && !reader->immutable && sb.st_dev == reader->dev &&
+	    sb.st_ino == reader->ino)
+		return schema_look(reader->db, &version);
+	sqlite3_close(reader->db);
+	reader->db = NULL;
+	reader->immutable = false;
+	r = db_open(reader->path, DB_READ, &reader->db);
 	/* else one that is shorter than it says it is would not be read at all; nothing is written */
-	if (e == 0 && r->damaged) {
-		sqlite3_db_config(r->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
-		sqlite3_db_config(r->db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
+	if (r == 0 && reader->damaged) {
+		sqlite3_db_config(reader->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
+		sqlite3_db_config(reader->db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
 	}
-	if (e == 0)
-		e = schema_look(r->db, &version);
-	if (e == -ENOENT || e == -EROFS || e == -EACCES) {
-		sqlite3_close(r->db);
-		r->db = NULL;
-		r->immutable = true;
-		e = db_open(r->path, DB_IMMUTABLE, &r->db);
-		if (e == 0)
-			e = schema_look(r->db, &version);
+	if (r == 0)
+		r = schema_look(reader->db, &version);
+	if (r == -ENOENT || r == -EROFS || r == -EACCES) {
+		sqlite3_close(reader->db);
+		reader->db = NULL;
+		reader->immutable = true;
+		r = db_open(reader->path, DB_IMMUTABLE, &reader->db);
+		if (r == 0)
+			r = schema_look(reader->db, &version);
 	}
-	if (e == 0 && version == 0)
-		e = -ENOENT;
-	else if (e == 0 && version < SCHEMA_VERSION && !r->damaged)
-		e = -EAGAIN;
-	if (e == 0)
-		e = db_exec(r->db, "PRAGMA cache_size=-2048; PRAGMA temp_store=MEMORY");
-	if (e < 0) {
-		sqlite3_close(r->db);
-		r->db = NULL;
-		return e;
+	if (r == 0 && version == 0)
+		r = -ENOENT;
+	else if (r == 0 && version < SCHEMA_VERSION && !reader->damaged)
+		r = -EAGAIN;
+	if (r == 0)
+		r = db_exec(reader->db, "PRAGMA cache_size=-2048; PRAGMA temp_store=MEMORY");
+	if (r < 0) {
+		sqlite3_close(reader->db);
+		reader->db = NULL;
+		return r;
 	}
-	sqlite3_progress_handler(r->db, STEPS, on_steps, r);
-	r->version = version;
-	r->dev = sb.st_dev;
-	r->ino = sb.st_ino;
+	sqlite3_progress_handler(reader->db, STEPS, on_steps, reader);
+	reader->version = version;
+	reader->dev = sb.st_dev;
+	reader->ino = sb.st_ino;
 	return 0;
 }
 
-int reader_begin(struct store_reader *r)
+int reader_begin(struct store_reader *reader)
 {
-	int e;
+	int r;
 
-	r->until_ns = clock_ns(CLOCK_MONOTONIC) + r->stay_ns;
+	reader->until_ns = clock_ns(CLOCK_MONOTONIC) + reader->stay_ns;
 	db_names_use();
-	e = reader_connect(r);
+	r = reader_connect(reader);
 	db_names_used();
 	/* Deferred: the first SELECT fixes what is seen until reader_end(). */
-	return e < 0 ? e : db_exec(r->db, "BEGIN");
+	return r < 0 ? r : db_exec(reader->db, "BEGIN");
 }
 
-void reader_end(struct store_reader *r)
+void reader_end(struct store_reader *reader)
 {
-	if (r->db && !sqlite3_get_autocommit(r->db))
-		db_exec(r->db, "ROLLBACK");
+	if (reader->db && !sqlite3_get_autocommit(reader->db))
+		db_exec(reader->db, "ROLLBACK");
 }
 
 int store_reader_open(const char *state_dir, struct store_reader **ret, char **ret_error)
 {
-	_cleanup_(store_reader_closep) struct store_reader *r = calloc(1, sizeof(*r));
-	int e;
+	_cleanup_(store_reader_closep) struct store_reader *reader = calloc(1, sizeof(*reader));
+	int r;
 
-	if (!r)
+	if (!reader)
 		return -ENOMEM;
-	r->stay_ns = STORE_READ_NS;
-	r->until_ns = UINT64_MAX;
-	r->path = db_path(state_dir, STORE_FILE);
-	if (!r->path)
+	reader->stay_ns = STORE_READ_NS;
+	reader->until_ns = UINT64_MAX;
+	reader->path = db_path(state_dir, STORE_FILE);
+	if (!reader->path)
 		return -ENOMEM;
 	db_names_use();
-	e = reader_connect(r);
+	r = reader_connect(reader);
 	db_names_used();
-	if (e == -ENOENT)
-		return db_fail(ret_error, e, "there is no %s yet", r->path);
-	if (e == -EPROTO)
-		return db_fail(ret_error, e, "%s was made by a newer plop", r->path);
-	if (e == -EAGAIN)
-		return db_fail(ret_error, e, "%s waits for plopd to bring it up to date", r->path);
-	if (e == -EBADMSG)
-		return db_fail(ret_error, e, "%s is no database of plop, or a broken one", r->path);
-	if (e < 0)
-		return db_fail(ret_error, e, "cannot read %s: %s", r->path, strerror(-e));
-	*ret = TAKE_PTR(r);
+	if (r == -ENOENT)
+		return db_fail(ret_error, r, "there is no %s yet", reader->path);
+	if (r == -EPROTO)
+		return db_fail(ret_error, r, "%s was made by a newer plop", reader->path);
+	if (r == -EAGAIN)
+		return db_fail(ret_error, r, "%s waits for plopd to bring it up to date",
+			       reader->path);
+	if (r == -EBADMSG)
+		return db_fail(ret_error, r, "%s is no database of plop, or a broken one",
+			       reader->path);
+	if (r < 0)
+		return db_fail(ret_error, r, "cannot read %s: %s", reader->path, strerror(-r));
+	*ret = TAKE_PTR(reader);
 	return 0;
 }
 
 int reader_open_damaged(const char *path, struct store_reader **ret)
 {
-	_cleanup_(store_reader_closep) struct store_reader *r = calloc(1, sizeof(*r));
-	int e;
+	_cleanup_(store_reader_closep) struct store_reader *reader = calloc(1, sizeof(*reader));
+	int r;
 
-	if (!r)
+	if (!reader)
 		return -ENOMEM;
-	r->damaged = true;
-	r->stay_ns = STORE_READ_NS;
-	r->until_ns = UINT64_MAX;
-	r->path = strdup(path);
-	if (!r->path)
+	reader->damaged = true;
+	reader->stay_ns = STORE_READ_NS;
+	reader->until_ns = UINT64_MAX;
+	reader->path = strdup(path);
+	if (!reader->path)
 		return -ENOMEM;
-	e = reader_connect(r);
-	if (e == 0)
-		*ret = TAKE_PTR(r);
-	return e;
+	r = reader_connect(reader);
+	if (r == 0)
+		*ret = TAKE_PTR(reader);
+	return r;
 }
 
-void store_reader_close(struct store_reader *r)
+void store_reader_close(struct store_reader *reader)
 {
-	if (!r)
+	if (!reader)
 		return;
-	sqlite3_close(r->db);
-	free(r->path);
-	free(r);
+	sqlite3_close(reader->db);
+	free(reader->path);
+	free(reader);
 }
 
-void store_reader_pass_over(struct store_reader *r, const uint64_t *starts, size_t n)
+void store_reader_pass_over(struct store_reader *reader, const uint64_t *starts, size_t n)
 {
-	r->passed_over = starts;
-	r->npassed_over = n;
+	reader->passed_over = starts;
+	reader->npassed_over = n;
 }
 
-void store_reader_limit(struct store_reader *r, size_t bytes)
+void store_reader_limit(struct store_reader *reader, size_t bytes)
 {
-	r->limit = bytes;
+	reader->limit = bytes;
 }
 
-void store_reader_stay(struct store_reader *r, uint64_t ns)
+void store_reader_stay(struct store_reader *reader, uint64_t ns)
 {
-	r->stay_ns = ns;
+	reader->stay_ns = ns;
 }
 
-void store_reader_prune(struct store_reader *r)
+void store_reader_prune(struct store_reader *reader)
 {
-	r->prune = true;
+	reader->prune = true;
 }
 
-bool reader_passes_over(const struct store_reader *r, uint64_t start_ns)
+bool reader_passes_over(const struct store_reader *reader, uint64_t start_ns)
 {
-	for (size_t i = 0; i < r->npassed_over; i++) {
-		if (r->passed_over[i] == start_ns)
+	for (size_t i = 0; i < reader->npassed_over; i++) {
+		if (reader->passed_over[i] == start_ns)
 			return true;
 	}
 	return false;
 }
 
-int store_reader_facts(struct store_reader *r, struct store_facts *ret)
+int store_reader_facts(struct store_reader *reader, struct store_facts *ret)
 {
-	int e = reader_begin(r);
+	int r = reader_begin(reader);
 
-	if (e == 0)
-		e = store_facts_of(r->db, r->path, ret);
-	reader_end(r);
-	return e;
+	if (r == 0)
+		r = store_facts_of(reader->db, reader->path, ret);
+	reader_end(reader);
+	return r;
 }
 
-int reader_int(struct store_reader *r, const char *sql, int64_t *ret)
+int reader_int(struct store_reader *reader, const char *sql, int64_t *ret)
 {
-	int e = reader_begin(r);
+	int r = reader_begin(reader);
 
-	if (e == 0)
-		e = db_int(r->db, sql, ret);
-	reader_end(r);
-	return e;
+	if (r == 0)
+		r = db_int(reader->db, sql, ret);
+	reader_end(reader);
+	return r;
 }

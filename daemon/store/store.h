@@ -84,14 +84,14 @@ struct store_reader;
  * calls below return the same when the file changes under them. Like a store, for one thread at a time.
  */
 int store_reader_open(const char *state_dir, struct store_reader **ret, char **ret_error);
-void store_reader_close(struct store_reader *r);
+void store_reader_close(struct store_reader *reader);
 DEFINE_FREEP(struct store_reader, store_reader_close)
 
 /*
  * All windows that overlap [from_ns, to_ns), merged, with what selectors (NULL: none) leave in. start and end are those
  * of the windows. An empty profile is a result.
  */
-int store_profile(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
+int store_profile(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		  const struct selectors *s, struct profile **ret);
 /*
  * The windows themselves, without stacks: appends the elements of the JSON array of GET /v1/windows,
@@ -101,21 +101,21 @@ int store_profile(struct store_reader *r, uint64_t from_ns, uint64_t to_ns,
  * -EFBIG: more than to->limit.
  */
 #define STORE_LISTED_MAX 65536
-int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsigned int max,
+int store_windows(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns, unsigned int max,
 		  const struct selectors *s, struct buf *to);
 /* Windows that begin at one of these points count as not there. starts: borrowed as long as the reader is used. */
-void store_reader_pass_over(struct store_reader *r, const uint64_t *starts, size_t n);
+void store_reader_pass_over(struct store_reader *reader, const uint64_t *starts, size_t n);
 /* From now on store_profile() returns -E2BIG when what it merges would take more memory than that; 0: no bound. */
-void store_reader_limit(struct store_reader *r, size_t bytes);
+void store_reader_limit(struct store_reader *reader, size_t bytes);
 /*
  * From now on it cuts the lightest branches off instead, by profile_prune(), whenever what is merged takes more than a third of that
  * between two windows. Windows with more than the other two thirds are -E2BIG still.
  */
-void store_reader_prune(struct store_reader *r);
+void store_reader_prune(struct store_reader *reader);
 /* A call that takes longer returns -ETIME: who reads keeps the WAL from being emptied. For tests; this is what it is otherwise: */
 #define STORE_READ_NS (30 * NSEC_PER_SEC)
-void store_reader_stay(struct store_reader *r, uint64_t ns);
-int store_reader_facts(struct store_reader *r, struct store_facts *ret);
+void store_reader_stay(struct store_reader *reader, uint64_t ns);
+int store_reader_facts(struct store_reader *reader, struct store_facts *ret);
 
 /* Appends the element for a profile that is not stored, the running window; its id is null. */
 int store_window_put(const struct profile *window, const struct selectors *s, struct buf *to);

@@ -198,17 +198,17 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 	return r;
 }
 
-int store_windows(struct store_reader *r, uint64_t from_ns, uint64_t to_ns, unsigned int max,
+int store_windows(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns, unsigned int max,
 		  const struct selectors *s, struct buf *to)
 {
 	_cleanup_(rows_done) struct rows newest_first = { .text.limit = to->limit };
-	int e = reader_begin(r);
+	int r = reader_begin(reader);
 
-	if (e == 0)
-		e = list(r, from_ns, to_ns, max, s, &newest_first);
-	reader_end(r);
-	if (e < 0)
-		return e;
+	if (r == 0)
+		r = list(reader, from_ns, to_ns, max, s, &newest_first);
+	reader_end(reader);
+	if (r < 0)
+		return r;
 	rows_reverse(&newest_first, to);
 	return to->error;
 }

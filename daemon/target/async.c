@@ -11,30 +11,29 @@ struct async_question {
 	struct target_key key;
 };
 
-static void async_answer(void *ctx, int result, struct unpack *body)
+static void async_answer(void *ctx, int r, struct unpack *body)
 {
 	struct async_question *q = ctx;
 	struct targets *t = q->targets;
 	struct target *k = targets_find(t, q->key.tgid, q->key.image);
 	struct plop_async async;
 
-	if (k && result != -ECANCELED) {
-		if (result == -ETIMEDOUT)
-			target_heard(t, k, result);
+	if (k && r != -ECANCELED) {
+		if (r == -ETIMEDOUT)
+			target_heard(t, k, r);
 		k->async_asked = false;
 		k->async_due_ns = cycle_mono_ns(t->cycle) + ASYNC_AGAIN_NS;
-		if (result == 0)
-			result = examined_async(body, &async);
-		if (result == 0)
-			result = sampler_process_set_async(t->sampler, k->key.tgid, k->key.image,
-							   targets_layout_user(t, k->user), &async);
-		if (result == 0)
+		if (r == 0)
+			r = examined_async(body, &async);
+		if (r == 0)
+			r = sampler_process_set_async(t->sampler, k->key.tgid, k->key.image,
+						      targets_layout_user(t, k->user), &async);
+		if (r == 0)
 			k->async = TARGET_ASYNC_KNOWN;
-		else if (result == -EBADMSG || result == -EOPNOTSUPP)
+		else if (r == -EBADMSG || r == -EOPNOTSUPP)
 			k->async = TARGET_ASYNC_NEVER;
-		if (result < 0 && result != -ENOENT)
-			log_debug_r(result, "Cannot tell where process %u keeps its tasks",
-				    k->key.tgid);
+		if (r < 0 && r != -ENOENT)
+			log_debug_r(r, "Cannot tell where process %u keeps its tasks", k->key.tgid);
 	}
 	free(q);
 	if (t->async_answered)

@@ -61,17 +61,17 @@ static bool naming_is_still(const struct naming *n, const struct target_key *key
 }
 
 /* What a record lacked is put into the table, where the cycle's stacks will find it. */
-static void lacking_answer(void *ctx, int result, struct unpack *body)
+static void lacking_answer(void *ctx, int r, struct unpack *body)
 {
 	_cleanup_(readings_freep) struct readings *readings = NULL;
 	struct naming_question *q = ctx;
 	struct naming *n = q->naming;
 	struct target *k = targets_find(n->targets, q->key.tgid, q->key.image);
 
-	if (k && result != -ESRCH)
-		target_heard(n->targets, k, result);
-	if (k && result >= 0 && naming_is_still(n, &q->key))
-		result = readings_new(body->data, body->size, q->frames, q->n, &readings);
+	if (k && r != -ESRCH)
+		target_heard(n->targets, k, r);
+	if (k && r >= 0 && naming_is_still(n, &q->key))
+		r = readings_new(body->data, body->size, q->frames, q->n, &readings);
 	for (size_t i = 0; k && readings && i < q->n; i++) {
 		struct replay replay;
 		const struct reader memory = readings_of_code(readings, &q->frames[i], &replay);
@@ -82,7 +82,7 @@ static void lacking_answer(void *ctx, int result, struct unpack *body)
 	}
 	if (k) {
 		k->lacking_asked = false;
-		if (result != -ECANCELED)
+		if (r != -ECANCELED)
 			lacking_ask(n, k);
 	}
 	free(q);
@@ -168,31 +168,31 @@ static void naming_look(struct naming *n)
 	}
 }
 
-static void naming_answer(void *ctx, int result, struct unpack *body)
+static void naming_answer(void *ctx, int r, struct unpack *body)
 {
 	struct naming_question *q = ctx;
 	struct naming *n = q->naming;
 	struct target *k = targets_find(n->targets, q->key.tgid, q->key.image);
 	bool current = n->cycle == q->cycle;
 
-	if (k && result != -ESRCH)
-		target_heard(n->targets, k, result);
+	if (k && r != -ESRCH)
+		target_heard(n->targets, k, r);
 	if (k)
 		k->code_asked = false;
-	if (k && current && result >= 0 && naming_is_still(n, &q->key) &&
+	if (k && current && r >= 0 && naming_is_still(n, &q->key) &&
 	    n->bytes + body->size <= READINGS_BYTES) {
 		n->bytes += body->size;
 		readings_free(TAKE_PTR(k->readings));
-		result = readings_new(body->data, body->size, q->frames, q->n, &k->readings);
+		r = readings_new(body->data, body->size, q->frames, q->n, &k->readings);
 	}
-	if (result < 0 && result != -ECANCELED)
-		log_debug_r(result, "Cannot read code objects of process %u", q->key.tgid);
+	if (r < 0 && r != -ECANCELED)
+		log_debug_r(r, "Cannot read code objects of process %u", q->key.tgid);
 	if (current) {
 		n->waiting--;
 		n->trusted -= q->trusted;
 	}
 	free(q);
-	if (current && result != -ECANCELED)
+	if (current && r != -ECANCELED)
 		naming_look(n);
 }
 

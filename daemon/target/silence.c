@@ -18,15 +18,15 @@ bool target_is_silent(const struct targets *t, const struct target *k)
 	       cycle_mono_ns(t->cycle) < k->silence.until_ns + k->silence.wait_ns;
 }
 
-void target_heard(const struct targets *t, struct target *k, int result)
+void target_heard(const struct targets *t, struct target *k, int r)
 {
 	struct silence *s = &k->silence;
 	uint64_t now = cycle_mono_ns(t->cycle);
 
-	if (result == -ETIMEDOUT || result == -EBUSY) {
+	if (r == -ETIMEDOUT || r == -EBUSY) {
 		s->wait_ns = s->wait_ns ? MIN(2 * s->wait_ns, SILENCE_LAST_NS) : SILENCE_FIRST_NS;
 		s->until_ns = now + s->wait_ns;
-	} else if (result != -ECANCELED && result != -EAGAIN) {
+	} else if (r != -ECANCELED && r != -EAGAIN) {
 		/* one that soon falls silent again goes on where it was */
 		if (now > s->until_ns + s->wait_ns)
 			s->wait_ns = 0;

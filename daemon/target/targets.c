@@ -345,7 +345,7 @@ static void targets_found(struct targets *t, const struct examination *x,
 	}
 }
 
-static void targets_examined(void *ctx, int result, struct unpack *body)
+static void targets_examined(void *ctx, int r, struct unpack *body)
 {
 	struct examination *x = ctx;
 	struct targets *t = x->targets;
@@ -354,24 +354,24 @@ static void targets_examined(void *ctx, int result, struct unpack *body)
 	struct target *k = targets_find(t, x->key.tgid, x->key.image);
 
 	t->examining--;
-	if (result >= 0)
-		result = examined_process(body, &python, &info);
-	if (result == -ECANCELED) {
+	if (r >= 0)
+		r = examined_process(body, &python, &info);
+	if (r == -ECANCELED) {
 		free(x);
 		return;
 	}
-	if (k && target_is_starting(k) && !target_was_none(k, result, &python)) {
-		target_looked_at(t, k, result, &python);
+	if (k && target_is_starting(k) && !target_was_none(k, r, &python)) {
+		target_looked_at(t, k, r, &python);
 	} else if (k && k->python.verdict != PYTHON_SILENT && !target_is_starting(k)) {
 		/* another has answered meanwhile */
 		pendings_drop(&t->pending, &x->key);
-	} else if (result == -ETIMEDOUT || result == -EBUSY) {
+	} else if (r == -ETIMEDOUT || r == -EBUSY) {
 		targets_silent(t, x);
-	} else if (result == -EAGAIN) {
+	} else if (r == -EAGAIN) {
 		pending_add(t, &x->key);
 	} else {
-		if (result < 0)
-			log_debug_r(result, "Failed to examine process %u, ignoring", x->key.tgid);
+		if (r < 0)
+			log_debug_r(r, "Failed to examine process %u, ignoring", x->key.tgid);
 		targets_found(t, x, &python, &info);
 	}
 	process_info_done(&info);

@@ -114,10 +114,9 @@ static bool is_another(const struct python_process *a, const struct python_proce
 	       memcmp(&a->layout, &b->layout, sizeof(a->layout)) != 0;
 }
 
-bool target_was_none(const struct target *k, int result, const struct python_process *python)
+bool target_was_none(const struct target *k, int r, const struct python_process *python)
 {
-	return result >= 0 && k->python.verdict == PYTHON_UNSUPPORTED &&
-	       python->verdict == PYTHON_NO;
+	return r >= 0 && k->python.verdict == PYTHON_UNSUPPORTED && python->verdict == PYTHON_NO;
 }
 
 void target_looked_at(struct targets *t, struct target *k, int result,

@@ -9,9 +9,9 @@
  */
 bool target_is_starting(const struct target *k);
 /* Whether it was listed because nothing could be told of it, and by now is known to be no Python. */
-bool target_was_none(const struct target *k, int result, const struct python_process *python);
+bool target_was_none(const struct target *k, int r, const struct python_process *python);
 void target_starts(struct targets *t, struct target *k);
-void target_looked_at(struct targets *t, struct target *k, int result,
+void target_looked_at(struct targets *t, struct target *k, int r,
 		      const struct python_process *python);
 void target_not_up(struct targets *t, struct target *k);
 /* How many minutes that lasts already; 0: less than one, or it is up. */

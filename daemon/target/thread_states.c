@@ -11,7 +11,7 @@ struct states_question {
 
 static void states_ask(struct targets *t, struct target *k);
 
-static void states_answer(void *ctx, int result, struct unpack *body)
+static void states_answer(void *ctx, int r, struct unpack *body)
 {
 	_cleanup_free_ struct states_question *q = ctx;
 	struct target *k = targets_find(q->targets, q->key.tgid, q->key.image);
@@ -19,16 +19,16 @@ static void states_answer(void *ctx, int result, struct unpack *body)
 	uint64_t image;
 	size_t n = 0;
 
-	if (k && result == -ETIMEDOUT)
-		target_heard(q->targets, k, result);
-	if (result >= 0)
-		result = examined_states(body, &places, &n);
-	if (result < 0 && result != -ECANCELED)
-		log_debug_r(result, "Cannot read the thread states of process %u", q->key.tgid);
+	if (k && r == -ETIMEDOUT)
+		target_heard(q->targets, k, r);
+	if (r >= 0)
+		r = examined_states(body, &places, &n);
+	if (r < 0 && r != -ECANCELED)
+		log_debug_r(r, "Cannot read the thread states of process %u", q->key.tgid);
 	if (!k)
 		return;
 	k->states_asked = false;
-	if (result == -ECANCELED)
+	if (r == -ECANCELED)
 		return;
 	/* what was read may be of another program, or of another process of that pid */
 	if (sampler_process_image(q->targets->sampler, q->key.tgid, &image) < 0 ||

@@ -49,17 +49,17 @@ static bool title_is_still(const struct targets *t, const struct target_key *key
 	return sampler_process_image(t->sampler, key->tgid, &image) == 0 && image == key->image;
 }
 
-static void title_answer(void *ctx, int result, struct unpack *body)
+static void title_answer(void *ctx, int r, struct unpack *body)
 {
 	struct title_question *q = ctx;
 	struct target *k = targets_find(q->targets, q->key.tgid, q->key.image);
 	char *comm, *cmdline;
 
-	if (k && result == -ETIMEDOUT)
-		target_heard(q->targets, k, result);
+	if (k && r == -ETIMEDOUT)
+		target_heard(q->targets, k, r);
 	if (k)
 		k->title.asked = false;
-	if (k && result >= 0 && title_is_still(q->targets, &q->key) &&
+	if (k && r >= 0 && title_is_still(q->targets, &q->key) &&
 	    examined_title(body, &comm, &cmdline) >= 0)
 		title_take(k, comm, cmdline);
 	free(q);

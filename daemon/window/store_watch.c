@@ -7,38 +7,38 @@
 /* While windows are taken over from a damaged file, which takes a fifth of the saver's time then. */
 #define WATCH_MENDING_USEC USEC_PER_SEC
 
-int store_watch_open(struct windows *w, struct store_report *r)
+int store_watch_open(struct windows *w, struct store_report *report)
 {
-	return w->store ? 0 : store_open(w->config->state_dir, &w->store, &r->error);
+	return w->store ? 0 : store_open(w->config->state_dir, &w->store, &report->error);
 }
 
-void store_watch_failed(struct windows *w, int result, struct store_report *r)
+void store_watch_failed(struct windows *w, int r, struct store_report *report)
 {
-	if (result < 0 && w->store && !r->error && store_trouble(w->store))
-		r->error = strdup(store_trouble(w->store));
+	if (r < 0 && w->store && !report->error && store_trouble(w->store))
+		report->error = strdup(store_trouble(w->store));
 }
 
-void store_watch_report(struct windows *w, int result, bool known, struct store_report *r)
+void store_watch_report(struct windows *w, int r, bool known, struct store_report *report)
 {
-	r->result = result;
+	report->result = r;
 	if (!w->store)
 		return;
-	store_watch_failed(w, result, r);
-	r->mending = store_is_mending(w->store);
-	known = known || result < 0 || r->mending;
+	store_watch_failed(w, r, report);
+	report->mending = store_is_mending(w->store);
+	known = known || r < 0 || report->mending;
 	for (unsigned int i = 0; i < STORE_NEWS; i++) {
-		r->news[i] = store_news(w->store, (enum store_news)i);
-		known = known || r->news[i];
+		report->news[i] = store_news(w->store, (enum store_news)i);
+		known = known || report->news[i];
 	}
-	r->known = known && store_facts(w->store, &r->facts) == 0;
+	report->known = known && store_facts(w->store, &report->facts) == 0;
 }
 
-void store_report_done(struct store_report *r)
+void store_report_done(struct store_report *report)
 {
-	free(r->error);
+	free(report->error);
 	for (unsigned int i = 0; i < STORE_NEWS; i++)
-		free(r->news[i]);
-	*r = (struct store_report){};
+		free(report->news[i]);
+	*report = (struct store_report){};
 }
 
 void notice_take(struct windows *w, int what, char *text)
@@ -53,12 +53,12 @@ void notice_take(struct windows *w, int what, char *text)
 	*n = (struct notice){ text, cycle_time_ns(w->cycle) };
 }
 
-void store_watch_take(struct windows *w, struct store_report *r)
+void store_watch_take(struct windows *w, struct store_report *report)
 {
-	if (r->known)
-		w->facts = r->facts;
+	if (report->known)
+		w->facts = report->facts;
 	for (unsigned int i = 0; i < STORE_NEWS; i++)
-		notice_take(w, (int)i, TAKE_PTR(r->news[i]));
+		notice_take(w, (int)i, TAKE_PTR(report->news[i]));
 }
 
 void notices_put(struct json_writer *w, const char *key, const struct windows *windows)
@@ -103,26 +103,26 @@ static void watch_ended(void *ctx)
 {
 	struct store_watch *k = ctx;
 	struct windows *w = k->windows;
-	struct store_report *r = &k->report;
+	struct store_report *report = &k->report;
 
 	k->busy = false;
-	k->mending = r->mending;
+	k->mending = report->mending;
 	if (k->mending && k->timer)
 		sd_event_source_set_time_relative(k->timer, WATCH_MENDING_USEC);
-	store_watch_take(w, r);
-	if (r->result < 0 && !w->error) {
+	store_watch_take(w, report);
+	if (report->result < 0 && !w->error) {
 		if (asprintf(&w->error, "windows cannot be saved in %s: %s", w->config->state_dir,
-			     r->error ? r->error : strerror(-r->result)) < 0)
+			     report->error ? report->error : strerror(-report->result)) < 0)
 			w->error = NULL;
 		log_error("%s; sampling and the live view go on",
 			  w->error ? w->error : "windows cannot be saved");
 		k->failed = true;
-	} else if (r->result >= 0 && k->failed) {
+	} else if (report->result >= 0 && k->failed) {
 		free(TAKE_PTR(w->error));
 		log_info("windows can be saved again");
 		k->failed = false;
 	}
-	store_report_done(r);
+	store_report_done(report);
 	if (k->again)
 		watch_begin(k);
 }

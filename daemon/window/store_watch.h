@@ -48,13 +48,13 @@ void store_watch_stop(struct windows *w);
 void store_watch_done(struct windows *w);
 
 /* On the saver's thread: the store, opened if it is not; and what came of a call to it. known: its windows are counted. */
-int store_watch_open(struct windows *w, struct store_report *r);
+int store_watch_open(struct windows *w, struct store_report *report);
 /* ... why that call failed, before the next one. */
-void store_watch_failed(struct windows *w, int result, struct store_report *r);
-void store_watch_report(struct windows *w, int result, bool known, struct store_report *r);
+void store_watch_failed(struct windows *w, int r, struct store_report *report);
+void store_watch_report(struct windows *w, int r, bool known, struct store_report *report);
 /* On the loop: takes over what a report says, but for its result and error, which stay. */
-void store_watch_take(struct windows *w, struct store_report *r);
-void store_report_done(struct store_report *r);
+void store_watch_take(struct windows *w, struct store_report *report);
+void store_report_done(struct store_report *report);
 
 /* A reading of that file gave -EBADMSG. */
 void store_watch_distrust(struct windows *w, const struct store_file *file);
