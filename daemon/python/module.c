@@ -45,6 +45,11 @@ static struct part stem_of(struct part p)
 	return p;
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /* "python3.13", "python3", "python2.7", "python3.14t" */
 static bool is_version(struct part p)
 {
@@ -53,10 +58,10 @@ static bool is_version(struct part p)
 	if (p.size <= sizeof(name) - 1 || memcmp(p.at, name, sizeof(name) - 1) != 0)
 		return false;
 	for (size_t i = sizeof(name) - 1; i < p.size; i++) {
-		if (!memchr("0123456789.t", p.at[i], 12))
+		if (!is_digit(p.at[i]) && p.at[i] != '.' && p.at[i] != 't')
 			return false;
 	}
-	return p.at[sizeof(name) - 1] >= '0' && p.at[sizeof(name) - 1] <= '9';
+	return is_digit(p.at[sizeof(name) - 1]);
 }
 
 /* Whether packages lie in that folder, which lies in before. */
