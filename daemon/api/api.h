@@ -102,6 +102,15 @@ size_t api_answer_max(const struct api_call *c);
 /* Encodes the profile; binary formats get a file name for browsers. An encoder's failure is answered as 500 or 413. */
 int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f);
 struct worker;
+/* Makes a profile on a worker; done() is called on the loop thread when it was written, or not. */
+struct api_profile_maker {
+	int (*make)(void *ctx, struct profile **ret);
+	void (*done)(void *ctx);
+	void *ctx;
+};
+/* ... which is then written there. -EAGAIN: it was answered that the worker has too much to do. */
+int api_reply_profile_made(struct api_call *c, const struct api_profile_maker *maker,
+			   const struct format *f, struct worker *w);
 /*
  * The same on a worker, for a profile that nobody else uses; it is taken over. The call counts as deferred until then. Where the
  * worker takes no more, it is encoded at once. The server must end before the worker.

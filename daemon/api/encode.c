@@ -7,6 +7,7 @@
 struct encode_job {
 	struct api_call *call; /* the loop's; NULL: the client went away */
 	struct profile *profile;
+	struct api_profile_maker maker; /* of it; make NULL: it is there */
 	const struct format *format;
 	struct buf body;
 	int r;
@@ -15,6 +16,8 @@ struct encode_job {
 static void job_free(struct encode_job *j)
 {
 	profile_free(j->profile);
+	if (j->maker.done)
+		j->maker.done(j->maker.ctx);
 	buf_free(&j->body);
 	free(j);
 }
@@ -23,14 +26,19 @@ static void job_run(void *ctx)
 {
 	struct encode_job *j = ctx;
 
-	j->r = j->format->encode(j->profile, &j->body);
+	if (j->maker.make)
+		j->r = j->maker.make(j->maker.ctx, &j->profile);
+	if (j->r >= 0)
+		j->r = j->format->encode(j->profile, &j->body);
 }
 
 static void job_done(void *ctx)
 {
 	struct encode_job *j = ctx;
 
-	if (j->call)
+	if (j->call && !j->profile)
+		api_reply_error(j->call, 500, NULL, "cannot make the profile: %s", strerror(-j->r));
+	else if (j->call)
 		api_reply_written(j->call, j->profile, j->format, j->r, &j->body);
 	job_free(j);
 }
@@ -42,6 +50,37 @@ static void job_gone(void *ctx)
 	j->call = NULL;
 }
 
+static int job_submit(struct encode_job *j, struct worker *w)
+{
+	int r;
+
+	j->body.limit = api_answer_max(j->call);
+	r = worker_submit(w, job_run, job_done, j);
+	if (r >= 0)
+		api_defer_call(j->call, job_gone, j);
+	return r;
+}
+
+int api_reply_profile_made(struct api_call *c, const struct api_profile_maker *maker,
+			   const struct format *f, struct worker *w)
+{
+	struct encode_job *j = calloc(1, sizeof(*j));
+	int r = j ? 0 : -ENOMEM;
+
+	if (j) {
+		*j = (struct encode_job){ .call = c, .maker = *maker, .format = f };
+		r = job_submit(j, w);
+	}
+	if (r >= 0)
+		return 0;
+	if (j)
+		job_free(j);
+	else
+		maker->done(maker->ctx);
+	api_reply_error(c, 503, "try again", "too many profiles are being written");
+	return -EAGAIN;
+}
+
 int api_reply_profile_owned(struct api_call *c, struct profile *p, const struct format *f,
 			    struct worker *w)
 {
@@ -49,15 +88,11 @@ int api_reply_profile_owned(struct api_call *c, struct profile *p, const struct 
 	int r = j ? 0 : -ENOMEM;
 
 	if (j) {
-		*j = (struct encode_job){
-			.call = c, .profile = p, .format = f, .body.limit = api_answer_max(c)
-		};
-		r = worker_submit(w, job_run, job_done, j);
+		*j = (struct encode_job){ .call = c, .profile = p, .format = f };
+		r = job_submit(j, w);
 	}
-	if (r >= 0) {
-		api_defer_call(c, job_gone, j);
+	if (r >= 0)
 		return 0;
-	}
 	/* The worker has too much to do: what was asked for is here, and is not thrown away for that. */
 	log_debug_r(r, "Writing a profile on the loop");
 	free(j);

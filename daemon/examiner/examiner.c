@@ -305,21 +305,21 @@ size_t examiner_pending(const struct examiner *e)
 void examiner_facts(struct examiner *e, struct examiner_facts *ret)
 {
 	struct helper spawner = { .pid = e->spawner_pid };
-	uint64_t ticks = e->cpu_ticks, used, resident;
+	uint64_t ticks = e->cpu_ticks, used;
 	char state;
 
 	*ret = (struct examiner_facts){ .given_up = e->given_up, .timeouts = e->timeouts };
-	helper_look(&spawner, &used, &state, &resident);
+	helper_look(&spawner, &used, &state);
 	ticks += used;
-	ret->resident_bytes = resident;
+	ret->private_bytes = helper_bytes(e->spawner_pid);
 	ret->helpers = 1;
 	for (int i = 0; i < LANES; i++) {
 		for (int r = 0; r < LANE_HELPERS; r++) {
 			if (e->helpers[i][r].fd < 0)
 				continue;
-			helper_look(&e->helpers[i][r], &used, &state, &resident);
+			helper_look(&e->helpers[i][r], &used, &state);
 			ticks += used;
-			ret->resident_bytes += resident;
+			ret->private_bytes += helper_bytes(e->helpers[i][r].pid);
 			ret->helpers++;
 		}
 	}

@@ -70,11 +70,11 @@ size_t examiner_pending(const struct examiner *e);
 bool examiner_distrusts(const struct examiner *e, uid_t user);
 
 struct examiner_facts {
-	unsigned int helpers;    /* processes there are now, the spawner among them */
-	unsigned int given_up;   /* ... and those that were killed and have not ended yet */
-	uint64_t timeouts;       /* since plopd started */
-	double cpu_seconds;      /* of all of them, since plopd started */
-	uint64_t resident_bytes; /* of those there are now; what they share counts for each */
+	unsigned int helpers;  /* processes there are now, the spawner among them */
+	unsigned int given_up; /* ... and those that were killed and have not ended yet */
+	uint64_t timeouts;     /* since plopd started */
+	double cpu_seconds;    /* of all of them, since plopd started */
+	uint64_t private_bytes; /* resident memory of those there are now that is not plopd's as well */
 };
 void examiner_facts(struct examiner *e, struct examiner_facts *ret);
 

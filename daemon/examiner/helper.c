@@ -20,11 +20,11 @@
 void helper_close(struct helper *h, bool kill)
 {
 	struct examiner *e = h->examiner;
-	uint64_t ticks, resident;
+	uint64_t ticks;
 	char state;
 
 	if (h->fd >= 0) {
-		helper_look(h, &ticks, &state, &resident);
+		helper_look(h, &ticks, &state);
 		e->cpu_ticks += ticks;
 	}
 	if (kill && e->given_up < GIVEN_UP_NUMBERS) {
@@ -40,29 +40,42 @@ void helper_close(struct helper *h, bool kill)
 	*h = (struct helper){ .examiner = h->examiner, .lane = h->lane, .fd = -EBADF };
 }
 
-void helper_look(const struct helper *h, uint64_t *ret_ticks, char *ret_state,
-		 uint64_t *ret_resident)
+void helper_look(const struct helper *h, uint64_t *ret_ticks, char *ret_state)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	unsigned long long user, kernel;
 	char path[64], state;
-	long pages;
 
-	*ret_ticks = *ret_resident = 0;
+	*ret_ticks = 0;
 	*ret_state = '?';
 	if (h->pid <= 0)
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)h->pid);
 	f = fopen(path, "re");
-	/* proc(5): 3 state, 14 utime, 15 stime, 24 rss; its name has neither brackets nor spaces */
-	if (!f || fscanf(f,
-			 "%*d %*s %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d "
-			 "%*d %*d %*d %*u %*u %ld",
-			 &state, &user, &kernel, &pages) != 4)
+	/* proc(5): 3 state, 14 utime, 15 stime; its name has neither brackets nor spaces */
+	if (!f || fscanf(f, "%*d %*s %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &state,
+			 &user, &kernel) != 3)
 		return;
 	*ret_state = state;
 	*ret_ticks = user + kernel;
-	*ret_resident = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t helper_bytes(pid_t pid)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	unsigned long long kb, sum = 0;
+	char path[64], line[256];
+
+	if (pid <= 0)
+		return 0;
+	/* Private_Clean and Private_Dirty, see proc_pid_smaps(5) */
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "Private_%*[a-zA-Z]: %llu", &kb) == 1)
+			sum += kb;
+	}
+	return sum * 1024;
 }
 
 /* It is gone, or does not answer: so for its question. */
@@ -90,7 +103,7 @@ static void helper_fail(struct helper *h, bool kill)
 static int helper_overdue(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct helper *h = ctx;
-	uint64_t ticks, resident;
+	uint64_t ticks;
 	char state;
 	int r;
 
@@ -98,7 +111,7 @@ static int helper_overdue(sd_event_source *s, uint64_t usec, void *ctx)
 		helper_close(h, false);
 		return 0;
 	}
-	helper_look(h, &ticks, &state, &resident);
+	helper_look(h, &ticks, &state);
 	/* one that the spawner has not told of yet may not have been forked */
 	if ((!h->looked_at || h->pid == 0 || state == 'R' || ticks > h->cpu_ticks) &&
 	    clock_ns(CLOCK_MONOTONIC) - h->asked_ns <

@@ -99,8 +99,9 @@ int helper_ask(struct helper *h, struct question *q);
 /* Closes it; kill: it is at something that does not end. Its question stays the caller's. */
 void helper_close(struct helper *h, bool kill);
 /* The CPU time that it has used, in clock ticks, and what state it is in; 0 and '?' where that is not known. */
-void helper_look(const struct helper *h, uint64_t *ret_ticks, char *ret_state,
-		 uint64_t *ret_resident);
+void helper_look(const struct helper *h, uint64_t *ret_ticks, char *ret_state);
+/* Resident memory that no other process has. */
+uint64_t helper_bytes(pid_t pid);
 
 /* spawner.c. What plopd tells it, with the helper's end of a socket for SPAWNER_FORK. */
 enum spawner_order {

@@ -4,6 +4,7 @@
 #include "plopd/collect.h"
 #include "target/shares.h"
 #include "target/targets_cycle.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define BEAT_USEC USEC_PER_SEC
@@ -14,6 +15,8 @@
 /* From the swap to the first attempt to collect: longer than any tick takes. */
 #define STEP_USEC       (2 * USEC_PER_MSEC)
 #define STEP_AGAIN_USEC USEC_PER_MSEC
+/* How long stacks are counted at once: whoever asks for something meanwhile waits for that. */
+#define SLICE_NS (5 * NSEC_PER_MSEC)
 /* How long plopd takes at most to collect what was sampled when it is told to end. */
 #define LAST_USEC (5 * USEC_PER_SEC)
 
@@ -53,15 +56,12 @@ static struct tally cycle_tally(const struct collect *c)
 	return t;
 }
 
-/* Counts the stacks of a cycle, as far as they have names. */
-static void count_stacks(struct collect *c)
+/* The stacks of a cycle are counted. */
+static void stacks_counted(struct collect *c)
 {
 	const struct cycle *now = c->cycle;
-	struct tally t;
+	struct tally t = cycle_tally(c);
 
-	targets_confirm(c->targets);
-	sampler_collect(c->sampler, &c->counters);
-	t = cycle_tally(c);
 	tally_add(&c->tally, &t);
 	if (t.python && !c->first_sample_ns)
 		c->first_sample_ns = now->swapped_mono;
@@ -75,12 +75,17 @@ static void count_stacks(struct collect *c)
 	c->completed_mono = now->swapped_mono;
 }
 
-void collect_named(void *ctx)
+/* Counts the stacks of a cycle, as far as they have names, and goes on later if there are many. */
+static void count_stacks(struct collect *c)
 {
-	struct collect *c = ctx;
 	bool again;
 
-	count_stacks(c);
+	if (sampler_collect(c->sampler, &c->counters, clock_ns(CLOCK_MONOTONIC) + SLICE_NS) < 0) {
+		timer_set(c->step, 0);
+		return;
+	}
+	c->counting = false;
+	stacks_counted(c);
 	again = cycle_complete(c->cycle);
 	if (c->ends_with && c->cycle->number >= c->ends_with)
 		sd_event_exit(c->cycle->loop, 0);
@@ -88,11 +93,25 @@ void collect_named(void *ctx)
 		cycle_ask(c->cycle);
 }
 
+void collect_named(void *ctx)
+{
+	struct collect *c = ctx;
+
+	c->counting = true;
+	targets_confirm(c->targets);
+	count_stacks(c);
+}
+
 static int on_step(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct collect *c = ctx;
-	int r = sampler_review(c->sampler);
+	int r;
 
+	if (c->counting) {
+		count_stacks(c);
+		return 0;
+	}
+	r = sampler_review(c->sampler);
 	if (r == -EAGAIN)
 		return timer_set(c->step, STEP_AGAIN_USEC);
 	if (r < 0)

@@ -21,6 +21,7 @@ struct collect {
 	struct stacks *stacks;
 
 	sd_event_source *records, *jitter, *beat, *step, *last;
+	bool counting;           /* the cycle's stacks have their names, and are being counted */
 	uint64_t completed_mono; /* CLOCK_MONOTONIC of the last complete cycle's swap; 0: none was */
 	uint64_t ends_with;      /* the cycle that is the last one; 0: plopd goes on */
 	struct sampler_counters counters; /* of the cycle under way */

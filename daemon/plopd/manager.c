@@ -128,6 +128,8 @@ static int manager_scan(struct manager *m)
 	uint64_t limit = cycle_mono_ns(&m->cycle) + SCAN_NS;
 	int r = targets_scan(&m->targets);
 
+	/* from here on; nobody can ask for anything before */
+	loop_timing_init(&m->timing, m->cycle.loop, m->config->window_ns);
 	if (r < 0)
 		return log_error_r(r, "Cannot read /proc");
 	while (m->targets.examining > 0 && cycle_mono_ns(&m->cycle) < limit) {
@@ -162,10 +164,8 @@ static int manager_listen(struct manager *m, char **ret_error)
 
 int manager_start(struct manager *m, char **ret_error)
 {
-	int r;
+	int r = manager_scan(m);
 
-	loop_timing_init(&m->timing, m->cycle.loop, m->config->window_ns);
-	r = manager_scan(m);
 	/* who asks is told of all that are there */
 	if (r >= 0)
 		r = manager_listen(m, ret_error);

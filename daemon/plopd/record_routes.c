@@ -230,6 +230,47 @@ static struct recording *recording_of(const struct api_request *q, struct record
 	return recording;
 }
 
+/* The result of one that has ended, of which a worker makes what a query wants. */
+struct result {
+	struct recording *recording;
+	const struct profile *profile; /* its, lent */
+	struct query query;
+};
+
+static int result_make(void *ctx, struct profile **ret)
+{
+	const struct result *t = ctx;
+
+	return query_view(&t->query, t->profile, ret);
+}
+
+static void result_done(void *ctx)
+{
+	struct result *t = ctx;
+
+	recording_give_back(t->recording);
+	query_done(&t->query);
+	free(t);
+}
+
+/* Answers, and takes the query over. Whether the result is on its way. */
+static bool result_reply(struct api_call *call, struct recording *recording, struct query *query,
+			 struct worker *encoder)
+{
+	struct result *t = calloc(1, sizeof(*t));
+	const struct api_profile_maker maker = { result_make, result_done, t };
+
+	if (!t) {
+		api_reply_error(call, 500, NULL, "out of memory");
+		return false;
+	}
+	*t = (struct result){ .recording = recording,
+			      .profile = recording_lend(recording),
+			      .query = *query };
+	*query = (struct query){};
+	return api_reply_profile_made(call, &maker, t->query.format, encoder) == 0;
+}
+
 void route_recording(const struct api_request *q, void *ctx)
 {
 	_cleanup_(profile_freep) struct profile *view = NULL;
@@ -244,14 +285,17 @@ void route_recording(const struct api_request *q, void *ctx)
 		reply_recording(q->call, 200, recording, NULL);
 		return;
 	}
+	if (recording->state == RECORDING_DONE) {
+		recording->fetched |= result_reply(q->call, recording, &query, o->encoder) &&
+				      !streq(q->method, "HEAD");
+		return;
+	}
 	/* a copy, as it is written on a worker: however large it is, the loop goes on */
 	r = query_view(&query, sink_profile(recording->sink), &view);
 	if (r < 0)
 		api_reply_error(q->call, 500, NULL, "out of memory");
 	else
 		api_reply_profile_owned(q->call, TAKE_PTR(view), query.format, o->encoder);
-	recording->fetched |= r >= 0 && recording->state == RECORDING_DONE &&
-			      !streq(q->method, "HEAD");
 }
 
 void route_recording_stop(const struct api_request *q, void *ctx)
@@ -295,15 +339,14 @@ static void pprof_loaded(struct recording *recording, int r, void *ctx)
 
 static void pprof_done(struct recording *recording, void *ctx)
 {
-	_cleanup_(profile_freep) struct profile *view = NULL;
+	struct query query = { .selectors = recording->whom.selectors,
+			       .format = format_find("pprof") };
 	_cleanup_free_ struct pprof_wait *w = ctx;
 
 	/* it was recorded by process; what a thread is called is known by now */
-	if (profile_select(sink_profile(recording->sink), &recording->whom.selectors, &view) < 0)
-		api_reply_error(w->call, 500, NULL, "out of memory");
-	else
-		api_reply_profile_owned(w->call, TAKE_PTR(view), format_find("pprof"),
-					w->routes->encoder);
+	recording->whom.selectors = (struct selectors){};
+	result_reply(w->call, recording, &query, w->routes->encoder);
+	query_done(&query);
 	recording_drop(recording);
 }
 

@@ -55,7 +55,7 @@ static void cost_read(const struct manager *m, struct cost *ret)
 	ret->bpf_seconds = ret->bpf_ns_per_sample *
 			   (double)(m->collect.tally.python + tally_lost(&m->collect.tally)) / 1e9;
 	ret->bpf_cpu_percent = elapsed ? 100 * ret->bpf_seconds / ret->uptime_s : 0;
-	ret->rss_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE) + helpers.resident_bytes;
+	ret->rss_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE) + helpers.private_bytes;
 	ret->map_bytes = sampler_map_bytes(m->sampler);
 }
 

@@ -25,6 +25,15 @@ void recording_request_done(struct recording_request *q)
 	*q = (struct recording_request){};
 }
 
+/* What is left of one that was dropped, once nobody reads it. */
+static void recording_free(struct recording *recording)
+{
+	if (!recording->dropped || recording->lent > 0)
+		return;
+	sink_free(recording->sink);
+	free(recording);
+}
+
 void recording_drop(struct recording *recording)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(recording->all->items); i++) {
@@ -39,8 +48,22 @@ void recording_drop(struct recording *recording)
 		recording_unwatch(recording);
 	}
 	whom_done(&recording->whom);
-	sink_free(recording->sink);
-	free(recording);
+	recording->dropped = true;
+	recording_free(recording);
+}
+
+const struct profile *recording_lend(struct recording *recording)
+{
+	if (recording->state != RECORDING_DONE)
+		return NULL;
+	recording->lent++;
+	return sink_profile(recording->sink);
+}
+
+void recording_give_back(struct recording *recording)
+{
+	recording->lent--;
+	recording_free(recording);
 }
 
 void recordings_done(struct recordings *all)

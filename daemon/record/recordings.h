@@ -58,6 +58,8 @@ struct recording {
 	uint64_t begun_mono; /* CLOCK_MONOTONIC of its first swap; 0: waits for it */
 	uint64_t ended_mono; /* ... of its last */
 	bool fetched;        /* DONE, and the client has the result */
+	unsigned int lent;   /* how many read its profile, see recording_lend() */
+	bool dropped;        /* recording_drop() was called */
 	uint64_t keep_until; /* CLOCK_MONOTONIC */
 	enum recording_reason reason;
 	uint32_t channel;     /* PLOP_CHANNEL_ALWAYS: shares those ticks */
@@ -114,6 +116,12 @@ struct recording *recordings_find(struct recordings *all, const char *id);
 void recording_stop(struct recording *recording, enum recording_reason reason);
 /* Forgets it now, running or not; done is not called. */
 void recording_drop(struct recording *recording);
+/*
+ * The profile of one that is DONE, which does not change any more, for a worker to read; NULL: it is
+ * not. It stays until it is given back, whatever becomes of the recording.
+ */
+const struct profile *recording_lend(struct recording *recording);
+void recording_give_back(struct recording *recording);
 /*
  * Whether it may have anything of a process: its selectors are for it, as far as that is known while it runs, and who asked for
  * it may see it (target/owner.h). Nothing of any other is looked at, however it came.

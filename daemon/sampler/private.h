@@ -83,6 +83,11 @@ struct sampler {
 	size_t ring_size;
 	size_t dispatched;     /* bytes of records, by the dispatch under way */
 	struct plop_cpu *cpus; /* the mmapped map */
+	struct {
+		int cpu;        /* whose half is next */
+		uint32_t stack; /* ... and which of its stacks */
+		uint32_t thread; /* ... and which of its threads' counts, when all stacks are handed up */
+	} collected;             /* how far sampler_collect() has come */
 	size_t cpus_size;
 	struct plop_thread_bucket *buckets; /* the mmapped map of thread states */
 	int ncpus;                          /* possible ones */

@@ -2,6 +2,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/perf_event.h>
+#include <malloc.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -12,6 +13,7 @@
 #include "sampler/features.h"
 #include "plop/mix.h"
 #include "sampler/private.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 static _printf_(2, 0) int sampler_print(enum libbpf_print_level level, const char *format,
@@ -201,6 +203,8 @@ int sampler_new(const struct sampler_options *options, const struct sampler_hand
 	r = sampler_load(s);
 	if (r < 0)
 		return sampler_explain(ret_error, r, "cannot load the BPF programs");
+	/* what loading took: the kernel's type information above all */
+	malloc_trim(0);
 	*ret = TAKE_PTR(s);
 	return 0;
 }
@@ -270,35 +274,51 @@ void sampler_swap(struct sampler *s)
 			 __ATOMIC_SEQ_CST);
 }
 
-/* Hands up one half's stacks, each once for every thread that had it. */
-static void sampler_stacks(const struct sampler *s, const struct plop_half *half)
+/* Whether the time that a collection may take at once is over. */
+static bool is_late(uint64_t until_ns, uint32_t n)
+{
+	return n % 4 == 3 && clock_ns(CLOCK_MONOTONIC) >= until_ns;
+}
+
+/*
+ * Hands up one half's stacks, each once for every thread that had it, from where it was left off.
+ * -EAGAIN: not all of them.
+ */
+static int sampler_stacks(struct sampler *s, const struct plop_half *half, uint64_t until_ns)
 {
 	uint32_t n = MIN(half->nstacks, (uint32_t)PLOP_HALF_STACKS);
 	uint32_t nthreads = MIN(half->nthreads, (uint32_t)PLOP_HALF_THREADS);
 
-	for (uint32_t i = 0; i < n; i++) {
-		if (stack_check(half, i) < 0)
-			continue;
-		s->handlers.stack(&half->stacks[i], &half->frames[half->stacks[i].frames],
-				  s->handlers.ctx);
+	while (s->collected.stack < n) {
+		uint32_t i = s->collected.stack++;
+
+		if (stack_check(half, i) == 0)
+			s->handlers.stack(&half->stacks[i], &half->frames[half->stacks[i].frames],
+					  s->handlers.ctx);
+		if (is_late(until_ns, i))
+			return -EAGAIN;
 	}
-	for (uint32_t i = 0; i < nthreads; i++) {
+	while (s->collected.thread < nthreads) {
+		uint32_t i = s->collected.thread++;
 		struct plop_stack k;
 
-		if (stack_thread_check(half, i) < 0)
-			continue;
-		k = half->stacks[half->threads[i].stack];
-		k.tid = half->threads[i].tid;
-		k.count = half->threads[i].count;
-		s->handlers.stack(&k, &half->frames[k.frames], s->handlers.ctx);
+		if (stack_thread_check(half, i) == 0) {
+			k = half->stacks[half->threads[i].stack];
+			k.tid = half->threads[i].tid;
+			k.count = half->threads[i].count;
+			s->handlers.stack(&k, &half->frames[k.frames], s->handlers.ctx);
+		}
+		if (is_late(until_ns, i))
+			return -EAGAIN;
 	}
+	s->collected.stack = s->collected.thread = 0;
+	return 0;
 }
 
-/* Hands up one half and empties it. The kernel side does not touch it meanwhile. */
+/* Empties a half whose stacks were handed up. The kernel side does not touch it meanwhile. */
 static void sampler_empty(struct sampler *s, struct plop_half *half,
 			  struct sampler_counters *counters)
 {
-	sampler_stacks(s, half);
 	for (int i = 0; i < PLOP_COUNTERS; i++) {
 		counters->c[i] += half->counters[i];
 		half->counters[i] = 0;
@@ -356,12 +376,21 @@ int sampler_review(struct sampler *s)
 	return r;
 }
 
-void sampler_collect(struct sampler *s, struct sampler_counters *counters)
+int sampler_collect(struct sampler *s, struct sampler_counters *counters, uint64_t until_ns)
 {
 	uint32_t idle = (s->skel->bss->plop_active & 1) ^ 1;
 
-	for (int i = 0; i < s->ncpus; i++)
-		sampler_empty(s, &s->cpus[i].half[idle], counters);
+	while (s->collected.cpu < s->ncpus) {
+		struct plop_half *half = &s->cpus[s->collected.cpu].half[idle];
+		int r = sampler_stacks(s, half, until_ns);
+
+		if (r < 0)
+			return r;
+		sampler_empty(s, half, counters);
+		s->collected.cpu++;
+	}
+	s->collected.cpu = 0;
+	return 0;
 }
 
 int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p, bool fresh)

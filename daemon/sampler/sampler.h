@@ -168,10 +168,11 @@ void sampler_swap(struct sampler *s);
  */
 int sampler_review(struct sampler *s);
 /*
- * After sampler_review(): hands up those stacks, adds their counters to *counters, and empties the halves, which may then be
- * swapped in again.
+ * After sampler_review(): hands up those stacks, adds their counters to *counters, and empties the
+ * halves, which may then be swapped in again. -EAGAIN: it was not done by until_ns (CLOCK_MONOTONIC);
+ * call again, with the same counters, to go on.
  */
-void sampler_collect(struct sampler *s, struct sampler_counters *counters);
+int sampler_collect(struct sampler *s, struct sampler_counters *counters, uint64_t until_ns);
 
 /*
  * The number of a layout, equal ones sharing one. user: whose process has it, SAMPLER_TRUSTED: one who has no bound. -EDQUOT: that

@@ -115,7 +115,7 @@ static int sample(struct sampler *s, pid_t pid)
 			r = sampler_review(s);
 		} while (r == -EAGAIN);
 		if (r >= 0)
-			sampler_collect(s, &counters);
+			sampler_collect(s, &counters, UINT64_MAX);
 	}
 	return r;
 }

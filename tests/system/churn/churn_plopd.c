@@ -304,7 +304,7 @@ int sampler_review(struct sampler *s)
 }
 
 /* Everything that happens in a window happens here, in the order in which plopd would hear of it. */
-void sampler_collect(struct sampler *s, struct sampler_counters *counters)
+int sampler_collect(struct sampler *s, struct sampler_counters *counters, uint64_t until_ns)
 {
 	struct plop_frame frames[CODES];
 
@@ -331,6 +331,7 @@ void sampler_collect(struct sampler *s, struct sampler_counters *counters)
 	counters->c[PLOP_C_TICKS] += s->ticks;
 	counters->c[PLOP_C_PYTHON] += s->ticks;
 	s->processes = s->codes = 0;
+	return 0;
 }
 
 static uint64_t resident(void)

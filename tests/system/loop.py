@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What plopd's loop thread does at once is short, whoever asks for what: a machine of 1,000 Pythons is discovered and listed, the
+first recording with asyncio tasks has its programs loaded, a profile of many MB is recorded, saved and written. The bound is 20 ms
+of the thread's CPU time at one event, as status tells it: the time by the clock depends on who else has the CPUs, and is printed."""
+import contextlib
+import os
+import sys
+
+import host
+
+PROCESSES, MOST_MS, MB = 1000, 20, 1 << 20
+# forked: 1,000 interpreters of their own would take 8 GB
+SLEEPERS = """
+import os, sys, time
+for i in range(%d):
+    if os.fork() == 0:
+        # whoever reads nothing there has lost its parent
+        os.read(0, 1)
+        os._exit(0)
+print("READY 0", flush=True)
+os.read(0, 1)
+""" % PROCESSES
+# 20,000 functions that call each other at random: no two stacks are alike
+MANY = """
+import random, types
+def stay():
+    x = 0
+    for i in range(4000):
+        x += i
+def f(left):
+    return choice(functions)(left - 1) if left else stay()
+choice, functions = random.choice, []
+for i in range(20000):
+    name = "function_%d_%s" % (i, "x" * 400)
+    code = f.__code__.replace(co_name=name, co_firstlineno=i + 1)
+    if hasattr(code, "co_qualname"):
+        code = code.replace(co_qualname=name)
+    functions.append(types.FunctionType(code, globals()))
+print("READY 0", flush=True)
+while True:
+    f(250)
+"""
+TASKS = """
+import asyncio
+def work():
+    return sum(i for i in range(5000))
+async def main():
+    print("READY 0", flush=True)
+    while True:
+        work()
+        await asyncio.sleep(0)
+asyncio.run(main())
+"""
+
+
+def check(daemon, what):
+    """The longest event since plopd began."""
+    loop = daemon.status()["loop"]
+    print("%s: %.1f ms of CPU time, %.1f ms by the clock; %d of %d events took more than %d ms by the clock" % (
+        what, loop["longest_cpu_ms"], loop["longest_ms"], loop["late"], loop["events"], MOST_MS))
+    assert loop["events"] > 0 and 0 < loop["longest_cpu_ms"] < MOST_MS, (what, loop)
+    assert loop["longest_ms"] >= loop["recent_ms"] > 0 and loop["longest_cpu_ms"] >= loop["recent_cpu_ms"], loop
+
+
+def main():
+    host.need_root()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(host.Workload(sys.executable, code=SLEEPERS))
+        tasks = stack.enter_context(host.Workload(sys.executable, code=TASKS))
+        many = stack.enter_context(host.Workload(sys.executable, code=MANY))
+        daemon = stack.enter_context(host.Plopd("-v", "--window", 5))
+        host.until("all processes are known", lambda: daemon.status()["processes"] > PROCESSES, 60)
+        check(daemon, "1,000 Pythons discovered")
+        assert len(daemon.get("/v1/processes")) > PROCESSES
+        check(daemon, "... and listed")
+
+        done = daemon.ctl("record", "-p", tasks.pid, "--async", "-d", "1s", "-o", os.path.join(daemon.folder, "tasks.collapsed"))
+        assert done.returncode == 0, done.err
+        check(daemon, "a recording with tasks")
+
+        path = os.path.join(daemon.folder, "many.speedscope.json")
+        done = daemon.ctl("record", "-p", many.pid, "-F", "2000", "-d", "12s", "-o", path)
+        assert done.returncode == 0, done.err
+        print("%.1f MB, %s" % (os.path.getsize(path) / MB, done.err.splitlines()[0]))
+        check(daemon, "a profile of many MB")
+        saved = daemon.status()["store"]["windows"]
+        host.until("a window is saved", lambda: daemon.status()["store"]["windows"] > saved, 30)
+        check(daemon, "a window saved")
+        assert daemon.stop() == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
