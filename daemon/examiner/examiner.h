@@ -52,7 +52,7 @@ struct examinee {
 };
 
 /*
- * Called once for each question, on the loop thread, some time after it was asked. result: 0, and body is what the op says;
+ * Called once for each question, on the loop thread, some time after it was asked. r: 0, and body is what the op says;
  * -ETIMEDOUT: the target did not let itself be read, or whoever read it crashed; -EBUSY: too many of its user's targets do not,
  * so it was not tried; -EAGAIN: too much is asked at once; -ECANCELED: plopd ends; -ENOMEM; or what the op says.
  */

@@ -339,16 +339,16 @@ static int dump_read(struct dump *j)
 static int dump_answer(const struct dump *j, struct buf *answer)
 {
 	_cleanup_free_ char *comm = NULL, *cmdline = NULL;
-	int q = process_title_read(j->pid, &comm, &cmdline);
-	json_t *head = json_pack("{s:s s:s s:s s:i s:b s:b s:I}", "comm", q < 0 ? "" : comm,
-				 "cmdline", q < 0 ? "" : cmdline, "gil", gil_name(j->gil),
+	int r = process_title_read(j->pid, &comm, &cmdline);
+	json_t *head = json_pack("{s:s s:s s:s s:i s:b s:b s:I}", "comm", r < 0 ? "" : comm,
+				 "cmdline", r < 0 ? "" : cmdline, "gil", gil_name(j->gil),
 				 "interpreters", (int)j->states.interpreters, "changing",
 				 j->states.changing, "truncated",
 				 j->truncated || j->states.more || j->left_out > 0, "left_out",
 				 (json_int_t)j->left_out);
 	_cleanup_buf_ struct buf b = {};
-	int r = head ? json_dump_callback(head, on_json, &b, JSON_COMPACT) : -1;
 
+	r = head ? json_dump_callback(head, on_json, &b, JSON_COMPACT) : -1;
 	json_decref(head);
 	if (r < 0 || b.error || b.size < 2)
 		return -ENOMEM;

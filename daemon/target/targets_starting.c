@@ -119,24 +119,23 @@ bool target_was_none(const struct target *k, int r, const struct python_process 
 	return r >= 0 && k->python.verdict == PYTHON_UNSUPPORTED && python->verdict == PYTHON_NO;
 }
 
-void target_looked_at(struct targets *t, struct target *k, int result,
+void target_looked_at(struct targets *t, struct target *k, int r,
 		      const struct python_process *python)
 {
-	bool told = result >= 0 &&
+	bool told = r >= 0 &&
 		    (python->verdict == PYTHON_YES || python->verdict == PYTHON_UNSUPPORTED ||
 		     python->verdict == PYTHON_PYPY);
 
 	/* one that does not let itself be read is left alone, as for any other question */
-	if (result == -ETIMEDOUT || result == -EBUSY) {
-		target_heard(t, k, result);
+	if (r == -ETIMEDOUT || r == -EBUSY) {
+		target_heard(t, k, r);
 		targets_ask_again(t, &k->key, k->silence.until_ns);
 		return;
 	}
 	if (told && !is_another(&k->python, python)) {
 		k->python.starting = python->starting;
 	} else if (told) {
-		int r = target_become(t, k, python);
-
+		r = target_become(t, k, python);
 		if (r < 0)
 			log_debug_r(r, "Cannot profile another interpreter of process %u",
 				    k->key.tgid);

@@ -5,7 +5,7 @@
 
 /*
  * Those whose interpreter is not up (python_process.starting) are looked at again until it is. target_starts(): begins;
- * target_looked_at(): what came of it, result as examiner_done_t's. target_not_up(): a tick found it so.
+ * target_looked_at(): what came of it, r as examiner_done_t's. target_not_up(): a tick found it so.
  */
 bool target_is_starting(const struct target *k);
 /* Whether it was listed because nothing could be told of it, and by now is known to be no Python. */
