@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * The walk of a thread that may run an asyncio task: the thread's own frames, with the task's name and the coroutines of
- * those that await it put between (plop/async.h). In programs of its own, which are loaded only for recordings that ask
- * for it. Nothing is guessed: a task is believed only if its coroutine's frame is on the stack that was walked, one that awaits
- * only if it says of itself what it awaits, or the awaited one says so of it.
+ * The walk of a thread that may run an asyncio task: the thread's own frames, with the task's name
+ * and the coroutines of those that await it put between (plop/async.h). In programs of its own,
+ * which are loaded only for recordings that ask for it. Nothing is guessed: a task is believed only
+ * if its coroutine's frame is on the stack that was walked, one that awaits only if it says of
+ * itself what it awaits, or the awaited one says so of it.
  */
 #include "awaits.bpf.h"
 
@@ -113,8 +114,9 @@ static __always_inline void name_send(struct walk_async *y, __u64 code, __u64 le
 }
 
 /*
- * Whether s->name, of one byte for each character, is "Task-" and a number, the name that asyncio gives to a task (Task.__init__ of
- * Lib/asyncio/tasks.py). There is one for each task, so it tells nothing, and would make a stack of its own for each.
+ * Whether s->name, of one byte for each character, is "Task-" and a number, the name that asyncio
+ * gives to a task (Task.__init__ of Lib/asyncio/tasks.py). There is one for each task, so it tells
+ * nothing, and would make a stack of its own for each.
  */
 static __always_inline bool is_default_name(struct async_scratch *s, __u64 length)
 {
@@ -170,14 +172,19 @@ static __always_inline void task_put(struct walk_async *y, __u64 task)
 	__u64 name = pointer_read(task + a->task_name), type;
 
 	type = pointer_read(name + a->object_type);
-	/* a number: nobody has named the task, or asked for its name (Modules/_asynciomodule.c, 3.12 and later) */
+	/*
+	 * a number: nobody has named the task, or asked for its name (Modules/_asynciomodule.c,
+	 * 3.12 and later)
+	 */
 	if (pointer_read(type + a->type_flags) & TYPE_IS_STR)
 		name_put(y, name);
 	else
 		synthetic_put(y, PLOP_SYNTHETIC_TASK, 0);
 }
 
-/* The frames of an awaiting task are found from the outermost on, and needed the other way round. */
+/*
+ * The frames of an awaiting task are found from the outermost on, and needed the other way round.
+ */
 static long chain_put(__u32 i, struct walk_async *y)
 {
 	struct async_scratch *s = y->s;
@@ -242,7 +249,10 @@ static long async_step(__u32 i, struct walk_async *y)
 	return 0;
 }
 
-/* Puts the task, which is known, and all that await it behind what was walked of the stack, as far as there is room. */
+/*
+ * Puts the task, which is known, and all that await it behind what was walked of the stack, as far
+ * as there is room.
+ */
 static __always_inline void tasks_put(struct walk_async *y)
 {
 	struct walk_state *k = &y->w.s->walk;
@@ -268,8 +278,9 @@ static __always_inline void tasks_put(struct walk_async *y)
 }
 
 /*
- * Walks the thread that python_tick() has found, with its task; async: plop_process.async. The outcome is as that of walk_step().
- * A function of its own for the verifier, which would follow each way to it through all of it; so it looks everything up anew.
+ * Walks the thread that python_tick() has found, with its task; async: plop_process.async. The
+ * outcome is as that of walk_step(). A function of its own for the verifier, which would follow
+ * each way to it through all of it; so it looks everything up anew.
  */
 __weak __noinline int async_walk(__u32 async)
 {

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What asyncio and CPython say of who awaits what: from a coroutine to what it awaits, from a task to those that await it,
- * from the event loop to the task whose step it calls. Nothing is written but this file's own maps.
+ * What asyncio and CPython say of who awaits what: from a coroutine to what it awaits, from a task
+ * to those that await it, from the event loop to the task whose step it calls. Nothing is written
+ * but this file's own maps.
  */
 #include "pystack.bpf.h"
 
@@ -113,7 +114,10 @@ static __always_inline bool is_awaiting(const struct plop_async *a, __u64 ip)
 	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 | \
 	 (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
 
-/* enum awaitable of a type, by its name: classes of Python code have none of these names and are static. */
+/*
+ * enum awaitable of a type, by its name: classes of Python code have none of these names and are
+ * static.
+ */
 static __always_inline __u32 type_kind(struct walk_async *y, __u64 type)
 {
 	__u64 key = plop_mix(y->w.s->identify.image ^ type), *known, *t = y->s->words;
@@ -148,8 +152,8 @@ static __always_inline __u32 type_kind(struct walk_async *y, __u64 type)
 }
 
 /*
- * What the suspended generator whose frame lies at f, and in s->frame, awaits; 0: it yields, or awaits nothing that could be
- * followed. (_PyGen_yf(), Objects/genobject.c.)
+ * What the suspended generator whose frame lies at f, and in s->frame, awaits; 0: it yields, or
+ * awaits nothing that could be followed. (_PyGen_yf(), Objects/genobject.c.)
  */
 static __always_inline __u64 awaited(struct walk_async *y, __u64 f, __s8 state)
 {
@@ -161,7 +165,10 @@ static __always_inline __u64 awaited(struct walk_async *y, __u64 f, __s8 state)
 	if (state != a->gen_awaits)
 		return 0;
 	if (a->gen_awaits == a->gen_yields) {
-		/* the instruction after prev_instr is a RESUME, whose argument is 2 in "yield from", 3 in "await" */
+		/*
+		 * the instruction after prev_instr is a RESUME, whose argument is 2 in "yield
+		 * from", 3 in "await"
+		 */
 		at = FIELD64(frame, y->w.l->frame_instr, PLOP_FRAME_MAX) + 3;
 		if (bpf_probe_read_user(&argument, sizeof(argument), (void *)at) || argument < 2)
 			return 0;
@@ -208,7 +215,10 @@ static __always_inline void chain_step(struct walk_async *y)
 	s->object = awaited(y, f, state);
 }
 
-/* The one element of a set; 0: it has none, or more, or too many places to look at (PySetObject, cpython/setobject.h). */
+/*
+ * The one element of a set; 0: it has none, or more, or too many places to look at (PySetObject,
+ * cpython/setobject.h).
+ */
 static __always_inline __u64 set_single(struct walk_async *y, __u64 set, __u64 *ret_used)
 {
 	struct {
@@ -253,7 +263,10 @@ static __always_inline __u64 awaiter(struct walk_async *y, __u64 *ret_several)
 	return by;
 }
 
-/* The task whose wakeup a callback is, if it says that it awaits that of now; 0: it does not, or is something else. */
+/*
+ * The task whose wakeup a callback is, if it says that it awaits that of now; 0: it does not, or is
+ * something else.
+ */
 static __always_inline __u64 callback_task(struct walk_async *y, __u64 callback)
 {
 	const struct plop_async *a = y->a;
@@ -277,7 +290,10 @@ static __always_inline __u64 awaiter_called(struct walk_async *y, __u64 *ret_sev
 	found = callback_task(y, pointer_read(y->s->fut + a->fut_callback0));
 	several = found != 0;
 	if (list) {
-		/* ob_size and ob_item (cpython/listobject.h), of tuples (cpython/tupleobject.h) of a callback and a context */
+		/*
+		 * ob_size and ob_item (cpython/listobject.h), of tuples (cpython/tupleobject.h) of
+		 * a callback and a context
+		 */
 		n = pointer_read(list + a->object_head);
 		items = pointer_read(list + a->object_head + 8);
 	}
@@ -299,8 +315,9 @@ static __always_inline __u64 awaiter_called(struct walk_async *y, __u64 *ret_sev
 }
 
 /*
- * Up to 3.13: the task whose step the event loop's Handle calls. The walk is at the frame of Handle._run(), whose first
- * local variable is the Handle, and has just passed the outermost frame of a coroutine: if it is not that task's, this is none.
+ * Up to 3.13: the task whose step the event loop's Handle calls. The walk is at the frame of
+ * Handle._run(), whose first local variable is the Handle, and has just passed the outermost frame
+ * of a coroutine: if it is not that task's, this is none.
  */
 static __always_inline __u64 task_called(struct walk_async *y)
 {
@@ -311,7 +328,10 @@ static __always_inline __u64 task_called(struct walk_async *y)
 	callback = handle ? pointer_read(handle + a->handle_callback) : 0;
 	if (!callback)
 		return 0;
-		/* sw_task of a TaskStepMethWrapper (Modules/_asynciomodule.c), else m_self of the method __wakeup */
+		/*
+		 * sw_task of a TaskStepMethWrapper (Modules/_asynciomodule.c), else m_self of the
+		 * method __wakeup
+		 */
 #pragma unroll
 	for (__u32 i = 0; i < 2; i++) {
 		task = pointer_read(callback + a->object_head + 8 * i);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * Small programs that each need one kernel feature. plopd tries to load them one by one and so learns what this
- * kernel has: by trying, never by version number.
+ * Small programs that each need one kernel feature. plopd tries to load them one by one and so
+ * learns what this kernel has: by trying, never by version number.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The frames of the interpreter that called a sub-interpreter. A thread has a state in each interpreter that it entered; those
- * that are not in use and have a frame are in the midst of a call into the next one. Only looked for where the state in use is of
- * another interpreter than the first, which the search for it tells: the frames of all others are all there are.
+ * The frames of the interpreter that called a sub-interpreter. A thread has a state in each
+ * interpreter that it entered; those that are not in use and have a frame are in the midst of a
+ * call into the next one. Only looked for where the state in use is of another interpreter than the
+ * first, which the search for it tells: the frames of all others are all there are.
  */
 #include "pystack.bpf.h"
 
@@ -12,8 +13,9 @@
 #define ENTRY_STEPS 1024
 
 /*
- * Goes through all thread states of the process and notes those of this thread that have a frame. The one in use is the innermost; in
- * 3.11, where it was only taken to be in use, it is noted as well, for there they can be put in order.
+ * Goes through all thread states of the process and notes those of this thread that have a frame.
+ * The one in use is the innermost; in 3.11, where it was only taken to be in use, it is noted as
+ * well, for there they can be put in order.
  */
 static __always_inline bool is_guessed(const struct plop_layout *l)
 {
@@ -49,7 +51,10 @@ static long callers_step(__u32 i, struct walk *w)
 		}
 		c->n++;
 		c->own |= q->ts == q->found;
-		/* newer interpreters come first, and it is the older that calls into the newer: all that is known before 3.11 */
+		/*
+		 * newer interpreters come first, and it is the older that calls into the newer: all
+		 * that is known before 3.11
+		 */
 		k->at = l->frame_kind == PLOP_FRAMES_CFRAME ?
 				FIELD64(w->s->ts, l->ts_frame, PLOP_TS_MAX) :
 				c->n;
@@ -59,8 +64,9 @@ static long callers_step(__u32 i, struct walk *w)
 }
 
 /*
- * From c->frame to the first frame that is none of a function (entry_frame in Python/ceval.c, 3.12 to 3.15): it lies on the C stack, so
- * that its address tells which of two callers is the inner one.
+ * From c->frame to the first frame that is none of a function (entry_frame in Python/ceval.c, 3.12
+ * to 3.15): it lies on the C stack, so that its address tells which of two callers is the inner
+ * one.
  */
 static long entry_step(__u32 i, struct walk *w)
 {
@@ -142,8 +148,9 @@ static long caller_step(__u32 i, struct walk *w)
 }
 
 /*
- * Adds the callers' frames to those of the thread state that python_tick() has walked. What cannot be found, or put in order,
- * leaves a stack that says its root is missing. A function of its own for the verifier, so it looks everything up anew.
+ * Adds the callers' frames to those of the thread state that python_tick() has walked. What cannot
+ * be found, or put in order, leaves a stack that says its root is missing. A function of its own
+ * for the verifier, so it looks everything up anew.
  */
 __weak __noinline int callers_walk(__u64 runtime)
 {

@@ -2,16 +2,19 @@
 #pragma once
 
 /*
- * A tick may come while a thread enters the interpreter's loop. In 3.11 and 3.12 it has then linked a struct on its C stack,
- * _PyCFrame, to its thread state, which says which frame is current, and has not filled it yet (_PyEval_EvalFrameDefault(),
- * Python/ceval.c). That takes some ns; but where the stack's next page is touched for the first time, as while an interpreter starts, a
- * page fault: there the ticks of many that start at once fall. What the struct says then is what lay there before.
+ * A tick may come while a thread enters the interpreter's loop. In 3.11 and 3.12 it has then linked
+ * a struct on its C stack, _PyCFrame, to its thread state, which says which frame is current, and
+ * has not filled it yet (_PyEval_EvalFrameDefault(), Python/ceval.c). That takes some ns; but where
+ * the stack's next page is touched for the first time, as while an interpreter starts, a page
+ * fault: there the ticks of many that start at once fall. What the struct says then is what lay
+ * there before.
  */
 #include "pystack.bpf.h"
 
 /*
- * The innermost frame of the thread state in s->ts by the struct before its current one: that of the caller, which is what the thread
- * executes as long as the current one is not filled. 0: there is none.
+ * The innermost frame of the thread state in s->ts by the struct before its current one: that of
+ * the caller, which is what the thread executes as long as the current one is not filled. 0: there
+ * is none.
  */
 static __always_inline __u64 frame_before(const struct plop_layout *l, struct scratch *s)
 {
@@ -28,8 +31,8 @@ static __always_inline __u64 frame_before(const struct plop_layout *l, struct sc
 }
 
 /*
- * Walks once more, from the caller on, what was no chain of frames. A function of its own for the verifier, so it looks everything up
- * anew.
+ * Walks once more, from the caller on, what was no chain of frames. A function of its own for the
+ * verifier, so it looks everything up anew.
  */
 __weak __noinline int entering_walk(void)
 {

@@ -2,14 +2,15 @@
 #pragma once
 
 /*
- * Which code object it is that lies at an address: its fingerprint, read at the tick until it has settled, and its identity, sent
- * up when it is new. An address alone says nothing: code objects are freed, and others made in their place.
+ * Which code object it is that lies at an address: its fingerprint, read at the tick until it has
+ * settled, and its identity, sent up when it is new. An address alone says nothing: code objects
+ * are freed, and others made in their place.
  */
 #include "pystack.bpf.h"
 
 /*
- * Sends the identity of a code object: the pieces of it that fit, as they lie in memory. Returns 0 when it is on
- * its way; the caller then marks it as seen.
+ * Sends the identity of a code object: the pieces of it that fit, as they lie in memory. Returns 0
+ * when it is on its way; the caller then marks it as seen.
  */
 static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, __u32 layout,
 				      __u64 code, __u32 fingerprint)
@@ -98,7 +99,10 @@ static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, _
 	((__u64)(fingerprint) | (__u64)(reads) << 31 | (__u64)((first)&SECONDS_MASK) << 38 | \
 	 (__u64)((last)&SECONDS_MASK) << WORD_LAST_SHIFT)
 
-/* Adds a text to a fingerprint. A text that is not readable at all adds nothing, in user space neither. */
+/*
+ * Adds a text to a fingerprint. A text that is not readable at all adds nothing, in user space
+ * neither.
+ */
 static __always_inline __u64 check_text(struct walk *w, __u64 h, __u64 object, __u32 bytes)
 {
 	const struct plop_layout *l = w->l;
@@ -120,7 +124,10 @@ static __always_inline __u64 check_text(struct walk *w, __u64 h, __u64 object, _
 	return h;
 }
 
-/* The fingerprint of the code object at an address; 0: it is not readable. As code_objects_fingerprint() of user space. */
+/*
+ * The fingerprint of the code object at an address; 0: it is not readable. As
+ * code_objects_fingerprint() of user space.
+ */
 static __always_inline __u32 fingerprint_read(struct walk *w, __u64 code)
 {
 	const struct plop_layout *l = w->l;
@@ -147,8 +154,9 @@ static __always_inline __u32 fingerprint_read(struct walk *w, __u64 code)
 }
 
 /*
- * Gives frame i of a stack its fingerprint. Read each time until the code object has settled: at an address whose code object was
- * freed another may lie at the next tick. Sends the object's identity up where it is new.
+ * Gives frame i of a stack its fingerprint. Read each time until the code object has settled: at an
+ * address whose code object was freed another may lie at the next tick. Sends the object's identity
+ * up where it is new.
  */
 static long identify_step(__u32 i, struct walk *w)
 {
@@ -208,7 +216,9 @@ static long identify_step(__u32 i, struct walk *w)
 	return 0;
 }
 
-/* The same of a stack with frames of other kinds, which are what they are: as if they had settled. */
+/*
+ * The same of a stack with frames of other kinds, which are what they are: as if they had settled.
+ */
 static long identify_tasks_step(__u32 i, struct walk *w)
 {
 	__u32 n = w->s->walk.base + i;
@@ -223,8 +233,8 @@ static long identify_tasks_step(__u32 i, struct walk *w)
 }
 
 /*
- * walk_step() and identify_step() for the loops without bpf_loop(): functions of their own for the verifier, which would
- * follow each of the loop's iterations through all of them.
+ * walk_step() and identify_step() for the loops without bpf_loop(): functions of their own for the
+ * verifier, which would follow each of the loop's iterations through all of them.
  */
 __weak __noinline int walk_bounded(__u32 i)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * Time off CPU, measured where it begins and ends: at the scheduler's switch. Attached only while somebody records off-CPU
- * time. A thread of a process with such a filter that leaves its CPU is walked there and then, as its memory and its registers are
- * still at hand; when it comes back, what it waited for goes up in one record.
+ * Time off CPU, measured where it begins and ends: at the scheduler's switch. Attached only while
+ * somebody records off-CPU time. A thread of a process with such a filter that leaves its CPU is
+ * walked there and then, as its memory and its registers are still at hand; when it comes back,
+ * what it waited for goes up in one record.
  */
 #include "tick.bpf.h"
 
@@ -15,15 +16,19 @@
 #define TASK_UNINTERRUPTIBLE 0x0002 /* include/linux/sched.h */
 #define TASK_NOLOAD          0x0400
 
-/* Fill levels of the ring buffer, in bytes: from one on plopd is woken, beyond the other records are dropped. */
+/*
+ * Fill levels of the ring buffer, in bytes: from one on plopd is woken, beyond the other records
+ * are dropped.
+ */
 #define WAITS_WAKE 262144
 #define WAITS_FULL RECORDS_FULL
 
 #define SLEEPER_PROBES 8
 
 /*
- * struct _gil_runtime_state (internal/pycore_gil.h, 3.8 to 3.15): four words, then the condition variable on which threads wait until
- * the GIL is let go. Its futexes are all within it (nptl/pthread_cond_wait.c of glibc).
+ * struct _gil_runtime_state (internal/pycore_gil.h, 3.8 to 3.15): four words, then the condition
+ * variable on which threads wait until the GIL is let go. Its futexes are all within it
+ * (nptl/pthread_cond_wait.c of glibc).
  */
 #define GIL_LOCKED    16
 #define GIL_COND      32
@@ -51,8 +56,8 @@ static __always_inline __u32 off_cpu_budget(const struct plop_filter *w)
 }
 
 /*
- * Takes a free place for a user, who may have as many as then are left to all users: so one has at most half of theirs, and
- * whoever comes later still finds some.
+ * Takes a free place for a user, who may have as many as then are left to all users: so one has at
+ * most half of theirs, and whoever comes later still finds some.
  */
 static __always_inline bool sleeper_take(struct plop_sleeper *s, __u64 key, __u32 budget)
 {
@@ -105,7 +110,9 @@ static __always_inline struct plop_sleeper *sleeper_find(__u64 key, bool make, _
 	return NULL;
 }
 
-/* The lock of the interpreter that the current thread, which was just walked, is in; 0: not known. */
+/*
+ * The lock of the interpreter that the current thread, which was just walked, is in; 0: not known.
+ */
 static __always_inline __u64 gil_read(const struct plop_layout *l, const struct plop_process *p,
 				      const struct plop_cpu *cpu)
 {
@@ -115,7 +122,10 @@ static __always_inline __u64 gil_read(const struct plop_layout *l, const struct 
 	if (l->gil_where == PLOP_GIL_UNKNOWN || l->free_threaded)
 		return 0;
 	if (l->gil_where == PLOP_GIL_POINTER) {
-		/* scratch may hold another's state: a caller's, or what a search looked at last that found none */
+		/*
+		 * scratch may hold another's state: a caller's, or what a search looked at last
+		 * that found none
+		 */
 		thread_facts_read(&facts, true);
 		if (cpu->last_thread != plop_mix(p->image ^ facts.thread))
 			return 0;
@@ -236,8 +246,9 @@ static __always_inline void wait_send(struct plop_cpu *cpu, const struct plop_sl
 }
 
 /*
- * When a thread that leaves had come back, which once in some hundred times is not seen: by the scheduler's own account how
- * long ago that was (both of its clock), else when it was woken, else now.
+ * When a thread that leaves had come back, which once in some hundred times is not seen: by the
+ * scheduler's own account how long ago that was (both of its clock), else when it was woken, else
+ * now.
  */
 static __always_inline __u64 arrival(struct task_struct *prev, const struct plop_sleeper *e)
 {
@@ -251,8 +262,9 @@ static __always_inline __u64 arrival(struct task_struct *prev, const struct plop
 }
 
 /*
- * Sends what is known of a place whose thread is the current one, and leaves. Who lost its CPU while it let go of the GIL and now waits at
- * the same one wants it back: it could have made no use of a CPU before.
+ * Sends what is known of a place whose thread is the current one, and leaves. Who lost its CPU
+ * while it let go of the GIL and now waits at the same one wants it back: it could have made no use
+ * of a CPU before.
  */
 static __always_inline void before_send(struct plop_cpu *cpu, struct plop_sleeper *e,
 					struct task_struct *prev, __u64 pid_tgid)
@@ -308,7 +320,10 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_fi
 		e->hash = s->walk.hash;
 	reason_read(e, prev, preempt, p, cpu);
 	cpu->left++;
-	/* who was woken while it was walked has been runnable ever since; plop_wakeup() took it for one that nobody saw leave */
+	/*
+	 * who was woken while it was walked has been runnable ever since; plop_wakeup() took it for
+	 * one that nobody saw leave
+	 */
 	e->image = p->image;
 	now = bpf_ktime_get_ns();
 	if (e->woken)
@@ -318,8 +333,9 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_fi
 }
 
 /*
- * Sends that a thread is back that left before anybody watched, if it has ever run, or found no place. Its memory cannot be read from
- * here, so what it was at is told by its system call, and by whether somebody has woken it since.
+ * Sends that a thread is back that left before anybody watched, if it has ever run, or found no
+ * place. Its memory cannot be read from here, so what it was at is told by its system call, and by
+ * whether somebody has woken it since.
  */
 static __always_inline void first_send(struct task_struct *next, const struct plop_filter *w,
 				       const struct plop_sleeper *e, __u64 now)
@@ -346,7 +362,9 @@ static __always_inline void back(struct task_struct *next, const struct plop_fil
 	__u64 pid_tgid = (__u64)next->tgid << 32 | next->pid, now = bpf_ktime_get_ns();
 	__u32 n = bpf_get_smp_processor_id();
 	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
-	/* who has none has not been woken since; or there was none to be had, as there is none now */
+	/*
+	 * who has none has not been woken since; or there was none to be had, as there is none now
+	 */
 	struct plop_sleeper *e = sleeper_find(pid_tgid, true, off_cpu_budget(w));
 
 	if (!cpu)
@@ -365,8 +383,8 @@ static __always_inline void back(struct task_struct *next, const struct plop_fil
 }
 
 /*
- * All programs of a tree have a filter. Of those that are no Python nothing can be told, so they take neither places nor records, nor
- * any of what their user may have.
+ * All programs of a tree have a filter. Of those that are no Python nothing can be told, so they
+ * take neither places nor records, nor any of what their user may have.
  */
 static __always_inline const struct plop_filter *off_cpu_filter(__u32 tgid,
 								struct plop_process **ret)
@@ -409,8 +427,9 @@ int BPF_PROG(plop_sw_async, bool preempt, struct task_struct *prev, struct task_
 }
 
 /*
- * Whether a thread that waits until the GIL is let go is woken by the one that did so. Else its time was up: it looks whether the GIL is
- * free, and goes on waiting (take_gil(), Python/ceval_gil.c).
+ * Whether a thread that waits until the GIL is let go is woken by the one that did so. Else its
+ * time was up: it looks whether the GIL is free, and goes on waiting (take_gil(),
+ * Python/ceval_gil.c).
  */
 static __always_inline bool gil_is_given(const struct plop_sleeper *e, int tgid)
 {
@@ -422,8 +441,8 @@ static __always_inline bool gil_is_given(const struct plop_sleeper *e, int tgid)
 }
 
 /*
- * Where the waker is, which sched_wakeup may not be. A thread that waits for the GIL and has not been given it can make no use of a
- * CPU: what it waits for is the GIL, until it is.
+ * Where the waker is, which sched_wakeup may not be. A thread that waits for the GIL and has not
+ * been given it can make no use of a CPU: what it waits for is the GIL, until it is.
  */
 SEC("?tp_btf/sched_waking")
 int BPF_PROG(plop_wakeup, struct task_struct *task)

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Maps and small helpers of the sampling program and the process programs. The rule of this folder: a program that
- * runs on a tick only looks up; it never inserts into or deletes from a hash map (on large machines that has hung
- * hosts). Everything it writes lies in arrays, mostly in the part of its own CPU.
+ * Maps and small helpers of the sampling program and the process programs. The rule of this folder:
+ * a program that runs on a tick only looks up; it never inserts into or deletes from a hash map (on
+ * large machines that has hung hosts). Everything it writes lies in arrays, mostly in the part of
+ * its own CPU.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
@@ -46,9 +47,9 @@ extern volatile __u64 plop_renames_woken;
 #define THREAD_SUB 2ULL
 
 /*
- * Code objects whose identity was sent, two to a set. word: from bit 0 the fingerprint (31 bits), how often it was read (7), and
- * plop_seconds when it was first read and when it was last met (13 each). key is stored xor word, so that an entry which
- * two CPUs write at once is nobody's.
+ * Code objects whose identity was sent, two to a set. word: from bit 0 the fingerprint (31 bits),
+ * how often it was read (7), and plop_seconds when it was first read and when it was last met (13
+ * each). key is stored xor word, so that an entry which two CPUs write at once is nobody's.
  */
 #define SEEN_SETS 32768
 struct seen_set {
@@ -64,8 +65,8 @@ struct seen_set {
 	 PLOP_CAPTURE_LINETABLE)
 
 /*
- * How far a walk has come. In scratch, not on the stack: there the verifier would follow every value through every
- * iteration, and never end.
+ * How far a walk has come. In scratch, not on the stack: there the verifier would follow every
+ * value through every iteration, and never end.
  */
 struct walk_state {
 	__u64 frame; /* to look at next; 0: done */
@@ -206,7 +207,10 @@ struct {
 	__type(value, struct plop_filter);
 } filters SEC(".maps") __weak;
 
-/* From RECORDS_FULL bytes on there is room in the ring buffer only for what tells of processes that come, change and go. */
+/*
+ * From RECORDS_FULL bytes on there is room in the ring buffer only for what tells of processes that
+ * come, change and go.
+ */
 #define RECORDS_SIZE (2 * 1024 * 1024)
 #define RECORDS_FULL (RECORDS_SIZE / 4 * 3)
 
@@ -215,13 +219,19 @@ struct {
 	__uint(max_entries, RECORDS_SIZE);
 } records SEC(".maps") __weak;
 
-/* Whether there is room for a record that tells of no process: one user can cause any number of these. */
+/*
+ * Whether there is room for a record that tells of no process: one user can cause any number of
+ * these.
+ */
 static __always_inline bool records_room(void)
 {
 	return bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) < RECORDS_FULL;
 }
 
-/* Sends a record without data. Process records wake plopd, which has to look while the process lives. */
+/*
+ * Sends a record without data. Process records wake plopd, which has to look while the process
+ * lives.
+ */
 static __always_inline void record_send(__u32 type, __u32 tgid, __u64 image, __u64 flags)
 {
 	struct plop_record r = { .type = type, .tgid = tgid, .image = image };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * Follows processes: a forked child of a profiled process is profiled from its first tick, a process that
- * executes another program is examined anew, one that ends frees its entry, and plopd looks at the title of one that
- * renames itself. These programs run in the context of the task, not of a tick, so they may change the process table.
+ * Follows processes: a forked child of a profiled process is profiled from its first tick, a
+ * process that executes another program is examined anew, one that ends frees its entry, and plopd
+ * looks at the title of one that renames itself. These programs run in the context of the task, not
+ * of a tick, so they may change the process table.
  */
 #include "plop.bpf.h"
 
@@ -70,7 +71,10 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-/* The file of the program that a process executes, as a number. The generation tells apart those that had the inode one after another. */
+/*
+ * The file of the program that a process executes, as a number. The generation tells apart those
+ * that had the inode one after another.
+ */
 static __always_inline __u64 program_file(struct task_struct *task)
 {
 	struct inode *inode = task->mm->exe_file->f_inode;
@@ -107,7 +111,10 @@ int BPF_PROG(plop_exit, struct task_struct *task)
 	__u32 tgid = task->tgid;
 	struct plop_process *p;
 
-	/* do_exit() (kernel/exit.c) has counted this thread out before: 0 means that it was the last one */
+	/*
+	 * do_exit() (kernel/exit.c) has counted this thread out before: 0 means that it was the
+	 * last one
+	 */
 	if (task->signal->live.counter != 0)
 		return 0;
 	bpf_map_delete_elem(&filters, &tgid);
@@ -121,7 +128,10 @@ int BPF_PROG(plop_exit, struct task_struct *task)
 	return 0;
 }
 
-/* setproctitle() and its like name the main thread by prctl(PR_SET_NAME), as well as writing over the command line. */
+/*
+ * setproctitle() and its like name the main thread by prctl(PR_SET_NAME), as well as writing over
+ * the command line.
+ */
 SEC("tp_btf/task_rename")
 int BPF_PROG(plop_rename, struct task_struct *task, const char *comm)
 {

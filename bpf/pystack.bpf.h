@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The CPython walk: from the thread pointer to the thread state, from there frame by frame, by the layout of
- * that interpreter. Every loop is a step function with a stated bound, run by LOOP(): bpf_loop() where the kernel has it
- * (5.17), a bounded loop elsewhere; the program that includes this says which.
+ * The CPython walk: from the thread pointer to the thread state, from there frame by frame, by the
+ * layout of that interpreter. Every loop is a step function with a stated bound, run by LOOP():
+ * bpf_loop() where the kernel has it (5.17), a bounded loop elsewhere; the program that includes
+ * this says which.
  */
 #include "plop.bpf.h"
 
@@ -12,7 +13,9 @@
 #define PLOP_BOUNDED_DEPTH   96 /* frames; a multiple of WALK_STRIDE */
 #define PLOP_BOUNDED_THREADS 64
 
-/* Loads of a field at an offset that the layout gives: the mask is what the verifier needs to see. */
+/*
+ * Loads of a field at an offset that the layout gives: the mask is what the verifier needs to see.
+ */
 #define FIELD64(base, off, max) (*(__u64 *)((base) + ((off) & ((max)-1))))
 #define FIELD32(base, off, max) (*(__u32 *)((base) + ((off) & ((max)-1))))
 #define FIELD8(base, off, max)  (*(__u8 *)((base) + ((off) & ((max)-1))))
@@ -31,10 +34,11 @@ struct walk {
 };
 
 /*
- * Copies the part of the data stack that ends with the frame at f, or only that frame when it lies outside (a
- * generator's does). Returns its place in s->copy, or -1. Frames of 3.11+ lie side by side in chunks
- * (struct _stack_chunk { previous, size, top, data }, Include/internal or cpython/pystate.h), callers below callees,
- * so one copy serves some forty frames; it must not begin below the chunk, where nothing may be mapped.
+ * Copies the part of the data stack that ends with the frame at f, or only that frame when it lies
+ * outside (a generator's does). Returns its place in s->copy, or -1. Frames of 3.11+ lie side by
+ * side in chunks (struct _stack_chunk { previous, size, top, data }, Include/internal or
+ * cpython/pystate.h), callers below callees, so one copy serves some forty frames; it must not
+ * begin below the chunk, where nothing may be mapped.
  */
 static __always_inline long copy_move(struct walk *w, __u64 f)
 {
@@ -44,7 +48,10 @@ static __always_inline long copy_move(struct walk *w, __u64 f)
 	if (need > PLOP_FRAME_MAX)
 		return -1;
 	if (k->chunk && !(f >= k->chunk && f < k->chunk_end)) {
-		/* the previous chunk: the current one's header names it, the copy that reached it holds it */
+		/*
+		 * the previous chunk: the current one's header names it, the copy that reached it
+		 * holds it
+		 */
 		if (k->from == k->chunk && k->length >= 16) {
 			__u64 previous = *(__u64 *)w->s->copy;
 
@@ -77,8 +84,8 @@ static __always_inline long copy_move(struct walk *w, __u64 f)
 }
 
 /*
- * Puts a frame at place n of the half, and into its stack's hash; false: there is no room, end being the stack's. All frames of
- * all kinds get there by this.
+ * Puts a frame at place n of the half, and into its stack's hash; false: there is no room, end
+ * being the stack's. All frames of all kinds get there by this.
  */
 static __always_inline bool frame_put(struct plop_half *half, __u32 n, __u32 end, __u64 *hash,
 				      __u64 code, __u32 instr)
@@ -96,15 +103,17 @@ static __always_inline bool frame_put(struct plop_half *half, __u32 n, __u32 end
 }
 
 /*
- * Walks up to WALK_STRIDE frames: a step of bpf_loop() is an indirect call, and what changes from frame to frame stays in
- * registers within one. Returns 1 when the walk is over, as bpf_loop() wants it.
+ * Walks up to WALK_STRIDE frames: a step of bpf_loop() is an indirect call, and what changes from
+ * frame to frame stays in registers within one. Returns 1 when the walk is over, as bpf_loop()
+ * wants it.
  */
 #define WALK_STRIDE 4
 #define WALK_STEPS  (2 * PLOP_MAX_DEPTH / WALK_STRIDE)
 
 /*
- * pause: NULL, or a constant: whether the walk, which w is the first member of, has to stop before the frame at f, of
- * which p is a copy and code the code object. The next step then begins with that frame.
+ * pause: NULL, or a constant: whether the walk, which w is the first member of, has to stop before
+ * the frame at f, of which p is a copy and code the code object. The next step then begins with
+ * that frame.
  */
 typedef bool (*walk_pause_t)(struct walk *w, __u64 f, __u8 *p, __u64 code);
 
@@ -129,7 +138,10 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 			over = 1;
 			break;
 		}
-		/* a chain that comes back to where it was at the last power of two of steps goes round for ever */
+		/*
+		 * a chain that comes back to where it was at the last power of two of steps goes
+		 * round for ever
+		 */
 		if (f == mark) {
 			k->result = WALK_CORRUPT;
 			over = 1;
@@ -251,7 +263,10 @@ static __always_inline long frame_current(const struct plop_layout *l, struct sc
 	return 0;
 }
 
-/* Whether the thread state in s->ts is the one that its thread has in use, as far as that can be told. */
+/*
+ * Whether the thread state in s->ts is the one that its thread has in use, as far as that can be
+ * told.
+ */
 static __always_inline bool thread_bound(const struct plop_layout *l, struct scratch *s)
 {
 	return !l->ts_status || FIELD32(s->ts, l->ts_status, PLOP_TS_MAX) & PLOP_TS_BOUND;
@@ -275,16 +290,20 @@ static __always_inline long search_list(struct walk *w)
 	return 0;
 }
 
-/* A thread state as it is remembered; the first interpreter is at the end of the list, so what comes before another is not its. */
+/*
+ * A thread state as it is remembered; the first interpreter is at the end of the list, so what
+ * comes before another is not its.
+ */
 static __always_inline __u64 search_mark(const struct search_state *q)
 {
 	return q->ts | (q->interp ? THREAD_SUB : 0);
 }
 
 /*
- * One step of the search for a thread state through all interpreters of the process. A thread has a state in each
- * interpreter that it entered: the one in use is wanted. Where that cannot be told (before 3.12) the first one that
- * executes something: newer interpreters come first, and it is the older that calls into the newer.
+ * One step of the search for a thread state through all interpreters of the process. A thread has a
+ * state in each interpreter that it entered: the one in use is wanted. Where that cannot be told
+ * (before 3.12) the first one that executes something: newer interpreters come first, and it is the
+ * older that calls into the newer.
  */
 static long search_step(__u32 i, struct walk *w)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * The tick. Filter first, walk second: a tick on anything but a profiled process costs two look-ups. Each tick ends
- * in exactly one of the counters python, other, lost[cause].
+ * The tick. Filter first, walk second: a tick on anything but a profiled process costs two
+ * look-ups. Each tick ends in exactly one of the counters python, other, lost[cause].
  */
 #include "tick.bpf.h"
 
@@ -133,15 +133,19 @@ static __always_inline bool channel_wants(const struct plop_channel *s, __u32 ch
 	}
 }
 
-/* Nothing of others' processes is looked at for a user: it would take his share, and he would be told of its losses. */
+/*
+ * Nothing of others' processes is looked at for a user: it would take his share, and he would be
+ * told of its losses.
+ */
 static __always_inline bool channel_may(const struct plop_channel *s)
 {
 	return !s->budget || s->uid == (__u32)bpf_get_current_uid_gid();
 }
 
 /*
- * A tick of a recording with events of its own; the channel is the event's cookie, or told by its period. Filtered before
- * anything of the process is read; accounted for in the channel's own counters.
+ * A tick of a recording with events of its own; the channel is the event's cookie, or told by its
+ * period. Filtered before anything of the process is read; accounted for in the channel's own
+ * counters.
  */
 static __always_inline int tick_channel(struct bpf_perf_event_data *ctx, bool tasks)
 {
@@ -209,7 +213,10 @@ int plop_tick_async(struct bpf_perf_event_data *ctx)
 	return tick_channel(ctx, true);
 }
 
-/* Not a tick: run by user space, to set plop_process.async where the process still is the same image. */
+/*
+ * Not a tick: run by user space, to set plop_process.async where the process still is the same
+ * image.
+ */
 SEC("?syscall")
 int plop_assign(struct plop_async_assign *ctx)
 {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * One look at the thread that runs here: finds its thread state, walks it, and files the stack in this CPU's table. What
- * looks: the ticks of sample.bpf.c, and the switches of off_cpu.bpf.c.
+ * One look at the thread that runs here: finds its thread state, walks it, and files the stack in
+ * this CPU's table. What looks: the ticks of sample.bpf.c, and the switches of off_cpu.bpf.c.
  */
 #include "async.bpf.h"
 #include "callers.bpf.h"
@@ -54,7 +54,10 @@ static __always_inline void thread_facts_read(struct thread_facts *ret, bool btf
 	ret->flags = btf ? task->flags : BPF_CORE_READ(task, flags);
 }
 
-/* Finds a stack in the half. ret_at: its number; where it is not there, *ret NULL, the first free place of the index. */
+/*
+ * Finds a stack in the half. ret_at: its number; where it is not there, *ret NULL, the first free
+ * place of the index.
+ */
 static __always_inline long stack_find(struct plop_half *half, __u64 hash, __u64 image,
 				       __u32 probes, __u32 *ret_at, struct plop_stack **ret)
 {
@@ -139,8 +142,9 @@ static __always_inline long stack_again(struct plop_cpu *cpu, struct plop_half *
 }
 
 /*
- * Files the walked stack under its half, and leaves its hash in walk->hash. Returns 0, or the cause of its loss + 1. A stack whose code objects have all
- * settled is found by its addresses alone; any other by their fingerprints as well, read anew at each tick.
+ * Files the walked stack under its half, and leaves its hash in walk->hash. Returns 0, or the cause
+ * of its loss + 1. A stack whose code objects have all settled is found by its addresses alone; any
+ * other by their fingerprints as well, read anew at each tick.
  */
 static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __u32 tid,
 					__u32 channel, __u32 part, bool parted, __u32 flags,
@@ -208,8 +212,9 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 }
 
 /*
- * Whether a thread state, its head in s->ts, is one of its interpreter's: a freed one may lie there as it was, and a new
- * thread have its id, which is the address of its stack. Of 2.7's, which have no prev, it is not told.
+ * Whether a thread state, its head in s->ts, is one of its interpreter's: a freed one may lie there
+ * as it was, and a new thread have its id, which is the address of its stack. Of 2.7's, which have
+ * no prev, it is not told.
  */
 static __always_inline bool is_listed(const struct plop_layout *l, struct scratch *s, __u64 ts)
 {
@@ -226,7 +231,10 @@ static __always_inline bool is_listed(const struct plop_layout *l, struct scratc
 	return there == ts;
 }
 
-/* Up to 3.11: whether the state that has the GIL is one of this thread, which then has it in use; what of it is not told. */
+/*
+ * Up to 3.11: whether the state that has the GIL is one of this thread, which then has it in use;
+ * what of it is not told.
+ */
 static __always_inline bool is_current(const struct plop_layout *l, struct scratch *s, __u64 thread)
 {
 	__u64 id = 0;
@@ -237,14 +245,18 @@ static __always_inline bool is_current(const struct plop_layout *l, struct scrat
 }
 
 /*
- * Before 3.12 nothing in a thread state says whether its thread has it in use: whether it has to be looked for. Another
- * interpreter may have one that is. If that has not the GIL either, it is a newer one than this state's, for it is at the head of
- * their list, or any, when this has no frame. Or this is not one any more.
+ * Before 3.12 nothing in a thread state says whether its thread has it in use: whether it has to be
+ * looked for. Another interpreter may have one that is. If that has not the GIL either, it is a
+ * newer one than this state's, for it is at the head of their list, or any, when this has no frame.
+ * Or this is not one any more.
  */
 static __always_inline bool is_elsewhere(const struct plop_layout *l, const struct plop_process *p,
 					 struct scratch *s, __u64 ts, __u64 frame)
 {
-	/* interp follows next in all versions that have no _status (pystate.h of 2.7, cpython/pystate.h of 3.8) */
+	/*
+	 * interp follows next in all versions that have no _status (pystate.h of 2.7,
+	 * cpython/pystate.h of 3.8)
+	 */
 	__u64 head = 0, next = 0, interp = FIELD64(s->ts, l->ts_next + 8, PLOP_TS_MAX);
 
 	if (frame && s->search.current == ts)
@@ -264,9 +276,10 @@ static __always_inline bool is_elsewhere(const struct plop_layout *l, const stru
 }
 
 /*
- * After so many searches without a result, NONE_APART ms apart, a thread is not looked for until NONE_LASTS ms have passed. Not
- * after the first: a tick may come between a thread's start and its first line in Python, or its stack, and so its thread
- * pointer, may be one that a thread has just ended on. At most 3, by how it is remembered.
+ * After so many searches without a result, NONE_APART ms apart, a thread is not looked for until
+ * NONE_LASTS ms have passed. Not after the first: a tick may come between a thread's start and its
+ * first line in Python, or its stack, and so its thread pointer, may be one that a thread has just
+ * ended on. At most 3, by how it is remembered.
  */
 #define NONE_IS_SURE PLOP_NO_STATE_SURE
 #define NONE_APART   2
@@ -279,7 +292,9 @@ static __always_inline __u64 now_ms(void)
 	return bpf_ktime_get_ns() / 1000000;
 }
 
-/* Has plopd look for the thread state that the search did not reach: it has time for all of them. */
+/*
+ * Has plopd look for the thread state that the search did not reach: it has time for all of them.
+ */
 static __always_inline void state_ask(__u32 tgid, __u64 image, __u64 thread)
 {
 	struct plop_record_state r = {
@@ -298,8 +313,8 @@ static __always_inline void state_ask(__u32 tgid, __u64 image, __u64 thread)
 }
 
 /*
- * Looks for the thread state of the current thread in all interpreters. Returns 0 with its address in q->found and its
- * head in s->ts, or as thread_find().
+ * Looks for the thread state of the current thread in all interpreters. Returns 0 with its address
+ * in q->found and its head in s->ts, or as thread_find().
  */
 static __always_inline long thread_search(struct walk *w, struct plop_process *p,
 					  struct plop_half *half, __u64 thread, __u64 key,
@@ -343,7 +358,10 @@ static __always_inline long thread_search(struct walk *w, struct plop_process *p
 		return -(PLOP_LOST_FAULT + 1);
 	if (q->found && q->ts == q->found)
 		return 0;
-	/* the steps have ended, and not the lists: behind them may be the state, or the one that is in use */
+	/*
+	 * the steps have ended, and not the lists: behind them may be the state, or the one that is
+	 * in use
+	 */
 	if (q->result == WALK_OK && (q->ts || q->interp)) {
 		thread_remember(key, PLOP_NO_STATE(now_ms(), 1, NONE_IS_SURE));
 		state_ask(w->s->identify.tgid, q->image, thread);
@@ -376,8 +394,8 @@ static __always_inline bool is_finalising(const struct plop_layout *l, const str
 }
 
 /*
- * Finds the thread state of the current thread. Returns the flags of a stack without frames, 0 with w->frame set, or
- * -(cause + 1). The head of the thread state is in s->ts after.
+ * Finds the thread state of the current thread. Returns the flags of a stack without frames, 0 with
+ * w->frame set, or -(cause + 1). The head of the thread state is in s->ts after.
  */
 static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 					struct plop_process *p, struct plop_half *half,
@@ -444,14 +462,19 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 		return is_finalising(l, p) ? PLOP_STACK_FINALISED : PLOP_STACK_NO_FRAME;
 	s->walk.frame = frame;
 	if (l->ts_chunk) {
-		/* datastack_chunk, datastack_top and datastack_limit follow one another (3.11 to 3.15, cpython/pystate.h) */
+		/*
+		 * datastack_chunk, datastack_top and datastack_limit follow one another (3.11 to
+		 * 3.15, cpython/pystate.h)
+		 */
 		s->walk.chunk = FIELD64(s->ts, l->ts_chunk, PLOP_TS_MAX);
 		s->walk.chunk_end = FIELD64(s->ts, l->ts_chunk + 8, PLOP_TS_MAX);
 	}
 	return 0;
 }
 
-/* Whether the current thread has the GIL, as flags of its stack. The head of its state is in s->ts. */
+/*
+ * Whether the current thread has the GIL, as flags of its stack. The head of its state is in s->ts.
+ */
 static __always_inline __u32 gil_flags(const struct plop_layout *l, struct scratch *s, __u64 ts)
 {
 	if (l->free_threaded)
@@ -466,10 +489,11 @@ static __always_inline __u32 gil_flags(const struct plop_layout *l, struct scrat
 }
 
 /*
- * Walks the current thread of a profiled process and files its stack. Returns 0 (counted as python) or the cause of its
- * loss + 1. *truncated is counted up where the stack was too deep. tasks: with the asyncio task that runs, and who awaits it;
- * needs use_loop. part: whose room in the half it takes; parted: a constant, that it is a recording's, so that the verifier need
- * not follow both ways everywhere.
+ * Walks the current thread of a profiled process and files its stack. Returns 0 (counted as python)
+ * or the cause of its loss + 1. *truncated is counted up where the stack was too deep. tasks: with
+ * the asyncio task that runs, and who awaits it; needs use_loop. part: whose room in the half it
+ * takes; parted: a constant, that it is a recording's, so that the verifier need not follow both
+ * ways everywhere.
  */
 static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *half,
 					struct plop_process *p, __u64 pid_tgid, __u32 channel,
@@ -504,7 +528,10 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 		if (tasks && p->async) {
 			async_walk(p->async);
 		} else if (use_loop) {
-			/* a frame that is no Python function lies between each two C calls into the interpreter */
+			/*
+			 * a frame that is no Python function lies between each two C calls into the
+			 * interpreter
+			 */
 			bpf_loop(WALK_STEPS, walk_step, &w, 0);
 		} else {
 			for (__u32 i = 0; i < PLOP_BOUNDED_DEPTH / WALK_STRIDE; i++) {

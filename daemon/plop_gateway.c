@@ -9,7 +9,10 @@
 #include "http/exchange.h"
 #include "util/log.h"
 
-/* plop-gateway: the program with the network and without privileges. Here: options, the listening socket, the loop. */
+/*
+ * plop-gateway: the program with the network and without privileges. Here: options, the listening
+ * socket, the loop.
+ */
 
 struct options {
 	char *config_file, *listen, *socket, *state_dir; /* argv's */

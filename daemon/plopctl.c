@@ -7,7 +7,10 @@
 #include "ctl/suggest.h"
 #include "util/log.h"
 
-/* plopctl talks to plopd over its Unix socket. Here: which command, and the options that all of them have. */
+/*
+ * plopctl talks to plopd over its Unix socket. Here: which command, and the options that all of
+ * them have.
+ */
 
 static const struct ctl_command commands[] = {
 	{ "status", ctl_status }, { "ps", ctl_ps },     { "record", ctl_record },
@@ -96,7 +99,10 @@ int main(int argc, char *argv[])
 	int r;
 
 	setlocale(LC_ALL, "");
-	/* Numbers are read and written with a point wherever they are for programs; so they are for people. */
+	/*
+	 * Numbers are read and written with a point wherever they are for programs; so they are for
+	 * people.
+	 */
 	setlocale(LC_NUMERIC, "C");
 	/* Its messages are for whoever called it, also where stderr happens to be the journal. */
 	journal = getenv("JOURNAL_STREAM");

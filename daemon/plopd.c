@@ -128,7 +128,9 @@ static int reload(void *ctx, struct config **ret, char **ret_error)
 	return configure(ctx, ret, ret_error);
 }
 
-/* As many descriptors as it may have: a recording takes up to two for each thread of its processes. */
+/*
+ * As many descriptors as it may have: a recording takes up to two for each thread of its processes.
+ */
 static void descriptors(void)
 {
 	struct rlimit l;

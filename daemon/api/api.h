@@ -11,18 +11,23 @@
 #include "util/json.h"
 
 /*
- * The HTTP side: one small server for plopd's Unix socket and the gateway's TCP port, one route table. A backend says
- * what a program can answer.
+ * The HTTP side: one small server for plopd's Unix socket and the gateway's TCP port, one route
+ * table. A backend says what a program can answer.
  */
 struct api_peer {
 	bool is_unix;
 	uid_t uid; /* SO_PEERCRED; -1 over TCP */
 	gid_t gid;
 	pid_t pid;
-	bool trusted; /* may ask for anything: root, the daemon's own uid, group plop, or a good token */
-	/* Who it is where what one may have is bounded: the user that uid counts as; over TCP the address (IPv6: its /64). */
+	/* may ask for anything: root, the daemon's own uid, group plop, or a good token */
+	bool trusted;
+	/*
+	 * Who it is where what one may have is bounded: the user that uid counts as; over TCP the
+	 * address (IPv6: its /64).
+	 */
 	uint64_t from;
-	uint64_t session; /* over TCP, of the trusted: which session or token, as authorize() numbers them */
+	/* over TCP, of the trusted: which session or token, as authorize() numbers them */
+	uint64_t session;
 };
 
 struct api_request {
@@ -40,24 +45,32 @@ struct api_request {
 #define API_MAX_BODY       (64 * 1024)
 #define API_MAX_PARAMETERS 32
 #define API_MAX_HEAD       (16 * 1024) /* request line and headers */
-/* Connections at once of one user who is not trusted, on a Unix socket; and streams, of a user or a session. */
+/*
+ * Connections at once of one user who is not trusted, on a Unix socket; and streams, of a user or a
+ * session.
+ */
 #define API_PEER_CONNECTIONS 32
 #define API_PEER_STREAMS     8
 /* Connections of one TCP address whose request is not whole: one more, and its oldest gives way. */
 #define API_PEER_UNREADY 64
-/* Seconds that a silent client, or one that does not read, is kept; and that a whole request may take to come. */
+/*
+ * Seconds that a silent client, or one that does not read, is kept; and that a whole request may
+ * take to come.
+ */
 #define API_CLIENT_TIMEOUT 10
 /* Bytes a second at which an answer must be fetched on the whole, on top of that time. */
 #define API_SLOWEST_READER (64 * 1024)
 /*
- * Bytes of one answer, for the trusted and for others. What is larger is refused, and by then no more memory was used than
- * that: see api_answer_max(). With what waits to be fetched they stay below plopd.service's MemoryHigh of 192M.
+ * Bytes of one answer, for the trusted and for others. What is larger is refused, and by then no
+ * more memory was used than that: see api_answer_max(). With what waits to be fetched they stay
+ * below plopd.service's MemoryHigh of 192M.
  */
 #define API_MAX_ANSWER        (32 * 1024 * 1024)
 #define API_MAX_ANSWER_OTHERS (8 * 1024 * 1024)
 /*
- * Bytes of answers and events that wait to be fetched by their clients: in all; of all who are not trusted; and of one user,
- * or one session. Answers up to API_SMALL_ANSWER are always given: connections bound them.
+ * Bytes of answers and events that wait to be fetched by their clients: in all; of all who are not
+ * trusted; and of one user, or one session. Answers up to API_SMALL_ANSWER are always given:
+ * connections bound them.
  */
 #define API_WAITING_MAX    (64 * 1024 * 1024)
 #define API_WAITING_OTHERS (24 * 1024 * 1024)
@@ -76,17 +89,20 @@ void api_each_header(const struct api_request *q, const char *name,
 		     void (*each)(const char *value, void *ctx), void *ctx);
 
 /*
- * A handler answers exactly once: now, by one of the api_reply_*() functions, or later, after api_defer().
- * A deferred call is answered from the loop thread by the same functions; if the client goes away first, gone is called
- * and the handle must not be used again.
+ * A handler answers exactly once: now, by one of the api_reply_*() functions, or later, after
+ * api_defer(). A deferred call is answered from the loop thread by the same functions; if the
+ * client goes away first, gone is called and the handle must not be used again.
  */
 struct api_call;
 struct api_call *api_defer(const struct api_request *q, void (*gone)(void *ctx), void *ctx);
-/* The same by the call, also of one that is deferred already: gone and ctx are others from now on. */
+/*
+ * The same by the call, also of one that is deferred already: gone and ctx are others from now on.
+ */
 void api_defer_call(struct api_call *c, void (*gone)(void *ctx), void *ctx);
 /*
- * Takes *body over (b is empty after). extra headers: "Name: value" strings, NULL-terminated, or NULL. A body that is larger
- * than one may be (or whose error is -EFBIG) is answered by 413, one for which there is no room just now by 503.
+ * Takes *body over (b is empty after). extra headers: "Name: value" strings, NULL-terminated, or
+ * NULL. A body that is larger than one may be (or whose error is -EFBIG) is answered by 413, one
+ * for which there is no room just now by 503.
  */
 int api_reply(struct api_call *c, unsigned int status, const char *content_type, struct buf *body,
 	      const char *const *headers);
@@ -99,7 +115,10 @@ int api_reply_json(struct api_call *c, unsigned int status, json_t *value);
 int api_reply_writer(struct api_call *c, unsigned int status, struct json_writer *w);
 /* The largest body that api_reply() takes for this call: what an encoder's buf.limit should be. */
 size_t api_answer_max(const struct api_call *c);
-/* Encodes the profile; binary formats get a file name for browsers. An encoder's failure is answered as 500 or 413. */
+/*
+ * Encodes the profile; binary formats get a file name for browsers. An encoder's failure is
+ * answered as 500 or 413.
+ */
 int api_reply_profile(struct api_call *c, const struct profile *p, const struct format *f);
 struct worker;
 /* Makes a profile on a worker; done() is called on the loop thread when it was written, or not. */
@@ -112,8 +131,9 @@ struct api_profile_maker {
 int api_reply_profile_made(struct api_call *c, const struct api_profile_maker *maker,
 			   const struct format *f, struct worker *w);
 /*
- * The same on a worker, for a profile that nobody else uses; it is taken over. The call counts as deferred until then. Where the
- * worker takes no more, it is encoded at once. The server must end before the worker.
+ * The same on a worker, for a profile that nobody else uses; it is taken over. The call counts as
+ * deferred until then. Where the worker takes no more, it is encoded at once. The server must end
+ * before the worker.
  */
 int api_reply_profile_owned(struct api_call *c, struct profile *p, const struct format *f,
 			    struct worker *w);
@@ -131,8 +151,9 @@ struct question;
  */
 void api_ask(const struct api_request *q, struct question *k);
 /*
- * Server-sent events: begin (after api_defer()), then any number of events (data: one line of JSON), then end, after
- * which the handle must not be used. A client that reads too slowly loses the oldest events that it was not sent yet.
+ * Server-sent events: begin (after api_defer()), then any number of events (data: one line of
+ * JSON), then end, after which the handle must not be used. A client that reads too slowly loses
+ * the oldest events that it was not sent yet.
  */
 int api_stream_begin(struct api_call *c);
 int api_stream_event(struct api_call *c, const char *event, const char *data, size_t size);
@@ -144,34 +165,47 @@ int api_stream_end(struct api_call *c);
 
 struct api_route {
 	const char *method;
-	const char *
-		path; /* a "*" at the end stands for one last component, as in "/v1/recordings/ID" */
-	bool open;    /* also for a peer that is not trusted: the handler looks at the peer */
+	/* a "*" at the end stands for one last component, as in "/v1/recordings/ID" */
+	const char *path;
+	bool open; /* also for a peer that is not trusted: the handler looks at the peer */
 	void (*handle)(const struct api_request *q, void *ctx);
 };
-/* Every GET route takes HEAD as well: the handler sees a GET, and its answer is sent without the body. */
+/*
+ * Every GET route takes HEAD as well: the handler sees a GET, and its answer is sent without the
+ * body.
+ */
 
 struct api_options {
 	const struct api_route *routes;
 	size_t nroutes;
 	void *ctx; /* handed to each handler */
 	/*
-	 * TCP only: decides peer.trusted from token, cookie and Host. 0: go on; 1: it has answered (redirect, 403), or has
-	 * called api_defer() and will answer or api_continue(). NULL: Unix socket. headers: "Name: value".
+	 * TCP only: decides peer.trusted from token, cookie and Host. 0: go on; 1: it has answered
+	 * (redirect, 403), or has called api_defer() and will answer or api_continue(). NULL: Unix
+	 * socket. headers: "Name: value".
 	 */
 	int (*authorize)(struct api_request *q, const char *const *headers, void *ctx);
 	/*
-	 * max_connections at once, of which trusted_connections are kept for the trusted. Where no more may come, the
-	 * oldest one gives way whose request is not whole.
+	 * max_connections at once, of which trusted_connections are kept for the trusted. Where no
+	 * more may come, the oldest one gives way whose request is not whole.
 	 */
 	unsigned int max_connections, trusted_connections;
-	const char *
-		stream; /* path of the route that answers by a stream: API_PEER_STREAMS of one user or session; or NULL */
-	/* Whom uid counts as where what one user may have is bounded (the owner of a sub-uid); NULL: itself. */
+	/*
+	 * path of the route that answers by a stream: API_PEER_STREAMS of one user or session; or
+	 * NULL
+	 */
+	const char *stream;
+	/*
+	 * Whom uid counts as where what one user may have is bounded (the owner of a sub-uid);
+	 * NULL: itself.
+	 */
 	uid_t (*user)(uid_t uid, void *ctx);
 };
 
-/* After a deferred authorize(): the request goes on to its route. The handle must not be used again. */
+/*
+ * After a deferred authorize(): the request goes on to its route. The handle must not be used
+ * again.
+ */
 void api_continue(struct api_call *c, bool trusted);
 
 struct api_server;
@@ -179,8 +213,9 @@ struct api_server;
 int api_server_new(sd_event *loop, int listen_fd, const struct api_options *options,
 		   struct api_server **ret);
 /*
- * The same server on a second listening socket (taken over on success), whose connections are accepted before any of the
- * first's: for clients that others must not be able to keep out. Who they are is looked at all the same.
+ * The same server on a second listening socket (taken over on success), whose connections are
+ * accepted before any of the first's: for clients that others must not be able to keep out. Who
+ * they are is looked at all the same.
  */
 int api_server_prefer(struct api_server *s, int listen_fd);
 void api_server_free(struct api_server *s);

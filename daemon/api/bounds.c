@@ -2,9 +2,9 @@
 #include "api/server.h"
 
 /*
- * Nobody can keep others out: one user has a bound, those who are not trusted have one together, and where a bound is
- * reached that strangers share, the oldest connection gives way that has not sent a whole request. A client that means it
- * sends its request at once and is never that one.
+ * Nobody can keep others out: one user has a bound, those who are not trusted have one together,
+ * and where a bound is reached that strangers share, the oldest connection gives way that has not
+ * sent a whole request. A client that means it sends its request at once and is never that one.
  */
 
 static bool is_ready(const struct api_call *c)
@@ -44,7 +44,10 @@ static struct census take_census(const struct api_server *s, uint64_t from)
 	return n;
 }
 
-/* The oldest one that is not ready, of the trusted or not, of one peer or (NULL) of any. false: there is none. */
+/*
+ * The oldest one that is not ready, of the trusted or not, of one peer or (NULL) of any. false:
+ * there is none.
+ */
 static bool give_way(struct api_server *s, bool trusted, const uint64_t *from)
 {
 	struct api_gate *g, *gate = NULL;

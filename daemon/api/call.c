@@ -7,7 +7,7 @@
 #include "api/server.h"
 #include "util/log.h"
 
-/* A body that is too large is read and dropped up to here, so that the client hears 413; then the line is cut. */
+/* Up to here a body that is too large is read and dropped, so that the client hears 413. */
 #define MAX_DROPPED_BODY (1024 * 1024)
 
 void *call_begin(void *ctx, const char *uri, struct MHD_Connection *connection)
@@ -139,7 +139,10 @@ static int on_hangup(sd_event_source *source, int fd, uint32_t events, void *ctx
 	return 0;
 }
 
-/* While suspended, libmicrohttpd does not notice that a client leaves, so the loop watches the socket itself. */
+/*
+ * While suspended, libmicrohttpd does not notice that a client leaves, so the loop watches the
+ * socket itself.
+ */
 static void suspend(struct api_call *c)
 {
 	int fd = socket_of(c);
@@ -256,7 +259,7 @@ void api_continue(struct api_call *c, bool trusted)
 	c->deferred = false;
 	c->on_gone = NULL;
 	dispatch(c);
-	/* Suspended until now: libmicrohttpd comes back for the answer, or a handler has deferred again. */
+	/* Suspended until now: libmicrohttpd comes for the answer, or a handler defers again. */
 	if (!c->deferred)
 		resume(c);
 }
@@ -468,7 +471,10 @@ int api_reply(struct api_call *c, unsigned int status, const char *content_type,
 	trim(body);
 	c->waiting = body->size;
 	response = MHD_create_response_from_buffer(body->size, body->data, MHD_RESPMEM_MUST_FREE);
-	/* From here the call is answered or, without memory for that, cut off; its handle is spent either way. */
+	/*
+	 * From here the call is answered or, without memory for that, cut off; its handle is spent
+	 * either way.
+	 */
 	c->on_gone = NULL;
 	if (!response) {
 		call_abandon(c);

@@ -2,7 +2,10 @@
 #include "api/api.h"
 #include "api/head.h"
 
-/* "10000" is 65536: API_MAX_BODY. libmicrohttpd 0.9.75 (process_request_body() of connection.c) takes five digits as well. */
+/*
+ * "10000" is 65536: API_MAX_BODY. libmicrohttpd 0.9.75 (process_request_body() of connection.c)
+ * takes five digits as well.
+ */
 #define SIZE_DIGITS 5
 /* Of all trailers together; nobody reads them. */
 #define TRAILERS_MAX 4096

@@ -93,7 +93,10 @@ int api_reply_profile_owned(struct api_call *c, struct profile *p, const struct 
 	}
 	if (r >= 0)
 		return 0;
-	/* The worker has too much to do: what was asked for is here, and is not thrown away for that. */
+	/*
+	 * The worker has too much to do: what was asked for is here, and is not thrown away for
+	 * that.
+	 */
 	log_debug_r(r, "Writing a profile on the loop");
 	free(j);
 	r = api_reply_profile(c, p, f);

@@ -6,7 +6,10 @@
 #include "api/server.h"
 #include "util/log.h"
 
-/* From here on what has come is looked at by the clock only, so that a body that trickles in costs no more than one that does not. */
+/*
+ * From here on what has come is looked at by the clock only, so that a body that trickles in costs
+ * no more than one that does not.
+ */
 #define LOOKS_BY_EVENT 64
 #define LOOK_USEC      (20 * USEC_PER_MSEC)
 
@@ -45,7 +48,10 @@ void gate_refuse(int fd, unsigned int status, const char *error, bool with_body)
 	if (m < (int)sizeof(text) && send(fd, text, (size_t)m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug_r(-errno, "Failed to refuse a request");
 	shutdown(fd, SHUT_WR);
-	/* Closing with unread input would reset the connection, and the answer with it: take what is there, within bounds. */
+	/*
+	 * Closing with unread input would reset the connection, and the answer with it: take what
+	 * is there, within bounds.
+	 */
 	for (int i = 0; i < 64; i++)
 		if (recv(fd, drain, sizeof(drain), MSG_DONTWAIT) <= 0)
 			break;
@@ -68,7 +74,10 @@ static int hand_over(struct api_gate *g)
 	return 0;
 }
 
-/* Whoever waits for leave to send the body gets it: that of a body in chunks has to be here before it is handed over. */
+/*
+ * Whoever waits for leave to send the body gets it: that of a body in chunks has to be here before
+ * it is handed over.
+ */
 static void tell_continue(struct api_gate *g)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -80,7 +89,10 @@ static void tell_continue(struct api_gate *g)
 		log_debug_r(-errno, "Failed to ask for a body");
 }
 
-/* The first bytes of the connection, up to size; they stay where they are. -EAGAIN: nothing is there; 0: it is closed. */
+/*
+ * The first bytes of the connection, up to size; they stay where they are. -EAGAIN: nothing is
+ * there; 0: it is closed.
+ */
 static ssize_t peek(const struct api_gate *g, char *data, size_t size)
 {
 	ssize_t n = recv(g->fd, data, size, MSG_PEEK | MSG_DONTWAIT);
@@ -174,7 +186,10 @@ static int gate_new(struct api_server *s, int *fd, const struct api_peer *peer)
 	g->fd = TAKE_FD(*fd);
 	sd_event_now(s->loop, CLOCK_MONOTONIC, &g->begun_usec);
 	LIST_INSERT_HEAD(&s->gates, g, gates);
-	/* Edges: what is only looked at stays in the socket, so a level would wake the loop for ever. */
+	/*
+	 * Edges: what is only looked at stays in the socket, so a level would wake the loop for
+	 * ever.
+	 */
 	r = sd_event_add_io(s->loop, &g->io, g->fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_gate, g);
 	if (r >= 0)
 		r = sd_event_add_time(s->loop, &g->timer, CLOCK_MONOTONIC,

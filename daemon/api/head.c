@@ -133,7 +133,9 @@ static int check_header(const char *s, size_t n, struct head_state *state, struc
 			return bad(ret, 400, "the Transfer-Encoding header is malformed");
 		if (!name_is(s + value, end - value, "chunked"))
 			return bad(ret, 501, "this transfer encoding is not supported");
-		/* RFC 9112, section 6.1: whoever sends this in HTTP/1.0 does not know what it is. */
+		/*
+		 * RFC 9112, section 6.1: whoever sends this in HTTP/1.0 does not know what it is.
+		 */
 		if (!state->http_1_1)
 			return bad(ret, 400, "HTTP/1.0 has no Transfer-Encoding");
 		state->chunked = true;
@@ -143,7 +145,10 @@ static int check_header(const char *s, size_t n, struct head_state *state, struc
 	return 0;
 }
 
-/* The request line as far as it came: garbage is refused at its first bytes, not when the client gives up. */
+/*
+ * The request line as far as it came: garbage is refused at its first bytes, not when the client
+ * gives up.
+ */
 static int check_start(const char *data, size_t size, struct head_problem *ret)
 {
 	for (size_t i = 0; i < size; i++) {

@@ -6,8 +6,9 @@
 #include "util/macro.h"
 
 /*
- * The gate before the HTTP parser: is this the head of a request that plop takes? libmicrohttpd answers what it cannot
- * parse with a page of HTML of its own; what passes here it can parse, so that every error is plop's JSON.
+ * The gate before the HTTP parser: is this the head of a request that plop takes? libmicrohttpd
+ * answers what it cannot parse with a page of HTML of its own; what passes here it can parse, so
+ * that every error is plop's JSON.
  */
 struct head_problem {
 	unsigned int status; /* 400, 413, 414, 431, 501, 505 */
@@ -22,15 +23,16 @@ struct head {
 };
 
 /*
- * data: the first size bytes that the client sent. 1: a whole, good head, and *ret_head tells of it; 0: good so far, more
- * is needed; -EBADMSG: bad, and *ret says why. Pure.
+ * data: the first size bytes that the client sent. 1: a whole, good head, and *ret_head tells of
+ * it; 0: good so far, more is needed; -EBADMSG: bad, and *ret says why. Pure.
  */
 int head_check(const char *data, size_t size, struct head *ret_head, struct head_problem *ret);
 
 /*
- * The same for a body in chunks: data is what came behind the head. libmicrohttpd knows no chunk extensions and answers a
- * chunk that it cannot parse by a page of its own, so these bodies are looked at as a whole before it gets them. 413: more
- * than API_MAX_BODY bytes, or so many small chunks that HEAD_MAX_CHUNKED bytes do not hold them.
+ * The same for a body in chunks: data is what came behind the head. libmicrohttpd knows no chunk
+ * extensions and answers a chunk that it cannot parse by a page of its own, so these bodies are
+ * looked at as a whole before it gets them. 413: more than API_MAX_BODY bytes, or so many small
+ * chunks that HEAD_MAX_CHUNKED bytes do not hold them.
  */
 int chunked_check(const char *data, size_t size, struct head_problem *ret);
 

@@ -5,7 +5,10 @@
 
 #include "api/server.h"
 
-/* Supplementary groups that a peer may have; Linux has 65536 as its own maximum, few have more than 100. */
+/*
+ * Supplementary groups that a peer may have; Linux has 65536 as its own maximum, few have more than
+ * 100.
+ */
 #define PEER_MAX_GROUPS 65536
 
 gid_t peer_group(void)
@@ -41,7 +44,10 @@ static bool in_group(int fd, gid_t group)
 	return false;
 }
 
-/* The address at the other end: all of IPv4's, of IPv6's the network, which is as much as one customer has (RFC 6177). */
+/*
+ * The address at the other end: all of IPv4's, of IPv6's the network, which is as much as one
+ * customer has (RFC 6177).
+ */
 static uint64_t address_of(int fd)
 {
 	struct sockaddr_storage a = {};

@@ -76,7 +76,9 @@ int api_reply_encoded(struct api_call *c, const struct profile *p, const struct 
 	snprintf(samples, sizeof(samples), "Plop-Samples: %" PRIu64, p->samples_total);
 	snprintf(lost, sizeof(lost), "Plop-Lost: %" PRIu64, tally_lost(&p->tally));
 	snprintf(other, sizeof(other), "Plop-Other: %" PRIu64, profile_other(p));
-	/* For formats that have no room for it, such as collapsed; without memory it is left out. */
+	/*
+	 * For formats that have no room for it, such as collapsed; without memory it is left out.
+	 */
 	buf_puts(&b, "Plop-Ticks: ");
 	text_comment(&b, p);
 	ticks = buf_string(&b);

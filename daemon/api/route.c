@@ -42,7 +42,10 @@ static int hex(char c)
 	return -1;
 }
 
-/* Bytes of the UTF-8 sequence at s, 0 if it is not one (overlong, surrogate, beyond U+10FFFF included). */
+/*
+ * Bytes of the UTF-8 sequence at s, 0 if it is not one (overlong, surrogate, beyond U+10FFFF
+ * included).
+ */
 static size_t utf8_length(const unsigned char *s)
 {
 	if (s[0] < 0x80)
@@ -60,7 +63,10 @@ static size_t utf8_length(const unsigned char *s)
 	return 4;
 }
 
-/* A path or a parameter's text becomes part of error messages and JSON: no control characters, valid UTF-8. */
+/*
+ * A path or a parameter's text becomes part of error messages and JSON: no control characters,
+ * valid UTF-8.
+ */
 static bool is_text(const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
@@ -75,7 +81,10 @@ static bool is_text(const char *s)
 	return true;
 }
 
-/* Unescapes [from, from + n) to *to, which is moved behind the NUL. plus: "+" is a space (only in a query). */
+/*
+ * Unescapes [from, from + n) to *to, which is moved behind the NUL. plus: "+" is a space (only in a
+ * query).
+ */
 static int unescape(const char *from, size_t n, bool plus, char **to)
 {
 	char *start = *to;
@@ -127,7 +136,10 @@ int target_decode(const char *target, char *storage, const char **ret_path,
 			parameters[n].key = storage;
 			if (unescape(p, key, true, &storage) < 0)
 				return -EINVAL;
-			/* "key" without "=" has the NUL of its key as its value: an empty string within bounds. */
+			/*
+			 * "key" without "=" has the NUL of its key as its value: an empty string
+			 * within bounds.
+			 */
 			parameters[n].value = key == pair ? storage - 1 : storage;
 			if (key < pair && unescape(p + value, pair - value, true, &storage) < 0)
 				return -EINVAL;

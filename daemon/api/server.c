@@ -7,7 +7,10 @@
 #include "api/server.h"
 #include "util/log.h"
 
-/* Memory of one connection in libmicrohttpd: head, its parsed form, the answer's headers, one read or write. */
+/*
+ * Memory of one connection in libmicrohttpd: head, its parsed form, the answer's headers, one read
+ * or write.
+ */
 #define CONNECTION_MEMORY (128 * 1024)
 /* Of connections that are cut and that libmicrohttpd has not closed yet. */
 #define CONNECTIONS_MORE 64
@@ -132,8 +135,9 @@ static int start(struct api_server *s)
 }
 
 /*
- * What the gate has not taken over stays in the socket: over TCP the largest request must fit into its window, which is half
- * of the buffer (tcp_adv_win_scale). A smaller one only refuses large bodies in chunks.
+ * What the gate has not taken over stays in the socket: over TCP the largest request must fit into
+ * its window, which is half of the buffer (tcp_adv_win_scale). A smaller one only refuses large
+ * bodies in chunks.
  */
 static void make_room(int listen_fd)
 {
@@ -148,7 +152,9 @@ static int door_open(struct api_server *s, struct api_door *door, int listen_fd,
 {
 	int r;
 
-	/* A socket that systemd has opened blocks, and a client may be gone before it is accepted. */
+	/*
+	 * A socket that systemd has opened blocks, and a client may be gone before it is accepted.
+	 */
 	r = fcntl(listen_fd, F_GETFL);
 	if (r < 0 || fcntl(listen_fd, F_SETFL, r | O_NONBLOCK) < 0)
 		return -errno;

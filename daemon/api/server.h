@@ -7,9 +7,10 @@
 #include "api/api.h"
 
 /*
- * Private to the room. A connection begins at the gate (gate.c): accepted, and looked at without taking anything
- * from the socket until its head is whole and good. Then libmicrohttpd has it (server.c), makes one api_call of it
- * (call.c), and closes it after the answer: one request for each connection, so that every head passes the gate.
+ * Private to the room. A connection begins at the gate (gate.c): accepted, and looked at without
+ * taking anything from the socket until its head is whole and good. Then libmicrohttpd has it
+ * (server.c), makes one api_call of it (call.c), and closes it after the answer: one request for
+ * each connection, so that every head passes the gate.
  */
 struct api_gate {
 	LIST_ENTRY(api_gate) gates;
@@ -72,7 +73,8 @@ struct api_call {
 
 	unsigned int status;
 	struct MHD_Response *response;
-	size_t waiting; /* bytes of the answer that are kept for the client, those of chunks not counted */
+	/* bytes of the answer that are kept for the client, those of chunks not counted */
+	size_t waiting;
 	STAILQ_HEAD(, api_chunk) chunks;
 	size_t nchunks, chunk_bytes;
 };
@@ -80,16 +82,22 @@ struct api_call {
 /* gate.c */
 int gate_accept(struct api_server *s, int listen_fd);
 void gate_free(struct api_gate *g);
-/* A short answer in JSON on a socket on which libmicrohttpd has sent nothing. It fits in the socket's buffer or is not sent. */
+/*
+ * A short answer in JSON on a socket on which libmicrohttpd has sent nothing. It fits in the
+ * socket's buffer or is not sent.
+ */
 void gate_refuse(int fd, unsigned int status, const char *error, bool with_body);
 
 /*
- * bounds.c: what one peer may have of what all share. Whether one more connection of peer may be; where that takes it,
- * another that has not sent a whole request gives way. 0, or the HTTP status of the refusal and a sentence.
+ * bounds.c: what one peer may have of what all share. Whether one more connection of peer may be;
+ * where that takes it, another that has not sent a whole request gives way. 0, or the HTTP status
+ * of the refusal and a sentence.
  */
 unsigned int bounds_admit(struct api_server *s, const struct api_peer *peer, char *error,
 			  size_t size);
-/* Whether the call may go to its handler: if that is a stream, whether its peer may have one more. */
+/*
+ * Whether the call may go to its handler: if that is a stream, whether its peer may have one more.
+ */
 bool bounds_stream(const struct api_call *c);
 /* Whether size more bytes may wait for the call's client. */
 bool bounds_waiting(const struct api_call *c, size_t size);
@@ -106,7 +114,10 @@ void call_completed(void *ctx, struct MHD_Connection *connection, void **call,
 		    enum MHD_RequestTerminationCode code);
 /* Tells the handler that the client is gone and lets libmicrohttpd close the connection. */
 void call_abandon(struct api_call *c);
-/* Cuts the connection: by an answer if status is not 0 (nothing must have been sent yet), and whatever its state. */
+/*
+ * Cuts the connection: by an answer if status is not 0 (nothing must have been sent yet), and
+ * whatever its state.
+ */
 void call_cut(struct api_call *c, unsigned int status, const char *error);
 
 /* peer.c: who is at the other end of fd. */

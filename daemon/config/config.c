@@ -267,7 +267,10 @@ static void fail(struct loading *l, int error, const char *what)
 		l->message = NULL;
 }
 
-/* libinih's reader: counts lines, which libinih does not tell its handler. A longer line would reach it in pieces. */
+/*
+ * libinih's reader: counts lines, which libinih does not tell its handler. A longer line would
+ * reach it in pieces.
+ */
 static char *next_line(char *buffer, int size, void *ctx)
 {
 	struct loading *l = ctx;

@@ -15,8 +15,9 @@ enum config_mode {
 const char *config_mode_name(enum config_mode mode); /* "on-demand"; static */
 
 /*
- * /etc/plop/plop.conf, then /etc/plop/plop.conf.d/ (the *.conf in it by name), then the command line: each overrides
- * what came before. One table in config.c says what there is; plop.conf(5) describes it.
+ * /etc/plop/plop.conf, then /etc/plop/plop.conf.d/ (the *.conf in it by name), then the command
+ * line: each overrides what came before. One table in config.c says what there is; plop.conf(5)
+ * describes it.
  */
 struct config {
 	/* [plopd] */
@@ -43,15 +44,22 @@ void config_free(struct config *c);
 DEFINE_FREEP(struct config, config_free)
 
 /*
- * Reads file and file.d/ (the *.conf in it); file NULL: CONFIG_DEFAULT_FILE, which need not exist; a named one must.
- * skip_unreadable: files that the caller may not read are passed over (plopctl, run by anybody). On failure *ret_error
- * is one sentence, "FILE:LINE: what, what would do", owned by the caller. Unknown keys are logged as warnings.
+ * Reads file and file.d/ (the *.conf in it); file NULL: CONFIG_DEFAULT_FILE, which need not exist;
+ * a named one must. skip_unreadable: files that the caller may not read are passed over (plopctl,
+ * run by anybody). On failure *ret_error is one sentence, "FILE:LINE: what, what would do", owned
+ * by the caller. Unknown keys are logged as warnings.
  */
 int config_load(struct config *c, const char *file, bool skip_unreadable, char **ret_error);
 
-/* One option, as the command line gives it ("plopd", "hz", "200"). -ENOENT: there is no such option. */
+/*
+ * One option, as the command line gives it ("plopd", "hz", "200"). -ENOENT: there is no such
+ * option.
+ */
 int config_set(struct config *c, const char *section, const char *key, const char *value,
 	       char **ret_error);
 
-/* The table for --help and tests: one line for each option, "NAME (DEFAULT): HELP". NULL after the last. */
+/*
+ * The table for --help and tests: one line for each option, "NAME (DEFAULT): HELP". NULL after the
+ * last.
+ */
 const char *config_help(size_t i);

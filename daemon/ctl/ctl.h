@@ -36,7 +36,10 @@ int ctl_dump(struct ctl *ctl, int argc, char *argv[]);
 int ctl_top(struct ctl *ctl, int argc, char *argv[]);
 int ctl_open(struct ctl *ctl, int argc, char *argv[]);
 
-/* --socket and --config, as each command takes them, too: an argp child whose input is the struct ctl. */
+/*
+ * --socket and --config, as each command takes them, too: an argp child whose input is the struct
+ * ctl.
+ */
 struct argp;
 extern const struct argp ctl_globals;
 /* Reads the configuration, once all options are known. An exit status; it has complained. */
@@ -54,8 +57,8 @@ void ctl_answer_done(struct ctl_answer *a);
 #define _cleanup_answer_ _cleanup_(ctl_answer_done)
 
 /*
- * body: JSON or NULL. 0 when plopd answered, whatever its status; else a negative errno why it was not reached.
- * Prints nothing.
+ * body: JSON or NULL. 0 when plopd answered, whatever its status; else a negative errno why it was
+ * not reached. Prints nothing.
  */
 int ctl_exchange(const struct ctl *ctl, const char *method, const char *path, const char *body,
 		 unsigned int timeout_s, struct ctl_answer *ret);
@@ -64,7 +67,10 @@ int ctl_request(const struct ctl *ctl, const char *what, const char *method, con
 		const char *body, unsigned int timeout_s, struct ctl_answer *ret);
 /* Complains of an exchange that failed with r or was answered by an error. An exit status. */
 int ctl_complain(const struct ctl *ctl, const char *what, int r, const struct ctl_answer *a);
-/* Says that there is no Python process, of the caller's if he sees no others, and who may ask for more. */
+/*
+ * Says that there is no Python process, of the caller's if he sees no others, and who may ask for
+ * more.
+ */
 void ctl_tell_none(const struct ctl *ctl, const char *what);
 /* The same if that is so; whether it is. */
 bool ctl_tell_if_none(const struct ctl *ctl, const char *what);
@@ -83,7 +89,10 @@ struct ctl_output {
 	int fd;
 	bool json; /* its format */
 };
-/* Checks that it can be written, before any work. "-" is stdout; of a link, what it names. An exit status. */
+/*
+ * Checks that it can be written, before any work. "-" is stdout; of a link, what it names. An exit
+ * status.
+ */
 int ctl_output_open(const char *path, const struct format *f, struct ctl_output *ret);
 /* On a terminal by text_for_terminal(), else as it is. */
 int ctl_output_write(struct ctl_output *o, const void *data, size_t size);
@@ -97,11 +106,14 @@ void ctl_output_hint(const struct ctl_output *o, const struct format *f);
 /* Text for people, in text.c. All return buffer. */
 const char *text_number(uint64_t n, char *buffer, size_t size); /* 1,234,567 */
 const char *text_time(double unix_seconds, char *buffer, size_t size);
-/* s in exactly columns of a terminal: cut or filled with spaces; what is not visible (utf8_is_visible()) becomes "?". */
+/*
+ * s in exactly columns of a terminal: cut or filled with spaces; what is not visible
+ * (utf8_is_visible()) becomes "?".
+ */
 const char *text_cell(const char *s, unsigned int columns, bool fill, char *buffer, size_t size);
 /*
- * What may go to a terminal of a text of lines: what is not visible becomes U+FFFD, or its escape if the text is JSON, which
- * then means the same.
+ * What may go to a terminal of a text of lines: what is not visible becomes U+FFFD, or its escape
+ * if the text is JSON, which then means the same.
  */
 void text_for_terminal(const char *data, size_t size, bool json, struct buf *out);
 unsigned int text_columns(int fd); /* of the terminal; 0: not a terminal */
@@ -109,18 +121,25 @@ unsigned int text_columns(int fd); /* of the terminal; 0: not a terminal */
 const char *text_lost(const json_t *lost, char *buffer, size_t size);
 uint64_t text_lost_total(const json_t *lost);
 
-/* The number at a path of keys ("samples.ticks"), 0 if there is none; the string, "" if there is none. */
+/*
+ * The number at a path of keys ("samples.ticks"), 0 if there is none; the string, "" if there is
+ * none.
+ */
 double json_number_at(const json_t *o, const char *path);
 const char *json_string_at(const json_t *o, const char *path);
-/* Where a function of an answer lies: its file, or its module; "": it has neither, as synthetic ones. */
+/*
+ * Where a function of an answer lies: its file, or its module; "": it has neither, as synthetic
+ * ones.
+ */
 const char *json_place_at(const json_t *function);
 /* For --help, as ctl_format() does. */
 #define CTL_FORMAT_RULE                                                                         \
 	"Without -f the file's ending tells the format: .pb.gz or .pprof, .collapsed, .folded " \
 	"or .txt, .speedscope.json, .json, .plop. Else a file is pprof, and stdout collapsed."
 /*
- * A format by name; without one (NULL) that which the file's ending tells; else pprof for a file, also one that has no name yet
- * (path NULL), and collapsed for stdout. NULL: it is unknown or not there yet, of which it has complained.
+ * A format by name; without one (NULL) that which the file's ending tells; else pprof for a file,
+ * also one that has no name yet (path NULL), and collapsed for stdout. NULL: it is unknown or not
+ * there yet, of which it has complained.
  */
 const struct format *ctl_format(const char *command, const char *name, const char *path);
 /* CTL_DONE, or complains that these are no keys to group by. */

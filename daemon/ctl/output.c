@@ -125,7 +125,10 @@ static int open_temporary(const char *path, struct ctl_output *o)
 	return 0;
 }
 
-/* Where a link leads, so that what it names is replaced and never the link: as root that may be one of the system's. */
+/*
+ * Where a link leads, so that what it names is replaced and never the link: as root that may be one
+ * of the system's.
+ */
 static int resolve(const char *path, char **ret)
 {
 	struct stat st;

@@ -17,8 +17,8 @@
 #include "util/parse.h"
 
 /*
- * How often plopd is asked how far it is, and how often at least the profile so far is fetched in case plopd goes away: first after
- * a second, then after twice as long each time.
+ * How often plopd is asked how far it is, and how often at least the profile so far is fetched in
+ * case plopd goes away: first after a second, then after twice as long each time.
  */
 #define LONGEST          (24 * 3600 * NSEC_PER_SEC)
 #define DEFAULT_DURATION (30 * NSEC_PER_SEC)
@@ -178,7 +178,10 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	}
 }
 
-/* What of a cgroup's path or a unit's name can be part of a file name: its last part, other characters as "-". */
+/*
+ * What of a cgroup's path or a unit's name can be part of a file name: its last part, other
+ * characters as "-".
+ */
 static void name_part(const char *name, char *buffer, size_t size)
 {
 	const char *end = name + strlen(name), *start;

@@ -42,9 +42,9 @@ struct recording {
 	char *path;               /* "/v1/recordings/r1", owned */
 	json_t *state;            /* the last that plopd said of it, owned */
 	struct ctl_answer so_far; /* the profile as of the last time that it was fetched */
-	struct ctl_answer
-		refused; /* why plopd did not give it, when it was last asked; status 0: it never was */
-	int signals;     /* signalfd */
+	/* why plopd did not give it, when it was last asked; status 0: it never was */
+	struct ctl_answer refused;
+	int signals; /* signalfd */
 	struct command command;
 	bool stopped, off_cpu;
 };
@@ -56,20 +56,29 @@ int record_refresh(struct recording *rec);
 /* The path of its result in that format, as it is to be grouped or plain; NULL: out of memory. */
 char *record_result_path(const struct recording *rec, const char *format, const char *group_by);
 
-/* record_signals.c: SIGINT, SIGTERM and SIGHUP end it, for a program more are passed on. Negative errno. */
+/*
+ * record_signals.c: SIGINT, SIGTERM and SIGHUP end it, for a program more are passed on. Negative
+ * errno.
+ */
 int record_catch_signals(struct recording *rec);
-/* The first Ctrl-C ends the recording, one more plopctl, which then says what is kept. As record_refresh(). */
+/*
+ * The first Ctrl-C ends the recording, one more plopctl, which then says what is kept. As
+ * record_refresh().
+ */
 int record_stop(struct recording *rec);
 /* The result is about to be written; and is. */
 void record_writes(const struct recording *rec);
 void record_wrote(void);
 
 /*
- * record_command.c. Makes the process, which waits before it executes the program: 0, -errno. What is then done with it is
- * either command_release() or command_abandon().
+ * record_command.c. Makes the process, which waits before it executes the program: 0, -errno. What
+ * is then done with it is either command_release() or command_abandon().
  */
 int command_hold(struct command *c);
-/* It executes the program, as soon as the recording runs. An exit status: 126, 127 if it cannot, having complained. */
+/*
+ * It executes the program, as soon as the recording runs. An exit status: 126, 127 if it cannot,
+ * having complained.
+ */
 int command_release(struct command *c, struct recording *rec);
 /* It ends without having done anything. */
 void command_abandon(struct command *c);
@@ -77,7 +86,10 @@ void command_abandon(struct command *c);
 bool command_signals(struct command *c, int signals);
 /* Waits until it has ended. */
 void command_wait(struct command *c, int signals);
-/* The program's exit status, 128 and more for a signal; 1 for a program that ended well, of a record that did not. */
+/*
+ * The program's exit status, 128 and more for a signal; 1 for a program that ended well, of a
+ * record that did not.
+ */
 int command_status(const struct command *c, int record);
 
 /* hottest.c: on a terminal, the functions that had most of it. */

@@ -131,8 +131,8 @@ int command_release(struct command *c, struct recording *rec)
 }
 
 /*
- * What came from the terminal came to the program as well, which is in the same process group; what it sent itself it does not
- * want. Anything else was meant for it.
+ * What came from the terminal came to the program as well, which is in the same process group; what
+ * it sent itself it does not want. Anything else was meant for it.
  */
 static bool is_for_command(const struct command *c, const struct signalfd_siginfo *info)
 {

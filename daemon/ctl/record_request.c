@@ -73,8 +73,8 @@ static void tell_skipped(const json_t *state)
 }
 
 /*
- * Whether there is somebody to record now. Of selectors that nobody has it is an error, as they may be mistyped; all may yet
- * begin. An exit status.
+ * Whether there is somebody to record now. Of selectors that nobody has it is an error, as they may
+ * be mistyped; all may yet begin. An exit status.
  */
 static int look_for_any(const struct record_options *o)
 {

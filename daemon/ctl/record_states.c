@@ -4,8 +4,8 @@
 #include "util/log.h"
 
 /*
- * "GIL held 80 % of the time on CPU, not known for 12 %, waited for 41 % of wall time", or why nothing is said of it. All time on CPU
- * counts, also that of which it is not known.
+ * "GIL held 80 % of the time on CPU, not known for 12 %, waited for 41 % of wall time", or why
+ * nothing is said of it. All time on CPU counts, also that of which it is not known.
  */
 static void say_gil(const json_t *states, bool off_cpu)
 {

@@ -7,7 +7,10 @@
 #define WORD_MAX  32
 #define NAMES_MAX 64
 
-/* How many letters have to be added, dropped, changed or swapped with the next one to make b of a; both are at most WORD_MAX long. */
+/*
+ * How many letters have to be added, dropped, changed or swapped with the next one to make b of a;
+ * both are at most WORD_MAX long.
+ */
 static unsigned int distance(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b);
@@ -81,7 +84,10 @@ static void options_add(struct options *o, const struct argp *argp)
 		options_add(o, c->argp);
 }
 
-/* The option of that name, of size bytes, or that begins so; NULL: there is none. "help" and "usage" are not among all. */
+/*
+ * The option of that name, of size bytes, or that begins so; NULL: there is none. "help" and
+ * "usage" are not among all.
+ */
 static const struct argp_option *options_find(const struct options *o, const char *name,
 					      size_t size, bool *ret_known)
 {
@@ -99,7 +105,9 @@ static const struct argp_option *options_find(const struct options *o, const cha
 	return found;
 }
 
-/* Whether the last letter of a word like -xF is that of an option whose argument is the next word. */
+/*
+ * Whether the last letter of a word like -xF is that of an option whose argument is the next word.
+ */
 static bool letters_take_next(const struct options *o, const char *letters)
 {
 	for (; *letters; letters++) {

@@ -207,7 +207,10 @@ static int make_texts(struct top *t)
 	return t->path && t->target_text ? CTL_DONE : out_of_memory();
 }
 
-/* A process that is not in the list: plopd says what of it, as it does for a dump, which it then refuses. An exit status. */
+/*
+ * A process that is not in the list: plopd says what of it, as it does for a dump, which it then
+ * refuses. An exit status.
+ */
 static int complain_of_pid(const struct top *t)
 {
 	_cleanup_answer_ struct ctl_answer a = {};
@@ -251,7 +254,10 @@ static int check_target(const struct top *t, const json_t *processes)
 	return CTL_NO_TARGET;
 }
 
-/* Services are in a slice, which no process has as its unit: as a target it is its control group. An exit status. */
+/*
+ * Services are in a slice, which no process has as its unit: as a target it is its control group.
+ * An exit status.
+ */
 static int find_slice(struct top *t)
 {
 	_cleanup_answer_ struct ctl_answer a = {};
@@ -285,7 +291,10 @@ static int find_slice(struct top *t)
 	return r;
 }
 
-/* What the head and the processes need. An exit status; on failure it complained, where complain is set. */
+/*
+ * What the head and the processes need. An exit status; on failure it complained, where complain is
+ * set.
+ */
 static int ask(struct top *t, bool complain)
 {
 	static const char *const paths[] = { "/v1/status", "/v1/processes" };
@@ -357,7 +366,10 @@ static bool take_event(struct top *t, json_t *event, uint64_t now)
 	t->heard_ns = now;
 	if (top_model_feed(t->model, event) < 0)
 		return false;
-	/* what the window has so far is older than the screen: the figures are of what comes from now on */
+	/*
+	 * what the window has so far is older than the screen: the figures are of what comes from
+	 * now on
+	 */
 	if (!t->compared) {
 		t->compared = true;
 		top_model_forget(t->model);

@@ -11,7 +11,9 @@
 #include "ctl/ctl.h"
 #include "ctl/select.h"
 
-/* For how long no tick at all is taken for one that was not collected yet; then the host is idle. */
+/*
+ * For how long no tick at all is taken for one that was not collected yet; then the host is idle.
+ */
 #define STILL_S 2.5
 
 struct count {
@@ -164,7 +166,10 @@ static struct process *process_get(struct top_model *m, const json_t *o)
 	bool failed = false;
 
 	HASH_FIND_INT(m->processes, &pid, p);
-	/* The same process calls itself something else after an exec; another one begins at another time. */
+	/*
+	 * The same process calls itself something else after an exec; another one begins at another
+	 * time.
+	 */
 	if (p && fabs(p->start_time - json_number_at(o, "start_time")) < 0.005)
 		return p;
 	if (p) {
@@ -194,7 +199,10 @@ static void count_publish(struct count *c)
 	c->sum = 0;
 }
 
-/* A window has ended and another begins: all of it counts from zero, and what the last one did not have is forgotten. */
+/*
+ * A window has ended and another begins: all of it counts from zero, and what the last one did not
+ * have is forgotten.
+ */
 static void window_begin(struct top_model *m)
 {
 	struct count *const heads[] = { &m->ticks, &m->python, &m->other, &m->lost, &m->samples };
@@ -225,7 +233,10 @@ static void window_begin(struct top_model *m)
 	}
 }
 
-/* Nothing was collected since the last snapshot, which is plopd's once a second, too, and may fall beside this one. */
+/*
+ * Nothing was collected since the last snapshot, which is plopd's once a second, too, and may fall
+ * beside this one.
+ */
 static bool unchanged(const struct top_model *m, const json_t *snapshot, double start, double end)
 {
 	double ticks = json_number_at(snapshot, "ticks");

@@ -7,9 +7,10 @@
 #include "util/macro.h"
 
 /*
- * What plopctl top shows, from snapshots of the running window (the call graph's JSON) and the list of processes. A snapshot's
- * counts less those of the one before, if both are of one window, are what happened in between; a new window counts from its
- * start. That adds up until top_model_publish() makes it what is shown. Pure: no clock, no terminal.
+ * What plopctl top shows, from snapshots of the running window (the call graph's JSON) and the list
+ * of processes. A snapshot's counts less those of the one before, if both are of one window, are
+ * what happened in between; a new window counts from its start. That adds up until
+ * top_model_publish() makes it what is shown. Pure: no clock, no terminal.
  */
 enum top_kind { TOP_FUNCTIONS, TOP_PROCESSES };
 enum top_sort { TOP_SELF, TOP_TOTAL };
@@ -21,9 +22,15 @@ struct top_target {
 	const struct selectors *selectors; /* that must hold as well; NULL: none */
 };
 
-/* What somebody gave as a control group, as the processes have it: from the hierarchy's root, with a slash before and none at the end. */
+/*
+ * What somebody gave as a control group, as the processes have it: from the hierarchy's root, with
+ * a slash before and none at the end.
+ */
 int top_cgroup_value(const char *given, char **ret);
-/* ... as a unit, as record -u takes it: without one of the known suffixes it is a service. Both: an exit status. */
+/*
+ * ... as a unit, as record -u takes it: without one of the known suffixes it is a service. Both: an
+ * exit status.
+ */
 int top_unit_value(const char *given, char **ret);
 
 struct top_rates {
@@ -64,8 +71,8 @@ bool top_target_has(const struct top_target *t, const json_t *p);
 /* How many bytes of a process's cgroup are the path of that slice; 0: it is not in it. */
 size_t top_slice_path(const char *cgroup, const char *slice);
 /*
- * Sorted, largest first; filter: only rows with it in a name, a place or a PID, in any case. An array to free, whose strings are
- * borrowed until the next call that is not const.
+ * Sorted, largest first; filter: only rows with it in a name, a place or a PID, in any case. An
+ * array to free, whose strings are borrowed until the next call that is not const.
  */
 int top_model_rows(const struct top_model *m, enum top_kind kind, enum top_sort sort,
 		   const char *filter, struct top_row **ret, size_t *ret_n);

@@ -16,7 +16,10 @@ struct top_stream {
 	json_t *newest;
 };
 
-/* One event without its empty line. Others than of a window, and those that are no JSON, are passed over. */
+/*
+ * One event without its empty line. Others than of a window, and those that are no JSON, are passed
+ * over.
+ */
 static void event_take(struct top_stream *s, const char *event, size_t size)
 {
 	static const char window[] = "event: window\n";

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cycle/time_of_day.h"
 
-/* Two readings that far apart are not of one moment: something else ran in between. At last they have to do. */
+/*
+ * Two readings that far apart are not of one moment: something else ran in between. At last they
+ * have to do.
+ */
 #define MOMENT_NS (10 * NSEC_PER_MSEC)
 
 struct time_of_day time_of_day_read(clock_reader clock)

@@ -10,8 +10,8 @@
 #include "util/log.h"
 
 /*
- * A user is distrusted whose processes have kept helpers waiting so often, and for how long from the last time on. Once may
- * happen to anybody whose memory is on a slow disk.
+ * A user is distrusted whose processes have kept helpers waiting so often, and for how long from
+ * the last time on. Once may happen to anybody whose memory is on a slow disk.
  */
 #define DISTRUST_TIMES 3
 #define DISTRUST_NS    (600 * NSEC_PER_SEC)

@@ -11,16 +11,21 @@
 #include "python/python.h"
 
 /*
- * Everything that is read of a target is read by helper processes. A target may lie in a file system that never answers (a FUSE
- * server, a dead NFS server), or answer page faults itself and not do it (userfaultfd(2)); who reads it then is blocked,
- * maybe for good, and cannot be told to stop. So the one who reads is a process that plopd can do without: it is killed
- * and another takes its place. The loop asks and goes on; the answer comes by a call.
+ * Everything that is read of a target is read by helper processes. A target may lie in a file
+ * system that never answers (a FUSE server, a dead NFS server), or answer page faults itself and
+ * not do it (userfaultfd(2)); who reads it then is blocked, maybe for good, and cannot be told to
+ * stop. So the one who reads is a process that plopd can do without: it is killed and another takes
+ * its place. The loop asks and goes on; the answer comes by a call.
  *
- *	plopd --- spawner --- helpers      The spawner is forked before plopd has threads, memory or programs to speak of, so
- *	   \_____________________/         that helpers are small and forked quickly. It reads nothing, so nothing blocks it.
+ *	plopd --- spawner --- helpers
+ *	   \_____________________/
  *
- * Helpers come in two lanes: what ticks and processes need, and what people ask for and takes long. In each, no user whose
- * processes have kept helpers waiting has more than one helper at a time, so that there is another for all others.
+ * The spawner is forked before plopd has threads, memory or programs to speak of, so that helpers
+ * are small and forked quickly. It reads nothing, so nothing blocks it.
+ *
+ * Helpers come in two lanes: what ticks and processes need, and what people ask for and takes long.
+ * In each, no user whose processes have kept helpers waiting has more than one helper at a time, so
+ * that there is another for all others.
  */
 struct examiner;
 
@@ -52,15 +57,16 @@ struct examinee {
 };
 
 /*
- * Called once for each question, on the loop thread, some time after it was asked. r: 0, and body is what the op says;
- * -ETIMEDOUT: the target did not let itself be read, or whoever read it crashed; -EBUSY: too many of its user's targets do not,
- * so it was not tried; -EAGAIN: too much is asked at once; -ECANCELED: plopd ends; -ENOMEM; or what the op says.
+ * Called once for each question, on the loop thread, some time after it was asked. r: 0, and body
+ * is what the op says; -ETIMEDOUT: the target did not let itself be read, or whoever read it
+ * crashed; -EBUSY: too many of its user's targets do not, so it was not tried; -EAGAIN: too much is
+ * asked at once; -ECANCELED: plopd ends; -ENOMEM; or what the op says.
  */
 typedef void (*examiner_done_t)(void *ctx, int r, struct unpack *body);
 
 /*
- * Takes *body over, the request; see the functions below. Never blocks, and never calls done itself, unless it is out of memory or
- * plopd ends; a failure to ask comes as an answer too.
+ * Takes *body over, the request; see the functions below. Never blocks, and never calls done
+ * itself, unless it is out of memory or plopd ends; a failure to ask comes as an answer too.
  */
 void examiner_ask(struct examiner *e, enum examiner_op op, const struct examinee *who,
 		  struct buf *body, examiner_done_t done, void *ctx);
@@ -74,26 +80,32 @@ struct examiner_facts {
 	unsigned int given_up; /* ... and those that were killed and have not ended yet */
 	uint64_t timeouts;     /* since plopd started */
 	double cpu_seconds;    /* of all of them, since plopd started */
-	uint64_t private_bytes; /* resident memory of those there are now that is not plopd's as well */
+	/* resident memory of those there are now that is not plopd's as well */
+	uint64_t private_bytes;
 };
 void examiner_facts(struct examiner *e, struct examiner_facts *ret);
 
 /*
- * EXAMINE_PROCESS: the request is empty, or names an interpreter that was found in the process and was not up: if it is by now, the answer
- * has nothing but that, and *ret_info is empty. So it is (all NULL) unless verdict is YES, UNSUPPORTED or PYPY.
+ * EXAMINE_PROCESS: the request is empty, or names an interpreter that was found in the process and
+ * was not up: if it is by now, the answer has nothing but that, and *ret_info is empty. So it is
+ * (all NULL) unless verdict is YES, UNSUPPORTED or PYPY.
  */
 void examine_process(struct buf *request, const struct plop_layout *l, uint64_t runtime);
 int examined_process(struct unpack *body, struct python_process *ret_python,
 		     struct process_info *ret_info);
-/* EXAMINE_TITLE: the request is empty; process_info.comm and .cmdline as they are now, owned by the caller. */
+/*
+ * EXAMINE_TITLE: the request is empty; process_info.comm and .cmdline as they are now, owned by the
+ * caller.
+ */
 int examined_title(struct unpack *body, char **ret_comm, char **ret_cmdline);
 /* EXAMINE_ASYNC: -ENOENT, -EBADMSG, -EOPNOTSUPP as python_async(). */
 void examine_async(struct buf *request, const struct plop_layout *l);
 int examined_async(struct unpack *body, struct plop_async *ret);
 
 /*
- * EXAMINE_CODE: what readings.h says. confirm: the code objects whose fingerprints are wanted; word: the address of a word that is read
- * after these; frames: those that are wanted whole, with the copy that instr lies in.
+ * EXAMINE_CODE: what readings.h says. confirm: the code objects whose fingerprints are wanted;
+ * word: the address of a word that is read after these; frames: those that are wanted whole, with
+ * the copy that instr lies in.
  */
 void examine_code(struct buf *request, const struct plop_layout *l,
 		  const struct plop_frame *confirm, size_t nconfirm, uint64_t word,
@@ -113,8 +125,9 @@ void examine_threads(struct buf *request, const struct plop_layout *l, uint64_t 
 int examined_threads(struct unpack *body, struct thread_name_list *ret);
 
 /*
- * EXAMINE_STATES: where the thread states of a process are, of each thread the one in use, by thread pointers; those of wanted first
- * (a state of 0: it has none), and of others as many as there is room for.
+ * EXAMINE_STATES: where the thread states of a process are, of each thread the one in use, by
+ * thread pointers; those of wanted first (a state of 0: it has none), and of others as many as
+ * there is room for.
  */
 struct state_place {
 	uint64_t thread, state;
@@ -125,15 +138,17 @@ void examine_states(struct buf *request, const struct plop_layout *l, uint64_t r
 int examined_states(struct unpack *body, struct state_place **ret, size_t *ret_n);
 
 /*
- * EXAMINE_DUMP: -EFAULT: the interpreter is starting or ending; -ESRCH. The members that GET /v1/dump adds to what is known of the
- * process: gil, changing, ..., threads; JSON text without the braces. Beyond max bytes threads are listed without their frames.
+ * EXAMINE_DUMP: -EFAULT: the interpreter is starting or ending; -ESRCH. The members that GET
+ * /v1/dump adds to what is known of the process: gil, changing, ..., threads; JSON text without the
+ * braces. Beyond max bytes threads are listed without their frames.
  */
 void examine_dump(struct buf *request, const struct plop_layout *l, uint64_t runtime, uint32_t max);
 int examined_dump(struct unpack *body, const char **ret_text, size_t *ret_size);
 
 /*
- * EXAMINE_ASLEEP: the threads that sleep, as far as they did so from before they were read until after; -EFAULT, -ESRCH. max threads at
- * most, and none begins beyond max_bytes: how many are left out is told.
+ * EXAMINE_ASLEEP: the threads that sleep, as far as they did so from before they were read until
+ * after; -EFAULT, -ESRCH. max threads at most, and none begins beyond max_bytes: how many are left
+ * out is told.
  */
 struct asleep_frame {
 	enum plop_frame_kind kind;
@@ -155,7 +170,10 @@ struct asleep_thread {
 };
 void examine_asleep(struct buf *request, const struct plop_layout *l, uint64_t runtime,
 		    uint32_t max, uint32_t max_bytes);
-/* gil() is called for each GIL, with its address, then thread() for each thread, which ends it by a negative errno. */
+/*
+ * gil() is called for each GIL, with its address, then thread() for each thread, which ends it by a
+ * negative errno.
+ */
 int examined_asleep(struct unpack *body, void (*gil)(uint64_t address, void *ctx),
 		    int (*thread)(const struct asleep_thread *t, void *ctx), void *ctx,
 		    uint32_t *ret_left);

@@ -7,7 +7,10 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* How long a helper may stand still at one question, and how long it may take in all while it goes on. */
+/*
+ * How long a helper may stand still at one question, and how long it may take in all while it goes
+ * on.
+ */
 #define STILL_USEC        (500 * USEC_PER_MSEC)
 #define LONGEST_TICKS_NS  (3 * NSEC_PER_SEC)
 #define LONGEST_PEOPLE_NS (30 * NSEC_PER_SEC)
@@ -97,8 +100,9 @@ static void helper_fail(struct helper *h, bool kill)
 }
 
 /*
- * Whether a helper that has not answered in time waits for something: on a busy host it may have had no CPU, and has to be
- * runnable, or to have used some. One that has no question has rested for long enough.
+ * Whether a helper that has not answered in time waits for something: on a busy host it may have
+ * had no CPU, and has to be runnable, or to have used some. One that has no question has rested for
+ * long enough.
  */
 static int helper_overdue(sd_event_source *s, uint64_t usec, void *ctx)
 {
@@ -178,7 +182,10 @@ static int helper_answer(struct helper *h)
 	h->question = NULL;
 	helper_rest(h);
 	body = (struct unpack){ .data = in.data + sizeof(head), .size = head.size };
-	/* before the answer is heard, which may ask for more: helpers that are free are at work by then */
+	/*
+	 * before the answer is heard, which may ask for more: helpers that are free are at work by
+	 * then
+	 */
 	examiner_dispatch(e, lane);
 	question_answer(e, q, head.value, &body);
 	buf_free(&in);

@@ -73,7 +73,10 @@ static void frames_pack(struct buf *b, const struct walk_stack *s)
 	}
 }
 
-/* Reads one that slept from before it was read until after: its count of switches says so. Returns 0 also where it did not. */
+/*
+ * Reads one that slept from before it was read until after: its count of switches says so. Returns
+ * 0 also where it did not.
+ */
 static int thread_read(struct asleep *j, const struct proc_thread *thread)
 {
 	const struct walk_state *s = j->state_of[thread - j->listed.threads];

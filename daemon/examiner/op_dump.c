@@ -148,7 +148,10 @@ static json_t *frames_json(const struct walk_stack *s)
 	return a;
 }
 
-/* What is said of every thread; the kernel's part of it is null where it is not known which thread it is. */
+/*
+ * What is said of every thread; the kernel's part of it is null where it is not known which thread
+ * it is.
+ */
 static json_t *thread_json(const struct thread *t, bool python)
 {
 	const struct proc_thread *k = t->listed;
@@ -305,7 +308,10 @@ static int threads_read(struct dump *j)
 	}
 	for (size_t i = 0; i < others && !own; i++)
 		own = thread_is_own(j, native[i]);
-	/* where each thread has a state that can have one, other states have no thread: those that fork() left behind */
+	/*
+	 * where each thread has a state that can have one, other states have no thread: those that
+	 * fork() left behind
+	 */
 	for (size_t i = 0; i < j->states.n && own && r >= 0; i++) {
 		if (!j->thread_of[i])
 			r = python_thread(j, i);

@@ -28,7 +28,10 @@ enum lane {
 /* Questions that wait in a lane: one for each process of the host, when plopd starts. */
 #define LANE_QUESTIONS PLOP_MAX_PROCESSES
 
-/* Helpers that were given up and have not ended: beyond, those whose targets do not answer are not asked. Beyond twice that, nobody. */
+/*
+ * Helpers that were given up and have not ended: beyond, those whose targets do not answer are not
+ * asked. Beyond twice that, nobody.
+ */
 #define GIVEN_UP_MAX     16
 #define GIVEN_UP_NUMBERS (2 * GIVEN_UP_MAX + LANES * LANE_HELPERS)
 
@@ -80,7 +83,8 @@ struct examiner {
 	struct questions refused; /* to be told so */
 	sd_event_source *refuse;
 	struct distrusted *distrusted;
-	unsigned int given_up; /* killed, and not ended yet: their numbers are in given_up_serials */
+	/* killed, and not ended yet: their numbers are in given_up_serials */
+	unsigned int given_up;
 	uint32_t given_up_serials[GIVEN_UP_NUMBERS];
 	uint64_t timeouts;
 	uint64_t cpu_ticks; /* of helpers that are no more */
@@ -98,7 +102,10 @@ void examiner_dispatch(struct examiner *e, enum lane lane);
 int helper_ask(struct helper *h, struct question *q);
 /* Closes it; kill: it is at something that does not end. Its question stays the caller's. */
 void helper_close(struct helper *h, bool kill);
-/* The CPU time that it has used, in clock ticks, and what state it is in; 0 and '?' where that is not known. */
+/*
+ * The CPU time that it has used, in clock ticks, and what state it is in; 0 and '?' where that is
+ * not known.
+ */
 void helper_look(const struct helper *h, uint64_t *ret_ticks, char *ret_state);
 /* Resident memory that no other process has. */
 uint64_t helper_bytes(pid_t pid);
@@ -136,7 +143,10 @@ int serve_states(struct served *s, pid_t pid, struct unpack *request, struct buf
 int serve_asleep(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_dump(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 
-/* op_threads.c: which of a process's threads each thread state is of; NULL: not known. 0 or a negative errno. */
+/*
+ * op_threads.c: which of a process's threads each thread state is of; NULL: not known. 0 or a
+ * negative errno.
+ */
 struct walker;
 struct walk_states;
 struct proc_threads;

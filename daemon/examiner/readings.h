@@ -8,11 +8,13 @@
 #include "util/reader.h"
 
 /*
- * What a helper read of a target, kept so that it can be read again without the target: the code that makes sense of it is the
- * same on both sides. The helper runs it on the target through a recorder; plopd runs it on what was recorded.
+ * What a helper read of a target, kept so that it can be read again without the target: the code
+ * that makes sense of it is the same on both sides. The helper runs it on the target through a
+ * recorder; plopd runs it on what was recorded.
  *
- * Readings come in sections: the first is for what is confirmed, then one for each code object. Within a section whatever was
- * read twice is there twice, in its order, so that a difference between two readings is still one.
+ * Readings come in sections: the first is for what is confirmed, then one for each code object.
+ * Within a section whatever was read twice is there twice, in its order, so that a difference
+ * between two readings is still one.
  */
 #define READINGS_MAX_BYTES (16u << 20)
 
@@ -28,8 +30,8 @@ bool recorder_full(const struct recorder *r);
 /* On plopd's side. */
 struct readings;
 /*
- * A copy of sections, each its size (32 bits) and its bytes. frames: of the code objects, n of them in the order of their sections,
- * which may be fewer. -EBADMSG: it is cut off; -ENOMEM.
+ * A copy of sections, each its size (32 bits) and its bytes. frames: of the code objects, n of them
+ * in the order of their sections, which may be fewer. -EBADMSG: it is cut off; -ENOMEM.
  */
 int readings_new(const void *message, size_t size, const struct plop_frame *frames, size_t n,
 		 struct readings **ret);
@@ -37,8 +39,9 @@ void readings_free(struct readings *r);
 DEFINE_FREEP(struct readings, readings_free)
 
 /*
- * A reader over one section: the next reading of these bytes in it, beginning anew at its end. -EAGAIN: they were not read, nor
- * tried. That of a code object is the one made for this instr, or else any of it.
+ * A reader over one section: the next reading of these bytes in it, beginning anew at its end.
+ * -EAGAIN: they were not read, nor tried. That of a code object is the one made for this instr, or
+ * else any of it.
  */
 struct replay {
 	const char *data;

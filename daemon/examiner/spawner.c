@@ -59,7 +59,10 @@ static void fork_helper(struct spawner *s, uint32_t serial, int fd)
 	}
 	pid = place ? fork() : -1;
 	if (pid < 0) {
-		/* its end of the socket is closed with the message: plopd sees that there is no helper */
+		/*
+		 * its end of the socket is closed with the message: plopd sees that there is no
+		 * helper
+		 */
 		tell(s, serial, 0);
 		return;
 	}
@@ -121,7 +124,10 @@ static int obey(struct spawner *s)
 	return 0;
 }
 
-/* SIGCHLD alone is of interest; Ctrl-C and systemd's SIGTERM, which go to all of plopd's processes, are plopd's to deal with. */
+/*
+ * SIGCHLD alone is of interest; Ctrl-C and systemd's SIGTERM, which go to all of plopd's processes,
+ * are plopd's to deal with.
+ */
 static int signals_take(void)
 {
 	sigset_t mask;
@@ -139,8 +145,8 @@ static int signals_take(void)
 }
 
 /*
- * Leaves helpers what reading others' memory and files takes, of what plopd has (capabilities(7)). Before Linux 5.9
- * CAP_SYS_ADMIN was what CAP_CHECKPOINT_RESTORE is for /proc/PID/map_files since.
+ * Leaves helpers what reading others' memory and files takes, of what plopd has (capabilities(7)).
+ * Before Linux 5.9 CAP_SYS_ADMIN was what CAP_CHECKPOINT_RESTORE is for /proc/PID/map_files since.
  */
 static void capabilities_limit(void)
 {

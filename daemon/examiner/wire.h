@@ -6,15 +6,19 @@
 #include "util/buf.h"
 
 /*
- * What plopd and its helpers say to each other: values one after the other, as they lie in memory, since both are the same
- * program on the same machine. A text is its length (32 bits) and its bytes.
+ * What plopd and its helpers say to each other: values one after the other, as they lie in memory,
+ * since both are the same program on the same machine. A text is its length (32 bits) and its
+ * bytes.
  */
 void pack_bytes(struct buf *b, const void *data, size_t size);
 void pack_u32(struct buf *b, uint32_t value);
 /* NULL is kept apart from "". */
 void pack_text(struct buf *b, const char *text);
 
-/* Takes values from a message. After the first that is not there whole, error is -EBADMSG and all others are 0. */
+/*
+ * Takes values from a message. After the first that is not there whole, error is -EBADMSG and all
+ * others are 0.
+ */
 struct unpack {
 	const char *data;
 	size_t size;

@@ -6,9 +6,9 @@
 #include "format/text.h"
 
 /*
- * "frame;frame count", root first. Readers take the last blank and number of a line as the count, and some of them
- * two such columns, so a frame ends in ":LINE)", or ":compiled)", unless it is synthetic. There is no room for what a
- * thread was doing: states are added up.
+ * "frame;frame count", root first. Readers take the last blank and number of a line as the count,
+ * and some of them two such columns, so a frame ends in ":LINE)", or ":compiled)", unless it is
+ * synthetic. There is no room for what a thread was doing: states are added up.
  */
 static void write_frame(struct buf *b, const struct dict *d, uint32_t id)
 {

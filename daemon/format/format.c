@@ -3,7 +3,9 @@
 
 #include "format/encoders.h"
 
-/* pprof's views put functions of one name, such as <module>, into one node, but for -filefunctions. */
+/*
+ * pprof's views put functions of one name, such as <module>, into one node, but for -filefunctions.
+ */
 const struct format formats[] = {
 	{ "pprof", "application/octet-stream", "pb.gz", true,
 	  "go tool pprof -http=: -filefunctions", pprof_encode },

@@ -10,8 +10,11 @@ struct format {
 	const char *content_type; /* for HTTP */
 	const char *extension;    /* "pb.gz" */
 	bool binary;              /* not to be written to a terminal */
-	const char *open; /* the command that shows a file of it; NULL: none that is worth telling */
-	/* 0, -ENOMEM, -E2BIG; -EFBIG: more than out->limit, and out holds a part that is of no use. */
+	/* the command that shows a file of it; NULL: none that is worth telling */
+	const char *open;
+	/*
+	 * 0, -ENOMEM, -E2BIG; -EFBIG: more than out->limit, and out holds a part that is of no use.
+	 */
 	int (*encode)(const struct profile *p, struct buf *out);
 };
 
@@ -19,7 +22,10 @@ extern const struct format formats[];
 extern const size_t nformats;
 /* NULL: there is none of that name. */
 const struct format *format_find(const char *name);
-/* Of format json: how many functions are in its node [other] and have none of their own. Of others 0. */
+/*
+ * Of format json: how many functions are in its node [other] and have none of their own. Of others
+ * 0.
+ */
 uint64_t format_merged(const char *data, size_t size);
 const char *format_names(void); /* "pprof, collapsed, ..." for messages */
 /* The one that a file's name asks for by its ending, in any case; NULL: by none. Pure. */

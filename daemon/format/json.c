@@ -24,7 +24,10 @@ static void write_head(const struct profile *p, const struct callgraph *g, struc
 		   ",\"samples\":%" PRIu64 ",\"unit\":\"%s\",\"total\":%" PRIu64 ",\"states\":",
 		   p->samples_total, profile_unit(p), g->total);
 	text_json_states(out, g->states);
-	/* What [other] stands for: functions that are no nodes of their own, and calls that are not told. */
+	/*
+	 * What [other] stands for: functions that are no nodes of their own, and calls that are not
+	 * told.
+	 */
 	buf_printf(out, "," MERGED "%" PRIu32 ",\"edges\":%" PRIu32 "}", g->merged,
 		   g->edges_left_out);
 	buf_puts(out, ",\"labels\":");

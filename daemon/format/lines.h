@@ -4,8 +4,8 @@
 #include "util/buf.h"
 
 /*
- * Texts with counts, of which equal ones become one: what differs in a profile (thread, process, first line, a byte
- * that had to be replaced) can read the same in a file.
+ * Texts with counts, of which equal ones become one: what differs in a profile (thread, process,
+ * first line, a byte that had to be replaced) can read the same in a file.
  */
 struct line {
 	size_t at, size; /* in text */

@@ -6,10 +6,11 @@
 #include "format/text.h"
 
 /*
- * The file of plop 0.4 and before: the repr of a Python dict {((file, line, function), ... leaf first): count}, which its
- * viewer reads by ast.literal_eval. Most frequent first; all stacks, where the ancestor kept 50. Keys must differ, or the
- * reader would keep only one of them. Behind it comments of Python say what became of the ticks, what the counts are if
- * they are not samples, and the labels.
+ * The file of plop 0.4 and before: the repr of a Python dict {((file, line, function), ... leaf
+ * first): count}, which its viewer reads by ast.literal_eval. Most frequent first; all stacks,
+ * where the ancestor kept 50. Keys must differ, or the reader would keep only one of them. Behind
+ * it comments of Python say what became of the ticks, what the counts are if they are not samples,
+ * and the labels.
  */
 int plop_encode(const struct profile *p, struct buf *out)
 {

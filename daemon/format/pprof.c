@@ -14,13 +14,14 @@
 #define MAPPING_MODULES 2
 
 /*
- * A protobuf message is the concatenation of its parts, so the profile is packed and compressed piece by piece and
- * never exists as a tree. Readers to please: Parca wants ids 1 to n in the order of the tables and drops numeric
- * labels; go tool pprof cuts <...> out of a name that equals system_name, which therefore stays empty.
+ * A protobuf message is the concatenation of its parts, so the profile is packed and compressed
+ * piece by piece and never exists as a tree. Readers to please: Parca wants ids 1 to n in the order
+ * of the tables and drops numeric labels; go tool pprof cuts <...> out of a name that equals
+ * system_name, which therefore stays empty.
  */
 struct writer {
-	struct dict *
-		modules; /* texts: those of native and kernel functions; text i has mapping MAPPING_MODULES + i */
+	/* texts: those of native and kernel functions; text i has mapping MAPPING_MODULES + i */
+	struct dict *modules;
 	struct dict *strings; /* the string table: its texts, in order */
 	struct buf packed;
 	z_stream z;
@@ -193,9 +194,10 @@ static int write_mapping(struct writer *w, uint64_t id, const char *name)
 }
 
 /*
- * One mapping for all that is Python, which comes first: readers show its file as the program. It stands in brackets, so that it names
- * no file: where go tool pprof can open it, it looks for our locations in its machine code and its source view stays empty.
- * Then one for each module of other functions.
+ * One mapping for all that is Python, which comes first: readers show its file as the program. It
+ * stands in brackets, so that it names no file: where go tool pprof can open it, it looks for our
+ * locations in its machine code and its source view stays empty. Then one for each module of other
+ * functions.
  */
 static int write_mappings(struct writer *w, const struct profile *p)
 {

@@ -5,10 +5,11 @@
 #include "format/text.h"
 
 /*
- * speedscope's own JSON (file-format-schema.json of speedscope 1.25): frames shared by all, a "sampled" profile for
- * each process, the one with the largest weight first: speedscope opens on it. Weights are time, which it shows as such: seconds on
- * the CPU, or microseconds of the threads' time. Its readers tell frames apart by index, so a frame here is a line being executed,
- * as in the dict.
+ * speedscope's own JSON (file-format-schema.json of speedscope 1.25): frames shared by all, a
+ * "sampled" profile for each process, the one with the largest weight first: speedscope opens on
+ * it. Weights are time, which it shows as such: seconds on the CPU, or microseconds of the threads'
+ * time. Its readers tell frames apart by index, so a frame here is a line being executed, as in the
+ * dict.
  */
 static void write_frames(const struct dict *d, struct buf *out)
 {
@@ -38,7 +39,8 @@ static int compare_samples(const void *pa, const void *pb)
 }
 
 /*
- * The samples by process and stack, threads and states added up; count is the weight from here on. Owned by the caller.
+ * The samples by process and stack, threads and states added up; count is the weight from here on.
+ * Owned by the caller.
  */
 static int by_process(const struct profile *p, struct profile_sample **ret, uint32_t *ret_n)
 {

@@ -12,12 +12,18 @@ void text_json_seconds(struct buf *b, uint64_t ns);
 void text_json_double(struct buf *b, double seconds);
 /* s as a Python 3 string literal, pure ASCII, that evaluates to s. */
 void text_python(struct buf *b, const char *s);
-/* s as part of a collapsed line: ";" becomes ":", control characters and line ends of any kind U+FFFD. */
+/*
+ * s as part of a collapsed line: ";" becomes ":", control characters and line ends of any kind
+ * U+FFFD.
+ */
 void text_collapsed(struct buf *b, const char *s);
 /* "ticks":n,"python":n,"other":n,"truncated":n,"lost":{CAUSE:n} */
 void text_json_tally(struct buf *b, const struct tally *t);
 
-/* "ticks=n python=n other=n truncated=n samples=n lost.CAUSE=n ...", for formats with room for a line to be read by people. */
+/*
+ * "ticks=n python=n other=n truncated=n samples=n lost.CAUSE=n ...", for formats with room for a
+ * line to be read by people.
+ */
 void text_comment(struct buf *b, const struct profile *p);
 
 /* {"gil held":30,...}: what the samples of each state weigh, where that is not 0. */
@@ -26,5 +32,8 @@ void text_json_states(struct buf *b, const uint64_t states[SAMPLE_STATES]);
 /* {"KEY":"VALUE",...} */
 void text_json_labels(struct buf *b, const struct labels *l);
 
-/* Where a function lies, for formats that have one place for it: its file, else its module; "": not known, or it is synthetic. */
+/*
+ * Where a function lies, for formats that have one place for it: its file, else its module; "": not
+ * known, or it is synthetic.
+ */
 const char *text_place(const struct dict_function *f);

@@ -4,7 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The viewer's files, embedded: a table that the build makes of viewer/ (target plop_viewer_assets). */
+/*
+ * The viewer's files, embedded: a table that the build makes of viewer/ (target
+ * plop_viewer_assets).
+ */
 struct viewer_file {
 	const char *path;         /* "/", "/app.js" */
 	const char *content_type; /* "text/html; charset=utf-8" */

@@ -53,8 +53,9 @@ static void refuse(const struct api_request *q, bool bad_token)
 }
 
 /*
- * Puts a session in the place of the token: a cookie, and the same address without token, but with what the viewer is to show. One who
- * has a session already keeps that: the token was not looked at.
+ * Puts a session in the place of the token: a cookie, and the same address without token, but with
+ * what the viewer is to show. One who has a session already keeps that: the token was not looked
+ * at.
  */
 static void redirect(struct gateway *g, const struct api_request *q, bool has_session)
 {
@@ -198,7 +199,9 @@ struct cookie_search {
 	uint64_t now, session; /* session: of the first good cookie */
 };
 
-/* All cookies of the name: one that another port of this host has set must not hide the good one. */
+/*
+ * All cookies of the name: one that another port of this host has set must not hide the good one.
+ */
 static void on_cookie(const char *header, void *ctx)
 {
 	struct cookie_search *s = ctx;

@@ -8,9 +8,10 @@
 /* What a request's headers say, as pure functions. */
 
 /*
- * May a browser have meant this server by Host? Loopback names and addresses, the address that is listened on, and,
- * where that is all addresses, any address that is written as numbers and this host's name. A foreign name that a hostile DNS
- * server has pointed here is none of them. host: the header's value, with or without port.
+ * May a browser have meant this server by Host? Loopback names and addresses, the address that is
+ * listened on, and, where that is all addresses, any address that is written as numbers and this
+ * host's name. A foreign name that a hostile DNS server has pointed here is none of them. host: the
+ * header's value, with or without port.
  */
 bool check_host(const char *host, const char *listen_host, const char *own_name);
 
@@ -18,9 +19,10 @@ bool check_host(const char *host, const char *listen_host, const char *own_name)
 bool check_origin(const char *origin, const char *host);
 
 /*
- * The value of the next cookie of that name into buffer, and *header moves behind it; false: there is none any more. One that
- * does not fit is passed over. header: "a=1; b=2". A browser sends all of a name: those of longer paths first, and those that
- * another port of the same host has set as well (RFC 6265, sections 5.4 and 8.5).
+ * The value of the next cookie of that name into buffer, and *header moves behind it; false: there
+ * is none any more. One that does not fit is passed over. header: "a=1; b=2". A browser sends all
+ * of a name: those of longer paths first, and those that another port of the same host has set as
+ * well (RFC 6265, sections 5.4 and 8.5).
  */
 bool check_cookie(const char **header, const char *name, char *buffer, size_t size);
 

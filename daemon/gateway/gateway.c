@@ -10,7 +10,10 @@
 #define MAX_CONNECTIONS     256
 #define TRUSTED_CONNECTIONS 128
 
-/* What plopd is asked, but for the log-out. Every path needs a token: gateway_authorize() sees each request first. */
+/*
+ * What plopd is asked, but for the log-out. Every path needs a token: gateway_authorize() sees each
+ * request first.
+ */
 static const struct api_route fixed[] = {
 	{ .method = "GET", .path = "/v1/status", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/v1/processes", .handle = gateway_proxy },

@@ -11,8 +11,9 @@
 #include "util/worker.h"
 
 /*
- * plop-gateway: the viewer's files and the API on a TCP port, for whoever has a token. It asks plopd for everything; while
- * plopd is down it answers from plop.db what can be answered from there.
+ * plop-gateway: the viewer's files and the API on a TCP port, for whoever has a token. It asks
+ * plopd for everything; while plopd is down it answers from plop.db what can be answered from
+ * there.
  */
 struct gateway {
 	sd_event *loop;
@@ -24,7 +25,8 @@ struct gateway {
 	struct worker *worker;
 	struct api_server *server;
 	struct api_route *routes;
-	char cookie[32]; /* the name of the session's; with the port, for cookies do not tell ports apart */
+	/* the name of the session's; with the port, for cookies do not tell ports apart */
+	char cookie[32];
 	struct sessions cookies; /* sessions */
 	struct sessions tokens;  /* that plopd has vouched for */
 	unsigned int checks;     /* tokens that plopd is asked about just now */
@@ -35,7 +37,10 @@ struct gateway {
 	bool untrusted; /* plopd refuses to register it */
 };
 
-/* listen_fd: a listening socket (taken over). listen: what it is bound to, for the URL and the Host header. */
+/*
+ * listen_fd: a listening socket (taken over). listen: what it is bound to, for the URL and the Host
+ * header.
+ */
 int gateway_new(sd_event *loop, const struct config *config, const struct parsed_address *listen,
 		int listen_fd, struct gateway **ret);
 void gateway_free(struct gateway *g);

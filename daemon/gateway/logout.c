@@ -5,8 +5,9 @@
 #include "util/log.h"
 
 /*
- * POST /v1/logout ends what the request shows: the sessions that its cookies name, its token, and at plopd the tokens that
- * they were made from, so that an address in the browser's history opens nothing any more.
+ * POST /v1/logout ends what the request shows: the sessions that its cookies name, its token, and
+ * at plopd the tokens that they were made from, so that an address in the browser's history opens
+ * nothing any more.
  */
 
 struct logout {
@@ -23,7 +24,9 @@ static void revoked(int r, struct upstream_answer *a, void *ctx)
 		log_debug("plopd does not take a token back: HTTP status %u", a->status);
 }
 
-/* plopd forgets tokens by itself within the hour, and when it ends: nothing waits for its answer. */
+/*
+ * plopd forgets tokens by itself within the hour, and when it ends: nothing waits for its answer.
+ */
 static void forget(struct logout *l, const char *token)
 {
 	static const struct upstream_callbacks callbacks = { .done = revoked };

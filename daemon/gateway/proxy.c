@@ -136,7 +136,10 @@ static int say_coming(char *text, size_t size)
 			UPSTREAM_COMING >> 20);
 }
 
-/* A stream has no status any more: an event says why the gateway ends it. plopd's own end needs no words. */
+/*
+ * A stream has no status any more: an event says why the gateway ends it. plopd's own end needs no
+ * words.
+ */
 static void end_stream(struct api_call *call, int r)
 {
 	char said[512], why[256] = "";
@@ -199,7 +202,10 @@ void gateway_proxy(const struct api_request *q, void *ctx)
 	struct proxied *p;
 	int r = -ENOMEM;
 
-	/* It would get answers about its own user's processes, and take them for all that there are. */
+	/*
+	 * It would get answers about its own user's processes, and take them for all that there
+	 * are.
+	 */
 	if (g->untrusted) {
 		refuse(q->call);
 		return;

@@ -5,7 +5,10 @@
 
 #include "util/macro.h"
 
-/* Secrets with an end: the sessions that cookies name, and the tokens that plopd has vouched for. Bounded: the oldest goes. */
+/*
+ * Secrets with an end: the sessions that cookies name, and the tokens that plopd has vouched for.
+ * Bounded: the oldest goes.
+ */
 #define SESSIONS_MAX     128
 #define SESSION_TEXT_MAX 257
 
@@ -22,9 +25,15 @@ struct sessions {
 
 /* token: what it was made from, or NULL. */
 void sessions_add(struct sessions *s, const char *secret, const char *token, uint64_t until_ns);
-/* The session's number, 0: there is none. Looks at every item whatever it finds, so that the time tells nothing. */
+/*
+ * The session's number, 0: there is none. Looks at every item whatever it finds, so that the time
+ * tells nothing.
+ */
 uint64_t sessions_find(const struct sessions *s, const char *secret, uint64_t now_ns);
-/* Ends the session; token (SESSION_TEXT_MAX bytes, may be NULL) gets what it was made from. Its number, 0: there is none. */
+/*
+ * Ends the session; token (SESSION_TEXT_MAX bytes, may be NULL) gets what it was made from. Its
+ * number, 0: there is none.
+ */
 uint64_t sessions_end(struct sessions *s, const char *secret, uint64_t now_ns, char *token);
 /* 256 random bits in hex; size at least SESSION_HEX + 1. Negative errno: the kernel has none. */
 int session_random(char *buffer, size_t size);

@@ -6,7 +6,10 @@
 #include "api/api.h"
 #include "util/buf.h"
 
-/* Bytes of all answers that are on their way from plopd: what then waits for clients has a bound of its own. */
+/*
+ * Bytes of all answers that are on their way from plopd: what then waits for clients has a bound of
+ * its own.
+ */
 #define UPSTREAM_COMING API_WAITING_MAX
 
 /* HTTP to plopd's Unix socket, many exchanges at once, inside the loop. */
@@ -25,13 +28,14 @@ struct upstream_answer {
 
 struct upstream_callbacks {
 	/*
-	 * NULL: collect the whole body. Else called whenever there is more: takes what it wants off the front of the body
-	 * by buf_consume(); negative ends the exchange.
+	 * NULL: collect the whole body. Else called whenever there is more: takes what it wants off
+	 * the front of the body by buf_consume(); negative ends the exchange.
 	 */
 	int (*data)(struct upstream_answer *a, void *ctx);
 	/*
-	 * Once, at the end. r: 0, or why there is no answer: -ECONNREFUSED and the like if plopd is down, -EAGAIN if it has no place; -EFBIG: larger than
-	 * API_MAX_ANSWER; -ENOBUFS: more than UPSTREAM_COMING with all others; what data() returned.
+	 * Once, at the end. r: 0, or why there is no answer: -ECONNREFUSED and the like if plopd is
+	 * down, -EAGAIN if it has no place; -EFBIG: larger than API_MAX_ANSWER; -ENOBUFS: more than
+	 * UPSTREAM_COMING with all others; what data() returned.
 	 */
 	void (*done)(int r, struct upstream_answer *a, void *ctx);
 };

@@ -5,8 +5,9 @@
 #include "target/naming.h"
 
 /*
- * What a cycle (cycle/cycle.h) does: swap the halves, wait a moment, have the code objects of their stacks read, and hand the stacks
- * to whoever takes them. One comes once a second, when a half fills up, and whenever a window or a recording begins or ends.
+ * What a cycle (cycle/cycle.h) does: swap the halves, wait a moment, have the code objects of their
+ * stacks read, and hand the stacks to whoever takes them. One comes once a second, when a half
+ * fills up, and whenever a window or a recording begins or ends.
  */
 struct collect {
 	/* borrowed */
@@ -21,9 +22,10 @@ struct collect {
 	struct stacks *stacks;
 
 	sd_event_source *records, *jitter, *beat, *step, *last;
-	bool counting;           /* the cycle's stacks have their names, and are being counted */
-	uint64_t completed_mono; /* CLOCK_MONOTONIC of the last complete cycle's swap; 0: none was */
-	uint64_t ends_with;      /* the cycle that is the last one; 0: plopd goes on */
+	bool counting; /* the cycle's stacks have their names, and are being counted */
+	/* CLOCK_MONOTONIC of the last complete cycle's swap; 0: none was */
+	uint64_t completed_mono;
+	uint64_t ends_with;               /* the cycle that is the last one; 0: plopd goes on */
 	struct sampler_counters counters; /* of the cycle under way */
 
 	/* since plopd began, at started_ns, CLOCK_MONOTONIC */
@@ -32,12 +34,18 @@ struct collect {
 	uint64_t bpf_ns, bpf_timed, codes_dropped;
 };
 
-/* All that is borrowed is set in *c by the caller, who has the cycle swap by collect_swap(). Begins the beat. */
+/*
+ * All that is borrowed is set in *c by the caller, who has the cycle swap by collect_swap(). Begins
+ * the beat.
+ */
 int collect_init(struct collect *c);
 void collect_done(struct collect *c);
 /* The cycle's swap; ctx: the struct collect. */
 void collect_swap(void *ctx);
 /* A cycle can be counted: for naming_init(). ctx: the struct collect. */
 void collect_named(void *ctx);
-/* What was sampled until now is collected, and then the loop ends; at once if this was called before. */
+/*
+ * What was sampled until now is collected, and then the loop ends; at once if this was called
+ * before.
+ */
 int collect_last(struct collect *c);

@@ -14,5 +14,8 @@ struct dispatch {
 	struct stacks *stacks;
 };
 
-/* For sampler_new(); d has to outlive the sampler, and what it points to is used from the sampler's first call on. */
+/*
+ * For sampler_new(); d has to outlive the sampler, and what it points to is used from the sampler's
+ * first call on.
+ */
 struct sampler_handlers dispatch_handlers(struct dispatch *d);

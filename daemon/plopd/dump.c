@@ -92,7 +92,10 @@ static void dump_done(void *ctx, int r, struct unpack *body)
 	if (k && r == -ETIMEDOUT)
 		target_heard(j->dumps->targets, k, r);
 
-	/* what was read may be of another program, or of another process of that pid, which may be somebody else's */
+	/*
+	 * what was read may be of another program, or of another process of that pid, which may be
+	 * somebody else's
+	 */
 	if (r >= 0 &&
 	    (sampler_process_image(j->dumps->targets->sampler, (uint32_t)j->pid, &image) < 0 ||
 	     image != j->image))

@@ -17,7 +17,8 @@
 #define BACKLOG 256
 
 /*
- * A socket bound to path, on which nothing listens yet; a dead one is replaced, a live one is left alone (-EADDRINUSE).
+ * A socket bound to path, on which nothing listens yet; a dead one is replaced, a live one is left
+ * alone (-EADDRINUSE).
  */
 static int bind_at(const char *path, int *ret)
 {
@@ -59,7 +60,9 @@ static int listen_public(const char *path, int *ret)
 	return 0;
 }
 
-/* Without a group plop, or for a plopd that is not in it, the socket is for its own user and root. */
+/*
+ * Without a group plop, or for a plopd that is not in it, the socket is for its own user and root.
+ */
 static mode_t give_to_group(const char *path)
 {
 	struct group g, *found = NULL;
@@ -85,7 +88,9 @@ static int listen_trusted(const char *path, int *ret)
 	return 0;
 }
 
-/* plopd does its work without it; only a crowd on the public socket could then keep root waiting. */
+/*
+ * plopd does its work without it; only a crowd on the public socket could then keep root waiting.
+ */
 static void open_trusted(const char *public_path, struct api_server *server)
 {
 	_cleanup_close_ int fd = -EBADF;

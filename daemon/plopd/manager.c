@@ -12,7 +12,10 @@
 /* How long plopd takes at most, when it begins, to look at the processes that are there. */
 #define SCAN_NS (3 * NSEC_PER_SEC)
 
-/* What was sampled until now is collected, and that is the end; or it is at once, by a second signal. */
+/*
+ * What was sampled until now is collected, and that is the end; or it is at once, by a second
+ * signal.
+ */
 static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *ctx)
 {
 	struct manager *m = ctx;
@@ -122,7 +125,10 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 	return 0;
 }
 
-/* Who is there when plopd begins is known before the first tick; but for those that do not let themselves be read. */
+/*
+ * Who is there when plopd begins is known before the first tick; but for those that do not let
+ * themselves be read.
+ */
 static int manager_scan(struct manager *m)
 {
 	uint64_t limit = cycle_mono_ns(&m->cycle) + SCAN_NS;

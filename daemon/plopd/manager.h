@@ -13,8 +13,9 @@
 #include "util/loop_timing.h"
 
 /*
- * Owns everything of plopd and runs it on one loop. It only puts the parts together: each holds what it uses, and none of them knows
- * the manager but those that begin (plopd.c), answer for all (routes.c) and tell of all (status.c).
+ * Owns everything of plopd and runs it on one loop. It only puts the parts together: each holds
+ * what it uses, and none of them knows the manager but those that begin (plopd.c), answer for all
+ * (routes.c) and tell of all (status.c).
  */
 struct manager {
 	struct config *config; /* changed by mode.c alone */
@@ -37,7 +38,8 @@ struct manager {
 	struct viewer viewer;
 	struct api_server *server;
 	sd_event_source *sigterm, *sigint;
-	uint64_t sampling_ns; /* CLOCK_MONOTONIC: when all was loaded and the first tick could come */
+	/* CLOCK_MONOTONIC: when all was loaded and the first tick could come */
+	uint64_t sampling_ns;
 	double startup_cpu_s; /* CPU time of plopd until then */
 };
 

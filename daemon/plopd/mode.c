@@ -43,7 +43,9 @@ static void mode_close(struct mode *e)
 	windows_close(e->windows);
 }
 
-/* Periodic: from now to the next begin of a window, which are aligned to the clock as windows are. */
+/*
+ * Periodic: from now to the next begin of a window, which are aligned to the clock as windows are.
+ */
 static uint64_t mode_wait_usec(const struct mode *e)
 {
 	uint64_t every = e->config->every_ns, now = e->cycle->clock_ns(CLOCK_REALTIME);
@@ -107,7 +109,8 @@ int mode_start(struct mode *e, char **ret_error)
 }
 
 /*
- * Takes what may change while plopd runs. Names of files may not: what they name is open, and other threads read them.
+ * Takes what may change while plopd runs. Names of files may not: what they name is open, and other
+ * threads read them.
  */
 static void mode_take(struct mode *e, struct config *c)
 {

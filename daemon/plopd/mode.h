@@ -10,8 +10,8 @@ struct sampler;
 struct windows;
 
 /*
- * When the profile that is always on is: always, only for recordings' sake (never), or for a window every so often. Between,
- * no perf event is open unless somebody records.
+ * When the profile that is always on is: always, only for recordings' sake (never), or for a window
+ * every so often. Between, no perf event is open unless somebody records.
  */
 struct mode {
 	struct cycle *cycle; /* these are borrowed */
@@ -21,12 +21,16 @@ struct mode {
 	sd_event_source *timer; /* periodic: when the next window begins, or the running one ends */
 	uint64_t end_mono;      /* periodic: when the window that runs ends; 0: none does */
 	sd_event_source *hangup;
-	/* Reads the configuration anew, for SIGHUP; *ret_error is a sentence, owned by the caller. */
+	/*
+	 * Reads the configuration anew, for SIGHUP; *ret_error is a sentence, owned by the caller.
+	 */
 	int (*load)(void *ctx, struct config **ret, char **ret_error);
 	void *ctx;
 };
 
-/* Follows SIGHUP from here on. The configuration is changed by what that reads, and by nobody else. */
+/*
+ * Follows SIGHUP from here on. The configuration is changed by what that reads, and by nobody else.
+ */
 int mode_init(struct mode *e, struct cycle *cycle, struct config *config, struct sampler *sampler,
 	      struct windows *windows);
 void mode_done(struct mode *e);

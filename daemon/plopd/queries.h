@@ -4,7 +4,10 @@
 #include "api/api.h"
 #include "window/windows.h"
 
-/* The windows and what was sampled in them: answered from the store and from memory, and followed while they run. */
+/*
+ * The windows and what was sampled in them: answered from the store and from memory, and followed
+ * while they run.
+ */
 struct queries {
 	/* borrowed */
 	struct cycle *cycle;

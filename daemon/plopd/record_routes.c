@@ -84,7 +84,10 @@ static void recording_fail(struct api_call *call, const struct recordings *all, 
 		api_reply_error(call, 500, NULL, "cannot begin a recording: %s", strerror(-r));
 }
 
-/* Why a recording of the peer's cannot begin at that rate (0: the daemon's), as recordings_start() says it. */
+/*
+ * Why a recording of the peer's cannot begin at that rate (0: the daemon's), as recordings_start()
+ * says it.
+ */
 static void recording_refuse(const struct api_request *q, struct recordings *all, unsigned int hz,
 			     int r)
 {

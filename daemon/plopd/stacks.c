@@ -2,7 +2,10 @@
 #include "plopd/stacks.h"
 #include "record/recording_waits.h"
 
-/* Looks up the code objects of all frames, and counts how they got their names. Returns whether all have one. */
+/*
+ * Looks up the code objects of all frames, and counts how they got their names. Returns whether all
+ * have one.
+ */
 static bool name_frames(struct target *k, const struct plop_stack *stack,
 			const struct plop_frame *frames, struct symbol_counts *counts,
 			struct code_object **codes, enum code_source *sources)

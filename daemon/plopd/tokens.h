@@ -6,8 +6,8 @@
 #include "util/macro.h"
 
 /*
- * The viewer's tokens: random, made by plopd for those who may use its socket, checked by plop-gateway through it. They
- * live in memory only and end with plopd.
+ * The viewer's tokens: random, made by plopd for those who may use its socket, checked by
+ * plop-gateway through it. They live in memory only and end with plopd.
  */
 #define TOKENS_MAX   64
 #define TOKEN_LIFE_S 3600
@@ -20,9 +20,15 @@ struct tokens {
 	} items[TOKENS_MAX];
 };
 
-/* A fresh token; the oldest gives way when there are too many. now_ns: CLOCK_MONOTONIC. -EIO: no random bytes. */
+/*
+ * A fresh token; the oldest gives way when there are too many. now_ns: CLOCK_MONOTONIC. -EIO: no
+ * random bytes.
+ */
 int tokens_new(struct tokens *t, uint64_t now_ns, char ret[static TOKEN_HEX + 1]);
-/* Seconds that the token is still good for; 0: it is not. Takes the same time whatever is wrong with it. */
+/*
+ * Seconds that the token is still good for; 0: it is not. Takes the same time whatever is wrong
+ * with it.
+ */
 uint64_t tokens_check(const struct tokens *t, uint64_t now_ns, const char *token);
 /* The token is good no more, whether it was or not. */
 void tokens_revoke(struct tokens *t, const char *token);

@@ -18,7 +18,9 @@ static bool split_line(const char *line, const char *end, const char **controlle
 	return true;
 }
 
-/* How well a hierarchy knows the process: v2 below its root, then systemd's own, then the longest. */
+/*
+ * How well a hierarchy knows the process: v2 below its root, then systemd's own, then the longest.
+ */
 static size_t rank(const char *controllers, size_t controllers_size, size_t path_size)
 {
 	static const char systemd[] = "name=systemd";
@@ -120,7 +122,10 @@ void proc_cgroup_container(const char *path, size_t size, const char **ret, size
 	while (last_component(path, &end, &part, &part_size)) {
 		if (ends_with(part, part_size, ".scope"))
 			part_size -= strlen(".scope");
-		/* What stands before the id is a word and one separator: docker-, cri-containerd-, crio-, pod:name: */
+		/*
+		 * What stands before the id is a word and one separator: docker-, cri-containerd-,
+		 * crio-, pod:name:
+		 */
 		if (part_size > 64 &&
 		    (part[part_size - 65] == '-' || part[part_size - 65] == ':')) {
 			part += part_size - 64;

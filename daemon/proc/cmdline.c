@@ -72,7 +72,10 @@ static bool is_python_name(const char *name, size_t size)
 			continue;
 		while (at < size && ((name[at] >= '0' && name[at] <= '9') || name[at] == '.'))
 			at++;
-		/* what builds of their own kind have behind the version: debug, pymalloc, wide characters, threads */
+		/*
+		 * what builds of their own kind have behind the version: debug, pymalloc, wide
+		 * characters, threads
+		 */
 		while (at < size && name[at] && strchr("dmut", name[at]))
 			at++;
 		return at == size;
@@ -87,7 +90,9 @@ bool proc_is_loader(const char *exe)
 	return begins(name, strlen(name), "ld-") || begins(name, strlen(name), "ld.so");
 }
 
-/* Moves *p behind the name of the interpreter, which may have been started by the dynamic loader. */
+/*
+ * Moves *p behind the name of the interpreter, which may have been started by the dynamic loader.
+ */
 static bool pass_python(const char *exe, const char **p, const char *end)
 {
 	/* options of ld.so(8) that have a value */
@@ -135,8 +140,9 @@ enum runs {
 };
 
 /*
- * One cluster of short options ("-uOm"), as Python takes them (SHORT_OPTS in Python/getopt.c of 3.6 to 3.15; 2.7: Modules/main.c). Returns the option
- * that ends the options, 'c' or 'm', with its value; 0: none of these; -1: Python would refuse it.
+ * One cluster of short options ("-uOm"), as Python takes them (SHORT_OPTS in Python/getopt.c of 3.6
+ * to 3.15; 2.7: Modules/main.c). Returns the option that ends the options, 'c' or 'm', with its
+ * value; 0: none of these; -1: Python would refuse it.
  */
 static int short_options(const char *arg, size_t n, const char **p, const char *end,
 			 const char **ret, size_t *ret_size)
@@ -238,8 +244,10 @@ void proc_cmdline_script(const char *exe, const char *data, size_t size, const c
 
 bool proc_cmdline_is_worker(const char *exe, const char *data, size_t size)
 {
-	/* multiprocessing/spawn.py, forkserver.py, resource_tracker.py (3.8; semaphore_tracker.py before), popen_*.py; loky/backend; billiard/spawn.py,
-	 * forking.py; execnet/gateway_io.py */
+	/*
+	 * multiprocessing/spawn.py, forkserver.py, resource_tracker.py (3.8; semaphore_tracker.py
+	 * before), popen_*.py; loky/backend; billiard/spawn.py, forking.py; execnet/gateway_io.py
+	 */
 	static const char *const texts[] = {
 		"from multiprocessing.",
 		"import sys; from multiprocessing.forkserver import main",

@@ -52,7 +52,10 @@ static bool find_attribute(const char *list, size_t size, const char *key, const
 	return false;
 }
 
-/* The first of names that is set to something; a name with a dot is an attribute of OTEL_RESOURCE_ATTRIBUTES. */
+/*
+ * The first of names that is set to something; a name with a dot is an attribute of
+ * OTEL_RESOURCE_ATTRIBUTES.
+ */
 static int first_of(const char *block, size_t size, const char *const *names, size_t n, char **ret)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -34,8 +34,9 @@ static int take(char **p, unsigned int base, char until, uint64_t *ret)
 }
 
 /*
- * The kernel writes a newline in a name as \012 and nothing else specially (show_map_vma() in fs/proc/task_mmu.c,
- * Linux 5.10 to 6.12), so a name that really holds those four characters cannot be told from it.
+ * The kernel writes a newline in a name as \012 and nothing else specially (show_map_vma() in
+ * fs/proc/task_mmu.c, Linux 5.10 to 6.12), so a name that really holds those four characters cannot
+ * be told from it.
  */
 static void unescape(char *s)
 {

@@ -50,7 +50,10 @@ static int read_file(pid_t pid, const char *name, size_t max, struct buf *b)
 	return 0;
 }
 
-/* The same for a file that the caller may be forbidden to read, or that is empty for kernel threads. */
+/*
+ * The same for a file that the caller may be forbidden to read, or that is empty for kernel
+ * threads.
+ */
 static int read_optional(pid_t pid, const char *name, size_t max, struct buf *b)
 {
 	int r = read_file(pid, name, max, b);
@@ -177,7 +180,10 @@ int process_owner(pid_t pid, uid_t *ret)
 		r = read_status(folder, text);
 	if (r < 0)
 		return r;
-	/* the folder's own owner is the effective uid whatever can be dumped (task_dump_owner() in fs/proc/base.c) */
+	/*
+	 * the folder's own owner is the effective uid whatever can be dumped (task_dump_owner() in
+	 * fs/proc/base.c)
+	 */
 	if (fstatat(folder, "environ", &st, 0) < 0)
 		return gone(errno);
 	r = proc_status_uid(text, &uid);
@@ -218,7 +224,10 @@ static int read_cgroup(pid_t pid, struct buf *b, struct process_info *p)
 	return p->cgroup && p->unit && p->container ? 0 : -ENOMEM;
 }
 
-/* Puts the labels of a block of the environment, and a script that stands for a service that nothing else names. */
+/*
+ * Puts the labels of a block of the environment, and a script that stands for a service that
+ * nothing else names.
+ */
 static int set_labels(struct process_info *p, const char *block, size_t size, const char *script)
 {
 	struct proc_labels labels;
@@ -332,8 +341,9 @@ int process_title_read(pid_t pid, char **ret_comm, char **ret_cmdline)
 }
 
 /*
- * Whether it is a copy of its parent that has executed nothing since, nor has its parent: where stack, arguments and environment lie is
- * drawn anew by each exec (ASLR). Of a parent of another user nothing is read: that may wait.
+ * Whether it is a copy of its parent that has executed nothing since, nor has its parent: where
+ * stack, arguments and environment lie is drawn anew by each exec (ASLR). Of a parent of another
+ * user nothing is read: that may wait.
  */
 static int read_made(const struct proc_stat *s, struct buf *b, struct process_info *p)
 {

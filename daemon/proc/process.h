@@ -15,8 +15,8 @@ enum process_made {
 };
 
 /*
- * What /proc tells of one process. All strings are owned, valid UTF-8 without control characters, never NULL
- * ("" where nothing is known).
+ * What /proc tells of one process. All strings are owned, valid UTF-8 without control characters,
+ * never NULL ("" where nothing is known).
  */
 struct process_info {
 	pid_t pid;
@@ -34,8 +34,13 @@ struct process_info {
 	char *cgroup;    /* v2 path, else the name=systemd or the longest v1 path */
 	char *unit;      /* systemd unit, from the cgroup path */
 	char *container; /* container id, from the cgroup path */
-	char *service; /* PLOP_SERVICE, OTEL_SERVICE_NAME, DD_SERVICE of its environment, else unit, container, script */
-	char *version; /* PLOP_VERSION, service.version of OTEL_RESOURCE_ATTRIBUTES, DD_VERSION, SENTRY_RELEASE */
+	/*
+	 * PLOP_SERVICE, OTEL_SERVICE_NAME, DD_SERVICE of its environment, else unit, container,
+	 * script
+	 */
+	char *service;
+	/* PLOP_VERSION, service.version of OTEL_RESOURCE_ATTRIBUTES, DD_VERSION, SENTRY_RELEASE */
+	char *version;
 };
 
 /* All its texts, as an initializer of char **[]. */
@@ -46,24 +51,37 @@ struct process_info {
 	}
 
 /*
- * Reads all of it. -ESRCH: no such process (any more). Whoever reads it may wait for good: the command line and the environment
- * lie in the process's own memory, which may be where nothing answers; and while a process is within execve(), which may be as
- * long, the kernel keeps all waiting who read its stat, environ, exe and others (seen on Linux 6.18).
+ * Reads all of it. -ESRCH: no such process (any more). Whoever reads it may wait for good: the
+ * command line and the environment lie in the process's own memory, which may be where nothing
+ * answers; and while a process is within execve(), which may be as long, the kernel keeps all
+ * waiting who read its stat, environ, exe and others (seen on Linux 6.18).
  */
 int process_info_read(pid_t pid, struct process_info *ret);
-/* The same by what can be had without waiting: "" for all else. began_ns: since when it is what it is, CLOCK_MONOTONIC. */
+/*
+ * The same by what can be had without waiting: "" for all else. began_ns: since when it is what it
+ * is, CLOCK_MONOTONIC.
+ */
 int process_info_brief(pid_t pid, uint64_t began_ns, struct process_info *ret);
 /*
- * What the labels are by other words: environ is a block as /proc/PID/environ, arguments one as /proc/PID/cmdline, of one whose own
- * were written over. -ENOMEM.
+ * What the labels are by other words: environ is a block as /proc/PID/environ, arguments one as
+ * /proc/PID/cmdline, of one whose own were written over. -ENOMEM.
  */
 int process_info_relabel(struct process_info *p, const char *environ_block, size_t environ_size,
 			 const char *arguments, size_t arguments_size);
-/* Gives one its maker's labels, where its own say nothing: a version only with the service that it is of. -ENOMEM. */
+/*
+ * Gives one its maker's labels, where its own say nothing: a version only with the service that it
+ * is of. -ENOMEM.
+ */
 int process_info_inherit(struct process_info *p, const struct process_info *maker);
-/* What the process calls itself now, and its command line, as they are in process_info. May wait for good, as process_info_read(). */
+/*
+ * What the process calls itself now, and its command line, as they are in process_info. May wait
+ * for good, as process_info_read().
+ */
 int process_title_read(pid_t pid, char **ret_comm, char **ret_cmdline);
-/* ... for a child that was just forked, or was and has ended: in all else it is what its parent is. -ENOMEM. */
+/*
+ * ... for a child that was just forked, or was and has ended: in all else it is what its parent is.
+ * -ENOMEM.
+ */
 int process_info_child(const struct process_info *parent, pid_t pid, uint64_t began_ns,
 		       struct process_info *ret);
 /* What thread tid of pid is called, owned as above. -ESRCH: no such thread (any more). */
@@ -74,16 +92,17 @@ void process_info_done(struct process_info *p);
 size_t process_info_bytes(const struct process_info *p); /* memory that the strings hold */
 
 /*
- * Whose the process is: the uid that it has as its real, effective, saved and file system's, if that owns its files in
- * /proc. PROCESS_NO_UID if these differ, as in a setuid program, or if its memory may not be dumped, which is how the
- * kernel marks one that had privileges once (setgid, file capabilities, setresuid() by root) or may not be read.
- * -ESRCH: no such process (any more).
+ * Whose the process is: the uid that it has as its real, effective, saved and file system's, if
+ * that owns its files in /proc. PROCESS_NO_UID if these differ, as in a setuid program, or if its
+ * memory may not be dumped, which is how the kernel marks one that had privileges once (setgid,
+ * file capabilities, setresuid() by root) or may not be read. -ESRCH: no such process (any more).
  */
 #define PROCESS_NO_UID ((uid_t)-1)
 int process_owner(pid_t pid, uid_t *ret);
 
 /*
- * The user on whose account it runs: its real uid, which a setuid program does not change. Not for what one may see. -ESRCH.
+ * The user on whose account it runs: its real uid, which a setuid program does not change. Not for
+ * what one may see. -ESRCH.
  */
 int process_user(pid_t pid, uid_t *ret);
 

@@ -20,8 +20,9 @@ static int memory_read(void *ctx, uint64_t address, void *buffer, size_t size)
 #define PARTS_AT_ONCE 64
 
 /*
- * Reads up to PARTS_AT_ONCE parts and returns how many of them have a result: the kernel takes them in their order, and stops
- * at the first that is not all there (process_vm_rw_core(), mm/process_vm_access.c, Linux 5.10 to 6.18).
+ * Reads up to PARTS_AT_ONCE parts and returns how many of them have a result: the kernel takes them
+ * in their order, and stops at the first that is not all there (process_vm_rw_core(),
+ * mm/process_vm_access.c, Linux 5.10 to 6.18).
  */
 static size_t memory_read_some(pid_t pid, struct reader_part *parts, size_t n)
 {

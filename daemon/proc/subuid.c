@@ -49,7 +49,10 @@ static int range_parse(const char *at, const char *end,
 	*ret = (struct subuid_range){ .start = start, .last = start + (count - 1) };
 	if (number(at, first, &ret->owner) < 0 && name_uid(name, &ret->owner, ctx) < 0)
 		ret->owner = start;
-	/* containers of root's, of which each is somebody else's: not one of them is trusted for that */
+	/*
+	 * containers of root's, of which each is somebody else's: not one of them is trusted for
+	 * that
+	 */
 	if (ret->owner == 0)
 		ret->owner = start;
 	return 0;

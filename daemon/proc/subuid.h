@@ -7,8 +7,9 @@
 #include "util/macro.h"
 
 /*
- * Which user a uid counts as. A user whom /etc/subuid gives a range of uids can run processes as each of these, in a user
- * namespace (newuidmap(1)); whatever has a bound for each user counts all of them as that one user.
+ * Which user a uid counts as. A user whom /etc/subuid gives a range of uids can run processes as
+ * each of these, in a user namespace (newuidmap(1)); whatever has a bound for each user counts all
+ * of them as that one user.
  */
 #define SUBUID_FILE   "/etc/subuid"
 #define SUBUID_PASSWD "/etc/passwd"
@@ -22,16 +23,19 @@ struct subuid_range {
 	uid_t owner;
 };
 
-/* Sorted, and none overlaps another: of two that did, the one that begins first has what both have. */
+/*
+ * Sorted, and none overlaps another: of two that did, the one that begins first has what both have.
+ */
 struct subuid {
 	struct subuid_range *ranges; /* owned */
 	size_t n;
 };
 
 /*
- * Reads lines "NAME:START:COUNT", NAME a user's name or uid (subuid(5)), out of size bytes. name_uid() finds a name's uid and
- * returns 0, or < 0: then all uids of the range count as its first one, which is one user still. A line that is none
- * of this form is passed over; so is what has uid 0 in it. -ENOMEM.
+ * Reads lines "NAME:START:COUNT", NAME a user's name or uid (subuid(5)), out of size bytes.
+ * name_uid() finds a name's uid and returns 0, or < 0: then all uids of the range count as its
+ * first one, which is one user still. A line that is none of this form is passed over; so is what
+ * has uid 0 in it. -ENOMEM.
  */
 int subuid_parse(const char *text, size_t size,
 		 int (*name_uid)(const char *name, uid_t *ret, void *ctx), void *ctx,
@@ -49,5 +53,7 @@ struct subuid_file {
 };
 void subuid_file_init(struct subuid_file *f, const char *path, const char *passwd);
 void subuid_file_done(struct subuid_file *f);
-/* Looks once a second, at most, whether it has changed. A file that cannot be read has no ranges. */
+/*
+ * Looks once a second, at most, whether it has changed. A file that cannot be read has no ranges.
+ */
 void subuid_file_refresh(struct subuid_file *f, uint64_t now_ns);

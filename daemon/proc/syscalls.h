@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The name of a system call in which threads wait, by its number on this machine ("futex"); NULL: it is none of those that
- * this table knows. Static.
+ * The name of a system call in which threads wait, by its number on this machine ("futex"); NULL:
+ * it is none of those that this table knows. Static.
  */
 const char *syscall_name(int number);

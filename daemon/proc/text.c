@@ -13,7 +13,9 @@ size_t text_encode(char out[4], uint32_t character)
 	return utf8_encode(c, out);
 }
 
-/* A surrogate as Python 2 writes it: three bytes that are no UTF-8, and one character all the same. */
+/*
+ * A surrogate as Python 2 writes it: three bytes that are no UTF-8, and one character all the same.
+ */
 static bool is_surrogate(const char *p, size_t left)
 {
 	return left >= 3 && (p[0] & 0xff) == 0xed && (p[1] & 0xe0) == 0xa0 && (p[2] & 0xc0) == 0x80;

@@ -41,7 +41,10 @@ int proc_thread_syscall_parse(const char *text, long *ret, uint64_t args[6])
 	return 0;
 }
 
-/* A small file below /proc/PID/task/TID, with a NUL behind. Returns its size, < 0: it cannot be read. */
+/*
+ * A small file below /proc/PID/task/TID, with a NUL behind. Returns its size, < 0: it cannot be
+ * read.
+ */
 static ssize_t thread_file(pid_t pid, pid_t tid, const char *name, char *buffer, size_t size)
 {
 	_cleanup_close_ int fd = -EBADF;
@@ -120,7 +123,10 @@ static pid_t own_tid(const char *status)
 	return (pid_t)strtol(at, NULL, 10);
 }
 
-/* Whether the process is in the pid namespace of this /proc: then its threads have the same tids there. */
+/*
+ * Whether the process is in the pid namespace of this /proc: then its threads have the same tids
+ * there.
+ */
 static bool is_near(pid_t pid)
 {
 	char text[8192];

@@ -21,11 +21,17 @@ struct proc_threads {
 	size_t beyond; /* how many there are beyond PROC_THREADS_MAX */
 };
 
-/* Calls task for the tid of each, in no order, until it returns other than 0, and returns that. -ESRCH: there is no such process. */
+/*
+ * Calls task for the tid of each, in no order, until it returns other than 0, and returns that.
+ * -ESRCH: there is no such process.
+ */
 int tasks_each(pid_t pid, int (*thread)(pid_t tid, void *ctx), void *ctx);
 /* -ESRCH: there is no such process. */
 int proc_threads_read(pid_t pid, struct proc_threads *ret);
-/* The same without their names, which costs a file for each thread less; and one more if the process is in no pid namespace of its own. */
+/*
+ * The same without their names, which costs a file for each thread less; and one more if the
+ * process is in no pid namespace of its own.
+ */
 int proc_threads_list(pid_t pid, struct proc_threads *ret);
 void proc_threads_done(struct proc_threads *t);
 #define _cleanup_proc_threads_ _cleanup_(proc_threads_done)
@@ -42,10 +48,16 @@ struct proc_thread_state {
 };
 int proc_thread_state_read(pid_t pid, pid_t tid, struct proc_thread_state *ret);
 
-/* Its letter, and how often it has left a CPU: two equal counts, and it slept at both, then it slept in between. -EBADMSG: not told. */
+/*
+ * Its letter, and how often it has left a CPU: two equal counts, and it slept at both, then it
+ * slept in between. -EBADMSG: not told.
+ */
 int proc_thread_switches_read(pid_t pid, pid_t tid, char *ret_letter, uint64_t *ret);
 
-/* The text of /proc/PID/task/TID/syscall. -EBADMSG: it is none; -ENODATA: blocked in no system call, or not blocked. */
+/*
+ * The text of /proc/PID/task/TID/syscall. -EBADMSG: it is none; -ENODATA: blocked in no system
+ * call, or not blocked.
+ */
 int proc_thread_syscall_parse(const char *text, long *ret, uint64_t args[6]);
 /* Whether it is futex(), whose first argument is the address that is waited on. */
 bool syscall_is_futex(long number);

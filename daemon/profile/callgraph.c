@@ -5,9 +5,10 @@
 #include "util/index.h"
 
 /*
- * Samples are first added up by stack, then each stack is walked twice, for the functions and, once it is known which of them
- * are merged, for the calls: time is proportional to the frames of the different stacks. "Once per stack" is told by a stamp,
- * the number of the stack that last counted an item.
+ * Samples are first added up by stack, then each stack is walked twice, for the functions and, once
+ * it is known which of them are merged, for the calls: time is proportional to the frames of the
+ * different stacks. "Once per stack" is told by a stamp, the number of the stack that last counted
+ * an item.
  */
 struct edge {
 	uint32_t source, target; /* functions */

@@ -8,8 +8,8 @@
 #include "util/index.h"
 
 /*
- * Items lie in chunks that never move, so that what dict_get_*() returned stays valid. Strings and the frame lists
- * of stacks lie in an arena. Each kind has an index.
+ * Items lie in chunks that never move, so that what dict_get_*() returned stays valid. Strings and
+ * the frame lists of stacks lie in an arena. Each kind has an index.
  */
 #define CHUNK_SHIFT 9
 #define CHUNK_ITEMS (1u << CHUNK_SHIFT)

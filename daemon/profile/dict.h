@@ -7,17 +7,17 @@
 #include "util/macro.h"
 
 /*
- * Interned functions, frames and stacks of one profile. Ids are dense, from 0, in order of first sight; equal
- * content has equal ids. Everything lives until dict_free(). Not thread-safe.
+ * Interned functions, frames and stacks of one profile. Ids are dense, from 0, in order of first
+ * sight; equal content has equal ids. Everything lives until dict_free(). Not thread-safe.
  */
 struct dict;
 
 /* What a frame is of. Texts are UTF-8, owned by the dict, never NULL. */
 struct dict_function {
-	const char *
-		name; /* of SYNTHETIC what it says: "[truncated]", "[no Python frame]", "service=shop" */
-	const char *
-		module; /* NATIVE, KERNEL: the binary or library; PYTHON: the package, python_module() */
+	/* of SYNTHETIC what it says: "[truncated]", "[no Python frame]", "service=shop" */
+	const char *name;
+	/* NATIVE, KERNEL: the binary or library; PYTHON: the package, python_module() */
+	const char *module;
 	const char *file; /* "": not known */
 	int line;         /* first line; 0: unknown */
 	enum plop_frame_kind kind;
@@ -42,8 +42,9 @@ void dict_freeze(struct dict *d, bool frozen);
 
 /* Each returns 0 and the id, or -ENOMEM; -ENOSPC: it is frozen, and has no such thing. */
 /*
- * f's texts are copied. Two functions that differ in anything are two. The module of PYTHON is told by its file, and may be NULL here;
- * SYNTHETIC has a name alone, and the rest is taken for "" and 0.
+ * f's texts are copied. Two functions that differ in anything are two. The module of PYTHON is told
+ * by its file, and may be NULL here; SYNTHETIC has a name alone, and the rest is taken for "" and
+ * 0.
  */
 int dict_function(struct dict *d, const struct dict_function *f, uint32_t *ret);
 /* A function of Python. */
@@ -54,7 +55,8 @@ int dict_synthetic(struct dict *d, const char *name, uint32_t *ret);
 int dict_stack(struct dict *d, const uint32_t *frames, uint32_t depth, uint32_t *ret);
 
 /*
- * Any text, for tables of strings: ids are dense, from 0, and the texts of functions have one each as well.
+ * Any text, for tables of strings: ids are dense, from 0, and the texts of functions have one each
+ * as well.
  */
 int dict_text(struct dict *d, const char *s, uint32_t *ret);
 

@@ -19,8 +19,9 @@ struct labels {
 };
 
 /*
- * -EINVAL: the key is not [A-Za-z_][A-Za-z0-9_.-]*, or the value not UTF-8 without control characters, or one of them too
- * long; -EEXIST: the key has another value; -E2BIG: there are LABELS_MAX.
+ * -EINVAL: the key is not [A-Za-z_][A-Za-z0-9_.-]*, or the value not UTF-8 without control
+ * characters, or one of them too long; -EEXIST: the key has another value; -E2BIG: there are
+ * LABELS_MAX.
  */
 int labels_add(struct labels *l, const char *key, const char *value);
 void labels_done(struct labels *l);

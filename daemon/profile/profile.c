@@ -99,7 +99,10 @@ size_t profile_content(const struct profile *p)
 	return dict_content(p->dict) + p->nsamples * sizeof(*p->samples) + p->index->text_bytes;
 }
 
-/* Whether both are one process, being the same: what has executed another program, or was moved, is another entry. */
+/*
+ * Whether both are one process, being the same: what has executed another program, or was moved, is
+ * another entry.
+ */
 static bool is_same(const struct process_info *a, const struct process_info *b)
 {
 	return a->pid == b->pid && a->start_ticks == b->start_ticks && a->uid == b->uid &&

@@ -2,15 +2,18 @@
 #include "profile/profile.h"
 
 /*
- * The stacks are those of a tree, which is never made: sorted by their frames, each branch of it is a row of neighbours. So one walk
- * along them, with a sum for each depth, tells what each branch weighs. The first walk adds up what branches of each weight
- * would take, from which the least weight follows that a branch must have; the second cuts off those that have less. A
- * branch weighs no more than what it grows from, so what is left hangs together.
+ * The stacks are those of a tree, which is never made: sorted by their frames, each branch of it is
+ * a row of neighbours. So one walk along them, with a sum for each depth, tells what each branch
+ * weighs. The first walk adds up what branches of each weight would take, from which the least
+ * weight follows that a branch must have; the second cuts off those that have less. A branch weighs
+ * no more than what it grows from, so what is left hangs together.
  */
 
 /* Weights are told apart to an eighth. */
 #define CLASSES (64 * 8)
-/* What a branch may take besides its stack: a function, its name and its file, a frame, a sample. */
+/*
+ * What a branch may take besides its stack: a function, its name and its file, a frame, a sample.
+ */
 #define BRANCH_BYTES 200
 
 struct pruning {

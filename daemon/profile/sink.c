@@ -4,7 +4,10 @@
 #include "util/array.h"
 #include "util/index.h"
 
-/* What frames may keep of code objects that their tables have forgotten, counted once for each frame, if nothing else is said. */
+/*
+ * What frames may keep of code objects that their tables have forgotten, counted once for each
+ * frame, if nothing else is said.
+ */
 #define SINK_BYTES (8u << 20)
 
 /* (code object, instruction) -> frame id of the sink's dict. */

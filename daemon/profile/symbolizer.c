@@ -32,7 +32,10 @@ struct code_table {
 	uint32_t clock;     /* counts entries made */
 	size_t bytes;       /* of the code objects */
 	uint32_t cycle;
-	/* Of this cycle's stacks: settled code objects, to be confirmed, and those to be read. Entries move, addresses do not. */
+	/*
+	 * Of this cycle's stacks: settled code objects, to be confirmed, and those to be read.
+	 * Entries move, addresses do not.
+	 */
 	struct frame_list wanted, missing;
 };
 
@@ -93,7 +96,10 @@ static struct code_entry *code_lookup(const struct code_table *t, uint64_t addre
 	return NULL;
 }
 
-/* Forgets the entries that were last seen before the last recent ones were made, and gives back their memory. */
+/*
+ * Forgets the entries that were last seen before the last recent ones were made, and gives back
+ * their memory.
+ */
 static int code_table_forget(struct code_table *t, uint32_t recent)
 {
 	uint32_t all = t->nentries, n = 0;
@@ -174,7 +180,9 @@ static bool code_table_full(const struct code_table *t)
 	return t->bytes > 2 * PLOP_MAX_CODE_BYTES;
 }
 
-/* Makes a code object of what the kernel captured; -ENODATA: file or name are missing altogether. */
+/*
+ * Makes a code object of what the kernel captured; -ENODATA: file or name are missing altogether.
+ */
 static int code_from_record(const struct plop_layout *l, const struct plop_record_code *record,
 			    struct code_object **ret)
 {
@@ -214,7 +222,10 @@ int code_table_record(struct code_table *t, const struct reader *memory,
 		return 0;
 	if (code_from_record(&t->layout, record, &captured) == -ENOMEM)
 		return -ENOMEM;
-	/* the record is enough unless something was cut; then the target, while it is there, has the rest */
+	/*
+	 * the record is enough unless something was cut; then the target, while it is there, has
+	 * the rest
+	 */
 	if (!captured || captured->name_cut || captured->linetable_cut)
 		r = code_object_read(memory, &t->layout, record->code, &whole, &fingerprint);
 	if (whole && fingerprint == record->fingerprint)
@@ -263,7 +274,10 @@ int code_table_task(struct code_table *t, const struct plop_record_task *record)
 	return code_table_synthetic(t, record->code, text);
 }
 
-/* What stands for a synthetic frame, whose name was in a record, if it has one that its code does not tell. */
+/*
+ * What stands for a synthetic frame, whose name was in a record, if it has one that its code does
+ * not tell.
+ */
 static struct code_object *code_table_find_synthetic(struct code_table *t, uint64_t code,
 						     enum code_source *ret_source)
 {
@@ -299,7 +313,10 @@ static int frame_list_add(struct frame_list *l, uint64_t code, uint32_t instr, u
 	return 0;
 }
 
-/* Notes a frame whose code object code_table_find() would have to read, each once, but for what tells copies apart. */
+/*
+ * Notes a frame whose code object code_table_find() would have to read, each once, but for what
+ * tells copies apart.
+ */
 static int code_table_miss(struct code_table *t, const struct plop_frame *f, uint32_t fingerprint)
 {
 	struct code_entry *e;
@@ -348,7 +365,10 @@ int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_fram
 	return r;
 }
 
-/* The address of the word that says whether the interpreter finalises. Up to 3.6 its list's end says so. */
+/*
+ * The address of the word that says whether the interpreter finalises. Up to 3.6 its list's end
+ * says so.
+ */
 static uint64_t code_table_word(const struct plop_layout *l, uint64_t runtime)
 {
 	return runtime +
@@ -409,7 +429,10 @@ int code_table_confirm(struct code_table *t, const struct reader *memory, uint64
 		struct code_entry *e =
 			code_lookup(t, addresses[i], t->wanted.frames[i].fingerprint);
 
-		/* of a process that is gone nothing can be confirmed, nor was anything freed while it ran */
+		/*
+		 * of a process that is gone nothing can be confirmed, nor was anything freed while
+		 * it ran
+		 */
 		if (!e || now[i].result == -ESRCH ||
 		    (now[i].result == 0 && now[i].fingerprint == t->wanted.frames[i].fingerprint))
 			continue;
@@ -433,8 +456,8 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 	if (!plop_frame_is_python(f->code))
 		return NULL;
 	/*
-	 * The code object's own page was not there at the tick: what is there now is taken only when this address was seen
-	 * with the same fingerprint before, or for the first time.
+	 * The code object's own page was not there at the tick: what is there now is taken only
+	 * when this address was seen with the same fingerprint before, or for the first time.
 	 */
 	if (fingerprint == 0 &&
 	    code_object_fingerprint(memory, &t->layout, f->code, &fingerprint) < 0)

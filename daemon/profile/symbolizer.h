@@ -8,9 +8,10 @@
 #include "python/python.h"
 
 /*
- * From code addresses to names and lines. A code object is its address plus its fingerprint, within one image of one
- * process; its identity comes from the kernel's record at first sight or from the target's memory, whichever has it.
- * A name is given only where the fingerprint agrees: a successor at the same address is never mistaken for it.
+ * From code addresses to names and lines. A code object is its address plus its fingerprint, within
+ * one image of one process; its identity comes from the kernel's record at first sight or from the
+ * target's memory, whichever has it. A name is given only where the fingerprint agrees: a successor
+ * at the same address is never mistaken for it.
  */
 
 /* The code objects of one process image. */
@@ -22,8 +23,9 @@ size_t code_table_bytes(const struct code_table *t); /* memory held */
 size_t code_object_bytes(const struct code_object *c);
 
 /*
- * Keeps the table bounded: over PLOP_MAX_CODES_PROCESS or bytes, what was not seen for longest is forgotten, and read anew when it
- * is seen again. Ends the life of what code_table_find() returned, so it is called between stacks.
+ * Keeps the table bounded: over PLOP_MAX_CODES_PROCESS or bytes, what was not seen for longest is
+ * forgotten, and read anew when it is seen again. Ends the life of what code_table_find() returned,
+ * so it is called between stacks.
  */
 void code_table_limit(struct code_table *t, size_t bytes);
 
@@ -35,8 +37,9 @@ struct symbol_counts {
 };
 
 /*
- * Takes in a record of the kernel (already checked for size). What does not fit in a record, or was not resident, is
- * read from the target through memory while it is there; where that says -EAGAIN, by code_table_find(). 0 or -ENOMEM.
+ * Takes in a record of the kernel (already checked for size). What does not fit in a record, or was
+ * not resident, is read from the target through memory while it is there; where that says -EAGAIN,
+ * by code_table_find(). 0 or -ENOMEM.
  */
 int code_table_record(struct code_table *t, const struct reader *memory,
 		      const struct plop_record_code *r);
@@ -52,23 +55,27 @@ enum code_source {
 	CODE_UNKNOWN = 0, /* neither source had it */
 	CODE_READ,        /* from the target's memory */
 	CODE_CAPTURED,    /* from the kernel's record */
-	CODE_STALE, /* settled, then freed in this cycle: what ran before and after cannot be told apart */
+	/* settled, then freed in this cycle: what ran before and after cannot be told apart */
+	CODE_STALE,
 };
 
 /*
- * The code object of a frame, or what stands for a synthetic one, owned by the table until code_table_limit() or code_table_free(); NULL: it has no name.
+ * The code object of a frame, or what stands for a synthetic one, owned by the table until
+ * code_table_limit() or code_table_free(); NULL: it has no name.
  */
 struct code_object *code_table_find(struct code_table *t, const struct reader *memory,
 				    const struct plop_frame *f, enum code_source *ret_source);
 
 /*
- * The kernel does not read settled code objects (PLOP_FINGERPRINT_SETTLED) at each tick. So, before the stacks of a cycle are
- * looked up: code_table_want() notes those among n frames, and what code_table_find() will read for them; code_table_wants()
- * tells all that was noted, for whoever reads memory beforehand; then code_table_confirm() reads what is to be confirmed. A
- * memory that says -EAGAIN has not been read: what it is asked for then is unknown in this cycle, and settled code is stale. forget() is
- * called for each that is another now, or gone, and which the kernel therefore has to read again. runtime: the address of
- * _PyRuntime; an interpreter that finalises frees all that ran before, and what it frees then is not stale. 0 or -ENOMEM;
- * what could not be confirmed for want of memory is taken as it is.
+ * The kernel does not read settled code objects (PLOP_FINGERPRINT_SETTLED) at each tick. So, before
+ * the stacks of a cycle are looked up: code_table_want() notes those among n frames, and what
+ * code_table_find() will read for them; code_table_wants() tells all that was noted, for whoever
+ * reads memory beforehand; then code_table_confirm() reads what is to be confirmed. A memory that
+ * says -EAGAIN has not been read: what it is asked for then is unknown in this cycle, and settled
+ * code is stale. forget() is called for each that is another now, or gone, and which the kernel
+ * therefore has to read again. runtime: the address of _PyRuntime; an interpreter that finalises
+ * frees all that ran before, and what it frees then is not stale. 0 or -ENOMEM; what could not be
+ * confirmed for want of memory is taken as it is.
  */
 #define CODE_MISSING_MAX 16384
 struct code_wants {
@@ -84,8 +91,8 @@ int code_table_confirm(struct code_table *t, const struct reader *memory, uint64
 		       void (*forget)(uint64_t address, void *ctx), void *ctx);
 
 /*
- * A profile that is being filled: the running window, or a recording. Remembers the frame ids that code objects have in
- * the profile's dict.
+ * A profile that is being filled: the running window, or a recording. Remembers the frame ids that
+ * code objects have in the profile's dict.
  */
 struct sink;
 int sink_new(uint64_t start_ns, uint32_t hz, struct sink **ret);
@@ -98,14 +105,20 @@ void sink_keep_states(struct sink *s);
 void sink_keep_tasks(struct sink *s);
 /* How much it may keep of code objects that nobody else has any more, in bytes. */
 void sink_bound(struct sink *s, size_t bytes);
-/* No more stacks come: what is only for finding their frames goes. Harmless if some come nevertheless. */
+/*
+ * No more stacks come: what is only for finding their frames goes. Harmless if some come
+ * nevertheless.
+ */
 void sink_settle(struct sink *s);
 /* Memory held, its profile's included. */
 size_t sink_bytes(const struct sink *s);
 /* The profile, now the caller's; the sink is freed. */
 struct profile *sink_take(struct sink *s);
 
-/* A stack with its code objects looked up, leaf first; NULL entries are shown as [unresolved] or [stale code]. */
+/*
+ * A stack with its code objects looked up, leaf first; NULL entries are shown as [unresolved] or
+ * [stale code].
+ */
 struct symbolized_stack {
 	const struct plop_stack *stack;
 	const struct plop_frame *frames;
@@ -113,14 +126,21 @@ struct symbolized_stack {
 	const enum code_source *sources;  /* ... as well */
 	uint16_t bytecode;                /* layout.code_bytecode */
 };
-/* process: index from profile_process() on the sink's profile. 0 or -ENOMEM (nothing was counted). */
+/*
+ * process: index from profile_process() on the sink's profile. 0 or -ENOMEM (nothing was counted).
+ */
 int sink_add(struct sink *s, uint32_t process, const struct symbolized_stack *stack);
-/* The same, but -ENOSPC, and nothing is counted, where the profile has not had that stack before. */
+/*
+ * The same, but -ENOSPC, and nothing is counted, where the profile has not had that stack before.
+ */
 int sink_add_known(struct sink *s, uint32_t process, const struct symbolized_stack *y);
 
 /* The dict's stack id of a stack, not counted. */
 int sink_stack(struct sink *s, const struct symbolized_stack *stack, uint32_t *ret);
-/* The same for one that was read with its names: root, a synthetic frame's name or NULL, and the frames, leaf first. */
+/*
+ * The same for one that was read with its names: root, a synthetic frame's name or NULL, and the
+ * frames, leaf first.
+ */
 struct named_frame {
 	enum plop_frame_kind kind;
 	const char *name, *file;
@@ -129,8 +149,8 @@ struct named_frame {
 int sink_named_stack(struct sink *s, const char *root, const struct named_frame *frames, uint32_t n,
 		     uint32_t *ret);
 /*
- * Adds time off CPU: on top of stack (an id of the sink's dict; SINK_NO_STACK: it is not known) lies the synthetic frame leaf,
- * "[waiting for the GIL]".
+ * Adds time off CPU: on top of stack (an id of the sink's dict; SINK_NO_STACK: it is not known)
+ * lies the synthetic frame leaf, "[waiting for the GIL]".
  */
 #define SINK_NO_STACK UINT32_MAX
 int sink_add_wait(struct sink *s, uint32_t process, uint32_t thread, uint32_t stack,

@@ -5,8 +5,8 @@
 #include "util/json.h"
 
 /*
- * What became of every tick: ticks = python + other + sum of lost. python: counted in a stack of a Python process;
- * other: anything that is no known Python process, idle CPUs included.
+ * What became of every tick: ticks = python + other + sum of lost. python: counted in a stack of a
+ * Python process; other: anything that is no known Python process, idle CPUs included.
  */
 struct tally {
 	uint64_t ticks;

@@ -6,8 +6,8 @@
 #include "python/version.h"
 
 /*
- * struct _Py_AsyncioModuleDebugOffsets of Modules/_asynciomodule.c, the same in 3.14 and 3.15: byte positions of uint64_t
- * fields.
+ * struct _Py_AsyncioModuleDebugOffsets of Modules/_asynciomodule.c, the same in 3.14 and 3.15: byte
+ * positions of uint64_t fields.
  */
 enum {
 	TASK_SIZE = 0,

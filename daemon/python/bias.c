@@ -52,7 +52,10 @@ static void poll_mapping(struct poll *p, const struct elf_segment *segments, siz
 
 		if (s->type != PT_LOAD || __builtin_add_overflow(s->offset, s->filesz, &end))
 			continue;
-		/* what is only read may be any: the loader takes rights away from a part of the data (RELRO) */
+		/*
+		 * what is only read may be any: the loader takes rights away from a part of the
+		 * data (RELRO)
+		 */
 		if ((m->write && !(s->flags & PF_W)) || (m->exec && !(s->flags & PF_X)))
 			continue;
 		/* The mapping may be a later part of the segment: mprotect() splits mappings. */

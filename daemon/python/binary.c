@@ -68,8 +68,9 @@ static uint32_t parse_version(const char *s)
 }
 
 /*
- * What the read-only data says: a cache tag ("cpython-38") and version literals, some of which are others'. The linker
- * may have stored the literal as the end of a longer string, such as a path that ends in it.
+ * What the read-only data says: a cache tag ("cpython-38") and version literals, some of which are
+ * others'. The linker may have stored the literal as the end of a longer string, such as a path
+ * that ends in it.
  */
 struct scan {
 	uint32_t tag; /* major << 8 | minor, 0: none seen */
@@ -139,7 +140,10 @@ static size_t scan_block(struct scan *s, const char *block, size_t size)
 	}
 }
 
-/* The version that fits the tag: one that stands alone, else one that a string ends with if there are not several. */
+/*
+ * The version that fits the tag: one that stands alone, else one that a string ends with if there
+ * are not several.
+ */
 static uint32_t choose_version(const struct scan *s)
 {
 	/* 2.7 has no cache tag. */
@@ -256,8 +260,8 @@ static bool is_variable(const struct elf *e, uint64_t vaddr)
 }
 
 /*
- * The variable that a function returns, where the compiler made nothing of it but a load relative to the instruction
- * pointer and a return. x86-64 only.
+ * The variable that a function returns, where the compiler made nothing of it but a load relative
+ * to the instruction pointer and a return. x86-64 only.
  */
 static bool returned_variable(const struct elf *e, uint64_t function, uint64_t *ret)
 {
@@ -290,8 +294,8 @@ static bool returned_variable(const struct elf *e, uint64_t function, uint64_t *
 }
 
 /*
- * Up to 3.6 the list of interpreters begins in a static variable: named by .symtab, or, in a stripped file, what
- * PyInterpreterState_Head() returns. Leaves *ret alone when neither tells.
+ * Up to 3.6 the list of interpreters begins in a static variable: named by .symtab, or, in a
+ * stripped file, what PyInterpreterState_Head() returns. Leaves *ret alone when neither tells.
  */
 static int find_interp_head(const struct elf *e, const struct elf_symbol *function, uint64_t *ret)
 {
@@ -319,7 +323,10 @@ static int copy_loads(const struct elf *e, struct binary *b)
 	return 0;
 }
 
-/* Constants, the same in the file and in memory (GENERATE_DEBUG_SECTION, internal/pycore_debug_offsets.h). */
+/*
+ * Constants, the same in the file and in memory (GENERATE_DEBUG_SECTION,
+ * internal/pycore_debug_offsets.h).
+ */
 static void find_asyncio(const struct elf *e, struct binary *b)
 {
 	struct elf_section section;
@@ -369,7 +376,10 @@ static int examine(const struct elf *e, const char *name, struct binary *b)
 	if (b->needs_python)
 		return 0;
 	has_section = elf_section(e, ".PyRuntime", &section) == 0 && section.address != 0;
-	/* Reading through all symbols is for those that look like an interpreter but export nothing. */
+	/*
+	 * Reading through all symbols is for those that look like an interpreter but export
+	 * nothing.
+	 */
 	if (!symbols[SYMBOL_RUNTIME].found && (has_section || strstr(name, "python"))) {
 		r = elf_static_symbols(e, symbols, SYMBOL_TSTATE);
 		if (r < 0)

@@ -14,10 +14,18 @@ enum binary_kind {
 struct binary {
 	enum binary_kind kind;
 	bool needs_python; /* a program that is linked to a libpython or libpypy */
-	/* BINARY_CPYTHON: the address before relocation of _PyRuntime, up to 3.6 of interp_head; 0: not found */
+	/*
+	 * BINARY_CPYTHON: the address before relocation of _PyRuntime, up to 3.6 of interp_head; 0:
+	 * not found
+	 */
 	uint64_t runtime;
-	bool trace_refs; /* built with Py_TRACE_REFS, as debug builds up to 3.7 are; up to 3.12 objects are then larger */
-	uint32_t hexversion; /* PY_VERSION_HEX; major << 24 | minor << 16 where no more is known; 0: unknown */
+	/*
+	 * built with Py_TRACE_REFS, as debug builds up to 3.7 are; up to 3.12 objects are then
+	 * larger
+	 */
+	bool trace_refs;
+	/* PY_VERSION_HEX; major << 24 | minor << 16 where no more is known; 0: unknown */
+	uint32_t hexversion;
 	size_t nloads;
 	struct elf_segment *loads; /* BINARY_CPYTHON: its PT_LOADs, owned */
 	/* what the _asyncio module in this file says of its structs: .AsyncioDebug, 3.14+ */
@@ -25,14 +33,18 @@ struct binary {
 	uint8_t asyncio[ASYNC_TABLE_SIZE];
 };
 
-/* r: the file's bytes, size of them; name: its base name, a hint for the version if all else fails. -ENOMEM, -EIO. */
+/*
+ * r: the file's bytes, size of them; name: its base name, a hint for the version if all else fails.
+ * -ENOMEM, -EIO.
+ */
 int binary_examine(const struct reader *memory, uint64_t size, const char *name,
 		   struct binary *ret);
 void binary_done(struct binary *b);
 
 /*
- * The same of a file that may not be opened, by what is mapped of it: r reads by file offset, as mapped_reader() does. Sections are
- * not mapped: what they alone would say is not known. -EBADMSG, -EFAULT: its head is not mapped, or no ELF file's; or what r says.
+ * The same of a file that may not be opened, by what is mapped of it: r reads by file offset, as
+ * mapped_reader() does. Sections are not mapped: what they alone would say is not known. -EBADMSG,
+ * -EFAULT: its head is not mapped, or no ELF file's; or what r says.
  */
 int binary_examine_mapped(const struct reader *memory, uint64_t size, const char *name,
 			  const struct mapping *maps, size_t nmaps, struct binary *ret);

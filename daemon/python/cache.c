@@ -8,12 +8,16 @@
 #include "python/cache.h"
 #include "util/clock.h"
 
-/* Binaries remembered; a host has some hundred. When there are more, all are forgotten and examined anew. */
+/*
+ * Binaries remembered; a host has some hundred. When there are more, all are forgotten and examined
+ * anew.
+ */
 #define CACHE_MAX 4096
 
 /*
- * Which file, in which state of its content. Its mtime can be set, as package managers and image layers do, so that another
- * file that has the inode by now, or other content in the same, looks like the first; its ctime cannot.
+ * Which file, in which state of its content. Its mtime can be set, as package managers and image
+ * layers do, so that another file that has the inode by now, or other content in the same, looks
+ * like the first; its ctime cannot.
  */
 struct cache_key {
 	uint64_t device, inode, mtime_ns, ctime_ns, size;
@@ -35,9 +39,10 @@ struct plain_file {
 
 struct python_cache {
 	struct cache_entry *entries;
-	char *buffer;                         /* for /proc/PID/maps */
-	unsigned int opens;                   /* see cache_opens() */
-	struct plain_file plain[PLAIN_FILES]; /* by a hash of the key; one has the place of another */
+	char *buffer;       /* for /proc/PID/maps */
+	unsigned int opens; /* see cache_opens() */
+	/* by a hash of the key; one has the place of another */
+	struct plain_file plain[PLAIN_FILES];
 };
 
 #define MAPS_BUFFER (64u << 10)
@@ -106,7 +111,10 @@ static int cache_add(struct python_cache *c, const struct cache_key *key, const 
 	return 0;
 }
 
-/* What the file at path is; opens it only if it was not met before. *ret stays the cache's, until its next addition. */
+/*
+ * What the file at path is; opens it only if it was not met before. *ret stays the cache's, until
+ * its next addition.
+ */
 static int look_at(struct python_cache *c, const char *path, const char *name,
 		   const struct binary **ret)
 {

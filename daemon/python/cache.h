@@ -7,8 +7,9 @@
 #include "python/python.h"
 
 /*
- * The files behind a process's mappings, each examined once (struct python_cache). What is handed out stays the cache's, until
- * its next addition. All return 0 or a negative errno: -EPERM, -EACCES: plop may not open it; -ENOMEM.
+ * The files behind a process's mappings, each examined once (struct python_cache). What is handed
+ * out stays the cache's, until its next addition. All return 0 or a negative errno: -EPERM,
+ * -EACCES: plop may not open it; -ENOMEM.
  */
 int cache_look_at_exe(struct python_cache *c, pid_t pid, const char *exe_path,
 		      const struct binary **ret);
@@ -17,15 +18,16 @@ int cache_look_at_map(struct python_cache *c, pid_t pid, const struct process_ma
 		      const struct binary **ret);
 
 /*
- * Calls each() for the lines of /proc/PID/maps, until it returns something but 0; a negative one is handed on. 1: there are more than
- * PLOP_MAX_MAPS.
+ * Calls each() for the lines of /proc/PID/maps, until it returns something but 0; a negative one is
+ * handed on. 1: there are more than PLOP_MAX_MAPS.
  */
 int cache_each_map(struct python_cache *c, pid_t pid, int (*each)(char *line, void *ctx),
 		   void *ctx);
 
 /*
- * Whether a mapped file was seen to be none that matters within the last second. Each process has a dozen libraries that others
- * have too, and to ask for the state of each by its mapping costs more than all else.
+ * Whether a mapped file was seen to be none that matters within the last second. Each process has a
+ * dozen libraries that others have too, and to ask for the state of each by its mapping costs more
+ * than all else.
  */
 bool cache_is_plain(const struct python_cache *c, const struct mapped_key *key);
 void cache_add_plain(struct python_cache *c, const struct mapped_key *key);
@@ -34,5 +36,8 @@ void cache_add_plain(struct python_cache *c, const struct mapped_key *key);
 void cache_opens(struct python_cache *c, unsigned int n);
 
 const char *cache_base_name(const char *path);
-/* libpython3.8.so.1.0, python3.11, libpypy3-c.so; not the extension modules, which name their interpreter too. */
+/*
+ * libpython3.8.so.1.0, python3.11, libpypy3-c.so; not the extension modules, which name their
+ * interpreter too.
+ */
 bool cache_is_interpreter_name(const char *name);

@@ -39,14 +39,18 @@ void code_object_unref(struct code_object *c)
 }
 
 /*
- * Nuitka's functions have frames with a code object, but run as machine code: all code objects of a program have the line table of one
- * function of its own making, "def empty(): raise RuntimeError('Compiled function bytecode used')", from 3.12 on; in 3.10 and 3.11
- * an empty one (Nuitka 2.8, build/static_src/CompiledFrameType.c), which CPython's compiler never makes. Before, an empty one says
- * nothing.
+ * Nuitka's functions have frames with a code object, but run as machine code: all code objects of a
+ * program have the line table of one function of its own making, "def empty(): raise
+ * RuntimeError('Compiled function bytecode used')", from 3.12 on; in 3.10 and 3.11 an empty one
+ * (Nuitka 2.8, build/static_src/CompiledFrameType.c), which CPython's compiler never makes. Before,
+ * an empty one says nothing.
  */
 static bool is_compiled(const struct code_object *c)
 {
-	/* all on the first line: RESUME, then the columns of the parts of that text; 3.15's RESUME is one unit longer */
+	/*
+	 * all on the first line: RESUME, then the columns of the parts of that text; 3.15's RESUME
+	 * is one unit longer
+	 */
 	static const uint8_t table[] = { 0x80, 0x00, 0x94, 0x3c, 0xd0, 0x20, 0x41,
 					 0xd3, 0x13, 0x42, 0xd0, 0x0d, 0x42 };
 
@@ -133,8 +137,9 @@ static bool head_ok(const struct plop_layout *l, const uint8_t *head)
 }
 
 /*
- * A reader that has read ahead: a call into the kernel costs more than what it copies, so the beginnings of the names and of
- * the line table, and what the fingerprint is made of after them, are read in one. What lies beyond is read when it is asked for.
+ * A reader that has read ahead: a call into the kernel costs more than what it copies, so the
+ * beginnings of the names and of the line table, and what the fingerprint is made of after them,
+ * are read in one. What lies beyond is read when it is asked for.
  */
 #define AHEAD_PARTS 3
 #define AHEAD_SIZE  256
@@ -253,8 +258,8 @@ int code_object_read(const struct reader *memory, const struct plop_layout *l, u
 	if (r < 0)
 		return r;
 	/*
-	 * Had the object gone and another come meanwhile, its names and table might belong to two. Not so where all of it
-	 * came in the one reading that the fingerprint was made from.
+	 * Had the object gone and another come meanwhile, its names and table might belong to two.
+	 * Not so where all of it came in the one reading that the fingerprint was made from.
 	 */
 	if (ahead.missed || !ahead.filled) {
 		r = code_object_fingerprint(memory, l, address, &again);
@@ -268,7 +273,10 @@ int code_object_read(const struct reader *memory, const struct plop_layout *l, u
 	return 0;
 }
 
-/* Copies remembered for a code object, and entries of co_tlbc looked at: one for each thread there was at a time. */
+/*
+ * Copies remembered for a code object, and entries of co_tlbc looked at: one for each thread there
+ * was at a time.
+ */
 #define COPIES_MAX  64
 #define ENTRIES_MAX 8192
 
@@ -317,7 +325,10 @@ static int read_bytecode_size(const struct reader *memory, const struct plop_lay
 	return 0;
 }
 
-/* struct _PyCodeArray, cpython/code.h of 3.14: a count, then as many pointers to bytecode, the first to the object's own. */
+/*
+ * struct _PyCodeArray, cpython/code.h of 3.14: a count, then as many pointers to bytecode, the
+ * first to the object's own.
+ */
 static int search_copies(const struct reader *memory, uint64_t array, uint64_t address,
 			 uint32_t instr, uint32_t size, uint32_t *ret_at)
 {
@@ -388,7 +399,10 @@ int code_object_lasti(const struct code_object *c, uint32_t instr, uint16_t byte
 	/* Not in a known copy: its own, or, so far away, nothing that can be told. */
 	if (c->copied && (own < 0 || (c->bytecode_size && (uint32_t)own >= c->bytecode_size)))
 		return -ENOENT;
-	/* bytecode > 0: instr counts from the code object's start, and one unit before the first is a valid place */
+	/*
+	 * bytecode > 0: instr counts from the code object's start, and one unit before the first is
+	 * a valid place
+	 */
 	*ret = own;
 	return 0;
 }
@@ -407,8 +421,9 @@ int code_object_line(const struct code_object *c, uint32_t instr, uint16_t bytec
 }
 
 /*
- * From 3.13 on, a class that is called has a frame of the interpreter's own below that of its __init__: _Py_InitCleanup
- * (Python/specialize.c), which CPython itself shows to nobody. Compiled code never begins on line 0 under that file name.
+ * From 3.13 on, a class that is called has a frame of the interpreter's own below that of its
+ * __init__: _Py_InitCleanup (Python/specialize.c), which CPython itself shows to nobody. Compiled
+ * code never begins on line 0 under that file name.
  */
 bool code_object_hidden(const struct code_object *c)
 {

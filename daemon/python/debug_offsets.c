@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "python/version.h"
 
-/* sizeof struct _gil_runtime_state, internal/pycore_gil.h, with FORCE_SWITCHING; the same from 3.8 on. */
+/*
+ * sizeof struct _gil_runtime_state, internal/pycore_gil.h, with FORCE_SWITCHING; the same from 3.8
+ * on.
+ */
 #define GIL_SIZE 208
 
 static const struct debug_offsets *find_table(uint32_t hexversion)
@@ -114,7 +117,10 @@ static void read_code(struct cursor *c, const struct debug_offsets *t, struct pl
 	l->code_flags = (uint16_t)(t->code_flags + (l->free_threaded ? 16 : 0));
 	if (l->free_threaded && t->code_tlbc)
 		l->code_tlbc = (uint16_t)field(c, t->code_tlbc, 8, size);
-	/* co_flags is the first of what never changes, co_linetable the last; were it not, the constant would lie. */
+	/*
+	 * co_flags is the first of what never changes, co_linetable the last; were it not, the
+	 * constant would lie.
+	 */
 	if (l->code_argcount != l->code_flags + 4 || l->code_linetable < l->code_argcount ||
 	    l->code_filename < l->code_argcount || l->code_name < l->code_argcount ||
 	    l->code_linetable < l->code_qualname)

@@ -15,10 +15,10 @@ struct debug_offsets_head {
 #define DEBUG_OFFSETS_COOKIE "xdebugpy"
 
 /*
- * Where a version's _Py_DebugOffsets keeps which offset: byte positions of uint64_t fields in the table.
- * From CPython's internal/pycore_runtime.h (3.13) and internal/pycore_debug_offsets.h (3.14, 3.15). The table
- * has no size field of its own: the sizes of structs that it holds, which do not vary within a version, tell a
- * table of another shape (exact[]).
+ * Where a version's _Py_DebugOffsets keeps which offset: byte positions of uint64_t fields in the
+ * table. From CPython's internal/pycore_runtime.h (3.13) and internal/pycore_debug_offsets.h (3.14,
+ * 3.15). The table has no size field of its own: the sizes of structs that it holds, which do not
+ * vary within a version, tell a table of another shape (exact[]).
  */
 struct debug_offsets {
 	uint16_t size;
@@ -39,5 +39,6 @@ struct debug_offsets {
 	uint16_t code_flags; /* free-threaded: behind an object head that has 16 bytes more */
 	uint16_t owner_skip; /* FRAME_OWNED_BY_CSTACK in 3.13, FRAME_OWNED_BY_INTERPRETER after */
 	uint16_t tag_mask;   /* f_executable is a _PyStackRef from 3.14 on */
-	uint16_t kind_shift; /* free-threaded: from 3.14 on, interned is a byte of its own in a str's state */
+	/* free-threaded: from 3.14 on, interned is a byte of its own in a str's state */
+	uint16_t kind_shift;
 };

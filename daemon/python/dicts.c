@@ -7,7 +7,10 @@
 /* The longest name that is looked for, with the largest head of a str. */
 #define NAME_MAX_BYTES 64
 #define KEY_MAX_BYTES  (72 + NAME_MAX_BYTES)
-/* A type's keys are shared by its instances: SHARED_KEYS_MAX_SIZE is 30 (internal/pycore_dict.h, 3.11 to 3.15). */
+/*
+ * A type's keys are shared by its instances: SHARED_KEYS_MAX_SIZE is 30 (internal/pycore_dict.h,
+ * 3.11 to 3.15).
+ */
 #define ATTRIBUTES_MAX 1024
 
 void dicts_init(struct dicts *d, const struct reader *memory, const struct plop_layout *l,
@@ -80,7 +83,10 @@ static int keys_open(const struct dicts *d, uint64_t address, struct dict_table 
 			return -EBADMSG;
 		indices = most * index_size(most);
 	} else {
-		/* dk_log2_size, dk_log2_index_bytes, dk_kind: DICT_KEYS_GENERAL, DICT_KEYS_UNICODE, DICT_KEYS_SPLIT */
+		/*
+		 * dk_log2_size, dk_log2_index_bytes, dk_kind: DICT_KEYS_GENERAL, DICT_KEYS_UNICODE,
+		 * DICT_KEYS_SPLIT
+		 */
 		if (head[8] > 40 || head[9] > 43 || head[10] > 2)
 			return -EBADMSG;
 		most = UINT64_C(1) << head[8];
@@ -302,7 +308,10 @@ static int in_dict(struct dicts *d, uint64_t dict, const char *name, struct dict
 	return 0;
 }
 
-/* From 3.13 on. struct _dictvalues: capacity, size, embedded, valid (internal/pycore_dict.h); when it is not, there is a dict. */
+/*
+ * From 3.13 on. struct _dictvalues: capacity, size, embedded, valid (internal/pycore_dict.h); when
+ * it is not, there is a dict.
+ */
 static int in_place(struct dicts *d, uint64_t object, const struct dict_type *type, uint64_t dict,
 		    const char *name, struct dict_hint *hint, uint64_t *ret_slot)
 {
@@ -357,7 +366,10 @@ int dicts_attribute(struct dicts *d, uint64_t object, const char *name, struct d
 		return values ? in_values(d, type, values, UINT64_MAX, name, hint, ret_slot) :
 				in_dict(d, word, name, hint, ret_slot);
 	}
-	/* _PyDictOrValues_GetValues(): the values' address less one (internal/pycore_object.h, 3.12) */
+	/*
+	 * _PyDictOrValues_GetValues(): the values' address less one (internal/pycore_object.h,
+	 * 3.12)
+	 */
 	return word & 1 ? in_values(d, type, word + 1, UINT64_MAX, name, hint, ret_slot) :
 			  in_dict(d, word, name, hint, ret_slot);
 }

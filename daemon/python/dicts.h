@@ -3,14 +3,20 @@
 
 #include "python/object.h"
 
-/* Reading dicts, and the attributes of instances, from outside. Nothing that is read is believed: all is bounded, and objects have the types they must have. */
+/*
+ * Reading dicts, and the attributes of instances, from outside. Nothing that is read is believed:
+ * all is bounded, and objects have the types they must have.
+ */
 
 /* How a dict keeps its entries. */
 enum dict_kind {
 	DICT_TABLE = 1, /* 2.7: one sparse table of hash, key, value */
 	DICT_SIZED = 2, /* up to 3.10: indices behind dk_size, then entries of hash, key, value */
-	DICT_LOG2 =
-		3, /* from 3.11 on: the same behind dk_log2_index_bytes; entries of key, value where all keys are str */
+	/*
+	 * from 3.11 on: the same behind dk_log2_index_bytes; entries of key, value where all keys
+	 * are str
+	 */
+	DICT_LOG2 = 3,
 };
 
 /* Where an instance of a class written in Python keeps its attributes. */
@@ -18,11 +24,14 @@ enum attributes_kind {
 	ATTRIBUTES_DICT = 1,   /* up to 3.10: in a dict, where tp_dictoffset says */
 	ATTRIBUTES_VALUES = 2, /* 3.11: in values or in a dict; a word before the object for each */
 	ATTRIBUTES_TAGGED = 3, /* 3.12: the same in one word, whose lowest bit says which */
-	ATTRIBUTES_INLINE =
-		4, /* from 3.13 on: in values behind the object, or in a dict that a word before it leads to */
+	/* from 3.13 on: in values behind the object, or in a dict that a word before it leads to */
+	ATTRIBUTES_INLINE = 4,
 };
 
-/* What struct plop_layout does not have, since the kernel side has no use for it: one for each version and flavour. In bytes. */
+/*
+ * What struct plop_layout does not have, since the kernel side has no use for it: one for each
+ * version and flavour. In bytes.
+ */
 struct object_layout {
 	enum dict_kind dicts;
 	enum attributes_kind attributes;
@@ -40,7 +49,10 @@ struct object_layout {
 /* NULL: it is not known. */
 const struct object_layout *object_layout_find(const struct plop_layout *l);
 
-/* Py_TPFLAGS_* (object.h, 2.7 to 3.15), what makes a type's instances dicts, str; in 2.7 a str is a byte string. */
+/*
+ * Py_TPFLAGS_* (object.h, 2.7 to 3.15), what makes a type's instances dicts, str; in 2.7 a str is a
+ * byte string.
+ */
 #define TYPE_INLINE_VALUES (UINT64_C(1) << 2)
 #define TYPE_MANAGED_DICT  (UINT64_C(1) << 4)
 #define TYPE_HEAP          (UINT64_C(1) << 9)
@@ -67,7 +79,10 @@ struct dicts {
 void dicts_init(struct dicts *d, const struct reader *memory, const struct plop_layout *l,
 		const struct object_layout *o);
 
-/* The type at address; valid until some others were asked for. -EFAULT: not readable, and what the reader says. */
+/*
+ * The type at address; valid until some others were asked for. -EFAULT: not readable, and what the
+ * reader says.
+ */
 int dicts_type(struct dicts *d, uint64_t address, const struct dict_type **ret);
 
 /* Where the entries of a dict are, and their values, if these are elsewhere. */
@@ -99,7 +114,10 @@ struct dict_hint {
 	uint64_t keys, index;
 };
 
-/* Among the first max entries: the index of the one whose key is the str name (ASCII, short). -ENOENT: none; -E2BIG: dicts.left is used up. */
+/*
+ * Among the first max entries: the index of the one whose key is the str name (ASCII, short).
+ * -ENOENT: none; -E2BIG: dicts.left is used up.
+ */
 int dicts_find(struct dicts *d, const struct dict_table *t, const char *name, uint64_t max,
 	       struct dict_hint *hint, uint64_t *ret_index);
 
@@ -110,6 +128,9 @@ int dicts_modules(struct dicts *d, uint64_t runtime, uint64_t *ret_offset);
 /* The dict of a module; modules: where an interpreter has sys.modules. */
 int dicts_module(struct dicts *d, uint64_t modules, const char *name, uint64_t *ret_dict);
 
-/* The address of an instance's attribute. -ENOENT: it has none; -EBADMSG: attributes are kept in a way that is not known. */
+/*
+ * The address of an instance's attribute. -ENOENT: it has none; -EBADMSG: attributes are kept in a
+ * way that is not known.
+ */
 int dicts_attribute(struct dicts *d, uint64_t object, const char *name, struct dict_hint *hint,
 		    uint64_t *ret_slot);

@@ -7,10 +7,15 @@
 #include "python/identify.h"
 #include "python/mapped.h"
 
-/* Files without an interpreter's name that are opened at a time because they were not met before. */
+/*
+ * Files without an interpreter's name that are opened at a time because they were not met before.
+ */
 #define OPENS_MAX 512
 
-/* How good what was found is: of several interpreters in a process the best counts, of equal ones the first by address. */
+/*
+ * How good what was found is: of several interpreters in a process the best counts, of equal ones
+ * the first by address.
+ */
 enum rank {
 	RANK_NONE = 0,
 	RANK_NOT_YET,  /* a file that is one, but what it is cannot be read yet */
@@ -29,7 +34,8 @@ struct search {
 	bool exe_closed; /* plop may not open it */
 	bool exe_told;   /* ... but its memory said what it is */
 	bool unopened;   /* there are files that it was not the time to look at */
-	bool closed; /* a library of an interpreter's name that plop may not open, nor does its memory tell */
+	/* a library of an interpreter's name that plop may not open, nor does its memory tell */
+	bool closed;
 	struct mapped_files files;
 	struct mapped_file
 		*last; /* whose mappings are coming, if it is looked at when they have come */
@@ -121,7 +127,10 @@ static int take_file(struct search *s, struct mapped_file *f)
 	return r == -ENOMEM || r == -ESRCH || r == -EPERM ? r : 0;
 }
 
-/* Whether a file is looked at first: that of the program, if it may be one, and what is called like one. */
+/*
+ * Whether a file is looked at first: that of the program, if it may be one, and what is called like
+ * one.
+ */
 static bool is_named(const struct search *s, const struct mapped_file *f)
 {
 	return streq(f->path, s->exe_path) ? s->exe_is_python || (s->exe_closed && !s->exe_told) :
@@ -138,8 +147,9 @@ static int search_line(char *line, void *ctx)
 	if (r < 0 || !f || !before || f == before)
 		return r;
 	/*
-	 * A file's mappings mostly follow one another: it is looked at when another's come. Not before its variables are there: what comes
-	 * first may be pages of its text that lie elsewhere.
+	 * A file's mappings mostly follow one another: it is looked at when another's come. Not
+	 * before its variables are there: what comes first may be pages of its text that lie
+	 * elsewhere.
 	 */
 	if (!before->code)
 		mapped_files_drop(&s->files, before);
@@ -148,12 +158,17 @@ static int search_line(char *line, void *ctx)
 	return r < 0 ? r : s->rank == RANK_UP;
 }
 
-/* All mappings are there: those files that were not looked at, or not with all of them. named: those that is_named() says. */
+/*
+ * All mappings are there: those files that were not looked at, or not with all of them. named:
+ * those that is_named() says.
+ */
 static int search_files(struct search *s, bool named)
 {
 	int r = 0;
 
-	/* of files that were never met only so many are opened at a time: next time they are known */
+	/*
+	 * of files that were never met only so many are opened at a time: next time they are known
+	 */
 	cache_opens(s->cache, named ? UINT_MAX : OPENS_MAX);
 	for (struct mapped_file *f = s->files.files; f && r >= 0 && s->rank < RANK_UP;
 	     f = f->hh.next) {

@@ -105,7 +105,10 @@ void elf_open_dynamic(struct elf *e, uint64_t bias)
 		if (to)
 			*to = d.d_un.d_val;
 	}
-	/* glibc's loader relocates these where they lie (elf_get_dynamic_info(), elf/get-dynamic-info.h, 2.31 to 2.42), musl's does not */
+	/*
+	 * glibc's loader relocates these where they lie (elf_get_dynamic_info(),
+	 * elf/get-dynamic-info.h, 2.31 to 2.42), musl's does not
+	 */
 	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
 		if (!is_loaded(e, *addresses[i]) && is_loaded(e, *addresses[i] - bias))
 			*addresses[i] -= bias;
@@ -226,7 +229,10 @@ static uint32_t gnu_hash(const char *s)
 	return h;
 }
 
-/* The layout of DT_GNU_HASH: four words, a bloom filter of 64-bit words, the buckets, a hash for each symbol. */
+/*
+ * The layout of DT_GNU_HASH: four words, a bloom filter of 64-bit words, the buckets, a hash for
+ * each symbol.
+ */
 static int find_by_gnu_hash(const struct elf *e, struct elf_symbol *s)
 {
 	struct {

@@ -8,8 +8,9 @@
 #include "util/reader.h"
 
 /*
- * A small reader of 64-bit little-endian ELF files that trusts nothing in them: every offset is checked against the
- * file, every count and every walk has a maximum. Needs no section headers where program headers tell the same.
+ * A small reader of 64-bit little-endian ELF files that trusts nothing in them: every offset is
+ * checked against the file, every count and every walk has a maximum. Needs no section headers
+ * where program headers tell the same.
  */
 struct elf_segment {
 	uint32_t type, flags;
@@ -40,8 +41,9 @@ struct elf {
 /* r must outlive e; size: of the file. -EBADMSG: not an ELF file of this kind, or broken. */
 int elf_open(struct elf *e, const struct reader *memory, uint64_t size);
 /*
- * The same in two steps, for one that is read from the memory of a process: there its loader may have added the difference between
- * addresses in the process and in the file to where the dynamic symbols are.
+ * The same in two steps, for one that is read from the memory of a process: there its loader may
+ * have added the difference between addresses in the process and in the file to where the dynamic
+ * symbols are.
  */
 int elf_open_head(struct elf *e, const struct reader *memory, uint64_t size);
 void elf_open_dynamic(struct elf *e, uint64_t bias);
@@ -58,8 +60,8 @@ struct elf_symbol {
 	uint64_t value, size;
 };
 /*
- * Looks names up among the dynamic symbols by the file's hash table. Those found already are left alone. Returns how
- * many were found now, or a negative errno.
+ * Looks names up among the dynamic symbols by the file's hash table. Those found already are left
+ * alone. Returns how many were found now, or a negative errno.
  */
 int elf_dynamic_symbols(const struct elf *e, struct elf_symbol *symbols, size_t n);
 /* The same in .symtab, by reading through it. */

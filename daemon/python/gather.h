@@ -6,9 +6,10 @@
 #include "util/reader.h"
 
 /*
- * Reading the same of many: a system call costs more than what it copies. Each of the many has a struct gather, through whose reader
- * what is not there yet fails, and is noted; gather_fetch() then reads what all of them noted at once, and each is tried again. Whatever an
- * attempt returned counts only if it missed nothing.
+ * Reading the same of many: a system call costs more than what it copies. Each of the many has a
+ * struct gather, through whose reader what is not there yet fails, and is noted; gather_fetch()
+ * then reads what all of them noted at once, and each is tried again. Whatever an attempt returned
+ * counts only if it missed nothing.
  */
 #define GATHER_BLOCKS 12
 #define GATHER_BYTES  512

@@ -13,7 +13,10 @@ static int unsupported(struct python_process *p, const char *kind, const char *e
 	return 0;
 }
 
-/* The sentence names major.minor only: patch levels do not matter, except for pre-releases, which are one by one. */
+/*
+ * The sentence names major.minor only: patch levels do not matter, except for pre-releases, which
+ * are one by one.
+ */
 static int unknown_version(struct python_process *p, const char *kind)
 {
 	uint8_t level = p->hexversion >> 4 & 0xf;
@@ -81,7 +84,10 @@ bool python_is_up(const struct reader *memory, const struct plop_layout *l, uint
 	if (reader_u64(memory, runtime + l->runtime_interpreters_head, &interp) < 0 || !interp ||
 	    reader_u64(memory, interp + l->interp_threads_head, &thread) < 0)
 		return false;
-	/* each names it, in the word behind next (pystate.h of 2.7, cpython/pystate.h of 3.6 to 3.15) */
+	/*
+	 * each names it, in the word behind next (pystate.h of 2.7, cpython/pystate.h of 3.6 to
+	 * 3.15)
+	 */
 	return !thread || (reader_u64(memory, thread + l->ts_next + 8, &of) == 0 && of == interp);
 }
 

@@ -9,7 +9,10 @@
 #define TEXT_MAX         4096
 #define BLOCK_MAX        (64u << 10)
 
-/* Reads the newest interpreter's successor until there is none: the first one, which has the command line. */
+/*
+ * Reads the newest interpreter's successor until there is none: the first one, which has the
+ * command line.
+ */
 static int main_interpreter(const struct reader *memory, const struct plop_layout *l,
 			    uint64_t runtime, uint64_t *ret)
 {
@@ -95,7 +98,10 @@ static int variable_read(struct dicts *d, uint64_t at, struct buf *b)
 	return r == -ENOMEM || r == -ESRCH ? r : 0;
 }
 
-/* posix.environ, which is what os.environ keeps its variables in (Lib/os.py of 2.7 and 3.6 to 3.15). */
+/*
+ * posix.environ, which is what os.environ keeps its variables in (Lib/os.py of 2.7 and 3.6 to
+ * 3.15).
+ */
 static int environ_read(struct dicts *d, uint64_t modules, struct buf *b)
 {
 	struct dict_table t;
@@ -137,7 +143,10 @@ static int list_append(struct dicts *d, uint64_t list, uint64_t max, struct buf 
 	uint64_t n, items, item;
 	int r = object_is_address(list) ? 0 : -EBADMSG;
 
-	/* ob_size and ob_item of PyListObject (cpython/listobject.h) are where a bytes object has its size, and behind that */
+	/*
+	 * ob_size and ob_item of PyListObject (cpython/listobject.h) are where a bytes object has
+	 * its size, and behind that
+	 */
 	if (r >= 0)
 		r = reader_u64(d->r, list + d->l->bytes_size, &n);
 	if (r >= 0)

@@ -3,8 +3,9 @@
 #include "python/walker.h"
 
 /*
- * The stack of a thread that went from one interpreter into another: it has a state in each, and those that are not in use and
- * have frames are in the midst of a call into the next one. As the kernel side does it (bpf/callers.bpf.h).
+ * The stack of a thread that went from one interpreter into another: it has a state in each, and
+ * those that are not in use and have frames are in the midst of a call into the next one. As the
+ * kernel side does it (bpf/callers.bpf.h).
  */
 
 /* States of one thread that are looked at, and readings until all of them agree. */
@@ -31,8 +32,9 @@ static void join_done(struct join *j)
 }
 
 /*
- * Which of the states is in use, as far as that can be told: from 3.12 on it says so itself. Before, it is the one that has the GIL; if
- * none of them has, in 3.11 the one whose struct on the C stack is the innermost, else the newest that executes something.
+ * Which of the states is in use, as far as that can be told: from 3.12 on it says so itself.
+ * Before, it is the one that has the GIL; if none of them has, in 3.11 the one whose struct on the
+ * C stack is the innermost, else the newest that executes something.
  */
 static bool in_use_sooner(const struct walker *w, const struct walk_state *s, uint64_t current,
 			  uint64_t cframe, uint64_t least)
@@ -45,8 +47,8 @@ static bool in_use_sooner(const struct walker *w, const struct walk_state *s, ui
 }
 
 /*
- * The state in use, then those that have frames; newest interpreter first. One that has gone since is left out. -EAGAIN: there are too
- * many, or none of them is in use.
+ * The state in use, then those that have frames; newest interpreter first. One that has gone since
+ * is left out. -EAGAIN: there are too many, or none of them is in use.
  */
 static int join_states(struct walker *w, const struct walk_states *all, const struct walk_state *of,
 		       struct join *j)
@@ -65,7 +67,10 @@ static int join_states(struct walker *w, const struct walk_states *all, const st
 		    object_u64(w->ts, w->l->ts_thread_id) != of->thread_id ||
 		    walker_frame(w, &cframe, &frame) < 0)
 			continue;
-		/* where it says so itself, a state that an older thread has left behind at the same address says it as well */
+		/*
+		 * where it says so itself, a state that an older thread has left behind at the same
+		 * address says it as well
+		 */
 		used = (w->l->ts_status ? in_use == JOIN_MAX : frame || s->address == current) &&
 		       in_use_sooner(w, s, current, cframe, least);
 		if (!used && !frame)
@@ -90,9 +95,10 @@ static int join_states(struct walker *w, const struct walk_states *all, const st
 }
 
 /*
- * What tells of two states of one thread which is the inner one: something of theirs that lies on the thread's C stack. 3.11 and
- * 3.12 have such a struct; then it is the frame of the interpreter's own below that of a function (entry_frame in Python/ceval.c, 3.13
- * to 3.15). Before, all that is known is that newer interpreters come first, and that it is the older that calls into the newer.
+ * What tells of two states of one thread which is the inner one: something of theirs that lies on
+ * the thread's C stack. 3.11 and 3.12 have such a struct; then it is the frame of the interpreter's
+ * own below that of a function (entry_frame in Python/ceval.c, 3.13 to 3.15). Before, all that is
+ * known is that newer interpreters come first, and that it is the older that calls into the newer.
  */
 static uint64_t stack_place(const struct walker *w, size_t number)
 {
@@ -169,7 +175,10 @@ static int join_make(const struct join *j, struct walk_stack *ret)
 	return 0;
 }
 
-/* The callers, then the one in use, then the callers again: 0 when they stood still meanwhile, and no other has come. */
+/*
+ * The callers, then the one in use, then the callers again: 0 when they stood still meanwhile, and
+ * no other has come.
+ */
 static int join_try(struct walker *w, const struct walk_states *all, const struct walk_state *of,
 		    void (*meanwhile)(void *ctx), void *ctx, struct walk_stack *ret)
 {
@@ -208,7 +217,10 @@ int walker_thread(struct walker *w, const struct walk_states *all, const struct 
 		r = join_try(w, all, of, meanwhile, ctx, ret);
 	if (r != -EAGAIN)
 		return r;
-	/* goes back and forth: what stays is the stack of the oldest interpreter, which calls into all others */
+	/*
+	 * goes back and forth: what stays is the stack of the oldest interpreter, which calls into
+	 * all others
+	 */
 	r = walker_stack(w, &all->others[of->others + of->nothers - 1], meanwhile, ctx, ret);
 	if (r == 0)
 		ret->changing = true;

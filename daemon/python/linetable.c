@@ -19,8 +19,9 @@ static int give(int64_t line, int *ret_line)
 }
 
 /*
- * co_lnotab, up to 3.9: pairs of an unsigned address and a line increment (Objects/lnotab_notes.txt), which is signed
- * from 3.6 on. The last line goes on to the end of the code, so that running off a complete table is no error.
+ * co_lnotab, up to 3.9: pairs of an unsigned address and a line increment
+ * (Objects/lnotab_notes.txt), which is signed from 3.6 on. The last line goes on to the end of the
+ * code, so that running off a complete table is no error.
  */
 static int lookup_lnotab(const uint8_t *t, size_t size, bool cut, bool is_signed, int first,
 			 int64_t lasti, int *ret_line)
@@ -36,7 +37,10 @@ static int lookup_lnotab(const uint8_t *t, size_t size, bool cut, bool is_signed
 	return cut ? -ENODATA : give(line, ret_line);
 }
 
-/* co_linetable of 3.10: pairs of a range's length in bytes and a signed line increment, -128 for no line (PEP 626). */
+/*
+ * co_linetable of 3.10: pairs of a range's length in bytes and a signed line increment, -128 for no
+ * line (PEP 626).
+ */
 static int lookup_ranges(const uint8_t *t, size_t size, bool cut, int first, int64_t lasti,
 			 int *ret_line)
 {
@@ -54,7 +58,10 @@ static int lookup_ranges(const uint8_t *t, size_t size, bool cut, int first, int
 	return ended(cut);
 }
 
-/* A number in groups of six bits, least significant first; bit 6: more follow. False: the table ends, or no such number. */
+/*
+ * A number in groups of six bits, least significant first; bit 6: more follow. False: the table
+ * ends, or no such number.
+ */
 static bool take_varint(const uint8_t *t, size_t size, size_t *at, uint32_t *ret)
 {
 	uint64_t v = 0;
@@ -80,7 +87,9 @@ enum {
 	LOCATION_NONE = 15,
 };
 
-/* Passes over what follows an entry's first byte and moves *line. False: the table ends inside it. */
+/*
+ * Passes over what follows an entry's first byte and moves *line. False: the table ends inside it.
+ */
 static bool take_entry(const uint8_t *t, size_t size, size_t *at, unsigned int kind, int64_t *line)
 {
 	unsigned int numbers = kind == LOCATION_LONG ? 4 : kind == LOCATION_NO_COLUMNS ? 1 : 0;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "python/mapped.h"
 
-/* Mappings that are kept of one file: of executable ones, of which a file may have any number (trampolines), and of all. */
+/*
+ * Mappings that are kept of one file: of executable ones, of which a file may have any number
+ * (trampolines), and of all.
+ */
 #define FILE_EXEC_MAX 64
 #define FILE_MAX      1024
 

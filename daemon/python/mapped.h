@@ -6,10 +6,14 @@
 #include "proc/process.h"
 #include "python/bias.h"
 
-/* The files that a process has mapped, each with its mappings, as /proc/PID/maps lists them line by line. */
+/*
+ * The files that a process has mapped, each with its mappings, as /proc/PID/maps lists them line by
+ * line.
+ */
 struct mapped_key {
 	uint64_t inode;
-	uint64_t path; /* a hash of it: on some file systems (btrfs) two files have the same numbers here */
+	/* a hash of it: on some file systems (btrfs) two files have the same numbers here */
+	uint64_t path;
 	uint32_t dev_major, dev_minor;
 };
 
@@ -37,8 +41,9 @@ void mapped_files_drop(struct mapped_files *f, struct mapped_file *k);
 int mapped_files_add(struct mapped_files *f, char *line, struct mapped_file **ret);
 
 /*
- * A reader over a file's content, by offset, as far as it is mapped: from the memory of the process. What is not as in the file there
- * are the parts that the process, or its loader, wrote to. *m must outlive it. ret_size: the end of what is mapped.
+ * A reader over a file's content, by offset, as far as it is mapped: from the memory of the
+ * process. What is not as in the file there are the parts that the process, or its loader, wrote
+ * to. *m must outlive it. ret_size: the end of what is mapped.
  */
 struct mapped_content {
 	struct reader memory;

@@ -2,11 +2,15 @@
 #include "python/object.h"
 
 /*
- * Libraries that make functions give them made-up names, some with an address: "<@beartype(__main__.work) at 0x7f3c5e0c1f80>".
- * What the address is differs in each process, and would make one function many.
+ * Libraries that make functions give them made-up names, some with an address:
+ * "<@beartype(__main__.work) at 0x7f3c5e0c1f80>". What the address is differs in each process, and
+ * would make one function many.
  */
 
-/* Below are numbers, above is nothing of a program's. In hexadecimal it says what it is; in decimal only where programs lie. */
+/*
+ * Below are numbers, above is nothing of a program's. In hexadecimal it says what it is; in decimal
+ * only where programs lie.
+ */
 #define ADDRESS_LOWEST UINT64_C(0x10000)
 #define ADDRESS_LIKELY UINT64_C(0x550000000000)
 #define ADDRESS_BEYOND (UINT64_C(1) << 48)
@@ -48,7 +52,10 @@ static size_t address_length(const char *s)
 	return v >= (hex ? ADDRESS_LOWEST : ADDRESS_LIKELY) && v < ADDRESS_BEYOND ? n : 0;
 }
 
-/* What stands between a name and its address goes with it: " at ", or a sign with the blanks before it. */
+/*
+ * What stands between a name and its address goes with it: " at ", or a sign with the blanks before
+ * it.
+ */
 static size_t before_address(const char *text, size_t end)
 {
 	size_t n = end;

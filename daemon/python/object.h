@@ -11,7 +11,10 @@ static inline bool object_is_address(uint64_t address)
 	return address >= 4096 && address % 8 == 0 && address < UINT64_C(1) << 56;
 }
 
-/* Where an object keeps its type: free-threaded builds have ob_tid, locks and two counts before it (object.h, 3.13 to 3.15). */
+/*
+ * Where an object keeps its type: free-threaded builds have ob_tid, locks and two counts before it
+ * (object.h, 3.13 to 3.15).
+ */
 static inline size_t object_type_at(const struct plop_layout *l)
 {
 	return l->free_threaded ? 24 : 8;

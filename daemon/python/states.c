@@ -16,7 +16,10 @@ struct listing {
 	bool more;
 };
 
-/* The states of one interpreter; each names it, in the word behind next (pystate.h of 2.7, cpython/pystate.h of 3.6 to 3.15). */
+/*
+ * The states of one interpreter; each names it, in the word behind next (pystate.h of 2.7,
+ * cpython/pystate.h of 3.6 to 3.15).
+ */
 static int list_threads(struct walker *w, uint64_t interp, uint32_t number, struct listing *to)
 {
 	const struct plop_layout *l = w->l;
@@ -112,8 +115,8 @@ static bool in_use(struct walker *w, const struct walk_state *s)
 }
 
 /*
- * Of the states of each thread the one in use, or the first; without those that no thread has taken yet. others: room for all, gets
- * those of threads that have several.
+ * Of the states of each thread the one in use, or the first; without those that no thread has taken
+ * yet. others: room for all, gets those of threads that have several.
  */
 static size_t one_for_each(struct walker *w, struct walk_state *states, size_t n,
 			   struct walk_state *others)
@@ -206,7 +209,10 @@ int walker_states(struct walker *w, struct walk_states *ret)
 	return last ? states_make(w, last, true, ret) : -EFAULT;
 }
 
-/* How often nobody must be seen with the GIL before that is said; and how often it is looked for at all. */
+/*
+ * How often nobody must be seen with the GIL before that is said; and how often it is looked for at
+ * all.
+ */
 #define GIL_FREE_TIMES 4
 #define GIL_TRIES      32
 
@@ -297,7 +303,10 @@ bool walker_is_gil(struct walker *w, const struct walk_state *s, uint64_t futex)
 	return walker_gil_at(w, s, &gil) >= 0 && futex - gil < w->l->gil_size;
 }
 
-/* How much of a thread library's record is looked at: glibc has the tid at 720 on x86-64 and at 208 on arm64, musl at 48 or 56. */
+/*
+ * How much of a thread library's record is looked at: glibc has the tid at 720 on x86-64 and at 208
+ * on arm64, musl at 48 or 56.
+ */
 #define RECORD_SIZE 1024
 
 static int by_tid(const void *a, const void *b)
@@ -308,9 +317,9 @@ static int by_tid(const void *a, const void *b)
 }
 
 /*
- * The assignment by the word at the offset at. False: it is none. used: as many as there are tids. It is one when no two threads have
- * the same tid, and either every thread has one, or every tid a thread: a child has records of threads that did
- * not come along with fork().
+ * The assignment by the word at the offset at. False: it is none. used: as many as there are tids.
+ * It is one when no two threads have the same tid, and either every thread has one, or every tid a
+ * thread: a child has records of threads that did not come along with fork().
  */
 static bool tids_at(const uint8_t *records, size_t n, size_t at, const uint32_t *tids, size_t ntids,
 		    bool *used, uint32_t *ret)

@@ -41,7 +41,10 @@ static bool is_fatal(int error)
 	return error == -ESRCH || error == -ENOMEM || error == -EPERM;
 }
 
-/* Lib/threading.py of 2.7 and 3.6 to 3.15: names of what it did not start, where the kernel's say more. */
+/*
+ * Lib/threading.py of 2.7 and 3.6 to 3.15: names of what it did not start, where the kernel's say
+ * more.
+ */
 static bool is_given(const char *name)
 {
 	size_t dummy = strlen("Dummy-");
@@ -187,8 +190,8 @@ static int by_thread(const void *a, const void *b)
 }
 
 /*
- * Names those that are in _active. Its keys are ints, and the hash of an int below 2^61 - 1 is itself (Objects/longobject.c; 2.7: intobject.c),
- * so that keys need not be read.
+ * Names those that are in _active. Its keys are ints, and the hash of an int below 2^61 - 1 is
+ * itself (Objects/longobject.c; 2.7: intobject.c), so that keys need not be read.
  */
 static int active_read(struct naming *n, const struct dict_table *t)
 {
@@ -259,7 +262,10 @@ int thread_names_read(const struct reader *memory, const struct plop_layout *l, 
 	n.found = calloc(BATCH, sizeof(*n.found));
 	if (!n.found)
 		return -ENOMEM;
-	/* the oldest interpreter first, each once: a thread that calls into another is the first one's */
+	/*
+	 * the oldest interpreter first, each once: a thread that calls into another is the first
+	 * one's
+	 */
 	for (size_t done = 0; r != -E2BIG && !is_fatal(r) && done < s->n; done++) {
 		const struct walk_state *next = NULL;
 

@@ -2,9 +2,10 @@
 #include "python/version.h"
 
 /*
- * CPython 2.7 on 64-bit, from its headers: pystate.h, frameobject.h, code.h, stringobject.h. There is no _PyRuntime;
- * interp_head, a static variable of Python/pystate.c, takes its place. Names are byte strings: PyStringObject keeps
- * its length in ob_size, and in place of a str's state it has one that str_state_set makes look like plain 1-byte text.
+ * CPython 2.7 on 64-bit, from its headers: pystate.h, frameobject.h, code.h, stringobject.h. There
+ * is no _PyRuntime; interp_head, a static variable of Python/pystate.c, takes its place. Names are
+ * byte strings: PyStringObject keeps its length in ob_size, and in place of a str's state it has
+ * one that str_state_set makes look like plain 1-byte text.
  */
 const struct python_version version_2_7 = {
 	.version = 0x0207,

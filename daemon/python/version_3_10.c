@@ -2,8 +2,8 @@
 #include "python/version.h"
 
 /*
- * CPython 3.10 on 64-bit, from its headers: internal/pycore_runtime.h and pycore_interp.h, cpython/pystate.h,
- * cpython/frameobject.h, cpython/code.h, cpython/unicodeobject.h.
+ * CPython 3.10 on 64-bit, from its headers: internal/pycore_runtime.h and pycore_interp.h,
+ * cpython/pystate.h, cpython/frameobject.h, cpython/code.h, cpython/unicodeobject.h.
  */
 const struct python_version version_3_10 = {
 	.version = 0x030a,

@@ -2,8 +2,8 @@
 #include "python/version.h"
 
 /*
- * CPython 3.11 on 64-bit, from its headers: internal/pycore_runtime.h, pycore_interp.h and pycore_frame.h,
- * cpython/pystate.h, cpython/code.h, cpython/unicodeobject.h.
+ * CPython 3.11 on 64-bit, from its headers: internal/pycore_runtime.h, pycore_interp.h and
+ * pycore_frame.h, cpython/pystate.h, cpython/code.h, cpython/unicodeobject.h.
  */
 const struct python_version version_3_11 = {
 	.version = 0x030b,
@@ -26,7 +26,10 @@ const struct python_version version_3_11 = {
 		.frame_code = 32,
 		.frame_instr = 56,
 		.frame_owner = 69,
-		/* 3.11 has no frames that are not Python functions (is_entry marks the borders to C). */
+		/*
+		 * 3.11 has no frames that are not Python functions (is_entry marks the borders to
+		 * C).
+		 */
 		.frame_owner_skip = 0xff,
 		.frame_len = 72,
 		.code_argcount = 56,

@@ -2,8 +2,8 @@
 #include "python/version.h"
 
 /*
- * CPython 3.12 on 64-bit, from its headers: internal/pycore_runtime.h, pycore_interp.h and pycore_frame.h,
- * cpython/pystate.h, cpython/code.h, cpython/unicodeobject.h.
+ * CPython 3.12 on 64-bit, from its headers: internal/pycore_runtime.h, pycore_interp.h and
+ * pycore_frame.h, cpython/pystate.h, cpython/code.h, cpython/unicodeobject.h.
  */
 const struct python_version version_3_12 = {
 	.version = 0x030c,
@@ -69,7 +69,10 @@ const struct python_version version_3_12 = {
 		.gen_state = 67,
 		.gen_awaits = -1,
 		.gen_yields = -1,
-		/* SEND, SEND_GEN; when something is thrown: YIELD_VALUE, INSTRUMENTED_YIELD_VALUE (opcode.h) */
+		/*
+		 * SEND, SEND_GEN; when something is thrown: YIELD_VALUE, INSTRUMENTED_YIELD_VALUE
+		 * (opcode.h)
+		 */
 		.await_ops = { 123, 168, 150, 243 },
 		.await_behind = 1,
 	},

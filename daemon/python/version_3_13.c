@@ -2,8 +2,8 @@
 #include "python/version.h"
 
 /*
- * CPython 3.13 on 64-bit. What _Py_DebugOffsets tells, by internal/pycore_runtime.h; the rest by the
- * headers that version.h names for it.
+ * CPython 3.13 on 64-bit. What _Py_DebugOffsets tells, by internal/pycore_runtime.h; the rest by
+ * the headers that version.h names for it.
  */
 const struct python_version version_3_13 = {
 	.version = 0x030d,
@@ -72,7 +72,10 @@ const struct python_version version_3_13 = {
 		.gen_state = 67,
 		.gen_awaits = -1,
 		.gen_yields = -2,
-		/* SEND, SEND_GEN; when something is thrown: RESUME, RESUME_CHECK, INSTRUMENTED_RESUME (opcode_ids.h) */
+		/*
+		 * SEND, SEND_GEN; when something is thrown: RESUME, RESUME_CHECK,
+		 * INSTRUMENTED_RESUME (opcode_ids.h)
+		 */
 		.await_ops = { 104, 208, 149, 207, 236 },
 	},
 };

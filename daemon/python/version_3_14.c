@@ -2,8 +2,8 @@
 #include "python/version.h"
 
 /*
- * CPython 3.14 on 64-bit. What _Py_DebugOffsets tells, by internal/pycore_debug_offsets.h; the rest by the
- * headers that version.h names for it.
+ * CPython 3.14 on 64-bit. What _Py_DebugOffsets tells, by internal/pycore_debug_offsets.h; the rest
+ * by the headers that version.h names for it.
  */
 const struct python_version version_3_14 = {
 	.version = 0x030e,

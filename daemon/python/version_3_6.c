@@ -2,8 +2,8 @@
 #include "python/version.h"
 
 /*
- * CPython 3.6 on 64-bit, from its headers: pystate.h, frameobject.h, code.h, unicodeobject.h. There is no _PyRuntime;
- * interp_head, a static variable of Python/pystate.c, takes its place.
+ * CPython 3.6 on 64-bit, from its headers: pystate.h, frameobject.h, code.h, unicodeobject.h. There
+ * is no _PyRuntime; interp_head, a static variable of Python/pystate.c, takes its place.
  */
 const struct python_version version_3_6 = {
 	.version = 0x0306,

@@ -2,8 +2,9 @@
 #include "python/version.h"
 
 /*
- * CPython 3.7 on 64-bit, from its headers: internal/pystate.h, pystate.h, frameobject.h, code.h, unicodeobject.h. What
- * 3.7.4 added to _PyRuntimeState lies behind all that is used here, so that one table serves every 3.7.
+ * CPython 3.7 on 64-bit, from its headers: internal/pystate.h, pystate.h, frameobject.h, code.h,
+ * unicodeobject.h. What 3.7.4 added to _PyRuntimeState lies behind all that is used here, so that
+ * one table serves every 3.7.
  */
 const struct python_version version_3_7 = {
 	.version = 0x0307,

@@ -2,8 +2,8 @@
 #include "python/version.h"
 
 /*
- * CPython 3.9 on 64-bit, from its headers: internal/pycore_runtime.h and pycore_interp.h, cpython/pystate.h,
- * cpython/frameobject.h, cpython/code.h, cpython/unicodeobject.h.
+ * CPython 3.9 on 64-bit, from its headers: internal/pycore_runtime.h and pycore_interp.h,
+ * cpython/pystate.h, cpython/frameobject.h, cpython/code.h, cpython/unicodeobject.h.
  */
 const struct python_version version_3_9 = {
 	.version = 0x0309,

@@ -13,5 +13,8 @@ enum python_can {
 
 #define PYTHON_VERSIONS_TEXT_MAX 128
 
-/* "2.7 and 3.6 to 3.15", as it stands in messages and documents. text: PYTHON_VERSIONS_TEXT_MAX bytes; returned. */
+/*
+ * "2.7 and 3.6 to 3.15", as it stands in messages and documents. text: PYTHON_VERSIONS_TEXT_MAX
+ * bytes; returned.
+ */
 const char *python_versions_text(enum python_can what, char *text);

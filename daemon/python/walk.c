@@ -86,8 +86,8 @@ static struct known_code *code_known(struct walker *w, uint64_t address)
 }
 
 /*
- * Reads the code objects of the chain, and sees whether those that were read before are still there. *ret_same: all were, so that
- * they are those of a stack that was read meanwhile.
+ * Reads the code objects of the chain, and sees whether those that were read before are still
+ * there. *ret_same: all were, so that they are those of a stack that was read meanwhile.
  */
 static int codes_read(struct walker *w, bool *ret_same)
 {
@@ -136,7 +136,10 @@ static int codes_read(struct walker *w, bool *ret_same)
 	return r;
 }
 
-/* Copies the part of the data stack that ends with the frame at f, or only that frame when it lies outside. */
+/*
+ * Copies the part of the data stack that ends with the frame at f, or only that frame when it lies
+ * outside.
+ */
 static int window_move(struct walker *w, uint64_t f)
 {
 	uint64_t header[2], need = w->l->frame_len, start = f;
@@ -168,14 +171,19 @@ static int window_move(struct walker *w, uint64_t f)
 /* FRAME_OWNED_BY_GENERATOR (internal/pycore_frame.h, 3.11 to 3.15) */
 #define OWNED_BY_GENERATOR 1
 
-/* CO_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR (Include/code.h, 3.6 to 3.15) */
+/*
+ * CO_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR (Include/code.h, 3.6 to
+ * 3.15)
+ */
 #define CODE_IS_GENERATOR 0x3a0
 
 /*
- * Whether a stack can end with this one. A generator's frame has none before it as soon as it has yielded; and from 3.12 on
- * the outermost is always one of the interpreter's own (entry_frame in Python/ceval.c, 3.15: base_frame of PyThreadState). But
- * compiled functions, which run without the interpreter, have none of these below them, and frames that all say of
- * themselves that they are a generator's (Nuitka 2.8, build/static_src/CompiledFrameType.c): such is one whose code is no generator's.
+ * Whether a stack can end with this one. A generator's frame has none before it as soon as it has
+ * yielded; and from 3.12 on the outermost is always one of the interpreter's own (entry_frame in
+ * Python/ceval.c, 3.15: base_frame of PyThreadState). But compiled functions, which run without the
+ * interpreter, have none of these below them, and frames that all say of themselves that they are a
+ * generator's (Nuitka 2.8, build/static_src/CompiledFrameType.c): such is one whose code is no
+ * generator's.
  */
 static bool is_outermost(struct walker *w, const struct link *k)
 {
@@ -195,7 +203,10 @@ static bool link_parse(const struct plop_layout *l, uint64_t address, const uint
 	struct link k = { .address = address };
 
 	k.previous = object_u64(p, l->frame_previous);
-	/* a PyFrameObject that was freed, but keeps its code for the next call of it (Objects/frameobject.c, 2.7 to 3.10) */
+	/*
+	 * a PyFrameObject that was freed, but keeps its code for the next call of it
+	 * (Objects/frameobject.c, 2.7 to 3.10)
+	 */
 	if (l->frame_kind == PLOP_FRAMES_OBJECT && (int64_t)object_u64(p, 0) <= 0)
 		return false;
 	if (l->frame_owner && p[l->frame_owner] >= l->frame_owner_skip) {
@@ -285,8 +296,9 @@ static bool link_same(const struct link *a, const struct link *b)
 }
 
 /*
- * Reads all of the chain's frames again at once, innermost first: 0 when they are as they were. The innermost one may have gone
- * on meanwhile, and its place is that of this reading: those around it stood still before and after.
+ * Reads all of the chain's frames again at once, innermost first: 0 when they are as they were. The
+ * innermost one may have gone on meanwhile, and its place is that of this reading: those around it
+ * stood still before and after.
  */
 static int chain_confirm(struct walker *w, uint64_t ts)
 {
@@ -327,8 +339,8 @@ static int chain_confirm(struct walker *w, uint64_t ts)
 }
 
 /*
- * How many of the outer links two readings have in common. *ret_end: where in b they end; it is not b's end where both
- * readings had to stop before the outermost frame.
+ * How many of the outer links two readings have in common. *ret_end: where in b they end; it is not
+ * b's end where both readings had to stop before the outermost frame.
  */
 static uint32_t chain_common(const struct chain *a, const struct chain *b, uint32_t *ret_end)
 {
@@ -391,9 +403,10 @@ static int stack_make(struct walker *w, const struct chain *c, struct walk_stack
 }
 
 /*
- * One reading of a stack, and a second one at once. 0: they agree, and so do the code objects; -EAGAIN: they do not, or the
- * code objects were not known yet. Those of a thread that stands still are read, then it is looked at once more; those
- * of one that runs on must have been there before, and be there after.
+ * One reading of a stack, and a second one at once. 0: they agree, and so do the code objects;
+ * -EAGAIN: they do not, or the code objects were not known yet. Those of a thread that stands still
+ * are read, then it is looked at once more; those of one that runs on must have been there before,
+ * and be there after.
  */
 static int stack_try(struct walker *w, uint64_t ts, void (*meanwhile)(void *ctx), void *ctx)
 {
@@ -420,7 +433,10 @@ static int stack_try(struct walker *w, uint64_t ts, void (*meanwhile)(void *ctx)
 	return r;
 }
 
-/* An innermost frame without a code object was on its way in or out in both readings: it is not one that stayed. */
+/*
+ * An innermost frame without a code object was on its way in or out in both readings: it is not one
+ * that stayed.
+ */
 static void best_settle(struct walker *w)
 {
 	struct chain *best = &w->best;

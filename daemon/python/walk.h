@@ -4,10 +4,11 @@
 #include "python/python.h"
 
 /*
- * The stacks of a process's threads, read from outside while it runs on. Nothing is guessed: the thread states are those that
- * two readings of their list agree on, and a stack is given as far as two readings of it agree, the second one frame
- * by frame and pointer by pointer. Between the two, what the process did elsewhere does not matter; of frames that
- * come and go faster than that, it is said that they do.
+ * The stacks of a process's threads, read from outside while it runs on. Nothing is guessed: the
+ * thread states are those that two readings of their list agree on, and a stack is given as far as
+ * two readings of it agree, the second one frame by frame and pointer by pointer. Between the two,
+ * what the process did elsewhere does not matter; of frames that come and go faster than that, it
+ * is said that they do.
  */
 
 /* All maxima are for one walker; what is beyond is left out, and said to be. */
@@ -29,10 +30,14 @@ struct walk_state {
 	uint64_t address;
 	uint64_t interp;
 	uint64_t thread_id; /* what pthread_self() is in the thread */
-	uint64_t native_id; /* its tid in the process's own pid namespace; 0: the version does not keep it */
+	/* its tid in the process's own pid namespace; 0: the version does not keep it */
+	uint64_t native_id;
 	uint32_t interp_no; /* 0: the first one that there was */
 	uint32_t status;    /* _status; 0: there is none */
-	/* where walk_states.others has all of this thread's states, this one included, if it has several */
+	/*
+	 * where walk_states.others has all of this thread's states, this one included, if it has
+	 * several
+	 */
 	uint32_t others, nothers;
 };
 
@@ -54,9 +59,11 @@ struct walk_frame {
 };
 
 struct walk_stack {
-	struct walk_frame *frames; /* innermost first; owned, with a reference to each code object */
+	/* innermost first; owned, with a reference to each code object */
+	struct walk_frame *frames;
 	size_t n;
-	bool changing; /* frames within these came and went while they were read: these are those around them */
+	/* frames within these came and went while they were read: these are those around them */
+	bool changing;
 	bool truncated; /* there are more around these */
 };
 void walk_stack_done(struct walk_stack *s);
@@ -70,20 +77,23 @@ void walker_free(struct walker *w);
 DEFINE_FREEP(struct walker, walker_free)
 
 /*
- * The thread states. 0 with none: the interpreter is not up yet, or has ended. -EFAULT: never readable; -ESRCH: the process is
- * gone; -ENOMEM, -EBADMSG (the layout).
+ * The thread states. 0 with none: the interpreter is not up yet, or has ended. -EFAULT: never
+ * readable; -ESRCH: the process is gone; -ENOMEM, -EBADMSG (the layout).
  */
 int walker_states(struct walker *w, struct walk_states *ret);
 
 /*
- * The stack of one of them. meanwhile(), if any, is called between two readings: what it finds out was so while the
- * thread had the stack that is returned. It is called again when the two do not agree. -EFAULT: not readable (the thread has ended);
- * -ESRCH, -ENOMEM.
+ * The stack of one of them. meanwhile(), if any, is called between two readings: what it finds out
+ * was so while the thread had the stack that is returned. It is called again when the two do not
+ * agree. -EFAULT: not readable (the thread has ended); -ESRCH, -ENOMEM.
  */
 int walker_stack(struct walker *w, const struct walk_state *state, void (*meanwhile)(void *ctx),
 		 void *ctx, struct walk_stack *ret);
 
-/* The same with the frames of the interpreters that called into the one that the thread is in, where it has entered several. */
+/*
+ * The same with the frames of the interpreters that called into the one that the thread is in,
+ * where it has entered several.
+ */
 int walker_thread(struct walker *w, const struct walk_states *all, const struct walk_state *of,
 		  void (*meanwhile)(void *ctx), void *ctx, struct walk_stack *ret);
 
@@ -97,15 +107,21 @@ enum walk_gil {
 };
 /* holds: for each of the states. An interpreter with a GIL of its own has a holder of its own. */
 enum walk_gil walker_gil(struct walker *w, const struct walk_states *s, bool *holds);
-/* Where the GIL of the state's interpreter is. -ENODATA: that is not known, or there is none; or as reader_read(). */
+/*
+ * Where the GIL of the state's interpreter is. -ENODATA: that is not known, or there is none; or as
+ * reader_read().
+ */
 int walker_gil_at(struct walker *w, const struct walk_state *s, uint64_t *ret);
-/* Whether a futex lies in the GIL of the state's interpreter: who waits for it waits for the GIL. */
+/*
+ * Whether a futex lies in the GIL of the state's interpreter: who waits for it waits for the GIL.
+ */
 bool walker_is_gil(struct walker *w, const struct walk_state *s, uint64_t futex);
 
 /*
- * The tids (of the process's own pid namespace) of threads by the thread library's own records: a thread_id is the address of a
- * struct in which the thread's tid is at the same place for all threads. Where that is, is found by trying: it is the place
- * where all of them have a different one of the process's tids. ret_tids: 0 for all, unless exactly one assignment is possible.
+ * The tids (of the process's own pid namespace) of threads by the thread library's own records: a
+ * thread_id is the address of a struct in which the thread's tid is at the same place for all
+ * threads. Where that is, is found by trying: it is the place where all of them have a different
+ * one of the process's tids. ret_tids: 0 for all, unless exactly one assignment is possible.
  */
 int walker_tids(struct walker *w, const struct walk_states *s, const uint32_t *tids, size_t ntids,
 		uint32_t *ret_tids);

@@ -9,8 +9,9 @@ struct query_parameter {
 };
 
 /*
- * The parameters that several routes share: from, to (Unix seconds), seconds, format, group_by, and SELECTORs by their keys.
- * Keys that are neither are refused, so that a misspelt selector does not widen an answer.
+ * The parameters that several routes share: from, to (Unix seconds), seconds, format, group_by, and
+ * SELECTORs by their keys. Keys that are neither are refused, so that a misspelt selector does not
+ * widen an answer.
  */
 struct query {
 	uint64_t from_ns, to_ns; /* default: the last ten minutes; from < to always */

@@ -27,7 +27,9 @@ struct question {
 	enum question_about about;
 	struct query query;
 	size_t memory; /* QUESTION_MEMORY, or less */
-	/* Starts of windows that the source adds: they are passed over in what is read. Borrowed. */
+	/*
+	 * Starts of windows that the source adds: they are passed over in what is read. Borrowed.
+	 */
 	const uint64_t *held;
 	size_t nheld;
 	/* Of QUESTION_STORE: writes the answer. On the worker. */
@@ -60,8 +62,8 @@ int question_write(struct question *k);
 void question_refuse(const struct question *k, struct refusal *ret);
 
 /*
- * For sources that have windows in memory: adds one, if the question is about it. -E2BIG: the answer
- * would take more than k->memory.
+ * For sources that have windows in memory: adds one, if the question is about it. -E2BIG: the
+ * answer would take more than k->memory.
  */
 int question_add_window(struct question *k, const struct profile *window);
 

@@ -23,7 +23,9 @@ struct source {
 	int (*read)(struct source *s, struct question *k);
 	/* Adds what is not read on the worker. NULL: that was all. */
 	int (*add)(struct source *s, struct question *k);
-	/* The source is done with a question that was submitted, whatever came of it. May be NULL. */
+	/*
+	 * The source is done with a question that was submitted, whatever came of it. May be NULL.
+	 */
 	void (*end)(struct source *s, struct question *k);
 	/* Says why k->r < 0; false: question_refuse() has words for that. NULL: it has for all. */
 	bool (*refuse)(const struct source *s, const struct question *k, struct refusal *ret);

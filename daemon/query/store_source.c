@@ -8,7 +8,10 @@ static int read_profile(struct question *k, struct store_reader *reader)
 	const struct query *q = &k->query;
 
 	store_reader_limit(reader, k->memory);
-	/* a call graph has [other] for what is light; in other formats all is there, or it is refused */
+	/*
+	 * a call graph has [other] for what is light; in other formats all is there, or it is
+	 * refused
+	 */
 	if (streq(q->format->name, "json"))
 		store_reader_prune(reader);
 	return store_profile(reader, q->from_ns, q->to_ns, &q->selectors, &k->profile);

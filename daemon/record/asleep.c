@@ -34,7 +34,10 @@ static int on_thread(const struct asleep_thread *t, void *ctx)
 	return waits_read(recording->waits, recording->sink, (pid_t)a->target->key.tgid, t);
 }
 
-/* Takes in what was read, if it was of this program, and whoever made the recording may still see it. */
+/*
+ * Takes in what was read, if it was of this program, and whoever made the recording may still see
+ * it.
+ */
 static int take(struct recording *recording, struct target *k, struct unpack *body)
 {
 	struct asleep_answer a = { .recording = recording, .target = k };
@@ -100,7 +103,10 @@ void asleep_ask(struct recording *recording)
 	uint32_t threads;
 	pid_t pid;
 
-	/* what is read has no tasks, and beside stacks that have them it would say that there were none */
+	/*
+	 * what is read has no tasks, and beside stacks that have them it would say that there were
+	 * none
+	 */
 	while (recording->waits && !recording->tasks && recording->asleep < ASLEEP_THREADS_MAX &&
 	       waits_unread(recording->waits, &pid, &threads)) {
 		struct target *k = targets_find_pid(t, pid);

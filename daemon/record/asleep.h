@@ -4,8 +4,9 @@
 #include "record/recordings.h"
 
 /*
- * The stacks of threads whose wait began before a recording with time off CPU: nobody was there to walk them when they left their CPU. A helper
- * reads them once the recording watches, and what it read counts for as long as the thread does not run; so it is asked at the beginning.
+ * The stacks of threads whose wait began before a recording with time off CPU: nobody was there to
+ * walk them when they left their CPU. A helper reads them once the recording watches, and what it
+ * read counts for as long as the thread does not run; so it is asked at the beginning.
  */
 
 /* Threads that one recording has read, and bytes of what is read of one process. */

@@ -8,7 +8,8 @@ enum recording_reason {
 	RECORDING_STOPPED,      /* somebody asked for it */
 	RECORDING_TARGET_ENDED, /* none of its processes is there any more */
 	RECORDING_TOO_LARGE,    /* it took more memory than it may */
-	RECORDING_NO_EVENTS, /* the kernel did not give it perf events, or none that it could go on with */
+	/* the kernel did not give it perf events, or none that it could go on with */
+	RECORDING_NO_EVENTS,
 	RECORDING_NO_TIMER, /* plopd got no timer to end it by */
 	RECORDING_REASONS,
 };

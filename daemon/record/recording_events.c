@@ -3,20 +3,29 @@
 #include "record/asleep.h"
 #include "util/log.h"
 
-/* How soon somebody who joins is noticed, where the kernel does not tell; what joins by fork is followed in the kernel. */
+/*
+ * How soon somebody who joins is noticed, where the kernel does not tell; what joins by fork is
+ * followed in the kernel.
+ */
 #define FOLLOW_USEC (100 * USEC_PER_MSEC)
 
 /* How many new threads are few: so many, and one more for each so many ticks. */
 #define NEW_THREADS      8
 #define NEW_THREAD_TICKS 1000
 
-/* A process that a recording is to count: its ticks, unless the kernel finds them otherwise, and its time off CPU. */
+/*
+ * A process that a recording is to count: its ticks, unless the kernel finds them otherwise, and
+ * its time off CPU.
+ */
 struct joining {
 	struct recording *recording;
 	bool ticks, children;
 };
 
-/* A process that the maker of the recording may not see, or did not select, is not looked at, in a cgroup or anywhere. */
+/*
+ * A process that the maker of the recording may not see, or did not select, is not looked at, in a
+ * cgroup or anywhere.
+ */
 static bool process_may_join(const struct recording *recording, pid_t pid)
 {
 	bool any = !recording->whom.selectors.owned &&
@@ -132,7 +141,10 @@ void recordings_spread(struct recordings *all, uint32_t channel)
 	}
 }
 
-/* Watches the scheduler while any recording wants it, and its stacks with their tasks while any wants that. */
+/*
+ * Watches the scheduler while any recording wants it, and its stacks with their tasks while any
+ * wants that.
+ */
 static int off_cpu_watch(const struct recordings *all)
 {
 	bool on = false, tasks = false;
@@ -204,9 +216,9 @@ int recording_open(struct recording *recording, unsigned int hz)
 }
 
 /*
- * Of a thread that begins during the recording, and ends soon, half a tick is missing, and that always of its beginning
- * (sampler_channel_open_processes()). That may be one in two thousand of all, and a handful in any case; where it would be more, on
- * all CPUs none is.
+ * Of a thread that begins during the recording, and ends soon, half a tick is missing, and that
+ * always of its beginning (sampler_channel_open_processes()). That may be one in two thousand of
+ * all, and a handful in any case; where it would be more, on all CPUs none is.
  */
 static bool recording_too_many_threads(const struct recording *recording)
 {
@@ -215,8 +227,9 @@ static bool recording_too_many_threads(const struct recording *recording)
 }
 
 /*
- * A process has executed a program that the maker of the recording may not see, as one that is setuid: the kernel side need not
- * look at it any more. What it has counted until then is passed over when it comes (recording_wants()).
+ * A process has executed a program that the maker of the recording may not see, as one that is
+ * setuid: the kernel side need not look at it any more. What it has counted until then is passed
+ * over when it comes (recording_wants()).
  */
 static bool recording_lets_go(struct recording *recording, uint32_t tgid)
 {

@@ -3,9 +3,15 @@
 
 #include "record/recordings.h"
 
-/* Where the ticks of a recording with a channel of its own come from; the first four are for recordings.c. */
+/*
+ * Where the ticks of a recording with a channel of its own come from; the first four are for
+ * recordings.c.
+ */
 
-/* Opens the channel's events, and watches the scheduler if recording->waits; as sampler_channel_open(), or -E2BIG: too many processes. */
+/*
+ * Opens the channel's events, and watches the scheduler if recording->waits; as
+ * sampler_channel_open(), or -E2BIG: too many processes.
+ */
 int recording_open(struct recording *recording, unsigned int hz);
 /* Has it end when the root of its tree does. */
 int recording_watch_tree(struct recording *recording);

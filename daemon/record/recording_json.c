@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/recording_json.h"
 
-/* What can be said of the GIL in it: of all it has, of some, of none as they are free-threaded; NULL: it has nothing. */
+/*
+ * What can be said of the GIL in it: of all it has, of some, of none as they are free-threaded;
+ * NULL: it has nothing.
+ */
 static const char *gil_word(const struct recording *recording)
 {
 	if (recording->gil_known)

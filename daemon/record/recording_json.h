@@ -5,8 +5,8 @@
 #include "util/json.h"
 
 /*
- * What GET /v1/recordings/ID says. skipped: elements of an array, what it is recorded without; may be
- * NULL.
+ * What GET /v1/recordings/ID says. skipped: elements of an array, what it is recorded without; may
+ * be NULL.
  */
 void recording_put(struct json_writer *w, const struct recording *recording,
 		   const struct buf *skipped);

@@ -119,11 +119,17 @@ static size_t room_of(const struct recordings *all, uid_t user)
 		return SHARES_ALL_BYTES - MIN(users, (size_t)SHARES_USERS_BYTES);
 	others = MIN(users - own, (size_t)SHARES_USERS_BYTES);
 	room = MIN((size_t)SHARES_USER_BYTES, SHARES_USERS_BYTES - others);
-	/* however much others have, so much each may have: a recording that has begun is not ended for them */
+	/*
+	 * however much others have, so much each may have: a recording that has begun is not ended
+	 * for them
+	 */
 	return MAX(room, (size_t)SHARES_FIRST_BYTES);
 }
 
-/* The user who holds most of those who are not trusted and have a result that is kept; SHARES_NOBODY: there is none. */
+/*
+ * The user who holds most of those who are not trusted and have a result that is kept;
+ * SHARES_NOBODY: there is none.
+ */
 static uid_t keeps_most(const struct recordings *all)
 {
 	uid_t found = SHARES_NOBODY;
@@ -144,7 +150,10 @@ static uid_t keeps_most(const struct recordings *all)
 	return found;
 }
 
-/* Where users have all that they may have together, results make room, those of whoever holds most before all others. */
+/*
+ * Where users have all that they may have together, results make room, those of whoever holds most
+ * before all others.
+ */
 static void users_make_room(struct recordings *all, size_t bytes)
 {
 	uid_t user;
@@ -231,7 +240,10 @@ static struct recording *largest_running(const struct recordings *all, uid_t use
 	return largest;
 }
 
-/* Results make room for what runs, which then ends, the largest first. One that is about to end frees nothing yet. */
+/*
+ * Results make room for what runs, which then ends, the largest first. One that is about to end
+ * frees nothing yet.
+ */
 static void user_bound(struct recordings *all, uid_t user)
 {
 	struct recording *recording;

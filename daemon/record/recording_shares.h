@@ -3,9 +3,15 @@
 
 #include "record/recordings.h"
 
-/* What recordings may take of what all share (shares.h); for recordings.c and what answers requests. */
+/*
+ * What recordings may take of what all share (shares.h); for recordings.c and what answers
+ * requests.
+ */
 
-/* Of the recordings that run, and of all that are kept, what those of users who are not trusted may be. */
+/*
+ * Of the recordings that run, and of all that are kept, what those of users who are not trusted may
+ * be.
+ */
 #define RECORDINGS_USERS_MAX  (RECORDINGS_MAX / 4 * 3)
 #define RECORDINGS_USERS_KEPT (2 * RECORDINGS_MAX / 4 * 3)
 
@@ -19,9 +25,9 @@ size_t recordings_bytes(const struct recordings *all, uid_t user);
 unsigned int recordings_rate(const struct recordings *all, uid_t user);
 
 /*
- * Whether one more of a user (SHARES_NOBODY: of a trusted one) may begin; hz 0: it has no events of its own. Results of the same
- * user that are kept make room, the oldest first. -EBUSY: too many run already; -EDQUOT: beyond the rate; -ENOSPC: no
- * memory is left for it.
+ * Whether one more of a user (SHARES_NOBODY: of a trusted one) may begin; hz 0: it has no events of
+ * its own. Results of the same user that are kept make room, the oldest first. -EBUSY: too many run
+ * already; -EDQUOT: beyond the rate; -ENOSPC: no memory is left for it.
  */
 int recordings_admit(struct recordings *all, uid_t user, unsigned int hz);
 /* A number of the user's own for sampler_channel_charge(); 0: the user is trusted. */

@@ -15,7 +15,10 @@ static struct tally channel_tally(const struct plop_channel_counters *c)
 	return t;
 }
 
-/* Whether its ticks are told by what was filed and lost of its processes, and not by what a cycle counted. */
+/*
+ * Whether its ticks are told by what was filed and lost of its processes, and not by what a cycle
+ * counted.
+ */
 static bool is_of_some(const struct recording *recording)
 {
 	return recording->channel == PLOP_CHANNEL_ALWAYS &&
@@ -38,7 +41,10 @@ static void tally_of_own(struct recording *recording)
 	struct tally own = p->tally;
 
 	selectors_tally(&recording->whom.selectors, p);
-	/* the kernel side has kept others' out of them (channel_may(), bpf/sample.bpf.c), and user space out of what is waited for */
+	/*
+	 * the kernel side has kept others' out of them (channel_may(), bpf/sample.bpf.c), and user
+	 * space out of what is waited for
+	 */
 	if (!recording->whom.selectors.owned || recording->channel == PLOP_CHANNEL_ALWAYS)
 		return;
 	p->tally.truncated = own.truncated;

@@ -4,12 +4,15 @@
 #include "record/recordings.h"
 
 /*
- * What became of the ticks of a recording; for recordings.c. Where it shares those that are always on, and is of processes that were
- * named, or made by somebody who may not see all others, these are the ticks of its processes alone: a loss is told as its own only
- * if it is.
+ * What became of the ticks of a recording; for recordings.c. Where it shares those that are always
+ * on, and is of processes that were named, or made by somebody who may not see all others, these
+ * are the ticks of its processes alone: a loss is told as its own only if it is.
  */
 
-/* After a cycle: what that counted. host: of all; channel: of the recording's own channel, NULL: it has none. */
+/*
+ * After a cycle: what that counted. host: of all; channel: of the recording's own channel, NULL: it
+ * has none.
+ */
 void recording_tally(struct recording *recording, const struct tally *host,
 		     const struct plop_channel_counters *channel);
 /* Lost ticks of one process, of a collected half. */

@@ -5,14 +5,19 @@
 #include "target/targets_cycle.h"
 #include "util/log.h"
 
-/* Whether the recording counts the time off CPU of that process now; then its place in the profile. */
+/*
+ * Whether the recording counts the time off CPU of that process now; then its place in the profile.
+ */
 static bool recording_waits_for(struct recording *recording, struct target *k,
 				uint32_t *ret_process)
 {
 	if (!recording || !recording->waits || recording->state == RECORDING_DONE || !k ||
 	    !recording_wants(recording, k))
 		return false;
-	/* in the kernel it is the pid that is wanted, whatever it executes: the answer above is good for its image */
+	/*
+	 * in the kernel it is the pid that is wanted, whatever it executes: the answer above is
+	 * good for its image
+	 */
 	if (!(targets_off_cpu(recording->all->targets, k) >> (recording->channel - 1) & 1))
 		return false;
 	recording_note_gil(recording, &k->python.layout);

@@ -13,7 +13,10 @@
 #include "target/shares.h"
 #include "util/log.h"
 
-/* How long a recording waits, before it begins and when it has ended, for what has to be read of its processes. */
+/*
+ * How long a recording waits, before it begins and when it has ended, for what has to be read of
+ * its processes.
+ */
 #define ANSWERS_USEC (2 * USEC_PER_SEC)
 
 static void recording_finish(struct recording *recording);
@@ -192,7 +195,10 @@ static int recording_impatient(sd_event_source *s, uint64_t usec, void *ctx)
 	return 0;
 }
 
-/* Begins one with asyncio tasks, if it is known where its processes have them, or else when that is known. */
+/*
+ * Begins one with asyncio tasks, if it is known where its processes have them, or else when that is
+ * known.
+ */
 static int recording_begin_tasks(struct recording *recording)
 {
 	sink_keep_tasks(recording->sink);
@@ -432,7 +438,10 @@ void recordings_add(struct recordings *all, struct target *k, const struct symbo
 		struct recording *recording = all->items[i];
 		uint32_t n;
 
-		/* one that stops has its ticks up to its last swap; one that waits begins with the next */
+		/*
+		 * one that stops has its ticks up to its last swap; one that waits begins with the
+		 * next
+		 */
 		if (!recording ||
 		    (recording->state != RECORDING_RUNNING &&
 		     recording->state != RECORDING_STOPPING) ||
@@ -464,8 +473,8 @@ void recordings_undelivered(struct recordings *all, const struct plop_stack *sta
 }
 
 /*
- * Whether any process that the recording was asked for is still there, or its cgroup. Of one that may not be seen (any more)
- * not even this is told.
+ * Whether any process that the recording was asked for is still there, or its cgroup. Of one that
+ * may not be seen (any more) not even this is told.
  */
 static bool recording_alive(const struct recording *recording)
 {

@@ -15,9 +15,10 @@
 struct recording;
 
 /*
- * Profiles on request, beside the running window and beside each other. One at the daemon's own rate, of processes or of
- * all, takes its share of the ticks that are always on: exactly those between two swaps that match its selectors. Any
- * other has perf events of its own, a channel (plop/events.h), for as long as it runs, which the kernel filters for it.
+ * Profiles on request, beside the running window and beside each other. One at the daemon's own
+ * rate, of processes or of all, takes its share of the ticks that are always on: exactly those
+ * between two swaps that match its selectors. Any other has perf events of its own, a channel
+ * (plop/events.h), for as long as it runs, which the kernel filters for it.
  */
 #define RECORDINGS_MAX PLOP_MAX_CHANNELS
 /* One of a trusted user's that takes more memory ends before its time; of others, see shares.h. */
@@ -67,22 +68,27 @@ struct recording {
 	uint64_t threads;     /* that the processes made, while its events were on threads */
 	unsigned int naming;  /* processes that were asked for names of threads, at the end */
 	uint64_t undelivered; /* samples of the cycle under way that found no home */
-	uint64_t lost[PLOP_LOST_CAUSES]; /* ticks of its processes that were lost, as far as that is known */
+	/* ticks of its processes that were lost, as far as that is known */
+	uint64_t lost[PLOP_LOST_CAUSES];
 	sd_event_source *tree_ends;
 	struct waits *waits; /* NULL: no time off CPU */
 	uint32_t asleep;     /* threads that were asked for, see asleep.h */
 	uint32_t unread;     /* ... that did not wake, and have no stack */
-	/* Some of its processes have a GIL and plop can tell who holds it; some are free-threaded. */
+	/*
+	 * Some of its processes have a GIL and plop can tell who holds it; some are free-threaded.
+	 */
 	bool gil_known, gil_none;
 	uint64_t truncated; /* samples without their root */
-	uint64_t gil_untold; /* samples of those that have one of which it is not known whether they held it */
+	/* samples of those that have one of which it is not known whether they held it */
+	uint64_t gil_untold;
 	bool tasks;          /* with asyncio tasks */
 	bool tasks_possible; /* there is, or was, a process that may have some */
 	sd_event_source *timer;
-	sd_event_source *follow; /* looks who has joined, or how the events do; NULL: nobody has to */
+	/* looks who has joined, or how the events do; NULL: nobody has to */
+	sd_event_source *follow;
 	/*
-	 * Called once when it is not LOADING any more. k < 0: it cannot begin, as of recordings_start(),
-	 * and is forgotten afterwards. NULL: nobody waits for that.
+	 * Called once when it is not LOADING any more. k < 0: it cannot begin, as of
+	 * recordings_start(), and is forgotten afterwards. NULL: nobody waits for that.
 	 */
 	void (*loaded)(struct recording *recording, int k, void *ctx);
 	/* called once when it is done; NULL: the client asks */
@@ -106,9 +112,10 @@ void recordings_init(struct recordings *all, struct cycle *cycle, const struct c
 		     struct sampler *sampler, struct targets *targets);
 void recordings_done(struct recordings *all);
 /*
- * Takes the request over, if it returns 0; otherwise it is as it was. -EBUSY, -EDQUOT, -ENOSPC: see recordings_admit(); -EOPNOTSUPP: this kernel has no perf events
- * for one recording, or cannot watch the scheduler for one (Linux 5.17). The recording belongs to *all.
- * Its time counts from its first tick on, which comes later if it is RECORDING_LOADING now.
+ * Takes the request over, if it returns 0; otherwise it is as it was. -EBUSY, -EDQUOT, -ENOSPC: see
+ * recordings_admit(); -EOPNOTSUPP: this kernel has no perf events for one recording, or cannot
+ * watch the scheduler for one (Linux 5.17). The recording belongs to *all. Its time counts from its
+ * first tick on, which comes later if it is RECORDING_LOADING now.
  */
 int recordings_start(struct recordings *all, struct recording_request *q, struct recording **ret);
 struct recording *recordings_find(struct recordings *all, const char *id);
@@ -117,14 +124,15 @@ void recording_stop(struct recording *recording, enum recording_reason reason);
 /* Forgets it now, running or not; done is not called. */
 void recording_drop(struct recording *recording);
 /*
- * The profile of one that is DONE, which does not change any more, for a worker to read; NULL: it is
- * not. It stays until it is given back, whatever becomes of the recording.
+ * The profile of one that is DONE, which does not change any more, for a worker to read; NULL: it
+ * is not. It stays until it is given back, whatever becomes of the recording.
  */
 const struct profile *recording_lend(struct recording *recording);
 void recording_give_back(struct recording *recording);
 /*
- * Whether it may have anything of a process: its selectors are for it, as far as that is known while it runs, and who asked for
- * it may see it (target/owner.h). Nothing of any other is looked at, however it came.
+ * Whether it may have anything of a process: its selectors are for it, as far as that is known
+ * while it runs, and who asked for it may see it (target/owner.h). Nothing of any other is looked
+ * at, however it came.
  */
 bool recording_wants(const struct recording *recording, struct target *k);
 /* Parts of the sampler (enum sampler_part) that some wait for are loaded or, k < 0, cannot be. */
@@ -133,11 +141,17 @@ void recordings_loaded(struct recordings *all, unsigned int parts, int k);
 void recording_named(struct recording *recording);
 unsigned int recordings_running(const struct recordings *all);
 
-/* Notes whether what the recording has of a process can tell of the GIL, as the kernel side has it (gil_flags(), is_gil()). */
+/*
+ * Notes whether what the recording has of a process can tell of the GIL, as the kernel side has it
+ * (gil_flags(), is_gil()).
+ */
 void recording_note_gil(struct recording *recording, const struct plop_layout *l);
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s);
 /* A stack of one recording's own channel whose process is not known (any more). */
 void recordings_undelivered(struct recordings *all, const struct plop_stack *stack);
-/* A cycle is complete: its number, what it counted, and what of it was counted for the channels (1 and up). */
+/*
+ * A cycle is complete: its number, what it counted, and what of it was counted for the channels (1
+ * and up).
+ */
 void recordings_cycle(struct recordings *all, uint64_t number, const struct tally *t,
 		      const struct plop_channel_counters *channels);

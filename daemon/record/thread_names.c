@@ -3,7 +3,10 @@
 #include "target/silence.h"
 #include "util/log.h"
 
-/* In how many cycles a thread is asked for that threading does not name: it may have been seen while it started. */
+/*
+ * In how many cycles a thread is asked for that threading does not name: it may have been seen
+ * while it started.
+ */
 #define ASK_TIMES 3
 
 /* A question for the names of one process's threads. */
@@ -20,7 +23,10 @@ static int by_tid(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Names the threads of one process that a profile has; renew: those as well that have a name from threading. */
+/*
+ * Names the threads of one process that a profile has; renew: those as well that have a name from
+ * threading.
+ */
 static void names_apply(struct profile *p, const struct process_info *info,
 			const struct thread_name_list *l, bool renew)
 {
@@ -117,7 +123,10 @@ static int kernel_name(const struct recordings *all, const struct target *k, uin
 	return 0;
 }
 
-/* A file of a line, which the kernel has at hand. One whose name is not there any more keeps what it had. */
+/*
+ * A file of a line, which the kernel has at hand. One whose name is not there any more keeps what
+ * it had.
+ */
 static void name_by_kernel(const struct recording *recording, const struct target *k,
 			   uint32_t process, uint32_t tid)
 {

@@ -5,7 +5,10 @@
 #include "proc/syscalls.h"
 #include "proc/threads.h"
 
-/* A stack whose record has not come after so many cycles, or the other way round, will not come any more. */
+/*
+ * A stack whose record has not come after so many cycles, or the other way round, will not come any
+ * more.
+ */
 #define CYCLES_MAX 3
 
 struct stack_key {
@@ -34,14 +37,19 @@ struct wait_sum {
 	unsigned int cycles;
 };
 
-/* In place of the kernel's: a stack that was read from the outside; none, of a wait that began before the recording. */
+/*
+ * In place of the kernel's: a stack that was read from the outside; none, of a wait that began
+ * before the recording.
+ */
 #define HASH_READ   1
 #define HASH_BEFORE 2
 
 /* The root where nothing is known below it. */
 #define BEFORE "[began before the recording]"
 
-/* A thread that nobody saw leave its CPU: if it is not on one, it left before the recording began. */
+/*
+ * A thread that nobody saw leave its CPU: if it is not on one, it left before the recording began.
+ */
 struct quiet_thread {
 	uint64_t key; /* tgid << 32 | tid */
 	UT_hash_handle hh;
@@ -310,7 +318,9 @@ static enum sample_state state_of(uint32_t kind)
 					    SAMPLE_OFF_CPU;
 }
 
-/* What began before the recording is over: told at the end, when all that was read of it is there. */
+/*
+ * What began before the recording is over: told at the end, when all that was read of it is there.
+ */
 static void quiet_over(struct quiet_thread *q, const struct plop_record_wait *r, uint32_t process)
 {
 	q->over_ns = r->ns;
@@ -492,7 +502,10 @@ static bool is_gil(const struct waits *w, const struct quiet_thread *q)
 	return false;
 }
 
-/* What one waited for whose wait began before the recording, and until when: the rest it was runnable. */
+/*
+ * What one waited for whose wait began before the recording, and until when: the rest it was
+ * runnable.
+ */
 static void quiet_tell(const struct waits *w, const struct quiet_thread *q, struct sum_key *key,
 		       uint64_t end_ns, uint64_t *ret_until)
 {

@@ -52,7 +52,10 @@ int sampler_process_set_async(struct sampler *s, uint32_t tgid, uint64_t image, 
 
 	if (r < 0)
 		return r;
-	/* not by an update of the map, which would undo what exec has put there since it was looked up */
+	/*
+	 * not by an update of the map, which would undo what exec has put there since it was looked
+	 * up
+	 */
 	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.plop_assign), &options) < 0)
 		return -errno;
 	return options.retval ? -ESRCH : 0;

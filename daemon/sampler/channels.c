@@ -255,7 +255,10 @@ int sampler_watch_off_cpu(struct sampler *s, bool on, bool tasks)
 
 	if (on && (!off_cpu || (tasks && !async)))
 		return -EINPROGRESS;
-	/* one of the two programs that watch switches; what comes between is accounted for as any switch that is not seen */
+	/*
+	 * one of the two programs that watch switches; what comes between is accounted for as any
+	 * switch that is not seen
+	 */
 	if (!on || s->off_cpu_tasks != tasks)
 		wall_unlink(s, 1);
 	s->off_cpu_tasks = tasks;

@@ -12,5 +12,8 @@ int record_check(const void *data, size_t size);
 
 /* Checks one stack of a half: its frames lie inside, its number of frames is possible. -EBADMSG. */
 int stack_check(const struct plop_half *half, uint32_t n);
-/* Checks what another thread had of a stack: it is one of the half's, and that one is good. -EBADMSG. */
+/*
+ * Checks what another thread had of a stack: it is one of the half's, and that one is good.
+ * -EBADMSG.
+ */
 int stack_thread_check(const struct plop_half *half, uint32_t n);

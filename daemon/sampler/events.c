@@ -26,8 +26,9 @@ void events_change(struct sampler *s, struct events *e)
 }
 
 /*
- * cpu-clock works in virtual machines and never comes as an NMI. Idle ticks are of no interest: exclude_idle keeps the
- * program from running for them (kernel/events/core.c, perf_swevent_hrtimer()).
+ * cpu-clock works in virtual machines and never comes as an NMI. Idle ticks are of no interest:
+ * exclude_idle keeps the program from running for them (kernel/events/core.c,
+ * perf_swevent_hrtimer()).
  */
 static int events_open_cpu(struct events *e, int cpu)
 {
@@ -51,7 +52,10 @@ static int events_open_cpu(struct events *e, int cpu)
 	fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	/* the link owns the fd from here, and enables the event; kernels without cookies know no options */
+	/*
+	 * the link owns the fd from here, and enables the event; kernels without cookies know no
+	 * options
+	 */
 	if (e->cookie)
 		link = bpf_program__attach_perf_event_opts(e->program, fd, &options);
 	else
@@ -95,7 +99,10 @@ void events_close(struct sampler *s, struct events *e)
 	*e = (struct events){};
 }
 
-/* "0-3,5,7-8" (Documentation/admin-guide/cputopology.rst). Returns how many are online, or a negative errno. */
+/*
+ * "0-3,5,7-8" (Documentation/admin-guide/cputopology.rst). Returns how many are online, or a
+ * negative errno.
+ */
 static int cpus_online(bool *mask, size_t n)
 {
 	_cleanup_fclose_ FILE *f = fopen("/sys/devices/system/cpu/online", "re");

@@ -92,7 +92,10 @@ static int perf_try(void)
 	return 0;
 }
 
-/* CapEff of /proc/self/status; CAP_SYS_ADMIN stands for those that were split off it (capabilities(7)). */
+/*
+ * CapEff of /proc/self/status; CAP_SYS_ADMIN stands for those that were split off it
+ * (capabilities(7)).
+ */
 static uint64_t capabilities_held(void)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/status", "re");
@@ -139,7 +142,10 @@ int features_read_memory(void)
 	return capabilities_try(CAPABILITY(CAP_SYS_PTRACE));
 }
 
-/* Whether a program on a perf event may call it. Takes no type information, which takes 30 ms to read. */
+/*
+ * Whether a program on a perf event may call it. Takes no type information, which takes 30 ms to
+ * read.
+ */
 static bool helper_is_there(enum bpf_func_id helper)
 {
 	libbpf_print_fn_t before = libbpf_set_print(calib_quiet);

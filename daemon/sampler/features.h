@@ -33,8 +33,8 @@ void features_probe(struct feature features[FEATURE_MAX]);
 /* 0, or -EPERM: plopd could load its programs, but not read the memory of what they sample. */
 int features_read_memory(void);
 /*
- * The capabilities that are not there, of those that plopd cannot do without (required) or can: their names, and how
- * many. size: 128 is enough.
+ * The capabilities that are not there, of those that plopd cannot do without (required) or can:
+ * their names, and how many. size: 128 is enough.
  */
 unsigned int features_capabilities(bool required, char *text, size_t size);
 /* FEATURE_BPF_LOOP and FEATURE_CHANNELS alone. */

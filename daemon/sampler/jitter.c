@@ -6,7 +6,10 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* Changes of one channel take at most this part of plopd's time: on a host of many CPUs they come more seldom. */
+/*
+ * Changes of one channel take at most this part of plopd's time: on a host of many CPUs they come
+ * more seldom.
+ */
 #define PART 20
 /* What is due within this part of the mean time between two changes is done at the same waking. */
 #define TOGETHER 8
@@ -52,7 +55,10 @@ void jitter_arm(struct sampler *s)
 		if (e->threads && e->threads->renew_at && (!next || e->threads->renew_at < next))
 			next = e->threads->renew_at;
 	}
-	/* 0: nobody has any, and nothing wakes. It also has the timer not be readable any more (timerfd_setup(), fs/timerfd.c). */
+	/*
+	 * 0: nobody has any, and nothing wakes. It also has the timer not be readable any more
+	 * (timerfd_setup(), fs/timerfd.c).
+	 */
 	at.it_value.tv_sec = (time_t)(next / NSEC_PER_SEC);
 	at.it_value.tv_nsec = (long)(next % NSEC_PER_SEC);
 	if (timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &at, NULL) < 0)

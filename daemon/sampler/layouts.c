@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sampler/private.h"
 
-/* Of a user: layouts that he brought, as far as they are still known. SAMPLER_TRUSTED: of all users who are not trusted. */
+/*
+ * Of a user: layouts that he brought, as far as they are still known. SAMPLER_TRUSTED: of all users
+ * who are not trusted.
+ */
 static uint32_t brought(const struct layout_use *uses, uint32_t n, uid_t user)
 {
 	uint32_t sum = 0;
@@ -27,7 +30,10 @@ struct numbers {
 	bool layouts[PLOP_MAX_LAYOUTS], asyncs[PLOP_MAX_LAYOUTS];
 };
 
-/* Marks those that a process of the kernel's table has: a child of one that ended may be there and not known here yet. */
+/*
+ * Marks those that a process of the kernel's table has: a child of one that ended may be there and
+ * not known here yet.
+ */
 static void numbers_in_table(struct sampler *s, struct numbers *used)
 {
 	int fd = bpf_map__fd(s->skel->maps.processes);
@@ -71,7 +77,10 @@ void asyncs_forget(struct sampler *s)
 {
 	struct numbers used = {};
 
-	/* twice: a child that came where the first look had been already, of one that ended before it got there, is seen by the second */
+	/*
+	 * twice: a child that came where the first look had been already, of one that ended before
+	 * it got there, is seen by the second
+	 */
 	for (int i = 0; i < 2; i++)
 		numbers_in_table(s, &used);
 	for (uint32_t i = 1; i <= s->nasyncs; i++) {

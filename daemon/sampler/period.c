@@ -2,23 +2,37 @@
 #include "sampler/period.h"
 #include "util/clock.h"
 
-/* The longest period, as a part of the nominal one: 72/43 * (log 2 + log(3/2) / 2 + log(4/3) / 6). */
+/*
+ * The longest period, as a part of the nominal one: 72/43 * (log 2 + log(3/2) / 2 + log(4/3) / 6).
+ */
 #define LONGEST 1.5803611
 
 #define TICKS 8
 /* Up to this rate the range of the periods is the whole one. */
 #define WHOLE_HZ 2500.0
 
-/* How much of the drift each change makes good. More than that would make each rate depend on the one before. */
+/*
+ * How much of the drift each change makes good. More than that would make each rate depend on the
+ * one before.
+ */
 #define LEVELLED 0.35
-/* How much of the rate what is owed, and what has drifted, may each add or take: the rest is for later. */
+/*
+ * How much of the rate what is owed, and what has drifted, may each add or take: the rest is for
+ * later.
+ */
 #define PAID_MOST 0.5
-/* What is remembered of either at most, in mean numbers of ticks between two changes, where changes come very late. */
+/*
+ * What is remembered of either at most, in mean numbers of ticks between two changes, where changes
+ * come very late.
+ */
 #define REMEMBERED 64.0
 /* In the mean of how long periods were in force each has this weight. */
 #define LASTS_WEIGHT 0.125
 
-/* splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014. Returns 0 to 1, 1 excluded. */
+/*
+ * splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014. Returns 0
+ * to 1, 1 excluded.
+ */
 static double draw(struct period *p)
 {
 	uint64_t z = p->random += UINT64_C(0x9e3779b97f4a7c15);

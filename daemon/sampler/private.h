@@ -28,7 +28,8 @@ struct thread_event {
 	int fd;
 	bool parent; /* threads have inherited it that have none of their own yet */
 	struct period period;
-	uint64_t since; /* its thread's CPU time when it got its period, as the event counts it; ns */
+	/* its thread's CPU time when it got its period, as the event counts it; ns */
+	uint64_t since;
 };
 
 /* Perf events of the threads of some processes. */
@@ -37,7 +38,10 @@ struct thread_events {
 	size_t ntgids;
 	struct thread_event items[PLOP_MAX_THREAD_EVENTS];
 	size_t n;
-	/* threads that have an inherited one: to get one of their own at renew_at (CLOCK_MONOTONIC, ns; 0: none has) */
+	/*
+	 * threads that have an inherited one: to get one of their own at renew_at (CLOCK_MONOTONIC,
+	 * ns; 0: none has)
+	 */
 	uint32_t born[PLOP_MAX_THREAD_EVENTS];
 	size_t nborn;
 	uint64_t renew_at;
@@ -86,8 +90,9 @@ struct sampler {
 	struct {
 		int cpu;        /* whose half is next */
 		uint32_t stack; /* ... and which of its stacks */
-		uint32_t thread; /* ... and which of its threads' counts, when all stacks are handed up */
-	} collected;             /* how far sampler_collect() has come */
+		/* ... and which of its threads' counts, when all stacks are handed up */
+		uint32_t thread;
+	} collected; /* how far sampler_collect() has come */
 	size_t cpus_size;
 	struct plop_thread_bucket *buckets; /* the mmapped map of thread states */
 	int ncpus;                          /* possible ones */
@@ -102,8 +107,8 @@ struct sampler {
 	struct worker *loader;          /* NULL: nothing was to be loaded yet */
 	struct bpf_link *wall_links[2]; /* of what sampler_watch_off_cpu() watches */
 	bool off_cpu_tasks;             /* which program watches the switches */
-	struct plop_sleeper *
-		sleepers; /* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_channels is false */
+	/* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_channels is false */
+	struct plop_sleeper *sleepers;
 	size_t sleepers_size;
 	struct plop_budget *budgets; /* the mmapped map */
 	/* each channel's budget, 0: none, and the user whose processes it may be of */
@@ -132,9 +137,10 @@ int events_follow(struct sampler *s, struct events *e, const bool *online, size_
 void events_change(struct sampler *s, struct events *e);
 
 /*
- * Opens events for all threads of the processes, and enables them: exactly once for each thread, those included that begin
- * meanwhile or later. -E2BIG: there are more than PLOP_MAX_THREAD_EVENTS; -EAGAIN: they come too fast; -EINVAL: this kernel
- * cannot (Linux 5.13); -EMFILE. Then none is open.
+ * Opens events for all threads of the processes, and enables them: exactly once for each thread,
+ * those included that begin meanwhile or later. -E2BIG: there are more than PLOP_MAX_THREAD_EVENTS;
+ * -EAGAIN: they come too fast; -EINVAL: this kernel cannot (Linux 5.13); -EMFILE. Then none is
+ * open.
  */
 int threads_open(struct sampler *s, struct events *e, const uint32_t *tgids, size_t n);
 void threads_close(struct sampler *s, struct events *e);
@@ -142,7 +148,10 @@ void threads_close(struct sampler *s, struct events *e);
 void threads_change(struct events *e);
 /* A thread of a process was made, and has inherited the event of its maker. */
 void threads_born(struct sampler *s, uint32_t tgid, uint32_t maker, uint32_t tid);
-/* Gives those events of their own. Errors as threads_open(), which leave all as it was; 0 if it is to be tried again. */
+/*
+ * Gives those events of their own. Errors as threads_open(), which leave all as it was; 0 if it is
+ * to be tried again.
+ */
 int threads_renew(struct events *e);
 
 int jitter_init(struct sampler *s);

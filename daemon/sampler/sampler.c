@@ -28,8 +28,8 @@ static _printf_(2, 0) int sampler_print(enum libbpf_print_level level, const cha
 }
 
 /*
- * What waited in the ring buffer when the dispatch began is behind it after as many bytes as there can be. Whoever makes records
- * faster than they are looked at would have it go on for ever.
+ * What waited in the ring buffer when the dispatch began is behind it after as many bytes as there
+ * can be. Whoever makes records faster than they are looked at would have it go on for ever.
  */
 static int dispatch_goes_on(const struct sampler *s)
 {

@@ -10,18 +10,22 @@
 #include "util/macro.h"
 
 /*
- * Loads the BPF programs, owns the perf events, and hands decoded ticks up. The only room that knows libbpf and the
- * skeletons. Not thread-safe; all of it belongs to the loop thread.
+ * Loads the BPF programs, owns the perf events, and hands decoded ticks up. The only room that
+ * knows libbpf and the skeletons. Not thread-safe; all of it belongs to the loop thread.
  *
- * Ticks go to one half of each CPU's table while user space reads the other: sampler_swap() changes over,
- * sampler_review() and sampler_collect(), a millisecond or more later, hand up what the half held that was active before.
+ * Ticks go to one half of each CPU's table while user space reads the other: sampler_swap() changes
+ * over, sampler_review() and sampler_collect(), a millisecond or more later, hand up what the half
+ * held that was active before.
  */
 struct sampler;
 
 struct sampler_handlers {
 	/* sampler_review(): a stack that sampler_collect() will hand up. */
 	void (*review)(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx);
-	/* One stack of a collected half; frames: stack->depth of them, leaf first. Valid during the call only. */
+	/*
+	 * One stack of a collected half; frames: stack->depth of them, leaf first. Valid during the
+	 * call only.
+	 */
 	void (*stack)(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx);
 	/* Lost ticks of one process, of a collected half; NULL: nobody wants to know. */
 	void (*loss)(const struct plop_loss *loss, void *ctx);
@@ -32,15 +36,24 @@ struct sampler_handlers {
 	/* exec, exit, check, thread and rename records */
 	void (*process)(const struct plop_record *r, void *ctx);
 	void (*fork)(const struct plop_record_fork *r, void *ctx);
-	/* A thread whose state the kernel side does not reach: sampler_thread_state_set() is to be called. */
+	/*
+	 * A thread whose state the kernel side does not reach: sampler_thread_state_set() is to be
+	 * called.
+	 */
 	void (*state)(const struct plop_record_state *r, void *ctx);
 	/* A half fills up: swap and collect soon. */
 	void (*pressure)(void *ctx);
-	/* The events of a channel cannot stay on threads, as too many are made or too fast: sampler_channel_spread() is to be called. */
+	/*
+	 * The events of a channel cannot stay on threads, as too many are made or too fast:
+	 * sampler_channel_spread() is to be called.
+	 */
 	void (*spread)(uint32_t channel, void *ctx);
 	/* sampler_need(): these parts are loaded, or, with r < 0, cannot be. */
 	void (*loaded)(unsigned int parts, int r, void *ctx);
-	/* A thread was off CPU, and is back; its stack comes, or came, with channel PLOP_CHANNEL_OFF_CPU. */
+	/*
+	 * A thread was off CPU, and is back; its stack comes, or came, with channel
+	 * PLOP_CHANNEL_OFF_CPU.
+	 */
 	void (*wait)(const struct plop_record_wait *r, void *ctx);
 	void *ctx;
 };
@@ -85,26 +98,33 @@ int sampler_need(struct sampler *s, unsigned int parts);
 /* Whether plopd may read what it is to sample; ret_error as with sampler_new(). */
 int sampler_check(char **ret_error);
 /*
- * Opens the events of PLOP_CHANNEL_ALWAYS, one on each online CPU. They are closed by sampler_channel_close().
+ * Opens the events of PLOP_CHANNEL_ALWAYS, one on each online CPU. They are closed by
+ * sampler_channel_close().
  */
 int sampler_start(struct sampler *s, char **ret_error);
-/* Opens events on CPUs that came online since, drops those of CPUs that went. Cheap when nothing changed. */
+/*
+ * Opens events on CPUs that came online since, drops those of CPUs that went. Cheap when nothing
+ * changed.
+ */
 int sampler_follow_cpus(struct sampler *s);
 
 /*
- * Recordings with events of their own: channel 1 to PLOP_MAX_CHANNELS, at hz, for whom. Their stacks say which
- * set they are of; their ticks are in sampler_counters.channels[channel - 1]. tasks: with the asyncio tasks.
- * -EBUSY: it is open; -EINPROGRESS: the part that it takes is not loaded, see sampler_need().
+ * Recordings with events of their own: channel 1 to PLOP_MAX_CHANNELS, at hz, for whom. Their
+ * stacks say which set they are of; their ticks are in sampler_counters.channels[channel - 1].
+ * tasks: with the asyncio tasks. -EBUSY: it is open; -EINPROGRESS: the part that it takes is not
+ * loaded, see sampler_need().
  */
 int sampler_channel_open(struct sampler *s, uint32_t channel, const struct plop_channel *whom,
 			 unsigned int hz, bool tasks);
 /*
- * The same for processes, which have to have a filter (sampler_filter_set()), each named once. Where they have few enough threads the
- * events are on these: no tick comes from anybody else. Otherwise, and after sampler_channel_spread(), they are on all CPUs, and
- * the kernel side filters. A thread's first tick comes when it has run for a whole period, so half a tick is missing of one that
- * ends before its event is given another period; and none falls into what the kernel takes to switch to it and away, some 2 us.
- * Each thread that begins later is told of by a PLOP_RECORD_THREAD, so that they can be counted; it has an inherited event at
- * first, and some 20 ms later one of its own.
+ * The same for processes, which have to have a filter (sampler_filter_set()), each named once.
+ * Where they have few enough threads the events are on these: no tick comes from anybody else.
+ * Otherwise, and after sampler_channel_spread(), they are on all CPUs, and the kernel side filters.
+ * A thread's first tick comes when it has run for a whole period, so half a tick is missing of one
+ * that ends before its event is given another period; and none falls into what the kernel takes to
+ * switch to it and away, some 2 us. Each thread that begins later is told of by a
+ * PLOP_RECORD_THREAD, so that they can be counted; it has an inherited event at first, and some 20
+ * ms later one of its own.
  */
 int sampler_channel_open_processes(struct sampler *s, uint32_t channel, const uint32_t *tgids,
 				   size_t n, unsigned int hz, bool tasks);
@@ -114,9 +134,10 @@ int sampler_channel_spread(struct sampler *s, uint32_t channel);
 void sampler_channel_close(struct sampler *s, uint32_t channel);
 bool sampler_channel_is_open(const struct sampler *s, uint32_t channel);
 /*
- * Whose a channel is, before it is opened: a trusted user's (budget 0, as it is when nothing is said), or charged to a budget, 1 to
- * PLOP_MAX_CHANNELS, which all channels of a user share; with a budget, only of processes of that real uid. sampler_budget_set(): an unused one
- * of so many samples a second.
+ * Whose a channel is, before it is opened: a trusted user's (budget 0, as it is when nothing is
+ * said), or charged to a budget, 1 to PLOP_MAX_CHANNELS, which all channels of a user share; with a
+ * budget, only of processes of that real uid. sampler_budget_set(): an unused one of so many
+ * samples a second.
  */
 void sampler_channel_charge(struct sampler *s, uint32_t channel, uint32_t budget, uid_t uid);
 void sampler_budget_set(struct sampler *s, uint32_t budget, unsigned int rate);
@@ -124,24 +145,30 @@ void sampler_budget_set(struct sampler *s, uint32_t budget, unsigned int rate);
 void sampler_users_set(struct sampler *s, uint32_t n);
 /* How many switches were beyond a budget since this was asked last. */
 uint64_t sampler_budget_lost(struct sampler *s, uint32_t budget);
-/* Which channels a process is for; none: the entry goes. The kernel drops it when the process ends. */
+/*
+ * Which channels a process is for; none: the entry goes. The kernel drops it when the process ends.
+ */
 int sampler_filter_set(struct sampler *s, uint32_t tgid, const struct plop_filter *w);
 /* -ENOENT: it has none. */
 int sampler_filter_read(struct sampler *s, uint32_t tgid, struct plop_filter *ret);
-/* Takes a channel's bits from all processes, children that the kernel added included. channel: 1 and up. */
+/*
+ * Takes a channel's bits from all processes, children that the kernel added included. channel: 1
+ * and up.
+ */
 void sampler_filter_clear(struct sampler *s, uint32_t channel);
 
 /*
  * Tells where a process keeps its asyncio tasks. -EINPROGRESS: their part is not loaded; -ESRCH: it
- * is not that image any more; -ENOSPC, -EDQUOT: as sampler_layout_add(). Its children have it from it.
- * What no process of the kernel's table has any more is forgotten when there is no room for another.
+ * is not that image any more; -ENOSPC, -EDQUOT: as sampler_layout_add(). Its children have it from
+ * it. What no process of the kernel's table has any more is forgotten when there is no room for
+ * another.
  */
 int sampler_process_set_async(struct sampler *s, uint32_t tgid, uint64_t image, uid_t user,
 			      const struct plop_async *async);
 
 /*
- * Watches the scheduler for the threads of processes whose filter says so (plop_filter.off_cpu); tasks: as sampler_channel_open(), of
- * all. -EINPROGRESS: a part that it takes is not loaded.
+ * Watches the scheduler for the threads of processes whose filter says so (plop_filter.off_cpu);
+ * tasks: as sampler_channel_open(), of all. -EINPROGRESS: a part that it takes is not loaded.
  */
 int sampler_watch_off_cpu(struct sampler *s, bool on, bool tasks);
 /* Frees the places of threads whose processes have no filter any more. */
@@ -150,8 +177,8 @@ void sampler_sleepers_sweep(struct sampler *s);
 void sampler_sleepers(struct sampler *s,
 		      void (*each)(const struct plop_sleeper *sleeper, void *ctx), void *ctx);
 /*
- * Readable when events are due for another period (sampler/period.h), or new threads for events of their own; then call
- * sampler_jitter(). Never while no events are open.
+ * Readable when events are due for another period (sampler/period.h), or new threads for events of
+ * their own; then call sampler_jitter(). Never while no events are open.
  */
 int sampler_timer_fd(const struct sampler *s);
 void sampler_jitter(struct sampler *s);
@@ -162,22 +189,23 @@ int sampler_dispatch(struct sampler *s);
 
 void sampler_swap(struct sampler *s);
 /*
- * Hands up all that waits in the ring buffer, and by review() the stacks of the halves that sampler_swap() took out of use, each
- * once, whatever number of threads had it. They stay where they are. -EAGAIN: a CPU is still in the middle of a tick; call
- * again in a millisecond.
+ * Hands up all that waits in the ring buffer, and by review() the stacks of the halves that
+ * sampler_swap() took out of use, each once, whatever number of threads had it. They stay where
+ * they are. -EAGAIN: a CPU is still in the middle of a tick; call again in a millisecond.
  */
 int sampler_review(struct sampler *s);
 /*
  * After sampler_review(): hands up those stacks, adds their counters to *counters, and empties the
- * halves, which may then be swapped in again. -EAGAIN: it was not done by until_ns (CLOCK_MONOTONIC);
- * call again, with the same counters, to go on.
+ * halves, which may then be swapped in again. -EAGAIN: it was not done by until_ns
+ * (CLOCK_MONOTONIC); call again, with the same counters, to go on.
  */
 int sampler_collect(struct sampler *s, struct sampler_counters *counters, uint64_t until_ns);
 
 /*
- * The number of a layout, equal ones sharing one. user: whose process has it, SAMPLER_TRUSTED: one who has no bound. -EDQUOT: that
- * user has brought PLOP_MAX_USER_LAYOUTS, or all such users PLOP_MAX_USERS_LAYOUTS; -ENOSPC: PLOP_MAX_LAYOUTS are known. One
- * that no process has any more is forgotten when there is no room for another: sampler_layout_use() counts those that have it.
+ * The number of a layout, equal ones sharing one. user: whose process has it, SAMPLER_TRUSTED: one
+ * who has no bound. -EDQUOT: that user has brought PLOP_MAX_USER_LAYOUTS, or all such users
+ * PLOP_MAX_USERS_LAYOUTS; -ENOSPC: PLOP_MAX_LAYOUTS are known. One that no process has any more is
+ * forgotten when there is no room for another: sampler_layout_use() counts those that have it.
  */
 #define SAMPLER_TRUSTED ((uid_t)-1)
 int sampler_layout_add(struct sampler *s, const struct plop_layout *layout, uid_t user,
@@ -187,8 +215,9 @@ void sampler_layout_use(struct sampler *s, uint32_t n, bool begins);
 uint64_t sampler_table_full(const struct sampler *s);
 
 /*
- * Says what a process is. With fresh it must not be known yet (-EEXIST); otherwise its image must still be p->image
- * (-ESTALE: it has executed something else meanwhile; -ESRCH: it ended). -ENOSPC: PLOP_MAX_PROCESSES are known.
+ * Says what a process is. With fresh it must not be known yet (-EEXIST); otherwise its image must
+ * still be p->image (-ESTALE: it has executed something else meanwhile; -ESRCH: it ended). -ENOSPC:
+ * PLOP_MAX_PROCESSES are known.
  */
 int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p, bool fresh);
 /* Forgets a process unless it has become another image; ticks on it count as other from then on. */
@@ -200,8 +229,8 @@ int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret);
 void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code);
 
 /*
- * Tells the kernel side the state of a thread, by its thread pointer, as far as there is room for it; 0: it has none, which is believed for
- * a second.
+ * Tells the kernel side the state of a thread, by its thread pointer, as far as there is room for
+ * it; 0: it has none, which is believed for a second.
  */
 void sampler_thread_state_set(struct sampler *s, uint64_t image, uint64_t thread, uint64_t state);
 

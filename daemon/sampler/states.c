@@ -5,7 +5,10 @@
 #include "sampler/private.h"
 #include "util/clock.h"
 
-/* How long it is believed that a thread has no state, which user space says when it has looked at all. */
+/*
+ * How long it is believed that a thread has no state, which user space says when it has looked at
+ * all.
+ */
 #define NONE_LASTS_MS 1000
 
 #define BUCKETS_SIZE (PLOP_THREAD_BUCKETS * sizeof(struct plop_thread_bucket))

@@ -10,24 +10,30 @@
 #include "util/clock.h"
 
 /*
- * Events of threads instead of CPUs: the kernel has them run only while one of these threads is on a CPU, so whoever else
- * runs costs nothing.
+ * Events of threads instead of CPUs: the kernel has them run only while one of these threads is on
+ * a CPU, so whoever else runs costs nothing.
  *
- * Every thread has to have exactly one. Those that are there get one each; those that come inherit that of the thread that
- * makes them (attr.inherit, of its own process alone with attr.inherit_thread), with its program, once that is attached.
- * In between it cannot be told who has inherited. So: open, attach, and look again; if nobody has come in between, whoever
- * comes later is made by a thread that has an event, and inherits it. Else all over again. They are enabled at last, with
- * all that was inherited until then (perf_event_for_each_child(), kernel/events/core.c).
+ * Every thread has to have exactly one. Those that are there get one each; those that come inherit
+ * that of the thread that makes them (attr.inherit, of its own process alone with
+ * attr.inherit_thread), with its program, once that is attached. In between it cannot be told who
+ * has inherited. So: open, attach, and look again; if nobody has come in between, whoever comes
+ * later is made by a thread that has an event, and inherits it. Else all over again. They are
+ * enabled at last, with all that was inherited until then (perf_event_for_each_child(),
+ * kernel/events/core.c).
  */
 #define ATTEMPTS 5
 
-/* How long opening them may take: beyond, as where a process hangs within execve(), they are on the CPUs. */
+/*
+ * How long opening them may take: beyond, as where a process hangs within execve(), they are on the
+ * CPUs.
+ */
 #define OPEN_MS 200
 
 /*
- * What was inherited has no descriptor, so its period stays as it is, and it ends with that from which it was inherited. So a
- * thread that was made gets an event of its own soon, and its maker another one in place of that which was inherited. How
- * soon: many threads are made together, and many end at once.
+ * What was inherited has no descriptor, so its period stays as it is, and it ends with that from
+ * which it was inherited. So a thread that was made gets an event of its own soon, and its maker
+ * another one in place of that which was inherited. How soon: many threads are made together, and
+ * many end at once.
  */
 #define RENEW_NS (20 * NSEC_PER_MSEC)
 
@@ -70,7 +76,9 @@ static int tid_add(pid_t tid, void *ctx)
 	return 0;
 }
 
-/* Adds a process's threads. -EAGAIN: one may have been passed over, as others ended in that moment. */
+/*
+ * Adds a process's threads. -EAGAIN: one may have been passed over, as others ended in that moment.
+ */
 static int tids_add(struct tids *t, uint32_t tgid)
 {
 	size_t before = t->n;
@@ -107,7 +115,8 @@ static bool tids_within(const struct tids *now, const struct tids *before)
 }
 
 /*
- * Opens an event for a thread, disabled. beginnings: as period_begin(). Returns 1, or 0: the thread has ended, or is about to.
+ * Opens an event for a thread, disabled. beginnings: as period_begin(). Returns 1, or 0: the thread
+ * has ended, or is about to.
  */
 static int thread_open(const struct events *e, uint32_t tid, unsigned int beginnings,
 		       struct thread_event *ret)
@@ -167,7 +176,10 @@ static int threads_attempt(struct events *e)
 	return r;
 }
 
-/* The CPU time of the thread while it had the event, in ns (cpu_clock_event_update(), kernel/events/core.c). */
+/*
+ * The CPU time of the thread while it had the event, in ns (cpu_clock_event_update(),
+ * kernel/events/core.c).
+ */
 static int thread_time(const struct thread_event *t, uint64_t *ret)
 {
 	return read(t->fd, ret, sizeof(*ret)) == sizeof(*ret) ? 0 : -EIO;
@@ -236,7 +248,9 @@ void threads_born(struct sampler *s, uint32_t tgid, uint32_t maker, uint32_t tid
 	}
 }
 
-/* Those events that are to be: of makers, in place of what they have, then of those that were made. */
+/*
+ * Those events that are to be: of makers, in place of what they have, then of those that were made.
+ */
 struct renewal {
 	struct thread_event items[PLOP_MAX_THREAD_EVENTS];
 	size_t n;
@@ -267,7 +281,10 @@ static bool tids_have(const struct tids *t, uint32_t tid)
 	return bsearch(&tid, t->items, t->n, sizeof(t->items[0]), by_number);
 }
 
-/* Opens all of them. Then nobody may be there of whom neither is known that he has one nor that he has inherited one. */
+/*
+ * Opens all of them. Then nobody may be there of whom neither is known that he has one nor that he
+ * has inherited one.
+ */
 static int renewal_prepare(struct renewal *w, const struct events *e, struct tids *ret_now)
 {
 	struct thread_events *t = e->threads;
@@ -338,7 +355,10 @@ static void renewal_take(struct renewal *w, struct thread_events *t, const struc
 	w->n = 0;
 }
 
-/* Nobody who has inherited an event is there any more: what they counted is in those that they had them from. */
+/*
+ * Nobody who has inherited an event is there any more: what they counted is in those that they had
+ * them from.
+ */
 static void threads_alone(struct thread_events *t)
 {
 	for (size_t i = 0; i < t->n; i++) {

@@ -56,7 +56,10 @@ static const char in_time[] =
 	SELECT_WINDOWS("lost_threads", "stepped_ns",
 		       "life_ns") "WHERE end_ns > ?1 AND start_ns < ?2 ORDER BY end_ns";
 
-/* By the file's schema version: one that is damaged is read as it is (schema.c tells what came when). */
+/*
+ * By the file's schema version: one that is damaged is read as it is (schema.c tells what came
+ * when).
+ */
 static const char *windows_by_id(int version)
 {
 	return version < 2 ? SELECT_WINDOWS("0", "0", "end_ns") "WHERE id=?1" :
@@ -135,7 +138,10 @@ static int keep_hash(struct query *q, uint32_t function, uint64_t hash)
 	return 0;
 }
 
-/* What the row says; texts are borrowed until the statement's next step. -EBADMSG: no function can be so. */
+/*
+ * What the row says; texts are borrowed until the statement's next step. -EBADMSG: no function can
+ * be so.
+ */
 static int read_function(sqlite3_stmt *st, struct dict_function *f)
 {
 	int64_t kind = sqlite3_column_int64(st, 4);

@@ -29,7 +29,10 @@ const char *damage_sentence(enum damage d)
 	return damages[d].sentence;
 }
 
-/* By SQLite's own descriptor: closing another one would drop the locks that SQLite holds in this process. */
+/*
+ * By SQLite's own descriptor: closing another one would drop the locks that SQLite holds in this
+ * process.
+ */
 static bool head_read(sqlite3 *db, unsigned char head[static HEAD_BYTES])
 {
 	sqlite3_file *f = NULL;

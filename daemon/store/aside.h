@@ -25,8 +25,9 @@ bool damage_head_is_good(sqlite3 *db);
 bool damage_is_short(sqlite3 *db, uint64_t size);
 
 /*
- * Renames a database, its WAL and its -shm to PATH.20261128T190000Z.truncated: when, in UTC, and why. No connection of this
- * thread may be open. ret_name: the last part of the new name, owned by the caller.
+ * Renames a database, its WAL and its -shm to PATH.20261128T190000Z.truncated: when, in UTC, and
+ * why. No connection of this thread may be open. ret_name: the last part of the new name, owned by
+ * the caller.
  */
 int aside_put(const char *path, enum damage d, char **ret_name);
 /* Removes the oldest that were set aside while they take more than max_bytes; the newest stays. */

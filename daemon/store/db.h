@@ -15,8 +15,9 @@
 char *db_path(const char *dir, const char *name);
 
 /*
- * Files change their names while this is held; who opens the database meanwhile waits, so that he never has the file of the one
- * and the WAL of another. Of this process: plop-gateway opens it only while plopd is down.
+ * Files change their names while this is held; who opens the database meanwhile waits, so that he
+ * never has the file of the one and the WAL of another. Of this process: plop-gateway opens it only
+ * while plopd is down.
  */
 void db_names_change(void);
 void db_names_changed(void);
@@ -28,7 +29,10 @@ void db_names_used(void);
 enum db_mode {
 	DB_WRITE,
 	DB_READ,
-	/* As a file that nobody writes: without locks, without the WAL. Only while there is no writer. */
+	/*
+	 * As a file that nobody writes: without locks, without the WAL. Only while there is no
+	 * writer.
+	 */
 	DB_IMMUTABLE,
 };
 /* The file must be there. A handle is for one thread at a time. */
@@ -39,8 +43,9 @@ static inline void db_closep(sqlite3 **db)
 }
 
 /*
- * -ENOSPC: the disk, a quota or a file size limit is full; -EAGAIN: locked by someone else; -EBADMSG: not a database, or
- * a broken one; -ETIME: it took too long; -EROFS, -EACCES, -ENOENT, -ENOMEM, -EIO. 0 for SQLITE_OK, SQLITE_ROW and SQLITE_DONE.
+ * -ENOSPC: the disk, a quota or a file size limit is full; -EAGAIN: locked by someone else;
+ * -EBADMSG: not a database, or a broken one; -ETIME: it took too long; -EROFS, -EACCES, -ENOENT,
+ * -ENOMEM, -EIO. 0 for SQLITE_OK, SQLITE_ROW and SQLITE_DONE.
  */
 int db_errno(sqlite3 *db, int rc);
 int db_exec(sqlite3 *db, const char *sql);

@@ -26,7 +26,10 @@ static int run_with(sqlite3 *db, const char *sql, int64_t one, int64_t two)
 	return db_run(st);
 }
 
-/* The ids of up to n (<= EXPIRE_BATCH) of the oldest windows, up to the first that ended after before. Returns how many. */
+/*
+ * The ids of up to n (<= EXPIRE_BATCH) of the oldest windows, up to the first that ended after
+ * before. Returns how many.
+ */
 static int oldest_windows(sqlite3 *db, int64_t before, int n, int64_t ids[EXPIRE_BATCH])
 {
 	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
@@ -77,7 +80,10 @@ static int expire_some(struct store *s, int64_t before, int n)
 	return count;
 }
 
-/* Rows of a dictionary that are looked at in one statement: few enough that memory and WAL stay small. */
+/*
+ * Rows of a dictionary that are looked at in one statement: few enough that memory and WAL stay
+ * small.
+ */
 #define PRUNE_STEP 16384
 
 /* Deletes those rows of a table that were needed up to an hour or a window before these only. */
@@ -123,8 +129,8 @@ static int prune_table(struct store *s, const char *table, int64_t hour, int64_t
 }
 
 /*
- * Windows that go before it is looked for what only they needed, as all of the dictionary has to be read for that: so many, or an
- * eighth of what there is.
+ * Windows that go before it is looked for what only they needed, as all of the dictionary has to be
+ * read for that: so many, or an eighth of what there is.
  */
 #define PRUNE_WINDOWS INT64_C(128)
 #define PRUNE_PART    8
@@ -171,8 +177,8 @@ static int file_size(struct store *s, uint64_t *ret)
 }
 
 /*
- * Gives free pages back to the file system once there are more than least of them: the next windows would use them anyway.
- * A reader in the way only delays that.
+ * Gives free pages back to the file system once there are more than least of them: the next windows
+ * would use them anyway. A reader in the way only delays that.
  */
 static int shrink(struct store *s, int64_t least)
 {
@@ -217,8 +223,8 @@ static void tell_dropped(struct store *s, int64_t n, int64_t of)
 }
 
 /*
- * Deletes the oldest windows, an eighth of them at a time, until the file is small enough beside its WAL, but never the
- * newest.
+ * Deletes the oldest windows, an eighth of them at a time, until the file is small enough beside
+ * its WAL, but never the newest.
  */
 static int expire_by_size(struct store *s)
 {

@@ -4,8 +4,9 @@
 #include "store/internal.h"
 
 /*
- * SQLite goes on with the files that it has open, whatever becomes of their names: what it writes after somebody has removed
- * them nobody will read. So before each use it is looked at whether the names still lead to these files.
+ * SQLite goes on with the files that it has open, whatever becomes of their names: what it writes
+ * after somebody has removed them nobody will read. So before each use it is looked at whether the
+ * names still lead to these files.
  */
 
 static struct store_file file_of(const char *path, const char *suffix)
@@ -89,7 +90,10 @@ static int reopen(struct store *s, const struct store_names *now)
 	bool file = !same(now->files[NAME_FILE], s->names.files[NAME_FILE]), damaged;
 	int r;
 
-	/* whoever has moved the file away has all of it there; one that stayed gets what its WAL had */
+	/*
+	 * whoever has moved the file away has all of it there; one that stayed gets what its WAL
+	 * had
+	 */
 	r = sqlite3_wal_checkpoint_v2(s->db, NULL,
 				      file ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE,
 				      NULL, NULL);
@@ -162,7 +166,10 @@ bool store_is_mending(const struct store *s)
 	return s->salvage != NULL;
 }
 
-/* Whether SQLite sees what is wrong, with eyes of its own: this connection may have read it long ago. */
+/*
+ * Whether SQLite sees what is wrong, with eyes of its own: this connection may have read it long
+ * ago.
+ */
 static bool is_malformed(const struct store *s)
 {
 	_cleanup_(db_closep) sqlite3 *db = NULL;

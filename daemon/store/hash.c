@@ -18,8 +18,9 @@ static void put_text(struct buf *scratch, const char *s)
 }
 
 /*
- * Whether name, file and line are all that the hash is of: of all functions that versions 1 and 2 had, so that it stays what it is, and
- * with it those of the stacks. In these a Python function with neither file nor line was as good as a synthetic one.
+ * Whether name, file and line are all that the hash is of: of all functions that versions 1 and 2
+ * had, so that it stays what it is, and with it those of the stacks. In these a Python function
+ * with neither file nor line was as good as a synthetic one.
  */
 static bool is_told_by_place(const struct dict_function *f)
 {

@@ -5,8 +5,9 @@
 #include "util/buf.h"
 
 /*
- * The hashes by which rows of dictionaries are found, of their content with the seed of the file. Who reads makes them anew: a row
- * that is not what was written does not have its hash any more. All use scratch. -ENOMEM.
+ * The hashes by which rows of dictionaries are found, of their content with the seed of the file.
+ * Who reads makes them anew: a row that is not what was written does not have its hash any more.
+ * All use scratch. -ENOMEM.
  */
 int hash_function(struct buf *scratch, int64_t seed, const struct dict_function *f, uint64_t *ret);
 int hash_process(struct buf *scratch, int64_t seed, const struct process_info *info,

@@ -4,7 +4,10 @@
 #include "util/index.h"
 #include "util/macro.h"
 
-/* A growing map from a 64-bit id of the database to a 32-bit one of a profile, for the length of one query. All zero is an empty one. */
+/*
+ * A growing map from a 64-bit id of the database to a 32-bit one of a profile, for the length of
+ * one query. All zero is an empty one.
+ */
 struct idmap {
 	struct idmap_item *items;
 	uint32_t nitems, items_room;

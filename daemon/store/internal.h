@@ -29,8 +29,8 @@ enum store_statement {
 };
 
 /*
- * Stacks saved lately, direct-mapped by hash: what one window has, the one before it mostly had too. Bounded, and
- * emptied whenever the database may not hold what was put here.
+ * Stacks saved lately, direct-mapped by hash: what one window has, the one before it mostly had
+ * too. Bounded, and emptied whenever the database may not hold what was put here.
  */
 #define RECENT_STACKS 4096
 struct recent_stack {
@@ -65,7 +65,8 @@ struct store {
 	uint64_t grown; /* bytes that a window adds, about; 0: not known yet */
 	sqlite3_stmt *statements[ST_MAX];
 	struct recent_stack recent[RECENT_STACKS];
-	int64_t missed_ns; /* how far the clock was set according to windows that could not be saved */
+	/* how far the clock was set according to windows that could not be saved */
+	int64_t missed_ns;
 	struct salvage *salvage; /* under way; NULL: there is nothing to take over */
 	bool aside; /* something was set aside, and it was not looked yet at how much that is */
 	char *news[STORE_NEWS];
@@ -108,8 +109,8 @@ void wal_recover(const char *path);
 int store_save_as(struct store *s, const struct profile *window, int64_t id, int64_t life_ns);
 
 /*
- * salvage.c: takes over what can be read in a file of the directory that was set aside; for a while. -EBADMSG: the new file is
- * damaged.
+ * salvage.c: takes over what can be read in a file of the directory that was set aside; for a
+ * while. -EBADMSG: the new file is damaged.
  */
 void salvage_begin(struct store *s, const char *name, enum damage d);
 int salvage_step(struct store *s, uint64_t budget_ns);

@@ -6,8 +6,8 @@
 #include "util/buf.h"
 
 /*
- * The blobs of plop.db are unsigned LEB128 numbers, one after the other. What comes out of a file is not
- * trusted: readers stop at the first number that is cut or too large.
+ * The blobs of plop.db are unsigned LEB128 numbers, one after the other. What comes out of a file
+ * is not trusted: readers stop at the first number that is cut or too large.
  */
 void packed_put(struct buf *b, uint64_t v);
 /* Signed numbers near 0 in few bytes: 0, -1, 1, -2 ... */

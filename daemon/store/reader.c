@@ -21,9 +21,10 @@ static int on_steps(void *ctx)
 }
 
 /*
- * How the file is opened depends on the writer. While it is up, and after it ended with WAL and -shm kept, an ordinary
- * reader works, also one that may not write there. Without -shm such a reader can only take the file for
- * immutable, which stops being true as soon as a writer starts: a handle of that kind is used once.
+ * How the file is opened depends on the writer. While it is up, and after it ended with WAL and
+ * -shm kept, an ordinary reader works, also one that may not write there. Without -shm such a
+ * reader can only take the file for immutable, which stops being true as soon as a writer starts: a
+ * handle of that kind is used once.
  */
 static int reader_connect(struct store_reader *reader)
 {
@@ -40,7 +41,9 @@ static int reader_connect(struct store_reader *reader)
 	reader->db = NULL;
 	reader->immutable = false;
 	r = db_open(reader->path, DB_READ, &reader->db);
-	/* else one that is shorter than it says it is would not be read at all; nothing is written */
+	/*
+	 * else one that is shorter than it says it is would not be read at all; nothing is written
+	 */
 	if (r == 0 && reader->damaged) {
 		sqlite3_db_config(reader->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
 		sqlite3_db_config(reader->db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);

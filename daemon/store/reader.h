@@ -26,7 +26,10 @@ struct store_reader {
 int reader_open_damaged(const char *path, struct store_reader **ret);
 /* The first column of the first row. -ENOENT: there is none. */
 int reader_int(struct store_reader *reader, const char *sql, int64_t *ret);
-/* The window of that id, and the time that had passed when it ended (life.h). -ENOENT: there is none. */
+/*
+ * The window of that id, and the time that had passed when it ended (life.h). -ENOENT: there is
+ * none.
+ */
 int reader_window(struct store_reader *reader, int64_t id, struct profile **ret,
 		  int64_t *ret_life_ns);
 
@@ -34,6 +37,8 @@ bool reader_passes_over(const struct store_reader *reader, uint64_t start_ns);
 
 /* -ETIME: it has taken too long. */
 int reader_overdue(const struct store_reader *reader);
-/* All between sees one state of the database. End it whatever begin returned, statements finalized. */
+/*
+ * All between sees one state of the database. End it whatever begin returned, statements finalized.
+ */
 int reader_begin(struct store_reader *reader);
 void reader_end(struct store_reader *reader);

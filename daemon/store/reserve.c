@@ -5,9 +5,10 @@
 #include "store/internal.h"
 
 /*
- * A file that only takes room. On a disk that is full even a deletion fails, since it goes through the WAL, and the WAL
- * cannot be written back because the database would have to grow; giving this room up breaks the knot. It covers
- * what a WAL of usual size (1 MB) can make the database grow by, twice.
+ * A file that only takes room. On a disk that is full even a deletion fails, since it goes through
+ * the WAL, and the WAL cannot be written back because the database would have to grow; giving this
+ * room up breaks the knot. It covers what a WAL of usual size (1 MB) can make the database grow by,
+ * twice.
  */
 #define RESERVE_BYTES (UINT64_C(2) << 20)
 #define WAL_BYTES     (UINT64_C(1) << 20)

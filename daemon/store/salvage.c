@@ -4,9 +4,9 @@
 #include "util/clock.h"
 
 /*
- * What was set aside may be damaged in one place only: each window of it that can still be read, with all that it consists of, is taken
- * over into the new file, the newest first, with the number that it had. A part of it now and then, so that saving does not
- * wait for it.
+ * What was set aside may be damaged in one place only: each window of it that can still be read,
+ * with all that it consists of, is taken over into the new file, the newest first, with the number
+ * that it had. A part of it now and then, so that saving does not wait for it.
  */
 struct salvage {
 	char *name; /* the last part of the file's */

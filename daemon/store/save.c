@@ -23,7 +23,10 @@ struct save {
 	uint32_t process; /* for which something is saved now */
 };
 
-/* What a row takes beside its texts and blobs: its numbers, its place in the index of hashes, and its share of pages half full. */
+/*
+ * What a row takes beside its texts and blobs: its numbers, its place in the index of hashes, and
+ * its share of pages half full.
+ */
 #define ROW_BYTES 48
 
 static void save_done(struct save *v)
@@ -132,7 +135,10 @@ static int hash_frames(struct save *v, const struct dict_stack *stack, uint64_t 
 	return hash_stack(&v->scratch, v->s->seed, ret);
 }
 
-/* The functions of a stack live at least as long as it does, so all that renews the stack renews them. */
+/*
+ * The functions of a stack live at least as long as it does, so all that renews the stack renews
+ * them.
+ */
 static int save_functions_of(struct save *v, const struct dict_stack *stack)
 {
 	for (uint32_t i = 0; i < stack->depth; i++) {
@@ -339,8 +345,8 @@ static int pack_rows(struct save *v, const struct row *rows, uint32_t n, uint64_
 }
 
 /*
- * Sorts, and makes one row of those that differ in the thread's state alone. The store keeps windows, which are time on
- * CPU: what a thread did with the GIL is for recordings.
+ * Sorts, and makes one row of those that differ in the thread's state alone. The store keeps
+ * windows, which are time on CPU: what a thread did with the GIL is for recordings.
  */
 static uint32_t merge_rows(struct row *rows, uint32_t n)
 {
@@ -422,9 +428,9 @@ int store_save(struct store *s, const struct profile *window)
 }
 
 /*
- * How many windows ahead a row is taken to be needed, a power of two: rows that stay are then written again at each of so many
- * windows only. When windows go as there is no room, rows that only these needed must go too, so the fewer of such windows find room,
- * the fewer it is.
+ * How many windows ahead a row is taken to be needed, a power of two: rows that stay are then
+ * written again at each of so many windows only. When windows go as there is no room, rows that
+ * only these needed must go too, so the fewer of such windows find room, the fewer it is.
  */
 #define AHEAD_MOST UINT64_C(128)
 #define AHEAD_PART 16

@@ -5,18 +5,20 @@
 #include "util/buf.h"
 
 /*
- * Step i leads from version i to version i + 1; a new version is one more entry, and an entry never changes once it was
- * released.
+ * Step i leads from version i to version i + 1; a new version is one more entry, and an entry never
+ * changes once it was released.
  *
- * Windows repeat each other, so what they consist of is stored once: functions, stacks and processes, each found by a
- * 64-bit hash of its content (XXH3 with the seed of this file, which no target knows, so that none can make a name pass
- * for another). used says up to and with which window the row may be needed (schema.h), some windows ahead, so that it is
- * written again now and then only; rows that no window from the oldest on needs go. There is no table of frames: a frame is a
- * function and a line, and two small numbers in the stack's blob take less room than a row and its id.
+ * Windows repeat each other, so what they consist of is stored once: functions, stacks and
+ * processes, each found by a 64-bit hash of its content (XXH3 with the seed of this file, which no
+ * target knows, so that none can make a name pass for another). used says up to and with which
+ * window the row may be needed (schema.h), some windows ahead, so that it is written again now and
+ * then only; rows that no window from the oldest on needs go. There is no table of frames: a frame
+ * is a function and a line, and two small numbers in the stack's blob take less room than a row and
+ * its id.
  *
- * Blobs are LEB128 numbers (packed.h). stacks.frames, root first: function id, line - functions.line (signed).
- * samples.data: thread id, number of stacks, then for each (ascending) stack id - the one before, count; and so on for each
- * thread.
+ * Blobs are LEB128 numbers (packed.h). stacks.frames, root first: function id, line -
+ * functions.line (signed). samples.data: thread id, number of stacks, then for each (ascending)
+ * stack id - the one before, count; and so on for each thread.
  */
 static const char *const steps[SCHEMA_VERSION] = {
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -49,9 +51,10 @@ static const char *const steps[SCHEMA_VERSION] = {
 	"NOT NULL,"
 	" data BLOB NOT NULL);",
 	/*
-	 * stepped_ns: how far the clock was set as the window began. life_ns: the time that had really passed when it ended, as far
-	 * as the windows tell (life.h). pending_ns: a gap that does not count yet, before the window pending_from. lost_threads: a
-	 * cause of loss that plop 0.1.0 did not have.
+	 * stepped_ns: how far the clock was set as the window began. life_ns: the time that had
+	 * really passed when it ended, as far as the windows tell (life.h). pending_ns: a gap that
+	 * does not count yet, before the window pending_from. lost_threads: a cause of loss that
+	 * plop 0.1.0 did not have.
 	 */
 	"ALTER TABLE windows ADD COLUMN stepped_ns INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE windows ADD COLUMN life_ns INTEGER NOT NULL DEFAULT 0;"
@@ -59,8 +62,9 @@ static const char *const steps[SCHEMA_VERSION] = {
 	"UPDATE windows SET life_ns = end_ns;"
 	"INSERT INTO meta VALUES('pending_ns', 0), ('pending_from', 0);",
 	/*
-	 * kind: enum plop_frame_kind. Before, a synthetic function was told by having neither a file nor a line. module: of native and
-	 * kernel functions; that of a Python function is told by its file, and stays ''.
+	 * kind: enum plop_frame_kind. Before, a synthetic function was told by having neither a
+	 * file nor a line. module: of native and kernel functions; that of a Python function is
+	 * told by its file, and stays ''.
 	 */
 	"ALTER TABLE functions ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE functions ADD COLUMN module TEXT NOT NULL DEFAULT '';"

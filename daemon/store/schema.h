@@ -9,8 +9,8 @@
 #define SCHEMA_APPLICATION 0x706c6f70
 
 /*
- * Whether the file is one that this plop may use: ret_version gets its schema version. -EPROTO: it is newer;
- * -EBADMSG: a database of some other program. Writes nothing.
+ * Whether the file is one that this plop may use: ret_version gets its schema version. -EPROTO: it
+ * is newer; -EBADMSG: a database of some other program. Writes nothing.
  */
 int schema_look(sqlite3 *db, int *ret_version);
 /* Brings the file from its version to SCHEMA_VERSION in one transaction: all of it or nothing. */
@@ -21,11 +21,14 @@ int schema_migrate_steps(sqlite3 *db, const char *const *steps, int n);
 
 /* A row of samples is found by window << SCHEMA_SAMPLES_SHIFT | its number within the window. */
 #define SCHEMA_SAMPLES_SHIFT 20
-/* Causes of loss that windows can have, a column each: the rate of a user, which comes last, bounds recordings alone. */
+/*
+ * Causes of loss that windows can have, a column each: the rate of a user, which comes last, bounds
+ * recordings alone.
+ */
 #define STORE_LOST_CAUSES PLOP_LOST_RATE
 /*
- * "used" of a dictionary row is this plus the id of the last window that may need it. Less than this is what version 1
- * wrote: the hour since 1970 in which that window ended.
+ * "used" of a dictionary row is this plus the id of the last window that may need it. Less than
+ * this is what version 1 wrote: the hour since 1970 in which that window ended.
  */
 #define SCHEMA_USED_WINDOW (INT64_C(1) << 40)
 #define SCHEMA_USED_HOUR   3600

@@ -10,8 +10,9 @@
 #include "store/schema.h"
 
 /*
- * Pages of 4 kB; about 1 MB of page cache, and a WAL that goes back into the file after 1 MB, so that plopd stays small
- * and readers quick. synchronous=NORMAL: a power cut may cost the last windows, never the file.
+ * Pages of 4 kB; about 1 MB of page cache, and a WAL that goes back into the file after 1 MB, so
+ * that plopd stays small and readers quick. synchronous=NORMAL: a power cut may cost the last
+ * windows, never the file.
  */
 static const char setup_empty[] = "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL;";
 static const char setup[] =
@@ -67,7 +68,10 @@ const char *store_trouble(const struct store *s)
 	return s->trouble;
 }
 
-/* Takes the lock, or tells who has it. One that is held stays, if it is still what the name leads to. */
+/*
+ * Takes the lock, or tells who has it. One that is held stays, if it is still what the name leads
+ * to.
+ */
 static int take_lock(struct store *s, char **ret_error)
 {
 	_cleanup_free_ char *path = db_path(s->dir, STORE_LOCK);
@@ -95,7 +99,9 @@ static int take_lock(struct store *s, char **ret_error)
 		return db_fail(ret_error, -EBUSY, "another plopd%s%s%s uses %s already",
 			       *owner ? " (pid " : "", owner, *owner ? ")" : "", s->dir);
 	}
-	/* Only for that sentence: the lock is what counts. A full disk is no reason to refuse here. */
+	/*
+	 * Only for that sentence: the lock is what counts. A full disk is no reason to refuse here.
+	 */
 	n = snprintf(owner, sizeof(owner), "%d\n", (int)getpid());
 	if (ftruncate(fd, 0) == 0)
 		(void)!pwrite(fd, owner, (size_t)n, 0);
@@ -114,9 +120,9 @@ static char *beside(const char *path, const char *suffix)
 }
 
 /*
- * SQLite gives the WAL and the -shm the mode of the file, which therefore is made first. One that is there is not even
- * opened: closing it again would drop the locks that SQLite holds on it for readers in this process. A WAL without its file
- * is of one that was removed.
+ * SQLite gives the WAL and the -shm the mode of the file, which therefore is made first. One that
+ * is there is not even opened: closing it again would drop the locks that SQLite holds on it for
+ * readers in this process. A WAL without its file is of one that was removed.
  */
 static int make_file(const char *path, char **ret_error)
 {
@@ -133,8 +139,9 @@ static int make_file(const char *path, char **ret_error)
 }
 
 /*
- * Looks at the version without changing a byte. The WAL may hold a newer one than the file; without a WAL the file
- * alone is looked at, because even a reader would make one. -EBADMSG: it cannot be used, by *ret_damage.
+ * Looks at the version without changing a byte. The WAL may hold a newer one than the file; without
+ * a WAL the file alone is looked at, because even a reader would make one. -EBADMSG: it cannot be
+ * used, by *ret_damage.
  */
 static int look(const char *path, enum damage *ret_damage, char **ret_error)
 {
@@ -224,7 +231,9 @@ static int prepare(struct store *s)
 		r = db_exec(s->db, setup);
 	if (r < 0)
 		return r;
-	/* A reader of another user cannot make WAL and -shm: they stay when the last writer closes. */
+	/*
+	 * A reader of another user cannot make WAL and -shm: they stay when the last writer closes.
+	 */
 	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
 	r = store_check_length(s);
 	if (r == 0 && version < SCHEMA_VERSION)

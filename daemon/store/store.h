@@ -5,11 +5,13 @@
 #include "util/buf.h"
 
 /*
- * plop.db: SQLite, WAL. One writer (plopd), any number of readers (plop-gateway, plopd's query worker).
- * The schema's version is PRAGMA user_version; the writer migrates older ones in one transaction.
+ * plop.db: SQLite, WAL. One writer (plopd), any number of readers (plop-gateway, plopd's query
+ * worker). The schema's version is PRAGMA user_version; the writer migrates older ones in one
+ * transaction.
  *
- * A file that is no database, or a damaged one, is set aside under a name that says when and why, whenever that is noticed, and
- * a new one is begun; one that was removed, with its directory or without, is made anew. store_news() says so.
+ * A file that is no database, or a damaged one, is set aside under a name that says when and why,
+ * whenever that is noticed, and a new one is begun; one that was removed, with its directory or
+ * without, is made anew. store_news() says so.
  */
 struct store;
 
@@ -20,37 +22,44 @@ struct store_file {
 };
 
 /*
- * Opens STATE_DIR/plop.db for writing, makes or migrates it, and takes a lock on STATE_DIR/plop.lock that
- * lives as long as the store. -EBUSY: another plopd has it; -EPROTO: made by a newer plop (nothing is touched).
- * ret_error (may be NULL): one sentence for a person, owned by the caller, also set on other failures. What fails later,
- * store_trouble() says.
+ * Opens STATE_DIR/plop.db for writing, makes or migrates it, and takes a lock on
+ * STATE_DIR/plop.lock that lives as long as the store. -EBUSY: another plopd has it; -EPROTO: made
+ * by a newer plop (nothing is touched). ret_error (may be NULL): one sentence for a person, owned
+ * by the caller, also set on other failures. What fails later, store_trouble() says.
  */
 int store_open(const char *state_dir, struct store **ret, char **ret_error);
 void store_close(struct store *s);
 DEFINE_FREEP(struct store, store_close)
 
 /*
- * Saves one ended window in one transaction: all or nothing. -ENOSPC (also a quota or a file size limit; ignore SIGXFSZ) and
- * others: nothing was written, and a later call may work again.
+ * Saves one ended window in one transaction: all or nothing. -ENOSPC (also a quota or a file size
+ * limit; ignore SIGXFSZ) and others: nothing was written, and a later call may work again.
  */
 int store_save(struct store *s, const struct profile *window);
-/* The same; adds to bytes[] what was new in the file for the sake of each of the window's processes, about. */
+/*
+ * The same; adds to bytes[] what was new in the file for the sake of each of the window's
+ * processes, about.
+ */
 int store_save_for(struct store *s, const struct profile *window, uint64_t *bytes);
 /*
- * How long windows are kept, and how large plop.db and its WAL may become (0: no bound). Of a process's life, not a clock's: by
- * the time that the windows say has passed since, whatever the clock is set to (life.h).
+ * How long windows are kept, and how large plop.db and its WAL may become (0: no bound). Of a
+ * process's life, not a clock's: by the time that the windows say has passed since, whatever the
+ * clock is set to (life.h).
  */
 void store_keep(struct store *s, uint64_t retention_ns, uint64_t max_bytes);
 /*
- * Drops windows by these two: those that are older, and while the file is larger the oldest eighth of what there is. The newest
- * stays. Works on a full disk too, for which STATE_DIR/plop.reserve (2 MB) keeps some room.
+ * Drops windows by these two: those that are older, and while the file is larger the oldest eighth
+ * of what there is. The newest stays. Works on a full disk too, for which STATE_DIR/plop.reserve (2
+ * MB) keeps some room.
  */
 int store_expire(struct store *s);
 /* Whether all is as it should be; mends what is not. For every few seconds. */
 int store_check(struct store *s);
 /* Whether that takes more than one call, as windows are taken over from what was set aside. */
 bool store_is_mending(const struct store *s);
-/* Somebody read that file and found it damaged (-EBADMSG): if it is plop.db still, it is set aside. */
+/*
+ * Somebody read that file and found it damaged (-EBADMSG): if it is plop.db still, it is set aside.
+ */
 int store_distrust(struct store *s, const struct store_file *file);
 /* What STATE_DIR/plop.db is. -ENOENT and others. */
 int store_file(const char *state_dir, struct store_file *ret);
@@ -80,39 +89,50 @@ int store_facts(struct store *s, struct store_facts *ret);
 /* The reading side; usable by another user while the writer is up, down or starting. */
 struct store_reader;
 /*
- * -ENOENT: there is no plop.db yet; -EPROTO: from a newer plop; -EAGAIN: from an older one, plopd has yet to migrate it. The
- * calls below return the same when the file changes under them. Like a store, for one thread at a time.
+ * -ENOENT: there is no plop.db yet; -EPROTO: from a newer plop; -EAGAIN: from an older one, plopd
+ * has yet to migrate it. The calls below return the same when the file changes under them. Like a
+ * store, for one thread at a time.
  */
 int store_reader_open(const char *state_dir, struct store_reader **ret, char **ret_error);
 void store_reader_close(struct store_reader *reader);
 DEFINE_FREEP(struct store_reader, store_reader_close)
 
 /*
- * All windows that overlap [from_ns, to_ns), merged, with what selectors (NULL: none) leave in. start and end are those
- * of the windows. An empty profile is a result.
+ * All windows that overlap [from_ns, to_ns), merged, with what selectors (NULL: none) leave in.
+ * start and end are those of the windows. An empty profile is a result.
  */
 int store_profile(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		  const struct selectors *s, struct profile **ret);
 /*
- * The windows themselves, without stacks: appends the elements of the JSON array of GET /v1/windows,
- * separated by commas, oldest first; the newest max of them. Of s (NULL: none) only owned counts:
- * then only such processes are listed, and their samples are all that is counted. Windows that have
- * more than STORE_LISTED_MAX processes together are too many, too: the newest that have not.
- * -EFBIG: more than to->limit.
+ * The windows themselves, without stacks: appends the elements of the JSON array of GET
+ * /v1/windows, separated by commas, oldest first; the newest max of them. Of s (NULL: none) only
+ * owned counts: then only such processes are listed, and their samples are all that is counted.
+ * Windows that have more than STORE_LISTED_MAX processes together are too many, too: the newest
+ * that have not. -EFBIG: more than to->limit.
  */
 #define STORE_LISTED_MAX 65536
 int store_windows(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns, unsigned int max,
 		  const struct selectors *s, struct buf *to);
-/* Windows that begin at one of these points count as not there. starts: borrowed as long as the reader is used. */
+/*
+ * Windows that begin at one of these points count as not there. starts: borrowed as long as the
+ * reader is used.
+ */
 void store_reader_pass_over(struct store_reader *reader, const uint64_t *starts, size_t n);
-/* From now on store_profile() returns -E2BIG when what it merges would take more memory than that; 0: no bound. */
+/*
+ * From now on store_profile() returns -E2BIG when what it merges would take more memory than that;
+ * 0: no bound.
+ */
 void store_reader_limit(struct store_reader *reader, size_t bytes);
 /*
- * From now on it cuts the lightest branches off instead, by profile_prune(), whenever what is merged takes more than a third of that
- * between two windows. Windows with more than the other two thirds are -E2BIG still.
+ * From now on it cuts the lightest branches off instead, by profile_prune(), whenever what is
+ * merged takes more than a third of that between two windows. Windows with more than the other two
+ * thirds are -E2BIG still.
  */
 void store_reader_prune(struct store_reader *reader);
-/* A call that takes longer returns -ETIME: who reads keeps the WAL from being emptied. For tests; this is what it is otherwise: */
+/*
+ * A call that takes longer returns -ETIME: who reads keeps the WAL from being emptied. For tests;
+ * this is what it is otherwise:
+ */
 #define STORE_READ_NS (30 * NSEC_PER_SEC)
 void store_reader_stay(struct store_reader *reader, uint64_t ns);
 int store_reader_facts(struct store_reader *reader, struct store_facts *ret);

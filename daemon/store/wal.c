@@ -7,9 +7,10 @@
 #include "store/internal.h"
 
 /*
- * As long as somebody reads, the WAL cannot begin anew, and all that is saved makes it longer. plop's own readers end after a
- * while (STORE_READ_NS). Any other is left behind when the WAL has grown to its bound: the database is copied as it is now, the
- * copy takes its name, and the reader keeps the state that it reads, in files without a name that go when it ends.
+ * As long as somebody reads, the WAL cannot begin anew, and all that is saved makes it longer.
+ * plop's own readers end after a while (STORE_READ_NS). Any other is left behind when the WAL has
+ * grown to its bound: the database is copied as it is now, the copy takes its name, and the reader
+ * keeps the state that it reads, in files without a name that go when it ends.
  */
 #define WAL_LEAST (UINT64_C(2) << 20)
 #define WAL_MOST  (UINT64_C(64) << 20)
@@ -115,8 +116,8 @@ static int copy_to(struct store *s, const char *path)
 }
 
 /*
- * From a database and its WAL to a copy. Once the file has no name the copy is all there is, and whoever comes after a plopd that was
- * killed in between takes it (wal_recover()).
+ * From a database and its WAL to a copy. Once the file has no name the copy is all there is, and
+ * whoever comes after a plopd that was killed in between takes it (wal_recover()).
  */
 static int take_place(const char *path, const char *copy)
 {

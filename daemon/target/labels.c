@@ -2,12 +2,15 @@
 #include "target/labels.h"
 #include "util/log.h"
 
-/* How long one waits for its maker to be known as Python: as long as plopd takes to look at all processes, when it starts. */
+/*
+ * How long one waits for its maker to be known as Python: as long as plopd takes to look at all
+ * processes, when it starts.
+ */
 #define MAKER_NS (5 * NSEC_PER_SEC)
 
 /*
- * Whether k takes the labels of maker. Both are one user's, for others are not to learn what an environment says; and of one control
- * group, which is what a service is to the host.
+ * Whether k takes the labels of maker. Both are one user's, for others are not to learn what an
+ * environment says; and of one control group, which is what a service is to the host.
  */
 static bool is_made_by(const struct target *k, const struct target *maker)
 {
@@ -35,7 +38,10 @@ static void label_from(struct target *k, const struct target *maker)
 		log_debug("Out of memory, process %u has no labels of its maker's", k->key.tgid);
 }
 
-/* Those that wait for k, which has its labels; and so on, for those who wait for these. Each is looked at once. */
+/*
+ * Those that wait for k, which has its labels; and so on, for those who wait for these. Each is
+ * looked at once.
+ */
 static void label_waiting(struct targets *t, struct target *k)
 {
 	k->woken = NULL;

@@ -3,9 +3,15 @@
 
 #include "target/targets.h"
 
-/* Gives one that has just joined the labels of who made it, if these are known, and those that it has made theirs. */
+/*
+ * Gives one that has just joined the labels of who made it, if these are known, and those that it
+ * has made theirs.
+ */
 void target_inherit(struct targets *t, struct target *k);
-/* Has one wait for who made it to be known; has it not wait any longer, if it does: it has its own labels, or has ended. */
+/*
+ * Has one wait for who made it to be known; has it not wait any longer, if it does: it has its own
+ * labels, or has ended.
+ */
 void target_wait_label(struct targets *t, struct target *k);
 void target_unwait_label(struct targets *t, struct target *k);
 /* After each cycle: who waits for a maker that does not come has its own labels. */

@@ -4,9 +4,10 @@
 #include "target/targets.h"
 
 /*
- * Between the end of a half of the tables and the counting of its stacks: what has to be read of the targets for it, their code
- * objects, is asked for, of each target in one question, and awaited: for 4 s at most, and for those whose user is
- * distrusted a tenth of a second longer than for all others. Who does not answer in time has no names in this cycle.
+ * Between the end of a half of the tables and the counting of its stacks: what has to be read of
+ * the targets for it, their code objects, is asked for, of each target in one question, and
+ * awaited: for 4 s at most, and for those whose user is distrusted a tenth of a second longer than
+ * for all others. Who does not answer in time has no names in this cycle.
  */
 struct naming {
 	struct targets *targets;
@@ -24,7 +25,8 @@ struct naming {
 int naming_init(struct naming *n, struct targets *t, void (*done)(void *ctx), void *ctx);
 void naming_done(struct naming *n);
 /*
- * Takes in a record of the kernel. What it lacks is asked for at once: at the cycle's end the process may have gone.
+ * Takes in a record of the kernel. What it lacks is asked for at once: at the cycle's end the
+ * process may have gone.
  */
 void naming_code(struct naming *n, const struct plop_record_code *r);
 /* Notes what a stack of the cycle needs. */

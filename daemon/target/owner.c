@@ -5,7 +5,10 @@ uid_t target_owner(struct target *k, uint64_t cycle)
 {
 	uid_t now;
 
-	/* root's are shown to the trusted alone, as nobody's are; of one that ended, what it was last */
+	/*
+	 * root's are shown to the trusted alone, as nobody's are; of one that ended, what it was
+	 * last
+	 */
 	if (k->info.uid == PROCESS_NO_UID || k->info.uid == 0 || k->dying ||
 	    k->owner_asked == cycle + 1)
 		return k->info.uid;

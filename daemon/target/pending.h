@@ -16,7 +16,10 @@ struct target_key {
 /* How many wait at most: those beyond are asked for by their ticks. */
 #define PENDING_MAX 4096
 
-/* A process that is to be looked at: its interpreter is not there yet, or its program is a plain one (target/plain.h). */
+/*
+ * A process that is to be looked at: its interpreter is not there yet, or its program is a plain
+ * one (target/plain.h).
+ */
 struct pending {
 	struct target_key key;
 	UT_hash_handle hh;
@@ -32,7 +35,10 @@ struct pendings {
 void pendings_done(struct pendings *p);
 
 struct pending *pendings_find(const struct pendings *p, const struct target_key *key);
-/* Makes it, with nothing said, where there is none. NULL: there are too many, or there is no memory. */
+/*
+ * Makes it, with nothing said, where there is none. NULL: there are too many, or there is no
+ * memory.
+ */
 struct pending *pendings_get(struct pendings *p, const struct target_key *key);
 void pendings_drop(struct pendings *p, const struct target_key *key);
 /* When the first is due; 0: none is. */

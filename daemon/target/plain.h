@@ -5,9 +5,10 @@
 #include <stdint.h>
 
 /*
- * Programs that were no Python when they were looked at just after a process had executed them, by the number that the kernel
- * side gives their file (struct plop_record_exec). Most processes of a busy host are of a few such programs and end soon.
- * A number may become another file's: what is said here is only that a look may wait.
+ * Programs that were no Python when they were looked at just after a process had executed them, by
+ * the number that the kernel side gives their file (struct plop_record_exec). Most processes of a
+ * busy host are of a few such programs and end soon. A number may become another file's: what is
+ * said here is only that a look may wait.
  */
 #define PLAIN_PROGRAMS 1024
 

@@ -9,17 +9,19 @@
 #include "util/json.h"
 
 /*
- * What one user may take of what all share, and what each has been refused. Root, plopd's own user and members of group plop are
- * trusted and apart from this: a part of everything is kept for them. A user's sub-uids (subuid.h) count as that user. All
- * belongs to the loop thread.
+ * What one user may take of what all share, and what each has been refused. Root, plopd's own user
+ * and members of group plop are trusted and apart from this: a part of everything is kept for them.
+ * A user's sub-uids (subuid.h) count as that user. All belongs to the loop thread.
  *
- * Recordings, their results included, in bytes: so much for one user, so much for all who are not trusted, and so much for
- * everybody. The last two differ by what only trusted users can take.
+ * Recordings, their results included, in bytes: so much for one user, so much for all who are not
+ * trusted, and so much for everybody. The last two differ by what only trusted users can take.
  *
- * With everything at its bound plopd holds, in MB: 20 of itself, 20 of code objects (PLOP_MAX_CODE_BYTES), 56 of recordings, 8 of
- * the running window and as much of the one that is saved, 24 of an answer from the store, twice where it is grouped, and
- * 64 of answers that wait for their clients (api.h): 224, which is below MemoryMax of plopd.service. Users who are not trusted
- * bring it to 20 + 20 + 32 + 16 + 2 * 8 + 24 = 128 at most, which is below MemoryHigh with BPF maps of 1 for each CPU.
+ * With everything at its bound plopd holds, in MB: 20 of itself, 20 of code objects
+ * (PLOP_MAX_CODE_BYTES), 56 of recordings, 8 of the running window and as much of the one that is
+ * saved, 24 of an answer from the store, twice where it is grouped, and 64 of answers that wait for
+ * their clients (api.h): 224, which is below MemoryMax of plopd.service. Users who are not trusted
+ * bring it to 20 + 20 + 32 + 16 + 2 * 8 + 24 = 128 at most, which is below MemoryHigh with BPF maps
+ * of 1 for each CPU.
  */
 #define SHARES_USER_BYTES  (16u << 20)
 #define SHARES_USERS_BYTES (32u << 20)
@@ -27,7 +29,9 @@
 /* A recording does not begin with less room than this. */
 #define SHARES_FIRST_BYTES (1u << 20)
 
-/* Questions to the store that wait for their answer: of one user, and of all who are not trusted. */
+/*
+ * Questions to the store that wait for their answer: of one user, and of all who are not trusted.
+ */
 #define SHARES_USER_QUERIES  2
 #define SHARES_USERS_QUERIES 32
 /* Dumps of processes under way, of one user. */
@@ -36,26 +40,31 @@
 #define SHARES_USERS_QUERY_BYTES (8u << 20)
 
 /*
- * Of the running window, new stacks of one user, in bytes; half of what ends a window before its time. A service that runs as one
- * user and keeps 64 CPUs busy has some 200,000 samples in 30 s; of 33 frames each, all different from one another, these are
- * 35 MB, of the few thousand stacks that programs have 1 MB.
+ * Of the running window, new stacks of one user, in bytes; half of what ends a window before its
+ * time. A service that runs as one user and keeps 64 CPUs busy has some 200,000 samples in 30 s; of
+ * 33 frames each, all different from one another, these are 35 MB, of the few thousand stacks that
+ * programs have 1 MB.
  */
 #define SHARES_WINDOW_BYTES (4u << 20)
 
 /*
- * The same of one process, whosever, of names, stacks and samples without room for more: one that keeps a CPU busy has 3,000 samples
- * in 30 s at 100 Hz, which are 1.4 MB if no two of them are alike and each has 100 frames.
+ * The same of one process, whosever, of names, stacks and samples without room for more: one that
+ * keeps a CPU busy has 3,000 samples in 30 s at 100 Hz, which are 1.4 MB if no two of them are
+ * alike and each has 100 frames.
  */
 #define SHARES_PROCESS_BYTES (2u << 20)
 
 /*
- * Of plop.db, what one user and what one process may fill: a quarter and an eighth of max_store, which comes back over the time that
- * windows are kept. Nobody is held to it while less than half of max_store is in use.
+ * Of plop.db, what one user and what one process may fill: a quarter and an eighth of max_store,
+ * which comes back over the time that windows are kept. Nobody is held to it while less than half
+ * of max_store is in use.
  */
 #define SHARES_STORE_PART         4
 #define SHARES_STORE_PROCESS_PART 8
 #define SHARES_STORE_FREE         2
-/* Processes for which that is counted; those that have filled next to nothing are forgotten first. */
+/*
+ * Processes for which that is counted; those that have filled next to nothing are forgotten first.
+ */
 #define SHARES_PROCESSES 8192
 
 /* Users that are told apart; all others count as one, NOBODY. */
@@ -79,7 +88,10 @@ enum share_count {
 	SHARE_COUNTS,
 };
 
-/* What somebody has filled of the store: bytes, less what came back until ns, CLOCK_BOOTTIME, of a window's end. */
+/*
+ * What somebody has filled of the store: bytes, less what came back until ns, CLOCK_BOOTTIME, of a
+ * window's end.
+ */
 struct share_store {
 	double bytes;
 	uint64_t ns;

@@ -7,5 +7,8 @@
 bool target_may_be_asked(const struct targets *t, const struct target *k);
 /* Whether it did not let itself be read of late. */
 bool target_is_silent(const struct targets *t, const struct target *k);
-/* How a question about its code objects ended, or whether one of another kind kept a helper waiting: by examiner_done_t's r. */
+/*
+ * How a question about its code objects ended, or whether one of another kind kept a helper
+ * waiting: by examiner_done_t's r.
+ */
 void target_heard(const struct targets *t, struct target *k, int r);

@@ -193,7 +193,10 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 	return 0;
 }
 
-/* Has ticks ask for a process later: it may load an interpreter yet. Kernel threads have no memory, and never will. */
+/*
+ * Has ticks ask for a process later: it may load an interpreter yet. Kernel threads have no memory,
+ * and never will.
+ */
 static int target_watch(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
 {
 	struct plop_process p = {
@@ -206,8 +209,9 @@ static int target_watch(struct targets *t, uint32_t tgid, uint64_t image, bool f
 }
 
 /*
- * Children that a process forked before it was known to be Python: they are known to the kernel's table only as new, and one
- * that sleeps from then on would have no tick to be asked for by. (proc(5): children; there with CONFIG_PROC_CHILDREN.)
+ * Children that a process forked before it was known to be Python: they are known to the kernel's
+ * table only as new, and one that sleeps from then on would have no tick to be asked for by.
+ * (proc(5): children; there with CONFIG_PROC_CHILDREN.)
  */
 static void targets_examine_children(struct targets *t, uint32_t tgid)
 {
@@ -229,10 +233,13 @@ struct examination {
 	struct targets *targets;
 	struct target_key key;
 	bool fresh; /* as for targets_examine() */
-	uint64_t file; /* the program that it has just executed; 0: it is not looked at because of that */
+	/* the program that it has just executed; 0: it is not looked at because of that */
+	uint64_t file;
 };
 
-/* One that does not let itself be read is known as that, by what can be told of it without reading. */
+/*
+ * One that does not let itself be read is known as that, by what can be told of it without reading.
+ */
 static void target_add_silent(struct targets *t, const struct examination *x)
 {
 	struct python_process python = { .verdict = PYTHON_SILENT };
@@ -246,7 +253,9 @@ static void target_add_silent(struct targets *t, const struct examination *x)
 		log_debug_r(r, "Cannot list process %u", x->key.tgid);
 }
 
-/* Forgets what was only known to be silent: it has said what it is. Returns whether there was such. */
+/*
+ * Forgets what was only known to be silent: it has said what it is. Returns whether there was such.
+ */
 static bool target_spoke(struct targets *t, const struct examination *x)
 {
 	struct target *k = targets_find(t, x->key.tgid, x->key.image);
@@ -278,8 +287,8 @@ static void targets_silent(struct targets *t, const struct examination *x)
 }
 
 /*
- * What has just executed a program may not have been what it is yet when it was looked at, and one that sleeps from then on has
- * no tick to be asked for by: so it is looked at once more.
+ * What has just executed a program may not have been what it is yet when it was looked at, and one
+ * that sleeps from then on has no tick to be asked for by: so it is looked at once more.
  */
 static void target_look_again(struct targets *t, const struct target_key *key)
 {

@@ -19,8 +19,8 @@ enum target_async {
 };
 
 /*
- * One that does not let itself be read, because of its memory or its files, is left alone for a while, ever longer. It goes on
- * being counted by what the kernel sees.
+ * One that does not let itself be read, because of its memory or its files, is left alone for a
+ * while, ever longer. It goes on being counted by what the kernel sees.
  */
 struct silence {
 	uint64_t until_ns; /* CLOCK_MONOTONIC: when it is asked again; 0: it answers */
@@ -31,9 +31,10 @@ struct silence {
 #define TARGET_STATELESS_MAX 256
 
 /*
- * What a process calls itself (comm and cmdline of its info) is looked at again, as setproctitle() and its like change it at any
- * time: soon after the process was renamed, and ever more seldom otherwise, for those that write over their command line alone.
- * One that changes all the time is known as that, and left alone for the rest of an hour.
+ * What a process calls itself (comm and cmdline of its info) is looked at again, as setproctitle()
+ * and its like change it at any time: soon after the process was renamed, and ever more seldom
+ * otherwise, for those that write over their command line alone. One that changes all the time is
+ * known as that, and left alone for the rest of an hour.
  */
 struct title {
 	uint64_t due_ns; /* CLOCK_MONOTONIC: when it is looked at */
@@ -48,8 +49,8 @@ struct title {
 #define TITLE_RENAMES_MAX 64
 
 /*
- * The processes that plopd knows: one target for each image (a process between two exec calls). A target that ended
- * stays until the stacks that were counted for it have been collected.
+ * The processes that plopd knows: one target for each image (a process between two exec calls). A
+ * target that ended stays until the stacks that were counted for it have been collected.
  */
 struct target {
 	struct target_key key;
@@ -62,18 +63,25 @@ struct target {
 	struct code_table *codes; /* PYTHON_YES only */
 	uid_t user;               /* whose requests and processes it counts among: process_user() */
 	uint64_t user_due_ns,
-		user_wait_ns; /* CLOCK_MONOTONIC: when that is asked again; see target_user_again() */
+		/* CLOCK_MONOTONIC: when that is asked again; see target_user_again() */
+		user_wait_ns;
 	struct silence silence;
 	struct title title;
 	bool unlabeled;            /* it takes labels of who made it, which is not known yet */
 	struct target *woken;      /* labels.c: the next that is looked at */
 	bool code_asked;           /* ... and the answer has not come */
 	struct readings *readings; /* of its code objects, for the cycle under way; NULL: none */
-	/* Code objects whose record lacks something: not asked for yet, as the answer for others is not there. */
+	/*
+	 * Code objects whose record lacks something: not asked for yet, as the answer for others is
+	 * not there.
+	 */
 	struct plop_frame *lacking; /* owned, room for TARGET_LACKING_MAX; NULL: none */
 	unsigned int nlacking;
 	bool lacking_asked;
-	/* Threads whose states the kernel side does not reach: not asked for yet, and whether others are. */
+	/*
+	 * Threads whose states the kernel side does not reach: not asked for yet, and whether
+	 * others are.
+	 */
 	uint64_t *stateless; /* owned, room for TARGET_STATELESS_MAX; NULL: none */
 	unsigned int nstateless;
 	bool states_asked;
@@ -107,7 +115,11 @@ struct targets {
 	sd_event_source *title_timer;
 	bool title_timer_set;
 	size_t examining; /* processes that are being looked at */
-	uint64_t tick_looks_ns; /* CLOCK_MONOTONIC: since when processes that are starting are counted that a tick had looked at */
+	/*
+	 * CLOCK_MONOTONIC: since when processes that are starting are counted that a tick had
+	 * looked at
+	 */
+	uint64_t tick_looks_ns;
 	unsigned int tick_looks;
 	/* whenever target_async() has its answer, for whoever waits for that; may be NULL */
 	void (*async_answered)(void *ctx);
@@ -134,13 +146,13 @@ void targets_done(struct targets *t);
 int targets_scan(struct targets *t);
 
 /*
- * Has a process examined; what it is is known some time later. fresh: the kernel's table does not know it yet (image is given by
- * the caller), otherwise it is there in PLOP_STATE_NEW.
+ * Has a process examined; what it is is known some time later. fresh: the kernel's table does not
+ * know it yet (image is given by the caller), otherwise it is there in PLOP_STATE_NEW.
  */
 void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh);
 /*
- * It has executed a program. What was lately seen to be no Python is looked at when it has run for a while: most of it has
- * ended by then.
+ * It has executed a program. What was lately seen to be no Python is looked at when it has run for
+ * a while: most of it has ended by then.
  */
 void targets_exec(struct targets *t, const struct plop_record_exec *r);
 /* A tick found it in PLOP_STATE_NEW, and asks what it is. */
@@ -149,7 +161,10 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r);
 /* The image ended (exit, or exec of another). */
 void targets_end(struct targets *t, uint32_t tgid, uint64_t image);
 
-/* Has a process examined at that time (CLOCK_MONOTONIC), or as soon as possible after it. For this room's files of targets. */
+/*
+ * Has a process examined at that time (CLOCK_MONOTONIC), or as soon as possible after it. For this
+ * room's files of targets.
+ */
 void targets_ask_again(struct targets *t, const struct target_key *key, uint64_t due_ns);
 void targets_forget_pending(struct targets *t, const struct target_key *key);
 

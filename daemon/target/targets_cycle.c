@@ -38,7 +38,10 @@ void targets_confirm(struct targets *t)
 	}
 }
 
-/* Keeps the code objects of the whole host bounded: the processes with more than their share forget. */
+/*
+ * Keeps the code objects of the whole host bounded: the processes with more than their share
+ * forget.
+ */
 static void targets_trim(struct targets *t)
 {
 	struct target *k, *next;
@@ -59,7 +62,10 @@ static void targets_trim(struct targets *t)
 	}
 }
 
-/* The record of an end is lost when the ring buffer is full: what the kernel's table does not have any more has ended. */
+/*
+ * The record of an end is lost when the ring buffer is full: what the kernel's table does not have
+ * any more has ended.
+ */
 static void targets_sweep(struct targets *t)
 {
 	struct target *k, *next;
@@ -88,8 +94,9 @@ uint32_t targets_off_cpu(struct targets *t, struct target *k)
 }
 
 /*
- * One that root started, or forked, may have become a user's since, by setuid(): from then on it is held to that user's shares.
- * Others cannot change whose they are. Only those that use CPU take anything of what is shared.
+ * One that root started, or forked, may have become a user's since, by setuid(): from then on it is
+ * held to that user's shares. Others cannot change whose they are. Only those that use CPU take
+ * anything of what is shared.
  */
 static void target_user_again(struct targets *t, struct target *k)
 {
@@ -116,7 +123,10 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 		if (elapsed_ns > 0) {
 			double now =
 				100.0 * (double)k->samples_cycle / hz / ((double)elapsed_ns / 1e9);
-			/* about ten seconds' memory, whatever the cycles' length; the mean of all while there is less */
+			/*
+			 * about ten seconds' memory, whatever the cycles' length; the mean of all
+			 * while there is less
+			 */
 			double weight;
 
 			k->counted_ns += elapsed_ns;

@@ -4,8 +4,9 @@
 #include "util/log.h"
 
 /*
- * How soon one is looked at again: the longer it has been starting, the more seldom. Most are up by the first time; what never is, as a
- * program that is only linked to a libpython, costs a look now and then.
+ * How soon one is looked at again: the longer it has been starting, the more seldom. Most are up by
+ * the first time; what never is, as a program that is only linked to a libpython, costs a look now
+ * and then.
  */
 #define AGAIN_FIRST_NS (250 * NSEC_PER_MSEC)
 #define AGAIN_NS       NSEC_PER_SEC
@@ -71,7 +72,10 @@ unsigned int target_minutes_starting(const struct targets *t, const struct targe
 	return (unsigned int)((cycle_mono_ns(t->cycle) - k->starting_ns) / MINUTE_NS);
 }
 
-/* Another interpreter is the one that counts: tells the kernel. No frame of the former was ever seen. */
+/*
+ * Another interpreter is the one that counts: tells the kernel. No frame of the former was ever
+ * seen.
+ */
 static int target_become(struct targets *t, struct target *k, const struct python_process *python)
 {
 	struct plop_process p = { .image = k->key.image, .runtime = python->runtime };

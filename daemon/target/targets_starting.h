@@ -4,11 +4,14 @@
 #include "target/targets.h"
 
 /*
- * Those whose interpreter is not up (python_process.starting) are looked at again until it is. target_starts(): begins;
- * target_looked_at(): what came of it, r as examiner_done_t's. target_not_up(): a tick found it so.
+ * Those whose interpreter is not up (python_process.starting) are looked at again until it is.
+ * target_starts(): begins; target_looked_at(): what came of it, r as examiner_done_t's.
+ * target_not_up(): a tick found it so.
  */
 bool target_is_starting(const struct target *k);
-/* Whether it was listed because nothing could be told of it, and by now is known to be no Python. */
+/*
+ * Whether it was listed because nothing could be told of it, and by now is known to be no Python.
+ */
 bool target_was_none(const struct target *k, int r, const struct python_process *python);
 void target_starts(struct targets *t, struct target *k);
 void target_looked_at(struct targets *t, struct target *k, int r,

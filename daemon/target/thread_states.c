@@ -34,7 +34,10 @@ static void states_answer(void *ctx, int r, struct unpack *body)
 	if (sampler_process_image(q->targets->sampler, q->key.tgid, &image) < 0 ||
 	    image != q->key.image)
 		n = 0;
-	/* those that were asked for come first, and are to be remembered when there is not room for all */
+	/*
+	 * those that were asked for come first, and are to be remembered when there is not room for
+	 * all
+	 */
 	for (size_t i = n; i-- > 0;)
 		sampler_thread_state_set(q->targets->sampler, q->key.image, places[i].thread,
 					 places[i].state);

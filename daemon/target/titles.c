@@ -3,7 +3,10 @@
 #include "target/silence.h"
 #include "util/log.h"
 
-/* How soon after a process was found, or renamed, its title is looked at, how seldom at last, and how many of all at once. */
+/*
+ * How soon after a process was found, or renamed, its title is looked at, how seldom at last, and
+ * how many of all at once.
+ */
 #define TITLE_FIRST_NS (250 * NSEC_PER_MSEC)
 #define TITLE_LAST_NS  (32 * NSEC_PER_SEC)
 #define TITLE_HOUR_NS  (3600 * NSEC_PER_SEC)

@@ -4,8 +4,8 @@
 #include "util/macro.h"
 
 /*
- * Makes room for one more in an array of n items of size bytes each, which has room for *room: it doubles. The address is in *array,
- * and may change. -ENOMEM: nothing has changed.
+ * Makes room for one more in an array of n items of size bytes each, which has room for *room: it
+ * doubles. The address is in *array, and may change. -ENOMEM: nothing has changed.
  */
 static inline int array_reserve(void **array, uint32_t n, uint32_t *room, size_t size)
 {

@@ -7,8 +7,9 @@
 #include "util/macro.h"
 
 /*
- * A growable byte buffer. Writers never fail one by one: the first failure is remembered in error (-ENOMEM, or -EFBIG
- * where a limit is set and would be passed) and later writes do nothing, so that an encoder checks once, at its end.
+ * A growable byte buffer. Writers never fail one by one: the first failure is remembered in error
+ * (-ENOMEM, or -EFBIG where a limit is set and would be passed) and later writes do nothing, so
+ * that an encoder checks once, at its end.
  */
 struct buf {
 	char *data; /* owned; no NUL at the end unless buf_string() put one */
@@ -22,9 +23,15 @@ void buf_append(struct buf *b, const void *data, size_t size);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) _printf_(2, 3);
-/* Room for size more bytes, to be counted by b->size += n once written; NULL: no memory, or beyond the limit. */
+/*
+ * Room for size more bytes, to be counted by b->size += n once written; NULL: no memory, or beyond
+ * the limit.
+ */
 void *buf_reserve(struct buf *b, size_t size);
-/* The content as a NUL-terminated string owned by the caller; b is empty after. NULL: b->error says why. */
+/*
+ * The content as a NUL-terminated string owned by the caller; b is empty after. NULL: b->error says
+ * why.
+ */
 char *buf_string(struct buf *b);
 /* Takes the first size bytes off, of which there are so many. */
 void buf_consume(struct buf *b, size_t size);

@@ -6,8 +6,8 @@
 #include "util/macro.h"
 
 /*
- * Nanoseconds of a clock: CLOCK_REALTIME since 1970 (0 when it is set to a time before that), CLOCK_MONOTONIC and
- * CLOCK_BOOTTIME since boot.
+ * Nanoseconds of a clock: CLOCK_REALTIME since 1970 (0 when it is set to a time before that),
+ * CLOCK_MONOTONIC and CLOCK_BOOTTIME since boot.
  */
 static inline uint64_t clock_ns(clockid_t id)
 {

@@ -3,5 +3,7 @@
 
 #include "plop/frame.h"
 
-/* "python", "native", "kernel", "synthetic", as answers and files have it; "unknown": none of them. */
+/*
+ * "python", "native", "kernel", "synthetic", as answers and files have it; "unknown": none of them.
+ */
 const char *frame_kind_name(enum plop_frame_kind kind);

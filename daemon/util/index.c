@@ -11,7 +11,10 @@
 
 struct index_secret index_secret;
 
-/* Before main(), so that no thread finds it changing. Without random numbers it is made from where the stack lies. */
+/*
+ * Before main(), so that no thread finds it changing. Without random numbers it is made from where
+ * the stack lies.
+ */
 __attribute__((constructor)) static void set_secret(void)
 {
 	uint64_t words[sizeof(index_secret) / 8], state = (uintptr_t)words;

@@ -6,14 +6,15 @@
 #include <stdint.h>
 
 /*
- * An index into an array that its user owns: from a hash to the numbers of the items that have it. The user compares, since it
- * alone knows what an item is:
+ * An index into an array that its user owns: from a hash to the numbers of the items that have it.
+ * The user compares, since it alone knows what an item is:
  *
- *	for (uint32_t at = index_start(&x, hash); index_next(&x, hash, &at, &i);)
- *		if (items[i].key == key)
- *			return i;
+ * 	for (uint32_t at = index_start(&x, hash); index_next(&x, hash, &at, &i);)
+ * 		if (items[i].key == key)
+ * 			return i;
  *
- * All zero is an empty one. Open addressing with linear probing, at most 3/4 full. Nothing is taken out but all at once.
+ * All zero is an empty one. Open addressing with linear probing, at most 3/4 full. Nothing is taken
+ * out but all at once.
  */
 struct index {
 	struct index_slot *slots;
@@ -37,8 +38,9 @@ struct index_secret {
 extern struct index_secret index_secret;
 
 /*
- * Hashes: of two numbers, and of bytes. Who does not know the secret cannot make up keys that share slots, so that the keys may be
- * a target's. They differ from run to run: nothing may be ordered by them, or be kept.
+ * Hashes: of two numbers, and of bytes. Who does not know the secret cannot make up keys that share
+ * slots, so that the keys may be a target's. They differ from run to run: nothing may be ordered by
+ * them, or be kept.
  */
 static inline uint32_t index_hash(uint64_t a, uint64_t b)
 {
@@ -77,7 +79,10 @@ static inline bool index_next(const struct index *x, uint32_t hash, uint32_t *at
 	}
 }
 
-/* Makes room for n more items. -ENOMEM: also where there would be more than INDEX_MAX; then nothing has changed. */
+/*
+ * Makes room for n more items. -ENOMEM: also where there would be more than INDEX_MAX; then nothing
+ * has changed.
+ */
 int index_reserve(struct index *x, uint32_t n);
 
 /* Adds an item, for which there must be room; it may be there already. number < INDEX_MAX. */

@@ -58,5 +58,8 @@ void json_put_null(struct json_writer *w, const char *key);
 /* An array of what json_elements_on() has written; an error of that buffer is one of this. */
 void json_put_elements(struct json_writer *w, const char *key, const struct buf *elements);
 
-/* All that was begun has ended, and there is a value: 0, or a negative errno, which the buffer has too. */
+/*
+ * All that was begun has ended, and there is a value: 0, or a negative errno, which the buffer has
+ * too.
+ */
 int json_writer_done(struct json_writer *w);

@@ -22,7 +22,10 @@ void log_set_max_level(enum log_level max)
 	log_max = max;
 }
 
-/* Names of targets are in many a message, and so is what another program said: none of them steers the terminal. */
+/*
+ * Names of targets are in many a message, and so is what another program said: none of them steers
+ * the terminal.
+ */
 static void log_line(enum log_level level, char *message, const char *error)
 {
 	utf8_make_visible(message);

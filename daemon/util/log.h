@@ -4,9 +4,10 @@
 #include "util/macro.h"
 
 /*
- * Logging goes to stderr, one line a message, with the syslog priority prefix "<N>" when stderr is the journal
- * ($JOURNAL_STREAM). util to profile never log above LOG_LEVEL_DEBUG: they return errors and their callers speak.
- * A message is one line whatever is in it: what utf8_is_visible() does not know as visible comes out as "?".
+ * Logging goes to stderr, one line a message, with the syslog priority prefix "<N>" when stderr is
+ * the journal ($JOURNAL_STREAM). util to profile never log above LOG_LEVEL_DEBUG: they return
+ * errors and their callers speak. A message is one line whatever is in it: what utf8_is_visible()
+ * does not know as visible comes out as "?".
  */
 enum log_level {
 	LOG_LEVEL_ERROR = 3,
@@ -15,7 +16,10 @@ enum log_level {
 	LOG_LEVEL_DEBUG = 7,
 };
 
-/* name: prefix of each line when not under the journal, static string. max: least urgent level that is shown. */
+/*
+ * name: prefix of each line when not under the journal, static string. max: least urgent level that
+ * is shown.
+ */
 void log_init(const char *name, enum log_level max);
 void log_set_max_level(enum log_level max);
 

@@ -17,7 +17,10 @@ static void longest_add(struct loop_longest *l, const struct loop_longest *more)
 	l->cpu_ns = MAX(l->cpu_ns, more->cpu_ns);
 }
 
-/* Begins another span if the running one is over; after a pause of a whole span or more the one before is empty. */
+/*
+ * Begins another span if the running one is over; after a pause of a whole span or more the one
+ * before is empty.
+ */
 static void loop_timing_turn(struct loop_timing *l, uint64_t now_ns)
 {
 	uint64_t age = now_ns - l->span_begun_ns;

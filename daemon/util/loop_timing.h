@@ -6,8 +6,8 @@
 #include "util/macro.h"
 
 /*
- * Runs an event loop and measures how long its thread is at one event, for that long every other event waits at least. It costs two
- * readings of a clock an event. Not thread-safe.
+ * Runs an event loop and measures how long its thread is at one event, for that long every other
+ * event waits at least. It costs two readings of a clock an event. Not thread-safe.
  */
 
 /* Longer than this at one event is too long. */
@@ -33,13 +33,16 @@ struct loop_timing {
 /* To be called by the loop's thread. */
 void loop_timing_init(struct loop_timing *l, sd_event *event, uint64_t span_ns);
 /*
- * Handles at most one event, for which it waits for usec at most (UINT64_MAX: for ever). Returns whether there was one (1 or 0), or a
- * negative errno.
+ * Handles at most one event, for which it waits for usec at most (UINT64_MAX: for ever). Returns
+ * whether there was one (1 or 0), or a negative errno.
  */
 int loop_timing_once(struct loop_timing *l, uint64_t usec);
 /* Runs until sd_event_exit(); returns the code given to it, or a negative errno. */
 int loop_timing_run(struct loop_timing *l);
 /* The longest of the last one to two spans. */
 struct loop_longest loop_timing_recent(const struct loop_timing *l);
-/* Counts one event, handled from woken_ns to now_ns (CLOCK_MONOTONIC), after which the thread's CPU time was cpu_ns. */
+/*
+ * Counts one event, handled from woken_ns to now_ns (CLOCK_MONOTONIC), after which the thread's CPU
+ * time was cpu_ns.
+ */
 void loop_timing_add(struct loop_timing *l, uint64_t woken_ns, uint64_t now_ns, uint64_t cpu_ns);

@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 /*
- * Ownership: whoever declares a variable with _cleanup_ owns what it holds until TAKE_PTR() or TAKE_FD() hands
- * it on. Destructors take the object, accept NULL, and return nothing; DEFINE_FREEP() makes the form that
- * _cleanup_ wants. Constructors are int x_new(struct x **ret, ...) and leave *ret alone on failure.
+ * Ownership: whoever declares a variable with _cleanup_ owns what it holds until TAKE_PTR() or
+ * TAKE_FD() hands it on. Destructors take the object, accept NULL, and return nothing;
+ * DEFINE_FREEP() makes the form that _cleanup_ wants. Constructors are int x_new(struct x **ret,
+ * ...) and leave *ret alone on failure.
  */
 #define _cleanup_(fn)  __attribute__((cleanup(fn)))
 #define _printf_(a, b) __attribute__((format(printf, a, b)))

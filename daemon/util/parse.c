@@ -22,7 +22,10 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
-/* digits[.digits] at s, in units of unit nanoseconds; *end: what follows. More than nine decimals are cut. */
+/*
+ * digits[.digits] at s, in units of unit nanoseconds; *end: what follows. More than nine decimals
+ * are cut.
+ */
 static int parse_decimal(const char *s, const char **end, uint64_t *whole, uint64_t *billionths)
 {
 	uint64_t v = 0, fraction = 0, place = 100000000;

@@ -6,13 +6,15 @@
 #include "util/macro.h"
 
 /*
- * Text from people (options, configuration, queries) to numbers. Each takes the whole string or fails: -EINVAL is
- * not of that form, -ERANGE too large for its type or the bounds given. *ret is untouched on failure. Pure.
+ * Text from people (options, configuration, queries) to numbers. Each takes the whole string or
+ * fails: -EINVAL is not of that form, -ERANGE too large for its type or the bounds given. *ret is
+ * untouched on failure. Pure.
  */
 int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 /*
- * Nanoseconds: a number, with a fraction if need be, and a unit, such as ms, s, m, h or d, or one of systemd.time(7)'s; several add up
- * ("1h30m"), with blanks between or none. A number alone is seconds.
+ * Nanoseconds: a number, with a fraction if need be, and a unit, such as ms, s, m, h or d, or one
+ * of systemd.time(7)'s; several add up ("1h30m"), with blanks between or none. A number alone is
+ * seconds.
  */
 int parse_duration(const char *s, uint64_t *ret);
 /* Bytes: a whole number and K, M, G or T (powers of 1024, "B" or "iB" may follow), or none. */

@@ -12,10 +12,11 @@ struct reader_part {
 };
 
 /*
- * How anything of a target is read: memory, or a file by offset. Live it is process_vm_readv() or pread(), in unit
- * tests and fuzzers a byte array. read() fills all of [address, address + size) or returns a negative errno
- * and leaves buffer undefined; there are no short reads. What it returns may change from call to call. read_parts() fills what
- * it can, one part after the other; NULL: there is no quicker way than one read() for each.
+ * How anything of a target is read: memory, or a file by offset. Live it is process_vm_readv() or
+ * pread(), in unit tests and fuzzers a byte array. read() fills all of [address, address + size) or
+ * returns a negative errno and leaves buffer undefined; there are no short reads. What it returns
+ * may change from call to call. read_parts() fills what it can, one part after the other; NULL:
+ * there is no quicker way than one read() for each.
  */
 struct reader {
 	int (*read)(void *ctx, uint64_t address, void *buffer, size_t size);

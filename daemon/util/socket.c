@@ -24,7 +24,10 @@ int socket_trusted_path(const char *socket, char *buffer, size_t size)
 	return 0;
 }
 
-/* Two sockets of one owner: in a folder that is everybody's, somebody else can have made the second. */
+/*
+ * Two sockets of one owner: in a folder that is everybody's, somebody else can have made the
+ * second.
+ */
 static bool same_owner(const char *one, const char *other)
 {
 	struct stat a, b;

@@ -84,9 +84,9 @@ char *utf8_clean(const char *s)
 }
 
 /*
- * Unicode 15: general categories Cc, Cf, Zl, Zp and Cs, noncharacters, and Default_Ignorable_Code_Point of
- * DerivedCoreProperties.txt. Left out are the signs of Cf that are seen: of numbers and of the end of a verse (U+0600 and the
- * like).
+ * Unicode 15: general categories Cc, Cf, Zl, Zp and Cs, noncharacters, and
+ * Default_Ignorable_Code_Point of DerivedCoreProperties.txt. Left out are the signs of Cf that are
+ * seen: of numbers and of the end of a verse (U+0600 and the like).
  */
 static const struct range {
 	uint32_t first, last;

@@ -28,7 +28,10 @@ static int64_t host_offset(int64_t at)
 	return localtime_r(&t, &tm) ? tm.tm_gmtoff : 0;
 }
 
-/* Whether this second is called so in the host's zone: local by its clocks, name by its zone ("": whatever that is). */
+/*
+ * Whether this second is called so in the host's zone: local by its clocks, name by its zone ("":
+ * whatever that is).
+ */
 static bool is_called(int64_t at, int64_t local, const char *name)
 {
 	time_t t = (time_t)at;
@@ -39,8 +42,9 @@ static bool is_called(int64_t at, int64_t local, const char *name)
 }
 
 /*
- * The second at which clocks of the host show local, a time as seconds since 1970 that knows no zones. It is one of two, by the
- * offset that holds a day before and by that which holds a day after: both where clocks are put back, neither where they leave it out.
+ * The second at which clocks of the host show local, a time as seconds since 1970 that knows no
+ * zones. It is one of two, by the offset that holds a day before and by that which holds a day
+ * after: both where clocks are put back, neither where they leave it out.
  */
 static int resolve(int64_t local, const char *name, bool last, int64_t *ret)
 {

@@ -6,8 +6,9 @@
 #include "util/macro.h"
 
 /*
- * One thread behind a bounded queue, for work that would hold up the loop (SQLite, ELF files). A job's run() is called on
- * the worker, then its done() on the loop thread; between submit and done the job's ctx belongs to the worker.
+ * One thread behind a bounded queue, for work that would hold up the loop (SQLite, ELF files). A
+ * job's run() is called on the worker, then its done() on the loop thread; between submit and done
+ * the job's ctx belongs to the worker.
  */
 struct worker;
 

@@ -4,7 +4,9 @@
 #include "window/windows.h"
 
 #define WATCH_USEC (10 * USEC_PER_SEC)
-/* While windows are taken over from a damaged file, which takes a fifth of the saver's time then. */
+/*
+ * While windows are taken over from a damaged file, which takes a fifth of the saver's time then.
+ */
 #define WATCH_MENDING_USEC USEC_PER_SEC
 
 int store_watch_open(struct windows *w, struct store_report *report)

@@ -9,8 +9,9 @@
 struct windows;
 
 /*
- * What becomes of the store beside the saving of windows: every few seconds it is looked at, on the saver's thread; what a query finds
- * damaged is set aside; and what a person should know is logged and told by status.
+ * What becomes of the store beside the saving of windows: every few seconds it is looked at, on the
+ * saver's thread; what a query finds damaged is set aside; and what a person should know is logged
+ * and told by status.
  */
 
 /* What the saver's thread found, for the loop. */
@@ -47,7 +48,10 @@ int store_watch_init(struct windows *w);
 void store_watch_stop(struct windows *w);
 void store_watch_done(struct windows *w);
 
-/* On the saver's thread: the store, opened if it is not; and what came of a call to it. known: its windows are counted. */
+/*
+ * On the saver's thread: the store, opened if it is not; and what came of a call to it. known: its
+ * windows are counted.
+ */
 int store_watch_open(struct windows *w, struct store_report *report);
 /* ... why that call failed, before the next one. */
 void store_watch_failed(struct windows *w, int r, struct store_report *report);

@@ -11,7 +11,10 @@ static struct share_bounds bounds_of(const struct window_save *v)
 				      .retention_ns = v->retention_ns };
 }
 
-/* How much of a process is saved, while the store is fuller than that everybody may have what he likes. */
+/*
+ * How much of a process is saved, while the store is fuller than that everybody may have what he
+ * likes.
+ */
 static enum profile_part part_of(struct window_save *v, uint32_t process,
 				 const struct share_bounds *b)
 {

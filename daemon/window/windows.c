@@ -6,7 +6,10 @@
 #include "window/window_shares.h"
 
 #define QUERIES_MAX 64
-/* How long a window may outlast the end that somebody else gives it: so that it is one, and nothing of it is left for another. */
+/*
+ * How long a window may outlast the end that somebody else gives it: so that it is one, and nothing
+ * of it is left for another.
+ */
 #define MARGIN_NS (100 * NSEC_PER_MSEC)
 
 /* On the saver's thread. */
@@ -68,7 +71,9 @@ static void save_done(void *ctx)
 	windows_release(w);
 }
 
-/* A window that will not be in the store: the next one says what it would have said of the clock. */
+/*
+ * A window that will not be in the store: the next one says what it would have said of the clock.
+ */
 static void windows_drop(struct windows *w, struct profile *window)
 {
 	w->stepped_ns += window->stepped_ns;
@@ -261,7 +266,10 @@ static void tell_step(struct windows *w, int64_t by)
 	notice_take(w, NOTICE_CLOCK, text);
 }
 
-/* Whether somebody set the clock, or the machine slept; if so, what comes from now on goes by the new time. */
+/*
+ * Whether somebody set the clock, or the machine slept; if so, what comes from now on goes by the
+ * new time.
+ */
 static bool windows_clock_set(struct windows *w)
 {
 	int64_t by;
@@ -336,7 +344,9 @@ void windows_answered(struct windows *w)
 	windows_release(w);
 }
 
-/* The next of the held windows after start_ns that waits, is saved or is lost; NULL: there is none. */
+/*
+ * The next of the held windows after start_ns that waits, is saved or is lost; NULL: there is none.
+ */
 static const struct profile *next_held(const struct windows *w, const struct windows_held *held,
 				       uint64_t after_ns)
 {

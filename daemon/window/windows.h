@@ -14,8 +14,9 @@ struct shares;
 struct target;
 
 /*
- * The running window, those that ended but are not saved yet, and the worker that saves them. Windows are aligned to the
- * clock: with 30 s they begin at :00 and :30. A full disk loses windows, not samples of the running one.
+ * The running window, those that ended but are not saved yet, and the worker that saves them.
+ * Windows are aligned to the clock: with 30 s they begin at :00 and :30. A full disk loses windows,
+ * not samples of the running one.
  */
 #define WINDOWS_SAVING_MAX 4
 
@@ -38,8 +39,9 @@ struct window_save {
 };
 
 /*
- * The windows that were in memory when a question was asked. The answer takes these from memory, even if they are saved
- * meanwhile, and passes over them in the store: each is counted once, whenever the store is read.
+ * The windows that were in memory when a question was asked. The answer takes these from memory,
+ * even if they are saved meanwhile, and passes over them in the store: each is counted once,
+ * whenever the store is read.
  */
 struct windows_held {
 	uint64_t starts[WINDOWS_SAVING_MAX + 1];
@@ -47,7 +49,10 @@ struct windows_held {
 };
 
 struct windows {
-	/* borrowed; of the configuration state_dir alone is read by other threads, and never changes */
+	/*
+	 * borrowed; of the configuration state_dir alone is read by other threads, and never
+	 * changes
+	 */
 	struct cycle *cycle;
 	const struct config *config;
 	struct shares *shares;
@@ -70,16 +75,17 @@ struct windows {
 };
 
 /*
- * Opens the store, and begins a window. All that it is given has to outlive it. -EBUSY, -EPROTO and what else forbids to start: with
- * *ret_error. A full disk does not.
+ * Opens the store, and begins a window. All that it is given has to outlive it. -EBUSY, -EPROTO and
+ * what else forbids to start: with *ret_error. A full disk does not.
  */
 int windows_init(struct windows *w, struct cycle *cycle, const struct config *config,
 		 struct shares *shares, char **ret_error);
 /* Ends the running window with the next cycle. One in which nothing was sampled is not saved. */
 void windows_close(struct windows *w);
 /*
- * From the next window on somebody ends them at mono_ns, CLOCK_MONOTONIC, by windows_close(): they do not end a moment before that by
- * themselves. 0: they end as windows do. windows_bound_now(): the running one as well.
+ * From the next window on somebody ends them at mono_ns, CLOCK_MONOTONIC, by windows_close(): they
+ * do not end a moment before that by themselves. 0: they end as windows do. windows_bound_now():
+ * the running one as well.
  */
 void windows_bound(struct windows *w, uint64_t mono_ns);
 void windows_bound_now(struct windows *w, uint64_t mono_ns);
@@ -94,10 +100,15 @@ void windows_cycle(struct windows *w, uint64_t number, const struct tally *t);
 /* The running window, with end_ns set to now. Borrowed. */
 const struct profile *windows_running(struct windows *w);
 
-/* A question begins: submits it to the query worker. Each that was begun is ended, in the same order. */
+/*
+ * A question begins: submits it to the query worker. Each that was begun is ended, in the same
+ * order.
+ */
 int windows_ask(struct windows *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx,
 		struct windows_held *held);
 void windows_answered(struct windows *w);
-/* Calls add() for each window in memory that is held, oldest first, and for the running one, last. */
+/*
+ * Calls add() for each window in memory that is held, oldest first, and for the running one, last.
+ */
 int windows_each_held(struct windows *w, const struct windows_held *held,
 		      int (*add)(const struct profile *window, void *ctx), void *ctx);

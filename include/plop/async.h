@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Where CPython keeps what tells of a thread's asyncio task and of those that await it: one struct plop_async for each
- * minor version, build flavour and build of its _asyncio module. User space fills it, the kernel reads it. All offsets are in
- * bytes.
+ * Where CPython keeps what tells of a thread's asyncio task and of those that await it: one struct
+ * plop_async for each minor version, build flavour and build of its _asyncio module. User space
+ * fills it, the kernel reads it. All offsets are in bytes.
  */
 #ifndef __VMLINUX_H__
 #include <linux/types.h>
@@ -13,7 +13,9 @@
 #include "plop/limits.h"
 
 struct plop_async {
-	/* PyThreadState: the task that runs, 3.14+; 0: told by what the event loop calls (before) */
+	/*
+	 * PyThreadState: the task that runs, 3.14+; 0: told by what the event loop calls (before)
+	 */
 	__u16 ts_running;
 
 	/* TaskObj, and FutureObj with which it begins */
@@ -42,8 +44,10 @@ struct plop_async {
 	__u16 gen_frame;
 	__u16 gen_state;
 	__s8 gen_awaits; /* its value while it is suspended in an await */
-	__s8 gen_yields; /* ... in a yield. The same up to 3.12: which one it is the next instruction tells */
-	__u8 stack_pointer; /* 1: frame_stack is a pointer behind the top of the stack, else an index (int) */
+	/* ... in a yield. The same up to 3.12: which one it is the next instruction tells */
+	__s8 gen_yields;
+	/* 1: frame_stack is a pointer behind the top of the stack, else an index (int) */
+	__u8 stack_pointer;
 	__u8 stack_depth; /* the how-manieth from the top is what is awaited: 1 or 2 */
 
 	/* _PyInterpreterFrame */
@@ -51,11 +55,13 @@ struct plop_async {
 	__u16 frame_locals;
 
 	/*
-	 * 3.12, 3.13: the instructions that a coroutine is at while what it awaits runs, ended by 0; at any other it runs another
-	 * coroutine by a call, which may make that an eager task. Up to 3.11 there are none, from 3.14 on it need not be known.
+	 * 3.12, 3.13: the instructions that a coroutine is at while what it awaits runs, ended by
+	 * 0; at any other it runs another coroutine by a call, which may make that an eager task.
+	 * Up to 3.11 there are none, from 3.14 on it need not be known.
 	 */
 	__u8 await_ops[6];
-	__u8 await_behind; /* 1: the instruction pointer may be one unit behind the first two of them */
+	/* 1: the instruction pointer may be one unit behind the first two of them */
+	__u8 await_behind;
 	__u8 pad;
 };
 
@@ -69,7 +75,7 @@ struct plop_async_assign {
 };
 
 /*
- * Where a task stands in a stack: from its outermost coroutine on towards the root there lie a synthetic frame with its name
- * (plop/frame.h), the frames of the task that awaits it, that one's synthetic frame, and so on, the last a synthetic one; then the
- * rest of the thread's frames.
+ * Where a task stands in a stack: from its outermost coroutine on towards the root there lie a
+ * synthetic frame with its name (plop/frame.h), the frames of the task that awaits it, that one's
+ * synthetic frame, and so on, the last a synthetic one; then the rest of the thread's frames.
  */

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What the BPF programs and plopd say to each other: the per-CPU stack tables, the process table and the ring
- * buffer's records. Fixed widths, no pointers, sizes asserted.
+ * What the BPF programs and plopd say to each other: the per-CPU stack tables, the process table
+ * and the ring buffer's records. Fixed widths, no pointers, sizes asserted.
  */
 #ifndef __VMLINUX_H__
 #include <linux/types.h>
@@ -27,7 +27,10 @@ enum plop_lost {
 	PLOP_LOST_CAUSES = 8,
 };
 
-/* Counters of one half; user space takes them together with the half's stacks, so the sums are exact. */
+/*
+ * Counters of one half; user space takes them together with the half's stacks, so the sums are
+ * exact.
+ */
 enum plop_counter {
 	PLOP_C_TICKS = 0,
 	PLOP_C_OTHER = 1,
@@ -47,9 +50,10 @@ enum plop_counter {
 };
 
 /*
- * In plop_frame.fingerprint: not read at this tick but remembered, as of a settled code object, one that was read
- * PLOP_SETTLED_READS times in PLOP_SETTLED_SECONDS or more and was the same each time. User space confirms these when
- * it collects the half; one that is not the same then reads [stale code] in all of the half.
+ * In plop_frame.fingerprint: not read at this tick but remembered, as of a settled code object, one
+ * that was read PLOP_SETTLED_READS times in PLOP_SETTLED_SECONDS or more and was the same each
+ * time. User space confirms these when it collects the half; one that is not the same then reads
+ * [stale code] in all of the half.
  */
 #define PLOP_FINGERPRINT_SETTLED 0x80000000u
 #define PLOP_SETTLED_READS       64
@@ -85,15 +89,16 @@ struct plop_stack {
 #define PLOP_STACK_GIL_RELEASED 0x200
 
 /*
- * A channel is what one kind of tick is for: 0 the profile that is always on, 1 to PLOP_MAX_CHANNELS a recording with perf events
- * of its own, PLOP_CHANNEL_OFF_CPU the stacks of threads that leave their CPU.
+ * A channel is what one kind of tick is for: 0 the profile that is always on, 1 to
+ * PLOP_MAX_CHANNELS a recording with perf events of its own, PLOP_CHANNEL_OFF_CPU the stacks of
+ * threads that leave their CPU.
  */
 #define PLOP_CHANNEL_ALWAYS  0
 #define PLOP_CHANNEL_OFF_CPU (PLOP_MAX_CHANNELS + 1)
 
 /*
- * Whom the ticks of a recording's channel are for: all, the processes that filters[] names, a cgroup (v2) and all below, or
- * whoever they find, as the events are those of single threads.
+ * Whom the ticks of a recording's channel are for: all, the processes that filters[] names, a
+ * cgroup (v2) and all below, or whoever they find, as the events are those of single threads.
  */
 enum plop_channel_kind {
 	PLOP_CHANNEL_OFF = 0,
@@ -113,36 +118,45 @@ struct plop_channel {
 };
 
 /*
- * How many samples a second all recordings of one user make; numbers from 1 on. due: when the next sample would be due, were they
- * evenly spaced (CLOCK_MONOTONIC); one is refused where that lies more than PLOP_BUDGET_NS ahead. A line for each.
+ * How many samples a second all recordings of one user make; numbers from 1 on. due: when the next
+ * sample would be due, were they evenly spaced (CLOCK_MONOTONIC); one is refused where that lies
+ * more than PLOP_BUDGET_NS ahead. A line for each.
  */
 struct plop_budget {
 	__u64 due;
 	__u64 step; /* ns from one sample to the next */
 	__u64 lost; /* switches of recordings with time off CPU that were beyond it */
-	__u64 sleepers; /* places that threads of these have; of number 0: those of all users together */
+	/* places that threads of these have; of number 0: those of all users together */
+	__u64 sleepers;
 	__u64 pad[4];
 };
 #define PLOP_BUDGET_NS 250000000ULL
 
 /*
- * A thread's event has its channel in its period, in ns. Not in a cookie: the event of a new thread, which inherits that of the
- * thread that made it, has the period and the program of it and no cookie (perf_event_alloc(), kernel/events/core.c).
+ * A thread's event has its channel in its period, in ns. Not in a cookie: the event of a new
+ * thread, which inherits that of the thread that made it, has the period and the program of it and
+ * no cookie (perf_event_alloc(), kernel/events/core.c).
  */
 #define PLOP_PERIOD_CHANNEL 0x3fu
 #define PLOP_PERIOD_STEP    0x40u /* what the rest is a multiple of */
 
 /*
- * Filter: which channels a process is for; key: tgid. Bit n - 1 of ticks: channel n (PLOP_CHANNEL_PROCESSES); of
- * off_cpu: channel n wants to know when its threads leave their CPU. children: the bits that pass on to what it forks.
+ * Filter: which channels a process is for; key: tgid. Bit n - 1 of ticks: channel n
+ * (PLOP_CHANNEL_PROCESSES); of off_cpu: channel n wants to know when its threads leave their CPU.
+ * children: the bits that pass on to what it forks.
  */
 struct plop_filter {
 	__u64 ticks;
 	__u64 children;
 	__u32 off_cpu;
 	__u32 off_cpu_children;
-	__u32 threads; /* channel n has events on its threads (PLOP_CHANNEL_THREADS): a new one is reported */
-	__u32 budget; /* that the walks for off_cpu are taken from, unless a trusted user's channel wants it as well */
+	/* channel n has events on its threads (PLOP_CHANNEL_THREADS): a new one is reported */
+	__u32 threads;
+	/*
+	 * that the walks for off_cpu are taken from, unless a trusted user's channel wants it as
+	 * well
+	 */
+	__u32 budget;
 };
 
 /* The ticks of one recording's channel, as enum plop_counter has them for the whole. */
@@ -152,8 +166,8 @@ struct plop_channel_counters {
 };
 
 /*
- * Another thread that had a stack: the stack itself counts for the thread that had it first. A thousand threads that run
- * the same code so cost little more than one.
+ * Another thread that had a stack: the stack itself counts for the thread that had it first. A
+ * thousand threads that run the same code so cost little more than one.
  */
 struct plop_stack_thread {
 	__u32 tid;
@@ -169,22 +183,26 @@ struct plop_stack_thread {
 #define PLOP_HALF_PROBES  16
 
 /*
- * Who takes room in a half. What is always on may take all that is free. Recordings have no more than a part each: those of
- * trusted users (root, plopd's own user, group plop) 3/8 together, and all others 2/8, of which each user who records has the
- * same share. So 3/8 of a half are left to what is always on, whoever records what, and nobody takes another's share. A
- * user's part has the number of his budget.
+ * Who takes room in a half. What is always on may take all that is free. Recordings have no more
+ * than a part each: those of trusted users (root, plopd's own user, group plop) 3/8 together, and
+ * all others 2/8, of which each user who records has the same share. So 3/8 of a half are left to
+ * what is always on, whoever records what, and nobody takes another's share. A user's part has the
+ * number of his budget.
  */
 #define PLOP_PART_ALWAYS     0
 #define PLOP_PART_TRUSTED    (PLOP_MAX_CHANNELS + 1)
 #define PLOP_PARTS           64 /* a power of two, for the verifier */
 #define PLOP_EIGHTHS_TRUSTED 3
 #define PLOP_EIGHTHS_USERS   2
-/* Places of the index that a recording's stack looks at; what is always on finds one where these are full. */
+/*
+ * Places of the index that a recording's stack looks at; what is always on finds one where these
+ * are full.
+ */
 #define PLOP_PART_PROBES 8
 
 /*
- * Whose ticks of what is always on were lost, for as many processes as find a place; what finds none is lost all the same
- * (plop_counter), and nobody's by name. tgid 0: free.
+ * Whose ticks of what is always on were lost, for as many processes as find a place; what finds
+ * none is lost all the same (plop_counter), and nobody's by name. tgid 0: free.
  */
 struct plop_loss {
 	__u32 tgid;
@@ -199,8 +217,8 @@ struct plop_part {
 };
 
 /*
- * index: 0 is empty, else (tag << 16) | (stack number + 1); tag: high 16 bits of the hash. thread_index: 0 is empty, else the
- * number in threads + 1.
+ * index: 0 is empty, else (tag << 16) | (stack number + 1); tag: high 16 bits of the hash.
+ * thread_index: 0 is empty, else the number in threads + 1.
  */
 struct plop_half {
 	__u32 nstacks, nframes, nthreads, pad;
@@ -215,7 +233,9 @@ struct plop_half {
 	struct plop_frame frames[PLOP_HALF_FRAMES];
 };
 
-/* How soon after exec or fork a tick asks for a process in PLOP_STATE_NEW, and how seldom at last. */
+/*
+ * How soon after exec or fork a tick asks for a process in PLOP_STATE_NEW, and how seldom at last.
+ */
 #define PLOP_WAIT_FIRST_NS 4000000ULL
 #define PLOP_WAIT_LAST_NS  16000000000ULL
 
@@ -229,32 +249,45 @@ enum plop_state {
 };
 
 struct plop_process {
-	__u64 image; /* unique for each (process, exec): kernel time of fork or exec in ns, or given by user space */
+	/*
+	 * unique for each (process, exec): kernel time of fork or exec in ns, or given by user
+	 * space
+	 */
+	__u64 image;
 	__u64 runtime; /* address of _PyRuntime */
 	__u16 layout;  /* index into the layouts map */
 	__u16 async;   /* ... into the asyncs map; 0: its tasks are not known */
 	__u32 state;   /* enum plop_state */
-	/* NEW: kernel time of the last PLOP_RECORD_CHECK, or of exec or fork; else of the last PLOP_RECORD_RENAME, or of fork */
+	/*
+	 * NEW: kernel time of the last PLOP_RECORD_CHECK, or of exec or fork; else of the last
+	 * PLOP_RECORD_RENAME, or of fork
+	 */
 	__u64 asked;
 	__u64 wait; /* NEW: ns from then until a tick asks again; grows */
-	__u64 mm; /* PROFILED: kernel address of its mm, once a thread state was found in it; else 0 */
+	/* PROFILED: kernel address of its mm, once a thread state was found in it; else 0 */
+	__u64 mm;
 };
 
 /*
- * Thread states by (image, thread pointer), as plop_thread_key() mixes them: four to a bucket, each bucket one cache line. Written by
- * both sides, without a lock: what is read of a state is checked against the thread.
+ * Thread states by (image, thread pointer), as plop_thread_key() mixes them: four to a bucket, each
+ * bucket one cache line. Written by both sides, without a lock: what is read of a state is checked
+ * against the thread.
  */
 #define PLOP_THREAD_BUCKETS 4096
 #define PLOP_THREAD_WAYS    4
 struct plop_thread_bucket {
 	__u64 key[PLOP_THREAD_WAYS];
-	/* address of the thread state, | THREAD_SUB where the kernel side wrote it; or PLOP_NO_STATE() */
+	/*
+	 * address of the thread state, | THREAD_SUB where the kernel side wrote it; or
+	 * PLOP_NO_STATE()
+	 */
 	__u64 state[PLOP_THREAD_WAYS];
 };
 
 /*
- * There is no state: not after so many searches of late (at most 3), the last of which was at ms (CLOCK_MONOTONIC); from user space,
- * which has looked at all of them, that is the time until which it holds. beyond: the search did not reach the end.
+ * There is no state: not after so many searches of late (at most 3), the last of which was at ms
+ * (CLOCK_MONOTONIC); from user space, which has looked at all of them, that is the time until which
+ * it holds. beyond: the search did not reach the end.
  */
 #define PLOP_NO_STATE(ms, beyond, missed) ((__u64)(ms) << 4 | (beyond) << 3 | (missed) << 1 | 1)
 #define PLOP_NO_STATE_IS(state)           ((state)&1)
@@ -264,16 +297,18 @@ struct plop_thread_bucket {
 #define PLOP_NO_STATE_SURE                3
 
 /*
- * One CPU's table. The program counts entered, picks the half by plop_active, counts left when done. User space
- * flips plop_active, waits until entered == left on the CPU, and then owns the half that was active before.
+ * One CPU's table. The program counts entered, picks the half by plop_active, counts left when
+ * done. User space flips plop_active, waits until entered == left on the CPU, and then owns the
+ * half that was active before.
  */
 struct plop_cpu {
 	__u64 entered, left;
 	__u32 pressure; /* the half number + 1 for which PLOP_RECORD_PRESSURE was sent */
 	__u32 last_tgid;
 	/*
-	 * What the tick before this one looked up, in the lines that every tick touches anyway: most ticks hit the same thread
-	 * again. last is good while last_changes is plop_changes, which counts changes of the process table.
+	 * What the tick before this one looked up, in the lines that every tick touches anyway:
+	 * most ticks hit the same thread again. last is good while last_changes is plop_changes,
+	 * which counts changes of the process table.
 	 */
 	__u64 last_changes;
 	struct plop_process last;
@@ -300,8 +335,8 @@ enum plop_record_type {
 };
 
 /*
- * A process that renames itself all the time is told of no more often than that. Whoever looks at its name that long after the
- * record sees the last one of those that were not told of.
+ * A process that renames itself all the time is told of no more often than that. Whoever looks at
+ * its name that long after the record sees the last one of those that were not told of.
  */
 #define PLOP_RENAMES_APART_NS 200000000ULL
 
@@ -315,19 +350,32 @@ enum plop_wait_kind {
 	PLOP_WAIT_LET_GO = 6,   /* preempted while it let go of the GIL; of a plop_sleeper alone */
 };
 
-/* A thread of a process with a filter that is off CPU; key 0: free. User space reads those that have not come back. */
+/*
+ * A thread of a process with a filter that is off CPU; key 0: free. User space reads those that
+ * have not come back.
+ */
 struct plop_sleeper {
 	__u64 key;   /* tgid << 32 | tid */
 	__u64 image; /* 0: not looked at */
 	__u64 hash;
-	__u64 since; /* 0: from before anybody watched, and all that is known is when it was woken */
-	__u64 woken; /* when it became runnable; 0: has not, or is, but has not been given the GIL that it waits for */
+	/* 0: from before anybody watched, and all that is known is when it was woken */
+	__u64 since;
+	/*
+	 * when it became runnable; 0: has not, or is, but has not been given the GIL that it waits
+	 * for
+	 */
+	__u64 woken;
 	__u32 kind;
 	__s32 syscall;
 	__u32 disk;
 	__u32 budget; /* whose place it is; 0: of a trusted user's recording */
-	__u64 gil; /* the futex on which it waits until the GIL is let go; 0: on none, or another of its futexes */
-	__u64 back; /* PLOP_WAIT_LET_GO: when it was back on a CPU, where it still is; 0: it is not */
+	/*
+	 * the futex on which it waits until the GIL is let go; 0: on none, or another of its
+	 * futexes
+	 */
+	__u64 gil;
+	/* PLOP_WAIT_LET_GO: when it was back on a CPU, where it still is; 0: it is not */
+	__u64 back;
 };
 
 struct plop_record {
@@ -342,13 +390,14 @@ struct plop_record {
 #define PLOP_THREAD_MADE(image)  ((__u32)(image))
 
 /*
- * One time off CPU. Its stack is that of channel PLOP_CHANNEL_OFF_CPU with this hash and tgid, filed when the thread left; so it comes
- * with the half of that moment.
+ * One time off CPU. Its stack is that of channel PLOP_CHANNEL_OFF_CPU with this hash and tgid,
+ * filed when the thread left; so it comes with the half of that moment.
  */
 struct plop_record_wait {
 	struct plop_record head;
 	__u64 hash; /* since 0: the first argument of syscall */
-	__u64 since; /* CLOCK_MONOTONIC, ns; 0: from before anybody watched, and ns is when it ended */
+	/* CLOCK_MONOTONIC, ns; 0: from before anybody watched, and ns is when it ended */
+	__u64 since;
 	__u64 ns;
 	__u64 runnable_ns; /* of these, after it was woken */
 	__u32 tid;
@@ -357,13 +406,19 @@ struct plop_record_wait {
 	__u32 disk;    /* 1: it waited without being interruptible, as for a disk */
 };
 
-/* User space is to find the state of the thread with that thread pointer; see struct plop_thread_bucket. */
+/*
+ * User space is to find the state of the thread with that thread pointer; see struct
+ * plop_thread_bucket.
+ */
 struct plop_record_state {
 	struct plop_record head;
 	__u64 thread;
 };
 
-/* A process executes a program. file: the same for the same file while one executes it, and soon after most likely. */
+/*
+ * A process executes a program. file: the same for the same file while one executes it, and soon
+ * after most likely.
+ */
 struct plop_record_exec {
 	struct plop_record head;
 	__u64 file;
@@ -376,7 +431,10 @@ struct plop_record_fork {
 	__u32 pad;
 };
 
-/* A code object at first sight; data: file, name, line table, each as CPython stores it, one after the other. */
+/*
+ * A code object at first sight; data: file, name, line table, each as CPython stores it, one after
+ * the other.
+ */
 struct plop_record_code {
 	struct plop_record head;
 	__u64 code;

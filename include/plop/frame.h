@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What a frame of a stack is. The kernel side tells it in one word of each frame, user space carries it on through profiles,
- * files and answers.
+ * What a frame of a stack is. The kernel side tells it in one word of each frame, user space
+ * carries it on through profiles, files and answers.
  */
 #ifndef __VMLINUX_H__
 #include <linux/types.h>
@@ -22,11 +22,14 @@ enum plop_frame_kind {
 /*
  * plop_frame.code, by its highest four bits:
  *
- *   0 to 7  PYTHON: the address of the code object. No address of a Python object has bit 63: not on x86-64, and on arm64 only
- *           with pointers that a sanitizer has tagged. The walks refuse one that has it, so no program can pass for another kind.
+ *   0 to 7  PYTHON: the address of the code object. No address of a Python object has bit 63: not
+ *   on x86-64, and on arm64 only
+ *           with pointers that a sanitizer has tagged. The walks refuse one that has it, so no
+ *           program can pass for another kind.
  *   8       SYNTHETIC: PLOP_SYNTHETIC(), what it says and a number.
  *   9       NATIVE: PLOP_NATIVE(), the address of the instruction.
- *   15      KERNEL: the address of the instruction. All addresses of the kernel begin with so many ones, on both machines.
+ *   15      KERNEL: the address of the instruction. All addresses of the kernel begin with so many
+ *           ones, on both machines.
  */
 #define PLOP_FRAME_TAG(word)     ((__u32)((word) >> 60))
 #define PLOP_FRAME_TAG_SYNTHETIC 8u
@@ -68,7 +71,10 @@ _Static_assert(PLOP_FRAME_TAG(0x00ffffffffffffffULL) < PLOP_FRAME_TAG_SYNTHETIC,
 /* One frame. */
 struct plop_frame {
 	__u64 code; /* which function, and of which kind: as above */
-	__u32 instr; /* PYTHON; FRAMES_OBJECT: f_lasti * unit; else low 32 bits of (instruction pointer - code) */
+	/*
+	 * PYTHON; FRAMES_OBJECT: f_lasti * unit; else low 32 bits of (instruction pointer - code)
+	 */
+	__u32 instr;
 	__u32 fingerprint; /* PYTHON; of the code object, read at this tick; 0: not readable */
 };
 
@@ -84,7 +90,10 @@ static inline __attribute__((always_inline)) enum plop_frame_kind plop_frame_kin
 						PLOP_FRAME_SYNTHETIC;
 }
 
-/* Whether an address that lies in a process's memory may be that of a code object: it is not 0, and not another kind's. */
+/*
+ * Whether an address that lies in a process's memory may be that of a code object: it is not 0, and
+ * not another kind's.
+ */
 static inline __attribute__((always_inline)) int plop_frame_is_python(__u64 address)
 {
 	return (__s64)address > 0;

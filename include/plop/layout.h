@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Where CPython keeps what plop reads: one struct plop_layout for each minor version and build flavour.
- * User space fills it (tables up to 3.12, _Py_DebugOffsets from 3.13) and hands it to the kernel; both sides
- * read it. All offsets are in bytes. 64-bit little-endian targets only.
+ * Where CPython keeps what plop reads: one struct plop_layout for each minor version and build
+ * flavour. User space fills it (tables up to 3.12, _Py_DebugOffsets from 3.13) and hands it to the
+ * kernel; both sides read it. All offsets are in bytes. 64-bit little-endian targets only.
  */
 #ifndef __VMLINUX_H__
 #include <linux/types.h>
@@ -28,20 +28,25 @@ struct plop_layout {
 
 	/* _PyRuntimeState and PyInterpreterState */
 	__u32 runtime_interpreters_head;
-	__u32 runtime_finalizing; /* a pointer, set while the interpreter finalises; 0: there is none (before 3.7) */
+	/* a pointer, set while the interpreter finalises; 0: there is none (before 3.7) */
+	__u32 runtime_finalizing;
 	__u32 interp_next;
 	__u32 interp_threads_head;
 	__u32 interp_code_generation; /* interp->code_object_generation, 3.14+; 0: there is none */
 
-	/* PyThreadState. The kernel reads its first ts_len bytes at once: ts_len covers every field below. */
+	/*
+	 * PyThreadState. The kernel reads its first ts_len bytes at once: ts_len covers every field
+	 * below.
+	 */
 	__u16 ts_next;
 	__u16 ts_thread_id;
 	__u16 ts_native_id; /* 0: there is none (before 3.11) */
 	__u16 ts_frame;     /* frame, cframe or current_frame, by frame_kind */
-	__u16 ts_chunk; /* datastack_chunk, then datastack_top (both are read), 3.11+; 0: there is none */
+	/* datastack_chunk, then datastack_top (both are read), 3.11+; 0: there is none */
+	__u16 ts_chunk;
 	/*
-	 * _status, 3.12+: its bit PLOP_TS_BOUND tells which of a thread's states is in use, where it has several (one in each
-	 * sub-interpreter that it ever entered); 0: there is none.
+	 * _status, 3.12+: its bit PLOP_TS_BOUND tells which of a thread's states is in use, where
+	 * it has several (one in each sub-interpreter that it ever entered); 0: there is none.
 	 */
 	__u16 ts_status;
 	__u16 ts_len;         /* at most PLOP_TS_MAX */
@@ -50,13 +55,17 @@ struct plop_layout {
 	/* PyFrameObject or _PyInterpreterFrame. The kernel reads its first frame_len bytes. */
 	__u16 frame_previous;
 	__u16 frame_code;
-	__u16 frame_instr; /* f_lasti (int) with FRAMES_OBJECT, else prev_instr or instr_ptr (pointer) */
+	/* f_lasti (int) with FRAMES_OBJECT, else prev_instr or instr_ptr (pointer) */
+	__u16 frame_instr;
 	__u16 frame_owner; /* a char; 0: there is none */
-	__u16 frame_owner_skip; /* frames whose owner is this or more are not Python functions: skip them */
-	__u16 frame_lasti_unit; /* FRAMES_OBJECT: bytes that one unit of f_lasti stands for (3.10: 2) */
+	/* frames whose owner is this or more are not Python functions: skip them */
+	__u16 frame_owner_skip;
+	/* FRAMES_OBJECT: bytes that one unit of f_lasti stands for (3.10: 2) */
+	__u16 frame_lasti_unit;
 	__u16 frame_tlbc_index; /* free-threaded 3.14+; 0: there is none */
 	__u16 frame_len;        /* at most PLOP_FRAME_MAX */
-	__u16 frame_tag_mask; /* low bits of frame_code's pointer that are a tag, not address: 0 or 3 */
+	/* low bits of frame_code's pointer that are a tag, not address: 0 or 3 */
+	__u16 frame_tag_mask;
 
 	/* PyCodeObject */
 	__u16 code_argcount;
@@ -69,9 +78,10 @@ struct plop_layout {
 	__u16 code_bytecode;  /* 3.11+: co_code_adaptive, inside the object. Before: 0 */
 	__u16 code_tlbc;      /* free-threaded 3.14+: co_tlbc; 0: there is none */
 	/*
-	 * The part of the object that never changes while it lives and tells it from a successor at the same
-	 * address: counts, flags, first line, version where there is one, and the pointers to names and line
-	 * table. They make the code object's fingerprint, see plop_fingerprint_begin(). Multiple of 8, <= PLOP_FINGERPRINT_MAX.
+	 * The part of the object that never changes while it lives and tells it from a successor at
+	 * the same address: counts, flags, first line, version where there is one, and the pointers
+	 * to names and line table. They make the code object's fingerprint, see
+	 * plop_fingerprint_begin(). Multiple of 8, <= PLOP_FINGERPRINT_MAX.
 	 */
 	__u16 code_fingerprint;
 	__u16 code_fingerprint_len;
@@ -82,19 +92,23 @@ struct plop_layout {
 	__u16 str_state;
 	__u16 str_ascii_data;
 	__u16 str_compact_data;
-	__u8 str_kind_shift; /* bit of the state word at which kind (3 bits) begins; compact, then ascii follow */
-	__u8 str_state_set; /* bits that a reader of the state word takes as set: 2.7's strings have none of them */
+	/* bit of the state word at which kind (3 bits) begins; compact, then ascii follow */
+	__u8 str_kind_shift;
+	/* bits that a reader of the state word takes as set: 2.7's strings have none of them */
+	__u8 str_state_set;
 	__u16 bytes_size;
 	__u16 bytes_data;
 	/*
-	 * 1: the texts (name, file name, line table) are part of the fingerprint. Before 3.12 code objects have no version, and one
-	 * that exec() makes where another was just freed may agree with it in all its pointers.
+	 * 1: the texts (name, file name, line table) are part of the fingerprint. Before 3.12 code
+	 * objects have no version, and one that exec() makes where another was just freed may agree
+	 * with it in all its pointers.
 	 */
 	__u8 code_fingerprint_texts;
 	__u8 gil_where; /* enum plop_gil_where */
 	/*
-	 * The GIL. From 3.12 on PLOP_TS_ACTIVE of ts_status says whether a thread state holds it; before, it is the one that
-	 * runtime_current points to (0: not known). Who waits for it waits on a futex in the gil_size bytes at gil_at.
+	 * The GIL. From 3.12 on PLOP_TS_ACTIVE of ts_status says whether a thread state holds it;
+	 * before, it is the one that runtime_current points to (0: not known). Who waits for it
+	 * waits on a futex in the gil_size bytes at gil_at.
 	 */
 	__u32 runtime_current;
 	__u32 gil_at;
@@ -120,10 +134,12 @@ enum plop_gil_where {
 _Static_assert(sizeof(struct plop_layout) == 112, "shared with the kernel side");
 
 /*
- * The fingerprint of a code object: what tells it from another that lies, or lay, at the same address. Same result in the kernel
- * and in user space. Begun with 0, it takes in the bytes [code_fingerprint, code_fingerprint + code_fingerprint_len) of the object; with
- * code_fingerprint_texts then its name, file name and line table: of each PLOP_TEXT_HEAD bytes from its length on (or 16, where
- * the rest is not mapped) as plop_text_own() leaves them, and of one with more text than is in there its last PLOP_TEXT_TAIL bytes.
+ * The fingerprint of a code object: what tells it from another that lies, or lay, at the same
+ * address. Same result in the kernel and in user space. Begun with 0, it takes in the bytes
+ * [code_fingerprint, code_fingerprint + code_fingerprint_len) of the object; with
+ * code_fingerprint_texts then its name, file name and line table: of each PLOP_TEXT_HEAD bytes from
+ * its length on (or 16, where the rest is not mapped) as plop_text_own() leaves them, and of one
+ * with more text than is in there its last PLOP_TEXT_TAIL bytes.
  */
 #define PLOP_TEXT_HEAD       80u
 #define PLOP_TEXT_HEAD_LEAST 16u
@@ -151,8 +167,8 @@ static inline __attribute__((always_inline)) __u32 plop_fingerprint_end(__u64 h)
 }
 
 /*
- * Where the tail of a text lies, from the object's address; 0: it has none. head: its PLOP_TEXT_HEAD bytes. bytes: whether
- * it is a bytes object (a line table).
+ * Where the tail of a text lies, from the object's address; 0: it has none. head: its
+ * PLOP_TEXT_HEAD bytes. bytes: whether it is a bytes object (a line table).
  */
 static inline __attribute__((always_inline)) __u32 plop_text_tail(const struct plop_layout *l,
 								  const __u64 *head, __u32 bytes)
@@ -177,8 +193,9 @@ static inline __attribute__((always_inline)) __u32 plop_text_tail(const struct p
 }
 
 /*
- * Takes out of a text's head what is not its own, since what lies behind a short one comes and goes, and its hash, which CPython
- * computes when it is first asked for: the word behind the length in str, in bytes and in 2.7's both.
+ * Takes out of a text's head what is not its own, since what lies behind a short one comes and
+ * goes, and its hash, which CPython computes when it is first asked for: the word behind the length
+ * in str, in bytes and in 2.7's both.
  */
 static inline __attribute__((always_inline)) void plop_text_own(const struct plop_layout *l,
 								__u64 *head, __u32 bytes)

@@ -6,8 +6,8 @@
 #endif
 
 /*
- * Spreads x over 64 bits; never 0, which marks an empty entry. Both sides find a thread's state and a code object by it in tables
- * that they share.
+ * Spreads x over 64 bits; never 0, which marks an empty entry. Both sides find a thread's state and
+ * a code object by it in tables that they share.
  */
 static inline __attribute__((always_inline)) __u64 plop_mix(__u64 x)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Simulates the ticks of daemon/sampler/period.c, the same code, on work of four functions that take 10, 6, 3 and 1 parts of
- * each period, and prints how far the samples are from independent ones; beside them intervals that are exponentially
- * distributed, and the one period of old. Fails where period.c's are beyond the limits.
+ * Simulates the ticks of daemon/sampler/period.c, the same code, on work of four functions that
+ * take 10, 6, 3 and 1 parts of each period, and prints how far the samples are from independent
+ * ones; beside them intervals that are exponentially distributed, and the one period of old. Fails
+ * where period.c's are beyond the limits.
  *
  *     bench_lockstep [--brief]
  *
@@ -29,11 +30,16 @@ static const double shares[FUNCTIONS] = { 0.50, 0.30, 0.15, 0.05 };
 enum scheme { PLOP, EXPONENTIAL, FIXED, SCHEMES };
 
 struct result {
-	double variance; /* of a function's share, as a multiple of that of independent samples; the largest of the four */
+	/*
+	 * of a function's share, as a multiple of that of independent samples; the largest of the
+	 * four
+	 */
+	double variance;
 	double beyond; /* share of runs beyond p = 0.001 */
 	double off;    /* share of runs whose number of samples is wrong by more than COUNT_MOST */
-	double worst; /* largest distance of a run's number of samples from what its time is worth */
-	double mean;  /* mean of that, with its sign */
+	/* largest distance of a run's number of samples from what its time is worth */
+	double worst;
+	double mean; /* mean of that, with its sign */
 };
 
 /* xorshift64* (Vigna 2016, "An experimental exploration of Marsaglia's xorshift generators") */
@@ -162,7 +168,10 @@ static struct result measure(enum scheme scheme, double work, uint32_t hz, unsig
 	return r;
 }
 
-/* The periods of work, in ms: 60 from 0.5 ms to 1 s, of which a third are multiples and fractions of the rates' periods. */
+/*
+ * The periods of work, in ms: 60 from 0.5 ms to 1 s, of which a third are multiples and fractions
+ * of the rates' periods.
+ */
 static size_t periods(uint32_t hz, double *ret, size_t n)
 {
 	static const double parts[] = { 0.1,  0.125, 0.2,  0.25,    1.0 / 3, 0.4, 0.5, 2.0 / 3,
@@ -201,7 +210,10 @@ static void row(const char *what, const struct result r[SCHEMES])
 	fflush(stdout);
 }
 
-/* Of a share of runs, what chance adds to it at most, once in a thousand times (a normal distribution's 3.09 sigma). */
+/*
+ * Of a share of runs, what chance adds to it at most, once in a thousand times (a normal
+ * distribution's 3.09 sigma).
+ */
 static double margin(double share, unsigned int runs)
 {
 	return 3.09 * sqrt(share * (1 - share) / runs);

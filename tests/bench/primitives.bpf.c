@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* What one helper call costs on this machine: the yardstick beside which the walk's figures are read. */
+/*
+ * What one helper call costs on this machine: the yardstick beside which the walk's figures are
+ * read.
+ */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

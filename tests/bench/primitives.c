@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Prints as JSON what one call of some BPF helpers costs here, in ns: the median of 21 runs of 1000 calls. */
+/*
+ * Prints as JSON what one call of some BPF helpers costs here, in ns: the median of 21 runs of 1000
+ * calls.
+ */
 #include <bpf/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench_symbolize PYTHON: what a hundred thousand code objects cost that were never seen before, as plopd meets them: by the
- * kernel's records, and out of the memory of a running interpreter. Prints one line of JSON with seconds of CPU time.
+ * bench_symbolize PYTHON: what a hundred thousand code objects cost that were never seen before, as
+ * plopd meets them: by the kernel's records, and out of the memory of a running interpreter. Prints
+ * one line of JSON with seconds of CPU time.
  */
 #include <fcntl.h>
 #include <stdbool.h>

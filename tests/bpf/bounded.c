@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The walk without bpf_loop(), for kernels before 5.17, on this kernel: it must load, and see the stacks of a Python that is
- * 33 frames deep, whole. Usage: bounded PYTHON DEEP.PY
+ * The walk without bpf_loop(), for kernels before 5.17, on this kernel: it must load, and see the
+ * stacks of a Python that is 33 frames deep, whole. Usage: bounded PYTHON DEEP.PY
  */
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What has a bound on the kernel side comes back: where tasks are kept is forgotten when no process keeps them there any more, and
- * threads that are made leave the ring buffer's last quarter to what tells of processes.
+ * What has a bound on the kernel side comes back: where tasks are kept is forgotten when no process
+ * keeps them there any more, and threads that are made leave the ring buffer's last quarter to what
+ * tells of processes.
  */
 #include <pthread.h>
 #include <sys/utsname.h>
@@ -78,7 +79,10 @@ static int asyncs(struct sampler *s)
 	    expect("one more of that", add(s, n + 1, USER, 100 + n), 0) < 0 ||
 	    expect("the one that ended, again", add(s, 3, USER, 103), -EDQUOT) < 0)
 		return -1;
-	/* those that processes have are still what they were: they are found, and no place is taken for them */
+	/*
+	 * those that processes have are still what they were: they are found, and no place is taken
+	 * for them
+	 */
 	for (uint32_t i = 0; i < n; i++) {
 		if (i != 3 && expect("one that is there", add(s, 50 + i, USER, 100 + i), 0) < 0)
 			return -1;
@@ -99,7 +103,9 @@ static void *nothing(void *ctx)
 	return NULL;
 }
 
-/* Makes threads until their records would fill the ring buffer, and nobody takes any out meanwhile. */
+/*
+ * Makes threads until their records would fill the ring buffer, and nobody takes any out meanwhile.
+ */
 static int rings(struct sampler *s)
 {
 	const struct plop_filter w = { .ticks = 1, .threads = 1 };

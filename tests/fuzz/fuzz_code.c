@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Code objects of every layout in a target's memory, which may lead in circles, have huge lengths, and change between two reads.
+ * Code objects of every layout in a target's memory, which may lead in circles, have huge lengths,
+ * and change between two reads.
  */
 #include "hostile.h"
 #include "plop/limits.h"
@@ -15,7 +16,10 @@ static void is_clean(const char *text)
 	_cleanup_free_ char *again = text_sanitize(text, strlen(text));
 
 	FUZZ_ASSERT(again && streq(again, text));
-	/* at most four bytes a character, bytes that are no text grow to three; and a mark where it was cut */
+	/*
+	 * at most four bytes a character, bytes that are no text grow to three; and a mark where it
+	 * was cut
+	 */
 	FUZZ_ASSERT(strlen(text) <= MAX(PLOP_MAX_FILE_CHARS, PLOP_MAX_NAME_CHARS) * 4u + 16);
 }
 

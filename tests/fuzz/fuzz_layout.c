@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tables of offsets, and code objects read by whatever layout passes the check, out of memory that the input
- * describes.
+ * Tables of offsets, and code objects read by whatever layout passes the check, out of memory that
+ * the input describes.
  */
 #include "fuzz.h"
 #include "proc/process.h"

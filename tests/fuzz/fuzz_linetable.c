@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Line tables of every generation: what a prefix says is what the whole says, or that it does not know. */
+/*
+ * Line tables of every generation: what a prefix says is what the whole says, or that it does not
+ * know.
+ */
 #include "fuzz.h"
 #include "python/python.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Modules, dicts, instances and names in a target's memory, of every layout, which may lead anywhere and change between two reads. */
+/*
+ * Modules, dicts, instances and names in a target's memory, of every layout, which may lead
+ * anywhere and change between two reads.
+ */
 #include "hostile.h"
 #include "plop/limits.h"
 #include "python/initial.h"
@@ -39,7 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    !hostile_layout(head.layout, &data, &size, &l) ||
 	    !hostile_take(&data, &size, head.wrap & 1, &h))
 		return 0;
-	/* what differs from 3.13 on is where objects keep their attributes, and where modules are */
+	/*
+	 * what differs from 3.13 on is where objects keep their attributes, and where modules are
+	 */
 	if (head.version % 4)
 		l.version = (uint16_t)(0x030c + head.version % 4);
 	for (uint64_t i = 0; i < THREADS; i++)
@@ -48,7 +53,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						 .interp = HOSTILE_BASE + head.interps[i % 2] };
 	q = thread_names_read(&r, &l, HOSTILE_BASE + head.runtime, &s, names);
 	FUZZ_ASSERT(q == 0 || q == -EOPNOTSUPP);
-	/* each entry's key alone, and what few reads a table and a thread take that have to be there for them */
+	/*
+	 * each entry's key alone, and what few reads a table and a thread take that have to be
+	 * there for them
+	 */
 	FUZZ_ASSERT(h.reads <= 4 * PLOP_MAX_DICT_ENTRIES);
 	initial(&r, &l, HOSTILE_BASE + head.runtime);
 	for (size_t i = 0; i < THREADS; i++) {

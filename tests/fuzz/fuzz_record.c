@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What comes through the ring buffer and the stack tables, up to the profile: records of any content, for a target whose memory
- * works against its reader; stacks of frames that those records do or do not name.
+ * What comes through the ring buffer and the stack tables, up to the profile: records of any
+ * content, for a target whose memory works against its reader; stacks of frames that those records
+ * do or do not name.
  */
 #include "hostile.h"
 #include "profile/symbolizer.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Strings as CPython stores them, and raw bytes: out comes valid UTF-8 that cleaning again does not change. */
+/*
+ * Strings as CPython stores them, and raw bytes: out comes valid UTF-8 that cleaning again does not
+ * change.
+ */
 #include "fuzz.h"
 #include "proc/text.h"
 #include "python/python.h"

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interpreters, thread states and frames in a target's memory, of every layout, which may lead in circles and change between two
- * reads.
+ * Interpreters, thread states and frames in a target's memory, of every layout, which may lead in
+ * circles and change between two reads.
  */
 #include "hostile.h"
 #include "plop/limits.h"
 #include "python/walk.h"
 
-/* The code objects of stacks are read by the rules of fuzz_code.c: what is left out here is how often. */
+/*
+ * The code objects of stacks are read by the rules of fuzz_code.c: what is left out here is how
+ * often.
+ */
 static void check_stack(struct walker *w, const struct walk_states *all,
 			const struct walk_state *state)
 {
@@ -48,7 +51,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_ASSERT(walker_new(&r, &l, HOSTILE_BASE + head.runtime, &w) == 0);
 	q = walker_states(w, &s);
 	FUZZ_ASSERT(q == 0 || (q == -EFAULT && s.n == 0));
-	/* each state, and for each interpreter its head and its successor, once for each reading; and those of several once more */
+	/*
+	 * each state, and for each interpreter its head and its successor, once for each reading;
+	 * and those of several once more
+	 */
 	FUZZ_ASSERT(h.reads <= (WALK_LIST_TRIES * 3 + 3) * (WALK_MAX_STATES + 1));
 	FUZZ_ASSERT(s.n <= WALK_MAX_STATES && s.interpreters <= WALK_MAX_STATES);
 	for (size_t i = 0; i < s.n; i++)

@@ -10,9 +10,10 @@
 #define HOSTILE_BASE 0x4000
 
 /*
- * The memory of a target that works against its reader. The input's bytes are mapped at HOSTILE_BASE; or, with wrap, everywhere,
- * over and over, so that every pointer leads somewhere and every length can be read. A script of one byte for each read tears: 0 lets
- * the read be true, the highest value lets it fail, any other changes a byte of what is read.
+ * The memory of a target that works against its reader. The input's bytes are mapped at
+ * HOSTILE_BASE; or, with wrap, everywhere, over and over, so that every pointer leads somewhere and
+ * every length can be read. A script of one byte for each read tears: 0 lets the read be true, the
+ * highest value lets it fail, any other changes a byte of what is read.
  */
 struct hostile {
 	const uint8_t *memory;
@@ -53,8 +54,8 @@ static inline int hostile_read(void *ctx, uint64_t address, void *buffer, size_t
 }
 
 /*
- * One of the layouts: each table's, one as free-threaded 3.14 has it (heads of objects that are 16 bytes larger, and copies of
- * bytecode), or what the input says if it passes the check.
+ * One of the layouts: each table's, one as free-threaded 3.14 has it (heads of objects that are 16
+ * bytes larger, and copies of bytecode), or what the input says if it passes the check.
  */
 static inline bool hostile_layout(uint8_t which, const uint8_t **data, size_t *size,
 				  struct plop_layout *ret)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The rules of this repository that no foreign tool knows.
 
-    source.py RULE [TOP]     RULE: layering, spdx, sizes, stderr, packages, names; docs, readme, tree of docs.py; versions of versions.py
+    source.py RULE [TOP]     RULE: layering, spdx, sizes, columns, stderr, packages, names; docs, readme, tree of docs.py; versions of versions.py
     source.py self-test      each rule against a small tree that breaks it
 
 Prints one line for each finding, and exits with 1 when there is any.
@@ -20,6 +20,7 @@ import versions  # noqa: E402
 SKIPPED = {".git", ".cache", "node_modules", "__pycache__", "corpus", "regression", "golden", "fixtures"}
 MAX_LINES = 600
 MAX_FUNCTION = 80
+MAX_COLUMNS = 100
 
 
 def files(top, *suffixes):
@@ -149,6 +150,22 @@ def sizes(top):
         print("longest functions: %3d lines, %s() in %s" % (length, name, path))
 
 
+def columns(top):
+    """Comments in C are no wider than the code: 100 columns, a tab being 8."""
+    for path in files(top, ".c", ".h"):
+        if path == os.path.join("bpf", "vmlinux.h"):
+            continue  # bpftool's
+        lines = text(top, path).splitlines()
+        inside = False
+        for number, line in enumerate(lines, 1):
+            comment = inside or "/*" in line or "//" in line
+            if "/*" in line or "*/" in line:
+                inside = line.rfind("/*") > line.rfind("*/")
+            width = len(line.expandtabs(8))
+            if comment and width > MAX_COLUMNS:
+                yield "%s:%d: a comment of %d columns, more than %d" % (path, number, width, MAX_COLUMNS)
+
+
 # Where stderr is written to on purpose: the log itself, and plopctl, whose messages are for the person who called it.
 STDERR = re.compile(r"daemon/(util/log\.c|plopctl\.c|ctl/)")
 
@@ -188,7 +205,7 @@ def names(top):
             yield "%s: names a registry (omit-lockfile-registry-resolved=true in .npmrc leaves it out)" % path
 
 
-RULES = {"layering": layering, "spdx": spdx, "sizes": sizes, "stderr": stderr, "packages": packages, "names": names}
+RULES = {"layering": layering, "spdx": spdx, "sizes": sizes, "columns": columns, "stderr": stderr, "packages": packages, "names": names}
 RULES.update(docs.RULES)
 RULES.update(versions.RULES)
 
@@ -217,6 +234,9 @@ BAD = [
     ("spdx", "bpf/x.bpf.c", LICENSE_C),
     ("sizes", "daemon/low/low.c", LICENSE_C + "\n" * 600),
     ("sizes", "daemon/low/low.c", LICENSE_C + "int low(void)\n{\n" + "\tlow();\n" * 81 + "}\n"),
+    ("columns", "daemon/low/low.c", LICENSE_C + "/* " + "x" * 95 + " */\n"),
+    ("columns", "daemon/low/low.c", LICENSE_C + "struct x {\n\tint y; /* " + "x" * 80 + " */\n};\n"),
+    ("columns", "daemon/low/low.c", LICENSE_C + "/*\n * " + "x" * 98 + "\n */\n"),
     ("stderr", "daemon/low/low.c", LICENSE_C + 'fprintf(stderr, "x");\n'),
     ("packages", "README.md", "    sudo apt install one npm\n"),
     ("packages", "README.md", "    sudo apt install one two three npm\n"),

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Prints what can be asked of plopd, from its own tables, as JSON: for a test that must know all of it. */
+/*
+ * Prints what can be asked of plopd, from its own tables, as JSON: for a test that must know all of
+ * it.
+ */
 #include "plopd/routes.h"
 
 int main(void)

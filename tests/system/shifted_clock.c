@@ -8,8 +8,9 @@
 #include <unistd.h>
 
 /*
- * Preloaded, it shifts the time of day that a program sees by the seconds, a number of 64 bits, that the file $PLOP_TEST_CLOCK
- * holds: nobody may set the machine's clock for a test, and time namespaces do not have one of their own.
+ * Preloaded, it shifts the time of day that a program sees by the seconds, a number of 64 bits,
+ * that the file $PLOP_TEST_CLOCK holds: nobody may set the machine's clock for a test, and time
+ * namespaces do not have one of their own.
  */
 static const volatile int64_t *shift;
 

@@ -26,8 +26,8 @@ static struct cost cost_of(bool filed)
 }
 
 /*
- * Of a code object until it has settled: what makes its fingerprint; before 3.12 its name, its file and
- * its line table as well.
+ * Of a code object until it has settled: what makes its fingerprint; before 3.12 its name, its file
+ * and its line table as well.
  */
 static unsigned int code_reads(const struct plop_layout *l)
 {

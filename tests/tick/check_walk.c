@@ -110,7 +110,9 @@ START_TEST(stacks_in_circles)
 }
 END_TEST
 
-/* Nothing that lies in a process's memory makes a frame of it one of another kind (plop/frame.h). */
+/*
+ * Nothing that lies in a process's memory makes a frame of it one of another kind (plop/frame.h).
+ */
 START_TEST(code_that_passes_for_another_kind)
 {
 	static const uint64_t codes[] = {

@@ -13,7 +13,8 @@
 #endif
 
 /*
- * Where the condition variable of a GIL is, on which threads wait for it: GIL_COND of off_cpu.bpf.c.
+ * Where the condition variable of a GIL is, on which threads wait for it: GIL_COND of
+ * off_cpu.bpf.c.
  */
 #define COND 32
 /* The GIL of interpreter n; of those up to 3.11, all of them. */

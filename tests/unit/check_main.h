@@ -6,7 +6,10 @@
 
 #include "util/macro.h"
 
-/* Runs tests of libcheck as one suite; setup and teardown, before and after each, may be NULL. Returns what main() returns. */
+/*
+ * Runs tests of libcheck as one suite; setup and teardown, before and after each, may be NULL.
+ * Returns what main() returns.
+ */
 static inline int check_main(const char *name, SFun setup, SFun teardown, const TTest *const *tests,
 			     size_t n)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A program with an interpreter of its own that works before the interpreter is up, in it, in its atexit handler while it
- * finalises, and after it is gone. Prints "READY PID", waits for a line on its standard input, and at the end prints
+ * A program with an interpreter of its own that works before the interpreter is up, in it, in its
+ * atexit handler while it finalises, and after it is gone. Prints "READY PID", waits for a line on
+ * its standard input, and at the end prints
  *     DONE PID {"before": SECONDS, "during": ..., "atexit": ..., "after": ...}
- * with the CPU time of each. Built by tests/system/headings.py against every CPython that has its headers.
+ * with the CPU time of each. Built by tests/system/headings.py against every CPython that has its
+ * headers.
  */
 #include <Python.h>
 #include <stdio.h>

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * hidden HOW NAME LIBRARY [OTHER]: loads the interpreter in LIBRARY and has it run work_NAME() for ever; after READY PID. Before that
+ * hidden HOW NAME LIBRARY [OTHER]: loads the interpreter in LIBRARY and has it run work_NAME() for
+ * ever; after READY PID. Before that
  *     plain        nothing else
- *     trampolines  maps a page of the library's text again and again, below all else, as libffi does for static trampolines
- *     huge         moves the library's text into anonymous memory, as is done to have it in huge pages
+ *     trampolines  maps a page of the library's text again and again, below all else, as libffi
+ *                  does for static trampolines
+ *     huge         moves the library's text into anonymous memory, as is done to have it in huge
+ *                  pages
  *     second       loads OTHER too, an interpreter that is not used
- *     late         loads OTHER alone, says WAITING PID, waits for a line on standard input, and only then loads LIBRARY
+ *     late         loads OTHER alone, says WAITING PID, waits for a line on standard input, and
+ *                  only then loads LIBRARY
  *     mappings     makes many mappings between anonymous pages
  * Built by tests/system/missed.py.
  */

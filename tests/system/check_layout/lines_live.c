@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Looks up every byte offset of every code object that an interpreter described on stdin (see lines.py) and compares.
- * Each record: version (u16), first line (i32), size of the table, of the bytecode and number of ranges (u32), the table, and for each
- * range its first byte offset, the one behind it and its line (i32; -1: none). The last one: version 0, how many files were
- * described and how many could not be (u32).
+ * Looks up every byte offset of every code object that an interpreter described on stdin (see
+ * lines.py) and compares. Each record: version (u16), first line (i32), size of the table, of the
+ * bytecode and number of ranges (u32), the table, and for each range its first byte offset, the one
+ * behind it and its line (i32; -1: none). The last one: version 0, how many files were described
+ * and how many could not be (u32).
  */
 #include "python/python.h"
 
@@ -32,13 +33,19 @@ static bool half_agrees(const struct record *d, const uint8_t *table, int32_t la
 	return half == -ENODATA || (half == whole && (half < 0 || half_line == line));
 }
 
-/* From 3.6 on every instruction lies at an even offset; before, there are those of one byte and of three. */
+/*
+ * From 3.6 on every instruction lies at an even offset; before, there are those of one byte and of
+ * three.
+ */
 static int step(const struct record *d)
 {
 	return d->version >= 0x0306 ? 2 : 1;
 }
 
-/* How often half of the table is tried too: a prefix takes as long as the whole, and is the same code. */
+/*
+ * How often half of the table is tried too: a prefix takes as long as the whole, and is the same
+ * code.
+ */
 #define HALF_EVERY 16
 
 static void check_offset(const struct record *d, const uint8_t *table, int32_t at, int32_t expected,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Prints what the layout of a live interpreter leads to, read from user space: walk_live PID. One line a thread
- * ("T", thread id, native id, frames on the newest data-stack chunk) and one a frame, innermost first ("F", name, file,
- * first line, line being executed, fingerprint), fields separated by tabs. The target must be at rest.
+ * Prints what the layout of a live interpreter leads to, read from user space: walk_live PID. One
+ * line a thread ("T", thread id, native id, frames on the newest data-stack chunk) and one a frame,
+ * innermost first ("F", name, file, first line, line being executed, fingerprint), fields separated
+ * by tabs. The target must be at rest.
  */
 #include <inttypes.h>
 

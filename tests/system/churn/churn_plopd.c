@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * churn_plopd FOLDER PID WINDOWS PROCESSES CODES: plopd with a made-up kernel side, for as many windows of 30 s as are said. In each
- * as many processes live shortly, children of the interpreter PID, and as many code objects come and go in one that stays. Prints a
- * line of JSON: what was counted, and the resident memory, the most of each quarter of the windows.
+ * churn_plopd FOLDER PID WINDOWS PROCESSES CODES: plopd with a made-up kernel side, for as many
+ * windows of 30 s as are said. In each as many processes live shortly, children of the interpreter
+ * PID, and as many code objects come and go in one that stays. Prints a line of JSON: what was
+ * counted, and the resident memory, the most of each quarter of the windows.
  */
 #include "plopd/manager.h"
 #include "util/clock.h"
@@ -13,7 +14,10 @@
 #define PID_FIRST 5000000u
 #define CODES     3 /* of each process */
 #define ADDRESS   UINT64_C(0x7f0000000000)
-/* Names there are; a store of ever more of them would be the slowest part of it all, and is not what is measured. */
+/*
+ * Names there are; a store of ever more of them would be the slowest part of it all, and is not
+ * what is measured.
+ */
 #define NAMES 20011
 
 /* The kernel side: what the tick and the process programs would have. */
@@ -303,7 +307,9 @@ int sampler_review(struct sampler *s)
 	return 0;
 }
 
-/* Everything that happens in a window happens here, in the order in which plopd would hear of it. */
+/*
+ * Everything that happens in a window happens here, in the order in which plopd would hear of it.
+ */
 int sampler_collect(struct sampler *s, struct sampler_counters *counters, uint64_t until_ns)
 {
 	struct plop_frame frames[CODES];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A plopd without a kernel side: the real HTTP server, answers that are known in advance. For tests of plopctl,
- * plop-gateway and the server itself. ctl_server SOCKET [STATE_DIR]: also puts one window into STATE_DIR/plop.db. Says
- * READY on stdout; SIGTERM ends it.
+ * A plopd without a kernel side: the real HTTP server, answers that are known in advance. For tests
+ * of plopctl, plop-gateway and the server itself. ctl_server SOCKET [STATE_DIR]: also puts one
+ * window into STATE_DIR/plop.db. Says READY on stdout; SIGTERM ends it.
  */
 #include <signal.h>
 #include <sys/socket.h>
@@ -216,7 +216,9 @@ static struct recording *find(struct fake *f, const struct api_request *q)
 	return &f->recordings[id - 1];
 }
 
-/* process 88 has threads of which it is not known whether they held the GIL; 99 has them, and waits */
+/*
+ * process 88 has threads of which it is not known whether they held the GIL; 99 has them, and waits
+ */
 static void put_states(struct json_writer *w, json_int_t pid)
 {
 	json_put_object(w, "states");
@@ -421,7 +423,10 @@ static void on_stream(const struct api_request *q, void *ctx)
 	api_stream_begin(l->call);
 }
 
-/* /debug/pprof/profile answers late; with thread=1 so late that only a client that leaves sees its end. */
+/*
+ * /debug/pprof/profile answers late; with thread=1 so late that only a client that leaves sees its
+ * end.
+ */
 static void on_pprof(const struct api_request *q, void *ctx)
 {
 	defer(q, ctx, api_parameter(q, "thread") ? 3600 * USEC_PER_SEC : 50 * USEC_PER_MSEC);

@@ -6,8 +6,9 @@
 #include "format/format.h"
 
 /*
- * write_formats DIR EXE: the known profile in every format, as DIR/known.EXTENSION, for foreign readers. Its processes run EXE, a
- * file that is here: readers are not to take it for something to look into.
+ * write_formats DIR EXE: the known profile in every format, as DIR/known.EXTENSION, for foreign
+ * readers. Its processes run EXE, a file that is here: readers are not to take it for something to
+ * look into.
  */
 static int write_one(const char *dir, const struct profile *p, const struct format *f)
 {

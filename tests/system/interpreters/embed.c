@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A program that is CPython, with the arguments of its command: linked to it, or with LATE to nothing: then it loads the library
- * that its first argument names when a line comes in, long after its exec.
+ * A program that is CPython, with the arguments of its command: linked to it, or with LATE to
+ * nothing: then it loads the library that its first argument names when a line comes in, long after
+ * its exec.
  */
 #include <stdio.h>
 

@@ -5,7 +5,10 @@
 #include "record/reason.h"
 #include "util/macro.h"
 
-/* plopctl has a sentence of its own for every reason that plopd has; that it ended as it was to needs none. */
+/*
+ * plopctl has a sentence of its own for every reason that plopd has; that it ended as it was to
+ * needs none.
+ */
 START_TEST(every_reason_is_known)
 {
 	for (int i = 1; i < RECORDING_REASONS; i++) {

@@ -35,7 +35,10 @@ static int feed(const char *format, ...)
 	return r;
 }
 
-/* A window that began at start, as of end, with two functions, hot called by main, and two processes. */
+/*
+ * A window that began at start, as of end, with two functions, hot called by main, and two
+ * processes.
+ */
 static void feed_window(double start, double end, int hot, int in_main, int first, int second)
 {
 	ck_assert_int_eq(feed("{s:f s:f s:i s:i s:i s:{s:i s:i} s:i s:[{s:s s:s s:i s:i s:i}{s:s "
@@ -107,7 +110,10 @@ START_TEST(what_was_before_is_forgotten)
 }
 END_TEST
 
-/* Somebody who has no process has no tick: the time goes by all the same, however short the windows are. */
+/*
+ * Somebody who has no process has no tick: the time goes by all the same, however short the windows
+ * are.
+ */
 START_TEST(nothing_takes_time)
 {
 	for (int window = 100; window < 104; window += 2) {

@@ -67,7 +67,10 @@ static void ask_process(struct examiner *e, pid_t pid, struct answer *a)
 	ck_assert(!a->come);
 }
 
-/* A process with a page whose faults nobody answers, not even the kernel's. -EPERM: this user may not have such. */
+/*
+ * A process with a page whose faults nobody answers, not even the kernel's. -EPERM: this user may
+ * not have such.
+ */
 static pid_t silent_process(uint64_t *ret_page)
 {
 	struct uffdio_api api = { .api = UFFD_API };

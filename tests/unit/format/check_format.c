@@ -57,7 +57,10 @@ END_TEST
 	" lost.corrupt=0 lost.drain=0 lost.threads=0 lost.rate=0\n"
 #define NO_TICKS "# ticks=0 python=0 other=0 truncated=0 samples=0" NOTHING_LOST
 
-/* What a frame is, is told by its kind: a Python function may be called as a synthetic one, and machine code lies in a module. */
+/*
+ * What a frame is, is told by its kind: a Python function may be called as a synthetic one, and
+ * machine code lies in a module.
+ */
 START_TEST(kinds)
 {
 	static const struct dict_function rows[] = {
@@ -139,7 +142,10 @@ START_TEST(empty_profiles)
 }
 END_TEST
 
-/* What differs in the profile can read the same in a file; a reader of the plop format would keep only one. */
+/*
+ * What differs in the profile can read the same in a file; a reader of the plop format would keep
+ * only one.
+ */
 START_TEST(keys_that_read_the_same_are_merged)
 {
 	_cleanup_free_ char *collapsed = NULL, *plop = NULL;

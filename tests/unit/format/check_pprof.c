@@ -72,7 +72,10 @@ START_TEST(head)
 }
 END_TEST
 
-/* As Parca demands: ids count from 1 in the order of their table, and every reference is to one of them. */
+/*
+ * As Parca demands: ids count from 1 in the order of their table, and every reference is to one of
+ * them.
+ */
 START_TEST(ids_are_sequential)
 {
 	_cleanup_(profile_freep) struct profile *p = known_profile();
@@ -264,7 +267,10 @@ START_TEST(an_empty_profile_is_a_profile)
 }
 END_TEST
 
-/* A mapping for each module of machine code; all that is Python or synthetic has the first one, and so has what is in none that is known. */
+/*
+ * A mapping for each module of machine code; all that is Python or synthetic has the first one, and
+ * so has what is in none that is known.
+ */
 START_TEST(modules_are_mappings)
 {
 	static const struct {

@@ -6,8 +6,9 @@
 #include "profile/profile.h"
 
 /*
- * A profile whose every count, name and line is known, with the names that break writers. Two processes; "work" recurs
- * and runs on two lines; one stack is seen in two threads; the last function's bytes are not UTF-8.
+ * A profile whose every count, name and line is known, with the names that break writers. Two
+ * processes; "work" recurs and runs on two lines; one stack is seen in two threads; the last
+ * function's bytes are not UTF-8.
  */
 #define KNOWN_START (UINT64_C(1700000000) * NSEC_PER_SEC + 250 * NSEC_PER_MSEC)
 #define KNOWN_END   (UINT64_C(1700000030) * NSEC_PER_SEC + 250 * NSEC_PER_MSEC)

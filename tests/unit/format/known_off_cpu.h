@@ -4,8 +4,9 @@
 #include "known.h"
 
 /*
- * A recording with time off CPU of one process at 100 Hz, main -> work: 30 ms with the GIL, 20 ms without it, 10 ms asking for
- * it and 5 ms waiting for it, 100 ms asleep, 1.5 ms with no CPU. The thread has a name, the recording two labels.
+ * A recording with time off CPU of one process at 100 Hz, main -> work: 30 ms with the GIL, 20 ms
+ * without it, 10 ms asking for it and 5 ms waiting for it, 100 ms asleep, 1.5 ms with no CPU. The
+ * thread has a name, the recording two labels.
  */
 #define KNOWN_TIME_US 166500
 

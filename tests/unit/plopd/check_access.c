@@ -96,7 +96,10 @@ static pid_t make_child(int *ret_fd)
 	return pid;
 }
 
-/* One that is its user's no more is nobody's for good; the kernel is asked once a cycle, and not of one that ended. */
+/*
+ * One that is its user's no more is nobody's for good; the kernel is asked once a cycle, and not of
+ * one that ended.
+ */
 START_TEST(owners_are_lost)
 {
 	uid_t uid = getuid() ? getuid() : 61001;
@@ -231,7 +234,9 @@ START_TEST(recordings_are_their_makers)
 }
 END_TEST
 
-/* A user's own recordings that have ended make room for the user's next one, and nobody else's do. */
+/*
+ * A user's own recordings that have ended make room for the user's next one, and nobody else's do.
+ */
 START_TEST(room_for_one_more)
 {
 	struct api_peer one = somebody(61001), two = somebody(61002);

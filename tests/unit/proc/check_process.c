@@ -173,7 +173,10 @@ START_TEST(name_of_a_thread)
 }
 END_TEST
 
-/* What is told without a file that the kernel may keep us waiting for agrees with what is told by all of them. */
+/*
+ * What is told without a file that the kernel may keep us waiting for agrees with what is told by
+ * all of them.
+ */
 START_TEST(brief_agrees)
 {
 	struct process_info whole, brief, child;

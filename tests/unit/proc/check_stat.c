@@ -71,7 +71,9 @@ START_TEST(refuses_what_is_no_stat_line)
 }
 END_TEST
 
-/* No prefix is read beyond its end (the sanitizer watches), and only a long enough one is accepted. */
+/*
+ * No prefix is read beyond its end (the sanitizer watches), and only a long enough one is accepted.
+ */
 START_TEST(stops_at_the_end_of_every_prefix)
 {
 	static const char text[] = "42 (python3)" FIELDS;

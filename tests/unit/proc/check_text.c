@@ -36,7 +36,10 @@ END_TEST
 
 START_TEST(replaces_bad_sequences)
 {
-	/* Stray continuation, cut off, overlong "/", a surrogate, beyond Unicode, a byte that never occurs. */
+	/*
+	 * Stray continuation, cut off, overlong "/", a surrogate, beyond Unicode, a byte that never
+	 * occurs.
+	 */
 	SANITIZES("\x80", BAD);
 	SANITIZES("x\xe2\x82", "x" BAD BAD);
 	SANITIZES("\xc0\xaf", BAD BAD);

@@ -31,7 +31,10 @@ START_TEST(known_graph)
 	ck_assert_int_eq(callgraph_new(p, CALLGRAPH_NODES, &g), 0);
 	ck_assert_uint_eq(g->total, KNOWN_TOTAL);
 	ck_assert_uint_eq(g->nnodes, 9);
-	/* Two lines of one function are one node; recursion counts once in total and once as an edge to itself. */
+	/*
+	 * Two lines of one function are one node; recursion counts once in total and once as an
+	 * edge to itself.
+	 */
 	ck_assert_uint_eq(node(p, g, "Job.work")->self, 61);
 	ck_assert_uint_eq(node(p, g, "Job.work")->total, 61);
 	ck_assert_uint_eq(node(p, g, "<module>")->self, 0);
@@ -164,7 +167,10 @@ static uint64_t self_of_all(const struct callgraph *g)
 	return self;
 }
 
-/* main; then, for each i, step; f<i>, i + 1 times: what is heavy by itself, and main and step by what they call. */
+/*
+ * main; then, for each i, step; f<i>, i + 1 times: what is heavy by itself, and main and step by
+ * what they call.
+ */
 static struct profile *wide_profile(uint32_t functions, bool backwards, const char *file)
 {
 	struct process_info info = known_process(1, "x");
@@ -192,7 +198,10 @@ START_TEST(the_lightest_are_other)
 	enum { N = 1000, MAX = 100 };
 	_cleanup_(profile_freep) struct profile *p = wide_profile(N, false, "w.py");
 	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
-	/* Half of MAX by self; of the others main and step are the heaviest by total, then again functions. */
+	/*
+	 * Half of MAX by self; of the others main and step are the heaviest by total, then again
+	 * functions.
+	 */
 	const uint64_t all = N * (N + 1) / 2, kept = MAX - 2,
 		       rest = (N - kept) * (N - kept + 1) / 2;
 

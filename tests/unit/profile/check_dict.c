@@ -74,7 +74,10 @@ START_TEST(kinds_and_modules_differ)
 }
 END_TEST
 
-/* A Python function's module is what its file tells, whatever it is said to be; a synthetic one has none, and no place. */
+/*
+ * A Python function's module is what its file tells, whatever it is said to be; a synthetic one has
+ * none, and no place.
+ */
 START_TEST(modules_are_told)
 {
 	_cleanup_(dict_freep) struct dict *d = NULL;
@@ -165,7 +168,10 @@ START_TEST(many_stay_in_place)
 	}
 	ck_assert_ptr_eq(first, dict_get_function(d, 0));
 	bytes = dict_bytes(d);
-	/* About 24 + 24 bytes of name and item, 8 + 16 + 12 of frame and stack, and the tables: compact. */
+	/*
+	 * About 24 + 24 bytes of name and item, 8 + 16 + 12 of frame and stack, and the tables:
+	 * compact.
+	 */
 	ck_assert_uint_lt(bytes, N * 250);
 	for (uint32_t i = 0; i < N; i++) {
 		snprintf(name, sizeof(name), "function_%u", i);

@@ -3,7 +3,10 @@
 #include "../format/known_off_cpu.h"
 #include "util/buf.h"
 
-/* main;heavy 1000 times, and main;light;f<i>;g<i>, i % 3 + 1 times each, of two processes; in whichever order. */
+/*
+ * main;heavy 1000 times, and main;light;f<i>;g<i>, i % 3 + 1 times each, of two processes; in
+ * whichever order.
+ */
 static struct profile *make(uint32_t n, bool backwards)
 {
 	struct process_info one = known_process(1, "x"), two = known_process(2, "y");

@@ -16,7 +16,10 @@ static void layout_311(struct plop_layout *l)
 	ck_assert_int_eq(layout_by_version(0x030b02f0, l), 0);
 }
 
-/* A record of a plain ASCII function at CODE whose table maps the first two code units to firstlineno + 1. */
+/*
+ * A record of a plain ASCII function at CODE whose table maps the first two code units to
+ * firstlineno + 1.
+ */
 static struct plop_record_code *record_new(const struct plop_layout *l, const char *file,
 					   const char *name, uint32_t fingerprint)
 {
@@ -130,7 +133,10 @@ static void settled_forget(uint64_t address, void *ctx)
 	*(uint64_t *)ctx = address;
 }
 
-/* What the kernel only remembers holds as long as it is there; what is freed meanwhile has no name in that cycle. */
+/*
+ * What the kernel only remembers holds as long as it is there; what is freed meanwhile has no name
+ * in that cycle.
+ */
 START_TEST(settled)
 {
 	struct settled_memory m = {};
@@ -403,7 +409,10 @@ START_TEST(sinks)
 }
 END_TEST
 
-/* What 3.13 and later put below an __init__ is no frame of a program's; a function that is called like it is. */
+/*
+ * What 3.13 and later put below an __init__ is no frame of a program's; a function that is called
+ * like it is.
+ */
 START_TEST(init_cleanup_is_not_shown)
 {
 	static const struct {

@@ -95,7 +95,10 @@ static void ck_kind(uint64_t code, enum plop_frame_kind kind)
 
 START_TEST(kinds)
 {
-	/* addresses of user space: x86-64 with four and five levels of pages, arm64 with 52 bits, one with a tag of memory */
+	/*
+	 * addresses of user space: x86-64 with four and five levels of pages, arm64 with 52 bits,
+	 * one with a tag of memory
+	 */
 	ck_kind(UINT64_C(0x7f0000001000), PLOP_FRAME_PYTHON);
 	ck_kind(UINT64_C(0x00fffffffffff000), PLOP_FRAME_PYTHON);
 	ck_kind(UINT64_C(0x000ffffffffff000), PLOP_FRAME_PYTHON);
@@ -114,7 +117,10 @@ START_TEST(kinds)
 }
 END_TEST
 
-/* Machine code has no code object: it is not looked for in memory, and not known by the name of one. */
+/*
+ * Machine code has no code object: it is not looked for in memory, and not known by the name of
+ * one.
+ */
 START_TEST(no_code_object)
 {
 	const uint64_t codes[] = { PLOP_NATIVE(UINT64_C(0x7f0000001000)),
@@ -182,7 +188,10 @@ static struct process_info info_of(void)
 				      .version = none };
 }
 
-/* What lies between the first synthetic frame and the last is shown to those who asked for it alone. */
+/*
+ * What lies between the first synthetic frame and the last is shown to those who asked for it
+ * alone.
+ */
 START_TEST(sinks)
 {
 	const uint64_t task = PLOP_SYNTHETIC(PLOP_SYNTHETIC_TASK, 0),

@@ -31,7 +31,9 @@ START_TEST(versions)
 
 		ck_assert(async_is_possible(&l));
 		ck_assert_int_eq(async_is_possible(&t), version < 0x030e);
-		/* what the module says of itself is needed from 3.14 on, and of no interest before */
+		/*
+		 * what the module says of itself is needed from 3.14 on, and of no interest before
+		 */
 		ck_assert_int_eq(async_layout(&l, NULL, &a), version < 0x030e ? 0 : -EBADMSG);
 		ck_assert_int_eq(async_layout(&l, table_3_14, &a), 0);
 		ck_assert_int_eq(a.ts_running != 0, version >= 0x030e);

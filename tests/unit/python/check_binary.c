@@ -285,7 +285,9 @@ START_TEST(bias_from_one_mapping)
 }
 END_TEST
 
-/* Where a page of the text lies at other addresses as well, before the library: any number of them. */
+/*
+ * Where a page of the text lies at other addresses as well, before the library: any number of them.
+ */
 START_TEST(bias_that_the_mappings_agree_in)
 {
 	enum { TRAMPOLINES = 300 };

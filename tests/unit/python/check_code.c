@@ -121,7 +121,10 @@ START_TEST(names_of_2_7)
 }
 END_TEST
 
-/* An instance of a subclass of str, in two bytes: its type is its own, and its characters lie elsewhere. */
+/*
+ * An instance of a subclass of str, in two bytes: its type is its own, and its characters lie
+ * elsewhere.
+ */
 static void put_subclass(struct target *t, uint64_t address, uint64_t characters)
 {
 	put(t, address + 8, 0x6666, 8);
@@ -285,7 +288,10 @@ START_TEST(made_of_captured_pieces)
 }
 END_TEST
 
-/* The line table that all functions of a program have that Nuitka compiled, and what only looks like it. */
+/*
+ * The line table that all functions of a program have that Nuitka compiled, and what only looks
+ * like it.
+ */
 START_TEST(compiled_code)
 {
 	static const char table[] = "\x80\x00\x94\x3c\xd0\x20\x41\xd3\x13\x42\xd0\x0d\x42",
@@ -344,7 +350,10 @@ START_TEST(names_without_addresses)
 }
 END_TEST
 
-/* What a thread of free-threaded 3.14 runs: 20 bytes of bytecode at the object's end, or one of three copies. */
+/*
+ * What a thread of free-threaded 3.14 runs: 20 bytes of bytecode at the object's end, or one of
+ * three copies.
+ */
 START_TEST(copies_of_bytecode)
 {
 	const uint64_t array = BASE + 0xe00, above = CODE + 0x10000, below = CODE - 0x20000;

@@ -52,7 +52,10 @@ START_TEST(gone_and_kernel_threads)
 }
 END_TEST
 
-/* Libraries with an interpreter's symbols, loaded into this program: each verdict, and its sentence. */
+/*
+ * Libraries with an interpreter's symbols, loaded into this program: each verdict, and its
+ * sentence.
+ */
 START_TEST(verdicts_of_loaded_libraries)
 {
 	static const struct {
@@ -140,7 +143,10 @@ static struct mapped_file *mapped_here(struct mapped_files *all, const char *pat
 	return found;
 }
 
-/* What a file that may not be opened says by what is mapped of it: the same, as far as no section is needed for it. */
+/*
+ * What a file that may not be opened says by what is mapped of it: the same, as far as no section
+ * is needed for it.
+ */
 START_TEST(files_by_their_memory)
 {
 	static const char *const paths[] = { FAKE_GNU,          FAKE_SYSV,   FAKE_OLD,
@@ -207,7 +213,10 @@ END_TEST
 
 #define REWRITTEN_SIZE 65536
 
-/* The content of the file from into the file fd, always of one size and mtime, and with another ctime than before. */
+/*
+ * The content of the file from into the file fd, always of one size and mtime, and with another
+ * ctime than before.
+ */
 static void rewrite(int fd, const char *from)
 {
 	const struct timespec times[] = { { .tv_sec = 1700000000 }, { .tv_sec = 1700000000 } };

@@ -3,8 +3,9 @@
 #include "walked.h"
 
 /*
- * Thread 0 of three interpreters, the first of which called the newest, which called the one between them. Each state has a
- * frame, of root, leaf and other; those of 3.11 and 3.12 are put in order by where their structs are.
+ * Thread 0 of three interpreters, the first of which called the newest, which called the one
+ * between them. Each state has a frame, of root, leaf and other; those of 3.11 and 3.12 are put in
+ * order by where their structs are.
  */
 static void setup_interpreters(struct target *t, uint32_t hexversion)
 {

@@ -41,7 +41,10 @@ START_TEST(other_versions_are_not_guessed)
 }
 END_TEST
 
-/* A text that its head holds has no tail; a longer one has its last bytes, whatever the width of its characters. */
+/*
+ * A text that its head holds has no tail; a longer one has its last bytes, whatever the width of
+ * its characters.
+ */
 START_TEST(tails_of_texts)
 {
 	struct plop_layout l;
@@ -69,7 +72,10 @@ START_TEST(tails_of_texts)
 }
 END_TEST
 
-/* What lies behind a short text, and a hash that is computed when it is asked for, are no part of a code object. */
+/*
+ * What lies behind a short text, and a hash that is computed when it is asked for, are no part of a
+ * code object.
+ */
 START_TEST(text_is_told_by_its_own_bytes)
 {
 	struct plop_layout l;
@@ -77,7 +83,10 @@ START_TEST(text_is_told_by_its_own_bytes)
 
 	ck_assert_int_eq(layout_by_version(0x030b02f0, &l), 0);
 	for (unsigned int bytes = 0; bytes < 2; bytes++) {
-		/* of a str's 48 bytes before its text 32 are in here, of a bytes object's 32 there are 16 */
+		/*
+		 * of a str's 48 bytes before its text 32 are in here, of a bytes object's 32 there
+		 * are 16
+		 */
 		unsigned int size = 5, end = (bytes ? 16 : 32) + size;
 
 		for (unsigned int at = 8; at < PLOP_TEXT_HEAD; at++) {
@@ -204,8 +213,8 @@ START_TEST(debug_offsets_of_3_13)
 END_TEST
 
 /*
- * Whole tables of free-threaded builds, but for the cookie: 3.13.5's from its executable; 3.14.10's and 3.15.2's as their
- * headers give it with Py_GIL_DISABLED defined.
+ * Whole tables of free-threaded builds, but for the cookie: 3.13.5's from its executable; 3.14.10's
+ * and 3.15.2's as their headers give it with Py_GIL_DISABLED defined.
  */
 static const uint64_t table_3_13t[] = {
 	0,    0x030d05f0, 1,    328320, 608,  632,  215616, 7272, 7264, 7344, 7400, 7664, 7648,
@@ -285,7 +294,10 @@ START_TEST(debug_offsets_gates)
 
 	memset(table, 0, sizeof(table));
 	table_3_13(table);
-	/* A patch release and a release candidate have the same table; alphas, betas, other minors do not. */
+	/*
+	 * A patch release and a release candidate have the same table; alphas, betas, other minors
+	 * do not.
+	 */
 	ck_assert_int_eq(layout_by_debug_offsets(table, 584, 0x030d09f0, &l), 0);
 	ck_assert_int_eq(layout_by_debug_offsets(table, 584, 0x030d00c2, &l), 0);
 	l.version = 1;

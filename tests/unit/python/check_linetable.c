@@ -19,7 +19,10 @@ static int line_at(uint16_t version, const void *table, size_t size, bool cut, i
 	return r < 0 ? r : line;
 }
 
-/* From CPython 3.8's Objects/lnotab_notes.txt: (0 1) (6 2) (50 7) (350 207) (361 208), with 3.6's signed lines. */
+/*
+ * From CPython 3.8's Objects/lnotab_notes.txt: (0 1) (6 2) (50 7) (350 207) (361 208), with 3.6's
+ * signed lines.
+ */
 static const uint8_t lnotab[] = { 0, 1, 6, 1, 44, 5, 255, 0, 45, 127, 0, 73, 11, 1 };
 
 START_TEST(lnotab_of_3_8)
@@ -144,7 +147,10 @@ END_TEST
 
 START_TEST(malformed_locations)
 {
-	/* No marker bit; a number that ends with the table; one of too many groups; one that does not fit 32 bits. */
+	/*
+	 * No marker bit; a number that ends with the table; one of too many groups; one that does
+	 * not fit 32 bits.
+	 */
 	ck_assert_int_eq(line_at(0x030c, (uint8_t[]){ 0x12 }, 1, false, 1, 0), -EBADMSG);
 	ck_assert_int_eq(line_at(0x030c, (uint8_t[]){ 0xe8, 0x7f, 0x7f }, 3, false, 1, 0),
 			 -EBADMSG);

@@ -5,7 +5,10 @@
 #include "python/dicts.h"
 #include "python/thread_name.h"
 
-/* A target's memory: one interpreter with sys.modules["threading"]._active and some threads; what is made is put behind what there is. */
+/*
+ * A target's memory: one interpreter with sys.modules["threading"]._active and some threads; what
+ * is made is put behind what there is.
+ */
 #define BASE    0x7f0000000000ull
 #define RUNTIME (BASE + 0x100)
 #define INTERP  (BASE + 0x1000)
@@ -292,7 +295,10 @@ START_TEST(names_of_all_generations)
 		for (enum how how = IN_DICT; how <= VALUES; how++) {
 			memset(&t, 0, sizeof(t));
 			setup_layout(&t, i);
-			/* from 3.13 on a type with values in place says of each instance whether it has them */
+			/*
+			 * from 3.13 on a type with values in place says of each instance whether it
+			 * has them
+			 */
 			if (!can(&t, how))
 				continue;
 			setup(&t, i, plain, how);
@@ -411,7 +417,10 @@ static void rewrite_always(struct target *t)
 	memcpy(t->memory + (t->names[0] + t->l.str_ascii_data - BASE), text, 6);
 }
 
-/* Before each of the reads that there are something changes: the name is what it was before or after, or there is none. */
+/*
+ * Before each of the reads that there are something changes: the name is what it was before or
+ * after, or there is none.
+ */
 START_TEST(what_changes)
 {
 	static const struct {

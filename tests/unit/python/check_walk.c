@@ -164,7 +164,9 @@ START_TEST(deep_stacks)
 }
 END_TEST
 
-/* What cannot be the end of a stack is none: a generator that has yielded, a frame that was freed. */
+/*
+ * What cannot be the end of a stack is none: a generator that has yielded, a frame that was freed.
+ */
 START_TEST(stacks_that_end_too_early)
 {
 	static const struct walk_state state = { .address = STATE(0) };
@@ -186,7 +188,10 @@ START_TEST(stacks_that_end_too_early)
 }
 END_TEST
 
-/* All frames of compiled code say that they are a generator's, and there is none of the interpreter's own. */
+/*
+ * All frames of compiled code say that they are a generator's, and there is none of the
+ * interpreter's own.
+ */
 START_TEST(stacks_of_compiled_code)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
@@ -251,7 +256,9 @@ START_TEST(stacks_that_change)
 	ck_assert(s.n == 2 && !s.changing);
 	ck_assert_str_eq(s.frames[0].code->name, "leaf");
 	walk_stack_done(&s);
-	/* root is at another place each time, so that nothing of this can be told but that it is so */
+	/*
+	 * root is at another place each time, so that nothing of this can be told but that it is so
+	 */
 	t.change = call;
 	s = stack_of(&t, 0);
 	ck_assert(s.n == 0 && s.changing);

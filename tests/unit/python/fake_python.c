@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What makes a library an interpreter in plop's eyes, and nothing else. FAKE_HEX: a Py_Version (3.11 and later); FAKE_TABLE: the
- * version in its table of offsets;
- * FAKE_TAG, FAKE_VERSION: the strings of older ones; FAKE_INTERP: the variable that 3.6 and older have instead of
- * _PyRuntime, FAKE_PLAIN: their function does nothing but return it; FAKE_REFS: built with Py_TRACE_REFS; FAKE_PYPY.
+ * What makes a library an interpreter in plop's eyes, and nothing else. FAKE_HEX: a Py_Version
+ * (3.11 and later); FAKE_TABLE: the version in its table of offsets;
+ * FAKE_TAG, FAKE_VERSION: the strings of older ones; FAKE_INTERP: the variable that 3.6 and older
+ * have instead of _PyRuntime, FAKE_PLAIN: their function does nothing but return it; FAKE_REFS:
+ * built with Py_TRACE_REFS; FAKE_PYPY.
  */
 #ifdef FAKE_PYPY
 int pypy_main_startup(int argc, char **argv);

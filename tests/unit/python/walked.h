@@ -8,7 +8,10 @@
 #include "proc/process.h"
 #include "python/walk.h"
 
-/* A target's memory: a runtime, interpreters, thread states, frames, code objects; everything at a place of its own. */
+/*
+ * A target's memory: a runtime, interpreters, thread states, frames, code objects; everything at a
+ * place of its own.
+ */
 #define BASE      0x7f0000000000ull
 #define RUNTIME   (BASE + 0x100)
 #define INTERP(n) (BASE + 0x1000 + (n)*0x400)
@@ -73,7 +76,10 @@ static inline void put_code(struct target *t, unsigned int n, const char *name)
 	put_ascii(t, file_at, "/srv/app.py");
 	put_ascii(t, name_at, name);
 	put(t, table_at + t->l.bytes_size, 4, 8);
-	/* 3.11: two entries of one and of eight units, "line + 1", then "no line"; lnotab: at 0 one line on, at 200 another */
+	/*
+	 * 3.11: two entries of one and of eight units, "line + 1", then "no line"; lnotab: at 0 one
+	 * line on, at 200 another
+	 */
 	put(t, table_at + t->l.bytes_data, t->l.version >= 0x030b ? 0xffff00dfu : 0x01c80100u, 4);
 }
 
@@ -119,8 +125,8 @@ static inline void put_state(struct target *t, unsigned int n, unsigned int inte
 }
 
 /*
- * One interpreter with two threads. Thread 0 is in leaf, called by root; from 3.12 on there is an interpreter's own frame at the
- * end. Thread 1 runs nothing.
+ * One interpreter with two threads. Thread 0 is in leaf, called by root; from 3.12 on there is an
+ * interpreter's own frame at the end. Thread 1 runs nothing.
  */
 static inline void setup(struct target *t, uint32_t hexversion)
 {

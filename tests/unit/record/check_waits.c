@@ -60,7 +60,10 @@ static struct plop_record_wait wait_of(uint64_t since, uint64_t ns, uint64_t run
 					  .syscall = -1 };
 }
 
-/* Only what lies between the recording's begin and its end counts, of the sleep and of the wait for a CPU behind it. */
+/*
+ * Only what lies between the recording's begin and its end counts, of the sleep and of the wait for
+ * a CPU behind it.
+ */
 START_TEST(clipped)
 {
 	struct plop_record_wait before = wait_of(50 * MS, 40 * MS, 0, PLOP_WAIT_SLEEPING);
@@ -134,7 +137,9 @@ static int own_process(uint32_t tgid, uint32_t *ret, void *ctx)
 	return 0;
 }
 
-/* The leaf that stands on top of a stack of so many frames with that root and has most of the time. */
+/*
+ * The leaf that stands on top of a stack of so many frames with that root and has most of the time.
+ */
 static const char *leaf_below(const struct fixture *f, const char *root, uint64_t ns)
 {
 	const struct profile *p = sink_profile(f->sink);

@@ -61,7 +61,9 @@ START_TEST(selectors_by_pid)
 	ck_assert_uint_eq(w.selectors.n, 2);
 	ck_assert_str_eq(w.selectors.items[0].key, "comm");
 	ck_assert_str_eq(w.selectors.items[1].key, "unit");
-	/* one is refused: nobody is asked for those behind it, and all are gone from the selectors */
+	/*
+	 * one is refused: nobody is asked for those behind it, and all are gone from the selectors
+	 */
 	ck_assert_int_eq(selectors_add(&w.selectors, "pid=5"), 0);
 	ck_assert_int_eq(selectors_add(&w.selectors, "pid=6"), 0);
 	ck_assert_int_eq(whom_take_pids(&w, add_but_five, &asked), -ESRCH);

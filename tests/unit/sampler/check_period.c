@@ -8,7 +8,10 @@
 
 static const uint32_t rates[] = { 1, 2, 10, 99, 100, 400, 997, 2500, 2501, 5000, 10000 };
 
-/* The ticks of an event for a number of changes, and their time in seconds; late: each change by up to as much, some by more. */
+/*
+ * The ticks of an event for a number of changes, and their time in seconds; late: each change by up
+ * to as much, some by more.
+ */
 static double ticks_of(struct period *p, unsigned int changes, uint64_t late, double *ret_seconds)
 {
 	double ticks = 0, seconds = 0;
@@ -43,7 +46,10 @@ START_TEST(mean_rate)
 }
 END_TEST
 
-/* Changes that come late, some of them very, as those of a daemon on a busy host, make no ticks too many or too few. */
+/*
+ * Changes that come late, some of them very, as those of a daemon on a busy host, make no ticks too
+ * many or too few.
+ */
 START_TEST(late_changes)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {
@@ -57,7 +63,10 @@ START_TEST(late_changes)
 }
 END_TEST
 
-/* At the rates at which work can keep step, frequencies of work meet the ticks' evenly: see period.h. */
+/*
+ * At the rates at which work can keep step, frequencies of work meet the ticks' evenly: see
+ * period.h.
+ */
 START_TEST(evenly_spread)
 {
 	const double nominal = 1e9 / 100;

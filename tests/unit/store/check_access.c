@@ -103,7 +103,10 @@ START_TEST(a_killed_writer_leaves_no_lock)
 }
 END_TEST
 
-/* The number of windows that a process of another user sees, who may read the files and write nothing. */
+/*
+ * The number of windows that a process of another user sees, who may read the files and write
+ * nothing.
+ */
 static int seen_by_other(void)
 {
 	int status;
@@ -164,7 +167,10 @@ START_TEST(another_user_reads_always)
 }
 END_TEST
 
-/* One reader, opened before all of it, follows the writer as it goes and comes, and a file that is replaced. */
+/*
+ * One reader, opened before all of it, follows the writer as it goes and comes, and a file that is
+ * replaced.
+ */
 START_TEST(a_reader_follows_the_file)
 {
 	struct store_reader *r = NULL;
@@ -192,7 +198,10 @@ START_TEST(a_reader_follows_the_file)
 }
 END_TEST
 
-/* Each answer is a whole number of windows, never fewer than the one before, while another process writes. */
+/*
+ * Each answer is a whole number of windows, never fewer than the one before, while another process
+ * writes.
+ */
 START_TEST(reading_beside_the_writer)
 {
 	enum { WINDOWS = 300 };
@@ -231,7 +240,10 @@ START_TEST(reading_beside_the_writer)
 }
 END_TEST
 
-/* Saves until the disk is full, makes room, and saves again; nothing that was reported as saved is lost. */
+/*
+ * Saves until the disk is full, makes room, and saves again; nothing that was reported as saved is
+ * lost.
+ */
 static void fill_and_recover(void (*make_room)(void))
 {
 	_cleanup_(store_closep) struct store *s = NULL;

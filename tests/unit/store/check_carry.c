@@ -10,8 +10,8 @@
 #include "store/store.h"
 
 /*
- * Files of older versions are carried over: data/versionN.sql is what the plop that wrote that version left of the known profile, saved
- * as two windows.
+ * Files of older versions are carried over: data/versionN.sql is what the plop that wrote that
+ * version left of the known profile, saved as two windows.
  */
 #define WINDOWS 2
 
@@ -190,7 +190,10 @@ END_TEST
 	"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)" \
 	" INSERT INTO stacks(hash, used, frames) SELECT -i, 1 << 60, zeroblob(200) FROM n"
 
-/* One that is damaged as well: a sentence, the file is kept, and what can be read of it is in the new one. */
+/*
+ * One that is damaged as well: a sentence, the file is kept, and what can be read of it is in the
+ * new one.
+ */
 START_TEST(a_damaged_older_file_is_kept)
 {
 	_cleanup_(store_closep) struct store *s = NULL;

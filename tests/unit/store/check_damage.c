@@ -6,7 +6,10 @@
 #include "dir.h"
 #include "store/store.h"
 
-/* What becomes of plop.db when it is damaged or removed: all is kept that can be, saving goes on, and it is said. */
+/*
+ * What becomes of plop.db when it is damaged or removed: all is kept that can be, saving goes on,
+ * and it is said.
+ */
 static struct dir dir;
 static char path[128];
 static struct store *store;

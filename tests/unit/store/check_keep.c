@@ -10,7 +10,10 @@
 #include "store/store.h"
 #include "util/clock.h"
 
-/* How long windows are kept: by time that has passed, whatever the clock says, and by size, beside whoever reads. */
+/*
+ * How long windows are kept: by time that has passed, whatever the clock says, and by size, beside
+ * whoever reads.
+ */
 static struct dir dir;
 static char path[128];
 static struct store *store;
@@ -90,7 +93,10 @@ static void save(int64_t start_ns, int64_t stepped_ns, unsigned int count)
 	ck_assert_int_eq(store_expire(store), 0);
 }
 
-/* A window begins that many seconds after the one before ended, by the clock, which was set by so many meanwhile. */
+/*
+ * A window begins that many seconds after the one before ended, by the clock, which was set by so
+ * many meanwhile.
+ */
 struct step {
 	int64_t gap, stepped;
 	bool opened; /* by another plopd */
@@ -208,7 +214,10 @@ START_TEST(a_step_that_was_not_saved)
 }
 END_TEST
 
-/* The clock is wrong when the machine starts: what is old by it alone goes when it was not set for ten minutes. */
+/*
+ * The clock is wrong when the machine starts: what is old by it alone goes when it was not set for
+ * ten minutes.
+ */
 START_TEST(away_for_years)
 {
 	int64_t at = KNOWN_START;
@@ -396,7 +405,10 @@ START_TEST(reading_has_an_end)
 }
 END_TEST
 
-/* A file of version 1: its windows stay, and so do the rows that only they need, as long as they are there. */
+/*
+ * A file of version 1: its windows stay, and so do the rows that only they need, as long as they
+ * are there.
+ */
 START_TEST(a_file_of_version_1)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;

@@ -96,7 +96,10 @@ START_TEST(a_step_that_fails_changes_nothing)
 }
 END_TEST
 
-/* Opens for writing and for reading; both must fail with the same code and a sentence, and change no byte. */
+/*
+ * Opens for writing and for reading; both must fail with the same code and a sentence, and change
+ * no byte.
+ */
 static void refused(int code, const char *sentence)
 {
 	_cleanup_free_ char *before = NULL, *after = NULL, *error = NULL, *reader_error = NULL;

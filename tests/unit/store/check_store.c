@@ -489,7 +489,10 @@ START_TEST(an_answer_has_a_limit)
 }
 END_TEST
 
-/* Many windows, no two of whose stacks are alike, are an answer all the same if the lightest may be cut off. */
+/*
+ * Many windows, no two of whose stacks are alike, are an answer all the same if the lightest may be
+ * cut off.
+ */
 START_TEST(an_answer_is_pruned)
 {
 	_cleanup_(profile_freep) struct profile *whole = NULL, *none = NULL, *pruned = NULL;
@@ -512,7 +515,7 @@ START_TEST(an_answer_is_pruned)
 }
 END_TEST
 
-/* What is new in a window is of the process that brings it; what is there already takes nothing but a row. */
+/* What is new in a window is of the process that brings it; what is there takes but a row. */
 START_TEST(bytes_are_told_by_process)
 {
 	_cleanup_(profile_freep) struct profile *first = window(0), *second = window(1);

@@ -13,8 +13,9 @@
 #define DIR_ROOM (256u << 20)
 
 /*
- * A directory for one test, made by dir_make() and removed, with the files in it, by dir_done(). In memory where there is room for
- * it: no test takes the power away, and a disk that others write to makes each of SQLite's waits for it long.
+ * A directory for one test, made by dir_make() and removed, with the files in it, by dir_done(). In
+ * memory where there is room for it: no test takes the power away, and a disk that others write to
+ * makes each of SQLite's waits for it long.
  */
 struct dir {
 	char path[64];

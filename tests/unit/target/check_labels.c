@@ -3,7 +3,10 @@
 
 #include "target/labels.h"
 
-/* Whose labels a process takes: those of who made it, and of nobody whose they might be a secret of. */
+/*
+ * Whose labels a process takes: those of who made it, and of nobody whose they might be a secret
+ * of.
+ */
 static struct targets t;
 
 /* Some time after the images of all of them. */
@@ -153,7 +156,10 @@ START_TEST(a_maker_that_does_not_come)
 }
 END_TEST
 
-/* Who is known last made all others, one after the other or each: the time for each is the same, or this would take minutes. */
+/*
+ * Who is known last made all others, one after the other or each: the time for each is the same, or
+ * this would take minutes.
+ */
 START_TEST(many)
 {
 	enum { MANY = 20000 };

@@ -8,7 +8,10 @@
 
 #define KEYS 100000u
 
-/* The number of key, as a user asks for it; UINT32_MAX: none. ret_steps: how many slots were looked at, if not NULL. */
+/*
+ * The number of key, as a user asks for it; UINT32_MAX: none. ret_steps: how many slots were looked
+ * at, if not NULL.
+ */
 static uint32_t find(const struct index *x, const uint64_t *keys, uint64_t key, uint32_t hash,
 		     uint32_t *ret_steps)
 {

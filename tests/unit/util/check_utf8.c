@@ -15,7 +15,9 @@ START_TEST(all_characters_survive)
 			c = 0xe000;
 		size = utf8_encode(c, bytes);
 		bytes[size] = '\0';
-		/* An assertion for each of a million would take longer than the rest of the tests. */
+		/*
+		 * An assertion for each of a million would take longer than the rest of the tests.
+		 */
 		if (utf8_decode(bytes, &back) != size || back != c)
 			ck_abort_msg("U+%04X", c);
 	}

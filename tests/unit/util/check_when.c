@@ -123,7 +123,10 @@ START_TEST(the_day_is_that_of_the_zone)
 }
 END_TEST
 
-/* What clocks show twice is the first or the last; what they do not show is as if they had not been put forward. */
+/*
+ * What clocks show twice is the first or the last; what they do not show is as if they had not been
+ * put forward.
+ */
 START_TEST(clocks_are_put_forward_and_back)
 {
 	static const struct when_case first[] = {
@@ -146,7 +149,9 @@ START_TEST(clocks_are_put_forward_and_back)
 		{ CAIRO, "2026-04-24", "2026-04-23 22:00:00" },
 		{ CAIRO, "2026-04-24 01:00", "2026-04-23 22:00:00" },
 	};
-	/* "yesterday" is 25 hours before "today" on the day after, and an hour ago is an hour ago. */
+	/*
+	 * "yesterday" is 25 hours before "today" on the day after, and an hour ago is an hour ago.
+	 */
 	static const struct when_case after[] = {
 		{ BERLIN, "today", "2026-10-25 23:00:00" },
 		{ BERLIN, "yesterday", "2026-10-24 22:00:00" },
@@ -167,7 +172,10 @@ START_TEST(clocks_are_put_forward_and_back)
 }
 END_TEST
 
-/* Every hour of two years comes back, in each zone, but for those that are shown twice: of these the first or the last. */
+/*
+ * Every hour of two years comes back, in each zone, but for those that are shown twice: of these
+ * the first or the last.
+ */
 START_TEST(every_hour_comes_back)
 {
 	static const char *const zones[] = { "UTC", BERLIN, CAIRO, HALF, WEST };

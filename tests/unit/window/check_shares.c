@@ -130,7 +130,10 @@ START_TEST(what_a_process_filled_comes_back)
 }
 END_TEST
 
-/* Many processes come and go: those that have filled little are forgotten, not the one that has filled much. */
+/*
+ * Many processes come and go: those that have filled little are forgotten, not the one that has
+ * filled much.
+ */
 START_TEST(processes_that_are_known_are_bounded)
 {
 	const uint64_t most = 16 << 20, kept = 1000 * NSEC_PER_SEC;
@@ -161,7 +164,10 @@ static uint32_t stack_of(struct profile *p, uint32_t number, uint32_t depth)
 	return id;
 }
 
-/* Window number n: root has one stack, uid as many new ones as are said, in so many processes, each of which has one of its own. */
+/*
+ * Window number n: root has one stack, uid as many new ones as are said, in so many processes, each
+ * of which has one of its own.
+ */
 static struct profile *window(uint32_t n, uid_t uid, uint32_t processes, uint32_t stacks)
 {
 	struct process_info root = process(10, ROOT), info;
@@ -187,8 +193,8 @@ static struct profile *window(uint32_t n, uid_t uid, uint32_t processes, uint32_
 }
 
 /*
- * Somebody fills the store as fast as can be: no window goes for it, and every sample is counted. Returns those that are under
- * that name, which are all of uid.
+ * Somebody fills the store as fast as can be: no window goes for it, and every sample is counted.
+ * Returns those that are under that name, which are all of uid.
  */
 static uint64_t fill(uid_t uid, uint32_t processes, const char *name)
 {

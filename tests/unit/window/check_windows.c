@@ -14,7 +14,10 @@ static struct shares shares;
 static struct config config;
 static struct dir folder;
 
-/* The time now, which nothing but the tests moves on. That day begins with a window; the first one has half an hour left. */
+/*
+ * The time now, which nothing but the tests moves on. That day begins with a window; the first one
+ * has half an hour left.
+ */
 #define MIDNIGHT_NS (20000 * 86400 * NSEC_PER_SEC)
 #define FIRST_NS    (MIDNIGHT_NS + 1800 * NSEC_PER_SEC)
 static struct time_of_day now;
@@ -148,7 +151,10 @@ static unsigned int kept(void)
 	return n;
 }
 
-/* The window is in the store when that is read, and still in memory when the answer is put together. */
+/*
+ * The window is in the store when that is read, and still in memory when the answer is put
+ * together.
+ */
 START_TEST(saved_before_the_store_is_read)
 {
 	struct question q;
@@ -185,7 +191,10 @@ START_TEST(kept_for_the_question)
 }
 END_TEST
 
-/* Somebody sets the clock: the window that runs ends with its true length, the next one goes by the new time. */
+/*
+ * Somebody sets the clock: the window that runs ends with its true length, the next one goes by the
+ * new time.
+ */
 static void set_clock(int64_t by_ns)
 {
 	const struct profile *p;
@@ -223,7 +232,10 @@ START_TEST(clock_set_back)
 }
 END_TEST
 
-/* A clock before 1970 stands at 1970 when the machine started; that it is set is said when it is, and when it is set right. */
+/*
+ * A clock before 1970 stands at 1970 when the machine started; that it is set is said when it is,
+ * and when it is set right.
+ */
 START_TEST(clock_before_1970)
 {
 	const struct profile *p;
