@@ -157,7 +157,7 @@ struct asleep_frame {
 };
 struct asleep_thread {
 	uint32_t tid;
-	uint64_t switches;           /* task_switches_read() */
+	uint64_t switches;           /* proc_thread_switches_read() */
 	uint64_t at_ns;              /* CLOCK_MONOTONIC: it slept then */
 	int syscall;                 /* in which one; -1: none, or not known */
 	bool gil;                    /* it waits for the GIL */

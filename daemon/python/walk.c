@@ -140,7 +140,7 @@ static int codes_read(struct walker *w, bool *ret_same)
  * Copies the part of the data stack that ends with the frame at f, or only that frame when it lies
  * outside.
  */
-static int window_move(struct walker *w, uint64_t f)
+static int copy_move(struct walker *w, uint64_t f)
 {
 	uint64_t header[2], need = w->l->frame_len, start = f;
 	int r;
@@ -155,13 +155,13 @@ static int window_move(struct walker *w, uint64_t f)
 		w->chunk_end = header[0] + header[1];
 	}
 	if (w->chunk && f >= w->chunk && f < w->chunk_end) {
-		start = f + need > WINDOW_SIZE ? f + need - WINDOW_SIZE : 0;
+		start = f + need > COPY_SIZE ? f + need - COPY_SIZE : 0;
 		start = MAX(start, w->chunk);
 	}
-	r = reader_read(w->r, start, w->window, f + need - start);
+	r = reader_read(w->r, start, w->copy, f + need - start);
 	if (r < 0 && start != f) {
 		start = f;
-		r = reader_read(w->r, start, w->window, need);
+		r = reader_read(w->r, start, w->copy, need);
 	}
 	w->from = start;
 	w->length = r < 0 ? 0 : f + need - start;
@@ -270,12 +270,12 @@ static int chain_read(struct walker *w, uint64_t ts)
 		}
 		if (f < w->from || f - w->from > w->length ||
 		    w->length - (f - w->from) < w->l->frame_len) {
-			r = window_move(w, f);
+			r = copy_move(w, f);
 			if (r < 0)
 				return r == -EFAULT ? -EAGAIN : r;
 		}
 		w->work++;
-		if (!link_parse(w->l, f, w->window + (f - w->from), &c->links[c->n]))
+		if (!link_parse(w->l, f, w->copy + (f - w->from), &c->links[c->n]))
 			return -EAGAIN;
 		f = c->links[c->n++].previous;
 		/* one that goes round comes back to where it was at some power of two */

@@ -9,7 +9,7 @@
 /* What the files of the walker share: walk.c (stacks), states.c (thread states, GIL, tids). */
 
 /* What one copy of the data stack takes; frames of 3.11+ lie side by side in it. */
-#define WINDOW_SIZE 4096
+#define COPY_SIZE 4096
 
 /* One frame as it was read. */
 struct link {
@@ -47,7 +47,7 @@ struct walker {
 	uint64_t work;  /* ... and of frames */
 	uint8_t ts[PLOP_TS_MAX];
 	/* the part of the data stack that was copied last: length bytes from from on */
-	uint8_t window[WINDOW_SIZE];
+	uint8_t copy[COPY_SIZE];
 	uint64_t from, length, chunk, chunk_end;
 	struct chain chains[2];
 	struct chain best;            /* what two readings had in common */

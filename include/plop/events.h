@@ -269,7 +269,7 @@ struct plop_process {
 };
 
 /*
- * Thread states by (image, thread pointer), as plop_thread_key() mixes them: four to a bucket, each
+ * Thread states by (image, thread pointer), as plop_mix() of both: four to a bucket, each
  * bucket one cache line. Written by both sides, without a lock: what is read of a state is checked
  * against the thread.
  */

@@ -81,7 +81,7 @@ struct plop_layout {
 	 * The part of the object that never changes while it lives and tells it from a successor at
 	 * the same address: counts, flags, first line, version where there is one, and the pointers
 	 * to names and line table. They make the code object's fingerprint, see
-	 * plop_fingerprint_begin(). Multiple of 8, <= PLOP_FINGERPRINT_MAX.
+	 * plop_fingerprint_add(). Multiple of 8, <= PLOP_FINGERPRINT_MAX.
 	 */
 	__u16 code_fingerprint;
 	__u16 code_fingerprint_len;

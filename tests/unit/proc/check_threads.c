@@ -105,4 +105,4 @@ START_TEST(threads_of_this_process)
 }
 END_TEST
 
-CHECK_MAIN("proc/tasks", system_calls, threads_of_this_process);
+CHECK_MAIN("proc/threads", system_calls, threads_of_this_process);
