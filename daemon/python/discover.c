@@ -188,6 +188,15 @@ static enum python_verdict without_exe(pid_t pid)
 	return access(path, F_OK) < 0 ? PYTHON_GONE : PYTHON_NO;
 }
 
+/*
+ * ld-linux-x86-64.so.2, ld-musl-x86_64.so.1: one that is executed as a program loads another, which
+ * may be any.
+ */
+static bool is_loader(const char *name)
+{
+	return strncmp(name, "ld-", 3) == 0;
+}
+
 /* Nothing was found, or nothing that is up. more: not all mappings were looked at. */
 static int conclude(struct search *s, bool more, struct python_process *p)
 {
@@ -212,6 +221,8 @@ static int conclude(struct search *s, bool more, struct python_process *p)
 		p->verdict = PYTHON_UNSUPPORTED;
 		snprintf(p->why, sizeof(p->why),
 			 "has too many mappings to look for Python in all of them");
+	} else {
+		p->looked = !is_loader(name);
 	}
 	return 0;
 }

@@ -36,6 +36,11 @@ struct python_process {
 	 * to tell.
 	 */
 	bool starting;
+	/*
+	 * PYTHON_NO: by its program and all that it has mapped, not because there was nothing to
+	 * look at
+	 */
+	bool looked;
 	uint64_t runtime; /* address in the process of _PyRuntime, up to 3.6 of interp_head */
 	struct plop_layout layout; /* valid with PYTHON_YES */
 	uint32_t hexversion;       /* PY_VERSION_HEX where known, else major << 24 | minor << 16 */

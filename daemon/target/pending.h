@@ -25,7 +25,8 @@ struct pending {
 	UT_hash_handle hh;
 	uint64_t due_ns; /* CLOCK_MONOTONIC; 0: it is being looked at */
 	uint64_t wait_ns;
-	uint64_t file; /* of the plain program that it has executed; 0: of another */
+	uint64_t file; /* of the program that it has executed, where that was told; else 0 */
+	bool plain;    /* the program is a plain one: ticks do not ask for it earlier */
 };
 
 struct pendings {

@@ -3,6 +3,7 @@
 #include "util/clock.h"
 
 #define KNOWN_NS (10 * NSEC_PER_SEC)
+#define NEVER_NS (3600 * NSEC_PER_SEC)
 
 /* The number is well mixed. One that falls on the place of another has it. */
 static size_t place(uint64_t file)
@@ -12,21 +13,30 @@ static size_t place(uint64_t file)
 
 void plain_add(struct plain_programs *p, uint64_t file, uint64_t now_ns)
 {
-	if (!file)
+	size_t i = place(file);
+
+	if (!file || (p->known[i].never && now_ns < p->known[i].until_ns))
 		return;
-	p->known[place(file)].file = file;
-	p->known[place(file)].until_ns = now_ns + KNOWN_NS;
+	p->known[i].file = file;
+	p->known[i].until_ns = now_ns + KNOWN_NS;
+	p->known[i].never = false;
 }
 
-void plain_remove(struct plain_programs *p, uint64_t file)
+void plain_never(struct plain_programs *p, uint64_t file, uint64_t now_ns)
 {
-	if (p->known[place(file)].file == file)
-		p->known[place(file)].file = 0;
+	size_t i = place(file);
+
+	if (!file)
+		return;
+	p->known[i].file = file;
+	p->known[i].until_ns = now_ns + NEVER_NS;
+	p->known[i].never = true;
 }
 
 bool plain_has(const struct plain_programs *p, uint64_t file, uint64_t now_ns)
 {
 	size_t i = place(file);
 
-	return file && p->known[i].file == file && now_ns < p->known[i].until_ns;
+	return file && p->known[i].file == file && !p->known[i].never &&
+	       now_ns < p->known[i].until_ns;
 }

@@ -8,7 +8,8 @@
  * Programs that were no Python when they were looked at just after a process had executed them, by
  * the number that the kernel side gives their file (struct plop_record_exec). Most processes of a
  * busy host are of a few such programs and end soon. A number may become another file's: what is
- * said here is only that a look may wait.
+ * said here is only that a look may wait. A program of which one has become Python later, as what
+ * loads it by itself, is none of them for an hour.
  */
 #define PLAIN_PROGRAMS 1024
 
@@ -16,10 +17,12 @@ struct plain_programs {
 	struct {
 		uint64_t file;
 		uint64_t until_ns;
+		bool never;
 	} known[PLAIN_PROGRAMS];
 };
 
 /* file: 0 is none, and never known. now_ns: of one clock, in all three. */
 void plain_add(struct plain_programs *p, uint64_t file, uint64_t now_ns);
-void plain_remove(struct plain_programs *p, uint64_t file);
+/* It has become Python. */
+void plain_never(struct plain_programs *p, uint64_t file, uint64_t now_ns);
 bool plain_has(const struct plain_programs *p, uint64_t file, uint64_t now_ns);

@@ -127,6 +127,18 @@ static void pending_add(struct targets *t, const struct target_key *key)
 	pending_at(t, p, cycle_mono_ns(t->cycle) + p->wait_ns);
 }
 
+/* Of which program it is, see struct pending. */
+static void pending_program(struct targets *t, const struct target_key *key, uint64_t file,
+			    bool plain)
+{
+	struct pending *p = pendings_find(&t->pending, key);
+
+	if (!p)
+		return;
+	p->file = file;
+	p->plain = plain;
+}
+
 /* The user that a process counts as: who runs it, or whose sub-uid that is. */
 static uid_t target_user(const struct targets *t, uint32_t tgid, uid_t otherwise)
 {
@@ -290,12 +302,32 @@ static void targets_silent(struct targets *t, const struct examination *x)
  * What has just executed a program may not have been what it is yet when it was looked at, and one
  * that sleeps from then on has no tick to be asked for by: so it is looked at once more.
  */
-static void target_look_again(struct targets *t, const struct target_key *key)
+static void target_look_again(struct targets *t, const struct examination *x)
 {
 	uint64_t now = cycle_mono_ns(t->cycle);
 
-	if (now - key->image < NEW_NS)
-		targets_ask_again(t, key, now + NEW_NS);
+	if (now - x->key.image >= NEW_NS)
+		return;
+	targets_ask_again(t, &x->key, now + NEW_NS);
+	pending_program(t, &x->key, x->file, false);
+}
+
+/*
+ * Keeps what the program of a process is. One that ended, or executed another since, does not tell
+ * of this one.
+ */
+static void target_learn(struct targets *t, const struct examination *x,
+			 const struct python_process *python)
+{
+	uint64_t image;
+
+	if (!x->file || sampler_process_image(t->sampler, x->key.tgid, &image) < 0 ||
+	    image != x->key.image)
+		return;
+	if (python->verdict == PYTHON_NO && python->looked)
+		plain_add(&t->plain, x->file, cycle_mono_ns(t->cycle));
+	else if (python->verdict == PYTHON_YES)
+		plain_never(&t->plain, x->file, cycle_mono_ns(t->cycle));
 }
 
 static void targets_found(struct targets *t, const struct examination *x,
@@ -308,15 +340,13 @@ static void targets_found(struct targets *t, const struct examination *x,
 	bool unasked = fresh || spoke;
 	int r;
 
-	if (python->verdict == PYTHON_NO)
-		plain_add(&t->plain, x->file, cycle_mono_ns(t->cycle));
-	else if (python->verdict != PYTHON_GONE)
-		plain_remove(&t->plain, x->file);
+	target_learn(t, x, python);
 	switch (python->verdict) {
 	case PYTHON_NOT_YET:
 		if (unasked && target_watch(t, tgid, image, fresh) < 0)
 			return;
 		pending_add(t, &x->key);
+		pending_program(t, &x->key, x->file, false);
 		return;
 	case PYTHON_YES:
 	case PYTHON_UNSUPPORTED:
@@ -344,7 +374,7 @@ static void targets_found(struct targets *t, const struct examination *x,
 		if (unasked)
 			target_watch(t, tgid, image, fresh);
 		else
-			target_look_again(t, &x->key);
+			target_look_again(t, x);
 		return;
 	case PYTHON_GONE:
 		pendings_drop(&t->pending, &x->key);
@@ -423,7 +453,6 @@ void targets_exec(struct targets *t, const struct plop_record_exec *r)
 {
 	struct target_key key = { .image = r->head.image, .tgid = r->head.tgid };
 	uint64_t now = cycle_mono_ns(t->cycle);
-	struct pending *p;
 
 	if (!plain_has(&t->plain, r->file, now)) {
 		targets_look(t, key.tgid, key.image, false, r->file);
@@ -433,9 +462,7 @@ void targets_exec(struct targets *t, const struct plop_record_exec *r)
 	if (!pendings_may_be_plain(&t->pending))
 		return;
 	targets_ask_again(t, &key, now + PLAIN_NS);
-	p = pendings_find(&t->pending, &key);
-	if (p)
-		p->file = r->file;
+	pending_program(t, &key, r->file, true);
 }
 
 void targets_ticked(struct targets *t, uint32_t tgid, uint64_t image)
@@ -444,8 +471,8 @@ void targets_ticked(struct targets *t, uint32_t tgid, uint64_t image)
 	const struct pending *p = pendings_find(&t->pending, &key);
 
 	/* one of a plain program has its time */
-	if (!p || !p->file || !p->due_ns)
-		targets_look(t, tgid, image, false, 0);
+	if (!p || !p->plain || !p->due_ns)
+		targets_look(t, tgid, image, false, p ? p->file : 0);
 }
 
 static int targets_scan_one(pid_t pid, void *ctx)

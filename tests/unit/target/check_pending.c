@@ -74,12 +74,26 @@ START_TEST(a_plain_program_is_known_for_a_while)
 	plain_add(&p, FILE_A, 1);
 	ck_assert(plain_has(&p, FILE_A, 10 * NSEC_PER_SEC));
 	ck_assert(!plain_has(&p, FILE_A, 10 * NSEC_PER_SEC + 1));
-	plain_add(&p, FILE_A, 1);
-	plain_remove(&p, FILE_A);
-	ck_assert(!plain_has(&p, FILE_A, 1));
 	/* one that has no number is never known */
 	plain_add(&p, 0, 1);
 	ck_assert(!plain_has(&p, 0, 1));
+}
+END_TEST
+
+START_TEST(one_that_becomes_python_is_none)
+{
+	static struct plain_programs p;
+
+	plain_add(&p, FILE_A, 1);
+	plain_never(&p, FILE_A, 2);
+	ck_assert(!plain_has(&p, FILE_A, 2));
+	plain_add(&p, FILE_A, 3);
+	ck_assert(!plain_has(&p, FILE_A, 3));
+	/* nor does another take its place */
+	plain_add(&p, FILE_B, 3);
+	ck_assert(!plain_has(&p, FILE_B, 3));
+	plain_add(&p, FILE_A, 3601 * NSEC_PER_SEC);
+	ck_assert(plain_has(&p, FILE_A, 3601 * NSEC_PER_SEC));
 }
 END_TEST
 
@@ -88,7 +102,6 @@ START_TEST(another_takes_the_place)
 	static struct plain_programs p;
 
 	plain_add(&p, FILE_A, 1);
-	plain_remove(&p, FILE_B);
 	ck_assert(plain_has(&p, FILE_A, 1) && !plain_has(&p, FILE_B, 1));
 	plain_add(&p, FILE_B, 1);
 	ck_assert(!plain_has(&p, FILE_A, 1) && plain_has(&p, FILE_B, 1));
@@ -106,6 +119,7 @@ int main(void)
 	tcase_add_test(t, it_waits_ever_longer);
 	tcase_add_test(t, there_is_an_end_of_room);
 	tcase_add_test(t, a_plain_program_is_known_for_a_while);
+	tcase_add_test(t, one_that_becomes_python_is_none);
 	tcase_add_test(t, another_takes_the_place);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
