@@ -11,6 +11,56 @@ volatile __u64 plop_changes = 0;
 volatile __u64 plop_table_full = 0;
 volatile __u64 plop_renames_woken = 0;
 
+/* Processes of the table by their user's place, and of all but root's. Written by both sides. */
+volatile __u32 plop_user_processes[PLOP_USER_PLACES] = {};
+volatile __u32 plop_users_processes = 0;
+
+#define NAMESPACES 32 /* that can lie in one another (kernel/user_namespace.c) */
+
+static __always_inline __u32 user_place(struct task_struct *task)
+{
+	const struct cred *cred = task->real_cred;
+	struct user_namespace *ns = cred->user_ns;
+	__u32 uid = cred->uid.val;
+
+	for (int i = 0; i < NAMESPACES && ns->level > 0; i++) {
+		uid = ns->owner.val;
+		ns = ns->parent;
+	}
+	return PLOP_USER_PLACE(uid, plop_seed);
+}
+
+/*
+ * Whether its user may have one more in the table; then it is counted. See sampler/processes.c,
+ * which does the same.
+ */
+static __always_inline bool user_charge(__u32 place)
+{
+	__u32 all = plop_users_processes;
+
+	if (place == 0)
+		return true;
+	/* for the verifier, which does not know what the compiler does */
+	barrier_var(place);
+	place &= PLOP_USER_PLACES - 1;
+	if (all >= PLOP_MAX_USERS_PROCESSES ||
+	    plop_user_processes[place] >= PLOP_MAX_USERS_PROCESSES - all)
+		return false;
+	__sync_fetch_and_add(&plop_user_processes[place], 1);
+	__sync_fetch_and_add(&plop_users_processes, 1);
+	return true;
+}
+
+static __always_inline void user_discharge(__u32 place)
+{
+	if (place == 0)
+		return;
+	barrier_var(place);
+	place &= PLOP_USER_PLACES - 1;
+	__sync_fetch_and_add(&plop_user_processes[place], -1);
+	__sync_fetch_and_add(&plop_users_processes, -1);
+}
+
 /* What a process is for with all its children, this one is for. */
 static __always_inline void filter_fork(__u32 from, __u32 to)
 {
@@ -56,7 +106,13 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 	/* that of the parent after vfork(), else a copy of it */
 	if (copy.mm)
 		copy.mm = (__u64)child->mm;
+	copy.user = user_place(child);
+	if (!user_charge(copy.user)) {
+		__sync_fetch_and_add(&plop_table_full, 1);
+		return 0;
+	}
 	if (bpf_map_update_elem(&processes, &to, &copy, BPF_ANY)) {
+		user_discharge(copy.user);
 		__sync_fetch_and_add(&plop_table_full, 1);
 		return 0;
 	}
@@ -83,6 +139,28 @@ static __always_inline __u64 program_file(struct task_struct *task)
 			inode->i_generation);
 }
 
+/* Another program begins; who was not in the table, as others are not followed, is from now on. */
+static __always_inline bool process_begin(__u32 tgid, struct plop_process *p)
+{
+	struct plop_process *before = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (before && before->user == p->user)
+		return bpf_map_update_elem(&processes, &tgid, p, BPF_ANY) == 0;
+	/* it may be another user's by now, as what a service manager forks */
+	if (before) {
+		__u32 user = before->user;
+
+		if (bpf_map_delete_elem(&processes, &tgid) == 0)
+			user_discharge(user);
+	}
+	if (!user_charge(p->user))
+		return false;
+	if (bpf_map_update_elem(&processes, &tgid, p, BPF_NOEXIST) == 0)
+		return true;
+	user_discharge(p->user);
+	return false;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(plop_exec, struct task_struct *task)
 {
@@ -94,7 +172,8 @@ int BPF_PROG(plop_exec, struct task_struct *task)
 	p.state = PLOP_STATE_NEW;
 	p.asked = p.image;
 	p.wait = PLOP_WAIT_FIRST_NS;
-	if (bpf_map_update_elem(&processes, &tgid, &p, BPF_ANY))
+	p.user = user_place(task);
+	if (!process_begin(tgid, &p))
 		__sync_fetch_and_add(&plop_table_full, 1);
 	__sync_fetch_and_add(&plop_changes, 1);
 	r.head.type = PLOP_RECORD_EXEC;
@@ -108,7 +187,7 @@ int BPF_PROG(plop_exec, struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(plop_exit, struct task_struct *task)
 {
-	__u32 tgid = task->tgid;
+	__u32 tgid = task->tgid, user;
 	struct plop_process *p;
 
 	/*
@@ -123,7 +202,10 @@ int BPF_PROG(plop_exit, struct task_struct *task)
 		return 0;
 	if (p->state != PLOP_STATE_NEW)
 		record_send(PLOP_RECORD_EXIT, tgid, p->image, BPF_RB_NO_WAKEUP);
-	bpf_map_delete_elem(&processes, &tgid);
+	user = p->user;
+	/* plopd may have taken it out just now */
+	if (bpf_map_delete_elem(&processes, &tgid) == 0)
+		user_discharge(user);
 	__sync_fetch_and_add(&plop_changes, 1);
 	return 0;
 }

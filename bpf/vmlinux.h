@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The few kernel types that plop's programs look into, written by hand and trimmed to the fields read. CO-RE moves
- * each access to where the running kernel keeps the field, so neither this file nor the builder's kernel decides
- * an offset. Sources: include/linux/sched.h, mm_types.h, fs.h, include/linux/sched/signal.h, arch/<arch>/include/asm/processor.h.
+ * The few kernel types that plop's programs look into, written by hand and trimmed to the fields
+ * read. CO-RE moves each access to where the running kernel keeps the field, so neither this file
+ * nor the builder's kernel decides an offset. Sources: include/linux/sched.h, mm_types.h, fs.h,
+ * include/linux/sched/signal.h, arch/<arch>/include/asm/processor.h.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_perf_event.h>
@@ -53,7 +54,25 @@ struct mm_struct {
 	struct file *exe_file;
 };
 
-/* struct pt_regs: the user's registers at the entry to the kernel. Named apart from the C library's. */
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+struct user_namespace {
+	struct user_namespace *parent;
+	int level; /* 0: that of the host */
+	kuid_t owner;
+};
+
+struct cred {
+	kuid_t uid;
+	struct user_namespace *user_ns;
+};
+
+/*
+ * struct pt_regs: the user's registers at the entry to the kernel. Named apart from the C
+ * library's.
+ */
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs___kernel {
 	unsigned long di;
@@ -71,8 +90,9 @@ struct pt_regs___kernel {
 #define PF_EXITING  0x00000004 /* include/linux/sched.h */
 #define PF_DUMPCORE 0x00000200
 /*
- * Threads that the kernel makes for a process and that never run its code: io_uring's from 5.12 on, and from 6.4 on all of them,
- * vhost's too. Up to 5.17 the second was PF_USED_ASYNC, which a thread has that has loaded a kernel module.
+ * Threads that the kernel makes for a process and that never run its code: io_uring's from 5.12 on,
+ * and from 6.4 on all of them, vhost's too. Up to 5.17 the second was PF_USED_ASYNC, which a thread
+ * has that has loaded a kernel module.
  */
 #define PF_IO_WORKER   0x00000010
 #define PF_USER_WORKER 0x00004000
@@ -93,6 +113,7 @@ struct task_struct {
 	int tgid;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
+	const struct cred *real_cred;
 	struct sched_entity se;
 	struct sched_info sched_info; /* with CONFIG_SCHED_INFO */
 	struct thread_struct thread;

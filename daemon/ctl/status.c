@@ -143,7 +143,8 @@ static void print_shares(const json_t *o)
 	}
 	puts(*before == ',' ? "" : "  shares      nothing was refused, nobody is beyond any");
 	if (json_number_at(o, "table_full") > 0)
-		printf("  NO ROOM     for %s processes in the kernel's table\n",
+		printf("  NO ROOM     for %s processes in the kernel's table, or in their user's "
+		       "part of it\n",
 		       text_number((uint64_t)json_number_at(o, "table_full"), number,
 				   sizeof(number)));
 }

@@ -121,6 +121,12 @@ struct sampler {
 	uint32_t nasyncs;                               /* places that were ever taken */
 };
 
+/*
+ * A process has executed a program: makes the table say so, if plopd's own change of it came after
+ * that.
+ */
+void process_restore(struct sampler *s, uint32_t tgid, uint64_t image);
+
 /* Whether a user may bring one more to the n that are there. -EDQUOT. */
 int layout_admit(const struct layout_use *uses, uint32_t n, uid_t user);
 /* The first place of n that is free; n: none is. */

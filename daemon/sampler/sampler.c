@@ -45,6 +45,10 @@ static int sampler_record(void *ctx, void *data, size_t size)
 	if (record_check(data, size) < 0)
 		return dispatch_goes_on(s);
 	switch (r->type) {
+	case PLOP_RECORD_EXEC:
+		process_restore(s, r->tgid, r->image);
+		s->handlers.process(r, s->handlers.ctx);
+		break;
 	case PLOP_RECORD_CODE:
 		s->handlers.code(data, s->handlers.ctx);
 		break;
@@ -390,43 +394,6 @@ int sampler_collect(struct sampler *s, struct sampler_counters *counters, uint64
 		s->collected.cpu++;
 	}
 	s->collected.cpu = 0;
-	return 0;
-}
-
-int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p, bool fresh)
-{
-	int fd = bpf_map__fd(s->skel->maps.processes);
-	struct plop_process now;
-
-	if (!fresh) {
-		if (bpf_map_lookup_elem(fd, &tgid, &now) < 0)
-			return -ESRCH;
-		if (now.image != p->image)
-			return -ESTALE;
-	}
-	if (bpf_map_update_elem(fd, &tgid, p, fresh ? BPF_NOEXIST : BPF_EXIST) < 0)
-		return errno == E2BIG ? -ENOSPC : errno == ENOENT ? -ESRCH : -errno;
-	__atomic_fetch_add(&s->skel->bss->plop_changes, 1, __ATOMIC_SEQ_CST);
-	return 0;
-}
-
-void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image)
-{
-	int fd = bpf_map__fd(s->skel->maps.processes);
-	struct plop_process now;
-
-	if (bpf_map_lookup_elem(fd, &tgid, &now) == 0 && now.image == image)
-		bpf_map_delete_elem(fd, &tgid);
-	__atomic_fetch_add(&s->skel->bss->plop_changes, 1, __ATOMIC_SEQ_CST);
-}
-
-int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
-{
-	struct plop_process now;
-
-	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.processes), &tgid, &now) < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	*ret = now.image;
 	return 0;
 }
 

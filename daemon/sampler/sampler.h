@@ -211,15 +211,23 @@ int sampler_collect(struct sampler *s, struct sampler_counters *counters, uint64
 int sampler_layout_add(struct sampler *s, const struct plop_layout *layout, uid_t user,
 		       uint32_t *ret);
 void sampler_layout_use(struct sampler *s, uint32_t n, bool begins);
-/* Processes for which the kernel's table had no room, since the start. */
+/*
+ * Processes for which the kernel's table had no room, or none for one more of their user, since the
+ * start.
+ */
 uint64_t sampler_table_full(const struct sampler *s);
 
 /*
- * Says what a process is. With fresh it must not be known yet (-EEXIST); otherwise its image must
- * still be p->image (-ESTALE: it has executed something else meanwhile; -ESRCH: it ended). -ENOSPC:
- * PLOP_MAX_PROCESSES are known.
+ * Says what a process is that is not known yet, p->user apart: that follows from user, whose it is
+ * counted as. -EEXIST: it is known; -ENOSPC: PLOP_MAX_PROCESSES are, or as many of that user as he
+ * may have.
  */
-int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p, bool fresh);
+int sampler_process_add(struct sampler *s, uint32_t tgid, const struct plop_process *p, uid_t user);
+/*
+ * ... that is known, with p->image. -ESTALE: it has executed something else meanwhile; -ESRCH: it
+ * ended.
+ */
+int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p);
 /* Forgets a process unless it has become another image; ticks on it count as other from then on. */
 void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image);
 /* Which image the kernel's table has for a process. -ESRCH: none. */

@@ -170,6 +170,13 @@ uid_t targets_layout_user(const struct targets *t, uid_t user)
 	return shares_is_trusted(t->shares, user) ? SAMPLER_TRUSTED : user;
 }
 
+static int process_tell(struct targets *t, uint32_t tgid, const struct plop_process *p, bool fresh,
+			uid_t user)
+{
+	return fresh ? sampler_process_add(t->sampler, tgid, p, user) :
+		       sampler_process_set(t->sampler, tgid, p);
+}
+
 /* Makes the target and tells the kernel. info is taken over. */
 static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fresh,
 		      struct process_info *info, const struct python_process *python)
@@ -193,7 +200,7 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 		p.state = PLOP_STATE_PROFILED;
 	}
 	if (r == 0)
-		r = sampler_process_set(t->sampler, tgid, &p, fresh);
+		r = process_tell(t, tgid, &p, fresh, k->user);
 	if (r < 0) {
 		target_free(k);
 		return r;
@@ -217,7 +224,8 @@ static int target_watch(struct targets *t, uint32_t tgid, uint64_t image, bool f
 
 	if (!process_has_memory((pid_t)tgid))
 		return -ENOENT;
-	return sampler_process_set(t->sampler, tgid, &p, fresh);
+	/* of one that is known already nothing changes in whose it is */
+	return process_tell(t, tgid, &p, fresh, fresh ? target_user(t, tgid, SHARES_NOBODY) : 0);
 }
 
 /*
@@ -371,9 +379,9 @@ static void targets_found(struct targets *t, const struct examination *x,
 	case PYTHON_NO:
 	case PYTHON_SILENT:
 		pendings_drop(&t->pending, &x->key);
-		if (unasked)
-			target_watch(t, tgid, image, fresh);
-		else
+		if (unasked && target_watch(t, tgid, image, fresh) == -ENOSPC)
+			t->table_full++;
+		if (!unasked)
 			target_look_again(t, x);
 		return;
 	case PYTHON_GONE:

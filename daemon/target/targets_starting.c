@@ -93,7 +93,7 @@ static int target_become(struct targets *t, struct target *k, const struct pytho
 		p.state = PLOP_STATE_PROFILED;
 	}
 	if (r == 0)
-		r = sampler_process_set(t->sampler, k->key.tgid, &p, false);
+		r = sampler_process_set(t->sampler, k->key.tgid, &p);
 	if (r < 0) {
 		code_table_free(codes);
 		return r;

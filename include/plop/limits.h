@@ -21,6 +21,16 @@
 
 /* Processes that can be known at once (entries of the kernel's process table). */
 #define PLOP_MAX_PROCESSES 16384
+/*
+ * ... and of these, all users' together but root's. One user has no more than are left to others:
+ * half of it, if nobody else has any.
+ */
+#define PLOP_MAX_USERS_PROCESSES 14336
+/*
+ * Users whose processes are counted apart, a power of two: those who share a place, by chance,
+ * share what one may have.
+ */
+#define PLOP_USER_PLACES 1024
 
 /* Recordings that the kernel filters for, and samples for at a rate of their own, at once. */
 #define PLOP_MAX_CHANNELS 32

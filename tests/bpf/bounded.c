@@ -103,7 +103,7 @@ static int sample(struct sampler *s, pid_t pid)
 		r = sampler_layout_add(s, &python.layout, SAMPLER_TRUSTED, &layout);
 	p.layout = (uint16_t)layout;
 	if (r >= 0)
-		r = sampler_process_set(s, (uint32_t)pid, &p, false);
+		r = sampler_process_set(s, (uint32_t)pid, &p);
 	if (r >= 0)
 		r = sampler_start(s, &error);
 	free(error);

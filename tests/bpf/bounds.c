@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What has a bound on the kernel side comes back: where tasks are kept is forgotten when no process
- * keeps them there any more, and threads that are made leave the ring buffer's last quarter to what
- * tells of processes.
+ * keeps them there any more, threads that are made leave the ring buffer's last quarter to what
+ * tells of processes, and a user's processes leave room in the table for others'. And what is said
+ * of a process that executes another program just then is not believed of that one.
  */
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
@@ -13,9 +16,12 @@
 /* No process has such a number (PID_MAX_LIMIT is 4194304). */
 #define FIRST 5000000u
 #define USER  61001
+#define OTHER 61002
+#define RACES 60
 
 static size_t threads, execs;
 static uint32_t child;
+static uint64_t executed; /* the image of the child's last exec */
 
 static void on_stack(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx)
 {
@@ -28,7 +34,10 @@ static void on_code(const struct plop_record_code *r, void *ctx)
 static void on_process(const struct plop_record *r, void *ctx)
 {
 	threads += r->type == PLOP_RECORD_THREAD && r->tgid == (uint32_t)getpid();
-	execs += r->type == PLOP_RECORD_EXEC && r->tgid == child;
+	if (r->type == PLOP_RECORD_EXEC && r->tgid == child) {
+		execs++;
+		executed = r->image;
+	}
 }
 
 static void on_fork(const struct plop_record_fork *r, void *ctx)
@@ -44,7 +53,7 @@ static int add(struct sampler *s, uint32_t n, uid_t user, uint32_t way)
 {
 	struct plop_process p = { .image = FIRST + n, .state = PLOP_STATE_PROFILED };
 	struct plop_async async = {};
-	int r = sampler_process_set(s, FIRST + n, &p, true);
+	int r = sampler_process_add(s, FIRST + n, &p, 0);
 
 	memcpy(&async, &way, sizeof(way));
 	return r < 0 ? r : sampler_process_set_async(s, FIRST + n, FIRST + n, user, &async);
@@ -113,6 +122,7 @@ static int rings(struct sampler *s)
 	size_t most = s->ring_size / each;
 	int r = sampler_filter_set(s, (uint32_t)getpid(), &w);
 
+	execs = 0;
 	for (size_t i = 0; i < most && r >= 0; i++) {
 		pthread_t thread;
 
@@ -134,6 +144,153 @@ static int rings(struct sampler *s)
 			       threads * each <= s->ring_size / 4 * 3 + each ?
 		       0 :
 		       -1;
+}
+
+/* As many processes as a user may have; the number. */
+static uint32_t fill(struct sampler *s, uint32_t first, uid_t user)
+{
+	const struct plop_process p = { .image = 1, .state = PLOP_STATE_NEW };
+	uint32_t n = 0;
+
+	while (sampler_process_add(s, first + n, &p, user) == 0)
+		n++;
+	return n;
+}
+
+static void empty(struct sampler *s, uint32_t first, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		sampler_process_drop(s, first + i, 1);
+}
+
+/*
+ * Whether a process of that user is in the table when it has executed a program; space: in a user
+ * namespace of its own.
+ */
+static bool has_room(struct sampler *s, uid_t user, bool space)
+{
+	int ready[2], go[2];
+	uint64_t image;
+	char c;
+	bool is;
+
+	if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(go, O_CLOEXEC) < 0)
+		return false;
+	child = (uint32_t)fork();
+	if (child == 0) {
+		dup2(go[0], STDIN_FILENO);
+		dup2(ready[1], STDOUT_FILENO);
+		if (setresuid(user, user, user) < 0 || (space && unshare(CLONE_NEWUSER) < 0))
+			_exit(1);
+		execl("/bin/cat", "cat", NULL);
+		_exit(127);
+	}
+	close(ready[1]);
+	close(go[0]);
+	/* what it says back, it does as that program */
+	is = write(go[1], "x", 1) == 1 && read(ready[0], &c, 1) == 1 &&
+	     sampler_process_image(s, child, &image) == 0;
+	close(go[1]);
+	close(ready[0]);
+	waitpid((pid_t)child, NULL, 0);
+	sampler_dispatch(s);
+	return is;
+}
+
+static int users(struct sampler *s)
+{
+	uint32_t before = s->skel->bss->plop_users_processes, mine, others, roots;
+	int r = 0;
+
+	if (!has_room(s, USER, false) || s->skel->bss->plop_users_processes != before) {
+		fprintf(stderr, "bounds: a process is not counted as long as it lives: %u, %u\n",
+			before, s->skel->bss->plop_users_processes);
+		return -1;
+	}
+	mine = fill(s, FIRST, USER);
+	others = fill(s, 2 * FIRST, OTHER);
+	if (has_room(s, USER, false) || has_room(s, USER, true)) {
+		fprintf(stderr, "bounds: a user has more processes than he may\n");
+		r = -1;
+	}
+	if (!has_room(s, OTHER + 1, false) || !has_room(s, OTHER + 1, true)) {
+		fprintf(stderr, "bounds: a third user has no room\n");
+		r = -1;
+	}
+	roots = fill(s, 3 * FIRST, 0);
+	printf("%u processes of one user, %u of another, %u of root\n", mine, others, roots);
+	empty(s, FIRST, mine);
+	empty(s, 2 * FIRST, others);
+	empty(s, 3 * FIRST, roots);
+	if (mine + before < PLOP_MAX_USERS_PROCESSES / 2 - 1 ||
+	    mine > PLOP_MAX_USERS_PROCESSES / 2 + 1 || others < mine / 3 || roots < 1000)
+		r = -1;
+	if (s->skel->bss->plop_users_processes != before) {
+		fprintf(stderr, "bounds: %u processes were forgotten, not all\n",
+			s->skel->bss->plop_users_processes);
+		r = -1;
+	}
+	return r;
+}
+
+/*
+ * A shell executes another program while plopd says what the shell is, again and again: whether
+ * that comes between plopd's look at the table and its change of it, or not, the table has the
+ * other program in the end.
+ */
+static int race(struct sampler *s, size_t *undone)
+{
+	struct plop_process p = { .state = PLOP_STATE_PROFILED };
+	int out[2], in[2];
+	uint64_t image = 0;
+	char c;
+	int r;
+
+	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(in, O_CLOEXEC) < 0)
+		return -errno;
+	child = (uint32_t)fork();
+	if (child == 0) {
+		dup2(in[0], STDIN_FILENO);
+		dup2(out[1], STDOUT_FILENO);
+		execl("/bin/sh", "sh", "-c", "echo; read line; exec cat", NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	close(in[0]);
+	r = read(out[0], &c, 1) == 1 ? sampler_process_image(s, child, &image) : -EIO;
+	p.image = image;
+	sampler_dispatch(s);
+	if (r == 0 && write(in[1], "go\nx", 4) != 4)
+		r = -EIO;
+	fcntl(out[0], F_SETFL, O_NONBLOCK);
+	while (r == 0 && read(out[0], &c, 1) < 0)
+		sampler_process_set(s, child, &p);
+	if (r == 0)
+		r = sampler_process_image(s, child, &image);
+	*undone += image == p.image;
+	sampler_dispatch(s);
+	if (r == 0)
+		r = sampler_process_image(s, child, &image);
+	if (r == 0 && (image == p.image || image != executed)) {
+		fprintf(stderr, "bounds: the table has not what was executed last\n");
+		r = -1;
+	}
+	close(in[1]);
+	close(out[0]);
+	waitpid((pid_t)child, NULL, 0);
+	return r;
+}
+
+static int races(struct sampler *s)
+{
+	size_t undone = 0;
+	int r = 0;
+
+	for (int i = 0; i < RACES && r == 0; i++)
+		r = race(s, &undone);
+	printf("%zu times of %d plopd's change came after an exec that it did not know of\n",
+	       undone, RACES);
+	return r;
 }
 
 static bool linux_before(int major, int minor)
@@ -166,6 +323,11 @@ int main(void)
 		fprintf(stderr, "bounds: %s\n", error ? error : strerror(-r));
 		return EXIT_FAILURE;
 	}
+	r = users(s);
+	if (r >= 0)
+		r = races(s);
+	if (r < 0)
+		return EXIT_FAILURE;
 	r = sampler_need(s, SAMPLER_PART_TASKS);
 	if (r == -EOPNOTSUPP) {
 		if (linux_before(5, 17)) {

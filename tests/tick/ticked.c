@@ -14,6 +14,10 @@ static struct inode inodes[2] = { { .i_sb = &disk, .i_ino = 71 }, { .i_sb = &dis
 static struct file files[2] = { { .f_inode = &inodes[0] }, { .f_inode = &inodes[1] } };
 struct mm_struct tick_mms[2] = { { .exe_file = &files[0] }, { .exe_file = &files[1] } };
 
+/* Whose the task is: a user's who is not in a user namespace. */
+static struct user_namespace hosts;
+static const struct cred user = { .uid = { 1000 }, .user_ns = &hosts };
+
 static void *look(const struct kernel_map *m, __u32 key)
 {
 	__u64 lookups = kernel.lookups;
@@ -51,6 +55,7 @@ void tick_begin(const struct reader *memory, const struct plop_layout *l, __u64 
 	tick_task = (struct kernel_task){};
 	tick_task.task.tgid = (int)TICK_TGID;
 	tick_task.task.mm = &tick_mms[0];
+	tick_task.task.real_cred = &user;
 	tick_thread(TICK_TGID, 0);
 	kernel_map_update(SHIM_MAP(&layouts), &number, l, BPF_ANY);
 	tick_process_set(TICK_TGID, &p);

@@ -216,11 +216,16 @@ int sampler_layout_add(struct sampler *s, const struct plop_layout *layout, uid_
 	return 0;
 }
 
-int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p, bool fresh)
+int sampler_process_add(struct sampler *s, uint32_t tgid, const struct plop_process *p, uid_t user)
 {
 	s->parent = tgid;
 	s->parent_image = p->image;
 	return 0;
+}
+
+int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p)
+{
+	return sampler_process_add(s, tgid, p, 0);
 }
 
 void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image)

@@ -23,6 +23,7 @@
 				     .entries = SHIM_NUMBER((map)->max_entries), \
 				     .key_size = sizeof(*(map)->key),            \
 				     .value_size = sizeof(*(map)->value) })
+#define barrier_var(variable) __asm__ volatile("" : "+r"(variable))
 /* A key of another size than the map's would be read beyond its end. */
 #define SHIM_KEY(map, k)                                                                       \
 	({                                                                                     \

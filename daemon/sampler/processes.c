@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "plop/mix.h"
+#include "sampler/private.h"
+
+/* The kernel's process table, as user space changes it. */
+
+static uint32_t add(volatile uint32_t *n, int by)
+{
+	return __atomic_fetch_add(n, (uint32_t)by, __ATOMIC_SEQ_CST);
+}
+
+/* As user_charge() and user_discharge() of bpf/proc.bpf.c, of the same counters. */
+static bool user_charge(struct sampler *s, uint32_t place)
+{
+	struct plop__bss *b = s->skel->bss;
+	uint32_t all = b->plop_users_processes;
+
+	if (place == 0)
+		return true;
+	if (all >= PLOP_MAX_USERS_PROCESSES ||
+	    b->plop_user_processes[place] >= PLOP_MAX_USERS_PROCESSES - all)
+		return false;
+	add(&b->plop_user_processes[place], 1);
+	add(&b->plop_users_processes, 1);
+	return true;
+}
+
+static void user_discharge(struct sampler *s, uint32_t place)
+{
+	if (place == 0 || place >= PLOP_USER_PLACES)
+		return;
+	add(&s->skel->bss->plop_user_processes[place], -1);
+	add(&s->skel->bss->plop_users_processes, -1);
+}
+
+static void changed(struct sampler *s)
+{
+	__atomic_fetch_add(&s->skel->bss->plop_changes, 1, __ATOMIC_SEQ_CST);
+}
+
+static int put(struct sampler *s, uint32_t tgid, const struct plop_process *p, uint64_t flags)
+{
+	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.processes), &tgid, p, flags) < 0)
+		return errno == E2BIG ? -ENOSPC : errno == ENOENT ? -ESRCH : -errno;
+	changed(s);
+	return 0;
+}
+
+int sampler_process_add(struct sampler *s, uint32_t tgid, const struct plop_process *p, uid_t user)
+{
+	struct plop_process mine = *p;
+	int r;
+
+	mine.user = (uint16_t)PLOP_USER_PLACE(user, s->skel->rodata->plop_seed);
+	if (!user_charge(s, mine.user))
+		return -ENOSPC;
+	r = put(s, tgid, &mine, BPF_NOEXIST);
+	if (r < 0)
+		user_discharge(s, mine.user);
+	return r;
+}
+
+int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p)
+{
+	struct plop_process now, mine = *p;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.processes), &tgid, &now) < 0)
+		return -ESRCH;
+	if (now.image != p->image)
+		return -ESTALE;
+	mine.user = now.user;
+	/*
+	 * what it executes from here on is undone by this; then its record, which is still to come,
+	 * has process_restore() called
+	 */
+	return put(s, tgid, &mine, BPF_EXIST);
+}
+
+void process_restore(struct sampler *s, uint32_t tgid, uint64_t image)
+{
+	struct plop_process now, p = {
+		.image = image, .state = PLOP_STATE_NEW, .asked = image, .wait = PLOP_WAIT_FIRST_NS
+	};
+
+	/* of one that has executed another program since, the next record tells */
+	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.processes), &tgid, &now) < 0 ||
+	    now.image >= image)
+		return;
+	p.user = now.user;
+	put(s, tgid, &p, BPF_EXIST);
+}
+
+void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image)
+{
+	int fd = bpf_map__fd(s->skel->maps.processes);
+	struct plop_process now;
+
+	if (bpf_map_lookup_elem(fd, &tgid, &now) == 0 && now.image == image &&
+	    bpf_map_delete_elem(fd, &tgid) == 0)
+		user_discharge(s, now.user);
+	changed(s);
+}
+
+int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
+{
+	struct plop_process now;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.processes), &tgid, &now) < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	*ret = now.image;
+	return 0;
+}
