@@ -27,6 +27,26 @@ WORK = ("import os, time\ndef work_%s():\n x = 1\n up = time.process_time() + 0.
 # The main thread's state is the last one of the list.
 MANY = ("import threading\nthreading.stack_size(65536)\nlock = threading.Lock()\nlock.acquire()\nfor i in range(%d):\n"
         " t = threading.Thread(target=lock.acquire)\n t.daemon = True\n t.start()\n" % THREADS)
+# A page of libffi's own text is mapped once more, where it has static trampolines.
+CALLBACK = """
+import ctypes
+def text():
+ return [l.split()[-1] for l in open("/proc/self/maps") if "libffi" in l and "x" in l.split()[1]]
+call = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda x: x)
+assert call(7) == 7
+"""
+
+
+def with_trampolines():
+    """(name, interpreter) of those whose callbacks of ctypes are such."""
+    found = []
+    for version, python, build in host.pythons():
+        done = subprocess.run([python, "-c", CALLBACK + "print(len(text()))"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        if done.returncode == 0 and int(done.stdout) > 1:
+            found.append(("callback_%d_%d_%s" % (version + (build.replace("-", "_"),)), python))
+    if not found:
+        print("no interpreter here has a libffi with static trampolines: callbacks of ctypes are not tested")
+    return found
 
 
 class Hidden(host.Workload):
@@ -85,6 +105,7 @@ class Cases:
         for copy in (self.renamed, self.other):
             subprocess.run(["cp", "-L", self.own, copy], check=True)
         self.plugin = make_plugin(folder)
+        self.trampolines = with_trampolines()
 
     def many_threads(self):
         """An interpreter whose thread states say which is in use, and one whose do not."""
@@ -101,6 +122,8 @@ class Cases:
 
     def start(self):
         yield "trampolines", self.embedded("trampolines", "trampolines", self.own)
+        for name, python in self.trampolines:
+            yield name, Hidden([python, "-c", CALLBACK + "assert len(text()) > 1\n" + WORK % (name, name)])
         yield "huge", self.embedded("huge", "huge", self.own)
         yield "renamed", self.embedded("plain", "renamed", self.renamed)
         yield "plugin", self.embedded("plain", "plugin", self.plugin)

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-The service and version of processes whose own environment and command line do not say it: workers of gunicorn, celery, multiprocessing, loky and execnet, and
-titles of setproctitle's, each with plopd started before and after; programs that embed Python; and what has executed another program.
+The service and version of processes whose own environment and command line do not say it: workers of gunicorn, celery, uvicorn, granian, uWSGI, dask,
+multiprocessing, loky and execnet, and titles of setproctitle's, each with plopd started before and after; programs that embed Python, by hand, by PyInstaller and by
+Cython; and what has executed another program.
 """
 import contextlib
+import glob
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +24,13 @@ PACKAGES = [
     "setproctitle==1.3.3", "gunicorn==21.2.0", "packaging==24.2", "joblib==1.3.2", "pytest==8.3.3", "pytest-xdist==3.6.1", "execnet==2.1.1", "iniconfig==2.0.0",
     "pluggy==1.5.0", "celery==5.3.6", "kombu==5.3.4", "billiard==4.2.0", "vine==5.1.0", "amqp==5.2.0", "click==8.1.7", "click-didyoumean==0.3.0",
     "click-plugins==1.1.1", "click-repl==0.3.0", "prompt-toolkit==3.0.43", "wcwidth==0.2.13", "python-dateutil==2.8.2", "six==1.16.0", "tzdata==2023.4",
+]
+# ... and those that want others of the same
+SERVERS = [
+    "uvicorn==0.54.0", "click==8.5.1", "h11==0.16.0", "granian==2.8.9", "pyuwsgi==2.0.30.post1", "cython==3.3.1", "distributed==2026.8.0", "dask==2026.8.0",
+    "cloudpickle==3.1.3", "fsspec==2026.9.0", "importlib_metadata==10.2.0", "jinja2==3.1.6", "lazy_importer==0.1.0", "locket==1.0.0", "markupsafe==3.0.4",
+    "msgpack==1.2.4", "packaging==26.4", "partd==1.4.2", "psutil==7.2.2", "pyyaml==6.0.4", "sortedcontainers==2.4.0", "tblib==3.2.2", "toolz==1.2.0",
+    "tornado==6.6.1", "zict==3.0.0", "zipp==4.1.2",
 ]
 SCRIPT = os.path.join(host.WORKLOADS, "services.py")
 LABELS = {"PLOP_SERVICE": "web", "PLOP_VERSION": "7"}
@@ -94,13 +104,12 @@ def without_packages():
 def with_packages(folder, scratch):
     path = {"PYTHONPATH": folder + os.pathsep + host.WORKLOADS}
     labeled = dict(path, **LABELS)
-    os.makedirs(scratch)
     open(os.path.join(scratch, "go"), "w").close()
-    socket = "unix:" + os.path.join(scratch, "socket")
+    address = "unix:" + os.path.join(scratch, "socket")
     return [
-        Tree("gunicorn", [PYTHON, "-m", "gunicorn", "-w", "2", "-b", socket, "services:app"], 3, labeled, title="gunicorn: ", word=None),
+        Tree("gunicorn", [PYTHON, "-m", "gunicorn", "-w", "2", "-b", address, "services:app"], 3, labeled, title="gunicorn: ", word=None),
         # without labels: what it runs is known by the command line that it was started with
-        Tree("gunicorn by name", [PYTHON, "-m", "gunicorn", "-w", "1", "-b", socket + "2", "services:app"], 2, path, labels=None, title="gunicorn: ", word=None),
+        Tree("gunicorn by name", [PYTHON, "-m", "gunicorn", "-w", "1", "-b", address + "2", "services:app"], 2, path, labels=None, title="gunicorn: ", word=None),
         Tree("celery", [PYTHON, "-m", "celery", "-A", "services:capp", "worker", "-c", "2", "-P", "prefork", "--without-mingle", "--without-gossip"], 3,
              dict(labeled, PLOP_TEST_CELERY="1", C_FORCE_ROOT="1"), title="[celeryd: ", word=None),
         Tree("loky", [PYTHON, SCRIPT, "loky"], 3, path, labels=None),
@@ -108,8 +117,36 @@ def with_packages(folder, scratch):
     ]
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return str(s.getsockname()[1])
+
+
+def with_servers(folder, scratch):
+    """Servers with several processes: what makes the others, and its workers."""
+    path = {"PYTHONPATH": folder + os.pathsep + host.WORKLOADS}
+    labeled = dict(path, **LABELS)
+    uvicorn = [PYTHON, "-m", "uvicorn", "--workers", "2", "--log-level", "critical", "services:asgi", "--port"]
+    granian = [PYTHON, "-m", "granian", "--interface", "asgi", "--workers", "2", "--no-log", "services:asgi", "--port"]
+    uwsgi = [PYTHON, os.path.join(folder, "bin", "uwsgi"), "--master", "--processes", "2", "--need-app", "--wsgi", "services:app",
+             "--disable-logging", "--pythonpath", host.WORKLOADS]
+    return [
+        # the tracker of resources as well
+        Tree("uvicorn", uvicorn + [free_port()], 4, labeled, word=None),
+        Tree("uvicorn by name", uvicorn + [free_port()], 4, path, labels=None, word=None),
+        Tree("granian", granian + [free_port()], 3, labeled, word=None),
+        Tree("granian by name", granian + [free_port()], 3, path, labels=None, word=None),
+        Tree("uwsgi", uwsgi + ["--http-socket", os.path.join(scratch, "uwsgi")], 3, labeled, word=None),
+        Tree("uwsgi by name", uwsgi + ["--http-socket", os.path.join(scratch, "uwsgi2")], 3, path, labels=None, word=None),
+        Tree("dask", [PYTHON, SCRIPT, "dask"], 4, labeled),
+        Tree("dask by name", [PYTHON, SCRIPT, "dask"], 4, path, labels=None),
+    ]
+
+
 # What each is called where nothing but its command line says it.
-NAMES = {"gunicorn by name": "gunicorn", "xdist": "pytest"}
+NAMES = {"gunicorn by name": "gunicorn", "xdist": "pytest", "uvicorn by name": "uvicorn", "granian by name": "granian", "uwsgi by name": "uwsgi",
+         "dask by name": os.path.basename(SCRIPT)}
 # ... and of those that end so.
 SUFFIXES = {" by name": "overwritten.py"}
 
@@ -131,8 +168,8 @@ def check_tree(daemon, tree):
         if len(mine) < tree.count or not all(p and p["status"] == "profiled" for p in mine):
             return False
         first = processes[tree.pid]
-        name = next((n for suffix, n in SUFFIXES.items() if tree.name.endswith(suffix)), os.path.basename(SCRIPT))
-        labels = tree.labels or (NAMES.get(tree.name, name) if is_unnamed(first) else first["service"], "")
+        name = NAMES.get(tree.name) or next((n for suffix, n in SUFFIXES.items() if tree.name.endswith(suffix)), os.path.basename(SCRIPT))
+        labels = tree.labels or (name if is_unnamed(first) else first["service"], "")
         seen = [(p["service"], p["version"]) for p in mine]
         titles = [p["cmdline"] for p in mine]
         last[:] = [seen, titles]
@@ -209,7 +246,23 @@ def check_exec(daemon):
         tree.end()
 
 
-def embedders(scratch):
+def cythonized(scratch, folder):
+    """(program, None): frozen.py as Cython makes a program of it, which is linked to a libpython; or (None, why there is none)."""
+    program = os.path.join(scratch, "reckoner")
+    if os.path.exists(program):
+        return program, None
+    config = PYTHON + "-config"
+    if not shutil.which("gcc") or not os.path.exists(config):
+        return None, "there is no gcc, or no %s" % config
+    flags = [subprocess.run([config] + options, stdout=subprocess.PIPE, check=True).stdout.decode().split()
+             for options in (["--includes"], ["--ldflags", "--embed"])]
+    subprocess.run([PYTHON, "-m", "cython", "-3", "--embed", "-o", program + ".c", os.path.join(host.WORKLOADS, "frozen.py")], check=True,
+                   env=dict(os.environ, PYTHONPATH=folder), timeout=120)
+    subprocess.run(["gcc", "-O0"] + flags[0] + [program + ".c", "-o", program] + flags[1], check=True)
+    return program, None
+
+
+def embedders(scratch, servers):
     """Programs that have Python in them and arguments of their own."""
     found = []
     gdb = subprocess.run(["which", "gdb"], stdout=subprocess.PIPE).stdout.decode().strip()
@@ -222,6 +275,19 @@ def embedders(scratch):
         found.append(("billing", [program, "--token", "secret", "20"]))
     else:
         print("without PyInstaller: %s" % why)
+    program, why = cythonized(scratch, servers) if servers else (None, "it could not be fetched")
+    if program:
+        found.append(("reckoner", [program, "--token", "secret", "20"]))
+    else:
+        print("without Cython: %s" % why)
+    plugins = glob.glob("/usr/lib/uwsgi/plugins/python3*_plugin.so")
+    if plugins and os.path.exists("/usr/bin/uwsgi-core"):
+        # it runs Python from the start on, as there is an application to load
+        found.append(("uwsgi-core", ["/usr/bin/uwsgi-core", "--plugin", plugins[0], "--need-app", "--disable-logging", "--http-socket",
+                                     tempfile.mktemp(dir=scratch), "--pythonpath", host.WORKLOADS, "--set-placeholder", "token=secret", "--wsgi-file",
+                                     os.path.join(host.TESTS, "system", "interpreters", "wsgi.py")]))
+    else:
+        print("without Debian's uWSGI: it is not there")
     # an interpreter under the name of an application
     copy = os.path.join(scratch, "my-app")
     if not os.path.exists(copy):
@@ -250,13 +316,16 @@ def overwritten():
     return trees
 
 
-def check_sets(stack, folder, scratch):
+def check_sets(stack, folder, servers, scratch):
     """The same before and after."""
     def trees(when):
+        os.makedirs(os.path.join(scratch, when))
         made = without_packages() + overwritten() + (with_packages(folder, os.path.join(scratch, when)) if folder else [])
+        made += with_servers(servers, os.path.join(scratch, when)) if servers else []
         path = {"PYTHONPATH": folder} if folder else {}
         extra = {kind: Tree(kind, [PYTHON, SCRIPT, kind], 1, path, labels=None) for kind in (("title", "restless") if folder else ())}
-        programs = [(name, Tree(name, command, 1, labels=None)) for name, command in embedders(scratch)]
+        # uWSGI's standard output is its log
+        programs = [(name, Tree(name, command, 1, labels=None, word=None if name == "uwsgi-core" else "READY")) for name, command in embedders(scratch, servers)]
         for tree in made + list(extra.values()) + [tree for _, tree in programs]:
             tree.wait()
         return made, extra, programs
@@ -278,10 +347,16 @@ def main():
     folder, why = pypi.installed(PYTHON, PACKAGES)
     if not folder:
         print("without gunicorn, celery, loky, xdist and setproctitle: %s" % why)
+    servers, reason = pypi.installed(PYTHON, SERVERS)
+    if not servers:
+        print("without uvicorn, granian, uWSGI of PyPI, dask and Cython: %s" % reason)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory())
         stack.callback(lambda: [tree.end() for tree in Tree.all])
-        check_sets(stack, folder, scratch)
+        check_sets(stack, folder, servers, scratch)
+    if not folder or not servers:
+        print("SKIP: the rest is right; %s" % (why or reason))
+        return 77
     return 0
 
 

@@ -150,7 +150,8 @@ long kernel_map_update(const struct kernel_map *m, const void *key, const void *
 	__u32 most = MIN(kernel.hash_entries ? kernel.hash_entries : m->entries, m->entries), n;
 	struct element *e;
 
-	kernel_require(flags == BPF_ANY, "flags of bpf_map_update_elem()");
+	kernel_require(flags == BPF_ANY || (flags == BPF_NOEXIST && !is_array(m)),
+		       "flags of bpf_map_update_elem()");
 	if (is_array(m)) {
 		void *p;
 
@@ -162,6 +163,8 @@ long kernel_map_update(const struct kernel_map *m, const void *key, const void *
 		return 0;
 	}
 	e = hash_find(t, key);
+	if (e && flags == BPF_NOEXIST)
+		return -EEXIST;
 	if (!e) {
 		if (t->n >= most)
 			return -E2BIG;

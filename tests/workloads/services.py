@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Processes that are part of a service without their environment or command line saying so, by services.py KIND: spawn, forkserver, fork (multiprocessing), loky
-(joblib), title and restless (setproctitle), exec. Says READY when they are there. As a module: a WSGI application, a Celery application, and a test for pytest.
+(joblib), dask (distributed, with its nannies), title and restless (setproctitle), exec. Says READY when they are there. As a module: a WSGI and an ASGI application,
+a Celery application, and a test for pytest.
 """
 import multiprocessing
 import os
@@ -12,6 +13,16 @@ import time
 def app(_environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"plop"]
+
+
+async def asgi(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"plop"})
 
 
 def spin():
@@ -62,6 +73,14 @@ def loky():
     for name in os.listdir(folder):
         os.unlink(os.path.join(folder, name))
     os.rmdir(folder)
+
+
+def dask():
+    from distributed import LocalCluster
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50)
+    print("READY", flush=True)
+    sys.stdin.read()
+    cluster.close()
 
 
 def title():
@@ -117,7 +136,7 @@ def main():
     if kind in ("spawn", "forkserver", "fork"):
         multiprocess(kind)
     else:
-        {"loky": loky, "title": title, "restless": restless, "exec": execute, "after": after}[kind]()
+        {"loky": loky, "dask": dask, "title": title, "restless": restless, "exec": execute, "after": after}[kind]()
 
 
 if __name__ == "__main__":
