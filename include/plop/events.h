@@ -259,7 +259,10 @@ struct plop_process {
 	__u16 async;   /* ... into the asyncs map; 0: its tasks are not known */
 	__u16 state;   /* enum plop_state */
 	__u16 user;    /* PLOP_USER_PLACE(): whose it is counted as */
-	/* NEW: kernel time of the last PLOP_RECORD_CHECK, or of exec or fork; else of the last PLOP_RECORD_RENAME, or of fork */
+	/*
+	 * NEW: kernel time of the last PLOP_RECORD_CHECK, or of exec or fork; else of the last
+	 * PLOP_RECORD_RENAME, or of fork
+	 */
 	__u64 asked;
 	__u64 wait; /* NEW: ns from then until a tick asks again; grows */
 	/* PROFILED: kernel address of its mm, once a thread state was found in it; else 0 */
@@ -267,8 +270,9 @@ struct plop_process {
 };
 
 /*
- * Where processes of a user are counted; place 0 is root's, who has no bound. A seed, so that nobody can choose with whom he shares
- * a place. In a user namespace: of the user who made it, or the outermost one that it is in.
+ * Where processes of a user are counted; place 0 is root's, who has no bound. A seed, so that
+ * nobody can choose with whom he shares a place. In a user namespace: of the user who made it, or
+ * the outermost one that it is in.
  */
 #define PLOP_USER_PLACE(uid, seed) \
 	((uid) ? 1 + (__u32)(plop_mix((uid) ^ (seed)) % (PLOP_USER_PLACES - 1)) : 0)
