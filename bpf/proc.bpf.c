@@ -15,19 +15,30 @@ volatile __u64 plop_renames_woken = 0;
 volatile __u32 plop_user_processes[PLOP_USER_PLACES] = {};
 volatile __u32 plop_users_processes = 0;
 
-#define NAMESPACES 32 /* that can lie in one another (kernel/user_namespace.c) */
+#define USER_NOBODY 65534
+#define NAMESPACES  32 /* that can lie in one another (kernel/user_namespace.c) */
 
+/*
+ * Of all that a namespace which root has made is for (a container, most likely), the namespace is
+ * the user. The verifier takes a pointer under RCU for one that may be NULL, where the kernel's
+ * type information says which are (those that clang has built).
+ */
 static __always_inline __u32 user_place(struct task_struct *task)
 {
 	const struct cred *cred = task->real_cred;
-	struct user_namespace *ns = cred->user_ns;
-	__u32 uid = cred->uid.val;
+	struct user_namespace *ns;
+	__u32 uid, outermost = 0;
 
+	if (!cred)
+		return PLOP_USER_PLACE(USER_NOBODY, plop_seed);
+	uid = cred->uid.val;
+	ns = cred->user_ns;
 	for (int i = 0; i < NAMESPACES && ns->level > 0; i++) {
 		uid = ns->owner.val;
+		outermost = ns->ns.inum;
 		ns = ns->parent;
 	}
-	return PLOP_USER_PLACE(uid, plop_seed);
+	return PLOP_USER_PLACE(uid ? uid : outermost, plop_seed);
 }
 
 /*
@@ -36,15 +47,16 @@ static __always_inline __u32 user_place(struct task_struct *task)
  */
 static __always_inline bool user_charge(__u32 place)
 {
-	__u32 all = plop_users_processes;
+	__s32 all = (__s32)plop_users_processes;
 
 	if (place == 0)
 		return true;
 	/* for the verifier, which does not know what the compiler does */
 	barrier_var(place);
 	place &= PLOP_USER_PLACES - 1;
+	/* signed: both sides change the table, and may rarely count one twice that goes */
 	if (all >= PLOP_MAX_USERS_PROCESSES ||
-	    plop_user_processes[place] >= PLOP_MAX_USERS_PROCESSES - all)
+	    (__s32)plop_user_processes[place] >= PLOP_MAX_USERS_PROCESSES - all)
 		return false;
 	__sync_fetch_and_add(&plop_user_processes[place], 1);
 	__sync_fetch_and_add(&plop_users_processes, 1);
@@ -85,6 +97,32 @@ static __always_inline void thread_born(__u32 tgid, __u32 maker, __u32 made)
 			    BPF_RB_FORCE_WAKEUP);
 }
 
+/*
+ * A process, or another program of one, begins; who was not in the table, as others are not
+ * followed, is from now on.
+ */
+static __always_inline bool process_begin(__u32 tgid, struct plop_process *p)
+{
+	struct plop_process *before = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (before && before->user == p->user &&
+	    bpf_map_update_elem(&processes, &tgid, p, BPF_EXIST) == 0)
+		return true;
+	/* it may be another user's by now, as what a service manager forks */
+	if (before) {
+		__u32 user = before->user;
+
+		if (bpf_map_delete_elem(&processes, &tgid) == 0)
+			user_discharge(user);
+	}
+	if (!user_charge(p->user))
+		return false;
+	if (bpf_map_update_elem(&processes, &tgid, p, BPF_NOEXIST) == 0)
+		return true;
+	user_discharge(p->user);
+	return false;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -107,12 +145,7 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 	if (copy.mm)
 		copy.mm = (__u64)child->mm;
 	copy.user = user_place(child);
-	if (!user_charge(copy.user)) {
-		__sync_fetch_and_add(&plop_table_full, 1);
-		return 0;
-	}
-	if (bpf_map_update_elem(&processes, &to, &copy, BPF_ANY)) {
-		user_discharge(copy.user);
+	if (!process_begin(to, &copy)) {
 		__sync_fetch_and_add(&plop_table_full, 1);
 		return 0;
 	}
@@ -133,32 +166,14 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
  */
 static __always_inline __u64 program_file(struct task_struct *task)
 {
-	struct inode *inode = task->mm->exe_file->f_inode;
+	struct file *exe = task->mm->exe_file;
+	struct inode *inode;
 
+	if (!exe)
+		return 0;
+	inode = exe->f_inode;
 	return plop_mix(plop_mix(inode->i_ino) ^ (__u64)inode->i_sb->s_dev << 32 ^
 			inode->i_generation);
-}
-
-/* Another program begins; who was not in the table, as others are not followed, is from now on. */
-static __always_inline bool process_begin(__u32 tgid, struct plop_process *p)
-{
-	struct plop_process *before = bpf_map_lookup_elem(&processes, &tgid);
-
-	if (before && before->user == p->user)
-		return bpf_map_update_elem(&processes, &tgid, p, BPF_ANY) == 0;
-	/* it may be another user's by now, as what a service manager forks */
-	if (before) {
-		__u32 user = before->user;
-
-		if (bpf_map_delete_elem(&processes, &tgid) == 0)
-			user_discharge(user);
-	}
-	if (!user_charge(p->user))
-		return false;
-	if (bpf_map_update_elem(&processes, &tgid, p, BPF_NOEXIST) == 0)
-		return true;
-	user_discharge(p->user);
-	return false;
 }
 
 SEC("tp_btf/sched_process_exec")

@@ -58,7 +58,12 @@ typedef struct {
 	unsigned int val;
 } kuid_t;
 
+struct ns_common {
+	unsigned int inum;
+};
+
 struct user_namespace {
+	struct ns_common ns;
 	struct user_namespace *parent;
 	int level; /* 0: that of the host */
 	kuid_t owner;

@@ -43,7 +43,7 @@ static void asked_refuse(struct asked *a)
 	struct refusal refusal = {};
 
 	question_refuse(a->question, &refusal);
-	if (refusal.status >= 500)
+	if (refusal.status == 500)
 		log_warning("Cannot answer a question: %s", refusal.error);
 	api_reply_error(a->call, refusal.status, refusal.hint, "%s", refusal.error);
 }
@@ -88,10 +88,10 @@ static void asked_add(void *ctx)
 		asked_end(a);
 		return;
 	}
-	r = worker_submit(k->source->worker, asked_write, asked_reply, a);
+	r = worker_continue(k->source->worker, asked_write, asked_reply, a);
 	if (r >= 0)
 		return;
-	/* the worker has too much to do: what was read is not thrown away for that */
+	/* there is no memory for it: what was read is not thrown away for that */
 	log_debug_r(r, "Writing an answer on the loop");
 	asked_write(a);
 	asked_reply(a);

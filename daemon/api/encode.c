@@ -50,12 +50,14 @@ static void job_gone(void *ctx)
 	j->call = NULL;
 }
 
-static int job_submit(struct encode_job *j, struct worker *w)
+/* begun: what was asked for is here, and is not thrown away because others ask for much. */
+static int job_submit(struct encode_job *j, bool begun, struct worker *w)
 {
 	int r;
 
 	j->body.limit = api_answer_max(j->call);
-	r = worker_submit(w, job_run, job_done, j);
+	r = begun ? worker_continue(w, job_run, job_done, j) :
+		    worker_submit(w, job_run, job_done, j);
 	if (r >= 0)
 		api_defer_call(j->call, job_gone, j);
 	return r;
@@ -69,7 +71,7 @@ int api_reply_profile_made(struct api_call *c, const struct api_profile_maker *m
 
 	if (j) {
 		*j = (struct encode_job){ .call = c, .maker = *maker, .format = f };
-		r = job_submit(j, w);
+		r = job_submit(j, maker->begun, w);
 	}
 	if (r >= 0)
 		return 0;
@@ -89,14 +91,10 @@ int api_reply_profile_owned(struct api_call *c, struct profile *p, const struct 
 
 	if (j) {
 		*j = (struct encode_job){ .call = c, .profile = p, .format = f };
-		r = job_submit(j, w);
+		r = job_submit(j, true, w);
 	}
 	if (r >= 0)
 		return 0;
-	/*
-	 * The worker has too much to do: what was asked for is here, and is not thrown away for
-	 * that.
-	 */
 	log_debug_r(r, "Writing a profile on the loop");
 	free(j);
 	r = api_reply_profile(c, p, f);

@@ -71,7 +71,9 @@ uint64_t helper_bytes(pid_t pid)
 
 	if (pid <= 0)
 		return 0;
-	/* Private_Clean and Private_Dirty, see proc_pid_smaps(5) */
+	/*
+	 * 0 where the kernel does not tell. Private_Clean and Private_Dirty, see proc_pid_smaps(5)
+	 */
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f)) {

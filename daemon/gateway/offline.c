@@ -43,7 +43,7 @@ static bool offline_refuse(const struct source *s, const struct question *k, str
 {
 	const struct offline_question *o = (const struct offline_question *)k;
 
-	if (k->r == -ENOENT || k->r == -EPROTO || k->r == -EACCES)
+	if (k->r == -ENOENT || k->r == -EPROTO || k->r == -EACCES || k->r == -EAGAIN)
 		refusal_say(ret, 503, "on the host: systemctl status plopd", "%s, and %s", o->down,
 			    k->error ? k->error : "plop.db cannot be read");
 	else if (k->r == -EBADMSG)

@@ -256,12 +256,12 @@ static void result_done(void *ctx)
 	free(t);
 }
 
-/* Answers, and takes the query over. Whether the result is on its way. */
+/* Answers, and takes the query over. begun: as of its maker. Whether the result is on its way. */
 static bool result_reply(struct api_call *call, struct recording *recording, struct query *query,
-			 struct worker *encoder)
+			 bool begun, struct worker *encoder)
 {
 	struct result *t = calloc(1, sizeof(*t));
-	const struct api_profile_maker maker = { result_make, result_done, t };
+	const struct api_profile_maker maker = { result_make, result_done, t, begun };
 
 	if (!t) {
 		api_reply_error(call, 500, NULL, "out of memory");
@@ -289,8 +289,8 @@ void route_recording(const struct api_request *q, void *ctx)
 		return;
 	}
 	if (recording->state == RECORDING_DONE) {
-		recording->fetched |= result_reply(q->call, recording, &query, o->encoder) &&
-				      !streq(q->method, "HEAD");
+		recording->fetched |= result_reply(q->call, recording, &query, false, o->encoder) &&
+				      !q->head;
 		return;
 	}
 	/* a copy, as it is written on a worker: however large it is, the loop goes on */
@@ -348,7 +348,9 @@ static void pprof_done(struct recording *recording, void *ctx)
 
 	/* it was recorded by process; what a thread is called is known by now */
 	recording->whom.selectors = (struct selectors){};
-	result_reply(w->call, recording, &query, w->routes->encoder);
+	/* whose samples it may have was asked of each: it counts as a whole, with what it lost */
+	query.selectors.owned = false;
+	result_reply(w->call, recording, &query, true, w->routes->encoder);
 	query_done(&query);
 	recording_drop(recording);
 }

@@ -117,7 +117,8 @@ static int take_file(struct search *s, struct mapped_file *f)
 	s->unopened = s->unopened || r == -EAGAIN;
 	if (r == -ENOMEM || r == -EPERM)
 		return r;
-	if (r == 0 && b->kind == BINARY_OTHER && !exe)
+	/* what one has in its memory says nothing of the file that others have */
+	if (r == 0 && b != &own && b->kind == BINARY_OTHER && !exe)
 		cache_add_plain(s->cache, &f->key);
 	if (r == 0 && b->kind == BINARY_PYPY)
 		take_found(s, &(struct python_process){ .verdict = PYTHON_PYPY }, RANK_KNOWN);

@@ -106,7 +106,8 @@ void question_refuse(const struct question *k, struct refusal *ret)
 			    "reading plop.db for this answer takes more than %u s",
 			    (unsigned int)(STORE_READ_NS / NSEC_PER_SEC));
 	else
-		refusal_say(ret, 500, k->source->hint, "failed to read plop.db: %s",
+		refusal_say(ret, 500, k->source->hint, "%s%s",
+			    k->error ? "" : "failed to read plop.db: ",
 			    k->error ? k->error : strerror(-k->r));
 }
 

@@ -432,20 +432,21 @@ bool recording_wants(const struct recording *recording, struct target *k)
 	return whom_wants(&recording->whom, k, recording->all->cycle->number);
 }
 
+/* One that stops has its ticks up to its last swap; one that waits begins with the next. */
+static bool recording_counts(const struct recording *recording)
+{
+	return (recording->state == RECORDING_RUNNING || recording->state == RECORDING_STOPPING) &&
+	       recording->begun_mono;
+}
+
 void recordings_add(struct recordings *all, struct target *k, const struct symbolized_stack *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *recording = all->items[i];
 		uint32_t n;
 
-		/*
-		 * one that stops has its ticks up to its last swap; one that waits begins with the
-		 * next
-		 */
-		if (!recording ||
-		    (recording->state != RECORDING_RUNNING &&
-		     recording->state != RECORDING_STOPPING) ||
-		    !recording->begun_mono || recording->channel != s->stack->channel)
+		if (!recording || !recording_counts(recording) ||
+		    recording->channel != s->stack->channel)
 			continue;
 		/* what else a selector may ask for is told when the result is wanted */
 		if (!recording_wants(recording, k))
@@ -466,7 +467,7 @@ void recordings_undelivered(struct recordings *all, const struct plop_stack *sta
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *recording = all->items[i];
 
-		if (recording && recording->state != RECORDING_DONE &&
+		if (recording && recording_counts(recording) &&
 		    recording->channel == stack->channel)
 			recording->undelivered += stack->count;
 	}

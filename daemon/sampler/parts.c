@@ -2,7 +2,11 @@
 #include <malloc.h>
 
 #include "sampler/private.h"
+#include "util/clock.h"
 #include "util/log.h"
+
+/* For how long one that could not be loaded is not tried again. */
+#define FAILED_NS (60 * NSEC_PER_SEC)
 
 /* The maps of bpf/async.bpf.h, which no other program uses. */
 static bool is_async_map(const struct plop *skel, const struct bpf_map *map)
@@ -118,6 +122,7 @@ static void part_loaded(void *ctx)
 				s->map_bytes += sampler_one_map_bytes(bpf_map__fd(map));
 		}
 	}
+	p->failed_ns = p->r < 0 ? clock_ns(CLOCK_MONOTONIC) : 0;
 	if (p->r < 0)
 		log_warning_r(p->r, "Cannot load the BPF programs of a recording");
 	if (s->handlers.loaded)
@@ -134,6 +139,9 @@ static int part_need(struct part *p)
 		return 0;
 	if (p->loading)
 		return -EINPROGRESS;
+	/* it takes half a second of CPU, and anybody may ask */
+	if (p->failed_ns && clock_ns(CLOCK_MONOTONIC) - p->failed_ns < FAILED_NS)
+		return p->r;
 	if (!s->options.loop) {
 		part_load(p);
 		part_loaded(p);

@@ -75,6 +75,7 @@ struct part {
 	bool loading;      /* the loader has it */
 	struct plop *coming;
 	int r;
+	uint64_t failed_ns; /* CLOCK_MONOTONIC: when it could not be loaded; 0: it was not tried */
 };
 #define PARTS 3
 

@@ -13,12 +13,12 @@ static uint32_t add(volatile uint32_t *n, int by)
 static bool user_charge(struct sampler *s, uint32_t place)
 {
 	struct plop__bss *b = s->skel->bss;
-	uint32_t all = b->plop_users_processes;
+	int32_t all = (int32_t)b->plop_users_processes;
 
 	if (place == 0)
 		return true;
 	if (all >= PLOP_MAX_USERS_PROCESSES ||
-	    b->plop_user_processes[place] >= PLOP_MAX_USERS_PROCESSES - all)
+	    (int32_t)b->plop_user_processes[place] >= PLOP_MAX_USERS_PROCESSES - all)
 		return false;
 	add(&b->plop_user_processes[place], 1);
 	add(&b->plop_users_processes, 1);

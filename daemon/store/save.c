@@ -95,6 +95,8 @@ static int save_function(struct save *v, uint32_t function)
 	const struct dict_function *f = dict_get_function(v->w->dict, function);
 	sqlite3_stmt *st = v->s->statements[ST_ADD_FUNCTION];
 	uint64_t hash = v->function_hashes[function];
+	/* what a Python function's file tells is not kept as well */
+	const char *module = f->kind == PLOP_FRAME_PYTHON ? "" : f->module;
 	int64_t id, used;
 	int r;
 
@@ -110,11 +112,10 @@ static int save_function(struct save *v, uint32_t function)
 		db_bind_text(st, 4, f->name);
 		db_bind_text(st, 5, f->file);
 		sqlite3_bind_int(st, 6, f->kind);
-		/* what a Python function's file tells is not kept as well */
-		db_bind_text(st, 7, f->kind == PLOP_FRAME_PYTHON ? "" : f->module);
+		db_bind_text(st, 7, module);
 		r = db_run(st);
 		id = sqlite3_last_insert_rowid(v->s->db);
-		save_counts(v, strlen(f->name) + strlen(f->file) + strlen(f->module));
+		save_counts(v, strlen(f->name) + strlen(f->file) + strlen(module));
 	} else {
 		r = used < v->needed ? use_row(v, ST_USE_FUNCTION, id) : 0;
 	}

@@ -54,7 +54,7 @@ static const char *const steps[SCHEMA_VERSION] = {
 	 * stepped_ns: how far the clock was set as the window began. life_ns: the time that had
 	 * really passed when it ended, as far as the windows tell (life.h). pending_ns: a gap that
 	 * does not count yet, before the window pending_from. lost_threads: a cause of loss that
-	 * plop 0.1.0 did not have.
+	 * version 1 did not have.
 	 */
 	"ALTER TABLE windows ADD COLUMN stepped_ns INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE windows ADD COLUMN life_ns INTEGER NOT NULL DEFAULT 0;"

@@ -220,6 +220,16 @@ int store_check_length(struct store *s)
 	return file_bytes(s->path) < (uint64_t)(pages * page) ? -EBADMSG : 0;
 }
 
+/* On a full disk it takes the room that is kept for going on. */
+static int migrate(struct store *s)
+{
+	int r = schema_migrate(s->db);
+
+	if (r == -ENOSPC && unlink(s->reserve_path) == 0)
+		r = schema_migrate(s->db);
+	return r;
+}
+
 static int prepare(struct store *s)
 {
 	int version, on = 1, r;
@@ -237,7 +247,7 @@ static int prepare(struct store *s)
 	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
 	r = store_check_length(s);
 	if (r == 0 && version < SCHEMA_VERSION)
-		r = schema_migrate(s->db);
+		r = migrate(s);
 	if (r == 0)
 		r = db_int(s->db, "SELECT value FROM meta WHERE key='hash_seed'", &s->seed);
 	for (unsigned int i = 0; r == 0 && i < ST_MAX; i++)

@@ -462,13 +462,11 @@ void targets_exec(struct targets *t, const struct plop_record_exec *r)
 	struct target_key key = { .image = r->head.image, .tgid = r->head.tgid };
 	uint64_t now = cycle_mono_ns(t->cycle);
 
-	if (!plain_has(&t->plain, r->file, now)) {
+	/* any number of plain ones may come: those that may well be Python have room beside them */
+	if (!plain_has(&t->plain, r->file, now) || !pendings_may_be_plain(&t->pending)) {
 		targets_look(t, key.tgid, key.image, false, r->file);
 		return;
 	}
-	/* any number of them may come: those that may well be Python have room beside them */
-	if (!pendings_may_be_plain(&t->pending))
-		return;
 	targets_ask_again(t, &key, now + PLAIN_NS);
 	pending_program(t, &key, r->file, true);
 }

@@ -138,7 +138,7 @@ void title_renamed(struct targets *t, uint32_t tgid, uint64_t image)
 	s->due_ns = MIN(s->due_ns, now + TITLE_FIRST_NS);
 	/* one that is set already comes sooner, and has those that are left looked at in time */
 	if (!t->title_timer_set)
-		look_at(t, s->due_ns, now);
+		look_at(t, MAX(s->due_ns, now), now);
 }
 
 void titles_look(struct targets *t)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -134,7 +135,8 @@ int worker_new(sd_event *loop, const char *name, unsigned int max, struct worker
 	return 0;
 }
 
-int worker_submit(struct worker *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx)
+static int submit(struct worker *w, unsigned int max, void (*run)(void *ctx),
+		  void (*done)(void *ctx), void *ctx)
 {
 	_cleanup_free_ struct job *j = malloc(sizeof(*j));
 	int r = 0;
@@ -143,7 +145,7 @@ int worker_submit(struct worker *w, void (*run)(void *ctx), void (*done)(void *c
 		return -ENOMEM;
 	*j = (struct job){ .run = run, .done = done, .ctx = ctx };
 	pthread_mutex_lock(&w->lock);
-	if (w->queued >= w->max) {
+	if (w->queued >= max) {
 		r = -EAGAIN;
 	} else {
 		w->queued++;
@@ -152,6 +154,16 @@ int worker_submit(struct worker *w, void (*run)(void *ctx), void (*done)(void *c
 	}
 	pthread_mutex_unlock(&w->lock);
 	return r;
+}
+
+int worker_submit(struct worker *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx)
+{
+	return submit(w, w->max, run, done, ctx);
+}
+
+int worker_continue(struct worker *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx)
+{
+	return submit(w, UINT_MAX, run, done, ctx);
 }
 
 void worker_free(struct worker *w)

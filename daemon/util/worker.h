@@ -17,5 +17,7 @@ int worker_new(sd_event *loop, const char *name, unsigned int max, struct worker
 /* -EAGAIN: the queue is full; nothing was taken. done may be NULL. */
 int worker_submit(struct worker *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx);
 /* Waits until all jobs have run, calls their done(), and ends the thread. */
+/* The same for what goes on from a job that had its place: there is always room. */
+int worker_continue(struct worker *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx);
 void worker_free(struct worker *w);
 DEFINE_FREEP(struct worker, worker_free)

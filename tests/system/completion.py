@@ -169,6 +169,14 @@ def values(daemon, key):
     return sorted(quoted(found - {"", "/"}))
 
 
+def check_values(daemon, line, key):
+    """What ps has before and after is offered, and nothing else but what it had at either time: others come and go meanwhile."""
+    before = set(values(daemon, key))
+    offered = set(replies(line))
+    after = set(values(daemon, key))
+    assert before & after <= offered <= before | after, (line, sorted((before & after) - offered), sorted(offered - before - after))
+
+
 def check_processes(daemon, works):
     asking = "plopctl -S %s " % daemon.socket
     listed = daemon.get("/v1/processes")
@@ -185,8 +193,7 @@ def check_processes(daemon, works):
     assert "%d (%s)" % (works[0].pid, comm) in replies(asking + "record -p ", kind=63)
     assert "%d (%s)" % (works[1].pid, HOSTILE) in replies(asking + "record -p ", kind=63)
     for line, key in [("record -u ", "unit"), ("record -c ", "cgroup")] + [("export %s=" % key, key) for key in VALUES]:
-        # others come and go meanwhile
-        host.until("%s completes what ps has" % line, lambda line=line, key=key: sorted(replies(asking + line)) == values(daemon, key))
+        check_values(daemon, asking + line, key)
     assert quoted([HOSTILE])[0] in replies(asking + "export comm=a")
     print("bash: PIDs of %d processes, %d control groups, values of keys" % (len(profiled), len(values(daemon, "cgroup"))))
 

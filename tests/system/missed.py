@@ -176,6 +176,8 @@ def samples_of(daemon):
 def check_samples(daemon, works):
     """Until each has some, which on a busy machine takes its time."""
     path = os.path.join(daemon.folder, "missed")
+    # the first at a rate of its own has to wait for its programs
+    daemon.ctl("record", "-a", "-d", "100ms", "-F", "200", "-f", "collapsed", "-o", path)
     recorder = subprocess.Popen([host.program("plopctl"), "--socket", daemon.socket, "record", "-a", "-d", "300s", "-F", "200",
                                  "--group-by", "pid", "-f", "collapsed", "-o", path], stderr=subprocess.DEVNULL)
     host.until("the recording runs", lambda: daemon.status()["recordings"])

@@ -150,7 +150,7 @@ long kernel_map_update(const struct kernel_map *m, const void *key, const void *
 	__u32 most = MIN(kernel.hash_entries ? kernel.hash_entries : m->entries, m->entries), n;
 	struct element *e;
 
-	kernel_require(flags == BPF_ANY || (flags == BPF_NOEXIST && !is_array(m)),
+	kernel_require(flags == BPF_ANY || (flags <= BPF_EXIST && !is_array(m)),
 		       "flags of bpf_map_update_elem()");
 	if (is_array(m)) {
 		void *p;
@@ -165,6 +165,8 @@ long kernel_map_update(const struct kernel_map *m, const void *key, const void *
 	e = hash_find(t, key);
 	if (e && flags == BPF_NOEXIST)
 		return -EEXIST;
+	if (!e && flags == BPF_EXIST)
+		return -ENOENT;
 	if (!e) {
 		if (t->n >= most)
 			return -E2BIG;
