@@ -49,10 +49,12 @@ _plopctl_offer() {
 
 # PIDs; in a list for the eye with the name of each.
 _plopctl_pids() {
-	local prefix=$1 key value pid='' comm='' i
+	local prefix=$1 line value pid='' comm='' i
 	local pids=() comms=()
-	while read -r key value; do
-		case $key in
+	# a name may end with a space
+	while IFS= read -r line; do
+		value=${line#* }
+		case ${line%% *} in
 		pid) pid=$value comm='' ;;
 		comm) comm=$value ;;
 		status)
@@ -72,9 +74,10 @@ _plopctl_pids() {
 
 # What the processes have as their KEY, each once; of a path also all that it lies below.
 _plopctl_values() {
-	local prefix=$1 key=$2 value
+	local prefix=$1 key=$2 line value
 	local values=()
-	while read -r _ value; do
+	while IFS= read -r line; do
+		value=${line#* }
 		values+=("$value")
 		while [ "$key" = cgroup ] && [[ $value = /*/* ]]; do
 			value=${value%/*}

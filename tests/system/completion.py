@@ -18,7 +18,7 @@ import host
 
 COMPLETION = os.path.join(os.path.dirname(host.TESTS), "daemon", "completion")
 # A name that would do something if it were taken for a command.
-HOSTILE = "a;$(id) 'b"
+HOSTILE = "a;$(id) 'b "
 SLEEP = "import time; print('READY', flush=True); time.sleep(300)"
 
 ASK = """
