@@ -47,6 +47,9 @@ void recording_drop(struct recording *recording)
 	sd_event_source_disable_unref(recording->tree_ends);
 	/* of one that has ended the channel may be another's by now */
 	if (recording->state != RECORDING_DONE) {
+		/* its last stacks may lie in either half: two swaps empty both */
+		recording->all->channel_from[recording->channel] =
+			recording->all->cycle->number + 2;
 		recording_close(recording);
 		recording_unwatch(recording);
 	}
@@ -118,7 +121,7 @@ static int recording_due(sd_event_source *s, uint64_t usec, void *ctx)
 static uint32_t channel_free(const struct recordings *all)
 {
 	for (uint32_t channel = 1; channel <= PLOP_MAX_CHANNELS; channel++) {
-		bool taken = false;
+		bool taken = all->cycle->number < all->channel_from[channel];
 
 		for (size_t i = 0; i < ARRAY_SIZE(all->items); i++)
 			taken |= all->items[i] && all->items[i]->state != RECORDING_DONE &&

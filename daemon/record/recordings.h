@@ -104,6 +104,8 @@ struct recordings {
 	struct sampler *sampler;
 	struct targets *targets;
 	struct recording *items[2 * RECORDINGS_MAX];
+	/* by channel: the cycle from which on another may have it */
+	uint64_t channel_from[PLOP_MAX_CHANNELS + 1];
 	uint64_t next_id;
 };
 

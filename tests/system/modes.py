@@ -3,7 +3,9 @@
 """always, on-demand and periodic: when perf events are open, what is saved, and that a reload loses nothing."""
 import os
 import signal
+import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
@@ -74,6 +76,27 @@ def on_demand(work):
         print("always, by reload: %d ticks, all of them in %d windows" % (plopd.status()["samples"]["ticks"], len(saved(plopd))))
 
 
+def gone(work):
+    """Who asks and goes away leaves nothing to the next recording, which may well have the same channel."""
+    with started(mode="on-demand", hz=5000) as plopd:
+        plopd.profiled(work.pid)
+        path = os.path.join(plopd.folder, "next")
+        for _ in range(5):
+            asked = subprocess.Popen(["curl", "-sS", "--unix-socket", plopd.socket, "-o", os.devnull,
+                                      "http://plop/debug/pprof/profile?seconds=30&pid=%d" % work.pid])
+            host.until("it runs", lambda: plopd.status()["recordings"] == 1)
+            time.sleep(0.3)
+            asked.kill()
+            asked.wait()
+            host.until("it is gone", lambda: plopd.status()["recordings"] == 0)
+            done = plopd.ctl("record", "-p", work.pid, "-F", 10, "-d", "500ms", "-f", "collapsed", "-o", path)
+            assert done.returncode == 0, done.err
+            with open(path) as f:
+                counted = sum(count for _, count in host.collapsed(f.read()))
+            assert counted <= 20, "%d samples of half a second at 10 Hz" % counted
+        print("after one at 5000 Hz that nobody waits for any more: %d samples at 10 Hz" % counted)
+
+
 def rate(work):
     with started(mode="always", hz="100", window="600s") as plopd:
         host.until("samples", lambda: (plopd.process_of(work.pid) or {}).get("samples", 0) > 20)
@@ -132,6 +155,7 @@ def main():
     host.need_root()
     with host.Workload(sys.executable, code=BURN) as work:
         on_demand(work)
+        gone(work)
         rate(work)
         periodic(work)
         periodic_by_reload(work)
