@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "ctl/record.h"
 #include "ctl/select.h"
 #include "ctl/suggest.h"
@@ -111,21 +110,4 @@ START_TEST(selected)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("habits");
-	TCase *t = tcase_create("core");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, the_nearest_name);
-	tcase_add_test(t, no_name_is_near);
-	tcase_add_test(t, hottest_functions);
-	tcase_add_test(t, selected);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("ctl/habits", the_nearest_name, no_name_is_near, hottest_functions, selected);

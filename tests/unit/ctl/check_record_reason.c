@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "ctl/record_reason.h"
 #include "record/reason.h"
 #include "util/macro.h"
@@ -32,19 +31,4 @@ START_TEST(an_unknown_one)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("record_reason");
-	TCase *t = tcase_create("record_reason");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, every_reason_is_known);
-	tcase_add_test(t, an_unknown_one);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
-}
+CHECK_MAIN("ctl/record_reason", every_reason_is_known, an_unknown_one);

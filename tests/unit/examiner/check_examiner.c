@@ -227,9 +227,9 @@ END_TEST
 /* With all helpers of a lane but one, others have the last. */
 START_TEST(a_user_who_does_it_again_has_one_helper)
 {
-	struct answer silent[8], other;
-	uint64_t page[8];
-	pid_t pids[8];
+	struct answer silent[5], other;
+	uint64_t page[5];
+	pid_t pids[5];
 
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
 		pids[i] = silent_process(&page[i]);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "format/format.h"
 #include "known_off_cpu.h"
 
@@ -388,29 +387,8 @@ START_TEST(formats_are_found_by_a_files_ending)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("format/format");
-	TCase *t = tcase_create("format");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, as_the_golden_files);
-	tcase_add_test(t, kinds);
-	tcase_add_test(t, empty_profiles);
-	tcase_add_test(t, keys_that_read_the_same_are_merged);
-	tcase_add_test(t, compiled_code);
-	tcase_add_test(t, off_cpu_time);
-	tcase_add_test(t, the_heaviest_process_is_first);
-	tcase_add_test(t, grouped);
-	tcase_add_test(t, order_does_not_depend_on_ids);
-	tcase_add_test(t, a_limit_holds_in_every_format);
-	tcase_add_test(t, formats_are_found_by_name);
-	tcase_add_test(t, formats_are_found_by_a_files_ending);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("format/format", as_the_golden_files, kinds, empty_profiles,
+	   keys_that_read_the_same_are_merged, compiled_code, off_cpu_time,
+	   the_heaviest_process_is_first, grouped, order_does_not_depend_on_ids,
+	   a_limit_holds_in_every_format, formats_are_found_by_name,
+	   formats_are_found_by_a_files_ending);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <zlib.h>
 
+#include "check_main.h"
 #include "format/format.h"
 #include "known_off_cpu.h"
 #include "pprof.pb-c.h"
@@ -336,27 +336,7 @@ START_TEST(a_large_profile_is_whole)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("format/pprof");
-	TCase *t = tcase_create("pprof");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, head);
-	tcase_add_test(t, ids_are_sequential);
-	tcase_add_test(t, samples);
-	tcase_add_test(t, threads_that_are_not_kept_apart_have_no_label);
-	tcase_add_test(t, off_cpu_time_and_states);
-	tcase_add_test(t, labels_of_process_thread_and_recording);
-	tcase_add_test(t, states_of_ticks);
-	tcase_add_test(t, an_empty_profile_is_a_profile);
-	tcase_add_test(t, modules_are_mappings);
-	tcase_add_test(t, a_large_profile_is_whole);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("format/pprof", head, ids_are_sequential, samples,
+	   threads_that_are_not_kept_apart_have_no_label, off_cpu_time_and_states,
+	   labels_of_process_thread_and_recording, states_of_ticks, an_empty_profile_is_a_profile,
+	   modules_are_mappings, a_large_profile_is_whole);

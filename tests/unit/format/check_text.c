@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <math.h>
 
+#include "check_main.h"
 #include "format/lines.h"
 #include "format/text.h"
 
@@ -134,23 +134,5 @@ START_TEST(equal_lines_become_one)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("format/text");
-	TCase *t = tcase_create("text");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, json_strings);
-	tcase_add_test(t, python_strings);
-	tcase_add_test(t, collapsed_strings);
-	tcase_add_test(t, seconds);
-	tcase_add_test(t, a_place_is_a_file_or_a_module);
-	tcase_add_test(t, equal_lines_become_one);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("format/text", json_strings, python_strings, collapsed_strings, seconds,
+	   a_place_is_a_file_or_a_module, equal_lines_become_one);

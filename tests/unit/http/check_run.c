@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "check_main.h"
 #include "http/run.h"
 
 /* A server of one connection: reads a request's head, and answers with these bytes, or never. */
@@ -139,23 +139,6 @@ START_TEST(text_is_escaped)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("http");
-	TCase *t = tcase_create("run");
-	SRunner *r = srunner_create(s);
-	int failed;
-
-	suite_add_tcase(s, t);
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, an_answer_is_collected);
-	tcase_add_test(t, what_is_too_much_ends_it);
-	tcase_add_test(t, the_receiver_can_end_it);
-	tcase_add_test(t, silence_and_nonsense_are_told_apart);
-	tcase_add_test(t, nobody_is_there);
-	tcase_add_test(t, text_is_escaped);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("http/run", setup, teardown, an_answer_is_collected, what_is_too_much_ends_it,
+		the_receiver_can_end_it, silence_and_nonsense_are_told_apart, nobody_is_there,
+		text_is_escaped);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "check_main.h"
 #include "plopd/access.h"
 #include "record/recordings.h"
 #include "target/owner.h"
@@ -259,25 +259,5 @@ START_TEST(room_for_one_more)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("access");
-	TCase *t = tcase_create("access");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, ones_own_process);
-	tcase_add_test(t, now_and_then);
-	tcase_add_test(t, who_sees_what);
-	tcase_add_test(t, owners_are_lost);
-	tcase_add_test(t, recordings_want);
-	tcase_add_test(t, profiles);
-	tcase_add_test(t, recordings_are_their_makers);
-	tcase_add_test(t, room_for_one_more);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("plopd/access", ones_own_process, now_and_then, who_sees_what, owners_are_lost,
+	   recordings_want, profiles, recordings_are_their_makers, room_for_one_more);

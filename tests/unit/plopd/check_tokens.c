@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "plopd/tokens.h"
 
 #define NOW (1000 * NSEC_PER_SEC)
@@ -55,20 +54,4 @@ START_TEST(the_oldest_gives_way)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("tokens");
-	TCase *c = tcase_create("tokens");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_test(c, good_and_bad);
-	tcase_add_test(c, one_can_be_revoked);
-	tcase_add_test(c, the_oldest_gives_way);
-	suite_add_tcase(s, c);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("plopd/tokens", good_and_bad, one_can_be_revoked, the_oldest_gives_way);

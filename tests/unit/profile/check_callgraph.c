@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
 #include "../format/known_off_cpu.h"
+#include "check_main.h"
 
 static const struct callgraph_node *node(const struct profile *p, const struct callgraph *g,
 					 const char *name)
@@ -314,27 +313,7 @@ START_TEST(the_lightest_calls_are_left_out)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("profile/callgraph");
-	TCase *t = tcase_create("callgraph");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, known_graph);
-	tcase_add_test(t, order_is_told_by_content);
-	tcase_add_test(t, off_cpu_time_is_weighed_in_microseconds);
-	tcase_add_test(t, empty_profile_has_an_empty_graph);
-	tcase_add_test(t, many_edges);
-	tcase_add_test(t, the_lightest_are_other);
-	tcase_add_test(t, what_is_other_is_told_by_content);
-	tcase_add_test(t, there_is_one_other);
-	tcase_add_test(t, long_names_are_bounded);
-	tcase_add_test(t, the_lightest_calls_are_left_out);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("profile/callgraph", known_graph, order_is_told_by_content,
+	   off_cpu_time_is_weighed_in_microseconds, empty_profile_has_an_empty_graph, many_edges,
+	   the_lightest_are_other, what_is_other_is_told_by_content, there_is_one_other,
+	   long_names_are_bounded, the_lightest_calls_are_left_out);

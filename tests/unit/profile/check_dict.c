@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "profile/dict.h"
 
 START_TEST(equal_content_has_one_id)
@@ -205,25 +204,7 @@ START_TEST(one_large_item_keeps_the_block_in_use)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("profile/dict");
-	TCase *t = tcase_create("dict");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, kinds_and_modules_differ);
-	tcase_add_test(t, modules_are_told);
-	tcase_add_test(t, texts_have_ids);
-	tcase_add_test(t, equal_content_has_one_id);
-	tcase_add_test(t, name_and_file_do_not_run_together);
-	tcase_add_test(t, stacks_differ_by_order_and_depth);
-	tcase_add_test(t, many_stay_in_place);
-	tcase_add_test(t, one_large_item_keeps_the_block_in_use);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("profile/dict", kinds_and_modules_differ, modules_are_told, texts_have_ids,
+	   equal_content_has_one_id, name_and_file_do_not_run_together,
+	   stacks_differ_by_order_and_depth, many_stay_in_place,
+	   one_large_item_keeps_the_block_in_use);

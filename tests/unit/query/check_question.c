@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <jansson.h>
 
 #include "../format/known.h"
+#include "check_main.h"
 #include "query/question.h"
 
 /* A source without a file: one window in memory, or what it is told to return. */
@@ -190,22 +190,6 @@ START_TEST(what_is_not_known_of_a_store_is_null)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("question");
-	TCase *t = tcase_create("question");
-	SRunner *r = srunner_create(s);
-	int failed;
-
-	suite_add_tcase(s, t);
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, lists_what_is_in_memory);
-	tcase_add_test(t, selects_and_tallies_for_whom_it_is);
-	tcase_add_test(t, too_much_is_refused);
-	tcase_add_test(t, each_failure_has_words);
-	tcase_add_test(t, what_is_not_known_of_a_store_is_null);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("query/question", setup, teardown, lists_what_is_in_memory,
+		selects_and_tallies_for_whom_it_is, too_much_is_refused, each_failure_has_words,
+		what_is_not_known_of_a_store_is_null);

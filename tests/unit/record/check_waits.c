@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <sys/syscall.h>
 
+#include "check_main.h"
 #include "record/waits.h"
 
 #define MS UINT64_C(1000000)
@@ -316,23 +316,5 @@ START_TEST(throughout)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("waits");
-	TCase *c = tcase_create("waits");
-	SRunner *r = srunner_create(s);
-	int failed;
-
-	suite_add_tcase(s, c);
-	tcase_add_test(c, clipped);
-	tcase_add_test(c, still_asleep);
-	tcase_add_test(c, without_a_stack);
-	tcase_add_test(c, began_before);
-	tcase_add_test(c, began_before_at_the_gil);
-	tcase_add_test(c, read_from_outside);
-	tcase_add_test(c, throughout);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("record/waits", clipped, still_asleep, without_a_stack, began_before,
+	   began_before_at_the_gil, read_from_outside, throughout);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "record/reason.h"
 #include "record/whom.h"
 
@@ -87,21 +86,4 @@ START_TEST(reasons)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("whom");
-	TCase *t = tcase_create("whom");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, pids);
-	tcase_add_test(t, pids_are_bounded);
-	tcase_add_test(t, selectors_by_pid);
-	tcase_add_test(t, reasons);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
-}
+CHECK_MAIN("record/whom", pids, pids_are_bounded, selectors_by_pid, reasons);

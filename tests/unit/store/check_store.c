@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <sqlite3.h>
 
 #include "../format/known.h"
+#include "check_main.h"
 #include "dir.h"
 #include "listed.h"
 #include "format/format.h"
@@ -565,36 +565,10 @@ START_TEST(broken_blobs_are_refused)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("store/store");
-	TCase *t = tcase_create("store");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, a_window_comes_back_whole);
-	tcase_add_test(t, extremes_come_back);
-	tcase_add_test(t, time_ranges_are_half_open);
-	tcase_add_test(t, a_query_is_the_merge_of_its_windows);
-	tcase_add_test(t, selectors_as_in_memory);
-	tcase_add_test(t, states_are_added_up);
-	tcase_add_test(t, repeated_stacks_are_stored_once);
-	tcase_add_test(t, windows_are_listed);
-	tcase_add_test(t, a_list_has_a_bound);
-	tcase_add_test(t, windows_of_one_user);
-	tcase_add_test(t, the_running_window_looks_like_a_stored_one);
-	tcase_add_test(t, facts_and_expiry_by_age);
-	tcase_add_test(t, unused_dictionary_rows_go);
-	tcase_add_test(t, expiry_by_size);
-	tcase_add_test(t, an_answer_has_a_limit);
-	tcase_add_test(t, an_answer_is_pruned);
-	tcase_add_test(t, bytes_are_told_by_process);
-	tcase_add_test(t, broken_blobs_are_refused);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("store/store", setup, teardown, a_window_comes_back_whole, extremes_come_back,
+		time_ranges_are_half_open, a_query_is_the_merge_of_its_windows,
+		selectors_as_in_memory, states_are_added_up, repeated_stacks_are_stored_once,
+		windows_are_listed, a_list_has_a_bound, windows_of_one_user,
+		the_running_window_looks_like_a_stored_one, facts_and_expiry_by_age,
+		unused_dictionary_rows_go, expiry_by_size, an_answer_has_a_limit,
+		an_answer_is_pruned, bytes_are_told_by_process, broken_blobs_are_refused);

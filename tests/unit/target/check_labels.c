@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "target/labels.h"
 
 /*
@@ -189,22 +188,5 @@ START_TEST(many)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("target/labels");
-	TCase *c = tcase_create("labels");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(c, the_makers_whoever_is_known_first);
-	tcase_add_test(c, nobody_elses);
-	tcase_add_test(c, its_own_come_first);
-	tcase_add_test(c, a_maker_that_does_not_come);
-	tcase_add_test(c, many);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("target/labels", the_makers_whoever_is_known_first, nobody_elses, its_own_come_first,
+	   a_maker_that_does_not_come, many);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-
+#include "check_main.h"
 #include "target/pending.h"
 #include "target/plain.h"
 #include "util/clock.h"
@@ -108,23 +107,6 @@ START_TEST(another_takes_the_place)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("pending");
-	TCase *t = tcase_create("pending");
-	SRunner *r;
-	int failed;
-
-	tcase_add_test(t, each_has_its_time);
-	tcase_add_test(t, it_waits_ever_longer);
-	tcase_add_test(t, there_is_an_end_of_room);
-	tcase_add_test(t, a_plain_program_is_known_for_a_while);
-	tcase_add_test(t, one_that_becomes_python_is_none);
-	tcase_add_test(t, another_takes_the_place);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
-}
+CHECK_MAIN("target/pending", each_has_its_time, it_waits_ever_longer, there_is_an_end_of_room,
+	   a_plain_program_is_known_for_a_while, one_that_becomes_python_is_none,
+	   another_takes_the_place);

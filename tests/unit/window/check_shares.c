@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <jansson.h>
 
 #include "../store/dir.h"
+#include "check_main.h"
 #include "target/shares.h"
 #include "target/targets.h"
 #include "window/window_shares.h"
@@ -380,27 +380,8 @@ START_TEST(new_stacks_of_one_process_are_bounded)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("window/shares");
-	TCase *t = tcase_create("shares");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, a_user_sees_his_own);
-	tcase_add_test(t, too_many_users_are_one);
-	tcase_add_test(t, what_was_filled_comes_back);
-	tcase_add_test(t, what_a_process_filled_comes_back);
-	tcase_add_test(t, processes_that_are_known_are_bounded);
-	tcase_add_test(t, one_user_does_not_push_out_the_others);
-	tcase_add_test(t, one_process_does_not_push_out_the_others);
-	tcase_add_test(t, new_stacks_of_one_user_are_bounded);
-	tcase_add_test(t, new_stacks_of_one_process_are_bounded);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("window/shares", setup, teardown, a_user_sees_his_own, too_many_users_are_one,
+		what_was_filled_comes_back, what_a_process_filled_comes_back,
+		processes_that_are_known_are_bounded, one_user_does_not_push_out_the_others,
+		one_process_does_not_push_out_the_others, new_stacks_of_one_user_are_bounded,
+		new_stacks_of_one_process_are_bounded);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <semaphore.h>
 
 #include "../store/dir.h"
+#include "check_main.h"
 #include "target/shares.h"
 #include "target/targets.h"
 #include "window/windows.h"
@@ -323,25 +323,6 @@ START_TEST(large)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("windows");
-	TCase *t = tcase_create("windows");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, saved_before_the_store_is_read);
-	tcase_add_test(t, kept_for_the_question);
-	tcase_add_test(t, clock_set_forward);
-	tcase_add_test(t, clock_set_back);
-	tcase_add_test(t, clock_before_1970);
-	tcase_add_test(t, machine_asleep);
-	tcase_add_test(t, large);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
-}
+CHECK_MAIN_WITH("window/windows", setup, teardown, saved_before_the_store_is_read,
+		kept_for_the_question, clock_set_forward, clock_set_back, clock_before_1970,
+		machine_asleep, large);
