@@ -25,6 +25,9 @@
 #define POLL_MS          200
 #define LAST_MS          5
 #define INSURANCE_S      10
+/* How often, and how soon, a plopd that has too much to do is asked again for the result. */
+#define BUSY_TRIES 20
+#define BUSY_MS    500
 
 /* Options without a letter. */
 enum {
@@ -310,13 +313,25 @@ static void summarize(const struct recording *rec)
 	ctl_output_hint(&rec->output, rec->format);
 }
 
+/* The result, as soon as plopd has time to write it: it keeps that for some minutes. */
+static int fetch_result(struct recording *rec)
+{
+	int r = fetch(rec);
+
+	for (int i = 0; i < BUSY_TRIES && r == -ENODATA && rec->refused.status == 503; i++) {
+		usleep(BUSY_MS * 1000);
+		r = fetch(rec);
+	}
+	return r;
+}
+
 static int finish(struct recording *rec, int lost)
 {
 	_cleanup_answer_ struct ctl_answer a = {};
 	int r = lost;
 
 	if (r >= 0)
-		r = fetch(rec);
+		r = fetch_result(rec);
 	if (r == -ENODATA && rec->refused.status >= 400)
 		return ctl_complain(rec->ctl, "record: the result is not written", 0,
 				    &rec->refused);

@@ -19,7 +19,8 @@ struct recording {
 	uint64_t begin_ns, end_ns; /* end: 0 while it runs */
 	json_int_t pid;
 	bool stopped, tasks;
-	bool slow; /* it does not end when it is to */
+	bool slow;             /* it does not end when it is to */
+	unsigned int refusals; /* so often its result is not given */
 };
 
 struct fake {
@@ -326,6 +327,7 @@ static void on_record(const struct api_request *q, void *ctx)
 					 .pid = pid,
 					 .tasks = json_is_true(json_object_get(body, "async")) };
 		r->slow = pid == 555;
+		r->refusals = pid == 503 ? 2 : 0;
 		f->nrecordings++;
 		reply_recording(f, q, 201, r, &skipped);
 	}
@@ -344,7 +346,9 @@ static void on_recording(const struct api_request *q, void *ctx)
 		r->stopped = true;
 		r->end_ns = clock_ns(CLOCK_MONOTONIC);
 	}
-	if (api_parameter(q, "format")) {
+	if (api_parameter(q, "format") && r->refusals && r->refusals--) {
+		api_reply_error(q->call, 503, "try again", "too many profiles are being written");
+	} else if (api_parameter(q, "format")) {
 		f->fetches++;
 		reply_profile(q, query.format);
 	} else {

@@ -132,6 +132,12 @@ class Plopctl(Case):
                 self.refused(2, "format %s is not there yet" % ending, *command, "-o", "x." + ending)
         self.assertEqual(self.left(), [])
 
+    def test_record_of_a_busy_plopd(self):
+        """A result that plopd has no time to write is asked for again."""
+        done = self.ctl("record", "-p", "503", "-d", "100ms", "-f", "collapsed", "-o", "x")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.left(), ["x"])
+
     def test_record_tasks(self):
         for pid, said in (("4711", False), ("310", True)):
             done = self.ctl("record", "-p", pid, "--async", "-d", "100ms", "-f", "collapsed", "-o", "-")
