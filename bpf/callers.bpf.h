@@ -19,7 +19,7 @@
  */
 static __always_inline bool is_guessed(const struct plop_layout *l)
 {
-	return l->frame_kind == PLOP_FRAMES_CFRAME && !l->ts_status;
+	return l->frame_link == PLOP_LINK_CFRAME && !l->ts_status;
 }
 
 static long callers_step(__u32 i, struct walk *w)
@@ -55,7 +55,7 @@ static long callers_step(__u32 i, struct walk *w)
 		 * newer interpreters come first, and it is the older that calls into the newer: all
 		 * that is known before 3.11
 		 */
-		k->at = l->frame_kind == PLOP_FRAMES_CFRAME ?
+		k->at = l->frame_link == PLOP_LINK_CFRAME ?
 				FIELD64(w->s->ts, l->ts_frame, PLOP_TS_MAX) :
 				c->n;
 	}
@@ -104,7 +104,7 @@ static __always_inline bool callers_order(struct walk *w)
 {
 	struct callers_state *c = &w->s->callers;
 
-	if (c->n < 2 || w->l->frame_kind != PLOP_FRAMES_CURRENT)
+	if (c->n < 2 || w->l->frame_link != PLOP_LINK_CURRENT)
 		return true;
 	bpf_loop(PLOP_CALLERS, order_step, w, 0);
 	return c->frame != 0;

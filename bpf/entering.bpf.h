@@ -21,7 +21,7 @@ static __always_inline __u64 frame_before(const struct plop_layout *l, struct sc
 	__u64 cframe = FIELD64(s->ts, l->ts_frame, PLOP_TS_MAX), frame = 0;
 
 	/* previous follows current_frame (cpython/pystate.h, 3.11 and 3.12) */
-	if (l->frame_kind != PLOP_FRAMES_CFRAME || !cframe ||
+	if (l->frame_link != PLOP_LINK_CFRAME || !cframe ||
 	    bpf_probe_read_user(&cframe, sizeof(cframe),
 				(void *)(cframe + l->cframe_current + 8)) ||
 	    !cframe)

@@ -179,7 +179,7 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 			over = 1;
 			break;
 		}
-		if (l->frame_kind == PLOP_FRAMES_OBJECT)
+		if (l->frame_link == PLOP_LINK_OBJECT)
 			instr = *(__u32 *)(p + off_instr) * l->frame_lasti_unit;
 		else
 			instr = *(__u64 *)(p + off_instr) - code;
@@ -256,7 +256,7 @@ static __always_inline long frame_current(const struct plop_layout *l, struct sc
 {
 	__u64 frame = FIELD64(s->ts, l->ts_frame, PLOP_TS_MAX);
 
-	if (l->frame_kind == PLOP_FRAMES_CFRAME && frame &&
+	if (l->frame_link == PLOP_LINK_CFRAME && frame &&
 	    bpf_probe_read_user(&frame, sizeof(frame), (void *)(frame + l->cframe_current)))
 		return -1;
 	*ret = frame;

@@ -539,7 +539,7 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 					break;
 			}
 		}
-		if (use_loop && k->result != WALK_OK && w.l->frame_kind == PLOP_FRAMES_CFRAME)
+		if (use_loop && k->result != WALK_OK && w.l->frame_link == PLOP_LINK_CFRAME)
 			entering_walk();
 		if (use_loop && cpu->last_sub)
 			callers_walk(p->runtime);

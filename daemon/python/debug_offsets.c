@@ -169,7 +169,7 @@ int layout_by_debug_offsets(const void *table, size_t size, uint32_t hexversion,
 			return -EBADMSG;
 	}
 	l.version = (uint16_t)(hexversion >> 16);
-	l.frame_kind = PLOP_FRAMES_CURRENT;
+	l.frame_link = PLOP_LINK_CURRENT;
 	read_states(&c, t, &l);
 	read_frame(&c, t, &l);
 	read_code(&c, t, &l);

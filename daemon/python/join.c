@@ -43,7 +43,7 @@ static bool in_use_sooner(const struct walker *w, const struct walk_state *s, ui
 		return object_u32(w->ts, w->l->ts_status) & PLOP_TS_BOUND;
 	if (s->address == current)
 		return true;
-	return w->l->frame_kind == PLOP_FRAMES_CFRAME ? cframe < least : least == UINT64_MAX;
+	return w->l->frame_link == PLOP_LINK_CFRAME ? cframe < least : least == UINT64_MAX;
 }
 
 /*
@@ -102,9 +102,9 @@ static int join_states(struct walker *w, const struct walk_states *all, const st
  */
 static uint64_t stack_place(const struct walker *w, size_t number)
 {
-	if (w->l->frame_kind == PLOP_FRAMES_OBJECT)
+	if (w->l->frame_link == PLOP_LINK_OBJECT)
 		return number;
-	if (w->l->frame_kind == PLOP_FRAMES_CFRAME)
+	if (w->l->frame_link == PLOP_LINK_CFRAME)
 		return w->chain->cframe;
 	for (uint32_t i = 0; i < w->chain->n; i++) {
 		if (w->chain->links[i].skipped)

@@ -5,7 +5,7 @@ int layout_by_version(uint32_t hexversion, struct plop_layout *ret)
 {
 	const struct python_version *v = python_version_by_hex(hexversion);
 
-	if (!v || v->layout.frame_kind == PLOP_FRAMES_NONE)
+	if (!v || v->layout.frame_link == PLOP_LINK_NONE)
 		return -EOPNOTSUPP;
 	*ret = v->layout;
 	ret->version = v->version;
@@ -32,7 +32,7 @@ static bool thread_state_ok(const struct plop_layout *l)
 
 static bool frame_ok(const struct plop_layout *l)
 {
-	bool object = l->frame_kind == PLOP_FRAMES_OBJECT;
+	bool object = l->frame_link == PLOP_LINK_OBJECT;
 
 	return l->frame_len <= PLOP_FRAME_MAX && inside(l->frame_previous, 8, l->frame_len) &&
 	       inside(l->frame_code, 8, l->frame_len) &&
@@ -91,8 +91,8 @@ int layout_check(const struct plop_layout *l)
 	/* _PyRuntimeState and PyInterpreterState are some 100 kB and 300 kB large. */
 	const uint32_t most = 1u << 24;
 
-	if (l->version < 0x0207 || l->frame_kind < PLOP_FRAMES_OBJECT ||
-	    l->frame_kind > PLOP_FRAMES_CURRENT)
+	if (l->version < 0x0207 || l->frame_link < PLOP_LINK_OBJECT ||
+	    l->frame_link > PLOP_LINK_CURRENT)
 		return -EBADMSG;
 	if (l->runtime_interpreters_head > most || l->runtime_finalizing > most ||
 	    l->runtime_current > most || l->gil_at > most || l->gil_where > PLOP_GIL_POINTER ||

@@ -31,7 +31,7 @@ struct python_version {
 	uint16_t version; /* as struct plop_layout's */
 	enum python_lines lines;
 	/* The layout: one of the two. Its version is not set here. */
-	struct plop_layout layout;    /* up to 3.12; frame_kind 0: it is by offsets */
+	struct plop_layout layout;    /* up to 3.12; frame_link 0: it is by offsets */
 	struct debug_offsets offsets; /* from 3.13 on; size 0: it is by layout */
 	/*
 	 * Thread names and initial environment. From the headers on 64-bit: object.h (flags),

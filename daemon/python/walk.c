@@ -207,7 +207,7 @@ static bool link_parse(const struct plop_layout *l, uint64_t address, const uint
 	 * a PyFrameObject that was freed, but keeps its code for the next call of it
 	 * (Objects/frameobject.c, 2.7 to 3.10)
 	 */
-	if (l->frame_kind == PLOP_FRAMES_OBJECT && (int64_t)object_u64(p, 0) <= 0)
+	if (l->frame_link == PLOP_LINK_OBJECT && (int64_t)object_u64(p, 0) <= 0)
 		return false;
 	if (l->frame_owner && p[l->frame_owner] >= l->frame_owner_skip) {
 		k.skipped = true;
@@ -216,7 +216,7 @@ static bool link_parse(const struct plop_layout *l, uint64_t address, const uint
 	}
 	k.generator = l->frame_owner && p[l->frame_owner] == OWNED_BY_GENERATOR;
 	k.code = object_u64(p, l->frame_code) & ~(uint64_t)l->frame_tag_mask;
-	if (l->frame_kind == PLOP_FRAMES_OBJECT)
+	if (l->frame_link == PLOP_LINK_OBJECT)
 		k.instr = object_u32(p, l->frame_instr) * l->frame_lasti_unit;
 	else
 		k.instr = (uint32_t)(object_u64(p, l->frame_instr) - k.code);
@@ -230,7 +230,7 @@ int walker_frame(struct walker *w, uint64_t *ret_cframe, uint64_t *ret)
 	int r;
 
 	*ret_cframe = 0;
-	if (w->l->frame_kind == PLOP_FRAMES_CFRAME && frame) {
+	if (w->l->frame_link == PLOP_LINK_CFRAME && frame) {
 		*ret_cframe = frame + w->l->cframe_current;
 		r = reader_u64(w->r, *ret_cframe, &frame);
 		if (r < 0)

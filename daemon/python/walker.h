@@ -22,7 +22,7 @@ struct link {
 };
 
 struct chain {
-	uint64_t cframe; /* PLOP_FRAMES_CFRAME: where the first link's address was */
+	uint64_t cframe; /* PLOP_LINK_CFRAME: where the first link's address was */
 	uint32_t n;
 	bool more; /* it is longer */
 	struct link links[WALK_MAX_LINKS];

@@ -72,7 +72,7 @@ _Static_assert(PLOP_FRAME_TAG(0x00ffffffffffffffULL) < PLOP_FRAME_TAG_SYNTHETIC,
 struct plop_frame {
 	__u64 code; /* which function, and of which kind: as above */
 	/*
-	 * PYTHON; FRAMES_OBJECT: f_lasti * unit; else low 32 bits of (instruction pointer - code)
+	 * PYTHON; LINK_OBJECT: f_lasti * unit; else low 32 bits of (instruction pointer - code)
 	 */
 	__u32 instr;
 	__u32 fingerprint; /* PYTHON; of the code object, read at this tick; 0: not readable */

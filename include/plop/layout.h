@@ -11,19 +11,19 @@
 #endif
 
 /* How a thread state leads to its innermost frame. */
-enum plop_frames {
-	PLOP_FRAMES_NONE = 0,
+enum plop_frame_link {
+	PLOP_LINK_NONE = 0,
 	/* up to 3.10: PyThreadState.frame is a PyFrameObject *, f_lasti is an int */
-	PLOP_FRAMES_OBJECT = 1,
+	PLOP_LINK_OBJECT = 1,
 	/* 3.11, 3.12: PyThreadState.cframe -> _PyCFrame.current_frame, an _PyInterpreterFrame * */
-	PLOP_FRAMES_CFRAME = 2,
+	PLOP_LINK_CFRAME = 2,
 	/* 3.13 and later: PyThreadState.current_frame */
-	PLOP_FRAMES_CURRENT = 3,
+	PLOP_LINK_CURRENT = 3,
 };
 
 struct plop_layout {
 	__u16 version;      /* major << 8 | minor: 0x030d is 3.13 */
-	__u8 frame_kind;    /* enum plop_frames */
+	__u8 frame_link;    /* enum plop_frame_link */
 	__u8 free_threaded; /* 1: built with --disable-gil */
 
 	/* _PyRuntimeState and PyInterpreterState */
@@ -41,7 +41,7 @@ struct plop_layout {
 	__u16 ts_next;
 	__u16 ts_thread_id;
 	__u16 ts_native_id; /* 0: there is none (before 3.11) */
-	__u16 ts_frame;     /* frame, cframe or current_frame, by frame_kind */
+	__u16 ts_frame;     /* frame, cframe or current_frame, by frame_link */
 	/* datastack_chunk, then datastack_top (both are read), 3.11+; 0: there is none */
 	__u16 ts_chunk;
 	/*
@@ -50,17 +50,17 @@ struct plop_layout {
 	 */
 	__u16 ts_status;
 	__u16 ts_len;         /* at most PLOP_TS_MAX */
-	__u16 cframe_current; /* _PyCFrame.current_frame (PLOP_FRAMES_CFRAME) */
+	__u16 cframe_current; /* _PyCFrame.current_frame (PLOP_LINK_CFRAME) */
 
 	/* PyFrameObject or _PyInterpreterFrame. The kernel reads its first frame_len bytes. */
 	__u16 frame_previous;
 	__u16 frame_code;
-	/* f_lasti (int) with FRAMES_OBJECT, else prev_instr or instr_ptr (pointer) */
+	/* f_lasti (int) with LINK_OBJECT, else prev_instr or instr_ptr (pointer) */
 	__u16 frame_instr;
 	__u16 frame_owner; /* a char; 0: there is none */
 	/* frames whose owner is this or more are not Python functions: skip them */
 	__u16 frame_owner_skip;
-	/* FRAMES_OBJECT: bytes that one unit of f_lasti stands for (3.10: 2) */
+	/* LINK_OBJECT: bytes that one unit of f_lasti stands for (3.10: 2) */
 	__u16 frame_lasti_unit;
 	__u16 frame_tlbc_index; /* free-threaded 3.14+; 0: there is none */
 	__u16 frame_len;        /* at most PLOP_FRAME_MAX */

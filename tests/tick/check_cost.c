@@ -40,9 +40,9 @@ static unsigned int code_reads(const struct plop_layout *l)
  */
 static unsigned int walk_reads(const struct plop_layout *l, unsigned int depth)
 {
-	if (l->frame_kind == PLOP_FRAMES_OBJECT)
+	if (l->frame_link == PLOP_LINK_OBJECT)
 		return 2 + depth;
-	return (l->frame_kind == PLOP_FRAMES_CFRAME ? 4 : 3) + depth / 32;
+	return (l->frame_link == PLOP_LINK_CFRAME ? 4 : 3) + depth / 32;
 }
 
 static void expect_most(struct cost c, uint64_t lookups, uint64_t reads, uint64_t bytes)

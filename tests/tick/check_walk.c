@@ -79,7 +79,7 @@ static uint64_t innermost_of(unsigned int state)
 {
 	uint64_t frame = made_get(&m, MADE_STATE(state) + m.l.ts_frame, 8);
 
-	if (m.l.frame_kind == PLOP_FRAMES_CFRAME)
+	if (m.l.frame_link == PLOP_LINK_CFRAME)
 		frame = made_get(&m, frame + m.l.cframe_current, 8);
 	return frame;
 }
@@ -257,7 +257,7 @@ START_TEST(half_built_entries)
 
 	EACH_LAYOUT
 	{
-		if (each.l.frame_kind != PLOP_FRAMES_CFRAME)
+		if (each.l.frame_link != PLOP_LINK_CFRAME)
 			continue;
 		for (size_t i = 0; i < ARRAY_SIZE(found); i++) {
 			const uint64_t entered = MADE_CFRAME(5);

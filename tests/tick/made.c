@@ -38,7 +38,7 @@ static void newer_make(const struct newer *n, struct plop_layout *ret)
 
 	*ret = (struct plop_layout){
 		.version = n->version,
-		.frame_kind = PLOP_FRAMES_CURRENT,
+		.frame_link = PLOP_LINK_CURRENT,
 		.free_threaded = n->free_threaded,
 		.runtime_interpreters_head = n->interpreters_head,
 		.runtime_finalizing = n->finalizing,
@@ -219,7 +219,7 @@ void made_current(struct made *m, unsigned int state, uint64_t frame)
 {
 	uint64_t at = MADE_STATE(state) + m->l.ts_frame;
 
-	if (m->l.frame_kind == PLOP_FRAMES_CFRAME) {
+	if (m->l.frame_link == PLOP_LINK_CFRAME) {
 		made_put(m, at, MADE_CFRAME(state), 8);
 		at = MADE_CFRAME(state) + m->l.cframe_current;
 	}
@@ -249,7 +249,7 @@ void made_frame(struct made *m, uint64_t at, unsigned int code, uint64_t previou
 	made_put(m, at + l->frame_previous, previous, 8);
 	/* the lowest bit says that the reference is not counted */
 	made_put(m, at + l->frame_code, MADE_CODE(code) | (l->frame_tag_mask & 1), 8);
-	if (l->frame_kind == PLOP_FRAMES_OBJECT) {
+	if (l->frame_link == PLOP_LINK_OBJECT) {
 		made_put(m, at, 1, 8); /* ob_refcnt */
 		made_put(m, at + l->frame_instr, 4u / l->frame_lasti_unit, 4);
 	} else {
@@ -266,7 +266,7 @@ unsigned int made_code_of(unsigned int i)
 
 uint32_t made_instr_of(const struct made *m)
 {
-	return m->l.frame_kind == PLOP_FRAMES_OBJECT ? 4 : m->l.code_bytecode + 4u;
+	return m->l.frame_link == PLOP_LINK_OBJECT ? 4 : m->l.code_bytecode + 4u;
 }
 
 static uint64_t chunk_take(struct made *m, uint64_t previous)

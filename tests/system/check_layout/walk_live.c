@@ -29,7 +29,7 @@ static uint32_t instr(const struct plop_layout *l, const uint8_t *frame, uint64_
 {
 	uint32_t v;
 
-	if (l->frame_kind != PLOP_FRAMES_OBJECT)
+	if (l->frame_link != PLOP_LINK_OBJECT)
 		return (uint32_t)(u64_at(frame, l->frame_instr) - code);
 	memcpy(&v, frame + l->frame_instr, sizeof(v));
 	return v * l->frame_lasti_unit;
@@ -95,7 +95,7 @@ static int print_thread(const struct walk *w, const uint8_t *ts)
 	uint64_t frame = u64_at(ts, l->ts_frame), chunk[2] = {}, chunk_address = 0;
 	int r;
 
-	if (l->frame_kind == PLOP_FRAMES_CFRAME) {
+	if (l->frame_link == PLOP_LINK_CFRAME) {
 		r = reader_u64(&w->r, frame + l->cframe_current, &frame);
 		if (r < 0)
 			return r;

@@ -26,7 +26,7 @@ static void setup_interpreters(struct target *t, uint32_t hexversion)
 		put(t, STATE(0) + t->l.ts_status, 0, 4);
 		put(t, STATE(3) + t->l.ts_status, 0, 4);
 	}
-	if (t->l.frame_kind != PLOP_FRAMES_CFRAME)
+	if (t->l.frame_link != PLOP_LINK_CFRAME)
 		return;
 	/* the first interpreter's is the highest, the middle one's the lowest */
 	for (unsigned int n = 0; n < 3; n++) {
@@ -65,7 +65,7 @@ START_TEST(stacks_through_interpreters)
 		struct target t;
 
 		setup_interpreters(&t, versions[i]);
-		if (t.l.frame_kind == PLOP_FRAMES_OBJECT)
+		if (t.l.frame_link == PLOP_LINK_OBJECT)
 			is_joined(&t, by_age, 3, false);
 		else
 			is_joined(&t, by_place, 3, false);
@@ -76,7 +76,7 @@ START_TEST(stacks_through_interpreters)
 		}
 		/* one that executes nothing any more */
 		put_current(&t, 3, 0);
-		if (t.l.frame_kind == PLOP_FRAMES_CFRAME)
+		if (t.l.frame_link == PLOP_LINK_CFRAME)
 			put(&t, DEEP(105) + t.l.cframe_current, 0, 8);
 		is_joined(&t, (const char *const[]){ "leaf", "root" }, 2, false);
 		/* none of its states is in use: what is certain is what called all others */

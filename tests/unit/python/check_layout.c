@@ -122,8 +122,8 @@ START_TEST(checks_refuse_unsound_layouts)
 	} while (0)
 	ck_assert_int_eq(layout_by_version(0x030c00f0, &good), 0);
 	REFUSES(version, 0x0206);
-	REFUSES(frame_kind, 0);
-	REFUSES(frame_kind, 9);
+	REFUSES(frame_link, 0);
+	REFUSES(frame_link, 9);
 	REFUSES(runtime_interpreters_head, UINT32_MAX);
 	REFUSES(interp_next, good.interp_threads_head);
 	REFUSES(ts_len, PLOP_TS_MAX + 8);
@@ -195,7 +195,7 @@ START_TEST(debug_offsets_of_3_13)
 	ck_assert_uint_eq(debug_offsets_size(0x030d00f0), sizeof(table));
 	ck_assert_int_eq(layout_by_debug_offsets(table, sizeof(table), 0x030d00f0, &l), 0);
 	ck_assert_uint_eq(l.version, 0x030d);
-	ck_assert_uint_eq(l.frame_kind, PLOP_FRAMES_CURRENT);
+	ck_assert_uint_eq(l.frame_link, PLOP_LINK_CURRENT);
 	ck_assert_uint_eq(l.runtime_interpreters_head, 632);
 	ck_assert_uint_eq(l.interp_next, 7264);
 	ck_assert_uint_eq(l.interp_threads_head, 7344);

@@ -10,8 +10,7 @@ START_TEST(versions_are_whole)
 	uint16_t last = 0;
 
 	for (; (v = python_version_at(n)); n++) {
-		bool layout = v->layout.frame_kind != PLOP_FRAMES_NONE,
-		     offsets = v->offsets.size > 0;
+		bool layout = v->layout.frame_link != PLOP_LINK_NONE, offsets = v->offsets.size > 0;
 
 		ck_assert_msg(v->version > last, "%x comes behind %x", v->version, last);
 		last = v->version;

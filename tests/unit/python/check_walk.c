@@ -177,7 +177,7 @@ START_TEST(stacks_that_end_too_early)
 
 		setup(&t, versions[i]);
 		put(&t, FRAME(1) + t.l.frame_previous, 0, 8);
-		if (t.l.frame_kind == PLOP_FRAMES_OBJECT)
+		if (t.l.frame_link == PLOP_LINK_OBJECT)
 			put(&t, FRAME(1), 0, 8);
 		else
 			put(&t, FRAME(1) + t.l.frame_owner, 1, 1);

@@ -89,7 +89,7 @@ static inline void put_frame(struct target *t, unsigned int n, unsigned int code
 
 	put(t, FRAME(n) + l->frame_previous, previous, 8);
 	put(t, FRAME(n) + l->frame_code, CODE(code), 8);
-	if (l->frame_kind == PLOP_FRAMES_OBJECT) {
+	if (l->frame_link == PLOP_LINK_OBJECT) {
 		put(t, FRAME(n), 1, 8); /* ob_refcnt */
 		put(t, FRAME(n) + l->frame_instr, 2, 4);
 	} else {
@@ -101,7 +101,7 @@ static inline void put_frame(struct target *t, unsigned int n, unsigned int code
 
 static inline void put_current(struct target *t, unsigned int state, uint64_t frame)
 {
-	if (t->l.frame_kind == PLOP_FRAMES_CFRAME) {
+	if (t->l.frame_link == PLOP_LINK_CFRAME) {
 		put(t, STATE(state) + t->l.ts_frame, frame ? CFRAME(state) : 0, 8);
 		put(t, CFRAME(state) + t->l.cframe_current, frame, 8);
 	} else {
