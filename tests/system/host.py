@@ -18,8 +18,8 @@ BUILD = os.environ.get("PLOP_BUILD_DIR") or os.path.join(os.path.dirname(TESTS),
 CHI2_P001 = {1: 10.828, 2: 13.816, 3: 16.266, 4: 18.467, 5: 20.515, 6: 22.458, 7: 24.322, 8: 26.124, 9: 27.877, 10: 29.588}
 
 
-def program(name):
-    return os.path.join(BUILD, "daemon", name)
+def program(name, build=None):
+    return os.path.join(build or BUILD, "daemon", name)
 
 
 def linux():
@@ -112,9 +112,10 @@ class Workload:
 
 
 class Plopd:
-    """A plopd on a temporary state directory and socket."""
+    """A plopd on a temporary state directory and socket. build: whose programs these are, if not BUILD's."""
 
-    def __init__(self, *arguments, state=None, start=True):
+    def __init__(self, *arguments, state=None, start=True, build=None):
+        self.build = build
         self.folder = tempfile.mkdtemp(prefix="plop-test-")
         self.state = state or os.path.join(self.folder, "state")
         os.makedirs(self.state, exist_ok=True)
@@ -130,8 +131,11 @@ class Plopd:
                 self.__exit__(*sys.exc_info())
                 raise
 
+    def program(self, name):
+        return program(name, self.build)
+
     def command(self):
-        return [program("plopd"), "--state-dir", self.state, "--socket", self.socket] + self.arguments
+        return [self.program("plopd"), "--state-dir", self.state, "--socket", self.socket] + self.arguments
 
     def start(self):
         with open(self.log, "ab") as log:
@@ -145,7 +149,7 @@ class Plopd:
 
     def ctl(self, *arguments, **options):
         """plopctl's result; .out and .err are text."""
-        done = subprocess.run([program("plopctl"), "--socket", self.socket] + [str(a) for a in arguments],
+        done = subprocess.run([self.program("plopctl"), "--socket", self.socket] + [str(a) for a in arguments],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=options.get("timeout", 60))
         done.out, done.err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         return done
@@ -243,7 +247,7 @@ class Recording:
         target = ["-p", str(pid)] if pid else ["-a"]
         self.path = os.path.join(daemon.folder, "recording-%s" % (pid or "all"))
         before = daemon.status()["recordings"]
-        self.process = subprocess.Popen([program("plopctl"), "--socket", daemon.socket, "record"] + target + [
+        self.process = subprocess.Popen([daemon.program("plopctl"), "--socket", daemon.socket, "record"] + target + [
             "-d", "%ds" % seconds, "-f", "collapsed", "-o", self.path], stderr=subprocess.PIPE)
         until("the recording runs", lambda: self.process.poll() is not None or daemon.status()["recordings"] > before)
 
