@@ -2,6 +2,7 @@
 #include <limits.h>
 
 #include "store/hash.h"
+#include "store/head.h"
 #include "store/idmap.h"
 #include "store/packed.h"
 #include "store/reader.h"
@@ -44,28 +45,11 @@ static void query_done(struct query *q)
 	profile_free(q->p);
 }
 
-#define SELECT_WINDOWS(lost_threads, stepped_ns, life_ns)                               \
-	"SELECT id, start_ns, end_ns, hz, ticks, python, other, truncated, lost_fault," \
-	" lost_stacks_full, lost_frames_full, lost_unsupported, lost_corrupt, "         \
-	"lost_drain, " lost_threads ", samples, " stepped_ns ", " life_ns " FROM windows "
-#define COLUMN_SAMPLES (8 + STORE_LOST_CAUSES)
-#define COLUMN_STEPPED (COLUMN_SAMPLES + 1)
-#define COLUMN_LIFE    (COLUMN_SAMPLES + 2)
+/* Windows in time; and one window. */
+#define IN_TIME "WHERE end_ns > ?1 AND start_ns < ?2 ORDER BY end_ns"
+#define BY_ID   "WHERE id = ?1"
 
-static const char in_time[] =
-	SELECT_WINDOWS("lost_threads", "stepped_ns",
-		       "life_ns") "WHERE end_ns > ?1 AND start_ns < ?2 ORDER BY end_ns";
-
-/*
- * By the file's schema version: one that is damaged is read as it is (schema.c tells what came
- * when).
- */
-static const char *windows_by_id(int version)
-{
-	return version < 2 ? SELECT_WINDOWS("0", "0", "end_ns") "WHERE id=?1" :
-			     SELECT_WINDOWS("lost_threads", "stepped_ns", "life_ns") "WHERE id=?1";
-}
-
+/* By the file's schema version: one that is damaged is read as it is. */
 static const char *function_by_id(int version)
 {
 	return version < 3 ?
@@ -77,9 +61,12 @@ static const char *function_by_id(int version)
 
 static int query_prepare(struct query *q, sqlite3 *db, int version, const char *windows)
 {
+	_cleanup_free_ char *sql = head_select(version, windows);
 	int r;
 
-	r = db_prepare(db, windows, &q->windows);
+	if (!sql)
+		return -ENOMEM;
+	r = db_prepare(db, sql, &q->windows);
 	if (r == 0)
 		r = db_prepare(db,
 			       "SELECT process, data, samples FROM samples WHERE id BETWEEN ?1"
@@ -323,18 +310,17 @@ static int add_thread(struct query *q, uint32_t process, struct packed *data, ui
 	return 0;
 }
 
-/* All samples of the window that was stepped to. */
-static int add_samples(struct query *q)
+/* All samples of a window. */
+static int add_samples(struct query *q, const struct head *h)
 {
-	int64_t window = sqlite3_column_int64(q->windows, 0);
 	uint64_t sum, all = 0;
 	struct packed data;
 	uint32_t process;
 	int r;
 
 	sqlite3_reset(q->samples);
-	sqlite3_bind_int64(q->samples, 1, window << SCHEMA_SAMPLES_SHIFT);
-	sqlite3_bind_int64(q->samples, 2, ((window + 1) << SCHEMA_SAMPLES_SHIFT) - 1);
+	sqlite3_bind_int64(q->samples, 1, h->id << SCHEMA_SAMPLES_SHIFT);
+	sqlite3_bind_int64(q->samples, 2, ((h->id + 1) << SCHEMA_SAMPLES_SHIFT) - 1);
 	while ((r = db_step(q->samples)) > 0) {
 		r = load_process(q, (uint64_t)sqlite3_column_int64(q->samples, 0), &process);
 		if (r < 0)
@@ -354,29 +340,9 @@ static int add_samples(struct query *q)
 			return -EBADMSG;
 	}
 	/* none of them is missing */
-	if (r == 0 && all != (uint64_t)sqlite3_column_int64(q->windows, COLUMN_SAMPLES))
+	if (r == 0 && all != h->samples)
 		return -EBADMSG;
 	return r;
-}
-
-static void add_window(struct query *q, bool first)
-{
-	uint64_t start = (uint64_t)sqlite3_column_int64(q->windows, 1);
-	uint64_t end = (uint64_t)sqlite3_column_int64(q->windows, 2);
-	sqlite3_stmt *st = q->windows;
-	struct tally t = {};
-
-	q->p->start_ns = first ? start : MIN(q->p->start_ns, start);
-	q->p->end_ns = first ? end : MAX(q->p->end_ns, end);
-	/* As profile_merge() has it, but the newest rate: it is that of most that is asked for. */
-	q->p->hz = (uint32_t)sqlite3_column_int64(st, 3);
-	t.ticks = (uint64_t)sqlite3_column_int64(st, 4);
-	t.python = (uint64_t)sqlite3_column_int64(st, 5);
-	t.other = (uint64_t)sqlite3_column_int64(st, 6);
-	t.truncated = (uint64_t)sqlite3_column_int64(st, 7);
-	for (int i = 0; i < STORE_LOST_CAUSES; i++)
-		t.lost[i] = (uint64_t)sqlite3_column_int64(st, 8 + i);
-	tally_add(&q->p->tally, &t);
 }
 
 /* All ids of the profile are others afterwards. */
@@ -392,19 +358,20 @@ static int query_prune(struct query *q)
 static int query_run(struct query *q, const struct store_reader *reader, uint64_t from_ns,
 		     uint64_t to_ns)
 {
-	bool first = true;
+	struct head all = {}, h;
 	int r;
 
 	sqlite3_bind_int64(q->windows, 1, (int64_t)MIN(from_ns, (uint64_t)INT64_MAX));
 	sqlite3_bind_int64(q->windows, 2, (int64_t)MIN(to_ns, (uint64_t)INT64_MAX));
 	while ((r = db_step(q->windows)) > 0) {
-		if (reader_passes_over(reader, (uint64_t)sqlite3_column_int64(q->windows, 1)))
+		head_read(q->windows, &h);
+		if (reader_passes_over(reader, h.start_ns))
 			continue;
-		add_window(q, first);
-		first = false;
+		head_add(&all, &h);
+		head_to_profile(&all, q->p);
 		r = reader_overdue(reader);
 		if (r == 0)
-			r = add_samples(q);
+			r = add_samples(q, &h);
 		if (r == 0 && q->prune && query_bytes(q) > q->limit / 3)
 			r = query_prune(q);
 		if (r < 0)
@@ -434,7 +401,7 @@ static int query_all(struct store_reader *reader, uint64_t from_ns, uint64_t to_
 	if (r < 0)
 		return r;
 	q.p->end_ns = MAX(from_ns, to_ns);
-	r = query_prepare(&q, reader->db, reader->version, in_time);
+	r = query_prepare(&q, reader->db, reader->version, IN_TIME);
 	if (r == 0)
 		r = query_run(&q, reader, from_ns, to_ns);
 	if (r == 0 && any_without_samples(q.p))
@@ -450,21 +417,22 @@ static int query_window(struct store_reader *reader, int64_t id, struct profile 
 	static const struct selectors none;
 	_cleanup_(query_done) struct query q = { .selectors = &none };
 	int r = profile_new(0, 0, &q.p);
+	struct head h;
 
 	if (r == 0)
-		r = query_prepare(&q, reader->db, reader->version, windows_by_id(reader->version));
+		r = query_prepare(&q, reader->db, reader->version, BY_ID);
 	if (r < 0)
 		return r;
 	sqlite3_bind_int64(q.windows, 1, id);
 	r = db_step(q.windows);
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
-	add_window(&q, true);
-	q.p->stepped_ns = sqlite3_column_int64(q.windows, COLUMN_STEPPED);
-	r = add_samples(&q);
+	head_read(q.windows, &h);
+	head_to_profile(&h, q.p);
+	r = add_samples(&q, &h);
 	if (r < 0)
 		return r;
-	*ret_life_ns = sqlite3_column_int64(q.windows, COLUMN_LIFE);
+	*ret_life_ns = h.life_ns;
 	*ret = TAKE_PTR(q.p);
 	return 0;
 }

@@ -202,3 +202,27 @@ int reader_int(struct store_reader *reader, const char *sql, int64_t *ret)
 	reader_end(reader);
 	return r;
 }
+
+static int read_head(struct store_reader *reader, const char *what, struct head *ret)
+{
+	_cleanup_free_ char *sql = head_select(reader->version, what);
+	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
+	int r = sql ? db_prepare(reader->db, sql, &st) : -ENOMEM;
+
+	if (r == 0)
+		r = db_step(st);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	head_read(st, ret);
+	return 0;
+}
+
+int reader_head(struct store_reader *reader, const char *what, struct head *ret)
+{
+	int r = reader_begin(reader);
+
+	if (r == 0)
+		r = read_head(reader, what, ret);
+	reader_end(reader);
+	return r;
+}

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include "store/db.h"
+#include "store/head.h"
 #include "store/store.h"
 
 struct store_reader {
@@ -26,6 +27,8 @@ struct store_reader {
 int reader_open_damaged(const char *path, struct store_reader **ret);
 /* The first column of the first row. -ENOENT: there is none. */
 int reader_int(struct store_reader *reader, const char *sql, int64_t *ret);
+/* The head of the first window. what: what follows "FROM windows". -ENOENT: there is none. */
+int reader_head(struct store_reader *reader, const char *what, struct head *ret);
 /*
  * The window of that id, and the time that had passed when it ended (life.h). -ENOENT: there is
  * none.

@@ -32,7 +32,7 @@ void salvage_free(struct salvage *v)
 /* The numbers of its windows, and what the newest says of time, where the store does not know. */
 static int look_through(struct store *s, struct salvage *v)
 {
-	struct life l = { .any = true, .first = true };
+	struct head newest;
 	int r;
 
 	r = reader_int(v->reader, "SELECT id FROM windows ORDER BY id DESC LIMIT 1", &v->last);
@@ -47,16 +47,12 @@ static int look_through(struct store *s, struct salvage *v)
 	if (s->window_id < v->last) {
 		s->window_id = v->last;
 		s->life = (struct life){ .first = true };
-		/* version 1 has nothing better */
-		if (reader_int(v->reader,
-			       v->reader->version < 2 ?
-				       "SELECT end_ns FROM windows ORDER BY id DESC LIMIT 1" :
-				       "SELECT life_ns FROM windows ORDER BY id DESC LIMIT 1",
-			       &l.now) == 0 &&
-		    reader_int(v->reader, "SELECT end_ns FROM windows ORDER BY id DESC LIMIT 1",
-			       &l.end_ns) == 0 &&
-		    l.end_ns >= 0)
-			s->life = l;
+		if (reader_head(v->reader, "ORDER BY id DESC LIMIT 1", &newest) == 0 &&
+		    newest.end_ns <= INT64_MAX)
+			s->life = (struct life){ .any = true,
+						 .first = true,
+						 .now = newest.life_ns,
+						 .end_ns = (int64_t)newest.end_ns };
 	}
 	return 0;
 }

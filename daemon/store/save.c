@@ -2,6 +2,7 @@
 #include <sys/statvfs.h>
 
 #include "store/hash.h"
+#include "store/head.h"
 #include "store/internal.h"
 #include "store/packed.h"
 #include "store/schema.h"
@@ -277,27 +278,17 @@ static int save_life(struct save *v)
 	return r;
 }
 
-static int save_window(struct save *v)
+static int save_head(struct save *v)
 {
 	sqlite3_stmt *st = v->s->statements[ST_ADD_WINDOW];
-	const struct profile *w = v->w;
+	struct head h;
 	int r;
 
-	sqlite3_bind_int64(st, 1, (int64_t)w->start_ns);
-	sqlite3_bind_int64(st, 2, (int64_t)w->end_ns);
-	sqlite3_bind_int64(st, 3, w->hz);
-	sqlite3_bind_int64(st, 4, (int64_t)w->tally.ticks);
-	sqlite3_bind_int64(st, 5, (int64_t)w->tally.python);
-	sqlite3_bind_int64(st, 6, (int64_t)w->tally.other);
-	sqlite3_bind_int64(st, 7, (int64_t)w->tally.truncated);
-	sqlite3_bind_int64(st, 8, (int64_t)w->samples_total);
-	_Static_assert(STORE_LOST_CAUSES == 7 && PLOP_LOST_CAUSES == 8,
-		       "one column for each cause: a new one needs a migration");
-	for (int i = 0; i < STORE_LOST_CAUSES; i++)
-		sqlite3_bind_int64(st, 9 + i, (int64_t)w->tally.lost[i]);
-	sqlite3_bind_int64(st, 9 + STORE_LOST_CAUSES, v->id);
-	sqlite3_bind_int64(st, 10 + STORE_LOST_CAUSES, v->stepped_ns);
-	sqlite3_bind_int64(st, 11 + STORE_LOST_CAUSES, v->life.now);
+	head_of_profile(v->w, &h);
+	h.id = v->id;
+	h.stepped_ns = v->stepped_ns;
+	h.life_ns = v->life.now;
+	head_bind(st, &h);
 	r = db_run(st);
 	return r < 0 ? r : save_life(v);
 }
@@ -419,7 +410,7 @@ static int save_all(struct save *v)
 		rows[i] = (struct row){ sample->process, sample->thread,
 					v->stack_ids[sample->stack], sample->count };
 	}
-	r = save_window(v);
+	r = save_head(v);
 	return r < 0 ? r : save_rows(v, rows, w->nsamples);
 }
 

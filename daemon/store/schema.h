@@ -22,11 +22,6 @@ int schema_migrate_steps(sqlite3 *db, const char *const *steps, int n);
 /* A row of samples is found by window << SCHEMA_SAMPLES_SHIFT | its number within the window. */
 #define SCHEMA_SAMPLES_SHIFT 20
 /*
- * Causes of loss that windows can have, a column each: the rate of a user, which comes last, bounds
- * recordings alone.
- */
-#define STORE_LOST_CAUSES PLOP_LOST_RATE
-/*
  * "used" of a dictionary row is this plus the id of the last window that may need it. Less than
  * this is what version 1 wrote: the hour since 1970 in which that window ended.
  */

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "store/head.h"
 #include "store/internal.h"
 #include "store/schema.h"
 
@@ -20,6 +21,7 @@ static const char setup[] =
 	"PRAGMA temp_store=MEMORY;"
 	"PRAGMA wal_autocheckpoint=256; PRAGMA journal_size_limit=1048576;";
 
+/* That of ST_ADD_WINDOW is made of the columns (head.h). */
 static const char *const statements[ST_MAX] = {
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
 	[ST_COMMIT] = "COMMIT",
@@ -36,12 +38,6 @@ static const char *const statements[ST_MAX] = {
 		" exe, cmdline, cgroup, unit, container, service, version)"
 		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
 	[ST_USE_PROCESS] = "UPDATE processes SET used=?2 WHERE id=?1",
-	[ST_ADD_WINDOW] =
-		"INSERT INTO windows(start_ns, end_ns, hz, ticks, python, other, truncated, "
-		"samples,"
-		" lost_fault, lost_stacks_full, lost_frames_full, lost_unsupported, lost_corrupt,"
-		" lost_drain, lost_threads, id, stepped_ns, life_ns)"
-		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
 	[ST_PENDING] = "UPDATE meta SET value=?2 WHERE key=?1",
 	[ST_COUNTS] = "UPDATE windows SET life_ns=life_ns+?1 WHERE id BETWEEN ?2 AND ?3",
 	[ST_ADD_SAMPLES] = "INSERT INTO samples(id, process, samples, data) VALUES(?1,?2,?3,?4)",
@@ -230,6 +226,17 @@ static int migrate(struct store *s)
 	return r;
 }
 
+static int prepare_statements(struct store *s)
+{
+	_cleanup_free_ char *add_window = head_insert();
+	int r = add_window ? 0 : -ENOMEM;
+
+	for (unsigned int i = 0; r == 0 && i < ST_MAX; i++)
+		r = db_prepare(s->db, i == ST_ADD_WINDOW ? add_window : statements[i],
+			       &s->statements[i]);
+	return r;
+}
+
 static int prepare(struct store *s)
 {
 	int version, on = 1, r;
@@ -250,8 +257,8 @@ static int prepare(struct store *s)
 		r = migrate(s);
 	if (r == 0)
 		r = db_int(s->db, "SELECT value FROM meta WHERE key='hash_seed'", &s->seed);
-	for (unsigned int i = 0; r == 0 && i < ST_MAX; i++)
-		r = db_prepare(s->db, statements[i], &s->statements[i]);
+	if (r == 0)
+		r = prepare_statements(s);
 	if (r == 0)
 		r = load_life(s);
 	/* what every database of plop has is not there */

@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "store/head.h"
 #include "store/reader.h"
 #include "store/schema.h"
-#include "util/json.h"
-
-/* The head of a window, wherever it comes from. */
-struct head {
-	int64_t id; /* 0: none */
-	uint64_t start_ns, end_ns, samples;
-	int64_t stepped_ns;
-	uint32_t hz;
-	bool running;
-	struct tally tally;
-};
 
 /* Another element of an array, the window; processes: the elements of its own. */
 static void put_window(struct buf *to, const struct head *h, const struct buf *processes)
@@ -19,21 +9,7 @@ static void put_window(struct buf *to, const struct head *h, const struct buf *p
 	struct json_writer w = json_elements_on(to);
 
 	json_put_object(&w, NULL);
-	if (h->id)
-		json_put_int(&w, "id", h->id);
-	else
-		json_put_null(&w, "id");
-	json_put_seconds(&w, "start", (int64_t)h->start_ns);
-	json_put_seconds(&w, "end", (int64_t)h->end_ns);
-	json_put_seconds(&w, "clock_set_s", h->stepped_ns);
-	json_put_uint(&w, "hz", h->hz);
-	json_put_bool(&w, "running", h->running);
-	json_put_uint(&w, "ticks", h->tally.ticks);
-	json_put_uint(&w, "python", h->tally.python);
-	json_put_uint(&w, "other", h->tally.other);
-	tally_put_lost(&w, "lost", &h->tally);
-	json_put_uint(&w, "truncated", h->tally.truncated);
-	json_put_uint(&w, "samples", h->samples);
+	head_put(&w, h);
 	json_put_elements(&w, "processes", processes);
 	json_put_end(&w);
 }
@@ -92,22 +68,6 @@ static int add_processes(sqlite3_stmt *st, struct head *h, const struct selector
 	return r;
 }
 
-static void read_head(sqlite3_stmt *st, struct head *h)
-{
-	h->id = sqlite3_column_int64(st, 0);
-	h->start_ns = (uint64_t)sqlite3_column_int64(st, 1);
-	h->end_ns = (uint64_t)sqlite3_column_int64(st, 2);
-	h->hz = (uint32_t)sqlite3_column_int64(st, 3);
-	h->samples = (uint64_t)sqlite3_column_int64(st, 4);
-	h->tally.ticks = (uint64_t)sqlite3_column_int64(st, 5);
-	h->tally.python = (uint64_t)sqlite3_column_int64(st, 6);
-	h->tally.other = (uint64_t)sqlite3_column_int64(st, 7);
-	h->tally.truncated = (uint64_t)sqlite3_column_int64(st, 8);
-	for (int i = 0; i < STORE_LOST_CAUSES; i++)
-		h->tally.lost[i] = (uint64_t)sqlite3_column_int64(st, 9 + i);
-	h->stepped_ns = sqlite3_column_int64(st, 9 + STORE_LOST_CAUSES);
-}
-
 /* Rows that were written one after the other, for which the order is not the one that is wanted. */
 struct rows {
 	struct buf text;
@@ -155,19 +115,16 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 	_cleanup_buf_ struct buf row = { .limit = to->text.limit };
 	_cleanup_buf_ struct buf of_window = { .limit = to->text.limit };
 	_cleanup_(db_finalizep) sqlite3_stmt *windows = NULL, *processes = NULL;
+	_cleanup_free_ char *sql = NULL;
 	sqlite3 *db = reader->db;
 	size_t nprocesses = 0;
 	int r;
 
-	r = db_prepare(
-		db,
-		"SELECT id, start_ns, end_ns, hz, samples, ticks, python, other,"
-		" truncated, lost_fault, lost_stacks_full, lost_frames_full, lost_unsupported,"
-		" lost_corrupt, lost_drain, lost_threads, stepped_ns FROM windows WHERE end_ns > "
-		"?1 "
-		"AND start_ns < ?2"
-		" ORDER BY end_ns DESC LIMIT ?3",
-		&windows);
+	sql = head_select(SCHEMA_VERSION,
+			  "WHERE end_ns > ?1 AND start_ns < ?2 ORDER BY end_ns DESC LIMIT ?3");
+	if (!sql)
+		return -ENOMEM;
+	r = db_prepare(db, sql, &windows);
 	if (r == 0)
 		r = db_prepare(db,
 			       "SELECT p.pid, p.start_time, p.comm, p.python, s.samples, p.uid "
@@ -180,9 +137,9 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 	sqlite3_bind_int64(windows, 2, (int64_t)MIN(to_ns, (uint64_t)INT64_MAX));
 	sqlite3_bind_int64(windows, 3, max);
 	while (nprocesses < STORE_LISTED_MAX && (r = db_step(windows)) > 0) {
-		struct head h = {};
+		struct head h;
 
-		read_head(windows, &h);
+		head_read(windows, &h);
 		if (reader_passes_over(reader, h.start_ns))
 			continue;
 		buf_clear(&row);
@@ -216,17 +173,10 @@ int store_windows(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 int store_window_put(const struct profile *window, const struct selectors *s, struct buf *to)
 {
 	_cleanup_buf_ struct buf processes = { .limit = to->limit };
-	struct head h = {
-		.start_ns = window->start_ns,
-		.end_ns = window->end_ns,
-		.samples = window->samples_total,
-		.stepped_ns = window->stepped_ns,
-		.hz = window->hz,
-		.running = window->running,
-		.tally = window->tally,
-	};
 	uint64_t samples = 0;
+	struct head h;
 
+	head_of_profile(window, &h);
 	for (uint32_t i = 0; i < window->nprocesses; i++) {
 		const struct profile_process *p = &window->processes[i];
 

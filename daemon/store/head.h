@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdbool.h>
+
+#include "profile/profile.h"
+#include "store/db.h"
+#include "util/json.h"
+
+/*
+ * The head of a window: all that it is but for its stacks. One table (head.c) has the columns:
+ * where each is in this struct and in the table windows, since which version, what it is called in
+ * JSON, and how those of several windows become one. All that reads, writes, adds up or shows heads
+ * is made from it.
+ */
+struct head {
+	int64_t id;                /* 0: none */
+	uint64_t start_ns, end_ns; /* CLOCK_REALTIME */
+	int64_t stepped_ns;        /* how far the clock was set as it began */
+	int64_t life_ns;           /* the time that had passed when it ended, see life.h */
+	uint64_t hz;
+	uint64_t samples; /* all counts of its stacks */
+	bool running;
+	struct tally tally;
+};
+
+/*
+ * The statement that selects all columns, in the order in which head_read() expects them from
+ * column 0 on, of a file of that schema version. what: what follows "FROM windows". Owned by the
+ * caller; NULL: out of memory.
+ */
+char *head_select(int version, const char *what);
+/* The statement that inserts a head, for head_bind(). Owned by the caller; NULL: out of memory. */
+char *head_insert(void);
+
+/* running is not set. */
+void head_read(sqlite3_stmt *st, struct head *ret);
+void head_bind(sqlite3_stmt *st, const struct head *h);
+
+/* Makes a head of several windows; to: zeroed before the first. The order is that of time. */
+void head_add(struct head *to, const struct head *from);
+/* As the members of the object that GET /v1/windows has for a window. */
+void head_put(struct json_writer *w, const struct head *h);
+
+/* Between a head and what a profile says of itself; id and life_ns are not of profiles. */
+void head_of_profile(const struct profile *p, struct head *ret);
+void head_to_profile(const struct head *h, struct profile *p);
