@@ -151,7 +151,7 @@ def check_own(daemon, pid):
     recording, before = host.Recording(daemon, pid), unsupported()
     host.until("ticks of the unknown interpreter are lost", lambda: unsupported() > before + 100)
     stacks = recording.stop()
-    assert sum(count for _, count in stacks) > 0 and "unsupported" not in recording.lost()[1], recording.said
+    assert sum(count for _, count in stacks) > 0 and "unsupported" not in recording.lost(), recording.said
 
 
 def check_exports(daemon, windows, pid):

@@ -14,6 +14,7 @@ import sys
 import time
 
 import host
+from chi_square import chi_square
 
 MANY = 1000
 FORKS = 3  # children of each interpreter of the herd
@@ -111,7 +112,7 @@ def phases(daemon, processes):
 def known_before_second_tick(daemon):
     for attempt in (1, 2):
         counts, unnamed = phases(daemon, PROCESSES * attempt)
-        x, bound = host.chi_square(counts, [1] * PHASES)
+        x, bound = chi_square(counts, [1] * PHASES)
         print("%d new processes, samples by phase of %d ms: %s, chi2 %.2f (bound %.2f), %d without a name%s" % (
             PROCESSES * attempt, 1000 // HZ, " ".join(str(n) for n in counts), x, bound, unnamed, "" if attempt == 1 else ", repeated"),
             flush=True)

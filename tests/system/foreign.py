@@ -10,6 +10,7 @@ import threading
 
 import host
 import truth
+from chi_square import against_other
 
 HZ = 999
 SECONDS = 1.2
@@ -98,7 +99,7 @@ def run(daemon, python, command, seconds):
         ready = json.loads(work.ready[1])
         at_once(work.pid)
         daemon.profiled(work.pid)
-        recording = truth.Recording(daemon, work.pid)
+        recording = host.Recording(daemon, work.pid)
         other = subprocess.Popen(command(work.pid, path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                  preexec_fn=lambda: at_once(0))
         said = []
@@ -112,7 +113,7 @@ def run(daemon, python, command, seconds):
             work.go()
             done = json.loads(work.line("DONE")[1])
             ran, waited = (b - a for a, b in zip(before, scheduled(work.pid)))
-            stacks, _ = recording.stop()
+            stacks = recording.stop()
             work.end()
             other.wait(60)
         finally:
@@ -155,7 +156,7 @@ def attempt(daemon, python, command, austin, length):
         print("    %s: in the kernel ours %d, theirs %d; torn ours %d, theirs %d" % (name, a[2], b[2], a[3], b[3]))
         assert a[3] == 0, "a stack that cannot be"
         for what, ours, others in (("line", a[0], b[0]), ("function", a[1], b[1])):
-            x, bound, n = truth.against_other(ours, others)
+            x, bound, n = against_other(ours, others)
             # others drop, or misplace, what they found the target changing under, which falls on functions that C calls: see ARCHITECTURE.md
             if name == "mixed" and (not austin or what == "function"):
                 print("    mixed by %s: chi2 %.1f of %.1f, not held against either" % (what, x, bound))

@@ -40,10 +40,10 @@ def check(stack):
 def recorded(daemon, *arguments, **more):
     with host.Workload(PYTHON, "greenlets.py", *arguments) as work:
         daemon.profiled(work.pid)
-        recording = truth.Recording(daemon, work.pid, hz=HZ, **more)
+        recording = host.Recording(daemon, work.pid, hz=HZ, **more)
         host.until("there are samples enough", lambda: recording.ask("GET", recording.path)["samples"] > (50 if more else ENOUGH), 60)
         dumps = [host.json.loads(daemon.ctl("dump", "-p", work.pid, "--json").out) for _ in range(5)]
-        stacks, said = recording.stop()
+        stacks, said = recording.stop(), recording.said
         work.end()
     return stacks, said, dumps
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the system tests share: a plopd of their own on a temporary folder, workloads, deadlines, the chi-square test."""
+"""What the system tests share: a plopd of their own on a temporary folder, workloads, interpreters. conftest.py has the fixtures."""
+import functools
 import json
 import os
 import re
@@ -8,14 +9,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
+
+from recording import Recording, collapsed  # noqa: F401
+from waiting import until
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WORKLOADS = os.path.join(TESTS, "workloads")
 BUILD = os.environ.get("PLOP_BUILD_DIR") or os.path.join(os.path.dirname(TESTS), "build-dev")
-
-# Upper 0.1 % points of the chi-square distribution by degrees of freedom (NIST/SEMATECH e-Handbook, 1.3.6.7.4).
-CHI2_P001 = {1: 10.828, 2: 13.816, 3: 16.266, 4: 18.467, 5: 20.515, 6: 22.458, 7: 24.322, 8: 26.124, 9: 27.877, 10: 29.588}
 
 
 def program(name, build=None):
@@ -33,39 +33,56 @@ def need_root():
         sys.exit(77)
 
 
-def until(what, question, seconds=20.0):
-    """Asks until the answer is true and returns it; fails when the deadline passes."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        if time.monotonic() > deadline:
-            raise AssertionError("not within %g s: %s" % (seconds, what))
-        time.sleep(0.02)
-
-
+@functools.lru_cache(maxsize=None)
 def pythons():
     """(version, path, build) of every supported interpreter; the version as a tuple."""
     lines = subprocess.run([os.path.join(TESTS, "pythons")], stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()
     return [(tuple(int(n) for n in v.split(".")[:2]), path, build) for v, path, build in (line.split(None, 2) for line in lines)]
 
 
-def chi_square(counts, expected):
-    """The statistic of counts against expected shares, which are normed; and the bound that it passes with p = 0.001."""
-    total, norm = sum(counts), float(sum(expected))
-    x = sum((n - total * e / norm) ** 2 / (total * e / norm) for n, e in zip(counts, expected))
-    return x, CHI2_P001[len(counts) - 1]
+def called(row):
+    """What one of pythons() is called, as 3.13-static."""
+    version, _, build = row
+    return "%d.%d-%s" % (version + (build,))
+
+
+def end_group(leader):
+    """Ends what is left of the process group that a subprocess.Popen began, when the leader ended as well as when it did not."""
+    # the number of a leader that was waited for is somebody else's, if a process has it
+    if leader.returncode is not None and os.path.exists("/proc/%d" % leader.pid):
+        return
+    try:
+        os.killpg(leader.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    leader.wait()
+
+
+def end_all():
+    """Ends every plopd and workload, for a test that is ended itself."""
+    for workload in list(Workload.running):
+        end_group(workload.process)
+    for daemon in list(Plopd.running):
+        if daemon.process.poll() is None:
+            daemon.process.kill()
 
 
 class Workload:
-    """A program of tests/workloads (or a script, with code=), up to its READY line."""
+    """A program of tests/workloads (or a script, with code=), up to its READY line; in a session of its own with all that it starts."""
+    running = []
 
     def __init__(self, python, name=None, *arguments, code=None, ready=True):
         command = [python, "-c", code] if code else [python, os.path.join(WORKLOADS, name)]
-        self.process = subprocess.Popen(command + [str(a) for a in arguments], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+        self.process = subprocess.Popen(command + [str(a) for a in arguments], stdout=subprocess.PIPE, stdin=subprocess.PIPE,
+                                        start_new_session=True)
         self.pid = self.process.pid
-        self.ready = self.line("READY") if ready else None
+        self.running.append(self)
+        try:
+            self.ready = self.line("READY") if ready else None
+        except BaseException:
+            # who never gets it cannot end it
+            self.__exit__()
+            raise
 
     def line(self, word):
         while True:
@@ -93,17 +110,16 @@ class Workload:
             self.process.stdin.close()
             self.process.wait(10)
         except (OSError, subprocess.TimeoutExpired):
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
+            pass
+        self.__exit__()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        end_group(self.process)
+        if self in self.running:
+            self.running.remove(self)
         for pipe in (self.process.stdin, self.process.stdout):
             try:
                 pipe.close()
@@ -113,6 +129,7 @@ class Workload:
 
 class Plopd:
     """A plopd on a temporary state directory and socket. build: whose programs these are, if not BUILD's."""
+    running = []
 
     def __init__(self, *arguments, state=None, start=True, build=None):
         self.build = build
@@ -140,6 +157,8 @@ class Plopd:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
+        if self not in self.running:
+            self.running.append(self)
         until("plopd answers", lambda: self.process.poll() is not None or self.status(), 60)
         assert self.process.poll() is None, "plopd ended: " + self.said()
 
@@ -195,6 +214,8 @@ class Plopd:
         return self
 
     def __exit__(self, kind, *_):
+        if self in self.running:
+            self.running.remove(self)
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -205,21 +226,6 @@ class Plopd:
         if kind:
             sys.stderr.write(self.said())
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def collapsed(text):
-    """[([(function, file, line), ...] root first, count), ...] of a collapsed profile."""
-    stacks = []
-    for line in text.splitlines():
-        frames, count = line.rsplit(" ", 1)
-        parsed = []
-        for frame in frames.split(";"):
-            function, place = frame.rsplit(" (", 1) if frame.endswith(")") else (frame, "")
-            file, number = place[:-1].rsplit(":", 1) if ":" in place else ("", 0)
-            # code that Nuitka compiled has no lines
-            parsed.append((function, file, 0 if number == "compiled" else int(number)))
-        stacks.append((parsed, int(count)))
-    return stacks
 
 
 # What other tests' processes lose, beside which this one runs: an interpreter that plop cannot profile, and too many threads.
@@ -238,32 +244,6 @@ def hardly_lost(said, others=False):
 def accounted(tally):
     """Whether every tick of a status, window or profile is accounted for."""
     return tally["ticks"] == tally["python"] + tally["other"] + sum(tally["lost"].values())
-
-
-class Recording:
-    """plopctl record in the background, of a process or (None) the host, until stop(), which returns the stacks."""
-
-    def __init__(self, daemon, pid, seconds=300):
-        target = ["-p", str(pid)] if pid else ["-a"]
-        self.path = os.path.join(daemon.folder, "recording-%s" % (pid or "all"))
-        before = daemon.status()["recordings"]
-        self.process = subprocess.Popen([daemon.program("plopctl"), "--socket", daemon.socket, "record"] + target + [
-            "-d", "%ds" % seconds, "-f", "collapsed", "-o", self.path], stderr=subprocess.PIPE)
-        until("the recording runs", lambda: self.process.poll() is not None or daemon.status()["recordings"] > before)
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        _, said = self.process.communicate(timeout=60)
-        self.said = said.decode()
-        assert self.process.returncode == 0, self.said
-        with open(self.path) as f:
-            return collapsed(f.read())
-
-    def lost(self):
-        """What it said at its end of the ticks that it lost: a number, and the causes."""
-        number, causes = re.search(r"lost ([\d,]+)(.*)", self.said).groups()
-        return int(number.replace(",", "")), causes
 
 
 def one_of_each(found):

@@ -7,6 +7,7 @@ import sys
 
 import host
 import truth
+from chi_square import against_known
 
 HZ = 1999
 SECONDS = 1.0
@@ -39,17 +40,17 @@ def compare_phase(name, facts, stacks, ready):
     if "line" in facts:
         known = {int(line): seconds for line, seconds in facts["line"].items()}
         counts = truth.add_up((truth.line_of(stack, facts, ready), count) for stack, count in inside)
-        rows.append((name + " by line", ) + truth.against_known(counts, dict(known, rest=facts["rest"])) + (samples,))
+        rows.append((name + " by line", ) + against_known(counts, dict(known, rest=facts["rest"])) + (samples,))
         for stack, count in inside:
             section = facts["names"].get(str(stack[0][2]))
             assert section not in ONLY_C or len(stack) == 1, ("frames below a call of C", stack)
     if "leaf" in facts:
         counts = truth.add_up((stack[-1][0] if stack[-1][0] in facts["leaf"] else "rest", count) for stack, count in inside
                               if not settling(stack))
-        rows.append((name + " by function",) + truth.against_known(counts, dict(facts["leaf"], rest=facts["rest"])) + (samples,))
+        rows.append((name + " by function",) + against_known(counts, dict(facts["leaf"], rest=facts["rest"])) + (samples,))
     if "ratio" in facts:
         counts = truth.add_up((stack[-1][0], count) for stack, count in inside if stack[-1][0] in facts["ratio"])
-        rows.append((name + " by function",) + truth.against_known(counts, facts["ratio"]) + (sum(counts.values()),))
+        rows.append((name + " by function",) + against_known(counts, facts["ratio"]) + (sum(counts.values()),))
     return rows
 
 
@@ -63,7 +64,7 @@ def compare(daemon, python, ticks, length):
     total = sum(count for _, count in stacks)
     counts["outside"] = total - sum(counts.values())
     ticks.append((total, done["cpu"] * HZ))
-    rows = [("phases",) + truth.against_known(counts, dict(known, outside=done["outside"])) + (total,)]
+    rows = [("phases",) + against_known(counts, dict(known, outside=done["outside"])) + (total,)]
     for name, facts in done["phases"].items():
         rows += compare_phase(name, facts, stacks, ready)
     return rows

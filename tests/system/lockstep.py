@@ -16,6 +16,7 @@ import time
 import host
 import recordings
 import truth
+from chi_square import bound, chi_square
 
 HZ = 100
 # (period in ms, CPU time in s that a thread lives: None: one is there from the start), the seconds of CPU time of each.
@@ -73,7 +74,7 @@ class Run:
             daemon.profiled(work.pid)
             group.join(work.pid)
             rows = kinds(work, group)
-            running = [truth.Recording(daemon, **request) for _, _, request in rows]
+            running = [host.Recording(daemon, **request) for _, _, request in rows]
             self.beside = beside(work.pid) if beside else None
             begun = time.monotonic()
             work.go()
@@ -81,7 +82,7 @@ class Run:
             self.wall = time.monotonic() - begun
             self.known, self.threads = done["cpu"], done["threads"]
             # what else runs on the host may be more than one answer holds
-            stacks = [recording.stop(work.pid)[0] for recording in running]
+            stacks = [recording.stop(work.pid) for recording in running]
             if self.beside:
                 self.beside.stop()
             work.end()
@@ -96,7 +97,7 @@ class Run:
         rows = []
         for name, hz, counts in self.counts:
             n = sum(counts.values())
-            x, _ = host.chi_square([counts.get(f, 0) for f in self.known], list(self.known.values())) if n else (0, 0)
+            x, _ = chi_square([counts.get(f, 0) for f in self.known], list(self.known.values())) if n else (0, 0)
             rows.append((name, hz, x, n / (hz * worth) - 1))
         return rows
 
@@ -121,7 +122,7 @@ def wrong(found, seconds):
     for (name, hz), rows in found.items():
         freedom = 3 * len(rows)
         # 1.3 times the variance is 1.3 times the statistic
-        total, most = sum(x for x, _, _ in rows), VARIANCE * truth.bound(freedom)
+        total, most = sum(x for x, _, _ in rows), VARIANCE * bound(freedom)
         if total > most:
             said.append("%s at %d Hz: chi-square %.1f of at most %.1f" % (name, hz, total, most))
         for _, off, share in rows:

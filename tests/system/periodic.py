@@ -9,6 +9,7 @@ import sys
 
 import host
 import truth
+from chi_square import against_known
 
 HZ = 100
 SECONDS = 16
@@ -26,11 +27,11 @@ class Run:
         subprocess.run(["taskset", "-pc", str(cpus[number % len(cpus)]), str(self.work.pid)], check=True, stdout=subprocess.DEVNULL)
         self.file = json.loads(self.work.ready[1])["file"]
         daemon.profiled(self.work.pid)
-        self.recording = truth.Recording(daemon, self.work.pid)
+        self.recording = host.Recording(daemon, self.work.pid)
 
     def compare(self):
         done = json.loads(self.work.line("DONE")[1])
-        stacks, _ = self.recording.stop()
+        stacks = self.recording.stop()
         inside, _ = truth.below(stacks, "run", self.file)
         counts = truth.add_up((name, count) for stack, count in inside for name, _, _ in stack if name in done["cpu"])
         ticks = round(HZ * done["wall"])
@@ -38,7 +39,7 @@ class Run:
         known = dict(done["cpu"], asleep=done["wall"] - sum(done["cpu"].values()))
         said = "%d periods (%d skipped), %s" % (done["periods"], done["late"], " ".join(
             "%s %d of %.1f" % (name, counts.get(name, 0), ticks * known[name] / done["wall"]) for name in sorted(known)))
-        return [(said,) + truth.against_known(counts, known) + (ticks,)]
+        return [(said,) + against_known(counts, known) + (ticks,)]
 
 
 def attempt(daemon, group, seconds):

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import host  # noqa: E402
 import truth  # noqa: E402
+from chi_square import chi_square  # noqa: E402
 
 BURN = """
 import sys, threading
@@ -113,7 +114,7 @@ def rates(plopd):
         print("rates: %s samples at 50, 400 and 1000 Hz, %s of a CPU" % (
             [p["samples"] for p in profiles[:3]], ["%.2f" % n for n in per_hz]))
         # the same process in the same seconds: its share of a CPU is the same whoever measures
-        x, bound = host.chi_square([p["samples"] for p in profiles[:3]], [p["hz"] * p["duration_s"] for p in profiles[:3]])
+        x, bound = chi_square([p["samples"] for p in profiles[:3]], [p["hz"] * p["duration_s"] for p in profiles[:3]])
         assert x < bound, (x, per_hz)
         ticks = after["ticks"] - before["ticks"]
         # status is up to a second old
@@ -157,11 +158,11 @@ def forgotten(plopd):
     """One that has ended is forgotten while another runs, which may have its place in the kernel: that goes on."""
     with burner("one") as one:
         plopd.profiled(one.pid)
-        ended = truth.Recording(plopd, one.pid, hz=300)
+        ended = host.Recording(plopd, one.pid, hz=300)
         ended.ask("DELETE", ended.path)
         host.until("the recording has ended", ended.done)
         ended.ask("GET", ended.path + "?format=collapsed")
-        other = truth.Recording(plopd, one.pid, hz=300)
+        other = host.Recording(plopd, one.pid, hz=300)
         ended.ask("DELETE", ended.path)
         before = other.ask("GET", other.path)["samples"]
         host.until("there are samples", lambda: other.ask("GET", other.path)["samples"] > before + 100)
@@ -223,11 +224,11 @@ def replaced(plopd):
     """A program that executes another one is recorded on."""
     with host.Workload(sys.executable, "clocked.py", "exec") as work:
         plopd.profiled(work.pid)
-        recording = truth.Recording(plopd, work.pid, hz=500)
+        recording = host.Recording(plopd, work.pid, hz=500)
         host.until("the second program runs", lambda: command_line(work.pid).endswith(b"one\0"), 60)
         seen = recording.ask("GET", recording.path)["samples"]
         host.until("there are samples of it", lambda: recording.ask("GET", recording.path)["samples"] > seen + 400, 60)
-        stacks, _ = recording.stop()
+        stacks = recording.stop()
     before, after = (sum(count for frames, count in stacks if "spin_clocked" == frames[-1][0] and (frames[-2][0] == "work") == second)
                      for second in (False, True))
     print("replaced: %d samples of the first program, %d of the second" % (before, after))

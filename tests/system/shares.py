@@ -6,6 +6,7 @@ import sys
 
 import host
 import truth
+from chi_square import against_known
 
 HZ = 999
 SECONDS = 2.5
@@ -33,7 +34,7 @@ def compare(daemon, python, threads, length):
     counts["outside"] = outside
     shares = dict(measured["cpu"], other=measured["other"], outside=measured["outside"])
     said = " ".join("%s %d" % (name, counts.get(name, 0)) for name in sorted(shares))
-    return [(said,) + truth.against_known(counts, shares) + (sum(count for _, count in stacks),)]
+    return [(said,) + against_known(counts, shares) + (sum(count for _, count in stacks),)]
 
 
 def check(daemon, python, build, threads, version):

@@ -7,6 +7,7 @@ import sys
 
 import host
 import possible
+from chi_square import chi_square
 
 HZ = 500
 # A thread that ends, and one that has no thread state any more; one that compiles the program of a sub-interpreter, which runs nothing
@@ -61,7 +62,7 @@ def fits(version, build, stacks, cpu, facts, again):
     for stack, count in stacks:
         if role(stack):
             counts[role(stack)] += count
-    x, bound = host.chi_square([counts[name] for name in ROLES], [cpu[name] for name in ROLES])
+    x, bound = chi_square([counts[name] for name in ROLES], [cpu[name] for name in ROLES])
     print("%d.%-3d %-20s %s of %d, chi2 %.2f (bound %.2f)%s" % (version + (build, " ".join("%s %d" % (n, counts[n]) for n in ROLES), total,
                                                                           x, bound, ", repeated" if again else "")), flush=True)
     assert sum(counts.values()) > 0.9 * total, "too many are nobody's: %s" % stacks[:5]

@@ -10,6 +10,7 @@ import sys
 
 import host
 import truth
+from chi_square import against_known
 
 HZ = 999
 SECONDS = 1.6
@@ -155,10 +156,10 @@ def check_eager(run):
 def recorded(daemon, python, version, *arguments):
     with host.Workload(python, "tasks.py", *arguments) as work:
         daemon.profiled(work.pid)
-        recording = truth.Recording(daemon, work.pid, hz=HZ, **{"async": True})
+        recording = host.Recording(daemon, work.pid, hz=HZ, **{"async": True})
         work.go()
         done = json.loads(work.line("DONE")[0])
-        stacks, said = recording.stop()
+        stacks, said = recording.stop(), recording.said
         work.end()
     assert said["async"] and said["async_possible"], said
     run = Run(version, done, stacks)
@@ -181,7 +182,7 @@ def compare(daemon, python, version, length):
             counts[task] = counts.get(task, 0) + count
     assert set(counts) == set(run.cpu), counts
     told = " ".join("%s %d" % pair for pair in sorted(counts.items()))
-    return [("%s, %d without its task" % (told, untold),) + truth.against_known(counts, run.cpu) + (run.whole,)]
+    return [("%s, %d without its task" % (told, untold),) + against_known(counts, run.cpu) + (run.whole,)]
 
 
 def check(daemon, python, build, version):
@@ -193,8 +194,8 @@ def late(daemon, python, build, version):
     """asyncio is imported after the recording began."""
     with host.Workload(python, "tasks.py", "--late") as work:
         daemon.profiled(work.pid)
-        recording = truth.Recording(daemon, work.pid, hz=HZ, **{"async": True})
-        plain = truth.Recording(daemon, work.pid, hz=HZ // 2)
+        recording = host.Recording(daemon, work.pid, hz=HZ, **{"async": True})
+        plain = host.Recording(daemon, work.pid, hz=HZ // 2)
         work.go()
         host.until("tasks are seen", lambda: "[task nested]" in recording.ask("GET", recording.path + "?format=collapsed"))
         stacks, _ = plain.stop()
@@ -227,9 +228,9 @@ def off_cpu(daemon, python, build, version):
             "print('READY 0', flush=True)\nasyncio.run(main())\n")
     with host.Workload(python, code=code) as work:
         daemon.profiled(work.pid)
-        recordings = [truth.Recording(daemon, work.pid, wall=True, **more) for more in ({"async": True}, {})]
+        recordings = [host.Recording(daemon, work.pid, wall=True, **more) for more in ({"async": True}, {})]
         host.until("both have some time", lambda: all(r.ask("GET", r.path)["elapsed_s"] > 3 for r in recordings))
-        told, plain = [recording.stop()[0] for recording in recordings]
+        told, plain = [recording.stop() for recording in recordings]
     asleep = [[(stack, count) for stack, count in stacks if stack[-1][0].startswith("[sleeping")] for stacks in (told, plain)]
     inside = [sum(count for stack, count in stacks if [name for name, _, _ in stack][-2:-1] == ["blocks"]) for stacks in asleep]
     for stack, _ in asleep[0]:
@@ -256,9 +257,9 @@ def named(daemon, python, build, version):
             "print('READY 0', flush=True)\nasyncio.run(main())\n")
     with host.Workload(python, code=code) as work:
         daemon.profiled(work.pid)
-        recording = truth.Recording(daemon, work.pid, hz=4000, **{"async": True})
+        recording = host.Recording(daemon, work.pid, hz=4000, **{"async": True})
         host.until("there are names enough", lambda: "[other tasks]" in recording.ask("GET", recording.path + "?format=collapsed"), 60)
-        stacks, said = recording.stop()
+        stacks, said = recording.stop(), recording.said
     assert host.hardly_lost(said), said
     names = {name for stack, _ in stacks for name, _, _ in stack if name.startswith("[task request-")}
     assert len(names) == 1000, len(names)
@@ -280,9 +281,9 @@ def too_many(python, build, version):
             daemon.start()
             with host.Workload(python, "tasks_deep.py") as work:
                 daemon.profiled(work.pid)
-                recording = truth.Recording(daemon, work.pid, hz=HZ, **{"async": True})
+                recording = host.Recording(daemon, work.pid, hz=HZ, **{"async": True})
                 host.until("there are samples enough", lambda: recording.ask("GET", recording.path)["samples"] > 1000, 60)
-                stacks, said = recording.stop()
+                stacks, said = recording.stop(), recording.said
         assert host.hardly_lost(said), said
         seen = {name: [between(stack, name) for stack, _ in stacks if between(stack, name)] for name in WITH_CHAINS}
         # a page of the target's that was not there at the tick, as in check_owners()

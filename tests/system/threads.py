@@ -5,6 +5,7 @@ import json
 import sys
 
 import host
+from chi_square import chi_square
 
 HZ = 500
 THREADS = 1000
@@ -71,7 +72,7 @@ def fits(entry, role, cpu, stacks):
             # alone on its stack, but for the clock that it reads
             assert names in (ROLES[roles[0]], ROLES[roles[0]] + ["cpu_clock"]), stack
             counts[roles[0]] += count
-    x, bound = host.chi_square([counts[name] for name in sorted(cpu)], [cpu[name] for name in sorted(cpu)])
+    x, bound = chi_square([counts[name] for name in sorted(cpu)], [cpu[name] for name in sorted(cpu)])
     total = sum(count for _, count in stacks)
     print("%d.%-3d %-20s main thread: %s; %s of %d, chi2 %.2f (bound %.2f)" % (
         version + (build, role, " ".join("%s %d" % (n, counts[n]) for n in sorted(cpu)), total, x, bound)), flush=True)

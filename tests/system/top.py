@@ -10,6 +10,7 @@ import time
 
 import host
 import terminal
+from chi_square import chi_square
 
 HZ = 499
 # Three quarters of the time in hot, one in warm, by the thread's own clock; cold is all that the other process does.
@@ -71,7 +72,7 @@ def shares(daemon, busy):
     for length in (1, 2):
         seconds, rows = batch(daemon, "-p", busy.pid, "-1", "-i", 4 * length)[-1]
         counts = [rows[name][2] * seconds for name in ("hot", "warm")]
-        x, bound = host.chi_square(counts, (3, 1))
+        x, bound = chi_square(counts, (3, 1))
         print("hot %d, warm %d samples in %.1f s: %.1f %% and %.1f %% of self; chi-square %.1f of %.1f" % (
             counts[0], counts[1], seconds, rows["hot"][0], rows["warm"][0], x, bound))
         assert sum(row[0] for row in rows.values()) <= 100 + 0.05 * len(rows), rows

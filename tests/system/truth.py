@@ -1,110 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of plop's figures share: recordings that hold a run from before its start to after its end, the classes that
-samples fall into, and the comparison with what the run itself measured, at p = 0.001."""
+"""What the tests of plop's figures share: a recording that holds a run from before its start to after its end, the classes that
+samples fall into, and attempts that are repeated once."""
 import json
-import math
-import subprocess
 import threading
 import time
 
 import host
-
-P = 0.001
-# Fewer expected samples than that in a class, and the statistic has no chi-square distribution: such classes are put together.
-FEWEST = 5.0
-
-
-def upper_gamma(a, x):
-    """The regularised incomplete gamma function Q(a, x), by its series or its continued fraction (DLMF 8.7.1, 8.9.2)."""
-    factor = math.exp(a * math.log(x) - x - math.lgamma(a)) if x > 0 else 0.0
-    if x < a + 1:
-        term = total = 1.0 / a
-        n = a
-        while term > total * 1e-15:
-            n += 1
-            term *= x / n
-            total += term
-        return 1.0 - total * factor
-    b = x + 1 - a
-    c = 1e300
-    d = h = 1.0 / b
-    for i in range(1, 10000):
-        an = -i * (i - a)
-        b += 2
-        d = 1.0 / (an * d + b)
-        c = b + an / c
-        h *= d * c
-        if abs(d * c - 1) < 1e-14:
-            break
-    return factor * h
-
-
-def bound(freedom, p=P):
-    """What a chi-square distributed statistic exceeds with probability p."""
-    low, high = 0.0, freedom + 50 * math.sqrt(freedom) + 50
-    while high - low > 1e-9 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if upper_gamma(freedom / 2.0, middle / 2) > p else (low, middle)
-    return high
-
-
-def pooled(rows, size):
-    """Rows with the small ones added up into one, and that into the next larger one if it is still small."""
-    rows = sorted(rows, key=size)
-    while len(rows) > 1 and size(rows[0]) < FEWEST:
-        rows = sorted([[a + b for a, b in zip(rows[0], rows[1])]] + rows[2:], key=size)
-    return rows
-
-
-def against_known(counts, known):
-    """The statistic of counts by class against known shares by class, its bound, and how many classes it has."""
-    total, norm = float(sum(counts.get(k, 0) for k in known)), float(sum(known.values()))
-    rows = pooled([[counts.get(k, 0), total * known[k] / norm] for k in known], lambda row: row[1])
-    if len(rows) < 2:
-        return 0.0, 0.0, 1
-    return sum((n - e) ** 2 / e for n, e in rows), bound(len(rows) - 1), len(rows)
-
-
-def against_other(ours, theirs):
-    """The same of two sets of counts, neither of which is exact."""
-    a, b = float(sum(ours.values())), float(sum(theirs.values()))
-    rows = pooled([[ours.get(k, 0), theirs.get(k, 0)] for k in set(ours) | set(theirs)],
-                  lambda row: (row[0] + row[1]) * min(a, b) / (a + b))
-    if len(rows) < 2:
-        return 0.0, 0.0, 1
-    x = sum((n * math.sqrt(b / a) - m * math.sqrt(a / b)) ** 2 / (n + m) for n, m in rows)
-    return x, bound(len(rows) - 1), len(rows)
-
-
-class Recording:
-    """Of one process, or of what more says, from now until stop(). It has begun to count when this is made, whatever other
-    recordings do."""
-
-    def __init__(self, daemon, pid=None, seconds=600, **more):
-        self.daemon = daemon
-        request = dict(more, duration_s=seconds, **({"pid": [pid]} if pid else {}))
-        self.path = "/v1/recordings/" + self.ask("POST", "/v1/recordings", request)["id"]
-        host.until("the recording is under way", lambda: self.ask("GET", self.path)["elapsed_s"] > 0)
-
-    def ask(self, method, path, body=None):
-        done = subprocess.run(["curl", "-sS", "--fail-with-body", "--unix-socket", self.daemon.socket, "-X", method] +
-                              (["-d", json.dumps(body)] if body else []) + ["http://plop" + path],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-        assert done.returncode == 0, done.stdout + done.stderr
-        text = done.stdout.decode()
-        return json.loads(text) if text.startswith("{") else text
-
-    def stop(self, only=None):
-        """Ends it: [([(function, file, line), ...] root first, count), ...], of one process alone or of all, and what plopd says of it."""
-        self.ask("DELETE", self.path)
-        said = host.until("the recording has ended", lambda: self.done())
-        stacks = host.collapsed(self.ask("GET", self.path + "?format=collapsed" + ("&pid=%d" % only if only else "")))
-        self.ask("DELETE", self.path)
-        return stacks, said
-
-    def done(self):
-        said = self.ask("GET", self.path)
-        return said if said["state"] == "done" else None
 
 
 def run_known(daemon, python, name, *arguments, seconds=120):
@@ -113,15 +14,15 @@ def run_known(daemon, python, name, *arguments, seconds=120):
     with host.Workload(python, name, *arguments) as work:
         ready = json.loads(work.ready[1])
         daemon.profiled(work.pid)
-        recording = Recording(daemon, work.pid)
+        recording = host.Recording(daemon, work.pid)
         watch = threading.Timer(seconds, work.process.kill)
         watch.start()
         work.go()
         done = json.loads(work.line("DONE")[1])
         watch.cancel()
-        stacks, said = recording.stop()
+        stacks = recording.stop()
         work.end()
-    return ready, done, stacks, said
+    return ready, done, stacks, recording.said
 
 
 def below(stacks, function, file):

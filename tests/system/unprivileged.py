@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """plopd runs and samples as an unprivileged user with the six capabilities, as its unit has it. Without one that it cannot do
-without it ends and says which; without one that it can do without, plopd --check says so. Usage: unprivileged.py BUILD_DIR"""
+without it ends and says which; without one that it can do without, plopd --check says so."""
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
+
+from waiting import until
 
 CAPABILITIES = ["bpf", "perfmon", "sys_ptrace", "syslog", "dac_read_search", "checkpoint_restore"]
 # linux/capability.h
@@ -22,18 +23,6 @@ def as_nobody(capabilities, command):
     caps = ",".join(["-all"] + ["+" + name for name in capabilities])
     return ["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups", "--no-new-privs", "--inh-caps=" + caps,
             "--ambient-caps=" + caps, "--bounding-set=" + caps] + command
-
-
-def until(what, seconds, question):
-    """Asks until the answer is true; fails when the deadline passes."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        if time.monotonic() > deadline:
-            raise AssertionError("not within %d s: %s" % (seconds, what))
-        time.sleep(0.05)
 
 
 class Host(object):
@@ -79,7 +68,7 @@ def check_helpers(daemon):
 
 
 def check_samples(host, daemon, target):
-    status = until("plopd answers", 20, lambda: daemon.poll() is not None or host.ask("status", "--json"))
+    status = until("plopd answers", lambda: daemon.poll() is not None or host.ask("status", "--json"))
     assert daemon.poll() is None, "plopd ended with %s" % daemon.poll()
     assert status["pid"] == daemon.pid, status
 
@@ -96,10 +85,10 @@ def check_samples(host, daemon, target):
                 return process
         return None
 
-    process = until("100 samples of root's process %d" % target, 20, named)
+    process = until("100 samples of root's process %d" % target, named)
     assert process["symbolized_percent"] > 99.0, process
     assert process["exe"], "plopd cannot read /proc/%d/exe: %s" % (target, process)
-    until("a window is saved", 20, lambda: host.ask("status", "--json")["store"]["windows"] >= 1)
+    until("a window is saved", lambda: host.ask("status", "--json")["store"]["windows"] >= 1)
     status = host.ask("status", "--json")
     samples = status["samples"]
     assert samples["ticks"] == samples["python"] + samples["other"] + sum(samples["lost"].values()), samples
@@ -141,7 +130,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="plop-unprivileged-", dir="/var/tmp")
     os.chmod(folder, 0o755)
     os.chown(folder, NOBODY, NOBODY)
-    host = Host(sys.argv[1], folder)
+    host = Host(os.environ["PLOP_BUILD_DIR"], folder)
     target = daemon = None
     try:
         target = subprocess.Popen([sys.executable, os.path.join(WORKLOADS, "shares.py"), "--seconds", "120", "--until-eof"],

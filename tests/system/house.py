@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the system tests compute with, on values that are known."""
+import pytest
+
+from chi_square import against_known, against_other, bound, chi_square
+from waiting import until
+
+# Upper 0.1 % points by degrees of freedom (NIST/SEMATECH e-Handbook, 1.3.6.7.4).
+UPPER = {1: 10.828, 2: 13.816, 3: 16.266, 4: 18.467, 5: 20.515, 6: 22.458, 7: 24.322, 8: 26.124, 9: 27.877, 10: 29.588,
+         50: 86.661, 100: 149.449}
+
+
+@pytest.mark.parametrize("freedom", UPPER)
+def test_bound(freedom):
+    assert abs(bound(freedom) - UPPER[freedom]) < 0.001
+
+
+def test_chi_square():
+    x, limit = chi_square([44, 56], [1, 1])
+    assert abs(x - 1.44) < 1e-9 and abs(limit - UPPER[1]) < 0.001
+    x, limit = chi_square([10, 20, 70], [0.2, 0.4, 1.4])
+    assert x < 1e-9 and abs(limit - UPPER[2]) < 0.001
+
+
+def test_small_classes_are_put_together():
+    # 2 and 3 of 100 are expected in a and b: with c they are one class
+    known = {"a": 2.0, "b": 3.0, "c": 95.0}
+    x, limit, classes = against_known({"a": 4, "b": 6, "c": 90}, known)
+    assert classes == 2 and abs(x - (25 / 5.0 + 25 / 95.0)) < 1e-9 and abs(limit - UPPER[1]) < 0.001
+    assert against_known({"a": 1}, {"a": 1.0}) == (0.0, 0.0, 1)
+
+
+def test_two_sets_of_counts():
+    x, _, classes = against_other({"a": 50, "b": 50}, {"a": 100, "b": 100})
+    assert x < 1e-9 and classes == 2
+    x, limit, _ = against_other({"a": 90, "b": 10}, {"a": 100, "b": 100})
+    assert x > limit
+
+
+def test_until():
+    answers = iter([0, None, "", 7])
+    assert until("a seven", lambda: next(answers), 5, 0) == 7
+    with pytest.raises(AssertionError, match="not within 0 s: never"):
+        until("never", lambda: False, 0, 0)
+    with pytest.raises(AssertionError, match="not within 0 s: 3 of 4"):
+        until(lambda: "%d of 4" % 3, lambda: False, 0, 0)
