@@ -111,16 +111,5 @@ START_TEST(processes_that_are_spoilt)
 }
 END_TEST
 
-int main(void)
-{
-	TCase *c = tcase_create("compare");
-	Suite *s = suite_create("tick/compare");
-
-	tcase_add_test(c, stacks_of_all_layouts);
-	tcase_add_test(c, stacks_through_interpreters);
-	tcase_add_test(c, states_that_both_say_so);
-	tcase_add_test(c, addresses_of_no_code);
-	tcase_add_test(c, processes_that_are_spoilt);
-	suite_add_tcase(s, c);
-	return run_suite(s);
-}
+CHECK_MAIN("tick/compare", stacks_of_all_layouts, stacks_through_interpreters,
+	   states_that_both_say_so, addresses_of_no_code, processes_that_are_spoilt);

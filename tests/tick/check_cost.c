@@ -121,13 +121,4 @@ START_TEST(what_a_tick_on_others_touches)
 }
 END_TEST
 
-int main(void)
-{
-	TCase *c = tcase_create("cost");
-	Suite *s = suite_create("tick/cost");
-
-	tcase_add_test(c, what_a_tick_touches);
-	tcase_add_test(c, what_a_tick_on_others_touches);
-	suite_add_tcase(s, c);
-	return run_suite(s);
-}
+CHECK_MAIN("tick/cost", what_a_tick_touches, what_a_tick_on_others_touches);

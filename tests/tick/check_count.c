@@ -387,22 +387,7 @@ START_TEST(code_that_has_settled)
 }
 END_TEST
 
-int main(void)
-{
-	TCase *c = tcase_create("count");
-	Suite *s = suite_create("tick/count");
-
-	tcase_add_test(c, ticks_of_other_processes);
-	tcase_add_test(c, processes_that_are_new);
-	tcase_add_test(c, threads_that_run_no_python);
-	tcase_add_test(c, threads_without_a_state);
-	tcase_add_test(c, threads_beyond_the_search);
-	tcase_add_test(c, interpreters_that_come_and_go);
-	tcase_add_test(c, states_that_are_remembered);
-	tcase_add_test(c, stacks_that_come_again);
-	tcase_add_test(c, tables_that_are_full);
-	tcase_add_test(c, code_at_first_sight);
-	tcase_add_test(c, code_that_has_settled);
-	suite_add_tcase(s, c);
-	return run_suite(s);
-}
+CHECK_MAIN("tick/count", ticks_of_other_processes, processes_that_are_new,
+	   threads_that_run_no_python, threads_without_a_state, threads_beyond_the_search,
+	   interpreters_that_come_and_go, states_that_are_remembered, stacks_that_come_again,
+	   tables_that_are_full, code_at_first_sight, code_that_has_settled);

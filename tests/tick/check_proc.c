@@ -206,18 +206,5 @@ START_TEST(assignments)
 }
 END_TEST
 
-int main(void)
-{
-	TCase *c = tcase_create("proc");
-	Suite *s = suite_create("tick/proc");
-
-	tcase_add_test(c, children);
-	tcase_add_test(c, programs);
-	tcase_add_test(c, ends);
-	tcase_add_test(c, wanted_children);
-	tcase_add_test(c, threads);
-	tcase_add_test(c, tables_that_are_full);
-	tcase_add_test(c, assignments);
-	suite_add_tcase(s, c);
-	return run_suite(s);
-}
+CHECK_MAIN("tick/proc", children, programs, ends, wanted_children, threads, tables_that_are_full,
+	   assignments);

@@ -380,24 +380,7 @@ START_TEST(processes_that_run_on)
 }
 END_TEST
 
-int main(void)
-{
-	TCase *c = tcase_create("walk");
-	Suite *s = suite_create("tick/walk");
-
-	tcase_add_test(c, stacks_of_all_layouts);
-	tcase_add_test(c, stacks_without_bpf_loop);
-	tcase_add_test(c, who_has_the_gil);
-	tcase_add_test(c, stacks_in_circles);
-	tcase_add_test(c, code_that_passes_for_another_kind);
-	tcase_add_test(c, stacks_that_lead_astray);
-	tcase_add_test(c, code_that_cannot_be_read);
-	tcase_add_test(c, copies_that_fail);
-	tcase_add_test(c, frames_of_generators);
-	tcase_add_test(c, half_built_entries);
-	tcase_add_test(c, stacks_through_interpreters);
-	tcase_add_test(c, interpreters_that_go_away);
-	tcase_add_test(c, processes_that_run_on);
-	suite_add_tcase(s, c);
-	return run_suite(s);
-}
+CHECK_MAIN("tick/walk", stacks_of_all_layouts, stacks_without_bpf_loop, who_has_the_gil,
+	   stacks_in_circles, code_that_passes_for_another_kind, stacks_that_lead_astray,
+	   code_that_cannot_be_read, copies_that_fail, frames_of_generators, half_built_entries,
+	   stacks_through_interpreters, interpreters_that_go_away, processes_that_run_on);

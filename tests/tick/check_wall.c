@@ -315,18 +315,6 @@ START_TEST(no_room_for_more)
 }
 END_TEST
 
-int main(void)
-{
-	TCase *c = tcase_create("wall");
-	Suite *s = suite_create("tick/wall");
-
-	tcase_add_test(c, times_off_cpu);
-	tcase_add_test(c, waits_for_the_gil);
-	tcase_add_test(c, runnable_without_the_gil);
-	tcase_add_test(c, processes_that_nobody_wants);
-	tcase_add_test(c, users_who_have_had_theirs);
-	tcase_add_test(c, away_from_before);
-	tcase_add_test(c, no_room_for_more);
-	suite_add_tcase(s, c);
-	return run_suite(s);
-}
+CHECK_MAIN("tick/wall", times_off_cpu, waits_for_the_gil, runnable_without_the_gil,
+	   processes_that_nobody_wants, users_who_have_had_theirs, away_from_before,
+	   no_room_for_more);

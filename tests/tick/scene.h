@@ -2,8 +2,7 @@
 #pragma once
 
 /* What the tests of this folder begin with: a made-up process, and ticks on it. */
-#include <check.h>
-
+#include "check_main.h"
 #include "made.h"
 #include "python/python.h"
 #include "ticked.h"
@@ -134,16 +133,4 @@ static inline unsigned int records_of(__u32 type)
 		n += r->type == type;
 	}
 	return n;
-}
-
-/* The end of a test program. */
-static inline int run_suite(Suite *s)
-{
-	SRunner *r = srunner_create(s);
-	int failed;
-
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

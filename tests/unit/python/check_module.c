@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "check_main.h"
 #include "python/module.h"
-#include "util/macro.h"
 
 static const struct {
 	const char *file, *module;
@@ -85,19 +83,4 @@ START_TEST(maximum)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("module");
-	TCase *c = tcase_create("module");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_loop_test(c, files, 0, (int)ARRAY_SIZE(rows));
-	tcase_add_test(c, maximum);
-	suite_add_tcase(s, c);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_LOOPS("python/module", NULL, NULL, { files, 0, ARRAY_SIZE(rows) }, { maximum, 0, 1 });

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <sqlite3.h>
 #include <sys/wait.h>
 
 #include "../format/known.h"
+#include "check_main.h"
 #include "dir.h"
 #include "format/format.h"
 #include "store/schema.h"
@@ -305,24 +305,7 @@ START_TEST(kinds_come_back)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("store/carry");
-	TCase *t = tcase_create("carry");
-	SRunner *r;
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_loop_test(t, an_older_file_is_carried_over, 1, SCHEMA_VERSION);
-	tcase_add_loop_test(t, a_reader_waits, 1, SCHEMA_VERSION);
-	tcase_add_loop_test(t, killed_in_the_midst, 1, SCHEMA_VERSION);
-	tcase_add_loop_test(t, a_damaged_older_file_is_kept, 1, SCHEMA_VERSION);
-	tcase_add_loop_test(t, a_row_that_cannot_be_is_not_read, 0, DAMAGES);
-	tcase_add_test(t, kinds_come_back);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_LOOPS("store/carry", setup, teardown, { an_older_file_is_carried_over, 1, SCHEMA_VERSION },
+	    { a_reader_waits, 1, SCHEMA_VERSION }, { killed_in_the_midst, 1, SCHEMA_VERSION },
+	    { a_damaged_older_file_is_kept, 1, SCHEMA_VERSION },
+	    { a_row_that_cannot_be_is_not_read, 0, DAMAGES }, { kinds_come_back, 0, 1 });

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <sqlite3.h>
 
 #include "../format/known.h"
+#include "check_main.h"
 #include "dir.h"
 #include "store/store.h"
 
@@ -473,29 +473,8 @@ START_TEST(what_is_set_aside_is_bounded)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("store/damage");
-	TCase *t = tcase_create("damage");
-	SRunner *r;
-	int failed;
-
-	tcase_set_timeout(t, 60);
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_loop_test(t, damaged_before_the_start, 0, ARRAY_SIZE(cases));
-	tcase_add_loop_test(t, damaged_while_it_runs, 0, ARRAY_SIZE(cases));
-	tcase_add_test(t, emptied);
-	tcase_add_test(t, found_by_a_query);
-	tcase_add_loop_test(t, one_bit, 0, 2);
-	tcase_add_test(t, removed);
-	tcase_add_test(t, removed_with_its_directory);
-	tcase_add_test(t, wal_and_shm_removed);
-	tcase_add_test(t, moved_away);
-	tcase_add_test(t, what_is_set_aside_is_bounded);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_LOOPS("store/damage", setup, teardown, { damaged_before_the_start, 0, ARRAY_SIZE(cases) },
+	    { damaged_while_it_runs, 0, ARRAY_SIZE(cases) }, { emptied, 0, 1 },
+	    { found_by_a_query, 0, 1 }, { one_bit, 0, 2 }, { removed, 0, 1 },
+	    { removed_with_its_directory, 0, 1 }, { wal_and_shm_removed, 0, 1 },
+	    { moved_away, 0, 1 }, { what_is_set_aside_is_bounded, 0, 1 });

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <sqlite3.h>
 #include <sys/wait.h>
 
 #include "../format/known.h"
+#include "check_main.h"
 #include "dir.h"
 #include "store/life.h"
 #include "store/schema.h"
@@ -457,29 +457,6 @@ START_TEST(a_file_of_version_1)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("store/keep");
-	TCase *t = tcase_create("keep");
-	SRunner *r;
-	int failed;
-
-	tcase_set_timeout(t, 120);
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, time_that_passed);
-	tcase_add_test(t, time_out_of_a_broken_file);
-	tcase_add_test(t, a_clock_that_is_set);
-	tcase_add_test(t, a_step_that_was_not_saved);
-	tcase_add_test(t, away_for_years);
-	tcase_add_test(t, full_within_an_hour);
-	tcase_add_test(t, a_reader_that_stays);
-	tcase_add_test(t, killed_between);
-	tcase_add_test(t, reading_has_an_end);
-	tcase_add_test(t, a_file_of_version_1);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("store/keep", setup, teardown, time_that_passed, time_out_of_a_broken_file,
+		a_clock_that_is_set, a_step_that_was_not_saved, away_for_years, full_within_an_hour,
+		a_reader_that_stays, killed_between, reading_has_an_end, a_file_of_version_1);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "check_main.h"
 #include "util/index.h"
-#include "util/macro.h"
 
 #define KEYS 100000u
 
@@ -183,27 +182,14 @@ START_TEST(secret_is_of_the_run)
 }
 END_TEST
 
+/* "check_index hash" says one hash and ends. */
 int main(int argc, char **argv)
 {
+	const TTest *const tests[] = { items_are_found_while_it_grows, items_of_one_hash,
+				       room_for_many_at_once, hostile_keys, secret_is_of_the_run };
 	uint32_t hash = index_hash(1, 2);
-	Suite *s;
-	TCase *t;
-	SRunner *r;
-	int failed;
 
 	if (argc > 1)
 		return write(STDOUT_FILENO, &hash, sizeof(hash)) == sizeof(hash) ? 0 : 1;
-	s = suite_create("util/index");
-	t = tcase_create("index");
-	tcase_add_test(t, items_are_found_while_it_grows);
-	tcase_add_test(t, items_of_one_hash);
-	tcase_add_test(t, room_for_many_at_once);
-	tcase_add_test(t, hostile_keys);
-	tcase_add_test(t, secret_is_of_the_run);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("util/index", NULL, NULL, tests, ARRAY_SIZE(tests));
 }

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "check_main.h"
 #include "util/socket.h"
 
 static char folder[] = "/tmp/plop-socket-XXXXXX";
 static char path[64], trusted[64], buffer[64];
+
+static void setup(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/x.sock", folder);
+	snprintf(trusted, sizeof(trusted), "%s/x-trusted.sock", folder);
+}
+
+static void teardown(void)
+{
+	ck_assert_int_eq(rmdir(folder), 0);
+}
 
 static void bind_to(const char *name)
 {
@@ -53,24 +64,5 @@ START_TEST(a_trusted_one_of_the_same_owner_is_chosen)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("util/socket");
-	TCase *t = tcase_create("socket");
-	SRunner *r;
-	int failed;
-
-	if (!mkdtemp(folder))
-		return EXIT_FAILURE;
-	snprintf(path, sizeof(path), "%s/x.sock", folder);
-	snprintf(trusted, sizeof(trusted), "%s/x-trusted.sock", folder);
-	tcase_add_test(t, the_trusted_one_has_a_name_beside);
-	tcase_add_test(t, a_trusted_one_of_the_same_owner_is_chosen);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	rmdir(folder);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("util/socket", setup, teardown, the_trusted_one_has_a_name_beside,
+		a_trusted_one_of_the_same_owner_is_chosen);
