@@ -12,7 +12,6 @@
 
 /* Names that were sent of late: plop_mix(image ^ code), its low bits replaced by when. */
 #define NAMES_SENT    4096
-#define NAME_SECONDS  8191
 #define NAME_SENT_FOR 8 /* seconds, after which it is sent again: plopd may have forgotten it */
 
 /* Digits of a name that asyncio gives: its counter has 64 bits. */
@@ -93,12 +92,12 @@ static __always_inline void name_send(struct walk_async *y, __u64 code, __u64 le
 				      __u32 bytes)
 {
 	struct plop_record_task *r = (void *)y->s->record;
-	__u64 key = plop_mix(y->w.s->identify.image ^ code) & ~(__u64)NAME_SECONDS, *sent;
-	__u32 slot = key >> 40 & (NAMES_SENT - 1), now = y->w.s->identify.now & NAME_SECONDS;
+	__u64 key = plop_mix(y->w.s->identify.image ^ code) & ~(__u64)PLOP_SECONDS_MASK, *sent;
+	__u32 slot = key >> 40 & (NAMES_SENT - 1), now = y->w.s->identify.now & PLOP_SECONDS_MASK;
 
 	sent = bpf_map_lookup_elem(&async_names, &slot);
-	if (!sent || ((*sent & ~(__u64)NAME_SECONDS) == key &&
-		      ((now - (__u32)*sent) & NAME_SECONDS) < NAME_SENT_FOR))
+	if (!sent || ((*sent & ~(__u64)PLOP_SECONDS_MASK) == key &&
+		      ((now - (__u32)*sent) & PLOP_SECONDS_MASK) < NAME_SENT_FOR))
 		return;
 	r->head.type = PLOP_RECORD_TASK;
 	r->head.tgid = y->w.s->identify.tgid;
@@ -145,14 +144,12 @@ static __always_inline void name_put(struct walk_async *y, __u64 str)
 	}
 	/* what is in the word besides kind, compact and ascii changes while the string lives */
 	state &= 0x1fU << l->str_kind_shift;
-	ascii = state >> (l->str_kind_shift + 4) & 1;
-	n = length * (state >> l->str_kind_shift & 7);
+	ascii = plop_str_is_ascii(l, state);
+	n = length * plop_str_kind(l, state);
 	if (length > PLOP_CAPTURE_TASK || n > PLOP_CAPTURE_TASK)
 		n = PLOP_CAPTURE_TASK;
 	__builtin_memset(y->s->name, 0, sizeof(y->s->name));
-	if (n && bpf_probe_read_user(
-			 y->s->name, n,
-			 (void *)(str + (ascii ? l->str_ascii_data : l->str_compact_data)))) {
+	if (n && bpf_probe_read_user(y->s->name, n, (void *)(str + plop_str_data(l, ascii)))) {
 		synthetic_put(y, PLOP_SYNTHETIC_TASK, 0);
 		return;
 	}

@@ -47,7 +47,7 @@ static long callers_step(__u32 i, struct walk *w)
 		k->chunk = k->chunk_end = 0;
 		if (l->ts_chunk) {
 			k->chunk = FIELD64(w->s->ts, l->ts_chunk, PLOP_TS_MAX);
-			k->chunk_end = FIELD64(w->s->ts, l->ts_chunk + 8, PLOP_TS_MAX);
+			k->chunk_end = FIELD64(w->s->ts, PLOP_TS_CHUNK_END(l), PLOP_TS_MAX);
 		}
 		c->n++;
 		c->own |= q->ts == q->found;

@@ -53,7 +53,7 @@ __weak __noinline int entering_walk(void)
 		return 0;
 	k->frame = frame;
 	k->chunk = FIELD64(w.s->ts, w.l->ts_chunk, PLOP_TS_MAX);
-	k->chunk_end = FIELD64(w.s->ts, w.l->ts_chunk + 8, PLOP_TS_MAX);
+	k->chunk_end = FIELD64(w.s->ts, PLOP_TS_CHUNK_END(w.l), PLOP_TS_MAX);
 	k->from = k->length = k->mark = 0;
 	k->hash = plop_seed;
 	k->depth = k->truncated = 0;

@@ -35,7 +35,7 @@ static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, _
 			    (void *)(code + l->code_firstlineno));
 	bpf_probe_read_user(&file, sizeof(file), (void *)(code + l->code_filename));
 	bpf_probe_read_user(&name, sizeof(name),
-			    (void *)(code + (l->code_qualname ? l->code_qualname : l->code_name)));
+			    (void *)(code + plop_text_pointer(l, PLOP_TEXT_NAME)));
 	bpf_probe_read_user(&lines, sizeof(lines), (void *)(code + l->code_linetable));
 
 /* One str: its length and state word, then as many of its bytes as fit. */
@@ -48,15 +48,14 @@ static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, _
 			break;                                                                    \
 		}                                                                                 \
 		r->what##_state |= l->str_state_set;                                              \
-		ascii = r->what##_state >> (l->str_kind_shift + 4) & 1;                           \
-		n = r->what##_length * (r->what##_state >> l->str_kind_shift & 7);                \
+		ascii = plop_str_is_ascii(l, r->what##_state);                                    \
+		n = r->what##_length * plop_str_kind(l, r->what##_state);                         \
 		if (n == 0)                                                                       \
 			break;                                                                    \
 		if (n > max)                                                                      \
 			n = max;                                                                  \
 		if (bpf_probe_read_user(w->s->record + size, n,                                   \
-					(void *)(address + (ascii ? l->str_ascii_data :           \
-								    l->str_compact_data)))) {     \
+					(void *)(address + plop_str_data(l, ascii)))) {           \
 			r->faults |= fault;                                                       \
 			break;                                                                    \
 		}                                                                                 \
@@ -91,13 +90,12 @@ static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, _
 
 #define WORD_FINGERPRINT(word) ((__u32)(word)&0x7fffffff)
 #define WORD_READS(word)       ((__u32)((word) >> 31) & 127)
-#define WORD_FIRST(word)       ((__u32)((word) >> 38) & SECONDS_MASK)
-#define WORD_LAST(word)        ((__u32)((word) >> 51) & SECONDS_MASK)
+#define WORD_FIRST(word)       ((__u32)((word) >> 38) & PLOP_SECONDS_MASK)
+#define WORD_LAST(word)        ((__u32)((word) >> 51) & PLOP_SECONDS_MASK)
 #define WORD_LAST_SHIFT        51
-#define SECONDS_MASK           8191
-#define WORD(fingerprint, reads, first, last)                                                \
-	((__u64)(fingerprint) | (__u64)(reads) << 31 | (__u64)((first)&SECONDS_MASK) << 38 | \
-	 (__u64)((last)&SECONDS_MASK) << WORD_LAST_SHIFT)
+#define WORD(fingerprint, reads, first, last)                                                     \
+	((__u64)(fingerprint) | (__u64)(reads) << 31 | (__u64)((first)&PLOP_SECONDS_MASK) << 38 | \
+	 (__u64)((last)&PLOP_SECONDS_MASK) << WORD_LAST_SHIFT)
 
 /*
  * Adds a text to a fingerprint. A text that is not readable at all adds nothing, in user space
@@ -107,18 +105,16 @@ static __always_inline __u64 check_text(struct walk *w, __u64 h, __u64 object, _
 {
 	const struct plop_layout *l = w->l;
 	__u64 *head = w->s->fingerprint, *tail = w->s->tail;
-	__u64 start = object + (bytes ? l->bytes_size : l->str_length);
+	__u64 start = object + plop_text_head(l, bytes);
 	__u32 at;
 
 	if (bpf_probe_read_user(head, PLOP_TEXT_HEAD, (void *)start)) {
 		if (bpf_probe_read_user(head, PLOP_TEXT_HEAD_LEAST, (void *)start))
 			return h;
-		head[1] = 0;
-		return plop_fingerprint_add(h, head, PLOP_TEXT_HEAD_LEAST / 8);
+		return plop_text_add_least(h, head);
 	}
 	at = plop_text_tail(l, head, bytes);
-	plop_text_own(l, head, bytes);
-	h = plop_fingerprint_add(h, head, PLOP_TEXT_HEAD / 8);
+	h = plop_text_add(l, h, head, bytes);
 	if (at && !bpf_probe_read_user(tail, PLOP_TEXT_TAIL, (void *)(object + at)))
 		h = plop_fingerprint_add(h, tail, PLOP_TEXT_TAIL / 8);
 	return h;
@@ -141,11 +137,12 @@ static __always_inline __u32 fingerprint_read(struct walk *w, __u64 code)
 	h = plop_fingerprint_add(0, bytes, length / 8);
 	if (l->code_fingerprint_texts) {
 		/* the pointers are among what was just read; the texts go to the same place */
-		name = FIELD64((void *)bytes,
-			       (l->code_qualname ? l->code_qualname : l->code_name) - at,
+		name = FIELD64((void *)bytes, plop_text_pointer(l, PLOP_TEXT_NAME) - at,
 			       PLOP_FINGERPRINT_MAX);
-		file = FIELD64((void *)bytes, l->code_filename - at, PLOP_FINGERPRINT_MAX);
-		lines = FIELD64((void *)bytes, l->code_linetable - at, PLOP_FINGERPRINT_MAX);
+		file = FIELD64((void *)bytes, plop_text_pointer(l, PLOP_TEXT_FILE) - at,
+			       PLOP_FINGERPRINT_MAX);
+		lines = FIELD64((void *)bytes, plop_text_pointer(l, PLOP_TEXT_LINES) - at,
+				PLOP_FINGERPRINT_MAX);
 		h = check_text(w, h, name, 0);
 		h = check_text(w, h, file, 0);
 		h = check_text(w, h, lines, 1);
@@ -163,15 +160,16 @@ static long identify_step(__u32 i, struct walk *w)
 	struct scratch *s = w->s;
 	struct identify_state *q = &s->identify;
 	struct plop_frame *f;
-	struct seen_set *e;
-	__u32 n = s->walk.base + i, fingerprint, slot, way, now = q->now & SECONDS_MASK, reads = 0;
+	struct plop_seen_set *e;
+	__u32 n = s->walk.base + i, fingerprint, slot, way, now = q->now & PLOP_SECONDS_MASK,
+	      reads = 0;
 	__u64 key, word;
 
 	if (n >= PLOP_HALF_FRAMES)
 		return 1;
 	f = &w->half->frames[n];
-	key = plop_mix(q->image ^ f->code);
-	slot = key & (SEEN_SETS - 1);
+	key = PLOP_SEEN_KEY(q->image, f->code);
+	slot = PLOP_SEEN_SET(key);
 	e = bpf_map_lookup_elem(&seen, &slot);
 	if (!e)
 		return 1;
@@ -181,8 +179,8 @@ static long identify_step(__u32 i, struct walk *w)
 		word = 0;
 	reads = WORD_READS(word);
 	if (reads >= PLOP_SETTLED_READS &&
-	    ((now - WORD_FIRST(word)) & SECONDS_MASK) >= PLOP_SETTLED_SECONDS &&
-	    ((now - WORD_LAST(word)) & SECONDS_MASK) <= PLOP_SETTLED_SECONDS) {
+	    ((now - WORD_FIRST(word)) & PLOP_SECONDS_MASK) >= PLOP_SETTLED_SECONDS &&
+	    ((now - WORD_LAST(word)) & PLOP_SECONDS_MASK) <= PLOP_SETTLED_SECONDS) {
 		f->fingerprint = WORD_FINGERPRINT(word) | PLOP_FINGERPRINT_SETTLED;
 		q->fingerprints = plop_mix(q->fingerprints + f->fingerprint);
 		q->settled++;
@@ -206,8 +204,8 @@ static long identify_step(__u32 i, struct walk *w)
 			q->sent++;
 			/* a new one takes the place of the one that was met longer ago */
 			if (!word)
-				way = ((now - WORD_LAST(e->way[1].word)) & SECONDS_MASK) >
-				      ((now - WORD_LAST(e->way[0].word)) & SECONDS_MASK);
+				way = ((now - WORD_LAST(e->way[1].word)) & PLOP_SECONDS_MASK) >
+				      ((now - WORD_LAST(e->way[0].word)) & PLOP_SECONDS_MASK);
 			word = WORD(fingerprint, 1, now, now);
 		}
 	}

@@ -22,6 +22,7 @@
  */
 #define WAITS_WAKE 262144
 #define WAITS_FULL RECORDS_FULL
+_Static_assert(WAITS_WAKE < WAITS_FULL, "plopd is woken before any are dropped");
 
 #define SLEEPER_PROBES 8
 
@@ -55,17 +56,14 @@ static __always_inline __u32 off_cpu_budget(const struct plop_filter *w)
 	return w->off_cpu & plop_trusted ? 0 : w->budget;
 }
 
-/*
- * Takes a free place for a user, who may have as many as then are left to all users: so one has at
- * most half of theirs, and whoever comes later still finds some.
- */
+/* Takes a free place for a user. */
 static __always_inline bool sleeper_take(struct plop_sleeper *s, __u64 key, __u32 budget)
 {
 	__u32 all = 0;
 	struct plop_budget *b = budget ? bpf_map_lookup_elem(&budgets, &budget) : NULL;
 	struct plop_budget *users = b ? bpf_map_lookup_elem(&budgets, &all) : NULL;
 
-	if ((users && b->sleepers + users->sleepers >= PLOP_MAX_USERS_SLEEPERS) ||
+	if ((users && !plop_user_may(b->sleepers, users->sleepers, PLOP_MAX_USERS_SLEEPERS)) ||
 	    __sync_val_compare_and_swap(&s->key, 0, key) != 0)
 		return false;
 	s->budget = users ? budget : 0;
@@ -127,11 +125,10 @@ static __always_inline __u64 gil_read(const struct plop_layout *l, const struct 
 		 * that found none
 		 */
 		thread_facts_read(&facts, true);
-		if (cpu->last_thread != plop_mix(p->image ^ facts.thread))
+		if (cpu->last_thread != PLOP_THREAD_KEY(p->image, facts.thread))
 			return 0;
-		/* interp follows next (cpython/pystate.h, 3.12 to 3.15) */
 		if (bpf_probe_read_user(&interp, sizeof(interp),
-					(void *)(cpu->last_state + l->ts_next + 8)) ||
+					(void *)(cpu->last_state + PLOP_TS_INTERP(l))) ||
 		    bpf_probe_read_user(&gil, sizeof(gil), (void *)(interp + l->gil_at)))
 			return 0;
 	}
@@ -233,7 +230,7 @@ static __always_inline void wait_send(struct plop_cpu *cpu, const struct plop_sl
 	else if (e->woken > e->since)
 		r.runnable_ns = now - e->woken;
 	cpu->entered++;
-	counters = cpu->half[plop_active & 1].counters;
+	counters = cpu->half[PLOP_HALF_FILLING(plop_active)].counters;
 	if (waiting > WAITS_FULL || e->kind == PLOP_WAIT_BEYOND ||
 	    bpf_ringbuf_output(&records, &r, sizeof(r),
 			       waiting > WAITS_WAKE ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
@@ -286,7 +283,7 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_fi
 {
 	__u32 budget = off_cpu_budget(w);
 	__u32 tgid = prev->tgid, n = bpf_get_smp_processor_id();
-	__u64 pid_tgid = (__u64)tgid << 32 | prev->pid, truncated = 0, now;
+	__u64 pid_tgid = PLOP_SLEEPER_KEY(tgid, prev->pid), truncated = 0, now;
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &n);
 	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
 	struct plop_sleeper *e;
@@ -314,8 +311,9 @@ static __always_inline void leave(struct task_struct *prev, const struct plop_fi
 		return;
 	}
 	cpu->entered++;
-	lost = python_tick(cpu, &cpu->half[plop_active & 1], p, pid_tgid, PLOP_CHANNEL_OFF_CPU,
-			   budget ? budget : PLOP_PART_TRUSTED, true, &truncated, true, tasks);
+	lost = python_tick(cpu, &cpu->half[PLOP_HALF_FILLING(plop_active)], p, pid_tgid,
+			   PLOP_CHANNEL_OFF_CPU, PLOP_PART_OF(budget), true, &truncated, true,
+			   tasks);
 	if (!lost)
 		e->hash = s->walk.hash;
 	reason_read(e, prev, preempt, p, cpu);
@@ -359,7 +357,7 @@ static __always_inline void first_send(struct task_struct *next, const struct pl
 
 static __always_inline void back(struct task_struct *next, const struct plop_filter *w)
 {
-	__u64 pid_tgid = (__u64)next->tgid << 32 | next->pid, now = bpf_ktime_get_ns();
+	__u64 pid_tgid = PLOP_SLEEPER_KEY(next->tgid, next->pid), now = bpf_ktime_get_ns();
 	__u32 n = bpf_get_smp_processor_id();
 	struct plop_cpu *cpu = bpf_map_lookup_elem(&cpus, &n);
 	/*
@@ -454,7 +452,7 @@ int BPF_PROG(plop_wakeup, struct task_struct *task)
 	if (!w)
 		return 0;
 	/* one that left before anybody watched has none yet */
-	e = sleeper_find((__u64)task->tgid << 32 | task->pid, true, off_cpu_budget(w));
+	e = sleeper_find(PLOP_SLEEPER_KEY(task->tgid, task->pid), true, off_cpu_budget(w));
 	if (!e)
 		return 0;
 	if (!e->since)

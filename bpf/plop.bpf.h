@@ -16,6 +16,7 @@
 #include "plop/events.h"
 #include "plop/layout.h"
 #include "plop/mix.h"
+#include "plop/places.h"
 
 /* Set by user space before load. */
 extern const volatile __u32 plop_ncpus;
@@ -42,22 +43,6 @@ extern volatile __u64 plop_states_woken;
 
 /* ... for a PLOP_RECORD_RENAME, in ns. */
 extern volatile __u64 plop_renames_woken;
-
-/* In the remembered address of a thread state: it is of another interpreter than the first one. */
-#define THREAD_SUB 2ULL
-
-/*
- * Code objects whose identity was sent, two to a set. word: from bit 0 the fingerprint (31 bits),
- * how often it was read (7), and plop_seconds when it was first read and when it was last met (13
- * each). key is stored xor word, so that an entry which two CPUs write at once is nobody's.
- */
-#define SEEN_SETS 32768
-struct seen_set {
-	struct {
-		__u64 key;
-		__u64 word;
-	} way[2];
-};
 
 #define COPY_SIZE 4096
 #define RECORD_SIZE                                                                \
@@ -171,9 +156,9 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SEEN_SETS);
+	__uint(max_entries, PLOP_SEEN_SETS);
 	__type(key, __u32);
-	__type(value, struct seen_set);
+	__type(value, struct plop_seen_set);
 } seen SEC(".maps") __weak;
 
 struct {
@@ -213,6 +198,7 @@ struct {
  */
 #define RECORDS_SIZE (2 * 1024 * 1024)
 #define RECORDS_FULL (RECORDS_SIZE / 4 * 3)
+_Static_assert(PLOP_IS_POWER_OF_TWO(RECORDS_SIZE), "the kernel refuses another");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -41,22 +41,16 @@ static __always_inline __u32 user_place(struct task_struct *task)
 	return PLOP_USER_PLACE(uid ? uid : outermost, plop_seed);
 }
 
-/*
- * Whether its user may have one more in the table; then it is counted. See sampler/processes.c,
- * which does the same.
- */
+/* Whether its user may have one more in the table; then it is counted. */
 static __always_inline bool user_charge(__u32 place)
 {
-	__s32 all = (__s32)plop_users_processes;
-
 	if (place == 0)
 		return true;
 	/* for the verifier, which does not know what the compiler does */
 	barrier_var(place);
 	place &= PLOP_USER_PLACES - 1;
-	/* signed: both sides change the table, and may rarely count one twice that goes */
-	if (all >= PLOP_MAX_USERS_PROCESSES ||
-	    (__s32)plop_user_processes[place] >= PLOP_MAX_USERS_PROCESSES - all)
+	if (!plop_user_may((__s32)plop_user_processes[place], (__s32)plop_users_processes,
+			   PLOP_MAX_USERS_PROCESSES))
 		return false;
 	__sync_fetch_and_add(&plop_user_processes[place], 1);
 	__sync_fetch_and_add(&plop_users_processes, 1);
@@ -139,8 +133,7 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 	if (!p)
 		return 0;
 	copy = *p;
-	copy.image = copy.asked = bpf_ktime_get_ns();
-	copy.wait = PLOP_WAIT_FIRST_NS;
+	plop_process_begin(&copy, bpf_ktime_get_ns());
 	/* that of the parent after vfork(), else a copy of it */
 	if (copy.mm)
 		copy.mm = (__u64)child->mm;
@@ -183,10 +176,8 @@ int BPF_PROG(plop_exec, struct task_struct *task)
 	struct plop_process p = {};
 	__u32 tgid = task->tgid;
 
-	p.image = bpf_ktime_get_ns();
+	plop_process_begin(&p, bpf_ktime_get_ns());
 	p.state = PLOP_STATE_NEW;
-	p.asked = p.image;
-	p.wait = PLOP_WAIT_FIRST_NS;
 	p.user = user_place(task);
 	if (!process_begin(tgid, &p))
 		__sync_fetch_and_add(&plop_table_full, 1);

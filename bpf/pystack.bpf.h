@@ -204,13 +204,13 @@ static long walk_step(__u32 i, struct walk *w)
 
 static __always_inline void thread_remember(__u64 key, __u64 state)
 {
-	__u32 n = key & (PLOP_THREAD_BUCKETS - 1), way;
+	__u32 n = PLOP_THREAD_BUCKET(key), way;
 	struct plop_thread_bucket *b;
 
 	b = bpf_map_lookup_elem(&threads, &n);
 	if (!b)
 		return;
-	way = (key >> 32) & (PLOP_THREAD_WAYS - 1);
+	way = PLOP_THREAD_WAY(key);
 #pragma unroll
 	for (int i = 0; i < PLOP_THREAD_WAYS; i++) {
 		if (b->key[i] == key || b->key[i] == 0) {
@@ -226,7 +226,7 @@ static __always_inline void thread_remember(__u64 key, __u64 state)
 /* What is remembered: 0 nothing, odd a "there is none", else an address. */
 static __always_inline __u64 thread_recall(__u64 key)
 {
-	__u32 n = key & (PLOP_THREAD_BUCKETS - 1);
+	__u32 n = PLOP_THREAD_BUCKET(key);
 	struct plop_thread_bucket *b;
 
 	b = bpf_map_lookup_elem(&threads, &n);
@@ -296,7 +296,7 @@ static __always_inline long search_list(struct walk *w)
  */
 static __always_inline __u64 search_mark(const struct search_state *q)
 {
-	return q->ts | (q->interp ? THREAD_SUB : 0);
+	return q->ts | (q->interp ? PLOP_THREAD_SUB : 0);
 }
 
 /*
@@ -319,7 +319,7 @@ static long search_step(__u32 i, struct walk *w)
 	}
 	id = FIELD64(w->s->ts, l->ts_thread_id, PLOP_TS_MAX);
 	if (l->ts_status ? thread_bound(l, w->s) : id != q->thread)
-		thread_remember(plop_mix(q->image ^ id), search_mark(q));
+		thread_remember(PLOP_THREAD_KEY(q->image, id), search_mark(q));
 	if (id == q->thread) {
 		__u64 frame = 0;
 
@@ -331,7 +331,7 @@ static long search_step(__u32 i, struct walk *w)
 		if (l->ts_status ? thread_bound(l, w->s) : frame != 0) {
 			q->found = q->ts;
 			q->sub = q->interp != 0;
-			thread_remember(plop_mix(q->image ^ id), search_mark(q));
+			thread_remember(PLOP_THREAD_KEY(q->image, id), search_mark(q));
 			return 1;
 		}
 	}

@@ -63,7 +63,7 @@ static __always_inline int tick(bool use_loop)
 		began = bpf_ktime_get_ns();
 	cpu->entered++;
 	/* user space takes a half only when entered == left, so this order is all that is needed */
-	half = &cpu->half[plop_active & 1];
+	half = &cpu->half[PLOP_HALF_FILLING(plop_active)];
 	half->counters[PLOP_C_TICKS]++;
 	if (cpu->last_tgid == tgid && tgid && cpu->last_changes == plop_changes) {
 		p = &cpu->last;
@@ -125,7 +125,7 @@ static __always_inline bool channel_wants(const struct plop_channel *s, __u32 ch
 		return true;
 	case PLOP_CHANNEL_PROCESSES:
 		w = bpf_map_lookup_elem(&filters, &tgid);
-		return w && w->ticks >> (channel - 1) & 1;
+		return w && PLOP_CHANNEL_IS_IN(w->ticks, channel);
 	case PLOP_CHANNEL_CGROUP:
 		return bpf_get_current_ancestor_cgroup_id(s->level) == s->cgroup;
 	default:
@@ -169,8 +169,9 @@ static __always_inline int tick_channel(struct bpf_perf_event_data *ctx, bool ta
 	if ((cpu->entered & 7) == 0)
 		began = bpf_ktime_get_ns();
 	cpu->entered++;
-	half = &cpu->half[plop_active & 1];
-	c = &half->channels[(channel - 1) & (PLOP_MAX_CHANNELS - 1)]; /* masked for the verifier */
+	half = &cpu->half[PLOP_HALF_FILLING(plop_active)];
+	/* masked for the verifier */
+	c = &half->channels[PLOP_CHANNEL_PLACE(channel) & (PLOP_MAX_CHANNELS - 1)];
 	c->ticks++;
 	p = tgid && channel_may(s) && channel_wants(s, channel, tgid) ?
 		    bpf_map_lookup_elem(&processes, &tgid) :

@@ -222,9 +222,9 @@ static __always_inline bool is_listed(const struct plop_layout *l, struct scratc
 
 	if (l->ts_next < 8)
 		return false;
-	/* prev, next, interp (pystate.h of 3.6, cpython/pystate.h of 3.8) */
+	/* prev lies before next: see PLOP_TS_INTERP() */
 	previous = FIELD64(s->ts, l->ts_next - 8, PLOP_TS_MAX);
-	interp = FIELD64(s->ts, l->ts_next + 8, PLOP_TS_MAX);
+	interp = FIELD64(s->ts, PLOP_TS_INTERP(l), PLOP_TS_MAX);
 	bpf_probe_read_user(&there, sizeof(there),
 			    (void *)(previous ? previous + l->ts_next :
 						interp + l->interp_threads_head));
@@ -253,11 +253,7 @@ static __always_inline bool is_current(const struct plop_layout *l, struct scrat
 static __always_inline bool is_elsewhere(const struct plop_layout *l, const struct plop_process *p,
 					 struct scratch *s, __u64 ts, __u64 frame)
 {
-	/*
-	 * interp follows next in all versions that have no _status (pystate.h of 2.7,
-	 * cpython/pystate.h of 3.8)
-	 */
-	__u64 head = 0, next = 0, interp = FIELD64(s->ts, l->ts_next + 8, PLOP_TS_MAX);
+	__u64 head = 0, next = 0, interp = FIELD64(s->ts, PLOP_TS_INTERP(l), PLOP_TS_MAX);
 
 	if (frame && s->search.current == ts)
 		return false;
@@ -339,11 +335,10 @@ static __always_inline long thread_search(struct walk *w, struct plop_process *p
 	half->counters[PLOP_C_THREAD_SEARCHES]++;
 	if (!l->ts_status && is_current(l, w->s, thread) && !thread_read(l, w->s, q->current)) {
 		q->found = q->current;
-		/* interp follows next, see is_elsewhere() */
-		bpf_probe_read_user(
-			&q->sub, sizeof(q->sub),
-			(void *)(FIELD64(w->s->ts, l->ts_next + 8, PLOP_TS_MAX) + l->interp_next));
-		thread_remember(key, q->found | (q->sub ? THREAD_SUB : 0));
+		bpf_probe_read_user(&q->sub, sizeof(q->sub),
+				    (void *)(FIELD64(w->s->ts, PLOP_TS_INTERP(l), PLOP_TS_MAX) +
+					     l->interp_next));
+		thread_remember(key, q->found | (q->sub ? PLOP_THREAD_SUB : 0));
 		return 0;
 	}
 	if (use_loop) {
@@ -376,7 +371,7 @@ static __always_inline long thread_search(struct walk *w, struct plop_process *p
 		return PLOP_STACK_NO_THREAD;
 	}
 	/* none that is in use, so the search went on behind it */
-	thread_remember(key, q->found | (q->sub ? THREAD_SUB : 0));
+	thread_remember(key, q->found | (q->sub ? PLOP_THREAD_SUB : 0));
 	return thread_read(l, w->s, q->found) ? -(PLOP_LOST_FAULT + 1) : 0;
 }
 
@@ -413,13 +408,13 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 	if (facts.flags & (PF_DUMPCORE | PF_WORKER))
 		return facts.flags & PF_WORKER ? PLOP_STACK_WORKER : PLOP_STACK_DUMPING;
 	thread = facts.thread;
-	key = plop_mix(p->image ^ thread);
+	key = PLOP_THREAD_KEY(p->image, thread);
 	if (cpu->last_thread == key) {
 		ts = cpu->last_state;
 		sub = cpu->last_sub;
 	} else {
 		ts = thread_recall(key);
-		sub = ts & THREAD_SUB;
+		sub = ts & PLOP_THREAD_SUB;
 	}
 	s->search.missed = s->search.current = 0;
 	if (l->runtime_current)
@@ -435,7 +430,7 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 							  PLOP_STACK_NO_THREAD;
 		ts = 0;
 	}
-	ts &= ~THREAD_SUB;
+	ts &= ~PLOP_THREAD_SUB;
 	if (ts && (thread_read(l, s, ts) ||
 		   FIELD64(s->ts, l->ts_thread_id, PLOP_TS_MAX) != thread || !thread_bound(l, s)))
 		ts = 0;
@@ -462,12 +457,8 @@ static __always_inline long thread_find(struct walk *w, struct plop_cpu *cpu,
 		return is_finalising(l, p) ? PLOP_STACK_FINALISED : PLOP_STACK_NO_FRAME;
 	s->walk.frame = frame;
 	if (l->ts_chunk) {
-		/*
-		 * datastack_chunk, datastack_top and datastack_limit follow one another (3.11 to
-		 * 3.15, cpython/pystate.h)
-		 */
 		s->walk.chunk = FIELD64(s->ts, l->ts_chunk, PLOP_TS_MAX);
-		s->walk.chunk_end = FIELD64(s->ts, l->ts_chunk + 8, PLOP_TS_MAX);
+		s->walk.chunk_end = FIELD64(s->ts, PLOP_TS_CHUNK_END(l), PLOP_TS_MAX);
 	}
 	return 0;
 }

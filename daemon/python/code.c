@@ -186,7 +186,7 @@ static void ahead_fill(struct ahead *a, const struct plop_layout *l, uint64_t ad
 		       const uint8_t *head)
 {
 	const uint16_t fields[AHEAD_PARTS] = { l->code_filename,
-					       l->code_qualname ? l->code_qualname : l->code_name,
+					       plop_text_pointer(l, PLOP_TEXT_NAME),
 					       l->code_linetable };
 	struct reader_part parts[AHEAD_PARTS + 1];
 
@@ -235,7 +235,7 @@ int code_object_read(const struct reader *memory, const struct plop_layout *l, u
 	if (ahead.filled &&
 	    memcmp(head + l->code_fingerprint, ahead.fingerprint, ahead.fingerprint_len) != 0)
 		return -EBADMSG;
-	name_address = object_u64(head, l->code_qualname ? l->code_qualname : l->code_name);
+	name_address = object_u64(head, plop_text_pointer(l, PLOP_TEXT_NAME));
 	r = python_string_read(&near, l, object_u64(head, l->code_filename), PLOP_MAX_FILE_CHARS,
 			       &file, &file_data, &file_type);
 	if (r < 0)

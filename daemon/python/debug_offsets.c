@@ -84,7 +84,7 @@ static void read_states(struct cursor *c, const struct debug_offsets *t, struct 
 	l->ts_status = (uint16_t)field(c, t->status, 4, ts);
 	l->ts_len = end_of((const uint16_t[]){ l->ts_next, l->ts_thread_id, l->ts_native_id,
 					       l->ts_frame, l->ts_status & (uint16_t)~7u,
-					       (uint16_t)(l->ts_chunk + 8) },
+					       (uint16_t)PLOP_TS_CHUNK_END(l) },
 			   6);
 }
 

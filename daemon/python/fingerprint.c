@@ -4,19 +4,16 @@
 /* Code objects checked in one round: some hundred reads go with one system call. */
 #define BATCH 64
 
-/* name, file name, line table */
-#define TEXTS 3
-
 struct fingerprint_batch {
 	const struct plop_layout *layout;
 	size_t n;
 	uint8_t bytes[BATCH][PLOP_FINGERPRINT_MAX];
 	__u64 hash[BATCH];
-	uint64_t texts[BATCH][TEXTS];
-	__u64 heads[BATCH][TEXTS][PLOP_TEXT_HEAD / 8];
-	__u64 tails[BATCH][TEXTS][PLOP_TEXT_TAIL / 8];
-	struct reader_part parts[BATCH * TEXTS];
-	struct reader_part tail_parts[BATCH * TEXTS];
+	uint64_t texts[BATCH][PLOP_TEXTS];
+	__u64 heads[BATCH][PLOP_TEXTS][PLOP_TEXT_HEAD / 8];
+	__u64 tails[BATCH][PLOP_TEXTS][PLOP_TEXT_TAIL / 8];
+	struct reader_part parts[BATCH * PLOP_TEXTS];
+	struct reader_part tail_parts[BATCH * PLOP_TEXTS];
 };
 
 static uint64_t pointer_at(const uint8_t *bytes, const struct plop_layout *l, size_t offset)
@@ -29,7 +26,7 @@ static uint64_t pointer_at(const uint8_t *bytes, const struct plop_layout *l, si
 
 static bool bytes_object(size_t text)
 {
-	return text == 2;
+	return text == PLOP_TEXT_LINES;
 }
 
 /* The heads of all texts; where one is not mapped to its end, its beginning. */
@@ -42,17 +39,15 @@ static void read_heads(struct fingerprint_batch *b, const struct reader *memory,
 	for (size_t i = 0; i < b->n; i++) {
 		if (out[i].result < 0)
 			continue;
-		b->texts[i][0] = pointer_at(b->bytes[i], l,
-					    l->code_qualname ? l->code_qualname : l->code_name);
-		b->texts[i][1] = pointer_at(b->bytes[i], l, l->code_filename);
-		b->texts[i][2] = pointer_at(b->bytes[i], l, l->code_linetable);
-		for (size_t t = 0; t < TEXTS; t++)
+		for (size_t t = 0; t < PLOP_TEXTS; t++) {
+			b->texts[i][t] =
+				pointer_at(b->bytes[i], l, plop_text_pointer(l, (enum plop_text)t));
 			b->parts[n++] = (struct reader_part){
-				.address = b->texts[i][t] +
-					   (bytes_object(t) ? l->bytes_size : l->str_length),
+				.address = b->texts[i][t] + plop_text_head(l, bytes_object(t)),
 				.buffer = b->heads[i][t],
 				.size = PLOP_TEXT_HEAD,
 			};
+		}
 	}
 	reader_read_parts(memory, b->parts, n);
 }
@@ -63,7 +58,7 @@ static void read_tails(struct fingerprint_batch *b, const struct reader *memory,
 	size_t n = 0, m = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
-		for (size_t t = 0; t < TEXTS && out[i].result == 0; t++, n++) {
+		for (size_t t = 0; t < PLOP_TEXTS && out[i].result == 0; t++, n++) {
 			uint32_t at;
 
 			if (b->parts[n].result < 0)
@@ -80,7 +75,7 @@ static void read_tails(struct fingerprint_batch *b, const struct reader *memory,
 	reader_read_parts(memory, b->tail_parts, m);
 }
 
-/* The same as check_text() of bpf/sample.bpf.c, in the same order. */
+/* As check_text() of bpf/identify.bpf.h, which reads them one by one. */
 static void add_texts(struct fingerprint_batch *b, const struct reader *memory,
 		      const struct code_fingerprint *out)
 {
@@ -89,7 +84,7 @@ static void add_texts(struct fingerprint_batch *b, const struct reader *memory,
 	read_heads(b, memory, out);
 	read_tails(b, memory, out);
 	for (size_t i = 0; i < b->n; i++) {
-		for (size_t t = 0; t < TEXTS && out[i].result == 0; t++, n++) {
+		for (size_t t = 0; t < PLOP_TEXTS && out[i].result == 0; t++, n++) {
 			__u64 *head = b->heads[i][t];
 			const struct reader_part *p = &b->parts[n];
 			bool tail;
@@ -97,14 +92,11 @@ static void add_texts(struct fingerprint_batch *b, const struct reader *memory,
 			if (p->result < 0) {
 				if (reader_read(memory, p->address, head, PLOP_TEXT_HEAD_LEAST) < 0)
 					continue;
-				head[1] = 0;
-				b->hash[i] = plop_fingerprint_add(b->hash[i], head,
-								  PLOP_TEXT_HEAD_LEAST / 8);
+				b->hash[i] = plop_text_add_least(b->hash[i], head);
 				continue;
 			}
 			tail = plop_text_tail(b->layout, head, bytes_object(t)) != 0;
-			plop_text_own(b->layout, head, bytes_object(t));
-			b->hash[i] = plop_fingerprint_add(b->hash[i], head, PLOP_TEXT_HEAD / 8);
+			b->hash[i] = plop_text_add(b->layout, b->hash[i], head, bytes_object(t));
 			if (!tail)
 				continue;
 			if (b->tail_parts[m++].result == 0)

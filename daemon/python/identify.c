@@ -88,7 +88,8 @@ bool python_is_up(const struct reader *memory, const struct plop_layout *l, uint
 	 * each names it, in the word behind next (pystate.h of 2.7, cpython/pystate.h of 3.6 to
 	 * 3.15)
 	 */
-	return !thread || (reader_u64(memory, thread + l->ts_next + 8, &of) == 0 && of == interp);
+	return !thread ||
+	       (reader_u64(memory, thread + PLOP_TS_INTERP(l), &of) == 0 && of == interp);
 }
 
 int python_identify(pid_t pid, const struct binary *b, uint64_t bias, struct python_process *p)

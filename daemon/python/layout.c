@@ -66,12 +66,11 @@ static bool code_ok(const struct plop_layout *l)
 /* The texts of a fingerprint are found by the pointers that are part of it. */
 static bool check_ok(const struct plop_layout *l)
 {
-	const uint16_t pointers[] = { l->code_qualname ? l->code_qualname : l->code_name,
-				      l->code_filename, l->code_linetable };
+	for (unsigned int i = 0; i < PLOP_TEXTS && l->code_fingerprint_texts; i++) {
+		uint32_t at = plop_text_pointer(l, (enum plop_text)i);
 
-	for (size_t i = 0; i < ARRAY_SIZE(pointers) && l->code_fingerprint_texts; i++) {
-		if (pointers[i] < l->code_fingerprint ||
-		    !inside(pointers[i] - l->code_fingerprint, 8, l->code_fingerprint_len))
+		if (at < l->code_fingerprint ||
+		    !inside(at - l->code_fingerprint, 8, l->code_fingerprint_len))
 			return false;
 	}
 	return l->code_fingerprint_texts <= 1;

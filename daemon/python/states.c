@@ -36,7 +36,7 @@ static int list_threads(struct walker *w, uint64_t interp, uint32_t number, stru
 		r = reader_read(w->r, ts, w->ts, l->ts_len);
 		if (r < 0)
 			return r;
-		if (l->ts_next + 16u <= l->ts_len && object_u64(w->ts, l->ts_next + 8) != interp)
+		if (l->ts_next + 16u <= l->ts_len && object_u64(w->ts, PLOP_TS_INTERP(l)) != interp)
 			return -EFAULT;
 		*s = (struct walk_state){ .address = ts,
 					  .interp = interp,

@@ -6,9 +6,9 @@
 int python_string_state(const struct plop_layout *l, uint32_t state, uint8_t *ret_kind,
 			bool *ret_ascii)
 {
-	uint32_t bits = (state | l->str_state_set) >> l->str_kind_shift;
-	uint8_t kind = bits & 7;
-	bool compact = bits >> 3 & 1, ascii = bits >> 4 & 1;
+	uint32_t bits = state | l->str_state_set;
+	uint8_t kind = (uint8_t)plop_str_kind(l, bits);
+	bool compact = bits >> l->str_kind_shift >> 3 & 1, ascii = plop_str_is_ascii(l, bits);
 
 	if (!compact || (kind != 1 && kind != 2 && kind != 4) || (ascii && kind != 1))
 		return -EBADMSG;
@@ -126,7 +126,7 @@ int python_string_read(const struct reader *memory, const struct plop_layout *l,
 	if (t.length > INT64_MAX)
 		return -EBADMSG;
 	if (state & compact) {
-		at += t.ascii ? l->str_ascii_data : l->str_compact_data;
+		at += plop_str_data(l, t.ascii);
 	} else {
 		r = reader_u64(memory, address + l->str_compact_data, &at);
 		if (r < 0)

@@ -261,7 +261,7 @@ static int chain_read(struct walker *w, uint64_t ts)
 	if (w->l->ts_chunk) {
 		/* datastack_chunk, then datastack_top */
 		w->chunk = object_u64(w->ts, w->l->ts_chunk);
-		w->chunk_end = object_u64(w->ts, w->l->ts_chunk + 8);
+		w->chunk_end = object_u64(w->ts, PLOP_TS_CHUNK_END(w->l));
 	}
 	while (f) {
 		if (c->n == WALK_MAX_LINKS) {

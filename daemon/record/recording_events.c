@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/recording_events.h"
+#include "plop/places.h"
 #include "record/asleep.h"
 #include "util/log.h"
 
@@ -39,7 +40,7 @@ static int process_join(pid_t pid, const struct joining *j)
 {
 	struct recording *recording = j->recording;
 	struct sampler *s = recording->all->sampler;
-	uint64_t bit = UINT64_C(1) << (recording->channel - 1);
+	uint64_t bit = PLOP_CHANNEL_BIT(recording->channel);
 	struct plop_filter before = {}, w;
 
 	sampler_filter_read(s, (uint32_t)pid, &before);
@@ -234,7 +235,7 @@ static bool recording_too_many_threads(const struct recording *recording)
 static bool recording_lets_go(struct recording *recording, uint32_t tgid)
 {
 	struct recordings *all = recording->all;
-	uint64_t keep = ~(UINT64_C(1) << (recording->channel - 1));
+	uint64_t keep = ~PLOP_CHANNEL_BIT(recording->channel);
 	struct plop_filter w = {};
 	uid_t owner;
 

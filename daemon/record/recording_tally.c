@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/recording_tally.h"
+#include "plop/places.h"
 #include "record/recording_shares.h"
 #include "target/shares.h"
 
@@ -55,10 +56,11 @@ static void tally_of_own(struct recording *recording)
 }
 
 void recording_tally(struct recording *recording, const struct tally *host,
-		     const struct plop_channel_counters *channel)
+		     const struct plop_channel_counters *channels)
 {
 	struct profile *p = sink_profile(recording->sink);
-	struct tally own = channel ? channel_tally(channel) : *host;
+	uint32_t n = recording->channel;
+	struct tally own = n ? channel_tally(&channels[PLOP_CHANNEL_PLACE(n)]) : *host;
 
 	/* what found no home is lost, not python */
 	own.python -= MIN(recording->undelivered, own.python);

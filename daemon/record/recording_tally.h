@@ -10,10 +10,10 @@
  */
 
 /*
- * After a cycle: what that counted. host: of all; channel: of the recording's own channel, NULL: it
- * has none.
+ * After a cycle: what that counted. host: of all; channels: of those that recordings have of their
+ * own, by PLOP_CHANNEL_PLACE().
  */
 void recording_tally(struct recording *recording, const struct tally *host,
-		     const struct plop_channel_counters *channel);
+		     const struct plop_channel_counters *channels);
 /* Lost ticks of one process, of a collected half. */
 void recordings_loss(struct recordings *all, const struct plop_loss *loss);

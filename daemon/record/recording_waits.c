@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/recording_waits.h"
+#include "plop/places.h"
 #include "record/recording_events.h"
 #include "record/thread_names.h"
 #include "target/targets_cycle.h"
@@ -18,7 +19,7 @@ static bool recording_waits_for(struct recording *recording, struct target *k,
 	 * in the kernel it is the pid that is wanted, whatever it executes: the answer above is
 	 * good for its image
 	 */
-	if (!(targets_off_cpu(recording->all->targets, k) >> (recording->channel - 1) & 1))
+	if (!PLOP_CHANNEL_IS_IN(targets_off_cpu(recording->all->targets, k), recording->channel))
 		return false;
 	recording_note_gil(recording, &k->python.layout);
 	return profile_process(sink_profile(recording->sink), &k->info, k->python.version,
@@ -62,7 +63,7 @@ static void sleeper_add(const struct plop_sleeper *sleeper, void *ctx)
 {
 	struct recording *recording = ctx;
 	struct targets *t = recording->all->targets;
-	uint32_t tgid = (uint32_t)(sleeper->key >> 32), process;
+	uint32_t tgid = PLOP_SLEEPER_TGID(sleeper->key), process;
 	struct target *k = sleeper->image ? targets_find(t, tgid, sleeper->image) :
 					    targets_find_pid(t, (pid_t)tgid);
 

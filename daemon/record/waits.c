@@ -2,6 +2,7 @@
 #include <uthash.h>
 
 #include "record/waits.h"
+#include "plop/places.h"
 #include "proc/syscalls.h"
 #include "proc/threads.h"
 
@@ -51,7 +52,7 @@ struct wait_sum {
  * A thread that nobody saw leave its CPU: if it is not on one, it left before the recording began.
  */
 struct quiet_thread {
-	uint64_t key; /* tgid << 32 | tid */
+	uint64_t key; /* PLOP_SLEEPER_KEY() */
 	UT_hash_handle hh;
 	/* It was seen to come back. */
 	uint64_t over_ns; /* CLOCK_MONOTONIC; 0: it was not */
@@ -174,7 +175,7 @@ static int thread_note(pid_t tid, void *ctx)
 
 	if (!q)
 		return 0;
-	q->key = (uint64_t)(uint32_t)l->pid << 32 | (uint32_t)tid;
+	q->key = PLOP_SLEEPER_KEY(l->pid, tid);
 	HASH_REPLACE(hh, l->waits->quiet, key, sizeof(q->key), q, old);
 	free(old);
 	if (l->process)
@@ -221,7 +222,7 @@ void waits_gil(struct waits *w, pid_t pid, uint64_t gil, uint32_t size)
 
 static struct quiet_thread *quiet_find(const struct waits *w, uint32_t tgid, uint32_t tid)
 {
-	uint64_t key = (uint64_t)tgid << 32 | tid;
+	uint64_t key = PLOP_SLEEPER_KEY(tgid, tid);
 	struct quiet_thread *q;
 
 	HASH_FIND(hh, w->quiet, &key, sizeof(key), q);
@@ -429,7 +430,7 @@ void waits_sleeping(struct waits *w, const struct plop_sleeper *sleeper, uint32_
 		    uint64_t end_ns)
 {
 	struct plop_record_wait r = {
-		.head = { .tgid = (uint32_t)(sleeper->key >> 32) },
+		.head = { .tgid = PLOP_SLEEPER_TGID(sleeper->key) },
 		.tid = (uint32_t)sleeper->key,
 		.hash = sleeper->hash,
 		.since = sleeper->since,
@@ -484,14 +485,14 @@ static bool still_sleeps(const struct quiet_thread *q)
 	uint64_t switches;
 	char letter;
 
-	return proc_thread_switches_read((pid_t)(q->key >> 32), (pid_t)q->key, &letter,
+	return proc_thread_switches_read((pid_t)PLOP_SLEEPER_TGID(q->key), (pid_t)q->key, &letter,
 					 &switches) == 0 &&
 	       switches == q->switches;
 }
 
 static bool is_gil(const struct waits *w, const struct quiet_thread *q)
 {
-	const struct quiet_process *p = process_find(w, (uint32_t)(q->key >> 32));
+	const struct quiet_process *p = process_find(w, PLOP_SLEEPER_TGID(q->key));
 
 	if (q->at_ns)
 		return q->gil;
@@ -533,7 +534,7 @@ static int quiet_add(struct waits *w, const struct quiet_thread *q, uint32_t pro
 		     uint64_t end_ns)
 {
 	struct sum_key key = { .stack = { q->at_ns ? HASH_READ : HASH_BEFORE,
-					  (uint32_t)(q->key >> 32), (uint32_t)q->key },
+					  PLOP_SLEEPER_TGID(q->key), PLOP_SLEEPER_TID(q->key) },
 			       .process = process };
 	uint64_t over = q->over_ns ? q->over_ns : end_ns, until;
 	int r;
@@ -558,7 +559,8 @@ int waits_from_before(struct waits *w, struct sink *sink,
 	*ret_unread = 0;
 	HASH_ITER(hh, w->quiet, q, next)
 	{
-		struct stack_key none = { HASH_BEFORE, (uint32_t)(q->key >> 32), (uint32_t)q->key };
+		struct stack_key none = { HASH_BEFORE, PLOP_SLEEPER_TGID(q->key),
+					  PLOP_SLEEPER_TID(q->key) };
 		uint32_t at = q->process;
 
 		if (r >= 0 && (q->over_ns ||

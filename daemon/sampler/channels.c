@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sys/mman.h>
 
+#include "plop/places.h"
 #include "sampler/private.h"
 #include "util/log.h"
 
@@ -24,7 +25,7 @@ static int channel_prepare(struct sampler *s, uint32_t channel, const struct plo
 	if (whom) {
 		entry = *whom;
 		entry.budget = (uint16_t)s->charged[channel].budget;
-		entry.part = entry.budget ? (uint8_t)entry.budget : PLOP_PART_TRUSTED;
+		entry.part = (uint8_t)PLOP_PART_OF(entry.budget);
 		entry.uid = s->charged[channel].uid;
 		if (bpf_map_update_elem(fd, &channel, &entry, BPF_ANY) < 0)
 			return -errno;
@@ -42,7 +43,7 @@ static int channel_prepare(struct sampler *s, uint32_t channel, const struct plo
 
 void sampler_channel_charge(struct sampler *s, uint32_t channel, uint32_t budget, uid_t uid)
 {
-	uint32_t bit = UINT32_C(1) << (channel - 1);
+	uint32_t bit = (uint32_t)PLOP_CHANNEL_BIT(channel);
 
 	s->charged[channel].budget = budget;
 	s->charged[channel].uid = uid;
@@ -158,7 +159,7 @@ int sampler_filter_read(struct sampler *s, uint32_t tgid, struct plop_filter *re
 static void channels_clear(struct sampler *s, uint32_t channel, bool all)
 {
 	int fd = bpf_map__fd(s->skel->maps.filters);
-	uint64_t keep = ~(UINT64_C(1) << (channel - 1));
+	uint64_t keep = ~PLOP_CHANNEL_BIT(channel);
 	uint32_t key, next;
 	struct plop_filter w;
 	int r = bpf_map_get_next_key(fd, NULL, &next);
@@ -287,7 +288,7 @@ void sampler_sleepers_sweep(struct sampler *s)
 		struct plop_filter w = {};
 
 		/* the kernel side does not look at the threads of one that is not wanted */
-		if (!key || (sampler_filter_read(s, (uint32_t)(key >> 32), &w) == 0 && w.off_cpu))
+		if (!key || (sampler_filter_read(s, PLOP_SLEEPER_TGID(key), &w) == 0 && w.off_cpu))
 			continue;
 		if (e->budget && e->budget <= PLOP_MAX_CHANNELS) {
 			__atomic_fetch_sub(&s->budgets[e->budget].sleepers, 1, __ATOMIC_RELAXED);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "plop/mix.h"
+#include "plop/places.h"
 #include "sampler/private.h"
 
 /* The kernel's process table, as user space changes it. */
@@ -9,16 +9,15 @@ static uint32_t add(volatile uint32_t *n, int by)
 	return __atomic_fetch_add(n, (uint32_t)by, __ATOMIC_SEQ_CST);
 }
 
-/* As user_charge() and user_discharge() of bpf/proc.bpf.c, of the same counters. */
+/* Of the counters that user_charge() and user_discharge() of bpf/proc.bpf.c change as well. */
 static bool user_charge(struct sampler *s, uint32_t place)
 {
 	struct plop__bss *b = s->skel->bss;
-	int32_t all = (int32_t)b->plop_users_processes;
 
 	if (place == 0)
 		return true;
-	if (all >= PLOP_MAX_USERS_PROCESSES ||
-	    (int32_t)b->plop_user_processes[place] >= PLOP_MAX_USERS_PROCESSES - all)
+	if (!plop_user_may((int32_t)b->plop_user_processes[place], (int32_t)b->plop_users_processes,
+			   PLOP_MAX_USERS_PROCESSES))
 		return false;
 	add(&b->plop_user_processes[place], 1);
 	add(&b->plop_users_processes, 1);
@@ -78,14 +77,13 @@ int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_proc
 
 void process_restore(struct sampler *s, uint32_t tgid, uint64_t image)
 {
-	struct plop_process now, p = {
-		.image = image, .state = PLOP_STATE_NEW, .asked = image, .wait = PLOP_WAIT_FIRST_NS
-	};
+	struct plop_process now, p = { .state = PLOP_STATE_NEW };
 
 	/* of one that has executed another program since, the next record tells */
 	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.processes), &tgid, &now) < 0 ||
 	    now.image >= image)
 		return;
+	plop_process_begin(&p, image);
 	p.user = now.user;
 	put(s, tgid, &p, BPF_EXIST);
 }

@@ -11,7 +11,7 @@
 
 #include "sampler/decode.h"
 #include "sampler/features.h"
-#include "plop/mix.h"
+#include "plop/places.h"
 #include "sampler/private.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -355,7 +355,7 @@ static bool sampler_busy(const struct sampler *s)
 
 int sampler_review(struct sampler *s)
 {
-	uint32_t idle = (s->skel->bss->plop_active & 1) ^ 1;
+	uint32_t idle = PLOP_HALF_IDLE(s->skel->bss->plop_active);
 	int r;
 
 	/* code records are sent before the stacks that need them are filed */
@@ -382,7 +382,7 @@ int sampler_review(struct sampler *s)
 
 int sampler_collect(struct sampler *s, struct sampler_counters *counters, uint64_t until_ns)
 {
-	uint32_t idle = (s->skel->bss->plop_active & 1) ^ 1;
+	uint32_t idle = PLOP_HALF_IDLE(s->skel->bss->plop_active);
 
 	while (s->collected.cpu < s->ncpus) {
 		struct plop_half *half = &s->cpus[s->collected.cpu].half[idle];
@@ -399,12 +399,11 @@ int sampler_collect(struct sampler *s, struct sampler_counters *counters, uint64
 
 void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code)
 {
-	static const uint64_t empty[4];
-	uint32_t set = (uint32_t)plop_mix(image ^ code) &
-		       (bpf_map__max_entries(s->skel->maps.seen) - 1);
+	static const struct plop_seen_set empty;
+	uint32_t set = PLOP_SEEN_SET(PLOP_SEEN_KEY(image, code));
 
 	/* the other of the two in the set is read once more as well */
-	bpf_map_update_elem(bpf_map__fd(s->skel->maps.seen), &set, empty, BPF_ANY);
+	bpf_map_update_elem(bpf_map__fd(s->skel->maps.seen), &set, &empty, BPF_ANY);
 }
 
 uint64_t sampler_table_full(const struct sampler *s)

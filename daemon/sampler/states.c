@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sys/mman.h>
 
-#include "plop/mix.h"
+#include "plop/places.h"
 #include "sampler/private.h"
 #include "util/clock.h"
 
@@ -32,9 +32,9 @@ void states_unmap(struct sampler *s)
 
 void sampler_thread_state_set(struct sampler *s, uint64_t image, uint64_t thread, uint64_t state)
 {
-	uint64_t key = plop_mix(image ^ thread);
-	struct plop_thread_bucket *b = &s->buckets[key & (PLOP_THREAD_BUCKETS - 1)];
-	uint32_t way = (key >> 32) & (PLOP_THREAD_WAYS - 1);
+	uint64_t key = PLOP_THREAD_KEY(image, thread);
+	struct plop_thread_bucket *b = &s->buckets[PLOP_THREAD_BUCKET(key)];
+	uint32_t way = PLOP_THREAD_WAY(key);
 
 	for (uint32_t i = 0; i < PLOP_THREAD_WAYS; i++) {
 		uint64_t there = __atomic_load_n(&b->key[i], __ATOMIC_RELAXED);
@@ -47,8 +47,8 @@ void sampler_thread_state_set(struct sampler *s, uint64_t image, uint64_t thread
 	if (!state)
 		state = PLOP_NO_STATE(clock_ns(CLOCK_MONOTONIC) / 1000000 + NONE_LASTS_MS, 0ull,
 				      PLOP_NO_STATE_SURE);
-	else if (state & 7)
-		return; /* no allocator gives such, and the low bits mean something here */
+	else if (state & PLOP_STATE_BITS)
+		return; /* no allocator gives such */
 	/* so that what is another thread's is never read as this one's: 0 is nothing */
 	__atomic_store_n(&b->state[way], 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&b->key[way], key, __ATOMIC_SEQ_CST);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "target/targets.h"
+#include "plop/places.h"
 #include "target/labels.h"
 #include "target/shares.h"
 #include "target/silence.h"
@@ -218,12 +219,11 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
  */
 static int target_watch(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
 {
-	struct plop_process p = {
-		.image = image, .state = PLOP_STATE_NEW, .asked = image, .wait = PLOP_WAIT_FIRST_NS
-	};
+	struct plop_process p = { .state = PLOP_STATE_NEW };
 
 	if (!process_has_memory((pid_t)tgid))
 		return -ENOENT;
+	plop_process_begin(&p, image);
 	/* of one that is known already nothing changes in whose it is */
 	return process_tell(t, tgid, &p, fresh, fresh ? target_user(t, tgid, SHARES_NOBODY) : 0);
 }

@@ -58,6 +58,8 @@ enum plop_counter {
 #define PLOP_FINGERPRINT_SETTLED 0x80000000u
 #define PLOP_SETTLED_READS       64
 #define PLOP_SETTLED_SECONDS     10
+/* What of plop_seconds is remembered, of whatever was met or sent of late. */
+#define PLOP_SECONDS_MASK 8191
 
 /* Why a stack has no Python frames, or how it ends. In plop_stack.flags. */
 #define PLOP_STACK_TRUNCATED 0x01 /* deeper than the maximum: the root is missing */
@@ -287,11 +289,16 @@ struct plop_process {
 struct plop_thread_bucket {
 	__u64 key[PLOP_THREAD_WAYS];
 	/*
-	 * address of the thread state, | THREAD_SUB where the kernel side wrote it; or
+	 * address of the thread state, | PLOP_THREAD_SUB where the kernel side wrote it; or
 	 * PLOP_NO_STATE()
 	 */
 	__u64 state[PLOP_THREAD_WAYS];
 };
+
+/* Of the address of a thread state these are 0: they mean something here. */
+#define PLOP_STATE_BITS 7ULL
+/* It is of another interpreter than the first one. */
+#define PLOP_THREAD_SUB 2ULL
 
 /*
  * There is no state: not after so many searches of late (at most 3), the last of which was at ms
@@ -304,6 +311,20 @@ struct plop_thread_bucket {
 #define PLOP_NO_STATE_BEYOND(state)       ((state) >> 3 & 1)
 #define PLOP_NO_STATE_MISSED(state)       ((__u32)((state) >> 1) & 3)
 #define PLOP_NO_STATE_SURE                3
+
+/*
+ * Code objects whose identity was sent, two to a set. word: from bit 0 the fingerprint (31 bits),
+ * how often it was read (7), and plop_seconds when it was first read and when it was last met (13
+ * each). key is stored xor word, so that an entry which two CPUs write at once is nobody's. User
+ * space empties sets, and reads nothing of them.
+ */
+#define PLOP_SEEN_SETS 32768
+struct plop_seen_set {
+	struct {
+		__u64 key;
+		__u64 word;
+	} way[2];
+};
 
 /*
  * One CPU's table. The program counts entered, picks the half by plop_active, counts left when
@@ -475,6 +496,16 @@ struct plop_record_task {
 	__u8 data[];
 };
 
+_Static_assert(sizeof(struct plop_seen_set) == 32, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_part) == 8, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_channel_counters) == 96, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_record) == 16, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_record_fork) == 32, "shared with the kernel side");
+_Static_assert(__builtin_offsetof(struct plop_record_code, data) ==
+			       sizeof(struct plop_record_code) &&
+		       __builtin_offsetof(struct plop_record_task, data) ==
+			       sizeof(struct plop_record_task),
+	       "the data begins where the rest ends");
 _Static_assert(sizeof(struct plop_stack) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_loss) == 36, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_stack_thread) == 12, "shared with the kernel side");

@@ -122,6 +122,14 @@ enum plop_gil_where {
 	PLOP_GIL_POINTER = 2, /* ... in PyInterpreterState, of a pointer to it */
 };
 
+/*
+ * PyThreadState.interp follows next in all versions, which follows prev where there is one
+ * (pystate.h of 2.7 and 3.6, cpython/pystate.h of 3.8 to 3.15); datastack_top follows
+ * datastack_chunk (cpython/pystate.h, 3.11 to 3.15).
+ */
+#define PLOP_TS_INTERP(l)    ((l)->ts_next + 8)
+#define PLOP_TS_CHUNK_END(l) ((l)->ts_chunk + 8)
+
 #define PLOP_TS_MAX          512
 #define PLOP_FRAME_MAX       128
 #define PLOP_FINGERPRINT_MAX 128
@@ -132,6 +140,30 @@ enum plop_gil_where {
 #define PLOP_TS_ACTIVE 0x10
 
 _Static_assert(sizeof(struct plop_layout) == 112, "shared with the kernel side");
+_Static_assert((PLOP_TS_MAX & (PLOP_TS_MAX - 1)) == 0 &&
+		       (PLOP_FRAME_MAX & (PLOP_FRAME_MAX - 1)) == 0 &&
+		       (PLOP_FINGERPRINT_MAX & (PLOP_FINGERPRINT_MAX - 1)) == 0,
+	       "the kernel side masks offsets with them");
+
+/* Of a str, by its state word, str_state_set included: bytes for each character. */
+static inline __attribute__((always_inline)) __u32 plop_str_kind(const struct plop_layout *l,
+								 __u32 state)
+{
+	return state >> l->str_kind_shift & 7;
+}
+
+static inline __attribute__((always_inline)) __u32 plop_str_is_ascii(const struct plop_layout *l,
+								     __u32 state)
+{
+	return state >> (l->str_kind_shift + 4) & 1;
+}
+
+/* ... and where in the object its characters begin. */
+static inline __attribute__((always_inline)) __u32 plop_str_data(const struct plop_layout *l,
+								 __u32 ascii)
+{
+	return ascii ? l->str_ascii_data : l->str_compact_data;
+}
 
 /*
  * The fingerprint of a code object: what tells it from another that lies, or lay, at the same
@@ -144,6 +176,34 @@ _Static_assert(sizeof(struct plop_layout) == 112, "shared with the kernel side")
 #define PLOP_TEXT_HEAD       80u
 #define PLOP_TEXT_HEAD_LEAST 16u
 #define PLOP_TEXT_TAIL       32u
+_Static_assert(PLOP_TEXT_HEAD % 8 == 0 && PLOP_TEXT_HEAD_LEAST % 8 == 0 &&
+		       PLOP_TEXT_TAIL % 8 == 0 && PLOP_TEXT_HEAD <= PLOP_FINGERPRINT_MAX,
+	       "they are added as words");
+
+/* The texts of a code object, in the order in which they are added. */
+enum plop_text {
+	PLOP_TEXT_NAME = 0,
+	PLOP_TEXT_FILE = 1,
+	PLOP_TEXT_LINES = 2, /* a bytes object; the others are str */
+};
+#define PLOP_TEXTS 3
+
+/* Where in a code object the pointer to a text is. */
+static inline __attribute__((always_inline)) __u32 plop_text_pointer(const struct plop_layout *l,
+								     enum plop_text text)
+{
+	return text == PLOP_TEXT_FILE  ? l->code_filename :
+	       text == PLOP_TEXT_LINES ? l->code_linetable :
+	       l->code_qualname        ? l->code_qualname :
+					 l->code_name;
+}
+
+/* Where in a text its head begins. */
+static inline __attribute__((always_inline)) __u32 plop_text_head(const struct plop_layout *l,
+								  __u32 bytes)
+{
+	return bytes ? l->bytes_size : l->str_length;
+}
 
 /* words: at most PLOP_FINGERPRINT_MAX / 8. */
 static inline __attribute__((always_inline)) __u64 plop_fingerprint_add(__u64 h, const __u64 *words,
@@ -180,11 +240,10 @@ static inline __attribute__((always_inline)) __u32 plop_text_tail(const struct p
 		if (at < PLOP_TEXT_HEAD)
 			state = (__u32)(head[at / 8] >> (at % 8 * 8));
 		state |= l->str_state_set;
-		data = state >> (l->str_kind_shift + 4) & 1 ? l->str_ascii_data :
-							      l->str_compact_data;
+		data = plop_str_data(l, plop_str_is_ascii(l, state));
 		if (size > 1u << 20)
 			return 0;
-		size *= state >> l->str_kind_shift & 7;
+		size *= plop_str_kind(l, state);
 	}
 	if (size > 1u << 22 || data + size <= l->str_length + PLOP_TEXT_HEAD ||
 	    size < PLOP_TEXT_TAIL)
@@ -207,11 +266,9 @@ static inline __attribute__((always_inline)) void plop_text_own(const struct plo
 		if (at < PLOP_TEXT_HEAD)
 			state = (__u32)(head[at / 8] >> (at % 8 * 8));
 		state |= l->str_state_set;
-		data = (state >> (l->str_kind_shift + 4) & 1 ? l->str_ascii_data :
-							       l->str_compact_data) -
-		       l->str_length;
+		data = plop_str_data(l, plop_str_is_ascii(l, state)) - l->str_length;
 		if (size < PLOP_TEXT_HEAD)
-			size *= state >> l->str_kind_shift & 7;
+			size *= plop_str_kind(l, state);
 	}
 	end = size < PLOP_TEXT_HEAD ? data + size : PLOP_TEXT_HEAD;
 	head[1] = 0;
@@ -221,4 +278,21 @@ static inline __attribute__((always_inline)) void plop_text_own(const struct plo
 		else if (end < i * 8 + 8)
 			head[i] &= (1ULL << (end - i * 8) * 8) - 1;
 	}
+}
+
+/*
+ * Adds a text's head to a fingerprint; of the first, only PLOP_TEXT_HEAD_LEAST bytes are mapped.
+ * What is in head is gone.
+ */
+static inline __attribute__((always_inline)) __u64 plop_text_add_least(__u64 h, __u64 *head)
+{
+	head[1] = 0;
+	return plop_fingerprint_add(h, head, PLOP_TEXT_HEAD_LEAST / 8);
+}
+
+static inline __attribute__((always_inline)) __u64 plop_text_add(const struct plop_layout *l,
+								 __u64 h, __u64 *head, __u32 bytes)
+{
+	plop_text_own(l, head, bytes);
+	return plop_fingerprint_add(h, head, PLOP_TEXT_HEAD / 8);
 }
