@@ -69,7 +69,7 @@ int ctl_exchange(const struct ctl *ctl, const char *method, const char *path, co
 					      .target = path,
 					      .body = body,
 					      .connect_s = CONNECT_S,
-					      .timeout_s = timeout_s,
+					      .timeout_ms = timeout_s * 1000,
 					      .limit = MAX_ANSWER };
 	_cleanup_answer_ struct ctl_answer a = {};
 	struct http_exchange e = { .header = on_header, .ctx = &a };

@@ -26,6 +26,8 @@ int examiner_new(struct examiner **ret)
 	if (!e)
 		return -ENOMEM;
 	e->spawner = -EBADF;
+	e->still_usec = 500 * USEC_PER_MSEC;
+	e->idle_usec = 5 * USEC_PER_SEC;
 	TAILQ_INIT(&e->refused);
 	for (int i = 0; i < LANES; i++) {
 		TAILQ_INIT(&e->waiting[i]);

@@ -7,15 +7,9 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/*
- * How long a helper may stand still at one question, and how long it may take in all while it goes
- * on.
- */
-#define STILL_USEC        (500 * USEC_PER_MSEC)
+/* How long a helper may take in all for one question while it goes on. */
 #define LONGEST_TICKS_NS  (3 * NSEC_PER_SEC)
 #define LONGEST_PEOPLE_NS (30 * NSEC_PER_SEC)
-/* One beside the first ends when it was not asked for so long: it takes memory. */
-#define IDLE_USEC (5 * USEC_PER_SEC)
 /* Of an answer, what is read at a time: at its beginning, and at most. */
 #define CHUNK     4096u
 #define CHUNK_MAX (256u << 10)
@@ -124,7 +118,7 @@ static int helper_overdue(sd_event_source *s, uint64_t usec, void *ctx)
 		    (h->lane == LANE_TICKS ? LONGEST_TICKS_NS : LONGEST_PEOPLE_NS)) {
 		h->looked_at = true;
 		h->cpu_ticks = ticks;
-		r = sd_event_source_set_time_relative(h->timer, STILL_USEC);
+		r = sd_event_source_set_time_relative(h->timer, h->examiner->still_usec);
 		return r < 0 ? r : sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
 	}
 	log_debug("Process %d does not let itself be read; helper %d is given up",
@@ -156,7 +150,7 @@ static void helper_rest(struct helper *h)
 {
 	bool stays = h == &h->examiner->helpers[LANE_TICKS][0];
 
-	if (stays || sd_event_source_set_time_relative(h->timer, IDLE_USEC) < 0)
+	if (stays || sd_event_source_set_time_relative(h->timer, h->examiner->idle_usec) < 0)
 		sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
 	else
 		sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
@@ -253,8 +247,8 @@ static int helper_fork(struct helper *h)
 	if (r >= 0)
 		r = sd_event_add_io(e->loop, &h->io, h->fd, EPOLLIN, helper_event, h);
 	if (r >= 0)
-		r = sd_event_add_time_relative(e->loop, &h->timer, CLOCK_MONOTONIC, STILL_USEC, 0,
-					       helper_overdue, h);
+		r = sd_event_add_time_relative(e->loop, &h->timer, CLOCK_MONOTONIC, e->still_usec,
+					       e->still_usec / 2, helper_overdue, h);
 	if (r < 0)
 		helper_close(h, false);
 	return r;
@@ -282,7 +276,7 @@ int helper_ask(struct helper *h, struct question *q)
 	if (r == -EAGAIN)
 		r = sd_event_source_set_io_events(h->io, EPOLLIN | EPOLLOUT);
 	if (r >= 0)
-		r = sd_event_source_set_time_relative(h->timer, STILL_USEC);
+		r = sd_event_source_set_time_relative(h->timer, h->examiner->still_usec);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
 	/* half a question was sent, perhaps */

@@ -86,6 +86,10 @@ struct examiner {
 	/* killed, and not ended yet: their numbers are in given_up_serials */
 	unsigned int given_up;
 	uint32_t given_up_serials[GIVEN_UP_NUMBERS];
+	/* how long a helper may stand still at one question */
+	uint64_t still_usec;
+	/* one beside the first ends when it was not asked for so long: it takes memory */
+	uint64_t idle_usec;
 	uint64_t timeouts;
 	uint64_t cpu_ticks; /* of helpers that are no more */
 	bool ending;

@@ -123,7 +123,7 @@ int upstream_start(struct upstream *u, const char *method, const char *target, c
 					      .target = target,
 					      .body = body,
 					      .connect_s = CONNECT_S,
-					      .timeout_s = timeout_s,
+					      .timeout_ms = timeout_s * 1000,
 					      .limit = API_MAX_ANSWER };
 	struct exchange *e = calloc(1, sizeof(*e));
 	char trusted[PATH_MAX];

@@ -74,7 +74,7 @@ int http_exchange_begin(struct http_exchange *e, const struct http_request *q)
 	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)q->connect_s);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)q->timeout_s);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)q->timeout_ms);
 	curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, e);

@@ -11,11 +11,11 @@
  */
 struct http_request {
 	const char *method;
-	const char *target;     /* "/v1/status?a=b", escaped */
-	const char *body;       /* JSON, or NULL */
-	unsigned int connect_s; /* that a connection may take to come about */
-	unsigned int timeout_s; /* that all of it may take; 0: any time */
-	size_t limit;           /* bytes that the body may have at once */
+	const char *target;      /* "/v1/status?a=b", escaped */
+	const char *body;        /* JSON, or NULL */
+	unsigned int connect_s;  /* that a connection may take to come about */
+	unsigned int timeout_ms; /* that all of it may take; 0: any time */
+	size_t limit;            /* bytes that the body may have at once */
 };
 
 struct http_exchange {

@@ -54,21 +54,28 @@ static void teardown(void)
 }
 
 static const struct http_request request = {
-	.method = "GET", .target = "/", .connect_s = 5, .timeout_s = 1, .limit = 10
+	.method = "GET", .target = "/", .connect_s = 5, .timeout_ms = 30000, .limit = 10
 };
 
-static int ask(struct http_exchange *e, const char *said)
+static int ask_within(struct http_exchange *e, const char *said, unsigned int timeout_ms)
 {
+	struct http_request q = request;
 	int r;
 
 	answer = said;
 	ck_assert_int_eq(pthread_create(&thread, NULL, serve, NULL), 0);
-	ck_assert_int_eq(http_exchange_begin(e, &request), 0);
-	r = http_run(e, path, request.connect_s);
+	q.timeout_ms = timeout_ms;
+	ck_assert_int_eq(http_exchange_begin(e, &q), 0);
+	r = http_run(e, path, q.connect_s);
 	if (r < 0)
 		http_exchange_end(e);
 	pthread_join(thread, NULL);
 	return r;
+}
+
+static int ask(struct http_exchange *e, const char *said)
+{
+	return ask_within(e, said, request.timeout_ms);
 }
 
 START_TEST(an_answer_is_collected)
@@ -108,7 +115,7 @@ START_TEST(silence_and_nonsense_are_told_apart)
 {
 	struct http_exchange silent = {}, cut = {};
 
-	ck_assert_int_eq(ask(&silent, NULL), -ETIMEDOUT);
+	ck_assert_int_eq(ask_within(&silent, NULL, 100), -ETIMEDOUT);
 	ck_assert_int_eq(ask(&cut, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"), -ECONNRESET);
 }
 END_TEST

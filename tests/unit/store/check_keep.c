@@ -5,6 +5,7 @@
 #include "../format/known.h"
 #include "check_main.h"
 #include "dir.h"
+#include "store/internal.h"
 #include "store/life.h"
 #include "store/schema.h"
 #include "store/store.h"
@@ -205,6 +206,7 @@ START_TEST(a_step_that_was_not_saved)
 	lost->stepped_ns = 8 * DAY;
 	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
 	ck_assert_int_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_busy_timeout(store->db, 50);
 	ck_assert_int_eq(store_save(store, lost), -EAGAIN);
 	ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
@@ -322,7 +324,7 @@ static pid_t read_on(int *ret_go, int *ret_told)
 
 START_TEST(a_reader_that_stays)
 {
-	const uint64_t most = 32 << 20, bound = most / 8;
+	const uint64_t most = 16 << 20, bound = most / 8;
 	_cleanup_free_ char *text = NULL;
 	int go, said, status, i, behind = 0;
 	struct store_facts f;
@@ -331,10 +333,11 @@ START_TEST(a_reader_that_stays)
 
 	store_keep(store, (uint64_t)(7 * DAY), most);
 	for (i = 0; i < 4; i++)
-		save((int64_t)KNOWN_START + i * 30 * SECOND, 0, 500);
+		save((int64_t)KNOWN_START + i * 30 * SECOND, 0, 250);
 	pid = read_on(&go, &said);
+	sqlite3_busy_timeout(store->db, 50);
 	for (; i < 40 && !behind; i++) {
-		save((int64_t)KNOWN_START + i * 30 * SECOND, 0, 500);
+		save((int64_t)KNOWN_START + i * 30 * SECOND, 0, 250);
 		ck_assert_int_eq(store_facts(store, &f), 0);
 		ck_assert_uint_le(f.wal_bytes, bound);
 		text = news(STORE_NEWS_READER);
@@ -352,7 +355,7 @@ START_TEST(a_reader_that_stays)
 	ck_assert_int_eq(number("PRAGMA auto_vacuum"), 2);
 	/* and once is enough */
 	for (int k = 0; k < 20; k++, i++)
-		save((int64_t)KNOWN_START + i * 30 * SECOND, 0, 500);
+		save((int64_t)KNOWN_START + i * 30 * SECOND, 0, 250);
 	ck_assert_ptr_null(news(STORE_NEWS_READER));
 	ck_assert_int_eq(store_facts(store, &f), 0);
 	ck_assert_uint_le(f.wal_bytes, bound);
@@ -361,7 +364,7 @@ START_TEST(a_reader_that_stays)
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	close(said);
-	save((int64_t)KNOWN_START + i * 30 * SECOND, 0, 500);
+	save((int64_t)KNOWN_START + i * 30 * SECOND, 0, 250);
 	reopen();
 	ck_assert_uint_eq(stored(), (uint64_t)i + 1);
 	ck_assert_ptr_null(store_news(store, STORE_NEWS_DAMAGED));
