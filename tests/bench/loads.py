@@ -17,6 +17,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import host  # noqa: E402
 import pypi  # noqa: E402
+from waiting import until  # noqa: E402
 
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
 
@@ -95,7 +96,7 @@ def running(command, values=None, cwd=None, ends=10):
 
 
 def up(process, what, port):
-    host.until("%s answers" % what, lambda: process.poll() is not None or listens(port), 120)
+    until("%s answers" % what, lambda: process.poll() is not None or listens(port), 120)
     if process.poll() is not None:
         raise Missing("%s ended with status %d: %s" % (what, process.returncode, process.words()))
 
