@@ -55,6 +55,7 @@ extern volatile __u64 plop_renames_woken;
  */
 struct walk_state {
 	__u64 frame; /* to look at next; 0: done */
+	__u64 above; /* looked at before that one */
 	__u64 mark;  /* a frame that was met before, to find cycles by */
 	__u64 from; /* the copy holds the frames that begin in the target's [from, from + length] */
 	__u64 length;

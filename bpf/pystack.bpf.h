@@ -34,15 +34,27 @@ struct walk {
 };
 
 /*
- * Copies the part of the data stack that ends with the frame at f, or only that frame when it lies
- * outside (a generator's does). Returns its place in s->copy, or -1. Frames of 3.11+ lie side by
- * side in chunks (struct _stack_chunk { previous, size, top, data }, Include/internal or
- * cpython/pystate.h), callers below callees, so one copy serves some forty frames; it must not
- * begin below the chunk, where nothing may be mapped.
+ * Frames of 3.11+ lie side by side in chunks (struct _stack_chunk { previous, size, top, data },
+ * Include/internal or cpython/pystate.h), callers below callees, so one copy serves some forty of
+ * them. It must not begin below the chunk, where nothing may be mapped.
+ *
+ * Up to 3.10 a frame is an object, and whoever calls a code object again is given the frame that it
+ * had before (co_zombieframe, Objects/frameobject.c): those of a program's different functions lie
+ * anywhere, and only in a recursion, whose frames are made one after the other, does each caller
+ * lie some hundred bytes below its callee. So a frame that lies that near below the one before it
+ * is copied with what is below it in its own page, which is mapped as the frame is. What lies
+ * elsewhere is read as before, alone.
  */
-static __always_inline long copy_move(struct walk *w, __u64 f)
+#define NEAR_FRAME 1024u
+#define PAGE_LEAST 4096u /* no machine has smaller pages */
+
+/*
+ * Copies what ends with the frame at f, or only that frame; above: the one that was looked at
+ * before, its callee. Returns its place in s->copy, or -1.
+ */
+static __always_inline long copy_move(struct walk *w, __u64 f, __u64 above)
 {
-	__u64 header[2], need = w->l->frame_len, start, length;
+	__u64 header[2], need = w->l->frame_len, lowest = 0, start, length;
 	struct walk_state *k = &w->s->walk;
 
 	if (need > PLOP_FRAME_MAX)
@@ -63,10 +75,14 @@ static __always_inline long copy_move(struct walk *w, __u64 f)
 			}
 		}
 	}
-	if (k->chunk && f >= k->chunk && f < k->chunk_end) {
+	if (k->chunk && f >= k->chunk && f < k->chunk_end)
+		lowest = k->chunk;
+	else if (!k->chunk && above - f < NEAR_FRAME)
+		lowest = f & ~(__u64)(PAGE_LEAST - 1);
+	if (lowest) {
 		start = f + need - COPY_SIZE;
-		if (f + need < k->chunk + COPY_SIZE)
-			start = k->chunk;
+		if (f + need < lowest + COPY_SIZE)
+			start = lowest;
 		length = f + need - start;
 		if (length > 0 && length <= COPY_SIZE) {
 			if (!bpf_probe_read_user(w->s->copy, length, (void *)start)) {
@@ -126,6 +142,7 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 	__u32 off_instr = l->frame_instr & (PLOP_FRAME_MAX - 1);
 	__u32 off_owner = l->frame_owner & (PLOP_FRAME_MAX - 1);
 	__u64 f = k->frame, hash = k->hash, from = k->from, length = k->length, mark = k->mark;
+	__u64 above = k->above;
 	__u32 n = k->base + k->depth, end = k->end, step = i * WALK_STRIDE;
 	long over = 0;
 
@@ -151,7 +168,7 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 			mark = f;
 		step++;
 		if (at > length) {
-			long moved = copy_move(w, f);
+			long moved = copy_move(w, f, above);
 
 			if (moved < 0) {
 				k->result = WALK_FAULT;
@@ -165,6 +182,7 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 		if (at > COPY_SIZE)
 			return 1;
 		p = w->s->copy + at;
+		above = here;
 		f = *(__u64 *)(p + off_previous);
 		if (off_owner && p[off_owner] >= l->frame_owner_skip)
 			continue;
@@ -191,6 +209,7 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 		n++;
 	}
 	k->frame = f;
+	k->above = above;
 	k->mark = mark;
 	k->hash = hash;
 	k->depth = n - k->base;

@@ -223,6 +223,89 @@ START_TEST(copies_that_fail)
 }
 END_TEST
 
+/*
+ * Up to 3.10, frames that lie apart from one another, and near one another at the edge of what is
+ * mapped: each is there, and no read goes beyond the pages that frames lie in.
+ */
+START_TEST(frame_objects_apart_and_near)
+{
+	/* from each frame to that which called it */
+	static const int64_t steps[][5] = {
+		{ 0x2000, -0x1800, 0x2000, -0x1800, 0x2000 }, /* apart */
+		{ -0x1b0, -0x1b0, -0x1b0, -0x1b0, -0x1b0 },   /* near, as in a recursion */
+		{ -0x1b0, 0x2000, -0x1b0, -0x1000, -0x1b0 },
+		{ -0x80, -0xf80, -0x80, 0x3f80, -0x80 },
+		{ 0x1b0, 0x1b0, -0x510, 0x1000, -0x1b0 },
+	};
+
+	EACH_LAYOUT
+	{
+		if (each.l.frame_link != PLOP_LINK_OBJECT)
+			continue;
+		for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+			/* the innermost frame ends where a page does, or later */
+			for (unsigned int over = 0; over <= each.l.frame_len; over += 24) {
+				uint64_t at = MADE_CHUNK(8) + 0x8000 - each.l.frame_len + over;
+				uint64_t lowest = at, highest = at;
+				struct tick_result r;
+
+				setup(&each.l, 1);
+				made_current(&m, 0, at);
+				for (unsigned int n = 0; n < 6; n++) {
+					uint64_t next = n < 5 ? at + (uint64_t)steps[i][n] : 0;
+
+					made_frame(&m, at, n, next);
+					lowest = MIN(lowest, at);
+					highest = MAX(highest, at);
+					at = next;
+				}
+				m.hole = (highest + each.l.frame_len + 0xfff) & ~0xfffull;
+				m.hole_end = m.hole + 0x1000;
+				for (unsigned int bound = 0; bound < 2; bound++) {
+					kernel.faults = 0;
+					r = tick_once(bound ? plop_tick_bound : plop_tick);
+					ck_assert_int_eq(r.lost, -1);
+					ck_assert_uint_eq(r.stack->depth, 6);
+					for (unsigned int n = 0; n < 6; n++)
+						ck_assert_uint_eq(r.frames[n].code, MADE_CODE(n));
+					ck_assert_uint_eq(kernel.faults, 0);
+				}
+				m.hole_end = lowest & ~0xfffull;
+				m.hole = m.hole_end - 0x1000;
+				r = tick_once(plop_tick);
+				ck_assert_uint_eq(r.stack->depth, 6);
+				ck_assert_uint_eq(kernel.faults, 0);
+			}
+		}
+	}
+}
+END_TEST
+
+/*
+ * ... and a copy of several that fails, since a part of the page is gone meanwhile: the frame alone
+ * is read.
+ */
+START_TEST(frame_objects_in_torn_pages)
+{
+	EACH_LAYOUT
+	{
+		const unsigned int depth = 20;
+		struct tick_result r;
+		uint64_t top;
+
+		if (each.l.frame_link != PLOP_LINK_OBJECT)
+			continue;
+		setup(&each.l, depth);
+		top = innermost_of(0);
+		m.hole_end = frame_at(top, depth, 8);
+		m.hole = m.hole_end - 8;
+		r = tick_once(plop_tick);
+		expect_frames(&r, depth, depth);
+		ck_assert_uint_gt(kernel.faults, 0);
+	}
+}
+END_TEST
+
 /* A frame that lies by itself, as a generator's does, between those of the data stack. */
 START_TEST(frames_of_generators)
 {
@@ -382,5 +465,6 @@ END_TEST
 
 CHECK_MAIN("tick/walk", stacks_of_all_layouts, stacks_without_bpf_loop, who_has_the_gil,
 	   stacks_in_circles, code_that_passes_for_another_kind, stacks_that_lead_astray,
-	   code_that_cannot_be_read, copies_that_fail, frames_of_generators, half_built_entries,
+	   code_that_cannot_be_read, copies_that_fail, frame_objects_apart_and_near,
+	   frame_objects_in_torn_pages, frames_of_generators, half_built_entries,
 	   stacks_through_interpreters, interpreters_that_go_away, processes_that_run_on);
