@@ -14,7 +14,12 @@ import sys
 import tempfile
 import threading
 
+import pytest
+
 import host
+from waiting import until
+
+PLOPD = ("--window", 2)
 
 ONE, TWO, NONE = 61001, 61002, 61003  # the last has no process
 RECORDINGS, CONNECTIONS = 8, 32
@@ -135,7 +140,7 @@ class Users:
 
     def result(self, uid, recording):
         self.http(uid, "DELETE", "/v1/recordings/" + recording)
-        host.until("recording %s ends" % recording,
+        until("recording %s ends" % recording,
                    lambda: self.get(uid, "/v1/recordings/" + recording)["state"] == "done")
         status, body = self.http(uid, "GET", "/v1/recordings/%s?format=collapsed" % recording)
         assert status == 200, (status, body)
@@ -163,10 +168,24 @@ def begin_all(users):
         seen = {p["pid"]: p for p in users.json(0, "ps", "--json")}
         return all(seen.get(process.pid, {}).get("samples", 0) >= 20 for process in users.processes.values())
 
-    host.until("20 samples of each", counted, 60)
+    until("20 samples of each", counted, 60)
 
 
-def check_ps(users):
+@pytest.fixture(scope="module")
+def users(plopd):
+    """Six processes of theirs, with samples."""
+    everybody = Users(plopd)
+    try:
+        if os.statvfs(everybody.folder).f_flag & os.ST_NOSUID:
+            pytest.skip("%s is on a file system without setuid programs" % everybody.folder)
+        assert os.stat(everybody.setuid).st_mode & stat.S_ISUID
+        begin_all(everybody)
+        yield everybody
+    finally:
+        everybody.done()
+
+
+def test_ps(users):
     for uid, own in ((ONE, {"one_busy"}), (TWO, {"two_busy"})):
         pids = {p["pid"] for p in users.json(uid, "ps", "--json")}
         assert pids == {users.pid(name) for name in own}, (uid, pids)
@@ -183,7 +202,7 @@ def check_ps(users):
     print("ps, status: one process for each user, %d for root" % len(everybody))
 
 
-def check_targets(users):
+def test_targets(users):
     """Which processes may be recorded, and what is said of the others."""
     mine = users.stacks(ONE, "record", "-p", users.pid("one_busy"), "-d", "1s", "-f", "collapsed", "-o", "-")
     assert mine == ["one_busy"], mine
@@ -224,9 +243,9 @@ def stream(users, uid):
                 return line[6:]
 
 
-def check_profiles(users):
+def test_profiles(users):
     """Every answer that is made of the samples of all."""
-    host.until("a window is saved", lambda: users.json(0, "status", "--json")["store"]["windows"] >= 2, 30)
+    until("a window is saved", lambda: users.json(0, "status", "--json")["store"]["windows"] >= 2, 30)
     all_names = sorted(users.processes)
     forms = ("collapsed", "json", "speedscope", "plop")
     for form in forms:
@@ -263,7 +282,7 @@ def check_profiles(users):
     print("export in 4 formats, windows, stream, record -a, pprof: each user's own samples only")
 
 
-def check_none(users):
+def test_none(users):
     """A user who has no Python process is told so, and what of others' is for whom."""
     for uid, said in ((NONE, True), (ONE, False)):
         for arguments in (["ps"], ["record", "-a", "-d", "200ms", "-f", "collapsed", "-o", "-"], ["top", "-1"],
@@ -275,7 +294,7 @@ def check_none(users):
     print("a user without a process: told so by ps, record -a, top and export")
 
 
-def check_started(users):
+def test_started(users):
     """What a user's plopctl starts is the user's, and the user's alone: not what it executes setuid."""
     burn = "import time\ndef %s():\n    end = time.process_time() + 0.3\n    while time.process_time() < end: pass\n%s()\n"
     names = ("begun_first", "begun_setuid", "begun_last")
@@ -297,7 +316,7 @@ def check_started(users):
     print("record -- COMMAND: as its caller, without what it executes setuid")
 
 
-def check_recordings(users):
+def test_recordings(users):
     """A recording is its maker's."""
     mine, roots = users.record(ONE), users.record(0)
     for uid, recording in ((TWO, mine), (TWO, roots), (ONE, roots)):
@@ -312,7 +331,55 @@ def check_recordings(users):
     print("recordings: another user's are not there")
 
 
-def check_exec(users):
+def test_gateway(users):
+    """plop-gateway as a user who is not in group plop says so, and does not take its own processes for all that there are."""
+    config = os.path.join(users.folder, "plop.conf")
+    with open(config, "w") as f:
+        f.write("[gateway]\ntoken = 0123456789abcdef0123456789abcdef\n")
+    gateway = shutil.copy(host.program("plop-gateway"), users.folder)
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    process = subprocess.Popen([gateway, "--config", config, "--socket", users.daemon.socket, "--state-dir", users.daemon.state,
+                                "--listen", "127.0.0.1:%d" % port], preexec_fn=become(TWO), cwd="/", stderr=subprocess.PIPE)
+    try:
+        said = b""
+        while b"group plop" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        done = subprocess.run(["curl", "-sS", "-w", "%{http_code}", "-H", "Authorization: Bearer 0123456789abcdef0123456789abcdef",
+                               "http://127.0.0.1:%d/v1/processes" % port], stdout=subprocess.PIPE, timeout=60)
+        assert done.stdout.endswith(b"502") and b"does not trust plop-gateway" in done.stdout, done.stdout
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    print("plop-gateway: refused to somebody outside of group plop")
+
+
+def test_limits(users):
+    """One user cannot use up what there is for all."""
+    mine = [users.record(ONE) for _ in range(RECORDINGS)]
+    users.refused(ONE, 1, "%d recordings of yours run already" % RECORDINGS, "record", "-a", "-d", "1s", "-o", "-")
+    status, _ = users.http(ONE, "GET", "/debug/pprof/profile?seconds=1")
+    assert status == 429, status
+    assert users.json(ONE, "status", "--json")["recordings"] == RECORDINGS
+    others = users.record(TWO)
+    assert users.json(TWO, "status", "--json")["recordings"] == 1
+    for recording, uid in [(r, ONE) for r in mine] + [(others, TWO)]:
+        users.result(uid, recording)
+    # those that ended and were fetched by nobody do not push out anybody else's
+    kept = users.record(0, seconds=0.1)
+    until("it ends", lambda: users.get(0, "/v1/recordings/" + kept)["state"] == "done")
+    for _ in range(70):
+        short = users.record(ONE, seconds=0.1)
+        until("it ends", lambda: users.get(ONE, "/v1/recordings/" + short)["state"] == "done")
+    assert users.get(0, "/v1/recordings/" + kept)["state"] == "done"
+    print("recordings: %d for one user" % RECORDINGS)
+
+
+def test_exec(users):
     """A user's process becomes a setuid one in the middle of a recording, in the same window."""
     after = code("after_busy")
     users.begin("before_busy", ONE, until=" and not go", before="""
@@ -324,15 +391,15 @@ def wait():
 threading.Thread(target=wait).start()""", after="os.execv(%r, [%r, '-c', %r])" % (users.setuid, "x", after))
     process = users.processes["after_busy"] = users.processes["before_busy"]
     pid = process.pid
-    host.until("user and root see it", lambda: pid in {p["pid"] for p in users.json(ONE, "ps", "--json")})
+    until("user and root see it", lambda: pid in {p["pid"] for p in users.json(ONE, "ps", "--json")})
     mine, all_mine, roots = users.record(ONE, pid), users.record(ONE), users.record(0, pid)
     samples = "/v1/recordings/" + mine
-    host.until("10 samples", lambda: users.get(ONE, samples)["samples"] >= 10)
+    until("10 samples", lambda: users.get(ONE, samples)["samples"] >= 10)
     process.stdin.write(b"go\n")
     process.stdin.flush()
     assert process.stdout.readline().split()[0] == b"READY"
     before = users.get(0, "/v1/recordings/" + roots)["samples"]
-    host.until("20 samples of what it became", lambda: users.get(0, "/v1/recordings/" + roots)["samples"] >= before + 20)
+    until("20 samples of what it became", lambda: users.get(0, "/v1/recordings/" + roots)["samples"] >= before + 20)
     assert pid not in {p["pid"] for p in users.json(ONE, "ps", "--json")}
     users.refused(ONE, 4, "process %d is not yours, or not there" % pid, "record", "-p", pid, "-d", "1s", "-o", "-")
     got = users.result(0, roots)
@@ -347,29 +414,8 @@ threading.Thread(target=wait).start()""", after="os.execv(%r, [%r, '-c', %r])" %
         got = users.stacks(0, "export", "-f", "collapsed", selected), users.stacks(ONE, "export", "-f", "collapsed", selected)
         assert got == (["after_busy", "before_busy"], ["before_busy"]), got
         saved = users.json(0, "status", "--json")["store"]["windows"]
-        host.until("one more window is saved", lambda: users.json(0, "status", "--json")["store"]["windows"] > saved)
+        until("one more window is saved", lambda: users.json(0, "status", "--json")["store"]["windows"] > saved)
     print("a process that executes a setuid program: counted up to there, by recordings and windows")
-
-
-def check_limits(users):
-    """One user cannot use up what there is for all."""
-    mine = [users.record(ONE) for _ in range(RECORDINGS)]
-    users.refused(ONE, 1, "%d recordings of yours run already" % RECORDINGS, "record", "-a", "-d", "1s", "-o", "-")
-    status, _ = users.http(ONE, "GET", "/debug/pprof/profile?seconds=1")
-    assert status == 429, status
-    assert users.json(ONE, "status", "--json")["recordings"] == RECORDINGS
-    others = users.record(TWO)
-    assert users.json(TWO, "status", "--json")["recordings"] == 1
-    for recording, uid in [(r, ONE) for r in mine] + [(others, TWO)]:
-        users.result(uid, recording)
-    # those that ended and were fetched by nobody do not push out anybody else's
-    kept = users.record(0, seconds=0.1)
-    host.until("it ends", lambda: users.get(0, "/v1/recordings/" + kept)["state"] == "done")
-    for _ in range(70):
-        short = users.record(ONE, seconds=0.1)
-        host.until("it ends", lambda: users.get(ONE, "/v1/recordings/" + short)["state"] == "done")
-    assert users.get(0, "/v1/recordings/" + kept)["state"] == "done"
-    print("recordings: %d for one user" % RECORDINGS)
 
 
 def connect(users, uid):
@@ -407,7 +453,7 @@ def pour(users, head):
         return sent, answer_of(s)
 
 
-def check_clients(users):
+def test_clients(users):
     """Clients that say nothing, or far too much."""
     for head, status in ((b"POST /v1/recordings HTTP/1.1\r\nHost: plop\r\nTransfer-Encoding: chunked\r\n\r\n", None),
                          (b"POST /v1/recordings HTTP/1.1\r\nHost: plop\r\nContent-Length: 1073741824\r\n\r\n", " 413 "),
@@ -433,58 +479,5 @@ def check_clients(users):
     print("connections: %d for one user; silent ones are cut off, and so is 1 GB" % CONNECTIONS)
 
 
-def check_gateway(users):
-    """plop-gateway as a user who is not in group plop says so, and does not take its own processes for all that there are."""
-    config = os.path.join(users.folder, "plop.conf")
-    with open(config, "w") as f:
-        f.write("[gateway]\ntoken = 0123456789abcdef0123456789abcdef\n")
-    gateway = shutil.copy(host.program("plop-gateway"), users.folder)
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    process = subprocess.Popen([gateway, "--config", config, "--socket", users.daemon.socket, "--state-dir", users.daemon.state,
-                                "--listen", "127.0.0.1:%d" % port], preexec_fn=become(TWO), cwd="/", stderr=subprocess.PIPE)
-    try:
-        said = b""
-        while b"group plop" not in said:
-            line = process.stderr.readline()
-            assert line, said
-            said += line
-        done = subprocess.run(["curl", "-sS", "-w", "%{http_code}", "-H", "Authorization: Bearer 0123456789abcdef0123456789abcdef",
-                               "http://127.0.0.1:%d/v1/processes" % port], stdout=subprocess.PIPE, timeout=60)
-        assert done.stdout.endswith(b"502") and b"does not trust plop-gateway" in done.stdout, done.stdout
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
-    print("plop-gateway: refused to somebody outside of group plop")
-
-
-def main():
-    host.need_root()
-    with host.Plopd("--window", 2) as daemon:
-        users = Users(daemon)
-        try:
-            if os.statvfs(users.folder).f_flag & os.ST_NOSUID:
-                print("SKIP: %s is on a file system without setuid programs" % users.folder)
-                return 77
-            assert os.stat(users.setuid).st_mode & stat.S_ISUID
-            begin_all(users)
-            check_ps(users)
-            check_targets(users)
-            check_profiles(users)
-            check_none(users)
-            check_started(users)
-            check_recordings(users)
-            check_gateway(users)
-            check_limits(users)
-            check_exec(users)
-            check_clients(users)
-        finally:
-            users.done()
-        assert daemon.stop() == 0
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def test_end(plopd):
+    assert plopd.stop() == 0

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Who may see what, by every route and every option. plopd's own table of routes, selectors and formats (access_table), and plopctl's own
@@ -11,15 +10,16 @@ import os
 import re
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.dont_write_bytecode = True
-import host  # noqa: E402
-import marked  # noqa: E402
-from marked import CTL_DONE, CTL_NOT_ALLOWED, FROM_THE_START, ONE, TWO  # noqa: E402
+import pytest
 
+import host
+import marked
+from marked import CTL_DONE, CTL_NOT_ALLOWED, FROM_THE_START, ONE, TWO
+from waiting import until
+
+PLOPD = ("--window", 5)
 NOT_THERE = 4194303
 BATCH = 6  # recordings at once of each user; one may have 8
 
@@ -28,11 +28,6 @@ SELECTORS = {
     "pid": (), "comm": ("cm_",), "exe": (), "cgroup": (), "unit": (), "container": (), "service": ("sv_",), "version": ("vr_",),
     "thread": (), "thread_name": (), "state": (), "gil": (), "label.NAME": (),
 }
-
-
-def table():
-    done = subprocess.run([os.environ["PLOP_TABLE"]], stdout=subprocess.PIPE, check=True)
-    return json.loads(done.stdout.decode())
 
 
 def values(m, key):
@@ -56,7 +51,7 @@ def get(m, uid, path, kinds=()):
         return status != 429 and (status, raw)
 
     # a user may have two questions at a time
-    status, raw = host.until("it is answered: " + path, answer, 60)
+    status, raw = until("it is answered: " + path, answer, 60)
     assert status == 200, (uid, path, status, raw)
     m.check(uid, raw, path, kinds)
 
@@ -105,7 +100,7 @@ def ask_stream(m, t, path):
              for parameters, kinds in (("", ()), ("?group_by=service,version,comm,pid", ()), ("?pid=%d" % m.pid("zqroot"), ()),
                                        ("?comm=cm_zqroot", ()))])
     # the window may have begun a moment ago
-    host.until("all is in the stream", lambda: all("fn_" + tag in m.events(0, path, 1) for tag in FROM_THE_START))
+    until("all is in the stream", lambda: all("fn_" + tag in m.events(0, path, 1) for tag in FROM_THE_START))
 
 
 def ask_dump(m, t, path):
@@ -148,7 +143,7 @@ class Recording:
 
     def stop(self):
         self.m.json(self.uid, "DELETE", self.path)
-        return host.until("%s ends" % self.body, lambda: self.state()["state"] == "done" and self.state())
+        return until("%s ends" % self.body, lambda: self.state()["state"] == "done" and self.state())
 
     def look(self, t):
         """Every form of its result; then it goes."""
@@ -216,7 +211,7 @@ def ask_recordings(m, t, path):
         batch, mine, roots = mine[:BATCH] + roots[:BATCH], mine[BATCH:], roots[BATCH:]
         running = [Recording(m, uid, body, (), tags) for uid, body, tags in batch]
         try:
-            host.until("samples of all", lambda: enough(running), 180)
+            until("samples of all", lambda: enough(running), 180)
         except AssertionError as e:
             raise AssertionError([(r.uid, r.body, r.state()) for r in running if not enough([r])]) from e
         for r in running:
@@ -259,7 +254,30 @@ ROUTES = {
 FORMATS = {"pprof", "collapsed", "speedscope", "plop", "json"}
 
 
-def check_known(t):
+@pytest.fixture(scope="module")
+def t():
+    """What there is to ask, as plopd's tables have it."""
+    done = subprocess.run([os.environ["PLOP_TABLE"]], stdout=subprocess.PIPE, check=True)
+    found = json.loads(done.stdout.decode())
+    return dict(found, selectors=found["selectors"].split(", "), formats=found["formats"].split(", "))
+
+
+@pytest.fixture(scope="module")
+def m(plopd):
+    """Everybody's processes."""
+    setuid = marked.setuid_folder()
+    if not setuid:
+        pytest.skip("neither /var/tmp, /tmp, /run nor /root is on a file system with setuid programs")
+    everybody = marked.Marked(plopd, setuid)
+    try:
+        everybody.make_cgroups()
+        everybody.begin_all()
+        yield everybody
+    finally:
+        everybody.done()
+
+
+def test_all_is_known(t):
     for what, there, here in (("routes", {(r["method"], r["path"]) for r in t["routes"]}, set(ROUTES)),
                               ("selectors", set(t["selectors"]), set(SELECTORS)), ("formats", set(t["formats"]), FORMATS)):
         assert there == here, "%s that this test has to learn, or forget: %s" % (what, sorted(there ^ here))
@@ -274,7 +292,7 @@ def hidden(m, uid, what, question, others):
     assert len({tuple(a) for a in answers.values()}) == 1, (uid, what, answers)
 
 
-def check_hidden(m):
+def test_hidden(m):
     """What is another's cannot be told from what is not there: processes, which hidepid may hide, cgroups, units, recordings."""
     def post(key, wrap=lambda value: value, **more):
         return lambda uid, value: m.http(uid, "POST", "/v1/recordings", dict(more, **{key: wrap(value), "duration_s": 1}))
@@ -310,47 +328,15 @@ def check_hidden(m):
     print("hidden: processes, cgroups, units and recordings of others are answered like those that are not there")
 
 
-def check_changes(m, t):
-    """Processes of ONE's that stop being ONE's in the middle: one executes a setuid program, one has itself made undumpable."""
-    m.begin("zqchange", ONE, "exec")
-    m.begin("zqkeeps", ONE, "shut")
-    both = [m.pid("zqchange"), m.pid("zqkeeps")]
-    host.until("ONE sees both", lambda: set(both) <= {p["pid"] for p in m.json(ONE, "GET", "/v1/processes")})
-    tags = ("zqchange", "zqkeeps")
-    options = list(options_of(m))
-    running = []
-    for o in options:
-        running += [Recording(m, ONE, dict(o, pid=both), (), tags)]
-    wall = {"wall": True} if any(o["wall"] for o in options) else {}
-    running += [Recording(m, ONE, dict(wall, pid=both[0]), (), ("zqchange",)), Recording(m, ONE, dict(wall, all=True), (), tags)]
-    running += [Recording(m, 0, dict(wall, all=True), (), FROM_THE_START), Recording(m, 0, {"all": True}, (), FROM_THE_START)]
-    lone = running[len(options)]
-    host.until("samples of before", lambda: all(r.state()["samples"] >= 20 for r in running), 60)
-    m.go("zqchange", "%s %s zqbecame" % (m.link("zqbecame", m.setuid), m.file("zqbecame")))
-    m.go("zqkeeps")
-    m.said("zqchange", b"READY")
-    m.said("zqkeeps", b"SHUT")
-    later = Recording(m, 0, {"pid": both}, (), ("zqbecame", "shut_zqkeeps"))
-    host.until("samples of after", lambda: later.state()["samples"] >= 100, 60)
-    running.remove(lone)
-    for r in running[:-2] + [lone]:
-        if r is lone:
-            host.until("the lone one ends, as what it was of has", lambda: r.state()["state"] == "done")
-            assert r.state()["reason"] == "target ended", r.state()
-        r.stop()
-        # a task of the process that becomes another one may have had no turn
-        r.kinds, r.body = (), dict(r.body, **{"async": False})
-        r.look(t)
-    for r in running[-2:] + [later]:
-        r.stop()
-        get_checked(r, "format=collapsed&group_by=thread_name", ("fn_", "th_") if r is later else ("fn_",))
-        text = marked.text_of(m.http(0, "GET", r.path + "?format=collapsed")[1])
-        assert "fn_zqbecame" in text and "fn_shut_zqkeeps" in text, text[:2000]
-    for path in ("/v1/processes", "/v1/windows?from=0", "/v1/profile?from=0&format=collapsed&group_by=service,pid,comm"):
-        for uid in (ONE, TWO):
-            get(m, uid, path)
-    assert [p["pid"] for p in m.json(ONE, "GET", "/v1/processes")] == [m.pid("zqone")]
-    print("processes that become another's: %d recordings have them up to there" % (len(running) - 1))
+@pytest.fixture(scope="module")
+def windows(m):
+    """Some are saved, and one runs."""
+    until("windows", lambda: m.json(0, "GET", "/v1/status")["store"]["windows"] >= 2, 30)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids="-".join)
+def test_route(m, t, windows, route):
+    ROUTES[route](m, t, route[1])
 
 
 def record(*options):
@@ -393,7 +379,13 @@ def options_in_help(m, *command):
 
 def run(m, uid, arguments):
     path = os.path.join(m.folder, "open", "%d-%d" % (uid, id(arguments)))
-    status, out, said = m.ctl(uid, *[path if a is None else a for a in arguments])
+
+    def answer():
+        status, out, said = m.ctl(uid, *[path if a is None else a for a in arguments])
+        # a user may have two questions at a time
+        return "wait for their answer" not in said and (status, out, said)
+
+    status, out, said = until("it is answered: %s" % arguments, answer, 60)
     if None in arguments:
         with open(path, "rb") as f:
             out += f.read()
@@ -410,7 +402,7 @@ def run(m, uid, arguments):
         assert len(seen) >= 2 or "zqroot" in seen and "comm=cm_zqroot" in what, (what, seen, out[:1000])
 
 
-def check_ctl(m, t):
+def test_ctl(m, t):
     """plopctl with each command and each option that its help has."""
     asked = commands(m, t)
     _, out, _ = m.ctl(0, "--help")
@@ -428,37 +420,48 @@ def check_ctl(m, t):
     print("plopctl: %d commands, %d invocations" % (len(asked), len(questions)))
 
 
-def check_all(m, t):
-    m.make_cgroups()
-    m.begin_all()
-    check_hidden(m)
-    # windows that are saved, and one that runs
-    host.until("windows", lambda: m.json(0, "GET", "/v1/status")["store"]["windows"] >= 2, 30)
-    for r in t["routes"]:
-        began = time.monotonic()
-        ROUTES[r["method"], r["path"]](m, t, r["path"])
-        print("%-6s %-20s %.1f s" % (r["method"], r["path"], time.monotonic() - began), flush=True)
-    check_ctl(m, t)
-    check_changes(m, t)
+def test_changes(m, t):
+    """Processes of ONE's that stop being ONE's in the middle: one executes a setuid program, one has itself made undumpable."""
+    m.begin("zqchange", ONE, "exec")
+    m.begin("zqkeeps", ONE, "shut")
+    both = [m.pid("zqchange"), m.pid("zqkeeps")]
+    until("ONE sees both", lambda: set(both) <= {p["pid"] for p in m.json(ONE, "GET", "/v1/processes")})
+    tags = ("zqchange", "zqkeeps")
+    options = list(options_of(m))
+    running = []
+    for o in options:
+        running += [Recording(m, ONE, dict(o, pid=both), (), tags)]
+    wall = {"wall": True} if any(o["wall"] for o in options) else {}
+    running += [Recording(m, ONE, dict(wall, pid=both[0]), (), ("zqchange",)), Recording(m, ONE, dict(wall, all=True), (), tags)]
+    running += [Recording(m, 0, dict(wall, all=True), (), FROM_THE_START), Recording(m, 0, {"all": True}, (), FROM_THE_START)]
+    lone = running[len(options)]
+    until("samples of before", lambda: all(r.state()["samples"] >= 20 for r in running), 60)
+    m.go("zqchange", "%s %s zqbecame" % (m.link("zqbecame", m.setuid), m.file("zqbecame")))
+    m.go("zqkeeps")
+    m.said("zqchange", b"READY")
+    m.said("zqkeeps", b"SHUT")
+    later = Recording(m, 0, {"pid": both}, (), ("zqbecame", "shut_zqkeeps"))
+    until("samples of after", lambda: later.state()["samples"] >= 100, 60)
+    running.remove(lone)
+    for r in running[:-2] + [lone]:
+        if r is lone:
+            until("the lone one ends, as what it was of has", lambda: r.state()["state"] == "done")
+            assert r.state()["reason"] == "target ended", r.state()
+        r.stop()
+        # a task of the process that becomes another one may have had no turn
+        r.kinds, r.body = (), dict(r.body, **{"async": False})
+        r.look(t)
+    for r in running[-2:] + [later]:
+        r.stop()
+        get_checked(r, "format=collapsed&group_by=thread_name", ("fn_", "th_") if r is later else ("fn_",))
+        text = marked.text_of(m.http(0, "GET", r.path + "?format=collapsed")[1])
+        assert "fn_zqbecame" in text and "fn_shut_zqkeeps" in text, text[:2000]
+    for path in ("/v1/processes", "/v1/windows?from=0", "/v1/profile?from=0&format=collapsed&group_by=service,pid,comm"):
+        for uid in (ONE, TWO):
+            get(m, uid, path)
+    assert [p["pid"] for p in m.json(ONE, "GET", "/v1/processes")] == [m.pid("zqone")]
+    print("processes that become another's: %d recordings have them up to there" % (len(running) - 1))
 
 
-def main():
-    host.need_root()
-    t = table()
-    t["selectors"], t["formats"] = t["selectors"].split(", "), t["formats"].split(", ")
-    check_known(t)
-    folder = marked.setuid_folder()
-    if not folder:
-        return 77
-    with host.Plopd("--window", 5) as daemon:
-        m = marked.Marked(daemon, folder)
-        try:
-            check_all(m, t)
-        finally:
-            m.done()
-        assert daemon.stop() == 0
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def test_end(m):
+    assert m.daemon.stop() == 0

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import threading
 
+import pytest
+
 import exports
 import host
+from waiting import until
 
 CAUSES = ("fault", "stacks_full", "frames_full", "unsupported", "corrupt", "drain", "threads", "rate")
 # Those that the store has a column for: a user's rate bounds recordings alone.
 STORED = CAUSES[:-1]
-SECONDS = 2
+PLOPD = ("--hz", 500, "--window", 2)
 FORGED = os.path.join(host.BUILD, "tests", "unit", "python", "libpython-fake-316.so")
 BUSY = ("import threading, zlib\ndef spin():\n    x = 1\n    while True:\n        x = x * 33 & 65535\n"
         "def pack():\n    while True:\n        zlib.crc32(b'x' * 100000)\n"
@@ -88,21 +91,6 @@ def printed(daemon):
     return {"ticks": ticks, "python": python, "other": other, "lost": dict(dict.fromkeys(CAUSES, 0), **causes)}
 
 
-def check_live(daemon):
-    """What plopd says while all goes on; windows lie between what status said before and after them."""
-    before = exact("status", daemon.status()["samples"])
-    windows = daemon.get("/v1/windows")["windows"]
-    after = exact("status", daemon.status()["samples"])
-    for window in windows:
-        exact("window of %s" % window["start"], window)
-        assert window["samples"] == window["python"], window
-    assert all(low <= mid <= high for low, mid, high in zip(flat(before), summed(windows), flat(after))), (
-        flat(before), summed(windows), flat(after))
-    exact("metrics", metrics(daemon))
-    exact("status for people", printed(daemon))
-    return len(windows)
-
-
 def check_database(path):
     """The file itself."""
     with sqlite3.connect("file:%s?mode=ro" % path, uri=True) as db:
@@ -130,9 +118,19 @@ def check_export(where, export, selected=False):
     return samples
 
 
-def check_recordings(daemon):
-    with exports.Recordings(daemon, daemon.folder) as recordings:
-        host.until("three more windows", lambda: len(daemon.get("/v1/windows")["windows"]) >= 4, 60)
+@pytest.fixture(scope="module")
+def load(plopd):
+    if not os.path.exists(FORGED):
+        pytest.skip("%s was not built" % FORGED)
+    with Load() as running:
+        plopd.profiled(running.work.pid)
+        until("the unknown interpreter is found", lambda: plopd.status()["samples"]["lost"]["unsupported"] > 0)
+        yield running
+
+
+def test_recordings(plopd, load):
+    with exports.Recordings(plopd) as recordings:
+        until("three more windows", lambda: len(plopd.get("/v1/windows")["windows"]) >= 4, 60)
         found = recordings.stop()
     for form, export in found.items():
         check_export("recording as " + form, export)
@@ -140,73 +138,81 @@ def check_recordings(daemon):
             assert export.tally is None
         else:
             assert export.tally["lost"]["unsupported"] > 0, "%s: nothing of the unknown interpreter" % form
-    return found["json"].tally
+    tally = found["json"].tally
+    print("recorded: %s" % json.dumps({k: tally[k] for k in ("ticks", "python", "other", "lost")}))
 
 
-def check_own(daemon, pid):
+def test_recording_of_one(plopd, load):
     """A recording of one process does not call another's losses its own."""
     def unsupported():
-        return daemon.status()["samples"]["lost"]["unsupported"]
+        return plopd.status()["samples"]["lost"]["unsupported"]
 
-    recording, before = host.Recording(daemon, pid), unsupported()
-    host.until("ticks of the unknown interpreter are lost", lambda: unsupported() > before + 100)
+    recording, before = host.Recording(plopd, load.work.pid), unsupported()
+    until("ticks of the unknown interpreter are lost", lambda: unsupported() > before + 100)
     stacks = recording.stop()
     assert sum(count for _, count in stacks) > 0 and "unsupported" not in recording.lost(), recording.said
 
 
-def check_exports(daemon, windows, pid):
+@pytest.mark.parametrize("look", range(10))
+def test_live(plopd, load, look):
+    """What plopd says while all goes on; windows lie between what status said before and after them."""
+    before = exact("status", plopd.status()["samples"])
+    windows = plopd.get("/v1/windows")["windows"]
+    after = exact("status", plopd.status()["samples"])
+    for window in windows:
+        exact("window of %s" % window["start"], window)
+        assert window["samples"] == window["python"], window
+    assert all(low <= mid <= high for low, mid, high in zip(flat(before), summed(windows), flat(after))), (
+        flat(before), summed(windows), flat(after))
+    exact("metrics", metrics(plopd))
+    exact("status for people", printed(plopd))
+
+
+@pytest.fixture(scope="module")
+def saved(plopd, load):
+    """(start, end, tally) of the windows in the file, after the load's end and plopd's; plopd runs again."""
+    load.__exit__()
+    print("%d short processes" % load.started)
+    assert load.started > 10, "hardly any short processes"
+    last = exact("status", plopd.status()["samples"])
+    assert plopd.stop() == 0, plopd.said()
+    windows = check_database(os.path.join(plopd.state, "plop.db"))
+    plopd.start()
+    return last, windows
+
+
+def test_database(saved):
+    last, windows = saved
+    tally = summed([window for _, _, window in windows])
+    assert all(a <= b for a, b in zip(flat(last), tally)), "status said %s, %s were saved" % (flat(last), tally)
+    print("%d windows, ticks %d = python %d + other %d + lost %s" % (
+        len(windows), tally[0], tally[1], tally[2], dict(zip(CAUSES, tally[3:]))))
+
+
+@pytest.mark.parametrize("of", ("all", "one"))
+def test_exports(plopd, load, saved, of):
     """The saved windows in every format, in whole and of one process; and the header of the HTTP answer."""
-    until = windows[-1][1] // 1000000000
+    _, windows = saved
+    end = windows[-1][1] // 1000000000
     # the last one may have begun within that second
-    want = summed([window for start, _, window in windows if start < until * 1000000000])
-    for selector in ((), ("pid=%d" % pid,)):
-        counted = set()
-        for form in exports.FORMATS:
-            path = os.path.join(daemon.folder, "export." + form)
-            done = daemon.ctl("export", "--since", "1h", "--until", until, "-f", form, "-o", path, *selector)
-            assert done.returncode == 0, done.err
-            with open(path, "rb") as f:
-                export = exports.READERS[form](f.read())
-            counted.add(check_export("export as " + form, export, bool(selector)))
-            assert form == "collapsed" or flat(export.tally) == want, "%s: %s, the windows %s" % (form, flat(export.tally), want)
-            head = subprocess.run(["curl", "-sS", "-o", os.devnull, "-D", "-", "--unix-socket", daemon.socket,
-                                   "http://plop/v1/profile?format=%s&from=0&to=%d" % (form, until)], stdout=subprocess.PIPE, check=True)
-            said = exports.tally_of_words(re.search(rb"(?im)^Plop-Ticks: (.*)$", head.stdout).group(1).decode())
-            assert flat(exact("header with " + form, said)) == want, said
-        assert len(counted) == 1, "the formats differ: %s" % counted
-        samples = counted.pop()
-        assert 0 < samples < want[1] if selector else samples == want[1], "%d samples of %d" % (samples, want[1])
+    want = summed([window for start, _, window in windows if start < end * 1000000000])
+    selector = ("pid=%d" % load.work.pid,) if of == "one" else ()
+    counted = set()
+    for form in exports.FORMATS:
+        path = os.path.join(plopd.folder, "export." + form)
+        done = plopd.ctl("export", "--since", "1h", "--until", end, "-f", form, "-o", path, *selector)
+        assert done.returncode == 0, done.err
+        with open(path, "rb") as f:
+            export = exports.READERS[form](f.read())
+        counted.add(check_export("export as " + form, export, bool(selector)))
+        assert form == "collapsed" or flat(export.tally) == want, "%s: %s, the windows %s" % (form, flat(export.tally), want)
+        head = subprocess.run(["curl", "-sS", "-o", os.devnull, "-D", "-", "--unix-socket", plopd.socket,
+                               "http://plop/v1/profile?format=%s&from=0&to=%d" % (form, end)], stdout=subprocess.PIPE, check=True)
+        said = exports.tally_of_words(re.search(rb"(?im)^Plop-Ticks: (.*)$", head.stdout).group(1).decode())
+        assert flat(exact("header with " + form, said)) == want, said
+    assert len(counted) == 1, "the formats differ: %s" % counted
+    samples = counted.pop()
+    assert 0 < samples < want[1] if selector else samples == want[1], "%d samples of %d" % (samples, want[1])
     for python in (host.pythons()[0][1], sys.executable):
         subprocess.run([python, "-c", "import ast, sys; assert ast.literal_eval(open(sys.argv[1]).read())",
-                        os.path.join(daemon.folder, "export.plop")], check=True)
-
-
-def main():
-    host.need_root()
-    if not os.path.exists(FORGED):
-        print("SKIP: %s was not built" % FORGED)
-        return 77
-    with host.Plopd("--hz", 500, "--window", SECONDS) as daemon:
-        with Load() as load:
-            daemon.profiled(load.work.pid)
-            host.until("the unknown interpreter is found", lambda: daemon.status()["samples"]["lost"]["unsupported"] > 0)
-            recorded = check_recordings(daemon)
-            check_own(daemon, load.work.pid)
-            looks = [check_live(daemon) for _ in range(10)]
-            print("%d looks at up to %d windows, %d short processes; recorded: %s" % (len(looks), max(looks), load.started, json.dumps(
-                {k: recorded[k] for k in ("ticks", "python", "other", "lost")})))
-        assert load.started > 10, "hardly any short processes"
-        last = exact("status", daemon.status()["samples"])
-        assert daemon.stop() == 0, daemon.said()
-        windows = check_database(os.path.join(daemon.state, "plop.db"))
-        saved = summed([window for _, _, window in windows])
-        assert all(a <= b for a, b in zip(flat(last), saved)), "status said %s, %s were saved" % (flat(last), saved)
-        daemon.start()
-        check_exports(daemon, windows, load.work.pid)
-        print("%d windows, ticks %d = python %d + other %d + lost %s" % (
-            len(windows), saved[0], saved[1], saved[2], dict(zip(CAUSES, saved[3:]))))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+                        os.path.join(plopd.folder, "export.plop")], check=True)

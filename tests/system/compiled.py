@@ -5,9 +5,11 @@ import collections
 import json
 import os
 import subprocess
-import sys
+
+import pytest
 
 import host
+from waiting import until
 
 HZ = 500
 LEAST = 100
@@ -15,31 +17,50 @@ MADE = {"first": "<@made(__main__.first)>", "second": "<made second>", "third": 
 COMPILED = ["<module>", "main", "work", "numbers", "burn"]
 
 
-def check_addresses(daemon, pythons, early):
-    works = early + [host.Workload(python, "addressed.py") for python in pythons]
+@pytest.fixture(scope="module")
+def early(root):
+    """Processes that plopd finds when it begins: two with made-up files, and a compiled one (None, without Nuitka)."""
+    found = host.one_of_each(host.pythons())
+    program, _ = nuitka()
+    works = [host.Workload(found[0][1], "addressed.py"), host.Workload(found[-1][1], "addressed.py")]
+    compiled = program and host.Workload(program)
+    yield works, compiled
+    for work in works + [compiled] * bool(compiled):
+        work.__exit__()
+
+
+@pytest.fixture(scope="module")
+def plopd(early):
+    with host.Plopd("--hz", HZ) as daemon:
+        yield daemon
+
+
+def nuitka():
+    """The path of a compiled program, and for which CPython; None, with the reason."""
+    listed = subprocess.run([os.path.join(host.TESTS, "nuitka"), "--make"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
+    lines = listed.stdout.decode().splitlines()
+    return lines[0].split()[:2] if lines else (None, "no compiled program: " + listed.stderr.decode().strip())
+
+
+def test_addresses(plopd, early, workload):
+    found = host.one_of_each(host.pythons())
+    works = early[0] + [workload(python, "addressed.py") for _, python, _ in (found[0], found[len(found) // 2], found[-1])]
     for work in works:
-        daemon.profiled(work.pid)
-    recordings = [host.Recording(daemon, work.pid) for work in works]
-    host.until("each has samples", lambda: daemon.least(works) >= LEAST, 60)
+        plopd.profiled(work.pid)
+    recordings = [host.Recording(plopd, work.pid) for work in works]
+    until("each has samples", lambda: plopd.least(works) >= LEAST, 60)
     for work, recording in zip(works, recordings):
-        found = collections.defaultdict(set)
+        made = collections.defaultdict(set)
         for stack, _ in recording.stop():
             for name, file, _ in stack:
                 if name in MADE:
-                    found[name].add(file)
-        assert found == {name: {file} for name, file in MADE.items()}, dict(found)
-        dump = json.loads(daemon.ctl("dump", "-p", work.pid, "--json").out)
+                    made[name].add(file)
+        assert made == {name: {file} for name, file in MADE.items()}, dict(made)
+        dump = json.loads(plopd.ctl("dump", "-p", work.pid, "--json").out)
         frames = [frame for thread in dump["threads"] for frame in thread.get("frames", [])]
         assert all(frame["file"] == MADE[frame["function"]] for frame in frames if frame["function"] in MADE), frames
         work.end()
     print("%d processes, the same names in all" % len(works), flush=True)
-
-
-class Compiled(host.Workload):
-    def __init__(self, program):
-        self.process = subprocess.Popen([program], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
-        self.pid = self.process.pid
-        self.ready = self.line("READY")
 
 
 def parsed(text):
@@ -49,10 +70,15 @@ def parsed(text):
         yield [(frame.split(" (")[0], frame[:-1].rsplit(":", 1)[-1]) for frame in frames.split(";")], int(count)
 
 
-def check_compiled(daemon, work):
-    daemon.profiled(work.pid)
+@pytest.mark.parametrize("when", ("before plopd", "after plopd"))
+def test_compiled(plopd, early, workload, when):
+    program, built_for = nuitka()
+    if not program:
+        pytest.skip(built_for)
+    work = early[1] if when == "before plopd" else workload(program)
+    plopd.profiled(work.pid)
     total = whole = 0
-    for stack, count in parsed(daemon.record(work.pid, 1)):
+    for stack, count in parsed(plopd.record(work.pid, 1)):
         names = [name for name, _ in stack]
         total += count
         if names[:2] == COMPILED[:2]:
@@ -62,7 +88,7 @@ def check_compiled(daemon, work):
     assert whole > 0.8 * total > 20, (whole, total)
 
     def dumped():
-        threads = {t["tid"]: t for t in json.loads(daemon.ctl("dump", "-p", work.pid, "--json").out)["threads"]}
+        threads = {t["tid"]: t for t in json.loads(plopd.ctl("dump", "-p", work.pid, "--json").out)["threads"]}
         main = threads[work.pid]
         assert main["state"] == "running" and main["readable"], main
         sleeping = [t for t in threads.values() if t["frames"] and t["frames"][-1]["function"].endswith("_bootstrap")]
@@ -70,38 +96,13 @@ def check_compiled(daemon, work):
         assert all(f["compiled"] and f["line"] == 0 for f in main["frames"] if f["function"] in COMPILED), main
         assert not sleeping[0]["frames"][-1]["compiled"] and sleeping[0]["frames"][-1]["line"] > 0, sleeping
         return [f["function"] for f in reversed(main["frames"])] == COMPILED
-    host.until("a dump has the whole stack", dumped)
-    said = daemon.ctl("dump", "-p", work.pid).out
+    until("a dump has the whole stack", dumped)
+    said = plopd.ctl("dump", "-p", work.pid).out
     assert "compiled.py:compiled)" in said and "not readable" not in said and "ended" not in said, said
     work.end()
-    print("compiled: %d samples of %d are whole" % (whole, total), flush=True)
+    print("compiled by Nuitka for CPython %s: %d samples of %d are whole" % (built_for, whole, total), flush=True)
 
 
-def find_compiled():
-    """Its path; None, with the reason printed."""
-    listed = subprocess.run([os.path.join(host.TESTS, "nuitka"), "--make"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
-    lines = listed.stdout.decode().splitlines()
-    if not lines:
-        print("without a compiled program: " + listed.stderr.decode().strip())
-        return None
-    print("compiled by Nuitka for CPython %s" % lines[0].split()[1], flush=True)
-    return lines[0].split()[0]
-
-
-def main():
-    host.need_root()
-    found = host.one_of_each(host.pythons())
-    program = find_compiled()
-    early = [host.Workload(found[0][1], "addressed.py"), host.Workload(found[-1][1], "addressed.py")]
-    compiled = [Compiled(program)] if program else []
-    with host.Plopd("--hz", HZ) as daemon:
-        check_addresses(daemon, [found[0][1], found[len(found) // 2][1], found[-1][1]], early)
-        if program:
-            check_compiled(daemon, compiled[0])
-            check_compiled(daemon, Compiled(program))
-        status = daemon.status()
-    assert host.accounted(status["samples"]), status["samples"]
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def test_accounted(plopd):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples

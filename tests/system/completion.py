@@ -12,9 +12,13 @@ import struct
 import subprocess
 import sys
 import termios
-import time
+
+import pytest
 
 import host
+from waiting import until
+
+PLOPD = ("--window", 5)
 
 COMPLETION = os.path.join(os.path.dirname(host.TESTS), "daemon", "completion")
 # A name that would do something if it were taken for a command.
@@ -90,7 +94,7 @@ def keys():
     return [key[:-4] if key.endswith(".NAME") else key + "=" for key in re.search(r"KEY one of (.*)", said).group(1).split(", ")]
 
 
-def check_options():
+def test_options():
     offers("plopctl ", commands())
     offers("plopctl st", ["status"])
     offers("plopctl -S /x rec", ["record"])
@@ -115,7 +119,7 @@ def check_options():
     print("bash: %d commands, %d options" % (len(commands()), n))
 
 
-def check_arguments(folder):
+def test_arguments(folder):
     known = formats()
     for line in ("record -f ", "record --format ", "export -f ", "record -a -f "):
         offers("plopctl " + line, known)
@@ -177,14 +181,25 @@ def check_values(daemon, line, key):
     assert before & after <= offered <= before | after, (line, sorted((before & after) - offered), sorted(offered - before - after))
 
 
-def check_processes(daemon, works):
-    asking = "plopctl -S %s " % daemon.socket
-    listed = daemon.get("/v1/processes")
+@pytest.fixture(scope="module")
+def works(plopd):
+    """Two processes that plopd knows, the second of a hostile name."""
+    hostile = os.path.join(plopd.folder, HOSTILE)
+    os.symlink(sys.executable, hostile)
+    with host.Workload(sys.executable, "shares.py", "--seconds", 300, "--until-eof") as work, host.Workload(hostile, code=SLEEP) as named:
+        for one in (work, named):
+            plopd.profiled(one.pid)
+        yield work, named
+
+
+def test_processes(plopd, works):
+    asking = "plopctl -S %s " % plopd.socket
+    listed = plopd.get("/v1/processes")
     profiled = [p for p in listed if p["status"] == "profiled"]
     for work in works:
         pid = str(work.pid)
         for line in (asking + "record -p ", asking + "record --pid=", asking + "export pid=", asking + "record -p 1 -p ",
-                     "plopctl record --socket=%s -p " % daemon.socket, "plopctl record -S%s -p " % daemon.socket,
+                     "plopctl record --socket=%s -p " % plopd.socket, "plopctl record -S%s -p " % plopd.socket,
                      asking + "record -d 3s --pid "):
             assert pid in replies(line), (line, pid)
             assert pid in replies(line + pid) and all(found.startswith(pid) for found in replies(line + pid)), line
@@ -193,9 +208,9 @@ def check_processes(daemon, works):
     assert "%d (%s)" % (works[0].pid, comm) in replies(asking + "record -p ", kind=63)
     assert "%d (%s)" % (works[1].pid, HOSTILE) in replies(asking + "record -p ", kind=63)
     for line, key in [("record -u ", "unit"), ("record -c ", "cgroup")] + [("export %s=" % key, key) for key in VALUES]:
-        check_values(daemon, asking + line, key)
+        check_values(plopd, asking + line, key)
     assert quoted([HOSTILE])[0] in replies(asking + "export comm=a")
-    print("bash: PIDs of %d processes, %d control groups, values of keys" % (len(profiled), len(values(daemon, "cgroup"))))
+    print("bash: PIDs of %d processes, %d control groups, values of keys" % (len(profiled), len(values(plopd, "cgroup"))))
 
 
 class Terminal:
@@ -214,12 +229,16 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def until(self, mark):
-        seen, deadline = "", time.monotonic() + 60
-        while mark not in seen:
-            ready, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
-            assert ready, "no %r in %r" % (mark, seen)
-            seen += os.read(self.master, 65536).decode(errors="replace")
-        return seen
+        """What is shown up to a mark."""
+        seen = []
+
+        def shown():
+            while mark not in "".join(seen) and select.select([self.master], [], [], 0.02)[0]:
+                seen.append(os.read(self.master, 65536).decode(errors="replace"))
+            return mark in "".join(seen)
+
+        until(lambda: "%r in %r" % (mark, "".join(seen)), shown, 60, 0)
+        return "".join(seen)
 
     def tab(self, line, times=1):
         """What a TAB makes of a line, and what is shown meanwhile."""
@@ -247,8 +266,23 @@ shown() { zle -I; printf '<<%%s>>\\n' "$BUFFER"; BUFFER=; }
 zle -N shown; bindkey '^T' shown"""
 
 
-def check_terminal(name, terminal, daemon, work):
+SHELLS = {"bash": (["bash", "--norc", "--noprofile", "-i"], BASH % os.path.join(COMPLETION, "plopctl.bash")),
+          "zsh": (["zsh", "-f", "-i"], ZSH % COMPLETION)}
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_terminal(plopd, works, name):
     """One of each kind, as the user has it."""
+    if not shutil.which(name):
+        pytest.skip("%s is not installed" % name)
+    terminal = Terminal(*SHELLS[name])
+    try:
+        at_terminal(name, terminal, plopd, works[0])
+    finally:
+        terminal.done()
+
+
+def at_terminal(name, terminal, daemon, work):
     asking, pid = "plopctl -S %s " % daemon.socket, str(work.pid)
     # a longer pid that begins with this one would be ambiguous
     alone = [p for p in daemon.get("/v1/processes") if str(p["pid"]).startswith(pid)]
@@ -284,31 +318,5 @@ def check_terminal(name, terminal, daemon, work):
     print("%s at a terminal: commands, PIDs, formats, keys, files, %d options" % (name, n))
 
 
-def main():
-    host.need_root()
-    check_options()
-    with host.Plopd("--window", 5) as daemon:
-        check_arguments(daemon.folder)
-        hostile = os.path.join(daemon.folder, HOSTILE)
-        os.symlink(sys.executable, hostile)
-        with host.Workload(sys.executable, "shares.py", "--seconds", 300, "--until-eof") as work, \
-                host.Workload(hostile, code=SLEEP) as named:
-            for one in (work, named):
-                daemon.profiled(one.pid)
-            check_processes(daemon, (work, named))
-            for name, shell, setup in (("bash", ["bash", "--norc", "--noprofile", "-i"], BASH % os.path.join(COMPLETION, "plopctl.bash")),
-                                       ("zsh", ["zsh", "-f", "-i"], ZSH % COMPLETION)):
-                if not shutil.which(name):
-                    print("%s is not installed, and was not tested" % name)
-                    continue
-                terminal = Terminal(shell, setup)
-                try:
-                    check_terminal(name, terminal, daemon, work)
-                finally:
-                    terminal.done()
-        assert daemon.stop() == 0
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def test_end(plopd):
+    assert plopd.stop() == 0

@@ -91,8 +91,8 @@ def interpreters():
 @pytest.fixture(scope="module")
 def at_once(request):
     """
-    at_once(n, measure) calls measure(row) for each interpreter that the file's tests are to run with, by n threads, and returns a
-    function that gives for a row what measure() gave, or raises what it raised. So each interpreter has a test of its own, and
+    at_once(n, measure) calls measure(row) for each interpreter that the file's tests are to run with (as interpreter, one_of_each,
+    or a parameter row of their own), by n threads, and returns a function that gives for a row what measure() gave, or raises what it raised. So each interpreter has a test of its own, and
     as many as the CPUs can run are measured side by side.
     """
     pools = []
@@ -100,7 +100,7 @@ def at_once(request):
     def begin(threads, measure):
         rows = []
         for item in request.session.items:
-            for name in PARAMETERS:
+            for name in (*PARAMETERS, "row"):
                 row = item.callspec.params.get(name) if item.path == request.path and hasattr(item, "callspec") else None
                 if row and row not in rows:
                     rows.append(row)

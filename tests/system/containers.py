@@ -11,7 +11,10 @@ import subprocess
 import sys
 import tempfile
 
+import pytest
+
 import host
+from waiting import until
 
 ROOT = os.path.join(host.TESTS, ".cache", "pythons", "root")
 NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--user", "--map-root-user", "--cgroup"]
@@ -138,7 +141,7 @@ def remove_cgroups(paths):
     for path in paths:
         while "plop-test-" in path:
             # who was killed in it may take a moment to be gone
-            host.until("%s is empty" % path, lambda: removed(path))
+            until("%s is empty" % path, lambda: removed(path))
             path = os.path.dirname(path)
 
 
@@ -278,45 +281,65 @@ def rewritten(folder, daemon, container):
         process.end()
 
 
-def run(folder, missing, processes, cgroups):
-    started, files = start_on_host(folder)
-    processes += started
-    if not missing:
-        cgroups += make_cgroups()
-        processes += start_containers(folder, cgroups)
-        assert all(p.own_pid == 1 and p.pid != 1 for p in processes[-2:]), "no pid namespace"
-    if not processes:
-        print("SKIP: nothing to test with")
-        return 77
-    with host.Plopd("--hz", HZ) as daemon:
-        check("as they are", daemon, processes)
-        for path in files:
-            os.unlink(path)
-        if not missing:
-            processes.append(replaced(folder, processes[-1]))
-            processes.append(rewritten(folder, daemon, processes[-2]))
-        check("deleted and replaced", daemon, processes)
-    with host.Plopd("--hz", HZ) as later:
-        check("by a plopd that comes later", later, processes)
-    for process in processes:
-        assert process.popen.poll() is None, "%s ended" % process.tag
-    return 0
-
-
-def main():
-    host.need_root()
-    missing = why_no_containers()
-    if missing:
-        print("without containers: " + missing)
+@pytest.fixture(scope="module")
+def shared():
+    """The folder, and what runs: started by the tests one after the other, and ended in the reverse order."""
     processes, cgroups = [], []
     with tempfile.TemporaryDirectory(prefix="plop-test-") as folder:
         try:
-            return run(folder, missing, processes, cgroups)
+            yield folder, processes, cgroups
         finally:
             for process in reversed(processes):
                 process.end()
             remove_cgroups(cgroups)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.fixture(scope="module")
+def missing():
+    """Why there are no containers; None: there are."""
+    reason = why_no_containers()
+    if reason:
+        print("without containers: " + reason)
+    return reason
+
+
+@pytest.fixture(scope="module")
+def files(root, shared, missing):
+    """Of the host's processes, and the containers: those that are to be deleted."""
+    folder, processes, cgroups = shared
+    started, found = start_on_host(folder)
+    processes += started
+    if not missing:
+        cgroups += make_cgroups()
+        processes += start_containers(folder, cgroups)
+        assert all(p.own_pid == 1 and p.pid != 1 for p in processes[-2:]), "no pid namespace"
+    if not processes:
+        pytest.skip("nothing to test with: no static interpreter, no libpython and no containers")
+    return found
+
+
+@pytest.fixture(scope="module")
+def plopd(files):
+    with host.Plopd("--hz", HZ) as daemon:
+        yield daemon
+
+
+def test_as_they_are(plopd, shared):
+    check("as they are", plopd, shared[1])
+
+
+def test_deleted_and_replaced(plopd, shared, files, missing):
+    folder, processes, _ = shared
+    for path in files:
+        os.unlink(path)
+    if not missing:
+        processes.append(replaced(folder, processes[-1]))
+        processes.append(rewritten(folder, plopd, processes[-2]))
+    check("deleted and replaced", plopd, processes)
+
+
+def test_by_a_plopd_that_comes_later(plopd, shared, start_plopd):
+    plopd.stop()
+    check("by a plopd that comes later", start_plopd("--hz", HZ), shared[1])
+    for process in shared[1]:
+        assert process.popen.poll() is None, "%s ended" % process.tag

@@ -7,14 +7,15 @@ statement on. Were it not known in time, the first phases would have fewer sampl
 What a hypervisor takes, it takes from all phases alike."""
 import json
 import os
-import signal
 import socket
 import subprocess
-import sys
 import time
+
+import pytest
 
 import host
 from chi_square import chi_square
+from waiting import until
 
 MANY = 1000
 FORKS = 3  # children of each interpreter of the herd
@@ -58,60 +59,66 @@ class Herd:
             parent.wait(60)
 
 
-def first_answer(daemon):
-    """Starts plopd; the seconds until it answers, which it does once all processes are in its table, and what it says."""
-    request = b"GET /v1/status HTTP/1.1\r\nHost: plop\r\nConnection: close\r\n\r\n"
-    with open(daemon.log, "ab") as log:
+def asked(daemon):
+    """What plopd says of itself; None: it does not listen yet."""
+    assert daemon.process.poll() is None, "plopd ended: " + daemon.said()
+    answer = b""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(60)
+        try:
+            s.connect(daemon.socket)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        s.sendall(b"GET /v1/status HTTP/1.1\r\nHost: plop\r\nConnection: close\r\n\r\n")
+        while True:
+            part = s.recv(65536)
+            if not part:
+                return json.loads(answer.split(b"\r\n\r\n", 1)[1].decode())
+            answer += part
+
+
+@pytest.fixture(scope="module")
+def plopd(root):
+    """Not started: the herd is there before."""
+    with host.Plopd("--hz", HZ, start=False) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def herd(root):
+    with Herd(MANY) as processes:
+        yield processes
+
+
+def test_known_at_start(plopd, herd):
+    """plopd answers once all processes are in its table."""
+    with open(plopd.log, "ab") as log:
         began = time.monotonic()
-        daemon.process = subprocess.Popen(daemon.command(), stdout=log, stderr=log)
-    while True:
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(60)
-            try:
-                s.connect(daemon.socket)
-                s.sendall(request)
-                answer = b""
-                while True:
-                    part = s.recv(65536)
-                    if not part:
-                        break
-                    answer += part
-                return time.monotonic() - began, json.loads(answer.split(b"\r\n\r\n", 1)[1].decode())
-            except (FileNotFoundError, ConnectionRefusedError):
-                assert daemon.process.poll() is None, "plopd ended: " + daemon.said()
-                assert time.monotonic() - began < 60, "plopd does not listen"
-                time.sleep(0.001)
-
-
-def known_at_start(daemon, herd):
-    """(seconds, CPU seconds of plopd) until the whole herd is in the table."""
-    seconds, status = first_answer(daemon)
+        plopd.process = subprocess.Popen(plopd.command(), stdout=log, stderr=log)
+    status = until("plopd listens", lambda: asked(plopd), 60, 0.001)
+    seconds, cpu = time.monotonic() - began, status["cost"]["cpu_seconds"]
     assert status["processes"] >= len(herd.pids), "%d of %d are known" % (status["processes"], len(herd.pids))
-    known = {p["pid"] for p in json.loads(daemon.ctl("ps", "--json").out) if p["status"] == "profiled"}
+    known = {p["pid"] for p in json.loads(plopd.ctl("ps", "--json").out) if p["status"] == "profiled"}
     assert herd.pids <= known, "%d of the herd are missing" % len(herd.pids - known)
-    return seconds, status["cost"]["cpu_seconds"]
+    print("%d processes are known after %.0f ms, %.0f ms of CPU time of plopd and its helpers (bound 1500)" % (
+        len(herd.pids), 1000 * seconds, 1000 * cpu), flush=True)
+    assert cpu < 1.5, cpu
 
 
 def phases(daemon, processes):
     """Samples by phase of so many new processes, and those of them in frames without a name."""
     pythons = [path for _, path, _ in host.pythons()]
-    path = os.path.join(daemon.folder, "phases")
-    recording = subprocess.Popen([host.program("plopctl"), "--socket", daemon.socket, "record", "-a", "-d", "300s", "-f", "collapsed", "-o",
-                                  path], stderr=subprocess.DEVNULL)
-    host.until("the recording runs", lambda: daemon.status()["recordings"])
+    recording = host.Recording(daemon)
     for n in range(processes):
         subprocess.run([pythons[n % len(pythons)], "-S", "-E", "-c", BURN], check=True)
-    recording.send_signal(signal.SIGINT)
-    assert recording.wait(60) == 0, "the recording failed"
-    with open(path) as f:
-        stacks = host.collapsed(f.read())
+    stacks = recording.stop()
     counts = [sum(n for stack, n in stacks if stack[-1][0] == "phase_%d" % i) for i in range(PHASES)]
     return counts, sum(n for stack, n in stacks if any(f[0].startswith("[unresolved") for f in stack))
 
 
-def known_before_second_tick(daemon):
+def test_known_before_second_tick(plopd, herd):
     for attempt in (1, 2):
-        counts, unnamed = phases(daemon, PROCESSES * attempt)
+        counts, unnamed = phases(plopd, PROCESSES * attempt)
         x, bound = chi_square(counts, [1] * PHASES)
         print("%d new processes, samples by phase of %d ms: %s, chi2 %.2f (bound %.2f), %d without a name%s" % (
             PROCESSES * attempt, 1000 // HZ, " ".join(str(n) for n in counts), x, bound, unnamed, "" if attempt == 1 else ", repeated"),
@@ -124,17 +131,6 @@ def known_before_second_tick(daemon):
     raise AssertionError("the phases of new processes have not the same number of samples: %s" % counts)
 
 
-def main():
-    host.need_root()
-    with Herd(MANY) as herd, host.Plopd("--hz", HZ, start=False) as daemon:
-        seconds, cpu = known_at_start(daemon, herd)
-        print("%d processes are known after %.0f ms, %.0f ms of CPU time of plopd and its helpers (bound 1500)" % (len(herd.pids), 1000 * seconds, 1000 * cpu),
-              flush=True)
-        assert cpu < 1.5, cpu
-        known_before_second_tick(daemon)
-        samples = daemon.status()["samples"]
-        assert host.accounted(samples), samples
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def test_accounted(plopd):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples

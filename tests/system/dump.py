@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """plopctl dump: every thread of every interpreter with its stack, lines, state and the GIL; no stack that never was; processes in
 namespaces of their own; after fork(); a thousand threads; and what is refused."""
-import concurrent.futures
 import json
 import os
 import re
 import signal
 import subprocess
-import sys
 import time
+
+import pytest
 
 import host
 from containers import child_of
+from waiting import until
 
 WORKLOAD = os.path.join(host.WORKLOADS, "dumped.py")
 PYPY = "/usr/bin/pypy3"
@@ -85,7 +86,7 @@ def settled(daemon, pid):
     def all_there():
         threads = by_function(dump(daemon, pid))
         return all(is_there(threads[name], name) for name in threads if name in LINES)
-    host.until("the threads of process %d are where they shall be" % pid, all_there, 60)
+    until("the threads of process %d are where they shall be" % pid, all_there, 60)
 
 
 def check_waiting(threads, pid):
@@ -132,23 +133,25 @@ def check_busy(daemon, version, python):
     with host.Workload(python, "dumped.py", "busy") as work:
         daemon.profiled(work.pid)
         settled(daemon, work.pid)
-        seen, times, wanted = set(), 0, {"released"}
-        deadline = time.monotonic() + 60
-        while not wanted <= seen:
-            assert time.monotonic() < deadline, "%s: saw only %s of %s" % (python, sorted(seen), sorted(wanted))
+        seen, wanted, dumps = set(), {"released"}, []
+
+        def all_seen():
             answer = dump(daemon, work.pid)
             threads = by_function(answer)
             assert set(threads) == set(SLEEPS) | set(BUSY), sorted(threads)
             if knows_gil(version, answer["free_threaded"]):
-                wanted = {"held", "waiting", "released"}
+                wanted.update(("held", "waiting"))
             check_waiting(threads, work.pid)
-            seen |= check_gil(answer, threads, version)
+            seen.update(check_gil(answer, threads, version))
             assert threads["hashes"]["own"][0]["line"] == LINES["hashes"] or threads["hashes"]["changing"], threads["hashes"]
-            times += 1
+            dumps.append(answer)
+            return wanted <= seen
+
+        until(lambda: "saw only %s of %s" % (sorted(seen), sorted(wanted)), all_seen, 60, 0)
         # at least a few, whatever was seen
         for _ in range(3):
             check_waiting(by_function(dump(daemon, work.pid)), work.pid)
-        return "%d dumps until the GIL was %s" % (times, ", ".join(sorted(seen)))
+        return "%d dumps until the GIL was %s" % (len(dumps), ", ".join(sorted(seen)))
 
 
 def check_calls(daemon, python):
@@ -172,13 +175,21 @@ def check_calls(daemon, python):
         return "60 stacks with %d innermost functions, %d of them cut" % (len(leaves), changing)
 
 
-def check_version(daemon, version, python, build):
-    said = [check_busy(daemon, version, python), check_calls(daemon, python)]
-    print("%s (%s): %s" % (".".join(map(str, version)), build, "; ".join(said)), flush=True)
+@pytest.fixture(scope="module")
+def dumped(plopd, at_once):
+    def dumps(row):
+        version, python, _ = row
+        return "; ".join((check_busy(plopd, version, python), check_calls(plopd, python)))
+    return at_once(4, dumps)
 
 
-def check_text(daemon, version, python, build):
+def test_dumps(dumped, interpreter):
+    print("%s: %s" % (host.called(interpreter), dumped(interpreter)), flush=True)
+
+
+def test_text(plopd, one_of_each):
     """What a person reads."""
+    daemon, (version, python, build) = plopd, one_of_each
     with host.Workload(python, "dumped.py") as work:
         daemon.profiled(work.pid)
         settled(daemon, work.pid)
@@ -193,14 +204,21 @@ def check_text(daemon, version, python, build):
         assert "\n" + gil in done.out, done.out
 
 
-def check_namespaces(daemon, python):
+def ends():
+    """The oldest interpreter and the newest."""
+    found = host.pythons()
+    return [found[0], found[-1]] if found else []
+
+
+@pytest.mark.parametrize("row", ends(), ids=host.called)
+def test_namespaces(plopd, row):
     """A process that sees itself as process 1, and has nothing of the host's /proc."""
+    daemon, python = plopd, row[1]
     outer = subprocess.Popen(NAMESPACES + [python, WORKLOAD], stdout=subprocess.PIPE)
     try:
         line = outer.stdout.readline().split()
         if not line:
-            print("without namespaces: unshare does not work here")
-            return
+            pytest.skip("no namespaces: unshare does not work here")
         assert line == [b"READY", b"1"], line
         pid = child_of(outer.pid)
         daemon.profiled(pid)
@@ -217,8 +235,9 @@ def check_namespaces(daemon, python):
         outer.stdout.close()
 
 
-def check_fork(daemon, python):
+def test_fork(plopd, one_of_each):
     """The child has one thread, whatever the interpreter still has of the parent's."""
+    daemon, python = plopd, one_of_each[1]
     with host.Workload(python, code=FORKED) as work:
         child = int(work.ready[0])
         try:
@@ -237,16 +256,17 @@ def check_forked(daemon, python, child, parent):
         inner = [t["frames"][0]["function"] for t in threads if t["python"] and t["state"] == "sleeping" and t["frames"]]
         return inner.count(function) if len(inner) == len(threads) else 0
 
-    host.until("the child of %s sleeps" % python, lambda: asleep(child, "child") == 1)
-    host.until("the parent of %s and its threads sleep" % python, lambda: asleep(parent, "idle") == 3)
+    until("the child of %s sleeps" % python, lambda: asleep(child, "child") == 1)
+    until("the parent of %s and its threads sleep" % python, lambda: asleep(parent, "idle") == 3)
     for pid, count in ((child, 1), (parent, 4)):
         threads = dump(daemon, pid)["threads"]
         assert [t["tid"] for t in threads][:1] == [pid] and len(threads) == count, threads
         assert all(t["python"] and t["state"] == "sleeping" for t in threads), threads
 
 
-def check_many(daemon, python):
-    with host.Workload(python, "threads.py", "--threads", 1000) as work:
+def test_many(plopd):
+    daemon = plopd
+    with host.Workload(ends()[-1][1], "threads.py", "--threads", 1000) as work:
         daemon.profiled(work.pid)
         began = time.monotonic()
         answer = dump(daemon, work.pid)
@@ -263,52 +283,23 @@ def refused(daemon, status, words, *arguments):
     assert not done.out, done.out
 
 
-def check_refusals(daemon):
+def test_refusals(plopd):
+    daemon = plopd
     refused(daemon, 2, "a process is missing")
     refused(daemon, 2, "not the number of a process", "-p", "self")
     refused(daemon, 2, "not the number of a process", "-p", "0")
     refused(daemon, 3, "no process 4194304", "-p", "4194304")
-    others = [(["sleep", "1000"], "process %d is not Python")]
-    if os.path.exists(PYPY):
-        others.append(([PYPY, "-c", "import time; print('READY', flush=True); time.sleep(1000)"], "process %d is PyPy"))
-    else:
-        print("without PyPy: there is no %s" % PYPY)
-    for command, words in others:
-        other = subprocess.Popen(command, stdout=subprocess.PIPE)
-        try:
-            if command[0] == PYPY:
-                other.stdout.readline()
-                host.until("PyPy is known", lambda: daemon.process_of(other.pid))
-            refused(daemon, 3, words % other.pid, "-p", other.pid)
-        finally:
-            other.kill()
-            other.communicate()
     done = subprocess.run([host.program("plopctl"), "--socket", daemon.socket + ".none", "dump", "-p", "1"], stderr=subprocess.PIPE)
     assert done.returncode == 5, done
 
 
-def main():
-    host.need_root()
-    found = host.pythons()
-    if not found:
-        print("SKIP: no interpreter")
-        return 77
-    ends = [found[0], found[-1]]
-    with host.Plopd() as daemon:
-        check_refusals(daemon)
-        for group in host.several(found, 4):
-            with concurrent.futures.ThreadPoolExecutor(4) as pool:
-                for result in [pool.submit(check_version, daemon, *each) for each in group]:
-                    result.result()
-        for each in host.one_of_each(found):
-            check_text(daemon, *each)
-        for _, python, _ in ends:
-            check_namespaces(daemon, python)
-        for _, python, _ in host.one_of_each(found):
-            check_fork(daemon, python)
-        check_many(daemon, ends[1][1])
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.mark.parametrize("name, code, words", (("/usr/bin/sleep", None, "process %d is not Python"),
+                                               (PYPY, "import time; print('READY', flush=True); time.sleep(1000)", "process %d is PyPy")),
+                         ids=("sleep", "pypy"))
+def test_not_cpython(plopd, name, code, words):
+    if not os.path.exists(name):
+        pytest.skip("there is no %s" % name)
+    with host.Workload(name if code else [name, "1000"], code=code, ready=code and "READY") as other:
+        if code:
+            until("PyPy is known", lambda: plopd.process_of(other.pid))
+        refused(plopd, 3, words % other.pid, "-p", other.pid)

@@ -2,13 +2,13 @@
 """Readers of what plopctl writes, each strict by its format's own rules: the stacks as [([(function, file, line), ...] root
 first, count), ...], and the tally of ticks where the format has room for it."""
 import ast
-import gzip
 import json
-import os
 import re
-import subprocess
+import signal
 
-import host
+import protobuf
+from recording import Recorder
+from waiting import until
 
 FORMATS = ("collapsed", "speedscope", "pprof", "plop", "json")
 
@@ -72,60 +72,9 @@ def plop(data):
     return Export(stacks, tally_of_words(last) if last.startswith("# ") else None)
 
 
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7f) << shift
-        shift, at = shift + 7, at + 1
-        if byte < 0x80:
-            return value, at
-
-
-def message(data):
-    """{field: [value, ...]} of a protobuf message: integers, and bytes for what has a length."""
-    fields, at = {}, 0
-    while at < len(data):
-        key, at = varint(data, at)
-        value, at = varint(data, at)
-        if key & 7 == 2:
-            value, at = data[at:at + value], at + value
-        else:
-            assert key & 7 == 0, "wire type %d" % (key & 7)
-        fields.setdefault(key >> 3, []).append(value)
-    assert at == len(data)
-    return fields
-
-
-def packed(values):
-    """A repeated number, packed or not."""
-    numbers = []
-    for value in values:
-        at = 0
-        while isinstance(value, bytes) and at < len(value):
-            number, at = varint(value, at)
-            numbers.append(number)
-        if not isinstance(value, bytes):
-            numbers.append(value)
-    return numbers
-
-
 def pprof(data):
-    """profile.proto of github.com/google/pprof: 2 sample, 4 location, 5 function, 6 string_table, 13 comment."""
-    profile = message(gzip.decompress(data))
-    strings = [s.decode("utf-8") for s in profile[6]]
-    assert strings[0] == "" and len(set(strings)) == len(strings)
-    functions = {}
-    for f in map(message, profile.get(5, [])):
-        functions[f[1][0]] = (strings[f.get(2, [0])[0]], strings[f.get(4, [0])[0]])
-    locations = {}
-    for location in map(message, profile.get(4, [])):
-        line = message(location[4][0])
-        locations[location[1][0]] = functions[line[1][0]] + (line.get(2, [0])[0],)
-    stacks = []
-    for sample in map(message, profile.get(2, [])):
-        stacks.append(([locations[i] for i in reversed(packed(sample.get(1, [])))], packed(sample[2])[0]))
-    return Export(stacks, tally_of_words(" ".join(strings[i] for i in packed(profile.get(13, [])))))
+    profile = protobuf.Profile(data)
+    return Export([(frames, values[0]) for frames, values, _ in profile.samples], tally_of_words(" ".join(profile.comments)))
 
 
 def graph(data):
@@ -139,25 +88,21 @@ READERS = {"collapsed": collapsed, "speedscope": speedscope, "pprof": pprof, "pl
 class Recordings:
     """A recording of some processes, or of all, in each of the formats, all at once."""
 
-    def __init__(self, daemon, folder, pids=()):
-        target = sum((["-p", str(pid)] for pid in pids), []) or ["-a"]
-        self.paths = {form: os.path.join(folder, "recording." + form) for form in FORMATS}
-        self.running = [subprocess.Popen([host.program("plopctl"), "--socket", daemon.socket, "record", "-d", "600s", "-f", form, "-o", path]
-                                         + target, stderr=subprocess.PIPE) for form, path in self.paths.items()]
-        host.until("the recordings run", lambda: daemon.status()["recordings"] == len(FORMATS))
+    def __init__(self, daemon, pids=()):
+        target = sum((["-p", pid] for pid in pids), []) or ["-a"]
+        self.running = {form: Recorder(daemon, *target, form=form, wait=False) for form in FORMATS}
+        until("the recordings run", lambda: daemon.status()["recordings"] == len(FORMATS))
         # each counts from the cycle that begins it
-        host.until("they count", lambda: all(daemon.get("/v1/recordings/r%d" % (n + 1)).get("elapsed_s", 0) > 1 for n in range(len(FORMATS))))
+        until("they count", lambda: all(daemon.get("/v1/recordings/r%d" % (n + 1)).get("elapsed_s", 0) > 1 for n in range(len(FORMATS))))
 
     def stop(self):
         """Ends them and gives {format: Export}."""
-        for process in self.running:
-            process.send_signal(2)
-        for process in self.running:
-            _, said = process.communicate(timeout=60)
-            assert process.returncode == 0, said
+        for recorder in self.running.values():
+            recorder.process.send_signal(signal.SIGINT)
         exports = {}
-        for form, path in self.paths.items():
-            with open(path, "rb") as f:
+        for form, recorder in self.running.items():
+            recorder.finish()
+            with open(recorder.path, "rb") as f:
                 exports[form] = READERS[form](f.read())
         return exports
 
@@ -165,7 +110,5 @@ class Recordings:
         return self
 
     def __exit__(self, *_):
-        for process in self.running:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
+        for recorder in self.running.values():
+            recorder.__exit__()

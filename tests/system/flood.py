@@ -14,7 +14,12 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 import host
+from waiting import until
+
+PLOPD = ("--window", 2)
 
 FLOODER, OTHER = 64301, 64302
 SECONDS = 6.0
@@ -109,7 +114,14 @@ def answer(path, uid):
     return (took, json.loads(body.decode())) if b" 200 " in head.split(b"\r\n")[0] else None
 
 
-def check_sockets(daemon, trusted):
+@pytest.fixture(scope="module")
+def trusted(plopd):
+    """The socket of those who are trusted."""
+    os.chmod(plopd.folder, 0o755)
+    return plopd.socket.replace(".sock", "-trusted.sock")
+
+
+def test_sockets(plopd, trusted):
     mode = os.stat(trusted)
     try:
         group = grp.getgrnam("plop").gr_gid
@@ -118,7 +130,7 @@ def check_sockets(daemon, trusted):
     want = 0o600 if group is None else 0o660
     assert stat.S_IMODE(mode.st_mode) == want, oct(mode.st_mode)
     assert group is None or mode.st_gid == group, mode.st_gid
-    assert stat.S_IMODE(os.stat(daemon.socket).st_mode) == 0o666
+    assert stat.S_IMODE(os.stat(plopd.socket).st_mode) == 0o666
     for uid in (OTHER, FLOODER):
         try:
             answer(trusted, uid)
@@ -126,7 +138,7 @@ def check_sockets(daemon, trusted):
             continue
         raise AssertionError("a stranger could use " + trusted)
     took, said = answer(trusted, 0)
-    assert said["pid"] == daemon.process.pid, said
+    assert said["pid"] == plopd.process.pid, said
 
 
 def status_by_plopctl(daemon, times):
@@ -137,44 +149,53 @@ def status_by_plopctl(daemon, times):
     return json.loads(done.out)
 
 
-def main():
-    host.need_root()
-    with host.Plopd("--window", 2) as daemon, host.Workload(sys.executable, code=BUSY) as work:
-        os.chmod(daemon.folder, 0o755)
-        trusted = daemon.socket.replace(".sock", "-trusted.sock")
-        check_sockets(daemon, trusted)
-        host.until("samples", lambda: daemon.status()["samples"]["python"] > 0)
-        quiet, root, direct, others, refused = [], [], [], [], 0
+@pytest.fixture(scope="module")
+def flooded(plopd, trusted):
+    """What was seen before the flood and meanwhile."""
+    seen = {"quiet": [], "root": [], "direct": [], "others": [], "refused": 0}
+    with host.Workload(sys.executable, code=BUSY) as work:
+        until("samples", lambda: plopd.status()["samples"]["python"] > 0)
         for _ in range(20):
-            status_by_plopctl(daemon, quiet)
-        with Flood(daemon.socket) as flood:
-            before = daemon.status()["samples"]
+            status_by_plopctl(plopd, seen["quiet"])
+        with Flood(plopd.socket) as flood:
+            before = plopd.status()["samples"]
             end = time.monotonic() + SECONDS
             while time.monotonic() < end:
-                after = status_by_plopctl(daemon, root)["samples"]
-                direct.append(answer(trusted, 0)[0])
-                served = answer(daemon.socket, OTHER)
-                refused += served is None
+                after = status_by_plopctl(plopd, seen["root"])["samples"]
+                seen["direct"].append(answer(trusted, 0)[0])
+                served = answer(plopd.socket, OTHER)
+                seen["refused"] += served is None
                 if served:
-                    others.append(served[0])
+                    seen["others"].append(served[0])
             assert all(process.poll() is None for process in flood.processes), "the flood did not last"
-        ticks = after["ticks"] - before["ticks"]
-        lost = sum(after["lost"][cause] - n for cause, n in before["lost"].items() if cause not in host.OF_OTHERS)
-        print("flood: %s connections; root's status: plopctl %d times, median %.0f ms (alone %.0f), plopd's answer %.1f ms; another "
-              "user's %.1f ms, refused %d times; %d of %d ticks lost" % (flood.made, len(root), *(1e3 * statistics.median(n) for n in (
-                  root, quiet, direct, others or [9])), refused, lost, ticks))
-        assert min(flood.made) > 100, flood.made
-        # What plopctl itself needs is the machine's affair: its CPUs are the flooder's as well.
-        assert len(root) > 20 and statistics.median(root) < max(MEDIAN_S, 4 * statistics.median(quiet)), root
-        assert statistics.median(direct) < MEDIAN_S, direct
-        assert others and refused == 0 and statistics.median(others) < MEDIAN_S, (refused, others)
-        assert ticks > 100 and lost <= LOST * ticks, (lost, ticks)
-        # Afterwards all is as before.
-        host.until("the flooder is served again", lambda: answer(daemon.socket, FLOODER))
         assert work.process.poll() is None
-        assert daemon.stop() == 0, daemon.said()
-        assert not os.path.exists(trusted) and not os.path.exists(daemon.socket)
+    seen["ticks"] = after["ticks"] - before["ticks"]
+    seen["lost"] = sum(after["lost"][cause] - n for cause, n in before["lost"].items() if cause not in host.OF_OTHERS)
+    print("flood: %s connections; root's status: plopctl %d times, median %.0f ms (alone %.0f), plopd's answer %.1f ms; another "
+          "user's %.1f ms, refused %d times; %d of %d ticks lost" % (flood.made, len(seen["root"]), *(1e3 * statistics.median(n) for n in (
+              seen["root"], seen["quiet"], seen["direct"], seen["others"] or [9])), seen["refused"], seen["lost"], seen["ticks"]))
+    assert min(flood.made) > 100, flood.made
+    return seen
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def test_status(flooded):
+    """What plopctl itself needs is the machine's affair: its CPUs are the flooder's as well."""
+    root, quiet, direct = flooded["root"], flooded["quiet"], flooded["direct"]
+    assert len(root) > 20 and statistics.median(root) < max(MEDIAN_S, 4 * statistics.median(quiet)), root
+    assert statistics.median(direct) < MEDIAN_S, direct
+
+
+def test_others(flooded):
+    others = flooded["others"]
+    assert others and flooded["refused"] == 0 and statistics.median(others) < MEDIAN_S, (flooded["refused"], others)
+
+
+def test_ticks(flooded):
+    assert flooded["ticks"] > 100 and flooded["lost"] <= LOST * flooded["ticks"], (flooded["lost"], flooded["ticks"])
+
+
+def test_afterwards(plopd, trusted, flooded):
+    """All is as before."""
+    until("the flooder is served again", lambda: answer(plopd.socket, FLOODER))
+    assert plopd.stop() == 0, plopd.said()
+    assert not os.path.exists(trusted) and not os.path.exists(plopd.socket)

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The same run profiled at the same time by plop and by another profiler: CPython 3.15's profiling.sampling, and Debian's austin on
 the versions that it knows. Shares by line and by function must agree (two-sample chi-square, p = 0.001)."""
+import functools
 import itertools
 import json
 import os
 import subprocess
-import sys
 import threading
+
+import pytest
 
 import host
 import truth
 from chi_square import against_other
+from waiting import until
 
 HZ = 999
+PLOPD = ("--hz", HZ)
 SECONDS = 1.2
 # Others sample by the wall's time: while the workload waits for a CPU they see it again and again at the same place. That is taken
 # out, see counted(), as long as it is little. On a busy machine Linux makes a process of real time wait for 5 %.
@@ -107,7 +111,7 @@ def run(daemon, python, command, seconds):
         reader.start()
         try:
             # it sleeps from sample to sample: so it has begun
-            host.until("the other profiler samples", lambda: other.poll() is not None or naps(other.pid) > 300, 60)
+            until("the other profiler samples", lambda: other.poll() is not None or naps(other.pid) > 300, 60)
             assert other.poll() is None, "it ended with %s" % other.returncode
             before = scheduled(work.pid)
             work.go()
@@ -169,49 +173,42 @@ def attempt(daemon, python, command, austin, length):
     return rows
 
 
-def compare(daemon, title, python, command, austin=False):
-    """Whether it could be compared."""
-    print(title, flush=True)
-    try:
-        said = truth.repeated([], lambda length: attempt(daemon, python, command, austin, length))
-    except Busy as e:
-        print("    NOT COMPARED: %s" % e)
-        return 0
-    print("    " + "\n    ".join(said), flush=True)
-    return 1
-
-
+@functools.lru_cache(maxsize=None)
 def find_austin():
-    """Its path; None, with the reason printed."""
-    script = os.path.join(host.TESTS, "foreign")
-    listed = subprocess.run([script, "--make"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240)
+    """Its path; None, with the reason."""
+    listed = subprocess.run([os.path.join(host.TESTS, "foreign"), "--make"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240)
     for line in listed.stdout.decode().splitlines():
         name, path, version = line.split()
         if name == "austin":
-            print("austin %s" % version)
-            return path
-    print("without austin: " + listed.stderr.decode().strip())
-    return None
+            return path, "austin " + version
+    return None, "without austin: " + listed.stderr.decode().strip()
 
 
-def main():
-    host.need_root()
-    found = [row for row in host.pythons() if "-" not in row[2] and (len(sys.argv) == 1 or "%d.%d" % row[0] in sys.argv[1:])]
-    compared, seen = 0, set()
-    with host.Plopd("--hz", HZ) as daemon:
-        austin = find_austin()
-        for version, python, build in found:
-            title = "%d.%d %s with" % (version + (build,))
-            if version == (3, 15):
-                compared += compare(daemon, title + " profiling.sampling", python, lambda pid, path: sampling_command(python, pid, path))
-            elif austin and version in AUSTIN_KNOWS and version not in seen and "/.cache/" not in python:
-                seen.add(version)
-                compared += compare(daemon, title + " austin", python, lambda pid, path: austin_command(austin, pid, path), True)
-    if not compared:
-        print("SKIP: no austin and no CPython 3.15 are to be had, or the machine is too busy, see above")
-        sys.exit(77)
-    print("%d comparisons" % compared)
+def compare(daemon, title, python, command, austin=False):
+    try:
+        said = truth.repeated([], lambda length: attempt(daemon, python, command, austin, length))
+    except Busy as e:
+        pytest.skip("not compared: %s" % e)
+    print("%s\n    %s" % (title, "\n    ".join(said)), flush=True)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def rows(knows):
+    """One of each version that the other profiler knows, of the plain builds."""
+    found = {}
+    for row in host.pythons():
+        if "-" not in row[2] and knows(row):
+            found.setdefault(row[0], row)
+    return list(found.values())
+
+
+@pytest.mark.parametrize("row", rows(lambda row: row[0] in AUSTIN_KNOWS and "/.cache/" not in row[1]), ids=host.called)
+def test_austin(plopd, row):
+    austin, said = find_austin()
+    if not austin:
+        pytest.skip(said)
+    compare(plopd, "%s with %s" % (host.called(row), said), row[1], lambda pid, path: austin_command(austin, pid, path), True)
+
+
+@pytest.mark.parametrize("row", rows(lambda row: row[0] == (3, 15)), ids=host.called)
+def test_profiling_sampling(plopd, row):
+    compare(plopd, "%s with profiling.sampling" % host.called(row), row[1], lambda pid, path: sampling_command(row[1], pid, path))

@@ -5,22 +5,21 @@ of plopctl use (ctl_server) are held to golden/answers.json, and refuse bad para
 A shape is a type ("int", "number", "string", "bool", "null", "string|null", "=this very text"), "$NAME" of types, {KEY: SHAPE}
 with these keys and no others ("KEY?" may be missing), {"*": SHAPE} with any keys, [SHAPE] of elements, {"|": [SHAPE, ...]} for one
 of several."""
-import contextlib
 import copy
 import json
 import os
-import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 
-import host
+import pytest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "ctl"))
-import server  # pylint: disable=wrong-import-position
+import host
+import server
+from waiting import until
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
+PLOPD = ("--window", 2)
 TOKEN = "a-token-for-the-golden-answers"
 
 
@@ -29,7 +28,9 @@ def load(name):
         return json.load(f)
 
 
-ANSWERS, REFUSALS = load("answers.json"), load("refusals.json")
+KEYS = ("pid", "comm", "exe", "cgroup", "unit", "container", "service", "version", "thread", "thread_name", "state", "gil", "label.NAME")
+ANSWERS = load("answers.json")
+REFUSALS = [(query, words.replace("KEYS", ", ".join(KEYS))) for query, words in load("refusals.json")]
 IS = {
     "int": lambda v: isinstance(v, int) and not isinstance(v, bool),
     "number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
@@ -75,6 +76,22 @@ def differences(shape, value, where=""):
                 yield "%s.%s is missing" % (where, key)
 
 
+def test_the_check():
+    """Every kind of difference is found."""
+    good = {"version": "1", "mode": "offline", "error": "x", "hint": "y", "gateway": "z",
+            "store": {"path": "/", "bytes": 1, "wal_bytes": 0, "windows": 0, "unsaved": None, "dropped": None, "oldest": None,
+                      "error": None}}
+    assert not list(differences(ANSWERS["status_offline"], good))
+    for change in ({"mode": "always"}, {"version": 1}, {"more": 1}, {"store": None}, {"error": None},
+                   {"store": dict(good["store"], bytes=1.5)}, {"store": dict(good["store"], bytes=True)},
+                   {"store": dict(good["store"], unsaved=3)}, {"store": [good["store"]]}):
+        assert len(list(differences(ANSWERS["status_offline"], dict(copy.deepcopy(good), **change)))) == 1, change
+    for key in good:
+        assert list(differences(ANSWERS["status_offline"], {k: v for k, v in good.items() if k != key})) == [".%s is missing" % key]
+    assert list(differences(ANSWERS["windows"], {"windows": [{}]})) and list(differences({"|": ["null", ["int"]]}, [1, "2"]))
+    assert not list(differences({"|": ["null", ["int"]]}, None)) and list(differences({"*": "int"}, {"a": "b"}))
+
+
 class Server:
     """Who answers: a socket's path or a port, and the headers that it wants."""
 
@@ -101,55 +118,111 @@ class Server:
             assert said["error"] == words, "%s: GET %s?%s: %r, not %r" % (self.name, path, query, said["error"], words)
 
 
-def check_windows(one):
+class Windows:
     """What is answered from windows, with plopd as without."""
-    listed = one.held_to("windows", "GET", "/v1/windows")["windows"]
-    assert any(w["processes"] for w in listed), listed
-    graph = one.held_to("profile", "GET", "/v1/profile?format=json")
-    assert graph["nodes"] and graph["processes"], graph
-    one.refuses("/v1/windows")
-    one.refuses("/v1/profile")
+
+    def test_windows(self, one):
+        listed = one.held_to("windows", "GET", "/v1/windows")["windows"]
+        assert any(w["processes"] for w in listed), listed
+        graph = one.held_to("profile", "GET", "/v1/profile?format=json")
+        assert graph["nodes"] and graph["processes"], graph
+        one.refuses("/v1/windows")
+        one.refuses("/v1/profile")
 
 
-def check_recording(one, body):
-    recording = one.held_to("recording", "POST", "/v1/recordings", body, status=201)
-    path = "/v1/recordings/" + recording["id"]
-    assert recording["state"] == "running" and recording["states"] is None, recording
-    done = host.until("the recording ends", lambda: [r for r in [one.held_to("recording", "GET", path)] if r["state"] == "done"])[0]
-    assert done["states"] is not None and done["reason"] == "elapsed", done
-    one.held_to("profile", "GET", path + "?format=json")
-    one.refuses(path)
-    one.held_to("recording", "DELETE", path)
+class Answers(Windows):
+    """What plopd answers, whoever stands for it or before it."""
+
+    def test_status(self, one):
+        one.held_to("status", "GET", "/v1/status")
+
+    def test_processes(self, one):
+        assert one.held_to("processes", "GET", "/v1/processes")
+
+    def test_recording(self, one, body):
+        recording = one.held_to("recording", "POST", "/v1/recordings", body, status=201)
+        path = "/v1/recordings/" + recording["id"]
+        assert recording["state"] == "running" and recording["states"] is None, recording
+        done = until("the recording ends", lambda: [r for r in [one.held_to("recording", "GET", path)] if r["state"] == "done"])[0]
+        assert done["states"] is not None and done["reason"] == "elapsed", done
+        one.held_to("profile", "GET", path + "?format=json")
+        one.refuses(path)
+        one.held_to("recording", "DELETE", path)
 
 
-def check_stream(one):
-    """The first event of the stream is a profile."""
-    connection = server.connection_to(one.where)
-    try:
-        connection.request("GET", "/v1/stream", headers=one.headers)
-        answer = connection.getresponse()
-        assert answer.status == 200, (one.name, answer.status, answer.read())
-        event, data = (answer.readline().decode().rstrip("\n").partition(": ")[::2] for _ in range(2))
-        assert event == ("event", "window") and data[0] == "data", (one.name, event, data)
-        found = list(differences(ANSWERS["profile"], json.loads(data[1])))
-        assert not found, "%s: GET /v1/stream: %s" % (one.name, found)
-    finally:
-        connection.close()
+class Streams:
+    def test_stream(self, one):
+        """The first event of the stream is a profile."""
+        connection = server.connection_to(one.where)
+        try:
+            connection.request("GET", "/v1/stream", headers=one.headers)
+            answer = connection.getresponse()
+            assert answer.status == 200, (one.name, answer.status, answer.read())
+            event, data = (answer.readline().decode().rstrip("\n").partition(": ")[::2] for _ in range(2))
+            assert event == ("event", "window") and data[0] == "data", (one.name, event, data)
+            found = list(differences(ANSWERS["profile"], json.loads(data[1])))
+            assert not found, "%s: GET /v1/stream: %s" % (one.name, found)
+        finally:
+            connection.close()
 
 
-def check_all(one, body):
-    one.held_to("status", "GET", "/v1/status")
-    assert one.held_to("processes", "GET", "/v1/processes")
-    check_windows(one)
-    check_recording(one, body)
+class TestStandIn(Answers):
+    @pytest.fixture(scope="class")
+    def one(self):
+        with tempfile.TemporaryDirectory(prefix="plop-golden-") as folder:
+            path = os.path.join(folder, "plopd.sock")
+            process = server.Server(path)
+            try:
+                yield Server("ctl_server", path)
+            finally:
+                process.end()
+
+    @pytest.fixture
+    def body(self):
+        return {"pid": [4711], "duration_s": 1}
+
+    def test_token(self, one):
+        one.held_to("token", "POST", "/v1/tokens")
 
 
-@contextlib.contextmanager
-def gateway(folder, path, state):
+@pytest.fixture(scope="module")
+def work(root):
+    with host.Workload(host.pythons()[-1][1], code="print('READY', flush=True)\nwhile True: sum(range(1000))") as running:
+        yield running
+
+
+@pytest.fixture
+def body(work):
+    return {"pid": [work.pid], "duration_s": 1}
+
+
+@pytest.fixture(scope="module")
+def real(plopd, work):
+    """plopd, with a saved window."""
+    plopd.profiled(work.pid)
+    one = Server("plopd", plopd.socket)
+    until("a window is saved", lambda: one.held_to("status", "GET", "/v1/status")["store"]["windows"] and plopd.least([work]) > 10, 60)
+    return one
+
+
+class TestPlopd(Answers, Streams):
+    @pytest.fixture
+    def one(self, real):
+        return real
+
+    def test_token(self, one):
+        one.held_to("token", "POST", "/v1/tokens")
+
+    def test_pprof(self, one):
+        one.refuses("/debug/pprof/profile")
+
+
+@pytest.fixture(scope="module")
+def gateway(plopd, real):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    config = os.path.join(folder, "gateway.conf")
+    config = os.path.join(plopd.folder, "gateway.conf")
     with open(config, "w", encoding="utf-8") as f:
         f.write("[gateway]\ntoken = %s\n" % TOKEN)
     one = Server("plop-gateway", port, {"Authorization": "Bearer " + TOKEN})
@@ -159,84 +232,33 @@ def gateway(folder, path, state):
             return one.ask("GET", "/v1/status")[0] == 200
         except OSError:
             return False
-    process = subprocess.Popen([host.program("plop-gateway"), "--config", config, "--socket", path, "--state-dir", state,
+    process = subprocess.Popen([host.program("plop-gateway"), "--config", config, "--socket", plopd.socket, "--state-dir", plopd.state,
                                 "--listen", "127.0.0.1:%d" % port], stderr=subprocess.DEVNULL)
     try:
-        host.until("plop-gateway answers", answers)
+        until("plop-gateway answers", answers)
         yield one
     finally:
         process.terminate()
         process.wait(20)
 
 
-def check_stand_in():
-    folder = tempfile.mkdtemp(prefix="plop-golden-")
-    path = os.path.join(folder, "plopd.sock")
-    try:
-        process = server.Server(path)
-        try:
-            one = Server("ctl_server", path)
-            check_all(one, {"pid": [4711], "duration_s": 1})
-            one.held_to("token", "POST", "/v1/tokens")
-        finally:
-            process.end()
-    finally:
-        shutil.rmtree(folder)
-    print("the stand-in: as the golden answers")
+class TestGateway(Answers, Streams):
+    @pytest.fixture
+    def one(self, gateway):
+        return gateway
 
 
-def check_real():
-    with host.Workload(host.pythons()[-1][1], code="print('READY', flush=True)\nwhile True: sum(range(1000))") as work, \
-            host.Plopd("--window", 2) as daemon:
-        daemon.profiled(work.pid)
-        one = Server("plopd", daemon.socket)
-        host.until("a window is saved", lambda: one.held_to("status", "GET", "/v1/status")["store"]["windows"] and
-                   daemon.least([work]) > 10, 60)
-        body = {"pid": [work.pid], "duration_s": 1}
-        check_all(one, body)
-        check_stream(one)
-        one.held_to("token", "POST", "/v1/tokens")
-        one.refuses("/debug/pprof/profile")
-        print("plopd: as the golden answers")
-        with gateway(daemon.folder, daemon.socket, daemon.state) as passed_on:
-            check_all(passed_on, body)
-            check_stream(passed_on)
-            print("plop-gateway with plopd: as the golden answers")
-            assert daemon.stop() == 0, daemon.said()
-            passed_on.name = "plop-gateway without plopd"
-            passed_on.held_to("status_offline", "GET", "/v1/status")
-            passed_on.held_to("error", "GET", "/v1/processes", status=503)
-            check_windows(passed_on)
-            print("plop-gateway without plopd: as the golden answers")
+class TestGatewayWithoutPlopd(Windows):
+    """The last: plopd has ended."""
 
+    @pytest.fixture(scope="class")
+    def one(self, gateway, plopd):
+        assert plopd.stop() == 0, plopd.said()
+        gateway.name = "plop-gateway without plopd"
+        return gateway
 
-def check_the_check():
-    """Every kind of difference is found."""
-    good = {"version": "1", "mode": "offline", "error": "x", "hint": "y", "gateway": "z",
-            "store": {"path": "/", "bytes": 1, "wal_bytes": 0, "windows": 0, "unsaved": None, "dropped": None, "oldest": None,
-                      "error": None}}
-    assert not list(differences(ANSWERS["status_offline"], good))
-    for change in ({"mode": "always"}, {"version": 1}, {"more": 1}, {"store": None}, {"error": None},
-                   {"store": dict(good["store"], bytes=1.5)}, {"store": dict(good["store"], bytes=True)},
-                   {"store": dict(good["store"], unsaved=3)}, {"store": [good["store"]]}):
-        assert len(list(differences(ANSWERS["status_offline"], dict(copy.deepcopy(good), **change)))) == 1, change
-    for key in good:
-        assert list(differences(ANSWERS["status_offline"], {k: v for k, v in good.items() if k != key})) == [".%s is missing" % key]
-    assert list(differences(ANSWERS["windows"], {"windows": [{}]})) and list(differences({"|": ["null", ["int"]]}, [1, "2"]))
-    assert not list(differences({"|": ["null", ["int"]]}, None)) and list(differences({"*": "int"}, {"a": "b"}))
+    def test_status(self, one):
+        one.held_to("status_offline", "GET", "/v1/status")
 
-
-def main():
-    check_the_check()
-    keys = ", ".join(KEYS)
-    for refusal in REFUSALS:
-        refusal[1] = refusal[1].replace("KEYS", keys)
-    check_stand_in()
-    host.need_root()
-    check_real()
-
-
-KEYS = ("pid", "comm", "exe", "cgroup", "unit", "container", "service", "version", "thread", "thread_name", "state", "gil", "label.NAME")
-
-if __name__ == "__main__":
-    main()
+    def test_processes(self, one):
+        one.held_to("error", "GET", "/v1/processes", status=503)

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Greenlets and gevent, with Debian's packages: a stack is exactly that of the greenlet that runs, from its first function on, whatever
 greenlet ran before; also what plopctl dump shows of such a thread, and where it waits."""
+import json
 import os
 import subprocess
-import sys
+
+import pytest
 
 import host
-import truth
+from waiting import until
 
 HZ = 999
 ENOUGH = 1500
@@ -37,19 +39,26 @@ def check(stack):
     return letter
 
 
+@pytest.fixture(scope="module", autouse=True)
+def packages():
+    if subprocess.run([PYTHON, "-c", "import gevent, greenlet"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        pytest.skip("%s has no greenlet or no gevent (python3-greenlet, python3-gevent)" % PYTHON)
+
+
 def recorded(daemon, *arguments, **more):
     with host.Workload(PYTHON, "greenlets.py", *arguments) as work:
         daemon.profiled(work.pid)
         recording = host.Recording(daemon, work.pid, hz=HZ, **more)
-        host.until("there are samples enough", lambda: recording.ask("GET", recording.path)["samples"] > (50 if more else ENOUGH), 60)
-        dumps = [host.json.loads(daemon.ctl("dump", "-p", work.pid, "--json").out) for _ in range(5)]
+        until("there are samples enough", lambda: recording.state()["samples"] > (50 if more else ENOUGH), 60)
+        dumps = [json.loads(daemon.ctl("dump", "-p", work.pid, "--json").out) for _ in range(5)]
         stacks, said = recording.stop(), recording.said
         work.end()
     return stacks, said, dumps
 
 
-def on_cpu(daemon, *arguments):
-    stacks, said, dumps = recorded(daemon, *arguments)
+@pytest.mark.parametrize("arguments", ((), ("--gevent",)), ids=("greenlet", "gevent"))
+def test_on_cpu(plopd, arguments):
+    stacks, said, dumps = recorded(plopd, *arguments)
     counts = {}
     for stack, count in stacks:
         letter = check(stack)
@@ -64,9 +73,9 @@ def on_cpu(daemon, *arguments):
     print("%s: %s, lost %d of %d" % (" ".join(arguments) or "greenlet", sorted(counts.items(), key=str), said["lost_total"], said["ticks"]), flush=True)
 
 
-def off_cpu(daemon):
+def test_off_cpu(plopd):
     """Where gevent sleeps is its hub, whoever called the patched sleep."""
-    stacks, said, _ = recorded(daemon, "--gevent", "--sleep", "0.002", wall=True)
+    stacks, said, _ = recorded(plopd, "--gevent", "--sleep", "0.002", wall=True)
     waited = 0
     for stack, us in stacks:
         leaf = stack[-1][0]
@@ -80,19 +89,6 @@ def off_cpu(daemon):
     print("gevent waits in its hub: %.1f s of %.1f s" % (waited / 1e6, said["elapsed_s"]), flush=True)
 
 
-def main():
-    host.need_root()
-    has = subprocess.run([PYTHON, "-c", "import gevent, greenlet"], stderr=subprocess.DEVNULL)
-    if has.returncode != 0:
-        print("SKIP: %s has no greenlet or no gevent (python3-greenlet, python3-gevent)" % PYTHON)
-        sys.exit(77)
-    with host.Plopd() as daemon:
-        on_cpu(daemon)
-        on_cpu(daemon, "--gevent")
-        off_cpu(daemon)
-        status = daemon.status()
-        assert host.accounted(status["samples"]), status["samples"]
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def test_accounted(plopd):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from recording import Recording, collapsed  # noqa: F401
+from recording import Recorder, Recording, collapsed  # noqa: F401
 from waiting import until
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -34,10 +34,15 @@ def need_root():
 
 
 @functools.lru_cache(maxsize=None)
+def listed():
+    """(version, path, build) of every supported interpreter, as tests/pythons writes them."""
+    lines = subprocess.run([os.path.join(TESTS, "pythons")], stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()
+    return [tuple(line.split(None, 2)) for line in lines]
+
+
 def pythons():
     """(version, path, build) of every supported interpreter; the version as a tuple."""
-    lines = subprocess.run([os.path.join(TESTS, "pythons")], stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()
-    return [(tuple(int(n) for n in v.split(".")[:2]), path, build) for v, path, build in (line.split(None, 2) for line in lines)]
+    return [(tuple(int(n) for n in version.split(".")[:2]), path, build) for version, path, build in listed()]
 
 
 def called(row):
@@ -47,14 +52,14 @@ def called(row):
 
 
 def end_group(leader):
-    """Ends what is left of the process group that a subprocess.Popen began, when the leader ended as well as when it did not."""
+    """Ends a subprocess.Popen, and what is left of the process group that it began, also if it has ended itself."""
     # the number of a leader that was waited for is somebody else's, if a process has it
-    if leader.returncode is not None and os.path.exists("/proc/%d" % leader.pid):
-        return
-    try:
-        os.killpg(leader.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+    if leader.returncode is None or not os.path.exists("/proc/%d" % leader.pid):
+        try:
+            os.killpg(leader.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    leader.kill()
     leader.wait()
 
 
@@ -68,17 +73,25 @@ def end_all():
 
 
 class Workload:
-    """A program of tests/workloads (or a script, with code=), up to its READY line; in a session of its own with all that it starts."""
+    """
+    A program of tests/workloads up to its READY line (or a script, with code=, or, without either, python is the whole command),
+    in a session of its own with all that it starts. options: of subprocess.Popen.
+    """
     running = []
 
-    def __init__(self, python, name=None, *arguments, code=None, ready=True):
-        command = [python, "-c", code] if code else [python, os.path.join(WORKLOADS, name)]
-        self.process = subprocess.Popen(command + [str(a) for a in arguments], stdout=subprocess.PIPE, stdin=subprocess.PIPE,
-                                        start_new_session=True)
+    def __init__(self, python, name=None, *arguments, code=None, ready="READY", **options):
+        if code is not None:
+            command = [python, "-c", code]
+        elif name is not None:
+            command = [python, os.path.join(WORKLOADS, name)]
+        else:
+            command = python if isinstance(python, list) else [python]
+        options = dict({"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}, **options)
+        self.process = subprocess.Popen(command + [str(a) for a in arguments], start_new_session=True, **options)
         self.pid = self.process.pid
         self.running.append(self)
         try:
-            self.ready = self.line("READY") if ready else None
+            self.ready = self.line(ready) if ready else None
         except BaseException:
             # who never gets it cannot end it
             self.__exit__()
@@ -122,7 +135,8 @@ class Workload:
             self.running.remove(self)
         for pipe in (self.process.stdin, self.process.stdout):
             try:
-                pipe.close()
+                if pipe:
+                    pipe.close()
             except OSError:
                 pass
 

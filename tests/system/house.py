@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the system tests compute with, on values that are known."""
+import gzip
+
 import pytest
 
+import protobuf
 from chi_square import against_known, against_other, bound, chi_square
 from waiting import until
 
@@ -44,3 +47,37 @@ def test_until():
         until("never", lambda: False, 0, 0)
     with pytest.raises(AssertionError, match="not within 0 s: 3 of 4"):
         until(lambda: "%d of 4" % 3, lambda: False, 0, 0)
+
+
+def field(number, value):
+    """A field of a protobuf message: a number below 128, or bytes of at most 127."""
+    if isinstance(value, int):
+        return bytes([number << 3, value])
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def test_varint():
+    assert protobuf.varint(b"\x00\x96\x01\x07", 1) == (150, 3)
+    assert protobuf.varint(b"\xff" * 9 + b"\x01", 0) == ((1 << 64) - 1, 10)
+    with pytest.raises(IndexError):
+        protobuf.varint(b"\x80", 0)
+
+
+def test_message():
+    data = field(1, 5) + field(2, b"ab") + field(1, b"\x07\x96\x01")
+    fields = protobuf.message(data)
+    assert fields == {1: [5, b"\x07\x96\x01"], 2: [b"ab"]} and protobuf.packed(fields[1]) == [5, 7, 150]
+    with pytest.raises(AssertionError, match="wire type 5"):
+        protobuf.message(b"\x0d\x00\x00\x00\x00")
+    with pytest.raises(AssertionError, match="a field of 2 bytes, 1 are left"):
+        protobuf.message(data[:2] + b"\x12\x02a")
+
+
+def test_profile():
+    strings = b"".join(field(6, s) for s in (b"", b"main", b"a.py", b"leaf", b"key", b"value", b"said"))
+    functions = b"".join(field(5, field(1, n) + field(2, name) + field(4, 2)) for n, name in ((1, 1), (2, 3)))
+    locations = b"".join(field(4, field(1, n + 10) + field(4, field(1, n) + field(2, 7 * n))) for n in (1, 2))
+    sample = field(2, field(1, bytes([12, 11])) + field(2, bytes([3, 30])) + field(3, field(1, 4) + field(2, 5)))
+    profile = protobuf.Profile(gzip.compress(sample + locations + functions + strings + field(13, 6)))
+    assert profile.samples == [([("main", "a.py", 7), ("leaf", "a.py", 14)], [3, 30], {"key": "value"})]
+    assert profile.comments == ["said"]

@@ -10,11 +10,12 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 
+import pytest
+
 import host
-from host import until
+from waiting import until
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "interpreters")
 sys.path.insert(0, HERE)
@@ -24,30 +25,34 @@ HZ = 500
 AT_ONCE = 8
 SAMPLES = 200
 TREE = os.path.join(HERE, "tree.py")
+PLOPD = ("--hz", HZ)
+TABLE = matrix.rows()
+ROWS = {row.name: row for row in TABLE}
+HOME = {"PYTHONHOME": sysconfig.get_config_var("prefix")}
 SPIN = "x = 1\nwhile True:\n    x = x * 33 & 65535\n"
 # A thread of the program's own, or one that is between two calls from C.
 OTHERS = ("[native thread]", "[no Python frame]")
 
 
-class Target(host.Workload):
-    """A command that says READY once, like a Workload."""
-
-    def __init__(self, command, environment=None, ready="READY"):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        env=dict(os.environ, **(environment or {})))
-        self.pid = self.process.pid
-        self.ready = self.line(ready) if ready else None
+def target(command, environment=None, ready="READY"):
+    """A command that says READY once, like a workload, on either of its outputs."""
+    return host.Workload(command, ready=ready, stderr=subprocess.STDOUT, env=dict(os.environ, **(environment or {})))
 
 
 class Case:
-    """One interpreter to be profiled. within: a compiler may have moved lines, but not out of their function."""
+    """
+    One interpreter to be profiled. command: or a function of a folder that builds it there, and gives it and its environment.
+    within: a compiler may have moved lines, but not out of their function.
+    """
 
     def __init__(self, name, command, environment=None, within=False):
         self.name, self.command, self.environment, self.within = name, command, environment, within
         self.target = self.facts = None
 
-    def start(self, stack):
-        self.target = stack.enter_context(Target(self.command, self.environment))
+    def start(self, stack, folder):
+        if callable(self.command):
+            self.command, self.environment = self.command(folder)
+        self.target = stack.enter_context(target(self.command, self.environment))
         self.facts = json.loads(self.target.ready[1])
         self.pid = int(self.target.ready[0])
 
@@ -75,9 +80,8 @@ def wrong(case, stack):
     return None
 
 
-def judge(case, entry, text):
+def judge(case, entry, stacks):
     """All that must hold of a recording, and one line that says what it was."""
-    stacks = host.collapsed(text)
     total = sum(count for _, count in stacks)
     assert total >= SAMPLES / 2, "%s: only %d samples" % (case.name, total)
     assert entry["python"] == case.facts["version"], "%s: called %s, is %s" % (case.name, entry["python"], case.facts["version"])
@@ -109,40 +113,33 @@ def profiled(daemon, case):
 
 
 def record(daemon, cases):
-    """Profiles all of them at once, each by a plopctl of its own."""
+    """Profiles all of them at once, each by a plopctl of its own: {name: (what ps says, stacks)}."""
     with contextlib.ExitStack() as stack:
         for case in cases:
-            case.start(stack)
-        before = {case.pid: profiled(daemon, case)["samples"] for case in cases}
-        recorders = []
+            case.start(stack, daemon.folder)
         for case in cases:
-            path = os.path.join(daemon.folder, "record-%d" % case.pid)
-            recorders.append((case, path, subprocess.Popen(
-                [host.program("plopctl"), "--socket", daemon.socket, "record", "-p", str(case.pid), "-d", "300s", "-f", "collapsed",
-                 "-o", path], stderr=subprocess.PIPE)))
+            profiled(daemon, case)
+        recorders = [(case, stack.enter_context(host.Recorder(daemon, "-p", case.pid, wait=False))) for case in cases]
 
         def running():
-            ended = [(case.name, recorder.stderr.read()) for case, _, recorder in recorders if recorder.poll() is not None]
+            ended = [(case.name, recorder.process.stderr.read()) for case, recorder in recorders if recorder.process.poll() is not None]
             assert not ended, ended
             return daemon.status()["recordings"] >= len(cases)
 
         until("all recordings run", running, 60)
+        before = {case.pid: daemon.process_of(case.pid)["samples"] for case in cases}
         entries = {}
 
         def enough():
-            time.sleep(0.2)  # ps costs the CPU that they are to have
             listed = json.loads(daemon.ctl("ps", "--json").out)
             entries.update((p["pid"], p) for p in listed)
             return all(case.pid in entries and entries[case.pid]["samples"] - before[case.pid] >= SAMPLES for case in cases)
 
-        until("%d samples of each" % SAMPLES, enough, 120)
-        for case, path, recorder in recorders:
-            recorder.send_signal(signal.SIGINT)
-        for case, path, recorder in recorders:
-            _, said = recorder.communicate(timeout=60)
-            assert recorder.returncode == 0, said.decode()
-            with open(path) as f:
-                judge(case, entries[case.pid], f.read())
+        # ps costs the CPU that they are to have
+        until("%d samples of each" % SAMPLES, enough, 120, 0.2)
+        for _, recorder in recorders:
+            recorder.process.send_signal(signal.SIGINT)
+        return {case.name: (entries[case.pid], recorder.finish()) for case, recorder in recorders}
 
 
 def below_root(program):
@@ -163,52 +160,99 @@ def link(folder, name, *options):
     return program
 
 
-def built_forms(folder, rows):
+def renamed(folder, path):
+    copy = os.path.join(folder, "worker")
+    shutil.copyfile(path, copy)
+    os.chmod(copy, 0o755)
+    return [copy, TREE], HOME
+
+
+def linked(folder, name, path):
+    """Against a libpython; one of the cache's runs below the cache's root."""
+    program = link(folder, name, path, "-Wl,--allow-shlib-undefined")
+    command, environment = below_root(program) if path.startswith(matrix.CACHE) else ([program], HOME)
+    return command + [TREE], environment
+
+
+def built_forms():
     """The same CPython linked in every way."""
-    home = {"PYTHONHOME": sysconfig.get_config_var("prefix")}
     forms = {"pie": ("-pie", "-rdynamic"), "no-pie": ("-no-pie", "-rdynamic"), "stripped": ("-pie", "-rdynamic", "-s"),
              "unexported": ("-pie", "-s")}
-    cases = []
     for name, options in sorted(forms.items()):
-        for path in rows[name].paths[:1]:
-            cases.append(Case(name, [link(folder, "form-" + name, *(options + (path,))), TREE], home))
-    for path in rows["shared"].paths:
+        for path in ROWS[name].paths[:1]:
+            yield Case(name, lambda folder, name=name, path=path, options=options: (
+                [link(folder, "form-" + name, *options, path), TREE], HOME))
+    for path in ROWS["shared"].paths:
         name = "shared " + os.path.basename(path)[len("libpython"):].split(".so")[0]
-        program = link(folder, name.replace(" ", "-"), path, "-Wl,--allow-shlib-undefined")
-        own = path.startswith(matrix.CACHE)
-        command, environment = below_root(program) if own else ([program], home)
-        cases.append(Case(name, command + [TREE], environment))
-    for path in rows["renamed"].paths:
-        copy = os.path.join(folder, "worker")
-        shutil.copyfile(path, copy)
-        os.chmod(copy, 0o755)
-        cases.append(Case("renamed", [copy, TREE], home))
-    return cases
+        yield Case(name, lambda folder, name=name, path=path: linked(folder, name.replace(" ", "-"), path))
+    for path in ROWS["renamed"].paths:
+        yield Case("renamed", lambda folder, path=path: renamed(folder, path))
 
 
-def cases_of(folder, rows):
-    cases = []
+def all_cases():
+    """Every kind that is started in the same way."""
     for name in matrix.VERSIONS + matrix.FREE_THREADED + ["debug", "debug-3.9"]:
-        for n, path in enumerate(rows[name].paths):
-            cases.append(Case(name + ("" if n == 0 else " (%d)" % (n + 1)), [path, TREE]))
+        for n, path in enumerate(ROWS[name].paths):
+            yield Case(name + ("" if n == 0 else " (%d)" % (n + 1)), [path, TREE])
     for version in matrix.JIT:
-        for path in rows["jit-" + version].paths:
+        for path in ROWS["jit-" + version].paths:
             # 3.13's traces do not say where they are; from 3.14 on they do
-            cases.append(Case("jit-" + version, [path, TREE], {"PYTHON_JIT": "1"}, within=version == "3.13"))
-    for path in rows["gdb"].paths:
-        cases.append(Case("gdb", [path, "-nx", "-batch", "-ex", "python import sys; sys.argv = ['tree.py']", "-x", TREE]))
-    return cases + built_forms(folder, rows)
+            yield Case("jit-" + version, [path, TREE], {"PYTHON_JIT": "1"}, within=version == "3.13")
+    for path in ROWS["gdb"].paths:
+        yield Case("gdb", [path, "-nx", "-batch", "-ex", "python import sys; sys.argv = ['tree.py']", "-x", TREE])
+    yield from built_forms()
 
 
-def uwsgi(daemon, folder, rows):
+CASES = list(all_cases())
+
+
+@pytest.fixture(scope="module")
+def recorded(plopd):
+    """
+    A function that gives the case of a name, what ps says of it, and its stacks: with as many others as are recorded at once, when
+    the first of them is asked for.
+    """
+    results, failures = {}, {}
+
+    def result(name):
+        at = [case.name for case in CASES].index(name)
+        group = CASES[at - at % AT_ONCE:][:AT_ONCE]
+        if name not in results and name not in failures:
+            try:
+                results.update(record(plopd, group))
+            except Exception as e:
+                failures.update((case.name, e) for case in group)
+        if name in failures:
+            raise failures[name]
+        return (CASES[at],) + results[name]
+
+    return result
+
+
+def test_matrix():
+    """Each row is there, or somebody knows why it is not."""
+    for row in TABLE:
+        print(matrix.show(row), flush=True)
+    unexplained = [row.name for row in TABLE if not row.paths and not row.reason]
+    assert not (unexplained and matrix.required()), "absent, and nobody knows why: %s" % " ".join(unexplained)
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES])
+def test_stacks(recorded, name):
+    judge(*recorded(name))
+
+
+def test_uwsgi(plopd):
     """uWSGI starts to work, and to be Python's caller, with its first request."""
-    socket = os.path.join(folder, "http")
-    command = ["/usr/bin/uwsgi-core", "--plugin", rows["uwsgi"].paths[0], "--http-socket", socket,
+    if not ROWS["uwsgi"].paths:
+        pytest.skip(matrix.show(ROWS["uwsgi"]))
+    socket = os.path.join(plopd.folder, "http")
+    command = ["/usr/bin/uwsgi-core", "--plugin", ROWS["uwsgi"].paths[0], "--http-socket", socket,
                "--wsgi-file", os.path.join(HERE, "wsgi.py"), "--need-app"]
     case = Case("uwsgi", command)
 
-    def start(stack):
-        server = stack.enter_context(Target(command, ready=None))
+    def start(stack, _):
+        server = stack.enter_context(target(command, ready=None))
         until("uWSGI listens", lambda: server.process.poll() is not None or os.path.exists(socket))
         client = subprocess.Popen(["curl", "-s", "--unix-socket", socket, "http://uwsgi/"], stdout=subprocess.DEVNULL)
         stack.callback(client.wait)
@@ -217,41 +261,42 @@ def uwsgi(daemon, folder, rows):
         case.facts, case.pid = json.loads(server.ready[1]), int(server.ready[0])
 
     case.start = start
-    record(daemon, [case])
+    judge(case, *record(plopd, [case])["uwsgi"])
 
 
-def dlopen(daemon, folder, rows):
+def test_dlopen(plopd):
     """A program that plopd has found not to be Python becomes one."""
+    if not ROWS["dlopen"].paths:
+        pytest.skip(matrix.show(ROWS["dlopen"]))
     case = Case("dlopen", None)
 
-    def start(stack):
-        program = link(folder, "late", "-DLATE")
-        target = stack.enter_context(Target([program, rows["dlopen"].paths[0], TREE], ready="WAITING"))
-        done = daemon.ctl("record", "-p", target.pid, "-d", "1s", "-f", "collapsed", "-o", "/dev/null")
+    def start(stack, _):
+        late = stack.enter_context(target([link(plopd.folder, "late", "-DLATE"), ROWS["dlopen"].paths[0], TREE], ready="WAITING"))
+        done = plopd.ctl("record", "-p", late.pid, "-d", "1s", "-f", "collapsed", "-o", "/dev/null")
         assert done.returncode == 3 and "not Python" in done.err, done.err
         time.sleep(2)  # long after exec: what plopd does at an exec has been done
-        target.process.stdin.write(b"\n")
-        target.process.stdin.flush()
-        target.ready = target.line("READY")
-        case.facts, case.pid = json.loads(target.ready[1]), target.pid
+        late.process.stdin.write(b"\n")
+        late.process.stdin.flush()
+        late.ready = late.line("READY")
+        case.facts, case.pid = json.loads(late.ready[1]), late.pid
 
     case.start = start
-    record(daemon, [case])
+    judge(case, *record(plopd, [case])["dlopen"])
 
 
 def refused(daemon, name, command, environment, words):
     """Neither recorded nor walked: exit status 3 with these words, and its ticks counted as lost."""
-    with Target(command, environment, ready=None) as target:
-        entry = until("%s is listed" % name, lambda: daemon.process_of(target.pid))
+    with target(command, environment, ready=None) as other:
+        entry = until("%s is listed" % name, lambda: daemon.process_of(other.pid))
         assert words in entry["status"], entry
-        done = daemon.ctl("record", "-p", target.pid, "-d", "1s", "-f", "collapsed", "-o", "/dev/null")
+        done = daemon.ctl("record", "-p", other.pid, "-d", "1s", "-f", "collapsed", "-o", "/dev/null")
         assert done.returncode == 3, (done.returncode, done.err)
-        assert words.split()[0] in done.err and str(target.pid) in done.err, done.err
+        assert words.split()[0] in done.err and str(other.pid) in done.err, done.err
         before = daemon.status()["samples"]["lost"]["unsupported"]
         after = until("ticks of %s are lost[unsupported]" % name,
                       lambda: daemon.status()["samples"]["lost"]["unsupported"] >= before + 50
                       and daemon.status()["samples"]["lost"]["unsupported"], 60)
-        entry = daemon.process_of(target.pid)
+        entry = daemon.process_of(other.pid)
         assert entry["samples"] == 0, entry
         print("%-18s refused: %s; %d ticks lost[unsupported]" % (name, entry["status"], after - before), flush=True)
 
@@ -273,41 +318,17 @@ def forge(folder, path):
     return below_root(copy)
 
 
-def refusals(daemon, folder, rows):
-    for path in rows["pypy"].paths:
-        refused(daemon, "pypy", [path, "-c", SPIN], None, "PyPy")
-    for path in rows["trace-refs"].paths:
-        refused(daemon, "trace-refs", [path, "-c", SPIN], None, "CPython 2.7.18 was built with Py_TRACE_REFS")
-    for path in rows["unknown"].paths:
-        command, environment = forge(folder, path)
-        refused(daemon, "unknown", command + ["-c", SPIN], environment, "CPython 3.16 is not known to this plop")
+@pytest.mark.parametrize("name, words", (("pypy", "PyPy"), ("trace-refs", "CPython 2.7.18 was built with Py_TRACE_REFS"),
+                                         ("unknown", "CPython 3.16 is not known to this plop")))
+def test_refused(plopd, name, words):
+    if not ROWS[name].paths:
+        pytest.skip(matrix.show(ROWS[name]))
+    for path in ROWS[name].paths:
+        command, environment = forge(plopd.folder, path) if name == "unknown" else ([path], None)
+        refused(plopd, name, command + ["-c", SPIN], environment, words)
 
 
-def main():
-    host.need_root()
-    table = matrix.rows()
-    for row in table:
-        print(matrix.show(row), flush=True)
-    unexplained = [row.name for row in table if not row.paths and not row.reason]
-    assert not (unexplained and matrix.required()), "absent, and nobody knows why: %s" % " ".join(unexplained)
-    rows = {row.name: row for row in table}
-    folder = tempfile.mkdtemp(prefix="plop-interpreters-")
-    try:
-        with host.Plopd("--hz", HZ) as daemon:
-            cases = cases_of(folder, rows)
-            for n in range(0, len(cases), AT_ONCE):
-                record(daemon, cases[n:n + AT_ONCE])
-            if rows["uwsgi"].paths:
-                uwsgi(daemon, folder, rows)
-            if rows["dlopen"].paths:
-                dlopen(daemon, folder, rows)
-            refusals(daemon, folder, rows)
-            status = daemon.status()
-            assert host.accounted(status["samples"]), status["samples"]
-            print("%d interpreters, ticks %s" % (len(cases), status["samples"]))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def test_accounted(plopd):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples
+    print("ticks %s" % samples)

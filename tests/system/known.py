@@ -2,14 +2,14 @@
 """Known shares of CPU time by function and by line, on every interpreter that the machine has: lines in each kind of statement,
 tiny functions called millions of times, 200 functions, and lines that go between Python and C. The workload measures
 its own time; each sample of it is put into a class, and the counts must agree with the measured times at p = 0.001."""
-import functools
-import sys
+import pytest
 
 import host
 import truth
 from chi_square import against_known
 
 HZ = 1999
+PLOPD = ("--hz", HZ)
 SECONDS = 1.0
 # Lines on which nothing but one C function runs: no frame may be below the line's own.
 ONLY_C = {"crc32", "sha256", "sorted", "compress"}
@@ -70,27 +70,26 @@ def compare(daemon, python, ticks, length):
     return rows
 
 
-def check(daemon, version, python, build, comparisons, ticks):
-    said = truth.repeated(comparisons, lambda length: compare(daemon, python, ticks, length))
-    return "%d.%d %s\n    %s" % (version + (build, "\n    ".join(said)))
+@pytest.fixture(scope="module")
+def ticks():
+    """(samples, expected samples) of every run."""
+    return []
 
 
-def main():
-    host.need_root()
-    found = host.pythons()
-    assert found, "no interpreter at all"
-    if len(sys.argv) > 1:
-        found = [row for row in found if "%d.%d" % row[0] in sys.argv[1:]]
-    comparisons, ticks = [], []
-    with host.Plopd("--hz", HZ) as daemon:
-        truth.two_at_a_time(functools.partial(check, daemon, *row, comparisons, ticks) for row in found)
-        status = daemon.status()
-        assert host.accounted(status["samples"]), status["samples"]
-    over = sum(1 for row in comparisons if row[1] > row[2])
-    samples, expected = (sum(column) for column in zip(*ticks))
-    print("%d interpreters, %d comparisons, %d over their bound at first; %d samples, %.3f of CPU time times rate" % (
-        len(found), len(comparisons), over, samples, samples / expected))
+@pytest.fixture(scope="module")
+def compared(plopd, at_once, ticks):
+    comparisons = []
+    yield at_once(2, lambda row: truth.repeated(comparisons, lambda length: compare(plopd, row[1], ticks, length)))
+    print("%d comparisons, %d over their bound at first" % (len(comparisons), sum(1 for row in comparisons if row[1] > row[2])))
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def test_shares(compared, interpreter):
+    print("\n    ".join([host.called(interpreter)] + compared(interpreter)), flush=True)
+
+
+def test_accounted(plopd, ticks):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples
+    if ticks:
+        counted, expected = (sum(column) for column in zip(*ticks))
+        print("%d samples, %.3f of CPU time times rate" % (counted, counted / expected))

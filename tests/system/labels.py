@@ -1,20 +1,21 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Labels: what a process's environment says of it, what its threads are called, and what somebody notes of a recording, in every format;
-selecting and grouping by them. pprof is read by a decoder of this test's own, and by Go's where there is one."""
+selecting and grouping by them. pprof is read by protobuf.py, and by Go's where there is one."""
 import ast
+import collections
 import contextlib
-import gzip
 import json
 import os
 import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.dont_write_bytecode = True
-import host  # noqa: E402
-import pprof  # noqa: E402
+import pytest
+
+import host
+import pprof
+from protobuf import Profile
+from waiting import until
 
 LABELS = {"env": "prod", "run": "it's \"7\"; \u00fc", "service": "mine"}
 SERVICES = ("PLOP_SERVICE", "PLOP_VERSION", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "DD_SERVICE", "DD_VERSION", "SENTRY_RELEASE")
@@ -73,88 +74,54 @@ sys.stdin.read()
 """
 
 
-@contextlib.contextmanager
-def environment(values):
-    before = dict(os.environ)
-    for name in SERVICES:
-        os.environ.pop(name, None)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def environment(**values):
+    return dict({name: value for name, value in os.environ.items() if name not in SERVICES}, **values)
 
 
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
+Running = collections.namedtuple("Running", "works named")
 
 
-def fields(data):
-    """(number, value) of a protobuf message: numbers, and bytes. The encoding is protobuf.dev/programming-guides/encoding."""
-    at = 0
-    while at < len(data):
-        tag, at = varint(data, at)
-        assert tag & 7 in (0, 2), "wire type %d" % (tag & 7)
-        value, at = varint(data, at)
-        if tag & 7 == 2:
-            value, at = data[at:at + value], at + value
-        yield tag >> 3, value
+@pytest.fixture(scope="module")
+def running(root):
+    """One process for each of PROCESSES, and two with the names that their threads have; all before plopd."""
+    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="plop-test-") as folder:
+        script = os.path.join(folder, "burn.py")
+        with open(script, "w", encoding="utf-8") as f:
+            f.write(BURN)
+        works = [stack.enter_context(host.Workload(sys.executable, script, env=environment(**values))) for values, _, _ in PROCESSES]
+        named = {stack.enter_context(host.Workload(sys.executable, code=code, env=environment(PLOP_SERVICE="named"))): names
+                 for code, names in ((NAMED, {"worker-a", "worker-b"}), (THREADING, {"a-pool-of-workers-7"}))}
+        yield Running(works, named)
 
 
-def read_pprof(path):
-    """(samples, comments): each sample's first value and labels. Field numbers as in pprof's profile.proto."""
-    with gzip.open(path) as f:
-        message = list(fields(f.read()))
-    strings = [value.decode() for number, value in message if number == 6]
-    assert strings[0] == ""
-    samples = []
-    for sample in (value for number, value in message if number == 2):
-        parts = list(fields(sample))
-        values = next(value for number, value in parts if number == 2)
-        pairs = [dict(fields(value)) for number, value in parts if number == 3]
-        labels = {strings[pair[1]]: strings[pair[2]] for pair in pairs}
-        assert len(labels) == len(pairs), "a key is there twice"
-        samples.append((varint(values, 0)[0], labels))
-    comments = []
-    for number, value in message:
-        if number == 13:
-            at = 0
-            while isinstance(value, bytes) and at < len(value):
-                index, at = varint(value, at)
-                comments.append(strings[index])
-            if not isinstance(value, bytes):
-                comments.append(strings[value])
-    return samples, comments
+@pytest.fixture(scope="module")
+def plopd(running):
+    with host.Plopd() as daemon:
+        for work in running.works + list(running.named):
+            daemon.profiled(work.pid)
+        yield daemon
 
 
-def record(plopd, form, *arguments):
-    """A plopctl record of the host under way, with the labels."""
-    path = os.path.join(plopd.folder, "labels." + form)
+@pytest.fixture(scope="module")
+def recorded(plopd):
+    """{form: Recorder} of the host with LABELS, all made at once and ended."""
     notes = [word for item in LABELS.items() for word in ("-l", "%s=%s" % item)]
-    return path, subprocess.Popen([host.program("plopctl"), "--socket", plopd.socket, "record", "-a", "-d", "4s", "-F", "400", "-f", form,
-                                   "-o", path] + notes + list(arguments), stderr=subprocess.PIPE)
+    recorders = {form: host.Recorder(plopd, "-a", "-F", 400, *notes, *more, seconds=4, form=form, wait=False) for form, more in (
+        ("pprof", ()), ("json", ()), ("speedscope", ()), ("plop", ()), ("collapsed", ("--group-by", "service,thread_name")))}
+    return {form: (recorder.finish(120), recorder.path) for form, recorder in recorders.items()}
 
 
-def finish(path, process):
-    said = process.communicate(timeout=120)[1]
-    assert process.returncode == 0, said.decode()
-    return path
+def test_service_of_a_script(plopd, running):
+    told = plopd.process_of(running.works[-1].pid)
+    if told["container"] or told["unit"].endswith(".service"):
+        pytest.skip("the container or the unit of this host names the service")
+    assert told["service"] == "burn.py", told
 
 
-def text(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
-
-
-def check_pprof(plopd, path, works, named):
-    samples, comments = read_pprof(path)
+def test_pprof(plopd, running, recorded):
+    works, named = running
+    profile = Profile(recorded["pprof"][0])
+    samples, comments = [(values[0], labels) for _, values, labels in profile.samples], profile.comments
     for work, (_, service, version) in zip(works, PROCESSES):
         told = plopd.process_of(work.pid)
         mine = [labels for _, labels in samples if labels["pid"] == str(work.pid)]
@@ -173,11 +140,12 @@ def check_pprof(plopd, path, works, named):
         assert "label.%s=%s" % (key, value) in comments, comments
     print("pprof: %d samples with the labels of %d processes, of their threads and of the recording" % (
         sum(count for count, _ in samples), len(works)))
-    read_by_go(path)
 
 
-def read_by_go(path):
-    found = pprof.all_ready()
+def test_read_by_go(recorded):
+    found, path = pprof.all_ready(), recorded["pprof"][1]
+    if not found:
+        pytest.skip("%s: its pprof was not asked" % pprof.NONE)
     for version, tool in found:
         tags = "\n" + pprof.run(tool, "-tags", path)
         for key, value in (("service", "shop"), ("version", "r9"), ("thread_name", "worker-a"), ("env", "prod"), ("label.service", "mine")):
@@ -185,33 +153,31 @@ def read_by_go(path):
             part = tags[tags.index("\n " + key + ":"):]
             assert value in part, (version, key, value, tags)
         print("pprof of %s read the same labels" % version)
-    if not found:
-        print("%s: its pprof was not asked" % pprof.NONE)
 
 
-def check_texts(paths):
-    graph = json.loads(text(paths["json"]))
+def test_texts(recorded):
+    graph = recorded["json"][0]
     assert graph["labels"] == LABELS and graph["unit"] == "samples", graph["labels"]
     assert {"web", "shop", "dd"} <= {p["service"] for p in graph["processes"]}
     assert {"worker-a", "worker-b"} <= {t["name"] for t in graph["threads"]}
-    scope = json.loads(text(paths["speedscope"]))
+    scope = json.loads(recorded["speedscope"][0].decode())
     assert scope["plop"]["labels"] == LABELS and "env=prod" in scope["name"], scope["name"]
-    plop = text(paths["plop"])
+    plop = recorded["plop"][0].decode()
     assert isinstance(ast.literal_eval(plop), dict)
     for item in LABELS.items():
         assert "\n# label.%s=%s\n" % item in plop, plop[-400:]
 
 
-def check_groups(stacks, works, named):
+def test_groups(running, recorded):
     """record --group-by service,thread_name."""
     services, threads = set(), set()
-    for frames, _ in stacks:
+    for frames, _ in recorded["collapsed"][0]:
         (service, _, _), (thread, _, _) = frames[:2]
         assert service.startswith("service=") and thread.startswith("thread_name="), frames
         services.add(service[8:])
         threads.add(thread[12:])
     assert {service for _, service, _ in PROCESSES if service} <= services, services
-    assert set().union(*named.values()) <= threads, threads
+    assert set().union(*running.named.values()) <= threads, threads
 
 
 def ask(plopd, method, path, body=None):
@@ -221,12 +187,13 @@ def ask(plopd, method, path, body=None):
     return int(status), json.loads(answer)
 
 
-def check_selecting(plopd, named):
+def test_selecting(plopd, running):
     """One recording, asked for in parts."""
+    named = running.named
     status, made = ask(plopd, "POST", "/v1/recordings", json.dumps({"all": True, "duration_s": 2, "hz": 300, "labels": {"env": "prod"}}))
     assert status == 201, made
     path = "/v1/recordings/" + made["id"]
-    host.until("the recording ends", lambda: ask(plopd, "GET", path)[1]["state"] == "done")
+    until("the recording ends", lambda: ask(plopd, "GET", path)[1]["state"] == "done")
 
     def samples(query):
         status, graph = ask(plopd, "GET", path + "?format=json" + query)
@@ -246,6 +213,9 @@ def check_selecting(plopd, named):
     status, said = ask(plopd, "GET", path + "?format=json&group_by=colour")
     assert status == 400 and "different keys" in said["error"], said
     print("one recording of %d samples: %s by its threads' names" % (whole, groups))
+
+
+def test_labels_that_are_refused(plopd):
     for labels, word in (({"9": "x"}, "no label"), ({"k": 7}, "no label"), ({"k": "a\nb"}, "no label"), ([], "an object"),
                          ({"k%d" % i: "" for i in range(17)}, "at most 16")):
         status, said = ask(plopd, "POST", "/v1/recordings", json.dumps({"all": True, "labels": labels}))
@@ -254,13 +224,11 @@ def check_selecting(plopd, named):
     assert status == 400 and "env" in said["hint"], said
 
 
-def check_wall(plopd, work, names):
+def test_wall(plopd, running):
     """Each thread's time, of those that run and of the main thread, which sleeps throughout and is seen by no tick."""
-    path = os.path.join(plopd.folder, "wall.collapsed")
-    done = plopd.ctl("record", "-p", work.pid, "--wall", "-d", "2s", "-f", "collapsed", "-g", "thread_name,state", "-o", path)
-    assert done.returncode == 0, done.err
+    work, names = next(iter(running.named.items()))
     groups = {}
-    for frames, microseconds in host.collapsed(text(path)):
+    for frames, microseconds in host.Recorder(plopd, "-p", work.pid, "--wall", "-g", "thread_name,state", seconds=2, wait=False).finish():
         group = frames[0][0], frames[1][0]
         groups[group] = groups.get(group, 0) + microseconds
     threads = {name for name, _ in groups}
@@ -274,7 +242,7 @@ def check_wall(plopd, work, names):
         assert groups["thread_name=" + name, "state=running"] > 0 and groups["thread_name=" + name, "state=waiting for the GIL"] > 0, groups
 
 
-def check_export(plopd, works):
+def test_export(plopd, running):
     """What is collected anyway has no names of threads, but all else."""
     def grouped():
         done = plopd.ctl("export", "--since", "5m", "--group-by", "pid,service,version")
@@ -282,42 +250,7 @@ def check_export(plopd, works):
         return {tuple(name for name, _, _ in frames[:3]) for frames, _ in host.collapsed(done.out)}
 
     want = {("pid=%d" % work.pid, "service=%s" % service, "version=%s" % version)
-            for work, (_, service, version) in zip(works, PROCESSES) if service}
-    host.until("all are exported", lambda: want <= grouped())
+            for work, (_, service, version) in zip(running.works, PROCESSES) if service}
+    until("all are exported", lambda: want <= grouped())
     done = plopd.ctl("export", "thread_name=worker-a")
     assert done.returncode == 0 and not done.out and "of recordings alone" in done.err, (done.returncode, done.err)
-
-
-def main():
-    host.need_root()
-    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-        script = os.path.join(folder, "burn.py")
-        with open(script, "w", encoding="utf-8") as f:
-            f.write(BURN)
-        works, named = [], {}
-        for values, _, _ in PROCESSES:
-            with environment(values):
-                works.append(stack.enter_context(host.Workload(sys.executable, script)))
-        with environment({"PLOP_SERVICE": "named"}):
-            named[stack.enter_context(host.Workload(sys.executable, code=NAMED))] = {"worker-a", "worker-b"}
-            named[stack.enter_context(host.Workload(sys.executable, code=THREADING))] = {"a-pool-of-workers-7"}
-        plopd = stack.enter_context(host.Plopd())
-        for work in works + list(named):
-            plopd.profiled(work.pid)
-        told = plopd.process_of(works[-1].pid)
-        if not told["container"] and not told["unit"].endswith(".service"):
-            assert told["service"] == "burn.py", told
-        running = {form: record(plopd, form) for form in ("pprof", "json", "speedscope", "plop")}
-        running["collapsed"] = record(plopd, "collapsed", "--group-by", "service,thread_name")
-        paths = {form: finish(*one) for form, one in running.items()}
-        check_pprof(plopd, paths["pprof"], works, named)
-        check_texts(paths)
-        check_groups(host.collapsed(text(paths["collapsed"])), works, named)
-        check_selecting(plopd, named)
-        check_export(plopd, works)
-        check_wall(plopd, *next(iter(named.items())))
-    print("ok")
-
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,10 @@ import json
 import os
 import sys
 
+import pytest
+
 import host
+from waiting import until
 
 FUNCTIONS, DEPTH, NODES = 60000, 300, 5000
 MB = 1 << 20
@@ -62,7 +65,42 @@ def check_graph(graph, what):
     return others[0]
 
 
-def check_answers(daemon, large, small):
+@pytest.fixture(scope="module")
+def programs(root):
+    """Root's, of which the third is small, beside two large ones; the second begins after plopd."""
+    with contextlib.ExitStack() as stack:
+        before = stack.enter_context(host.Workload(sys.executable, code=CODE))
+        small = stack.enter_context(host.Workload(sys.executable, code=SMALL))
+        daemon = stack.enter_context(host.Plopd("--window", 4, "--hz", 400))
+        after = stack.enter_context(host.Workload(sys.executable, code=CODE))
+        large = (before.pid, after.pid)
+        for pid in large + (small.pid,):
+            daemon.profiled(pid)
+        begun = resident(daemon.process.pid)
+        for pid in large:
+            said = "Process %d has more names and stacks in a window than the 2 MB" % pid
+            until("a process is beyond its part", lambda text=said: text in daemon.said(), 60)
+        saved = daemon.status()["store"]["windows"]
+        until("windows are saved", lambda: daemon.status()["store"]["windows"] >= saved + 2, 40)
+        yield daemon, large, small.pid, begun
+
+
+def test_shares(programs):
+    daemon, large, _, _ = programs
+    status = daemon.status()
+    assert status["shares"]["window_process_merged"] > 0 == status["shares"]["window_merged"], status["shares"]
+    assert host.accounted(status["samples"]), status["samples"]
+    for pid in large:
+        assert daemon.said().count("Process %d has more names" % pid) == 1, "each is named once"
+
+
+def test_profile(programs):
+    daemon, large, _, _ = programs
+    check_graph(daemon.get("/v1/profile?format=json&pid=%d" % large[0]), "profile")
+
+
+def test_exports(programs):
+    daemon, large, small, _ = programs
     for pid in large:
         answer = daemon.ctl("export", "--since", "1m", "-f", "json", "pid=%d" % pid, "-o", os.path.join(daemon.folder, "graph.json"))
         assert answer.returncode == 0 and "of these samples are [other]" in answer.err, answer.err
@@ -81,8 +119,9 @@ def check_answers(daemon, large, small):
     assert "outer" in answer.out and "inner" in answer.out and OTHER not in answer.out + answer.err, answer.out[:500]
 
 
-def check_recording(daemon, pid):
+def test_recording(programs):
     """A recording has a bound of memory; its call graph has the same bound as all."""
+    daemon, (pid, _), _, _ = programs
     path = os.path.join(daemon.folder, "recorded.json")
     done = daemon.ctl("record", "-p", pid, "-d", "3s", "-F", "400", "-f", "json", "-o", path)
     assert done.returncode == 0 and "functions of least weight are one in this call graph, [other]" in done.err, done.err
@@ -92,39 +131,13 @@ def check_recording(daemon, pid):
     assert len(graph["nodes"]) == NODES + 1 and graph["merged"]["functions"] > 0, (len(graph["nodes"]), graph["merged"])
 
 
-def main():
-    host.need_root()
-    with contextlib.ExitStack() as stack:
-        before = stack.enter_context(host.Workload(sys.executable, code=CODE))
-        small = stack.enter_context(host.Workload(sys.executable, code=SMALL))
-        daemon = stack.enter_context(host.Plopd("--window", 4, "--hz", 400))
-        after = stack.enter_context(host.Workload(sys.executable, code=CODE))
-        large = (before.pid, after.pid)
-        for pid in large + (small.pid,):
-            daemon.profiled(pid)
-        begun = resident(daemon.process.pid)
-        for pid in large:
-            said = "Process %d has more names and stacks in a window than the 2 MB" % pid
-            host.until("a process is beyond its part", lambda text=said: text in daemon.said(), 60)
-        saved = daemon.status()["store"]["windows"]
-        host.until("windows are saved", lambda: daemon.status()["store"]["windows"] >= saved + 2, 40)
-        status = daemon.status()
-        assert status["shares"]["window_process_merged"] > 0 == status["shares"]["window_merged"], status["shares"]
-        assert host.accounted(status["samples"]), status["samples"]
-        for pid in large:
-            assert daemon.said().count("Process %d has more names" % pid) == 1, "each is named once"
-        check_graph(daemon.get("/v1/profile?format=json&pid=%d" % large[0]), "profile")
-        check_answers(daemon, large, small.pid)
-        check_recording(daemon, large[0])
-        status, grown = daemon.status(), (resident(daemon.process.pid) - begun) / MB
-        each = status["store"]["bytes"] / status["store"]["windows"] / MB
-        # two processes of 2 MB each at most, of which not all is new in each window
-        assert each < 5, (each, status["store"])
-        assert grown < 80, grown
-        print("%d windows of %.1f MB, plopd grew by %.0f MB and takes %.1f %% of a CPU; %s" % (
-            status["store"]["windows"], each, grown, status["cost"]["daemon_cpu_percent"], status["shares"]))
-        assert daemon.stop() == 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def test_memory(programs):
+    daemon, _, _, begun = programs
+    status, grown = daemon.status(), (resident(daemon.process.pid) - begun) / MB
+    each = status["store"]["bytes"] / status["store"]["windows"] / MB
+    # two processes of 2 MB each at most, of which not all is new in each window
+    assert each < 5, (each, status["store"])
+    assert grown < 80, grown
+    print("%d windows of %.1f MB, plopd grew by %.0f MB and takes %.1f %% of a CPU; %s" % (
+        status["store"]["windows"], each, grown, status["cost"]["daemon_cpu_percent"], status["shares"]))
+    assert daemon.stop() == 0

@@ -2,11 +2,13 @@
 """What plopd's loop thread does at once is short, whoever asks for what: a machine of 1,000 Pythons is discovered and listed, the
 first recording with asyncio tasks has its programs loaded, a profile of many MB is recorded, saved and written. The bound is 20 ms
 of the thread's CPU time at one event, as status tells it: the time by the clock depends on who else has the CPUs, and is printed."""
-import contextlib
 import os
 import sys
 
+import pytest
+
 import host
+from waiting import until
 
 PROCESSES, MOST_MS, MB = 1000, 20, 1 << 20
 # forked: 1,000 interpreters of their own would take 8 GB
@@ -62,32 +64,46 @@ def check(daemon, what):
     assert loop["longest_ms"] >= loop["recent_ms"] > 0 and loop["longest_cpu_ms"] >= loop["recent_cpu_ms"], loop
 
 
-def main():
-    host.need_root()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(host.Workload(sys.executable, code=SLEEPERS))
-        tasks = stack.enter_context(host.Workload(sys.executable, code=TASKS))
-        many = stack.enter_context(host.Workload(sys.executable, code=MANY))
-        daemon = stack.enter_context(host.Plopd("-v", "--window", 5))
-        host.until("all processes are known", lambda: daemon.status()["processes"] > PROCESSES, 60)
-        check(daemon, "1,000 Pythons discovered")
-        assert len(daemon.get("/v1/processes")) > PROCESSES
-        check(daemon, "... and listed")
-
-        done = daemon.ctl("record", "-p", tasks.pid, "--async", "-d", "1s", "-o", os.path.join(daemon.folder, "tasks.collapsed"))
-        assert done.returncode == 0, done.err
-        check(daemon, "a recording with tasks")
-
-        path = os.path.join(daemon.folder, "many.speedscope.json")
-        done = daemon.ctl("record", "-p", many.pid, "-F", "2000", "-d", "12s", "-o", path)
-        assert done.returncode == 0, done.err
-        print("%.1f MB, %s" % (os.path.getsize(path) / MB, done.err.splitlines()[0]))
-        check(daemon, "a profile of many MB")
-        saved = daemon.status()["store"]["windows"]
-        host.until("a window is saved", lambda: daemon.status()["store"]["windows"] > saved, 30)
-        check(daemon, "a window saved")
-        assert daemon.stop() == 0
+@pytest.fixture(scope="module")
+def works(root):
+    """What runs before plopd: (with asyncio tasks, of many functions)."""
+    with host.Workload(sys.executable, code=SLEEPERS), host.Workload(sys.executable, code=TASKS) as tasks, \
+            host.Workload(sys.executable, code=MANY) as many:
+        yield tasks, many
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.fixture(scope="module")
+def plopd(works):
+    with host.Plopd("-v", "--window", 5) as daemon:
+        yield daemon
+
+
+def test_discovery(plopd):
+    until("all processes are known", lambda: plopd.status()["processes"] > PROCESSES, 60)
+    check(plopd, "1,000 Pythons discovered")
+
+
+def test_list(plopd):
+    assert len(plopd.get("/v1/processes")) > PROCESSES
+    check(plopd, "... and listed")
+
+
+def test_recording_with_tasks(plopd, works):
+    done = plopd.ctl("record", "-p", works[0].pid, "--async", "-d", "1s", "-o", os.path.join(plopd.folder, "tasks.collapsed"))
+    assert done.returncode == 0, done.err
+    check(plopd, "a recording with tasks")
+
+
+def test_large_profile(plopd, works):
+    path = os.path.join(plopd.folder, "many.speedscope.json")
+    done = plopd.ctl("record", "-p", works[1].pid, "-F", "2000", "-d", "12s", "-o", path)
+    assert done.returncode == 0, done.err
+    print("%.1f MB, %s" % (os.path.getsize(path) / MB, done.err.splitlines()[0]))
+    check(plopd, "a profile of many MB")
+
+
+def test_window(plopd):
+    saved = plopd.status()["store"]["windows"]
+    until("a window is saved", lambda: plopd.status()["store"]["windows"] > saved, 30)
+    check(plopd, "a window saved")
+    assert plopd.stop() == 0

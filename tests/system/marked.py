@@ -50,11 +50,10 @@ def text_of(raw):
 
 
 def setuid_folder():
-    """A new folder on a file system on which setuid programs are what they are; None, having said so: there is none."""
+    """A new folder on a file system on which setuid programs are what they are; None: there is none."""
     for place in ("/var/tmp", "/tmp", "/run", "/root"):
         if os.path.isdir(place) and not os.statvfs(place).f_flag & (os.ST_NOSUID | os.ST_NOEXEC | os.ST_RDONLY):
             return tempfile.mkdtemp(prefix="plop-marked-", dir=place)
-    print("SKIP: neither /var/tmp, /tmp, /run nor /root is on a file system with setuid programs")
     return None
 
 

@@ -137,7 +137,7 @@ def main():
                 daemon.profiled(work.pid)
             # these only: others on the host may have names of their own at such lines
             pids = [work.pid for work in works]
-            with exports.Recordings(daemon, daemon.folder, pids) as recordings:
+            with exports.Recordings(daemon, pids) as recordings:
                 for work in works:
                     work.process.stdin.write(b"\n")
                     work.process.stdin.flush()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A recording that plopd makes while a test does something, and the stacks of a collapsed profile."""
+"""Recordings that run while a test does something, asked of plopd or made by plopctl, and the stacks of a collapsed profile."""
 import json
+import os
+import signal
 import subprocess
 
 from waiting import until
@@ -31,7 +33,7 @@ class Recording:
         self.daemon = daemon
         target = {"pid": [pid]} if pid else {} if {"pid", "cgroup", "unit", "all"} & set(more) else {"all": True}
         self.path = "/v1/recordings/" + self.ask("POST", "/v1/recordings", dict(more, duration_s=seconds, **target))["id"]
-        until("the recording is under way", lambda: self.ask("GET", self.path)["elapsed_s"] > 0)
+        until("the recording is under way", lambda: self.state()["elapsed_s"] > 0)
 
     def ask(self, method, path, body=None):
         done = subprocess.run(["curl", "-sS", "--fail-with-body", "--unix-socket", self.daemon.socket, "-X", method] +
@@ -52,10 +54,52 @@ class Recording:
         self.ask("DELETE", self.path)
         return stacks
 
+    def state(self):
+        return self.ask("GET", self.path)
+
     def done(self):
-        said = self.ask("GET", self.path)
+        said = self.state()
         return said if said["state"] == "done" else None
 
     def lost(self):
         """Of the ticks: {cause: number}, of the causes that there were."""
         return {cause: n for cause, n in self.said["lost"].items() if n}
+
+
+class Recorder:
+    """
+    plopctl record in the background, for at most so many seconds: what it writes and says is the test's affair, or its ways to
+    end. wait: until there is a recording more than before.
+    """
+    number = 0
+
+    def __init__(self, daemon, *arguments, seconds=300, form="collapsed", wait=True):
+        Recorder.number += 1
+        self.form, self.path = form, os.path.join(daemon.folder, "recorder-%d.%s" % (Recorder.number, form))
+        before = daemon.status()["recordings"] if wait else 0
+        self.process = subprocess.Popen([daemon.program("plopctl"), "--socket", daemon.socket, "record", "-d", "%gs" % seconds, "-f", form,
+                                         "-o", self.path] + [str(a) for a in arguments], stderr=subprocess.PIPE)
+        if wait:
+            until("plopctl records", lambda: self.process.poll() is not None or daemon.status()["recordings"] > before)
+
+    def stop(self):
+        """Ends it by SIGINT."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.finish()
+
+    def finish(self, seconds=60):
+        """Waits for its end, and gives what it wrote: stacks of collapsed, an object of JSON, else bytes. What it said is in .said."""
+        self.said = self.process.communicate(timeout=seconds)[1].decode()
+        assert self.process.returncode == 0, self.said
+        with open(self.path, "rb") as f:
+            data = f.read()
+        return collapsed(data.decode()) if self.form == "collapsed" else json.loads(data.decode()) if self.form == "json" else data
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()

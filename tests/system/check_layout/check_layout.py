@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""check_layout.py WALK_LIVE PYTHONS: every interpreter that PYTHONS lists is started, discovered, and its thread states
+"""Every interpreter is started, discovered, and its thread states
 and frames are read from outside with the layout. Names, files, lines, thread ids have to be what the
-interpreter says of itself; the checks of its code objects may not change while they are at work."""
+interpreter says of itself; the checks of its code objects may not change while they are at work. $PLOP_WALK_LIVE is walk_live.c."""
 import json
 import os
 import subprocess
-import sys
+
+import pytest
+
+import host
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON_YES = "1"
-SKIPPED = 77
 
 
 def control_characters_replaced(text):
     return "".join("\ufffd" if ord(c) < 32 or 0x7f <= ord(c) < 0xa0 or 0xd800 <= ord(c) < 0xe000 else c for c in text)
 
 
-def walk(walk_live, pid):
-    done = subprocess.run([walk_live, str(pid)], capture_output=True, timeout=60, text=True)
+def walk(pid):
+    done = subprocess.run([os.environ["PLOP_WALK_LIVE"], str(pid)], capture_output=True, timeout=60, text=True)
     assert done.returncode == 0, done.stderr
     found, threads = None, []
     for line in done.stdout.splitlines():
@@ -67,11 +69,27 @@ def ask(target, command):
     return json.loads(line)
 
 
-def check(walk_live, version, command):
+def commands():
+    """(version, what runs target.py) of every interpreter; those of the cache's root there as well."""
+    found = []
+    for version, path, _ in host.listed():
+        target = "target_2.py" if version.startswith("2.") else "target.py"
+        found.append(pytest.param(version, [path, os.path.join(HERE, target)], id=path))
+        root = os.path.join(os.path.dirname(os.path.dirname(path)), "root")
+        name = "/usr/bin/" + os.path.basename(path)
+        if os.path.exists(root + name) and os.geteuid() == 0:
+            with open(os.path.join(HERE, "target.py"), encoding="utf-8") as f:
+                text = f.read()
+            found.append(pytest.param(version, ["chroot", root, name, "-X", "utf8", "-c", text], id="chroot " + name))
+    return found
+
+
+@pytest.mark.parametrize("version, command", commands())
+def test_layout(version, command):
     target = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/")
     try:
         said = ask(target, b"r")
-        found, threads = walk(walk_live, target.pid)
+        found, threads = walk(target.pid)
         assert found[0] == PYTHON_YES, found
         assert found[1] == version, "called %s, is %s" % (found[1], version)
         numbers = tuple(int(n) for n in version.split("rc")[0].split(".")[:2])
@@ -79,45 +97,13 @@ def check(walk_live, version, command):
         before = checks_of(threads)
         ask(target, b"w")
         said = ask(target, b"r")
-        _, threads = walk(walk_live, target.pid)
+        _, threads = walk(target.pid)
         compare(numbers, said, threads)
         after = checks_of(threads)
         changed = [k for k, v in before.items() if k in after and after[k] != v]
         assert not changed, "checks changed of %s" % changed
         assert len(set(before.values())) == len(before), "two code objects have the same check"
-        return "%d threads, %d frames, %d code objects" % (len(threads), frames, len(before))
+        print("%s: %d threads, %d frames, %d code objects" % (version, len(threads), frames, len(before)))
     finally:
         target.kill()
         target.wait()
-
-
-def main():
-    walk_live, pythons = sys.argv[1:3]
-    listed = subprocess.run([pythons], capture_output=True, text=True, timeout=120, check=True).stdout
-    failed = done = 0
-    commands = []
-    for row in listed.splitlines():
-        version, path, build = row.split()
-        target = "target_2.py" if version.startswith("2.") else "target.py"
-        commands.append((version, path, [path, os.path.join(HERE, target)]))
-        root = os.path.join(os.path.dirname(os.path.dirname(path)), "root")
-        if os.path.exists(root + "/usr/bin/" + os.path.basename(path)) and os.geteuid() == 0:
-            with open(os.path.join(HERE, "target.py"), encoding="utf-8") as f:
-                text = f.read()
-            name = "/usr/bin/" + os.path.basename(path)
-            commands.append((version, "chroot " + name, ["chroot", root, name, "-X", "utf8", "-c", text]))
-    for version, path, command in commands:
-        try:
-            print("%-8s %s: %s" % (version, path, check(walk_live, version, command)))
-            done += 1
-        except (AssertionError, KeyError, subprocess.SubprocessError) as e:
-            print("%-8s %s: FAILED: %s %s" % (version, path, type(e).__name__, e))
-            failed += 1
-    if failed == 0 and done == 0:
-        print("skipped: no CPython that plop knows is installed")
-        return SKIPPED
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""churn.py [--whole]: processes and code objects come and go; plopd's memory stays below 64 MB and does not grow.
+"""Processes and code objects come and go; plopd's memory stays below 64 MB and does not grow.
 
-First simulated, by churn_plopd: all of plopd but its kernel side, a window after the other; --whole takes a million short processes
-and a million code objects in one that stays, as many as in a day of 2,880 windows, and three minutes. Then real ones, under a real
+First simulated, by churn_plopd: all of plopd but its kernel side, a window after the other; with PLOP_WHOLE_DAY=1 a million short processes
+and a million code objects in one that stays, as many as in a day of 2,880 windows, and three minutes long. Then real ones, under a real
 plopd: some thousand programs that a Python starts, and a Python that makes functions, calls them and forgets them."""
 import json
 import os
@@ -11,8 +11,8 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-import host  # noqa: E402
+import host
+from waiting import until
 
 MEMORY_MAX = 64e6
 # (windows, processes in each, code objects in each); the last quarter must be as large as the one before
@@ -36,7 +36,8 @@ def memory(pid):
     return int(kilobytes["VmRSS"]) * 1024, int(kilobytes["VmHWM"]) * 1024
 
 
-def simulated(windows, processes, codes):
+def test_simulated():
+    windows, processes, codes = WHOLE if os.environ.get("PLOP_WHOLE_DAY") == "1" else BRIEF
     # what a disk takes for 2,880 windows is no matter here
     folder = "/dev/shm" if os.path.isdir("/dev/shm") else None
     with tempfile.TemporaryDirectory(prefix="plop-churn-", dir=folder) as state, \
@@ -57,8 +58,9 @@ def simulated(windows, processes, codes):
     assert quarters[3] < max(quarters[1], quarters[2]) * 1.1 + 2e6, "it grows: %s" % quarters
 
 
-def real_processes(daemon):
+def test_real_processes(start_plopd):
     """What a host does that starts programs all the time; the first tenth warms up."""
+    daemon = start_plopd("--window", 2, "--hz", 200)
     with host.Workload(sys.executable, code=SPAWN) as work:
         daemon.profiled(work.pid)
         seen = []
@@ -68,7 +70,7 @@ def real_processes(daemon):
             work.line("DONE")
             seen.append(memory(daemon.process.pid)[0])
         # others of this host end meanwhile: all that is listed must have been there at some look
-        host.until("nothing that ended is listed", lambda: all(os.path.exists("/proc/%d" % p["pid"])
+        until("nothing that ended is listed", lambda: all(os.path.exists("/proc/%d" % p["pid"])
                                                                for p in json.loads(daemon.ctl("ps", "--json").out)))
         assert daemon.process_of(work.pid), "the one that starts them is not listed"
         known = daemon.status()["processes"]
@@ -76,8 +78,9 @@ def real_processes(daemon):
     assert seen[2] < seen[0] * 1.1 + 3e6, "it grows: %s" % seen
 
 
-def real_code(daemon, seconds):
+def test_real_code(start_plopd):
     """Functions that are made and forgotten, ten thousand a second; three windows fill the caches."""
+    daemon, seconds = start_plopd("--window", 2, "--hz", 5000), 16
     with host.Workload(sys.executable, code=FORGET) as work:
         daemon.profiled(work.pid)
         seen = []
@@ -94,16 +97,3 @@ def real_code(daemon, seconds):
     assert most < MEMORY_MAX, most
     assert host.accounted(status["samples"]), status["samples"]
     assert share > 0.99, named
-
-
-def main():
-    host.need_root()
-    simulated(*(WHOLE if "--whole" in sys.argv[1:] else BRIEF))
-    with host.Plopd("--window", 2, "--hz", 200) as daemon:
-        real_processes(daemon)
-    with host.Plopd("--window", 2, "--hz", 5000) as daemon:
-        real_code(daemon, 16)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

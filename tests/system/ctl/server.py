@@ -6,20 +6,8 @@ import os
 import signal
 import socket
 import subprocess
-import time
 
 DEADLINE = 30
-
-
-def wait_for(what, condition, deadline=DEADLINE):
-    """The first true value of condition(); an AssertionError after the deadline."""
-    end = time.monotonic() + deadline
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError("%s: not within %d s" % (what, deadline))
 
 
 class Program:

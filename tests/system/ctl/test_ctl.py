@@ -12,14 +12,13 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import termios
 import time
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from server import BAD_CHUNKS, CHUNKED, DEADLINE, GARBAGE, Program, Server, connect, error_of, raw, request, wait_for  # noqa: E402
+from server import BAD_CHUNKS, CHUNKED, DEADLINE, GARBAGE, Program, Server, connect, error_of, raw, request
+from waiting import until
 
 CTL = os.environ["PLOP_CTL"]
 PROFILE = b"main (/srv/web.py:3);handle (/srv/web.py:9) 90\n"
@@ -38,7 +37,7 @@ class Case(unittest.TestCase):
         if self.server:
             server, self.server = self.server, None
             # Sanitizers and leaks show as a status of their own.
-            self.assertEqual(server.end(), 0)
+            assert server.end() == 0
 
     def ctl(self, *arguments, **options):
         return subprocess.run([CTL, *arguments, "--socket", self.path], cwd=self.folder, capture_output=True, text=True,
@@ -49,61 +48,61 @@ class Case(unittest.TestCase):
 
     def refused(self, status, said, *arguments):
         done = self.ctl(*arguments)
-        self.assertEqual(done.returncode, status, done.stderr)
-        self.assertIn(said, done.stderr)
-        self.assertTrue(done.stderr.startswith("plopctl: "), done.stderr)
-        self.assertEqual(done.stdout, "")
+        assert done.returncode == status, done.stderr
+        assert said in done.stderr
+        assert done.stderr.startswith("plopctl: "), done.stderr
+        assert done.stdout == ""
 
 
 class Plopctl(Case):
     def test_status(self):
         done = self.ctl("status")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        assert done.returncode == 0, done.stderr
         for text in ("100 Hz", "20,000", "60.0 %", "fault 10", "12 windows", "not running"):
-            self.assertIn(text, done.stdout)
-        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
+            assert text in done.stdout
+        assert max(map(len, done.stdout.splitlines())) <= 80
         said = json.loads(self.ctl("status", "--json").stdout)
-        self.assertEqual(said["samples"]["lost"]["fault"], 10)
+        assert said["samples"]["lost"]["fault"] == 10
 
     def test_ps(self):
         done = self.ctl("ps")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        assert done.returncode == 0, done.stderr
         lines = done.stdout.splitlines()
-        self.assertEqual(len(lines), 4)
+        assert len(lines) == 4
         # who uses most comes first
-        self.assertRegex(lines[1], r"^ +4711 3\.13\.0 +93\.5 +12,000 +100\.0 +8 web +python3 web\.py --port 80$")
-        self.assertRegex(lines[2], r"^ +77 3\.9\.2 +5\.0 +70 .* shop +worker$")
-        self.assertIn("PyPy is not supported", lines[3])
-        self.assertEqual([p["pid"] for p in json.loads(self.ctl("ps", "--json").stdout)], [4711, 77, 12])
+        assert re.search(r"^ +4711 3\.13\.0 +93\.5 +12,000 +100\.0 +8 web +python3 web\.py --port 80$", lines[1])
+        assert re.search(r"^ +77 3\.9\.2 +5\.0 +70 .* shop +worker$", lines[2])
+        assert "PyPy is not supported" in lines[3]
+        assert [p["pid"] for p in json.loads(self.ctl("ps", "--json").stdout)] == [4711, 77, 12]
         for selectors, pids in ((["service=shop"], [77]), (["service=shop", "service=web"], [4711, 77]), (["service=shop", "version=8"], []),
                                 (["cgroup=/system.slice"], [4711]), (["12"], [12]), (["unit="], [77, 12]), (["thread=1"], [4711, 77, 12])):
-            self.assertEqual([p["pid"] for p in json.loads(self.ctl("ps", "--json", *selectors).stdout)], pids, selectors)
+            assert [p["pid"] for p in json.loads(self.ctl("ps", "--json", *selectors).stdout)] == pids, selectors
         done = self.ctl("ps", "service=none")
-        self.assertEqual((done.returncode, done.stdout), (0, ""))
-        self.assertIn("none of the 3 Python processes", done.stderr)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "none of the 3 Python processes" in done.stderr
 
     def test_open_needs_a_gateway(self):
         self.refused(1, "plop-gateway is not running", "open")
         request(self.path, "POST", "/v1/gateway", '{"url":"http://127.0.0.1:7567"}')
-        self.assertEqual(self.ctl("open").stdout, "http://127.0.0.1:7567/?token=good\n")
+        assert self.ctl("open").stdout == "http://127.0.0.1:7567/?token=good\n"
 
     def test_record_formats(self):
         for name, extension in (("pprof", "pb.gz"), ("collapsed", "collapsed"), ("speedscope", "speedscope.json"),
                                 ("plop", "plop"), ("json", "json")):
             done = self.ctl("record", "-p", "4711", "-d", "100ms", "-f", name)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn("90 samples", done.stderr)
-            self.assertIn("fault 2", done.stderr)
+            assert done.returncode == 0, done.stderr
+            assert "90 samples" in done.stderr
+            assert "fault 2" in done.stderr
             [file] = self.left()
-            self.assertRegex(file, r"^plop-4711-\d{8}-\d{6}\." + re.escape(extension) + "$")
-            self.assertIn(file, done.stderr)
-            self.assertEqual(done.stdout, "")
+            assert re.search(r"^plop-4711-\d{8}-\d{6}\." + re.escape(extension) + "$", file)
+            assert file in done.stderr
+            assert done.stdout == ""
             with open(os.path.join(self.folder, file), "rb") as f:
                 data = f.read()
             if name == "pprof":
-                self.assertIn(b"/srv/web.py", gzip.decompress(data))
+                assert b"/srv/web.py" in gzip.decompress(data)
             elif name == "collapsed":
-                self.assertEqual(data, PROFILE)
+                assert data == PROFILE
             elif name in ("json", "speedscope"):
                 json.loads(data)
             os.unlink(os.path.join(self.folder, file))
@@ -117,34 +116,34 @@ class Plopctl(Case):
                                      ("x.json", "json", ()), ("x.plop", "plop", ()), ("x.pb.gz", "collapsed", ("-f", "collapsed")),
                                      ("x.dat", "pprof", ()), ("json", "pprof", ()), ("x.json.bak", "pprof", ()), ("x.dat", "json", ("-f", "json"))):
                 done = self.ctl(*command, "-o", file, *more)
-                self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+                assert (done.returncode, done.stdout) == (0, ""), done.stderr
                 with open(os.path.join(self.folder, file), "rb") as f:
-                    self.assertEqual(f.read(len(first[form])), first[form], (command, file))
-                self.assertIn("%s (%s)\n" % (file, form), done.stderr)
+                    assert f.read(len(first[form])) == first[form], (command, file)
+                assert "%s (%s)\n" % (file, form) in done.stderr
                 told = file.endswith((".gz", ".GZ", ".pprof", ".collapsed", ".folded", ".txt", ".json", ".plop")) or more
-                self.assertEqual("%s: its ending tells no format, so it is pprof" % file in done.stderr, not told, done.stderr)
-                self.assertNotIn("to open it", done.stderr)  # no terminal
+                assert ("%s: its ending tells no format, so it is pprof" % file in done.stderr) == (not told), done.stderr
+                assert "to open it" not in done.stderr  # no terminal
                 os.unlink(os.path.join(self.folder, file))
             for to in ((), ("-o", "-")) if command[0] == "export" else (("-o", "-"),):
                 done = self.ctl(*command, *to)
-                self.assertEqual((done.returncode, done.stdout.encode()), (0, PROFILE), done.stderr)
+                assert (done.returncode, done.stdout.encode()) == (0, PROFILE), done.stderr
             for ending in ("svg", "html"):
                 self.refused(2, "format %s is not there yet" % ending, *command, "-o", "x." + ending)
-        self.assertEqual(self.left(), [])
+        assert self.left() == []
 
     def test_record_of_a_busy_plopd(self):
         """A result that plopd has no time to write is asked for again."""
         done = self.ctl("record", "-p", "503", "-d", "100ms", "-f", "collapsed", "-o", "x")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(self.left(), ["x"])
+        assert done.returncode == 0, done.stderr
+        assert self.left() == ["x"]
 
     def test_record_tasks(self):
         for pid, said in (("4711", False), ("310", True)):
             done = self.ctl("record", "-p", pid, "--async", "-d", "100ms", "-f", "collapsed", "-o", "-")
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual("no tasks: --async is for CPython 3.11" in done.stderr, said, done.stderr)
+            assert done.returncode == 0, done.stderr
+            assert ("no tasks: --async is for CPython 3.11" in done.stderr) == said, done.stderr
         done = self.ctl("record", "-p", "310", "-d", "100ms", "-f", "collapsed", "-o", "-")
-        self.assertNotIn("no tasks", done.stderr)
+        assert "no tasks" not in done.stderr
 
     def test_record_states(self):
         for pid, options, sentences in (
@@ -156,15 +155,15 @@ class Plopctl(Case):
                 ("77", ("--wall",), ["held 100 % of the time on CPU, waited for 40 %", "1.0 s runnable without a CPU\n"])):
             done = self.ctl("record", "-p", pid, *options, "-d", "100ms", "-f", "collapsed", "-o", "-")
             for sentence in sentences:
-                self.assertIn(sentence, done.stderr)
+                assert sentence in done.stderr
 
     def test_record_to_a_pipe(self):
         done = self.ctl("record", "-a", "-d", "0.1", "-f", "collapsed", "-o", "-")
-        self.assertEqual(done.stdout.encode(), PROFILE)
+        assert done.stdout.encode() == PROFILE
         # No progress bar: every line of stderr is a whole message.
-        self.assertNotIn("\r", done.stderr)
-        self.assertTrue(all(line.startswith("plopctl: ") for line in done.stderr.splitlines()), done.stderr)
-        self.assertEqual(self.left(), [])
+        assert "\r" not in done.stderr
+        assert all(line.startswith("plopctl: ") for line in done.stderr.splitlines()), done.stderr
+        assert self.left() == []
 
     def test_record_checks_first(self):
         self.refused(1, "cannot write", "record", "-p", "4711", "-o", os.path.join(self.folder, "missing", "x"))
@@ -173,8 +172,8 @@ class Plopctl(Case):
         os.symlink("nowhere", os.path.join(self.folder, "dangling"))
         self.refused(1, "cannot write dangling", "record", "-p", "4711", "-o", "dangling")
         os.unlink(os.path.join(self.folder, "dangling"))
-        self.assertEqual(self.server.status()["test_recordings"], 0)
-        self.assertEqual(self.left(), [])
+        assert self.server.status()["test_recordings"] == 0
+        assert self.left() == []
 
     def test_record_to_a_link(self):
         """What a link names is written, and the link stays; /dev/stdout is one, and root could replace it."""
@@ -184,14 +183,14 @@ class Plopctl(Case):
             with open(target, "wb") as out:
                 done = subprocess.run([CTL, "record", "-p", "4711", "-d", "100ms", "-f", "collapsed", "-o", link, "--socket", self.path],
                                       cwd=self.folder, stdout=out, stderr=subprocess.PIPE, timeout=DEADLINE, check=False)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertTrue(os.path.islink(link))
+            assert done.returncode == 0, done.stderr
+            assert os.path.islink(link)
             with open(target, "rb") as f:
-                self.assertEqual(f.read(), PROFILE)
+                assert f.read() == PROFILE
             os.unlink(link)
-        self.assertEqual(self.left(), ["target"])
+        assert self.left() == ["target"]
         done = self.ctl("record", "-p", "4711", "-d", "100ms", "-f", "collapsed", "-o", "/dev/stdout")
-        self.assertEqual((done.returncode, done.stdout.encode()), (0, PROFILE), done.stderr)
+        assert (done.returncode, done.stdout.encode()) == (0, PROFILE), done.stderr
 
     def test_record_exit_statuses(self):
         self.refused(3, "no process 404", "record", "-p", "404")
@@ -207,7 +206,7 @@ class Plopctl(Case):
             self.refused(2, "", "record", "-a", *bad)
         self.refused(2, "-l env=prod and -l env=test exclude", "record", "-a", "-l", "env=prod", "-l", "a=b", "-l", "env=test")
         self.refused(2, "at most 16", "record", "-a", *[word for i in range(17) for word in ("-l", "k%d=v" % i)])
-        self.assertEqual(self.left(), [])
+        assert self.left() == []
 
     def test_usage_and_reach(self):
         self.refused(2, "not there yet", "diff")
@@ -226,93 +225,93 @@ class Plopctl(Case):
         self.path = path
         for command in ((), ("status",), ("ps",), ("record",), ("export",), ("dump",), ("top",), ("open",)):
             done = subprocess.run([CTL, *command, "--help"], capture_output=True, text=True, check=True, timeout=DEADLINE)
-            self.assertIn("--socket", done.stdout)
+            assert "--socket" in done.stdout
 
     def test_export(self):
         done = self.ctl("export", "--since", "1h", "pid=4711", "comm=a&b=c%")
-        self.assertEqual((done.returncode, done.stdout.encode()), (0, PROFILE), done.stderr)
+        assert (done.returncode, done.stdout.encode()) == (0, PROFILE), done.stderr
         done = self.ctl("export", "-f", "pprof", "-o", "x.pb.gz")
-        self.assertIn("90 samples", done.stderr)
-        self.assertEqual(self.left(), ["x.pb.gz"])
+        assert "90 samples" in done.stderr
+        assert self.left() == ["x.pb.gz"]
 
     def test_times_are_as_journalctl_takes_them(self):
         for since in ("yesterday", "1 hour ago", "1h30m", "-5min", "0:00", "yesterday 13:00", "2026-01-02 09:00", "@60"):
             done = self.ctl("export", "--since", since, "--until", "tomorrow")
-            self.assertEqual((done.returncode, done.stdout.encode()), (0, PROFILE), done.stderr)
+            assert (done.returncode, done.stdout.encode()) == (0, PROFILE), done.stderr
         # the zone is the host's, and what it says is told
         done = self.ctl("export", "--since", "2026-01-02 12:00", "--until", "2026-01-02 09:00 UTC", env=dict(os.environ, TZ="EAT-3"))
-        self.assertEqual(done.returncode, 2)
-        self.assertIn("--since 2026-01-02 12:00 (2026-01-02 12:00:00) is not before --until 2026-01-02 09:00 UTC (2026-01-02 12:00:00)", done.stderr)
+        assert done.returncode == 2
+        assert "--since 2026-01-02 12:00 (2026-01-02 12:00:00) is not before --until 2026-01-02 09:00 UTC (2026-01-02 12:00:00)" in done.stderr
 
     def test_config_names_the_socket(self):
         file = os.path.join(self.folder, "plop.conf")
         with open(file, "w", encoding="ascii") as f:
             f.write("[plopd]\nsocket = %s\n" % self.path)
         done = subprocess.run([CTL, "--config", file, "status"], capture_output=True, text=True, timeout=DEADLINE, check=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        assert done.returncode == 0, done.stderr
         with open(file, "a", encoding="ascii") as f:
             f.write("hz = 0\n")
         done = subprocess.run([CTL, "--config", file, "status"], capture_output=True, text=True, timeout=DEADLINE, check=False)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("plop.conf:3: hz = 0: must be a number from 1 to 10000", done.stderr)
+        assert done.returncode == 1
+        assert "plop.conf:3: hz = 0: must be a number from 1 to 10000" in done.stderr
 
 
 class Interrupted(Case):
     def begin(self, *arguments, **options):
         program = Program(CTL, "record", "-p", "4711", "-d", "1h", "-f", "collapsed", "-o", "kept", *arguments, "--socket",
                           self.path, cwd=self.folder, stderr=subprocess.PIPE, **options)
-        wait_for("the recording", lambda: self.server.status()["test_recordings"])
+        until("the recording", lambda: self.server.status()["test_recordings"], DEADLINE)
         return program
 
     def test_ctrl_c_keeps_what_there_is(self):
         program = self.begin()
         program.process.send_signal(signal.SIGINT)
         said = program.process.stderr.read().decode()
-        self.assertEqual(program.end(0), 0, said)
-        self.assertIn("stopped early", said)
+        assert program.end(0) == 0, said
+        assert "stopped early" in said
         with open(os.path.join(self.folder, "kept"), "rb") as f:
-            self.assertEqual(f.read(), PROFILE)
-        self.assertEqual(self.left(), ["kept"])
+            assert f.read() == PROFILE
+        assert self.left() == ["kept"]
 
     def test_a_duration_of_several_parts(self):
         program = self.begin("-d", "1h30m")
-        self.assertEqual(json.loads(request(self.path, "GET", "/v1/recordings/r1")[2])["duration_s"], 5400)
+        assert json.loads(request(self.path, "GET", "/v1/recordings/r1")[2])["duration_s"] == 5400
         program.process.send_signal(signal.SIGINT)
         program.process.stderr.read()
-        self.assertEqual(program.end(0), 0)
+        assert program.end(0) == 0
 
     def test_plopd_goes_away_at_once(self):
         program = self.begin()
         self.end_server()
         said = program.process.stderr.read().decode()
-        self.assertEqual(program.end(0), 1, said)
-        self.assertIn("plopd went away", said)
-        self.assertIn("nothing had been received", said)
-        self.assertEqual(self.left(), [])
+        assert program.end(0) == 1, said
+        assert "plopd went away" in said
+        assert "nothing had been received" in said
+        assert self.left() == []
 
     def test_plopd_goes_away_later(self):
         program = self.begin()
         # the first is soon: most recordings are short
-        wait_for("a fetch of the profile so far", lambda: self.server.status()["test_fetches"])
+        until("a fetch of the profile so far", lambda: self.server.status()["test_fetches"], DEADLINE)
         elapsed = json.loads(request(self.path, "GET", "/v1/recordings/r1")[2])["elapsed_s"]
-        self.assertLess(elapsed, 8)
+        assert elapsed < 8
         # plopctl asks for the next thing when it has that profile.
         polls = self.server.status()["test_polls"]
-        wait_for("the next question", lambda: self.server.status()["test_polls"] > polls)
+        until("the next question", lambda: self.server.status()["test_polls"] > polls, DEADLINE)
         self.end_server()
         said = program.process.stderr.read().decode()
-        self.assertEqual(program.end(0), 1, said)
-        self.assertIn("holds what had been received", said)
+        assert program.end(0) == 1, said
+        assert "holds what had been received" in said
         with open(os.path.join(self.folder, "kept"), "rb") as f:
-            self.assertEqual(f.read(), PROFILE)
+            assert f.read() == PROFILE
 
     def test_a_terminal_has_a_bar_and_no_binary(self):
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         refused = subprocess.run([CTL, "record", "-a", "-d", "0.1", "-f", "pprof", "-o", "-", "--socket", self.path], stdout=slave,
                                  stderr=subprocess.PIPE, timeout=DEADLINE, check=False)
-        self.assertEqual(refused.returncode, 2)
-        self.assertIn(b"terminal", refused.stderr)
+        assert refused.returncode == 2
+        assert b"terminal" in refused.stderr
         program = Program(CTL, "record", "-p", "4711", "-d", "1s", "-o", "x", "--socket", self.path, cwd=self.folder, stderr=slave)
         os.close(slave)
         seen = b""
@@ -325,40 +324,40 @@ class Interrupted(Case):
         except OSError:
             pass  # EIO: the other side has closed
         os.close(master)
-        self.assertEqual(program.end(0), 0)
+        assert program.end(0) == 0
         bars = re.findall(rb"\[([#-]{24})\] ([0-9.]+)/1 s  90 samples  2 lost", seen)
-        self.assertGreaterEqual(len(bars), 2, seen)
-        self.assertLess(float(bars[0][1]), float(bars[-1][1]))
-        self.assertIn(b"written to x", seen)
-        self.assertIn(b"to open it: go tool pprof -http=: -filefunctions x", seen)
+        assert len(bars) >= 2, seen
+        assert float(bars[0][1]) < float(bars[-1][1])
+        assert b"written to x" in seen
+        assert b"to open it: go tool pprof -http=: -filefunctions x" in seen
 
 
 class Http(Case):
     def test_routes(self):
-        self.assertEqual(request(self.path, "GET", "/v1/status")[0], 200)
+        assert request(self.path, "GET", "/v1/status")[0] == 200
         status, headers, body = request(self.path, "PUT", "/v1/recordings/r1")
-        self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD, DELETE"))
-        self.assertIn("hint", json.loads(body))
-        self.assertEqual(request(self.path, "GET", "/v1/nothing")[0], 404)
-        self.assertEqual(request(self.path, "GET", "/forgetful")[0], 500)
-        self.assertEqual(request(self.path, "GET", "/debug/pprof/profile")[2], b"later\n")
-        self.assertEqual(request(self.path, "GET", "/v1/stream")[2].count(b"event: window\ndata: "), 5)
-        self.assertEqual(request(self.path, "GET", "/v1/profile?pids=1")[0], 400)
+        assert (status, headers["Allow"]) == (405, "GET, HEAD, DELETE")
+        assert "hint" in json.loads(body)
+        assert request(self.path, "GET", "/v1/nothing")[0] == 404
+        assert request(self.path, "GET", "/forgetful")[0] == 500
+        assert request(self.path, "GET", "/debug/pprof/profile")[2] == b"later\n"
+        assert request(self.path, "GET", "/v1/stream")[2].count(b"event: window\ndata: ") == 5
+        assert request(self.path, "GET", "/v1/profile?pids=1")[0] == 400
 
     def test_bodies(self):
         said = json.loads(request(self.path, "POST", "/echo", "a" * 65536)[2])
-        self.assertEqual(said["body"], "a" * 65536)
+        assert said["body"] == "a" * 65536
         for size in (65537, 900000):
             status, said = error_of(raw(self.path, b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size))
-            self.assertEqual(status, 413)
-            self.assertIn("65536", said)
+            assert status == 413
+            assert "65536" in said
         chunked = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"1000\r\n" + b"a" * 4096 + b"\r\n") * 20
-        self.assertEqual(error_of(raw(self.path, chunked + b"0\r\n\r\n"))[0], 413)
+        assert error_of(raw(self.path, chunked + b"0\r\n\r\n"))[0] == 413
 
     def echoed(self, answer):
         """The body that came, of a raw answer behind any "100 Continue"."""
         *_, head, body = answer.split(b"\r\n\r\n")
-        self.assertTrue(head.startswith(b"HTTP/1.1 200 "), answer)
+        assert head.startswith(b"HTTP/1.1 200 "), answer
         return json.loads(body)["body"]
 
     def test_chunked_bodies(self):
@@ -371,7 +370,7 @@ class Http(Case):
                 body += b"%x\r\n" % n + data[at:at + n] + b"\r\n"
                 at += n
             body += generator.choice((b"0", b"00000")) + b"\r\n" + generator.choice((b"", b"X-Trailer: y\r\nZ:\r\n")) + b"\r\n"
-            self.assertEqual(self.echoed(raw(self.path, head + body)), data.decode())
+            assert self.echoed(raw(self.path, head + body)) == data.decode()
         # In pieces, as it comes: the end of each line, and of each chunk, is anywhere.
         with connect(self.path) as s:
             for i in range(0, len(head), 7):
@@ -381,62 +380,62 @@ class Http(Case):
             answer = b""
             while more := s.recv(65536):
                 answer += more
-        self.assertEqual(self.echoed(answer), "0123456789abcdef")
+        assert self.echoed(answer) == "0123456789abcdef"
         # Who waits for leave to send it is not left waiting.
         with connect(self.path) as s:
             s.sendall(head[:-2] + b"Expect: 100-continue\r\n\r\n")
-            self.assertTrue(s.recv(65536).startswith(b"HTTP/1.1 100 "))
+            assert s.recv(65536).startswith(b"HTTP/1.1 100 ")
             s.sendall(b"5\r\nhello\r\n0\r\n\r\n")
             answer = b"\r\n\r\n"
             while more := s.recv(65536):
                 answer += more
-        self.assertEqual(self.echoed(answer), "hello")
+        assert self.echoed(answer) == "hello"
 
     def test_bad_chunks(self):
         for path in (b"/echo", b"/v1/recordings", b"/v1/status", b"/nothing"):
             for data, statuses in BAD_CHUNKS:
                 with self.subTest(path=path, data=data[:60]):
-                    self.assertIn(error_of(raw(self.path, CHUNKED % path + data, finish=True))[0], statuses)
+                    assert error_of(raw(self.path, CHUNKED % path + data, finish=True))[0] in statuses
         generator = random.Random(5)
         for _ in range(300):
             answer = raw(self.path, CHUNKED % b"/echo" + bytes(generator.choices(b"0123456789abcdef\r\n;: x\0", k=generator.randrange(60))),
                          finish=True)
             if not answer.startswith(b"HTTP/1.1 200 "):
-                self.assertIn(error_of(answer)[0], {400, 413, 431})
-        self.assertEqual(self.server.status()["pid"], self.server.process.pid)
+                assert error_of(answer)[0] in {400, 413, 431}
+        assert self.server.status()["pid"] == self.server.process.pid
 
     def test_head(self):
         for path in ("/v1/status", "/v1/processes", "/v1/profile?format=collapsed", "/metrics", "/debug/pprof/profile", "/v1/nothing",
                      "/v1/profile?pids=1"):
             status, headers, body = request(self.path, "HEAD", path)
             get = request(self.path, "GET", path)
-            self.assertEqual((status, body, headers["Content-Type"]), (get[0], b"", get[1]["Content-Type"]), path)
+            assert (status, body, headers["Content-Type"]) == (get[0], b"", get[1]["Content-Type"]), path
             if path != "/v1/status":
-                self.assertEqual(headers["Content-Length"], str(len(get[2])), path)
+                assert headers["Content-Length"] == str(len(get[2])), path
         status, headers, body = request(self.path, "HEAD", "/v1/stream?thread=1")
-        self.assertEqual((status, headers["Content-Type"], body), (200, "text/event-stream", b""))
-        wait_for("the end of the stream", lambda: self.server.status()["test_waiting"] == 0)
+        assert (status, headers["Content-Type"], body) == (200, "text/event-stream", b"")
+        until("the end of the stream", lambda: self.server.status()["test_waiting"] == 0, DEADLINE)
         for method, path, allow in (("HEAD", "/echo", "POST"), ("OPTIONS", "/v1/status", "GET, HEAD"), ("OPTIONS", "/echo", "POST"),
                                     ("TRACE", "/v1/status", "GET, HEAD"), ("BREW", "/v1/status", "GET, HEAD")):
             status, headers, _ = request(self.path, method, path)
-            self.assertEqual((status, headers["Allow"]), (405, allow))
+            assert (status, headers["Allow"]) == (405, allow)
         # No body either where the request is refused before it is understood.
         answer = raw(self.path, b"HEAD /%zz HTTP/1.1\r\nHost: x\r\nX: \x01\r\n\r\n")
-        self.assertTrue(answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"\r\n\r\n"), answer)
+        assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"\r\n\r\n"), answer
 
     def test_garbage(self):
         for data, statuses in GARBAGE:
             with self.subTest(data=data[:60]):
-                self.assertIn(error_of(raw(self.path, data))[0], statuses)
+                assert error_of(raw(self.path, data))[0] in statuses
         generator = random.Random(2)
         for _ in range(200):
             answer = raw(self.path, generator.randbytes(generator.randrange(1, 2000)), finish=True)
-            self.assertEqual(error_of(answer)[0], 400)
+            assert error_of(answer)[0] == 400
         # Cut anywhere.
         whole = b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n"
         for n in range(1, len(whole)):
-            self.assertEqual(error_of(raw(self.path, whole[:n], finish=True))[0], 400)
-        self.assertEqual(self.server.status()["pid"], self.server.process.pid)
+            assert error_of(raw(self.path, whole[:n], finish=True))[0] == 400
+        assert self.server.status()["pid"] == self.server.process.pid
 
     def test_a_client_that_leaves_is_noticed(self):
         for path in (b"/debug/pprof/profile?thread=1", b"/v1/stream?thread=1"):
@@ -444,10 +443,10 @@ class Http(Case):
             s = socket.socket(socket.AF_UNIX)
             s.connect(self.path)
             s.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
-            wait_for("the request", lambda: self.server.status()["test_waiting"] == 1)
+            until("the request", lambda: self.server.status()["test_waiting"] == 1, DEADLINE)
             s.close()
-            wait_for("gone", lambda before=before: self.server.status()["test_gone"] == before + 1)
-            self.assertEqual(self.server.status()["test_waiting"], 0)
+            until("gone", lambda before=before: self.server.status()["test_gone"] == before + 1, DEADLINE)
+            assert self.server.status()["test_waiting"] == 0
 
     def test_silent_clients_do_not_hold_the_rest(self):
         def silent():
@@ -456,17 +455,17 @@ class Http(Case):
             return s
 
         waiting = [silent() for _ in range(19)]
-        self.assertEqual(request(self.path, "GET", "/v1/status")[0], 200)
+        assert request(self.path, "GET", "/v1/status")[0] == 200
         # One too many, and again: the oldest gives way, and whoever means it is served all the while.
         for _ in range(60):
             waiting.append(silent())
-            self.assertEqual(request(self.path, "GET", "/v1/status")[0], 200)
+            assert request(self.path, "GET", "/v1/status")[0] == 200
         answers = [error_of(s.recv(65536))[0] for s in waiting]
         for s in waiting:
             s.close()
         first_kept = answers.index(408)
-        self.assertEqual(answers, [503] * first_kept + [408] * (len(answers) - first_kept))
-        self.assertGreaterEqual(len(answers) - first_kept, 18)
+        assert answers == [503] * first_kept + [408] * (len(answers) - first_kept)
+        assert len(answers) - first_kept >= 18
 
     def test_a_slow_body_does_not_hold_the_rest(self):
         slow = []
@@ -476,7 +475,7 @@ class Http(Case):
                 s.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\n" + framing + b"a")
                 slow.append(s)
         for _ in range(20):
-            self.assertEqual(json.loads(request(self.path, "POST", "/echo", "hello")[2])["body"], "hello")
+            assert json.loads(request(self.path, "POST", "/echo", "hello")[2])["body"] == "hello"
         # Now and then a byte is not enough either: the time is for the whole request.
         begun = time.monotonic()
         seen = []
@@ -498,17 +497,17 @@ class Http(Case):
                     seen.append(error_of(said)[0])
                 slow.remove(s)
                 s.close()
-        self.assertEqual(slow, [])
-        self.assertLessEqual(set(seen), {408, 503})
-        self.assertIn(408, seen)
+        assert slow == []
+        assert set(seen) <= {408, 503}
+        assert 408 in seen
 
     def test_answers_are_bounded(self):
         for kind in ("", "&cgroup=1"):
             answer = request(self.path, "GET", "/large?thread=%d%s" % ((32 << 20) - 3, kind))
-            self.assertEqual((answer[0], len(answer[2].strip(b'"\n'))), (200, (32 << 20) - 3))
+            assert (answer[0], len(answer[2].strip(b'"\n'))) == (200, (32 << 20) - 3)
             status, said = error_of(raw(self.path, b"GET /large?thread=%d%s HTTP/1.0\r\n\r\n" % ((32 << 20) + 1, kind.encode())))
-            self.assertEqual(status, 413)
-            self.assertIn("larger than 32 MiB", said)
+            assert status == 413
+            assert "larger than 32 MiB" in said
 
     def ask(self, size):
         """A client that asks for so many bytes and does not read them."""
@@ -522,20 +521,20 @@ class Http(Case):
         waiting = [self.ask(20 << 20) for _ in range(2)]
         trickling = self.ask(700000)
         for s in [*waiting, trickling]:
-            self.assertIn(b" 200 ", s.recv(15))
+            assert b" 200 " in s.recv(15)
         begun = time.monotonic()
         status, said = error_of(raw(self.path, b"GET /large?thread=%d HTTP/1.0\r\n\r\n" % (20 << 20)))
-        self.assertEqual(status, 503)
-        self.assertIn("wait to be fetched", said)
+        assert status == 503
+        assert "wait to be fetched" in said
         # Small ones are always given.
-        self.assertEqual(request(self.path, "GET", "/v1/status")[0], 200)
+        assert request(self.path, "GET", "/v1/status")[0] == 200
         # Who does not read is cut after ten seconds, and who reads too slowly soon after.
         def both():
             with self.ask(20 << 20) as held:
                 return b" 200 " in held.recv(15) and request(self.path, "GET", "/large?thread=%d" % (20 << 20))[0] == 200
 
-        wait_for("the room of both", both)
-        self.assertGreater(time.monotonic() - begun, 8)
+        until("the room of both", both, DEADLINE)
+        assert time.monotonic() - begun > 8
         for s in waiting:
             read = 0
             try:
@@ -543,7 +542,7 @@ class Http(Case):
                     read += len(more)
             except ConnectionError:
                 pass
-            self.assertLess(read, 20 << 20)
+            assert read < 20 << 20
             s.close()
         read, at = 0, 0
         try:
@@ -552,14 +551,14 @@ class Http(Case):
                 time.sleep(0.05)
         except ConnectionError:
             pass
-        self.assertLess(read, 700000)
-        self.assertLess(at - begun, 40)
+        assert read < 700000
+        assert at - begun < 40
         trickling.close()
 
     @unittest.skipIf(os.geteuid() != 0, "needs root to become somebody else")
     def test_trust(self):
         os.chmod(self.path, 0o777)
-        self.assertEqual(request(self.path, "GET", "/trusted")[0], 200)
+        assert request(self.path, "GET", "/trusted")[0] == 200
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
@@ -574,8 +573,4 @@ class Http(Case):
         with os.fdopen(reading) as f:
             said = f.read()
         os.waitpid(child, 0)
-        self.assertEqual(json.loads(said), [403, {"body": "x", "uid": 65534, "trusted": False}, [200, 413]])
-
-
-if __name__ == "__main__":
-    unittest.main(verbosity=2)
+        assert json.loads(said) == [403, {"body": "x", "uid": 65534, "trusted": False}, [200, 413]]

@@ -10,11 +10,10 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-import terminal  # noqa: E402
-from server import DEADLINE, Program, wait_for  # noqa: E402
-from test_ctl import CTL, PROFILE, Case  # noqa: E402
+import terminal
+from server import DEADLINE, Program
+from test_ctl import CTL, PROFILE, Case
+from waiting import until
 
 PYTHON = sys.executable
 
@@ -34,34 +33,34 @@ class Meant(Case):
     def test_nothing_is_guessed(self):
         for arguments in (("nonsense",), ("record", "--colour"), ("export", "colour=red"), ("record", "-a", "--")):
             done = self.ctl(*arguments)
-            self.assertNotIn("did you mean", done.stderr)
+            assert "did you mean" not in done.stderr
         # an option's argument is none of the options, a part of an option's name is that option
         self.refused(1, "cannot write --durration", "record", "-a", "-d", "0.1", "-o", "--durration/x")
         self.refused(1, "cannot write --durration", "record", "-a", "-d0.1", "-ao", "--durration/x")
         done = self.ctl("record", "-a", "--dur", "0.1", "--form=collapsed", "-o", "-")
-        self.assertEqual((done.returncode, done.stdout.encode()), (0, PROFILE), done.stderr)
+        assert (done.returncode, done.stdout.encode()) == (0, PROFILE), done.stderr
 
     def test_a_number_is_a_process(self):
         for arguments, pids in ((("4711",), [4711]), (("4711", "-p", "5", "pid=6"), [4711, 5, 6])):
             done = self.ctl("record", *arguments, "-d", "100ms", "-f", "collapsed", "-o", "-")
-            self.assertEqual((done.returncode, done.stdout.encode()), (0, PROFILE), done.stderr)
-            self.assertEqual(json.loads(self.server.status()["test_body"])["pid"], pids)
+            assert (done.returncode, done.stdout.encode()) == (0, PROFILE), done.stderr
+            assert json.loads(self.server.status()["test_body"])["pid"] == pids
         self.refused(2, "must be a process id", "record", "0")
         self.refused(2, "exclude", "record", "-a", "4711")
         self.refused(2, "to start a program: plopctl record -- python3", "record", "python3", "app.py", "--reload")
 
     def test_selectors(self):
         done = self.ctl("record", "service=web", "service=shop", "gil=held", "-d", "100ms", "-f", "collapsed", "-o", "-")
-        self.assertEqual((done.returncode, done.stdout.encode()), (0, PROFILE), done.stderr)
+        assert (done.returncode, done.stdout.encode()) == (0, PROFILE), done.stderr
         body = json.loads(self.server.status()["test_body"])
-        self.assertEqual((body["all"], body["selectors"]), (True, ["service=web", "service=shop"]))
+        assert (body["all"], body["selectors"]) == (True, ["service=web", "service=shop"])
         self.refused(3, "no process with service=nobody", "record", "service=nobody", "-o", "-", "-f", "collapsed")
         self.refused(3, "no process of service=nobody", "top", "-1", "service=nobody")
 
     def test_one_of_several(self):
         done = self.ctl("record", "-p", "422", "-p", "4711", "-d", "100ms", "-f", "collapsed", "-o", "-")
-        self.assertEqual((done.returncode, done.stdout.encode()), (0, PROFILE), done.stderr)
-        self.assertIn("process 422 is not Python (it is bash); going on without it", done.stderr)
+        assert (done.returncode, done.stdout.encode()) == (0, PROFILE), done.stderr
+        assert "process 422 is not Python (it is bash); going on without it" in done.stderr
         # alone it is what was meant
         self.refused(3, "422 is not Python", "record", "-p", "422")
 
@@ -76,17 +75,17 @@ class Said(Case):
         for form, name, opens in (("collapsed", "x", "flamegraph.pl"), ("pprof", "y.pb.gz", "go tool pprof -http=: "), ("plop", "z", "")):
             path = os.path.join(self.folder, name)
             with self.on_a_terminal("4711", "-d", "200ms", "-f", form, "-o", path) as t:
-                self.assertEqual(t.end(), 0)
+                assert t.end() == 0
                 lines = [line for line in t.read(0) if line]
             at = next(i for i, line in enumerate(lines) if "hottest functions" in line)
-            self.assertEqual(lines[at + 1], " 100.0 %  handle (/srv/web.py:7)")
-            self.assertFalse(any("main (" in line for line in lines), lines)
-            self.assertEqual("to open it: " in lines[-1], bool(opens), lines)
-            self.assertIn(opens, lines[-1])
+            assert lines[at + 1] == " 100.0 %  handle (/srv/web.py:7)"
+            assert not any("main (" in line for line in lines), lines
+            assert ("to open it: " in lines[-1]) == bool(opens), lines
+            assert opens in lines[-1]
         # elsewhere there is nobody to read it
         done = self.ctl("record", "4711", "-d", "100ms", "-o", "x")
-        self.assertNotIn("hottest", done.stderr)
-        self.assertNotIn("to open it", done.stderr)
+        assert "hottest" not in done.stderr
+        assert "to open it" not in done.stderr
 
     def test_two_ctrl_c(self):
         """A recording that does not end: the second Ctrl-C says that nothing was kept."""
@@ -96,11 +95,11 @@ class Said(Case):
             polls = self.server.status()["test_polls"]
             t.type("\x03")
             # from then on it asks only whether it has ended, and often
-            wait_for("it is being stopped", lambda: self.server.status()["test_polls"] > polls + 20)
+            until("it is being stopped", lambda: self.server.status()["test_polls"] > polls + 20, DEADLINE)
             t.type("\x03")
-            self.assertEqual(t.end(), 130)
-            self.assertTrue(any("nothing was kept" in line for line in t.read(0)), t.read(0))
-        self.assertEqual(self.left(), [])
+            assert t.end() == 130
+            assert any("nothing was kept" in line for line in t.read(0)), t.read(0)
+        assert self.left() == []
 
 
 SIGNALS = r"""
@@ -142,20 +141,20 @@ class Started(Case):
                             for how in ([], [CTL, "record", "-o", "kept.pb.gz", "--socket", self.path, "--"]))
         for key in direct:
             if key != "parent":
-                self.assertEqual(recorded[key], direct[key], key)
+                assert recorded[key] == direct[key], key
         body = json.loads(self.server.status()["test_body"])
-        self.assertEqual(set(body), {"duration_s", "tree", "child"})
-        self.assertEqual(body["duration_s"], 86400)
-        self.assertEqual(self.left(), ["kept.pb.gz"])
+        assert set(body) == {"duration_s", "tree", "child"}
+        assert body["duration_s"] == 86400
+        assert self.left() == ["kept.pb.gz"]
 
     def test_exit_status(self):
         for code, status in (("", 0), ("import sys; sys.exit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 137),
                              ("import os; os.abort()", 134)):
             done = self.record(PYTHON, "-c", code, before=("-f", "collapsed"))
-            self.assertEqual(done.returncode, status, done.stderr)
-            self.assertIn("written to kept", done.stderr)
+            assert done.returncode == status, done.stderr
+            assert "written to kept" in done.stderr
             with open(os.path.join(self.folder, "kept.pb.gz"), "rb") as f:
-                self.assertEqual(f.read(), PROFILE)
+                assert f.read() == PROFILE
             os.unlink(os.path.join(self.folder, "kept.pb.gz"))
 
     def test_what_cannot_be_executed(self):
@@ -164,9 +163,9 @@ class Started(Case):
             pass
         for path, status, said in (("./not-there", 127, "No such file"), (plain, 126, "Permission denied")):
             done = self.record(path)
-            self.assertEqual(done.returncode, status, done.stderr)
-            self.assertIn("cannot execute %s: %s" % (path, said), done.stderr)
-        self.assertEqual(self.left(), ["plain"])
+            assert done.returncode == status, done.stderr
+            assert "cannot execute %s: %s" % (path, said) in done.stderr
+        assert self.left() == ["plain"]
 
     def test_nothing_runs_without_a_recording(self):
         """The program is held until the recording runs, and ends unstarted where there is none."""
@@ -176,15 +175,15 @@ class Started(Case):
             done = self.record("touch", mark, before=before) if before[0] != "-S" else \
                 subprocess.run([CTL, "record", *before, "--", "touch", mark], cwd=self.folder, text=True, capture_output=True, check=False,
                                timeout=DEADLINE)
-            self.assertEqual(done.returncode, status, done.stderr)
-            self.assertIn(said, done.stderr)
+            assert done.returncode == status, done.stderr
+            assert said in done.stderr
         for out in ("-", "/dev/stdout"):
             done = self.ctl("record", "-o", out, "-f", "collapsed", "--socket", self.path, "--", "touch", mark)
-            self.assertEqual(done.returncode, 2)
-            self.assertIn("has stdout for itself", done.stderr)
+            assert done.returncode == 2
+            assert "has stdout for itself" in done.stderr
         done = self.ctl("record", "-o", "missing/x", "--", "touch", mark)
-        self.assertEqual(done.returncode, 1)
-        self.assertEqual(self.left(), [])
+        assert done.returncode == 1
+        assert self.left() == []
 
     def test_signals_are_passed_on(self):
         program = self.begin(PYTHON, "-c", SIGNALS, "4")
@@ -193,10 +192,10 @@ class Started(Case):
         for n in (signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             program.process.send_signal(n)
             sent.append(n.name)
-            self.assertEqual(program.process.stdout.readline(), b"GOT %d\n" % len(sent))
+            assert program.process.stdout.readline() == b"GOT %d\n" % len(sent)
         said, errors = program.process.communicate(timeout=DEADLINE)
-        self.assertEqual((said.decode().split(), program.process.returncode), (sent, 5), errors)
-        self.assertEqual(self.left(), ["kept.pb.gz"])
+        assert (said.decode().split(), program.process.returncode) == (sent, 5), errors
+        assert self.left() == ["kept.pb.gz"]
 
     def test_ctrl_c_comes_once(self):
         """The terminal tells the whole process group; plopctl waits for the program, whatever is typed."""
@@ -208,32 +207,32 @@ class Started(Case):
                     t.type(keys)
                     t.shows("GOT %d" % n)
                 lines = t.shows(names + " " + names)
-                self.assertFalse(any(names + " " + names + " " + names in line for line in lines), lines)
-                self.assertEqual(t.end(), 5)
+                assert not any(names + " " + names + " " + names in line for line in lines), lines
+                assert t.end() == 5
                 # the program has the terminal: nothing is drawn over what it writes
-                self.assertNotIn(b"[#", t.raw)
-                self.assertTrue(any("written to" in line for line in t.read(0)), t.read(0))
+                assert b"[#" not in t.raw
+                assert any("written to" in line for line in t.read(0)), t.read(0)
 
     def test_a_recording_that_ends_first(self):
         """The file is there as soon as that is so, and the program goes on."""
         program = self.begin(PYTHON, "-c", SIGNALS, "1", before=("-d", "100ms"))
         program.process.stdout.readline()
-        wait_for("the file", lambda: self.left() == ["kept.pb.gz"])
+        until("the file", lambda: self.left() == ["kept.pb.gz"], DEADLINE)
         program.process.send_signal(signal.SIGTERM)
         said, errors = program.process.communicate(timeout=DEADLINE)
-        self.assertEqual((said, program.process.returncode), (b"GOT 1\nSIGTERM\n", 5), errors)
+        assert (said, program.process.returncode) == (b"GOT 1\nSIGTERM\n", 5), errors
 
     def test_plopd_goes_away(self):
         """The program is none of plopd's: it goes on; a profile that fails shows where the program itself has not failed."""
         for number, status in (("0", 1), ("7", 7)):
             program = self.begin("sh", "-c", "echo READY; read x; exit %s" % number, stdin=subprocess.PIPE)
             program.process.stdout.readline()
-            wait_for("the recording", lambda: self.server.status()["test_recordings"])
+            until("the recording", lambda: self.server.status()["test_recordings"], DEADLINE)
             self.end_server()
-            self.assertIn(b"plopd went away", program.process.stderr.readline())
-            self.assertIsNone(program.process.poll())
+            assert b"plopd went away" in program.process.stderr.readline()
+            assert program.process.poll() is None
             program.process.communicate(b"go\n", timeout=DEADLINE)
-            self.assertEqual(program.process.returncode, status)
+            assert program.process.returncode == status
             os.unlink(self.path)
             self.setUp()
 
@@ -247,11 +246,11 @@ class Started(Case):
                 silent.listen(8)
                 process = subprocess.Popen([CTL, "record", "-o", "kept.pb.gz", "--socket", path, "--", "touch", mark], cwd=self.folder)
                 with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="ascii") as f:
-                    child = wait_for("the held process", lambda: f.seek(0) or f.read().split())
+                    child = until("the held process", lambda: f.seek(0) or f.read().split(), DEADLINE)
                 process.kill()
                 process.wait()
-                wait_for("the held process ends", lambda: not is_there(child[0]))
-        self.assertFalse(os.path.exists(mark))
+                until("the held process ends", lambda: not is_there(child[0]), DEADLINE)
+        assert not os.path.exists(mark)
 
 
 def is_there(pid):
@@ -261,7 +260,3 @@ def is_there(pid):
             return not re.search(r"^State:\s+Z", f.read(), re.M)
     except OSError:
         return False
-
-
-if __name__ == "__main__":
-    unittest.main(verbosity=2)

@@ -7,15 +7,13 @@ import os
 import shutil
 import socketserver
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 import unicodedata
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-import terminal  # noqa: E402
+import terminal
 
 CTL = os.environ["PLOP_CTL"]
 DEADLINE = 30
@@ -100,18 +98,18 @@ class Names(unittest.TestCase):
                 said = self.on_a_terminal(*arguments)
                 bad = sorted({"U+%04X" % ord(c) for c in said if c not in "\r\n\t" and unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp", "Cs")}
                              | {"U+%04X" % ord(c) for c in said if ord(c) in (0x3164, 0xe0100)})
-                self.assertEqual(bad, [], said)
+                assert bad == [], said
                 # The name is there all the same, its wide and combining characters with it.
-                self.assertGreaterEqual(said.count("z\u86c7e\u0301"), least, said)
+                assert said.count("z\u86c7e\u0301") >= least, said
                 if "--json" in arguments or "json" in arguments:
-                    self.assertIn(EVIL, texts(json.loads(said)))
+                    assert EVIL in texts(json.loads(said))
 
     def test_files_and_pipes_keep_the_name(self):
         for form in ("collapsed", "json"):
             done = subprocess.run([CTL, "export", "-f", form, "-o", "-", "--socket", self.path], capture_output=True, timeout=DEADLINE, check=True)
-            self.assertIn(EVIL if form == "collapsed" else json.dumps(EVIL, ensure_ascii=False), done.stdout.decode())
+            assert (EVIL if form == "collapsed" else json.dumps(EVIL, ensure_ascii=False)) in done.stdout.decode()
         done = subprocess.run([CTL, "ps", "--json", "--socket", self.path], capture_output=True, timeout=DEADLINE, check=True)
-        self.assertEqual(json.loads(done.stdout)[0]["comm"], EVIL)
+        assert json.loads(done.stdout)[0]["comm"] == EVIL
 
     def test_columns_stay_columns(self):
         """Cut at the width of the terminal, whatever is in the name."""
@@ -120,13 +118,9 @@ class Names(unittest.TestCase):
                 t.end()
                 for line in t.raw.decode().splitlines():
                     width = sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
-                    self.assertLessEqual(width, columns, line)
+                    assert width <= columns, line
 
 
 def texts(o):
     """All strings of a JSON value."""
     return o if isinstance(o, str) else "".join(texts(x) for x in (o.values() if isinstance(o, dict) else o)) if isinstance(o, (dict, list)) else ""
-
-
-if __name__ == "__main__":
-    unittest.main(verbosity=2)

@@ -1,14 +1,14 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The ancestor's own way to read its files, ast.literal_eval, and json for the call graph.
 
-Usage: read_plop.py DIR, where write_formats wrote.
+write_formats wrote them into $PLOP_WRITTEN.
 """
 import ast
 import collections
 import json
 import os
-import sys
+
+import pytest
 
 here = os.path.dirname(os.path.abspath(__file__))
 
@@ -18,15 +18,24 @@ def read(path):
         return f.read()
 
 
-def main(folder):
-    expected = json.loads(read(os.path.join(here, "expected.json")))
+@pytest.fixture
+def written():
+    return os.environ["PLOP_WRITTEN"]
+
+
+@pytest.fixture
+def expected():
+    return json.loads(read(os.path.join(here, "expected.json")))
+
+
+def test_plop(written, expected):
     stacks = collections.Counter()
     for process in expected["processes"]:
         for stack in process["stacks"]:
             leaf_first = tuple((file, line, name) for name, file, line in reversed(stack["frames"]))
             stacks[leaf_first] += stack["count"]
 
-    text = read(os.path.join(folder, "known.plop"))
+    text = read(os.path.join(written, "known.plop"))
     assert text.isascii(), "plop: readable in any locale"
     profile = ast.literal_eval(text)
     assert profile == dict(stacks), f"plop: {profile}\nexpected: {dict(stacks)}"
@@ -34,7 +43,9 @@ def main(folder):
     assert counts == sorted(counts, reverse=True), f"plop: most frequent first: {counts}"
     assert sum(counts) == expected["total"]
 
-    graph = json.loads(read(os.path.join(folder, "known.json")))
+
+def test_json(written, expected):
+    graph = json.loads(read(os.path.join(written, "known.json")))
     nodes = sorted([n["function"], n["file"], n["line"], n["self"], n["total"]] for n in graph["nodes"])
     assert nodes == sorted(expected["functions"]), f"json: {nodes}"
     assert [n["id"] for n in graph["nodes"]] == list(range(len(nodes)))
@@ -50,10 +61,3 @@ def main(folder):
         for e in graph["edges"]
     }
     assert got == dict(edges), f"json: {got}"
-    print(f"{len(profile)} stacks by ast.literal_eval, {len(nodes)} nodes and {len(got)} edges by json: as written")
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(sys.argv[1])

@@ -1,23 +1,20 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The pprof of every Go here reads what plop wrote: every sample, label, name and line of -raw, the sums of -top, the source with its
 sums, as text, as a page and in the web view, and two files made one.
 
-Usage: read_pprof.py DIR, where write_formats wrote. Exit status 77: there is no Go here.
+write_formats wrote the file into $PLOP_WRITTEN.
 """
 import collections
 import html
 import json
 import os
 import re
-import sys
+
+import pytest
+
+import pprof
 
 here = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(here))
-sys.dont_write_bytecode = True
-import pprof  # noqa: E402
-
-SKIP = 77
 
 
 def read_raw(text):
@@ -42,30 +39,44 @@ def read_raw(text):
     return samples
 
 
-def main(folder):
-    found = pprof.all_ready()
-    if not found:
-        print("skipped:", pprof.NONE)
-        return SKIP
+@pytest.fixture(scope="module", params=pprof.gos() or [None])
+def tool(request):
+    """pprof of each Go here."""
+    if not request.param:
+        pytest.skip(pprof.NONE)
+    version, path = pprof.ready(request.param)
+    print("pprof of " + version)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder():
+    return os.environ["PLOP_WRITTEN"]
+
+
+@pytest.fixture(scope="module")
+def path(folder):
+    return os.path.join(folder, "known.pb.gz")
+
+
+@pytest.fixture(scope="module")
+def expected():
     with open(os.path.join(here, "expected.json"), encoding="utf-8") as f:
-        expected = json.load(f)
+        return json.load(f)
+
+
+@pytest.fixture(scope="module")
+def want(expected):
     starts = {name: line for name, _, line, _, _ in expected["functions"]}
-    want = collections.Counter()
+    found = collections.Counter()
     for process in expected["processes"]:
         for s in process["stacks"]:
             frames = tuple((name, file, line, starts[name]) for name, file, line in reversed(s["frames"]))
-            want[(s["count"], s["count"] * 10000000, process["comm"], process["pid"], s["thread"], frames)] += 1
-
-    for version, tool in found:
-        path = os.path.join(folder, "known.pb.gz")
-        check(tool, path, want, expected["functions"])
-        check_source(tool, path, folder)
-        check_merged(tool, path, folder, want)
-        print(f"{sum(want.values())} samples, {len(expected['functions'])} functions by pprof of {version}: as written")
-    return 0
+            found[(s["count"], s["count"] * 10000000, process["comm"], process["pid"], s["thread"], frames)] += 1
+    return found
 
 
-def check(tool, path, want, functions):
+def test_raw(tool, path, want):
     raw = pprof.run(tool, "-raw", path)
     got = read_raw(raw)
     assert got == want, f"only here: {got - want}\nmissing: {want - got}"
@@ -73,8 +84,10 @@ def check(tool, path, want, functions):
     assert "Period: 10000000\n" in raw and "Duration: 30s\n" in raw, raw
     assert "ticks=6000 python=100 other=5893" in raw and "lost.fault=4" in raw and "lost.drain=3" in raw, raw
 
+
+def test_top(tool, path, expected):
     top = pprof.run(tool, "-top", "-unit=ms", "-nodecount=100", path)
-    for name, _, _, own, total in functions:
+    for name, _, _, own, total in expected["functions"]:
         line = rf"^ +{own * 10 or 0}(?:ms)? +[\d.]+% +[\d.]+% +{total * 10}ms +[\d.]+% +{re.escape(name)}$"
         assert re.search(line, top, re.M), f"{name!r} {own} {total} not in\n{top}"
     # As the manual has it: what keeps functions of one name apart.
@@ -85,7 +98,7 @@ def check(tool, path, want, functions):
     assert re.search(r"Showing nodes accounting for 160ms", only), only
 
 
-def check_source(tool, path, folder):
+def test_source(tool, path, folder):
     """Lines of Job.work: 12 has 610 ms of its own, and 14 called it for 200 of them. The listing as a page counts a
     line of a recursion at each of its frames, and so has 810 for line 12 as its total."""
     sources = os.path.join(folder, "sources")
@@ -113,14 +126,8 @@ def plain(page):
     return html.unescape(re.sub(r"<[^>]*>", " ", page))
 
 
-def check_merged(tool, path, folder, want):
+def test_merged(tool, path, folder, want):
     both = os.path.join(folder, "both.pb.gz")
     pprof.run(tool, "-proto", "-output=" + both, path, path)
     got = read_raw(pprof.run(tool, "-raw", both))
     assert got == collections.Counter({(2 * s[0], 2 * s[1], *s[2:]): n for s, n in want.items()}), got
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    sys.exit(main(sys.argv[1]))

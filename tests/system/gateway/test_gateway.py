@@ -9,13 +9,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "ctl"))
-from server import BAD_CHUNKS, CHUNKED, DEADLINE, GARBAGE, Program, Server, connect, error_of, raw, request, wait_for  # noqa: E402
+from server import BAD_CHUNKS, CHUNKED, DEADLINE, GARBAGE, Program, Server, connect, error_of, raw, request
+from waiting import until
 
 GATEWAY = os.environ["PLOP_GATEWAY"]
 PROFILE = b"main (/srv/web.py:3);handle (/srv/web.py:9) 90\n"
@@ -69,7 +68,7 @@ class Case(unittest.TestCase):
     def end_server(self):
         if self.server:
             server, self.server = self.server, None
-            self.assertEqual(server.end(), 0)
+            assert server.end() == 0
 
     def end_gateway(self):
         if self.gateway:
@@ -78,33 +77,33 @@ class Case(unittest.TestCase):
             self.log.flush()
             status = gateway.end()
             self.log.seek(0)
-            self.assertEqual(status, 0, self.log.read())
+            assert status == 0, self.log.read()
 
     def get(self, path, headers=None, method="GET", body=None):
         return request(self.port, method, path, body, headers)
 
     def refused(self, status, *arguments, **keywords):
         answer = self.get(*arguments, **keywords)
-        self.assertEqual(answer[0], status, answer)
+        assert answer[0] == status, answer
         said = json.loads(answer[2])
-        self.assertEqual(set(said), {"error", "hint"})
+        assert set(said) == {"error", "hint"}
         return said["error"]
 
     def session(self):
         status, headers, _ = self.get("/?token=good")
-        self.assertEqual(status, 303)
-        self.assertEqual(headers["Location"], "/")
+        assert status == 303
+        assert headers["Location"] == "/"
         status, headers, _ = self.get("/?pid=5&token=good&search=a%20%3Cb%3E")
-        self.assertEqual((status, headers["Location"]), (303, "/?pid=5&search=a%20%3Cb%3E"), "a link keeps what it shows")
+        assert (status, headers["Location"]) == (303, "/?pid=5&search=a%20%3Cb%3E"), "a link keeps what it shows"
         return headers["Set-Cookie"]
 
 
 class Tokens(Case):
     def test_nothing_without(self):
         status, headers, body = self.get("/")
-        self.assertEqual(status, 401)
-        self.assertEqual(headers["Content-Type"], "text/html; charset=utf-8")
-        self.assertIn(b"plopctl open", body)
+        assert status == 401
+        assert headers["Content-Type"] == "text/html; charset=utf-8"
+        assert b"plopctl open" in body
         for path in ("/v1/status", "/v1/processes", "/v1/windows", "/v1/profile", "/v1/stream", "/metrics", "/debug/pprof/profile",
                      "/app.js", "/app.css", "/nothing", "/v1/recordings/r1"):
             self.refused(401, path)
@@ -116,22 +115,22 @@ class Tokens(Case):
             self.refused(401, "/v1/status", headers)
         self.refused(401, "/v1/status?token=bad1")
         self.refused(401, "/v1/status?token=")
-        self.assertEqual(self.get("/?token=bad1")[0], 401)
+        assert self.get("/?token=bad1")[0] == 401
 
     def test_once_in_the_address_then_a_cookie(self):
         cookie = self.session()
         value, *attributes = cookie.split("; ")
-        self.assertRegex(value, "^plop_session_%d=[0-9a-f]{64}$" % self.port)
-        self.assertLessEqual({"HttpOnly", "SameSite=Strict", "Path=/"}, set(attributes))
-        self.assertNotEqual(value, self.session().split("; ")[0])
-        self.assertEqual(self.get("/", {"Cookie": "other=1; " + value})[0], 200)
-        self.assertEqual(json.loads(self.get("/v1/status", {"Cookie": value})[2])["hz"], 100)
+        assert re.search("^plop_session_%d=[0-9a-f]{64}$" % self.port, value)
+        assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(attributes)
+        assert value != self.session().split("; ")[0]
+        assert self.get("/", {"Cookie": "other=1; " + value})[0] == 200
+        assert json.loads(self.get("/v1/status", {"Cookie": value})[2])["hz"] == 100
         # A stale link in the history of a browser that has a session.
         status, headers, _ = self.get("/?token=bad1", {"Cookie": value})
-        self.assertEqual((status, headers["Location"], headers.get("Set-Cookie")), (303, "/", None))
+        assert (status, headers["Location"], headers.get("Set-Cookie")) == (303, "/", None)
         # The session is the gateway's own: it outlives plopd.
         self.end_server()
-        self.assertEqual(self.get("/", {"Cookie": value})[0], 200)
+        assert self.get("/", {"Cookie": value})[0] == 200
 
     def test_cookies_of_others_hide_nothing(self):
         """Another port of this host can set a cookie of any name, and one for a longer path is sent first."""
@@ -139,109 +138,109 @@ class Tokens(Case):
         bad = self.cookie + "=" + "0" * 64
         for cookies in (bad + "; " + value, value + "; " + bad, self.cookie + "=; " + value, self.cookie + "=" + "x" * 3000 + "; " + value,
                         "; ".join([bad] * 100 + [value]), "plop_session=%s; %s" % ("0" * 64, value), self.cookie + "; " + value):
-            self.assertEqual(self.get("/v1/status", {"Cookie": cookies})[0], 200, cookies[:100])
-        self.assertEqual(self.get("/v1/status", {"Cookie": "; ".join([bad] * 100)})[0], 401)
+            assert self.get("/v1/status", {"Cookie": cookies})[0] == 200, cookies[:100]
+        assert self.get("/v1/status", {"Cookie": "; ".join([bad] * 100)})[0] == 401
         # A header for each is not what browsers send, but proxies do.
         raw_answer = raw(self.port, ("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nCookie: %s\r\nCookie: %s\r\n\r\n" %
                                      (bad, value)).encode())
-        self.assertTrue(raw_answer.startswith(b"HTTP/1.1 200 "), raw_answer)
+        assert raw_answer.startswith(b"HTTP/1.1 200 "), raw_answer
         # A name is not one that ends like it, nor another gateway's.
         for name in ("x" + self.cookie, "plop_session", self.cookie + "1"):
-            self.assertEqual(self.get("/v1/status", {"Cookie": name + "=" + value.split("=")[1]})[0], 401)
+            assert self.get("/v1/status", {"Cookie": name + "=" + value.split("=")[1]})[0] == 401
 
     def test_log_out(self):
         one, two = self.session().split("; ")[0], self.session().split("; ")[0]
         s = connect(self.port)
         s.sendall(b"GET /v1/stream?thread=1 HTTP/1.1\r\nHost: localhost\r\nCookie: %s\r\n\r\n" % one.encode())
-        self.assertIn(b" 200 ", s.recv(4096).split(b"\r\n")[0])
+        assert b" 200 " in s.recv(4096).split(b"\r\n")[0]
         # Not by others, and not by a page of another place.
         self.refused(401, "/v1/logout", method="POST")
         self.refused(403, "/v1/logout", {"Cookie": one, "Origin": "http://evil.example"}, method="POST")
-        self.assertEqual(self.get("/v1/status", {"Cookie": one})[0], 200)
+        assert self.get("/v1/status", {"Cookie": one})[0] == 200
         bad = self.cookie + "=" + "0" * 64
         status, headers, body = self.get("/v1/logout", {"Cookie": bad + "; " + one}, method="POST")
-        self.assertEqual((status, json.loads(body)), (200, {"logged_out": True}))
+        assert (status, json.loads(body)) == (200, {"logged_out": True})
         value, *attributes = headers["Set-Cookie"].split("; ")
-        self.assertEqual(value, self.cookie + "=")
-        self.assertLessEqual({"Max-Age=0", "Path=/"}, set(attributes))
+        assert value == self.cookie + "="
+        assert {"Max-Age=0", "Path=/"} <= set(attributes)
         # On the server's side it is over: what is open, what is kept, and the address that it came from.
         while s.recv(65536):
             pass
         s.close()
-        wait_for("the end of the stream", lambda: self.server.status()["test_waiting"] == 0)
+        until("the end of the stream", lambda: self.server.status()["test_waiting"] == 0, DEADLINE)
         self.refused(401, "/v1/status", {"Cookie": one})
         self.refused(401, "/v1/logout", {"Cookie": one}, method="POST")
-        wait_for("the end of the token", lambda: self.get("/?token=good")[0] == 401)
+        until("the end of the token", lambda: self.get("/?token=good")[0] == 401, DEADLINE)
         # Another browser's session goes on.
-        self.assertEqual(self.get("/v1/status", {"Cookie": two})[0], 200)
-        self.assertEqual(self.get("/v1/logout", {"Cookie": two}, method="POST")[0], 200)
+        assert self.get("/v1/status", {"Cookie": two})[0] == 200
+        assert self.get("/v1/logout", {"Cookie": two}, method="POST")[0] == 200
         self.refused(401, "/v1/status", {"Cookie": two})
 
     def test_log_out_of_a_token(self):
-        self.assertEqual(self.get("/v1/status", GOOD)[0], 200)
-        self.assertEqual(self.get("/v1/logout", GOOD, method="POST")[0], 200)
+        assert self.get("/v1/status", GOOD)[0] == 200
+        assert self.get("/v1/logout", GOOD, method="POST")[0] == 200
         self.refused(401, "/v1/status", GOOD)
         static = {"Authorization": "Bearer " + STATIC}
-        self.assertIn("does not end", self.refused(409, "/v1/logout", static, method="POST"))
-        self.assertEqual(self.get("/v1/status", static)[0], 200)
+        assert "does not end" in self.refused(409, "/v1/logout", static, method="POST")
+        assert self.get("/v1/status", static)[0] == 200
 
     def test_other_ways(self):
-        self.assertEqual(self.get("/v1/status?token=good")[0], 200)
+        assert self.get("/v1/status?token=good")[0] == 200
         for headers in (GOOD, {"Authorization": "bearer " + STATIC}):
-            self.assertEqual(self.get("/v1/status", headers)[0], 200)
-            self.assertEqual(self.get("/metrics", headers)[2], b"plop_up 1\n")
-        self.assertEqual(self.get("/metrics?token=" + STATIC)[2], b"plop_up 1\n")
+            assert self.get("/v1/status", headers)[0] == 200
+            assert self.get("/metrics", headers)[2] == b"plop_up 1\n"
+        assert self.get("/metrics?token=" + STATIC)[2] == b"plop_up 1\n"
 
     def test_a_good_token_is_remembered(self):
-        self.assertEqual(self.get("/v1/status", GOOD)[0], 200)
+        assert self.get("/v1/status", GOOD)[0] == 200
         self.end_server()
-        self.assertEqual(self.get("/v1/status", GOOD)[0], 200)
-        self.assertIn("checks tokens", self.refused(503, "/v1/status", {"Authorization": "Bearer other"}))
-        self.assertEqual(self.get("/?token=other")[0], 503)
+        assert self.get("/v1/status", GOOD)[0] == 200
+        assert "checks tokens" in self.refused(503, "/v1/status", {"Authorization": "Bearer other"})
+        assert self.get("/?token=other")[0] == 503
 
     def test_other_places_are_refused(self):
         for host in ("evil.example", "evil.example:%d" % self.port, "10.0.0.1", "localhost.evil.example"):
             self.refused(403, "/v1/status", {"Host": host, **GOOD})
         for host in ("localhost", "localhost:1234", "[::1]:80", "127.0.0.1:%d" % self.port):
-            self.assertEqual(self.get("/v1/status", {"Host": host, **GOOD})[0], 200)
+            assert self.get("/v1/status", {"Host": host, **GOOD})[0] == 200
         own = "http://127.0.0.1:%d" % self.port
         for origin in ("http://evil.example", "null", "http://127.0.0.1:1", own + ".evil.example"):
             self.refused(403, "/v1/recordings", {"Origin": origin, **GOOD}, method="POST", body='{"all":true}')
-        self.assertEqual(self.get("/v1/status", {"Origin": own, **GOOD})[0], 200)
-        self.assertEqual(self.server.status()["test_recordings"], 0)
+        assert self.get("/v1/status", {"Origin": own, **GOOD})[0] == 200
+        assert self.server.status()["test_recordings"] == 0
 
 
 class Serving(Case):
     def test_viewer(self):
         for path, kind in (("/", "text/html"), ("/app.js", "javascript"), ("/app.css", "text/css")):
             status, headers, plain = self.get(path, GOOD)
-            self.assertEqual(status, 200)
-            self.assertIn(kind, headers["Content-Type"])
-            self.assertEqual(headers["Content-Security-Policy"], CSP)
-            self.assertEqual(headers["Referrer-Policy"], "no-referrer")
-            self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+            assert status == 200
+            assert kind in headers["Content-Type"]
+            assert headers["Content-Security-Policy"] == CSP
+            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["X-Content-Type-Options"] == "nosniff"
             _, packed, data = self.get(path, {"Accept-Encoding": "gzip, br", **GOOD})
-            self.assertEqual(packed["Content-Encoding"], "gzip")
-            self.assertEqual(gzip.decompress(data), plain)
+            assert packed["Content-Encoding"] == "gzip"
+            assert gzip.decompress(data) == plain
             status, _, data = self.get(path, {"If-None-Match": headers["ETag"], **GOOD})
-            self.assertEqual((status, data), (304, b""))
+            assert (status, data) == (304, b"")
         # The same policy where there is no session yet.
-        self.assertEqual(self.get("/")[1]["Content-Security-Policy"], CSP)
+        assert self.get("/")[1]["Content-Security-Policy"] == CSP
 
     def test_head(self):
         for path in ("/", "/app.js", "/app.css", "/v1/processes", "/v1/profile?format=collapsed", "/metrics"):
             for extra in ({}, {"Accept-Encoding": "gzip"}):
                 status, headers, body = self.get(path, {**GOOD, **extra})
                 answer = self.get(path, {**GOOD, **extra}, method="HEAD")
-                self.assertEqual((answer[0], answer[2]), (status, b""))
+                assert (answer[0], answer[2]) == (status, b"")
                 for name in ("Content-Type", "Content-Length", "ETag", "Content-Encoding", "Content-Security-Policy"):
-                    self.assertEqual(answer[1][name], headers[name], (path, name))
-                self.assertEqual(headers["Content-Length"], str(len(body)))
+                    assert answer[1][name] == headers[name], (path, name)
+                assert headers["Content-Length"] == str(len(body))
         for path, headers, status in (("/", {}, 401), ("/nothing", GOOD, 404), ("/v1/logout", GOOD, 405), ("/?token=good", {}, 303)):
             answer = self.get(path, headers, method="HEAD")
-            self.assertEqual((answer[0], answer[2]), (status, b""))
-        self.assertEqual(self.get("/v1/stream?thread=1", GOOD, method="HEAD")[0], 200)
-        wait_for("the end of the stream", lambda: self.server.status()["test_waiting"] == 0)
+            assert (answer[0], answer[2]) == (status, b"")
+        assert self.get("/v1/stream?thread=1", GOOD, method="HEAD")[0] == 200
+        until("the end of the stream", lambda: self.server.status()["test_waiting"] == 0, DEADLINE)
 
     def test_streams_of_one_session_are_bounded(self):
         def stream(headers):
@@ -252,18 +251,18 @@ class Serving(Case):
 
         session = {"Cookie": self.session().split("; ")[0]}
         streams = [stream(session) for _ in range(8)]
-        self.assertEqual({line for _, line in streams}, {b"HTTP/1.1 200 OK"})
+        assert {line for _, line in streams} == {b"HTTP/1.1 200 OK"}
         more, line = stream(session)
-        self.assertIn(b" 429 ", line)
+        assert b" 429 " in line
         more.close()
         # Another session has streams of its own, and this one everything else.
         other, line = stream(GOOD)
-        self.assertIn(b" 200 ", line)
-        self.assertEqual(self.get("/v1/status", session)[0], 200)
+        assert b" 200 " in line
+        assert self.get("/v1/status", session)[0] == 200
         streams.pop()[0].close()
-        wait_for("the end of one", lambda: self.server.status()["test_waiting"] == 8)
+        until("the end of one", lambda: self.server.status()["test_waiting"] == 8, DEADLINE)
         again, line = stream(session)
-        self.assertIn(b" 200 ", line)
+        assert b" 200 " in line
         for s in (other, again, *(s for s, _ in streams)):
             s.close()
 
@@ -271,71 +270,71 @@ class Serving(Case):
         for method in ("PUT", "DELETE", "POST", "PATCH", "OPTIONS"):
             for path in ("/v1/status", "/app.js"):
                 status, headers, _ = self.get(path, GOOD, method=method)
-                self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD"))
-        self.assertEqual(self.get("/v1/logout", GOOD)[1]["Allow"], "POST")
+                assert (status, headers["Allow"]) == (405, "GET, HEAD")
+        assert self.get("/v1/logout", GOOD)[1]["Allow"] == "POST"
         # plopd trusts the gateway with these; it does not hand them on.
         for path in ("/v1/tokens", "/v1/tokens/check", "/v1/tokens/revoke", "/v1/gateway", "/echo", "/v1/../v1/tokens", "/v1/recordings/..%2ftokens"):
             self.refused(404, path, GOOD, method="POST", body="{}")
-        self.assertEqual(self.get("/v1/recordings/..%2f..", GOOD)[0], 404)
+        assert self.get("/v1/recordings/..%2f..", GOOD)[0] == 404
 
     def test_answers_are_plopds(self):
         for path in ("/v1/processes", "/v1/profile?format=collapsed&comm=a%26b", "/v1/profile?format=json&pid=1&pid=2"):
             ours = self.get(path, GOOD)
             theirs = request(self.path, "GET", path)
-            self.assertEqual((ours[0], ours[1]["Content-Type"]), (theirs[0], theirs[1]["Content-Type"]))
+            assert (ours[0], ours[1]["Content-Type"]) == (theirs[0], theirs[1]["Content-Type"])
             if "json" not in path:
-                self.assertEqual(ours[2], theirs[2])
+                assert ours[2] == theirs[2]
         status, headers, data = self.get("/v1/profile?format=pprof", GOOD)
-        self.assertEqual(status, 200)
-        self.assertIn("attachment", headers["Content-Disposition"])
-        self.assertIn(b"/srv/web.py", gzip.decompress(data))
-        self.assertIn("unknown parameter", self.refused(400, "/v1/profile?colour=red", GOOD))
-        self.assertEqual(self.get("/debug/pprof/profile?seconds=1", GOOD)[2], b"later\n")
+        assert status == 200
+        assert "attachment" in headers["Content-Disposition"]
+        assert b"/srv/web.py" in gzip.decompress(data)
+        assert "unknown parameter" in self.refused(400, "/v1/profile?colour=red", GOOD)
+        assert self.get("/debug/pprof/profile?seconds=1", GOOD)[2] == b"later\n"
 
     def test_recordings(self):
         status, _, body = self.get("/v1/recordings", GOOD, method="POST", body='{"all":true,"duration_s":60}')
-        self.assertEqual(status, 201)
+        assert status == 201
         path = "/v1/recordings/" + json.loads(body)["id"]
-        self.assertEqual(json.loads(self.get(path, GOOD)[2])["state"], "running")
-        self.assertEqual(json.loads(self.get(path, GOOD, method="DELETE")[2])["reason"], "stopped")
-        self.assertEqual(self.get(path + "?format=collapsed", GOOD)[2], PROFILE)
+        assert json.loads(self.get(path, GOOD)[2])["state"] == "running"
+        assert json.loads(self.get(path, GOOD, method="DELETE")[2])["reason"] == "stopped"
+        assert self.get(path + "?format=collapsed", GOOD)[2] == PROFILE
         self.refused(404, "/v1/recordings/r99", GOOD)
         self.refused(422, "/v1/recordings", GOOD, method="POST", body='{"pid":[422],"duration_s":1}')
 
     def test_stream(self):
         status, headers, body = self.get("/v1/stream", GOOD)
-        self.assertEqual((status, headers["Content-Type"]), (200, "text/event-stream"))
-        self.assertEqual(re.findall(rb'event: window\ndata: \{"n":(\d)\}\n\n', body), [b"5", b"4", b"3", b"2", b"1"])
+        assert (status, headers["Content-Type"]) == (200, "text/event-stream")
+        assert re.findall(rb'event: window\ndata: \{"n":(\d)\}\n\n', body) == [b"5", b"4", b"3", b"2", b"1"]
 
     def test_leaving_reaches_plopd(self):
         for path in (b"/v1/stream?thread=1", b"/debug/pprof/profile?thread=1"):
             before = self.server.status()["test_gone"]
             s = connect(self.port)
             s.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n\r\n")
-            wait_for("the request", lambda: self.server.status()["test_waiting"] == 1)
+            until("the request", lambda: self.server.status()["test_waiting"] == 1, DEADLINE)
             s.close()
-            wait_for("gone", lambda before=before: self.server.status()["test_gone"] == before + 1)
+            until("gone", lambda before=before: self.server.status()["test_gone"] == before + 1, DEADLINE)
 
     def test_registers(self):
         url = "http://127.0.0.1:%d" % self.port
-        wait_for("the registration", lambda: self.server.status()["gateway"] == url)
+        until("the registration", lambda: self.server.status()["gateway"] == url, DEADLINE)
         done = subprocess.run([os.environ["PLOP_CTL"], "open", "--socket", self.path], capture_output=True, text=True,
                               timeout=DEADLINE, check=True)
-        self.assertEqual(done.stdout, url + "/?token=good\n")
-        self.assertEqual(self.get("/?token=good")[0], 303)
+        assert done.stdout == url + "/?token=good\n"
+        assert self.get("/?token=good")[0] == 303
 
 
 class Hostile(Case):
     def alive(self):
-        self.assertEqual(json.loads(self.get("/v1/status", GOOD)[2])["pid"], self.server.process.pid)
+        assert json.loads(self.get("/v1/status", GOOD)[2])["pid"] == self.server.process.pid
 
     def test_garbage(self):
         for data, statuses in GARBAGE:
             with self.subTest(data=data[:60]):
-                self.assertIn(error_of(raw(self.port, data))[0], statuses)
+                assert error_of(raw(self.port, data))[0] in statuses
         generator = random.Random(3)
         for _ in range(200):
-            self.assertEqual(error_of(raw(self.port, generator.randbytes(generator.randrange(1, 3000)), finish=True))[0], 400)
+            assert error_of(raw(self.port, generator.randbytes(generator.randrange(1, 3000)), finish=True))[0] == 400
         self.alive()
 
     def test_a_body_of_a_gigabyte(self):
@@ -352,20 +351,20 @@ class Hostile(Case):
                 except OSError:
                     pass
             # The line is cut long before the end.
-            self.assertLess(sent, 64 << 20)
+            assert sent < 64 << 20
         # A client that waits for leave to send, as curl does, hears why not.
         answer = raw(self.port, head + b"Expect: 100-continue\r\nContent-Length: 1073741824\r\n\r\n")
-        self.assertEqual(error_of(answer)[0], 413)
+        assert error_of(answer)[0] == 413
         self.alive()
 
     def test_bad_chunks(self):
         head = (CHUNKED % b"/v1/recordings")[:-2] + b"Authorization: Bearer good\r\n\r\n"
         for data, statuses in BAD_CHUNKS:
             with self.subTest(data=data[:60]):
-                self.assertIn(error_of(raw(self.port, head + data, finish=True))[0], statuses)
-        self.assertEqual(self.server.status()["test_recordings"], 0)
+                assert error_of(raw(self.port, head + data, finish=True))[0] in statuses
+        assert self.server.status()["test_recordings"] == 0
         answer = raw(self.port, head + b'11\r\n{"all":true,"dura\r\n9\r\ntion_s":6\r\n2\r\n0}\r\n0\r\nX: y\r\n\r\n')
-        self.assertTrue(answer.startswith(b"HTTP/1.1 201 "), answer)
+        assert answer.startswith(b"HTTP/1.1 201 "), answer
 
     def test_silent_and_slow_clients(self):
         """Whoever says nothing keeps nobody out: neither who is logged in, nor who comes with a token."""
@@ -380,23 +379,23 @@ class Hostile(Case):
             silent[-1].sendall((b"GET /v1/status HTTP/1.1\r\nHost: loc"[:i % 30] if i % 2 else
                                 b"POST /v1/recordings HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\nContent-Length: 9\r\n\r\n"))
             if i % 10 == 0:
-                self.assertEqual(self.get("/v1/status", session)[0], 200)
+                assert self.get("/v1/status", session)[0] == 200
                 self.alive()
-        self.assertEqual(self.get("/", session)[0], 200)
-        self.assertEqual(self.get("/?token=good")[0], 303)
+        assert self.get("/", session)[0] == 200
+        assert self.get("/?token=good")[0] == 303
         self.refused(401, "/v1/status")
         # The oldest gave way, and were told; 64 of one address are kept.
         told = 0
         for s in silent:
             s.settimeout(0.001)
             try:
-                self.assertEqual(error_of(s.recv(4096))[0], 503)
+                assert error_of(s.recv(4096))[0] == 503
                 told += 1
             except TimeoutError:
                 pass
-        self.assertGreaterEqual(told, 200 - 64 - 4)
-        self.assertLess(told, 200)
-        self.assertEqual(error_of(slow.recv(4096))[0], 503)
+        assert told >= 200 - 64 - 4
+        assert told < 200
+        assert error_of(slow.recv(4096))[0] == 503
         slow.close()
         # One byte at a time is not faster than silence: the deadline is for the whole head.
         slow = connect(self.port)
@@ -412,11 +411,11 @@ class Hostile(Case):
                 continue
             except OSError:
                 break
-        self.assertLess(time.monotonic() - begun, 40)
+        assert time.monotonic() - begun < 40
         if said:
-            self.assertEqual(error_of(said)[0], 408)
+            assert error_of(said)[0] == 408
         # The stream has been there all the while.
-        self.assertEqual(self.server.status()["test_waiting"], 1)
+        assert self.server.status()["test_waiting"] == 1
         for s in [slow, stream, *silent]:
             s.close()
         self.alive()
@@ -431,7 +430,7 @@ class Hostile(Case):
             self.alive()
         stuck.close()
         stream.close()
-        wait_for("gone", lambda: self.server.status()["test_gone"] == 1)
+        until("gone", lambda: self.server.status()["test_gone"] == 1, DEADLINE)
 
 
 class Offline(Case):
@@ -441,27 +440,27 @@ class Offline(Case):
     def test_answers_from_the_store(self):
         headers = {"Authorization": "Bearer " + STATIC}
         said = json.loads(self.get("/v1/status", headers)[2])
-        self.assertEqual((said["mode"], said["store"]["windows"]), ("offline", 1))
-        self.assertIn("plopd does not answer", said["error"])
+        assert (said["mode"], said["store"]["windows"]) == ("offline", 1)
+        assert "plopd does not answer" in said["error"]
         [window] = json.loads(self.get("/v1/windows", headers)[2])["windows"]
-        self.assertEqual((window["ticks"], window["python"], window["running"]), (200, 90, False))
-        self.assertEqual(self.get("/v1/profile?format=collapsed", headers)[2], PROFILE)
-        self.assertEqual(self.get("/v1/profile?format=collapsed&pid=1", headers)[2], b"")
+        assert (window["ticks"], window["python"], window["running"]) == (200, 90, False)
+        assert self.get("/v1/profile?format=collapsed", headers)[2] == PROFILE
+        assert self.get("/v1/profile?format=collapsed&pid=1", headers)[2] == b""
         graph = json.loads(self.get("/v1/profile", headers)[2])
-        self.assertEqual((graph["type"], graph["samples"], graph["lost"]["fault"]), ("plop-callgraph", 90, 2))
+        assert (graph["type"], graph["samples"], graph["lost"]["fault"]) == ("plop-callgraph", 90, 2)
         self.refused(400, "/v1/profile?from=x", headers)
         for path in ("/v1/processes", "/v1/stream", "/debug/pprof/profile", "/metrics", "/v1/recordings/r1"):
-            self.assertIn("plopd does not answer", self.refused(503, path, headers))
+            assert "plopd does not answer" in self.refused(503, path, headers)
         self.refused(503, "/v1/recordings", headers, method="POST", body='{"all":true}')
 
     def test_plopd_comes_and_goes(self):
         headers = {"Authorization": "Bearer " + STATIC}
-        self.assertEqual(json.loads(self.get("/v1/status", headers)[2])["mode"], "offline")
+        assert json.loads(self.get("/v1/status", headers)[2])["mode"] == "offline"
         os.unlink(self.path)
         self.server = Server(self.path)
-        self.assertEqual(json.loads(self.get("/v1/status", headers)[2])["mode"], "always")
+        assert json.loads(self.get("/v1/status", headers)[2])["mode"] == "always"
         self.end_server()
-        self.assertEqual(json.loads(self.get("/v1/status", headers)[2])["mode"], "offline")
+        assert json.loads(self.get("/v1/status", headers)[2])["mode"] == "offline"
 
 
 class Empty(Case):
@@ -469,8 +468,8 @@ class Empty(Case):
 
     def test_says_what_is_missing(self):
         headers = {"Authorization": "Bearer " + STATIC}
-        self.assertIn("no %s/plop.db" % self.state, self.refused(503, "/v1/windows", headers))
-        self.assertEqual(json.loads(self.get("/v1/status", headers)[2])["store"]["windows"], 0)
+        assert "no %s/plop.db" % self.state in self.refused(503, "/v1/windows", headers)
+        assert json.loads(self.get("/v1/status", headers)[2])["store"]["windows"] == 0
 
 
 class Watchdog(Case):
@@ -483,7 +482,7 @@ class Watchdog(Case):
         self.gateway.process.send_signal(signal.SIGTERM)
         while b"STOPPING=1" not in seen:
             seen = self.notified.recv(4096)
-        self.assertEqual(self.gateway.end(0), 0)
+        assert self.gateway.end(0) == 0
         self.gateway = None
 
 
@@ -491,7 +490,7 @@ class Service(Case):
     def test_stops_in_the_middle_of_things(self):
         s = connect(self.port)
         s.sendall(b"GET /debug/pprof/profile?thread=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n\r\n")
-        wait_for("the request", lambda: self.server.status()["test_waiting"] == 1)
+        until("the request", lambda: self.server.status()["test_waiting"] == 1, DEADLINE)
         self.end_gateway()
         s.close()
 
@@ -507,10 +506,10 @@ class Service(Case):
                                 (("--state-dir", "relative"), "absolute path"),
                                 (("--config", short), "at least 16")):
             done = subprocess.run([GATEWAY, *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False)
-            self.assertEqual(done.returncode, 1, done.stderr)
-            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
-            self.assertIn(said, done.stderr)
-            self.assertNotIn("hunter2", done.stderr)
+            assert done.returncode == 1, done.stderr
+            assert len(done.stderr.splitlines()) == 1, done.stderr
+            assert said in done.stderr
+            assert "hunter2" not in done.stderr
 
     def test_takes_a_socket_of_systemd(self):
         with socket.socket() as listening:
@@ -521,10 +520,6 @@ class Service(Case):
                               GATEWAY, "--listen", "127.0.0.1:%d" % port, "--socket", self.path, "--state-dir", self.state,
                               pass_fds=[listening.fileno()], stderr=subprocess.DEVNULL)
             try:
-                self.assertEqual(request(port, "GET", "/v1/status", None, GOOD)[0], 200)
+                assert request(port, "GET", "/v1/status", None, GOOD)[0] == 200
             finally:
-                self.assertEqual(gateway.end(), 0)
-
-
-if __name__ == "__main__":
-    unittest.main(verbosity=2)
+                assert gateway.end() == 0

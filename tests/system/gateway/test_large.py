@@ -10,7 +10,8 @@ import threading
 import unittest
 
 import test_gateway
-from test_gateway import DEADLINE, STATIC, wait_for
+from test_gateway import DEADLINE, STATIC
+from waiting import until
 
 
 class Large(test_gateway.Case):
@@ -75,12 +76,12 @@ class Large(test_gateway.Case):
         static = {"Authorization": "Bearer " + STATIC}
         self.sizes["/v1/status"] = (31 * self.MB, 31 * self.MB)
         status, _, body = self.get("/v1/status", static)[:3]
-        self.assertEqual((status, len(body)), (200, 31 * self.MB))
+        assert (status, len(body)) == (200, 31 * self.MB)
         self.sizes["/v1/status"] = (33 * self.MB, 33 * self.MB)
         status, _, body = self.get("/v1/status", static)[:3]
-        self.assertEqual(status, 413)
-        self.assertIn("32 MiB", body.decode())
-        self.assertNotIn("plopd", json.loads(body)["error"])
+        assert status == 413
+        assert "32 MiB" in body.decode()
+        assert "plopd" not in json.loads(body)["error"]
 
     def test_together(self):
         """With 58 MiB of answers under way there is no room for one more large one; small ones pass, and later large ones do."""
@@ -91,27 +92,23 @@ class Large(test_gateway.Case):
         for thread in waiting:
             thread.start()
         for _ in waiting:
-            self.assertTrue(self.held.acquire(timeout=DEADLINE))
+            assert self.held.acquire(timeout=DEADLINE)
 
         def refused():
             status, _, body = self.get("/v1/status", static)[:3]
             if status == 503:
                 answer = json.loads(body)
-                self.assertIn("64 MiB of answers under way", answer["error"])
-                self.assertTrue(answer["hint"])
+                assert "64 MiB of answers under way" in answer["error"]
+                assert answer["hint"]
             return status == 503
 
-        wait_for("a large answer is refused", refused)
-        self.assertEqual(self.get("/v1/windows", static)[0], 200)
+        until("a large answer is refused", refused, DEADLINE)
+        assert self.get("/v1/windows", static)[0] == 200
         self.go_on.set()
         for thread in waiting:
             thread.join(DEADLINE)
         # two that wait for their clients at once may be too much for plop-gateway as well
-        self.assertIn(200, [answer[0] for answer in results])
+        assert 200 in [answer[0] for answer in results]
         for status, _, body in results:
-            self.assertTrue((status, len(body)) == (200, 30 * self.MB) or (status == 503 and json.loads(body)["hint"]), (status, body[:200]))
-        self.assertEqual(self.get("/v1/status", static)[0], 200)
-
-
-if __name__ == "__main__":
-    unittest.main(verbosity=2)
+            assert (status, len(body)) == (200, 30 * self.MB) or (status == 503 and json.loads(body)["hint"]), (status, body[:200])
+        assert self.get("/v1/status", static)[0] == 200
