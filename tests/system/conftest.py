@@ -7,6 +7,7 @@ process that was started.
 import concurrent.futures
 import faulthandler
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -137,6 +138,12 @@ def pytest_runtest_logreport(report):
     """The log as it is when the test fails, before its fixtures end."""
     if report.failed:
         show_logs()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """A file that took long and little CPU time waits for something."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    terminalreporter.write_line("%.1f s of CPU time" % sum(u.ru_utime + u.ru_stime for u in used))
 
 
 @pytest.hookimpl(trylast=True)

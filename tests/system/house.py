@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the system tests compute with, on values that are known."""
+import functools
 import gzip
+import http.server
+import os
+import socket
+import sys
+import threading
 
 import pytest
 
 import protobuf
+import pypi
 from chi_square import against_known, against_other, bound, chi_square
 from waiting import until
 
@@ -81,3 +88,36 @@ def test_profile():
     profile = protobuf.Profile(gzip.compress(sample + locations + functions + strings + field(13, 6)))
     assert profile.samples == [([("main", "a.py", 7), ("leaf", "a.py", 14)], [3, 30], {"key": "value"})]
     assert profile.comments == ["said"]
+
+
+@pytest.fixture
+def registry(folder, monkeypatch):
+    """The address of a registry that has one version of one package; nothing of it is kept."""
+    os.makedirs(os.path.join(folder, "simple", "here"))
+    with open(os.path.join(folder, "simple", "here", "index.html"), "w", encoding="ascii") as f:
+        f.write('<a href="here-1.0-py3-none-any.whl">here-1.0-py3-none-any.whl</a>')
+    for name in [name for name in os.environ if name.startswith("PIP_")] + ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setattr(pypi, "CACHE", os.path.join(folder, "cache"))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield "http://127.0.0.1:%d/simple" % server.server_port
+        server.shutdown()
+
+
+@pytest.mark.parametrize("pin", ("here==2.0", "elsewhere==1.0"))
+def test_a_pin_that_does_not_resolve_is_a_failure(registry, monkeypatch, pin):
+    monkeypatch.setenv("PIP_INDEX_URL", registry)
+    with pytest.raises(AssertionError, match="No matching distribution found for " + pin):
+        pypi.installed(sys.executable, [pin])
+
+
+def test_a_registry_that_is_not_there_is_none(registry, monkeypatch):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:%d/simple" % s.getsockname()[1])
+        folder, why = pypi.installed(sys.executable, ["here==1.0"])
+    assert folder is None and "cannot be reached" in why
+    assert not pypi.unreachable("WARNING: Retrying (...) after connection broken by x\nERROR: ... x==2 (from versions: 1.0)")

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Packages of PyPI for the tests that want real ones, by pip, each set once, in tests/.cache/pypi. Versions are pinned, those of what they need as well."""
+"""
+Packages of PyPI for the tests that want real ones, by pip, each set once, in tests/.cache/pypi. Versions are pinned, those of what they need as well.
+A pin that does not resolve is a failure; only without a registry there are no packages.
+"""
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -11,15 +15,28 @@ import host
 CACHE = os.path.join(host.TESTS, ".cache", "pypi")
 
 
+# What pip says of a registry that does not answer (pip/_internal/network/session.py and urllib3's retries).
+SILENT = re.compile(r"after connection broken by|Retrying \(|too many 5\d\d error responses|HTTP error 5\d\d|timed out|is being ignored")
+
+
+def unreachable(said):
+    """Whether it was the registry that kept pip from installing something, by what pip said."""
+    # it has the package, in other versions
+    if re.search(r"\(from versions: (?!none\))", said):
+        return False
+    return bool(SILENT.search(said))
+
+
 def installed(python, packages):
-    """(folder, None), or (None, why there is none)."""
+    """(folder, None), or (None, why) when the registry cannot be reached; an AssertionError when pip fails with it."""
     name = hashlib.sha256("\n".join([os.path.realpath(python)] + sorted(packages)).encode()).hexdigest()[:16]
     folder = os.path.join(CACHE, name)
     if os.path.isdir(folder):
         return folder, None
     os.makedirs(CACHE, exist_ok=True)
     part = tempfile.mkdtemp(prefix="part-", dir=CACHE)
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", part] + packages
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--retries", "2",
+               "--target", part] + packages
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
     except subprocess.TimeoutExpired:
@@ -27,8 +44,9 @@ def installed(python, packages):
         return None, "pip did not end within five minutes"
     if done.returncode != 0:
         shutil.rmtree(part)
-        lines = done.stdout.decode(errors="replace").strip().splitlines() or ["it says nothing"]
-        return None, "pip failed: " + lines[-1][:200]
+        said = done.stdout.decode(errors="replace").strip()
+        assert unreachable(said), "pip does not install what is pinned: " + said[-1000:]
+        return None, "the registry of packages cannot be reached: " + said.splitlines()[0][:200]
     try:
         os.rename(part, folder)
     except OSError:
