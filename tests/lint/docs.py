@@ -107,7 +107,7 @@ def tests(top, document, body):
         there = os.path.exists(os.path.join(top, KINDS[kind].format(name, rest)))
         if kind == "lint":
             there = re.search(r"[ (]%s[ )]" % re.escape(name), declared)
-        if not there and not re.search(r"NAME %s " % re.escape(text), declared):
+        if not there and not re.search(r"NAME %s |plop_system_test\(%s " % (re.escape(text), re.escape(text.partition(".")[2])), declared):
             yield "%s:%d: there is no test %s" % (document, number, text)
 
 
