@@ -75,6 +75,13 @@ def sampling():
     return {int(n) for n in re.findall(r"^(\d+): \w+ +name (?:plop_tick|floor_tick)", said, re.M)}
 
 
+def ticks(pid):
+    """(ns, runs) of the sampling programs that a process has open."""
+    wanted = sampling()
+    programs = [value for number, value in meter.programs(pid).items() if number in wanted]
+    return sum(ns for ns, _ in programs), sum(runs for _, runs in programs)
+
+
 class Both:
     """Both plopd and the floor; builds: {name: a build, or None for this one}, in the order that they start in."""
 
@@ -97,12 +104,7 @@ class Both:
 
     def ticks(self):
         """{name: (ns, runs)} of the programs that sample."""
-        found = {}
-        wanted = sampling()
-        for name, pid in self.pids.items():
-            programs = [value for number, value in meter.programs(pid).items() if number in wanted]
-            found[name] = sum(ns for ns, _ in programs), sum(runs for _, runs in programs)
-        return found
+        return {name: ticks(pid) for name, pid in self.pids.items()}
 
     def each(self, seconds):
         """{name: ns for each tick} of the next seconds."""
@@ -122,6 +124,19 @@ class Both:
         """What this plopd has lost, by cause, if that is more than the tests allow."""
         samples = self.daemons["now"].status()["samples"]
         return {} if host.hardly_lost(samples, others=True) else {cause: n for cause, n in samples["lost"].items() if n}
+
+
+def cpu(interpreter, commit, turns, window=10):
+    """Costs of plopd's own CPU, in seconds for each second, at 100 Hz with a busy process on each CPU: of whole windows."""
+    costs, orders = Costs(), 1 if commit is None else 2
+    for order in range(orders):
+        with Both(builds(commit, order), 100, "--window", window, floor=False) as both, busy(interpreter, 33):
+            time.sleep(window + SETTLE)
+            for _ in range(-(-turns // orders)):
+                spent = {name: meter.Spent(pid) for name, pid in both.pids.items()}
+                time.sleep(window)
+                costs.add({name: (lambda wall, used, _: used / wall)(*each.now()) for name, each in spent.items()})
+    return costs
 
 
 def builds(commit, turn):
