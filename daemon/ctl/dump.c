@@ -2,6 +2,7 @@
 #include <argp.h>
 
 #include "ctl/ctl.h"
+#include "ctl/select.h"
 #include "ctl/suggest.h"
 
 struct dump_options {
@@ -184,15 +185,16 @@ int ctl_dump(struct ctl *ctl, int argc, char *argv[])
 		       "frame: .frames[0].function}'",
 	};
 	struct dump_options o = { .ctl = ctl };
-	char path[64], *end;
-	long pid;
+	char path[64];
+	pid_t pid;
+	int r;
 
 	ctl_parse("dump", &argp, 0, argc, argv, &o);
 	if (!o.pid)
 		return ctl_usage("dump", "a process is missing: plopctl dump PID");
-	pid = strtol(o.pid, &end, 10);
-	if (end == o.pid || *end || pid <= 0 || pid > INT32_MAX)
-		return ctl_usage("dump", "%.64s is not the number of a process", o.pid);
-	snprintf(path, sizeof(path), "/v1/dump?pid=%ld", pid);
+	r = ctl_pid("dump", o.pid, &pid);
+	if (r != CTL_DONE)
+		return r;
+	snprintf(path, sizeof(path), "/v1/dump?pid=%d", (int)pid);
 	return ctl_show(ctl, "dump", path, o.json, print_dump);
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "ctl/ctl.h"
+#include "profile/selector_text.h"
 #include "util/log.h"
 
 int ctl_usage(const char *command, const char *format, ...)
@@ -66,12 +67,15 @@ const struct format *ctl_format(const char *command, const char *name, const cha
 
 int ctl_group_by(const char *command, const char *keys)
 {
-	if (group_keys_check(keys) == 0)
+	char why[SELECTOR_WHY_MAX];
+	int r = group_keys_parse(keys, why);
+
+	if (r == -EINVAL)
+		return ctl_usage(command, "%s", why);
+	if (r >= 0)
 		return CTL_DONE;
-	return ctl_usage(command,
-			 "--group-by %.64s: must be up to %d different keys, separated by commas, "
-			 "of %s",
-			 keys, GROUP_KEYS_MAX, selector_keys());
+	log_error("%s: out of memory", command);
+	return CTL_FAILED;
 }
 
 const char *ctl_output_name(const struct ctl_output *o)

@@ -47,15 +47,15 @@ static void recording_done(struct recording *r)
 
 static int add_pid(struct record_options *o, const char *value)
 {
-	uint64_t pid;
+	pid_t pid;
+	int r = ctl_pid("record", value, &pid);
 
-	/* The kernel's PID_MAX_LIMIT on 64-bit machines. */
-	if (parse_u64(value, 1, 4194304, &pid) < 0)
-		return ctl_usage("record", "-p %.32s: must be a process id", value);
+	if (r != CTL_DONE)
+		return r;
 	if (o->npids == RECORD_MAX_PIDS)
 		return ctl_usage("record", "-p: at most %d processes; -a records all",
 				 RECORD_MAX_PIDS);
-	o->pids[o->npids++] = (pid_t)pid;
+	o->pids[o->npids++] = pid;
 	return CTL_DONE;
 }
 
@@ -85,17 +85,16 @@ static int add_label(struct record_options *o, const char *text)
 /* A process by its number alone, or a selector; pid=N is the former, as it is to be there. */
 static int add_argument(struct record_options *o, const char *value)
 {
+	int r;
+
 	if (strncmp(value, "pid=", 4) == 0)
 		return add_pid(o, value + 4);
 	if (*value && value[strspn(value, "0123456789")] == '\0')
 		return add_pid(o, value);
-	if (strchr(value, '='))
-		return ctl_selector_add("record", &o->selectors, value);
-	return ctl_usage(
-		"record",
-		"%.64s is neither a process id nor a selector; to start a program: plopctl "
-		"record -- %.64s",
-		value, value);
+	r = ctl_selector_add("record", &o->selectors, value);
+	if (r == CTL_USAGE && !strchr(value, '='))
+		log_error("to start a program: plopctl record -- %.64s", value);
+	return r;
 }
 
 static int take_option(struct record_options *o, int key, const char *value)
@@ -123,7 +122,7 @@ static int take_option(struct record_options *o, int key, const char *value)
 					 "-%c %.128s: one control group or unit at a time", key,
 					 value);
 		*(key == 'c' ? &o->cgroup : &o->unit) = value;
-		return CTL_DONE;
+		return ctl_cgroup_name("record", value, key == 'u');
 	case 'l':
 		return add_label(o, value);
 	case 'g':

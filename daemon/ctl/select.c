@@ -1,54 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/select.h"
 
-#include "ctl/suggest.h"
 #include "http/exchange.h"
+#include "profile/selector_text.h"
 #include "util/log.h"
-
-#define KEYS_MAX 16
-
-/* The key that may have been meant, in buffer; NULL: none. */
-static const char *key_meant(const char *key, char *buffer, size_t size)
-{
-	const char *names[KEYS_MAX];
-	size_t n = 0;
-
-	snprintf(buffer, size, "%s", selector_keys());
-	for (char *at = buffer, *next; at && n < KEYS_MAX; at = next) {
-		next = strstr(at, ", ");
-		if (next) {
-			*next = '\0';
-			next += 2;
-		}
-		names[n++] = at;
-	}
-	return suggest(key, names, n);
-}
 
 int ctl_selector_add(const char *command, struct selectors *s, const char *text)
 {
-	const char *equals = strchr(text, '=');
-	_cleanup_free_ char *key = strndup(text, strcspn(text, "="));
-	int r = key ? selectors_add(s, text) : -ENOMEM;
-	char keys[256], value[96], hint[160];
-	const char *meant;
+	char why[SELECTOR_WHY_MAX];
+	int r = selectors_parse(s, text, NULL, why);
 
-	if (r == -ENOMEM) {
-		log_error("%s: out of memory", command);
-		return CTL_FAILED;
-	}
+	if (r == -EINVAL)
+		return ctl_usage(command, "%s", why);
 	if (r >= 0)
 		return CTL_DONE;
-	if (equals && selector_values(key))
-		return ctl_usage(command, "%.64s is not %s", text, selector_values(key));
-	meant = equals ? key_meant(key, keys, sizeof(keys)) : NULL;
-	if (meant) {
-		snprintf(value, sizeof(value), "%s%.64s", meant, equals);
-		return ctl_usage(command, "%.64s is not a selector%s", text,
-				 suggest_text("", value, hint, sizeof(hint)));
-	}
-	return ctl_usage(command, "%.64s is not a selector: KEY=VALUE, KEY one of %s", text,
-			 selector_keys());
+	log_error("%s: out of memory", command);
+	return CTL_FAILED;
+}
+
+int ctl_pid(const char *command, const char *text, pid_t *ret)
+{
+	char why[SELECTOR_WHY_MAX];
+
+	return process_id_parse(text, ret, why) < 0 ? ctl_usage(command, "%s", why) : CTL_DONE;
+}
+
+int ctl_cgroup_name(const char *command, const char *name, bool unit)
+{
+	char why[SELECTOR_WHY_MAX];
+
+	return cgroup_name_parse(name, unit, why) < 0 ? ctl_usage(command, "%s", why) : CTL_DONE;
 }
 
 void ctl_selectors_query(const struct selectors *s, bool processes, bool samples, struct buf *b)

@@ -5,6 +5,9 @@
 
 /* Adds a selector that somebody typed. CTL_DONE, or complains: CTL_USAGE, CTL_FAILED. */
 int ctl_selector_add(const char *command, struct selectors *s, const char *text);
+/* The same of a process id, and of the name of a control group or a unit. */
+int ctl_pid(const char *command, const char *text, pid_t *ret);
+int ctl_cgroup_name(const char *command, const char *name, bool unit);
 /* Appends "&KEY=VALUE" for each selector to a query; those of processes, of samples, or both. */
 void ctl_selectors_query(const struct selectors *s, bool processes, bool samples, struct buf *b);
 /* "service=web version=2", as it was typed. NULL: out of memory. */

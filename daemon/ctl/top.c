@@ -99,7 +99,7 @@ static int take_number(const char *option, const char *value, unsigned int max, 
 
 static int take_option(struct top_options *o, int key, const char *value)
 {
-	uint64_t pid;
+	pid_t pid;
 
 	switch (key) {
 	case 'b':
@@ -107,10 +107,8 @@ static int take_option(struct top_options *o, int key, const char *value)
 	case 'i':
 		return take_number("-i", value, 60, &o->look.interval_s);
 	case 'p':
-		if (parse_u64(value, 1, 4194304, &pid) < 0)
-			return ctl_usage("top", "-p %.32s: must be a process id", value);
 		o->pid = value;
-		return CTL_DONE;
+		return ctl_pid("top", value, &pid);
 	default:
 		/* a number alone is a process */
 		if (*value && value[strspn(value, "0123456789")] == '\0')

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "ctl/ctl.h"
+#include "ctl/select.h"
 #include "ctl/top_model.h"
 #include "util/log.h"
 
 int top_cgroup_value(const char *given, char **ret)
 {
 	static const char *const mounts[] = { "/sys/fs/cgroup", "/unified", "/systemd" };
+	int r = ctl_cgroup_name("top", given, false);
 	const char *p = given;
 	size_t n;
 
-	if (!*p)
-		return ctl_usage("top", "-c: must be the path of a control group");
+	if (r != CTL_DONE)
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
 		n = strlen(mounts[i]);
 		if (strncmp(p, mounts[i], n) == 0 && (p[n] == '/' || p[n] == '\0') &&
@@ -32,8 +33,11 @@ int top_unit_value(const char *given, char **ret)
 {
 	static const char *const suffixes[] = { ".service", ".slice", ".scope" };
 	const char *dot = strrchr(given, '.');
+	int r = ctl_cgroup_name("top", given, true);
 	bool suffixed = false;
 
+	if (r != CTL_DONE)
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
 		suffixed |= dot && streq(dot, suffixes[i]);
 	if (asprintf(ret, "%s%s", given, suffixed ? "" : ".service") < 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plopd/dump.h"
 #include "plopd/access.h"
+#include "profile/selector_text.h"
 #include "target/owner.h"
 #include "target/shares.h"
 #include "target/silence.h"
@@ -125,12 +126,11 @@ static void dump_gone(void *ctx)
 static struct target *dump_target(const struct api_request *q, struct dumps *d)
 {
 	const char *text = api_parameter(q, "pid");
-	char *end;
-	long pid = text ? strtol(text, &end, 10) : 0;
+	char why[SELECTOR_WHY_MAX] = "a dump wants the number of a process: pid=N";
+	pid_t pid;
 
-	if (!text || end == text || *end || text[0] < '0' || text[0] > '9') {
-		api_reply_error(q->call, 400, "plopctl ps lists the Python processes",
-				"a dump wants the number of a process: pid=N");
+	if (!text || process_id_parse(text, &pid, why) < 0) {
+		api_reply_error(q->call, 400, "plopctl ps lists the Python processes", "%s", why);
 		return NULL;
 	}
 	return access_find(q, d->targets, pid);

@@ -3,6 +3,7 @@
 
 #include "plopd/recording_targets.h"
 #include "plopd/access.h"
+#include "profile/selector_text.h"
 
 #define PIDS_MAX      256
 #define SELECTORS_MAX 64
@@ -42,6 +43,26 @@ static void put_skipped(struct buf *skipped, json_int_t pid, const struct refusa
 	json_put_end(&w);
 }
 
+/* What a member says, as the parsers take it: a text's own, else as JSON has it. */
+static char *text_of(const json_t *value)
+{
+	return json_is_string(value) ? strdup(json_string_value(value)) :
+				       json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+}
+
+static int number_take(const struct api_request *q, const json_t *value, pid_t *ret)
+{
+	_cleanup_free_ char *text = text_of(value);
+	char why[SELECTOR_WHY_MAX];
+	int r = text ? process_id_parse(text, ret, why) : -ENOMEM;
+
+	if (r == -EINVAL)
+		api_reply_error(q->call, 400, "plopctl ps lists the Python processes", "%s", why);
+	else if (r < 0)
+		out_of_memory(q);
+	return r;
+}
+
 /* skipped: NULL, or where those go that cannot be recorded. */
 static int pids_take(const struct api_request *q, struct targets *t, json_t *pids, struct whom *w,
 		     struct buf *skipped)
@@ -55,17 +76,13 @@ static int pids_take(const struct api_request *q, struct targets *t, json_t *pid
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < n; i++) {
-		json_t *pid = json_is_array(pids) ? json_array_get(pids, i) : pids;
-		json_int_t number = json_integer_value(pid);
+		pid_t pid;
+		int r = number_take(q, json_is_array(pids) ? json_array_get(pids, i) : pids, &pid);
 
-		if (!json_is_integer(pid)) {
-			api_reply_error(q->call, 400, NULL,
-					"\"pid\" must be a number or a list of numbers");
-			return -EINVAL;
-		}
-		if (access_look(&q->peer, t, number, &why)) {
-			int r = pid_add(q, number, w);
-
+		if (r < 0)
+			return r;
+		if (access_look(&q->peer, t, pid, &why)) {
+			r = pid_add(q, pid, w);
 			if (r < 0)
 				return r;
 			continue;
@@ -75,7 +92,7 @@ static int pids_take(const struct api_request *q, struct targets *t, json_t *pid
 			return refused(q, &why);
 		if (!first.status)
 			first = why;
-		put_skipped(skipped, number, &why);
+		put_skipped(skipped, pid, &why);
 	}
 	return w->npids ? 0 : refused(q, &first);
 }
@@ -84,16 +101,14 @@ static int pids_take(const struct api_request *q, struct targets *t, json_t *pid
 static int tree_take(const struct api_request *q, json_t *value, bool child,
 		     struct recording_request *ret)
 {
-	json_int_t pid = json_integer_value(value);
 	struct refusal why;
-	int fd, error;
-	pid_t parent;
+	int r, fd, error;
+	pid_t parent, pid;
 
-	if (!json_is_integer(value)) {
-		api_reply_error(q->call, 400, NULL, "\"tree\" must be a number");
-		return -EINVAL;
-	}
-	fd = pid > 0 && pid <= INT32_MAX ? pidfd_open((pid_t)pid, 0) : -1;
+	r = number_take(q, value, &pid);
+	if (r < 0)
+		return r;
+	fd = pidfd_open(pid, 0);
 	error = errno;
 	if (!access_any(&q->peer, pid, &why)) {
 		if (fd >= 0)
@@ -101,21 +116,21 @@ static int tree_take(const struct api_request *q, json_t *value, bool child,
 		return refused(q, &why);
 	}
 	if (fd < 0) {
-		api_reply_error(q->call, 500, NULL, "cannot follow process %lld: %s",
-				(long long)pid, strerror(error));
+		api_reply_error(q->call, 500, NULL, "cannot follow process %d: %s", (int)pid,
+				strerror(error));
 		return -error;
 	}
-	if (child && (process_parent((pid_t)pid, &parent) < 0 || parent != q->peer.pid)) {
+	if (child && (process_parent(pid, &parent) < 0 || parent != q->peer.pid)) {
 		close(fd);
 		api_reply_error(
 			q->call, 422,
 			"start it where plopd runs, or record it by the id that it has there",
-			"process %lld is not what you have started: you and plopd see "
+			"process %d is not what you have started: you and plopd see "
 			"different process ids, as from within a container",
-			(long long)pid);
+			(int)pid);
 		return -ESRCH;
 	}
-	ret->whom.tree = (pid_t)pid;
+	ret->whom.tree = pid;
 	ret->whom.tree_fd = fd;
 	return 0;
 }
@@ -124,11 +139,19 @@ static int cgroup_take_named(const struct api_request *q, const char *what, cons
 			     struct cgroup *ret)
 {
 	bool unit = streq(what, "unit");
+	char why[SELECTOR_WHY_MAX];
 	struct cgroup c = {};
-	int r = !name ? -EINVAL : unit ? cgroup_find_unit(name, &c) : cgroup_find(name, &c);
+	int r = name ? cgroup_name_parse(name, unit, why) : -EINVAL;
 
+	if (!name)
+		snprintf(why, sizeof(why), "\"%s\" must be a string", what);
+	if (r < 0) {
+		api_reply_error(q->call, 400, NULL, "%s", why);
+		return r;
+	}
+	r = unit ? cgroup_find_unit(name, &c) : cgroup_find(name, &c);
 	/* one that the peer has no process in may be hidden, as processes may be */
-	if (!q->peer.trusted && name && r != -ENOMEM && (r < 0 || !access_cgroup(&q->peer, &c))) {
+	if (!q->peer.trusted && r != -ENOMEM && (r < 0 || !access_cgroup(&q->peer, &c))) {
 		api_reply_error(q->call, 404,
 				"record -a has all processes of yours; root and members of group "
 				"plop may ask for any control group",
@@ -138,8 +161,6 @@ static int cgroup_take_named(const struct api_request *q, const char *what, cons
 	}
 	if (r >= 0)
 		*ret = c;
-	else if (r == -EINVAL)
-		api_reply_error(q->call, 400, NULL, "\"%s\" must be a string", what);
 	else if (r == -ENOENT)
 		api_reply_error(q->call, 404,
 				unit ? "systemctl list-units shows the units that run" :
@@ -154,22 +175,20 @@ static int cgroup_take_named(const struct api_request *q, const char *what, cons
 	return r;
 }
 
-static int selector_take(const struct api_request *q, const char *text, struct selectors *s)
+static int selector_take(const struct api_request *q, const json_t *value, struct selectors *s)
 {
-	_cleanup_free_ char *key = text ? strndup(text, strcspn(text, "=")) : NULL;
+	_cleanup_free_ char *text = text_of(value), *key = NULL;
+	char why[SELECTOR_WHY_MAX];
 	int r;
 
-	if (text && !key)
-		return out_of_memory(q);
-	r = text ? selectors_add(s, text) : -EINVAL;
-	if (r == -ENOMEM)
-		return out_of_memory(q);
-	if (r < 0) {
-		api_reply_error(q->call, 400, selector_keys(),
-				"\"%.64s\" is not a selector, KEY=VALUE with one of the known keys",
-				text ? text : "selectors");
+	key = text ? strndup(text, strcspn(text, "=")) : NULL;
+	r = key ? selectors_parse(s, text, NULL, why) : -ENOMEM;
+	if (r == -EINVAL)
+		api_reply_error(q->call, 400, NULL, "%s", why);
+	else if (r < 0)
+		out_of_memory(q);
+	if (r < 0)
 		return r;
-	}
 	if (!selector_is_of_process(key)) {
 		api_reply_error(q->call, 400,
 				"select by it when the result is asked for, GET /v1/recordings/ID",
@@ -213,7 +232,7 @@ static int selectors_take(const struct api_request *q, struct targets *t, json_t
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		int r = selector_take(q, json_string_value(json_array_get(list, i)), &w->selectors);
+		int r = selector_take(q, json_array_get(list, i), &w->selectors);
 
 		if (r < 0)
 			return r;

@@ -185,8 +185,8 @@ struct selectors {
 	uid_t uid;
 };
 /*
- * "key=value". -EINVAL: no "=", an unknown key (selector_keys() lists them), or not one of
- * selector_values().
+ * "key=value". -EINVAL: no "=", an unknown key (selector_keys() lists them), or no such value; what
+ * people write goes through selectors_parse().
  */
 int selectors_add(struct selectors *s, const char *text);
 void selectors_done(struct selectors *s);
@@ -195,8 +195,8 @@ bool selector_key_known(const char *key);
 /* Whether a known key's value is the same for all that a process does, as of pid; not of state. */
 bool selector_is_of_process(const char *key);
 /*
- * What a key's value must be, for messages: "a number"; NULL: may be anything, or there is no such
- * key.
+ * What a key's value must be, for messages: "one of held, ..."; NULL: may be anything, a number, or
+ * there is no such key.
  */
 const char *selector_values(const char *key);
 /*

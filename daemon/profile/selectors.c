@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profile/profile.h"
+#include "profile/selector_text.h"
+#include "util/parse.h"
 
 #include <assert.h>
 
@@ -81,18 +83,12 @@ static const struct key *key_find(const char *name, size_t size)
 	return NULL;
 }
 
-/* A pid or tid: decimal digits only, 1 to INT32_MAX. 0: not one. */
+/* A pid or tid; 0: not one. */
 static uint32_t parse_id(const char *s)
 {
 	uint64_t v = 0;
 
-	for (; *s; s++) {
-		if (*s < '0' || *s > '9')
-			return 0;
-		v = v * 10 + (uint64_t)(*s - '0');
-		if (v > INT32_MAX)
-			return 0;
-	}
+	(void)parse_u64(s, 1, PROCESS_ID_MAX, &v);
 	return (uint32_t)v;
 }
 
@@ -110,8 +106,6 @@ bool selector_is_of_process(const char *key)
 
 const char *selector_values(const char *key)
 {
-	if (streq(key, "pid") || streq(key, "thread"))
-		return "a number";
 	if (streq(key, "state"))
 		return "one of running, waiting for the GIL, sleeping, runnable, off CPU";
 	if (streq(key, "gil"))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "query/query.h"
+#include "profile/selector_text.h"
 #include "util/clock.h"
 #include "util/parse.h"
 
@@ -39,14 +40,17 @@ int query_view(const struct query *q, const struct profile *p, struct profile **
 	return r;
 }
 
-static int take_group(struct query *q, const char *keys, char *error, size_t error_size)
+/* The parameters that are no selectors. */
+static const char *const names[] = { "from", "to", "format", "seconds", "group_by" };
+#define NAMES_HINT "besides selectors there are from, to, format, seconds and group_by"
+
+static int take_group(struct query *q, const char *keys, struct refusal *ret)
 {
-	int r = group_keys_check(keys);
+	char why[SELECTOR_WHY_MAX];
+	int r = group_keys_parse(keys, why);
 
 	if (r == -EINVAL)
-		snprintf(error, error_size,
-			 "group_by=%.64s is not 1 to %d different keys, separated by commas, of %s",
-			 keys, GROUP_KEYS_MAX, selector_keys());
+		refusal_say(ret, 400, NULL, "%s", why);
 	if (r < 0)
 		return r;
 	free(q->group_by);
@@ -54,31 +58,25 @@ static int take_group(struct query *q, const char *keys, char *error, size_t err
 	return q->group_by ? 0 : -ENOMEM;
 }
 
-static int add_selector(struct query *q, const struct query_parameter *p, char *error,
-			size_t error_size)
+static int add_selector(struct query *q, const struct query_parameter *p, struct refusal *ret)
 {
+	const struct selector_words others = { names, ARRAY_SIZE(names) };
 	_cleanup_buf_ struct buf b = {};
 	_cleanup_free_ char *text = NULL;
+	char why[SELECTOR_WHY_MAX];
 	int r;
 
 	buf_printf(&b, "%s=%s", p->key, p->value);
 	text = buf_string(&b);
 	if (!text)
 		return -ENOMEM;
-	r = selectors_add(&q->selectors, text);
-	if (r == -EINVAL && selector_values(p->key))
-		snprintf(error, error_size, "%s=%.64s is not %s", p->key, p->value,
-			 selector_values(p->key));
-	else if (r == -EINVAL)
-		snprintf(error, error_size,
-			 "unknown parameter \"%.64s\"; known are from, to, format, seconds, "
-			 "group_by and the "
-			 "selectors %s",
-			 p->key, selector_keys());
+	r = selectors_parse(&q->selectors, text, &others, why);
+	if (r == -EINVAL)
+		refusal_say(ret, 400, selector_key_known(p->key) ? NULL : NAMES_HINT, "%s", why);
 	return r;
 }
 
-static int take(struct query *q, const struct query_parameter *p, char *error, size_t error_size)
+static int take(struct query *q, const struct query_parameter *p, struct refusal *ret)
 {
 	uint64_t v;
 
@@ -86,36 +84,36 @@ static int take(struct query *q, const struct query_parameter *p, char *error, s
 		bool from = streq(p->key, "from");
 
 		if (parse_unix_seconds(p->value, &v) < 0) {
-			snprintf(error, error_size, "%s=%.64s is not a time in Unix seconds",
-				 p->key, p->value);
+			refusal_say(ret, 400, NULL, "%s=%.64s is not a time in Unix seconds",
+				    p->key, p->value);
 			return -EINVAL;
 		}
 		*(from ? &q->from_ns : &q->to_ns) = v;
 		*(from ? &q->has_from : &q->has_to) = true;
 	} else if (streq(p->key, "seconds")) {
 		if (parse_u64(p->value, 1, QUERY_MAX_SECONDS, &v) < 0) {
-			snprintf(error, error_size, "seconds=%.64s is not a number from 1 to %d",
-				 p->value, QUERY_MAX_SECONDS);
+			refusal_say(ret, 400, NULL, "seconds=%.64s is not a number from 1 to %d",
+				    p->value, QUERY_MAX_SECONDS);
 			return -EINVAL;
 		}
 		q->seconds = (unsigned int)v;
 	} else if (streq(p->key, "format")) {
 		q->format = format_find(p->value);
 		if (!q->format) {
-			snprintf(error, error_size, "unknown format \"%.64s\"; known are %s",
-				 p->value, format_names());
+			refusal_say(ret, 400, NULL, "unknown format \"%.64s\"; known are %s",
+				    p->value, format_names());
 			return -EINVAL;
 		}
 	} else if (streq(p->key, "group_by")) {
-		return take_group(q, p->value, error, error_size);
+		return take_group(q, p->value, ret);
 	} else {
-		return add_selector(q, p, error, error_size);
+		return add_selector(q, p, ret);
 	}
 	return 0;
 }
 
 int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now_ns,
-		struct query *ret, char *error, size_t error_size)
+		struct query *ret, struct refusal *ret_why)
 {
 	_cleanup_query_ struct query q = { .seconds = 30, .format = format_find("json") };
 	int r;
@@ -124,7 +122,7 @@ int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now
 		/* The gateway's, see its authorize(). */
 		if (streq(parameters[i].key, "token"))
 			continue;
-		r = take(&q, &parameters[i], error, error_size);
+		r = take(&q, &parameters[i], ret_why);
 		if (r < 0)
 			return r;
 	}
@@ -133,7 +131,7 @@ int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now
 	if (!q.has_from)
 		q.from_ns = q.to_ns > QUERY_RANGE_NS ? q.to_ns - QUERY_RANGE_NS : 0;
 	if (q.from_ns >= q.to_ns) {
-		snprintf(error, error_size, "from must be before to");
+		refusal_say(ret_why, 400, NULL, "from must be before to");
 		return -EINVAL;
 	}
 	*ret = q;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "format/format.h"
+#include "query/refusal.h"
 
 /* A key and its value as a URL has them, decoded. */
 struct query_parameter {
@@ -24,9 +25,9 @@ struct query {
 #define QUERY_RANGE_NS    (600 * NSEC_PER_SEC)
 #define QUERY_MAX_SECONDS 300
 
-/* -EINVAL: error holds a sentence for a 400; -ENOMEM. *ret is only filled on success. Pure. */
+/* -EINVAL: *ret_why says why; -ENOMEM. *ret is only filled on success. Pure. */
 int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now_ns,
-		struct query *ret, char *error, size_t error_size);
+		struct query *ret, struct refusal *ret_why);
 void query_done(struct query *q);
 /* Has *p grouped as q asks for: *p is another profile then. */
 int query_group(const struct query *q, struct profile **p);

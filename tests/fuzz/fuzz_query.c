@@ -51,12 +51,11 @@ static void check_route(const char *method, const char *path)
 static void check_query(const struct query_parameter *parameters, size_t n)
 {
 	_cleanup_query_ struct query q = {};
-	char error[300] = "";
-	int r = query_parse(parameters, n, UINT64_C(1795359600) * NSEC_PER_SEC, &q, error,
-			    sizeof(error));
+	struct refusal why = {};
+	int r = query_parse(parameters, n, UINT64_C(1795359600) * NSEC_PER_SEC, &q, &why);
 
 	FUZZ_ASSERT(r == 0 || r == -EINVAL);
-	FUZZ_ASSERT((r == 0) == (error[0] == '\0'));
+	FUZZ_ASSERT((r == 0) == (why.error[0] == '\0'));
 	if (r == 0) {
 		FUZZ_ASSERT(q.from_ns < q.to_ns);
 		FUZZ_ASSERT(q.seconds >= 1 && q.seconds <= QUERY_MAX_SECONDS);

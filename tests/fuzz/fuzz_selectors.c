@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Selectors of any text, matched with a process whose facts are any text. */
 #include "fuzz.h"
-#include "profile/profile.h"
+#include "profile/selector_text.h"
 
 #define TEXTS 8
 
@@ -64,9 +64,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		*texts[i] = take_line(&data, &size);
 	while (size > 0) {
 		_cleanup_free_ char *text = take_line(&data, &size);
-		int r = selectors_add(&s, text);
+		char why[SELECTOR_WHY_MAX] = "";
+		int r = selectors_parse(&s, text, NULL, why);
 
 		FUZZ_ASSERT(r == 0 || r == -EINVAL);
+		FUZZ_ASSERT((r == 0) == (*why == '\0'));
 		accepted += r == 0;
 	}
 	FUZZ_ASSERT(s.n == (size_t)accepted);

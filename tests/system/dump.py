@@ -286,8 +286,8 @@ def refused(daemon, status, words, *arguments):
 def test_refusals(plopd):
     daemon = plopd
     refused(daemon, 2, "a process is missing")
-    refused(daemon, 2, "not the number of a process", "-p", "self")
-    refused(daemon, 2, "not the number of a process", "-p", "0")
+    refused(daemon, 2, "not a process id", "-p", "self")
+    refused(daemon, 2, "not a process id", "-p", "0")
     refused(daemon, 3, "no process 4194304", "-p", "4194304")
     done = subprocess.run([host.program("plopctl"), "--socket", daemon.socket + ".none", "dump", "-p", "1"], stderr=subprocess.PIPE)
     assert done.returncode == 5, done

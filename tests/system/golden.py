@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The API has one shape, whoever answers: plopd, plop-gateway with plopd and without, and the stand-in for plopd that the tests
-of plopctl use (ctl_server) are held to golden/answers.json, and refuse bad parameters in the words of golden/refusals.json.
+of plopctl use (ctl_server) are held to golden/answers.json, and refuse bad parameters in the words of golden/refusals.json, as
+plopctl does.
 
 A shape is a type ("int", "number", "string", "bool", "null", "string|null", "=this very text"), "$NAME" of types, {KEY: SHAPE}
 with these keys and no others ("KEY?" may be missing), {"*": SHAPE} with any keys, [SHAPE] of elements, {"|": [SHAPE, ...]} for one
@@ -118,6 +119,54 @@ class Server:
             assert said["error"] == words, "%s: GET %s?%s: %r, not %r" % (self.name, path, query, said["error"], words)
 
 
+def named():
+    """(key, value, sentence) of what is no name of a process, a sample or a control group."""
+    for query, words in REFUSALS:
+        key, _, value = query.partition("=")
+        if key not in ("from", "format", "seconds"):
+            yield key, value, words
+    yield "cgroup", "", '"" is not the path of a control group'
+    yield "unit", "", '"" is not the name of a systemd unit'
+
+
+def bodies(key, value):
+    """Requests for a recording that name it in all ways that there are."""
+    if key == "pid":
+        numbers = [value] + ([int(value)] if value.isdigit() else [])
+        yield from ({name: n} for name in ("pid", "tree") for n in numbers)
+        yield from ({"pid": [n, 1]} for n in numbers)
+    elif key in ("cgroup", "unit"):
+        yield {key: value}
+    if key not in ("group_by", "cgroup", "unit"):
+        yield {"all": True, "selectors": ["%s=%s" % (key, value)]}
+
+
+def commands(key, value):
+    """... and commands of plopctl."""
+    if key in ("cgroup", "unit"):
+        yield from ((name, "-" + key[0], value) for name in ("record", "top"))
+    elif key == "group_by":
+        yield from (("record", "-a", "--group-by", value), ("export", "--group-by", value))
+    else:
+        yield from ((name, "%s=%s" % (key, value)) for name in ("record", "top", "ps", "export"))
+    if key == "pid":
+        yield from ((name, "-p", value) for name in ("record", "top", "dump"))
+        yield from ((name, value) for name in ("record", "top", "dump") if value.isdigit())
+
+
+def test_commands_refuse():
+    """What is named wrongly is refused on a command line, before anybody is asked, in the same words as in a request."""
+    n = 0
+    for key, value, words in named():
+        for arguments in commands(key, value):
+            done = subprocess.run([host.program("plopctl"), "--socket", "/nonexistent/plopd.sock", *arguments],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+            said = done.stderr.splitlines()[:1]
+            assert done.returncode == 2 and said == ["plopctl: %s: %s" % (arguments[0], words)], (arguments, done, words)
+            n += 1
+    assert n > 50
+
+
 class Windows:
     """What is answered from windows, with plopd as without."""
 
@@ -148,6 +197,18 @@ class Answers(Windows):
         one.held_to("profile", "GET", path + "?format=json")
         one.refuses(path)
         one.held_to("recording", "DELETE", path)
+
+
+class Refuses:
+    def test_names(self, one):
+        """What is named wrongly in a request is refused in the same words as in the parameters of its path."""
+        n = 0
+        for key, value, words in named():
+            for body in bodies(key, value):
+                said = one.held_to("error", "POST", "/v1/recordings", body, status=400)["error"]
+                assert said == words, "%s: %s: %r, not %r" % (one.name, body, said, words)
+                n += 1
+        assert n > 20
 
 
 class Streams:
@@ -205,7 +266,7 @@ def real(plopd, work):
     return one
 
 
-class TestPlopd(Answers, Streams):
+class TestPlopd(Answers, Refuses, Streams):
     @pytest.fixture
     def one(self, real):
         return real
@@ -215,6 +276,11 @@ class TestPlopd(Answers, Streams):
 
     def test_pprof(self, one):
         one.refuses("/debug/pprof/profile")
+
+    def test_dump(self, one):
+        for key, value, words in named():
+            if key == "pid":
+                assert one.held_to("error", "GET", "/v1/dump?pid=" + value, status=400)["error"] == words
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +308,7 @@ def gateway(plopd, real):
         process.wait(20)
 
 
-class TestGateway(Answers, Streams):
+class TestGateway(Answers, Refuses, Streams):
     @pytest.fixture
     def one(self, gateway):
         return gateway

@@ -45,7 +45,7 @@ class Meant(Case):
             done = self.ctl("record", *arguments, "-d", "100ms", "-f", "collapsed", "-o", "-")
             assert (done.returncode, done.stdout.encode()) == (0, PROFILE), done.stderr
             assert json.loads(self.server.status()["test_body"])["pid"] == pids
-        self.refused(2, "must be a process id", "record", "0")
+        self.refused(2, "not a process id, a number from 1", "record", "0")
         self.refused(2, "exclude", "record", "-a", "4711")
         self.refused(2, "to start a program: plopctl record -- python3", "record", "python3", "app.py", "--reload")
 

@@ -288,7 +288,7 @@ class Serving(Case):
         assert status == 200
         assert "attachment" in headers["Content-Disposition"]
         assert b"/srv/web.py" in gzip.decompress(data)
-        assert "unknown parameter" in self.refused(400, "/v1/profile?colour=red", GOOD)
+        assert "is not a selector" in self.refused(400, "/v1/profile?colour=red", GOOD)
         assert self.get("/debug/pprof/profile?seconds=1", GOOD)[2] == b"later\n"
 
     def test_recordings(self):

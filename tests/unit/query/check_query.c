@@ -4,21 +4,21 @@
 
 #define NOW (UINT64_C(1795359600) * NSEC_PER_SEC)
 
-static char error[256];
+static struct refusal why;
 
 static int parse1(const char *key, const char *value, struct query *ret)
 {
 	const struct query_parameter p = { key, value };
 
-	error[0] = '\0';
-	return query_parse(&p, 1, NOW, ret, error, sizeof(error));
+	why = (struct refusal){};
+	return query_parse(&p, 1, NOW, ret, &why);
 }
 
 START_TEST(defaults)
 {
 	_cleanup_query_ struct query q = {};
 
-	ck_assert_int_eq(query_parse(NULL, 0, NOW, &q, error, sizeof(error)), 0);
+	ck_assert_int_eq(query_parse(NULL, 0, NOW, &q, &why), 0);
 	ck_assert_uint_eq(q.to_ns, NOW);
 	ck_assert_uint_eq(q.from_ns, NOW - 600 * NSEC_PER_SEC);
 	ck_assert(!q.has_from && !q.has_to);
@@ -37,7 +37,7 @@ START_TEST(all_of_them)
 	};
 	_cleanup_query_ struct query q = {};
 
-	ck_assert_int_eq(query_parse(p, ARRAY_SIZE(p), NOW, &q, error, sizeof(error)), 0);
+	ck_assert_int_eq(query_parse(p, ARRAY_SIZE(p), NOW, &q, &why), 0);
 	ck_assert_uint_eq(q.from_ns, UINT64_C(1795359000500000000));
 	ck_assert_uint_eq(q.to_ns, UINT64_C(1795359300) * NSEC_PER_SEC);
 	ck_assert(q.has_from && q.has_to);
@@ -61,11 +61,13 @@ START_TEST(errors_say_what_and_leave_the_result)
 		{ "seconds", "301", "1 to 300" },
 		{ "format", "xml", "pprof" },
 		{ "format", "", "pprof" },
-		{ "pids", "1", "selectors" },
-		{ "pid", "x", "not a number" },
+		{ "pids", "1", "\"pids=1\" is not a selector; did you mean pid=1?" },
+		{ "pid", "x", "\"x\" is not a process id, a number from 1 to 4194304" },
+		{ "fr", "5", "did you mean from=5?" },
+		{ "colour", "red", "KEY one of pid, comm" },
 		{ "state", "idle", "not one of running, waiting for the GIL, sleeping, runnable" },
 		{ "group_by", "service,", "different keys" },
-		{ "", "1", "unknown" },
+		{ "", "1", "is not a selector" },
 	};
 	struct query q = { .seconds = 4711 };
 
@@ -73,7 +75,8 @@ START_TEST(errors_say_what_and_leave_the_result)
 		int r = parse1(bad[i].key, bad[i].value, &q);
 
 		ck_assert_msg(r == -EINVAL, "%s=%s", bad[i].key, bad[i].value);
-		ck_assert_msg(strstr(error, bad[i].says) != NULL, "%s", error);
+		ck_assert_msg(strstr(why.error, bad[i].says) != NULL, "%s", why.error);
+		ck_assert_uint_eq(why.status, 400);
 		ck_assert_uint_eq(q.seconds, 4711);
 	}
 }
@@ -86,7 +89,7 @@ START_TEST(groups)
 	_cleanup_query_ struct query q = {};
 	struct profile *profile = NULL;
 
-	ck_assert_int_eq(query_parse(p, 2, NOW, &q, error, sizeof(error)), 0);
+	ck_assert_int_eq(query_parse(p, 2, NOW, &q, &why), 0);
 	ck_assert_str_eq(q.group_by, "service,thread_name");
 	ck_assert_int_eq(profile_new(7, 100, &profile), 0);
 	ck_assert_int_eq(query_group(&q, &profile), 0);
@@ -101,8 +104,8 @@ START_TEST(from_is_before_to)
 						    { "to", "1795359300" } };
 	_cleanup_query_ struct query q = {};
 
-	ck_assert_int_eq(query_parse(p, 2, NOW, &q, error, sizeof(error)), -EINVAL);
-	ck_assert_ptr_nonnull(strstr(error, "before"));
+	ck_assert_int_eq(query_parse(p, 2, NOW, &q, &why), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(why.error, "before"));
 	/* In the future: an empty answer, not an error. */
 	ck_assert_int_eq(parse1("from", "1795359700", &q), 0);
 	ck_assert_uint_lt(q.from_ns, q.to_ns);

@@ -44,12 +44,11 @@ static void teardown(void)
 static void begin(struct question *k, enum question_about about, const struct query_parameter *p,
 		  size_t n)
 {
-	char error[256] = "";
+	struct refusal why = {};
 	struct query query = {};
 
-	ck_assert_msg(query_parse(p, n, KNOWN_START + 600 * NSEC_PER_SEC, &query, error,
-				  sizeof(error)) == 0,
-		      "%s", error);
+	ck_assert_msg(query_parse(p, n, KNOWN_START + 600 * NSEC_PER_SEC, &query, &why) == 0, "%s",
+		      why.error);
 	question_init(k, &source.source, about, &query);
 }
 
