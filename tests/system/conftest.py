@@ -89,29 +89,60 @@ def interpreters():
     return found
 
 
+def rows_of(request):
+    """The interpreters that a file's tests are to run with: as interpreter, one_of_each, or a parameter row of their own."""
+    rows = []
+    for item in request.session.items:
+        for name in (*PARAMETERS, "row"):
+            row = item.callspec.params.get(name) if item.path == request.path and hasattr(item, "callspec") else None
+            if row and row not in rows:
+                rows.append(row)
+    return rows
+
+
 @pytest.fixture(scope="module")
 def at_once(request):
     """
-    at_once(n, measure) calls measure(row) for each interpreter that the file's tests are to run with (as interpreter, one_of_each,
-    or a parameter row of their own), by n threads, and returns a function that gives for a row what measure() gave, or raises what it raised. So each interpreter has a test of its own, and
-    as many as the CPUs can run are measured side by side.
+    at_once(n, measure) calls measure(row) for each interpreter of the file's tests, by n threads, and returns a function that
+    gives for a row what measure() gave, or raises what it raised. So each interpreter has a test of its own, and as many as the
+    CPUs can run are measured side by side. among: not with others than these.
     """
     pools = []
 
-    def begin(threads, measure):
-        rows = []
-        for item in request.session.items:
-            for name in (*PARAMETERS, "row"):
-                row = item.callspec.params.get(name) if item.path == request.path and hasattr(item, "callspec") else None
-                if row and row not in rows:
-                    rows.append(row)
+    def begin(threads, measure, among=None):
         pools.append(concurrent.futures.ThreadPoolExecutor(threads))
-        running = {row: pools[-1].submit(measure, row) for row in rows}
+        running = {row: pools[-1].submit(measure, row) for row in rows_of(request) if among is None or row in among}
         return lambda row: running[row].result()
 
     yield begin
     for pool in pools:
         pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def in_groups(request):
+    """
+    The same, of what measures several together: in_groups(n, measure) calls measure(rows), which returns a list, for groups of
+    at most n, each when the first of its rows is asked for.
+    """
+    def begin(size, measure):
+        rows, results = rows_of(request), {}
+
+        def result(row):
+            if row not in results:
+                at = rows.index(row)
+                group = rows[at - at % size:][:size]
+                try:
+                    results.update(zip(group, measure(group)))
+                except Exception as e:  # every test of the group fails by it
+                    results.update(dict.fromkeys(group, e))
+            if isinstance(results[row], Exception):
+                raise results[row]
+            return results[row]
+
+        return result
+
+    return begin
 
 
 def too_late(number, _):
@@ -127,7 +158,8 @@ def show_logs():
         print("\n---- the log of plopd --state-dir %s ----\n%s" % (daemon.state, daemon.said()[-LOG_MAX:]), flush=True)
 
 
-def pytest_configure():
+def pytest_configure(config):
+    config.addinivalue_line("markers", "of_the_file: if this test is skipped, and no other fails, ctest is told that its file was")
     signal.signal(signal.SIGTERM, too_late)
     if os.environ.get("PLOP_TEST_SECONDS"):
         signal.signal(signal.SIGALRM, too_late)
@@ -151,5 +183,7 @@ def pytest_sessionfinish(session, exitstatus):
     host.end_all()
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     ran = any(reporter.stats.get(kind) for kind in ("passed", "failed", "error"))
-    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and not ran and reporter.stats.get("skipped"):
+    skipped = reporter.stats.get("skipped", [])
+    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and (
+            skipped and not ran or any("of_the_file" in report.keywords for report in skipped)):
         session.exitstatus = SKIPPED

@@ -13,12 +13,15 @@ import os
 import sys
 import time
 
+import pytest
+
 import host
 import recordings
 import truth
 from chi_square import bound, chi_square
 
 HZ = 100
+PLOPD = ("--hz", HZ)
 # (period in ms, CPU time in s that a thread lives: None: one is there from the start), the seconds of CPU time of each.
 RUNS = ((20, None), (10, 1.0), (2.5, None), (5, 0.04))
 SECONDS = 12
@@ -133,24 +136,19 @@ def wrong(found, seconds):
     return said
 
 
-def main():
-    host.need_root()
+def test_nothing_keeps_step(plopd):
     root = recordings.folders()[0]
     if not root:
-        print("SKIP: no hierarchy of control groups, version 2, is mounted here")
-        return 77
-    with host.Plopd("--hz", HZ) as daemon:
-        in_time(daemon)
-        failed = wrong(attempt(daemon, root, SECONDS), SECONDS)
-        if failed:
-            # an honest comparison fails once in a thousand times, and a neighbour on the machine can disturb one
-            print("once more, for twice as long: " + "; ".join(failed), flush=True)
-            failed = wrong(attempt(daemon, root, 2 * SECONDS), 2 * SECONDS)
-        assert not failed, failed
-        assert host.accounted(daemon.status()["samples"])
-    print("ok")
-    return 0
+        pytest.skip("no hierarchy of control groups, version 2, is mounted here")
+    in_time(plopd)
+    failed = wrong(attempt(plopd, root, SECONDS), SECONDS)
+    if failed:
+        # an honest comparison fails once in a thousand times, and a neighbour on the machine can disturb one
+        print("once more, for twice as long: " + "; ".join(failed), flush=True)
+        failed = wrong(attempt(plopd, root, 2 * SECONDS), 2 * SECONDS)
+    assert not failed, failed
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def test_accounted(plopd):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples

@@ -3,16 +3,19 @@
 more; another interpreter is there that does not run; its library has another name, or is a part of another; its file is one that root
 may not open; there are more mappings or threads than one looks at. Each is started before plopd and after it, and has to be listed, and
 its samples have to be those of its function, whose name says which process it is."""
+import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
 
+import pytest
+
 import host
+from waiting import until
 
 PYTHON = "/usr/bin/python3"
 NOBODY = 65534
@@ -47,15 +50,6 @@ def with_trampolines():
     if not found:
         print("no interpreter here has a libffi with static trampolines: callbacks of ctypes are not tested")
     return found
-
-
-class Hidden(host.Workload):
-    """A workload that is no Python program, or no Python that is started as usual."""
-
-    def __init__(self, command, word="READY", **options):
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, **options)
-        self.pid = self.process.pid
-        self.ready = self.line(word)
 
 
 class PrivateFileSystem:
@@ -115,15 +109,15 @@ class Cases:
             yield "many_newer", newer[0]
 
     def start_mute(self):
-        return Hidden(["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups", "nice", "-n", "15", self.mute])
+        return host.Workload(["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups", "nice", "-n", "15", self.mute])
 
     def embedded(self, how, name, library, *more):
-        return Hidden([self.program, how, name, library] + list(more), "WAITING" if how == "late" else "READY")
+        return host.Workload([self.program, how, name, library] + list(more), ready="WAITING" if how == "late" else "READY")
 
     def start(self):
         yield "trampolines", self.embedded("trampolines", "trampolines", self.own)
         for name, python in self.trampolines:
-            yield name, Hidden([python, "-c", CALLBACK + "assert len(text()) > 1\n" + WORK % (name, name)])
+            yield name, host.Workload([python, "-c", CALLBACK + "assert len(text()) > 1\n" + WORK % (name, name)])
         yield "huge", self.embedded("huge", "huge", self.own)
         yield "renamed", self.embedded("plain", "renamed", self.renamed)
         yield "plugin", self.embedded("plain", "plugin", self.plugin)
@@ -134,11 +128,11 @@ class Cases:
             else:
                 print("vm.max_map_count is below %d: a process with so many mappings is not tested" % MAPPINGS)
         for name, python in self.many_threads():
-            yield name, Hidden([python, "-c", MANY + WORK % (name, name)])
+            yield name, host.Workload([python, "-c", MANY + WORK % (name, name)])
         for name, file, is_library, home in self.closed:
             # the rights of root, but not its name: it may read the standard library wherever that is
             command = [self.program, "plain", name, file] if is_library else [file, "-S", "-c", WORK % (name, name)]
-            yield name, Hidden(["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups", "--inh-caps=+dac_read_search",
+            yield name, host.Workload(["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups", "--inh-caps=+dac_read_search",
                                 "--ambient-caps=+dac_read_search"] + command, env=dict(os.environ, PYTHONHOME=home))
 
 
@@ -163,10 +157,10 @@ def make_mute(folder):
 
 def check_mute(daemon, pid):
     """Listed with the reason, and its ticks are accounted for as lost."""
-    entry = host.until("what cannot be told is listed", lambda: daemon.process_of(pid))
+    entry = until("what cannot be told is listed", lambda: daemon.process_of(pid))
     assert "may not open its program" in entry["status"], entry
     before = daemon.status()["samples"]["lost"]["unsupported"]
-    host.until("ticks are lost for it", lambda: daemon.status()["samples"]["lost"]["unsupported"] >= before + 10)
+    until("ticks are lost for it", lambda: daemon.status()["samples"]["lost"]["unsupported"] >= before + 10)
 
 
 def samples_of(daemon):
@@ -175,24 +169,18 @@ def samples_of(daemon):
 
 def check_samples(daemon, works):
     """Until each has some, which on a busy machine takes its time."""
-    path = os.path.join(daemon.folder, "missed")
     # the first at a rate of its own has to wait for its programs
-    daemon.ctl("record", "-a", "-d", "100ms", "-F", "200", "-f", "collapsed", "-o", path)
-    recorder = subprocess.Popen([host.program("plopctl"), "--socket", daemon.socket, "record", "-a", "-d", "300s", "-F", "200",
-                                 "--group-by", "pid", "-f", "collapsed", "-o", path], stderr=subprocess.DEVNULL)
-    host.until("the recording runs", lambda: daemon.status()["recordings"])
+    daemon.ctl("record", "-a", "-d", "100ms", "-F", "200", "-f", "collapsed", "-o", os.path.join(daemon.folder, "missed"))
+    recorder = host.Recorder(daemon, "-a", "-F", 200, "--group-by", "pid")
     before = samples_of(daemon)
 
     def enough():
-        time.sleep(0.2)  # ps costs the CPU that they are to have
         now = samples_of(daemon)
         return all(now[pid] - before[pid] >= LEAST for _, pid in works)
 
-    host.until("%d samples of each" % LEAST, enough, 60)
-    recorder.send_signal(signal.SIGINT)
-    assert recorder.wait(60) == 0, "the recording failed"
-    with open(path) as f:
-        stacks = host.collapsed(f.read())
+    # ps costs the CPU that they are to have
+    until("%d samples of each" % LEAST, enough, 60, 0.2)
+    stacks = recorder.stop()
     for name, pid in works:
         mine = [(frames[1:], n) for frames, n in stacks if frames[0][0] == "pid=%d" % pid]
         total = sum(n for _, n in mine)
@@ -225,40 +213,6 @@ def check_late(daemon, cases):
         check_samples(daemon, [("late", work.pid)])
 
 
-def check(order, cases):
-    daemon = host.Plopd("--window", 2, start=order == "before")
-    with daemon:
-        print("plopd comes %s the processes" % order, flush=True)
-        works, mute = [], None
-        try:
-            for case in cases.start():
-                works.append(case)
-            mute = cases.start_mute()
-            if order == "after":
-                daemon.start()
-            for _, work in works:
-                daemon.profiled(work.pid)
-            before = daemon.status()["samples"]
-            check_samples(daemon, [(name, work.pid) for name, work in works])
-            after = daemon.status()["samples"]
-            beyond = after["lost"]["threads"] - before["lost"]["threads"]
-            print("  %d ticks lost[threads] of %d" % (beyond, after["ticks"] - before["ticks"]), flush=True)
-            assert beyond <= 0.02 * (after["python"] - before["python"]) + 5, beyond
-            for name, work in works:
-                if name.startswith("many"):
-                    check_many(daemon, work.pid)
-            if order == "before":
-                check_late(daemon, cases)
-            check_mute(daemon, mute.pid)
-            samples = daemon.status()["samples"]
-            assert host.accounted(samples), samples
-        finally:
-            for _, work in works:
-                work.__exit__()
-            if mute:
-                mute.__exit__()
-
-
 def closed_pythons(folder, stack):
     """
     (name, file, whether it is a library, PYTHONHOME) of interpreters in file systems that root may not look into: one of each version, as
@@ -282,16 +236,64 @@ def closed_pythons(folder, stack):
     return closed
 
 
-def main():
-    import contextlib
-    host.need_root()
+@pytest.fixture(scope="module")
+def cases(root):
     with tempfile.TemporaryDirectory(prefix="plop-missed-") as folder, contextlib.ExitStack() as stack:
         os.chmod(folder, 0o755)
         mute = stack.enter_context(PrivateFileSystem(os.path.join(folder, "mute-fs"), make_mute(folder)))
-        cases = Cases(folder, closed_pythons(folder, stack), os.path.join(os.path.dirname(mute.file), "python-file"))
-        for order in ("after", "before"):
-            check(order, cases)
+        yield Cases(folder, closed_pythons(folder, stack), os.path.join(os.path.dirname(mute.file), "python-file"))
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.fixture(scope="module", params=("after", "before"))
+def order(request):
+    """plopd comes after the processes, or before them."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def plopd(root, order):
+    with host.Plopd("--window", 2, start=order == "before") as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def works(plopd, cases, order):
+    """[(name, workload), ...], all profiled, and the one that cannot be told."""
+    with contextlib.ExitStack() as stack:
+        running = [(name, stack.enter_context(work)) for name, work in cases.start()]
+        mute = stack.enter_context(cases.start_mute())
+        if order == "after":
+            plopd.start()
+        for _, work in running:
+            plopd.profiled(work.pid)
+        yield running, mute
+
+
+def test_samples(plopd, works):
+    before = plopd.status()["samples"]
+    check_samples(plopd, [(name, work.pid) for name, work in works[0]])
+    after = plopd.status()["samples"]
+    beyond = after["lost"]["threads"] - before["lost"]["threads"]
+    print("  %d ticks lost[threads] of %d" % (beyond, after["ticks"] - before["ticks"]), flush=True)
+    assert beyond <= 0.02 * (after["python"] - before["python"]) + 5, beyond
+
+
+def test_many_threads(plopd, works):
+    for name, work in works[0]:
+        if name.startswith("many"):
+            check_many(plopd, work.pid)
+
+
+def test_late(plopd, works, cases, order):
+    if order == "after":
+        pytest.skip("plopd has to see its first interpreter")
+    check_late(plopd, cases)
+
+
+def test_mute(plopd, works):
+    check_mute(plopd, works[1].pid)
+
+
+def test_accounted(plopd, works):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """always, on-demand and periodic: when perf events are open, what is saved, and that a reload loses nothing."""
 import os
@@ -7,11 +6,18 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.dont_write_bytecode = True
-import host  # noqa: E402
+import pytest
+
+import host
+from waiting import until
 
 BURN = "print('READY', flush=True)\ndef spin():\n    n = 0\n    for i in range(20000): n += i\nwhile True: spin()\n"
+
+
+@pytest.fixture(scope="module")
+def work(root):
+    with host.Workload(sys.executable, code=BURN) as running:
+        yield running
 
 
 def events(plopd):
@@ -34,7 +40,7 @@ def configure(plopd, **options):
 def reload(plopd, **options):
     configure(plopd, **options)
     plopd.process.send_signal(signal.SIGHUP)
-    host.until("the mode is " + options["mode"], lambda: plopd.status()["mode"] == options["mode"])
+    until("the mode is " + options["mode"], lambda: plopd.status()["mode"] == options["mode"])
 
 
 def started(**options):
@@ -50,12 +56,12 @@ def saved(plopd):
     return [w for w in plopd.get("/v1/windows")["windows"] if not w["running"]]
 
 
-def on_demand(work):
+def test_on_demand(work):
     with started(mode="on-demand", window="1s") as plopd:
         plopd.profiled(work.pid)
         assert events(plopd) == 0, "perf events are open though nobody asked"
         cpu = plopd.status()["cost"]["cpu_seconds"]
-        host.until("some windows' time has passed", lambda: plopd.status()["uptime_s"] > 3)
+        until("some windows' time has passed", lambda: plopd.status()["uptime_s"] > 3)
         used = plopd.status()["cost"]["cpu_seconds"] - cpu
         stacks = host.collapsed(plopd.record(work.pid, 3))
         assert sum(n for s, n in stacks if any(f[0] == "spin" for f in s)) > 20, stacks
@@ -67,16 +73,16 @@ def on_demand(work):
         # to always and back, by reload
         reload(plopd, mode="always", window="1s")
         assert events(plopd) > 0
-        host.until("two windows are saved", lambda: len(saved(plopd)) >= 2)
+        until("two windows are saved", lambda: len(saved(plopd)) >= 2)
         reload(plopd, mode="on-demand", window="1s")
-        host.until("the events are closed", lambda: events(plopd) == 0)
-        host.until("the last window is saved", lambda: sum(w["ticks"] for w in saved(plopd)) == plopd.status()["samples"]["ticks"])
+        until("the events are closed", lambda: events(plopd) == 0)
+        until("the last window is saved", lambda: sum(w["ticks"] for w in saved(plopd)) == plopd.status()["samples"]["ticks"])
         for window in saved(plopd):
             assert host.accounted(window), window
         print("always, by reload: %d ticks, all of them in %d windows" % (plopd.status()["samples"]["ticks"], len(saved(plopd))))
 
 
-def gone(work):
+def test_gone(work):
     """Who asks and goes away leaves nothing to the next recording, which may well have the same channel."""
     with started(mode="on-demand", hz=5000) as plopd:
         plopd.profiled(work.pid)
@@ -84,11 +90,11 @@ def gone(work):
         for _ in range(5):
             asked = subprocess.Popen(["curl", "-sS", "--unix-socket", plopd.socket, "-o", os.devnull,
                                       "http://plop/debug/pprof/profile?seconds=30&pid=%d" % work.pid])
-            host.until("it runs", lambda: plopd.status()["recordings"] == 1)
+            until("it runs", lambda: plopd.status()["recordings"] == 1)
             time.sleep(0.3)
             asked.kill()
             asked.wait()
-            host.until("it is gone", lambda: plopd.status()["recordings"] == 0)
+            until("it is gone", lambda: plopd.status()["recordings"] == 0)
             done = plopd.ctl("record", "-p", work.pid, "-F", 10, "-d", "500ms", "-f", "collapsed", "-o", path)
             assert done.returncode == 0, done.err
             with open(path) as f:
@@ -97,37 +103,37 @@ def gone(work):
         print("after one at 5000 Hz that nobody waits for any more: %d samples at 10 Hz" % counted)
 
 
-def rate(work):
+def test_rate(work):
     with started(mode="always", hz="100", window="600s") as plopd:
-        host.until("samples", lambda: (plopd.process_of(work.pid) or {}).get("samples", 0) > 20)
+        until("samples", lambda: (plopd.process_of(work.pid) or {}).get("samples", 0) > 20)
         configure(plopd, mode="always", hz="250", window="600s")
         plopd.process.send_signal(signal.SIGHUP)
-        host.until("the rate is 250", lambda: plopd.status()["hz"] == 250)
-        host.until("the first window is saved", lambda: saved(plopd))
-        host.until("samples at the new rate", lambda: plopd.get("/v1/windows")["windows"][-1]["samples"] > 20)
+        until("the rate is 250", lambda: plopd.status()["hz"] == 250)
+        until("the first window is saved", lambda: saved(plopd))
+        until("samples at the new rate", lambda: plopd.get("/v1/windows")["windows"][-1]["samples"] > 20)
         windows = plopd.get("/v1/windows")["windows"]
         assert [w["hz"] for w in windows] == [100, 250], windows
         configure(plopd, mode="sometimes")
         plopd.process.send_signal(signal.SIGHUP)
-        host.until("the bad word is refused", lambda: "must be always, on-demand or periodic" in plopd.said())
+        until("the bad word is refused", lambda: "must be always, on-demand or periodic" in plopd.said())
         assert plopd.status()["mode"] == "always" and events(plopd) > 0
         print("another rate: %s" % [(w["hz"], w["samples"]) for w in windows])
 
 
-def periodic(work):
+def test_periodic(work):
     # ten are not a multiple of three: it is one window all the same
     options = {"mode": "periodic", "every": "10s", "window": "3s"}
     with started(**options) as plopd:
-        host.until("a window begins", lambda: events(plopd) > 0, 30)
+        until("a window begins", lambda: events(plopd) > 0, 30)
         # a reload in the middle does not end it
         plopd.process.send_signal(signal.SIGHUP)
-        host.until("the configuration is read", lambda: "configuration read" in plopd.said())
+        until("the configuration is read", lambda: "configuration read" in plopd.said())
         assert events(plopd) > 0, "the reload has ended the window"
-        host.until("it ends", lambda: events(plopd) == 0, 30)
-        host.until("it is saved", lambda: saved(plopd), 30)
-        host.until("the next begins", lambda: events(plopd) > 0, 30)
-        host.until("it ends", lambda: events(plopd) == 0, 30)
-        host.until("it is saved", lambda: len(saved(plopd)) == 2, 30)
+        until("it ends", lambda: events(plopd) == 0, 30)
+        until("it is saved", lambda: saved(plopd), 30)
+        until("the next begins", lambda: events(plopd) > 0, 30)
+        until("it ends", lambda: events(plopd) == 0, 30)
+        until("it is saved", lambda: len(saved(plopd)) == 2, 30)
         windows = saved(plopd)
         print("periodic: %s" % [(round(w["end"] - w["start"], 2), w["samples"]) for w in windows])
         for window in windows:
@@ -137,30 +143,15 @@ def periodic(work):
         assert len(saved(plopd)) == 2, saved(plopd)
 
 
-def periodic_by_reload(work):
+def test_periodic_by_reload(work):
     """The window that runs when always becomes periodic goes on to its end, and is one."""
     with started(mode="always", window="5s") as plopd:
-        host.until("a window begins", lambda: saved(plopd), 30)
+        until("a window begins", lambda: saved(plopd), 30)
         before = len(saved(plopd))
         reload(plopd, mode="periodic", every="3600s", window="5s")
         assert events(plopd) > 0, "the reload has ended the window"
-        host.until("it ends", lambda: events(plopd) == 0, 30)
-        host.until("it is saved", lambda: sum(w["ticks"] for w in saved(plopd)) == plopd.status()["samples"]["ticks"], 30)
+        until("it ends", lambda: events(plopd) == 0, 30)
+        until("it is saved", lambda: sum(w["ticks"] for w in saved(plopd)) == plopd.status()["samples"]["ticks"], 30)
         windows = saved(plopd)
         print("periodic, by reload: %s" % [(round(w["end"] - w["start"], 2), w["samples"]) for w in windows])
         assert len(windows) == before + 1 and windows[-1]["end"] - windows[-1]["start"] > 4, windows
-
-
-def main():
-    host.need_root()
-    with host.Workload(sys.executable, code=BURN) as work:
-        on_demand(work)
-        gone(work)
-        rate(work)
-        periodic(work)
-        periodic_by_reload(work)
-    print("ok")
-
-
-if __name__ == "__main__":
-    main()

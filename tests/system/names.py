@@ -4,12 +4,13 @@ a known function must carry exactly its name and file, by the rule that plopctl(
 import collections
 import json
 import os
-import sys
+
+import pytest
 
 import exports
 import host
 
-HZ = 1000
+PLOPD = ("--hz", 1000, "--window", 3600)
 ROUNDS = 5
 MAX_CHARS = 4096
 CUT = "\u2026"
@@ -93,14 +94,15 @@ def check_nodes(form, export, cases):
     return counts
 
 
-def check(found, cases):
-    """Every format, and all of them alike."""
-    counts = {form: (check_stacks if export.stacks is not None else check_nodes)(form, export, cases) for form, export in found.items()}
-    first = counts["collapsed"]
-    for form, others in counts.items():
-        different = [(case, n, others[case]) for case, n in first.items() if n != others[case]]
-        assert not different, "collapsed and %s differ: %s" % (form, different[:5])
-    return first
+def counted(form, found, cases):
+    export = found[form]
+    return (check_stacks if export.stacks is not None else check_nodes)(form, export, cases)
+
+
+def check_same(form, first, others):
+    """All formats alike."""
+    different = [(case, n, others[case]) for case, n in first.items() if n != others[case]]
+    assert not different, "collapsed and %s differ: %s" % (form, different[:5])
 
 
 def stored(daemon, pids):
@@ -115,47 +117,60 @@ def stored(daemon, pids):
     return found
 
 
-def start(pythons, folder):
-    """The workloads of all interpreters, and their cases."""
-    works, cases = [], []
-    for n, (version, python, _) in enumerate(pythons):
-        work = host.Workload(python, "names.py", 10000 * (n + 1), os.path.join(folder, "zip-%d" % n), ROUNDS)
-        works.append(work)
-        cases += [Case(version, *case) for case in json.loads(work.ready[1])]
-    return works, cases
+@pytest.fixture(scope="module")
+def works(plopd, interpreters):
+    """One workload of each interpreter, and what is known of its names."""
+    running, cases = [], []
+    try:
+        for n, (version, python, _) in enumerate(interpreters):
+            running.append(host.Workload(python, "names.py", 10000 * (n + 1), os.path.join(plopd.folder, "zip-%d" % n), ROUNDS))
+            cases += [Case(version, *case) for case in json.loads(running[-1].ready[1])]
+        for work in running:
+            plopd.profiled(work.pid)
+        yield running, cases
+    finally:
+        for work in running:
+            work.__exit__()
 
 
-def main():
-    host.need_root()
-    pythons = host.pythons()
-    assert pythons, "no interpreter at all"
-    works = []
-    with host.Plopd("--hz", HZ, "--window", 3600) as daemon:
-        try:
-            works, cases = start(pythons, daemon.folder)
-            for work in works:
-                daemon.profiled(work.pid)
-            # these only: others on the host may have names of their own at such lines
-            pids = [work.pid for work in works]
-            with exports.Recordings(daemon, pids) as recordings:
-                for work in works:
-                    work.process.stdin.write(b"\n")
-                    work.process.stdin.flush()
-                for work in works:
-                    work.line("DONE")
-                counts = check(recordings.stop(), cases)
-            print("%d names of %d interpreters in %d formats: %d samples, fewest of one %d" % (
-                len(cases), len(pythons), len(exports.FORMATS), sum(counts.values()), min(counts.values())), flush=True)
-            # by way of the database
-            assert daemon.stop() == 0, daemon.said()
-            daemon.start()
-            again = check(stored(daemon, pids), cases)
-            assert all(again[case] >= n for case, n in counts.items()), "the store has less"
-            print("the same from the store")
-        finally:
-            for work in works:
-                work.__exit__()
+@pytest.fixture(scope="module")
+def recorded(plopd, works):
+    """{form: Export} of these processes only: others on the host may have names of their own at such lines."""
+    running, _ = works
+    with exports.Recordings(plopd, [work.pid for work in running]) as recordings:
+        for work in running:
+            work.go()
+        for work in running:
+            work.line("DONE")
+        return recordings.stop()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.fixture(scope="module")
+def stored_again(plopd, works, recorded):
+    """The same by way of the database."""
+    assert plopd.stop() == 0, plopd.said()
+    plopd.start()
+    return stored(plopd, [work.pid for work in works[0]])
+
+
+@pytest.fixture(scope="module")
+def counts(works, recorded):
+    """Samples by case, in the first form."""
+    return counted("collapsed", recorded, works[1])
+
+
+@pytest.mark.parametrize("form", exports.FORMATS)
+def test_recording(works, recorded, counts, form):
+    check_same(form, counts, counted(form, recorded, works[1]))
+
+
+@pytest.mark.parametrize("form", exports.FORMATS)
+def test_store(works, recorded, counts, stored_again, form):
+    again = counted("collapsed", stored_again, works[1])
+    check_same(form, again, counted(form, stored_again, works[1]))
+    assert all(again[case] >= n for case, n in counts.items()), "the store has less"
+
+
+def test_all(works, counts):
+    print("%d names of %d interpreters in %d formats: %d samples, fewest of one %d" % (
+        len(works[1]), len(works[0]), len(exports.FORMATS), sum(counts.values()), min(counts.values())), flush=True)

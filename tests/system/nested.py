@@ -3,11 +3,13 @@
 one below the other, whichever interpreter is the newest, with the GIL and without, and whether plopd was there first or not."""
 import collections
 import json
-import sys
+
+import pytest
 
 import host
+from waiting import until
 
-HZ = 500
+ROWS = [row for row in host.one_of_each(host.pythons()) if row[0] >= (3, 8)]
 PATH = ["<module>", "main", "call", "<module>", "middle", "<module>", "innermost"]
 LEAST = 60
 
@@ -16,11 +18,9 @@ def names(stack):
     return [name.split("<locals>.")[-1] for name, _, _ in stack]
 
 
-def modes(version):
-    yield "newer", []
-    yield "older", []
-    # before 3.11 nothing tells which of two interpreters a thread without the GIL is in
-    yield ("older" if version >= (3, 11) else "newer"), ["--release"]
+def without_the_gil(version):
+    """Before 3.11 nothing tells which of two interpreters a thread without the GIL is in."""
+    return "older" if version >= (3, 11) else "newer"
 
 
 def main_thread(daemon, pid):
@@ -39,7 +39,7 @@ def check_dump(daemon, work):
         # a module may be importing something
         assert stack[:len(PATH)] == PATH[:len(stack)] or stack[:4] == PATH[:4], stack
         return stack[:len(PATH)] == PATH and not thread["changing"]
-    host.until("a dump has the whole stack", whole)
+    until("a dump has the whole stack", whole)
 
 
 def check_samples(title, stacks):
@@ -58,49 +58,60 @@ def check_samples(title, stacks):
     assert counts["whole"] > 3 * (counts["middle"] + counts["else"]), stacks
 
 
-def start(group, mode, options):
-    return [host.Workload(python, "nested.py", mode, *options) for _, python, _ in group]
+def check(daemon, work):
+    """The stacks, once there are enough, and a dump is right."""
+    daemon.profiled(work.pid)
+    recording = host.Recording(daemon, work.pid)
+    until("there are samples", lambda: daemon.least([work]) >= LEAST, 60)
+    check_dump(daemon, work)
+    return recording.stop()
 
 
-def check(daemon, group, works, what):
-    for work in works:
-        daemon.profiled(work.pid)
-    recordings = [host.Recording(daemon, work.pid) for work in works]
-    host.until("each has samples", lambda: daemon.least(works) >= LEAST, 60)
-    for work in works:
-        check_dump(daemon, work)
-    for (version, _, build), recording in zip(group, recordings):
-        check_samples("%d.%d %s %s" % (version + (build, what)), recording.stop())
-    for work in works:
-        work.end()
+@pytest.fixture(scope="module")
+def early(root):
+    """Some that are there before plopd, by their interpreter."""
+    works = {row: host.Workload(row[1], "nested.py", "older") for row in ROWS[:5]}
+    yield works
+    for work in works.values():
+        work.__exit__()
 
 
-def main():
-    host.need_root()
-    found = [entry for entry in host.one_of_each(host.pythons()) if entry[0] >= (3, 8)]
-    assert found, "no interpreter at all"
-    groups = host.several(found, 5)
-    early = [start(groups[0], "older", [])]
-    try:
-        with host.Plopd("--hz", HZ) as daemon:
-            check(daemon, groups[0], early.pop(), "older, before plopd")
-            for group in groups:
-                # all of a group are asked for the same
-                for mode, options in sorted({(mode, tuple(options)) for version, _, _ in group for mode, options in modes(version)}):
-                    some = [entry for entry in group if (mode, list(options)) in list(modes(entry[0]))]
-                    if (mode, options) == ("older", ()) and group is groups[0]:
-                        continue
-                    check(daemon, some, start(some, mode, options), " ".join((mode,) + options))
-            status = daemon.status()
-        assert host.accounted(status["samples"]), status["samples"]
-        # of the whole host, on which others may run
-        lost = status["samples"]["lost"]
-        assert lost["fault"] + lost["corrupt"] < 0.01 * status["samples"]["ticks"], status["samples"]
-    finally:
-        for works in early:
-            for work in works:
-                work.__exit__()
+@pytest.fixture(scope="module")
+def plopd(early):
+    with host.Plopd("--hz", 500) as daemon:
+        yield daemon
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.fixture(scope="module")
+def recorded(plopd, early, at_once):
+    """Of each interpreter, by the mode; that of the early ones as well."""
+    def record(row):
+        found = {"before plopd": check(plopd, early[row])} if row in early else {}
+        if row in early:
+            early[row].end()
+        for name, mode, options in (("newer", "newer", ()), ("older", "older", ()), ("released", without_the_gil(row[0]), ("--release",))):
+            if name == "older" and row in early:
+                continue
+            with host.Workload(row[1], "nested.py", mode, *options) as work:
+                found[name] = check(plopd, work)
+                work.end()
+        return found
+    return at_once(5, record)
+
+
+def test_there_are_interpreters():
+    assert ROWS, "no interpreter at all"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=host.called)
+def test_stacks(recorded, row):
+    for mode, stacks in recorded(row).items():
+        check_samples("%s %s" % (host.called(row), mode), stacks)
+
+
+def test_lost(plopd):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples
+    # of the whole host, on which others may run
+    lost = samples["lost"]
+    assert lost["fault"] + lost["corrupt"] < 0.01 * samples["ticks"], samples

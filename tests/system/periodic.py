@@ -5,13 +5,15 @@ measured (chi-square, p = 0.001), on every interpreter."""
 import json
 import os
 import subprocess
-import sys
+
+import pytest
 
 import host
 import truth
 from chi_square import against_known
 
 HZ = 100
+PLOPD = ("--hz", HZ)
 SECONDS = 16
 PERIOD_MS = 50
 # How many run on one CPU at a time; each has its own part of the 50 ms.
@@ -43,7 +45,7 @@ class Run:
 
 
 def attempt(daemon, group, seconds):
-    """One run of all of the group: [(interpreter, comparisons), ...]."""
+    """One run of all of the group: the comparisons of each."""
     cpus = sorted(os.sched_getaffinity(0))
     runs = []
     try:
@@ -51,27 +53,10 @@ def attempt(daemon, group, seconds):
             runs.append(Run(daemon, python, number, cpus, seconds))
         for run in runs:
             run.work.go()
-        return [(row, run.compare()) for row, run in zip(group, runs)]
+        return [run.compare() for run in runs]
     finally:
         for run in runs:
             run.work.__exit__()
-
-
-def main():
-    host.need_root()
-    found = [row for row in host.pythons() if len(sys.argv) == 1 or "%d.%d" % row[0] in sys.argv[1:]]
-    failed = []
-    with host.Plopd("--hz", HZ) as daemon:
-        for group in host.several(found, ON_ONE_CPU * len(os.sched_getaffinity(0))):
-            for row, comparisons in attempt(daemon, group, SECONDS):
-                failed += [row] if show(row, comparisons) else []
-        # those that fail once in a thousand times
-        for group in host.several(failed, ON_ONE_CPU * len(os.sched_getaffinity(0))):
-            for row, comparisons in attempt(daemon, group, 2 * SECONDS):
-                assert not show(row, comparisons), "%d.%d: the ticks go with the workload's rhythm" % row[0]
-        status = daemon.status()
-    assert host.accounted(status["samples"]), status["samples"]
-    print("%d interpreters, %d compared a second time" % (len(found), len(failed)))
 
 
 def show(row, comparisons):
@@ -82,5 +67,18 @@ def show(row, comparisons):
     return any(x > bound for _, x, bound, _, _ in comparisons)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.fixture(scope="module")
+def compared(plopd, in_groups):
+    return in_groups(ON_ONE_CPU * len(os.sched_getaffinity(0)), lambda rows: attempt(plopd, rows, SECONDS))
+
+
+def test_shares(plopd, compared, interpreter):
+    # those that fail once in a thousand times
+    assert not show(interpreter, compared(interpreter)) or not show(interpreter, attempt(plopd, [interpreter], 2 * SECONDS)[0]), \
+        "the ticks go with the workload's rhythm"
+
+
+def test_accounted(plopd):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples
+    print("lost %s" % samples["lost"])

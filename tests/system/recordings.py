@@ -1,18 +1,16 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Recordings of processes, control groups and units, at a rate of their own: who is in them, and that none disturbs another."""
 import bisect
 import json
 import os
-import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.dont_write_bytecode = True
-import host  # noqa: E402
-import truth  # noqa: E402
-from chi_square import chi_square  # noqa: E402
+import pytest
+
+import host
+from chi_square import chi_square
+from waiting import until
 
 BURN = """
 import sys, threading
@@ -31,7 +29,7 @@ def burner(name):
 
 
 def folders():
-    """(v2, v1): where a control group can be made, or None with the reason printed."""
+    """(v2, v1): where a control group can be made, or None."""
     with open("/proc/self/mounts") as f:
         mounts = [line.split() for line in f]
     v2 = next((m[1] for m in mounts if m[2] == "cgroup2"), None)
@@ -61,49 +59,36 @@ class Group:
                 return True
             except OSError:
                 return not os.path.exists(self.folder)
-        host.until("the control group can go", gone)
+        until("the control group can go", gone)
         try:
             os.rmdir(os.path.dirname(self.folder))
         except OSError:
             pass
 
 
-def start(plopd, *arguments, form="collapsed"):
-    """A plopctl record under way; .path is where its profile comes."""
-    path = os.path.join(plopd.folder, "%s.%s" % ("-".join(str(a).replace("/", "_") for a in arguments), form))
-    command = [host.program("plopctl"), "--socket", plopd.socket, "record", *[str(a) for a in arguments], "-f", form, "-o", path]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.path = path
-    return process
+def start(plopd, *arguments, seconds=60, form="json"):
+    return host.Recorder(plopd, *arguments, seconds=seconds, form=form, wait=False)
 
 
-def finish(process):
-    """The recording's text and what plopctl said."""
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said.decode()
-    with open(process.path) as f:
-        return f.read(), said.decode()
-
-
-def names(text):
-    """The spin_ functions of a collapsed profile, with their samples."""
+def names(stacks):
+    """The spin_ functions of a profile, with their samples."""
     found = {}
-    for frames, count in host.collapsed(text):
+    for frames, count in stacks:
         for function in {f for f, _, _ in frames if f.startswith("spin_")}:
             found[function[5:]] = found.get(function[5:], 0) + count
     return found
 
 
-def rates(plopd):
+def test_rates(plopd):
     """Each rate is the recording's alone: the always-on one keeps its own, and the ticks add up in each."""
     with burner("one") as one, burner("two") as two:
         for work in (one, two):
             plopd.profiled(work.pid)
         before = plopd.status()["samples"]
         began = time.monotonic()
-        running = [start(plopd, "-p", one.pid, "-F", hz, "-d", "4s", form="json") for hz in (50, 400, 1000)]
-        running.append(start(plopd, "-p", two.pid, "-d", "4s", form="json"))
-        profiles = [json.loads(finish(p)[0]) for p in running]
+        running = [start(plopd, "-p", one.pid, "-F", hz, seconds=4) for hz in (50, 400, 1000)]
+        running.append(start(plopd, "-p", two.pid, seconds=4))
+        profiles = [recorder.finish() for recorder in running]
         after, seconds = plopd.status()["samples"], time.monotonic() - began
         for profile, hz in zip(profiles, (50, 400, 1000, 100)):
             assert profile["hz"] == hz, profile["hz"]
@@ -114,26 +99,36 @@ def rates(plopd):
         print("rates: %s samples at 50, 400 and 1000 Hz, %s of a CPU" % (
             [p["samples"] for p in profiles[:3]], ["%.2f" % n for n in per_hz]))
         # the same process in the same seconds: its share of a CPU is the same whoever measures
-        x, bound = chi_square([p["samples"] for p in profiles[:3]], [p["hz"] * p["duration_s"] for p in profiles[:3]])
-        assert x < bound, (x, per_hz)
+        x, most = chi_square([p["samples"] for p in profiles[:3]], [p["hz"] * p["duration_s"] for p in profiles[:3]])
+        assert x < most, (x, per_hz)
         ticks = after["ticks"] - before["ticks"]
         # status is up to a second old
         assert ticks < 1.1 * 100 * (seconds + 1) * (os.cpu_count() or 1), "the always-on rate changed: %d in %.1f s" % (ticks, seconds)
 
 
-def groups(plopd, root, version):
+@pytest.fixture(params=("v2", "v1"))
+def hierarchy(request):
+    """(where control groups of a version can be made, the version)"""
+    root = dict(zip(("v2", "v1"), folders()))[request.param]
+    if not root:
+        pytest.skip("no hierarchy of %s is mounted here" % request.param)
+    return root, request.param
+
+
+def test_groups(plopd, hierarchy):
     """A control group with what is below, and who joins while it is recorded, by fork and by being moved in."""
+    root, version = hierarchy
     with Group(root, "outer") as outer, Group(root, "outer/inner.service") as inner, \
             burner("in") as within, burner("below") as below, burner("late") as late, burner("out") as out:
         for work in (within, below, late, out):
             plopd.profiled(work.pid)
         outer.join(within.pid)
         inner.join(below.pid)
-        whole = start(plopd, "-c", outer.path, "-d", "5s")
-        unit = start(plopd, "-u", "inner.service", "-d", "5s", "-F", "200")
-        host.until("both recordings run", lambda: plopd.status()["recordings"] == 2)
+        whole = start(plopd, "-c", outer.path, seconds=5, form="collapsed")
+        unit = start(plopd, "-u", "inner.service", "-F", "200", seconds=5, form="collapsed")
+        until("both recordings run", lambda: plopd.status()["recordings"] == 2)
         inner.join(late.pid)
-        whole, unit = names(finish(whole)[0]), names(finish(unit)[0])
+        whole, unit = names(whole.finish()), names(unit.finish())
         print("%s: %s in the group, %s in the unit below" % (version, whole, unit))
         assert set(whole) == {"in", "below", "late"}, whole
         assert set(unit) == {"below", "late"}, unit
@@ -143,8 +138,8 @@ def groups(plopd, root, version):
     assert refused.returncode == 3 and "there is no cgroup" in refused.err, refused.err
 
 
-def refusals(plopd, root):
-    with Group(root, "empty.service") as empty:
+def test_refusals(plopd, hierarchy):
+    with Group(hierarchy[0], "empty.service") as empty:
         for arguments in (("-c", empty.path), ("-u", "empty")):
             done = plopd.ctl("record", *arguments, "-d", "1s", "-o", "-")
             assert done.returncode == 3 and "has no process" in done.err, (done.returncode, done.err)
@@ -154,18 +149,18 @@ def refusals(plopd, root):
     assert done.returncode == 3, done.err
 
 
-def forgotten(plopd):
+def test_forgotten(plopd):
     """One that has ended is forgotten while another runs, which may have its place in the kernel: that goes on."""
     with burner("one") as one:
         plopd.profiled(one.pid)
         ended = host.Recording(plopd, one.pid, hz=300)
         ended.ask("DELETE", ended.path)
-        host.until("the recording has ended", ended.done)
+        until("the recording has ended", ended.done)
         ended.ask("GET", ended.path + "?format=collapsed")
         other = host.Recording(plopd, one.pid, hz=300)
         ended.ask("DELETE", ended.path)
-        before = other.ask("GET", other.path)["samples"]
-        host.until("there are samples", lambda: other.ask("GET", other.path)["samples"] > before + 100)
+        before = other.state()["samples"]
+        until("there are samples", lambda: other.state()["samples"] > before + 100)
         other.stop()
         one.end()
 
@@ -185,8 +180,8 @@ def clocked(plopd, kind, rates, seconds=6):
     """Recordings at once of a workload that measured itself: [(hz, samples of it, how many its CPU time is worth, profile), ...]"""
     with host.Workload(sys.executable, "clocked.py", kind) as work:
         plopd.profiled(work.pid)
-        running = [start(plopd, "-p", work.pid, "-p", work.pid, "-F", hz, "-d", "%ds" % seconds, form="json") for hz in rates]
-        profiles = [json.loads(finish(p)[0]) for p in running]
+        running = [start(plopd, "-p", work.pid, "-p", work.pid, "-F", hz, seconds=seconds) for hz in rates]
+        profiles = [recorder.finish() for recorder in running]
         work.go()
         account = json.loads(work.line("ACCOUNT")[1])
     rows = []
@@ -197,22 +192,27 @@ def clocked(plopd, kind, rates, seconds=6):
     return rows
 
 
-def threads(plopd):
+@pytest.fixture(scope="module")
+def before(plopd):
+    """How many descriptors plopd has before the recordings at rates of their own."""
+    return descriptors(plopd)
+
+
+# Whether the events are on the threads: then there are no ticks on others, and there are others; nor on what the kernel takes
+# to switch to the thread and away, which is much of one that hands the GIL round.
+@pytest.mark.parametrize("kind, alone, most", (("one", True, 0.01), ("late", True, 0.01), ("pauses", True, 0.05), ("leaderless", True, 0.01),
+                                               ("births", False, 0.02), ("crowd", False, 0.02)))
+def test_threads(plopd, before, kind, alone, most):
     """The rate is that of the CPU time used, whoever looks at the same time, whatever threads come and go, and wherever the events are."""
-    # Whether the events are on the threads: then there are no ticks on others, and there are others; nor on what the kernel takes
-    # to switch to the thread and away, which is much of one that hands the GIL round.
-    for kind, alone, most in (("one", True, 0.01), ("late", True, 0.01), ("pauses", True, 0.05), ("leaderless", True, 0.01),
-                              ("births", False, 0.02), ("crowd", False, 0.02)):
-        with burner("other") as other:
-            for hz, samples, worth, profile in clocked(plopd, kind, (250, 1000)):
-                # A recording begins and ends between two ticks, and half a one is missing of each of up to 13 threads; the
-                # ticks of a CPU fall by chance on whom it has just then. A thread's period is drawn anew every 8 ticks or so, evenly
-                # enough for many of them; each of the 12 that pause has two or three, whose mean is off by 0.75 of what
-                # independent ticks would be.
-                chance = 4 * worth ** 0.5 if not alone else 10 + (3 * 0.75 * worth ** 0.5 if kind == "pauses" else 0)
-                assert abs(samples - worth) <= most * worth + chance, (kind, hz, samples, worth)
-                assert (profile["other"] == 0) == alone, (kind, hz, profile["other"])
-            other.end()
+    with burner("other"):
+        for hz, samples, worth, profile in clocked(plopd, kind, (250, 1000)):
+            # A recording begins and ends between two ticks, and half a one is missing of each of up to 13 threads; the
+            # ticks of a CPU fall by chance on whom it has just then. A thread's period is drawn anew every 8 ticks or so, evenly
+            # enough for many of them; each of the 12 that pause has two or three, whose mean is off by 0.75 of what
+            # independent ticks would be.
+            chance = 4 * worth ** 0.5 if not alone else 10 + (3 * 0.75 * worth ** 0.5 if kind == "pauses" else 0)
+            assert abs(samples - worth) <= most * worth + chance, (kind, hz, samples, worth)
+            assert (profile["other"] == 0) == alone, (kind, hz, profile["other"])
 
 
 def command_line(pid):
@@ -220,14 +220,14 @@ def command_line(pid):
         return f.read()
 
 
-def replaced(plopd):
+def test_replaced(plopd):
     """A program that executes another one is recorded on."""
     with host.Workload(sys.executable, "clocked.py", "exec") as work:
         plopd.profiled(work.pid)
         recording = host.Recording(plopd, work.pid, hz=500)
-        host.until("the second program runs", lambda: command_line(work.pid).endswith(b"one\0"), 60)
-        seen = recording.ask("GET", recording.path)["samples"]
-        host.until("there are samples of it", lambda: recording.ask("GET", recording.path)["samples"] > seen + 400, 60)
+        until("the second program runs", lambda: command_line(work.pid).endswith(b"one\0"), 60)
+        seen = recording.state()["samples"]
+        until("there are samples of it", lambda: recording.state()["samples"] > seen + 400, 60)
         stacks = recording.stop()
     before, after = (sum(count for frames, count in stacks if "spin_clocked" == frames[-1][0] and (frames[-2][0] == "work") == second)
                      for second in (False, True))
@@ -239,57 +239,36 @@ def descriptors(plopd):
     return len(os.listdir("/proc/%d/fd" % plopd.process.pid))
 
 
-def many(plopd):
+def test_many(plopd):
     """32 at once, each exact; the 33rd is refused; an early end is one with what there is."""
     with burner("one") as one, burner("short") as short:
         for work in (one, short):
             plopd.profiled(work.pid)
-        running = [start(plopd, "-p", one.pid, "-F", 100 + i, "-d", "60s", form="json") for i in range(31)]
-        early = start(plopd, "-p", short.pid, "-F", "500", "-d", "60s", form="json")
-        host.until("32 recordings run", lambda: plopd.status()["recordings"] == 32)
+        running = [start(plopd, "-p", one.pid, "-F", 100 + i) for i in range(31)]
+        early = start(plopd, "-p", short.pid, "-F", "500")
+        until("32 recordings run", lambda: plopd.status()["recordings"] == 32)
         done = plopd.ctl("record", "-p", one.pid, "-d", "1s", "-o", "-")
         assert done.returncode == 1 and "32 recordings" in done.err, (done.returncode, done.err)
         seen = plopd.process_of(short.pid)["samples"]
-        host.until("the short one has samples", lambda: plopd.process_of(short.pid)["samples"] > seen + 10, 60)
+        until("the short one has samples", lambda: plopd.process_of(short.pid)["samples"] > seen + 10, 60)
         short.end()
-        text, said = finish(early)
-        assert "ended early" in said and json.loads(text)["samples"] > 0, said
-        for process in running:
-            process.terminate()
-        profiles = [json.loads(finish(p)[0]) for p in running]
+        profile = early.finish()
+        assert "ended early" in early.said and profile["samples"] > 0, early.said
+        for recorder in running:
+            recorder.process.terminate()
+        profiles = [recorder.finish() for recorder in running]
         for i, profile in enumerate(profiles):
             assert profile["hz"] == 100 + i and host.accounted(profile), profile["hz"]
             assert {p["pid"] for p in profile["processes"]} == {one.pid}
         one.end()
-        # Each counts the same seconds at its own rate: 30 degrees of freedom, p = 0.001 (NIST/SEMATECH e-Handbook, 1.3.6.7.4).
+        # Each counts the same seconds at its own rate.
         counts = [p["samples"] for p in profiles]
         weight = [p["hz"] * p["duration_s"] for p in profiles]
-        expected = [sum(counts) * w / sum(weight) for w in weight]
-        x = sum((n - e) ** 2 / e for n, e in zip(counts, expected))
-        print("32 at once: %d samples, chi-square of their rates %.1f of at most 59.70" % (sum(counts), x))
-        assert x < 59.70, (counts, expected)
+        x, most = chi_square(counts, weight)
+        print("32 at once: %d samples, chi-square of their rates %.1f of at most %.2f" % (sum(counts), x, most))
+        assert x < most, (counts, weight)
 
 
-def main():
-    host.need_root()
-    v2, v1 = folders()
-    with host.Plopd() as plopd:
-        rates(plopd)
-        forgotten(plopd)
-        for root, version in ((v2, "v2"), (v1, "v1")):
-            if not root:
-                print("no hierarchy of %s is mounted here: left out" % version)
-                continue
-            groups(plopd, root, version)
-            refusals(plopd, root)
-        before = descriptors(plopd)
-        threads(plopd)
-        replaced(plopd)
-        many(plopd)
-        host.until("plopd has closed what it opened for recordings", lambda: descriptors(plopd) <= before)
-        assert host.accounted(plopd.status()["samples"])
-    print("ok")
-
-
-if __name__ == "__main__":
-    main()
+def test_what_was_opened_is_closed(plopd, before):
+    until("plopd has closed what it opened for recordings", lambda: descriptors(plopd) <= before)
+    assert host.accounted(plopd.status()["samples"])

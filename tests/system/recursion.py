@@ -3,16 +3,20 @@
 and that is counted."""
 import os
 import signal
-import sys
+
+import pytest
 
 import host
+from waiting import until
+
+ROWS = host.one_of_each(host.pythons())
 
 MAX_DEPTH = 1024  # include/plop/limits.h, the default of the option
 
 
-def stacks_of(daemon, found, depth, samples):
+def stacks_of(daemon, depth, samples):
     """All interpreters at once, at that depth: the stacks of each. They stand still until all are there."""
-    works = [host.Workload(python, "deep.py", "--depth", depth, "--seconds", 200, ready=False) for _, python, _ in found]
+    works = [host.Workload(python, "deep.py", "--depth", depth, "--seconds", 200, ready=False) for _, python, _ in ROWS]
     try:
         for work in works:
             work.line("READY")
@@ -22,8 +26,8 @@ def stacks_of(daemon, found, depth, samples):
         recordings = [host.Recording(daemon, work.pid) for work in works]
         for work in works:
             os.kill(work.pid, signal.SIGCONT)
-        host.until("samples of each", lambda: daemon.least(works) >= samples, 60)
-        return [recording.stop() for recording in recordings]
+        until("samples of each", lambda: daemon.least(works) >= samples, 60)
+        return {row: recording.stop() for row, recording in zip(ROWS, recordings)}
     finally:
         for work in works:
             work.__exit__()
@@ -33,30 +37,43 @@ def names(stack):
     return [name for name, _, _ in stack]
 
 
-def main():
-    host.need_root()
-    found = host.one_of_each(host.pythons())
-    assert found, "no interpreter at all"
-    with host.Plopd() as daemon:
-        whole = ["<module>"] + 998 * ["descend"] + ["burn"]
-        for (version, _, build), stacks in zip(found, stacks_of(daemon, found, 1000, 30)):
-            for stack, _ in stacks:
-                assert names(stack) == whole, "%s %s: %d frames, from %s to %s" % (version, build, len(stack), stack[:3], stack[-3:])
-            print("%d.%-3d %-20s 1000 frames: %d samples, all complete" % (version + (build, sum(c for _, c in stacks))), flush=True)
-        before = daemon.status()["samples"]
-        assert before["truncated"] == 0, before
-        cut = ["[truncated]"] + (MAX_DEPTH - 1) * ["descend"] + ["burn"]
-        total = 0
-        for (version, _, build), stacks in zip(found, stacks_of(daemon, found, 3000, 30)):
-            for stack, count in stacks:
-                total += count
-                assert names(stack) == cut, "%s %s: %d frames, from %s to %s" % (version, build, len(stack), stack[:3], stack[-3:])
-            print("%d.%-3d %-20s 3000 frames: %d samples, all cut at the root" % (version + (build, sum(c for _, c in stacks))), flush=True)
-        status = daemon.status()
-    assert host.accounted(status["samples"]), status["samples"]
-    assert total <= status["samples"]["truncated"] <= status["samples"]["python"] - before["python"], status["samples"]
-    print("truncated %d, lost %s" % (status["samples"]["truncated"], status["samples"]["lost"]))
+@pytest.fixture(scope="module")
+def whole(plopd):
+    return stacks_of(plopd, 1000, 30)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.fixture(scope="module")
+def cut(plopd, whole):
+    """The stacks, and what was counted before."""
+    before = plopd.status()["samples"]
+    assert before["truncated"] == 0, before
+    return stacks_of(plopd, 3000, 30), before
+
+
+def test_there_are_interpreters():
+    assert ROWS, "no interpreter at all"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=host.called)
+def test_1000_frames(whole, row):
+    wanted = ["<module>"] + 998 * ["descend"] + ["burn"]
+    for stack, _ in whole[row]:
+        assert names(stack) == wanted, "%d frames, from %s to %s" % (len(stack), stack[:3], stack[-3:])
+    print("%d samples, all complete" % sum(c for _, c in whole[row]), flush=True)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=host.called)
+def test_3000_frames(cut, row):
+    wanted = ["[truncated]"] + (MAX_DEPTH - 1) * ["descend"] + ["burn"]
+    for stack, _ in cut[0][row]:
+        assert names(stack) == wanted, "%d frames, from %s to %s" % (len(stack), stack[:3], stack[-3:])
+    print("%d samples, all cut at the root" % sum(c for _, c in cut[0][row]), flush=True)
+
+
+def test_counted(plopd, cut):
+    stacks, before = cut
+    total = sum(count for each in stacks.values() for _, count in each)
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples
+    assert total <= samples["truncated"] <= samples["python"] - before["python"], samples
+    print("truncated %d, lost %s" % (samples["truncated"], samples["lost"]))

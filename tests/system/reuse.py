@@ -7,13 +7,15 @@ import re
 import sys
 import time
 
+import pytest
+
 import host
-from host import TESTS, Plopd, Workload
+from host import TESTS, Workload
 
 sys.path.insert(1, os.path.join(TESTS, "workloads"))
 import generated  # noqa: E402
 
-HZ = 500
+PLOPD = ("--hz", 500)
 LAST_PID = "/proc/sys/kernel/ns_last_pid"
 # [truncated]: up to 3.12 a tick between two stores of a call may find a chain of frames that ends nowhere, and has no names.
 UNNAMED = ("[stale code]", "[unresolved]", "[truncated]")
@@ -77,25 +79,22 @@ def check(stacks):
     return total, unnamed
 
 
-def addresses(daemon, group, seconds, keep):
-    works = [Workload(python, "generated.py", "--keep", keep, "--seconds", seconds) for _, python, _ in group]
-    try:
-        for work in works:
-            daemon.profiled(work.pid)
-        recordings = [host.Recording(daemon, work.pid) for work in works]
-        for work in works:
-            work.go()
-        made = [json.loads(work.line("DONE")[1]) for work in works]
-        for (version, _, build), m, recording in zip(group, made, recordings):
-            total, unnamed = check(recording.stop())
-            print("%d.%-3d %-20s %s; %d samples, none wrong, %d unnamed" % (version + (
-                build, ", ".join("%s %d (%d at an old address)" % (kind, m[kind][0], m[kind][1]) for kind in sorted(m)), total, unnamed)),
-                flush=True)
-            assert m["f"][1] and m["same"][1] and (m["kept"][1] or keep < 10), "no address was used again, so that nothing was tested"
-            assert unnamed < 0.02 * total, "%d of %d" % (unnamed, total)
-    finally:
-        for work in works:
-            work.__exit__()
+def addresses(daemon, python, seconds, keep):
+    """What was made at which address, and the stacks."""
+    with Workload(python, "generated.py", "--keep", keep, "--seconds", seconds) as work:
+        daemon.profiled(work.pid)
+        recording = host.Recording(daemon, work.pid)
+        work.go()
+        made = json.loads(work.line("DONE")[1])
+        return made, recording.stop()
+
+
+def check_addresses(made, stacks, keep):
+    total, unnamed = check(stacks)
+    print("%s; %d samples, none wrong, %d unnamed" % (
+        ", ".join("%s %d (%d at an old address)" % (kind, made[kind][0], made[kind][1]) for kind in sorted(made)), total, unnamed), flush=True)
+    assert made["f"][1] and made["same"][1] and (made["kept"][1] or keep < 10), "no address was used again, so that nothing was tested"
+    assert unnamed < 0.02 * total, "%d of %d" % (unnamed, total)
 
 
 PROGRAM = """import sys, time, os
@@ -154,12 +153,13 @@ def same_number(first, second, forked):
     return number if number == work.pid else None
 
 
-def numbers(daemon, found):
+@pytest.mark.skipif(not os.access(LAST_PID, os.W_OK), reason="%s is not there" % LAST_PID)
+def test_numbers(plopd):
     """Two processes of one number one after the other, of different versions: each has its own names, none the other's."""
-    by_version = {version: python for version, python, build in found if "debug" not in build}
+    by_version = {version: python for version, python, build in host.pythons() if "debug" not in build}
     versions = sorted(by_version)
     pairs = [(by_version[a], by_version[b]) for a, b in zip(versions, reversed(versions)) if a != b][:6]
-    recording = host.Recording(daemon, None)
+    recording = host.Recording(plopd)
     reused = 0
     for i, (first, second) in enumerate(pairs):
         for attempt in range(5):
@@ -184,22 +184,30 @@ def numbers(daemon, found):
     assert min(counts.values()) > 10 * reused, counts
 
 
-def main():
-    host.need_root()
-    found = host.pythons()
-    with Plopd("--hz", HZ) as daemon:
-        if os.access(LAST_PID, os.W_OK):
-            numbers(daemon, found)
-        else:
-            print("process numbers: not tested, %s is not there" % LAST_PID)
-        kinds = host.one_of_each(found)
-        addresses(daemon, [entry for entry in kinds if entry[0] in ((3, 10), (3, 12))], 30, 12)
-        for group in host.several(kinds, 6):
-            addresses(daemon, group, 10, 3)
-        status = daemon.status()
-    assert host.accounted(status["samples"]), status["samples"]
-    print("%d interpreters, lost %s, %s" % (len(found), status["samples"]["lost"], status["symbols"]))
+# for long, with most of what is made kept
+LONG = [row for row in host.one_of_each(host.pythons()) if row[0] in ((3, 10), (3, 12))]
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.fixture(scope="module")
+def long_ones(plopd, at_once):
+    return at_once(2, lambda row: addresses(plopd, row[1], 30, 12), LONG)
+
+
+@pytest.mark.parametrize("row", LONG, ids=host.called)
+def test_addresses_after_long_use(long_ones, row):
+    check_addresses(*long_ones(row), 12)
+
+
+@pytest.fixture(scope="module")
+def short_ones(plopd, at_once):
+    return at_once(6, lambda row: addresses(plopd, row[1], 10, 3))
+
+
+def test_addresses(short_ones, one_of_each):
+    check_addresses(*short_ones(one_of_each), 3)
+
+
+def test_accounted(plopd):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples
+    print("lost %s" % samples["lost"])

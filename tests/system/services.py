@@ -12,12 +12,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
+import pytest
+
 import host
 import pypi
+from waiting import until
 
 PYTHON = "/usr/bin/python3"
 PACKAGES = [
@@ -66,7 +68,7 @@ class Tree:
             assert line, "%s ended before it said %s" % (self.name, self.word)
             if line.startswith(self.word):
                 break
-        host.until("%s has %d processes" % (self.name, self.count), lambda: len(self.pids()) >= self.count, 60)
+        until("%s has %d processes" % (self.name, self.count), lambda: len(self.pids()) >= self.count, 60)
 
     def say(self, word=None):
         self.process.stdin.write(b"go\n")
@@ -176,7 +178,7 @@ def check_tree(daemon, tree):
         return seen == [labels] * len(mine) and (not tree.title or all(t.startswith(tree.title) for t in titles)) and mine
     last = []
     try:
-        mine = host.until("the labels of %s" % tree.name, right, 40)
+        mine = until("the labels of %s" % tree.name, right, 40)
     except AssertionError:
         raise AssertionError("%s: %s" % (tree.name, last)) from None
     if tree.title:
@@ -201,10 +203,10 @@ def check_titles(daemon, tree):
         processes = listed(daemon)
         return all(processes.get(pid, {}).get("cmdline") == title for pid, title in wanted.items())
     began = time.monotonic()
-    host.until("the titles are shown", shown, 40)
+    until("the titles are shown", shown, 40)
     child = tree.pids()[-1]
     # as much of it as the kernel takes for a name
-    host.until("the window has the title", lambda: wanted[child][:15] in [p["comm"] for p in exported(daemon, "pid=%d" % child)["processes"]])
+    until("the window has the title", lambda: wanted[child][:15] in [p["comm"] for p in exported(daemon, "pid=%d" % child)["processes"]])
     text = daemon.ctl("dump", "-p", child).out
     assert text.startswith("Process %d: %s\n" % (child, wanted[child])), text[:200]
     return "titles: after %.1f s" % (time.monotonic() - began)
@@ -212,7 +214,7 @@ def check_titles(daemon, tree):
 
 def check_restless(daemon, tree):
     """Ten titles a second: plopd looks at few of them, and says so; a window has one of them."""
-    host.until("its title is called restless", lambda: listed(daemon).get(tree.pid, {}).get("restless_title"), 40)
+    until("its title is called restless", lambda: listed(daemon).get(tree.pid, {}).get("restless_title"), 40)
     assert "[title changes often] restless: request " in daemon.ctl("ps").out
     # each is an entry of a window or none: not one for each title
     processes = exported(daemon, "pid=%d" % tree.pid)["processes"]
@@ -226,10 +228,10 @@ def check_exec(daemon):
     try:
         tree.wait()
         daemon.profiled(tree.pid)
-        host.until("it has samples", lambda: listed(daemon)[tree.pid]["samples"] > 20)
+        until("it has samples", lambda: listed(daemon)[tree.pid]["samples"] > 20)
         tree.say(b"AFTER")
-        host.until("it is known as what it is now", lambda: listed(daemon).get(tree.pid, {}).get("service") == "after")
-        host.until("it has samples", lambda: listed(daemon)[tree.pid]["samples"] > 20)
+        until("it is known as what it is now", lambda: listed(daemon).get(tree.pid, {}).get("service") == "after")
+        until("it has samples", lambda: listed(daemon)[tree.pid]["samples"] > 20)
         done = daemon.ctl("export", "--since", "10m", "-f", "collapsed", "-g", "service,version", "-o", "-", "pid=%d" % tree.pid)
         assert done.returncode == 0, done.err
         groups = {}
@@ -300,7 +302,7 @@ def check_embedder(daemon, name, tree):
     def there():
         process = listed(daemon).get(tree.pid)
         return process if process and process["status"] == "profiled" else None
-    process = host.until("%s is profiled" % name, there)
+    process = until("%s is profiled" % name, there)
     assert process["service"] == name or not is_unnamed(process), process
     return "%s is %s" % (name, process["service"])
 
@@ -316,49 +318,99 @@ def overwritten():
     return trees
 
 
-def check_sets(stack, folder, servers, scratch):
-    """The same before and after."""
-    def trees(when):
-        os.makedirs(os.path.join(scratch, when))
-        made = without_packages() + overwritten() + (with_packages(folder, os.path.join(scratch, when)) if folder else [])
-        made += with_servers(servers, os.path.join(scratch, when)) if servers else []
+@pytest.fixture(scope="module")
+def packages():
+    """(folder, None), or (None, why there are none) of PACKAGES; a pin that does not resolve is an error."""
+    return pypi.installed(PYTHON, PACKAGES)
+
+
+@pytest.fixture(scope="module")
+def servers():
+    return pypi.installed(PYTHON, SERVERS)
+
+
+@pytest.mark.of_the_file
+def test_packages(packages):
+    """Without them there is no gunicorn, celery, loky, xdist and setproctitle; the rest is tested."""
+    if not packages[0]:
+        pytest.skip(packages[1])
+
+
+@pytest.mark.of_the_file
+def test_servers(servers):
+    """Without them there is no uvicorn, granian, uWSGI of PyPI, dask and Cython."""
+    if not servers[0]:
+        pytest.skip(servers[1])
+
+
+class Trees:
+    """One of each, all there."""
+
+    def __init__(self, folder, servers, scratch):
+        os.makedirs(scratch)
+        self.made = without_packages() + overwritten() + (with_packages(folder, scratch) if folder else [])
+        self.made += with_servers(servers, scratch) if servers else []
         path = {"PYTHONPATH": folder} if folder else {}
-        extra = {kind: Tree(kind, [PYTHON, SCRIPT, kind], 1, path, labels=None) for kind in (("title", "restless") if folder else ())}
+        self.extra = {kind: Tree(kind, [PYTHON, SCRIPT, kind], 1, path, labels=None) for kind in (("title", "restless") if folder else ())}
         # uWSGI's standard output is its log
-        programs = [(name, Tree(name, command, 1, labels=None, word=None if name == "uwsgi-core" else "READY")) for name, command in embedders(scratch, servers)]
-        for tree in made + list(extra.values()) + [tree for _, tree in programs]:
+        self.programs = [(name, Tree(name, command, 1, labels=None, word=None if name == "uwsgi-core" else "READY"))
+                         for name, command in embedders(scratch, servers)]
+        for tree in self.made + list(self.extra.values()) + [tree for _, tree in self.programs]:
             tree.wait()
-        return made, extra, programs
-
-    sets = [("plopd after", trees("after"))]
-    daemon = stack.enter_context(host.Plopd())
-    for when, made in sets + [("plopd before", None)]:
-        trees_made, extra, programs = made or trees("before")
-        # first: the longer a process is known, the more seldom its title is looked at
-        said = [check_titles(daemon, extra["title"]), check_restless(daemon, extra["restless"])] if extra else []
-        said += [check_tree(daemon, tree) for tree in trees_made]
-        said += [check_embedder(daemon, name, tree) for name, tree in programs]
-        print("%s: %s" % (when, "; ".join(said)), flush=True)
-    print(check_exec(daemon), flush=True)
 
 
-def main():
-    host.need_root()
-    folder, why = pypi.installed(PYTHON, PACKAGES)
-    if not folder:
-        print("without gunicorn, celery, loky, xdist and setproctitle: %s" % why)
-    servers, reason = pypi.installed(PYTHON, SERVERS)
-    if not servers:
-        print("without uvicorn, granian, uWSGI of PyPI, dask and Cython: %s" % reason)
-    with contextlib.ExitStack() as stack:
-        scratch = stack.enter_context(tempfile.TemporaryDirectory())
-        stack.callback(lambda: [tree.end() for tree in Tree.all])
-        check_sets(stack, folder, servers, scratch)
-    if not folder or not servers:
-        print("SKIP: the rest is right; %s" % (why or reason))
-        return 77
-    return 0
+@pytest.fixture(scope="module")
+def before_plopd(root, packages, servers):
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            yield Trees(packages[0], servers[0], os.path.join(scratch, "after")), scratch
+        finally:
+            for tree in Tree.all:
+                tree.end()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.fixture(scope="module")
+def plopd(before_plopd):
+    with host.Plopd() as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def after_plopd(plopd, before_plopd, packages, servers):
+    return Trees(packages[0], servers[0], os.path.join(before_plopd[1], "before"))
+
+
+class Checks:
+    """The same before and after. First titles: the longer a process is known, the more seldom its title is looked at."""
+
+    def test_titles(self, plopd, trees):
+        if not trees.extra:
+            pytest.skip("setproctitle could not be fetched")
+        print(check_titles(plopd, trees.extra["title"]))
+
+    def test_restless(self, plopd, trees):
+        if not trees.extra:
+            pytest.skip("setproctitle could not be fetched")
+        print(check_restless(plopd, trees.extra["restless"]))
+
+    def test_services(self, plopd, trees):
+        print("; ".join(check_tree(plopd, tree) for tree in trees.made))
+
+    def test_programs(self, plopd, trees):
+        print("; ".join(check_embedder(plopd, name, tree) for name, tree in trees.programs))
+
+
+class TestPlopdAfter(Checks):
+    @pytest.fixture
+    def trees(self, before_plopd):
+        return before_plopd[0]
+
+
+class TestPlopdBefore(Checks):
+    @pytest.fixture
+    def trees(self, after_plopd):
+        return after_plopd
+
+
+def test_exec(plopd):
+    print(check_exec(plopd))

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Known shares of CPU in four functions, on every interpreter that the machine has, with one thread and with eight: the sampled
 counts must agree by a chi-square test at p = 0.001, and every frame's function, file and line must be right."""
-import functools
-import sys
+import pytest
 
 import host
 import truth
 from chi_square import against_known
 
 HZ = 999
+PLOPD = ("--hz", HZ)
 SECONDS = 2.5
 ROOTS = {"<module>", "Thread._bootstrap", "_bootstrap", "__bootstrap", "[native thread]", "[no Python frame]", "[exec or exit]"}
 
@@ -37,26 +37,26 @@ def compare(daemon, python, threads, length):
     return [(said,) + against_known(counts, shares) + (sum(count for _, count in stacks),)]
 
 
-def check(daemon, python, build, threads, version):
-    said = truth.repeated([], lambda length: compare(daemon, python, threads, length))
-    return "%d.%d %s, %d threads: %s" % (version + (build, threads, "; ".join(said)))
+@pytest.fixture(scope="module")
+def compared(plopd, at_once):
+    """Each with one thread and with eight: what was compared."""
+    def compare_both(row):
+        return {threads: truth.repeated([], lambda length, threads=threads: compare(plopd, row[1], threads, length)) for threads in (1, 8)}
+    return at_once(2, compare_both)
 
 
-def main():
-    host.need_root()
-    found = host.pythons()
-    assert found, "no interpreter at all"
-    with host.Plopd("--hz", HZ) as daemon:
-        truth.two_at_a_time(functools.partial(check, daemon, python, build, threads, version)
-                            for version, python, build in found for threads in (1, 8))
-        status = daemon.status()
-        assert host.accounted(status["samples"]), status["samples"]
-        named = status["symbols"]
-        share = 1 - named["unresolved"] / float(sum(named[k] for k in ("resolved", "captured", "unresolved")))
-        print("named frames: %.4f %%, lost %s" % (100 * share, status["samples"]["lost"]))
-        assert share > 0.999, named
-    print("%d interpreters" % len(found))
+def test_there_are_interpreters(interpreters):
+    assert interpreters, "no interpreter at all"
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def test_shares(compared, interpreter):
+    print("; ".join("%d threads: %s" % (threads, said) for threads, rows in compared(interpreter).items() for said in rows))
+
+
+def test_names(plopd, interpreters):
+    status = plopd.status()
+    assert host.accounted(status["samples"]), status["samples"]
+    named = status["symbols"]
+    share = 1 - named["unresolved"] / float(sum(named[k] for k in ("resolved", "captured", "unresolved")) or 1)
+    print("named frames: %.4f %%, lost %s" % (100 * share, status["samples"]["lost"]))
+    assert share > 0.999, named

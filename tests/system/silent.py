@@ -4,16 +4,16 @@ answer (userfaultfd) and that it does not. plopd has to say so of them, and nobo
 before or after them."""
 import json
 import os
-import shutil
 import socket
 import statistics
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 
+import pytest
+
 import host
+from waiting import until
 
 PYTHON = "/usr/bin/python3"
 BUSY = "def witness():\n x = 1\n for i in range(100000):\n  x = x * 33 & 65535\nprint('READY', flush=True)\nwhile True:\n witness()\n"
@@ -145,7 +145,11 @@ def silent_workloads(fs):
     yield "an environment that nobody answers for", host.Workload(PYTHON, "silent.py", "environ"), False
 
 
-def check(order, folder):
+@pytest.mark.parametrize("order", ("before", "after"))
+def test_silent(root, folder, order):
+    """plopd comes before those that are silent, or after them."""
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("there is no /dev/fuse, for a file system that hangs")
     fs = HungFileSystem(os.path.join(folder, order))
     daemon = host.Plopd("--window", 2, start=order == "before")
     works = []
@@ -168,7 +172,7 @@ def check(order, folder):
                 work.line("SILENT")
             if order == "after":
                 daemon.start()
-                host.until("an interpreter that cannot be opened is listed, with the reason",
+                until("an interpreter that cannot be opened is listed, with the reason",
                            lambda: is_said(daemon, program.pid, "not profiled"), PATIENCE)
             daemon.profiled(witness.pid)
             with Latency(daemon) as latency:
@@ -177,7 +181,7 @@ def check(order, folder):
                         daemon.profiled(work.pid)
                         continue
                     check_silent_dump(daemon, work.pid)
-                    host.until("it is said of the one with " + what, lambda w=work: is_said(daemon, w.pid, "not answered for"),
+                    until("it is said of the one with " + what, lambda w=work: is_said(daemon, w.pid, "not answered for"),
                                PATIENCE)
                 if order == "before":
                     check_within_exec(daemon, within_exec.pid)
@@ -199,20 +203,3 @@ def check(order, folder):
         fs.end()
         for work in works:
             work.__exit__()
-
-
-def main():
-    host.need_root()
-    if not os.path.exists("/dev/fuse"):
-        print("SKIP: there is no /dev/fuse, for a file system that hangs")
-        sys.exit(77)
-    folder = tempfile.mkdtemp(prefix="plop-silent-")
-    try:
-        check("before", folder)
-        check("after", folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    main()

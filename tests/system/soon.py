@@ -12,12 +12,14 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import sysconfig
 import tempfile
 import time
 
+import pytest
+
 import host
+from waiting import until
 
 PYTHON = "/usr/bin/python3"
 SCRIPT = os.path.join(host.WORKLOADS, "soon.py")
@@ -31,9 +33,8 @@ MIDDLE, MOST = 1.0, 3.0
 class Process(host.Workload):
     """Says when it was what it is; title: what it is to be called, None: by its command line."""
 
-    def __init__(self, command, word="READY", environment=None):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ, **(environment or LABELS)))
-        self.pid = self.process.pid
+    def __init__(self, command, word="READY"):
+        super().__init__(command, ready=None, env=dict(os.environ, **LABELS))
         self.command, self.since, self.title = command, None, None
         self.embedded = word == "WAITING"
         if word:
@@ -101,7 +102,7 @@ def lateness(daemon, processes, labels=True):
         return len(late) == len(processes)
 
     try:
-        host.until("all are listed and right", all_right, 40)
+        until("all are listed and right", all_right, 40)
     except AssertionError:
         entries, _ = listed(daemon)
         raise AssertionError([entries.get(p.pid, "process %d is not listed" % p.pid) for p in processes if p not in late][:3]) from None
@@ -159,34 +160,70 @@ class Kinds:
         return [self.start([PYTHON, SCRIPT, "title"]) for _ in range(EACH)]
 
 
-def check_before(daemon, kinds):
-    """plopd is there first."""
-    titled = kinds.titled()
-    born = time.monotonic()
+@pytest.fixture(scope="module")
+def folder():
+    with tempfile.TemporaryDirectory(prefix="plop-soon-") as path:
+        os.chmod(path, 0o755)
+        yield path
+
+
+@pytest.fixture(scope="module")
+def kinds(root, folder):
+    with contextlib.ExitStack() as stack:
+        yield Kinds(stack, folder)
+
+
+@pytest.fixture(scope="module")
+def titled(plopd, kinds):
+    """Processes that plopd knows for long when they give themselves a title, and when they began."""
+    return kinds.titled(), time.monotonic()
+
+
+def test_plain(plopd, kinds, titled):
     late = []
     for process in kinds.plain():
-        late += lateness(daemon, [process])
+        late += lateness(plopd, [process])
     check("plain", sorted(late))
-    check("executed by a shell", sorted(sum((lateness(daemon, [process]) for process in kinds.shell()), [])))
+
+
+def test_shell(plopd, kinds):
+    check("executed by a shell", sorted(sum((lateness(plopd, [process]) for process in kinds.shell()), [])))
+
+
+def test_fork(plopd, kinds):
     late = []
     for process in kinds.fork():
-        host.until("the parent is known", lambda: is_right(listed(daemon)[0].get(process.pid), process, True))
+        until("the parent is known", lambda: is_right(listed(plopd)[0].get(process.pid), process, True))
         process.go()
-        late += lateness(daemon, [process.heard()])
+        late += lateness(plopd, [process.heard()])
     check("forked", sorted(late))
+
+
+def test_another_interpreter(plopd, kinds):
     late = []
     for process in kinds.second():
-        host.until("its first interpreter is known", lambda: listed(daemon)[0].get(process.pid))
+        until("its first interpreter is known", lambda: listed(plopd)[0].get(process.pid))
         time.sleep(0.5)
         process.go()
         process.line("READY")
         process.since = time.monotonic()
-        late += lateness(daemon, [process])
+        late += lateness(plopd, [process])
     check("another interpreter", sorted(late))
-    check("many at once", lateness(daemon, [process.heard() for process in kinds.many()]))
+
+
+def test_many(plopd, kinds):
+    check("many at once", lateness(plopd, [process.heard() for process in kinds.many()]))
+
+
+def test_title(plopd, titled):
+    processes, born = titled
     time.sleep(max(0.0, born + LONG - time.monotonic()))
-    check("an old one's title", give_titles(daemon, titled))
-    return titled
+    check("an old one's title", give_titles(plopd, processes))
+
+
+def test_accounted(plopd):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples
 
 
 def give_titles(daemon, titled):
@@ -200,40 +237,26 @@ def give_titles(daemon, titled):
     return sorted(late)
 
 
-def check_after(daemon, processes):
-    """plopd comes last: what it answers first is right."""
-    daemon.start()
+def test_plopd_comes_last(plopd, kinds, start_plopd):
+    """What it answers first is right."""
+    plopd.stop()
+    processes = list(kinds.plain()) + list(kinds.shell())
+    for process in list(kinds.fork()) + list(kinds.many()):
+        if process.command[-1] == "fork":
+            process.go()
+        processes.append(process.heard())
+    late = list(kinds.second())
+    for process in late:
+        process.go()
+        process.line("READY")
+    titled = kinds.titled()
+    for process in titled:
+        process.go()
+        process.heard("TITLED")
+        process.title = "soon: %d is titled" % process.pid
+    processes += late + titled
+    daemon = start_plopd()
     answered = time.monotonic()
     for process in processes:
         process.since = answered
     check("plopd comes last", lateness(daemon, processes))
-
-
-def main():
-    host.need_root()
-    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="plop-soon-") as folder:
-        os.chmod(folder, 0o755)
-        kinds = Kinds(stack, folder)
-        with host.Plopd() as daemon:
-            check_before(daemon, kinds)
-            samples = daemon.status()["samples"]
-            assert host.accounted(samples), samples
-        there = list(kinds.plain()) + list(kinds.shell())
-        for process in list(kinds.fork()) + list(kinds.many()):
-            if process.command[-1] == "fork":
-                process.go()
-            there.append(process.heard())
-        late = list(kinds.second())
-        for process in late:
-            process.go()
-            process.line("READY")
-        titled = kinds.titled()
-        for process in titled:
-            process.go()
-            process.heard("TITLED")
-            process.title = "soon: %d is titled" % process.pid
-        check_after(stack.enter_context(host.Plopd(start=False)), there + late + titled)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

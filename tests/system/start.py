@@ -6,9 +6,12 @@ import subprocess
 import sys
 import tempfile
 
+import pytest
+
 import host
 
 PART, HZ = 0.4, 997
+PLOPD = ("--window", 5)
 # What plopd takes to see that a process is Python, and noise: of 400 samples.
 LEAST, MOST = 0.75, 1.15
 
@@ -76,28 +79,37 @@ class Programs:
         return done, counts
 
 
-def supported(programs):
-    done, _ = programs.record(command=["true"])
+@pytest.fixture(scope="module")
+def programs(plopd):
+    made = Programs(plopd)
+    done, _ = made.record(command=["true"])
     if "takes Linux 5.17" in done.err:
         assert host.linux() < (5, 17), "this kernel has them: %s" % done.err
-        print("SKIP: this kernel has no perf events for one recording, see plopd --check")
-        return False
+        pytest.skip("this kernel has no perf events for one recording, see plopd --check")
     assert done.returncode == 0, done.err
     assert "no sample" in done.err, done.err
-    return True
+    return made
 
 
-def check_parts(programs, version, python):
+def ends():
+    """The oldest interpreter with time.process_time(), and the newest."""
+    found = {row[0]: row for row in host.one_of_each(host.pythons()) if row[0] >= (3, 6)}
+    return [found[version] for version in sorted(found)[::len(found) - 1 or 1]]
+
+
+@pytest.mark.parametrize("row", ends(), ids=host.called)
+def test_parts(programs, row):
     """Every part of it has the samples that its CPU time is worth."""
+    version, python, _ = row
     done, counts = programs.record("-F", HZ, command=[python, "program.py"], python=python)
     assert done.returncode == 7, (done.returncode, done.err)
     for part in ("at_start", "in_main", "in_fork", "in_exec"):
         share = counts.get(part, 0) / (PART * HZ)
         assert LEAST < share < MOST, (version, part, share, counts, done.err)
-    print("%s: samples of %s" % (version, ", ".join("%s %d" % item for item in sorted(counts.items()) if item[1] > 50)))
+    print("%d.%d: samples of %s" % (version + (", ".join("%s %d" % item for item in sorted(counts.items()) if item[1] > 50),)))
 
 
-def check_time(programs):
+def test_time(programs):
     """It ends before the program where it is told to, and the program goes on."""
     done, counts = programs.record("-d", "300ms", "-F", HZ, command=[sys.executable, "program.py"])
     assert done.returncode == 7, (done.returncode, done.err)
@@ -107,7 +119,7 @@ def check_time(programs):
     assert done.returncode == 7 and all(counts.get(part) for part in ("at_start", "in_main", "in_fork", "in_exec")), (counts, done.err)
 
 
-def check_wall(programs):
+def test_wall(programs):
     done, counts = programs.record("--wall", command=[sys.executable, "program.py"])
     asleep = sum(count for name, count in counts.items() if name.startswith("[sleeping")) / 1e6
     # its nap, and that it waited for its children
@@ -115,7 +127,7 @@ def check_wall(programs):
     print("wall: %.1f s asleep" % asleep)
 
 
-def check_namespace(programs):
+def test_namespace(programs):
     """Where plopctl sees other process ids than plopd, whatever has that id there is not recorded, and nothing is started."""
     mark = os.path.join(programs.folder, "mark")
     done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", host.program("plopctl"), "--socket", programs.daemon.socket, "record",
@@ -123,29 +135,12 @@ def check_namespace(programs):
                           timeout=60)
     said = done.stderr.decode()
     if "unshare" in said:
-        print("no pid namespace can be made here: %s" % said.strip())
-        return
+        pytest.skip("no pid namespace can be made here: %s" % said.strip())
     assert done.returncode == 3 and ("different process ids" in said or "there is no process" in said), (done.returncode, said)
     assert sorted(os.listdir(programs.folder)) == ["program.py", "sitecustomize.py"], os.listdir(programs.folder)
     print("in another pid namespace: %s" % said.splitlines()[0])
 
 
-def main():
-    host.need_root()
-    with host.Plopd("--window", 5) as daemon:
-        programs = Programs(daemon)
-        if not supported(programs):
-            return 77
-        found = {version: python for version, python, _ in host.one_of_each(host.pythons()) if version >= (3, 6)}
-        for version in sorted(found)[::len(found) - 1 or 1]:
-            check_parts(programs, "%d.%d" % version, found[version])
-        check_time(programs)
-        check_wall(programs)
-        check_namespace(programs)
-        assert daemon.status()["recordings"] == 0
-        assert daemon.stop() == 0
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def test_end(plopd, programs):
+    assert plopd.status()["recordings"] == 0
+    assert plopd.stop() == 0

@@ -2,11 +2,13 @@
 """Many Pythons of all versions that start at once, and end soon: hardly a tick on them may be lost. While an interpreter starts it
 touches its memory for the first time, and is often interrupted where it links one frame to another."""
 import subprocess
-import sys
+
+import pytest
 
 import host
+from waiting import until
 
-HZ = 997
+PLOPD = ("--hz", 997)
 AT_ONCE = 56
 ROUNDS = 2
 # up to 3.12 a tick between two stores finds no chain of frames: of all of these it is a few in thousands
@@ -35,7 +37,7 @@ def measure(daemon, title, pythons):
         for process in start(pythons, AT_ONCE):
             assert process.wait(300) == 0
     # what is counted is drained within a second
-    host.until("samples", lambda: tally(daemon)[0] > before)
+    until("samples", lambda: tally(daemon)[0] > before)
     python, lost = tally(daemon)
     wrong = {cause: lost[cause] - lost_before[cause] for cause in ("fault", "corrupt")}
     python -= before
@@ -44,18 +46,18 @@ def measure(daemon, title, pythons):
     assert sum(wrong.values()) <= max(3, MOST * python), "%s of %d" % (wrong, python)
 
 
-def main():
-    host.need_root()
-    found = host.one_of_each(host.pythons())
-    # those whose frames are linked in several steps, then all versions
-    linked = [python for version, python, _ in found if version in ((3, 11), (3, 12))]
-    with host.Plopd("--hz", HZ) as daemon:
-        if linked:
-            measure(daemon, "3.11 and 3.12", linked)
-        measure(daemon, "all versions", [python for _, python, _ in found])
-        samples = daemon.status()["samples"]
+def test_several_steps(plopd):
+    """Those whose frames are linked in several steps."""
+    linked = [python for version, python, _ in host.one_of_each(host.pythons()) if version in ((3, 11), (3, 12))]
+    if not linked:
+        pytest.skip("there is no 3.11 and no 3.12")
+    measure(plopd, "3.11 and 3.12", linked)
+
+
+def test_all_versions(plopd):
+    measure(plopd, "all versions", [python for _, python, _ in host.one_of_each(host.pythons())])
+
+
+def test_accounted(plopd):
+    samples = plopd.status()["samples"]
     assert host.accounted(samples), samples
-
-
-if __name__ == "__main__":
-    sys.exit(main())

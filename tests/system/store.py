@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """What can happen to plop.db and to the clock while plopd runs, and before: it goes on, keeps what it can, and says so in one sentence."""
 import glob
@@ -10,10 +9,10 @@ import struct
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.dont_write_bytecode = True
-import host  # noqa: E402
-from host import until  # noqa: E402
+import pytest
+
+import host
+from waiting import until
 
 BUSY = "print('READY', flush=True)\ndef spin():\n    x = 1\n    while True:\n        x = x * 33 & 65535\nspin()\n"
 DAY = 86400
@@ -115,18 +114,32 @@ def removed_with_its_directory(daemon):
     saved(daemon, 2)
 
 
-def damages(work):
+@pytest.fixture(scope="module")
+def work(root):
+    with host.Workload(sys.executable, code=BUSY) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def plopd(work):
+    """The first test starts it."""
     with host.Plopd("--window", 1, start=False) as daemon:
-        garbage_before(daemon)
-        for step in (bits_flipped, truncated, removed, removed_with_its_directory):
-            began = time.monotonic()
-            step(daemon)
-            print("%s: %.1f s" % (step.__name__, time.monotonic() - began))
-        daemon.profiled(work.pid)
-        profile = daemon.get("/v1/profile?from=0&pid=%d" % work.pid)
-        assert any(n["function"] == "spin" for n in profile["nodes"]), "sampling has gone on"
-        assert host.accounted(daemon.status()["samples"])
-        assert daemon.stop() == 0
+        yield daemon
+
+
+@pytest.mark.parametrize("step", (garbage_before, bits_flipped, truncated, removed, removed_with_its_directory),
+                         ids=lambda step: step.__name__)
+def test_damage(plopd, step):
+    """One after the other, of one plopd."""
+    step(plopd)
+
+
+def test_sampling_has_gone_on(plopd, work):
+    plopd.profiled(work.pid)
+    profile = plopd.get("/v1/profile?from=0&pid=%d" % work.pid)
+    assert any(n["function"] == "spin" for n in profile["nodes"])
+    assert host.accounted(plopd.status()["samples"])
+    assert plopd.stop() == 0
 
 
 class Shifted(host.Plopd):
@@ -155,7 +168,7 @@ def all_stored(daemon):
     return found
 
 
-def clock_set():
+def test_clock_set(root):
     """8 days ahead for four windows: none is older for it, and each tells what happened. Then before 1970."""
     with Shifted("--window", 1) as daemon:
         now = time.time()
@@ -185,16 +198,3 @@ def clock_set():
         assert all_stored(daemon)[:len(after)] == after, "none went"
         assert daemon.status()["store"]["dropped"] == 0
         print(json.dumps(daemon.status()["notices"]))
-
-
-def main():
-    host.need_root()
-    with host.Workload(sys.executable, code=BUSY) as work:
-        for check, arguments in ((damages, [work]), (clock_set, [])):
-            began = time.monotonic()
-            check(*arguments)
-            print("%s: %.1f s" % (check.__name__, time.monotonic() - began))
-
-
-if __name__ == "__main__":
-    main()

@@ -3,13 +3,15 @@
 of the one that called it, so the samples' shares must be those of the CPU time that the threads themselves measured (chi-square,
 p = 0.001)."""
 import json
-import sys
+
+import pytest
 
 import host
 import possible
 from chi_square import chi_square
 
-HZ = 500
+PLOPD = ("--hz", 500)
+ROWS = [row for row in host.one_of_each(host.pythons()) if row[0] >= (3, 8)]
 # A thread that ends, and one that has no thread state any more; one that compiles the program of a sub-interpreter, which runs nothing
 # yet.
 HEADINGS = ["[exec or exit]", "[native thread]", "[no Python frame]"]
@@ -38,22 +40,16 @@ def parts(stacks):
         yield (stack[:at] if at else stack), 0 if at else count
 
 
-def sample(daemon, group, seconds):
-    """For each interpreter of the group: its stacks, and the CPU time of the roles."""
-    works = [host.Workload(python, "subinterpreters.py", "--cpu", seconds, ready=False) for _, python, _ in group]
-    try:
-        facts = [[work.line("FACT")[1] for _ in range(3)] for work in works]
-        for work in works:
-            work.line("READY")
-            daemon.profiled(work.pid)
-        recordings = [host.Recording(daemon, work.pid) for work in works]
-        for work in works:
-            work.go()
-        cpu = [json.loads(work.line("DONE")[1]) for work in works]
-        return [(r.stop(), c, f) for r, c, f in zip(recordings, cpu, facts)]
-    finally:
-        for work in works:
-            work.__exit__()
+def sample(daemon, python, seconds):
+    """Its stacks, the CPU time of the roles, and what its programs told."""
+    with host.Workload(python, "subinterpreters.py", "--cpu", seconds, ready=False) as work:
+        facts = [work.line("FACT")[1] for _ in range(3)]
+        work.line("READY")
+        daemon.profiled(work.pid)
+        recording = host.Recording(daemon, work.pid)
+        work.go()
+        cpu = json.loads(work.line("DONE")[1])
+        return recording.stop(), cpu, facts
 
 
 def fits(version, build, stacks, cpu, facts, again):
@@ -69,20 +65,22 @@ def fits(version, build, stacks, cpu, facts, again):
     return x <= bound
 
 
-def main():
-    host.need_root()
-    found = [entry for entry in host.one_of_each(host.pythons()) if entry[0] >= (3, 8)]
-    assert found, "no interpreter at all"
-    with host.Plopd("--hz", HZ) as daemon:
-        for group in host.several(found, 3):
-            failed = [entry for entry, result in zip(group, sample(daemon, group, 3)) if not fits(entry[0], entry[2], *result, False)]
-            # an honest comparison fails once in a thousand: it is repeated on fresh data of twice the length
-            for entry in failed:
-                assert fits(entry[0], entry[2], *sample(daemon, [entry], 6)[0], True), "%d.%d: the shares are wrong" % entry[0]
-        status = daemon.status()
-    assert host.accounted(status["samples"]), status["samples"]
-    print("%d interpreters, lost %s" % (len(found), status["samples"]["lost"]))
+@pytest.fixture(scope="module")
+def sampled(plopd, at_once):
+    return at_once(3, lambda row: sample(plopd, row[1], 3))
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def test_there_are_interpreters():
+    assert ROWS, "no interpreter at all"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=host.called)
+def test_shares(plopd, sampled, row):
+    # an honest comparison fails once in a thousand: it is repeated on fresh data of twice the length
+    assert fits(row[0], row[2], *sampled(row), False) or fits(row[0], row[2], *sample(plopd, row[1], 6), True), "the shares are wrong"
+
+
+def test_accounted(plopd):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples
+    print("lost %s" % samples["lost"])

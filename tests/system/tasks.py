@@ -2,15 +2,16 @@
 """Recordings with --async, on every interpreter from 3.11 on: each coroutine of the workload is run by one task alone, so no sample
 may show it in another's; the chains of those that await are the ones that the workload makes; and the shares of tasks that run the
 same function are those that they measured themselves, by a chi-square test at p = 0.001."""
-import functools
 import json
 import os
 import re
-import sys
+
+import pytest
 
 import host
 import truth
 from chi_square import against_known
+from waiting import until
 
 HZ = 999
 SECONDS = 1.6
@@ -185,41 +186,22 @@ def compare(daemon, python, version, length):
     return [("%s, %d without its task" % (told, untold),) + against_known(counts, run.cpu) + (run.whole,)]
 
 
-def check(daemon, python, build, version):
-    said = truth.repeated([], lambda length: compare(daemon, python, version, length))
-    return "%d.%d %s: %s" % (version + (build, "; ".join(said)))
-
-
-def late(daemon, python, build, version):
+def late(daemon, python):
     """asyncio is imported after the recording began."""
     with host.Workload(python, "tasks.py", "--late") as work:
         daemon.profiled(work.pid)
         recording = host.Recording(daemon, work.pid, hz=HZ, **{"async": True})
         plain = host.Recording(daemon, work.pid, hz=HZ // 2)
         work.go()
-        host.until("tasks are seen", lambda: "[task nested]" in recording.ask("GET", recording.path + "?format=collapsed"))
-        stacks, _ = plain.stop()
+        until("tasks are seen", lambda: "[task nested]" in recording.ask("GET", recording.path + "?format=collapsed"))
+        stacks = plain.stop()
         recording.stop()
         work.end()
     marked = [stack for stack, _ in stacks if any(name.startswith("[task") for name, _, _ in stack)]
     assert stacks and not marked, marked[:3]
-    return "%d.%d %s: told of what is imported late" % (version + (build,))
 
 
-def older(daemon, found):
-    """Of a version that has no tasks to tell of, plopctl says so."""
-    python = next((python for version, python, _ in found if (3, 6) <= version < (3, 11)), None)
-    if not python:
-        print("no interpreter from 3.6 to 3.10: left out")
-        return
-    with host.Workload(python, code="print('READY 0', flush=True)\nwhile True: pass") as work:
-        daemon.profiled(work.pid)
-        done = daemon.ctl("record", "-p", work.pid, "--async", "-d", "500ms", "-f", "collapsed", "-o", "-")
-        assert done.returncode == 0 and "no tasks: --async is for CPython 3.11" in done.err, done.err
-        assert "[task" not in done.out and "<module>" in done.out, done.out
-
-
-def off_cpu(daemon, python, build, version):
+def off_cpu(daemon, python):
     """Time off CPU inside of a task is that task's; a wall-clock recording without tasks beside it has the same time without."""
     code = ("import asyncio, time\n"
             "def blocks(): time.sleep(0.02)\n"
@@ -229,7 +211,7 @@ def off_cpu(daemon, python, build, version):
     with host.Workload(python, code=code) as work:
         daemon.profiled(work.pid)
         recordings = [host.Recording(daemon, work.pid, wall=True, **more) for more in ({"async": True}, {})]
-        host.until("both have some time", lambda: all(r.ask("GET", r.path)["elapsed_s"] > 3 for r in recordings))
+        until("both have some time", lambda: all(r.state()["elapsed_s"] > 3 for r in recordings))
         told, plain = [recording.stop() for recording in recordings]
     asleep = [[(stack, count) for stack, count in stacks if stack[-1][0].startswith("[sleeping")] for stacks in (told, plain)]
     inside = [sum(count for stack, count in stacks if [name for name, _, _ in stack][-2:-1] == ["blocks"]) for stacks in asleep]
@@ -241,10 +223,10 @@ def off_cpu(daemon, python, build, version):
             assert not [name for name in names if name.startswith("[task")], stack
     assert not any(name.startswith("[task") for stack, _ in plain for name, _, _ in stack), plain
     assert inside[0] and inside[1] and 0.8 < inside[0] / float(inside[1]) < 1.25, inside
-    return "%d.%d %s: %.2f s asleep in a task" % (version + (build, inside[0] / 1e6))
+    return "%.2f s asleep in a task" % (inside[0] / 1e6)
 
 
-def named(daemon, python, build, version):
+def named(daemon, python):
     """10,000 tasks with names of their own: so many names are shown, the rest is one, and no sample is lost for it."""
     code = ("import asyncio\n"
             "async def handler(): return sum(range(3000))\n"
@@ -258,7 +240,7 @@ def named(daemon, python, build, version):
     with host.Workload(python, code=code) as work:
         daemon.profiled(work.pid)
         recording = host.Recording(daemon, work.pid, hz=4000, **{"async": True})
-        host.until("there are names enough", lambda: "[other tasks]" in recording.ask("GET", recording.path + "?format=collapsed"), 60)
+        until("there are names enough", lambda: "[other tasks]" in recording.ask("GET", recording.path + "?format=collapsed"), 60)
         stacks, said = recording.stop(), recording.said
     assert host.hardly_lost(said), said
     names = {name for stack, _ in stacks for name, _, _ in stack if name.startswith("[task request-")}
@@ -267,10 +249,9 @@ def named(daemon, python, build, version):
         above = {names[names.index(function) - 1] for names in ([name for name, _, _ in stack] for stack, _ in stacks) if function in names}
         # main makes it; a name whose page is not there at the tick is not told
         assert above & marks and above <= marks | {"[task]", "main"}, (function, above - marks)
-    return "%d.%d %s: %d names" % (version + (build, len(names)))
 
 
-def too_many(python, build, version):
+def too_many(python, version):
     """Beyond the maxima it says that there is more, and a walk that would go round ends; also where the stack itself may not be deep."""
     for depth in (1024, 24):
         with host.Plopd(start=False) as daemon:
@@ -282,7 +263,7 @@ def too_many(python, build, version):
             with host.Workload(python, "tasks_deep.py") as work:
                 daemon.profiled(work.pid)
                 recording = host.Recording(daemon, work.pid, hz=HZ, **{"async": True})
-                host.until("there are samples enough", lambda: recording.ask("GET", recording.path)["samples"] > 1000, 60)
+                until("there are samples enough", lambda: recording.state()["samples"] > 1000, 60)
                 stacks, said = recording.stop(), recording.said
         assert host.hardly_lost(said), said
         seen = {name: [between(stack, name) for stack, _ in stacks if between(stack, name)] for name in WITH_CHAINS}
@@ -295,26 +276,80 @@ def too_many(python, build, version):
             others = [chain for chain in chains if chain != wanted]
             assert not others, (name, depth, len(chains), others, wanted)
             assert chains or version < (3, 14) and name in ("circle", "selfish"), name
-    return "%d.%d %s: as far as the maxima" % (version + (build,))
 
 
-def main():
-    host.need_root()
-    everything = host.pythons()
-    found = [(version, python, build) for version, python, build in everything if version >= (3, 11)]
-    assert found, "no interpreter from 3.11 on"
-    with host.Plopd() as daemon:
-        truth.two_at_a_time(functools.partial(check, daemon, python, build, version) for version, python, build in found)
-        few = host.one_of_each(found)
-        truth.two_at_a_time(functools.partial(what, daemon, python, build, version)
-                            for version, python, build in few for what in (late, off_cpu))
-        truth.two_at_a_time(functools.partial(named, daemon, python, build, version) for version, python, build in (few[0], few[-1]))
-        truth.two_at_a_time(functools.partial(too_many, python, build, version) for version, python, build in few)
-        older(daemon, everything)
-        status = daemon.status()
-        assert host.accounted(status["samples"]), status["samples"]
-    print("%d interpreters, lost %s" % (len(found), status["samples"]["lost"]))
+FOUND = [row for row in host.pythons() if row[0] >= (3, 11)]
+FEW = host.one_of_each(FOUND)
+ENDS = [FEW[0], FEW[-1]] if FEW else []
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def test_there_are_interpreters():
+    assert FOUND, "no interpreter from 3.11 on"
+
+
+@pytest.fixture(scope="module")
+def compared(plopd, at_once):
+    return at_once(2, lambda row: truth.repeated([], lambda length: compare(plopd, row[1], row[0], length)))
+
+
+@pytest.mark.parametrize("row", FOUND, ids=host.called)
+def test_stacks_and_shares(compared, row):
+    print("; ".join(compared(row)))
+
+
+@pytest.fixture(scope="module")
+def late_ones(plopd, at_once):
+    return at_once(2, lambda row: late(plopd, row[1]), FEW)
+
+
+@pytest.mark.parametrize("row", FEW, ids=host.called)
+def test_late(late_ones, row):
+    late_ones(row)
+
+
+@pytest.fixture(scope="module")
+def off_cpu_ones(plopd, at_once):
+    return at_once(2, lambda row: off_cpu(plopd, row[1]), FEW)
+
+
+@pytest.mark.parametrize("row", FEW, ids=host.called)
+def test_off_cpu(off_cpu_ones, row):
+    print(off_cpu_ones(row))
+
+
+@pytest.fixture(scope="module")
+def named_ones(plopd, at_once):
+    return at_once(2, lambda row: named(plopd, row[1]), ENDS)
+
+
+@pytest.mark.parametrize("row", ENDS, ids=host.called)
+def test_many_names(named_ones, row):
+    named_ones(row)
+
+
+@pytest.fixture(scope="module")
+def deep_ones(root, at_once):
+    return at_once(2, lambda row: too_many(row[1], row[0]), FEW)
+
+
+@pytest.mark.parametrize("row", FEW, ids=host.called)
+def test_maxima(deep_ones, row):
+    deep_ones(row)
+
+
+def test_older(plopd):
+    """Of a version that has no tasks to tell of, plopctl says so."""
+    daemon, python = plopd, next((python for version, python, _ in host.pythons() if (3, 6) <= version < (3, 11)), None)
+    if not python:
+        pytest.skip("no interpreter from 3.6 to 3.10")
+    with host.Workload(python, code="print('READY 0', flush=True)\nwhile True: pass") as work:
+        daemon.profiled(work.pid)
+        done = daemon.ctl("record", "-p", work.pid, "--async", "-d", "500ms", "-f", "collapsed", "-o", "-")
+        assert done.returncode == 0 and "no tasks: --async is for CPython 3.11" in done.err, done.err
+        assert "[task" not in done.out and "<module>" in done.out, done.out
+
+
+def test_accounted(plopd):
+    samples = plopd.status()["samples"]
+    assert host.accounted(samples), samples
+    print("lost %s" % samples["lost"])

@@ -8,7 +8,8 @@ import select
 import struct
 import subprocess
 import termios
-import time
+
+from waiting import until
 
 CONTROL = re.compile(r"\x1b\[([?>]?)([0-9;]*)([@-~])|\x1b[()][0-9A-B]|\x1b[=>78M]")
 
@@ -164,12 +165,11 @@ class Terminal:
 
     def until(self, what, question, seconds=20.0):
         """Reads until question(lines) is true, and returns the lines."""
-        deadline = time.monotonic() + seconds
-        while True:
+        def answer():
             lines = self.read(0.05)
-            if question(lines):
-                return lines
-            assert time.monotonic() < deadline, "not within %g s: %s; the screen:\n%s" % (seconds, what, "\n".join(lines))
+            return question(lines) and [lines]
+
+        return until(lambda: "%s; the screen:\n%s" % (what, "\n".join(self.screen.lines())), answer, seconds, 0)[0]
 
     def shows(self, text, seconds=20.0):
         return self.until("the screen shows " + text, lambda lines: any(text in line for line in lines), seconds)
@@ -179,10 +179,11 @@ class Terminal:
 
     def end(self, seconds=10.0):
         """Waits for the program, and returns its exit status."""
-        deadline = time.monotonic() + seconds
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, "the program does not end"
+        def ended():
             self.read(0.05)
+            return self.process.poll() is not None
+
+        until("the program ends", ended, seconds, 0)
         self.read(0)
         return self.process.returncode
 

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What threading calls the threads of a process, in every version, in dumps and recordings: names that are not ASCII, long, of all kinds
 of instances; threads that are renamed, that end, and that threading did not start; a thousand of them."""
-import concurrent.futures
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
+
+import pytest
 
 import host
 from containers import child_of
+from waiting import until
 
 NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 CUT = 256  # PLOP_MAX_THREAD_NAME
@@ -63,17 +62,11 @@ def check_dump(daemon, work):
 
 def recorded(daemon, pid, at_the_end=lambda: None):
     """The threads' names of a recording of 300 samples, however long they take."""
-    path = os.path.join(daemon.folder, "names-%d" % pid)
-    process = subprocess.Popen([host.program("plopctl"), "--socket", daemon.socket, "record", "-p", str(pid), "-d", "120s", "-f", "json",
-                                "-o", path], stderr=subprocess.PIPE)
+    recorder = host.Recorder(daemon, "-p", pid, seconds=120, form="json", wait=False)
     enough = daemon.process_of(pid)["samples"] + 300
-    host.until("there are samples", lambda: daemon.process_of(pid)["samples"] > enough, 110)
+    until("there are samples", lambda: daemon.process_of(pid)["samples"] > enough, 110)
     at_the_end()
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
-    assert process.returncode == 0, said
-    with open(path, encoding="utf-8") as f:
-        return [t["name"] for t in json.load(f)["threads"]]
+    return [t["name"] for t in recorder.stop()["threads"]]
 
 
 def check_recording(daemon, work):
@@ -114,56 +107,45 @@ def check(daemon, version, python, build):
         assert len(work.names) >= 21, sorted(work.names)
         daemon.profiled(work.pid)
         found = set()
-        host.until("all threads of %s were seen" % python, lambda: found.update(check_dump(daemon, work)) or found == set(work.names))
+        until("all threads of %s were seen" % python, lambda: found.update(check_dump(daemon, work)) or found == set(work.names))
         named = check_recording(daemon, work)
         check_groups(daemon, work.pid, dict(work.names, renamed="after"))
         print("%s (%s): %d threads in dumps, %d in a recording" % (".".join(map(str, version)), build, len(found), named), flush=True)
 
 
-def check_namespaces(daemon, python):
+@pytest.fixture(scope="module")
+def checked(plopd, at_once):
+    return at_once(2, lambda row: check(plopd, *row))
+
+
+def test_names(checked, interpreter):
+    checked(interpreter)
+
+
+def ends():
+    """The oldest interpreter and the newest."""
+    found = host.pythons()
+    return [found[0], found[-1]] if found else []
+
+
+@pytest.mark.parametrize("python", [python for _, python, _ in ends()])
+def test_namespaces(plopd, python):
     """Where the threads' ids are others than the host's."""
-    outer = subprocess.Popen(NAMESPACES + [python, os.path.join(host.WORKLOADS, "named_threads.py")], stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE)
-    try:
-        if not outer.stdout.readline():
-            print("without namespaces: unshare does not work here")
-            return
-        names = json.loads(outer.stdout.readline().decode()[6:])
+    with host.Workload(NAMESPACES + [python, os.path.join(host.WORKLOADS, "named_threads.py")], ready=None) as outer:
+        if not outer.process.stdout.readline():
+            pytest.skip("no namespaces: unshare does not work here")
+        names = json.loads(outer.process.stdout.readline().decode()[6:])
         pid = child_of(outer.pid)
-        daemon.profiled(pid)
-        check_groups(daemon, pid, names)
-        print("%s in its own namespaces" % python, flush=True)
-    finally:
-        outer.kill()
-        outer.communicate()
+        plopd.profiled(pid)
+        check_groups(plopd, pid, names)
 
 
-def check_many(daemon, python):
+@pytest.mark.parametrize("python", [python for _, python, _ in ends()])
+def test_many(plopd, python):
     """A thousand that come at once."""
     with host.Workload(python, "threads.py", "--threads", 1000, "--same", "--seconds", 600) as work:
-        daemon.profiled(work.pid)
-        names = set(recorded(daemon, work.pid))
+        plopd.profiled(work.pid)
+        names = set(recorded(plopd, work.pid))
         wrong = [name for name in names if not re.match(r"Thread-\d+( \(own_0\))?$", name)]
         assert len(names) > 100 and wrong in ([], [comm(work.pid, work.pid)]), wrong
         print("%d threads of 1000 had samples, and their names" % len(names), flush=True)
-
-
-def main():
-    host.need_root()
-    found = host.pythons()
-    if not found:
-        print("SKIP: no interpreter")
-        return 77
-    with host.Plopd() as daemon:
-        for group in host.several(found, 2):
-            with concurrent.futures.ThreadPoolExecutor(2) as pool:
-                for result in [pool.submit(check, daemon, *each) for each in group]:
-                    result.result()
-        for _, python, _ in (found[0], found[-1]):
-            check_namespaces(daemon, python)
-            check_many(daemon, python)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

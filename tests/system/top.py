@@ -8,11 +8,16 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 import host
 import terminal
 from chi_square import chi_square
+from waiting import until
 
 HZ = 499
+# windows so short that some end in between
+PLOPD = ("--hz", HZ, "--window", 5)
 # Three quarters of the time in hot, one in warm, by the thread's own clock; cold is all that the other process does.
 SHARES = """
 import time
@@ -68,9 +73,47 @@ def batch(daemon, *arguments):
     return screens(done.out)
 
 
-def shares(daemon, busy):
+def test_idle(root):
+    """A plopd that samples only when it is asked says so."""
+    with host.Plopd(start=False) as daemon:
+        config = os.path.join(daemon.folder, "plop.conf")
+        with open(config, "w") as f:
+            f.write("[plopd]\nmode = on-demand\n")
+        daemon.arguments += ["--config", config]
+        daemon.start()
+        done = daemon.ctl("top", "-1")
+        assert done.returncode == 1 and "its mode is on-demand" in done.err and "plopctl record" in done.err, done.err
+        with terminal.Terminal(command(daemon)) as t:
+            t.shows("its mode is on-demand")
+            t.type("q")
+            assert t.end() == 0 and t.restored(), t.raw[-200:]
+
+
+@pytest.fixture(scope="module")
+def busy(plopd):
+    with host.Workload(sys.executable, code=SHARES) as work:
+        plopd.profiled(work.pid)
+        yield work
+
+
+@pytest.fixture(scope="module")
+def many(plopd):
+    with host.Workload(sys.executable, code=MANY) as work:
+        plopd.profiled(work.pid)
+        yield work
+
+
+@pytest.fixture(scope="module")
+def watched(plopd, busy, many):
+    """A plopctl top that runs all the while: (terminal, when it was looked at first, its CPU seconds then)."""
+    with terminal.Terminal(command(plopd)) as t:
+        t.shows("SAMPLES/S")
+        yield t, time.monotonic(), cpu_seconds(t.pid)
+
+
+def test_shares(plopd, busy, watched):
     for length in (1, 2):
-        seconds, rows = batch(daemon, "-p", busy.pid, "-1", "-i", 4 * length)[-1]
+        seconds, rows = batch(plopd, "-p", busy.pid, "-1", "-i", 4 * length)[-1]
         counts = [rows[name][2] * seconds for name in ("hot", "warm")]
         x, bound = chi_square(counts, (3, 1))
         print("hot %d, warm %d samples in %.1f s: %.1f %% and %.1f %% of self; chi-square %.1f of %.1f" % (
@@ -82,9 +125,9 @@ def shares(daemon, busy):
     raise AssertionError("hot and warm are not 3 to 1")
 
 
-def ticks_of_each_event(daemon):
+def test_ticks_of_each_event(plopd):
     """What the stream says of its time is of its ticks, also in the first event of a window: their rate is that of all others."""
-    done = subprocess.run(["curl", "-sN", "--max-time", "13", "--unix-socket", daemon.socket, "http://plop/v1/stream"],
+    done = subprocess.run(["curl", "-sN", "--max-time", "13", "--unix-socket", plopd.socket, "http://plop/v1/stream"],
                           stdout=subprocess.PIPE, timeout=60)
     events = [json.loads(line[6:].decode()) for line in done.stdout.splitlines() if line.startswith(b"data: ")]
     # not of the very first, whose window may be the one in which plopd itself began
@@ -101,31 +144,31 @@ def ticks_of_each_event(daemon):
     assert first[0] < 0.1 or 0.9 < rates[0] / rates[1] < 1.1, (rates, first)
 
 
-def text_alone(daemon, busy, many):
-    (seconds, rows), = batch(daemon, "-P", "--once")
+def test_text_alone(plopd, busy, many):
+    (seconds, rows), = batch(plopd, "-P", "--once")
     assert busy.pid in rows and many.pid in rows, rows
     # a second from now on, not what the window has by now
     assert 0.8 < seconds < 3.5, seconds
-    (_, rows), = batch(daemon, "-P", "-1", "-p", many.pid)
+    (_, rows), = batch(plopd, "-P", "-1", "-p", many.pid)
     assert list(rows) == [many.pid] and rows[many.pid][0] == 100, rows
-    (_, rows), = batch(daemon, "-1", "-p", many.pid)
+    (_, rows), = batch(plopd, "-1", "-p", many.pid)
     assert any(name.startswith("cold") for name in rows) and "hot" not in rows, rows
-    (_, rows), = batch(daemon, "-P", "-1", many.pid, "comm=%s" % daemon.process_of(many.pid)["comm"])
+    (_, rows), = batch(plopd, "-P", "-1", many.pid, "comm=%s" % plopd.process_of(many.pid)["comm"])
     assert list(rows) == [many.pid], rows
-    cgroup = daemon.process_of(busy.pid)["cgroup"]
-    (_, rows), = batch(daemon, "-1", "-P", "-c", cgroup)
+    cgroup = plopd.process_of(busy.pid)["cgroup"]
+    (_, rows), = batch(plopd, "-1", "-P", "-c", cgroup)
     assert busy.pid in rows, rows
 
 
-def refused(daemon):
+def test_refused(plopd):
     for arguments, status, said in ((["-p", 1], 3, "process 1 is not Python"), (["-p", 4194304], 3, "no process 4194304"), (["-u", "none"], 3, "no process of unit none.service"),
                                     (["-c", "/none"], 3, "no process of cgroup /none"), (["-p", "x"], 2, "process id"),
                                     (["-u", "x.slice"], 3, "no process of unit x.slice"), (["-c", "x"], 3, "no process of cgroup /x"), (["-c", ""], 2, "path"),
                                     (["-i", 0], 2, "1 to 60"),
                                     (["-b", 0], 2, "from 1"), (["-a", "-p", 1], 2, "exclude"), (["x"], 2, "not a selector"), (["comm=none"], 3, "no process of comm=none"), ([], 1, "-b 1")):
-        done = daemon.ctl("top", *arguments)
+        done = plopd.ctl("top", *arguments)
         assert done.returncode == status and said in done.err and not done.out, (arguments, done.returncode, done.err)
-    with terminal.Terminal(command(daemon), term="dumb") as t:
+    with terminal.Terminal(command(plopd), term="dumb") as t:
         assert t.end() == 1 and b"plopctl export" in t.raw, t.raw
 
 
@@ -195,20 +238,42 @@ def sizes(t):
     t.until("at the start", lambda now: now[5:] == first[5:])
 
 
+def test_keys(plopd, busy):
+    with terminal.Terminal(command(plopd, "-p", busy.pid)) as t:
+        keys(t)
+        t.type("q")
+        assert t.end() == 0 and t.restored(), t.raw[-200:]
+
+
+def test_sizes(plopd, many):
+    with terminal.Terminal(command(plopd, "-p", many.pid)) as t:
+        sizes(t)
+        t.type("q")
+        assert t.end() == 0 and t.restored(), t.raw[-200:]
+
+
 def cpu_seconds(pid):
     with open("/proc/%d/stat" % pid) as f:
         fields = f.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def ends(daemon, busy):
+@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT), ids=lambda number: number.name)
+def test_ends(plopd, busy, number):
     """However it ends, the terminal is as it was."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-        with terminal.Terminal(command(daemon, "-p", busy.pid)) as t:
-            t.shows("hot")
-            os.kill(t.pid, number)
-            status = t.end()
-            assert status == 0 and t.restored(), (number, status, t.raw[-200:])
+    with terminal.Terminal(command(plopd, "-p", busy.pid)) as t:
+        t.shows("hot")
+        os.kill(t.pid, number)
+        status = t.end()
+        assert status == 0 and t.restored(), (number, status, t.raw[-200:])
+
+
+def test_cost(watched):
+    t, began, used = watched
+    until("20 s have passed", lambda: t.read(0.1) and time.monotonic() - began >= 20, 30, 0)
+    share = (cpu_seconds(t.pid) - used) / (time.monotonic() - began)
+    print("plopctl top used %.2f %% of a core in %.1f s, at one screen a second" % (100 * share, time.monotonic() - began))
+    assert share < 0.01, share
 
 
 def outlives(daemon, t):
@@ -221,61 +286,10 @@ def outlives(daemon, t):
     t.until("it goes on", lambda now: "went away" not in now[3] and first_row(now) == "hot")
 
 
-def check(daemon, busy, many):
-    with terminal.Terminal(command(daemon)) as watched:
-        watched.shows("SAMPLES/S")
-        began, used = time.monotonic(), cpu_seconds(watched.pid)
-        shares(daemon, busy)
-        ticks_of_each_event(daemon)
-        text_alone(daemon, busy, many)
-        refused(daemon)
-        with terminal.Terminal(command(daemon, "-p", busy.pid)) as t:
-            keys(t)
-            t.type("q")
-            assert t.end() == 0 and t.restored(), t.raw[-200:]
-        with terminal.Terminal(command(daemon, "-p", many.pid)) as t:
-            sizes(t)
-            t.type("q")
-            assert t.end() == 0 and t.restored(), t.raw[-200:]
-        ends(daemon, busy)
-        host.until("20 s have passed", lambda: watched.read(0.1) and time.monotonic() - began >= 20, 30)
-        share = (cpu_seconds(watched.pid) - used) / (time.monotonic() - began)
-        print("plopctl top used %.2f %% of a core in %.1f s, at one screen a second" % (100 * share, time.monotonic() - began))
-        assert share < 0.01, share
-    with terminal.Terminal(command(daemon, "-p", busy.pid)) as t:
-        outlives(daemon, t)
+def test_outlives_plopd_and_the_process(plopd, busy):
+    with terminal.Terminal(command(plopd, "-p", busy.pid)) as t:
+        outlives(plopd, t)
         busy.process.kill()
         t.shows("no process of pid %d runs any more" % busy.pid)
         t.type("q")
         assert t.end() == 0 and t.restored(), t.raw[-200:]
-
-
-def idle():
-    """A plopd that samples only when it is asked says so."""
-    with host.Plopd(start=False) as daemon:
-        config = os.path.join(daemon.folder, "plop.conf")
-        with open(config, "w") as f:
-            f.write("[plopd]\nmode = on-demand\n")
-        daemon.arguments += ["--config", config]
-        daemon.start()
-        done = daemon.ctl("top", "-1")
-        assert done.returncode == 1 and "its mode is on-demand" in done.err and "plopctl record" in done.err, done.err
-        with terminal.Terminal(command(daemon)) as t:
-            t.shows("its mode is on-demand")
-            t.type("q")
-            assert t.end() == 0 and t.restored(), t.raw[-200:]
-
-
-def main():
-    host.need_root()
-    idle()
-    # windows so short that some end in between
-    with host.Plopd("--hz", HZ, "--window", 5) as daemon, host.Workload(sys.executable, code=SHARES) as busy, \
-            host.Workload(sys.executable, code=MANY) as many:
-        daemon.profiled(busy.pid)
-        daemon.profiled(many.pid)
-        check(daemon, busy, many)
-
-
-if __name__ == "__main__":
-    main()

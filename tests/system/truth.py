@@ -3,7 +3,6 @@
 samples fall into, and attempts that are repeated once."""
 import json
 import threading
-import time
 
 import host
 
@@ -66,31 +65,3 @@ def repeated(comparisons, attempt_of):
         if all(row[1] <= row[2] for row in rows):
             return said
     raise AssertionError("the figures are wrong:\n" + "\n".join(said))
-
-
-def two_at_a_time(jobs):
-    """Runs the functions by two threads, prints what each returns, and gives the first exception after all have ended."""
-    failed, jobs, lock = [], list(jobs), threading.Lock()
-
-    def work():
-        while True:
-            with lock:
-                if not jobs:
-                    return
-                job = jobs.pop(0)
-            begun = time.monotonic()
-            try:
-                said = job()
-            except Exception as e:  # shown, and raised by the caller's thread
-                failed.append(e)
-                said = "FAILED: %s" % e
-            with lock:
-                print("%s (%.1f s)" % (said, time.monotonic() - begun), flush=True)
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]

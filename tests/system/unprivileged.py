@@ -8,6 +8,9 @@ import subprocess
 import sys
 import tempfile
 
+import pytest
+
+import host
 from waiting import until
 
 CAPABILITIES = ["bpf", "perfmon", "sys_ptrace", "syslog", "dac_read_search", "checkpoint_restore"]
@@ -16,7 +19,6 @@ BITS = {"bpf": 39, "perfmon": 38, "sys_ptrace": 19, "syslog": 34, "dac_read_sear
 REQUIRED = ["bpf", "perfmon", "sys_ptrace"]
 OPTIONAL = ["checkpoint_restore", "dac_read_search"]
 NOBODY = 65534
-WORKLOADS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "workloads")
 
 
 def as_nobody(capabilities, command):
@@ -25,11 +27,13 @@ def as_nobody(capabilities, command):
             "--ambient-caps=" + caps, "--bounding-set=" + caps] + command
 
 
-class Host(object):
-    def __init__(self, build, folder):
+class Unit:
+    """plopd as its unit has it."""
+
+    def __init__(self, folder):
         # A copy, because the folders above the build may be closed to others.
-        self.plopd = shutil.copy(os.path.join(build, "daemon", "plopd"), folder)
-        self.plopctl = os.path.join(build, "daemon", "plopctl")
+        self.plopd = shutil.copy(host.program("plopd"), folder)
+        self.plopctl = host.program("plopctl")
         self.state = os.path.join(folder, "state")
         self.socket = os.path.join(folder, "plopd.sock")
         os.mkdir(self.state)
@@ -49,7 +53,66 @@ def facts_of(pid):
         return dict(line.rstrip("\n").split(":", 1) for line in lines if ":" in line)
 
 
-def check_helpers(daemon):
+@pytest.fixture(scope="module")
+def unit():
+    if os.getuid() != 0:
+        pytest.skip("needs root, to become another user that keeps capabilities")
+    folder = tempfile.mkdtemp(prefix="plop-unprivileged-", dir="/var/tmp")
+    os.chmod(folder, 0o755)
+    os.chown(folder, NOBODY, NOBODY)
+    yield Unit(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def target(unit):
+    """The pid of a process of root's."""
+    with host.Workload(sys.executable, "shares.py", "--seconds", "120", "--until-eof") as work:
+        yield work.pid
+
+
+@pytest.fixture(scope="module")
+def daemon(unit, target):
+    process = subprocess.Popen(as_nobody(CAPABILITIES, unit.command()))
+    yield process
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def test_samples(unit, daemon, target):
+    status = until("plopd answers", lambda: daemon.poll() is not None or unit.ask("status", "--json"))
+    assert daemon.poll() is None, "plopd ended with %s" % daemon.poll()
+    assert status["pid"] == daemon.pid, status
+
+    facts = facts_of(daemon.pid)
+    allowed = sum(1 << BITS[name] for name in CAPABILITIES)
+    for kind in ("CapEff", "CapPrm", "CapBnd"):
+        held = int(facts[kind], 16)
+        assert held & ~allowed == 0, "%s holds more than the six: %x" % (kind, held & ~allowed)
+    assert facts["Uid"].split() == [str(NOBODY)] * 4, facts["Uid"]
+
+    def named():
+        for process in unit.ask("ps", "--json") or []:
+            if process["pid"] == target and process["status"] == "profiled" and process["samples"] >= 100:
+                return process
+        return None
+
+    process = until("100 samples of root's process %d" % target, named)
+    assert process["symbolized_percent"] > 99.0, process
+    assert process["exe"], "plopd cannot read /proc/%d/exe: %s" % (target, process)
+    until("a window is saved", lambda: unit.ask("status", "--json")["store"]["windows"] >= 1)
+    status = unit.ask("status", "--json")
+    samples = status["samples"]
+    assert samples["ticks"] == samples["python"] + samples["other"] + sum(samples["lost"].values()), samples
+    collapsed = subprocess.run([unit.plopctl, "--socket", unit.socket, "export", "-f", "collapsed", "pid=%d" % target],
+                               stdout=subprocess.PIPE, timeout=20, check=True).stdout.decode()
+    assert "half (" in collapsed, collapsed[:2000]
+    print("as uid %d: %d ticks, %d in Python, process %d at %.1f %% named" %
+          (NOBODY, samples["ticks"], samples["python"], target, process["symbolized_percent"]))
+
+
+def test_helpers(daemon):
     """Who reads targets has what that takes, no more."""
     allowed, found = sum(1 << BITS[name] for name in ("sys_ptrace", "dac_read_search", "checkpoint_restore")), []
     family = {daemon.pid}
@@ -67,45 +130,16 @@ def check_helpers(daemon):
     assert "plopd-helper" in found and "plopd-spawner" in found, found
 
 
-def check_samples(host, daemon, target):
-    status = until("plopd answers", lambda: daemon.poll() is not None or host.ask("status", "--json"))
-    assert daemon.poll() is None, "plopd ended with %s" % daemon.poll()
-    assert status["pid"] == daemon.pid, status
-
-    facts = facts_of(daemon.pid)
-    allowed = sum(1 << BITS[name] for name in CAPABILITIES)
-    for kind in ("CapEff", "CapPrm", "CapBnd"):
-        held = int(facts[kind], 16)
-        assert held & ~allowed == 0, "%s holds more than the six: %x" % (kind, held & ~allowed)
-    assert facts["Uid"].split() == [str(NOBODY)] * 4, facts["Uid"]
-
-    def named():
-        for process in host.ask("ps", "--json") or []:
-            if process["pid"] == target and process["status"] == "profiled" and process["samples"] >= 100:
-                return process
-        return None
-
-    process = until("100 samples of root's process %d" % target, named)
-    assert process["symbolized_percent"] > 99.0, process
-    assert process["exe"], "plopd cannot read /proc/%d/exe: %s" % (target, process)
-    until("a window is saved", lambda: host.ask("status", "--json")["store"]["windows"] >= 1)
-    status = host.ask("status", "--json")
-    samples = status["samples"]
-    assert samples["ticks"] == samples["python"] + samples["other"] + sum(samples["lost"].values()), samples
-    collapsed = subprocess.run([host.plopctl, "--socket", host.socket, "export", "-f", "collapsed", "pid=%d" % target],
-                               stdout=subprocess.PIPE, timeout=20, check=True).stdout.decode()
-    assert "half (" in collapsed, collapsed[:2000]
-    print("as uid %d: %d ticks, %d in Python, process %d at %.1f %% named" %
-          (NOBODY, samples["ticks"], samples["python"], target, process["symbolized_percent"]))
-
-
-def check_stop(host, daemon):
+def test_stop(unit, daemon):
     daemon.terminate()
     assert daemon.wait(20) == 0, "SIGTERM: exit status %d" % daemon.returncode
-    assert os.stat(os.path.join(host.state, "plop.db")).st_uid == NOBODY
+    assert os.stat(os.path.join(unit.state, "plop.db")).st_uid == NOBODY
 
 
-def check_missing(host, name, command, expected):
+@pytest.mark.parametrize("name, arguments, expected", [(name, None, 1) for name in REQUIRED] + [(name, ["--check"], 0) for name in OPTIONAL],
+                         ids=REQUIRED + OPTIONAL)
+def test_missing(unit, name, arguments, expected):
+    command = [unit.plopd] + arguments if arguments else unit.command()
     rest = [other for other in CAPABILITIES if other != name]
     process = subprocess.Popen(as_nobody(rest, command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
@@ -121,37 +155,3 @@ def check_missing(host, name, command, expected):
         others = [other for other in rest if "CAP_" + other.upper() in told[0]]
         assert not others, "without CAP_%s it names others, too: %s" % (name.upper(), said)
     print("without CAP_%s: %s" % (name.upper(), told[0].strip()))
-
-
-def main():
-    if os.getuid() != 0:
-        print("SKIP: needs root, to become another user that keeps capabilities")
-        return 77
-    folder = tempfile.mkdtemp(prefix="plop-unprivileged-", dir="/var/tmp")
-    os.chmod(folder, 0o755)
-    os.chown(folder, NOBODY, NOBODY)
-    host = Host(os.environ["PLOP_BUILD_DIR"], folder)
-    target = daemon = None
-    try:
-        target = subprocess.Popen([sys.executable, os.path.join(WORKLOADS, "shares.py"), "--seconds", "120", "--until-eof"],
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        pid = int(target.stdout.readline().split()[1])
-        daemon = subprocess.Popen(as_nobody(CAPABILITIES, host.command()))
-        check_samples(host, daemon, pid)
-        check_helpers(daemon)
-        check_stop(host, daemon)
-        for name in REQUIRED:
-            check_missing(host, name, host.command(), 1)
-        for name in OPTIONAL:
-            check_missing(host, name, [host.plopd, "--check"], 0)
-    finally:
-        for process in (daemon, target):
-            if process and process.poll() is None:
-                process.kill()
-                process.wait()
-        shutil.rmtree(folder)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

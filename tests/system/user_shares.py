@@ -12,8 +12,11 @@ import sys
 import threading
 import time
 
+import pytest
+
 import access
 import host
+from waiting import until
 
 ONE, TWO, THREE, FOUR, FIVE = 61001, 61002, 61003, 61004, 61005
 SUB = 7100000  # the first of sub-uids that the test gives to ONE
@@ -42,7 +45,7 @@ sys.stdin.readline()
 class Users(access.Users):
     def __init__(self, daemon):
         super().__init__(daemon)
-        self.others = []
+        self.others, self.made = [], set()
         self.distinct = shutil.copy(os.path.join(host.WORKLOADS, "distinct.py"), self.folder)
 
     def run(self, uid, *command, nice=NICE):
@@ -74,6 +77,7 @@ class Users(access.Users):
     def recorded(self, uid, **body):
         status, answer = self.begin_recording(uid, **body)
         assert status == 201, (status, answer)
+        self.made.add((uid, answer["id"]))
         return answer["id"]
 
     def look(self, uid, recording):
@@ -84,10 +88,11 @@ class Users(access.Users):
         for recording in recordings:
             self.http(uid, "DELETE", "/v1/recordings/" + recording)
         for recording in recordings:
-            host.until("it ends", lambda r=recording: self.http(uid, "GET", "/v1/recordings/" + r)[0] == 404
+            until("it ends", lambda r=recording: self.http(uid, "GET", "/v1/recordings/" + r)[0] == 404
                        or self.look(uid, r)["state"] == "done")
             self.http(uid, "GET", "/v1/recordings/%s?format=json" % recording)
             self.http(uid, "DELETE", "/v1/recordings/" + recording)
+            self.made.discard((uid, recording))
 
     def shares(self, uid=0):
         return self.json(uid, "status", "--json")["shares"]
@@ -136,7 +141,78 @@ def unaffected(daemon, what):
     assert sum(lost.values()) <= 0.001 * ticks and own <= 1 + 0.01 * ticks, (before, after)
 
 
-def check_rate_asked(users):
+def with_subuids(daemon):
+    """Has plopd see an /etc/subuid of the test's own: in a mount namespace, so that nobody else does."""
+    path, plain = os.path.join(daemon.folder, "subuid"), daemon.command
+    with open(path, "w") as f:
+        f.write("%d:%d:1000\n" % (ONE, SUB))
+    daemon.command = lambda: ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/subuid && exec "$@"', path] + plain()
+
+
+@pytest.fixture(scope="module")
+def plopd(root):
+    before = os.nice(0)
+    os.nice(-NICE)
+    with host.Plopd("--window", 5, start=False) as daemon:
+        # a root that is no mount point, as in a chroot, cannot be made private
+        daemon.subuids = os.path.exists("/etc/subuid") and subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.PIPE,
+                                                                          check=False).returncode == 0
+        if daemon.subuids:
+            with_subuids(daemon)
+        else:
+            print("not tested here: sub-uids, for want of an /etc/subuid or of a mount namespace of the test's own")
+        daemon.start()
+        yield daemon
+    os.nice(before - os.nice(0))
+
+
+@pytest.fixture(scope="module")
+def everybody(plopd):
+    users = Users(plopd)
+    yield users
+    users.done()
+
+
+@pytest.fixture
+def users(everybody):
+    """Plopd as each user sees it; what a test has them run ends with it."""
+    yield everybody
+    everybody.end()
+    # what a test that failed has left
+    for uid, recording in sorted(everybody.made):
+        everybody.forget(uid, [recording])
+
+
+# Root's, until it is told to be a user's: without executing anything.
+GIVES_UP_ROOT = """
+import os, runpy, sys
+sys.stdout.write("READY %%d\\n" %% os.getpid())
+sys.stdout.flush()
+sys.stdin.readline()
+os.setgroups([])
+os.setresgid(*3 * [int(sys.argv[1])])
+os.setresuid(*3 * [int(sys.argv[1])])
+sys.argv[1:] = []
+runpy.run_path(%r, run_name="__main__")
+"""
+
+
+def test_root_given_up(users):
+    """Who begins as root and then becomes a user, without exec, is held to that user's shares."""
+    with host.Plopd("--hz", 1000, "--window", 60) as daemon:
+        others = Users(daemon)
+        try:
+            process = others.run(0, "-c", GIVES_UP_ROOT % others.distinct, FOUR, nice=NICE - 5)
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            until("FOUR has used up what a process has of a window", lambda: others.shares(FOUR)["window_process_merged"] > 0, 60)
+        finally:
+            others.end()
+            others.done()
+    print("root given up: its stacks count as its user's")
+
+
+def test_rate_asked(users):
     pid = users.run(ONE, users.distinct, "--depth", 30).pid
     status, answer = users.begin_recording(ONE, pid=pid, hz=10000)
     assert status == 422 and "%d together" % RATE in answer["error"] and "-F" in answer["hint"], (status, answer)
@@ -165,7 +241,7 @@ def check_rate_asked(users):
     print("rate: %d samples a second for one user%s" % (RATE, ", sub-uids included" if users.daemon.subuids else ""))
 
 
-def check_rate_made(users):
+def test_rate_made(users):
     """Busy processes have more samples than one: what is too much is lost, and said."""
     for _ in range(3):
         # whatever else runs on this machine: together they have more than one CPU
@@ -173,7 +249,7 @@ def check_rate_made(users):
     with unaffected(users.daemon, "rate"):
         recordings = [users.recorded(ONE, all=True, hz=RATE // 2) for _ in range(2)]
         began = time.monotonic()
-        host.until("samples are lost", lambda: users.look(ONE, recordings[0])["lost"]["rate"] >= 1000, 60)
+        until("samples are lost", lambda: users.look(ONE, recordings[0])["lost"]["rate"] >= 1000, 60)
         seconds = time.monotonic() - began
         users.forget(ONE, recordings[1:])
     said = users.look(ONE, recordings[0])
@@ -186,13 +262,12 @@ def check_rate_made(users):
     users.end()
 
 
-def check_switches(users):
+def test_switches(users):
     pid = users.run(ONE, "-c", SWITCHES).pid
     status, answer = users.begin_recording(ONE, pid=pid, wall=True)
     if status == 501:
-        print("SKIP: wall: %s" % answer["error"])
         users.end()
-        return
+        pytest.skip(answer["error"])
     assert status == 201, answer
     with unaffected(users.daemon, "switches"):
         time.sleep(5)
@@ -203,14 +278,14 @@ def check_switches(users):
     print("switches: %d beyond the rate in 5 s" % said["lost"]["rate"])
 
 
-def check_tables(users):
+def test_tables(users):
     """Four users have the deepest stacks there are recorded as often as they may. While plopd does not come to drain the tables, what
     is too much is their loss alone."""
     pids = {uid: users.run(uid, users.distinct).pid for uid in (ONE, TWO, THREE, FOUR)}
     pids[FIVE] = users.run(FIVE, "-c", access.code("fives_busy"), nice=NICE - 5).pid
     with unaffected(users.daemon, "tables"):
         made = {uid: users.recorded(uid, pid=pids[uid], hz=1000 if uid == FIVE else RATE) for uid in pids}
-        host.until("all have some samples", lambda: all(users.look(uid, made[uid])["samples"] > 300 for uid in made), 60)
+        until("all have some samples", lambda: all(users.look(uid, made[uid])["samples"] > 300 for uid in made), 60)
     for _ in range(12):
         users.daemon.process.send_signal(signal.SIGSTOP)
         try:
@@ -221,7 +296,7 @@ def check_tables(users):
         assert users.daemon.status()
     # what was lost comes with the same cycle as what was not
     ticks = {uid: users.look(uid, recording)["ticks"] for uid, recording in made.items()}
-    host.until("one more cycle of each", lambda: all(users.look(uid, made[uid])["ticks"] > n for uid, n in ticks.items()))
+    until("one more cycle of each", lambda: all(users.look(uid, made[uid])["ticks"] > n for uid, n in ticks.items()))
     said = {uid: users.look(uid, recording) for uid, recording in made.items()}
     for uid, recording in made.items():
         users.forget(uid, [recording])
@@ -232,14 +307,14 @@ def check_tables(users):
     assert min(full.values()) > 0, said
 
 
-def check_memory(users):
+def test_memory(users):
     """Eight recordings of stacks no two of which are alike."""
     pid, roots_pid = users.run(ONE, users.distinct).pid, users.run(0, "-c", access.code("roots_busy")).pid
     before = resident(users.daemon.process.pid)
     with unaffected(users.daemon, "memory") as most:
         roots = users.recorded(0, pid=roots_pid, hz=200)
         recordings = [users.recorded(ONE, pid=pid, hz=RATE // 8) for _ in range(8)]
-        host.until("all end", lambda: all(users.look(ONE, r)["state"] == "done" for r in recordings), 120)
+        until("all end", lambda: all(users.look(ONE, r)["state"] == "done" for r in recordings), 120)
         assert {users.look(ONE, r)["reason"] for r in recordings} == {"too large"}
         # each has what it had until then, and can be fetched
         for recording in recordings:
@@ -262,7 +337,30 @@ def check_memory(users):
     users.end()
 
 
-def check_store(users):
+def test_questions(users):
+    """Two questions of a user wait for their answer, not more."""
+    said = []
+
+    def ask():
+        said.append(users.http(ONE, "GET", "/v1/profile?format=json")[0])
+
+    def many():
+        threads = [threading.Thread(target=ask) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return 429 in said
+
+    with unaffected(users.daemon, "questions"):
+        until("a question too many", many, 60)
+        time.sleep(4)
+    assert set(said) <= {200, 429, 503} and 200 in said, said
+    assert users.shares(ONE)["queries_refused"] >= said.count(429) > 0 == users.shares(TWO)["queries_refused"]
+    print("questions: %d answered, %d refused" % (said.count(200), said.count(429)))
+
+
+def test_store(users):
     """One user's stacks fill the store as fast as they can: nobody else's windows go for it."""
     config = os.path.join(users.daemon.folder, "small.conf")
     with open(config, "w") as f:
@@ -285,15 +383,15 @@ def fill_store(users):
     def store():
         return daemon.status()["store"]
 
-    host.until("two windows are saved", lambda: store()["windows"] >= 2, 40)
+    until("two windows are saved", lambda: store()["windows"] >= 2, 40)
     oldest, before = store()["oldest"], resident(daemon.process.pid)
     for _ in range(2):
         users.run(ONE, users.distinct, nice=NICE - 5)
     sizes = []
-    host.until("ONE has used up a share of a window", lambda: users.shares(ONE)["window_merged"] > 0, 60)
-    host.until("... and of the store", lambda: sizes.append(store()["bytes"]) or users.shares(ONE)["store_merged"] > 0, 120)
+    until("ONE has used up a share of a window", lambda: users.shares(ONE)["window_merged"] > 0, 60)
+    until("... and of the store", lambda: sizes.append(store()["bytes"]) or users.shares(ONE)["store_merged"] > 0, 120)
     saved = store()["windows"]
-    host.until("three more windows are saved", lambda: sizes.append(store()["bytes"]) or store()["windows"] >= saved + 3, 60)
+    until("three more windows are saved", lambda: sizes.append(store()["bytes"]) or store()["windows"] >= saved + 3, 60)
     assert store()["oldest"] == oldest, "the oldest window went"
     assert max(sizes) < 16 * MB, max(sizes)
     assert users.shares(TWO)["store_merged"] == users.shares(TWO)["window_merged"] == 0, users.shares(TWO)
@@ -310,58 +408,6 @@ def fill_store(users):
     grown = (resident(daemon.process.pid) - before) / MB
     print("store: %.1f MB at most, %d windows, %s; plopd grew by %.0f MB" % (max(sizes) / MB, store()["windows"], users.shares(), grown))
     assert grown < 60, grown
-
-
-def check_questions(users):
-    """Two questions of a user wait for their answer, not more."""
-    said = []
-
-    def ask():
-        said.append(users.http(ONE, "GET", "/v1/profile?format=json")[0])
-
-    def many():
-        threads = [threading.Thread(target=ask) for _ in range(12)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return 429 in said
-
-    with unaffected(users.daemon, "questions"):
-        host.until("a question too many", many, 60)
-        time.sleep(4)
-    assert set(said) <= {200, 429, 503} and 200 in said, said
-    assert users.shares(ONE)["queries_refused"] >= said.count(429) > 0 == users.shares(TWO)["queries_refused"]
-    print("questions: %d answered, %d refused" % (said.count(200), said.count(429)))
-
-
-# Root's, until it is told to be a user's: without executing anything.
-GIVES_UP_ROOT = """
-import os, runpy, sys
-sys.stdout.write("READY %%d\\n" %% os.getpid())
-sys.stdout.flush()
-sys.stdin.readline()
-os.setgroups([])
-os.setresgid(*3 * [int(sys.argv[1])])
-os.setresuid(*3 * [int(sys.argv[1])])
-sys.argv[1:] = []
-runpy.run_path(%r, run_name="__main__")
-"""
-
-
-def check_root_given_up(users):
-    """Who begins as root and then becomes a user, without exec, is held to that user's shares."""
-    with host.Plopd("--hz", 1000, "--window", 60) as daemon:
-        others = Users(daemon)
-        try:
-            process = others.run(0, "-c", GIVES_UP_ROOT % others.distinct, FOUR, nice=NICE - 5)
-            process.stdin.write(b"\n")
-            process.stdin.flush()
-            host.until("FOUR has used up what a process has of a window", lambda: others.shares(FOUR)["window_process_merged"] > 0, 60)
-        finally:
-            others.end()
-            others.done()
-    print("root given up: its stacks count as its user's")
 
 
 # A 3.13 that has made its layout another one, and itself a process of a user.
@@ -384,12 +430,11 @@ while time.time() < end:
 """
 
 
-def check_layouts(users):
+def test_layouts(users):
     """Layouts that nobody but one user's processes have do not keep others' out, and go with these."""
     found = {version: path for version, path, build in host.pythons() if "debug" not in build and "freethreaded" not in build}
     if (3, 13) not in found:
-        print("SKIP: layouts: no CPython 3.13 here to forge them with")
-        return
+        pytest.skip("no CPython 3.13 here to forge layouts with")
     owners = [ONE] * 12 + [uid for uid in (TWO, THREE, FOUR, FIVE) for _ in range(8)]
     forged = []
     try:
@@ -417,10 +462,10 @@ def layouts(users, forged, owners, found):
         pids = {p["pid"] for p in users.json(0, "ps", "--json") if p["status"] == "profiled"}
         return [uid for process, uid in zip(forged, owners) if process.pid in pids]
 
-    host.until("some are refused", lambda: users.shares()["layouts_refused"] > 0)
+    until("some are refused", lambda: users.shares()["layouts_refused"] > 0)
     # users of other tests may have some of the 32
-    host.until("four of ONE's are refused", lambda: users.shares(ONE)["layouts_refused"] >= 4, 60)
-    got = host.until("the rest is profiled", lambda: 28 <= len(profiled()) <= 32 and profiled(), 60)
+    until("four of ONE's are refused", lambda: users.shares(ONE)["layouts_refused"] >= 4, 60)
+    got = until("the rest is profiled", lambda: 28 <= len(profiled()) <= 32 and profiled(), 60)
     assert max(got.count(uid) for uid in set(owners)) <= 8, got
     # what root brings is profiled, of whatever version
     for version in sorted(found):
@@ -433,47 +478,10 @@ def layouts(users, forged, owners, found):
     for process in forged:
         if process.pid in kept:
             process.kill()
-    host.until("the others are profiled", lambda: profiled().count(ONE) == len(before - kept), 60)
+    until("the others are profiled", lambda: profiled().count(ONE) == len(before - kept), 60)
     print("layouts: %d of %d forged ones at once, 8 of a user at most; %d versions of root's beside them" % (
         len(got), len(owners), len(found)))
 
 
-CHECKS = [check_root_given_up, check_rate_asked, check_rate_made, check_switches, check_tables, check_memory, check_questions, check_store,
-          check_layouts]
-
-
-def with_subuids(daemon):
-    """Has plopd see an /etc/subuid of the test's own: in a mount namespace, so that nobody else does."""
-    path, plain = os.path.join(daemon.folder, "subuid"), daemon.command
-    with open(path, "w") as f:
-        f.write("%d:%d:1000\n" % (ONE, SUB))
-    daemon.command = lambda: ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/subuid && exec "$@"', path] + plain()
-
-
-def main():
-    host.need_root()
-    os.nice(-NICE)
-    wanted = sys.argv[1:]
-    with host.Plopd("--window", 5, start=False) as daemon:
-        # a root that is no mount point, as in a chroot, cannot be made private
-        daemon.subuids = os.path.exists("/etc/subuid") and subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.PIPE,
-                                                                          check=False).returncode == 0
-        if daemon.subuids:
-            with_subuids(daemon)
-        else:
-            print("not tested here: sub-uids, for want of an /etc/subuid or of a mount namespace of the test's own")
-        daemon.start()
-        users = Users(daemon)
-        try:
-            for check in CHECKS:
-                if not wanted or check.__name__ in wanted:
-                    check(users)
-        finally:
-            users.end()
-            users.done()
-        assert daemon.stop() == 0
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def test_end(everybody):
+    assert everybody.daemon.stop() == 0

@@ -1,17 +1,16 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Wall-clock recordings against threads that measure their own waiting: the time off CPU of each role, and what it waited for, must be
 theirs within 2 % or 1 ms a wait."""
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.dont_write_bytecode = True
-import host  # noqa: E402
+import pytest
+
+import host
+from waiting import until
 
 ROUNDS = 40
 # How each role waits: what the system call may be, by what CPython makes of it.
@@ -19,27 +18,8 @@ CALLS = {"sleeps": ("clock_nanosleep", "select", "pselect6"), "locks": ("futex",
          "selects": ("select", "pselect6", "poll")}
 
 
-class Waiting(host.Workload):
-    def go(self):
-        self.process.stdin.write(b"\n")
-        self.process.stdin.flush()
-
-
-def start(plopd, pid, name):
-    path = os.path.join(plopd.folder, name)
-    command = [host.program("plopctl"), "--socket", plopd.socket, "record", "-p", str(pid), "--wall", "-d", "120s", "-f", "collapsed",
-               "-o", path]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.path = path
-    return process
-
-
-def stop(process):
-    process.terminate()
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said.decode()
-    with open(process.path) as f:
-        return host.collapsed(f.read()), said.decode()
+def start(plopd, pid, **options):
+    return host.Recorder(plopd, "-p", pid, "--wall", seconds=120, **options)
 
 
 def off_cpu(stacks, function):
@@ -90,45 +70,22 @@ def compare(version, stacks, truth):
     print("%-6s error of each role %s %%" % (version, " ".join("%.2f" % e for e in errors)), flush=True)
 
 
-def roles(plopd):
-    found = [(version, path, build) for version, path, build in host.one_of_each(host.pythons()) if version >= (3, 6)]
-    for group in host.several(found, 2):
-        works = [Waiting(path, "waits.py", "--rounds", ROUNDS) for _, path, _ in group]
-        try:
-            for work in works:
-                plopd.profiled(work.pid)
-            recordings = [start(plopd, work.pid, "wall-%d" % work.pid) for work in works]
-            host.until("the recordings run", lambda: plopd.status()["recordings"] == len(works))
-            for work in works:
-                work.go()
-            truths = [json.loads(work.line("DONE")[1]) for work in works]
-            for (version, _, build), recording, truth in zip(group, recordings, truths):
-                name = "%d.%d%s" % (version + ("t" if "freethreaded" in build else "",))
-                stacks, said = stop(recording)
-                assert "threads' time" in said and gil_said(name) in said, (name, said)
-                compare(name, stacks, truth)
-        finally:
-            for work in works:
-                work.__exit__()
-
-
-def full_cpu(plopd):
+def test_full_cpu(plopd):
     """Two processes that share one CPU: what one does not get is [runnable], and its own clocks know how much."""
     code = ("import os, sys, time\nos.sched_setaffinity(0, {%d})\nprint('READY', flush=True)\nsys.stdin.readline()\n"
             "def shares():\n    n = 0\n    began, used = time.monotonic(), time.thread_time()\n"
             "    while time.monotonic() - began < 2:\n        for i in range(20000): n += i\n"
             "    return time.monotonic() - began - (time.thread_time() - used)\n"
             "spent = shares()\nprint('DONE 0 %%r' %% spent, flush=True)\nsys.stdin.readline()\n") % min(os.sched_getaffinity(0))
-    with Waiting(sys.executable, code=code) as one, Waiting(sys.executable, code=code) as two:
+    with host.Workload(sys.executable, code=code) as one, host.Workload(sys.executable, code=code) as two:
         for work in (one, two):
             plopd.profiled(work.pid)
-        recording = start(plopd, one.pid, "full")
-        host.until("the recording runs", lambda: plopd.status()["recordings"] == 1)
+        recorder = start(plopd, one.pid)
         for work in (one, two):
             work.go()
         truth = float(one.line("DONE")[1])
         two.line("DONE")
-        waited = off_cpu(stop(recording)[0], "shares")
+        waited = off_cpu(recorder.stop(), "shares")
         print("full CPU: %.3f s of 2 runnable, by its own clocks %.3f" % (waited.get("[runnable]", 0), truth))
         near("full CPU", waited.get("[runnable]", 0), truth, 50)
 
@@ -166,11 +123,43 @@ def letters(pid):
             yield f.read().rpartition(")")[2].split()[0]
 
 
-def asleep(plopd, work, known):
+@pytest.fixture(scope="module")
+def early(root):
+    """There before plopd."""
+    with host.Workload(sys.executable, code=SLEEPERS) as work:
+        yield work
+
+
+@pytest.fixture(scope="module")
+def plopd(early):
+    with host.Plopd() as daemon:
+        daemon.profiled(early.pid)
+        # the first has to wait for its programs
+        done = daemon.ctl("record", "-p", early.pid, "--wall", "-d", "100ms", "-f", "collapsed", "-o", os.devnull)
+        assert done.returncode == 0, done.err
+        yield daemon
+
+
+def newest():
+    return max((v, p) for v, p, b in host.pythons() if "freethreaded" not in b)[1]
+
+
+def test_asleep_before_plopd(plopd, early):
+    check_sleepers(plopd, early, os.path.basename(sys.executable))
+
+
+def test_asleep_after_plopd(plopd, workload):
+    work = workload(newest(), code=SLEEPERS)
+    check_sleepers(plopd, work, os.path.basename(newest()))
+    done = plopd.ctl("record", "-p", work.pid, "-d", "1s", "-f", "collapsed", "-o", "-", timeout=60)
+    assert done.returncode == 0 and "--wall records time spent waiting" in done.err, done.err
+
+
+def check_sleepers(plopd, work, known):
     """Threads that sleep all through a recording have their stacks, and add up to its length, as do those that wake in it."""
     plopd.profiled(work.pid)
     work.asleep()
-    host.until("all of them sleep", lambda: set(letters(work.pid)) == {"S"})
+    until("all of them sleep", lambda: set(letters(work.pid)) == {"S"})
     done = plopd.ctl("record", "-p", work.pid, "--wall", "-d", "1s", "-f", "collapsed", "-o", "-", timeout=60)
     assert done.returncode == 0, done.err
     stacks = host.collapsed(done.out)
@@ -184,15 +173,14 @@ def asleep(plopd, work, known):
     main_thread = sum(weight for frames, weight in stacks if frames[0][0] == "<module>") / 1e6
     assert abs(main_thread - 1) < 0.05, done.out
     first = time.monotonic()
-    recording = start(plopd, work.pid, "woken")
-    host.until("it runs", lambda: plopd.status()["recordings"] == 1)
+    recorder = start(plopd, work.pid)
     began = time.monotonic()
     time.sleep(0.7)
     least = time.monotonic() - began
     work.go()
     time.sleep(0.3)
     most = time.monotonic() - first
-    stacks, _ = stop(recording)
+    stacks = recorder.stop()
     for function in ("locks", "reads", "waits"):
         check_asleep(stacks, function, ASLEEP[function], least, most)
     print("asleep %s: %.3f s in 1 s of six threads" % (known, total), flush=True)
@@ -228,7 +216,8 @@ sys.stdin.readline()
 """
 
 
-def one_gil(plopd, busy):
+@pytest.mark.parametrize("busy", (False, True), ids=("alone", "busy"))
+def test_one_gil(plopd, busy):
     """
     Threads at one GIL: at any time one has it, or is to have it, and can wait for nothing but a CPU; the others wait for the GIL,
     whatever else the machine does.
@@ -236,17 +225,16 @@ def one_gil(plopd, busy):
     seconds = 2.0
     with contextlib.ExitStack() as others:
         for _ in range(2 * len(os.sched_getaffinity(0)) if busy else 0):
-            others.enter_context(Waiting(sys.executable, code="print('READY', flush=True)\nwhile True: pass"))
+            others.enter_context(host.Workload(sys.executable, code="print('READY', flush=True)\nwhile True: pass"))
         script = os.path.join(plopd.folder, "wanting.py")
         with open(script, "w") as f:
             f.write(WANTING)
-        work = others.enter_context(Waiting(sys.executable, script, seconds))
+        work = others.enter_context(host.Workload(sys.executable, script, seconds))
         plopd.profiled(work.pid)
-        recording = start(plopd, work.pid, "one-gil")
-        host.until("the recording runs", lambda: plopd.status()["recordings"] == 1)
+        recorder = start(plopd, work.pid)
         work.go()
         off = float(work.line("DONE")[1])
-        stacks, said = stop(recording)
+        stacks = recorder.stop()
     waited = off_cpu(stacks, "wants")
     gil, runnable = waited.get("[waiting for the GIL]", 0), waited.get("[runnable]", 0)
     print("one GIL, %s: of %.2f s off CPU %.2f s waiting for the GIL, %.2f s runnable" % (
@@ -257,23 +245,25 @@ def one_gil(plopd, busy):
     assert runnable <= off - 0.9 * 3 * seconds, waited
 
 
-def main():
-    host.need_root()
-    newest = max((v, p) for v, p, b in host.pythons() if "freethreaded" not in b)[1]
-    # one is there before plopd, the other comes later
-    with Waiting(sys.executable, code=SLEEPERS) as early, host.Plopd() as plopd:
-        began = time.monotonic()
-        asleep(plopd, early, os.path.basename(sys.executable))
-        with Waiting(newest, code=SLEEPERS) as work:
-            asleep(plopd, work, os.path.basename(newest))
-            done = plopd.ctl("record", "-p", work.pid, "-d", "1s", "-f", "collapsed", "-o", "-", timeout=60)
-            assert done.returncode == 0 and "--wall records time spent waiting" in done.err, done.err
-        for busy in (False, True):
-            one_gil(plopd, busy)
-        full_cpu(plopd)
-        roles(plopd)
-        print("ok, %.0f s" % (time.monotonic() - began))
+@pytest.fixture(scope="module")
+def recorded(plopd, in_groups):
+    """For an interpreter: its stacks, what plopctl said, and what the threads measured themselves."""
+    def record(rows):
+        with contextlib.ExitStack() as stack:
+            works = [stack.enter_context(host.Workload(path, "waits.py", "--rounds", ROUNDS)) for _, path, _ in rows]
+            for work in works:
+                plopd.profiled(work.pid)
+            recorders = [stack.enter_context(start(plopd, work.pid)) for work in works]
+            for work in works:
+                work.go()
+            truths = [json.loads(work.line("DONE")[1]) for work in works]
+            return [(recorder.stop(), recorder.said, truth) for recorder, truth in zip(recorders, truths)]
+    return in_groups(2, record)
 
 
-if __name__ == "__main__":
-    main()
+@pytest.mark.parametrize("row", [row for row in host.one_of_each(host.pythons()) if row[0] >= (3, 6)], ids=host.called)
+def test_roles(recorded, row):
+    stacks, said, truth = recorded(row)
+    name = "%d.%d%s" % (row[0] + ("t" if "freethreaded" in row[2] else "",))
+    assert "threads' time" in said and gil_said(name) in said, (name, said)
+    compare(name, stacks, truth)

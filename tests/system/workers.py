@@ -3,9 +3,10 @@
 Threads that the kernel makes for a process, io_uring's here: they have the thread pointer of the thread that submitted, and are that
 thread's in nothing else. Samples, time off CPU and dumps call them [kernel worker].
 """
-import contextlib
 import json
 import sys
+
+import pytest
 
 import host
 
@@ -60,22 +61,25 @@ def check(daemon, work):
     return said + ["always on: %s" % counts]
 
 
-def main():
-    host.need_root()
-    python = sys.executable
-    with contextlib.ExitStack() as stack:
-        work = host.Workload(python, "io_uring.py", ready=False)
-        stack.enter_context(work)
+@pytest.fixture(scope="module")
+def early(root):
+    """A workload that is there before plopd."""
+    with host.Workload(sys.executable, "io_uring.py", ready=False) as work:
         line = work.process.stdout.readline().decode()
         if not line.startswith("READY"):
-            print("SKIP: io_uring does not work here: " + line)
-            return 77
-        daemon = stack.enter_context(host.Plopd())
-        print("plopd after it: %s" % check(daemon, work))
-        work = stack.enter_context(host.Workload(python, "io_uring.py"))
-        print("plopd before it: %s" % check(daemon, work))
-    return 0
+            pytest.skip("io_uring does not work here: " + line)
+        yield work
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.fixture(scope="module")
+def plopd(early):
+    with host.Plopd() as daemon:
+        yield daemon
+
+
+def test_plopd_after_it(plopd, early):
+    print("%s" % check(plopd, early))
+
+
+def test_plopd_before_it(plopd, early, workload):
+    print("%s" % check(plopd, workload(sys.executable, "io_uring.py")))
