@@ -76,6 +76,31 @@ int db_open(const char *path, enum db_mode mode, sqlite3 **ret)
 	return 0;
 }
 
+/*
+ * The last error of the system that a file of the database had: where a COMMIT fails SQLite tells
+ * none itself.
+ */
+static int file_errno(sqlite3 *db, int which)
+{
+	sqlite3_file *f = NULL;
+	int e = 0;
+
+	if (sqlite3_file_control(db, "main", which, &f) != SQLITE_OK || !f || !f->pMethods)
+		return 0;
+	return f->pMethods->xFileControl(f, SQLITE_FCNTL_LAST_ERRNO, &e) == SQLITE_OK ? e : 0;
+}
+
+static int system_errno(sqlite3 *db, int rc)
+{
+	int e = sqlite3_system_errno(db);
+
+	if (!e && rc == SQLITE_IOERR_WRITE)
+		e = file_errno(db, SQLITE_FCNTL_JOURNAL_POINTER);
+	if (!e && rc == SQLITE_IOERR_WRITE)
+		e = file_errno(db, SQLITE_FCNTL_FILE_POINTER);
+	return e;
+}
+
 int db_errno(sqlite3 *db, int rc)
 {
 	int system;
@@ -108,7 +133,7 @@ int db_errno(sqlite3 *db, int rc)
 	default:
 		break;
 	}
-	system = sqlite3_system_errno(db);
+	system = system_errno(db, rc);
 	if (system == ENOSPC || system == EDQUOT || system == EFBIG)
 		return -ENOSPC;
 	if ((rc & 0xff) == SQLITE_CANTOPEN)

@@ -3,9 +3,10 @@
 
 #include "store/internal.h"
 #include "store/schema.h"
+#include "util/clock.h"
 
 /* Windows deleted in one transaction: few enough that memory and WAL stay small. */
-#define EXPIRE_BATCH 128
+#define EXPIRE_BATCH 32
 /* Pages that one vacuum moves, for the same reason. */
 #define VACUUM_BATCH "128"
 /* Free pages that are left for later windows: 1 MB. */
@@ -45,16 +46,16 @@ static int oldest_windows(sqlite3 *db, int64_t before, int n, int64_t ids[EXPIRE
 	return r < 0 ? r : count;
 }
 
-static int delete_windows(sqlite3 *db, const int64_t *ids, int n)
+static int delete_windows(struct store *s, const int64_t *ids, int n)
 {
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < n; i++) {
-		r = run_with(db, "DELETE FROM samples WHERE id BETWEEN ?1 AND ?2",
-			     ids[i] << SCHEMA_SAMPLES_SHIFT,
-			     ((ids[i] + 1) << SCHEMA_SAMPLES_SHIFT) - 1);
+		r = run_with(s->db, "DELETE FROM counts WHERE id=?1", ids[i], 0);
 		if (r == 0)
-			r = run_with(db, "DELETE FROM windows WHERE id=?1", ids[i], 0);
+			r = older_delete(s, ids[i]);
+		if (r == 0)
+			r = run_with(s->db, "DELETE FROM windows WHERE id=?1", ids[i], 0);
 	}
 	return r;
 }
@@ -70,7 +71,7 @@ static int expire_some(struct store *s, int64_t before, int n)
 		return count;
 	r = db_run(s->statements[ST_BEGIN]);
 	if (r == 0)
-		r = delete_windows(s->db, ids, count);
+		r = delete_windows(s, ids, count);
 	if (r == 0)
 		r = db_run(s->statements[ST_COMMIT]);
 	if (r < 0) {
@@ -80,85 +81,67 @@ static int expire_some(struct store *s, int64_t before, int n)
 	return count;
 }
 
-/*
- * Rows of a dictionary that are looked at in one statement: few enough that memory and WAL stay
- * small.
- */
-#define PRUNE_STEP 16384
+/* Additions that are deleted in one statement, so that it takes some milliseconds. */
+#define ADDITIONS_BATCH 32
 
-/* Deletes those rows of a table that were needed up to an hour or a window before these only. */
-static int prune_table(struct store *s, const char *table, int64_t hour, int64_t window)
+/* Deletes a dictionary, the last additions first: what is left of it can be read. */
+static int delete_dictionary(struct store *s, int64_t id)
 {
-	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL, *next = NULL;
-	_cleanup_free_ char *sql = NULL, *sql_next = NULL;
+	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
+	int r;
+
+	r = db_prepare(s->db,
+		       "DELETE FROM additions WHERE id IN (SELECT id FROM additions"
+		       " WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT ?3)",
+		       &st);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(st, 1, id << ADDITION_SHIFT);
+	sqlite3_bind_int64(st, 2, ((id + 1) << ADDITION_SHIFT) - 1);
+	sqlite3_bind_int(st, 3, ADDITIONS_BATCH);
+	do {
+		r = db_run(st);
+	} while (r == 0 && sqlite3_changes(s->db) > 0);
+	return r;
+}
+
+/* 1: some window has it; 0: none. */
+static int dictionary_is_used(struct store *s, int64_t id)
+{
+	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
+	int r;
+
+	if (id == s->dictionary.id || id == s->older.id)
+		return 1;
+	r = db_prepare(s->db, "SELECT 1 FROM windows WHERE dictionary = ?1 LIMIT 1", &st);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(st, 1, id);
+	return db_step(st);
+}
+
+/* Deletes the dictionaries that no window has any more. */
+static int prune(struct store *s)
+{
+	_cleanup_(db_finalizep) sqlite3_stmt *next = NULL;
 	int64_t id = 0;
 	int r;
 
-	if (asprintf(&sql,
-		     "DELETE FROM %s WHERE id BETWEEN ?1 AND ?2 AND"
-		     " (used < ?3 OR (used >= %lld AND used < ?4))",
-		     table, (long long)SCHEMA_USED_WINDOW) < 0)
-		sql = NULL;
-	if (asprintf(&sql_next, "SELECT id FROM %s WHERE id >= ?1 ORDER BY id LIMIT 1", table) < 0)
-		sql_next = NULL;
-	if (!sql || !sql_next)
-		return -ENOMEM;
-	r = db_prepare(s->db, sql, &st);
-	if (r == 0)
-		r = db_prepare(s->db, sql_next, &next);
-	if (r < 0)
-		return r;
-	sqlite3_bind_int64(st, 3, hour);
-	sqlite3_bind_int64(st, 4, SCHEMA_USED_WINDOW + window);
-	for (;;) {
-		/* over what was deleted long ago in one step */
+	r = db_prepare(s->db, "SELECT id FROM additions WHERE id >= ?1 ORDER BY id LIMIT 1", &next);
+	while (r == 0) {
 		sqlite3_bind_int64(next, 1, id);
 		r = db_step(next);
 		if (r > 0)
-			id = sqlite3_column_int64(next, 0);
+			id = sqlite3_column_int64(next, 0) >> ADDITION_SHIFT;
 		sqlite3_reset(next);
 		if (r <= 0)
-			return r;
-		sqlite3_bind_int64(st, 1, id);
-		sqlite3_bind_int64(st, 2, id + PRUNE_STEP - 1);
-		r = db_run(st);
-		if (r < 0)
-			return r;
-		id += PRUNE_STEP;
+			break;
+		r = dictionary_is_used(s, id);
+		if (r == 0)
+			r = delete_dictionary(s, id);
+		id = (id + 1) << ADDITION_SHIFT;
+		r = MIN(r, 0);
 	}
-}
-
-/*
- * Windows that go before it is looked for what only they needed, as all of the dictionary has to be
- * read for that: so many, or an eighth of what there is.
- */
-#define PRUNE_WINDOWS INT64_C(128)
-#define PRUNE_PART    8
-
-/* Deletes what no window needs any more; always, or when that many windows went. */
-static int prune(struct store *s, bool always)
-{
-	/* Stacks before what they consist of, so that none is left without its functions. */
-	static const char *const tables[] = { "stacks", "functions", "processes" };
-	int64_t first, end_ns, windows = 0;
-	int r;
-
-	r = db_int(s->db, "SELECT id FROM windows ORDER BY id LIMIT 1", &first);
-	if (r == 0)
-		r = db_int(s->db, "SELECT end_ns FROM windows ORDER BY end_ns LIMIT 1", &end_ns);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	if (!always && first < s->pruned + PRUNE_WINDOWS)
-		r = db_int(s->db, "SELECT count(*) FROM windows", &windows);
-	if (r < 0 || (!always && first < s->pruned + MIN(windows / PRUNE_PART + 1, PRUNE_WINDOWS)))
-		return r;
-	/* Ids may be given anew from here on. */
-	store_forget_recent(s);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tables); i++)
-		r = prune_table(s, tables[i], end_ns / (int64_t)NSEC_PER_SEC / SCHEMA_USED_HOUR,
-				first);
-	if (r == 0)
-		s->pruned = first;
 	return r;
 }
 
@@ -198,6 +181,22 @@ static int shrink(struct store *s, int64_t least)
 	}
 	sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	return 0;
+}
+
+int store_shrink(struct store *s, uint64_t until_ns, bool *ret_more)
+{
+	int64_t pages, before = INT64_MAX;
+	int r = 0;
+
+	while (r == 0 && clock_ns(CLOCK_MONOTONIC) < until_ns) {
+		r = db_int(s->db, "PRAGMA freelist_count", &pages);
+		*ret_more = r == 0 && pages > SPARE_PAGES && pages < before;
+		if (!*ret_more)
+			break;
+		before = pages;
+		r = db_exec(s->db, "PRAGMA incremental_vacuum(" VACUUM_BATCH ")");
+	}
+	return r;
 }
 
 /* Says that windows went before their time, and up to when. */
@@ -247,7 +246,9 @@ static int expire_by_size(struct store *s)
 			if (r < 0)
 				return r;
 		}
-		r = prune(s, true);
+		r = prune(s);
+		if (r == 0)
+			r = older_prune(s);
 		if (r == 0)
 			r = shrink(s, 0);
 		if (r < 0)
@@ -273,7 +274,7 @@ static int expire_all(struct store *s)
 	if (r < 0)
 		return r;
 	if (any) {
-		r = prune(s, false);
+		r = prune(s);
 		if (r == 0)
 			r = shrink(s, SPARE_PAGES);
 		if (r < 0)

@@ -147,7 +147,7 @@ int store_ready(struct store *s)
 	return 0;
 }
 
-/* How long one look may take for what is to be taken over. */
+/* How long one look may take for what is to be taken or carried over. */
 #define SALVAGE_NS (200 * NSEC_PER_MSEC)
 
 int store_check(struct store *s)
@@ -158,12 +158,16 @@ int store_check(struct store *s)
 		r = wal_keep_small(s);
 	if (r == 0)
 		r = salvage_step(s, SALVAGE_NS);
+	if (r == 0)
+		r = carry_step(s, SALVAGE_NS);
+	if (r == -EBADMSG && s->has_older)
+		r = store_mend(s, damage_find(s->db));
 	return r;
 }
 
 bool store_is_mending(const struct store *s)
 {
-	return s->salvage != NULL;
+	return s->salvage || carry_is_under_way(s);
 }
 
 /*

@@ -51,6 +51,7 @@ static const struct column {
 	{ "truncated", "truncated", AT(tally.truncated), COUNT, SUM, 1, NULL },
 	{ "samples", "samples", AT(samples), COUNT, SUM, 1, NULL },
 	{ "life_ns", NULL, AT(life_ns), NANOSECONDS, NONE, 2, "end_ns" },
+	{ "dictionary", NULL, AT(dictionary), COUNT, NONE, SCHEMA_DICTIONARIES, "0" },
 #undef AT
 };
 

@@ -18,6 +18,7 @@ struct head {
 	uint64_t start_ns, end_ns; /* CLOCK_REALTIME */
 	int64_t stepped_ns;        /* how far the clock was set as it began */
 	int64_t life_ns;           /* the time that had passed when it ended, see life.h */
+	int64_t dictionary;        /* of its stacks (dictionary.h); 0: versions 1 to 3 had none */
 	uint64_t hz;
 	uint64_t samples; /* all counts of its stacks */
 	bool running;

@@ -3,6 +3,7 @@
 
 #include "store/aside.h"
 #include "store/db.h"
+#include "store/dictionary.h"
 #include "store/life.h"
 #include "store/store.h"
 
@@ -12,31 +13,13 @@
 enum store_statement {
 	ST_BEGIN,
 	ST_COMMIT,
-	ST_FIND_FUNCTION, /* hash -> id, used */
-	ST_ADD_FUNCTION,
-	ST_USE_FUNCTION, /* used, id */
-	ST_FIND_STACK,
-	ST_ADD_STACK,
-	ST_USE_STACK,
-	ST_FIND_PROCESS,
-	ST_ADD_PROCESS,
-	ST_USE_PROCESS,
 	ST_ADD_WINDOW,
-	ST_ADD_SAMPLES,
-	ST_PENDING, /* key, value */
-	ST_COUNTS,  /* nanoseconds, first and last window */
+	ST_ADD_ADDITION,
+	ST_ADD_COUNTS,
+	ST_USE_DICTIONARY, /* window, dictionary */
+	ST_PENDING,        /* key, value */
+	ST_COUNTS,         /* nanoseconds, first and last window */
 	ST_MAX,
-};
-
-/*
- * Stacks saved lately, direct-mapped by hash: what one window has, the one before it mostly had
- * too. Bounded, and emptied whenever the database may not hold what was put here.
- */
-#define RECENT_STACKS 4096
-struct recent_stack {
-	uint64_t hash;
-	int64_t id;   /* 0: empty */
-	int64_t used; /* the row's */
 };
 
 /* The files that a connection has open, as their names led to them. */
@@ -61,10 +44,14 @@ struct store {
 	uint64_t retention_ns, max_bytes; /* 0: no bound */
 	int64_t window_id;                /* of the newest window */
 	struct life life;
-	int64_t pruned; /* the oldest window when rows of dictionaries were deleted last */
 	uint64_t grown; /* bytes that a window adds, about; 0: not known yet */
 	sqlite3_stmt *statements[ST_MAX];
-	struct recent_stack recent[RECENT_STACKS];
+	struct dictionary dictionary; /* of the windows that are saved as they end */
+	struct dictionary older;      /* of those that come out of another file or version */
+	int64_t last_dictionary;
+	bool has_older;     /* there are tables of versions 1 to 3 (carry.c) */
+	bool carry_failed;  /* when it was tried last */
+	bool carry_shrinks; /* what they took is given back */
 	/* how far the clock was set according to windows that could not be saved */
 	int64_t missed_ns;
 	struct salvage *salvage; /* under way; NULL: there is nothing to take over */
@@ -74,8 +61,8 @@ struct store {
 	uint64_t dropped;
 };
 
-/* store.c */
-void store_forget_recent(struct store *s);
+/* store.c: begins new dictionaries, as the file may not have what these have. */
+void store_forget_dictionaries(struct store *s);
 /* Undoes a transaction that failed, whether or not SQLite did so already. */
 void store_rollback(struct store *s);
 int store_facts_of(sqlite3 *db, const char *path, struct store_facts *ret);
@@ -107,6 +94,24 @@ void wal_recover(const char *path);
 
 /* save.c: saves a window as the one that it was, where and when it was. */
 int store_save_as(struct store *s, const struct profile *window, int64_t id, int64_t life_ns);
+
+/* The same for a window whose head is in the file: it gets a dictionary, and its older rows go. */
+int store_save_again(struct store *s, const struct profile *window, int64_t id);
+
+/* carry.c: whether there is anything to carry over. */
+int carry_look(struct store *s);
+/* Some of it. -EBADMSG: the file is damaged. */
+int carry_step(struct store *s, uint64_t budget_ns);
+/* Whether there is more to do soon. */
+bool carry_is_under_way(const struct store *s);
+/* Drops the tables of versions 1 to 3, which nothing needs. */
+int older_drop(sqlite3 *db);
+/* Deletes a window's rows of versions 1 to 3; and, of these versions, what no window needs. */
+int older_delete(struct store *s, int64_t window);
+int older_prune(struct store *s);
+
+/* expire.c: gives free pages back until then. ret_more: there are more. */
+int store_shrink(struct store *s, uint64_t until_ns, bool *ret_more);
 
 /*
  * salvage.c: takes over what can be read in a file of the directory that was set aside; for a

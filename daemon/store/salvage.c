@@ -90,6 +90,7 @@ static void finish(struct store *s)
 		   s->path, damage_sentence(v->damage), v->name, (unsigned long long)v->taken,
 		   (long long)windows);
 	salvage_free(TAKE_PTR(s->salvage));
+	dictionary_end(&s->older);
 }
 
 static int take_over(struct store *s, int64_t id)

@@ -8,13 +8,13 @@
  * Step i leads from version i to version i + 1; a new version is one more entry, and an entry never
  * changes once it was released.
  *
- * Windows repeat each other, so what they consist of is stored once: functions, stacks and
- * processes, each found by a 64-bit hash of its content (XXH3 with the seed of this file, which no
- * target knows, so that none can make a name pass for another). used says up to and with which
- * window the row may be needed (schema.h), some windows ahead, so that it is written again now and
- * then only; rows that no window from the oldest on needs go. There is no table of frames: a frame
- * is a function and a line, and two small numbers in the stack's blob take less room than a row and
- * its id.
+ * Versions 1 to 3: windows repeat each other, so what they consist of is stored once: functions,
+ * stacks and processes, each found by a 64-bit hash of its content (XXH3 with the seed of this
+ * file, which no target knows, so that none can make a name pass for another). used says up to and
+ * with which window the row may be needed (schema.h), some windows ahead, so that it is written
+ * again now and then only; rows that no window from the oldest on needs go. There is no table of
+ * frames: a frame is a function and a line, and two small numbers in the stack's blob take less
+ * room than a row and its id.
  *
  * Blobs are LEB128 numbers (packed.h). stacks.frames, root first: function id, line -
  * functions.line (signed). samples.data: thread id, number of stacks, then for each (ascending)
@@ -69,6 +69,20 @@ static const char *const steps[SCHEMA_VERSION] = {
 	"ALTER TABLE functions ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE functions ADD COLUMN module TEXT NOT NULL DEFAULT '';"
 	"UPDATE functions SET kind = 3 WHERE file = '' AND line = 0;",
+	/*
+	 * dictionary: 0: a window as it was before, whose stacks are in the tables of before, until
+	 * it is carried over (carry.c); these tables go then. Else its stacks are those of that
+	 * dictionary (dictionary.h). additions: texts to processes: the last number of each after
+	 * it. counts: by the window's id.
+	 */
+	"ALTER TABLE windows ADD COLUMN dictionary INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX windows_dictionary ON windows(dictionary);"
+	"CREATE TABLE additions(id INTEGER PRIMARY KEY, texts INTEGER NOT NULL, functions INTEGER "
+	"NOT NULL,"
+	" frames INTEGER NOT NULL, nodes INTEGER NOT NULL, processes INTEGER NOT NULL, hash "
+	"INTEGER NOT NULL,"
+	" data BLOB NOT NULL);"
+	"CREATE TABLE counts(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, data BLOB NOT NULL);",
 };
 
 _Static_assert(PLOP_FRAME_PYTHON == 0 && PLOP_FRAME_NATIVE == 1 && PLOP_FRAME_KERNEL == 2 &&

@@ -25,22 +25,12 @@ static const char setup[] =
 static const char *const statements[ST_MAX] = {
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
 	[ST_COMMIT] = "COMMIT",
-	[ST_FIND_FUNCTION] = "SELECT id, used FROM functions WHERE hash=?1",
-	[ST_ADD_FUNCTION] = "INSERT INTO functions(hash, used, line, name, file, kind, module)"
-			    " VALUES(?1,?2,?3,?4,?5,?6,?7)",
-	[ST_USE_FUNCTION] = "UPDATE functions SET used=?2 WHERE id=?1",
-	[ST_FIND_STACK] = "SELECT id, used FROM stacks WHERE hash=?1",
-	[ST_ADD_STACK] = "INSERT INTO stacks(hash, used, frames) VALUES(?1,?2,?3)",
-	[ST_USE_STACK] = "UPDATE stacks SET used=?2 WHERE id=?1",
-	[ST_FIND_PROCESS] = "SELECT id, used FROM processes WHERE hash=?1",
-	[ST_ADD_PROCESS] =
-		"INSERT INTO processes(hash, used, pid, start_ticks, start_time, uid, python, comm,"
-		" exe, cmdline, cgroup, unit, container, service, version)"
-		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
-	[ST_USE_PROCESS] = "UPDATE processes SET used=?2 WHERE id=?1",
 	[ST_PENDING] = "UPDATE meta SET value=?2 WHERE key=?1",
 	[ST_COUNTS] = "UPDATE windows SET life_ns=life_ns+?1 WHERE id BETWEEN ?2 AND ?3",
-	[ST_ADD_SAMPLES] = "INSERT INTO samples(id, process, samples, data) VALUES(?1,?2,?3,?4)",
+	[ST_ADD_ADDITION] = "INSERT INTO additions(id, texts, functions, frames, nodes, processes,"
+			    " hash, data) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+	[ST_ADD_COUNTS] = "INSERT INTO counts(id, hash, data) VALUES(?1,?2,?3)",
+	[ST_USE_DICTIONARY] = "UPDATE windows SET dictionary=?2 WHERE id=?1",
 };
 
 void store_tell(struct store *s, enum store_news what, const char *format, ...)
@@ -216,6 +206,21 @@ int store_check_length(struct store *s)
 	return file_bytes(s->path) < (uint64_t)(pages * page) ? -EBADMSG : 0;
 }
 
+/* Numbers of dictionaries are not given twice. */
+static int load_dictionaries(struct store *s)
+{
+	int r = db_int(s->db,
+		       "SELECT max(ifnull((SELECT max(id) >> 20 FROM additions), 0),"
+		       " ifnull((SELECT max(dictionary) FROM windows), 0))",
+		       &s->last_dictionary);
+
+	_Static_assert(ADDITION_SHIFT == 20, "as it is in the statement");
+	/* there must still be room for more */
+	if (r == 0 && (s->last_dictionary < 0 || s->last_dictionary >= DICTIONARIES_MOST))
+		r = -EBADMSG;
+	return r == 0 ? carry_look(s) : r;
+}
+
 /* On a full disk it takes the room that is kept for going on. */
 static int migrate(struct store *s)
 {
@@ -255,12 +260,16 @@ static int prepare(struct store *s)
 	r = store_check_length(s);
 	if (r == 0 && version < SCHEMA_VERSION)
 		r = migrate(s);
+	if (r == 0 && version == 0)
+		r = older_drop(s->db);
 	if (r == 0)
 		r = db_int(s->db, "SELECT value FROM meta WHERE key='hash_seed'", &s->seed);
 	if (r == 0)
 		r = prepare_statements(s);
 	if (r == 0)
 		r = load_life(s);
+	if (r == 0)
+		r = load_dictionaries(s);
 	/* what every database of plop has is not there */
 	return r == -ENOENT ? -EBADMSG : r;
 }
@@ -331,8 +340,7 @@ int store_connect(struct store *s, char **ret_error)
 	}
 	if (r < 0)
 		return r;
-	s->pruned = 0;
-	store_forget_recent(s);
+	store_forget_dictionaries(s);
 	reserve_fill(s);
 	store_opened(s);
 	return 0;
@@ -406,6 +414,7 @@ void store_close(struct store *s)
 	for (unsigned int i = 0; i < STORE_NEWS; i++)
 		free(s->news[i]);
 	salvage_free(s->salvage);
+	store_forget_dictionaries(s);
 	free(s->trouble);
 	free(s->dir);
 	free(s->path);
@@ -422,16 +431,17 @@ void store_keep(struct store *s, uint64_t retention_ns, uint64_t max_bytes)
 	s->aside = false;
 }
 
-void store_forget_recent(struct store *s)
+void store_forget_dictionaries(struct store *s)
 {
-	memset(s->recent, 0, sizeof(s->recent));
+	dictionary_end(&s->dictionary);
+	dictionary_end(&s->older);
 }
 
 void store_rollback(struct store *s)
 {
 	if (!sqlite3_get_autocommit(s->db))
 		db_exec(s->db, "ROLLBACK");
-	store_forget_recent(s);
+	store_forget_dictionaries(s);
 }
 
 uint64_t file_bytes(const char *path)

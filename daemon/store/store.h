@@ -55,7 +55,10 @@ void store_keep(struct store *s, uint64_t retention_ns, uint64_t max_bytes);
 int store_expire(struct store *s);
 /* Whether all is as it should be; mends what is not. For every few seconds. */
 int store_check(struct store *s);
-/* Whether that takes more than one call, as windows are taken over from what was set aside. */
+/*
+ * Whether that takes more than one call, as windows are taken over from what was set aside, or out
+ * of an older version of the schema.
+ */
 bool store_is_mending(const struct store *s);
 /*
  * Somebody read that file and found it damaged (-EBADMSG): if it is plop.db still, it is set aside.
@@ -69,8 +72,9 @@ enum store_news {
 	STORE_NEWS_DAMAGED, /* set aside, or gone */
 	STORE_NEWS_READER,  /* left behind, as it stayed too long */
 	STORE_NEWS_FULL,    /* windows dropped before their time */
+	STORE_NEWS_OLDER,   /* windows of an older version stay as they are */
 };
-#define STORE_NEWS (STORE_NEWS_FULL + 1)
+#define STORE_NEWS (STORE_NEWS_OLDER + 1)
 /* One sentence, owned by the caller; NULL: nothing since this was asked last. */
 char *store_news(struct store *s, enum store_news what);
 /* Why the last call failed: a sentence, or NULL. Borrowed. */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "store/head.h"
-#include "store/reader.h"
-#include "store/schema.h"
+#include "store/window.h"
 
 /* Another element of an array, the window; processes: the elements of its own. */
 static void put_window(struct buf *to, const struct head *h, const struct buf *processes)
@@ -40,32 +38,24 @@ static bool listed(const struct selectors *s, uid_t uid)
 	return !s || selectors_see(s, uid);
 }
 
-/* The processes of a window, and what its head says to whom the selectors are for. */
-static int add_processes(sqlite3_stmt *st, struct head *h, const struct selectors *s,
-			 struct buf *to, size_t *processes)
+/* The list of the processes of one window. */
+struct listing {
+	const struct selectors *selectors;
+	struct buf *to;
+	size_t processes;
+	uint64_t samples;
+};
+
+static int list_process(const struct profile_process *p, void *ctx)
 {
-	uint64_t samples = 0;
-	int r;
+	struct listing *l = ctx;
 
-	sqlite3_reset(st);
-	sqlite3_bind_int64(st, 1, h->id << SCHEMA_SAMPLES_SHIFT);
-	sqlite3_bind_int64(st, 2, ((h->id + 1) << SCHEMA_SAMPLES_SHIFT) - 1);
-	while ((r = db_step(st)) > 0) {
-		uint64_t of_process = (uint64_t)sqlite3_column_int64(st, 4);
-		const char *comm = db_text(st, 2), *python = db_text(st, 3);
-
-		if (!listed(s, (uid_t)sqlite3_column_int64(st, 5)))
-			continue;
-		if (!comm || !python)
-			return -ENOMEM;
-		samples += of_process;
-		put_process(to, sqlite3_column_int64(st, 0), sqlite3_column_double(st, 1), comm,
-			    python, of_process);
-		++*processes;
-	}
-	if (s && s->owned)
-		reduce(h, samples);
-	return r;
+	if (!listed(l->selectors, p->info.uid))
+		return 0;
+	l->samples += p->samples;
+	put_process(l->to, p->info.pid, p->info.start_time, p->info.comm, p->python, p->samples);
+	l->processes++;
+	return 0;
 }
 
 /* Rows that were written one after the other, for which the order is not the one that is wanted. */
@@ -112,47 +102,41 @@ static void rows_done(struct rows *rows)
 static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		unsigned int max, const struct selectors *s, struct rows *to)
 {
+	_cleanup_(window_done) struct window_reader windows = {};
 	_cleanup_buf_ struct buf row = { .limit = to->text.limit };
 	_cleanup_buf_ struct buf of_window = { .limit = to->text.limit };
-	_cleanup_(db_finalizep) sqlite3_stmt *windows = NULL, *processes = NULL;
-	_cleanup_free_ char *sql = NULL;
-	sqlite3 *db = reader->db;
-	size_t nprocesses = 0;
+	struct listing l = { .selectors = s, .to = &of_window };
 	int r;
 
-	sql = head_select(SCHEMA_VERSION,
-			  "WHERE end_ns > ?1 AND start_ns < ?2 ORDER BY end_ns DESC LIMIT ?3");
-	if (!sql)
-		return -ENOMEM;
-	r = db_prepare(db, sql, &windows);
-	if (r == 0)
-		r = db_prepare(db,
-			       "SELECT p.pid, p.start_time, p.comm, p.python, s.samples, p.uid "
-			       "FROM samples s"
-			       " JOIN processes p ON p.id = s.process WHERE s.id BETWEEN ?1 AND ?2",
-			       &processes);
+	r = window_prepare(&windows, reader,
+			   "WHERE end_ns > ?1 AND start_ns < ?2 ORDER BY end_ns DESC LIMIT ?3");
 	if (r < 0)
 		return r;
-	sqlite3_bind_int64(windows, 1, (int64_t)MIN(from_ns, (uint64_t)INT64_MAX));
-	sqlite3_bind_int64(windows, 2, (int64_t)MIN(to_ns, (uint64_t)INT64_MAX));
-	sqlite3_bind_int64(windows, 3, max);
-	while (nprocesses < STORE_LISTED_MAX && (r = db_step(windows)) > 0) {
+	sqlite3_bind_int64(windows.heads, 1, (int64_t)MIN(from_ns, (uint64_t)INT64_MAX));
+	sqlite3_bind_int64(windows.heads, 2, (int64_t)MIN(to_ns, (uint64_t)INT64_MAX));
+	sqlite3_bind_int64(windows.heads, 3, max);
+	while (l.processes < STORE_LISTED_MAX && (r = db_step(windows.heads)) > 0) {
 		struct head h;
 
-		head_read(windows, &h);
+		head_read(windows.heads, &h);
 		if (reader_passes_over(reader, h.start_ns))
 			continue;
 		buf_clear(&row);
 		buf_clear(&of_window);
-		r = add_processes(processes, &h, s, &of_window, &nprocesses);
+		l.samples = 0;
+		r = reader_overdue(reader);
+		if (r == 0)
+			r = window_each_process(&windows, &h, list_process, &l);
 		if (r < 0)
 			return r;
+		if (s && s->owned)
+			reduce(&h, l.samples);
 		put_window(&row, &h, &of_window);
 		r = rows_add(to, &row);
 		if (r < 0)
 			return r;
 	}
-	return r;
+	return MIN(r, 0);
 }
 
 int store_windows(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns, unsigned int max,

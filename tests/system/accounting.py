@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sqlite3
+import zlib
 import subprocess
 import sys
 import threading
@@ -91,6 +92,31 @@ def printed(daemon):
     return {"ticks": ticks, "python": python, "other": other, "lost": dict(dict.fromkeys(CAUSES, 0), **causes)}
 
 
+def numbers(data):
+    """All LEB128 numbers of some bytes."""
+    found, value, shift = [], 0, 0
+    for byte in data:
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            found.append(value)
+            value, shift = 0, 0
+    return found
+
+
+def counted(blob):
+    """The samples of a row of counts: the last section has them, one by one, and the first their sum for each process."""
+    packed = blob
+    for _ in range(4):
+        packed = packed[next(i for i, byte in enumerate(packed) if byte < 128) + 1:]
+    sizes = numbers(blob[:len(blob) - len(packed)])
+    data = zlib.decompress(packed)
+    assert sum(sizes) == len(data), (sizes, len(data))
+    counts = sum(numbers(data[sum(sizes[:3]):]))
+    assert counts == sum(numbers(data[:sizes[0]])[2::3])
+    return counts
+
+
 def check_database(path):
     """The file itself."""
     with sqlite3.connect("file:%s?mode=ro" % path, uri=True) as db:
@@ -100,8 +126,8 @@ def check_database(path):
         for number, start, end, samples, ticks, python, other, *lost in rows:
             window = exact("row %d" % number, {"ticks": ticks, "python": python, "other": other, "lost": dict(zip(STORED, lost), rate=0)})
             assert samples == python, "row %d has %d samples of %d" % (number, samples, python)
-            stored = db.execute("SELECT coalesce(sum(samples), 0) FROM samples WHERE id >> 20 = ?", (number,)).fetchone()[0]
-            assert stored == samples, "the rows of window %d have %d samples of %d" % (number, stored, samples)
+            stored = counted(db.execute("SELECT data FROM counts WHERE id = ?", (number,)).fetchone()[0])
+            assert stored == samples, "the counts of window %d are %d samples of %d" % (number, stored, samples)
             windows.append((start, end, window))
     db.close()
     return windows

@@ -9,6 +9,7 @@
 #include "check_main.h"
 #include "../format/known.h"
 #include "dir.h"
+#include "noise.h"
 #include "store/store.h"
 
 /* nobody and nogroup: any ids that are not root's. */
@@ -39,10 +40,11 @@ static int save(struct store *s, unsigned int n)
 static int save_large(struct store *s, unsigned int n)
 {
 	_cleanup_(profile_freep) struct profile *p = known_profile();
-	char name[40];
+	char name[340];
 
 	for (unsigned int i = 0; i < 2000; i++) {
-		snprintf(name, sizeof(name), "function_%u_%u", n, i);
+		noise_put(name, 300);
+		snprintf(name + 300, sizeof(name) - 300, "_%u_%u", n, i);
 		known_add(p, 0, 1, (uint32_t[]){ known_frame(p, name, "/srv/generated.py", 1, 1) },
 			  1, 1);
 	}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <signal.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "../format/known.h"
@@ -107,37 +110,102 @@ static int save(struct store *s)
 	return store_save(s, p);
 }
 
+static void carry(struct store *s)
+{
+	do {
+		ck_assert_int_eq(store_check(s), 0);
+	} while (store_is_mending(s));
+}
+
+/* Nothing of the older versions is left. */
+static void carried(void)
+{
+	ck_assert_int_eq(number("SELECT count(*) FROM windows WHERE dictionary = 0"), 0);
+	ck_assert_int_eq(number("SELECT count(*) FROM sqlite_schema WHERE name IN"
+				" ('functions', 'stacks', 'processes', 'samples')"),
+			 0);
+	ck_assert_int_eq(
+		number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check='ok'"),
+		1);
+}
+
+static unsigned int synthetic(const struct dict *d)
+{
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < dict_functions(d); i++)
+		n += dict_get_function(d, i)->kind == PLOP_FRAME_SYNTHETIC;
+	return n;
+}
+
 START_TEST(an_older_file_is_carried_over)
 {
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+	_cleanup_(profile_freep) struct profile *p = NULL;
 	_cleanup_(store_closep) struct store *s = NULL;
-	_cleanup_free_ char *error = NULL, *news = NULL;
-	int64_t functions, stacks, changes;
+	_cleanup_free_ char *error = NULL;
+	_cleanup_buf_ struct buf before = {}, after = {};
+	int64_t changes;
 
 	make_old(_i, "");
-	functions = number("SELECT count(*) FROM functions");
-	stacks = number("SELECT count(*) FROM stacks");
 	ck_assert_msg(store_open(dir.path, &s, &error) == 0, "%s", error);
-	news = store_news(s, STORE_NEWS_DAMAGED);
-	ck_assert_ptr_null(news);
 	ck_assert_int_eq(number("PRAGMA user_version"), SCHEMA_VERSION);
-	ck_assert_int_eq(number("SELECT count(*) FROM functions WHERE kind = 3"), 2);
-	ck_assert_int_eq(number("SELECT count(*) FROM functions WHERE kind = 3 AND name IN"
-				" ('[truncated]', '[native thread]')"),
-			 2);
-	ck_assert_int_eq(number("SELECT count(*) FROM functions WHERE kind = 0"), functions - 2);
-	ck_assert_int_eq(number("SELECT count(*) FROM functions WHERE module != ''"), 0);
+	/* it is read as it is until then, and the same after */
 	reads(WINDOWS);
-	/* what the next window has is found among what was there */
+	ck_assert_int_eq(store_reader_open(dir.path, &reader, NULL), 0);
+	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 9, NULL, &before), 0);
+	ck_assert(store_is_mending(s));
+	carry(s);
+	carried();
+	for (unsigned int i = 0; i < STORE_NEWS; i++)
+		ck_assert_ptr_null(store_news(s, (enum store_news)i));
+	reads(WINDOWS);
+	ck_assert_int_eq(store_windows(reader, 0, UINT64_MAX, 9, NULL, &after), 0);
+	ck_assert_uint_eq(before.size, after.size);
+	ck_assert_mem_eq(before.data, after.data, after.size);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &p), 0);
+	ck_assert_uint_eq(dict_functions(p->dict), 9);
+	ck_assert_uint_eq(synthetic(p->dict), 2);
+	/* windows that are saved meanwhile have a dictionary of their own */
 	ck_assert_int_eq(save(s), 0);
-	ck_assert_int_eq(number("SELECT count(*) FROM functions"), functions);
-	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), stacks);
 	reads(WINDOWS + 1);
 	/* once */
 	changes = number("PRAGMA schema_version");
 	store_close(TAKE_PTR(s));
 	ck_assert_int_eq(store_open(dir.path, &s, NULL), 0);
+	ck_assert(!store_is_mending(s));
 	ck_assert_int_eq(number("PRAGMA schema_version"), changes);
 	reads(WINDOWS + 1);
+}
+END_TEST
+
+/* Windows are saved and expire while others wait to be carried over. */
+START_TEST(saved_before_it_is_carried_over)
+{
+	_cleanup_(store_closep) struct store *s = NULL;
+	struct store_facts f;
+
+	make_old(_i, "INSERT INTO stacks(id, hash, used, frames) VALUES(99, 99, 1, x'')");
+	ck_assert_int_eq(store_open(dir.path, &s, NULL), 0);
+	ck_assert_int_eq(save(s), 0);
+	reads(WINDOWS + 1);
+	store_keep(s, 45 * NSEC_PER_SEC, 0);
+	ck_assert_int_eq(store_expire(s), 0);
+	reads(WINDOWS);
+	ck_assert_int_eq(number("SELECT count(*) FROM samples"), 2);
+	/* for want of room what no window needs goes as well, and what they need stays */
+	store_keep(s, 0, 1 << 20);
+	ck_assert_int_eq(store_expire(s), 0);
+	reads(WINDOWS);
+	store_keep(s, 0, 1);
+	ck_assert_int_eq(store_expire(s), 0);
+	reads(1);
+	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 0);
+	carry(s);
+	carried();
+	reads(1);
+	ck_assert_int_eq(store_facts(s, &f), 0);
+	ck_assert_uint_eq(f.windows, 1);
 }
 END_TEST
 
@@ -154,34 +222,107 @@ START_TEST(a_reader_waits)
 }
 END_TEST
 
-/* A plopd that is killed while it carries a file over leaves the file as it was. */
+/* The two windows, again and again. */
+#define MORE 60
+#define FILL                                                                           \
+	"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 59)" \
+	" INSERT INTO samples SELECT (s.id & 1048575) + ((s.id >> 20) + 2 * i << 20)," \
+	" process, samples, data FROM samples s, n;"                                   \
+	"CREATE TEMP TABLE more AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL"         \
+	" SELECT i + 1 FROM n WHERE i < 59) SELECT w.*, i FROM windows w, n;"          \
+	"UPDATE more SET id = id + 2 * i, start_ns = start_ns + i * 60000000000,"      \
+	" end_ns = end_ns + i * 60000000000; ALTER TABLE more DROP COLUMN i;"          \
+	"INSERT INTO windows SELECT * FROM more"
+
+/* All of them read the same, however far it is. */
+static void reads_all(void)
+{
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+	_cleanup_(profile_freep) struct profile *p = NULL;
+
+	ck_assert_int_eq(store_reader_open(dir.path, &reader, NULL), 0);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &p), 0);
+	ck_assert_uint_eq(p->samples_total, 2 * MORE * KNOWN_TOTAL);
+	ck_assert_uint_eq(p->tally.ticks, 2 * MORE * 6000);
+	ck_assert_uint_eq(p->nsamples, 10);
+}
+
+/* A plopd that is killed while it carries a file over: the next one goes on, nothing is lost. */
 START_TEST(killed_in_the_midst)
 {
 	_cleanup_(store_closep) struct store *s = NULL;
-	int status;
-	pid_t pid;
+	int64_t left;
+	int kills = 0, attempt = 0;
 
-	make_old(_i, "");
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		sqlite3 *db = NULL;
+	make_old(_i, FILL);
+	do {
+		int status;
+		pid_t pid = fork();
 
-		/* no page stays in memory: all are in the WAL, or the journal, when it ends */
-		if (sqlite3_open(path, &db) != SQLITE_OK ||
-		    sqlite3_exec(db,
-				 "PRAGMA journal_mode=WAL; PRAGMA cache_size=1; BEGIN IMMEDIATE;"
-				 "ALTER TABLE functions ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
-				 "UPDATE functions SET kind = 3; PRAGMA user_version=3",
-				 NULL, NULL, NULL) != SQLITE_OK)
-			_exit(1);
-		raise(SIGKILL);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	ck_assert_int_eq(number("PRAGMA user_version"), _i);
+		ck_assert_int_ge(pid, 0);
+		attempt++;
+		if (pid == 0) {
+			struct itimerval soon = { .it_value.tv_usec = 20000 + attempt * 17000 };
+			struct store *k;
+
+			signal(SIGALRM, SIG_DFL);
+			setitimer(ITIMER_REAL, &soon, NULL);
+			if (store_open(dir.path, &k, NULL) < 0)
+				_exit(1);
+			while (store_is_mending(k))
+				store_check(k);
+			_exit(0);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+		/* before the first step it is a file of the older version */
+		if (number("PRAGMA user_version") < SCHEMA_VERSION)
+			continue;
+		reads_all();
+		left = number("SELECT count(*) FROM windows WHERE dictionary = 0");
+		kills += left > 0;
+	} while (attempt < 50 &&
+		 number("SELECT count(*) FROM sqlite_schema WHERE name = 'samples'"));
+	ck_assert_int_ge(kills, 1);
 	ck_assert_int_eq(store_open(dir.path, &s, NULL), 0);
-	reads(WINDOWS);
+	carried();
+	reads_all();
+}
+END_TEST
+
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit l = { .rlim_cur = bytes, .rlim_max = RLIM_INFINITY };
+
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+/* There is no room: it is said, and nothing is lost; when there is room it goes on. */
+START_TEST(no_room)
+{
+	_cleanup_(store_closep) struct store *s = NULL;
+	_cleanup_free_ char *news = NULL;
+
+	make_old(_i, FILL);
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(store_open(dir.path, &s, NULL), 0);
+	limit_files(64 << 10);
+	for (int i = 0; i < 100 && !news; i++) {
+		ck_assert_int_eq(store_check(s), 0);
+		news = store_news(s, STORE_NEWS_OLDER);
+	}
+	ck_assert_msg(news && strstr(news, "cannot be written anew (No space left on device): "
+					   "they are read as they are"),
+		      "%s", news);
+	ck_assert(!store_is_mending(s));
+	reads_all();
+	/* it is said once */
+	ck_assert_int_eq(store_check(s), 0);
+	ck_assert_ptr_null(store_news(s, STORE_NEWS_OLDER));
+	limit_files(RLIM_INFINITY);
+	carry(s);
+	carried();
+	reads_all();
 }
 END_TEST
 
@@ -246,17 +387,23 @@ START_TEST(a_row_that_cannot_be_is_not_read)
 	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
 	_cleanup_(store_closep) struct store *s = NULL;
 	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_free_ char *news = NULL;
 	sqlite3 *db = NULL;
 
+	make_old(3, "");
 	ck_assert_int_eq(store_open(dir.path, &s, NULL), 0);
-	ck_assert_int_eq(save(s), 0);
-	reads(1);
+	reads(WINDOWS);
 	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
 	run(db, damages[_i]);
 	ck_assert_int_eq(sqlite3_changes(db), 1);
 	sqlite3_close(db);
 	ck_assert_int_eq(store_reader_open(dir.path, &reader, NULL), 0);
 	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &p), -EBADMSG);
+	/* nor is it carried over: the file is set aside */
+	carry(s);
+	news = store_news(s, STORE_NEWS_DAMAGED);
+	ck_assert_msg(news && strstr(news, "contradict each other; it is kept as plop.db."), "%s",
+		      news);
 }
 END_TEST
 #define DAMAGES 8
@@ -306,6 +453,8 @@ START_TEST(kinds_come_back)
 END_TEST
 
 CHECK_LOOPS("store/carry", setup, teardown, { an_older_file_is_carried_over, 1, SCHEMA_VERSION },
-	    { a_reader_waits, 1, SCHEMA_VERSION }, { killed_in_the_midst, 1, SCHEMA_VERSION },
+	    { a_reader_waits, 1, SCHEMA_VERSION },
+	    { saved_before_it_is_carried_over, 1, SCHEMA_VERSION },
+	    { killed_in_the_midst, 1, SCHEMA_VERSION }, { no_room, 1, SCHEMA_VERSION },
 	    { a_damaged_older_file_is_kept, 1, SCHEMA_VERSION },
 	    { a_row_that_cannot_be_is_not_read, 0, DAMAGES }, { kinds_come_back, 0, 1 });

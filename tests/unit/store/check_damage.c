@@ -289,20 +289,42 @@ START_TEST(found_by_a_query)
 }
 END_TEST
 
-/* The place of a text in the file. */
-static long find(const char *text)
+/* The place in the file of what that window added to the dictionary. */
+static long find_addition(unsigned int window)
 {
 	_cleanup_free_ char *data = NULL;
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
 	size_t size;
 	char *at;
 
 	data = dir_read(&dir, "plop.db", &size);
-	at = memmem(data, size, text, strlen(text));
+	ck_assert_int_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT data FROM additions WHERE id & 1023 = ?1",
+					    -1, &st, NULL),
+			 SQLITE_OK);
+	sqlite3_bind_int64(st, 1, window);
+	ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
+	ck_assert_int_gt(sqlite3_column_bytes(st, 0), 200);
+	at = memmem(data, size, (const char *)sqlite3_column_blob(st, 0) + 100, 40);
 	ck_assert_ptr_nonnull(at);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
 	return at - data;
 }
 
-/* One bit of one name: nobody is told that name, and all other windows are there. */
+static void flip(long at)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t size;
+	char bit;
+
+	data = dir_read(&dir, "plop.db", &size);
+	bit = data[at] ^ 1;
+	write_at(at, &bit, 1);
+}
+
+/* One bit of what one window added: it is not shown, and all other windows are there. */
 START_TEST(one_bit)
 {
 	_cleanup_free_ char *text = NULL;
@@ -312,7 +334,7 @@ START_TEST(one_bit)
 		ck_assert_int_eq(save(i), 0);
 	checkpoint();
 	ck_assert_int_eq(store_file(dir.path, &file), 0);
-	write_at(find("function_3_150"), "g", 1);
+	flip(find_addition(3));
 	ck_assert_int_eq(seen(), -EBADMSG);
 	if (_i) {
 		/* by the next plopd */

@@ -5,6 +5,7 @@
 #include "check_main.h"
 #include "dir.h"
 #include "listed.h"
+#include "noise.h"
 #include "format/format.h"
 #include "store/store.h"
 
@@ -220,17 +221,14 @@ START_TEST(states_are_added_up)
 	_cleanup_(profile_freep) struct profile *in = known_profile(), *out = NULL;
 	const struct profile_sample *s = &in->samples[0];
 	_cleanup_free_ char *b = NULL;
-	int64_t size;
 
 	ck_assert_int_eq(store_save(store, in), 0);
-	size = number("SELECT max(length(data)) FROM samples");
 	in->start_ns++;
 	in->samples[0].count -= 12;
 	in->samples_total -= 12;
 	ck_assert_int_eq(
 		profile_add_state(in, s->process, s->thread, s->stack, SAMPLE_GIL_HELD, 12, 0), 0);
 	ck_assert_int_eq(store_save(store, in), 0);
-	ck_assert_int_eq(number("SELECT max(length(data)) FROM samples"), size);
 	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &out), 0);
 	ck_assert_uint_eq(out->nsamples, 10);
 	ck_assert_uint_eq(out->samples_total, 2 * KNOWN_TOTAL);
@@ -244,19 +242,20 @@ START_TEST(repeated_stacks_are_stored_once)
 	for (unsigned int i = 0; i < 50; i++)
 		save(i);
 	ck_assert_int_eq(number("SELECT count(*) FROM windows"), 50);
-	ck_assert_int_eq(number("SELECT count(*) FROM samples"), 100);
-	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 8);
-	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 9);
-	ck_assert_int_eq(number("SELECT count(*) FROM processes"), 2);
-	/* Three bytes a sample, a few for each thread. */
-	ck_assert_int_le(number("SELECT max(length(data)) FROM samples"), 32);
-	/* Also by another plopd, which remembers nothing. */
+	ck_assert_int_eq(number("SELECT count(*) FROM counts"), 50);
+	ck_assert_int_eq(number("SELECT count(*) FROM additions"), 1);
+	ck_assert_int_eq(number("SELECT functions FROM additions"), 9);
+	ck_assert_int_eq(number("SELECT processes FROM additions"), 2);
+	/* Of 10 samples; and all that they are of. */
+	ck_assert_int_le(number("SELECT max(length(data)) FROM counts"), 80);
+	ck_assert_int_le(number("SELECT max(length(data)) FROM additions"), 400);
+	/* Another plopd remembers nothing: it begins a dictionary of its own, once. */
 	store_close(store);
 	ck_assert_int_eq(store_open(dir.path, &store, NULL), 0);
 	save(50);
-	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 8);
-	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 9);
-	ck_assert_int_eq(number("SELECT count(*) FROM processes"), 2);
+	save(51);
+	ck_assert_int_eq(number("SELECT count(*) FROM additions"), 2);
+	ck_assert_int_eq(number("SELECT count(DISTINCT dictionary) FROM windows"), 2);
 }
 END_TEST
 
@@ -395,14 +394,15 @@ START_TEST(facts_and_expiry_by_age)
 	ck_assert_int_eq(store_reader_facts(reader, &f), 0);
 	ck_assert_uint_eq(f.windows, 10);
 	ck_assert_uint_eq(f.oldest_ns, KNOWN_START + 290 * 30 * NSEC_PER_SEC);
-	ck_assert_int_eq(number("SELECT count(*) FROM samples"), 20);
+	ck_assert_int_eq(number("SELECT count(*) FROM counts"), 10);
+	ck_assert_int_eq(number("SELECT count(*) FROM additions"), 1);
 	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &p), 0);
 	ck_assert_uint_eq(p->samples_total, 10 * KNOWN_TOTAL);
 	/* However short they are kept, the newest is not older than itself. */
 	ck_assert_int_eq(expire(1, 0), 0);
 	ck_assert_int_eq(store_facts(store, &f), 0);
 	ck_assert_uint_eq(f.windows, 1);
-	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 8);
+	ck_assert_int_eq(number("SELECT functions FROM additions"), 9);
 }
 END_TEST
 
@@ -413,27 +413,30 @@ static void save_unlike(unsigned int n, unsigned int count)
 	char name[40];
 
 	for (unsigned int i = 0; i < count; i++) {
-		snprintf(name, sizeof(name), "function_%u_%u", n, i);
+		noise_put(name, 32);
 		known_add(p, 0, 1, (uint32_t[]){ known_frame(p, name, "/srv/generated.py", 1, 1) },
 			  1, 1);
 	}
 	ck_assert_int_eq(store_save(store, p), 0);
 }
 
-START_TEST(unused_dictionary_rows_go)
+START_TEST(unused_dictionaries_go)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
 
-	/* Up to 128 windows ahead rows are taken to be needed. */
+	/* 128 windows have one dictionary. */
 	save_unlike(0, 10);
 	for (unsigned int i = 1; i < 400; i++)
 		save(i);
-	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 19);
+	ck_assert_int_eq(number("SELECT count(DISTINCT dictionary) FROM windows"), 4);
+	ck_assert_int_eq(number("SELECT count(*) FROM additions"), 4);
+	ck_assert_int_eq(number("SELECT max(functions) FROM additions"), 19);
 	ck_assert_int_eq(expire(390 * 30 * NSEC_PER_SEC, 0), 0);
-	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 19);
+	ck_assert_int_eq(number("SELECT max(functions) FROM additions"), 19);
 	ck_assert_int_eq(expire(20 * 30 * NSEC_PER_SEC, 0), 0);
-	ck_assert_int_eq(number("SELECT count(*) FROM functions"), 9);
-	ck_assert_int_eq(number("SELECT count(*) FROM stacks"), 8);
+	ck_assert_int_eq(number("SELECT max(functions) FROM additions"), 9);
+	/* The last 16 windows have one, and 4 before them another. */
+	ck_assert_int_eq(number("SELECT count(*) FROM additions"), 2);
 	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &p), 0);
 	ck_assert_uint_eq(p->samples_total, 20 * KNOWN_TOTAL);
 }
@@ -446,7 +449,7 @@ START_TEST(expiry_by_size)
 
 	store_keep(store, 0, MAX);
 	for (unsigned int i = 0; i < 40; i++)
-		save_unlike(i * 120, 300);
+		save_unlike(i * 120, 900);
 	ck_assert_int_eq(store_facts(store, &before), 0);
 	ck_assert_uint_gt(before.bytes, 2 * MAX);
 	ck_assert_int_eq(expire(0, MAX), 0);
@@ -535,14 +538,22 @@ END_TEST
 START_TEST(broken_blobs_are_refused)
 {
 	static const char *const damage[] = {
-		"UPDATE samples SET data=x'ff'",
-		"UPDATE samples SET data=x'ffffffffffffffffff01'",
-		"UPDATE samples SET data=x'01ffffffffffffffff7f0101'",
-		"UPDATE samples SET data=x'0101ff0701'", /* stack 1023: there is none */
-		"UPDATE stacks SET frames=x'80'",
-		"UPDATE stacks SET frames=x'ff0702'",
-		"UPDATE stacks SET frames=x'01feffffffffffffffff01'", /* a line of -2^63 + ... */
-		"DELETE FROM processes",
+		"UPDATE counts SET data=x'ff'",
+		"UPDATE counts SET hash=hash+1",
+		"UPDATE counts SET data=(SELECT data FROM additions)",
+		"UPDATE counts SET data=substr(data, 1, length(data) - 1)",
+		"UPDATE additions SET data=x'00'",
+		"UPDATE additions SET data=substr(data, 2)",
+		"UPDATE additions SET hash=-hash",
+		"UPDATE additions SET nodes=nodes+1",
+		"UPDATE additions SET nodes=1 << 40",
+		"UPDATE additions SET texts=-1",
+		"UPDATE windows SET dictionary=dictionary+1",
+		"UPDATE windows SET dictionary=0",
+		"UPDATE windows SET dictionary=-1",
+		"UPDATE windows SET samples=samples+1",
+		"DELETE FROM additions",
+		"DELETE FROM counts",
 	};
 	char path[128];
 
@@ -570,5 +581,5 @@ CHECK_MAIN_WITH("store/store", setup, teardown, a_window_comes_back_whole, extre
 		selectors_as_in_memory, states_are_added_up, repeated_stacks_are_stored_once,
 		windows_are_listed, a_list_has_a_bound, windows_of_one_user,
 		the_running_window_looks_like_a_stored_one, facts_and_expiry_by_age,
-		unused_dictionary_rows_go, expiry_by_size, an_answer_has_a_limit,
-		an_answer_is_pruned, bytes_are_told_by_process, broken_blobs_are_refused);
+		unused_dictionaries_go, expiry_by_size, an_answer_has_a_limit, an_answer_is_pruned,
+		bytes_are_told_by_process, broken_blobs_are_refused);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "profile/profile.h"
+#include "store/dictionary.h"
+
+/*
+ * A dictionary as it is read for the length of one query: of its additions those that are asked
+ * for. It also keeps what its numbers are in a profile. One at a time: the next one takes the place
+ * of the last.
+ */
+struct lexicon {
+	sqlite3_stmt *heads, *blob;
+	int64_t seed;
+	int64_t id; /* 0: none */
+	struct lexicon_addition *additions;
+	uint32_t nadditions, additions_room;
+	uint32_t numbers[DICTIONARY_PARTS]; /* how many there are of each */
+	/* by number */
+	const char **texts;
+	struct lexicon_function *functions;
+	struct lexicon_frame *frames;
+	struct lexicon_node *nodes;
+	struct lexicon_process *processes;
+	uint32_t *path; /* frames of one stack */
+	uint32_t path_room;
+	size_t bytes; /* of what is loaded */
+};
+
+/* -EBADMSG: it is no database of this version. */
+int lexicon_prepare(struct lexicon *l, sqlite3 *db, int64_t seed);
+void lexicon_done(struct lexicon *l);
+/* Turns to that dictionary. */
+int lexicon_turn(struct lexicon *l, int64_t id);
+/* What was put into a profile is not there any more; all that was loaded is given back. */
+void lexicon_forget(struct lexicon *l);
+/* Memory held. */
+size_t lexicon_bytes(const struct lexicon *l);
+
+/* A stack, put into the profile's dict. -EBADMSG: there is none of that number. */
+int lexicon_stack(struct lexicon *l, uint32_t node, struct dict *to, uint32_t *ret);
+/* A process. Texts are borrowed, until the lexicon turns. */
+int lexicon_process(struct lexicon *l, uint32_t process, struct profile_process *ret);
+/* The process's place for what a query wants to remember of it; 0 at first. */
+int lexicon_note(struct lexicon *l, uint32_t process, uint32_t **ret);

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "store/window.h"
+
+#include "store/schema.h"
+
+/* The note of a process (lexicon_note()) that the selectors leave out; others are its index + 1. */
+#define LEFT_OUT UINT32_MAX
+
+int window_prepare(struct window_reader *w, const struct store_reader *reader, const char *what)
+{
+	_cleanup_free_ char *sql = head_select(reader->version, what);
+	bool has_older = true;
+	int r;
+
+	*w = (struct window_reader){};
+	if (!sql)
+		return -ENOMEM;
+	r = db_prepare(reader->db, sql, &w->heads);
+	if (r == 0)
+		r = db_int(reader->db, "SELECT value FROM meta WHERE key='hash_seed'", &w->seed);
+	if (r == 0 && reader->version >= SCHEMA_DICTIONARIES) {
+		r = db_prepare(reader->db, "SELECT data, hash FROM counts WHERE id = ?1",
+			       &w->counts);
+		if (r == 0)
+			r = lexicon_prepare(&w->lexicon, reader->db, w->seed);
+		if (r == 0)
+			r = older_tables(reader->db, &has_older);
+	}
+	if (r == 0 && has_older)
+		r = older_prepare(&w->older, reader->db, reader->version, w->seed);
+	return r == -ENOENT ? -EBADMSG : r;
+}
+
+void window_done(struct window_reader *w)
+{
+	sqlite3_finalize(w->heads);
+	sqlite3_finalize(w->counts);
+	lexicon_done(&w->lexicon);
+	older_done(&w->older);
+}
+
+void window_forget(struct window_reader *w)
+{
+	lexicon_forget(&w->lexicon);
+	older_forget(&w->older);
+}
+
+/* The sections of what a window counted. */
+static int unpack_counts(struct window_reader *w, const struct head *h, struct unpacked *ret)
+{
+	const void *data = sqlite3_column_blob(w->counts, 0);
+	size_t size = (size_t)sqlite3_column_bytes(w->counts, 0);
+	uint64_t hash;
+
+	if (!data)
+		return -EBADMSG;
+	hash = dictionary_hash(w->seed, h->id, &h->dictionary, 1, data, size);
+	return hash == (uint64_t)sqlite3_column_int64(w->counts, 1) ?
+		       sections_unpack(data, size, COUNTS_SECTIONS, ret) :
+		       -EBADMSG;
+}
+
+/* The same, with its dictionary opened. */
+static int open_counts(struct window_reader *w, const struct head *h, struct unpacked *ret)
+{
+	int r;
+
+	if (!w->counts)
+		return -EBADMSG;
+	r = lexicon_turn(&w->lexicon, h->dictionary);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(w->counts, 1, h->id);
+	r = db_step(w->counts);
+	if (r >= 0)
+		r = r ? unpack_counts(w, h, ret) : -EBADMSG;
+	sqlite3_reset(w->counts);
+	return r;
+}
+
+/* A process's place in the profile; LEFT_OUT: it is not wanted. */
+static int find_process(struct window_reader *w, struct answer *a, uint32_t number, uint32_t *ret)
+{
+	struct profile_process p;
+	uint32_t *note, index;
+	int r = lexicon_note(&w->lexicon, number, &note);
+
+	if (r == 0 && !*note) {
+		r = lexicon_process(&w->lexicon, number, &p);
+		index = LEFT_OUT - 1;
+		if (r == 0 && selectors_match_process(a->selectors, &p))
+			r = profile_process(a->p, &p.info, p.python, &index);
+		if (r == 0)
+			*note = index + 1;
+	}
+	if (r == 0)
+		*ret = *note == LEFT_OUT ? LEFT_OUT : *note - 1;
+	return r;
+}
+
+/* Where the reading of the sections is. */
+struct cursor {
+	struct packed parts[COUNTS_SECTIONS];
+	uint32_t process; /* LEFT_OUT: its counts are passed over */
+	uint32_t thread;
+	uint64_t sum;
+};
+
+/* The stacks of one thread in one state. */
+static int add_stacks(struct window_reader *w, struct answer *a, struct cursor *c, uint64_t n,
+		      enum sample_state state)
+{
+	bool wanted = c->process != LEFT_OUT &&
+		      selectors_match_sample(a->selectors, c->thread, "", state);
+	uint64_t node = 0, step, count;
+	uint32_t stack;
+
+	for (; n > 0; n--) {
+		int r = packed_get(&c->parts[COUNTS_NODES], &step);
+
+		if (r == 0)
+			r = packed_get(&c->parts[COUNTS_COUNTS], &count);
+		if (r < 0)
+			return r;
+		if (__builtin_add_overflow(node, step, &node) || node > DICTIONARY_MOST)
+			return -EBADMSG;
+		c->sum += count;
+		if (!wanted)
+			continue;
+		r = lexicon_stack(&w->lexicon, (uint32_t)node, a->p->dict, &stack);
+		if (r == 0)
+			r = profile_add_state(a->p, c->process, c->thread, stack, state, count, 0);
+		if (r == 0)
+			r = answer_check(a, lexicon_bytes(&w->lexicon));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_group(struct window_reader *w, struct answer *a, struct cursor *c)
+{
+	struct packed *groups = &c->parts[COUNTS_GROUPS];
+	uint64_t state, n;
+	int64_t thread;
+	int r;
+
+	r = packed_get_signed(groups, &thread);
+	if (r == 0)
+		r = packed_get(groups, &state);
+	if (r == 0)
+		r = packed_get(groups, &n);
+	if (r < 0)
+		return r;
+	if (__builtin_add_overflow(thread, (int64_t)c->thread, &thread) || thread < 0 ||
+	    thread > UINT32_MAX || state >= SAMPLE_STATES)
+		return -EBADMSG;
+	c->thread = (uint32_t)thread;
+	return add_stacks(w, a, c, n, (enum sample_state)state);
+}
+
+/* The next process of the sections. number: of the one before; 0: there was none. */
+static int get_process(struct cursor *c, uint32_t *number, uint64_t *ret_groups, uint64_t *ret_sum)
+{
+	struct packed *p = &c->parts[COUNTS_PROCESSES];
+	int64_t step;
+	int r = packed_get_signed(p, &step);
+
+	if (r == 0)
+		r = packed_get(p, ret_groups);
+	if (r == 0)
+		r = packed_get(p, ret_sum);
+	if (r < 0)
+		return r;
+	if (__builtin_add_overflow(step, (int64_t)*number, &step) || step < 1 ||
+	    step > DICTIONARY_MOST)
+		return -EBADMSG;
+	*number = (uint32_t)step;
+	return 0;
+}
+
+static bool any_process(const struct cursor *c)
+{
+	return c->parts[COUNTS_PROCESSES].at < c->parts[COUNTS_PROCESSES].end;
+}
+
+static int add_counts(struct window_reader *w, struct answer *a, const struct unpacked *u,
+		      uint64_t samples)
+{
+	uint64_t groups, sum, all = 0;
+	struct cursor c = {};
+	uint32_t number = 0;
+	int r = 0;
+
+	memcpy(c.parts, u->parts, sizeof(c.parts));
+	while (r == 0 && any_process(&c)) {
+		r = get_process(&c, &number, &groups, &sum);
+		if (r == 0)
+			r = find_process(w, a, number, &c.process);
+		if (r < 0)
+			return r;
+		c.thread = 0;
+		c.sum = 0;
+		for (; r == 0 && groups > 0; groups--)
+			r = add_group(w, a, &c);
+		if (r == 0 && c.sum != sum)
+			r = -EBADMSG;
+		all += sum;
+	}
+	/* none of them is missing */
+	return r == 0 && all != samples ? -EBADMSG : r;
+}
+
+int window_add(struct window_reader *w, struct answer *a, const struct head *h)
+{
+	_cleanup_(unpacked_done) struct unpacked u = {};
+	int r;
+
+	if (!h->dictionary)
+		return w->older.samples ? older_add(&w->older, a, h) : -EBADMSG;
+	r = open_counts(w, h, &u);
+	return r < 0 ? r : add_counts(w, a, &u, h->samples);
+}
+
+int window_each_process(struct window_reader *w, const struct head *h, answer_process_fn each,
+			void *ctx)
+{
+	_cleanup_(unpacked_done) struct unpacked u = {};
+	struct profile_process p;
+	struct cursor c = {};
+	uint64_t groups;
+	uint32_t number = 0;
+	int r;
+
+	if (!h->dictionary)
+		return w->older.samples ? older_each_process(&w->older, h->id, each, ctx) :
+					  -EBADMSG;
+	r = open_counts(w, h, &u);
+	if (r < 0)
+		return r;
+	memcpy(c.parts, u.parts, sizeof(c.parts));
+	while (r == 0 && any_process(&c)) {
+		uint64_t sum;
+
+		r = get_process(&c, &number, &groups, &sum);
+		if (r == 0)
+			r = lexicon_process(&w->lexicon, number, &p);
+		p.samples = sum;
+		if (r == 0)
+			r = each(&p, ctx);
+	}
+	return r;
+}

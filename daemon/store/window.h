@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "store/lexicon.h"
+#include "store/older.h"
+#include "store/reader.h"
+
+/*
+ * Reads windows one by one, of every version: what of the file stays open between them, and what
+ * their numbers are in the profile. Not beyond the reader's transaction.
+ */
+struct window_reader {
+	sqlite3_stmt *heads; /* of the windows, for head_read() */
+	sqlite3_stmt *counts;
+	int64_t seed;
+	struct lexicon lexicon;
+	struct older older;
+};
+
+/* what: what follows "FROM windows" in the statement heads. */
+int window_prepare(struct window_reader *w, const struct store_reader *reader, const char *what);
+void window_done(struct window_reader *w);
+/* All samples of a window. -EBADMSG: the file contradicts itself. */
+int window_add(struct window_reader *w, struct answer *a, const struct head *h);
+/* The processes of a window, with their samples. */
+int window_each_process(struct window_reader *w, const struct head *h, answer_process_fn each,
+			void *ctx);
+/* The profile is another by now: what was met is not in it. */
+void window_forget(struct window_reader *w);

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What plop.db takes, in bytes and time, for windows made from stacks that plopd really recorded:
+ *
+ * 	bench_store day FROM TO WINDOWS STACKS	makes TO/plop.db of so many windows of 30 s
+ * 	bench_store ask DIR			asks it for 10 minutes and for all
+ * 	bench_store carry DIR			carries one of an older version over
+ * 	bench_store dump DIR			prints all that is in it, sorted by nothing
+ * 	bench_store brief			all of it with made-up stacks, in a second
+ *
+ * FROM is a state directory, of which a copy should be given: one of an older version is carried
+ * over. Each line that is printed has a name and a figure.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "store/store.h"
+
+#define START  (UINT64_C(1790000000) * NSEC_PER_SEC)
+#define LENGTH (30 * NSEC_PER_SEC)
+
+static double seconds(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void must(int r, const char *what)
+{
+	if (r < 0) {
+		fprintf(stderr, "bench_store: %s: %s\n", what, strerror(-r));
+		exit(EXIT_FAILURE);
+	}
+}
+
+static struct profile *read_all(const char *dir, uint64_t from_ns, uint64_t to_ns)
+{
+	struct store_reader *reader;
+	struct profile *p;
+	char *error = NULL;
+
+	if (store_reader_open(dir, &reader, &error) < 0) {
+		fprintf(stderr, "bench_store: %s\n", error);
+		exit(EXIT_FAILURE);
+	}
+	store_reader_stay(reader, 600 * NSEC_PER_SEC);
+	must(store_profile(reader, from_ns, to_ns, NULL, &p), "read");
+	store_reader_close(reader);
+	return p;
+}
+
+static struct store *open_store(const char *dir)
+{
+	struct store *s;
+	char *error = NULL;
+
+	if (store_open(dir, &s, &error) < 0) {
+		fprintf(stderr, "bench_store: %s\n", error);
+		exit(EXIT_FAILURE);
+	}
+	return s;
+}
+
+/* The same numbers each time. */
+static uint32_t draw(void)
+{
+	static uint64_t state = 88172645463325252u;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (uint32_t)(state >> 32);
+}
+
+static void carry(const char *dir, bool print)
+{
+	double begin = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID), most = 0;
+	struct store *s = open_store(dir);
+	double opened = seconds(CLOCK_MONOTONIC) - begin;
+	struct store_facts f;
+	struct rusage usage;
+
+	do {
+		double at = seconds(CLOCK_MONOTONIC), took;
+
+		must(store_check(s), "check");
+		took = seconds(CLOCK_MONOTONIC) - at;
+		most = took > most ? took : most;
+	} while (store_is_mending(s));
+	must(store_facts(s, &f), "facts");
+	store_close(s);
+	getrusage(RUSAGE_SELF, &usage);
+	if (!print)
+		return;
+	printf("open_ms %.1f\nall_s %.2f\ncpu_s %.2f\nlongest_step_ms %.1f\n", opened * 1e3,
+	       seconds(CLOCK_MONOTONIC) - begin, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu,
+	       most * 1e3);
+	printf("windows %llu\nbytes %llu\nrss_kb %ld\n", (unsigned long long)f.windows,
+	       (unsigned long long)f.bytes, usage.ru_maxrss);
+}
+
+/* Frames of the profile "from", in another one. */
+static uint32_t frame_in(struct profile *p, const struct profile *from, uint32_t frame, int more)
+{
+	const struct dict_frame *f = dict_get_frame(from->dict, frame);
+	uint32_t function, id;
+
+	must(dict_function(p->dict, dict_get_function(from->dict, f->function), &function), "add");
+	must(dict_frame(p->dict, function, f->line + more, &id), "add");
+	return id;
+}
+
+/*
+ * One of the stacks that were recorded; three in ten of them in a variation that was not: on
+ * another line, or cut off somewhere, as code that runs is seen again and again in another place.
+ */
+static void add_one(struct profile *p, const struct profile *from)
+{
+	const struct profile_sample *s = &from->samples[draw() % from->nsamples];
+	const struct dict_stack *stack = dict_get_stack(from->dict, s->stack);
+	const struct profile_process *k = &from->processes[s->process];
+	uint32_t kind = draw() % 10, depth = stack->depth, frames[512], process, id;
+
+	if (kind == 0 && depth > 4)
+		depth -= draw() % (depth / 2);
+	if (depth > ARRAY_SIZE(frames))
+		depth = ARRAY_SIZE(frames);
+	for (uint32_t i = 0; i < depth; i++)
+		frames[i] = frame_in(
+			p, from, stack->frames[i],
+			i + 1 == depth && (kind == 1 || kind == 2) ? (int)(draw() % 40) : 0);
+	must(profile_process(p, &k->info, k->python, &process), "add");
+	must(dict_stack(p->dict, frames, depth, &id), "add");
+	must(profile_add(p, process, s->thread, id, 1 + (draw() % 4 == 0 ? draw() % 20 : 0)),
+	     "add");
+}
+
+static void make(const struct profile *from, const char *dir, unsigned int windows,
+		 unsigned int stacks)
+{
+	struct store *s = open_store(dir);
+	double cpu = 0, most = 0;
+	struct store_facts f;
+
+	for (unsigned int i = 0; i < windows; i++) {
+		struct profile *p;
+		double at, took;
+
+		must(profile_new(START + i * LENGTH, 100, &p), "make");
+		p->end_ns = p->start_ns + LENGTH;
+		while (p->nsamples < stacks)
+			add_one(p, from);
+		p->tally.ticks = p->tally.python = p->samples_total;
+		at = seconds(CLOCK_THREAD_CPUTIME_ID);
+		must(store_save(s, p), "save");
+		took = seconds(CLOCK_THREAD_CPUTIME_ID) - at;
+		cpu += took;
+		most = i > 0 && took > most ? took : most;
+		profile_free(p);
+	}
+	must(store_facts(s, &f), "facts");
+	store_close(s);
+	printf("windows %u\nstacks_a_window %u\nbytes_a_window %llu\nsave_cpu_ms %.2f\n"
+	       "save_cpu_ms_most %.2f\n",
+	       windows, stacks, (unsigned long long)(f.bytes / windows), cpu / windows * 1e3,
+	       most * 1e3);
+}
+
+static void ask_for(const char *dir, const char *name, uint64_t from_ns, uint64_t to_ns)
+{
+	double best = 1e9;
+	struct profile *p = NULL;
+
+	for (int i = 0; i < 3; i++) {
+		double at = seconds(CLOCK_THREAD_CPUTIME_ID), took;
+
+		profile_free(p);
+		p = read_all(dir, from_ns, to_ns);
+		took = seconds(CLOCK_THREAD_CPUTIME_ID) - at;
+		best = took < best ? took : best;
+	}
+	printf("%s_cpu_ms %.1f\n%s_samples %llu\n%s_stacks %u\n", name, best * 1e3, name,
+	       (unsigned long long)p->samples_total, name, dict_stacks(p->dict));
+	profile_free(p);
+}
+
+static void ask(const char *dir)
+{
+	struct store_reader *reader;
+	struct store_facts f;
+
+	must(store_reader_open(dir, &reader, NULL), "open");
+	must(store_reader_facts(reader, &f), "facts");
+	store_reader_close(reader);
+	ask_for(dir, "ten_minutes", f.oldest_ns + f.windows / 2 * LENGTH,
+		f.oldest_ns + (f.windows / 2 + 20) * LENGTH);
+	ask_for(dir, "all", 0, UINT64_MAX);
+}
+
+static void dump(const char *dir)
+{
+	struct profile *p = read_all(dir, 0, UINT64_MAX);
+
+	for (uint32_t i = 0; i < p->nsamples; i++) {
+		const struct profile_sample *s = &p->samples[i];
+		const struct dict_stack *stack = dict_get_stack(p->dict, s->stack);
+		const struct profile_process *k = &p->processes[s->process];
+
+		printf("%d %.17g %u %s|%s|%s|%s|%s|%s|%s|%s|%s %u", k->info.pid, k->info.start_time,
+		       k->info.uid, k->python, k->info.comm, k->info.exe, k->info.cmdline,
+		       k->info.cgroup, k->info.unit, k->info.container, k->info.service,
+		       k->info.version, s->thread);
+		for (uint32_t j = 0; j < stack->depth; j++) {
+			const struct dict_frame *f = dict_get_frame(p->dict, stack->frames[j]);
+			const struct dict_function *n = dict_get_function(p->dict, f->function);
+
+			printf(";%s (%s:%d:%d)", n->name, n->file, n->line, f->line);
+		}
+		printf(" %llu\n", (unsigned long long)s->count);
+	}
+	profile_free(p);
+}
+
+/* Stacks as a program has them: few entry points, many leaves. */
+static struct profile *made_up(void)
+{
+	static char none[] = "", comm[] = "app";
+	struct process_info info = { .pid = 7,
+				     .comm = comm,
+				     .exe = none,
+				     .cmdline = none,
+				     .cgroup = none,
+				     .unit = none,
+				     .container = none,
+				     .service = none,
+				     .version = none };
+	uint32_t process, frames[24], function, stack;
+	struct profile *p;
+	char name[32];
+
+	must(profile_new(START, 100, &p), "make");
+	must(profile_process(p, &info, "3.11.2", &process), "make");
+	for (unsigned int i = 0; i < 3000; i++) {
+		for (unsigned int k = 0; k < ARRAY_SIZE(frames); k++) {
+			snprintf(name, sizeof(name), "function_%u", (i >> (24 - k)) + 40 * k);
+			must(dict_python(p->dict, name, "/srv/app.py", (int)k, &function), "make");
+			must(dict_frame(p->dict, function, (int)(i % 3 + k), &frames[k]), "make");
+		}
+		must(dict_stack(p->dict, frames, ARRAY_SIZE(frames), &stack), "make");
+		must(profile_add(p, process, 7, stack, 1), "make");
+	}
+	return p;
+}
+
+static void brief(void)
+{
+	char dir[] = "/tmp/plop-bench-XXXXXX";
+	struct profile *from = made_up();
+	DIR *list;
+
+	if (!mkdtemp(dir))
+		must(-errno, "mkdtemp");
+	make(from, dir, 40, 500);
+	ask(dir);
+	list = opendir(dir);
+	for (struct dirent *e; list && (e = readdir(list));)
+		unlinkat(dirfd(list), e->d_name, 0);
+	if (list)
+		closedir(list);
+	rmdir(dir);
+	profile_free(from);
+}
+
+int main(int argc, char **argv)
+{
+	const char *command = argc > 1 ? argv[1] : "";
+
+	if (streq(command, "day") && argc == 6) {
+		struct profile *from;
+
+		carry(argv[2], false);
+		from = read_all(argv[2], 0, UINT64_MAX);
+		make(from, argv[3], (unsigned int)atoi(argv[4]), (unsigned int)atoi(argv[5]));
+		profile_free(from);
+	} else if (streq(command, "ask") && argc == 3) {
+		ask(argv[2]);
+	} else if (streq(command, "carry") && argc == 3) {
+		carry(argv[2], true);
+	} else if (streq(command, "dump") && argc == 3) {
+		dump(argv[2]);
+	} else if (streq(command, "brief") && argc == 2) {
+		brief();
+	} else {
+		fprintf(stderr,
+			"usage: bench_store day FROM TO WINDOWS STACKS | ask DIR | carry DIR |"
+			" dump DIR | brief\n");
+		return 2;
+	}
+	return 0;
+}
