@@ -2,6 +2,7 @@
 #include <jansson.h>
 
 #include "../store/dir.h"
+#include "../store/noise.h"
 #include "check_main.h"
 #include "target/shares.h"
 #include "target/targets.h"
@@ -150,16 +151,22 @@ START_TEST(processes_that_are_known_are_bounded)
 }
 END_TEST
 
-/* A stack that no other number has. */
+/* A stack that no other number has; a deep one ends in a function that cannot be packed well. */
 static uint32_t stack_of(struct profile *p, uint32_t number, uint32_t depth)
 {
 	uint32_t function, both[2], frames[128], id;
+	char name[401];
 
 	ck_assert_int_eq(dict_python(p->dict, "f", "/x.py", 1, &function), 0);
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(dict_frame(p->dict, function, i + 1, &both[i]), 0);
 	for (uint32_t i = 0; i < depth; i++)
 		frames[i] = both[number >> i % 32 & 1];
+	if (depth == ARRAY_SIZE(frames)) {
+		noise_put(name, sizeof(name) - 1);
+		ck_assert_int_eq(dict_python(p->dict, name, "/x.py", 1, &function), 0);
+		ck_assert_int_eq(dict_frame(p->dict, function, 1, &frames[depth - 1]), 0);
+	}
 	ck_assert_int_eq(dict_stack(p->dict, frames, depth, &id), 0);
 	return id;
 }
