@@ -3,11 +3,12 @@
  * All programs of bpf/, one after the other, on a process whose memory is made up and then spoilt:
  * as it lies there, and in between two reads. Or on one whose memory is the input, by a layout that
  * the input may give. Or the tick on a spoilt one that stands still, whose stacks have to be those
- * that python/walk.h reads.
+ * that python/walk.h reads. Or all of them on one that runs asyncio's tasks.
  */
 #include "compare.h"
 #include "hostile.h"
 #include "made.h"
+#include "tasks.h"
 #include "ticked.h"
 
 #define NEXT_TGID 4712u
@@ -48,9 +49,10 @@ static void spoil(struct made *m, const struct edit *e)
 	} regions[] = { { MADE_RUNTIME, 0x1000 },  { MADE_INTERP(0), 0x8000 },
 			{ MADE_STATE(0), 0x2000 }, { MADE_CODE(0), 0x4000 },
 			{ MADE_ENTRY(0), 0x1000 }, { MADE_CHUNK(0), 0x4000 },
-			{ MADE_CHUNK(1), 0x8000 }, { MADE_BASE, MADE_SIZE } };
-	uint64_t at = regions[e->where % 8].from +
-		      e->place * 8u % (regions[e->where % 8].size - 8) + (e->how >> 4 & 7);
+			{ MADE_CHUNK(1), 0x8000 }, { MADE_TASKS, MADE_TASK(8) - MADE_TASKS },
+			{ MADE_CORO(0), 0x1800 },  { MADE_BASE, MADE_SIZE } };
+	const size_t n = e->where % ARRAY_SIZE(regions);
+	uint64_t at = regions[n].from + e->place * 8u % (regions[n].size - 8) + (e->how >> 4 & 7);
 
 	switch (e->how & 3) {
 	case 0:
@@ -195,19 +197,39 @@ static void run(const uint8_t *data, size_t size)
 	check_records();
 }
 
-/* .AsyncioDebug of CPython 3.14.10 (x86-64), by which tasks are found from 3.14 on. */
-static const uint64_t asyncio[ASYNC_TABLE_SIZE / 8] = { 168,    136,   96,  108, 109, 128, 152,
-							225864, 10880, 936, 864, 872, 880 };
-
 static void tasks_begin(const struct plop_layout *l)
 {
 	struct plop_process *p = tick_process(TICK_TGID);
 
-	if (async_layout(l, asyncio, tick_async(1)) == 0)
+	if (tasks_layout(l, tick_async(1)))
 		p->async = 1;
 }
 
-static void on_made(const uint8_t *data, size_t size, bool still)
+/* State 0 runs a task that others await, one after another or several at once. */
+static void tasks_make(struct made *m, uint8_t shape, unsigned int depth)
+{
+	const unsigned int n = shape & 7;
+	struct plop_async a;
+	struct tasks t;
+
+	if (!tasks_layout(&m->l, &a)) {
+		made_stack(m, 0, depth);
+		return;
+	}
+	tasks_new(&t, m, &a);
+	for (unsigned int i = 0; i <= n; i++) {
+		tasks_coro(&t, 2 * i + 1, MADE_COROUTINE, i ? MADE_TASK(i - 1) : 0);
+		tasks_coro(&t, 2 * i, MADE_COROUTINE, MADE_CORO(2 * i + 1));
+		tasks_task(&t, i, 2 * i, shape & 16 ? "import" : NULL);
+		if (i > 0)
+			tasks_awaited(&t, i - 1, i);
+	}
+	if (shape & 8)
+		tasks_awaited_by(&t, n / 2, n / 2, n - n / 2);
+	tasks_run(&t, 0, 0, 2, depth, shape >> 5);
+}
+
+static void on_made(const uint8_t *data, size_t size, bool still, bool tasks)
 {
 	struct {
 		uint8_t layout, interpreters, depth, nedits, nscript;
@@ -216,13 +238,19 @@ static void on_made(const uint8_t *data, size_t size, bool still)
 	struct reader r = { .read = liar_read, .ctx = &liar };
 	struct plop_layout l;
 	static struct made m;
+	uint8_t shape = 0;
 	struct edit e;
 
-	if (!fuzz_take(&data, &size, &head, sizeof(head)) || !made_layout(head.layout % 14u, &l))
+	if (!fuzz_take(&data, &size, &head, sizeof(head)) ||
+	    (tasks && !fuzz_take(&data, &size, &shape, sizeof(shape))) ||
+	    !made_layout(head.layout % 14u, &l))
 		return;
 	made_new(&m, &l);
 	made_state(&m, 0, 0, 0);
-	made_stack(&m, 0, head.depth);
+	if (tasks)
+		tasks_make(&m, shape, head.depth + 1u);
+	else
+		made_stack(&m, 0, head.depth);
 	head.interpreters = head.interpreters % 3 + 1;
 	for (unsigned int i = 1; i < head.interpreters; i++)
 		made_interp(&m, i);
@@ -248,7 +276,7 @@ static void on_made(const uint8_t *data, size_t size, bool still)
 	data += liar.nscript;
 	size -= liar.nscript;
 	tick_begin(&r, &l, MADE_RUNTIME);
-	tick_thread(TICK_TGID + 1, MADE_THREAD(1));
+	tick_thread(TICK_TGID + !tasks, MADE_THREAD(!tasks));
 	kernel.step = 100;
 	others_begin(head.interpreters & 1);
 	tasks_begin(&l);
@@ -289,6 +317,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (which == 1)
 		on_input(data, size);
 	else
-		on_made(data, size, which == 2);
+		on_made(data, size, which == 2, which == 3);
 	return 0;
 }

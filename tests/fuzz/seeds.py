@@ -139,6 +139,12 @@ def tick_seeds():
         yield "tick", struct.pack("<BBBBBB", 2, layout, 2, 30, 4, 0) + b"".join(
             struct.pack("<BBHH", 2, how, place, 0x100 + place) for how, place in ((0, 7), (1, 9), (1, 137), (0, 261)))
         yield "tick", struct.pack("<BBBBBBBBHH", 0, layout, 2, 9, 1, 16, 2, 1, 7, 0x2000) + bytes(15) + b"\x80" + TICKS
+        # asyncio's tasks: a chain of them, several at once; with a pointer and a number that are wrong, or torn
+        for shape in (0, 0x13, 0x3f):
+            yield "tick", struct.pack("<BBBBBBB", 3, layout, 0, 5, 0, 0, shape) + b"\4\3\5\6\4"
+            yield "tick", struct.pack("<BBBBBBBBBHHBBHH", 3, layout, 0, 5, 2, 0, shape, 7, 1, 0x440, 0xe880, 7, 2, 0x450,
+                                      9) + b"\4\3\5\6\4"
+            yield "tick", struct.pack("<BBBBBBB", 3, layout, 0, 5, 0, 40, shape) + bytes(39) + b"\xff\4\3\5\6\4"
     for which in LAYOUTS:
         for wrap in (0, 3):
             yield "tick", (struct.pack("<BBBBHQ", 1, which, wrap, len(TICKS), 0x300, BASE + 0x900) + TICKS + b"\0" +

@@ -189,6 +189,60 @@ START_TEST(tables_that_are_full)
 }
 END_TEST
 
+/* Task renames itself; whether that was told, and if so whether plopd was woken. */
+static bool told_of_rename(struct kernel_task *task, bool wakes)
+{
+	const struct plop_record *x;
+
+	kernel_records_clear();
+	plop_rename(&task->task, "another");
+	if (kernel_records() == 0)
+		return false;
+	ck_assert_uint_eq(kernel_records(), 1);
+	x = kernel_record(0).data;
+	ck_assert_uint_eq(x->type, PLOP_RECORD_RENAME);
+	ck_assert_uint_eq(x->tgid, (__u32)task->task.tgid);
+	ck_assert_uint_eq(x->image, tick_process((__u32)task->task.tgid)->image);
+	ck_assert_uint_eq(kernel_record(0).flags, wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	return true;
+}
+
+/* A process that names its main thread is told of, but not each time that it does so. */
+START_TEST(renames)
+{
+	struct kernel_task thread;
+
+	setup_child();
+	thread = tick_task;
+	thread.task.pid++;
+	ck_assert(!told_of_rename(&thread, false));
+	ck_assert(told_of_rename(&tick_task, true));
+	ck_assert(!told_of_rename(&tick_task, true));
+	/* another one is told as well: it does not wake plopd once more */
+	plop_fork(&tick_task.task, &child.task);
+	kernel.now += PLOP_RENAMES_APART_NS / 2;
+	ck_assert(!told_of_rename(&tick_task, false));
+	/* since it was forked it has not been long enough */
+	ck_assert(!told_of_rename(&child, false));
+	kernel.now += PLOP_RENAMES_APART_NS / 2 + MS;
+	ck_assert(told_of_rename(&tick_task, true));
+	ck_assert(told_of_rename(&child, false));
+	/* as long as there is no room, it is as if it had not been */
+	kernel.now += PLOP_RENAMES_APART_NS + MS;
+	kernel.ring_waiting = 2u * 1024 * 1024 / 4 * 3;
+	ck_assert(!told_of_rename(&tick_task, true));
+	kernel.ring_waiting = 0;
+	ck_assert(told_of_rename(&tick_task, true));
+	/* what is examined anyway, and who is not known */
+	kernel.now += PLOP_RENAMES_APART_NS + MS;
+	plop_exec(&child.task);
+	kernel.now += PLOP_RENAMES_APART_NS + MS;
+	ck_assert(!told_of_rename(&child, true));
+	child.task.tgid = child.task.pid = 99;
+	ck_assert(!told_of_rename(&child, true));
+}
+END_TEST
+
 /* Where tasks are kept is set only where it still is the same program. */
 START_TEST(assignments)
 {
@@ -207,4 +261,4 @@ START_TEST(assignments)
 END_TEST
 
 CHECK_MAIN("tick/proc", children, programs, ends, wanted_children, threads, tables_that_are_full,
-	   assignments);
+	   renames, assignments);

@@ -26,7 +26,8 @@
 #define MADE_CHUNK(n)   (MADE_BASE + 0x24000 + (n)*MADE_CHUNK_SIZE)
 #define MADE_CHUNK_SIZE 0x4000ull
 #define MADE_CHUNKS     20
-#define MADE_SIZE       0x78000
+#define MADE_TASKS      (MADE_BASE + 0x74000) /* what is of asyncio, see tasks.h */
+#define MADE_SIZE       0x86000
 
 /* How many there are of them. */
 #define MADE_INTERPS 4

@@ -22,13 +22,14 @@ int plop_assign(struct plop_async_assign *ctx);
 int plop_fork(struct task_struct *parent, struct task_struct *child);
 int plop_exec(struct task_struct *task);
 int plop_exit(struct task_struct *task);
+int plop_rename(struct task_struct *task, const char *comm);
 int plop_switch(bool preempt, struct task_struct *prev, struct task_struct *next);
 int plop_sw_async(bool preempt, struct task_struct *prev, struct task_struct *next);
 int plop_wakeup(struct task_struct *task);
 
 /* What user space and the programs tell each other beside the maps, see bpf/plop.bpf.h. */
 extern volatile __u32 plop_active, plop_seconds, plop_trusted;
-extern volatile __u64 plop_changes, plop_table_full;
+extern volatile __u64 plop_changes, plop_table_full, plop_renames_woken;
 extern volatile struct plop_part plop_part_most[PLOP_PARTS];
 
 /* What became of one tick. */
