@@ -140,10 +140,9 @@ enum plop_gil_where {
 #define PLOP_TS_ACTIVE 0x10
 
 _Static_assert(sizeof(struct plop_layout) == 112, "shared with the kernel side");
-_Static_assert((PLOP_TS_MAX & (PLOP_TS_MAX - 1)) == 0 &&
-		       (PLOP_FRAME_MAX & (PLOP_FRAME_MAX - 1)) == 0 &&
-		       (PLOP_FINGERPRINT_MAX & (PLOP_FINGERPRINT_MAX - 1)) == 0,
-	       "the kernel side masks offsets with them");
+_Static_assert((PLOP_TS_MAX & (PLOP_TS_MAX - 1)) == 0, "the kernel side masks offsets with it");
+_Static_assert((PLOP_FRAME_MAX & (PLOP_FRAME_MAX - 1)) == 0, "... and with it");
+_Static_assert((PLOP_FINGERPRINT_MAX & (PLOP_FINGERPRINT_MAX - 1)) == 0, "... and with it");
 
 /* Of a str, by its state word, str_state_set included: bytes for each character. */
 static inline __attribute__((always_inline)) __u32 plop_str_kind(const struct plop_layout *l,
