@@ -26,13 +26,10 @@ static int query_prune(struct query *q)
 	return profile_prune(&q->a.p, q->a.limit / 6);
 }
 
-/* What can be cut off takes too much of the memory, or all does. */
+/* What can be cut off takes too much of the memory. */
 static bool is_large(const struct query *q)
 {
-	size_t bytes = profile_bytes(q->a.p) + older_bytes(&q->windows.older);
-
-	return bytes > q->a.limit / 3 ||
-	       bytes + lexicon_bytes(&q->windows.lexicon) > q->a.limit / 3 * 2;
+	return profile_bytes(q->a.p) + older_bytes(&q->windows.older) > q->a.limit / 3;
 }
 
 static int query_run(struct query *q, const struct store_reader *reader, uint64_t from_ns,
@@ -49,6 +46,7 @@ static int query_run(struct query *q, const struct store_reader *reader, uint64_
 			continue;
 		head_add(&all, &h);
 		head_to_profile(&all, q->a.p);
+		window_spare(&q->windows);
 		r = reader_overdue(reader);
 		if (r == 0)
 			r = window_add(&q->windows, &q->a, &h);

@@ -45,6 +45,12 @@ void window_forget(struct window_reader *w)
 	older_forget(&w->older);
 }
 
+void window_spare(struct window_reader *w)
+{
+	if (lexicon_bytes(&w->lexicon) > WINDOW_LEXICON_MOST)
+		lexicon_forget(&w->lexicon);
+}
+
 /* The sections of what a window counted. */
 static int unpack_counts(struct window_reader *w, const struct head *h, struct unpacked *ret)
 {
@@ -131,7 +137,7 @@ static int add_stacks(struct window_reader *w, struct answer *a, struct cursor *
 		if (r == 0)
 			r = profile_add_state(a->p, c->process, c->thread, stack, state, count, 0);
 		if (r == 0)
-			r = answer_check(a, lexicon_bytes(&w->lexicon));
+			r = answer_check(a, 0);
 		if (r < 0)
 			return r;
 	}

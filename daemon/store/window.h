@@ -25,5 +25,13 @@ int window_add(struct window_reader *w, struct answer *a, const struct head *h);
 /* The processes of a window, with their samples. */
 int window_each_process(struct window_reader *w, const struct head *h, answer_process_fn each,
 			void *ctx);
+/*
+ * Between windows: gives back what was loaded of a dictionary, once it is more than
+ * WINDOW_LEXICON_MOST bytes. It is no part of an answer's limit: it may be of processes that the
+ * answer has nothing of. One window has at most all of a dictionary loaded, DICTIONARY_FULL numbers
+ * of a part.
+ */
+#define WINDOW_LEXICON_MOST (8u << 20)
+void window_spare(struct window_reader *w);
 /* The profile is another by now: what was met is not in it. */
 void window_forget(struct window_reader *w);

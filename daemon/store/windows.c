@@ -124,6 +124,7 @@ static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to
 		buf_clear(&row);
 		buf_clear(&of_window);
 		l.samples = 0;
+		window_spare(&windows);
 		r = reader_overdue(reader);
 		if (r == 0)
 			r = window_each_process(&windows, &h, list_process, &l);

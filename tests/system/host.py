@@ -75,7 +75,8 @@ def end_all():
 class Workload:
     """
     A program of tests/workloads up to its READY line (or a script, with code=, or, without either, python is the whole command),
-    in a session of its own with all that it starts. options: of subprocess.Popen.
+    in a process group of its own with all that it starts. Not in a session: Linux gives each session the same share of the CPUs
+    (sched_autogroup), whatever the nice values in it. options: of subprocess.Popen.
     """
     running = []
 
@@ -87,7 +88,7 @@ class Workload:
         else:
             command = python if isinstance(python, list) else [python]
         options = dict({"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}, **options)
-        self.process = subprocess.Popen(command + [str(a) for a in arguments], start_new_session=True, **options)
+        self.process = subprocess.Popen(command + [str(a) for a in arguments], process_group=0, **options)
         self.pid = self.process.pid
         self.running.append(self)
         try:

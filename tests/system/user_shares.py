@@ -364,7 +364,7 @@ def test_store(users):
     """One user's stacks fill the store as fast as they can: nobody else's windows go for it."""
     config = os.path.join(users.daemon.folder, "small.conf")
     with open(config, "w") as f:
-        f.write("[plopd]\nhz = 1000\nwindow = 5s\nmax_store = 16M\n")
+        f.write("[plopd]\nhz = 1000\nwindow = 10s\nmax_store = 16M\n")
     with host.Plopd("--config", config) as daemon:
         small = Users(daemon)
         try:
@@ -398,7 +398,9 @@ def fill_store(users):
     assert users.shares(TWO)["store_merged"] == users.shares(TWO)["window_merged"] == 0, users.shares(TWO)
     # each has what is his, by name, and ONE his counts
     for uid, name in ((TWO, "two_busy"), (0, "root_busy")):
-        text = users.ctl(uid, "export", "-f", "collapsed", "pid=%d" % users.pid(name)).out
+        said = users.ctl(uid, "export", "-f", "collapsed", "pid=%d" % users.pid(name))
+        assert said.returncode == 0, said.err
+        text = said.out
         assert name in text and beyond not in text, text[:1000]
     processes = [users.others[0].pid, users.others[1].pid]
     answers = [users.ctl(ONE, "export", "--since", since, "-f", "collapsed", "pid=%d" % processes[0]) for since in ("10s", "1h")]

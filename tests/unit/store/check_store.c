@@ -483,10 +483,8 @@ START_TEST(an_answer_has_a_limit)
 	store_reader_limit(reader, bytes / 2);
 	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &none), -E2BIG);
 	ck_assert_ptr_null(none);
-	/* what finding rows by their ids takes counts as well */
+	/* what is loaded to find it is not counted: it may be of others */
 	store_reader_limit(reader, bytes);
-	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &none), -E2BIG);
-	store_reader_limit(reader, 2 * bytes);
 	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &again), 0);
 	ck_assert_uint_eq(again->samples_total, whole->samples_total);
 }
