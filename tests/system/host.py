@@ -238,7 +238,7 @@ class Plopd:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        if kind:
+        if kind and os.path.exists(self.log):
             sys.stderr.write(self.said())
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """plopctl top: what it shows of workloads whose shares are known, as text and on a terminal of its own; its keys, its sizes, that it
 leaves the terminal as it was, that it outlives plopd, and what it costs."""
+import contextlib
 import json
 import os
 import signal
@@ -34,6 +35,7 @@ while True:
     hot()
     warm()
 """
+SPIN = "print('READY', flush=True)\nwhile True:\n    pass\n"
 # 40 functions, for something to scroll in.
 MANY = """
 import time
@@ -127,8 +129,13 @@ def test_shares(plopd, busy, watched):
 
 def test_ticks_of_each_event(plopd):
     """What the stream says of its time is of its ticks, also in the first event of a window: their rate is that of all others."""
-    done = subprocess.run(["curl", "-sN", "--max-time", "13", "--unix-socket", plopd.socket, "http://plop/v1/stream"],
-                          stdout=subprocess.PIPE, timeout=60)
+    with contextlib.ExitStack() as busy_cpus:
+        # a CPU that idles has no ticks
+        for cpu in os.sched_getaffinity(0):
+            work = busy_cpus.enter_context(host.Workload(sys.executable, code=SPIN))
+            os.sched_setaffinity(work.pid, {cpu})
+        done = subprocess.run(["curl", "-sN", "--max-time", "13", "--unix-socket", plopd.socket, "http://plop/v1/stream"],
+                              stdout=subprocess.PIPE, timeout=60)
     events = [json.loads(line[6:].decode()) for line in done.stdout.splitlines() if line.startswith(b"data: ")]
     # not of the very first, whose window may be the one in which plopd itself began
     first, later, last = [0.0, 0], [0.0, 0], events[0]
