@@ -44,6 +44,9 @@ extern volatile __u64 plop_states_woken;
 /* ... for a PLOP_RECORD_RENAME, in ns. */
 extern volatile __u64 plop_renames_woken;
 
+/* See PLOP_PLAIN_PROGRAMS; 0: none. Written by user space only. */
+extern volatile __u64 plop_plain[PLOP_PLAIN_PROGRAMS];
+
 #define COPY_SIZE 4096
 #define RECORD_SIZE                                                                \
 	(sizeof(struct plop_record_code) + PLOP_CAPTURE_FILE + PLOP_CAPTURE_NAME + \

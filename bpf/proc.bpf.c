@@ -10,6 +10,7 @@
 volatile __u64 plop_changes = 0;
 volatile __u64 plop_table_full = 0;
 volatile __u64 plop_renames_woken = 0;
+volatile __u64 plop_plain[PLOP_PLAIN_PROGRAMS] = {};
 
 /* Processes of the table by their user's place, and of all but root's. Written by both sides. */
 volatile __u32 plop_user_processes[PLOP_USER_PLACES] = {};
@@ -175,9 +176,14 @@ int BPF_PROG(plop_exec, struct task_struct *task)
 	struct plop_record_exec r = {};
 	struct plop_process p = {};
 	__u32 tgid = task->tgid;
+	bool plain;
 
+	r.file = program_file(task);
+	plain = r.file && plop_plain[r.file % PLOP_PLAIN_PROGRAMS] == r.file;
 	plop_process_begin(&p, bpf_ktime_get_ns());
 	p.state = PLOP_STATE_NEW;
+	if (plain)
+		p.wait = PLOP_WAIT_PLAIN_NS;
 	p.user = user_place(task);
 	if (!process_begin(tgid, &p))
 		__sync_fetch_and_add(&plop_table_full, 1);
@@ -185,8 +191,9 @@ int BPF_PROG(plop_exec, struct task_struct *task)
 	r.head.type = PLOP_RECORD_EXEC;
 	r.head.tgid = tgid;
 	r.head.image = p.image;
-	r.file = program_file(task);
-	bpf_ringbuf_output(&records, &r, sizeof(r), BPF_RB_FORCE_WAKEUP);
+	/* that of a plain one is looked at with whatever wakes plopd next, once a second at least */
+	bpf_ringbuf_output(&records, &r, sizeof(r),
+			   plain ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
 

@@ -81,6 +81,10 @@ static __always_inline int tick(bool use_loop)
 	if (!p) {
 		half->counters[PLOP_C_OTHER]++;
 	} else if (p->state == PLOP_STATE_PROFILED) {
+		if (cpu->still) {
+			cpu->still = 0;
+			record_send(PLOP_RECORD_PERIOD, n, 0, BPF_RB_FORCE_WAKEUP);
+		}
 		lost = python_tick(cpu, half, p, pid_tgid, PLOP_CHANNEL_ALWAYS, PLOP_PART_ALWAYS,
 				   false, &half->counters[PLOP_C_TRUNCATED], use_loop, false);
 		if (lost)

@@ -17,6 +17,7 @@ int record_check(const void *data, size_t size)
 	case PLOP_RECORD_PRESSURE:
 	case PLOP_RECORD_THREAD:
 	case PLOP_RECORD_RENAME:
+	case PLOP_RECORD_PERIOD:
 		return 0;
 	case PLOP_RECORD_STATE:
 		return size >= sizeof(struct plop_record_state) ? 0 : -EBADMSG;

@@ -6,23 +6,81 @@
 
 #include "sampler/private.h"
 #include "util/clock.h"
+#include "util/log.h"
 
 #define CPUS_MAX 4096
 
-void events_change(struct sampler *s, struct events *e)
+/* How long a CPU on which no Python has run goes on as if it had. */
+#define STILL_NS NSEC_PER_SEC
+
+static void event_change(struct cpu_event *c, uint64_t now)
 {
+	uint64_t before = c->period.ns, period = period_next(&c->period, now - c->since);
+
+	c->since = now;
+	/* one that fails keeps what it has */
+	if (ioctl(c->fd, PERF_EVENT_IOC_PERIOD, &period) < 0)
+		c->period.ns = before;
+}
+
+/* Whether all ticks that are counted in a half were of nothing that is profiled. */
+static bool half_is_still(const struct plop_half *half)
+{
+	return half->counters[PLOP_C_TICKS] == half->counters[PLOP_C_OTHER];
+}
+
+void events_seen(struct sampler *s, int cpu, const struct plop_half *half)
+{
+	struct events *e = &s->events[PLOP_CHANNEL_ALWAYS];
+
+	if (e->cpus && !half_is_still(half))
+		e->cpus[cpu].python_ns = clock_ns(CLOCK_MONOTONIC);
+}
+
+static bool event_is_still(struct sampler *s, struct events *e, int cpu, uint64_t now)
+{
+	const uint32_t active = s->skel->bss->plop_active & 1;
+
+	if (e != &s->events[PLOP_CHANNEL_ALWAYS])
+		return false;
+	if (!half_is_still(&s->cpus[cpu].half[active]))
+		e->cpus[cpu].python_ns = now;
+	return now - e->cpus[cpu].python_ns > STILL_NS;
+}
+
+bool events_change(struct sampler *s, struct events *e)
+{
+	bool all_still = true;
+
 	for (int i = 0; e->cpus && i < s->ncpus; i++) {
 		struct cpu_event *c = &e->cpus[i];
-		uint64_t now = clock_ns(CLOCK_MONOTONIC), before = c->period.ns, period;
+		uint64_t now = clock_ns(CLOCK_MONOTONIC);
+		bool still;
 
 		if (!c->link)
 			continue;
-		period = period_next(&c->period, now - c->since);
-		c->since = now;
-		/* one that fails keeps what it has */
-		if (ioctl(c->fd, PERF_EVENT_IOC_PERIOD, &period) < 0)
-			c->period.ns = before;
+		still = event_is_still(s, e, i, now);
+		s->cpus[i].still = still;
+		all_still &= still;
+		if (!still || now - c->since >= EVENTS_STILL / 2 * period_lasts(e->hz))
+			event_change(c, now);
 	}
+	return all_still;
+}
+
+void events_wake(struct sampler *s, struct events *e, uint32_t cpu)
+{
+	struct cpu_event *c = e->cpus && cpu < (uint32_t)s->ncpus ? &e->cpus[cpu] : NULL;
+	uint64_t period;
+
+	if (!c || !c->link)
+		return;
+	/* what the seldom changes owe is nobody's */
+	period_begin(&c->period, e->hz, c->period.random, 1, 0, 0);
+	period = c->period.ns;
+	c->since = c->python_ns = clock_ns(CLOCK_MONOTONIC);
+	if (ioctl(c->fd, PERF_EVENT_IOC_PERIOD, &period) < 0)
+		log_debug_r(-errno, "Cannot change the period of CPU %u", cpu);
 }
 
 /*
@@ -62,7 +120,7 @@ static int events_open_cpu(struct events *e, int cpu)
 		link = bpf_program__attach_perf_event(e->program, fd);
 	if (!link)
 		return -errno;
-	c->since = clock_ns(CLOCK_MONOTONIC);
+	c->since = c->python_ns = clock_ns(CLOCK_MONOTONIC);
 	c->fd = TAKE_FD(fd);
 	c->link = link;
 	return 0;

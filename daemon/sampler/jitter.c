@@ -82,7 +82,7 @@ static void jitter_renew(struct sampler *s, uint32_t channel, uint64_t now)
 
 void sampler_jitter(struct sampler *s)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), began, took;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), began, took, lasts;
 
 	for (uint32_t i = 0; i <= PLOP_MAX_CHANNELS; i++) {
 		struct events *e = &s->events[i];
@@ -91,12 +91,24 @@ void sampler_jitter(struct sampler *s)
 		if (!e->due || e->due > now + period_lasts(e->hz) / TOGETHER)
 			continue;
 		began = clock_ns(CLOCK_MONOTONIC);
+		lasts = period_lasts_now(&e->when);
 		if (e->threads)
 			threads_change(e);
-		else
-			events_change(s, e);
+		else if (events_change(s, e))
+			lasts *= EVENTS_STILL;
 		took = clock_ns(CLOCK_MONOTONIC) - began;
-		e->due = now + MAX(period_lasts_now(&e->when), PART * took);
+		e->due = now + MAX(lasts, PART * took);
 	}
+	jitter_arm(s);
+}
+
+void jitter_wake(struct sampler *s, uint32_t cpu)
+{
+	struct events *e = &s->events[PLOP_CHANNEL_ALWAYS];
+
+	if (!e->due)
+		return;
+	events_wake(s, e, cpu);
+	e->due = MIN(e->due, clock_ns(CLOCK_MONOTONIC) + period_lasts_now(&e->when));
 	jitter_arm(s);
 }

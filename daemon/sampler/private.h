@@ -20,6 +20,8 @@ struct cpu_event {
 	int fd;                /* owned by the link */
 	struct period period;
 	uint64_t since; /* CLOCK_MONOTONIC, ns: when it got its period */
+	/* ... when a tick of a process that is profiled was last seen here; see events_change() */
+	uint64_t python_ns;
 };
 
 /* The event of one thread. */
@@ -140,8 +142,17 @@ int events_open(struct sampler *s, struct events *e);
 void events_close(struct sampler *s, struct events *e);
 /* As sampler_follow_cpus(). */
 int events_follow(struct sampler *s, struct events *e, const bool *online, size_t n);
-/* Gives each event of the CPUs its next period. */
-void events_change(struct sampler *s, struct events *e);
+/*
+ * Gives each event of the CPUs its next period. Those of PLOP_CHANNEL_ALWAYS on CPUs where no
+ * Python ran of late change seldom (plop_cpu.still), every EVENTS_STILL-th time; returns whether
+ * all are such.
+ */
+#define EVENTS_STILL 8
+bool events_change(struct sampler *s, struct events *e);
+/* A half of a CPU is about to be emptied: whether a profiled process had a tick there. */
+void events_seen(struct sampler *s, int cpu, const struct plop_half *half);
+/* A CPU is none any more whose period changes seldom: it begins with another. */
+void events_wake(struct sampler *s, struct events *e, uint32_t cpu);
 
 /*
  * Opens events for all threads of the processes, and enables them: exactly once for each thread,
@@ -167,6 +178,8 @@ void jitter_done(struct sampler *s);
 void jitter_begin(struct sampler *s, struct events *e);
 /* Wakes up in time for the next thing that is due. */
 void jitter_arm(struct sampler *s);
+/* A PLOP_RECORD_PERIOD has come of this CPU. */
+void jitter_wake(struct sampler *s, uint32_t cpu);
 
 /* Moves the counters of the recordings' channels from a half to *counters. */
 void channels_collect(struct plop_half *half, struct sampler_counters *counters);

@@ -108,3 +108,13 @@ int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
 	*ret = now.image;
 	return 0;
 }
+
+void sampler_program_plain(struct sampler *s, uint64_t file, bool plain)
+{
+	volatile __u64 *place = &s->skel->bss->plop_plain[file % PLOP_PLAIN_PROGRAMS];
+
+	if (plain)
+		*place = file;
+	else if (*place == file)
+		*place = 0;
+}

@@ -64,6 +64,9 @@ static int sampler_record(void *ctx, void *data, size_t size)
 	case PLOP_RECORD_PRESSURE:
 		s->handlers.pressure(s->handlers.ctx);
 		break;
+	case PLOP_RECORD_PERIOD:
+		jitter_wake(s, r->tgid);
+		break;
 	case PLOP_RECORD_WAIT:
 		s->handlers.wait(data, s->handlers.ctx);
 		break;
@@ -323,6 +326,7 @@ static int sampler_stacks(struct sampler *s, const struct plop_half *half, uint6
 static void sampler_empty(struct sampler *s, struct plop_half *half,
 			  struct sampler_counters *counters)
 {
+	events_seen(s, s->collected.cpu, half);
 	for (int i = 0; i < PLOP_COUNTERS; i++) {
 		counters->c[i] += half->counters[i];
 		half->counters[i] = 0;

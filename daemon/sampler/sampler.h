@@ -230,6 +230,11 @@ int sampler_process_add(struct sampler *s, uint32_t tgid, const struct plop_proc
 int sampler_process_set(struct sampler *s, uint32_t tgid, const struct plop_process *p);
 /* Forgets a process unless it has become another image; ticks on it count as other from then on. */
 void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image);
+/*
+ * Whether what executes the program with this number (plop_record_exec.file) need not be told of at
+ * once: it was no Python lately. One that falls on the place of another has it.
+ */
+void sampler_program_plain(struct sampler *s, uint64_t file, bool plain);
 /* Which image the kernel's table has for a process. -ESRCH: none. */
 int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret);
 

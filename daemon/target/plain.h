@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "plop/events.h"
+
 /*
  * Programs that were no Python when they were looked at just after a process had executed them, by
  * the number that the kernel side gives their file (struct plop_record_exec). Most processes of a
@@ -11,7 +13,7 @@
  * said here is only that a look may wait. A program of which one has become Python later, as what
  * loads it by itself, is none of them for an hour.
  */
-#define PLAIN_PROGRAMS 1024
+#define PLAIN_PROGRAMS PLOP_PLAIN_PROGRAMS
 
 struct plain_programs {
 	struct {

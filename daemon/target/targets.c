@@ -11,7 +11,8 @@
 /* How long after it executed a program a process may look like another one. */
 #define NEW_NS (250 * NSEC_PER_MSEC)
 /* When one is looked at first that is of a program that was no Python lately. */
-#define PLAIN_NS (500 * NSEC_PER_MSEC)
+#define PLAIN_NS      (500 * NSEC_PER_MSEC)
+#define PLAIN_STEP_NS (100 * NSEC_PER_MSEC)
 /* When one is looked at again for which there was no memory. */
 #define AFTER_FAILURE_NS (2 * NSEC_PER_SEC)
 
@@ -327,15 +328,16 @@ static void target_look_again(struct targets *t, const struct examination *x)
 static void target_learn(struct targets *t, const struct examination *x,
 			 const struct python_process *python)
 {
-	uint64_t image;
+	uint64_t now = cycle_mono_ns(t->cycle), image;
 
 	if (!x->file || sampler_process_image(t->sampler, x->key.tgid, &image) < 0 ||
 	    image != x->key.image)
 		return;
 	if (python->verdict == PYTHON_NO && python->looked)
-		plain_add(&t->plain, x->file, cycle_mono_ns(t->cycle));
+		plain_add(&t->plain, x->file, now);
 	else if (python->verdict == PYTHON_YES)
-		plain_never(&t->plain, x->file, cycle_mono_ns(t->cycle));
+		plain_never(&t->plain, x->file, now);
+	sampler_program_plain(t->sampler, x->file, plain_has(&t->plain, x->file, now));
 }
 
 static void targets_found(struct targets *t, const struct examination *x,
@@ -452,6 +454,15 @@ static void targets_look(struct targets *t, uint32_t tgid, uint64_t image, bool 
 	examiner_ask(t->examiner, EXAMINE_PROCESS, &who, &request, targets_examined, x);
 }
 
+/* Whether it has ended, or executed another program. */
+static bool image_is_over(const struct targets *t, const struct target_key *key)
+{
+	uint64_t image;
+	int r = sampler_process_image(t->sampler, key->tgid, &image);
+
+	return r == -ESRCH || (r == 0 && image != key->image);
+}
+
 void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
 {
 	targets_look(t, tgid, image, fresh, 0);
@@ -464,10 +475,15 @@ void targets_exec(struct targets *t, const struct plop_record_exec *r)
 
 	/* any number of plain ones may come: those that may well be Python have room beside them */
 	if (!plain_has(&t->plain, r->file, now) || !pendings_may_be_plain(&t->pending)) {
+		sampler_program_plain(t->sampler, r->file, false);
 		targets_look(t, key.tgid, key.image, false, r->file);
 		return;
 	}
-	targets_ask_again(t, &key, now + PLAIN_NS);
+	/* its record has waited for others: most have ended by now */
+	if (image_is_over(t, &key))
+		return;
+	/* many at once, rather than each at its time */
+	targets_ask_again(t, &key, (key.image + PLAIN_NS) / PLAIN_STEP_NS * PLAIN_STEP_NS);
 	pending_program(t, &key, r->file, true);
 }
 
@@ -543,15 +559,6 @@ void targets_end(struct targets *t, uint32_t tgid, uint64_t image)
 	}
 }
 
-/* Whether it has ended, or executed another program. */
-static bool pending_is_over(const struct targets *t, const struct pending *p)
-{
-	uint64_t image;
-	int r = sampler_process_image(t->sampler, p->key.tgid, &image);
-
-	return r == -ESRCH || (r == 0 && image != p->key.image);
-}
-
 static int targets_retry(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct targets *t = ctx;
@@ -565,7 +572,7 @@ static int targets_retry(sd_event_source *s, uint64_t usec, void *ctx)
 			continue;
 		/* by its answer it has another time, or is not there any more */
 		p->due_ns = 0;
-		if (pending_is_over(t, p))
+		if (image_is_over(t, &p->key))
 			pendings_drop(&t->pending, &p->key);
 		else
 			targets_look(t, p->key.tgid, p->key.image, false, p->file);

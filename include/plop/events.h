@@ -240,6 +240,8 @@ struct plop_half {
  */
 #define PLOP_WAIT_FIRST_NS 4000000ULL
 #define PLOP_WAIT_LAST_NS  16000000000ULL
+/* ... of a plain program, see plop_plain */
+#define PLOP_WAIT_PLAIN_NS (64 * PLOP_WAIT_FIRST_NS)
 
 /* What the kernel knows of a process; key: tgid. */
 enum plop_state {
@@ -345,7 +347,12 @@ struct plop_cpu {
 	__u64 last_thread; /* plop_mix(image ^ thread pointer) */
 	__u64 last_state;  /* its thread state */
 	__u64 last_sub;    /* whether that is of another interpreter than the first */
-	__u64 pad[2];
+	/*
+	 * Set by user space: it changes this CPU's period seldom, as no Python ran here. The next
+	 * tick of a profiled process clears it, and tells by a PLOP_RECORD_PERIOD.
+	 */
+	__u64 still;
+	__u64 pad;
 	struct plop_half half[2];
 };
 
@@ -362,7 +369,14 @@ enum plop_record_type {
 		9, /* a process that has events on its threads made one: PLOP_THREAD_MADE(image) */
 	PLOP_RECORD_STATE = 10,  /* a thread whose state the kernel side does not reach */
 	PLOP_RECORD_RENAME = 11, /* a profiled or unsupported one has given itself a name */
+	PLOP_RECORD_PERIOD = 12, /* plop_cpu.still was set: tgid is the number of the CPU */
 };
+
+/*
+ * Programs that were no Python lately: plop_record_exec.file, at its remainder by this. Most
+ * processes of a busy host are of such and end soon. Their exec does not wake plopd.
+ */
+#define PLOP_PLAIN_PROGRAMS 1024
 
 /*
  * A process that renames itself all the time is told of no more often than that. Whoever looks at

@@ -270,6 +270,28 @@ START_TEST(stacks_that_come_again)
 }
 END_TEST
 
+/* A CPU whose period changes seldom: the first tick of a profiled process tells, and no other. */
+START_TEST(cpus_that_are_still)
+{
+	struct plop_layout l = layout_of(0x030d);
+
+	setup(&l, 5);
+	kernel_records_clear();
+	tick_cpu()->still = 1;
+	tick_thread(TICK_TGID + 1000, MADE_THREAD(0));
+	tick_task.task.tgid = (int)TICK_TGID + 1000;
+	tick();
+	ck_assert_uint_eq(records_of(PLOP_RECORD_PERIOD), 0);
+	ck_assert_uint_eq(tick_cpu()->still, 1);
+	tick_task.task.tgid = (int)TICK_TGID;
+	tick();
+	ck_assert_uint_eq(records_of(PLOP_RECORD_PERIOD), 1);
+	ck_assert_uint_eq(tick_cpu()->still, 0);
+	tick();
+	ck_assert_uint_eq(records_of(PLOP_RECORD_PERIOD), 1);
+}
+END_TEST
+
 START_TEST(tables_that_are_full)
 {
 	struct plop_layout l = layout_of(0x030d);
@@ -390,4 +412,4 @@ END_TEST
 CHECK_MAIN("tick/count", ticks_of_other_processes, processes_that_are_new,
 	   threads_that_run_no_python, threads_without_a_state, threads_beyond_the_search,
 	   interpreters_that_come_and_go, states_that_are_remembered, stacks_that_come_again,
-	   tables_that_are_full, code_at_first_sight, code_that_has_settled);
+	   cpus_that_are_still, tables_that_are_full, code_at_first_sight, code_that_has_settled);

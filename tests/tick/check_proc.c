@@ -86,6 +86,16 @@ START_TEST(programs)
 	ck_assert_uint_ne(x->file, file);
 	x = kernel_record(1).data;
 	ck_assert_uint_eq(x->file, file);
+	/* plopd is not woken for a plain one, nor asked for it by its first ticks */
+	kernel_records_clear();
+	plop_plain[file % PLOP_PLAIN_PROGRAMS] = file;
+	plop_exec(&child.task);
+	ck_assert_uint_eq(kernel_record(0).flags, BPF_RB_NO_WAKEUP);
+	ck_assert_uint_eq(tick_process(CHILD_TGID)->wait, PLOP_WAIT_PLAIN_NS);
+	plop_plain[file % PLOP_PLAIN_PROGRAMS] = 0;
+	plop_exec(&child.task);
+	ck_assert_uint_eq(kernel_record(1).flags, BPF_RB_FORCE_WAKEUP);
+	ck_assert_uint_eq(tick_process(CHILD_TGID)->wait, PLOP_WAIT_FIRST_NS);
 }
 END_TEST
 

@@ -232,6 +232,10 @@ void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image)
 {
 }
 
+void sampler_program_plain(struct sampler *s, uint64_t file, bool plain)
+{
+}
+
 int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
 {
 	if (tgid == s->parent)
