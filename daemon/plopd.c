@@ -7,6 +7,7 @@
 #include "plopd/manager.h"
 #include "proc/cgroups.h"
 #include "sampler/features.h"
+#include "util/heap.h"
 #include "util/log.h"
 
 const char *argp_program_version = "plopd " PLOP_VERSION;
@@ -153,6 +154,7 @@ int main(int argc, char *argv[])
 	struct arguments a = {};
 	int r;
 
+	heap_init();
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	log_init("plopd", a.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);

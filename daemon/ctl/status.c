@@ -71,6 +71,27 @@ static void print_cost(const json_t *o)
 	       format_bytes((uint64_t)json_number_at(o, "cost.map_bytes"), maps, sizeof(maps)));
 }
 
+static void print_memory(const json_t *o)
+{
+	static const struct {
+		const char *part, *words;
+	} parts[] = { { "processes", "processes" },     { "names", "names" },
+		      { "line_tables", "line tables" }, { "windows", "windows" },
+		      { "recordings", "recordings" },   { "store_cache", "store cache" },
+		      { "helpers", "helpers" } };
+	char path[64], bytes[32];
+
+	if (!json_object_get(o, "memory"))
+		return;
+	printf("              ");
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		snprintf(path, sizeof(path), "memory.%s", parts[i].part);
+		printf("%s%s %s", i ? ", " : "", parts[i].words,
+		       format_bytes((uint64_t)json_number_at(o, path), bytes, sizeof(bytes)));
+	}
+	puts("");
+}
+
 /* How long whoever asks plopd for something has to wait at most until it looks. */
 static void print_loop(const json_t *o)
 {
@@ -185,6 +206,7 @@ static void print_status(const json_t *o)
 	printf("  processes   %.0f\n", json_number_at(o, "processes"));
 	print_samples(o);
 	print_cost(o);
+	print_memory(o);
 	print_loop(o);
 	print_store(o);
 	print_notices(o);

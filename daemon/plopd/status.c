@@ -5,9 +5,11 @@
 #include "plopd/access.h"
 #include "plopd/manager.h"
 #include "query/question.h"
+#include "record/recording_shares.h"
 #include "target/silence.h"
 #include "target/targets_starting.h"
 #include "target/titles.h"
+#include "util/heap.h"
 
 /* What plopd itself costs, since it started where nothing else is said. */
 struct cost {
@@ -19,6 +21,7 @@ struct cost {
 	double cpu_seconds;
 	uint64_t rss_bytes;
 	uint64_t map_bytes;
+	uint64_t helper_bytes;
 	double uptime_s;
 };
 
@@ -56,6 +59,7 @@ static void cost_read(const struct manager *m, struct cost *ret)
 			   (double)(m->collect.tally.python + tally_lost(&m->collect.tally)) / 1e9;
 	ret->bpf_cpu_percent = elapsed ? 100 * ret->bpf_seconds / ret->uptime_s : 0;
 	ret->rss_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE) + helpers.private_bytes;
+	ret->helper_bytes = helpers.private_bytes;
 	ret->map_bytes = sampler_map_bytes(m->sampler);
 }
 
@@ -70,6 +74,27 @@ static void put_cost(struct json_writer *w, const struct cost *c)
 	json_put_real(w, "daemon_cpu_percent", c->daemon_cpu_percent);
 	json_put_uint(w, "rss_bytes", c->rss_bytes);
 	json_put_uint(w, "map_bytes", c->map_bytes);
+	json_put_end(w);
+}
+
+/* What the resident memory is of, as far as it is known; the rest is programs and libraries. */
+static void put_memory(struct json_writer *w, const struct manager *m, const struct cost *c)
+{
+	struct targets_memory t;
+	struct heap_facts heap;
+
+	targets_memory(&m->targets, &t);
+	heap_facts(&heap);
+	json_put_object(w, "memory");
+	json_put_uint(w, "processes", t.processes);
+	json_put_uint(w, "names", t.names);
+	json_put_uint(w, "line_tables", t.line_tables);
+	json_put_uint(w, "windows", windows_bytes(&m->windows));
+	json_put_uint(w, "recordings", recordings_all_bytes(&m->recordings));
+	json_put_uint(w, "store_cache", store_cache_bytes());
+	json_put_uint(w, "helpers", c->helper_bytes);
+	json_put_uint(w, "heap", heap.used);
+	json_put_uint(w, "heap_unused", heap.unused);
 	json_put_end(w);
 }
 
@@ -183,6 +208,7 @@ static void put_status(struct json_writer *w, struct manager *m)
 	tally_put(w, "samples", &counted->tally);
 	put_symbols(w, &m->targets.symbols, counted->codes_dropped);
 	put_cost(w, &c);
+	put_memory(w, m, &c);
 	store_status_put(w, "store", &store);
 	json_put_uint(w, "recordings", recordings_running(&m->recordings));
 	put_window(w, m);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profile/synthetic.h"
 #include "profile/symbolizer.h"
+#include "python/code_pool.h"
 #include "util/array.h"
 #include "util/index.h"
 
@@ -26,6 +27,7 @@ struct frame_list {
 
 struct code_table {
 	struct plop_layout layout;
+	struct code_pool *pool; /* borrowed; NULL: none */
 	struct code_entry *entries;
 	uint32_t nentries, entries_room;
 	struct index index; /* of entries */
@@ -50,10 +52,14 @@ int code_table_new(const struct plop_layout *layout, struct code_table **ret)
 	return 0;
 }
 
-/* Near enough: malloc() adds a word to each, and rounds up. */
+void code_table_share(struct code_table *t, struct code_pool *pool)
+{
+	t->pool = pool;
+}
+
 size_t code_object_bytes(const struct code_object *c)
 {
-	return sizeof(*c) + strlen(c->file) + strlen(c->name) + c->linetable_size + 64 +
+	return code_object_name_bytes(c) + code_object_line_bytes(c) +
 	       (c->copied ? 64 * sizeof(*c->copies) : 0);
 }
 
@@ -80,7 +86,13 @@ void code_table_free(struct code_table *t)
 
 size_t code_table_bytes(const struct code_table *t)
 {
-	return t->bytes + t->entries_room * sizeof(*t->entries) + index_bytes(&t->index);
+	return t->bytes + code_table_own_bytes(t);
+}
+
+size_t code_table_own_bytes(const struct code_table *t)
+{
+	return t->entries_room * sizeof(*t->entries) + index_bytes(&t->index) +
+	       (t->wanted.size + t->missing.size) * sizeof(struct plop_frame);
 }
 
 /* NULL: there is none. */
@@ -169,6 +181,8 @@ static void code_entry_set(struct code_table *t, struct code_entry *e, struct co
 	if (e->code)
 		t->bytes -= code_object_bytes(e->code);
 	code_object_unref(e->code);
+	if (t->pool)
+		c = code_pool_share(t->pool, c);
 	e->code = c;
 	e->captured = captured;
 	t->bytes += code_object_bytes(c);

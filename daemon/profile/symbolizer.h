@@ -19,7 +19,12 @@ struct code_table;
 int code_table_new(const struct plop_layout *layout, struct code_table **ret);
 void code_table_free(struct code_table *t);
 DEFINE_FREEP(struct code_table, code_table_free)
-size_t code_table_bytes(const struct code_table *t); /* memory held */
+/* Memory held, code objects included; and without them, which others may have as well. */
+size_t code_table_bytes(const struct code_table *t);
+size_t code_table_own_bytes(const struct code_table *t);
+struct code_pool;
+/* From now on its code objects are those of a pool, which has to outlive it. */
+void code_table_share(struct code_table *t, struct code_pool *pool);
 size_t code_object_bytes(const struct code_object *c);
 
 /*

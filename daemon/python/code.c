@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plop/limits.h"
+#include "python/code_pool.h"
 #include "python/object.h"
 
 /* PyCodeObject without its bytecode, as far as layout_check() lets code_len go. */
@@ -31,6 +32,7 @@ void code_object_unref(struct code_object *c)
 {
 	if (!c || --c->refs > 0)
 		return;
+	code_pool_leave(c);
 	free(c->file);
 	free(c->name);
 	free(c->linetable);

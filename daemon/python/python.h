@@ -126,6 +126,10 @@ struct code_object {
 	 * the distance from the object to its copy, in bytes.
 	 */
 	uint32_t *copies;
+	/* see code_pool.h; NULL: it is in none */
+	struct code_pool *pool;
+	struct code_object *next;
+	uint32_t hash;
 };
 struct code_object *code_object_ref(struct code_object *c);
 void code_object_unref(struct code_object *c); /* NULL is fine */

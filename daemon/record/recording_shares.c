@@ -15,6 +15,15 @@ size_t recording_bytes(const struct recording *recording)
 	       (recording->waits ? waits_bytes(recording->waits) : 0);
 }
 
+size_t recordings_all_bytes(const struct recordings *all)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++)
+		sum += all->items[i] ? recording_bytes(all->items[i]) : 0;
+	return sum;
+}
+
 size_t recordings_bytes(const struct recordings *all, uid_t user)
 {
 	size_t sum = 0;

@@ -21,6 +21,8 @@ uid_t recording_user(const struct recording *recording);
 size_t recording_bytes(const struct recording *recording);
 /* ... and all those of a user (SHARES_NOBODY: of trusted ones), running and kept. */
 size_t recordings_bytes(const struct recordings *all, uid_t user);
+/* ... and what those of all users take. */
+size_t recordings_all_bytes(const struct recordings *all);
 /* Samples a second that a user's running ones may make. */
 unsigned int recordings_rate(const struct recordings *all, uid_t user);
 

@@ -403,6 +403,11 @@ void store_disconnect(struct store *s)
 	s->db = NULL;
 }
 
+size_t store_cache_bytes(void)
+{
+	return (size_t)sqlite3_memory_used();
+}
+
 void store_close(struct store *s)
 {
 	if (!s)

@@ -29,6 +29,8 @@ struct store_file {
  */
 int store_open(const char *state_dir, struct store **ret, char **ret_error);
 void store_close(struct store *s);
+/* Memory that SQLite holds for all that this program has open, in bytes. */
+size_t store_cache_bytes(void);
 DEFINE_FREEP(struct store, store_close)
 
 /*

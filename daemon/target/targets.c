@@ -60,9 +60,27 @@ void targets_done(struct targets *t)
 		HASH_DEL(t->all, k);
 		target_free(k);
 	}
+	code_pool_done(&t->code_pool);
 	pendings_done(&t->pending);
 	sd_event_source_disable_unref(t->retry);
 	sd_event_source_disable_unref(t->title_timer);
+}
+
+void targets_memory(const struct targets *t, struct targets_memory *ret)
+{
+	*ret = (struct targets_memory){ .names = t->code_pool.name_bytes,
+					.line_tables = t->code_pool.line_bytes };
+
+	for (const struct target *k = t->all; k; k = k->hh.next) {
+		ret->processes += sizeof(*k) + process_info_bytes(&k->info);
+		if (k->codes)
+			ret->processes += code_table_own_bytes(k->codes);
+		if (k->lacking)
+			ret->processes += TARGET_LACKING_MAX * sizeof(*k->lacking);
+		if (k->stateless)
+			ret->processes += TARGET_STATELESS_MAX * sizeof(*k->stateless);
+	}
+	ret->processes += HASH_COUNT(t->pending.all) * sizeof(struct pending);
 }
 
 struct target *targets_find(struct targets *t, uint32_t tgid, uint64_t image)
@@ -195,6 +213,8 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 	p.state = PLOP_STATE_UNSUPPORTED;
 	if (python->verdict == PYTHON_YES) {
 		r = code_table_new(&python->layout, &k->codes);
+		if (r == 0)
+			code_table_share(k->codes, &t->code_pool);
 		if (r == 0)
 			r = sampler_layout_add(t->sampler, &python->layout,
 					       targets_layout_user(t, k->user), &k->layout);

@@ -6,7 +6,7 @@
 #include "cycle/cycle.h"
 #include "examiner/examiner.h"
 #include "profile/symbolizer.h"
-#include "python/python.h"
+#include "python/code_pool.h"
 #include "sampler/sampler.h"
 #include "target/pending.h"
 #include "target/plain.h"
@@ -132,10 +132,19 @@ struct targets {
 	struct pendings pending;
 	uint64_t retry_ns; /* CLOCK_MONOTONIC: when the first of them is due; 0: none */
 	struct plain_programs plain;
+	struct code_pool code_pool; /* the code objects of all */
 	struct symbol_counts symbols;
 	uint64_t table_full;      /* processes that found no room in the kernel's table */
 	uint64_t off_cpu_changes; /* counts whatever may change target.off_cpu */
 };
+
+/* What all of it takes, in bytes. */
+struct targets_memory {
+	size_t processes;   /* what is known of each, and its table of code objects */
+	size_t names;       /* of functions and files, of each that are alike one */
+	size_t line_tables; /* ... as well */
+};
+void targets_memory(const struct targets *t, struct targets_memory *ret);
 
 /* All that it is given has to outlive it. */
 int targets_init(struct targets *t, struct cycle *cycle, struct sampler *s, struct examiner *e,

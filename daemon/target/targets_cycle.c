@@ -45,12 +45,12 @@ void targets_confirm(struct targets *t)
 static void targets_trim(struct targets *t)
 {
 	struct target *k, *next;
-	size_t all = 0, share;
+	size_t all = t->code_pool.name_bytes + t->code_pool.line_bytes, share;
 
 	HASH_ITER(hh, t->all, k, next)
 	{
 		if (k->codes)
-			all += code_table_bytes(k->codes);
+			all += code_table_own_bytes(k->codes);
 	}
 	if (all <= PLOP_MAX_CODE_BYTES)
 		return;

@@ -87,6 +87,8 @@ static int target_become(struct targets *t, struct target *k, const struct pytho
 	if (python->verdict == PYTHON_YES) {
 		r = code_table_new(&python->layout, &codes);
 		if (r == 0)
+			code_table_share(codes, &t->code_pool);
+		if (r == 0)
 			r = sampler_layout_add(t->sampler, &python->layout,
 					       targets_layout_user(t, k->user), &layout);
 		p.layout = (uint16_t)layout;

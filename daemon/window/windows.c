@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "window/windows.h"
 #include "target/owner.h"
+#include "util/heap.h"
 #include "util/log.h"
 #include "util/parse.h"
 #include "window/window_shares.h"
@@ -29,15 +30,27 @@ static void save_run(void *ctx)
 	store_watch_report(w, v->result, true, &v->report);
 }
 
+static void give_back_run(void *ctx)
+{
+	heap_give_back();
+}
+
 /* Forgets the windows that are in the store and that no question counts on any more. */
 static void windows_release(struct windows *w)
 {
+	bool freed = false;
+
 	for (int i = 0; i < WINDOWS_SAVING_MAX; i++) {
 		struct window_save *v = &w->saving[i];
 
-		if (v->window && v->finished && v->keep <= w->answered)
-			profile_free(TAKE_PTR(v->window));
+		if (!v->window || !v->finished || v->keep > w->answered)
+			continue;
+		profile_free(TAKE_PTR(v->window));
+		freed = true;
 	}
+	/* there is always another time */
+	if (freed && w->saver)
+		worker_submit(w->saver, give_back_run, NULL, NULL);
 }
 
 static void save_done(void *ctx)
@@ -188,8 +201,8 @@ int windows_init(struct windows *w, struct cycle *cycle, const struct config *co
 	store_watch_report(w, 0, true, &opened);
 	store_watch_take(w, &opened);
 	store_report_done(&opened);
-	/* and the watch */
-	r = worker_new(cycle->loop, "plopd-store", WINDOWS_SAVING_MAX + 1, &w->saver);
+	/* and the watch, and what gives memory back */
+	r = worker_new(cycle->loop, "plopd-store", WINDOWS_SAVING_MAX + 2, &w->saver);
 	if (r >= 0)
 		r = worker_new(cycle->loop, "plopd-query", QUERIES_MAX, &w->query);
 	/* 10 ms: a window's end may be that late */
@@ -229,7 +242,7 @@ void windows_done(struct windows *w)
 	/* runs what waits, then ends */
 	worker_free(w->query);
 	store_watch_stop(w);
-	worker_free(w->saver);
+	worker_free(TAKE_PTR(w->saver));
 	sd_event_source_disable_unref(w->timer);
 	sink_free(w->running);
 	w->answered = w->asked;
@@ -237,6 +250,17 @@ void windows_done(struct windows *w)
 	store_watch_done(w);
 	store_close(w->store);
 	free(w->error);
+}
+
+size_t windows_bytes(const struct windows *w)
+{
+	size_t n = w->running ? sink_bytes(w->running) : 0;
+
+	for (int i = 0; i < WINDOWS_SAVING_MAX; i++) {
+		if (w->saving[i].window)
+			n += profile_bytes(w->saving[i].window);
+	}
+	return n;
 }
 
 int windows_add(struct windows *w, struct target *k, const struct symbolized_stack *s)

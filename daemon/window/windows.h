@@ -93,6 +93,9 @@ void windows_bound_now(struct windows *w, uint64_t mono_ns);
 void windows_end(struct windows *w);
 void windows_done(struct windows *w);
 
+/* What the running window takes, and those that ended and are in memory; in bytes. */
+size_t windows_bytes(const struct windows *w);
+
 int windows_add(struct windows *w, struct target *k, const struct symbolized_stack *s);
 /* A cycle is complete: its number, and what it counted. */
 void windows_cycle(struct windows *w, uint64_t number, const struct tally *t);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <assert.h>
+
+#include "python/code_pool.h"
+#include "util/index.h"
+
+#define BUCKETS_MIN 256
+/* Of one allocation: a word in front, and rounded up to 16 bytes in the mean. */
+#define MALLOC_BYTES 16
+
+size_t code_object_name_bytes(const struct code_object *c)
+{
+	return sizeof(*c) + strlen(c->file) + strlen(c->name) + 3 * MALLOC_BYTES;
+}
+
+size_t code_object_line_bytes(const struct code_object *c)
+{
+	return c->linetable ? c->linetable_size + MALLOC_BYTES : 0;
+}
+
+static uint32_t hash_of(const struct code_object *c)
+{
+	uint32_t name = index_hash_bytes(c->name, strlen(c->name));
+	uint32_t file = index_hash_bytes(c->file, strlen(c->file));
+
+	return index_hash((uint64_t)name << 32 | file, (uint32_t)c->firstlineno);
+}
+
+static bool is_alike(const struct code_object *a, const struct code_object *b)
+{
+	return a->hash == b->hash && a->firstlineno == b->firstlineno && a->version == b->version &&
+	       a->linetable_size == b->linetable_size && a->linetable_cut == b->linetable_cut &&
+	       a->name_cut == b->name_cut && a->compiled == b->compiled &&
+	       streq(a->name, b->name) && streq(a->file, b->file) &&
+	       (a->linetable_size == 0 || memcmp(a->linetable, b->linetable, a->linetable_size) == 0);
+}
+
+static struct code_object **bucket(const struct code_pool *p, uint32_t hash)
+{
+	return &p->buckets[hash & (p->size - 1)];
+}
+
+/* Room for one more; a pool that cannot grow has longer chains. */
+static int grow(struct code_pool *p)
+{
+	struct code_pool grown = *p;
+
+	if (p->n < p->size)
+		return 0;
+	grown.size = p->size ? 2 * p->size : BUCKETS_MIN;
+	grown.buckets = calloc(grown.size, sizeof(*grown.buckets));
+	if (!grown.buckets)
+		return p->buckets ? 0 : -ENOMEM;
+	for (uint32_t i = 0; i < p->size; i++) {
+		struct code_object *c, *next;
+
+		for (c = p->buckets[i]; c; c = next) {
+			next = c->next;
+			c->next = *bucket(&grown, c->hash);
+			*bucket(&grown, c->hash) = c;
+		}
+	}
+	free(p->buckets);
+	*p = grown;
+	return 0;
+}
+
+struct code_object *code_pool_share(struct code_pool *p, struct code_object *c)
+{
+	if (c->copied || c->pool || grow(p) < 0)
+		return c;
+	c->hash = hash_of(c);
+	for (struct code_object *k = *bucket(p, c->hash); k; k = k->next) {
+		if (is_alike(k, c)) {
+			code_object_unref(c);
+			return code_object_ref(k);
+		}
+	}
+	c->pool = p;
+	c->next = *bucket(p, c->hash);
+	*bucket(p, c->hash) = c;
+	p->n++;
+	p->name_bytes += code_object_name_bytes(c);
+	p->line_bytes += code_object_line_bytes(c);
+	return c;
+}
+
+void code_pool_leave(struct code_object *c)
+{
+	struct code_pool *p = c->pool;
+	struct code_object **at;
+
+	if (!p)
+		return;
+	at = bucket(p, c->hash);
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	p->n--;
+	p->name_bytes -= code_object_name_bytes(c);
+	p->line_bytes -= code_object_line_bytes(c);
+	c->pool = NULL;
+}
+
+void code_pool_done(struct code_pool *p)
+{
+	assert(p->n == 0);
+	free(p->buckets);
+	*p = (struct code_pool){};
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "check_main.h"
+#include "python/code_pool.h"
+
+static struct code_object *made(const char *name, int line)
+{
+	struct code_object *c = code_object_synthetic(name);
+
+	ck_assert_ptr_nonnull(c);
+	c->firstlineno = line;
+	return c;
+}
+
+START_TEST(alike_ones_are_one)
+{
+	struct code_pool p = {};
+	struct code_object *a = code_pool_share(&p, made("f", 1));
+	struct code_object *b = code_pool_share(&p, made("f", 1));
+	struct code_object *other = code_pool_share(&p, made("f", 2));
+	size_t bytes = p.name_bytes;
+
+	ck_assert_ptr_eq(a, b);
+	ck_assert_ptr_ne(a, other);
+	ck_assert_uint_eq(p.n, 2);
+	code_object_unref(other);
+	ck_assert_uint_eq(p.n, 1);
+	ck_assert_uint_lt(p.name_bytes, bytes);
+	/* it stays as long as one of both has it, and is another's afterwards */
+	code_object_unref(a);
+	ck_assert_uint_eq(p.n, 1);
+	ck_assert_str_eq(b->name, "f");
+	code_object_unref(b);
+	ck_assert_uint_eq(p.n, 0);
+	ck_assert_uint_eq(p.name_bytes + p.line_bytes, 0);
+	code_pool_done(&p);
+}
+END_TEST
+
+/* What is different in anything that a frame shows is another. */
+START_TEST(others_are_others)
+{
+	struct code_pool p = {};
+	struct code_object *all[7];
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		struct code_object *c = made(i == 1 ? "g" : "f", 1);
+
+		if (i == 2) {
+			free(c->file);
+			c->file = strdup("file");
+		}
+		if (i >= 3) {
+			c->linetable = malloc(2);
+			c->linetable[0] = c->linetable[1] = 7;
+			c->linetable_size = i == 3 ? 1 : 2;
+		}
+		if (i == 5)
+			c->linetable[1] = 8;
+		if (i == 6)
+			c->version = 0x030b;
+		all[i] = code_pool_share(&p, c);
+	}
+	ck_assert_uint_eq(p.n, ARRAY_SIZE(all));
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		code_object_unref(all[i]);
+	/* and one that knows where its process has copies is for that one alone */
+	for (size_t i = 0; i < 2; i++) {
+		all[i] = made("f", 1);
+		all[i]->copied = true;
+		ck_assert_ptr_eq(code_pool_share(&p, all[i]), all[i]);
+	}
+	ck_assert_uint_eq(p.n, 0);
+	code_object_unref(all[0]);
+	code_object_unref(all[1]);
+	code_pool_done(&p);
+}
+END_TEST
+
+/* As many as make it grow, found again when half of them have gone. */
+START_TEST(many)
+{
+	enum { MANY = 5000 };
+	static struct code_object *all[MANY];
+	struct code_pool p = {};
+
+	for (int i = 0; i < MANY; i++)
+		all[i] = code_pool_share(&p, made("f", i));
+	ck_assert_uint_eq(p.n, MANY);
+	for (int i = 0; i < MANY; i += 2)
+		code_object_unref(all[i]);
+	for (int i = 1; i < MANY; i += 2) {
+		ck_assert_ptr_eq(code_pool_share(&p, made("f", i)), all[i]);
+		code_object_unref(all[i]);
+		code_object_unref(all[i]);
+	}
+	ck_assert_uint_eq(p.n, 0);
+	code_pool_done(&p);
+}
+END_TEST
+
+CHECK_MAIN("python/code_pool", alike_ones_are_one, others_are_others, many);
