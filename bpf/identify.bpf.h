@@ -2,9 +2,8 @@
 #pragma once
 
 /*
- * Which code object it is that lies at an address: its fingerprint, read at the tick until it has
- * settled, and its identity, sent up when it is new. An address alone says nothing: code objects
- * are freed, and others made in their place.
+ * Which code object it is that lies at an address: its fingerprint, and its identity, sent up when
+ * it is new. An address alone says nothing: code objects are freed, and others made in their place.
  */
 #include "pystack.bpf.h"
 
@@ -88,15 +87,6 @@ static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, _
 	return bpf_ringbuf_output(&records, r, size, BPF_RB_NO_WAKEUP);
 }
 
-#define WORD_FINGERPRINT(word) ((__u32)(word)&0x7fffffff)
-#define WORD_READS(word)       ((__u32)((word) >> 31) & 127)
-#define WORD_FIRST(word)       ((__u32)((word) >> 38) & PLOP_SECONDS_MASK)
-#define WORD_LAST(word)        ((__u32)((word) >> 51) & PLOP_SECONDS_MASK)
-#define WORD_LAST_SHIFT        51
-#define WORD(fingerprint, reads, first, last)                                                     \
-	((__u64)(fingerprint) | (__u64)(reads) << 31 | (__u64)((first)&PLOP_SECONDS_MASK) << 38 | \
-	 (__u64)((last)&PLOP_SECONDS_MASK) << WORD_LAST_SHIFT)
-
 /*
  * Adds a text to a fingerprint. A text that is not readable at all adds nothing, in user space
  * neither.
@@ -150,83 +140,178 @@ static __always_inline __u32 fingerprint_read(struct walk *w, __u64 code)
 	return plop_fingerprint_end(h);
 }
 
-/*
- * Gives frame i of a stack its fingerprint. Read each time until the code object has settled: at an
- * address whose code object was freed another may lie at the next tick. Sends the object's identity
- * up where it is new.
- */
-static long identify_step(__u32 i, struct walk *w)
-{
-	struct scratch *s = w->s;
-	struct identify_state *q = &s->identify;
-	struct plop_frame *f;
-	struct plop_seen_set *e;
-	__u32 n = s->walk.base + i, fingerprint, slot, way, now = q->now & PLOP_SECONDS_MASK,
-	      reads = 0;
-	__u64 key, word;
+#define CO_OPTIMIZED 0x1 /* a function's (Include/code.h, the same in all versions) */
 
-	if (n >= PLOP_HALF_FRAMES)
-		return 1;
-	f = &w->half->frames[n];
-	key = PLOP_SEEN_KEY(q->image, f->code);
-	slot = PLOP_SEEN_SET(key);
-	e = bpf_map_lookup_elem(&seen, &slot);
+/*
+ * Whether a code object is the body of a module or a class, or what exec() runs: they are freed as
+ * soon as they have run, while a function's lives as long as the function.
+ */
+static __always_inline bool code_is_body(struct walk *w, __u64 code)
+{
+	__u32 flags = CO_OPTIMIZED;
+
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)(code + w->l->code_flags));
+	return !(flags & CO_OPTIMIZED);
+}
+
+/*
+ * Gives a frame its fingerprint. At an address whose code object was freed another may lie at the
+ * next tick. So it is read when a half first meets it, when a second stack has it, at each tick
+ * that reads all (plop_reads_all()), and user space confirms it when it collects the half. One
+ * whose address changes is read at each tick, as those of the innermost frames are; one that has
+ * settled is not, it is only confirmed. Sends the object's identity up where it is new.
+ */
+static __always_inline void code_identify(struct walk *w, struct plop_frame *f, bool innermost)
+{
+	struct identify_state *q = &w->s->identify;
+	__u64 key = PLOP_SEEN_KEY(q->image, f->code), word;
+	__u32 fingerprint, slot = PLOP_SEEN_SET(key), way, idle, since, bits = 0;
+	struct plop_seen_set *e = bpf_map_lookup_elem(&seen, &slot);
+	bool settled;
+
 	if (!e)
-		return 1;
+		return;
 	way = (e->way[1].key ^ e->way[1].word) == key;
 	word = e->way[way].word;
 	if ((e->way[way].key ^ word) != key)
 		word = 0;
-	reads = WORD_READS(word);
-	if (reads >= PLOP_SETTLED_READS &&
-	    ((now - WORD_FIRST(word)) & PLOP_SECONDS_MASK) >= PLOP_SETTLED_SECONDS &&
-	    ((now - WORD_LAST(word)) & PLOP_SECONDS_MASK) <= PLOP_SETTLED_SECONDS) {
-		f->fingerprint = WORD_FINGERPRINT(word) | PLOP_FINGERPRINT_SETTLED;
-		q->fingerprints = plop_mix(q->fingerprints + f->fingerprint);
-		q->settled++;
-		if (WORD_LAST(word) == now)
-			return 0;
-		word = (word & ((1ULL << WORD_LAST_SHIFT) - 1)) | (__u64)now << WORD_LAST_SHIFT;
+	idle = (q->active - PLOP_SEEN_HALF(word)) & PLOP_SEEN_MASK;
+	since = PLOP_SEEN_SINCE(word);
+	fingerprint = PLOP_SEEN_FINGERPRINT(word);
+	settled = word && idle <= PLOP_SETTLED_HALVES &&
+		  ((q->now - since) & PLOP_SEEN_MASK) >= PLOP_SETTLED_SECONDS;
+	q->young |= !settled;
+	if (settled || (word && idle == 0 && !q->again && !innermost &&
+			(word & (PLOP_SEEN_TWICE | PLOP_SEEN_LOOSE)) == PLOP_SEEN_TWICE)) {
+		f->fingerprint = fingerprint | PLOP_FINGERPRINT_UNREAD;
+		if (idle == 0)
+			return;
 	} else {
 		fingerprint = fingerprint_read(w, f->code);
 		f->fingerprint = fingerprint;
-		q->fingerprints = plop_mix(q->fingerprints + fingerprint);
 		if (!fingerprint)
-			return 0; /* not resident: user space may have better luck */
-		if (word && WORD_FINGERPRINT(word) == fingerprint) {
-			word = WORD(fingerprint, reads < 127 ? reads + 1 : reads, WORD_FIRST(word),
-				    now);
+			return; /* not resident: user space may have better luck */
+		if (word && PLOP_SEEN_FINGERPRINT(word) == fingerprint) {
+			bits = word & PLOP_SEEN_LOOSE;
+			if (idle == 0)
+				bits |= PLOP_SEEN_TWICE;
 		} else {
 			if (code_send(w, q->tgid, q->image, q->layout, f->code, fingerprint)) {
 				q->dropped++;
-				return 0;
+				return;
 			}
 			q->sent++;
+			q->again = 1; /* where one is new, what called it may be */
+			since = q->now;
+			if (word || code_is_body(w, f->code))
+				bits = PLOP_SEEN_LOOSE;
 			/* a new one takes the place of the one that was met longer ago */
 			if (!word)
-				way = ((now - WORD_LAST(e->way[1].word)) & PLOP_SECONDS_MASK) >
-				      ((now - WORD_LAST(e->way[0].word)) & PLOP_SECONDS_MASK);
-			word = WORD(fingerprint, 1, now, now);
+				way = ((q->active - PLOP_SEEN_HALF(e->way[1].word)) &
+				       PLOP_SEEN_MASK) >
+				      ((q->active - PLOP_SEEN_HALF(e->way[0].word)) &
+				       PLOP_SEEN_MASK);
 		}
+		if (bits & PLOP_SEEN_LOOSE)
+			f->fingerprint |= PLOP_FINGERPRINT_LOOSE;
+		else if (bits && !innermost)
+			f->fingerprint |= PLOP_FINGERPRINT_UNREAD;
 	}
+	word = PLOP_SEEN_WORD(fingerprint | bits, since, q->active);
 	e->way[way & 1].key = key ^ word;
 	e->way[way & 1].word = word;
-	return 0;
 }
 
 /*
- * The same of a stack with frames of other kinds, which are what they are: as if they had settled.
+ * Compares a frame with the same one of the stack that was filed under the same addresses, filed.
+ * After its second tick, what is not loose is not read at each.
  */
-static long identify_tasks_step(__u32 i, struct walk *w)
+static __always_inline void identify_compare(struct identify_state *q, struct plop_frame *filed,
+					     const struct plop_frame *f, bool innermost)
 {
-	__u32 n = w->s->walk.base + i;
+	__u32 before = filed->fingerprint, now = f->fingerprint;
+
+	if ((before ^ now) & PLOP_FINGERPRINT_BITS) {
+		if (before & PLOP_FINGERPRINT_UNREAD)
+			q->changed = 1;
+		else
+			q->differs = 1;
+	} else if (now & PLOP_FINGERPRINT_LOOSE) {
+		if (before & PLOP_FINGERPRINT_UNREAD)
+			q->changed = 1;
+	} else if (now & PLOP_FINGERPRINT_UNREAD || (now && !innermost)) {
+		filed->fingerprint = before | PLOP_FINGERPRINT_UNREAD;
+	}
+}
+
+/* Frame i of a stack: see code_identify(). */
+static __always_inline long identify_frame(__u32 i, struct walk *w, bool tasks)
+{
+	struct scratch *s = w->s;
+	struct identify_state *q = &s->identify;
+	__u32 n = s->walk.base + i, filed = q->filed - 1 + i;
+	struct plop_frame *f;
 
 	if (n >= PLOP_HALF_FRAMES)
 		return 1;
-	if (plop_frame_kind(w->half->frames[n].code) == PLOP_FRAME_PYTHON)
-		return identify_step(i, w);
-	w->half->frames[n].fingerprint = 0;
-	w->s->identify.settled++;
+	f = &w->half->frames[n];
+	if (tasks && plop_frame_kind(f->code) != PLOP_FRAME_PYTHON) {
+		/* it is what it is */
+		f->fingerprint = PLOP_FINGERPRINT_UNREAD;
+		return 0;
+	}
+	code_identify(w, f, i < PLOP_READ_INNERMOST);
+	q->fingerprints = plop_mix(q->fingerprints + (f->fingerprint & PLOP_FINGERPRINT_BITS));
+	if (q->filed) {
+		if (filed >= PLOP_HALF_FRAMES)
+			return 1;
+		identify_compare(q, &w->half->frames[filed], f, i < PLOP_READ_INNERMOST);
+		f = &w->half->frames[filed];
+	}
+	if (!(f->fingerprint & PLOP_FINGERPRINT_UNREAD) && i >= PLOP_READ_INNERMOST &&
+	    i < q->read_from)
+		q->read_from = i;
+	return 0;
+}
+
+static long identify_step(__u32 i, struct walk *w)
+{
+	return identify_frame(i, w, false);
+}
+
+/* The same of a stack with frames of other kinds. */
+static long identify_tasks_step(__u32 i, struct walk *w)
+{
+	return identify_frame(i, w, true);
+}
+
+/*
+ * Reads what is to be read of the stack that was filed: the innermost frames, and from its frame
+ * q->read_from on; and has q->next_from say the same for the next tick. That it was read at the
+ * first tick alone is no reason to read it after the second.
+ */
+static long compare_step(__u32 i, struct walk *w)
+{
+	struct identify_state *q = &w->s->identify;
+	__u32 at = i < PLOP_READ_INNERMOST ? i : q->read_from + i - PLOP_READ_INNERMOST;
+	__u32 n = q->filed - 1 + at;
+	struct plop_frame *f;
+
+	if (at >= w->s->walk.depth || n >= PLOP_HALF_FRAMES)
+		return 1;
+	f = &w->half->frames[n];
+	if (f->fingerprint & PLOP_FINGERPRINT_UNREAD)
+		return 0;
+	if (fingerprint_read(w, f->code) != (f->fingerprint & PLOP_FINGERPRINT_BITS)) {
+		q->differs = 1;
+		return 1;
+	}
+	if (i < PLOP_READ_INNERMOST)
+		return 0;
+	if (f->fingerprint && !(f->fingerprint & PLOP_FINGERPRINT_LOOSE))
+		f->fingerprint |= PLOP_FINGERPRINT_UNREAD;
+	else if (at < q->next_from)
+		q->next_from = at;
 	return 0;
 }
 

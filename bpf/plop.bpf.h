@@ -17,6 +17,7 @@
 #include "plop/layout.h"
 #include "plop/mix.h"
 #include "plop/places.h"
+#include "plop/seen.h"
 
 /* Set by user space before load. */
 extern const volatile __u32 plop_ncpus;
@@ -101,17 +102,24 @@ struct callers_state {
 	__u32 own; /* whether the state that was taken to be in use is among them */
 };
 
-/* What identify_step() needs of the stack whose frames it names. */
+/* What identify_step() needs of the stack whose frames it names, and has found. */
 struct identify_state {
 	__u64 image;
 	__u64 fingerprints; /* of all frames so far, in one */
 	__u32 tgid;
 	__u32 layout;
-	__u32 now; /* plop_seconds */
-	__u32 settled;
+	__u32 now;    /* plop_seconds */
+	__u32 active; /* plop_active: which half it is, of all that ever were */
+	__u32 half;   /* which of the two the tick goes to, for identify_bounded() */
 	__u32 sent, dropped;
-	__u32 half; /* which one the tick goes to, for identify_bounded() */
-	__u32 pad;
+	/* The stack that was filed under the same addresses: its first frame + 1; 0: none was. */
+	__u32 filed;
+	__u32 read_from; /* as of plop_stack: of the one that was filed, else of this one */
+	__u32 next_from;
+	__u8 again;      /* all that has not settled is read at this tick */
+	__u8 young;      /* not all has settled */
+	__u8 changed;    /* one that was not read at each tick of it is another now */
+	__u8 differs;    /* ... or one that was */
 };
 
 /* What does not fit on a program's stack; one for each CPU, as a tick cannot interrupt a tick. */

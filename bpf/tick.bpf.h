@@ -141,10 +141,57 @@ static __always_inline long stack_again(struct plop_cpu *cpu, struct plop_half *
 	return PLOP_LOST_STACKS_FULL + 1;
 }
 
+/* Names the frames of the walked stack, and compares them with those of k, if there is one. */
+static __always_inline void stack_identify(struct walk *w, struct plop_half *half,
+					   const struct plop_stack *k, bool use_loop, bool tasks)
+{
+	struct walk_state *walk = &w->s->walk;
+	struct identify_state *q = &w->s->identify;
+
+	q->filed = k && k->read_from != PLOP_STACK_CHANGED ? k->frames + 1 : 0;
+	q->read_from = walk->depth;
+	q->differs = 0;
+	if (tasks) {
+		bpf_loop(walk->depth, identify_tasks_step, w, 0);
+	} else if (use_loop) {
+		bpf_loop(walk->depth, identify_step, w, 0);
+	} else {
+		for (__u32 i = 0; i < PLOP_BOUNDED_DEPTH && i < walk->depth; i++) {
+			if (identify_bounded(i))
+				break;
+		}
+	}
+	half->counters[PLOP_C_CODES] += q->sent;
+	half->counters[PLOP_C_CODES_DROPPED] += q->dropped;
+}
+
+/*
+ * Whether stack k, which has the addresses of the walked one, is it, as far as that is to be read
+ * at this tick.
+ */
+static __always_inline bool stack_is_same(struct walk *w, struct plop_stack *k, bool use_loop)
+{
+	struct identify_state *q = &w->s->identify;
+
+	if (k->read_from == PLOP_STACK_CHANGED)
+		return false;
+	if (!k->young)
+		return true;
+	if (q->again || !use_loop)
+		return false;
+	q->filed = k->frames + 1;
+	q->read_from = k->read_from;
+	q->next_from = k->depth;
+	bpf_loop(PLOP_READ_INNERMOST + k->depth - k->read_from, compare_step, w, 0);
+	if (!q->differs)
+		k->read_from = q->next_from;
+	return !q->differs;
+}
+
 /*
  * Files the walked stack under its half, and leaves its hash in walk->hash. Returns 0, or the cause
- * of its loss + 1. A stack whose code objects have all settled is found by its addresses alone; any
- * other by their fingerprints as well, read anew at each tick.
+ * of its loss + 1. A stack is found by its addresses alone, and what is to be read of it compared.
+ * Where it is another, or has been, it is found by its fingerprints as well.
  */
 static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __u32 tid,
 					__u32 channel, __u32 part, bool parted, __u32 flags,
@@ -162,21 +209,14 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	if (stack_find(half, hash, q->image, probes, &at, &k))
 		return PLOP_LOST_STACKS_FULL + 1;
 	walk->hash = hash;
-	if (k)
+	if (k && stack_is_same(w, k, use_loop))
 		return stack_again(cpu, half, k, at, tid, part, parted);
-	if (tasks) {
-		bpf_loop(walk->depth, identify_tasks_step, w, 0);
-	} else if (use_loop) {
-		bpf_loop(walk->depth, identify_step, w, 0);
-	} else {
-		for (__u32 i = 0; i < PLOP_BOUNDED_DEPTH && i < walk->depth; i++) {
-			if (identify_bounded(i))
-				break;
-		}
-	}
-	half->counters[PLOP_C_CODES] += q->sent;
-	half->counters[PLOP_C_CODES_DROPPED] += q->dropped;
-	if (q->settled != walk->depth) {
+	stack_identify(w, half, k, use_loop, tasks);
+	if (k) {
+		if (q->filed)
+			k->read_from = q->changed ? PLOP_STACK_CHANGED : q->read_from;
+		if (q->filed && !q->changed && !q->differs)
+			return stack_again(cpu, half, k, at, tid, part, parted);
 		hash = plop_mix(hash ^ q->fingerprints);
 		walk->hash = hash;
 		if (stack_find(half, hash, q->image, probes, &at, &k))
@@ -198,7 +238,8 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	k->frames = walk->base;
 	k->depth = walk->depth;
 	k->flags = flags;
-	k->settled = q->settled;
+	k->read_from = q->read_from;
+	k->young = q->young;
 	k->channel = channel;
 	half->index[at & (PLOP_HALF_INDEX - 1)] = (__u32)(hash >> 48 << 16) | (n + 1);
 	half->nstacks = n + 1;
@@ -508,6 +549,8 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 						 .tgid = pid_tgid >> 32,
 						 .layout = layout,
 						 .now = plop_seconds,
+						 .active = plop_active,
+						 .again = plop_reads_all(cpu->entered),
 						 .half = half != &cpu->half[0] };
 	if (k->base + PLOP_MAX_DEPTH > PLOP_HALF_FRAMES)
 		return PLOP_LOST_FRAMES_FULL + 1;

@@ -7,7 +7,7 @@
 
 /* By (address, fingerprint). */
 struct code_entry {
-	uint64_t address;
+	uint64_t address; /* MARK as fingerprint: what was met there in a cycle, see mark_loose() */
 	uint32_t fingerprint;
 	uint32_t confirmed; /* the cycle in which it was last wanted, or found to be still there */
 	bool stale;         /* ... it was not there any more */
@@ -16,6 +16,7 @@ struct code_entry {
 	bool failed;     /* neither source had it; asked again only when a record comes */
 	uint32_t missed; /* the cycle in which it was last noted as missing */
 	uint32_t seen;   /* the table's clock when it was last asked for */
+	uint32_t loose;  /* of a mark: the fingerprint that was met */
 	struct code_object *code;
 };
 
@@ -35,7 +36,7 @@ struct code_table {
 	size_t bytes;       /* of the code objects */
 	uint32_t cycle;
 	/*
-	 * Of this cycle's stacks: settled code objects, to be confirmed, and those to be read.
+	 * Of this cycle's stacks: code objects that are to be confirmed, and those to be read.
 	 * Entries move, addresses do not.
 	 */
 	struct frame_list wanted, missing;
@@ -351,6 +352,34 @@ static int code_table_miss(struct code_table *t, const struct plop_frame *f, uin
 	return frame_list_add(&t->missing, f->code, f->instr, fingerprint);
 }
 
+/*
+ * Notes which code object lay at an address that changes, at the tick of a cycle; stale: more than
+ * one did.
+ */
+#define MARK PLOP_FINGERPRINT_LOOSE
+static int mark_loose(struct code_table *t, uint64_t address, uint32_t fingerprint)
+{
+	struct code_entry *e = code_entry(t, address, MARK);
+
+	if (!e)
+		return -ENOMEM;
+	if (e->confirmed != t->cycle) {
+		e->loose = fingerprint;
+		e->stale = false;
+	}
+	e->stale |= e->loose != fingerprint;
+	e->confirmed = t->cycle;
+	return 0;
+}
+
+/* Whether another lay at the address of f at a tick of this cycle. */
+static bool is_replaced(const struct code_table *t, const struct plop_frame *f)
+{
+	const struct code_entry *e = code_lookup(t, f->code, MARK);
+
+	return e && e->confirmed == t->cycle && (e->stale || e->loose != f->fingerprint);
+}
+
 int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_frame *frames,
 		    uint32_t n)
 {
@@ -360,14 +389,16 @@ int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_fram
 		t->wanted.n = t->missing.n = 0;
 	t->cycle = cycle;
 	for (uint32_t i = 0; i < n && r >= 0; i++) {
-		uint32_t fingerprint = frames[i].fingerprint & ~PLOP_FINGERPRINT_SETTLED;
+		uint32_t fingerprint = frames[i].fingerprint & PLOP_FINGERPRINT_BITS;
 		struct code_entry *e;
 
 		if (!plop_frame_is_python(frames[i].code))
 			continue;
 		/* one that is not in the table is read, and thereby confirmed */
 		r = code_table_miss(t, &frames[i], fingerprint);
-		if (r < 0 || fingerprint == frames[i].fingerprint)
+		if (r >= 0 && frames[i].fingerprint & PLOP_FINGERPRINT_LOOSE)
+			r = mark_loose(t, frames[i].code, fingerprint);
+		if (r < 0 || !(frames[i].fingerprint & PLOP_FINGERPRINT_UNREAD))
 			continue;
 		e = code_lookup(t, frames[i].code, fingerprint);
 		if (!e || (!e->code && !e->failed) || e->confirmed == cycle)
@@ -417,12 +448,13 @@ static bool is_finalising(const struct plop_layout *l, const struct reader *memo
 }
 
 int code_table_confirm(struct code_table *t, const struct reader *memory, uint64_t runtime,
-		       void (*forget)(uint64_t address, void *ctx), void *ctx)
+		       void (*loosen)(uint64_t address, void *ctx), void *ctx)
 {
 	_cleanup_free_ struct code_fingerprint *now = NULL;
 	_cleanup_free_ uint64_t *addresses = NULL;
 	uint32_t n = t->wanted.n;
-	int r;
+	bool gone = !memory;
+	int r = 0;
 
 	t->wanted.n = 0;
 	if (n == 0)
@@ -433,25 +465,23 @@ int code_table_confirm(struct code_table *t, const struct reader *memory, uint64
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++)
 		addresses[i] = t->wanted.frames[i].code;
-	r = code_objects_fingerprint(memory, &t->layout, addresses, n, now);
+	if (!gone)
+		r = code_objects_fingerprint(memory, &t->layout, addresses, n, now);
 	if (r < 0)
 		return r;
 	/* asked after: whatever was freed before it began to is told apart */
-	if (is_finalising(&t->layout, memory, runtime))
-		return 0;
+	gone = gone || is_finalising(&t->layout, memory, runtime);
 	for (uint32_t i = 0; i < n; i++) {
-		struct code_entry *e =
-			code_lookup(t, addresses[i], t->wanted.frames[i].fingerprint);
+		const struct plop_frame *f = &t->wanted.frames[i];
+		struct code_entry *e = code_lookup(t, f->code, f->fingerprint);
 
-		/*
-		 * of a process that is gone nothing can be confirmed, nor was anything freed while
-		 * it ran
-		 */
-		if (!e || now[i].result == -ESRCH ||
-		    (now[i].result == 0 && now[i].fingerprint == t->wanted.frames[i].fingerprint))
+		/* of a process that is gone nothing can be confirmed but by what was met */
+		if (!e || (!is_replaced(t, f) &&
+			   (gone || now[i].result == -ESRCH ||
+			    (now[i].result == 0 && now[i].fingerprint == f->fingerprint))))
 			continue;
 		e->stale = true;
-		forget(addresses[i], ctx);
+		loosen(f->code, ctx);
 	}
 	return 0;
 }
@@ -461,7 +491,7 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 {
 	_cleanup_(code_object_unrefp) struct code_object *code = NULL;
 	struct code_entry *e;
-	uint32_t fingerprint = f->fingerprint & ~PLOP_FINGERPRINT_SETTLED;
+	uint32_t fingerprint = f->fingerprint & PLOP_FINGERPRINT_BITS;
 
 	*ret_source = CODE_UNKNOWN;
 
@@ -479,7 +509,7 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 	e = code_entry(t, f->code, fingerprint);
 	if (!e)
 		return NULL;
-	if (fingerprint != f->fingerprint && e->confirmed == t->cycle && e->stale) {
+	if (f->fingerprint & PLOP_FINGERPRINT_UNREAD && e->confirmed == t->cycle && e->stale) {
 		*ret_source = CODE_STALE;
 		return NULL;
 	}

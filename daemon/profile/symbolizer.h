@@ -60,7 +60,7 @@ enum code_source {
 	CODE_UNKNOWN = 0, /* neither source had it */
 	CODE_READ,        /* from the target's memory */
 	CODE_CAPTURED,    /* from the kernel's record */
-	/* settled, then freed in this cycle: what ran before and after cannot be told apart */
+	/* freed in this cycle, in which it was not read at each tick: what ran cannot be told */
 	CODE_STALE,
 };
 
@@ -72,13 +72,15 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 				    const struct plop_frame *f, enum code_source *ret_source);
 
 /*
- * The kernel does not read settled code objects (PLOP_FINGERPRINT_SETTLED) at each tick. So, before
- * the stacks of a cycle are looked up: code_table_want() notes those among n frames, and what
+ * The kernel does not read most code objects at each tick (PLOP_FINGERPRINT_UNREAD). So, before the
+ * stacks of a cycle are looked up: code_table_want() notes those among n frames, and what
  * code_table_find() will read for them; code_table_wants() tells all that was noted, for whoever
- * reads memory beforehand; then code_table_confirm() reads what is to be confirmed. A memory that
- * says -EAGAIN has not been read: what it is asked for then is unknown in this cycle, and settled
- * code is stale. forget() is called for each that is another now, or gone, and which the kernel
- * therefore has to read again. runtime: the address of _PyRuntime; an interpreter that finalises
+ * reads memory beforehand; then code_table_confirm() reads what is to be confirmed. Stale is what
+ * is another now, or gone, or was met at an address that had another in this cycle. A memory that
+ * says -EAGAIN has not been read: what it is asked for then is unknown in this cycle, and what is to
+ * be confirmed is stale. loosen() is called for each that is stale, whose address the kernel has to
+ * read at each tick. memory NULL: the process has gone, and nothing is stale but what another was
+ * met at the address of. runtime: the address of _PyRuntime; an interpreter that finalises
  * frees all that ran before, and what it frees then is not stale. 0 or -ENOMEM; what could not be
  * confirmed for want of memory is taken as it is.
  */
@@ -93,7 +95,7 @@ int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_fram
 void code_table_wants(const struct code_table *t, uint32_t cycle, uint64_t runtime,
 		      struct code_wants *ret);
 int code_table_confirm(struct code_table *t, const struct reader *memory, uint64_t runtime,
-		       void (*forget)(uint64_t address, void *ctx), void *ctx);
+		       void (*loosen)(uint64_t address, void *ctx), void *ctx);
 
 /*
  * A profile that is being filled: the running window, or a recording. Remembers the frame ids that

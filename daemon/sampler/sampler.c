@@ -12,6 +12,7 @@
 #include "sampler/decode.h"
 #include "sampler/features.h"
 #include "plop/places.h"
+#include "plop/seen.h"
 #include "sampler/private.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -401,13 +402,18 @@ int sampler_collect(struct sampler *s, struct sampler_counters *counters, uint64
 	return 0;
 }
 
-void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code)
+void sampler_code_loosen(struct sampler *s, uint64_t image, uint64_t code)
 {
-	static const struct plop_seen_set empty;
-	uint32_t set = PLOP_SEEN_SET(PLOP_SEEN_KEY(image, code));
+	uint64_t key = PLOP_SEEN_KEY(image, code);
+	uint32_t slot = PLOP_SEEN_SET(key);
+	int fd = bpf_map__fd(s->skel->maps.seen);
+	struct plop_seen_set set;
 
-	/* the other of the two in the set is read once more as well */
-	bpf_map_update_elem(bpf_map__fd(s->skel->maps.seen), &set, &empty, BPF_ANY);
+	/* what a tick writes meanwhile is nobody's, and read anew */
+	if (bpf_map_lookup_elem(fd, &slot, &set) < 0)
+		return;
+	plop_seen_loosen(&set, key, s->skel->bss->plop_seconds);
+	bpf_map_update_elem(fd, &slot, &set, BPF_ANY);
 }
 
 uint64_t sampler_table_full(const struct sampler *s)

@@ -238,8 +238,8 @@ void sampler_program_plain(struct sampler *s, uint64_t file, bool plain);
 /* Which image the kernel's table has for a process. -ESRCH: none. */
 int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret);
 
-/* Has the next tick that meets this code object read it again, settled or not. */
-void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code);
+/* Has the ticks read this code object's address each time they meet it, until it settles again. */
+void sampler_code_loosen(struct sampler *s, uint64_t image, uint64_t code);
 
 /*
  * Tells the kernel side the state of a thread, by its thread pointer, as far as there is room for

@@ -44,8 +44,7 @@ void naming_want(struct naming *n, const struct plop_stack *stack, const struct 
 
 	if (k && stack->flags & (PLOP_STACK_NO_INTERP | PLOP_STACK_FINALISED))
 		target_not_up(n->targets, k);
-	/* behind the pid of one that ended may be another's memory */
-	if (k && k->codes && !k->dying && stack->depth <= PLOP_MAX_DEPTH)
+	if (k && k->codes && stack->depth <= PLOP_MAX_DEPTH)
 		code_table_want(k->codes, (uint32_t)cycle, frames, stack->depth);
 }
 
@@ -179,8 +178,9 @@ static void naming_answer(void *ctx, int r, struct unpack *body)
 		target_heard(n->targets, k, r);
 	if (k)
 		k->code_asked = false;
-	if (k && current && r >= 0 && naming_is_still(n, &q->key) &&
-	    n->bytes + body->size <= READINGS_BYTES) {
+	if (k && current)
+		k->code_gone = r == -ESRCH || !naming_is_still(n, &q->key);
+	if (k && current && r >= 0 && !k->code_gone && n->bytes + body->size <= READINGS_BYTES) {
 		n->bytes += body->size;
 		readings_free(TAKE_PTR(k->readings));
 		r = readings_new(body->data, body->size, q->frames, q->n, &k->readings);

@@ -70,6 +70,7 @@ struct target {
 	bool unlabeled;            /* it takes labels of who made it, which is not known yet */
 	struct target *woken;      /* labels.c: the next that is looked at */
 	bool code_asked;           /* ... and the answer has not come */
+	bool code_gone;            /* ... and it was not there any more */
 	struct readings *readings; /* of its code objects, for the cycle under way; NULL: none */
 	/*
 	 * Code objects whose record lacks something: not asked for yet, as the answer for others is

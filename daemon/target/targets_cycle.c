@@ -11,16 +11,16 @@
 #define USER_FIRST_NS (1 * NSEC_PER_SEC)
 #define USER_LAST_NS  (16 * NSEC_PER_SEC)
 
-struct forgetting {
+struct loosening {
 	struct targets *targets;
 	struct target *target;
 };
 
-static void target_forget(uint64_t address, void *ctx)
+static void target_loosen(uint64_t address, void *ctx)
 {
-	struct forgetting *f = ctx;
+	struct loosening *o = ctx;
 
-	sampler_code_forget(f->targets->sampler, f->target->key.image, address);
+	sampler_code_loosen(o->targets->sampler, o->target->key.image, address);
 }
 
 void targets_confirm(struct targets *t)
@@ -29,12 +29,14 @@ void targets_confirm(struct targets *t)
 
 	HASH_ITER(hh, t->all, k, next)
 	{
-		struct forgetting f = { t, k };
+		struct loosening o = { t, k };
 		struct replay replay;
 		const struct reader memory = readings_of_confirmation(k->readings, &replay);
+		bool gone = !k->readings && (k->dying || k->code_gone);
 
 		if (k->codes)
-			code_table_confirm(k->codes, &memory, k->python.runtime, target_forget, &f);
+			code_table_confirm(k->codes, gone ? NULL : &memory, k->python.runtime,
+					   target_loosen, &o);
 	}
 }
 
@@ -135,6 +137,7 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 			k->samples_cycle = 0;
 		}
 		readings_free(TAKE_PTR(k->readings));
+		k->code_gone = false;
 		if (k->dying && --k->dying == 0) {
 			HASH_DEL(t->all, k);
 			if (k->codes)

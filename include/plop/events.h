@@ -50,15 +50,14 @@ enum plop_counter {
 };
 
 /*
- * In plop_frame.fingerprint: not read at this tick but remembered, as of a settled code object, one
- * that was read PLOP_SETTLED_READS times in PLOP_SETTLED_SECONDS or more and was the same each
- * time. User space confirms these when it collects the half; one that is not the same then reads
- * [stale code] in all of the half.
+ * In plop_frame.fingerprint. UNREAD: remembered, not read at each tick of the stack. User space
+ * confirms these when it collects the half; one that is not the same then, or that another was met
+ * at the address of, reads [stale code] in all of the half. LOOSE: read at each tick of the stack,
+ * for its address is one that changes.
  */
-#define PLOP_FINGERPRINT_SETTLED 0x80000000u
-#define PLOP_SETTLED_READS       64
-#define PLOP_SETTLED_SECONDS     10
-/* What of plop_seconds is remembered, of whatever was met or sent of late. */
+#define PLOP_FINGERPRINT_UNREAD 0x80000000u
+#define PLOP_FINGERPRINT_LOOSE  0x40000000u
+/* What of plop_seconds is remembered of what was sent of late. */
 #define PLOP_SECONDS_MASK 8191
 
 /* Why a stack has no Python frames, or how it ends. In plop_stack.flags. */
@@ -82,9 +81,19 @@ struct plop_stack {
 	__u32 frames; /* index of the first one (the leaf) in plop_half.frames */
 	__u16 depth;
 	__u16 flags;
-	__u16 settled; /* how many frames have PLOP_FINGERPRINT_SETTLED */
-	__u16 channel; /* PLOP_CHANNEL_ALWAYS, that of a recording, or PLOP_CHANNEL_OFF_CPU */
+	/*
+	 * Of the kernel side: the first frame but the PLOP_READ_INNERMOST that the next tick reads,
+	 * depth: none is, or PLOP_STACK_CHANGED; and whether there is code that has not settled.
+	 */
+	__u16 read_from;
+	__u8 young;
+	__u8 channel; /* PLOP_CHANNEL_ALWAYS, that of a recording, or PLOP_CHANNEL_OFF_CPU */
 };
+/*
+ * Another code object was met at one of its addresses: no more ticks are counted on it, but on
+ * stacks of the same addresses and the fingerprints that were met.
+ */
+#define PLOP_STACK_CHANGED 0xffffu
 
 /* Did the thread hold the global interpreter lock? Neither: not known, or free-threaded. */
 #define PLOP_STACK_GIL_HELD     0x100
@@ -315,10 +324,8 @@ struct plop_thread_bucket {
 #define PLOP_NO_STATE_SURE                3
 
 /*
- * Code objects whose identity was sent, two to a set. word: from bit 0 the fingerprint (31 bits),
- * how often it was read (7), and plop_seconds when it was first read and when it was last met (13
- * each). key is stored xor word, so that an entry which two CPUs write at once is nobody's. User
- * space empties sets, and reads nothing of them.
+ * Code objects whose identity was sent, two to a set. What is in word: see seen.h. key is stored
+ * xor word, so that an entry which two write at once is nobody's.
  */
 #define PLOP_SEEN_SETS 32768
 struct plop_seen_set {

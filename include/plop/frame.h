@@ -75,7 +75,8 @@ struct plop_frame {
 	 * PYTHON; LINK_OBJECT: f_lasti * unit; else low 32 bits of (instruction pointer - code)
 	 */
 	__u32 instr;
-	__u32 fingerprint; /* PYTHON; of the code object, read at this tick; 0: not readable */
+	/* PYTHON; of the code object (PLOP_FINGERPRINT_*); 0: it was not readable */
+	__u32 fingerprint;
 };
 
 _Static_assert(sizeof(struct plop_frame) == 16, "shared with the kernel side");

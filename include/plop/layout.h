@@ -217,10 +217,11 @@ static inline __attribute__((always_inline)) __u64 plop_fingerprint_add(__u64 h,
 	return h;
 }
 
-/* 31 bits, never 0: the highest is PLOP_FINGERPRINT_SETTLED in a frame. */
+/* Never 0. The two highest bits of a frame's are PLOP_FINGERPRINT_UNREAD and _LOOSE. */
+#define PLOP_FINGERPRINT_BITS 0x3fffffffu
 static inline __attribute__((always_inline)) __u32 plop_fingerprint_end(__u64 h)
 {
-	__u32 fingerprint = (__u32)h & 0x7fffffff;
+	__u32 fingerprint = (__u32)h & PLOP_FINGERPRINT_BITS;
 
 	return fingerprint ? fingerprint : 1;
 }

@@ -80,8 +80,6 @@ _Static_assert(PLOP_USER_PLACES <= 0xffff, "plop_process.user has 16");
 _Static_assert(PLOP_EIGHTHS_TRUSTED + PLOP_EIGHTHS_USERS < 8, "what is always on has some left");
 _Static_assert(PLOP_MAX_USERS_PROCESSES < PLOP_MAX_PROCESSES, "root has some left");
 _Static_assert(PLOP_MAX_USERS_SLEEPERS < PLOP_MAX_SLEEPERS, "the trusted have some left");
-_Static_assert(PLOP_SETTLED_SECONDS * 2 < PLOP_SECONDS_MASK,
-	       "seconds that are compared are of the same round");
 /* the low bits of a thread state's address, which is a multiple of 8 */
 _Static_assert((PLOP_THREAD_SUB & PLOP_STATE_BITS) == PLOP_THREAD_SUB &&
 		       (PLOP_NO_STATE(0, 0, 0) & PLOP_STATE_BITS & ~PLOP_THREAD_SUB) != 0,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reuse: of code objects' addresses, thousands a second and after long use, and of a process's number within a window. No frame
 may have a name, a file, a line or a caller of another."""
+import concurrent.futures
 import json
 import os
 import re
@@ -95,6 +96,59 @@ def check_addresses(made, stacks, keep):
         ", ".join("%s %d (%d at an old address)" % (kind, made[kind][0], made[kind][1]) for kind in sorted(made)), total, unnamed), flush=True)
     assert made["f"][1] and made["same"][1] and (made["kept"][1] or keep < 10), "no address was used again, so that nothing was tested"
     assert unnamed < 0.02 * total, "%d of %d" % (unnamed, total)
+
+
+def count_pairs(stacks):
+    """{tag: {n: samples of inner_TAG_n}}, and those of outer_TAG_n that have a name, and that have none; fails when the two differ."""
+    counts, named, unnamed = {}, 0, 0
+    for stack, count in stacks:
+        pair = {kind: (tag, int(n)) for kind, tag, n in (m.groups() for m in (
+            re.match(r"(inner|outer)_(\w+)_(\d+)$", name) for name, _, _ in stack) if m)}
+        if "inner" not in pair:
+            continue
+        assert pair.get("outer", pair["inner"]) == pair["inner"], "another's caller: %s" % stack
+        named += count * ("outer" in pair)
+        unnamed += count * ("outer" not in pair)
+        tag, n = pair["inner"]
+        counts.setdefault(tag, {}).setdefault(n, 0)
+        counts[tag][n] += count
+    return counts, named, unnamed
+
+
+def replaced(daemon, python, tag):
+    """{tag: {n: seconds of CPU of its n-th pair}} of processes that stay for some seconds, and that end after half a second."""
+    took = {}
+    for seconds in (2.2, 0.5):
+        for rate in (10, 100, 1000):
+            with Workload(python, "replaced.py", "%sr%ds%d" % (tag, rate, seconds * 10), rate, seconds) as work:
+                took[work.process.args[2]] = {int(n): cpu for n, cpu in json.loads(work.line("DONE")[1]).items()}
+                work.process.wait(30)
+    return took
+
+
+# an old one, one in the middle, a new one
+REPLACED = [row for row in host.one_of_each(host.pythons()) if row[0] in ((3, 8), (3, 11), (3, 14)) and "free" not in row[2]]
+
+
+@pytest.fixture(scope="module")
+def replacements(plopd):
+    recordings = {hz: host.Recording(plopd, hz=hz) for hz in (100, 1000)}
+    with concurrent.futures.ThreadPoolExecutor(len(REPLACED)) as pool:
+        ran = list(pool.map(lambda row: replaced(plopd, row[1], "v%d%d" % row[0]), REPLACED))
+    return {tag: took for each in ran for tag, took in each.items()}, {hz: recording.stop() for hz, recording in recordings.items()}
+
+
+@pytest.mark.parametrize("hz", [100, 1000])
+def test_functions_replaced_at_one_address(replacements, hz):
+    """10, 100 and 1,000 times a second: none has a caller of another time, nor more samples than its own CPU time."""
+    took, stacks = replacements
+    counts, named, unnamed = count_pairs(stacks[hz])
+    print("%d functions replaced: %d samples with their callers, %d without" % (sum(map(len, took.values())), named, unnamed))
+    for tag, seen in counts.items():
+        for n, count in seen.items():
+            most = took[tag][n] * hz
+            assert count <= most + 6 * most ** 0.5 + 4, "%s_%d took %.4f s, and has %d samples" % (tag, n, took[tag][n], count)
+    assert counts and named > 2 * unnamed, "%d with their callers, %d without" % (named, unnamed)
 
 
 PROGRAM = """import sys, time, os

@@ -20,7 +20,7 @@ static bool frame_same(const struct reader *r, const struct plop_layout *l,
 	same = other->code && strcmp(c->name, other->code->name) == 0 &&
 	       strcmp(c->file, other->code->file) == 0 &&
 	       code_object_line(c, f->instr, l->code_bytecode) == other->line &&
-	       (f->fingerprint & ~PLOP_FINGERPRINT_SETTLED) == fingerprint;
+	       (f->fingerprint & PLOP_FINGERPRINT_BITS) == fingerprint;
 	code_object_unref(c);
 	return same;
 }

@@ -163,6 +163,7 @@ static void put_code(struct made *m, unsigned int n)
 	snprintf(text, sizeof(text), "f%u", n);
 	made_put(m, at + (l->free_threaded ? 24 : 8), 0x4444, 8);
 	made_put(m, at + l->code_argcount, 2, 4);
+	made_put(m, at + l->code_flags, 3, 4); /* CO_OPTIMIZED, CO_NEWLOCALS: a function */
 	made_put(m, at + l->code_firstlineno, 30 + n, 4);
 	made_put(m, at + l->code_filename, file, 8);
 	made_put(m, at + l->code_name, name, 8);

@@ -113,6 +113,11 @@ struct plop_async *tick_async(__u32 n)
 	return look(SHIM_MAP(&asyncs), n);
 }
 
+struct plop_seen_set *tick_seen(__u64 key)
+{
+	return look(SHIM_MAP(&seen), PLOP_SEEN_SET(key));
+}
+
 static __u64 sum(const __u64 *lost)
 {
 	__u64 n = 0;
@@ -175,7 +180,8 @@ static const char *stacks_broken(const struct plop_half *half, __u64 *ret_counte
 
 		HOLDS(k->depth <= PLOP_MAX_DEPTH);
 		HOLDS(k->frames == frames);
-		HOLDS(k->settled <= k->depth);
+		HOLDS(k->read_from <= k->depth || k->read_from == PLOP_STACK_CHANGED);
+		HOLDS(k->young <= 1);
 		HOLDS(k->count > 0);
 		HOLDS(k->depth > 0 || k->flags != 0);
 		HOLDS(is_indexed(half, i));
@@ -229,10 +235,12 @@ static struct tick_result result_of(const struct plop_half *half, __u64 other, c
 	return r;
 }
 
+/* As if user space had swapped the halves twice, and collected both. */
 static struct plop_half *half_empty(void)
 {
 	struct plop_half *half = &tick_cpu()->half[plop_active & 1];
 
+	plop_active += 2;
 	memset(half, 0, sizeof(*half));
 	return half;
 }

@@ -8,6 +8,7 @@
 #include "kernel.h"
 #include "plop/events.h"
 #include "plop/layout.h"
+#include "plop/seen.h"
 
 #define TICK_TGID   4711u
 #define TICK_IMAGE  0x1122334455ull
@@ -64,6 +65,7 @@ struct plop_filter *tick_wanted(__u32 tgid); /* NULL: nothing is wanted of it */
 struct plop_channel *tick_channel(__u32 n);
 struct plop_budget *tick_budget(__u32 n);
 struct plop_async *tick_async(__u32 n);
+struct plop_seen_set *tick_seen(__u64 key);
 
 /*
  * One tick, filed in a half that is empty; ends the test program when an invariant does not hold.

@@ -247,7 +247,7 @@ int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
 	return 0;
 }
 
-void sampler_code_forget(struct sampler *s, uint64_t image, uint64_t code)
+void sampler_code_loosen(struct sampler *s, uint64_t image, uint64_t code)
 {
 }
 

@@ -153,7 +153,7 @@ START_TEST(settled)
 	r = record_new(&f.layout, "<string>", "first", fingerprint);
 	ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
 	frame = (struct plop_frame){ .code = CODE,
-				     .fingerprint = fingerprint | PLOP_FINGERPRINT_SETTLED };
+				     .fingerprint = fingerprint | PLOP_FINGERPRINT_UNREAD };
 	ck_assert_int_eq(code_table_want(f.table, 1, &frame, 1), 0);
 	ck_assert_int_eq(
 		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
@@ -173,7 +173,7 @@ START_TEST(settled)
 	/* the interpreter finalises: what it frees now was good as long as anything ran */
 	forgotten = 0;
 	m.finalising = 1;
-	frame.fingerprint = fingerprint | PLOP_FINGERPRINT_SETTLED;
+	frame.fingerprint = fingerprint | PLOP_FINGERPRINT_UNREAD;
 	ck_assert_int_eq(code_table_want(f.table, 3, &frame, 1), 0);
 	ck_assert_int_eq(
 		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
@@ -182,7 +182,7 @@ START_TEST(settled)
 	m.finalising = 0;
 	/* the process ended: nothing was freed while it ran */
 	m.error = -ESRCH;
-	frame.fingerprint = fingerprint | PLOP_FINGERPRINT_SETTLED;
+	frame.fingerprint = fingerprint | PLOP_FINGERPRINT_UNREAD;
 	ck_assert_int_eq(code_table_want(f.table, 4, &frame, 1), 0);
 	ck_assert_int_eq(
 		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
@@ -190,6 +190,66 @@ START_TEST(settled)
 	ck_assert_uint_eq(forgotten, 0);
 	code_table_free(f.table);
 	free(r);
+}
+END_TEST
+
+/* At an address that changes another was met at a tick of the same cycle: whatever lies there now. */
+START_TEST(another_was_met)
+{
+	struct settled_memory m = {};
+	const struct reader memory = { .read = settled_read, .ctx = &m };
+	enum code_source source;
+	uint64_t loosened = 0;
+	struct plop_record_code *r, *other;
+	struct plop_frame frames[3];
+	struct fixture f;
+	uint32_t fingerprint;
+
+	fixture_init(&f);
+	ck_assert_int_eq(code_object_fingerprint(&memory, &f.layout, CODE, &fingerprint), 0);
+	r = record_new(&f.layout, "<string>", "first", fingerprint);
+	other = record_new(&f.layout, "<string>", "second", fingerprint ^ 1);
+	ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
+	ck_assert_int_eq(code_table_record(f.table, &gone, other), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		frames[i] = (struct plop_frame){ .code = CODE, .fingerprint = fingerprint };
+	frames[0].fingerprint |= PLOP_FINGERPRINT_UNREAD;
+	frames[1].fingerprint |= PLOP_FINGERPRINT_LOOSE;
+	frames[2].fingerprint ^= 1 | PLOP_FINGERPRINT_LOOSE;
+	/* the same one, though its address changes; and in another cycle the other one */
+	ck_assert_int_eq(code_table_want(f.table, 1, frames + 2, 1), 0);
+	ck_assert_int_eq(code_table_want(f.table, 2, frames, 2), 0);
+	ck_assert_int_eq(
+		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &loosened), 0);
+	ck_assert_str_eq(code_table_find(f.table, &memory, &frames[0], &source)->name, "first");
+	ck_assert_uint_eq(loosened, 0);
+	/* both in one, while the process lives, ends its interpreter, and has gone */
+	for (unsigned int i = 0; i < 3; i++) {
+		m.finalising = i == 1;
+		loosened = 0;
+		ck_assert_int_eq(code_table_want(f.table, 3 + i, frames, 3), 0);
+		ck_assert_int_eq(code_table_confirm(f.table, i == 2 ? NULL : &memory, CODE + 4096,
+						    settled_forget, &loosened),
+				 0);
+		ck_assert_ptr_null(code_table_find(f.table, &memory, &frames[0], &source));
+		ck_assert_int_eq(source, CODE_STALE);
+		ck_assert_uint_eq(loosened, CODE);
+		/* those that were read at each tick are sure */
+		ck_assert_str_eq(code_table_find(f.table, &memory, &frames[1], &source)->name,
+				 "first");
+		ck_assert_str_eq(code_table_find(f.table, &memory, &frames[2], &source)->name,
+				 "second");
+	}
+	/* nothing but that it has gone */
+	loosened = 0;
+	ck_assert_int_eq(code_table_want(f.table, 6, frames, 1), 0);
+	ck_assert_int_eq(code_table_confirm(f.table, NULL, CODE + 4096, settled_forget, &loosened),
+			 0);
+	ck_assert_str_eq(code_table_find(f.table, &memory, &frames[0], &source)->name, "first");
+	ck_assert_uint_eq(loosened, 0);
+	code_table_free(f.table);
+	free(r);
+	free(other);
 }
 END_TEST
 
@@ -238,7 +298,7 @@ START_TEST(what_was_not_read_is_wanted)
 	code_table_wants(f.table, 3, CODE + 4096, &w);
 	ck_assert_uint_eq(w.nread, 0);
 	/* settled, and not confirmed by anybody: whether it is still that function is not known */
-	frames[0].fingerprint |= PLOP_FINGERPRINT_SETTLED;
+	frames[0].fingerprint |= PLOP_FINGERPRINT_UNREAD;
 	ck_assert_int_eq(code_table_want(f.table, 4, frames, 1), 0);
 	code_table_wants(f.table, 4, CODE + 4096, &w);
 	ck_assert_uint_eq(w.nconfirm, 1);
@@ -456,5 +516,6 @@ START_TEST(init_cleanup_is_not_shown)
 }
 END_TEST
 
-CHECK_MAIN("symbolizer", captured, address_used_again, settled, what_was_not_read_is_wanted,
+CHECK_MAIN("symbolizer", captured, address_used_again, settled, another_was_met,
+	   what_was_not_read_is_wanted,
 	   faulted_names_are_not_guessed, many, large, sinks, init_cleanup_is_not_shown);
