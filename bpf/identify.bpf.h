@@ -196,12 +196,12 @@ static __always_inline void code_identify(struct walk *w, struct plop_frame *f, 
 			if (idle == 0)
 				bits |= PLOP_SEEN_TWICE;
 		} else {
+			q->again = 1; /* where one is new, what called it may be */
 			if (code_send(w, q->tgid, q->image, q->layout, f->code, fingerprint)) {
 				q->dropped++;
 				return;
 			}
 			q->sent++;
-			q->again = 1; /* where one is new, what called it may be */
 			since = q->now;
 			if (word || code_is_body(w, f->code))
 				bits = PLOP_SEEN_LOOSE;

@@ -116,9 +116,9 @@ def count_pairs(stacks):
 
 
 def replaced(daemon, python, tag):
-    """{tag: {n: seconds of CPU of its n-th pair}} of processes that stay for some seconds, and that end after half a second."""
+    """{tag: {n: seconds of CPU of its n-th pair}} of processes that live for more than a cycle, and for half of one."""
     took = {}
-    for seconds in (2.2, 0.5):
+    for seconds in (1.2, 0.5):
         for rate in (10, 100, 1000):
             with Workload(python, "replaced.py", "%sr%ds%d" % (tag, rate, seconds * 10), rate, seconds) as work:
                 took[work.process.args[2]] = {int(n): cpu for n, cpu in json.loads(work.line("DONE")[1]).items()}
