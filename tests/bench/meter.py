@@ -57,6 +57,18 @@ def cpu_seconds(pid):
     return total
 
 
+def parts(pid):
+    """{thread's name: CPU seconds} of a process and all that descend from it, of the threads that are there now."""
+    found = {}
+    for each in tree(pid):
+        folder = "/proc/%d/task" % each
+        for thread in os.listdir(folder) if os.path.isdir(folder) else []:
+            name, spent = (text(os.path.join(folder, thread, file)) for file in ("comm", "schedstat"))
+            if name and spent:
+                found[name.strip()] = found.get(name.strip(), 0.0) + int(spent.split()[0]) / 1e9
+    return found
+
+
 def resident(pid):
     """Bytes: of a process, and of those that descend from it what is theirs of the pages that they share."""
     def of(each, name):
