@@ -116,10 +116,10 @@ struct identify_state {
 	__u32 filed;
 	__u32 read_from; /* as of plop_stack: of the one that was filed, else of this one */
 	__u32 next_from;
-	__u8 again;      /* all that has not settled is read at this tick */
-	__u8 young;      /* not all has settled */
-	__u8 changed;    /* one that was not read at each tick of it is another now */
-	__u8 differs;    /* ... or one that was */
+	__u8 again;   /* all that has not settled is read at this tick */
+	__u8 young;   /* not all has settled */
+	__u8 changed; /* one that was not read at each tick of it is another now */
+	__u8 differs; /* ... or one that was */
 };
 
 /* What does not fit on a program's stack; one for each CPU, as a tick cannot interrupt a tick. */

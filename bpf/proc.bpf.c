@@ -191,9 +191,8 @@ int BPF_PROG(plop_exec, struct task_struct *task)
 	r.head.type = PLOP_RECORD_EXEC;
 	r.head.tgid = tgid;
 	r.head.image = p.image;
-	/* that of a plain one is looked at with whatever wakes plopd next, once a second at least */
-	bpf_ringbuf_output(&records, &r, sizeof(r),
-			   plain ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
+	/* a plain one is looked at with whatever wakes plopd next, once a second at least */
+	bpf_ringbuf_output(&records, &r, sizeof(r), plain ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
 

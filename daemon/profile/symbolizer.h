@@ -77,10 +77,10 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
  * code_table_find() will read for them; code_table_wants() tells all that was noted, for whoever
  * reads memory beforehand; then code_table_confirm() reads what is to be confirmed. Stale is what
  * is another now, or gone, or was met at an address that had another in this cycle. A memory that
- * says -EAGAIN has not been read: what it is asked for then is unknown in this cycle, and what is to
- * be confirmed is stale. loosen() is called for each that is stale, whose address the kernel has to
- * read at each tick. memory NULL: the process has gone, and nothing is stale but what another was
- * met at the address of. runtime: the address of _PyRuntime; an interpreter that finalises
+ * says -EAGAIN has not been read: what it is asked for then is unknown in this cycle, and what is
+ * to be confirmed is stale. loosen() is called for each that is stale, whose address the kernel has
+ * to read at each tick. memory NULL: the process has gone, and nothing is stale but what another
+ * was met at the address of. runtime: the address of _PyRuntime; an interpreter that finalises
  * frees all that ran before, and what it frees then is not stale. 0 or -ENOMEM; what could not be
  * confirmed for want of memory is taken as it is.
  */

@@ -32,7 +32,8 @@ static bool is_alike(const struct code_object *a, const struct code_object *b)
 	       a->linetable_size == b->linetable_size && a->linetable_cut == b->linetable_cut &&
 	       a->name_cut == b->name_cut && a->compiled == b->compiled &&
 	       streq(a->name, b->name) && streq(a->file, b->file) &&
-	       (a->linetable_size == 0 || memcmp(a->linetable, b->linetable, a->linetable_size) == 0);
+	       (a->linetable_size == 0 ||
+		memcmp(a->linetable, b->linetable, a->linetable_size) == 0);
 }
 
 static struct code_object **bucket(const struct code_pool *p, uint32_t hash)

@@ -21,7 +21,7 @@
 #define PLOP_SEEN_HALF(word)        ((__u32)((word) >> 48))
 #define PLOP_SEEN_MASK              0xffffu
 /* bits: the fingerprint and PLOP_SEEN_* */
-#define PLOP_SEEN_WORD(bits, since, half)                             \
+#define PLOP_SEEN_WORD(bits, since, half)                        \
 	((__u64)(bits) | (__u64)((since)&PLOP_SEEN_MASK) << 32 | \
 	 (__u64)((half)&PLOP_SEEN_MASK) << 48)
 
@@ -48,7 +48,8 @@ static inline __attribute__((always_inline)) int plop_reads_all(__u64 n)
  */
 #define PLOP_READ_INNERMOST 3u
 
-_Static_assert(PLOP_SETTLED_SECONDS * 2 < PLOP_SEEN_MASK && PLOP_SETTLED_HALVES * 2 < PLOP_SEEN_MASK,
+_Static_assert(PLOP_SETTLED_SECONDS * 2 < PLOP_SEEN_MASK &&
+		       PLOP_SETTLED_HALVES * 2 < PLOP_SEEN_MASK,
 	       "seconds and halves that are compared are of the same round");
 
 /* Has the code object of this key read at each tick from now on, until it settles again. */

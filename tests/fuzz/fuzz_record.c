@@ -85,7 +85,8 @@ static void play_stack(struct play *p, const uint8_t **data, size_t *size)
 		if (head[0] % 2) {
 			frames[i].fingerprint |= PLOP_FINGERPRINT_UNREAD;
 			FUZZ_ASSERT(code_table_want(p->table, head[1], &frames[i], 1) == 0);
-			FUZZ_ASSERT(code_table_confirm(p->table, head[0] % 4 == 1 ? &p->memory : NULL,
+			FUZZ_ASSERT(code_table_confirm(p->table,
+						       head[0] % 4 == 1 ? &p->memory : NULL,
 						       p->code, play_forget, p) == 0);
 		}
 		codes[i] = code_table_find(p->table, &p->memory, &frames[i], &sources[i]);

@@ -364,7 +364,7 @@ def test_store(users):
     """One user's stacks fill the store as fast as they can: nobody else's windows go for it."""
     config = os.path.join(users.daemon.folder, "small.conf")
     with open(config, "w") as f:
-        f.write("[plopd]\nhz = 1000\nwindow = 10s\nmax_store = 16M\n")
+        f.write("[plopd]\nhz = 1000\nwindow = 5s\nmax_store = 16M\n")
     with host.Plopd("--config", config) as daemon:
         small = Users(daemon)
         try:

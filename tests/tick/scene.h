@@ -26,6 +26,17 @@ static inline void setup(const struct plop_layout *l, unsigned int depth)
 	tick_thread(TICK_TGID, MADE_THREAD(0));
 }
 
+/* A tick that may be of anything. */
+static inline void tick(void)
+{
+	struct bpf_perf_event_data ctx = {};
+	const char *broken;
+
+	plop_tick(&ctx);
+	broken = tick_broken();
+	ck_assert_msg(!broken, "%s", broken);
+}
+
 /*
  * Thread 7 is in one interpreter, which was called from a second, that from a third, the first one
  * that there was.

@@ -193,7 +193,7 @@ START_TEST(settled)
 }
 END_TEST
 
-/* At an address that changes another was met at a tick of the same cycle: whatever lies there now. */
+/* At an address that changes another was met in the same cycle: whatever lies there now. */
 START_TEST(another_was_met)
 {
 	struct settled_memory m = {};
@@ -517,5 +517,5 @@ START_TEST(init_cleanup_is_not_shown)
 END_TEST
 
 CHECK_MAIN("symbolizer", captured, address_used_again, settled, another_was_met,
-	   what_was_not_read_is_wanted,
-	   faulted_names_are_not_guessed, many, large, sinks, init_cleanup_is_not_shown);
+	   what_was_not_read_is_wanted, faulted_names_are_not_guessed, many, large, sinks,
+	   init_cleanup_is_not_shown);

@@ -23,7 +23,7 @@ START_TEST(types)
 		if ((type >= PLOP_RECORD_EXEC && type <= PLOP_RECORD_PRESSURE &&
 		     type != PLOP_RECORD_CODE) ||
 		    type == PLOP_RECORD_THREAD || type == PLOP_RECORD_STATE ||
-		    type == PLOP_RECORD_RENAME)
+		    type == PLOP_RECORD_RENAME || type == PLOP_RECORD_PERIOD)
 			ck_assert_int_eq(record_check(&r, sizeof(r)), 0);
 		else
 			ck_assert_int_eq(record_check(&r, sizeof(r)), -EBADMSG);
