@@ -62,13 +62,14 @@ def wrong_call(caller, callee):
 
 
 def check(stacks):
-    """(samples, those with a frame without a name) of the generated program; fails when a frame is another's."""
-    total = unnamed = 0
+    """(samples, {why: those with a frame without a name}) of the generated program; fails when a frame is another's."""
+    total, unnamed = 0, {}
     for stack, count in stacks:
         total += count
         if len(stack) == 1 and stack[0][0] in HEADINGS:
             continue
-        unnamed += count * any(name in UNNAMED for name, _, _ in stack)
+        for why in {name for name, _, _ in stack if name in UNNAMED}:
+            unnamed[why] = unnamed.get(why, 0) + count
         for i, frame in enumerate(stack):
             if frame[0].startswith("["):
                 assert frame[0] in UNNAMED, stack[:20]
@@ -90,12 +91,22 @@ def addresses(daemon, python, seconds, keep):
         return made, recording.stop()
 
 
-def check_addresses(made, stacks, keep):
+def named(made, stacks, keep):
+    """Whether nearly all samples have their names; none may have a wrong one."""
     total, unnamed = check(stacks)
-    print("%s; %d samples, none wrong, %d unnamed" % (
-        ", ".join("%s %d (%d at an old address)" % (kind, made[kind][0], made[kind][1]) for kind in sorted(made)), total, unnamed), flush=True)
+    print("%s; %d samples, none wrong, without a name: %s" % (
+        ", ".join("%s %d (%d at an old address)" % (kind, made[kind][0], made[kind][1]) for kind in sorted(made)), total, unnamed or "none"),
+        flush=True)
     assert made["f"][1] and made["same"][1] and (made["kept"][1] or keep < 10), "no address was used again, so that nothing was tested"
-    assert unnamed < 0.02 * total, "%d of %d" % (unnamed, total)
+    return sum(unnamed.values()) < 0.02 * total
+
+
+def check_addresses(daemon, row, seconds, keep, measured):
+    """Where plopd did not get the CPU in time, records are lost, and names with them: again then, with nothing beside."""
+    if not named(*measured, keep):
+        dropped = daemon.status()["symbols"]["dropped_records"]
+        print("%d records were lost; again" % dropped, flush=True)
+        assert named(*addresses(daemon, row[1], seconds, keep), keep), "samples without a name"
 
 
 def count_pairs(stacks):
@@ -248,8 +259,8 @@ def long_ones(plopd, at_once):
 
 
 @pytest.mark.parametrize("row", LONG, ids=host.called)
-def test_addresses_after_long_use(long_ones, row):
-    check_addresses(*long_ones(row), 12)
+def test_addresses_after_long_use(plopd, long_ones, row):
+    check_addresses(plopd, row, 30, 12, long_ones(row))
 
 
 @pytest.fixture(scope="module")
@@ -257,8 +268,8 @@ def short_ones(plopd, at_once):
     return at_once(6, lambda row: addresses(plopd, row[1], 10, 3))
 
 
-def test_addresses(short_ones, one_of_each):
-    check_addresses(*short_ones(one_of_each), 3)
+def test_addresses(plopd, short_ones, one_of_each):
+    check_addresses(plopd, one_of_each, 10, 3, short_ones(one_of_each))
 
 
 def test_accounted(plopd):
