@@ -385,7 +385,7 @@ def fill_store(users):
 
     until("two windows are saved", lambda: store()["windows"] >= 2, 40)
     oldest, before = store()["oldest"], resident(daemon.process.pid)
-    for _ in range(2):
+    for _ in range(3):
         # so many functions that their stacks cannot be packed well
         users.run(ONE, users.distinct, "--functions", 4000, nice=NICE - 5)
     sizes = []
