@@ -4,12 +4,14 @@
  *
  * 	bench_store day FROM TO WINDOWS STACKS	makes TO/plop.db of so many windows of 30 s
  * 	bench_store ask DIR			asks it for 10 minutes and for all
+ * 	bench_store expire DIR WINDOWS		lets so many go, one by one
+ * 	bench_store grow FROM DIR MB STACKS	adds such windows to DIR's, of version 1
  * 	bench_store carry DIR			carries one of an older version over
  * 	bench_store dump DIR			prints all that is in it, sorted by nothing
  * 	bench_store brief			all of it with made-up stacks, in a second
  *
- * FROM is a state directory, of which a copy should be given: one of an older version is carried
- * over. Each line that is printed has a name and a figure.
+ * FROM is a state directory. Each line that is printed has a name and a figure. tests/bench/store
+ * makes a table of it.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -17,10 +19,12 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "made.h"
 #include "store/store.h"
+#include "version1.h"
 
-#define START  (UINT64_C(1790000000) * NSEC_PER_SEC)
-#define LENGTH (30 * NSEC_PER_SEC)
+/* Other lines on which a stack is seen. */
+#define LINES 40
 
 static double seconds(clockid_t clock)
 {
@@ -28,14 +32,6 @@ static double seconds(clockid_t clock)
 
 	clock_gettime(clock, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void must(int r, const char *what)
-{
-	if (r < 0) {
-		fprintf(stderr, "bench_store: %s: %s\n", what, strerror(-r));
-		exit(EXIT_FAILURE);
-	}
 }
 
 static struct profile *read_all(const char *dir, uint64_t from_ns, uint64_t to_ns)
@@ -66,18 +62,7 @@ static struct store *open_store(const char *dir)
 	return s;
 }
 
-/* The same numbers each time. */
-static uint32_t draw(void)
-{
-	static uint64_t state = 88172645463325252u;
-
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)(state >> 32);
-}
-
-static void carry(const char *dir, bool print)
+static void carry(const char *dir)
 {
 	double begin = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID), most = 0;
 	struct store *s = open_store(dir);
@@ -95,49 +80,11 @@ static void carry(const char *dir, bool print)
 	must(store_facts(s, &f), "facts");
 	store_close(s);
 	getrusage(RUSAGE_SELF, &usage);
-	if (!print)
-		return;
 	printf("open_ms %.1f\nall_s %.2f\ncpu_s %.2f\nlongest_step_ms %.1f\n", opened * 1e3,
 	       seconds(CLOCK_MONOTONIC) - begin, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu,
 	       most * 1e3);
 	printf("windows %llu\nbytes %llu\nrss_kb %ld\n", (unsigned long long)f.windows,
 	       (unsigned long long)f.bytes, usage.ru_maxrss);
-}
-
-/* Frames of the profile "from", in another one. */
-static uint32_t frame_in(struct profile *p, const struct profile *from, uint32_t frame, int more)
-{
-	const struct dict_frame *f = dict_get_frame(from->dict, frame);
-	uint32_t function, id;
-
-	must(dict_function(p->dict, dict_get_function(from->dict, f->function), &function), "add");
-	must(dict_frame(p->dict, function, f->line + more, &id), "add");
-	return id;
-}
-
-/*
- * One of the stacks that were recorded; three in ten of them in a variation that was not: on
- * another line, or cut off somewhere, as code that runs is seen again and again in another place.
- */
-static void add_one(struct profile *p, const struct profile *from)
-{
-	const struct profile_sample *s = &from->samples[draw() % from->nsamples];
-	const struct dict_stack *stack = dict_get_stack(from->dict, s->stack);
-	const struct profile_process *k = &from->processes[s->process];
-	uint32_t kind = draw() % 10, depth = stack->depth, frames[512], process, id;
-
-	if (kind == 0 && depth > 4)
-		depth -= draw() % (depth / 2);
-	if (depth > ARRAY_SIZE(frames))
-		depth = ARRAY_SIZE(frames);
-	for (uint32_t i = 0; i < depth; i++)
-		frames[i] = frame_in(
-			p, from, stack->frames[i],
-			i + 1 == depth && (kind == 1 || kind == 2) ? (int)(draw() % 40) : 0);
-	must(profile_process(p, &k->info, k->python, &process), "add");
-	must(dict_stack(p->dict, frames, depth, &id), "add");
-	must(profile_add(p, process, s->thread, id, 1 + (draw() % 4 == 0 ? draw() % 20 : 0)),
-	     "add");
 }
 
 static void make(const struct profile *from, const char *dir, unsigned int windows,
@@ -148,15 +95,9 @@ static void make(const struct profile *from, const char *dir, unsigned int windo
 	struct store_facts f;
 
 	for (unsigned int i = 0; i < windows; i++) {
-		struct profile *p;
-		double at, took;
+		struct profile *p = made_window(from, i, stacks, LINES);
+		double at = seconds(CLOCK_THREAD_CPUTIME_ID), took;
 
-		must(profile_new(START + i * LENGTH, 100, &p), "make");
-		p->end_ns = p->start_ns + LENGTH;
-		while (p->nsamples < stacks)
-			add_one(p, from);
-		p->tally.ticks = p->tally.python = p->samples_total;
-		at = seconds(CLOCK_THREAD_CPUTIME_ID);
 		must(store_save(s, p), "save");
 		took = seconds(CLOCK_THREAD_CPUTIME_ID) - at;
 		cpu += took;
@@ -169,6 +110,31 @@ static void make(const struct profile *from, const char *dir, unsigned int windo
 	       "save_cpu_ms_most %.2f\n",
 	       windows, stacks, (unsigned long long)(f.bytes / windows), cpu / windows * 1e3,
 	       most * 1e3);
+}
+
+/* As in plopd, where each window that ends lets the oldest go: the time is that of the saver. */
+static void expire(const char *dir, unsigned int windows)
+{
+	double all = 0, cpu = 0, most = 0;
+	struct store *s = open_store(dir);
+	struct store_facts before, after;
+
+	must(store_facts(s, &before), "facts");
+	for (unsigned int i = 1; i <= windows; i++) {
+		double at = seconds(CLOCK_MONOTONIC), used = seconds(CLOCK_THREAD_CPUTIME_ID), took;
+
+		store_keep(s, (before.windows - i) * MADE_LENGTH - 1, 0);
+		must(store_expire(s), "expire");
+		took = seconds(CLOCK_MONOTONIC) - at;
+		cpu += seconds(CLOCK_THREAD_CPUTIME_ID) - used;
+		all += took;
+		most = took > most ? took : most;
+	}
+	must(store_facts(s, &after), "facts");
+	store_close(s);
+	must(before.windows - after.windows == windows ? 0 : -EINVAL, "expire");
+	printf("expire_ms %.2f\nexpire_ms_most %.1f\nexpire_cpu_ms %.2f\n", all / windows * 1e3,
+	       most * 1e3, cpu / windows * 1e3);
 }
 
 static void ask_for(const char *dir, const char *name, uint64_t from_ns, uint64_t to_ns)
@@ -197,8 +163,8 @@ static void ask(const char *dir)
 	must(store_reader_open(dir, &reader, NULL), "open");
 	must(store_reader_facts(reader, &f), "facts");
 	store_reader_close(reader);
-	ask_for(dir, "ten_minutes", f.oldest_ns + f.windows / 2 * LENGTH,
-		f.oldest_ns + (f.windows / 2 + 20) * LENGTH);
+	ask_for(dir, "ten_minutes", f.oldest_ns + f.windows / 2 * MADE_LENGTH,
+		f.oldest_ns + (f.windows / 2 + 20) * MADE_LENGTH);
 	ask_for(dir, "all", 0, UINT64_MAX);
 }
 
@@ -226,47 +192,17 @@ static void dump(const char *dir)
 	profile_free(p);
 }
 
-/* Stacks as a program has them: few entry points, many leaves. */
-static struct profile *made_up(void)
-{
-	static char none[] = "", comm[] = "app";
-	struct process_info info = { .pid = 7,
-				     .comm = comm,
-				     .exe = none,
-				     .cmdline = none,
-				     .cgroup = none,
-				     .unit = none,
-				     .container = none,
-				     .service = none,
-				     .version = none };
-	uint32_t process, frames[24], function, stack;
-	struct profile *p;
-	char name[32];
-
-	must(profile_new(START, 100, &p), "make");
-	must(profile_process(p, &info, "3.11.2", &process), "make");
-	for (unsigned int i = 0; i < 3000; i++) {
-		for (unsigned int k = 0; k < ARRAY_SIZE(frames); k++) {
-			snprintf(name, sizeof(name), "function_%u", (i >> (24 - k)) + 40 * k);
-			must(dict_python(p->dict, name, "/srv/app.py", (int)k, &function), "make");
-			must(dict_frame(p->dict, function, (int)(i % 3 + k), &frames[k]), "make");
-		}
-		must(dict_stack(p->dict, frames, ARRAY_SIZE(frames), &stack), "make");
-		must(profile_add(p, process, 7, stack, 1), "make");
-	}
-	return p;
-}
-
 static void brief(void)
 {
 	char dir[] = "/tmp/plop-bench-XXXXXX";
-	struct profile *from = made_up();
+	struct profile *from = made_stacks();
 	DIR *list;
 
 	if (!mkdtemp(dir))
 		must(-errno, "mkdtemp");
 	make(from, dir, 40, 500);
 	ask(dir);
+	expire(dir, 8);
 	list = opendir(dir);
 	for (struct dirent *e; list && (e = readdir(list));)
 		unlinkat(dirfd(list), e->d_name, 0);
@@ -281,24 +217,32 @@ int main(int argc, char **argv)
 	const char *command = argc > 1 ? argv[1] : "";
 
 	if (streq(command, "day") && argc == 6) {
-		struct profile *from;
+		struct profile *from = read_all(argv[2], 0, UINT64_MAX);
 
-		carry(argv[2], false);
-		from = read_all(argv[2], 0, UINT64_MAX);
 		make(from, argv[3], (unsigned int)atoi(argv[4]), (unsigned int)atoi(argv[5]));
 		profile_free(from);
 	} else if (streq(command, "ask") && argc == 3) {
 		ask(argv[2]);
 	} else if (streq(command, "carry") && argc == 3) {
-		carry(argv[2], true);
+		carry(argv[2]);
+	} else if (streq(command, "expire") && argc == 4) {
+		expire(argv[2], (unsigned int)atoi(argv[3]));
+	} else if (streq(command, "grow") && argc == 6) {
+		struct profile *from = read_all(argv[2], 0, UINT64_MAX);
+		uint64_t bytes = strtoull(argv[4], NULL, 10) << 20;
+
+		printf("added %u\n",
+		       version1_grow(argv[3], from, bytes, (unsigned int)atoi(argv[5])));
+		profile_free(from);
 	} else if (streq(command, "dump") && argc == 3) {
 		dump(argv[2]);
 	} else if (streq(command, "brief") && argc == 2) {
 		brief();
 	} else {
 		fprintf(stderr,
-			"usage: bench_store day FROM TO WINDOWS STACKS | ask DIR | carry DIR |"
-			" dump DIR | brief\n");
+			"usage: bench_store day FROM TO WINDOWS STACKS | ask DIR |"
+			" expire DIR WINDOWS | grow FROM DIR MB STACKS | carry DIR | dump DIR |"
+			" brief\n");
 		return 2;
 	}
 	return 0;
