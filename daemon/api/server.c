@@ -6,6 +6,7 @@
 #include "api/head.h"
 #include "api/server.h"
 #include "util/log.h"
+#include "util/loop_timing.h"
 
 /*
  * Memory of one connection in libmicrohttpd: head, its parsed form, the answer's headers, one read
@@ -42,6 +43,7 @@ static void pump(struct api_server *s)
 
 	/* Off first: what runs inside may kick. */
 	sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+	loop_part("requests");
 	if (MHD_run(s->daemon) != MHD_YES)
 		log_debug("libmicrohttpd failed to run");
 	if (s->accept_paused) {

@@ -95,7 +95,8 @@ static void print_memory(const json_t *o)
 /* How long whoever asks plopd for something has to wait at most until it looks. */
 static void print_loop(const json_t *o)
 {
-	char late[32];
+	const char *what = json_string_at(o, "loop.longest_cpu_of");
+	char late[32], text[128];
 
 	if (!json_object_get(o, "loop"))
 		return;
@@ -103,6 +104,10 @@ static void print_loop(const json_t *o)
 	       "              for more than 20 ms: %s times\n",
 	       json_number_at(o, "loop.longest_ms"), json_number_at(o, "loop.recent_ms"),
 	       text_number((uint64_t)json_number_at(o, "loop.late"), late, sizeof(late)));
+	if (*what)
+		printf("              most CPU time at one: %.1f ms, of which most for %s\n",
+		       json_number_at(o, "loop.longest_cpu_ms"),
+		       text_cell(what, 100, false, text, sizeof(text)));
 }
 
 static void print_store(const json_t *o)

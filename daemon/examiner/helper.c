@@ -6,6 +6,7 @@
 #include "examiner/private.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/loop_timing.h"
 
 /* How long a helper may take in all for one question while it goes on. */
 #define LONGEST_TICKS_NS  (3 * NSEC_PER_SEC)
@@ -217,6 +218,7 @@ static int helper_event(sd_event_source *s, int fd, uint32_t revents, void *ctx)
 	struct helper *h = ctx;
 	int r = 0;
 
+	loop_part("what a helper has read");
 	if (revents & EPOLLOUT) {
 		r = helper_send(h);
 		if (r == 0)

@@ -6,6 +6,7 @@
 #include "target/targets_cycle.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/loop_timing.h"
 
 #define BEAT_USEC USEC_PER_SEC
 /* Somebody who just started plopd waits for the first samples. */
@@ -68,8 +69,11 @@ static void stacks_counted(struct collect *c)
 	c->bpf_ns += c->counters.c[PLOP_C_BPF_NS];
 	c->bpf_timed += c->counters.c[PLOP_C_BPF_TIMED];
 	c->codes_dropped += c->counters.c[PLOP_C_CODES_DROPPED];
+	loop_part("a window");
 	windows_cycle(c->windows, now->number, &t);
+	loop_part("recordings");
 	recordings_cycle(c->recordings, now->number, &t, c->counters.channels);
+	loop_part("processes");
 	targets_cycle(c->targets, c->completed_mono ? now->swapped_mono - c->completed_mono : 0,
 		      (unsigned int)c->config->hz);
 	c->completed_mono = now->swapped_mono;
@@ -80,6 +84,7 @@ static void count_stacks(struct collect *c)
 {
 	bool again;
 
+	loop_part("counting stacks");
 	if (sampler_collect(c->sampler, &c->counters, clock_ns(CLOCK_MONOTONIC) + SLICE_NS) < 0) {
 		timer_set(c->step, 0);
 		return;
@@ -98,6 +103,7 @@ void collect_named(void *ctx)
 	struct collect *c = ctx;
 
 	c->counting = true;
+	loop_part("confirming code");
 	targets_confirm(c->targets);
 	count_stacks(c);
 }
@@ -111,11 +117,13 @@ static int on_step(sd_event_source *s, uint64_t usec, void *ctx)
 		count_stacks(c);
 		return 0;
 	}
+	loop_part("looking through stacks");
 	r = sampler_review(c->sampler);
 	if (r == -EAGAIN)
 		return timer_set(c->step, STEP_AGAIN_USEC);
 	if (r < 0)
 		return log_error_r(r, "Cannot collect samples");
+	loop_part("asking for code");
 	if (naming_begin(c->naming, c->cycle->number) == 0)
 		collect_named(c);
 	return 0;
@@ -127,6 +135,7 @@ static int on_beat(sd_event_source *s, uint64_t usec, void *ctx)
 	bool first = !c->first_sample_ns && cycle_mono_ns(c->cycle) - c->started_ns < BEAT_FIRST_NS;
 	int r;
 
+	loop_part("the beat");
 	if (!c->cycle->running)
 		cycle_ask(c->cycle);
 	shares_refresh(c->shares);
@@ -142,6 +151,7 @@ static int on_records(sd_event_source *s, int fd, uint32_t revents, void *ctx)
 {
 	struct collect *c = ctx;
 
+	loop_part("records");
 	return sampler_dispatch(c->sampler);
 }
 
@@ -149,6 +159,7 @@ static int on_jitter(sd_event_source *s, int fd, uint32_t revents, void *ctx)
 {
 	struct collect *c = ctx;
 
+	loop_part("periods");
 	sampler_jitter(c->sampler);
 	return 0;
 }

@@ -105,8 +105,10 @@ static void put_loop(struct json_writer *w, const struct loop_timing *l)
 	json_put_object(w, "loop");
 	json_put_real(w, "longest_ms", (double)l->longest.elapsed_ns / 1e6);
 	json_put_real(w, "longest_cpu_ms", (double)l->longest.cpu_ns / 1e6);
+	json_put_string(w, "longest_cpu_of", l->longest.what);
 	json_put_real(w, "recent_ms", (double)recent.elapsed_ns / 1e6);
 	json_put_real(w, "recent_cpu_ms", (double)recent.cpu_ns / 1e6);
+	json_put_string(w, "recent_cpu_of", recent.what);
 	json_put_uint(w, "late", l->late);
 	json_put_uint(w, "events", l->events);
 	json_put_end(w);

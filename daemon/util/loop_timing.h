@@ -7,7 +7,7 @@
 
 /*
  * Runs an event loop and measures how long its thread is at one event, for that long every other
- * event waits at least. It costs two readings of a clock an event. Not thread-safe.
+ * event waits at least. It costs two readings of a clock an event. Each loop is one thread's.
  */
 
 /* Longer than this at one event is too long. */
@@ -17,6 +17,8 @@
 struct loop_longest {
 	uint64_t elapsed_ns; /* CLOCK_MONOTONIC: others that use the CPU count */
 	uint64_t cpu_ns;     /* CPU time of the thread */
+	/* The part of the event with that cpu_ns that took most of it: loop_part(); NULL: untold. */
+	const char *what;
 };
 
 struct loop_timing {
@@ -29,6 +31,13 @@ struct loop_timing {
 	uint64_t late;   /* ... of them longer than LOOP_LONG_NS, by CLOCK_MONOTONIC */
 	uint64_t cpu_ns; /* CPU time of the thread after the last event */
 };
+
+/*
+ * Says what the calling thread is at from here on, until it is at something else or its event is
+ * over: a string that stays, of what the code does ("the end of a window"). Harmless in a thread
+ * whose events are not measured.
+ */
+void loop_part(const char *what);
 
 /* To be called by the loop's thread. */
 void loop_timing_init(struct loop_timing *l, sd_event *event, uint64_t span_ns);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/eventfd.h>
 
+#include "util/loop_timing.h"
 #include "util/worker.h"
 
 struct job {
@@ -97,6 +98,7 @@ static int worker_event(sd_event_source *source, int fd, uint32_t revents, void 
 {
 	uint64_t n;
 
+	loop_part("what a worker has done");
 	if (read(fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		return -errno;
 	worker_finish(ctx);

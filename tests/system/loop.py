@@ -58,9 +58,10 @@ asyncio.run(main())
 def check(daemon, what):
     """The longest event since plopd began."""
     loop = daemon.status()["loop"]
-    print("%s: %.1f ms of CPU time, %.1f ms by the clock; %d of %d events took more than %d ms by the clock" % (
-        what, loop["longest_cpu_ms"], loop["longest_ms"], loop["late"], loop["events"], MOST_MS))
+    print("%s: %.1f ms of CPU time, %.1f ms by the clock, most of it %s; %d of %d events took more than %d ms by the clock" % (
+        what, loop["longest_cpu_ms"], loop["longest_ms"], loop["longest_cpu_of"], loop["late"], loop["events"], MOST_MS))
     assert loop["events"] > 0 and 0 < loop["longest_cpu_ms"] < MOST_MS, (what, loop)
+    assert loop["longest_cpu_of"], loop
     assert loop["longest_ms"] >= loop["recent_ms"] > 0 and loop["longest_cpu_ms"] >= loop["recent_cpu_ms"], loop
 
 

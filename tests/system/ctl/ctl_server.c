@@ -51,8 +51,9 @@ static const char status_text[] =
 	"\"windows\":12,\"unsaved\":0,\"dropped\":0,\"oldest\":1795359600,\"error\":null},"
 	"\"recordings\":0,\"window\":{\"start\":1795359600,\"end\":1795359612,\"clock_set_s\":0,"
 	"\"samples\":800},\"first_sample_s\":0.5,\"table_full\":0,\"shares\":{},\"notices\":[],"
-	"\"loop\":{\"longest_ms\":1.5,\"longest_cpu_ms\":1.2,\"recent_ms\":0.5,"
-	"\"recent_cpu_ms\":0.4,\"late\":0,\"events\":100}}";
+	"\"loop\":{\"longest_ms\":1.5,\"longest_cpu_ms\":1.2,"
+	"\"longest_cpu_of\":\"records\",\"recent_ms\":0.5,\"recent_cpu_ms\":0.4,"
+	"\"recent_cpu_of\":null,\"late\":0,\"events\":100}}";
 
 static void on_status(const struct api_request *q, void *ctx)
 {

@@ -56,6 +56,48 @@ static int work(sd_event_source *s, void *ctx)
 	return sd_event_exit(sd_event_source_get_event(s), 3);
 }
 
+static void spend(uint64_t ns)
+{
+	uint64_t until = clock_ns(CLOCK_THREAD_CPUTIME_ID) + ns;
+
+	while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < until)
+		;
+}
+
+static void event(struct loop_timing *l)
+{
+	loop_timing_add(l, 0, 1000, clock_ns(CLOCK_THREAD_CPUTIME_ID));
+}
+
+START_TEST(what_most_of_it_was_for)
+{
+	struct loop_timing l;
+
+	loop_timing_init(&l, NULL, SPAN);
+	spend(NSEC_PER_MSEC);
+	event(&l);
+	ck_assert_ptr_null(l.longest.what);
+	loop_part("short");
+	spend(NSEC_PER_MSEC / 10);
+	loop_part("long");
+	spend(4 * NSEC_PER_MSEC);
+	loop_part("short too");
+	event(&l);
+	ck_assert_str_eq(l.longest.what, "long");
+	/* nothing is left of one event for the next, and a shorter one changes nothing */
+	loop_part("another");
+	spend(NSEC_PER_MSEC / 10);
+	event(&l);
+	ck_assert_str_eq(l.longest.what, "long");
+	/* an event of one part alone */
+	loop_part("alone");
+	spend(10 * NSEC_PER_MSEC);
+	event(&l);
+	ck_assert_str_eq(l.longest.what, "alone");
+	ck_assert_str_eq(loop_timing_recent(&l).what, "alone");
+}
+END_TEST
+
 START_TEST(a_loop_that_runs)
 {
 	sd_event_source *source = NULL;
@@ -78,4 +120,5 @@ START_TEST(a_loop_that_runs)
 }
 END_TEST
 
-CHECK_MAIN("util/loop_timing", the_longest_is_kept, what_is_recent, a_loop_that_runs);
+CHECK_MAIN("util/loop_timing", the_longest_is_kept, what_is_recent, what_most_of_it_was_for,
+	   a_loop_that_runs);
