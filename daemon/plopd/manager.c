@@ -86,6 +86,8 @@ static int manager_begin(struct manager *m, char **ret_error)
 	m->collect.sampler = m->sampler;
 	r = targets_init(&m->targets, &m->cycle, m->sampler, m->examiner, &m->shares);
 	if (r >= 0)
+		windows_share(&m->windows, &m->targets.code_pool);
+	if (r >= 0)
 		r = naming_init(&m->naming, &m->targets, collect_named, &m->collect);
 	if (r < 0)
 		return r;

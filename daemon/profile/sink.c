@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profile/synthetic.h"
 #include "profile/symbolizer.h"
+#include "python/code_pool.h"
 #include "util/array.h"
 #include "util/index.h"
 
@@ -19,6 +20,7 @@ struct frame_entry {
 
 struct sink {
 	struct profile *profile;
+	struct code_pool *pool; /* borrowed; NULL: none */
 	bool states, tasks;
 	uint32_t ntasks; /* different names of tasks so far */
 	struct frame_entry *entries;
@@ -46,8 +48,12 @@ int sink_new(uint64_t start_ns, uint32_t hz, struct sink **ret)
 /* The dict has the frames; only looking them up gets slower. */
 static void sink_forget(struct sink *s)
 {
+	struct code_goers goers;
+
+	code_goers_begin(&goers, s->pool, s->nentries);
 	for (uint32_t i = 0; i < s->nentries; i++)
-		code_object_unref(s->entries[i].code);
+		code_goers_add(&goers, s->entries[i].code);
+	code_goers_end(&goers);
 	free(s->entries);
 	s->entries = NULL;
 	s->nentries = s->entries_room = 0;
@@ -62,6 +68,11 @@ void sink_free(struct sink *s)
 	sink_forget(s);
 	profile_free(s->profile);
 	free(s);
+}
+
+void sink_share(struct sink *s, struct code_pool *pool)
+{
+	s->pool = pool;
 }
 
 void sink_keep_states(struct sink *s)

@@ -16,7 +16,10 @@ struct code_entry {
 	bool failed;     /* neither source had it; asked again only when a record comes */
 	uint32_t missed; /* the cycle in which it was last noted as missing */
 	uint32_t seen;   /* the table's clock when it was last asked for */
-	uint32_t loose;  /* of a mark: the fingerprint that was met */
+	union {
+		uint32_t loose; /* of a mark: the fingerprint that was met */
+		uint32_t bytes; /* of others: what their code object takes */
+	};
 	struct code_object *code;
 };
 
@@ -66,8 +69,12 @@ size_t code_object_bytes(const struct code_object *c)
 
 static void code_table_clear(struct code_table *t)
 {
+	struct code_goers goers;
+
+	code_goers_begin(&goers, t->pool, t->nentries);
 	for (uint32_t i = 0; i < t->nentries; i++)
-		code_object_unref(t->entries[i].code);
+		code_goers_add(&goers, t->entries[i].code);
+	code_goers_end(&goers);
 	free(t->entries);
 	t->entries = NULL;
 	t->nentries = t->entries_room = t->wanted.n = t->missing.n = 0;
@@ -116,6 +123,7 @@ static struct code_entry *code_lookup(const struct code_table *t, uint64_t addre
 static int code_table_forget(struct code_table *t, uint32_t recent)
 {
 	uint32_t all = t->nentries, n = 0;
+	struct code_goers goers;
 	struct index index = {};
 	void *shrunk;
 
@@ -124,6 +132,7 @@ static int code_table_forget(struct code_table *t, uint32_t recent)
 	if (index_reserve(&index, n) < 0)
 		return -ENOMEM;
 	t->nentries = 0;
+	code_goers_begin(&goers, t->pool, all - n);
 	for (uint32_t i = 0; i < all; i++) {
 		struct code_entry e = t->entries[i];
 
@@ -133,9 +142,10 @@ static int code_table_forget(struct code_table *t, uint32_t recent)
 			continue;
 		}
 		if (e.code)
-			t->bytes -= code_object_bytes(e.code);
-		code_object_unref(e.code);
+			t->bytes -= e.bytes;
+		code_goers_add(&goers, e.code);
 	}
+	code_goers_end(&goers);
 	index_done(&t->index);
 	t->index = index;
 	shrunk = n > 0 ? reallocarray(t->entries, n, sizeof(*t->entries)) : NULL;
@@ -180,13 +190,15 @@ static void code_entry_set(struct code_table *t, struct code_entry *e, struct co
 			   bool captured)
 {
 	if (e->code)
-		t->bytes -= code_object_bytes(e->code);
+		t->bytes -= e->bytes;
 	code_object_unref(e->code);
 	if (t->pool)
 		c = code_pool_share(t->pool, c);
 	e->code = c;
 	e->captured = captured;
-	t->bytes += code_object_bytes(c);
+	/* of names and a line table with maxima */
+	e->bytes = (uint32_t)code_object_bytes(c);
+	t->bytes += e->bytes;
 }
 
 /* Between two calls of code_table_limit() more may come, but not without end. */

@@ -106,6 +106,8 @@ int sink_new(uint64_t start_ns, uint32_t hz, struct sink **ret);
 void sink_free(struct sink *s);
 DEFINE_FREEP(struct sink, sink_free)
 struct profile *sink_profile(struct sink *s);
+/* The code objects that it gives up are waste of that pool, which has to outlive it. */
+void sink_share(struct sink *s, struct code_pool *pool);
 /* From now on ticks with the GIL and without are kept apart. */
 void sink_keep_states(struct sink *s);
 /* From now on the asyncio tasks of a stack are shown, where it has them; else they are left out. */

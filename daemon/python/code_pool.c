@@ -103,8 +103,55 @@ void code_pool_leave(struct code_object *c)
 	c->pool = NULL;
 }
 
+struct code_waste {
+	struct code_waste *next;
+	uint32_t n;
+	struct code_object *codes[];
+};
+
+void code_goers_begin(struct code_goers *g, struct code_pool *pool, uint32_t n)
+{
+	*g = (struct code_goers){ .pool = pool };
+	if (pool && n > 0)
+		g->waste = malloc(sizeof(*g->waste) + n * sizeof(g->waste->codes[0]));
+	if (g->waste)
+		*g->waste = (struct code_waste){};
+}
+
+void code_goers_add(struct code_goers *g, struct code_object *c)
+{
+	if (!g->waste)
+		code_object_unref(c);
+	else if (c)
+		g->waste->codes[g->waste->n++] = c;
+}
+
+void code_goers_end(struct code_goers *g)
+{
+	struct code_waste *waste = TAKE_PTR(g->waste);
+
+	if (!waste)
+		return;
+	waste->next = g->pool->waste;
+	g->pool->waste = waste;
+}
+
+bool code_pool_reap(struct code_pool *p, uint32_t most)
+{
+	for (struct code_waste *waste = p->waste; waste; waste = p->waste) {
+		for (; waste->n > 0 && most > 0; most--)
+			code_object_unref(waste->codes[--waste->n]);
+		if (waste->n > 0)
+			return true;
+		p->waste = waste->next;
+		free(waste);
+	}
+	return false;
+}
+
 void code_pool_done(struct code_pool *p)
 {
+	code_pool_reap(p, UINT32_MAX);
 	assert(p->n == 0);
 	free(p->buckets);
 	*p = (struct code_pool){};

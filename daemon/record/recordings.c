@@ -335,6 +335,7 @@ static int recording_new(struct recordings *all, const struct recording_request 
 		free(recording);
 		return r;
 	}
+	sink_share(recording->sink, &all->targets->code_pool);
 	sink_keep_states(recording->sink);
 	sink_bound(recording->sink, RECORDING_CODE_BYTES);
 	sink_profile(recording->sink)->labels = q->labels;

@@ -4,6 +4,7 @@
 #include "target/labels.h"
 #include "target/shares.h"
 #include "target/silence.h"
+#include "target/targets_cycle.h"
 #include "target/targets_starting.h"
 #include "target/titles.h"
 #include "util/log.h"
@@ -29,6 +30,10 @@ int targets_init(struct targets *t, struct cycle *cycle, struct sampler *s, stru
 				       t);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(t->retry, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_defer(cycle->loop, &t->reap, targets_reap, t);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(t->reap, SD_EVENT_OFF);
 	return r < 0 ? r : titles_init(t);
 }
 
@@ -63,6 +68,7 @@ void targets_done(struct targets *t)
 	code_pool_done(&t->code_pool);
 	pendings_done(&t->pending);
 	sd_event_source_disable_unref(t->retry);
+	sd_event_source_disable_unref(t->reap);
 	sd_event_source_disable_unref(t->title_timer);
 }
 

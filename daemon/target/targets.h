@@ -134,6 +134,7 @@ struct targets {
 	uint64_t retry_ns; /* CLOCK_MONOTONIC: when the first of them is due; 0: none */
 	struct plain_programs plain;
 	struct code_pool code_pool; /* the code objects of all */
+	sd_event_source *reap;      /* gives up its waste; off while there is none */
 	struct symbol_counts symbols;
 	uint64_t table_full;      /* processes that found no room in the kernel's table */
 	uint64_t off_cpu_changes; /* counts whatever may change target.off_cpu */

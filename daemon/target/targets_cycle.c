@@ -3,9 +3,13 @@
 #include "target/labels.h"
 #include "target/shares.h"
 #include "target/titles.h"
+#include "util/loop_timing.h"
 
 #define SWEEP_NS      (30 * NSEC_PER_SEC)
 #define CPU_MEMORY_NS (10 * NSEC_PER_SEC)
+/* Code objects that are given up between two looks at the clock, and for how long. */
+#define REAPED_AT_ONCE 64
+#define REAPED_NS      (2 * NSEC_PER_MSEC)
 
 /* How soon, and how seldom at last, it is asked whether one that began as root's still is. */
 #define USER_FIRST_NS (1 * NSEC_PER_SEC)
@@ -54,7 +58,8 @@ static void targets_trim(struct targets *t)
 		if (k->codes)
 			all += code_table_own_bytes(k->codes);
 	}
-	if (all <= PLOP_MAX_CODE_BYTES)
+	/* what has been forgotten counts until it is gone */
+	if (all <= PLOP_MAX_CODE_BYTES || t->code_pool.waste)
 		return;
 	share = PLOP_MAX_CODE_BYTES / (HASH_COUNT(t->all) + 1);
 	HASH_ITER(hh, t->all, k, next)
@@ -62,6 +67,19 @@ static void targets_trim(struct targets *t)
 		if (k->codes)
 			code_table_limit(k->codes, share);
 	}
+}
+
+int targets_reap(sd_event_source *s, void *ctx)
+{
+	struct targets *t = ctx;
+	uint64_t until = cycle_mono_ns(t->cycle) + REAPED_NS;
+
+	loop_part("code that is forgotten");
+	while (code_pool_reap(&t->code_pool, REAPED_AT_ONCE)) {
+		if (cycle_mono_ns(t->cycle) >= until)
+			return 0;
+	}
+	return sd_event_source_set_enabled(s, SD_EVENT_OFF);
 }
 
 /*
@@ -146,6 +164,8 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 		}
 	}
 	targets_trim(t);
+	if (t->code_pool.waste)
+		sd_event_source_set_enabled(t->reap, SD_EVENT_ON);
 	labels_cycle(t);
 	titles_look(t);
 	t->unswept_ns += elapsed_ns;

@@ -12,6 +12,9 @@ void targets_confirm(struct targets *t);
  */
 void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz);
 
+/* Of targets.reap: gives up some of the waste of the code pool. */
+int targets_reap(sd_event_source *s, void *ctx);
+
 /*
  * The channels that want this process's time off CPU: bit n - 1 is channel n. The kernel passes
  * them on to children.

@@ -120,6 +120,13 @@ static void windows_save(struct windows *w, struct profile *window)
 	windows_drop(w, window);
 }
 
+void windows_share(struct windows *w, struct code_pool *codes)
+{
+	w->codes = codes;
+	if (w->running)
+		sink_share(w->running, codes);
+}
+
 void windows_close(struct windows *w)
 {
 	if (!w->close_cycle)
@@ -170,6 +177,7 @@ static int windows_begin(struct windows *w, uint64_t start_ns)
 	r = sink_new(start_ns, (uint32_t)w->config->hz, &w->running);
 	if (r < 0)
 		return r;
+	sink_share(w->running, w->codes);
 	sink_profile(w->running)->stepped_ns = w->stepped_ns;
 	w->stepped_ns = 0;
 	w->counted_ns = start_ns;

@@ -56,6 +56,7 @@ struct windows {
 	struct cycle *cycle;
 	const struct config *config;
 	struct shares *shares;
+	struct code_pool *codes; /* NULL: none, see windows_share() */
 	struct sink *running;
 	uint64_t end_ns;      /* CLOCK_REALTIME: when the running window ends */
 	uint64_t bound_mono;  /* windows_bound() */
@@ -80,6 +81,8 @@ struct windows {
  */
 int windows_init(struct windows *w, struct cycle *cycle, const struct config *config,
 		 struct shares *shares, char **ret_error);
+/* The code objects that windows give up are waste of that pool, which has to outlive them. */
+void windows_share(struct windows *w, struct code_pool *codes);
 /* Ends the running window with the next cycle. One in which nothing was sampled is not saved. */
 void windows_close(struct windows *w);
 /*

@@ -98,4 +98,57 @@ START_TEST(many)
 }
 END_TEST
 
-CHECK_MAIN("python/code_pool", alike_ones_are_one, others_are_others, many);
+/* References that go at once are given up some at a time; those that others have stay. */
+START_TEST(waste)
+{
+	enum { MANY = 1000 };
+	static struct code_object *all[MANY];
+	struct code_object *held, *alone = made("alone", 1);
+	struct code_pool p = {};
+	struct code_goers goers;
+
+	for (int i = 0; i < MANY; i++)
+		all[i] = code_pool_share(&p, made("f", i));
+	held = code_object_ref(all[3]);
+	code_goers_begin(&goers, &p, MANY / 2);
+	for (int i = 0; i < MANY / 2; i++)
+		code_goers_add(&goers, i == 7 ? NULL : all[i]);
+	code_object_unref(all[7]);
+	code_goers_end(&goers);
+	ck_assert_uint_eq(p.n, MANY - 1);
+	/* what is waste is still found, and is alive then */
+	ck_assert_ptr_eq(code_pool_share(&p, made("f", 5)), all[5]);
+	ck_assert(code_pool_reap(&p, 100));
+	ck_assert_uint_ge(p.n, MANY - 101);
+	ck_assert_uint_le(p.n, MANY - 99);
+	code_goers_begin(&goers, &p, MANY / 2);
+	for (int i = MANY / 2; i < MANY; i++)
+		code_goers_add(&goers, all[i]);
+	code_goers_end(&goers);
+	ck_assert(code_pool_reap(&p, MANY / 2 + 1));
+	ck_assert(!code_pool_reap(&p, MANY));
+	ck_assert(!code_pool_reap(&p, MANY));
+	ck_assert_uint_eq(p.n, 2);
+	ck_assert_str_eq(held->name, "f");
+	code_object_unref(held);
+	code_object_unref(all[5]);
+	/* without a pool they go at once */
+	code_object_ref(alone);
+	code_goers_begin(&goers, NULL, 1);
+	code_goers_add(&goers, alone);
+	ck_assert_uint_eq(alone->refs, 1);
+	code_goers_end(&goers);
+	code_object_unref(alone);
+	/* none; and what is left is freed with the pool */
+	code_goers_begin(&goers, &p, 0);
+	code_goers_end(&goers);
+	ck_assert_ptr_null(p.waste);
+	all[0] = code_pool_share(&p, made("f", 0));
+	code_goers_begin(&goers, &p, 1);
+	code_goers_add(&goers, all[0]);
+	code_goers_end(&goers);
+	code_pool_done(&p);
+}
+END_TEST
+
+CHECK_MAIN("python/code_pool", alike_ones_are_one, others_are_others, many, waste);
