@@ -128,16 +128,12 @@ struct api_profile_maker {
 	void *ctx;
 	bool begun; /* it was asked for before, and there is room for it */
 };
-/* ... which is then written there. -EAGAIN: it was answered that the worker has too much to do. */
+/*
+ * ... which is then written there. The call counts as deferred until then, and the server must end
+ * before the worker. -EAGAIN: it was answered that the worker has too much to do.
+ */
 int api_reply_profile_made(struct api_call *c, const struct api_profile_maker *maker,
 			   const struct format *f, struct worker *w);
-/*
- * The same on a worker, for a profile that nobody else uses; it is taken over. The call counts as
- * deferred until then. Where there is no memory for that, it is encoded at once. The
- * server must end before the worker.
- */
-int api_reply_profile_owned(struct api_call *c, struct profile *p, const struct format *f,
-			    struct worker *w);
 /* The same for what was encoded elsewhere; r: what the encoder returned. Takes *body over. */
 int api_reply_written(struct api_call *c, const struct profile *p, const struct format *f, int r,
 		      struct buf *body);

@@ -58,7 +58,9 @@ static void asked_reply(void *ctx)
 	struct asked *a = ctx;
 	struct question *k = a->question;
 
-	if (a->call && k->about == QUESTION_PROFILE)
+	if (a->call && k->r < 0)
+		asked_refuse(a);
+	else if (a->call && k->about == QUESTION_PROFILE)
 		api_reply_written(a->call, k->profile, k->query.format, a->r, &k->answer);
 	else if (a->call)
 		api_reply(a->call, 200, "application/json", &k->answer, NULL);

@@ -7,7 +7,7 @@
 struct encode_job {
 	struct api_call *call; /* the loop's; NULL: the client went away */
 	struct profile *profile;
-	struct api_profile_maker maker; /* of it; make NULL: it is there */
+	struct api_profile_maker maker; /* of it */
 	const struct format *format;
 	struct buf body;
 	int r;
@@ -16,8 +16,7 @@ struct encode_job {
 static void job_free(struct encode_job *j)
 {
 	profile_free(j->profile);
-	if (j->maker.done)
-		j->maker.done(j->maker.ctx);
+	j->maker.done(j->maker.ctx);
 	buf_free(&j->body);
 	free(j);
 }
@@ -26,8 +25,7 @@ static void job_run(void *ctx)
 {
 	struct encode_job *j = ctx;
 
-	if (j->maker.make)
-		j->r = j->maker.make(j->maker.ctx, &j->profile);
+	j->r = j->maker.make(j->maker.ctx, &j->profile);
 	if (j->r >= 0)
 		j->r = j->format->encode(j->profile, &j->body);
 }
@@ -81,23 +79,4 @@ int api_reply_profile_made(struct api_call *c, const struct api_profile_maker *m
 		maker->done(maker->ctx);
 	api_reply_error(c, 503, "try again", "too many profiles are being written");
 	return -EAGAIN;
-}
-
-int api_reply_profile_owned(struct api_call *c, struct profile *p, const struct format *f,
-			    struct worker *w)
-{
-	struct encode_job *j = calloc(1, sizeof(*j));
-	int r = j ? 0 : -ENOMEM;
-
-	if (j) {
-		*j = (struct encode_job){ .call = c, .profile = p, .format = f };
-		r = job_submit(j, true, w);
-	}
-	if (r >= 0)
-		return 0;
-	log_debug_r(r, "Writing a profile on the loop");
-	free(j);
-	r = api_reply_profile(c, p, f);
-	profile_free(p);
-	return r;
 }

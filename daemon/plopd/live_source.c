@@ -34,11 +34,9 @@ static int add_window(const struct profile *window, void *ctx)
 static int live_add(struct source *s, struct question *k)
 {
 	struct live_source *l = (struct live_source *)s;
-	int r = windows_each_held(l->windows, &l->held, add_window, k);
 
-	if (r >= 0 && k->about == QUESTION_PROFILE && !k->profile->hz)
-		k->profile->hz = l->hz;
-	return r;
+	k->hz = l->hz;
+	return windows_each_held(l->windows, &l->held, add_window, k);
 }
 
 static void live_end(struct source *s, struct question *k)

@@ -92,34 +92,62 @@ struct stream {
 	struct api_call *call;
 	struct query query;
 	sd_event_source *timer;
+	struct view *view; /* that is being made; NULL: none */
 };
+
+/* One event, which a worker makes of the window as it was. */
+struct view {
+	struct stream *stream; /* the loop's; NULL: the client went away */
+	struct query query;    /* the stream's; its own when that has gone */
+	struct profile *window;
+	uint64_t counted_ns; /* up to when the window has what was sampled */
+	struct buf event;
+	uint64_t took_ns;
+	int r;
+};
+
+static void view_free(struct view *v)
+{
+	profile_free(v->window);
+	buf_free(&v->event);
+	if (!v->stream)
+		query_done(&v->query);
+	free(v);
+}
 
 static void stream_free(void *ctx)
 {
 	struct stream *s = ctx;
 
 	sd_event_source_disable_unref(s->timer);
-	query_done(&s->query);
+	/* what is being made of it reads the query */
+	if (s->view)
+		s->view->stream = NULL;
+	else
+		query_done(&s->query);
 	free(s);
 }
 
-static int stream_send(struct stream *s)
+static int view_encode(struct view *v)
 {
-	const struct profile *running = windows_running(s->queries->windows);
 	_cleanup_(profile_freep) struct profile *view = NULL;
-	_cleanup_buf_ struct buf b = { .limit = API_STREAM_BYTES };
-	int r;
+	int r = query_view(&v->query, v->window, &view);
 
-	if (!running)
-		return 0;
-	r = query_view(&s->query, running, &view);
 	if (r < 0)
 		return r;
 	view->running = true;
 	/* not now: of whom compares two events, the ticks and the time must be the same moment's */
-	view->end_ns = MAX(s->queries->windows->counted_ns, view->start_ns + 1);
-	r = format_find("json")->encode(view, &b);
-	return r < 0 ? r : api_stream_event(s->call, "window", b.data, b.size);
+	view->end_ns = MAX(v->counted_ns, view->start_ns + 1);
+	return format_find("json")->encode(view, &v->event);
+}
+
+static void view_run(void *ctx)
+{
+	struct view *v = ctx;
+	uint64_t began = clock_ns(CLOCK_MONOTONIC);
+
+	v->r = view_encode(v);
+	v->took_ns += clock_ns(CLOCK_MONOTONIC) - began;
 }
 
 /* Why a window does not come, said in the stream. */
@@ -134,22 +162,74 @@ static void stream_refuse(struct stream *s)
 	api_stream_event(s->call, "refused", said, (size_t)n);
 }
 
-/* A stream takes at most this part of the loop's time: of large windows events come more seldom. */
+/*
+ * A stream takes at most this part of one thread's time: of large windows events come more seldom.
+ */
 #define STREAM_PART 50
+
+static void stream_later(struct stream *s, uint64_t took_ns)
+{
+	if (sd_event_source_set_time_relative(
+		    s->timer, MAX(USEC_PER_SEC, STREAM_PART * took_ns / 1000)) < 0 ||
+	    sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT) < 0)
+		log_warning("A stream of the running window stays behind");
+}
+
+static void view_done(void *ctx)
+{
+	struct view *v = ctx;
+	struct stream *s = v->stream;
+	uint64_t began = clock_ns(CLOCK_MONOTONIC);
+	int r = v->r;
+
+	if (s) {
+		s->view = NULL;
+		if (r == 0)
+			r = api_stream_event(s->call, "window", v->event.data, v->event.size);
+		if (r == -EFBIG || r == -E2BIG)
+			stream_refuse(s);
+		stream_later(s, v->took_ns + clock_ns(CLOCK_MONOTONIC) - began);
+	}
+	view_free(v);
+}
+
+/* Has the next event made. */
+static int stream_view(struct stream *s)
+{
+	struct windows *windows = s->queries->windows;
+	const struct profile *running = windows_running(windows);
+	uint64_t began = clock_ns(CLOCK_MONOTONIC);
+	struct view *v;
+	int r;
+
+	if (!running)
+		return -ENOENT;
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	*v = (struct view){ .stream = s,
+			    .query = s->query,
+			    .counted_ns = windows->counted_ns,
+			    .event = { .limit = API_STREAM_BYTES } };
+	r = profile_snapshot(running, &v->window);
+	v->took_ns = clock_ns(CLOCK_MONOTONIC) - began;
+	if (r == 0)
+		r = worker_submit(windows->query, view_run, view_done, v);
+	if (r == 0)
+		s->view = v;
+	else
+		view_free(v);
+	return r;
+}
 
 static int stream_due(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	struct stream *s = ctx;
-	uint64_t began, took;
-	int r;
 
-	began = clock_ns(CLOCK_MONOTONIC);
-	r = stream_send(s);
-	if (r == -EFBIG || r == -E2BIG)
-		stream_refuse(s);
-	took = (clock_ns(CLOCK_MONOTONIC) - began) / 1000;
-	r = sd_event_source_set_time_relative(source, MAX(USEC_PER_SEC, STREAM_PART * took));
-	return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	/* one that cannot be made now may be in a second */
+	if (stream_view(s) < 0)
+		stream_later(s, 0);
+	return 0;
 }
 
 void route_stream(const struct api_request *q, void *ctx)

@@ -233,10 +233,11 @@ static struct recording *recording_of(const struct api_request *q, struct record
 	return recording;
 }
 
-/* The result of one that has ended, of which a worker makes what a query wants. */
+/* The result of one, of which a worker makes what a query wants. */
 struct result {
-	struct recording *recording;
+	struct recording *recording;   /* one that has ended; NULL: it goes on */
 	const struct profile *profile; /* its, lent */
+	struct profile *snapshot;      /* ... or as it is now; owned */
 	struct query query;
 };
 
@@ -251,7 +252,9 @@ static void result_done(void *ctx)
 {
 	struct result *t = ctx;
 
-	recording_give_back(t->recording);
+	if (t->recording)
+		recording_give_back(t->recording);
+	profile_free(t->snapshot);
 	query_done(&t->query);
 	free(t);
 }
@@ -267,20 +270,27 @@ static bool result_reply(struct api_call *call, struct recording *recording, str
 		api_reply_error(call, 500, NULL, "out of memory");
 		return false;
 	}
-	*t = (struct result){ .recording = recording,
-			      .profile = recording_lend(recording),
-			      .query = *query };
+	t->profile = recording_lend(recording);
+	if (t->profile)
+		t->recording = recording;
+	else if (profile_snapshot(sink_profile(recording->sink), &t->snapshot) == 0)
+		t->profile = t->snapshot;
+	if (!t->profile) {
+		free(t);
+		api_reply_error(call, 500, NULL, "out of memory");
+		return false;
+	}
+	t->query = *query;
 	*query = (struct query){};
 	return api_reply_profile_made(call, &maker, t->query.format, encoder) == 0;
 }
 
 void route_recording(const struct api_request *q, void *ctx)
 {
-	_cleanup_(profile_freep) struct profile *view = NULL;
 	_cleanup_query_ struct query query = {};
 	struct record_routes *o = ctx;
 	struct recording *recording = recording_of(q, o->recordings);
-	int r = 0;
+	bool replied, done;
 
 	if (!recording || api_query(q, &query) < 0)
 		return;
@@ -288,17 +298,10 @@ void route_recording(const struct api_request *q, void *ctx)
 		reply_recording(q->call, 200, recording, NULL);
 		return;
 	}
-	if (recording->state == RECORDING_DONE) {
-		recording->fetched |= result_reply(q->call, recording, &query, false, o->encoder) &&
-				      !q->head;
-		return;
-	}
-	/* a copy, as it is written on a worker: however large it is, the loop goes on */
-	r = query_view(&query, sink_profile(recording->sink), &view);
-	if (r < 0)
-		api_reply_error(q->call, 500, NULL, "out of memory");
-	else
-		api_reply_profile_owned(q->call, TAKE_PTR(view), query.format, o->encoder);
+	/* of one that goes on nobody waits for a second answer */
+	done = recording->state == RECORDING_DONE;
+	replied = result_reply(q->call, recording, &query, !done, o->encoder);
+	recording->fetched |= replied && done && !q->head;
 }
 
 void route_recording_stop(const struct api_request *q, void *ctx)

@@ -38,6 +38,9 @@ struct dict {
 	struct block *arena;
 	size_t bytes, content;
 	bool frozen;
+	struct dict *of;        /* of a snapshot: whose chunks it has; NULL: its own */
+	uint32_t nsnapshots;    /* that are there */
+	bool freed;             /* by its owner; it goes with its last snapshot */
 };
 
 static void *pool_get(const struct pool *p, uint32_t i)
@@ -66,6 +69,19 @@ static int pool_push(struct dict *d, struct pool *p, const void *item, uint32_t 
 	memcpy(pool_get(p, p->n), item, p->item);
 	d->content += p->item + sizeof(struct index_slot);
 	*ret = p->n++;
+	return 0;
+}
+
+/* The pool as it is, with the same chunks. */
+static int pool_snapshot(const struct pool *p, struct pool *to)
+{
+	*to = *p;
+	/* one more: there may be none */
+	to->chunks = malloc(((size_t)p->nchunks + 1) * sizeof(*to->chunks));
+	if (!to->chunks)
+		return -ENOMEM;
+	if (p->nchunks > 0)
+		memcpy(to->chunks, p->chunks, p->nchunks * sizeof(*to->chunks));
 	return 0;
 }
 
@@ -204,9 +220,57 @@ int dict_new(struct dict **ret)
 	return 0;
 }
 
+static void snapshot_free(struct dict *d)
+{
+	struct dict *of = d->of;
+
+	free(d->texts.chunks);
+	free(d->functions.chunks);
+	free(d->frames.chunks);
+	free(d->stacks.chunks);
+	free(d);
+	of->nsnapshots--;
+	if (of->freed)
+		dict_free(of);
+}
+
+int dict_snapshot(struct dict *d, struct dict **ret)
+{
+	struct dict *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	assert(!d->of);
+	s->of = d;
+	s->frozen = true;
+	s->bytes = sizeof(*s);
+	d->nsnapshots++;
+	r = pool_snapshot(&d->texts, &s->texts);
+	if (r == 0)
+		r = pool_snapshot(&d->functions, &s->functions);
+	if (r == 0)
+		r = pool_snapshot(&d->frames, &s->frames);
+	if (r == 0)
+		r = pool_snapshot(&d->stacks, &s->stacks);
+	if (r < 0) {
+		snapshot_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
 void dict_free(struct dict *d)
 {
 	if (!d)
+		return;
+	if (d->of) {
+		snapshot_free(d);
+		return;
+	}
+	d->freed = true;
+	if (d->nsnapshots > 0)
 		return;
 	for (struct block *b = d->arena, *next; b; b = next) {
 		next = b->next;

@@ -37,6 +37,13 @@ int dict_new(struct dict **ret);
 void dict_free(struct dict *d);
 DEFINE_FREEP(struct dict, dict_free)
 
+/*
+ * The dict as it is now, for another thread to read by ids while more is added to d: it has what d
+ * has, and nothing is copied, looked up by content in it, or added to it. dict_free() of either, in
+ * any order, is for the thread that adds to d. 0 or -ENOMEM.
+ */
+int dict_snapshot(struct dict *d, struct dict **ret);
+
 /* While it is frozen only what it has is found, and nothing is added. */
 void dict_freeze(struct dict *d, bool frozen);
 

@@ -84,6 +84,65 @@ void profile_free(struct profile *p)
 	free(p);
 }
 
+static int copy_processes(const struct profile *p, struct profile *to)
+{
+	to->processes = calloc((size_t)p->nprocesses + 1, sizeof(*to->processes));
+	if (!to->processes)
+		return -ENOMEM;
+	for (; to->nprocesses < p->nprocesses; to->nprocesses++) {
+		const struct profile_process *process = &p->processes[to->nprocesses];
+		struct profile_process *copy = &to->processes[to->nprocesses];
+		int r;
+
+		copy->samples = process->samples;
+		copy->python = strdup(process->python);
+		if (!copy->python)
+			return -ENOMEM;
+		r = process_info_copy(&process->info, &copy->info);
+		if (r < 0) {
+			free(copy->python);
+			return r;
+		}
+	}
+	return 0;
+}
+
+int profile_snapshot(const struct profile *p, struct profile **ret)
+{
+	_cleanup_(profile_freep) struct profile *to = calloc(1, sizeof(*to));
+	int r;
+
+	if (!to)
+		return -ENOMEM;
+	*to = (struct profile){ .start_ns = p->start_ns,
+				.end_ns = p->end_ns,
+				.stepped_ns = p->stepped_ns,
+				.hz = p->hz,
+				.running = p->running,
+				.off_cpu = p->off_cpu,
+				.tally = p->tally,
+				.samples_total = p->samples_total };
+	to->index = calloc(1, sizeof(*to->index));
+	to->samples = malloc(((size_t)p->nsamples + 1) * sizeof(*to->samples));
+	if (!to->index || !to->samples)
+		return -ENOMEM;
+	if (p->nsamples > 0)
+		memcpy(to->samples, p->samples, p->nsamples * sizeof(*to->samples));
+	to->nsamples = to->index->samples_room = p->nsamples;
+	r = labels_copy(&p->labels, &to->labels);
+	if (r == 0)
+		r = copy_processes(p, to);
+	for (uint32_t i = 0; r == 0 && i < p->nthreads; i++)
+		r = profile_thread(to, p->threads[i].process, p->threads[i].tid,
+				   p->threads[i].name);
+	if (r == 0)
+		r = dict_snapshot(p->dict, &to->dict);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(to);
+	return 0;
+}
+
 size_t profile_bytes(const struct profile *p)
 {
 	const struct profile_index *x = p->index;

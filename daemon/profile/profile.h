@@ -84,6 +84,12 @@ struct profile {
 int profile_new(uint64_t start_ns, uint32_t hz, struct profile **ret);
 /* One without processes and samples, of the same time, rate, tally and labels. */
 int profile_like(const struct profile *p, struct profile **ret);
+/*
+ * The profile as it is now, for another thread to read while more is added to p: the samples are
+ * copied, and the dict is dict_snapshot()'s. Nothing is added to it. profile_free() of either, in
+ * any order, is for the thread that adds to p. 0 or -ENOMEM.
+ */
+int profile_snapshot(const struct profile *p, struct profile **ret);
 void profile_free(struct profile *p);
 DEFINE_FREEP(struct profile, profile_free)
 

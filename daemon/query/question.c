@@ -15,6 +15,8 @@ void question_clear(struct question *k)
 	free(k->error);
 	buf_free(&k->windows);
 	profile_free(k->profile);
+	for (size_t i = 0; i < k->nadded; i++)
+		profile_free(k->added[i]);
 	buf_free(&k->answer);
 }
 
@@ -53,11 +55,29 @@ static int add_samples(struct question *k, const struct profile *window)
 
 int question_add_window(struct question *k, const struct profile *window)
 {
+	int r;
+
 	if (!overlaps(k, window))
 		return 0;
-	return k->about == QUESTION_PROFILE ?
-		       add_samples(k, window) :
-		       store_window_put(window, &k->query.selectors, &k->windows);
+	if (k->nadded == ARRAY_SIZE(k->added))
+		return -E2BIG;
+	r = profile_snapshot(window, &k->added[k->nadded]);
+	k->nadded += r == 0;
+	return r;
+}
+
+/* Puts what the source added to what was read. */
+static int join(struct question *k)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < k->nadded && r >= 0; i++)
+		r = k->about == QUESTION_PROFILE ?
+			    add_samples(k, k->added[i]) :
+			    store_window_put(k->added[i], &k->query.selectors, &k->windows);
+	if (r >= 0 && k->about == QUESTION_PROFILE && !k->profile->hz)
+		k->profile->hz = k->hz;
+	return r;
 }
 
 static int write_profile(struct question *k)
@@ -72,8 +92,12 @@ static int write_profile(struct question *k)
 int question_write(struct question *k)
 {
 	struct json_writer w = json_writer_on(&k->answer);
-	int r;
+	int r = join(k);
 
+	if (r < 0) {
+		k->r = r;
+		return r;
+	}
 	if (k->about == QUESTION_PROFILE)
 		return write_profile(k);
 	if (k->about == QUESTION_STORE) {

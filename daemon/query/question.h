@@ -15,12 +15,15 @@ enum question_about {
 
 /* Windows that one answer lists, the newest. */
 #define QUESTION_WINDOWS_MAX 20000
+/* Windows that a source may add. */
+#define QUESTION_ADDED_MAX 8
 /* Bytes of memory for what is merged out of windows for one answer. */
 #define QUESTION_MEMORY (24u << 20)
 
 /*
  * A question to a source, and what comes of it. It is read on the source's worker, added to on the
- * loop, and written on the worker; api_ask() takes it through all that.
+ * loop, which costs little, and made and written on the worker; api_ask() takes it through all
+ * that.
  */
 struct question {
 	struct source *source; /* borrowed */
@@ -40,6 +43,10 @@ struct question {
 	int r;       /* why it cannot be answered: -E2BIG, -ETIME, -EBADMSG ...; 0: it can */
 	char *error; /* what the reader said of it; owned, may be NULL */
 	struct store_facts facts;
+	/* What the source added: as it was then, profile_snapshot(); owned */
+	struct profile *added[QUESTION_ADDED_MAX];
+	size_t nadded;
+	uint32_t hz;        /* of a profile in which nothing was sampled; 0: not known */
 	struct buf windows; /* elements of the JSON array, separated by commas, oldest first */
 	struct profile *profile;
 	struct buf answer; /* its limit is what the client may get */
@@ -48,22 +55,25 @@ struct question {
 /* Takes over the query. */
 void question_init(struct question *k, struct source *s, enum question_about about,
 		   struct query *query);
-/* Frees what is in it. */
+/* Frees what is in it. On the loop thread. */
 void question_clear(struct question *k);
 
 /* On the worker; sets k->r. */
 void question_read(struct question *k);
 /* On the loop thread; sets k->r. */
 void question_add(struct question *k);
-/* On the worker: has the answer written. 0, or what the encoder returned. */
+/*
+ * On the worker: has the answer made, which sets k->r, and written. 0, or what the encoder
+ * returned.
+ */
 int question_write(struct question *k);
 
 /* k->r < 0: says why, in the same words whoever asks whatever program. */
 void question_refuse(const struct question *k, struct refusal *ret);
 
 /*
- * For sources that have windows in memory: adds one, if the question is about it. -E2BIG: the
- * answer would take more than k->memory.
+ * For sources that have windows in memory: adds one as it is now, if the question is about it; the
+ * oldest first. -E2BIG: they are more than QUESTION_ADDED_MAX.
  */
 int question_add_window(struct question *k, const struct profile *window);
 

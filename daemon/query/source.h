@@ -21,7 +21,7 @@ struct source {
 		      void (*done)(void *ctx), void *ctx);
 	/* On the worker: fills in what the question is about. */
 	int (*read)(struct source *s, struct question *k);
-	/* Adds what is not read on the worker. NULL: that was all. */
+	/* Adds what is not read on the worker: question_add_window(). NULL: that was all. */
 	int (*add)(struct source *s, struct question *k);
 	/*
 	 * The source is done with a question that was submitted, whatever came of it. May be NULL.

@@ -344,7 +344,79 @@ START_TEST(tally_sums)
 }
 END_TEST
 
+/* What is added later is not in it, and it stays when the profile has gone; the other way round. */
+START_TEST(snapshots_stay_as_they_were)
+{
+	enum { MANY = 3000 };
+	struct profile *p = NULL, *before = NULL, *after = NULL, *view = NULL;
+	struct process_info info = known_process(7, "x");
+	struct selectors thread = {};
+	uint32_t process, frame, stack;
+	char name[32];
+
+	ck_assert_int_eq(profile_new(5, 99, &p), 0);
+	/* one of nothing */
+	ck_assert_int_eq(profile_snapshot(p, &before), 0);
+	ck_assert_uint_eq(before->nsamples + before->nprocesses + dict_stacks(before->dict), 0);
+	profile_free(before);
+	ck_assert_int_eq(profile_process(p, &info, "3.12.0", &process), 0);
+	ck_assert_int_eq(profile_thread(p, process, 1, "first"), 0);
+	ck_assert_int_eq(labels_add(&p->labels, "why", "a test"), 0);
+	p->stepped_ns = -3;
+	p->running = true;
+	p->tally.ticks = 4;
+	for (int i = 0; i < MANY; i++) {
+		if (i == MANY / 3)
+			ck_assert_int_eq(profile_snapshot(p, &before), 0);
+		snprintf(name, sizeof(name), "f%d", i);
+		frame = known_frame(p, name, "x.py", i, i);
+		ck_assert_int_eq(dict_stack(p->dict, &frame, 1, &stack), 0);
+		ck_assert_int_eq(profile_add(p, process, i % 2, stack, 2), 0);
+	}
+	ck_assert_int_eq(profile_thread(p, process, 1, "second"), 0);
+	ck_assert_int_eq(profile_snapshot(p, &after), 0);
+	ck_assert_uint_eq(before->samples_total, 2 * (MANY / 3));
+	ck_assert_uint_eq(before->processes[0].samples, 2 * (MANY / 3));
+	ck_assert_uint_eq(before->nsamples, MANY / 3);
+	ck_assert_uint_eq(dict_stacks(before->dict), MANY / 3);
+	ck_assert(before->running);
+	ck_assert_int_eq(before->stepped_ns, -3);
+	ck_assert_uint_eq(before->tally.ticks, 4);
+	ck_assert_uint_eq(before->hz, 99);
+	ck_assert_uint_eq(after->samples_total, 2 * MANY);
+	profile_free(p);
+	for (int i = 0; i < MANY; i++) {
+		const struct dict_stack *s = dict_get_stack(after->dict, after->samples[i].stack);
+
+		snprintf(name, sizeof(name), "f%d", i);
+		ck_assert_str_eq(
+			dict_get_function(after->dict,
+					  dict_get_frame(after->dict, s->frames[0])->function)
+				->name,
+			name);
+	}
+	profile_free(after);
+	/* all that reads a profile reads it as well */
+	ck_assert_int_eq(selectors_add(&thread, "thread_name=first"), 0);
+	ck_assert_int_eq(profile_select(before, &thread, &view), 0);
+	ck_assert_uint_eq(view->samples_total, 2 * (MANY / 3 / 2));
+	ck_assert_uint_eq(view->labels.n, 1);
+	profile_free(before);
+	profile_free(view);
+	selectors_done(&thread);
+	/* one that goes before what it is of */
+	ck_assert_int_eq(profile_new(5, 99, &p), 0);
+	ck_assert_int_eq(profile_snapshot(p, &before), 0);
+	profile_free(before);
+	ck_assert_int_eq(profile_process(p, &info, "3.12.0", &process), 0);
+	frame = known_frame(p, "f", "x.py", 1, 1);
+	ck_assert_int_eq(dict_stack(p->dict, &frame, 1, &stack), 0);
+	profile_free(p);
+}
+END_TEST
+
 CHECK_MAIN("profile/profile", counts_add_up, users_are_kept_apart, labels_are_kept_apart,
 	   many_keys_are_found_again, merge_translates_ids, select_keeps_the_tally_whole,
 	   states_are_kept_apart, threads_have_names, weights, merge_and_select_carry_states,
-	   select_by_thread_name_and_label, labels_of_the_first_stay, tally_sums);
+	   select_by_thread_name_and_label, labels_of_the_first_stay, tally_sums,
+	   snapshots_stay_as_they_were);

@@ -117,6 +117,8 @@ START_TEST(too_much_is_refused)
 	k.memory = 1;
 	question_read(&k);
 	question_add(&k);
+	ck_assert_int_eq(k.r, 0);
+	ck_assert_int_eq(question_write(&k), -E2BIG);
 	ck_assert_int_eq(k.r, -E2BIG);
 	question_refuse(&k, &refusal);
 	ck_assert_uint_eq(refusal.status, 413);
