@@ -169,8 +169,8 @@ static void stream_refuse(struct stream *s)
 
 static void stream_later(struct stream *s, uint64_t took_ns)
 {
-	if (sd_event_source_set_time_relative(
-		    s->timer, MAX(USEC_PER_SEC, STREAM_PART * took_ns / 1000)) < 0 ||
+	if (sd_event_source_set_time_relative(s->timer, MAX(USEC_PER_SEC,
+							    STREAM_PART * took_ns / 1000)) < 0 ||
 	    sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT) < 0)
 		log_warning("A stream of the running window stays behind");
 }

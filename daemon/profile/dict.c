@@ -38,9 +38,9 @@ struct dict {
 	struct block *arena;
 	size_t bytes, content;
 	bool frozen;
-	struct dict *of;        /* of a snapshot: whose chunks it has; NULL: its own */
-	uint32_t nsnapshots;    /* that are there */
-	bool freed;             /* by its owner; it goes with its last snapshot */
+	struct dict *of;     /* of a snapshot: whose chunks it has; NULL: its own */
+	uint32_t nsnapshots; /* that are there */
+	bool freed;          /* by its owner; it goes with its last snapshot */
 };
 
 static void *pool_get(const struct pool *p, uint32_t i)

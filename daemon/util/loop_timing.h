@@ -17,7 +17,7 @@
 struct loop_longest {
 	uint64_t elapsed_ns; /* CLOCK_MONOTONIC: others that use the CPU count */
 	uint64_t cpu_ns;     /* CPU time of the thread */
-	/* The part of the event with that cpu_ns that took most of it: loop_part(); NULL: untold. */
+	/* the part of the event with that cpu_ns that took most of it; NULL: untold */
 	const char *what;
 };
 
