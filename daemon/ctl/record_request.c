@@ -2,64 +2,77 @@
 #include "ctl/record.h"
 #include "ctl/select.h"
 #include "util/clock.h"
+#include "util/json.h"
 #include "util/log.h"
 
-/* Whom it is of. */
-static void body_targets(const struct record_options *o, const struct recording *rec, json_t *body)
+static void put_selectors(struct json_writer *w, const struct selectors *all)
 {
-	json_t *pids = json_array(), *selectors = json_array();
+	_cleanup_buf_ struct buf some = {};
 
-	for (unsigned int i = 0; i < o->npids; i++)
-		json_array_append_new(pids, json_integer(o->pids[i]));
-	if (o->npids) {
-		json_object_set(body, "pid", pids);
-	} else if (o->command) {
-		json_object_set_new(body, "tree", json_integer(rec->command.pid));
-		/* within another pid namespace the number is somebody else's */
-		json_object_set_new(body, "child", json_true());
-	} else if (o->cgroup) {
-		json_object_set_new(body, "cgroup", json_string(o->cgroup));
-	} else if (o->unit) {
-		json_object_set_new(body, "unit", json_string(o->unit));
-	} else {
-		json_object_set_new(body, "all", json_true());
-	}
-	if (o->npids > 1)
-		json_object_set_new(body, "partial", json_true());
-	for (size_t i = 0; i < o->selectors.n; i++) {
-		const struct selector *s = &o->selectors.items[i];
+	for (size_t i = 0; i < all->n; i++) {
+		const struct selector *s = &all->items[i];
+		_cleanup_buf_ struct buf text = {};
+		struct json_writer one = json_elements_on(&some);
 
-		if (selector_is_of_process(s->key))
-			json_array_append_new(selectors, json_sprintf("%s=%s", s->key, s->value));
+		if (!selector_is_of_process(s->key))
+			continue;
+		buf_printf(&text, "%s=%s", s->key, s->value);
+		json_put_text(&one, NULL, text.data, text.size);
+		if (text.error)
+			some.error = text.error;
 	}
-	if (json_array_size(selectors))
-		json_object_set(body, "selectors", selectors);
-	json_decref(selectors);
-	json_decref(pids);
+	if (some.size || some.error)
+		json_put_elements(w, "selectors", &some);
 }
 
+/* Whom it is of. */
+static void put_targets(struct json_writer *w, const struct record_options *o,
+			const struct recording *rec)
+{
+	if (o->npids) {
+		json_put_array(w, "pid");
+		for (unsigned int i = 0; i < o->npids; i++)
+			json_put_int(w, NULL, o->pids[i]);
+		json_put_end(w);
+	} else if (o->command) {
+		json_put_int(w, "tree", rec->command.pid);
+		/* within another pid namespace the number is somebody else's */
+		json_put_bool(w, "child", true);
+	} else if (o->cgroup) {
+		json_put_string(w, "cgroup", o->cgroup);
+	} else if (o->unit) {
+		json_put_string(w, "unit", o->unit);
+	} else {
+		json_put_bool(w, "all", true);
+	}
+	if (o->npids > 1)
+		json_put_bool(w, "partial", true);
+	put_selectors(w, &o->selectors);
+}
+
+/* NULL: out of memory. */
 static char *request_body(const struct record_options *o, const struct recording *rec)
 {
-	json_t *body = json_pack("{s:f}", "duration_s", (double)o->duration_ns / 1e9);
-	json_t *labels = json_object();
-	char *text;
+	_cleanup_buf_ struct buf body = {};
+	struct json_writer w = json_writer_on(&body);
 
-	body_targets(o, rec, body);
+	json_put_object(&w, NULL);
+	json_put_real(&w, "duration_s", (double)o->duration_ns / 1e9);
+	put_targets(&w, o, rec);
 	if (o->off_cpu)
-		json_object_set_new(body, "wall", json_true());
+		json_put_bool(&w, "wall", true);
 	if (o->tasks)
-		json_object_set_new(body, "async", json_true());
+		json_put_bool(&w, "async", true);
 	if (o->hz)
-		json_object_set_new(body, "hz", json_integer((json_int_t)o->hz));
-	for (size_t i = 0; i < o->labels.n; i++)
-		json_object_set_new(labels, o->labels.items[i].key,
-				    json_string(o->labels.items[i].value));
-	if (o->labels.n)
-		json_object_set(body, "labels", labels);
-	json_decref(labels);
-	text = json_dumps(body, JSON_COMPACT);
-	json_decref(body);
-	return text;
+		json_put_uint(&w, "hz", o->hz);
+	if (o->labels.n) {
+		json_put_object(&w, "labels");
+		for (size_t i = 0; i < o->labels.n; i++)
+			json_put_string(&w, o->labels.items[i].key, o->labels.items[i].value);
+		json_put_end(&w);
+	}
+	json_put_end(&w);
+	return json_writer_done(&w) < 0 ? NULL : buf_string(&body);
 }
 
 /* Those that it is without. */

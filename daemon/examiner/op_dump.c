@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <jansson.h>
-
 #include "examiner/private.h"
 #include "proc/syscalls.h"
 #include "proc/threads.h"
 #include "python/module.h"
 #include "python/thread_name.h"
 #include "util/frame_kind.h"
+#include "util/json.h"
 
 /* Readings of the threads, Python's list and the kernel's, until they do not change meanwhile. */
 #define LISTS_TRIES 8
@@ -104,75 +103,62 @@ static void thread_look(void *ctx)
 		t->ended = proc_thread_state_read(t->job->pid, t->listed->tid, &t->state) == -ESRCH;
 }
 
-static int on_json(const char *data, size_t size, void *ctx)
+static void put_frame(struct json_writer *w, const struct walk_frame *f)
 {
-	buf_append(ctx, data, size);
-	return 0;
+	char module[PLOP_MAX_MODULE] = "";
+
+	if (f->code)
+		python_module(f->code->file, module);
+	json_put_object(w, NULL);
+	json_put_string(w, "function", f->code ? f->code->name : "[unresolved]");
+	json_put_string(w, "file", f->code ? f->code->file : "");
+	json_put_int(w, "line", f->line);
+	json_put_string(w, "kind",
+			frame_kind_name(f->code ? PLOP_FRAME_PYTHON : PLOP_FRAME_SYNTHETIC));
+	json_put_string(w, "module", module);
+	json_put_bool(w, "compiled", f->code && f->code->compiled);
+	json_put_end(w);
 }
 
-/* Adds a thread to the body and takes the reference of its members. */
-static int thread_add(struct dump *j, json_t *members)
+static void put_number(struct json_writer *w, const char *key, pid_t number)
 {
-	size_t before = j->body.size;
-	int r;
-
-	if (!members)
-		return -ENOMEM;
-	if (j->body.size > 0)
-		buf_putc(&j->body, ',');
-	r = json_dump_callback(members, on_json, &j->body, JSON_COMPACT);
-	json_decref(members);
-	if (r < 0)
-		j->body.size = before;
-	return r < 0 ? -ENOMEM : j->body.error;
+	if (number)
+		json_put_int(w, key, number);
+	else
+		json_put_null(w, key);
 }
 
-static json_t *frames_json(const struct walk_stack *s)
+static void put_syscall(struct json_writer *w, const struct thread *t)
 {
-	json_t *a = json_array();
+	const char *name = syscall_name((int)t->state.syscall);
+	char number[32];
 
-	for (size_t i = 0; i < s->n; i++) {
-		const struct walk_frame *f = &s->frames[i];
-		char module[PLOP_MAX_MODULE] = "";
-
-		if (f->code)
-			python_module(f->code->file, module);
-		json_array_append_new(
-			a, json_pack("{s:s s:s s:i s:s s:s s:b}", "function",
-				     f->code ? f->code->name : "[unresolved]", "file",
-				     f->code ? f->code->file : "", "line", f->line, "kind",
-				     frame_kind_name(f->code ? PLOP_FRAME_PYTHON :
-							       PLOP_FRAME_SYNTHETIC),
-				     "module", module, "compiled", f->code && f->code->compiled));
-	}
-	return a;
+	snprintf(number, sizeof(number), "syscall %ld", t->state.syscall);
+	if (!t->listed || t->state.syscall < 0)
+		json_put_null(w, "syscall");
+	else
+		json_put_string(w, "syscall", name ? name : number);
 }
 
 /*
  * What is said of every thread; the kernel's part of it is null where it is not known which thread
  * it is.
  */
-static json_t *thread_json(const struct thread *t, bool python)
+static void put_thread(struct json_writer *w, const struct thread *t, bool python)
 {
 	const struct proc_thread *k = t->listed;
-	/* the main thread is what the process is called */
-	bool given = t->name && !(k && k->tid == t->job->pid);
-	json_t *o = json_pack("{s:b s:b s:o s:o s:s? s:s}", "python", python, "kernel",
-			      t->state.worker, "tid", k ? json_integer(k->tid) : json_null(),
-			      "own_tid", k && k->own_tid ? json_integer(k->own_tid) : json_null(),
-			      "name",
-			      given ? t->name :
-			      k     ? k->comm :
-				      NULL,
-			      "state", k ? state_name(t->state.letter) : "unknown");
-	const char *name = syscall_name((int)t->state.syscall);
-	char number[32];
+	const char *name = k ? k->comm : NULL;
 
-	snprintf(number, sizeof(number), "syscall %ld", t->state.syscall);
-	json_object_set_new(o, "syscall",
-			    k && t->state.syscall >= 0 ? json_string(name ? name : number) :
-							 json_null());
-	return o;
+	/* the main thread is what the process is called */
+	if (t->name && !(k && k->tid == t->job->pid))
+		name = t->name;
+	json_put_bool(w, "python", python);
+	json_put_bool(w, "kernel", t->state.worker);
+	put_number(w, "tid", k ? k->tid : 0);
+	put_number(w, "own_tid", k ? k->own_tid : 0);
+	json_put_string(w, "name", name);
+	json_put_string(w, "state", k ? state_name(t->state.letter) : "unknown");
+	put_syscall(w, t);
 }
 
 static const char *gil_of(const struct dump *j, size_t i, const struct thread *t)
@@ -192,7 +178,7 @@ static int python_thread(struct dump *j, size_t i)
 		.job = j, .listed = j->thread_of[i], .name = j->names[i], .state = { .syscall = -1 }
 	};
 	_cleanup_walk_stack_ struct walk_stack stack = {};
-	json_t *o;
+	struct json_writer w;
 	int r;
 
 	r = walker_thread(j->walker, &j->states, s, thread_look, &t, &stack);
@@ -207,22 +193,34 @@ static int python_thread(struct dump *j, size_t i)
 		walk_stack_done(&stack);
 		stack.truncated = j->truncated = true;
 	}
-	o = thread_json(&t, true);
-	json_object_set_new(o, "gil", json_pack("s?", gil_of(j, i, &t)));
-	json_object_set_new(o, "interpreter", json_integer(s->interp_no));
-	json_object_set_new(o, "readable", json_boolean(r == 0));
-	json_object_set_new(o, "changing", json_boolean(stack.changing));
-	json_object_set_new(o, "truncated", json_boolean(stack.truncated));
-	json_object_set_new(o, "frames", frames_json(&stack));
-	return thread_add(j, o);
+	w = json_elements_on(&j->body);
+	json_put_object(&w, NULL);
+	put_thread(&w, &t, true);
+	json_put_string(&w, "gil", gil_of(j, i, &t));
+	json_put_int(&w, "interpreter", s->interp_no);
+	json_put_bool(&w, "readable", r == 0);
+	json_put_bool(&w, "changing", stack.changing);
+	json_put_bool(&w, "truncated", stack.truncated);
+	json_put_array(&w, "frames");
+	for (size_t n = 0; n < stack.n; n++)
+		put_frame(&w, &stack.frames[n]);
+	json_put_end(&w);
+	json_put_end(&w);
+	return j->body.error;
 }
 
 static int native_thread(struct dump *j, const struct proc_thread *k)
 {
 	struct thread t = { .job = j, .listed = k, .state = { .syscall = -1 } };
+	struct json_writer w = json_elements_on(&j->body);
 
 	thread_look(&t);
-	return t.ended ? 0 : thread_add(j, thread_json(&t, false));
+	if (t.ended)
+		return 0;
+	json_put_object(&w, NULL);
+	put_thread(&w, &t, false);
+	json_put_end(&w);
+	return j->body.error;
 }
 
 /* Whether the process made it, so that it may be the thread of some state. */
@@ -346,18 +344,21 @@ static int dump_answer(const struct dump *j, struct buf *answer)
 {
 	_cleanup_free_ char *comm = NULL, *cmdline = NULL;
 	int r = process_title_read(j->pid, &comm, &cmdline);
-	json_t *head = json_pack("{s:s s:s s:s s:i s:b s:b s:I}", "comm", r < 0 ? "" : comm,
-				 "cmdline", r < 0 ? "" : cmdline, "gil", gil_name(j->gil),
-				 "interpreters", (int)j->states.interpreters, "changing",
-				 j->states.changing, "truncated",
-				 j->truncated || j->states.more || j->left_out > 0, "left_out",
-				 (json_int_t)j->left_out);
 	_cleanup_buf_ struct buf b = {};
+	struct json_writer w = json_writer_on(&b);
 
-	r = head ? json_dump_callback(head, on_json, &b, JSON_COMPACT) : -1;
-	json_decref(head);
-	if (r < 0 || b.error || b.size < 2)
-		return -ENOMEM;
+	json_put_object(&w, NULL);
+	json_put_string(&w, "comm", r < 0 ? "" : comm);
+	json_put_string(&w, "cmdline", r < 0 ? "" : cmdline);
+	json_put_string(&w, "gil", gil_name(j->gil));
+	json_put_uint(&w, "interpreters", j->states.interpreters);
+	json_put_bool(&w, "changing", j->states.changing);
+	json_put_bool(&w, "truncated", j->truncated || j->states.more || j->left_out > 0);
+	json_put_uint(&w, "left_out", j->left_out);
+	json_put_end(&w);
+	r = json_writer_done(&w);
+	if (r < 0)
+		return r;
 	buf_append(answer, b.data + 1, b.size - 2);
 	buf_puts(answer, ",\"threads\":[");
 	pack_bytes(answer, j->body.data, j->body.size);

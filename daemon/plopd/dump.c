@@ -18,7 +18,7 @@ struct dump_job {
 	uint64_t image;
 	uid_t user;            /* whose dump it is; SHARES_NOBODY: of somebody trusted */
 	struct selectors whom; /* may see it: asked again when it was read */
-	json_t *head;          /* what is known of the process */
+	struct buf head;       /* what is known of the process: an object, as text */
 };
 
 /* Counts a dump for its user, or does not any more. */
@@ -34,24 +34,17 @@ static void dump_count(struct dumps *d, uid_t user, int n)
 static void dump_free(struct dump_job *j)
 {
 	dump_count(j->dumps, j->user, -1);
-	json_decref(j->head);
+	buf_free(&j->head);
 	free(j);
-}
-
-static int on_json(const char *data, size_t size, void *ctx)
-{
-	buf_append(ctx, data, size);
-	return 0;
 }
 
 static void dump_answer(struct dump_job *j, const char *text, size_t size)
 {
-	_cleanup_buf_ struct buf b = {};
+	_cleanup_buf_ struct buf b = j->head;
 
-	json_dump_callback(j->head, on_json, &b, JSON_COMPACT);
+	j->head = (struct buf){};
 	/* the rest is text already: it takes the place of the brace at the end */
-	if (b.size > 0)
-		b.size--;
+	b.size--;
 	buf_putc(&b, ',');
 	buf_append(&b, text, size);
 	buf_puts(&b, "}\n");
@@ -150,6 +143,20 @@ static bool dump_admit(const struct api_request *q, struct dumps *d, uid_t user)
 	return false;
 }
 
+/* What the loop thread knows of the process. */
+static int dump_head(struct buf *b, const struct target *k)
+{
+	struct json_writer w = json_writer_on(b);
+
+	json_put_object(&w, NULL);
+	json_put_int(&w, "pid", k->info.pid);
+	json_put_string(&w, "python", k->python.version);
+	json_put_string(&w, "exe", k->info.exe);
+	json_put_bool(&w, "free_threaded", k->python.layout.free_threaded);
+	json_put_end(&w);
+	return json_writer_done(&w);
+}
+
 void route_dump(const struct api_request *q, void *ctx)
 {
 	struct dumps *d = ctx;
@@ -162,11 +169,9 @@ void route_dump(const struct api_request *q, void *ctx)
 	if (!k || !dump_admit(q, d, user))
 		return;
 	j = calloc(1, sizeof(*j));
-	if (j)
-		j->head = json_pack("{s:i s:s s:s s:b}", "pid", (int)k->info.pid, "python",
-				    k->python.version, "exe", k->info.exe, "free_threaded",
-				    (int)k->python.layout.free_threaded);
-	if (!j || !j->head) {
+	if (!j || dump_head(&j->head, k) < 0) {
+		if (j)
+			buf_free(&j->head);
 		free(j);
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;

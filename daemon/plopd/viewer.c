@@ -21,6 +21,8 @@ void route_token(const struct api_request *q, void *ctx)
 	struct viewer *v = ctx;
 	const char *gateway = viewer_address(v);
 	_cleanup_free_ char *url = NULL;
+	_cleanup_buf_ struct buf body = {};
+	struct json_writer w = json_writer_on(&body);
 	char token[TOKEN_HEX + 1];
 
 	if (!q->peer.trusted) {
@@ -36,9 +38,12 @@ void route_token(const struct api_request *q, void *ctx)
 	}
 	if (gateway && asprintf(&url, "%s/?token=%s", gateway, token) < 0)
 		url = NULL;
-	api_reply_json(q->call, 200,
-		       json_pack("{s:s s:i s:s?}", "token", token, "expires_s", TOKEN_LIFE_S, "url",
-				 url));
+	json_put_object(&w, NULL);
+	json_put_string(&w, "token", token);
+	json_put_int(&w, "expires_s", TOKEN_LIFE_S);
+	json_put_string(&w, "url", url);
+	json_put_end(&w);
+	api_reply_writer(q->call, 200, &w);
 }
 
 /* A string member of the body; NULL after having answered. *ret_body keeps it alive. */
@@ -54,6 +59,17 @@ static const char *body_string(const struct api_request *q, const char *key, jso
 	return value;
 }
 
+static void reply_left(const struct api_request *q, uint64_t seconds)
+{
+	_cleanup_buf_ struct buf body = {};
+	struct json_writer w = json_writer_on(&body);
+
+	json_put_object(&w, NULL);
+	json_put_uint(&w, "expires_s", seconds);
+	json_put_end(&w);
+	api_reply_writer(q->call, 200, &w);
+}
+
 void route_token_check(const struct api_request *q, void *ctx)
 {
 	struct viewer *v = ctx;
@@ -62,7 +78,7 @@ void route_token_check(const struct api_request *q, void *ctx)
 	uint64_t left = token ? tokens_check(&v->tokens, cycle_mono_ns(v->cycle), token) : 0;
 
 	if (token && left)
-		api_reply_json(q->call, 200, json_pack("{s:I}", "expires_s", (json_int_t)left));
+		reply_left(q, left);
 	else if (token)
 		api_reply_error(q->call, 403, "plopctl open makes a fresh one",
 				"this token is not good (any more)");

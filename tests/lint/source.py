@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The rules of this repository that no foreign tool knows.
 
-    source.py RULE [TOP]     RULE: layering, spdx, sizes, columns, stderr, packages, names; docs, readme, tree of docs.py; versions of versions.py
+    source.py RULE [TOP]     RULE: layering, spdx, sizes, columns, stderr, json, packages, names; docs, readme, tree of docs.py; versions of versions.py
     source.py self-test      each rule against a small tree that breaks it
 
 Prints one line for each finding, and exits with 1 when there is any.
@@ -180,6 +180,14 @@ def stderr(top):
                 yield "%s:%d: writes to stderr past the log" % (path, number)
 
 
+def json(top):
+    """What is written as JSON goes through util/json, whose types the compiler checks; jansson reads."""
+    for path in files(os.path.join(top, "daemon"), ".c", ".h"):
+        for number, line in enumerate(text(top, os.path.join("daemon", path)).splitlines(), 1):
+            if re.search(r"\bjson_v?pack(_ex)?\b", line):
+                yield "daemon/%s:%d: json_pack() checks no argument, json_put_*() of util/json.h does" % (path, number)
+
+
 def packages(top):
     """What the README has installed to build by hand is what tests/setup.bash has: the first of alternatives."""
     listed = re.search(r"^build_packages=\((.*?)\)", text(top, "tests/setup.bash"), re.M | re.S)
@@ -205,7 +213,7 @@ def names(top):
             yield "%s: names a registry (omit-lockfile-registry-resolved=true in .npmrc leaves it out)" % path
 
 
-RULES = {"layering": layering, "spdx": spdx, "sizes": sizes, "columns": columns, "stderr": stderr, "packages": packages, "names": names}
+RULES = {"layering": layering, "spdx": spdx, "sizes": sizes, "columns": columns, "stderr": stderr, "json": json, "packages": packages, "names": names}
 RULES.update(docs.RULES)
 RULES.update(versions.RULES)
 
@@ -238,6 +246,8 @@ BAD = [
     ("columns", "daemon/low/low.c", LICENSE_C + "struct x {\n\tint y; /* " + "x" * 80 + " */\n};\n"),
     ("columns", "daemon/low/low.c", LICENSE_C + "/*\n * " + "x" * 98 + "\n */\n"),
     ("stderr", "daemon/low/low.c", LICENSE_C + 'fprintf(stderr, "x");\n'),
+    ("json", "daemon/low/low.c", LICENSE_C + 'json_t *x = json_pack("{s:i}", "x", 1);\n'),
+    ("json", "daemon/low/low.c", LICENSE_C + 'json_t *x = json_pack_ex(&error, 0, "i", 1);\n'),
     ("packages", "README.md", "    sudo apt install one npm\n"),
     ("packages", "README.md", "    sudo apt install one two three npm\n"),
     ("packages", "README.md", "nothing\n"),
