@@ -70,12 +70,21 @@ static int recording_labels(const struct api_request *q, json_t *body, struct la
 	return 0;
 }
 
-/* Why a recording cannot begin that may be begun, as recordings_start() says it. */
-static void recording_fail(struct api_call *call, const struct recordings *all, int r)
+/*
+ * Why a recording cannot begin that may be begun, as recordings_start() says it. How many others
+ * have is told to the trusted alone (user: SHARES_NOBODY).
+ */
+static void recording_fail(struct api_call *call, const struct recordings *all, uid_t user, int r)
 {
-	if (r == -EBUSY)
-		api_reply_error(call, 429, "wait until one ends", "%u recordings run already",
-				recordings_running(all));
+	if (r == -EBUSY && user != SHARES_NOBODY)
+		api_reply_error(call, 429, "wait until one ends",
+				"no more recordings may run now: one user may have %d, all users "
+				"together %d",
+				ACCESS_RECORDINGS_MAX, RECORDINGS_USERS_MAX);
+	else if (r == -EBUSY)
+		api_reply_error(call, 429, "wait until one ends",
+				"%u recordings run already, and no more than %d may",
+				recordings_running(all), RECORDINGS_MAX);
 	else if (r == -EOPNOTSUPP)
 		api_reply_error(
 			call, 501, "record -p or -a at the daemon's rate works",
@@ -114,7 +123,7 @@ static void recording_refuse(const struct api_request *q, struct recordings *all
 			recordings_bytes(all, user) >> 20, SHARES_USER_BYTES >> 20,
 			SHARES_USERS_BYTES >> 20);
 	else
-		recording_fail(q->call, all, r);
+		recording_fail(q->call, all, q->peer.trusted ? SHARES_NOBODY : user, r);
 	if (!q->peer.trusted && (r == -EDQUOT || r == -ENOSPC))
 		shares_count(all->targets->shares, user,
 			     r == -EDQUOT ? SHARE_RATE_REFUSED : SHARE_MEMORY_REFUSED, 1);
@@ -158,7 +167,7 @@ static void begin_loaded(struct recording *recording, int r, void *ctx)
 
 	recording->ctx = NULL;
 	if (r < 0)
-		recording_fail(b->call, recording->all, r);
+		recording_fail(b->call, recording->all, recording->user, r);
 	else
 		reply_recording(b->call, 201, recording, &b->skipped);
 	begin_free(b);
@@ -339,7 +348,7 @@ static void pprof_loaded(struct recording *recording, int r, void *ctx)
 
 	if (r >= 0)
 		return;
-	recording_fail(w->call, recording->all, r);
+	recording_fail(w->call, recording->all, recording->user, r);
 	free(w);
 }
 

@@ -46,7 +46,7 @@ static int recording_begin_own(struct recording *recording)
 	recording->channel = channel_free(recording->all);
 	if (!recording->channel)
 		return -EBUSY;
-	recording->budget = recordings_budget(recording->all, recording_user(recording));
+	recording->budget = recordings_budget(recording->all, recording->user);
 	recordings_divide(recording->all);
 	sampler_channel_charge(all->sampler, recording->channel, recording->budget,
 			       recording->whom.selectors.uid);

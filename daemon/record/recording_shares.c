@@ -2,53 +2,56 @@
 #include "record/recording_shares.h"
 #include "target/shares.h"
 
-uid_t recording_user(const struct recording *recording)
-{
-	return recording->whom.selectors.owned ?
-		       shares_user(recording->all->targets->shares, recording->whom.selectors.uid) :
-		       SHARES_NOBODY;
-}
-
 size_t recording_bytes(const struct recording *recording)
 {
 	return sizeof(*recording) + (recording->sink ? sink_bytes(recording->sink) : 0) +
 	       (recording->waits ? waits_bytes(recording->waits) : 0);
 }
 
-size_t recordings_all_bytes(const struct recordings *all)
+/* Of all for whom counts() says so, also of those that a worker reads still. */
+static size_t sum_bytes(const struct recordings *all,
+			bool (*counts)(const struct recording *recording, uid_t user), uid_t user)
 {
 	size_t sum = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++)
-		sum += all->items[i] ? recording_bytes(all->items[i]) : 0;
+		sum += all->items[i] && counts(all->items[i], user) ?
+			       recording_bytes(all->items[i]) :
+			       0;
+	for (const struct recording *k = all->dropped; k; k = k->next_dropped)
+		sum += counts(k, user) ? recording_bytes(k) : 0;
 	return sum;
+}
+
+static bool is_any(const struct recording *recording, uid_t user)
+{
+	return true;
+}
+
+static bool is_of(const struct recording *recording, uid_t user)
+{
+	return recording->user == user;
+}
+
+static bool is_not_of(const struct recording *recording, uid_t user)
+{
+	return recording->user != user;
+}
+
+size_t recordings_all_bytes(const struct recordings *all)
+{
+	return sum_bytes(all, is_any, SHARES_NOBODY);
 }
 
 size_t recordings_bytes(const struct recordings *all, uid_t user)
 {
-	size_t sum = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		const struct recording *recording = all->items[i];
-
-		sum += recording && recording_user(recording) == user ? recording_bytes(recording) :
-									0;
-	}
-	return sum;
+	return sum_bytes(all, is_of, user);
 }
 
 /* Of all users who are not trusted. */
 static size_t users_bytes(const struct recordings *all)
 {
-	size_t sum = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
-		const struct recording *recording = all->items[i];
-
-		sum += recording && recording->whom.selectors.owned ? recording_bytes(recording) :
-								      0;
-	}
-	return sum;
+	return sum_bytes(all, is_not_of, SHARES_NOBODY);
 }
 
 unsigned int recordings_rate(const struct recordings *all, uid_t user)
@@ -59,7 +62,7 @@ unsigned int recordings_rate(const struct recordings *all, uid_t user)
 		const struct recording *recording = all->items[i];
 
 		/* one that loads or prepares has no channel yet, and will have one of its own */
-		if (recording && recording_user(recording) == user &&
+		if (recording && recording->user == user &&
 		    (recording->state == RECORDING_LOADING ||
 		     recording->state == RECORDING_PREPARING ||
 		     (recording->channel != PLOP_CHANNEL_ALWAYS &&
@@ -70,26 +73,31 @@ unsigned int recordings_rate(const struct recordings *all, uid_t user)
 	return sum;
 }
 
-/* The oldest result of a user that is kept. */
-static struct recording *oldest_kept(const struct recordings *all, uid_t user)
+/* The memory of one that is lent comes back later, whatever becomes of it. */
+static bool is_kept(const struct recording *recording, bool lent)
+{
+	return recording->state == RECORDING_DONE && (lent || !recording->lent);
+}
+
+/* The oldest result of a user that is kept; lent: of those that are lent as well. */
+static struct recording *oldest_kept(const struct recordings *all, uid_t user, bool lent)
 {
 	struct recording *oldest = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *recording = all->items[i];
 
-		if (recording && recording->state == RECORDING_DONE &&
-		    recording_user(recording) == user &&
+		if (recording && is_kept(recording, lent) && recording->user == user &&
 		    (!oldest || recording->keep_until < oldest->keep_until))
 			oldest = recording;
 	}
 	return oldest;
 }
 
-/* Whether there was one that made room. */
-static bool drop_oldest(struct recordings *all, uid_t user)
+/* Whether there was one that made room: a place (lent, which then holds its memory), or memory. */
+static bool drop_oldest(struct recordings *all, uid_t user, bool lent)
 {
-	struct recording *recording = oldest_kept(all, user);
+	struct recording *recording = oldest_kept(all, user, lent);
 
 	if (!recording)
 		return false;
@@ -106,7 +114,7 @@ static unsigned int count(const struct recordings *all, bool users, bool running
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		const struct recording *recording = all->items[i];
 
-		n += recording && (!users || recording->whom.selectors.owned) &&
+		n += recording && (!users || recording->user != SHARES_NOBODY) &&
 		     (!running || recording->state != RECORDING_DONE);
 	}
 	return n;
@@ -146,14 +154,14 @@ static uid_t keeps_most(const struct recordings *all)
 
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		const struct recording *recording = all->items[i];
-		size_t bytes = recording && recording->whom.selectors.owned &&
-					       recording->state == RECORDING_DONE ?
-				       recordings_bytes(all, recording_user(recording)) :
+		size_t bytes = recording && recording->user != SHARES_NOBODY &&
+					       is_kept(recording, false) ?
+				       recordings_bytes(all, recording->user) :
 				       0;
 
 		if (bytes > most) {
 			most = bytes;
-			found = recording_user(recording);
+			found = recording->user;
 		}
 	}
 	return found;
@@ -169,7 +177,7 @@ static void users_make_room(struct recordings *all, size_t bytes)
 
 	while (users_bytes(all) + bytes > SHARES_USERS_BYTES &&
 	       (user = keeps_most(all)) != SHARES_NOBODY)
-		drop_oldest(all, user);
+		drop_oldest(all, user, false);
 }
 
 int recordings_admit(struct recordings *all, uid_t user, unsigned int hz)
@@ -182,13 +190,13 @@ int recordings_admit(struct recordings *all, uid_t user, unsigned int hz)
 	if (!trusted && recordings_rate(all, user) + hz > all->config->user_rate && hz)
 		return -EDQUOT;
 	while (is_full(all, trusted)) {
-		if (!drop_oldest(all, user))
+		if (!drop_oldest(all, user, true))
 			return -EBUSY;
 	}
 	if (!trusted)
 		users_make_room(all, SHARES_FIRST_BYTES);
 	while (recordings_bytes(all, user) + SHARES_FIRST_BYTES > room_of(all, user)) {
-		if (!drop_oldest(all, user))
+		if (!drop_oldest(all, user, false))
 			return -ENOSPC;
 	}
 	return 0;
@@ -205,7 +213,7 @@ uint32_t recordings_budget(struct recordings *all, uid_t user)
 
 		if (!recording || !recording->budget || recording->state == RECORDING_DONE)
 			continue;
-		if (recording_user(recording) == user)
+		if (recording->user == user)
 			return recording->budget;
 		used[recording->budget] = true;
 	}
@@ -241,8 +249,7 @@ static struct recording *largest_running(const struct recordings *all, uid_t use
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *recording = all->items[i];
 
-		if (recording && recording->state == RECORDING_RUNNING &&
-		    recording_user(recording) == user &&
+		if (recording && recording->state == RECORDING_RUNNING && recording->user == user &&
 		    (!largest || recording_bytes(recording) > recording_bytes(largest)))
 			largest = recording;
 	}
@@ -259,7 +266,7 @@ static void user_bound(struct recordings *all, uid_t user)
 
 	while (recordings_bytes(all, user) > room_of(all, user)) {
 		recording = largest_running(all, user);
-		if (recording && drop_oldest(all, user))
+		if (recording && drop_oldest(all, user, false))
 			continue;
 		if (!recording)
 			break;
@@ -275,7 +282,7 @@ void recordings_bound(struct recordings *all)
 		const struct recording *recording = all->items[i];
 
 		if (recording && recording->state == RECORDING_RUNNING)
-			user_bound(all, recording_user(recording));
+			user_bound(all, recording->user);
 	}
 }
 
@@ -295,8 +302,8 @@ void recordings_charge(struct recordings *all)
 			asked[recording->budget] = true;
 			lost[recording->budget] =
 				sampler_budget_lost(all->sampler, recording->budget);
-			shares_count(all->targets->shares, recording_user(recording),
-				     SHARE_RATE_LOST, lost[recording->budget]);
+			shares_count(all->targets->shares, recording->user, SHARE_RATE_LOST,
+				     lost[recording->budget]);
 		}
 		beyond.ticks = beyond.lost[PLOP_LOST_RATE] = lost[recording->budget];
 		tally_add(&sink_profile(recording->sink)->tally, &beyond);

@@ -15,11 +15,12 @@
 #define RECORDINGS_USERS_MAX  (RECORDINGS_MAX / 4 * 3)
 #define RECORDINGS_USERS_KEPT (2 * RECORDINGS_MAX / 4 * 3)
 
-/* The user that it counts as; SHARES_NOBODY: one who is trusted. */
-uid_t recording_user(const struct recording *recording);
 /* Bytes that it holds. */
 size_t recording_bytes(const struct recording *recording);
-/* ... and all those of a user (SHARES_NOBODY: of trusted ones), running and kept. */
+/*
+ * ... and all those of a user (SHARES_NOBODY: of trusted ones): running, kept, and dropped while
+ * somebody reads them still, see recording_lend().
+ */
 size_t recordings_bytes(const struct recordings *all, uid_t user);
 /* ... and what those of all users take. */
 size_t recordings_all_bytes(const struct recordings *all);

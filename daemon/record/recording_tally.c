@@ -67,7 +67,7 @@ void recording_tally(struct recording *recording, const struct tally *host,
 	own.lost[PLOP_LOST_DRAIN] += recording->undelivered;
 	recording->undelivered = 0;
 	tally_add(&p->tally, &own);
-	shares_count(recording->all->targets->shares, recording_user(recording), SHARE_RATE_LOST,
+	shares_count(recording->all->targets->shares, recording->user, SHARE_RATE_LOST,
 		     own.lost[PLOP_LOST_RATE]);
 	if (is_of_some(recording))
 		tally_of_some(recording);

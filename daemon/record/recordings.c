@@ -20,11 +20,8 @@ void recording_request_done(struct recording_request *q)
 	*q = (struct recording_request){};
 }
 
-/* What is left of one that was dropped, once nobody reads it. */
 static void recording_free(struct recording *recording)
 {
-	if (!recording->dropped || recording->lent > 0)
-		return;
 	sink_free(recording->sink);
 	free(recording);
 }
@@ -47,7 +44,12 @@ void recording_drop(struct recording *recording)
 	}
 	whom_done(&recording->whom);
 	recording->dropped = true;
-	recording_free(recording);
+	if (!recording->lent) {
+		recording_free(recording);
+		return;
+	}
+	recording->next_dropped = recording->all->dropped;
+	recording->all->dropped = recording;
 }
 
 const struct profile *recording_lend(struct recording *recording)
@@ -60,7 +62,13 @@ const struct profile *recording_lend(struct recording *recording)
 
 void recording_give_back(struct recording *recording)
 {
-	recording->lent--;
+	struct recording **at = &recording->all->dropped;
+
+	if (--recording->lent > 0 || !recording->dropped)
+		return;
+	while (*at != recording)
+		at = &(*at)->next_dropped;
+	*at = recording->next_dropped;
 	recording_free(recording);
 }
 
@@ -139,8 +147,8 @@ static bool request_is_own(const struct recordings *all, const struct recording_
 }
 
 /* Makes it, with all that the request asks for; that is lent, and is its own once it has begun. */
-static int recording_new(struct recordings *all, const struct recording_request *q, unsigned int hz,
-			 struct recording **ret)
+static int recording_new(struct recordings *all, const struct recording_request *q, uid_t user,
+			 unsigned int hz, struct recording **ret)
 {
 	struct recording *recording = calloc(1, sizeof(*recording));
 	int r;
@@ -150,6 +158,7 @@ static int recording_new(struct recordings *all, const struct recording_request 
 	recording->all = all;
 	recording->duration_ns = q->duration_ns;
 	recording->tasks = q->tasks;
+	recording->user = user;
 	recording->whom = q->whom;
 	r = sink_new(all->cycle->clock_ns(CLOCK_REALTIME), hz, &recording->sink);
 	if (r >= 0)
@@ -193,7 +202,7 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 	place = recordings_place(all);
 	if (!place)
 		return -EBUSY;
-	r = recording_new(all, q, hz, &recording);
+	r = recording_new(all, q, user, hz, &recording);
 	if (r < 0)
 		return r;
 	*place = recording;

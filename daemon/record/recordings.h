@@ -60,7 +60,9 @@ struct recording {
 	uint64_t ended_mono; /* ... of its last */
 	bool fetched;        /* DONE, and the client has the result */
 	unsigned int lent;   /* how many read its profile, see recording_lend() */
-	bool dropped;        /* recording_drop() was called */
+	bool dropped;        /* it is in all->dropped, as it was lent when it was dropped */
+	struct recording *next_dropped;
+	uid_t user;          /* whom it counts for; SHARES_NOBODY: one who is trusted */
 	uint64_t keep_until; /* CLOCK_MONOTONIC */
 	enum recording_reason reason;
 	uint32_t channel;     /* PLOP_CHANNEL_ALWAYS: shares those ticks */
@@ -104,6 +106,7 @@ struct recordings {
 	struct sampler *sampler;
 	struct targets *targets;
 	struct recording *items[2 * RECORDINGS_MAX];
+	struct recording *dropped; /* ... but somebody reads them still: they hold their memory */
 	/* by channel: the cycle from which on another may have it */
 	uint64_t channel_from[PLOP_MAX_CHANNELS + 1];
 	uint64_t next_id;

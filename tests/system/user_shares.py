@@ -241,6 +241,16 @@ def test_rate_asked(users):
     print("rate: %d samples a second for one user%s" % (RATE, ", sub-uids included" if users.daemon.subuids else ""))
 
 
+def test_places(users):
+    """Where none is left nobody learns how many others have, but root."""
+    roots = [users.recorded(0, all=True) for _ in range(32)]
+    status, answer = users.begin_recording(ONE, all=True)
+    assert status == 429 and answer["error"] == "no more recordings may run now: one user may have 8, all users together 24", answer
+    status, answer = users.begin_recording(0, all=True)
+    assert status == 429 and answer["error"] == "32 recordings run already, and no more than 32 may", answer
+    users.forget(0, roots)
+
+
 def test_rate_made(users):
     """Busy processes have more samples than one: what is too much is lost, and said."""
     for _ in range(4 * os.cpu_count()):
