@@ -1,8 +1,49 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "target/pending.h"
+#include "plop/places.h"
 
 #define FIRST_NS (2 * NSEC_PER_MSEC)
 #define LAST_NS  (2 * NSEC_PER_SEC)
+
+/* One place less for a user; NULL: nobody's. */
+static void user_leave(struct pendings *p, struct pending_user *user)
+{
+	if (!user || --user->places > 0)
+		return;
+	HASH_DEL(p->users, user);
+	free(user);
+}
+
+/* One place more, if the user may have it: -EDQUOT, -ENOMEM. *ret is NULL if it is not counted. */
+static int user_join(struct pendings *p, const struct target_key *key, struct pending_user **ret)
+{
+	struct pending_user *user = NULL;
+	uid_t uid;
+
+	if (p->user_of && HASH_COUNT(p->all) >= PENDING_FREE &&
+	    p->user_of((pid_t)key->tgid, &uid, p->ctx)) {
+		HASH_FIND(hh, p->users, &uid, sizeof(uid), user);
+		if (!plop_user_may(user ? user->places : 0, HASH_COUNT(p->all), PENDING_MAX))
+			return -EDQUOT;
+		if (!user) {
+			user = calloc(1, sizeof(*user));
+			if (!user)
+				return -ENOMEM;
+			user->uid = uid;
+			HASH_ADD(hh, p->users, uid, sizeof(user->uid), user);
+		}
+		user->places++;
+	}
+	*ret = user;
+	return 0;
+}
+
+static void pending_free(struct pendings *p, struct pending *k)
+{
+	HASH_DEL(p->all, k);
+	user_leave(p, k->user);
+	free(k);
+}
 
 void pendings_done(struct pendings *p)
 {
@@ -10,8 +51,7 @@ void pendings_done(struct pendings *p)
 
 	HASH_ITER(hh, p->all, k, next)
 	{
-		HASH_DEL(p->all, k);
-		free(k);
+		pending_free(p, k);
 	}
 }
 
@@ -26,13 +66,19 @@ struct pending *pendings_find(const struct pendings *p, const struct target_key 
 struct pending *pendings_get(struct pendings *p, const struct target_key *key)
 {
 	struct pending *k = pendings_find(p, key);
+	struct pending_user *user;
 
 	if (k || HASH_COUNT(p->all) >= PENDING_MAX)
 		return k;
-	k = calloc(1, sizeof(*k));
-	if (!k)
+	if (user_join(p, key, &user) < 0)
 		return NULL;
+	k = calloc(1, sizeof(*k));
+	if (!k) {
+		user_leave(p, user);
+		return NULL;
+	}
 	k->key = *key;
+	k->user = user;
 	HASH_ADD(hh, p->all, key, sizeof(k->key), k);
 	return k;
 }
@@ -41,10 +87,8 @@ void pendings_drop(struct pendings *p, const struct target_key *key)
 {
 	struct pending *k = pendings_find(p, key);
 
-	if (!k)
-		return;
-	HASH_DEL(p->all, k);
-	free(k);
+	if (k)
+		pending_free(p, k);
 }
 
 uint64_t pendings_next(const struct pendings *p)

@@ -42,6 +42,19 @@ bool shares_is_trusted(const struct shares *s, uid_t user)
 	return user == 0 || user == s->self;
 }
 
+bool shares_bound_process(pid_t pid, uid_t *ret_user, void *ctx)
+{
+	const struct shares *s = ctx;
+	uid_t user = SHARES_NOBODY;
+
+	if (process_user(pid, &user) == 0)
+		user = shares_user(s, user);
+	if (shares_is_trusted(s, user))
+		return false;
+	*ret_user = user;
+	return true;
+}
+
 struct share *shares_of(struct shares *s, uid_t user)
 {
 	struct share *k;

@@ -136,6 +136,11 @@ void shares_refresh(struct shares *s);
 uid_t shares_user(const struct shares *s, uid_t uid);
 /* Whether what a process of that user does has no bound: root, plopd itself. */
 bool shares_is_trusted(const struct shares *s, uid_t user);
+/*
+ * Whether what a process does is bounded, and for which user: who runs it, or whose sub-uid that
+ * is; SHARES_NOBODY: that cannot be told. ctx: struct shares.
+ */
+bool shares_bound_process(pid_t pid, uid_t *ret_user, void *ctx);
 /* A user's share; NULL: out of memory. */
 struct share *shares_of(struct shares *s, uid_t user);
 void shares_count(struct shares *s, uid_t user, enum share_count what, uint64_t n);

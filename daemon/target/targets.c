@@ -25,6 +25,8 @@ int targets_init(struct targets *t, struct cycle *cycle, struct sampler *s, stru
 	int r;
 
 	*t = (struct targets){ .cycle = cycle, .sampler = s, .examiner = e, .shares = shares };
+	t->pending.user_of = shares_bound_process;
+	t->pending.ctx = shares;
 	/* 1: as exact as can be */
 	r = sd_event_add_time_relative(cycle->loop, &t->retry, CLOCK_MONOTONIC, 0, 1, targets_retry,
 				       t);

@@ -7,6 +7,11 @@
 #define FILE_A 1234567
 #define FILE_B (FILE_A + PLAIN_PROGRAMS)
 
+/* Numbers of users that leave room for a process id. */
+#define ROOT 0
+#define ONE  1
+#define TWO  2
+
 static struct target_key key_of(uint32_t n)
 {
 	return (struct target_key){ .image = 1000 + n, .tgid = n };
@@ -65,6 +70,63 @@ START_TEST(there_is_an_end_of_room)
 }
 END_TEST
 
+static unsigned int asked;
+
+/* Whose a process is stands in its number; ROOT's have no bound. */
+static bool user_of(pid_t pid, uid_t *ret, void *ctx)
+{
+	asked++;
+	*ret = (uid_t)pid >> 16;
+	return *ret != ROOT;
+}
+
+/* How many of so many a user got. */
+static uint32_t fill(struct pendings *all, uid_t user, uint32_t n)
+{
+	uint32_t got = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct target_key key = key_of((uint32_t)user << 16 | i);
+
+		got += pendings_get(all, &key) != NULL;
+	}
+	return got;
+}
+
+/* Of those that are left one user gets half, the next half of the rest. */
+#define ONES (PENDING_FREE + (PENDING_MAX - PENDING_FREE) / 2)
+#define TWOS ((PENDING_MAX - ONES) / 2)
+
+START_TEST(one_user_leaves_places_to_the_others)
+{
+	struct pendings all = { .user_of = user_of };
+	struct target_key key;
+
+	asked = 0;
+	ck_assert_uint_eq(fill(&all, ONE, PENDING_FREE), PENDING_FREE);
+	/* as long as there is much room it is not looked for whose they are */
+	ck_assert_uint_eq(asked, 0);
+	ck_assert_uint_eq(fill(&all, ONE, 2 * PENDING_MAX), ONES);
+	ck_assert_uint_eq(fill(&all, TWO, PENDING_MAX), TWOS);
+	ck_assert_uint_eq(HASH_COUNT(all.users), 2);
+	/* a place that is left is the user's again */
+	key = key_of(ONE << 16 | PENDING_FREE);
+	pendings_drop(&all, &key);
+	key = key_of(TWO << 16);
+	pendings_drop(&all, &key);
+	ck_assert_ptr_nonnull(pendings_get(&all, &key));
+	/* the trusted have all that is left */
+	ck_assert_uint_eq(fill(&all, ROOT, PENDING_MAX), PENDING_MAX - (ONES - 1) - TWOS);
+	for (uint32_t i = 0; i < TWOS; i++) {
+		key = key_of(TWO << 16 | i);
+		pendings_drop(&all, &key);
+	}
+	ck_assert_uint_eq(HASH_COUNT(all.users), 1);
+	pendings_done(&all);
+	ck_assert_ptr_null(all.users);
+}
+END_TEST
+
 START_TEST(a_plain_program_is_known_for_a_while)
 {
 	static struct plain_programs p;
@@ -108,5 +170,5 @@ START_TEST(another_takes_the_place)
 END_TEST
 
 CHECK_MAIN("target/pending", each_has_its_time, it_waits_ever_longer, there_is_an_end_of_room,
-	   a_plain_program_is_known_for_a_while, one_that_becomes_python_is_none,
-	   another_takes_the_place);
+	   one_user_leaves_places_to_the_others, a_plain_program_is_known_for_a_while,
+	   one_that_becomes_python_is_none, another_takes_the_place);

@@ -75,6 +75,19 @@ START_TEST(a_user_sees_his_own)
 }
 END_TEST
 
+START_TEST(what_plopd_itself_runs_has_no_bound)
+{
+	uid_t user = ONE;
+
+	shares.self = geteuid();
+	ck_assert(!shares_bound_process(getpid(), &user, &shares));
+	ck_assert_uint_eq(user, ONE);
+	/* one that is not there is nobody's, who has a bound */
+	ck_assert(shares_bound_process(0, &user, &shares));
+	ck_assert_uint_eq(user, SHARES_NOBODY);
+}
+END_TEST
+
 START_TEST(too_many_users_are_one)
 {
 	for (uid_t uid = 1; uid <= SHARES_USERS + 100; uid++)
@@ -387,7 +400,8 @@ START_TEST(new_stacks_of_one_process_are_bounded)
 }
 END_TEST
 
-CHECK_MAIN_WITH("window/shares", setup, teardown, a_user_sees_his_own, too_many_users_are_one,
+CHECK_MAIN_WITH("window/shares", setup, teardown, a_user_sees_his_own,
+		what_plopd_itself_runs_has_no_bound, too_many_users_are_one,
 		what_was_filled_comes_back, what_a_process_filled_comes_back,
 		processes_that_are_known_are_bounded, one_user_does_not_push_out_the_others,
 		one_process_does_not_push_out_the_others, new_stacks_of_one_user_are_bounded,
