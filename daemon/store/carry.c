@@ -19,7 +19,7 @@ int carry_look(struct store *s)
 
 bool carry_is_under_way(const struct store *s)
 {
-	return (s->has_older && !s->carry_failed) || s->carry_shrinks;
+	return s->has_older && !s->carry_failed;
 }
 
 int older_delete(struct store *s, int64_t window)
@@ -135,7 +135,7 @@ static int carry_end(struct store *s)
 	if (r < 0)
 		return r;
 	s->has_older = false;
-	s->carry_shrinks = true;
+	s->prunes = true;
 	dictionary_end(&s->older);
 	return 0;
 }
@@ -176,7 +176,5 @@ int carry_step(struct store *s, uint64_t budget_ns)
 			   "windows that an older plop saved in %s cannot be written anew (%s): "
 			   "they are read as they are, and it is tried again",
 			   s->path, strerror(-r));
-	if (r == 0 && s->carry_shrinks)
-		r = store_shrink(s, until, &s->carry_shrinks);
 	return r == -EBADMSG ? r : 0;
 }

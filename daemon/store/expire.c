@@ -7,10 +7,11 @@
 
 /* Windows deleted in one transaction: few enough that memory and WAL stay small. */
 #define EXPIRE_BATCH 32
-/* Pages that one vacuum moves, for the same reason. */
-#define VACUUM_BATCH "128"
-/* Free pages that are left for later windows: 1 MB. */
-#define SPARE_PAGES 256
+/*
+ * How long windows whose time is over go for at once, and what only they needed with them: the next
+ * window may be waiting to be saved. The rest goes with later ones, and by store_check().
+ */
+#define EXPIRE_NS (200 * NSEC_PER_MSEC)
 
 /* Runs sql with ?1 and ?2 bound. */
 static int run_with(sqlite3 *db, const char *sql, int64_t one, int64_t two)
@@ -81,122 +82,21 @@ static int expire_some(struct store *s, int64_t before, int n)
 	return count;
 }
 
-/* Additions that are deleted in one statement, so that it takes some milliseconds. */
-#define ADDITIONS_BATCH 32
-
-/* Deletes a dictionary, the last additions first: what is left of it can be read. */
-static int delete_dictionary(struct store *s, int64_t id)
+/* What is in use of the file: free pages are there for the next windows, so it does not grow. */
+static int used_size(struct store *s, uint64_t *ret)
 {
-	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
-	int r;
-
-	r = db_prepare(s->db,
-		       "DELETE FROM additions WHERE id IN (SELECT id FROM additions"
-		       " WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT ?3)",
-		       &st);
-	if (r < 0)
-		return r;
-	sqlite3_bind_int64(st, 1, id << ADDITION_SHIFT);
-	sqlite3_bind_int64(st, 2, ((id + 1) << ADDITION_SHIFT) - 1);
-	sqlite3_bind_int(st, 3, ADDITIONS_BATCH);
-	do {
-		r = db_run(st);
-	} while (r == 0 && sqlite3_changes(s->db) > 0);
-	return r;
-}
-
-/* 1: some window has it; 0: none. */
-static int dictionary_is_used(struct store *s, int64_t id)
-{
-	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
-	int r;
-
-	if (id == s->dictionary.id || id == s->older.id)
-		return 1;
-	r = db_prepare(s->db, "SELECT 1 FROM windows WHERE dictionary = ?1 LIMIT 1", &st);
-	if (r < 0)
-		return r;
-	sqlite3_bind_int64(st, 1, id);
-	return db_step(st);
-}
-
-/* Deletes the dictionaries that no window has any more. */
-static int prune(struct store *s)
-{
-	_cleanup_(db_finalizep) sqlite3_stmt *next = NULL;
-	int64_t id = 0;
-	int r;
-
-	r = db_prepare(s->db, "SELECT id FROM additions WHERE id >= ?1 ORDER BY id LIMIT 1", &next);
-	while (r == 0) {
-		sqlite3_bind_int64(next, 1, id);
-		r = db_step(next);
-		if (r > 0)
-			id = sqlite3_column_int64(next, 0) >> ADDITION_SHIFT;
-		sqlite3_reset(next);
-		if (r <= 0)
-			break;
-		r = dictionary_is_used(s, id);
-		if (r == 0)
-			r = delete_dictionary(s, id);
-		id = (id + 1) << ADDITION_SHIFT;
-		r = MIN(r, 0);
-	}
-	return r;
-}
-
-static int file_size(struct store *s, uint64_t *ret)
-{
-	int64_t pages, page;
+	int64_t pages, unused, page;
 	int r;
 
 	r = db_int(s->db, "PRAGMA page_count", &pages);
 	if (r == 0)
+		r = db_int(s->db, "PRAGMA freelist_count", &unused);
+	if (r == 0)
 		r = db_int(s->db, "PRAGMA page_size", &page);
 	if (r < 0)
 		return r;
-	*ret = (uint64_t)pages * (uint64_t)page;
+	*ret = (uint64_t)(pages - unused) * (uint64_t)page;
 	return 0;
-}
-
-/*
- * Gives free pages back to the file system once there are more than least of them: the next windows
- * would use them anyway. A reader in the way only delays that.
- */
-static int shrink(struct store *s, int64_t least)
-{
-	int64_t pages, before = INT64_MAX;
-	int r;
-
-	for (;;) {
-		r = db_int(s->db, "PRAGMA freelist_count", &pages);
-		if (r < 0)
-			return r;
-		if (pages <= least || pages >= before)
-			break;
-		before = pages;
-		r = db_exec(s->db, "PRAGMA incremental_vacuum(" VACUUM_BATCH ")");
-		if (r < 0)
-			return r;
-	}
-	sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	return 0;
-}
-
-int store_shrink(struct store *s, uint64_t until_ns, bool *ret_more)
-{
-	int64_t pages, before = INT64_MAX;
-	int r = 0;
-
-	while (r == 0 && clock_ns(CLOCK_MONOTONIC) < until_ns) {
-		r = db_int(s->db, "PRAGMA freelist_count", &pages);
-		*ret_more = r == 0 && pages > SPARE_PAGES && pages < before;
-		if (!*ret_more)
-			break;
-		before = pages;
-		r = db_exec(s->db, "PRAGMA incremental_vacuum(" VACUUM_BATCH ")");
-	}
-	return r;
 }
 
 /* Says that windows went before their time, and up to when. */
@@ -234,7 +134,7 @@ static int expire_by_size(struct store *s)
 	for (;;) {
 		r = wal_keep_small(s);
 		if (r == 0)
-			r = file_size(s, &size);
+			r = used_size(s, &size);
 		if (r == 0)
 			r = db_int(s->db, "SELECT count(*) FROM windows", &windows);
 		before = MAX(before, windows);
@@ -246,41 +146,34 @@ static int expire_by_size(struct store *s)
 			if (r < 0)
 				return r;
 		}
-		r = prune(s);
+		r = prune_dictionaries(s);
 		if (r == 0)
 			r = older_prune(s);
-		if (r == 0)
-			r = shrink(s, 0);
 		if (r < 0)
 			return r;
 	}
-	if (r == 0 && before > windows)
+	if (r == 0 && before > windows) {
+		s->prunes = true;
 		tell_dropped(s, before - windows, before);
+	}
 	return r;
 }
 
 static int expire_all(struct store *s)
 {
 	int64_t retention = (int64_t)MIN(s->retention_ns, (uint64_t)INT64_MAX), before;
-	bool any = false;
+	uint64_t until = clock_ns(CLOCK_MONOTONIC) + EXPIRE_NS;
 	int r = 0;
 
 	if (retention && s->life.any && !__builtin_sub_overflow(s->life.now, retention, &before)) {
 		do {
 			r = expire_some(s, before, EXPIRE_BATCH);
-			any = any || r > 0;
-		} while (r == EXPIRE_BATCH);
+			s->prunes = s->prunes || r > 0;
+		} while (r == EXPIRE_BATCH && clock_ns(CLOCK_MONOTONIC) < until);
 	}
-	if (r < 0)
-		return r;
-	if (any) {
-		r = prune(s);
-		if (r == 0)
-			r = shrink(s, SPARE_PAGES);
-		if (r < 0)
-			return r;
-	}
-	return s->max_bytes ? expire_by_size(s) : wal_keep_small(s);
+	if (r >= 0)
+		r = s->max_bytes ? expire_by_size(s) : wal_keep_small(s);
+	return r < 0 ? r : prune_step(s, until);
 }
 
 int store_expire(struct store *s)

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "store/internal.h"
+#include "util/clock.h"
 
 /*
  * SQLite goes on with the files that it has open, whatever becomes of their names: what it writes
@@ -150,6 +151,14 @@ int store_ready(struct store *s)
 /* How long one look may take for what is to be taken or carried over. */
 #define SALVAGE_NS (200 * NSEC_PER_MSEC)
 
+/* Where it fails, that is no reason why no windows could be saved. */
+static int prune_some(struct store *s)
+{
+	int r = prune_step(s, clock_ns(CLOCK_MONOTONIC) + SALVAGE_NS);
+
+	return r == -EBADMSG ? r : 0;
+}
+
 int store_check(struct store *s)
 {
 	int r = store_ready(s);
@@ -160,14 +169,16 @@ int store_check(struct store *s)
 		r = salvage_step(s, SALVAGE_NS);
 	if (r == 0)
 		r = carry_step(s, SALVAGE_NS);
-	if (r == -EBADMSG && s->has_older)
+	if (r == 0)
+		r = prune_some(s);
+	if (r == -EBADMSG && (s->has_older || s->prunes))
 		r = store_mend(s, damage_find(s->db));
 	return r;
 }
 
 bool store_is_mending(const struct store *s)
 {
-	return s->salvage || carry_is_under_way(s);
+	return s->salvage || carry_is_under_way(s) || s->prunes;
 }
 
 /*

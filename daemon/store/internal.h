@@ -49,9 +49,9 @@ struct store {
 	struct dictionary dictionary; /* of the windows that are saved as they end */
 	struct dictionary older;      /* of those that come out of another file or version */
 	int64_t last_dictionary;
-	bool has_older;     /* there are tables of versions 1 to 3 (carry.c) */
-	bool carry_failed;  /* when it was tried last */
-	bool carry_shrinks; /* what they took is given back */
+	bool has_older;    /* there are tables of versions 1 to 3 (carry.c) */
+	bool carry_failed; /* when it was tried last */
+	bool prunes;       /* there may be what no window needs (prune.c) */
 	/* how far the clock was set according to windows that could not be saved */
 	int64_t missed_ns;
 	struct salvage *salvage; /* under way; NULL: there is nothing to take over */
@@ -110,8 +110,13 @@ int older_drop(sqlite3 *db);
 int older_delete(struct store *s, int64_t window);
 int older_prune(struct store *s);
 
-/* expire.c: gives free pages back until then. ret_more: there are more. */
-int store_shrink(struct store *s, uint64_t until_ns, bool *ret_more);
+/*
+ * prune.c: lets what no window needs go, and gives its pages back, until then; s->prunes says
+ * whether there is more. -EBADMSG: the file is damaged.
+ */
+int prune_step(struct store *s, uint64_t until_ns);
+/* Lets all such dictionaries go at once. */
+int prune_dictionaries(struct store *s);
 
 /*
  * salvage.c: takes over what can be read in a file of the directory that was set aside; for a

@@ -218,6 +218,8 @@ static int load_dictionaries(struct store *s)
 	/* there must still be room for more */
 	if (r == 0 && (s->last_dictionary < 0 || s->last_dictionary >= DICTIONARIES_MOST))
 		r = -EBADMSG;
+	/* a plopd that was killed may have left some that no window has */
+	s->prunes = true;
 	return r == 0 ? carry_look(s) : r;
 }
 

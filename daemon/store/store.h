@@ -52,14 +52,15 @@ void store_keep(struct store *s, uint64_t retention_ns, uint64_t max_bytes);
 /*
  * Drops windows by these two: those that are older, and while the file is larger the oldest eighth
  * of what there is. The newest stays. Works on a full disk too, for which STATE_DIR/plop.reserve (2
- * MB) keeps some room.
+ * MB) keeps some room. What only they needed goes with them for some time; the rest, and the room
+ * in the file, by store_check().
  */
 int store_expire(struct store *s);
 /* Whether all is as it should be; mends what is not. For every few seconds. */
 int store_check(struct store *s);
 /*
- * Whether that takes more than one call, as windows are taken over from what was set aside, or out
- * of an older version of the schema.
+ * Whether that takes more than one call, as windows are taken over from what was set aside or out
+ * of an older version of the schema, or as what windows that went have left goes.
  */
 bool store_is_mending(const struct store *s);
 /*

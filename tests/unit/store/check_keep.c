@@ -412,6 +412,41 @@ START_TEST(reading_has_an_end)
 }
 END_TEST
 
+/* Windows that are saved meanwhile wait for no more than a step of it. */
+START_TEST(dictionaries_go_by_and_by)
+{
+	static const char additions[] = "SELECT count(*) FROM additions";
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+
+	for (int i = 0; i < 8; i++)
+		save((int64_t)KNOWN_START + i * 30 * SECOND, 0, 500);
+	ck_assert_int_eq(number(additions), 8);
+	/* the windows of a dictionary have gone */
+	store_forget_dictionaries(store);
+	save((int64_t)KNOWN_START + 8 * 30 * SECOND, 0, 500);
+	ck_assert_int_eq(db_exec(store->db, "DELETE FROM counts WHERE id < 9;"
+					    "DELETE FROM windows WHERE id < 9"),
+			 0);
+	store->prunes = true;
+	/* no time, no step */
+	ck_assert_int_eq(prune_step(store, 1), 0);
+	ck_assert_int_eq(number(additions), 9);
+	ck_assert(store_is_mending(store));
+	save((int64_t)KNOWN_START + 9 * 30 * SECOND, 0, 500);
+	/* a plopd that begins has it to do as well */
+	reopen();
+	ck_assert(store_is_mending(store));
+	do {
+		ck_assert_int_eq(store_check(store), 0);
+	} while (store_is_mending(store));
+	ck_assert_int_eq(number(additions), 2);
+	ck_assert_int_le(number("PRAGMA freelist_count"), 256);
+	ck_assert_int_eq(store_reader_open(dir.path, &reader, NULL), 0);
+	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &p), 0);
+}
+END_TEST
+
 CHECK_MAIN_WITH("store/keep", setup, teardown, time_that_passed, time_out_of_a_broken_file,
 		a_clock_that_is_set, a_step_that_was_not_saved, away_for_years, full_within_an_hour,
-		a_reader_that_stays, killed_between, reading_has_an_end);
+		a_reader_that_stays, killed_between, reading_has_an_end, dictionaries_go_by_and_by);
