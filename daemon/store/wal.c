@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
@@ -18,6 +19,8 @@
 
 /* The copy, until it takes the name. */
 #define COPY_SUFFIX ".copy"
+/* Links from plop.db to the file, as many as Linux follows. */
+#define LINKS_MAX 40
 /* Room that a copy leaves on the disk. */
 #define SPARE_BYTES (UINT64_C(4) << 20)
 
@@ -200,22 +203,50 @@ int wal_keep_small(struct store *s)
 	return r;
 }
 
+/* The name that a link has, from where its own lies; *path is taken over. NULL: out of memory. */
+static char *follow(char *path, const char *to)
+{
+	_cleanup_free_ char *link = path;
+	const char *slash = *to == '/' ? NULL : strrchr(link, '/');
+	char *name;
+
+	return asprintf(&name, "%.*s%s", slash ? (int)(slash + 1 - link) : 0, link, to) < 0 ? NULL :
+											      name;
+}
+
+/* What a path leads to, be it there or not: realpath() knows only what is. NULL: no memory. */
+static char *behind_links(const char *path)
+{
+	char *name = strdup(path), to[PATH_MAX];
+
+	for (int links = 0; name && links < LINKS_MAX; links++) {
+		ssize_t n = readlink(name, to, sizeof(to) - 1);
+
+		if (n < 0)
+			break;
+		to[n] = '\0';
+		name = follow(name, to);
+	}
+	return name;
+}
+
 void wal_recover(const char *path)
 {
-	_cleanup_free_ char *real = realpath(path, NULL), *copy = NULL;
+	/* where plop.db is a link the copy lies beside what it leads to, which may have no name */
+	_cleanup_free_ char *real = behind_links(path), *copy = NULL;
 
-	if (asprintf(&copy, "%s" COPY_SUFFIX, real ? real : path) < 0) {
+	if (!real || asprintf(&copy, "%s" COPY_SUFFIX, real) < 0) {
 		copy = NULL;
 		return;
 	}
 	if (access(copy, F_OK) < 0)
 		return;
 	/* not finished, or what it was made for did not come about */
-	if (access(path, F_OK) == 0) {
+	if (access(real, F_OK) == 0) {
 		unlink(copy);
 		return;
 	}
 	db_names_change();
-	take_place(path, copy);
+	take_place(real, copy);
 	db_names_changed();
 }

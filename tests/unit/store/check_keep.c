@@ -395,6 +395,40 @@ START_TEST(killed_between)
 }
 END_TEST
 
+/* The same where plop.db is a link, which leads nowhere then. */
+START_TEST(killed_between_behind_links)
+{
+	char real[160], copy[170], hop[160];
+	struct stat sb;
+
+	snprintf(real, sizeof(real), "%s/elsewhere.db", dir.path);
+	snprintf(copy, sizeof(copy), "%s.copy", real);
+	snprintf(hop, sizeof(hop), "%s/hop.db", dir.path);
+	save((int64_t)KNOWN_START, 0, 10);
+	store_close(store);
+	store = NULL;
+	ck_assert_int_eq(rename(path, copy), 0);
+	ck_assert_int_eq(symlink(hop, path), 0);
+	ck_assert_int_eq(symlink("elsewhere.db", hop), 0);
+	ck_assert_int_eq(store_open(dir.path, &store, NULL), 0);
+	ck_assert_uint_eq(stored(), 1);
+	ck_assert_int_eq(lstat(real, &sb), 0);
+	ck_assert(S_ISREG(sb.st_mode));
+	ck_assert_int_lt(access(copy, F_OK), 0);
+	fclose(fopen(copy, "w"));
+	reopen();
+	ck_assert_uint_eq(stored(), 1);
+	ck_assert_int_lt(access(copy, F_OK), 0);
+	/* the links are as they were; those that lead nowhere end the search */
+	ck_assert(lstat(path, &sb) == 0 && S_ISLNK(sb.st_mode));
+	store_close(store);
+	store = NULL;
+	ck_assert_int_eq(unlink(hop), 0);
+	ck_assert_int_eq(symlink(path, hop), 0);
+	ck_assert_int_lt(store_open(dir.path, &store, NULL), 0);
+}
+END_TEST
+
 START_TEST(reading_has_an_end)
 {
 	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
@@ -449,4 +483,5 @@ END_TEST
 
 CHECK_MAIN_WITH("store/keep", setup, teardown, time_that_passed, time_out_of_a_broken_file,
 		a_clock_that_is_set, a_step_that_was_not_saved, away_for_years, full_within_an_hour,
-		a_reader_that_stays, killed_between, reading_has_an_end, dictionaries_go_by_and_by);
+		a_reader_that_stays, killed_between, killed_between_behind_links,
+		reading_has_an_end, dictionaries_go_by_and_by);
