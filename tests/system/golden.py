@@ -225,6 +225,7 @@ class Streams:
             assert not found, "%s: GET /v1/stream: %s" % (one.name, found)
         finally:
             connection.close()
+        one.refuses("/v1/stream")
 
 
 class TestStandIn(Answers):

@@ -47,6 +47,8 @@ static const char status_text[] =
 	"\"cost\":{\"bpf_ns_per_sample\":700,\"bpf_timed_samples\":1200,\"bpf_seconds\":0.0084,"
 	"\"cpu_seconds\":7.5,\"bpf_cpu_percent\":0.01,\"daemon_cpu_percent\":0.2,"
 	"\"rss_bytes\":20971520,\"map_bytes\":8388608},"
+	"\"memory\":{\"processes\":9999,\"names\":9999,\"line_tables\":99,\"windows\":99999,"
+	"\"recordings\":0,\"store_cache\":9,\"helpers\":9,\"heap\":999999,\"heap_unused\":9},"
 	"\"store\":{\"path\":\"/var/lib/plop/plop.db\",\"bytes\":123456,\"wal_bytes\":0,"
 	"\"windows\":12,\"unsaved\":0,\"dropped\":0,\"oldest\":1795359600,\"error\":null},"
 	"\"recordings\":0,\"window\":{\"start\":1795359600,\"end\":1795359612,\"clock_set_s\":0,"
