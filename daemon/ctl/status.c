@@ -83,10 +83,12 @@ static void print_memory(const json_t *o)
 
 	if (!json_object_get(o, "memory"))
 		return;
-	printf("              ");
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		/* three a line, for a terminal of 80 columns */
+		const char *before = i == 0 ? "" : i % 3 ? ", " : ",\n";
+
 		snprintf(path, sizeof(path), "memory.%s", parts[i].part);
-		printf("%s%s %s", i ? ", " : "", parts[i].words,
+		printf("%s%s%s %s", before, i % 3 ? "" : "              ", parts[i].words,
 		       format_bytes((uint64_t)json_number_at(o, path), bytes, sizeof(bytes)));
 	}
 	puts("");
