@@ -71,6 +71,7 @@ static int recording_begin_own(struct recording *recording)
 
 static void recording_prepared(struct recording *recording)
 {
+	bool open;
 	int r;
 
 	recording->timer = sd_event_source_disable_unref(recording->timer);
@@ -78,7 +79,10 @@ static void recording_prepared(struct recording *recording)
 	if (r >= 0)
 		return;
 	log_warning_r(r, "Cannot begin recording %s", recording->id);
-	recording_stop(recording, RECORDING_NO_EVENTS);
+	/* the timer comes after the events */
+	open = recording->channel != PLOP_CHANNEL_ALWAYS &&
+	       sampler_channel_is_open(recording->all->sampler, recording->channel);
+	recording_stop(recording, open ? RECORDING_NO_TIMER : RECORDING_NO_EVENTS);
 }
 
 /* Who has not answered by now is not waited for. */
@@ -173,13 +177,17 @@ void recordings_loaded(struct recordings *all, unsigned int parts, int r)
 void recording_begin_shared(struct recording *recording)
 {
 	const struct recordings *all = recording->all;
+	int r;
 
 	recording->state = RECORDING_RUNNING;
 	recording->begun_mono = all->cycle->swapped_mono;
 	sink_profile(recording->sink)->start_ns = all->cycle->swapped_ns;
 	/* its length counts from the swap, which lies a moment back */
-	if (sd_event_add_time_relative(all->cycle->loop, &recording->timer, CLOCK_MONOTONIC,
+	r = sd_event_add_time_relative(all->cycle->loop, &recording->timer, CLOCK_MONOTONIC,
 				       recording->duration_ns / 1000, 1000, recording_due,
-				       recording) < 0)
-		recording_stop(recording, RECORDING_NO_TIMER);
+				       recording);
+	if (r >= 0)
+		return;
+	log_warning_r(r, "Cannot time recording %s", recording->id);
+	recording_stop(recording, RECORDING_NO_TIMER);
 }

@@ -126,9 +126,14 @@ static int recording_follow(sd_event_source *s, uint64_t usec, void *ctx)
 /* Goes on with the events of all CPUs. */
 static void recording_spread(struct recording *recording)
 {
+	int r;
+
 	log_debug("Recording %s goes on with the events of all CPUs", recording->id);
-	if (sampler_channel_spread(recording->all->sampler, recording->channel) < 0)
-		recording_stop(recording, RECORDING_NO_EVENTS);
+	r = sampler_channel_spread(recording->all->sampler, recording->channel);
+	if (r >= 0)
+		return;
+	log_warning_r(r, "Cannot go on with recording %s", recording->id);
+	recording_stop(recording, RECORDING_NO_EVENTS);
 }
 
 void recordings_spread(struct recordings *all, uint32_t channel)

@@ -3,6 +3,7 @@
 import bisect
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -267,6 +268,69 @@ def test_many(plopd):
         x, most = chi_square(counts, weight)
         print("32 at once: %d samples, chi-square of their rates %.1f of at most %.2f" % (sum(counts), x, most))
         assert x < most, (counts, weight)
+
+
+class Failing(host.Plopd):
+    """A plopd that is refused what fail() says."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments, start=False)
+        self.fail("")
+        self.start()
+
+    def fail(self, letters):
+        """See failing.c."""
+        path = os.path.join(self.folder, "failing")
+        with open(path, "r+b" if os.path.exists(path) else "wb") as f:
+            f.write(letters.encode().ljust(16, b"\0"))
+
+    def command(self):
+        return ["env", "LD_PRELOAD=" + os.path.join(host.BUILD, "tests", "system", "libfailing.so"),
+                "PLOP_TEST_FAIL=" + os.path.join(self.folder, "failing")] + super().command()
+
+    def ask(self, path, wait=60):
+        return subprocess.run(["curl", "-sS", "--max-time", str(wait), "-w", "%{http_code}", "--unix-socket", self.socket,
+                               "http://plop" + path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=90).stdout.decode()
+
+
+MANY_THREADS = """
+import sys, threading
+print("READY", flush=True)
+sys.stdin.readline()
+for i in range(40):
+    t = threading.Thread(target=sum, args=(range(1000),))
+    t.start()
+    t.join()
+while True: sum(range(1000))
+"""
+
+
+def test_what_plopd_does_not_get(root):
+    """A recording that ends because plopd was refused what it takes says so, and why is in the log; a stream is answered."""
+    with Failing() as daemon, host.Workload(sys.executable, code=MANY_THREADS) as work:
+        daemon.profiled(work.pid)
+        daemon.fail("t")
+        done = daemon.ctl("record", "-p", work.pid, "-d", "60s", "-f", "json", "-o", "-")
+        assert "ended early: plopd had no timer for it; its log says why" in done.err, (done.returncode, done.err)
+        assert daemon.ask("/v1/stream") == '{"error":"out of memory","hint":null}\n500'
+        daemon.fail("")
+        assert daemon.ask("/v1/stream", 1).endswith("200")
+        with start(daemon, "-p", work.pid, "-F", 500) as recorder:
+            until("it is there", lambda: daemon.status()["recordings"] == 1)
+            until("it has begun", lambda: daemon.get("/v1/recordings/r2")["elapsed_s"] > 0)
+            daemon.fail("p")
+            # with these its events go to all CPUs
+            work.go()
+            profile = recorder.finish()
+        assert "ended early: the kernel gave no perf events to go on with; plopd's log says why" in recorder.said, recorder.said
+        assert profile["duration_s"] < 50, profile["duration_s"]
+        daemon.fail("")
+        with start(daemon, "-p", work.pid, "-F", 500, seconds=1) as recorder:
+            assert recorder.finish()["samples"] > 100 and "ended early" not in recorder.said, recorder.said
+        assert daemon.stop() == 0
+        log = daemon.said()
+        for said in ("Cannot go on with recording r2: Too many open files", "Cannot time recording r1: Cannot allocate memory"):
+            assert said in log, log
 
 
 def test_what_was_opened_is_closed(plopd, before):

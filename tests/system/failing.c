@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+/*
+ * Preloaded, it fails what plopd asks for, by the letters in the file $PLOP_TEST_FAIL, which may
+ * change at any time: 't', no more timers; 'p', no more perf events.
+ */
+#define LETTERS 16
+static const volatile char *failing;
+
+static void __attribute__((constructor)) map_failing(void)
+{
+	const char *path = getenv("PLOP_TEST_FAIL");
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	void *at = fd < 0 ? MAP_FAILED : mmap(NULL, LETTERS, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (fd >= 0)
+		close(fd);
+	if (at != MAP_FAILED)
+		failing = at;
+}
+
+static int fails(char letter)
+{
+	for (int i = 0; failing && i < LETTERS; i++) {
+		if (failing[i] == letter)
+			return 1;
+	}
+	return 0;
+}
+
+int sd_event_add_time_relative(sd_event *loop, sd_event_source **ret, clockid_t clock,
+			       uint64_t usec, uint64_t accuracy, sd_event_time_handler_t callback,
+			       void *ctx)
+{
+	typeof(sd_event_add_time_relative) *next;
+	void *symbol = dlsym(RTLD_NEXT, "sd_event_add_time_relative");
+
+	memcpy(&next, &symbol, sizeof(next));
+	return fails('t') ? -ENOMEM : next(loop, ret, clock, usec, accuracy, callback, ctx);
+}
+
+long syscall(long number, ...)
+{
+	typeof(syscall) *next;
+	void *symbol = dlsym(RTLD_NEXT, "syscall");
+	long argument[6];
+	va_list ap;
+
+	va_start(ap, number);
+	for (int i = 0; i < 6; i++)
+		argument[i] = va_arg(ap, long);
+	va_end(ap);
+	if (number == SYS_perf_event_open && fails('p')) {
+		errno = EMFILE;
+		return -1;
+	}
+	memcpy(&next, &symbol, sizeof(next));
+	return next(number, argument[0], argument[1], argument[2], argument[3], argument[4],
+		    argument[5]);
+}
