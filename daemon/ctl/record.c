@@ -288,13 +288,15 @@ static void summarize(const struct recording *rec)
 {
 	uint64_t samples = (uint64_t)json_number_at(rec->state, "samples");
 	const char *reason = json_string_at(rec->state, "reason"), *said;
-	char early[128], number[32], lost[256], with[PYTHON_VERSIONS_TEXT_MAX],
+	const char *note = json_string_at(rec->state, "rate_note");
+	char rate[512], early[128], number[32], lost[256], with[PYTHON_VERSIONS_TEXT_MAX],
 		without[PYTHON_VERSIONS_TEXT_MAX];
 
 	text_number(samples, number, sizeof(number));
 	text_lost(json_object_get(rec->state, "lost"), lost, sizeof(lost));
-	log_info("%s samples in %.1f s, lost %s", number, json_number_at(rec->state, "elapsed_s"),
-		 lost);
+	log_info("%s samples in %.1f s, lost %s%s%s", number,
+		 json_number_at(rec->state, "elapsed_s"), lost, *note ? "; " : "",
+		 text_cell(note, 400, false, rate, sizeof(rate)));
 	said = record_reason(reason, early, sizeof(early));
 	/* with a program that plopctl starts it ends as it is to */
 	if (rec->stopped && !rec->command.argv)

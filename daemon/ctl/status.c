@@ -112,6 +112,16 @@ static void print_loop(const json_t *o)
 		       text_cell(what, 100, false, text, sizeof(text)));
 }
 
+/* That the kernel stops ticks, or would. */
+static void print_rate(const json_t *o)
+{
+	const char *note = json_string_at(o, "rate.note");
+	char text[512];
+
+	if (*note)
+		printf("  RATE        %s\n", text_cell(note, 400, false, text, sizeof(text)));
+}
+
 static void print_store(const json_t *o)
 {
 	double oldest = json_number_at(o, "store.oldest"),
@@ -214,6 +224,7 @@ static void print_status(const json_t *o)
 	print_samples(o);
 	print_cost(o);
 	print_memory(o);
+	print_rate(o);
 	print_loop(o);
 	print_store(o);
 	print_notices(o);

@@ -141,6 +141,7 @@ static int on_beat(sd_event_source *s, uint64_t usec, void *ctx)
 	shares_refresh(c->shares);
 	if (first)
 		return timer_set(c->beat, BEAT_FIRST_USEC);
+	rate_watch_look(c->rate);
 	r = sampler_follow_cpus(c->sampler);
 	if (r < 0)
 		log_debug_r(r, "Cannot follow the CPUs that are online, ignoring");

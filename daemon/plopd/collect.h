@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "plopd/rate_watch.h"
 #include "plopd/stacks.h"
 #include "target/naming.h"
 
@@ -20,6 +21,7 @@ struct collect {
 	struct recordings *recordings;
 	struct shares *shares;
 	struct stacks *stacks;
+	struct rate_watch *rate;
 
 	sd_event_source *records, *jitter, *beat, *step, *last;
 	bool counting; /* the cycle's stacks have their names, and are being counted */

@@ -59,6 +59,7 @@ static void put_together(struct manager *m)
 				       .recordings = &m->recordings,
 				       .shares = &m->shares,
 				       .stacks = &m->stacks,
+				       .rate = &m->rate,
 				       .started_ns = cycle_mono_ns(&m->cycle) };
 	m->queries = (struct queries){ .cycle = &m->cycle,
 				       .config = m->config,
@@ -84,6 +85,9 @@ static int manager_begin(struct manager *m, char **ret_error)
 	if (r < 0)
 		return r;
 	m->collect.sampler = m->sampler;
+	m->rate = (struct rate_watch){ .config = m->config,
+				       .sampler = m->sampler,
+				       .windows = &m->windows };
 	r = targets_init(&m->targets, &m->cycle, m->sampler, m->examiner, &m->shares);
 	if (r >= 0)
 		windows_share(&m->windows, &m->targets.code_pool);
@@ -184,6 +188,7 @@ int manager_start(struct manager *m, char **ret_error)
 		r = mode_start(&m->mode, ret_error);
 	if (r < 0)
 		return r;
+	rate_watch_look(&m->rate);
 	m->sampling_ns = cycle_mono_ns(&m->cycle);
 	m->startup_cpu_s = status_cpu_seconds();
 	sd_event_set_watchdog(m->cycle.loop, true);

@@ -7,6 +7,7 @@
 #include "plopd/dump.h"
 #include "plopd/mode.h"
 #include "plopd/queries.h"
+#include "plopd/rate_watch.h"
 #include "plopd/record_routes.h"
 #include "plopd/viewer.h"
 #include "target/shares.h"
@@ -32,6 +33,7 @@ struct manager {
 	struct dispatch dispatch;
 	struct collect collect;
 	struct mode mode;
+	struct rate_watch rate;
 	struct queries queries;
 	struct dumps dumps;
 	struct record_routes record_routes;

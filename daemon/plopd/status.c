@@ -223,6 +223,7 @@ static void put_status(struct json_writer *w, struct manager *m)
 	shares_put(w, "shares", &m->shares, SHARES_NOBODY);
 	notices_put(w, "notices", &m->windows);
 	put_loop(w, &m->timing);
+	rate_watch_put(w, "rate", &m->rate);
 	json_put_end(w);
 }
 

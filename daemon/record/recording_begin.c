@@ -3,6 +3,7 @@
 #include "record/asleep.h"
 #include "record/recording_events.h"
 #include "record/recording_shares.h"
+#include "record/recording_tally.h"
 #include "record/recording_tasks.h"
 #include "util/log.h"
 
@@ -180,6 +181,7 @@ void recording_begin_shared(struct recording *recording)
 	int r;
 
 	recording->state = RECORDING_RUNNING;
+	recording_throttling_begin(recording);
 	recording->begun_mono = all->cycle->swapped_mono;
 	sink_profile(recording->sink)->start_ns = all->cycle->swapped_ns;
 	/* its length counts from the swap, which lies a moment back */

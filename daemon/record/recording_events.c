@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/recording_events.h"
+#include "record/recording_tally.h"
 #include "plop/places.h"
 #include "record/asleep.h"
 #include "util/log.h"
@@ -284,6 +285,7 @@ void recording_close(struct recording *recording)
 	if (recording->channel == PLOP_CHANNEL_ALWAYS ||
 	    !sampler_channel_is_open(s, recording->channel))
 		return;
+	recording_throttling(recording);
 	sampler_channel_close(s, recording->channel);
 	/* who is asleep now is asked at its end */
 	if (!recording->waits)

@@ -42,6 +42,17 @@ static void put_states(struct json_writer *w, const struct recording *recording)
 	json_put_end(w);
 }
 
+/* What is wrong with its rate; null: nothing is. */
+static void put_rate(struct json_writer *w, const struct recording *recording)
+{
+	double part = throttling_part(&recording->throttling, &recording->throttling_before);
+	char text[THROTTLING_TEXT_MAX];
+	bool said =
+		throttling_say(sink_profile(recording->sink)->hz, throttling_most(), part, text);
+
+	json_put_string(w, "rate_note", said ? text : NULL);
+}
+
 void recording_put(struct json_writer *w, const struct recording *recording,
 		   const struct buf *skipped)
 {
@@ -62,6 +73,7 @@ void recording_put(struct json_writer *w, const struct recording *recording,
 	tally_put_lost(w, "lost", &p->tally);
 	json_put_uint(w, "lost_total", tally_lost(&p->tally));
 	json_put_uint(w, "hz", p->hz);
+	put_rate(w, recording);
 	json_put_string(w, "reason", done ? recording_reason_name(recording->reason) : NULL);
 	json_put_bool(w, "wall", p->off_cpu);
 	if (done)

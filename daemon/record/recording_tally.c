@@ -4,6 +4,20 @@
 #include "record/recording_shares.h"
 #include "target/shares.h"
 
+void recording_throttling_begin(struct recording *recording)
+{
+	sampler_throttling(recording->all->sampler, recording->channel,
+			   &recording->throttling_before);
+	recording->throttling = recording->throttling_before;
+}
+
+void recording_throttling(struct recording *recording)
+{
+	if (sampler_channel_is_open(recording->all->sampler, recording->channel))
+		sampler_throttling(recording->all->sampler, recording->channel,
+				   &recording->throttling);
+}
+
 /* What a cycle counted for one channel. */
 static struct tally channel_tally(const struct plop_channel_counters *c)
 {
@@ -62,6 +76,7 @@ void recording_tally(struct recording *recording, const struct tally *host,
 	uint32_t n = recording->channel;
 	struct tally own = n ? channel_tally(&channels[PLOP_CHANNEL_PLACE(n)]) : *host;
 
+	recording_throttling(recording);
 	/* what found no home is lost, not python */
 	own.python -= MIN(recording->undelivered, own.python);
 	own.lost[PLOP_LOST_DRAIN] += recording->undelivered;

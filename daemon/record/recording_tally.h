@@ -3,6 +3,10 @@
 
 #include "record/recordings.h"
 
+/* Notes how much the kernel has stopped its ticks until now, as it begins, and while it goes on. */
+void recording_throttling_begin(struct recording *recording);
+void recording_throttling(struct recording *recording);
+
 /*
  * What became of the ticks of a recording; for recordings.c. Where it shares those that are always
  * on, and is of processes that were named, or made by somebody who may not see all others, these

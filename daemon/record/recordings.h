@@ -83,6 +83,8 @@ struct recording {
 	uint64_t truncated; /* samples without their root */
 	/* samples of those that have one of which it is not known whether they held it */
 	uint64_t gil_untold;
+	/* what the kernel did to its ticks: recording_throttling(); before: when it began */
+	struct throttling throttling, throttling_before;
 	bool tasks;          /* with asyncio tasks */
 	bool tasks_possible; /* there is, or was, a process that may have some */
 	sd_event_source *timer;

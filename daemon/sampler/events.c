@@ -98,6 +98,7 @@ static int events_open_cpu(struct events *e, int cpu)
 		.config = PERF_COUNT_SW_CPU_CLOCK,
 		.disabled = 1,
 		.exclude_idle = 1,
+		.read_format = PERF_FORMAT_TOTAL_TIME_RUNNING,
 	};
 	_cleanup_close_ int fd = -EBADF;
 	struct bpf_link *link;
@@ -124,6 +125,36 @@ static int events_open_cpu(struct events *e, int cpu)
 	c->fd = TAKE_FD(fd);
 	c->link = link;
 	return 0;
+}
+
+int event_read(int fd, struct event_count *ret)
+{
+	return read(fd, ret, sizeof(*ret)) == sizeof(*ret) ? 0 : -EIO;
+}
+
+static void event_throttling(int fd, struct throttling *sum)
+{
+	struct event_count n;
+
+	if (event_read(fd, &n) < 0)
+		return;
+	sum->running_ns += n.running_ns;
+	/* each was read at a moment of its own */
+	sum->stopped_ns += n.running_ns > n.counted_ns ? n.running_ns - n.counted_ns : 0;
+}
+
+void sampler_throttling(const struct sampler *s, uint32_t channel, struct throttling *ret)
+{
+	const struct events *e = &s->events[MIN(channel, (uint32_t)PLOP_MAX_CHANNELS)];
+	struct throttling sum = {};
+
+	for (int i = 0; e->cpus && i < s->ncpus; i++) {
+		if (e->cpus[i].link)
+			event_throttling(e->cpus[i].fd, &sum);
+	}
+	for (size_t i = 0; e->threads && i < e->threads->n; i++)
+		event_throttling(e->threads->items[i].fd, &sum);
+	*ret = sum;
 }
 
 int events_follow(struct sampler *s, struct events *e, const bool *online, size_t n)

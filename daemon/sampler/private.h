@@ -14,6 +14,16 @@
 
 /* What the files of this room share. */
 
+/*
+ * What is read of an event that was opened with PERF_FORMAT_TOTAL_TIME_RUNNING
+ * (perf_event_open(2)).
+ */
+struct event_count {
+	uint64_t counted_ns; /* the time that it has counted, as it is one of a clock */
+	uint64_t running_ns;
+};
+int event_read(int fd, struct event_count *ret);
+
 /* The event of one CPU. */
 struct cpu_event {
 	struct bpf_link *link; /* NULL: the CPU is offline */

@@ -7,6 +7,7 @@
 
 #include "plop/events.h"
 #include "plop/layout.h"
+#include "sampler/throttling.h"
 #include "util/macro.h"
 
 /*
@@ -133,6 +134,8 @@ int sampler_channel_spread(struct sampler *s, uint32_t channel);
 /* Closes the events; what they counted comes with the next cycle. */
 void sampler_channel_close(struct sampler *s, uint32_t channel);
 bool sampler_channel_is_open(const struct sampler *s, uint32_t channel);
+/* Of the events that the channel has now; all zero: it has none. A system call for each event. */
+void sampler_throttling(const struct sampler *s, uint32_t channel, struct throttling *ret);
 /*
  * Whose a channel is, before it is opened: a trusted user's (budget 0, as it is when nothing is
  * said), or charged to a budget, 1 to PLOP_MAX_CHANNELS, which all channels of a user share; with a

@@ -128,6 +128,7 @@ static int thread_open(const struct events *e, uint32_t tid, unsigned int beginn
 		.disabled = 1,
 		.inherit = 1,
 		.inherit_thread = 1,
+		.read_format = PERF_FORMAT_TOTAL_TIME_RUNNING,
 	};
 	struct thread_event t = { .tid = tid };
 	_cleanup_close_ int fd = -EBADF;
@@ -182,7 +183,12 @@ static int threads_attempt(struct events *e)
  */
 static int thread_time(const struct thread_event *t, uint64_t *ret)
 {
-	return read(t->fd, ret, sizeof(*ret)) == sizeof(*ret) ? 0 : -EIO;
+	struct event_count n;
+
+	if (event_read(t->fd, &n) < 0)
+		return -EIO;
+	*ret = n.counted_ns;
+	return 0;
 }
 
 void threads_change(struct events *e)

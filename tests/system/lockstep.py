@@ -10,6 +10,7 @@ before all others too: where the other CPUs are busy its changes of the periods 
 """
 import json
 import os
+import re
 import sys
 import time
 
@@ -152,3 +153,49 @@ def test_nothing_keeps_step(plopd):
 def test_accounted(plopd):
     samples = plopd.status()["samples"]
     assert host.accounted(samples), samples
+
+
+MOST = "/proc/sys/kernel/perf_event_max_sample_rate"
+
+
+@pytest.fixture
+def bounded():
+    """The kernel lets through two ticks between two of its scheduler at most. This file's test runs alone."""
+    with open(MOST) as f:
+        before = f.read()
+    # what is between two ticks of the scheduler is rounded up: at most 1,000 scheduler ticks a second
+    try:
+        with open(MOST, "w") as f:
+            f.write("500")
+    except OSError as error:
+        pytest.skip("the bound on samples cannot be set here: %s" % error)
+    try:
+        yield 500
+    finally:
+        with open(MOST, "w") as f:
+            f.write(before)
+
+
+def test_the_kernels_bound(bounded):
+    """Ticks that the kernel stops are said, and how many they are is true."""
+    with host.Workload(sys.executable, code="print('READY 0', flush=True)\nwhile True: pass") as work, \
+            host.Plopd("--hz", 5000, "--window", 2) as daemon:
+        above = "5000 ticks a second are more than kernel.perf_event_max_sample_rate, 500"
+        assert above in daemon.said(), daemon.said()
+        for own in ([], ["-F", "4000"], ["-F", "4000", "--wall"]):
+            done = daemon.ctl("record", "-p", work.pid, "-d", "2s", *own, "-o", os.path.join(daemon.folder, "r.collapsed"))
+            line = done.err.splitlines()[0]
+            assert done.returncode == 0 and "perf_event_max_sample_rate, 500" in line, done.err
+            assert re.search(r"stopped the ticks for [0-9]+ % of the time", line), line
+        rate = host.until("ticks were stopped in a window", lambda: (lambda r: r["throttled_percent"] > 0 and r)(daemon.status()["rate"]), 20)
+        # of 5,000 ticks a second at most 2,000 come through: 2 in each of 1,000 scheduler ticks
+        assert rate["max_hz"] == 500 and 40 < rate["throttled_percent"] <= 100, rate
+        assert rate["note"].startswith(above + ": the kernel stopped the ticks for"), rate
+        assert above in daemon.ctl("status").out
+        with open(MOST, "w") as f:
+            f.write("100000")
+        host.until("all is well again", lambda: daemon.status()["rate"]["note"] is None, 20)
+        assert "RATE" not in daemon.ctl("status").out
+        assert "lets through all ticks again" in daemon.said()
+        done = daemon.ctl("record", "-p", work.pid, "-d", "1s", "-o", os.path.join(daemon.folder, "r.collapsed"))
+        assert "perf_event_max_sample_rate" not in done.err, done.err

@@ -163,6 +163,11 @@ void sampler_jitter(struct sampler *s)
 {
 }
 
+void sampler_throttling(const struct sampler *s, uint32_t channel, struct throttling *ret)
+{
+	*ret = (struct throttling){};
+}
+
 int sampler_follow_cpus(struct sampler *s)
 {
 	return 0;

@@ -39,23 +39,22 @@ struct fake {
 /* All of plopd's keys: tests/system/golden holds this to plopd. */
 static const char status_text[] =
 	"{\"version\":\"0.1.0\",\"hz\":100,\"window_s\":30,\"mode\":\"always\",\"uptime_s\":3723,"
-	"\"processes\":2,"
-	"\"samples\":{\"ticks\":20000,\"python\":12000,\"other\":7990,\"truncated\":1,\"lost\":{"
-	"\"fault\":10,\"stacks_full\":0,\"frames_full\":0,\"unsupported\":0,\"corrupt\":0,"
-	"\"drain\":0,\"threads\":0,\"rate\":0}},"
+	"\"processes\":2,\"samples\":{\"ticks\":20000,\"python\":12000,\"other\":7990,"
+	"\"truncated\":1,\"lost\":{\"fault\":10,\"stacks_full\":0,\"frames_full\":0,"
+	"\"unsupported\":0,\"corrupt\":0,\"drain\":0,\"threads\":0,\"rate\":0}},"
 	"\"symbols\":{\"resolved\":100,\"captured\":2,\"unresolved\":0,\"dropped_records\":0},"
 	"\"cost\":{\"bpf_ns_per_sample\":700,\"bpf_timed_samples\":1200,\"bpf_seconds\":0.0084,"
 	"\"cpu_seconds\":7.5,\"bpf_cpu_percent\":0.01,\"daemon_cpu_percent\":0.2,"
-	"\"rss_bytes\":20971520,\"map_bytes\":8388608},"
-	"\"memory\":{\"processes\":9999,\"names\":9999,\"line_tables\":99,\"windows\":99999,"
-	"\"recordings\":0,\"store_cache\":9,\"helpers\":9,\"heap\":999999,\"heap_unused\":9},"
+	"\"rss_bytes\":20971520,\"map_bytes\":8388608},\"memory\":{\"processes\":9999,"
+	"\"names\":9999,\"line_tables\":99,\"windows\":99999,\"recordings\":0,\"store_cache\":9,"
+	"\"helpers\":9,\"heap\":999999,\"heap_unused\":9},"
 	"\"store\":{\"path\":\"/var/lib/plop/plop.db\",\"bytes\":123456,\"wal_bytes\":0,"
 	"\"windows\":12,\"unsaved\":0,\"dropped\":0,\"oldest\":1795359600,\"error\":null},"
 	"\"recordings\":0,\"window\":{\"start\":1795359600,\"end\":1795359612,\"clock_set_s\":0,"
 	"\"samples\":800},\"first_sample_s\":0.5,\"table_full\":0,\"shares\":{},\"notices\":[],"
-	"\"loop\":{\"longest_ms\":1.5,\"longest_cpu_ms\":1.2,"
-	"\"longest_cpu_of\":\"records\",\"recent_ms\":0.5,\"recent_cpu_ms\":0.4,"
-	"\"recent_cpu_of\":null,\"late\":0,\"events\":100}}";
+	"\"loop\":{\"longest_ms\":1.5,\"longest_cpu_ms\":1.2,\"longest_cpu_of\":\"records\","
+	"\"recent_ms\":0.5,\"recent_cpu_ms\":0.4,\"recent_cpu_of\":null,\"late\":0,\"events\":100},"
+	"\"rate\":{\"max_hz\":100000,\"throttled_percent\":0,\"note\":null}}";
 
 static void on_status(const struct api_request *q, void *ctx)
 {
@@ -264,6 +263,7 @@ static void reply_recording(struct fake *f, const struct api_request *q, unsigne
 	tally_put_lost(&w, "lost", &tally);
 	json_put_uint(&w, "lost_total", tally_lost(&tally));
 	json_put_int(&w, "hz", 100);
+	json_put_null(&w, "rate_note");
 	json_put_string(&w, "reason", !r->end_ns ? NULL : r->stopped ? "stopped" : "elapsed");
 	json_put_bool(&w, "wall", false);
 	if (r->end_ns)
