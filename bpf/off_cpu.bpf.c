@@ -114,12 +114,12 @@ static __always_inline struct plop_sleeper *sleeper_find(__u64 key, bool make, _
 static __always_inline __u64 gil_read(const struct plop_layout *l, const struct plop_process *p,
 				      const struct plop_cpu *cpu)
 {
-	__u64 gil = p->runtime + l->gil_at, interp;
+	__u64 gil = PLOP_GIL_PLACE(l, p->runtime), interp;
 	struct thread_facts facts;
 
-	if (l->gil_where == PLOP_GIL_UNKNOWN || l->free_threaded)
+	if (!PLOP_GIL_IS_KNOWN(l))
 		return 0;
-	if (l->gil_where == PLOP_GIL_POINTER) {
+	if (PLOP_GIL_IS_POINTED(l)) {
 		/*
 		 * scratch may hold another's state: a caller's, or what a search looked at last
 		 * that found none
@@ -129,7 +129,7 @@ static __always_inline __u64 gil_read(const struct plop_layout *l, const struct 
 			return 0;
 		if (bpf_probe_read_user(&interp, sizeof(interp),
 					(void *)(cpu->last_state + PLOP_TS_INTERP(l))) ||
-		    bpf_probe_read_user(&gil, sizeof(gil), (void *)(interp + l->gil_at)))
+		    bpf_probe_read_user(&gil, sizeof(gil), (void *)PLOP_GIL_PLACE(l, interp)))
 			return 0;
 	}
 	return gil;
@@ -192,7 +192,7 @@ static __always_inline void reason_read(struct plop_sleeper *e, struct task_stru
 	e->gil = 0;
 	if (preempt || state == 0 || !l) {
 		e->kind = PLOP_WAIT_RUNNABLE;
-		if (gil && futex - gil < l->gil_size)
+		if (gil && PLOP_GIL_HAS(l, gil, futex))
 			e->kind = gil_kind(prev, gil, futex);
 		if (e->kind == PLOP_WAIT_LET_GO)
 			e->gil = futex;
@@ -201,7 +201,7 @@ static __always_inline void reason_read(struct plop_sleeper *e, struct task_stru
 	e->kind = PLOP_WAIT_SLEEPING;
 	e->disk = state & TASK_UNINTERRUPTIBLE && !(state & TASK_NOLOAD);
 	e->syscall = syscall;
-	if (!gil || futex - gil >= l->gil_size)
+	if (!gil || !PLOP_GIL_HAS(l, gil, futex))
 		return;
 	e->kind = PLOP_WAIT_GIL;
 	if (futex - gil - GIL_COND < GIL_COND_SIZE)

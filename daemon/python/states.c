@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "python/walker.h"
+#include "plop/places.h"
 
 void walk_states_done(struct walk_states *s)
 {
@@ -288,11 +289,11 @@ int walker_gil_at(struct walker *w, const struct walk_state *s, uint64_t *ret)
 {
 	const struct plop_layout *l = w->l;
 
-	if (l->gil_where == PLOP_GIL_UNKNOWN || l->free_threaded)
+	if (!PLOP_GIL_IS_KNOWN(l))
 		return -ENODATA;
-	if (l->gil_where == PLOP_GIL_POINTER)
-		return reader_u64(w->r, s->interp + l->gil_at, ret);
-	*ret = w->runtime + l->gil_at;
+	if (PLOP_GIL_IS_POINTED(l))
+		return reader_u64(w->r, PLOP_GIL_PLACE(l, s->interp), ret);
+	*ret = PLOP_GIL_PLACE(l, w->runtime);
 	return 0;
 }
 
@@ -300,7 +301,7 @@ bool walker_is_gil(struct walker *w, const struct walk_state *s, uint64_t futex)
 {
 	uint64_t gil;
 
-	return walker_gil_at(w, s, &gil) >= 0 && futex - gil < w->l->gil_size;
+	return walker_gil_at(w, s, &gil) >= 0 && PLOP_GIL_HAS(w->l, gil, futex);
 }
 
 /*

@@ -29,6 +29,17 @@
 #define PLOP_SEEN_KEY(image, code) plop_mix((image) ^ (code))
 #define PLOP_SEEN_SET(key)         ((__u32)(key) & (PLOP_SEEN_SETS - 1))
 
+/*
+ * The GIL's state: whether it is known where a layout has it, and whether at that place there is a
+ * pointer to it, in the interpreter, or the state itself, in the runtime. Whoever waits for the
+ * GIL waits on a futex that PLOP_GIL_HAS().
+ */
+#define PLOP_GIL_IS_KNOWN(layout) \
+	((layout)->gil_where != PLOP_GIL_UNKNOWN && !(layout)->free_threaded)
+#define PLOP_GIL_IS_POINTED(layout)      ((layout)->gil_where == PLOP_GIL_POINTER)
+#define PLOP_GIL_PLACE(layout, base)     ((base) + (layout)->gil_at)
+#define PLOP_GIL_HAS(layout, gil, futex) ((futex) - (gil) < (layout)->gil_size)
+
 /* plop_sleeper.key. */
 #define PLOP_SLEEPER_KEY(tgid, tid) ((__u64)(__u32)(tgid) << 32 | (__u32)(tid))
 #define PLOP_SLEEPER_TGID(key)      ((__u32)((key) >> 32))
