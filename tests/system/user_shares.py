@@ -396,8 +396,8 @@ def fill_store(users):
     until("two windows are saved", lambda: store()["windows"] >= 2, 40)
     oldest, before = store()["oldest"], resident(daemon.process.pid)
     for _ in range(3):
-        # so many functions that their stacks cannot be packed well
-        users.run(ONE, users.distinct, "--functions", 4000, nice=NICE - 5)
+        # so many functions that their stacks cannot be packed well, nor can their names
+        users.run(ONE, users.distinct, "--functions", 4000, "--renamed", nice=NICE - 5)
     sizes = []
     until("ONE has used up a share of a window", lambda: users.shares(ONE)["window_merged"] > 0, 60)
     until("... and of the store", lambda: sizes.append(store()["bytes"]) or users.shares(ONE)["store_merged"] > 0, 120)
