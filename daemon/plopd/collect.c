@@ -16,7 +16,10 @@
 /* From the swap to the first attempt to collect: longer than any tick takes. */
 #define STEP_USEC       (2 * USEC_PER_MSEC)
 #define STEP_AGAIN_USEC USEC_PER_MSEC
-/* How long stacks are counted at once: whoever asks for something meanwhile waits for that. */
+/*
+ * How long stacks and records are looked at, or counted, at once: whoever asks for something
+ * meanwhile waits for that.
+ */
 #define SLICE_NS (5 * NSEC_PER_MSEC)
 /* How long plopd takes at most to collect what was sampled when it is told to end. */
 #define LAST_USEC (5 * USEC_PER_SEC)
@@ -118,9 +121,11 @@ static int on_step(sd_event_source *s, uint64_t usec, void *ctx)
 		return 0;
 	}
 	loop_part("looking through stacks");
-	r = sampler_review(c->sampler);
+	r = sampler_review(c->sampler, clock_ns(CLOCK_MONOTONIC) + SLICE_NS);
 	if (r == -EAGAIN)
 		return timer_set(c->step, STEP_AGAIN_USEC);
+	if (r > 0)
+		return timer_set(c->step, 0);
 	if (r < 0)
 		return log_error_r(r, "Cannot collect samples");
 	loop_part("asking for code");
@@ -153,7 +158,7 @@ static int on_records(sd_event_source *s, int fd, uint32_t revents, void *ctx)
 	struct collect *c = ctx;
 
 	loop_part("records");
-	return sampler_dispatch(c->sampler);
+	return sampler_dispatch(c->sampler, clock_ns(CLOCK_MONOTONIC) + SLICE_NS);
 }
 
 static int on_jitter(sd_event_source *s, int fd, uint32_t revents, void *ctx)

@@ -98,8 +98,16 @@ struct sampler {
 	struct bpf_program *tick; /* with or without bpf_loop() */
 	struct ring_buffer *ring;
 	size_t ring_size;
-	size_t dispatched;     /* bytes of records, by the dispatch under way */
-	struct plop_cpu *cpus; /* the mmapped map */
+	size_t dispatched;          /* bytes of records, by the dispatch under way */
+	uint64_t dispatch_until_ns; /* ... which goes on until then, CLOCK_MONOTONIC */
+	struct plop_cpu *cpus;      /* the mmapped map */
+	struct {
+		/* what is next: records, until no tick is under way, again, or stacks */
+		enum { REVIEW_BEFORE = 0, REVIEW_BUSY, REVIEW_AFTER, REVIEW_STACKS } stage;
+		size_t bytes;   /* of records so far */
+		int cpu;        /* whose half is next */
+		uint32_t stack; /* ... and which of its stacks */
+	} reviewed;             /* how far sampler_review() has come */
 	struct {
 		int cpu;        /* whose half is next */
 		uint32_t stack; /* ... and which of its stacks */

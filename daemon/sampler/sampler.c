@@ -30,11 +30,14 @@ static _printf_(2, 0) int sampler_print(enum libbpf_print_level level, const cha
 
 /*
  * What waited in the ring buffer when the dispatch began is behind it after as many bytes as there
- * can be. Whoever makes records faster than they are looked at would have it go on for ever.
+ * can be. Whoever makes records faster than they are looked at would have it go on for ever. And
+ * others wait: one that takes long is gone on with later.
  */
 static int dispatch_goes_on(const struct sampler *s)
 {
-	return s->dispatched < s->ring_size ? 0 : -EAGAIN;
+	return s->dispatched < s->ring_size && clock_ns(CLOCK_MONOTONIC) < s->dispatch_until_ns ?
+		       0 :
+		       -EAGAIN;
 }
 
 static int sampler_record(void *ctx, void *data, size_t size)
@@ -262,14 +265,21 @@ int sampler_fd(const struct sampler *s)
 	return ring_buffer__epoll_fd(s->ring);
 }
 
-int sampler_dispatch(struct sampler *s)
+/* Returns 1: there may be more. */
+static int dispatch(struct sampler *s, uint64_t until_ns)
 {
 	int r;
 
 	s->dispatched = 0;
+	s->dispatch_until_ns = until_ns;
 	r = ring_buffer__consume(s->ring);
+	return r == -EAGAIN ? 1 : MIN(r, 0);
+}
+
+int sampler_dispatch(struct sampler *s, uint64_t until_ns)
+{
 	/* the rest is looked at in the loop's next round: the ring buffer stays readable */
-	return r < 0 && r != -EAGAIN ? r : 0;
+	return MIN(dispatch(s, until_ns), 0);
 }
 
 void sampler_swap(struct sampler *s)
@@ -358,31 +368,69 @@ static bool sampler_busy(const struct sampler *s)
 	return false;
 }
 
-int sampler_review(struct sampler *s)
+/* All that waited in the ring buffer when this was called first. 1: not all of it yet. */
+static int review_records(struct sampler *s, uint64_t until_ns)
+{
+	int r = dispatch(s, until_ns);
+
+	s->reviewed.bytes += s->dispatched;
+	if (r > 0 && s->reviewed.bytes < s->ring_size)
+		return 1;
+	s->reviewed.bytes = 0;
+	return MIN(r, 0);
+}
+
+static int review_stacks(struct sampler *s, uint64_t until_ns)
 {
 	uint32_t idle = PLOP_HALF_IDLE(s->skel->bss->plop_active);
+
+	for (; s->reviewed.cpu < s->ncpus; s->reviewed.cpu++) {
+		const struct plop_half *half = &s->cpus[s->reviewed.cpu].half[idle];
+		uint32_t n = MIN(half->nstacks, (uint32_t)PLOP_HALF_STACKS);
+
+		while (s->reviewed.stack < n) {
+			uint32_t i = s->reviewed.stack++;
+			const struct plop_stack *k = &half->stacks[i];
+
+			if (stack_check(half, i) == 0)
+				s->handlers.review(k, &half->frames[k->frames], s->handlers.ctx);
+			if (is_late(until_ns, i))
+				return 1;
+		}
+		s->reviewed.stack = 0;
+	}
+	return 0;
+}
+
+int sampler_review(struct sampler *s, uint64_t until_ns)
+{
 	int r;
 
 	/* code records are sent before the stacks that need them are filed */
-	r = sampler_dispatch(s);
-	if (r < 0)
-		return r;
-	if (sampler_busy(s))
-		return -EAGAIN;
-	/* those of ticks that were under way just now */
-	r = sampler_dispatch(s);
-	for (int i = 0; i < s->ncpus && r >= 0; i++) {
-		const struct plop_half *half = &s->cpus[i].half[idle];
-		uint32_t n = MIN(half->nstacks, (uint32_t)PLOP_HALF_STACKS);
-
-		for (uint32_t j = 0; j < n; j++) {
-			const struct plop_stack *k = &half->stacks[j];
-
-			if (stack_check(half, j) == 0)
-				s->handlers.review(k, &half->frames[k->frames], s->handlers.ctx);
-		}
+	if (s->reviewed.stage == REVIEW_BEFORE) {
+		r = review_records(s, until_ns);
+		if (r != 0)
+			return r;
+		s->reviewed.stage = REVIEW_BUSY;
 	}
-	return r;
+	if (s->reviewed.stage == REVIEW_BUSY) {
+		if (sampler_busy(s))
+			return -EAGAIN;
+		s->reviewed.stage = REVIEW_AFTER;
+	}
+	/* those of ticks that were under way just now */
+	if (s->reviewed.stage == REVIEW_AFTER) {
+		r = review_records(s, until_ns);
+		if (r != 0)
+			return r;
+		s->reviewed.stage = REVIEW_STACKS;
+	}
+	r = review_stacks(s, until_ns);
+	if (r != 0)
+		return r;
+	s->reviewed.cpu = 0;
+	s->reviewed.stage = REVIEW_BEFORE;
+	return 0;
 }
 
 int sampler_collect(struct sampler *s, struct sampler_counters *counters, uint64_t until_ns)

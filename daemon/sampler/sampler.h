@@ -186,17 +186,22 @@ void sampler_sleepers(struct sampler *s,
 int sampler_timer_fd(const struct sampler *s);
 void sampler_jitter(struct sampler *s);
 
-/* Readable when process records wait; then call sampler_dispatch(). */
+/*
+ * Readable when process records wait; then call sampler_dispatch(), which goes on until until_ns
+ * (CLOCK_MONOTONIC): it stays readable.
+ */
 int sampler_fd(const struct sampler *s);
-int sampler_dispatch(struct sampler *s);
+int sampler_dispatch(struct sampler *s, uint64_t until_ns);
 
 void sampler_swap(struct sampler *s);
 /*
  * Hands up all that waits in the ring buffer, and by review() the stacks of the halves that
  * sampler_swap() took out of use, each once, whatever number of threads had it. They stay where
- * they are. -EAGAIN: a CPU is still in the middle of a tick; call again in a millisecond.
+ * they are. -EAGAIN: a CPU is still in the middle of a tick; call again in a millisecond. 1: it was
+ * not done by until_ns (CLOCK_MONOTONIC); call again to go on. Either way nothing may be swapped
+ * until it is done.
  */
-int sampler_review(struct sampler *s);
+int sampler_review(struct sampler *s, uint64_t until_ns);
 /*
  * After sampler_review(): hands up those stacks, adds their counters to *counters, and empties the
  * halves, which may then be swapped in again. -EAGAIN: it was not done by until_ns

@@ -96,7 +96,7 @@ static int sample(struct sampler *s, pid_t pid)
 		r = python_discover(cache, pid, &python);
 	if (r < 0 || python.verdict != PYTHON_YES)
 		return r < 0 ? r : -ENOENT;
-	r = sampler_dispatch(s);
+	r = sampler_dispatch(s, UINT64_MAX);
 	p.image = image;
 	p.runtime = python.runtime;
 	if (r >= 0)
@@ -112,7 +112,7 @@ static int sample(struct sampler *s, pid_t pid)
 		sampler_swap(s);
 		do {
 			nanosleep(&pause, NULL);
-			r = sampler_review(s);
+			r = sampler_review(s, UINT64_MAX);
 		} while (r == -EAGAIN);
 		if (r >= 0)
 			sampler_collect(s, &counters, UINT64_MAX);

@@ -138,7 +138,7 @@ static int rings(struct sampler *s)
 		_exit(127);
 	}
 	waitpid((pid_t)child, NULL, 0);
-	r = sampler_dispatch(s);
+	r = sampler_dispatch(s, UINT64_MAX);
 	printf("%zu threads made, %zu told of, %zu exec\n", most, threads, execs);
 	return r >= 0 && execs == 1 && threads > 0 &&
 			       threads * each <= s->ring_size / 4 * 3 + each ?
@@ -193,7 +193,7 @@ static bool has_room(struct sampler *s, uid_t user, bool space)
 	close(go[1]);
 	close(ready[0]);
 	waitpid((pid_t)child, NULL, 0);
-	sampler_dispatch(s);
+	sampler_dispatch(s, UINT64_MAX);
 	return is;
 }
 
@@ -275,7 +275,7 @@ static int race(struct sampler *s, size_t *undone)
 	close(in[0]);
 	r = read(out[0], &c, 1) == 1 ? sampler_process_image(s, child, &image) : -EIO;
 	p.image = image;
-	sampler_dispatch(s);
+	sampler_dispatch(s, UINT64_MAX);
 	if (r == 0 && write(in[1], "go\nx", 4) != 4)
 		r = -EIO;
 	fcntl(out[0], F_SETFL, O_NONBLOCK);
@@ -284,7 +284,7 @@ static int race(struct sampler *s, size_t *undone)
 	if (r == 0)
 		r = sampler_process_image(s, child, &image);
 	*undone += image == p.image;
-	sampler_dispatch(s);
+	sampler_dispatch(s, UINT64_MAX);
 	if (r == 0)
 		r = sampler_process_image(s, child, &image);
 	if (r == 0 && (image == p.image || image != executed)) {

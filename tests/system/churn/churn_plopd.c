@@ -195,7 +195,7 @@ int sampler_timer_fd(const struct sampler *s)
 	return never(ends);
 }
 
-int sampler_dispatch(struct sampler *s)
+int sampler_dispatch(struct sampler *s, uint64_t until_ns)
 {
 	return 0;
 }
@@ -316,7 +316,7 @@ static void stack(struct sampler *s, uint32_t pid, uint64_t image, const struct 
 	s->ticks++;
 }
 
-int sampler_review(struct sampler *s)
+int sampler_review(struct sampler *s, uint64_t until_ns)
 {
 	return 0;
 }
