@@ -37,6 +37,9 @@ int older_delete(struct store *s, int64_t window)
 	return db_run(st);
 }
 
+/* Stacks before what they consist of, so that none is left without its functions. */
+static const char *const older_dictionary[] = { "stacks", "functions", "processes" };
+
 /*
  * Rows of a dictionary that are looked at in one statement: few enough that memory and WAL stay
  * small.
@@ -87,8 +90,6 @@ static int prune_table(struct store *s, const char *table, int64_t hour, int64_t
 
 int older_prune(struct store *s)
 {
-	/* Stacks before what they consist of, so that none is left without its functions. */
-	static const char *const tables[] = { "stacks", "functions", "processes" };
 	int64_t first = INT64_MAX - SCHEMA_USED_WINDOW, end_ns = INT64_MAX;
 	int r;
 
@@ -100,9 +101,9 @@ int older_prune(struct store *s)
 		r = db_int(s->db, "SELECT min(end_ns) FROM windows WHERE dictionary = 0", &end_ns);
 	if (r == -ENOENT)
 		r = 0;
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tables); i++)
-		r = prune_table(s, tables[i], end_ns / (int64_t)NSEC_PER_SEC / SCHEMA_USED_HOUR,
-				first);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(older_dictionary); i++)
+		r = prune_table(s, older_dictionary[i],
+				end_ns / (int64_t)NSEC_PER_SEC / SCHEMA_USED_HOUR, first);
 	return r;
 }
 
@@ -127,13 +128,46 @@ int older_drop(sqlite3 *db)
 	return r;
 }
 
-/* None is left. */
-static int carry_end(struct store *s)
-{
-	int r = older_drop(s->db);
+/*
+ * Rows that go in one transaction: SQLite holds the pages that one changes in memory, and the WAL
+ * has them twice.
+ */
+#define EMPTY_STEP 1024
 
-	if (r < 0)
-		return r;
+/* Deletes the rows of a table until then. 1: there are more. */
+static int table_empty(struct store *s, const char *table, uint64_t until_ns)
+{
+	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
+	_cleanup_free_ char *sql = NULL;
+	int r;
+
+	if (asprintf(&sql, "DELETE FROM %s WHERE id IN (SELECT id FROM %s ORDER BY id LIMIT %d)",
+		     table, table, EMPTY_STEP) < 0) {
+		sql = NULL;
+		return -ENOMEM;
+	}
+	r = db_prepare(s->db, sql, &st);
+	while (r == 0) {
+		r = db_run(st);
+		if (r == 0 && sqlite3_changes(s->db) < EMPTY_STEP)
+			return 0;
+		if (r == 0 && clock_ns(CLOCK_MONOTONIC) >= until_ns)
+			r = 1;
+	}
+	return r;
+}
+
+/* No window is left that needs the older tables: they go, as far as there is time. */
+static int carry_end(struct store *s, uint64_t until_ns)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(older_dictionary); i++)
+		r = table_empty(s, older_dictionary[i], until_ns);
+	if (r == 0)
+		r = older_drop(s->db);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	s->has_older = false;
 	s->prunes = true;
 	dictionary_end(&s->older);
@@ -150,7 +184,7 @@ static int carry_some(struct store *s, uint64_t until_ns)
 		r = db_int(s->db, "SELECT id FROM windows WHERE dictionary = 0 ORDER BY id LIMIT 1",
 			   &id);
 		if (r == -ENOENT)
-			return carry_end(s);
+			return carry_end(s, until_ns);
 		if (r == 0 && !reader)
 			r = store_reader_open(s->dir, &reader, NULL);
 		if (r == 0)

@@ -335,6 +335,30 @@ END_TEST
  * One that is damaged as well: a sentence, the file is kept, and what can be read of it is in the
  * new one.
  */
+/* What is left behind is large: it goes a little at a time, in little memory. */
+START_TEST(large_tables_go_by_and_by)
+{
+	_cleanup_(store_closep) struct store *s = NULL;
+	_cleanup_free_ char *wal = NULL;
+	sqlite3_int64 before, now, most;
+	struct stat st;
+
+	make_old(3, "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE"
+		    " i < 31000) INSERT INTO stacks(id, hash, used, frames)"
+		    " SELECT i, i, 0, randomblob(400) FROM n");
+	ck_assert_int_eq(store_open(dir.path, &s, NULL), 0);
+	ck_assert_int_eq(sqlite3_status64(SQLITE_STATUS_MEMORY_USED, &before, &most, 1), SQLITE_OK);
+	carry(s);
+	ck_assert_int_eq(sqlite3_status64(SQLITE_STATUS_MEMORY_USED, &now, &most, 0), SQLITE_OK);
+	carried();
+	ck_assert_int_lt(most - before, 4 << 20);
+	ck_assert_int_gt(asprintf(&wal, "%s-wal", path), 0);
+	ck_assert_int_eq(stat(wal, &st), 0);
+	ck_assert_int_lt(st.st_size, 6 << 20);
+	reads(WINDOWS);
+}
+END_TEST
+
 START_TEST(a_damaged_older_file_is_kept)
 {
 	_cleanup_(store_closep) struct store *s = NULL;
@@ -457,4 +481,5 @@ CHECK_LOOPS("store/carry", setup, teardown, { an_older_file_is_carried_over, 1, 
 	    { saved_before_it_is_carried_over, 1, SCHEMA_VERSION },
 	    { killed_in_the_midst, 1, SCHEMA_VERSION }, { no_room, 1, SCHEMA_VERSION },
 	    { a_damaged_older_file_is_kept, 1, SCHEMA_VERSION },
-	    { a_row_that_cannot_be_is_not_read, 0, DAMAGES }, { kinds_come_back, 0, 1 });
+	    { large_tables_go_by_and_by, 0, 1 }, { a_row_that_cannot_be_is_not_read, 0, DAMAGES },
+	    { kinds_come_back, 0, 1 });
