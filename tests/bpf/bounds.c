@@ -22,6 +22,8 @@
 static size_t threads, execs;
 static uint32_t child;
 static uint64_t executed; /* the image of the child's last exec */
+/* What the table had of has_room()'s child; execs is how often that was told of. */
+static uint64_t image_in_table;
 
 static void on_stack(const struct plop_stack *stack, const struct plop_frame *frames, void *ctx)
 {
@@ -35,7 +37,7 @@ static void on_process(const struct plop_record *r, void *ctx)
 {
 	threads += r->type == PLOP_RECORD_THREAD && r->tgid == (uint32_t)getpid();
 	if (r->type == PLOP_RECORD_EXEC && r->tgid == child) {
-		execs++;
+		execs += r->image == image_in_table;
 		executed = r->image;
 	}
 }
@@ -112,40 +114,6 @@ static void *nothing(void *ctx)
 	return NULL;
 }
 
-/*
- * Makes threads until their records would fill the ring buffer, and nobody takes any out meanwhile.
- */
-static int rings(struct sampler *s)
-{
-	const struct plop_filter w = { .ticks = 1, .threads = 1 };
-	const size_t each = sizeof(struct plop_record) + 8; /* BPF_RINGBUF_HDR_SZ */
-	size_t most = s->ring_size / each;
-	int r = sampler_filter_set(s, (uint32_t)getpid(), &w);
-
-	execs = 0;
-	for (size_t i = 0; i < most && r >= 0; i++) {
-		pthread_t thread;
-
-		r = -pthread_create(&thread, NULL, nothing, NULL);
-		if (r == 0)
-			pthread_join(thread, NULL);
-	}
-	if (r < 0)
-		return r;
-	child = (uint32_t)fork();
-	if (child == 0) {
-		execl("/bin/true", "true", NULL);
-		_exit(127);
-	}
-	waitpid((pid_t)child, NULL, 0);
-	r = sampler_dispatch(s, UINT64_MAX);
-	printf("%zu threads made, %zu told of, %zu exec\n", most, threads, execs);
-	return r >= 0 && execs == 1 && threads > 0 &&
-			       threads * each <= s->ring_size / 4 * 3 + each ?
-		       0 :
-		       -1;
-}
-
 /* As many processes as a user may have; the number. */
 static uint32_t fill(struct sampler *s, uint32_t first, uid_t user)
 {
@@ -170,7 +138,6 @@ static void empty(struct sampler *s, uint32_t first, uint32_t n)
 static bool has_room(struct sampler *s, uid_t user, bool space)
 {
 	int ready[2], go[2];
-	uint64_t image;
 	char c;
 	bool is;
 
@@ -189,12 +156,42 @@ static bool has_room(struct sampler *s, uid_t user, bool space)
 	close(go[0]);
 	/* what it says back, it does as that program */
 	is = write(go[1], "x", 1) == 1 && read(ready[0], &c, 1) == 1 &&
-	     sampler_process_image(s, child, &image) == 0;
+	     sampler_process_image(s, child, &image_in_table) == 0;
 	close(go[1]);
 	close(ready[0]);
 	waitpid((pid_t)child, NULL, 0);
 	sampler_dispatch(s, UINT64_MAX);
 	return is;
+}
+
+/*
+ * Makes threads until their records would fill the ring buffer, and nobody takes any out meanwhile.
+ */
+static int rings(struct sampler *s)
+{
+	const struct plop_filter w = { .ticks = 1, .threads = 1 };
+	const size_t each = sizeof(struct plop_record) + 8; /* BPF_RINGBUF_HDR_SZ */
+	size_t most = s->ring_size / each;
+	int r = sampler_filter_set(s, (uint32_t)getpid(), &w);
+
+	execs = 0;
+	for (size_t i = 0; i < most && r >= 0; i++) {
+		pthread_t thread;
+
+		r = -pthread_create(&thread, NULL, nothing, NULL);
+		if (r == 0)
+			pthread_join(thread, NULL);
+	}
+	if (r < 0)
+		return r;
+	/*
+	 * whoever else had the child's number is passed over: so many threads use up all numbers
+	 * (pid_max)
+	 */
+	if (!has_room(s, 0, false))
+		return -1;
+	printf("%zu threads made, %zu told of, %zu exec\n", most, threads, execs);
+	return execs == 1 && threads > 0 && threads * each <= s->ring_size / 4 * 3 + each ? 0 : -1;
 }
 
 /* In a chroot, or where the administrator forbids it, a user can make no namespace. */
