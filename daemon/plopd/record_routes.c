@@ -5,6 +5,7 @@
 #include "plopd/recording_targets.h"
 #include "record/recording_json.h"
 #include "record/recording_shares.h"
+#include "record/recording_tally.h"
 #include "target/shares.h"
 
 #define DURATION_MAX_S 86400
@@ -282,7 +283,7 @@ static bool result_reply(struct api_call *call, struct recording *recording, str
 	t->profile = recording_lend(recording);
 	if (t->profile)
 		t->recording = recording;
-	else if (profile_snapshot(sink_profile(recording->sink), &t->snapshot) == 0)
+	else if (recording_snapshot(recording, &t->snapshot) == 0)
 		t->profile = t->snapshot;
 	if (!t->profile) {
 		free(t);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/recording_json.h"
+#include "record/recording_tally.h"
 
 /*
  * What can be said of the GIL in it: of all it has, of some, of none as they are free-threaded;
@@ -57,6 +58,7 @@ void recording_put(struct json_writer *w, const struct recording *recording,
 		   const struct buf *skipped)
 {
 	const struct profile *p = sink_profile(recording->sink);
+	struct tally t = recording_tally_now(recording);
 	bool done = recording->state == RECORDING_DONE;
 	uint64_t now = done ? recording->ended_mono : cycle_mono_ns(recording->all->cycle);
 	uint64_t elapsed = recording->begun_mono && now > recording->begun_mono ?
@@ -69,9 +71,9 @@ void recording_put(struct json_writer *w, const struct recording *recording,
 	json_put_seconds(w, "elapsed_s", (int64_t)elapsed);
 	json_put_seconds(w, "duration_s", (int64_t)recording->duration_ns);
 	json_put_uint(w, "samples", p->samples_total);
-	json_put_uint(w, "ticks", p->tally.ticks);
-	tally_put_lost(w, "lost", &p->tally);
-	json_put_uint(w, "lost_total", tally_lost(&p->tally));
+	json_put_uint(w, "ticks", t.ticks);
+	tally_put_lost(w, "lost", &t);
+	json_put_uint(w, "lost_total", tally_lost(&t));
 	json_put_uint(w, "hz", p->hz);
 	put_rate(w, recording);
 	json_put_string(w, "reason", done ? recording_reason_name(recording->reason) : NULL);

@@ -76,7 +76,6 @@ void recording_tally(struct recording *recording, const struct tally *host,
 	uint32_t n = recording->channel;
 	struct tally own = n ? channel_tally(&channels[PLOP_CHANNEL_PLACE(n)]) : *host;
 
-	recording_throttling(recording);
 	/* what found no home is lost, not python */
 	own.python -= MIN(recording->undelivered, own.python);
 	own.lost[PLOP_LOST_DRAIN] += recording->undelivered;
@@ -88,6 +87,27 @@ void recording_tally(struct recording *recording, const struct tally *host,
 		tally_of_some(recording);
 	else
 		tally_of_own(recording);
+	recording->tallied = p->samples_total;
+}
+
+struct tally recording_tally_now(const struct recording *recording)
+{
+	const struct profile *p = sink_profile(recording->sink);
+	uint64_t since = p->samples_total - recording->tallied;
+	struct tally t = p->tally;
+
+	t.python += since;
+	t.ticks += since;
+	return t;
+}
+
+int recording_snapshot(const struct recording *recording, struct profile **ret)
+{
+	int r = profile_snapshot(sink_profile(recording->sink), ret);
+
+	if (r >= 0)
+		(*ret)->tally = recording_tally_now(recording);
+	return r;
 }
 
 /* Also of one that has ended meanwhile. */

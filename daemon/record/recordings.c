@@ -402,6 +402,7 @@ void recordings_cycle(struct recordings *all, uint64_t number, const struct tall
 		if (recording->begun_mono) {
 			struct profile *p = sink_profile(recording->sink);
 
+			recording_throttling(recording);
 			recording_tally(recording, t, channels);
 			/* by the monotonic clock: its length is true whoever sets the clock */
 			if (swapped_mono > recording->begun_mono)

@@ -70,6 +70,7 @@ struct recording {
 	uint64_t threads;     /* that the processes made, while its events were on threads */
 	unsigned int naming;  /* processes that were asked for names of threads, at the end */
 	uint64_t undelivered; /* samples of the cycle under way that found no home */
+	uint64_t tallied;     /* samples that its profile's tally has; see recording_tally_now() */
 	/* ticks of its processes that were lost, as far as that is known */
 	uint64_t lost[PLOP_LOST_CAUSES];
 	sd_event_source *tree_ends;
