@@ -24,13 +24,23 @@ struct {
 	__type(value, __u64);
 } async_names SEC(".maps") __weak;
 
+/* Whether the last frame met is that of a coroutine. */
+static __always_inline bool is_coroutine(struct walk_async *y)
+{
+	__u32 flags = 0;
+
+	if (y->s->inner)
+		bpf_probe_read_user(&flags, sizeof(flags),
+				    (void *)(y->s->inner_code + y->a->code_flags));
+	return flags & CODE_IS_COROUTINE;
+}
+
 /* walk_pause_t of a walk that looks for the outermost frame of a task's coroutine. */
 static __always_inline bool async_pauses(struct walk *w, __u64 f, __u8 *p, __u64 code)
 {
 	struct walk_async *y = (struct walk_async *)w;
 	struct async_scratch *s = y->s;
 	__u8 owner = p[y->w.l->frame_owner & (PLOP_FRAME_MAX - 1)];
-	__u32 flags = 0;
 
 	if (y->a->ts_running) {
 		if (s->passed) {
@@ -45,20 +55,18 @@ static __always_inline bool async_pauses(struct walk *w, __u64 f, __u8 *p, __u64
 	}
 	if (s->paused || s->barred)
 		return false;
-	if (s->inner)
-		bpf_probe_read_user(&flags, sizeof(flags),
-				    (void *)(s->inner_code + y->a->code_flags));
-	flags &= CODE_IS_COROUTINE;
 	if (owner == OWNER_GENERATOR) {
-		if (flags && y->a->await_ops[0] &&
-		    !is_awaiting(y->a, FIELD64(p, y->w.l->frame_instr, PLOP_FRAME_MAX)))
+		/* nearly all await: so that is asked first */
+		if (s->inner && y->a->await_ops[0] &&
+		    !is_awaiting(y->a, FIELD64(p, y->w.l->frame_instr, PLOP_FRAME_MAX)) &&
+		    is_coroutine(y))
 			s->barred = 1;
 		s->inner = f;
 		s->inner_code = code;
 		return false;
 	}
 	/* none, or a generator that a function goes through */
-	if (!flags) {
+	if (!is_coroutine(y)) {
 		s->inner = 0;
 		return false;
 	}

@@ -28,6 +28,13 @@ enum awaitable {
 /* CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR (cpython/code.h) */
 #define CODE_IS_COROUTINE (0x80 | 0x100 | 0x200)
 
+/*
+ * What is read of a generator at once: its head, its frame, and so much of what lies behind that:
+ * local variables and stack. What it awaits is on top of the stack.
+ */
+#define GENERATOR_MAX    512 /* a power of two, for the verifier */
+#define GENERATOR_BEHIND 64
+
 /* One for each CPU. */
 struct async_scratch {
 	/* the walk */
@@ -50,7 +57,7 @@ struct async_scratch {
 	struct plop_frame chain[PLOP_ASYNC_FRAMES]; /* outermost first */
 
 	__u64 words[4];
-	__u8 frame[PLOP_FRAME_MAX + 8];
+	__u8 generator[GENERATOR_MAX + 8]; /* the one that is followed, as far as it was read */
 	__u64 name[PLOP_CAPTURE_TASK / 8];
 	__u8 record[sizeof(struct plop_record_task) + PLOP_CAPTURE_TASK];
 };
@@ -151,15 +158,38 @@ static __always_inline __u32 type_kind(struct walk_async *y, __u64 type)
 	return kind;
 }
 
+/* A field of the frame of the generator in s->generator. */
+#define GENERATOR_FIELD(FIELD, y, field) \
+	FIELD((y)->s->generator, (y)->a->gen_frame + (field), GENERATOR_MAX)
+
 /*
- * What the suspended generator whose frame lies at f, and in s->frame, awaits; 0: it yields, or
- * awaits nothing that could be followed. (_PyGen_yf(), Objects/genobject.c.)
+ * Reads the generator at object into s->generator: length bytes, all but the last GENERATOR_BEHIND
+ * of which are its own. Returns how many are there; 0: none.
  */
-static __always_inline __u64 awaited(struct walk_async *y, __u64 f, __s8 state)
+static __always_inline __u32 generator_read(struct walk_async *y, __u64 object, __u32 length)
+{
+	void *to = y->s->generator;
+
+	if (length > GENERATOR_MAX)
+		return 0;
+	if (!bpf_probe_read_user(to, length, (void *)object))
+		return length;
+	/* nothing may be mapped behind it */
+	length -= GENERATOR_BEHIND;
+	if (length > GENERATOR_MAX || bpf_probe_read_user(to, length, (void *)object))
+		return 0;
+	return length;
+}
+
+/*
+ * What the suspended generator at object awaits, of which s->generator has the first length bytes;
+ * 0: it yields, or awaits nothing that could be followed. (_PyGen_yf(), Objects/genobject.c.)
+ */
+static __always_inline __u64 awaited(struct walk_async *y, __u64 object, __u32 length, __s8 state)
 {
 	const struct plop_async *a = y->a;
-	__u8 *frame = y->s->frame, argument = 0;
-	__u64 top, at;
+	__u64 top, at, p;
+	__u8 argument = 0;
 	__s32 index;
 
 	if (state != a->gen_awaits)
@@ -169,19 +199,23 @@ static __always_inline __u64 awaited(struct walk_async *y, __u64 f, __s8 state)
 		 * the instruction after prev_instr is a RESUME, whose argument is 2 in "yield
 		 * from", 3 in "await"
 		 */
-		at = FIELD64(frame, y->w.l->frame_instr, PLOP_FRAME_MAX) + 3;
+		at = GENERATOR_FIELD(FIELD64, y, y->w.l->frame_instr) + 3;
 		if (bpf_probe_read_user(&argument, sizeof(argument), (void *)at) || argument < 2)
 			return 0;
 	}
 	if (a->stack_pointer) {
-		top = FIELD64(frame, a->frame_stack, PLOP_FRAME_MAX);
+		top = GENERATOR_FIELD(FIELD64, y, a->frame_stack);
 	} else {
-		index = FIELD32(frame, a->frame_stack, PLOP_FRAME_MAX);
+		index = GENERATOR_FIELD(FIELD32, y, a->frame_stack);
 		if (index < 1 || index > 65535)
 			return 0;
-		top = f + a->frame_locals + 8ULL * index;
+		top = object + a->gen_frame + a->frame_locals + 8ULL * index;
 	}
-	return pointer_read(top - 8ULL * a->stack_depth) & ~(__u64)y->w.l->frame_tag_mask;
+	top -= 8ULL * a->stack_depth;
+	at = top - object;
+	p = at < length && length - at >= 8 ? FIELD64(y->s->generator, at, GENERATOR_MAX) :
+					      pointer_read(top);
+	return p & ~(__u64)y->w.l->frame_tag_mask;
 }
 
 /* Follows s->object, which the task awaits in the end, one step further in. */
@@ -189,30 +223,33 @@ static __always_inline void chain_step(struct walk_async *y)
 {
 	const struct plop_layout *l = y->w.l;
 	struct async_scratch *s = y->s;
-	__u64 object = s->object, f = object + y->a->gen_frame, code;
-	__u32 kind = type_kind(y, pointer_read(object + y->a->object_type)), n = s->nchain;
-	__u32 length = l->frame_len;
-	__s8 state = 0;
+	__u64 object = s->object, type, code;
+	__u32 n = s->nchain, length, kind;
+	__s8 state;
 
 	s->object = 0;
+	length = generator_read(y, object, y->a->gen_frame + l->frame_len + GENERATOR_BEHIND);
+	/* what is no generator may be shorter */
+	type = length ? FIELD64(s->generator, y->a->object_type, GENERATOR_MAX) :
+			pointer_read(object + y->a->object_type);
+	kind = type_kind(y, type);
 	if (kind == AWAITABLE_WRAPPER) {
 		s->object = pointer_read(object + y->a->object_head);
 		return;
 	}
-	if (kind != AWAITABLE_FRAME || length > PLOP_FRAME_MAX || n >= PLOP_ASYNC_FRAMES)
+	if (kind != AWAITABLE_FRAME || !length || n >= PLOP_ASYNC_FRAMES)
 		return;
-	if (bpf_probe_read_user(&state, sizeof(state), (void *)(object + y->a->gen_state)) ||
-	    (state != y->a->gen_awaits && state != y->a->gen_yields) ||
-	    bpf_probe_read_user(s->frame, length, (void *)f) ||
-	    FIELD8(s->frame, l->frame_owner, PLOP_FRAME_MAX) != OWNER_GENERATOR)
+	state = FIELD8(s->generator, y->a->gen_state, GENERATOR_MAX);
+	if ((state != y->a->gen_awaits && state != y->a->gen_yields) ||
+	    GENERATOR_FIELD(FIELD8, y, l->frame_owner) != OWNER_GENERATOR)
 		return;
-	code = FIELD64(s->frame, l->frame_code, PLOP_FRAME_MAX) & ~(__u64)l->frame_tag_mask;
+	code = GENERATOR_FIELD(FIELD64, y, l->frame_code) & ~(__u64)l->frame_tag_mask;
 	if (!plop_frame_is_python(code))
 		return;
 	s->chain[n].code = code;
-	s->chain[n].instr = FIELD64(s->frame, l->frame_instr, PLOP_FRAME_MAX) - code;
+	s->chain[n].instr = GENERATOR_FIELD(FIELD64, y, l->frame_instr) - code;
 	s->nchain = n + 1;
-	s->object = awaited(y, f, state);
+	s->object = awaited(y, object, length, state);
 }
 
 /*
