@@ -28,7 +28,8 @@ void rate_watch_look(struct rate_watch *w)
 	if (window_ns == w->window_ns && w->most_hz)
 		return;
 	sampler_throttling(w->sampler, PLOP_CHANNEL_ALWAYS, &now);
-	w->part = throttling_part(&now, &w->before);
+	/* nothing of events that have just been opened: they count from a moment later on */
+	w->part = w->before.running_ns ? throttling_part(&now, &w->before) : 0;
 	w->most_hz = throttling_most();
 	w->before = now;
 	w->window_ns = window_ns;

@@ -11,6 +11,7 @@ struct code_entry {
 	uint32_t fingerprint;
 	uint32_t confirmed; /* the cycle in which it was last wanted, or found to be still there */
 	bool stale;         /* ... it was not there any more */
+	bool settled;       /* ... or it is one that has settled (plop/seen.h) */
 	bool captured;
 	bool partial;    /* captured, but not all of it: the target has the rest */
 	bool failed;     /* neither source had it; asked again only when a record comes */
@@ -393,7 +394,7 @@ static bool is_replaced(const struct code_table *t, const struct plop_frame *f)
 }
 
 int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_frame *frames,
-		    uint32_t n)
+		    uint32_t n, bool settled)
 {
 	int r = 0;
 
@@ -413,11 +414,14 @@ int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_fram
 		if (r < 0 || !(frames[i].fingerprint & PLOP_FINGERPRINT_UNREAD))
 			continue;
 		e = code_lookup(t, frames[i].code, fingerprint);
-		if (!e || (!e->code && !e->failed) || e->confirmed == cycle)
+		if (!e || (!e->code && !e->failed))
 			continue;
-		r = frame_list_add(&t->wanted, frames[i].code, 0, fingerprint);
-		e->confirmed = cycle;
-		e->stale = false;
+		if (e->confirmed != cycle) {
+			r = frame_list_add(&t->wanted, frames[i].code, 0, fingerprint);
+			e->confirmed = cycle;
+			e->stale = e->settled = false;
+		}
+		e->settled |= settled;
 	}
 	return r;
 }
@@ -487,10 +491,14 @@ int code_table_confirm(struct code_table *t, const struct reader *memory, uint64
 		const struct plop_frame *f = &t->wanted.frames[i];
 		struct code_entry *e = code_lookup(t, f->code, f->fingerprint);
 
-		/* of a process that is gone nothing can be confirmed but by what was met */
-		if (!e || (!is_replaced(t, f) &&
-			   (gone || now[i].result == -ESRCH ||
-			    (now[i].result == 0 && now[i].fingerprint == f->fingerprint))))
+		/*
+		 * of a process that is gone nothing can be confirmed but by what was met; what has
+		 * been the same for so long is taken to be it where its memory does not answer
+		 */
+		if (!e ||
+		    (!is_replaced(t, f) &&
+		     (gone || now[i].result == -ESRCH || (now[i].result == -EAGAIN && e->settled) ||
+		      (now[i].result == 0 && now[i].fingerprint == f->fingerprint))))
 			continue;
 		e->stale = true;
 		loosen(f->code, ctx);
