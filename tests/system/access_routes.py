@@ -440,6 +440,8 @@ def test_changes(m, t):
     m.go("zqkeeps")
     m.said("zqchange", b"READY")
     m.said("zqkeeps", b"SHUT")
+    # until it is looked at anew, it is not Python for all that plopd knows
+    until("plopd knows what it became", lambda: (both[0], "cm_zqbecame") in [(p["pid"], p["comm"]) for p in m.json(0, "GET", "/v1/processes")])
     later = Recording(m, 0, {"pid": both}, (), ("zqbecame", "shut_zqkeeps"))
     until("samples of after", lambda: later.state()["samples"] >= 100, 60)
     running.remove(lone)
