@@ -423,13 +423,18 @@ def fill_store(users):
     assert grown < 60, grown
 
 
+# For every version, 2.7 too.
+SPIN = "import sys\nsys.stdout.write('READY\\n')\nsys.stdout.flush()\nwhile True:\n pass"
+
 # A 3.13 that has made its layout another one, and itself a process of a user.
 FORGED = """
 import ctypes, os, sys, time
 runtime = ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, "_PyRuntime"))
 number, uid = int(sys.argv[1]), int(sys.argv[2])
-# where a thread state keeps the kernel's id of its thread (tests/unit/python/check_layout.c has the table)
-ctypes.c_uint64.from_address(runtime + 200).value = 8 * (number + 1)
+# where a thread state keeps the kernel's id of its thread (tests/unit/python/check_layout.c has the table): anywhere but where it
+# is, since a 3.13 of root's that runs beside, of another test, would make that layout nobody's in particular
+offset = ctypes.c_uint64.from_address(runtime + 200)
+offset.value = [o for o in range(8, 1024, 8) if o != offset.value][number]
 os.setgroups([])
 os.setresgid(uid, uid, uid)
 os.setresuid(uid, uid, uid)
@@ -455,8 +460,8 @@ def test_layouts(users):
             forged.append(subprocess.Popen([found[(3, 13)], "-c", FORGED, str(number), str(uid)], stdout=subprocess.PIPE))
         for process in forged:
             assert process.stdout.readline() == b"READY\n"
-        # it takes interpreters for what they are when it first sees them
-        with host.Plopd("--window", 5) as daemon:
+        # it takes interpreters for what they are when it first sees them; one of root's, not forged, is among them
+        with host.Workload(found[(3, 13)], code=SPIN), host.Plopd("--window", 5) as daemon:
             mine = Users(daemon)
             try:
                 layouts(mine, forged, owners, found)
@@ -475,15 +480,20 @@ def layouts(users, forged, owners, found):
         pids = {p["pid"] for p in users.json(0, "ps", "--json") if p["status"] == "profiled"}
         return [uid for process, uid in zip(forged, owners) if process.pid in pids]
 
-    until("some are refused", lambda: users.shares()["layouts_refused"] > 0)
+    def seen(what):
+        """The event in words, and what was there when it did not come."""
+        return lambda: "%s; profiled by user: %s; refused: %s" % (
+            what, {uid: profiled().count(uid) for uid in sorted(set(owners))},
+            {uid: users.shares(uid)["layouts_refused"] for uid in [0] + sorted(set(owners))})
+
+    until(seen("some are refused"), lambda: users.shares()["layouts_refused"] > 0, 60)
     # users of other tests may have some of the 32
-    until("four of ONE's are refused", lambda: users.shares(ONE)["layouts_refused"] >= 4, 60)
-    got = until("the rest is profiled", lambda: 28 <= len(profiled()) <= 32 and profiled(), 60)
+    until(seen("four of ONE's are refused"), lambda: users.shares(ONE)["layouts_refused"] >= 4, 60)
+    got = until(seen("the rest is profiled, 28 to 32 of them"), lambda: 28 <= len(profiled()) <= 32 and profiled(), 60)
     assert max(got.count(uid) for uid in set(owners)) <= 8, got
     # what root brings is profiled, of whatever version
     for version in sorted(found):
-        with host.Workload(found[version], code="import sys, time\nsys.stdout.write('READY\\n')\nsys.stdout.flush()\n"
-                           "end = time.time() + 60\nwhile time.time() < end: pass") as work:
+        with host.Workload(found[version], code=SPIN) as work:
             users.daemon.profiled(work.pid)
     # those that were refused take the places of those that end
     before = set(process.pid for process, uid in zip(forged, owners) if uid == ONE)
@@ -491,7 +501,7 @@ def layouts(users, forged, owners, found):
     for process in forged:
         if process.pid in kept:
             process.kill()
-    until("the others are profiled", lambda: profiled().count(ONE) == len(before - kept), 60)
+    until(seen("the %d others of ONE's are profiled" % len(before - kept)), lambda: profiled().count(ONE) == len(before - kept), 60)
     print("layouts: %d of %d forged ones at once, 8 of a user at most; %d versions of root's beside them" % (
         len(got), len(owners), len(found)))
 
