@@ -94,33 +94,52 @@ static struct part of_no_path(const char *file)
 	return p;
 }
 
-static struct part of_path(const char *file)
+/* The parts of a path that its module is told by. */
+struct parts {
+	struct part first; /* what follows the last folder of packages; at: NULL, there is none */
+	struct part before, last;
+};
+
+static struct parts parts_of(const char *file)
 {
-	struct part first = {}, before = {}, last = {}, p;
 	bool in_packages = false;
+	struct parts a = {};
 	const char *at = file;
+	struct part p;
 
 	while (next_part(&at, &p)) {
-		before = last;
-		last = p;
-		/* first: the one that follows the last folder of packages */
-		if (in_packages && !first.at)
-			first = p;
-		if (*at && holds_packages(p, before)) {
+		a.before = a.last;
+		a.last = p;
+		if (in_packages && !a.first.at)
+			a.first = p;
+		if (*at && holds_packages(p, a.before)) {
 			in_packages = true;
-			first = (struct part){};
+			a.first = (struct part){};
 		}
 	}
-	if (first.at && first.at != last.at)
-		return first;
-	p = stem_of(last);
-	if (before.size == 0 || !(is_called(p, "__init__") || is_called(p, "__main__")))
+	return a;
+}
+
+static struct part of_path(const char *file)
+{
+	struct parts a = parts_of(file);
+	struct part p;
+
+	if (a.first.at && a.first.at != a.last.at)
+		return a.first;
+	p = stem_of(a.last);
+	if (a.before.size == 0 || !(is_called(p, "__init__") || is_called(p, "__main__")))
 		return p;
 	/* what lies among packages is called by its own name, unless they are an archive's */
-	if (first.at && without_archive(before) == before.size)
+	if (a.first.at && without_archive(a.before) == a.before.size)
 		return p;
-	before.size = without_archive(before);
-	return before;
+	a.before.size = without_archive(a.before);
+	return a.before;
+}
+
+const char *python_packaged(const char *file)
+{
+	return parts_of(file).first.at;
 }
 
 void python_module(const char *file, char module[static PLOP_MAX_MODULE])

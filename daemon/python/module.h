@@ -14,3 +14,9 @@
  * - 1 bytes. file is UTF-8, and what is written a whole component of it. Pure.
  */
 void python_module(const char *file, char module[static PLOP_MAX_MODULE]);
+
+/*
+ * The path of a file below the last place where packages lie, as above: "flask/app.py". Points into
+ * file; NULL: it lies in no such place. Pure.
+ */
+const char *python_packaged(const char *file);

@@ -54,6 +54,30 @@ static const struct {
 	{ "///", "" },
 };
 
+START_TEST(paths_in_packages)
+{
+	static const struct {
+		const char *file, *path;
+	} of[] = {
+		{ "/srv/venv/lib/python3.13/site-packages/flask/json/provider.py",
+		  "flask/json/provider.py" },
+		{ "/usr/lib/python3.11/asyncio/base_events.py", "asyncio/base_events.py" },
+		{ "/usr/lib/python3.11/site-packages/tool/site-packages/inner/a.py", "inner/a.py" },
+		{ "/opt/x/site-packages//six.py", "six.py" },
+		{ "/srv/app/main.py", NULL },
+		{ "/srv/site-packages", NULL },
+		{ "<frozen runpy>", NULL },
+		{ "", NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(of); i++) {
+		const char *path = python_packaged(of[i].file);
+
+		ck_assert_pstr_eq(path, of[i].path);
+	}
+}
+END_TEST
+
 START_TEST(files)
 {
 	char module[PLOP_MAX_MODULE];
@@ -83,4 +107,5 @@ START_TEST(maximum)
 }
 END_TEST
 
-CHECK_LOOPS("python/module", NULL, NULL, { files, 0, ARRAY_SIZE(rows) }, { maximum, 0, 1 });
+CHECK_LOOPS("python/module", NULL, NULL, { files, 0, ARRAY_SIZE(rows) }, { maximum, 0, 1 },
+	    { paths_in_packages, 0, 1 });
