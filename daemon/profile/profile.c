@@ -60,6 +60,15 @@ int profile_like(const struct profile *p, struct profile **ret)
 	return 0;
 }
 
+void profile_clear(struct profile *p)
+{
+	index_done(&p->index->samples);
+	for (uint32_t i = 0; i < p->nprocesses; i++)
+		p->processes[i].samples = 0;
+	p->nsamples = 0;
+	p->samples_total = 0;
+}
+
 void profile_free(struct profile *p)
 {
 	if (!p)

@@ -90,6 +90,8 @@ int profile_like(const struct profile *p, struct profile **ret);
  * any order, is for the thread that adds to p. 0 or -ENOMEM.
  */
 int profile_snapshot(const struct profile *p, struct profile **ret);
+/* Takes all samples out, and leaves processes and dict with their numbers. */
+void profile_clear(struct profile *p);
 void profile_free(struct profile *p);
 DEFINE_FREEP(struct profile, profile_free)
 

@@ -32,14 +32,19 @@ static bool is_large(const struct query *q)
 	return profile_bytes(q->a.p) + older_bytes(&q->windows.older) > q->a.limit / 3;
 }
 
+static void query_bind(struct query *q, uint64_t from_ns, uint64_t to_ns)
+{
+	sqlite3_bind_int64(q->windows.heads, 1, (int64_t)MIN(from_ns, (uint64_t)INT64_MAX));
+	sqlite3_bind_int64(q->windows.heads, 2, (int64_t)MIN(to_ns, (uint64_t)INT64_MAX));
+}
+
 static int query_run(struct query *q, const struct store_reader *reader, uint64_t from_ns,
 		     uint64_t to_ns)
 {
 	struct head all = {}, h;
 	int r;
 
-	sqlite3_bind_int64(q->windows.heads, 1, (int64_t)MIN(from_ns, (uint64_t)INT64_MAX));
-	sqlite3_bind_int64(q->windows.heads, 2, (int64_t)MIN(to_ns, (uint64_t)INT64_MAX));
+	query_bind(q, from_ns, to_ns);
 	while ((r = db_step(q->windows.heads)) > 0) {
 		head_read(q->windows.heads, &h);
 		if (reader_passes_over(reader, h.start_ns))
@@ -88,6 +93,58 @@ static int query_all(struct store_reader *reader, uint64_t from_ns, uint64_t to_
 	return r;
 }
 
+/* Begins another profile: all ids are others afterwards. */
+static int query_renew(struct query *q)
+{
+	window_forget(&q->windows);
+	profile_free(q->a.p);
+	q->a.p = NULL;
+	return profile_new(0, 0, &q->a.p);
+}
+
+static int query_each(struct query *q, const struct store_reader *reader, store_window_fn each,
+		      void *ctx)
+{
+	struct head h;
+	int r;
+
+	while ((r = db_step(q->windows.heads)) > 0) {
+		head_read(q->windows.heads, &h);
+		if (reader_passes_over(reader, h.start_ns))
+			continue;
+		profile_clear(q->a.p);
+		head_to_profile(&h, q->a.p);
+		window_spare(&q->windows);
+		r = reader_overdue(reader);
+		if (r == 0)
+			r = window_add(&q->windows, &q->a, &h);
+		if (r == 0)
+			r = each(q->a.p, ctx);
+		if (r == 0 && q->a.limit && is_large(q)) {
+			r = each(NULL, ctx);
+			if (r == 0)
+				r = query_renew(q);
+		}
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? r : each(NULL, ctx);
+}
+
+static int query_windows(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
+			 const struct selectors *s, store_window_fn each, void *ctx)
+{
+	_cleanup_(query_done) struct query q = { .a = { .selectors = s, .limit = reader->limit } };
+	int r = profile_new(0, 0, &q.a.p);
+
+	if (r == 0)
+		r = window_prepare(&q.windows, reader, IN_TIME);
+	if (r < 0)
+		return r;
+	query_bind(&q, from_ns, to_ns);
+	return query_each(&q, reader, each, ctx);
+}
+
 static int query_window(struct store_reader *reader, int64_t id, struct profile **ret,
 			int64_t *ret_life_ns)
 {
@@ -133,6 +190,18 @@ int store_profile(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 
 	if (r == 0)
 		r = query_all(reader, from_ns, to_ns, s ? s : &none, ret);
+	reader_end(reader);
+	return r;
+}
+
+int store_each_window(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
+		      const struct selectors *s, store_window_fn each, void *ctx)
+{
+	static const struct selectors none;
+	int r = reader_begin(reader);
+
+	if (r == 0)
+		r = query_windows(reader, from_ns, to_ns, s ? s : &none, each, ctx);
 	reader_end(reader);
 	return r;
 }

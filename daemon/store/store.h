@@ -111,6 +111,15 @@ DEFINE_FREEP(struct store_reader, store_reader_close)
 int store_profile(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		  const struct selectors *s, struct profile **ret);
 /*
+ * The same windows one by one, oldest first, each with what selectors leave in. Numbers of one
+ * window, of its dict and its processes, are those of the next one, until each() is told NULL:
+ * then, and before the call returns 0, the profile that they are of goes. It goes as well when it
+ * takes more than a third of the limit. A negative errno of each() ends it.
+ */
+typedef int (*store_window_fn)(const struct profile *window, void *ctx);
+int store_each_window(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
+		      const struct selectors *s, store_window_fn each, void *ctx);
+/*
  * The windows themselves, without stacks: appends the elements of the JSON array of GET
  * /v1/windows, separated by commas, oldest first; the newest max of them. Of s (NULL: none) only
  * owned counts: then only such processes are listed, and their samples are all that is counted.
