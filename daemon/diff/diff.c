@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "diff/diff.h"
+
+#include <math.h>
+
+#include "diff/match.h"
+#include "util/frame_kind.h"
+
+/* What functions of both sides are matched by, and the number of what each is. */
+struct matched {
+	struct match_function *functions[SIDES];
+	uint32_t *numbers[SIDES];
+	uint32_t n; /* of numbers */
+};
+
+static void matched_done(struct matched *m)
+{
+	for (int i = 0; i < SIDES; i++) {
+		free(m->functions[i]);
+		free(m->numbers[i]);
+	}
+}
+
+static int match(const struct diff_windows *const windows[SIDES], struct matched *m)
+{
+	uint32_t n[SIDES];
+	int r;
+
+	for (int i = 0; i < SIDES; i++) {
+		n[i] = dict_functions(windows[i]->dict);
+		m->functions[i] = calloc((size_t)n[i] + 1, sizeof(**m->functions));
+		m->numbers[i] = calloc((size_t)n[i] + 1, sizeof(**m->numbers));
+		if (!m->functions[i] || !m->numbers[i])
+			return -ENOMEM;
+		for (uint32_t k = 0; k < n[i]; k++) {
+			const struct dict_function *f = dict_get_function(windows[i]->dict, k);
+
+			m->functions[i][k] =
+				(struct match_function){ f->name, f->file, f->module, f->kind };
+		}
+	}
+	r = match_functions(m->functions[BASE_SIDE], n[BASE_SIDE], m->functions[NEW_SIDE],
+			    n[NEW_SIDE], m->numbers[BASE_SIDE], m->numbers[NEW_SIDE]);
+	if (r < 0)
+		return r;
+	m->n = (uint32_t)r;
+	return 0;
+}
+
+static int make_side(const struct diff_windows *w, struct side *side)
+{
+	for (uint32_t i = 0; i < w->n; i++) {
+		int r = side_add(side, w->totals[i], 0);
+
+		if (r < 0)
+			return r;
+	}
+	side_close(side);
+	return 0;
+}
+
+/* The counts of a window by number; its functions are those whose total is not 0. */
+static void add_counts(const struct diff_windows *w, const struct side *side,
+		       const uint32_t *numbers, int which, struct compared *compared, double *self,
+		       double *total)
+{
+	for (uint32_t i = 0, end; i < w->ncounts; i = end) {
+		uint32_t window = w->counts[i].window;
+
+		for (end = i; end < w->ncounts && w->counts[end].window == window; end++) {
+			uint32_t k = numbers[w->counts[end].function];
+
+			self[k] += w->counts[end].self;
+			total[k] += w->counts[end].total;
+		}
+		for (uint32_t at = i; at < end; at++) {
+			uint32_t k = numbers[w->counts[at].function];
+			struct compared *c = &compared[k];
+
+			/* what two functions that are one have both called is not there twice */
+			total[k] = fmin(total[k], w->totals[window]);
+			if (self[k] > 0)
+				series_add(&c->self[which], side, window, self[k]);
+			if (total[k] > 0)
+				series_add(&c->total[which], side, window, total[k]);
+			self[k] = total[k] = 0;
+		}
+	}
+}
+
+static int fill_side(const struct diff_windows *w, const struct matched *m, int which,
+		     struct side *side, struct diff *d)
+{
+	_cleanup_free_ double *self = calloc((size_t)m->n + 1, sizeof(*self));
+	_cleanup_free_ double *total = calloc((size_t)m->n + 1, sizeof(*total));
+	int r = make_side(w, side);
+
+	if (!self || !total)
+		return -ENOMEM;
+	if (r < 0)
+		return r;
+	add_counts(w, side, m->numbers[which], which, d->compared, self, total);
+	for (uint32_t i = 0; i < dict_functions(w->dict); i++)
+		d->functions[m->numbers[which][i]] = dict_get_function(w->dict, i);
+	return 0;
+}
+
+/* Who called each in most of its samples, on both sides. */
+static int find_callers(const struct matched *m, struct diff *d)
+{
+	_cleanup_(calls_done) struct calls calls = {};
+	_cleanup_free_ double *most = calloc((size_t)m->n + 1, sizeof(*most));
+
+	if (!most)
+		return -ENOMEM;
+	for (int side = 0; side < SIDES; side++) {
+		const struct calls *of = &d->windows[side]->calls;
+
+		for (uint32_t i = 0; i < of->n; i++) {
+			uint32_t caller = m->numbers[side][of->calls[i].caller];
+			uint32_t callee = m->numbers[side][of->calls[i].callee];
+			int r = 0;
+
+			if (caller != callee)
+				r = calls_add(&calls, caller, callee, of->calls[i].samples);
+			if (r < 0)
+				return r;
+		}
+	}
+	for (uint32_t i = 0; i < m->n; i++)
+		d->compared[i].caller = COMPARED_NO_CALLER;
+	for (uint32_t i = 0; i < calls.n; i++) {
+		const struct call *c = &calls.calls[i];
+
+		if (c->samples > most[c->callee]) {
+			most[c->callee] = c->samples;
+			d->compared[c->callee].caller = c->caller;
+		}
+	}
+	return 0;
+}
+
+static uint32_t rank_of(enum verdict v)
+{
+	switch (v) {
+	case VERDICT_SLOWER:
+	case VERDICT_NEW:
+		return 0;
+	case VERDICT_FASTER:
+	case VERDICT_GONE:
+		return 1;
+	case VERDICT_MOVED:
+		return 2;
+	default:
+		return 3;
+	}
+}
+
+static double heaviest_of(const struct compared *c)
+{
+	return fmax(fmax(c->base_total, c->new_total), 0);
+}
+
+/* What somebody is told of, slower ones first, by how much; then all others by their time. */
+static int by_change(const void *pa, const void *pb, void *ctx)
+{
+	const struct diff *d = ctx;
+	uint32_t i = *(const uint32_t *)pa, k = *(const uint32_t *)pb;
+	const struct compared *a = &d->compared[i], *b = &d->compared[k];
+	uint32_t one = rank_of(a->verdict), two = rank_of(b->verdict);
+	double x = heaviest_of(a), y = heaviest_of(b);
+
+	if (one != two)
+		return one < two ? -1 : 1;
+	if (one < 3) {
+		x = fabs(a->rise);
+		y = fabs(b->rise);
+	}
+	if (x != y)
+		return x > y ? -1 : 1;
+	x = fmax(a->base_self, a->new_self);
+	y = fmax(b->base_self, b->new_self);
+	if (x > y || x < y)
+		return x > y ? -1 : 1;
+	return (i > k) - (i < k);
+}
+
+static int fill(struct diff *d, const struct compare_options *o)
+{
+	_cleanup_(side_done) struct side base = {};
+	_cleanup_(side_done) struct side new = {};
+	_cleanup_(matched_done) struct matched m = {};
+	struct side sides[SIDES];
+	int r = match(d->windows, &m);
+
+	if (r < 0)
+		return r;
+	d->n = m.n;
+	d->functions = calloc((size_t)m.n + 1, sizeof(*d->functions));
+	d->compared = calloc((size_t)m.n + 1, sizeof(*d->compared));
+	d->order = calloc((size_t)m.n + 1, sizeof(*d->order));
+	if (!d->functions || !d->compared || !d->order)
+		return -ENOMEM;
+	r = fill_side(d->windows[BASE_SIDE], &m, BASE_SIDE, &base, d);
+	if (r == 0)
+		r = fill_side(d->windows[NEW_SIDE], &m, NEW_SIDE, &new, d);
+	if (r == 0)
+		r = find_callers(&m, d);
+	if (r < 0)
+		return r;
+	sides[BASE_SIDE] = base;
+	sides[NEW_SIDE] = new;
+	return compare_sides(sides, d->compared, d->n, o, &d->comparison);
+}
+
+int diff_new(const struct diff_windows *const windows[SIDES], const struct compare_options *o,
+	     struct diff **ret)
+{
+	_cleanup_(diff_freep) struct diff *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d)
+		return -ENOMEM;
+	d->windows[BASE_SIDE] = windows[BASE_SIDE];
+	d->windows[NEW_SIDE] = windows[NEW_SIDE];
+	r = fill(d, o);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < d->n; i++)
+		d->order[i] = i;
+	qsort_r(d->order, d->n, sizeof(*d->order), by_change, d);
+	d->nwarnings = warn_of_sides(windows, d->warnings);
+	if (d->nwarnings < 0)
+		return d->nwarnings;
+	*ret = TAKE_PTR(d);
+	return 0;
+}
+
+void diff_free(struct diff *d)
+{
+	if (!d)
+		return;
+	for (int i = 0; i < d->nwarnings; i++)
+		free(d->warnings[i]);
+	free(d->functions);
+	free(d->compared);
+	free(d->order);
+	free(d);
+}
+
+static void put_side(struct json_writer *w, const char *key, const struct diff_windows *of)
+{
+	json_put_object(w, key);
+	json_put_uint(w, "windows", of->seen);
+	json_put_real(w, "samples", of->samples);
+	json_put_real(w, "seconds", of->seconds);
+	json_put_uint(w, "hz", of->hz_most);
+	json_put_seconds(w, "from", (int64_t)of->from_ns);
+	json_put_seconds(w, "to", (int64_t)of->to_ns);
+	json_put_end(w);
+}
+
+static void put_function(struct json_writer *w, const struct dict_function *f,
+			 const struct compared *c)
+{
+	json_put_object(w, NULL);
+	json_put_string(w, "name", f->name);
+	json_put_string(w, "file", f->file);
+	json_put_string(w, "module", f->module);
+	json_put_string(w, "kind", frame_kind_name(f->kind));
+	json_put_real(w, "base_self", c->base_self);
+	json_put_real(w, "new_self", c->new_self);
+	json_put_real(w, "base_total", c->base_total);
+	json_put_real(w, "new_total", c->new_total);
+	json_put_real(w, "delta", c->delta);
+	json_put_real(w, "low", c->low);
+	json_put_real(w, "high", c->high);
+	json_put_real(w, "rise", c->rise);
+	json_put_real(w, "rise_low", c->rise_low);
+	json_put_real(w, "rise_high", c->rise_high);
+	json_put_real(w, "relative", c->relative);
+	json_put_real(w, "q", c->q);
+	json_put_string(w, "verdict", verdict_name(c->verdict));
+	json_put_end(w);
+}
+
+void diff_put(const struct diff *d, struct json_writer *w)
+{
+	uint32_t n = MIN(d->n, (uint32_t)DIFF_FUNCTIONS);
+
+	put_side(w, "base", d->windows[BASE_SIDE]);
+	put_side(w, "new", d->windows[NEW_SIDE]);
+	json_put_real(w, "scale", d->comparison.scale);
+	json_put_array(w, "warnings");
+	for (int i = 0; i < d->nwarnings; i++)
+		json_put_string(w, NULL, d->warnings[i]);
+	json_put_end(w);
+	json_put_array(w, "functions");
+	for (uint32_t i = 0; i < n; i++)
+		put_function(w, d->functions[d->order[i]], &d->compared[d->order[i]]);
+	json_put_end(w);
+	json_put_uint(w, "left_out", d->n - n);
+}

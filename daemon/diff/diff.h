@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "diff/compare.h"
+#include "diff/warn.h"
+#include "util/json.h"
+
+/*
+ * What became slower, from the windows of one side to those of another: functions are matched
+ * (match.h), counted (windows.h), compared (compare.h), and what may mislead is said.
+ */
+struct diff {
+	const struct diff_windows *windows[SIDES]; /* borrowed */
+	/* By number, n of them: what it is, on the new side if it is there, and how it changed */
+	const struct dict_function **functions;
+	struct compared *compared;
+	uint32_t *order; /* numbers, those that changed most first */
+	uint32_t n;
+	struct comparison comparison;
+	char *warnings[WARNINGS_MAX];
+	int nwarnings;
+};
+
+/* Both sides closed; they have to outlive it. -ENOMEM; -E2BIG: too many functions. */
+int diff_new(const struct diff_windows *const windows[SIDES], const struct compare_options *o,
+	     struct diff **ret);
+void diff_free(struct diff *d);
+DEFINE_FREEP(struct diff, diff_free)
+
+/* Functions that an answer has at most, those that changed most and then those with most time. */
+#define DIFF_FUNCTIONS 5000
+
+/* The members of the object that GET /v1/diff answers with. */
+void diff_put(const struct diff *d, struct json_writer *w);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "diff/calls.h"
+#include "profile/profile.h"
+
+/*
+ * The windows of one side of a comparison, counted by function: in how many samples each was
+ * innermost, and in how many anywhere. Functions are the same whatever their first line is.
+ *
+ * There are at most DIFF_WINDOWS of them. Of more, each two that follow one another become one. It
+ * costs little of what they say, as neighbours say much the same, and bounds the memory by the
+ * number of functions.
+ */
+#define DIFF_WINDOWS 480
+
+struct diff_count {
+	uint32_t window, function;
+	double self, total;
+};
+
+/* Who has the samples: a service, or, of processes without one, what the kernel calls them. */
+struct diff_part {
+	uint32_t name; /* text of dict */
+	double samples;
+};
+#define DIFF_PARTS 256 /* more are not kept apart */
+
+struct diff_windows {
+	struct dict *dict; /* the functions, without lines; owned */
+	/* by window, the last of which may have a function twice; owned */
+	struct diff_count *counts;
+	double *totals; /* samples of each window; owned */
+	uint32_t ncounts, n;
+	uint32_t seen;              /* windows that had samples, also those that are one now */
+	double samples, seconds;    /* of all of these */
+	uint64_t from_ns, to_ns;    /* begin of the first and end of the last; 0: there is none */
+	uint32_t hz_least, hz_most; /* 0: not known */
+	bool off_cpu;               /* some have time off CPU, and weigh microseconds */
+	struct diff_part *parts;    /* owned */
+	uint32_t nparts;
+	struct calls calls;         /* after diff_windows_close() */
+	struct diff_adding *adding; /* private */
+};
+
+int diff_windows_new(struct diff_windows **ret);
+void diff_windows_free(struct diff_windows *w);
+DEFINE_FREEP(struct diff_windows, diff_windows_free)
+size_t diff_windows_bytes(const struct diff_windows *w); /* memory held */
+
+/*
+ * Adds a window, which is later than those before; one without samples says nothing and is left
+ * out. Numbers in its dict and of its processes are those of the one before, unless all was closed
+ * meanwhile. -ENOMEM: throw all away.
+ */
+int diff_windows_add(struct diff_windows *w, const struct profile *window);
+/*
+ * While the last window is still there: from now on numbers may be others, or nothing more is
+ * added. -ENOMEM.
+ */
+int diff_windows_close(struct diff_windows *w);
