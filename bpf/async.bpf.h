@@ -76,7 +76,7 @@ static __always_inline bool async_pauses(struct walk *w, __u64 f, __u8 *p, __u64
 
 static long walk_async_step(__u32 i, struct walk_async *y)
 {
-	return walk_frames(i, &y->w, async_pauses);
+	return walk_frames(i, &y->w, async_pauses, true);
 }
 
 /* Adds a frame to those of the walk. */

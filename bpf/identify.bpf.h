@@ -11,20 +11,19 @@
  * Sends the identity of a code object: the pieces of it that fit, as they lie in memory. Returns 0
  * when it is on its way; the caller then marks it as seen.
  */
-static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, __u32 layout,
-				      __u64 code, __u32 fingerprint)
+static __always_inline long code_send(struct scratch *s, const struct plop_layout *l, __u64 code,
+				      __u32 fingerprint)
 {
-	const struct plop_layout *l = w->l;
-	struct plop_record_code *r = (void *)w->s->record;
+	struct plop_record_code *r = (void *)s->record;
 	__u64 file = 0, name = 0, lines = 0, n;
 	__u32 size = sizeof(*r), ascii;
 
 	r->head.type = PLOP_RECORD_CODE;
-	r->head.tgid = tgid;
-	r->head.image = image;
+	r->head.tgid = s->identify.tgid;
+	r->head.image = s->identify.image;
 	r->code = code;
 	r->fingerprint = fingerprint;
-	r->layout = layout;
+	r->layout = s->identify.layout;
 	r->faults = 0;
 	r->file_bytes = r->name_bytes = r->linetable_bytes = 0;
 	r->file_length = r->name_length = 0;
@@ -53,7 +52,7 @@ static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, _
 			break;                                                                    \
 		if (n > max)                                                                      \
 			n = max;                                                                  \
-		if (bpf_probe_read_user(w->s->record + size, n,                                   \
+		if (bpf_probe_read_user(s->record + size, n,                                      \
 					(void *)(address + plop_str_data(l, ascii)))) {           \
 			r->faults |= fault;                                                       \
 			break;                                                                    \
@@ -75,7 +74,7 @@ static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, _
 		r->linetable_size = n > 0xffffffffULL ? 0xffffffff : n;
 		if (n > PLOP_CAPTURE_LINETABLE)
 			n = PLOP_CAPTURE_LINETABLE;
-		if (bpf_probe_read_user(w->s->record + size, n, (void *)(lines + l->bytes_data))) {
+		if (bpf_probe_read_user(s->record + size, n, (void *)(lines + l->bytes_data))) {
 			r->faults |= PLOP_FAULT_LINETABLE;
 		} else {
 			r->linetable_bytes = n;
@@ -87,14 +86,21 @@ static __always_inline long code_send(struct walk *w, __u32 tgid, __u64 image, _
 	return bpf_ringbuf_output(&records, r, size, BPF_RB_NO_WAKEUP);
 }
 
+/* code_send() as a function of its own: see walk_frames(). */
+__weak __noinline long code_sent(struct scratch *s, const struct plop_layout *l, __u64 code,
+				 __u32 fingerprint)
+{
+	return s && l ? code_send(s, l, code, fingerprint) : -1;
+}
+
 /*
  * Adds a text to a fingerprint. A text that is not readable at all adds nothing, in user space
  * neither.
  */
-static __always_inline __u64 check_text(struct walk *w, __u64 h, __u64 object, __u32 bytes)
+static __always_inline __u64 check_text(struct scratch *s, const struct plop_layout *l, __u64 h,
+					__u64 object, __u32 bytes)
 {
-	const struct plop_layout *l = w->l;
-	__u64 *head = w->s->fingerprint, *tail = w->s->tail;
+	__u64 *head = s->fingerprint, *tail = s->tail;
 	__u64 start = object + plop_text_head(l, bytes);
 	__u32 at;
 
@@ -114,11 +120,11 @@ static __always_inline __u64 check_text(struct walk *w, __u64 h, __u64 object, _
  * The fingerprint of the code object at an address; 0: it is not readable. As
  * code_objects_fingerprint() of user space.
  */
-static __always_inline __u32 fingerprint_read(struct walk *w, __u64 code)
+static __always_inline __u32 fingerprint_read(struct scratch *s, const struct plop_layout *l,
+					      __u64 code)
 {
-	const struct plop_layout *l = w->l;
 	__u32 length = l->code_fingerprint_len, at = l->code_fingerprint;
-	__u64 *bytes = w->s->fingerprint, name, file, lines, h;
+	__u64 *bytes = s->fingerprint, name, file, lines, h;
 
 	if (length > PLOP_FINGERPRINT_MAX || length < 8)
 		return 0;
@@ -133,11 +139,17 @@ static __always_inline __u32 fingerprint_read(struct walk *w, __u64 code)
 			       PLOP_FINGERPRINT_MAX);
 		lines = FIELD64((void *)bytes, plop_text_pointer(l, PLOP_TEXT_LINES) - at,
 				PLOP_FINGERPRINT_MAX);
-		h = check_text(w, h, name, 0);
-		h = check_text(w, h, file, 0);
-		h = check_text(w, h, lines, 1);
+		h = check_text(s, l, h, name, 0);
+		h = check_text(s, l, h, file, 0);
+		h = check_text(s, l, h, lines, 1);
 	}
 	return plop_fingerprint_end(h);
+}
+
+/* fingerprint_read() as a function of its own: see walk_frames(). */
+__weak __noinline __u32 fingerprint_now(struct scratch *s, const struct plop_layout *l, __u64 code)
+{
+	return s && l ? fingerprint_read(s, l, code) : 0;
 }
 
 #define CO_OPTIMIZED 0x1 /* a function's (Include/code.h, the same in all versions) */
@@ -161,7 +173,8 @@ static __always_inline bool code_is_body(struct walk *w, __u64 code)
  * whose address changes is read at each tick, as those of the innermost frames are; one that has
  * settled is not, it is only confirmed. Sends the object's identity up where it is new.
  */
-static __always_inline void code_identify(struct walk *w, struct plop_frame *f, bool innermost)
+static __always_inline void code_identify(struct walk *w, struct plop_frame *f, bool innermost,
+					  bool calls)
 {
 	struct identify_state *q = &w->s->identify;
 	__u64 key = PLOP_SEEN_KEY(q->image, f->code), word;
@@ -187,7 +200,8 @@ static __always_inline void code_identify(struct walk *w, struct plop_frame *f, 
 		if (idle == 0)
 			return;
 	} else {
-		fingerprint = fingerprint_read(w, f->code);
+		fingerprint = calls ? fingerprint_now(w->s, w->l, f->code) :
+				      fingerprint_read(w->s, w->l, f->code);
 		f->fingerprint = fingerprint;
 		if (!fingerprint)
 			return; /* not resident: user space may have better luck */
@@ -197,7 +211,8 @@ static __always_inline void code_identify(struct walk *w, struct plop_frame *f, 
 				bits |= PLOP_SEEN_TWICE;
 		} else {
 			q->again = 1; /* where one is new, what called it may be */
-			if (code_send(w, q->tgid, q->image, q->layout, f->code, fingerprint)) {
+			if (calls ? code_sent(w->s, w->l, f->code, fingerprint) :
+				    code_send(w->s, w->l, f->code, fingerprint)) {
 				q->dropped++;
 				return;
 			}
@@ -245,7 +260,7 @@ static __always_inline void identify_compare(struct identify_state *q, struct pl
 }
 
 /* Frame i of a stack: see code_identify(). */
-static __always_inline long identify_frame(__u32 i, struct walk *w, bool tasks)
+static __always_inline long identify_frame(__u32 i, struct walk *w, bool tasks, bool calls)
 {
 	struct scratch *s = w->s;
 	struct identify_state *q = &s->identify;
@@ -260,7 +275,7 @@ static __always_inline long identify_frame(__u32 i, struct walk *w, bool tasks)
 		f->fingerprint = PLOP_FINGERPRINT_UNREAD;
 		return 0;
 	}
-	code_identify(w, f, i < PLOP_READ_INNERMOST);
+	code_identify(w, f, i < PLOP_READ_INNERMOST, calls);
 	q->fingerprints = plop_mix(q->fingerprints + (f->fingerprint & PLOP_FINGERPRINT_BITS));
 	if (q->filed) {
 		if (filed >= PLOP_HALF_FRAMES)
@@ -276,13 +291,13 @@ static __always_inline long identify_frame(__u32 i, struct walk *w, bool tasks)
 
 static long identify_step(__u32 i, struct walk *w)
 {
-	return identify_frame(i, w, false);
+	return identify_frame(i, w, false, true);
 }
 
 /* The same of a stack with frames of other kinds. */
 static long identify_tasks_step(__u32 i, struct walk *w)
 {
-	return identify_frame(i, w, true);
+	return identify_frame(i, w, true, true);
 }
 
 /*
@@ -302,7 +317,7 @@ static long compare_step(__u32 i, struct walk *w)
 	f = &w->half->frames[n];
 	if (f->fingerprint & PLOP_FINGERPRINT_UNREAD)
 		return 0;
-	if (fingerprint_read(w, f->code) != (f->fingerprint & PLOP_FINGERPRINT_BITS)) {
+	if (fingerprint_now(w->s, w->l, f->code) != (f->fingerprint & PLOP_FINGERPRINT_BITS)) {
 		q->differs = 1;
 		return 1;
 	}
@@ -330,7 +345,7 @@ __weak __noinline int walk_bounded(__u32 i)
 	layout = w.s->identify.layout;
 	w.l = bpf_map_lookup_elem(&layouts, &layout);
 	w.half = &cpu->half[w.s->identify.half & 1];
-	return w.l ? walk_step(i, &w) : 1;
+	return w.l ? walk_frames(i, &w, NULL, false) : 1;
 }
 
 __weak __noinline int identify_bounded(__u32 i)
@@ -344,5 +359,5 @@ __weak __noinline int identify_bounded(__u32 i)
 	layout = w.s->identify.layout;
 	w.l = bpf_map_lookup_elem(&layouts, &layout);
 	w.half = &cpu->half[w.s->identify.half & 1];
-	return w.l ? identify_step(i, &w) : 1;
+	return w.l ? identify_frame(i, &w, false, false) : 1;
 }

@@ -52,10 +52,11 @@ struct walk {
  * Copies what ends with the frame at f, or only that frame; above: the one that was looked at
  * before, its callee. Returns its place in s->copy, or -1.
  */
-static __always_inline long copy_move(struct walk *w, __u64 f, __u64 above)
+static __always_inline long copy_move(struct scratch *s, const struct plop_layout *l, __u64 f,
+				      __u64 above)
 {
-	__u64 header[2], need = w->l->frame_len, lowest = 0, start, length;
-	struct walk_state *k = &w->s->walk;
+	__u64 header[2], need = l->frame_len, lowest = 0, start, length;
+	struct walk_state *k = &s->walk;
 
 	if (need > PLOP_FRAME_MAX)
 		return -1;
@@ -65,7 +66,7 @@ static __always_inline long copy_move(struct walk *w, __u64 f, __u64 above)
 		 * holds it
 		 */
 		if (k->from == k->chunk && k->length >= 16) {
-			__u64 previous = *(__u64 *)w->s->copy;
+			__u64 previous = *(__u64 *)s->copy;
 
 			if (previous && f >= previous &&
 			    !bpf_probe_read_user(header, sizeof(header), (void *)previous) &&
@@ -85,7 +86,7 @@ static __always_inline long copy_move(struct walk *w, __u64 f, __u64 above)
 			start = lowest;
 		length = f + need - start;
 		if (length > 0 && length <= COPY_SIZE) {
-			if (!bpf_probe_read_user(w->s->copy, length, (void *)start)) {
+			if (!bpf_probe_read_user(s->copy, length, (void *)start)) {
 				k->from = start;
 				k->length = length - need;
 				return f - start;
@@ -94,9 +95,16 @@ static __always_inline long copy_move(struct walk *w, __u64 f, __u64 above)
 			k->from = k->length = 0;
 		}
 	}
-	if (bpf_probe_read_user(w->s->copy + COPY_SIZE, need, (void *)f))
+	if (bpf_probe_read_user(s->copy + COPY_SIZE, need, (void *)f))
 		return -1;
 	return COPY_SIZE;
+}
+
+/* copy_move() as a function of its own: see walk_frames(). */
+__weak __noinline long copy_moved(struct scratch *s, const struct plop_layout *l, __u64 f,
+				  __u64 above)
+{
+	return s && l ? copy_move(s, l, f, above) : -1;
 }
 
 /*
@@ -133,7 +141,7 @@ static __always_inline bool frame_put(struct plop_half *half, __u32 n, __u32 end
  */
 typedef bool (*walk_pause_t)(struct walk *w, __u64 f, __u8 *p, __u64 code);
 
-static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pause)
+static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pause, bool calls)
 {
 	const struct plop_layout *l = w->l;
 	struct walk_state *k = &w->s->walk;
@@ -168,7 +176,8 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 			mark = f;
 		step++;
 		if (at > length) {
-			long moved = copy_move(w, f, above);
+			long moved = calls ? copy_moved(w->s, l, f, above) :
+					     copy_move(w->s, l, f, above);
 
 			if (moved < 0) {
 				k->result = WALK_FAULT;
@@ -218,7 +227,7 @@ static __always_inline long walk_frames(__u32 i, struct walk *w, walk_pause_t pa
 
 static long walk_step(__u32 i, struct walk *w)
 {
-	return walk_frames(i, w, NULL);
+	return walk_frames(i, w, NULL, true);
 }
 
 static __always_inline void thread_remember(__u64 key, __u64 state)
