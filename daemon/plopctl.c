@@ -15,7 +15,7 @@
 static const struct ctl_command commands[] = {
 	{ "status", ctl_status }, { "ps", ctl_ps },     { "record", ctl_record },
 	{ "export", ctl_export }, { "open", ctl_open }, { "top", ctl_top },
-	{ "dump", ctl_dump },     { "diff", NULL },
+	{ "dump", ctl_dump },     { "diff", ctl_diff },
 };
 
 struct command_line {
@@ -59,6 +59,7 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "  ps       the Python processes of this host\n"
 		       "  record   record processes for a while, from now on\n"
 		       "  export   write what was collected already, as one profile\n"
+		       "  diff     what became slower, from one version or time to another\n"
 		       "  dump     every thread's Python stack, now\n"
 		       "  top      what they do now, live\n"
 		       "  open     the viewer's address, with a fresh token\n\n"
@@ -73,12 +74,6 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (!streq(commands[i].name, line.name))
 			continue;
-		if (!commands[i].run) {
-			log_error("%s is not there yet; there are status, ps, record, export, "
-				  "open, dump and top",
-				  line.name);
-			return CTL_USAGE;
-		}
 		snprintf(name, sizeof(name), "plopctl %s", line.name);
 		argv[line.at] = name;
 		return commands[i].run(ctl, argc - line.at, argv + line.at);

@@ -80,6 +80,8 @@ struct api_request {
 
 /* The request's parameters; it is answered (400, 500) on failure. */
 int api_query(const struct api_request *q, struct query *ret);
+/* The same of two sides that are compared: query_parse_sides(). */
+int api_query_sides(const struct api_request *q, struct query *ret_base, struct query *ret_new);
 /* The last value of a query key, or NULL. */
 const char *api_parameter(const struct api_request *q, const char *key);
 /* A request header, or NULL; name in any case. */

@@ -4,16 +4,30 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+static int refuse(const struct api_request *q, int r, const struct refusal *why)
+{
+	if (r == -EINVAL)
+		api_reply_error(q->call, why->status, why->hint, "%s", why->error);
+	else if (r < 0)
+		api_reply_error(q->call, 500, NULL, "failed to read the query: %s", strerror(-r));
+	return r;
+}
+
 int api_query(const struct api_request *q, struct query *ret)
 {
 	struct refusal why = {};
 	int r = query_parse(q->parameters, q->nparameters, clock_ns(CLOCK_REALTIME), ret, &why);
 
-	if (r == -EINVAL)
-		api_reply_error(q->call, why.status, why.hint, "%s", why.error);
-	else if (r < 0)
-		api_reply_error(q->call, 500, NULL, "failed to read the query: %s", strerror(-r));
-	return r;
+	return refuse(q, r, &why);
+}
+
+int api_query_sides(const struct api_request *q, struct query *ret_base, struct query *ret_new)
+{
+	struct refusal why = {};
+	int r = query_parse_sides(q->parameters, q->nparameters, clock_ns(CLOCK_REALTIME), ret_base,
+				  ret_new, &why);
+
+	return refuse(q, r, &why);
 }
 
 /* A request that waits for the answer to its question. */

@@ -26,12 +26,13 @@ struct ctl {
 
 struct ctl_command {
 	const char *name;
-	int (*run)(struct ctl *ctl, int argc, char *argv[]); /* NULL: planned, not there yet */
+	int (*run)(struct ctl *ctl, int argc, char *argv[]);
 };
 int ctl_status(struct ctl *ctl, int argc, char *argv[]);
 int ctl_ps(struct ctl *ctl, int argc, char *argv[]);
 int ctl_record(struct ctl *ctl, int argc, char *argv[]);
 int ctl_export(struct ctl *ctl, int argc, char *argv[]);
+int ctl_diff(struct ctl *ctl, int argc, char *argv[]);
 int ctl_dump(struct ctl *ctl, int argc, char *argv[]);
 int ctl_top(struct ctl *ctl, int argc, char *argv[]);
 int ctl_open(struct ctl *ctl, int argc, char *argv[]);

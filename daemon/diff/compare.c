@@ -45,7 +45,7 @@ struct change {
 /* What shares are held against where they are taken as they are. */
 static const struct comparison unscaled = { .scale = 1 };
 
-static struct change change_of(const struct share *base, const struct share *new,
+static struct change change_of(const struct fraction *base, const struct fraction *new,
 			       const struct comparison *c)
 {
 	double now = new->value / c->scale, one, two;
@@ -185,10 +185,10 @@ static enum verdict judge(const struct side *sides, const struct compared *f,
 static struct change total_change(const struct side *sides, const struct compared *f,
 				  const struct comparison *c)
 {
-	const struct share base =
-		series_share(&f->total[BASE_SIDE], &sides[BASE_SIDE], &c->neighbours[BASE_SIDE]);
-	const struct share new =
-		series_share(&f->total[NEW_SIDE], &sides[NEW_SIDE], &c->neighbours[NEW_SIDE]);
+	const struct fraction base =
+		series_fraction(&f->total[BASE_SIDE], &sides[BASE_SIDE], &c->neighbours[BASE_SIDE]);
+	const struct fraction new =
+		series_fraction(&f->total[NEW_SIDE], &sides[NEW_SIDE], &c->neighbours[NEW_SIDE]);
 
 	return change_of(&base, &new, c);
 }
@@ -243,19 +243,20 @@ static bool is_moved(const struct side *sides, const struct compared *functions,
 static void measure(const struct side *sides, struct compared *f, const struct comparison *c,
 		    double *p)
 {
-	struct share self[SIDES];
+	struct fraction self[SIDES];
 	struct change plain, held;
 	double width;
 
 	for (int i = 0; i < SIDES; i++)
-		self[i] = series_share(&f->self[i], &sides[i], &c->neighbours[i]);
+		self[i] = series_fraction(&f->self[i], &sides[i], &c->neighbours[i]);
 	f->base_self = self[BASE_SIDE].value;
 	f->new_self = self[NEW_SIDE].value;
 	f->base_total =
-		series_share(&f->total[BASE_SIDE], &sides[BASE_SIDE], &c->neighbours[BASE_SIDE])
+		series_fraction(&f->total[BASE_SIDE], &sides[BASE_SIDE], &c->neighbours[BASE_SIDE])
 			.value;
 	f->new_total =
-		series_share(&f->total[NEW_SIDE], &sides[NEW_SIDE], &c->neighbours[NEW_SIDE]).value;
+		series_fraction(&f->total[NEW_SIDE], &sides[NEW_SIDE], &c->neighbours[NEW_SIDE])
+			.value;
 	plain = change_of(&self[BASE_SIDE], &self[NEW_SIDE], &unscaled);
 	width = change_width(&plain);
 	f->delta = plain.delta;

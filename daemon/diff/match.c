@@ -165,6 +165,37 @@ static int match_loosely(struct both *b)
 		if (!numbers[key])
 			numbers[key] = *number + 1;
 		*number = numbers[key] - 1;
+		b->sides[*number] = SIDES_BOTH;
+	}
+	return 0;
+}
+
+/* Those that are left still: the one function of that key that is on both sides takes them in. */
+static int join_left(struct both *b)
+{
+	_cleanup_(keys_done) struct keys k = {};
+	/* by key: the number of that one + 1 */
+	_cleanup_free_ uint32_t *numbers = calloc((size_t)b->n + 1, sizeof(*numbers));
+	const uint32_t several = UINT32_MAX;
+	int r;
+
+	if (!numbers)
+		return -ENOMEM;
+	r = keys_fill(&k, b->functions, b->n, true);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < b->n; i++) {
+		uint32_t *number = &numbers[k.numbers[i]];
+
+		if (b->sides[b->numbers[i]] != SIDES_BOTH)
+			continue;
+		*number = !*number || *number == b->numbers[i] + 1 ? b->numbers[i] + 1 : several;
+	}
+	for (uint32_t i = 0; i < b->n; i++) {
+		uint32_t number = numbers[k.numbers[i]];
+
+		if (b->sides[b->numbers[i]] != SIDES_BOTH && number && number != several)
+			b->numbers[i] = number - 1;
 	}
 	return 0;
 }
@@ -208,6 +239,8 @@ int match_functions(const struct match_function *base, uint32_t nbase,
 	r = match_exactly(&b);
 	if (r == 0)
 		r = match_loosely(&b);
+	if (r == 0)
+		r = join_left(&b);
 	if (r == 0)
 		r = close_ranks(&b);
 	if (r < 0)

@@ -20,7 +20,9 @@ struct match_function {
  *
  * First those match whose kind, name, file and module are equal. Of those of Python that nothing
  * on the other side matches, those match whose kind, name and identity_of() the file are equal; of
- * other kinds, whose kind, name and module are.
+ * other kinds, whose kind, name and module are. What is still on one side alone then is taken in by
+ * the function that matches it so and is on both sides, if that is one: in a window in which a new
+ * version was pushed both ran.
  *
  * Gives each function the number of what it is, from 0 on, in numbers[]; those of one number are
  * the same. Returns how many numbers there are, or -ENOMEM, and -E2BIG for more than MATCH_MOST.

@@ -154,10 +154,10 @@ static double variance_of_chance(double y, double x)
 	return share * (1 - share) / x;
 }
 
-struct share series_share(const struct series *y, const struct side *s,
-			  const struct neighbours *all)
+struct fraction series_fraction(const struct series *y, const struct side *s,
+				const struct neighbours *all)
 {
-	struct share a = { .value = NAN, .variance = INFINITY, .df = 1 };
+	struct fraction a = { .value = NAN, .variance = INFINITY, .df = 1 };
 	double alike;
 
 	if (!(s->sum > 0))

@@ -61,7 +61,7 @@ struct series {
  */
 void series_add(struct series *y, const struct side *s, uint32_t i, double samples);
 
-struct share {
+struct fraction {
 	double value;    /* 0 to 1 */
 	double variance; /* of that value */
 	double df;       /* degrees of freedom that the variance has */
@@ -86,8 +86,8 @@ struct neighbours series_neighbours(const struct series *y, const struct side *s
  * one. Fewer than two windows: the variance is not known, and infinite. A side without samples has
  * a share of NaN.
  */
-struct share series_share(const struct series *y, const struct side *s,
-			  const struct neighbours *all);
+struct fraction series_fraction(const struct series *y, const struct side *s,
+				const struct neighbours *all);
 
 /* The function's share in one of SIDE_PARTS parts of the windows; NaN: that part has no samples. */
 double series_part(const struct series *y, const struct side *s, uint32_t part);

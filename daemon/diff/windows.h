@@ -13,6 +13,9 @@
  * number of functions.
  */
 #define DIFF_WINDOWS 480
+/* Of more counts there are fewer windows, but no fewer than half of DIFF_WINDOWS_FEW. */
+#define DIFF_COUNTS      120000
+#define DIFF_WINDOWS_FEW 120
 
 struct diff_count {
 	uint32_t window, function;

@@ -71,12 +71,14 @@ static int about(const struct api_request *q)
 		return QUESTION_STORE;
 	if (streq(q->path, "/v1/windows"))
 		return QUESTION_WINDOWS;
+	if (streq(q->path, "/v1/diff"))
+		return QUESTION_DIFF;
 	return streq(q->path, "/v1/profile") ? QUESTION_PROFILE : -ENOENT;
 }
 
 void gateway_offline(const struct gateway *g, const struct api_request *q, int r)
 {
-	_cleanup_query_ struct query query = {};
+	_cleanup_query_ struct query query = {}, new_query = {};
 	struct offline_question *o;
 	int what = about(q);
 
@@ -85,7 +87,8 @@ void gateway_offline(const struct gateway *g, const struct api_request *q, int r
 				"plopd does not answer at %s: %s", g->config->socket, strerror(-r));
 		return;
 	}
-	if (api_query(q, &query) < 0)
+	if (what == QUESTION_DIFF ? api_query_sides(q, &query, &new_query) < 0 :
+				    api_query(q, &query) < 0)
 		return;
 	o = calloc(1, sizeof(*o));
 	if (!o) {
@@ -99,7 +102,10 @@ void gateway_offline(const struct gateway *g, const struct api_request *q, int r
 			    .refuse = offline_refuse },
 		.state_dir = g->config->state_dir,
 	};
-	question_init(&o->question, &o->source.source, (enum question_about)what, &query);
+	if (what == QUESTION_DIFF)
+		question_init_diff(&o->question, &o->source.source, &query, &new_query);
+	else
+		question_init(&o->question, &o->source.source, (enum question_about)what, &query);
 	o->question.write = offline_status;
 	o->question.done = offline_done;
 	o->gateway = g;

@@ -55,10 +55,11 @@ static int admit(const struct api_request *q, struct live_question *l)
 
 static void ask(const struct api_request *q, struct queries *queries, enum question_about about)
 {
-	_cleanup_query_ struct query query = {};
+	_cleanup_query_ struct query query = {}, new_query = {};
 	struct live_question *l;
 
-	if (api_query(q, &query) < 0)
+	if (about == QUESTION_DIFF ? api_query_sides(q, &query, &new_query) < 0 :
+				     api_query(q, &query) < 0)
 		return;
 	l = calloc(1, sizeof(*l));
 	if (!l) {
@@ -66,8 +67,12 @@ static void ask(const struct api_request *q, struct queries *queries, enum quest
 		return;
 	}
 	access_limit(&q->peer, &query.selectors);
+	access_limit(&q->peer, &new_query.selectors);
 	live_source_init(&l->source, queries->windows, queries->config);
-	question_init(&l->question, &l->source.store.source, about, &query);
+	if (about == QUESTION_DIFF)
+		question_init_diff(&l->question, &l->source.store.source, &query, &new_query);
+	else
+		question_init(&l->question, &l->source.store.source, about, &query);
 	l->question.done = live_question_done;
 	l->shares = queries->shares;
 	if (admit(q, l) < 0)
@@ -84,6 +89,11 @@ void route_windows(const struct api_request *q, void *ctx)
 void route_profile(const struct api_request *q, void *ctx)
 {
 	ask(q, ctx, QUESTION_PROFILE);
+}
+
+void route_diff(const struct api_request *q, void *ctx)
+{
+	ask(q, ctx, QUESTION_DIFF);
 }
 
 /* GET /v1/stream: the running window as events, once a second. */

@@ -139,3 +139,41 @@ int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now
 	q.group_by = NULL;
 	return 0;
 }
+
+/* The parameters of one side, without its prefix. */
+static size_t take_side(const struct query_parameter *parameters, size_t n, int side,
+			struct query_parameter *ret)
+{
+	static const char *const prefixes[] = { "base.", "new." };
+	size_t size[] = { strlen(prefixes[0]), strlen(prefixes[1]) }, m = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		ret[m] = parameters[i];
+		if (strncmp(ret[m].key, prefixes[side], size[side]) == 0)
+			ret[m].key += size[side];
+		else if (strncmp(ret[m].key, prefixes[!side], size[!side]) == 0)
+			continue;
+		m++;
+	}
+	return m;
+}
+
+int query_parse_sides(const struct query_parameter *parameters, size_t n, uint64_t now_ns,
+		      struct query *ret_base, struct query *ret_new, struct refusal *ret_why)
+{
+	_cleanup_free_ struct query_parameter *of_side = calloc(n + 1, sizeof(*of_side));
+	_cleanup_query_ struct query base = {};
+	int r;
+
+	if (!of_side)
+		return -ENOMEM;
+	r = query_parse(of_side, take_side(parameters, n, 0, of_side), now_ns, &base, ret_why);
+	if (r == 0)
+		r = query_parse(of_side, take_side(parameters, n, 1, of_side), now_ns, ret_new,
+				ret_why);
+	if (r < 0)
+		return r;
+	*ret_base = base;
+	base = (struct query){};
+	return 0;
+}

@@ -28,6 +28,12 @@ struct query {
 /* -EINVAL: *ret_why says why; -ENOMEM. *ret is only filled on success. Pure. */
 int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now_ns,
 		struct query *ret, struct refusal *ret_why);
+/*
+ * The same of two sides that are compared, the base side and the new one: what begins with "base."
+ * or "new." is of one of them, all else of both.
+ */
+int query_parse_sides(const struct query_parameter *parameters, size_t n, uint64_t now_ns,
+		      struct query *ret_base, struct query *ret_new, struct refusal *ret_why);
 void query_done(struct query *q);
 /* Has *p grouped as q asks for: *p is another profile then. */
 int query_group(const struct query *q, struct profile **p);

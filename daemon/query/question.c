@@ -9,9 +9,32 @@ void question_init(struct question *k, struct source *s, enum question_about abo
 	*query = (struct query){};
 }
 
+void question_init_diff(struct question *k, struct source *s, struct query *base, struct query *new)
+{
+	question_init(k, s, QUESTION_DIFF, base);
+	k->new_query = *new;
+	*new = (struct query){};
+}
+
+const struct query *question_side(const struct question *k, int side)
+{
+	return side == BASE_SIDE ? &k->query : &k->new_query;
+}
+
+int question_add_to_side(struct question *k, int side, const struct profile *window)
+{
+	struct diff_windows *w = k->sides[side];
+	int r = window ? diff_windows_add(w, window) : diff_windows_close(w);
+
+	return r == 0 && diff_windows_bytes(w) > k->memory / 3 ? -E2BIG : r;
+}
+
 void question_clear(struct question *k)
 {
 	query_done(&k->query);
+	query_done(&k->new_query);
+	for (int i = 0; i < SIDES; i++)
+		diff_windows_free(k->sides[i]);
 	free(k->error);
 	buf_free(&k->windows);
 	profile_free(k->profile);
@@ -23,7 +46,11 @@ void question_clear(struct question *k)
 void question_read(struct question *k)
 {
 	k->windows.limit = k->answer.limit;
-	k->r = k->source->read(k->source, k);
+	k->r = 0;
+	for (int i = 0; i < SIDES && k->about == QUESTION_DIFF && k->r == 0; i++)
+		k->r = diff_windows_new(&k->sides[i]);
+	if (k->r == 0)
+		k->r = k->source->read(k->source, k);
 }
 
 void question_add(struct question *k)
@@ -32,9 +59,29 @@ void question_add(struct question *k)
 		k->r = k->source->add(k->source, k);
 }
 
-static bool overlaps(const struct question *k, const struct profile *p)
+static bool overlaps(const struct query *q, const struct profile *p)
 {
-	return p->end_ns > k->query.from_ns && p->start_ns < k->query.to_ns;
+	return p->end_ns > q->from_ns && p->start_ns < q->to_ns;
+}
+
+/* On one side, or on both. */
+static int add_to_sides(struct question *k, const struct profile *window)
+{
+	int r = 0;
+
+	for (int i = 0; i < SIDES && r == 0; i++) {
+		const struct query *q = question_side(k, i);
+		_cleanup_(profile_freep) struct profile *selected = NULL;
+
+		if (!overlaps(q, window))
+			continue;
+		r = profile_select(window, &q->selectors, &selected);
+		if (r == 0)
+			r = question_add_to_side(k, i, selected);
+		if (r == 0)
+			r = question_add_to_side(k, i, NULL);
+	}
+	return r;
 }
 
 static int add_samples(struct question *k, const struct profile *window)
@@ -57,7 +104,8 @@ int question_add_window(struct question *k, const struct profile *window)
 {
 	int r;
 
-	if (!overlaps(k, window))
+	if (!overlaps(&k->query, window) &&
+	    !(k->about == QUESTION_DIFF && overlaps(&k->new_query, window)))
 		return 0;
 	if (k->nadded == ARRAY_SIZE(k->added))
 		return -E2BIG;
@@ -66,15 +114,25 @@ int question_add_window(struct question *k, const struct profile *window)
 	return r;
 }
 
+static int add(struct question *k, const struct profile *window)
+{
+	switch (k->about) {
+	case QUESTION_PROFILE:
+		return add_samples(k, window);
+	case QUESTION_DIFF:
+		return add_to_sides(k, window);
+	default:
+		return store_window_put(window, &k->query.selectors, &k->windows);
+	}
+}
+
 /* Puts what the source added to what was read. */
 static int join(struct question *k)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < k->nadded && r >= 0; i++)
-		r = k->about == QUESTION_PROFILE ?
-			    add_samples(k, k->added[i]) :
-			    store_window_put(k->added[i], &k->query.selectors, &k->windows);
+		r = add(k, k->added[i]);
 	if (r >= 0 && k->about == QUESTION_PROFILE && !k->profile->hz)
 		k->profile->hz = k->hz;
 	return r;
@@ -89,15 +147,34 @@ static int write_profile(struct question *k)
 	return r < 0 ? r : k->query.format->encode(k->profile, &k->answer);
 }
 
+static int write_diff(struct question *k)
+{
+	const struct diff_windows *const sides[SIDES] = { k->sides[BASE_SIDE], k->sides[NEW_SIDE] };
+	struct json_writer w = json_writer_on(&k->answer);
+	_cleanup_(diff_freep) struct diff *d = NULL;
+	int r = diff_new(sides, &compare_defaults, &d);
+
+	if (r < 0)
+		return r;
+	json_put_object(&w, NULL);
+	diff_put(d, &w);
+	json_put_end(&w);
+	return json_writer_done(&w);
+}
+
 int question_write(struct question *k)
 {
 	struct json_writer w = json_writer_on(&k->answer);
 	int r = join(k);
 
+	if (r == 0 && k->about == QUESTION_DIFF)
+		r = write_diff(k);
 	if (r < 0) {
 		k->r = r;
 		return r;
 	}
+	if (k->about == QUESTION_DIFF)
+		return 0;
 	if (k->about == QUESTION_PROFILE)
 		return write_profile(k);
 	if (k->about == QUESTION_STORE) {
@@ -116,7 +193,11 @@ void question_refuse(const struct question *k, struct refusal *ret)
 {
 	if (k->source->refuse && k->source->refuse(k->source, k, ret))
 		return;
-	if (k->r == -E2BIG)
+	if (k->r == -E2BIG && k->about == QUESTION_DIFF)
+		refusal_say(ret, 413, "compare shorter times, or one service",
+			    "the different functions of one side take more than %zu MB",
+			    k->memory / 3 >> 20);
+	else if (k->r == -E2BIG)
 		refusal_say(ret, 413,
 			    "ask for a shorter time, for fewer processes, or for format json",
 			    "the different stacks of this answer take more than %zu MB",

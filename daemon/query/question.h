@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "diff/diff.h"
 #include "query/query.h"
 #include "query/refusal.h"
 #include "query/source.h"
@@ -11,6 +12,7 @@ enum question_about {
 	QUESTION_STORE,   /* what there is: store_facts */
 	QUESTION_WINDOWS, /* GET /v1/windows */
 	QUESTION_PROFILE, /* GET /v1/profile, in a format */
+	QUESTION_DIFF,    /* GET /v1/diff */
 };
 
 /* Windows that one answer lists, the newest. */
@@ -29,7 +31,8 @@ struct question {
 	struct source *source; /* borrowed */
 	enum question_about about;
 	struct query query;
-	size_t memory; /* QUESTION_MEMORY, or less */
+	struct query new_query; /* of QUESTION_DIFF: the new side; query is the base side */
+	size_t memory;          /* QUESTION_MEMORY, or less */
 	/*
 	 * Starts of windows that the source adds: they are passed over in what is read. Borrowed.
 	 */
@@ -49,12 +52,23 @@ struct question {
 	uint32_t hz;        /* of a profile in which nothing was sampled; 0: not known */
 	struct buf windows; /* elements of the JSON array, separated by commas, oldest first */
 	struct profile *profile;
-	struct buf answer; /* its limit is what the client may get */
+	struct diff_windows *sides[SIDES]; /* of QUESTION_DIFF; owned */
+	struct buf answer;                 /* its limit is what the client may get */
 };
 
 /* Takes over the query. */
 void question_init(struct question *k, struct source *s, enum question_about about,
 		   struct query *query);
+/* The same of QUESTION_DIFF. */
+void question_init_diff(struct question *k, struct source *s, struct query *base,
+			struct query *new);
+/* What is asked of a side. */
+const struct query *question_side(const struct question *k, int side);
+/*
+ * Adds a window of a side as it was selected; NULL: those before go. -E2BIG: they take more memory
+ * than they may.
+ */
+int question_add_to_side(struct question *k, int side, const struct profile *window);
 /* Frees what is in it. On the loop thread. */
 void question_clear(struct question *k);
 

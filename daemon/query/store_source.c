@@ -17,6 +17,33 @@ static int read_profile(struct question *k, struct store_reader *reader)
 	return store_profile(reader, q->from_ns, q->to_ns, &q->selectors, &k->profile);
 }
 
+/* The windows of a side. */
+struct side_read {
+	struct question *question;
+	int side;
+};
+
+static int read_window(const struct profile *window, void *ctx)
+{
+	struct side_read *s = ctx;
+
+	return question_add_to_side(s->question, s->side, window);
+}
+
+static int read_sides(struct question *k, struct store_reader *reader)
+{
+	int r = 0;
+
+	store_reader_limit(reader, k->memory / 3);
+	for (int i = 0; i < SIDES && r == 0; i++) {
+		const struct query *q = question_side(k, i);
+
+		r = store_each_window(reader, q->from_ns, q->to_ns, &q->selectors, read_window,
+				      &(struct side_read){ k, i });
+	}
+	return r;
+}
+
 int store_source_read(struct source *s, struct question *k)
 {
 	const struct store_source *source = (const struct store_source *)s;
@@ -36,6 +63,8 @@ int store_source_read(struct source *s, struct question *k)
 				     &q->selectors, &k->windows);
 	case QUESTION_PROFILE:
 		return read_profile(k, reader);
+	case QUESTION_DIFF:
+		return read_sides(k, reader);
 	}
 	return -EINVAL;
 }

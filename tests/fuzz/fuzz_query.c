@@ -48,6 +48,19 @@ static void check_route(const char *method, const char *path)
 	FUZZ_ASSERT(r != 0 || streq(route->method, method));
 }
 
+static void check_sides(const struct query_parameter *parameters, size_t n)
+{
+	_cleanup_query_ struct query base = {}, new = {};
+	struct refusal why = {};
+	int r = query_parse_sides(parameters, n, UINT64_C(1795359600) * NSEC_PER_SEC, &base, &new,
+				  &why);
+
+	FUZZ_ASSERT(r == 0 || r == -EINVAL);
+	FUZZ_ASSERT((r == 0) == (why.error[0] == '\0'));
+	if (r == 0)
+		FUZZ_ASSERT(base.selectors.n <= n && new.selectors.n <= n);
+}
+
 static void check_query(const struct query_parameter *parameters, size_t n)
 {
 	_cleanup_query_ struct query q = {};
@@ -55,6 +68,7 @@ static void check_query(const struct query_parameter *parameters, size_t n)
 	int r = query_parse(parameters, n, UINT64_C(1795359600) * NSEC_PER_SEC, &q, &why);
 
 	FUZZ_ASSERT(r == 0 || r == -EINVAL);
+	check_sides(parameters, n);
 	FUZZ_ASSERT((r == 0) == (why.error[0] == '\0'));
 	if (r == 0) {
 		FUZZ_ASSERT(q.from_ns < q.to_ns);

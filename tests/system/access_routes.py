@@ -83,6 +83,14 @@ def ask_windows(m, t, path):
             get(m, uid, "%s?%s" % (path, parameters), ("cm_",) if parameters == "from=0" else ())
 
 
+def ask_diff(m, t, path):
+    """Of both sides; and each selector on one side alone."""
+    for uid in (0, ONE, TWO):
+        get(m, uid, path + "?from=0", ("fn_", "file_"))
+        several([(get, m, uid, "%s?from=0&%s%s=%s" % (path, side, key.replace("NAME", "note"), value))
+                 for side in ("base.", "new.") for key in t["selectors"] for value in values(m, key)])
+
+
 def ask_list(m, t, path):
     for uid in (0, ONE, TWO):
         get(m, uid, path, ("cm_", "sv_", "vr_", "file_") if path == "/v1/processes" else ())
@@ -239,6 +247,7 @@ ROUTES = {
     ("GET", "/v1/processes"): ask_list,
     ("GET", "/v1/windows"): ask_windows,
     ("GET", "/v1/profile"): ask_profile,
+    ("GET", "/v1/diff"): ask_diff,
     ("GET", "/v1/stream"): ask_stream,
     ("GET", "/v1/dump"): ask_dump,
     ("POST", "/v1/recordings"): ask_recordings,
@@ -364,6 +373,9 @@ def commands(m, t):
                    "output": [["export", "-f", "collapsed", "-o", None]],
                    "since": [["export", "--since", "1h"], ["export", "comm=cm_zqroot"], ["export", "pid=%d" % m.pid("zqsetuid")]],
                    "until": [["export", "--until", "now"]]},
+        "diff": {"base": [["diff", "--base", "since=1h"]], "new": [["diff", "--base", "since=1h", "--new", "since=10m"]],
+                 "since": [["diff", "--since", "1h", "--base", "until=now"]], "until": [["diff", "--until", "now", "--base", "since=1h"]],
+                 "fail-above": [["diff", "--base", "since=1h", "--fail-above", "100000%"]], "json": [["diff", "--json", "--base", "since=1h"]]},
         "dump": {"pid": [["dump", "-p", own], ["dump", own]], "json": [["dump", "--json", "-p", own]]},
         "top": {"once": [["top", "-1"], ["top", "-1", *everybody]], "all": [["top", "-1", "-a"]], "batch": [["top", "-b", 2]], "cgroup": [["top", "-1", "-c", "/"]],
                 "interval": [["top", "-1", "-i", 1]], "pid": [["top", "-1", "-p", own], ["top", "-1", own]], "processes": [["top", "-1", "-P"]],

@@ -212,7 +212,7 @@ class Plopctl(Case):
         assert self.left() == []
 
     def test_usage_and_reach(self):
-        self.refused(2, "not there yet", "diff")
+        self.refused(2, "say what to compare", "diff")
         self.refused(2, "no command", "nonsense")
         self.refused(2, "not a selector", "export", "colour=red")
         self.refused(2, "not one of running, waiting for the GIL", "export", "state=idle")

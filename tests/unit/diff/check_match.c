@@ -61,6 +61,23 @@ START_TEST(exactly_comes_first)
 }
 END_TEST
 
+/* A base side that has a moment of the new version is of the old one still. */
+START_TEST(a_side_with_two_versions)
+{
+	const struct match_function base[] = { OF("a", "/srv/1.0/x.py"), OF("a", "/srv/1.1/x.py") };
+	const struct match_function new[] = { OF("a", "/srv/1.1/x.py") };
+	const struct match_function three[] = { OF("a", "/v1/x.py"), OF("a", "/v2/x.py"),
+						OF("a", "/v3/x.py") };
+	uint32_t b[3], n[2];
+
+	ck_assert_int_eq(match_functions(base, 2, new, 1, b, n), 1);
+	/* of which of two nobody knows */
+	ck_assert_int_eq(match_functions(three, 3, three, 2, b, n), 3);
+	ck_assert_uint_ne(b[2], b[0]);
+	ck_assert_uint_ne(b[2], b[1]);
+}
+END_TEST
+
 /* A text that goes on where another ends is another; so is another kind. */
 START_TEST(keys_have_parts)
 {
@@ -83,5 +100,5 @@ START_TEST(keys_have_parts)
 }
 END_TEST
 
-CHECK_MAIN("diff/match", equal_ones_are_one, another_version_is_the_same, exactly_comes_first,
-	   keys_have_parts);
+CHECK_MAIN("diff/match", equal_ones_are_one, a_side_with_two_versions, another_version_is_the_same,
+	   exactly_comes_first, keys_have_parts);

@@ -41,11 +41,11 @@ START_TEST(a_share_and_its_variance)
 	static const double x[] = { 100, 200, 300, 400 }, y[] = { 20, 30, 75, 75 };
 	double squares = 0;
 	struct series s;
-	struct share a;
+	struct fraction a;
 
 	windows(x, 4);
 	s = of(y, 4);
-	a = series_share(&s, &side, &none);
+	a = series_fraction(&s, &side, &none);
 	ck_assert_double_eq_tol(a.value, 0.2, 1e-12);
 	for (int i = 0; i < 4; i++)
 		squares += (y[i] - 0.2 * x[i]) * (y[i] - 0.2 * x[i]);
@@ -61,14 +61,14 @@ START_TEST(windows_that_are_all_equal_are_not_sure)
 
 	windows(x, 4);
 	s = of(y, 4);
-	ck_assert_double_eq_tol(series_share(&s, &side, &none).variance, 0.2 * 0.8 / 200, 1e-12);
+	ck_assert_double_eq_tol(series_fraction(&s, &side, &none).variance, 0.2 * 0.8 / 200, 1e-12);
 	s = of(x, 4);
-	ck_assert_double_eq(series_share(&s, &side, &none).value, 1);
-	ck_assert_double_eq_tol(series_share(&s, &side, &none).variance, 199.0 / 200 / 200 / 200,
+	ck_assert_double_eq(series_fraction(&s, &side, &none).value, 1);
+	ck_assert_double_eq_tol(series_fraction(&s, &side, &none).variance, 199.0 / 200 / 200 / 200,
 				1e-12);
 	s = of(zero, 4);
-	ck_assert_double_eq(series_share(&s, &side, &none).value, 0);
-	ck_assert_double_eq_tol(series_share(&s, &side, &none).variance, 199.0 / 200 / 200 / 200,
+	ck_assert_double_eq(series_fraction(&s, &side, &none).value, 0);
+	ck_assert_double_eq_tol(series_fraction(&s, &side, &none).variance, 199.0 / 200 / 200 / 200,
 				1e-12);
 }
 END_TEST
@@ -78,15 +78,15 @@ START_TEST(too_little_says_nothing)
 	struct series s = { 0 };
 
 	side_close(&side);
-	ck_assert_double_nan(series_share(&s, &side, &none).value);
+	ck_assert_double_nan(series_fraction(&s, &side, &none).value);
 	ck_assert_int_eq(side_add(&side, 0, 0), 0);
 	ck_assert_int_eq(side_add(&side, NAN, 0), 0);
 	ck_assert_int_eq(side_add(&side, 10, 0), 0);
 	side_close(&side);
 	ck_assert_uint_eq(side.n, 1);
 	series_add(&s, &side, 0, 5);
-	ck_assert_double_eq(series_share(&s, &side, &none).value, 0.5);
-	ck_assert_double_infinite(series_share(&s, &side, &none).variance);
+	ck_assert_double_eq(series_fraction(&s, &side, &none).value, 0.5);
+	ck_assert_double_infinite(series_fraction(&s, &side, &none).variance);
 	ck_assert_double_nan(series_part(&s, &side, 2));
 }
 END_TEST
@@ -97,7 +97,7 @@ START_TEST(windows_that_go_with_their_neighbours_say_less)
 	double sum = 0, lag = 0, r;
 	double e[60], y[60];
 	struct series s;
-	struct share a;
+	struct fraction a;
 
 	for (uint32_t i = 0; i < 60; i++) {
 		y[i] = (i / 5) % 2 ? 20 : 0;
@@ -105,7 +105,7 @@ START_TEST(windows_that_go_with_their_neighbours_say_less)
 	}
 	side_close(&side);
 	s = of(y, 60);
-	a = series_share(&s, &side, &none);
+	a = series_fraction(&s, &side, &none);
 	for (uint32_t i = 0; i < 60; i++) {
 		e[i] = y[i] - 10;
 		sum += e[i] * e[i];

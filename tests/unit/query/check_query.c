@@ -49,6 +49,34 @@ START_TEST(all_of_them)
 }
 END_TEST
 
+START_TEST(two_sides)
+{
+	static const struct query_parameter p[] = {
+		{ "from", "1795359000" },   { "base.to", "1795359300" }, { "service", "shop" },
+		{ "base.version", "1" },    { "new.version", "2" },      { "new.version", "3" },
+		{ "new.label.base.", "x" },
+	};
+	static const struct query_parameter bad[] = { { "new.colour", "red" },
+						      { "base.pid", "1" } };
+	_cleanup_query_ struct query base = {}, new = {}, none = {};
+
+	ck_assert_int_eq(query_parse_sides(p, ARRAY_SIZE(p), NOW, &base, &new, &why), 0);
+	ck_assert_uint_eq(base.to_ns, UINT64_C(1795359300) * NSEC_PER_SEC);
+	ck_assert_uint_eq(base.from_ns, new.from_ns);
+	ck_assert_uint_eq(new.to_ns, NOW);
+	ck_assert_uint_eq(base.selectors.n, 2);
+	ck_assert_str_eq(base.selectors.items[0].value, "shop");
+	ck_assert_str_eq(base.selectors.items[1].value, "1");
+	ck_assert_uint_eq(new.selectors.n, 4);
+	ck_assert_str_eq(new.selectors.items[2].value, "3");
+	ck_assert_str_eq(new.selectors.items[3].key, "label.base.");
+	why = (struct refusal){};
+	ck_assert_int_eq(query_parse_sides(bad, 2, NOW, &none, &none, &why), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(why.error, "colour"));
+	ck_assert_uint_eq(none.selectors.n, 0);
+}
+END_TEST
+
 START_TEST(errors_say_what_and_leave_the_result)
 {
 	static const struct {
@@ -115,5 +143,5 @@ START_TEST(from_is_before_to)
 }
 END_TEST
 
-CHECK_MAIN("api/query", defaults, all_of_them, errors_say_what_and_leave_the_result, groups,
-	   from_is_before_to);
+CHECK_MAIN("api/query", defaults, all_of_them, two_sides, errors_say_what_and_leave_the_result,
+	   groups, from_is_before_to);

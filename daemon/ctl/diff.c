@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+#include <inttypes.h>
+
+#include "ctl/ctl.h"
+#include "ctl/diff_table.h"
+#include "ctl/select.h"
+#include "ctl/suggest.h"
+#include "http/exchange.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/parse.h"
+#include "util/when.h"
+
+/* What a side has of its own, and what both have. */
+enum {
+	BASE,
+	NEW,
+	BOTH,
+	WHOM,
+};
+static const char *const prefixes[WHOM] = { "base.", "new.", "" };
+static const char *const names[WHOM] = { "--base", "--new", "" };
+
+struct whom {
+	struct selectors selectors;
+	const char *since, *until;
+};
+
+struct diff_options {
+	struct ctl *ctl;
+	struct whom sides[WHOM];
+	int side; /* whose the next word is */
+	double fail_above;
+	bool json;
+	int error; /* exit status of what was refused */
+};
+
+/* One word of a side: KEY=VALUE, since=TIME or until=TIME. */
+static int add_word(struct diff_options *o, int side, const char *word)
+{
+	struct whom *s = &o->sides[side];
+
+	if (strncmp(word, "since=", 6) == 0)
+		s->since = word + 6;
+	else if (strncmp(word, "until=", 6) == 0)
+		s->until = word + 6;
+	else
+		return ctl_selector_add("diff", &s->selectors, word);
+	return CTL_DONE;
+}
+
+static int set_fail(struct diff_options *o, const char *text)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || (*end && !streq(end, "%")) || !(value >= 0 && value < 1e6))
+		return ctl_usage("diff", "--fail-above %.64s is not a number of percent, as 5%%",
+				 text);
+	o->fail_above = value / 100;
+	return CTL_DONE;
+}
+
+static error_t on_option(int key, char *value, struct argp_state *state)
+{
+	struct diff_options *o = state->input;
+	int r = CTL_DONE;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = o->ctl;
+		return 0;
+	case 'b':
+	case 'n':
+		o->side = key == 'b' ? BASE : NEW;
+		r = add_word(o, o->side, value);
+		break;
+	case ARGP_KEY_ARG:
+		r = add_word(o, o->side, value);
+		break;
+	case 's':
+		o->sides[BOTH].since = value;
+		break;
+	case 'u':
+		o->sides[BOTH].until = value;
+		break;
+	case 'F':
+		r = set_fail(o, value);
+		break;
+	case 'j':
+		o->json = true;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	if (o->error == CTL_DONE)
+		o->error = r;
+	return 0;
+}
+
+static int add_time(const char *text, const char *prefix, const char *key, uint64_t now,
+		    struct buf *b)
+{
+	uint64_t at;
+
+	if (!text || strcasecmp(text, "now") == 0)
+		return CTL_DONE;
+	if (when_parse(text, now, streq(key, "to"), &at) < 0)
+		return ctl_usage("diff", "%.64s is not a time; it is one of: %s", text,
+				 when_forms());
+	buf_printf(b, "&%s%s=%" PRIu64 ".%09" PRIu64, prefix, key, at / NSEC_PER_SEC,
+		   at % NSEC_PER_SEC);
+	return CTL_DONE;
+}
+
+static int add_side(const struct diff_options *o, int side, uint64_t now, struct buf *b)
+{
+	const struct whom *s = &o->sides[side];
+	int r = add_time(s->since, prefixes[side], "from", now, b);
+
+	if (r == CTL_DONE)
+		r = add_time(s->until, prefixes[side], "to", now, b);
+	for (size_t i = 0; i < s->selectors.n; i++) {
+		buf_printf(b, "&%s%s=", prefixes[side], s->selectors.items[i].key);
+		http_escape(b, s->selectors.items[i].value);
+	}
+	return r;
+}
+
+/* The query's path; an exit status. */
+static int make_path(const struct diff_options *o, char **ret)
+{
+	uint64_t now = clock_ns(CLOCK_REALTIME);
+	_cleanup_buf_ struct buf b = {};
+	int r;
+
+	buf_puts(&b, "/v1/diff?format=json");
+	/* a later value of a key that is not a selector's wins: what a side says itself */
+	r = add_side(o, BOTH, now, &b);
+	for (int i = BASE; r == CTL_DONE && i < BOTH; i++)
+		r = add_side(o, i, now, &b);
+	if (r != CTL_DONE)
+		return r;
+	*ret = buf_string(&b);
+	if (*ret)
+		return CTL_DONE;
+	log_error("diff: out of memory");
+	return CTL_FAILED;
+}
+
+#define VALUES_MOST 1000
+
+/*
+ * The values of a key that the store has, each once: what stands before the first ";" of a line.
+ */
+static size_t split_values(char *text, const char *key, const char *values[VALUES_MOST])
+{
+	size_t skip = strlen(key) + 1, n = 0;
+	char *rest = text;
+
+	for (char *line; (line = strsep(&rest, "\n")) && n < VALUES_MOST;) {
+		bool known = false;
+
+		if (strlen(line) <= skip)
+			continue;
+		line[strcspn(line, ";")] = '\0';
+		for (size_t i = 0; i < n && !known; i++)
+			known = streq(values[i], line + skip);
+		if (!known)
+			values[n++] = line + skip;
+	}
+	return n;
+}
+
+/* Says that nothing has a selector, and which value is near. */
+static void tell_nearest(const struct diff_options *o, const struct selector *s, const char *option)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	_cleanup_free_ char *path = NULL;
+	const char *values[VALUES_MOST], *near = NULL;
+	size_t n = 0;
+
+	if (asprintf(&path, "/v1/profile?format=collapsed&from=0&group_by=%s", s->key) >= 0 &&
+	    ctl_exchange(o->ctl, "GET", path, NULL, 60, &a) == 0 && a.status == 200)
+		n = split_values(a.body.data, s->key, values);
+	near = suggest(s->value, values, n);
+	for (size_t i = 0; i < n && !near; i++)
+		if (streq(values[i], s->value))
+			return;
+	if (near)
+		log_error("try: %s %s=%s, which is near", option, s->key, near);
+	else if (n > 0)
+		log_error("try: %s %s=%s, which there is", option, s->key, values[n - 1]);
+}
+
+/* A side has no samples: whose. An exit status. */
+static int check_sides(const struct diff_options *o, const json_t *answer)
+{
+	static const char *const paths[] = { "base.windows", "new.windows" };
+	int r = CTL_DONE;
+
+	for (int i = 0; i < BOTH; i++) {
+		const struct selectors *own = &o->sides[i].selectors;
+		const struct selectors *s = own->n ? own : &o->sides[BOTH].selectors;
+		_cleanup_free_ char *text = NULL;
+
+		if (json_number_at(answer, paths[i]) > 0)
+			continue;
+		text = ctl_selectors_text(s);
+		if (s->n == 0) {
+			log_warning("there are no samples in the time of the %s side",
+				    i == BASE ? "base" : "new");
+			continue;
+		}
+		log_error("diff: there are no samples of %s %s in that time", names[i],
+			  text ? text : "");
+		for (size_t k = 0; k < s->n; k++)
+			tell_nearest(o, &s->items[k], own->n ? names[i] : "");
+		r = CTL_NO_TARGET;
+	}
+	return r;
+}
+
+/* Whether a function is slower, or a new one takes more of the time, than by so much. */
+static bool is_failure(const json_t *f, double above)
+{
+	const char *verdict = json_string_at(f, "verdict");
+
+	if (streq(verdict, "slower"))
+		return json_number_at(f, "relative") > above;
+	return streq(verdict, "new") && json_number_at(f, "rise") > above;
+}
+
+static int judge(const struct diff_options *o, const json_t *answer)
+{
+	const json_t *functions = json_object_get(answer, "functions"), *f;
+	unsigned int n = 0;
+	size_t i;
+
+	json_array_foreach(functions, i, f) n += is_failure(f, o->fail_above);
+	if (n == 0)
+		return CTL_DONE;
+	log_error("diff: %u function%s slower by more than %g %%", n, n == 1 ? " is" : "s are",
+		  100 * o->fail_above);
+	return CTL_FAILED;
+}
+
+static int run(const struct diff_options *o)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	_cleanup_free_ char *path = NULL;
+	json_t *answer;
+	int r = o->error;
+
+	if (r == CTL_DONE &&
+	    !(o->sides[BASE].selectors.n || o->sides[BASE].since || o->sides[BASE].until))
+		r = ctl_usage("diff", "say what to compare: --base version=1 --new version=2");
+	if (r == CTL_DONE)
+		r = make_path(o, &path);
+	if (r == CTL_DONE)
+		r = ctl_configure(o->ctl);
+	if (r == CTL_DONE)
+		r = ctl_request(o->ctl, "diff", "GET", path, NULL, 300, &a);
+	if (r != CTL_DONE)
+		return r;
+	answer = ctl_answer_json(&a, "diff");
+	if (!answer)
+		return CTL_FAILED;
+	r = check_sides(o, answer);
+	if (r == CTL_DONE)
+		r = o->json ? ctl_print_json(answer, "diff") : diff_table_print(answer);
+	if (r == CTL_DONE && o->fail_above >= 0)
+		r = judge(o, answer);
+	json_decref(answer);
+	return r;
+}
+
+int ctl_diff(struct ctl *ctl, int argc, char *argv[])
+{
+	static const struct argp_option options[] = {
+		{ "base", 'b', "SELECTOR", 0, "What it was: also since=TIME and until=TIME", 0 },
+		{ "new", 'n', "SELECTOR", 0, "What it is now: likewise", 0 },
+		{ "since", 's', "TIME", 0, "Begin of the time of both, default 24h", 0 },
+		{ "until", 'u', "TIME", 0, "End of the time of both, default now", 0 },
+		{ "fail-above", 'F', "PERCENT", 0,
+		  "Exit status 1 if a function is slower by more than that", 0 },
+		{ "json", 'j', NULL, 0, "Print JSON", 0 },
+		{}
+	};
+	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
+	static const struct argp argp = {
+		.options = options,
+		.parser = on_option,
+		.children = children,
+		.args_doc = "[SELECTOR]...",
+		.doc = "Which functions became slower, from one side to another, and how sure that "
+		       "is.\v"
+		       "A SELECTOR before --base and --new is for both sides, one behind them for "
+		       "the "
+		       "side that was said last. It is KEY=VALUE, as in plopctl export, or "
+		       "since=TIME "
+		       "or until=TIME.\n\n"
+		       "KEY is one of pid, comm, exe, cgroup, unit, container, service, version, "
+		       "thread. A function is slower by so much of its own time, held against how "
+		       "most "
+		       "functions changed. What moved between a function and those that it calls "
+		       "is no "
+		       "change. Only what is sure is called slower or faster: one in twenty of "
+		       "these "
+		       "may be wrong.\n\n"
+		       "Exit status: 1 if it failed, or by --fail-above; 3 if a side has no "
+		       "samples.\n\n"
+		       "Examples:\n"
+		       "  plopctl diff service=shop --base version=1.4 --new version=1.5\n"
+		       "  plopctl diff unit=shop.service --base until=13:00 --new since=13:00\n"
+		       "  plopctl diff --base version=1.4 --new version=1.5 --fail-above 5% --json",
+	};
+	struct diff_options o = {
+		.ctl = ctl, .side = BOTH, .fail_above = -1, .sides[BOTH].since = "24h"
+	};
+	int r;
+
+	ctl_parse("diff", &argp, ARGP_IN_ORDER, argc, argv, &o);
+	r = run(&o);
+	for (int i = 0; i < WHOM; i++)
+		selectors_done(&o.sides[i].selectors);
+	return r;
+}

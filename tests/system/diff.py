@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""plopctl diff: what became slower from one version to the next, of windows of which it is known; and what it says to bad input. The
+windows are made beforehand (made_versions.c), so that none of it depends on the machine."""
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+import host
+
+SIDES = ("service=shop", "--base", "version=1.0", "--new", "version=1.1")
+STILL = ("service=still", "--base", "version=1", "--new", "version=2")
+NAMES = {"slow_view": "slower", "quick_view": "faster", "moved_view": "moved", "helper": "moved"}
+
+
+@pytest.fixture(scope="module")
+def plopd(root, tmp_path_factory):
+    state = tmp_path_factory.mktemp("state")
+    subprocess.run([os.environ["PLOP_VERSIONS"], str(state)], check=True)
+    with host.Plopd(state=str(state)) as daemon:
+        yield daemon
+
+
+def changed(functions):
+    return {f["name"]: f["verdict"] for f in functions if f["verdict"] not in ("same", "unclear")}
+
+
+def test_versions(plopd):
+    done = plopd.ctl("diff", *SIDES, "--json")
+    assert done.returncode == 0, done
+    answer = json.loads(done.out)
+    assert changed(answer["functions"]) == NAMES, changed(answer["functions"])
+    assert answer["base"]["windows"] == answer["new"]["windows"] == 40 and not answer["warnings"], answer
+    found = {f["name"]: f for f in answer["functions"]}
+    slow = found["slow_view"]
+    assert answer["functions"][0] is slow or answer["functions"][0]["name"] == "slow_view"
+    assert slow["file"] == "/srv/releases/1.1/views.py" and slow["kind"] == "python", slow
+    assert 0.2 < slow["relative"] < 0.4 and slow["low"] <= slow["delta"] <= slow["high"], slow
+    assert abs(slow["delta"] - (slow["new_self"] - slow["base_self"])) < 1e-9, slow
+    assert found["handle"]["base_total"] == found["handle"]["new_total"] == 1, found["handle"]
+    assert sum(f["base_self"] for f in answer["functions"]) == pytest.approx(1)
+    assert sum(f["new_self"] for f in answer["functions"]) == pytest.approx(1)
+
+
+def test_table_and_exit_status(plopd):
+    done = plopd.ctl("diff", *SIDES, "--fail-above", "5%")
+    assert done.returncode == 1 and "1 function is slower by more than 5 %" in done.err, done
+    lines = done.out.splitlines()
+    slower = [line for line in lines if line.startswith("slower")]
+    assert len(slower) == 1 and re.search(r" \+(2\d|3\d) % .* slow_view \(/srv/releases/1.1/views.py\)$", slower[0]), done
+    assert [line.split()[0] for line in lines[4:-1]] == ["slower", "faster", "moved", "moved"], done
+    assert plopd.ctl("diff", *SIDES, "--fail-above", "50").returncode == 0
+    # the same code says nothing
+    done = plopd.ctl("diff", *STILL, "--fail-above", "0")
+    assert done.returncode == 0 and "nothing changed" in done.out, done
+
+
+def test_times(plopd):
+    """Two times in place of two versions; and the same by HTTP."""
+    middle = "@%d" % (time.time() - 70 * 20)
+    done = plopd.ctl("diff", "service=shop", "--base", "until=" + middle, "--new", "since=" + middle, "--json")
+    assert done.returncode == 0 and changed(json.loads(done.out)["functions"]) == NAMES, done
+    answer = plopd.get("/v1/diff?from=0&service=shop&base.version=1.0&new.version=1.1")
+    assert changed(answer["functions"]) == NAMES, answer
+    # other processes, and more of them
+    done = plopd.ctl("diff", "--base", "service=shop", "--new", "service=still")
+    assert done.returncode == 0 and "other processes ran: shop has 100 %" in done.err, done
+
+
+def test_bad_input(plopd):
+    def refused(status, words, *arguments):
+        done = plopd.ctl("diff", *arguments)
+        assert done.returncode == status and words in done.err and not done.out, (arguments, done)
+
+    refused(3, "try: --new version=1.1, which is near", "service=shop", "--base", "version=1.0", "--new", "version=1.11")
+    refused(3, "no samples of --base service=shap", "--base", "service=shap", "--new", "service=shop")
+    refused(2, "say what to compare")
+    refused(2, "not a selector", "--base", "colour=red", "--new", "version=1")
+    refused(2, "not a time", "--base", "since=never", "--new", "version=1")
+    refused(2, "not a number of percent", *SIDES, "--fail-above", "five")
+    # a time without data is no error
+    done = plopd.ctl("diff", "--base", "until=@1000000000", "since=@900000000", "--new", "since=2h")
+    assert done.returncode == 0 and "no samples in the time of the base side" in done.err, done
