@@ -162,7 +162,8 @@ static int expire_by_size(struct store *s)
 static int expire_all(struct store *s)
 {
 	int64_t retention = (int64_t)MIN(s->retention_ns, (uint64_t)INT64_MAX), before;
-	uint64_t until = clock_ns(CLOCK_MONOTONIC) + EXPIRE_NS;
+	/* without room set aside the disk is full, or was: all goes at once then, to have it again */
+	uint64_t until = s->reserve_full ? clock_ns(CLOCK_MONOTONIC) + EXPIRE_NS : UINT64_MAX;
 	int r = 0;
 
 	if (retention && s->life.any && !__builtin_sub_overflow(s->life.now, retention, &before)) {
