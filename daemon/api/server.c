@@ -105,6 +105,13 @@ static void on_log(void *ctx, const char *format, va_list ap)
 	vsnprintf(text, sizeof(text), format, ap);
 	n = strcspn(text, "\n");
 	text[n] = '\0';
+	/*
+	 * It sets options of TCP on any socket to have the end of an answer sent at once (0.9.75),
+	 * which a Unix socket has not, and does anyway.
+	 */
+	if (strstr(text, "TCP_NODELAY") || strstr(text, "TCP_CORK") ||
+	    strstr(text, "push the data"))
+		return;
 	log_debug("libmicrohttpd: %s", text);
 }
 
