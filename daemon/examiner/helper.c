@@ -11,9 +11,10 @@
 /* How long a helper may take in all for one question while it goes on. */
 #define LONGEST_TICKS_NS  (3 * NSEC_PER_SEC)
 #define LONGEST_PEOPLE_NS (30 * NSEC_PER_SEC)
-/* Of an answer, what is read at a time: at its beginning, and at most. */
+/* Of an answer, what is read at a time: at its beginning, and at most; and at most at one event. */
 #define CHUNK     4096u
 #define CHUNK_MAX (256u << 10)
+#define EVENT_MAX (2u << 20)
 
 void helper_close(struct helper *h, bool kill)
 {
@@ -178,7 +179,7 @@ static int helper_answer(struct helper *h)
 	h->in = (struct buf){};
 	h->question = NULL;
 	helper_rest(h);
-	body = (struct unpack){ .data = in.data + sizeof(head), .size = head.size };
+	body = (struct unpack){ .data = in.data + sizeof(head), .size = head.size, .message = &in };
 	/*
 	 * before the answer is heard, which may ask for more: helpers that are free are at work by
 	 * then
@@ -191,7 +192,8 @@ static int helper_answer(struct helper *h)
 
 static int helper_receive(struct helper *h)
 {
-	for (;;) {
+	/* the event comes again while there is more */
+	for (size_t had = h->in.size; h->in.size - had < EVENT_MAX;) {
 		size_t want = h->in.size < CHUNK ? CHUNK : CHUNK_MAX;
 		void *to = buf_reserve(&h->in, want);
 		ssize_t n;
@@ -211,6 +213,7 @@ static int helper_receive(struct helper *h)
 		if (r != 0)
 			return MIN(r, 0);
 	}
+	return 0;
 }
 
 static int helper_event(sd_event_source *s, int fd, uint32_t revents, void *ctx)

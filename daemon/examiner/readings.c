@@ -16,7 +16,7 @@ struct section {
 };
 
 struct readings {
-	char *message;
+	struct buf message;
 	struct section confirmation;
 	struct section *codes; /* by address and instr */
 	size_t n;
@@ -89,23 +89,18 @@ static int section_take(const char **data, const char *end, struct section *ret)
 	return 0;
 }
 
-int readings_new(const void *message, size_t size, const struct plop_frame *frames, size_t n,
+int readings_new(const struct unpack *body, const struct plop_frame *frames, size_t n,
 		 struct readings **ret)
 {
 	_cleanup_(readings_freep) struct readings *readings = calloc(1, sizeof(*readings));
-	const char *data, *end;
+	const char *data = body->data, *end = data + body->size;
 	int r;
 
 	if (!readings)
 		return -ENOMEM;
-	readings->message = malloc(size + 1);
 	readings->codes = calloc(n + 1, sizeof(*readings->codes));
-	if (!readings->message || !readings->codes)
+	if (!readings->codes)
 		return -ENOMEM;
-	if (size > 0)
-		memcpy(readings->message, message, size);
-	data = readings->message;
-	end = data + size;
 	r = section_take(&data, end, &readings->confirmation);
 	while (r >= 0 && readings->n < n) {
 		r = section_take(&data, end, &readings->codes[readings->n]);
@@ -118,6 +113,8 @@ int readings_new(const void *message, size_t size, const struct plop_frame *fram
 	if (r < 0 && r != -ENODATA)
 		return r;
 	qsort(readings->codes, readings->n, sizeof(*readings->codes), by_address);
+	readings->message = *body->message;
+	*body->message = (struct buf){};
 	*ret = TAKE_PTR(readings);
 	return 0;
 }
@@ -126,7 +123,7 @@ void readings_free(struct readings *r)
 {
 	if (!r)
 		return;
-	free(r->message);
+	buf_free(&r->message);
 	free(r->codes);
 	free(r);
 }

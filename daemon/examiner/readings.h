@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
+#include "examiner/wire.h"
 #include "plop/events.h"
-#include "util/buf.h"
 #include "util/reader.h"
 
 /*
@@ -30,10 +30,11 @@ bool recorder_full(const struct recorder *r);
 /* On plopd's side. */
 struct readings;
 /*
- * A copy of sections, each its size (32 bits) and its bytes. frames: of the code objects, n of them
- * in the order of their sections, which may be fewer. -EBADMSG: it is cut off; -ENOMEM.
+ * Sections, each its size (32 bits) and its bytes. They are not copied: there may be many MB of
+ * them, so body->message is taken, and empty after. frames: of the code objects, n of them in the
+ * order of their sections, which may be fewer. -EBADMSG: it is cut off; -ENOMEM.
  */
-int readings_new(const void *message, size_t size, const struct plop_frame *frames, size_t n,
+int readings_new(const struct unpack *body, const struct plop_frame *frames, size_t n,
 		 struct readings **ret);
 void readings_free(struct readings *r);
 DEFINE_FREEP(struct readings, readings_free)

@@ -23,6 +23,7 @@ struct unpack {
 	const char *data;
 	size_t size;
 	int error;
+	struct buf *message; /* what holds the data, for whoever wants to keep it; or NULL */
 };
 /* NULL, with error set, if there are fewer than size bytes left; else they stay the message's. */
 const void *unpack_take(struct unpack *u, size_t size);

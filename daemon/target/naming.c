@@ -70,7 +70,7 @@ static void lacking_answer(void *ctx, int r, struct unpack *body)
 	if (k && r != -ESRCH)
 		target_heard(n->targets, k, r);
 	if (k && r >= 0 && naming_is_still(n, &q->key))
-		r = readings_new(body->data, body->size, q->frames, q->n, &readings);
+		r = readings_new(body, q->frames, q->n, &readings);
 	for (size_t i = 0; k && readings && i < q->n; i++) {
 		struct replay replay;
 		const struct reader memory = readings_of_code(readings, &q->frames[i], &replay);
@@ -183,7 +183,7 @@ static void naming_answer(void *ctx, int r, struct unpack *body)
 	if (k && current && r >= 0 && !k->code_gone && n->bytes + body->size <= READINGS_BYTES) {
 		n->bytes += body->size;
 		readings_free(TAKE_PTR(k->readings));
-		r = readings_new(body->data, body->size, q->frames, q->n, &k->readings);
+		r = readings_new(body, q->frames, q->n, &k->readings);
 	}
 	if (r < 0 && r != -ECANCELED)
 		log_debug_r(r, "Cannot read code objects of process %u", q->key.tgid);

@@ -23,6 +23,13 @@ static void section(struct buf *b, const struct reader *memory, const uint64_t (
 	memcpy(b->data + at, &size, sizeof(size));
 }
 
+static int keep(struct buf *b, const struct plop_frame *frames, size_t n, struct readings **ret)
+{
+	const struct unpack body = { .data = b->data, .size = b->size, .message = b };
+
+	return readings_new(&body, frames, n, ret);
+}
+
 START_TEST(what_was_read_is_read_again)
 {
 	const struct reader_bytes m = { "0123456789abcdef", 16, BASE };
@@ -40,7 +47,7 @@ START_TEST(what_was_read_is_read_again)
 	section(&b, &memory, first, 2);
 	section(&b, &memory, second, 1);
 	section(&b, &memory, first, 1);
-	ck_assert_int_eq(readings_new(b.data, b.size, frames, 2, &r), 0);
+	ck_assert_int_eq(keep(&b, frames, 2, &r), 0);
 	again = readings_of_confirmation(r, &p);
 	ck_assert_int_eq(reader_read(&again, BASE, bytes, 4), 0);
 	ck_assert_mem_eq(bytes, "0123", 4);
@@ -82,7 +89,7 @@ START_TEST(a_difference_between_two_readings_is_kept)
 	ck_assert_int_eq(reader_read(&live, BASE, bytes, 6), 0);
 	size = (uint32_t)(b.size - sizeof(size));
 	memcpy(b.data, &size, sizeof(size));
-	ck_assert_int_eq(readings_new(b.data, b.size, NULL, 0, &r), 0);
+	ck_assert_int_eq(keep(&b, NULL, 0, &r), 0);
 	again = readings_of_confirmation(r, &p);
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(reader_read(&again, BASE, bytes, 6), 0);
@@ -107,18 +114,22 @@ START_TEST(messages_that_are_cut_or_forged_do_no_harm)
 	section(&b, &memory, reads, 2);
 	for (size_t i = 0; i < 20000; i++) {
 		size_t size = i <= b.size ? i : b.size;
-		_cleanup_free_ char *copy = malloc(size + !size);
+		_cleanup_buf_ struct buf copy = {};
 		struct readings *r = NULL;
 		struct replay p;
 		struct reader again;
 		char bytes[8];
 		int k;
 
-		memcpy(copy, b.data, size);
+		/* of that size, for the sanitizer */
+		copy.data = malloc(size + !size);
+		copy.size = copy.allocated = size;
+		memcpy(copy.data, b.data, size);
 		if (i > b.size)
-			copy[(unsigned int)rand_r(&seed) % size] = (char)rand_r(&seed);
-		k = readings_new(copy, size, &frame, 1, &r);
+			copy.data[(unsigned int)rand_r(&seed) % size] = (char)rand_r(&seed);
+		k = keep(&copy, &frame, 1, &r);
 		ck_assert(k == 0 || k == -EBADMSG);
+		ck_assert_int_eq(copy.data == NULL, k == 0);
 		again = readings_of_confirmation(r, &p);
 		k = reader_read(&again, BASE + 8, bytes, 8);
 		ck_assert_int_le(k, 0);
