@@ -2,6 +2,7 @@
 #include "profile/selector_text.h"
 #include "util/parse.h"
 #include "util/suggest.h"
+#include "util/utf8.h"
 
 /* Words that one may have been meant of. */
 #define NAMES_MAX 32
@@ -75,9 +76,16 @@ int selectors_parse(struct selectors *s, const char *text, const struct selector
 {
 	const char *equals = strchr(text, '=');
 	_cleanup_free_ char *key = strndup(text, strcspn(text, "="));
-	int r = key ? selectors_add(s, text) : -ENOMEM;
 	uint64_t id;
+	int r;
 
+	/* all names that plop keeps are, so this would be no selector of any */
+	if (!utf8_is_valid(text))
+		return refuse(why,
+			      "\"%.64s\" is not UTF-8; what is not, in a name, is shown and asked "
+			      "for as U+FFFD",
+			      text);
+	r = key ? selectors_add(s, text) : -ENOMEM;
 	if (r != -EINVAL)
 		return r;
 	if (equals && (streq(key, "pid") || streq(key, "thread")))

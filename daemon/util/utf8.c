@@ -70,6 +70,21 @@ size_t utf8_encode(uint32_t c, char out[UTF8_MAX])
 	return 4;
 }
 
+bool utf8_is_valid(const char *s)
+{
+	uint32_t c;
+
+	while (*s) {
+		size_t n = utf8_decode(s, &c);
+
+		/* U+FFFD itself has three bytes */
+		if (n == 1 && c == UTF8_REPLACEMENT)
+			return false;
+		s += n;
+	}
+	return true;
+}
+
 char *utf8_clean(const char *s)
 {
 	_cleanup_buf_ struct buf b = {};

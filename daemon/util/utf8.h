@@ -18,6 +18,8 @@ size_t utf8_decode(const char *s, uint32_t *ret);
 size_t utf8_decode_some(const char *s, size_t left, uint32_t *ret);
 /* Writes c, a valid character; returns the bytes written. */
 size_t utf8_encode(uint32_t c, char out[UTF8_MAX]);
+/* Whether all of s is UTF-8. */
+bool utf8_is_valid(const char *s);
 /*
  * A copy in which everything that is not UTF-8 is U+FFFD. NULL: out of memory. Owned by the caller.
  */

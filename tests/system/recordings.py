@@ -148,6 +148,10 @@ def test_refusals(plopd, hierarchy):
     assert done.returncode == 3 and "there is no unit no-such-unit" in done.err, (done.returncode, done.err)
     done = plopd.ctl("record", "-c", "/../etc", "-o", "-")
     assert done.returncode == 3, done.err
+    # an argument of the byte 0xff
+    for selector in ("service=\udcff", "thread_name=\udcff"):
+        done = plopd.ctl("record", selector, "-a", "-d", "1s", "-o", "-")
+        assert done.returncode == 2 and "is not UTF-8" in done.err, (selector, done.err)
 
 
 def test_forgotten(plopd):
@@ -313,12 +317,15 @@ def test_what_plopd_does_not_get(root):
         daemon.fail("t")
         done = daemon.ctl("record", "-p", work.pid, "-d", "60s", "-f", "json", "-o", "-")
         assert "ended early: plopd had no timer for it; its log says why" in done.err, (done.returncode, done.err)
+        # one that has its programs loaded first needs a timer for that
+        done = daemon.ctl("record", "-p", work.pid, "-d", "60s", "-f", "json", "-o", "-", "--async")
+        assert done.returncode == 1 and "cannot begin a recording: Cannot allocate memory" in done.err, (done.returncode, done.err)
         assert daemon.ask("/v1/stream") == '{"error":"out of memory","hint":null}\n500'
         daemon.fail("")
         assert daemon.ask("/v1/stream", 1).endswith("200")
         with start(daemon, "-p", work.pid, "-F", 500) as recorder:
             until("it is there", lambda: daemon.status()["recordings"] == 1)
-            until("it has begun", lambda: daemon.get("/v1/recordings/r2")["elapsed_s"] > 0)
+            until("it has begun", lambda: daemon.get("/v1/recordings/r3")["elapsed_s"] > 0)
             daemon.fail("p")
             # with these its events go to all CPUs
             work.go()
@@ -330,7 +337,7 @@ def test_what_plopd_does_not_get(root):
             assert recorder.finish()["samples"] > 100 and "ended early" not in recorder.said, recorder.said
         assert daemon.stop() == 0
         log = daemon.said()
-        for said in ("Cannot go on with recording r2: Too many open files", "Cannot time recording r1: Cannot allocate memory"):
+        for said in ("Cannot go on with recording r3: Too many open files", "Cannot time recording r1: Cannot allocate memory"):
             assert said in log, log
 
 

@@ -50,6 +50,7 @@ START_TEST(what_is_not_utf8_is_replaced)
 		_cleanup_free_ char *s = utf8_clean(cases[i].in);
 
 		ck_assert_str_eq(s, cases[i].out);
+		ck_assert_int_eq(utf8_is_valid(cases[i].in), streq(cases[i].in, cases[i].out));
 	}
 }
 END_TEST
