@@ -106,8 +106,8 @@ static void on_log(void *ctx, const char *format, va_list ap)
 	n = strcspn(text, "\n");
 	text[n] = '\0';
 	/*
-	 * It sets options of TCP on any socket to have the end of an answer sent at once (0.9.75),
-	 * which a Unix socket has not, and does anyway.
+	 * It takes a connection that it was handed for one of TCP (0.9.75), and says at each answer
+	 * that it cannot have the end of it sent at once; a Unix socket does so anyway.
 	 */
 	if (strstr(text, "TCP_NODELAY") || strstr(text, "TCP_CORK") ||
 	    strstr(text, "push the data"))

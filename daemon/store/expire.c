@@ -162,7 +162,7 @@ static int expire_by_size(struct store *s)
 static int expire_all(struct store *s)
 {
 	int64_t retention = (int64_t)MIN(s->retention_ns, (uint64_t)INT64_MAX), before;
-	/* without room set aside the disk is full, or was: all goes at once then, to have it again */
+	/* without room set aside the disk is full, or was: all goes at once then, to have it */
 	uint64_t until = s->reserve_full ? clock_ns(CLOCK_MONOTONIC) + EXPIRE_NS : UINT64_MAX;
 	int r = 0;
 
