@@ -173,15 +173,18 @@ static __always_inline __u64 program_file(struct task_struct *task)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(plop_exec, struct task_struct *task)
 {
+	const struct cred *cred = task->real_cred;
 	struct plop_record_exec r = {};
 	struct plop_process p = {};
 	__u32 tgid = task->tgid;
 	bool plain;
 
 	r.file = program_file(task);
+	r.uid = cred ? cred->uid.val : ~0u;
 	plain = r.file && plop_plain[r.file % PLOP_PLAIN_PROGRAMS] == r.file;
 	plop_process_begin(&p, bpf_ktime_get_ns());
 	p.state = PLOP_STATE_NEW;
+	p.runtime = r.file;
 	if (plain)
 		p.wait = PLOP_WAIT_PLAIN_NS;
 	p.user = user_place(task);

@@ -27,6 +27,7 @@ int examiner_new(struct examiner **ret)
 		return -ENOMEM;
 	e->spawner = -EBADF;
 	e->still_usec = 500 * USEC_PER_MSEC;
+	e->fork_usec = 10 * USEC_PER_MSEC;
 	e->idle_usec = 5 * USEC_PER_SEC;
 	TAILQ_INIT(&e->refused);
 	for (int i = 0; i < LANES; i++) {
@@ -107,6 +108,14 @@ static int refuse_due(sd_event_source *s, void *ctx)
 	return 0;
 }
 
+/* Whoever is asked has been at it for a while: others may be forked for those that wait. */
+static int fork_due(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	for (int i = 0; i < LANES; i++)
+		examiner_dispatch(ctx, (enum lane)i);
+	return 0;
+}
+
 static void question_refuse(struct examiner *e, struct question *q, int result)
 {
 	q->result = result;
@@ -122,6 +131,11 @@ int examiner_start(struct examiner *e, sd_event *loop)
 	r = sd_event_add_defer(loop, &e->refuse, refuse_due, e);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(e->refuse, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time_relative(loop, &e->fork, CLOCK_MONOTONIC, 0, USEC_PER_MSEC,
+					       fork_due, e);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(e->fork, SD_EVENT_OFF);
 	return r < 0 ? r : sd_event_add_io(loop, &e->io, e->spawner, EPOLLIN, spawner_event, e);
 }
 
@@ -154,6 +168,7 @@ void examiner_free(struct examiner *e)
 		free(d);
 	}
 	sd_event_source_disable_unref(e->refuse);
+	sd_event_source_disable_unref(e->fork);
 	sd_event_source_disable_unref(e->io);
 	/* the spawner ends with its socket, at once, and kills what is left */
 	if (e->spawner >= 0) {
@@ -208,6 +223,27 @@ void examiner_timed_out(struct examiner *e, const struct question *q)
 	d->until_ns = clock_ns(CLOCK_MONOTONIC) + DISTRUST_NS;
 }
 
+/*
+ * Whether a question waits for one that is at work, rather than for another that is to be forked:
+ * each reads by itself the binaries that it meets, and most questions take less than a millisecond.
+ */
+static bool lane_is_patient(struct examiner *e, enum lane lane)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (e->nwaiting[lane] > LANE_PATIENT)
+		return false;
+	for (int r = 0; r < LANE_HELPERS; r++) {
+		struct helper *h = &e->helpers[lane][r];
+
+		if (h->question && now - h->asked_ns < e->fork_usec * 1000)
+			return sd_event_source_get_enabled(e->fork, NULL) > 0 ||
+			       (sd_event_source_set_time_relative(e->fork, e->fork_usec) >= 0 &&
+				sd_event_source_set_enabled(e->fork, SD_EVENT_ONESHOT) >= 0);
+	}
+	return false;
+}
+
 /* A free helper of a lane that may be asked about this process now; NULL: none. */
 static struct helper *lane_helper(struct examiner *e, enum lane lane, const struct question *q)
 {
@@ -227,7 +263,7 @@ static struct helper *lane_helper(struct examiner *e, enum lane lane, const stru
 			return NULL;
 		}
 	}
-	return found;
+	return found && found->fd < 0 && lane_is_patient(e, lane) ? NULL : found;
 }
 
 /* Whether nothing more is asked about whoever it is about. */

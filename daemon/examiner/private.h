@@ -25,6 +25,9 @@ enum lane {
 	LANES,
 };
 
+/* As many may wait for a helper that has begun a moment ago. */
+#define LANE_PATIENT 8
+
 /* Questions that wait in a lane: one for each process of the host, when plopd starts. */
 #define LANE_QUESTIONS PLOP_MAX_PROCESSES
 
@@ -88,6 +91,9 @@ struct examiner {
 	uint32_t given_up_serials[GIVEN_UP_NUMBERS];
 	/* how long a helper may stand still at one question */
 	uint64_t still_usec;
+	/* ... and be at one before another is forked beside it for those that wait */
+	uint64_t fork_usec;
+	sd_event_source *fork; /* looks again then */
 	/* one beside the first ends when it was not asked for so long: it takes memory */
 	uint64_t idle_usec;
 	uint64_t timeouts;

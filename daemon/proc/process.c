@@ -43,9 +43,10 @@ static int read_file(pid_t pid, const char *name, size_t max, struct buf *b)
 			continue;
 		if (n < 0)
 			return gone(errno);
-		if (n == 0)
-			break;
 		b->size += (size_t)n;
+		/* these files give all that they have, as far as it is asked for */
+		if ((size_t)n < want)
+			break;
 	}
 	return 0;
 }
@@ -352,14 +353,14 @@ static int read_made(const struct proc_stat *s, struct buf *b, struct process_in
 	int r;
 
 	p->parent = s->parent;
-	if (s->parent <= 1 || p->uid == PROCESS_NO_UID || process_owner(s->parent, &uid) < 0 ||
-	    uid != p->uid)
+	if (s->parent <= 1 || p->uid == PROCESS_NO_UID || !(s->flags & PF_FORKNOEXEC) ||
+	    !s->stack || process_owner(s->parent, &uid) < 0 || uid != p->uid)
 		return 0;
 	r = read_stat(s->parent, b, &parent);
 	if (r == -ENOMEM)
 		return r;
-	if (r >= 0 && s->flags & PF_FORKNOEXEC && s->stack && s->stack == parent.stack &&
-	    s->arguments == parent.arguments && s->environment == parent.environment)
+	if (r >= 0 && s->stack == parent.stack && s->arguments == parent.arguments &&
+	    s->environment == parent.environment)
 		p->made = PROCESS_FORKED;
 	return 0;
 }
@@ -455,7 +456,7 @@ int process_info_brief(pid_t pid, uint64_t began_ns, struct process_info *ret)
 	return 0;
 }
 
-int process_info_child(const struct process_info *parent, pid_t pid, uint64_t began_ns,
+int process_info_child(const struct process_info *parent, pid_t pid, uint64_t began_ns, bool there,
 		       struct process_info *ret)
 {
 	_cleanup_buf_ struct buf b = {};
@@ -470,9 +471,9 @@ int process_info_child(const struct process_info *parent, pid_t pid, uint64_t be
 	p.made = PROCESS_FORKED;
 	set_start(&p, began_ns);
 	/* one that is gone already was what its parent is */
-	if (process_owner(pid, &uid) == 0)
+	if (there && process_owner(pid, &uid) == 0)
 		p.uid = uid;
-	r = read_cgroup(pid, &b, &own);
+	r = there ? read_cgroup(pid, &b, &own) : -ESRCH;
 	if (r == 0 && *own.cgroup) {
 		char *texts[] = { p.cgroup, p.unit, p.container };
 

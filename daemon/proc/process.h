@@ -80,9 +80,9 @@ int process_info_inherit(struct process_info *p, const struct process_info *make
 int process_title_read(pid_t pid, char **ret_comm, char **ret_cmdline);
 /*
  * ... for a child that was just forked, or was and has ended: in all else it is what its parent is.
- * -ENOMEM.
+ * there: false: it has ended, or executed another program, so nothing is read of it. -ENOMEM.
  */
-int process_info_child(const struct process_info *parent, pid_t pid, uint64_t began_ns,
+int process_info_child(const struct process_info *parent, pid_t pid, uint64_t began_ns, bool there,
 		       struct process_info *ret);
 /* What thread tid of pid is called, owned as above. -ESRCH: no such thread (any more). */
 int process_thread_name(pid_t pid, pid_t tid, char **ret);
@@ -128,6 +128,21 @@ int process_map_parse(char *line, struct process_map *ret);
 struct reader process_memory_reader(pid_t pid);
 /* A reader over a file by pread; ctx is the fd itself, which stays the caller's. */
 struct reader file_reader(int fd);
+/*
+ * The same for one who reads few bytes at a time: in blocks, which are kept, so what is read again
+ * may be what was there before. *b has to outlive it.
+ */
+struct file_block {
+	uint64_t offset;
+	size_t size; /* 0: it has none */
+	char bytes[4096];
+};
+struct file_blocks {
+	int fd;
+	unsigned int next; /* which is read anew */
+	struct file_block blocks[2];
+};
+struct reader file_blocks_reader(struct file_blocks *b, int fd);
 /* A reader over size bytes at data, which answer for [base, base + size); *m must outlive it. */
 struct reader_bytes {
 	const void *data;

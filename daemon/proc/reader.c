@@ -91,6 +91,51 @@ struct reader file_reader(int fd)
 	return (struct reader){ .read = file_read, .ctx = (void *)(intptr_t)fd };
 }
 
+/* Who reads more than that needs no block. */
+#define BLOCK_READ_MAX 512
+
+static const char *block_find(const struct file_block *b, uint64_t address, size_t size)
+{
+	bool has = address >= b->offset && address - b->offset <= b->size &&
+		   size <= b->size - (address - b->offset);
+
+	return has ? b->bytes + (address - b->offset) : NULL;
+}
+
+static int blocks_read(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	struct file_blocks *b = ctx;
+	struct file_block *one = &b->blocks[b->next];
+	const char *found = NULL;
+	ssize_t n;
+
+	if (size > BLOCK_READ_MAX || address > INT64_MAX)
+		return file_read((void *)(intptr_t)b->fd, address, buffer, size);
+	for (size_t i = 0; i < ARRAY_SIZE(b->blocks) && !found; i++)
+		found = block_find(&b->blocks[i], address, size);
+	if (!found) {
+		one->offset = address - address % sizeof(one->bytes);
+		n = pread(b->fd, one->bytes, sizeof(one->bytes), (off_t)one->offset);
+		one->size = n > 0 ? (size_t)n : 0;
+		b->next = (b->next + 1) % ARRAY_SIZE(b->blocks);
+		found = block_find(one, address, size);
+	}
+	/* what lies in two of them, or is not there */
+	if (!found)
+		return file_read((void *)(intptr_t)b->fd, address, buffer, size);
+	memcpy(buffer, found, size);
+	return 0;
+}
+
+struct reader file_blocks_reader(struct file_blocks *b, int fd)
+{
+	b->fd = fd;
+	b->next = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(b->blocks); i++)
+		b->blocks[i].offset = b->blocks[i].size = 0;
+	return (struct reader){ .read = blocks_read, .ctx = b };
+}
+
 static int bytes_read(void *ctx, uint64_t address, void *buffer, size_t size)
 {
 	const struct reader_bytes *m = ctx;

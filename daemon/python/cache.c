@@ -119,6 +119,7 @@ static int look_at(struct python_cache *c, const char *path, const char *name,
 		   const struct binary **ret)
 {
 	_cleanup_close_ int fd = -EBADF;
+	struct file_blocks blocks;
 	struct cache_entry *e;
 	struct cache_key key;
 	struct binary b;
@@ -151,7 +152,7 @@ static int look_at(struct python_cache *c, const char *path, const char *name,
 		*ret = &e->binary;
 		return 0;
 	}
-	memory = file_reader(fd);
+	memory = file_blocks_reader(&blocks, fd);
 	r = binary_examine(&memory, key.size, name, &b);
 	if (r < 0)
 		return r;

@@ -109,6 +109,16 @@ int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
 	return 0;
 }
 
+uint64_t sampler_process_program(struct sampler *s, uint32_t tgid, uint64_t image)
+{
+	struct plop_process now;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.processes), &tgid, &now) < 0 ||
+	    now.image != image || now.state != PLOP_STATE_NEW)
+		return 0;
+	return now.runtime;
+}
+
 void sampler_program_plain(struct sampler *s, uint64_t file, bool plain)
 {
 	volatile __u64 *place = &s->skel->bss->plop_plain[file % PLOP_PLAIN_PROGRAMS];

@@ -245,6 +245,11 @@ void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image);
 void sampler_program_plain(struct sampler *s, uint64_t file, bool plain);
 /* Which image the kernel's table has for a process. -ESRCH: none. */
 int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret);
+/*
+ * The number of the program that a process in PLOP_STATE_NEW executes, as plop_record_exec.file; 0:
+ * not known.
+ */
+uint64_t sampler_process_program(struct sampler *s, uint32_t tgid, uint64_t image);
 
 /* Has the ticks read this code object's address each time they meet it, until it settles again. */
 void sampler_code_loosen(struct sampler *s, uint64_t image, uint64_t code);

@@ -79,6 +79,7 @@ struct pending *pendings_get(struct pendings *p, const struct target_key *key)
 	}
 	k->key = *key;
 	k->user = user;
+	k->uid = (uid_t)-1;
 	HASH_ADD(hh, p->all, key, sizeof(k->key), k);
 	return k;
 }

@@ -11,7 +11,8 @@
  * the number that the kernel side gives their file (struct plop_record_exec). Most processes of a
  * busy host are of a few such programs and end soon. A number may become another file's: what is
  * said here is only that a look may wait. A program of which one has become Python later, as what
- * loads it by itself, is none of them for an hour.
+ * loads it by itself, is none of them for an hour; it is known when after exec the interpreter is
+ * there, which is when the first look is worth while.
  */
 #define PLAIN_PROGRAMS PLOP_PLAIN_PROGRAMS
 
@@ -19,6 +20,7 @@ struct plain_programs {
 	struct {
 		uint64_t file;
 		uint64_t until_ns;
+		uint64_t wait_ns; /* never: see plain_wait() */
 		bool never;
 	} known[PLAIN_PROGRAMS];
 };
@@ -27,4 +29,8 @@ struct plain_programs {
 void plain_add(struct plain_programs *p, uint64_t file, uint64_t now_ns);
 /* It has become Python. */
 void plain_never(struct plain_programs *p, uint64_t file, uint64_t now_ns);
+/* Of one that has become Python: when after exec it is looked at first. 0: no such is known. */
+uint64_t plain_wait(const struct plain_programs *p, uint64_t file, uint64_t now_ns);
+/* That look found an interpreter or not: the next one comes a bit sooner, or later. */
+void plain_looked(struct plain_programs *p, uint64_t file, bool found);
 bool plain_has(const struct plain_programs *p, uint64_t file, uint64_t now_ns);

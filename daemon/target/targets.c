@@ -5,19 +5,15 @@
 #include "target/shares.h"
 #include "target/silence.h"
 #include "target/targets_cycle.h"
+#include "target/targets_pending.h"
 #include "target/targets_starting.h"
 #include "target/titles.h"
 #include "util/log.h"
 
 /* How long after it executed a program a process may look like another one. */
 #define NEW_NS (250 * NSEC_PER_MSEC)
-/* When one is looked at first that is of a program that was no Python lately. */
-#define PLAIN_NS      (500 * NSEC_PER_MSEC)
-#define PLAIN_STEP_NS (100 * NSEC_PER_MSEC)
 /* When one is looked at again for which there was no memory. */
 #define AFTER_FAILURE_NS (2 * NSEC_PER_SEC)
-
-static int targets_retry(sd_event_source *s, uint64_t usec, void *ctx);
 
 int targets_init(struct targets *t, struct cycle *cycle, struct sampler *s, struct examiner *e,
 		 struct shares *shares)
@@ -105,51 +101,6 @@ static void target_join(struct targets *t, struct target *k)
 	HASH_ADD(hh_pid, t->living, key.tgid, sizeof(k->key.tgid), k);
 }
 
-void targets_forget_pending(struct targets *t, const struct target_key *key)
-{
-	pendings_drop(&t->pending, key);
-}
-
-/* The timer is set to the first of them. */
-static void retry_at(struct targets *t, uint64_t due_ns)
-{
-	uint64_t now = cycle_mono_ns(t->cycle);
-
-	if (t->retry_ns && t->retry_ns <= due_ns)
-		return;
-	t->retry_ns = due_ns;
-	sd_event_source_set_time_relative(t->retry, due_ns > now ? (due_ns - now) / 1000 + 1 : 1);
-	sd_event_source_set_enabled(t->retry, SD_EVENT_ONESHOT);
-}
-
-static void pending_at(struct targets *t, struct pending *p, uint64_t due_ns)
-{
-	p->due_ns = due_ns;
-	retry_at(t, due_ns);
-}
-
-static void pending_add(struct targets *t, const struct target_key *key)
-{
-	struct pending *p = pendings_get(&t->pending, key);
-
-	if (!p)
-		return;
-	pending_wait_longer(p);
-	pending_at(t, p, cycle_mono_ns(t->cycle) + p->wait_ns);
-}
-
-/* Of which program it is, see struct pending. */
-static void pending_program(struct targets *t, const struct target_key *key, uint64_t file,
-			    bool plain)
-{
-	struct pending *p = pendings_find(&t->pending, key);
-
-	if (!p)
-		return;
-	p->file = file;
-	p->plain = plain;
-}
-
 /* The user that a process counts as: who runs it, or whose sub-uid that is. */
 static uid_t target_user(const struct targets *t, uint32_t tgid, uid_t otherwise)
 {
@@ -158,22 +109,11 @@ static uid_t target_user(const struct targets *t, uint32_t tgid, uid_t otherwise
 	return shares_user(t->shares, process_user((pid_t)tgid, &user) < 0 ? otherwise : user);
 }
 
-static void pending_postpone(struct targets *t, const struct target_key *key, uint64_t due_ns)
+/* The same of one that was looked at just now: an owner has no other uid. */
+static uid_t target_user_of(const struct targets *t, const struct process_info *info, uint32_t tgid)
 {
-	struct pending *p = pendings_find(&t->pending, key);
-
-	if (p)
-		pending_at(t, p, due_ns);
-}
-
-void targets_ask_again(struct targets *t, const struct target_key *key, uint64_t due_ns)
-{
-	struct pending *p = pendings_get(&t->pending, key);
-
-	if (!p)
-		return;
-	pending_wait_longer(p);
-	pending_at(t, p, due_ns);
+	return info->uid == PROCESS_NO_UID ? target_user(t, tgid, info->uid) :
+					     shares_user(t->shares, info->uid);
 }
 
 uid_t targets_layout_user(const struct targets *t, uid_t user)
@@ -200,7 +140,7 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 		return -ENOMEM;
 	k->key = (struct target_key){ .image = image, .tgid = tgid };
 	k->python = *python;
-	k->user = target_user(t, tgid, info->uid);
+	k->user = target_user_of(t, info, tgid);
 	p.state = PLOP_STATE_UNSUPPORTED;
 	if (python->verdict == PYTHON_YES) {
 		r = code_table_new(&python->layout, &k->codes);
@@ -229,9 +169,9 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
  * Has ticks ask for a process later: it may load an interpreter yet. Kernel threads have no memory,
  * and never will.
  */
-static int target_watch(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
+static int target_watch(struct targets *t, uint32_t tgid, uint64_t image, bool fresh, uint64_t file)
 {
-	struct plop_process p = { .state = PLOP_STATE_NEW };
+	struct plop_process p = { .state = PLOP_STATE_NEW, .runtime = file };
 
 	if (!process_has_memory((pid_t)tgid))
 		return -ENOENT;
@@ -264,9 +204,9 @@ static void targets_examine_children(struct targets *t, uint32_t tgid)
 struct examination {
 	struct targets *targets;
 	struct target_key key;
-	bool fresh; /* as for targets_examine() */
-	/* the program that it has just executed; 0: it is not looked at because of that */
-	uint64_t file;
+	bool fresh;    /* as for targets_examine() */
+	uint64_t file; /* of the program that it executes, where that is known; else 0 */
+	bool first;    /* it becomes Python, and this is when it is looked at first */
 };
 
 /*
@@ -311,11 +251,11 @@ static void targets_silent(struct targets *t, const struct examination *x)
 		target_add_silent(t, x);
 		k = targets_find(t, x->key.tgid, x->key.image);
 	}
-	pending_add(t, &x->key);
+	targets_ask_later(t, &x->key);
 	if (!k)
 		return;
 	target_heard(t, k, -ETIMEDOUT);
-	pending_postpone(t, &x->key, k->silence.until_ns);
+	targets_postpone(t, &x->key, k->silence.until_ns);
 }
 
 /*
@@ -329,7 +269,7 @@ static void target_look_again(struct targets *t, const struct examination *x)
 	if (now - x->key.image >= NEW_NS)
 		return;
 	targets_ask_again(t, &x->key, now + NEW_NS);
-	pending_program(t, &x->key, x->file, false);
+	targets_pending_program(t, &x->key, x->file, false);
 }
 
 /*
@@ -348,6 +288,9 @@ static void target_learn(struct targets *t, const struct examination *x,
 		plain_add(&t->plain, x->file, now);
 	else if (python->verdict == PYTHON_YES)
 		plain_never(&t->plain, x->file, now);
+	if (x->first)
+		plain_looked(&t->plain, x->file,
+			     python->verdict != PYTHON_NOT_YET && python->verdict != PYTHON_NO);
 	sampler_program_plain(t->sampler, x->file, plain_has(&t->plain, x->file, now));
 }
 
@@ -364,10 +307,10 @@ static void targets_found(struct targets *t, const struct examination *x,
 	target_learn(t, x, python);
 	switch (python->verdict) {
 	case PYTHON_NOT_YET:
-		if (unasked && target_watch(t, tgid, image, fresh) < 0)
+		if (unasked && target_watch(t, tgid, image, fresh, x->file) < 0)
 			return;
-		pending_add(t, &x->key);
-		pending_program(t, &x->key, x->file, false);
+		targets_ask_later(t, &x->key);
+		targets_pending_program(t, &x->key, x->file, false);
 		return;
 	case PYTHON_YES:
 	case PYTHON_UNSUPPORTED:
@@ -381,7 +324,7 @@ static void targets_found(struct targets *t, const struct examination *x,
 				     SHARE_LAYOUTS_REFUSED, 1);
 		/* there may be room when it is asked for again */
 		if (r < 0 && unasked)
-			target_watch(t, tgid, image, fresh);
+			target_watch(t, tgid, image, fresh, x->file);
 		if (r < 0 && r != -ESRCH && r != -ESTALE && r != -EEXIST && r != -EDQUOT)
 			log_warning_r(r, "Cannot profile process %u", tgid);
 		if (r == 0 && python->starting)
@@ -392,7 +335,7 @@ static void targets_found(struct targets *t, const struct examination *x,
 	case PYTHON_NO:
 	case PYTHON_SILENT:
 		pendings_drop(&t->pending, &x->key);
-		if (unasked && target_watch(t, tgid, image, fresh) == -ENOSPC)
+		if (unasked && target_watch(t, tgid, image, fresh, x->file) == -ENOSPC)
 			t->table_full++;
 		if (!unasked)
 			target_look_again(t, x);
@@ -428,7 +371,7 @@ static void targets_examined(void *ctx, int r, struct unpack *body)
 	} else if (r == -ETIMEDOUT || r == -EBUSY) {
 		targets_silent(t, x);
 	} else if (r == -EAGAIN) {
-		pending_add(t, &x->key);
+		targets_ask_later(t, &x->key);
 	} else {
 		if (r < 0)
 			log_debug_r(r, "Failed to examine process %u, ignoring", x->key.tgid);
@@ -438,74 +381,40 @@ static void targets_examined(void *ctx, int r, struct unpack *body)
 	free(x);
 }
 
-static void targets_look(struct targets *t, uint32_t tgid, uint64_t image, bool fresh,
-			 uint64_t file)
+void targets_look(struct targets *t, const struct pending *of, bool fresh)
 {
-	struct target_key key = { .image = image, .tgid = tgid };
-	struct examinee who = { .pid = (pid_t)tgid, .image = image };
-	struct target *k = targets_find(t, tgid, image);
+	const struct target_key key = of->key;
+	struct examinee who = { .pid = (pid_t)key.tgid, .image = key.image, .user = of->uid };
+	struct target *k = targets_find(t, key.tgid, key.image);
 	struct examination *x;
 	struct buf request = {};
 
 	if ((k && k->python.verdict != PYTHON_SILENT && !target_is_starting(k)) ||
-	    process_user(who.pid, &who.user) < 0) {
+	    (who.user == PROCESS_NO_UID && process_user(who.pid, &who.user) < 0)) {
 		pendings_drop(&t->pending, &key);
 		return;
 	}
 	who.user = shares_user(t->shares, who.user);
 	x = calloc(1, sizeof(*x));
 	if (!x) {
-		pending_postpone(t, &key, cycle_mono_ns(t->cycle) + AFTER_FAILURE_NS);
+		targets_postpone(t, &key, cycle_mono_ns(t->cycle) + AFTER_FAILURE_NS);
 		return;
 	}
-	*x = (struct examination){ .targets = t, .key = key, .fresh = fresh, .file = file };
+	*x = (struct examination){
+		.targets = t, .key = key, .fresh = fresh, .file = of->file, .first = of->first
+	};
 	if (k && k->python.verdict == PYTHON_YES)
 		examine_process(&request, &k->python.layout, k->python.runtime);
 	t->examining++;
 	examiner_ask(t->examiner, EXAMINE_PROCESS, &who, &request, targets_examined, x);
 }
 
-/* Whether it has ended, or executed another program. */
-static bool image_is_over(const struct targets *t, const struct target_key *key)
-{
-	uint64_t image;
-	int r = sampler_process_image(t->sampler, key->tgid, &image);
-
-	return r == -ESRCH || (r == 0 && image != key->image);
-}
-
 void targets_examine(struct targets *t, uint32_t tgid, uint64_t image, bool fresh)
 {
-	targets_look(t, tgid, image, fresh, 0);
-}
+	const struct pending of = { .key = { .image = image, .tgid = tgid },
+				    .uid = PROCESS_NO_UID };
 
-void targets_exec(struct targets *t, const struct plop_record_exec *r)
-{
-	struct target_key key = { .image = r->head.image, .tgid = r->head.tgid };
-	uint64_t now = cycle_mono_ns(t->cycle);
-
-	/* any number of plain ones may come: those that may well be Python have room beside them */
-	if (!plain_has(&t->plain, r->file, now) || !pendings_may_be_plain(&t->pending)) {
-		sampler_program_plain(t->sampler, r->file, false);
-		targets_look(t, key.tgid, key.image, false, r->file);
-		return;
-	}
-	/* its record has waited for others: most have ended by now */
-	if (image_is_over(t, &key))
-		return;
-	/* many at once, rather than each at its time */
-	targets_ask_again(t, &key, (key.image + PLAIN_NS) / PLAIN_STEP_NS * PLAIN_STEP_NS);
-	pending_program(t, &key, r->file, true);
-}
-
-void targets_ticked(struct targets *t, uint32_t tgid, uint64_t image)
-{
-	const struct target_key key = { .image = image, .tgid = tgid };
-	const struct pending *p = pendings_find(&t->pending, &key);
-
-	/* one of a plain program has its time */
-	if (!p || !p->plain || !p->due_ns)
-		targets_look(t, tgid, image, false, p ? p->file : 0);
+	targets_look(t, &of, fresh);
 }
 
 static int targets_scan_one(pid_t pid, void *ctx)
@@ -525,14 +434,17 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r)
 {
 	struct target *parent = targets_find(t, r->parent, r->parent_image), *k;
 	struct process_info info = {};
+	bool over;
 
 	if (!parent) {
 		targets_examine(t, r->head.tgid, r->head.image, false);
 		return;
 	}
-	if (process_info_child(&parent->info, (pid_t)r->head.tgid, r->head.image, &info) < 0)
+	over = targets_image_is_over(t, &(struct target_key){ .image = r->head.image,
+							      .tgid = r->head.tgid });
+	if (process_info_child(&parent->info, (pid_t)r->head.tgid, r->head.image, !over, &info) < 0)
 		return;
-	/* it may have executed another program since: only what both are is this image's */
+	/* it may execute another program meanwhile: only what both are is this image's */
 	if (info.uid != parent->info.uid)
 		info.uid = PROCESS_NO_UID;
 	k = calloc(1, sizeof(*k));
@@ -568,28 +480,4 @@ void targets_end(struct targets *t, uint32_t tgid, uint64_t image)
 		target_unwait_label(t, k);
 		HASH_DELETE(hh_pid, t->living, k);
 	}
-}
-
-static int targets_retry(sd_event_source *s, uint64_t usec, void *ctx)
-{
-	struct targets *t = ctx;
-	uint64_t now = cycle_mono_ns(t->cycle), next;
-	struct pending *p, *pnext;
-
-	t->retry_ns = 0;
-	HASH_ITER(hh, t->pending.all, p, pnext)
-	{
-		if (!p->due_ns || p->due_ns > now)
-			continue;
-		/* by its answer it has another time, or is not there any more */
-		p->due_ns = 0;
-		if (image_is_over(t, &p->key))
-			pendings_drop(&t->pending, &p->key);
-		else
-			targets_look(t, p->key.tgid, p->key.image, false, p->file);
-	}
-	next = pendings_next(&t->pending);
-	if (next)
-		retry_at(t, next);
-	return 0;
 }

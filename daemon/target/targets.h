@@ -172,13 +172,6 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r);
 /* The image ended (exit, or exec of another). */
 void targets_end(struct targets *t, uint32_t tgid, uint64_t image);
 
-/*
- * Has a process examined at that time (CLOCK_MONOTONIC), or as soon as possible after it. For this
- * room's files of targets.
- */
-void targets_ask_again(struct targets *t, const struct target_key *key, uint64_t due_ns);
-void targets_forget_pending(struct targets *t, const struct target_key *key);
-
 /* As the examiner calls it. */
 struct examinee target_examinee(const struct target *k);
 /* Whose layouts those of a target's user count as, for the sampler. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "target/targets_starting.h"
 #include "target/silence.h"
+#include "target/targets_pending.h"
 #include "util/log.h"
 
 /*

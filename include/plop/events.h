@@ -267,11 +267,12 @@ struct plop_process {
 	 * space
 	 */
 	__u64 image;
-	__u64 runtime; /* address of _PyRuntime */
-	__u16 layout;  /* index into the layouts map */
-	__u16 async;   /* ... into the asyncs map; 0: its tasks are not known */
-	__u16 state;   /* enum plop_state */
-	__u16 user;    /* PLOP_USER_PLACE(): whose it is counted as */
+	/* address of _PyRuntime; NEW: the number of its program's file, see plop_record_exec */
+	__u64 runtime;
+	__u16 layout; /* index into the layouts map */
+	__u16 async;  /* ... into the asyncs map; 0: its tasks are not known */
+	__u16 state;  /* enum plop_state */
+	__u16 user;   /* PLOP_USER_PLACE(): whose it is counted as */
 	/*
 	 * NEW: kernel time of the last PLOP_RECORD_CHECK, or of exec or fork; else of the last
 	 * PLOP_RECORD_RENAME, or of fork
@@ -468,11 +469,13 @@ struct plop_record_state {
 
 /*
  * A process executes a program. file: the same for the same file while one executes it, and soon
- * after most likely.
+ * after most likely. uid: who runs it, by its real uid; ~0: not known.
  */
 struct plop_record_exec {
 	struct plop_record head;
 	__u64 file;
+	__u32 uid;
+	__u32 pad;
 };
 
 struct plop_record_fork {
@@ -534,7 +537,7 @@ _Static_assert(sizeof(struct plop_process) == 48, "shared with the kernel side")
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_wait) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_state) == 24, "shared with the kernel side");
-_Static_assert(sizeof(struct plop_record_exec) == 24, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_record_exec) == 32, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_thread_bucket) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_task) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_filter) == 32, "shared with the kernel side");

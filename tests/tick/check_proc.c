@@ -68,9 +68,12 @@ START_TEST(programs)
 	ck_assert_uint_eq(kernel_record(0).size, sizeof(*x));
 	ck_assert_uint_eq(x->head.type, PLOP_RECORD_EXEC);
 	ck_assert_uint_eq(x->head.image, tick_process(CHILD_TGID)->image);
+	ck_assert_uint_eq(x->uid, 1000);
 	file = x->file;
 	ck_assert_uint_eq(kernel_record(0).flags, BPF_RB_FORCE_WAKEUP);
 	ck_assert_uint_eq(tick_process(CHILD_TGID)->state, PLOP_STATE_NEW);
+	/* of which program it is can be asked for later */
+	ck_assert_uint_eq(tick_process(CHILD_TGID)->runtime, file);
 	/* not the process that the last tick has remembered */
 	r = tick_once(plop_tick);
 	ck_assert(r.other && r.lost < 0 && !r.stack);

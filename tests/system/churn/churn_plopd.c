@@ -241,6 +241,11 @@ void sampler_program_plain(struct sampler *s, uint64_t file, bool plain)
 {
 }
 
+uint64_t sampler_process_program(struct sampler *s, uint32_t tgid, uint64_t image)
+{
+	return 0;
+}
+
 int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
 {
 	if (tgid == s->parent)

@@ -157,6 +157,15 @@ START_TEST(one_helper_stays)
 	struct answer answers[2];
 	uint64_t limit;
 
+	/* another is not forked for what the first has in a moment */
+	examiner->fork_usec = DEADLINE_NS / 1000;
+	ask_process(examiner, getpid(), &answers[0]);
+	ask_process(examiner, getppid(), &answers[1]);
+	run_until(loop, &answers[0].come);
+	run_until(loop, &answers[1].come);
+	examiner_facts(examiner, &facts);
+	ck_assert_uint_eq(facts.helpers, 2);
+	examiner->fork_usec = 0;
 	ask_process(examiner, getpid(), &answers[0]);
 	ask_process(examiner, getppid(), &answers[1]);
 	run_until(loop, &answers[0].come);
@@ -233,6 +242,22 @@ START_TEST(one_that_does_not_answer_is_given_up)
 }
 END_TEST
 
+/* So many wait that they are not left to one. */
+START_TEST(many_have_two_helpers)
+{
+	struct answer answers[LANE_PATIENT + 2];
+	struct examiner_facts facts;
+
+	examiner->fork_usec = DEADLINE_NS / 1000;
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+		ask_process(examiner, i % 2 ? getpid() : getppid(), &answers[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+		run_until(loop, &answers[i].come);
+	examiner_facts(examiner, &facts);
+	ck_assert_uint_eq(facts.helpers, 3);
+}
+END_TEST
+
 /* With all helpers of a lane but one, others have the last. */
 START_TEST(a_user_who_does_it_again_has_one_helper)
 {
@@ -270,5 +295,5 @@ START_TEST(a_user_who_does_it_again_has_one_helper)
 END_TEST
 
 CHECK_MAIN_WITH("examiner/examiner", begin, end, answers_come_later, one_helper_stays,
-		all_is_answered_at_the_end, one_that_does_not_answer_is_given_up,
-		a_user_who_does_it_again_has_one_helper);
+		many_have_two_helpers, all_is_answered_at_the_end,
+		one_that_does_not_answer_is_given_up, a_user_who_does_it_again_has_one_helper);

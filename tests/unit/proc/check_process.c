@@ -179,7 +179,7 @@ END_TEST
  */
 START_TEST(brief_agrees)
 {
-	struct process_info whole, brief, child;
+	struct process_info whole, brief, child, over;
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
 	ck_assert_uint_eq(process_threads(getpid()), 1);
@@ -189,7 +189,15 @@ START_TEST(brief_agrees)
 	ck_assert(!process_has_memory(2));
 	ck_assert_int_eq(process_info_read(getpid(), &whole), 0);
 	ck_assert_int_eq(process_info_brief(getpid(), now, &brief), 0);
-	ck_assert_int_eq(process_info_child(&whole, 0x7ffffff0, now, &child), 0);
+	ck_assert_int_eq(process_info_child(&whole, 0x7ffffff0, now, true, &child), 0);
+	/* of one that is another program by now nothing is read: this is another user's */
+	whole.uid++;
+	ck_assert_int_eq(process_info_child(&whole, getpid(), now, false, &over), 0);
+	ck_assert_uint_eq(over.uid, whole.uid);
+	process_info_done(&over);
+	ck_assert_int_eq(process_info_child(&whole, getpid(), now, true, &over), 0);
+	ck_assert_uint_eq(over.uid, --whole.uid);
+	process_info_done(&over);
 	ck_assert_str_eq(brief.comm, whole.comm);
 	ck_assert_str_eq(brief.cgroup, whole.cgroup);
 	ck_assert_uint_eq(brief.uid, whole.uid);
@@ -259,6 +267,42 @@ START_TEST(file_and_bytes_readers)
 }
 END_TEST
 
+/* Random reads, near one another and over the ends of blocks and of the file. */
+START_TEST(blocks_are_the_file)
+{
+	struct file_blocks blocks;
+	unsigned char data[3 * 4096 + 100], to[600];
+	int fd = memfd_create("blocks", 0);
+	struct reader r = file_blocks_reader(&blocks, fd);
+	unsigned int seed = 1;
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (unsigned char)rand_r(&seed);
+	ck_assert_int_eq(reader_read(&r, 0, to, 1), -EFAULT);
+	ck_assert_int_eq(write(fd, data, sizeof(data)), sizeof(data));
+	for (int i = 0; i < 20000; i++) {
+		size_t size = (size_t)rand_r(&seed) % sizeof(to);
+		size_t from = (size_t)rand_r(&seed) % (sizeof(data) + 10);
+		bool there;
+
+		if (i % 2)
+			from = from / 4096 * 4096 + (size_t)i % 40;
+		there = size == 0 || from + size <= sizeof(data);
+		ck_assert_int_eq(reader_read(&r, from, to, size), there ? 0 : -EFAULT);
+		if (there)
+			ck_assert(memcmp(to, data + from, size) == 0);
+	}
+	ck_assert_int_eq(reader_read(&r, UINT64_MAX - 1, to, 8), -EFAULT);
+	ck_assert_int_eq(reader_read(&r, INT64_MAX - 1, to, 8), -EFAULT);
+	ck_assert_int_eq(reader_read(&r, 4096, to, 8), 0);
+	close(fd);
+	/* what was read is kept */
+	ck_assert_int_eq(reader_read(&r, 5000, to, 8), 0);
+	ck_assert(memcmp(to, data + 5000, 8) == 0);
+	ck_assert_int_eq(reader_read(&r, 0x100000, to, 8), -EBADF);
+}
+END_TEST
+
 static int find_self(pid_t pid, void *ctx)
 {
 	++*(int *)ctx;
@@ -285,4 +329,4 @@ END_TEST
 
 CHECK_MAIN("proc/process", reads_itself, whose_a_process_is, labels_of_a_child, name_of_a_thread,
 	   brief_agrees, memory_reader_reads_all_or_nothing, file_and_bytes_readers,
-	   walks_all_processes);
+	   blocks_are_the_file, walks_all_processes);

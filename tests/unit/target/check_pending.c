@@ -158,6 +158,46 @@ START_TEST(one_that_becomes_python_is_none)
 }
 END_TEST
 
+/* When it is looked at first goes by what former looks found: one in ten finds nothing yet. */
+START_TEST(the_first_look_comes_when_the_interpreter_is_there)
+{
+	static struct plain_programs p;
+	const uint64_t there_ns = 3 * NSEC_PER_MSEC;
+	unsigned int early = 0;
+
+	ck_assert_uint_eq(plain_wait(&p, FILE_A, 1), 0);
+	plain_add(&p, FILE_A, 1);
+	plain_looked(&p, FILE_A, false);
+	ck_assert_uint_eq(plain_wait(&p, FILE_A, 1), 0);
+	plain_never(&p, FILE_A, 1);
+	ck_assert_uint_gt(plain_wait(&p, FILE_A, 1), 0);
+	for (int i = 0; i < 1200; i++) {
+		uint64_t wait = plain_wait(&p, FILE_A, 1);
+		bool found = wait >= there_ns;
+
+		early += i >= 200 && !found;
+		if (i >= 200)
+			ck_assert(wait > there_ns / 2 && wait < there_ns * 3 / 2);
+		/* what it found is known before that */
+		if (found)
+			plain_never(&p, FILE_A, 1);
+		plain_looked(&p, FILE_A, found);
+	}
+	ck_assert(early > 50 && early < 200);
+	/* of whatever never has one, or had it at once, the wait has an end */
+	for (int i = 0; i < 1000; i++)
+		plain_looked(&p, FILE_A, false);
+	ck_assert_uint_eq(plain_wait(&p, FILE_A, 1), 8 * NSEC_PER_MSEC);
+	for (int i = 0; i < 1000; i++)
+		plain_looked(&p, FILE_A, true);
+	ck_assert_uint_eq(plain_wait(&p, FILE_A, 1), NSEC_PER_MSEC / 4);
+	ck_assert_uint_eq(plain_wait(&p, FILE_B, 1), 0);
+	plain_looked(&p, FILE_B, false);
+	ck_assert_uint_eq(plain_wait(&p, FILE_A, 1), NSEC_PER_MSEC / 4);
+	ck_assert_uint_eq(plain_wait(&p, FILE_A, 3601 * NSEC_PER_SEC), 0);
+}
+END_TEST
+
 START_TEST(another_takes_the_place)
 {
 	static struct plain_programs p;
@@ -171,4 +211,5 @@ END_TEST
 
 CHECK_MAIN("target/pending", each_has_its_time, it_waits_ever_longer, there_is_an_end_of_room,
 	   one_user_leaves_places_to_the_others, a_plain_program_is_known_for_a_while,
-	   one_that_becomes_python_is_none, another_takes_the_place);
+	   one_that_becomes_python_is_none, the_first_look_comes_when_the_interpreter_is_there,
+	   another_takes_the_place);
