@@ -2,7 +2,6 @@
 """Who may ask: two users besides root see and record their own processes and nobody else's, in every answer that plopd gives; what runs
 setuid, was privileged before, or may not be dumped is not its user's, also when a recording of the user's own process meets
 it half way. And what one user can take of plopd is bounded."""
-import contextlib
 import gzip
 import json
 import os
@@ -16,6 +15,7 @@ import threading
 
 import pytest
 
+import client
 import host
 from waiting import until
 
@@ -53,16 +53,6 @@ def become(uid):
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
     return run
-
-
-@contextlib.contextmanager
-def acting(uid):
-    """What connects meanwhile has this uid at the other end."""
-    os.seteuid(uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 class Users:
@@ -120,11 +110,7 @@ class Users:
 
     def http(self, uid, method, path, body=None):
         """(status, body) of a request."""
-        command = ["curl", "-sS", "-X", method, "-w", "%{http_code}", "--max-time", "30", "--unix-socket", self.daemon.socket]
-        command += ["-d", json.dumps(body)] if body is not None else []
-        done = subprocess.run(command + ["http://plop" + path], stdout=subprocess.PIPE, preexec_fn=become(uid) if uid else None,
-                              cwd="/", timeout=60)
-        return int(done.stdout[-3:]), done.stdout[:-3]
+        return client.ask(self.daemon.socket, method, path, body, uid, 30)
 
     def get(self, uid, path):
         status, body = self.http(uid, "GET", path)
@@ -229,7 +215,7 @@ def test_targets(users):
 
 
 def stream(users, uid):
-    with acting(uid):
+    with client.acting(uid):
         s = socket.socket(socket.AF_UNIX)
         s.settimeout(20)
         s.connect(users.daemon.socket)
@@ -421,7 +407,7 @@ threading.Thread(target=wait).start()""", after="os.execv(%r, [%r, '-c', %r])" %
 def connect(users, uid):
     s = socket.socket(socket.AF_UNIX)
     s.settimeout(30)
-    with acting(uid):
+    with client.acting(uid):
         s.connect(users.daemon.socket)
     return s
 

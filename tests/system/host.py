@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 
+import client
 from recording import Recorder, Recording, collapsed  # noqa: F401
 from waiting import until
 
@@ -189,27 +190,36 @@ class Plopd:
         return done
 
     def status(self):
-        done = self.ctl("status", "--json")
-        return json.loads(done.out) if done.returncode == 0 else None
+        """What plopctl status --json prints; None: there is no answer, or a refusal."""
+        try:
+            status, body = client.ask(self.socket, "GET", "/v1/status")
+        except OSError:
+            return None
+        return json.loads(body.decode()) if status == 200 else None
+
+    def processes(self):
+        """What plopctl ps --json prints."""
+        return self.get("/v1/processes")
 
     def process_of(self, pid):
         """The entry of ps for pid, or None."""
-        return next((p for p in json.loads(self.ctl("ps", "--json").out) if p["pid"] == pid), None)
+        return next((p for p in self.processes() if p["pid"] == pid), None)
 
     def profiled(self, pid):
-        return until("process %d is profiled" % pid, lambda: (self.process_of(pid) or {}).get("status") == "profiled"
-                     and self.process_of(pid))
+        def asked():
+            process = self.process_of(pid)
+            return process and process["status"] == "profiled" and process
+
+        return until("process %d is profiled" % pid, asked)
 
     def least(self, works):
         """How many samples that one of the workloads has which has the fewest."""
-        samples = {p["pid"]: p["samples"] for p in json.loads(self.ctl("ps", "--json").out)}
+        samples = {p["pid"]: p["samples"] for p in self.processes()}
         return min(samples.get(work.pid, 0) for work in works)
 
     def get(self, path):
-        """The JSON answer of the API to a GET."""
-        done = subprocess.run(["curl", "-sS", "--fail-with-body", "--unix-socket", self.socket, "http://plop" + path],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-        return json.loads(done.stdout.decode())
+        """The JSON answer of the API to a GET, also if it is an error."""
+        return json.loads(client.ask(self.socket, "GET", path)[1].decode())
 
     def record(self, pid, seconds, form="collapsed"):
         path = os.path.join(self.folder, "record-%d.%s" % (pid, form))

@@ -131,12 +131,11 @@ def record(daemon, cases):
         entries = {}
 
         def enough():
-            listed = json.loads(daemon.ctl("ps", "--json").out)
-            entries.update((p["pid"], p) for p in listed)
+            entries.update((p["pid"], p) for p in daemon.processes())
             return all(case.pid in entries and entries[case.pid]["samples"] - before[case.pid] >= SAMPLES for case in cases)
 
-        # ps costs the CPU that they are to have
-        until("%d samples of each" % SAMPLES, enough, 120, 0.2)
+        # asking costs the CPU that they are to have
+        until("%d samples of each" % SAMPLES, enough, 120, 0.1)
         for _, recorder in recorders:
             recorder.process.send_signal(signal.SIGINT)
         return {case.name: (entries[case.pid], recorder.finish()) for case, recorder in recorders}

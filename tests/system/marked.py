@@ -2,18 +2,16 @@
 """Processes of two users and root whose names are unmistakable, and what of them is in an answer of plopd's: for access_routes.py."""
 import contextlib
 import gzip
-import http.client
 import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 
+import client
 import host
 
 # Others than access.py's, which may run beside this.
@@ -55,25 +53,6 @@ def setuid_folder():
         if os.path.isdir(place) and not os.statvfs(place).f_flag & (os.ST_NOSUID | os.ST_NOEXEC | os.ST_RDONLY):
             return tempfile.mkdtemp(prefix="plop-marked-", dir=place)
     return None
-
-
-class Connection(http.client.HTTPConnection):
-    """To a Unix socket, as another user: who connects is known by its effective uid."""
-    lock = threading.Lock()
-
-    def __init__(self, path, uid):
-        super().__init__("plop", timeout=60)
-        self.path, self.uid = path, uid
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
-        with self.lock:
-            os.seteuid(self.uid)
-            try:
-                self.sock.connect(self.path)
-            finally:
-                os.seteuid(0)
 
 
 class Marked:
@@ -177,10 +156,7 @@ class Marked:
 
     def http(self, uid, method, path, body=None):
         """(status, body) of a request."""
-        with contextlib.closing(Connection(self.daemon.socket, uid)) as c:
-            c.request(method, path, json.dumps(body) if body is not None else None)
-            answer = c.getresponse()
-            return answer.status, answer.read()
+        return client.ask(self.daemon.socket, method, path, body, uid)
 
     def json(self, uid, method, path, body=None):
         status, raw = self.http(uid, method, path, body)
@@ -190,7 +166,7 @@ class Marked:
 
     def events(self, uid, path, n):
         """The first n events of a stream, as a list in JSON; more, until one has a sample."""
-        with contextlib.closing(Connection(self.daemon.socket, uid)) as c:
+        with contextlib.closing(client.Connection(self.daemon.socket, uid)) as c:
             c.request("GET", path)
             answer, text = c.getresponse(), []
             assert answer.status == 200, (path, answer.status)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 
+import client
 from waiting import until
 
 
@@ -36,11 +37,9 @@ class Recording:
         until("the recording is under way", lambda: self.state()["elapsed_s"] > 0)
 
     def ask(self, method, path, body=None):
-        done = subprocess.run(["curl", "-sS", "--fail-with-body", "--unix-socket", self.daemon.socket, "-X", method] +
-                              (["-d", json.dumps(body)] if body else []) + ["http://plop" + path],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-        assert done.returncode == 0, done.stdout + done.stderr
-        text = done.stdout.decode()
+        status, answer = client.ask(self.daemon.socket, method, path, body)
+        text = answer.decode()
+        assert status < 400, (method, path, body, status, text)
         return json.loads(text) if text.startswith("{") else text
 
     def stop(self, only=None):
