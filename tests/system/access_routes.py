@@ -149,19 +149,27 @@ class Recording:
     def state(self):
         return self.m.json(self.uid, "GET", self.path)
 
-    def stop(self):
+    def end(self):
         self.m.json(self.uid, "DELETE", self.path)
+
+    def stop(self):
+        self.end()
+        return self.ended()
+
+    def ended(self):
         return until("%s ends" % self.body, lambda: self.state()["state"] == "done" and self.state())
 
     def look(self, t):
-        """Every form of its result; then it goes."""
-        state = self.stop()
+        """Every form of its result, once it has ended; then it goes."""
+        state = self.ended()
         names = ("fn_", "file_") + (("tk_",) if self.body.get("async") else ())
         for form in t["formats"]:
             get_checked(self, "format=" + form, names + self.kinds)
             get_checked(self, "format=%s&group_by=service,version,comm,pid" % form, ("sv_", "vr_", "cm_", "fn_"))
             get_checked(self, "format=%s&group_by=thread_name,thread,state,gil" % form, ("th_", "fn_"))
         get_checked(self, "format=collapsed&pid=%d" % self.m.pid("zqroot"), ())
+        # whose time it is, should it be too much
+        self.threads = self.m.http(self.uid, "GET", self.path + "?format=collapsed&group_by=pid,thread,state")[1]
         for method in ("GET", "DELETE"):
             for parameters in ("", "?format=collapsed"):
                 for other in {ONE, TWO} - {self.uid}:
@@ -201,7 +209,12 @@ def threads_of(m, tags):
 def check_states(m, r, state, tags):
     """Off CPU or on it: no more than the threads that the user may see have spent."""
     spent, most = state["states"]["threads_s"], threads_of(m, tags) * state["elapsed_s"]
-    assert spent <= 1.2 * most + 0.5, (r.body, spent, most)
+    if spent > 1.2 * most + 0.5:
+        groups = {}
+        for stack, count in host.collapsed(r.threads.decode()):
+            group = ";".join(name for name, _, _ in stack if name.startswith(("pid=", "thread=", "state=")))
+            groups[group] = groups.get(group, 0) + count
+        raise AssertionError("%g s where %g can be: %s" % (spent, most, (r.body, state, groups)))
 
 
 def enough(recordings):
@@ -222,6 +235,8 @@ def ask_recordings(m, t, path):
             until("samples of all", lambda: enough(running), 180)
         except AssertionError as e:
             raise AssertionError([(r.uid, r.body, r.state()) for r in running if not enough([r])]) from e
+        for r in running:
+            r.end()
         for r in running:
             state = r.look(t)
             if r.uid == ONE:
@@ -461,7 +476,7 @@ def test_changes(m, t):
         if r is lone:
             until("the lone one ends, as what it was of has", lambda: r.state()["state"] == "done")
             assert r.state()["reason"] == "target ended", r.state()
-        r.stop()
+        r.end()
         # a task of the process that becomes another one may have had no turn
         r.kinds, r.body = (), dict(r.body, **{"async": False})
         r.look(t)

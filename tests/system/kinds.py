@@ -6,7 +6,7 @@ import pytest
 import host
 import possible
 
-PLOPD = ("--hz", 500)
+PLOPD = ("--hz", 999)
 # What must be met among the samples: at least one function of each kind.
 SEEN = ["generators", "innermost", "by_key", "by_reduce", "Dynamic.__getattr__", "Dynamic.__lt__", "recurse", "mutual", "deep", "thrower",
         "traced_inner", "tracer", "profiler"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A workload that works for 8 ms at the start of every 50 ms, sampled every 10 ms: were the ticks in step with it, each period would
+"""A workload that works for 8 ms at the start of every 50 ms, sampled every 5 ms: were the ticks in step with it, each period would
 have all of them at the same places. The shares of its two functions and of the time that it sleeps must be those that it
 measured (chi-square, p = 0.001), on every interpreter."""
 import json
@@ -12,9 +12,9 @@ import host
 import truth
 from chi_square import against_known
 
-HZ = 100
+HZ = 200
 PLOPD = ("--hz", HZ)
-SECONDS = 16
+SECONDS = 8
 PERIOD_MS = 50
 # How many run on one CPU at a time; each has its own part of the 50 ms.
 ON_ONE_CPU = 4

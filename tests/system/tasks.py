@@ -2,6 +2,7 @@
 """Recordings with --async, on every interpreter from 3.11 on: each coroutine of the workload is run by one task alone, so no sample
 may show it in another's; the chains of those that await are the ones that the workload makes; and the shares of tasks that run the
 same function are those that they measured themselves, by a chi-square test at p = 0.001."""
+import contextlib
 import json
 import os
 import re
@@ -251,20 +252,27 @@ def named(daemon, python):
         assert above & marks and above <= marks | {"[task]", "main"}, (function, above - marks)
 
 
-def too_many(python, version):
+@contextlib.contextmanager
+def of_depth(depth):
+    """A plopd that walks no more than so many frames."""
+    with host.Plopd(start=False) as daemon:
+        config = os.path.join(daemon.folder, "plop.conf")
+        with open(config, "w", encoding="ascii") as f:
+            f.write("[plopd]\nmax_depth = %d\n" % depth)
+        daemon.arguments += ["--config", config]
+        daemon.start()
+        yield daemon
+
+
+def too_many(daemons, python, version):
     """Beyond the maxima it says that there is more, and a walk that would go round ends; also where the stack itself may not be deep."""
-    for depth in (1024, 24):
-        with host.Plopd(start=False) as daemon:
-            config = os.path.join(daemon.folder, "plop.conf")
-            with open(config, "w", encoding="ascii") as f:
-                f.write("[plopd]\nmax_depth = %d\n" % depth)
-            daemon.arguments += ["--config", config]
-            daemon.start()
-            with host.Workload(python, "tasks_deep.py") as work:
-                daemon.profiled(work.pid)
-                recording = host.Recording(daemon, work.pid, hz=HZ, **{"async": True})
-                until("there are samples enough", lambda: recording.state()["samples"] > 1000, 60)
-                stacks, said = recording.stop(), recording.said
+    with host.Workload(python, "tasks_deep.py") as work:
+        for daemon in daemons.values():
+            daemon.profiled(work.pid)
+        recordings = {depth: host.Recording(daemon, work.pid, hz=HZ, **{"async": True}) for depth, daemon in daemons.items()}
+        until("there are samples enough", lambda: all(r.state()["samples"] > 1000 for r in recordings.values()), 60)
+        found = {depth: (recording.stop(), recording.said) for depth, recording in recordings.items()}
+    for depth, (stacks, said) in found.items():
         assert host.hardly_lost(said), said
         seen = {name: [between(stack, name) for stack, _ in stacks if between(stack, name)] for name in WITH_CHAINS}
         # a page of the target's that was not there at the tick, as in check_owners()
@@ -329,7 +337,8 @@ def test_many_names(named_ones, row):
 
 @pytest.fixture(scope="module")
 def deep_ones(root, at_once):
-    return at_once(2, lambda row: too_many(row[1], row[0]), FEW)
+    with of_depth(1024) as deep, of_depth(24) as shallow:
+        yield at_once(2, lambda row: too_many({1024: deep, 24: shallow}, row[1], row[0]), FEW)
 
 
 @pytest.mark.parametrize("row", FEW, ids=host.called)

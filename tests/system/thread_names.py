@@ -11,6 +11,8 @@ import host
 from containers import child_of
 from waiting import until
 
+# so that 300 samples of a recording do not take seconds
+PLOPD = ("--hz", 500)
 NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 CUT = 256  # PLOP_MAX_THREAD_NAME
 
@@ -60,13 +62,20 @@ def check_dump(daemon, work):
     return found
 
 
-def recorded(daemon, pid, at_the_end=lambda: None):
-    """The threads' names of a recording of 300 samples, however long they take."""
-    recorder = host.Recorder(daemon, "-p", pid, seconds=120, form="json", wait=False)
-    enough = daemon.process_of(pid)["samples"] + 300
-    until("there are samples", lambda: daemon.process_of(pid)["samples"] > enough, 110)
+def recorded(daemon, pid, functions=(), at_the_end=lambda: None):
+    """The threads' names of a recording of 300 samples and more, in which each of the functions is, however long they take."""
+    recording = host.Recording(daemon, pid, seconds=120)
+
+    def missing():
+        text = recording.ask("GET", recording.path + "?format=collapsed")
+        return set(functions) - {name for stack, _ in host.collapsed(text) for name, _, _ in stack}
+
+    until(lambda: "there are samples of each thread: of %s" % sorted(missing()),
+          lambda: recording.state()["samples"] > 300 and not missing(), 110, 0.1)
     at_the_end()
-    return [t["name"] for t in recorder.stop()["threads"]]
+    recording.ask("DELETE", recording.path)
+    until("the recording has ended", recording.done)
+    return [t["name"] for t in recording.ask("GET", recording.path + "?format=json")["threads"]]
 
 
 def check_recording(daemon, work):
@@ -75,7 +84,7 @@ def check_recording(daemon, work):
         work.ask("rename")
         work.ask("end")
 
-    names = recorded(daemon, work.pid, change)
+    names = recorded(daemon, work.pid, work.names, change)
     wanted = {shown(name) for function, name in work.names.items() if name is not None and function != "renamed"} | {"after"}
     missing = wanted - set(names)
     assert not missing, "%s are not among %s" % (sorted(missing), sorted(names))

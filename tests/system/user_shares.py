@@ -103,6 +103,15 @@ def resident(pid):
         return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def cpu_seconds(pids):
+    """That the processes have used."""
+    ticks = 0
+    for pid in pids:
+        with open("/proc/%d/stat" % pid) as f:
+            ticks += sum(int(n) for n in f.read().rsplit(")", 1)[1].split()[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 @contextlib.contextmanager
 def unaffected(daemon, what):
     """While it goes on root is answered within 100 ms, most times, and of 1,000 ticks that are always on less than one is lost."""
@@ -253,19 +262,23 @@ def test_places(users):
 
 def test_rate_made(users):
     """Busy processes have more samples than one: what is too much is lost, and said."""
-    for _ in range(4 * os.cpu_count()):
-        # whatever else runs on this machine: together they have more than one CPU
-        users.run(ONE, users.distinct, "--depth", 10, nice=0)
+    # whatever else runs on this machine: together they have more than one CPU
+    pids = [users.run(ONE, users.distinct, "--depth", 10, nice=0).pid for _ in range(4 * os.cpu_count())]
     with unaffected(users.daemon, "rate"):
         recordings = [users.recorded(ONE, all=True, hz=RATE // 2) for _ in range(2)]
-        began = time.monotonic()
-        until("samples are lost", lambda: users.look(ONE, recordings[0])["lost"]["rate"] >= 1000, 60)
+        began, used = time.monotonic(), cpu_seconds(pids)
+        until("1000 samples are lost, or 60 s have passed",
+              lambda: users.look(ONE, recordings[0])["lost"]["rate"] >= 1000 or time.monotonic() - began > 60, 90)
         seconds = time.monotonic() - began
+        cpus = (cpu_seconds(pids) - used) / seconds
         users.forget(ONE, recordings[1:])
     said = users.look(ONE, recordings[0])
     users.forget(ONE, recordings[:1])
     made = said["samples"]
-    print("rate: %d samples and %d lost in %.1f s" % (made, said["lost"]["rate"], seconds))
+    print("rate: %d samples and %d lost in %.1f s, by %.2f CPUs" % (made, said["lost"]["rate"], seconds, cpus))
+    if seconds > 60 and cpus < 1.1:
+        pytest.skip("ONE's processes had %.2f CPUs in %.0f s, which is not worth more samples than the rate has" % (cpus, seconds))
+    assert said["lost"]["rate"] >= 1000, (said, cpus)
     assert 100 < made <= RATE * (seconds + 2), (made, seconds)
     assert said["ticks"] == said["samples"] + sum(said["lost"].values()), said
     assert users.shares(ONE)["rate_lost"] >= 1000 > users.shares(TWO)["rate_lost"], users.shares(ONE)
@@ -319,7 +332,8 @@ def test_tables(users):
 
 def test_memory(users):
     """Eight recordings of stacks no two of which are alike."""
-    pid, roots_pid = users.run(ONE, users.distinct).pid, users.run(0, "-c", access.code("roots_busy")).pid
+    # beside other tests it is to have a CPU most of the time
+    pid, roots_pid = users.run(ONE, users.distinct, nice=NICE - 5).pid, users.run(0, "-c", access.code("roots_busy")).pid
     before = resident(users.daemon.process.pid)
     with unaffected(users.daemon, "memory") as most:
         roots = users.recorded(0, pid=roots_pid, hz=200)
@@ -374,7 +388,7 @@ def test_store(users):
     """One user's stacks fill the store as fast as they can: nobody else's windows go for it."""
     config = os.path.join(users.daemon.folder, "small.conf")
     with open(config, "w") as f:
-        f.write("[plopd]\nhz = 1000\nwindow = 5s\nmax_store = 16M\n")
+        f.write("[plopd]\nhz = 2500\nwindow = 2s\nmax_store = 16M\n")
     with host.Plopd("--config", config) as daemon:
         small = Users(daemon)
         try:
