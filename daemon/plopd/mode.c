@@ -123,6 +123,8 @@ static void mode_take(struct mode *e, struct config *c)
 	now->window_ns = c->window_ns;
 	now->every_ns = c->every_ns;
 	now->retention_ns = c->retention_ns;
+	now->retention_10m_ns = c->retention_10m_ns;
+	now->retention_6h_ns = c->retention_6h_ns;
 	now->max_store = c->max_store;
 	now->mode = c->mode;
 }

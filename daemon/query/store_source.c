@@ -12,8 +12,10 @@ static int read_profile(struct question *k, struct store_reader *reader)
 	 * a call graph has [other] for what is light; in other formats all is there, or it is
 	 * refused
 	 */
-	if (streq(q->format->name, "json"))
+	if (streq(q->format->name, "json")) {
 		store_reader_prune(reader);
+		store_reader_functions(reader);
+	}
 	return store_profile(reader, q->from_ns, q->to_ns, &q->selectors, &k->profile);
 }
 

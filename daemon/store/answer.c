@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store/answer.h"
 
-#include "store/window.h"
+#include "store/walk.h"
 
 struct query {
 	struct answer a;
@@ -14,10 +14,6 @@ static void query_done(struct query *q)
 	window_done(&q->windows);
 	profile_free(q->a.p);
 }
-
-/* Windows in time; and one window. */
-#define IN_TIME "WHERE end_ns > ?1 AND start_ns < ?2 ORDER BY end_ns"
-#define BY_ID   "WHERE id = ?1"
 
 /* All ids of the profile are others afterwards. */
 static int query_prune(struct query *q)
@@ -32,33 +28,32 @@ static bool is_large(const struct query *q)
 	return profile_bytes(q->a.p) + older_bytes(&q->windows.older) > q->a.limit / 3;
 }
 
-static void query_bind(struct query *q, uint64_t from_ns, uint64_t to_ns)
+static int query_add(struct query *q, const struct store_reader *reader, const struct head *h)
 {
-	sqlite3_bind_int64(q->windows.heads, 1, (int64_t)MIN(from_ns, (uint64_t)INT64_MAX));
-	sqlite3_bind_int64(q->windows.heads, 2, (int64_t)MIN(to_ns, (uint64_t)INT64_MAX));
+	int r;
+
+	window_spare(&q->windows);
+	r = reader_overdue(reader);
+	if (r == 0)
+		r = window_add(&q->windows, &q->a, h);
+	if (r == 0 && q->prune && is_large(q))
+		r = query_prune(q);
+	return r;
 }
 
 static int query_run(struct query *q, const struct store_reader *reader, uint64_t from_ns,
 		     uint64_t to_ns)
 {
+	_cleanup_(walk_done) struct walk walk = {};
+	const struct rollup *rollup;
 	struct head all = {}, h;
-	int r;
+	int r = walk_begin(&walk, &q->windows, reader, from_ns, to_ns,
+			   reader->functions ? WALK_COARSEST : WALK_LINES, false);
 
-	query_bind(q, from_ns, to_ns);
-	while ((r = db_step(q->windows.heads)) > 0) {
-		head_read(q->windows.heads, &h);
-		if (reader_passes_over(reader, h.start_ns))
-			continue;
+	while (r == 0 && (r = walk_next(&walk, &h, &rollup)) > 0) {
 		head_add(&all, &h);
 		head_to_profile(&all, q->a.p);
-		window_spare(&q->windows);
-		r = reader_overdue(reader);
-		if (r == 0)
-			r = window_add(&q->windows, &q->a, &h);
-		if (r == 0 && q->prune && is_large(q))
-			r = query_prune(q);
-		if (r < 0)
-			return r;
+		r = query_add(q, reader, &h);
 	}
 	return r;
 }
@@ -83,9 +78,7 @@ static int query_all(struct store_reader *reader, uint64_t from_ns, uint64_t to_
 	if (r < 0)
 		return r;
 	q.a.p->end_ns = MAX(from_ns, to_ns);
-	r = window_prepare(&q.windows, reader, IN_TIME);
-	if (r == 0)
-		r = query_run(&q, reader, from_ns, to_ns);
+	r = query_run(&q, reader, from_ns, to_ns);
 	if (r == 0 && any_without_samples(q.a.p))
 		return profile_select(q.a.p, s, ret);
 	if (r == 0)
@@ -102,22 +95,17 @@ static int query_renew(struct query *q)
 	return profile_new(0, 0, &q->a.p);
 }
 
-static int query_each(struct query *q, const struct store_reader *reader, store_window_fn each,
-		      void *ctx)
+static int query_each(struct query *q, const struct store_reader *reader, struct walk *walk,
+		      store_window_fn each, void *ctx)
 {
+	const struct rollup *rollup;
 	struct head h;
-	int r;
+	int r = 0;
 
-	while ((r = db_step(q->windows.heads)) > 0) {
-		head_read(q->windows.heads, &h);
-		if (reader_passes_over(reader, h.start_ns))
-			continue;
+	while (r == 0 && (r = walk_next(walk, &h, &rollup)) > 0) {
 		profile_clear(q->a.p);
 		head_to_profile(&h, q->a.p);
-		window_spare(&q->windows);
-		r = reader_overdue(reader);
-		if (r == 0)
-			r = window_add(&q->windows, &q->a, &h);
+		r = query_add(q, reader, &h);
 		if (r == 0)
 			r = each(q->a.p, ctx);
 		if (r == 0 && q->a.limit && is_large(q)) {
@@ -125,8 +113,6 @@ static int query_each(struct query *q, const struct store_reader *reader, store_
 			if (r == 0)
 				r = query_renew(q);
 		}
-		if (r < 0)
-			return r;
 	}
 	return r < 0 ? r : each(NULL, ctx);
 }
@@ -135,49 +121,84 @@ static int query_windows(struct store_reader *reader, uint64_t from_ns, uint64_t
 			 const struct selectors *s, store_window_fn each, void *ctx)
 {
 	_cleanup_(query_done) struct query q = { .a = { .selectors = s, .limit = reader->limit } };
+	_cleanup_(walk_done) struct walk walk = {};
 	int r = profile_new(0, 0, &q.a.p);
 
 	if (r == 0)
-		r = window_prepare(&q.windows, reader, IN_TIME);
-	if (r < 0)
-		return r;
-	query_bind(&q, from_ns, to_ns);
-	return query_each(&q, reader, each, ctx);
+		r = walk_begin(&walk, &q.windows, reader, from_ns, to_ns, WALK_FINEST, false);
+	return r < 0 ? r : query_each(&q, reader, &walk, each, ctx);
 }
 
-static int query_window(struct store_reader *reader, int64_t id, struct profile **ret,
-			int64_t *ret_life_ns)
+/* All of one window, or roll-up. */
+static int query_one(struct store_reader *reader, const struct head *h, struct profile **ret)
 {
 	static const struct selectors none;
 	_cleanup_(query_done) struct query q = { .a.selectors = &none };
 	int r = profile_new(0, 0, &q.a.p);
-	struct head h;
 
 	if (r == 0)
-		r = window_prepare(&q.windows, reader, BY_ID);
+		r = window_prepare(&q.windows, reader, NULL);
 	if (r < 0)
 		return r;
-	sqlite3_bind_int64(q.windows.heads, 1, id);
-	r = db_step(q.windows.heads);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
-	head_read(q.windows.heads, &h);
-	head_to_profile(&h, q.a.p);
-	r = window_add(&q.windows, &q.a, &h);
+	head_to_profile(h, q.a.p);
+	r = window_add(&q.windows, &q.a, h);
+	if (r == 0)
+		*ret = TAKE_PTR(q.a.p);
+	return r;
+}
+
+/* The only row of a statement that selects by id. -ENOENT: there is none. */
+static int find_one(struct store_reader *reader, const char *sql, int64_t id, sqlite3_stmt **ret)
+{
+	int r = sql ? db_prepare(reader->db, sql, ret) : -ENOMEM;
+
 	if (r < 0)
 		return r;
-	*ret_life_ns = h.life_ns;
-	*ret = TAKE_PTR(q.a.p);
-	return 0;
+	sqlite3_bind_int64(*ret, 1, id);
+	r = db_step(*ret);
+	return r == 0 ? -ENOENT : MIN(r, 0);
 }
 
 int reader_window(struct store_reader *reader, int64_t id, struct profile **ret,
 		  int64_t *ret_life_ns)
 {
+	_cleanup_free_ char *sql = NULL;
+	sqlite3_stmt *st = NULL;
+	struct head h;
+	int r = reader_begin(reader);
+
+	if (r == 0) {
+		sql = head_select(reader->version, "", "windows WHERE id = ?1");
+		r = find_one(reader, sql, id, &st);
+	}
+	if (r == 0) {
+		head_read(st, &h);
+		r = query_one(reader, &h, ret);
+	}
+	if (r == 0)
+		*ret_life_ns = h.life_ns;
+	sqlite3_finalize(st);
+	reader_end(reader);
+	return r;
+}
+
+int reader_rollup(struct store_reader *reader, int64_t id, struct profile **ret,
+		  struct rollup *ret_rollup)
+{
+	_cleanup_free_ char *sql = rollup_select("WHERE id = ?1");
+	sqlite3_stmt *st = NULL;
+	struct rollup found;
 	int r = reader_begin(reader);
 
 	if (r == 0)
-		r = query_window(reader, id, ret, ret_life_ns);
+		r = find_one(reader, sql, id, &st);
+	if (r == 0) {
+		rollup_read(st, &found);
+		r = query_one(reader, &found.head, ret);
+	}
+	if (r == 0)
+		*ret_rollup = found;
+	sqlite3_finalize(st);
 	reader_end(reader);
 	return r;
 }

@@ -126,6 +126,8 @@ int db_errno(sqlite3 *db, int rc)
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
 		return -EACCES;
+	case SQLITE_CONSTRAINT:
+		return -EEXIST;
 	case SQLITE_TOOBIG:
 		return -E2BIG;
 	case SQLITE_INTERRUPT:

@@ -44,8 +44,9 @@ static inline void db_closep(sqlite3 **db)
 
 /*
  * -ENOSPC: the disk, a quota or a file size limit is full; -EAGAIN: locked by someone else;
- * -EBADMSG: not a database, or a broken one; -ETIME: it took too long; -EROFS, -EACCES, -ENOENT,
- * -ENOMEM, -EIO. 0 for SQLITE_OK, SQLITE_ROW and SQLITE_DONE.
+ * -EBADMSG: not a database, or a broken one; -ETIME: it took too long; -EEXIST: a row that is there
+ * is to be unique; -EROFS, -EACCES, -ENOENT, -ENOMEM, -EIO. 0 for SQLITE_OK, SQLITE_ROW and
+ * SQLITE_DONE.
  */
 int db_errno(sqlite3 *db, int rc);
 int db_exec(sqlite3 *db, const char *sql);

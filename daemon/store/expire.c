@@ -13,8 +13,12 @@
  */
 #define EXPIRE_NS (200 * NSEC_PER_MSEC)
 
-/* Runs sql with ?1 and ?2 bound. */
-static int run_with(sqlite3 *db, const char *sql, int64_t one, int64_t two)
+/* A window or roll-up that goes. */
+struct leaving {
+	int64_t id, dictionary;
+};
+
+static int run_with(sqlite3 *db, const char *sql, int64_t id)
 {
 	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
 	int r;
@@ -22,57 +26,65 @@ static int run_with(sqlite3 *db, const char *sql, int64_t one, int64_t two)
 	r = db_prepare(db, sql, &st);
 	if (r < 0)
 		return r;
-	sqlite3_bind_int64(st, 1, one);
-	if (sqlite3_bind_parameter_count(st) > 1)
-		sqlite3_bind_int64(st, 2, two);
+	sqlite3_bind_int64(st, 1, id);
 	return db_run(st);
 }
 
 /*
- * The ids of up to n (<= EXPIRE_BATCH) of the oldest windows, up to the first that ended after
- * before. Returns how many.
+ * Up to n (<= EXPIRE_BATCH) of the oldest of a tier, up to the first that ended after before.
+ * Returns how many.
  */
-static int oldest_windows(sqlite3 *db, int64_t before, int n, int64_t ids[EXPIRE_BATCH])
+static int oldest(sqlite3 *db, enum store_tier tier, int64_t before, int n,
+		  struct leaving ret[EXPIRE_BATCH])
 {
+	/* as they were saved: what the clock said has nothing to do with it */
+	static const char *const sql[STORE_TIERS] = {
+		"SELECT id, dictionary, life_ns FROM windows ORDER BY id LIMIT ?1",
+		"SELECT id, dictionary, life_ns FROM rollups WHERE tier=1 ORDER BY last LIMIT ?1",
+		"SELECT id, dictionary, life_ns FROM rollups WHERE tier=2 ORDER BY last LIMIT ?1",
+	};
 	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
 	int r, count = 0;
 
-	/* as they were saved: what the clock said has nothing to do with it */
-	r = db_prepare(db, "SELECT id, life_ns FROM windows ORDER BY id LIMIT ?1", &st);
+	r = db_prepare(db, sql[tier], &st);
 	if (r < 0)
 		return r;
 	sqlite3_bind_int(st, 1, n);
-	while ((r = db_step(st)) > 0 && sqlite3_column_int64(st, 1) <= before)
-		ids[count++] = sqlite3_column_int64(st, 0);
+	while ((r = db_step(st)) > 0 && sqlite3_column_int64(st, 2) <= before)
+		ret[count++] = (struct leaving){ sqlite3_column_int64(st, 0),
+						 sqlite3_column_int64(st, 1) };
 	return r < 0 ? r : count;
 }
 
-static int delete_windows(struct store *s, const int64_t *ids, int n)
+static int delete_some(struct store *s, enum store_tier tier, const struct leaving *some, int n)
 {
+	const char *sql = tier == TIER_WINDOWS ? "DELETE FROM windows WHERE id=?1" :
+						 "DELETE FROM rollups WHERE id=?1";
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < n; i++) {
-		r = run_with(s->db, "DELETE FROM counts WHERE id=?1", ids[i], 0);
+		prune_note(s, some[i].dictionary);
+		r = run_with(s->db, "DELETE FROM counts WHERE id=?1", some[i].id);
+		if (r == 0 && tier == TIER_WINDOWS)
+			r = older_delete(s, some[i].id);
 		if (r == 0)
-			r = older_delete(s, ids[i]);
-		if (r == 0)
-			r = run_with(s->db, "DELETE FROM windows WHERE id=?1", ids[i], 0);
+			r = run_with(s->db, sql, some[i].id);
 	}
 	return r;
 }
 
-/* Deletes up to n (<= EXPIRE_BATCH) windows in one transaction. Returns how many. */
-static int expire_some(struct store *s, int64_t before, int n)
+/* Deletes up to n (<= EXPIRE_BATCH) of a tier in one transaction. Returns how many. */
+static int expire_some(struct store *s, enum store_tier tier, int64_t before, int n)
 {
-	int64_t ids[EXPIRE_BATCH];
+	struct leaving some[EXPIRE_BATCH];
 	int r, count;
 
-	count = oldest_windows(s->db, before, n, ids);
+	count = oldest(s->db, tier, before, n, some);
 	if (count <= 0)
 		return count;
 	r = db_run(s->statements[ST_BEGIN]);
 	if (r == 0)
-		r = delete_windows(s, ids, count);
+		r = delete_some(s, tier, some, count);
 	if (r == 0)
 		r = db_run(s->statements[ST_COMMIT]);
 	if (r < 0) {
@@ -80,6 +92,16 @@ static int expire_some(struct store *s, int64_t before, int n)
 		return r;
 	}
 	return count;
+}
+
+/* Deletes so many of a tier. */
+static int expire_oldest(struct store *s, enum store_tier tier, int64_t n)
+{
+	int r = 1;
+
+	for (; r > 0 && n > 0; n -= r)
+		r = expire_some(s, tier, INT64_MAX, (int)MIN(n, (int64_t)EXPIRE_BATCH));
+	return MIN(r, 0);
 }
 
 /* What is in use of the file: free pages are there for the next windows, so it does not grow. */
@@ -108,7 +130,10 @@ static void tell_dropped(struct store *s, int64_t n, int64_t of)
 	time_t t;
 
 	s->dropped += (uint64_t)n;
-	if (db_int(s->db, "SELECT start_ns FROM windows ORDER BY id LIMIT 1", &start_ns) < 0)
+	if (db_int(s->db,
+		   "SELECT min(start_ns) FROM (SELECT * FROM (SELECT start_ns FROM windows"
+		   " ORDER BY id LIMIT 1) UNION ALL SELECT start_ns FROM rollups)",
+		   &start_ns) < 0)
 		return;
 	t = (time_t)(start_ns / (int64_t)NSEC_PER_SEC);
 	gmtime_r(&t, &utc);
@@ -121,14 +146,39 @@ static void tell_dropped(struct store *s, int64_t n, int64_t of)
 		when);
 }
 
-/*
- * Deletes the oldest windows, an eighth of them at a time, until the file is small enough beside
- * its WAL, but never the newest.
- */
+/* How many there are of each tier. */
+static int count_tiers(struct store *s, int64_t ret[STORE_TIERS])
+{
+	static const char *const sql[STORE_TIERS] = {
+		"SELECT count(*) FROM windows",
+		"SELECT count(*) FROM rollups WHERE tier=1",
+		"SELECT count(*) FROM rollups WHERE tier=2",
+	};
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < STORE_TIERS; i++)
+		r = db_int(s->db, sql[i], &ret[i]);
+	return r;
+}
+
+/* An eighth of each tier, the oldest, but never the newest window; and what only they needed. */
+static int expire_eighth(struct store *s, const int64_t count[STORE_TIERS])
+{
+	int r = expire_oldest(s, TIER_WINDOWS,
+			      MIN((count[TIER_WINDOWS] + 7) / 8, count[TIER_WINDOWS] - 1));
+
+	for (int i = TIER_MINUTES; r == 0 && i < STORE_TIERS; i++)
+		r = expire_oldest(s, (enum store_tier)i, (count[i] + 7) / 8);
+	if (r == 0)
+		r = prune_dictionaries(s);
+	return r == 0 ? older_prune(s) : r;
+}
+
+/* Does so until the file is small enough beside its WAL. */
 static int expire_by_size(struct store *s)
 {
 	uint64_t size = 0, most = s->max_bytes - MIN(s->max_bytes / 8, wal_bound(s));
-	int64_t windows = 0, before = 0, n, batch;
+	int64_t count[STORE_TIERS] = {}, before = 0, gone = 0;
 	int r;
 
 	for (;;) {
@@ -136,43 +186,50 @@ static int expire_by_size(struct store *s)
 		if (r == 0)
 			r = used_size(s, &size);
 		if (r == 0)
-			r = db_int(s->db, "SELECT count(*) FROM windows", &windows);
-		before = MAX(before, windows);
-		if (r < 0 || size <= most || windows <= 1)
+			r = count_tiers(s, count);
+		before = MAX(before, count[TIER_WINDOWS]);
+		if (r < 0 || size <= most ||
+		    count[TIER_WINDOWS] + count[TIER_MINUTES] + count[TIER_HOURS] <= 1)
 			break;
-		for (n = MIN((windows + 7) / 8, windows - 1); n > 0; n -= batch) {
-			batch = MIN(n, (int64_t)EXPIRE_BATCH);
-			r = expire_some(s, INT64_MAX, (int)batch);
-			if (r < 0)
-				return r;
-		}
-		r = prune_dictionaries(s);
-		if (r == 0)
-			r = older_prune(s);
+		gone += count[TIER_MINUTES] + count[TIER_HOURS] > 0;
+		r = expire_eighth(s, count);
 		if (r < 0)
 			return r;
 	}
-	if (r == 0 && before > windows) {
+	gone += before - count[TIER_WINDOWS];
+	if (r == 0 && gone > 0) {
 		s->prunes = true;
-		tell_dropped(s, before - windows, before);
+		tell_dropped(s, before - count[TIER_WINDOWS], before);
 	}
 	return r;
 }
 
-static int expire_all(struct store *s)
+/* What has been kept for as long as its tier is. */
+static int expire_by_age(struct store *s, uint64_t until_ns)
 {
-	int64_t retention = (int64_t)MIN(s->retention_ns, (uint64_t)INT64_MAX), before;
-	/* without room set aside the disk is full, or was: all goes at once then, to have it */
-	uint64_t until = s->reserve_full ? clock_ns(CLOCK_MONOTONIC) + EXPIRE_NS : UINT64_MAX;
 	int r = 0;
 
-	if (retention && s->life.any && !__builtin_sub_overflow(s->life.now, retention, &before)) {
+	for (int i = 0; r >= 0 && i < STORE_TIERS; i++) {
+		int64_t retention = (int64_t)MIN(s->retention_ns[i], (uint64_t)INT64_MAX), before;
+
+		if (!retention || !s->life.any ||
+		    __builtin_sub_overflow(s->life.now, retention, &before))
+			continue;
 		do {
-			r = expire_some(s, before, EXPIRE_BATCH);
+			r = expire_some(s, (enum store_tier)i, before, EXPIRE_BATCH);
 			s->prunes = s->prunes || r > 0;
-		} while (r == EXPIRE_BATCH && clock_ns(CLOCK_MONOTONIC) < until);
+		} while (r == EXPIRE_BATCH && clock_ns(CLOCK_MONOTONIC) < until_ns);
 	}
-	if (r >= 0)
+	return MIN(r, 0);
+}
+
+static int expire_all(struct store *s)
+{
+	/* without room set aside the disk is full, or was: all goes at once then, to have it */
+	uint64_t until = s->reserve_full ? clock_ns(CLOCK_MONOTONIC) + EXPIRE_NS : UINT64_MAX;
+	int r = expire_by_age(s, until);
+
+	if (r == 0)
 		r = s->max_bytes ? expire_by_size(s) : wal_keep_small(s);
 	return r < 0 ? r : prune_step(s, until);
 }

@@ -151,6 +151,9 @@ int store_ready(struct store *s)
 /* How long one look may take for what is to be taken or carried over. */
 #define SALVAGE_NS (200 * NSEC_PER_MSEC)
 
+/* ... for what is rolled up: it ends at most as much later as it takes to write one. */
+#define ROLL_NS (25 * NSEC_PER_MSEC)
+
 /* Where it fails, that is no reason why no windows could be saved. */
 static int prune_some(struct store *s)
 {
@@ -161,6 +164,7 @@ static int prune_some(struct store *s)
 
 int store_check(struct store *s)
 {
+	bool rolled = false;
 	int r = store_ready(s);
 
 	if (r == 0)
@@ -171,14 +175,18 @@ int store_check(struct store *s)
 		r = carry_step(s, SALVAGE_NS);
 	if (r == 0)
 		r = prune_some(s);
-	if (r == -EBADMSG && (s->has_older || s->prunes))
+	if (r == 0) {
+		r = rollup_step(s, ROLL_NS);
+		rolled = true;
+	}
+	if (r == -EBADMSG && (rolled || s->has_older || s->prunes))
 		r = store_mend(s, damage_find(s->db));
 	return r;
 }
 
 bool store_is_mending(const struct store *s)
 {
-	return s->salvage || carry_is_under_way(s) || s->prunes;
+	return s->salvage || carry_is_under_way(s) || s->prunes || s->rolls_more;
 }
 
 /*

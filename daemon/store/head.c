@@ -70,7 +70,7 @@ static int64_t number_of(const struct column *c, const struct head *h)
 	return *(const int64_t *)((const char *)h + c->at);
 }
 
-char *head_select(int version, const char *what)
+char *head_select(int version, const char *more, const char *from)
 {
 	_cleanup_buf_ struct buf b = {};
 	const char *between = "SELECT ";
@@ -83,29 +83,32 @@ char *head_select(int version, const char *what)
 		buf_printf(&b, "%s%s", between, version < c->since ? c->before : c->name);
 		between = ", ";
 	}
-	buf_printf(&b, " FROM windows %s", what);
+	buf_printf(&b, "%s FROM %s", more, from);
 	return buf_string(&b);
 }
 
-char *head_insert(void)
+char *head_insert(const char *table, const char *more, unsigned int nmore)
 {
 	_cleanup_buf_ struct buf names = {}, values = {}, b = {};
+	size_t n = 0;
 
-	for (size_t i = 0, n = 0; i < ARRAY_SIZE(columns); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
 		if (!columns[i].name)
 			continue;
 		n++;
 		buf_printf(&names, "%s%s", n > 1 ? ", " : "", columns[i].name);
 		buf_printf(&values, "%s?%zu", n > 1 ? "," : "", n);
 	}
+	for (unsigned int i = 1; i <= nmore; i++)
+		buf_printf(&values, ",?%zu", n + i);
 	if (names.error || values.error)
 		return NULL;
-	buf_printf(&b, "INSERT INTO windows(%.*s) VALUES(%.*s)", (int)names.size, names.data,
-		   (int)values.size, values.data);
+	buf_printf(&b, "INSERT INTO %s(%.*s%s) VALUES(%.*s)", table, (int)names.size, names.data,
+		   more, (int)values.size, values.data);
 	return buf_string(&b);
 }
 
-void head_read(sqlite3_stmt *st, struct head *ret)
+int head_read(sqlite3_stmt *st, struct head *ret)
 {
 	struct head h = {};
 	int n = 0;
@@ -115,9 +118,10 @@ void head_read(sqlite3_stmt *st, struct head *ret)
 			*number(&columns[i], &h) = sqlite3_column_int64(st, n++);
 	}
 	*ret = h;
+	return n;
 }
 
-void head_bind(sqlite3_stmt *st, const struct head *h)
+int head_bind(sqlite3_stmt *st, const struct head *h)
 {
 	int n = 0;
 
@@ -125,6 +129,7 @@ void head_bind(sqlite3_stmt *st, const struct head *h)
 		if (columns[i].name)
 			sqlite3_bind_int64(st, ++n, number_of(&columns[i], h));
 	}
+	return n + 1;
 }
 
 /* Times are since 1970, and counts are not negative. */

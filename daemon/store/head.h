@@ -27,16 +27,20 @@ struct head {
 
 /*
  * The statement that selects all columns, in the order in which head_read() expects them from
- * column 0 on, of a file of that schema version. what: what follows "FROM windows". Owned by the
- * caller; NULL: out of memory.
+ * column 0 on, of a file of that schema version, and behind them more, which is "" or begins with a
+ * comma. from: what follows FROM: a table that has heads. Owned by the caller; NULL: out of memory.
  */
-char *head_select(int version, const char *what);
-/* The statement that inserts a head, for head_bind(). Owned by the caller; NULL: out of memory. */
-char *head_insert(void);
+char *head_select(int version, const char *more, const char *from);
+/*
+ * The statement that inserts a head into that table, for head_bind(), and behind it so many more
+ * columns, of these names, "" or beginning with a comma. Owned by the caller; NULL: out of memory.
+ */
+char *head_insert(const char *table, const char *more, unsigned int nmore);
 
-/* running is not set. */
-void head_read(sqlite3_stmt *st, struct head *ret);
-void head_bind(sqlite3_stmt *st, const struct head *h);
+/* running is not set. Returns the next column. */
+int head_read(sqlite3_stmt *st, struct head *ret);
+/* Returns the next parameter. */
+int head_bind(sqlite3_stmt *st, const struct head *h);
 
 /* Makes a head of several windows; to: zeroed before the first. The order is that of time. */
 void head_add(struct head *to, const struct head *from);

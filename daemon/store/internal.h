@@ -2,9 +2,11 @@
 #pragma once
 
 #include "store/aside.h"
+#include "store/counts.h"
 #include "store/db.h"
 #include "store/dictionary.h"
 #include "store/life.h"
+#include "store/rollup.h"
 #include "store/store.h"
 
 /* What the writing side's files share. */
@@ -14,11 +16,13 @@ enum store_statement {
 	ST_BEGIN,
 	ST_COMMIT,
 	ST_ADD_WINDOW,
+	ST_ADD_ROLLUP,
 	ST_ADD_ADDITION,
 	ST_ADD_COUNTS,
 	ST_USE_DICTIONARY, /* window, dictionary */
 	ST_PENDING,        /* key, value */
 	ST_COUNTS,         /* nanoseconds, first and last window */
+	ST_COUNTS_ROLLUPS, /* the same */
 	ST_MAX,
 };
 
@@ -41,8 +45,10 @@ struct store {
 	int lock_fd;
 	struct store_names names;
 	int64_t seed;
-	uint64_t retention_ns, max_bytes; /* 0: no bound */
-	int64_t window_id;                /* of the newest window */
+	/* 0: no bound */
+	uint64_t retention_ns[STORE_TIERS], max_bytes;
+	int64_t window_id; /* of the newest window */
+	int64_t rollup_id; /* of the newest roll-up; 0: there is none */
 	struct life life;
 	uint64_t grown; /* bytes that a window adds, about; 0: not known yet */
 	sqlite3_stmt *statements[ST_MAX];
@@ -52,6 +58,12 @@ struct store {
 	bool has_older;    /* there are tables of versions 1 to 3 (carry.c) */
 	bool carry_failed; /* when it was tried last */
 	bool prunes;       /* there may be what no window needs (prune.c) */
+	/* dictionaries that may be used no more are between these two */
+	int64_t prune_from, prune_to;
+	bool rolls_up; /* windows are to be rolled up */
+	struct rolling rolling;
+	bool rolls;      /* there may be windows to be rolled up */
+	bool rolls_more; /* ... and the time for it was over */
 	/* how far the clock was set according to windows that could not be saved */
 	int64_t missed_ns;
 	struct salvage *salvage; /* under way; NULL: there is nothing to take over */
@@ -98,6 +110,19 @@ int store_save_as(struct store *s, const struct profile *window, int64_t id, int
 /* The same for a window whose head is in the file: it gets a dictionary, and its older rows go. */
 int store_save_again(struct store *s, const struct profile *window, int64_t id);
 
+/*
+ * save.c: saves a roll-up, with a dictionary of its own, and a part of it now and then: begin, put
+ * until it returns true, end, and free. p and of are borrowed.
+ */
+int save_begin_rollup(struct store *s, const struct profile *p, const struct rollup *of,
+		      struct save **ret);
+bool save_put(struct save *v, uint64_t until_ns);
+int save_end_rollup(struct save *v);
+void save_free(struct save *v);
+/* ... at once; and one of counts, by the dictionary that its head has. */
+int store_save_rollup(struct store *s, const struct profile *p, const struct rollup *of);
+int store_save_counts(struct store *s, const struct counts *c, const struct rollup *of);
+
 /* carry.c: whether there is anything to carry over. */
 int carry_look(struct store *s);
 /* Some of it. -EBADMSG: the file is damaged. */
@@ -115,6 +140,8 @@ int older_prune(struct store *s);
  * whether there is more. -EBADMSG: the file is damaged.
  */
 int prune_step(struct store *s, uint64_t until_ns);
+/* A dictionary may be used no more; 0: none. */
+void prune_note(struct store *s, int64_t dictionary);
 /* Lets all such dictionaries go at once. */
 int prune_dictionaries(struct store *s);
 

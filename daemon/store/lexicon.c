@@ -497,7 +497,7 @@ static int meet_frame(struct lexicon *l, uint32_t number, struct dict *to, uint3
 	if (!f->met) {
 		r = meet_function(l, f->function, to, &function);
 		if (r == 0)
-			r = dict_frame(to, function, f->line, ret);
+			r = dict_frame(to, function, l->no_lines ? MIN(f->line, 0) : f->line, ret);
 		if (r < 0)
 			return r;
 		f->met = *ret + 1;

@@ -12,7 +12,8 @@
 struct lexicon {
 	sqlite3_stmt *heads, *blob;
 	int64_t seed;
-	int64_t id; /* 0: none */
+	bool no_lines; /* lines that ran are 0: not asked for */
+	int64_t id;    /* 0: none */
 	struct lexicon_addition *additions;
 	uint32_t nadditions, additions_room;
 	uint32_t numbers[DICTIONARY_PARTS]; /* how many there are of each */

@@ -38,44 +38,64 @@ static int delete_dictionary(struct store *s, int64_t id, uint64_t until_ns)
 	return r;
 }
 
-/* 1: some window has it; 0: none. */
-static int dictionary_is_used(struct store *s, int64_t id)
+void prune_note(struct store *s, int64_t dictionary)
 {
-	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
-	int r;
-
-	if (id == s->dictionary.id || id == s->older.id)
-		return 1;
-	r = db_prepare(s->db, "SELECT 1 FROM windows WHERE dictionary = ?1 LIMIT 1", &st);
-	if (r < 0)
-		return r;
-	sqlite3_bind_int64(st, 1, id);
-	return db_step(st);
+	if (dictionary <= 0)
+		return;
+	s->prune_from = MIN(s->prune_from, dictionary);
+	s->prune_to = MAX(s->prune_to, dictionary);
 }
 
-/* Deletes dictionaries that no window has. */
+/* 1: somebody has it; 0: nobody. used: the statement that asks the windows and roll-ups. */
+static int dictionary_is_used(struct store *s, sqlite3_stmt *used, int64_t id)
+{
+	int r;
+
+	if (id == s->dictionary.id || id == s->older.id ||
+	    (s->rolling.until && id == s->rolling.rollup.head.dictionary))
+		return 1;
+	sqlite3_bind_int64(used, 1, id);
+	r = db_step(used);
+	sqlite3_reset(used);
+	return r;
+}
+
+/* Deletes dictionaries that nobody has. */
 static int delete_dictionaries(struct store *s, uint64_t until_ns)
 {
-	_cleanup_(db_finalizep) sqlite3_stmt *next = NULL;
-	int64_t id = 0;
+	_cleanup_(db_finalizep) sqlite3_stmt *next = NULL, *used = NULL;
+	int64_t id;
 	int r;
 
 	r = db_prepare(s->db, "SELECT id FROM additions WHERE id >= ?1 ORDER BY id LIMIT 1", &next);
-	while (r == 0 && !is_over(until_ns)) {
-		sqlite3_bind_int64(next, 1, id);
+	if (r == 0)
+		r = db_prepare(s->db,
+			       "SELECT 1 FROM windows WHERE dictionary = ?1 UNION ALL"
+			       " SELECT 1 FROM rollups WHERE dictionary = ?1 LIMIT 1",
+			       &used);
+	while (r == 0 && s->prune_from <= s->prune_to && !is_over(until_ns)) {
+		sqlite3_bind_int64(next, 1, s->prune_from << ADDITION_SHIFT);
 		r = db_step(next);
-		if (r > 0)
-			id = sqlite3_column_int64(next, 0) >> ADDITION_SHIFT;
+		id = r > 0 ? sqlite3_column_int64(next, 0) >> ADDITION_SHIFT : INT64_MAX;
 		sqlite3_reset(next);
-		if (r <= 0)
+		s->prune_from = id;
+		if (r <= 0 || id > s->prune_to)
 			break;
-		r = dictionary_is_used(s, id);
-		if (r == 0)
+		r = dictionary_is_used(s, used, id);
+		if (r == 0) {
 			r = delete_dictionary(s, id, until_ns);
-		id = (id + 1) << ADDITION_SHIFT;
+			/* the time may be over before all of it is gone */
+			s->prune_from += r == 0 && !is_over(until_ns);
+		} else {
+			s->prune_from++;
+		}
 		r = MIN(r, 0);
 	}
-	return r;
+	if (r >= 0 && s->prune_from > s->prune_to) {
+		s->prune_from = INT64_MAX;
+		s->prune_to = 0;
+	}
+	return MIN(r, 0);
 }
 
 int prune_dictionaries(struct store *s)
@@ -116,6 +136,7 @@ int prune_step(struct store *s, uint64_t until_ns)
 	r = delete_dictionaries(s, until_ns);
 	if (r == 0)
 		r = shrink(s, until_ns, &s->prunes);
+	s->prunes = s->prunes || s->prune_from <= s->prune_to;
 	/* what could not go now goes when the next window does */
 	if (r < 0 && r != -EBADMSG)
 		s->prunes = false;

@@ -169,6 +169,11 @@ void store_reader_stay(struct store_reader *reader, uint64_t ns)
 	reader->stay_ns = ns;
 }
 
+void store_reader_functions(struct store_reader *reader)
+{
+	reader->functions = true;
+}
+
 void store_reader_prune(struct store_reader *reader)
 {
 	reader->prune = true;
@@ -203,9 +208,9 @@ int reader_int(struct store_reader *reader, const char *sql, int64_t *ret)
 	return r;
 }
 
-static int read_head(struct store_reader *reader, const char *what, struct head *ret)
+static int read_head(struct store_reader *reader, const char *from, struct head *ret)
 {
-	_cleanup_free_ char *sql = head_select(reader->version, what);
+	_cleanup_free_ char *sql = head_select(reader->version, "", from);
 	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
 	int r = sql ? db_prepare(reader->db, sql, &st) : -ENOMEM;
 
@@ -217,12 +222,12 @@ static int read_head(struct store_reader *reader, const char *what, struct head 
 	return 0;
 }
 
-int reader_head(struct store_reader *reader, const char *what, struct head *ret)
+int reader_head(struct store_reader *reader, const char *from, struct head *ret)
 {
 	int r = reader_begin(reader);
 
 	if (r == 0)
-		r = read_head(reader, what, ret);
+		r = read_head(reader, from, ret);
 	reader_end(reader);
 	return r;
 }

@@ -5,6 +5,7 @@
 
 #include "store/db.h"
 #include "store/head.h"
+#include "store/rollup.h"
 #include "store/store.h"
 
 struct store_reader {
@@ -18,6 +19,7 @@ struct store_reader {
 	const uint64_t *passed_over; /* starts of windows */
 	size_t npassed_over;
 	size_t limit;      /* of memory for an answer; 0: none */
+	bool functions;    /* nobody wants to know the lines that ran */
 	bool prune;        /* beyond a part of it the lightest branches go */
 	uint64_t stay_ns;  /* how long a call may take */
 	uint64_t until_ns; /* CLOCK_MONOTONIC: when the one under way has to end */
@@ -27,14 +29,17 @@ struct store_reader {
 int reader_open_damaged(const char *path, struct store_reader **ret);
 /* The first column of the first row. -ENOENT: there is none. */
 int reader_int(struct store_reader *reader, const char *sql, int64_t *ret);
-/* The head of the first window. what: what follows "FROM windows". -ENOENT: there is none. */
-int reader_head(struct store_reader *reader, const char *what, struct head *ret);
+/* The first head. from: what follows "FROM". -ENOENT: there is none. */
+int reader_head(struct store_reader *reader, const char *from, struct head *ret);
 /*
  * The window of that id, and the time that had passed when it ended (life.h). -ENOENT: there is
  * none.
  */
 int reader_window(struct store_reader *reader, int64_t id, struct profile **ret,
 		  int64_t *ret_life_ns);
+/* The same of a roll-up. */
+int reader_rollup(struct store_reader *reader, int64_t id, struct profile **ret,
+		  struct rollup *ret_rollup);
 
 bool reader_passes_over(const struct store_reader *reader, uint64_t start_ns);
 

@@ -12,6 +12,7 @@ struct salvage {
 	char *name; /* the last part of the file's */
 	enum damage damage;
 	struct store_reader *reader;
+	int64_t rollup, last_rollup; /* the next of them, below 0, and the last */
 	int64_t next, first, last;
 	uint64_t taken;
 };
@@ -47,7 +48,7 @@ static int look_through(struct store *s, struct salvage *v)
 	if (s->window_id < v->last) {
 		s->window_id = v->last;
 		s->life = (struct life){ .first = true };
-		if (reader_head(v->reader, "ORDER BY id DESC LIMIT 1", &newest) == 0 &&
+		if (reader_head(v->reader, "windows ORDER BY id DESC LIMIT 1", &newest) == 0 &&
 		    newest.end_ns <= INT64_MAX)
 			s->life = (struct life){ .any = true,
 						 .first = true,
@@ -55,6 +56,19 @@ static int look_through(struct store *s, struct salvage *v)
 						 .end_ns = (int64_t)newest.end_ns };
 	}
 	return 0;
+}
+
+/* Roll-ups that there may be; their ids are below 0. */
+static void look_at_rollups(struct salvage *v)
+{
+	if (reader_int(v->reader, "SELECT id FROM rollups ORDER BY id DESC LIMIT 1", &v->rollup) <
+		    0 ||
+	    reader_int(v->reader, "SELECT id FROM rollups ORDER BY id LIMIT 1", &v->last_rollup) <
+		    0 ||
+	    v->rollup >= 0 || v->last_rollup < -INT32_MAX) {
+		v->rollup = -1;
+		v->last_rollup = 0;
+	}
 }
 
 void salvage_begin(struct store *s, const char *name, enum damage d)
@@ -74,6 +88,7 @@ void salvage_begin(struct store *s, const char *name, enum damage d)
 		salvage_free(v);
 		return;
 	}
+	look_at_rollups(v);
 	v->damage = d;
 	s->salvage = v;
 }
@@ -102,13 +117,37 @@ static int take_over(struct store *s, int64_t id)
 	/* not there, or damaged */
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
-	if (s->retention_ns && s->life.any && life < s->life.now &&
-	    (uint64_t)(s->life.now - life) >= s->retention_ns)
+	if (s->retention_ns[TIER_WINDOWS] && s->life.any && life < s->life.now &&
+	    (uint64_t)(s->life.now - life) >= s->retention_ns[TIER_WINDOWS])
 		return 0;
 	r = store_save_as(s, p, id, life);
 	if (r == 0)
 		s->salvage->taken++;
 	return r;
+}
+
+/*
+ * Roll-ups come first, the oldest at first: what is rolled up next goes by those that are there.
+ */
+static int take_over_rollup(struct store *s, int64_t id)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	struct rollup k;
+	int r = reader_rollup(s->salvage->reader, id, &p, &k);
+
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	if (k.first < 1 || k.last < k.first || k.last > INT32_MAX ||
+	    (k.tier != TIER_MINUTES && k.tier != TIER_HOURS))
+		return 0;
+	r = store_save_rollup(s, p, &k);
+	/* there are two of the same, by what a damaged file says */
+	return r == -EEXIST ? 0 : r;
+}
+
+static bool is_over(const struct salvage *v)
+{
+	return v->rollup < v->last_rollup && v->next < v->first;
 }
 
 int salvage_step(struct store *s, uint64_t budget_ns)
@@ -118,17 +157,20 @@ int salvage_step(struct store *s, uint64_t budget_ns)
 
 	if (!s->salvage)
 		return 0;
-	while (r == 0 && s->salvage->next >= s->salvage->first &&
-	       clock_ns(CLOCK_MONOTONIC) < until) {
+	while (r == 0 && !is_over(s->salvage) && clock_ns(CLOCK_MONOTONIC) < until) {
 		if (s->max_bytes &&
 		    file_bytes(s->path) > s->max_bytes / SALVAGE_PART_WHOLE * SALVAGE_PART_USED) {
+			s->salvage->rollup = s->salvage->last_rollup - 1;
 			s->salvage->next = s->salvage->first - 1;
 			break;
 		}
-		r = take_over(s, s->salvage->next--);
+		if (s->salvage->rollup >= s->salvage->last_rollup)
+			r = take_over_rollup(s, s->salvage->rollup--);
+		else
+			r = take_over(s, s->salvage->next--);
 	}
 	/* a full disk: there is no room for it */
-	if (r < 0 || s->salvage->next < s->salvage->first)
+	if (r < 0 || is_over(s->salvage))
 		finish(s);
 	return r == -EBADMSG ? r : 0;
 }

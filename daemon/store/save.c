@@ -4,6 +4,7 @@
 #include "store/addition.h"
 #include "store/head.h"
 #include "store/internal.h"
+#include "util/clock.h"
 
 /* One window on its way into the database. */
 struct save {
@@ -11,9 +12,14 @@ struct save {
 	struct dictionary *d;
 	const struct profile *w;
 	struct head head;
+	const struct rollup *rollup; /* NULL: it is a window */
 	bool there;       /* the head is in the file already, of an older version of the schema */
 	struct life life; /* with the window */
+	struct dictionary own; /* of a roll-up that has one */
 	struct addition addition;
+	uint32_t put;        /* samples of w that are in rows */
+	uint32_t *processes; /* numbers of w's; 0: not put yet */
+	struct counts rows;
 	struct sections counts;
 	struct buf blob;
 	uint64_t *raw;   /* bytes before they were packed, of each process */
@@ -27,6 +33,9 @@ struct save {
 static void save_done(struct save *v)
 {
 	addition_done(&v->addition);
+	dictionary_end(&v->own);
+	free(v->processes);
+	counts_done(&v->rows);
 	sections_done(&v->counts);
 	buf_free(&v->blob);
 	free(v->raw);
@@ -50,11 +59,12 @@ static int save_pending(struct save *v, const char *key, int64_t value)
 /* What the window changes of time beside itself, which is seldom. */
 static int save_life(struct save *v)
 {
-	sqlite3_stmt *st = v->s->statements[ST_COUNTS];
 	const struct life *l = &v->life;
 	int r = 0;
 
-	if (l->counts) {
+	for (int i = ST_COUNTS; r == 0 && l->counts && i <= ST_COUNTS_ROLLUPS; i++) {
+		sqlite3_stmt *st = v->s->statements[i];
+
 		sqlite3_bind_int64(st, 1, l->counts);
 		sqlite3_bind_int64(st, 2, l->from);
 		sqlite3_bind_int64(st, 3, v->head.id - 1);
@@ -69,126 +79,75 @@ static int save_life(struct save *v)
 
 static int save_head(struct save *v)
 {
-	sqlite3_stmt *st = v->s->statements[v->there ? ST_USE_DICTIONARY : ST_ADD_WINDOW];
-	int r;
+	sqlite3_stmt *st = v->s->statements[v->there  ? ST_USE_DICTIONARY :
+					    v->rollup ? ST_ADD_ROLLUP :
+							ST_ADD_WINDOW];
+	int r, at;
 
 	if (v->there) {
 		sqlite3_bind_int64(st, 1, v->head.id);
 		sqlite3_bind_int64(st, 2, v->head.dictionary);
 		return db_run(st);
 	}
-	head_bind(st, &v->head);
+	at = head_bind(st, &v->head);
+	if (v->rollup)
+		rollup_bind(st, at, v->rollup);
 	r = db_run(st);
-	return r < 0 ? r : save_life(v);
+	return r < 0 || v->rollup ? r : save_life(v);
 }
 
-/* A sample with the numbers of the dictionary. */
-struct row {
-	uint32_t process, thread, node, of; /* of: the index of the process */
-	uint64_t count;
-};
-
-static int compare_rows(const void *pa, const void *pb)
+static void on_process(void *ctx, const struct count *rows, uint32_t n, size_t bytes)
 {
-	const struct row *a = pa, *b = pb;
+	struct save *v = ctx;
 
-	if (a->process != b->process)
-		return a->process > b->process ? 1 : -1;
-	if (a->thread != b->thread)
-		return a->thread > b->thread ? 1 : -1;
-	return (a->node > b->node) - (a->node < b->node);
+	v->raw[rows->of] += bytes;
 }
 
-/*
- * Sorts, and makes one row of those that differ in the thread's state alone. The store keeps
- * windows, which are time on CPU: what a thread did with the GIL is for recordings.
- */
-static uint32_t merge_rows(struct row *rows, uint32_t n)
+static int put_begin(struct save *v)
 {
-	uint32_t kept = 0;
+	int r = addition_begin(&v->addition, v->d, v->s->seed, v->w->dict);
 
-	qsort(rows, n, sizeof(*rows), compare_rows);
-	for (uint32_t i = 0; i < n; i++) {
-		if (kept && compare_rows(&rows[kept - 1], &rows[i]) == 0)
-			rows[kept - 1].count += rows[i].count;
-		else
-			rows[kept++] = rows[i];
-	}
-	return kept;
+	if (r < 0)
+		return r;
+	v->counts.n = COUNTS_SECTIONS;
+	v->raw = calloc((size_t)v->w->nprocesses + 1, sizeof(*v->raw));
+	v->processes = calloc((size_t)v->w->nprocesses + 1, sizeof(*v->processes));
+	v->rows.rows = calloc((size_t)v->w->nsamples + 1, sizeof(*v->rows.rows));
+	return v->raw && v->processes && v->rows.rows ? 0 : -ENOMEM;
 }
 
-/* The counts of one process; returns how many groups, and their sum by ret. */
-static uint32_t put_groups(struct save *v, const struct row *rows, uint32_t n, uint64_t *ret)
+/* All that is new of the next samples into the sections of the addition, up to and without end. */
+static void put_samples(struct save *v, uint32_t end)
 {
-	struct buf *parts = v->counts.parts;
-	uint32_t end, groups = 0, thread = 0;
-
-	*ret = 0;
-	for (uint32_t i = 0; i < n; i = end, groups++) {
-		uint32_t before = 0;
-
-		for (end = i; end < n && rows[end].thread == rows[i].thread;)
-			end++;
-		packed_put_signed(&parts[COUNTS_GROUPS], (int64_t)rows[i].thread - thread);
-		packed_put(&parts[COUNTS_GROUPS], SAMPLE_PLAIN);
-		packed_put(&parts[COUNTS_GROUPS], end - i);
-		thread = rows[i].thread;
-		for (uint32_t k = i; k < end; k++) {
-			packed_put(&parts[COUNTS_NODES], rows[k].node - before);
-			packed_put(&parts[COUNTS_COUNTS], rows[k].count);
-			before = rows[k].node;
-			*ret += rows[k].count;
-		}
-	}
-	return groups;
-}
-
-static void put_rows(struct save *v, const struct row *rows, uint32_t n)
-{
-	struct buf *to = &v->counts.parts[COUNTS_PROCESSES];
-	uint32_t end, before = 0;
-
-	for (uint32_t i = 0; i < n; i = end) {
-		size_t size = save_size(v);
-		uint32_t groups;
-		uint64_t sum;
-
-		for (end = i; end < n && rows[end].process == rows[i].process;)
-			end++;
-		groups = put_groups(v, rows + i, end - i, &sum);
-		packed_put_signed(to, (int64_t)rows[i].process - before);
-		packed_put(to, groups);
-		packed_put(to, sum);
-		before = rows[i].process;
-		v->raw[rows[i].of] += save_size(v) - size;
-	}
-}
-
-/* All that is new, and all counts, into sections. */
-static int put_window(struct save *v)
-{
-	_cleanup_free_ uint32_t *processes = NULL;
-	_cleanup_free_ struct row *rows = NULL;
 	const struct profile *w = v->w;
 
-	processes = calloc((size_t)w->nprocesses + 1, sizeof(*processes));
-	rows = calloc((size_t)w->nsamples + 1, sizeof(*rows));
-	if (!processes || !rows)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < w->nsamples; i++) {
-		const struct profile_sample *sample = &w->samples[i];
-		uint32_t *process = &processes[sample->process];
+	for (; v->put < end; v->put++) {
+		const struct profile_sample *sample = &w->samples[v->put];
+		uint32_t *process = &v->processes[sample->process];
 		size_t size = save_size(v);
 
 		if (!*process)
 			*process = addition_process(&v->addition, &w->processes[sample->process]);
-		rows[i] = (struct row){ *process, sample->thread,
-					addition_stack(&v->addition, sample->stack),
-					sample->process, sample->count };
+		/*
+		 * Windows are time on CPU: what a thread did with the GIL is for recordings, and
+		 * those that differ in it alone are one.
+		 */
+		v->rows.rows[v->rows.n++] = (struct count){
+			.process = *process,
+			.thread = sample->thread,
+			.state = v->rollup ? sample->state : SAMPLE_PLAIN,
+			.node = addition_stack(&v->addition, sample->stack),
+			.of = sample->process,
+			.n = sample->count,
+		};
 		v->raw[sample->process] += save_size(v) - size;
 	}
-	put_rows(v, rows, merge_rows(rows, w->nsamples));
-	return 0;
+}
+
+static void put_end(struct save *v)
+{
+	counts_sort(&v->rows);
+	counts_put(&v->rows, &v->counts, on_process, v);
 }
 
 static int save_addition(struct save *v)
@@ -249,18 +208,11 @@ static void share_bytes(struct save *v)
 	}
 }
 
-static int save_all(struct save *v)
+/* What was put. */
+static int save_rows(struct save *v)
 {
-	int r = addition_begin(&v->addition, v->d, v->s->seed, v->w->dict);
+	int r = save_head(v);
 
-	v->counts.n = COUNTS_SECTIONS;
-	v->raw = calloc((size_t)v->w->nprocesses + 1, sizeof(*v->raw));
-	if (r == 0 && !v->raw)
-		r = -ENOMEM;
-	if (r == 0)
-		r = put_window(v);
-	if (r == 0)
-		r = save_head(v);
 	if (r == 0)
 		r = save_addition(v);
 	if (r == 0)
@@ -268,6 +220,17 @@ static int save_all(struct save *v)
 	if (r == 0)
 		share_bytes(v);
 	return r;
+}
+
+static int save_all(struct save *v)
+{
+	int r = put_begin(v);
+
+	if (r < 0)
+		return r;
+	put_samples(v, v->w->nsamples);
+	put_end(v);
+	return save_rows(v);
 }
 
 int store_save(struct store *s, const struct profile *window)
@@ -307,6 +270,7 @@ static int choose_dictionary(struct save *v)
 	int r;
 
 	if (!d->id || dictionary_is_full(d, dictionary_windows(v->s, v->w))) {
+		prune_note(v->s, d->id);
 		r = dictionary_begin(d, v->s->last_dictionary + 1);
 		if (r < 0)
 			return r;
@@ -347,8 +311,8 @@ static int save_once(struct store *s, const struct profile *window, uint64_t *by
 	int64_t confirm = LIFE_CONFIRM_NS;
 	int r;
 
-	if (s->retention_ns)
-		confirm = (int64_t)MIN(s->retention_ns, (uint64_t)LIFE_CONFIRM_NS);
+	if (s->retention_ns[TIER_WINDOWS])
+		confirm = (int64_t)MIN(s->retention_ns[TIER_WINDOWS], (uint64_t)LIFE_CONFIRM_NS);
 	head_of_profile(window, &v.head);
 	v.head.id = s->window_id + 1;
 	v.head.stepped_ns += s->missed_ns;
@@ -361,6 +325,7 @@ static int save_once(struct store *s, const struct profile *window, uint64_t *by
 	s->window_id = v.head.id;
 	s->life = v.life;
 	s->missed_ns = 0;
+	s->rolls = true;
 	s->grown = MAX(v.total, s->grown - s->grown / 8);
 	return 0;
 }
@@ -375,6 +340,101 @@ int store_save_as(struct store *s, const struct profile *window, int64_t id, int
 	v.head.life_ns = life_ns;
 	v.life.counts = 0;
 	return save_in_one(&v);
+}
+
+int save_begin_rollup(struct store *s, const struct profile *p, const struct rollup *of,
+		      struct save **ret)
+{
+	struct save *v = calloc(1, sizeof(*v));
+	int r;
+
+	if (!v)
+		return -ENOMEM;
+	*v = (struct save){ .s = s, .w = p, .rollup = of, .head = of->head };
+	/* of its own: it outlives those that have what it has */
+	v->d = &v->own;
+	r = choose_dictionary(v);
+	if (r == 0)
+		r = put_begin(v);
+	if (r == 0)
+		*ret = v;
+	else
+		save_free(v);
+	return r;
+}
+
+void save_free(struct save *v)
+{
+	if (!v)
+		return;
+	save_done(v);
+	free(v);
+}
+
+/* Samples that are put between two looks at the clock. */
+#define PUT_STEP 256
+
+bool save_put(struct save *v, uint64_t until_ns)
+{
+	uint32_t n = v->w->nsamples;
+
+	while (v->put < n && clock_ns(CLOCK_MONOTONIC) < until_ns)
+		put_samples(v, MIN(n, v->put + PUT_STEP));
+	return v->put == n;
+}
+
+/* The rows of a roll-up, in one transaction. */
+static int save_rollup_rows(struct save *v, int (*rows)(struct save *v))
+{
+	struct store *s = v->s;
+	int r = db_run(s->statements[ST_BEGIN]);
+
+	if (r < 0)
+		return r;
+	v->head.id = s->rollup_id - 1;
+	r = rows(v);
+	if (r == 0)
+		r = db_run(s->statements[ST_COMMIT]);
+	if (r < 0)
+		store_rollback(s);
+	else
+		s->rollup_id = v->head.id;
+	return r;
+}
+
+int save_end_rollup(struct save *v)
+{
+	put_end(v);
+	return save_rollup_rows(v, save_rows);
+}
+
+int store_save_rollup(struct store *s, const struct profile *p, const struct rollup *of)
+{
+	struct save *v;
+	int r = save_begin_rollup(s, p, of, &v);
+
+	if (r < 0)
+		return r;
+	save_put(v, UINT64_MAX);
+	r = save_end_rollup(v);
+	save_free(v);
+	return r;
+}
+
+static int save_head_and_counts(struct save *v)
+{
+	int r = save_head(v);
+
+	return r < 0 ? r : save_counts(v);
+}
+
+int store_save_counts(struct store *s, const struct counts *c, const struct rollup *of)
+{
+	_cleanup_(save_done) struct save v = { .s = s, .rollup = of, .head = of->head };
+
+	v.counts.n = COUNTS_SECTIONS;
+	counts_put(c, &v.counts, NULL, NULL);
+	return save_rollup_rows(&v, save_head_and_counts);
 }
 
 int store_save_again(struct store *s, const struct profile *window, int64_t id)

@@ -83,6 +83,24 @@ static const char *const steps[SCHEMA_VERSION] = {
 	"INTEGER NOT NULL,"
 	" data BLOB NOT NULL);"
 	"CREATE TABLE counts(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, data BLOB NOT NULL);",
+	/*
+	 * rollups: heads of what several windows in succession became (rollup.h), which are those
+	 * from first to last. ids are below 0, so that counts has them beside the windows'.
+	 */
+	"CREATE TABLE rollups(id INTEGER PRIMARY KEY, start_ns INTEGER NOT NULL, end_ns INTEGER "
+	"NOT NULL,"
+	" hz INTEGER NOT NULL, ticks INTEGER NOT NULL, python INTEGER NOT NULL, other INTEGER NOT "
+	"NULL,"
+	" truncated INTEGER NOT NULL, lost_fault INTEGER NOT NULL, lost_stacks_full INTEGER NOT "
+	"NULL,"
+	" lost_frames_full INTEGER NOT NULL, lost_unsupported INTEGER NOT NULL, lost_corrupt "
+	"INTEGER NOT NULL,"
+	" lost_drain INTEGER NOT NULL, samples INTEGER NOT NULL, stepped_ns INTEGER NOT NULL,"
+	" life_ns INTEGER NOT NULL, lost_threads INTEGER NOT NULL, dictionary INTEGER NOT NULL,"
+	" tier INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL);"
+	"CREATE INDEX rollups_end ON rollups(end_ns);"
+	"CREATE INDEX rollups_dictionary ON rollups(dictionary);"
+	"CREATE UNIQUE INDEX rollups_tier ON rollups(tier, last);",
 };
 
 _Static_assert(PLOP_FRAME_PYTHON == 0 && PLOP_FRAME_NATIVE == 1 && PLOP_FRAME_KERNEL == 2 &&

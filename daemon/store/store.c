@@ -21,12 +21,13 @@ static const char setup[] =
 	"PRAGMA temp_store=MEMORY;"
 	"PRAGMA wal_autocheckpoint=256; PRAGMA journal_size_limit=1048576;";
 
-/* That of ST_ADD_WINDOW is made of the columns (head.h). */
+/* Those of ST_ADD_WINDOW and ST_ADD_ROLLUP are made of the columns (head.h). */
 static const char *const statements[ST_MAX] = {
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
 	[ST_COMMIT] = "COMMIT",
 	[ST_PENDING] = "UPDATE meta SET value=?2 WHERE key=?1",
 	[ST_COUNTS] = "UPDATE windows SET life_ns=life_ns+?1 WHERE id BETWEEN ?2 AND ?3",
+	[ST_COUNTS_ROLLUPS] = "UPDATE rollups SET life_ns=life_ns+?1 WHERE last BETWEEN ?2 AND ?3",
 	[ST_ADD_ADDITION] = "INSERT INTO additions(id, texts, functions, frames, nodes, processes,"
 			    " hash, data) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
 	[ST_ADD_COUNTS] = "INSERT INTO counts(id, hash, data) VALUES(?1,?2,?3)",
@@ -211,15 +212,23 @@ static int load_dictionaries(struct store *s)
 {
 	int r = db_int(s->db,
 		       "SELECT max(ifnull((SELECT max(id) >> 20 FROM additions), 0),"
-		       " ifnull((SELECT max(dictionary) FROM windows), 0))",
+		       " ifnull((SELECT max(dictionary) FROM windows), 0),"
+		       " ifnull((SELECT max(dictionary) FROM rollups), 0))",
 		       &s->last_dictionary);
 
 	_Static_assert(ADDITION_SHIFT == 20, "as it is in the statement");
 	/* there must still be room for more */
 	if (r == 0 && (s->last_dictionary < 0 || s->last_dictionary >= DICTIONARIES_MOST))
 		r = -EBADMSG;
+	if (r == 0)
+		r = db_int(s->db, "SELECT ifnull(min(id), 0) FROM rollups", &s->rollup_id);
+	if (r == 0 && (s->rollup_id > 0 || s->rollup_id < -INT32_MAX))
+		r = -EBADMSG;
 	/* a plopd that was killed may have left some that no window has */
 	s->prunes = true;
+	s->prune_from = 0;
+	s->prune_to = DICTIONARIES_MOST;
+	s->rolls = true;
 	return r == 0 ? carry_look(s) : r;
 }
 
@@ -235,11 +244,15 @@ static int migrate(struct store *s)
 
 static int prepare_statements(struct store *s)
 {
-	_cleanup_free_ char *add_window = head_insert();
-	int r = add_window ? 0 : -ENOMEM;
+	_cleanup_free_ char *add_window = head_insert("windows", "", 0);
+	_cleanup_free_ char *add_rollup = rollup_insert();
+	int r = add_window && add_rollup ? 0 : -ENOMEM;
 
 	for (unsigned int i = 0; r == 0 && i < ST_MAX; i++)
-		r = db_prepare(s->db, i == ST_ADD_WINDOW ? add_window : statements[i],
+		r = db_prepare(s->db,
+			       i == ST_ADD_WINDOW ? add_window :
+			       i == ST_ADD_ROLLUP ? add_rollup :
+						    statements[i],
 			       &s->statements[i]);
 	return r;
 }
@@ -397,6 +410,7 @@ int store_open(const char *state_dir, struct store **ret, char **ret_error)
 
 void store_disconnect(struct store *s)
 {
+	rolling_done(&s->rolling);
 	for (unsigned int i = 0; i < ST_MAX; i++) {
 		sqlite3_finalize(s->statements[i]);
 		s->statements[i] = NULL;
@@ -431,15 +445,26 @@ void store_close(struct store *s)
 
 void store_keep(struct store *s, uint64_t retention_ns, uint64_t max_bytes)
 {
-	s->retention_ns = retention_ns;
+	s->retention_ns[TIER_WINDOWS] = retention_ns;
 	s->max_bytes = max_bytes;
 	if (s->aside && max_bytes)
 		aside_bound(s->dir, max_bytes);
 	s->aside = false;
 }
 
+void store_roll_up(struct store *s, uint64_t minutes_ns, uint64_t hours_ns)
+{
+	uint64_t windows_ns = s->retention_ns[TIER_WINDOWS];
+
+	s->rolls_up = !windows_ns || windows_ns >= STORE_ROLLED_LEAST;
+	s->retention_ns[TIER_MINUTES] = minutes_ns;
+	s->retention_ns[TIER_HOURS] = hours_ns;
+}
+
 void store_forget_dictionaries(struct store *s)
 {
+	prune_note(s, s->dictionary.id);
+	prune_note(s, s->older.id);
 	dictionary_end(&s->dictionary);
 	dictionary_end(&s->older);
 }
@@ -462,7 +487,7 @@ int store_facts_of(sqlite3 *db, const char *path, struct store_facts *ret)
 {
 	struct store_facts f = {};
 	_cleanup_free_ char *wal = NULL;
-	int64_t windows, oldest = 0;
+	int64_t windows, oldest = 0, rolled;
 	int r;
 
 	if (asprintf(&wal, "%s-wal", path) < 0) {
@@ -475,6 +500,11 @@ int store_facts_of(sqlite3 *db, const char *path, struct store_facts *ret)
 	r = db_int(db, "SELECT start_ns FROM windows ORDER BY end_ns LIMIT 1", &oldest);
 	if (r < 0 && r != -ENOENT)
 		return r;
+	r = db_int(db, "SELECT start_ns FROM rollups ORDER BY end_ns LIMIT 1", &rolled);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (r == 0)
+		oldest = oldest ? MIN(oldest, rolled) : rolled;
 	f.wal_bytes = file_bytes(wal);
 	f.bytes = file_bytes(path) + f.wal_bytes;
 	f.windows = (uint64_t)windows;

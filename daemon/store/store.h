@@ -50,17 +50,25 @@ int store_save_for(struct store *s, const struct profile *window, uint64_t *byte
  */
 void store_keep(struct store *s, uint64_t retention_ns, uint64_t max_bytes);
 /*
- * Drops windows by these two: those that are older, and while the file is larger the oldest eighth
- * of what there is. The newest stays. Works on a full disk too, for which STATE_DIR/plop.reserve (2
- * MB) keeps some room. What only they needed goes with them for some time; the rest, and the room
- * in the file, by store_check().
+ * From now on store_check() adds windows up, those of ten minutes and those of six hours, and keeps
+ * what comes of that for so long; 0: no bound. By the same time as windows, which have to be kept
+ * for STORE_ROLLED_LEAST at least: otherwise nothing is rolled up. Call it after store_keep().
+ */
+#define STORE_ROLLED_LEAST (3600 * NSEC_PER_SEC)
+void store_roll_up(struct store *s, uint64_t minutes_ns, uint64_t hours_ns);
+/*
+ * Drops windows by these: those that are older, and while the file is larger the oldest eighth of
+ * what there is, of each tier. The newest stays. Works on a full disk too, for which
+ * STATE_DIR/plop.reserve (2 MB) keeps some room. What only they needed goes with them for some
+ * time; the rest, and the room in the file, by store_check().
  */
 int store_expire(struct store *s);
-/* Whether all is as it should be; mends what is not. For every few seconds. */
+/* Whether all is as it should be; mends what is not, and rolls up. For every few seconds. */
 int store_check(struct store *s);
 /*
  * Whether that takes more than one call, as windows are taken over from what was set aside or out
- * of an older version of the schema, or as what windows that went have left goes.
+ * of an older version of the schema, as what windows that went have left goes, or as many are to
+ * be rolled up.
  */
 bool store_is_mending(const struct store *s);
 /*
@@ -86,7 +94,7 @@ const char *store_trouble(const struct store *s);
 struct store_facts {
 	uint64_t bytes; /* of plop.db and its WAL */
 	uint64_t windows;
-	uint64_t oldest_ns; /* start of the oldest window; 0: none */
+	uint64_t oldest_ns; /* start of the oldest window, or roll-up; 0: none */
 	uint64_t wal_bytes; /* of bytes */
 	uint64_t dropped;   /* windows that went before their time since the store was opened */
 };
@@ -106,22 +114,25 @@ DEFINE_FREEP(struct store_reader, store_reader_close)
 
 /*
  * All windows that overlap [from_ns, to_ns), merged, with what selectors (NULL: none) leave in.
- * start and end are those of the windows. An empty profile is a result.
+ * start and end are those of the windows. An empty profile is a result. It is read from the
+ * coarsest tier that has the answer: where windows are gone, from the roll-ups that overlap.
  */
 int store_profile(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		  const struct selectors *s, struct profile **ret);
 /*
- * The same windows one by one, oldest first, each with what selectors leave in. Numbers of one
- * window, of its dict and its processes, are those of the next one, until each() is told NULL:
- * then, and before the call returns 0, the profile that they are of goes. It goes as well when it
- * takes more than a third of the limit. A negative errno of each() ends it.
+ * The windows one by one, oldest first, and roll-ups where windows are gone, each with what
+ * selectors leave in. Numbers of one window, of its dict and its processes, are those of the next
+ * one, until each() is told NULL: then, and before the call returns 0, the profile that they are of
+ * goes. It goes as well when it takes more than a third of the limit. A negative errno of each()
+ * ends it.
  */
 typedef int (*store_window_fn)(const struct profile *window, void *ctx);
 int store_each_window(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		      const struct selectors *s, store_window_fn each, void *ctx);
 /*
  * The windows themselves, without stacks: appends the elements of the JSON array of GET
- * /v1/windows, separated by commas, oldest first; the newest max of them. Of s (NULL: none) only
+ * /v1/windows, separated by commas, oldest first; the newest max of them. Where windows are gone,
+ * roll-ups are in their place. Of s (NULL: none) only
  * owned counts: then only such processes are listed, and their samples are all that is counted.
  * Windows that have more than STORE_LISTED_MAX processes together are too many, too: the newest
  * that have not. -EFBIG: more than to->limit.
@@ -145,6 +156,11 @@ void store_reader_limit(struct store_reader *reader, size_t bytes);
  * thirds are -E2BIG still.
  */
 void store_reader_prune(struct store_reader *reader);
+/*
+ * From now on the lines that ran are not asked for: they are 0, and days are read from the coarsest
+ * tier, which has none.
+ */
+void store_reader_functions(struct store_reader *reader);
 /*
  * A call that takes longer returns -ETIME: who reads keeps the WAL from being emptied. For tests;
  * this is what it is otherwise:

@@ -6,16 +6,15 @@
 /* The note of a process (lexicon_note()) that the selectors leave out; others are its index + 1. */
 #define LEFT_OUT UINT32_MAX
 
-int window_prepare(struct window_reader *w, const struct store_reader *reader, const char *what)
+int window_prepare(struct window_reader *w, const struct store_reader *reader, const char *from)
 {
-	_cleanup_free_ char *sql = head_select(reader->version, what);
+	_cleanup_free_ char *sql = from ? head_select(reader->version, "", from) : NULL;
 	bool has_older = true;
-	int r;
+	int r = 0;
 
 	*w = (struct window_reader){};
-	if (!sql)
-		return -ENOMEM;
-	r = db_prepare(reader->db, sql, &w->heads);
+	if (from)
+		r = sql ? db_prepare(reader->db, sql, &w->heads) : -ENOMEM;
 	if (r == 0)
 		r = db_int(reader->db, "SELECT value FROM meta WHERE key='hash_seed'", &w->seed);
 	if (r == 0 && reader->version >= SCHEMA_DICTIONARIES) {
@@ -23,6 +22,7 @@ int window_prepare(struct window_reader *w, const struct store_reader *reader, c
 			       &w->counts);
 		if (r == 0)
 			r = lexicon_prepare(&w->lexicon, reader->db, w->seed);
+		w->lexicon.no_lines = reader->functions;
 		if (r == 0)
 			r = older_tables(reader->db, &has_older);
 	}
@@ -66,22 +66,26 @@ static int unpack_counts(struct window_reader *w, const struct head *h, struct u
 		       -EBADMSG;
 }
 
-/* The same, with its dictionary opened. */
-static int open_counts(struct window_reader *w, const struct head *h, struct unpacked *ret)
+static int read_counts(struct window_reader *w, const struct head *h, struct unpacked *ret)
 {
 	int r;
 
 	if (!w->counts)
 		return -EBADMSG;
-	r = lexicon_turn(&w->lexicon, h->dictionary);
-	if (r < 0)
-		return r;
 	sqlite3_bind_int64(w->counts, 1, h->id);
 	r = db_step(w->counts);
 	if (r >= 0)
 		r = r ? unpack_counts(w, h, ret) : -EBADMSG;
 	sqlite3_reset(w->counts);
 	return r;
+}
+
+/* The same, with its dictionary opened. */
+static int open_counts(struct window_reader *w, const struct head *h, struct unpacked *ret)
+{
+	int r = lexicon_turn(&w->lexicon, h->dictionary);
+
+	return r < 0 ? r : read_counts(w, h, ret);
 }
 
 /* A process's place in the profile; LEFT_OUT: it is not wanted. */
@@ -144,10 +148,11 @@ static int add_stacks(struct window_reader *w, struct answer *a, struct cursor *
 	return 0;
 }
 
-static int add_group(struct window_reader *w, struct answer *a, struct cursor *c)
+/* The next group: its thread becomes that of c. */
+static int get_group(struct cursor *c, enum sample_state *ret_state, uint64_t *ret_n)
 {
 	struct packed *groups = &c->parts[COUNTS_GROUPS];
-	uint64_t state, n;
+	uint64_t state;
 	int64_t thread;
 	int r;
 
@@ -155,14 +160,24 @@ static int add_group(struct window_reader *w, struct answer *a, struct cursor *c
 	if (r == 0)
 		r = packed_get(groups, &state);
 	if (r == 0)
-		r = packed_get(groups, &n);
+		r = packed_get(groups, ret_n);
 	if (r < 0)
 		return r;
 	if (__builtin_add_overflow(thread, (int64_t)c->thread, &thread) || thread < 0 ||
 	    thread > UINT32_MAX || state >= SAMPLE_STATES)
 		return -EBADMSG;
 	c->thread = (uint32_t)thread;
-	return add_stacks(w, a, c, n, (enum sample_state)state);
+	*ret_state = (enum sample_state)state;
+	return 0;
+}
+
+static int add_group(struct window_reader *w, struct answer *a, struct cursor *c)
+{
+	enum sample_state state;
+	uint64_t n;
+	int r = get_group(c, &state, &n);
+
+	return r < 0 ? r : add_stacks(w, a, c, n, state);
 }
 
 /* The next process of the sections. number: of the one before; 0: there was none. */
@@ -226,6 +241,78 @@ int window_add(struct window_reader *w, struct answer *a, const struct head *h)
 		return w->older.samples ? older_add(&w->older, a, h) : -EBADMSG;
 	r = open_counts(w, h, &u);
 	return r < 0 ? r : add_counts(w, a, &u, h->samples);
+}
+
+/* The counts of one group, of which row has all but the node. */
+static int count_group(struct cursor *c, uint64_t n, struct count row, struct counts *to)
+{
+	uint64_t node = 0, step;
+
+	for (uint64_t i = 0; i < n; i++) {
+		int r = packed_get(&c->parts[COUNTS_NODES], &step);
+
+		if (r == 0)
+			r = packed_get(&c->parts[COUNTS_COUNTS], &row.n);
+		if (r < 0)
+			return r;
+		/* ascending: what is merged relies on it */
+		if (__builtin_add_overflow(node, step, &node) || node > DICTIONARY_MOST ||
+		    (i > 0 && step == 0))
+			return -EBADMSG;
+		c->sum += row.n;
+		row.node = (uint32_t)node;
+		r = counts_add(to, &row);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int count_process(struct cursor *c, uint32_t number, uint64_t groups, struct counts *to)
+{
+	struct count row = { .process = number };
+	int r = 0;
+
+	c->thread = 0;
+	for (uint64_t i = 0; r == 0 && i < groups; i++) {
+		uint32_t thread = c->thread, before = row.state;
+		enum sample_state state;
+		uint64_t n;
+
+		r = get_group(c, &state, &n);
+		if (r == 0 && i > 0 &&
+		    (c->thread < thread || (c->thread == thread && state <= before)))
+			r = -EBADMSG;
+		row.thread = c->thread;
+		row.state = state;
+		if (r == 0)
+			r = count_group(c, n, row, to);
+	}
+	return r;
+}
+
+int window_counts(struct window_reader *w, const struct head *h, struct counts *to)
+{
+	_cleanup_(unpacked_done) struct unpacked u = {};
+	uint64_t groups, sum, all = 0;
+	struct cursor c = {};
+	uint32_t number = 0;
+	int r = read_counts(w, h, &u);
+
+	if (r < 0)
+		return r;
+	memcpy(c.parts, u.parts, sizeof(c.parts));
+	while (r == 0 && any_process(&c)) {
+		r = get_process(&c, &number, &groups, &sum);
+		c.sum = 0;
+		if (r == 0)
+			r = count_process(&c, number, groups, to);
+		if (r == 0 && c.sum != sum)
+			r = -EBADMSG;
+		all += sum;
+	}
+	/* none of them is missing */
+	return r == 0 && all != h->samples ? -EBADMSG : r;
 }
 
 int window_each_process(struct window_reader *w, const struct head *h, answer_process_fn each,

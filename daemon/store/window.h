@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "store/counts.h"
 #include "store/lexicon.h"
 #include "store/older.h"
 #include "store/reader.h"
@@ -17,11 +18,16 @@ struct window_reader {
 	struct older older;
 };
 
-/* what: what follows "FROM windows" in the statement heads. */
-int window_prepare(struct window_reader *w, const struct store_reader *reader, const char *what);
+/* from: what follows "FROM" in the statement heads; NULL: it is not needed. */
+int window_prepare(struct window_reader *w, const struct store_reader *reader, const char *from);
 void window_done(struct window_reader *w);
 /* All samples of a window. -EBADMSG: the file contradicts itself. */
 int window_add(struct window_reader *w, struct answer *a, const struct head *h);
+/*
+ * Adds what a window counted to to, by the numbers of its dictionary, behind what is there. Only of
+ * windows that have one.
+ */
+int window_counts(struct window_reader *w, const struct head *h, struct counts *to);
 /* The processes of a window, with their samples. */
 int window_each_process(struct window_reader *w, const struct head *h, answer_process_fn each,
 			void *ctx);

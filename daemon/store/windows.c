@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "store/window.h"
+#include "store/walk.h"
 
 /* Another element of an array, the window; processes: the elements of its own. */
 static void put_window(struct buf *to, const struct head *h, const struct buf *processes)
@@ -98,45 +98,61 @@ static void rows_done(struct rows *rows)
 	free(rows->ends);
 }
 
+/* What a listing is written to, and what is reused from window to window. */
+struct writing {
+	struct window_reader windows;
+	struct buf row, processes;
+	struct listing listing;
+};
+
+static void writing_done(struct writing *k)
+{
+	window_done(&k->windows);
+	buf_free(&k->row);
+	buf_free(&k->processes);
+}
+
+static int list_one(struct writing *k, const struct store_reader *reader, struct head *h,
+		    const struct rollup *rollup, struct rows *to)
+{
+	const struct selectors *s = k->listing.selectors;
+	int r = reader_overdue(reader);
+
+	buf_clear(&k->row);
+	buf_clear(&k->processes);
+	k->listing.samples = 0;
+	window_spare(&k->windows);
+	if (r == 0)
+		r = window_each_process(&k->windows, h, list_process, &k->listing);
+	if (r < 0)
+		return r;
+	if (s && s->owned)
+		reduce(h, k->listing.samples);
+	/* it stands for all of its windows, as none of them is listed */
+	if (rollup)
+		h->id = rollup->first;
+	put_window(&k->row, h, &k->processes);
+	return rows_add(to, &k->row);
+}
+
 /* The newest first. */
 static int list(const struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		unsigned int max, const struct selectors *s, struct rows *to)
 {
-	_cleanup_(window_done) struct window_reader windows = {};
-	_cleanup_buf_ struct buf row = { .limit = to->text.limit };
-	_cleanup_buf_ struct buf of_window = { .limit = to->text.limit };
-	struct listing l = { .selectors = s, .to = &of_window };
-	int r;
+	_cleanup_(writing_done) struct writing k = {
+		.row.limit = to->text.limit,
+		.processes.limit = to->text.limit,
+		.listing.selectors = s,
+	};
+	_cleanup_(walk_done) struct walk walk = {};
+	const struct rollup *rollup;
+	struct head h;
+	int r = walk_begin(&walk, &k.windows, reader, from_ns, to_ns, WALK_FINEST, true);
 
-	r = window_prepare(&windows, reader,
-			   "WHERE end_ns > ?1 AND start_ns < ?2 ORDER BY end_ns DESC LIMIT ?3");
-	if (r < 0)
-		return r;
-	sqlite3_bind_int64(windows.heads, 1, (int64_t)MIN(from_ns, (uint64_t)INT64_MAX));
-	sqlite3_bind_int64(windows.heads, 2, (int64_t)MIN(to_ns, (uint64_t)INT64_MAX));
-	sqlite3_bind_int64(windows.heads, 3, max);
-	while (l.processes < STORE_LISTED_MAX && (r = db_step(windows.heads)) > 0) {
-		struct head h;
-
-		head_read(windows.heads, &h);
-		if (reader_passes_over(reader, h.start_ns))
-			continue;
-		buf_clear(&row);
-		buf_clear(&of_window);
-		l.samples = 0;
-		window_spare(&windows);
-		r = reader_overdue(reader);
-		if (r == 0)
-			r = window_each_process(&windows, &h, list_process, &l);
-		if (r < 0)
-			return r;
-		if (s && s->owned)
-			reduce(&h, l.samples);
-		put_window(&row, &h, &of_window);
-		r = rows_add(to, &row);
-		if (r < 0)
-			return r;
-	}
+	k.listing.to = &k.processes;
+	while (r == 0 && to->n < max && k.listing.processes < STORE_LISTED_MAX &&
+	       (r = walk_next(&walk, &h, &rollup)) > 0)
+		r = list_one(&k, reader, &h, rollup, to);
 	return MIN(r, 0);
 }
 

@@ -8,7 +8,8 @@ static struct share_bounds bounds_of(const struct window_save *v)
 {
 	return (struct share_bounds){ .now_ns = v->ended_ns,
 				      .max_store = v->max_store,
-				      .retention_ns = v->retention_ns };
+				      /* what windows are rolled up into uses their stacks */
+				      .retention_ns = MAX(v->retention_ns, v->retention_10m_ns) };
 }
 
 /*

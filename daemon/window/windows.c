@@ -22,6 +22,7 @@ static void save_run(void *ctx)
 	v->result = store_watch_open(w, &v->report);
 	if (v->result == 0) {
 		store_keep(w->store, v->retention_ns, v->max_store);
+		store_roll_up(w->store, v->retention_10m_ns, v->retention_6h_ns);
 		v->result = window_shares_save(w->store, v);
 		store_watch_failed(w, v->result, &v->report);
 		if (v->result == 0 || v->result == -ENOSPC)
@@ -104,6 +105,8 @@ static void windows_save(struct windows *w, struct profile *window)
 		*v = (struct window_save){ .windows = w,
 					   .window = window,
 					   .retention_ns = w->config->retention_ns,
+					   .retention_10m_ns = w->config->retention_10m_ns,
+					   .retention_6h_ns = w->config->retention_6h_ns,
 					   .max_store = w->config->max_store,
 					   .ended_ns = w->cycle->clock_ns(CLOCK_BOOTTIME) };
 		window_shares_begin(v);
@@ -204,8 +207,10 @@ int windows_init(struct windows *w, struct cycle *cycle, const struct config *co
 	}
 	if (r < 0)
 		return r;
-	if (w->store)
+	if (w->store) {
 		store_keep(w->store, config->retention_ns, config->max_store);
+		store_roll_up(w->store, config->retention_10m_ns, config->retention_6h_ns);
+	}
 	store_watch_report(w, 0, true, &opened);
 	store_watch_take(w, &opened);
 	store_report_done(&opened);

@@ -28,11 +28,12 @@ struct window_save {
 	/* owned, NULL: a free place; read by both threads while it is being saved */
 	struct profile *window;
 	struct store_report report;
-	uint64_t retention_ns, max_store; /* as they were when it ended */
-	uint64_t ended_ns;                /* CLOCK_BOOTTIME: when it did */
-	uid_t *users;                     /* whose each of its processes is; owned */
-	enum profile_part *parts;         /* what is saved of each; owned, NULL: all of all */
-	uint64_t *bytes;                  /* that each took in the store; owned */
+	/* as they were when it ended */
+	uint64_t retention_ns, retention_10m_ns, retention_6h_ns, max_store;
+	uint64_t ended_ns;        /* CLOCK_BOOTTIME: when it did */
+	uid_t *users;             /* whose each of its processes is; owned */
+	enum profile_part *parts; /* what is saved of each; owned, NULL: all of all */
+	uint64_t *bytes;          /* that each took in the store; owned */
 	int result;
 	bool finished; /* saved or lost; kept only for questions that count on it */
 	uint64_t keep; /* ... which are those up to this number */

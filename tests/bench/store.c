@@ -4,6 +4,7 @@
  *
  * 	bench_store day FROM TO WINDOWS STACKS	makes TO/plop.db of so many windows of 30 s
  * 	bench_store ask DIR			asks it for 10 minutes and for all
+ * 	bench_store roll DIR			rolls up what is in it
  * 	bench_store expire DIR WINDOWS		lets so many go, one by one
  * 	bench_store grow FROM DIR MB STACKS	adds such windows to DIR's, of version 1
  * 	bench_store carry DIR			carries one of an older version over
@@ -34,7 +35,7 @@ static double seconds(clockid_t clock)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static struct profile *read_all(const char *dir, uint64_t from_ns, uint64_t to_ns)
+static struct profile *read_some(const char *dir, uint64_t from_ns, uint64_t to_ns, bool lines)
 {
 	struct store_reader *reader;
 	struct profile *p;
@@ -45,9 +46,16 @@ static struct profile *read_all(const char *dir, uint64_t from_ns, uint64_t to_n
 		exit(EXIT_FAILURE);
 	}
 	store_reader_stay(reader, 600 * NSEC_PER_SEC);
+	if (!lines)
+		store_reader_functions(reader);
 	must(store_profile(reader, from_ns, to_ns, NULL, &p), "read");
 	store_reader_close(reader);
 	return p;
+}
+
+static struct profile *read_all(const char *dir)
+{
+	return read_some(dir, 0, UINT64_MAX, true);
 }
 
 static struct store *open_store(const char *dir)
@@ -137,7 +145,7 @@ static void expire(const char *dir, unsigned int windows)
 	       most * 1e3, cpu / windows * 1e3);
 }
 
-static void ask_for(const char *dir, const char *name, uint64_t from_ns, uint64_t to_ns)
+static void ask_for(const char *dir, const char *name, uint64_t from_ns, uint64_t to_ns, bool lines)
 {
 	double best = 1e9;
 	struct profile *p = NULL;
@@ -146,7 +154,7 @@ static void ask_for(const char *dir, const char *name, uint64_t from_ns, uint64_
 		double at = seconds(CLOCK_THREAD_CPUTIME_ID), took;
 
 		profile_free(p);
-		p = read_all(dir, from_ns, to_ns);
+		p = read_some(dir, from_ns, to_ns, lines);
 		took = seconds(CLOCK_THREAD_CPUTIME_ID) - at;
 		best = took < best ? took : best;
 	}
@@ -159,18 +167,46 @@ static void ask(const char *dir)
 {
 	struct store_reader *reader;
 	struct store_facts f;
+	uint64_t middle;
 
 	must(store_reader_open(dir, &reader, NULL), "open");
 	must(store_reader_facts(reader, &f), "facts");
 	store_reader_close(reader);
-	ask_for(dir, "ten_minutes", f.oldest_ns + f.windows / 2 * MADE_LENGTH,
-		f.oldest_ns + (f.windows / 2 + 20) * MADE_LENGTH);
-	ask_for(dir, "all", 0, UINT64_MAX);
+	/* not in step with what is rolled up */
+	middle = f.oldest_ns + f.windows / 2 * MADE_LENGTH + 7 * MADE_LENGTH;
+	ask_for(dir, "ten_minutes", middle, middle + 20 * MADE_LENGTH, true);
+	ask_for(dir, "ten_minutes_functions", middle, middle + 20 * MADE_LENGTH, false);
+	ask_for(dir, "all", 0, UINT64_MAX, true);
+	ask_for(dir, "all_functions", 0, UINT64_MAX, false);
+}
+
+/* As in plopd, where a look at the store comes every second while there is more to do. */
+static void roll(const char *dir)
+{
+	double begin = seconds(CLOCK_THREAD_CPUTIME_ID), most = 0;
+	struct store *s = open_store(dir);
+	struct store_facts before, after;
+
+	must(store_facts(s, &before), "facts");
+	store_keep(s, 0, 0);
+	store_roll_up(s, 0, 0);
+	do {
+		double at = seconds(CLOCK_THREAD_CPUTIME_ID), took;
+
+		must(store_check(s), "check");
+		took = seconds(CLOCK_THREAD_CPUTIME_ID) - at;
+		most = took > most ? took : most;
+	} while (store_is_mending(s));
+	must(store_facts(s, &after), "facts");
+	store_close(s);
+	printf("roll_cpu_ms %.0f\nroll_cpu_ms_most %.1f\nroll_bytes %llu\n",
+	       (seconds(CLOCK_THREAD_CPUTIME_ID) - begin) * 1e3, most * 1e3,
+	       (unsigned long long)(after.bytes - before.bytes));
 }
 
 static void dump(const char *dir)
 {
-	struct profile *p = read_all(dir, 0, UINT64_MAX);
+	struct profile *p = read_all(dir);
 
 	for (uint32_t i = 0; i < p->nsamples; i++) {
 		const struct profile_sample *s = &p->samples[i];
@@ -202,6 +238,8 @@ static void brief(void)
 		must(-errno, "mkdtemp");
 	make(from, dir, 40, 500);
 	ask(dir);
+	roll(dir);
+	ask(dir);
 	expire(dir, 8);
 	list = opendir(dir);
 	for (struct dirent *e; list && (e = readdir(list));)
@@ -217,18 +255,20 @@ int main(int argc, char **argv)
 	const char *command = argc > 1 ? argv[1] : "";
 
 	if (streq(command, "day") && argc == 6) {
-		struct profile *from = read_all(argv[2], 0, UINT64_MAX);
+		struct profile *from = read_all(argv[2]);
 
 		make(from, argv[3], (unsigned int)atoi(argv[4]), (unsigned int)atoi(argv[5]));
 		profile_free(from);
 	} else if (streq(command, "ask") && argc == 3) {
 		ask(argv[2]);
+	} else if (streq(command, "roll") && argc == 3) {
+		roll(argv[2]);
 	} else if (streq(command, "carry") && argc == 3) {
 		carry(argv[2]);
 	} else if (streq(command, "expire") && argc == 4) {
 		expire(argv[2], (unsigned int)atoi(argv[3]));
 	} else if (streq(command, "grow") && argc == 6) {
-		struct profile *from = read_all(argv[2], 0, UINT64_MAX);
+		struct profile *from = read_all(argv[2]);
 		uint64_t bytes = strtoull(argv[4], NULL, 10) << 20;
 
 		printf("added %u\n",
@@ -239,10 +279,10 @@ int main(int argc, char **argv)
 	} else if (streq(command, "brief") && argc == 2) {
 		brief();
 	} else {
-		fprintf(stderr,
-			"usage: bench_store day FROM TO WINDOWS STACKS | ask DIR |"
-			" expire DIR WINDOWS | grow FROM DIR MB STACKS | carry DIR | dump DIR |"
-			" brief\n");
+		fprintf(stderr, "usage: bench_store day FROM TO WINDOWS STACKS | ask DIR |"
+				" roll DIR | expire DIR WINDOWS | grow FROM DIR MB STACKS | carry "
+				"DIR | dump DIR |"
+				" brief\n");
 		return 2;
 	}
 	return 0;

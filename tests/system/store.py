@@ -168,8 +168,16 @@ def all_stored(daemon):
     return found
 
 
+def rolled_up(daemon):
+    """Of each roll-up: its samples, and those of the windows that it is of."""
+    with sqlite3.connect("file:%s?mode=ro" % os.path.join(daemon.state, "plop.db"), uri=True) as db:
+        found = db.execute("SELECT samples, (SELECT sum(samples) FROM windows WHERE id BETWEEN first AND last) FROM rollups").fetchall()
+    db.close()
+    return found
+
+
 def test_clock_set(root):
-    """8 days ahead for four windows: none is older for it, and each tells what happened. Then before 1970."""
+    """8 days ahead for four windows: none is older for it, and each tells what happened. Then before 1970. Each time is rolled up."""
     with Shifted("--window", 1) as daemon:
         now = time.time()
         until("some windows", lambda: len(stored(daemon)) >= 4, 30)
@@ -197,4 +205,6 @@ def test_clock_set(root):
         until("the time is right", lambda: all_stored(daemon)[-1][1] > now, 30)
         assert all_stored(daemon)[:len(after)] == after, "none went"
         assert daemon.status()["store"]["dropped"] == 0
+        rolled = until("what was before the clock was set is rolled up", lambda: rolled_up(daemon)[2:], 30)
+        assert all(samples == of_windows for samples, of_windows in rolled_up(daemon)), rolled
         print(json.dumps(daemon.status()["notices"]))

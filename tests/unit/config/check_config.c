@@ -46,7 +46,9 @@ START_TEST(defaults_are_the_contract)
 	ck_assert_uint_eq(c->window_ns, 30 * NSEC_PER_SEC);
 	ck_assert_str_eq(c->state_dir, "/var/lib/plop");
 	ck_assert_str_eq(c->socket, "/run/plop/plopd.sock");
-	ck_assert_uint_eq(c->retention_ns, 7 * 86400 * NSEC_PER_SEC);
+	ck_assert_uint_eq(c->retention_ns, 2 * 86400 * NSEC_PER_SEC);
+	ck_assert_uint_eq(c->retention_10m_ns, 14 * 86400 * NSEC_PER_SEC);
+	ck_assert_uint_eq(c->retention_6h_ns, 400 * 86400 * NSEC_PER_SEC);
 	ck_assert_uint_eq(c->max_store, UINT64_C(1) << 30);
 	ck_assert_uint_eq(c->max_depth, 1024);
 	ck_assert_uint_eq(c->user_rate, 2000);
@@ -205,7 +207,7 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 12);
+	ck_assert_uint_eq(n, 14);
 }
 END_TEST
 

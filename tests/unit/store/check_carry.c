@@ -476,10 +476,11 @@ START_TEST(kinds_come_back)
 }
 END_TEST
 
-CHECK_LOOPS("store/carry", setup, teardown, { an_older_file_is_carried_over, 1, SCHEMA_VERSION },
-	    { a_reader_waits, 1, SCHEMA_VERSION },
-	    { saved_before_it_is_carried_over, 1, SCHEMA_VERSION },
-	    { killed_in_the_midst, 1, SCHEMA_VERSION }, { no_room, 1, SCHEMA_VERSION },
-	    { a_damaged_older_file_is_kept, 1, SCHEMA_VERSION },
+CHECK_LOOPS("store/carry", setup, teardown,
+	    { an_older_file_is_carried_over, 1, SCHEMA_DICTIONARIES },
+	    { a_reader_waits, 1, SCHEMA_DICTIONARIES },
+	    { saved_before_it_is_carried_over, 1, SCHEMA_DICTIONARIES },
+	    { killed_in_the_midst, 1, SCHEMA_DICTIONARIES }, { no_room, 1, SCHEMA_DICTIONARIES },
+	    { a_damaged_older_file_is_kept, 1, SCHEMA_DICTIONARIES },
 	    { large_tables_go_by_and_by, 0, 1 }, { a_row_that_cannot_be_is_not_read, 0, DAMAGES },
 	    { kinds_come_back, 0, 1 });
