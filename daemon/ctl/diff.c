@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "ctl/ctl.h"
+#include "ctl/diff_files.h"
 #include "ctl/diff_table.h"
 #include "ctl/select.h"
 #include "ctl/suggest.h"
@@ -25,6 +26,8 @@ static const char *const names[WHOM] = { "--base", "--new", "" };
 struct whom {
 	struct selectors selectors;
 	const char *since, *until;
+	const char **files;
+	size_t nfiles;
 };
 
 struct diff_options {
@@ -36,7 +39,7 @@ struct diff_options {
 	int error; /* exit status of what was refused */
 };
 
-/* One word of a side: KEY=VALUE, since=TIME or until=TIME. */
+/* One word of a side: KEY=VALUE, since=TIME, until=TIME, or a file. */
 static int add_word(struct diff_options *o, int side, const char *word)
 {
 	struct whom *s = &o->sides[side];
@@ -45,6 +48,8 @@ static int add_word(struct diff_options *o, int side, const char *word)
 		s->since = word + 6;
 	else if (strncmp(word, "until=", 6) == 0)
 		s->until = word + 6;
+	else if (!strchr(word, '=') && side != BOTH)
+		s->files[s->nfiles++] = word;
 	else
 		return ctl_selector_add("diff", &s->selectors, word);
 	return CTL_DONE;
@@ -246,28 +251,59 @@ static int judge(const struct diff_options *o, const json_t *answer)
 	return CTL_FAILED;
 }
 
-static int run(const struct diff_options *o)
+/* Two sides of files and nothing else. An exit status. */
+static int check_files(const struct diff_options *o)
+{
+	if (!o->sides[BASE].nfiles || !o->sides[NEW].nfiles)
+		return ctl_usage("diff", "%s is a file, and the other side is none",
+				 o->sides[BASE].nfiles ? o->sides[BASE].files[0] :
+							 o->sides[NEW].files[0]);
+	for (int i = 0; i < WHOM; i++)
+		if (o->sides[i].selectors.n ||
+		    (i != BOTH && (o->sides[i].since || o->sides[i].until)))
+			return ctl_usage("diff", "files have no selectors and no times");
+	return CTL_DONE;
+}
+
+static json_t *ask_files(const struct diff_options *o)
+{
+	const struct whom *base = &o->sides[BASE], *new = &o->sides[NEW];
+
+	return diff_files(base->files, base->nfiles, new->files, new->nfiles);
+}
+
+/* NULL: it has complained, and *ret_exit is the exit status. */
+static json_t *ask_plopd(const struct diff_options *o, int *ret_exit)
 {
 	_cleanup_answer_ struct ctl_answer a = {};
 	_cleanup_free_ char *path = NULL;
-	json_t *answer;
-	int r = o->error;
+	int r = make_path(o, &path);
 
-	if (r == CTL_DONE &&
-	    !(o->sides[BASE].selectors.n || o->sides[BASE].since || o->sides[BASE].until))
-		r = ctl_usage("diff", "say what to compare: --base version=1 --new version=2");
-	if (r == CTL_DONE)
-		r = make_path(o, &path);
 	if (r == CTL_DONE)
 		r = ctl_configure(o->ctl);
 	if (r == CTL_DONE)
 		r = ctl_request(o->ctl, "diff", "GET", path, NULL, 300, &a);
+	*ret_exit = r == CTL_DONE ? CTL_FAILED : r;
+	return r == CTL_DONE ? ctl_answer_json(&a, "diff") : NULL;
+}
+
+static int run(const struct diff_options *o)
+{
+	const struct whom *base = &o->sides[BASE];
+	bool files = base->nfiles || o->sides[NEW].nfiles;
+	json_t *answer;
+	int r = o->error, failed = CTL_FAILED;
+
+	if (r == CTL_DONE && !(base->selectors.n || base->since || base->until || files))
+		r = ctl_usage("diff", "say what to compare: --base version=1 --new version=2");
+	if (r == CTL_DONE && files)
+		r = check_files(o);
 	if (r != CTL_DONE)
 		return r;
-	answer = ctl_answer_json(&a, "diff");
+	answer = files ? ask_files(o) : ask_plopd(o, &failed);
 	if (!answer)
-		return CTL_FAILED;
-	r = check_sides(o, answer);
+		return failed;
+	r = files ? CTL_DONE : check_sides(o, answer);
 	if (r == CTL_DONE)
 		r = o->json ? ctl_print_json(answer, "diff") : diff_table_print(answer);
 	if (r == CTL_DONE && o->fail_above >= 0)
@@ -301,6 +337,8 @@ int ctl_diff(struct ctl *ctl, int argc, char *argv[])
 		       "side that was said last. It is KEY=VALUE, as in plopctl export, or "
 		       "since=TIME "
 		       "or until=TIME.\n\n"
+		       "Or both sides are files: pprof or collapsed, of plop or of others; several "
+		       "files are several windows.\n\n"
 		       "KEY is one of pid, comm, exe, cgroup, unit, container, service, version, "
 		       "thread. A function is slower by so much of its own time, held against how "
 		       "most "
@@ -314,16 +352,25 @@ int ctl_diff(struct ctl *ctl, int argc, char *argv[])
 		       "Examples:\n"
 		       "  plopctl diff service=shop --base version=1.4 --new version=1.5\n"
 		       "  plopctl diff unit=shop.service --base until=13:00 --new since=13:00\n"
-		       "  plopctl diff --base version=1.4 --new version=1.5 --fail-above 5% --json",
+		       "  plopctl diff --base version=1.4 --new version=1.5 --fail-above 5% "
+		       "--json\n"
+		       "  plopctl diff --base before.pb.gz --new after.pb.gz",
 	};
 	struct diff_options o = {
 		.ctl = ctl, .side = BOTH, .fail_above = -1, .sides[BOTH].since = "24h"
 	};
 	int r;
 
+	for (int i = 0; i < WHOM; i++) {
+		o.sides[i].files = calloc((size_t)argc + 1, sizeof(char *));
+		if (!o.sides[i].files)
+			return CTL_FAILED;
+	}
 	ctl_parse("diff", &argp, ARGP_IN_ORDER, argc, argv, &o);
 	r = run(&o);
-	for (int i = 0; i < WHOM; i++)
+	for (int i = 0; i < WHOM; i++) {
 		selectors_done(&o.sides[i].selectors);
+		free(o.sides[i].files);
+	}
 	return r;
 }

@@ -54,6 +54,12 @@ static void write_side(const json_t *answer, const char *side, struct buf *out)
 	const json_t *s = json_object_get(answer, side);
 	char samples[32], windows[32], from[32], to[32];
 
+	if (!json_is_number(json_object_get(s, "from"))) {
+		buf_printf(out, "%-5s %s samples\n", side,
+			   text_number((uint64_t)json_number_at(s, "samples"), samples,
+				       sizeof(samples)));
+		return;
+	}
 	buf_printf(out, "%-5s %s samples in %s windows, %s to %s\n", side,
 		   text_number((uint64_t)json_number_at(s, "samples"), samples, sizeof(samples)),
 		   text_number((uint64_t)json_number_at(s, "windows"), windows, sizeof(windows)),

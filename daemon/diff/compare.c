@@ -182,13 +182,23 @@ static enum verdict judge(const struct side *sides, const struct compared *f,
 									     VERDICT_SAME;
 }
 
+static struct fraction fraction_of(const struct series *y, const struct side *sides, int which,
+				   const struct comparison *c)
+{
+	struct fraction a = series_fraction(y, &sides[which], &c->neighbours[which]);
+
+	if (sides[which].n == 1 && c->alone > 0) {
+		a.variance = c->alone * series_chance(y, &sides[which]);
+		a.df = STUDENT_DF_MOST;
+	}
+	return a;
+}
+
 static struct change total_change(const struct side *sides, const struct compared *f,
 				  const struct comparison *c)
 {
-	const struct fraction base =
-		series_fraction(&f->total[BASE_SIDE], &sides[BASE_SIDE], &c->neighbours[BASE_SIDE]);
-	const struct fraction new =
-		series_fraction(&f->total[NEW_SIDE], &sides[NEW_SIDE], &c->neighbours[NEW_SIDE]);
+	const struct fraction base = fraction_of(&f->total[BASE_SIDE], sides, BASE_SIDE, c);
+	const struct fraction new = fraction_of(&f->total[NEW_SIDE], sides, NEW_SIDE, c);
 
 	return change_of(&base, &new, c);
 }
@@ -248,15 +258,11 @@ static void measure(const struct side *sides, struct compared *f, const struct c
 	double width;
 
 	for (int i = 0; i < SIDES; i++)
-		self[i] = series_fraction(&f->self[i], &sides[i], &c->neighbours[i]);
+		self[i] = fraction_of(&f->self[i], sides, i, c);
 	f->base_self = self[BASE_SIDE].value;
 	f->new_self = self[NEW_SIDE].value;
-	f->base_total =
-		series_fraction(&f->total[BASE_SIDE], &sides[BASE_SIDE], &c->neighbours[BASE_SIDE])
-			.value;
-	f->new_total =
-		series_fraction(&f->total[NEW_SIDE], &sides[NEW_SIDE], &c->neighbours[NEW_SIDE])
-			.value;
+	f->base_total = fraction_of(&f->total[BASE_SIDE], sides, BASE_SIDE, c).value;
+	f->new_total = fraction_of(&f->total[NEW_SIDE], sides, NEW_SIDE, c).value;
 	plain = change_of(&self[BASE_SIDE], &self[NEW_SIDE], &unscaled);
 	width = change_width(&plain);
 	f->delta = plain.delta;
@@ -307,7 +313,8 @@ int compare_sides(const struct side sides[SIDES], struct compared *functions, ui
 		  const struct compare_options *o, struct comparison *ret)
 {
 	_cleanup_free_ double *p = calloc((size_t)n + 1, sizeof(*p));
-	struct comparison c = { .windows = { sides[BASE_SIDE].n, sides[NEW_SIDE].n } };
+	struct comparison c = { .windows = { sides[BASE_SIDE].n, sides[NEW_SIDE].n },
+				.alone = o->alone };
 	int r;
 
 	if (!p)

@@ -55,9 +55,16 @@ struct compared {
 struct compare_options {
 	double least_share;    /* of the time: the least rise, as 0.001 */
 	double least_relative; /* of the function's own share: the least change, as 0.05 */
-	double false_share;    /* of those called slower or faster that may be false, as 0.05 */
+	/*
+	 * Of a side of one window, how much its shares vary, as a multiple of the variance of
+	 * independent samples; 0: it is not known, and nothing is sure.
+	 */
+	double alone;
+	double false_share; /* of those called slower or faster that may be false, as 0.05 */
 };
 extern const struct compare_options compare_defaults;
+/* For such sides: more than twice what windows of a busy web service were seen to vary, 1.6. */
+#define DIFF_ALONE 4.0
 
 struct comparison {
 	/*
@@ -70,6 +77,7 @@ struct comparison {
 	/* How much neighbouring windows go with each other, over all functions. */
 	struct neighbours neighbours[SIDES];
 	uint32_t windows[SIDES];
+	double alone; /* as it was asked for */
 };
 
 /*

@@ -255,8 +255,13 @@ static void put_side(struct json_writer *w, const char *key, const struct diff_w
 	json_put_real(w, "samples", of->samples);
 	json_put_real(w, "seconds", of->seconds);
 	json_put_uint(w, "hz", of->hz_most);
-	json_put_seconds(w, "from", (int64_t)of->from_ns);
-	json_put_seconds(w, "to", (int64_t)of->to_ns);
+	if (of->from_ns) {
+		json_put_seconds(w, "from", (int64_t)of->from_ns);
+		json_put_seconds(w, "to", (int64_t)of->to_ns);
+	} else {
+		json_put_null(w, "from");
+		json_put_null(w, "to");
+	}
 	json_put_end(w);
 }
 

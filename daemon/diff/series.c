@@ -173,6 +173,11 @@ struct fraction series_fraction(const struct series *y, const struct side *s,
 	return a;
 }
 
+double series_chance(const struct series *y, const struct side *s)
+{
+	return variance_of_chance(y->sum, s->sum);
+}
+
 double series_part(const struct series *y, const struct side *s, uint32_t part)
 {
 	return s->parts[part] > 0 ? y->parts[part] / s->parts[part] : NAN;

@@ -89,5 +89,8 @@ struct neighbours series_neighbours(const struct series *y, const struct side *s
 struct fraction series_fraction(const struct series *y, const struct side *s,
 				const struct neighbours *all);
 
+/* The variance of its share if the samples were independent. All samples and none as above. */
+double series_chance(const struct series *y, const struct side *s);
+
 /* The function's share in one of SIDE_PARTS parts of the windows; NaN: that part has no samples. */
 double series_part(const struct series *y, const struct side *s, uint32_t part);

@@ -38,7 +38,7 @@ static void _printf_(2, 3) warn(struct warnings *w, const char *format, ...)
 static void of_rates(const struct diff_windows *base, const struct diff_windows *new,
 		     struct warnings *w)
 {
-	if (base->off_cpu != new->off_cpu)
+	if ((base->off_cpu || base->wall) != (new->off_cpu || new->wall))
 		warn(w, "one side has time off CPU and the other has not: shares of the two are "
 			"of different wholes");
 	if (base->hz_least != base->hz_most || new->hz_least != new->hz_most ||
@@ -119,7 +119,17 @@ int warn_of_sides(const struct diff_windows *const windows[SIDES], char *ret[WAR
 
 	if (!base->n || !new->n)
 		return 0;
-	if (base->n < FEW_WINDOWS || new->n < FEW_WINDOWS)
+	if (base->weights || new->weights)
+		warn(&w,
+		     "a side has weights and no numbers of samples: how sure a change is cannot "
+		     "be told");
+	if (base->n == 1 && new->n == 1 && !base->seconds && !new->seconds)
+		warn(&w,
+		     "these are two files without windows: how much functions differ from one time "
+		     "to the next is taken for %.0f times what chance makes of their samples; "
+		     "several files a side tell it",
+		     DIFF_ALONE);
+	else if (base->n < FEW_WINDOWS || new->n < FEW_WINDOWS)
 		warn(&w,
 		     "there are %u windows of the base side and %u of the new one: with fewer than "
 		     "%d of each only large changes are sure",

@@ -40,7 +40,9 @@ struct diff_windows {
 	uint64_t from_ns, to_ns;    /* begin of the first and end of the last; 0: there is none */
 	uint32_t hz_least, hz_most; /* 0: not known */
 	bool off_cpu;               /* some have time off CPU, and weigh microseconds */
-	struct diff_part *parts;    /* owned */
+	/* Set by who adds windows: they count time that passes; or weights, not samples. */
+	bool wall, weights;
+	struct diff_part *parts; /* owned */
 	uint32_t nparts;
 	struct calls calls;         /* after diff_windows_close() */
 	struct diff_adding *adding; /* private */

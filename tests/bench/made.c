@@ -6,7 +6,7 @@
 void must(int r, const char *what)
 {
 	if (r < 0) {
-		fprintf(stderr, "bench_store: %s: %s\n", what, strerror(-r));
+		fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, strerror(-r));
 		exit(EXIT_FAILURE);
 	}
 }

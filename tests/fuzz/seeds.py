@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """seeds.py FOLDER ELF...: the inputs that the fuzz targets begin with, one folder each."""
+import gzip
 import os
 import shutil
 import struct
@@ -165,6 +166,12 @@ def hostile_seeds():
         yield "code", struct.pack("<BB", which, 0) + instr + b"\5\0\0\0\1\x80" + memory
         steps = record_steps(which)
         yield "record", struct.pack("<BBH", which, which & 1 | 2, len(steps)) + steps + b"\0" + memory
+    yield "decode", b"main (app.py:7);work (lib/x.py:3) 3\n[gil];read (libc.so.6) 4\n"
+    # a sample type "samples" in "count", a sample of one location, its function and the strings
+    pprof = (b"\x0a\x04\x08\x01\x10\x02" + b"\x12\x06\x0a\x01\x01\x12\x01\x05" + b"\x22\x08\x08\x01\x22\x04\x08\x01\x10\x03" +
+             b"\x2a\x06\x08\x01\x10\x03\x20\x04" + b"\x32\x00" + b"".join(b"\x32" + bytes([len(s)]) + s for s in (b"samples", b"count", b"work", b"x.py")))
+    yield "decode", pprof
+    yield "decode", gzip.compress(pprof, mtime=0)
     yield "selectors", struct.pack("<II", 42, 43) + (
         b"python3\n/usr/bin/python3\n/system.slice/shop.service\nshop.service\nabc\nshop\n1.2\n\n"
         b"pid=42\nthread=43\ncgroup=/system.slice\nexe=/\ncomm=x\nversion=1.2\nlabel.x=1\nunit")

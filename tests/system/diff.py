@@ -70,7 +70,24 @@ def test_times(plopd):
     assert done.returncode == 0 and "other processes ran: shop has 100 %" in done.err, done
 
 
-def test_bad_input(plopd):
+def test_files(plopd, tmp_path):
+    """The same out of files, in both formats; and how sure it is of many of them."""
+    for form in ("pb.gz", "collapsed"):
+        paths = []
+        for version in ("1.0", "1.1"):
+            paths.append(tmp_path / (version + "." + form))
+            assert plopd.ctl("export", "--since", "1h", "service=shop", "version=" + version, "-o", paths[-1]).returncode == 0
+        done = plopd.ctl("diff", "--base", paths[0], "--new", paths[1], "--json", "--fail-above", "5%")
+        assert done.returncode == 1 and "1 function is slower" in done.err, done
+        answer = json.loads(done.out)
+        assert changed(answer["functions"]) == NAMES, changed(answer["functions"])
+        assert answer["base"]["windows"] == 1 and "two files" in answer["warnings"][0], answer["warnings"]
+        assert plopd.ctl("diff", "--base", paths[0], "--new", paths[0], "--fail-above", "0").returncode == 0
+    done = plopd.ctl("diff", "--base", *[paths[0]] * 12, "--new", *[paths[1]] * 12)
+    assert done.returncode == 0 and not done.err and "slow_view" in done.out, done
+
+
+def test_bad_input(plopd, tmp_path):
     def refused(status, words, *arguments):
         done = plopd.ctl("diff", *arguments)
         assert done.returncode == status and words in done.err and not done.out, (arguments, done)
@@ -81,6 +98,12 @@ def test_bad_input(plopd):
     refused(2, "not a selector", "--base", "colour=red", "--new", "version=1")
     refused(2, "not a time", "--base", "since=never", "--new", "version=1")
     refused(2, "not a number of percent", *SIDES, "--fail-above", "five")
+    refused(2, "the other side is none", "--base", "no-file", "--new", "version=1")
+    refused(2, "no selectors", "service=shop", "--base", "no-file", "--new", "no-file")
+    refused(1, "cannot read no-file: No such file", "--base", "no-file", "--new", "no-file")
+    broken = tmp_path / "broken"
+    broken.write_text("main;work 3\nmain work\n")
+    refused(1, 'line 2 is not "frame;frame COUNT"', "--base", broken, "--new", broken)
     # a time without data is no error
     done = plopd.ctl("diff", "--base", "until=@1000000000", "since=@900000000", "--new", "since=2h")
     assert done.returncode == 0 and "no samples in the time of the base side" in done.err, done

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ctl/diff_files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "diff/diff.h"
+#include "format/decode.h"
+#include "util/log.h"
+
+/* 0, or a negative errno; also of what is larger than a profile may be. */
+static int read_file(const char *path, struct buf *to)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r = 0;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return -errno;
+	while (n > 0 && r == 0) {
+		char *room = buf_reserve(to, 64 * 1024);
+
+		n = room ? read(fd, room, 64 * 1024) : 0;
+		if (n < 0)
+			r = -errno;
+		else
+			to->size += (size_t)n;
+	}
+	close(fd);
+	return r < 0 ? r : to->error;
+}
+
+static int add_file(const char *path, struct diff_windows *to)
+{
+	_cleanup_buf_ struct buf b = { .limit = DECODE_BYTES };
+	char why[DECODE_WHY_MAX] = "";
+	struct decoded d = {};
+	int r = read_file(path, &b);
+
+	if (r == 0)
+		r = profile_decode(b.data ? b.data : "", b.size, &d, why);
+	if (r == 0) {
+		to->wall |= d.wall;
+		to->weights |= d.weights;
+		r = diff_windows_add(to, d.profile);
+		if (r == 0)
+			r = diff_windows_close(to);
+		profile_free(d.profile);
+	}
+	if (r == -E2BIG || r == -EFBIG)
+		log_error("diff: %s is larger than %u MB", path, DECODE_BYTES >> 20);
+	else if (r < 0)
+		log_error("diff: cannot read %s: %s", path, *why ? why : strerror(-r));
+	return r;
+}
+
+static int add_files(const char *const *paths, size_t n, struct diff_windows **ret)
+{
+	int r = diff_windows_new(ret);
+
+	if (r < 0)
+		log_error("diff: %s", strerror(-r));
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = add_file(paths[i], *ret);
+	return r;
+}
+
+static json_t *answer_of(const struct diff *d)
+{
+	_cleanup_buf_ struct buf b = {};
+	struct json_writer w = json_writer_on(&b);
+
+	json_put_object(&w, NULL);
+	diff_put(d, &w);
+	json_put_end(&w);
+	return json_writer_done(&w) < 0 ? NULL : json_loadb(b.data, b.size, 0, NULL);
+}
+
+json_t *diff_files(const char *const *base, size_t nbase, const char *const *new, size_t nnew)
+{
+	_cleanup_(diff_windows_freep) struct diff_windows *one = NULL, *two = NULL;
+	_cleanup_(diff_freep) struct diff *d = NULL;
+	struct compare_options options = compare_defaults;
+	json_t *answer = NULL;
+	int r = add_files(base, nbase, &one);
+
+	if (r == 0)
+		r = add_files(new, nnew, &two);
+	if (r < 0)
+		return NULL;
+	options.alone = DIFF_ALONE;
+	r = diff_new((const struct diff_windows *const[SIDES]){ one, two }, &options, &d);
+	if (r == 0)
+		answer = answer_of(d);
+	if (!answer)
+		log_error("diff: %s", strerror(r < 0 ? -r : ENOMEM));
+	return answer;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <jansson.h>
+
+/*
+ * Compares files of profiles, each a window of its side: the object that GET /v1/diff answers with,
+ * owned by the caller. NULL: it has complained.
+ */
+json_t *diff_files(const char *const *base, size_t nbase, const char *const *new, size_t nnew);
