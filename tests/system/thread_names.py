@@ -11,8 +11,8 @@ import host
 from containers import child_of
 from waiting import until
 
-# so that 300 samples of a recording do not take seconds
-PLOPD = ("--hz", 500)
+# so that 300 samples do not take seconds; a recording of another rate has ticks of its own, on each thread
+PLOPD = ("--hz", 400)
 NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 CUT = 256  # PLOP_MAX_THREAD_NAME
 
