@@ -10,12 +10,32 @@
 #define COLUMNS 100
 /* What stands before a function's name. */
 #define BEFORE 54
+/* Of those that are not clear, so many are shown, of which the most seems to have changed. */
+#define UNCLEAR_SHOWN 5
 
-static bool is_change(const json_t *f)
+struct counts {
+	unsigned int changes, same, unclear, shown;
+	const json_t *most[UNCLEAR_SHOWN]; /* of the unclear ones, shown of them, the most first */
+};
+
+static double rise_of(const json_t *f)
 {
-	const char *verdict = json_string_at(f, "verdict");
+	return fabs(json_number_at(f, "new_self") - json_number_at(f, "base_self"));
+}
 
-	return !streq(verdict, "same") && !streq(verdict, "unclear");
+static void count_unclear(struct counts *n, const json_t *f)
+{
+	unsigned int at = n->shown;
+
+	n->unclear++;
+	while (at > 0 && rise_of(n->most[at - 1]) < rise_of(f))
+		at--;
+	if (at == UNCLEAR_SHOWN)
+		return;
+	n->shown = MIN(n->shown + 1, (unsigned int)UNCLEAR_SHOWN);
+	for (unsigned int i = n->shown - 1; i > at; i--)
+		n->most[i] = n->most[i - 1];
+	n->most[at] = f;
 }
 
 /* "+31 % (28..34)": by how much of its own time; of a new one "-". */
@@ -77,9 +97,10 @@ static void warn(const json_t *answer)
 
 int diff_table_print(const json_t *answer)
 {
-	unsigned int columns = text_columns(STDOUT_FILENO), changes = 0, unclear = 0, same = 0;
+	unsigned int columns = text_columns(STDOUT_FILENO);
 	const json_t *functions = json_object_get(answer, "functions"), *f;
 	_cleanup_buf_ struct buf out = {};
+	struct counts n = {};
 	size_t i;
 
 	columns = columns ? MIN(columns, (unsigned int)COLUMNS + BEFORE) : COLUMNS + BEFORE;
@@ -90,15 +111,20 @@ int diff_table_print(const json_t *answer)
 	buf_printf(&out, "\n%-8s%24s %9s %9s  %s\n", "", "COST (95 %)", "BASE", "NEW", "FUNCTION");
 	json_array_foreach(functions, i, f)
 	{
-		if (is_change(f)) {
-			write_function(f, columns, &out);
-			changes++;
+		if (streq(json_string_at(f, "verdict"), "same")) {
+			n.same++;
+		} else if (streq(json_string_at(f, "verdict"), "unclear")) {
+			count_unclear(&n, f);
 		} else {
-			*(streq(json_string_at(f, "verdict"), "same") ? &same : &unclear) += 1;
+			write_function(f, columns, &out);
+			n.changes++;
 		}
 	}
-	buf_printf(&out, "%s%u %s the same, and %u unclear\n",
-		   changes ? "" : "nothing changed: ", same, same == 1 ? "is" : "are", unclear);
+	for (unsigned int k = 0; k < n.shown; k++)
+		write_function(n.most[k], columns, &out);
+	buf_printf(&out, "%u changed, %u %s the same, %u unclear%s\n", n.changes, n.same,
+		   n.same == 1 ? "is" : "are", n.unclear,
+		   n.unclear ? ": more windows would tell" : "");
 	if (out.error || fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0) {
 		log_error("diff: cannot write to stdout");
 		return CTL_FAILED;
