@@ -15,7 +15,7 @@
 static const struct ctl_command commands[] = {
 	{ "status", ctl_status }, { "ps", ctl_ps },     { "record", ctl_record },
 	{ "export", ctl_export }, { "open", ctl_open }, { "top", ctl_top },
-	{ "dump", ctl_dump },     { "diff", ctl_diff },
+	{ "dump", ctl_dump },     { "diff", ctl_diff }, { "deploys", ctl_deploys },
 };
 
 struct command_line {
@@ -59,6 +59,7 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "  ps       the Python processes of this host\n"
 		       "  record   record processes for a while, from now on\n"
 		       "  export   write what was collected already, as one profile\n"
+		       "  deploys  when each version of each service was first seen\n"
 		       "  diff     what became slower, from one version or time to another\n"
 		       "  dump     every thread's Python stack, now\n"
 		       "  top      what they do now, live\n"

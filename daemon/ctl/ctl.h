@@ -32,6 +32,7 @@ int ctl_status(struct ctl *ctl, int argc, char *argv[]);
 int ctl_ps(struct ctl *ctl, int argc, char *argv[]);
 int ctl_record(struct ctl *ctl, int argc, char *argv[]);
 int ctl_export(struct ctl *ctl, int argc, char *argv[]);
+int ctl_deploys(struct ctl *ctl, int argc, char *argv[]);
 int ctl_diff(struct ctl *ctl, int argc, char *argv[]);
 int ctl_dump(struct ctl *ctl, int argc, char *argv[]);
 int ctl_top(struct ctl *ctl, int argc, char *argv[]);

@@ -71,6 +71,8 @@ static int about(const struct api_request *q)
 		return QUESTION_STORE;
 	if (streq(q->path, "/v1/windows"))
 		return QUESTION_WINDOWS;
+	if (streq(q->path, "/v1/deploys"))
+		return QUESTION_DEPLOYS;
 	if (streq(q->path, "/v1/diff"))
 		return QUESTION_DIFF;
 	return streq(q->path, "/v1/profile") ? QUESTION_PROFILE : -ENOENT;

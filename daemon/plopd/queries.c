@@ -96,6 +96,11 @@ void route_diff(const struct api_request *q, void *ctx)
 	ask(q, ctx, QUESTION_DIFF);
 }
 
+void route_deploys(const struct api_request *q, void *ctx)
+{
+	ask(q, ctx, QUESTION_DEPLOYS);
+}
+
 /* GET /v1/stream: the running window as events, once a second. */
 struct stream {
 	struct queries *queries;

@@ -19,5 +19,6 @@ struct queries {
 /* Handlers; ctx: the struct queries. */
 void route_windows(const struct api_request *q, void *ctx);
 void route_profile(const struct api_request *q, void *ctx);
+void route_deploys(const struct api_request *q, void *ctx);
 void route_diff(const struct api_request *q, void *ctx);
 void route_stream(const struct api_request *q, void *ctx);

@@ -14,6 +14,7 @@
 
 PART(route_windows, queries)
 PART(route_profile, queries)
+PART(route_deploys, queries)
 PART(route_diff, queries)
 PART(route_stream, queries)
 PART(route_dump, dumps)
@@ -32,6 +33,7 @@ const struct api_route plopd_routes[] = {
 	{ "GET", "/v1/processes", true, route_processes },
 	{ "GET", "/v1/windows", true, route_windows_of },
 	{ "GET", "/v1/profile", true, route_profile_of },
+	{ "GET", "/v1/deploys", true, route_deploys_of },
 	{ "GET", "/v1/diff", true, route_diff_of },
 	{ "GET", "/v1/stream", true, route_stream_of },
 	{ "GET", "/v1/dump", true, route_dump_of },

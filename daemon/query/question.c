@@ -33,6 +33,7 @@ void question_clear(struct question *k)
 {
 	query_done(&k->query);
 	query_done(&k->new_query);
+	deploys_done(&k->deploys);
 	for (int i = 0; i < SIDES; i++)
 		diff_windows_free(k->sides[i]);
 	free(k->error);
@@ -114,6 +115,19 @@ int question_add_window(struct question *k, const struct profile *window)
 	return r;
 }
 
+static int add_deploys(struct question *k, const struct profile *window)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < window->nprocesses && r == 0; i++) {
+		const struct profile_process *p = &window->processes[i];
+
+		if (selectors_match_process(&k->query.selectors, p))
+			r = deploys_add(&k->deploys, p, window->start_ns, window->end_ns);
+	}
+	return r;
+}
+
 static int add(struct question *k, const struct profile *window)
 {
 	switch (k->about) {
@@ -121,6 +135,8 @@ static int add(struct question *k, const struct profile *window)
 		return add_samples(k, window);
 	case QUESTION_DIFF:
 		return add_to_sides(k, window);
+	case QUESTION_DEPLOYS:
+		return add_deploys(k, window);
 	default:
 		return store_window_put(window, &k->query.selectors, &k->windows);
 	}
@@ -181,7 +197,10 @@ int question_write(struct question *k)
 		k->write(k, &w);
 	} else {
 		json_put_object(&w, NULL);
-		json_put_elements(&w, "windows", &k->windows);
+		if (k->about == QUESTION_DEPLOYS)
+			deploys_put(&k->deploys, &w, "deploys");
+		else
+			json_put_elements(&w, "windows", &k->windows);
 		json_put_end(&w);
 	}
 	r = json_writer_done(&w);
@@ -197,6 +216,9 @@ void question_refuse(const struct question *k, struct refusal *ret)
 		refusal_say(ret, 413, "compare shorter times, or one service",
 			    "the different functions of one side take more than %zu MB",
 			    k->memory / 3 >> 20);
+	else if (k->r == -E2BIG && k->about == QUESTION_DEPLOYS)
+		refusal_say(ret, 413, "ask for a shorter time, or for one service",
+			    "there are more than %d versions in that time", DEPLOYS_MOST);
 	else if (k->r == -E2BIG)
 		refusal_say(ret, 413,
 			    "ask for a shorter time, for fewer processes, or for format json",

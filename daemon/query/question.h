@@ -2,6 +2,7 @@
 #pragma once
 
 #include "diff/diff.h"
+#include "query/deploys.h"
 #include "query/query.h"
 #include "query/refusal.h"
 #include "query/source.h"
@@ -13,6 +14,7 @@ enum question_about {
 	QUESTION_WINDOWS, /* GET /v1/windows */
 	QUESTION_PROFILE, /* GET /v1/profile, in a format */
 	QUESTION_DIFF,    /* GET /v1/diff */
+	QUESTION_DEPLOYS, /* GET /v1/deploys */
 };
 
 /* Windows that one answer lists, the newest. */
@@ -53,6 +55,7 @@ struct question {
 	struct buf windows; /* elements of the JSON array, separated by commas, oldest first */
 	struct profile *profile;
 	struct diff_windows *sides[SIDES]; /* of QUESTION_DIFF; owned */
+	struct deploys deploys;            /* of QUESTION_DEPLOYS */
 	struct buf answer;                 /* its limit is what the client may get */
 };
 

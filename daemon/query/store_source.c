@@ -46,6 +46,12 @@ static int read_sides(struct question *k, struct store_reader *reader)
 	return r;
 }
 
+static int add_deploy(const struct profile_process *p, uint64_t start_ns, uint64_t end_ns,
+		      void *ctx)
+{
+	return deploys_add(ctx, p, start_ns, end_ns);
+}
+
 int store_source_read(struct source *s, struct question *k)
 {
 	const struct store_source *source = (const struct store_source *)s;
@@ -65,6 +71,9 @@ int store_source_read(struct source *s, struct question *k)
 				     &q->selectors, &k->windows);
 	case QUESTION_PROFILE:
 		return read_profile(k, reader);
+	case QUESTION_DEPLOYS:
+		return store_each_process(reader, q->from_ns, q->to_ns, &q->selectors, add_deploy,
+					  &k->deploys);
 	case QUESTION_DIFF:
 		return read_sides(k, reader);
 	}

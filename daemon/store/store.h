@@ -141,6 +141,14 @@ int store_each_window(struct store_reader *reader, uint64_t from_ns, uint64_t to
 int store_windows(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns, unsigned int max,
 		  const struct selectors *s, struct buf *to);
 /*
+ * The processes of these windows, without their stacks: each that the keys of a process in s (NULL:
+ * none) leave in, with its samples in one window. A negative errno of each() ends it.
+ */
+typedef int (*store_process_fn)(const struct profile_process *p, uint64_t start_ns, uint64_t end_ns,
+				void *ctx);
+int store_each_process(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
+		       const struct selectors *s, store_process_fn each, void *ctx);
+/*
  * Windows that begin at one of these points count as not there. starts: borrowed as long as the
  * reader is used.
  */

@@ -171,6 +171,52 @@ int store_windows(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 	return to->error;
 }
 
+/* What the processes of one window are told to. */
+struct telling {
+	const struct selectors *selectors;
+	struct head head;
+	store_process_fn each;
+	void *ctx;
+};
+
+static int tell_process(const struct profile_process *p, void *ctx)
+{
+	const struct telling *t = ctx;
+
+	if (t->selectors && !selectors_match_process(t->selectors, p))
+		return 0;
+	return t->each(p, t->head.start_ns, t->head.end_ns, t->ctx);
+}
+
+static int tell_all(const struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
+		    struct telling *t)
+{
+	_cleanup_(window_done) struct window_reader windows = {};
+	_cleanup_(walk_done) struct walk walk = {};
+	const struct rollup *rollup;
+	int r = walk_begin(&walk, &windows, reader, from_ns, to_ns, WALK_FINEST, false);
+
+	while (r == 0 && (r = walk_next(&walk, &t->head, &rollup)) > 0) {
+		window_spare(&windows);
+		r = reader_overdue(reader);
+		if (r == 0)
+			r = window_each_process(&windows, &t->head, tell_process, t);
+	}
+	return r;
+}
+
+int store_each_process(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
+		       const struct selectors *s, store_process_fn each, void *ctx)
+{
+	struct telling t = { .selectors = s, .each = each, .ctx = ctx };
+	int r = reader_begin(reader);
+
+	if (r == 0)
+		r = tell_all(reader, from_ns, to_ns, &t);
+	reader_end(reader);
+	return r;
+}
+
 int store_window_put(const struct profile *window, const struct selectors *s, struct buf *to)
 {
 	_cleanup_buf_ struct buf processes = { .limit = to->limit };

@@ -91,6 +91,12 @@ def ask_diff(m, t, path):
                  for side in ("base.", "new.") for key in t["selectors"] for value in values(m, key)])
 
 
+def ask_deploys(m, t, path):
+    for uid in (0, ONE, TWO):
+        get(m, uid, path + "?from=0", ("sv_", "vr_"))
+        several([(get, m, uid, "%s?from=0&%s=%s" % (path, key.replace("NAME", "note"), value)) for key in t["selectors"] for value in values(m, key)])
+
+
 def ask_list(m, t, path):
     for uid in (0, ONE, TWO):
         get(m, uid, path, ("cm_", "sv_", "vr_", "file_") if path == "/v1/processes" else ())
@@ -262,6 +268,7 @@ ROUTES = {
     ("GET", "/v1/processes"): ask_list,
     ("GET", "/v1/windows"): ask_windows,
     ("GET", "/v1/profile"): ask_profile,
+    ("GET", "/v1/deploys"): ask_deploys,
     ("GET", "/v1/diff"): ask_diff,
     ("GET", "/v1/stream"): ask_stream,
     ("GET", "/v1/dump"): ask_dump,
@@ -388,6 +395,7 @@ def commands(m, t):
                    "output": [["export", "-f", "collapsed", "-o", None]],
                    "since": [["export", "--since", "1h"], ["export", "comm=cm_zqroot"], ["export", "pid=%d" % m.pid("zqsetuid")]],
                    "until": [["export", "--until", "now"]]},
+        "deploys": {"since": [["deploys", "--since", "1h"], ["deploys"]], "json": [["deploys", "--json"]]},
         "diff": {"base": [["diff", "--base", "since=1h"]], "new": [["diff", "--base", "since=1h", "--new", "since=10m"]],
                  "since": [["diff", "--since", "1h", "--base", "until=now"]], "until": [["diff", "--until", "now", "--base", "since=1h"]],
                  "fail-above": [["diff", "--base", "since=1h", "--fail-above", "100000%"]], "json": [["diff", "--json", "--base", "since=1h"]]},
@@ -433,7 +441,7 @@ def test_ctl(m, t):
     """plopctl with each command and each option that its help has."""
     asked = commands(m, t)
     _, out, _ = m.ctl(0, "--help")
-    there = set(re.findall(r"^  ([a-z]+)   ", out.decode().partition("Commands")[2], re.M))
+    there = set(re.findall(r"^  ([a-z]+)  ", out.decode().partition("Commands")[2], re.M))
     assert there == set(asked), "commands that this test has to learn, or forget: %s" % sorted(there ^ set(asked))
     os.mkdir(os.path.join(m.folder, "open"))
     os.chmod(os.path.join(m.folder, "open"), 0o777)

@@ -73,6 +73,22 @@ def test_times(plopd):
     assert done.returncode == 0 and "other processes ran: shop has 100 %" in done.err, done
 
 
+def test_deploys(plopd):
+    done = plopd.ctl("deploys", "--json")
+    found = json.loads(done.out)["deploys"]
+    named = [(d["service"], d["version"], d["before"]) for d in found if d["service"] in ("shop", "still")]
+    assert sorted(named[:2]) == [("shop", "1.1", "1.0"), ("still", "2", "1")], named
+    assert sorted(named[2:]) == [("shop", "1.0", None), ("still", "1", None)], named
+    first = {d["version"]: d["first"] for d in found if d["service"] == "shop"}
+    assert first["1.1"] - first["1.0"] == 40 * 20, first
+    done = plopd.ctl("deploys", "service=shop", "version=1.1")
+    lines = done.out.splitlines()
+    assert done.returncode == 0 and len(lines) == 2 and lines[1].split()[2:4] == ["shop", "1.1"], done
+    done = plopd.ctl("deploys", "--since", "1min")
+    assert done.returncode == 0 and "shop" not in done.out, done
+    assert plopd.ctl("deploys", "--since", "never").returncode == 2
+
+
 def test_files(plopd, tmp_path):
     """The same out of files, in both formats; and how sure it is of many of them."""
     for form in ("pb.gz", "collapsed"):
