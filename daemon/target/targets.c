@@ -268,7 +268,7 @@ static void target_look_again(struct targets *t, const struct examination *x)
 
 	if (now - x->key.image >= NEW_NS)
 		return;
-	targets_ask_again(t, &x->key, now + NEW_NS);
+	targets_ask_together(t, &x->key, now + NEW_NS);
 	targets_pending_program(t, &x->key, x->file, false);
 }
 

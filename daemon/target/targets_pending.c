@@ -2,8 +2,11 @@
 #include "target/targets_pending.h"
 
 /* When one is looked at first that is of a program that was no Python lately. */
-#define PLAIN_NS      (500 * NSEC_PER_MSEC)
-#define PLAIN_STEP_NS (100 * NSEC_PER_MSEC)
+#define PLAIN_NS (500 * NSEC_PER_MSEC)
+/* What need not be exact is done at multiples of that: for many at once, rather than for each. */
+#define STEP_NS (100 * NSEC_PER_MSEC)
+/* A tick does not have one looked at whose time comes that soon. */
+#define SOON_NS (2 * NSEC_PER_MSEC)
 
 void targets_forget_pending(struct targets *t, const struct target_key *key)
 {
@@ -68,6 +71,11 @@ void targets_ask_again(struct targets *t, const struct target_key *key, uint64_t
 	pending_at(t, p, due_ns);
 }
 
+void targets_ask_together(struct targets *t, const struct target_key *key, uint64_t due_ns)
+{
+	targets_ask_again(t, key, (due_ns + STEP_NS - 1) / STEP_NS * STEP_NS);
+}
+
 bool targets_image_is_over(const struct targets *t, const struct target_key *key)
 {
 	uint64_t image;
@@ -112,8 +120,7 @@ void targets_exec(struct targets *t, const struct plop_record_exec *r)
 	/* its record has waited for others: most have ended by now */
 	if (targets_image_is_over(t, &key))
 		return;
-	/* many at once, rather than each at its time */
-	targets_ask_again(t, &key, (key.image + PLAIN_NS) / PLAIN_STEP_NS * PLAIN_STEP_NS);
+	targets_ask_together(t, &key, key.image + PLAIN_NS - STEP_NS);
 	targets_pending_program(t, &key, r->file, true);
 }
 
@@ -121,14 +128,13 @@ void targets_ticked(struct targets *t, uint32_t tgid, uint64_t image)
 {
 	const struct target_key key = { .image = image, .tgid = tgid };
 	const struct pending *p = pendings_find(&t->pending, &key);
-	const struct pending of = { .key = key,
-				    .file = p ? p->file :
-						sampler_process_program(t->sampler, tgid, image),
-				    .uid = PROCESS_NO_UID };
+	struct pending of = { .key = key, .uid = PROCESS_NO_UID };
 
-	/* one of a plain program has its time */
-	if (!p || !p->plain || !p->due_ns)
-		targets_look(t, &of, false);
+	/* it is being looked at, or soon will be; or it is of a plain program, and has its time */
+	if (p && (!p->due_ns || p->plain || p->due_ns < cycle_mono_ns(t->cycle) + SOON_NS))
+		return;
+	of.file = p ? p->file : sampler_process_program(t->sampler, tgid, image);
+	targets_look(t, &of, false);
 }
 
 int targets_retry(sd_event_source *s, uint64_t usec, void *ctx)

@@ -6,10 +6,11 @@
 /* When processes are looked at; for this room's files of targets. */
 
 /*
- * Has a process examined at that time (CLOCK_MONOTONIC), or as soon as possible after it; or in a
- * while, each time after twice as long.
+ * Has a process examined at that time (CLOCK_MONOTONIC), or as soon as possible after it; within
+ * 100 ms after it, together with others; or in a while, each time after twice as long.
  */
 void targets_ask_again(struct targets *t, const struct target_key *key, uint64_t due_ns);
+void targets_ask_together(struct targets *t, const struct target_key *key, uint64_t due_ns);
 void targets_ask_later(struct targets *t, const struct target_key *key);
 /* Of one that is to be looked at: not before that time; of which program it is. */
 void targets_postpone(struct targets *t, const struct target_key *key, uint64_t due_ns);

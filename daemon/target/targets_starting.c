@@ -28,7 +28,7 @@ static void look_later(struct targets *t, const struct target *k)
 			since >= AGAIN_FIRST_NS ? AGAIN_NS :
 						  AGAIN_FIRST_NS;
 
-	targets_ask_again(t, &k->key, now + wait);
+	targets_ask_together(t, &k->key, now + wait);
 }
 
 void target_starts(struct targets *t, struct target *k)
