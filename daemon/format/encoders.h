@@ -8,3 +8,4 @@ int collapsed_encode(const struct profile *p, struct buf *out);
 int speedscope_encode(const struct profile *p, struct buf *out);
 int plop_encode(const struct profile *p, struct buf *out);
 int json_encode(const struct profile *p, struct buf *out);
+int tree_encode(const struct profile *p, struct buf *out);

@@ -15,6 +15,7 @@ const struct format formats[] = {
 	  speedscope_encode },
 	{ "plop", "text/plain; charset=utf-8", "plop", false, NULL, plop_encode },
 	{ "json", "application/json", "json", false, NULL, json_encode },
+	{ "tree", "application/json", "tree.json", false, NULL, tree_encode },
 };
 const size_t nformats = ARRAY_SIZE(formats);
 
@@ -28,7 +29,7 @@ const struct format *format_find(const char *name)
 
 const char *format_names(void)
 {
-	return "pprof, collapsed, speedscope, plop, json";
+	return "pprof, collapsed, speedscope, plop, json, tree";
 }
 
 const struct format *format_by_ending(const char *path)
@@ -40,7 +41,8 @@ const struct format *format_by_ending(const char *path)
 		{ ".pb.gz", "pprof" },         { ".pprof", "pprof" },
 		{ ".collapsed", "collapsed" }, { ".folded", "collapsed" },
 		{ ".txt", "collapsed" },       { ".speedscope.json", "speedscope" },
-		{ ".json", "json" },           { ".plop", "plop" },
+		{ ".tree.json", "tree" },      { ".json", "json" },
+		{ ".plop", "plop" },
 	};
 	size_t size = strlen(path);
 
@@ -55,5 +57,6 @@ const struct format *format_by_ending(const char *path)
 
 const char *format_endings(void)
 {
-	return ".pb.gz, .pprof, .collapsed, .folded, .txt, .speedscope.json, .json, .plop";
+	return ".pb.gz, .pprof, .collapsed, .folded, .txt, .speedscope.json, .tree.json, .json, "
+	       ".plop";
 }

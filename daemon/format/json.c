@@ -10,20 +10,8 @@
 
 static void write_head(const struct profile *p, const struct callgraph *g, struct buf *out)
 {
-	buf_puts(out, TYPE ",\"version\":1,\"start\":");
-	text_json_seconds(out, p->start_ns);
-	buf_puts(out, ",\"end\":");
-	text_json_seconds(out, p->end_ns);
-	buf_puts(out, ",\"duration_s\":");
-	text_json_seconds(out, p->end_ns > p->start_ns ? p->end_ns - p->start_ns : 0);
-	buf_printf(out, ",\"hz\":%" PRIu32 ",\"running\":%s,", p->hz,
-		   p->running ? "true" : "false");
-	text_json_tally(out, &p->tally);
-	/* Ticks, and what they and the time off CPU add up to in the graph's unit. */
-	buf_printf(out,
-		   ",\"samples\":%" PRIu64 ",\"unit\":\"%s\",\"total\":%" PRIu64 ",\"states\":",
-		   p->samples_total, profile_unit(p), g->total);
-	text_json_states(out, g->states);
+	buf_puts(out, TYPE);
+	text_json_head(out, p, g->total, g->states);
 	/*
 	 * What [other] stands for: functions that are no nodes of their own, and calls that are not
 	 * told.

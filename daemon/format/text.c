@@ -142,3 +142,20 @@ const char *text_place(const struct dict_function *f)
 {
 	return *f->file ? f->file : f->module;
 }
+
+void text_json_head(struct buf *b, const struct profile *p, uint64_t total,
+		    const uint64_t states[SAMPLE_STATES])
+{
+	buf_puts(b, ",\"version\":1,\"start\":");
+	text_json_seconds(b, p->start_ns);
+	buf_puts(b, ",\"end\":");
+	text_json_seconds(b, p->end_ns);
+	buf_puts(b, ",\"duration_s\":");
+	text_json_seconds(b, p->end_ns > p->start_ns ? p->end_ns - p->start_ns : 0);
+	buf_printf(b, ",\"hz\":%" PRIu32 ",\"running\":%s,", p->hz, p->running ? "true" : "false");
+	text_json_tally(b, &p->tally);
+	/* Ticks, and what they and the time off CPU add up to in the profile's unit. */
+	buf_printf(b, ",\"samples\":%" PRIu64 ",\"unit\":\"%s\",\"total\":%" PRIu64 ",\"states\":",
+		   p->samples_total, profile_unit(p), total);
+	text_json_states(b, states);
+}

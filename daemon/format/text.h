@@ -29,6 +29,13 @@ void text_comment(struct buf *b, const struct profile *p);
 /* {"gil held":30,...}: what the samples of each state weigh, where that is not 0. */
 void text_json_states(struct buf *b, const uint64_t states[SAMPLE_STATES]);
 
+/*
+ * ,"version":1,"start":..."states":{...}: what a profile is of, and what it adds up to: its
+ * samples, and total in its unit, by state.
+ */
+void text_json_head(struct buf *b, const struct profile *p, uint64_t total,
+		    const uint64_t states[SAMPLE_STATES]);
+
 /* {"KEY":"VALUE",...} */
 void text_json_labels(struct buf *b, const struct labels *l);
 

@@ -9,10 +9,10 @@ static int read_profile(struct question *k, struct store_reader *reader)
 
 	store_reader_limit(reader, k->memory);
 	/*
-	 * a call graph has [other] for what is light; in other formats all is there, or it is
-	 * refused
+	 * a call graph and a flame tree have [other] for what is light; in other formats all is
+	 * there, or it is refused
 	 */
-	if (streq(q->format->name, "json")) {
+	if (streq(q->format->name, "json") || streq(q->format->name, "tree")) {
 		store_reader_prune(reader);
 		store_reader_functions(reader);
 	}

@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "made.h"
+#include "profile/tree.h"
 #include "store/store.h"
 #include "version1.h"
 
@@ -149,17 +150,25 @@ static void ask_for(const char *dir, const char *name, uint64_t from_ns, uint64_
 {
 	double best = 1e9;
 	struct profile *p = NULL;
+	struct tree *tree = NULL;
 
 	for (int i = 0; i < 3; i++) {
 		double at = seconds(CLOCK_THREAD_CPUTIME_ID), took;
 
 		profile_free(p);
 		p = read_some(dir, from_ns, to_ns, lines);
+		/* as a flame graph is asked for */
+		if (!lines) {
+			tree_free(tree);
+			must(tree_new(p, &tree), "tree");
+		}
 		took = seconds(CLOCK_THREAD_CPUTIME_ID) - at;
 		best = took < best ? took : best;
 	}
 	printf("%s_cpu_ms %.1f\n%s_samples %llu\n%s_stacks %u\n", name, best * 1e3, name,
 	       (unsigned long long)p->samples_total, name, dict_stacks(p->dict));
+	must(!tree || tree->nodes[0].value == p->samples_total ? 0 : -EINVAL, "tree");
+	tree_free(tree);
 	profile_free(p);
 }
 
@@ -175,9 +184,9 @@ static void ask(const char *dir)
 	/* not in step with what is rolled up */
 	middle = f.oldest_ns + f.windows / 2 * MADE_LENGTH + 7 * MADE_LENGTH;
 	ask_for(dir, "ten_minutes", middle, middle + 20 * MADE_LENGTH, true);
-	ask_for(dir, "ten_minutes_functions", middle, middle + 20 * MADE_LENGTH, false);
+	ask_for(dir, "ten_minutes_tree", middle, middle + 20 * MADE_LENGTH, false);
 	ask_for(dir, "all", 0, UINT64_MAX, true);
-	ask_for(dir, "all_functions", 0, UINT64_MAX, false);
+	ask_for(dir, "all_tree", 0, UINT64_MAX, false);
 }
 
 /* As in plopd, where a look at the store comes every second while there is more to do. */

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+
+#include "format/encoders.h"
+#include "format/text.h"
+#include "profile/tree.h"
+#include "util/frame_kind.h"
+
+static void write_node(const struct profile *p, const struct tree_node *n, struct buf *out)
+{
+	const struct dict_function *f = tree_function(p, n);
+
+	buf_puts(out, "{\"name\":");
+	text_json(out, f->name);
+	buf_puts(out, ",\"file\":");
+	text_json(out, f->file);
+	buf_printf(out, ",\"line\":%d,\"kind\":\"%s\",\"module\":", f->line,
+		   frame_kind_name(f->kind));
+	text_json(out, f->module);
+	buf_printf(out, ",\"value\":%" PRIu64 ",\"self\":%" PRIu64 ",\"children\":[", n->value,
+		   n->self);
+}
+
+/* All children of the root, and theirs, without recursion. */
+static void write_nodes(const struct profile *p, const struct tree *t, struct buf *out)
+{
+	/* the nodes above, and that one below the deepest that stands for the rest */
+	uint32_t way[TREE_DEPTH + 2], depth = 0, at = t->nodes[0].child;
+
+	while (at || depth) {
+		if (!at) {
+			buf_puts(out, "]}");
+			at = t->nodes[way[--depth]].next;
+			if (at)
+				buf_putc(out, ',');
+			continue;
+		}
+		write_node(p, &t->nodes[at], out);
+		way[depth++] = at;
+		at = t->nodes[at].child;
+	}
+}
+
+int tree_encode(const struct profile *p, struct buf *out)
+{
+	_cleanup_(tree_freep) struct tree *t = NULL;
+	int r = tree_new(p, &t);
+
+	if (r < 0)
+		return r;
+	buf_puts(out, "{\"type\":\"plop-tree\"");
+	text_json_head(out, p, t->nodes[0].value, t->states);
+	buf_printf(out, ",\"folded\":{\"nodes\":%" PRIu64 ",\"value\":%" PRIu64 "},\"labels\":",
+		   t->folded, t->folded_value);
+	text_json_labels(out, &p->labels);
+	buf_printf(out,
+		   ",\"name\":\"all\",\"value\":%" PRIu64 ",\"self\":%" PRIu64 ",\"children\":[",
+		   t->nodes[0].value, t->nodes[0].self);
+	write_nodes(p, t, out);
+	buf_puts(out, "]}");
+	return out->error;
+}
