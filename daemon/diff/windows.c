@@ -276,8 +276,8 @@ static int end_window(struct diff_windows *w)
 		if (r < 0)
 			return r;
 		w->counts = array;
-		w->counts[w->ncounts++] =
-			(struct diff_count){ w->n - 1, f, sums[f].self, sums[f].total };
+		w->counts[w->ncounts++] = (struct diff_count){ w->n - 1, f, (float)sums[f].self,
+							       (float)sums[f].total };
 		sums[f] = (struct sum){};
 	}
 	a->nmet = 0;
@@ -362,8 +362,8 @@ static int add_stacks(struct diff_windows *w, const struct profile *window)
 	return r;
 }
 
-/* The last window is whole: each function is in it once. */
-static int finish_window(struct diff_windows *w)
+/* Each function is in the last window once from here on. */
+static int join_counts(struct diff_windows *w)
 {
 	struct diff_adding *a = w->adding;
 	uint32_t n = w->ncounts;
@@ -374,7 +374,6 @@ static int finish_window(struct diff_windows *w)
 	for (uint32_t i = a->begin; i < n; i++)
 		add_sum(a, &w->counts[i]);
 	w->ncounts = a->begin;
-	a->pending = 0;
 	return end_window(w);
 }
 
@@ -399,7 +398,10 @@ int diff_windows_add(struct diff_windows *w, const struct profile *window)
 		return r;
 	w->totals[w->n - 1] += total;
 	describe(w, window, total);
-	return ++a->pending < a->each ? 0 : finish_window(w);
+	if (++a->pending < a->each)
+		return w->ncounts - a->begin > DIFF_COUNTS / 4 ? join_counts(w) : 0;
+	a->pending = 0;
+	return join_counts(w);
 }
 
 int diff_windows_close(struct diff_windows *w)

@@ -13,13 +13,13 @@
  * number of functions.
  */
 #define DIFF_WINDOWS 480
-/* Of more counts there are fewer windows, but no fewer than half of DIFF_WINDOWS_FEW. */
+/* Of more counts than that there are fewer windows, but half of DIFF_WINDOWS_FEW at least. */
 #define DIFF_COUNTS      120000
-#define DIFF_WINDOWS_FEW 120
+#define DIFF_WINDOWS_FEW 32
 
 struct diff_count {
 	uint32_t window, function;
-	double self, total;
+	float self, total; /* exact up to 16 million samples */
 };
 
 /* Who has the samples: a service, or, of processes without one, what the kernel calls them. */

@@ -36,7 +36,8 @@ static int read_sides(struct question *k, struct store_reader *reader)
 {
 	int r = 0;
 
-	store_reader_limit(reader, k->memory / 3);
+	/* what is read of the windows goes at a third of that, and hardly adds to the two sides */
+	store_reader_limit(reader, k->memory / 2);
 	for (int i = 0; i < SIDES && r == 0; i++) {
 		const struct query *q = question_side(k, i);
 

@@ -183,5 +183,34 @@ START_TEST(many_windows_become_fewer)
 }
 END_TEST
 
+/* Of many functions there are fewer windows, so that all of it takes no more memory than it may. */
+START_TEST(many_functions)
+{
+	double sum = 0, all = 0;
+
+	for (uint32_t i = 0; i < 300; i++) {
+		for (uint32_t f = 0; f < 4000; f++) {
+			uint32_t function, frame, stack;
+			char name[16];
+
+			snprintf(name, sizeof(name), "f%u", f);
+			ck_assert_int_eq(dict_python(p->dict, name, "/x.py", 1, &function), 0);
+			ck_assert_int_eq(dict_frame(p->dict, function, 1, &frame), 0);
+			ck_assert_int_eq(dict_stack(p->dict, &frame, 1, &stack), 0);
+			ck_assert_int_eq(profile_add(p, process, 0, stack, 1), 0);
+		}
+		all += 4000;
+		end();
+	}
+	ck_assert_int_eq(diff_windows_close(w), 0);
+	ck_assert_uint_ge(w->n, DIFF_WINDOWS_FEW / 2);
+	ck_assert_uint_le(w->n, DIFF_WINDOWS_FEW);
+	ck_assert_uint_lt(diff_windows_bytes(w), 8u << 20);
+	for (uint32_t i = 0; i < w->ncounts; i++)
+		sum += w->counts[i].self;
+	ck_assert_double_eq(sum, all);
+}
+END_TEST
+
 CHECK_MAIN_WITH("diff/windows", setup, teardown, functions_are_counted, numbers_may_change,
-		many_windows_become_fewer);
+		many_windows_become_fewer, many_functions);
