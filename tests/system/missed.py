@@ -160,7 +160,8 @@ def check_mute(daemon, pid):
     entry = until("what cannot be told is listed", lambda: daemon.process_of(pid))
     assert "may not open its program" in entry["status"], entry
     before = daemon.status()["samples"]["lost"]["unsupported"]
-    until("ticks are lost for it", lambda: daemon.status()["samples"]["lost"]["unsupported"] >= before + 10)
+    until(lambda: "ticks are lost for it: %s, lost %s, %d at first" % (daemon.process_of(pid), daemon.status()["samples"]["lost"], before),
+          lambda: daemon.status()["samples"]["lost"]["unsupported"] >= before + 10, 60)
 
 
 def samples_of(daemon):
