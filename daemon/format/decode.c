@@ -163,15 +163,7 @@ static int decode(const char *data, size_t size, struct decoded *to, char why[DE
 
 int profile_decode(const char *data, size_t size, struct decoded *ret, char why[DECODE_WHY_MAX])
 {
-	static char none[] = "";
-	const struct process_info info = { .comm = none,
-					   .exe = none,
-					   .cmdline = none,
-					   .cgroup = none,
-					   .unit = none,
-					   .container = none,
-					   .service = none,
-					   .version = none };
+	const struct process_info info = process_info_of(0);
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	struct decoded d = {};
 	uint32_t process;

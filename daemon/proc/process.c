@@ -523,6 +523,21 @@ int process_info_copy(const struct process_info *from, struct process_info *ret)
 	return 0;
 }
 
+struct process_info process_info_of(pid_t pid)
+{
+	static char none[] = "";
+
+	return (struct process_info){ .pid = pid,
+				      .comm = none,
+				      .exe = none,
+				      .cmdline = none,
+				      .cgroup = none,
+				      .unit = none,
+				      .container = none,
+				      .service = none,
+				      .version = none };
+}
+
 void process_info_done(struct process_info *p)
 {
 	char **strings[] = PROCESS_INFO_TEXTS(p);

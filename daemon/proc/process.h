@@ -62,6 +62,8 @@ int process_info_read(pid_t pid, struct process_info *ret);
  * is, CLOCK_MONOTONIC.
  */
 int process_info_brief(pid_t pid, uint64_t began_ns, struct process_info *ret);
+/* One of which nothing but its number is known: all texts are "", which are not owned. */
+struct process_info process_info_of(pid_t pid);
 /*
  * What the labels are by other words: environ is a block as /proc/PID/environ, arguments one as
  * /proc/PID/cmdline, of one whose own were written over. -ENOMEM.

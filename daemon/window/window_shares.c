@@ -110,17 +110,11 @@ void window_shares_end(struct window_save *v)
 /* One more process of a user who has no room for it: all of these are one, which has no pid. */
 static int other_process(struct profile *p, uid_t user, uint32_t *ret)
 {
-	char none[] = "", comm[] = "[others]";
-	struct process_info info = { .uid = user,
-				     .comm = comm,
-				     .exe = none,
-				     .cmdline = none,
-				     .cgroup = none,
-				     .unit = none,
-				     .container = none,
-				     .service = none,
-				     .version = none };
+	char comm[] = "[others]";
+	struct process_info info = process_info_of(0);
 
+	info.uid = user;
+	info.comm = comm;
 	return profile_process(p, &info, "", ret);
 }
 

@@ -69,20 +69,13 @@ struct profile *made_window(const struct profile *from, unsigned int number, uns
 
 struct profile *made_stacks(void)
 {
-	static char none[] = "", comm[] = "app";
-	struct process_info info = { .pid = 7,
-				     .comm = comm,
-				     .exe = none,
-				     .cmdline = none,
-				     .cgroup = none,
-				     .unit = none,
-				     .container = none,
-				     .service = none,
-				     .version = none };
+	static char comm[] = "app";
+	struct process_info info = process_info_of(7);
 	uint32_t process, frames[24], function, stack;
 	struct profile *p;
 	char name[32];
 
+	info.comm = comm;
 	must(profile_new(MADE_START, 100, &p), "make");
 	must(profile_process(p, &info, "3.11.2", &process), "make");
 	for (unsigned int i = 0; i < 3000; i++) {

@@ -44,16 +44,7 @@ static void die(const char *what)
 
 static void bench_begin(struct bench *b)
 {
-	char none[] = "";
-	struct process_info info = { .pid = 5,
-				     .comm = none,
-				     .exe = none,
-				     .cmdline = none,
-				     .cgroup = none,
-				     .unit = none,
-				     .container = none,
-				     .service = none,
-				     .version = none };
+	const struct process_info info = process_info_of(5);
 
 	b->named = 0;
 	if (code_table_new(&b->layout, &b->table) < 0 || sink_new(1, 100, &b->sink) < 0 ||

@@ -152,16 +152,7 @@ static void play_steps(struct play *p, const uint8_t *data, size_t size)
 
 static void play_begin(struct play *p, bool tasks)
 {
-	char none[] = "";
-	struct process_info info = { .pid = 5,
-				     .comm = none,
-				     .exe = none,
-				     .cmdline = none,
-				     .cgroup = none,
-				     .unit = none,
-				     .container = none,
-				     .service = none,
-				     .version = none };
+	const struct process_info info = process_info_of(5);
 
 	FUZZ_ASSERT(code_table_new(&p->layout, &p->table) == 0);
 	FUZZ_ASSERT(sink_new(1, 100, &p->sink) == 0);

@@ -48,19 +48,14 @@ static void add(struct profile *p, uint32_t process, const char *file, const cha
 
 static uint32_t process(struct profile *p, pid_t pid, char *service, char *version)
 {
-	static char none[] = "", comm[] = "python3";
-	const struct process_info info = { .pid = pid,
-					   .start_ticks = (uint64_t)pid,
-					   .comm = comm,
-					   .exe = none,
-					   .cmdline = none,
-					   .cgroup = none,
-					   .unit = none,
-					   .container = none,
-					   .service = service,
-					   .version = version };
+	static char comm[] = "python3";
+	struct process_info info = process_info_of(pid);
 	uint32_t index;
 
+	info.start_ticks = (uint64_t)pid;
+	info.comm = comm;
+	info.service = service;
+	info.version = version;
 	must(profile_process(p, &info, "3.11.2", &index));
 	return index;
 }

@@ -143,18 +143,13 @@ static void on_processes(const struct api_request *q, void *ctx)
 static int make_profile(struct profile **ret)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
-	struct process_info info = { .pid = 4711,
-				     .comm = (char *)"web",
-				     .exe = (char *)"",
-				     .cmdline = (char *)"",
-				     .cgroup = (char *)"",
-				     .unit = (char *)"",
-				     .container = (char *)"",
-				     .service = (char *)"web",
-				     .version = (char *)"1.2" };
+	struct process_info info = process_info_of(4711);
 	uint32_t function, frames[2], stack, process;
 	uint64_t now = clock_ns(CLOCK_REALTIME);
 
+	info.comm = (char *)"web";
+	info.service = (char *)"web";
+	info.version = (char *)"1.2";
 	if (profile_new(now - 10 * NSEC_PER_SEC, 100, &p) < 0 ||
 	    profile_process(p, &info, "3.13.0", &process) < 0 ||
 	    dict_python(p->dict, "main", "/srv/web.py", 1, &function) < 0 ||

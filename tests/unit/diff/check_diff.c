@@ -19,8 +19,6 @@ static void teardown(void)
 		diff_windows_free(sides[i]);
 }
 
-static char none[] = "";
-
 static void add(struct profile *p, uint32_t process, const char *file, const char *const *names,
 		uint64_t count)
 {
@@ -40,18 +38,12 @@ static void add(struct profile *p, uint32_t process, const char *file, const cha
  */
 static void fill(int side, const char *file, char *service, uint32_t hz, uint64_t cost, uint32_t n)
 {
-	struct process_info info = { .pid = 7,
-				     .comm = service,
-				     .exe = none,
-				     .cmdline = none,
-				     .cgroup = none,
-				     .unit = none,
-				     .container = none,
-				     .service = service,
-				     .version = none };
+	struct process_info info = process_info_of(7);
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	uint32_t process;
 
+	info.comm = service;
+	info.service = service;
 	ck_assert_int_eq(profile_new(NSEC_PER_SEC, hz, &p), 0);
 	ck_assert_int_eq(profile_process(p, &info, "3.11.2", &process), 0);
 	for (uint32_t w = 0; w < n; w++) {

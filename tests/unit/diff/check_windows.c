@@ -8,23 +8,17 @@ static uint32_t process, other;
 
 static void setup(void)
 {
-	static char none[] = "", comm[] = "app", job[] = "job", service[] = "shop";
-	struct process_info info = { .pid = 7,
-				     .comm = comm,
-				     .exe = none,
-				     .cmdline = none,
-				     .cgroup = none,
-				     .unit = none,
-				     .container = none,
-				     .service = service,
-				     .version = none };
+	static char comm[] = "app", job[] = "job", service[] = "shop";
+	struct process_info info = process_info_of(7);
 
+	info.comm = comm;
+	info.service = service;
 	ck_assert_int_eq(diff_windows_new(&w), 0);
 	ck_assert_int_eq(profile_new(NSEC_PER_SEC, 100, &p), 0);
 	ck_assert_int_eq(profile_process(p, &info, "3.11.2", &process), 0);
 	info.pid = 8;
 	info.comm = job;
-	info.service = none;
+	info.service = (char *)"";
 	ck_assert_int_eq(profile_process(p, &info, "3.11.2", &other), 0);
 }
 

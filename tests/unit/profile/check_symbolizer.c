@@ -424,15 +424,7 @@ static const char *shown(const struct profile *p, uint32_t stack, uint32_t i)
 
 START_TEST(sinks)
 {
-	struct process_info info = { .pid = 5,
-				     .comm = (char *)"",
-				     .exe = (char *)"",
-				     .cmdline = (char *)"",
-				     .cgroup = (char *)"",
-				     .unit = (char *)"",
-				     .container = (char *)"",
-				     .service = (char *)"",
-				     .version = (char *)"" };
+	const struct process_info info = process_info_of(5);
 	struct plop_stack stack = {
 		.tgid = 5, .tid = 6, .count = 3, .depth = 2, .flags = PLOP_STACK_TRUNCATED
 	};

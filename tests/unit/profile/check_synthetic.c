@@ -173,21 +173,6 @@ START_TEST(table)
 }
 END_TEST
 
-static struct process_info info_of(void)
-{
-	static char none[] = "";
-
-	return (struct process_info){ .pid = 5,
-				      .comm = none,
-				      .exe = none,
-				      .cmdline = none,
-				      .cgroup = none,
-				      .unit = none,
-				      .container = none,
-				      .service = none,
-				      .version = none };
-}
-
 /*
  * What lies between the first synthetic frame and the last is shown to those who asked for it
  * alone.
@@ -206,7 +191,7 @@ START_TEST(sinks)
 		{ { 0x1000, task }, 2, 2, 1 },
 		{ { 0x1000, 0x2000 }, 2, 2, 2 },
 	};
-	struct process_info info = info_of();
+	struct process_info info = process_info_of(5);
 	struct plop_layout l;
 
 	ck_assert_int_eq(layout_by_version(0x030c00f0, &l), 0);
@@ -249,7 +234,7 @@ START_TEST(names_are_bounded)
 	struct symbolized_stack y = {
 		.stack = &stack, .frames = frames, .codes = codes, .sources = sources
 	};
-	struct process_info info = info_of();
+	struct process_info info = process_info_of(5);
 	struct plop_record_task *r;
 	struct code_table *t;
 	struct plop_layout l;

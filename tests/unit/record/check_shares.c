@@ -27,20 +27,13 @@ static void teardown(void)
 /* A result of a user that is kept, of about so many bytes. */
 static struct recording *kept(uid_t user, size_t bytes)
 {
-	static char none[] = "", text[64 << 10];
-	struct process_info info = { .pid = 1,
-				     .comm = none,
-				     .exe = none,
-				     .cmdline = text,
-				     .cgroup = none,
-				     .unit = none,
-				     .container = none,
-				     .service = none,
-				     .version = none };
+	static char text[64 << 10];
+	struct process_info info = process_info_of(1);
 	struct recording *recording = calloc(1, sizeof(*recording)), **place = all.items;
 	static uint64_t number;
 	uint32_t at;
 
+	info.cmdline = text;
 	ck_assert_ptr_nonnull(recording);
 	*recording = (struct recording){
 		.all = &all, .state = RECORDING_DONE, .user = user, .keep_until = ++number

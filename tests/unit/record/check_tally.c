@@ -16,16 +16,7 @@ static struct recordings all = { .cycle = &cycle, .targets = &targets };
 /* As many samples of a process as one slice of counting brings. */
 static void count(struct recording *recording, uint64_t samples)
 {
-	static char none[] = "";
-	const struct process_info info = { .pid = 1,
-					   .comm = none,
-					   .exe = none,
-					   .cmdline = none,
-					   .cgroup = none,
-					   .unit = none,
-					   .container = none,
-					   .service = none,
-					   .version = none };
+	const struct process_info info = process_info_of(1);
 	struct profile *p = sink_profile(recording->sink);
 	uint32_t n, frame, stack;
 

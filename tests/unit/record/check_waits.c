@@ -14,17 +14,10 @@ struct fixture {
 
 static void fixture_init(struct fixture *f, uint64_t begun_ns)
 {
-	struct process_info info = { .pid = 5,
-				     .start_ticks = 9,
-				     .comm = (char *)"p",
-				     .exe = (char *)"",
-				     .cmdline = (char *)"",
-				     .cgroup = (char *)"",
-				     .unit = (char *)"",
-				     .container = (char *)"",
-				     .service = (char *)"",
-				     .version = (char *)"" };
+	struct process_info info = process_info_of(5);
 
+	info.start_ticks = 9;
+	info.comm = (char *)"p";
 	ck_assert_int_eq(waits_new(begun_ns, &f->waits), 0);
 	ck_assert_int_eq(sink_new(1000, 100, &f->sink), 0);
 	ck_assert_int_eq(profile_process(sink_profile(f->sink), &info, "3.13.0", &f->process), 0);

@@ -20,19 +20,11 @@ static struct windows windows;
 
 static struct process_info process(pid_t pid, uid_t uid)
 {
-	char *none = (char *)"";
+	struct process_info info = process_info_of(pid);
 
-	return (struct process_info){ .pid = pid,
-				      .start_ticks = (uint64_t)pid,
-				      .uid = uid,
-				      .comm = none,
-				      .exe = none,
-				      .cmdline = none,
-				      .cgroup = none,
-				      .unit = none,
-				      .container = none,
-				      .service = none,
-				      .version = none };
+	info.start_ticks = (uint64_t)pid;
+	info.uid = uid;
+	return info;
 }
 
 static void setup(void)

@@ -282,22 +282,15 @@ END_TEST
 /* Samples of one process after the other, as many as make count. */
 static int add_samples(uint32_t count)
 {
-	char none[] = "", name[600];
-	struct target k = { .info = { .pid = 1,
-				      .comm = none,
-				      .exe = none,
-				      .cmdline = name,
-				      .cgroup = none,
-				      .unit = none,
-				      .container = none,
-				      .service = none,
-				      .version = none } };
+	struct target k = { .info = process_info_of(1) };
+	char name[600];
 	struct plop_stack stack = { .count = 1, .flags = PLOP_STACK_NO_THREAD };
 	struct symbolized_stack y = { .stack = &stack };
 	int r = 0;
 
 	memset(name, 'x', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
+	k.info.cmdline = name;
 	for (uint32_t i = 0; i < count && r == 0; i++) {
 		k.info.start_ticks = i;
 		r = windows_add(&w, &k, &y);
