@@ -170,9 +170,11 @@ class Recording:
         state = self.ended()
         names = ("fn_", "file_") + (("tk_",) if self.body.get("async") else ())
         for form in t["formats"]:
-            get_checked(self, "format=" + form, names + self.kinds)
-            get_checked(self, "format=%s&group_by=service,version,comm,pid" % form, ("sv_", "vr_", "cm_", "fn_"))
-            get_checked(self, "format=%s&group_by=thread_name,thread,state,gil" % form, ("th_", "fn_"))
+            # a tree leaves out what is too small to be drawn
+            whole = form != "tree"
+            get_checked(self, "format=" + form, whole * (names + self.kinds))
+            get_checked(self, "format=%s&group_by=service,version,comm,pid" % form, whole * ("sv_", "vr_", "cm_", "fn_"))
+            get_checked(self, "format=%s&group_by=thread_name,thread,state,gil" % form, whole * ("th_", "fn_"))
         get_checked(self, "format=collapsed&pid=%d" % self.m.pid("zqroot"), ())
         # whose time it is, should it be too much
         self.threads = self.m.http(self.uid, "GET", self.path + "?format=collapsed&group_by=pid,thread,state")[1]
@@ -282,7 +284,7 @@ ROUTES = {
     ("GET", "/debug/pprof/profile"): ask_pprof,
     ("GET", "/metrics"): ask_refused,
 }
-FORMATS = {"pprof", "collapsed", "speedscope", "plop", "json"}
+FORMATS = {"pprof", "collapsed", "speedscope", "plop", "json", "tree"}
 
 
 @pytest.fixture(scope="module")
