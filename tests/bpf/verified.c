@@ -14,8 +14,7 @@
 /* has variables of types that are declared above */
 #include "plop.skel.h"
 
-#define MOST    80000u
-#define SKIPPED 77
+#define MOST 80000u
 
 /* For kernels that are older than those that have the others: it is made of loops. */
 static const char bounded[] = "plop_tick_bound";
@@ -47,7 +46,7 @@ int main(void)
 	if (r < 0) {
 		plop__destroy(skel);
 		printf("the programs do not load here: %s\n", strerror(-r));
-		return r == -EPERM ? SKIPPED : 1;
+		return 1;
 	}
 	bpf_object__for_each_program(p, skel->obj) failed |= verify(p) < 0;
 	plop__destroy(skel);
