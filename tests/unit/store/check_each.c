@@ -1,47 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "../format/known.h"
-#include "check_main.h"
-#include "dir.h"
-#include "format/format.h"
-#include "store/store.h"
-
-static struct dir dir;
-static struct store *store;
-static struct store_reader *reader;
-
-static void setup(void)
-{
-	char *error = NULL;
-
-	dir_make(&dir);
-	ck_assert_msg(store_open(dir.path, &store, &error) == 0, "%s", error);
-	ck_assert_msg(store_reader_open(dir.path, &reader, &error) == 0, "%s", error);
-}
-
-static void teardown(void)
-{
-	store_reader_close(reader);
-	store_close(store);
-	dir_done(&dir);
-}
-
-/* The known profile as a window of 30 s, n windows after the first. */
-static void save(unsigned int n)
-{
-	_cleanup_(profile_freep) struct profile *p = known_profile();
-
-	p->start_ns = KNOWN_START + n * 30 * NSEC_PER_SEC;
-	p->end_ns = p->start_ns + 30 * NSEC_PER_SEC;
-	ck_assert_int_eq(store_save(store, p), 0);
-}
-
-static char *collapsed(const struct profile *p)
-{
-	_cleanup_buf_ struct buf b = {};
-
-	ck_assert_int_eq(format_find("collapsed")->encode(p, &b), 0);
-	return buf_string(&b);
-}
+#include "opened.h"
 
 /* What store_each_window() told. */
 struct told {
@@ -91,8 +49,8 @@ START_TEST(windows_one_by_one)
 		ck_assert_uint_eq(t.ends, small ? 4 : 1);
 		store_reader_limit(reader, 0);
 		ck_assert_int_eq(store_profile(reader, KNOWN_START, end, NULL, &all), 0);
-		a = collapsed(t.sum);
-		b = collapsed(all);
+		a = text(t.sum, "collapsed");
+		b = text(all, "collapsed");
 		ck_assert_str_eq(a, b);
 		profile_free(t.sum);
 		profile_free(all);
