@@ -295,18 +295,37 @@ static bool link_same(const struct link *a, const struct link *b)
 	       a->instr == b->instr && a->skipped == b->skipped;
 }
 
+/* How many of the chain's outer links are as they were, by what was read again. */
+static uint32_t chain_stayed(const struct walker *w)
+{
+	const struct chain *c = w->chain;
+	uint32_t n = 0;
+
+	while (n < c->n) {
+		uint32_t i = c->n - 1 - n;
+		struct link now;
+
+		if (!link_parse(w->l, c->links[i].address, w->frames[i], &now) ||
+		    !link_same(&now, &c->links[i]))
+			break;
+		n++;
+	}
+	return n;
+}
+
 /*
  * Reads all of the chain's frames again at once, innermost first: 0 when they are as they were. The
  * innermost one may have gone on meanwhile, and its place is that of this reading: those around it
- * stood still before and after.
+ * stood still before and after. *ret_stayed: how many of the outer ones are as they were.
  */
-static int chain_confirm(struct walker *w, uint64_t ts)
+static int chain_confirm(struct walker *w, uint64_t ts, uint32_t *ret_stayed)
 {
 	struct chain *c = w->chain;
 	uint64_t current = 0;
 	size_t n = 0, cframe = 0;
 	int r;
 
+	*ret_stayed = 0;
 	w->parts[n++] = (struct reader_part){ ts, w->ts, w->l->ts_len, 0 };
 	if (c->cframe) {
 		cframe = n;
@@ -319,6 +338,7 @@ static int chain_confirm(struct walker *w, uint64_t ts)
 	r = reader_read_parts(w->r, w->parts, n);
 	if (r < 0)
 		return r == -EFAULT ? -EAGAIN : r;
+	*ret_stayed = chain_stayed(w);
 	if (cframe && object_u64(w->ts, w->l->ts_frame) + w->l->cframe_current != c->cframe)
 		return -EAGAIN;
 	if (!cframe)
@@ -406,15 +426,16 @@ static int stack_make(struct walker *w, const struct chain *c, struct walk_stack
  * One reading of a stack, and a second one at once. 0: they agree, and so do the code objects;
  * -EAGAIN: they do not, or the code objects were not known yet. Those of a thread that stands still
  * are read, then it is looked at once more; those of one that runs on must have been there before,
- * and be there after.
+ * and be there after. *ret_stayed: how many outer links all readings have, 0 if one failed.
  */
-static int stack_try(struct walker *w, uint64_t ts, void (*meanwhile)(void *ctx), void *ctx)
+static int stack_try(struct walker *w, uint64_t ts, void (*meanwhile)(void *ctx), void *ctx,
+		     uint32_t *ret_stayed)
 {
-	uint32_t instr;
+	uint32_t instr, stayed;
 	bool same;
 	int first, r;
 
-	first = chain_confirm(w, ts);
+	first = chain_confirm(w, ts, ret_stayed);
 	if (first < 0 && first != -EAGAIN)
 		return first;
 	instr = w->chain->links[0].instr;
@@ -425,7 +446,8 @@ static int stack_try(struct walker *w, uint64_t ts, void (*meanwhile)(void *ctx)
 		meanwhile(ctx);
 	if (first < 0)
 		return first;
-	r = chain_confirm(w, ts);
+	r = chain_confirm(w, ts, &stayed);
+	*ret_stayed = MIN(*ret_stayed, stayed);
 	if (r == -EAGAIN && same) {
 		w->chain->links[0].instr = instr;
 		return 0;
@@ -473,7 +495,7 @@ int walker_stack(struct walker *w, const struct walk_state *state, void (*meanwh
 	if (w->bytes > WALK_MAX_BYTES / 2 || HASH_COUNT(w->codes) > WALK_MAX_CODES / 2)
 		codes_clear(w);
 	for (unsigned int i = 0; i < WALK_TRIES; i++) {
-		uint32_t common = 0, end;
+		uint32_t common = 0, stayed = 0, end, cut;
 
 		if (w->work > WALK_MAX_WORK || (i > 2 && w->tries > WALK_TRIES_ALL))
 			break;
@@ -483,13 +505,17 @@ int walker_stack(struct walker *w, const struct walk_state *state, void (*meanwh
 			continue;
 		if (r < 0)
 			return r;
-		r = stack_try(w, state->address, meanwhile, ctx);
+		r = stack_try(w, state->address, meanwhile, ctx, &stayed);
 		if (r == 0)
 			return stack_make(w, w->chain, ret);
 		if (r != -EAGAIN)
 			return r;
-		if (any)
+		/* two readings have a caller of another moment in common now and then */
+		if (any) {
 			common = chain_common(w->before, w->chain, &end);
+			cut = w->chain->n - end;
+			common = stayed > cut ? MIN(common, stayed - cut) : 0;
+		}
 		if (common > best->n) {
 			memcpy(best->links, &w->chain->links[end - common],
 			       common * sizeof(*best->links));
