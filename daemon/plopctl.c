@@ -16,6 +16,7 @@ static const struct ctl_command commands[] = {
 	{ "status", ctl_status }, { "ps", ctl_ps },     { "record", ctl_record },
 	{ "export", ctl_export }, { "open", ctl_open }, { "top", ctl_top },
 	{ "dump", ctl_dump },     { "diff", ctl_diff }, { "deploys", ctl_deploys },
+	{ "backup", ctl_backup },
 };
 
 struct command_line {
@@ -63,6 +64,7 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "  diff     what became slower, from one version or time to another\n"
 		       "  dump     every thread's Python stack, now\n"
 		       "  top      what they do now, live\n"
+		       "  backup   copy plop.db while plopd runs\n"
 		       "  open     the viewer's address, with a fresh token\n\n"
 		       "Exit status: 0 done, 1 failed, 2 usage, 3 no such target, 4 not allowed, 5 "
 		       "cannot reach plopd.",

@@ -36,6 +36,7 @@ int ctl_deploys(struct ctl *ctl, int argc, char *argv[]);
 int ctl_diff(struct ctl *ctl, int argc, char *argv[]);
 int ctl_dump(struct ctl *ctl, int argc, char *argv[]);
 int ctl_top(struct ctl *ctl, int argc, char *argv[]);
+int ctl_backup(struct ctl *ctl, int argc, char *argv[]);
 int ctl_open(struct ctl *ctl, int argc, char *argv[]);
 
 /*

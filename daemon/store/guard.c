@@ -189,30 +189,11 @@ bool store_is_mending(const struct store *s)
 	return s->salvage || carry_is_under_way(s) || s->prunes || s->rolls_more;
 }
 
-/*
- * Whether SQLite sees what is wrong, with eyes of its own: this connection may have read it long
- * ago.
- */
-static bool is_malformed(const struct store *s)
-{
-	_cleanup_(db_closep) sqlite3 *db = NULL;
-	int64_t sound = 0;
-	int r = db_open(s->path, DB_READ, &db);
-
-	if (r == 0)
-		r = db_int(db, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &sound);
-	return r < 0 || !sound;
-}
-
 int store_distrust(struct store *s, const struct store_file *file)
 {
-	enum damage d;
 	int r = store_ready(s);
 
 	if (r < 0 || !same(*file, s->names.files[NAME_FILE]))
 		return r;
-	d = damage_find(s->db);
-	if (d == DAMAGE_CONTRADICTS && is_malformed(s))
-		d = DAMAGE_MALFORMED;
-	return store_mend(s, d);
+	return store_mend(s, damage_find(s->db));
 }

@@ -361,6 +361,21 @@ int store_connect(struct store *s, char **ret_error)
 	return 0;
 }
 
+/*
+ * Whether SQLite sees what is wrong, with eyes of its own: this connection may have read it long
+ * ago.
+ */
+static bool is_malformed(const struct store *s)
+{
+	_cleanup_(db_closep) sqlite3 *db = NULL;
+	int64_t sound = 0;
+	int r = db_open(s->path, DB_READ, &db);
+
+	if (r == 0)
+		r = db_int(db, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &sound);
+	return r < 0 || !sound;
+}
+
 int store_mend(struct store *s, enum damage d)
 {
 	int64_t window_id = s->window_id;
@@ -368,6 +383,8 @@ int store_mend(struct store *s, enum damage d)
 	struct life life = s->life;
 	int r;
 
+	if (d == DAMAGE_CONTRADICTS && is_malformed(s))
+		d = DAMAGE_MALFORMED;
 	free(TAKE_PTR(s->trouble));
 	store_disconnect(s);
 	r = put_aside(s, d, &name, &s->trouble);

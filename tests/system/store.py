@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import struct
+import subprocess
 import sys
 import time
 
@@ -132,6 +133,41 @@ def plopd(work):
 def test_damage(plopd, step):
     """One after the other, of one plopd."""
     step(plopd)
+
+
+def profile_of(daemon, window):
+    return daemon.get("/v1/profile?from=%f&to=%f" % (window["start"], window["end"]))
+
+
+def test_backup(plopd):
+    """A copy made while windows are saved is what was there, also for the plopd that gets it in place of its own."""
+    saved(plopd, 3)
+    window = stored(plopd)[-1]
+    path = os.path.join(plopd.folder, "copy.db")
+    done = plopd.ctl("backup", path)
+    assert done.returncode == 0 and "windows" in done.err, done.err
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    again = plopd.ctl("backup", path)
+    assert again.returncode == 1 and "is there already" in again.err and "--force" in again.err, again.err
+    assert plopd.ctl("backup", "--force", path).returncode == 0
+    with host.Plopd("--mode", "on-demand", start=False) as other:
+        # as the manual says
+        shutil.copy(path, os.path.join(other.state, "plop.db"))
+        other.start()
+        assert not notices(other), notices(other)
+        assert profile_of(other, window)["nodes"] == profile_of(plopd, window)["nodes"]
+    # a full disk says so, and leaves nothing
+    disk = os.path.join(plopd.folder, "disk")
+    os.mkdir(disk)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", disk], check=True)
+    try:
+        full = plopd.ctl("backup", os.path.join(disk, "copy.db"))
+        assert full.returncode == 1 and "no room" in full.err, full.err
+        assert not os.listdir(disk)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    assert plopd.ctl("backup", os.path.join(disk, "none", "copy.db")).returncode == 1
+    assert plopd.ctl("backup").returncode == 2
 
 
 def test_sampling_has_gone_on(plopd, work):

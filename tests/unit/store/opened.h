@@ -38,7 +38,7 @@ static struct profile *window(unsigned int n)
 	return p;
 }
 
-static void save(unsigned int n)
+static _unused_ void save(unsigned int n)
 {
 	_cleanup_(profile_freep) struct profile *p = window(n);
 

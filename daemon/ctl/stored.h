@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "ctl/ctl.h"
+#include "store/store.h"
+
+/*
+ * Where plop.db is: what --state-dir said (NULL: nothing), else what plopd says, else what the
+ * configuration does, as plopd is not there. plopd tells root and group plop only, who may read the
+ * file as well: so whoever is refused by one is by the other. ret: owned by the caller. An exit
+ * status; it has complained.
+ */
+int ctl_state_dir(struct ctl *ctl, const char *what, const char *option, char **ret);
+/* Complains that plop.db cannot be read: r and error as of store_reader_open(). An exit status. */
+int ctl_store_complain(const char *what, int r, const char *error);
