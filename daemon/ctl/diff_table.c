@@ -80,9 +80,10 @@ static void write_side(const json_t *answer, const char *side, struct buf *out)
 				       sizeof(samples)));
 		return;
 	}
-	buf_printf(out, "%-5s %s samples in %s windows, %s to %s\n", side,
+	buf_printf(out, "%-5s %s samples in %s windows of up to %g s, %s to %s\n", side,
 		   text_number((uint64_t)json_number_at(s, "samples"), samples, sizeof(samples)),
 		   text_number((uint64_t)json_number_at(s, "windows"), windows, sizeof(windows)),
+		   json_number_at(s, "window_s"),
 		   text_time(json_number_at(s, "from"), from, sizeof(from)),
 		   text_time(json_number_at(s, "to"), to, sizeof(to)));
 }

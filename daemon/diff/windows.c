@@ -335,6 +335,7 @@ static void describe(struct diff_windows *w, const struct profile *window, doubl
 	w->seen++;
 	w->samples += total;
 	w->seconds += (double)(window->end_ns - window->start_ns) / NSEC_PER_SEC;
+	w->longest_ns = MAX(w->longest_ns, window->end_ns - window->start_ns);
 	if (!w->from_ns)
 		w->from_ns = window->start_ns;
 	w->to_ns = MAX(w->to_ns, window->end_ns);

@@ -37,6 +37,7 @@ struct diff_windows {
 	uint32_t ncounts, n;
 	uint32_t seen;              /* windows that had samples, also those that are one now */
 	double samples, seconds;    /* of all of these */
+	uint64_t longest_ns;        /* of all of these */
 	uint64_t from_ns, to_ns;    /* begin of the first and end of the last; 0: there is none */
 	uint32_t hz_least, hz_most; /* 0: not known */
 	bool off_cpu;               /* some have time off CPU, and weigh microseconds */

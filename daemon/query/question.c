@@ -29,6 +29,18 @@ int question_add_to_side(struct question *k, int side, const struct profile *win
 	return r == 0 && diff_windows_bytes(w) > k->memory / 3 ? -E2BIG : r;
 }
 
+int question_clear_side(struct question *k, int side)
+{
+	struct diff_windows *empty;
+	int r = diff_windows_new(&empty);
+
+	if (r < 0)
+		return r;
+	diff_windows_free(k->sides[side]);
+	k->sides[side] = empty;
+	return 0;
+}
+
 void question_clear(struct question *k)
 {
 	query_done(&k->query);

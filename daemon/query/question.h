@@ -72,6 +72,8 @@ const struct query *question_side(const struct question *k, int side);
  * than they may.
  */
 int question_add_to_side(struct question *k, int side, const struct profile *window);
+/* Throws away what was added to a side. -ENOMEM. */
+int question_clear_side(struct question *k, int side);
 /* Frees what is in it. On the loop thread. */
 void question_clear(struct question *k);
 

@@ -19,17 +19,73 @@ static int read_profile(struct question *k, struct store_reader *reader)
 	return store_profile(reader, q->from_ns, q->to_ns, &q->selectors, &k->profile);
 }
 
-/* The windows of a side. */
+/*
+ * A side is read in units of ten minutes: a hundredth of the windows' number, and as good, as what
+ * is counted is how much units differ. Where fewer than these have samples it is read by windows.
+ */
+#define UNITS_LEAST 48
+
+struct span {
+	uint64_t from_ns, to_ns;
+};
+
+/* The units of a side, or its windows. */
 struct side_read {
 	struct question *question;
 	int side;
+	struct span with_samples[UNITS_LEAST]; /* the first ones */
+	unsigned int n;                        /* how many have samples */
 };
 
 static int read_window(const struct profile *window, void *ctx)
 {
 	struct side_read *s = ctx;
 
+	if (window && window->samples_total) {
+		if (s->n < UNITS_LEAST)
+			s->with_samples[s->n] = (struct span){ window->start_ns, window->end_ns };
+		s->n++;
+	}
 	return question_add_to_side(s->question, s->side, window);
+}
+
+static int read_span(struct side_read *s, struct store_reader *reader, const struct span *span,
+		     uint64_t unit_ns)
+{
+	store_reader_unit(reader, unit_ns);
+	return store_each_window(reader, span->from_ns, span->to_ns,
+				 &question_side(s->question, s->side)->selectors, read_window, s);
+}
+
+/* Reads the windows of the few units that have samples, in place of these. */
+static int read_finer(const struct side_read *units, struct store_reader *reader)
+{
+	struct side_read s = { units->question, units->side, {}, 0 };
+	const struct query *q = question_side(s.question, s.side);
+	int r = question_clear_side(s.question, s.side);
+
+	for (unsigned int i = 0; r == 0 && i < units->n; i++) {
+		struct span span = units->with_samples[i];
+
+		/* those that follow one another at once */
+		for (; i + 1 < units->n && units->with_samples[i + 1].from_ns <= span.to_ns; i++)
+			span.to_ns = MAX(span.to_ns, units->with_samples[i + 1].to_ns);
+		span.from_ns = MAX(span.from_ns, q->from_ns);
+		span.to_ns = MIN(span.to_ns, q->to_ns);
+		r = read_span(&s, reader, &span, 0);
+	}
+	return r;
+}
+
+static int read_side(struct question *k, int side, struct store_reader *reader)
+{
+	struct side_read s = { k, side, {}, 0 };
+	const struct query *q = question_side(k, side);
+	struct span all = { q->from_ns, q->to_ns };
+	bool units = (all.to_ns - all.from_ns) / STORE_UNIT_MINUTES >= UNITS_LEAST;
+	int r = read_span(&s, reader, &all, units ? STORE_UNIT_MINUTES : 0);
+
+	return r == 0 && units && s.n < UNITS_LEAST ? read_finer(&s, reader) : r;
 }
 
 static int read_sides(struct question *k, struct store_reader *reader)
@@ -38,12 +94,10 @@ static int read_sides(struct question *k, struct store_reader *reader)
 
 	/* what is read of the windows goes at a third of that, and hardly adds to the two sides */
 	store_reader_limit(reader, k->memory / 2);
-	for (int i = 0; i < SIDES && r == 0; i++) {
-		const struct query *q = question_side(k, i);
-
-		r = store_each_window(reader, q->from_ns, q->to_ns, &q->selectors, read_window,
-				      &(struct side_read){ k, i });
-	}
+	store_reader_functions(reader);
+	store_reader_stacks(reader);
+	for (int i = 0; i < SIDES && r == 0; i++)
+		r = read_side(k, i, reader);
 	return r;
 }
 

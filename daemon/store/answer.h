@@ -8,6 +8,7 @@ struct answer {
 	const struct selectors *selectors;
 	struct profile *p;
 	size_t limit; /* of memory; 0: none */
+	bool stacks;  /* threads are not kept apart */
 };
 
 /* -E2BIG: it takes more memory than it may, with so many bytes beside the profile. */

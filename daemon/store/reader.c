@@ -174,6 +174,16 @@ void store_reader_functions(struct store_reader *reader)
 	reader->functions = true;
 }
 
+void store_reader_stacks(struct store_reader *reader)
+{
+	reader->stacks = true;
+}
+
+void store_reader_unit(struct store_reader *reader, uint64_t ns)
+{
+	reader->unit_ns = ns;
+}
+
 void store_reader_prune(struct store_reader *reader)
 {
 	reader->prune = true;

@@ -20,6 +20,8 @@ struct store_reader {
 	size_t npassed_over;
 	size_t limit;      /* of memory for an answer; 0: none */
 	bool functions;    /* nobody wants to know the lines that ran */
+	bool stacks;       /* ... nor threads apart */
+	uint64_t unit_ns;  /* of the clock, whose windows are told as one; 0: each by itself */
 	bool prune;        /* beyond a part of it the lightest branches go */
 	uint64_t stay_ns;  /* how long a call may take */
 	uint64_t until_ns; /* CLOCK_MONOTONIC: when the one under way has to end */

@@ -169,6 +169,14 @@ void store_reader_prune(struct store_reader *reader);
  * tier, which has none.
  */
 void store_reader_functions(struct store_reader *reader);
+/* From now on threads are not kept apart: theirs is 0, and selectors of threads work still. */
+void store_reader_stacks(struct store_reader *reader);
+/*
+ * From now on store_each_window() tells what begins in so much of the clock as one window, from
+ * the coarsest tier that has it: STORE_UNIT_MINUTES is what roll-ups of ten minutes are of.
+ */
+#define STORE_UNIT_MINUTES (600 * NSEC_PER_SEC)
+void store_reader_unit(struct store_reader *reader, uint64_t ns);
 /*
  * A call that takes longer returns -ETIME: who reads keeps the WAL from being emptied. For tests;
  * this is what it is otherwise:

@@ -122,6 +122,7 @@ static int add_stacks(struct window_reader *w, struct answer *a, struct cursor *
 {
 	bool wanted = c->process != LEFT_OUT &&
 		      selectors_match_sample(a->selectors, c->thread, "", state);
+	uint32_t thread = a->stacks ? 0 : c->thread;
 	uint64_t node = 0, step, count;
 	uint32_t stack;
 
@@ -139,7 +140,7 @@ static int add_stacks(struct window_reader *w, struct answer *a, struct cursor *
 			continue;
 		r = lexicon_stack(&w->lexicon, (uint32_t)node, a->p->dict, &stack);
 		if (r == 0)
-			r = profile_add_state(a->p, c->process, c->thread, stack, state, count, 0);
+			r = profile_add_state(a->p, c->process, thread, stack, state, count, 0);
 		if (r == 0)
 			r = answer_check(a, 0);
 		if (r < 0)

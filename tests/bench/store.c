@@ -3,6 +3,7 @@
  * What plop.db takes, in bytes and time, for windows made from stacks that plopd really recorded:
  *
  * 	bench_store day FROM TO WINDOWS STACKS	makes TO/plop.db of so many windows of 30 s
+ * 	bench_store history FROM TO WINDOWS STACKS	the same, rolled up and kept as plopd does
  * 	bench_store ask DIR			asks it for 10 minutes and for all
  * 	bench_store roll DIR			rolls up what is in it
  * 	bench_store expire DIR WINDOWS		lets so many go, one by one
@@ -26,7 +27,8 @@
 #include "version1.h"
 
 /* Other lines on which a stack is seen. */
-#define LINES 40
+#define LINES  40
+#define DAY_NS (24 * 3600 * NSEC_PER_SEC)
 
 static double seconds(clockid_t clock)
 {
@@ -96,13 +98,26 @@ static void carry(const char *dir)
 	       (unsigned long long)f.bytes, usage.ru_maxrss);
 }
 
+/* Lets go what is too old, and rolls up, until there is nothing to do. */
+static void look_after(struct store *s)
+{
+	must(store_expire(s), "expire");
+	do
+		must(store_check(s), "check");
+	while (store_is_mending(s));
+}
+
 static void make(const struct profile *from, const char *dir, unsigned int windows,
-		 unsigned int stacks)
+		 unsigned int stacks, bool history)
 {
 	struct store *s = open_store(dir);
 	double cpu = 0, most = 0;
 	struct store_facts f;
 
+	if (history) {
+		store_keep(s, 48 * 3600 * NSEC_PER_SEC, 0);
+		store_roll_up(s, 14 * DAY_NS, 400 * DAY_NS);
+	}
 	for (unsigned int i = 0; i < windows; i++) {
 		struct profile *p = made_window(from, i, stacks, LINES);
 		double at = seconds(CLOCK_THREAD_CPUTIME_ID), took;
@@ -112,6 +127,9 @@ static void make(const struct profile *from, const char *dir, unsigned int windo
 		cpu += took;
 		most = i > 0 && took > most ? took : most;
 		profile_free(p);
+		/* once an hour, and at the end */
+		if (history && (i % 120 == 119 || i + 1 == windows))
+			look_after(s);
 	}
 	must(store_facts(s, &f), "facts");
 	store_close(s);
@@ -245,7 +263,7 @@ static void brief(void)
 
 	if (!mkdtemp(dir))
 		must(-errno, "mkdtemp");
-	make(from, dir, 40, 500);
+	make(from, dir, 40, 500, false);
 	ask(dir);
 	roll(dir);
 	ask(dir);
@@ -263,10 +281,11 @@ int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
 
-	if (streq(command, "day") && argc == 6) {
+	if ((streq(command, "day") || streq(command, "history")) && argc == 6) {
 		struct profile *from = read_all(argv[2]);
 
-		make(from, argv[3], (unsigned int)atoi(argv[4]), (unsigned int)atoi(argv[5]));
+		make(from, argv[3], (unsigned int)atoi(argv[4]), (unsigned int)atoi(argv[5]),
+		     streq(command, "history"));
 		profile_free(from);
 	} else if (streq(command, "ask") && argc == 3) {
 		ask(argv[2]);
@@ -288,7 +307,7 @@ int main(int argc, char **argv)
 	} else if (streq(command, "brief") && argc == 2) {
 		brief();
 	} else {
-		fprintf(stderr, "usage: bench_store day FROM TO WINDOWS STACKS | ask DIR |"
+		fprintf(stderr, "usage: bench_store day|history FROM TO WINDOWS STACKS | ask DIR |"
 				" roll DIR | expire DIR WINDOWS | grow FROM DIR MB STACKS | carry "
 				"DIR | dump DIR |"
 				" brief\n");

@@ -216,6 +216,58 @@ START_TEST(sums_never_change)
 }
 END_TEST
 
+/* What store_each_window() told: how many, and all of them. */
+struct units {
+	struct profile *sum;
+	uint32_t n;
+	uint64_t last_ns; /* the unit of the clock of the last one */
+};
+
+static int tell_unit(const struct profile *p, void *ctx)
+{
+	struct units *u = ctx;
+
+	if (!p)
+		return 0;
+	ck_assert_uint_gt(p->start_ns / STORE_UNIT_MINUTES, u->last_ns);
+	u->last_ns = p->start_ns / STORE_UNIT_MINUTES;
+	u->n++;
+	return profile_merge(u->sum, p);
+}
+
+/* Ten minutes of the clock are told as one, of roll-ups and of windows; a thread's are the same. */
+START_TEST(units_of_ten_minutes)
+{
+	uint64_t to = BEGIN + (HOURS - 3) * LENGTH;
+	_cleanup_(selectors_done) struct selectors one = {};
+
+	ck_assert_int_eq(selectors_add(&one, "thread=3"), 0);
+	state = 21;
+	save_drawn(0, HOURS);
+	for (int i = 0; i < 4; i++) {
+		const struct selectors *s = i % 2 ? &one : NULL;
+		_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+		_cleanup_(profile_freep) struct profile *all = ask(BEGIN, to, false, s);
+		struct units u = {};
+
+		ck_assert_int_eq(profile_new(BEGIN, 0, &u.sum), 0);
+		ck_assert_int_eq(store_reader_open(dir.path, &reader, NULL), 0);
+		store_reader_functions(reader);
+		store_reader_stacks(reader);
+		store_reader_unit(reader, STORE_UNIT_MINUTES);
+		ck_assert_int_eq(store_each_window(reader, BEGIN, to, s, tell_unit, &u), 0);
+		ck_assert_uint_eq(u.n, HOURS / MINUTES);
+		ck_assert_uint_eq(u.sum->samples_total, all->samples_total);
+		ck_assert_uint_eq(u.sum->tally.ticks, all->tally.ticks);
+		for (uint32_t k = 0; k < u.sum->nsamples; k++)
+			ck_assert_uint_eq(u.sum->samples[k].thread, 0);
+		profile_free(u.sum);
+		if (i == 1)
+			roll();
+	}
+}
+END_TEST
+
 /* Windows go, and ten minutes go: what they added up to is there, once, and says when it was. */
 START_TEST(windows_are_gone)
 {
@@ -474,6 +526,6 @@ START_TEST(the_version_before)
 END_TEST
 
 CHECK_LOOPS("store/rollup", setup, teardown, { sums_never_change, 0, 2 },
-	    { windows_are_gone, 0, 1 }, { the_clock_jumps, 0, 1 }, { killed_in_the_midst, 0, 1 },
-	    { what_is_passed_over, 0, 1 }, { taken_over, 0, 1 }, { no_room, 0, 1 },
-	    { short_retention, 0, 1 }, { the_version_before, 0, 1 });
+	    { units_of_ten_minutes, 0, 1 }, { windows_are_gone, 0, 1 }, { the_clock_jumps, 0, 1 },
+	    { killed_in_the_midst, 0, 1 }, { what_is_passed_over, 0, 1 }, { taken_over, 0, 1 },
+	    { no_room, 0, 1 }, { short_retention, 0, 1 }, { the_version_before, 0, 1 });
