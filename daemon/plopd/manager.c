@@ -7,6 +7,7 @@
 #include "plopd/routes.h"
 #include "plopd/status.h"
 #include "util/clock.h"
+#include "util/heap.h"
 #include "util/log.h"
 
 /* How long plopd takes at most, when it begins, to look at the processes that are there. */
@@ -198,8 +199,10 @@ int manager_start(struct manager *m, char **ret_error)
 
 int manager_run(struct manager *m)
 {
-	int r = loop_timing_run(&m->timing);
+	int r;
 
+	program_give_back();
+	r = loop_timing_run(&m->timing);
 	windows_end(&m->windows);
 	return r;
 }

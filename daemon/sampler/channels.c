@@ -220,27 +220,31 @@ int sampler_map_budgets(struct sampler *s)
 	return 0;
 }
 
-void sampler_unmap(struct sampler *s)
-{
-	if (s->sleepers)
-		munmap(s->sleepers, s->sleepers_size);
-	if (s->budgets)
-		munmap(s->budgets, sizeof(*s->budgets) * (PLOP_MAX_CHANNELS + 1));
-}
+#define SLEEPERS_SIZE (sizeof(struct plop_sleeper) * PLOP_MAX_SLEEPERS)
 
-int sampler_map_sleepers(struct sampler *s)
+/* All of it counts as plopd's memory, so it is mapped while it is needed. */
+static int sleepers_map(struct sampler *s)
 {
-	void *p;
+	void *p = mmap(NULL, SLEEPERS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(s->skel->maps.sleepers), 0);
 
-	if (!s->have_channels)
-		return 0;
-	s->sleepers_size = sizeof(struct plop_sleeper) * PLOP_MAX_SLEEPERS;
-	p = mmap(NULL, s->sleepers_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		 bpf_map__fd(s->skel->maps.sleepers), 0);
 	if (p == MAP_FAILED)
 		return -errno;
 	s->sleepers = p;
 	return 0;
+}
+
+static void sleepers_unmap(struct sampler *s)
+{
+	if (s->sleepers)
+		munmap(TAKE_PTR(s->sleepers), SLEEPERS_SIZE);
+}
+
+void sampler_unmap(struct sampler *s)
+{
+	sleepers_unmap(s);
+	if (s->budgets)
+		munmap(s->budgets, sizeof(*s->budgets) * (PLOP_MAX_CHANNELS + 1));
 }
 
 static void wall_unlink(struct sampler *s, unsigned int i)
@@ -253,6 +257,7 @@ int sampler_watch_off_cpu(struct sampler *s, bool on, bool tasks)
 {
 	const struct plop *off_cpu = part_skel(s, SAMPLER_PART_WALL),
 			  *async = part_skel(s, SAMPLER_PART_TASKS);
+	int r;
 
 	if (on && (!off_cpu || (tasks && !async)))
 		return -EINPROGRESS;
@@ -265,11 +270,15 @@ int sampler_watch_off_cpu(struct sampler *s, bool on, bool tasks)
 	s->off_cpu_tasks = tasks;
 	if (!on) {
 		wall_unlink(s, 0);
+		sleepers_unmap(s);
 		return 0;
 	}
+	r = s->sleepers ? 0 : sleepers_map(s);
+	if (r < 0)
+		return r;
 	/* who left before the last time ended may have come back unseen since */
 	if (!s->wall_links[0]) {
-		memset(s->sleepers, 0, s->sleepers_size);
+		memset(s->sleepers, 0, SLEEPERS_SIZE);
 		for (uint32_t i = 0; i <= PLOP_MAX_CHANNELS; i++)
 			s->budgets[i].sleepers = 0;
 		s->wall_links[0] = bpf_program__attach(off_cpu->progs.plop_wakeup);

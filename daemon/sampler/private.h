@@ -9,6 +9,7 @@
 /* has variables of types that are declared above */
 #include "plop.skel.h"
 #include "sampler/period.h"
+#include "sampler/records.h"
 #include "sampler/sampler.h"
 #include "util/worker.h"
 
@@ -96,8 +97,7 @@ struct sampler {
 	struct sampler_handlers handlers;
 	struct plop *skel;
 	struct bpf_program *tick; /* with or without bpf_loop() */
-	struct ring_buffer *ring;
-	size_t ring_size;
+	struct records records;
 	size_t dispatched;          /* bytes of records, by the dispatch under way */
 	uint64_t dispatch_until_ns; /* ... which goes on until then, CLOCK_MONOTONIC */
 	struct plop_cpu *cpus;      /* the mmapped map */
@@ -113,8 +113,10 @@ struct sampler {
 		uint32_t stack; /* ... and which of its stacks */
 		/* ... and which of its threads' counts, when all stacks are handed up */
 		uint32_t thread;
-	} collected; /* how far sampler_collect() has come */
-	size_t cpus_size;
+	} collected;          /* how far sampler_collect() has come */
+	uint32_t collections; /* how often it was done */
+	/* up to where the frames of each half are mapped, bytes of the map; see tables.c */
+	size_t (*reached)[2];
 	struct plop_thread_bucket *buckets; /* the mmapped map of thread states */
 	int ncpus;                          /* possible ones */
 	struct events events[PLOP_MAX_CHANNELS + 1];
@@ -128,9 +130,8 @@ struct sampler {
 	struct worker *loader;          /* NULL: nothing was to be loaded yet */
 	struct bpf_link *wall_links[2]; /* of what sampler_watch_off_cpu() watches */
 	bool off_cpu_tasks;             /* which program watches the switches */
-	/* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: have_channels is false */
+	/* the mmapped map, PLOP_MAX_SLEEPERS of them; NULL: nobody watches the switches */
 	struct plop_sleeper *sleepers;
-	size_t sleepers_size;
 	struct plop_budget *budgets; /* the mmapped map */
 	/* each channel's budget, 0: none, and the user whose processes it may be of */
 	struct {
@@ -203,12 +204,20 @@ void jitter_wake(struct sampler *s, uint32_t cpu);
 void channels_collect(struct plop_half *half, struct sampler_counters *counters);
 /* No PLOP_RECORD_THREAD for this channel any more. */
 void channels_unreport(struct sampler *s, uint32_t channel);
-int sampler_map_sleepers(struct sampler *s);
 /* states.c */
 int states_map(struct sampler *s);
 void states_unmap(struct sampler *s);
 int sampler_map_budgets(struct sampler *s);
 void sampler_unmap(struct sampler *s);
+
+/*
+ * Maps what the ticks count, of all CPUs. Of the frames of a half, which are most of it, only as
+ * many are mapped as tables_reach() says: -EAGAIN, there is no memory for it now.
+ */
+int tables_map(struct sampler *s);
+void tables_unmap(struct sampler *s);
+int tables_reach(struct sampler *s, int cpu, uint32_t half, uint32_t nframes);
+void tables_let_go(struct sampler *s, int cpu, uint32_t half);
 
 /* Has what sampler_need() loads not be loaded with the rest. */
 void parts_leave_out(struct sampler *s, struct plop *skel);

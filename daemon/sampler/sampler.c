@@ -17,6 +17,9 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+/* Once in so many cycles what is mapped of a half's frames is as much as they are just then. */
+#define KEPT_CYCLES 32
+
 static _printf_(2, 0) int sampler_print(enum libbpf_print_level level, const char *format,
 					va_list ap)
 {
@@ -35,12 +38,12 @@ static _printf_(2, 0) int sampler_print(enum libbpf_print_level level, const cha
  */
 static int dispatch_goes_on(const struct sampler *s)
 {
-	return s->dispatched < s->ring_size && clock_ns(CLOCK_MONOTONIC) < s->dispatch_until_ns ?
+	return s->dispatched < s->records.size && clock_ns(CLOCK_MONOTONIC) < s->dispatch_until_ns ?
 		       0 :
 		       -EAGAIN;
 }
 
-static int sampler_record(void *ctx, void *data, size_t size)
+static int sampler_record(void *ctx, const void *data, size_t size)
 {
 	const struct plop_record *r = data;
 	struct sampler *s = ctx;
@@ -155,24 +158,16 @@ static int sampler_load(struct sampler *s)
 	if (r < 0)
 		return r;
 	sampler_users_set(s, 0);
-	s->cpus_size = sizeof(struct plop_cpu) * (size_t)s->ncpus;
-	s->cpus = mmap(NULL, s->cpus_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       bpf_map__fd(s->skel->maps.cpus), 0);
-	if (s->cpus == MAP_FAILED) {
-		s->cpus = NULL;
-		return -errno;
-	}
-	r = states_map(s);
+	r = tables_map(s);
 	if (r >= 0)
-		r = sampler_map_sleepers(s);
+		r = states_map(s);
 	if (r >= 0)
 		r = sampler_map_budgets(s);
+	if (r >= 0)
+		r = records_open(bpf_map__fd(s->skel->maps.records),
+				 bpf_map__max_entries(s->skel->maps.records), &s->records);
 	if (r < 0)
 		return r;
-	s->ring_size = bpf_map__max_entries(s->skel->maps.records);
-	s->ring = ring_buffer__new(bpf_map__fd(s->skel->maps.records), sampler_record, s, NULL);
-	if (!s->ring)
-		return -errno;
 	bpf_object__for_each_map(map, s->skel->obj)
 	{
 		if (bpf_map__autocreate(map))
@@ -231,9 +226,8 @@ void sampler_free(struct sampler *s)
 	jitter_done(s);
 	sampler_unmap(s);
 	states_unmap(s);
-	ring_buffer__free(s->ring);
-	if (s->cpus)
-		munmap(s->cpus, s->cpus_size);
+	records_close(&s->records);
+	tables_unmap(s);
 	plop__destroy(s->skel);
 	free(s);
 }
@@ -262,7 +256,7 @@ int sampler_start(struct sampler *s, char **ret_error)
 
 int sampler_fd(const struct sampler *s)
 {
-	return ring_buffer__epoll_fd(s->ring);
+	return s->records.fd;
 }
 
 /* Returns 1: there may be more. */
@@ -272,7 +266,7 @@ static int dispatch(struct sampler *s, uint64_t until_ns)
 
 	s->dispatched = 0;
 	s->dispatch_until_ns = until_ns;
-	r = ring_buffer__consume(s->ring);
+	r = records_consume(&s->records, sampler_record, s);
 	return r == -EAGAIN ? 1 : MIN(r, 0);
 }
 
@@ -374,7 +368,7 @@ static int review_records(struct sampler *s, uint64_t until_ns)
 	int r = dispatch(s, until_ns);
 
 	s->reviewed.bytes += s->dispatched;
-	if (r > 0 && s->reviewed.bytes < s->ring_size)
+	if (r > 0 && s->reviewed.bytes < s->records.size)
 		return 1;
 	s->reviewed.bytes = 0;
 	return MIN(r, 0);
@@ -388,6 +382,8 @@ static int review_stacks(struct sampler *s, uint64_t until_ns)
 		const struct plop_half *half = &s->cpus[s->reviewed.cpu].half[idle];
 		uint32_t n = MIN(half->nstacks, (uint32_t)PLOP_HALF_STACKS);
 
+		if (tables_reach(s, s->reviewed.cpu, idle, half->nframes) < 0)
+			return -EAGAIN;
 		while (s->reviewed.stack < n) {
 			uint32_t i = s->reviewed.stack++;
 			const struct plop_stack *k = &half->stacks[i];
@@ -444,9 +440,12 @@ int sampler_collect(struct sampler *s, struct sampler_counters *counters, uint64
 		if (r < 0)
 			return r;
 		sampler_empty(s, half, counters);
+		if ((s->collections + (uint32_t)s->collected.cpu) % KEPT_CYCLES < 2)
+			tables_let_go(s, s->collected.cpu, idle);
 		s->collected.cpu++;
 	}
 	s->collected.cpu = 0;
+	s->collections++;
 	return 0;
 }
 

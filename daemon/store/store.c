@@ -441,6 +441,12 @@ size_t store_cache_bytes(void)
 	return (size_t)sqlite3_memory_used();
 }
 
+void store_rest(struct store *s)
+{
+	if (s->db)
+		sqlite3_db_release_memory(s->db);
+}
+
 void store_close(struct store *s)
 {
 	if (!s)

@@ -31,6 +31,8 @@ int store_open(const char *state_dir, struct store **ret, char **ret_error);
 void store_close(struct store *s);
 /* Memory that SQLite holds for all that this program has open, in bytes. */
 size_t store_cache_bytes(void);
+/* Gives up what it remembers of the file's pages: nothing will be asked of it for a while. */
+void store_rest(struct store *s);
 DEFINE_FREEP(struct store, store_close)
 
 /*

@@ -4,8 +4,8 @@
 #include <stddef.h>
 
 /*
- * The heap of a daemon that runs for months. What is freed goes back to the system, where malloc()
- * alone would keep most of it for good.
+ * The memory of a daemon that runs for months. What is freed goes back to the system, where
+ * malloc() alone would keep most of it for good.
  */
 
 /* Before the first thread: one heap for all of them, and large blocks mapped each by itself. */
@@ -22,3 +22,9 @@ void heap_facts(struct heap_facts *ret);
  * want memory: for a worker thread, after much was freed.
  */
 void heap_give_back(void);
+
+/*
+ * Once plopd has started: the pages of the program and its libraries that only its start needed do
+ * not count as its memory any more. What is used again comes back, out of the page cache.
+ */
+void program_give_back(void);

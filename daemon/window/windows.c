@@ -27,6 +27,7 @@ static void save_run(void *ctx)
 		store_watch_failed(w, v->result, &v->report);
 		if (v->result == 0 || v->result == -ENOSPC)
 			store_expire(w->store);
+		store_rest(w->store);
 	}
 	store_watch_report(w, v->result, true, &v->report);
 }

@@ -171,7 +171,7 @@ static int rings(struct sampler *s)
 {
 	const struct plop_filter w = { .ticks = 1, .threads = 1 };
 	const size_t each = sizeof(struct plop_record) + 8; /* BPF_RINGBUF_HDR_SZ */
-	size_t most = s->ring_size / each;
+	size_t most = s->records.size / each;
 	int r = sampler_filter_set(s, (uint32_t)getpid(), &w);
 
 	execs = 0;
@@ -191,7 +191,8 @@ static int rings(struct sampler *s)
 	if (!has_room(s, 0, false))
 		return -1;
 	printf("%zu threads made, %zu told of, %zu exec\n", most, threads, execs);
-	return execs == 1 && threads > 0 && threads * each <= s->ring_size / 4 * 3 + each ? 0 : -1;
+	return execs == 1 && threads > 0 && threads * each <= s->records.size / 4 * 3 + each ? 0 :
+											       -1;
 }
 
 /* In a chroot, or where the administrator forbids it, a user can make no namespace. */
