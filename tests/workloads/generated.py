@@ -89,7 +89,7 @@ def run_same_1(maker):
 
 
 def replace(maker, kept, n):
-    """A successor at the address of the one that was kept, if one of the first few comes to lie there."""
+    """A successor at the address of the one that was kept, if one of the first few comes to lie there; else at any that had one."""
     address = id(kept[0].__code__)
     del kept[:]
     tried = []
@@ -97,6 +97,8 @@ def replace(maker, kept, n):
         tried.append(maker.make("kept", n))
         if id(tried[-1].__code__) == address:
             break
+    else:
+        tried.append(([one for one in tried if id(one.__code__) in maker.seen] or tried)[-1])
     maker.count("kept", tried[-1])
     kept.append(tried[-1])
 
