@@ -138,7 +138,8 @@ const char *json_place_at(const json_t *function);
 /* For --help, as ctl_format() does. */
 #define CTL_FORMAT_RULE                                                                         \
 	"Without -f the file's ending tells the format: .pb.gz or .pprof, .collapsed, .folded " \
-	"or .txt, .speedscope.json, .json, .plop. Else a file is pprof, and stdout collapsed."
+	"or .txt, .speedscope.json, .tree.json, .json, .plop, .svg, .html. Else a file is "     \
+	"pprof, and stdout collapsed."
 /*
  * A format by name; without one (NULL) that which the file's ending tells; else pprof for a file,
  * also one that has no name yet (path NULL), and collapsed for stdout. NULL: it is unknown or not

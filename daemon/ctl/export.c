@@ -162,8 +162,8 @@ int ctl_export(struct ctl *ctl, int argc, char *argv[])
 	static const struct argp_option options[] = {
 		{ "since", 's', "TIME", 0, "Begin of the time, default 10m", 0 },
 		{ "until", 'u', "TIME", 0, "End of the time, default now", 0 },
-		{ "format", 'f', "FORMAT", 0, "pprof, collapsed, speedscope, plop, json or tree",
-		  0 },
+		{ "format", 'f', "FORMAT", 0,
+		  "pprof, collapsed, speedscope, plop, json, tree, svg or html", 0 },
 		{ "group-by", 'g', "KEYS", 0,
 		  "Put a frame KEY=VALUE before each stack, by keys such as service,thread_name",
 		  0 },

@@ -27,11 +27,7 @@ static const struct format *format_by_name(const char *command, const char *name
 
 	if (f)
 		return f;
-	if (streq(name, "svg") || streq(name, "html"))
-		ctl_usage(command, "format %s is not there yet; there are %s", name,
-			  format_names());
-	else
-		ctl_usage(command, "there is no format %.64s; there are %s", name, format_names());
+	ctl_usage(command, "there is no format %.64s; there are %s", name, format_names());
 	return NULL;
 }
 
@@ -43,7 +39,6 @@ static bool is_stdout(const char *path)
 const struct format *ctl_format(const char *command, const char *name, const char *path)
 {
 	const struct format *f;
-	const char *dot;
 
 	if (name)
 		return format_by_name(command, name);
@@ -54,9 +49,6 @@ const struct format *ctl_format(const char *command, const char *name, const cha
 	f = format_by_ending(path);
 	if (f)
 		return f;
-	dot = strrchr(path, '.');
-	if (dot && (streq(dot, ".svg") || streq(dot, ".html")))
-		return format_by_name(command, dot + 1);
 	f = format_find("pprof");
 	if (*path)
 		log_warning("%s: its ending tells no format, so it is %s; -f FORMAT tells one, or "

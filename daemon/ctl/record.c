@@ -476,8 +476,8 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		{ "group-by", 'g', "KEYS", 0,
 		  "Put a frame KEY=VALUE before each stack, by keys such as service,thread_name",
 		  3 },
-		{ "format", 'f', "FORMAT", 0, "pprof, collapsed, speedscope, plop, json or tree",
-		  3 },
+		{ "format", 'f', "FORMAT", 0,
+		  "pprof, collapsed, speedscope, plop, json, tree, svg or html", 3 },
 		{ "output", 'o', "FILE", 0,
 		  "Write there, default plop-PID-DATE.EXTENSION; - is stdout", 3 },
 		{}

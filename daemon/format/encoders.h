@@ -9,3 +9,5 @@ int speedscope_encode(const struct profile *p, struct buf *out);
 int plop_encode(const struct profile *p, struct buf *out);
 int json_encode(const struct profile *p, struct buf *out);
 int tree_encode(const struct profile *p, struct buf *out);
+int svg_encode(const struct profile *p, struct buf *out);
+int html_encode(const struct profile *p, struct buf *out);

@@ -7,15 +7,17 @@
  * pprof's views put functions of one name, such as <module>, into one node, but for -filefunctions.
  */
 const struct format formats[] = {
-	{ "pprof", "application/octet-stream", "pb.gz", true,
+	{ "pprof", "application/octet-stream", "pb.gz", true, false,
 	  "go tool pprof -http=: -filefunctions", pprof_encode },
-	{ "collapsed", "text/plain; charset=utf-8", "collapsed", false, "flamegraph.pl",
+	{ "collapsed", "text/plain; charset=utf-8", "collapsed", false, false, "flamegraph.pl",
 	  collapsed_encode },
-	{ "speedscope", "application/json", "speedscope.json", false, "npx speedscope",
+	{ "speedscope", "application/json", "speedscope.json", false, false, "npx speedscope",
 	  speedscope_encode },
-	{ "plop", "text/plain; charset=utf-8", "plop", false, NULL, plop_encode },
-	{ "json", "application/json", "json", false, NULL, json_encode },
-	{ "tree", "application/json", "tree.json", false, NULL, tree_encode },
+	{ "plop", "text/plain; charset=utf-8", "plop", false, false, NULL, plop_encode },
+	{ "json", "application/json", "json", false, true, NULL, json_encode },
+	{ "tree", "application/json", "tree.json", false, true, NULL, tree_encode },
+	{ "svg", "image/svg+xml", "svg", false, true, "xdg-open", svg_encode },
+	{ "html", "text/html; charset=utf-8", "html", false, true, "xdg-open", html_encode },
 };
 const size_t nformats = ARRAY_SIZE(formats);
 
@@ -29,7 +31,7 @@ const struct format *format_find(const char *name)
 
 const char *format_names(void)
 {
-	return "pprof, collapsed, speedscope, plop, json, tree";
+	return "pprof, collapsed, speedscope, plop, json, tree, svg, html";
 }
 
 const struct format *format_by_ending(const char *path)
@@ -42,7 +44,8 @@ const struct format *format_by_ending(const char *path)
 		{ ".collapsed", "collapsed" }, { ".folded", "collapsed" },
 		{ ".txt", "collapsed" },       { ".speedscope.json", "speedscope" },
 		{ ".tree.json", "tree" },      { ".json", "json" },
-		{ ".plop", "plop" },
+		{ ".plop", "plop" },           { ".svg", "svg" },
+		{ ".html", "html" },
 	};
 	size_t size = strlen(path);
 

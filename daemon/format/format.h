@@ -10,6 +10,7 @@ struct format {
 	const char *content_type; /* for HTTP */
 	const char *extension;    /* "pb.gz" */
 	bool binary;              /* not to be written to a terminal */
+	bool pruned;              /* what is light is in [other]; in others all is there */
 	/* the command that shows a file of it; NULL: none that is worth telling */
 	const char *open;
 	/*

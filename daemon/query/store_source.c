@@ -8,11 +8,8 @@ static int read_profile(struct question *k, struct store_reader *reader)
 	const struct query *q = &k->query;
 
 	store_reader_limit(reader, k->memory);
-	/*
-	 * a call graph and a flame tree have [other] for what is light; in other formats all is
-	 * there, or it is refused
-	 */
-	if (streq(q->format->name, "json") || streq(q->format->name, "tree")) {
+	/* what is drawn has [other] for what is light; in other formats all is there, or refused */
+	if (q->format->pruned) {
 		store_reader_prune(reader);
 		store_reader_functions(reader);
 	}

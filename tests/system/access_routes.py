@@ -170,8 +170,8 @@ class Recording:
         state = self.ended()
         names = ("fn_", "file_") + (("tk_",) if self.body.get("async") else ())
         for form in t["formats"]:
-            # a tree leaves out what is too small to be drawn
-            whole = form != "tree"
+            # what is too small to be drawn is left out
+            whole = form not in ("tree", "svg", "html")
             get_checked(self, "format=" + form, whole * (names + self.kinds))
             get_checked(self, "format=%s&group_by=service,version,comm,pid" % form, whole * ("sv_", "vr_", "cm_", "fn_"))
             get_checked(self, "format=%s&group_by=thread_name,thread,state,gil" % form, whole * ("th_", "fn_"))
@@ -284,7 +284,7 @@ ROUTES = {
     ("GET", "/debug/pprof/profile"): ask_pprof,
     ("GET", "/metrics"): ask_refused,
 }
-FORMATS = {"pprof", "collapsed", "speedscope", "plop", "json", "tree"}
+FORMATS = {"pprof", "collapsed", "speedscope", "plop", "json", "tree", "svg", "html"}
 
 
 @pytest.fixture(scope="module")
