@@ -4,6 +4,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/diff_files.h"
+#include "ctl/diff_flame.h"
 #include "ctl/diff_table.h"
 #include "ctl/select.h"
 #include "ctl/suggest.h"
@@ -36,7 +37,8 @@ struct diff_options {
 	int side; /* whose the next word is */
 	double fail_above;
 	bool json;
-	int error; /* exit status of what was refused */
+	const char *format, *output; /* of a flame graph; NULL: a table, or JSON */
+	int error;                   /* exit status of what was refused */
 };
 
 /* One word of a side: KEY=VALUE, since=TIME, until=TIME, or a file. */
@@ -96,6 +98,12 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	case 'j':
 		o->json = true;
 		break;
+	case 'f':
+		o->format = value;
+		break;
+	case 'o':
+		o->output = value;
+		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -119,32 +127,34 @@ static int add_time(const char *text, const char *prefix, const char *key, uint6
 	return CTL_DONE;
 }
 
-static int add_side(const struct diff_options *o, int side, uint64_t now, struct buf *b)
+static int add_side(const struct diff_options *o, int side, const char *prefix, uint64_t now,
+		    struct buf *b)
 {
 	const struct whom *s = &o->sides[side];
-	int r = add_time(s->since, prefixes[side], "from", now, b);
+	int r = add_time(s->since, prefix, "from", now, b);
 
 	if (r == CTL_DONE)
-		r = add_time(s->until, prefixes[side], "to", now, b);
+		r = add_time(s->until, prefix, "to", now, b);
 	for (size_t i = 0; i < s->selectors.n; i++) {
-		buf_printf(b, "&%s%s=", prefixes[side], s->selectors.items[i].key);
+		buf_printf(b, "&%s%s=", prefix, s->selectors.items[i].key);
 		http_escape(b, s->selectors.items[i].value);
 	}
 	return r;
 }
 
-/* The query's path; an exit status. */
-static int make_path(const struct diff_options *o, char **ret)
+/* The path of the query for both sides, or for the flame tree of one; an exit status. */
+static int make_path(const struct diff_options *o, int side, char **ret)
 {
 	uint64_t now = clock_ns(CLOCK_REALTIME);
 	_cleanup_buf_ struct buf b = {};
 	int r;
 
-	buf_puts(&b, "/v1/diff?format=json");
+	buf_puts(&b, side == BOTH ? "/v1/diff?format=json" : "/v1/profile?format=tree");
 	/* a later value of a key that is not a selector's wins: what a side says itself */
-	r = add_side(o, BOTH, now, &b);
+	r = add_side(o, BOTH, "", now, &b);
 	for (int i = BASE; r == CTL_DONE && i < BOTH; i++)
-		r = add_side(o, i, now, &b);
+		if (side == BOTH || side == i)
+			r = add_side(o, i, side == BOTH ? prefixes[i] : "", now, &b);
 	if (r != CTL_DONE)
 		return r;
 	*ret = buf_string(&b);
@@ -265,19 +275,20 @@ static int check_files(const struct diff_options *o)
 	return CTL_DONE;
 }
 
-static json_t *ask_files(const struct diff_options *o)
+static json_t *ask_files(const struct diff_options *o, json_t *trees[BOTH])
 {
 	const struct whom *base = &o->sides[BASE], *new = &o->sides[NEW];
 
-	return diff_files(base->files, base->nfiles, new->files, new->nfiles);
+	return diff_files(base->files, base->nfiles, new->files, new->nfiles,
+			  o->format ? trees : NULL);
 }
 
 /* NULL: it has complained, and *ret_exit is the exit status. */
-static json_t *ask_plopd(const struct diff_options *o, int *ret_exit)
+static json_t *ask_plopd(const struct diff_options *o, int side, int *ret_exit)
 {
 	_cleanup_answer_ struct ctl_answer a = {};
 	_cleanup_free_ char *path = NULL;
-	int r = make_path(o, &path);
+	int r = make_path(o, side, &path);
 
 	if (r == CTL_DONE)
 		r = ctl_configure(o->ctl);
@@ -287,28 +298,87 @@ static json_t *ask_plopd(const struct diff_options *o, int *ret_exit)
 	return r == CTL_DONE ? ctl_answer_json(&a, "diff") : NULL;
 }
 
-static int run(const struct diff_options *o)
+/* The format that was asked for, or that the file's ending tells. An exit status. */
+static int find_format(struct diff_options *o, const struct format **ret)
 {
+	const struct format *f = NULL;
+
+	if (o->output && !o->format)
+		f = format_by_ending(o->output);
+	else if (o->format)
+		f = format_find(o->format);
+	if (!o->output && !o->format)
+		return CTL_DONE;
+	if (!f || !(streq(f->name, "svg") || streq(f->name, "html")))
+		return ctl_usage("diff", "of a difference there is -f svg and -f html, and --json");
+	o->format = f->name;
+	*ret = f;
+	return CTL_DONE;
+}
+
+/* Writes the flame graph. An exit status. */
+static int put_flame(const struct diff_options *o, const json_t *answer, json_t *trees[BOTH],
+		     const struct format *f, struct ctl_output *output)
+{
+	_cleanup_buf_ struct buf b = {};
+	int r;
+
+	for (int i = BASE; i < BOTH; i++) {
+		if (!trees[i])
+			trees[i] = ask_plopd(o, i, &r);
+		if (!trees[i])
+			return r;
+	}
+	r = diff_flame_draw(answer, trees, streq(f->name, "html"), &b);
+	if (r < 0) {
+		log_error("diff: %s", strerror(-r));
+		return CTL_FAILED;
+	}
+	r = ctl_output_write(output, b.data, b.size);
+	if (r == CTL_DONE)
+		ctl_output_hint(output, f);
+	return r;
+}
+
+/* What was answered, in the form that was asked for. An exit status. */
+static int put(const struct diff_options *o, const json_t *answer, json_t *trees[BOTH],
+	       const struct format *f, struct ctl_output *output)
+{
+	if (f)
+		return put_flame(o, answer, trees, f, output);
+	return o->json ? ctl_print_json(answer, "diff") : diff_table_print(answer);
+}
+
+static int run(struct diff_options *o)
+{
+	_cleanup_output_ struct ctl_output output = { .fd = -EBADF };
 	const struct whom *base = &o->sides[BASE];
 	bool files = base->nfiles || o->sides[NEW].nfiles;
-	json_t *answer;
+	json_t *answer, *trees[BOTH] = {};
+	const struct format *f = NULL;
 	int r = o->error, failed = CTL_FAILED;
 
 	if (r == CTL_DONE && !(base->selectors.n || base->since || base->until || files))
 		r = ctl_usage("diff", "say what to compare: --base version=1 --new version=2");
 	if (r == CTL_DONE && files)
 		r = check_files(o);
+	if (r == CTL_DONE)
+		r = find_format(o, &f);
+	if (r == CTL_DONE && f)
+		r = ctl_output_open(o->output ? o->output : "-", f, &output);
 	if (r != CTL_DONE)
 		return r;
-	answer = files ? ask_files(o) : ask_plopd(o, &failed);
+	answer = files ? ask_files(o, trees) : ask_plopd(o, BOTH, &failed);
 	if (!answer)
 		return failed;
 	r = files ? CTL_DONE : check_sides(o, answer);
 	if (r == CTL_DONE)
-		r = o->json ? ctl_print_json(answer, "diff") : diff_table_print(answer);
+		r = put(o, answer, trees, f, &output);
 	if (r == CTL_DONE && o->fail_above >= 0)
 		r = judge(o, answer);
 	json_decref(answer);
+	for (int i = BASE; i < BOTH; i++)
+		json_decref(trees[i]);
 	return r;
 }
 
@@ -322,6 +392,8 @@ int ctl_diff(struct ctl *ctl, int argc, char *argv[])
 		{ "fail-above", 'F', "PERCENT", 0,
 		  "Exit status 1 if a function is slower by more than that", 0 },
 		{ "json", 'j', NULL, 0, "Print JSON", 0 },
+		{ "format", 'f', "FORMAT", 0, "svg or html: a flame graph of what changed", 0 },
+		{ "output", 'o', "FILE", 0, "Write that there; - (default) is stdout", 0 },
 		{}
 	};
 	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
@@ -354,7 +426,7 @@ int ctl_diff(struct ctl *ctl, int argc, char *argv[])
 		       "  plopctl diff unit=shop.service --base until=13:00 --new since=13:00\n"
 		       "  plopctl diff --base version=1.4 --new version=1.5 --fail-above 5% "
 		       "--json\n"
-		       "  plopctl diff --base before.pb.gz --new after.pb.gz",
+		       "  plopctl diff --base before.pb.gz --new after.pb.gz -o changed.html",
 	};
 	struct diff_options o = {
 		.ctl = ctl, .side = BOTH, .fail_above = -1, .sides[BOTH].since = "24h"

@@ -6,6 +6,7 @@
 
 #include "diff/diff.h"
 #include "format/decode.h"
+#include "format/format.h"
 #include "util/log.h"
 
 /* 0, or a negative errno; also of what is larger than a profile may be. */
@@ -29,7 +30,8 @@ static int read_file(const char *path, struct buf *to)
 	return r < 0 ? r : to->error;
 }
 
-static int add_file(const char *path, struct diff_windows *to)
+/* whole: all files of a side, added up. */
+static int add_file(const char *path, struct diff_windows *to, struct profile *whole)
 {
 	_cleanup_buf_ struct buf b = { .limit = DECODE_BYTES };
 	char why[DECODE_WHY_MAX] = "";
@@ -44,6 +46,8 @@ static int add_file(const char *path, struct diff_windows *to)
 		r = diff_windows_add(to, d.profile);
 		if (r == 0)
 			r = diff_windows_close(to);
+		if (r == 0)
+			r = profile_merge(whole, d.profile);
 		profile_free(d.profile);
 	}
 	if (r == -E2BIG || r == -EFBIG)
@@ -53,14 +57,18 @@ static int add_file(const char *path, struct diff_windows *to)
 	return r;
 }
 
-static int add_files(const char *const *paths, size_t n, struct diff_windows **ret)
+static int add_files(const char *const *paths, size_t n, struct diff_windows **ret,
+		     struct profile **ret_whole)
 {
 	int r = diff_windows_new(ret);
+
+	if (r == 0)
+		r = profile_new(0, 0, ret_whole);
 
 	if (r < 0)
 		log_error("diff: %s", strerror(-r));
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = add_file(paths[i], *ret);
+		r = add_file(paths[i], *ret, *ret_whole);
 	return r;
 }
 
@@ -75,22 +83,48 @@ static json_t *answer_of(const struct diff *d)
 	return json_writer_done(&w) < 0 ? NULL : json_loadb(b.data, b.size, 0, NULL);
 }
 
-json_t *diff_files(const char *const *base, size_t nbase, const char *const *new, size_t nnew)
+static json_t *tree_of(const struct profile *p)
+{
+	_cleanup_buf_ struct buf b = {};
+
+	return format_find("tree")->encode(p, &b) < 0 ? NULL : json_loadb(b.data, b.size, 0, NULL);
+}
+
+static int make_trees(const struct profile *base, const struct profile *new, json_t *ret[2])
+{
+	json_t *one = tree_of(base), *two = one ? tree_of(new) : NULL;
+
+	if (!two) {
+		json_decref(one);
+		return -ENOMEM;
+	}
+	ret[0] = one;
+	ret[1] = two;
+	return 0;
+}
+
+json_t *diff_files(const char *const *base, size_t nbase, const char *const *new, size_t nnew,
+		   json_t *ret_trees[2])
 {
 	_cleanup_(diff_windows_freep) struct diff_windows *one = NULL, *two = NULL;
+	_cleanup_(profile_freep) struct profile *before = NULL, *after = NULL;
 	_cleanup_(diff_freep) struct diff *d = NULL;
 	struct compare_options options = compare_defaults;
 	json_t *answer = NULL;
-	int r = add_files(base, nbase, &one);
+	int r = add_files(base, nbase, &one, &before);
 
 	if (r == 0)
-		r = add_files(new, nnew, &two);
+		r = add_files(new, nnew, &two, &after);
 	if (r < 0)
 		return NULL;
 	options.alone = DIFF_ALONE;
 	r = diff_new((const struct diff_windows *const[SIDES]){ one, two }, &options, &d);
 	if (r == 0)
 		answer = answer_of(d);
+	if (answer && ret_trees && make_trees(before, after, ret_trees) < 0) {
+		json_decref(answer);
+		answer = NULL;
+	}
 	if (!answer)
 		log_error("diff: %s", strerror(r < 0 ? -r : ENOMEM));
 	return answer;

@@ -5,6 +5,8 @@
 
 /*
  * Compares files of profiles, each a window of its side: the object that GET /v1/diff answers with,
- * owned by the caller. NULL: it has complained.
+ * owned by the caller, and so are the sides' flame trees, if ret_trees is not NULL. NULL: it has
+ * complained, and there are no trees.
  */
-json_t *diff_files(const char *const *base, size_t nbase, const char *const *new, size_t nnew);
+json_t *diff_files(const char *const *base, size_t nbase, const char *const *new, size_t nnew,
+		   json_t *ret_trees[2]);

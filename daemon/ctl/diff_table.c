@@ -38,15 +38,14 @@ static void count_unclear(struct counts *n, const json_t *f)
 	n->most[at] = f;
 }
 
-/* "+31 % (28..34)": by how much of its own time; of a new one "-". */
-static void write_change(const json_t *f, char *buffer, size_t size)
+void diff_table_change(const json_t *f, char buffer[static DIFF_CHANGE_MAX])
 {
 	double base = json_number_at(f, "base_self");
 
 	if (!json_is_number(json_object_get(f, "relative")))
-		snprintf(buffer, size, "-");
+		snprintf(buffer, DIFF_CHANGE_MAX, "-");
 	else
-		snprintf(buffer, size, "%+.0f %% (%+.0f..%+.0f)",
+		snprintf(buffer, DIFF_CHANGE_MAX, "%+.0f %% (%+.0f..%+.0f)",
 			 100 * json_number_at(f, "relative"),
 			 100 * json_number_at(f, "rise_low") / base,
 			 100 * json_number_at(f, "rise_high") / base);
@@ -55,11 +54,11 @@ static void write_change(const json_t *f, char *buffer, size_t size)
 static void write_function(const json_t *f, unsigned int columns, struct buf *out)
 {
 	const char *place = json_place_at(f);
-	char change[48], cell[4 * COLUMNS + 8];
+	char change[DIFF_CHANGE_MAX], cell[4 * COLUMNS + 8];
 	_cleanup_buf_ struct buf b = {};
 	_cleanup_free_ char *text = NULL;
 
-	write_change(f, change, sizeof(change));
+	diff_table_change(f, change);
 	buf_puts(&b, json_string_at(f, "name"));
 	if (*place)
 		buf_printf(&b, " (%s)", place);
@@ -69,18 +68,18 @@ static void write_function(const json_t *f, unsigned int columns, struct buf *ou
 		   text ? text_cell(text, columns, false, cell, sizeof(cell)) : "");
 }
 
-static void write_side(const json_t *answer, const char *side, struct buf *out)
+void diff_table_side(const json_t *answer, const char *side, struct buf *out)
 {
 	const json_t *s = json_object_get(answer, side);
 	char samples[32], windows[32], from[32], to[32];
 
 	if (!json_is_number(json_object_get(s, "from"))) {
-		buf_printf(out, "%-5s %s samples\n", side,
+		buf_printf(out, "%-5s %s samples", side,
 			   text_number((uint64_t)json_number_at(s, "samples"), samples,
 				       sizeof(samples)));
 		return;
 	}
-	buf_printf(out, "%-5s %s samples in %s windows of up to %g s, %s to %s\n", side,
+	buf_printf(out, "%-5s %s samples in %s windows of up to %g s, %s to %s", side,
 		   text_number((uint64_t)json_number_at(s, "samples"), samples, sizeof(samples)),
 		   text_number((uint64_t)json_number_at(s, "windows"), windows, sizeof(windows)),
 		   json_number_at(s, "window_s"),
@@ -107,9 +106,11 @@ int diff_table_print(const json_t *answer)
 	columns = columns ? MIN(columns, (unsigned int)COLUMNS + BEFORE) : COLUMNS + BEFORE;
 	columns = columns > BEFORE + 20 ? columns - BEFORE : 20;
 	warn(answer);
-	write_side(answer, "base", &out);
-	write_side(answer, "new", &out);
-	buf_printf(&out, "\n%-8s%24s %9s %9s  %s\n", "", "COST (95 %)", "BASE", "NEW", "FUNCTION");
+	diff_table_side(answer, "base", &out);
+	buf_putc(&out, '\n');
+	diff_table_side(answer, "new", &out);
+	buf_printf(&out, "\n\n%-8s%24s %9s %9s  %s\n", "", "COST (95 %)", "BASE", "NEW",
+		   "FUNCTION");
 	json_array_foreach(functions, i, f)
 	{
 		if (streq(json_string_at(f, "verdict"), "same")) {

@@ -53,7 +53,7 @@
 				end = f.x + f.width;
 			}
 		}
-		told.textContent = word === "" ? "" : `${n} frames, ${share.toFixed(2)} % of the width`;
+		told.textContent = word === "" ? "" : `${n} ${n === 1 ? "frame" : "frames"}, ${share.toFixed(2)} % of the width`;
 	}
 
 	function choose(f) {

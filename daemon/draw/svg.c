@@ -164,8 +164,8 @@ const char *flame_style(void)
 
 const char *flame_legend(void)
 {
-	return "Orange took more of the time than before, blue less, at full strength from "
-	       "5 points on. A frame is as wide as the mean of both sides.";
+	return "Orange took more of the time than before, blue less: the stronger the colour, the "
+	       "more, up to 5 points. A frame is as wide as the mean of both sides.";
 }
 
 int flame_svg(const struct flame *f, struct buf *out)

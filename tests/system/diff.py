@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """plopctl diff: what became slower from one version to the next, of windows of which it is known; and what it says to bad input. The
 windows are made beforehand (made_versions.c), so that none of it depends on the machine."""
+import html
 import json
 import os
 import re
 import subprocess
 import time
+import xml.etree.ElementTree
 
 import pytest
 
@@ -106,6 +108,41 @@ def test_files(plopd, tmp_path):
     assert done.returncode == 0 and not done.err and "slow_view" in done.out, done
 
 
+def frames_of(text):
+    """{function: (left edge, width, what is said of it)} of a drawn flame graph, of those with one frame."""
+    found = re.findall(r'<svg x="([\d.]+)%" y="\d+" width="([\d.]+)%" height="17"><title>([^<]*)</title><rect ', text)
+    return {said.split("\n")[0].split(" (")[0]: (float(x), float(width), html.unescape(said)) for x, width, said in found}
+
+
+def test_flame_graph(plopd, tmp_path):
+    """What is drawn is as wide as the mean of both sides, and says of a function what the table says."""
+    answer = json.loads(plopd.ctl("diff", *SIDES, "--json").out)
+    told = {f["name"]: f for f in answer["functions"]}
+    paths = [tmp_path / ("%s.pb.gz" % version) for version in ("1.0", "1.1")]
+    for path in paths:
+        done = plopd.ctl("export", "--since", "1h", "service=shop", "version=" + path.name[:3], "-o", path)
+        assert done.returncode == 0, done
+    for sides in (SIDES, ("--base", paths[0], "--new", paths[1])):
+        for form in ("svg", "html"):
+            path = tmp_path / ("changed." + form)
+            done = plopd.ctl("diff", *sides, "-o", path)
+            assert done.returncode == 0 and not done.out, done
+            text = path.read_text()
+            if form == "svg":
+                xml.etree.ElementTree.fromstring(text)
+            frames = frames_of(text)
+            assert set(NAMES) <= set(frames), sorted(frames)
+            assert frames["all"][:2] == (0, 100), frames["all"]
+            for name, verdict in NAMES.items():
+                f = told[name]
+                width = 50 * (f["base_total"] + f["new_total"])
+                assert abs(frames[name][1] - width) < 0.01, (name, frames[name], width)
+                assert "\n%s" % verdict in frames[name][2], frames[name]
+            assert (form == "html") == ("<td>slow_view (/srv/releases/1.1/views.py): slower, " in text), form
+    done = plopd.ctl("diff", *SIDES, "-f", "svg", "--fail-above", "5%")
+    assert done.returncode == 1 and done.out.startswith("<svg "), done
+
+
 def test_bad_input(plopd, tmp_path):
     def refused(status, words, *arguments):
         done = plopd.ctl("diff", *arguments)
@@ -117,6 +154,8 @@ def test_bad_input(plopd, tmp_path):
     refused(2, "not a selector", "--base", "colour=red", "--new", "version=1")
     refused(2, "not a time", "--base", "since=never", "--new", "version=1")
     refused(2, "not a number of percent", *SIDES, "--fail-above", "five")
+    refused(2, "there is -f svg and -f html", *SIDES, "-f", "pprof")
+    refused(2, "there is -f svg and -f html", *SIDES, "-o", "changed.png")
     refused(2, "the other side is none", "--base", "no-file", "--new", "version=1")
     refused(2, "no selectors", "service=shop", "--base", "no-file", "--new", "no-file")
     refused(1, "cannot read no-file: No such file", "--base", "no-file", "--new", "no-file")

@@ -55,7 +55,9 @@ def check_samples(title, stacks):
         else:
             counts["else"] += count
     print("%s: %s" % (title, dict(counts)), flush=True)
-    assert counts["whole"] > 3 * (counts["middle"] + counts["else"]), stacks
+    # with room for chance, where a busy machine gave it little CPU
+    others = counts["middle"] + counts["else"]
+    assert others < counts["whole"] / 3 + 3 * others ** 0.5, stacks
 
 
 def check(daemon, work):
