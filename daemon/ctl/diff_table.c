@@ -79,7 +79,7 @@ void diff_table_side(const json_t *answer, const char *side, struct buf *out)
 				       sizeof(samples)));
 		return;
 	}
-	buf_printf(out, "%-5s %s samples in %s windows of up to %g s, %s to %s", side,
+	buf_printf(out, "%-5s %s samples in %s windows of up to %.3g s, %s to %s", side,
 		   text_number((uint64_t)json_number_at(s, "samples"), samples, sizeof(samples)),
 		   text_number((uint64_t)json_number_at(s, "windows"), windows, sizeof(windows)),
 		   json_number_at(s, "window_s"),

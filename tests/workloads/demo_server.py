@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A small shop front in Tornado, for the demo and for the tests: something believable to look at in a profile.
 
-    demo_server.py [--port N] [--seconds S]
+    demo_server.py [--port N] [--seconds S] [--release N]
 
 Serves on loopback (port 0: a free one) and prints "READY PID PORT". Pages:
     /           the catalogue, a template over 200 products
@@ -9,7 +9,7 @@ Serves on loopback (port 0: a free one) and prints "READY PID PORT". Pages:
     /report     orders summed up by month and sorted, as JSON
     /login      checks a password (PBKDF2, in a thread pool, so that the loop stays free)
     /recommend  similar products: sets and a sort
-Ends after --seconds (3600) or with SIGTERM.
+Ends after --seconds (3600) or with SIGTERM. From release 2 on /recommend is slower: somebody has a set made of what is one.
 """
 import argparse
 import concurrent.futures
@@ -46,7 +46,8 @@ CATALOGUE = tornado.template.Template("""<!doctype html>
 class Shop(object):
     """Products and orders, made up from a fixed seed: every start serves the same."""
 
-    def __init__(self):
+    def __init__(self, release=1):
+        self.release = release
         chance = random.Random(2012)
         self.products = []
         for number in range(200):
@@ -94,6 +95,8 @@ class Shop(object):
         scored = []
         for other in self.products:
             if other is not product:
+                if self.release >= 2:
+                    product["tags"], other["tags"] = set(sorted(product["tags"])), set(sorted(other["tags"]))
                 common = product["tags"] & other["tags"]
                 every = product["tags"] | other["tags"]
                 scored.append((len(common) / float(len(every)), other["name"]))
@@ -147,11 +150,12 @@ def main():
     parser = argparse.ArgumentParser(description="a small shop front in Tornado")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--release", type=int, default=1)
     options = parser.parse_args()
 
     pages = [(r"/", CataloguePage), (r"/search", SearchPage), (r"/report", ReportPage), (r"/recommend", RecommendPage),
              (r"/login", LoginPage)]
-    application = tornado.web.Application(pages, shop=Shop(), log_function=lambda handler: None,
+    application = tornado.web.Application(pages, shop=Shop(options.release), log_function=lambda handler: None,
                                           pool=concurrent.futures.ThreadPoolExecutor(2))
     sockets = tornado.netutil.bind_sockets(options.port, "127.0.0.1")
     server = tornado.httpserver.HTTPServer(application)
