@@ -242,6 +242,61 @@ void proc_cmdline_script(const char *exe, const char *data, size_t size, const c
 	*ret_size = n;
 }
 
+/* Servers and runners, which are installed; what they run is where they are started. */
+static bool is_server(const char *name, size_t size)
+{
+	static const char *const names[] = {
+		"gunicorn", "uvicorn",  "celery",        "flask", "hypercorn",      "daphne",
+		"granian",  "waitress", "django",        "uwsgi", "waitress-serve", "fastapi",
+		"dramatiq", "rq",       "huey_consumer", "arq",   "twistd",         "streamlit",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (is(name, size, names[i]))
+			return true;
+	return false;
+}
+
+/* Whether the last folder of a path is called so. */
+static bool is_in(const char *path, size_t size, const char *folder)
+{
+	const char *folders_end = memrchr(path, '/', size);
+
+	if (!folders_end)
+		return false;
+	size = (size_t)(folders_end - path);
+	path = base_name(path, size);
+	return is(path, (size_t)(folders_end - path), folder);
+}
+
+enum proc_main proc_cmdline_main(const char *exe, const char *data, size_t size, const char **ret,
+				 size_t *ret_size)
+{
+	const char *text = "", *name;
+	size_t n = 0, length;
+	enum runs runs = parse(exe, data, size, &text, &n);
+
+	*ret = text;
+	*ret_size = n;
+	if (runs == RUNS_MODULE) {
+		const char *dot = memchr(text, '.', n);
+
+		length = dot ? (size_t)(dot - text) : n;
+		if (length == 0 || memchr(text, '/', n))
+			return PROC_MAIN_NONE;
+		return is_server(text, length) ? PROC_MAIN_FOLDER : PROC_MAIN_MODULE;
+	}
+	if (runs != RUNS_SCRIPT || n == 0 || begins(text, n, "/dev/") || begins(text, n, "/proc/"))
+		return PROC_MAIN_NONE;
+	name = base_name(text, n);
+	length = (size_t)(text + n - name);
+	if (is_server(name, length))
+		return PROC_MAIN_FOLDER;
+	if (!ends(name, length, ".py") && (is_in(text, n, "bin") || is_in(text, n, "sbin")))
+		return PROC_MAIN_NONE;
+	return PROC_MAIN_SCRIPT;
+}
+
 bool proc_cmdline_is_worker(const char *exe, const char *data, size_t size)
 {
 	/*

@@ -102,6 +102,18 @@ bool proc_is_loader(const char *exe);
 void proc_cmdline_script(const char *exe, const char *data, size_t size, const char **ret,
 			 size_t *ret_size);
 /*
+ * What has the code of the program that a Python command line runs, as far as that tells.
+ */
+enum proc_main {
+	PROC_MAIN_NONE = 0, /* it does not tell: -c, standard input, an installed program */
+	PROC_MAIN_SCRIPT,   /* this script, as it was called */
+	PROC_MAIN_MODULE,   /* this module, below the folder that the process works in */
+	PROC_MAIN_FOLDER,   /* a server (gunicorn, celery ...): what it serves is in that folder */
+};
+/* *ret: the script or module. An installed program is one without ".py" in a folder "bin". */
+enum proc_main proc_cmdline_main(const char *exe, const char *data, size_t size, const char **ret,
+				 size_t *ret_size);
+/*
  * Whether it is one by which multiprocessing, loky, billiard or execnet make a process that is to
  * work for the one that makes it.
  */

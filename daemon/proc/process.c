@@ -8,6 +8,7 @@
 #include "proc/parse.h"
 #include "proc/process.h"
 #include "proc/text.h"
+#include "proc/version.h"
 #include "util/buf.h"
 #include "util/clock.h"
 
@@ -258,16 +259,34 @@ static char *script_of(const char *exe, const char *arguments, size_t size)
 	return text_sanitize(part, MIN(n, (size_t)PROC_MAX_LABEL));
 }
 
+/* One that has executed a program of its own, and says no version: by where its code lies. */
+static int find_version(struct process_info *p, const char *exe, const char *arguments, size_t size)
+{
+	char *version;
+	int r;
+
+	if (p->says_version || p->made != PROCESS_EXECUTED)
+		return 0;
+	r = process_version_find(p, exe, arguments, size, &version);
+	if (r < 0)
+		return r;
+	free(p->version);
+	p->version = version;
+	return 0;
+}
+
 int process_info_relabel(struct process_info *p, const char *environ_block, size_t environ_size,
 			 const char *arguments, size_t arguments_size)
 {
 	/* the dynamic loader takes what is its own out of the arguments */
 	const char *exe = arguments_size && proc_is_loader(p->exe) ? arguments : p->exe;
 	_cleanup_free_ char *script = script_of(exe, arguments, arguments_size);
+	int r;
 
 	if (p->made == PROCESS_EXECUTED && proc_cmdline_is_worker(exe, arguments, arguments_size))
 		p->made = PROCESS_WORKER;
-	return script ? set_labels(p, environ_block, environ_size, script) : -ENOMEM;
+	r = script ? set_labels(p, environ_block, environ_size, script) : -ENOMEM;
+	return r < 0 ? r : find_version(p, exe, arguments, arguments_size);
 }
 
 static int replace(char **text, const char *by)
@@ -301,25 +320,29 @@ int process_info_inherit(struct process_info *p, const struct process_info *make
 /* cmdline, and what it, the environment and the cgroup say of service and version. */
 static int read_labels(pid_t pid, struct buf *b, struct process_info *p)
 {
+	_cleanup_buf_ struct buf arguments = {};
 	_cleanup_free_ char *script = NULL;
 	const char *data;
-	int r = read_optional(pid, "cmdline", PROC_MAX_CMDLINE_READ, b);
+	int r = read_optional(pid, "cmdline", PROC_MAX_CMDLINE_READ, &arguments);
 
 	if (r < 0)
 		return r;
-	data = b->data ? b->data : "";
-	p->cmdline = proc_cmdline_join(data, b->size, PROC_MAX_CMDLINE);
-	script = script_of(p->exe, data, b->size);
+	data = arguments.data ? arguments.data : "";
+	p->cmdline = proc_cmdline_join(data, arguments.size, PROC_MAX_CMDLINE);
+	script = script_of(p->exe, data, arguments.size);
 	if (!p->cmdline || !script)
 		return -ENOMEM;
-	if (p->made == PROCESS_EXECUTED && proc_cmdline_is_worker(p->exe, data, b->size))
+	if (p->made == PROCESS_EXECUTED && proc_cmdline_is_worker(p->exe, data, arguments.size))
 		p->made = PROCESS_WORKER;
 	r = read_optional(pid, "environ", PROC_MAX_ENVIRON, b);
 	if (r < 0)
 		return r;
-	data = b->data ? b->data : "";
-	p->overwritten = proc_environ_overwritten(data, b->size);
-	return set_labels(p, data, b->size, script);
+	p->overwritten = proc_environ_overwritten(b->data ? b->data : "", b->size);
+	r = set_labels(p, b->data ? b->data : "", b->size, script);
+	/* who reads what one that wrote over it was called, finds its version */
+	if (r < 0 || p->overwritten)
+		return r;
+	return find_version(p, p->exe, data, arguments.size);
 }
 
 int process_title_read(pid_t pid, char **ret_comm, char **ret_cmdline)

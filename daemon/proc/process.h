@@ -39,7 +39,10 @@ struct process_info {
 	 * script
 	 */
 	char *service;
-	/* PLOP_VERSION, service.version of OTEL_RESOURCE_ATTRIBUTES, DD_VERSION, SENTRY_RELEASE */
+	/*
+	 * PLOP_VERSION, service.version of OTEL_RESOURCE_ATTRIBUTES, DD_VERSION, SENTRY_RELEASE,
+	 * else process_version_find()
+	 */
 	char *version;
 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The texts of /proc that a process has a say in. */
 #include "fuzz.h"
+#include "proc/commit.h"
+#include "proc/mounts.h"
 #include "proc/parse.h"
 #include "proc/process.h"
 #include "proc/subuid.h"
@@ -58,6 +60,8 @@ static void parse_rest(const char *data, size_t size)
 	FUZZ_ASSERT(line);
 	proc_cmdline_script("/usr/bin/python3", data, size, &part, &part_size);
 	is_inside(part, part_size, data, size);
+	(void)proc_cmdline_main("/usr/bin/python3", data, size, &part, &part_size);
+	is_inside(part, part_size, data, size);
 	proc_cmdline_script("/lib64/ld-linux-x86-64.so.2", data, size, &part, &part_size);
 	is_inside(part, part_size, data, size);
 	(void)proc_cmdline_is_worker("/usr/bin/python3", data, size);
@@ -91,11 +95,29 @@ static void parse_subuid(const char *data, size_t size)
 	subuid_done(&s);
 }
 
+/* The same bytes as each of git's files. */
+static void parse_commit(const char *data, size_t size)
+{
+	const struct reader_bytes bytes = { .data = data, .size = size };
+	const struct reader r = bytes_reader(&bytes);
+	struct commit_head head = { .ref = "refs/heads/main" };
+	char hex[COMMIT_HEX_MAX + 1];
+
+	if (commit_read_head(&r, size, &head) == 0 && head.hex[0])
+		FUZZ_ASSERT(!head.ref[0] && strspn(head.hex, "0123456789abcdef") >= 40);
+	FUZZ_ASSERT(head.hex[0] || (!strstr(head.ref, "..") && !strstr(head.ref, "//")));
+	if (commit_read_ref(&r, size, hex) == 0)
+		FUZZ_ASSERT(strlen(hex) == 40 || strlen(hex) == COMMIT_HEX_MAX);
+	if (commit_find_packed(&r, size, head.ref, hex) == 0)
+		FUZZ_ASSERT(strlen(hex) == 40 || strlen(hex) == COMMIT_HEX_MAX);
+	(void)mounts_answer_at(data, size, "/srv/a b");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const parsers[])(const char *data, size_t size) = { parse_stat, parse_map,
-									  parse_cgroup, parse_rest,
-									  parse_subuid };
+	static void (*const parsers[])(const char *data,
+				       size_t size) = { parse_stat, parse_map,    parse_cgroup,
+							parse_rest, parse_subuid, parse_commit };
 	uint8_t which;
 
 	if (fuzz_take(&data, &size, &which, sizeof(which)))

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 import pytest
 
@@ -19,13 +20,13 @@ from waiting import until
 
 LABELS = {"env": "prod", "run": "it's \"7\"; \u00fc", "service": "mine"}
 SERVICES = ("PLOP_SERVICE", "PLOP_VERSION", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "DD_SERVICE", "DD_VERSION", "SENTRY_RELEASE")
-# (environment, service, version); the service None: as nothing in the environment says.
+# (environment, service, version); None: as nothing in the environment says.
 PROCESSES = [
     ({"PLOP_SERVICE": "web", "PLOP_VERSION": "1.2", "DD_SERVICE": "no", "DD_VERSION": "0"}, "web", "1.2"),
     ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=shop,service.version=7", "DD_SERVICE": "no"}, "shop", "7"),
     ({"OTEL_SERVICE_NAME": "otel", "DD_VERSION": "3"}, "otel", "3"),
     ({"DD_SERVICE": "dd", "SENTRY_RELEASE": "r9"}, "dd", "r9"),
-    ({}, None, ""),
+    ({}, None, None),
 ]
 BURN = """
 import sys
@@ -111,6 +112,12 @@ def recorded(plopd):
     return {form: (recorder.finish(120), recorder.path) for form, recorder in recorders.items()}
 
 
+def test_version_of_a_script(plopd, running):
+    """Without a word in the environment it is when the script was written, or the commit of a work tree that the folder is in."""
+    written = time.strftime("mtime-%Y-%m-%dT%H:%M:%SZ", time.gmtime(os.stat(running.works[-1].process.args[1]).st_mtime))
+    assert plopd.process_of(running.works[-1].pid)["version"] == written
+
+
 def test_service_of_a_script(plopd, running):
     told = plopd.process_of(running.works[-1].pid)
     if told["container"] or told["unit"].endswith(".service"):
@@ -128,7 +135,7 @@ def test_pprof(plopd, running, recorded):
         assert mine, "no sample of %s" % service
         for labels in mine:
             assert labels["service"] == (service or told["service"]), labels
-            assert labels.get("version", "") == version, labels
+            assert labels.get("version", "") == (told["version"] if version is None else version), labels
             for key in ("unit", "cgroup", "container"):
                 assert labels.get(key, "") == (told.get(key) or ""), (key, labels, told)
             assert labels["env"] == "prod" and labels["run"] == LABELS["run"] and labels["label.service"] == "mine", labels

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "proc/process.h"
+
+/*
+ * The version of a process whose environment names none, by what its code lies in, as the process
+ * sees it:
+ *
+ *  "git-3f2a91c0b7de"             the commit of the git work tree that the code lies in
+ *  "mtime-2026-11-29T14:34:11Z"   when a file of the code was written last: of the script, and of
+ *                                 the *.py beside it. One of 1980 or before is a build tool's
+ *
+ * A commit comes first: the time of a file in a work tree is that of a checkout, and changes
+ * without a change of the code. The time of a folder never counts: it changes with each file that
+ * is written into it.
+ *
+ * arguments: the command line as /proc/PID/cmdline, exe: of what, see proc_cmdline_main(). *ret: owned by the caller; "": it is not known.
+ * That is also so where the code lies in a file system that a server may keep from answering
+ * (mounts.h), and where the process itself could not read it. A git folder counts if it is root's,
+ * the process's user's, or his whose the code's folder is. -ENOMEM.
+ */
+int process_version_find(const struct process_info *p, const char *exe, const char *arguments,
+			 size_t size, char **ret);
+
+/* What is looked at, at most. */
+#define VERSION_LINKS   8    /* symbolic links of one path */
+#define VERSION_PARENTS 8    /* folders above the code in which a git folder is looked for */
+#define VERSION_FILES   1000 /* entries of the folder; of a larger one the script alone counts */
+#define VERSION_GROUPS  64   /* of the process's groups */
+/* Hexadecimal digits of a commit that are shown. */
+#define VERSION_COMMIT 12
