@@ -13,9 +13,17 @@
  */
 
 static const struct ctl_command commands[] = {
-	{ "status", ctl_status }, { "ps", ctl_ps },     { "record", ctl_record },
-	{ "export", ctl_export }, { "open", ctl_open }, { "top", ctl_top },
-	{ "dump", ctl_dump },     { "diff", ctl_diff }, { "deploys", ctl_deploys },
+	{ "status", ctl_status },
+	{ "ps", ctl_ps },
+	{ "record", ctl_record },
+	{ "export", ctl_export },
+	{ "open", ctl_open },
+	{ "top", ctl_top },
+	{ "dump", ctl_dump },
+	{ "diff", ctl_diff },
+	{ "deploys", ctl_deploys },
+	{ "mark", ctl_mark },
+	{ "regressions", ctl_regressions },
 	{ "backup", ctl_backup },
 };
 
@@ -62,6 +70,8 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "  export   write what was collected already, as one profile\n"
 		       "  deploys  when each version of each service was first seen\n"
 		       "  diff     what became slower, from one version or time to another\n"
+		       "  mark     set the version of a service by hand, for a push script\n"
+		       "  regressions  what plopd found slower in each new version\n"
 		       "  dump     every thread's Python stack, now\n"
 		       "  top      what they do now, live\n"
 		       "  backup   copy plop.db while plopd runs\n"

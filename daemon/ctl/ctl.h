@@ -34,6 +34,8 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[]);
 int ctl_export(struct ctl *ctl, int argc, char *argv[]);
 int ctl_deploys(struct ctl *ctl, int argc, char *argv[]);
 int ctl_diff(struct ctl *ctl, int argc, char *argv[]);
+int ctl_regressions(struct ctl *ctl, int argc, char *argv[]);
+int ctl_mark(struct ctl *ctl, int argc, char *argv[]);
 int ctl_dump(struct ctl *ctl, int argc, char *argv[]);
 int ctl_top(struct ctl *ctl, int argc, char *argv[]);
 int ctl_backup(struct ctl *ctl, int argc, char *argv[]);

@@ -20,6 +20,7 @@ static const struct api_route fixed[] = {
 	{ .method = "GET", .path = "/v1/windows", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/v1/profile", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/v1/deploys", .handle = gateway_proxy },
+	{ .method = "GET", .path = "/v1/regressions", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/v1/diff", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/v1/stream", .handle = gateway_proxy },
 	{ .method = "POST", .path = "/v1/recordings", .handle = gateway_proxy },

@@ -98,6 +98,13 @@ static int manager_begin(struct manager *m, char **ret_error)
 		return r;
 	recordings_init(&m->recordings, &m->cycle, m->config, m->sampler, &m->targets);
 	m->record_routes = (struct record_routes){ &m->recordings, m->windows.query };
+	m->mark_routes = (struct mark_routes){ .targets = &m->targets,
+					       .config = m->config,
+					       .writer = m->windows.query };
+	mark_routes_load(&m->mark_routes);
+	r = regressions_init(&m->regressions, m->config, &m->windows);
+	if (r < 0)
+		return r;
 	r = follow_signals(m);
 	if (r >= 0)
 		r = collect_init(&m->collect);
@@ -215,7 +222,9 @@ void manager_free(struct manager *m)
 	if (m->server)
 		listen_close(m->config->socket, TAKE_PTR(m->server));
 	recordings_done(&m->recordings);
+	regressions_stop(&m->regressions);
 	windows_done(&m->windows);
+	regressions_done(&m->regressions);
 	/* what was asked has its answer by this */
 	examiner_free(m->examiner);
 	shares_done(&m->shares);

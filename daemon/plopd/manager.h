@@ -5,10 +5,12 @@
 #include "plopd/collect.h"
 #include "plopd/dispatch.h"
 #include "plopd/dump.h"
+#include "plopd/mark_routes.h"
 #include "plopd/mode.h"
 #include "plopd/queries.h"
 #include "plopd/rate_watch.h"
 #include "plopd/record_routes.h"
+#include "plopd/regressions.h"
 #include "plopd/viewer.h"
 #include "target/shares.h"
 #include "util/loop_timing.h"
@@ -37,6 +39,8 @@ struct manager {
 	struct queries queries;
 	struct dumps dumps;
 	struct record_routes record_routes;
+	struct mark_routes mark_routes;
+	struct regressions regressions;
 	struct viewer viewer;
 	struct api_server *server;
 	sd_event_source *sigterm, *sigint;

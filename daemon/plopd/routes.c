@@ -22,6 +22,8 @@ PART(route_record, record_routes)
 PART(route_recording, record_routes)
 PART(route_recording_stop, record_routes)
 PART(route_pprof, record_routes)
+PART(route_mark, mark_routes)
+PART(route_regressions, regressions)
 PART(route_token, viewer)
 PART(route_token_check, viewer)
 PART(route_token_revoke, viewer)
@@ -34,6 +36,8 @@ const struct api_route plopd_routes[] = {
 	{ "GET", "/v1/windows", true, route_windows_of },
 	{ "GET", "/v1/profile", true, route_profile_of },
 	{ "GET", "/v1/deploys", true, route_deploys_of },
+	{ "POST", "/v1/marks", true, route_mark_of },
+	{ "GET", "/v1/regressions", true, route_regressions_of },
 	{ "GET", "/v1/diff", true, route_diff_of },
 	{ "GET", "/v1/stream", true, route_stream_of },
 	{ "GET", "/v1/dump", true, route_dump_of },

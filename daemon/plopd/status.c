@@ -271,6 +271,18 @@ static const char *target_status(const struct targets *t, const struct target *k
 	}
 }
 
+/* What says the version of a target; "": none is known. */
+static const char *version_source(const struct target *k)
+{
+	if (k->own_version)
+		return "mark";
+	if (!*k->info.version)
+		return "";
+	return k->info.says_version                     ? "environment" :
+	       strncmp(k->info.version, "git-", 4) == 0 ? "git" :
+							  "mtime";
+}
+
 static void put_target(struct json_writer *w, const struct manager *m, const struct target *k)
 {
 	const struct process_info *i = &k->info;
@@ -294,6 +306,7 @@ static void put_target(struct json_writer *w, const struct manager *m, const str
 	json_put_string(w, "container", i->container);
 	json_put_string(w, "service", i->service);
 	json_put_string(w, "version", i->version);
+	json_put_string(w, "version_from", version_source(k));
 	json_put_uint(w, "threads", threads);
 	json_put_uint(w, "samples", k->samples);
 	json_put_real(w, "cpu_percent", k->cpu_percent);
@@ -382,5 +395,6 @@ void route_metrics(const struct api_request *q, void *ctx)
 	       (double)m->windows.unsaved);
 	metric(&b, "plop_recordings", "gauge", "Recordings under way.",
 	       recordings_running(&m->recordings));
+	regressions_metrics(&m->regressions, &b);
 	api_reply(q->call, 200, "text/plain; version=0.0.4; charset=utf-8", &b, NULL);
 }

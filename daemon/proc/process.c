@@ -259,22 +259,6 @@ static char *script_of(const char *exe, const char *arguments, size_t size)
 	return text_sanitize(part, MIN(n, (size_t)PROC_MAX_LABEL));
 }
 
-/* One that has executed a program of its own, and says no version: by where its code lies. */
-static int find_version(struct process_info *p, const char *exe, const char *arguments, size_t size)
-{
-	char *version;
-	int r;
-
-	if (p->says_version || p->made != PROCESS_EXECUTED)
-		return 0;
-	r = process_version_find(p, exe, arguments, size, &version);
-	if (r < 0)
-		return r;
-	free(p->version);
-	p->version = version;
-	return 0;
-}
-
 int process_info_relabel(struct process_info *p, const char *environ_block, size_t environ_size,
 			 const char *arguments, size_t arguments_size)
 {
@@ -286,7 +270,7 @@ int process_info_relabel(struct process_info *p, const char *environ_block, size
 	if (p->made == PROCESS_EXECUTED && proc_cmdline_is_worker(exe, arguments, arguments_size))
 		p->made = PROCESS_WORKER;
 	r = script ? set_labels(p, environ_block, environ_size, script) : -ENOMEM;
-	return r < 0 ? r : find_version(p, exe, arguments, arguments_size);
+	return r < 0 ? r : process_version_find(p, exe, arguments, arguments_size);
 }
 
 static int replace(char **text, const char *by)
@@ -339,10 +323,8 @@ static int read_labels(pid_t pid, struct buf *b, struct process_info *p)
 		return r;
 	p->overwritten = proc_environ_overwritten(b->data ? b->data : "", b->size);
 	r = set_labels(p, b->data ? b->data : "", b->size, script);
-	/* who reads what one that wrote over it was called, finds its version */
-	if (r < 0 || p->overwritten)
-		return r;
-	return find_version(p, p->exe, data, arguments.size);
+	/* of one that wrote over what it was called, who reads that finds it */
+	return r < 0 || p->overwritten ? r : process_version_find(p, p->exe, data, arguments.size);
 }
 
 int process_title_read(pid_t pid, char **ret_comm, char **ret_cmdline)

@@ -488,18 +488,23 @@ static void put_version(const struct sight *s, const char *exe, const char *argu
 		put_time(s, &c, ret);
 }
 
-int process_version_find(const struct process_info *p, const char *exe, const char *arguments,
-			 size_t size, char **ret)
+int process_version_find(struct process_info *p, const char *exe, const char *arguments,
+			 size_t size)
 {
 	struct sight s = { .root = -EBADF };
-	char version[64] = "";
-	int r = p->uid == PROCESS_NO_UID ? -EACCES : sight_open(&s, p);
+	char version[64] = "", *copy;
+	int r;
 
+	if (p->says_version || p->made != PROCESS_EXECUTED)
+		return 0;
+	r = p->uid == PROCESS_NO_UID ? -EACCES : sight_open(&s, p);
 	if (r == 0)
 		put_version(&s, exe, arguments, size, version);
 	sight_done(&s);
-	if (r == -ENOMEM)
-		return r;
-	*ret = strdup(version);
-	return *ret ? 0 : -ENOMEM;
+	copy = r == -ENOMEM ? NULL : strdup(version);
+	if (!copy)
+		return -ENOMEM;
+	free(p->version);
+	p->version = copy;
+	return 0;
 }

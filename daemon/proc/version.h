@@ -4,24 +4,26 @@
 #include "proc/process.h"
 
 /*
- * The version of a process whose environment names none, by what its code lies in, as the process
- * sees it:
+ * Sets the version of a process that has executed a program of its own, and whose environment names
+ * none, by what its code lies in, as the process sees it:
  *
  *  "git-3f2a91c0b7de"             the commit of the git work tree that the code lies in
  *  "mtime-2026-11-29T14:34:11Z"   when a file of the code was written last: of the script, and of
  *                                 the *.py beside it. One of 1980 or before is a build tool's
+ *  ""                             it is not known
  *
  * A commit comes first: the time of a file in a work tree is that of a checkout, and changes
  * without a change of the code. The time of a folder never counts: it changes with each file that
  * is written into it.
  *
- * arguments: the command line as /proc/PID/cmdline, exe: of what, see proc_cmdline_main(). *ret: owned by the caller; "": it is not known.
- * That is also so where the code lies in a file system that a server may keep from answering
+ * It is not known also where the code lies in a file system that a server may keep from answering
  * (mounts.h), and where the process itself could not read it. A git folder counts if it is root's,
- * the process's user's, or his whose the code's folder is. -ENOMEM.
+ * the process's user's, or his whose the code's folder is.
+ *
+ * arguments: the command line as /proc/PID/cmdline; exe: of what, see proc_cmdline_main(). -ENOMEM.
  */
-int process_version_find(const struct process_info *p, const char *exe, const char *arguments,
-			 size_t size, char **ret);
+int process_version_find(struct process_info *p, const char *exe, const char *arguments,
+			 size_t size);
 
 /* What is looked at, at most. */
 #define VERSION_LINKS   8    /* symbolic links of one path */

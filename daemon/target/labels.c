@@ -32,10 +32,53 @@ void target_unwait_label(struct targets *t, struct target *k)
 	k->unlabeled = false;
 }
 
-static void label_from(struct target *k, const struct target *maker)
+/* It has its own labels. */
+static void unmark(struct target *k)
 {
-	if (is_made_by(k, maker) && process_info_inherit(&k->info, &maker->info) < 0)
+	if (!k->own_version)
+		return;
+	free(k->info.version);
+	k->info.version = TAKE_PTR(k->own_version);
+}
+
+void target_mark(const struct targets *t, struct target *k)
+{
+	const char *version = t->marks.n ? marks_version(&t->marks, &k->info) : NULL;
+	char *copy;
+
+	unmark(k);
+	copy = version ? strdup(version) : NULL;
+	if (!copy)
+		return;
+	k->own_version = k->info.version;
+	k->info.version = copy;
+}
+
+unsigned int targets_mark(struct targets *t, const struct selectors *whom)
+{
+	unsigned int n = 0;
+
+	for (struct target *k = t->all; k; k = k->hh.next) {
+		const struct profile_process one = { .info = k->info };
+
+		target_mark(t, k);
+		n += !k->dying && selectors_match_process(whom, &one);
+	}
+	return n;
+}
+
+static void label_from(const struct targets *t, struct target *k, const struct target *maker)
+{
+	struct process_info from = maker->info;
+
+	if (!is_made_by(k, maker))
+		return;
+	if (maker->own_version)
+		from.version = maker->own_version;
+	unmark(k);
+	if (process_info_inherit(&k->info, &from) < 0)
 		log_debug("Out of memory, process %u has no labels of its maker's", k->key.tgid);
+	target_mark(t, k);
 }
 
 /*
@@ -55,7 +98,7 @@ static void label_waiting(struct targets *t, struct target *k)
 			if (!w)
 				break;
 			target_unwait_label(t, w);
-			label_from(w, maker);
+			label_from(t, w, maker);
 			w->woken = k;
 			k = w;
 		}
@@ -66,6 +109,7 @@ void target_inherit(struct targets *t, struct target *k)
 {
 	struct target *maker;
 
+	target_mark(t, k);
 	if (k->info.made != PROCESS_EXECUTED && k->info.parent > 1 &&
 	    !(k->info.says_service && k->info.says_version)) {
 		maker = targets_find_pid(t, k->info.parent);
@@ -73,7 +117,7 @@ void target_inherit(struct targets *t, struct target *k)
 			target_wait_label(t, k);
 			return;
 		}
-		label_from(k, maker);
+		label_from(t, k, maker);
 	}
 	label_waiting(t, k);
 }

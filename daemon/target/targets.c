@@ -38,6 +38,7 @@ int targets_init(struct targets *t, struct cycle *cycle, struct sampler *s, stru
 void target_free(struct target *k)
 {
 	process_info_done(&k->info);
+	free(k->own_version);
 	code_table_free(k->codes);
 	readings_free(k->readings);
 	free(k->lacking);
@@ -63,6 +64,7 @@ void targets_done(struct targets *t)
 		HASH_DEL(t->all, k);
 		target_free(k);
 	}
+	marks_done(&t->marks);
 	code_pool_done(&t->code_pool);
 	pendings_done(&t->pending);
 	sd_event_source_disable_unref(t->retry);
@@ -462,7 +464,9 @@ void targets_fork(struct targets *t, const struct plop_record_fork *r)
 	if (k->python.verdict == PYTHON_SILENT)
 		targets_ask_again(t, &k->key, k->silence.until_ns);
 	k->info = info;
+	k->own_version = parent->own_version ? strdup(parent->own_version) : NULL;
 	target_join(t, k);
+	target_mark(t, k);
 	if (parent->unlabeled)
 		target_wait_label(t, k);
 	if (k->python.starting)

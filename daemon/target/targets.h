@@ -8,6 +8,7 @@
 #include "profile/symbolizer.h"
 #include "python/code_pool.h"
 #include "sampler/sampler.h"
+#include "target/marks.h"
 #include "target/pending.h"
 #include "target/plain.h"
 
@@ -56,6 +57,7 @@ struct target {
 	struct target_key key;
 	UT_hash_handle hh, hh_pid, hh_maker;
 	struct process_info info; /* .uid: see owner.h */
+	char *own_version;        /* info.version without a mark; owned, NULL: it is that */
 	uint64_t owner_asked; /* cycle.number + 1 when its owner was last looked for; 0: never */
 	struct python_process python;
 	uint64_t starting_ns;     /* python.starting: CLOCK_MONOTONIC, since when that is known */
@@ -133,6 +135,7 @@ struct targets {
 	struct pendings pending;
 	uint64_t retry_ns; /* CLOCK_MONOTONIC: when the first of them is due; 0: none */
 	struct plain_programs plain;
+	struct marks marks;
 	struct code_pool code_pool; /* the code objects of all */
 	sd_event_source *reap;      /* gives up its waste; off while there is none */
 	struct symbol_counts symbols;

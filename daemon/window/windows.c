@@ -81,6 +81,8 @@ static void save_done(void *ctx)
 	store_watch_take(w, &v->report);
 	store_report_done(&v->report);
 	window_shares_end(v);
+	if (v->result == 0 && w->saved)
+		w->saved(v->window, w->saved_ctx);
 	v->finished = true;
 	v->keep = w->asked;
 	windows_release(w);

@@ -74,6 +74,9 @@ struct windows {
 	uint64_t unsaved;         /* windows lost */
 	struct store_facts facts; /* as of the last save, or look */
 	struct store_watch watch;
+	/* whenever a window was saved, on the loop; may be NULL */
+	void (*saved)(const struct profile *window, void *ctx);
+	void *saved_ctx;
 };
 
 /*

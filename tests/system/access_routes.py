@@ -97,6 +97,31 @@ def ask_deploys(m, t, path):
         several([(get, m, uid, "%s?from=0&%s=%s" % (path, key.replace("NAME", "note"), value)) for key in t["selectors"] for value in values(m, key)])
 
 
+def ask_marks(m, t, path):
+    """What a user marks changes the user's own processes alone, and says how many these are."""
+    def versions():
+        return {p["pid"]: p["version"] for p in m.json(0, "GET", "/v1/processes")}
+
+    before = versions()
+    for uid, tag in ((ONE, "zqone"), (TWO, "zqtwo")):
+        for selector in ("comm=cm_zqroot", "exe=/", "service=sv_" + tag):
+            body = {"selectors": [selector], "version": "vr_%s_marked" % tag}
+            own = 0 if "root" in selector else 1
+            until("it is set", lambda: m.http(uid, "POST", path, body)[0] == 200)
+            assert m.json(uid, "POST", path, body)["processes"] == own, (uid, selector)
+            expected = dict(before, **{m.pid(tag): body["version"]} if own else {})
+            assert versions() == expected, (uid, selector)
+            assert m.json(uid, "POST", path, dict(body, version=""))["processes"] == own
+            assert versions() == before, (uid, selector)
+
+
+def ask_regressions(m, t, path):
+    """What was compared is asked for by selector, as anything else (unit.plopd.deploy_watch keeps owners apart)."""
+    for uid in (0, ONE, TWO):
+        get(m, uid, path)
+        several([(get, m, uid, "%s?%s=%s" % (path, key.replace("NAME", "note"), value)) for key in t["selectors"] for value in values(m, key)])
+
+
 def ask_list(m, t, path):
     for uid in (0, ONE, TWO):
         get(m, uid, path, ("cm_", "sv_", "vr_", "file_") if path == "/v1/processes" else ())
@@ -272,6 +297,8 @@ ROUTES = {
     ("GET", "/v1/profile"): ask_profile,
     ("GET", "/v1/deploys"): ask_deploys,
     ("GET", "/v1/diff"): ask_diff,
+    ("POST", "/v1/marks"): ask_marks,
+    ("GET", "/v1/regressions"): ask_regressions,
     ("GET", "/v1/stream"): ask_stream,
     ("GET", "/v1/dump"): ask_dump,
     ("POST", "/v1/recordings"): ask_recordings,
@@ -399,6 +426,8 @@ def commands(m, t):
                    "until": [["export", "--until", "now"]]},
         "deploys": {"since": [["deploys", "--since", "1h"], ["deploys"]], "json": [["deploys", "--json"]]},
         "backup": {"force": [["backup", None], ["backup", "--force", None]], "state-dir": [["backup", "--state-dir", m.daemon.state, None]]},
+        "regressions": {"since": [["regressions", "--since", "1h"], ["regressions"]], "json": [["regressions", "--json"]]},
+        "mark": {"unit": [["mark", "-u", "not-there", "version=vr_none"]], "cgroup": [["mark", "-c", "/not-there", "version=vr_none"]]},
         "diff": {"base": [["diff", "--base", "since=1h"]], "new": [["diff", "--base", "since=1h", "--new", "since=10m"]],
                  "since": [["diff", "--since", "1h", "--base", "until=now"]], "until": [["diff", "--until", "now", "--base", "since=1h"]],
                  "fail-above": [["diff", "--base", "since=1h", "--fail-above", "100000%"]], "json": [["diff", "--json", "--base", "since=1h"]]},

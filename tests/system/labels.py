@@ -118,6 +118,44 @@ def test_version_of_a_script(plopd, running):
     assert plopd.process_of(running.works[-1].pid)["version"] == written
 
 
+def test_mark(root, tmp_path):
+    """A version that is set by hand: for those that run and those that begin, over the environment's, and for the next plopd as well."""
+    script = tmp_path / "burn.py"
+    script.write_text(BURN)
+    environ = environment(PLOP_SERVICE="pushed", PLOP_VERSION="1")
+
+    def versions(daemon):
+        return sorted((p["version"], p["version_from"]) for p in daemon.processes() if p["service"] == "pushed" and p["status"] == "profiled")
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(host.Workload(sys.executable, str(script), env=environ))
+        with host.Plopd("--window", 1) as daemon:
+            until("it is profiled", lambda: versions(daemon) == [("1", "environment")])
+            until("it is saved", lambda: any(d["version"] == "1" for d in json.loads(daemon.ctl("deploys", "--json").out)["deploys"]), 30)
+            done = daemon.ctl("mark", "service=pushed", "version=abc123")
+            assert done.returncode == 0 and not done.err and not done.out, done
+            assert versions(daemon) == [("abc123", "mark")]
+            stack.enter_context(host.Workload(sys.executable, str(script), env=environ))
+            until("the second has it", lambda: versions(daemon) == [("abc123", "mark")] * 2)
+
+            def deploys():
+                found = json.loads(daemon.ctl("deploys", "service=pushed", "--json").out)["deploys"]
+                return {d["version"]: d["before"] for d in found}
+            until("it is a deploy", lambda: deploys() == {"abc123": "1", "1": None}, 30)
+            for arguments, words in ((("version=1",), "say of what"), (("service=pushed",), "say which version"), (("pid=1", "version=1"), "unit"),
+                                     (("service=pushed", "version=\x07"), "control")):
+                done = daemon.ctl("mark", *arguments)
+                assert done.returncode != 0 and words in done.err, done
+            done = daemon.ctl("mark", "-u", "not-there", "version=7")
+            assert done.returncode == 0 and "unit=not-there.service runs" in done.err, done
+            daemon.stop()
+            daemon.start()
+            until("the next plopd has it", lambda: versions(daemon) == [("abc123", "mark")] * 2)
+            assert deploys() == {"abc123": "1", "1": None}
+            assert daemon.ctl("mark", "service=pushed", "version=").returncode == 0
+            assert versions(daemon) == [("1", "environment")] * 2
+
+
 def test_service_of_a_script(plopd, running):
     told = plopd.process_of(running.works[-1].pid)
     if told["container"] or told["unit"].endswith(".service"):

@@ -171,7 +171,8 @@ def check_tree(daemon, tree):
             return False
         first = processes[tree.pid]
         name = NAMES.get(tree.name) or next((n for suffix, n in SUFFIXES.items() if tree.name.endswith(suffix)), os.path.basename(SCRIPT))
-        labels = tree.labels or (name if is_unnamed(first) else first["service"], "")
+        # the version of all is that of the first, which the script's file has, or the work tree that it is in
+        labels = tree.labels or (name if is_unnamed(first) else first["service"], first["version"])
         seen = [(p["service"], p["version"]) for p in mine]
         titles = [p["cmdline"] for p in mine]
         last[:] = [seen, titles]

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+#include <inttypes.h>
+
+#include "ctl/ctl.h"
+#include "ctl/select.h"
+#include "ctl/suggest.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/when.h"
+
+struct regressions_options {
+	struct ctl *ctl;
+	struct selectors selectors;
+	const char *since;
+	bool json;
+	int error; /* exit status of a selector that was refused */
+};
+
+static error_t on_option(int key, char *value, struct argp_state *state)
+{
+	struct regressions_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = o->ctl;
+		return 0;
+	case 's':
+		o->since = value;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->error == CTL_DONE)
+			o->error = ctl_selector_add("regressions", &o->selectors, value);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* One comparison, and its functions among those of all. */
+static void print_comparison(const json_t *c, const json_t *functions)
+{
+	char service[128], version[128], before[128], time[32], name[256], place[256];
+	const json_t *f;
+	size_t i;
+
+	printf("%s  %s: %s after %s, by %.0f and %.0f windows: %s\n",
+	       text_time(json_number_at(c, "time"), time, sizeof(time)),
+	       text_cell(json_string_at(c, "service"), 24, false, service, sizeof(service)),
+	       text_cell(json_string_at(c, "version"), 24, false, version, sizeof(version)),
+	       text_cell(json_string_at(c, "before"), 24, false, before, sizeof(before)),
+	       json_number_at(c, "new.windows"), json_number_at(c, "base.windows"),
+	       json_number_at(c, "regressions") > 0 ? "slower" : "nothing is slower");
+	json_array_foreach(functions, i, f)
+	{
+		if (!streq(json_string_at(f, "service"), json_string_at(c, "service")) ||
+		    !streq(json_string_at(f, "version"), json_string_at(c, "version")) ||
+		    json_number_at(f, "time") != json_number_at(c, "time"))
+			continue;
+		printf("    %+6.1f %%  %6.2f %% of all  %s (%s)\n",
+		       100 * json_number_at(f, "relative"), 100 * json_number_at(f, "rise"),
+		       text_cell(json_string_at(f, "name"), 60, false, name, sizeof(name)),
+		       text_cell(json_place_at(f), 60, false, place, sizeof(place)));
+	}
+}
+
+static void print_all(const json_t *answer)
+{
+	const json_t *all = json_object_get(answer, "comparisons"), *c;
+	size_t i;
+
+	if (json_array_size(all) == 0)
+		log_warning(
+			"no version was compared with the one before yet; plopctl deploys lists "
+			"the versions");
+	json_array_foreach(all, i, c) print_comparison(c, json_object_get(answer, "regressions"));
+}
+
+static int run(const struct regressions_options *o)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_buf_ struct buf b = {};
+	uint64_t since = 0;
+
+	if (o->error != CTL_DONE)
+		return o->error;
+	if (o->since && when_parse(o->since, clock_ns(CLOCK_REALTIME), false, &since) < 0)
+		return ctl_usage("regressions", "--since %.64s is not a time; it is one of: %s",
+				 o->since, when_forms());
+	buf_printf(&b, "/v1/regressions?from=%" PRIu64, since / NSEC_PER_SEC);
+	ctl_selectors_query(&o->selectors, true, true, &b);
+	path = buf_string(&b);
+	if (!path) {
+		log_error("regressions: out of memory");
+		return CTL_FAILED;
+	}
+	return ctl_show(o->ctl, "regressions", path, o->json, print_all);
+}
+
+int ctl_regressions(struct ctl *ctl, int argc, char *argv[])
+{
+	static const struct argp_option options[] = {
+		{ "since", 's', "TIME", 0, "What was compared from then on, default all", 0 },
+		{ "json", 'j', NULL, 0, "Print JSON, for programs", 0 },
+		{}
+	};
+	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
+	static const struct argp argp = {
+		.options = options,
+		.parser = on_option,
+		.children = children,
+		.args_doc = "[SELECTOR]...",
+		.doc = "What plopd found to be slower in each new version of a service.\v"
+		       "plopd compares a new version with the one before when both have ten "
+		       "windows, and again each time that the new one has twice as many. Only "
+		       "what is sure is listed; see plopctl diff.\n\n"
+		       "SELECTOR is service=NAME or version=VERSION.\n\n"
+		       "Examples:\n"
+		       "  plopctl regressions\n"
+		       "  plopctl regressions service=shop --since 7d --json",
+	};
+	struct regressions_options o = { .ctl = ctl };
+	int r;
+
+	ctl_parse("regressions", &argp, 0, argc, argv, &o);
+	r = run(&o);
+	selectors_done(&o.selectors);
+	return r;
+}
