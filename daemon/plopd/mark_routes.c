@@ -10,6 +10,8 @@
 #include "util/utf8.h"
 
 #define FILE_NAME "marks.json"
+/* Writes at once for those who are not trusted. */
+#define WAITING_MAX 16
 /* Keys of one mark. */
 #define SELECTORS_MAX 8
 
@@ -200,9 +202,9 @@ void route_mark(const struct api_request *q, void *ctx)
 	struct selectors whom = {};
 	const char *version;
 
-	if (!q->peer.trusted && m->waiting > 0)
+	if (!q->peer.trusted && m->waiting >= WAITING_MAX)
 		api_reply_error(q->call, 429, "ask again in a moment",
-				"another version is being set");
+				"other versions are being set");
 	else if (take_selectors(q, json_object_get(body, "selectors"), &whom) == 0 &&
 		 (version = take_version(q, body)))
 		set(q, m, &whom, version);

@@ -109,7 +109,7 @@ def ask_marks(m, t, path):
             own = 0 if "root" in selector else 1
             until("it is set", lambda: m.http(uid, "POST", path, body)[0] == 200)
             assert m.json(uid, "POST", path, body)["processes"] == own, (uid, selector)
-            expected = dict(before, **{m.pid(tag): body["version"]} if own else {})
+            expected = {**before, **({m.pid(tag): body["version"]} if own else {})}
             assert versions() == expected, (uid, selector)
             assert m.json(uid, "POST", path, dict(body, version=""))["processes"] == own
             assert versions() == before, (uid, selector)

@@ -96,9 +96,10 @@ def free_port():
         return s.getsockname()[1]
 
 
-def windows_of(daemon, version):
+def samples_of(daemon, version):
+    """How many windows a version has, and samples in them."""
     found = json.loads(daemon.ctl("diff", "service=pushed-shop", "--base", "version=" + version, "--new", "version=" + version, "--json").out or "{}")
-    return found.get("new", {}).get("windows", 0)
+    return found.get("new", {}).get("windows", 0), found.get("new", {}).get("samples", 0)
 
 
 def comparison(daemon, version):
@@ -112,21 +113,25 @@ def test_push(root, tmp_path, packages):
     version = {name: "git-" + commit[:12] for name, commit in COMMITS.items()}
     folders = {name: release(str(tmp_path / "releases" / str(list(COMMITS).index(name) + 1)), LOOPS if name == "first" else PUSHED, commit) for name, commit in COMMITS.items()}
     began = time.monotonic()
-    with host.Plopd("--window", 1, "--hz", 400) as daemon:
+    with host.Plopd("--window", 1, "--hz", 1000) as daemon:
         server, load = Server(packages, folders["first"], port), Load(port)
         try:
-            until("the first version has windows", lambda: windows_of(daemon, version["first"]) >= 14, 120)
+            # later there are no more of it: enough on a slow machine as well
+            until("the first version has windows", lambda: samples_of(daemon, version["first"])[0] >= 14, 120, 0.5)
+            until("the first version has samples", lambda: samples_of(daemon, version["first"])[1] >= 3500, 120, 0.5)
             assert not json.loads(daemon.ctl("regressions", "--json").out)["comparisons"]
             server.end()
             server = Server(packages, folders["slower"], port)
             # what ten windows do not tell for sure, more of them do
-            until("the regression is found", lambda: comparison(daemon, version["slower"]) and comparison(daemon, version["slower"])[1], 150)
+            until(lambda: "the regression is found: " + daemon.ctl("diff", "service=pushed-shop", "--base", "version=" + version["first"], "--new",
+                                                                   "version=" + version["slower"]).out,
+                  lambda: comparison(daemon, version["slower"]) and comparison(daemon, version["slower"])[1], 150, 0.5)
             found, names = comparison(daemon, version["slower"])
             assert names == {"price"}, (found, names)
             assert found["before"] == version["first"] and min(found["base"]["windows"], found["new"]["windows"]) >= 10, found
             server.end()
             server = Server(packages, folders["same"], port)
-            until("the same code is compared", lambda: comparison(daemon, version["same"]), 150)
+            until("the same code is compared", lambda: comparison(daemon, version["same"]), 150, 0.5)
             found, names = comparison(daemon, version["same"])
             assert not names and found["before"] == version["slower"], (found, names)
         finally:

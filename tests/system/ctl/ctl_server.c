@@ -98,6 +98,7 @@ static void put_process(struct json_writer *w, const struct fake_process *p)
 	json_put_uint(w, "samples", p->samples);
 	json_put_real(w, "cpu_percent", p->cpu_percent);
 	json_put_real(w, "symbolized_percent", 100);
+	json_put_string(w, "version_from", "environment");
 	json_put_bool(w, "restless_title", false);
 	json_put_string(w, "status", p->status);
 	json_put_end(w);
