@@ -99,8 +99,10 @@ def ask_deploys(m, t, path):
 
 def ask_marks(m, t, path):
     """What a user marks changes the user's own processes alone, and says how many these are."""
+    pids = [m.pid(tag) for tag in FROM_THE_START]
+
     def versions():
-        return {p["pid"]: p["version"] for p in m.json(0, "GET", "/v1/processes")}
+        return {p["pid"]: p["version"] for p in m.json(0, "GET", "/v1/processes") if p["pid"] in pids}
 
     before = versions()
     for uid, tag in ((ONE, "zqone"), (TWO, "zqtwo")):
