@@ -17,6 +17,8 @@ enum option_type {
 	OPTION_ADDRESS, /* ADDR:PORT */
 	OPTION_SECRET,  /* SECRET_LEAST characters at least, or none */
 	OPTION_MODE,    /* when to sample */
+	OPTION_COMMAND, /* an absolute path and arguments, or nothing */
+	OPTION_URL,     /* of HTTP, or nothing */
 };
 
 struct option_entry {
@@ -69,6 +71,10 @@ static const struct option_entry options[] = {
 	  "address of plop-gateway" },
 	{ "gateway", "token", OPTION_SECRET, "", NULL, NULL, DEST(token),
 	  "bearer token for scrapers; empty: none" },
+	{ "notify", "command", OPTION_COMMAND, "", NULL, NULL, DEST(notify_command),
+	  "what plop-gateway runs when a new version is slower" },
+	{ "notify", "url", OPTION_URL, "", NULL, NULL, DEST(notify_url),
+	  "where plop-gateway posts it when a new version is slower" },
 };
 
 _Static_assert(PLOP_MAX_DEPTH == 1024, "the maximum of max_depth");
@@ -96,6 +102,8 @@ static const char *form(enum option_type type)
 		[OPTION_ADDRESS] = "an address and port like 127.0.0.1:7567",
 		[OPTION_SECRET] = SECRET_FORM,
 		[OPTION_MODE] = "always, on-demand or periodic",
+		[OPTION_COMMAND] = "empty, or an absolute path with its arguments",
+		[OPTION_URL] = "empty, or a URL like https://host/path",
 	};
 
 	return forms[type];
@@ -106,7 +114,7 @@ static int complain(const struct option_entry *o, const char *value, char **ret_
 	if (!ret_error)
 		return -EINVAL;
 	/* a secret does not go into a log */
-	if (o->type == OPTION_SECRET)
+	if (o->type == OPTION_SECRET || o->type == OPTION_URL)
 		value = "...";
 	if (o->min)
 		return asprintf(ret_error, "%s = %.64s: must be %s from %s to %s", o->key, value,
@@ -139,6 +147,11 @@ static bool text_is_good(enum option_type type, const char *value)
 		return secret_is_good(value);
 	if (type == OPTION_PATH)
 		return value[0] == '/';
+	if (type == OPTION_COMMAND)
+		return !*value || value[0] == '/';
+	if (type == OPTION_URL)
+		return !*value || (!strchr(value, ' ') && (strncmp(value, "http://", 7) == 0 ||
+							   strncmp(value, "https://", 8) == 0));
 	if (type == OPTION_ADDRESS)
 		return parse_address(value, &address) == 0;
 	return true;
@@ -238,6 +251,8 @@ void config_free(struct config *c)
 	free(c->socket);
 	free(c->listen);
 	free(c->token);
+	free(c->notify_command);
+	free(c->notify_url);
 	free(c);
 }
 

@@ -34,6 +34,8 @@ struct config {
 	/* [gateway] */
 	char *listen; /* ADDR:PORT */
 	char *token;  /* "": none */
+	/* [notify]: of plop-gateway; "": none */
+	char *notify_command, *notify_url;
 };
 
 #define CONFIG_DEFAULT_FILE "/etc/plop/plop.conf"

@@ -117,6 +117,9 @@ static int set_up(struct gateway *g, int listen_fd)
 	r = upstream_new(g->loop, g->config->socket, &g->upstream);
 	if (r < 0)
 		return r;
+	r = notify_new(g->loop, g->config, g->upstream, &g->notify);
+	if (r < 0)
+		return r;
 	r = worker_new(g->loop, "plop-offline", QUESTIONS_MAX, &g->worker);
 	if (r < 0)
 		return r;
@@ -152,6 +155,7 @@ void gateway_free(struct gateway *g)
 	/* The server first: it tells everything that waits that its client is gone. */
 	api_server_free(g->server);
 	worker_free(g->worker);
+	notify_free(g->notify);
 	upstream_free(g->upstream);
 	sd_event_source_disable_unref(g->heartbeat);
 	sd_event_unref(g->loop);

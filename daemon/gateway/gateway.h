@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "config/config.h"
+#include "gateway/notify.h"
 #include "gateway/session.h"
 #include "gateway/upstream.h"
 #include "util/parse.h"
@@ -22,6 +23,7 @@ struct gateway {
 	char own_name[256]; /* of this host, for check_host() */
 	char url[320];      /* "http://127.0.0.1:7567" */
 	struct upstream *upstream;
+	struct notify *notify; /* NULL: nobody is to be told */
 	struct worker *worker;
 	struct api_server *server;
 	struct api_route *routes;

@@ -161,6 +161,37 @@ START_TEST(long_lines_and_binary)
 }
 END_TEST
 
+START_TEST(who_is_told_has_a_form)
+{
+	static const struct {
+		const char *key, *value;
+		int r;
+	} all[] = { { "command", "", 0 },
+		    { "command", "/bin/true --now", 0 },
+		    { "command", "true", -EINVAL },
+		    { "command", "/bin/true\x1b", -EINVAL },
+		    { "url", "", 0 },
+		    { "url", "http://127.0.0.1:9000/x?y=1", 0 },
+		    { "url", "https://example.org/", 0 },
+		    { "url", "https://example.org/a b", -EINVAL },
+		    { "url", "file:///etc/passwd", -EINVAL },
+		    { "url", "example.org", -EINVAL } };
+	_cleanup_(config_freep) struct config *c = NULL;
+
+	ck_assert_int_eq(config_new(&c), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		_cleanup_free_ char *error = NULL;
+
+		ck_assert_int_eq(config_set(c, "notify", all[i].key, all[i].value, &error),
+				 all[i].r);
+		/* a URL may have a secret in it, and this goes into a log */
+		ck_assert(!error || !strstr(error, "example.org"));
+	}
+	ck_assert_str_eq(c->notify_command, "/bin/true --now");
+	ck_assert_str_eq(c->notify_url, "https://example.org/");
+}
+END_TEST
+
 START_TEST(a_secret_has_a_length)
 {
 	static const char *const bad[] = { "a", "0123456789abcde", "0123456789 abcdef",
@@ -207,12 +238,12 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 14);
+	ck_assert_uint_eq(n, 16);
 }
 END_TEST
 
 CHECK_MAIN_WITH("config/config", setup, teardown, defaults_are_the_contract,
 		later_files_and_the_command_line_win, errors_name_file_line_and_range,
 		an_error_in_a_later_file_names_that, unknown_keys_are_passed_over,
-		long_lines_and_binary, a_secret_has_a_length, a_named_file_must_exist,
-		help_lists_every_option);
+		long_lines_and_binary, who_is_told_has_a_form, a_secret_has_a_length,
+		a_named_file_must_exist, help_lists_every_option);
