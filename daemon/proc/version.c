@@ -493,9 +493,12 @@ int process_version_find(struct process_info *p, const char *exe, const char *ar
 {
 	struct sight s = { .root = -EBADF };
 	char version[64] = "", *copy;
+	const char *text;
+	size_t n;
 	int r;
 
-	if (p->says_version || p->made != PROCESS_EXECUTED)
+	if (p->says_version || p->made != PROCESS_EXECUTED ||
+	    proc_cmdline_main(exe, arguments, size, &text, &n) == PROC_MAIN_NONE)
 		return 0;
 	r = p->uid == PROCESS_NO_UID ? -EACCES : sight_open(&s, p);
 	if (r == 0)
