@@ -224,8 +224,9 @@ void examiner_timed_out(struct examiner *e, const struct question *q)
 }
 
 /*
- * Whether a question waits for one that is at work, rather than for another that is to be forked:
- * each reads by itself the binaries that it meets, and most questions take less than a millisecond.
+ * Whether a question waits for one that is at work, rather than that another is asked or forked:
+ * each reads by itself the binaries that it meets, most questions take less than a millisecond, and
+ * one that is not needed ends.
  */
 static bool lane_is_patient(struct examiner *e, enum lane lane)
 {
@@ -263,7 +264,7 @@ static struct helper *lane_helper(struct examiner *e, enum lane lane, const stru
 			return NULL;
 		}
 	}
-	return found && found->fd < 0 && lane_is_patient(e, lane) ? NULL : found;
+	return found && found != &e->helpers[lane][0] && lane_is_patient(e, lane) ? NULL : found;
 }
 
 /* Whether nothing more is asked about whoever it is about. */

@@ -158,6 +158,18 @@ static void helper_rest(struct helper *h)
 		sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
 }
 
+/* Memory of an answer that nobody took is for the next one; h may be another by now. */
+static void helper_keep(struct helper *h, struct buf *in)
+{
+	buf_clear(in);
+	if (h->fd < 0 || h->in.data || in->allocated > CHUNK_MAX) {
+		buf_free(in);
+		return;
+	}
+	h->in = *in;
+	*in = (struct buf){};
+}
+
 /* The whole answer, if it has come. 1: it is handed on; 0: more has to come; -EBADMSG. */
 static int helper_answer(struct helper *h)
 {
@@ -186,7 +198,7 @@ static int helper_answer(struct helper *h)
 	 */
 	examiner_dispatch(e, lane);
 	question_answer(e, q, head.value, &body);
-	buf_free(&in);
+	helper_keep(h, &in);
 	return 1;
 }
 

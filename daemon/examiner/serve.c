@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sys/prctl.h>
+#include <sys/uio.h>
 
 #include "examiner/private.h"
 #include "util/log.h"
@@ -32,19 +33,25 @@ static int read_all(int fd, void *buffer, size_t size)
 	return 0;
 }
 
-static int write_all(int fd, const void *buffer, size_t size)
+/* The head and the rest at once: plopd is woken once. */
+static int write_answer(int fd, const struct message_head *head, const struct buf *answer)
 {
-	const char *from = buffer;
+	struct iovec parts[] = { { (void *)head, sizeof(*head) }, { answer->data, answer->size } };
+	struct iovec *part = parts;
 
-	while (size > 0) {
-		ssize_t n = write(fd, from, size);
+	while (part < parts + ARRAY_SIZE(parts)) {
+		ssize_t n = writev(fd, part, (int)(parts + ARRAY_SIZE(parts) - part));
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		from += n;
-		size -= (size_t)n;
+		while (part < parts + ARRAY_SIZE(parts) && (size_t)n >= part->iov_len)
+			n -= (ssize_t)part++->iov_len;
+		if (n > 0) {
+			part->iov_base = (char *)part->iov_base + n;
+			part->iov_len -= (size_t)n;
+		}
 	}
 	return 0;
 }
@@ -75,8 +82,7 @@ static int serve_one(struct served *s, int fd, struct buf *request, struct buf *
 		buf_free(answer);
 	}
 	head = (struct message_head){ .size = (uint32_t)answer->size, .value = r };
-	r = write_all(fd, &head, sizeof(head));
-	return r < 0 ? r : write_all(fd, answer->data, answer->size);
+	return write_answer(fd, &head, answer);
 }
 
 /* What a question took at most is not kept for good. */

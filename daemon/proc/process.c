@@ -21,14 +21,11 @@ static int gone(int e)
 	return e == ENOENT ? -ESRCH : -e;
 }
 
-/* The first max bytes of /proc/PID/NAME into b, which is emptied before. */
-static int read_file(pid_t pid, const char *name, size_t max, struct buf *b)
+/* The first max bytes of a file, in a folder of open_process(), into b, which is emptied before. */
+static int read_file_at(int folder, const char *name, size_t max, struct buf *b)
 {
-	_cleanup_close_ int fd = -EBADF;
-	char path[64];
+	_cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return gone(errno);
 	buf_clear(b);
@@ -56,9 +53,9 @@ static int read_file(pid_t pid, const char *name, size_t max, struct buf *b)
  * The same for a file that the caller may be forbidden to read, or that is empty for kernel
  * threads.
  */
-static int read_optional(pid_t pid, const char *name, size_t max, struct buf *b)
+static int read_optional(int folder, const char *name, size_t max, struct buf *b)
 {
-	int r = read_file(pid, name, max, b);
+	int r = read_file_at(folder, name, max, b);
 
 	if (r == -EACCES || r == -EPERM || r == -EINVAL || r == -EIO) {
 		buf_clear(b);
@@ -67,9 +64,9 @@ static int read_optional(pid_t pid, const char *name, size_t max, struct buf *b)
 	return r;
 }
 
-static int read_stat(pid_t pid, struct buf *b, struct proc_stat *ret)
+static int read_stat(int folder, struct buf *b, struct proc_stat *ret)
 {
-	int r = read_file(pid, "stat", 4096, b);
+	int r = read_file_at(folder, "stat", 4096, b);
 
 	if (r < 0)
 		return r;
@@ -94,9 +91,11 @@ unsigned int process_threads(pid_t pid)
 bool process_has_memory(pid_t pid)
 {
 	_cleanup_buf_ struct buf b = {};
+	char path[64];
 
 	/* pages of it, of all (proc_pid_statm(), fs/proc/array.c) */
-	return read_file(pid, "statm", 64, &b) == 0 && b.size > 0 && b.data[0] != '0';
+	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+	return read_file_at(AT_FDCWD, path, 64, &b) == 0 && b.size > 0 && b.data[0] != '0';
 }
 
 static double start_time(uint64_t ticks)
@@ -170,16 +169,13 @@ int process_parent(pid_t pid, pid_t *ret)
 	return 0;
 }
 
-int process_owner(pid_t pid, uid_t *ret)
+static int owner_at(int folder, uid_t *ret)
 {
-	_cleanup_close_ int folder = -EBADF;
 	char text[STATUS_SIZE];
 	struct stat st;
 	uid_t uid;
-	int r = pid > 0 ? open_process(pid, &folder) : -ESRCH;
+	int r = read_status(folder, text);
 
-	if (r >= 0)
-		r = read_status(folder, text);
 	if (r < 0)
 		return r;
 	/*
@@ -195,13 +191,19 @@ int process_owner(pid_t pid, uid_t *ret)
 	return 0;
 }
 
-static int read_exe(pid_t pid, char **ret)
+int process_owner(pid_t pid, uid_t *ret)
 {
-	char path[64], target[PATH_MAX + 16];
-	ssize_t n;
+	_cleanup_close_ int folder = -EBADF;
+	int r = pid > 0 ? open_process(pid, &folder) : -ESRCH;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	n = readlink(path, target, sizeof(target));
+	return r < 0 ? r : owner_at(folder, ret);
+}
+
+static int read_exe(int folder, char **ret)
+{
+	char target[PATH_MAX + 16];
+	ssize_t n = readlinkat(folder, "exe", target, sizeof(target));
+
 	/* Kernel threads have none, and others' may be forbidden. */
 	if (n < 0)
 		n = 0;
@@ -209,11 +211,11 @@ static int read_exe(pid_t pid, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-static int read_cgroup(pid_t pid, struct buf *b, struct process_info *p)
+static int read_cgroup(int folder, struct buf *b, struct process_info *p)
 {
 	const char *path, *part;
 	size_t path_size, size;
-	int r = read_optional(pid, "cgroup", PROC_MAX_CGROUP, b);
+	int r = read_optional(folder, "cgroup", PROC_MAX_CGROUP, b);
 
 	if (r < 0)
 		return r;
@@ -302,12 +304,12 @@ int process_info_inherit(struct process_info *p, const struct process_info *make
 }
 
 /* cmdline, and what it, the environment and the cgroup say of service and version. */
-static int read_labels(pid_t pid, struct buf *b, struct process_info *p)
+static int read_labels(int folder, struct buf *b, struct process_info *p)
 {
 	_cleanup_buf_ struct buf arguments = {};
 	_cleanup_free_ char *script = NULL;
 	const char *data;
-	int r = read_optional(pid, "cmdline", PROC_MAX_CMDLINE_READ, &arguments);
+	int r = read_optional(folder, "cmdline", PROC_MAX_CMDLINE_READ, &arguments);
 
 	if (r < 0)
 		return r;
@@ -318,7 +320,7 @@ static int read_labels(pid_t pid, struct buf *b, struct process_info *p)
 		return -ENOMEM;
 	if (p->made == PROCESS_EXECUTED && proc_cmdline_is_worker(p->exe, data, arguments.size))
 		p->made = PROCESS_WORKER;
-	r = read_optional(pid, "environ", PROC_MAX_ENVIRON, b);
+	r = read_optional(folder, "environ", PROC_MAX_ENVIRON, b);
 	if (r < 0)
 		return r;
 	p->overwritten = proc_environ_overwritten(b->data ? b->data : "", b->size);
@@ -329,13 +331,15 @@ static int read_labels(pid_t pid, struct buf *b, struct process_info *p)
 
 int process_title_read(pid_t pid, char **ret_comm, char **ret_cmdline)
 {
+	_cleanup_close_ int folder = -EBADF;
 	_cleanup_buf_ struct buf b = {};
 	_cleanup_free_ char *comm = NULL;
 	char *cmdline;
 	int r = process_thread_name(pid, pid, &comm);
 
+	r = r < 0 ? r : open_process(pid, &folder);
 	if (r >= 0)
-		r = read_optional(pid, "cmdline", PROC_MAX_CMDLINE_READ, &b);
+		r = read_optional(folder, "cmdline", PROC_MAX_CMDLINE_READ, &b);
 	if (r < 0)
 		return r;
 	cmdline = proc_cmdline_join(b.data ? b.data : "", b.size, PROC_MAX_CMDLINE);
@@ -353,15 +357,17 @@ int process_title_read(pid_t pid, char **ret_comm, char **ret_cmdline)
  */
 static int read_made(const struct proc_stat *s, struct buf *b, struct process_info *p)
 {
+	_cleanup_close_ int folder = -EBADF;
 	struct proc_stat parent;
 	uid_t uid;
 	int r;
 
 	p->parent = s->parent;
 	if (s->parent <= 1 || p->uid == PROCESS_NO_UID || !(s->flags & PF_FORKNOEXEC) ||
-	    !s->stack || process_owner(s->parent, &uid) < 0 || uid != p->uid)
+	    !s->stack || open_process(s->parent, &folder) < 0 || owner_at(folder, &uid) < 0 ||
+	    uid != p->uid)
 		return 0;
-	r = read_stat(s->parent, b, &parent);
+	r = read_stat(folder, b, &parent);
 	if (r == -ENOMEM)
 		return r;
 	if (r >= 0 && s->stack == parent.stack && s->arguments == parent.arguments &&
@@ -372,11 +378,12 @@ static int read_made(const struct proc_stat *s, struct buf *b, struct process_in
 
 static int read_all(pid_t pid, struct process_info *p)
 {
+	_cleanup_close_ int folder = -EBADF;
 	_cleanup_buf_ struct buf b = {};
-	struct proc_stat s, again;
-	int r;
+	struct proc_stat s;
+	int r = open_process(pid, &folder);
 
-	r = read_stat(pid, &b, &s);
+	r = r < 0 ? r : read_stat(folder, &b, &s);
 	if (r < 0)
 		return r;
 	p->pid = pid;
@@ -385,26 +392,15 @@ static int read_all(pid_t pid, struct process_info *p)
 	p->comm = text_sanitize(s.comm, s.comm_size);
 	if (!p->comm)
 		return -ENOMEM;
-	r = process_owner(pid, &p->uid);
+	r = owner_at(folder, &p->uid);
+	r = r < 0 ? r : read_made(&s, &b, p);
+	r = r < 0 ? r : read_exe(folder, &p->exe);
+	r = r < 0 ? r : read_cgroup(folder, &b, p);
+	r = r < 0 ? r : read_labels(folder, &b, p);
 	if (r < 0)
 		return r;
-	r = read_made(&s, &b, p);
-	if (r < 0)
-		return r;
-	r = read_exe(pid, &p->exe);
-	if (r < 0)
-		return r;
-	r = read_cgroup(pid, &b, p);
-	if (r < 0)
-		return r;
-	r = read_labels(pid, &b, p);
-	if (r < 0)
-		return r;
-	/* The pid may have gone to another process between two files. */
-	r = read_stat(pid, &b, &again);
-	if (r < 0)
-		return r;
-	return again.start_ticks == s.start_ticks ? 0 : -ESRCH;
+	/* of one that has ended meanwhile some files were empty */
+	return faccessat(folder, "stat", F_OK, 0) < 0 ? gone(errno) : 0;
 }
 
 int process_info_read(pid_t pid, struct process_info *ret)
@@ -431,13 +427,16 @@ static void set_start(struct process_info *p, uint64_t began_ns)
 
 static int read_brief(pid_t pid, struct process_info *p)
 {
+	_cleanup_close_ int folder = -EBADF;
 	_cleanup_buf_ struct buf b = {};
-	int r = process_owner(pid, &p->uid);
+	int r = open_process(pid, &folder);
 
+	if (r >= 0)
+		r = owner_at(folder, &p->uid);
 	if (r >= 0)
 		r = process_thread_name(pid, pid, &p->comm);
 	if (r >= 0)
-		r = read_cgroup(pid, &b, p);
+		r = read_cgroup(folder, &b, p);
 	if (r < 0)
 		return r;
 	p->exe = strdup("");
@@ -464,6 +463,7 @@ int process_info_brief(pid_t pid, uint64_t began_ns, struct process_info *ret)
 int process_info_child(const struct process_info *parent, pid_t pid, uint64_t began_ns, bool there,
 		       struct process_info *ret)
 {
+	_cleanup_close_ int folder = -EBADF;
 	_cleanup_buf_ struct buf b = {};
 	struct process_info own = {}, p;
 	uid_t uid;
@@ -476,9 +476,11 @@ int process_info_child(const struct process_info *parent, pid_t pid, uint64_t be
 	p.made = PROCESS_FORKED;
 	set_start(&p, began_ns);
 	/* one that is gone already was what its parent is */
-	if (there && process_owner(pid, &uid) == 0)
+	r = there ? open_process(pid, &folder) : -ESRCH;
+	if (r == 0 && owner_at(folder, &uid) == 0)
 		p.uid = uid;
-	r = there ? read_cgroup(pid, &b, &own) : -ESRCH;
+	if (r == 0)
+		r = read_cgroup(folder, &b, &own);
 	if (r == 0 && *own.cgroup) {
 		char *texts[] = { p.cgroup, p.unit, p.container };
 
@@ -500,8 +502,8 @@ int process_thread_name(pid_t pid, pid_t tid, char **ret)
 	char name[64];
 	int r;
 
-	snprintf(name, sizeof(name), "task/%d/comm", (int)tid);
-	r = read_file(pid, name, 64, &b);
+	snprintf(name, sizeof(name), "/proc/%d/task/%d/comm", (int)pid, (int)tid);
+	r = read_file_at(AT_FDCWD, name, 64, &b);
 	if (r < 0)
 		return r;
 	/* The kernel ends it with a newline. */

@@ -392,6 +392,7 @@ static int examine(const struct elf *e, const char *name, struct binary *b)
 		     has_section                   ? section.address :
 						     0;
 	b->trace_refs = symbols[SYMBOL_REFS].found;
+	b->entry = e->entry;
 	r = find_version(e, &symbols[SYMBOL_VERSION], name, &b->hexversion);
 	if (r < 0)
 		return r;

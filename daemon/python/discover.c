@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <elf.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -11,6 +13,8 @@
  * Files without an interpreter's name that are opened at a time because they were not met before.
  */
 #define OPENS_MAX 512
+/* What the kernel tells a program at its start; it has some twenty. */
+#define AUXV_MAX 64
 
 /*
  * How good what was found is: of several interpreters in a process the best counts, of equal ones
@@ -49,6 +53,45 @@ static void take_found(struct search *s, const struct python_process *p, enum ra
 		return;
 	s->best = *p;
 	s->rank = rank;
+}
+
+/*
+ * Where the kernel put the program that it executed, by where that begins (getauxval(3)).
+ * -ENOENT: it does not tell.
+ */
+static int program_bias(pid_t pid, const struct binary *exe, uint64_t *ret)
+{
+	_cleanup_close_ int fd = -EBADF;
+	Elf64_auxv_t entries[AUXV_MAX];
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 || !exe->entry ? 0 : read(fd, entries, sizeof(entries));
+	for (ssize_t i = 0; i < n / (ssize_t)sizeof(entries[0]); i++) {
+		if (entries[i].a_type != AT_ENTRY)
+			continue;
+		*ret = entries[i].a_un.a_val - exe->entry;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* The interpreter in the program itself, if it is up: then there is no need to look for others. */
+static int take_program(struct search *s, const struct binary *exe)
+{
+	const struct reader memory = process_memory_reader(s->pid);
+	struct python_process p = {};
+	uint64_t bias;
+	int r = program_bias(s->pid, exe, &bias);
+
+	if (r < 0)
+		return 0;
+	r = python_identify(s->pid, exe, bias, &p);
+	if (r >= 0 && p.verdict == PYTHON_YES && python_is_up(&memory, &p.layout, p.runtime))
+		take_found(s, &p, RANK_UP);
+	return r;
 }
 
 static int take_cpython(struct search *s, const struct binary *b, const struct mapped_file *f)
@@ -251,6 +294,9 @@ static int discover(struct search *s, char *exe_path, size_t size, struct python
 		p->verdict = PYTHON_PYPY;
 		return 0;
 	}
+	r = s->exe_is_python ? take_program(s, exe) : 0;
+	if (r < 0 || s->rank == RANK_UP)
+		return r < 0 ? r : conclude(s, false, p);
 	n = cache_each_map(s->cache, s->pid, search_line, s);
 	r = n < 0 ? (int)n : search_files(s, true);
 	/* an interpreter may have any name, or be a part of any library */

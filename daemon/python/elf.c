@@ -131,6 +131,7 @@ int elf_open_head(struct elf *e, const struct reader *memory, uint64_t size)
 		return -EBADMSG;
 	e->type = h.e_type;
 	e->machine = h.e_machine;
+	e->entry = h.e_entry;
 	r = read_segments(e, &h);
 	if (r < 0)
 		return r;

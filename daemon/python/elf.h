@@ -34,6 +34,7 @@ struct elf {
 	uint32_t nsegments, nsections,
 		names; /* names: section that holds the sections' names, 0: none */
 	uint64_t sections;
+	uint64_t entry; /* where the program begins */
 	struct elf_dynamic dynamic;
 	struct elf_segment segments[PLOP_MAX_ELF_SEGMENTS];
 };
