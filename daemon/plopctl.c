@@ -25,6 +25,7 @@ static const struct ctl_command commands[] = {
 	{ "mark", ctl_mark },
 	{ "regressions", ctl_regressions },
 	{ "backup", ctl_backup },
+	{ "fsck", ctl_fsck },
 };
 
 struct command_line {
@@ -75,6 +76,7 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "  dump     every thread's Python stack, now\n"
 		       "  top      what they do now, live\n"
 		       "  backup   copy plop.db while plopd runs\n"
+		       "  fsck     look whether plop.db is sound\n"
 		       "  open     the viewer's address, with a fresh token\n\n"
 		       "Exit status: 0 done, 1 failed, 2 usage, 3 no such target, 4 not allowed, 5 "
 		       "cannot reach plopd.",

@@ -430,6 +430,7 @@ def commands(m, t):
         "backup": {"force": [["backup", None], ["backup", "--force", None]], "state-dir": [["backup", "--state-dir", m.daemon.state, None]]},
         "regressions": {"since": [["regressions", "--since", "1h"], ["regressions"]], "json": [["regressions", "--json"]]},
         "mark": {"unit": [["mark", "-u", "not-there", "version=vr_none"]], "cgroup": [["mark", "-c", "/not-there", "version=vr_none"]]},
+        "fsck": {"state-dir": [["fsck"], ["fsck", "--state-dir", m.daemon.state]]},
         "diff": {"base": [["diff", "--base", "since=1h"]], "new": [["diff", "--base", "since=1h", "--new", "since=10m"]],
                  "since": [["diff", "--since", "1h", "--base", "until=now"]], "until": [["diff", "--until", "now", "--base", "since=1h"]],
                  "fail-above": [["diff", "--base", "since=1h", "--fail-above", "100000%"]], "json": [["diff", "--json", "--base", "since=1h"]],
@@ -457,10 +458,10 @@ def run(m, uid, arguments):
         return "wait for their answer" not in said and (status, out, said)
 
     status, out, said = until("it is answered: %s" % arguments, answer, 60)
-    if arguments[0] == "backup" and uid:
+    if arguments[0] in ("backup", "fsck") and uid:
         # plop.db is not for them, whoever is asked for it
         assert status == CTL_NOT_ALLOWED and not out and not os.path.exists(path), (uid, arguments, status, said)
-        m.check(uid, said.encode(), "plopctl backup")
+        m.check(uid, said.encode(), "plopctl %s" % arguments[0])
         return
     if None in arguments:
         with open(path, "rb") as f:

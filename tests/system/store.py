@@ -151,12 +151,25 @@ def test_backup(plopd):
     again = plopd.ctl("backup", path)
     assert again.returncode == 1 and "is there already" in again.err and "--force" in again.err, again.err
     assert plopd.ctl("backup", "--force", path).returncode == 0
+    for checked in ([], [path]):
+        done = plopd.ctl("fsck", *checked)
+        assert done.returncode == 0 and "sound" in done.out and not done.err, (done.out, done.err)
     with host.Plopd("--mode", "on-demand", start=False) as other:
         # as the manual says
         shutil.copy(path, os.path.join(other.state, "plop.db"))
         other.start()
         assert not notices(other), notices(other)
         assert profile_of(other, window)["nodes"] == profile_of(plopd, window)["nodes"]
+    # what fsck finds wrong, and what it does not find
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE windows SET samples = samples + 1 WHERE id = %d" % window["id"])
+    db.close()
+    done = plopd.ctl("fsck", path)
+    assert done.returncode == 1 and "window %d cannot be read" % window["id"] in done.err and "1 faults" in done.err, done.err
+    assert "damaged" in done.out
+    for bad, status in ((plopd.log, 1), (path + "-none", 3)):
+        done = plopd.ctl("fsck", bad)
+        assert done.returncode == status, done.err
     # a full disk says so, and leaves nothing
     disk = os.path.join(plopd.folder, "disk")
     os.mkdir(disk)

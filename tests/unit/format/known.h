@@ -100,7 +100,7 @@ static void known_fill(struct profile *p, uint32_t one, uint32_t two)
 	known_add(p, two, 201, (uint32_t[]){ module, work }, 2, 1);
 }
 
-static struct profile *known_profile(void)
+static _unused_ struct profile *known_profile(void)
 {
 	struct process_info info = known_process(100, "app");
 	struct profile *p = NULL;

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "store/fsck.h"
+
+#include "store/internal.h"
+#include "store/reader.h"
+#include "store/schema.h"
+#include "store/window.h"
+
+/* Windows that are read in one transaction, and into one profile. */
+#define BATCH "128"
+/* Rows that SQLite tells of what it finds. */
+#define SQLITE_MOST "20"
+
+static void say(struct fsck *f, bool fault, const char *format, ...) _printf_(3, 4);
+static void say(struct fsck *f, bool fault, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	f->faults += fault;
+	if (f->faults > FSCK_TOLD_MOST)
+		return;
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	f->tell(f->ctx, fault, text);
+}
+
+/* Rows of text, each of which is a fault; but for "ok". */
+static int check_by_sqlite(struct fsck *f, struct store_reader *reader, const char *sql)
+{
+	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
+	int r = db_prepare(reader->db, sql, &st);
+
+	while (r >= 0 && (r = db_step(st)) > 0) {
+		const char *row = db_text(st, 0);
+
+		if (row && !streq(row, "ok"))
+			say(f, true, "SQLite finds it damaged: %.400s", row);
+	}
+	return r;
+}
+
+/* What one table of heads is called, and how its rows are found from the last one looked at on. */
+struct heads {
+	const char *from, *what;
+};
+static const struct heads windows = { "windows WHERE id > ?1 ORDER BY id LIMIT " BATCH, "window" };
+static const struct heads rollups = { "rollups WHERE id > ?1 ORDER BY id LIMIT " BATCH, "roll-up" };
+
+/* The next rows: *last becomes the last of them. Returns how many there were. */
+static int check_batch(struct fsck *f, struct store_reader *reader, const struct heads *t,
+		       int64_t *last)
+{
+	static const struct selectors none;
+	_cleanup_(window_done) struct window_reader w = {};
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	struct answer a = { .selectors = &none };
+	int n = 0, r = profile_new(0, 0, &p);
+
+	if (r == 0)
+		r = window_prepare(&w, reader, t->from);
+	if (r < 0)
+		return r;
+	a.p = p;
+	sqlite3_bind_int64(w.heads, 1, *last);
+	while ((r = db_step(w.heads)) > 0) {
+		struct head h;
+
+		head_read(w.heads, &h);
+		*last = h.id;
+		n++;
+		r = window_add(&w, &a, &h);
+		if (r == -EBADMSG)
+			say(f, true,
+			    "%s %lld cannot be read: what it counted or what that is of is "
+			    "missing, damaged, or not of the sum that its head says",
+			    t->what, (long long)h.id);
+		else if (r < 0)
+			return r;
+		if (h.start_ns > h.end_ns)
+			say(f, true, "%s %lld ends before it begins", t->what, (long long)h.id);
+	}
+	return r < 0 ? r : n;
+}
+
+static int check_heads(struct fsck *f, struct store_reader *reader, const struct heads *t,
+		       uint64_t *ret)
+{
+	int64_t last = INT64_MIN;
+	int r;
+
+	do {
+		r = reader_begin(reader);
+		if (r == 0)
+			r = check_batch(f, reader, t, &last);
+		reader_end(reader);
+		if (r > 0)
+			*ret += (uint64_t)r;
+	} while (r > 0);
+	return r;
+}
+
+/* Adds up the heads of what a roll-up is of. 1: all of that is there. */
+static int add_pieces(struct store_reader *reader, const struct rollup *of, sqlite3_stmt *st,
+		      struct head *ret)
+{
+	bool of_windows = of->tier == TIER_MINUTES;
+	int64_t next = of->first;
+	int r;
+
+	sqlite3_bind_int64(st, 1, of->first);
+	sqlite3_bind_int64(st, 2, of->last);
+	while ((r = db_step(st)) > 0) {
+		struct rollup piece = {};
+
+		if (of_windows) {
+			head_read(st, &piece.head);
+			piece.first = piece.last = piece.head.id;
+		} else {
+			rollup_read(st, &piece);
+		}
+		if (piece.first != next)
+			break;
+		next = piece.last + 1;
+		head_add(ret, &piece.head);
+	}
+	sqlite3_reset(st);
+	return r < 0 ? r : next == of->last + 1;
+}
+
+static bool same_sums(const struct head *a, const struct head *b)
+{
+	return a->samples == b->samples && a->start_ns == b->start_ns && a->end_ns == b->end_ns &&
+	       memcmp(&a->tally, &b->tally, sizeof(a->tally)) == 0;
+}
+
+/* The statements of a look at the roll-ups. */
+struct sums {
+	sqlite3_stmt *all, *pieces[STORE_TIERS];
+};
+
+static void sums_done(struct sums *s)
+{
+	sqlite3_finalize(s->all);
+	for (int i = 0; i < STORE_TIERS; i++)
+		sqlite3_finalize(s->pieces[i]);
+}
+
+static int sums_prepare(struct store_reader *reader, struct sums *s)
+{
+	_cleanup_free_ char *all = rollup_select("ORDER BY tier, last");
+	_cleanup_free_ char *minutes =
+		head_select(SCHEMA_VERSION, "", "windows WHERE id BETWEEN ?1 AND ?2 ORDER BY id");
+	_cleanup_free_ char *hours = rollup_select("WHERE tier = 1 AND last BETWEEN ?1 AND ?2"
+						   " ORDER BY last");
+	int r = all && minutes && hours ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = db_prepare(reader->db, all, &s->all);
+	if (r == 0)
+		r = db_prepare(reader->db, minutes, &s->pieces[TIER_MINUTES]);
+	if (r == 0)
+		r = db_prepare(reader->db, hours, &s->pieces[TIER_HOURS]);
+	return r;
+}
+
+static int check_sums(struct fsck *f, struct store_reader *reader)
+{
+	_cleanup_(sums_done) struct sums s = {};
+	struct rollup before = {}, at;
+	int r = sums_prepare(reader, &s);
+
+	while (r >= 0 && (r = db_step(s.all)) > 0) {
+		struct head sum = {};
+
+		rollup_read(s.all, &at);
+		if (at.tier != TIER_MINUTES && at.tier != TIER_HOURS) {
+			say(f, true, "roll-up %lld is of no tier", (long long)at.head.id);
+			continue;
+		}
+		if (at.first > at.last)
+			say(f, true, "roll-up %lld is of no window", (long long)at.head.id);
+		else if (before.tier == at.tier && at.first <= before.last)
+			say(f, true, "windows %lld to %lld are in two roll-ups of one tier",
+			    (long long)at.first, (long long)MIN(before.last, at.last));
+		before = at;
+		r = add_pieces(reader, &at, s.pieces[at.tier], &sum);
+		if (r > 0 && !same_sums(&sum, &at.head))
+			say(f, true,
+			    "roll-up %lld has not the sums of windows %lld to %lld, of which it is",
+			    (long long)at.head.id, (long long)at.first, (long long)at.last);
+	}
+	return r;
+}
+
+/* Each addition by itself: those too that no stack needed. */
+static int check_additions(struct fsck *f, struct store_reader *reader)
+{
+	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
+	int64_t seed;
+	int r = db_int(reader->db, "SELECT value FROM meta WHERE key='hash_seed'", &seed);
+
+	if (r == 0)
+		r = db_prepare(reader->db,
+			       "SELECT id, texts, functions, frames, nodes, processes, hash, data"
+			       " FROM additions ORDER BY id",
+			       &st);
+	while (r >= 0 && (r = db_step(st)) > 0) {
+		int64_t id = sqlite3_column_int64(st, 0), numbers[DICTIONARY_PARTS];
+		const void *data = sqlite3_column_blob(st, 7);
+
+		for (int i = 0; i < DICTIONARY_PARTS; i++)
+			numbers[i] = sqlite3_column_int64(st, 1 + i);
+		if (dictionary_hash(seed, id, numbers, DICTIONARY_PARTS, data,
+				    (size_t)sqlite3_column_bytes(st, 7)) !=
+		    (uint64_t)sqlite3_column_int64(st, 6))
+			say(f, true,
+			    "dictionary %lld is damaged: its addition %lld has another hash",
+			    (long long)(id >> ADDITION_SHIFT),
+			    (long long)(id & ((INT64_C(1) << ADDITION_SHIFT) - 1)));
+	}
+	return r;
+}
+
+/* What nothing refers to. what: behind the number of it; a fault, or only worth knowing. */
+static const struct {
+	const char *sql, *what;
+	bool fault;
+} unused[] = {
+	{ "SELECT count(*) FROM counts WHERE id NOT IN (SELECT id FROM windows) AND id NOT IN"
+	  " (SELECT id FROM rollups)",
+	  "rows of counts belong to no window and no roll-up", true },
+	{ "SELECT count(*) FROM additions WHERE id >> 20 NOT IN (SELECT dictionary FROM windows)"
+	  " AND id >> 20 NOT IN (SELECT dictionary FROM rollups)",
+	  "additions are of dictionaries that no window has any more; plopd lets them go "
+	  "some at a time",
+	  false },
+	{ "SELECT count(*) FROM windows WHERE dictionary = 0",
+	  "windows are as an older plop saved them; plopd carries them over some at a time",
+	  false },
+};
+
+static int check_unused(struct fsck *f, struct store_reader *reader)
+{
+	int r = 0;
+
+	_Static_assert(ADDITION_SHIFT == 20, "as it is in the statement");
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(unused); i++) {
+		int64_t n = 0;
+
+		r = db_int(reader->db, unused[i].sql, &n);
+		if (r == 0 && n > 0)
+			say(f, unused[i].fault, "%lld %s", (long long)n, unused[i].what);
+	}
+	return r;
+}
+
+/* Each in a transaction of its own, so that plopd's WAL has an end to wait for. */
+static int check_in_one(struct fsck *f, struct store_reader *reader,
+			int (*check)(struct fsck *f, struct store_reader *reader))
+{
+	int r = reader_begin(reader);
+
+	if (r == 0)
+		r = check(f, reader);
+	reader_end(reader);
+	/* what SQLite found may be all there is to say of it */
+	if (r == -EBADMSG && f->faults == 0)
+		say(f, true, "it contradicts itself, or lacks a table or column that it must have");
+	return r == -EBADMSG ? 0 : r;
+}
+
+static int check_file(struct fsck *f, struct store_reader *reader)
+{
+	int r = check_by_sqlite(f, reader, "SELECT * FROM pragma_integrity_check(" SQLITE_MOST ")");
+
+	return r == 0 ? check_by_sqlite(f, reader,
+					"SELECT 'a row of ' || \"table\" || ' refers to a row of '"
+					" || parent || ' that is not there'"
+					" FROM pragma_foreign_key_check LIMIT " SQLITE_MOST) :
+			r;
+}
+
+static int check_windows(struct fsck *f, struct store_reader *reader)
+{
+	int r = check_heads(f, reader, &windows, &f->windows);
+
+	return r == 0 ? check_heads(f, reader, &rollups, &f->rollups) : r;
+}
+
+static int check_all(struct fsck *f, struct store_reader *reader)
+{
+	int r = check_in_one(f, reader, check_file);
+
+	if (r == 0 && reader->version < SCHEMA_VERSION) {
+		say(f, false,
+		    "it is of version %d of the schema; plopd brings it to version %d when it "
+		    "starts, and only then its windows can be looked at",
+		    reader->version, SCHEMA_VERSION);
+		return r;
+	}
+	if (r == 0)
+		r = check_in_one(f, reader, check_additions);
+	if (r == 0)
+		r = check_in_one(f, reader, check_sums);
+	if (r == 0)
+		r = check_in_one(f, reader, check_unused);
+	/* it begins its own transactions */
+	if (r == 0)
+		r = check_windows(f, reader);
+	if (r == -EBADMSG && f->faults == 0)
+		say(f, true, "its windows cannot be read");
+	return r == -EBADMSG ? 0 : r;
+}
+
+int store_fsck(const char *path, struct fsck *f)
+{
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+	int r = reader_open_damaged(path, &reader);
+
+	if (r == -EBADMSG) {
+		say(f, true, "it is no database of plop, or is damaged where that is said");
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	reader->stay_ns = UINT64_MAX / 2;
+	return check_all(f, reader);
+}
