@@ -138,6 +138,8 @@ int db_errno(sqlite3 *db, int rc)
 	system = system_errno(db, rc);
 	if (system == ENOSPC || system == EDQUOT || system == EFBIG)
 		return -ENOSPC;
+	if (system == EROFS)
+		return -EROFS;
 	if ((rc & 0xff) == SQLITE_CANTOPEN)
 		return system ? -system : -ENOENT;
 	return -EIO;

@@ -30,18 +30,26 @@ static int run_with(sqlite3 *db, const char *sql, int64_t id)
 	return db_run(st);
 }
 
+/* Which of a tier may go: those that ended before, and are of windows up to last. */
+struct term {
+	int64_t before, last;
+};
+static const struct term any = { INT64_MAX, INT64_MAX };
+
 /*
- * Up to n (<= EXPIRE_BATCH) of the oldest of a tier, up to the first that ended after before.
- * Returns how many.
+ * Up to n (<= EXPIRE_BATCH) of the oldest of a tier, up to the first that may not go. Returns how
+ * many.
  */
-static int oldest(sqlite3 *db, enum store_tier tier, int64_t before, int n,
+static int oldest(sqlite3 *db, enum store_tier tier, const struct term *term, int n,
 		  struct leaving ret[EXPIRE_BATCH])
 {
 	/* as they were saved: what the clock said has nothing to do with it */
 	static const char *const sql[STORE_TIERS] = {
-		"SELECT id, dictionary, life_ns FROM windows ORDER BY id LIMIT ?1",
-		"SELECT id, dictionary, life_ns FROM rollups WHERE tier=1 ORDER BY last LIMIT ?1",
-		"SELECT id, dictionary, life_ns FROM rollups WHERE tier=2 ORDER BY last LIMIT ?1",
+		"SELECT id, dictionary, life_ns, id FROM windows ORDER BY id LIMIT ?1",
+		"SELECT id, dictionary, life_ns, last FROM rollups WHERE tier=1 ORDER BY last "
+		"LIMIT ?1",
+		"SELECT id, dictionary, life_ns, last FROM rollups WHERE tier=2 ORDER BY last "
+		"LIMIT ?1",
 	};
 	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
 	int r, count = 0;
@@ -50,7 +58,8 @@ static int oldest(sqlite3 *db, enum store_tier tier, int64_t before, int n,
 	if (r < 0)
 		return r;
 	sqlite3_bind_int(st, 1, n);
-	while ((r = db_step(st)) > 0 && sqlite3_column_int64(st, 2) <= before)
+	while ((r = db_step(st)) > 0 && sqlite3_column_int64(st, 2) <= term->before &&
+	       sqlite3_column_int64(st, 3) <= term->last)
 		ret[count++] = (struct leaving){ sqlite3_column_int64(st, 0),
 						 sqlite3_column_int64(st, 1) };
 	return r < 0 ? r : count;
@@ -74,12 +83,12 @@ static int delete_some(struct store *s, enum store_tier tier, const struct leavi
 }
 
 /* Deletes up to n (<= EXPIRE_BATCH) of a tier in one transaction. Returns how many. */
-static int expire_some(struct store *s, enum store_tier tier, int64_t before, int n)
+static int expire_some(struct store *s, enum store_tier tier, const struct term *term, int n)
 {
 	struct leaving some[EXPIRE_BATCH];
 	int r, count;
 
-	count = oldest(s->db, tier, before, n, some);
+	count = oldest(s->db, tier, term, n, some);
 	if (count <= 0)
 		return count;
 	r = db_run(s->statements[ST_BEGIN]);
@@ -100,7 +109,7 @@ static int expire_oldest(struct store *s, enum store_tier tier, int64_t n)
 	int r = 1;
 
 	for (; r > 0 && n > 0; n -= r)
-		r = expire_some(s, tier, INT64_MAX, (int)MIN(n, (int64_t)EXPIRE_BATCH));
+		r = expire_some(s, tier, &any, (int)MIN(n, (int64_t)EXPIRE_BATCH));
 	return MIN(r, 0);
 }
 
@@ -204,19 +213,35 @@ static int expire_by_size(struct store *s)
 	return r;
 }
 
+/*
+ * Nothing goes that is in no roll-up of the next tier yet: where plopd was away for weeks, its last
+ * hours are rolled up only after the first ten minutes of the next plopd, when their time is over.
+ */
+static int rolled_up(struct store *s, enum store_tier tier, int64_t *ret)
+{
+	*ret = INT64_MAX;
+	if (!s->rolls_up || tier == TIER_HOURS)
+		return 0;
+	return rollup_last(s, tier + 1, ret);
+}
+
 /* What has been kept for as long as its tier is. */
 static int expire_by_age(struct store *s, uint64_t until_ns)
 {
 	int r = 0;
 
 	for (int i = 0; r >= 0 && i < STORE_TIERS; i++) {
-		int64_t retention = (int64_t)MIN(s->retention_ns[i], (uint64_t)INT64_MAX), before;
+		int64_t retention = (int64_t)MIN(s->retention_ns[i], (uint64_t)INT64_MAX);
+		struct term term;
 
 		if (!retention || !s->life.any ||
-		    __builtin_sub_overflow(s->life.now, retention, &before))
+		    __builtin_sub_overflow(s->life.now, retention, &term.before))
 			continue;
+		r = rolled_up(s, (enum store_tier)i, &term.last);
+		if (r < 0)
+			return r;
 		do {
-			r = expire_some(s, (enum store_tier)i, before, EXPIRE_BATCH);
+			r = expire_some(s, (enum store_tier)i, &term, EXPIRE_BATCH);
 			s->prunes = s->prunes || r > 0;
 		} while (r == EXPIRE_BATCH && clock_ns(CLOCK_MONOTONIC) < until_ns);
 	}

@@ -110,8 +110,7 @@ static int pieces_prepare(struct store *s, enum store_tier tier, int64_t beyond,
 	return 0;
 }
 
-/* The last window that is in a roll-up of the tier; 0: none is. */
-static int rolled_up_to(struct store *s, enum store_tier tier, int64_t *ret)
+int rollup_last(struct store *s, enum store_tier tier, int64_t *ret)
 {
 	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
 	int r = db_prepare(s->db, "SELECT ifnull(max(last), 0) FROM rollups WHERE tier = ?1", &st);
@@ -135,7 +134,7 @@ static int begin(struct store *s, enum store_tier tier)
 	struct rolling k = { .rollup.tier = tier };
 	int64_t beyond = 0, dictionary = 0, period = 0, until = 0;
 	struct piece p;
-	int r = rolled_up_to(s, tier, &beyond);
+	int r = rollup_last(s, tier, &beyond);
 
 	if (r == 0)
 		r = pieces_prepare(s, tier, beyond, INT64_MAX, &st);

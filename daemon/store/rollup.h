@@ -49,6 +49,9 @@ struct rolling {
 };
 void rolling_done(struct rolling *r);
 
+/* The last window that is in a roll-up of the tier; 0: none is. */
+int rollup_last(struct store *s, enum store_tier tier, int64_t *ret);
+
 /*
  * Rolls up what is complete, for about so long; s->rolls_more says whether there is more. -EBADMSG:
  * the file is damaged.

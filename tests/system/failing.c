@@ -12,7 +12,8 @@
 
 /*
  * Preloaded, it fails what plopd asks for, by the letters in the file $PLOP_TEST_FAIL, which may
- * change at any time: 't', no more timers; 'p', no more perf events.
+ * change at any time: 't', no more timers; 'p', no more perf events; 'r', SQLite's files are on a
+ * file system that became read-only, as one does that met an error, whoever has files open.
  */
 #define LETTERS 16
 static const volatile char *failing;
@@ -67,4 +68,34 @@ long syscall(long number, ...)
 	memcpy(&next, &symbol, sizeof(next));
 	return next(number, argument[0], argument[1], argument[2], argument[3], argument[4],
 		    argument[5]);
+}
+
+/* Of 64 bits, as all are here. */
+ssize_t pwrite64(int fd, const void *data, size_t size, off_t at);
+int ftruncate64(int fd, off_t size);
+
+ssize_t pwrite64(int fd, const void *data, size_t size, off_t at)
+{
+	typeof(pwrite64) *next;
+	void *symbol = dlsym(RTLD_NEXT, "pwrite64");
+
+	memcpy(&next, &symbol, sizeof(next));
+	if (fails('r')) {
+		errno = EROFS;
+		return -1;
+	}
+	return next(fd, data, size, at);
+}
+
+int ftruncate64(int fd, off_t size)
+{
+	typeof(ftruncate64) *next;
+	void *symbol = dlsym(RTLD_NEXT, "ftruncate64");
+
+	memcpy(&next, &symbol, sizeof(next));
+	if (fails('r')) {
+		errno = EROFS;
+		return -1;
+	}
+	return next(fd, size);
 }

@@ -254,6 +254,29 @@ class Plopd:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Failing(Plopd):
+    """A plopd that is refused what fail() says."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments, start=False)
+        self.fail("")
+        self.start()
+
+    def fail(self, letters):
+        """See failing.c."""
+        path = os.path.join(self.folder, "failing")
+        with open(path, "r+b" if os.path.exists(path) else "wb") as f:
+            f.write(letters.encode().ljust(16, b"\0"))
+
+    def command(self):
+        return ["env", "LD_PRELOAD=" + os.path.join(BUILD, "tests", "system", "libfailing.so"),
+                "PLOP_TEST_FAIL=" + os.path.join(self.folder, "failing")] + super().command()
+
+    def ask(self, path, wait=60):
+        return subprocess.run(["curl", "-sS", "--max-time", str(wait), "-w", "%{http_code}", "--unix-socket", self.socket,
+                               "http://plop" + path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=90).stdout.decode()
+
+
 # What other tests' processes lose, beside which this one runs: an interpreter that plop cannot profile, and too many threads.
 OF_OTHERS = ("unsupported", "threads")
 

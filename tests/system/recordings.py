@@ -276,29 +276,6 @@ def test_many(plopd):
         assert x < most, (counts, weight)
 
 
-class Failing(host.Plopd):
-    """A plopd that is refused what fail() says."""
-
-    def __init__(self, *arguments):
-        super().__init__(*arguments, start=False)
-        self.fail("")
-        self.start()
-
-    def fail(self, letters):
-        """See failing.c."""
-        path = os.path.join(self.folder, "failing")
-        with open(path, "r+b" if os.path.exists(path) else "wb") as f:
-            f.write(letters.encode().ljust(16, b"\0"))
-
-    def command(self):
-        return ["env", "LD_PRELOAD=" + os.path.join(host.BUILD, "tests", "system", "libfailing.so"),
-                "PLOP_TEST_FAIL=" + os.path.join(self.folder, "failing")] + super().command()
-
-    def ask(self, path, wait=60):
-        return subprocess.run(["curl", "-sS", "--max-time", str(wait), "-w", "%{http_code}", "--unix-socket", self.socket,
-                               "http://plop" + path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=90).stdout.decode()
-
-
 MANY_THREADS = """
 import sys, threading
 print("READY", flush=True)
@@ -313,7 +290,7 @@ while True: sum(range(1000))
 
 def test_what_plopd_does_not_get(root):
     """A recording that ends because plopd was refused what it takes says so, and why is in the log; a stream is answered."""
-    with Failing() as daemon, host.Workload(sys.executable, code=MANY_THREADS) as work:
+    with host.Failing() as daemon, host.Workload(sys.executable, code=MANY_THREADS) as work:
         daemon.profiled(work.pid)
         daemon.fail("t")
         done = daemon.ctl("record", "-p", work.pid, "-d", "60s", "-f", "json", "-o", "-")

@@ -192,6 +192,25 @@ def test_sampling_has_gone_on(plopd, work):
     assert plopd.stop() == 0
 
 
+def test_read_only(work):
+    """The file system becomes read-only while plopd saves: it is said once, and all goes on when it can be written to again."""
+    with host.Failing("--window", 1) as daemon:
+        until("windows are saved", lambda: daemon.status()["store"]["windows"] >= 2, 30)
+        daemon.fail("r")
+        error = until("it is told", lambda: daemon.status()["store"]["error"], 30)
+        assert daemon.state in error and "Read-only file system" in error, error
+        python = daemon.status()["samples"]["python"]
+        until("sampling goes on", lambda: daemon.status()["samples"]["python"] > python + 50, 30)
+        until("more than one window is not saved", lambda: daemon.status()["store"]["unsaved"] >= 2, 30)
+        before = daemon.status()["store"]["windows"]
+        daemon.fail("")
+        until("it is saved again", lambda: not daemon.status()["store"]["error"], 30)
+        until("windows are saved", lambda: daemon.status()["store"]["windows"] > before, 30)
+        assert daemon.said().count("Read-only file system") == 1, daemon.said()
+        done = daemon.ctl("fsck")
+        assert done.returncode == 0, done.err
+
+
 class Shifted(host.Plopd):
     """A plopd whose time of day can be set."""
 

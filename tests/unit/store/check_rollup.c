@@ -305,9 +305,42 @@ START_TEST(the_clock_jumps)
 	at += 40 * 86400 * NSEC_PER_SEC;
 	for (unsigned int i = 0; i < 2 * MINUTES; i++, at += LENGTH)
 		save(drawn_window(at, LENGTH));
+	roll();
 	ck_assert_int_eq(store_expire(store), 0);
-	ck_assert_int_eq(number("SELECT count(*) FROM rollups WHERE tier = 1"), 0);
+	ck_assert_int_le(number("SELECT count(*) FROM rollups WHERE tier = 1"), 3);
 	ck_assert_int_gt(number("SELECT count(*) FROM rollups WHERE tier = 2"), 0);
+}
+END_TEST
+
+/* plopd is away for longer than ten minutes are kept: what was not yet in six hours is in them. */
+START_TEST(away_for_weeks)
+{
+	_cleanup_(profile_freep) struct profile *all = NULL;
+	uint64_t at = BEGIN + (HOURS + 200) * LENGTH, total = 0;
+
+	state = 21;
+	save_drawn(0, HOURS + 200);
+	roll();
+	store_close(store);
+	ck_assert_int_eq(store_open(dir.path, &store, NULL), 0);
+	store_keep(store, 2 * 86400 * NSEC_PER_SEC, 0);
+	store_roll_up(store, 14 * 86400 * NSEC_PER_SEC, 0);
+	total = (uint64_t)number("SELECT sum(samples) FROM windows");
+	/* ten minutes begin with it, which is when they end last */
+	at = (at / (MINUTES * LENGTH) + 20 * 86400 / 600) * MINUTES * LENGTH;
+	for (unsigned int i = 0; i < 4 * MINUTES; i++, at += LENGTH) {
+		struct profile *p = drawn_window(at, LENGTH);
+
+		total += p->samples_total;
+		save(p);
+		ck_assert_int_eq(store_expire(store), 0);
+		roll();
+	}
+	/* their time was over */
+	ck_assert_int_eq(number("SELECT count(*) FROM windows"), 4 * MINUTES);
+	ck_assert_int_le(number("SELECT count(*) FROM rollups WHERE tier = 1"), 5);
+	all = ask(0, UINT64_MAX, false, NULL);
+	ck_assert_uint_eq(all->samples_total, total);
 }
 END_TEST
 
@@ -487,5 +520,6 @@ END_TEST
 
 CHECK_LOOPS("store/rollup", setup, teardown, { sums_never_change, 0, 2 },
 	    { units_of_ten_minutes, 0, 1 }, { windows_are_gone, 0, 1 }, { the_clock_jumps, 0, 1 },
-	    { killed_in_the_midst, 0, 1 }, { what_is_passed_over, 0, 1 }, { taken_over, 0, 1 },
-	    { no_room, 0, 1 }, { short_retention, 0, 1 }, { the_version_before, 0, 1 });
+	    { away_for_weeks, 0, 1 }, { killed_in_the_midst, 0, 1 }, { what_is_passed_over, 0, 1 },
+	    { taken_over, 0, 1 }, { no_room, 0, 1 }, { short_retention, 0, 1 },
+	    { the_version_before, 0, 1 });
