@@ -23,11 +23,11 @@ static struct dir dir;
 #define BEGIN  (UINT64_C(1700006400) * NSEC_PER_SEC)
 #define LENGTH (120 * NSEC_PER_SEC)
 /*
- * All go after an hour, ten minutes as soon as they are in six hours, which are 180 windows: many of
- * them at once then, so that pages are given back.
+ * All go after an hour, ten minutes as soon as they are in six hours, which are 180 windows: many
+ * of them at once then, so that pages are given back.
  */
 #define KEEP_NS (3600 * NSEC_PER_SEC)
-#define WINDOWS 420
+#define WINDOWS 400
 /* Never reached; pages are given back from a 256th of that on. */
 static uint64_t max_bytes = 1 << 20;
 
@@ -63,7 +63,7 @@ static struct profile *window(int64_t id)
 
 static uint64_t up_to(int64_t id)
 {
-	static uint64_t sums[4096];
+	static uint64_t sums[1 << 16];
 	static int64_t known;
 
 	ck_assert_int_lt(id, ARRAY_SIZE(sums));
@@ -129,7 +129,7 @@ static void sound(const char *path, int64_t saved)
 }
 
 /* What was left by one loss of power, at that time. */
-#define LOSSES 60
+#define LOSSES 30
 static struct loss {
 	struct dir dir;
 	int64_t saved;
@@ -163,7 +163,7 @@ static void lose(void)
 
 	if (next_loss-- > 0 || nlosses == LOSSES)
 		return;
-	next_loss = roll_dice(2 * 110);
+	next_loss = roll_dice(2 * 150);
 	dir_make(&l->dir);
 	l->saved = saved;
 	for (int i = 0; i < LOSSY_FILES && *lossy.files[i].name; i++) {
@@ -228,7 +228,7 @@ START_TEST(the_power_goes)
 END_TEST
 
 /* In seconds of a test; PLOP_CRASHES=N is so many times that. */
-#define KILLS 120
+#define KILLS 40
 
 static int times(void)
 {

@@ -109,7 +109,8 @@ static struct lossy_bytes lossy_left(const struct lossy_image *i, unsigned int s
 	struct lossy_bytes b = {};
 
 	lossy_resize(&b, i->synced.size);
-	memcpy(b.data, i->synced.data, b.size);
+	if (b.size)
+		memcpy(b.data, i->synced.data, b.size);
 	for (size_t k = 0; k < i->n; k++)
 		lossy_apply(&b, &i->writes[k], share, dice);
 	return b;
