@@ -101,7 +101,7 @@ static int make_path(const struct export_options *o, const struct format *f, cha
 /* What to try when nothing was selected. */
 static const char *advice(const struct selectors *s)
 {
-	static const char *const of_recordings[] = { "thread_name", "state", "gil" };
+	static const char *const of_recordings[] = { "thread_name", "state" };
 
 	for (size_t i = 0; i < s->n; i++) {
 		bool found = strncmp(s->items[i].key, "label.", 6) == 0;
@@ -109,7 +109,8 @@ static const char *advice(const struct selectors *s)
 		for (size_t k = 0; k < ARRAY_SIZE(of_recordings); k++)
 			found |= streq(s->items[i].key, of_recordings[k]);
 		if (found)
-			return "thread_name, state, gil and label.NAME are of recordings alone: "
+			return "thread_name, label.NAME and states but running are of recordings "
+			       "alone: "
 			       "plopctl record --group-by thread_name";
 	}
 	return "plopctl ps lists the processes";
@@ -184,7 +185,8 @@ int ctl_export(struct ctl *ctl, int argc, char *argv[])
 		       "or as UTC or +01:00 at their end says.\n\n"
 		       "SELECTOR is KEY=VALUE; KEY is one of pid, comm, exe, cgroup, unit, "
 		       "container, service, version, thread, thread_name, state, gil, label.NAME. "
-		       "Recordings alone have the last four. "
+		       "Recordings alone have thread_name and label.NAME, and other states than "
+		       "running. "
 		       "Several values of one key add up, several keys narrow.\n\n" CTL_FORMAT_RULE
 		       "\n\nExamples:\n"
 		       "  plopctl export --since 10m pid=4711\n"

@@ -10,7 +10,7 @@ int addition_begin(struct addition *a, struct dictionary *d, int64_t seed, const
 	};
 	a->functions = calloc((size_t)dict_functions(from) + 1, sizeof(*a->functions));
 	a->frames = calloc((size_t)dict_frames(from) + 1, sizeof(*a->frames));
-	a->stacks = calloc((size_t)dict_stacks(from) + 1, sizeof(*a->stacks));
+	a->stacks = calloc((size_t)dict_stacks(from) + 1, 2 * sizeof(*a->stacks));
 	return a->functions && a->frames && a->stacks ? 0 : -ENOMEM;
 }
 
@@ -89,23 +89,28 @@ static uint32_t add_frame(struct addition *a, uint32_t id)
 	return n;
 }
 
-uint32_t addition_stack(struct addition *a, uint32_t stack)
+uint32_t addition_stack(struct addition *a, uint32_t stack, bool released)
 {
 	const struct dict_stack *s = dict_get_stack(a->from, stack);
-	uint32_t node = 0;
+	uint32_t *known = &a->stacks[2 * (size_t)stack + released], node = 0;
 
-	if (a->stacks[stack])
-		return a->stacks[stack] - 1;
+	if (*known)
+		return *known - 1;
 	for (uint32_t i = 0; i < s->depth; i++) {
 		uint32_t frame = add_frame(a, s->frames[i]), n;
+		bool without = released && i + 1 == s->depth;
+		uint64_t key = (uint64_t)without << 63 | (uint64_t)node << 32 | frame;
 
-		if (!dictionary_number(a->d, DICTIONARY_NODES, (uint64_t)node << 32 | frame, &n)) {
+		_Static_assert(DICTIONARY_MOST <= 1u << 31, "there is room for that bit");
+		if (!dictionary_number(a->d, DICTIONARY_NODES, key, &n)) {
+			if (without)
+				packed_put(section(a, ADDITION_NODE_PARENTS), 0);
 			packed_put(section(a, ADDITION_NODE_PARENTS), n - node);
 			put_step(section(a, ADDITION_NODE_FRAMES), &a->frame, frame);
 		}
 		node = n;
 	}
-	a->stacks[stack] = node + 1;
+	*known = node + 1;
 	return node;
 }
 

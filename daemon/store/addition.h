@@ -15,7 +15,7 @@ struct addition {
 	struct sections sections;
 	/* numbers, by the ids of from; 0: not looked up yet */
 	uint32_t *functions, *frames;
-	uint32_t *stacks; /* + 1 */
+	uint32_t *stacks; /* + 1; of each with the GIL and without */
 	/* what steps are from */
 	uint32_t name, file, module, function, frame, pid, process_texts[PROCESS_TEXTS];
 	uint64_t start_ticks, start_time;
@@ -24,6 +24,9 @@ struct addition {
 /* d: one that was begun. -ENOMEM. */
 int addition_begin(struct addition *a, struct dictionary *d, int64_t seed, const struct dict *from);
 void addition_done(struct addition *a);
-/* The node that a stack of from ends in. What failed to be put sections_pack() says. */
-uint32_t addition_stack(struct addition *a, uint32_t stack);
+/*
+ * The node that a stack of from ends in; released: that without the GIL, not for the empty stack.
+ * What failed to be put sections_pack() says.
+ */
+uint32_t addition_stack(struct addition *a, uint32_t stack, bool released);
 uint32_t addition_process(struct addition *a, const struct profile_process *p);

@@ -8,7 +8,8 @@
  * Windows repeat each other, so up to DICTIONARY_WINDOWS in succession share a dictionary. It has
  * texts, functions, frames, nodes and processes, each by number, from 1 on in the order of first
  * sight. A node is the last frame of a stack, and the node of the stack above it; 0 is the stack of
- * no frame. What a window brings that its dictionary has not is one addition to it: a row of
+ * no frame. One whose frame runs without the GIL, in a thread that could have it, is another node: a
+ * line mostly does either, so that no window has to say it again. What a window brings that its dictionary has not is one addition to it: a row of
  * "additions", which never changes. When no window uses a dictionary any more, all of it goes.
  *
  * Additions refer to what is in earlier ones and in themselves, never to what comes later. That a
@@ -23,7 +24,7 @@ enum dictionary_part {
 };
 #define DICTIONARY_PARTS (DICTIONARY_PROCESSES + 1)
 
-#define DICTIONARY_WINDOWS 128
+#define DICTIONARY_WINDOWS 256
 /* Numbers that a part may have; the writer ends a dictionary of a part of DICTIONARY_FULL. */
 #define DICTIONARY_MOST (1u << 26)
 #define DICTIONARY_FULL (1u << 19)
@@ -43,7 +44,7 @@ enum addition_section {
 	ADDITION_LINES,         /* functions: signed */
 	ADDITION_KINDS,         /* functions: enum plop_frame_kind; and module: text, step */
 	ADDITION_FRAMES,        /* function, step; line - the function's, signed */
-	ADDITION_NODE_PARENTS,  /* the node's own number - its parent's */
+	ADDITION_NODE_PARENTS,  /* without the GIL: 0; the node's own number - its parent's */
 	ADDITION_NODE_FRAMES,   /* frame, step */
 	ADDITION_PROCESSES,     /* pid, start_ticks, start_time (as its bits), steps all; uid */
 	ADDITION_PROCESS_TEXTS, /* PROCESS_TEXTS texts, each a step from that of the one before */
@@ -55,8 +56,12 @@ enum addition_section {
 /* The sections of what a window counted, a row of "counts". */
 enum counts_section {
 	COUNTS_PROCESSES, /* process, step; how many groups; the sum of all counts */
-	COUNTS_GROUPS,    /* thread, step; enum sample_state; how many stacks */
-	COUNTS_NODES,     /* of a group, ascending: the difference to the one before */
+	/*
+	 * thread, step; enum sample_state, SAMPLE_GIL_HELD also for those without it, which have
+	 * nodes of their own; how many stacks
+	 */
+	COUNTS_GROUPS,
+	COUNTS_NODES, /* of a group, ascending: the difference to the one before */
 	COUNTS_COUNTS,
 };
 #define COUNTS_SECTIONS (COUNTS_COUNTS + 1)

@@ -27,7 +27,8 @@ struct lexicon_frame {
 };
 
 struct lexicon_node {
-	uint32_t parent, frame;
+	uint32_t parent;
+	uint32_t frame : 31, released : 1;
 	uint32_t met; /* the stack, + 1 */
 };
 
@@ -59,7 +60,7 @@ int lexicon_prepare(struct lexicon *l, sqlite3 *db, int64_t seed)
 	return r;
 }
 
-static void clear(struct lexicon *l)
+void lexicon_forget(struct lexicon *l)
 {
 	for (uint32_t i = 0; i < l->nadditions; i++)
 		unpacked_done(&l->additions[i].blob);
@@ -81,7 +82,7 @@ static void clear(struct lexicon *l)
 
 void lexicon_done(struct lexicon *l)
 {
-	clear(l);
+	lexicon_forget(l);
 	sqlite3_finalize(l->heads);
 	sqlite3_finalize(l->blob);
 	free(l->additions);
@@ -93,11 +94,6 @@ size_t lexicon_bytes(const struct lexicon *l)
 {
 	return l->bytes + l->additions_room * sizeof(*l->additions) +
 	       l->path_room * sizeof(*l->path);
-}
-
-void lexicon_forget(struct lexicon *l)
-{
-	clear(l);
 }
 
 /* One more addition, which ends with the numbers that the row says. */
@@ -146,7 +142,7 @@ int lexicon_turn(struct lexicon *l, int64_t id)
 
 	if (l->id == id)
 		return 0;
-	clear(l);
+	lexicon_forget(l);
 	if (id <= 0 || id > DICTIONARIES_MOST)
 		return -EBADMSG;
 	sqlite3_reset(l->heads);
@@ -161,7 +157,7 @@ int lexicon_turn(struct lexicon *l, int64_t id)
 	if (r == 0)
 		r = make_room(l);
 	if (r < 0)
-		clear(l);
+		lexicon_forget(l);
 	else
 		l->id = id;
 	return r;
@@ -281,14 +277,17 @@ static int load_nodes(struct lexicon *l, struct packed *parts, uint32_t first, u
 
 	for (uint32_t i = first; i <= last; i++) {
 		int r = get_u32(&parts[ADDITION_NODE_PARENTS], &up);
+		bool released = r == 0 && up == 0;
 
+		if (released)
+			r = get_u32(&parts[ADDITION_NODE_PARENTS], &up);
 		if (r == 0)
 			r = get_step(&parts[ADDITION_NODE_FRAMES], &frame, frames);
 		if (r < 0)
 			return r;
 		if (up == 0 || up > i)
 			return -EBADMSG;
-		l->nodes[i] = (struct lexicon_node){ .parent = i - up, .frame = frame };
+		l->nodes[i] = (struct lexicon_node){ i - up, frame, released, 0 };
 	}
 	return 0;
 }
@@ -538,7 +537,7 @@ int lexicon_stack(struct lexicon *l, uint32_t node, struct dict *to, uint32_t *r
 	/* the empty stack has a place as well: node 0 */
 	if (node <= l->numbers[DICTIONARY_NODES] && l->nodes[node].met) {
 		*ret = l->nodes[node].met - 1;
-		return 0;
+		return l->nodes[node].released;
 	}
 	r = walk(l, node, to, &depth);
 	if (r < 0)
@@ -550,9 +549,10 @@ int lexicon_stack(struct lexicon *l, uint32_t node, struct dict *to, uint32_t *r
 		l->path[depth - 1 - i] = frame;
 	}
 	r = dict_stack(to, l->path, depth, ret);
-	if (r == 0)
-		l->nodes[node].met = *ret + 1;
-	return r;
+	if (r < 0)
+		return r;
+	l->nodes[node].met = *ret + 1;
+	return l->nodes[node].released;
 }
 
 static int get_process(struct lexicon *l, uint32_t number, struct lexicon_process **ret)

@@ -38,7 +38,10 @@ void lexicon_forget(struct lexicon *l);
 /* Memory held. */
 size_t lexicon_bytes(const struct lexicon *l);
 
-/* A stack, put into the profile's dict. -EBADMSG: there is none of that number. */
+/*
+ * A stack, put into the profile's dict. 1: its node is one without the GIL; 0; -EBADMSG: there is
+ * none of that number.
+ */
 int lexicon_stack(struct lexicon *l, uint32_t node, struct dict *to, uint32_t *ret);
 /* A process. Texts are borrowed, until the lexicon turns. */
 int lexicon_process(struct lexicon *l, uint32_t process, struct profile_process *ret);

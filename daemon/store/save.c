@@ -125,18 +125,16 @@ static void put_samples(struct save *v, uint32_t end)
 		const struct profile_sample *sample = &w->samples[v->put];
 		uint32_t *process = &v->processes[sample->process];
 		size_t size = save_size(v);
+		bool released = sample->state == SAMPLE_GIL_RELEASED &&
+				dict_get_stack(w->dict, sample->stack)->depth > 0;
 
 		if (!*process)
 			*process = addition_process(&v->addition, &w->processes[sample->process]);
-		/*
-		 * Windows are time on CPU: what a thread did with the GIL is for recordings, and
-		 * those that differ in it alone are one.
-		 */
 		v->rows.rows[v->rows.n++] = (struct count){
 			.process = *process,
 			.thread = sample->thread,
-			.state = v->rollup ? sample->state : SAMPLE_PLAIN,
-			.node = addition_stack(&v->addition, sample->stack),
+			.state = released ? SAMPLE_GIL_HELD : sample->state,
+			.node = addition_stack(&v->addition, sample->stack, released),
 			.of = sample->process,
 			.n = sample->count,
 		};

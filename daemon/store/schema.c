@@ -101,6 +101,11 @@ static const char *const steps[SCHEMA_VERSION] = {
 	"CREATE INDEX rollups_end ON rollups(end_ns);"
 	"CREATE INDEX rollups_dictionary ON rollups(dictionary);"
 	"CREATE UNIQUE INDEX rollups_tier ON rollups(tier, last);",
+	/*
+	 * Windows say which samples had the GIL, by nodes of their own (dictionary.h). In those of
+	 * before nothing is known of it, and no row changes. An older plop could not read it.
+	 */
+	"",
 };
 
 _Static_assert(PLOP_FRAME_PYTHON == 0 && PLOP_FRAME_NATIVE == 1 && PLOP_FRAME_KERNEL == 2 &&

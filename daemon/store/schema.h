@@ -4,7 +4,7 @@
 #include "store/db.h"
 
 /* PRAGMA user_version of what this plop writes; 0 is an empty file. */
-#define SCHEMA_VERSION 5
+#define SCHEMA_VERSION 6
 /* The first version in which windows have dictionaries. */
 #define SCHEMA_DICTIONARIES 4
 /* The first version that has roll-ups. */

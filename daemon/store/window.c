@@ -120,8 +120,14 @@ struct cursor {
 static int add_stacks(struct window_reader *w, struct answer *a, struct cursor *c, uint64_t n,
 		      enum sample_state state)
 {
-	bool wanted = c->process != LEFT_OUT &&
-		      selectors_match_sample(a->selectors, c->thread, "", state);
+	/* stacks without the GIL are in the groups of those with it */
+	enum sample_state states[] = { state,
+				       state == SAMPLE_GIL_HELD ? SAMPLE_GIL_RELEASED : state };
+	bool process = c->process != LEFT_OUT;
+	bool wanted[] = {
+		process && selectors_match_sample(a->selectors, c->thread, "", states[0]),
+		process && selectors_match_sample(a->selectors, c->thread, "", states[1]),
+	};
 	uint32_t thread = a->stacks ? 0 : c->thread;
 	uint64_t node = 0, step, count;
 	uint32_t stack;
@@ -136,12 +142,12 @@ static int add_stacks(struct window_reader *w, struct answer *a, struct cursor *
 		if (__builtin_add_overflow(node, step, &node) || node > DICTIONARY_MOST)
 			return -EBADMSG;
 		c->sum += count;
-		if (!wanted)
+		if (!wanted[0] && !wanted[1])
 			continue;
 		r = lexicon_stack(&w->lexicon, (uint32_t)node, a->p->dict, &stack);
-		if (r == 0)
-			r = profile_add_state(a->p, c->process, thread, stack, state, count, 0);
-		if (r == 0)
+		if (r >= 0 && wanted[r])
+			r = profile_add_state(a->p, c->process, thread, stack, states[r], count, 0);
+		if (r >= 0)
 			r = answer_check(a, 0);
 		if (r < 0)
 			return r;

@@ -184,6 +184,7 @@ static int windows_begin(struct windows *w, uint64_t start_ns)
 	if (r < 0)
 		return r;
 	sink_share(w->running, w->codes);
+	sink_keep_states(w->running);
 	sink_profile(w->running)->stepped_ns = w->stepped_ns;
 	w->stepped_ns = 0;
 	w->counted_ns = start_ns;

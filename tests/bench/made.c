@@ -50,7 +50,8 @@ static void add_one(struct profile *p, const struct profile *from, unsigned int 
 			i + 1 == depth && (kind == 1 || kind == 2) ? (int)(draw() % lines) : 0);
 	must(profile_process(p, &k->info, k->python, &process), "add");
 	must(dict_stack(p->dict, frames, depth, &id), "add");
-	must(profile_add(p, process, s->thread, id, 1 + (draw() % 4 == 0 ? draw() % 20 : 0)),
+	must(profile_add_state(p, process, s->thread, id, s->state,
+			       1 + (draw() % 4 == 0 ? draw() % 20 : 0), 0),
 	     "add");
 }
 
@@ -85,7 +86,9 @@ struct profile *made_stacks(void)
 			must(dict_frame(p->dict, function, (int)(i % 3 + k), &frames[k]), "make");
 		}
 		must(dict_stack(p->dict, frames, ARRAY_SIZE(frames), &stack), "make");
-		must(profile_add(p, process, 7, stack, 1), "make");
+		must(profile_add_state(p, process, 7, stack,
+				       i % 8 ? SAMPLE_GIL_HELD : SAMPLE_GIL_RELEASED, 1, 0),
+		     "make");
 	}
 	return p;
 }

@@ -261,10 +261,18 @@ def test_selecting(plopd, running):
 
 
 def test_labels_that_are_refused(plopd):
-    for labels, word in (({"9": "x"}, "no label"), ({"k": 7}, "no label"), ({"k": "a\nb"}, "no label"), ([], "an object"),
+    for labels, word in (({"9": "x"}, "no label"), ({"k": "x" * 257}, "no label"), ({"k": 7}, "no label"), ({"k": "a\nb"}, "no label"), ([], "an object"),
                          ({"k%d" % i: "" for i in range(17)}, "at most 16")):
         status, said = ask(plopd, "POST", "/v1/recordings", json.dumps({"all": True, "labels": labels}))
         assert status == 400 and word in said["error"], (labels, said)
+    # far too many, and far too large: the limit is said, whatever is looked at first
+    for labels, wanted, word in (({"k%d" % i: "" for i in range(3000)}, 400, "at most 16"), ({"k%d" % i: "" for i in range(10000)}, 413, "65536 bytes"),
+                                 ({"k": "x" * 60000}, 400, "up to 256 bytes"), ({"k": "x" * 100000}, 413, "65536 bytes")):
+        status, said = ask(plopd, "POST", "/v1/recordings", json.dumps({"all": True, "labels": labels}))
+        assert status == wanted and word in json.dumps(said), (status, said)
+    for arguments, word in ((["-l", "k=" + "x" * 100000], "up to 256 bytes"), ([w for i in range(10000) for w in ("-l", "k%d=x" % i)], "at most 16")):
+        done = plopd.ctl("record", "-a", "-d", "1s", "-o", "/dev/null", *arguments)
+        assert done.returncode == 2 and word in done.err, (done.returncode, done.err)
     status, said = ask(plopd, "POST", "/v1/recordings", '{"all": true, "labels": {"env": "a", "env": "b"}}')
     assert status == 400 and "env" in said["hint"], said
 
@@ -297,5 +305,7 @@ def test_export(plopd, running):
     want = {("pid=%d" % work.pid, "service=%s" % service, "version=%s" % version)
             for work, (_, service, version) in zip(running.works, PROCESSES) if service}
     until("all are exported", lambda: want <= grouped())
+    done = plopd.ctl("export", "--group-by", "gil", "gil=held", "comm=python3")
+    assert done.returncode == 0 and {frames[0][0] for frames, _ in host.collapsed(done.out)} == {"gil=held"}, (done.out[:300], done.err)
     done = plopd.ctl("export", "thread_name=worker-a")
     assert done.returncode == 0 and not done.out and "of recordings alone" in done.err, (done.returncode, done.err)

@@ -262,7 +262,8 @@ START_TEST(killed_in_the_midst)
 		ck_assert_int_ge(pid, 0);
 		attempt++;
 		if (pid == 0) {
-			struct itimerval soon = { .it_value.tv_usec = 20000 + attempt * 17000 };
+			struct itimerval soon = { .it_value.tv_usec =
+							  3000 + attempt * attempt * 390 };
 			struct store *k;
 
 			signal(SIGALRM, SIG_DFL);

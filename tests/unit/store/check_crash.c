@@ -269,7 +269,7 @@ START_TEST(plopd_is_killed)
 	ck_assert_ptr_ne((void *)done, MAP_FAILED);
 	luck = 7;
 	/* each begins a dictionary of its own */
-	max_bytes = (uint64_t)(3 << 19) * times();
+	max_bytes = (uint64_t)(4 << 20) * times();
 	for (int i = 0; i < KILLS * times(); i++) {
 		struct timespec soon = { .tv_nsec = 1000 * (500 + roll_dice(24000)) };
 		pid_t pid = fork();

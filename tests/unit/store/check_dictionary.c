@@ -82,6 +82,9 @@ static void put(const struct sections *s, const uint32_t numbers[DICTIONARY_PART
 	ck_assert_int_eq(db_run(st), 0);
 }
 
+/* Whether the node that was looked up last is one without the GIL. */
+static bool released;
+
 /* What comes of looking up the last node and the process. */
 static int look_up(uint32_t node, uint32_t process)
 {
@@ -96,7 +99,8 @@ static int look_up(uint32_t node, uint32_t process)
 	r = lexicon_turn(&l, 1);
 	if (r == 0)
 		r = lexicon_stack(&l, node, d, &stack);
-	if (r == 0)
+	released = r > 0;
+	if (r >= 0)
 		r = lexicon_process(&l, process, &p);
 	return r;
 }

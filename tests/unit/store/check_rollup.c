@@ -90,7 +90,7 @@ static char *text_of(const struct profile *p)
 	_cleanup_(profile_freep) struct profile *grouped = NULL;
 	_cleanup_buf_ struct buf b = {};
 
-	ck_assert_int_eq(profile_group(p, "pid,thread,state", &grouped), 0);
+	ck_assert_int_eq(profile_group(p, "pid,thread,gil", &grouped), 0);
 	ck_assert_int_eq(format_find("collapsed")->encode(grouped, &b), 0);
 	buf_printf(&b, "%llu %llu %u samples %llu\n", (unsigned long long)p->start_ns,
 		   (unsigned long long)p->end_ns, p->hz, (unsigned long long)p->samples_total);
@@ -457,16 +457,30 @@ END_TEST
 START_TEST(no_room)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
+	int64_t minutes;
 	uint64_t used;
 
 	state = 55;
 	save_drawn(0, HOURS + 4 * MINUTES);
 	roll();
 	used = (uint64_t)number("SELECT (SELECT page_count FROM pragma_page_count) * 4096");
-	store_keep(store, 0, used * 3 / 4);
+	minutes = number("SELECT count(*) FROM rollups WHERE tier = 1");
+	/* of no tier anything is old enough to go */
+	store_keep(store, 400 * 86400 * NSEC_PER_SEC, used * 3 / 4);
+	store_roll_up(store, 400 * 86400 * NSEC_PER_SEC, 400 * 86400 * NSEC_PER_SEC);
 	ck_assert_int_eq(store_expire(store), 0);
+	roll();
+	/* the oldest of each went, as many as had to, and the newest are there */
 	ck_assert_int_lt(number("SELECT count(*) FROM windows"), HOURS + 4 * MINUTES);
-	ck_assert_int_lt(number("SELECT min(last) FROM rollups WHERE tier = 1"), 1000);
+	ck_assert_int_gt(number("SELECT count(*) FROM windows"), HOURS / 4);
+	ck_assert_int_gt(number("SELECT min(id) FROM windows"), 1);
+	ck_assert_int_eq(number("SELECT max(id) FROM windows"), HOURS + 4 * MINUTES);
+	ck_assert_int_lt(number("SELECT count(*) FROM rollups WHERE tier = 1"), minutes);
+	ck_assert_int_gt(number("SELECT min(first) FROM rollups WHERE tier = 1"), 1);
+	ck_assert_int_gt(number("SELECT max(last) FROM rollups WHERE tier = 1"), HOURS);
+	ck_assert_uint_le((uint64_t)number("SELECT (SELECT page_count FROM pragma_page_count)"
+					   " * 4096"),
+			  used * 3 / 4);
 	p = ask(0, UINT64_MAX, true, NULL);
 	ck_assert_uint_gt(p->samples_total, 0);
 	profile_free(TAKE_PTR(p));

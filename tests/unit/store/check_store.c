@@ -165,25 +165,78 @@ START_TEST(selectors_as_in_memory)
 }
 END_TEST
 
-/* The store keeps time on CPU; what a thread did with the GIL is added up. */
-START_TEST(states_are_added_up)
+/* With a frame for each thread and for what it did with the GIL. */
+static char *grouped(const struct profile *p)
 {
-	_cleanup_(profile_freep) struct profile *in = known_profile(), *out = NULL;
-	const struct profile_sample *s = &in->samples[0];
-	_cleanup_free_ char *b = NULL;
+	_cleanup_(profile_freep) struct profile *groups = NULL;
 
+	ck_assert_int_eq(profile_group(p, "pid,thread,gil", &groups), 0);
+	return text(groups, "collapsed");
+}
+
+/* What a thread did with the GIL comes back. */
+START_TEST(states_come_back)
+{
+	static const char *const questions[] = { NULL, "gil=held", "gil=released",
+						 "gil=", "state=running" };
+	_cleanup_(profile_freep) struct profile *in = known_profile();
+	const struct profile_sample s = in->samples[0];
+	uint32_t empty;
+
+	/* the same stack in each state, and the empty one, which has no node */
+	ck_assert_int_eq(dict_stack(in->dict, NULL, 0, &empty), 0);
+	for (uint32_t i = SAMPLE_GIL_HELD; i <= SAMPLE_GIL_RELEASED; i++) {
+		ck_assert_int_eq(profile_add_state(in, s.process, s.thread, s.stack, i, 12, 0), 0);
+		ck_assert_int_eq(profile_add_state(in, s.process, s.thread, empty, i, 5, 0), 0);
+		ck_assert_int_eq(
+			profile_add_state(in, s.process, 104, in->samples[3].stack, i, 7, 0), 0);
+	}
 	ck_assert_int_eq(store_save(store, in), 0);
-	in->start_ns++;
-	in->samples[0].count -= 12;
-	in->samples_total -= 12;
-	ck_assert_int_eq(
-		profile_add_state(in, s->process, s->thread, s->stack, SAMPLE_GIL_HELD, 12, 0), 0);
-	ck_assert_int_eq(store_save(store, in), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+		_cleanup_(profile_freep) struct profile *should = NULL, *is = NULL;
+		_cleanup_free_ char *a = NULL, *b = NULL, *c = NULL, *d = NULL;
+		struct selectors k = {};
+
+		if (questions[i])
+			ck_assert_int_eq(selectors_add(&k, questions[i]), 0);
+		ck_assert_int_eq(profile_select(in, &k, &should), 0);
+		ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, &k, &is), 0);
+		ck_assert_uint_eq(is->samples_total, should->samples_total);
+		ck_assert_uint_eq(is->nsamples, should->nsamples);
+		a = text(should, "json");
+		b = text(is, "json");
+		ck_assert_str_eq(a, b);
+		c = grouped(should);
+		d = grouped(is);
+		ck_assert_str_eq(c, d);
+		selectors_done(&k);
+	}
+}
+END_TEST
+
+/* A file of version 5 knows nothing of the GIL, and goes on. */
+START_TEST(version_5_goes_on)
+{
+	_cleanup_(profile_freep) struct profile *p = window(1), *out = NULL;
+	_cleanup_free_ char *a = NULL;
+	char path[128];
+	sqlite3 *db;
+
+	save(0);
+	store_close(TAKE_PTR(store));
+	snprintf(path, sizeof(path), "%s/plop.db", dir.path);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, "PRAGMA user_version = 5", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	ck_assert_int_eq(store_open(dir.path, &store, NULL), 0);
+	ck_assert_ptr_null(store_news(store, STORE_NEWS_DAMAGED));
+	p->samples[0].state = SAMPLE_GIL_RELEASED;
+	ck_assert_int_eq(store_save(store, p), 0);
 	ck_assert_int_eq(store_profile(reader, 0, UINT64_MAX, NULL, &out), 0);
-	ck_assert_uint_eq(out->nsamples, 10);
 	ck_assert_uint_eq(out->samples_total, 2 * KNOWN_TOTAL);
-	b = text(out, "collapsed");
-	ck_assert_ptr_nonnull(strstr(b, "Job.work (/srv/app.py:12) 82\n"));
+	ck_assert_uint_eq(out->nsamples, 11);
+	a = text(out, "collapsed");
+	ck_assert_ptr_nonnull(strstr(a, "Job.work (/srv/app.py:12) 82\n"));
 }
 END_TEST
 
@@ -374,14 +427,14 @@ START_TEST(unused_dictionaries_go)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
 
-	/* 128 windows have one dictionary. */
+	/* 256 windows have one dictionary. */
 	save_unlike(0, 10);
-	for (unsigned int i = 1; i < 400; i++)
+	for (unsigned int i = 1; i < 3 * 256 + 16; i++)
 		save(i);
 	ck_assert_int_eq(number("SELECT count(DISTINCT dictionary) FROM windows"), 4);
 	ck_assert_int_eq(number("SELECT count(*) FROM additions"), 4);
 	ck_assert_int_eq(number("SELECT max(functions) FROM additions"), 19);
-	ck_assert_int_eq(expire(390 * 30 * NSEC_PER_SEC, 0), 0);
+	ck_assert_int_eq(expire((3 * 256 + 6) * 30 * NSEC_PER_SEC, 0), 0);
 	ck_assert_int_eq(number("SELECT max(functions) FROM additions"), 19);
 	ck_assert_int_eq(expire(20 * 30 * NSEC_PER_SEC, 0), 0);
 	ck_assert_int_eq(number("SELECT max(functions) FROM additions"), 9);
@@ -528,8 +581,9 @@ END_TEST
 
 CHECK_MAIN_WITH("store/store", setup, teardown, a_window_comes_back_whole, extremes_come_back,
 		time_ranges_are_half_open, a_query_is_the_merge_of_its_windows,
-		selectors_as_in_memory, states_are_added_up, repeated_stacks_are_stored_once,
-		windows_are_listed, a_list_has_a_bound, windows_of_one_user,
-		the_running_window_looks_like_a_stored_one, facts_and_expiry_by_age,
-		unused_dictionaries_go, expiry_by_size, an_answer_has_a_limit, an_answer_is_pruned,
-		bytes_are_told_by_process, broken_blobs_are_refused);
+		selectors_as_in_memory, states_come_back, version_5_goes_on,
+		repeated_stacks_are_stored_once, windows_are_listed, a_list_has_a_bound,
+		windows_of_one_user, the_running_window_looks_like_a_stored_one,
+		facts_and_expiry_by_age, unused_dictionaries_go, expiry_by_size,
+		an_answer_has_a_limit, an_answer_is_pruned, bytes_are_told_by_process,
+		broken_blobs_are_refused);

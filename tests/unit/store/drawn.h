@@ -16,6 +16,20 @@ static inline uint32_t draw(uint32_t below)
 }
 
 /* A window of what was drawn: some of 40 processes, each some of 6 threads, 200 functions. */
+/* A sample of that stack, in a state that ticks have. */
+static inline void drawn_add(struct profile *p, uint32_t process, uint32_t thread,
+			     const uint32_t *frames, uint32_t depth, uint64_t count)
+{
+	static const enum sample_state states[] = { SAMPLE_PLAIN, SAMPLE_GIL_HELD,
+						    SAMPLE_GIL_RELEASED };
+	uint32_t stack;
+
+	ck_assert_int_eq(dict_stack(p->dict, frames, depth, &stack), 0);
+	ck_assert_int_eq(profile_add_state(p, process, thread, stack,
+					   states[draw(ARRAY_SIZE(states))], count, 0),
+			 0);
+}
+
 static inline struct profile *drawn_window(uint64_t start_ns, uint64_t length)
 {
 	struct profile *p = NULL;
@@ -34,7 +48,7 @@ static inline struct profile *drawn_window(uint64_t start_ns, uint64_t length)
 			snprintf(name, sizeof(name), "f%u", draw(200));
 			frames[k] = known_frame(p, name, "/srv/app.py", 1, (int)draw(9));
 		}
-		known_add(p, process, draw(6), frames, depth, 1 + draw(1000));
+		drawn_add(p, process, draw(6), frames, depth, 1 + draw(1000));
 	}
 	p->tally.python = p->samples_total;
 	p->tally.other = draw(100);
