@@ -8,9 +8,10 @@
  * Windows repeat each other, so up to DICTIONARY_WINDOWS in succession share a dictionary. It has
  * texts, functions, frames, nodes and processes, each by number, from 1 on in the order of first
  * sight. A node is the last frame of a stack, and the node of the stack above it; 0 is the stack of
- * no frame. One whose frame runs without the GIL, in a thread that could have it, is another node: a
- * line mostly does either, so that no window has to say it again. What a window brings that its dictionary has not is one addition to it: a row of
- * "additions", which never changes. When no window uses a dictionary any more, all of it goes.
+ * no frame. One whose frame runs without the GIL, in a thread that could have it, is another node:
+ * a line mostly does either, so that no window has to say it again. What a window brings that its
+ * dictionary has not is one addition to it: a row of "additions", which never changes. When no
+ * window uses a dictionary any more, all of it goes.
  *
  * Additions refer to what is in earlier ones and in themselves, never to what comes later. That a
  * thing has two numbers is allowed, and happens: the writer remembers what it saw lately only.
