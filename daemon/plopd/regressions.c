@@ -178,7 +178,9 @@ static json_t *slower_of(const json_t *answer)
 
 	json_array_foreach(json_object_get(answer, "functions"), i, f)
 	{
-		if (streq(text_of(f, "verdict"), "slower") &&
+		double rise = json_number_value(json_object_get(f, "rise"));
+
+		if (streq(text_of(f, "verdict"), "slower") && rise >= REGRESSIONS_LEAST &&
 		    json_array_size(all) < REGRESSIONS_FUNCTIONS)
 			json_array_append(all, f);
 	}
