@@ -16,11 +16,14 @@ struct diff_adding {
 	struct table functions; /* uint32_t by its function: ours + 1; 0: not looked for yet */
 	struct table parts;     /* uint32_t by its process: the part + 1 */
 	struct table stacks;    /* double by its stack: samples that are not in calls yet */
+	/* Of diff_windows_sums(): the functions by their number there, and by it ours + 1 */
+	struct dict *all;
+	struct table ours;
 	/* Of one window: */
 	struct table counts;  /* double by its stack */
 	struct table touched; /* uint32_t: which of these are not 0 */
 	uint32_t ntouched;
-	struct table sums; /* struct sum by our function */
+	struct table sums; /* struct sum_of by our function */
 	struct table met;  /* uint32_t: which of these are not 0 */
 	uint32_t nmet, stamp;
 
@@ -29,7 +32,7 @@ struct diff_adding {
 	uint32_t counts_room, parts_room;
 };
 
-struct sum {
+struct sum_of {
 	uint32_t stamp; /* the stack that was added last */
 	bool met;
 	double self, total;
@@ -85,6 +88,8 @@ void diff_windows_free(struct diff_windows *w)
 		return;
 	a = w->adding;
 	if (a) {
+		dict_free(a->all);
+		free(a->ours.items);
 		free(a->functions.items);
 		free(a->parts.items);
 		free(a->stacks.items);
@@ -106,9 +111,11 @@ size_t diff_windows_bytes(const struct diff_windows *w)
 {
 	const struct diff_adding *a = w->adding;
 
-	return dict_bytes(w->dict) + a->counts_room * sizeof(*w->counts) + calls_bytes(&w->calls) +
-	       (a->functions.n + a->parts.n + a->touched.n + a->met.n) * sizeof(uint32_t) +
-	       (a->stacks.n + a->counts.n) * sizeof(double) + a->sums.n * sizeof(struct sum);
+	return dict_bytes(w->dict) + (a->all ? dict_bytes(a->all) : 0) +
+	       a->counts_room * sizeof(*w->counts) + calls_bytes(&w->calls) +
+	       (a->functions.n + a->ours.n + a->parts.n + a->touched.n + a->met.n) *
+		       sizeof(uint32_t) +
+	       (a->stacks.n + a->counts.n) * sizeof(double) + a->sums.n * sizeof(struct sum_of);
 }
 
 /* Our number of a function of the window's. */
@@ -236,7 +243,7 @@ static int add_stack(struct diff_windows *w, const struct profile *window, uint3
 	const struct dict_stack *s = dict_get_stack(window->dict, stack);
 	struct diff_adding *a = w->adding;
 	uint32_t f = 0;
-	struct sum *sum;
+	struct sum_of *sum;
 	int r;
 
 	a->stamp++;
@@ -244,12 +251,12 @@ static int add_stack(struct diff_windows *w, const struct profile *window, uint3
 		r = function_of(w, window, dict_get_frame(window->dict, s->frames[i])->function,
 				&f);
 		if (r == 0)
-			r = table_hold(&a->sums, f + 1, sizeof(struct sum));
+			r = table_hold(&a->sums, f + 1, sizeof(struct sum_of));
 		if (r == 0)
 			r = table_hold(&a->met, a->nmet + 1, sizeof(uint32_t));
 		if (r < 0)
 			return r;
-		sum = (struct sum *)a->sums.items + f;
+		sum = (struct sum_of *)a->sums.items + f;
 		if (!sum->met)
 			((uint32_t *)a->met.items)[a->nmet++] = f;
 		sum->met = true;
@@ -258,7 +265,7 @@ static int add_stack(struct diff_windows *w, const struct profile *window, uint3
 		sum->stamp = a->stamp;
 		sum->total += samples;
 	}
-	((struct sum *)a->sums.items)[f].self += samples;
+	((struct sum_of *)a->sums.items)[f].self += samples;
 	return 0;
 }
 
@@ -266,7 +273,7 @@ static int add_stack(struct diff_windows *w, const struct profile *window, uint3
 static int end_window(struct diff_windows *w)
 {
 	struct diff_adding *a = w->adding;
-	struct sum *sums = a->sums.items;
+	struct sum_of *sums = a->sums.items;
 
 	for (uint32_t i = 0; i < a->nmet; i++) {
 		uint32_t f = ((uint32_t *)a->met.items)[i];
@@ -278,7 +285,7 @@ static int end_window(struct diff_windows *w)
 		w->counts = array;
 		w->counts[w->ncounts++] = (struct diff_count){ w->n - 1, f, (float)sums[f].self,
 							       (float)sums[f].total };
-		sums[f] = (struct sum){};
+		sums[f] = (struct sum_of){};
 	}
 	a->nmet = 0;
 	return 0;
@@ -286,7 +293,7 @@ static int end_window(struct diff_windows *w)
 
 static void add_sum(struct diff_adding *a, const struct diff_count *c)
 {
-	struct sum *sum = (struct sum *)a->sums.items + c->function;
+	struct sum_of *sum = (struct sum_of *)a->sums.items + c->function;
 
 	if (!sum->met)
 		((uint32_t *)a->met.items)[a->nmet++] = c->function;
@@ -330,7 +337,14 @@ static int begin_window(struct diff_windows *w)
 	return r;
 }
 
-static void describe(struct diff_windows *w, const struct profile *window, double total)
+/* What is said of a window beside its counts. */
+struct about {
+	uint64_t start_ns, end_ns;
+	uint32_t hz;
+	bool off_cpu;
+};
+
+static void describe(struct diff_windows *w, const struct about *window, double total)
 {
 	w->seen++;
 	w->samples += total;
@@ -378,6 +392,19 @@ static int join_counts(struct diff_windows *w)
 	return end_window(w);
 }
 
+/* The window whose counts were put at the end is complete. */
+static int complete(struct diff_windows *w, const struct about *window, double total)
+{
+	struct diff_adding *a = w->adding;
+
+	w->totals[w->n - 1] += total;
+	describe(w, window, total);
+	if (++a->pending < a->each)
+		return w->ncounts - a->begin > DIFF_COUNTS / 4 ? join_counts(w) : 0;
+	a->pending = 0;
+	return join_counts(w);
+}
+
 int diff_windows_add(struct diff_windows *w, const struct profile *window)
 {
 	struct diff_adding *a = w->adding;
@@ -395,14 +422,102 @@ int diff_windows_add(struct diff_windows *w, const struct profile *window)
 		r = add_stacks(w, window);
 	if (r == 0)
 		r = end_window(w);
+	return r < 0 ? r :
+		       complete(w,
+				&(struct about){ window->start_ns, window->end_ns, window->hz,
+						 window->off_cpu },
+				total);
+}
+
+/* Most of these functions may have no samples on this side. */
+static int number_of(const struct dict_function *f, void *ctx, uint32_t *ret)
+{
+	struct diff_windows *w = ctx;
+	struct dict_function without_line = *f;
+	int r = w->adding->all ? 0 : dict_new(&w->adding->all);
+
+	without_line.line = 0;
+	return r < 0 ? r : dict_function(w->adding->all, &without_line, ret);
+}
+
+/* Our number of a function that has samples. */
+static int met_function(struct diff_windows *w, uint32_t number, uint32_t *ret)
+{
+	struct diff_adding *a = w->adding;
+	int r = table_hold(&a->ours, number + 1, sizeof(uint32_t));
+	uint32_t *ours;
+
 	if (r < 0)
 		return r;
-	w->totals[w->n - 1] += total;
-	describe(w, window, total);
-	if (++a->pending < a->each)
-		return w->ncounts - a->begin > DIFF_COUNTS / 4 ? join_counts(w) : 0;
-	a->pending = 0;
-	return join_counts(w);
+	ours = (uint32_t *)a->ours.items + number;
+	if (!*ours) {
+		r = dict_function(w->dict, dict_get_function(a->all, number), ours);
+		if (r < 0)
+			return r;
+		++*ours;
+	}
+	*ret = *ours - 1;
+	return 0;
+}
+
+static int add_process(const struct profile_process *p, uint64_t samples, void *ctx)
+{
+	struct diff_windows *w = ctx;
+	uint32_t part;
+	int r = part_of(w, p, &part);
+
+	if (r == 0)
+		w->parts[part].samples += (double)samples;
+	return r;
+}
+
+static int add_call(uint32_t caller, uint32_t callee, uint64_t samples, void *ctx)
+{
+	struct diff_windows *w = ctx;
+	int r = met_function(w, caller, &caller);
+
+	if (r == 0)
+		r = met_function(w, callee, &callee);
+	return r < 0 ? r : calls_add(&w->calls, caller, callee, (double)samples);
+}
+
+struct sums_of diff_windows_sums(struct diff_windows *w)
+{
+	return (struct sums_of){ number_of, add_process, add_call, w };
+}
+
+/* Of one function, which has samples. */
+static int add_function(struct diff_windows *w, uint32_t number, const struct sum *of)
+{
+	struct diff_adding *a = w->adding;
+	uint32_t f;
+	int r = met_function(w, number, &f);
+
+	if (r == 0)
+		r = table_hold(&a->sums, f + 1, sizeof(struct sum_of));
+	if (r == 0)
+		r = table_hold(&a->met, a->nmet + 1, sizeof(uint32_t));
+	if (r == 0)
+		add_sum(a, &(struct diff_count){ 0, f, (float)of->self, (float)of->total });
+	return r;
+}
+
+int diff_windows_add_sums(struct diff_windows *w, const struct sums *s)
+{
+	int r = 0;
+
+	if (!s->samples)
+		return 0;
+	r = begin_window(w);
+	for (uint32_t i = 0; r == 0 && i < s->n; i++) {
+		if (s->functions[i].total)
+			r = add_function(w, i, &s->functions[i]);
+	}
+	if (r == 0)
+		r = end_window(w);
+	return r < 0 ? r :
+		       complete(w, &(struct about){ s->start_ns, s->end_ns, s->hz, false },
+				(double)s->samples);
 }
 
 int diff_windows_close(struct diff_windows *w)

@@ -3,6 +3,7 @@
 
 #include "diff/calls.h"
 #include "profile/profile.h"
+#include "profile/sums.h"
 
 /*
  * The windows of one side of a comparison, counted by function: in how many samples each was
@@ -60,6 +61,11 @@ size_t diff_windows_bytes(const struct diff_windows *w); /* memory held */
  * meanwhile. -ENOMEM: throw all away.
  */
 int diff_windows_add(struct diff_windows *w, const struct profile *window);
+/*
+ * The same of what was added up by function already; of is what that has to be done by. -ENOMEM.
+ */
+int diff_windows_add_sums(struct diff_windows *w, const struct sums *s);
+struct sums_of diff_windows_sums(struct diff_windows *w);
 /*
  * While the last window is still there: from now on numbers may be others, or nothing more is
  * added. -ENOMEM.

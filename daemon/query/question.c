@@ -29,6 +29,13 @@ int question_add_to_side(struct question *k, int side, const struct profile *win
 	return r == 0 && diff_windows_bytes(w) > k->memory / 3 ? -E2BIG : r;
 }
 
+int question_add_sums(struct question *k, int side, const struct sums *s)
+{
+	int r = diff_windows_add_sums(k->sides[side], s);
+
+	return r == 0 && diff_windows_bytes(k->sides[side]) > k->memory / 3 ? -E2BIG : r;
+}
+
 int question_clear_side(struct question *k, int side)
 {
 	struct diff_windows *empty;

@@ -72,6 +72,8 @@ const struct query *question_side(const struct question *k, int side);
  * than they may.
  */
 int question_add_to_side(struct question *k, int side, const struct profile *window);
+/* The same of what a window adds up to, by diff_windows_sums(). */
+int question_add_sums(struct question *k, int side, const struct sums *s);
 /* Throws away what was added to a side. -ENOMEM. */
 int question_clear_side(struct question *k, int side);
 /* Frees what is in it. On the loop thread. */

@@ -12,6 +12,10 @@ static int read_profile(struct question *k, struct store_reader *reader)
 	if (q->format->pruned) {
 		store_reader_prune(reader);
 		store_reader_functions(reader);
+		if (!q->group_by && streq(q->format->name, "tree"))
+			store_reader_processes_alike(reader);
+		else if (!q->group_by)
+			store_reader_threads_alike(reader);
 	}
 	return store_profile(reader, q->from_ns, q->to_ns, &q->selectors, &k->profile);
 }
@@ -34,24 +38,26 @@ struct side_read {
 	unsigned int n;                        /* how many have samples */
 };
 
-static int read_window(const struct profile *window, void *ctx)
+static int read_unit(const struct sums *sums, void *ctx)
 {
 	struct side_read *s = ctx;
 
-	if (window && window->samples_total) {
+	if (sums->samples) {
 		if (s->n < UNITS_LEAST)
-			s->with_samples[s->n] = (struct span){ window->start_ns, window->end_ns };
+			s->with_samples[s->n] = (struct span){ sums->start_ns, sums->end_ns };
 		s->n++;
 	}
-	return question_add_to_side(s->question, s->side, window);
+	return question_add_sums(s->question, s->side, sums);
 }
 
 static int read_span(struct side_read *s, struct store_reader *reader, const struct span *span,
 		     uint64_t unit_ns)
 {
+	struct sums_of of = diff_windows_sums(s->question->sides[s->side]);
+
 	store_reader_unit(reader, unit_ns);
-	return store_each_window(reader, span->from_ns, span->to_ns,
-				 &question_side(s->question, s->side)->selectors, read_window, s);
+	return store_each_sums(reader, span->from_ns, span->to_ns,
+			       &question_side(s->question, s->side)->selectors, &of, read_unit, s);
 }
 
 /* Reads the windows of the few units that have samples, in place of these. */
@@ -89,10 +95,6 @@ static int read_sides(struct question *k, struct store_reader *reader)
 {
 	int r = 0;
 
-	/* what is read of the windows goes at a third of that, and hardly adds to the two sides */
-	store_reader_limit(reader, k->memory / 2);
-	store_reader_functions(reader);
-	store_reader_stacks(reader);
 	for (int i = 0; i < SIDES && r == 0; i++)
 		r = read_side(k, i, reader);
 	return r;

@@ -70,10 +70,13 @@ static bool any_without_samples(const struct profile *p)
 static int query_all(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		     const struct selectors *s, struct profile **ret)
 {
-	_cleanup_(query_done) struct query q = {
-		.a = { .selectors = s, .limit = reader->limit, .stacks = reader->stacks },
-		.prune = reader->prune
-	};
+	static const struct selectors none;
+	_cleanup_(
+		query_done) struct query q = { .a = { .selectors = s,
+						      .limit = reader->limit,
+						      .threads_alike = reader->threads_alike,
+						      .processes_alike = reader->processes_alike },
+					       .prune = reader->prune };
 	int r;
 
 	r = profile_new(from_ns, 0, &q.a.p);
@@ -81,8 +84,9 @@ static int query_all(struct store_reader *reader, uint64_t from_ns, uint64_t to_
 		return r;
 	q.a.p->end_ns = MAX(from_ns, to_ns);
 	r = query_run(&q, reader, from_ns, to_ns);
+	/* what is in it was selected already, by threads that it may not have any more */
 	if (r == 0 && any_without_samples(q.a.p))
-		return profile_select(q.a.p, s, ret);
+		return profile_select(q.a.p, &none, ret);
 	if (r == 0)
 		*ret = TAKE_PTR(q.a.p);
 	return r;
@@ -97,59 +101,41 @@ static int query_renew(struct query *q)
 	return profile_new(0, 0, &q->a.p);
 }
 
-/* Tells what was read as one window, of which all is the head. */
-static int query_tell(struct query *q, struct head *all, store_window_fn each, void *ctx)
-{
-	int r = all->end_ns ? each(q->a.p, ctx) : 0;
-
-	*all = (struct head){};
-	profile_clear(q->a.p);
-	if (r < 0 || !q->a.limit || !is_large(q))
-		return r;
-	r = each(NULL, ctx);
-	return r < 0 ? r : query_renew(q);
-}
-
-/* Whether what comes next is told with what was read. */
-static bool is_of_unit(const struct store_reader *reader, const struct head *all,
-		       const struct head *h)
-{
-	return all->end_ns && reader->unit_ns &&
-	       all->start_ns / reader->unit_ns == h->start_ns / reader->unit_ns;
-}
-
 static int query_each(struct query *q, const struct store_reader *reader, struct walk *walk,
 		      store_window_fn each, void *ctx)
 {
 	const struct rollup *rollup;
-	struct head all = {}, h;
+	struct head h;
 	int r = 0;
 
 	while (r == 0 && (r = walk_next(walk, &h, &rollup)) > 0) {
-		r = is_of_unit(reader, &all, &h) ? 0 : query_tell(q, &all, each, ctx);
-		if (r < 0)
-			break;
-		head_add(&all, &h);
-		head_to_profile(&all, q->a.p);
+		profile_clear(q->a.p);
+		head_to_profile(&h, q->a.p);
 		r = query_add(q, reader, &h);
+		if (r == 0)
+			r = each(q->a.p, ctx);
+		if (r == 0 && q->a.limit && is_large(q)) {
+			r = each(NULL, ctx);
+			if (r == 0)
+				r = query_renew(q);
+		}
 	}
-	if (r == 0)
-		r = query_tell(q, &all, each, ctx);
 	return r < 0 ? r : each(NULL, ctx);
 }
 
 static int query_windows(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 			 const struct selectors *s, store_window_fn each, void *ctx)
 {
-	_cleanup_(query_done) struct query q = {
-		.a = { .selectors = s, .limit = reader->limit, .stacks = reader->stacks }
-	};
+	_cleanup_(query_done) struct query q = { .a = { .selectors = s,
+							.limit = reader->limit,
+							.threads_alike = reader->threads_alike,
+							.processes_alike =
+								reader->processes_alike } };
 	_cleanup_(walk_done) struct walk walk = {};
 	int r = profile_new(0, 0, &q.a.p);
 
 	if (r == 0)
-		r = walk_begin(&walk, &q.windows, reader, from_ns, to_ns,
-			       reader->unit_ns ? WALK_LINES : WALK_FINEST, false);
+		r = walk_begin(&walk, &q.windows, reader, from_ns, to_ns, WALK_FINEST, false);
 	return r < 0 ? r : query_each(&q, reader, &walk, each, ctx);
 }
 

@@ -7,8 +7,8 @@
 struct answer {
 	const struct selectors *selectors;
 	struct profile *p;
-	size_t limit; /* of memory; 0: none */
-	bool stacks;  /* threads are not kept apart */
+	size_t limit;                        /* of memory; 0: none */
+	bool threads_alike, processes_alike; /* are not kept apart */
 };
 
 /* -E2BIG: it takes more memory than it may, with so many bytes beside the profile. */

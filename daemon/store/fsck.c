@@ -136,18 +136,18 @@ static bool same_sums(const struct head *a, const struct head *b)
 }
 
 /* The statements of a look at the roll-ups. */
-struct sums {
+struct tier_sums {
 	sqlite3_stmt *all, *pieces[STORE_TIERS];
 };
 
-static void sums_done(struct sums *s)
+static void tier_sums_done(struct tier_sums *s)
 {
 	sqlite3_finalize(s->all);
 	for (int i = 0; i < STORE_TIERS; i++)
 		sqlite3_finalize(s->pieces[i]);
 }
 
-static int sums_prepare(struct store_reader *reader, struct sums *s)
+static int sums_prepare(struct store_reader *reader, struct tier_sums *s)
 {
 	_cleanup_free_ char *all = rollup_select("ORDER BY tier, last");
 	_cleanup_free_ char *minutes =
@@ -167,7 +167,7 @@ static int sums_prepare(struct store_reader *reader, struct sums *s)
 
 static int check_sums(struct fsck *f, struct store_reader *reader)
 {
-	_cleanup_(sums_done) struct sums s = {};
+	_cleanup_(tier_sums_done) struct tier_sums s = {};
 	struct rollup before = {}, at;
 	int r = sums_prepare(reader, &s);
 

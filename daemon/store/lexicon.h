@@ -45,5 +45,13 @@ size_t lexicon_bytes(const struct lexicon *l);
 int lexicon_stack(struct lexicon *l, uint32_t node, struct dict *to, uint32_t *ret);
 /* A process. Texts are borrowed, until the lexicon turns. */
 int lexicon_process(struct lexicon *l, uint32_t process, struct profile_process *ret);
+/* Has all of it loaded, for who wants to know most of it. */
+int lexicon_load_all(struct lexicon *l);
+/*
+ * A function, whose texts are borrowed likewise; and a node's parent (0: none) and function: 1: it
+ * is one without the GIL; 0.
+ */
+int lexicon_function(struct lexicon *l, uint32_t function, struct dict_function *ret);
+int lexicon_node(struct lexicon *l, uint32_t node, uint32_t *ret_parent, uint32_t *ret_function);
 /* The process's place for what a query wants to remember of it; 0 at first. */
 int lexicon_note(struct lexicon *l, uint32_t process, uint32_t **ret);

@@ -15,7 +15,7 @@ void packed_put_signed(struct buf *b, int64_t v)
 	packed_put(b, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
 }
 
-int packed_get(struct packed *p, uint64_t *ret)
+int packed_get_long(struct packed *p, uint64_t *ret)
 {
 	uint64_t v = 0;
 

@@ -17,5 +17,13 @@ struct packed {
 	const uint8_t *at, *end;
 };
 /* -EBADMSG: no whole number is left. */
-int packed_get(struct packed *p, uint64_t *ret);
+int packed_get_long(struct packed *p, uint64_t *ret);
+/* The same; most numbers are of one byte. */
+static inline int packed_get(struct packed *p, uint64_t *ret)
+{
+	if (p->at == p->end || *p->at >= 0x80)
+		return packed_get_long(p, ret);
+	*ret = *p->at++;
+	return 0;
+}
 int packed_get_signed(struct packed *p, int64_t *ret);

@@ -174,9 +174,14 @@ void store_reader_functions(struct store_reader *reader)
 	reader->functions = true;
 }
 
-void store_reader_stacks(struct store_reader *reader)
+void store_reader_threads_alike(struct store_reader *reader)
 {
-	reader->stacks = true;
+	reader->threads_alike = true;
+}
+
+void store_reader_processes_alike(struct store_reader *reader)
+{
+	reader->threads_alike = reader->processes_alike = true;
 }
 
 void store_reader_unit(struct store_reader *reader, uint64_t ns)

@@ -18,9 +18,9 @@ struct store_reader {
 	ino_t ino;
 	const uint64_t *passed_over; /* starts of windows */
 	size_t npassed_over;
-	size_t limit;      /* of memory for an answer; 0: none */
-	bool functions;    /* nobody wants to know the lines that ran */
-	bool stacks;       /* ... nor threads apart */
+	size_t limit;                        /* of memory for an answer; 0: none */
+	bool functions;                      /* nobody wants to know the lines that ran */
+	bool threads_alike, processes_alike; /* ... nor to tell these apart */
 	uint64_t unit_ns;  /* of the clock, whose windows are told as one; 0: each by itself */
 	bool prune;        /* beyond a part of it the lightest branches go */
 	uint64_t stay_ns;  /* how long a call may take */

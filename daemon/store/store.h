@@ -2,6 +2,7 @@
 #pragma once
 
 #include "profile/profile.h"
+#include "profile/sums.h"
 #include "util/buf.h"
 
 /*
@@ -132,6 +133,15 @@ typedef int (*store_window_fn)(const struct profile *window, void *ctx);
 int store_each_window(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		      const struct selectors *s, store_window_fn each, void *ctx);
 /*
+ * The same by function, without stacks, and in units (store_reader_unit()): what each adds up to,
+ * oldest first, borrowed; then, and in between, the rest of what of asks for. Without lines that
+ * ran; first lines are told to of->number(). A negative errno of a function ends it.
+ */
+typedef int (*store_sums_fn)(const struct sums *s, void *ctx);
+int store_each_sums(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
+		    const struct selectors *s, const struct sums_of *of, store_sums_fn unit,
+		    void *ctx);
+/*
  * The windows themselves, without stacks: appends the elements of the JSON array of GET
  * /v1/windows, separated by commas, oldest first; the newest max of them. Where windows are gone,
  * roll-ups are in their place. Of s (NULL: none) only
@@ -171,13 +181,18 @@ void store_reader_prune(struct store_reader *reader);
  * tier, which has none.
  */
 void store_reader_functions(struct store_reader *reader);
-/* From now on threads are not kept apart: theirs is 0, and selectors of threads work still. */
-void store_reader_stacks(struct store_reader *reader);
 /*
- * From now on store_each_window() tells what begins in so much of the clock as one window, from
- * the coarsest tier that has it: STORE_UNIT_MINUTES is what roll-ups of ten minutes are of.
+ * From now on threads are not kept apart: theirs is 0, and selectors of threads work still. Or
+ * neither these nor processes: all is of one, of pid 0.
+ */
+void store_reader_threads_alike(struct store_reader *reader);
+void store_reader_processes_alike(struct store_reader *reader);
+/*
+ * From now on nothing need be told finer than that: store_each_sums() has what begins in so much of
+ * the clock as one, and reads it from roll-ups of up to that length. 0: windows, as it is at first.
  */
 #define STORE_UNIT_MINUTES (600 * NSEC_PER_SEC)
+#define STORE_UNIT_HOURS   (6 * 3600 * NSEC_PER_SEC)
 void store_reader_unit(struct store_reader *reader, uint64_t ns);
 /*
  * A call that takes longer returns -ETIME: who reads keeps the WAL from being emptied. For tests;

@@ -4,6 +4,13 @@
 #include "store/schema.h"
 #include "util/array.h"
 
+enum walk_tier walk_tier_of(uint64_t unit_ns)
+{
+	if (unit_ns < STORE_UNIT_MINUTES)
+		return WALK_FINEST;
+	return unit_ns < STORE_UNIT_HOURS ? WALK_LINES : WALK_COARSEST;
+}
+
 /* The first window that each tier has, by its number; INT64_MAX: it has none. */
 struct firsts {
 	int64_t of[STORE_TIERS];

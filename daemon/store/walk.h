@@ -14,6 +14,9 @@ enum walk_tier {
 	WALK_COARSEST,
 };
 
+/* What is fine enough for units of such a length. */
+enum walk_tier walk_tier_of(uint64_t unit_ns);
+
 /*
  * What of all tiers a time range is read from: each window once, by itself or in a roll-up, in the
  * order of their ends. What is passed over (store_reader_pass_over()) is in no roll-up either.

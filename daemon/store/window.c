@@ -66,7 +66,7 @@ static int unpack_counts(struct window_reader *w, const struct head *h, struct u
 		       -EBADMSG;
 }
 
-static int read_counts(struct window_reader *w, const struct head *h, struct unpacked *ret)
+int window_unpack(struct window_reader *w, const struct head *h, struct unpacked *ret)
 {
 	int r;
 
@@ -85,7 +85,7 @@ static int open_counts(struct window_reader *w, const struct head *h, struct unp
 {
 	int r = lexicon_turn(&w->lexicon, h->dictionary);
 
-	return r < 0 ? r : read_counts(w, h, ret);
+	return r < 0 ? r : window_unpack(w, h, ret);
 }
 
 /* A process's place in the profile; LEFT_OUT: it is not wanted. */
@@ -98,8 +98,12 @@ static int find_process(struct window_reader *w, struct answer *a, uint32_t numb
 	if (r == 0 && !*note) {
 		r = lexicon_process(&w->lexicon, number, &p);
 		index = LEFT_OUT - 1;
-		if (r == 0 && selectors_match_process(a->selectors, &p))
-			r = profile_process(a->p, &p.info, p.python, &index);
+		if (r == 0 && selectors_match_process(a->selectors, &p)) {
+			const struct process_info all = process_info_of(0);
+
+			r = profile_process(a->p, a->processes_alike ? &all : &p.info,
+					    a->processes_alike ? "" : p.python, &index);
+		}
 		if (r == 0)
 			*note = index + 1;
 	}
@@ -108,17 +112,9 @@ static int find_process(struct window_reader *w, struct answer *a, uint32_t numb
 	return r;
 }
 
-/* Where the reading of the sections is. */
-struct cursor {
-	struct packed parts[COUNTS_SECTIONS];
-	uint32_t process; /* LEFT_OUT: its counts are passed over */
-	uint32_t thread;
-	uint64_t sum;
-};
-
 /* The stacks of one thread in one state. */
-static int add_stacks(struct window_reader *w, struct answer *a, struct cursor *c, uint64_t n,
-		      enum sample_state state)
+static int add_stacks(struct window_reader *w, struct answer *a, struct window_cursor *c,
+		      uint64_t n, enum sample_state state)
 {
 	/* stacks without the GIL are in the groups of those with it */
 	enum sample_state states[] = { state,
@@ -128,7 +124,7 @@ static int add_stacks(struct window_reader *w, struct answer *a, struct cursor *
 		process && selectors_match_sample(a->selectors, c->thread, "", states[0]),
 		process && selectors_match_sample(a->selectors, c->thread, "", states[1]),
 	};
-	uint32_t thread = a->stacks ? 0 : c->thread;
+	uint32_t thread = a->threads_alike ? 0 : c->thread;
 	uint64_t node = 0, step, count;
 	uint32_t stack;
 
@@ -155,8 +151,7 @@ static int add_stacks(struct window_reader *w, struct answer *a, struct cursor *
 	return 0;
 }
 
-/* The next group: its thread becomes that of c. */
-static int get_group(struct cursor *c, enum sample_state *ret_state, uint64_t *ret_n)
+int window_group(struct window_cursor *c, enum sample_state *ret_state, uint64_t *ret_n)
 {
 	struct packed *groups = &c->parts[COUNTS_GROUPS];
 	uint64_t state;
@@ -178,17 +173,17 @@ static int get_group(struct cursor *c, enum sample_state *ret_state, uint64_t *r
 	return 0;
 }
 
-static int add_group(struct window_reader *w, struct answer *a, struct cursor *c)
+static int add_group(struct window_reader *w, struct answer *a, struct window_cursor *c)
 {
 	enum sample_state state;
 	uint64_t n;
-	int r = get_group(c, &state, &n);
+	int r = window_group(c, &state, &n);
 
 	return r < 0 ? r : add_stacks(w, a, c, n, state);
 }
 
-/* The next process of the sections. number: of the one before; 0: there was none. */
-static int get_process(struct cursor *c, uint32_t *number, uint64_t *ret_groups, uint64_t *ret_sum)
+int window_process(struct window_cursor *c, uint32_t *number, uint64_t *ret_groups,
+		   uint64_t *ret_sum)
 {
 	struct packed *p = &c->parts[COUNTS_PROCESSES];
 	int64_t step;
@@ -207,7 +202,7 @@ static int get_process(struct cursor *c, uint32_t *number, uint64_t *ret_groups,
 	return 0;
 }
 
-static bool any_process(const struct cursor *c)
+bool window_any_process(const struct window_cursor *c)
 {
 	return c->parts[COUNTS_PROCESSES].at < c->parts[COUNTS_PROCESSES].end;
 }
@@ -216,13 +211,13 @@ static int add_counts(struct window_reader *w, struct answer *a, const struct un
 		      uint64_t samples)
 {
 	uint64_t groups, sum, all = 0;
-	struct cursor c = {};
+	struct window_cursor c = {};
 	uint32_t number = 0;
 	int r = 0;
 
 	memcpy(c.parts, u->parts, sizeof(c.parts));
-	while (r == 0 && any_process(&c)) {
-		r = get_process(&c, &number, &groups, &sum);
+	while (r == 0 && window_any_process(&c)) {
+		r = window_process(&c, &number, &groups, &sum);
 		if (r == 0)
 			r = find_process(w, a, number, &c.process);
 		if (r < 0)
@@ -251,7 +246,7 @@ int window_add(struct window_reader *w, struct answer *a, const struct head *h)
 }
 
 /* The counts of one group, of which row has all but the node. */
-static int count_group(struct cursor *c, uint64_t n, struct count row, struct counts *to)
+static int count_group(struct window_cursor *c, uint64_t n, struct count row, struct counts *to)
 {
 	uint64_t node = 0, step;
 
@@ -275,7 +270,8 @@ static int count_group(struct cursor *c, uint64_t n, struct count row, struct co
 	return 0;
 }
 
-static int count_process(struct cursor *c, uint32_t number, uint64_t groups, struct counts *to)
+static int count_process(struct window_cursor *c, uint32_t number, uint64_t groups,
+			 struct counts *to)
 {
 	struct count row = { .process = number };
 	int r = 0;
@@ -286,7 +282,7 @@ static int count_process(struct cursor *c, uint32_t number, uint64_t groups, str
 		enum sample_state state;
 		uint64_t n;
 
-		r = get_group(c, &state, &n);
+		r = window_group(c, &state, &n);
 		if (r == 0 && i > 0 &&
 		    (c->thread < thread || (c->thread == thread && state <= before)))
 			r = -EBADMSG;
@@ -302,15 +298,15 @@ int window_counts(struct window_reader *w, const struct head *h, struct counts *
 {
 	_cleanup_(unpacked_done) struct unpacked u = {};
 	uint64_t groups, sum, all = 0;
-	struct cursor c = {};
+	struct window_cursor c = {};
 	uint32_t number = 0;
-	int r = read_counts(w, h, &u);
+	int r = window_unpack(w, h, &u);
 
 	if (r < 0)
 		return r;
 	memcpy(c.parts, u.parts, sizeof(c.parts));
-	while (r == 0 && any_process(&c)) {
-		r = get_process(&c, &number, &groups, &sum);
+	while (r == 0 && window_any_process(&c)) {
+		r = window_process(&c, &number, &groups, &sum);
 		c.sum = 0;
 		if (r == 0)
 			r = count_process(&c, number, groups, to);
@@ -327,7 +323,7 @@ int window_each_process(struct window_reader *w, const struct head *h, answer_pr
 {
 	_cleanup_(unpacked_done) struct unpacked u = {};
 	struct profile_process p;
-	struct cursor c = {};
+	struct window_cursor c = {};
 	uint64_t groups;
 	uint32_t number = 0;
 	int r;
@@ -339,10 +335,10 @@ int window_each_process(struct window_reader *w, const struct head *h, answer_pr
 	if (r < 0)
 		return r;
 	memcpy(c.parts, u.parts, sizeof(c.parts));
-	while (r == 0 && any_process(&c)) {
+	while (r == 0 && window_any_process(&c)) {
 		uint64_t sum;
 
-		r = get_process(&c, &number, &groups, &sum);
+		r = window_process(&c, &number, &groups, &sum);
 		if (r == 0)
 			r = lexicon_process(&w->lexicon, number, &p);
 		p.samples = sum;

@@ -28,6 +28,21 @@ int window_add(struct window_reader *w, struct answer *a, const struct head *h);
  * windows that have one.
  */
 int window_counts(struct window_reader *w, const struct head *h, struct counts *to);
+/* The sections of what a window that has a dictionary counted. */
+int window_unpack(struct window_reader *w, const struct head *h, struct unpacked *ret);
+/* Where the reading of these is. */
+struct window_cursor {
+	struct packed parts[COUNTS_SECTIONS];
+	uint32_t process; /* for who reads */
+	uint32_t thread;
+	uint64_t sum;
+};
+bool window_any_process(const struct window_cursor *c);
+/* The next process. number: that of the one before; 0: there was none. */
+int window_process(struct window_cursor *c, uint32_t *number, uint64_t *ret_groups,
+		   uint64_t *ret_sum);
+/* The next group of it, of so many stacks: its thread becomes that of c, which was 0. */
+int window_group(struct window_cursor *c, enum sample_state *ret_state, uint64_t *ret_n);
 /* The processes of a window, with their samples. */
 int window_each_process(struct window_reader *w, const struct head *h, answer_process_fn each,
 			void *ctx);
