@@ -22,6 +22,8 @@ static const struct ctl_command commands[] = {
 	{ "dump", ctl_dump },
 	{ "diff", ctl_diff },
 	{ "deploys", ctl_deploys },
+	{ "series", ctl_series },
+	{ "labels", ctl_labels },
 	{ "mark", ctl_mark },
 	{ "regressions", ctl_regressions },
 	{ "backup", ctl_backup },
@@ -73,6 +75,8 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "  diff     what became slower, from one version or time to another\n"
 		       "  mark     set the version of a service by hand, for a push script\n"
 		       "  regressions  what plopd found slower in each new version\n"
+		       "  series   CPU over time, and one function's share of it\n"
+		       "  labels   the values that a label had: services, versions, units\n"
 		       "  dump     every thread's Python stack, now\n"
 		       "  top      what they do now, live\n"
 		       "  backup   copy plop.db while plopd runs\n"

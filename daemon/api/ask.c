@@ -13,11 +13,32 @@ static int refuse(const struct api_request *q, int r, const struct refusal *why)
 	return r;
 }
 
+#define LABELS "/v1/labels/"
+
+/* What of a query is of some routes only. */
+static int fit(const struct api_request *q, struct query *query, struct refusal *ret)
+{
+	if (strncmp(q->path, LABELS, strlen(LABELS)) == 0)
+		return query_set_label(query, q->path + strlen(LABELS), ret);
+	if (!query->function || streq(q->path, "/v1/series"))
+		return 0;
+	refusal_say(ret, 400, "ask /v1/series, or choose from what /v1/profile answers",
+		    "function is no selector");
+	return -EINVAL;
+}
+
 int api_query(const struct api_request *q, struct query *ret)
 {
+	_cleanup_query_ struct query query = {};
 	struct refusal why = {};
-	int r = query_parse(q->parameters, q->nparameters, clock_ns(CLOCK_REALTIME), ret, &why);
+	int r = query_parse(q->parameters, q->nparameters, clock_ns(CLOCK_REALTIME), &query, &why);
 
+	if (r == 0)
+		r = fit(q, &query, &why);
+	if (r == 0) {
+		*ret = query;
+		query = (struct query){};
+	}
 	return refuse(q, r, &why);
 }
 

@@ -36,6 +36,8 @@ int ctl_deploys(struct ctl *ctl, int argc, char *argv[]);
 int ctl_diff(struct ctl *ctl, int argc, char *argv[]);
 int ctl_regressions(struct ctl *ctl, int argc, char *argv[]);
 int ctl_mark(struct ctl *ctl, int argc, char *argv[]);
+int ctl_labels(struct ctl *ctl, int argc, char *argv[]);
+int ctl_series(struct ctl *ctl, int argc, char *argv[]);
 int ctl_dump(struct ctl *ctl, int argc, char *argv[]);
 int ctl_top(struct ctl *ctl, int argc, char *argv[]);
 int ctl_backup(struct ctl *ctl, int argc, char *argv[]);
@@ -139,9 +141,10 @@ const char *json_string_at(const json_t *o, const char *path);
  */
 const char *json_place_at(const json_t *function);
 /* For --help, as ctl_format() does. */
-#define CTL_FORMAT_RULE                                                                         \
-	"Without -f the file's ending tells the format: .pb.gz or .pprof, .collapsed, .folded " \
-	"or .txt, .speedscope.json, .tree.json, .json, .plop, .svg, .html. Else a file is "     \
+#define CTL_FORMAT_RULE                                                                            \
+	"Without -f the file's ending tells the format: .pb.gz or .pprof, .collapsed, .folded "    \
+	"or .txt, .speedscope.json, .tree.json, .json, .plop, .svg, .html, .top.txt. Else a file " \
+	"is "                                                                                      \
 	"pprof, and stdout collapsed."
 /*
  * A format by name; without one (NULL) that which the file's ending tells; else pprof for a file,

@@ -164,55 +164,11 @@ static int make_path(const struct diff_options *o, int side, char **ret)
 	return CTL_FAILED;
 }
 
-#define VALUES_MOST 1000
-
-/*
- * The values of a key that the store has, each once: what stands before the first ";" of a line.
- */
-static size_t split_values(char *text, const char *key, const char *values[VALUES_MOST])
-{
-	size_t skip = strlen(key) + 1, n = 0;
-	char *rest = text;
-
-	for (char *line; (line = strsep(&rest, "\n")) && n < VALUES_MOST;) {
-		bool known = false;
-
-		if (strlen(line) <= skip)
-			continue;
-		line[strcspn(line, ";")] = '\0';
-		for (size_t i = 0; i < n && !known; i++)
-			known = streq(values[i], line + skip);
-		if (!known)
-			values[n++] = line + skip;
-	}
-	return n;
-}
-
-/* Says that nothing has a selector, and which value is near. */
-static void tell_nearest(const struct diff_options *o, const struct selector *s, const char *option)
-{
-	_cleanup_answer_ struct ctl_answer a = {};
-	_cleanup_free_ char *path = NULL;
-	const char *values[VALUES_MOST], *near = NULL;
-	size_t n = 0;
-
-	if (asprintf(&path, "/v1/profile?format=collapsed&from=0&group_by=%s", s->key) >= 0 &&
-	    ctl_exchange(o->ctl, "GET", path, NULL, 60, &a) == 0 && a.status == 200)
-		n = split_values(a.body.data, s->key, values);
-	near = suggest(s->value, values, n);
-	for (size_t i = 0; i < n && !near; i++)
-		if (streq(values[i], s->value))
-			return;
-	if (near)
-		log_error("try: %s %s=%s, which is near", option, s->key, near);
-	else if (n > 0)
-		log_error("try: %s %s=%s, which there is", option, s->key, values[n - 1]);
-}
-
 /* A side has no samples: whose. An exit status. */
 static int check_sides(const struct diff_options *o, const json_t *answer)
 {
 	static const char *const paths[] = { "base.windows", "new.windows" };
+	static const char *const options[] = { "--base ", "--new " };
 	int r = CTL_DONE;
 
 	for (int i = 0; i < BOTH; i++) {
@@ -230,8 +186,7 @@ static int check_sides(const struct diff_options *o, const json_t *answer)
 		}
 		log_error("diff: there are no samples of %s %s in that time", names[i],
 			  text ? text : "");
-		for (size_t k = 0; k < s->n; k++)
-			tell_nearest(o, &s->items[k], own->n ? names[i] : "");
+		ctl_tell_nearest(o->ctl, own->n ? options[i] : "", s);
 		r = CTL_NO_TARGET;
 	}
 	return r;

@@ -164,7 +164,7 @@ int ctl_export(struct ctl *ctl, int argc, char *argv[])
 		{ "since", 's', "TIME", 0, "Begin of the time, default 10m", 0 },
 		{ "until", 'u', "TIME", 0, "End of the time, default now", 0 },
 		{ "format", 'f', "FORMAT", 0,
-		  "pprof, collapsed, speedscope, plop, json, tree, svg or html", 0 },
+		  "pprof, collapsed, speedscope, plop, json, tree, svg, html or top", 0 },
 		{ "group-by", 'g', "KEYS", 0,
 		  "Put a frame KEY=VALUE before each stack, by keys such as service,thread_name",
 		  0 },

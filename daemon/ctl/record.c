@@ -477,7 +477,7 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		  "Put a frame KEY=VALUE before each stack, by keys such as service,thread_name",
 		  3 },
 		{ "format", 'f', "FORMAT", 0,
-		  "pprof, collapsed, speedscope, plop, json, tree, svg or html", 3 },
+		  "pprof, collapsed, speedscope, plop, json, tree, svg, html or top", 3 },
 		{ "output", 'o', "FILE", 0,
 		  "Write there, default plop-PID-DATE.EXTENSION; - is stdout", 3 },
 		{}

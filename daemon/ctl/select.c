@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/select.h"
 
+#include <inttypes.h>
+
 #include "http/exchange.h"
 #include "profile/selector_text.h"
+#include "util/clock.h"
 #include "util/log.h"
+#include "util/suggest.h"
+#include "util/when.h"
 
 int ctl_selector_add(const char *command, struct selectors *s, const char *text)
 {
@@ -79,4 +84,78 @@ bool ctl_selected(const struct selectors *s, const json_t *process)
 	match = selectors_match_process(&of_processes, &p);
 	free(of_processes.items);
 	return match;
+}
+
+static int time_of(const char *command, const char *text, uint64_t now, bool last, uint64_t *ret)
+{
+	if (when_parse(text, now, last, ret) < 0)
+		return ctl_usage(command, "%.64s is not a time; it is one of: %s", text,
+				 when_forms());
+	return CTL_DONE;
+}
+
+int ctl_times_query(const char *command, const char *since, const char *until, struct buf *b)
+{
+	uint64_t now = clock_ns(CLOCK_REALTIME), from, to;
+	int r = time_of(command, since, now, false, &from);
+
+	if (r == CTL_DONE)
+		r = time_of(command, until, now, true, &to);
+	if (r != CTL_DONE)
+		return r;
+	if (from >= to)
+		return ctl_usage(command, "--since %.64s is not before --until %.64s", since,
+				 until);
+	buf_printf(b, "from=%" PRIu64 ".%09" PRIu64, from / NSEC_PER_SEC, from % NSEC_PER_SEC);
+	if (strcasecmp(until, "now") != 0)
+		buf_printf(b, "&to=%" PRIu64 ".%09" PRIu64, to / NSEC_PER_SEC, to % NSEC_PER_SEC);
+	return CTL_DONE;
+}
+
+#define VALUES_MOST 1000
+
+/* Of what the store has. */
+static void tell_value(const struct ctl *ctl, const char *option, const struct selector *s)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	_cleanup_free_ char *path = NULL;
+	const char *values[VALUES_MOST], *near;
+	const json_t *v;
+	json_t *answer;
+	size_t i, n = 0;
+
+	if (!selector_is_of_process(s->key) ||
+	    asprintf(&path, "/v1/labels/%s?from=0", s->key) < 0 ||
+	    ctl_exchange(ctl, "GET", path, NULL, 60, &a) < 0 || a.status != 200)
+		return;
+	answer = json_loadb(a.body.data, a.body.size, 0, NULL);
+	json_array_foreach(json_object_get(answer, "values"), i,
+			   v) if (n < VALUES_MOST && *json_string_at(v, "value"))
+		values[n++] = json_string_at(v, "value");
+	near = suggest(s->value, values, n);
+	for (i = 0; i < n && !near; i++) {
+		if (streq(values[i], s->value))
+			goto done;
+	}
+	if (near)
+		log_error("try: %s%s=%s, which is near", option, s->key, near);
+	else if (n > 0)
+		log_error("try: %s%s=%s, which there is", option, s->key, values[0]);
+done:
+	json_decref(answer);
+}
+
+void ctl_tell_nearest(const struct ctl *ctl, const char *option, const struct selectors *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		tell_value(ctl, option, &s->items[i]);
+}
+
+int ctl_tell_no_samples(const struct ctl *ctl, const char *command, const struct selectors *s)
+{
+	_cleanup_free_ char *text = ctl_selectors_text(s);
+
+	log_error("%s: there are no samples of %s in that time", command, text ? text : "");
+	ctl_tell_nearest(ctl, "", s);
+	return CTL_NO_TARGET;
 }

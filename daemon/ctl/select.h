@@ -12,5 +12,16 @@ int ctl_cgroup_name(const char *command, const char *name, bool unit);
 void ctl_selectors_query(const struct selectors *s, bool processes, bool samples, struct buf *b);
 /* "service=web version=2", as it was typed. NULL: out of memory. */
 char *ctl_selectors_text(const struct selectors *s);
+/*
+ * Appends "from=...&to=..." to a query for times as people write them; "now" is without a bound.
+ * CTL_DONE, or complains: CTL_USAGE.
+ */
+int ctl_times_query(const char *command, const char *since, const char *until, struct buf *b);
+/*
+ * Nothing has the selectors: says for each which value is near, behind option ("--base " or "").
+ */
+void ctl_tell_nearest(const struct ctl *ctl, const char *option, const struct selectors *s);
+/* The same, having complained. CTL_NO_TARGET. */
+int ctl_tell_no_samples(const struct ctl *ctl, const char *command, const struct selectors *s);
 /* Whether a process, an element of GET /v1/processes, has what the selectors say of processes. */
 bool ctl_selected(const struct selectors *s, const json_t *process);

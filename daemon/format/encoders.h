@@ -11,3 +11,4 @@ int json_encode(const struct profile *p, struct buf *out);
 int tree_encode(const struct profile *p, struct buf *out);
 int svg_encode(const struct profile *p, struct buf *out);
 int html_encode(const struct profile *p, struct buf *out);
+int top_encode(const struct profile *p, struct buf *out);

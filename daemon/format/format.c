@@ -18,6 +18,7 @@ const struct format formats[] = {
 	{ "tree", "application/json", "tree.json", false, true, NULL, tree_encode },
 	{ "svg", "image/svg+xml", "svg", false, true, "xdg-open", svg_encode },
 	{ "html", "text/html; charset=utf-8", "html", false, true, "xdg-open", html_encode },
+	{ "top", "text/plain; charset=utf-8", "top.txt", false, true, NULL, top_encode },
 };
 const size_t nformats = ARRAY_SIZE(formats);
 
@@ -31,7 +32,7 @@ const struct format *format_find(const char *name)
 
 const char *format_names(void)
 {
-	return "pprof, collapsed, speedscope, plop, json, tree, svg, html";
+	return "pprof, collapsed, speedscope, plop, json, tree, svg, html, top";
 }
 
 const struct format *format_by_ending(const char *path)
@@ -40,11 +41,17 @@ const struct format *format_by_ending(const char *path)
 	static const struct {
 		const char *ending, *format;
 	} endings[] = {
-		{ ".pb.gz", "pprof" },         { ".pprof", "pprof" },
-		{ ".collapsed", "collapsed" }, { ".folded", "collapsed" },
-		{ ".txt", "collapsed" },       { ".speedscope.json", "speedscope" },
-		{ ".tree.json", "tree" },      { ".json", "json" },
-		{ ".plop", "plop" },           { ".svg", "svg" },
+		{ ".pb.gz", "pprof" },
+		{ ".pprof", "pprof" },
+		{ ".collapsed", "collapsed" },
+		{ ".folded", "collapsed" },
+		{ ".top.txt", "top" },
+		{ ".txt", "collapsed" },
+		{ ".speedscope.json", "speedscope" },
+		{ ".tree.json", "tree" },
+		{ ".json", "json" },
+		{ ".plop", "plop" },
+		{ ".svg", "svg" },
 		{ ".html", "html" },
 	};
 	size_t size = strlen(path);
@@ -60,6 +67,7 @@ const struct format *format_by_ending(const char *path)
 
 const char *format_endings(void)
 {
-	return ".pb.gz, .pprof, .collapsed, .folded, .txt, .speedscope.json, .tree.json, .json, "
+	return ".pb.gz, .pprof, .collapsed, .folded, .top.txt, .txt, .speedscope.json, .tree.json, "
+	       ".json, "
 	       ".plop";
 }

@@ -75,6 +75,10 @@ static int about(const struct api_request *q)
 		return QUESTION_DEPLOYS;
 	if (streq(q->path, "/v1/diff"))
 		return QUESTION_DIFF;
+	if (streq(q->path, "/v1/series"))
+		return QUESTION_SERIES;
+	if (strncmp(q->path, "/v1/labels/", strlen("/v1/labels/")) == 0)
+		return QUESTION_LABELS;
 	return streq(q->path, "/v1/profile") ? QUESTION_PROFILE : -ENOENT;
 }
 

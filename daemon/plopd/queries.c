@@ -101,6 +101,16 @@ void route_deploys(const struct api_request *q, void *ctx)
 	ask(q, ctx, QUESTION_DEPLOYS);
 }
 
+void route_series(const struct api_request *q, void *ctx)
+{
+	ask(q, ctx, QUESTION_SERIES);
+}
+
+void route_labels(const struct api_request *q, void *ctx)
+{
+	ask(q, ctx, QUESTION_LABELS);
+}
+
 /* GET /v1/stream: the running window as events, once a second. */
 struct stream {
 	struct queries *queries;

@@ -21,4 +21,6 @@ void route_windows(const struct api_request *q, void *ctx);
 void route_profile(const struct api_request *q, void *ctx);
 void route_deploys(const struct api_request *q, void *ctx);
 void route_diff(const struct api_request *q, void *ctx);
+void route_series(const struct api_request *q, void *ctx);
+void route_labels(const struct api_request *q, void *ctx);
 void route_stream(const struct api_request *q, void *ctx);

@@ -369,7 +369,8 @@ static void load_run(void *ctx)
 	k->r_file = state_file_read(state_dir, FILE_NAME, &k->read);
 	k->r = store_reader_open(state_dir, &reader, NULL);
 	if (k->r == 0)
-		k->r = store_each_process(reader, from, k->now_ns, NULL, add_known, &k->watch);
+		k->r = store_each_process(reader, from, k->now_ns, NULL, false, add_known,
+					  &k->watch);
 }
 
 /* What was compared before is not compared again before it has twice as many windows. */

@@ -16,6 +16,8 @@ PART(route_windows, queries)
 PART(route_profile, queries)
 PART(route_deploys, queries)
 PART(route_diff, queries)
+PART(route_series, queries)
+PART(route_labels, queries)
 PART(route_stream, queries)
 PART(route_dump, dumps)
 PART(route_record, record_routes)
@@ -39,6 +41,8 @@ const struct api_route plopd_routes[] = {
 	{ "POST", "/v1/marks", true, route_mark_of },
 	{ "GET", "/v1/regressions", true, route_regressions_of },
 	{ "GET", "/v1/diff", true, route_diff_of },
+	{ "GET", "/v1/series", true, route_series_of },
+	{ "GET", "/v1/labels/*", true, route_labels_of },
 	{ "GET", "/v1/stream", true, route_stream_of },
 	{ "GET", "/v1/dump", true, route_dump_of },
 	{ "POST", "/v1/recordings", true, route_record_of },

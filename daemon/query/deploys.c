@@ -21,20 +21,29 @@ static uint32_t hash_of(const char *service, const char *version)
 			  index_hash_bytes(version, strlen(version)));
 }
 
-static int find(struct deploys *d, const struct process_info *info, struct deploy **ret)
+/* NULL: it was not met yet. */
+static struct deploy *look_up(const struct deploys *d, const struct process_info *info)
 {
 	uint32_t hash = hash_of(info->service, info->version), i;
+
+	for (uint32_t at = index_start(&d->index, hash); index_next(&d->index, hash, &at, &i);) {
+		if (streq(d->items[i].service, info->service) &&
+		    streq(d->items[i].version, info->version))
+			return &d->items[i];
+	}
+	return NULL;
+}
+
+static int find(struct deploys *d, const struct process_info *info, struct deploy **ret)
+{
+	uint32_t hash = hash_of(info->service, info->version);
 	struct deploy new = { .first_ns = UINT64_MAX };
 	void *array = d->items;
 	int r;
 
-	for (uint32_t at = index_start(&d->index, hash); index_next(&d->index, hash, &at, &i);) {
-		if (streq(d->items[i].service, info->service) &&
-		    streq(d->items[i].version, info->version)) {
-			*ret = &d->items[i];
-			return 0;
-		}
-	}
+	*ret = look_up(d, info);
+	if (*ret)
+		return 0;
 	if (d->n == DEPLOYS_MOST)
 		return -E2BIG;
 	r = index_reserve(&d->index, 1);
@@ -67,10 +76,74 @@ int deploys_add(struct deploys *d, const struct profile_process *p, uint64_t sta
 	r = find(d, &p->info, &k);
 	if (r < 0)
 		return r;
-	k->first_ns = MIN(k->first_ns, start_ns);
-	k->last_ns = MAX(k->last_ns, end_ns);
+	if (start_ns < k->first_ns) {
+		k->first_ns = start_ns;
+		k->first_end_ns = end_ns;
+	}
+	if (end_ns > k->last_ns) {
+		k->last_ns = end_ns;
+		k->last_start_ns = start_ns;
+	}
 	k->samples += p->samples;
 	return 0;
+}
+
+static void span_of(const struct deploy *k, struct deploys_span *span)
+{
+	bool first = span->end == DEPLOYS_FIRST;
+
+	span->start_ns = first ? k->first_ns : k->last_start_ns;
+	span->end_ns = first ? k->first_end_ns : k->last_ns;
+	span->n = 1;
+}
+
+static bool is_same(const struct deploys_span *a, const struct deploys_span *b)
+{
+	return a->start_ns == b->start_ns && a->end_ns == b->end_ns;
+}
+
+bool deploys_rough(const struct deploys *d, enum deploys_end end, uint64_t longer_ns,
+		   uint64_t after_ns, struct deploys_span *ret)
+{
+	struct deploys_span next = { .start_ns = UINT64_MAX };
+
+	for (uint32_t i = 0; i < d->n; i++) {
+		struct deploys_span one = { .end = end };
+
+		span_of(&d->items[i], &one);
+		if (one.start_ns <= after_ns || one.end_ns - one.start_ns <= longer_ns ||
+		    one.start_ns > next.start_ns)
+			continue;
+		if (is_same(&one, &next))
+			next.n++;
+		else
+			next = one;
+	}
+	if (next.start_ns == UINT64_MAX)
+		return false;
+	*ret = next;
+	return true;
+}
+
+void deploys_nearer(struct deploys *d, struct deploys_span *span, const struct profile_process *p,
+		    uint64_t start_ns, uint64_t end_ns)
+{
+	struct deploy *k = p->samples ? look_up(d, &p->info) : NULL;
+	struct deploys_span now = { .end = span->end };
+
+	if (!k)
+		return;
+	span_of(k, &now);
+	if (!is_same(&now, span) || end_ns - start_ns >= span->end_ns - span->start_ns)
+		return;
+	if (span->end == DEPLOYS_FIRST) {
+		k->first_ns = start_ns;
+		k->first_end_ns = end_ns;
+	} else {
+		k->last_start_ns = start_ns;
+		k->last_ns = end_ns;
+	}
+	span->n--;
 }
 
 static int by_service_and_time(const void *pa, const void *pb)

@@ -12,6 +12,7 @@
 struct deploy {
 	char *service, *version;    /* owned */
 	uint64_t first_ns, last_ns; /* begin of the first window that has it, end of the last */
+	uint64_t first_end_ns, last_start_ns; /* of these windows, or of what they are a part of */
 	uint64_t samples;
 	const char *before; /* told by deploys_put(): the version before, NULL: none was seen */
 };
@@ -29,5 +30,24 @@ void deploys_done(struct deploys *d);
  */
 int deploys_add(struct deploys *d, const struct profile_process *p, uint64_t start_ns,
 		uint64_t end_ns);
+/*
+ * Windows were added together, as roll-ups are, and some of these say when a version was seen first
+ * or last: no nearer than that. Where they are longer than so much, and begin after after_ns, the
+ * next one, of those of one end. false: there is none.
+ */
+enum deploys_end { DEPLOYS_FIRST, DEPLOYS_LAST };
+struct deploys_span {
+	uint64_t start_ns, end_ns;
+	enum deploys_end end;
+	uint32_t n; /* versions that it says it of */
+};
+bool deploys_rough(const struct deploys *d, enum deploys_end end, uint64_t longer_ns,
+		   uint64_t after_ns, struct deploys_span *ret);
+/*
+ * Says it nearer, by one of the windows in that span, which come the oldest first, or, of
+ * DEPLOYS_LAST, the newest first. Takes each version that it was said of from ->n.
+ */
+void deploys_nearer(struct deploys *d, struct deploys_span *span, const struct profile_process *p,
+		    uint64_t start_ns, uint64_t end_ns);
 /* As an array of objects, the newest deploy first. */
 void deploys_put(struct deploys *d, struct json_writer *w, const char *key);

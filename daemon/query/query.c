@@ -8,7 +8,9 @@ void query_done(struct query *q)
 {
 	selectors_done(&q->selectors);
 	free(q->group_by);
-	q->group_by = NULL;
+	free(q->function);
+	free(q->label);
+	q->group_by = q->function = q->label = NULL;
 }
 
 int query_group(const struct query *q, struct profile **p)
@@ -41,8 +43,8 @@ int query_view(const struct query *q, const struct profile *p, struct profile **
 }
 
 /* The parameters that are no selectors. */
-static const char *const names[] = { "from", "to", "format", "seconds", "group_by" };
-#define NAMES_HINT "besides selectors there are from, to, format, seconds and group_by"
+static const char *const names[] = { "from", "to", "format", "seconds", "group_by", "function" };
+#define NAMES_HINT "besides selectors there are from, to, format, seconds, group_by and function"
 
 static int take_group(struct query *q, const char *keys, struct refusal *ret)
 {
@@ -56,6 +58,13 @@ static int take_group(struct query *q, const char *keys, struct refusal *ret)
 	free(q->group_by);
 	q->group_by = strdup(keys);
 	return q->group_by ? 0 : -ENOMEM;
+}
+
+static int take_function(struct query *q, const char *name)
+{
+	free(q->function);
+	q->function = strdup(name);
+	return q->function ? 0 : -ENOMEM;
 }
 
 static int add_selector(struct query *q, const struct query_parameter *p, struct refusal *ret)
@@ -106,6 +115,8 @@ static int take(struct query *q, const struct query_parameter *p, struct refusal
 		}
 	} else if (streq(p->key, "group_by")) {
 		return take_group(q, p->value, ret);
+	} else if (streq(p->key, "function")) {
+		return take_function(q, p->value);
 	} else {
 		return add_selector(q, p, ret);
 	}
@@ -136,8 +147,21 @@ int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now
 	}
 	*ret = q;
 	q.selectors = (struct selectors){};
-	q.group_by = NULL;
+	q.group_by = q.function = NULL;
 	return 0;
+}
+
+int query_set_label(struct query *q, const char *key, struct refusal *ret_why)
+{
+	if (!selector_key_known(key) || !selector_is_of_process(key)) {
+		refusal_say(
+			ret_why, 404,
+			"there are pid, comm, exe, cgroup, unit, container, service and version",
+			"%.64s is not a label of processes", key);
+		return -EINVAL;
+	}
+	q->label = strdup(key);
+	return q->label ? 0 : -ENOMEM;
 }
 
 /* The parameters of one side, without its prefix. */

@@ -21,6 +21,8 @@ struct query {
 	const struct format *format; /* default json; NULL: the room has none of that name */
 	struct selectors selectors;  /* freed by query_done() */
 	char *group_by;              /* keys for profile_group(), or NULL; likewise */
+	char *function;              /* a function's name, or NULL; likewise */
+	char *label;                 /* a key of processes, or NULL; likewise: not of parameters */
 };
 #define QUERY_RANGE_NS    (600 * NSEC_PER_SEC)
 #define QUERY_MAX_SECONDS 300
@@ -28,6 +30,8 @@ struct query {
 /* -EINVAL: *ret_why says why; -ENOMEM. *ret is only filled on success. Pure. */
 int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now_ns,
 		struct query *ret, struct refusal *ret_why);
+/* Whose values are asked for. The same errors. */
+int query_set_label(struct query *q, const char *key, struct refusal *ret_why);
 /*
  * The same of two sides that are compared, the base side and the new one: what begins with "base."
  * or "new." is of one of them, all else of both.

@@ -7,6 +7,8 @@ void question_init(struct question *k, struct source *s, enum question_about abo
 	*k = (struct question){ .source = s, .about = about, .memory = QUESTION_MEMORY };
 	k->query = *query;
 	*query = (struct query){};
+	k->timeline.function = TAKE_PTR(k->query.function);
+	k->values.key = TAKE_PTR(k->query.label);
 }
 
 void question_init_diff(struct question *k, struct source *s, struct query *base, struct query *new)
@@ -53,6 +55,8 @@ void question_clear(struct question *k)
 	query_done(&k->query);
 	query_done(&k->new_query);
 	deploys_done(&k->deploys);
+	timeline_done(&k->timeline);
+	values_done(&k->values);
 	for (int i = 0; i < SIDES; i++)
 		diff_windows_free(k->sides[i]);
 	free(k->error);
@@ -147,6 +151,31 @@ static int add_deploys(struct question *k, const struct profile *window)
 	return r;
 }
 
+static int add_values(struct question *k, const struct profile *window)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < window->nprocesses && r == 0; i++) {
+		const struct profile_process *p = &window->processes[i];
+
+		if (selectors_match_process(&k->query.selectors, p))
+			r = values_add(&k->values, p);
+	}
+	return r;
+}
+
+static int add_point(struct question *k, const struct profile *window)
+{
+	_cleanup_(profile_freep) struct profile *selected = NULL;
+	_cleanup_(sums_done) struct sums sums = {};
+	const struct sums_of of = timeline_sums(&k->timeline);
+	int r = profile_select(window, &k->query.selectors, &selected);
+
+	if (r == 0)
+		r = sums_add(&sums, selected, &of);
+	return r < 0 ? r : timeline_add(&k->timeline, &sums);
+}
+
 static int add(struct question *k, const struct profile *window)
 {
 	switch (k->about) {
@@ -156,6 +185,10 @@ static int add(struct question *k, const struct profile *window)
 		return add_to_sides(k, window);
 	case QUESTION_DEPLOYS:
 		return add_deploys(k, window);
+	case QUESTION_SERIES:
+		return add_point(k, window);
+	case QUESTION_LABELS:
+		return add_values(k, window);
 	default:
 		return store_window_put(window, &k->query.selectors, &k->windows);
 	}
@@ -218,6 +251,10 @@ int question_write(struct question *k)
 		json_put_object(&w, NULL);
 		if (k->about == QUESTION_DEPLOYS)
 			deploys_put(&k->deploys, &w, "deploys");
+		else if (k->about == QUESTION_SERIES)
+			timeline_put(&k->timeline, &w);
+		else if (k->about == QUESTION_LABELS)
+			values_put(&k->values, &w);
 		else
 			json_put_elements(&w, "windows", &k->windows);
 		json_put_end(&w);
@@ -238,6 +275,9 @@ void question_refuse(const struct question *k, struct refusal *ret)
 	else if (k->r == -E2BIG && k->about == QUESTION_DEPLOYS)
 		refusal_say(ret, 413, "ask for a shorter time, or for one service",
 			    "there are more than %d versions in that time", DEPLOYS_MOST);
+	else if (k->r == -E2BIG && k->about == QUESTION_LABELS)
+		refusal_say(ret, 413, "ask for a shorter time, or for one service",
+			    "there are more than %d values in that time", VALUES_MOST);
 	else if (k->r == -E2BIG)
 		refusal_say(ret, 413,
 			    "ask for a shorter time, for fewer processes, or for format json",

@@ -6,6 +6,8 @@
 #include "query/query.h"
 #include "query/refusal.h"
 #include "query/source.h"
+#include "query/timeline.h"
+#include "query/values.h"
 #include "store/store.h"
 #include "util/json.h"
 
@@ -15,6 +17,8 @@ enum question_about {
 	QUESTION_PROFILE, /* GET /v1/profile, in a format */
 	QUESTION_DIFF,    /* GET /v1/diff */
 	QUESTION_DEPLOYS, /* GET /v1/deploys */
+	QUESTION_SERIES,  /* GET /v1/series */
+	QUESTION_LABELS,  /* GET /v1/labels/KEY */
 };
 
 /* Windows that one answer lists, the newest. */
@@ -56,6 +60,8 @@ struct question {
 	struct profile *profile;
 	struct diff_windows *sides[SIDES]; /* of QUESTION_DIFF; owned */
 	struct deploys deploys;            /* of QUESTION_DEPLOYS */
+	struct timeline timeline;          /* of QUESTION_SERIES */
+	struct values values;              /* of QUESTION_LABELS */
 	struct buf answer;                 /* its limit is what the client may get */
 };
 

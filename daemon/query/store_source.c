@@ -12,7 +12,7 @@ static int read_profile(struct question *k, struct store_reader *reader)
 	if (q->format->pruned) {
 		store_reader_prune(reader);
 		store_reader_functions(reader);
-		if (!q->group_by && streq(q->format->name, "tree"))
+		if (!q->group_by && !streq(q->format->name, "json"))
 			store_reader_processes_alike(reader);
 		else if (!q->group_by)
 			store_reader_threads_alike(reader);
@@ -106,6 +106,98 @@ static int add_deploy(const struct profile_process *p, uint64_t start_ns, uint64
 	return deploys_add(ctx, p, start_ns, end_ns);
 }
 
+/* One look for when versions were seen first, or last, nearer than it is known. */
+struct nearer {
+	struct deploys *deploys;
+	struct deploys_span span;
+};
+
+static int look_nearer(const struct profile_process *p, uint64_t start_ns, uint64_t end_ns,
+		       void *ctx)
+{
+	struct nearer *n = ctx;
+
+	deploys_nearer(n->deploys, &n->span, p, start_ns, end_ns);
+	return n->span.n ? 0 : STORE_ENOUGH;
+}
+
+/* Windows are that long, where nobody wants them longer. */
+#define WINDOW_NS (30 * NSEC_PER_SEC)
+
+/* In what of such a length says it. */
+static int read_nearer(struct question *k, struct store_reader *reader, enum deploys_end end,
+		       uint64_t unit_ns)
+{
+	struct nearer n = { .deploys = &k->deploys };
+	uint64_t after = 0;
+	int r = 0;
+
+	store_reader_unit(reader, unit_ns);
+	while (r == 0 && deploys_rough(&k->deploys, end, MAX(unit_ns, WINDOW_NS), after, &n.span)) {
+		after = n.span.start_ns;
+		r = store_each_process(reader, n.span.start_ns, n.span.end_ns, &k->query.selectors,
+				       end == DEPLOYS_LAST, look_nearer, &n);
+	}
+	return r;
+}
+
+/*
+ * By the coarsest roll-ups, which have all sums; and then by finer ones, and windows, within those
+ * of them that begin or end a version.
+ */
+static int read_deploys(struct question *k, struct store_reader *reader)
+{
+	static const uint64_t units[] = { STORE_UNIT_MINUTES, 0 };
+	const struct query *q = &k->query;
+	int r;
+
+	store_reader_unit(reader, STORE_UNIT_HOURS);
+	r = store_each_process(reader, q->from_ns, q->to_ns, &q->selectors, false, add_deploy,
+			       &k->deploys);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(units); i++) {
+		r = read_nearer(k, reader, DEPLOYS_FIRST, units[i]);
+		if (r == 0)
+			r = read_nearer(k, reader, DEPLOYS_LAST, units[i]);
+	}
+	return r;
+}
+
+static int add_point(const struct sums *sums, void *ctx)
+{
+	return timeline_add(ctx, sums);
+}
+
+static int read_series(struct question *k, struct store_reader *reader)
+{
+	const struct sums_of of = timeline_sums(&k->timeline);
+	const struct query *q = &k->query;
+	struct store_facts facts;
+	uint64_t from;
+	int r = store_reader_facts(reader, &facts);
+
+	if (r < 0)
+		return r;
+	/* all that there is may be less than is asked for */
+	from = MAX(q->from_ns, facts.oldest_ns);
+	store_reader_unit(reader, timeline_unit(q->to_ns > from ? q->to_ns - from : 0));
+	return store_each_sums(reader, q->from_ns, q->to_ns, &q->selectors, &of, add_point,
+			       &k->timeline);
+}
+
+static int add_value(const struct profile_process *p, uint64_t start_ns, uint64_t end_ns, void *ctx)
+{
+	return values_add(ctx, p);
+}
+
+static int read_labels(struct question *k, struct store_reader *reader)
+{
+	const struct query *q = &k->query;
+
+	store_reader_unit(reader, STORE_UNIT_HOURS);
+	return store_each_process(reader, q->from_ns, q->to_ns, &q->selectors, false, add_value,
+				  &k->values);
+}
+
 int store_source_read(struct source *s, struct question *k)
 {
 	const struct store_source *source = (const struct store_source *)s;
@@ -126,10 +218,13 @@ int store_source_read(struct source *s, struct question *k)
 	case QUESTION_PROFILE:
 		return read_profile(k, reader);
 	case QUESTION_DEPLOYS:
-		return store_each_process(reader, q->from_ns, q->to_ns, &q->selectors, add_deploy,
-					  &k->deploys);
+		return read_deploys(k, reader);
 	case QUESTION_DIFF:
 		return read_sides(k, reader);
+	case QUESTION_SERIES:
+		return read_series(k, reader);
+	case QUESTION_LABELS:
+		return read_labels(k, reader);
 	}
 	return -EINVAL;
 }

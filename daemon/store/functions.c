@@ -35,6 +35,7 @@ void functions_done(struct functions *f)
 {
 	clear(f);
 	sums_done(&f->sums);
+	window_done(&f->windows);
 }
 
 void functions_sum(struct functions *f)
@@ -55,7 +56,7 @@ void functions_sum(struct functions *f)
 		f->counts[0] = 0;
 }
 
-static int tell_processes(const struct functions *f)
+static int tell_processes(struct functions *f)
 {
 	struct profile_process p;
 	int r = 0;
@@ -63,7 +64,7 @@ static int tell_processes(const struct functions *f)
 	for (uint32_t i = 1; r == 0 && f->of->process && i <= f->nprocesses; i++) {
 		if (!f->processes[i])
 			continue;
-		r = lexicon_process(&f->windows->lexicon, i, &p);
+		r = lexicon_process(&f->windows.lexicon, i, &p);
 		if (r == 0)
 			r = f->of->process(&p, f->processes[i], f->of->ctx);
 		f->processes[i] = 0;
@@ -100,7 +101,7 @@ static int link_nodes(struct functions *f, const uint32_t *numbers, struct sieve
 	for (uint32_t i = 1; i <= f->nnodes; i++) {
 		struct functions_node *n = &f->nodes[i];
 		uint32_t parent, function, number, bit;
-		int r = lexicon_node(&f->windows->lexicon, i, &parent, &function);
+		int r = lexicon_node(&f->windows.lexicon, i, &parent, &function);
 
 		if (r < 0)
 			return r;
@@ -123,7 +124,7 @@ static int number_all(struct functions *f, uint32_t n, uint32_t *numbers)
 
 	for (uint32_t i = 1; i <= n; i++) {
 		struct dict_function d;
-		int r = lexicon_function(&f->windows->lexicon, i, &d);
+		int r = lexicon_function(&f->windows.lexicon, i, &d);
 
 		if (r == 0)
 			r = f->of->number(&d, f->of->ctx, &numbers[i]);
@@ -138,7 +139,7 @@ static int number_all(struct functions *f, uint32_t n, uint32_t *numbers)
 
 static int load_nodes(struct functions *f)
 {
-	struct lexicon *l = &f->windows->lexicon;
+	struct lexicon *l = &f->windows.lexicon;
 	uint32_t functions = l->numbers[DICTIONARY_FUNCTIONS];
 	_cleanup_free_ uint32_t *numbers = calloc((size_t)functions + 1, sizeof(*numbers));
 	_cleanup_free_ struct sieve *sieves = NULL;
@@ -167,9 +168,9 @@ static int turn(struct functions *f, int64_t dictionary)
 	r = functions_tell(f);
 	clear(f);
 	if (r == 0)
-		r = lexicon_turn(&f->windows->lexicon, dictionary);
+		r = lexicon_turn(&f->windows.lexicon, dictionary);
 	if (r == 0)
-		r = lexicon_load_all(&f->windows->lexicon);
+		r = lexicon_load_all(&f->windows.lexicon);
 	if (r == 0)
 		r = load_nodes(f);
 	if (r < 0)
@@ -183,10 +184,10 @@ static int is_wanted(struct functions *f, uint32_t number, bool *ret)
 {
 	struct profile_process p;
 	uint32_t *note;
-	int r = lexicon_note(&f->windows->lexicon, number, &note);
+	int r = lexicon_note(&f->windows.lexicon, number, &note);
 
 	if (r == 0 && *note == NOTE_NONE) {
-		r = lexicon_process(&f->windows->lexicon, number, &p);
+		r = lexicon_process(&f->windows.lexicon, number, &p);
 		if (r < 0)
 			return r;
 		*note = selectors_match_process(f->selectors, &p) ? NOTE_WANTED : NOTE_LEFT_OUT;
@@ -250,7 +251,7 @@ static int add_counts(struct functions *f, const struct head *h)
 	struct window_cursor c = {};
 	uint64_t groups, sum, all = 0;
 	uint32_t number = 0;
-	int r = window_unpack(f->windows, h, &u);
+	int r = window_unpack(&f->windows, h, &u);
 
 	if (r < 0)
 		return r;
@@ -279,9 +280,9 @@ static int add_older(struct functions *f, const struct head *h)
 		return r;
 	p->end_ns = h->end_ns;
 	a.p = p;
-	older_forget(&f->windows->older);
-	r = window_add(f->windows, &a, h);
-	older_forget(&f->windows->older);
+	older_forget(&f->windows.older);
+	r = window_add(&f->windows, &a, h);
+	older_forget(&f->windows.older);
 	return r < 0 ? r : sums_add(&f->sums, p, f->of);
 }
 
@@ -335,27 +336,26 @@ static int add_all(struct functions *f, const struct store_reader *reader, struc
 }
 
 static int sum_all(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
-		   struct functions *f, store_sums_fn unit, void *ctx)
+		   const struct selectors *s, const struct sums_of *of, store_sums_fn unit,
+		   void *ctx)
 {
-	_cleanup_(window_done) struct window_reader windows = {};
+	static const struct selectors none;
+	_cleanup_(functions_done) struct functions f = { .selectors = s ? s : &none, .of = of };
 	_cleanup_(walk_done) struct walk walk = {};
-	int r = walk_begin(&walk, &windows, reader, from_ns, to_ns, walk_tier_of(reader->unit_ns),
+	int r = walk_begin(&walk, &f.windows, reader, from_ns, to_ns, walk_tier_of(reader->unit_ns),
 			   false);
 
-	f->windows = &windows;
-	return r < 0 ? r : add_all(f, reader, &walk, unit, ctx);
+	return r < 0 ? r : add_all(&f, reader, &walk, unit, ctx);
 }
 
 int store_each_sums(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		    const struct selectors *s, const struct sums_of *of, store_sums_fn unit,
 		    void *ctx)
 {
-	static const struct selectors none;
-	_cleanup_(functions_done) struct functions f = { .selectors = s ? s : &none, .of = of };
 	int r = reader_begin(reader);
 
 	if (r == 0)
-		r = sum_all(reader, from_ns, to_ns, &f, unit, ctx);
+		r = sum_all(reader, from_ns, to_ns, s, of, unit, ctx);
 	reader_end(reader);
 	return r;
 }

@@ -11,7 +11,7 @@
  * nodes of its dictionary, however deep the stacks are.
  */
 struct functions {
-	struct window_reader *windows; /* borrowed */
+	struct window_reader windows;
 	const struct selectors *selectors;
 	const struct sums_of *of;
 	struct sums sums;

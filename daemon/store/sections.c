@@ -71,24 +71,33 @@ int sections_pack(const struct sections *s, struct buf *to)
 	return r < 0 ? r : to->error;
 }
 
-static int inflate_all(const struct packed *in, uint8_t *out, size_t size)
+/* Inflates so many bytes, which are all that there are, or not. */
+static int inflate_some(const struct packed *in, uint8_t *out, size_t size, bool all)
 {
-	uLongf got = (uLongf)size;
+	z_stream z = { .next_in = (Bytef *)in->at,
+		       .avail_in = (uInt)(in->end - in->at),
+		       .next_out = out,
+		       .avail_out = (uInt)size };
+	uint8_t none;
+	int r;
 
-	switch (uncompress(out, &got, in->at, (uLong)(in->end - in->at))) {
-	case Z_OK:
-		return got == size ? 0 : -EBADMSG;
-	case Z_MEM_ERROR:
+	if (inflateInit(&z) != Z_OK)
 		return -ENOMEM;
-	default:
-		return -EBADMSG;
-	}
+	/* at the end there is a sum of all, which is looked at then */
+	if (all && size == 0)
+		z.next_out = &none;
+	r = inflate(&z, all ? Z_FINISH : Z_SYNC_FLUSH);
+	inflateEnd(&z);
+	if (r == Z_MEM_ERROR)
+		return -ENOMEM;
+	return z.avail_out == 0 && (r == Z_STREAM_END || (!all && r == Z_OK)) ? 0 : -EBADMSG;
 }
 
-int sections_unpack(const void *data, size_t size, unsigned int n, struct unpacked *ret)
+static int unpack(const void *data, size_t size, unsigned int n, unsigned int wanted,
+		  struct unpacked *ret)
 {
 	struct packed in = { data, (const uint8_t *)data + size };
-	uint64_t sizes[SECTIONS_MOST], sum = 0;
+	uint64_t sizes[SECTIONS_MOST], sum = 0, want = 0;
 	struct unpacked u = {};
 	uint8_t *at;
 	int r;
@@ -100,26 +109,37 @@ int sections_unpack(const void *data, size_t size, unsigned int n, struct unpack
 		if (sizes[i] > SECTIONS_BYTES_MAX)
 			return -EBADMSG;
 		sum += sizes[i];
+		want += i < wanted ? sizes[i] : 0;
 	}
 	if (sum > SECTIONS_BYTES_MAX || sum / DEFLATED_MOST > (size_t)(in.end - in.at))
 		return -EBADMSG;
 	/* one more, so that there is an address even for none */
-	u.data = malloc(sum + 1);
+	u.data = malloc(want + 1);
 	if (!u.data)
 		return -ENOMEM;
-	u.size = sum;
-	r = inflate_all(&in, u.data, sum);
+	u.size = want;
+	r = inflate_some(&in, u.data, want, want == sum);
 	if (r < 0) {
 		free(u.data);
 		return r;
 	}
 	at = u.data;
 	for (unsigned int i = 0; i < n; i++) {
-		u.parts[i] = (struct packed){ at, at + sizes[i] };
-		at += sizes[i];
+		u.parts[i] = (struct packed){ at, i < wanted ? at + sizes[i] : at };
+		at = (uint8_t *)u.parts[i].end;
 	}
 	*ret = u;
 	return 0;
+}
+
+int sections_unpack_first(const void *data, size_t size, unsigned int n, struct unpacked *ret)
+{
+	return unpack(data, size, n, 1, ret);
+}
+
+int sections_unpack(const void *data, size_t size, unsigned int n, struct unpacked *ret)
+{
+	return unpack(data, size, n, n, ret);
 }
 
 void unpacked_done(struct unpacked *u)

@@ -26,6 +26,8 @@ struct unpacked {
 	size_t size;
 	struct packed parts[SECTIONS_MOST];
 };
-/* A blob of n sections. -EBADMSG: it is none; -ENOMEM. */
+/* The first of a blob of n sections, the others empty. -EBADMSG: it is none; -ENOMEM. */
+int sections_unpack_first(const void *data, size_t size, unsigned int n, struct unpacked *ret);
+/* All of them. */
 int sections_unpack(const void *data, size_t size, unsigned int n, struct unpacked *ret);
 void unpacked_done(struct unpacked *u);

@@ -154,12 +154,15 @@ int store_windows(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
 		  const struct selectors *s, struct buf *to);
 /*
  * The processes of these windows, without their stacks: each that the keys of a process in s (NULL:
- * none) leave in, with its samples in one window. A negative errno of each() ends it.
+ * none) leave in, with its samples in one window, or in a roll-up of store_reader_unit() at most.
+ * A negative errno of each() ends it; STORE_ENOUGH as well, and that is no error.
  */
+#define STORE_ENOUGH (-ECANCELED)
 typedef int (*store_process_fn)(const struct profile_process *p, uint64_t start_ns, uint64_t end_ns,
 				void *ctx);
 int store_each_process(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
-		       const struct selectors *s, store_process_fn each, void *ctx);
+		       const struct selectors *s, bool newest_first, store_process_fn each,
+		       void *ctx);
 /*
  * Windows that begin at one of these points count as not there. starts: borrowed as long as the
  * reader is used.

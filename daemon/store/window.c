@@ -52,7 +52,8 @@ void window_spare(struct window_reader *w)
 }
 
 /* The sections of what a window counted. */
-static int unpack_counts(struct window_reader *w, const struct head *h, struct unpacked *ret)
+static int unpack_counts(struct window_reader *w, const struct head *h, bool processes_only,
+			 struct unpacked *ret)
 {
 	const void *data = sqlite3_column_blob(w->counts, 0);
 	size_t size = (size_t)sqlite3_column_bytes(w->counts, 0);
@@ -61,12 +62,15 @@ static int unpack_counts(struct window_reader *w, const struct head *h, struct u
 	if (!data)
 		return -EBADMSG;
 	hash = dictionary_hash(w->seed, h->id, &h->dictionary, 1, data, size);
-	return hash == (uint64_t)sqlite3_column_int64(w->counts, 1) ?
-		       sections_unpack(data, size, COUNTS_SECTIONS, ret) :
-		       -EBADMSG;
+	if (hash != (uint64_t)sqlite3_column_int64(w->counts, 1))
+		return -EBADMSG;
+	/* what each process had stands first */
+	return processes_only ? sections_unpack_first(data, size, COUNTS_SECTIONS, ret) :
+				sections_unpack(data, size, COUNTS_SECTIONS, ret);
 }
 
-int window_unpack(struct window_reader *w, const struct head *h, struct unpacked *ret)
+static int read_counts(struct window_reader *w, const struct head *h, bool processes_only,
+		       struct unpacked *ret)
 {
 	int r;
 
@@ -75,17 +79,23 @@ int window_unpack(struct window_reader *w, const struct head *h, struct unpacked
 	sqlite3_bind_int64(w->counts, 1, h->id);
 	r = db_step(w->counts);
 	if (r >= 0)
-		r = r ? unpack_counts(w, h, ret) : -EBADMSG;
+		r = r ? unpack_counts(w, h, processes_only, ret) : -EBADMSG;
 	sqlite3_reset(w->counts);
 	return r;
 }
 
+int window_unpack(struct window_reader *w, const struct head *h, struct unpacked *ret)
+{
+	return read_counts(w, h, false, ret);
+}
+
 /* The same, with its dictionary opened. */
-static int open_counts(struct window_reader *w, const struct head *h, struct unpacked *ret)
+static int open_counts(struct window_reader *w, const struct head *h, bool processes_only,
+		       struct unpacked *ret)
 {
 	int r = lexicon_turn(&w->lexicon, h->dictionary);
 
-	return r < 0 ? r : window_unpack(w, h, ret);
+	return r < 0 ? r : read_counts(w, h, processes_only, ret);
 }
 
 /* A process's place in the profile; LEFT_OUT: it is not wanted. */
@@ -241,7 +251,7 @@ int window_add(struct window_reader *w, struct answer *a, const struct head *h)
 
 	if (!h->dictionary)
 		return w->older.samples ? older_add(&w->older, a, h) : -EBADMSG;
-	r = open_counts(w, h, &u);
+	r = open_counts(w, h, false, &u);
 	return r < 0 ? r : add_counts(w, a, &u, h->samples);
 }
 
@@ -331,7 +341,7 @@ int window_each_process(struct window_reader *w, const struct head *h, answer_pr
 	if (!h->dictionary)
 		return w->older.samples ? older_each_process(&w->older, h->id, each, ctx) :
 					  -EBADMSG;
-	r = open_counts(w, h, &u);
+	r = open_counts(w, h, true, &u);
 	if (r < 0)
 		return r;
 	memcpy(c.parts, u.parts, sizeof(c.parts));

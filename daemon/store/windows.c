@@ -189,12 +189,13 @@ static int tell_process(const struct profile_process *p, void *ctx)
 }
 
 static int tell_all(const struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
-		    struct telling *t)
+		    bool newest_first, struct telling *t)
 {
 	_cleanup_(window_done) struct window_reader windows = {};
 	_cleanup_(walk_done) struct walk walk = {};
 	const struct rollup *rollup;
-	int r = walk_begin(&walk, &windows, reader, from_ns, to_ns, WALK_FINEST, false);
+	int r = walk_begin(&walk, &windows, reader, from_ns, to_ns, walk_tier_of(reader->unit_ns),
+			   newest_first);
 
 	while (r == 0 && (r = walk_next(&walk, &t->head, &rollup)) > 0) {
 		window_spare(&windows);
@@ -206,15 +207,16 @@ static int tell_all(const struct store_reader *reader, uint64_t from_ns, uint64_
 }
 
 int store_each_process(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
-		       const struct selectors *s, store_process_fn each, void *ctx)
+		       const struct selectors *s, bool newest_first, store_process_fn each,
+		       void *ctx)
 {
 	struct telling t = { .selectors = s, .each = each, .ctx = ctx };
 	int r = reader_begin(reader);
 
 	if (r == 0)
-		r = tell_all(reader, from_ns, to_ns, &t);
+		r = tell_all(reader, from_ns, to_ns, newest_first, &t);
 	reader_end(reader);
-	return r;
+	return r == STORE_ENOUGH ? 0 : r;
 }
 
 int store_window_put(const struct profile *window, const struct selectors *s, struct buf *to)

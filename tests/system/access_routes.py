@@ -124,6 +124,31 @@ def ask_regressions(m, t, path):
         several([(get, m, uid, "%s?%s=%s" % (path, key.replace("NAME", "note"), value)) for key in t["selectors"] for value in values(m, key)])
 
 
+def ask_series(m, t, path):
+    """Nobody learns how much another one's processes did, nor by a function's name that there is one."""
+    for uid in (0, ONE, TWO):
+        several([(get, m, uid, "%s?from=0&%s=%s" % (path, key.replace("NAME", "note"), value)) for key in t["selectors"] for value in values(m, key)])
+    for uid, tag in ((ONE, "zqone"), (TWO, "zqtwo")):
+        def samples(of, parameters=""):
+            return sum(p["samples"] for p in m.json(of, "GET", path + "?from=0" + parameters)["points"])
+        own = samples(0, "&pid=%d" % m.pid(tag))
+        assert 0 < samples(uid) <= samples(0, "&pid=%d" % m.pid(tag)) and own <= samples(uid) < samples(0), (uid, own)
+        foreign = "zqtwo" if tag == "zqone" else "zqone"
+        points = m.json(uid, "GET", "%s?from=0&function=fn_%s" % (path, foreign))["points"]
+        assert points and not any(p["self"] or p["total"] for p in points), points
+
+
+def ask_labels(m, t, path):
+    kinds = {"service": ("sv_",), "version": ("vr_",), "comm": ("cm_",)}
+    keys = [k for k in t["selectors"] if k not in ("thread", "thread_name", "state", "gil", "label.NAME")]
+    assert keys, t["selectors"]
+    for uid in (0, ONE, TWO):
+        several([(get, m, uid, path.replace("*", key) + "?from=0", kinds.get(key, ())) for key in keys])
+        several([(get, m, uid, "%s?from=0&%s=%s" % (path.replace("*", "service"), key, value)) for key in keys for value in values(m, key)])
+    for uid, tag in ((ONE, "zqone"), (TWO, "zqtwo")):
+        assert [v["value"] for v in m.json(uid, "GET", "/v1/labels/pid?from=0")["values"]] == [str(m.pid(tag))]
+
+
 def ask_list(m, t, path):
     for uid in (0, ONE, TWO):
         get(m, uid, path, ("cm_", "sv_", "vr_", "file_") if path == "/v1/processes" else ())
@@ -301,6 +326,8 @@ ROUTES = {
     ("GET", "/v1/diff"): ask_diff,
     ("POST", "/v1/marks"): ask_marks,
     ("GET", "/v1/regressions"): ask_regressions,
+    ("GET", "/v1/series"): ask_series,
+    ("GET", "/v1/labels/*"): ask_labels,
     ("GET", "/v1/stream"): ask_stream,
     ("GET", "/v1/dump"): ask_dump,
     ("POST", "/v1/recordings"): ask_recordings,
@@ -313,7 +340,7 @@ ROUTES = {
     ("GET", "/debug/pprof/profile"): ask_pprof,
     ("GET", "/metrics"): ask_refused,
 }
-FORMATS = {"pprof", "collapsed", "speedscope", "plop", "json", "tree", "svg", "html"}
+FORMATS = {"pprof", "collapsed", "speedscope", "plop", "json", "tree", "svg", "html", "top"}
 
 
 @pytest.fixture(scope="module")
@@ -436,6 +463,10 @@ def commands(m, t):
                  "fail-above": [["diff", "--base", "since=1h", "--fail-above", "100000%"]], "json": [["diff", "--json", "--base", "since=1h"]],
                  "format": [["diff", "--base", "since=1h", "-f", "html", "-o", "-"]],
                  "output": [["diff", "--base", "since=1h", "-f", "svg", "-o", None]]},
+        "series": {"function": [["series", "--function", "<module>"], ["series", "-n", "<module>", "--json"]],
+                   "since": [["series", "--since", "1h"]], "until": [["series", "--until", "now"]], "json": [["series", "--json"]]},
+        "labels": {"since": [["labels", key, "--since", "1h"] for key in ("service", "comm", "pid")],
+                   "until": [["labels", "version", "--until", "now"]], "json": [["labels", "--json", "exe"]]},
         "dump": {"pid": [["dump", "-p", own], ["dump", own]], "json": [["dump", "--json", "-p", own]]},
         "top": {"once": [["top", "-1"], ["top", "-1", *everybody]], "all": [["top", "-1", "-a"]], "batch": [["top", "-b", 2]], "cgroup": [["top", "-1", "-c", "/"]],
                 "interval": [["top", "-1", "-i", 1]], "pid": [["top", "-1", "-p", own], ["top", "-1", own]], "processes": [["top", "-1", "-P"]],

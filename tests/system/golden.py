@@ -148,7 +148,7 @@ def commands(key, value):
     elif key == "group_by":
         yield from (("record", "-a", "--group-by", value), ("export", "--group-by", value))
     else:
-        yield from ((name, "%s=%s" % (key, value)) for name in ("record", "top", "ps", "export", "diff", "deploys"))
+        yield from ((name, "%s=%s" % (key, value)) for name in ("record", "top", "ps", "export", "diff", "deploys", "series", "labels"))
     if key == "pid":
         yield from ((name, "-p", value) for name in ("record", "top", "dump"))
         yield from ((name, value) for name in ("record", "top", "dump") if value.isdigit())
@@ -177,6 +177,25 @@ class Windows:
         assert graph["nodes"] and graph["processes"], graph
         one.refuses("/v1/windows")
         one.refuses("/v1/profile")
+
+
+class Sums(Windows):
+    """Of what plopctl's stand-in has none."""
+
+    def test_series(self, one):
+        """Over time, of all and of a function; and the values of a label."""
+        points = one.held_to("series", "GET", "/v1/series?from=0")["points"]
+        assert points and any(p["samples"] and p["cpus"] for p in points), points
+        points = one.held_to("series_function", "GET", "/v1/series?from=0&function=%3Cmodule%3E")["points"]
+        assert any(p["total"] > 0 for p in points), points
+        values = one.held_to("values", "GET", "/v1/labels/comm?from=0")["values"]
+        assert values and all(v["samples"] for v in values), values
+        assert not one.held_to("series", "GET", "/v1/series?from=1&to=2")["points"]
+        assert not one.held_to("values", "GET", "/v1/labels/comm?from=1&to=2")["values"]
+        assert "not a label of processes" in one.held_to("error", "GET", "/v1/labels/state", status=404)["error"]
+        assert "no selector" in one.held_to("error", "GET", "/v1/profile?function=x", status=400)["error"]
+        one.refuses("/v1/series")
+        one.refuses("/v1/labels/comm")
 
 
 class Answers(Windows):
@@ -267,7 +286,7 @@ def real(plopd, work):
     return one
 
 
-class TestPlopd(Answers, Refuses, Streams):
+class TestPlopd(Answers, Sums, Refuses, Streams):
     @pytest.fixture
     def one(self, real):
         return real
@@ -309,13 +328,13 @@ def gateway(plopd, real):
         process.wait(20)
 
 
-class TestGateway(Answers, Refuses, Streams):
+class TestGateway(Answers, Sums, Refuses, Streams):
     @pytest.fixture
     def one(self, gateway):
         return gateway
 
 
-class TestGatewayWithoutPlopd(Windows):
+class TestGatewayWithoutPlopd(Sums):
     """The last: plopd has ended."""
 
     @pytest.fixture(scope="class")

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+
+#include "ctl/ctl.h"
+#include "ctl/select.h"
+#include "ctl/suggest.h"
+#include "util/log.h"
+
+struct labels_options {
+	struct ctl *ctl;
+	struct selectors selectors;
+	const char *key, *since, *until;
+	bool json;
+	int error; /* exit status of a selector that was refused */
+};
+
+static error_t on_option(int key, char *value, struct argp_state *state)
+{
+	struct labels_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = o->ctl;
+		return 0;
+	case 's':
+		o->since = value;
+		return 0;
+	case 'u':
+		o->until = value;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (!o->key && !strchr(value, '='))
+			o->key = value;
+		else if (o->error == CTL_DONE)
+			o->error = ctl_selector_add("labels", &o->selectors, value);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void print_values(const json_t *answer)
+{
+	const json_t *values = json_object_get(answer, "values"), *v;
+	char number[32], text[256];
+	size_t i;
+
+	if (json_array_size(values) == 0) {
+		log_warning("no sample is in that time and selection");
+		return;
+	}
+	printf("%14s  %s\n", "SAMPLES", json_string_at(answer, "label"));
+	json_array_foreach(values, i, v)
+		printf("%14s  %s\n",
+		       text_number((uint64_t)json_number_at(v, "samples"), number, sizeof(number)),
+		       text_cell(json_string_at(v, "value"), 100, false, text, sizeof(text)));
+}
+
+static int run(const struct labels_options *o)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	_cleanup_free_ char *path = NULL;
+	_cleanup_buf_ struct buf b = {};
+	json_t *answer;
+	int r = o->error;
+
+	if (r == CTL_DONE && !o->key)
+		r = ctl_usage("labels", "say which: plopctl labels service");
+	if (r != CTL_DONE)
+		return r;
+	if (!selector_key_known(o->key) || !selector_is_of_process(o->key))
+		return ctl_usage("labels",
+				 "%.64s is not one of: pid, comm, exe, cgroup, unit, "
+				 "container, service, version",
+				 o->key);
+	buf_printf(&b, "/v1/labels/%s?", o->key);
+	r = ctl_times_query("labels", o->since, o->until, &b);
+	if (r != CTL_DONE)
+		return r;
+	ctl_selectors_query(&o->selectors, true, false, &b);
+	path = buf_string(&b);
+	if (!path) {
+		log_error("labels: out of memory");
+		return CTL_FAILED;
+	}
+	r = ctl_configure(o->ctl);
+	if (r == CTL_DONE)
+		r = ctl_request(o->ctl, "labels", "GET", path, NULL, 300, &a);
+	answer = r == CTL_DONE ? ctl_answer_json(&a, "labels") : NULL;
+	if (!answer)
+		return r == CTL_DONE ? CTL_FAILED : r;
+	if (json_array_size(json_object_get(answer, "values")) == 0 && o->selectors.n)
+		r = ctl_tell_no_samples(o->ctl, "labels", &o->selectors);
+	else if (o->json)
+		r = ctl_print_json(answer, "labels");
+	else
+		print_values(answer);
+	json_decref(answer);
+	return r;
+}
+
+int ctl_labels(struct ctl *ctl, int argc, char *argv[])
+{
+	static const struct argp_option options[] = {
+		{ "since", 's', "TIME", 0, "Begin of the time, default 24h", 0 },
+		{ "until", 'u', "TIME", 0, "End of the time, default now", 0 },
+		{ "json", 'j', NULL, 0, "Print JSON, for programs", 0 },
+		{}
+	};
+	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
+	static const struct argp argp = {
+		.options = options,
+		.parser = on_option,
+		.children = children,
+		.args_doc = "KEY [SELECTOR]...",
+		.doc = "The values that a label of processes had, those with most samples first.\v"
+		       "KEY is one of pid, comm, exe, cgroup, unit, container, service, version. "
+		       "SELECTOR is KEY=VALUE.\n\n"
+		       "Exit status: 3 if nothing has the selectors.\n\n"
+		       "Examples:\n"
+		       "  plopctl labels service\n"
+		       "  plopctl labels version service=shop --since 7d",
+	};
+	struct labels_options o = { .ctl = ctl, .since = "24h", .until = "now" };
+	int r;
+
+	ctl_parse("labels", &argp, 0, argc, argv, &o);
+	r = run(&o);
+	selectors_done(&o.selectors);
+	return r;
+}

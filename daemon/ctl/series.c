@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+
+#include "ctl/ctl.h"
+#include "ctl/select.h"
+#include "ctl/suggest.h"
+#include "http/exchange.h"
+#include "util/log.h"
+
+struct series_options {
+	struct ctl *ctl;
+	struct selectors selectors;
+	const char *function, *since, *until;
+	bool json;
+	int error; /* exit status of a selector that was refused */
+};
+
+static error_t on_option(int key, char *value, struct argp_state *state)
+{
+	struct series_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = o->ctl;
+		return 0;
+	case 'n':
+		o->function = value;
+		return 0;
+	case 's':
+		o->since = value;
+		return 0;
+	case 'u':
+		o->until = value;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->error == CTL_DONE)
+			o->error = ctl_selector_add("series", &o->selectors, value);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void print_points(const json_t *answer)
+{
+	const json_t *points = json_object_get(answer, "points"), *p;
+	bool function = json_is_string(json_object_get(answer, "function"));
+	char from[32];
+	size_t i;
+
+	if (json_array_size(points) == 0) {
+		log_warning("no window is in that time");
+		return;
+	}
+	printf("%-20s %8s %9s%s\n", "FROM", "SECONDS", "CPUS",
+	       function ? "   SELF %  TOTAL %" : "");
+	json_array_foreach(points, i, p)
+	{
+		printf("%-20s %8.0f %9.3f",
+		       text_time(json_number_at(p, "from"), from, sizeof(from)),
+		       json_number_at(p, "to") - json_number_at(p, "from"),
+		       json_number_at(p, "cpus"));
+		if (function)
+			printf(" %8.2f %8.2f", 100 * json_number_at(p, "self"),
+			       100 * json_number_at(p, "total"));
+		putchar('\n');
+	}
+}
+
+/* Whether a member of any point is not 0. */
+static bool any(const json_t *answer, const char *member)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "points"), i,
+			   p) if (json_number_at(p, member) > 0) return true;
+	return false;
+}
+
+#define NAMES_MOST 5000
+
+/* No sample has the function: which is near. An exit status. */
+static int tell_function(const struct series_options *o)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	const char *names[NAMES_MOST], *near;
+	const json_t *n;
+	json_t *graph;
+	size_t i, count = 0;
+
+	log_error("series: no sample has a function %.128s in that time", o->function);
+	if (ctl_exchange(o->ctl, "GET", "/v1/profile?format=json&from=0", NULL, 60, &a) < 0 ||
+	    a.status != 200)
+		return CTL_NO_TARGET;
+	graph = ctl_answer_json(&a, "series");
+	json_array_foreach(json_object_get(graph, "nodes"), i, n) if (count < NAMES_MOST)
+		names[count++] = json_string_at(n, "function");
+	near = suggest(o->function, names, count);
+	if (near)
+		log_error("try: --function '%s', which is near", near);
+	json_decref(graph);
+	return CTL_NO_TARGET;
+}
+
+static int show(const struct series_options *o, const json_t *answer)
+{
+	if (o->selectors.n && !any(answer, "samples"))
+		return ctl_tell_no_samples(o->ctl, "series", &o->selectors);
+	if (o->function && any(answer, "samples") && !any(answer, "total"))
+		return tell_function(o);
+	if (o->json)
+		return ctl_print_json(answer, "series");
+	print_points(answer);
+	return CTL_DONE;
+}
+
+static int run(const struct series_options *o)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	_cleanup_free_ char *path = NULL;
+	_cleanup_buf_ struct buf b = {};
+	json_t *answer;
+	int r = o->error;
+
+	if (r != CTL_DONE)
+		return r;
+	buf_puts(&b, "/v1/series?");
+	r = ctl_times_query("series", o->since, o->until, &b);
+	if (r != CTL_DONE)
+		return r;
+	if (o->function) {
+		buf_puts(&b, "&function=");
+		http_escape(&b, o->function);
+	}
+	ctl_selectors_query(&o->selectors, true, true, &b);
+	path = buf_string(&b);
+	if (!path) {
+		log_error("series: out of memory");
+		return CTL_FAILED;
+	}
+	r = ctl_configure(o->ctl);
+	if (r == CTL_DONE)
+		r = ctl_request(o->ctl, "series", "GET", path, NULL, 300, &a);
+	answer = r == CTL_DONE ? ctl_answer_json(&a, "series") : NULL;
+	if (!answer)
+		return r == CTL_DONE ? CTL_FAILED : r;
+	r = show(o, answer);
+	json_decref(answer);
+	return r;
+}
+
+int ctl_series(struct ctl *ctl, int argc, char *argv[])
+{
+	static const struct argp_option options[] = {
+		{ "function", 'n', "NAME", 0, "And the share that this function has of it", 0 },
+		{ "since", 's', "TIME", 0, "Begin of the time, default 24h", 0 },
+		{ "until", 'u', "TIME", 0, "End of the time, default now", 0 },
+		{ "json", 'j', NULL, 0, "Print JSON, for programs", 0 },
+		{}
+	};
+	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
+	static const struct argp argp = {
+		.options = options,
+		.parser = on_option,
+		.children = children,
+		.args_doc = "[SELECTOR]...",
+		.doc = "How much CPU was used over time, in CPUs, and one function's share of it.\v"
+		       "A line is a window, ten minutes, or six hours, by how long the time is. A "
+		       "function is told by its name, as other commands show it; those of one name "
+		       "are one here. Its share is of the samples that it was innermost in, and of "
+		       "those that it was anywhere in.\n\n"
+		       "SELECTOR is KEY=VALUE; KEY is one of pid, comm, exe, cgroup, unit, "
+		       "container, service, version, thread.\n\n"
+		       "Exit status: 3 if nothing has the selectors, or is that function.\n\n"
+		       "Examples:\n"
+		       "  plopctl series service=shop --since 7d\n"
+		       "  plopctl series service=shop --function Cart.total --since 14d --json",
+	};
+	struct series_options o = { .ctl = ctl, .since = "24h", .until = "now" };
+	int r;
+
+	ctl_parse("series", &argp, 0, argc, argv, &o);
+	r = run(&o);
+	selectors_done(&o.selectors);
+	return r;
+}

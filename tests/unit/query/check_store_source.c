@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <jansson.h>
+
+#include "../store/dir.h"
+#include "check_main.h"
+#include "query/question.h"
+#include "query/store_source.h"
+
+/* What is read from roll-ups is what is read from windows. */
+static struct dir dir;
+static struct store *store;
+
+#define BEGIN   (UINT64_C(1700006400) * NSEC_PER_SEC - 8 * 60 * NSEC_PER_SEC)
+#define LENGTH  (60 * NSEC_PER_SEC)
+#define WINDOWS 1100 /* more than 18 hours */
+
+static uint32_t frame_of(struct profile *p, const char *function, int line)
+{
+	uint32_t id, frame;
+
+	ck_assert_int_eq(dict_python(p->dict, function, "/srv/app.py", 1, &id), 0);
+	ck_assert_int_eq(dict_frame(p->dict, id, line, &frame), 0);
+	return frame;
+}
+
+static void add(struct profile *p, uint32_t process, const uint32_t *frames, uint32_t depth,
+		uint64_t count)
+{
+	uint32_t stack;
+
+	ck_assert_int_eq(dict_stack(p->dict, frames, depth, &stack), 0);
+	ck_assert_int_eq(profile_add(p, process, 7 + depth, stack, count), 0);
+}
+
+/* Of two services one has another version from window 100 on, one from 700 to 710 only. */
+static void save_window(unsigned int i)
+{
+	static char shop[] = "shop", blog[] = "blog";
+	const char *version = i < 100 ? "1" : "2";
+	struct process_info info = process_info_of(100);
+	uint32_t process, frames[3];
+	struct profile *p = NULL;
+
+	ck_assert_int_eq(profile_new(BEGIN + i * LENGTH, 100, &p), 0);
+	p->end_ns = p->start_ns + LENGTH;
+	info.service = i % 3 ? shop : blog;
+	info.version = (char *)(i >= 700 && i < 711 ? "3" : version);
+	ck_assert_int_eq(profile_process(p, &info, "3.11.2", &process), 0);
+	frames[0] = frame_of(p, "main", 2);
+	frames[1] = frame_of(p, "view", 5 + (int)(i % 7));
+	frames[2] = frame_of(p, "main", 3);
+	add(p, process, frames, 2, 1000 + i % 13);
+	add(p, process, frames, 3, 10);
+	p->tally.ticks = p->tally.python = p->samples_total;
+	ck_assert_int_eq(store_save(store, p), 0);
+	profile_free(p);
+}
+
+static void setup(void)
+{
+	dir_make(&dir);
+	ck_assert_int_eq(store_open(dir.path, &store, NULL), 0);
+	store_roll_up(store, 0, 0);
+	for (unsigned int i = 0; i < WINDOWS; i++)
+		save_window(i);
+}
+
+static void teardown(void)
+{
+	store_close(store);
+	dir_done(&dir);
+}
+
+static void roll(void)
+{
+	do {
+		ck_assert_int_eq(store_check(store), 0);
+	} while (store_is_mending(store));
+}
+
+static struct store_source source;
+
+/* The answer to parameters of both sides, or of the only one. */
+static char *ask(enum question_about about, const char *label, const struct query_parameter *p,
+		 size_t n)
+{
+	struct query query = {}, new = {};
+	struct refusal why = {};
+	struct question k;
+	char *answer;
+
+	source = (struct store_source){ .source = { .read = store_source_read },
+					.state_dir = dir.path };
+	ck_assert_int_eq(query_parse_sides(p, n, BEGIN, &query, &new, &why), 0);
+	if (label)
+		ck_assert_int_eq(query_set_label(&query, label, &why), 0);
+	if (about == QUESTION_DIFF)
+		question_init_diff(&k, &source.source, &query, &new);
+	else
+		question_init(&k, &source.source, about, &query);
+	query_done(&new);
+	question_read(&k);
+	ck_assert_int_eq(k.r, 0);
+	ck_assert_int_eq(question_write(&k), 0);
+	buf_putc(&k.answer, '\0');
+	answer = strdup(k.answer.data);
+	question_clear(&k);
+	return answer;
+}
+
+#define ALL                        \
+	{ "from", "1" },           \
+	{                          \
+		"to", "1800000000" \
+	}
+
+START_TEST(deploys_are_as_exact)
+{
+	static const struct query_parameter all[] = { ALL };
+	_cleanup_free_ char *windows = ask(QUESTION_DEPLOYS, NULL, all, ARRAY_SIZE(all));
+	_cleanup_free_ char *rolled = NULL;
+
+	ck_assert_ptr_nonnull(strstr(windows, "\"version\":\"3\",\"before\":\"2\""));
+	roll();
+	rolled = ask(QUESTION_DEPLOYS, NULL, all, ARRAY_SIZE(all));
+	ck_assert_str_eq(windows, rolled);
+}
+END_TEST
+
+START_TEST(values_have_all_samples)
+{
+	static const struct query_parameter all[] = { ALL, { "service", "shop" } };
+	static const struct query_parameter none[] = { ALL, { "service", "shup" } };
+	_cleanup_free_ char *windows = ask(QUESTION_LABELS, "version", all, ARRAY_SIZE(all));
+	_cleanup_free_ char *rolled = NULL, *empty = NULL;
+
+	roll();
+	rolled = ask(QUESTION_LABELS, "version", all, ARRAY_SIZE(all));
+	empty = ask(QUESTION_LABELS, "version", none, ARRAY_SIZE(none));
+	ck_assert_str_eq(windows, rolled);
+	ck_assert_ptr_nonnull(
+		strstr(rolled, "{\"label\":\"version\",\"values\":[{\"value\":\"2\","));
+	ck_assert_str_eq(empty, "{\"label\":\"version\",\"values\":[],\"left_out\":0}\n");
+}
+END_TEST
+
+/* All points of a series: samples, and what of them is the function's. */
+struct points {
+	double samples, self, total;
+	size_t n;
+};
+
+static struct points points_of(const struct query_parameter *p, size_t n)
+{
+	_cleanup_free_ char *text = ask(QUESTION_SERIES, NULL, p, n);
+	json_t *answer = json_loads(text, 0, NULL), *list, *one;
+	struct points sum = {};
+	size_t i;
+
+	ck_assert_ptr_nonnull(answer);
+	list = json_object_get(answer, "points");
+	sum.n = json_array_size(list);
+	json_array_foreach(list, i, one)
+	{
+		double samples = json_number_value(json_object_get(one, "samples"));
+
+		sum.samples += samples;
+		sum.self += samples * json_number_value(json_object_get(one, "self"));
+		sum.total += samples * json_number_value(json_object_get(one, "total"));
+		if (samples > 0)
+			ck_assert_double_gt(json_number_value(json_object_get(one, "cpus")), 0.1);
+	}
+	json_decref(answer);
+	return sum;
+}
+
+START_TEST(a_series_adds_up)
+{
+	/* 18 hours; and all that there is, of which no more is read than there is */
+	const struct query_parameter p[] = { ALL, { "function", "view" }, { "version", "2" } };
+	const struct query_parameter short_time[] = { { "from", "1700006400" },
+						      { "to", "1700010000" },
+						      { "function", "main" } };
+	const struct query_parameter nobody[] = { ALL, { "function", "nobody" } };
+	struct points windows = points_of(p, ARRAY_SIZE(p)), rolled, one;
+
+	roll();
+	rolled = points_of(p, ARRAY_SIZE(p));
+	ck_assert_double_gt(windows.samples, 900000);
+	ck_assert_double_eq_tol(windows.samples, rolled.samples, 1e-3);
+	ck_assert_double_eq_tol(windows.self, rolled.self, 1e-3);
+	ck_assert_double_eq_tol(windows.total, rolled.total, 1e-3);
+	ck_assert_double_eq_tol(rolled.total, rolled.samples, 1e-3);
+	/* a function that calls itself is counted once */
+	one = points_of(short_time, ARRAY_SIZE(short_time));
+	ck_assert_uint_eq(one.n, 60);
+	ck_assert_double_eq_tol(one.total, one.samples, 1e-3);
+	ck_assert_double_eq_tol(one.self, 600, 1e-3);
+	one = points_of(nobody, ARRAY_SIZE(nobody));
+	ck_assert_double_gt(one.samples, 900000);
+	ck_assert_double_eq_tol(one.total, 0, 1e-9);
+}
+END_TEST
+
+/* Ten minutes are the windows of a side that has enough of them; of another one windows are. */
+START_TEST(a_day_is_compared_by_ten_minutes)
+{
+	static const struct query_parameter p[] = {
+		ALL, { "base.to", "1700050000" }, { "base.version", "2" }, { "new.version", "3" }
+	};
+	_cleanup_free_ char *text = NULL;
+	json_t *answer, *side;
+
+	roll();
+	text = ask(QUESTION_DIFF, NULL, p, ARRAY_SIZE(p));
+	answer = json_loads(text, 0, NULL);
+	side = json_object_get(answer, "base");
+	ck_assert_double_eq(json_number_value(json_object_get(side, "window_s")), 600);
+	ck_assert_int_ge(json_integer_value(json_object_get(side, "windows")), 48);
+	side = json_object_get(answer, "new");
+	ck_assert_double_eq(json_number_value(json_object_get(side, "window_s")), 60);
+	ck_assert_int_eq(json_integer_value(json_object_get(side, "windows")), 11);
+	json_decref(answer);
+}
+END_TEST
+
+CHECK_MAIN_WITH("query/store_source", setup, teardown, deploys_are_as_exact,
+		values_have_all_samples, a_series_adds_up, a_day_is_compared_by_ten_minutes);
