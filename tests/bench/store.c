@@ -10,6 +10,7 @@
  * 	bench_store grow FROM DIR MB STACKS	adds such windows to DIR's, of version 1
  * 	bench_store carry DIR			carries one of an older version over
  * 	bench_store dump DIR			prints all that is in it, sorted by nothing
+ * 	bench_store samples DIR FROM TO OUT	writes these (Unix seconds) for others to read
  * 	bench_store brief			all of it with made-up stacks, in a second
  *
  * FROM is a state directory. Each line that is printed has a name and a figure. tests/bench/store
@@ -21,6 +22,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "format/format.h"
 #include "made.h"
 #include "profile/tree.h"
 #include "store/store.h"
@@ -231,6 +233,115 @@ static void roll(const char *dir)
 	       (unsigned long long)(after.bytes - before.bytes));
 }
 
+/* What is written of a store for others to read, and the numbers of stacks in it. */
+struct writing {
+	struct dict *dict; /* of all, functions without lines that ran */
+	uint32_t *stacks;  /* by stack of the windows: ours + 1 */
+	uint32_t room;
+	FILE *samples;
+};
+
+/* Our number of a stack of the windows'. */
+static uint32_t stack_in(struct writing *w, const struct profile *p, uint32_t stack)
+{
+	const struct dict_stack *s = dict_get_stack(p->dict, stack);
+	uint32_t frames[1024], function, ours, n = MIN(s->depth, (uint32_t)ARRAY_SIZE(frames));
+
+	while (w->room <= stack) {
+		uint32_t more = MAX(2 * w->room, 4096u);
+
+		w->stacks = reallocarray(w->stacks, more, sizeof(*w->stacks));
+		must(w->stacks ? 0 : -ENOMEM, "stacks");
+		memset(w->stacks + w->room, 0, (more - w->room) * sizeof(*w->stacks));
+		w->room = more;
+	}
+	if (w->stacks[stack])
+		return w->stacks[stack] - 1;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct dict_frame *f = dict_get_frame(p->dict, s->frames[i]);
+
+		must(dict_function(w->dict, dict_get_function(p->dict, f->function), &function),
+		     "function");
+		must(dict_frame(w->dict, function, f->line, &frames[i]), "frame");
+	}
+	must(dict_stack(w->dict, frames, n, &ours), "stack");
+	w->stacks[stack] = ours + 1;
+	return ours;
+}
+
+static int write_window(const struct profile *p, void *ctx)
+{
+	struct writing *w = ctx;
+
+	if (!p) {
+		if (w->stacks)
+			memset(w->stacks, 0, w->room * sizeof(*w->stacks));
+		return 0;
+	}
+	for (uint32_t i = 0; i < p->nsamples; i++) {
+		const struct profile_sample *s = &p->samples[i];
+
+		fprintf(w->samples, "%llu,%d,%u,%u,%llu\n",
+			(unsigned long long)(p->start_ns / NSEC_PER_SEC),
+			p->processes[s->process].info.pid, s->thread, stack_in(w, p, s->stack),
+			(unsigned long long)s->count);
+	}
+	return 0;
+}
+
+static FILE *make_file(const char *dir, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+	FILE *f;
+
+	must(asprintf(&path, "%s/%s", dir, name) < 0 ? -ENOMEM : 0, "path");
+	f = fopen(path, "w");
+	must(f ? 0 : -errno, path);
+	return f;
+}
+
+/* One line for each stack: its number, and the functions, root first. */
+static void write_stacks(const struct dict *d, FILE *to)
+{
+	fprintf(to, "stack,functions\n");
+	for (uint32_t i = 0; i < dict_stacks(d); i++) {
+		const struct dict_stack *s = dict_get_stack(d, i);
+
+		if (!s->depth)
+			continue;
+		fprintf(to, "%u,", i);
+		for (uint32_t k = 0; k < s->depth; k++)
+			fprintf(to, k ? " %u" : "%u", dict_get_frame(d, s->frames[k])->function);
+		fputc('\n', to);
+	}
+}
+
+/* Each sample of each window as CSV, and all of them as one file of pprof. */
+static void write_samples(const char *dir, uint64_t from_ns, uint64_t to_ns, const char *to)
+{
+	struct profile *all = read_some(dir, from_ns, to_ns, true);
+	struct writing w = { .samples = make_file(to, "samples.csv") };
+	FILE *stacks = make_file(to, "stacks.csv"), *pprof = make_file(to, "day.pb.gz");
+	struct store_reader *reader;
+	struct buf b = {};
+
+	must(dict_new(&w.dict), "dict");
+	must(store_reader_open(dir, &reader, NULL), "open");
+	store_reader_stay(reader, 600 * NSEC_PER_SEC);
+	fprintf(w.samples, "time,pid,thread,stack,samples\n");
+	must(store_each_window(reader, from_ns, to_ns, NULL, write_window, &w), "windows");
+	store_reader_close(reader);
+	write_stacks(w.dict, stacks);
+	must(format_find("pprof")->encode(all, &b), "pprof");
+	must(fwrite(b.data, 1, b.size, pprof) == b.size ? 0 : -EIO, "pprof");
+	printf("pprof_bytes %zu\nsamples %llu\n", b.size, (unsigned long long)all->samples_total);
+	must(fclose(w.samples) | fclose(stacks) | fclose(pprof) ? -EIO : 0, "write");
+	buf_free(&b);
+	free(w.stacks);
+	dict_free(w.dict);
+	profile_free(all);
+}
+
 static void dump(const char *dir)
 {
 	struct profile *p = read_all(dir);
@@ -304,12 +415,15 @@ int main(int argc, char **argv)
 		profile_free(from);
 	} else if (streq(command, "dump") && argc == 3) {
 		dump(argv[2]);
+	} else if (streq(command, "samples") && argc == 6) {
+		write_samples(argv[2], strtoull(argv[3], NULL, 10) * NSEC_PER_SEC,
+			      strtoull(argv[4], NULL, 10) * NSEC_PER_SEC, argv[5]);
 	} else if (streq(command, "brief") && argc == 2) {
 		brief();
 	} else {
 		fprintf(stderr, "usage: bench_store day|history FROM TO WINDOWS STACKS | ask DIR |"
 				" roll DIR | expire DIR WINDOWS | grow FROM DIR MB STACKS | carry "
-				"DIR | dump DIR |"
+				"DIR | dump DIR | samples DIR FROM TO OUT |"
 				" brief\n");
 		return 2;
 	}
