@@ -28,14 +28,14 @@ int question_add_to_side(struct question *k, int side, const struct profile *win
 	struct diff_windows *w = k->sides[side];
 	int r = window ? diff_windows_add(w, window) : diff_windows_close(w);
 
-	return r == 0 && diff_windows_bytes(w) > k->memory / 3 ? -E2BIG : r;
+	return r == 0 && diff_windows_bytes(w) > k->memory / 2 ? -E2BIG : r;
 }
 
 int question_add_sums(struct question *k, int side, const struct sums *s)
 {
 	int r = diff_windows_add_sums(k->sides[side], s);
 
-	return r == 0 && diff_windows_bytes(k->sides[side]) > k->memory / 3 ? -E2BIG : r;
+	return r == 0 && diff_windows_bytes(k->sides[side]) > k->memory / 2 ? -E2BIG : r;
 }
 
 int question_clear_side(struct question *k, int side)
@@ -271,7 +271,7 @@ void question_refuse(const struct question *k, struct refusal *ret)
 	if (k->r == -E2BIG && k->about == QUESTION_DIFF)
 		refusal_say(ret, 413, "compare shorter times, or one service",
 			    "the different functions of one side take more than %zu MB",
-			    k->memory / 3 >> 20);
+			    k->memory / 2 >> 20);
 	else if (k->r == -E2BIG && k->about == QUESTION_DEPLOYS)
 		refusal_say(ret, 413, "ask for a shorter time, or for one service",
 			    "there are more than %d versions in that time", DEPLOYS_MOST);
