@@ -18,18 +18,54 @@ static size_t key_most(const struct match_function *f)
 	return strlen(f->name) + strlen(f->file) + strlen(f->module) + 4;
 }
 
-/* loose: without what may differ from version to version. Returns the key's end. */
-static char *add_key(char *to, const struct match_function *f, bool loose)
+/*
+ * What a key is made of. A number greater than 0: Python's functions by their file without that
+ * folder of its path, counted from the last one on.
+ */
+enum {
+	EXACT = -1,
+	LOOSE = 0, /* without what may differ from version to version */
+};
+#define FOLDERS 16 /* that are left out, each in its turn */
+
+/* Where the path of a file has that folder, counted from the last one on; NULL: it has it not. */
+static const char *folder_of(const char *file, int number, size_t *ret_size)
 {
+	const char *end = strrchr(file, '/'), *begin = end;
+
+	if (*file != '/')
+		return NULL;
+	for (; number > 0; number--) {
+		end = begin;
+		if (end == file)
+			return NULL;
+		do
+			begin--;
+		while (*begin != '/');
+	}
+	*ret_size = (size_t)(end - begin);
+	return begin;
+}
+
+/* Returns the key's end. */
+static char *add_key(char *to, const struct match_function *f, int by)
+{
+	const char *folder;
+	size_t size;
+
 	*to++ = (char)('0' + f->kind);
 	to = add_text(to, f->name);
-	if (loose && f->kind == PLOP_FRAME_PYTHON) {
-		identity_of(f->file, to);
-		return to + strlen(to) + 1;
-	}
-	if (!loose)
+	if (by == EXACT)
 		to = add_text(to, f->file);
-	return add_text(to, f->module);
+	if (by == EXACT || f->kind != PLOP_FRAME_PYTHON)
+		return add_text(to, f->module);
+	folder = by > LOOSE ? folder_of(f->file, by, &size) : NULL;
+	if (folder) {
+		to = mempcpy(to, f->file, (size_t)(folder - f->file));
+		return add_text(to, folder + size);
+	}
+	identity_of(f->file, to);
+	return to + strlen(to) + 1;
 }
 
 /* The keys of n functions, in one block; keys that are equal have one number. */
@@ -77,7 +113,7 @@ static void number_key(struct keys *k, uint32_t i)
 }
 
 /* All zero before. keys_done() is due also after -ENOMEM. */
-static int keys_fill(struct keys *k, const struct match_function *const *f, uint32_t n, bool loose)
+static int keys_fill(struct keys *k, const struct match_function *const *f, uint32_t n, int by)
 {
 	size_t size = 1;
 	char *to;
@@ -93,7 +129,7 @@ static int keys_fill(struct keys *k, const struct match_function *const *f, uint
 		return -ENOMEM;
 	to = k->text;
 	for (uint32_t i = 0; i < n; i++) {
-		to = add_key(to, f[i], loose);
+		to = add_key(to, f[i], by);
 		k->at[i + 1] = to - k->text;
 	}
 	for (uint32_t i = 0; i < n; i++)
@@ -121,7 +157,7 @@ static void both_done(struct both *b)
 static int match_exactly(struct both *b)
 {
 	_cleanup_(keys_done) struct keys k = {};
-	int r = keys_fill(&k, b->functions, b->n, false);
+	int r = keys_fill(&k, b->functions, b->n, EXACT);
 
 	if (r < 0)
 		return r;
@@ -152,7 +188,7 @@ static int match_loosely(struct both *b)
 		which[n] = i;
 		left[n++] = b->functions[i];
 	}
-	r = keys_fill(&k, left, n, true);
+	r = keys_fill(&k, left, n, LOOSE);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < n; i++)
@@ -181,7 +217,7 @@ static int join_left(struct both *b)
 
 	if (!numbers)
 		return -ENOMEM;
-	r = keys_fill(&k, b->functions, b->n, true);
+	r = keys_fill(&k, b->functions, b->n, LOOSE);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < b->n; i++) {
@@ -196,6 +232,61 @@ static int join_left(struct both *b)
 
 		if (b->sides[b->numbers[i]] != SIDES_BOTH && number && number != several)
 			b->numbers[i] = number - 1;
+	}
+	return 0;
+}
+
+/* What has a key, by side: 0 nothing, a number + 1, or several. */
+struct holders {
+	uint32_t base, new;
+};
+#define SEVERAL UINT32_MAX
+
+static void hold(uint32_t *holder, uint32_t number)
+{
+	*holder = !*holder || *holder == number + 1 ? number + 1 : SEVERAL;
+}
+
+/*
+ * Those that are left still, and whose paths differ in one folder alone: the only one that there is
+ * on each side.
+ */
+static int match_beside(struct both *b, int folder)
+{
+	_cleanup_(keys_done) struct keys k = {};
+	_cleanup_free_ const struct match_function **left = calloc((size_t)b->n + 1, sizeof(*left));
+	_cleanup_free_ uint32_t *which = calloc((size_t)b->n + 1, sizeof(*which));
+	_cleanup_free_ struct holders *holders = calloc((size_t)b->n + 1, sizeof(*holders));
+	uint32_t n = 0;
+	size_t size;
+	int r;
+
+	if (!left || !which || !holders)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < b->n; i++) {
+		const struct match_function *f = b->functions[i];
+
+		if (b->sides[b->numbers[i]] == SIDES_BOTH || f->kind != PLOP_FRAME_PYTHON ||
+		    !folder_of(f->file, folder, &size))
+			continue;
+		which[n] = i;
+		left[n++] = f;
+	}
+	r = keys_fill(&k, left, n, folder);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < n; i++) {
+		struct holders *h = &holders[k.numbers[i]];
+
+		hold(which[i] < b->nbase ? &h->base : &h->new, b->numbers[which[i]]);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		const struct holders *h = &holders[k.numbers[i]];
+
+		if (!h->base || !h->new || h->base == SEVERAL || h->new == SEVERAL)
+			continue;
+		b->numbers[which[i]] = h->base - 1;
+		b->sides[h->base - 1] = SIDES_BOTH;
 	}
 	return 0;
 }
@@ -239,6 +330,8 @@ int match_functions(const struct match_function *base, uint32_t nbase,
 	r = match_exactly(&b);
 	if (r == 0)
 		r = match_loosely(&b);
+	for (int folder = 1; r == 0 && folder <= FOLDERS; folder++)
+		r = match_beside(&b, folder);
 	if (r == 0)
 		r = join_left(&b);
 	if (r == 0)

@@ -20,7 +20,9 @@ struct match_function {
  *
  * First those match whose kind, name, file and module are equal. Of those of Python that nothing
  * on the other side matches, those match whose kind, name and identity_of() the file are equal; of
- * other kinds, whose kind, name and module are. What is still on one side alone then is taken in by
+ * other kinds, whose kind, name and module are. Then those of Python whose files' paths differ in
+ * one folder alone (/srv/blue/views.py, /srv/green/views.py), if there is one such on each side.
+ * What is still on one side alone then is taken in by
  * the function that matches it so and is on both sides, if that is one: in a window in which a new
  * version was pushed both ran.
  *

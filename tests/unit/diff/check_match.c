@@ -78,6 +78,31 @@ START_TEST(a_side_with_two_versions)
 }
 END_TEST
 
+/* Two folders that take turns; where several could be meant, none is. */
+START_TEST(another_folder_is_the_same)
+{
+	const struct match_function base[] = { OF("a", "/srv/blue/shop/x.py"),
+					       OF("b", "/srv/blue/shop/x.py"),
+					       OF("c", "/srv/blue/shop/x.py"),
+					       OF("d", "/srv/blue/x.py"), OF("e", "<string>") };
+	const struct match_function new[] = {
+		OF("b", "/srv/green/shop/x.py"), OF("a", "/srv/green/shop/x.py"),
+		OF("c", "/srv/green/shop/y.py"), OF("d", "/srv/green/x.py"),
+		OF("d", "/srv/red/x.py"),        OF("e", "/x.py")
+	};
+	uint32_t b[5], n[6];
+
+	ck_assert_int_eq(match_functions(base, 5, new, 6, b, n), 9);
+	ck_assert_uint_eq(b[0], n[1]);
+	ck_assert_uint_eq(b[1], n[0]);
+	/* another file, two that could be it, and no path */
+	ck_assert_uint_ne(b[2], n[2]);
+	ck_assert_uint_ne(b[3], n[3]);
+	ck_assert_uint_ne(b[3], n[4]);
+	ck_assert_uint_ne(b[4], n[5]);
+}
+END_TEST
+
 /* A text that goes on where another ends is another; so is another kind. */
 START_TEST(keys_have_parts)
 {
@@ -100,5 +125,5 @@ START_TEST(keys_have_parts)
 }
 END_TEST
 
-CHECK_MAIN("diff/match", equal_ones_are_one, a_side_with_two_versions, another_version_is_the_same,
-	   exactly_comes_first, keys_have_parts);
+CHECK_MAIN("diff/match", equal_ones_are_one, a_side_with_two_versions, another_folder_is_the_same,
+	   another_version_is_the_same, exactly_comes_first, keys_have_parts);
