@@ -13,9 +13,9 @@ import subprocess
 import tempfile
 import time
 
-import host
-import loads
-from waiting import until
+import loads  # noqa: E402, which knows where the others are
+import host  # noqa: E402
+from waiting import until  # noqa: E402
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 DAY = 86400
