@@ -5,6 +5,7 @@
 #include "ctl/ctl.h"
 #include "ctl/diff_files.h"
 #include "ctl/diff_flame.h"
+#include "ctl/diff_per.h"
 #include "ctl/diff_table.h"
 #include "ctl/select.h"
 #include "ctl/suggest.h"
@@ -29,6 +30,7 @@ struct whom {
 	const char *since, *until;
 	const char **files;
 	size_t nfiles;
+	const char *metrics[DIFF_METRICS];
 };
 
 struct diff_options {
@@ -38,10 +40,27 @@ struct diff_options {
 	double fail_above;
 	bool json;
 	const char *format, *output; /* of a flame graph; NULL: a table, or JSON */
+	const char *per;             /* a counter; NULL: shares alone */
 	int error;                   /* exit status of what was refused */
 };
 
-/* One word of a side: KEY=VALUE, since=TIME, until=TIME, or a file. */
+static int add_metrics(struct whom *s, int side, const char *where)
+{
+	if (side == BOTH)
+		return ctl_usage("diff",
+				 "metrics=%.64s is of one side: put it behind --base or "
+				 "--new",
+				 where);
+	for (int i = 0; i < DIFF_METRICS; i++) {
+		if (s->metrics[i])
+			continue;
+		s->metrics[i] = where;
+		return CTL_DONE;
+	}
+	return ctl_usage("diff", "%s has metrics= more than twice", names[side]);
+}
+
+/* One word of a side: KEY=VALUE, since=TIME, until=TIME, metrics=FILE, or a file. */
 static int add_word(struct diff_options *o, int side, const char *word)
 {
 	struct whom *s = &o->sides[side];
@@ -50,6 +69,8 @@ static int add_word(struct diff_options *o, int side, const char *word)
 		s->since = word + 6;
 	else if (strncmp(word, "until=", 6) == 0)
 		s->until = word + 6;
+	else if (strncmp(word, "metrics=", 8) == 0)
+		return add_metrics(s, side, word + 8);
 	else if (!strchr(word, '=') && side != BOTH)
 		s->files[s->nfiles++] = word;
 	else
@@ -100,6 +121,9 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 		break;
 	case 'f':
 		o->format = value;
+		break;
+	case 'p':
+		o->per = value;
 		break;
 	case 'o':
 		o->output = value;
@@ -219,6 +243,9 @@ static int judge(const struct diff_options *o, const json_t *answer)
 /* Two sides of files and nothing else. An exit status. */
 static int check_files(const struct diff_options *o)
 {
+	if (o->per)
+		return ctl_usage("diff", "--per is for selectors: files do not say how long they "
+					 "are of");
 	if (!o->sides[BASE].nfiles || !o->sides[NEW].nfiles)
 		return ctl_usage("diff", "%s is a file, and the other side is none",
 				 o->sides[BASE].nfiles ? o->sides[BASE].files[0] :
@@ -304,6 +331,15 @@ static int put(const struct diff_options *o, const json_t *answer, json_t *trees
 	return o->json ? ctl_print_json(answer, "diff") : diff_table_print(answer);
 }
 
+static int add_per(const struct diff_options *o, json_t *answer)
+{
+	const char *metrics[BOTH][DIFF_METRICS];
+
+	for (int i = BASE; i < BOTH; i++)
+		memcpy(metrics[i], o->sides[i].metrics, sizeof(metrics[i]));
+	return diff_per_add(answer, o->per, metrics);
+}
+
 static int run(struct diff_options *o)
 {
 	_cleanup_output_ struct ctl_output output = { .fd = -EBADF };
@@ -317,6 +353,8 @@ static int run(struct diff_options *o)
 		r = ctl_usage("diff", "say what to compare: --base version=1 --new version=2");
 	if (r == CTL_DONE && files)
 		r = check_files(o);
+	if (r == CTL_DONE && !o->per && (base->metrics[0] || o->sides[NEW].metrics[0]))
+		r = ctl_usage("diff", "metrics= is for --per COUNTER");
 	if (r == CTL_DONE)
 		r = find_format(o, &f);
 	if (r == CTL_DONE && f)
@@ -327,6 +365,8 @@ static int run(struct diff_options *o)
 	if (!answer)
 		return failed;
 	r = files ? CTL_DONE : check_sides(o, answer);
+	if (r == CTL_DONE && o->per)
+		r = add_per(o, answer);
 	if (r == CTL_DONE)
 		r = put(o, answer, trees, f, &output);
 	if (r == CTL_DONE && o->fail_above >= 0)
@@ -347,6 +387,8 @@ int ctl_diff(struct ctl *ctl, int argc, char *argv[])
 		{ "fail-above", 'F', "PERCENT", 0,
 		  "Exit status 1 if a function is slower by more than that", 0 },
 		{ "json", 'j', NULL, 0, "Print JSON", 0 },
+		{ "per", 'p', "COUNTER", 0,
+		  "CPU time for each of these, such as requests; see below", 0 },
 		{ "format", 'f', "FORMAT", 0, "svg or html: a flame graph of what changed", 0 },
 		{ "output", 'o', "FILE", 0, "Write that there; - (default) is stdout", 0 },
 		{}
@@ -374,6 +416,9 @@ int ctl_diff(struct ctl *ctl, int argc, char *argv[])
 		       "change. Only what is sure is called slower or faster: one in twenty of "
 		       "these "
 		       "may be wrong.\n\n"
+		       "--per wants metrics=FILE behind --base and --new, or an http URL: what the "
+		       "service tells Prometheus. One is of all since its process began, two of "
+		       "what was between them.\n\n"
 		       "Exit status: 1 if it failed, or by --fail-above; 3 if a side has no "
 		       "samples.\n\n"
 		       "Examples:\n"
@@ -381,6 +426,8 @@ int ctl_diff(struct ctl *ctl, int argc, char *argv[])
 		       "  plopctl diff unit=shop.service --base until=13:00 --new since=13:00\n"
 		       "  plopctl diff --base version=1.4 --new version=1.5 --fail-above 5% "
 		       "--json\n"
+		       "  plopctl diff --per requests --base version=1.4 metrics=1.4.prom \\\n"
+		       "      --new version=1.5 metrics=http://127.0.0.1:8000/metrics\n"
 		       "  plopctl diff --base before.pb.gz --new after.pb.gz -o changed.html",
 	};
 	struct diff_options o = {

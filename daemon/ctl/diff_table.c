@@ -87,6 +87,19 @@ void diff_table_side(const json_t *answer, const char *side, struct buf *out)
 		   text_time(json_number_at(s, "to"), to, sizeof(to)));
 }
 
+/* What --per adds. */
+static void write_per(const json_t *answer, struct buf *out)
+{
+	const json_t *per = json_object_get(answer, "per");
+	double base = json_number_at(per, "base.cpu"), new = json_number_at(per, "new.cpu");
+
+	if (!per)
+		return;
+	buf_printf(out, "%.4g ms of CPU time for each of %s, now %.4g (%+.1f %%)\n", 1000 * base,
+		   json_string_at(per, "counter"), 1000 * new,
+		   base > 0 ? 100 * (new / base - 1) : 0);
+}
+
 static void warn(const json_t *answer)
 {
 	const json_t *warnings = json_object_get(answer, "warnings"), *text;
@@ -109,8 +122,9 @@ int diff_table_print(const json_t *answer)
 	diff_table_side(answer, "base", &out);
 	buf_putc(&out, '\n');
 	diff_table_side(answer, "new", &out);
-	buf_printf(&out, "\n\n%-8s%24s %9s %9s  %s\n", "", "COST (95 %)", "BASE", "NEW",
-		   "FUNCTION");
+	buf_putc(&out, '\n');
+	write_per(answer, &out);
+	buf_printf(&out, "\n%-8s%24s %9s %9s  %s\n", "", "COST (95 %)", "BASE", "NEW", "FUNCTION");
 	json_array_foreach(functions, i, f)
 	{
 		if (streq(json_string_at(f, "verdict"), "same")) {

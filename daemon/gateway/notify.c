@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "http/post.h"
+#include "http/url.h"
 #include "util/clock.h"
 #include "util/index.h"
 #include "util/log.h"
@@ -133,7 +133,7 @@ static void tell_run(void *ctx)
 {
 	const struct telling *t = ctx;
 	const struct config *config = t->of->config;
-	char why[HTTP_POST_WHY];
+	char why[HTTP_URL_WHY];
 
 	if (*config->notify_command && !t->of->ending)
 		run_command(t);

@@ -438,6 +438,7 @@ def commands(m, t):
     own, shared = m.pid("zqone"), m.cgroup(marked.SHARED) or "/"
     unit = ["-u", marked.SHARED] if m.cgroup(marked.SHARED) else ["-a"]
     formats = t["formats"]
+    counted = "metrics=" + os.path.join(m.folder, "open", "counted.prom")
     everybody = ["exe=/"]  # a name would come back in what is said
     return {
         "status": {"json": [["status"], ["status", "--json"]]},
@@ -462,6 +463,7 @@ def commands(m, t):
         "diff": {"base": [["diff", "--base", "since=1h"]], "new": [["diff", "--base", "since=1h", "--new", "since=10m"]],
                  "since": [["diff", "--since", "1h", "--base", "until=now"]], "until": [["diff", "--until", "now", "--base", "since=1h"]],
                  "fail-above": [["diff", "--base", "since=1h", "--fail-above", "100000%"]], "json": [["diff", "--json", "--base", "since=1h"]],
+                 "per": [["diff", "--per", "requests", "--json", "--base", "since=1h", counted, "--new", "since=10m", counted]],
                  "format": [["diff", "--base", "since=1h", "-f", "html", "-o", "-"]],
                  "output": [["diff", "--base", "since=1h", "-f", "svg", "-o", None]]},
         "series": {"function": [["series", "--function", "<module>"], ["series", "-n", "<module>", "--json"]],
@@ -519,6 +521,8 @@ def test_ctl(m, t):
     assert there == set(asked), "commands that this test has to learn, or forget: %s" % sorted(there ^ set(asked))
     os.mkdir(os.path.join(m.folder, "open"))
     os.chmod(os.path.join(m.folder, "open"), 0o777)
+    with open(os.path.join(m.folder, "open", "counted.prom"), "w", encoding="utf-8") as f:
+        f.write("requests_total 9\nprocess_start_time_seconds 1\n")
     questions = []
     for command, options in asked.items():
         there = options_in_help(m, command)

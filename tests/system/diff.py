@@ -2,10 +2,12 @@
 """plopctl diff: what became slower from one version to the next, of windows of which it is known; and what it says to bad input. The
 windows are made beforehand (made_versions.c), so that none of it depends on the machine."""
 import html
+import http.server
 import json
 import os
 import re
 import subprocess
+import threading
 import time
 import xml.etree.ElementTree
 
@@ -141,6 +143,66 @@ def test_flame_graph(plopd, tmp_path):
             assert (form == "html") == ("<td>slow_view (/srv/releases/1.1/views.py): slower, " in text), form
     done = plopd.ctl("diff", *SIDES, "-f", "svg", "--fail-above", "5%")
     assert done.returncode == 1 and done.out.startswith("<svg "), done
+
+
+class Metrics(http.server.BaseHTTPRequestHandler):
+    """A service that tells Prometheus of 600 requests in the last minute."""
+
+    def do_GET(self):
+        self.send_response(200 if self.path == "/metrics" else 404)
+        self.end_headers()
+        self.wfile.write(b'http_requests_total{code="200"} 500\nhttp_requests_total{code="500"} 100\n'
+                         b"process_start_time_seconds %f\n" % (time.time() - 60))
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def metrics():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metrics) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield "metrics=http://127.0.0.1:%d/metrics" % server.server_port
+        server.shutdown()
+
+
+def reading(path, count, age):
+    """A file that says so many requests, and is so many seconds old."""
+    path.write_text("http_requests_total %d\n" % count)
+    os.utime(path, (time.time() - age, time.time() - age))
+    return "metrics=%s" % path
+
+
+def test_per(plopd, tmp_path, metrics):
+    """CPU a request: of two readings in files, 5 a second, and of a service that is asked, 10 a second."""
+    files = [reading(tmp_path / "2.prom", 1300, 1000), reading(tmp_path / "1.prom", 800, 1100)]
+    base, new = (*SIDES[1:3], *files), (*SIDES[3:], metrics)
+    done = plopd.ctl("diff", SIDES[0], "--per", "requests", *base, *new, "--json")
+    assert done.returncode == 0, done
+    answer = json.loads(done.out)
+    per = answer["per"]
+    assert per["counter"] == "http_requests_total" and per["base"]["count"] == 500 and per["new"]["count"] == 600, per
+    for side, rate in (("base", 5), ("new", 10)):
+        s = answer[side]
+        assert per[side]["cpu"] == pytest.approx(s["samples"] / s["hz"] / s["seconds"] / rate, rel=0.05), (per, s)
+    slow = next(f for f in answer["functions"] if f["name"] == "slow_view")
+    assert slow["new_per"] == pytest.approx(slow["new_self"] * per["new"]["cpu"]), slow
+    done = plopd.ctl("diff", SIDES[0], "--per", "http_requests_total", *base, *new)
+    assert done.returncode == 0 and re.search(r"\n[\d.]+ ms of CPU time for each of http_requests_total, now [\d.]+ \(-\d", done.out), done
+
+    def refused(status, words, *arguments):
+        done = plopd.ctl("diff", SIDES[0], *arguments)
+        assert done.returncode == status and words in done.err and not done.out, (arguments, done)
+
+    refused(1, "has no counter orders", "--per", "orders", *base, *new)
+    refused(1, "HTTP status 404", "--per", "requests", *base, *SIDES[3:], metrics + "x")
+    refused(1, "No such file", "--per", "requests", *SIDES[1:3], "metrics=/none", *new)
+    refused(1, "does not say process_start_time_seconds", "--per", "requests", *SIDES[1:3], files[0], *new)
+    refused(1, "nothing of http_requests_total was counted", "--per", "requests", *SIDES[1:3], files[0], files[0], *new)
+    refused(2, "--per wants metrics=FILE", "--per", "requests", *base, *SIDES[3:])
+    refused(2, "metrics= is for --per COUNTER", *base, *new)
+    refused(2, "more than twice", "--per", "requests", *base, files[0], *new)
+    refused(2, "is of one side", "--per", "requests", files[0], *base, *new)
 
 
 def test_bad_input(plopd, tmp_path):
