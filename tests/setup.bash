@@ -7,7 +7,7 @@
 build_packages=(
 	gcc libc6-dev clang cmake ninja-build pkg-config bpftool
 	libbpf-dev libelf-dev libsystemd-dev libmicrohttpd-dev "libcurl4-gnutls-dev|libcurl4-openssl-dev" libsqlite3-dev
-	libprotobuf-c-dev protobuf-c-compiler protobuf-compiler zlib1g-dev libjansson-dev libinih-dev libxxhash-dev uthash-dev libncurses-dev
+	libprotobuf-c-dev protobuf-c-compiler protobuf-compiler zlib1g-dev libdeflate-dev libjansson-dev libinih-dev libxxhash-dev uthash-dev libncurses-dev
 	nodejs
 )
 command -v npm >/dev/null || build_packages+=(npm)
