@@ -111,6 +111,12 @@ const char *ctl_output_name(const struct ctl_output *o);
 /* On a terminal, of a file: what shows it. */
 void ctl_output_hint(const struct ctl_output *o, const struct format *f);
 
+/*
+ * Adds a file to to. ret_changed_ns, which may be NULL: CLOCK_REALTIME of its last change. 0, or a
+ * negative errno; also of what is larger than to's limit, and of what is no file to read from.
+ */
+int ctl_read_file(const char *path, struct buf *to, uint64_t *ret_changed_ns);
+
 /* Text for people, in text.c. All return buffer. */
 const char *text_number(uint64_t n, char *buffer, size_t size); /* 1,234,567 */
 const char *text_time(double unix_seconds, char *buffer, size_t size);

@@ -1,34 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/diff_files.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
+#include "ctl/ctl.h"
 #include "diff/diff.h"
 #include "format/decode.h"
 #include "format/format.h"
 #include "util/log.h"
-
-/* 0, or a negative errno; also of what is larger than a profile may be. */
-static int read_file(const char *path, struct buf *to)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), r = 0;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return -errno;
-	while (n > 0 && r == 0) {
-		char *room = buf_reserve(to, 64 * 1024);
-
-		n = room ? read(fd, room, 64 * 1024) : 0;
-		if (n < 0)
-			r = -errno;
-		else
-			to->size += (size_t)n;
-	}
-	close(fd);
-	return r < 0 ? r : to->error;
-}
 
 /* whole: all files of a side, added up. */
 static int add_file(const char *path, struct diff_windows *to, struct profile *whole)
@@ -36,7 +13,7 @@ static int add_file(const char *path, struct diff_windows *to, struct profile *w
 	_cleanup_buf_ struct buf b = { .limit = DECODE_BYTES };
 	char why[DECODE_WHY_MAX] = "";
 	struct decoded d = {};
-	int r = read_file(path, &b);
+	int r = ctl_read_file(path, &b, NULL);
 
 	if (r == 0)
 		r = profile_decode(b.data ? b.data : "", b.size, &d, why);

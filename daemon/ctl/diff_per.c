@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/diff_per.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "ctl/counter.h"
 #include "ctl/ctl.h"
 #include "http/url.h"
@@ -27,46 +24,18 @@ struct counted {
 	double count, seconds;
 };
 
-static int read_file(const char *path, struct buf *to, double *ret_time)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = 0;
-	struct stat st;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
-		r = -errno;
-	while (n > 0 && r == 0) {
-		char *room = buf_reserve(to, 64 * 1024);
-
-		n = room ? read(fd, room, 64 * 1024) : 0;
-		if (n < 0)
-			r = -errno;
-		else
-			to->size += (size_t)n;
-	}
-	close(fd);
-	if (r == 0)
-		*ret_time = (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec / 1e9;
-	return r < 0 ? r : to->error;
-}
-
 /* The text of a file or URL, and its time. An exit status. */
 static int fetch(const char *where, struct buf *to, double *ret_time)
 {
 	bool url = strncmp(where, "http://", 7) == 0 || strncmp(where, "https://", 8) == 0;
+	uint64_t at = clock_ns(CLOCK_REALTIME);
 	char why[HTTP_URL_WHY] = "";
-	int r;
+	int r = url ? http_get(where, PATIENCE_S, to, why) : ctl_read_file(where, to, &at);
 
-	if (url) {
-		r = http_get(where, PATIENCE_S, to, why);
-		*ret_time = (double)clock_ns(CLOCK_REALTIME) / 1e9;
-	} else {
-		r = read_file(where, to, ret_time);
-	}
-	if (r == 0)
+	if (r == 0) {
+		*ret_time = (double)at / 1e9;
 		return CTL_DONE;
+	}
 	log_error("diff: cannot read metrics of %s: %s", where, *why ? why : strerror(-r));
 	return CTL_FAILED;
 }

@@ -1,45 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <argp.h>
-
-#include "ctl/ctl.h"
+#include "ctl/past.h"
 #include "ctl/select.h"
 #include "ctl/suggest.h"
 #include "util/log.h"
 
 struct labels_options {
-	struct ctl *ctl;
-	struct selectors selectors;
-	const char *key, *since, *until;
-	bool json;
-	int error; /* exit status of a selector that was refused */
+	struct past past;
+	const char *key;
 };
 
 static error_t on_option(int key, char *value, struct argp_state *state)
 {
 	struct labels_options *o = state->input;
 
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = o->ctl;
-		return 0;
-	case 's':
-		o->since = value;
-		return 0;
-	case 'u':
-		o->until = value;
-		return 0;
-	case 'j':
-		o->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (!o->key && !strchr(value, '='))
-			o->key = value;
-		else if (o->error == CTL_DONE)
-			o->error = ctl_selector_add("labels", &o->selectors, value);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (key != ARGP_KEY_ARG || o->key || strchr(value, '='))
+		return past_on_option(key, value, state);
+	o->key = value;
+	return 0;
 }
 
 static void print_values(const json_t *answer)
@@ -61,11 +38,10 @@ static void print_values(const json_t *answer)
 
 static int run(const struct labels_options *o)
 {
-	_cleanup_answer_ struct ctl_answer a = {};
-	_cleanup_free_ char *path = NULL;
-	_cleanup_buf_ struct buf b = {};
+	const struct past *p = &o->past;
+	char path[64];
 	json_t *answer;
-	int r = o->error;
+	int r = p->error;
 
 	if (r == CTL_DONE && !o->key)
 		r = ctl_usage("labels", "say which: plopctl labels service");
@@ -76,25 +52,14 @@ static int run(const struct labels_options *o)
 				 "%.64s is not one of: pid, comm, exe, cgroup, unit, "
 				 "container, service, version",
 				 o->key);
-	buf_printf(&b, "/v1/labels/%s?", o->key);
-	r = ctl_times_query("labels", o->since, o->until, &b);
-	if (r != CTL_DONE)
-		return r;
-	ctl_selectors_query(&o->selectors, true, false, &b);
-	path = buf_string(&b);
-	if (!path) {
-		log_error("labels: out of memory");
-		return CTL_FAILED;
-	}
-	r = ctl_configure(o->ctl);
-	if (r == CTL_DONE)
-		r = ctl_request(o->ctl, "labels", "GET", path, NULL, 300, &a);
-	answer = r == CTL_DONE ? ctl_answer_json(&a, "labels") : NULL;
+	snprintf(path, sizeof(path), "/v1/labels/%s?", o->key);
+	answer = past_ask(p, path, false, &r);
 	if (!answer)
-		return r == CTL_DONE ? CTL_FAILED : r;
-	if (json_array_size(json_object_get(answer, "values")) == 0 && o->selectors.n)
-		r = ctl_tell_no_samples(o->ctl, "labels", &o->selectors);
-	else if (o->json)
+		return r;
+	r = CTL_DONE;
+	if (json_array_size(json_object_get(answer, "values")) == 0 && p->selectors.n)
+		r = ctl_tell_no_samples(p->ctl, "labels", &p->selectors);
+	else if (p->json)
 		r = ctl_print_json(answer, "labels");
 	else
 		print_values(answer);
@@ -124,11 +89,13 @@ int ctl_labels(struct ctl *ctl, int argc, char *argv[])
 		       "  plopctl labels service\n"
 		       "  plopctl labels version service=shop --since 7d",
 	};
-	struct labels_options o = { .ctl = ctl, .since = "24h", .until = "now" };
+	struct labels_options o = {
+		.past = { .ctl = ctl, .command = "labels", .since = "24h", .until = "now" }
+	};
 	int r;
 
 	ctl_parse("labels", &argp, 0, argc, argv, &o);
 	r = run(&o);
-	selectors_done(&o.selectors);
+	past_done(&o.past);
 	return r;
 }

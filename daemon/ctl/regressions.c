@@ -1,44 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <argp.h>
-#include <inttypes.h>
-
-#include "ctl/ctl.h"
-#include "ctl/select.h"
+#include "ctl/past.h"
 #include "ctl/suggest.h"
-#include "util/clock.h"
 #include "util/log.h"
-#include "util/when.h"
-
-struct regressions_options {
-	struct ctl *ctl;
-	struct selectors selectors;
-	const char *since;
-	bool json;
-	int error; /* exit status of a selector that was refused */
-};
-
-static error_t on_option(int key, char *value, struct argp_state *state)
-{
-	struct regressions_options *o = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = o->ctl;
-		return 0;
-	case 's':
-		o->since = value;
-		return 0;
-	case 'j':
-		o->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->error == CTL_DONE)
-			o->error = ctl_selector_add("regressions", &o->selectors, value);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
 
 /* One comparison, and its functions among those of all. */
 static void print_comparison(const json_t *c, const json_t *functions)
@@ -79,27 +42,6 @@ static void print_all(const json_t *answer)
 	json_array_foreach(all, i, c) print_comparison(c, json_object_get(answer, "regressions"));
 }
 
-static int run(const struct regressions_options *o)
-{
-	_cleanup_free_ char *path = NULL;
-	_cleanup_buf_ struct buf b = {};
-	uint64_t since = 0;
-
-	if (o->error != CTL_DONE)
-		return o->error;
-	if (o->since && when_parse(o->since, clock_ns(CLOCK_REALTIME), false, &since) < 0)
-		return ctl_usage("regressions", "--since %.64s is not a time; it is one of: %s",
-				 o->since, when_forms());
-	buf_printf(&b, "/v1/regressions?from=%" PRIu64, since / NSEC_PER_SEC);
-	ctl_selectors_query(&o->selectors, true, true, &b);
-	path = buf_string(&b);
-	if (!path) {
-		log_error("regressions: out of memory");
-		return CTL_FAILED;
-	}
-	return ctl_show(o->ctl, "regressions", path, o->json, print_all);
-}
-
 int ctl_regressions(struct ctl *ctl, int argc, char *argv[])
 {
 	static const struct argp_option options[] = {
@@ -110,7 +52,7 @@ int ctl_regressions(struct ctl *ctl, int argc, char *argv[])
 	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
 	static const struct argp argp = {
 		.options = options,
-		.parser = on_option,
+		.parser = past_on_option,
 		.children = children,
 		.args_doc = "[SELECTOR]...",
 		.doc = "What plopd found to be slower in each new version of a service.\v"
@@ -122,11 +64,11 @@ int ctl_regressions(struct ctl *ctl, int argc, char *argv[])
 		       "  plopctl regressions\n"
 		       "  plopctl regressions service=shop --since 7d --json",
 	};
-	struct regressions_options o = { .ctl = ctl };
+	struct past p = { .ctl = ctl, .command = "regressions" };
 	int r;
 
-	ctl_parse("regressions", &argp, 0, argc, argv, &o);
-	r = run(&o);
-	selectors_done(&o.selectors);
+	ctl_parse(p.command, &argp, 0, argc, argv, &p);
+	r = past_show(&p, "/v1/regressions?", print_all);
+	past_done(&p);
 	return r;
 }

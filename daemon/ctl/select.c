@@ -96,10 +96,11 @@ static int time_of(const char *command, const char *text, uint64_t now, bool las
 
 int ctl_times_query(const char *command, const char *since, const char *until, struct buf *b)
 {
-	uint64_t now = clock_ns(CLOCK_REALTIME), from, to;
-	int r = time_of(command, since, now, false, &from);
+	uint64_t now = clock_ns(CLOCK_REALTIME), from = 0, to = UINT64_MAX;
+	bool bound = until && strcasecmp(until, "now") != 0;
+	int r = since ? time_of(command, since, now, false, &from) : CTL_DONE;
 
-	if (r == CTL_DONE)
+	if (r == CTL_DONE && until)
 		r = time_of(command, until, now, true, &to);
 	if (r != CTL_DONE)
 		return r;
@@ -107,7 +108,7 @@ int ctl_times_query(const char *command, const char *since, const char *until, s
 		return ctl_usage(command, "--since %.64s is not before --until %.64s", since,
 				 until);
 	buf_printf(b, "from=%" PRIu64 ".%09" PRIu64, from / NSEC_PER_SEC, from % NSEC_PER_SEC);
-	if (strcasecmp(until, "now") != 0)
+	if (bound)
 		buf_printf(b, "&to=%" PRIu64 ".%09" PRIu64, to / NSEC_PER_SEC, to % NSEC_PER_SEC);
 	return CTL_DONE;
 }

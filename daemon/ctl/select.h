@@ -13,8 +13,8 @@ void ctl_selectors_query(const struct selectors *s, bool processes, bool samples
 /* "service=web version=2", as it was typed. NULL: out of memory. */
 char *ctl_selectors_text(const struct selectors *s);
 /*
- * Appends "from=...&to=..." to a query for times as people write them; "now" is without a bound.
- * CTL_DONE, or complains: CTL_USAGE.
+ * Appends "from=...&to=..." to a query for times as people write them; "now", and NULL, are
+ * without a bound. CTL_DONE, or complains: CTL_USAGE.
  */
 int ctl_times_query(const char *command, const char *since, const char *until, struct buf *b);
 /*

@@ -1,47 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <argp.h>
-
-#include "ctl/ctl.h"
+#include "ctl/past.h"
 #include "ctl/select.h"
 #include "ctl/suggest.h"
 #include "http/exchange.h"
 #include "util/log.h"
 
 struct series_options {
-	struct ctl *ctl;
-	struct selectors selectors;
-	const char *function, *since, *until;
-	bool json;
-	int error; /* exit status of a selector that was refused */
+	struct past past;
+	const char *function;
 };
 
 static error_t on_option(int key, char *value, struct argp_state *state)
 {
 	struct series_options *o = state->input;
 
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = o->ctl;
-		return 0;
-	case 'n':
-		o->function = value;
-		return 0;
-	case 's':
-		o->since = value;
-		return 0;
-	case 'u':
-		o->until = value;
-		return 0;
-	case 'j':
-		o->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->error == CTL_DONE)
-			o->error = ctl_selector_add("series", &o->selectors, value);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (key != 'n')
+		return past_on_option(key, value, state);
+	o->function = value;
+	return 0;
 }
 
 static void print_points(const json_t *answer)
@@ -93,7 +69,7 @@ static int tell_function(const struct series_options *o)
 	size_t i, count = 0;
 
 	log_error("series: no sample has a function %.128s in that time", o->function);
-	if (ctl_exchange(o->ctl, "GET", "/v1/profile?format=json&from=0", NULL, 60, &a) < 0 ||
+	if (ctl_exchange(o->past.ctl, "GET", "/v1/profile?format=json&from=0", NULL, 60, &a) < 0 ||
 	    a.status != 200)
 		return CTL_NO_TARGET;
 	graph = ctl_answer_json(&a, "series");
@@ -108,11 +84,13 @@ static int tell_function(const struct series_options *o)
 
 static int show(const struct series_options *o, const json_t *answer)
 {
-	if (o->selectors.n && !any(answer, "samples"))
-		return ctl_tell_no_samples(o->ctl, "series", &o->selectors);
+	const struct past *p = &o->past;
+
+	if (p->selectors.n && !any(answer, "samples"))
+		return ctl_tell_no_samples(p->ctl, "series", &p->selectors);
 	if (o->function && any(answer, "samples") && !any(answer, "total"))
 		return tell_function(o);
-	if (o->json)
+	if (p->json)
 		return ctl_print_json(answer, "series");
 	print_points(answer);
 	return CTL_DONE;
@@ -120,34 +98,25 @@ static int show(const struct series_options *o, const json_t *answer)
 
 static int run(const struct series_options *o)
 {
-	_cleanup_answer_ struct ctl_answer a = {};
 	_cleanup_free_ char *path = NULL;
 	_cleanup_buf_ struct buf b = {};
 	json_t *answer;
-	int r = o->error;
+	int r;
 
-	if (r != CTL_DONE)
-		return r;
 	buf_puts(&b, "/v1/series?");
-	r = ctl_times_query("series", o->since, o->until, &b);
-	if (r != CTL_DONE)
-		return r;
 	if (o->function) {
-		buf_puts(&b, "&function=");
+		buf_puts(&b, "function=");
 		http_escape(&b, o->function);
+		buf_putc(&b, '&');
 	}
-	ctl_selectors_query(&o->selectors, true, true, &b);
 	path = buf_string(&b);
 	if (!path) {
 		log_error("series: out of memory");
 		return CTL_FAILED;
 	}
-	r = ctl_configure(o->ctl);
-	if (r == CTL_DONE)
-		r = ctl_request(o->ctl, "series", "GET", path, NULL, 300, &a);
-	answer = r == CTL_DONE ? ctl_answer_json(&a, "series") : NULL;
+	answer = past_ask(&o->past, path, true, &r);
 	if (!answer)
-		return r == CTL_DONE ? CTL_FAILED : r;
+		return r;
 	r = show(o, answer);
 	json_decref(answer);
 	return r;
@@ -180,11 +149,13 @@ int ctl_series(struct ctl *ctl, int argc, char *argv[])
 		       "  plopctl series service=shop --since 7d\n"
 		       "  plopctl series service=shop --function Cart.total --since 14d --json",
 	};
-	struct series_options o = { .ctl = ctl, .since = "24h", .until = "now" };
+	struct series_options o = {
+		.past = { .ctl = ctl, .command = "series", .since = "24h", .until = "now" }
+	};
 	int r;
 
 	ctl_parse("series", &argp, 0, argc, argv, &o);
 	r = run(&o);
-	selectors_done(&o.selectors);
+	past_done(&o.past);
 	return r;
 }

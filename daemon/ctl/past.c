@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ctl/past.h"
+
+#include "ctl/select.h"
+#include "util/log.h"
+
+/* Seconds: weeks of windows may have to be read. */
+#define PATIENCE_S 300
+
+error_t past_on_option(int key, char *value, struct argp_state *state)
+{
+	struct past *p = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = p->ctl;
+		return 0;
+	case 's':
+		p->since = value;
+		return 0;
+	case 'u':
+		p->until = value;
+		return 0;
+	case 'j':
+		p->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (p->error == CTL_DONE)
+			p->error = ctl_selector_add(p->command, &p->selectors, value);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The path with all that is asked; an exit status. */
+static int make_path(const struct past *p, const char *path, bool samples, char **ret)
+{
+	_cleanup_buf_ struct buf b = {};
+	int r = p->error;
+
+	if (r != CTL_DONE)
+		return r;
+	buf_puts(&b, path);
+	r = ctl_times_query(p->command, p->since, p->until, &b);
+	if (r != CTL_DONE)
+		return r;
+	ctl_selectors_query(&p->selectors, true, samples, &b);
+	*ret = buf_string(&b);
+	if (*ret)
+		return CTL_DONE;
+	log_error("%s: out of memory", p->command);
+	return CTL_FAILED;
+}
+
+json_t *past_ask(const struct past *p, const char *path, bool samples, int *ret_exit)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	_cleanup_free_ char *whole = NULL;
+	int r = make_path(p, path, samples, &whole);
+
+	if (r == CTL_DONE)
+		r = ctl_configure(p->ctl);
+	if (r == CTL_DONE)
+		r = ctl_request(p->ctl, p->command, "GET", whole, NULL, PATIENCE_S, &a);
+	*ret_exit = r == CTL_DONE ? CTL_FAILED : r;
+	return r == CTL_DONE ? ctl_answer_json(&a, p->command) : NULL;
+}
+
+int past_show(const struct past *p, const char *path, void (*print)(const json_t *answer))
+{
+	int r;
+	json_t *answer = past_ask(p, path, true, &r);
+
+	if (!answer)
+		return r;
+	r = CTL_DONE;
+	if (p->json)
+		r = ctl_print_json(answer, p->command);
+	else
+		print(answer);
+	json_decref(answer);
+	return r;
+}
+
+void past_done(struct past *p)
+{
+	selectors_done(&p->selectors);
+}
