@@ -186,8 +186,8 @@ def test_the_kernels_bound(bounded):
             assert done.returncode == 0 and "perf_event_max_sample_rate, 500" in line, done.err
             assert re.search(r"stopped the ticks for [0-9]+ % of the time", line), line
         rate = host.until("ticks were stopped in a window", lambda: (lambda r: r["throttled_percent"] > 0 and r)(daemon.status()["rate"]), 20)
-        # of 5,000 ticks a second at most 2,000 come through: 2 in each of 1,000 scheduler ticks
-        assert rate["max_hz"] == 500 and 40 < rate["throttled_percent"] <= 100, rate
+        # of 5,000 ticks a second at most 2,000 come through: 2 in each of 1,000 scheduler ticks; fewer are due on a busy machine
+        assert rate["max_hz"] == 500 and 15 < rate["throttled_percent"] <= 100, rate
         assert rate["note"].startswith(above + ": the kernel stopped the ticks for"), rate
         assert above in daemon.ctl("status").out
         with open(MOST, "w") as f:
