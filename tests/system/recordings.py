@@ -210,7 +210,12 @@ def before(plopd):
 def test_threads(plopd, before, kind, alone, most):
     """The rate is that of the CPU time used, whoever looks at the same time, whatever threads come and go, and wherever the events are."""
     with burner("other"):
-        for hz, samples, worth, profile in clocked(plopd, kind, (250, 1000)):
+        for attempt in range(3):
+            rows = clocked(plopd, kind, (250, 1000))
+            # where events could not be put on all threads in 200 ms, they are on the CPUs
+            if not alone or not any(profile["other"] for _, _, _, profile in rows):
+                break
+        for hz, samples, worth, profile in rows:
             # A recording begins and ends between two ticks, and half a one is missing of each of up to 13 threads; the
             # ticks of a CPU fall by chance on whom it has just then. A thread's period is drawn anew every 8 ticks or so, evenly
             # enough for many of them; each of the 12 that pause has two or three, whose mean is off by 0.75 of what
