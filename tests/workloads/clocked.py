@@ -68,10 +68,11 @@ def main():
         threading.stack_size(65536)
         for _ in range(200):
             start(time.sleep, 60)
-    print("READY %d" % os.getpid(), flush=True)
     if kind == "pauses":
         for _ in range(12):
             start(work, 20000, 0.02)
+    print("READY %d" % os.getpid(), flush=True)
+    if kind == "pauses":
         time.sleep(60)
     if kind == "births":
         mine = []
