@@ -24,7 +24,7 @@ static void take(char *to, const char *text, size_t size)
 	to[size] = '\0';
 }
 
-/* "refs/heads/main": no part of it may be "." or "..", or empty. */
+/* "refs/heads/main": no part may be empty or begin with ".", and ".." is nowhere, as in git. */
 static bool is_ref(const char *text, size_t size)
 {
 	size_t part = 0;
@@ -33,7 +33,8 @@ static bool is_ref(const char *text, size_t size)
 		return false;
 	for (size_t i = 0; i <= size; i++) {
 		if (i < size && text[i] != '/') {
-			if (text[i] <= ' ' || text[i] == 0x7f)
+			if (text[i] <= ' ' || text[i] == 0x7f ||
+			    (i > 0 && text[i] == '.' && text[i - 1] == '.'))
 				return false;
 			continue;
 		}
