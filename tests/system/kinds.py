@@ -38,7 +38,13 @@ def test_stacks(plopd, recorded, one_of_each):
     seen, total = set(), 0
     for attempt in range(4):  # what is short is met by luck: a slow machine may need more samples
         facts, stacks = recorded(one_of_each) if not attempt else record(plopd, python)
-        total += possible.Possible([facts]).check(stacks)
+        try:
+            total += possible.Possible([facts]).check(stacks)
+        except AssertionError as e:
+            # what plopd had no CPU to confirm in time has no name, which is no wrong one
+            if attempt == 3 or not str(e).startswith("a frame without a name"):
+                raise
+            continue
         seen |= {frame[0] for stack, _ in stacks for frame in stack}
         if not set(wanted) - seen:
             break
