@@ -44,13 +44,13 @@ int record_check(const void *data, size_t size)
 
 int stack_check(const struct plop_half *half, uint32_t n)
 {
+	uint32_t nframes = MIN(half->nframes, (uint32_t)PLOP_HALF_FRAMES);
 	const struct plop_stack *s;
 
 	if (n >= PLOP_HALF_STACKS)
 		return -EBADMSG;
 	s = &half->stacks[n];
-	if (s->depth > PLOP_MAX_DEPTH || s->frames > PLOP_HALF_FRAMES ||
-	    s->frames + s->depth > PLOP_HALF_FRAMES)
+	if (s->depth > PLOP_MAX_DEPTH || s->frames > nframes || s->frames + s->depth > nframes)
 		return -EBADMSG;
 	return 0;
 }

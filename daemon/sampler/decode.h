@@ -10,7 +10,10 @@
  */
 int record_check(const void *data, size_t size);
 
-/* Checks one stack of a half: its frames lie inside, its number of frames is possible. -EBADMSG. */
+/*
+ * Checks one stack of a half: its frames are of those that the half has, which alone are mapped,
+ * and their number is possible. -EBADMSG.
+ */
 int stack_check(const struct plop_half *half, uint32_t n);
 /*
  * Checks what another thread had of a stack: it is one of the half's, and that one is good.

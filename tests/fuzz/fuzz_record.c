@@ -110,10 +110,11 @@ static void play_half(const uint8_t **data, size_t *size)
 		return;
 	half.stacks[k.n % PLOP_HALF_STACKS].frames = k.frames;
 	half.stacks[k.n % PLOP_HALF_STACKS].depth = k.depth;
+	half.nstacks = half.nframes = k.nstacks;
 	if (stack_check(&half, k.n) == 0)
 		FUZZ_ASSERT(k.n < PLOP_HALF_STACKS && k.depth <= PLOP_MAX_DEPTH &&
-			    (uint64_t)k.frames + k.depth <= PLOP_HALF_FRAMES);
-	half.nstacks = k.nstacks;
+			    (uint64_t)k.frames + k.depth <=
+				    MIN((uint32_t)k.nstacks, (uint32_t)PLOP_HALF_FRAMES));
 	half.threads[k.n % PLOP_HALF_THREADS].stack = k.stack;
 	if (stack_thread_check(&half, k.n) < 0)
 		return;

@@ -82,8 +82,15 @@ START_TEST(stacks)
 	struct plop_half *half = calloc(1, sizeof(*half));
 
 	ck_assert_ptr_nonnull(half);
+	half->nframes = UINT32_MAX;
 	half->stacks[3] = (struct plop_stack){ .frames = PLOP_HALF_FRAMES - 10, .depth = 10 };
 	ck_assert_int_eq(stack_check(half, 3), 0);
+	/* what lies behind those that the half has is of an earlier one, and may not be mapped */
+	half->nframes = PLOP_HALF_FRAMES;
+	ck_assert_int_eq(stack_check(half, 3), 0);
+	half->nframes--;
+	ck_assert_int_eq(stack_check(half, 3), -EBADMSG);
+	half->nframes = UINT32_MAX;
 	half->stacks[3].depth = 11;
 	ck_assert_int_eq(stack_check(half, 3), -EBADMSG);
 	half->stacks[3] = (struct plop_stack){ .frames = UINT32_MAX, .depth = 2 };
@@ -102,6 +109,7 @@ START_TEST(threads_of_stacks)
 	ck_assert_ptr_nonnull(half);
 	half->stacks[3] = (struct plop_stack){ .frames = 0, .depth = 10 };
 	half->nstacks = 4;
+	half->nframes = 10;
 	half->threads[5] = (struct plop_stack_thread){ .tid = 1, .count = 1, .stack = 3 };
 	ck_assert_int_eq(stack_thread_check(half, 5), 0);
 	/* not one of this half's: what an earlier one left behind */
