@@ -5,6 +5,7 @@
 
 #include "noise.h"
 #include "opened.h"
+#include "sql.h"
 #include "store/backup.h"
 
 /* A copy is whole, is of one moment, and makes nobody wait. */
@@ -36,17 +37,7 @@ static void setup_large(void)
 
 static int64_t number(const char *sql)
 {
-	sqlite3_stmt *st = NULL;
-	sqlite3 *db = NULL;
-	int64_t n;
-
-	ck_assert_int_eq(sqlite3_open_v2(copy, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
-	n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return n;
+	return sql_number(copy, sql);
 }
 
 static unsigned int steps;

@@ -6,6 +6,7 @@
 #include "check_main.h"
 #include "dir.h"
 #include "noise.h"
+#include "sql.h"
 #include "store/internal.h"
 #include "store/life.h"
 #include "store/schema.h"
@@ -55,17 +56,7 @@ static uint64_t stored(void)
 
 static int64_t number(const char *sql)
 {
-	sqlite3_stmt *st = NULL;
-	sqlite3 *db = NULL;
-	int64_t n;
-
-	ck_assert_int_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
-	n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return n;
+	return sql_number(path, sql);
 }
 
 /* A window of 30 s that begins then; count functions are its own. */

@@ -4,23 +4,14 @@
 #include "listed.h"
 #include "noise.h"
 #include "opened.h"
+#include "sql.h"
 
-/* The first column of one row, by a connection of its own. */
 static int64_t number(const char *sql)
 {
-	sqlite3_stmt *st = NULL;
-	sqlite3 *db = NULL;
 	char path[128];
-	int64_t n;
 
 	snprintf(path, sizeof(path), "%s/plop.db", dir.path);
-	ck_assert_int_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
-	n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return n;
+	return sql_number(path, sql);
 }
 
 START_TEST(a_window_comes_back_whole)
