@@ -6,6 +6,7 @@
 
 #include "ctl/ctl.h"
 #include "profile/selector_text.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 int ctl_usage(const char *command, const char *format, ...)
@@ -184,21 +185,6 @@ int ctl_output_open(const char *path, const struct format *f, struct ctl_output 
 	return CTL_DONE;
 }
 
-static int write_all(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 int ctl_output_write(struct ctl_output *o, const void *data, size_t size)
 {
 	_cleanup_buf_ struct buf shown = {};
@@ -208,9 +194,9 @@ int ctl_output_write(struct ctl_output *o, const void *data, size_t size)
 
 	if (isatty(o->fd)) {
 		text_for_terminal(data, size, o->json, &shown);
-		r = shown.error ? shown.error : write_all(o->fd, shown.data, shown.size);
+		r = shown.error ? shown.error : fd_write_all(o->fd, shown.data, shown.size);
 	} else {
-		r = write_all(o->fd, data, size);
+		r = fd_write_all(o->fd, data, size);
 	}
 	if (r >= 0 && o->temporary) {
 		if (fsync(o->fd) < 0 || rename(o->temporary, o->path) < 0) {

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 
 #include "plopd/state_file.h"
+#include "util/fd.h"
 
 static char *path_of(const char *state_dir, const char *name, const char *end)
 {
@@ -33,21 +34,6 @@ int state_file_read(const char *state_dir, const char *name, struct buf *b)
 	}
 }
 
-static int write_whole(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		size -= (size_t)n;
-	}
-	return fdatasync(fd) < 0 ? -errno : 0;
-}
-
 int state_file_write(const char *state_dir, const char *name, const void *data, size_t size)
 {
 	_cleanup_free_ char *path = path_of(state_dir, name, "");
@@ -58,6 +44,8 @@ int state_file_write(const char *state_dir, const char *name, const void *data, 
 	if (!path || !temporary)
 		return -ENOMEM;
 	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	r = fd < 0 ? -errno : write_whole(fd, data, size);
+	r = fd < 0 ? -errno : fd_write_all(fd, data, size);
+	if (r == 0 && fdatasync(fd) < 0)
+		r = -errno;
 	return r == 0 && rename(temporary, path) < 0 ? -errno : r;
 }
