@@ -5,14 +5,14 @@
 #include "diff/identity.h"
 #include "util/array.h"
 
-/* A node of a tree whose children are still to be added, and where it is here. */
-struct todo {
+/* A node of a tree whose children were not added yet, and where it is here. */
+struct waiting {
 	const json_t *node;
 	uint32_t number;
 };
 
-struct todos {
-	struct todo *items;
+struct waiting_list {
+	struct waiting *items;
 	uint32_t n, room;
 };
 
@@ -96,7 +96,8 @@ static int find_or_add(struct overlay *o, uint32_t above, const json_t *node, ui
 	return 0;
 }
 
-static int add_children(struct overlay *o, struct todos *t, struct todo of, double whole, int side)
+static int add_children(struct overlay *o, struct waiting_list *t, struct waiting of, double whole,
+			int side)
 {
 	const json_t *children = json_object_get(of.node, "children"), *child;
 	size_t i;
@@ -113,7 +114,7 @@ static int add_children(struct overlay *o, struct todos *t, struct todo of, doub
 		o->nodes[number].function = child;
 		o->nodes[number].total[side] += json_number_at(child, "value") / whole;
 		o->nodes[number].self[side] += json_number_at(child, "self") / whole;
-		t->items[t->n++] = (struct todo){ child, number };
+		t->items[t->n++] = (struct waiting){ child, number };
 	}
 	return 0;
 }
@@ -121,7 +122,7 @@ static int add_children(struct overlay *o, struct todos *t, struct todo of, doub
 int overlay_add(struct overlay *o, const json_t *tree, int side)
 {
 	double whole = json_number_at(tree, "value");
-	struct todos t = {};
+	struct waiting_list t = {};
 	int r = 0;
 
 	if (o->n == 0) {
@@ -137,7 +138,7 @@ int overlay_add(struct overlay *o, const json_t *tree, int side)
 		return 0;
 	o->nodes[0].total[side] = 1;
 	o->nodes[0].self[side] = json_number_at(tree, "self") / whole;
-	r = add_children(o, &t, (struct todo){ tree, 0 }, whole, side);
+	r = add_children(o, &t, (struct waiting){ tree, 0 }, whole, side);
 	while (r == 0 && t.n > 0)
 		r = add_children(o, &t, t.items[--t.n], whole, side);
 	free(t.items);
