@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store/backup.h"
 
-#include <argp.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <signal.h>
@@ -17,8 +16,7 @@
  */
 
 struct backup_options {
-	struct ctl *ctl;
-	const char *state_dir, *file;
+	struct stored_options stored;
 	bool force;
 };
 
@@ -27,25 +25,14 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	struct backup_options *o = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = o->ctl;
-		return 0;
-	case 'D':
-		o->state_dir = value;
-		return 0;
 	case 'F':
 		o->force = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->file)
-			argp_error(state, "one file is enough");
-		o->file = value;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "where to? FILE is missing");
 		return EINVAL;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return stored_on_option(key, value, state);
 	}
 }
 
@@ -129,12 +116,12 @@ static int finish(struct making *m, const char *path, bool force)
 static int complain(const struct backup_options *o, int r)
 {
 	if (r == -EEXIST) {
-		log_error("backup: %s is there already", o->file);
+		log_error("backup: %s is there already", o->stored.file);
 		log_error("try: another name, or --force to replace it");
 	} else if (r == -ECANCELED) {
 		log_error("backup: stopped: nothing was kept");
 	} else if (r == -ENOSPC) {
-		log_error("backup: there is no room for %s; nothing was kept", o->file);
+		log_error("backup: there is no room for %s; nothing was kept", o->stored.file);
 		log_error("try: a file on another disk; plopctl status says how large plop.db is");
 	} else if (r == -EBADMSG) {
 		log_error("backup: plop.db is damaged, and was not copied");
@@ -143,7 +130,7 @@ static int complain(const struct backup_options *o, int r)
 		log_error("backup: plopd began to write plop.db meanwhile; nothing was kept");
 		log_error("try: again");
 	} else {
-		log_error("backup: cannot write %s: %s", o->file, strerror(-r));
+		log_error("backup: cannot write %s: %s", o->stored.file, strerror(-r));
 	}
 	return CTL_FAILED;
 }
@@ -154,7 +141,7 @@ static void tell(const struct backup_options *o, const struct store_facts *f)
 
 	if (f->oldest_ns)
 		text_time((double)f->oldest_ns / 1e9, since, sizeof(since));
-	log_info("%s: %s windows%s%s, %s MB", o->file,
+	log_info("%s: %s windows%s%s, %s MB", o->stored.file,
 		 text_number(f->windows, windows, sizeof(windows)), *since ? ", from " : "", since,
 		 text_number((f->bytes + 999999) / 1000000, megabytes, sizeof(megabytes)));
 	log_info("to use it: put it in place of plop.db while plopd is stopped, without files "
@@ -169,14 +156,14 @@ static int back_up(const struct backup_options *o, struct store_reader *reader)
 	int r = 0;
 
 	/* before any work; finish() decides */
-	if (lstat(o->file, &sb) == 0)
+	if (lstat(o->stored.file, &sb) == 0)
 		r = S_ISDIR(sb.st_mode) ? -EISDIR : o->force ? 0 : -EEXIST;
 	if (r == 0)
-		r = make(o->file, &m);
+		r = make(o->stored.file, &m);
 	if (r == 0)
 		r = store_backup(reader, m.temporary, is_stopped, &facts);
 	if (r == 0)
-		r = finish(&m, o->file, o->force);
+		r = finish(&m, o->stored.file, o->force);
 	if (r < 0)
 		return complain(o, r);
 	tell(o, &facts);
@@ -187,7 +174,7 @@ static int run(const struct backup_options *o)
 {
 	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
 	_cleanup_free_ char *dir = NULL, *error = NULL;
-	int r = ctl_state_dir(o->ctl, "backup", o->state_dir, &dir);
+	int r = ctl_state_dir(o->stored.ctl, "backup", o->stored.state_dir, &dir);
 
 	if (r != CTL_DONE)
 		return r;
@@ -219,7 +206,7 @@ int ctl_backup(struct ctl *ctl, int argc, char *argv[])
 		       "  plopctl backup /srv/backup/plop-monday.db\n"
 		       "  plopctl fsck /srv/backup/plop-monday.db",
 	};
-	struct backup_options o = { .ctl = ctl };
+	struct backup_options o = { .stored.ctl = ctl };
 
 	ctl_parse("backup", &argp, 0, argc, argv, &o);
 	return run(&o);

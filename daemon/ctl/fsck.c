@@ -1,38 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store/fsck.h"
 
-#include <argp.h>
 #include <sys/stat.h>
 
 #include "ctl/stored.h"
 #include "ctl/suggest.h"
 #include "util/log.h"
-
-struct fsck_options {
-	struct ctl *ctl;
-	const char *state_dir, *file;
-};
-
-static error_t on_option(int key, char *value, struct argp_state *state)
-{
-	struct fsck_options *o = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = o->ctl;
-		return 0;
-	case 'D':
-		o->state_dir = value;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->file)
-			argp_error(state, "one file is enough");
-		o->file = value;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
 
 static void tell(void *ctx, bool fault, const char *sentence)
 {
@@ -73,7 +46,7 @@ static int look(const char *path, bool is_plopds)
 	return CTL_FAILED;
 }
 
-static int run(const struct fsck_options *o)
+static int run(const struct stored_options *o)
 {
 	_cleanup_free_ char *dir = NULL, *path = NULL;
 	int r;
@@ -101,7 +74,7 @@ int ctl_fsck(struct ctl *ctl, int argc, char *argv[])
 	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
 	static const struct argp argp = {
 		.options = options,
-		.parser = on_option,
+		.parser = stored_on_option,
 		.children = children,
 		.args_doc = "[FILE]",
 		.doc = "Look whether plop.db, or a backup FILE of it, is sound.\v"
@@ -112,7 +85,7 @@ int ctl_fsck(struct ctl *ctl, int argc, char *argv[])
 		       "  plopctl fsck\n"
 		       "  plopctl fsck /srv/backup/plop-monday.db",
 	};
-	struct fsck_options o = { .ctl = ctl };
+	struct stored_options o = { .ctl = ctl };
 
 	ctl_parse("fsck", &argp, 0, argc, argv, &o);
 	return run(&o);

@@ -3,6 +3,27 @@
 
 #include "util/log.h"
 
+error_t stored_on_option(int key, char *value, struct argp_state *state)
+{
+	struct stored_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = o->ctl;
+		return 0;
+	case 'D':
+		o->state_dir = value;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->file)
+			argp_error(state, "one file is enough");
+		o->file = value;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static int not_allowed(const char *what)
 {
 	log_error("%s: not allowed: plop.db has what the processes of all users did", what);

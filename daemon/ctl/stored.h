@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <argp.h>
+
 #include "ctl/ctl.h"
 #include "store/store.h"
+
+/* What commands take that read plop.db themselves: --state-dir, and one FILE. */
+struct stored_options {
+	struct ctl *ctl;
+	const char *state_dir, *file;
+};
+/* An argp parser of these; its input begins with them. */
+error_t stored_on_option(int key, char *value, struct argp_state *state);
 
 /*
  * Where plop.db is: what --state-dir said (NULL: nothing), else what plopd says, else what the
