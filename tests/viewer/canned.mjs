@@ -37,13 +37,34 @@ export function callgraph(stacks, more = {}) {
   const other = more.other ?? 1210;
   const lost = { ...LOST, ...more.lost };
   const python = more.python ?? samples;
-  return {
+  const graph = {
     type: 'plop-callgraph', version: 1,
     start: T0, end: T0 + 30, duration_s: 30, hz: 100, running: false,
     truncated: 0, samples, processes: [{ pid: 4242, start_time: 1, comm: 'python3', python: '3.11.2', service: 'shop', samples }],
     nodes, edges, ...more,
     python, other, lost, ticks: python + other + Object.values(lost).reduce((a, b) => a + b, 0),
   };
+  stacksOf.set(graph, stacks);
+  return graph;
+}
+
+const stacksOf = new WeakMap();
+
+// The JSON of format=tree of the same stacks.
+export function treeOf(graph, more = {}) {
+  const root = { name: 'all', value: 0, self: 0, children: [] };
+  for (const [frames, n] of stacksOf.get(graph)) {
+    let at = root;
+    at.value += n;
+    for (const [name, file, line, kind = file === '' ? 'synthetic' : 'python', module = ''] of frames) {
+      let next = at.children.find((c) => c.name === name && c.file === file && c.line === line);
+      if (next === undefined) at.children.push((next = { name, file, line, kind, module, value: 0, self: 0, children: [] }));
+      next.value += n;
+      at = next;
+    }
+    at.self += n;
+  }
+  return { type: 'plop-tree', version: 1, samples: root.value, folded: { nodes: 0, value: 0 }, ...root, ...more };
 }
 
 const lib = '/usr/lib/python3.11';

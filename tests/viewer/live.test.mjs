@@ -239,6 +239,22 @@ test('stored windows are drawn exactly as the API tells them', async (t) => {
   assert.deepEqual(await check(), []);
 });
 
+test('the flame graph is of the same windows, and of the running one', async (t) => {
+  const { page, check } = await login(t);
+  const drawn = (path) => page.goto(new URL(path, page.url()).href).then(() => page.waitForFunction(() => Number(document.querySelector('.flame canvas').dataset.drawn) > 0));
+  const whole = await until('a whole window of the workload', async () =>
+    (await get(page, '/v1/windows')).windows.find((w) => !w.running && w.processes.some((p) => p.pid === workload.pythonPid && p.samples > 100)), 60);
+  const tree = await get(page, `/v1/profile?from=${whole.start + 0.002}&to=${whole.end - 0.002}&group_by=service,pid&format=tree`);
+  await drawn(`/?room=flame&group=process&from=${whole.start}&to=${whole.end}`);
+  assert.equal(await page.getAttribute('.flame canvas', 'data-drawn'), String(tree.value));
+  assert.ok(tree.children.length > 0);
+  await screenshot(page, 'live-flame');
+  await drawn('/?room=flame');
+  const first = Number(await page.getAttribute('.flame canvas', 'data-drawn'));
+  await page.waitForFunction((n) => Number(document.querySelector('.flame canvas').dataset.drawn) !== n, first);
+  assert.deepEqual(await check(), []);
+});
+
 test('the page says when plopd is gone, and goes on when it is back', async (t) => {
   const { page, check } = await login(t, { expected: /Failed to load resource|ERR_|EventSource/ });
   const connection = (text) => page.waitForFunction((want) => document.querySelector('#connection-text').textContent === want, text, { timeout: 40000 });

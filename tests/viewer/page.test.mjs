@@ -3,53 +3,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { nodeKey } from '../../viewer/src/model.js';
 import { assertPicture } from './assert.mjs';
-import { EVIL, T0, big, callgraph, hostile, processes, shop, status, windowsOf } from './canned.mjs';
-import { launch, needBrowser, openPage, picture, screenshot, serve, settled, viewerFiles } from './harness.mjs';
+import { EVIL, T0, big, callgraph, hostile, processes, shop, windowsOf } from './canned.mjs';
+import { picture, screenshot, settled } from './harness.mjs';
+import { RUNNING, shows, viewer, visit } from './visit.mjs';
 
-needBrowser();
-
-let files;
-let browser;
-before(async () => {
-  files = viewerFiles();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  files?.remove();
-});
-
-const RUNNING = { running: true, duration_s: 21.3, end: T0 + 21.3 };
-
-// A server of canned answers. `answers` may be changed while the test runs.
-async function canned(answers) {
-  const a = { running: shop(0.6, 0, RUNNING), stored: shop(1, 5), processes, status: null, ...answers };
-  const server = await serve(files.dir, {
-    '/v1/status': () => a.refusal ?? a.status ?? status(a.running),
-    '/v1/processes': () => a.refusal ?? a.processes,
-    '/v1/windows': () => a.refusal ?? a.windows ?? windowsOf(a.running),
-    '/v1/stream': () => a.refusal ?? a.stream ?? a.running,
-    '/v1/profile': () => a.refusal ?? a.stored,
-    '/v1/logout': () => a.logOut,
-  });
-  return { answers: a, server };
-}
-
-async function visit(t, answers, path = '/', options = {}) {
-  const { answers: a, server } = await canned(answers);
-  const { context, page, check } = await openPage(browser, server.origin, options);
-  t.after(async () => {
-    await context.close();
-    await server.close();
-  });
-  await page.goto(server.origin + path);
-  return { answers: a, server, page, check };
-}
-
-const shows = (page, json) => page.waitForFunction((n) => document.querySelector('#fact-samples').textContent.replace(/\D/g, '') === n, String(json.samples));
 const bubble = (page, name) => page.locator(`g.bubble[data-key^="${name}@"]`);
 
 test('the first picture is what the JSON implies, in light and dark', async (t) => {
@@ -458,8 +418,8 @@ test('what is missing is said in words', async (t) => {
 });
 
 test('the bundle needs no eval, sets no HTML, and loads nothing from elsewhere', () => {
-  const js = readFileSync(join(files.dir, 'app.js'), 'utf8');
-  const html = readFileSync(join(files.dir, 'index.html'), 'utf8');
+  const js = readFileSync(join(viewer().dir, 'app.js'), 'utf8');
+  const html = readFileSync(join(viewer().dir, 'index.html'), 'utf8');
   assert.ok(!/new Function|\beval\(|insertAdjacentHTML|document\.write/.test(js));
   assert.ok(!/\sstyle=|\son[a-z]+=|https?:\/\//.test(html));
   const sources = new URL('../../viewer/src/', import.meta.url);

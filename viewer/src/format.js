@@ -73,3 +73,11 @@ export function cut(text, max) {
   if (text.length <= max) return text;
   return `${Array.from(text.slice(0, 2 * max)).slice(0, max - 1).join('')}\u2026`;
 }
+
+// The same, cut in the middle: names that begin alike are told apart by their ends.
+export function cutMiddle(text, max) {
+  const all = Array.from(text.slice(0, 4000));
+  if (all.length <= max) return text;
+  const head = Math.ceil((max - 1) / 2);
+  return `${all.slice(0, head).join('')}\u2026${all.slice(all.length - (max - 1 - head)).join('')}`;
+}

@@ -2,22 +2,29 @@
 // Ties the page together: state <-> address, what to ask the gateway, what to draw when it answers.
 import { ApiError, backOff, follow, get, hostTime, logOut } from './api.js';
 import { percent } from './format.js';
-import { createGraph } from './graph.js';
-import { draw, limitEnded, matches, processList, readProfile } from './model.js';
-import { createProcesses, showConnection, showEmpty, showFacts, showLegend, showNote, showRetry, showTime, showVersion } from './panels.js';
+import { assignSlots, files, limitEnded, matches, processList, readProfile } from './model.js';
+import { createProcesses, showConnection, showEmpty, showFacts, showRetry, showTime, showVersion } from './panels.js';
+import { createRooms } from './rooms.js';
 import { createStrip } from './strip.js';
-import { SPANS, formatState, isLive, parseState, profileQuery } from './state.js';
+import { SPANS, formatState, isLive, parseState, profileQuery, treeQuery } from './state.js';
 import { createTable } from './table.js';
 import { createTooltip } from './tooltip.js';
+import { createTrees } from './trees.js';
 
 const POLL_MS = 4000; // status, processes, windows
 const REFRESH_MS = 2000; // a choice of windows that includes the running one
+
+// Controls that are named as what they set.
+const CHOICES = ['span', 'group', 'shape', 'fold', 'color'];
+const SWITCHES = ['recursion', 'up'];
+// ... and with which the tree is another one, that has not the node that one was at.
+const BEGINS = { group: true, shape: true, fold: true };
 
 const byId = (id) => document.getElementById(id);
 
 let state = parseState(location.search);
 let profile = null; // what readProfile() made of the last answer
-let drawn = { nodes: [], edges: [], hiddenNodes: 0, cutNodes: 0 };
+let tree = null; // what readTree() made of the last answer, for rooms that draw it
 let failure = null; // ApiError of the profile, or null
 let down = null; // ApiError of the last poll, or null
 let processes = null; // null: not known yet
@@ -28,12 +35,13 @@ let retryAt = 0; // Date.now() when what failed is asked for again, 0: nothing f
 const slots = new Map(); // file -> colour, for as long as the page lives
 
 const tooltip = createTooltip(byId('tooltip'));
-const graph = createGraph({
-  svg: byId('graph'),
-  legend: byId('legend-box'),
-  overlays: [byId('legend-box'), byId('zoom-buttons'), byId('graph-note')],
-  tooltip,
-  onSelect: (fn) => setState({ fn }),
+const rooms = createRooms({ sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch) => setState(patch) });
+const trees = createTrees({
+  onTree(next) {
+    tree = next;
+    render();
+  },
+  onFailure: (e) => failed(e),
 });
 const table = createTable({
   section: document.querySelector('section.table'),
@@ -70,25 +78,35 @@ function apply(before) {
   if (before.span !== state.span) poll();
   fillControls();
   renderSide();
-  if (reload) load();
-  else if (before.degree !== state.degree || before.top !== state.top) render();
-  else renderMarks(before);
+  if (reload) {
+    load();
+    return;
+  }
+  askTree();
+  render();
+  if (before.fn !== state.fn && state.fn !== '') table.reveal(state.fn);
 }
 
 function fillControls() {
-  for (const [id, value] of [['search', state.query], ['degree', state.degree], ['top', state.top], ['span', state.span]]) {
+  for (const id of ['search', 'degree', 'top']) {
     const control = byId(id);
-    if (control !== document.activeElement || id === 'span') control.value = value;
+    if (control !== document.activeElement) control.value = id === 'search' ? state.query : state[id];
   }
+  for (const id of CHOICES) byId(id).value = state[id];
+  for (const id of SWITCHES) byId(id).checked = state[id];
   const resize = byId('stage').dataset.view !== state.view;
   byId('stage').dataset.view = state.view;
+  for (const e of document.querySelectorAll('[data-only]')) e.hidden = e.dataset.only !== state.room;
   for (const b of document.querySelectorAll('[data-view]:is(button)')) b.setAttribute('aria-pressed', String(b.dataset.view === state.view));
-  if (resize) graph.resized();
+  for (const b of document.querySelectorAll('[data-room]:is(button)')) b.setAttribute('aria-pressed', String(b.dataset.room === state.room));
+  if (resize) rooms.resize();
 }
 
 // Asks for what is chosen: as a stream for the running window, else once, or again and again while it grows.
 function load() {
   profile = null;
+  tree = null;
+  trees.forget();
   failure = null;
   anew = true;
   showConnection(isLive(state) ? 'wait' : 'stored');
@@ -141,6 +159,7 @@ function arrived(json, kind) {
   again(0);
   showConnection(kind);
   if (turned && kind === 'live') poll();
+  askTree();
   render();
 }
 
@@ -148,6 +167,12 @@ function failed(e) {
   failure = e instanceof ApiError ? e : new ApiError('refused', String(e.message ?? e));
   showFailure(failure);
   renderWords();
+}
+
+// The flame tree that goes with the profile, where a room draws it.
+function askTree() {
+  if (state.room !== 'flame' || profile === null) return;
+  trees.ask(treeQuery(state, profile.start), profile);
 }
 
 // What is shown stays.
@@ -246,11 +271,9 @@ const renderWords = () => showEmpty(words());
 
 function render() {
   if (profile !== null) {
-    drawn = draw(profile, { degree: state.degree, top: state.top, query: state.query, slots });
-    showLegend(profile, slots, (file) => graph.emphasize(file));
-    graph.update(drawn, profile, { select: state.fn, query: state.query, anew });
+    assignSlots(files(profile).map((f) => f.file), slots);
+    rooms.update({ profile, tree, state, slots, anew });
     anew = false;
-    showNote(drawn, state, profile.merged);
     renderTable();
   }
   byId('stage').classList.toggle('stale', profile === null);
@@ -266,16 +289,9 @@ function renderTable() {
     const found = profile.nodes.filter((n) => matches(n, state.query));
     const self = found.reduce((s, n) => s + n.self, 0);
     text = `${found.length} of ${profile.nodes.length}, self ${percent(self, profile.samples)}`;
+    if (rooms.found() !== '') text += `, on the stack ${rooms.found()}`;
   }
   byId('search-count').textContent = text;
-}
-
-function renderMarks(before) {
-  if (profile === null) return;
-  const marked = drawn.nodes.map((n) => ({ key: n.key, match: state.query !== '' && matches(n, state.query) }));
-  graph.mark(state.fn, state.query, marked);
-  renderTable();
-  if (before.fn !== state.fn && state.fn !== '') table.reveal(state.fn);
 }
 
 function number(id, key) {
@@ -292,18 +308,11 @@ function number(id, key) {
 number('degree', 'degree');
 number('top', 'top');
 byId('search').addEventListener('input', (event) => setState({ query: event.target.value }, true));
-byId('span').addEventListener('change', (event) => setState({ span: event.target.value }));
+for (const id of CHOICES) byId(id).addEventListener('change', (event) => setState({ [id]: event.target.value, ...(id in BEGINS ? { at: '' } : {}) }));
+for (const id of SWITCHES) byId(id).addEventListener('change', (event) => setState({ [id]: event.target.checked }));
 byId('all-processes').addEventListener('click', () => setState({ pids: [] }));
 byId('time-live').addEventListener('click', () => setState({ from: null, to: null }));
 byId('time-10m').addEventListener('click', () => setState({ from: Math.floor(hostTime()) - 600, to: null }));
-byId('fit').addEventListener('click', () => graph.fit());
-byId('zoom-in').addEventListener('click', () => graph.scale(1.4));
-byId('zoom-out').addEventListener('click', () => graph.scale(1 / 1.4));
-byId('relayout').addEventListener('click', () => {
-  graph.relayout();
-  anew = true;
-  render();
-});
 byId('log-out').addEventListener('click', async (event) => {
   event.target.disabled = true;
   try {
@@ -321,16 +330,16 @@ byId('log-out').addEventListener('click', async (event) => {
   stopLoading();
   location.replace('/');
 });
-byId('legend-box').open = innerWidth >= 900;
-byId('legend-box').addEventListener('toggle', () => graph.resized());
-for (const b of document.querySelectorAll('[data-view]:is(button)')) b.addEventListener('click', () => setState({ view: b.dataset.view }));
+for (const key of ['view', 'room']) {
+  for (const b of document.querySelectorAll(`[data-${key}]:is(button)`)) b.addEventListener('click', () => setState({ [key]: b.dataset[key] }));
+}
 addEventListener('keydown', (event) => {
   if (event.key === '/' && !(event.target instanceof HTMLInputElement) && !(event.target instanceof HTMLSelectElement)) {
     event.preventDefault();
     byId('search').focus();
   }
 });
-new ResizeObserver(() => graph.resized()).observe(byId('graph'));
+new ResizeObserver(() => rooms.resize()).observe(byId('stage'));
 new ResizeObserver(() => renderSide()).observe(byId('strip'));
 // A page that nobody sees asks for nothing; it also leaves the browser's few connections to the others.
 document.addEventListener('visibilitychange', () => {

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The page's state is its address: a link shows what its sender saw. Pure.
 import { COLUMNS, DEFAULT_DEGREE, DEFAULT_TOP } from './model.js';
+import { FOLDS } from './tree.js';
 
 export const SPANS = { '10m': 600, '1h': 3600, '6h': 21600 };
-export const VIEWS = ['both', 'graph', 'table'];
+export const VIEWS = ['both', 'picture', 'table'];
+export const ROOMS = ['graph', 'flame'];
+// Of the flame graph: what is at its root, what is below what, what a colour is of.
+export const GROUPS = { none: '', service: 'service', process: 'service,pid' };
+export const SHAPES = ['calls', 'inverted', 'callers', 'callees'];
+export const COLORS = ['file', 'package', 'kind'];
 
 export const DEFAULTS = Object.freeze({
   pids: [], // none: all processes
@@ -13,9 +19,17 @@ export const DEFAULTS = Object.freeze({
   top: DEFAULT_TOP,
   query: '',
   sort: '-self',
+  room: 'graph', // which picture
   view: 'both',
   span: '1h', // of the time strip
   fn: '', // key of the selected function
+  group: 'none',
+  shape: 'calls',
+  fold: 'none',
+  recursion: false, // a function that calls itself is one
+  up: false, // flames instead of icicles
+  color: 'file',
+  at: '', // id of the node that has the whole width
 });
 
 function integer(value, low, high, fallback) {
@@ -36,6 +50,7 @@ export function parseState(search) {
   const from = seconds(q.get('from'));
   const to = from === null ? null : seconds(q.get('to'));
   const sort = q.get('sort') ?? '';
+  const one = (key, of) => (of.includes(q.get(key)) ? q.get(key) : DEFAULTS[key]);
   return {
     pids: [...new Set(q.getAll('pid').filter((p) => /^[1-9]\d{0,8}$/.test(p)).map(Number))].slice(0, 30),
     from,
@@ -44,9 +59,17 @@ export function parseState(search) {
     top: integer(q.get('top'), 1, MAX_TOP, DEFAULTS.top),
     query: (q.get('search') ?? '').slice(0, 200),
     sort: COLUMNS.includes(sort.replace(/^-/, '')) ? sort : DEFAULTS.sort,
-    view: VIEWS.includes(q.get('view')) ? q.get('view') : DEFAULTS.view,
-    span: Object.hasOwn(SPANS, q.get('span') ?? '') ? q.get('span') : DEFAULTS.span,
+    room: one('room', ROOMS),
+    view: one('view', VIEWS),
+    span: one('span', Object.keys(SPANS)),
     fn: (q.get('fn') ?? '').slice(0, 4000),
+    group: one('group', Object.keys(GROUPS)),
+    shape: one('shape', SHAPES),
+    fold: one('fold', FOLDS),
+    recursion: q.get('recursion') === 'true',
+    up: q.get('up') === 'true',
+    color: one('color', COLORS),
+    at: /^[a-z0-9]{1,14}$/.test(q.get('at') ?? '') ? q.get('at') : '',
   };
 }
 
@@ -56,7 +79,7 @@ export function formatState(state) {
   for (const pid of state.pids) q.append('pid', pid);
   if (state.from !== null) q.set('from', state.from);
   if (state.from !== null && state.to !== null) q.set('to', state.to);
-  for (const key of ['degree', 'top', 'sort', 'view', 'span', 'fn']) {
+  for (const key of ['room', 'degree', 'top', 'sort', 'view', 'span', 'fn', 'group', 'shape', 'fold', 'recursion', 'up', 'color', 'at']) {
     if (state[key] !== DEFAULTS[key]) q.set(key, state[key]);
   }
   if (state.query !== '') q.set('search', state.query);
@@ -81,6 +104,15 @@ export function profileQuery(state) {
   for (const pid of state.pids) q.append('pid', pid);
   const s = q.toString();
   return s === '' ? '' : `?${s}`;
+}
+
+// The query of /v1/profile for the flame tree of what is selected. `start`: when the running window began, which is asked for where
+// nothing else is chosen.
+export function treeQuery(state, start) {
+  const q = new URLSearchParams(profileQuery(isLive(state) ? { ...state, from: start, to: null } : state));
+  if (state.group !== 'none') q.set('group_by', GROUPS[state.group]);
+  q.set('format', 'tree');
+  return `?${q}`;
 }
 
 // Windows first..last (of the list of /v1/windows) as from and to. Only the running one: null, null, which is the stream.

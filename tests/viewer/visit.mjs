@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A page against a server of canned answers, for the tests that look at it in Chromium.
+import { after, before } from 'node:test';
+import { T0, processes, shop, status, treeOf, windowsOf } from './canned.mjs';
+import { launch, needBrowser, openPage, serve, viewerFiles } from './harness.mjs';
+
+needBrowser();
+
+let files;
+let browser;
+before(async () => {
+  files = viewerFiles();
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  files?.remove();
+});
+
+// Where the viewer's files are.
+export const viewer = () => files;
+
+export const RUNNING = { running: true, duration_s: 21.3, end: T0 + 21.3 };
+
+// A server of canned answers. `answers` may be changed while the test runs.
+async function canned(answers) {
+  const a = { running: shop(0.6, 0, RUNNING), stored: shop(1, 5), processes, status: null, ...answers };
+  const tree = (query) => a.tree ?? treeOf(query.get('from') === `${T0}.002` ? a.running : a.stored);
+  const server = await serve(files.dir, {
+    '/v1/status': () => a.refusal ?? a.status ?? status(a.running),
+    '/v1/processes': () => a.refusal ?? a.processes,
+    '/v1/windows': () => a.refusal ?? a.windows ?? windowsOf(a.running),
+    '/v1/stream': () => a.refusal ?? a.stream ?? a.running,
+    '/v1/profile': (query) => a.refusal ?? (query.get('format') === 'tree' ? tree(query) : a.stored),
+    '/v1/logout': () => a.logOut,
+  });
+  return { answers: a, server };
+}
+
+export async function visit(t, answers, path = '/', options = {}) {
+  const { answers: a, server } = await canned(answers);
+  const { context, page, check } = await openPage(browser, server.origin, options);
+  t.after(async () => {
+    await context.close();
+    await server.close();
+  });
+  await page.goto(server.origin + path);
+  return { answers: a, server, page, check };
+}
+
+export const shows = (page, json) => page.waitForFunction((n) => document.querySelector('#fact-samples').textContent.replace(/\D/g, '') === n, String(json.samples));

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The flame graph: draws on a canvas what tree.js lays out; zoom with the way back, mouse-over, search, keyboard.
+import { count, cutMiddle, nameOf, percent, place, visible } from './format.js';
+import { assignSlots, isSynthetic, matches, slotClass } from './model.js';
+import { boxAt, calleesOf, callersOf, find, invert, layout, matched, packageOf, simplify, walk, wayTo } from './tree.js';
+
+const ROW = 19; // CSS pixels, with a pixel between rows
+const FONT = 11.5;
+const LEGEND = 8;
+const WAY = 40; // frames of a way that are buttons, at most
+
+export function mountFlame({ section, tooltip, onChange }) {
+  const $ = (selector) => section.querySelector(selector);
+  const scroll = $('.flame-scroll');
+  const space = $('.flame-space');
+  const canvas = $('canvas');
+  const crumbs = $('.crumbs');
+  const legend = $('.flame-legend');
+  const note = $('.note');
+  const told = $('.flame-told');
+  const ink = canvas.getContext('2d');
+  const pixel = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+
+  let tree = null; // of readTree()
+  let state = null;
+  let slots = null; // file -> colour, of the page
+  const packages = new Map(); // package -> colour
+  let plain = null; // its root, folded as is asked for
+  let root = null; // of what is drawn
+  let at = null; // the node that has the whole width
+  let rows = [];
+  let made = null; // what root was made from, and how
+  let focus = ''; // id of the node that the keyboard is at
+  let hovered = null;
+  let colors = null; // class -> colour, of the theme
+  let letter = 7; // width of one, in pixels
+
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    colors = null;
+    draw();
+  });
+
+  // A canvas knows no classes: what they give is asked of elements that nobody sees.
+  function theme() {
+    if (colors !== null) return;
+    colors = { on: {} };
+    const probe = document.createElement('span');
+    section.append(probe);
+    const ask = (name) => {
+      probe.className = `swatch ${name}`;
+      return getComputedStyle(probe).backgroundColor;
+    };
+    for (const name of [...Array(24).keys()].map((i) => `c${i}`).concat('c-none')) {
+      colors[name] = ask(name);
+      colors.on[name] = readable(colors[name]);
+    }
+    probe.remove();
+    const style = getComputedStyle(section);
+    for (const name of ['ground', 'panel', 'ink', 'soft', 'accent', 'line']) colors[name] = style.getPropertyValue(`--${name}`).trim();
+    colors.font = `${FONT}px ${style.getPropertyValue('--mono')}`;
+    ink.font = colors.font;
+    letter = ink.measureText('mmmmmmmmmm').width / 10;
+  }
+
+  // Black or white, whichever is the better to read on a colour: by WCAG 2's relative luminance, at 0.18 both are the same.
+  function readable(color) {
+    pixel.fillStyle = color;
+    pixel.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? '#000' : '#fff';
+  }
+
+  // What a frame's colour is of, and that in words.
+  function colorOf(frame) {
+    if (isSynthetic(frame)) return { class: 'c-none', of: 'frames that plop adds', at: '' };
+    if (frame.kind === 'package') return { class: slotClass(packages, frame.place), of: frame.place, at: '' };
+    if (state.color === 'kind') {
+      const kinds = { python: 'c0', native: 'c1', kernel: 'c3' };
+      return { class: kinds[frame.kind] ?? 'c-none', of: frame.kind || 'not known', at: '' };
+    }
+    if (state.color === 'package') {
+      const name = packageOf(frame).name;
+      return { class: slotClass(packages, name), of: name || 'no file', at: name };
+    }
+    return { class: slotClass(slots, frame.place), of: frame.place || 'no file', at: frame.place };
+  }
+
+  const ofChosen = () => state.shape === 'callers' || state.shape === 'callees';
+
+  function make() {
+    const how = [state.shape, state.fold, state.recursion, ofChosen() ? state.fn : ''].join('\n');
+    if (made?.tree === tree && made.how === how) return;
+    plain = simplify(tree.root, { fold: state.fold, recursion: state.recursion });
+    if (state.shape === 'inverted') root = invert(plain);
+    else if (state.shape === 'callers') root = callersOf(plain, state.fn);
+    else if (state.shape === 'callees') root = calleesOf(plain, state.fn);
+    else root = plain;
+    made = { tree, how };
+    const weights = new Map();
+    for (const node of walk(plain)) {
+      if (node.frame === null) continue;
+      const name = node.frame.kind === 'package' ? node.frame.place : packageOf(node.frame).name;
+      weights.set(name, (weights.get(name) ?? 0) + node.self);
+    }
+    assignSlots([...weights].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([name]) => name), packages);
+  }
+
+  const width = () => Math.max(50, scroll.clientWidth);
+
+  function arrange() {
+    if (root === null) return;
+    at = find(root, state.at) ?? root;
+    rows = layout(root, at, width()).rows;
+    space.style.height = `${rows.length * ROW}px`;
+  }
+
+  // The top of a row: icicles hang, flames stand.
+  const topOf = (row) => (state.up ? (rows.length - 1 - row) * ROW : row * ROW);
+  const rowAt = (y) => (state.up ? rows.length - 1 - Math.floor(y / ROW) : Math.floor(y / ROW));
+
+  function paint(box, y) {
+    const { node, x, w } = box;
+    const above = node !== at && node.depth <= at.depth;
+    const isMatch = node.frame !== null && state.query !== '' && matches(node.frame, state.query);
+    const dim = (above && !isMatch) || (state.query !== '' && !isMatch && node.frame !== null);
+    ink.globalAlpha = dim ? 0.35 : 1;
+    const color = node.frame === null ? '' : colorOf(node.frame).class;
+    ink.fillStyle = node.frame === null ? colors.line : colors[color];
+    const inner = Math.max(0.5, w - (w > 3 ? 1 : 0));
+    ink.fillRect(x, y, inner, ROW - 1);
+    ink.globalAlpha = 1;
+    if (node.frame !== null && node.frame.key === state.fn) outline(x, y, inner, colors.ink, 2);
+    if (node.id === focus && document.activeElement === canvas) outline(x, y, inner, colors.accent, 3);
+    else if (node === hovered) outline(x, y, inner, colors.ink, 1.5);
+    const room = Math.floor((w - 7) / letter);
+    if (room < 2) return;
+    ink.fillStyle = node.frame === null || dim ? colors.ink : colors.on[color];
+    ink.fillText(cutMiddle(node.frame === null ? rootName() : nameOf(node.frame), room), x + 3.5, y + ROW / 2);
+  }
+
+  function outline(x, y, w, color, thick) {
+    ink.strokeStyle = color;
+    ink.lineWidth = thick;
+    ink.strokeRect(x + thick / 2, y + thick / 2, Math.max(1, w - thick), ROW - 1 - thick);
+  }
+
+  const rootName = () => `all: ${count(root.value)} samples`;
+
+  function draw() {
+    if (root === null || section.offsetParent === null) return;
+    theme();
+    const scale = devicePixelRatio || 1;
+    const w = width();
+    const h = Math.max(50, scroll.clientHeight);
+    if (canvas.width !== Math.round(w * scale) || canvas.height !== Math.round(h * scale)) {
+      canvas.width = Math.round(w * scale);
+      canvas.height = Math.round(h * scale);
+      canvas.style.width = `${w}px`;
+      canvas.style.height = `${h}px`;
+    }
+    ink.setTransform(scale, 0, 0, scale, 0, 0);
+    ink.clearRect(0, 0, w, h);
+    ink.font = colors.font;
+    ink.textBaseline = 'middle';
+    let boxes = 0;
+    for (const row of rows) {
+      const y = topOf(row[0].row) - scroll.scrollTop;
+      if (y + ROW < 0 || y > h) continue;
+      for (const box of row) paint(box, y);
+      boxes += row.length;
+    }
+    canvas.dataset.boxes = boxes;
+  }
+
+  // The way to where one is: the whole first.
+  function showWay() {
+    const way = wayTo(at);
+    const items = [{ id: '', text: 'all' }, ...way.slice(-WAY).map((n) => ({ id: n.id, text: nameOf(n.frame) }))];
+    crumbs.replaceChildren(
+      ...items.map((item, i) => {
+        const b = document.createElement('button');
+        b.type = 'button';
+        b.textContent = cutMiddle(item.text, 32);
+        b.title = item.text;
+        if (i === items.length - 1) b.setAttribute('aria-current', 'true');
+        b.addEventListener('click', () => onChange({ at: item.id }));
+        return b;
+      }),
+    );
+    crumbs.parentElement.hidden = way.length === 0;
+  }
+
+  function showLegend() {
+    const by = new Map();
+    for (const node of walk(plain)) {
+      if (node.frame === null || node.self === 0) continue;
+      const c = colorOf(node.frame);
+      const was = by.get(c.of) ?? { ...c, self: 0 };
+      was.self += node.self;
+      by.set(c.of, was);
+    }
+    const all = [...by.values()].sort((a, b) => b.self - a.self || (a.of < b.of ? -1 : 1));
+    legend.replaceChildren(
+      ...all.slice(0, LEGEND).map((c) => {
+        const li = document.createElement('li');
+        const swatch = document.createElement('span');
+        swatch.className = `swatch ${c.class}`;
+        swatch.setAttribute('aria-hidden', 'true');
+        li.append(swatch, `${visible(c.of.split('/').slice(-2).join('/'))} ${percent(c.self, plain.value)}`);
+        li.title = visible(c.of);
+        return li;
+      }),
+    );
+  }
+
+  function showNote() {
+    const said = [];
+    if (state.shape === 'inverted') said.push('Below each function is who called it');
+    if (state.shape === 'callers') said.push('Below the chosen function is who called it');
+    if (state.shape === 'callees') said.push('Below the chosen function is what it called');
+    if (root.value === 0 && ofChosen()) said.push(state.fn === '' ? 'Choose a function in the table or in the picture first' : 'The chosen function is not in this picture');
+    if (tree.folded.value > 0) said.push(`What is too small to be drawn is [other]: ${percent(tree.folded.value, tree.samples)} of the samples`);
+    said.push('width: total time \u00b7 Enter or a click zooms, Escape goes back');
+    note.textContent = `${said.join('. ')}.`;
+  }
+
+  const describe = (node) => {
+    const f = node.frame;
+    const rows_ = [
+      ['total', count(node.value), percent(node.value, tree.samples)],
+      ['self', count(node.self), percent(node.self, tree.samples)],
+    ];
+    if (node.parent !== null && node.parent.frame !== null) rows_.push(['of its caller', percent(node.value, node.parent.value), '']);
+    return {
+      title: f === null ? rootName() : nameOf(f),
+      subtitle: f === null ? '' : f.kind === 'package' ? 'all functions of this package in succession' : visible(place(f)),
+      rows: rows_,
+    };
+  };
+
+  const sentence = (node) => {
+    const d = describe(node);
+    return [d.title, d.subtitle, ...d.rows.map((r) => `${r[0]} ${r[1]} ${r[2]}`.trim()), `${node.children.length} below`].filter((t) => t !== '').join(', ');
+  };
+
+  function boxUnder(event) {
+    const frame = canvas.getBoundingClientRect();
+    return boxAt(rows[rowAt(event.clientY - frame.top + scroll.scrollTop)], event.clientX - frame.left);
+  }
+
+  canvas.addEventListener('pointermove', (event) => {
+    const box = boxUnder(event);
+    const node = box?.node ?? null;
+    canvas.style.cursor = node === null ? 'default' : 'pointer';
+    if (node === null) tooltip.hide();
+    else tooltip.show(describe(node), event.clientX, event.clientY);
+    if (node === hovered) return;
+    hovered = node;
+    draw();
+  });
+  canvas.addEventListener('pointerleave', () => {
+    hovered = null;
+    tooltip.hide();
+    draw();
+  });
+  canvas.addEventListener('click', (event) => {
+    const box = boxUnder(event);
+    if (box !== null) choose(box.node);
+  });
+  scroll.addEventListener('scroll', draw);
+
+  // Zooms to a node and selects its function; at the one that has the whole width: back to its caller.
+  function choose(node) {
+    focus = node.id;
+    const fn = node.frame === null || node.frame.kind === 'package' ? state.fn : node.frame.key;
+    onChange({ at: node.id, ...(ofChosen() ? {} : { fn }) });
+  }
+
+  function step(node, key) {
+    const siblings = node.parent?.children ?? [node];
+    const drawn = (n) => n !== undefined && boxOf(n) !== null;
+    const deeper = node.children.filter(drawn).sort((a, b) => b.value - a.value)[0];
+    switch (key) {
+      case 'ArrowLeft':
+        return siblings.slice(0, siblings.indexOf(node)).reverse().find(drawn);
+      case 'ArrowRight':
+        return siblings.slice(siblings.indexOf(node) + 1).find(drawn);
+      case 'ArrowDown':
+        return state.up ? node.parent : deeper;
+      case 'ArrowUp':
+        return state.up ? deeper : node.parent;
+      case 'Home':
+        return root;
+      default:
+        return undefined;
+    }
+  }
+
+  const boxOf = (node) => rows[node.depth]?.find((b) => b.node === node) ?? null;
+
+  function tell(node) {
+    focus = node.id;
+    told.textContent = sentence(node);
+    const y = topOf(node.depth);
+    if (y < scroll.scrollTop) scroll.scrollTop = y;
+    else if (y + ROW > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = y + ROW - scroll.clientHeight;
+    const box = boxOf(node);
+    const frame = canvas.getBoundingClientRect();
+    if (box !== null) tooltip.show(describe(node), frame.left + box.x + Math.min(box.w, 80), frame.top + y - scroll.scrollTop + ROW);
+    draw();
+  }
+
+  const focused = () => (root === null ? null : (find(root, focus) ?? at));
+
+  canvas.addEventListener('focus', () => {
+    if (root !== null && canvas.matches(':focus-visible')) tell(focused());
+  });
+  canvas.addEventListener('blur', () => {
+    tooltip.hide();
+    draw();
+  });
+  canvas.addEventListener('keydown', (event) => {
+    if (root === null || event.ctrlKey || event.metaKey || event.altKey) return;
+    const node = focused();
+    if (event.key === 'Enter' || event.key === ' ') {
+      choose(node);
+    } else if (event.key === 'Escape') {
+      const up = at.parent ?? root;
+      focus = at.id;
+      onChange(at === root ? { fn: '' } : { at: up.id });
+    } else {
+      const next = step(node, event.key);
+      if (next === undefined && !event.key.startsWith('Arrow')) return;
+      if (next !== undefined && next !== null) tell(next);
+    }
+    event.preventDefault();
+  });
+
+  function update(view) {
+    ({ tree, state, slots } = view);
+    if (tree === null) {
+      root = hovered = null;
+      rows = [];
+      made = null;
+      ink.clearRect(0, 0, canvas.width, canvas.height);
+      return;
+    }
+    make();
+    arrange();
+    if (hovered !== null) hovered = find(root, hovered.id);
+    if (hovered !== null) tooltip.refresh(describe(hovered));
+    showWay();
+    showLegend();
+    showNote();
+    draw();
+    canvas.dataset.drawn = tree.samples;
+    canvas.dataset.at = at.id;
+  }
+
+  return {
+    update,
+    resize() {
+      arrange();
+      draw();
+    },
+    // How much the search finds, in words.
+    found: () => (root === null || state.query === '' ? '' : percent(matched(root, (f) => matches(f, state.query)), root.value)),
+  };
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The room of the call graph: what model.js says of the profile, drawn by graph.js, with its legend, its buttons and its note.
+import { createGraph } from './graph.js';
+import { draw, matches } from './model.js';
+import { showLegend, showNote } from './panels.js';
+
+export function mountGraph({ section, tooltip, onChange }) {
+  const $ = (selector) => section.querySelector(selector);
+  const legend = $('#legend-box');
+  const graph = createGraph({
+    svg: $('#graph'),
+    legend,
+    overlays: [legend, $('#zoom-buttons'), $('#graph-note')],
+    tooltip,
+    onSelect: (fn) => onChange({ fn }),
+  });
+  let drawn = { nodes: [] };
+  let view = null;
+
+  $('#fit').addEventListener('click', () => graph.fit());
+  $('#zoom-in').addEventListener('click', () => graph.scale(1.4));
+  $('#zoom-out').addEventListener('click', () => graph.scale(1 / 1.4));
+  $('#relayout').addEventListener('click', () => {
+    graph.relayout();
+    render(true);
+  });
+  legend.open = innerWidth >= 900;
+  legend.addEventListener('toggle', () => graph.resized());
+  new ResizeObserver(() => graph.resized()).observe($('#graph'));
+
+  function render(anew) {
+    const { profile, state, slots } = view;
+    if (profile === null) return;
+    drawn = draw(profile, { degree: state.degree, top: state.top, query: state.query, slots });
+    showLegend(profile, slots, (file) => graph.emphasize(file));
+    graph.update(drawn, profile, { select: state.fn, query: state.query, anew });
+    showNote(drawn, state, profile.merged);
+  }
+
+  return {
+    update(next) {
+      const before = view;
+      view = next;
+      const { profile, state, anew } = next;
+      if (before?.profile !== profile || anew || before.state.degree !== state.degree || before.state.top !== state.top) {
+        render(anew);
+        return;
+      }
+      graph.mark(state.fn, state.query, drawn.nodes.map((n) => ({ key: n.key, match: state.query !== '' && matches(n, state.query) })));
+    },
+    resize: () => graph.resized(),
+    found: () => '',
+  };
+}

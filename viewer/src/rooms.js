@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The pictures of the page. A room is mounted once, into the section of its name, with {section, tooltip, onChange}, and gives
+// {update(view), resize(), found()}: view is {profile, tree, state, slots, anew}, found() says how much the search finds. Only the
+// room that the state names is shown and updated.
+import { mountFlame } from './flame.js';
+import { mountGraph } from './graph_room.js';
+
+const MOUNT = { graph: mountGraph, flame: mountFlame };
+
+export function createRooms({ sections, tooltip, onChange }) {
+  const rooms = new Map();
+  for (const section of sections) {
+    const name = section.dataset.room;
+    rooms.set(name, { section, ...MOUNT[name]({ section, tooltip, onChange }) });
+  }
+  let shown = null;
+  return {
+    update(view) {
+      const room = rooms.get(view.state.room);
+      const entered = room !== shown;
+      for (const r of rooms.values()) r.section.hidden = r !== room;
+      shown = room;
+      if (entered) tooltip.hide();
+      room.update({ ...view, anew: view.anew || entered });
+      if (entered) room.resize();
+    },
+    resize: () => shown?.resize(),
+    found: () => shown?.found() ?? '',
+  };
+}
