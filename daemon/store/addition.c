@@ -143,3 +143,22 @@ uint32_t addition_process(struct addition *a, const struct profile_process *p)
 		put_step(section(a, ADDITION_PROCESS_TEXTS), &a->process_texts[k], key.texts[k]);
 	return n;
 }
+
+struct count addition_count(struct addition *a, const struct profile *p,
+			    const struct profile_sample *sample, uint32_t *processes)
+{
+	uint32_t *process = &processes[sample->process];
+	bool released = sample->state == SAMPLE_GIL_RELEASED &&
+			dict_get_stack(a->from, sample->stack)->depth > 0;
+
+	if (!*process)
+		*process = addition_process(a, &p->processes[sample->process]);
+	return (struct count){
+		.process = *process,
+		.thread = sample->thread,
+		.state = released ? SAMPLE_GIL_HELD : sample->state,
+		.node = addition_stack(a, sample->stack, released),
+		.of = sample->process,
+		.n = sample->count,
+	};
+}

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "profile/profile.h"
-#include "store/dictionary.h"
+#include "store/counts.h"
 
 /*
  * What a window adds to its dictionary, on the way into the file: stacks and processes of a profile
@@ -30,3 +30,9 @@ void addition_done(struct addition *a);
  */
 uint32_t addition_stack(struct addition *a, uint32_t stack, bool released);
 uint32_t addition_process(struct addition *a, const struct profile_process *p);
+/*
+ * The row of what a sample of p, whose dict is from, counted. processes: the numbers of p's, 0: not
+ * put yet.
+ */
+struct count addition_count(struct addition *a, const struct profile *p,
+			    const struct profile_sample *sample, uint32_t *processes);

@@ -9,6 +9,7 @@ struct answer {
 	struct profile *p;
 	size_t limit;                        /* of memory; 0: none */
 	bool threads_alike, processes_alike; /* are not kept apart */
+	bool off_cpu;                        /* what is counted is nanoseconds off CPU */
 };
 
 /* -E2BIG: it takes more memory than it may, with so many bytes beside the profile. */

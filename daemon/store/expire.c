@@ -255,6 +255,8 @@ static int expire_all(struct store *s)
 	int r = expire_by_age(s, until);
 
 	if (r == 0)
+		r = recordings_expire(s);
+	if (r == 0)
 		r = s->max_bytes ? expire_by_size(s) : wal_keep_small(s);
 	return r < 0 ? r : prune_step(s, until);
 }

@@ -3,6 +3,7 @@
 
 #include "store/internal.h"
 #include "store/reader.h"
+#include "store/recording_row.h"
 #include "store/schema.h"
 #include "store/window.h"
 
@@ -223,6 +224,42 @@ static int check_additions(struct fsck *f, struct store_reader *reader)
 	return r;
 }
 
+/* One after the other by its id: one that cannot be read ends nothing. */
+static int check_recording(struct fsck *f, struct recording_row *row, int64_t *last)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	int r;
+
+	sqlite3_reset(row->st);
+	sqlite3_bind_int64(row->st, 1, *last);
+	r = recording_row_next(row);
+	if (r == 0 || (r < 0 && row->id <= *last))
+		return r;
+	*last = row->id;
+	f->recordings++;
+	if (r > 0)
+		r = recording_row_profile(row, &p);
+	if (r == -EBADMSG)
+		say(f, true, "recording %lld cannot be read: it is damaged", (long long)*last);
+	return r == -EBADMSG || r == 0 ? 1 : r;
+}
+
+static int check_recordings(struct fsck *f, struct store_reader *reader)
+{
+	_cleanup_(recording_row_done) struct recording_row row = {};
+	int64_t seed, last = INT64_MIN;
+	int r = db_int(reader->db, "SELECT value FROM meta WHERE key='hash_seed'", &seed);
+
+	if (r == 0)
+		r = recording_row_prepare(&row, reader->db, seed,
+					  "WHERE id > ?1 ORDER BY id LIMIT 1");
+	if (r == 0)
+		r = 1;
+	while (r > 0)
+		r = check_recording(f, &row, &last);
+	return r;
+}
+
 /* What nothing refers to. what: behind the number of it; a fault, or only worth knowing. */
 static const struct {
 	const char *sql, *what;
@@ -306,6 +343,8 @@ static int check_all(struct fsck *f, struct store_reader *reader)
 		r = check_in_one(f, reader, check_sums);
 	if (r == 0)
 		r = check_in_one(f, reader, check_unused);
+	if (r == 0)
+		r = check_in_one(f, reader, check_recordings);
 	/* it begins its own transactions */
 	if (r == 0)
 		r = check_windows(f, reader);

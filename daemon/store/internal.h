@@ -23,6 +23,7 @@ enum store_statement {
 	ST_PENDING,        /* key, value */
 	ST_COUNTS,         /* nanoseconds, first and last window */
 	ST_COUNTS_ROLLUPS, /* the same */
+	ST_COUNTS_RECORDINGS,
 	ST_MAX,
 };
 
@@ -46,7 +47,7 @@ struct store {
 	struct store_names names;
 	int64_t seed;
 	/* 0: no bound */
-	uint64_t retention_ns[STORE_TIERS], max_bytes;
+	uint64_t retention_ns[STORE_TIERS], recordings_ns, max_bytes;
 	int64_t window_id; /* of the newest window */
 	int64_t rollup_id; /* of the newest roll-up; 0: there is none */
 	struct life life;
@@ -144,6 +145,15 @@ int prune_step(struct store *s, uint64_t until_ns);
 void prune_note(struct store *s, int64_t dictionary);
 /* Lets all such dictionaries go at once. */
 int prune_dictionaries(struct store *s);
+
+/* recordings.c: lets some of those go whose time is over. */
+int recordings_expire(struct store *s);
+/*
+ * ... takes over the next one after *last, which becomes its id: counts it in *taken if it could be
+ * read. from: one that was begun. 1: there may be more; 0: there are none.
+ */
+int recordings_take_over(struct store *s, struct store_reader *from, int64_t *last,
+			 uint64_t *taken);
 
 /*
  * salvage.c: takes over what can be read in a file of the directory that was set aside; for a

@@ -54,12 +54,22 @@ size_t lexicon_bytes(const struct lexicon *l)
 	       l->path_room * sizeof(*l->path);
 }
 
+static int add_addition(struct lexicon *l, const struct lexicon_addition *a)
+{
+	void *array = l->additions;
+	int r = array_reserve(&array, l->nadditions, &l->additions_room, sizeof(*l->additions));
+
+	if (r < 0)
+		return r;
+	l->additions = array;
+	l->additions[l->nadditions++] = *a;
+	return 0;
+}
+
 /* One more addition, which ends with the numbers that the row says. */
 static int add_head(struct lexicon *l)
 {
 	struct lexicon_addition a = { .id = sqlite3_column_int64(l->heads, 0) };
-	void *array = l->additions;
-	int r;
 
 	for (int i = 0; i < DICTIONARY_PARTS; i++) {
 		int64_t last = sqlite3_column_int64(l->heads, 1 + i);
@@ -68,12 +78,7 @@ static int add_head(struct lexicon *l)
 			return -EBADMSG;
 		a.last[i] = l->numbers[i] = (uint32_t)last;
 	}
-	r = array_reserve(&array, l->nadditions, &l->additions_room, sizeof(*l->additions));
-	if (r < 0)
-		return r;
-	l->additions = array;
-	l->additions[l->nadditions++] = a;
-	return 0;
+	return add_addition(l, &a);
 }
 
 /* Memory that is not written to costs nothing: most of a dictionary is not loaded. */
@@ -119,6 +124,27 @@ int lexicon_turn(struct lexicon *l, int64_t id)
 	else
 		l->id = id;
 	return r;
+}
+
+int lexicon_take(struct lexicon *l, struct unpacked *sections,
+		 const uint32_t numbers[static DICTIONARY_PARTS])
+{
+	struct lexicon_addition a = { .blob = *sections };
+	int r;
+
+	lexicon_forget(l);
+	for (int i = 0; i < DICTIONARY_PARTS; i++) {
+		/* each takes a byte at least */
+		if (numbers[i] > sections->size || numbers[i] > DICTIONARY_MOST)
+			return -EBADMSG;
+		a.last[i] = l->numbers[i] = numbers[i];
+	}
+	r = add_addition(l, &a);
+	if (r < 0)
+		return r;
+	*sections = (struct unpacked){};
+	r = make_room(l);
+	return r < 0 ? r : lexicon_load_first(l);
 }
 
 static int meet_function(struct lexicon *l, uint32_t number, struct dict *to, uint32_t *ret)

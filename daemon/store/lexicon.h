@@ -33,6 +33,12 @@ int lexicon_prepare(struct lexicon *l, sqlite3 *db, int64_t seed);
 void lexicon_done(struct lexicon *l);
 /* Turns to that dictionary. */
 int lexicon_turn(struct lexicon *l, int64_t id);
+/*
+ * Turns to a dictionary of one addition that is in no row: its sections, which it takes over if it
+ * returns 0, and how many there are of each part.
+ */
+int lexicon_take(struct lexicon *l, struct unpacked *sections,
+		 const uint32_t numbers[static DICTIONARY_PARTS]);
 /* What was put into a profile is not there any more; all that was loaded is given back. */
 void lexicon_forget(struct lexicon *l);
 /* Memory held. */

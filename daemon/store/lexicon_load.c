@@ -235,6 +235,14 @@ static int load(struct lexicon *l, uint32_t addition)
 	return r;
 }
 
+int lexicon_load_first(struct lexicon *l)
+{
+	static const uint32_t none[DICTIONARY_PARTS];
+
+	l->additions[0].loaded = true;
+	return load_parts(l, &l->additions[0], none);
+}
+
 /* Has the addition loaded that has the number. -EBADMSG: none has it. */
 static int load_number(struct lexicon *l, enum dictionary_part part, uint32_t number)
 {

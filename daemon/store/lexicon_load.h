@@ -40,6 +40,8 @@ struct lexicon_process {
 /* Bytes of one of each part. */
 extern const size_t lexicon_sizes[DICTIONARY_PARTS];
 
+/* Takes the parts of the first addition, whose sections are unpacked. -EBADMSG. */
+int lexicon_load_first(struct lexicon *l);
 /*
  * Has the addition loaded that has the number, and returns what has it, borrowed until the lexicon
  * turns. -EBADMSG: none has it, or the file contradicts itself.

@@ -12,9 +12,11 @@ struct salvage {
 	char *name; /* the last part of the file's */
 	enum damage damage;
 	struct store_reader *reader;
+	bool recordings;             /* there may be more of them */
+	int64_t recording;           /* the last of them */
 	int64_t rollup, last_rollup; /* the next of them, below 0, and the last */
 	int64_t next, first, last;
-	uint64_t taken;
+	uint64_t taken, recordings_taken;
 };
 
 /* Of the new file, so that nothing goes for it. */
@@ -89,6 +91,8 @@ void salvage_begin(struct store *s, const char *name, enum damage d)
 		return;
 	}
 	look_at_rollups(v);
+	v->recordings = true;
+	v->recording = INT64_MIN;
 	v->damage = d;
 	s->salvage = v;
 }
@@ -97,13 +101,16 @@ static void finish(struct store *s)
 {
 	struct salvage *v = s->salvage;
 	int64_t windows = v->last - v->first + 1;
+	char recordings[48] = "";
 
+	if (v->recordings_taken)
+		snprintf(recordings, sizeof(recordings), ", and %llu recordings,",
+			 (unsigned long long)v->recordings_taken);
 	store_tell(s, STORE_NEWS_DAMAGED,
-		   "%s %s; it is kept as %s, and %llu of its %lld windows could be read and are in "
-		   "the "
-		   "new file",
+		   "%s %s; it is kept as %s, and %llu of its %lld windows%s could be read and are "
+		   "in the new file",
 		   s->path, damage_sentence(v->damage), v->name, (unsigned long long)v->taken,
-		   (long long)windows);
+		   (long long)windows, recordings);
 	salvage_free(TAKE_PTR(s->salvage));
 	dictionary_end(&s->older);
 }
@@ -145,9 +152,24 @@ static int take_over_rollup(struct store *s, int64_t id)
 	return r == -EEXIST ? 0 : r;
 }
 
+/* Recordings, which somebody wanted to have, come before all. */
+static int take_over_recording(struct store *s)
+{
+	struct salvage *v = s->salvage;
+	int r = reader_begin(v->reader);
+
+	if (r == 0)
+		r = recordings_take_over(s, v->reader, &v->recording, &v->recordings_taken);
+	else if (r != -ENOMEM)
+		r = 0;
+	reader_end(v->reader);
+	v->recordings = r > 0;
+	return MIN(r, 0);
+}
+
 static bool is_over(const struct salvage *v)
 {
-	return v->rollup < v->last_rollup && v->next < v->first;
+	return !v->recordings && v->rollup < v->last_rollup && v->next < v->first;
 }
 
 int salvage_step(struct store *s, uint64_t budget_ns)
@@ -160,11 +182,14 @@ int salvage_step(struct store *s, uint64_t budget_ns)
 	while (r == 0 && !is_over(s->salvage) && clock_ns(CLOCK_MONOTONIC) < until) {
 		if (s->max_bytes &&
 		    file_bytes(s->path) > s->max_bytes / SALVAGE_PART_WHOLE * SALVAGE_PART_USED) {
+			s->salvage->recordings = false;
 			s->salvage->rollup = s->salvage->last_rollup - 1;
 			s->salvage->next = s->salvage->first - 1;
 			break;
 		}
-		if (s->salvage->rollup >= s->salvage->last_rollup)
+		if (s->salvage->recordings)
+			r = take_over_recording(s);
+		else if (s->salvage->rollup >= s->salvage->last_rollup)
 			r = take_over_rollup(s, s->salvage->rollup--);
 		else
 			r = take_over(s, s->salvage->next--);

@@ -62,7 +62,7 @@ static int save_life(struct save *v)
 	const struct life *l = &v->life;
 	int r = 0;
 
-	for (int i = ST_COUNTS; r == 0 && l->counts && i <= ST_COUNTS_ROLLUPS; i++) {
+	for (int i = ST_COUNTS; r == 0 && l->counts && i <= ST_COUNTS_RECORDINGS; i++) {
 		sqlite3_stmt *st = v->s->statements[i];
 
 		sqlite3_bind_int64(st, 1, l->counts);
@@ -123,21 +123,9 @@ static void put_samples(struct save *v, uint32_t end)
 
 	for (; v->put < end; v->put++) {
 		const struct profile_sample *sample = &w->samples[v->put];
-		uint32_t *process = &v->processes[sample->process];
 		size_t size = save_size(v);
-		bool released = sample->state == SAMPLE_GIL_RELEASED &&
-				dict_get_stack(w->dict, sample->stack)->depth > 0;
 
-		if (!*process)
-			*process = addition_process(&v->addition, &w->processes[sample->process]);
-		v->rows.rows[v->rows.n++] = (struct count){
-			.process = *process,
-			.thread = sample->thread,
-			.state = released ? SAMPLE_GIL_HELD : sample->state,
-			.node = addition_stack(&v->addition, sample->stack, released),
-			.of = sample->process,
-			.n = sample->count,
-		};
+		v->rows.rows[v->rows.n++] = addition_count(&v->addition, w, sample, v->processes);
 		v->raw[sample->process] += save_size(v) - size;
 	}
 }

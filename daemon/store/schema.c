@@ -106,6 +106,21 @@ static const char *const steps[SCHEMA_VERSION] = {
 	 * before nothing is known of it, and no row changes. An older plop could not read it.
 	 */
 	"",
+	/*
+	 * recordings: those that are kept, each in a row of its own (recording_row.c). user: -1: of
+	 * those who are trusted. window: the newest one when it was kept; life_ns: as of windows.
+	 * labels: each key and value with its NUL. data: recording_blob.c.
+	 */
+	"CREATE TABLE recordings(id INTEGER PRIMARY KEY, ident TEXT NOT NULL UNIQUE, name TEXT NOT "
+	"NULL,"
+	" uid INTEGER NOT NULL, user INTEGER NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER "
+	"NOT NULL,"
+	" samples INTEGER NOT NULL, window INTEGER NOT NULL, life_ns INTEGER NOT NULL, bytes "
+	"INTEGER NOT NULL,"
+	" labels BLOB NOT NULL, facts TEXT NOT NULL, blob_hash INTEGER NOT NULL, hash INTEGER NOT "
+	"NULL,"
+	" data BLOB NOT NULL);"
+	"CREATE INDEX recordings_user ON recordings(user, bytes);",
 };
 
 _Static_assert(PLOP_FRAME_PYTHON == 0 && PLOP_FRAME_NATIVE == 1 && PLOP_FRAME_KERNEL == 2 &&

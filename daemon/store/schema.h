@@ -4,11 +4,13 @@
 #include "store/db.h"
 
 /* PRAGMA user_version of what this plop writes; 0 is an empty file. */
-#define SCHEMA_VERSION 6
+#define SCHEMA_VERSION 7
 /* The first version in which windows have dictionaries. */
 #define SCHEMA_DICTIONARIES 4
 /* The first version that has roll-ups. */
 #define SCHEMA_ROLLUPS 5
+/* The first version that keeps recordings. */
+#define SCHEMA_RECORDINGS 7
 /* PRAGMA application_id: "plop". */
 #define SCHEMA_APPLICATION 0x706c6f70
 

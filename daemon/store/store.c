@@ -28,6 +28,8 @@ static const char *const statements[ST_MAX] = {
 	[ST_PENDING] = "UPDATE meta SET value=?2 WHERE key=?1",
 	[ST_COUNTS] = "UPDATE windows SET life_ns=life_ns+?1 WHERE id BETWEEN ?2 AND ?3",
 	[ST_COUNTS_ROLLUPS] = "UPDATE rollups SET life_ns=life_ns+?1 WHERE last BETWEEN ?2 AND ?3",
+	[ST_COUNTS_RECORDINGS] = "UPDATE recordings SET life_ns=life_ns+?1 WHERE window BETWEEN"
+				 " ?2 AND ?3",
 	[ST_ADD_ADDITION] = "INSERT INTO additions(id, texts, functions, frames, nodes, processes,"
 			    " hash, data) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
 	[ST_ADD_COUNTS] = "INSERT INTO counts(id, hash, data) VALUES(?1,?2,?3)",
@@ -510,7 +512,7 @@ int store_facts_of(sqlite3 *db, const char *path, struct store_facts *ret)
 {
 	struct store_facts f = {};
 	_cleanup_free_ char *wal = NULL;
-	int64_t windows, oldest = 0, rolled;
+	int64_t windows, oldest = 0, rolled, recordings, recordings_bytes;
 	int r;
 
 	if (asprintf(&wal, "%s-wal", path) < 0) {
@@ -532,6 +534,13 @@ int store_facts_of(sqlite3 *db, const char *path, struct store_facts *ret)
 	f.bytes = file_bytes(path) + f.wal_bytes;
 	f.windows = (uint64_t)windows;
 	f.oldest_ns = (uint64_t)oldest;
+	r = db_int(db, "SELECT count(*) FROM recordings", &recordings);
+	if (r == 0)
+		r = db_int(db, "SELECT ifnull(sum(bytes), 0) FROM recordings", &recordings_bytes);
+	if (r < 0)
+		return r;
+	f.recordings = (uint64_t)recordings;
+	f.recordings_bytes = (uint64_t)recordings_bytes;
 	*ret = f;
 	return 0;
 }

@@ -83,12 +83,13 @@ int store_file(const char *state_dir, struct store_file *ret);
 
 /* Of what a person should know, the last of each kind. */
 enum store_news {
-	STORE_NEWS_DAMAGED, /* set aside, or gone */
-	STORE_NEWS_READER,  /* left behind, as it stayed too long */
-	STORE_NEWS_FULL,    /* windows dropped before their time */
-	STORE_NEWS_OLDER,   /* windows of an older version stay as they are */
+	STORE_NEWS_DAMAGED,    /* set aside, or gone */
+	STORE_NEWS_READER,     /* left behind, as it stayed too long */
+	STORE_NEWS_FULL,       /* windows dropped before their time */
+	STORE_NEWS_OLDER,      /* windows of an older version stay as they are */
+	STORE_NEWS_RECORDINGS, /* recordings went as there was no room for more of their user's */
 };
-#define STORE_NEWS (STORE_NEWS_OLDER + 1)
+#define STORE_NEWS (STORE_NEWS_RECORDINGS + 1)
 /* One sentence, owned by the caller; NULL: nothing since this was asked last. */
 char *store_news(struct store *s, enum store_news what);
 /* Why the last call failed: a sentence, or NULL. Borrowed. */
@@ -100,6 +101,7 @@ struct store_facts {
 	uint64_t oldest_ns; /* start of the oldest window, or roll-up; 0: none */
 	uint64_t wal_bytes; /* of bytes */
 	uint64_t dropped;   /* windows that went before their time since the store was opened */
+	uint64_t recordings, recordings_bytes; /* that are kept */
 };
 /* All 0 where there is no file that can be used. */
 int store_facts(struct store *s, struct store_facts *ret);

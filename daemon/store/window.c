@@ -3,9 +3,6 @@
 
 #include "store/schema.h"
 
-/* The note of a process (lexicon_note()) that the selectors leave out; others are its index + 1. */
-#define LEFT_OUT UINT32_MAX
-
 int window_prepare(struct window_reader *w, const struct store_reader *reader, const char *from)
 {
 	_cleanup_free_ char *sql = from ? head_select(reader->version, "", from) : NULL;
@@ -98,8 +95,8 @@ static int open_counts(struct window_reader *w, const struct head *h, bool proce
 	return r < 0 ? r : read_counts(w, h, processes_only, ret);
 }
 
-/* A process's place in the profile; LEFT_OUT: it is not wanted. */
-static int find_process(struct window_reader *w, struct answer *a, uint32_t number, uint32_t *ret)
+/* The note of a process (lexicon_note()) is its index + 1, or WINDOW_LEFT_OUT. */
+int window_find_process(struct window_reader *w, struct answer *a, uint32_t number, uint32_t *ret)
 {
 	struct profile_process p;
 	uint32_t *note, index;
@@ -107,7 +104,7 @@ static int find_process(struct window_reader *w, struct answer *a, uint32_t numb
 
 	if (r == 0 && !*note) {
 		r = lexicon_process(&w->lexicon, number, &p);
-		index = LEFT_OUT - 1;
+		index = WINDOW_LEFT_OUT - 1;
 		if (r == 0 && selectors_match_process(a->selectors, &p)) {
 			const struct process_info all = process_info_of(0);
 
@@ -118,7 +115,7 @@ static int find_process(struct window_reader *w, struct answer *a, uint32_t numb
 			*note = index + 1;
 	}
 	if (r == 0)
-		*ret = *note == LEFT_OUT ? LEFT_OUT : *note - 1;
+		*ret = *note == WINDOW_LEFT_OUT ? WINDOW_LEFT_OUT : *note - 1;
 	return r;
 }
 
@@ -129,7 +126,7 @@ static int add_stacks(struct window_reader *w, struct answer *a, struct window_c
 	/* stacks without the GIL are in the groups of those with it */
 	enum sample_state states[] = { state,
 				       state == SAMPLE_GIL_HELD ? SAMPLE_GIL_RELEASED : state };
-	bool process = c->process != LEFT_OUT;
+	bool process = c->process != WINDOW_LEFT_OUT;
 	bool wanted[] = {
 		process && selectors_match_sample(a->selectors, c->thread, "", states[0]),
 		process && selectors_match_sample(a->selectors, c->thread, "", states[1]),
@@ -152,7 +149,8 @@ static int add_stacks(struct window_reader *w, struct answer *a, struct window_c
 			continue;
 		r = lexicon_stack(&w->lexicon, (uint32_t)node, a->p->dict, &stack);
 		if (r >= 0 && wanted[r])
-			r = profile_add_state(a->p, c->process, thread, stack, states[r], count, 0);
+			r = profile_add_state(a->p, c->process, thread, stack, states[r],
+					      a->off_cpu ? 0 : count, a->off_cpu ? count : 0);
 		if (r >= 0)
 			r = answer_check(a, 0);
 		if (r < 0)
@@ -217,7 +215,7 @@ bool window_any_process(const struct window_cursor *c)
 	return c->parts[COUNTS_PROCESSES].at < c->parts[COUNTS_PROCESSES].end;
 }
 
-static int add_counts(struct window_reader *w, struct answer *a, const struct unpacked *u,
+int window_add_counts(struct window_reader *w, struct answer *a, const struct unpacked *u,
 		      uint64_t samples)
 {
 	uint64_t groups, sum, all = 0;
@@ -229,7 +227,7 @@ static int add_counts(struct window_reader *w, struct answer *a, const struct un
 	while (r == 0 && window_any_process(&c)) {
 		r = window_process(&c, &number, &groups, &sum);
 		if (r == 0)
-			r = find_process(w, a, number, &c.process);
+			r = window_find_process(w, a, number, &c.process);
 		if (r < 0)
 			return r;
 		c.thread = 0;
@@ -252,7 +250,7 @@ int window_add(struct window_reader *w, struct answer *a, const struct head *h)
 	if (!h->dictionary)
 		return w->older.samples ? older_add(&w->older, a, h) : -EBADMSG;
 	r = open_counts(w, h, false, &u);
-	return r < 0 ? r : add_counts(w, a, &u, h->samples);
+	return r < 0 ? r : window_add_counts(w, a, &u, h->samples);
 }
 
 /* The counts of one group, of which row has all but the node. */

@@ -43,6 +43,14 @@ int window_process(struct window_cursor *c, uint32_t *number, uint64_t *ret_grou
 		   uint64_t *ret_sum);
 /* The next group of it, of so many stacks: its thread becomes that of c, which was 0. */
 int window_group(struct window_cursor *c, enum sample_state *ret_state, uint64_t *ret_n);
+/*
+ * What the sections say, by a lexicon that has their dictionary: so many samples. And a process's
+ * place in the profile; WINDOW_LEFT_OUT: the selectors leave it out.
+ */
+int window_add_counts(struct window_reader *w, struct answer *a, const struct unpacked *u,
+		      uint64_t samples);
+#define WINDOW_LEFT_OUT UINT32_MAX
+int window_find_process(struct window_reader *w, struct answer *a, uint32_t number, uint32_t *ret);
 /* The processes of a window, with their samples. */
 int window_each_process(struct window_reader *w, const struct head *h, answer_process_fn each,
 			void *ctx);
