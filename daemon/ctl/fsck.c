@@ -15,34 +15,62 @@ static void tell(void *ctx, bool fault, const char *sentence)
 		log_info("fsck: %s", sentence);
 }
 
-static int look(const char *path, bool is_plopds)
+/* Complains that the file cannot be looked at. file: it was named, and is not plopd's. */
+static int complain(const char *path, bool file, int r)
+{
+	_cleanup_free_ char *error = NULL;
+	int n = 0;
+
+	switch (r) {
+	case -EPROTO:
+		n = asprintf(&error, "%s was made by a newer plop", path);
+		break;
+	case -ENOENT:
+		n = asprintf(&error, "there is no %s, or nothing in it yet", path);
+		break;
+	case -EBADMSG:
+		n = asprintf(&error, "%s is no database of plop, or is damaged where that is said",
+			     path);
+		break;
+	case -EINVAL:
+		n = asprintf(&error, "%s is no file", path);
+		break;
+	default:
+		break;
+	}
+	if (n < 0)
+		error = NULL;
+	if (!file || r == -EACCES || r == -EPERM)
+		return ctl_store_complain("fsck", r, error);
+	log_error("fsck: %s", error ? error : strerror(-r));
+	log_error("try: a FILE that plopctl backup made; without FILE it is plopd's plop.db");
+	return r == -ENOENT ? CTL_NO_TARGET : CTL_FAILED;
+}
+
+static int look(const char *path, bool file)
 {
 	struct fsck f = { .tell = tell };
 	char windows[32], rollups[32];
-	int r = access(path, R_OK) < 0 ? -errno : store_fsck(path, &f);
+	struct stat sb;
+	int r = 0;
 
-	if (r == -EPROTO) {
-		log_error("fsck: %s was made by a newer plop", path);
-		return CTL_FAILED;
-	}
-	if (r == -ENOENT) {
-		_cleanup_free_ char *error = NULL;
-
-		if (asprintf(&error, "there is no %s, or nothing in it yet", path) < 0)
-			error = NULL;
-		return ctl_store_complain("fsck", r, error);
-	}
+	if (access(path, R_OK) < 0 || stat(path, &sb) < 0)
+		r = -errno;
+	else if (!S_ISREG(sb.st_mode))
+		r = -EINVAL;
+	if (r == 0)
+		r = store_fsck(path, &f);
 	if (r < 0)
-		return ctl_store_complain("fsck", r, NULL);
-	printf("%s: %s; %s windows, %s roll-ups\n", path, f.faults ? "damaged" : "sound",
-	       text_number(f.windows, windows, sizeof(windows)),
-	       text_number(f.rollups, rollups, sizeof(rollups)));
+		return complain(path, file, r);
+	printf("%s: %s; %s window%s, %s roll-up%s\n", path, f.faults ? "damaged" : "sound",
+	       text_number(f.windows, windows, sizeof(windows)), f.windows == 1 ? "" : "s",
+	       text_number(f.rollups, rollups, sizeof(rollups)), f.rollups == 1 ? "" : "s");
 	if (!f.faults)
 		return CTL_DONE;
-	log_error("fsck: %llu faults%s", (unsigned long long)f.faults,
-		  is_plopds ? "; plopd sets a damaged plop.db aside when it meets that, and takes "
-			      "over what can be read of it" :
-			      "");
+	log_error("fsck: %llu fault%s%s", (unsigned long long)f.faults, f.faults == 1 ? "" : "s",
+		  file ? "" :
+			 "; plopd sets a damaged plop.db aside when it meets that, and takes "
+			 "over what can be read of it");
 	return CTL_FAILED;
 }
 
@@ -54,7 +82,7 @@ static int run(const struct stored_options *o)
 	if (o->file && o->state_dir)
 		return ctl_usage("fsck", "FILE or --state-dir, not both");
 	if (o->file)
-		return look(o->file, false);
+		return look(o->file, true);
 	r = ctl_state_dir(o->ctl, "fsck", o->state_dir, &dir);
 	if (r != CTL_DONE)
 		return r;
@@ -63,7 +91,7 @@ static int run(const struct stored_options *o)
 		log_error("fsck: out of memory");
 		return CTL_FAILED;
 	}
-	return look(path, true);
+	return look(path, false);
 }
 
 int ctl_fsck(struct ctl *ctl, int argc, char *argv[])

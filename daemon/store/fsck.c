@@ -27,7 +27,21 @@ static void say(struct fsck *f, bool fault, const char *format, ...)
 	f->tell(f->ctx, fault, text);
 }
 
-/* Rows of text, each of which is a fault; but for "ok". */
+/* Each line of a row is a fault, but for "ok" and the heading that integrity_check begins with. */
+static void say_row(struct fsck *f, const char *row)
+{
+	static const char heading[] = "*** in database ";
+
+	for (size_t size; *row; row += size + (row[size] == '\n')) {
+		size = strcspn(row, "\n");
+		if (size == 0 || strncmp(row, heading, strlen(heading)) == 0 ||
+		    (size == 2 && strncmp(row, "ok", size) == 0))
+			continue;
+		say(f, true, "SQLite finds it damaged: %.*s", (int)MIN(size, (size_t)400), row);
+	}
+}
+
+/* Rows of text, for say_row(). */
 static int check_by_sqlite(struct fsck *f, struct store_reader *reader, const char *sql)
 {
 	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
@@ -36,8 +50,8 @@ static int check_by_sqlite(struct fsck *f, struct store_reader *reader, const ch
 	while (r >= 0 && (r = db_step(st)) > 0) {
 		const char *row = db_text(st, 0);
 
-		if (row && !streq(row, "ok"))
-			say(f, true, "SQLite finds it damaged: %.400s", row);
+		if (row)
+			say_row(f, row);
 	}
 	return r;
 }
@@ -260,22 +274,21 @@ static int check_recordings(struct fsck *f, struct store_reader *reader)
 	return r;
 }
 
-/* What nothing refers to. what: behind the number of it; a fault, or only worth knowing. */
+/* What nothing refers to. what: before the number of it; a fault, or only worth knowing. */
 static const struct {
 	const char *sql, *what;
 	bool fault;
 } unused[] = {
 	{ "SELECT count(*) FROM counts WHERE id NOT IN (SELECT id FROM windows) AND id NOT IN"
 	  " (SELECT id FROM rollups)",
-	  "rows of counts belong to no window and no roll-up", true },
+	  "rows of counts that belong to no window and no roll-up", true },
 	{ "SELECT count(*) FROM additions WHERE id >> 20 NOT IN (SELECT dictionary FROM windows)"
 	  " AND id >> 20 NOT IN (SELECT dictionary FROM rollups)",
-	  "additions are of dictionaries that no window has any more; plopd lets them go "
-	  "some at a time",
+	  "additions of dictionaries that no window has any more, which plopd lets go some at a "
+	  "time",
 	  false },
 	{ "SELECT count(*) FROM windows WHERE dictionary = 0",
-	  "windows are as an older plop saved them; plopd carries them over some at a time",
-	  false },
+	  "windows as an older plop saved them, which plopd carries over some at a time", false },
 };
 
 static int check_unused(struct fsck *f, struct store_reader *reader)
@@ -288,7 +301,7 @@ static int check_unused(struct fsck *f, struct store_reader *reader)
 
 		r = db_int(reader->db, unused[i].sql, &n);
 		if (r == 0 && n > 0)
-			say(f, unused[i].fault, "%lld %s", (long long)n, unused[i].what);
+			say(f, unused[i].fault, "%s: %lld", unused[i].what, (long long)n);
 	}
 	return r;
 }
@@ -358,10 +371,6 @@ int store_fsck(const char *path, struct fsck *f)
 	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
 	int r = reader_open_damaged(path, &reader);
 
-	if (r == -EBADMSG) {
-		say(f, true, "it is no database of plop, or is damaged where that is said");
-		return 0;
-	}
 	if (r < 0)
 		return r;
 	reader->stay_ns = UINT64_MAX / 2;

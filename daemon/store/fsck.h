@@ -23,7 +23,7 @@ struct fsck {
  * whether recordings can be read, with their hashes; and what nothing refers to. f->faults says how
  * much is wrong.
  *
- * -ENOENT: there is no file, or nothing in it; -EPROTO: it is of a newer plop; and others: it could
- * not be looked at.
+ * -ENOENT: there is no file, or nothing in it; -EPROTO: it is of a newer plop; -EBADMSG: it is no
+ * database of plop, or is damaged where that is said; and others: it could not be looked at.
  */
 int store_fsck(const char *path, struct fsck *f);

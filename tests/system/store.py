@@ -165,11 +165,13 @@ def test_backup(plopd):
         db.execute("UPDATE windows SET samples = samples + 1 WHERE id = %d" % window["id"])
     db.close()
     done = plopd.ctl("fsck", path)
-    assert done.returncode == 1 and "window %d cannot be read" % window["id"] in done.err and "1 faults" in done.err, done.err
+    assert done.returncode == 1 and "window %d cannot be read" % window["id"] in done.err and "fsck: 1 fault\n" in done.err, done.err
     assert "damaged" in done.out
-    for bad, status in ((plopd.log, 1), (path + "-none", 3)):
+    for bad, status, why in ((plopd.log, 1, "is no database of plop"), (path + "-none", 3, "there is no"), (plopd.folder, 1, "is no file")):
         done = plopd.ctl("fsck", bad)
-        assert done.returncode == status, done.err
+        sentence, advice = done.err.splitlines()
+        assert done.returncode == status and why in sentence and bad in sentence and not done.out, (done.out, done.err)
+        assert "plopctl backup" in advice, advice
     # a full disk says so, and leaves nothing
     disk = os.path.join(plopd.folder, "disk")
     os.mkdir(disk)
