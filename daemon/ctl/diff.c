@@ -257,6 +257,18 @@ static int check_files(const struct diff_options *o)
 	return CTL_DONE;
 }
 
+/* --per and the metrics that it needs. An exit status. */
+static int check_metrics(const struct diff_options *o)
+{
+	bool base = o->sides[BASE].metrics[0], new = o->sides[NEW].metrics[0];
+
+	if (o->per && !(base && new))
+		return ctl_usage("diff", "--per wants metrics=FILE, or an http URL, of each side");
+	if (!o->per && (base || new))
+		return ctl_usage("diff", "metrics= is for --per COUNTER");
+	return CTL_DONE;
+}
+
 static json_t *ask_files(const struct diff_options *o, json_t *trees[BOTH])
 {
 	const struct whom *base = &o->sides[BASE], *new = &o->sides[NEW];
@@ -353,8 +365,8 @@ static int run(struct diff_options *o)
 		r = ctl_usage("diff", "say what to compare: --base version=1 --new version=2");
 	if (r == CTL_DONE && files)
 		r = check_files(o);
-	if (r == CTL_DONE && !o->per && (base->metrics[0] || o->sides[NEW].metrics[0]))
-		r = ctl_usage("diff", "metrics= is for --per COUNTER");
+	if (r == CTL_DONE)
+		r = check_metrics(o);
 	if (r == CTL_DONE)
 		r = find_format(o, &f);
 	if (r == CTL_DONE && f)

@@ -77,11 +77,8 @@ static int count_side(const char *const metrics[DIFF_METRICS], const char *count
 		      const char *side, struct reading *ret_last, struct counted *ret)
 {
 	struct reading first = {}, last = {};
-	int r;
+	int r = read_counter(metrics[0], counter, &first);
 
-	if (!metrics[0])
-		return ctl_usage("diff", "--per wants metrics=FILE, or an http URL, of each side");
-	r = read_counter(metrics[0], counter, &first);
 	if (r == CTL_DONE && metrics[1])
 		r = read_counter(metrics[1], counter, &last);
 	if (r != CTL_DONE)

@@ -199,7 +199,9 @@ def test_per(plopd, tmp_path, metrics):
     refused(1, "No such file", "--per", "requests", *SIDES[1:3], "metrics=/none", *new)
     refused(1, "does not say process_start_time_seconds", "--per", "requests", *SIDES[1:3], files[0], *new)
     refused(1, "nothing of http_requests_total was counted", "--per", "requests", *SIDES[1:3], files[0], files[0], *new)
-    refused(2, "--per wants metrics=FILE", "--per", "requests", *base, *SIDES[3:])
+    # before plopd is asked
+    for some in ((*base, *SIDES[3:]), (*SIDES[1:3], *new), (*SIDES[1:3], *SIDES[3:])):
+        refused(2, "--per wants metrics=FILE", "--per", "requests", *some, "--socket", "/none")
     refused(2, "metrics= is for --per COUNTER", *base, *new)
     refused(2, "more than twice", "--per", "requests", *base, files[0], *new)
     refused(2, "is of one side", "--per", "requests", files[0], *base, *new)
