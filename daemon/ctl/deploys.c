@@ -46,6 +46,7 @@ int ctl_deploys(struct ctl *ctl, int argc, char *argv[])
 		       "whose version is not known are not listed.\n\n"
 		       "SELECTOR is KEY=VALUE; KEY is one of pid, comm, exe, cgroup, unit, "
 		       "container, service, version.\n\n"
+		       "Exit status: 3 if nothing that is stored has the selectors.\n\n"
 		       "Examples:\n"
 		       "  plopctl deploys\n"
 		       "  plopctl deploys service=shop --since 7d\n"
@@ -55,7 +56,7 @@ int ctl_deploys(struct ctl *ctl, int argc, char *argv[])
 	int r;
 
 	ctl_parse(p.command, &argp, 0, argc, argv, &p);
-	r = past_show(&p, "/v1/deploys?", print_deploys);
+	r = past_show(&p, "/v1/deploys?", "deploys", print_deploys);
 	past_done(&p);
 	return r;
 }

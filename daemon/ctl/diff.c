@@ -23,7 +23,7 @@ enum {
 	WHOM,
 };
 static const char *const prefixes[WHOM] = { "base.", "new.", "" };
-static const char *const names[WHOM] = { "--base", "--new", "" };
+static const char *const names[WHOM] = { "--base ", "--new ", "" };
 
 struct whom {
 	struct selectors selectors;
@@ -57,7 +57,7 @@ static int add_metrics(struct whom *s, int side, const char *where)
 		s->metrics[i] = where;
 		return CTL_DONE;
 	}
-	return ctl_usage("diff", "%s has metrics= more than twice", names[side]);
+	return ctl_usage("diff", "%smay have metrics= twice at most", names[side]);
 }
 
 /* One word of a side: KEY=VALUE, since=TIME, until=TIME, metrics=FILE, or a file. */
@@ -151,14 +151,22 @@ static int add_time(const char *text, const char *prefix, const char *key, uint6
 	return CTL_DONE;
 }
 
-static int add_side(const struct diff_options *o, int side, const char *prefix, uint64_t now,
-		    struct buf *b)
+/* The time of a side. An exit status. */
+static int add_times(const struct diff_options *o, int side, const char *prefix, uint64_t now,
+		     struct buf *b)
 {
 	const struct whom *s = &o->sides[side];
 	int r = add_time(s->since, prefix, "from", now, b);
 
-	if (r == CTL_DONE)
-		r = add_time(s->until, prefix, "to", now, b);
+	return r == CTL_DONE ? add_time(s->until, prefix, "to", now, b) : r;
+}
+
+static int add_side(const struct diff_options *o, int side, const char *prefix, uint64_t now,
+		    struct buf *b)
+{
+	const struct whom *s = &o->sides[side];
+	int r = add_times(o, side, prefix, now, b);
+
 	for (size_t i = 0; i < s->selectors.n; i++) {
 		buf_printf(b, "&%s%s=", prefix, s->selectors.items[i].key);
 		http_escape(b, s->selectors.items[i].value);
@@ -188,32 +196,42 @@ static int make_path(const struct diff_options *o, int side, char **ret)
 	return CTL_FAILED;
 }
 
-/* A side has no samples: whose. An exit status. */
+/* A side has no samples: whether nothing has its selectors. An exit status. */
+static int check_side(const struct diff_options *o, int side)
+{
+	const struct selectors *own = &o->sides[side].selectors;
+	const struct selectors *s = own->n ? own : &o->sides[BOTH].selectors;
+	uint64_t now = clock_ns(CLOCK_REALTIME);
+	_cleanup_free_ char *times = NULL;
+	_cleanup_buf_ struct buf b = {};
+	int r = add_times(o, BOTH, "", now, &b);
+
+	if (r == CTL_DONE)
+		r = add_times(o, side, "", now, &b);
+	times = buf_string(&b);
+	if (r == CTL_DONE && !times) {
+		log_error("diff: out of memory");
+		r = CTL_FAILED;
+	}
+	if (r == CTL_DONE && s->n)
+		r = ctl_tell_no_samples(o->ctl, "diff", own->n ? names[side] : "", times, s);
+	if (r == CTL_DONE)
+		log_warning("there are no samples in the time of the %s side",
+			    side == BASE ? "base" : "new");
+	return r;
+}
+
 static int check_sides(const struct diff_options *o, const json_t *answer)
 {
-	static const char *const paths[] = { "base.windows", "new.windows" };
-	static const char *const options[] = { "--base ", "--new " };
-	int r = CTL_DONE;
+	bool base = json_number_at(answer, "base.windows") > 0;
+	bool new = json_number_at(answer, "new.windows") > 0;
+	int r = base ? CTL_DONE : check_side(o, BASE), k;
 
-	for (int i = 0; i < BOTH; i++) {
-		const struct selectors *own = &o->sides[i].selectors;
-		const struct selectors *s = own->n ? own : &o->sides[BOTH].selectors;
-		_cleanup_free_ char *text = NULL;
-
-		if (json_number_at(answer, paths[i]) > 0)
-			continue;
-		text = ctl_selectors_text(s);
-		if (s->n == 0) {
-			log_warning("there are no samples in the time of the %s side",
-				    i == BASE ? "base" : "new");
-			continue;
-		}
-		log_error("diff: there are no samples of %s %s in that time", names[i],
-			  text ? text : "");
-		ctl_tell_nearest(o->ctl, own->n ? options[i] : "", s);
-		r = CTL_NO_TARGET;
-	}
-	return r;
+	/* what both have was told of */
+	if (new || (r != CTL_DONE && !o->sides[NEW].selectors.n))
+		return r;
+	k = check_side(o, NEW);
+	return r == CTL_DONE ? k : r;
 }
 
 /* Whether a function is slower, or a new one takes more of the time, than by so much. */

@@ -58,10 +58,10 @@ static int run(const struct labels_options *o)
 		return r;
 	r = CTL_DONE;
 	if (json_array_size(json_object_get(answer, "values")) == 0 && p->selectors.n)
-		r = ctl_tell_no_samples(p->ctl, "labels", &p->selectors);
-	else if (p->json)
+		r = past_tell_none(p);
+	if (r == CTL_DONE && p->json)
 		r = ctl_print_json(answer, "labels");
-	else
+	else if (r == CTL_DONE)
 		print_values(answer);
 	json_decref(answer);
 	return r;

@@ -36,15 +36,15 @@ error_t past_on_option(int key, char *value, struct argp_state *state)
 /* The path with all that is asked; an exit status. */
 static int make_path(const struct past *p, const char *path, bool samples, char **ret)
 {
+	_cleanup_free_ char *times = NULL;
 	_cleanup_buf_ struct buf b = {};
 	int r = p->error;
 
+	if (r == CTL_DONE)
+		r = ctl_times(p->command, p->since, p->until, &times);
 	if (r != CTL_DONE)
 		return r;
-	buf_puts(&b, path);
-	r = ctl_times_query(p->command, p->since, p->until, &b);
-	if (r != CTL_DONE)
-		return r;
+	buf_printf(&b, "%s%s", path, times);
 	ctl_selectors_query(&p->selectors, true, samples, &b);
 	*ret = buf_string(&b);
 	if (*ret)
@@ -67,7 +67,33 @@ json_t *past_ask(const struct past *p, const char *path, bool samples, int *ret_
 	return r == CTL_DONE ? ctl_answer_json(&a, p->command) : NULL;
 }
 
-int past_show(const struct past *p, const char *path, void (*print)(const json_t *answer))
+int past_tell_none(const struct past *p)
+{
+	_cleanup_free_ char *times = NULL;
+	int r = ctl_times(p->command, p->since, p->until, &times);
+
+	if (r != CTL_DONE)
+		return r;
+	return ctl_tell_no_samples(p->ctl, p->command, "", times, &p->selectors);
+}
+
+/*
+ * A list is empty: whether that is as nothing at all has the selectors, whatever the time. An exit
+ * status.
+ */
+static int check_selectors(const struct past *p)
+{
+	static const char always[] = "from=0";
+	bool any;
+	int r = ctl_have_samples(p->ctl, p->command, always, &p->selectors, &any);
+
+	if (r != CTL_DONE || any)
+		return r;
+	return ctl_tell_no_samples(p->ctl, p->command, "", always, &p->selectors);
+}
+
+int past_show(const struct past *p, const char *path, const char *list,
+	      void (*print)(const json_t *answer))
 {
 	int r;
 	json_t *answer = past_ask(p, path, true, &r);
@@ -75,9 +101,11 @@ int past_show(const struct past *p, const char *path, void (*print)(const json_t
 	if (!answer)
 		return r;
 	r = CTL_DONE;
-	if (p->json)
+	if (p->selectors.n && json_array_size(json_object_get(answer, list)) == 0)
+		r = check_selectors(p);
+	if (r == CTL_DONE && p->json)
 		r = ctl_print_json(answer, p->command);
-	else
+	else if (r == CTL_DONE)
 		print(answer);
 	json_decref(answer);
 	return r;

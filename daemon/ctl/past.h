@@ -22,6 +22,14 @@ error_t past_on_option(int key, char *value, struct argp_state *state);
  * answer is the caller's; NULL: it has complained, and *ret_exit is the exit status.
  */
 json_t *past_ask(const struct past *p, const char *path, bool samples, int *ret_exit);
-/* Asks so, and has the answer printed: as JSON, or by print(). An exit status. */
-int past_show(const struct past *p, const char *path, void (*print)(const json_t *answer));
+/*
+ * Nothing of what was answered has the selectors: see ctl_tell_no_samples(). An exit status.
+ */
+int past_tell_none(const struct past *p);
+/*
+ * Asks so, and has the answer printed: as JSON, or by print(). list: the member of the answer that
+ * is empty where nothing was found. An exit status.
+ */
+int past_show(const struct past *p, const char *path, const char *list,
+	      void (*print)(const json_t *answer));
 void past_done(struct past *p);

@@ -60,6 +60,7 @@ int ctl_regressions(struct ctl *ctl, int argc, char *argv[])
 		       "windows, and again each time that the new one has twice as many. Only "
 		       "what is sure is listed; see plopctl diff.\n\n"
 		       "SELECTOR is service=NAME or version=VERSION.\n\n"
+		       "Exit status: 3 if nothing that is stored has the selectors.\n\n"
 		       "Examples:\n"
 		       "  plopctl regressions\n"
 		       "  plopctl regressions service=shop --since 7d --json",
@@ -68,7 +69,7 @@ int ctl_regressions(struct ctl *ctl, int argc, char *argv[])
 	int r;
 
 	ctl_parse(p.command, &argp, 0, argc, argv, &p);
-	r = past_show(&p, "/v1/regressions?", print_all);
+	r = past_show(&p, "/v1/regressions?", "comparisons", print_all);
 	past_done(&p);
 	return r;
 }

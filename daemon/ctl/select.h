@@ -13,15 +13,22 @@ void ctl_selectors_query(const struct selectors *s, bool processes, bool samples
 /* "service=web version=2", as it was typed. NULL: out of memory. */
 char *ctl_selectors_text(const struct selectors *s);
 /*
- * Appends "from=...&to=..." to a query for times as people write them; "now", and NULL, are
- * without a bound. CTL_DONE, or complains: CTL_USAGE.
+ * "from=...&to=..." of a query for times as people write them; "now", and NULL, are without a
+ * bound. ret: owned by the caller. CTL_DONE, or complains: CTL_USAGE.
  */
-int ctl_times_query(const char *command, const char *since, const char *until, struct buf *b);
+int ctl_times(const char *command, const char *since, const char *until, char **ret);
 /*
- * Nothing has the selectors: says for each which value is near, behind option ("--base " or "").
+ * Whether there are samples in that time, a query as of ctl_times(), of processes that have
+ * what the selectors say of processes. CTL_DONE, or complains.
  */
-void ctl_tell_nearest(const struct ctl *ctl, const char *option, const struct selectors *s);
-/* The same, having complained. CTL_NO_TARGET. */
-int ctl_tell_no_samples(const struct ctl *ctl, const char *command, const struct selectors *s);
+int ctl_have_samples(const struct ctl *ctl, const char *command, const char *times,
+		     const struct selectors *s, bool *ret);
+/*
+ * Nothing in that time has the selectors. CTL_NO_TARGET, having complained and said for each which
+ * value is near, behind option ("--base " or ""). CTL_DONE, having said nothing: there are no
+ * samples in that time whatever is selected. It may complain of something else.
+ */
+int ctl_tell_no_samples(const struct ctl *ctl, const char *command, const char *option,
+			const char *times, const struct selectors *s);
 /* Whether a process, an element of GET /v1/processes, has what the selectors say of processes. */
 bool ctl_selected(const struct selectors *s, const json_t *process);

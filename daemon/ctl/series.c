@@ -85,9 +85,12 @@ static int tell_function(const struct series_options *o)
 static int show(const struct series_options *o, const json_t *answer)
 {
 	const struct past *p = &o->past;
+	int r = CTL_DONE;
 
 	if (p->selectors.n && !any(answer, "samples"))
-		return ctl_tell_no_samples(p->ctl, "series", &p->selectors);
+		r = past_tell_none(p);
+	if (r != CTL_DONE)
+		return r;
 	if (o->function && any(answer, "samples") && !any(answer, "total"))
 		return tell_function(o);
 	if (p->json)

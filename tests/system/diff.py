@@ -203,7 +203,7 @@ def test_per(plopd, tmp_path, metrics):
     for some in ((*base, *SIDES[3:]), (*SIDES[1:3], *new), (*SIDES[1:3], *SIDES[3:])):
         refused(2, "--per wants metrics=FILE", "--per", "requests", *some, "--socket", "/none")
     refused(2, "metrics= is for --per COUNTER", *base, *new)
-    refused(2, "more than twice", "--per", "requests", *base, files[0], *new)
+    refused(2, "--base may have metrics= twice at most", "--per", "requests", *base, files[0], *new)
     refused(2, "is of one side", "--per", "requests", files[0], *base, *new)
 
 
@@ -229,3 +229,28 @@ def test_bad_input(plopd, tmp_path):
     # a time without data is no error
     done = plopd.ctl("diff", "--base", "until=@1000000000", "since=@900000000", "--new", "since=2h")
     assert done.returncode == 0 and "no samples in the time of the base side" in done.err, done
+
+
+def test_selectors_that_match_nothing(plopd, tmp_path):
+    """Exit status 3 and what is near, by every command that asks of the past; a time without data is no error."""
+    path = tmp_path / "nothing.pb.gz"
+    for arguments in (["export", "--since", "1d", "-f", "collapsed"], ["export", "--since", "1d", "-o", path], ["series"], ["series", "--json"],
+                      ["labels", "version"], ["deploys"], ["deploys", "--json"], ["regressions"]):
+        done = plopd.ctl(*arguments, "service=shap")
+        assert done.returncode == 3 and not done.out, (arguments, done)
+        assert "%s: there are no samples of service=shap in that time\n" % arguments[0] in done.err, (arguments, done)
+        assert "try: service=shop, which is near\n" in done.err, (arguments, done)
+    assert not path.exists()
+    # of processes there is something, and of samples nothing
+    done = plopd.ctl("export", "--since", "1d", "service=shop", "label.run=7")
+    assert done.returncode == 3 and "of recordings alone" in done.err and "service" not in done.err.splitlines()[1], done
+    # nothing was compared yet, though there is something of these
+    done = plopd.ctl("regressions", "service=shop", "--json")
+    assert done.returncode == 0 and json.loads(done.out)["regressions"] == [], done
+    for form, empty in (("collapsed", ""), ("json", None)):
+        done = plopd.ctl("export", "-f", form, "--since", "@900000000", "--until", "@1000000000", "service=shap")
+        assert done.returncode == 0 and "there are no samples in that time" in done.err, done
+        assert done.out == empty if form == "collapsed" else json.loads(done.out)["samples"] == 0, done
+    for arguments in (["series"], ["labels", "version"]):
+        done = plopd.ctl(*arguments, "--since", "@900000000", "--until", "@1000000000", "service=shap")
+        assert done.returncode == 0 and not done.out and " in that time" in done.err, (arguments, done)
