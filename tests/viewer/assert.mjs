@@ -4,35 +4,34 @@ import { FULL_RADIUS, MIN_RADIUS, nodeKey } from '../../viewer/src/model.js';
 import { picture } from './harness.mjs';
 
 // The rule written down a second time, without the viewer's code.
-function implied(json, degree, top) {
+function implied(json, { degree, top, area }) {
   const key = nodeKey;
-  const around = json.nodes.map(() => new Set());
-  for (const e of json.edges) {
-    if (e.source === e.target) continue;
-    around[e.source].add(e.target);
-    around[e.target].add(e.source);
-  }
+  const calledBy = json.nodes.map(() => new Set());
+  for (const e of json.edges) if (e.source !== e.target) calledBy[e.target].add(e.source);
   const shown = [...json.nodes].sort((a, b) => b.total - a.total || b.self - a.self || a.id - b.id).slice(0, top);
   const ids = new Set(shown.map((n) => n.id));
-  const bare = (id) => around[id].size > degree;
+  const utility = (id) => calledBy[id].size > degree;
   return {
-    bubbles: new Map(shown.map((n) => [key(n), { r: Math.max(MIN_RADIUS, FULL_RADIUS * Math.sqrt(n.self / json.samples)), cut: bare(n.id) }])),
+    bubbles: new Map(
+      shown.map((n) => [key(n), { r: Math.max(MIN_RADIUS, FULL_RADIUS[area] * Math.sqrt(n[area] / json.samples)), ring: n.total / json.samples, utility: utility(n.id) }]),
+    ),
     edges: new Map(
       json.edges
-        .filter((e) => ids.has(e.source) && ids.has(e.target) && !bare(e.source) && !bare(e.target))
+        .filter((e) => ids.has(e.source) && ids.has(e.target) && (!utility(e.target) || e.count >= 0.01 * json.samples))
         .map((e) => [`${key(json.nodes[e.source])}>${key(json.nodes[e.target])}`, e.count]),
     ),
   };
 }
 
-export async function assertPicture(page, json, degree = 6, top = 250) {
-  const want = implied(json, degree, top);
+export async function assertPicture(page, json, { degree = 6, top = 250, area = 'self' } = {}) {
+  const want = implied(json, { degree, top, area });
   const got = await picture(page);
   assert.deepEqual(got.bubbles.map((b) => b.key).sort(), [...want.bubbles.keys()].sort());
   for (const b of got.bubbles) {
     const w = want.bubbles.get(b.key);
     assert.ok(Math.abs(b.r - w.r) < 0.006, `${b.key}: r ${b.r}, not ${w.r}`);
-    assert.equal(b.cut, w.cut, b.key);
+    assert.ok(Math.abs(b.ring - w.ring) < 0.0001, `${b.key}: ring ${b.ring}, not ${w.ring}`);
+    assert.equal(b.utility, w.utility, b.key);
     assert.ok(b.at.every(Number.isFinite), b.key);
   }
   assert.deepEqual(got.edges.map((e) => [e.key, e.count]).sort(), [...want.edges].sort());

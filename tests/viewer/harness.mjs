@@ -69,15 +69,16 @@ export const picture = (page) =>
   page.evaluate(() => ({
     bubbles: [...document.querySelectorAll('#graph g.bubble')].map((g) => ({
       key: g.dataset.key,
-      r: Number(g.querySelector('circle').getAttribute('r')),
-      color: g.querySelector('circle').className.baseVal.replace('body ', ''),
-      cut: g.classList.contains('cut'),
+      r: Number(g.querySelector('.body').getAttribute('r')),
+      ring: Number(g.querySelector('.ring').getAttribute('stroke-dasharray').split(' ')[0]),
+      color: g.querySelector('.body').className.baseVal.replace('body ', ''),
+      utility: g.classList.contains('utility'),
       at: g.getAttribute('transform').match(/-?[\d.]+/g).map(Number),
     })),
     edges: [...document.querySelectorAll('#graph .edges path')].map((p) => ({ key: p.dataset.key, count: Number(p.dataset.count), d: p.getAttribute('d') })),
   }));
 
-export const settled = (page) => page.waitForSelector('#graph[data-settled="true"]', { state: 'attached' });
+export const settled = (page, timeout) => page.waitForSelector('#graph[data-settled="true"]', { state: 'attached', timeout });
 
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";

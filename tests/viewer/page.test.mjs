@@ -94,20 +94,43 @@ test('mouse-over and keyboard focus tell the numbers', async (t) => {
   assert.deepEqual(await check(), []);
 });
 
-test('the neighbour limit and the number of functions can be changed', async (t) => {
+test('what the area is, the limit of callers and the number of functions can be changed', async (t) => {
   const { answers, page, check } = await visit(t, {});
   await settled(page);
   await page.fill('#degree', '2');
-  await assertPicture(page, answers.running, 2);
+  await assertPicture(page, answers.running, { degree: 2 });
   await page.fill('#degree', '50');
-  await assertPicture(page, answers.running, 50);
+  await assertPicture(page, answers.running, { degree: 50 });
   await page.fill('#top', '12');
-  await assertPicture(page, answers.running, 50, 12);
+  await assertPicture(page, answers.running, { degree: 50, top: 12 });
   assert.match(await page.textContent('#graph-note'), new RegExp(`^${answers.running.nodes.length - 12} functions of less total time are not drawn`));
   assert.deepEqual([...new URL(page.url()).searchParams], [['degree', '50'], ['top', '12']]);
+  await page.selectOption('#area', 'total');
+  await assertPicture(page, answers.running, { degree: 50, top: 12, area: 'total' });
+  await page.selectOption('#area', 'self');
   await page.fill('#degree', '');
   await page.fill('#top', '-4');
-  await assertPicture(page, answers.running, 50, 12);
+  await assertPicture(page, answers.running, { degree: 50, top: 12 });
+  assert.deepEqual(await check(), []);
+});
+
+test('seldom calls of a utility are drawn where somebody points at it, or chooses it', async (t) => {
+  const { answers, page, check } = await visit(t, {});
+  await settled(page);
+  await assertPicture(page, answers.running);
+  const calls = () => page.locator('.edges path[data-key*=">lru_get@"]').count();
+  const all = answers.running.edges.filter((e) => answers.running.nodes[e.target].function === 'lru_get').length;
+  assert.ok(all > 6);
+  assert.equal(await calls(), 0);
+  await bubble(page, 'lru_get').hover();
+  assert.equal(await calls(), all);
+  await page.mouse.move(640, 10);
+  assert.equal(await calls(), 0);
+  await bubble(page, 'lru_get').click();
+  await page.mouse.move(640, 10);
+  assert.equal(await calls(), all);
+  const bright = await page.$$eval('g.bubble:not(.dim)', (g) => g.length);
+  assert.equal(bright, all + 1, 'who calls it is not faded');
   assert.deepEqual(await check(), []);
 });
 
@@ -200,8 +223,8 @@ test('a large graph stays usable', async (t) => {
   for (let i = 1; i <= 2; i++) server.push({ ...json, samples: json.samples + i, end: json.end + i });
   t.diagnostic(`longest time between two frames: ${Math.round(await gap)} ms`);
   await page.fill('#top', '2001');
-  await settled(page);
-  await assertPicture(page, json, 6, 2001);
+  await settled(page, 60000);
+  await assertPicture(page, json, { top: 2001 });
   await screenshot(page, 'large');
   assert.deepEqual(await check(), []);
 });

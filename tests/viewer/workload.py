@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Keeps one CPU busy in a call graph of known shape, until its standard input is closed; prints "READY PID" first.
 
-main calls busy, hub and a function whose name is HTML; hub calls eight functions, which is more neighbours than the viewer
-draws edges for; busy calls inner.
+main calls busy, hub and a function whose name is HTML; hub calls eight functions; busy calls inner.
 """
 import os
 import select

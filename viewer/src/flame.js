@@ -2,6 +2,7 @@
 // The flame graph: draws on a canvas what tree.js lays out; zoom with the way back, mouse-over, search, keyboard.
 import { count, cutMiddle, nameOf, percent, place, visible } from './format.js';
 import { assignSlots, isSynthetic, matches, slotClass } from './model.js';
+import { createTheme } from './theme.js';
 import { boxAt, calleesOf, callersOf, find, invert, layout, matched, packageOf, simplify, walk, wayTo } from './tree.js';
 
 const ROW = 19; // CSS pixels, with a pixel between rows
@@ -19,7 +20,6 @@ export function mountFlame({ section, tooltip, onChange }) {
   const note = $('.note');
   const told = $('.flame-told');
   const ink = canvas.getContext('2d');
-  const pixel = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
 
   let tree = null; // of readTree()
   let state = null;
@@ -32,43 +32,10 @@ export function mountFlame({ section, tooltip, onChange }) {
   let made = null; // what root was made from, and how
   let focus = ''; // id of the node that the keyboard is at
   let hovered = null;
-  let colors = null; // class -> colour, of the theme
+  let colors = null; // of the theme
   let letter = 7; // width of one, in pixels
 
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-    colors = null;
-    draw();
-  });
-
-  // A canvas knows no classes: what they give is asked of elements that nobody sees.
-  function theme() {
-    if (colors !== null) return;
-    colors = { on: {} };
-    const probe = document.createElement('span');
-    section.append(probe);
-    const ask = (name) => {
-      probe.className = `swatch ${name}`;
-      return getComputedStyle(probe).backgroundColor;
-    };
-    for (const name of [...Array(24).keys()].map((i) => `c${i}`).concat('c-none')) {
-      colors[name] = ask(name);
-      colors.on[name] = readable(colors[name]);
-    }
-    probe.remove();
-    const style = getComputedStyle(section);
-    for (const name of ['ground', 'panel', 'ink', 'soft', 'accent', 'line']) colors[name] = style.getPropertyValue(`--${name}`).trim();
-    colors.font = `${FONT}px ${style.getPropertyValue('--mono')}`;
-    ink.font = colors.font;
-    letter = ink.measureText('mmmmmmmmmm').width / 10;
-  }
-
-  // Black or white, whichever is the better to read on a colour: by WCAG 2's relative luminance, at 0.18 both are the same.
-  function readable(color) {
-    pixel.fillStyle = color;
-    pixel.fillRect(0, 0, 1, 1);
-    const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? '#000' : '#fff';
-  }
+  const theme = createTheme(section, () => draw());
 
   // What a frame's colour is of, and that in words.
   function colorOf(frame) {
@@ -125,7 +92,7 @@ export function mountFlame({ section, tooltip, onChange }) {
     const dim = (above && !isMatch) || (state.query !== '' && !isMatch && node.frame !== null);
     ink.globalAlpha = dim ? 0.35 : 1;
     const color = node.frame === null ? '' : colorOf(node.frame).class;
-    ink.fillStyle = node.frame === null ? colors.line : colors[color];
+    ink.fillStyle = node.frame === null ? colors.line : colors.fill[color];
     const inner = Math.max(0.5, w - (w > 3 ? 1 : 0));
     ink.fillRect(x, y, inner, ROW - 1);
     ink.globalAlpha = 1;
@@ -148,7 +115,11 @@ export function mountFlame({ section, tooltip, onChange }) {
 
   function draw() {
     if (root === null || section.offsetParent === null) return;
-    theme();
+    if (colors !== theme()) {
+      colors = theme();
+      ink.font = `${FONT}px ${colors.mono}`;
+      letter = ink.measureText('mmmmmmmmmm').width / 10;
+    }
     const scale = devicePixelRatio || 1;
     const w = width();
     const h = Math.max(50, scroll.clientHeight);
@@ -160,7 +131,7 @@ export function mountFlame({ section, tooltip, onChange }) {
     }
     ink.setTransform(scale, 0, 0, scale, 0, 0);
     ink.clearRect(0, 0, w, h);
-    ink.font = colors.font;
+    ink.font = `${FONT}px ${colors.mono}`;
     ink.textBaseline = 'middle';
     let boxes = 0;
     for (const row of rows) {

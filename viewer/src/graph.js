@@ -5,11 +5,13 @@ import { count, cut, nameOf, percent, place, visible } from './format.js';
 import { arrowPath, fitTransform, loopPath } from './geometry.js';
 import { createLayout } from './layout.js';
 import { isSynthetic, placeLabels } from './model.js';
+import { createTheme } from './theme.js';
 
 const LABELS = 160; // names tried at most
 const LABELS_MS = 150;
 const SURE = 14; // the first of them are shown even on top of a bubble
 const LABEL_HEIGHT = 14;
+const RING = 3.5; // between the rim of a bubble and the ring that tells its total time
 const LISTED = 4; // callers and callees in a tooltip
 
 // `legend` lies over the left of the drawing, `overlays` are all elements that lie over it.
@@ -22,7 +24,9 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
   const ruler = document.createElement('canvas').getContext('2d');
   const widths = new Map();
 
-  let drawn = { nodes: [], edges: [] };
+  const theme = createTheme(svg.parentElement, () => labels());
+
+  let drawn = { nodes: [], edges: [], aside: [] };
   let profile = { samples: 0, nodes: [], edges: [] };
   let byKey = new Map();
   let pairs = new Set(); // keys of drawn edges
@@ -111,11 +115,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
       const n = layout.node(d.key);
       return `translate(${n.x.toFixed(1)},${n.y.toFixed(1)})`;
     });
-    edgeLayer.selectAll('path').attr('d', (e) => {
-      const from = layout.node(e.source);
-      if (e.source === e.target) return loopPath(from, e.width);
-      return arrowPath(from, layout.node(e.target), e.width, pairs.has(`${e.target}>${e.source}`));
-    });
+    edgeLayer.selectAll('path').attr('d', shape);
     moveLabels();
   }
 
@@ -180,10 +180,11 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
       .attr('class', (l) => `${l.at.inside ? 'inside' : 'beside'}${isSynthetic(l.d) ? ' own' : ''}${dimmed(l.d) ? ' dim' : ''}`)
       .attr('x', (l) => l.at.x.toFixed(1))
       .attr('y', (l) => l.at.y.toFixed(1))
+      .style('fill', (l) => (l.at.inside ? theme().on[l.d.color] : null))
       .text((l) => l.label);
   }
 
-  const touches = (key) => drawn.edges.some((e) => (e.source === key && e.target === selected) || (e.target === key && e.source === selected));
+  const touches = (key) => [...drawn.edges, ...drawn.aside].some((e) => (e.source === key && e.target === selected) || (e.target === key && e.source === selected));
 
   function dimmed(d) {
     if (searching) return !d.match;
@@ -215,7 +216,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
         ['total', count(d.total), percent(d.total, profile.samples)],
       ],
       lists: relatives(d),
-      note: d.cut ? `${d.neighbours} different neighbours: its edges are not drawn` : '',
+      note: d.utility ? `${d.callers} functions call it` : '',
     };
   }
 
@@ -233,8 +234,35 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
 
   function hover(key) {
     hovered = key;
+    edges();
     edgeLayer.selectAll('path').classed('near', (e) => key !== '' && (e.source === key || e.target === key));
     labels();
+  }
+
+  // Those that are drawn always, and of the others those of the functions that somebody points at or has chosen.
+  function edges() {
+    const of = (e) => [e.source, e.target].some((key) => key === hovered || key === selected);
+    edgeLayer
+      .selectAll('path')
+      .data([...drawn.edges, ...drawn.aside.filter(of)], (e) => e.key)
+      .join((enter) =>
+        enter
+          .append('path')
+          .attr('fill-rule', 'evenodd')
+          .on('pointerenter', (event, e) => tooltip.show(describeEdge(e), event.clientX, event.clientY))
+          .on('pointermove', (event) => tooltip.move(event.clientX, event.clientY))
+          .on('pointerleave', () => tooltip.hide()),
+      )
+      .classed('light', (e) => e.light)
+      .attr('data-key', (e) => e.key)
+      .attr('data-count', (e) => e.count)
+      .attr('d', shape);
+  }
+
+  function shape(e) {
+    const from = layout.node(e.source);
+    if (e.source === e.target) return loopPath(from, e.width);
+    return arrowPath(from, layout.node(e.target), e.width, pairs.has(`${e.target}>${e.source}`));
   }
 
   const dragging = drag()
@@ -253,6 +281,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
 
   function enterBubble(enter) {
     const g = enter.append('g').attr('class', 'bubble').attr('role', 'button');
+    g.append('circle').attr('class', 'ring').attr('pathLength', 1).attr('transform', 'rotate(-90)');
     g.append('circle').attr('class', 'body');
     return g
       .call(dragging)
@@ -354,23 +383,15 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
       bubbles
         .attr('data-key', (d) => d.key)
         .attr('aria-label', spoken)
-        .classed('cut', (d) => d.cut)
+        .classed('utility', (d) => d.utility)
         .classed('zero', (d) => d.self === 0)
         .classed('pinned', (d) => layout.node(d.key).fx !== undefined && layout.node(d.key).fx !== null);
+      bubbles
+        .select('circle.ring')
+        .attr('r', (d) => (d.r + RING).toFixed(2))
+        .attr('stroke-dasharray', (d) => `${d.share.toFixed(4)} 1`);
       bubbles.select('circle.body').attr('r', (d) => d.r.toFixed(2)).attr('class', (d) => `body ${d.color}`);
-      edgeLayer
-        .selectAll('path')
-        .data(drawn.edges, (e) => e.key)
-        .join((enter) =>
-          enter
-            .append('path')
-            .attr('fill-rule', 'evenodd')
-            .on('pointerenter', (event, e) => tooltip.show(describeEdge(e), event.clientX, event.clientY))
-            .on('pointermove', (event) => tooltip.move(event.clientX, event.clientY))
-            .on('pointerleave', () => tooltip.hide()),
-        )
-        .attr('data-key', (e) => e.key)
-        .attr('data-count', (e) => e.count);
+      edges();
       tabStops();
       mark();
       position();
@@ -387,6 +408,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
     mark(key, query, nodes) {
       selected = key;
       searching = query !== '';
+      edges();
       if (nodes) for (const n of nodes) Object.assign(byKey.get(n.key) ?? {}, { match: n.match });
       mark();
       labels();

@@ -31,7 +31,7 @@ export function mountGraph({ section, tooltip, onChange }) {
   function render(anew) {
     const { profile, state, slots } = view;
     if (profile === null) return;
-    drawn = draw(profile, { degree: state.degree, top: state.top, query: state.query, slots });
+    drawn = draw(profile, { degree: state.degree, top: state.top, area: state.area, query: state.query, slots });
     showLegend(profile, slots, (file) => graph.emphasize(file));
     graph.update(drawn, profile, { select: state.fn, query: state.query, anew });
     showNote(drawn, state, profile.merged);
@@ -42,7 +42,7 @@ export function mountGraph({ section, tooltip, onChange }) {
       const before = view;
       view = next;
       const { profile, state, anew } = next;
-      if (before?.profile !== profile || anew || before.state.degree !== state.degree || before.state.top !== state.top) {
+      if (before?.profile !== profile || anew || ['degree', 'top', 'area'].some((k) => before.state[k] !== state[k])) {
         render(anew);
         return;
       }

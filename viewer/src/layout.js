@@ -8,6 +8,7 @@ const STEPS = 560; // all of them together
 const RIM = 170; // how far from the middle line functions without edges want to be, if there are others
 const MEMORY = 10000; // positions kept of functions that are not drawn now
 const FRAME_MS = 6;
+const SLOW_MS = 50; // between two pictures
 const FIRST_MS = 300; // of computing before the first picture
 
 // Where columns are: callers left of what they call. A column is as wide as its largest bubble, and wider if it is full.
@@ -32,6 +33,7 @@ export function createLayout(onTick) {
   const memory = new Map(); // key -> {x, y, fx, fy}
   let nodes = new Map(); // key -> what the simulation moves: {key, x, y, r, ...}
   let links = [];
+  let ticked = 0; // performance.now() when the last picture was begun
 
   const linkForce = forceLink().id((n) => n.key).distance((l) => l.source.r + l.target.r + 46).strength((l) => 0.25 + Math.min(0.5, l.share));
   const collide = forceCollide((n) => n.r + 7).iterations(2);
@@ -45,9 +47,13 @@ export function createLayout(onTick) {
     .force('y', towardsY)
     .alphaDecay(0.034) // 200 steps from 1 to the end
     .on('tick', () => {
-      // A large graph would take long at one step for each picture.
-      const end = performance.now() + FRAME_MS;
-      for (let i = 0; i < 3 && performance.now() < end && simulation.alpha() > simulation.alphaMin(); i++) simulation.tick();
+      // A large graph takes long to draw, and would take long to settle at one step for each picture: half of the time is for steps.
+      const now = performance.now();
+      const between = now - ticked;
+      const end = now + (between < 1000 ? Math.max(FRAME_MS, between / 2) : FRAME_MS);
+      const most = between > SLOW_MS ? 30 : 3;
+      for (let i = 0; i < most && performance.now() < end && simulation.alpha() > simulation.alphaMin(); i++) simulation.tick();
+      ticked = performance.now();
       onTick();
     })
     .stop();

@@ -15,7 +15,7 @@ const POLL_MS = 4000; // status, processes, windows
 const REFRESH_MS = 2000; // a choice of windows that includes the running one
 
 // Controls that are named as what they set.
-const CHOICES = ['span', 'group', 'shape', 'fold', 'color'];
+const CHOICES = ['span', 'area', 'group', 'shape', 'fold', 'color'];
 const SWITCHES = ['recursion', 'up'];
 // ... and with which the tree is another one, that has not the node that one was at.
 const BEGINS = { group: true, shape: true, fold: true };
@@ -96,7 +96,6 @@ function fillControls() {
   for (const id of SWITCHES) byId(id).checked = state[id];
   const resize = byId('stage').dataset.view !== state.view;
   byId('stage').dataset.view = state.view;
-  for (const e of document.querySelectorAll('[data-only]')) e.hidden = e.dataset.only !== state.room;
   for (const b of document.querySelectorAll('[data-view]:is(button)')) b.setAttribute('aria-pressed', String(b.dataset.view === state.view));
   for (const b of document.querySelectorAll('[data-room]:is(button)')) b.setAttribute('aria-pressed', String(b.dataset.room === state.room));
   if (resize) rooms.resize();

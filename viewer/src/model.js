@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // From the call graph JSON of the API to what is drawn: which bubbles, which edges, how large, which colour. Pure.
 
-// A bubble's area is proportional to self time: all of the samples would have this radius, and the areas of all bubbles add
-// up to that one bubble's. Units: of the drawing, pixels at zoom 1.
-export const FULL_RADIUS = 175;
+// What a bubble's area is proportional to, and the radius that all of the samples would have. The areas by self time of all
+// bubbles add up to that one bubble's; those by total time do not, so it is smaller. Units: of the drawing, pixels at zoom 1.
+export const FULL_RADIUS = { self: 175, total: 80 };
+export const AREAS = Object.keys(FULL_RADIUS);
 // Functions that only call others have no area; they stay visible as dots.
 export const MIN_RADIUS = 5;
 // An edge on every stack has this width; width is proportional to the count, not below MIN_WIDTH.
@@ -73,20 +74,16 @@ export function readProfile(json) {
   };
 }
 
-// How many different functions call this one or are called by it, itself not counted; by node id, over the whole graph.
-export function neighbours(profile) {
+// How many different functions call this one, itself not counted; by node id, over the whole graph.
+export function callers(profile) {
   const sets = profile.nodes.map(() => new Set());
-  for (const e of profile.edges) {
-    if (e.source === e.target) continue;
-    sets[e.source].add(e.target);
-    sets[e.target].add(e.source);
-  }
+  for (const e of profile.edges) if (e.source !== e.target) sets[e.target].add(e.source);
   return sets.map((s) => s.size);
 }
 
-export function radius(self, samples) {
+export function radius(n, samples, area = 'self') {
   if (!(samples > 0)) return MIN_RADIUS;
-  return Math.max(MIN_RADIUS, FULL_RADIUS * Math.sqrt(Math.min(1, self / samples)));
+  return Math.max(MIN_RADIUS, FULL_RADIUS[area] * Math.sqrt(Math.min(1, n / samples)));
 }
 
 export function edgeWidth(n, samples) {
@@ -140,43 +137,62 @@ export function matches(node, query) {
 
 const byTotal = (a, b) => b.total - a.total || b.self - a.self || a.id - b.id;
 
-// What the graph shows: the `top` functions by total time; of the edges between them, those of which neither end has more
-// than `degree` different neighbours. Such a function keeps its bubble (`cut` is true) and loses its edges.
-export function draw(profile, { degree = DEFAULT_DEGREE, top = DEFAULT_TOP, query = '', slots = new Map() } = {}) {
-  const around = neighbours(profile);
+// An edge on this share of all stacks carries the time, and is drawn whatever it leads to.
+export const HEAVY = 0.01;
+
+// The heaviest call of each function by another: node id -> edge.
+function mainCalls(profile) {
+  const heaviest = new Map();
+  for (const e of profile.edges) {
+    if (e.source !== e.target && !(heaviest.get(e.target)?.count >= e.count)) heaviest.set(e.target, e);
+  }
+  return new Set(heaviest.values());
+}
+
+// What the graph shows: the `top` functions by total time, and the calls between them. A function with more than `degree` different
+// callers is a utility: only calls of it that carry the time are among the `edges`, the others are `aside`. Of the others, calls
+// that are not heavy and not the main one of what they call are `light`.
+export function draw(profile, { degree = DEFAULT_DEGREE, top = DEFAULT_TOP, area = 'self', query = '', slots = new Map() } = {}) {
+  const around = callers(profile);
   assignSlots(files(profile).map((f) => f.file), slots);
   const shown = [...profile.nodes].sort(byTotal).slice(0, top);
   const nodes = shown.map((n) => ({
     ...n,
-    r: radius(n.self, profile.samples),
-    neighbours: around[n.id],
-    cut: around[n.id] > degree,
+    r: radius(n[area], profile.samples, area),
+    share: profile.samples > 0 ? Math.min(1, n.total / profile.samples) : 0,
+    callers: around[n.id],
+    utility: around[n.id] > degree,
     color: slotClass(slots, n.place),
     match: query !== '' && matches(n, query),
   }));
   const byId = new Map(nodes.map((n) => [n.id, n]));
+  const main = mainCalls(profile);
   const edges = [];
+  const aside = [];
   const calls = [];
-  let cutEdges = 0;
   for (const e of profile.edges) {
     const source = byId.get(e.source);
     const target = byId.get(e.target);
     if (source === undefined || target === undefined) continue;
     calls.push({ source: source.key, target: target.key });
-    if (source.cut || target.cut) {
-      cutEdges++;
-      continue;
-    }
-    edges.push({ key: `${source.key}>${target.key}`, source: source.key, target: target.key, count: e.count, width: edgeWidth(e.count, profile.samples) });
+    const heavy = e.count >= HEAVY * profile.samples;
+    (target.utility && !heavy ? aside : edges).push({
+      key: `${source.key}>${target.key}`,
+      source: source.key,
+      target: target.key,
+      count: e.count,
+      width: edgeWidth(e.count, profile.samples),
+      light: !heavy && !main.has(e),
+    });
   }
   const depth = depths(nodes, calls);
   for (const n of nodes) n.depth = depth.get(n.key);
   return {
     nodes,
     edges,
+    aside,
     hiddenNodes: profile.nodes.length - nodes.length,
-    cutNodes: nodes.filter((n) => n.cut).length,
-    cutEdges,
+    utilities: nodes.filter((n) => n.utility).length,
   };
 }
 

@@ -175,11 +175,11 @@ function leftOut(merged) {
 export function showNote(drawn, state, merged) {
   const said = leftOut(merged);
   if (drawn.hiddenNodes > 0) said.push(`${count(drawn.hiddenNodes)} functions of less total time are not drawn`);
-  if (drawn.cutNodes > 0) {
-    const what = drawn.cutNodes === 1 ? '1 function has' : `${count(drawn.cutNodes)} functions have`;
-    said.push(`${what} more than ${state.degree} neighbours and no edges drawn (dashed rim)`);
+  if (drawn.utilities > 0) {
+    const what = drawn.utilities === 1 ? '1 function is' : `${count(drawn.utilities)} functions are`;
+    said.push(`${what} called by more than ${state.degree} others (dashed rim), and who calls it seldom is drawn when you point at it`);
   }
-  said.push('area: self time, a dot at least \u00b7 colour: file \u00b7 arrow: call, as thick as often on the stack');
+  said.push(`area: ${state.area} time, a dot at least \u00b7 ring: total time \u00b7 colour: file \u00b7 arrow: call, as thick as often on the stack`);
   say('graph-note', `${said.join('. ')}.`);
 }
 

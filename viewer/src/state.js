@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The page's state is its address: a link shows what its sender saw. Pure.
-import { COLUMNS, DEFAULT_DEGREE, DEFAULT_TOP } from './model.js';
+import { AREAS, COLUMNS, DEFAULT_DEGREE, DEFAULT_TOP } from './model.js';
 import { FOLDS } from './tree.js';
 
 export const SPANS = { '10m': 600, '1h': 3600, '6h': 21600 };
@@ -17,6 +17,7 @@ export const DEFAULTS = Object.freeze({
   to: null, // null with from: until now
   degree: DEFAULT_DEGREE,
   top: DEFAULT_TOP,
+  area: 'self', // of bubbles
   query: '',
   sort: '-self',
   room: 'graph', // which picture
@@ -57,6 +58,7 @@ export function parseState(search) {
     to: to !== null && to <= from ? null : to,
     degree: integer(q.get('degree'), 0, MAX_DEGREE, DEFAULTS.degree),
     top: integer(q.get('top'), 1, MAX_TOP, DEFAULTS.top),
+    area: one('area', AREAS),
     query: (q.get('search') ?? '').slice(0, 200),
     sort: COLUMNS.includes(sort.replace(/^-/, '')) ? sort : DEFAULTS.sort,
     room: one('room', ROOMS),
@@ -79,7 +81,7 @@ export function formatState(state) {
   for (const pid of state.pids) q.append('pid', pid);
   if (state.from !== null) q.set('from', state.from);
   if (state.from !== null && state.to !== null) q.set('to', state.to);
-  for (const key of ['room', 'degree', 'top', 'sort', 'view', 'span', 'fn', 'group', 'shape', 'fold', 'recursion', 'up', 'color', 'at']) {
+  for (const key of ['room', 'degree', 'top', 'area', 'sort', 'view', 'span', 'fn', 'group', 'shape', 'fold', 'recursion', 'up', 'color', 'at']) {
     if (state[key] !== DEFAULTS[key]) q.set(key, state[key]);
   }
   if (state.query !== '') q.set('search', state.query);

@@ -35,7 +35,8 @@ test('keys are unique even if the answer repeats a function', () => {
 test('area is proportional to self time, and nothing is smaller than a dot', () => {
   const area = (self) => model.radius(self, 1000) ** 2;
   assert.ok(Math.abs(area(400) / area(100) - 4) < 1e-9);
-  assert.equal(model.radius(1000, 1000), model.FULL_RADIUS);
+  assert.equal(model.radius(1000, 1000), model.FULL_RADIUS.self);
+  assert.equal(model.radius(1000, 1000, 'total'), model.FULL_RADIUS.total);
   assert.equal(model.radius(0, 1000), model.MIN_RADIUS);
   assert.equal(model.radius(0, 0), model.MIN_RADIUS);
   assert.equal(model.radius(1, 1_000_000), model.MIN_RADIUS);
@@ -49,31 +50,48 @@ test('thickness is proportional to the count', () => {
 
 // a calls b0..b(n-1), each of which calls nothing.
 const star = (n) => callgraph(Array.from({ length: n }, (_, i) => [[f('a'), f(`b${i}`, 10 + i)], i + 1]));
+// a0..a(n-1) call b, once each; main does, `often`.
+const utility = (n, often = 0) =>
+  callgraph([...Array.from({ length: n }, (_, i) => [[f('main'), f(`a${i}`, 10 + i), f('b')], 1]), [[f('main'), f('c')], 1000], ...(often > 0 ? [[[f('main'), f('b')], often]] : [])]);
+const called = (d, name) => d.edges.filter((e) => e.target.startsWith(`${name}@`)).map((e) => e.source.split('@')[0]);
 
-test('6 different neighbours keep their edges, 7 lose them; the bubble stays', () => {
-  const six = model.draw(read(star(6)));
-  assert.equal(six.edges.length, 6);
-  assert.equal(six.nodes.filter((n) => n.cut).length, 0);
-  const seven = model.draw(read(star(7)));
-  assert.equal(seven.edges.length, 0);
-  assert.equal(seven.nodes.length, 8);
-  assert.deepEqual(seven.nodes.filter((n) => n.cut).map((n) => n.function), ['a']);
-  assert.equal(seven.cutEdges, 7);
-  assert.equal(model.draw(read(star(7)), { degree: 7 }).edges.length, 7);
+test('whom many call is a utility: seldom calls of it are aside, those that carry the time are drawn', () => {
+  const six = model.draw(read(utility(6)));
+  assert.deepEqual([six.utilities, six.aside.length, called(six, 'b').length], [0, 0, 6]);
+  const seven = model.draw(read(utility(7)));
+  assert.deepEqual(seven.nodes.filter((n) => n.utility).map((n) => n.function), ['b']);
+  assert.deepEqual([seven.utilities, seven.aside.length, called(seven, 'b').length], [1, 7, 0]);
+  assert.equal(model.draw(read(utility(7)), { degree: 7 }).aside.length, 0);
+  const heavy = model.draw(read(utility(7, 200)));
+  assert.deepEqual([called(heavy, 'b'), heavy.aside.length], [['main'], 7]);
 });
 
-test('a neighbour counts once, whether it calls, is called, or both; the function itself does not count', () => {
+test('who calls many keeps all its edges', () => {
+  const d = model.draw(read(star(30)));
+  assert.deepEqual([d.edges.length, d.utilities], [30, 0]);
+});
+
+test('what is neither heavy nor the main call of a function is light', () => {
+  const d = model.draw(read(callgraph([[[f('a'), f('b')], 5], [[f('c'), f('b')], 4], [[f('d'), f('b')], 500], [[f('c')], 1000]])));
+  const light = Object.fromEntries(d.edges.map((e) => [e.source.split('@')[0], e.light]));
+  assert.deepEqual(light, { a: true, c: true, d: false });
+});
+
+test('a caller counts once, and the function itself does not', () => {
   const p = read(callgraph([[[f('a'), f('b'), f('a'), f('a')], 1]]));
-  assert.deepEqual(model.neighbours(p), [1, 1]);
+  assert.deepEqual(model.callers(p), [1, 1]);
   assert.equal(model.draw(p, { degree: 1 }).edges.length, 3);
 });
 
-test('neighbours that are not drawn still count', () => {
-  const d = model.draw(read(star(7)), { top: 2 });
-  assert.equal(d.nodes.length, 2);
-  assert.equal(d.hiddenNodes, 6);
-  assert.equal(d.edges.length, 0);
-  assert.ok(d.nodes.find((n) => n.function === 'a').cut);
+test('callers that are not drawn still count', () => {
+  const d = model.draw(read(utility(7, 2000)), { top: 2 });
+  assert.deepEqual([d.nodes.length, d.hiddenNodes], [2, 8]);
+  assert.ok(d.nodes.find((n) => n.function === 'b').utility);
+});
+
+test('a ring tells the share of the total time', () => {
+  const d = model.draw(read(callgraph([[[f('a'), f('b')], 1], [[f('a')], 3]])));
+  assert.deepEqual(Object.fromEntries(d.nodes.map((n) => [n.function, n.share])), { a: 1, b: 0.25 });
 });
 
 test('the top functions by total time are drawn', () => {
@@ -129,7 +147,7 @@ test('without kinds and modules all is drawn', () => {
   assert.equal(model.draw(read(json)).nodes.length, 2);
 });
 
-test('callers are in a column left of what they call, also where the edge is cut', () => {
+test('callers are in a column left of what they call, also where the edge is aside', () => {
   const d = model.draw(read(star(9)));
   assert.equal(d.nodes.find((n) => n.function === 'a').depth, 0);
   for (const n of d.nodes) if (n.function !== 'a') assert.equal(n.depth, 1);
