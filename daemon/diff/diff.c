@@ -108,21 +108,21 @@ static int fill_side(const struct diff_windows *w, const struct matched *m, int 
 /* Who called each in most of its samples, on both sides. */
 static int find_callers(const struct matched *m, struct diff *d)
 {
-	_cleanup_(calls_done) struct calls calls = {};
+	_cleanup_(pairs_done) struct pairs calls = {};
 	_cleanup_free_ double *most = calloc((size_t)m->n + 1, sizeof(*most));
 
 	if (!most)
 		return -ENOMEM;
 	for (int side = 0; side < SIDES; side++) {
-		const struct calls *of = &d->windows[side]->calls;
+		const struct pairs *of = &d->windows[side]->calls;
 
 		for (uint32_t i = 0; i < of->n; i++) {
-			uint32_t caller = m->numbers[side][of->calls[i].caller];
-			uint32_t callee = m->numbers[side][of->calls[i].callee];
+			uint32_t caller = m->numbers[side][of->pairs[i].a];
+			uint32_t callee = m->numbers[side][of->pairs[i].b];
 			int r = 0;
 
 			if (caller != callee)
-				r = calls_add(&calls, caller, callee, of->calls[i].samples);
+				r = pairs_add(&calls, caller, callee, of->pairs[i].samples);
 			if (r < 0)
 				return r;
 		}
@@ -130,11 +130,11 @@ static int find_callers(const struct matched *m, struct diff *d)
 	for (uint32_t i = 0; i < m->n; i++)
 		d->compared[i].caller = COMPARED_NO_CALLER;
 	for (uint32_t i = 0; i < calls.n; i++) {
-		const struct call *c = &calls.calls[i];
+		const struct pair *c = &calls.pairs[i];
 
-		if (c->samples > most[c->callee]) {
-			most[c->callee] = c->samples;
-			d->compared[c->callee].caller = c->caller;
+		if (c->samples > most[c->b]) {
+			most[c->b] = c->samples;
+			d->compared[c->b].caller = c->a;
 		}
 	}
 	return 0;

@@ -99,7 +99,7 @@ void diff_windows_free(struct diff_windows *w)
 		free(a->met.items);
 		free(a);
 	}
-	calls_done(&w->calls);
+	pairs_done(&w->calls);
 	free(w->counts);
 	free(w->totals);
 	free(w->parts);
@@ -112,7 +112,7 @@ size_t diff_windows_bytes(const struct diff_windows *w)
 	const struct diff_adding *a = w->adding;
 
 	return dict_bytes(w->dict) + (a->all ? dict_bytes(a->all) : 0) +
-	       a->counts_room * sizeof(*w->counts) + calls_bytes(&w->calls) +
+	       a->counts_room * sizeof(*w->counts) + pairs_bytes(&w->calls) +
 	       (a->functions.n + a->ours.n + a->parts.n + a->touched.n + a->met.n) *
 		       sizeof(uint32_t) +
 	       (a->stacks.n + a->counts.n) * sizeof(double) + a->sums.n * sizeof(struct sum_of);
@@ -158,7 +158,7 @@ static int add_calls(struct diff_windows *w, const struct dict *from)
 			uint32_t callee = functions[dict_get_frame(from, s->frames[k])->function];
 
 			if (caller != callee)
-				r = calls_add(&w->calls, caller - 1, callee - 1, counts[i]);
+				r = pairs_add(&w->calls, caller - 1, callee - 1, counts[i]);
 		}
 		counts[i] = 0;
 	}
@@ -478,7 +478,7 @@ static int add_call(uint32_t caller, uint32_t callee, uint64_t samples, void *ct
 
 	if (r == 0)
 		r = met_function(w, callee, &callee);
-	return r < 0 ? r : calls_add(&w->calls, caller, callee, (double)samples);
+	return r < 0 ? r : pairs_add(&w->calls, caller, callee, (double)samples);
 }
 
 struct sums_of diff_windows_sums(struct diff_windows *w)

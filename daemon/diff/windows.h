@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "diff/calls.h"
+#include "diff/pairs.h"
 #include "profile/profile.h"
 #include "profile/sums.h"
 
@@ -46,7 +46,7 @@ struct diff_windows {
 	bool wall, weights;
 	struct diff_part *parts; /* owned */
 	uint32_t nparts;
-	struct calls calls;         /* after diff_windows_close() */
+	struct pairs calls;         /* of caller and callee; after diff_windows_close() */
 	struct diff_adding *adding; /* private */
 };
 

@@ -79,9 +79,9 @@ static double called(const char *caller, const char *callee)
 	double samples = 0;
 
 	for (uint32_t i = 0; i < w->calls.n; i++)
-		if (w->calls.calls[i].caller == number(caller) &&
-		    w->calls.calls[i].callee == number(callee))
-			samples += w->calls.calls[i].samples;
+		if (w->calls.pairs[i].a == number(caller) &&
+		    w->calls.pairs[i].b == number(callee))
+			samples += w->calls.pairs[i].samples;
 	return samples;
 }
 
