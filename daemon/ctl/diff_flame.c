@@ -16,6 +16,7 @@ struct said {
 	char **keys, **texts; /* owned */
 	uint32_t n;
 	struct index index;
+	json_t *renamed;          /* by the key on the base side, that on the new one; owned */
 	struct flame_frame *rows; /* the first of them, as the answer has them */
 	uint32_t nrows;
 };
@@ -29,6 +30,7 @@ static void said_done(struct said *s)
 	free(s->keys);
 	free(s->texts);
 	free(s->rows);
+	json_decref(s->renamed);
 	index_done(&s->index);
 }
 
@@ -39,13 +41,14 @@ static uint32_t hash_of(const char *key)
 
 static int said_add(struct said *s, const json_t *f)
 {
-	_cleanup_free_ char *key = overlay_key(f), *text = NULL;
 	bool both = json_is_number(json_object_get(f, "relative"));
+	_cleanup_free_ char *key = overlay_key(f), *text = NULL;
+	const char *was = json_string_at(f, "was");
 	char change[DIFF_CHANGE_MAX];
 
 	diff_table_change(f, change);
-	if (asprintf(&text, "%s%s%s", json_string_at(f, "verdict"), both ? ", its own cost " : "",
-		     both ? change : "") < 0)
+	if (asprintf(&text, "%s%s%s%s%s", diff_table_verdict(f), *was ? ", was " : "", was,
+		     both ? ", its own cost " : "", both ? change : "") < 0)
 		text = NULL;
 	if (!key || !text || index_reserve(&s->index, 1) < 0)
 		return -ENOMEM;
@@ -65,6 +68,15 @@ static int said_add(struct said *s, const json_t *f)
 	return 0;
 }
 
+static int rename_add(struct said *s, const json_t *f, const char *was)
+{
+	_cleanup_free_ char *before = overlay_key_as(f, was), *now = overlay_key(f);
+
+	return before && now && json_object_set_new(s->renamed, before, json_string(now)) == 0 ?
+		       0 :
+		       -ENOMEM;
+}
+
 static int said_fill(struct said *s, const json_t *answer)
 {
 	const json_t *functions = json_object_get(answer, "functions"), *f;
@@ -74,12 +86,15 @@ static int said_fill(struct said *s, const json_t *answer)
 	s->keys = calloc(n + 1, sizeof(*s->keys));
 	s->texts = calloc(n + 1, sizeof(*s->texts));
 	s->rows = calloc(ROWS, sizeof(*s->rows));
-	if (!s->keys || !s->texts || !s->rows)
+	s->renamed = json_object();
+	if (!s->keys || !s->texts || !s->rows || !s->renamed)
 		return -ENOMEM;
 	json_array_foreach(functions, i, f)
 	{
-		const char *verdict = json_string_at(f, "verdict");
+		const char *was = json_string_at(f, "was"), *verdict = diff_table_verdict(f);
 
+		if (r == 0 && *was)
+			r = rename_add(s, f, was);
 		if (r == 0 && !streq(verdict, "same") && !streq(verdict, "unclear"))
 			r = said_add(s, f);
 	}
@@ -180,6 +195,6 @@ int diff_flame_draw(const json_t *answer, json_t *const trees[2], bool page, str
 	int r = said_fill(&s, answer);
 
 	for (int i = 0; i < 2 && r == 0; i++)
-		r = overlay_add(&o, trees[i], i);
+		r = overlay_add(&o, trees[i], i, i == 0 ? s.renamed : NULL);
 	return r < 0 ? r : draw(answer, &o, &s, page, out);
 }

@@ -14,7 +14,7 @@
 #define UNCLEAR_SHOWN 5
 
 struct counts {
-	unsigned int changes, same, unclear, shown;
+	unsigned int changes, renamed, same, unclear, shown;
 	const json_t *most[UNCLEAR_SHOWN]; /* of the unclear ones, shown of them, the most first */
 };
 
@@ -51,9 +51,18 @@ void diff_table_change(const json_t *f, char buffer[static DIFF_CHANGE_MAX])
 			 100 * json_number_at(f, "rise_high") / base);
 }
 
+const char *diff_table_verdict(const json_t *f)
+{
+	const char *verdict = json_string_at(f, "verdict");
+
+	if (*json_string_at(f, "was") && (streq(verdict, "same") || streq(verdict, "unclear")))
+		return "renamed";
+	return verdict;
+}
+
 static void write_function(const json_t *f, unsigned int columns, struct buf *out)
 {
-	const char *place = json_place_at(f);
+	const char *place = json_place_at(f), *was = json_string_at(f, "was");
 	char change[DIFF_CHANGE_MAX], cell[4 * COLUMNS + 8];
 	_cleanup_buf_ struct buf b = {};
 	_cleanup_free_ char *text = NULL;
@@ -62,8 +71,10 @@ static void write_function(const json_t *f, unsigned int columns, struct buf *ou
 	buf_puts(&b, json_string_at(f, "name"));
 	if (*place)
 		buf_printf(&b, " (%s)", place);
+	if (*was)
+		buf_printf(&b, ", was %s", was);
 	text = buf_string(&b);
-	buf_printf(out, "%-8s%24s %7.2f %% %7.2f %%  %s\n", json_string_at(f, "verdict"), change,
+	buf_printf(out, "%-8s%24s %7.2f %% %7.2f %%  %s\n", diff_table_verdict(f), change,
 		   100 * json_number_at(f, "base_self"), 100 * json_number_at(f, "new_self"),
 		   text ? text_cell(text, columns, false, cell, sizeof(cell)) : "");
 }
@@ -127,20 +138,24 @@ int diff_table_print(const json_t *answer)
 	buf_printf(&out, "\n%-8s%24s %9s %9s  %s\n", "", "COST (95 %)", "BASE", "NEW", "FUNCTION");
 	json_array_foreach(functions, i, f)
 	{
-		if (streq(json_string_at(f, "verdict"), "same")) {
+		const char *verdict = diff_table_verdict(f);
+
+		if (streq(verdict, "same")) {
 			n.same++;
-		} else if (streq(json_string_at(f, "verdict"), "unclear")) {
+		} else if (streq(verdict, "unclear")) {
 			count_unclear(&n, f);
 		} else {
 			write_function(f, columns, &out);
-			n.changes++;
+			*(streq(verdict, "renamed") ? &n.renamed : &n.changes) += 1;
 		}
 	}
 	for (unsigned int k = 0; k < n.shown; k++)
 		write_function(n.most[k], columns, &out);
-	buf_printf(&out, "%u changed, %u %s the same, %u unclear%s\n", n.changes, n.same,
-		   n.same == 1 ? "is" : "are", n.unclear,
-		   n.unclear ? ": more windows would tell" : "");
+	buf_printf(&out, "%u changed, ", n.changes);
+	if (n.renamed)
+		buf_printf(&out, "%u renamed, ", n.renamed);
+	buf_printf(&out, "%u %s the same, %u unclear%s\n", n.same, n.same == 1 ? "is" : "are",
+		   n.unclear, n.unclear ? ": more windows would tell" : "");
 	if (out.error || fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0) {
 		log_error("diff: cannot write to stdout");
 		return CTL_FAILED;

@@ -24,7 +24,7 @@ void overlay_done(struct overlay *o)
 	index_done(&o->index);
 }
 
-char *overlay_key(const json_t *function)
+char *overlay_key_as(const json_t *function, const char *name)
 {
 	const char *file = json_string_at(function, "file");
 	_cleanup_free_ char *identity = malloc(strlen(file) + 1);
@@ -34,10 +34,14 @@ char *overlay_key(const json_t *function)
 		return NULL;
 	identity_of(file, identity);
 	if (asprintf(&key, "%s\n%s\n%s", json_string_at(function, "kind"),
-		     *file ? identity : json_string_at(function, "module"),
-		     json_string_at(function, "name")) < 0)
+		     *file ? identity : json_string_at(function, "module"), name) < 0)
 		return NULL;
 	return key;
+}
+
+char *overlay_key(const json_t *function)
+{
+	return overlay_key_as(function, json_string_at(function, "name"));
 }
 
 static uint32_t hash_of(uint32_t above, const char *key)
@@ -79,11 +83,17 @@ static int add(struct overlay *o, uint32_t above, char *key)
 	return 0;
 }
 
-static int find_or_add(struct overlay *o, uint32_t above, const json_t *node, uint32_t *ret)
+static int find_or_add(struct overlay *o, uint32_t above, const json_t *node, const json_t *renamed,
+		       uint32_t *ret)
 {
 	_cleanup_free_ char *key = overlay_key(node);
+	const char *now = key ? json_string_value(json_object_get(renamed, key)) : NULL;
 	int r;
 
+	if (now) {
+		free(key);
+		key = strdup(now);
+	}
 	if (!key)
 		return -ENOMEM;
 	if (find(o, above, key, ret))
@@ -97,7 +107,7 @@ static int find_or_add(struct overlay *o, uint32_t above, const json_t *node, ui
 }
 
 static int add_children(struct overlay *o, struct waiting_list *t, struct waiting of, double whole,
-			int side)
+			int side, const json_t *renamed)
 {
 	const json_t *children = json_object_get(of.node, "children"), *child;
 	size_t i;
@@ -108,7 +118,7 @@ static int add_children(struct overlay *o, struct waiting_list *t, struct waitin
 		uint32_t number;
 
 		if (r == 0)
-			r = find_or_add(o, of.number, child, &number);
+			r = find_or_add(o, of.number, child, renamed, &number);
 		if (r < 0)
 			return r;
 		o->nodes[number].function = child;
@@ -119,7 +129,7 @@ static int add_children(struct overlay *o, struct waiting_list *t, struct waitin
 	return 0;
 }
 
-int overlay_add(struct overlay *o, const json_t *tree, int side)
+int overlay_add(struct overlay *o, const json_t *tree, int side, const json_t *renamed)
 {
 	double whole = json_number_at(tree, "value");
 	struct waiting_list t = {};
@@ -138,9 +148,9 @@ int overlay_add(struct overlay *o, const json_t *tree, int side)
 		return 0;
 	o->nodes[0].total[side] = 1;
 	o->nodes[0].self[side] = json_number_at(tree, "self") / whole;
-	r = add_children(o, &t, (struct waiting){ tree, 0 }, whole, side);
+	r = add_children(o, &t, (struct waiting){ tree, 0 }, whole, side, renamed);
 	while (r == 0 && t.n > 0)
-		r = add_children(o, &t, t.items[--t.n], whole, side);
+		r = add_children(o, &t, t.items[--t.n], whole, side, renamed);
 	free(t.items);
 	return r;
 }

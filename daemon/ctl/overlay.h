@@ -28,6 +28,11 @@ struct overlay {
  * and what identity_of() its file is, or its module. Owned by the caller; NULL: no memory.
  */
 char *overlay_key(const json_t *function);
-/* Adds a side's tree, which has to outlive it. -ENOMEM. */
-int overlay_add(struct overlay *o, const json_t *tree, int side);
+/* The same of one that has another name. */
+char *overlay_key_as(const json_t *function, const char *name);
+/*
+ * Adds a side's tree, which has to outlive it. renamed: by the key that functions have there, the
+ * key that they have on the other side; NULL: none has another. -ENOMEM.
+ */
+int overlay_add(struct overlay *o, const json_t *tree, int side, const json_t *renamed);
 void overlay_done(struct overlay *o);

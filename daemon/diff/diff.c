@@ -4,13 +4,15 @@
 #include <math.h>
 
 #include "diff/match.h"
+#include "diff/rename.h"
 #include "util/frame_kind.h"
 
 /* What functions of both sides are matched by, and the number of what each is. */
 struct matched {
 	struct match_function *functions[SIDES];
 	uint32_t *numbers[SIDES];
-	uint32_t n; /* of numbers */
+	uint32_t n;       /* of numbers */
+	const char **was; /* by number, see rename_functions() */
 };
 
 static void matched_done(struct matched *m)
@@ -19,6 +21,23 @@ static void matched_done(struct matched *m)
 		free(m->functions[i]);
 		free(m->numbers[i]);
 	}
+	free(m->was);
+}
+
+/* Functions that were renamed are one. */
+static int match_renamed(const struct diff_windows *const windows[SIDES], struct matched *m)
+{
+	struct rename_side sides[SIDES];
+	int r;
+
+	for (int i = 0; i < SIDES; i++)
+		sides[i] = (struct rename_side){ m->functions[i], dict_functions(windows[i]->dict),
+						 m->numbers[i], &windows[i]->lines };
+	r = rename_functions(&sides[BASE_SIDE], &sides[NEW_SIDE], m->n, &m->was);
+	if (r < 0)
+		return r;
+	m->n = (uint32_t)r;
+	return 0;
 }
 
 static int match(const struct diff_windows *const windows[SIDES], struct matched *m)
@@ -44,7 +63,7 @@ static int match(const struct diff_windows *const windows[SIDES], struct matched
 	if (r < 0)
 		return r;
 	m->n = (uint32_t)r;
-	return 0;
+	return match_renamed(windows, m);
 }
 
 static int make_side(const struct diff_windows *w, struct side *side)
@@ -140,9 +159,9 @@ static int find_callers(const struct matched *m, struct diff *d)
 	return 0;
 }
 
-static uint32_t rank_of(enum verdict v)
+static uint32_t rank_of(const struct diff *d, uint32_t number)
 {
-	switch (v) {
+	switch (d->compared[number].verdict) {
 	case VERDICT_SLOWER:
 	case VERDICT_NEW:
 		return 0;
@@ -152,7 +171,7 @@ static uint32_t rank_of(enum verdict v)
 	case VERDICT_MOVED:
 		return 2;
 	default:
-		return 3;
+		return d->was[number] ? 2 : 3;
 	}
 }
 
@@ -167,7 +186,7 @@ static int by_change(const void *pa, const void *pb, void *ctx)
 	const struct diff *d = ctx;
 	uint32_t i = *(const uint32_t *)pa, k = *(const uint32_t *)pb;
 	const struct compared *a = &d->compared[i], *b = &d->compared[k];
-	uint32_t one = rank_of(a->verdict), two = rank_of(b->verdict);
+	uint32_t one = rank_of(d, i), two = rank_of(d, k);
 	double x = heaviest_of(a), y = heaviest_of(b);
 
 	if (one != two)
@@ -196,6 +215,7 @@ static int fill(struct diff *d, const struct compare_options *o)
 	if (r < 0)
 		return r;
 	d->n = m.n;
+	d->was = TAKE_PTR(m.was);
 	d->functions = calloc((size_t)m.n + 1, sizeof(*d->functions));
 	d->compared = calloc((size_t)m.n + 1, sizeof(*d->compared));
 	d->order = calloc((size_t)m.n + 1, sizeof(*d->order));
@@ -243,6 +263,7 @@ void diff_free(struct diff *d)
 	for (int i = 0; i < d->nwarnings; i++)
 		free(d->warnings[i]);
 	free(d->functions);
+	free(d->was);
 	free(d->compared);
 	free(d->order);
 	free(d);
@@ -266,11 +287,17 @@ static void put_side(struct json_writer *w, const char *key, const struct diff_w
 	json_put_end(w);
 }
 
-static void put_function(struct json_writer *w, const struct dict_function *f,
-			 const struct compared *c)
+static void put_function(struct json_writer *w, const struct diff *d, uint32_t number)
 {
+	const struct dict_function *f = d->functions[number];
+	const struct compared *c = &d->compared[number];
+
 	json_put_object(w, NULL);
 	json_put_string(w, "name", f->name);
+	if (d->was[number])
+		json_put_string(w, "was", d->was[number]);
+	else
+		json_put_null(w, "was");
 	json_put_string(w, "file", f->file);
 	json_put_string(w, "module", f->module);
 	json_put_string(w, "kind", frame_kind_name(f->kind));
@@ -303,7 +330,7 @@ void diff_put(const struct diff *d, struct json_writer *w)
 	json_put_end(w);
 	json_put_array(w, "functions");
 	for (uint32_t i = 0; i < n; i++)
-		put_function(w, d->functions[d->order[i]], &d->compared[d->order[i]]);
+		put_function(w, d, d->order[i]);
 	json_put_end(w);
 	json_put_uint(w, "left_out", d->n - n);
 }

@@ -7,12 +7,14 @@
 
 /*
  * What became slower, from the windows of one side to those of another: functions are matched
- * (match.h), counted (windows.h), compared (compare.h), and what may mislead is said.
+ * (match.h, rename.h), counted (windows.h), compared (compare.h), and what may mislead is said.
  */
 struct diff {
 	const struct diff_windows *windows[SIDES]; /* borrowed */
 	/* By number, n of them: what it is, on the new side if it is there, and how it changed */
 	const struct dict_function **functions;
+	const char *
+		*was; /* what it was called on the base side; NULL: that too, or it is not there */
 	struct compared *compared;
 	uint32_t *order; /* numbers, those that changed most first */
 	uint32_t n;

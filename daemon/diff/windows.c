@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "diff/windows.h"
 
+#include "diff/rename.h"
 #include "util/array.h"
 
 /* An array that grows to hold a number, with zeros. */
@@ -100,6 +101,7 @@ void diff_windows_free(struct diff_windows *w)
 		free(a);
 	}
 	pairs_done(&w->calls);
+	pairs_done(&w->lines);
 	free(w->counts);
 	free(w->totals);
 	free(w->parts);
@@ -113,6 +115,7 @@ size_t diff_windows_bytes(const struct diff_windows *w)
 
 	return dict_bytes(w->dict) + (a->all ? dict_bytes(a->all) : 0) +
 	       a->counts_room * sizeof(*w->counts) + pairs_bytes(&w->calls) +
+	       pairs_bytes(&w->lines) +
 	       (a->functions.n + a->ours.n + a->parts.n + a->touched.n + a->met.n) *
 		       sizeof(uint32_t) +
 	       (a->stacks.n + a->counts.n) * sizeof(double) + a->sums.n * sizeof(struct sum_of);
@@ -138,8 +141,25 @@ static int function_of(struct diff_windows *w, const struct profile *window, uin
 	return 0;
 }
 
-/* What was called in the stacks of the windows before, whose numbers are about to change. */
-static int add_calls(struct diff_windows *w, const struct dict *from)
+/* One frame of a stack, and the one that called it. */
+static int add_frame(struct diff_windows *w, const struct dict *from, uint32_t caller,
+		     const struct dict_frame *f, double samples)
+{
+	const uint32_t *functions = w->adding->functions.items;
+	uint32_t callee = functions[f->function];
+	int first = dict_get_function(from, f->function)->line;
+	int r = pairs_add(&w->lines, callee - 1, rename_line(first, f->line), samples);
+
+	if (r == 0 && caller && caller != callee)
+		r = pairs_add(&w->calls, caller - 1, callee - 1, samples);
+	return r;
+}
+
+/*
+ * What was called, and on which lines, in the stacks of the windows before, whose numbers are about
+ * to change.
+ */
+static int add_frames(struct diff_windows *w, const struct dict *from)
 {
 	struct diff_adding *a = w->adding;
 	const uint32_t *functions = a->functions.items;
@@ -152,13 +172,11 @@ static int add_calls(struct diff_windows *w, const struct dict *from)
 		if (!(counts[i] > 0))
 			continue;
 		s = dict_get_stack(from, i);
-		for (uint32_t k = 1; r == 0 && k < s->depth; k++) {
-			uint32_t caller =
-				functions[dict_get_frame(from, s->frames[k - 1])->function];
-			uint32_t callee = functions[dict_get_frame(from, s->frames[k])->function];
+		for (uint32_t k = 0, caller = 0; r == 0 && k < s->depth; k++) {
+			const struct dict_frame *f = dict_get_frame(from, s->frames[k]);
 
-			if (caller != callee)
-				r = pairs_add(&w->calls, caller - 1, callee - 1, counts[i]);
+			r = add_frame(w, from, caller, f, counts[i]);
+			caller = functions[f->function];
 		}
 		counts[i] = 0;
 	}
@@ -481,9 +499,17 @@ static int add_call(uint32_t caller, uint32_t callee, uint64_t samples, void *ct
 	return r < 0 ? r : pairs_add(&w->calls, caller, callee, (double)samples);
 }
 
+static int add_line(uint32_t number, int first, int line, uint64_t samples, void *ctx)
+{
+	struct diff_windows *w = ctx;
+	int r = met_function(w, number, &number);
+
+	return r < 0 ? r : pairs_add(&w->lines, number, rename_line(first, line), (double)samples);
+}
+
 struct sums_of diff_windows_sums(struct diff_windows *w)
 {
-	return (struct sums_of){ number_of, add_process, add_call, w };
+	return (struct sums_of){ number_of, add_process, add_call, add_line, w };
 }
 
 /* Of one function, which has samples. */
@@ -523,7 +549,7 @@ int diff_windows_add_sums(struct diff_windows *w, const struct sums *s)
 int diff_windows_close(struct diff_windows *w)
 {
 	struct diff_adding *a = w->adding;
-	int r = a->from ? add_calls(w, a->from) : 0;
+	int r = a->from ? add_frames(w, a->from) : 0;
 
 	a->from = NULL;
 	table_clear(&a->functions, sizeof(uint32_t));

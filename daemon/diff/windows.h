@@ -46,7 +46,8 @@ struct diff_windows {
 	bool wall, weights;
 	struct diff_part *parts; /* owned */
 	uint32_t nparts;
-	struct pairs calls;         /* of caller and callee; after diff_windows_close() */
+	/* After diff_windows_close(): of caller and callee; of function and rename_line() */
+	struct pairs calls, lines;
 	struct diff_adding *adding; /* private */
 };
 

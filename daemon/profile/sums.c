@@ -78,10 +78,15 @@ static int add_sample(struct adding *a, const struct profile_sample *s, uint64_t
 	int r = 0;
 
 	for (uint32_t i = 0; r == 0 && i < stack->depth; i++) {
+		const struct dict_frame *f = dict_get_frame(a->dict, stack->frames[i]);
+
 		caller = number;
-		number = a->numbers[dict_get_frame(a->dict, stack->frames[i])->function];
+		number = a->numbers[f->function];
 		if (i && a->of->call && caller != number)
 			r = a->of->call(caller, number, s->count, a->of->ctx);
+		if (r == 0 && a->of->line)
+			r = a->of->line(number, dict_get_function(a->dict, f->function)->line,
+					f->line, s->count, a->of->ctx);
 		if (a->stamps[number] == stamp)
 			continue;
 		a->stamps[number] = stamp;

@@ -27,6 +27,11 @@ struct sums_of {
 	int (*process)(const struct profile_process *p, uint64_t samples, void *ctx);
 	/* Unless NULL: samples times calls from one function to another one; likewise. */
 	int (*call)(uint32_t caller, uint32_t callee, uint64_t samples, void *ctx);
+	/*
+	 * Unless NULL: samples times frames that a function had on a line, with its first line,
+	 * both as in dict.h; likewise.
+	 */
+	int (*line)(uint32_t number, int first, int line, uint64_t samples, void *ctx);
 	void *ctx;
 };
 

@@ -72,15 +72,27 @@ static int tell_processes(struct functions *f)
 	return r;
 }
 
+static int tell_line(struct functions *f, uint32_t node)
+{
+	int first, line, r = lexicon_line(&f->windows.lexicon, node, &first, &line);
+
+	return r < 0 ? r :
+		       f->of->line(f->nodes[node].number, first, line, f->calls[node], f->of->ctx);
+}
+
 int functions_tell(struct functions *f)
 {
 	int r = tell_processes(f);
 
-	for (uint32_t i = 1; r == 0 && f->of->call && i <= f->nnodes; i++) {
+	for (uint32_t i = 1; r == 0 && i <= f->nnodes; i++) {
 		const struct functions_node *n = &f->nodes[i], *caller = &f->nodes[n->parent];
 
-		if (f->calls[i] && n->parent && caller->number != n->number)
+		if (!f->calls[i])
+			continue;
+		if (f->of->call && n->parent && caller->number != n->number)
 			r = f->of->call(caller->number, n->number, f->calls[i], f->of->ctx);
+		if (r == 0 && f->of->line)
+			r = tell_line(f, i);
 		f->calls[i] = 0;
 	}
 	return r;

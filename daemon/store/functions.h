@@ -28,5 +28,5 @@ void functions_done(struct functions *f);
 int functions_add(struct functions *f, const struct head *h);
 /* Completes f->sums, of all windows that were added since it was cleared. */
 void functions_sum(struct functions *f);
-/* Tells processes and calls that were not told yet. */
+/* Tells processes, calls and lines that were not told yet. */
 int functions_tell(struct functions *f);

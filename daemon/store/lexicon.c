@@ -300,3 +300,21 @@ int lexicon_node(struct lexicon *l, uint32_t node, uint32_t *ret_parent, uint32_
 	*ret_function = f->function;
 	return n->released;
 }
+
+int lexicon_line(struct lexicon *l, uint32_t node, int *ret_first, int *ret_line)
+{
+	struct lexicon_function *function = NULL;
+	struct lexicon_frame *f = NULL;
+	struct lexicon_node *n = NULL;
+	int r = lexicon_get_node(l, node, &n);
+
+	if (r == 0)
+		r = lexicon_get_frame(l, n->frame, &f);
+	if (r == 0)
+		r = lexicon_get_function(l, f->function, &function);
+	if (r < 0)
+		return r;
+	*ret_first = function->line;
+	*ret_line = f->line;
+	return 0;
+}

@@ -59,5 +59,7 @@ int lexicon_load_all(struct lexicon *l);
  */
 int lexicon_function(struct lexicon *l, uint32_t function, struct dict_function *ret);
 int lexicon_node(struct lexicon *l, uint32_t node, uint32_t *ret_parent, uint32_t *ret_function);
+/* A node's line, and the first line of its function; as in dict.h. */
+int lexicon_line(struct lexicon *l, uint32_t node, int *ret_first, int *ret_line);
 /* The process's place for what a query wants to remember of it; 0 at first. */
 int lexicon_note(struct lexicon *l, uint32_t process, uint32_t **ret);

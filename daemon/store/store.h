@@ -136,8 +136,8 @@ int store_each_window(struct store_reader *reader, uint64_t from_ns, uint64_t to
 		      const struct selectors *s, store_window_fn each, void *ctx);
 /*
  * The same by function, without stacks, and in units (store_reader_unit()): what each adds up to,
- * oldest first, borrowed; then, and in between, the rest of what of asks for. Without lines that
- * ran; first lines are told to of->number(). A negative errno of a function ends it.
+ * oldest first, borrowed; then, and in between, the rest of what of asks for. A negative errno of a
+ * function ends it.
  */
 typedef int (*store_sums_fn)(const struct sums *s, void *ctx);
 int store_each_sums(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,

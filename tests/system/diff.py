@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """plopctl diff: what became slower from one version to the next, of windows of which it is known; and what it says to bad input. The
-windows are made beforehand (made_versions.c), so that none of it depends on the machine."""
+windows are made beforehand (made_versions.c), so that little of it depends on the machine."""
 import html
 import http.server
 import json
 import os
 import re
 import subprocess
+import sys
 import threading
 import time
 import xml.etree.ElementTree
@@ -14,6 +15,7 @@ import xml.etree.ElementTree
 import pytest
 
 import host
+from waiting import until
 
 SIDES = ("service=shop", "--base", "version=1.0", "--new", "version=1.1")
 STILL = ("service=still", "--base", "version=1", "--new", "version=2")
@@ -245,7 +247,7 @@ def test_selectors_that_match_nothing(plopd, tmp_path):
     done = plopd.ctl("export", "--since", "1d", "service=shop", "label.run=7")
     assert done.returncode == 3 and "of recordings alone" in done.err and "service" not in done.err.splitlines()[1], done
     # nothing was compared yet, though there is something of these
-    done = plopd.ctl("regressions", "service=shop", "--json")
+    done = plopd.ctl("regressions", "service=shop", "version=1.0", "--json")
     assert done.returncode == 0 and json.loads(done.out)["regressions"] == [], done
     for form, empty in (("collapsed", ""), ("json", None)):
         done = plopd.ctl("export", "-f", form, "--since", "@900000000", "--until", "@1000000000", "service=shap")
@@ -254,3 +256,66 @@ def test_selectors_that_match_nothing(plopd, tmp_path):
     for arguments in (["series"], ["labels", "version"]):
         done = plopd.ctl(*arguments, "--since", "@900000000", "--until", "@1000000000", "service=shap")
         assert done.returncode == 0 and not done.out and " in that time" in done.err, (arguments, done)
+
+
+# What a push makes of it: another function above it, and other names. What refine does is on other lines then, so that it may be another one.
+PROGRAM = """
+import sys
+{added}
+def {price}(n):
+    total = 0
+    for i in range(n):
+        total += i * i % 7
+        total ^= (i << 3) & 255
+        if i & 1:
+            total -= len(str(i))
+    return total
+
+def {refine}(n):
+    total = 0
+    for i in range(n):
+{body}
+    return total
+
+def serve():
+    while True:
+        {price}(3000)
+        {refine}(3000)
+
+print("READY", flush=True)
+serve()
+"""
+LOOPS = ("total += i * i % 7", "total ^= (i << 3) & 255", "total -= len(str(i))")
+
+
+def program(version):
+    body = LOOPS * 2 if version == 1 else ("if i < 0:", "    continue", "if i == n:", "    break", LOOPS[0], LOOPS[0], LOOPS[2])
+    return PROGRAM.format(added="" if version == 1 else "\ndef quote(text):\n    return repr(text)\n", price=("price_of", "price")[version - 1],
+                          refine=("refine_all", "refine")[version - 1], body="\n".join(" " * 8 + line for line in body))
+
+
+def test_renamed(root, tmp_path):
+    """A function with another name in the next version is told by the lines that its time is on; what may be another one is not."""
+    script = tmp_path / "shop.py"
+    with host.Plopd("--window", 1, "--hz", 1000) as daemon:
+        for version in (1, 2):
+            script.write_text(program(version))
+            environ = dict(os.environ, PLOP_SERVICE="renamed", PLOP_VERSION=str(version))
+            with host.Workload(sys.executable, script, env=environ) as work:
+                until("it has samples", lambda: daemon.profiled(work.pid)["samples"] > 2000, 90)
+        done = daemon.ctl("diff", "service=renamed", "--base", "version=1", "--new", "version=2", "--json")
+        assert done.returncode == 0, done
+        functions = {f["name"]: f for f in json.loads(done.out)["functions"]}
+        price = functions["price"]
+        assert price["was"] == "price_of" and "price_of" not in functions, functions
+        assert price["base_self"] > 0.1 and price["new_self"] > 0.1 and price["file"] == str(script), price
+        assert price["verdict"] not in ("new", "gone"), price
+        # these are two
+        assert functions["refine"]["base_self"] == 0 == functions["refine_all"]["new_self"], functions
+        assert [f["name"] for f in functions.values() if f["was"] is not None] == ["price"], functions
+        done = daemon.ctl("diff", "service=renamed", "--base", "version=1", "--new", "version=2")
+        assert re.search(r"^(renamed|slower|faster|moved) .* price \(%s\), was price_of$" % re.escape(str(script)), done.out, re.M), done
+        done = daemon.ctl("diff", "service=renamed", "--base", "version=1", "--new", "version=2", "-f", "html")
+        assert done.returncode == 0 and "was price_of" in done.out, done
+        # one frame on both sides
+        assert not re.search(r"<title>price_of ", done.out), done

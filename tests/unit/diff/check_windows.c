@@ -79,8 +79,7 @@ static double called(const char *caller, const char *callee)
 	double samples = 0;
 
 	for (uint32_t i = 0; i < w->calls.n; i++)
-		if (w->calls.pairs[i].a == number(caller) &&
-		    w->calls.pairs[i].b == number(callee))
+		if (w->calls.pairs[i].a == number(caller) && w->calls.pairs[i].b == number(callee))
 			samples += w->calls.pairs[i].samples;
 	return samples;
 }

@@ -176,97 +176,6 @@ START_TEST(sums_never_change)
 }
 END_TEST
 
-/* What store_each_sums() told: how many units, and all of them added up. */
-struct units {
-	struct dict *dict;
-	struct sums sums;
-	uint64_t processes, calls;
-	uint32_t n;
-	uint64_t last_ns; /* the unit of the clock of the last one */
-};
-
-static int number_of(const struct dict_function *f, void *ctx, uint32_t *ret)
-{
-	return dict_function(((struct units *)ctx)->dict, f, ret);
-}
-
-static int add_process(const struct profile_process *p, uint64_t samples, void *ctx)
-{
-	((struct units *)ctx)->processes += samples * (uint64_t)p->info.pid;
-	return 0;
-}
-
-static int add_call(uint32_t caller, uint32_t callee, uint64_t samples, void *ctx)
-{
-	struct units *u = ctx;
-	const char *a = dict_get_function(u->dict, caller)->name;
-	const char *b = dict_get_function(u->dict, callee)->name;
-
-	ck_assert_uint_ne(caller, callee);
-	u->calls += samples * (uint64_t)(3 * atoi(a + 1) + atoi(b + 1));
-	return 0;
-}
-
-static int tell_unit(const struct sums *s, void *ctx)
-{
-	struct units *u = ctx;
-
-	ck_assert_uint_gt(s->start_ns / STORE_UNIT_MINUTES, u->last_ns);
-	u->last_ns = s->start_ns / STORE_UNIT_MINUTES;
-	u->n++;
-	ck_assert_int_eq(sums_hold(&u->sums, s->n), 0);
-	for (uint32_t i = 0; i < s->n; i++) {
-		u->sums.functions[i].self += s->functions[i].self;
-		u->sums.functions[i].total += s->functions[i].total;
-	}
-	u->sums.samples += s->samples;
-	return 0;
-}
-
-/*
- * Ten minutes of the clock are told as one, of windows and of roll-ups, and all of them are what
- * the profile adds up to.
- */
-START_TEST(sums_of_units)
-{
-	uint64_t to = BEGIN + (HOURS - 3) * LENGTH;
-	_cleanup_(selectors_done) struct selectors one = {};
-
-	ck_assert_int_eq(selectors_add(&one, "thread=3"), 0);
-	state = 21;
-	save_drawn(0, HOURS);
-	for (int i = 0; i < 4; i++) {
-		const struct selectors *s = i % 2 ? &one : NULL;
-		_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
-		_cleanup_(profile_freep) struct profile *all = ask(BEGIN, to, true, s);
-		struct units u = {}, whole = {};
-		const struct sums_of of = { number_of, add_process, add_call, &u };
-		const struct sums_of of_whole = { number_of, add_process, add_call, &whole };
-
-		ck_assert_int_eq(dict_new(&u.dict), 0);
-		whole.dict = u.dict;
-		ck_assert_int_eq(store_reader_open(dir.path, &reader, NULL), 0);
-		store_reader_unit(reader, STORE_UNIT_MINUTES);
-		ck_assert_int_eq(store_each_sums(reader, BEGIN, to, s, &of, tell_unit, &u), 0);
-		ck_assert_uint_eq(u.n, HOURS / MINUTES);
-		ck_assert_int_eq(sums_add(&whole.sums, all, &of_whole), 0);
-		ck_assert_uint_gt(u.sums.samples, 0);
-		ck_assert_uint_eq(u.sums.samples, whole.sums.samples);
-		ck_assert_uint_eq(u.processes, whole.processes);
-		ck_assert_uint_eq(u.calls, whole.calls);
-		for (uint32_t k = 0; k < dict_functions(u.dict); k++) {
-			ck_assert_uint_eq(u.sums.functions[k].self, whole.sums.functions[k].self);
-			ck_assert_uint_eq(u.sums.functions[k].total, whole.sums.functions[k].total);
-		}
-		sums_done(&u.sums);
-		sums_done(&whole.sums);
-		dict_free(u.dict);
-		if (i == 1)
-			roll();
-	}
-}
-END_TEST
-
 /* What nobody asks for is not kept apart, and selects still. */
 START_TEST(threads_alike)
 {
@@ -593,8 +502,7 @@ START_TEST(the_version_before)
 }
 END_TEST
 
-CHECK_LOOPS("store/rollup", setup, teardown, { sums_never_change, 0, 2 }, { sums_of_units, 0, 1 },
-	    { threads_alike, 0, 1 }, { windows_are_gone, 0, 1 }, { the_clock_jumps, 0, 1 },
-	    { away_for_weeks, 0, 1 }, { killed_in_the_midst, 0, 1 }, { what_is_passed_over, 0, 1 },
-	    { taken_over, 0, 1 }, { no_room, 0, 1 }, { short_retention, 0, 1 },
-	    { the_version_before, 0, 1 });
+CHECK_LOOPS("store/rollup", setup, teardown, { sums_never_change, 0, 2 }, { threads_alike, 0, 1 },
+	    { windows_are_gone, 0, 1 }, { the_clock_jumps, 0, 1 }, { away_for_weeks, 0, 1 },
+	    { killed_in_the_midst, 0, 1 }, { what_is_passed_over, 0, 1 }, { taken_over, 0, 1 },
+	    { no_room, 0, 1 }, { short_retention, 0, 1 }, { the_version_before, 0, 1 });
