@@ -13,21 +13,14 @@
  */
 
 static const struct ctl_command commands[] = {
-	{ "status", ctl_status },
-	{ "ps", ctl_ps },
-	{ "record", ctl_record },
-	{ "export", ctl_export },
-	{ "open", ctl_open },
-	{ "top", ctl_top },
-	{ "dump", ctl_dump },
-	{ "diff", ctl_diff },
-	{ "deploys", ctl_deploys },
-	{ "series", ctl_series },
-	{ "labels", ctl_labels },
-	{ "mark", ctl_mark },
-	{ "regressions", ctl_regressions },
-	{ "backup", ctl_backup },
-	{ "fsck", ctl_fsck },
+	{ "status", ctl_status }, { "ps", ctl_ps },
+	{ "record", ctl_record }, { "recordings", ctl_recordings },
+	{ "export", ctl_export }, { "open", ctl_open },
+	{ "top", ctl_top },       { "dump", ctl_dump },
+	{ "diff", ctl_diff },     { "deploys", ctl_deploys },
+	{ "series", ctl_series }, { "labels", ctl_labels },
+	{ "mark", ctl_mark },     { "regressions", ctl_regressions },
+	{ "backup", ctl_backup }, { "fsck", ctl_fsck },
 };
 
 struct command_line {
@@ -70,6 +63,7 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "  status       what plopd does, what it costs, what it lost\n"
 		       "  ps           the Python processes of this host\n"
 		       "  record       record processes for a while, from now on\n"
+		       "  recordings   those that were kept: list, show, export, remove\n"
 		       "  export       write what was collected already, as one profile\n"
 		       "  deploys      when each version of each service was first seen\n"
 		       "  diff         what became slower, from one version or time to another\n"

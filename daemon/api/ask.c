@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "api/api.h"
+#include "query/kept.h"
 #include "query/question.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -20,10 +21,16 @@ static int fit(const struct api_request *q, struct query *query, struct refusal 
 {
 	if (strncmp(q->path, LABELS, strlen(LABELS)) == 0)
 		return query_set_label(query, q->path + strlen(LABELS), ret);
-	if (!query->function || streq(q->path, "/v1/series"))
+	if (query->function && !streq(q->path, "/v1/series")) {
+		refusal_say(ret, 400, "ask /v1/series, or choose from what /v1/profile answers",
+			    "function is no selector");
+		return -EINVAL;
+	}
+	if (streq(q->path, "/v1/recordings"))
+		return kept_fit(query, ret);
+	if (!query->name)
 		return 0;
-	refusal_say(ret, 400, "ask /v1/series, or choose from what /v1/profile answers",
-		    "function is no selector");
+	refusal_say(ret, 400, "it chooses among /v1/recordings", "name is no selector");
 	return -EINVAL;
 }
 
@@ -95,7 +102,7 @@ static void asked_reply(void *ctx)
 
 	if (a->call && k->r < 0)
 		asked_refuse(a);
-	else if (a->call && k->about == QUESTION_PROFILE)
+	else if (a->call && question_is_of_profile(k))
 		api_reply_written(a->call, k->profile, k->query.format, a->r, &k->answer);
 	else if (a->call)
 		api_reply(a->call, 200, "application/json", &k->answer, NULL);

@@ -88,6 +88,13 @@ _plopctl_values() {
 	_plopctl_offer "$prefix" "${values[@]}"
 }
 
+# Names of the recordings that plopd keeps, each once; and its ids.
+_plopctl_recordings() {
+	local prefix=$1 values
+	mapfile -t values < <(_plopctl_ask recordings --json | sed -nE '/\\/d; s/^    "(id|name)": "(.*)",?$/\2/p' | LC_ALL=C sort -u)
+	_plopctl_offer "$prefix" "${values[@]}"
+}
+
 # The keys of selectors, as the help has them.
 _plopctl_keys() {
 	tr '\n' ' ' <<<"$help" | sed -nE 's/.*KEY is one of //; s/\. .*//; s/,//gp'
@@ -115,6 +122,7 @@ _plopctl_argument() {
 	UNIT) _plopctl_values "$prefix" unit ;;
 	CGROUP) _plopctl_values "$prefix" cgroup ;;
 	SELECTOR) _plopctl_selectors "$prefix" ;;
+	RECORDING) _plopctl_recordings "$prefix" ;;
 	KEYS)
 		# behind those that are there already, each with its comma
 		before=${cur#"$prefix"}
@@ -150,7 +158,7 @@ _plopctl_program() {
 }
 
 _plopctl() {
-	local program=$1 cur previous='' command='' help wanted='' short long meta i verbatim='' names='' broken
+	local program=$1 cur previous='' command='' help wanted='' short long meta i at=0 verbatim='' names='' broken
 	local words=() asking=() candidates=()
 	COMPREPLY=()
 	_plopctl_split
@@ -172,7 +180,7 @@ _plopctl() {
 			return 0
 			;;
 		-*) ;;
-		*) [ -n "$command" ] || command=$previous ;;
+		*) [ -n "$command" ] || { command=$previous at=$i; } ;;
 		esac
 	done
 	help=$(_plopctl_ask ${command:+"$command"} --help)
@@ -198,6 +206,15 @@ _plopctl() {
 	elif [ -z "$wanted$command" ]; then
 		mapfile -t candidates < <(sed -nE '/^Commands/,/^$/s/^  ([a-z]+) .*/\1/p' <<<"$help")
 		_plopctl_offer '' "${candidates[@]}"
+	elif [ "$command" = recordings ] && [ -z "$wanted" ]; then
+		if ((${#words[@]} - 1 == at + 1)); then
+			_plopctl_offer '' show export rm name= label.
+			[[ ${COMPREPLY[*]} != *[=.] ]] || compopt -o nospace 2>/dev/null
+		elif [[ ${words[at + 1]} = export && ${#words[@]} -gt $((at + 3)) ]]; then
+			_plopctl_argument '' SELECTOR
+		else
+			_plopctl_argument '' RECORDING
+		fi
 	elif [ -z "$wanted" ]; then
 		meta=$(sed -nE '1s/.*\[OPTION\.\.\.\] \[?([A-Z]+).*/\1/p' <<<"$help")
 		_plopctl_argument '' "$meta"

@@ -61,6 +61,8 @@ static const struct option_entry options[] = {
 	  "how long what windows of ten minutes add up to is kept" },
 	{ "plopd", "retention_6h", OPTION_DURATION, "400d", "1d", "3650d", DEST(retention_6h_ns),
 	  "how long what windows of six hours add up to is kept" },
+	{ "plopd", "retention_recordings", OPTION_DURATION, "400d", "1h", "3650d",
+	  DEST(retention_recordings_ns), "how long recordings that have a name are kept" },
 	{ "plopd", "max_store", OPTION_SIZE, "1G", "16M", "1024T", DEST(max_store),
 	  "size of plop.db at which the oldest windows go" },
 	{ "plopd", "max_depth", OPTION_NUMBER, "1024", "1", "1024", DEST(max_depth),

@@ -27,7 +27,7 @@ struct config {
 	uint64_t window_ns;
 	char *state_dir; /* owned, as the other strings; also where plop-gateway reads plop.db */
 	char *socket;    /* also where plop-gateway and plopctl find plopd */
-	uint64_t retention_ns, retention_10m_ns, retention_6h_ns;
+	uint64_t retention_ns, retention_10m_ns, retention_6h_ns, retention_recordings_ns;
 	uint64_t max_store; /* bytes */
 	uint64_t max_depth;
 	uint64_t user_rate; /* samples a second of all recordings of one user who is not trusted */

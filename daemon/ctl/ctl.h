@@ -30,6 +30,7 @@ struct ctl_command {
 };
 int ctl_status(struct ctl *ctl, int argc, char *argv[]);
 int ctl_ps(struct ctl *ctl, int argc, char *argv[]);
+int ctl_recordings(struct ctl *ctl, int argc, char *argv[]);
 int ctl_record(struct ctl *ctl, int argc, char *argv[]);
 int ctl_export(struct ctl *ctl, int argc, char *argv[]);
 int ctl_deploys(struct ctl *ctl, int argc, char *argv[]);

@@ -7,6 +7,7 @@
 #include "ctl/diff_flame.h"
 #include "ctl/diff_per.h"
 #include "ctl/diff_table.h"
+#include "ctl/kept.h"
 #include "ctl/select.h"
 #include "ctl/suggest.h"
 #include "http/exchange.h"
@@ -60,7 +61,10 @@ static int add_metrics(struct whom *s, int side, const char *where)
 	return ctl_usage("diff", "%smay have metrics= twice at most", names[side]);
 }
 
-/* One word of a side: KEY=VALUE, since=TIME, until=TIME, metrics=FILE, or a file. */
+/* What is read as a file is, and is none. */
+#define RECORDING "recording="
+
+/* One word of a side: KEY=VALUE, since=TIME, until=TIME, metrics=FILE, or a file or recording. */
 static int add_word(struct diff_options *o, int side, const char *word)
 {
 	struct whom *s = &o->sides[side];
@@ -71,7 +75,8 @@ static int add_word(struct diff_options *o, int side, const char *word)
 		s->until = word + 6;
 	else if (strncmp(word, "metrics=", 8) == 0)
 		return add_metrics(s, side, word + 8);
-	else if (!strchr(word, '=') && side != BOTH)
+	else if ((!strchr(word, '=') || strncmp(word, RECORDING, strlen(RECORDING)) == 0) &&
+		 side != BOTH)
 		s->files[s->nfiles++] = word;
 	else
 		return ctl_selector_add("diff", &s->selectors, word);
@@ -287,12 +292,35 @@ static int check_metrics(const struct diff_options *o)
 	return CTL_DONE;
 }
 
-static json_t *ask_files(const struct diff_options *o, json_t *trees[BOTH])
+/* A reading of what is not a file has this exit status. */
+struct files_ctx {
+	struct ctl *ctl;
+	int status;
+};
+
+static int read_file(const char *name, struct buf *to, void *ctx)
+{
+	struct files_ctx *x = ctx;
+
+	if (strncmp(name, RECORDING, strlen(RECORDING)) != 0)
+		return ctl_read_file(name, to, NULL);
+	x->status = ctl_configure(x->ctl);
+	if (x->status == CTL_DONE)
+		x->status = ctl_kept_fetch(x->ctl, "diff", name + strlen(RECORDING), to);
+	return x->status == CTL_DONE ? 0 : -ECANCELED;
+}
+
+static json_t *ask_files(const struct diff_options *o, json_t *trees[BOTH], int *ret_exit)
 {
 	const struct whom *base = &o->sides[BASE], *new = &o->sides[NEW];
+	struct files_ctx ctx = { o->ctl, CTL_DONE };
+	const struct diff_reader reader = { read_file, &ctx };
+	json_t *answer;
 
-	return diff_files(base->files, base->nfiles, new->files, new->nfiles,
-			  o->format ? trees : NULL);
+	answer = diff_files(&reader, base->files, base->nfiles, new->files, new->nfiles,
+			    o->format ? trees : NULL);
+	*ret_exit = ctx.status != CTL_DONE ? ctx.status : CTL_FAILED;
+	return answer;
 }
 
 /* NULL: it has complained, and *ret_exit is the exit status. */
@@ -391,7 +419,7 @@ static int run(struct diff_options *o)
 		r = ctl_output_open(o->output ? o->output : "-", f, &output);
 	if (r != CTL_DONE)
 		return r;
-	answer = files ? ask_files(o, trees) : ask_plopd(o, BOTH, &failed);
+	answer = files ? ask_files(o, trees, &failed) : ask_plopd(o, BOTH, &failed);
 	if (!answer)
 		return failed;
 	r = files ? CTL_DONE : check_sides(o, answer);
@@ -437,7 +465,8 @@ int ctl_diff(struct ctl *ctl, int argc, char *argv[])
 		       "since=TIME "
 		       "or until=TIME.\n\n"
 		       "Or both sides are files: pprof or collapsed, of plop or of others; several "
-		       "files are several windows.\n\n"
+		       "files are several windows. recording=NAME, of plopctl recordings, is like "
+		       "a file.\n\n"
 		       "KEY is one of pid, comm, exe, cgroup, unit, container, service, version, "
 		       "thread. A function is slower by so much of its own time, held against how "
 		       "most "
@@ -458,7 +487,8 @@ int ctl_diff(struct ctl *ctl, int argc, char *argv[])
 		       "--json\n"
 		       "  plopctl diff --per requests --base version=1.4 metrics=1.4.prom \\\n"
 		       "      --new version=1.5 metrics=http://127.0.0.1:8000/metrics\n"
-		       "  plopctl diff --base before.pb.gz --new after.pb.gz -o changed.html",
+		       "  plopctl diff --base before.pb.gz --new after.pb.gz -o changed.html\n"
+		       "  plopctl diff --base recording=before --new recording=after",
 	};
 	struct diff_options o = {
 		.ctl = ctl, .side = BOTH, .fail_above = -1, .sides[BOTH].since = "24h"

@@ -8,12 +8,13 @@
 #include "util/log.h"
 
 /* whole: all files of a side, added up. */
-static int add_file(const char *path, struct diff_windows *to, struct profile *whole)
+static int add_file(const struct diff_reader *reader, const char *path, struct diff_windows *to,
+		    struct profile *whole)
 {
 	_cleanup_buf_ struct buf b = { .limit = DECODE_BYTES };
 	char why[DECODE_WHY_MAX] = "";
 	struct decoded d = {};
-	int r = ctl_read_file(path, &b, NULL);
+	int r = reader->read(path, &b, reader->ctx);
 
 	if (r == 0)
 		r = profile_decode(b.data ? b.data : "", b.size, &d, why);
@@ -29,13 +30,13 @@ static int add_file(const char *path, struct diff_windows *to, struct profile *w
 	}
 	if (r == -E2BIG || r == -EFBIG)
 		log_error("diff: %s is larger than %u MB", path, DECODE_BYTES >> 20);
-	else if (r < 0)
+	else if (r < 0 && r != -ECANCELED)
 		log_error("diff: cannot read %s: %s", path, *why ? why : strerror(-r));
 	return r;
 }
 
-static int add_files(const char *const *paths, size_t n, struct diff_windows **ret,
-		     struct profile **ret_whole)
+static int add_files(const struct diff_reader *reader, const char *const *paths, size_t n,
+		     struct diff_windows **ret, struct profile **ret_whole)
 {
 	int r = diff_windows_new(ret);
 
@@ -45,7 +46,7 @@ static int add_files(const char *const *paths, size_t n, struct diff_windows **r
 	if (r < 0)
 		log_error("diff: %s", strerror(-r));
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = add_file(paths[i], *ret, *ret_whole);
+		r = add_file(reader, paths[i], *ret, *ret_whole);
 	return r;
 }
 
@@ -80,18 +81,18 @@ static int make_trees(const struct profile *base, const struct profile *new, jso
 	return 0;
 }
 
-json_t *diff_files(const char *const *base, size_t nbase, const char *const *new, size_t nnew,
-		   json_t *ret_trees[2])
+json_t *diff_files(const struct diff_reader *reader, const char *const *base, size_t nbase,
+		   const char *const *new, size_t nnew, json_t *ret_trees[2])
 {
 	_cleanup_(diff_windows_freep) struct diff_windows *one = NULL, *two = NULL;
 	_cleanup_(profile_freep) struct profile *before = NULL, *after = NULL;
 	_cleanup_(diff_freep) struct diff *d = NULL;
 	struct compare_options options = compare_defaults;
 	json_t *answer = NULL;
-	int r = add_files(base, nbase, &one, &before);
+	int r = add_files(reader, base, nbase, &one, &before);
 
 	if (r == 0)
-		r = add_files(new, nnew, &two, &after);
+		r = add_files(reader, new, nnew, &two, &after);
 	if (r < 0)
 		return NULL;
 	options.alone = DIFF_ALONE;

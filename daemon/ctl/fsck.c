@@ -50,7 +50,7 @@ static int complain(const char *path, bool file, int r)
 static int look(const char *path, bool file)
 {
 	struct fsck f = { .tell = tell };
-	char windows[32], rollups[32];
+	char windows[32], rollups[32], recordings[32];
 	struct stat sb;
 	int r = 0;
 
@@ -62,9 +62,11 @@ static int look(const char *path, bool file)
 		r = store_fsck(path, &f);
 	if (r < 0)
 		return complain(path, file, r);
-	printf("%s: %s; %s window%s, %s roll-up%s\n", path, f.faults ? "damaged" : "sound",
-	       text_number(f.windows, windows, sizeof(windows)), f.windows == 1 ? "" : "s",
-	       text_number(f.rollups, rollups, sizeof(rollups)), f.rollups == 1 ? "" : "s");
+	printf("%s: %s; %s window%s, %s roll-up%s, %s recording%s\n", path,
+	       f.faults ? "damaged" : "sound", text_number(f.windows, windows, sizeof(windows)),
+	       f.windows == 1 ? "" : "s", text_number(f.rollups, rollups, sizeof(rollups)),
+	       f.rollups == 1 ? "" : "s", text_number(f.recordings, recordings, sizeof(recordings)),
+	       f.recordings == 1 ? "" : "s");
 	if (!f.faults)
 		return CTL_DONE;
 	log_error("fsck: %llu fault%s%s", (unsigned long long)f.faults, f.faults == 1 ? "" : "s",

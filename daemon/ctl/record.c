@@ -12,6 +12,7 @@
 #include "ctl/select.h"
 #include "ctl/suggest.h"
 #include "python/versions.h"
+#include "store/recordings.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -32,6 +33,7 @@
 /* Options without a letter. */
 enum {
 	OPTION_ASYNC = 256,
+	OPTION_NAME,
 };
 
 static void recording_done(struct recording *r)
@@ -161,6 +163,9 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 		return 0;
 	case OPTION_ASYNC:
 		o->tasks = true;
+		return 0;
+	case OPTION_NAME:
+		o->name = value;
 		return 0;
 	case 'p':
 	case 'c':
@@ -326,6 +331,23 @@ static int fetch_result(struct recording *rec)
 	return r;
 }
 
+/* Whether it is kept, if it was to be. An exit status. */
+static int tell_kept(const struct recording *rec)
+{
+	const char *why = json_string_at(rec->state, "not_kept");
+	char text[512];
+
+	if (!rec->name)
+		return CTL_DONE;
+	if (json_is_true(json_object_get(rec->state, "kept"))) {
+		log_info("kept as %s", text_cell(rec->name, 128, false, text, sizeof(text)));
+		return CTL_DONE;
+	}
+	log_error("record: plopd does not keep it: %s",
+		  *why ? text_cell(why, 400, false, text, sizeof(text)) : "it keeps none");
+	return CTL_FAILED;
+}
+
 static int finish(struct recording *rec, int lost)
 {
 	_cleanup_answer_ struct ctl_answer a = {};
@@ -355,6 +377,8 @@ static int finish(struct recording *rec, int lost)
 	if (r != CTL_DONE)
 		return r;
 	summarize(rec);
+	if (rec->name)
+		return tell_kept(rec);
 	/* The result is here: plopd need not keep it. It forgets by itself, too. */
 	ctl_exchange(rec->ctl, "DELETE", rec->path, NULL, 5, &a);
 	return CTL_DONE;
@@ -413,6 +437,12 @@ static int check_options(const struct record_options *o)
 		return ctl_usage("record", "what to record is missing: -p PID, -c CGROUP, -u UNIT, "
 					   "a selector such as service=NAME, -a for every Python "
 					   "process, or -- COMMAND");
+	if (o->name &&
+	    (!*o->name || strlen(o->name) > RECORDING_NAME_MAX || !label_value_valid(o->name)))
+		return ctl_usage("record",
+				 "--name %.64s: must have 1 to %d bytes of UTF-8 without control "
+				 "characters",
+				 o->name, RECORDING_NAME_MAX);
 	if (targets > 1)
 		return ctl_usage("record", "-p, -c, -u, -a and -- COMMAND exclude each other");
 	if (o->command && o->output && (streq(o->output, "-") || streq(o->output, "/dev/stdout")))
@@ -431,6 +461,7 @@ static int run(struct record_options *o, struct recording *rec)
 	if (r != CTL_DONE)
 		return r;
 	rec->off_cpu = o->off_cpu;
+	rec->name = o->name;
 	rec->command.argv = o->command;
 	if (!o->duration_ns)
 		o->duration_ns = o->command ? LONGEST : DEFAULT_DURATION;
@@ -473,6 +504,8 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		  2 },
 		{ "label", 'l', "KEY=VALUE", 0,
 		  "Note this in the profile, which has it as a label; may be repeated", 3 },
+		{ "name", OPTION_NAME, "NAME", 0,
+		  "Have plopd keep it as well, by that name: see plopctl recordings", 3 },
 		{ "group-by", 'g', "KEYS", 0,
 		  "Put a frame KEY=VALUE before each stack, by keys such as service,thread_name",
 		  3 },

@@ -17,6 +17,7 @@ struct record_options {
 	uint64_t duration_ns; /* 0: nothing was said */
 	uint64_t hz;
 	const char *format, *output, *group_by;
+	const char *name; /* it is kept by; NULL: it is not */
 	struct labels labels;
 	int error; /* exit status of an option that was refused */
 };
@@ -46,6 +47,7 @@ struct recording {
 	struct ctl_answer refused;
 	int signals; /* signalfd */
 	struct command command;
+	const char *name; /* or NULL */
 	bool stopped, off_cpu;
 };
 

@@ -43,6 +43,8 @@ static bool offline_refuse(const struct source *s, const struct question *k, str
 {
 	const struct offline_question *o = (const struct offline_question *)k;
 
+	if (k->r == -ENOENT && !k->error)
+		return false;
 	if (k->r == -ENOENT || k->r == -EPROTO || k->r == -EACCES || k->r == -EAGAIN)
 		refusal_say(ret, 503, "on the host: systemctl status plopd", "%s, and %s", o->down,
 			    k->error ? k->error : "plop.db cannot be read");
@@ -63,6 +65,8 @@ static void offline_done(struct question *k)
 	free(k);
 }
 
+#define RECORDINGS "/v1/recordings/"
+
 static int about(const struct api_request *q)
 {
 	if (!streq(q->method, "GET"))
@@ -79,6 +83,10 @@ static int about(const struct api_request *q)
 		return QUESTION_SERIES;
 	if (strncmp(q->path, "/v1/labels/", strlen("/v1/labels/")) == 0)
 		return QUESTION_LABELS;
+	if (streq(q->path, "/v1/recordings"))
+		return QUESTION_RECORDINGS;
+	if (strncmp(q->path, RECORDINGS, strlen(RECORDINGS)) == 0)
+		return QUESTION_RECORDING;
 	return streq(q->path, "/v1/profile") ? QUESTION_PROFILE : -ENOENT;
 }
 
@@ -112,6 +120,9 @@ void gateway_offline(const struct gateway *g, const struct api_request *q, int r
 		question_init_diff(&o->question, &o->source.source, &query, &new_query);
 	else
 		question_init(&o->question, &o->source.source, (enum question_about)what, &query);
+	if (what == QUESTION_RECORDING)
+		kept_set(&o->question.kept, q->path + strlen(RECORDINGS),
+			 api_parameter(q, "format") != NULL);
 	o->question.write = offline_status;
 	o->question.done = offline_done;
 	o->gateway = g;

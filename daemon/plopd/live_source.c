@@ -23,6 +23,8 @@ static int live_read(struct source *s, struct question *k)
 	if (r != -ENOENT)
 		return r;
 	/* nothing was saved yet */
+	if (k->about == QUESTION_RECORDING)
+		return r;
 	return k->about == QUESTION_PROFILE ? profile_new(k->query.from_ns, 0, &k->profile) : 0;
 }
 
@@ -36,6 +38,8 @@ static int live_add(struct source *s, struct question *k)
 	struct live_source *l = (struct live_source *)s;
 
 	k->hz = l->hz;
+	if (k->about == QUESTION_RECORDINGS || k->about == QUESTION_RECORDING)
+		return 0;
 	return windows_each_held(l->windows, &l->held, add_window, k);
 }
 

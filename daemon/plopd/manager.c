@@ -97,7 +97,9 @@ static int manager_begin(struct manager *m, char **ret_error)
 	if (r < 0)
 		return r;
 	recordings_init(&m->recordings, &m->cycle, m->config, m->sampler, &m->targets);
-	m->record_routes = (struct record_routes){ &m->recordings, m->windows.query };
+	keep_init(&m->keep, &m->windows, &m->recordings);
+	m->record_routes =
+		(struct record_routes){ &m->recordings, m->windows.query, &m->queries, &m->keep };
 	m->mark_routes = (struct mark_routes){ .targets = &m->targets,
 					       .config = m->config,
 					       .writer = m->windows.query };

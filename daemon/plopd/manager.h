@@ -5,6 +5,7 @@
 #include "plopd/collect.h"
 #include "plopd/dispatch.h"
 #include "plopd/dump.h"
+#include "plopd/keep.h"
 #include "plopd/mark_routes.h"
 #include "plopd/mode.h"
 #include "plopd/queries.h"
@@ -38,6 +39,7 @@ struct manager {
 	struct rate_watch rate;
 	struct queries queries;
 	struct dumps dumps;
+	struct keep keep;
 	struct record_routes record_routes;
 	struct mark_routes mark_routes;
 	struct regressions regressions;

@@ -53,7 +53,12 @@ static int admit(const struct api_request *q, struct live_question *l)
 	return 0;
 }
 
-static void ask(const struct api_request *q, struct queries *queries, enum question_about about)
+/*
+ * kept: of the last two kinds of question, what is asked of recordings, which it takes over; NULL
+ * otherwise.
+ */
+static void ask_of(const struct api_request *q, struct queries *queries, enum question_about about,
+		   struct kept *kept)
 {
 	_cleanup_query_ struct query query = {}, new_query = {};
 	struct live_question *l;
@@ -66,19 +71,45 @@ static void ask(const struct api_request *q, struct queries *queries, enum quest
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
-	access_limit(&q->peer, &query.selectors);
-	access_limit(&q->peer, &new_query.selectors);
+	/* what is in a recording is seen by whoever sees the recording */
+	if (!kept) {
+		access_limit(&q->peer, &query.selectors);
+		access_limit(&q->peer, &new_query.selectors);
+	}
 	live_source_init(&l->source, queries->windows, queries->config);
 	if (about == QUESTION_DIFF)
 		question_init_diff(&l->question, &l->source.store.source, &query, &new_query);
 	else
 		question_init(&l->question, &l->source.store.source, about, &query);
+	if (kept) {
+		access_limit(&q->peer, &kept->see);
+		l->question.kept = *kept;
+		*kept = (struct kept){};
+	}
 	l->question.done = live_question_done;
 	l->shares = queries->shares;
 	if (admit(q, l) < 0)
 		live_question_done(&l->question);
 	else
 		api_ask(q, &l->question);
+}
+
+static void ask(const struct api_request *q, struct queries *queries, enum question_about about)
+{
+	ask_of(q, queries, about, NULL);
+}
+
+void queries_recordings(const struct api_request *q, struct queries *queries, struct kept *kept)
+{
+	ask_of(q, queries, QUESTION_RECORDINGS, kept);
+}
+
+void queries_recording(const struct api_request *q, struct queries *queries, const char *ident)
+{
+	struct kept kept = {};
+
+	kept_set(&kept, ident, api_parameter(q, "format") != NULL);
+	ask_of(q, queries, QUESTION_RECORDING, &kept);
 }
 
 void route_windows(const struct api_request *q, void *ctx)

@@ -16,6 +16,14 @@ struct queries {
 	struct shares *shares;
 };
 
+struct kept;
+/*
+ * Answers what is asked of recordings that are kept: for the list, with those that kept has, which
+ * it may take over; and of one, by its id.
+ */
+void queries_recordings(const struct api_request *q, struct queries *queries, struct kept *kept);
+void queries_recording(const struct api_request *q, struct queries *queries, const char *ident);
+
 /* Handlers; ctx: the struct queries. */
 void route_windows(const struct api_request *q, void *ctx);
 void route_profile(const struct api_request *q, void *ctx);

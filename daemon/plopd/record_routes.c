@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plopd/record_routes.h"
-#include "query/query.h"
+#include "query/kept.h"
 #include "plopd/access.h"
 #include "plopd/recording_targets.h"
 #include "record/recording_json.h"
@@ -224,6 +224,7 @@ void route_record(const struct api_request *q, void *ctx)
 				"the body of this request must be a JSON object");
 	else if (recording_times(q, body, &request) >= 0 &&
 		 recording_labels(q, body, &request.labels) >= 0 &&
+		 keep_take(q, body, &request) >= 0 &&
 		 recording_targets(q, all->targets, body, &request, &skipped) >= 0 &&
 		 access_record(q, all) >= 0)
 		recording_begin_answer(q, &request, all, &skipped);
@@ -231,16 +232,52 @@ void route_record(const struct api_request *q, void *ctx)
 	json_decref(body);
 }
 
+/* One that is in memory, and the peer may see; NULL: there is none. */
 static struct recording *recording_of(const struct api_request *q, struct recordings *all)
 {
 	struct recording *recording = recordings_find(all, strrchr(q->path, '/') + 1);
 
-	if (recording && !access_recording(&q->peer, recording))
-		recording = NULL;
-	if (!recording)
-		api_reply_error(q->call, 404, "results are kept for five minutes",
-				"there is no such recording");
-	return recording;
+	return recording && access_recording(&q->peer, recording) ? recording : NULL;
+}
+
+/* Those in memory that the peer may see and asks for, the newest first. -ENOMEM. */
+static int list_running(const struct api_request *q, const struct query *query,
+			const struct recordings *all, struct kept *to)
+{
+	int r = 0;
+
+	for (size_t i = ARRAY_SIZE(all->items); r == 0 && i > 0; i--) {
+		const struct recording *recording = all->items[i - 1];
+		_cleanup_buf_ struct buf b = {};
+		struct json_writer w = json_writer_on(&b);
+		const struct profile *p;
+		char *facts;
+
+		if (!recording || !access_recording(&q->peer, recording))
+			continue;
+		p = sink_profile(recording->sink);
+		if (!kept_is_wanted(query, recording->name ? recording->name : "", &p->labels,
+				    p->start_ns, MAX(p->end_ns, p->start_ns + 1)))
+			continue;
+		recording_put(&w, recording, NULL);
+		facts = json_writer_done(&w) == 0 ? buf_string(&b) : NULL;
+		r = facts ? kept_list(to, recording->id, facts) : -ENOMEM;
+	}
+	return r;
+}
+
+void route_recordings(const struct api_request *q, void *ctx)
+{
+	_cleanup_(kept_done) struct kept kept = {};
+	_cleanup_query_ struct query query = {};
+	struct record_routes *o = ctx;
+
+	if (api_query(q, &query) < 0)
+		return;
+	if (list_running(q, &query, o->recordings, &kept) < 0)
+		api_reply_error(q->call, 500, NULL, "out of memory");
+	else
+		queries_recordings(q, o->queries, &kept);
 }
 
 /* The result of one, of which a worker makes what a query wants. */
@@ -302,7 +339,11 @@ void route_recording(const struct api_request *q, void *ctx)
 	struct recording *recording = recording_of(q, o->recordings);
 	bool replied, done;
 
-	if (!recording || api_query(q, &query) < 0)
+	if (!recording) {
+		queries_recording(q, o->queries, strrchr(q->path, '/') + 1);
+		return;
+	}
+	if (api_query(q, &query) < 0)
 		return;
 	if (!api_parameter(q, "format")) {
 		reply_recording(q->call, 200, recording, NULL);
@@ -319,8 +360,10 @@ void route_recording_stop(const struct api_request *q, void *ctx)
 	struct record_routes *o = ctx;
 	struct recording *recording = recording_of(q, o->recordings);
 
-	if (!recording)
+	if (!recording) {
+		keep_remove(o->keep, q, strrchr(q->path, '/') + 1);
 		return;
+	}
 	recording_stop(recording, RECORDING_STOPPED);
 	reply_recording(q->call, 200, recording, NULL);
 	/* whoever has the result says so */

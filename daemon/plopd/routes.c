@@ -21,6 +21,7 @@ PART(route_labels, queries)
 PART(route_stream, queries)
 PART(route_dump, dumps)
 PART(route_record, record_routes)
+PART(route_recordings, record_routes)
 PART(route_recording, record_routes)
 PART(route_recording_stop, record_routes)
 PART(route_pprof, record_routes)
@@ -45,6 +46,7 @@ const struct api_route plopd_routes[] = {
 	{ "GET", "/v1/labels/*", true, route_labels_of },
 	{ "GET", "/v1/stream", true, route_stream_of },
 	{ "GET", "/v1/dump", true, route_dump_of },
+	{ "GET", "/v1/recordings", true, route_recordings_of },
 	{ "POST", "/v1/recordings", true, route_record_of },
 	{ "GET", "/v1/recordings/*", true, route_recording_of },
 	{ "DELETE", "/v1/recordings/*", true, route_recording_stop_of },

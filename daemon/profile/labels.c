@@ -20,7 +20,7 @@ bool label_key_valid(const char *key)
 	return n <= LABEL_KEY_MAX;
 }
 
-static bool value_valid(const char *value)
+bool label_value_valid(const char *value)
 {
 	uint32_t c;
 
@@ -48,7 +48,7 @@ int labels_add(struct labels *l, const char *key, const char *value)
 {
 	struct label item;
 
-	if (!label_key_valid(key) || !value_valid(value))
+	if (!label_key_valid(key) || !label_value_valid(value))
 		return -EINVAL;
 	for (size_t i = 0; i < l->n; i++)
 		if (streq(l->items[i].key, key))

@@ -28,5 +28,6 @@ void labels_done(struct labels *l);
 int labels_copy(const struct labels *from, struct labels *ret);  /* -ENOMEM */
 const char *labels_get(const struct labels *l, const char *key); /* "": it is not there */
 bool label_key_valid(const char *key);
+bool label_value_valid(const char *value); /* LABEL_VALUE_MAX at most, UTF-8, no controls */
 /* The above as the end of a sentence, for messages: "a label's key is ..." Static string. */
 const char *labels_rules(void);

@@ -9,8 +9,9 @@ void query_done(struct query *q)
 	selectors_done(&q->selectors);
 	free(q->group_by);
 	free(q->function);
+	free(q->name);
 	free(q->label);
-	q->group_by = q->function = q->label = NULL;
+	q->group_by = q->function = q->name = q->label = NULL;
 }
 
 int query_group(const struct query *q, struct profile **p)
@@ -43,8 +44,18 @@ int query_view(const struct query *q, const struct profile *p, struct profile **
 }
 
 /* The parameters that are no selectors. */
-static const char *const names[] = { "from", "to", "format", "seconds", "group_by", "function" };
-#define NAMES_HINT "besides selectors there are from, to, format, seconds, group_by and function"
+static const char *const names[] = { "from",     "to",       "format", "seconds",
+				     "group_by", "function", "name" };
+#define NAMES_HINT \
+	"besides selectors there are from, to, format, seconds, group_by, function and name"
+
+/* The last one counts. */
+static int take_text(char **text, const char *value)
+{
+	free(*text);
+	*text = strdup(value);
+	return *text ? 0 : -ENOMEM;
+}
 
 static int take_group(struct query *q, const char *keys, struct refusal *ret)
 {
@@ -55,16 +66,7 @@ static int take_group(struct query *q, const char *keys, struct refusal *ret)
 		refusal_say(ret, 400, NULL, "%s", why);
 	if (r < 0)
 		return r;
-	free(q->group_by);
-	q->group_by = strdup(keys);
-	return q->group_by ? 0 : -ENOMEM;
-}
-
-static int take_function(struct query *q, const char *name)
-{
-	free(q->function);
-	q->function = strdup(name);
-	return q->function ? 0 : -ENOMEM;
+	return take_text(&q->group_by, keys);
 }
 
 static int add_selector(struct query *q, const struct query_parameter *p, struct refusal *ret)
@@ -116,7 +118,9 @@ static int take(struct query *q, const struct query_parameter *p, struct refusal
 	} else if (streq(p->key, "group_by")) {
 		return take_group(q, p->value, ret);
 	} else if (streq(p->key, "function")) {
-		return take_function(q, p->value);
+		return take_text(&q->function, p->value);
+	} else if (streq(p->key, "name")) {
+		return take_text(&q->name, p->value);
 	} else {
 		return add_selector(q, p, ret);
 	}
@@ -147,7 +151,7 @@ int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now
 	}
 	*ret = q;
 	q.selectors = (struct selectors){};
-	q.group_by = q.function = NULL;
+	q.group_by = q.function = q.name = NULL;
 	return 0;
 }
 

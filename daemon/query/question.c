@@ -18,6 +18,12 @@ void question_init_diff(struct question *k, struct source *s, struct query *base
 	*new = (struct query){};
 }
 
+bool question_is_of_profile(const struct question *k)
+{
+	return k->about == QUESTION_PROFILE ||
+	       (k->about == QUESTION_RECORDING && k->kept.with_profile);
+}
+
 const struct query *question_side(const struct question *k, int side)
 {
 	return side == BASE_SIDE ? &k->query : &k->new_query;
@@ -57,6 +63,7 @@ void question_clear(struct question *k)
 	deploys_done(&k->deploys);
 	timeline_done(&k->timeline);
 	values_done(&k->values);
+	kept_done(&k->kept);
 	for (int i = 0; i < SIDES; i++)
 		diff_windows_free(k->sides[i]);
 	free(k->error);
@@ -69,7 +76,7 @@ void question_clear(struct question *k)
 
 void question_read(struct question *k)
 {
-	k->windows.limit = k->answer.limit;
+	k->windows.limit = k->kept.elements.limit = k->answer.limit;
 	k->r = 0;
 	for (int i = 0; i < SIDES && k->about == QUESTION_DIFF && k->r == 0; i++)
 		k->r = diff_windows_new(&k->sides[i]);
@@ -215,6 +222,25 @@ static int write_profile(struct question *k)
 	return r < 0 ? r : k->query.format->encode(k->profile, &k->answer);
 }
 
+/* What is left of a recording: it was recorded for whom it is told. */
+static int write_recording(struct question *k)
+{
+	struct profile *view;
+	int r;
+
+	if (!k->kept.with_profile) {
+		buf_append(&k->answer, k->kept.facts.data, k->kept.facts.size);
+		buf_putc(&k->answer, '\n');
+		return k->answer.error;
+	}
+	r = query_view(&k->query, k->profile, &view);
+	if (r < 0)
+		return r;
+	profile_free(k->profile);
+	k->profile = view;
+	return k->query.format->encode(k->profile, &k->answer);
+}
+
 static int write_diff(struct question *k)
 {
 	const struct diff_windows *const sides[SIDES] = { k->sides[BASE_SIDE], k->sides[NEW_SIDE] };
@@ -245,6 +271,8 @@ int question_write(struct question *k)
 		return 0;
 	if (k->about == QUESTION_PROFILE)
 		return write_profile(k);
+	if (k->about == QUESTION_RECORDING)
+		return write_recording(k);
 	if (k->about == QUESTION_STORE) {
 		k->write(k, &w);
 	} else {
@@ -255,6 +283,8 @@ int question_write(struct question *k)
 			timeline_put(&k->timeline, &w);
 		else if (k->about == QUESTION_LABELS)
 			values_put(&k->values, &w);
+		else if (k->about == QUESTION_RECORDINGS)
+			kept_put(&k->kept, &w);
 		else
 			json_put_elements(&w, "windows", &k->windows);
 		json_put_end(&w);
@@ -268,7 +298,17 @@ void question_refuse(const struct question *k, struct refusal *ret)
 {
 	if (k->source->refuse && k->source->refuse(k->source, k, ret))
 		return;
-	if (k->r == -E2BIG && k->about == QUESTION_DIFF)
+	if (k->r == -ENOENT && k->about == QUESTION_RECORDING)
+		refusal_say(
+			ret, 404,
+			"one that has a name is kept, and plopctl recordings lists them; results "
+			"of others are kept for five minutes",
+			"there is no such recording");
+	else if (k->r == -EFBIG && k->about == QUESTION_RECORDINGS)
+		refusal_say(ret, 413, "choose by name, or by label.NAME",
+			    "the list of these recordings is larger than %zu MiB",
+			    k->answer.limit >> 20);
+	else if (k->r == -E2BIG && k->about == QUESTION_DIFF)
 		refusal_say(ret, 413, "compare shorter times, or one service",
 			    "the different functions of one side take more than %zu MB",
 			    k->memory / 2 >> 20);
@@ -308,6 +348,8 @@ void store_status_put(struct json_writer *w, const char *key, const struct store
 	json_put_uint(w, "bytes", s->facts->bytes);
 	json_put_uint(w, "wal_bytes", s->facts->wal_bytes);
 	json_put_uint(w, "windows", s->facts->windows);
+	json_put_uint(w, "recordings", s->facts->recordings);
+	json_put_uint(w, "recordings_bytes", s->facts->recordings_bytes);
 	if (s->live) {
 		json_put_uint(w, "unsaved", s->unsaved);
 		json_put_uint(w, "dropped", s->facts->dropped);

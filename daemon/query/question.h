@@ -3,6 +3,7 @@
 
 #include "diff/diff.h"
 #include "query/deploys.h"
+#include "query/kept.h"
 #include "query/query.h"
 #include "query/refusal.h"
 #include "query/source.h"
@@ -12,13 +13,15 @@
 #include "util/json.h"
 
 enum question_about {
-	QUESTION_STORE,   /* what there is: store_facts */
-	QUESTION_WINDOWS, /* GET /v1/windows */
-	QUESTION_PROFILE, /* GET /v1/profile, in a format */
-	QUESTION_DIFF,    /* GET /v1/diff */
-	QUESTION_DEPLOYS, /* GET /v1/deploys */
-	QUESTION_SERIES,  /* GET /v1/series */
-	QUESTION_LABELS,  /* GET /v1/labels/KEY */
+	QUESTION_STORE,      /* what there is: store_facts */
+	QUESTION_WINDOWS,    /* GET /v1/windows */
+	QUESTION_PROFILE,    /* GET /v1/profile, in a format */
+	QUESTION_DIFF,       /* GET /v1/diff */
+	QUESTION_DEPLOYS,    /* GET /v1/deploys */
+	QUESTION_SERIES,     /* GET /v1/series */
+	QUESTION_LABELS,     /* GET /v1/labels/KEY */
+	QUESTION_RECORDINGS, /* GET /v1/recordings */
+	QUESTION_RECORDING,  /* GET /v1/recordings/ID, of one that is kept; in a format, or not */
 };
 
 /* Windows that one answer lists, the newest. */
@@ -62,6 +65,7 @@ struct question {
 	struct deploys deploys;            /* of QUESTION_DEPLOYS */
 	struct timeline timeline;          /* of QUESTION_SERIES */
 	struct values values;              /* of QUESTION_LABELS */
+	struct kept kept;                  /* of the last two */
 	struct buf answer;                 /* its limit is what the client may get */
 };
 
@@ -71,6 +75,8 @@ void question_init(struct question *k, struct source *s, enum question_about abo
 /* The same of QUESTION_DIFF. */
 void question_init_diff(struct question *k, struct source *s, struct query *base,
 			struct query *new);
+/* Whether the answer is a profile in a format. */
+bool question_is_of_profile(const struct question *k);
 /* What is asked of a side. */
 const struct query *question_side(const struct question *k, int side);
 /*

@@ -225,6 +225,10 @@ int store_source_read(struct source *s, struct question *k)
 		return read_series(k, reader);
 	case QUESTION_LABELS:
 		return read_labels(k, reader);
+	case QUESTION_RECORDINGS:
+		return kept_read_all(&k->kept, reader, q);
+	case QUESTION_RECORDING:
+		return kept_read_one(&k->kept, reader, &k->profile);
 	}
 	return -EINVAL;
 }

@@ -54,19 +54,40 @@ static void put_rate(struct json_writer *w, const struct recording *recording)
 	json_put_string(w, "rate_note", said ? text : NULL);
 }
 
-void recording_put(struct json_writer *w, const struct recording *recording,
-		   const struct buf *skipped)
+/* What it is, whoever asks when. */
+static void put_identity(struct json_writer *w, const struct recording *recording, bool kept)
+{
+	const struct profile *p = sink_profile(recording->sink);
+
+	json_put_string(w, "id", recording->id);
+	json_put_string(w, "name", recording->name);
+	json_put_bool(w, "kept", kept);
+	json_put_string(w, "not_kept", recording->not_kept);
+	json_put_string(w, "target", recording->target);
+	json_put_uint(w, "uid", recording->maker);
+	json_put_object(w, "labels");
+	for (size_t i = 0; i < p->labels.n; i++)
+		json_put_string(w, p->labels.items[i].key, p->labels.items[i].value);
+	json_put_end(w);
+	if (recording->begun_mono)
+		json_put_seconds(w, "start", (int64_t)p->start_ns);
+	else
+		json_put_null(w, "start");
+}
+
+/* done: it has ended; kept: it is saved, by the time that somebody is told this. */
+static void put(struct json_writer *w, const struct recording *recording, const struct buf *skipped,
+		bool done, bool kept)
 {
 	const struct profile *p = sink_profile(recording->sink);
 	struct tally t = recording_tally_now(recording);
-	bool done = recording->state == RECORDING_DONE;
 	uint64_t now = done ? recording->ended_mono : cycle_mono_ns(recording->all->cycle);
 	uint64_t elapsed = recording->begun_mono && now > recording->begun_mono ?
 				   now - recording->begun_mono :
 				   0;
 
 	json_put_object(w, NULL);
-	json_put_string(w, "id", recording->id);
+	put_identity(w, recording, kept);
 	json_put_string(w, "state", done ? "done" : "running");
 	json_put_seconds(w, "elapsed_s", (int64_t)elapsed);
 	json_put_seconds(w, "duration_s", (int64_t)recording->duration_ns);
@@ -87,4 +108,15 @@ void recording_put(struct json_writer *w, const struct recording *recording,
 	if (skipped && skipped->size)
 		json_put_elements(w, "skipped", skipped);
 	json_put_end(w);
+}
+
+void recording_put(struct json_writer *w, const struct recording *recording,
+		   const struct buf *skipped)
+{
+	put(w, recording, skipped, recording->state == RECORDING_DONE, false);
+}
+
+void recording_put_kept(struct json_writer *w, const struct recording *recording)
+{
+	put(w, recording, NULL, true, true);
 }

@@ -10,3 +10,5 @@
  */
 void recording_put(struct json_writer *w, const struct recording *recording,
 		   const struct buf *skipped);
+/* ... and what it says of one that is KEEPING, once that is saved. */
+void recording_put_kept(struct json_writer *w, const struct recording *recording);

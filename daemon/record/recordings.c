@@ -17,12 +17,17 @@ void recording_request_done(struct recording_request *q)
 {
 	whom_done(&q->whom);
 	labels_done(&q->labels);
+	free(q->name);
+	free(q->target);
 	*q = (struct recording_request){};
 }
 
 static void recording_free(struct recording *recording)
 {
 	sink_free(recording->sink);
+	free(recording->name);
+	free(recording->target);
+	free(recording->not_kept);
 	free(recording);
 }
 
@@ -54,7 +59,7 @@ void recording_drop(struct recording *recording)
 
 const struct profile *recording_lend(struct recording *recording)
 {
-	if (recording->state != RECORDING_DONE)
+	if (recording->state < RECORDING_KEEPING)
 		return NULL;
 	recording->lent++;
 	return sink_profile(recording->sink);
@@ -121,20 +126,24 @@ void recordings_init(struct recordings *all, struct cycle *cycle, const struct c
 	all->targets->ctx = all;
 }
 
-/* What it is called. One who may not see the others must not learn from it how many there were. */
-static int recording_name(struct recording *recording)
+/*
+ * Its id. One who may not see the others must not learn from it how many there were, and that of
+ * one that is kept is still its own when plopd has begun anew.
+ */
+static int recording_identify(struct recording *recording, bool kept)
 {
 	uint8_t random[6];
 
-	if (!recording->whom.selectors.owned) {
+	if (!recording->whom.selectors.owned && !kept) {
 		snprintf(recording->id, sizeof(recording->id), "r%llu",
 			 (unsigned long long)++recording->all->next_id);
 		return 0;
 	}
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return -EIO;
-	snprintf(recording->id, sizeof(recording->id), "u%02x%02x%02x%02x%02x%02x", random[0],
-		 random[1], random[2], random[3], random[4], random[5]);
+	snprintf(recording->id, sizeof(recording->id), "%c%02x%02x%02x%02x%02x%02x",
+		 kept ? 'n' : 'u', random[0], random[1], random[2], random[3], random[4],
+		 random[5]);
 	return 0;
 }
 
@@ -162,7 +171,7 @@ static int recording_new(struct recordings *all, const struct recording_request 
 	recording->whom = q->whom;
 	r = sink_new(all->cycle->clock_ns(CLOCK_REALTIME), hz, &recording->sink);
 	if (r >= 0)
-		r = recording_name(recording);
+		r = recording_identify(recording, q->name != NULL);
 	if (r < 0) {
 		sink_free(recording->sink);
 		free(recording);
@@ -171,6 +180,9 @@ static int recording_new(struct recordings *all, const struct recording_request 
 	sink_share(recording->sink, &all->targets->code_pool);
 	sink_keep_states(recording->sink);
 	sink_bound(recording->sink, RECORDING_CODE_BYTES);
+	recording->name = q->name;
+	recording->target = q->target;
+	recording->maker = q->maker;
 	sink_profile(recording->sink)->labels = q->labels;
 	sink_profile(recording->sink)->off_cpu = q->off_cpu;
 	*ret = recording;
@@ -181,6 +193,7 @@ static int recording_new(struct recordings *all, const struct recording_request 
 static void recording_unmake(struct recording *recording)
 {
 	recording->whom = (struct whom){};
+	recording->name = recording->target = NULL;
 	sink_profile(recording->sink)->labels = (struct labels){};
 	recording_drop(recording);
 }
@@ -331,14 +344,33 @@ static bool recording_alive(const struct recording *recording)
 	return false;
 }
 
-static void recording_finish(struct recording *recording)
+static void recording_is_done(struct recording *recording)
 {
-	recording->timer = sd_event_source_disable_unref(recording->timer);
-	recording->tree_ends = sd_event_source_disable_unref(recording->tree_ends);
 	recording->state = RECORDING_DONE;
 	recording->keep_until = cycle_mono_ns(recording->all->cycle) + RECORDINGS_KEEP_NS;
 	if (recording->done)
 		recording->done(recording, recording->ctx);
+}
+
+static void recording_finish(struct recording *recording)
+{
+	struct recordings *all = recording->all;
+
+	recording->timer = sd_event_source_disable_unref(recording->timer);
+	recording->tree_ends = sd_event_source_disable_unref(recording->tree_ends);
+	recording->state = RECORDING_KEEPING;
+	if (!recording->name || !all->keep || !all->keep(recording, all->keep_ctx))
+		recording_is_done(recording);
+}
+
+void recording_kept(struct recording *recording, char *why_not)
+{
+	if (!why_not) {
+		recording_drop(recording);
+		return;
+	}
+	recording->not_kept = why_not;
+	recording_is_done(recording);
 }
 
 void recording_named(struct recording *recording)
@@ -395,7 +427,7 @@ void recordings_cycle(struct recordings *all, uint64_t number, const struct tall
 				recording_drop(recording);
 			continue;
 		}
-		if (recording->state == RECORDING_NAMING ||
+		if (recording->state == RECORDING_NAMING || recording->state == RECORDING_KEEPING ||
 		    recording->state == RECORDING_PREPARING ||
 		    recording->state == RECORDING_LOADING)
 			continue;

@@ -35,6 +35,7 @@ enum recording_state {
 	RECORDING_RUNNING,
 	RECORDING_STOPPING, /* waits for the swap that it ends with */
 	RECORDING_NAMING,   /* has all its samples, and waits for the names of its threads */
+	RECORDING_KEEPING,  /* has a name, and all that is to be kept: it is being saved */
 	RECORDING_DONE,
 };
 
@@ -46,12 +47,18 @@ struct recording_request {
 	struct labels labels;
 	bool off_cpu; /* time off CPU as well */
 	bool tasks;   /* with asyncio tasks */
+	char *name;   /* it is to be kept, by it; NULL: it has none; owned */
+	char *target; /* of whom it is, as a text for people; NULL: not said; owned */
+	uid_t maker;  /* who asked for it */
 };
 void recording_request_done(struct recording_request *q);
 
 struct recording {
 	char id[16];
 	enum recording_state state;
+	char *name, *target; /* as of the request; owned */
+	uid_t maker;
+	char *not_kept; /* why it could not be kept, though it has a name; owned */
 	struct whom whom;
 	struct sink *sink;
 	uint64_t cycle; /* with which the next state comes */
@@ -113,6 +120,12 @@ struct recordings {
 	/* by channel: the cycle from which on another may have it */
 	uint64_t channel_from[PLOP_MAX_CHANNELS + 1];
 	uint64_t next_id;
+	/*
+	 * Whether one that has a name is being saved: recording_kept() is called then. NULL: nobody
+	 * keeps any.
+	 */
+	bool (*keep)(struct recording *recording, void *ctx);
+	void *keep_ctx;
 };
 
 /* All that it is given has to outlive it. It is told of the targets' asyncio tasks from then on. */
@@ -131,9 +144,11 @@ struct recording *recordings_find(struct recordings *all, const char *id);
 void recording_stop(struct recording *recording, enum recording_reason reason);
 /* Forgets it now, running or not; done is not called. */
 void recording_drop(struct recording *recording);
+/* It was kept, and is forgotten here; or why it could not be: a sentence, taken over. */
+void recording_kept(struct recording *recording, char *why_not);
 /*
- * The profile of one that is DONE, which does not change any more, for a worker to read; NULL: it
- * is not. It stays until it is given back, whatever becomes of the recording.
+ * The profile of one that is DONE or KEEPING, which does not change any more, for a worker to read;
+ * NULL: it is not. It stays until it is given back, whatever becomes of the recording.
  */
 const struct profile *recording_lend(struct recording *recording);
 void recording_give_back(struct recording *recording);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "window/windows.h"
+#include "store/recordings.h"
 #include "target/owner.h"
 #include "util/heap.h"
 #include "util/log.h"
 #include "util/parse.h"
+#include "window/store_task.h"
 #include "window/window_shares.h"
 
 #define QUERIES_MAX 64
@@ -23,6 +25,7 @@ static void save_run(void *ctx)
 	if (v->result == 0) {
 		store_keep(w->store, v->retention_ns, v->max_store);
 		store_roll_up(w->store, v->retention_10m_ns, v->retention_6h_ns);
+		store_keep_recordings(w->store, v->retention_recordings_ns);
 		v->result = window_shares_save(w->store, v);
 		store_watch_failed(w, v->result, &v->report);
 		if (v->result == 0 || v->result == -ENOSPC)
@@ -110,6 +113,8 @@ static void windows_save(struct windows *w, struct profile *window)
 					   .retention_ns = w->config->retention_ns,
 					   .retention_10m_ns = w->config->retention_10m_ns,
 					   .retention_6h_ns = w->config->retention_6h_ns,
+					   .retention_recordings_ns =
+						   w->config->retention_recordings_ns,
 					   .max_store = w->config->max_store,
 					   .ended_ns = w->cycle->clock_ns(CLOCK_BOOTTIME) };
 		window_shares_begin(v);
@@ -214,12 +219,14 @@ int windows_init(struct windows *w, struct cycle *cycle, const struct config *co
 	if (w->store) {
 		store_keep(w->store, config->retention_ns, config->max_store);
 		store_roll_up(w->store, config->retention_10m_ns, config->retention_6h_ns);
+		store_keep_recordings(w->store, config->retention_recordings_ns);
 	}
 	store_watch_report(w, 0, true, &opened);
 	store_watch_take(w, &opened);
 	store_report_done(&opened);
 	/* and the watch, and what gives memory back */
-	r = worker_new(cycle->loop, "plopd-store", WINDOWS_SAVING_MAX + 2, &w->saver);
+	r = worker_new(cycle->loop, "plopd-store", WINDOWS_SAVING_MAX + 2 + STORE_TASKS_MAX,
+		       &w->saver);
 	if (r >= 0)
 		r = worker_new(cycle->loop, "plopd-query", QUERIES_MAX, &w->query);
 	/* 10 ms: a window's end may be that late */

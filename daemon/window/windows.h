@@ -29,7 +29,8 @@ struct window_save {
 	struct profile *window;
 	struct store_report report;
 	/* as they were when it ended */
-	uint64_t retention_ns, retention_10m_ns, retention_6h_ns, max_store;
+	uint64_t retention_ns, retention_10m_ns, retention_6h_ns, retention_recordings_ns,
+		max_store;
 	uint64_t ended_ns;        /* CLOCK_BOOTTIME: when it did */
 	uid_t *users;             /* whose each of its processes is; owned */
 	enum profile_part *parts; /* what is saved of each; owned, NULL: all of all */
@@ -68,6 +69,7 @@ struct windows {
 	struct worker *saver,
 		*query;           /* the writer, and the readers' thread, first come first served */
 	uint64_t asked, answered; /* questions */
+	unsigned int tasks;       /* of others that wait for the saver (store_task.h) */
 	struct store *store;      /* saver's, while it runs; NULL: could not be opened */
 	struct window_save saving[WINDOWS_SAVING_MAX];
 	char *error;              /* what is not being saved and why; NULL: all is well */

@@ -17,6 +17,7 @@ import pytest
 import host
 import marked
 from marked import CTL_DONE, CTL_NO_TARGET, CTL_NOT_ALLOWED, FROM_THE_START, ONE, TWO
+from marked_recording import Recording, enough, get_checked
 from waiting import until
 
 PLOPD = ("--window", 5)
@@ -199,53 +200,6 @@ def targets(m, uid):
         yield {"unit": marked.SHARED}, marked.UNITS[marked.SHARED]
 
 
-class Recording:
-    def __init__(self, m, uid, body, kinds, tags):
-        self.m, self.uid, self.body, self.kinds, self.tags = m, uid, body, kinds, tags
-        state = m.json(uid, "POST", "/v1/recordings", dict(body, duration_s=60))
-        self.path = "/v1/recordings/" + state["id"]
-
-    def state(self):
-        return self.m.json(self.uid, "GET", self.path)
-
-    def end(self):
-        self.m.json(self.uid, "DELETE", self.path)
-
-    def stop(self):
-        self.end()
-        return self.ended()
-
-    def ended(self):
-        return until("%s ends" % self.body, lambda: self.state()["state"] == "done" and self.state())
-
-    def look(self, t):
-        """Every form of its result, once it has ended; then it goes."""
-        state = self.ended()
-        names = ("fn_", "file_") + (("tk_",) if self.body.get("async") else ())
-        for form in t["formats"]:
-            # what is too small to be drawn is left out
-            whole = form not in ("tree", "svg", "html")
-            get_checked(self, "format=" + form, whole * (names + self.kinds))
-            get_checked(self, "format=%s&group_by=service,version,comm,pid" % form, whole * ("sv_", "vr_", "cm_", "fn_"))
-            get_checked(self, "format=%s&group_by=thread_name,thread,state,gil" % form, whole * ("th_", "fn_"))
-        get_checked(self, "format=collapsed&pid=%d" % self.m.pid("zqroot"), ())
-        # whose time it is, should it be too much
-        self.threads = self.m.http(self.uid, "GET", self.path + "?format=collapsed&group_by=pid,thread,state")[1]
-        for method in ("GET", "DELETE"):
-            for parameters in ("", "?format=collapsed"):
-                for other in {ONE, TWO} - {self.uid}:
-                    status, _ = self.m.http(other, method, self.path + parameters)
-                    assert status == 404, (other, self.uid, method, status)
-        self.m.http(self.uid, "DELETE", self.path)
-        return state
-
-
-def get_checked(r, parameters, kinds):
-    status, raw = r.m.http(r.uid, "GET", r.path + "?" + parameters)
-    assert status == 200, (r.uid, r.body, parameters, status, raw)
-    r.m.check(r.uid, raw, "recording %s, %s" % (r.body, parameters), kinds, r.tags)
-
-
 def recording_can(m, body):
     """Whether this kernel can: none of its own before Linux 5.17 (or what plop says of it)."""
     status, raw = m.http(0, "POST", "/v1/recordings", dict(body, duration_s=0.1, all=True))
@@ -278,11 +232,6 @@ def check_states(m, r, state, tags):
         raise AssertionError("%g s where %g can be: %s" % (spent, most, (r.body, state, groups)))
 
 
-def enough(recordings):
-    """Root's have 30 samples for each process, the others' as many."""
-    return all(r.state()["samples"] >= 30 * max(1, len([tag for tag in r.tags if marked.may_see(r.uid, tag)])) for r in recordings)
-
-
 def ask_recordings(m, t, path):
     wanted = [(uid, dict(options, **target), tags) for options in options_of(m) for uid in (0, ONE)
               for target, tags in targets(m, uid)]
@@ -303,6 +252,30 @@ def ask_recordings(m, t, path):
             if r.uid == ONE:
                 check_states(m, r, state, ("zqone",))
     print("recordings: %d, in %d formats" % (len(wanted), len(t["formats"])))
+
+
+def ask_kept(m, t, path):
+    """The list has what each made, and nothing of another's; what is kept is as its maker alone recorded it."""
+    made = [Recording(m, uid, {"all": True, "name": "kn_" + tag}, (), FROM_THE_START)
+            for uid, tag in ((0, "zqroot"), (ONE, "zqone"), (TWO, "zqtwo"))]
+
+    def look():
+        for uid in (0, ONE, TWO):
+            ids = {r["id"] for r in m.json(uid, "GET", path)["recordings"]}
+            for r in made:
+                assert (os.path.basename(r.path) in ids) == (uid in (0, r.uid)), (uid, r.uid, ids)
+            get(m, uid, path)
+
+    until("samples of all", lambda: enough(made), 180)
+    look()
+    for r in made:
+        r.end()
+    for r in made:
+        assert r.ended()["kept"], r.state()
+    look()
+    for r in made:
+        r.look(t)
+        assert m.http(r.uid, "GET", r.path)[0] == 404, "it was removed"
 
 
 def known(_m, _t, _path):
@@ -331,6 +304,7 @@ ROUTES = {
     ("GET", "/v1/labels/*"): ask_labels,
     ("GET", "/v1/stream"): ask_stream,
     ("GET", "/v1/dump"): ask_dump,
+    ("GET", "/v1/recordings"): ask_kept,
     ("POST", "/v1/recordings"): ask_recordings,
     ("GET", "/v1/recordings/*"): known,
     ("DELETE", "/v1/recordings/*"): known,
@@ -448,8 +422,13 @@ def commands(m, t):
                    "frequency": record("-a", "-F", 299), "wall": record("-a", "-w") + record("-c", "/", "-w"),
                    "format": [["record", "-a", "-d", "1s", "-o", "-", "-f", f] for f in formats],
                    "group-by": record("-a", "-g", "service,version,comm") + record("-a", "-w", "-g", "pid,thread_name"),
-                   "label": record("-a", "-l", "note=x"), "output": [["record", "-a", "-d", "1s", "-f", "collapsed", "-o", None],
+                   "label": record("-a", "-l", "note=x"), "name": record("-a", "--name", "kept"), "output": [["record", "-a", "-d", "1s", "-f", "collapsed", "-o", None],
                               ["record", "-f", "collapsed", "-o", None, "--", sys.executable, "-c", "sum(range(10000000))"]]},
+        # each has one: what was recorded by name before
+        "recordings": {"json": [["recordings"], ["recordings", "--json"], ["recordings", "show", "kept"]],
+                       "format": [["recordings", "export", "kept", "-f", f] for f in formats],
+                       "group-by": [["recordings", "export", "kept", "-g", "service,version,comm"]],
+                       "output": [["recordings", "export", "kept", "-f", "collapsed", "-o", None]]},
         "export": {"format": [["export", "-f", f] for f in formats],
                    "group-by": [["export", "-g", "service,version,comm,pid"], ["export", "-g", "cgroup,unit,exe"]],
                    "output": [["export", "-f", "collapsed", "-o", None]],
@@ -533,6 +512,8 @@ def test_ctl(m, t):
         there = options_in_help(m, command)
         assert there == set(options), "options of %s to learn, or forget: %s" % (command, sorted(there ^ set(options)))
         questions += [(run, m, uid, arguments) for several_of in options.values() for arguments in several_of for uid in (0, ONE, TWO)]
+    for uid in (0, ONE, TWO):
+        assert m.ctl(uid, "record", "-a", "-d", "1s", "--name", "kept", "-f", "collapsed", "-o", "/dev/null")[0] == CTL_DONE, uid
     several(questions)
     assert m.ctl(ONE, "open")[0] == CTL_NOT_ALLOWED
     print("plopctl: %d commands, %d invocations" % (len(asked), len(questions)))

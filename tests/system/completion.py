@@ -97,9 +97,9 @@ def keys():
 def test_options():
     offers("plopctl ", commands())
     offers("plopctl st", ["status"])
-    offers("plopctl -S /x rec", ["record"])
-    offers("plopctl --socket=/x rec", ["record"])
-    offers("plopctl -C /x --socket /y rec", ["record"])
+    offers("plopctl -S /x rec", ["record", "recordings"])
+    offers("plopctl --socket=/x rec", ["record", "recordings"])
+    offers("plopctl -C /x --socket /y rec", ["record", "recordings"])
     n = 0
     for command in [""] + commands():
         line = "plopctl %s" % (command + " " if command else "")
@@ -268,6 +268,20 @@ zle -N shown; bindkey '^T' shown"""
 
 SHELLS = {"bash": (["bash", "--norc", "--noprofile", "-i"], BASH % os.path.join(COMPLETION, "plopctl.bash")),
           "zsh": (["zsh", "-f", "-i"], ZSH % COMPLETION)}
+
+
+def test_recordings(plopd, works):
+    """What is done with them, and which there are."""
+    line = "plopctl -S %s recordings " % plopd.socket
+    done = plopd.ctl("record", "--name", "every night", "-a", "-d", "100ms", "-f", "collapsed", "-o", "/dev/null")
+    assert done.returncode == 0, done.err
+    kept = [r["id"] for r in plopd.get("/v1/recordings")["recordings"] if r["name"]]
+    offers(line, ["show", "export", "rm", "name=", "label."])
+    offers(line + "ex", ["export"])
+    for what in ("show", "export", "rm"):
+        offers(line + what + " ", ["every\\ night"] + kept)
+    offers(line + "rm x every", ["every\\ night"])
+    offers(line + "export x com", ["comm="])
 
 
 @pytest.mark.parametrize("name", SHELLS)

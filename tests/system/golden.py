@@ -80,7 +80,7 @@ def differences(shape, value, where=""):
 def test_the_check():
     """Every kind of difference is found."""
     good = {"version": "1", "mode": "offline", "error": "x", "hint": "y", "gateway": "z",
-            "store": {"path": "/", "bytes": 1, "wal_bytes": 0, "windows": 0, "unsaved": None, "dropped": None, "oldest": None,
+            "store": {"path": "/", "bytes": 1, "wal_bytes": 0, "windows": 0, "recordings": 0, "recordings_bytes": 0, "unsaved": None, "dropped": None, "oldest": None,
                       "error": None}}
     assert not list(differences(ANSWERS["status_offline"], good))
     for change in ({"mode": "always"}, {"version": 1}, {"more": 1}, {"store": None}, {"error": None},
@@ -218,6 +218,25 @@ class Answers(Windows):
         one.held_to("recording", "DELETE", path)
 
 
+class Keeps:
+    """Of what plopctl's stand-in keeps none."""
+
+    def test_kept(self, one, body):
+        made = one.held_to("recording", "POST", "/v1/recordings", dict(body, name="golden", labels={"by": one.name}), status=201)
+        path = "/v1/recordings/" + made["id"]
+        until("it is kept", lambda: one.held_to("recording", "GET", path)["kept"])
+        listed = one.held_to("recordings", "GET", "/v1/recordings?name=golden")["recordings"]
+        assert [r["labels"]["by"] for r in listed if r["id"] == made["id"]] == [one.name], listed
+        assert one.held_to("profile", "GET", path + "?format=json")["samples"]
+        one.refuses(path)
+        again = one.held_to("recording", "POST", "/v1/recordings", dict(body, name="golden and gone"), status=201)
+        path = "/v1/recordings/" + again["id"]
+        until("it is kept", lambda: one.held_to("recording", "GET", path)["kept"])
+        one.held_to("removed", "DELETE", path)
+        one.held_to("error", "DELETE", path, status=404)
+        assert not one.held_to("recordings", "GET", "/v1/recordings?name=golden%20and%20gone")["recordings"]
+
+
 class Refuses:
     def test_names(self, one):
         """What is named wrongly in a request is refused in the same words as in the parameters of its path."""
@@ -286,7 +305,7 @@ def real(plopd, work):
     return one
 
 
-class TestPlopd(Answers, Sums, Refuses, Streams):
+class TestPlopd(Answers, Sums, Keeps, Refuses, Streams):
     @pytest.fixture
     def one(self, real):
         return real
@@ -328,7 +347,7 @@ def gateway(plopd, real):
         process.wait(20)
 
 
-class TestGateway(Answers, Sums, Refuses, Streams):
+class TestGateway(Answers, Sums, Keeps, Refuses, Streams):
     @pytest.fixture
     def one(self, gateway):
         return gateway
@@ -348,3 +367,13 @@ class TestGatewayWithoutPlopd(Sums):
 
     def test_processes(self, one):
         one.held_to("error", "GET", "/v1/processes", status=503)
+
+    def test_kept(self, one):
+        """What was kept before plopd ended."""
+        listed = one.held_to("recordings", "GET", "/v1/recordings?label.by=plop-gateway")["recordings"]
+        assert [r["name"] for r in listed] == ["golden"], listed
+        path = "/v1/recordings/" + listed[0]["id"]
+        assert one.held_to("recording", "GET", path) == listed[0]
+        assert one.held_to("profile", "GET", path + "?format=json")["samples"] == listed[0]["samples"]
+        one.held_to("error", "GET", "/v1/recordings/n000000000000", status=404)
+        one.held_to("error", "DELETE", path, status=503)

@@ -187,7 +187,8 @@ class Marked:
 
     def check(self, uid, raw, what, kinds=(), tags=FROM_THE_START):
         """Nothing of what the user may not see is there; of what the user may see, each kind of name of each of the tags is."""
-        text = text_of(raw)
+        # what a recording was asked for is told to who asked for it
+        text = re.sub(r'"target": ?"[^"]*"', '"target":""', text_of(raw)) if uid else text_of(raw)
         for tag in OWNERS:
             at = text.find(tag)
             # a process that becomes another one is its user's until then
@@ -212,7 +213,7 @@ class Marked:
                 lost = value.get("lost") or {}
                 own = value.get("python", value.get("samples"))
                 # of a recording what was lost of its maker's processes is told, which is little
-                few = 0.1 * own + 5 if "/v1/recordings" in what or "recording " in what else 0
+                few = 0.1 * own + 5 if "/v1/recordings" in what or "recording" in what else 0
                 assert value["ticks"] == own + sum(lost.values()) and not value.get("other"), (uid, what, value)
                 assert sum(lost.values()) <= few, (uid, what, value)
             for v in value.values():

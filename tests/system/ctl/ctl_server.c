@@ -14,11 +14,14 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+#include "said_of_recording.h"
+
 struct recording {
 	unsigned int duration_s;
 	uint64_t begin_ns, end_ns; /* end: 0 while it runs */
 	json_int_t pid;
 	bool stopped, tasks;
+	char name[32];         /* it is kept, by it, unless it is "full"; "": it has none */
 	bool slow;             /* it does not end when it is to */
 	unsigned int refusals; /* so often its result is not given */
 };
@@ -49,7 +52,8 @@ static const char status_text[] =
 	"\"names\":9999,\"line_tables\":99,\"windows\":99999,\"recordings\":0,\"store_cache\":9,"
 	"\"helpers\":9,\"heap\":999999,\"heap_unused\":9},"
 	"\"store\":{\"path\":\"/var/lib/plop/plop.db\",\"bytes\":123456,\"wal_bytes\":0,"
-	"\"windows\":12,\"unsaved\":0,\"dropped\":0,\"oldest\":1795359600,\"error\":null},"
+	"\"windows\":12,\"recordings\":1,\"recordings_bytes\":4096,\"unsaved\":0,\"dropped\":0,"
+	"\"oldest\":1795359600,\"error\":null},"
 	"\"recordings\":0,\"window\":{\"start\":1795359600,\"end\":1795359612,\"clock_set_s\":0,"
 	"\"samples\":800},\"first_sample_s\":0.5,\"table_full\":0,\"shares\":{},\"notices\":[],"
 	"\"loop\":{\"longest_ms\":1.5,\"longest_cpu_ms\":1.2,\"longest_cpu_of\":\"records\","
@@ -215,25 +219,6 @@ static struct recording *find(struct fake *f, const struct api_request *q)
 	return &f->recordings[id - 1];
 }
 
-/*
- * process 88 has threads of which it is not known whether they held the GIL; 99 has them, and waits
- */
-static void put_states(struct json_writer *w, json_int_t pid)
-{
-	json_put_object(w, "states");
-	json_put_string(w, "gil", "known");
-	json_put_int(w, "gil_held", 77);
-	json_put_int(w, "gil_released", 0);
-	json_put_int(w, "gil_untold", pid == 88 || pid == 99 ? 11 : 0);
-	json_put_real(w, "waiting_for_gil_s", 4);
-	json_put_real(w, "sleeping_s", 3);
-	json_put_real(w, "runnable_s", 1);
-	json_put_real(w, "threads_s", 10);
-	json_put_real(w, "off_cpu_s", pid == 99 ? 1.5 : 0);
-	json_put_int(w, "unread", pid == 99);
-	json_put_end(w);
-}
-
 /* skipped: NULL, or what it is without. */
 static void reply_recording(struct fake *f, const struct api_request *q, unsigned int status,
 			    struct recording *r, const struct buf *skipped)
@@ -251,6 +236,7 @@ static void reply_recording(struct fake *f, const struct api_request *q, unsigne
 	snprintf(id, sizeof(id), "r%u", (unsigned int)(r - f->recordings) + 1);
 	json_put_object(&w, NULL);
 	json_put_string(&w, "id", id);
+	put_identity(&w, r->name, r->end_ns != 0);
 	json_put_string(&w, "state", r->end_ns ? "done" : "running");
 	json_put_seconds(&w, "elapsed_s", (int64_t)(now - r->begin_ns));
 	json_put_real(&w, "duration_s", r->duration_s);
@@ -325,6 +311,10 @@ static void on_record(const struct api_request *q, void *ctx)
 					 .begin_ns = clock_ns(CLOCK_MONOTONIC),
 					 .pid = pid,
 					 .tasks = json_is_true(json_object_get(body, "async")) };
+		snprintf(r->name, sizeof(r->name), "%s",
+			 json_is_string(json_object_get(body, "name")) ?
+				 json_string_value(json_object_get(body, "name")) :
+				 "");
 		r->slow = pid == 555;
 		r->refusals = pid == 503 ? 2 : 0;
 		f->nrecordings++;

@@ -141,6 +141,14 @@ class Plopctl(Case):
         assert done.returncode == 0, done.stderr
         assert self.left() == ["x"]
 
+    def test_record_by_name(self):
+        """Whether it is kept is said, and one that is not has its file all the same."""
+        for name, status, sentence in (("before", 0, "kept as before\n"), ("full", 1, "plopd does not keep it: the disk of /x is full\n")):
+            done = self.ctl("record", "-p", "4711", "-d", "100ms", "-f", "collapsed", "-o", "x", "--name", name)
+            assert done.returncode == status and sentence in done.stderr, (done.returncode, done.stderr)
+            assert self.left() == ["x"]
+            os.unlink(os.path.join(self.folder, "x"))
+
     def test_record_tasks(self):
         for pid, said in (("4711", False), ("310", True)):
             done = self.ctl("record", "-p", pid, "--async", "-d", "100ms", "-f", "collapsed", "-o", "-")

@@ -185,7 +185,7 @@ START_TEST(what_is_not_known_of_a_store_is_null)
 		ck_assert(json_is_null(json_object_get(o, "dropped")) == !live);
 		ck_assert(json_is_real(json_object_get(o, "oldest")));
 		ck_assert(json_is_null(json_object_get(o, "error")));
-		ck_assert_uint_eq(json_object_size(o), 8);
+		ck_assert_uint_eq(json_object_size(o), 10);
 		json_decref(o);
 	}
 }
