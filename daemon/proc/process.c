@@ -5,78 +5,14 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-#include "proc/parse.h"
+#include "proc/folder.h"
 #include "proc/process.h"
 #include "proc/text.h"
 #include "proc/version.h"
-#include "util/buf.h"
 #include "util/clock.h"
 
 /* Of proc_stat.flags: it was forked, and has executed nothing (include/linux/sched.h). */
 #define PF_FORKNOEXEC 0x40u
-
-/* A process that ended shows as a missing file or as ESRCH, by the moment. */
-static int gone(int e)
-{
-	return e == ENOENT ? -ESRCH : -e;
-}
-
-/* The first max bytes of a file, in a folder of open_process(), into b, which is emptied before. */
-static int read_file_at(int folder, const char *name, size_t max, struct buf *b)
-{
-	_cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-	if (fd < 0)
-		return gone(errno);
-	buf_clear(b);
-	while (b->size < max) {
-		size_t want = MIN(max - b->size, (size_t)4096);
-		char *to = buf_reserve(b, want);
-		ssize_t n;
-
-		if (!to)
-			return -ENOMEM;
-		n = read(fd, to, want);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return gone(errno);
-		b->size += (size_t)n;
-		/* these files give all that they have, as far as it is asked for */
-		if ((size_t)n < want)
-			break;
-	}
-	return 0;
-}
-
-/*
- * The same for a file that the caller may be forbidden to read, or that is empty for kernel
- * threads.
- */
-static int read_optional(int folder, const char *name, size_t max, struct buf *b)
-{
-	int r = read_file_at(folder, name, max, b);
-
-	if (r == -EACCES || r == -EPERM || r == -EINVAL || r == -EIO) {
-		buf_clear(b);
-		return 0;
-	}
-	return r;
-}
-
-static int read_stat(int folder, struct buf *b, struct proc_stat *ret)
-{
-	int r = read_file_at(folder, "stat", 4096, b);
-
-	if (r < 0)
-		return r;
-	r = proc_stat_parse(b->data ? b->data : "", b->size, ret);
-	/* Older kernels give an empty file while the process is being reaped. */
-	if (r < 0)
-		return b->size == 0 ? -ESRCH : r;
-	/* A dead thread group leader that is only waited for. */
-	return ret->state == 'X' || ret->state == 'x' ? -ESRCH : 0;
-}
 
 unsigned int process_threads(pid_t pid)
 {
@@ -95,7 +31,7 @@ bool process_has_memory(pid_t pid)
 
 	/* pages of it, of all (proc_pid_statm(), fs/proc/array.c) */
 	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-	return read_file_at(AT_FDCWD, path, 64, &b) == 0 && b.size > 0 && b.data[0] != '0';
+	return folder_read(AT_FDCWD, path, 64, &b) == 0 && b.size > 0 && b.data[0] != '0';
 }
 
 static double start_time(uint64_t ticks)
@@ -105,43 +41,15 @@ static double start_time(uint64_t ticks)
 	return boot + (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* The process's folder: from here on one process, whoever gets its pid later. */
-static int open_process(pid_t pid, int *ret)
-{
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d", pid);
-	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return gone(errno);
-	*ret = fd;
-	return 0;
-}
-
-/* "Uid:" is among the first ten lines of status. */
-#define STATUS_SIZE 4096
-
-static int read_status(int folder, char text[STATUS_SIZE])
-{
-	_cleanup_close_ int fd = openat(folder, "status", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, STATUS_SIZE - 1);
-
-	if (n < 0)
-		return gone(errno);
-	text[n] = '\0';
-	return 0;
-}
-
 int process_user(pid_t pid, uid_t *ret)
 {
 	_cleanup_close_ int folder = -EBADF;
 	char text[STATUS_SIZE];
 	uid_t uids[4];
-	int r = pid > 0 ? open_process(pid, &folder) : -ESRCH;
+	int r = folder_open(pid, &folder);
 
 	if (r >= 0)
-		r = read_status(folder, text);
+		r = folder_read_status(folder, text, NULL);
 	if (r >= 0)
 		r = proc_status_uids(text, uids);
 	if (r >= 0)
@@ -155,10 +63,10 @@ int process_parent(pid_t pid, pid_t *ret)
 	_cleanup_close_ int folder = -EBADF;
 	char text[STATUS_SIZE];
 	const char *line;
-	int r = pid > 0 ? open_process(pid, &folder) : -ESRCH;
+	int r = folder_open(pid, &folder);
 
 	if (r >= 0)
-		r = read_status(folder, text);
+		r = folder_read_status(folder, text, NULL);
 	if (r < 0)
 		return r;
 	/* a line's end in the name, which stands before, is escaped */
@@ -172,31 +80,40 @@ int process_parent(pid_t pid, pid_t *ret)
 static int owner_at(int folder, uid_t *ret)
 {
 	char text[STATUS_SIZE];
-	struct stat st;
-	uid_t uid;
-	int r = read_status(folder, text);
+	uid_t uid, owner;
+	int r = folder_read_status(folder, text, &owner);
 
+	if (r >= 0)
+		r = proc_status_uid(text, &uid);
 	if (r < 0)
 		return r;
 	/*
-	 * the folder's own owner is the effective uid whatever can be dumped (task_dump_owner() in
-	 * fs/proc/base.c)
+	 * the folder's own owner is the effective uid whatever can be dumped, that of its files is
+	 * not (task_dump_owner() in fs/proc/base.c)
 	 */
-	if (fstatat(folder, "environ", &st, 0) < 0)
-		return gone(errno);
-	r = proc_status_uid(text, &uid);
-	if (r < 0)
-		return r;
-	*ret = uid == st.st_uid ? uid : PROCESS_NO_UID;
+	*ret = uid == owner ? uid : PROCESS_NO_UID;
 	return 0;
 }
 
 int process_owner(pid_t pid, uid_t *ret)
 {
 	_cleanup_close_ int folder = -EBADF;
-	int r = pid > 0 ? open_process(pid, &folder) : -ESRCH;
+	int r = folder_open(pid, &folder);
 
 	return r < 0 ? r : owner_at(folder, ret);
+}
+
+/* What a thread is called, by a file "comm". */
+static int read_name(int folder, const char *file, char **ret)
+{
+	_cleanup_buf_ struct buf b = {};
+	int r = folder_read(folder, file, 64, &b);
+
+	if (r < 0)
+		return r;
+	/* The kernel ends it with a newline. */
+	*ret = text_sanitize(b.data ? b.data : "", b.size ? b.size - 1 : 0);
+	return *ret ? 0 : -ENOMEM;
 }
 
 static int read_exe(int folder, char **ret)
@@ -215,7 +132,7 @@ static int read_cgroup(int folder, struct buf *b, struct process_info *p)
 {
 	const char *path, *part;
 	size_t path_size, size;
-	int r = read_optional(folder, "cgroup", PROC_MAX_CGROUP, b);
+	int r = folder_read_optional(folder, "cgroup", PROC_MAX_CGROUP, b);
 
 	if (r < 0)
 		return r;
@@ -303,13 +220,14 @@ int process_info_inherit(struct process_info *p, const struct process_info *make
 	return 0;
 }
 
-/* cmdline, and what it, the environment and the cgroup say of service and version. */
-static int read_labels(int folder, struct buf *b, struct process_info *p)
+/* What the arguments, the environment and the cgroup say of service and version. */
+static int read_labels(int folder, const struct proc_stat *stat, struct buf *b,
+		       struct process_info *p)
 {
 	_cleanup_buf_ struct buf arguments = {};
 	_cleanup_free_ char *script = NULL;
 	const char *data;
-	int r = read_optional(folder, "cmdline", PROC_MAX_CMDLINE_READ, &arguments);
+	int r = folder_read_blocks(folder, stat, &arguments, b);
 
 	if (r < 0)
 		return r;
@@ -320,9 +238,6 @@ static int read_labels(int folder, struct buf *b, struct process_info *p)
 		return -ENOMEM;
 	if (p->made == PROCESS_EXECUTED && proc_cmdline_is_worker(p->exe, data, arguments.size))
 		p->made = PROCESS_WORKER;
-	r = read_optional(folder, "environ", PROC_MAX_ENVIRON, b);
-	if (r < 0)
-		return r;
 	p->overwritten = proc_environ_overwritten(b->data ? b->data : "", b->size);
 	r = set_labels(p, b->data ? b->data : "", b->size, script);
 	/* of one that wrote over what it was called, who reads that finds it */
@@ -335,11 +250,10 @@ int process_title_read(pid_t pid, char **ret_comm, char **ret_cmdline)
 	_cleanup_buf_ struct buf b = {};
 	_cleanup_free_ char *comm = NULL;
 	char *cmdline;
-	int r = process_thread_name(pid, pid, &comm);
+	int r = folder_open(pid, &folder);
 
-	r = r < 0 ? r : open_process(pid, &folder);
-	if (r >= 0)
-		r = read_optional(folder, "cmdline", PROC_MAX_CMDLINE_READ, &b);
+	r = r < 0 ? r : read_name(folder, "comm", &comm);
+	r = r < 0 ? r : folder_read_optional(folder, "cmdline", PROC_MAX_CMDLINE_READ, &b);
 	if (r < 0)
 		return r;
 	cmdline = proc_cmdline_join(b.data ? b.data : "", b.size, PROC_MAX_CMDLINE);
@@ -364,10 +278,10 @@ static int read_made(const struct proc_stat *s, struct buf *b, struct process_in
 
 	p->parent = s->parent;
 	if (s->parent <= 1 || p->uid == PROCESS_NO_UID || !(s->flags & PF_FORKNOEXEC) ||
-	    !s->stack || open_process(s->parent, &folder) < 0 || owner_at(folder, &uid) < 0 ||
+	    !s->stack || folder_open(s->parent, &folder) < 0 || owner_at(folder, &uid) < 0 ||
 	    uid != p->uid)
 		return 0;
-	r = read_stat(folder, b, &parent);
+	r = folder_read_stat(folder, b, &parent);
 	if (r == -ENOMEM)
 		return r;
 	if (r >= 0 && s->stack == parent.stack && s->arguments == parent.arguments &&
@@ -381,9 +295,9 @@ static int read_all(pid_t pid, struct process_info *p)
 	_cleanup_close_ int folder = -EBADF;
 	_cleanup_buf_ struct buf b = {};
 	struct proc_stat s;
-	int r = open_process(pid, &folder);
+	int r = folder_open(pid, &folder);
 
-	r = r < 0 ? r : read_stat(folder, &b, &s);
+	r = r < 0 ? r : folder_read_stat(folder, &b, &s);
 	if (r < 0)
 		return r;
 	p->pid = pid;
@@ -396,11 +310,11 @@ static int read_all(pid_t pid, struct process_info *p)
 	r = r < 0 ? r : read_made(&s, &b, p);
 	r = r < 0 ? r : read_exe(folder, &p->exe);
 	r = r < 0 ? r : read_cgroup(folder, &b, p);
-	r = r < 0 ? r : read_labels(folder, &b, p);
+	r = r < 0 ? r : read_labels(folder, &s, &b, p);
 	if (r < 0)
 		return r;
 	/* of one that has ended meanwhile some files were empty */
-	return faccessat(folder, "stat", F_OK, 0) < 0 ? gone(errno) : 0;
+	return faccessat(folder, "stat", F_OK, 0) < 0 ? folder_gone(errno) : 0;
 }
 
 int process_info_read(pid_t pid, struct process_info *ret)
@@ -429,12 +343,12 @@ static int read_brief(pid_t pid, struct process_info *p)
 {
 	_cleanup_close_ int folder = -EBADF;
 	_cleanup_buf_ struct buf b = {};
-	int r = open_process(pid, &folder);
+	int r = folder_open(pid, &folder);
 
 	if (r >= 0)
 		r = owner_at(folder, &p->uid);
 	if (r >= 0)
-		r = process_thread_name(pid, pid, &p->comm);
+		r = read_name(folder, "comm", &p->comm);
 	if (r >= 0)
 		r = read_cgroup(folder, &b, p);
 	if (r < 0)
@@ -476,7 +390,7 @@ int process_info_child(const struct process_info *parent, pid_t pid, uint64_t be
 	p.made = PROCESS_FORKED;
 	set_start(&p, began_ns);
 	/* one that is gone already was what its parent is */
-	r = there ? open_process(pid, &folder) : -ESRCH;
+	r = there ? folder_open(pid, &folder) : -ESRCH;
 	if (r == 0 && owner_at(folder, &uid) == 0)
 		p.uid = uid;
 	if (r == 0)
@@ -498,17 +412,10 @@ int process_info_child(const struct process_info *parent, pid_t pid, uint64_t be
 
 int process_thread_name(pid_t pid, pid_t tid, char **ret)
 {
-	_cleanup_buf_ struct buf b = {};
 	char name[64];
-	int r;
 
 	snprintf(name, sizeof(name), "/proc/%d/task/%d/comm", (int)pid, (int)tid);
-	r = read_file_at(AT_FDCWD, name, 64, &b);
-	if (r < 0)
-		return r;
-	/* The kernel ends it with a newline. */
-	*ret = text_sanitize(b.data ? b.data : "", b.size ? b.size - 1 : 0);
-	return *ret ? 0 : -ENOMEM;
+	return read_name(AT_FDCWD, name, ret);
 }
 
 int process_info_copy(const struct process_info *from, struct process_info *ret)
