@@ -48,6 +48,9 @@ extern volatile __u64 plop_renames_woken;
 /* See PLOP_PLAIN_PROGRAMS; 0: none. Written by user space only. */
 extern volatile __u64 plop_plain[PLOP_PLAIN_PROGRAMS];
 
+/* See PLOP_FORKED_PLACES. */
+extern volatile __u64 plop_forked[PLOP_FORKED_PLACES];
+
 #define COPY_SIZE 4096
 #define RECORD_SIZE                                                                \
 	(sizeof(struct plop_record_code) + PLOP_CAPTURE_FILE + PLOP_CAPTURE_NAME + \

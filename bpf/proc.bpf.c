@@ -11,6 +11,7 @@ volatile __u64 plop_changes = 0;
 volatile __u64 plop_table_full = 0;
 volatile __u64 plop_renames_woken = 0;
 volatile __u64 plop_plain[PLOP_PLAIN_PROGRAMS] = {};
+volatile __u64 plop_forked[PLOP_FORKED_PLACES] = {};
 
 /* Processes of the table by their user's place, and of all but root's. Written by both sides. */
 volatile __u32 plop_user_processes[PLOP_USER_PLACES] = {};
@@ -130,6 +131,8 @@ int BPF_PROG(plop_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	}
 	filter_fork(from, to);
+	/* before it is seen what the parent is: that it is known comes before this is read */
+	plop_forked[from % PLOP_FORKED_PLACES] = bpf_ktime_get_ns();
 	p = bpf_map_lookup_elem(&processes, &from);
 	if (!p)
 		return 0;

@@ -119,6 +119,11 @@ uint64_t sampler_process_program(struct sampler *s, uint32_t tgid, uint64_t imag
 	return now.runtime;
 }
 
+bool sampler_process_forked(const struct sampler *s, uint32_t tgid, uint64_t image)
+{
+	return s->skel->bss->plop_forked[tgid % PLOP_FORKED_PLACES] >= image;
+}
+
 void sampler_program_plain(struct sampler *s, uint64_t file, bool plain)
 {
 	volatile __u64 *place = &s->skel->bss->plop_plain[file % PLOP_PLAIN_PROGRAMS];

@@ -250,6 +250,8 @@ int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret);
  * not known.
  */
 uint64_t sampler_process_program(struct sampler *s, uint32_t tgid, uint64_t image);
+/* Whether a process may have forked since it is this image; false: it did not. */
+bool sampler_process_forked(const struct sampler *s, uint32_t tgid, uint64_t image);
 
 /* Has the ticks read this code object's address each time they meet it, until it settles again. */
 void sampler_code_loosen(struct sampler *s, uint64_t image, uint64_t code);

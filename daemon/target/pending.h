@@ -40,7 +40,7 @@ struct pending {
 	uint64_t file; /* of the program that it has executed, where that was told; else 0 */
 	bool plain;    /* the program is a plain one: ticks do not ask for it earlier */
 	bool first;    /* it becomes Python, and has not been looked at: plain_wait() */
-	uid_t uid;     /* first: who ran it when it was executed; (uid_t)-1: not known */
+	uid_t uid;     /* first, plain: who ran it when it was executed; (uid_t)-1: not known */
 	struct pending_user *user; /* whose place it is; NULL: one that is not counted */
 };
 

@@ -31,6 +31,6 @@ void plain_add(struct plain_programs *p, uint64_t file, uint64_t now_ns);
 void plain_never(struct plain_programs *p, uint64_t file, uint64_t now_ns);
 /* Of one that has become Python: when after exec it is looked at first. 0: no such is known. */
 uint64_t plain_wait(const struct plain_programs *p, uint64_t file, uint64_t now_ns);
-/* That look found an interpreter or not: the next one comes a bit sooner, or later. */
+/* That look found an interpreter that was up, or not: the next comes a bit sooner, or later. */
 void plain_looked(struct plain_programs *p, uint64_t file, bool found);
 bool plain_has(const struct plain_programs *p, uint64_t file, uint64_t now_ns);

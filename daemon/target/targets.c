@@ -271,7 +271,7 @@ static void target_look_again(struct targets *t, const struct examination *x)
 	if (now - x->key.image >= NEW_NS)
 		return;
 	targets_ask_together(t, &x->key, now + NEW_NS);
-	targets_pending_program(t, &x->key, x->file, false);
+	targets_pending_program(t, &x->key, x->file, PROCESS_NO_UID, false);
 }
 
 /*
@@ -292,7 +292,8 @@ static void target_learn(struct targets *t, const struct examination *x,
 		plain_never(&t->plain, x->file, now);
 	if (x->first)
 		plain_looked(&t->plain, x->file,
-			     python->verdict != PYTHON_NOT_YET && python->verdict != PYTHON_NO);
+			     python->verdict != PYTHON_NOT_YET && python->verdict != PYTHON_NO &&
+				     !python->starting);
 	sampler_program_plain(t->sampler, x->file, plain_has(&t->plain, x->file, now));
 }
 
@@ -312,7 +313,7 @@ static void targets_found(struct targets *t, const struct examination *x,
 		if (unasked && target_watch(t, tgid, image, fresh, x->file) < 0)
 			return;
 		targets_ask_later(t, &x->key);
-		targets_pending_program(t, &x->key, x->file, false);
+		targets_pending_program(t, &x->key, x->file, PROCESS_NO_UID, false);
 		return;
 	case PYTHON_YES:
 	case PYTHON_UNSUPPORTED:
@@ -331,7 +332,7 @@ static void targets_found(struct targets *t, const struct examination *x,
 			log_warning_r(r, "Cannot profile process %u", tgid);
 		if (r == 0 && python->starting)
 			target_starts(t, targets_find(t, tgid, image));
-		if (r == 0 && !fresh)
+		if (r == 0 && !fresh && sampler_process_forked(t->sampler, tgid, image))
 			targets_examine_children(t, tgid);
 		return;
 	case PYTHON_NO:
@@ -388,6 +389,7 @@ void targets_look(struct targets *t, const struct pending *of, bool fresh)
 	const struct target_key key = of->key;
 	struct examinee who = { .pid = (pid_t)key.tgid, .image = key.image, .user = of->uid };
 	struct target *k = targets_find(t, key.tgid, key.image);
+	struct pending *asked;
 	struct examination *x;
 	struct buf request = {};
 
@@ -405,6 +407,10 @@ void targets_look(struct targets *t, const struct pending *of, bool fresh)
 	*x = (struct examination){
 		.targets = t, .key = key, .fresh = fresh, .file = of->file, .first = of->first
 	};
+	/* until its answer has come no tick has it looked at */
+	asked = fresh ? NULL : pendings_get(&t->pending, &key);
+	if (asked)
+		asked->due_ns = 0;
 	if (k && k->python.verdict == PYTHON_YES)
 		examine_process(&request, &k->python.layout, k->python.runtime);
 	t->examining++;

@@ -41,7 +41,7 @@ void targets_ask_later(struct targets *t, const struct target_key *key)
 }
 
 void targets_pending_program(struct targets *t, const struct target_key *key, uint64_t file,
-			     bool plain)
+			     uid_t uid, bool plain)
 {
 	struct pending *p = pendings_find(&t->pending, key);
 
@@ -50,7 +50,7 @@ void targets_pending_program(struct targets *t, const struct target_key *key, ui
 	p->file = file;
 	p->plain = plain;
 	p->first = false;
-	p->uid = PROCESS_NO_UID;
+	p->uid = uid;
 }
 
 void targets_postpone(struct targets *t, const struct target_key *key, uint64_t due_ns)
@@ -121,7 +121,7 @@ void targets_exec(struct targets *t, const struct plop_record_exec *r)
 	if (targets_image_is_over(t, &key))
 		return;
 	targets_ask_together(t, &key, key.image + PLAIN_NS - STEP_NS);
-	targets_pending_program(t, &key, r->file, true);
+	targets_pending_program(t, &key, r->file, r->uid, true);
 }
 
 void targets_ticked(struct targets *t, uint32_t tgid, uint64_t image)

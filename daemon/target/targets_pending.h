@@ -12,10 +12,10 @@
 void targets_ask_again(struct targets *t, const struct target_key *key, uint64_t due_ns);
 void targets_ask_together(struct targets *t, const struct target_key *key, uint64_t due_ns);
 void targets_ask_later(struct targets *t, const struct target_key *key);
-/* Of one that is to be looked at: not before that time; of which program it is. */
+/* Of one that is to be looked at: not before that time; of which program it is, and who runs it. */
 void targets_postpone(struct targets *t, const struct target_key *key, uint64_t due_ns);
 void targets_pending_program(struct targets *t, const struct target_key *key, uint64_t file,
-			     bool plain);
+			     uid_t uid, bool plain);
 void targets_forget_pending(struct targets *t, const struct target_key *key);
 /* The timer's: looks at those whose time has come. */
 int targets_retry(sd_event_source *s, uint64_t usec, void *ctx);

@@ -387,6 +387,12 @@ enum plop_record_type {
 #define PLOP_PLAIN_PROGRAMS 1024
 
 /*
+ * When a process forked last, kernel time, at the remainder of its tgid by this: several share a
+ * place, so one may seem to have forked that did not.
+ */
+#define PLOP_FORKED_PLACES 1024
+
+/*
  * A process that renames itself all the time is told of no more often than that. Whoever looks at
  * its name that long after the record sees the last one of those that were not told of.
  */

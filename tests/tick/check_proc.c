@@ -82,6 +82,10 @@ START_TEST(programs)
 	plop_fork(&child.task, &tick_task.task);
 	ck_assert_uint_eq(kernel_records(), 0);
 	ck_assert_uint_eq(tick_process(TICK_TGID)->state, PLOP_STATE_NEW);
+	/* that it forked is told all the same, for when it is known; nobody else did */
+	ck_assert_uint_ge(plop_forked[CHILD_TGID % PLOP_FORKED_PLACES],
+			  tick_process(CHILD_TGID)->image);
+	ck_assert_uint_eq(plop_forked[(CHILD_TGID + 1) % PLOP_FORKED_PLACES], 0);
 	/* another file has another number, and the same has the same */
 	plop_exec(&tick_task.task);
 	plop_exec(&child.task);

@@ -43,6 +43,7 @@ void tick_begin(const struct reader *memory, const struct plop_layout *l, __u64 
 	kernel_whole(s->copy + COPY_SIZE, sizeof(s->copy) - COPY_SIZE);
 	plop_active = plop_seconds = plop_trusted = 0;
 	memset((void *)plop_plain, 0, sizeof(plop_plain));
+	memset((void *)plop_forked, 0, sizeof(plop_forked));
 	plop_changes = plop_states_woken = plop_renames_woken = 0;
 	for (size_t i = 0; i < PLOP_PARTS; i++) {
 		plop_part_most[i].stacks = PLOP_HALF_STACKS;

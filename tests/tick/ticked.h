@@ -32,6 +32,7 @@ int plop_wakeup(struct task_struct *task);
 extern volatile __u32 plop_active, plop_seconds, plop_trusted;
 extern volatile __u64 plop_changes, plop_table_full, plop_renames_woken;
 extern volatile __u64 plop_plain[PLOP_PLAIN_PROGRAMS];
+extern volatile __u64 plop_forked[PLOP_FORKED_PLACES];
 extern volatile struct plop_part plop_part_most[PLOP_PARTS];
 
 /* What became of one tick. */

@@ -246,6 +246,11 @@ uint64_t sampler_process_program(struct sampler *s, uint32_t tgid, uint64_t imag
 	return 0;
 }
 
+bool sampler_process_forked(const struct sampler *s, uint32_t tgid, uint64_t image)
+{
+	return true;
+}
+
 int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
 {
 	if (tgid == s->parent)
