@@ -11,7 +11,10 @@
 /* How long a helper may take in all for one question while it goes on. */
 #define LONGEST_TICKS_NS  (3 * NSEC_PER_SEC)
 #define LONGEST_PEOPLE_NS (30 * NSEC_PER_SEC)
-/* Of an answer, what is read at a time: at its beginning, and at most; and at most at one event. */
+/*
+ * Of an answer, what is read at a time: at its beginning, where how long it is says how much more,
+ * and at most; and at most at one event.
+ */
 #define CHUNK     4096u
 #define CHUNK_MAX (256u << 10)
 #define EVENT_MAX (2u << 20)
@@ -202,11 +205,24 @@ static int helper_answer(struct helper *h)
 	return 1;
 }
 
+/* How much is read next. */
+static size_t helper_wants(const struct helper *h)
+{
+	struct message_head head;
+	size_t whole;
+
+	if (h->in.size < sizeof(head))
+		return CHUNK;
+	memcpy(&head, h->in.data, sizeof(head));
+	whole = sizeof(head) + head.size;
+	return whole > h->in.size ? MIN(whole - h->in.size, (size_t)CHUNK_MAX) : CHUNK;
+}
+
 static int helper_receive(struct helper *h)
 {
 	/* the event comes again while there is more */
 	for (size_t had = h->in.size; h->in.size - had < EVENT_MAX;) {
-		size_t want = h->in.size < CHUNK ? CHUNK : CHUNK_MAX;
+		size_t want = helper_wants(h);
 		void *to = buf_reserve(&h->in, want);
 		ssize_t n;
 		int r;

@@ -12,14 +12,25 @@ static const serve_t ops[EXAMINE_OPS] = {
 	[EXAMINE_ASLEEP] = serve_asleep,   [EXAMINE_TITLE] = serve_title,
 };
 
-/* All size bytes; -EPIPE: plopd has gone. */
-static int read_all(int fd, void *buffer, size_t size)
+/* What a question mostly has room in. */
+#define QUESTION_USUAL 4096
+
+/*
+ * A whole question, head and all, in request; there is none behind it that has no answer yet.
+ * -EPIPE: plopd has gone.
+ */
+static int read_question(int fd, struct buf *request, struct message_head *ret)
 {
-	char *to = buffer;
+	size_t whole = sizeof(*ret);
 
-	while (size > 0) {
-		ssize_t n = read(fd, to, size);
+	buf_clear(request);
+	while (request->size < whole) {
+		size_t want = MAX(whole - request->size, (size_t)QUESTION_USUAL);
+		char *to = buf_reserve(request, want);
+		ssize_t n = to ? read(fd, to, want) : 0;
 
+		if (!to)
+			return -ENOMEM;
 		if (n < 0 && errno == EINTR)
 			continue;
 		/* plopd may have gone with answers that it did not read */
@@ -27,10 +38,15 @@ static int read_all(int fd, void *buffer, size_t size)
 			return -EPIPE;
 		if (n < 0)
 			return -errno;
-		to += n;
-		size -= (size_t)n;
+		request->size += (size_t)n;
+		if (request->size < sizeof(*ret))
+			continue;
+		memcpy(ret, request->data, sizeof(*ret));
+		if (ret->size > REQUEST_MAX || ret->value < 0 || ret->value >= EXAMINE_OPS)
+			return -EBADMSG;
+		whole = sizeof(*ret) + ret->size;
 	}
-	return 0;
+	return request->size == whole ? 0 : -EBADMSG;
 }
 
 /* The head and the rest at once: plopd is woken once. */
@@ -61,19 +77,11 @@ static int serve_one(struct served *s, int fd, struct buf *request, struct buf *
 	struct message_head head;
 	struct unpack u;
 	uint32_t pid;
-	int r = read_all(fd, &head, sizeof(head));
+	int r = read_question(fd, request, &head);
 
 	if (r < 0)
 		return r;
-	if (head.size > REQUEST_MAX || head.value < 0 || head.value >= EXAMINE_OPS)
-		return -EBADMSG;
-	buf_clear(request);
-	if (head.size > 0 && !buf_reserve(request, head.size))
-		return -ENOMEM;
-	r = read_all(fd, request->data, head.size);
-	if (r < 0)
-		return r;
-	u = (struct unpack){ .data = request->data, .size = head.size };
+	u = (struct unpack){ .data = request->data + sizeof(head), .size = head.size };
 	pid = unpack_u32(&u);
 	buf_clear(answer);
 	r = ops[head.value](s, (pid_t)pid, &u, answer);
