@@ -44,9 +44,12 @@ int serve_process(struct served *s, pid_t pid, struct unpack *request, struct bu
 	struct process_info info = {};
 	char **strings[] = PROCESS_INFO_TEXTS(&info);
 	struct python_process p = {};
-	bool known = known_is_up(pid, request, &p);
-	int r = known ? 0 : python_discover(s->cache, pid, &p);
+	bool again = request->size > 0, known = known_is_up(pid, request, &p);
+	int r = 0;
 
+	if (!known)
+		r = again ? python_discover_again(s->cache, pid, &p) :
+			    python_discover(s->cache, pid, &p);
 	if (r < 0)
 		return r;
 	if ((p.verdict == PYTHON_YES && !known) || p.verdict == PYTHON_UNSUPPORTED ||

@@ -124,9 +124,9 @@ static int search_line(char *line, void *ctx)
 		return 0;
 	name = cache_base_name(m.path);
 	if (streq(m.path, s->exe_path))
-		r = cache_look_at_exe(s->cache, s->pid, s->exe_path, &b);
+		r = cache_look_at_exe(s->cache, s->pid, s->exe_path, &b, NULL);
 	else if (strncmp(name, "_asyncio.", 9) == 0 || cache_is_interpreter_name(name))
-		r = cache_look_at_map(s->cache, s->pid, &m, &b);
+		r = cache_look_at_map(s->cache, s->pid, &m, &b, NULL);
 	else
 		return 0;
 	if (r == -ENOMEM)

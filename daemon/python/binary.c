@@ -362,6 +362,9 @@ static int examine(const struct elf *e, const char *name, struct binary *b)
 	bool has_section;
 	int r;
 
+	b->entry = e->entry;
+	b->dynamic = e->dynamic.at;
+	b->debug = e->dynamic.debug;
 	b->needs_python = elf_needs(e, "libpython") || elf_needs(e, "libpypy");
 	if (strstr(name, "python") || strncmp(name, "_asyncio.", 9) == 0)
 		find_asyncio(e, b);
@@ -392,7 +395,6 @@ static int examine(const struct elf *e, const char *name, struct binary *b)
 		     has_section                   ? section.address :
 						     0;
 	b->trace_refs = symbols[SYMBOL_REFS].found;
-	b->entry = e->entry;
 	r = find_version(e, &symbols[SYMBOL_VERSION], name, &b->hexversion);
 	if (r < 0)
 		return r;

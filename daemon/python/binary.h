@@ -26,7 +26,10 @@ struct binary {
 	bool trace_refs;
 	/* PY_VERSION_HEX; major << 24 | minor << 16 where no more is known; 0: unknown */
 	uint32_t hexversion;
-	uint64_t entry; /* BINARY_CPYTHON: where a program begins, before relocation; or 0 */
+	/* before relocation; 0: it has none */
+	uint64_t entry;   /* where a program begins */
+	uint64_t dynamic; /* PT_DYNAMIC, by which a loader's list tells it from others */
+	uint64_t debug;   /* of a program: where its loader puts the address of that list */
 	size_t nloads;
 	struct elf_segment *loads; /* BINARY_CPYTHON: its PT_LOADs, owned */
 	/* what the _asyncio module in this file says of its structs: .AsyncioDebug, 3.14+ */

@@ -14,15 +14,6 @@
  */
 #define CACHE_MAX 4096
 
-/*
- * Which file, in which state of its content. Its mtime can be set, as package managers and image
- * layers do, so that another file that has the inode by now, or other content in the same, looks
- * like the first; its ctime cannot.
- */
-struct cache_key {
-	uint64_t device, inode, mtime_ns, ctime_ns, size;
-};
-
 struct cache_entry {
 	struct cache_key key;
 	struct binary binary;
@@ -31,6 +22,9 @@ struct cache_entry {
 
 #define PLAIN_FILES 1024
 #define PLAIN_NS    NSEC_PER_SEC
+
+/* Programs whose libpython is remembered: 8 kB. */
+#define LINKED_PROGRAMS 64
 
 struct plain_file {
 	struct mapped_key key;
@@ -41,8 +35,9 @@ struct python_cache {
 	struct cache_entry *entries;
 	char *buffer;       /* for /proc/PID/maps */
 	unsigned int opens; /* see cache_opens() */
-	/* by a hash of the key; one has the place of another */
+	/* both by a hash of the key; one has the place of another */
 	struct plain_file plain[PLAIN_FILES];
+	struct cache_linked linked[LINKED_PROGRAMS];
 };
 
 #define MAPS_BUFFER (64u << 10)
@@ -95,6 +90,13 @@ static struct cache_key key_of(const struct stat *st)
 	};
 }
 
+/* The kernel's link to the file behind a mapping. */
+static void map_path(pid_t pid, uint64_t start, uint64_t end, char ret[static 64])
+{
+	snprintf(ret, 64, "/proc/%d/map_files/%llx-%llx", pid, (unsigned long long)start,
+		 (unsigned long long)end);
+}
+
 static int cache_add(struct python_cache *c, const struct cache_key *key, const struct binary *b,
 		     const struct binary **ret)
 {
@@ -111,16 +113,23 @@ static int cache_add(struct python_cache *c, const struct cache_key *key, const 
 	return 0;
 }
 
+const struct binary *cache_find(const struct python_cache *c, const struct cache_key *key)
+{
+	struct cache_entry *e;
+
+	HASH_FIND(hh, c->entries, key, sizeof(*key), e);
+	return e ? &e->binary : NULL;
+}
+
 /*
  * What the file at path is; opens it only if it was not met before. *ret stays the cache's, until
  * its next addition.
  */
 static int look_at(struct python_cache *c, const char *path, const char *name,
-		   const struct binary **ret)
+		   const struct binary **ret, struct cache_key *ret_key)
 {
 	_cleanup_close_ int fd = -EBADF;
 	struct file_blocks blocks;
-	struct cache_entry *e;
 	struct cache_key key;
 	struct binary b;
 	struct reader memory;
@@ -132,11 +141,11 @@ static int look_at(struct python_cache *c, const char *path, const char *name,
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
 	key = key_of(&st);
-	HASH_FIND(hh, c->entries, &key, sizeof(key), e);
-	if (e) {
-		*ret = &e->binary;
+	if (ret_key)
+		*ret_key = key;
+	*ret = cache_find(c, &key);
+	if (*ret)
 		return 0;
-	}
 	if (c->opens == 0)
 		return -EAGAIN;
 	c->opens -= c->opens < UINT_MAX;
@@ -147,11 +156,11 @@ static int look_at(struct python_cache *c, const char *path, const char *name,
 		return -EINVAL;
 	/* It may have been replaced since. */
 	key = key_of(&st);
-	HASH_FIND(hh, c->entries, &key, sizeof(key), e);
-	if (e) {
-		*ret = &e->binary;
+	if (ret_key)
+		*ret_key = key;
+	*ret = cache_find(c, &key);
+	if (*ret)
 		return 0;
-	}
 	memory = file_blocks_reader(&blocks, fd);
 	r = binary_examine(&memory, key.size, name, &b);
 	if (r < 0)
@@ -183,6 +192,37 @@ void cache_add_plain(struct python_cache *c, const struct mapped_key *key)
 	};
 }
 
+static size_t linked_place(const struct cache_key *program)
+{
+	return (program->inode ^ program->device * 0x9e3779b97f4a7c15 >> 32) % LINKED_PROGRAMS;
+}
+
+const struct cache_linked *cache_linked(const struct python_cache *c,
+					const struct cache_key *program)
+{
+	const struct cache_linked *l = &c->linked[linked_place(program)];
+
+	return memcmp(&l->program, program, sizeof(*program)) == 0 ? l : NULL;
+}
+
+void cache_add_linked(struct python_cache *c, const struct cache_linked *l)
+{
+	c->linked[linked_place(&l->program)] = *l;
+}
+
+bool cache_is_mapped(pid_t pid, uint64_t start, uint64_t end, const struct cache_key *key)
+{
+	struct cache_key found;
+	struct stat st;
+	char path[64];
+
+	map_path(pid, start, end, path);
+	if (stat(path, &st) < 0)
+		return false;
+	found = key_of(&st);
+	return memcmp(&found, key, sizeof(*key)) == 0;
+}
+
 void cache_opens(struct python_cache *c, unsigned int n)
 {
 	c->opens = n;
@@ -202,28 +242,27 @@ bool cache_is_interpreter_name(const char *name)
 }
 
 int cache_look_at_exe(struct python_cache *c, pid_t pid, const char *exe_path,
-		      const struct binary **ret)
+		      const struct binary **ret, struct cache_key *ret_key)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	return look_at(c, path, cache_base_name(exe_path), ret);
+	return look_at(c, path, cache_base_name(exe_path), ret, ret_key);
 }
 
 int cache_look_at_map(struct python_cache *c, pid_t pid, const struct process_map *m,
-		      const struct binary **ret)
+		      const struct binary **ret, struct cache_key *ret_key)
 {
 	char path[PATH_MAX + 64];
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid,
-		 (unsigned long long)m->start, (unsigned long long)m->end);
-	r = look_at(c, path, cache_base_name(m->path), ret);
+	map_path(pid, m->start, m->end, path);
+	r = look_at(c, path, cache_base_name(m->path), ret, ret_key);
 	if (r != -EPERM && r != -EACCES && r != -ENOENT)
 		return r;
 	if ((size_t)snprintf(path, sizeof(path), "/proc/%d/root%s", pid, m->path) >= sizeof(path))
 		return -ENAMETOOLONG;
-	return look_at(c, path, cache_base_name(m->path), ret);
+	return look_at(c, path, cache_base_name(m->path), ret, ret_key);
 }
 
 /* Goes through maps line by line without holding all of it. */

@@ -7,15 +7,13 @@
 #include "proc/process.h"
 #include "python/cache.h"
 #include "python/identify.h"
+#include "python/loader.h"
 #include "python/mapped.h"
 
 /*
  * Files without an interpreter's name that are opened at a time because they were not met before.
  */
 #define OPENS_MAX 512
-/* What the kernel tells a program at its start; it has some twenty. */
-#define AUXV_MAX 64
-
 /*
  * How good what was found is: of several interpreters in a process the best counts, of equal ones
  * the first by address.
@@ -32,6 +30,8 @@ enum rank {
 struct search {
 	struct python_cache *cache;
 	pid_t pid;
+	bool again;           /* all of it is looked at, whatever was found before */
+	struct cache_key exe; /* all 0: it is not known */
 	const char *exe_path; /* the exe link's target, which the mappings write the same way */
 	bool exe_is_python, exe_needs_python;
 	bool exe_is_plain;
@@ -56,45 +56,58 @@ static void take_found(struct search *s, const struct python_process *p, enum ra
 }
 
 /*
- * Where the kernel put the program that it executed, by where that begins (getauxval(3)).
- * -ENOENT: it does not tell.
+ * The interpreter where it is known to be: then there is no need to look for others. One that is
+ * starting is one for now; who looks again looks at all.
  */
-static int program_bias(pid_t pid, const struct binary *exe, uint64_t *ret)
-{
-	_cleanup_close_ int fd = -EBADF;
-	Elf64_auxv_t entries[AUXV_MAX];
-	char path[64];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 || !exe->entry ? 0 : read(fd, entries, sizeof(entries));
-	for (ssize_t i = 0; i < n / (ssize_t)sizeof(entries[0]); i++) {
-		if (entries[i].a_type != AT_ENTRY)
-			continue;
-		*ret = entries[i].a_un.a_val - exe->entry;
-		return 0;
-	}
-	return -ENOENT;
-}
-
-/* The interpreter in the program itself, if it is up: then there is no need to look for others. */
-static int take_program(struct search *s, const struct binary *exe)
+static int take_known(struct search *s, const struct binary *b, uint64_t bias)
 {
 	const struct reader memory = process_memory_reader(s->pid);
 	struct python_process p = {};
-	uint64_t bias;
-	int r = program_bias(s->pid, exe, &bias);
+	int r = python_identify(s->pid, b, bias, &p);
 
-	if (r < 0)
-		return 0;
-	r = python_identify(s->pid, exe, bias, &p);
-	if (r >= 0 && p.verdict == PYTHON_YES && python_is_up(&memory, &p.layout, p.runtime))
-		take_found(s, &p, RANK_UP);
-	return r;
+	if (r < 0 || p.verdict != PYTHON_YES)
+		return r;
+	p.starting = !python_is_up(&memory, &p.layout, p.runtime);
+	if (!p.starting || !s->again)
+		take_found(s, &p, p.starting ? RANK_STARTING : RANK_UP);
+	return 0;
 }
 
-static int take_cpython(struct search *s, const struct binary *b, const struct mapped_file *f)
+/* In the program itself. */
+static int take_program(struct search *s, const struct binary *exe)
+{
+	uint64_t bias;
+
+	return loader_program_bias(s->pid, exe, &bias) < 0 ? 0 : take_known(s, exe, bias);
+}
+
+/* In the library that the program is linked to. */
+static int take_library(struct search *s, const struct binary *exe)
+{
+	const struct binary *library;
+	uint64_t bias;
+
+	return loader_find_library(s->cache, s->pid, exe, &s->exe, &library, &bias) < 0 ?
+		       0 :
+		       take_known(s, library, bias);
+}
+
+/* The program has its interpreter there: its next process is looked at there first. */
+static void learn_library(struct search *s, const struct mapped_file *f,
+			  const struct cache_key *library, uint64_t bias)
+{
+	struct cache_linked l = { .program = s->exe,
+				  .library = *library,
+				  .from = f->maps[0].start - bias,
+				  .to = f->maps[0].end - bias };
+
+	if (s->exe_needs_python && library->inode)
+		cache_add_linked(s->cache, &l);
+}
+
+/* key: all 0 where the file could not be opened. */
+static int take_cpython(struct search *s, const struct binary *b, const struct mapped_file *f,
+			const struct cache_key *key)
 {
 	const struct reader memory = process_memory_reader(s->pid);
 	uint64_t biases[BIAS_MAX];
@@ -114,6 +127,7 @@ static int take_cpython(struct search *s, const struct binary *b, const struct m
 		} else if (p.verdict == PYTHON_YES) {
 			p.starting = !python_is_up(&memory, &p.layout, p.runtime);
 			rank = p.starting ? RANK_STARTING : RANK_UP;
+			learn_library(s, f, key, biases[i]);
 		}
 		take_found(s, &p, rank);
 	}
@@ -139,14 +153,16 @@ static int take_file(struct search *s, struct mapped_file *f)
 	bool exe = streq(f->path, s->exe_path);
 	struct binary own = {};
 	const struct binary *b = &own;
+	struct cache_key key = {};
 	int r;
 
 	f->seen = f->n;
 	if (exe ? s->exe_is_plain : cache_is_plain(s->cache, &f->key))
 		return 0;
-	r = exe ? cache_look_at_exe(s->cache, s->pid, f->path, &b) :
-		  cache_look_at_map(s->cache, s->pid, &m, &b);
+	r = exe ? cache_look_at_exe(s->cache, s->pid, f->path, &b, &key) :
+		  cache_look_at_map(s->cache, s->pid, &m, &b, &key);
 	if (r == -EPERM || r == -EACCES) {
+		key = (struct cache_key){};
 		b = &own;
 		r = examine_memory(s, f, &own);
 		if (exe) {
@@ -166,7 +182,7 @@ static int take_file(struct search *s, struct mapped_file *f)
 	if (r == 0 && b->kind == BINARY_PYPY)
 		take_found(s, &(struct python_process){ .verdict = PYTHON_PYPY }, RANK_KNOWN);
 	else if (r == 0 && b->kind == BINARY_CPYTHON)
-		r = take_cpython(s, b, f);
+		r = take_cpython(s, b, f, &key);
 	binary_done(&own);
 	return r == -ENOMEM || r == -ESRCH || r == -EPERM ? r : 0;
 }
@@ -283,7 +299,7 @@ static int discover(struct search *s, char *exe_path, size_t size, struct python
 	if (n < 0)
 		return -errno;
 	exe_path[n] = '\0';
-	r = cache_look_at_exe(s->cache, s->pid, exe_path, &exe);
+	r = cache_look_at_exe(s->cache, s->pid, exe_path, &exe, &s->exe);
 	s->exe_closed = r == -EPERM || r == -EACCES;
 	if (r < 0 && !s->exe_closed)
 		return r;
@@ -294,8 +310,10 @@ static int discover(struct search *s, char *exe_path, size_t size, struct python
 		p->verdict = PYTHON_PYPY;
 		return 0;
 	}
-	r = s->exe_is_python ? take_program(s, exe) : 0;
-	if (r < 0 || s->rank == RANK_UP)
+	r = s->exe_is_python    ? take_program(s, exe) :
+	    s->exe_needs_python ? take_library(s, exe) :
+				  0;
+	if (r < 0 || s->rank > RANK_NONE)
 		return r < 0 ? r : conclude(s, false, p);
 	n = cache_each_map(s->cache, s->pid, search_line, s);
 	r = n < 0 ? (int)n : search_files(s, true);
@@ -309,16 +327,17 @@ static int discover(struct search *s, char *exe_path, size_t size, struct python
 	return r < 0 ? r : conclude(s, n > 0 || s->files.more, p);
 }
 
-int python_discover(struct python_cache *cache, pid_t pid, struct python_process *ret)
+static int discover_it(struct search *s, struct python_process *ret)
 {
 	char exe_path[PATH_MAX + 16];
-	struct search s = { .cache = cache, .pid = pid, .exe_path = exe_path };
 	struct python_process p = {};
-	int r = discover(&s, exe_path, sizeof(exe_path), &p);
+	int r;
 
-	mapped_files_done(&s.files);
+	s->exe_path = exe_path;
+	r = discover(s, exe_path, sizeof(exe_path), &p);
+	mapped_files_done(&s->files);
 	if (r == -ENOENT || r == -ESRCH || r == -ENOTDIR) {
-		p.verdict = without_exe(pid);
+		p.verdict = without_exe(s->pid);
 	} else if (r == -EINVAL || r == -ENAMETOOLONG || r == -EIO || r == -ELOOP) {
 		p.verdict = PYTHON_NO;
 	} else if (r < 0) {
@@ -326,4 +345,18 @@ int python_discover(struct python_cache *cache, pid_t pid, struct python_process
 	}
 	*ret = p;
 	return 0;
+}
+
+int python_discover(struct python_cache *cache, pid_t pid, struct python_process *ret)
+{
+	struct search s = { .cache = cache, .pid = pid };
+
+	return discover_it(&s, ret);
+}
+
+int python_discover_again(struct python_cache *cache, pid_t pid, struct python_process *ret)
+{
+	struct search s = { .cache = cache, .pid = pid, .again = true };
+
+	return discover_it(&s, ret);
 }

@@ -94,6 +94,8 @@ void elf_open_dynamic(struct elf *e, uint64_t bias)
 					&e->dynamic.gnu_hash };
 	Elf64_Dyn d;
 
+	for (uint32_t i = 0; i < e->nsegments && !e->dynamic.at; i++)
+		e->dynamic.at = e->segments[i].type == PT_DYNAMIC ? e->segments[i].vaddr : 0;
 	for (uint32_t i = 0; read_dynamic(e, i, &d) == 0; i++) {
 		uint64_t *to = d.d_tag == DT_SYMTAB   ? &e->dynamic.symtab :
 			       d.d_tag == DT_STRTAB   ? &e->dynamic.strtab :
@@ -104,6 +106,9 @@ void elf_open_dynamic(struct elf *e, uint64_t bias)
 
 		if (to)
 			*to = d.d_un.d_val;
+		if (d.d_tag == DT_DEBUG)
+			e->dynamic.debug =
+				e->dynamic.at + i * sizeof(d) + offsetof(Elf64_Dyn, d_un);
 	}
 	/*
 	 * glibc's loader relocates these where they lie (elf_get_dynamic_info(),

@@ -25,6 +25,8 @@ struct elf_section {
 /* Where PT_DYNAMIC says the dynamic symbols are; addresses, 0 for what is not there. */
 struct elf_dynamic {
 	uint64_t symtab, strtab, strsz, hash, gnu_hash;
+	uint64_t at;    /* PT_DYNAMIC itself */
+	uint64_t debug; /* where the loader of a program puts the address of its struct r_debug */
 };
 
 struct elf {

@@ -60,6 +60,12 @@ void python_cache_free(struct python_cache *c);
 DEFINE_FREEP(struct python_cache, python_cache_free)
 int python_discover(struct python_cache *cache, pid_t pid, struct python_process *ret);
 /*
+ * The same of one whose interpreter was found and is not up: that may not be the one that it uses.
+ * The first call is content with one that is starting in the program or in the library where others
+ * of this program have it; this one looks at all that is mapped.
+ */
+int python_discover_again(struct python_cache *cache, pid_t pid, struct python_process *ret);
+/*
  * Whether an interpreter, by layout and address of its runtime, is initialised: what makes one not
  * starting.
  */

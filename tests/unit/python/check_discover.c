@@ -3,12 +3,15 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "check_main.h"
 #include "proc/process.h"
 #include "python/binary.h"
+#include "python/loader.h"
 #include "python/mapped.h"
 #include "python/python.h"
 
@@ -263,6 +266,131 @@ START_TEST(other_content_of_the_same_inode_size_and_mtime)
 }
 END_TEST
 
+/* FAKE_PROGRAM at work. */
+struct program {
+	pid_t pid;
+	int line;
+	uint64_t runtime;
+};
+
+static struct program program_start(uint16_t up_at)
+{
+	struct program p;
+	char offset[16];
+	int line[2];
+
+	snprintf(offset, sizeof(offset), "%u", up_at);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line), 0);
+	p.pid = fork();
+	ck_assert_int_ge(p.pid, 0);
+	if (p.pid == 0) {
+		dup2(line[1], STDIN_FILENO);
+		dup2(line[1], STDOUT_FILENO);
+		execl(FAKE_PROGRAM, FAKE_PROGRAM, offset, NULL);
+		_exit(127);
+	}
+	close(line[1]);
+	p.line = line[0];
+	ck_assert_int_eq(read(p.line, &p.runtime, sizeof(p.runtime)), sizeof(p.runtime));
+	return p;
+}
+
+static void program_end(struct program *p)
+{
+	close(p->line);
+	ck_assert_int_eq(waitpid(p->pid, NULL, 0), p->pid);
+}
+
+static void program_discovered(const struct program *p, bool again, bool starting)
+{
+	struct python_process found;
+
+	ck_assert_int_eq(again ? python_discover_again(cache, p->pid, &found) :
+				 python_discover(cache, p->pid, &found),
+			 0);
+	ck_assert_int_eq(found.verdict, PYTHON_YES);
+	ck_assert_str_eq(found.version, "3.11.2");
+	ck_assert_uint_eq(found.runtime, p->runtime);
+	ck_assert_int_eq(found.starting, starting);
+}
+
+/* What the loader's list says of the program's library. */
+static int in_the_list(const struct program *p)
+{
+	const struct binary *exe, *library;
+	struct cache_key key;
+	uint64_t bias;
+	int r;
+
+	ck_assert_int_eq(cache_look_at_exe(cache, p->pid, FAKE_PROGRAM, &exe, &key), 0);
+	ck_assert(exe->needs_python);
+	r = loader_find_library(cache, p->pid, exe, &key, &library, &bias);
+	if (r == 0)
+		ck_assert_uint_eq(library->runtime + bias, p->runtime);
+	return r;
+}
+
+/* The library that a program is linked to is where others of that program had it, and up or not. */
+START_TEST(a_library_that_is_known)
+{
+	struct plop_layout l;
+	struct program first, other;
+	struct stat st;
+
+	ck_assert_int_eq(layout_by_version(0x030b02f0, &l), 0);
+	first = program_start(0);
+	other = program_start(l.runtime_interpreters_head);
+	ck_assert_int_eq(in_the_list(&first), -ENOENT);
+	program_discovered(&first, false, true);
+	ck_assert_int_eq(in_the_list(&first), 0);
+	ck_assert_int_eq(in_the_list(&other), 0);
+	program_discovered(&other, false, false);
+	program_discovered(&first, false, true);
+	/* whoever looks again looks among all mappings */
+	program_discovered(&first, true, true);
+	program_discovered(&other, true, false);
+	/* the file is another by now: it is examined anew, and then known */
+	ck_assert_int_eq(stat(FAKE_SONAME, &st), 0);
+	ck_assert_int_eq(chmod(FAKE_SONAME, st.st_mode & 07777), 0);
+	ck_assert_int_eq(in_the_list(&other), -ENOENT);
+	program_discovered(&other, false, false);
+	ck_assert_int_eq(in_the_list(&first), 0);
+	program_end(&other);
+	program_end(&first);
+}
+END_TEST
+
+/* A program whose list of libraries leads nowhere, or in a circle: the mappings tell. */
+START_TEST(a_list_that_is_broken)
+{
+	static const uint64_t nowhere[] = { 0, 1, UINT64_MAX };
+	struct program p = program_start(0);
+	struct cache_key key;
+	const struct binary *exe;
+	uint64_t bias, debug, first;
+	const struct reader memory = process_memory_reader(p.pid);
+
+	program_discovered(&p, false, true);
+	ck_assert_int_eq(in_the_list(&p), 0);
+	ck_assert_int_eq(cache_look_at_exe(cache, p.pid, FAKE_PROGRAM, &exe, &key), 0);
+	ck_assert_int_eq(loader_program_bias(p.pid, exe, &bias), 0);
+	ck_assert_int_eq(reader_u64(&memory, bias + exe->debug, &debug), 0);
+	ck_assert_int_eq(reader_u64(&memory, debug + 8, &first), 0);
+	for (size_t i = 0; i <= ARRAY_SIZE(nowhere); i++) {
+		/* the last: the first entry is its own next one */
+		const uint64_t to = i < ARRAY_SIZE(nowhere) ? nowhere[i] : first;
+		struct iovec local = { (void *)&to, sizeof(to) };
+		struct iovec remote = { (void *)(uintptr_t)(first + 24), sizeof(to) };
+
+		ck_assert_int_eq(process_vm_writev(p.pid, &local, 1, &remote, 1, 0), sizeof(to));
+		ck_assert_int_eq(in_the_list(&p), -ENOENT);
+		program_discovered(&p, false, true);
+	}
+	program_end(&p);
+}
+END_TEST
+
 CHECK_MAIN_WITH("python/discover", setup, teardown, a_program_without_python,
 		gone_and_kernel_threads, verdicts_of_loaded_libraries, files_by_their_memory,
-		a_library_of_any_name, other_content_of_the_same_inode_size_and_mtime);
+		a_library_of_any_name, other_content_of_the_same_inode_size_and_mtime,
+		a_library_that_is_known, a_list_that_is_broken);
