@@ -3,7 +3,8 @@
 #include "python/initial.h"
 
 /* The labels of a process that has written over what /proc would tell them by. */
-static int relabel(pid_t pid, const struct python_process *p, struct process_info *info)
+static int relabel(struct served *s, pid_t pid, const struct python_process *p,
+		   struct process_info *info)
 {
 	const struct reader memory = process_memory_reader(pid);
 	_cleanup_buf_ struct buf environ_block = {}, arguments = {};
@@ -13,7 +14,7 @@ static int relabel(pid_t pid, const struct python_process *p, struct process_inf
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	return process_info_relabel(info, environ_block.data, environ_block.size, arguments.data,
-				    arguments.size);
+				    arguments.size, s->versions);
 }
 
 void examine_process(struct buf *request, const struct plop_layout *l, uint64_t runtime)
@@ -54,14 +55,14 @@ int serve_process(struct served *s, pid_t pid, struct unpack *request, struct bu
 		return r;
 	if ((p.verdict == PYTHON_YES && !known) || p.verdict == PYTHON_UNSUPPORTED ||
 	    p.verdict == PYTHON_PYPY) {
-		r = process_info_read(pid, &info);
+		r = process_info_read(pid, s->versions, &info);
 		/* it is gone, or within execve(): the next look tells */
 		if (r == -ESRCH)
 			p.verdict = PYTHON_NOT_YET;
 		else if (r < 0)
 			return r;
 		if (r == 0 && p.verdict == PYTHON_YES && info.overwritten)
-			r = relabel(pid, &p, &info);
+			r = relabel(s, pid, &p, &info);
 		if (r == -ENOMEM) {
 			process_info_done(&info);
 			return r;

@@ -141,6 +141,7 @@ _Noreturn void serve_run(int fd);
 /* What a helper keeps from question to question. */
 struct served {
 	struct python_cache *cache;
+	struct version_cache *versions;
 };
 /* Reads the request, reads the target, appends to *answer. Returns the result. */
 typedef int (*serve_t)(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);

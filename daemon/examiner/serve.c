@@ -108,6 +108,9 @@ void serve_run(int fd)
 	struct served s = {};
 	int r = python_cache_new(&s.cache);
 
+	if (r >= 0)
+		r = version_cache_new(&s.versions);
+
 	prctl(PR_SET_NAME, "plopd-helper");
 	while (r >= 0) {
 		r = serve_one(&s, fd, &request, &answer);

@@ -25,7 +25,8 @@ int folder_open(pid_t pid, int *ret)
 	return 0;
 }
 
-int folder_read(int folder, const char *name, size_t max, struct buf *b)
+/* whole: until there is nothing more, rather than until a read has given less than it could. */
+static int read_file(int folder, const char *name, size_t max, bool whole, struct buf *b)
 {
 	_cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
@@ -45,11 +46,21 @@ int folder_read(int folder, const char *name, size_t max, struct buf *b)
 		if (n < 0)
 			return folder_gone(errno);
 		b->size += (size_t)n;
-		/* these files give all that they have, as far as it is asked for */
-		if ((size_t)n < want)
+		if (n == 0 || (!whole && (size_t)n < want))
 			break;
 	}
 	return 0;
+}
+
+int folder_read(int folder, const char *name, size_t max, struct buf *b)
+{
+	/* most files give all that they have, as far as it is asked for */
+	return read_file(folder, name, max, false, b);
+}
+
+int folder_read_lines(int folder, const char *name, size_t max, struct buf *b)
+{
+	return read_file(folder, name, max, true, b);
 }
 
 int folder_read_optional(int folder, const char *name, size_t max, struct buf *b)

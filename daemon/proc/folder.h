@@ -12,6 +12,8 @@ int folder_gone(int error);
 int folder_open(pid_t pid, int *ret);
 /* The first max bytes of a file in it, into b, which is emptied before. -ESRCH. */
 int folder_read(int folder, const char *name, size_t max, struct buf *b);
+/* The same of a file that gives its lines by and by. */
+int folder_read_lines(int folder, const char *name, size_t max, struct buf *b);
 /*
  * The same of a file that the caller may be forbidden to read, or that is empty for kernel threads.
  */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <limits.h>
+
 #include "proc/mounts.h"
 
 /* The next word of a line, after one blank; false: there is none. */
@@ -21,12 +23,17 @@ static bool is_octal(const char *p, size_t left)
 	       p[3] >= '0' && p[3] <= '7';
 }
 
-/* Blanks, line ends and backslashes of a mount point stand as three octal digits. */
-static bool is_path(const char *word, size_t size, const char *path)
+/*
+ * How much of a path a mount point is, where the path begins with it; 0: it does not. Blanks, line
+ * ends and backslashes of a mount point stand as three octal digits.
+ */
+static size_t begins_with(const char *word, size_t size, const char *path)
 {
-	size_t i = 0;
+	size_t i = 0, n = 0;
 
-	for (; i < size && *path; path++) {
+	if (size == 1 && *word == '/')
+		return *path == '/';
+	for (; i < size && path[n]; n++) {
 		char c = word[i];
 
 		if (c == '\\' && is_octal(word + i, size - i)) {
@@ -36,10 +43,10 @@ static bool is_path(const char *word, size_t size, const char *path)
 		} else {
 			i++;
 		}
-		if (c != *path)
-			return false;
+		if (c != path[n])
+			return 0;
 	}
-	return i == size && !*path;
+	return i == size && (!path[n] || path[n] == '/') ? n : 0;
 }
 
 static bool is_local(const char *type, size_t size)
@@ -57,7 +64,8 @@ static bool is_local(const char *type, size_t size)
 }
 
 /* "36 35 98:0 /root /path options optional... - type source options" */
-static bool line_answers(const char *line, const char *end, const char *path, bool *ret)
+static bool parse_line(const char *line, const char *end, const char **ret_point, size_t *ret_size,
+		       bool *ret_local)
 {
 	const char *word;
 	size_t size;
@@ -65,29 +73,66 @@ static bool line_answers(const char *line, const char *end, const char *path, bo
 	for (int i = 0; i < 5; i++)
 		if (!next_word(&line, end, &word, &size))
 			return false;
-	if (!is_path(word, size, path))
-		return false;
-	*ret = false;
+	*ret_point = word;
+	*ret_size = size;
+	*ret_local = false;
 	while (next_word(&line, end, &word, &size))
 		if (size == 1 && *word == '-') {
-			*ret = next_word(&line, end, &word, &size) && is_local(word, size);
+			*ret_local = next_word(&line, end, &word, &size) && is_local(word, size);
 			break;
 		}
 	return true;
 }
 
+/* The first line of the text, which moves on; false: there is none. */
+static bool next_line(const char **text, size_t *size, const char **ret, const char **ret_end)
+{
+	const char *newline;
+
+	if (*size == 0)
+		return false;
+	newline = memchr(*text, '\n', *size);
+	*ret = *text;
+	*ret_end = newline ? newline : *text + *size;
+	*size -= (size_t)(*ret_end - *text) + (newline != NULL);
+	*text = *ret_end + (newline != NULL);
+	return true;
+}
+
 bool mounts_answer_at(const char *text, size_t size, const char *path)
 {
-	bool answers = true;
+	const char *line, *end, *point;
+	bool answers = true, local;
+	size_t n;
 
-	while (size > 0) {
-		const char *newline = memchr(text, '\n', size);
-		size_t n = newline ? (size_t)(newline - text) : size;
-
-		(void)line_answers(text, text + n, path, &answers);
-		n += newline != NULL;
-		text += n;
-		size -= n;
+	while (next_line(&text, &size, &line, &end)) {
+		if (parse_line(line, end, &point, &n, &local) &&
+		    begins_with(point, n, path) == strlen(path))
+			answers = local;
 	}
 	return answers;
+}
+
+bool mounts_answer_on_way(const char *text, size_t size, const char *path)
+{
+	const char *all = text, *line, *end, *point;
+	size_t left = size, n;
+	char begin[PATH_MAX];
+	bool local;
+
+	while (next_line(&text, &left, &line, &end)) {
+		if (!parse_line(line, end, &point, &n, &local) || local)
+			continue;
+		n = begins_with(point, n, path);
+		if (n == 0)
+			continue;
+		if (n >= sizeof(begin))
+			return false;
+		memcpy(begin, path, n);
+		begin[n] = '\0';
+		/* another may be mounted over it */
+		if (!mounts_answer_at(all, size, begin))
+			return false;
+	}
+	return true;
 }

@@ -14,3 +14,5 @@
  * system that is not known is one to stay away from. path: absolute, without "." and "..". Pure.
  */
 bool mounts_answer_at(const char *text, size_t size, const char *path);
+/* Whether that is so of the path and of all that lies on the way to it. */
+bool mounts_answer_on_way(const char *text, size_t size, const char *path);

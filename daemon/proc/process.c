@@ -77,9 +77,9 @@ int process_parent(pid_t pid, pid_t *ret)
 	return 0;
 }
 
-static int owner_at(int folder, uid_t *ret)
+/* text: that of its status, which is read. */
+static int owner_and_status(int folder, char text[STATUS_SIZE], uid_t *ret)
 {
-	char text[STATUS_SIZE];
 	uid_t uid, owner;
 	int r = folder_read_status(folder, text, &owner);
 
@@ -93,6 +93,13 @@ static int owner_at(int folder, uid_t *ret)
 	 */
 	*ret = uid == owner ? uid : PROCESS_NO_UID;
 	return 0;
+}
+
+static int owner_at(int folder, uid_t *ret)
+{
+	char text[STATUS_SIZE];
+
+	return owner_and_status(folder, text, ret);
 }
 
 int process_owner(pid_t pid, uid_t *ret)
@@ -179,7 +186,8 @@ static char *script_of(const char *exe, const char *arguments, size_t size)
 }
 
 int process_info_relabel(struct process_info *p, const char *environ_block, size_t environ_size,
-			 const char *arguments, size_t arguments_size)
+			 const char *arguments, size_t arguments_size,
+			 struct version_cache *versions)
 {
 	/* the dynamic loader takes what is its own out of the arguments */
 	const char *exe = arguments_size && proc_is_loader(p->exe) ? arguments : p->exe;
@@ -189,7 +197,7 @@ int process_info_relabel(struct process_info *p, const char *environ_block, size
 	if (p->made == PROCESS_EXECUTED && proc_cmdline_is_worker(exe, arguments, arguments_size))
 		p->made = PROCESS_WORKER;
 	r = script ? set_labels(p, environ_block, environ_size, script) : -ENOMEM;
-	return r < 0 ? r : process_version_find(p, exe, arguments, arguments_size);
+	return r < 0 ? r : process_version_find(p, exe, arguments, arguments_size, NULL, versions);
 }
 
 static int replace(char **text, const char *by)
@@ -221,8 +229,8 @@ int process_info_inherit(struct process_info *p, const struct process_info *make
 }
 
 /* What the arguments, the environment and the cgroup say of service and version. */
-static int read_labels(int folder, const struct proc_stat *stat, struct buf *b,
-		       struct process_info *p)
+static int read_labels(int folder, const struct proc_stat *stat, const char *status,
+		       struct version_cache *versions, struct buf *b, struct process_info *p)
 {
 	_cleanup_buf_ struct buf arguments = {};
 	_cleanup_free_ char *script = NULL;
@@ -241,7 +249,9 @@ static int read_labels(int folder, const struct proc_stat *stat, struct buf *b,
 	p->overwritten = proc_environ_overwritten(b->data ? b->data : "", b->size);
 	r = set_labels(p, b->data ? b->data : "", b->size, script);
 	/* of one that wrote over what it was called, who reads that finds it */
-	return r < 0 || p->overwritten ? r : process_version_find(p, p->exe, data, arguments.size);
+	return r < 0 || p->overwritten ?
+		       r :
+		       process_version_find(p, p->exe, data, arguments.size, status, versions);
 }
 
 int process_title_read(pid_t pid, char **ret_comm, char **ret_cmdline)
@@ -290,10 +300,11 @@ static int read_made(const struct proc_stat *s, struct buf *b, struct process_in
 	return 0;
 }
 
-static int read_all(pid_t pid, struct process_info *p)
+static int read_all(pid_t pid, struct version_cache *versions, struct process_info *p)
 {
 	_cleanup_close_ int folder = -EBADF;
 	_cleanup_buf_ struct buf b = {};
+	char status[STATUS_SIZE];
 	struct proc_stat s;
 	int r = folder_open(pid, &folder);
 
@@ -306,21 +317,21 @@ static int read_all(pid_t pid, struct process_info *p)
 	p->comm = text_sanitize(s.comm, s.comm_size);
 	if (!p->comm)
 		return -ENOMEM;
-	r = owner_at(folder, &p->uid);
+	r = owner_and_status(folder, status, &p->uid);
 	r = r < 0 ? r : read_made(&s, &b, p);
 	r = r < 0 ? r : read_exe(folder, &p->exe);
 	r = r < 0 ? r : read_cgroup(folder, &b, p);
-	r = r < 0 ? r : read_labels(folder, &s, &b, p);
+	r = r < 0 ? r : read_labels(folder, &s, status, versions, &b, p);
 	if (r < 0)
 		return r;
 	/* of one that has ended meanwhile some files were empty */
 	return faccessat(folder, "stat", F_OK, 0) < 0 ? folder_gone(errno) : 0;
 }
 
-int process_info_read(pid_t pid, struct process_info *ret)
+int process_info_read(pid_t pid, struct version_cache *versions, struct process_info *ret)
 {
 	struct process_info p = {};
-	int r = pid > 0 ? read_all(pid, &p) : -ESRCH;
+	int r = pid > 0 ? read_all(pid, versions, &p) : -ESRCH;
 
 	if (r < 0) {
 		process_info_done(&p);

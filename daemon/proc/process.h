@@ -53,13 +53,20 @@ struct process_info {
 			&(p)->service, &(p)->version                                             \
 	}
 
+/* What is remembered of where versions are found, for the next process of the same code: 90 kB. */
+struct version_cache;
+int version_cache_new(struct version_cache **ret);
+void version_cache_free(struct version_cache *c);
+DEFINE_FREEP(struct version_cache, version_cache_free)
+
 /*
- * Reads all of it. -ESRCH: no such process (any more). Whoever reads it may wait for good: the
- * command line and the environment lie in the process's own memory, which may be where nothing
- * answers; and while a process is within execve(), which may be as long, the kernel keeps all
- * waiting who read its stat, environ, exe and others (seen on Linux 6.18).
+ * Reads all of it. versions: NULL: nothing is remembered. -ESRCH: no such process (any more).
+ * Whoever reads it may wait for good: the command line and the environment lie in the process's own
+ * memory, which may be where nothing answers; and while a process is within execve(), which may be
+ * as long, the kernel keeps all waiting who read its stat, environ, exe and others (seen on Linux
+ * 6.18).
  */
-int process_info_read(pid_t pid, struct process_info *ret);
+int process_info_read(pid_t pid, struct version_cache *versions, struct process_info *ret);
 /*
  * The same by what can be had without waiting: "" for all else. began_ns: since when it is what it
  * is, CLOCK_MONOTONIC.
@@ -72,7 +79,8 @@ struct process_info process_info_of(pid_t pid);
  * /proc/PID/cmdline, of one whose own were written over. -ENOMEM.
  */
 int process_info_relabel(struct process_info *p, const char *environ_block, size_t environ_size,
-			 const char *arguments, size_t arguments_size);
+			 const char *arguments, size_t arguments_size,
+			 struct version_cache *versions);
 /*
  * Gives one its maker's labels, where its own say nothing: a version only with the service that it
  * is of. -ENOMEM.

@@ -3,281 +3,103 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 
-#include "proc/commit.h"
-#include "proc/mounts.h"
 #include "proc/parse.h"
 #include "proc/version.h"
-#include "util/buf.h"
+#include "util/clock.h"
 
-/* How a process sees files: its root, what is mounted there, and what it may read. */
-struct sight {
-	pid_t pid;
-	int root; /* O_PATH */
-	struct buf mounts;
-	uid_t uid;
-	gid_t groups[VERSION_GROUPS];
-	size_t ngroups;
-};
+/* A file that was written later has another time: those of the last moment may yet have this. */
+#define SETTLED_NS (2 * NSEC_PER_SEC)
 
-static void sight_done(struct sight *s)
+static uint64_t ns_of(const struct timespec *t)
 {
-	closep(&s->root);
-	buf_free(&s->mounts);
+	return (uint64_t)t->tv_sec * NSEC_PER_SEC + (uint64_t)t->tv_nsec;
 }
 
-static int read_proc(pid_t pid, const char *name, size_t max, struct buf *b)
+static struct version_file *file_place(struct version_cache *cache, const struct stat *st)
 {
-	_cleanup_close_ int fd = -EBADF;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		char *to = buf_reserve(b, 4096);
-		ssize_t n = to ? read(fd, to, 4096) : 0;
-
-		if (!to)
-			return -ENOMEM;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return 0;
-		b->size += (size_t)n;
-		if (b->size > max)
-			return -EFBIG;
-	}
+	return cache ? &cache->files[st->st_ino % VERSION_KEPT] : NULL;
 }
 
-/* The numbers of one line of status, "Groups:" or "Gid:". */
-static void add_groups(struct sight *s, const char *status, const char *key)
+static bool is_kept(const struct version_file *f, const struct stat *st, const char *wanted)
 {
-	const char *p = strstr(status, key);
+	return f && f->inode == st->st_ino && f->device == st->st_dev &&
+	       f->size == (uint64_t)st->st_size && f->mtime_ns == ns_of(&st->st_mtim) &&
+	       f->ctime_ns == ns_of(&st->st_ctim) && streq(f->wanted, wanted);
+}
 
-	if (!p)
+static void keep(struct version_file *f, const struct stat *st, const char *wanted,
+		 const struct commit_head *said)
+{
+	uint64_t changed = ns_of(&st->st_ctim), now = clock_ns(CLOCK_REALTIME);
+
+	if (!f || changed > now || now - changed < SETTLED_NS)
 		return;
-	p += strlen(key);
-	while (s->ngroups < VERSION_GROUPS) {
-		char *end;
-		unsigned long v;
-
-		while (*p == ' ' || *p == '\t')
-			p++;
-		if (*p < '0' || *p > '9')
-			return;
-		v = strtoul(p, &end, 10);
-		s->groups[s->ngroups++] = (gid_t)v;
-		p = end;
-	}
+	*f = (struct version_file){ .inode = st->st_ino,
+				    .device = st->st_dev,
+				    .size = (uint64_t)st->st_size,
+				    .mtime_ns = ns_of(&st->st_mtim),
+				    .ctime_ns = changed,
+				    .said = *said };
+	snprintf(f->wanted, sizeof(f->wanted), "%s", wanted);
 }
 
-static int sight_open(struct sight *s, const struct process_info *p)
+/* Reads HEAD; or, with a ref, its file, or packed-refs for it. */
+static int parse_file(int fd, uint64_t size, const char *ref, bool packed, struct commit_head *ret)
 {
-	_cleanup_buf_ struct buf status = {};
-	char path[64];
-	int r = read_proc(p->pid, "status", 8192, &status);
+	const struct reader r = file_reader(fd);
 
-	*s = (struct sight){ .pid = p->pid, .uid = p->uid, .root = -EBADF };
-	if (r < 0)
-		return r;
-	buf_putc(&status, '\0');
-	if (status.error)
-		return status.error;
-	/* a line's end in the name, which stands before, is escaped */
-	add_groups(s, status.data, "\nGid:");
-	add_groups(s, status.data, "\nGroups:");
-	r = read_proc(p->pid, "mountinfo", MOUNTS_MAX, &s->mounts);
-	if (r < 0)
-		return r;
-	if (!mounts_answer_at(s->mounts.data, s->mounts.size, "/"))
-		return -EREMOTE;
-	snprintf(path, sizeof(path), "/proc/%d/root", p->pid);
-	s->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return s->root < 0 ? -errno : 0;
+	*ret = (struct commit_head){};
+	return !ref   ? commit_read_head(&r, size, ret) :
+	       packed ? commit_find_packed(&r, size, ref, ret->hex) :
+			commit_read_ref(&r, size, ret->hex);
 }
 
-/* Whether the process could, by the bits of a mode: S_IROTH, S_IXOTH. */
-static bool may(const struct sight *s, const struct stat *st, mode_t bits)
+/*
+ * What a file of git says, which is opened only if it is not the one that was read before.
+ * ret_there: whether there is one that can be read, whatever it says.
+ */
+static int read_file(const struct sight *s, struct version_cache *cache, int git, const char *name,
+		     const char *ref, struct commit_head *ret, bool *ret_there)
 {
-	if (s->uid == 0)
-		return true;
-	if (st->st_uid == s->uid)
-		return (st->st_mode >> 6 & bits) == bits;
-	for (size_t i = 0; i < s->ngroups; i++)
-		if (st->st_gid == s->groups[i])
-			return (st->st_mode >> 3 & bits) == bits;
-	return (st->st_mode & bits) == bits;
-}
-
-static int open_in(int folder, const char *path, uint64_t flags, uint64_t resolve)
-{
-	const struct open_how how = { .flags = flags | O_CLOEXEC | O_NOFOLLOW,
-				      .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
-						 resolve };
-	long fd = syscall(SYS_openat2, folder, path, &how, sizeof(how));
-
-	return fd < 0 ? -errno : (int)fd;
-}
-
-/* What an absolute path without symbolic links leads to, not opened for reading. */
-static int open_path(const struct sight *s, const char *path, struct stat *ret)
-{
-	int fd;
-
-	if (!mounts_answer_at(s->mounts.data, s->mounts.size, path))
-		return -EREMOTE;
-	fd = open_in(s->root, path[1] ? path + 1 : ".", O_PATH, RESOLVE_IN_ROOT);
-	if (fd >= 0 && fstat(fd, ret) < 0) {
-		int r = -errno;
-
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
-/* A path on its way to one without links: what is done, and what is left. */
-struct path {
-	char done[PATH_MAX], left[PATH_MAX];
-	unsigned int links;
-};
-
-static int push_left(struct path *p, const char *text, size_t size)
-{
-	char whole[PATH_MAX];
-	int n = snprintf(whole, sizeof(whole), "%.*s/%s", (int)size, text, p->left);
-
-	if (n < 0 || (size_t)n >= sizeof(whole))
-		return -ENAMETOOLONG;
-	memcpy(p->left, whole, (size_t)n + 1);
-	return 0;
-}
-
-/* The link that the path led to stands in place of its name. */
-static int follow(struct path *p, int fd)
-{
-	char target[PATH_MAX];
-	ssize_t n = readlinkat(fd, "", target, sizeof(target));
-
-	if (n <= 0 || (size_t)n >= sizeof(target))
-		return n < 0 ? -errno : -ENAMETOOLONG;
-	if (p->links++ == VERSION_LINKS)
-		return -ELOOP;
-	if (target[0] == '/')
-		p->done[0] = '\0';
-	return push_left(p, target, (size_t)n);
-}
-
-/* Goes one name on. */
-static int step(const struct sight *s, struct path *p, const char *name, size_t size)
-{
-	_cleanup_close_ int fd = -EBADF;
-	size_t done = strlen(p->done);
+	_cleanup_close_ int fd = -EBADF, file = -EBADF;
+	struct version_file *kept;
 	struct stat st;
 	int r;
 
-	if (size == 2 && memcmp(name, "..", 2) == 0) {
-		char *slash = strrchr(p->done, '/');
-
-		if (slash)
-			*slash = '\0';
+	*ret_there = false;
+	file = sight_find_file(s, git, name, &st);
+	if (file < 0)
+		return file;
+	kept = file_place(cache, &st);
+	if (is_kept(kept, &st, ref ? ref : name)) {
+		*ret_there = true;
+		*ret = kept->said;
 		return 0;
 	}
-	if (done + size + 2 > sizeof(p->done))
-		return -ENAMETOOLONG;
-	snprintf(p->done + done, sizeof(p->done) - done, "/%.*s", (int)size, name);
-	fd = open_path(s, p->done, &st);
+	fd = sight_open_file(file);
 	if (fd < 0)
 		return fd;
-	if (S_ISLNK(st.st_mode)) {
-		p->done[done] = '\0';
-		r = follow(p, fd);
-	} else {
-		r = S_ISDIR(st.st_mode) && !may(s, &st, S_IXOTH) ? -EACCES : 0;
-	}
-	return r;
-}
-
-/* Resolves an absolute path; "": the root. */
-static int resolve(const struct sight *s, const char *path, char ret[PATH_MAX])
-{
-	struct path p = {};
-	int r = push_left(&p, path, strlen(path));
-
-	/* each name is looked at once, and each link brings PATH_MAX bytes of them at most */
-	while (r == 0 && p.left[0]) {
-		char name[NAME_MAX + 1];
-		size_t n = strcspn(p.left, "/"), skip = n + (p.left[n] == '/');
-
-		if (n > NAME_MAX)
-			return -ENAMETOOLONG;
-		memcpy(name, p.left, n);
-		memmove(p.left, p.left + skip, strlen(p.left + skip) + 1);
-		if (n > 0 && !(n == 1 && name[0] == '.'))
-			r = step(s, &p, name, n);
-	}
+	*ret_there = true;
+	r = parse_file(fd, (uint64_t)st.st_size, ref, ref && !streq(ref, name), ret);
 	if (r == 0)
-		memcpy(ret, p.done, strlen(p.done) + 1);
+		keep(kept, &st, ref ? ref : name, ret);
 	return r;
-}
-
-/* A regular file below a folder, for reading; never one that the process could not read. */
-static int open_file(const struct sight *s, int folder, const char *path, uint64_t *ret_size)
-{
-	_cleanup_close_ int fd = open_in(folder, path, O_PATH, RESOLVE_BENEATH | RESOLVE_NO_XDEV);
-	struct stat st;
-	char self[64];
-	int opened;
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || !may(s, &st, S_IROTH) || st.st_size < 0)
-		return -EACCES;
-	/* of a lease of fcntl(2) O_NONBLOCK does not wait for the end */
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	opened = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (opened < 0)
-		return -errno;
-	*ret_size = (uint64_t)st.st_size;
-	return opened;
-}
-
-static int read_ref(const struct sight *s, int git, const struct commit_head *head, char *ret)
-{
-	uint64_t size;
-	_cleanup_close_ int loose = open_file(s, git, head->ref, &size), packed = -EBADF;
-	struct reader r;
-
-	if (loose >= 0) {
-		r = file_reader(loose);
-		return commit_read_ref(&r, size, ret);
-	}
-	packed = open_file(s, git, "packed-refs", &size);
-	if (packed < 0)
-		return packed;
-	r = file_reader(packed);
-	return commit_find_packed(&r, size, head->ref, ret);
 }
 
 /*
  * The commit that the folder of git says. owner: whose the code is, who may have made it besides
  * root and the process's user. -ENOENT: the folder has none of git's.
  */
-static int read_git(const struct sight *s, int folder, uid_t owner, char ret[COMMIT_HEX_MAX + 1])
+static int read_git(const struct sight *s, struct version_cache *cache, int folder, uid_t owner,
+		    char ret[COMMIT_HEX_MAX + 1])
 {
-	_cleanup_close_ int git = open_in(folder, ".git", O_PATH, RESOLVE_NO_XDEV);
-	_cleanup_close_ int head_fd = -EBADF;
+	_cleanup_close_ int git = sight_open_in(folder, ".git", O_PATH, RESOLVE_NO_XDEV);
+	char ref[COMMIT_REF_MAX + 1];
 	struct commit_head head;
 	struct stat st;
-	struct reader reader;
-	uint64_t size;
+	bool there;
 	int r;
 
 	if (git < 0)
@@ -285,24 +107,29 @@ static int read_git(const struct sight *s, int folder, uid_t owner, char ret[COM
 	if (fstat(git, &st) < 0)
 		return -errno;
 	/* a work tree of another, "gitdir: PATH", is not followed */
-	if (!S_ISDIR(st.st_mode) || !may(s, &st, S_IXOTH) ||
+	if (!S_ISDIR(st.st_mode) || !sight_may(s, &st, S_IXOTH) ||
 	    (st.st_uid != 0 && st.st_uid != s->uid && st.st_uid != owner))
 		return -EACCES;
-	head_fd = open_file(s, git, "HEAD", &size);
-	if (head_fd < 0)
-		return head_fd == -ENOENT ? -EBADMSG : head_fd;
-	reader = file_reader(head_fd);
-	r = commit_read_head(&reader, size, &head);
-	if (r == 0 && head.hex[0])
+	r = read_file(s, cache, git, "HEAD", NULL, &head, &there);
+	if (r == -ENOENT)
+		return -EBADMSG;
+	if (r == 0 && !head.hex[0]) {
+		memcpy(ref, head.ref, sizeof(ref));
+		r = read_file(s, cache, git, ref, ref, &head, &there);
+		if (!there)
+			r = read_file(s, cache, git, "packed-refs", ref, &head, &there);
+	}
+	if (r == 0)
 		memcpy(ret, head.hex, sizeof(head.hex));
-	return r < 0 || head.hex[0] ? r : read_ref(s, git, &head, ret);
+	return r;
 }
 
 /*
  * Looks in a folder and those above it, up to the first that has a git folder. Returns as
  * read_git().
  */
-static int find_commit(const struct sight *s, const char *folder, char ret[COMMIT_HEX_MAX + 1])
+static int find_commit(const struct sight *s, struct version_cache *cache, const char *folder,
+		       char ret[COMMIT_HEX_MAX + 1])
 {
 	char path[PATH_MAX];
 	uid_t owner = 0;
@@ -311,11 +138,11 @@ static int find_commit(const struct sight *s, const char *folder, char ret[COMMI
 	memcpy(path, folder, strlen(folder) + 1);
 	for (int i = 0; i <= VERSION_PARENTS && r == -ENOENT && path[0]; i++) {
 		struct stat st;
-		_cleanup_close_ int fd = open_path(s, path, &st);
+		_cleanup_close_ int fd = sight_open_path(s, path, &st);
 
 		if (fd >= 0 && i == 0)
 			owner = st.st_uid;
-		r = fd < 0 ? fd : read_git(s, fd, owner, ret);
+		r = fd < 0 ? fd : read_git(s, cache, fd, owner, ret);
 		*strrchr(path, '/') = '\0';
 	}
 	return r;
@@ -343,14 +170,14 @@ static int64_t time_of(int folder, const char *name)
 static int64_t newest_of(const struct sight *s, const char *folder)
 {
 	struct stat st;
-	_cleanup_close_ int path = open_path(s, folder[0] ? folder : "/", &st);
+	_cleanup_close_ int path = sight_open_path(s, folder[0] ? folder : "/", &st);
 	int64_t newest = 0;
 	unsigned int n = 0;
 	struct dirent *e;
 	DIR *d;
 	int fd;
 
-	if (path < 0 || !S_ISDIR(st.st_mode) || !may(s, &st, S_IROTH | S_IXOTH))
+	if (path < 0 || !S_ISDIR(st.st_mode) || !sight_may(s, &st, S_IROTH | S_IXOTH))
 		return 0;
 	fd = openat(path, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 	d = fd < 0 ? NULL : fdopendir(fd);
@@ -386,7 +213,7 @@ static int split_script(struct code *c)
 static bool is_folder(const struct sight *s, const char *path)
 {
 	struct stat st;
-	_cleanup_close_ int fd = open_path(s, path[0] ? path : "/", &st);
+	_cleanup_close_ int fd = sight_open_path(s, path[0] ? path : "/", &st);
 
 	return fd >= 0 && S_ISDIR(st.st_mode);
 }
@@ -402,10 +229,10 @@ static int find_module(const struct sight *s, const char *cwd, const char *modul
 
 	if (n < 0 || n >= PATH_MAX)
 		return -ENAMETOOLONG;
-	if (resolve(s, path, ret->folder) == 0 && is_folder(s, ret->folder))
+	if (sight_resolve(s, path, ret->folder) == 0 && is_folder(s, ret->folder))
 		return 0;
 	snprintf(path + n, sizeof(path) - (size_t)n, ".py");
-	n = resolve(s, path, ret->script);
+	n = sight_resolve(s, path, ret->script);
 	return n < 0 ? n : split_script(ret);
 }
 
@@ -418,7 +245,7 @@ static int find_script(const struct sight *s, const char *cwd, const char *scrip
 
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -ENAMETOOLONG;
-	n = resolve(s, path, ret->script);
+	n = sight_resolve(s, path, ret->script);
 	if (n < 0)
 		return n;
 	if (!is_folder(s, ret->script))
@@ -429,8 +256,8 @@ static int find_script(const struct sight *s, const char *cwd, const char *scrip
 	return 0;
 }
 
-static int find_code(const struct sight *s, const char *exe, const char *arguments, size_t size,
-		     struct code *ret)
+static int find_code(const struct sight *s, pid_t pid, const char *exe, const char *arguments,
+		     size_t size, struct code *ret)
 {
 	const char *text;
 	size_t n;
@@ -440,7 +267,7 @@ static int find_code(const struct sight *s, const char *exe, const char *argumen
 
 	if (kind == PROC_MAIN_NONE)
 		return -ENOENT;
-	snprintf(link, sizeof(link), "/proc/%d/cwd", s->pid);
+	snprintf(link, sizeof(link), "/proc/%d/cwd", pid);
 	length = readlink(link, cwd, sizeof(cwd) - 1);
 	if (length <= 0 || cwd[0] != '/')
 		return -ENOENT;
@@ -450,7 +277,7 @@ static int find_code(const struct sight *s, const char *exe, const char *argumen
 		return find_script(s, cwd, text, n, ret);
 	if (kind == PROC_MAIN_MODULE)
 		return find_module(s, cwd, text, n, ret);
-	return resolve(s, cwd, ret->folder);
+	return sight_resolve(s, cwd, ret->folder);
 }
 
 /* What build tools write where they know no time (of ZIP files 1980-01-01), and before. */
@@ -464,7 +291,7 @@ static void put_time(const struct sight *s, const struct code *c, char ret[64])
 	time_t t;
 
 	if (c->script[0]) {
-		_cleanup_close_ int fd = open_path(s, c->script, &st);
+		_cleanup_close_ int fd = sight_open_path(s, c->script, &st);
 
 		if (fd >= 0 && S_ISREG(st.st_mode))
 			newest = MAX(newest, (int64_t)st.st_mtime);
@@ -474,22 +301,22 @@ static void put_time(const struct sight *s, const struct code *c, char ret[64])
 		strftime(ret, 64, "mtime-%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-static void put_version(const struct sight *s, const char *exe, const char *arguments, size_t size,
-			char ret[64])
+static void put_version(const struct sight *s, struct version_cache *cache, pid_t pid,
+			const char *exe, const char *arguments, size_t size, char ret[64])
 {
 	char commit[COMMIT_HEX_MAX + 1];
 	struct code c = {};
 
-	if (find_code(s, exe, arguments, size, &c) < 0)
+	if (find_code(s, pid, exe, arguments, size, &c) < 0)
 		return;
-	if (find_commit(s, c.folder, commit) == 0)
+	if (find_commit(s, cache, c.folder, commit) == 0)
 		snprintf(ret, 64, "git-%.*s", VERSION_COMMIT, commit);
 	else
 		put_time(s, &c, ret);
 }
 
 int process_version_find(struct process_info *p, const char *exe, const char *arguments,
-			 size_t size)
+			 size_t size, const char *status, struct version_cache *cache)
 {
 	struct sight s = { .root = -EBADF };
 	char version[64] = "", *copy;
@@ -500,9 +327,10 @@ int process_version_find(struct process_info *p, const char *exe, const char *ar
 	if (p->says_version || p->made != PROCESS_EXECUTED ||
 	    proc_cmdline_main(exe, arguments, size, &text, &n) == PROC_MAIN_NONE)
 		return 0;
-	r = p->uid == PROCESS_NO_UID ? -EACCES : sight_open(&s, p);
+	r = p->uid == PROCESS_NO_UID ? -EACCES :
+				       sight_open(&s, p, status, cache ? &cache->sight : NULL);
 	if (r == 0)
-		put_version(&s, exe, arguments, size, version);
+		put_version(&s, cache, p->pid, exe, arguments, size, version);
 	sight_done(&s);
 	copy = r == -ENOMEM ? NULL : strdup(version);
 	if (!copy)
@@ -510,4 +338,22 @@ int process_version_find(struct process_info *p, const char *exe, const char *ar
 	free(p->version);
 	p->version = copy;
 	return 0;
+}
+
+int version_cache_new(struct version_cache **ret)
+{
+	struct version_cache *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	*ret = c;
+	return 0;
+}
+
+void version_cache_free(struct version_cache *c)
+{
+	if (!c)
+		return;
+	buf_free(&c->sight.mounts);
+	free(c);
 }

@@ -111,6 +111,7 @@ static void parse_commit(const char *data, size_t size)
 	if (commit_find_packed(&r, size, head.ref, hex) == 0)
 		FUZZ_ASSERT(strlen(hex) == 40 || strlen(hex) == COMMIT_HEX_MAX);
 	(void)mounts_answer_at(data, size, "/srv/a b");
+	(void)mounts_answer_on_way(data, size, "/srv/a b/c");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

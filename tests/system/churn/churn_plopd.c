@@ -409,7 +409,7 @@ static void begin(struct manager *m, uint32_t parent)
 	}
 	if (!m->targets.all)
 		die("that is no interpreter that plop knows");
-	if (process_info_read(PID_FIRST, &info) == 0)
+	if (process_info_read(PID_FIRST, NULL, &info) == 0)
 		die("a process has a pid that cannot be");
 	kernel->stays.image = ++kernel->image;
 	fork_from_parent(kernel, PID_FIRST, kernel->stays.image);

@@ -21,7 +21,7 @@ START_TEST(reads_itself)
 	ck_assert_int_gt(n, 0);
 	exe[n] = '\0';
 	ck_assert_int_eq(prctl(PR_SET_NAME, "a) R (\nb"), 0);
-	ck_assert_int_eq(process_info_read(getpid(), &p), 0);
+	ck_assert_int_eq(process_info_read(getpid(), NULL, &p), 0);
 	ck_assert_int_eq(p.pid, getpid());
 	ck_assert_uint_eq(p.uid, getuid());
 	ck_assert_str_eq(p.comm, "a) R (\xef\xbf\xbd"
@@ -136,7 +136,7 @@ START_TEST(labels_of_a_child)
 	}
 	/* The environment is the new one as soon as the program is. */
 	for (int i = 0; i < 5000; i++) {
-		ck_assert_int_eq(process_info_read(pid, &p), 0);
+		ck_assert_int_eq(process_info_read(pid, NULL, &p), 0);
 		if (strstr(p.cmdline, "sleep 600"))
 			break;
 		process_info_done(&p);
@@ -148,7 +148,7 @@ START_TEST(labels_of_a_child)
 	process_info_done(&p);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	ck_assert_int_eq(process_info_read(pid, &p), -ESRCH);
+	ck_assert_int_eq(process_info_read(pid, NULL, &p), -ESRCH);
 }
 END_TEST
 
@@ -187,7 +187,7 @@ START_TEST(brief_agrees)
 	ck_assert(process_has_memory(getpid()) && !process_has_memory(0x7ffffff0));
 	/* kthreadd */
 	ck_assert(!process_has_memory(2));
-	ck_assert_int_eq(process_info_read(getpid(), &whole), 0);
+	ck_assert_int_eq(process_info_read(getpid(), NULL, &whole), 0);
 	ck_assert_int_eq(process_info_brief(getpid(), now, &brief), 0);
 	ck_assert_int_eq(process_info_child(&whole, 0x7ffffff0, now, true, &child), 0);
 	/* of one that is another program by now nothing is read: this is another user's */

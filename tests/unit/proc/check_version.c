@@ -6,9 +6,13 @@
 #include <time.h>
 
 #include "check_main.h"
+#include "proc/mounts.h"
 #include "proc/version.h"
+#include "util/clock.h"
 
 #define COMMIT "3f2a91c0b7de3f2a91c0b7de3f2a91c0b7de3f2a"
+
+static struct version_cache *versions;
 
 /* A folder with a program in it. */
 static char folder[] = "/tmp/plop-version-XXXXXX";
@@ -41,6 +45,7 @@ static void put_folder(const char *name)
 
 static void setup(void)
 {
+	ck_assert_int_eq(version_cache_new(&versions), 0);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	put_folder("shop");
 	put_file("shop/app.py", "", 1700000000);
@@ -57,6 +62,7 @@ static void teardown(void)
 {
 	ck_assert_int_eq(nftw(folder, drop, 8, FTW_DEPTH | FTW_PHYS), 0);
 	memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
+	version_cache_free(versions);
 }
 
 /* What a process of this user would have, called so: words, each ended by a NUL. */
@@ -66,7 +72,8 @@ static char *version_as(uid_t uid, const char *words, size_t size)
 
 	p.uid = uid;
 	p.version = strdup("");
-	ck_assert_int_eq(process_version_find(&p, "/usr/bin/python3", words, size), 0);
+	ck_assert_int_eq(process_version_find(&p, "/usr/bin/python3", words, size, NULL, versions),
+			 0);
 	return p.version;
 }
 
@@ -225,6 +232,120 @@ START_TEST(looks_where_servers_work)
 }
 END_TEST
 
+/* What is kept of a file that was at first there. */
+static const struct version_file *kept(const char *name)
+{
+	const struct version_file *f;
+	struct stat st;
+
+	ck_assert_int_eq(stat(in(name), &st), 0);
+	f = &versions->files[st.st_ino % VERSION_KEPT];
+	return f->inode == st.st_ino ? f : NULL;
+}
+
+/* Waits until it is certain that a file which is written from now on has another time. */
+static void settle(const char *name)
+{
+	uint64_t until = clock_ns(CLOCK_MONOTONIC) + 10 * NSEC_PER_SEC;
+
+	while (!kept(name)) {
+		_cleanup_free_ char *version = NULL;
+		char words[PATH_MAX + 32];
+		int n = snprintf(words, sizeof(words), "python3%c%s", '\0', in("shop/app.py"));
+
+		version = version_as(getuid(), words, (size_t)n + 1);
+		ck_assert(clock_ns(CLOCK_MONOTONIC) < until);
+		usleep(20000);
+	}
+}
+
+#define OTHER "0123456789012345678901234567890123456789"
+
+/* Files of git that nobody wrote to are not read again; others are, whatever their times say. */
+START_TEST(keeps_what_git_said)
+{
+	put_folder("shop/.git");
+	put_file("shop/.git/HEAD", "ref: refs/heads/main\n", 1700000000);
+	put_file("shop/.git/packed-refs", OTHER " refs/heads/main\n", 1700000000);
+	expect(in("shop/app.py"), "git-012345678901");
+	ck_assert_ptr_null(kept("shop/.git/HEAD"));
+	settle("shop/.git/packed-refs");
+	ck_assert_ptr_nonnull(kept("shop/.git/HEAD"));
+	ck_assert_str_eq(kept("shop/.git/HEAD")->said.ref, "refs/heads/main");
+	ck_assert_str_eq(kept("shop/.git/packed-refs")->wanted, "refs/heads/main");
+	expect(in("shop/app.py"), "git-012345678901");
+	/* the same size and time */
+	put_file("shop/.git/packed-refs", COMMIT " refs/heads/main\n", 1700000000);
+	expect(in("shop/app.py"), "git-3f2a91c0b7de");
+	settle("shop/.git/packed-refs");
+	put_file("shop/.git/HEAD", "ref: refs/heads/else\n", 1700000000);
+	expect(in("shop/app.py"), NEWEST);
+	/* a ref of its own comes before those that are packed */
+	put_folder("shop/.git/refs");
+	put_folder("shop/.git/refs/heads");
+	put_file("shop/.git/refs/heads/else", OTHER "\n", 0);
+	expect(in("shop/app.py"), "git-012345678901");
+}
+END_TEST
+
+/* Whoever may not read them gets nothing of what was kept for others. */
+START_TEST(keeps_it_for_readers)
+{
+	char words[PATH_MAX + 32];
+	int n = snprintf(words, sizeof(words), "python3%c%s", '\0', in("shop/app.py"));
+	_cleanup_free_ char *others = NULL;
+
+	if (getuid() != 0)
+		return;
+	put_folder("shop/.git");
+	put_file("shop/.git/HEAD", COMMIT "\n", 0);
+	ck_assert_int_eq(chmod(folder, 0755), 0);
+	settle("shop/.git/HEAD");
+	ck_assert_int_eq(chmod(in("shop/.git"), 0700), 0);
+	others = version_as(12345, words, (size_t)n + 1);
+	ck_assert_str_eq(others, NEWEST);
+}
+END_TEST
+
+/* A mount table with NFS in it, and with what is mounted over that. */
+START_TEST(mounts_on_the_way)
+{
+	static const char table[] = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
+				    "2 1 0:30 / /srv rw - nfs4 server:/srv rw\n"
+				    "3 2 8:2 / /srv/local rw - xfs /dev/sdb rw\n"
+				    "4 1 0:31 / /a\\040b rw shared:1 - fuse.x x rw\n"
+				    "5 1 0:32 / /over rw - nfs4 server:/over rw\n"
+				    "6 5 8:3 / /over rw - ext4 /dev/sdc rw\n";
+	static const struct {
+		const char *path;
+		bool at, on_way;
+	} rows[] = {
+		{ "/", true, true },
+		{ "/home/app.py", true, true },
+		{ "/srv", false, false },
+		{ "/srv/app.py", true, false },
+		{ "/srvs/app.py", true, true },
+		{ "/srv/local", true, false },
+		{ "/a b", false, false },
+		{ "/a b/c", true, false },
+		{ "/a", true, true },
+		{ "/over", true, true },
+		{ "/over/app.py", true, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		ck_assert_msg(mounts_answer_at(table, sizeof(table) - 1, rows[i].path) ==
+				      rows[i].at,
+			      "%s", rows[i].path);
+		ck_assert_msg(mounts_answer_on_way(table, sizeof(table) - 1, rows[i].path) ==
+				      rows[i].on_way,
+			      "on the way to %s", rows[i].path);
+	}
+	ck_assert(!mounts_answer_on_way("1 0 0:5 / / rw - nfs s:/ rw", 27, "/home"));
+}
+END_TEST
+
 CHECK_MAIN_WITH("proc/version", setup, teardown, has_the_newest_file, has_no_made_up_time,
 		has_the_commit, follows_links_to_the_code, believes_no_hostile_git,
-		reads_as_the_process, counts_so_many_files, looks_where_servers_work);
+		reads_as_the_process, counts_so_many_files, looks_where_servers_work,
+		keeps_what_git_said, keeps_it_for_readers, mounts_on_the_way);
