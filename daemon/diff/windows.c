@@ -509,7 +509,11 @@ static int add_line(uint32_t number, int first, int line, uint64_t samples, void
 
 struct sums_of diff_windows_sums(struct diff_windows *w)
 {
-	return (struct sums_of){ number_of, add_process, add_call, add_line, w };
+	return (struct sums_of){ .number = number_of,
+				 .process = add_process,
+				 .call = add_call,
+				 .line = add_line,
+				 .ctx = w };
 }
 
 /* Of one function, which has samples. */

@@ -220,6 +220,11 @@ bool selectors_see(const struct selectors *s, uid_t owner);
 void selectors_tally(const struct selectors *s, struct profile *p);
 bool selectors_match(const struct selectors *s, const struct profile_process *p, uint32_t thread);
 /*
+ * Whether they choose by what a program has alone, so that two processes that differ in pid, times
+ * or threads only are chosen both or neither.
+ */
+bool selectors_are_of_programs(const struct selectors *s);
+/*
  * The two halves of selectors_match(): the keys of a process, and those of a sample, of which no
  * more than the thread is known: it has no name and ran.
  */

@@ -257,6 +257,17 @@ static bool labels_match(const struct selectors *s, const struct labels *labels)
 	return true;
 }
 
+bool selectors_are_of_programs(const struct selectors *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct key *k = key_find(s->items[i].key, strlen(s->items[i].key));
+
+		if (!k || (k->kind != KIND_TEXT && k->kind != KIND_PATH && k->kind != KIND_LABEL))
+			return false;
+	}
+	return true;
+}
+
 void selectors_tally(const struct selectors *s, struct profile *p)
 {
 	if (s->owned)

@@ -19,10 +19,18 @@ struct sums {
 	uint32_t hz;               /* of the first of them */
 };
 
+/* The numbers where only one name is asked for. */
+enum { SUMS_OTHERS, SUMS_NAMED };
+
 /* What sums are of. A negative errno of a function ends it. */
 struct sums_of {
 	/* A small number: there is room for all below it. */
 	int (*number)(const struct dict_function *f, void *ctx, uint32_t *ret);
+	/*
+	 * Unless NULL: number() gives SUMS_NAMED to functions of that name, and SUMS_OTHERS, of
+	 * which nothing is asked for, to all others. Not with process() or call().
+	 */
+	const char *name;
 	/* Unless NULL: samples with a frame that a process had. It may be told several times. */
 	int (*process)(const struct profile_process *p, uint64_t samples, void *ctx);
 	/* Unless NULL: samples times calls from one function to another one; likewise. */

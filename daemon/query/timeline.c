@@ -4,8 +4,6 @@
 #include "store/store.h"
 #include "util/array.h"
 
-enum { OTHERS, FUNCTION };
-
 void timeline_done(struct timeline *t)
 {
 	free(t->function);
@@ -25,13 +23,16 @@ static int number_of(const struct dict_function *f, void *ctx, uint32_t *ret)
 {
 	const struct timeline *t = ctx;
 
-	*ret = t->function && streq(f->name, t->function) ? FUNCTION : OTHERS;
+	*ret = t->function && streq(f->name, t->function) ? SUMS_NAMED : SUMS_OTHERS;
 	return 0;
 }
 
 struct sums_of timeline_sums(struct timeline *t)
 {
-	return (struct sums_of){ .number = number_of, .ctx = t };
+	/* no function is called "" */
+	return (struct sums_of){ .number = number_of,
+				 .name = t->function ? t->function : "",
+				 .ctx = t };
 }
 
 int timeline_add(struct timeline *t, const struct sums *s)
@@ -45,9 +46,9 @@ int timeline_add(struct timeline *t, const struct sums *s)
 	if (r < 0)
 		return r;
 	t->points = array;
-	if (s->n > FUNCTION) {
-		p.self = s->functions[FUNCTION].self;
-		p.total = s->functions[FUNCTION].total;
+	if (s->n > SUMS_NAMED) {
+		p.self = s->functions[SUMS_NAMED].self;
+		p.total = s->functions[SUMS_NAMED].total;
 	}
 	t->points[t->n++] = p;
 	return 0;

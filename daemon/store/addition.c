@@ -8,6 +8,8 @@ int addition_begin(struct addition *a, struct dictionary *d, int64_t seed, const
 	*a = (struct addition){
 		.d = d, .seed = seed, .from = from, .sections.n = ADDITION_SECTIONS
 	};
+	if (!from)
+		return 0;
 	a->functions = calloc((size_t)dict_functions(from) + 1, sizeof(*a->functions));
 	a->frames = calloc((size_t)dict_frames(from) + 1, sizeof(*a->frames));
 	a->stacks = calloc((size_t)dict_stacks(from) + 1, 2 * sizeof(*a->stacks));
@@ -34,7 +36,7 @@ static void put_step(struct buf *b, uint32_t *last, uint32_t v)
 	*last = v;
 }
 
-static uint32_t add_text(struct addition *a, const char *s)
+uint32_t addition_text(struct addition *a, const char *s)
 {
 	size_t size = strlen(s) + 1;
 	uint32_t n;
@@ -54,9 +56,9 @@ static uint32_t add_function(struct addition *a, uint32_t id)
 
 	if (a->functions[id])
 		return a->functions[id];
-	key[0] = add_text(a, f->name);
-	key[1] = add_text(a, f->file);
-	key[2] = add_text(a, module);
+	key[0] = addition_text(a, f->name);
+	key[1] = addition_text(a, f->file);
+	key[2] = addition_text(a, module);
 	key[3] = (uint32_t)f->line;
 	key[4] = f->kind;
 	if (!dictionary_number(a->d, DICTIONARY_FUNCTIONS,
@@ -129,7 +131,7 @@ uint32_t addition_process(struct addition *a, const struct profile_process *p)
 
 	memcpy(&key.start_time, &i->start_time, sizeof(key.start_time));
 	for (unsigned int k = 0; k < PROCESS_TEXTS; k++)
-		key.texts[k] = add_text(a, texts[k]);
+		key.texts[k] = addition_text(a, texts[k]);
 	if (dictionary_number(a->d, DICTIONARY_PROCESSES,
 			      XXH3_64bits_withSeed(&key, sizeof(key), (uint64_t)a->seed), &n))
 		return n;

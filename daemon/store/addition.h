@@ -21,7 +21,7 @@ struct addition {
 	uint64_t start_ticks, start_time;
 };
 
-/* d: one that was begun. -ENOMEM. */
+/* d: one that was begun. from: NULL: only texts and processes are put. -ENOMEM. */
 int addition_begin(struct addition *a, struct dictionary *d, int64_t seed, const struct dict *from);
 void addition_done(struct addition *a);
 /*
@@ -29,6 +29,7 @@ void addition_done(struct addition *a);
  * What failed to be put sections_pack() says.
  */
 uint32_t addition_stack(struct addition *a, uint32_t stack, bool released);
+uint32_t addition_text(struct addition *a, const char *s);
 uint32_t addition_process(struct addition *a, const struct profile_process *p);
 /*
  * The row of what a sample of p, whose dict is from, counted. processes: the numbers of p's, 0: not

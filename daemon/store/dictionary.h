@@ -67,9 +67,18 @@ enum counts_section {
 };
 #define COUNTS_SECTIONS (COUNTS_COUNTS + 1)
 
+/* The sections of what a roll-up had by program and name, a row of "sums" (named.h). */
+enum sums_section {
+	SUMS_PROGRAMS, /* process, step; how many names; samples that have a frame */
+	SUMS_NAMES,    /* of a program, texts, ascending: the difference to the one before */
+	SUMS_SELVES,
+	SUMS_CALLERS, /* total - self */
+};
+#define SUMS_SECTIONS (SUMS_CALLERS + 1)
+
 /*
- * What a row of additions or counts must have for its hash: of its id, the numbers beside the blob,
- * and the blob, by the seed of the file. Flipped bits are no answer.
+ * What a row of additions, counts or sums must have for its hash: of its id, the numbers beside the
+ * blob, and the blob, by the seed of the file. Flipped bits are no answer.
  */
 uint64_t dictionary_hash(int64_t seed, int64_t id, const int64_t *numbers, unsigned int n,
 			 const void *data, size_t size);

@@ -65,6 +65,19 @@ static int oldest(sqlite3 *db, enum store_tier tier, const struct term *term, in
 	return r < 0 ? r : count;
 }
 
+static int delete_sums(struct store *s, int64_t rollup)
+{
+	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
+	int r = db_prepare(s->db, "DELETE FROM sums WHERE id=?1 RETURNING dictionary", &st);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(st, 1, rollup);
+	while ((r = db_step(st)) > 0)
+		prune_note(s, sqlite3_column_int64(st, 0));
+	return r;
+}
+
 static int delete_some(struct store *s, enum store_tier tier, const struct leaving *some, int n)
 {
 	const char *sql = tier == TIER_WINDOWS ? "DELETE FROM windows WHERE id=?1" :
@@ -76,6 +89,8 @@ static int delete_some(struct store *s, enum store_tier tier, const struct leavi
 		r = run_with(s->db, "DELETE FROM counts WHERE id=?1", some[i].id);
 		if (r == 0 && tier == TIER_WINDOWS)
 			r = older_delete(s, some[i].id);
+		if (r == 0 && tier == TIER_HOURS)
+			r = delete_sums(s, some[i].id);
 		if (r == 0)
 			r = run_with(s->db, sql, some[i].id);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store/fsck.h"
 
+#include "store/functions.h"
 #include "store/internal.h"
 #include "store/reader.h"
 #include "store/recording_row.h"
@@ -209,6 +210,57 @@ static int check_sums(struct fsck *f, struct store_reader *reader)
 	return r;
 }
 
+static int number_nothing(const struct dict_function *f, void *ctx, uint32_t *ret)
+{
+	*ret = SUMS_OTHERS;
+	return 0;
+}
+
+/* Whether a roll-up's sums by name can be read, and are of as many samples as its stacks. */
+static int check_named_row(struct fsck *f, struct store_reader *reader, struct functions *k,
+			   const struct head *h)
+{
+	uint64_t samples;
+	int r;
+
+	sums_clear(&k->sums);
+	r = functions_add(k, h);
+	functions_sum(k);
+	samples = k->sums.samples;
+	sums_clear(&k->sums);
+	/* what that cannot read is told of the roll-up */
+	if (r == -EBADMSG)
+		return 0;
+	if (r == 0)
+		r = named_add(&k->named, reader, k->selectors, k->of->name, h, &k->sums);
+	if (r == -EBADMSG || (r > 0 && k->sums.samples != samples))
+		say(f, true, "the sums by name of roll-up %lld %s", (long long)h->id,
+		    r > 0 ? "are not those of its stacks" :
+			    "cannot be read: they or what they are of is missing or damaged");
+	return r == -EBADMSG ? 0 : MIN(r, 0);
+}
+
+static int check_named(struct fsck *f, struct store_reader *reader)
+{
+	static const struct selectors all;
+	static const struct sums_of of = { .number = number_nothing, .name = "" };
+	_cleanup_(functions_done) struct functions k = { .selectors = &all, .of = &of };
+	_cleanup_free_ char *sql =
+		rollup_select("WHERE tier = 2 AND id IN (SELECT id FROM sums) ORDER BY id");
+	_cleanup_(db_finalizep) sqlite3_stmt *st = NULL;
+	int r = sql ? window_prepare(&k.windows, reader, NULL) : -ENOMEM;
+
+	if (r == 0)
+		r = db_prepare(reader->db, sql, &st);
+	while (r >= 0 && (r = db_step(st)) > 0) {
+		struct rollup at;
+
+		rollup_read(st, &at);
+		r = check_named_row(f, reader, &k, &at.head);
+	}
+	return r;
+}
+
 /* Each addition by itself: those too that no stack needed. */
 static int check_additions(struct fsck *f, struct store_reader *reader)
 {
@@ -282,8 +334,11 @@ static const struct {
 	{ "SELECT count(*) FROM counts WHERE id NOT IN (SELECT id FROM windows) AND id NOT IN"
 	  " (SELECT id FROM rollups)",
 	  "rows of counts that belong to no window and no roll-up", true },
+	{ "SELECT count(*) FROM sums WHERE id NOT IN (SELECT id FROM rollups WHERE tier = 2)",
+	  "rows of sums that belong to no roll-up of six hours", true },
 	{ "SELECT count(*) FROM additions WHERE id >> 20 NOT IN (SELECT dictionary FROM windows)"
-	  " AND id >> 20 NOT IN (SELECT dictionary FROM rollups)",
+	  " AND id >> 20 NOT IN (SELECT dictionary FROM rollups)"
+	  " AND id >> 20 NOT IN (SELECT dictionary FROM sums)",
 	  "additions of dictionaries that no window has any more, which plopd lets go some at a "
 	  "time",
 	  false },
@@ -354,6 +409,8 @@ static int check_all(struct fsck *f, struct store_reader *reader)
 		r = check_in_one(f, reader, check_additions);
 	if (r == 0)
 		r = check_in_one(f, reader, check_sums);
+	if (r == 0)
+		r = check_in_one(f, reader, check_named);
 	if (r == 0)
 		r = check_in_one(f, reader, check_unused);
 	if (r == 0)

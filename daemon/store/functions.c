@@ -35,6 +35,7 @@ void functions_done(struct functions *f)
 {
 	clear(f);
 	sums_done(&f->sums);
+	named_done(&f->named);
 	window_done(&f->windows);
 }
 
@@ -170,7 +171,7 @@ static int load_nodes(struct functions *f)
 	return r < 0 ? r : link_nodes(f, numbers, sieves);
 }
 
-static int turn(struct functions *f, int64_t dictionary)
+int functions_turn(struct functions *f, int64_t dictionary)
 {
 	int r;
 
@@ -209,6 +210,19 @@ static int is_wanted(struct functions *f, uint32_t number, bool *ret)
 	return r;
 }
 
+int functions_count(struct functions *f, uint64_t node, uint64_t samples)
+{
+	if (node > f->nnodes)
+		return -EBADMSG;
+	/* the empty stack has no function */
+	if (!node)
+		return 0;
+	f->counts[node] += samples;
+	f->sums.functions[f->nodes[node].number].self += samples;
+	f->sums.samples += samples;
+	return 0;
+}
+
 /* The counts of one window, group by group. */
 static int add_group(struct functions *f, struct window_cursor *c, uint64_t n, const bool wanted[2],
 		     uint64_t *process)
@@ -227,9 +241,9 @@ static int add_group(struct functions *f, struct window_cursor *c, uint64_t n, c
 		c->sum += count;
 		if (!node || !wanted[f->nodes[node].released])
 			continue;
-		f->counts[node] += count;
-		f->sums.functions[f->nodes[node].number].self += count;
-		f->sums.samples += count;
+		r = functions_count(f, node, count);
+		if (r < 0)
+			return r;
 		*process += count;
 	}
 	return 0;
@@ -304,7 +318,7 @@ int functions_add(struct functions *f, const struct head *h)
 
 	if (!h->dictionary)
 		return add_older(f, h);
-	r = turn(f, h->dictionary);
+	r = functions_turn(f, h->dictionary);
 	if (r < 0)
 		return r;
 	sums_note(&f->sums, h->start_ns, h->end_ns, (uint32_t)h->hz);
@@ -328,6 +342,18 @@ static int tell_unit(struct functions *f, store_sums_fn unit, void *ctx)
 	return r;
 }
 
+/* A roll-up of which only one name is wanted is not added up again, where it has the sums. */
+static int add_one(struct functions *f, const struct store_reader *reader, const struct head *h,
+		   const struct rollup *rollup)
+{
+	int r = 0;
+
+	if (rollup && rollup->tier == TIER_HOURS && f->of->name &&
+	    selectors_are_of_programs(f->selectors))
+		r = named_add(&f->named, reader, f->selectors, f->of->name, h, &f->sums);
+	return r == 0 ? functions_add(f, h) : MIN(r, 0);
+}
+
 static int add_all(struct functions *f, const struct store_reader *reader, struct walk *walk,
 		   store_sums_fn unit, void *ctx)
 {
@@ -340,7 +366,7 @@ static int add_all(struct functions *f, const struct store_reader *reader, struc
 		if (r == 0)
 			r = reader_overdue(reader);
 		if (r == 0)
-			r = functions_add(f, &h);
+			r = add_one(f, reader, &h, rollup);
 	}
 	if (r == 0)
 		r = tell_unit(f, unit, ctx);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "store/addition.h"
 #include "store/aside.h"
 #include "store/counts.h"
 #include "store/db.h"
@@ -19,6 +20,7 @@ enum store_statement {
 	ST_ADD_ROLLUP,
 	ST_ADD_ADDITION,
 	ST_ADD_COUNTS,
+	ST_ADD_SUMS,
 	ST_USE_DICTIONARY, /* window, dictionary */
 	ST_PENDING,        /* key, value */
 	ST_COUNTS,         /* nanoseconds, first and last window */
@@ -54,6 +56,8 @@ struct store {
 	uint64_t grown; /* bytes that a window adds, about; 0: not known yet */
 	sqlite3_stmt *statements[ST_MAX];
 	struct dictionary dictionary; /* of the windows that are saved as they end */
+	struct dictionary sums;       /* of sums (named.h) */
+	int64_t sums_to;              /* all roll-ups down to that one have their sums */
 	struct dictionary older;      /* of those that come out of another file or version */
 	int64_t last_dictionary;
 	bool has_older;    /* there are tables of versions 1 to 3 (carry.c) */
@@ -123,6 +127,15 @@ void save_free(struct save *v);
 /* ... at once; and one of counts, by the dictionary that its head has. */
 int store_save_rollup(struct store *s, const struct profile *p, const struct rollup *of);
 int store_save_counts(struct store *s, const struct counts *c, const struct rollup *of);
+/*
+ * The sums of that roll-up, and what of their dictionary is new with them. addition: NULL: that it
+ * has none.
+ */
+int store_save_sums(struct store *s, int64_t rollup, struct addition *addition,
+		    const struct sections *sums);
+
+/* named_make.c: makes the sums of the next roll-up that has none. 1; 0: there is none. */
+int named_step(struct store *s);
 
 /* carry.c: whether there is anything to carry over. */
 int carry_look(struct store *s);

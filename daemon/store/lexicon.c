@@ -266,6 +266,11 @@ int lexicon_process(struct lexicon *l, uint32_t process, struct profile_process 
 	return 0;
 }
 
+int lexicon_text(struct lexicon *l, uint32_t text, const char **ret)
+{
+	return lexicon_get_text(l, text, ret);
+}
+
 int lexicon_function(struct lexicon *l, uint32_t function, struct dict_function *ret)
 {
 	struct lexicon_function *f = NULL;

@@ -53,6 +53,8 @@ int lexicon_stack(struct lexicon *l, uint32_t node, struct dict *to, uint32_t *r
 int lexicon_process(struct lexicon *l, uint32_t process, struct profile_process *ret);
 /* Has all of it loaded, for who wants to know most of it. */
 int lexicon_load_all(struct lexicon *l);
+/* A text, borrowed likewise. */
+int lexicon_text(struct lexicon *l, uint32_t text, const char **ret);
 /*
  * A function, whose texts are borrowed likewise; and a node's parent (0: none) and function: 1: it
  * is one without the GIL; 0.

@@ -46,12 +46,12 @@ void prune_note(struct store *s, int64_t dictionary)
 	s->prune_to = MAX(s->prune_to, dictionary);
 }
 
-/* 1: somebody has it; 0: nobody. used: the statement that asks the windows and roll-ups. */
+/* 1: somebody has it; 0: nobody. used: the statement that asks the rows that may. */
 static int dictionary_is_used(struct store *s, sqlite3_stmt *used, int64_t id)
 {
 	int r;
 
-	if (id == s->dictionary.id || id == s->older.id ||
+	if (id == s->dictionary.id || id == s->older.id || id == s->sums.id ||
 	    (s->rolling.until && id == s->rolling.rollup.head.dictionary))
 		return 1;
 	sqlite3_bind_int64(used, 1, id);
@@ -71,7 +71,8 @@ static int delete_dictionaries(struct store *s, uint64_t until_ns)
 	if (r == 0)
 		r = db_prepare(s->db,
 			       "SELECT 1 FROM windows WHERE dictionary = ?1 UNION ALL"
-			       " SELECT 1 FROM rollups WHERE dictionary = ?1 LIMIT 1",
+			       " SELECT 1 FROM rollups WHERE dictionary = ?1 UNION ALL"
+			       " SELECT 1 FROM sums WHERE dictionary = ?1 LIMIT 1",
 			       &used);
 	while (r == 0 && s->prune_from <= s->prune_to && !is_over(until_ns)) {
 		sqlite3_bind_int64(next, 1, s->prune_from << ADDITION_SHIFT);

@@ -295,6 +295,8 @@ int rollup_step(struct store *s, uint64_t budget_ns)
 		if (r > 0) {
 			r = go_on(s, until);
 			r = r < 0 ? r : 1;
+		} else if (r == 0) {
+			r = named_step(s);
 		}
 	}
 	/* what cannot be done now is tried again when there is another window */

@@ -423,6 +423,49 @@ int store_save_counts(struct store *s, const struct counts *c, const struct roll
 	return save_rollup_rows(&v, save_head_and_counts);
 }
 
+static int save_sums(struct save *v, int64_t rollup, const struct sections *sums)
+{
+	sqlite3_stmt *st = v->s->statements[ST_ADD_SUMS];
+	int64_t dictionary = v->d ? v->d->id : 0;
+	int r = v->d ? save_addition(v) : 0;
+
+	buf_clear(&v->blob);
+	if (r == 0 && v->d)
+		r = sections_pack(sums, &v->blob);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(st, 1, rollup);
+	sqlite3_bind_int64(st, 2, dictionary);
+	sqlite3_bind_int64(st, 3,
+			   (int64_t)dictionary_hash(v->s->seed, rollup, &dictionary, 1,
+						    v->blob.data, v->blob.size));
+	/* never NULL */
+	sqlite3_bind_blob64(st, 4, v->blob.size ? v->blob.data : "", v->blob.size, SQLITE_STATIC);
+	return db_run(st);
+}
+
+int store_save_sums(struct store *s, int64_t rollup, struct addition *addition,
+		    const struct sections *sums)
+{
+	_cleanup_(save_done) struct save v = { .s = s, .d = addition ? &s->sums : NULL };
+	int r = db_run(s->statements[ST_BEGIN]);
+
+	if (r < 0)
+		return r;
+	/* it stays the caller's */
+	if (addition)
+		v.addition.sections = addition->sections;
+	r = save_sums(&v, rollup, sums);
+	v.addition.sections = (struct sections){};
+	if (r == 0)
+		r = db_run(s->statements[ST_COMMIT]);
+	if (r < 0)
+		store_rollback(s);
+	else if (addition)
+		s->sums.windows++;
+	return r;
+}
+
 int store_save_again(struct store *s, const struct profile *window, int64_t id)
 {
 	_cleanup_(save_done) struct save v = {

@@ -120,7 +120,12 @@ static const char *const steps[SCHEMA_VERSION] = {
 	" labels BLOB NOT NULL, facts TEXT NOT NULL, blob_hash INTEGER NOT NULL, hash INTEGER NOT "
 	"NULL,"
 	" data BLOB NOT NULL);"
-	"CREATE INDEX recordings_user ON recordings(user, bytes);",
+	"CREATE INDEX recordings_user ON recordings(user, bytes);"
+	/* sums: by the id of a roll-up of six hours (named.h). */
+	"CREATE TABLE sums(id INTEGER PRIMARY KEY, dictionary INTEGER NOT NULL, hash INTEGER NOT "
+	"NULL,"
+	" data BLOB NOT NULL);"
+	"CREATE INDEX sums_dictionary ON sums(dictionary);",
 };
 
 _Static_assert(PLOP_FRAME_PYTHON == 0 && PLOP_FRAME_NATIVE == 1 && PLOP_FRAME_KERNEL == 2 &&

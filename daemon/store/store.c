@@ -33,6 +33,7 @@ static const char *const statements[ST_MAX] = {
 	[ST_ADD_ADDITION] = "INSERT INTO additions(id, texts, functions, frames, nodes, processes,"
 			    " hash, data) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
 	[ST_ADD_COUNTS] = "INSERT INTO counts(id, hash, data) VALUES(?1,?2,?3)",
+	[ST_ADD_SUMS] = "INSERT INTO sums(id, dictionary, hash, data) VALUES(?1,?2,?3,?4)",
 	[ST_USE_DICTIONARY] = "UPDATE windows SET dictionary=?2 WHERE id=?1",
 };
 
@@ -215,7 +216,8 @@ static int load_dictionaries(struct store *s)
 	int r = db_int(s->db,
 		       "SELECT max(ifnull((SELECT max(id) >> 20 FROM additions), 0),"
 		       " ifnull((SELECT max(dictionary) FROM windows), 0),"
-		       " ifnull((SELECT max(dictionary) FROM rollups), 0))",
+		       " ifnull((SELECT max(dictionary) FROM rollups), 0),"
+		       " ifnull((SELECT max(dictionary) FROM sums), 0))",
 		       &s->last_dictionary);
 
 	_Static_assert(ADDITION_SHIFT == 20, "as it is in the statement");
@@ -226,6 +228,9 @@ static int load_dictionaries(struct store *s)
 		r = db_int(s->db, "SELECT ifnull(min(id), 0) FROM rollups", &s->rollup_id);
 	if (r == 0 && (s->rollup_id > 0 || s->rollup_id < -INT32_MAX))
 		r = -EBADMSG;
+	/* they are made in the order of roll-ups, whose numbers go down */
+	if (r == 0)
+		r = db_int(s->db, "SELECT ifnull(min(id), 0) FROM sums", &s->sums_to);
 	/* a plopd that was killed may have left some that no window has */
 	s->prunes = true;
 	s->prune_from = 0;
@@ -490,7 +495,9 @@ void store_forget_dictionaries(struct store *s)
 {
 	prune_note(s, s->dictionary.id);
 	prune_note(s, s->older.id);
+	prune_note(s, s->sums.id);
 	dictionary_end(&s->dictionary);
+	dictionary_end(&s->sums);
 	dictionary_end(&s->older);
 }
 

@@ -102,6 +102,10 @@ static const struct {
 	{ "UPDATE rollups SET first = first - 1 WHERE tier = 1 AND first = 31",
 	  "UPDATE rollups SET first = first + 1 WHERE tier = 1 AND first = 30", 2,
 	  "windows 30 to 30 are in two roll-ups of one tier" },
+	{ "UPDATE sums SET hash = hash + 1", "UPDATE sums SET hash = hash - 1", 1,
+	  "the sums by name of roll-up -39 cannot be read" },
+	{ "UPDATE sums SET id = -10000", "UPDATE sums SET id = -39", 1,
+	  "rows of sums that belong to no roll-up of six hours: 1" },
 	{ "UPDATE windows SET start_ns = end_ns + 1 WHERE id = 400",
 	  "UPDATE windows SET start_ns = end_ns - 60000000000 WHERE id = 400", 1,
 	  "window 400 ends before it begins" },
@@ -156,6 +160,7 @@ START_TEST(what_is_left_over)
 	    " nodes, processes, hash, data FROM additions LIMIT 0");
 	run("DELETE FROM counts WHERE id IN (SELECT id FROM rollups WHERE tier = 2)");
 	run("DELETE FROM rollups WHERE tier = 2");
+	run("DELETE FROM sums");
 	ck_assert_int_eq(store_fsck(path, &f), 0);
 	ck_assert_uint_eq(f.faults, 0);
 	text = buf_string(&s.notes);

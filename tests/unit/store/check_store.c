@@ -217,8 +217,10 @@ START_TEST(version_5_goes_on)
 	store_close(TAKE_PTR(store));
 	snprintf(path, sizeof(path), "%s/plop.db", dir.path);
 	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_exec(db, "DROP TABLE recordings; PRAGMA user_version = 5", NULL,
-				      NULL, NULL),
+	ck_assert_int_eq(sqlite3_exec(db,
+				      "DROP TABLE recordings; DROP TABLE sums;"
+				      "PRAGMA user_version = 5",
+				      NULL, NULL, NULL),
 			 SQLITE_OK);
 	sqlite3_close(db);
 	ck_assert_int_eq(store_open(dir.path, &store, NULL), 0);

@@ -113,9 +113,9 @@ START_TEST(sums_of_units)
 		_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
 		_cleanup_(profile_freep) struct profile *all = NULL;
 		struct units u = {}, whole = {};
-		const struct sums_of of = { number_of, add_process, add_call, add_line, &u };
-		const struct sums_of of_whole = { number_of, add_process, add_call, add_line,
-						  &whole };
+		const struct sums_of of = { number_of, NULL, add_process, add_call, add_line, &u };
+		const struct sums_of of_whole = { number_of, NULL,     add_process,
+						  add_call,  add_line, &whole };
 
 		ck_assert_int_eq(dict_new(&u.dict), 0);
 		whole.dict = u.dict;
