@@ -12,6 +12,14 @@ void text_json(struct buf *b, const char *s)
 
 	buf_putc(b, '"');
 	while (*s) {
+		const char *from = s;
+
+		/* what stands for itself, which is most */
+		while (*s >= 0x20 && *s < 0x7f && *s != '"' && *s != '\\')
+			s++;
+		buf_append(b, from, (size_t)(s - from));
+		if (!*s)
+			break;
 		s += utf8_decode(s, &c);
 		if (c == '"' || c == '\\') {
 			buf_putc(b, '\\');

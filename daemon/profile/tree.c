@@ -22,7 +22,7 @@ struct builder {
 	const struct dict *dict;
 	struct tree *tree;
 	uint64_t *weights; /* by stack */
-	uint32_t *ranks;   /* by function: its place in the order of names */
+	uint32_t *ranks;   /* by frame: its function's place in the order of names */
 	uint32_t *order;   /* stacks with a weight, or functions */
 	uint32_t n;
 	uint64_t least; /* what a node must weigh */
@@ -72,19 +72,29 @@ static uint32_t function_at(const struct builder *b, const struct dict_stack *s,
 	return dict_get_frame(b->dict, s->frames[i])->function;
 }
 
+/* Frames from the root on that two stacks have in common, or fewer. */
+#define AT_ONCE 8
+
+static uint32_t same_frames(const struct dict_stack *s, const struct dict_stack *t, uint32_t depth)
+{
+	uint32_t n = 0;
+
+	while (depth - n >= AT_ONCE &&
+	       memcmp(s->frames + n, t->frames + n, AT_ONCE * sizeof(*s->frames)) == 0)
+		n += AT_ONCE;
+	return n;
+}
+
 static int compare_stacks(const void *pa, const void *pb, void *ctx)
 {
 	const struct builder *b = ctx;
 	const struct dict_stack *s = dict_get_stack(b->dict, *(const uint32_t *)pa);
 	const struct dict_stack *t = dict_get_stack(b->dict, *(const uint32_t *)pb);
+	uint32_t depth = MIN(s->depth, t->depth);
 
-	for (uint32_t i = 0; i < s->depth && i < t->depth; i++) {
-		uint32_t f, g;
+	for (uint32_t i = same_frames(s, t, depth); i < depth; i++) {
+		uint32_t f = b->ranks[s->frames[i]], g = b->ranks[t->frames[i]];
 
-		if (s->frames[i] == t->frames[i])
-			continue;
-		f = b->ranks[function_at(b, s, i)];
-		g = b->ranks[function_at(b, t, i)];
 		if (f != g)
 			return f > g ? 1 : -1;
 	}
@@ -95,16 +105,20 @@ static int compare_stacks(const void *pa, const void *pb, void *ctx)
 static int sort(struct builder *b)
 {
 	uint32_t functions = dict_functions(b->dict), stacks = dict_stacks(b->dict);
+	uint32_t frames = dict_frames(b->dict);
+	_cleanup_free_ uint32_t *ranks = calloc((size_t)functions + 1, sizeof(*ranks));
 
 	b->order = calloc((size_t)MAX(functions, stacks) + 1, sizeof(*b->order));
-	b->ranks = calloc((size_t)functions + 1, sizeof(*b->ranks));
-	if (!b->order || !b->ranks)
+	b->ranks = calloc((size_t)frames + 1, sizeof(*b->ranks));
+	if (!b->order || !b->ranks || !ranks)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < functions; i++)
 		b->order[i] = i;
 	qsort_r(b->order, functions, sizeof(*b->order), compare_functions, b);
 	for (uint32_t i = 0; i < functions; i++)
-		b->ranks[b->order[i]] = i;
+		ranks[b->order[i]] = i;
+	for (uint32_t i = 0; i < frames; i++)
+		b->ranks[i] = ranks[dict_get_frame(b->dict, i)->function];
 	for (uint32_t i = 0; i < stacks; i++) {
 		if (b->weights[i])
 			b->order[b->n++] = i;

@@ -27,6 +27,10 @@ void lexicon_forget(struct lexicon *l)
 	free(l->frames);
 	free(l->nodes);
 	free(l->processes);
+	free(l->ways);
+	index_done(&l->way_index);
+	l->ways = NULL;
+	l->nways = l->ways_room = 0;
 	l->texts = NULL;
 	l->functions = NULL;
 	l->frames = NULL;
@@ -51,7 +55,8 @@ void lexicon_done(struct lexicon *l)
 size_t lexicon_bytes(const struct lexicon *l)
 {
 	return l->bytes + l->additions_room * sizeof(*l->additions) +
-	       l->path_room * sizeof(*l->path);
+	       l->path_room * sizeof(*l->path) + l->ways_room * sizeof(*l->ways) +
+	       index_bytes(&l->way_index);
 }
 
 static int add_addition(struct lexicon *l, const struct lexicon_addition *a)
@@ -185,23 +190,34 @@ static int meet_frame(struct lexicon *l, uint32_t number, struct dict *to, uint3
 	return 0;
 }
 
+/* One more at the end of l->path, which has so many. */
+static int put_path(struct lexicon *l, uint32_t *depth, uint32_t value)
+{
+	void *array = l->path;
+	int r = *depth < DICTIONARY_DEPTH ?
+			array_reserve(&array, *depth, &l->path_room, sizeof(*l->path)) :
+			-EBADMSG;
+
+	if (r < 0)
+		return r;
+	l->path = array;
+	l->path[(*depth)++] = value;
+	return 0;
+}
+
 /* The frames from a node up, the innermost first, into l->path. */
 static int walk(struct lexicon *l, uint32_t node, struct dict *to, uint32_t *ret_depth)
 {
 	struct lexicon_node *n = NULL;
-	uint32_t depth = 0;
+	uint32_t depth = 0, frame;
 	int r;
 
 	for (; node; node = n->parent) {
-		void *array = l->path;
-
-		r = depth < DICTIONARY_DEPTH ? lexicon_get_node(l, node, &n) : -EBADMSG;
+		r = lexicon_get_node(l, node, &n);
 		if (r == 0)
-			r = array_reserve(&array, depth, &l->path_room, sizeof(*l->path));
-		if (r < 0)
-			return r;
-		l->path = array;
-		r = meet_frame(l, n->frame, to, &l->path[depth++]);
+			r = meet_frame(l, n->frame, to, &frame);
+		if (r == 0)
+			r = put_path(l, &depth, frame);
 		if (r < 0)
 			return r;
 	}
@@ -209,11 +225,103 @@ static int walk(struct lexicon *l, uint32_t node, struct dict *to, uint32_t *ret
 	return 0;
 }
 
+/* The stack of l->path. */
+static int put_stack(struct lexicon *l, uint32_t depth, struct dict *to, uint32_t *ret)
+{
+	for (uint32_t i = 0; i < depth / 2; i++) {
+		uint32_t frame = l->path[i];
+
+		l->path[i] = l->path[depth - 1 - i];
+		l->path[depth - 1 - i] = frame;
+	}
+	return dict_stack(to, l->path, depth, ret);
+}
+
+/* The way (+ 1) that leads on from another (+ 1; 0: none) to a frame. */
+static int meet_way(struct lexicon *l, uint32_t parent, uint32_t frame, uint32_t *ret)
+{
+	uint32_t hash = index_hash(parent, frame), i;
+	void *array = l->ways;
+	int r;
+
+	for (uint32_t at = index_start(&l->way_index, hash);
+	     index_next(&l->way_index, hash, &at, &i);) {
+		if (l->ways[i].parent == parent && l->ways[i].frame == frame) {
+			*ret = i + 1;
+			return 0;
+		}
+	}
+	r = index_reserve(&l->way_index, 1);
+	if (r == 0)
+		r = array_reserve(&array, l->nways, &l->ways_room, sizeof(*l->ways));
+	if (r < 0)
+		return r;
+	l->ways = array;
+	l->ways[l->nways] = (struct lexicon_way){ parent, frame, 0 };
+	index_add(&l->way_index, hash, l->nways++);
+	*ret = l->nways;
+	return 0;
+}
+
+/* The way to a node, of which most is known from other nodes. */
+static int find_way(struct lexicon *l, uint32_t node, struct dict *to, uint32_t *ret)
+{
+	struct lexicon_node *n = NULL;
+	uint32_t depth = 0, way = 0, frame;
+	int r;
+
+	for (; node; node = n->parent) {
+		r = lexicon_get_node(l, node, &n);
+		if (r == 0 && n->met) {
+			way = n->met;
+			break;
+		}
+		if (r == 0)
+			r = put_path(l, &depth, node);
+		if (r < 0)
+			return r;
+	}
+	while (depth > 0) {
+		n = &l->nodes[l->path[--depth]];
+		r = meet_frame(l, n->frame, to, &frame);
+		if (r == 0)
+			r = meet_way(l, way, frame, &way);
+		if (r < 0)
+			return r;
+		n->met = way;
+	}
+	*ret = way;
+	return 0;
+}
+
+/* The stack of a node without the lines that ran. */
+static int stack_of_way(struct lexicon *l, uint32_t node, struct dict *to, uint32_t *ret)
+{
+	uint32_t way, depth = 0;
+	int r = find_way(l, node, to, &way);
+
+	if (r == 0 && way && l->ways[way - 1].met) {
+		*ret = l->ways[way - 1].met - 1;
+		return l->nodes[node].released;
+	}
+	for (uint32_t i = way; r == 0 && i; i = l->ways[i - 1].parent)
+		r = put_path(l, &depth, l->ways[i - 1].frame);
+	if (r == 0)
+		r = put_stack(l, depth, to, ret);
+	if (r < 0)
+		return r;
+	if (way)
+		l->ways[way - 1].met = *ret + 1;
+	return l->nodes[node].released;
+}
+
 int lexicon_stack(struct lexicon *l, uint32_t node, struct dict *to, uint32_t *ret)
 {
 	uint32_t depth;
 	int r;
 
+	if (l->no_lines)
+		return stack_of_way(l, node, to, ret);
 	/* the empty stack has a place as well: node 0 */
 	if (node <= l->numbers[DICTIONARY_NODES] && l->nodes[node].met) {
 		*ret = l->nodes[node].met - 1;
@@ -222,13 +330,7 @@ int lexicon_stack(struct lexicon *l, uint32_t node, struct dict *to, uint32_t *r
 	r = walk(l, node, to, &depth);
 	if (r < 0)
 		return r;
-	for (uint32_t i = 0; i < depth / 2; i++) {
-		uint32_t frame = l->path[i];
-
-		l->path[i] = l->path[depth - 1 - i];
-		l->path[depth - 1 - i] = frame;
-	}
-	r = dict_stack(to, l->path, depth, ret);
+	r = put_stack(l, depth, to, ret);
 	if (r < 0)
 		return r;
 	l->nodes[node].met = *ret + 1;

@@ -3,6 +3,7 @@
 
 #include "profile/profile.h"
 #include "store/dictionary.h"
+#include "util/index.h"
 
 /*
  * A dictionary as it is read for the length of one query: of its additions those that are asked
@@ -23,8 +24,12 @@ struct lexicon {
 	struct lexicon_frame *frames;
 	struct lexicon_node *nodes;
 	struct lexicon_process *processes;
-	uint32_t *path; /* frames of one stack */
+	uint32_t *path; /* frames, or nodes, of one stack */
 	uint32_t path_room;
+	/* nodes are one way where lines alone tell them apart, and these are not asked for */
+	struct lexicon_way *ways;
+	uint32_t nways, ways_room;
+	struct index way_index;
 	size_t bytes; /* of what is loaded */
 };
 

@@ -28,6 +28,13 @@ struct lexicon_frame {
 struct lexicon_node {
 	uint32_t parent;
 	uint32_t frame : 31, released : 1;
+	uint32_t met; /* the stack, or the way, + 1 */
+};
+
+/* From the root to a node, by frames in the profile's dict. */
+struct lexicon_way {
+	uint32_t parent; /* + 1; 0: none */
+	uint32_t frame;
 	uint32_t met; /* the stack, + 1 */
 };
 

@@ -57,13 +57,18 @@ void buf_putc(struct buf *b, char c)
 
 void buf_printf(struct buf *b, const char *format, ...)
 {
+	char most[256]; /* of all but a few */
 	va_list ap;
 	char *p;
 	int n;
 
 	va_start(ap, format);
-	n = vsnprintf(NULL, 0, format, ap);
+	n = vsnprintf(most, sizeof(most), format, ap);
 	va_end(ap);
+	if (n >= 0 && (size_t)n < sizeof(most)) {
+		buf_append(b, most, (size_t)n);
+		return;
+	}
 	p = n < 0 ? NULL : buf_reserve(b, (size_t)n + 1);
 	if (!p)
 		return;
@@ -71,6 +76,17 @@ void buf_printf(struct buf *b, const char *format, ...)
 	vsnprintf(p, (size_t)n + 1, format, ap);
 	va_end(ap);
 	b->size += (size_t)n;
+}
+
+void buf_put_u64(struct buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	buf_append(b, digits + at, sizeof(digits) - at);
 }
 
 char *buf_string(struct buf *b)

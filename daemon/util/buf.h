@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "util/macro.h"
@@ -23,6 +24,8 @@ void buf_append(struct buf *b, const void *data, size_t size);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) _printf_(2, 3);
+/* In decimal. */
+void buf_put_u64(struct buf *b, uint64_t v);
 /*
  * Room for size more bytes, to be counted by b->size += n once written; NULL: no memory, or beyond
  * the limit.
