@@ -8,6 +8,10 @@
 /* As many as the continued fraction needs at STUDENT_DF_MOST, with room. */
 #define FRACTION_STEPS 2000
 #define TINY           1e-300
+/* Far more than it takes. */
+#define NEWTON_STEPS 200
+/* Where nothing is known. */
+#define FARTHEST 1e12
 
 static double not_zero(double x)
 {
@@ -66,18 +70,27 @@ double student_two_sided(double t, double df)
 	return beta(df / all, t * t / all, df / 2, 0.5);
 }
 
+/* The density at t is that at 0 times this. */
+static double falls_to(double t, double df)
+{
+	return exp(-(df + 1) / 2 * log1p(t * t / df));
+}
+
+/*
+ * By Newton's method from 0 on: what lies outside becomes less ever more slowly, so that no step
+ * leads too far.
+ */
 double student_within(double inside, double df)
 {
-	double low = 0, high = 1, middle;
+	double at_0, t = 0, step = 1;
 
-	while (student_two_sided(high, df) > 1 - inside && high < 1e12)
-		high *= 2;
-	for (int i = 0; i < 100 && high - low > 1e-9 * high; i++) {
-		middle = (low + high) / 2;
-		if (student_two_sided(middle, df) > 1 - inside)
-			low = middle;
-		else
-			high = middle;
+	if (isnan(df) || df <= 0)
+		return FARTHEST;
+	df = MIN(df, STUDENT_DF_MOST);
+	at_0 = exp(lgamma((df + 1) / 2) - lgamma(df / 2)) / sqrt(df * M_PI);
+	for (int i = 0; i < NEWTON_STEPS && step > 1e-9 * t; i++) {
+		step = (student_two_sided(t, df) - (1 - inside)) / (2 * at_0 * falls_to(t, df));
+		t += step;
 	}
-	return high;
+	return t;
 }

@@ -43,8 +43,24 @@ START_TEST(far_out_is_still_told)
 }
 END_TEST
 
+START_TEST(within_is_the_inverse)
+{
+	static const double inside[] = { 0.5, 0.95, 0.99, 0.9999 };
+
+	for (double df = 0.7; df < 1e9; df *= 3) {
+		for (size_t i = 0; i < ARRAY_SIZE(inside); i++) {
+			double t = student_within(inside[i], df);
+
+			ck_assert_double_eq_tol(student_two_sided(t, df), 1 - inside[i], 1e-8);
+		}
+	}
+}
+END_TEST
+
 START_TEST(what_is_no_number_says_nothing)
 {
+	ck_assert_double_gt(student_within(0.95, NAN), 1e9);
+	ck_assert_double_gt(student_within(0.95, 0), 1e9);
 	ck_assert_double_eq(student_two_sided(NAN, 5), 1);
 	ck_assert_double_eq(student_two_sided(3, NAN), 1);
 	ck_assert_double_eq(student_two_sided(3, 0), 1);
@@ -55,4 +71,4 @@ START_TEST(what_is_no_number_says_nothing)
 END_TEST
 
 CHECK_MAIN("diff/student", values_are_those_of_the_tables, far_out_is_still_told,
-	   what_is_no_number_says_nothing);
+	   within_is_the_inverse, what_is_no_number_says_nothing);
