@@ -125,7 +125,12 @@ static const char *const steps[SCHEMA_VERSION] = {
 	"CREATE TABLE sums(id INTEGER PRIMARY KEY, dictionary INTEGER NOT NULL, hash INTEGER NOT "
 	"NULL,"
 	" data BLOB NOT NULL);"
-	"CREATE INDEX sums_dictionary ON sums(dictionary);",
+	"CREATE INDEX sums_dictionary ON sums(dictionary);"
+	/* what begins too late is told by the index alone, without the row */
+	"DROP INDEX windows_end;"
+	"CREATE INDEX windows_end ON windows(end_ns, start_ns);"
+	"DROP INDEX rollups_end;"
+	"CREATE INDEX rollups_end ON rollups(end_ns, start_ns, tier);",
 };
 
 _Static_assert(PLOP_FRAME_PYTHON == 0 && PLOP_FRAME_NATIVE == 1 && PLOP_FRAME_KERNEL == 2 &&

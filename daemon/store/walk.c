@@ -163,7 +163,8 @@ static int choose(struct walk *k, uint64_t from_ns, uint64_t to_ns, enum walk_ti
 
 	if (r < 0)
 		return r;
-	sql = rollup_select("WHERE end_ns > ?1 AND start_ns < ?2 AND tier = ?3");
+	/* by the index of ends, which has the tier as well: not by all of a tier */
+	sql = rollup_select("WHERE end_ns > ?1 AND start_ns < ?2 AND +tier = ?3");
 	r = sql ? db_prepare(k->reader->db, sql, &st) : -ENOMEM;
 	for (int i = TIER_HOURS; r == 0 && i >= TIER_MINUTES; i--) {
 		bind_time(st, from_ns, to_ns);
