@@ -19,6 +19,7 @@ const char *record_reason(const char *reason, char *buffer, size_t size)
 		{ "no events",
 		  "ended early: the kernel gave no perf events to go on with; plopd's log "
 		  "says why" },
+		{ "plopd ended", "ended early: plopd ended" },
 		{ "no timer", "ended early: plopd had no timer for it; its log says why" },
 	};
 

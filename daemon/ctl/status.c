@@ -231,7 +231,10 @@ static void print_status(const json_t *o)
 	printf("  now         %s samples since %s\n",
 	       text_number((uint64_t)json_number_at(o, "window.samples"), number, sizeof(number)),
 	       text_time(json_number_at(o, "window.start"), time, sizeof(time)));
-	printf("  recordings  %.0f\n", json_number_at(o, "recordings"));
+	printf("  recordings  %.0f; %.0f kept, %s\n", json_number_at(o, "recordings"),
+	       json_number_at(o, "store.recordings"),
+	       format_bytes((uint64_t)json_number_at(o, "store.recordings_bytes"), number,
+			    sizeof(number)));
 	print_shares(o);
 	printf("  gateway     %s\n",
 	       *gateway ? text_cell(gateway, 200, false, text, sizeof(text)) : "not running");

@@ -16,14 +16,15 @@ struct keeping {
 	struct recording *recording;
 	const struct profile *profile; /* its, lent */
 	char *facts;                   /* owned */
+	unsigned int gone;             /* others of the same user's, for it */
 	struct store_recording row;
 };
 
 static int keeping_run(struct store_task *t, struct store *s)
 {
-	const struct keeping *k = (const struct keeping *)t;
+	struct keeping *k = (struct keeping *)t;
 
-	return store_add_recording(s, &k->row, k->profile);
+	return store_add_recording(s, &k->row, k->profile, &k->gone);
 }
 
 /* Why it is not kept: a sentence; owned by the caller. */
@@ -61,6 +62,9 @@ static void keeping_done(struct store_task *t)
 		why = why_not(k, t->windows->config);
 		log_warning("Recording %s is not kept: %s", recording->id, why ? why : "");
 	}
+	if (k->gone && recording->user != SHARES_NOBODY)
+		shares_count(recording->all->targets->shares, recording->user, SHARE_KEPT_DROPPED,
+			     k->gone);
 	recording_give_back(recording);
 	if (!dropped && t->result == 0)
 		recording_kept(recording, NULL);

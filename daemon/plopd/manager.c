@@ -22,6 +22,7 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void
 	struct manager *m = ctx;
 
 	sd_notify(false, "STOPPING=1");
+	recordings_end_named(&m->recordings);
 	return collect_last(&m->collect);
 }
 
@@ -213,6 +214,7 @@ int manager_run(struct manager *m)
 	program_give_back();
 	r = loop_timing_run(&m->timing);
 	windows_end(&m->windows);
+	recordings_keep_now(&m->recordings);
 	return r;
 }
 

@@ -7,6 +7,7 @@ const char *recording_reason_name(enum recording_reason reason)
 		[RECORDING_ELAPSED] = "elapsed",           [RECORDING_STOPPED] = "stopped",
 		[RECORDING_TARGET_ENDED] = "target ended", [RECORDING_TOO_LARGE] = "too large",
 		[RECORDING_NO_EVENTS] = "no events",       [RECORDING_NO_TIMER] = "no timer",
+		[RECORDING_PLOPD_ENDED] = "plopd ended",
 	};
 
 	return names[reason];

@@ -10,7 +10,8 @@ enum recording_reason {
 	RECORDING_TOO_LARGE,    /* it took more memory than it may */
 	/* the kernel did not give it perf events, or none that it could go on with */
 	RECORDING_NO_EVENTS,
-	RECORDING_NO_TIMER, /* plopd got no timer to end it by */
+	RECORDING_NO_TIMER,    /* plopd got no timer to end it by */
+	RECORDING_PLOPD_ENDED, /* and it is kept */
 	RECORDING_REASONS,
 };
 

@@ -363,6 +363,26 @@ static void recording_finish(struct recording *recording)
 		recording_is_done(recording);
 }
 
+void recordings_end_named(struct recordings *all)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *recording = all->items[i];
+
+		if (recording && recording->name && recording->begun_mono)
+			recording_stop(recording, RECORDING_PLOPD_ENDED);
+	}
+}
+
+void recordings_keep_now(struct recordings *all)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
+		struct recording *recording = all->items[i];
+
+		if (recording && recording->name && recording->state == RECORDING_NAMING)
+			recording_finish(recording);
+	}
+}
+
 void recording_kept(struct recording *recording, char *why_not)
 {
 	if (!why_not) {

@@ -144,6 +144,12 @@ struct recording *recordings_find(struct recordings *all, const char *id);
 void recording_stop(struct recording *recording, enum recording_reason reason);
 /* Forgets it now, running or not; done is not called. */
 void recording_drop(struct recording *recording);
+/*
+ * plopd ends. Those that run and have a name end with the next cycle; and are then saved, without
+ * the names of threads that were not told by then.
+ */
+void recordings_end_named(struct recordings *all);
+void recordings_keep_now(struct recordings *all);
 /* It was kept, and is forgotten here; or why it could not be: a sentence, taken over. */
 void recording_kept(struct recording *recording, char *why_not);
 /*

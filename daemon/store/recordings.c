@@ -115,7 +115,8 @@ static void rollback(const struct store *s)
 		db_exec(s->db, "ROLLBACK");
 }
 
-static int add(struct store *s, const struct store_recording *row, const struct buf *blob)
+static int add(struct store *s, const struct store_recording *row, const struct buf *blob,
+	       unsigned int *ret_gone)
 {
 	struct recording_times times = {
 		.window = s->window_id,
@@ -134,6 +135,8 @@ static int add(struct store *s, const struct store_recording *row, const struct 
 		rollback(s);
 		return r;
 	}
+	if (ret_gone)
+		*ret_gone = (unsigned int)gone;
 	if (gone > 0) {
 		s->prunes = true;
 		tell_gone(s, row, gone);
@@ -141,7 +144,8 @@ static int add(struct store *s, const struct store_recording *row, const struct 
 	return 0;
 }
 
-int store_add_recording(struct store *s, const struct store_recording *row, const struct profile *p)
+int store_add_recording(struct store *s, const struct store_recording *row, const struct profile *p,
+			unsigned int *ret_gone)
 {
 	_cleanup_buf_ struct buf blob = {};
 	struct store_recording k = *row;
@@ -152,11 +156,11 @@ int store_add_recording(struct store *s, const struct store_recording *row, cons
 	if (r < 0)
 		return r;
 	k.bytes = recording_row_bytes(&k, &blob);
-	r = add(s, &k, &blob);
+	r = add(s, &k, &blob, ret_gone);
 	if (r == -EBADMSG && s->db) {
 		r = store_mend(s, damage_find(s->db));
 		if (r == 0)
-			r = add(s, &k, &blob);
+			r = add(s, &k, &blob, ret_gone);
 	}
 	return r;
 }

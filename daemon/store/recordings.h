@@ -36,11 +36,12 @@ struct store_recording {
 void store_keep_recordings(struct store *s, uint64_t retention_ns);
 /*
  * Keeps one: all of it or nothing. Where there is no room for one more of its user's, the oldest of
- * these go. -E2BIG: it is larger than one may be; -EDQUOT: those of others leave no room; -EEXIST:
- * there is one of that id; -ENOSPC and others as store_save(). What it says of bytes is not asked.
+ * these go: ret_gone, unless NULL, is told how many. -E2BIG: it is larger than one may be; -EDQUOT:
+ * those of others leave no room; -EEXIST: there is one of that id; -ENOSPC and others as
+ * store_save(). What row says of bytes is not asked.
  */
-int store_add_recording(struct store *s, const struct store_recording *row,
-			const struct profile *p);
+int store_add_recording(struct store *s, const struct store_recording *row, const struct profile *p,
+			unsigned int *ret_gone);
 /* Lets one go that see leaves in (below). -ENOENT: there is none. */
 int store_remove_recording(struct store *s, const char *ident, const struct selectors *see);
 

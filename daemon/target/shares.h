@@ -78,6 +78,7 @@ enum share_count {
 	SHARE_MEMORY_REFUSED,        /* recordings for which there was no room */
 	SHARE_MEMORY_ENDED,          /* recordings that ended before their time */
 	SHARE_RESULTS_DROPPED,       /* results that made room */
+	SHARE_KEPT_DROPPED,          /* recordings that were kept, and made room */
 	SHARE_QUERIES_REFUSED,       /* too many at once */
 	SHARE_ANSWERS_REFUSED,       /* too large */
 	SHARE_WINDOW_MERGED,         /* samples of a window without their stacks */

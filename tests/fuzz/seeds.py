@@ -152,6 +152,14 @@ def tick_seeds():
                            process_memory(which))
 
 
+def recording():
+    """One process with a thread of a name and one stack of one frame, which was seen five times; and slept. Sections as in dictionary.h."""
+    head = [bytes([1, 1, 100, 1, 5, 9, 5, 5, 0, 0, 8] + [0] * 8 + [2, 1, 1, 1, 1]), b"\1\7t\0"]
+    dictionary = [b"\0f\0", b"\4", b"\2", b"\6", b"\0\2", b"\2\2", b"\1", b"\2", b"\x54\2\2\0", b"\2" * 9]
+    counts, off_cpu = [b"\2\1\5", b"\x0e\0\1", b"\1", b"\5"], [b"\2\1\x09", b"\x0e\4\1", b"\1", b"\x09"]
+    return b"".join(struct.pack("<H", len(s)) + s for s in head + dictionary + counts + off_cpu)
+
+
 def hostile_seeds():
     yield from tick_seeds()
     for which, version in OBJECTS:
@@ -172,6 +180,7 @@ def hostile_seeds():
              b"\x2a\x06\x08\x01\x10\x03\x20\x04" + b"\x32\x00" + b"".join(b"\x32" + bytes([len(s)]) + s for s in (b"samples", b"count", b"work", b"x.py")))
     yield "decode", pprof
     yield "decode", gzip.compress(pprof, mtime=0)
+    yield "recording", recording()
     yield "selectors", struct.pack("<II", 42, 43) + (
         b"python3\n/usr/bin/python3\n/system.slice/shop.service\nshop.service\nabc\nshop\n1.2\n\n"
         b"pid=42\nthread=43\ncgroup=/system.slice\nexe=/\ncomm=x\nversion=1.2\nlabel.x=1\nunit")

@@ -150,6 +150,21 @@ def test_one_that_runs(plopd, work):
     assert done.returncode == 1 and "goes by itself" in done.err, done.err
 
 
+def test_plopd_ends(plopd, work):
+    """What was recorded until then is kept, of every kind of ticks."""
+    for number, more in enumerate(({}, {"hz": 300}, {"wall": True})):
+        body = {"pid": work.pid, "duration_s": 600, "name": "cut short %d" % number}
+        status, said = client.ask(plopd.socket, "POST", "/v1/recordings", dict(body, **more))
+        assert status == 201, said
+    until("they have samples", lambda: min(r["samples"] for r in listed(plopd) if r["name"] and r["name"].startswith("cut short")) > 5)
+    assert plopd.stop() == 0, plopd.said()
+    plopd.start()
+    for number in range(3):
+        kept = listed(plopd, "name=cut short %d" % number)
+        assert [(r["kept"], r["reason"]) for r in kept] == [(True, "plopd ended")] and kept[0]["samples"] > 5, kept
+        assert b"work_of_before" in export(plopd, kept[0]["id"], "collapsed")
+
+
 def test_compared(plopd, work, later, folder):
     """What users keep two for: the same as of the files that were written of them."""
     def diff(*sides):

@@ -449,9 +449,13 @@ class Offline(Case):
         graph = json.loads(self.get("/v1/profile", headers)[2])
         assert (graph["type"], graph["samples"], graph["lost"]["fault"]) == ("plop-callgraph", 90, 2)
         self.refused(400, "/v1/profile?from=x", headers)
-        for path in ("/v1/processes", "/v1/stream", "/debug/pprof/profile", "/metrics", "/v1/recordings/r1"):
+        for path in ("/v1/processes", "/v1/stream", "/debug/pprof/profile", "/metrics"):
             assert "plopd does not answer" in self.refused(503, path, headers)
         self.refused(503, "/v1/recordings", headers, method="POST", body='{"all":true}')
+        # those that are kept are in plop.db
+        assert json.loads(self.get("/v1/recordings", headers)[2]) == {"recordings": []}
+        assert "no such recording" in self.refused(404, "/v1/recordings/r1", headers)
+        self.refused(503, "/v1/recordings/r1", headers, method="DELETE")
 
     def test_plopd_comes_and_goes(self):
         headers = {"Authorization": "Bearer " + STATIC}

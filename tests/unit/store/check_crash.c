@@ -107,7 +107,7 @@ static int keep(struct store *s, const struct profile *p)
 	if (s->window_id % RECORDED_EACH)
 		return 0;
 	snprintf(ident, sizeof(ident), "n%lld", (long long)s->window_id);
-	return store_add_recording(s, &row, p);
+	return store_add_recording(s, &row, p, NULL);
 }
 
 /* One more window, and all that comes with it. */

@@ -161,6 +161,8 @@ START_TEST(one_without_samples_is_kept_as_well)
 }
 END_TEST
 
+static unsigned int gone; /* for the last one that was kept */
+
 static int keep_as(const char *ident, const char *name, uid_t uid, uid_t user,
 		   const struct profile *p)
 {
@@ -176,7 +178,7 @@ static int keep_as(const char *ident, const char *name, uid_t uid, uid_t user,
 		.facts = "{\"id\":\"it\"}",
 	};
 
-	return store_add_recording(store, &row, p);
+	return store_add_recording(store, &row, p, &gone);
 }
 
 /* Ids and names of what somebody sees, the newest first. */
@@ -285,6 +287,7 @@ START_TEST(a_user_has_a_share_of_the_bytes)
 		snprintf(ident, sizeof(ident), "a%d", i);
 		ck_assert_int_eq(keep_as(ident, "hers", ALICE, ALICE, p), 0);
 	}
+	ck_assert_uint_ge(gone, 1);
 	news = store_news(store, STORE_NEWS_RECORDINGS);
 	ck_assert_msg(news && strstr(news, "of user 1000"), "%s", news);
 	ck_assert_int_le(bytes_of(ALICE), all / RECORDINGS_USER_PART);
