@@ -182,7 +182,8 @@ static void print_whole(const json_t *one)
 	line("id", json_string_at(one, "id"));
 	line("name", json_string_at(one, "name"));
 	line("of", json_string_at(one, "target"));
-	line("by", text_number((uint64_t)json_number_at(one, "uid"), number, sizeof(number)));
+	snprintf(text, sizeof(text), "user %.0f", json_number_at(one, "uid"));
+	line("by", text);
 	line("when", text_time(json_number_at(one, "start"), buffer, sizeof(buffer)));
 	snprintf(text, sizeof(text), "%s of %g s", length_of(one, buffer, sizeof(buffer)),
 		 json_number_at(one, "duration_s"));

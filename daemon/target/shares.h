@@ -20,8 +20,8 @@
  * (PLOP_MAX_CODE_BYTES), 56 of recordings, 8 of the running window and as much of the one that is
  * saved, 24 of an answer from the store, twice where it is grouped, and 64 of answers that wait for
  * their clients (api.h): 224, which is below MemoryMax of plopd.service. Users who are not trusted
- * bring it to 20 + 20 + 32 + 16 + 2 * 8 + 24 = 128 at most, which is below MemoryHigh with BPF maps
- * of 1 for each CPU.
+ * bring it to 20 + 20 + 32 + 16 + 2 * 16 + 24 = 144 at most (16 are a recording that was kept; of
+ * windows it is 8), which is below MemoryHigh with BPF maps of 1 for each CPU.
  */
 #define SHARES_USER_BYTES  (16u << 20)
 #define SHARES_USERS_BYTES (32u << 20)
