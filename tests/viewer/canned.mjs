@@ -237,3 +237,21 @@ export const status = (running) => ({
   store: { path: '/var/lib/plop/plop.db', bytes: 48_000_000, windows: 2800, oldest: T0 - 84000, error: null },
   recordings: 0, window: { start: running.start, end: running.start + 30, samples: running.samples }, gateway: 'http://127.0.0.1:7567',
 });
+
+export const deploys = {
+  deploys: [
+    { service: 'shop', version: '2026.11.3', before: '2026.11.2', first: T0 - 3600, last: T0, samples: 90000 },
+    { service: 'celery', version: 'git-3f2a91c0b7de', before: 'git-19aa00c0b7de', first: T0 - 7200, last: T0, samples: 9000 },
+    { service: 'shop', version: '2026.11.2', before: null, first: T0 - 80000, last: T0 - 3600, samples: 500000 },
+  ],
+};
+export const regressions = {
+  regressions: [{ service: 'shop', version: '2026.11.3', name: 'levenshtein', file: '/srv/shop/text.py', rise: 0.031, low: 0.022, high: 0.04, relative: 0.4, verdict: 'slower' }],
+  comparisons: [{ service: 'shop', version: '2026.11.3', before: '2026.11.2', time: T0 - 3000, base: { windows: 320, samples: 480000 }, new: { windows: 20, samples: 31000 }, warnings: [], regressions: 1 }],
+};
+export const recordings = {
+  recordings: [
+    { id: 'k7', name: 'before the fix', kept: true, target: 'pid 4242', start: T0 - 5400, state: 'done', elapsed_s: 30, samples: 2810, labels: { ticket: 'SHOP-12' } },
+    { id: 'r3', name: null, kept: false, target: 'unit celery.service', start: T0 - 20, state: 'running', elapsed_s: 20, samples: 410, labels: {} },
+  ],
+};

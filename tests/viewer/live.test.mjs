@@ -121,6 +121,8 @@ async function login(t, options) {
   const opened = await openPage(browser, url.origin, options);
   t.after(() => opened.context.close());
   await opened.page.goto(url.href);
+  await opened.page.click('button[data-room="graph"]');
+  await opened.page.waitForSelector('g.bubble', { state: 'attached' });
   return { ...opened, origin: url.origin };
 }
 
@@ -138,7 +140,7 @@ test('a token is taken once for a cookie, and the page comes under its policy', 
   assert.equal(first.status, 303);
   assert.match(first.headers['set-cookie'][0], /HttpOnly/);
   const { page, check, context, origin } = await login(t);
-  assert.equal(new URL(page.url()).search, '', 'the token is not in the address any more');
+  assert.equal(new URL(page.url()).search, '?room=graph', 'the token is not in the address any more');
   const cookie = (await context.cookies(origin)).map((c) => `${c.name}=${c.value}`).join('; ');
   for (const path of ['/', '/app.js', '/app.css', '/favicon.svg']) {
     const r = await raw(path, { Cookie: cookie, 'Accept-Encoding': 'gzip' });
@@ -156,6 +158,7 @@ test('after a log-out nothing opens the page but a fresh token', async (t) => {
   const { page, context } = await openPage(browser, url.origin, { expected: /status of 401/ });
   t.after(() => context.close());
   await page.goto(url.href);
+  await page.click('button[data-room="graph"]');
   await page.waitForSelector('g.bubble', { state: 'attached' });
   const cookie = (await context.cookies(url.origin)).map((c) => `${c.name}=${c.value}`).join('; ');
   assert.equal((await raw('/v1/status', { Cookie: cookie })).status, 200);
@@ -203,7 +206,7 @@ test('stored windows are drawn exactly as the API tells them', async (t) => {
     const samples = whole.flatMap((w) => w.processes).filter((p) => p.pid === workload.pythonPid).reduce((sum, p) => sum + p.samples, 0);
     return samples >= 250 && { start: whole[0].start, end: whole[whole.length - 1].end, samples };
   }, 90);
-  const path = `?from=${range.start}&to=${range.end}&pid=${workload.pythonPid}`;
+  const path = `?room=graph&from=${range.start}&to=${range.end}&pid=${workload.pythonPid}`;
   // The windows and not their neighbours, whose times, as the API rounds them, may overlap by less than a millisecond.
   const json = await get(page, `/v1/profile?from=${range.start + 0.002}&to=${range.end - 0.002}&pid=${workload.pythonPid}&format=json`);
   assert.equal(json.samples, range.samples);
@@ -236,6 +239,20 @@ test('stored windows are drawn exactly as the API tells them', async (t) => {
   await page.fill('#degree', '20');
   await assertPicture(page, json, { degree: 20 });
   await screenshot(page, 'live-stored');
+  assert.deepEqual(await check(), []);
+});
+
+test('the overview opens first, and says what is there', async (t) => {
+  const { page, check } = await login(t);
+  await page.click('button[data-room="overview"]');
+  await page.waitForFunction(() => document.querySelectorAll('[data-part="functions"] li').length > 2);
+  assert.match(await page.textContent('[data-part="functions"]'), /inner.*\u2190 busy \u2190 main/);
+  const row = page.locator('[data-part="services"] tr', { hasText: 'workload' });
+  await row.waitFor();
+  assert.ok(Number((await row.locator('.share').textContent()).replace(/[^\d.]/g, '')) > 5);
+  // What the store is asked for has come, and nothing of it failed.
+  await page.waitForFunction(() => [...document.querySelectorAll('[data-part="changes"] .hint, [data-part="recordings"] .hint')].every((e) => !/Asking|Not known/.test(e.textContent)));
+  await screenshot(page, 'live-overview');
   assert.deepEqual(await check(), []);
 });
 

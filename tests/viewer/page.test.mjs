@@ -8,7 +8,10 @@ import { nodeKey } from '../../viewer/src/model.js';
 import { assertPicture } from './assert.mjs';
 import { EVIL, T0, big, callgraph, hostile, processes, shop, windowsOf } from './canned.mjs';
 import { picture, screenshot, settled } from './harness.mjs';
-import { RUNNING, shows, viewer, visit } from './visit.mjs';
+import { RUNNING, shows, viewer, visit as open } from './visit.mjs';
+
+// What this file looks at is the call graph and what is around it.
+const visit = (t, answers, path = '/', options = {}) => open(t, answers, `${path}${path.includes('?') ? '&' : '?'}room=graph`, options);
 
 const bubble = (page, name) => page.locator(`g.bubble[data-key^="${name}@"]`);
 
@@ -104,7 +107,7 @@ test('what the area is, the limit of callers and the number of functions can be 
   await page.fill('#top', '12');
   await assertPicture(page, answers.running, { degree: 50, top: 12 });
   assert.match(await page.textContent('#graph-note'), new RegExp(`^${answers.running.nodes.length - 12} functions of less total time are not drawn`));
-  assert.deepEqual([...new URL(page.url()).searchParams], [['degree', '50'], ['top', '12']]);
+  assert.deepEqual([...new URL(page.url()).searchParams], [['room', 'graph'], ['degree', '50'], ['top', '12']]);
   await page.selectOption('#area', 'total');
   await assertPicture(page, answers.running, { degree: 50, top: 12, area: 'total' });
   await page.selectOption('#area', 'self');
@@ -309,7 +312,7 @@ test('processes and windows can be chosen, the address tells, and back goes back
   assert.ok(server.asked.slice(before).some((u) => u.startsWith(`/v1/profile?from=${list[100].start}.002&to=${list[100].end - 1}.998&pid=4711&pid=4242`)));
   await page.click('#all-processes');
   await page.click('#time-live');
-  assert.equal(new URL(page.url()).search, '');
+  assert.equal(new URL(page.url()).search, '?room=graph');
   assert.deepEqual(await check(), []);
 });
 
@@ -465,7 +468,7 @@ test('the log-out ends the session and leaves nothing of the page', async (t) =>
     const asked = server.asked.filter((path) => path === '/v1/logout').length;
     await Promise.all([page.waitForURL((url) => url.search === '' && url.pathname === '/'), page.click('#log-out')]);
     assert.equal(server.asked.filter((path) => path === '/v1/logout').length, asked + 1);
-    await page.goto(`${server.origin}/?search=inner`);
+    await page.goto(`${server.origin}/?search=inner&room=graph`);
     await settled(page);
   }
   assert.deepEqual(await check(), []);

@@ -209,3 +209,56 @@ test('a tree of 20,000 nodes is drawn at once', async (t) => {
   await empty.page.waitForSelector('#empty:not([hidden])');
   assert.deepEqual([...(await check()), ...(await empty.check())], []);
 });
+
+test('the overview opens first, says what matters, and each line leads on', async (t) => {
+  for (const scheme of ['light', 'dark']) {
+    const { page, check } = await visit(t, {}, '/', { scheme });
+    const text = async (part) => (await page.textContent(`[data-part="${part}"]`)).replace(/\s+/g, ' ');
+    await page.waitForFunction(() => document.querySelector('[data-part="changes"] .deploy') !== null);
+    assert.equal(await page.getAttribute('button[data-room="overview"]', 'aria-pressed'), 'true');
+    assert.match(await text('services'), /shop5\d %1/);
+    assert.match(await text('functions'), /levenshtein\u2026\/shop\/text.py\u2190 Ranker._score \u2190 Ranker.rank \u2190 SearchHandler.get22.9 %/);
+    assert.match(await text('changes'), /shop 2026.11.3.*after 2026.11.2: 1 slowerlevenshtein\+3.1 points of CPU time, 95 % interval \+2.2 to \+4.0celery git-3f2a91c0b7de.*not compared yet/);
+    assert.match(await text('recordings'), /before the fix.*pid 4242 \u00b7 2 810 samples \u00b7 ticket=SHOP-12download/);
+    assert.equal(await page.getAttribute('[data-part="recordings"] a[href]', 'href'), '/v1/recordings/k7?format=pprof');
+    await screenshot(page, `overview-${scheme}`);
+
+    const leads = async (selector, want) => {
+      await page.click(selector);
+      const q = new URL(page.url()).searchParams;
+      assert.deepEqual(Object.fromEntries(Object.keys(want).map((k) => [k, q.get(k)])), want);
+      await page.goBack();
+      await page.waitForSelector('.overview:visible');
+    };
+    await leads('[data-part="services"] tbody tr:first-child button', { room: 'flame', pid: '4242' });
+    await leads('[data-part="functions"] li:first-child button', { room: 'flame', shape: 'callers', fn: 'levenshtein@/srv/shop/text.py:90' });
+    await leads('[data-part="changes"] .deploy > button', { room: 'flame', from: String(T0 - 3600) });
+    await leads('[data-part="changes"] .deploy li button', { room: 'flame', search: 'levenshtein', from: String(T0 - 3600) });
+    assert.deepEqual(await check(), []);
+  }
+});
+
+test('an overview without samples, or without a store, says so', async (t) => {
+  const none = callgraph([], RUNNING);
+  const refused = { status: 500, body: { error: 'plop.db cannot be read', hint: '' } };
+  const { page, check } = await visit(t, { running: none, deploys: refused }, '/', { expected: /Failed to load resource/ });
+  await page.waitForFunction(() => /plop.db cannot be read/.test(document.querySelector('[data-part="changes"] .hint').textContent));
+  assert.match(await page.textContent('[data-part="functions"]'), /No samples in this time/);
+  assert.equal(await page.isVisible('#empty'), false);
+  assert.deepEqual(await check(), []);
+});
+
+test('hostile names stay names in the overview', async (t) => {
+  const evil = hostile();
+  const bad = '<img src=x onerror=alert(1)>';
+  const { page, check } = await visit(t, {
+    running: { ...evil, ...RUNNING },
+    deploys: { deploys: [{ service: bad, version: bad, before: bad, first: T0 }] },
+    regressions: { regressions: [{ service: bad, version: bad, name: bad, file: bad, rise: 'x' }], comparisons: [] },
+    recordings: { recordings: [{ id: '../"><script>', name: bad, target: bad, state: 'done', labels: { [bad]: bad } }] },
+  });
+  await page.waitForFunction((n) => document.querySelector('[data-part="recordings"] .name')?.textContent === n, bad);
+  assert.equal(await page.getAttribute('[data-part="recordings"] a', 'href'), '/v1/recordings/..%2F%22%3E%3Cscript%3E?format=pprof');
+  await screenshot(page, 'overview-hostile');
+  assert.deepEqual(await check(), []);
+});

@@ -11,6 +11,7 @@ if (file === undefined) {
 const browser = await launch();
 const { page, check } = await openPage(browser, new URL(url).origin);
 await page.goto(url);
+await page.click('button[data-room="graph"]');
 if (name !== undefined) await page.locator('.process', { hasText: name }).first().click();
 await page.waitForFunction(() => {
   const seconds = parseFloat(document.querySelector('#fact-duration').textContent);

@@ -96,6 +96,7 @@ function fillControls() {
   for (const id of SWITCHES) byId(id).checked = state[id];
   const resize = byId('stage').dataset.view !== state.view;
   byId('stage').dataset.view = state.view;
+  document.body.dataset.room = state.room;
   for (const b of document.querySelectorAll('[data-view]:is(button)')) b.setAttribute('aria-pressed', String(b.dataset.view === state.view));
   for (const b of document.querySelectorAll('[data-room]:is(button)')) b.setAttribute('aria-pressed', String(b.dataset.room === state.room));
   if (resize) rooms.resize();
@@ -223,7 +224,8 @@ async function pollOnce() {
   }
   if (down === null && failure === null && profile !== null) showConnection(isLive(state) ? 'live' : 'stored');
   renderSide();
-  renderWords();
+  if (state.room === 'overview') render();
+  else renderWords();
   return down;
 }
 
@@ -259,6 +261,7 @@ function words() {
   if (processes !== null && processes.length === 0) {
     return { title: 'No Python process seen yet', text: 'Start one, and it appears here within seconds; nothing in it has to be changed.' };
   }
+  if (state.room === 'overview') return null; // which has more to show than samples
   return {
     title: isLive(state) ? 'No samples in this window yet' : 'No samples in this window',
     text: state.pids.length > 0 ? 'The processes that are chosen used no CPU in this time.' : 'No Python process used CPU in this time.',
@@ -271,7 +274,7 @@ const renderWords = () => showEmpty(words());
 function render() {
   if (profile !== null) {
     assignSlots(files(profile).map((f) => f.file), slots);
-    rooms.update({ profile, tree, state, slots, anew });
+    rooms.update({ profile, tree, processes, windows, state, slots, anew });
     anew = false;
     renderTable();
   }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The pictures of the page. A room is mounted once, into the section of its name, with {section, tooltip, onChange}, and gives
-// {update(view), resize(), found()}: view is {profile, tree, state, slots, anew}, found() says how much the search finds. Only the
+// {update(view), resize(), found()}: view is {profile, tree, processes, windows, state, slots, anew}, found() says how much the search finds. Only the
 // room that the state names is shown and updated.
 import { mountFlame } from './flame.js';
 import { mountGraph } from './graph_room.js';
+import { mountOverview } from './overview_room.js';
 
-const MOUNT = { graph: mountGraph, flame: mountFlame };
+const MOUNT = { overview: mountOverview, graph: mountGraph, flame: mountFlame };
 
 export function createRooms({ sections, tooltip, onChange }) {
   const rooms = new Map();

@@ -5,7 +5,7 @@ import { FOLDS } from './tree.js';
 
 export const SPANS = { '10m': 600, '1h': 3600, '6h': 21600 };
 export const VIEWS = ['both', 'picture', 'table'];
-export const ROOMS = ['graph', 'flame'];
+export const ROOMS = ['overview', 'graph', 'flame'];
 // Of the flame graph: what is at its root, what is below what, what a colour is of.
 export const GROUPS = { none: '', service: 'service', process: 'service,pid' };
 export const SHAPES = ['calls', 'inverted', 'callers', 'callees'];
@@ -20,7 +20,7 @@ export const DEFAULTS = Object.freeze({
   area: 'self', // of bubbles
   query: '',
   sort: '-self',
-  room: 'graph', // which picture
+  room: 'overview', // which picture
   view: 'both',
   span: '1h', // of the time strip
   fn: '', // key of the selected function

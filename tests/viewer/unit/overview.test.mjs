@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { processList, readProfile } from '../../../viewer/src/model.js';
+import * as o from '../../../viewer/src/overview.js';
+import { T0, callgraph, deploys, recordings, regressions, shop } from '../canned.mjs';
+
+const window_ = (start, counts) => ({ start, end: start + 30, hz: 100, processes: Object.entries(counts).map(([pid, samples]) => ({ pid: Number(pid), start_time: 1, comm: `c${pid}`, samples })) });
+
+test('CPU is of services, of programs where none is known, and of all the time', () => {
+  const alive = [{ pid: 1, start_time: 1, service: 'shop', comm: 'python3' }, { pid: 2, start_time: 1, service: 'shop', comm: 'python3' }, { pid: 3, start_time: 1, service: '', comm: 'cron.py' }];
+  const windows = [window_(0, { 1: 3000, 9: 300 }), window_(30, { 1: 1500, 2: 1500, 3: 600 })];
+  const got = o.services(processList(alive, windows), windows);
+  assert.deepEqual(
+    got.map((s) => [s.name, s.pids, s.processes, s.cpus, s.points]),
+    [
+      ['shop', [1, 2], 2, 1, [1, 1]],
+      ['cron.py', [3], 1, 0.1, [0, 0.2]],
+      ['c9', [], 1, 0.05, [0.1, 0]],
+    ],
+  );
+  assert.deepEqual(o.services([], []), []);
+});
+
+test('a process that took the number of another one is not it', () => {
+  const windows = [{ start: 0, end: 30, hz: 100, processes: [{ pid: 1, start_time: 1, comm: 'old', samples: 30 }, { pid: 1, start_time: 2, comm: 'python3', samples: 60 }] }];
+  const got = o.services([{ pid: 1, start_time: 2, service: 'new', comm: 'python3', ended: false }], windows);
+  assert.deepEqual(got.map((s) => [s.name, s.cpus]), [['new', 0.02], ['old', 0.01]]);
+});
+
+test('the hottest functions come with their main callers, and cycles end', () => {
+  const p = readProfile(shop());
+  const got = o.hottest(p, 3);
+  assert.deepEqual(got.map((h) => [h.node.function, h.callers.map((c) => c.function)]), [
+    ['levenshtein', ['Ranker._score', 'Ranker.rank', 'SearchHandler.get']],
+    ['Ranker._score', ['Ranker.rank', 'SearchHandler.get', 'RequestHandler._execute']],
+    ['JSONEncoder.iterencode', ['JSONEncoder.encode', 'dumps', 'SearchHandler.get']],
+  ]);
+  const f = (name) => [name, '/a.py', 1];
+  const cycle = readProfile(callgraph([[[f('a'), f('b'), f('a'), f('b')], 5]]));
+  assert.deepEqual(o.hottest(cycle, 5).map((h) => h.callers.map((c) => c.function)), [['a']]);
+});
+
+test('deploys come with what they made slower, the newest first; a first version is none', () => {
+  const got = o.changes(deploys, regressions, 5);
+  assert.deepEqual(got.map((d) => [d.service, d.version, d.before, d.compared?.new ?? null, d.slower.map((s) => s.name)]), [
+    ['shop', '2026.11.3', '2026.11.2', 20, ['levenshtein']],
+    ['celery', 'git-3f2a91c0b7de', 'git-19aa00c0b7de', null, []],
+  ]);
+  for (const odd of [null, {}, { deploys: [null, 3, {}] }]) assert.deepEqual(o.changes(odd, odd, 5), []);
+});
+
+test('recordings come the newest first, whatever is in them', () => {
+  assert.deepEqual(o.recordings(recordings, 5).map((r) => [r.id, r.running, r.labels]), [['r3', true, []], ['k7', false, ['ticket=SHOP-12']]]);
+  assert.deepEqual(o.recordings({ recordings: [{ id: 7, start: null, labels: null }] }, 5).map((r) => [r.id, r.start, r.labels]), [['', 0, []]]);
+  assert.equal(o.recordings(recordings, 5)[0].start, T0 - 20);
+});

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the overview tells: services by CPU, the hottest functions with who calls them, what a deploy changed. Pure.
+
+const whole = (v) => (Number.isFinite(v) && v > 0 ? v : 0);
+const text = (v) => (typeof v === 'string' ? v : '');
+const list = (v) => (Array.isArray(v) ? v.filter((o) => o !== null && typeof o === 'object') : []);
+
+// CPU of each service, or of each program where no service is known, most first: {name, pids, processes, cpus, points}. pids: of
+// those alive; processes: all that the windows have; points: CPUs used in each window; cpus: of all of their time.
+export function services(processes, windows) {
+  const names = new Map(processes.map((p) => [`${p.pid} ${p.start_time}`, p]));
+  const by = new Map();
+  const of = (name) => {
+    if (!by.has(name)) by.set(name, { name, pids: [], seen: new Set(), samples: new Array(windows.length).fill(0) });
+    return by.get(name);
+  };
+  for (const p of processes) {
+    if (!p.ended) of(p.service || p.comm || '?').pids.push(p.pid);
+  }
+  windows.forEach((w, i) => {
+    for (const p of w.processes ?? []) {
+      const key = `${p.pid} ${p.start_time}`;
+      const known = names.get(key);
+      const s = of(known?.service || known?.comm || p.comm || '?');
+      s.seen.add(key);
+      s.samples[i] += whole(p.samples);
+    }
+  });
+  const seconds = windows.map((w) => whole(w.end - w.start));
+  const time = seconds.reduce((a, b) => a + b, 0);
+  const cpus = (n, w, s) => (s > 0 && w.hz > 0 ? n / w.hz / s : 0);
+  return [...by.values()]
+    .map((s) => ({
+      name: s.name,
+      pids: s.pids,
+      processes: Math.max(s.seen.size, s.pids.length),
+      cpus: time > 0 ? windows.reduce((sum, w, i) => sum + cpus(s.samples[i], w, 1), 0) / time : 0,
+      points: windows.map((w, i) => cpus(s.samples[i], w, seconds[i])),
+    }))
+    .sort((a, b) => b.cpus - a.cpus || (a.name < b.name ? -1 : 1));
+}
+
+// The functions with most self time, each with its main callers, the nearest first: {node, callers}.
+export function hottest(profile, most, depth = 3) {
+  const main = new Map();
+  for (const e of profile.edges) {
+    if (e.source !== e.target && !(main.get(e.target)?.count >= e.count)) main.set(e.target, e);
+  }
+  return [...profile.nodes]
+    .filter((n) => n.self > 0)
+    .sort((a, b) => b.self - a.self || b.total - a.total || a.id - b.id)
+    .slice(0, most)
+    .map((node) => {
+      const callers = [];
+      for (let e = main.get(node.id); e !== undefined && callers.length < depth; e = main.get(e.source)) {
+        const caller = profile.nodes[e.source];
+        if (caller === node || callers.includes(caller)) break;
+        callers.push(caller);
+      }
+      return { node, callers };
+    });
+}
+
+// The last deploys, the newest first, each with what became slower by it: {service, version, before, first, compared, slower}.
+// compared: null where plopd has not compared the two yet. A version that had none before it is no deploy.
+export function changes(deploys, regressions, most) {
+  const found = new Map();
+  for (const c of list(regressions?.comparisons)) found.set(`${c.service}\n${c.version}`, c);
+  const slower = list(regressions?.regressions);
+  return list(deploys?.deploys)
+    .filter((d) => text(d.before) !== '')
+    .sort((a, b) => whole(b.first) - whole(a.first))
+    .slice(0, most)
+    .map((d) => {
+      const compared = found.get(`${d.service}\n${d.version}`);
+      return {
+        service: text(d.service),
+        version: text(d.version),
+        before: text(d.before),
+        first: whole(d.first),
+        compared: compared === undefined ? null : { base: whole(compared.base?.windows), new: whole(compared.new?.windows) },
+        slower: slower
+          .filter((f) => f.service === d.service && f.version === d.version)
+          .map((f) => ({ name: text(f.name), file: text(f.file), rise: Number(f.rise), low: Number(f.low), high: Number(f.high), relative: Number(f.relative) })),
+      };
+    });
+}
+
+// Recordings, the newest first: {id, name, target, start, seconds, samples, running, labels}.
+export const recordings = (json, most) =>
+  list(json?.recordings)
+    .map((r) => ({
+      id: text(r.id),
+      name: text(r.name),
+      target: text(r.target),
+      start: whole(r.start),
+      seconds: whole(r.elapsed_s),
+      samples: whole(r.samples),
+      running: r.state === 'running',
+      labels: Object.entries(r.labels ?? {}).map(([k, v]) => `${k}=${v}`),
+    }))
+    .sort((a, b) => b.start - a.start)
+    .slice(0, most);

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The overview: what uses the CPU, the hottest functions, what the last deploys changed, recordings. Each line leads on.
+import { get, hostTime } from './api.js';
+import { select } from './d3.js';
+import { clock, count, cutMiddle, duration, nameOf, percent, place, shortPath, visible } from './format.js';
+import { slotClass } from './model.js';
+import { changes, hottest, recordings, services } from './overview.js';
+
+const SERVICES = 12;
+const FUNCTIONS = 10;
+const DEPLOYS = 6;
+const RECORDINGS = 8;
+const ASK_MS = 30000; // what the store is asked for
+const DAY_S = 86400;
+const SPARK = { width: 160, height: 22 };
+
+const cpu = (cpus) => `${(100 * cpus).toFixed(cpus < 0.1 ? 1 : 0)} %`;
+
+// A line over the windows, its highest point at the top.
+function sparkPath(points) {
+  const top = Math.max(...points, 1e-9);
+  const x = (i) => (points.length > 1 ? (i * SPARK.width) / (points.length - 1) : 0);
+  const y = (v) => SPARK.height - 1 - (v / top) * (SPARK.height - 3);
+  return points.map((v, i) => `${i === 0 ? 'M' : 'L'}${x(i).toFixed(1)},${y(v).toFixed(1)}`).join('');
+}
+
+export function mountOverview({ section, onChange }) {
+  const part = (name) => select(section.querySelector(`[data-part="${name}"]`));
+  const said = (name, words) => part(name).select('.hint').text(words);
+  let stored = { deploys: null, regressions: null, recordings: null };
+  let failure = '';
+  let askedAt = -Infinity;
+  let view = null;
+
+  async function ask() {
+    askedAt = performance.now();
+    const from = Math.floor(hostTime() - DAY_S);
+    const paths = { deploys: `/v1/deploys?from=${from}`, regressions: `/v1/regressions?from=${from}`, recordings: '/v1/recordings' };
+    try {
+      const answers = await Promise.all(Object.values(paths).map((p) => get(p)));
+      stored = Object.fromEntries(Object.keys(paths).map((k, i) => [k, answers[i]]));
+      failure = '';
+    } catch (e) {
+      failure = e.message;
+    }
+    if (view !== null) showStored();
+  }
+
+  function showServices() {
+    const all = services(view.processes ?? [], view.windows).filter((s) => s.cpus > 0 || s.pids.length > 0);
+    const most = Math.max(...all.map((s) => s.cpus), 1e-9);
+    const tr = part('services')
+      .select('tbody')
+      .selectAll('tr')
+      .data(all.slice(0, SERVICES), (s) => s.name)
+      .join((enter) => {
+        const row = enter.append('tr');
+        row.append('th').attr('scope', 'row').append('button').attr('type', 'button').on('click', (event, s) => onChange({ room: 'flame', pids: s.pids.slice(0, 30), group: s.pids.length > 1 ? 'process' : 'none' }));
+        row.append('td').attr('class', 'number share').append('span');
+        row.append('td').attr('class', 'number processes');
+        const svg = row.append('td').attr('class', 'over-time').append('svg').attr('viewBox', `0 0 ${SPARK.width} ${SPARK.height}`).attr('preserveAspectRatio', 'none').attr('aria-hidden', 'true');
+        svg.append('path');
+        return row;
+      })
+      .order();
+    tr.select('th button').attr('disabled', (s) => (s.pids.length === 0 ? '' : null)).attr('title', (s) => (s.pids.length === 0 ? 'all its processes have ended' : visible(s.name))).text((s) => visible(s.name));
+    tr.select('.share').style('--share', (s) => `${((100 * s.cpus) / most).toFixed(1)}%`).select('span').text((s) => cpu(s.cpus));
+    tr.select('.processes').text((s) => count(s.processes));
+    tr.select('path').attr('d', (s) => sparkPath(s.points));
+    const rest = all.length - SERVICES;
+    said('services', rest > 0 ? `and ${count(rest)} more, with less CPU` : view.windows.length === 0 ? 'No window yet.' : '');
+  }
+
+  function showFunctions() {
+    const { profile, slots } = view;
+    const li = part('functions')
+      .select('ol')
+      .selectAll('li')
+      .data(hottest(profile, FUNCTIONS), (h) => h.node.key)
+      .join((enter) => {
+        const item = enter.append('li');
+        const b = item.append('button').attr('type', 'button').on('click', (event, h) => onChange({ room: 'flame', shape: 'callers', fn: h.node.key, at: '' }));
+        b.append('span').attr('class', 'swatch').attr('aria-hidden', 'true');
+        for (const c of ['name', 'file', 'callers', 'share']) b.append('span').attr('class', c);
+        return item;
+      })
+      .order();
+    li.select('.swatch').attr('class', (h) => `swatch ${slotClass(slots, h.node.place)}`);
+    li.select('button').attr('title', (h) => [h.node, ...h.callers].map((n) => `${nameOf(n)}  ${visible(place(n))}`).join('\n\u2190 '));
+    li.select('.name').text((h) => cutMiddle(nameOf(h.node), 48));
+    li.select('.file').text((h) => visible(shortPath(h.node.place)));
+    li.select('.callers').text((h) => h.callers.map((n) => `\u2190 ${cutMiddle(nameOf(n), 28)}`).join(' '));
+    li.select('.share').text((h) => percent(h.node.self, profile.samples));
+    said('functions', profile.nodes.length === 0 ? 'No samples in this time.' : '');
+  }
+
+  const points = (v) => `${v >= 0 ? '+' : '\u2212'}${Math.abs(100 * v).toFixed(1)}`;
+  const verdict = (f) => `${points(f.rise)} points of CPU time${Number.isFinite(f.low) && Number.isFinite(f.high) ? `, 95 % interval ${points(f.low)} to ${points(f.high)}` : ''}`;
+
+  function showStored() {
+    const now = hostTime();
+    const deploys = changes(stored.deploys, stored.regressions, DEPLOYS);
+    const li = part('changes').select('ul').selectAll('li.deploy').data(deploys, (d) => `${d.service}\n${d.version}`).join((enter) => {
+      const item = enter.append('li').attr('class', 'deploy');
+      item.append('button').attr('type', 'button').on('click', (event, d) => onChange({ room: 'flame', from: Math.floor(d.first), to: null }));
+      item.append('p').attr('class', 'compared');
+      item.append('ul');
+      return item;
+    }).order();
+    li.select('button').text((d) => `${visible(d.service)} ${cutMiddle(visible(d.version), 32)}`).attr('title', (d) => `after ${visible(d.before)}; shows all since then`);
+    li.select('.compared').text((d) => {
+      const when = `${clock(d.first, now)}, after ${cutMiddle(visible(d.before), 32)}: `;
+      if (d.compared === null) return `${when}not compared yet`;
+      return when + (d.slower.length === 0 ? `nothing slower in ${count(d.compared.new)} windows` : `${count(d.slower.length)} slower`);
+    });
+    li.classed('slower', (d) => d.slower.length > 0);
+    const f = li.select('ul').selectAll('li').data((d) => d.slower.slice(0, 5).map((s) => ({ ...s, first: d.first })), (s) => `${s.name}@${s.file}`).join((enter) => {
+      const item = enter.append('li');
+      item.append('button').attr('type', 'button').on('click', (event, s) => onChange({ room: 'flame', query: s.name.slice(0, 200), from: Math.floor(s.first), to: null }));
+      item.append('span');
+      return item;
+    });
+    f.select('button').text((s) => cutMiddle(visible(s.name), 44)).attr('title', (s) => visible(s.file));
+    f.select('span').text(verdict);
+    said('changes', failure !== '' ? `Not known: ${failure}.` : stored.deploys === null ? 'Asking.' : deploys.length === 0 ? 'No new version of a service in the last 24 hours.' : '');
+
+    const kept = recordings(stored.recordings, RECORDINGS);
+    const r = part('recordings').select('ul').selectAll('li').data(kept, (k) => k.id).join((enter) => {
+      const item = enter.append('li');
+      for (const c of ['name', 'what']) item.append('span').attr('class', c);
+      item.append('a');
+      return item;
+    }).order();
+    r.select('.name').text((k) => visible(k.name) || k.id);
+    r.select('.what').text((k) => [clock(k.start, now), duration(k.seconds), visible(k.target), `${count(k.samples)} samples`, ...k.labels.map(visible)].filter((t) => t !== '').join(' \u00b7 '));
+    r.select('a').text((k) => (k.running ? 'running' : 'download')).attr('href', (k) => (k.running ? null : `/v1/recordings/${encodeURIComponent(k.id)}?format=pprof`)).attr('download', (k) => `${k.name || k.id}.pb.gz`);
+    said('recordings', failure !== '' ? `Not known: ${failure}.` : stored.recordings === null ? 'Asking.' : kept.length === 0 ? 'None. \u201cplopctl record --name NAME\u201d keeps one.' : '');
+  }
+
+  return {
+    update(next) {
+      view = next;
+      if (view.profile === null) return;
+      if (performance.now() - askedAt > ASK_MS) ask();
+      showServices();
+      showFunctions();
+      showStored();
+    },
+    resize() {},
+    found: () => '',
+  };
+}
