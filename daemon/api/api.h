@@ -194,6 +194,8 @@ struct api_options {
 	 * NULL
 	 */
 	const char *stream;
+	/* of what in a body there are limits, said where one is too large; or NULL */
+	const char *body_hint;
 	/*
 	 * Whom uid counts as where what one user may have is bounded (the owner of a sub-uid);
 	 * NULL: itself.

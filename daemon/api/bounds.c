@@ -142,3 +142,9 @@ bool bounds_waiting(const struct api_call *c, size_t size)
 	return peer->trusted ? own <= API_WAITING_ONE :
 			       others <= API_WAITING_OTHERS && own <= API_WAITING_USER;
 }
+
+void bounds_refuse_body(struct api_call *c)
+{
+	api_reply_error(c, MHD_HTTP_CONTENT_TOO_LARGE, c->server->options.body_hint,
+			"the request's body is larger than %d bytes", API_MAX_BODY);
+}

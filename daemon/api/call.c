@@ -300,8 +300,7 @@ static enum MHD_Result begin(struct api_call *c, const char *method)
 	c->request.method = c->request.head ? "GET" : method;
 	set_deadline(c, API_CLIENT_TIMEOUT);
 	if (length && strtoull(length, NULL, 10) > API_MAX_BODY)
-		api_reply_error(c, MHD_HTTP_CONTENT_TOO_LARGE, NULL,
-				"the request's body is larger than %d bytes", API_MAX_BODY);
+		bounds_refuse_body(c);
 	return c->response ? send_answer(c) : MHD_YES;
 }
 
@@ -319,8 +318,7 @@ enum MHD_Result call_access(void *ctx, struct MHD_Connection *connection, const 
 		return take_body(c, data, size);
 	if (!c->dispatched) {
 		if (c->body.size > API_MAX_BODY)
-			api_reply_error(c, MHD_HTTP_CONTENT_TOO_LARGE, NULL,
-					"the request's body is larger than %d bytes", API_MAX_BODY);
+			bounds_refuse_body(c);
 		else if (c->bad_target)
 			api_reply_error(c, c->bad_target, "escape text as %XX, in UTF-8",
 					"the request's target is malformed");

@@ -101,6 +101,8 @@ unsigned int bounds_admit(struct api_server *s, const struct api_peer *peer, cha
 bool bounds_stream(const struct api_call *c);
 /* Whether size more bytes may wait for the call's client. */
 bool bounds_waiting(const struct api_call *c, size_t size);
+/* Refuses a body that is larger than one may be. */
+void bounds_refuse_body(struct api_call *c);
 
 /* server.c: run libmicrohttpd soon. */
 void server_kick(struct api_server *s);

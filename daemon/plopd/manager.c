@@ -180,6 +180,7 @@ static int manager_listen(struct manager *m, char **ret_error)
 				       .nroutes = plopd_nroutes,
 				       .ctx = m,
 				       .stream = "/v1/stream",
+				       .body_hint = labels_bounds(),
 				       .user = user_of };
 
 	return listen_open(m->cycle.loop, m->config->socket, &options, &m->server, ret_error);

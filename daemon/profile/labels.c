@@ -44,6 +44,13 @@ const char *labels_rules(void)
 	       "value up to 256 bytes of UTF-8 without control characters";
 }
 
+const char *labels_bounds(void)
+{
+	_Static_assert(LABELS_MAX == 16 && LABEL_KEY_MAX == 63 && LABEL_VALUE_MAX == 256,
+		       "as they are in the sentence");
+	return "a recording has at most 16 labels, with keys of 63 and values of 256 bytes";
+}
+
 int labels_add(struct labels *l, const char *key, const char *value)
 {
 	struct label item;

@@ -31,3 +31,5 @@ bool label_key_valid(const char *key);
 bool label_value_valid(const char *value); /* LABEL_VALUE_MAX at most, UTF-8, no controls */
 /* The above as the end of a sentence, for messages: "a label's key is ..." Static string. */
 const char *labels_rules(void);
+/* How much there may be of them, as a sentence. Static string. */
+const char *labels_bounds(void);
