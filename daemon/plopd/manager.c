@@ -103,7 +103,7 @@ static int manager_begin(struct manager *m, char **ret_error)
 		(struct record_routes){ &m->recordings, m->windows.query, &m->queries, &m->keep };
 	m->mark_routes = (struct mark_routes){ .targets = &m->targets,
 					       .config = m->config,
-					       .writer = m->windows.query };
+					       .windows = &m->windows };
 	mark_routes_load(&m->mark_routes);
 	r = regressions_init(&m->regressions, m->config, &m->windows);
 	if (r < 0)

@@ -8,64 +8,46 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/utf8.h"
+#include "window/memo.h"
 
+/* Where an older plopd kept them. */
 #define FILE_NAME "marks.json"
 /* Writes at once for those who are not trusted. */
-#define WAITING_MAX 16
+#define WAITING_MAX 4
 /* Keys of one mark. */
 #define SELECTORS_MAX 8
 
-void mark_routes_load(struct mark_routes *m)
-{
-	_cleanup_buf_ struct buf text = {};
-	int r = state_file_read(m->config->state_dir, FILE_NAME, &text);
-
-	if (r == 0)
-		r = marks_parse(&m->targets->marks, text.data ? text.data : "", text.size);
-	if (r < 0 && r != -ENOENT)
-		log_warning_r(r, "Cannot read %s/" FILE_NAME ", versions set by hand are not known",
-			      m->config->state_dir);
-}
-
-/* The file as it shall be, and who waits for it. */
+/* What is written, and who waits for it. */
 struct writing {
 	struct mark_routes *routes;
-	struct api_call *call; /* NULL: the client went away */
+	struct api_call *call; /* NULL: nobody, or the client went away */
 	bool trusted;
-	struct buf text, answer;
-	int r;
+	bool from_file; /* it was read in FILE_NAME */
+	struct buf answer;
 };
 
 static void writing_free(struct writing *w)
 {
-	buf_free(&w->text);
 	buf_free(&w->answer);
 	free(w);
 }
 
-/* On the worker. */
-static void write_run(void *ctx)
+static void write_done(int r, void *ctx)
 {
 	struct writing *w = ctx;
-
-	w->r = state_file_write(w->routes->config->state_dir, FILE_NAME, w->text.data,
-				w->text.size);
-}
-
-static void write_done(void *ctx)
-{
-	struct writing *w = ctx;
+	const char *state_dir = w->routes->config->state_dir;
 
 	if (!w->trusted)
 		w->routes->waiting--;
-	if (w->r < 0)
-		log_warning_r(w->r, "Cannot write " FILE_NAME " in %s",
-			      w->routes->config->state_dir);
-	if (w->call && w->r < 0)
-		api_reply_error(w->call, 500, "it holds until plopd ends; see its log",
-				"the version is set, and could not be kept: %s", strerror(-w->r));
+	if (r < 0)
+		log_warning_r(r, "Cannot write versions set by hand into plop.db in %s", state_dir);
+	if (w->call && r < 0)
+		api_reply_error(w->call, 500, "it holds, and is kept when plop.db can be written",
+				"the version is set, and could not be kept: %s", strerror(-r));
 	else if (w->call)
 		api_reply(w->call, 200, "application/json", &w->answer, NULL);
+	if (w->from_file && r == 0)
+		state_file_remove(state_dir, FILE_NAME);
 	writing_free(w);
 }
 
@@ -74,12 +56,72 @@ static void write_gone(void *ctx)
 	((struct writing *)ctx)->call = NULL;
 }
 
-/* Has the marks written, and answers then. */
-static void keep(const struct api_request *q, struct mark_routes *m, const char *version,
-		 unsigned int processes)
+/* Takes w, unless it fails. */
+static int write_marks(struct mark_routes *m, struct writing *w)
+{
+	_cleanup_buf_ struct buf text = {};
+	struct json_writer json = json_writer_on(&text);
+	int r;
+
+	marks_put(&m->targets->marks, NULL, &json);
+	r = json_writer_done(&json);
+	return r < 0 ? r : windows_save_memo(m->windows, MEMO_MARKS, &text, write_done, w);
+}
+
+/* Those of the file are in plop.db from now on. */
+static void take_over(struct mark_routes *m)
 {
 	struct writing *w = calloc(1, sizeof(*w));
-	struct json_writer text, answer;
+	int r = w ? 0 : -ENOMEM;
+
+	if (r == 0) {
+		*w = (struct writing){ .routes = m, .trusted = true, .from_file = true };
+		r = write_marks(m, w);
+	}
+	if (r < 0) {
+		log_warning_r(r, "Cannot write what is in " FILE_NAME " into plop.db");
+		free(w);
+	}
+}
+
+static int read_memo(const struct mark_routes *m, struct buf *text)
+{
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+	int r = store_reader_open(m->config->state_dir, &reader, NULL);
+
+	return r < 0 ? r : store_read_memo(reader, MEMO_MARKS, text);
+}
+
+void mark_routes_load(struct mark_routes *m)
+{
+	_cleanup_buf_ struct buf text = {};
+	int r = state_file_read(m->config->state_dir, FILE_NAME, &text);
+	bool from_file = r == 0;
+
+	if (r == -ENOENT)
+		r = read_memo(m, &text);
+	if (r == 0)
+		r = marks_parse(&m->targets->marks, text.data ? text.data : "", text.size);
+	if (r < 0 && r != -ENOENT)
+		log_warning_r(r, "Cannot read %s in %s, versions set by hand are not known",
+			      from_file ? FILE_NAME : "plop.db", m->config->state_dir);
+	else if (from_file)
+		take_over(m);
+}
+
+/* What comes of a mark. */
+struct marked {
+	const char *version;
+	unsigned int processes;
+	bool replaced; /* one that was there */
+};
+
+/* Has the marks written, and answers then. */
+static void keep(const struct api_request *q, struct mark_routes *m, const struct marked *k)
+{
+	struct writing *w = calloc(1, sizeof(*w));
+	struct json_writer answer;
+	int r;
 
 	if (!w) {
 		api_reply_error(q->call, 500, NULL, "out of memory");
@@ -87,15 +129,16 @@ static void keep(const struct api_request *q, struct mark_routes *m, const char 
 	}
 	w->routes = m;
 	w->trusted = q->peer.trusted;
-	text = json_writer_on(&w->text);
-	marks_put(&m->targets->marks, &text);
 	answer = json_writer_on(&w->answer);
 	json_put_object(&answer, NULL);
-	json_put_string(&answer, "version", version);
-	json_put_uint(&answer, "processes", processes);
+	json_put_string(&answer, "version", k->version);
+	json_put_uint(&answer, "processes", k->processes);
+	json_put_bool(&answer, "replaced", k->replaced);
 	json_put_end(&answer);
-	if (json_writer_done(&text) < 0 || json_writer_done(&answer) < 0 ||
-	    worker_submit(m->writer, write_run, write_done, w) < 0) {
+	r = json_writer_done(&answer);
+	if (r == 0)
+		r = write_marks(m, w);
+	if (r < 0) {
 		writing_free(w);
 		api_reply_error(q->call, 503, "ask again in a moment",
 				"the version is set, and could not be kept");
@@ -103,6 +146,18 @@ static void keep(const struct api_request *q, struct mark_routes *m, const char 
 	}
 	m->waiting += !w->trusted;
 	w->call = api_defer(q, write_gone, w);
+}
+
+void route_marks(const struct api_request *q, void *ctx)
+{
+	const struct mark_routes *m = ctx;
+	struct selectors see = {};
+	struct buf answer = {};
+	struct json_writer w = json_writer_on(&answer);
+
+	access_limit(&q->peer, &see);
+	marks_put(&m->targets->marks, &see, &w);
+	api_reply_writer(q->call, 200, &w);
 }
 
 /* "selectors": ["KEY=VALUE", ...]. Answers and returns < 0 on bad input. */
@@ -166,11 +221,12 @@ static const char *take_version(const struct api_request *q, const json_t *body)
 static void set(const struct api_request *q, struct mark_routes *m, struct selectors *whom,
 		const char *version)
 {
+	struct marked k = { .version = version };
 	struct selectors seen = {};
-	unsigned int n;
 	int r = 0;
 
 	access_limit(&q->peer, whom);
+	k.replaced = marks_has(&m->targets->marks, whom);
 	/* those that it is for, after the mark has them */
 	seen.owned = whom->owned;
 	seen.uid = whom->uid;
@@ -183,16 +239,17 @@ static void set(const struct api_request *q, struct mark_routes *m, struct selec
 	}
 	if (r == 0)
 		r = marks_set(&m->targets->marks, whom, version, clock_ns(CLOCK_REALTIME));
-	n = r == 0 ? targets_mark(m->targets, &seen) : 0;
+	k.processes = r == 0 ? targets_mark(m->targets, &seen) : 0;
 	selectors_done(&seen);
 	if (r == -E2BIG)
-		api_reply_error(q->call, 429, "take one away by setting it to nothing: version=",
+		api_reply_error(q->call, 429,
+				"plopctl mark --list shows them, and --remove takes one away",
 				"%s versions are set by hand, which is the most",
 				q->peer.trusted ? "too many" : "too many of your");
 	else if (r < 0)
 		api_reply_error(q->call, 500, NULL, "out of memory");
 	else
-		keep(q, m, version, n);
+		keep(q, m, &k);
 }
 
 void route_mark(const struct api_request *q, void *ctx)

@@ -4,22 +4,26 @@
 #include "api/api.h"
 #include "config/config.h"
 #include "target/targets.h"
-#include "util/worker.h"
+#include "window/windows.h"
 
 /*
- * Versions that somebody sets by hand: POST /v1/marks. They are kept in STATE_DIR/marks.json, so
- * that they outlive plopd, whatever becomes of plop.db.
+ * Versions that somebody sets by hand: POST and GET /v1/marks. They are kept in plop.db, and
+ * outlive it: the store puts them into the file that takes its place.
  */
 struct mark_routes {
 	/* borrowed */
 	struct targets *targets;
 	const struct config *config;
-	struct worker *writer; /* on which the file is written */
-	unsigned int waiting;  /* writes for those who are not trusted */
+	struct windows *windows;
+	unsigned int waiting; /* writes for those who are not trusted */
 };
 
-/* Reads the file. One that cannot be read is said in the log, and left until the next mark. */
+/*
+ * Reads them: out of marks.json, where an older plopd kept them, once. What cannot be read is said
+ * in the log.
+ */
 void mark_routes_load(struct mark_routes *m);
 
-/* Handler; ctx: the struct mark_routes. */
+/* Handlers; ctx: the struct mark_routes. */
 void route_mark(const struct api_request *q, void *ctx);
+void route_marks(const struct api_request *q, void *ctx);

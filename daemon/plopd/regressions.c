@@ -7,6 +7,7 @@
 #include "query/store_source.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "window/memo.h"
 
 #define FILE_NAME "regressions.json"
 /* How much of the store is looked at for versions when plopd starts. */
@@ -53,55 +54,57 @@ static json_t *find(const struct regressions *g, uid_t uid, const char *service,
 	return NULL;
 }
 
-/* What is written, or read at the start. */
-struct keeping {
+/* What is read at the start. */
+struct loading {
 	struct regressions *of;
-	char *text; /* owned */
 	struct deploy_watch watch;
-	struct buf read;
+	struct buf text;
+	bool from_file; /* of an older plopd */
 	uint64_t now_ns;
-	int r, r_file;
+	int r, r_text;
 };
 
-static void keeping_free(struct keeping *k)
+static void loading_free(struct loading *k)
 {
-	free(k->text);
 	deploy_watch_done(&k->watch);
-	buf_free(&k->read);
+	buf_free(&k->text);
 	free(k);
 }
 
-static void write_run(void *ctx)
+static void on_kept(int r, void *ctx)
 {
-	struct keeping *k = ctx;
+	const struct regressions *g = ctx;
 
-	k->r = state_file_write(k->of->config->state_dir, FILE_NAME, k->text, strlen(k->text));
+	if (r < 0)
+		log_warning_r(r, "Cannot write what became slower into plop.db in %s",
+			      g->config->state_dir);
 }
 
-static void write_done(void *ctx)
+/* What was read in a file is in plop.db. */
+static void on_taken_over(int r, void *ctx)
 {
-	struct keeping *k = ctx;
+	const struct regressions *g = ctx;
 
-	if (k->r < 0)
-		log_warning_r(k->r, "Cannot write " FILE_NAME " in %s", k->of->config->state_dir);
-	keeping_free(k);
+	on_kept(r, ctx);
+	if (r == 0)
+		state_file_remove(g->config->state_dir, FILE_NAME);
 }
 
-static void keep(struct regressions *g)
+static void keep(struct regressions *g, windows_memo_fn done)
 {
-	struct keeping *k = calloc(1, sizeof(*k));
+	char *text = json_dumps(g->stored, JSON_COMPACT);
+	struct buf b = {};
+	int r = -ENOMEM;
 
-	if (!k)
-		return;
-	k->of = g;
-	k->text = json_dumps(g->stored, JSON_COMPACT);
-	/* the worker takes nothing any more: what it did last is kept by whoever ends it */
-	if (k->text && g->stopped) {
-		write_run(k);
-		write_done(k);
-	} else if (!k->text || worker_submit(g->windows->query, write_run, write_done, k) < 0) {
-		keeping_free(k);
+	if (text) {
+		buf_append(&b, text, strlen(text));
+		free(text);
+		r = b.error ? b.error :
+			      windows_save_memo(g->windows, MEMO_REGRESSIONS, &b, done, g);
+		buf_free(&b);
 	}
+	if (r < 0)
+		on_kept(r, g);
 }
 
 /* Puts a comparison in the place of an earlier one of the same version. Takes it over. */
@@ -121,7 +124,7 @@ static void store(struct regressions *g, json_t *comparison)
 		else
 			at++;
 	}
-	keep(g);
+	keep(g, on_kept);
 }
 
 /* A comparison under way. */
@@ -132,6 +135,7 @@ struct comparison_job {
 	uid_t uid;
 	char *service, *version, *before; /* owned */
 	json_t *answer;                   /* what GET /v1/diff would say; owned */
+	uint32_t looked;                  /* windows that the version had */
 	uint64_t cpu_ns;
 };
 
@@ -238,6 +242,8 @@ static json_t *comparison_of(const struct comparison_job *j)
 	json_object_set_new(o, "version", json_string(j->version));
 	json_object_set_new(o, "before", json_string(j->before));
 	json_object_set_new(o, "time", json_real(now));
+	/* long ones are compared by ten minutes, which are fewer */
+	json_object_set_new(o, "looked", json_integer(j->looked));
 	json_object_set_new(o, "base", side_of(j->answer, "base"));
 	json_object_set_new(o, "new", side_of(j->answer, "new"));
 	json_object_set(o, "warnings", json_object_get(j->answer, "warnings"));
@@ -310,6 +316,7 @@ static int job_fill(struct comparison_job *j, const struct watched *new,
 	if (r < 0)
 		return r;
 	j->uid = new->uid;
+	j->looked = new->looked;
 	j->service = strdup(new->service);
 	j->version = strdup(new->version);
 	j->before = strdup(before->version);
@@ -362,18 +369,24 @@ static int add_known(const struct profile_process *p, uint64_t start_ns, uint64_
 static void load_run(void *ctx)
 {
 	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
-	struct keeping *k = ctx;
+	struct loading *k = ctx;
 	const char *state_dir = k->of->config->state_dir;
 	uint64_t from = k->now_ns > KNOWN_NS ? k->now_ns - KNOWN_NS : 0;
 
-	k->r_file = state_file_read(state_dir, FILE_NAME, &k->read);
+	k->r_text = state_file_read(state_dir, FILE_NAME, &k->text);
+	k->from_file = k->r_text == 0;
 	k->r = store_reader_open(state_dir, &reader, NULL);
+	if (k->r == 0 && k->r_text == -ENOENT)
+		k->r_text = store_read_memo(reader, MEMO_REGRESSIONS, &k->text);
 	if (k->r == 0)
 		k->r = store_each_process(reader, from, k->now_ns, NULL, false, add_known,
 					  &k->watch);
 }
 
-/* What was compared before is not compared again before it has twice as many windows. */
+/*
+ * What was compared before is not compared again before it has twice as many windows. Before they
+ * said that, comparisons had the number of windows that they were made of.
+ */
 static void take_looked(struct regressions *g)
 {
 	const json_t *one;
@@ -381,39 +394,45 @@ static void take_looked(struct regressions *g)
 
 	json_array_foreach(g->stored, i, one)
 	{
-		const json_t *windows = json_object_get(json_object_get(one, "new"), "windows");
+		const json_t *looked = json_object_get(one, "looked");
 
+		if (!looked)
+			looked = json_object_get(json_object_get(one, "new"), "windows");
 		deploy_watch_looked(&g->watch, uid_of(one), text_of(one, "service"),
-				    text_of(one, "version"), (uint32_t)json_number_value(windows));
+				    text_of(one, "version"), (uint32_t)json_number_value(looked));
 	}
 }
 
 static void load_done(void *ctx)
 {
-	struct keeping *k = ctx;
+	struct loading *k = ctx;
 	struct regressions *g = k->of;
-	json_t *stored = k->r_file == 0 ? json_loadb(k->read.data ? k->read.data : "", k->read.size,
+	json_t *stored = k->r_text == 0 ? json_loadb(k->text.data ? k->text.data : "", k->text.size,
 						     0, NULL) :
 					  NULL;
 
-	if (k->r_file < 0 && k->r_file != -ENOENT)
-		log_warning_r(k->r_file, "Cannot read " FILE_NAME " in %s", g->config->state_dir);
-	if (json_is_array(stored)) {
+	if (k->r_text == 0 && !json_is_array(stored))
+		k->r_text = -EBADMSG;
+	if (k->r_text < 0 && k->r_text != -ENOENT)
+		log_warning_r(k->r_text, "Cannot read what became slower before, in %s",
+			      g->config->state_dir);
+	if (k->r_text == 0) {
 		json_decref(g->stored);
-		g->stored = stored;
-	} else {
-		json_decref(stored);
+		g->stored = json_incref(stored);
 	}
+	json_decref(stored);
 	g->watch = k->watch;
 	k->watch = (struct deploy_watch){};
 	g->loaded = true;
 	take_looked(g);
-	keeping_free(k);
+	if (k->r_text == 0 && k->from_file)
+		keep(g, on_taken_over);
+	loading_free(k);
 }
 
 int regressions_init(struct regressions *g, const struct config *config, struct windows *windows)
 {
-	struct keeping *k = calloc(1, sizeof(*k));
+	struct loading *k = calloc(1, sizeof(*k));
 	int r;
 
 	*g = (struct regressions){ .config = config, .windows = windows, .stored = json_array() };
@@ -425,7 +444,7 @@ int regressions_init(struct regressions *g, const struct config *config, struct 
 	k->now_ns = clock_ns(CLOCK_REALTIME);
 	r = worker_submit(windows->query, load_run, load_done, k);
 	if (r < 0) {
-		keeping_free(k);
+		loading_free(k);
 		return r;
 	}
 	windows->saved = on_saved;
@@ -435,7 +454,6 @@ int regressions_init(struct regressions *g, const struct config *config, struct 
 
 void regressions_stop(struct regressions *g)
 {
-	g->stopped = true;
 	if (g->windows)
 		g->windows->saved = NULL;
 }
@@ -498,6 +516,7 @@ void route_regressions(const struct api_request *q, void *ctx)
 		add_functions(one, functions);
 		head = json_copy(one);
 		json_object_del(head, "uid");
+		json_object_del(head, "looked");
 		json_object_set_new(head, "regressions",
 				    json_integer((json_int_t)json_array_size(
 					    json_object_get(one, "regressions"))));

@@ -13,7 +13,7 @@
  * "plopctl diff" does it, when both have enough windows (deploy_watch.h). It is read and worked out
  * on the query worker, one comparison at a time, at one part in REGRESSIONS_PART of a core on the
  * whole. Each owner's processes are compared by themselves, so that nobody learns of another's.
- * What comes of it is kept in STATE_DIR/regressions.json.
+ * What comes of it is kept in plop.db.
  */
 #define REGRESSIONS_PART 100
 /* Comparisons that are kept, the newest; of a user who is not root. */
@@ -31,7 +31,7 @@ struct regressions {
 	struct windows *windows;
 	struct deploy_watch watch;
 	json_t *stored; /* an array of comparisons, the newest first */
-	bool loaded, busy, stopped;
+	bool loaded, busy;
 	uint64_t next_ns;  /* CLOCK_MONOTONIC: not before */
 	uint64_t compared; /* comparisons since plopd started */
 };

@@ -26,6 +26,7 @@ PART(route_recording, record_routes)
 PART(route_recording_stop, record_routes)
 PART(route_pprof, record_routes)
 PART(route_mark, mark_routes)
+PART(route_marks, mark_routes)
 PART(route_regressions, regressions)
 PART(route_token, viewer)
 PART(route_token_check, viewer)
@@ -40,6 +41,7 @@ const struct api_route plopd_routes[] = {
 	{ "GET", "/v1/profile", true, route_profile_of },
 	{ "GET", "/v1/deploys", true, route_deploys_of },
 	{ "POST", "/v1/marks", true, route_mark_of },
+	{ "GET", "/v1/marks", true, route_marks_of },
 	{ "GET", "/v1/regressions", true, route_regressions_of },
 	{ "GET", "/v1/diff", true, route_diff_of },
 	{ "GET", "/v1/series", true, route_series_of },

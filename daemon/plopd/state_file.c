@@ -3,17 +3,18 @@
 
 #include "plopd/state_file.h"
 #include "util/fd.h"
+#include "util/log.h"
 
-static char *path_of(const char *state_dir, const char *name, const char *end)
+static char *path_of(const char *state_dir, const char *name)
 {
 	char *path;
 
-	return asprintf(&path, "%s/%s%s", state_dir, name, end) < 0 ? NULL : path;
+	return asprintf(&path, "%s/%s", state_dir, name) < 0 ? NULL : path;
 }
 
 int state_file_read(const char *state_dir, const char *name, struct buf *b)
 {
-	_cleanup_free_ char *path = path_of(state_dir, name, "");
+	_cleanup_free_ char *path = path_of(state_dir, name);
 	_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -EBADF;
 
 	if (fd < 0)
@@ -34,18 +35,12 @@ int state_file_read(const char *state_dir, const char *name, struct buf *b)
 	}
 }
 
-int state_file_write(const char *state_dir, const char *name, const void *data, size_t size)
+void state_file_remove(const char *state_dir, const char *name)
 {
-	_cleanup_free_ char *path = path_of(state_dir, name, "");
-	_cleanup_free_ char *temporary = path_of(state_dir, name, ".new");
-	_cleanup_close_ int fd = -EBADF;
-	int r;
+	_cleanup_free_ char *path = path_of(state_dir, name);
 
-	if (!path || !temporary)
-		return -ENOMEM;
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	r = fd < 0 ? -errno : fd_write_all(fd, data, size);
-	if (r == 0 && fdatasync(fd) < 0)
-		r = -errno;
-	return r == 0 && rename(temporary, path) < 0 ? -errno : r;
+	if (!path || (unlink(path) < 0 && errno != ENOENT))
+		log_warning_r(path ? -errno : -ENOMEM,
+			      "Cannot remove %s/%s, which is in plop.db now; remove it by hand",
+			      state_dir, name);
 }

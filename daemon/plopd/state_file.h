@@ -4,12 +4,12 @@
 #include "util/buf.h"
 
 /*
- * Small files in plopd's state directory, beside plop.db, which may be set aside. For a worker: a
- * disk may be slow; but for what is read once at the start.
+ * Files in plopd's state directory in which an older plopd kept what is in plop.db now: each is
+ * taken over once, and removed then.
  */
 #define STATE_FILE_MAX (16u << 20)
 
-/* Reads all of it into an empty buffer. -ENOENT: it was never written; -EFBIG; others. */
+/* Reads all of it into an empty buffer. -ENOENT: it is not there; -EFBIG; others. */
 int state_file_read(const char *state_dir, const char *name, struct buf *b);
-/* It is there whole afterwards, or as it was. */
-int state_file_write(const char *state_dir, const char *name, const void *data, size_t size);
+/* It was taken over; complains if it cannot be removed. */
+void state_file_remove(const char *state_dir, const char *name);

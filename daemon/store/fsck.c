@@ -361,6 +361,22 @@ static int check_unused(struct fsck *f, struct store_reader *reader)
 	return r;
 }
 
+static void on_bad_memo(void *ctx, int64_t id)
+{
+	static const char *const names[STORE_MEMOS] = {
+		[MEMO_MARKS] = "the versions that were set by hand",
+		[MEMO_REGRESSIONS] = "what was found to be slower",
+	};
+
+	say(ctx, true, "%s cannot be read: damaged",
+	    id >= 1 && id <= STORE_MEMOS ? names[id - 1] : "a memo of a number that plop has not");
+}
+
+static int check_memos(struct fsck *f, struct store_reader *reader)
+{
+	return memos_check(reader, on_bad_memo, f);
+}
+
 /* Each in a transaction of its own, so that plopd's WAL has an end to wait for. */
 static int check_in_one(struct fsck *f, struct store_reader *reader,
 			int (*check)(struct fsck *f, struct store_reader *reader))
@@ -415,6 +431,8 @@ static int check_all(struct fsck *f, struct store_reader *reader)
 		r = check_in_one(f, reader, check_unused);
 	if (r == 0)
 		r = check_in_one(f, reader, check_recordings);
+	if (r == 0)
+		r = check_in_one(f, reader, check_memos);
 	/* it begins its own transactions */
 	if (r == 0)
 		r = check_windows(f, reader);

@@ -170,6 +170,8 @@ int store_check(struct store *s)
 	if (r == 0)
 		r = wal_keep_small(s);
 	if (r == 0)
+		r = memos_write(s);
+	if (r == 0)
 		r = salvage_step(s, SALVAGE_NS);
 	if (r == 0)
 		r = carry_step(s, SALVAGE_NS);

@@ -7,6 +7,7 @@
 #include "store/db.h"
 #include "store/dictionary.h"
 #include "store/life.h"
+#include "store/memos.h"
 #include "store/rollup.h"
 #include "store/store.h"
 
@@ -37,6 +38,12 @@ struct store_names {
 };
 
 struct salvage;
+
+/* One that is known, as it is in the file or has to be. */
+struct memo {
+	struct buf text;
+	bool known, written;
+};
 
 struct store {
 	char *dir, *path, *reserve_path;
@@ -72,6 +79,7 @@ struct store {
 	/* how far the clock was set according to windows that could not be saved */
 	int64_t missed_ns;
 	struct salvage *salvage; /* under way; NULL: there is nothing to take over */
+	struct memo memos[STORE_MEMOS];
 	bool aside; /* something was set aside, and it was not looked yet at how much that is */
 	char *news[STORE_NEWS];
 	char *trouble;
@@ -167,6 +175,18 @@ int recordings_expire(struct store *s);
  */
 int recordings_take_over(struct store *s, struct store_reader *from, int64_t *last,
 			 uint64_t *taken);
+
+/*
+ * memos.c: a file was opened: reads what is not known yet, and puts into it what it has not.
+ */
+void memos_connected(struct store *s);
+/* Those that could not be written. */
+int memos_write(struct store *s);
+/* Takes those that are not known yet out of another file. */
+void memos_take_over(struct store *s, struct store_reader *from);
+/* Tells the ids of those that are damaged; of a reader that was begun. */
+int memos_check(struct store_reader *reader, void (*bad)(void *ctx, int64_t id), void *ctx);
+void memos_done(struct store *s);
 
 /*
  * salvage.c: takes over what can be read in a file of the directory that was set aside; for a

@@ -85,8 +85,12 @@ void salvage_begin(struct store *s, const char *name, enum damage d)
 	v = calloc(1, sizeof(*v));
 	if (v)
 		v->name = strdup(name);
-	if (!v || !path || !v->name || reader_open_damaged(path, &v->reader) < 0 ||
-	    look_through(s, v) < 0) {
+	if (!v || !path || !v->name || reader_open_damaged(path, &v->reader) < 0) {
+		salvage_free(v);
+		return;
+	}
+	memos_take_over(s, v->reader);
+	if (look_through(s, v) < 0) {
 		salvage_free(v);
 		return;
 	}

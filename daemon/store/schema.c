@@ -130,7 +130,9 @@ static const char *const steps[SCHEMA_VERSION] = {
 	"DROP INDEX windows_end;"
 	"CREATE INDEX windows_end ON windows(end_ns, start_ns);"
 	"DROP INDEX rollups_end;"
-	"CREATE INDEX rollups_end ON rollups(end_ns, start_ns, tier);",
+	"CREATE INDEX rollups_end ON rollups(end_ns, start_ns, tier);"
+	/* memos: by enum store_memo + 1 (memos.c). */
+	"CREATE TABLE memos(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, data BLOB NOT NULL);",
 };
 
 _Static_assert(PLOP_FRAME_PYTHON == 0 && PLOP_FRAME_NATIVE == 1 && PLOP_FRAME_KERNEL == 2 &&

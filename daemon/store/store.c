@@ -365,6 +365,7 @@ int store_connect(struct store *s, char **ret_error)
 	store_forget_dictionaries(s);
 	reserve_fill(s);
 	store_opened(s);
+	memos_connected(s);
 	return 0;
 }
 
@@ -465,6 +466,7 @@ void store_close(struct store *s)
 	for (unsigned int i = 0; i < STORE_NEWS; i++)
 		free(s->news[i]);
 	salvage_free(s->salvage);
+	memos_done(s);
 	store_forget_dictionaries(s);
 	free(s->trouble);
 	free(s->dir);

@@ -41,6 +41,14 @@ static bool is_same(const struct selectors *a, const struct selectors *b)
 	return true;
 }
 
+bool marks_has(const struct marks *m, const struct selectors *whom)
+{
+	for (uint32_t i = 0; i < m->n; i++)
+		if (is_same(&m->items[i].whom, whom))
+			return true;
+	return false;
+}
+
 static void drop(struct marks *m, const struct selectors *whom)
 {
 	uint32_t n = 0;
@@ -118,12 +126,13 @@ static void put_one(const struct mark *k, struct json_writer *w)
 	json_put_end(w);
 }
 
-void marks_put(const struct marks *m, struct json_writer *w)
+void marks_put(const struct marks *m, const struct selectors *see, struct json_writer *w)
 {
 	json_put_object(w, NULL);
 	json_put_array(w, "marks");
 	for (uint32_t i = 0; i < m->n; i++)
-		put_one(&m->items[i], w);
+		if (!see || !see->owned || is_for_the_same(&m->items[i].whom, see))
+			put_one(&m->items[i], w);
 	json_put_end(w);
 	json_put_end(w);
 }

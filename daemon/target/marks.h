@@ -28,10 +28,15 @@ void marks_done(struct marks *m);
  * any more. -E2BIG: there are too many; -ENOMEM.
  */
 int marks_set(struct marks *m, struct selectors *whom, const char *version, uint64_t at_ns);
+/* Whether there is one of these selectors. */
+bool marks_has(const struct marks *m, const struct selectors *whom);
 /* The version by the newest mark that matches; NULL: none does. Borrowed. */
 const char *marks_version(const struct marks *m, const struct process_info *p);
 
-/* {"marks": [{"uid": 0 or null, "selectors": ["unit=x"], "version": "1", "time": 1.0}]} */
-void marks_put(const struct marks *m, struct json_writer *w);
+/*
+ * {"marks": [{"uid": 0 or null, "selectors": ["unit=x"], "version": "1", "time": 1.0}]}: all, or
+ * (see) of one who may not see all those that are his.
+ */
+void marks_put(const struct marks *m, const struct selectors *see, struct json_writer *w);
 /* Reads the same. -EBADMSG: it is not that, and nothing was read. */
 int marks_parse(struct marks *m, const char *text, size_t size);

@@ -118,6 +118,17 @@ def ask_marks(m, t, path):
             assert versions() == before, (uid, selector)
 
 
+def ask_marks_listed(m, t, path):
+    """Who may not see all sees the marks that are the user's own."""
+    users = ((0, "zqroot"), (ONE, "zqone"), (TWO, "zqtwo"))
+    for version in ("vr_listed_%s", ""):
+        for uid, tag in users:
+            until("it is set", lambda: m.http(uid, "POST", path, {"selectors": ["unit=%s.service" % tag], "version": version and version % tag})[0] == 200)
+        for uid, tag in users:
+            assert {one["version"] for one in m.json(uid, "GET", path)["marks"]} == {version % name for _, name in users if version and (uid == 0 or name == tag)}, uid
+            get(m, uid, path)
+
+
 def ask_regressions(m, t, path):
     """What was compared is asked for by selector, as anything else (unit.plopd.deploy_watch keeps owners apart)."""
     for uid in (0, ONE, TWO):
@@ -299,6 +310,7 @@ ROUTES = {
     ("GET", "/v1/deploys"): ask_deploys,
     ("GET", "/v1/diff"): ask_diff,
     ("POST", "/v1/marks"): ask_marks,
+    ("GET", "/v1/marks"): ask_marks_listed,
     ("GET", "/v1/regressions"): ask_regressions,
     ("GET", "/v1/series"): ask_series,
     ("GET", "/v1/labels/*"): ask_labels,
@@ -437,7 +449,9 @@ def commands(m, t):
         "deploys": {"since": [["deploys", "--since", "1h"], ["deploys"]], "json": [["deploys", "--json"]]},
         "backup": {"force": [["backup", None], ["backup", "--force", None]], "state-dir": [["backup", "--state-dir", m.daemon.state, None]]},
         "regressions": {"since": [["regressions", "--since", "1h"], ["regressions"]], "json": [["regressions", "--json"]]},
-        "mark": {"unit": [["mark", "-u", "not-there", "version=vr_none"]], "cgroup": [["mark", "-c", "/not-there", "version=vr_none"]]},
+        "mark": {"unit": [["mark", "-u", "not-there", "version=vr_none"]], "cgroup": [["mark", "-c", "/not-there", "version=vr_none"]],
+                 "list": [["mark", "--list"]], "json": [["mark", "--list", "--json"], ["mark", "-c", "/not-there", "version=vr_none", "--json"]],
+                 "remove": [["mark", "-c", "/not-there", "version=vr_none"], ["mark", "--remove", "-c", "/not-there"]]},
         "fsck": {"state-dir": [["fsck"], ["fsck", "--state-dir", m.daemon.state]]},
         "diff": {"base": [["diff", "--base", "since=1h"]], "new": [["diff", "--base", "since=1h", "--new", "since=10m"]],
                  "since": [["diff", "--since", "1h", "--base", "until=now"]], "until": [["diff", "--until", "now", "--base", "since=1h"]],
@@ -480,8 +494,7 @@ def run(m, uid, arguments):
         with open(path, "rb") as f:
             out += f.read()
     what = " ".join(str(a) for a in arguments)
-    if uid and arguments[0] == "export" and "=" in what:
-        # root's, by what it is selected by: as if it were not there
+    if uid and arguments[0] == "export" and "=" in what:  # it is root's, and as if it were not there
         assert status == CTL_NO_TARGET and not out, (uid, what, status, said)
         m.check(uid, said.replace(arguments[1], "").encode(), "plopctl " + what)
         return

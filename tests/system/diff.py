@@ -319,3 +319,35 @@ def test_renamed(root, tmp_path):
         assert done.returncode == 0 and "was price_of" in done.out, done
         # one frame on both sides
         assert not re.search(r"<title>price_of ", done.out), done
+
+
+BUSY = "print('READY', flush=True)\nwhile True: sum(range(1000))\n"
+
+
+@pytest.mark.parametrize("looked", (40, None))
+def test_compared_once(root, tmp_path, looked):
+    """What was compared before plopd began is not compared again before it has twice as many windows, however it was read then."""
+    state = tmp_path / "state"
+    state.mkdir()
+    subprocess.run([os.environ["PLOP_VERSIONS"], str(state)], check=True)
+    # by ten minutes, of which there were three
+    found = [dict(uid=0, service=service, version=version, before=before, time=time.time(), base={"windows": 4, "samples": 1},
+                  new={"windows": 3, "samples": 1}, warnings=[], regressions=[], **({"looked": looked} if looked else {}))
+             for service, version, before in (("shop", "1.1", "1.0"), ("still", "2", "1"))]
+    (state / "regressions.json").write_text(json.dumps(found))
+    with host.Plopd("--window", 1, state=str(state)) as daemon, host.Workload(sys.executable, code=BUSY):
+        def windows():
+            return {c["service"]: c["new"]["windows"] for c in daemon.get("/v1/regressions")["comparisons"] if c["service"] in ("shop", "still")}
+
+        saved = daemon.status()["store"]["windows"]
+        until("windows are saved", lambda: daemon.status()["store"]["windows"] >= saved + 4, 60)
+        if looked:
+            assert windows() == {"shop": 3, "still": 3}, windows()
+        else:
+            until("they are compared again", lambda: windows() == {"shop": 40, "still": 40}, 60)
+        assert not any("looked" in c or "uid" in c for c in daemon.get("/v1/regressions")["comparisons"])
+        assert not (state / "regressions.json").exists()
+        known = daemon.get("/v1/regressions")
+        daemon.stop()
+        daemon.start()
+        until("the next plopd has them", lambda: daemon.get("/v1/regressions") == known)

@@ -6,6 +6,8 @@ import collections
 import contextlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -152,8 +154,42 @@ def test_mark(root, tmp_path):
             daemon.start()
             until("the next plopd has it", lambda: versions(daemon) == [("abc123", "mark")] * 2)
             assert deploys() == {"abc123": "1", "1": None}
-            assert daemon.ctl("mark", "service=pushed", "version=").returncode == 0
-            assert versions(daemon) == [("1", "environment")] * 2
+
+            def listed():
+                return {tuple(mark["selectors"]): mark["version"] for mark in json.loads(daemon.ctl("mark", "--list", "--json").out)["marks"]}
+            assert listed() == {("service=pushed",): "abc123", ("unit=not-there.service",): "7"}, listed()
+            done = daemon.ctl("mark", "--list")
+            assert re.search(r"^20.* abc123 +service=pushed$", done.out, re.M) and not done.err, done
+            # plop.db has them, and so has a copy of it; there is no other file
+            copy = str(tmp_path / "copy.db")
+            assert daemon.ctl("backup", copy).returncode == 0
+            assert not os.path.exists(os.path.join(daemon.state, "marks.json"))
+            done = daemon.ctl("mark", "--remove", "service=pushed")
+            assert done.returncode == 0 and not done.err and not done.out, done
+            assert versions(daemon) == [("1", "environment")] * 2 and listed() == {("unit=not-there.service",): "7"}
+            done = daemon.ctl("mark", "--remove", "service=pushed")
+            assert done.returncode == 3 and "no version is set by hand for service=pushed" in done.err and "--list" in done.err, done
+            assert daemon.ctl("mark", "-u", "not-there", "version=").returncode == 0 and listed() == {}
+            done = daemon.ctl("mark", "--list")
+            assert done.returncode == 0 and not done.out and "no version is set by hand" in done.err, done
+            for arguments, words in ((("--list", "service=x"), "--list is of all"), (("--remove", "service=x", "version=1"), "wants no version"),
+                                     (("--remove",), "say of what")):
+                done = daemon.ctl("mark", *arguments)
+                assert done.returncode == 2 and words in done.err, done
+            daemon.stop()
+            shutil.copy(copy, os.path.join(daemon.state, "plop.db"))
+            for name in ("plop.db-wal", "plop.db-shm"):
+                os.unlink(os.path.join(daemon.state, name))
+            # one of an older plopd, beside it, is taken over once
+            older = os.path.join(daemon.state, "marks.json")
+            for marks, version in ((None, "abc123"), ([{"uid": None, "selectors": ["service=pushed"], "version": "older", "time": 1.5}], "older"), (None, "older")):
+                if marks:
+                    with open(older, "w", encoding="utf-8") as f:
+                        json.dump({"marks": marks}, f)
+                daemon.start()
+                until("it has the version", lambda: versions(daemon) == [(version, "mark")] * 2)
+                until("the file is gone", lambda: not os.path.exists(older))
+                daemon.stop()
 
 
 def test_service_of_a_script(plopd, running):

@@ -76,6 +76,8 @@ def plopd(root, tmp_path):
     (state / "regressions.json").write_text(json.dumps(found))
     with host.Plopd(state=str(state)) as daemon:
         until("it knows them", lambda: len(daemon.get("/v1/regressions")["comparisons"]) == 2)
+        # from there on they are in plop.db
+        until("the file is gone", lambda: not (state / "regressions.json").exists())
         yield daemon
 
 

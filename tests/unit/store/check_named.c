@@ -248,7 +248,7 @@ START_TEST(of_before)
 	roll();
 	before = answer(name, NULL, 0, true);
 	store_close(store);
-	run("DROP TABLE sums; DROP TABLE recordings; PRAGMA user_version = 6");
+	run("DROP TABLE sums; DROP TABLE recordings; DROP TABLE memos; PRAGMA user_version = 6");
 	ck_assert_int_eq(store_open(dir.path, &store, NULL), 0);
 	ck_assert_int_eq(number("PRAGMA user_version"), SCHEMA_VERSION);
 	ck_assert_int_eq(number("SELECT count(*) FROM sums"), 0);

@@ -219,6 +219,7 @@ START_TEST(version_5_goes_on)
 	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
 	ck_assert_int_eq(sqlite3_exec(db,
 				      "DROP TABLE recordings; DROP TABLE sums;"
+				      "DROP TABLE memos;"
 				      "PRAGMA user_version = 5",
 				      NULL, NULL, NULL),
 			 SQLITE_OK);

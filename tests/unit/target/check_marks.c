@@ -62,6 +62,35 @@ START_TEST(a_user_marks_his_own)
 }
 END_TEST
 
+/* Who may not see all is told of his own, and asks whether there is one. */
+START_TEST(each_sees_his_own)
+{
+	const struct selectors one = { .owned = true, .uid = 1000 }, all = {};
+	_cleanup_(selectors_done) struct selectors whom = { .owned = true, .uid = 1000 };
+	_cleanup_buf_ struct buf text = {}, whole = {};
+	struct json_writer writer = json_writer_on(&text), second = json_writer_on(&whole);
+
+	ck_assert_int_eq(set_for(false, 0, "service=shop", "root's"), 0);
+	ck_assert_int_eq(set_for(true, 1000, "service=mine", "one's"), 0);
+	ck_assert_int_eq(set_for(true, 1001, "service=mine", "two's"), 0);
+	marks_put(&m, &one, &writer);
+	marks_put(&m, &all, &second);
+	ck_assert_int_eq(json_writer_done(&writer), 0);
+	ck_assert_int_eq(json_writer_done(&second), 0);
+	buf_putc(&text, '\0');
+	buf_putc(&whole, '\0');
+	ck_assert_ptr_nonnull(strstr(text.data, "one's"));
+	ck_assert_ptr_null(strstr(text.data, "root's"));
+	ck_assert_ptr_null(strstr(text.data, "two's"));
+	ck_assert_ptr_nonnull(strstr(whole.data, "root's"));
+	ck_assert_ptr_nonnull(strstr(whole.data, "two's"));
+	ck_assert_int_eq(selectors_add(&whom, "service=mine"), 0);
+	ck_assert(marks_has(&m, &whom));
+	whom.uid = 1002;
+	ck_assert(!marks_has(&m, &whom));
+}
+END_TEST
+
 START_TEST(there_is_a_bound)
 {
 	char text[32];
@@ -88,13 +117,13 @@ START_TEST(what_is_written_is_read)
 
 	ck_assert_int_eq(set_for(false, 0, "service=a \"b\"", "1"), 0);
 	ck_assert_int_eq(set_for(true, 1000, "unit=x.service", "\xc3\xbc"), 0);
-	marks_put(&m, &writer);
+	marks_put(&m, NULL, &writer);
 	ck_assert_int_eq(json_writer_done(&writer), 0);
 	marks_done(&m);
 	ck_assert_int_eq(marks_parse(&m, text.data, text.size), 0);
 	ck_assert_uint_eq(m.n, 2);
 	ck_assert_str_eq(version_of(5, "a \"b\""), "1");
-	marks_put(&m, &second);
+	marks_put(&m, NULL, &second);
 	ck_assert_int_eq(json_writer_done(&second), 0);
 	ck_assert_uint_eq(text.size, again.size);
 	ck_assert_mem_eq(text.data, again.data, text.size);
@@ -126,4 +155,5 @@ START_TEST(what_is_no_such_text_changes_nothing)
 END_TEST
 
 CHECK_MAIN_WITH("target/marks", NULL, teardown, the_newest_counts, a_user_marks_his_own,
-		there_is_a_bound, what_is_written_is_read, what_is_no_such_text_changes_nothing);
+		each_sees_his_own, there_is_a_bound, what_is_written_is_read,
+		what_is_no_such_text_changes_nothing);
