@@ -36,14 +36,17 @@ static int read_debug_offsets(pid_t pid, struct python_process *p)
 {
 	struct reader memory = process_memory_reader(pid);
 	uint8_t table[LAYOUT_DEBUG_OFFSETS_MAX];
+	/* by what the file says: the head alone, if that is no version whose table is known */
+	size_t size,
+		have = MAX(debug_offsets_size(p->hexversion), sizeof(struct debug_offsets_head));
 	struct debug_offsets_head head;
 	const char *kind;
-	size_t size;
 	int r;
 
-	r = reader_read(&memory, p->runtime, &head, sizeof(head));
+	r = reader_read(&memory, p->runtime, table, have);
 	if (r < 0)
 		return r;
+	memcpy(&head, table, sizeof(head));
 	if (memcmp(head.cookie, DEBUG_OFFSETS_COOKIE, sizeof(head.cookie)) != 0) {
 		p->verdict = PYTHON_NOT_YET;
 		return 0;
@@ -65,7 +68,7 @@ static int read_debug_offsets(pid_t pid, struct python_process *p)
 	size = debug_offsets_size(p->hexversion);
 	if (size == 0)
 		return unknown_version(p, kind);
-	r = reader_read(&memory, p->runtime, table, size);
+	r = size > have ? reader_read(&memory, p->runtime, table, size) : 0;
 	if (r < 0)
 		return r;
 	r = layout_by_debug_offsets(table, size, p->hexversion, &p->layout);

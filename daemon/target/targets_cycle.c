@@ -126,6 +126,10 @@ static void target_user_again(struct targets *t, struct target *k)
 	if (k->samples_cycle == 0 || k->dying || now < k->user_due_ns ||
 	    !shares_is_trusted(t->shares, k->user))
 		return;
+	/* of one that was looked at since it executed its program this was asked then */
+	if (!k->user_due_ns && k->info.made == PROCESS_EXECUTED &&
+	    now - k->key.image < USER_FIRST_NS)
+		return;
 	k->user_wait_ns = k->user_wait_ns ? MIN(2 * k->user_wait_ns, USER_LAST_NS) : USER_FIRST_NS;
 	k->user_due_ns = now + k->user_wait_ns;
 	if (process_user((pid_t)k->key.tgid, &user) == 0)

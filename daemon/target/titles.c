@@ -4,10 +4,11 @@
 #include "util/log.h"
 
 /*
- * How soon after a process was found, or renamed, its title is looked at, how seldom at last, and
- * how many of all at once.
+ * How soon after a process was renamed its title is looked at, how soon after it was found (what it
+ * is called was read then), how seldom at last, and how many of all at once.
  */
 #define TITLE_FIRST_NS (250 * NSEC_PER_MSEC)
+#define TITLE_FOUND_NS NSEC_PER_SEC
 #define TITLE_LAST_NS  (32 * NSEC_PER_SEC)
 #define TITLE_HOUR_NS  (3600 * NSEC_PER_SEC)
 #define TITLES_AT_ONCE 64
@@ -71,7 +72,7 @@ static void title_answer(void *ctx, int r, struct unpack *body)
 /* When it is looked at again. */
 static void title_postpone(struct title *s, uint64_t now)
 {
-	s->wait_ns = s->wait_ns ? MIN(2 * s->wait_ns, TITLE_LAST_NS) : TITLE_FIRST_NS;
+	s->wait_ns = s->wait_ns ? MIN(2 * s->wait_ns, TITLE_LAST_NS) : TITLE_FOUND_NS;
 	if (!s->since_ns || now - s->since_ns >= TITLE_HOUR_NS) {
 		s->since_ns = now;
 		s->changes = s->renames = 0;
