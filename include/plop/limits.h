@@ -59,7 +59,7 @@
  */
 #define PLOP_CAPTURE_FILE      256
 #define PLOP_CAPTURE_NAME      256
-#define PLOP_CAPTURE_LINETABLE 1024
+#define PLOP_CAPTURE_LINETABLE 2048
 
 /*
  * Of one stack with its asyncio tasks: tasks and futures that await one another, frames of each
