@@ -125,7 +125,8 @@ def duck(python, packages, query, files):
 
 def parquet(python, packages, folder):
     """From what bench_store wrote; ordered by time, as it comes."""
-    sql = """COPY (SELECT * FROM read_csv('{0}/samples.csv', header=true)) TO '{0}/samples.parquet' (FORMAT parquet, COMPRESSION zstd);
+    sql = """SET enable_progress_bar = false;
+    COPY (SELECT * FROM read_csv('{0}/samples.csv', header=true)) TO '{0}/samples.parquet' (FORMAT parquet, COMPRESSION zstd);
     COPY (SELECT stack, string_split(functions, ' ')::INTEGER[] AS functions FROM read_csv('{0}/stacks.csv', header=true,
           columns={{'stack': 'INTEGER', 'functions': 'VARCHAR'}})) TO '{0}/stacks.parquet' (FORMAT parquet, COMPRESSION zstd)""".format(folder)
     subprocess.run([python, "-c", "import duckdb, sys; duckdb.sql(sys.argv[1])", sql], env=loads.environment(packages), check=True)
