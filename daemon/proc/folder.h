@@ -25,10 +25,3 @@ int folder_read_stat(int folder, struct buf *b, struct proc_stat *ret);
 #define STATUS_SIZE 4096
 /* ret_owner: whose the files in the folder are; NULL: nobody asks. */
 int folder_read_status(int folder, char text[STATUS_SIZE], uid_t *ret_owner);
-
-/*
- * The arguments and the environment, as far as they are looked at, as the files cmdline and environ
- * have them: from the memory itself, both by one call, where s says where they lie.
- */
-int folder_read_blocks(int folder, const struct proc_stat *s, struct buf *arguments,
-		       struct buf *environ_block);

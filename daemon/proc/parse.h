@@ -32,7 +32,7 @@ struct proc_stat {
 	 * where the stack, the arguments and the environment lie; 0: not there, or not for the
 	 * caller to know
 	 */
-	uint64_t stack, arguments, arguments_end, environment, environment_end;
+	uint64_t stack, arguments, environment;
 };
 /* -EBADMSG: not such a line. */
 int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret);

@@ -228,15 +228,22 @@ int process_info_inherit(struct process_info *p, const struct process_info *make
 	return 0;
 }
 
-/* What the arguments, the environment and the cgroup say of service and version. */
-static int read_labels(int folder, const struct proc_stat *stat, const char *status,
-		       struct version_cache *versions, struct buf *b, struct process_info *p)
+/*
+ * What the arguments, the environment and the cgroup say of service and version. The files are
+ * read, not the memory: of a file that a process has mapped there these give nothing, and so wait
+ * for no file system that never answers (FOLL_ANON in get_mm_cmdline() and environ_read(),
+ * fs/proc/base.c).
+ */
+static int read_labels(int folder, const char *status, struct version_cache *versions,
+		       struct buf *b, struct process_info *p)
 {
 	_cleanup_buf_ struct buf arguments = {};
 	_cleanup_free_ char *script = NULL;
 	const char *data;
-	int r = folder_read_blocks(folder, stat, &arguments, b);
+	int r = folder_read_optional(folder, "cmdline", PROC_MAX_CMDLINE_READ, &arguments);
 
+	if (r == 0)
+		r = folder_read_optional(folder, "environ", PROC_MAX_ENVIRON, b);
 	if (r < 0)
 		return r;
 	data = arguments.data ? arguments.data : "";
@@ -321,7 +328,7 @@ static int read_all(pid_t pid, struct version_cache *versions, struct process_in
 	r = r < 0 ? r : read_made(&s, &b, p);
 	r = r < 0 ? r : read_exe(folder, &p->exe);
 	r = r < 0 ? r : read_cgroup(folder, &b, p);
-	r = r < 0 ? r : read_labels(folder, &s, status, versions, &b, p);
+	r = r < 0 ? r : read_labels(folder, status, versions, &b, p);
 	if (r < 0)
 		return r;
 	/* of one that has ended meanwhile some files were empty */

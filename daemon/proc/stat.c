@@ -72,12 +72,10 @@ int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret)
 			return -EBADMSG;
 	}
 	/* as far as there are any */
-	for (int field = 23; field <= 51; field++) {
+	for (int field = 23; field <= 50; field++) {
 		uint64_t *to = field == 28 ? &s.stack :
 			       field == 48 ? &s.arguments :
-			       field == 49 ? &s.arguments_end :
 			       field == 50 ? &s.environment :
-			       field == 51 ? &s.environment_end :
 					     NULL;
 
 		if (to ? !take_number(&p, end, to) : !skip_field(&p, end))
