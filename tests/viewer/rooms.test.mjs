@@ -259,6 +259,8 @@ test('hostile names stay names in the overview', async (t) => {
   });
   await page.waitForFunction((n) => document.querySelector('[data-part="recordings"] .name')?.textContent === n, bad);
   assert.equal(await page.getAttribute('[data-part="recordings"] a', 'href'), '/v1/recordings/..%2F%22%3E%3Cscript%3E?format=pprof');
+  assert.match(await page.textContent('[data-part="changes"]'), /slower, by how much is not known/);
+  assert.match(await page.textContent('[data-part="recordings"]'), /not begun/);
   await screenshot(page, 'overview-hostile');
   assert.deepEqual(await check(), []);
 });

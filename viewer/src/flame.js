@@ -159,6 +159,7 @@ export function mountFlame({ section, tooltip, onChange }) {
       }),
     );
     crumbs.parentElement.hidden = way.length === 0;
+    crumbs.parentElement.scrollLeft = crumbs.scrollWidth;
   }
 
   function showLegend() {

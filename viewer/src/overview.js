@@ -3,6 +3,7 @@
 
 const whole = (v) => (Number.isFinite(v) && v > 0 ? v : 0);
 const text = (v) => (typeof v === 'string' ? v : '');
+const number = (v) => (typeof v === 'number' ? v : NaN); // null: not known
 const list = (v) => (Array.isArray(v) ? v.filter((o) => o !== null && typeof o === 'object') : []);
 
 // CPU of each service, or of each program where no service is known, most first: {name, pids, processes, cpus, points}. pids: of
@@ -81,7 +82,7 @@ export function changes(deploys, regressions, most) {
         compared: compared === undefined ? null : { base: whole(compared.base?.windows), new: whole(compared.new?.windows) },
         slower: slower
           .filter((f) => f.service === d.service && f.version === d.version)
-          .map((f) => ({ name: text(f.name), file: text(f.file), rise: Number(f.rise), low: Number(f.low), high: Number(f.high), relative: Number(f.relative) })),
+          .map((f) => ({ name: text(f.name), file: text(f.file), rise: number(f.rise), low: number(f.low), high: number(f.high) })),
       };
     });
 }

@@ -95,7 +95,11 @@ export function mountOverview({ section, onChange }) {
   }
 
   const points = (v) => `${v >= 0 ? '+' : '\u2212'}${Math.abs(100 * v).toFixed(1)}`;
-  const verdict = (f) => `${points(f.rise)} points of CPU time${Number.isFinite(f.low) && Number.isFinite(f.high) ? `, 95 % interval ${points(f.low)} to ${points(f.high)}` : ''}`;
+  const verdict = (f) => {
+    if (!Number.isFinite(f.rise)) return 'slower, by how much is not known';
+    const interval = Number.isFinite(f.low) && Number.isFinite(f.high) ? `, 95 % interval ${points(f.low)} to ${points(f.high)}` : '';
+    return `${points(f.rise)} points of CPU time${interval}`;
+  };
 
   function showStored() {
     const now = hostTime();
@@ -132,7 +136,7 @@ export function mountOverview({ section, onChange }) {
       return item;
     }).order();
     r.select('.name').text((k) => visible(k.name) || k.id);
-    r.select('.what').text((k) => [clock(k.start, now), duration(k.seconds), visible(k.target), `${count(k.samples)} samples`, ...k.labels.map(visible)].filter((t) => t !== '').join(' \u00b7 '));
+    r.select('.what').text((k) => [k.start > 0 ? clock(k.start, now) : 'not begun', duration(k.seconds), visible(k.target), `${count(k.samples)} samples`, ...k.labels.map(visible)].filter((t) => t !== '').join(' \u00b7 '));
     r.select('a').text((k) => (k.running ? 'running' : 'download')).attr('href', (k) => (k.running ? null : `/v1/recordings/${encodeURIComponent(k.id)}?format=pprof`)).attr('download', (k) => `${k.name || k.id}.pb.gz`);
     said('recordings', failure !== '' ? `Not known: ${failure}.` : stored.recordings === null ? 'Asking.' : kept.length === 0 ? 'None. \u201cplopctl record --name NAME\u201d keeps one.' : '');
   }
