@@ -280,6 +280,7 @@ static void work(volatile int64_t *done)
 {
 	struct store *s = NULL;
 
+	check_no_marks();
 	if (store_begin(dir.path, &s) < 0)
 		_exit(1);
 	for (;;) {
