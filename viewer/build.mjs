@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // build.mjs DIR: bundle the viewer into DIR. The same sources and lock file make the same bytes.
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -23,4 +23,8 @@ await build({
   banner: { js: '/* plop, BSD-2-Clause; contains d3, Copyright Mike Bostock, ISC licence */' },
 });
 await build({ ...common, entryPoints: ['app.css'], outfile: join(out, 'app.css'), target: ['chrome111', 'firefox113', 'safari16.4'] });
-for (const name of ['index.html', 'favicon.svg']) copyFileSync(join(here, name), join(out, name));
+copyFileSync(join(here, 'favicon.svg'), join(out, 'favicon.svg'));
+// "<!-- room NAME -->" is where the markup of that room comes.
+const page = readFileSync(join(here, 'index.html'), 'utf8');
+const withRooms = page.replace(/^( *)<!-- room (\w+) -->\n/gm, (line, indent, name) => readFileSync(join(here, 'src', 'rooms', name, 'room.html'), 'utf8').replace(/^(?=.)/gm, indent));
+writeFileSync(join(out, 'index.html'), withRooms);

@@ -449,7 +449,7 @@ test('the bundle needs no eval, sets no HTML, and loads nothing from elsewhere',
   assert.ok(!/new Function|\beval\(|insertAdjacentHTML|document\.write/.test(js));
   assert.ok(!/\sstyle=|\son[a-z]+=|https?:\/\//.test(html));
   const sources = new URL('../../viewer/src/', import.meta.url);
-  for (const name of readdirSync(sources)) {
+  for (const name of readdirSync(sources, { recursive: true }).filter((n) => n.endsWith('.js'))) {
     assert.ok(!/\.html\(|innerHTML|outerHTML|attr\('style'/.test(readFileSync(new URL(name, sources), 'utf8')), name);
   }
 });

@@ -2,9 +2,9 @@
 // The pictures of the page. A room is mounted once, into the section of its name, with {section, tooltip, onChange}, and gives
 // {update(view), resize(), found()}: view is {profile, tree, processes, windows, state, slots, anew}, found() says how much the search finds. Only the
 // room that the state names is shown and updated.
-import { mountFlame } from './flame.js';
-import { mountGraph } from './graph_room.js';
-import { mountOverview } from './overview_room.js';
+import { mountFlame } from './rooms/flame/room.js';
+import { mountGraph } from './rooms/graph/room.js';
+import { mountOverview } from './rooms/overview/room.js';
 
 const MOUNT = { overview: mountOverview, graph: mountGraph, flame: mountFlame };
 

@@ -11,80 +11,61 @@ export const GROUPS = { none: '', service: 'service', process: 'service,pid' };
 export const SHAPES = ['calls', 'inverted', 'callers', 'callees'];
 export const COLORS = ['file', 'package', 'kind'];
 
-export const DEFAULTS = Object.freeze({
-  pids: [], // none: all processes
-  from: null, // unix seconds; null: the running window
-  to: null, // null with from: until now
-  degree: DEFAULT_DEGREE,
-  top: DEFAULT_TOP,
-  area: 'self', // of bubbles
-  query: '',
-  sort: '-self',
-  room: 'overview', // which picture
-  view: 'both',
-  span: '1h', // of the time strip
-  fn: '', // key of the selected function
-  group: 'none',
-  shape: 'calls',
-  fold: 'none',
-  recursion: false, // a function that calls itself is one
-  up: false, // flames instead of icicles
-  color: 'file',
-  at: '', // id of the node that has the whole width
-});
-
-function integer(value, low, high, fallback) {
-  if (value === null || !/^\d{1,9}$/.test(value)) return fallback;
-  return Math.min(high, Math.max(low, Number(value)));
-}
-
-function seconds(value) {
-  return value !== null && /^\d{1,12}(\.\d{1,9})?$/.test(value) ? Number(value) : null;
-}
+// How a field is read from the address: each takes the text, or null, and gives undefined for what it does not understand.
+const oneOf = (values) => (text) => (values.includes(text) ? text : undefined);
+const integer = (low, high) => (text) => (text !== null && /^\d{1,9}$/.test(text) ? Math.min(high, Math.max(low, Number(text))) : undefined);
+const seconds = (text) => (text !== null && /^\d{1,12}(\.\d{1,9})?$/.test(text) ? Number(text) : undefined);
+const cut = (length) => (text) => text?.slice(0, length);
+const flag = (text) => text === 'true' || undefined;
+const sorted = (columns) => (text) => (columns.includes(text?.replace(/^-/, '')) ? text : undefined);
+const nodeId = (text) => (text !== null && /^[a-z0-9]{1,14}$/.test(text) ? text : undefined);
 
 export const MAX_DEGREE = 999;
 export const MAX_TOP = 5000;
+const MAX_PIDS = 30;
+
+// A field of the state: its key, its value in the plain page, how it is read; `name` where the address calls it otherwise.
+const FIELDS = [
+  { key: 'from', value: null, read: seconds }, // unix seconds; null: the running window
+  { key: 'to', value: null, read: seconds }, // null with from: until now
+  { key: 'room', value: 'overview', read: oneOf(ROOMS) }, // which picture
+  { key: 'degree', value: DEFAULT_DEGREE, read: integer(0, MAX_DEGREE) },
+  { key: 'top', value: DEFAULT_TOP, read: integer(1, MAX_TOP) },
+  { key: 'area', value: 'self', read: oneOf(AREAS) }, // of bubbles
+  { key: 'sort', value: '-self', read: sorted(COLUMNS) },
+  { key: 'view', value: 'both', read: oneOf(VIEWS) },
+  { key: 'span', value: '1h', read: oneOf(Object.keys(SPANS)) }, // of the time strip
+  { key: 'fn', value: '', read: cut(4000) }, // key of the selected function
+  { key: 'group', value: 'none', read: oneOf(Object.keys(GROUPS)) },
+  { key: 'shape', value: 'calls', read: oneOf(SHAPES) },
+  { key: 'fold', value: 'none', read: oneOf(FOLDS) },
+  { key: 'recursion', value: false, read: flag }, // a function that calls itself is one
+  { key: 'up', value: false, read: flag }, // flames instead of icicles
+  { key: 'color', value: 'file', read: oneOf(COLORS) },
+  { key: 'at', value: '', read: nodeId }, // the node that has the whole width
+  { key: 'query', name: 'search', value: '', read: cut(200) },
+];
+
+// pids: none: all processes.
+export const DEFAULTS = Object.freeze({ pids: [], ...Object.fromEntries(FIELDS.map((f) => [f.key, f.value])) });
 
 // From "?pid=1&from=..." ; what is not understood counts as absent.
 export function parseState(search) {
   const q = new URLSearchParams(search);
-  const from = seconds(q.get('from'));
-  const to = from === null ? null : seconds(q.get('to'));
-  const sort = q.get('sort') ?? '';
-  const one = (key, of) => (of.includes(q.get(key)) ? q.get(key) : DEFAULTS[key]);
-  return {
-    pids: [...new Set(q.getAll('pid').filter((p) => /^[1-9]\d{0,8}$/.test(p)).map(Number))].slice(0, 30),
-    from,
-    to: to !== null && to <= from ? null : to,
-    degree: integer(q.get('degree'), 0, MAX_DEGREE, DEFAULTS.degree),
-    top: integer(q.get('top'), 1, MAX_TOP, DEFAULTS.top),
-    area: one('area', AREAS),
-    query: (q.get('search') ?? '').slice(0, 200),
-    sort: COLUMNS.includes(sort.replace(/^-/, '')) ? sort : DEFAULTS.sort,
-    room: one('room', ROOMS),
-    view: one('view', VIEWS),
-    span: one('span', Object.keys(SPANS)),
-    fn: (q.get('fn') ?? '').slice(0, 4000),
-    group: one('group', Object.keys(GROUPS)),
-    shape: one('shape', SHAPES),
-    fold: one('fold', FOLDS),
-    recursion: q.get('recursion') === 'true',
-    up: q.get('up') === 'true',
-    color: one('color', COLORS),
-    at: /^[a-z0-9]{1,14}$/.test(q.get('at') ?? '') ? q.get('at') : '',
-  };
+  const pids = q.getAll('pid').filter((p) => /^[1-9]\d{0,8}$/.test(p)).map(Number);
+  const state = { pids: [...new Set(pids)].slice(0, MAX_PIDS) };
+  for (const f of FIELDS) state[f.key] = f.read(q.get(f.name ?? f.key)) ?? f.value;
+  if (state.from === null || state.to <= state.from) state.to = null;
+  return state;
 }
 
 // The other way; defaults are left out, so that the plain address is the plain page.
 export function formatState(state) {
   const q = new URLSearchParams();
   for (const pid of state.pids) q.append('pid', pid);
-  if (state.from !== null) q.set('from', state.from);
-  if (state.from !== null && state.to !== null) q.set('to', state.to);
-  for (const key of ['room', 'degree', 'top', 'area', 'sort', 'view', 'span', 'fn', 'group', 'shape', 'fold', 'recursion', 'up', 'color', 'at']) {
-    if (state[key] !== DEFAULTS[key]) q.set(key, state[key]);
+  for (const f of FIELDS) {
+    if (state[f.key] !== f.value && (f.key !== 'to' || state.from !== null)) q.set(f.name ?? f.key, state[f.key]);
   }
-  if (state.query !== '') q.set('search', state.query);
   const s = q.toString();
   return s === '' ? '' : `?${s}`;
 }

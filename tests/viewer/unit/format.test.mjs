@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as format from '../../../viewer/src/format.js';
-import { arrowPath, fitTransform, loopPath } from '../../../viewer/src/geometry.js';
+import { arrowPath, fitTransform, loopPath } from '../../../viewer/src/rooms/graph/geometry.js';
 
 test('numbers', () => {
   assert.equal(format.count(0), '0');

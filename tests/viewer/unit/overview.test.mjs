@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { processList, readProfile } from '../../../viewer/src/model.js';
-import * as o from '../../../viewer/src/overview.js';
+import * as o from '../../../viewer/src/rooms/overview/overview.js';
 import { T0, callgraph, deploys, recordings, regressions, shop } from '../canned.mjs';
 
 const window_ = (start, counts) => ({ start, end: start + 30, hz: 100, processes: Object.entries(counts).map(([pid, samples]) => ({ pid: Number(pid), start_time: 1, comm: `c${pid}`, samples })) });

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The room of the call graph: what model.js says of the profile, drawn by graph.js, with its legend, its buttons and its note.
 import { createGraph } from './graph.js';
-import { draw, matches } from './model.js';
-import { showLegend, showNote } from './panels.js';
+import { draw, matches } from '../../model.js';
+import { showLegend, showNote } from '../../panels.js';
 
 export function mountGraph({ section, tooltip, onChange }) {
   const $ = (selector) => section.querySelector(selector);

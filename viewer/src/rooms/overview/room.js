@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The overview: what uses the CPU, the hottest functions, what the last deploys changed, recordings. Each line leads on.
-import { get, hostTime } from './api.js';
-import { select } from './d3.js';
-import { clock, count, cutMiddle, duration, nameOf, percent, place, shortPath, visible } from './format.js';
-import { slotClass } from './model.js';
+import { get, hostTime } from '../../api.js';
+import { select } from '../../d3.js';
+import { clock, count, cutMiddle, duration, nameOf, percent, place, shortPath, visible } from '../../format.js';
+import { slotClass } from '../../model.js';
 import { changes, hottest, recordings, services } from './overview.js';
 
 const SERVICES = 12;

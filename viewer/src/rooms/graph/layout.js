@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Where bubbles are: d3-force, with a memory, so that a function is found where it was when the next second comes in.
-import { forceCollide, forceLink, forceManyBody, forceSimulation, forceX, forceY } from './d3.js';
+import { forceCollide, forceLink, forceManyBody, forceSimulation, forceX, forceY } from '../../d3.js';
 
 const STEP = 52; // between the rims of the largest bubbles of a column and the next; less if there are many columns
 const LEAST_STEP = 20;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Plop's call graph: draws what model.draw() says, where layout.js puts it; zoom, pan, drag, mouse-over and keyboard.
-import { drag, select, zoom, zoomIdentity, zoomTransform } from './d3.js';
-import { count, cut, nameOf, percent, place, visible } from './format.js';
+import { drag, select, zoom, zoomIdentity, zoomTransform } from '../../d3.js';
+import { count, cut, nameOf, percent, place, visible } from '../../format.js';
 import { arrowPath, fitTransform, loopPath } from './geometry.js';
 import { createLayout } from './layout.js';
-import { isSynthetic, placeLabels } from './model.js';
-import { createTheme } from './theme.js';
+import { isSynthetic, placeLabels } from '../../model.js';
+import { createTheme } from '../../theme.js';
 
 const LABELS = 160; // names tried at most
 const LABELS_MS = 150;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The flame graph: draws on a canvas what tree.js lays out; zoom with the way back, mouse-over, search, keyboard.
-import { count, cutMiddle, nameOf, percent, place, visible } from './format.js';
-import { assignSlots, isSynthetic, matches, slotClass } from './model.js';
-import { createTheme } from './theme.js';
-import { boxAt, calleesOf, callersOf, find, invert, layout, matched, packageOf, simplify, walk, wayTo } from './tree.js';
+import { count, cutMiddle, nameOf, percent, place, visible } from '../../format.js';
+import { assignSlots, isSynthetic, matches, slotClass } from '../../model.js';
+import { createTheme } from '../../theme.js';
+import { boxAt, calleesOf, callersOf, find, invert, layout, matched, packageOf, simplify, walk, wayTo } from '../../tree.js';
 
 const ROW = 19; // CSS pixels, with a pixel between rows
 const FONT = 11.5;
