@@ -42,21 +42,23 @@ function kindOf(status, hint) {
   return status >= 500 ? 'unreachable' : 'refused';
 }
 
-export const get = (path, signal) => ask('GET', path, signal);
+export const get = (path, signal) => ask('GET', path, { signal });
+// What is no JSON, or is not to be read here; of plopd's own size, so it may take a while.
+export const getBlob = (path) => ask('GET', path, { read: (response) => response.blob(), timeout: 120000 });
 
 // Ends the session, and the token that it was made from, on the host.
 export const logOut = () => ask('POST', '/v1/logout');
 
-async function ask(method, path, signal) {
+async function ask(method, path, { signal, read = (response) => response.json(), timeout = TIMEOUT_MS } = {}) {
   const limit = new AbortController();
   const stop = () => limit.abort();
-  const timer = setTimeout(stop, TIMEOUT_MS);
+  const timer = setTimeout(stop, timeout);
   signal?.addEventListener('abort', stop);
   try {
     const response = await fetch(path, { method, signal: limit.signal, credentials: 'same-origin', cache: 'no-store' });
     learnTime(response);
     if (!response.ok) throw await explain(response);
-    return await response.json();
+    return await read(response);
   } catch (e) {
     if (e instanceof ApiError || signal?.aborted) throw e;
     if (e instanceof SyntaxError) throw new ApiError('refused', 'the answer is not JSON');

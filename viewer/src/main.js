@@ -4,9 +4,10 @@ import { ApiError, backOff, follow, get, hostTime, logOut } from './api.js';
 import { percent } from './format.js';
 import { assignSlots, files, limitEnded, matches, processList, readProfile } from './model.js';
 import { createProcesses, showConnection, showEmpty, showFacts, showRetry, showTime, showVersion } from './panels.js';
+import { createExports } from './exports/menu.js';
 import { createRooms } from './rooms.js';
 import { createStrip } from './strip.js';
-import { SPANS, formatState, isLive, parseState, profileQuery, treeQuery } from './state.js';
+import { SPANS, formatState, isLive, parseState, profilePath, profileQuery, treeQuery } from './state.js';
 import { createTable } from './table.js';
 import { createTooltip } from './tooltip.js';
 import { createTrees } from './trees.js';
@@ -36,6 +37,7 @@ const slots = new Map(); // file -> colour, for as long as the page lives
 
 const tooltip = createTooltip(byId('tooltip'));
 const rooms = createRooms({ sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch) => setState(patch) });
+createExports({ element: byId('exports'), shown: () => ({ state, profile, processes }), picture: () => rooms.picture() });
 const trees = createTrees({
   onTree(next) {
     tree = next;
@@ -117,9 +119,9 @@ function load() {
 function listen() {
   stopLoading();
   again(0);
-  const query = profileQuery(state);
+  const path = profilePath(state);
   if (isLive(state)) {
-    stopLoading = follow(`/v1/stream${query}`, (json) => arrived(json, 'live'), whyBroken);
+    stopLoading = follow(`/v1/stream${profileQuery(state)}`, (json) => arrived(json, 'live'), whyBroken);
     return;
   }
   const abort = new AbortController();
@@ -127,7 +129,7 @@ function listen() {
   let failures = 0;
   const ask = async () => {
     try {
-      arrived(await get(`/v1/profile${query}${query === '' ? '?' : '&'}format=json`, abort.signal), 'stored');
+      arrived(await get(`${path}${path.includes('?') ? '&' : '?'}format=json`, abort.signal), 'stored');
     } catch (e) {
       if (abort.signal.aborted) return;
       failed(e);

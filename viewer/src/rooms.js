@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The pictures of the page. A room is mounted once, into the section of its name, with {section, tooltip, onChange}, and gives
-// {update(view), resize(), found()}: view is {profile, tree, processes, windows, state, slots, anew}, found() says how much the search finds. Only the
-// room that the state names is shown and updated.
+// {update(view), resize(), found()}: view is {profile, tree, processes, windows, state, slots, anew}, found() says how much the search finds. One
+// that has a picture to save gives it by picture(title), as an <svg>. Only the room that the state names is shown and updated.
 import { mountFlame } from './rooms/flame/room.js';
 import { mountGraph } from './rooms/graph/room.js';
 import { mountOverview } from './rooms/overview/room.js';
@@ -27,5 +27,6 @@ export function createRooms({ sections, tooltip, onChange }) {
     },
     resize: () => shown?.resize(),
     found: () => shown?.found() ?? '',
+    picture: () => shown?.picture ?? null,
   };
 }

@@ -89,6 +89,9 @@ export function profileQuery(state) {
   return s === '' ? '' : `?${s}`;
 }
 
+// Where the profile of what is selected is.
+export const profilePath = (state) => `/v1/profile${profileQuery(state)}`;
+
 // The query of /v1/profile for the flame tree of what is selected. `start`: when the running window began, which is asked for where
 // nothing else is chosen.
 export function treeQuery(state, start) {

@@ -23,11 +23,11 @@ function read(element) {
   }
   probe.remove();
   const style = getComputedStyle(element);
-  for (const name of ['ink', 'accent', 'line', 'mono']) colors[name] = style.getPropertyValue(`--${name}`).trim();
+  for (const name of ['ink', 'accent', 'line', 'mono', 'ground']) colors[name] = style.getPropertyValue(`--${name}`).trim();
   return colors;
 }
 
-// Gives a function that gives {fill, on: by class, ink, accent, line, mono}, the same object until the theme changes.
+// Gives a function that gives {fill, on: by class, ink, accent, line, mono, ground}, the same object until the theme changes.
 export function createTheme(element, onChange) {
   let colors = null;
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {

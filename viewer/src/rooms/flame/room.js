@@ -2,6 +2,7 @@
 // The flame graph: draws on a canvas what tree.js lays out; zoom with the way back, mouse-over, search, keyboard.
 import { count, cutMiddle, nameOf, percent, place, visible } from '../../format.js';
 import { assignSlots, isSynthetic, matches, slotClass } from '../../model.js';
+import { newSvg, put, rgb } from '../../exports/picture.js';
 import { createTheme } from '../../theme.js';
 import { boxAt, calleesOf, callersOf, find, invert, layout, matched, packageOf, simplify, walk, wayTo } from '../../tree.js';
 
@@ -81,34 +82,64 @@ export function mountFlame({ section, tooltip, onChange }) {
     space.style.height = `${rows.length * ROW}px`;
   }
 
+  // What paints the boxes: on the canvas, or into an <svg>.
+  const onCanvas = {
+    box(x, y, w, h, color, alpha) {
+      ink.globalAlpha = alpha;
+      ink.fillStyle = color;
+      ink.fillRect(x, y, w, h);
+      ink.globalAlpha = 1;
+    },
+    outline(x, y, w, h, color, thick) {
+      ink.strokeStyle = color;
+      ink.lineWidth = thick;
+      ink.strokeRect(x, y, w, h);
+    },
+    text(x, y, color, words) {
+      ink.fillStyle = color;
+      ink.fillText(words, x, y);
+    },
+  };
+  const intoSvg = (svg) => ({
+    box(x, y, w, h, color, alpha, node) {
+      const rect = put(svg, 'rect', { x: x.toFixed(2), y, width: w.toFixed(2), height: h, fill: rgb(color) });
+      if (alpha < 1) rect.setAttribute('fill-opacity', alpha);
+      put(rect, 'title').textContent = sentence(node);
+    },
+    outline: (x, y, w, h, color, thick) => put(svg, 'rect', { x: x.toFixed(2), y, width: w.toFixed(2), height: h, fill: 'none', stroke: rgb(color), 'stroke-width': thick }),
+    text: (x, y, color, words) => {
+      put(svg, 'text', { x: x.toFixed(2), y, fill: rgb(color), 'pointer-events': 'none' }).textContent = words;
+    },
+  });
+
   // The top of a row: icicles hang, flames stand.
   const topOf = (row) => (state.up ? (rows.length - 1 - row) * ROW : row * ROW);
   const rowAt = (y) => (state.up ? rows.length - 1 - Math.floor(y / ROW) : Math.floor(y / ROW));
 
-  function paint(box, y) {
+  function paint(pen, box, y) {
     const { node, x, w } = box;
     const above = node !== at && node.depth <= at.depth;
     const isMatch = node.frame !== null && state.query !== '' && matches(node.frame, state.query);
     const dim = (above && !isMatch) || (state.query !== '' && !isMatch && node.frame !== null);
-    ink.globalAlpha = dim ? 0.35 : 1;
     const color = node.frame === null ? '' : colorOf(node.frame).class;
-    ink.fillStyle = node.frame === null ? colors.line : colors.fill[color];
     const inner = Math.max(0.5, w - (w > 3 ? 1 : 0));
-    ink.fillRect(x, y, inner, ROW - 1);
-    ink.globalAlpha = 1;
-    if (node.frame !== null && node.frame.key === state.fn) outline(x, y, inner, colors.ink, 2);
-    if (node.id === focus && document.activeElement === canvas) outline(x, y, inner, colors.accent, 3);
-    else if (node === hovered) outline(x, y, inner, colors.ink, 1.5);
+    pen.box(x, y, inner, ROW - 1, node.frame === null ? colors.line : colors.fill[color], dim ? 0.35 : 1, node);
+    const outline = (of, thick) => pen.outline(x + thick / 2, y + thick / 2, Math.max(1, inner - thick), ROW - 1 - thick, of, thick);
+    if (node.frame !== null && node.frame.key === state.fn) outline(colors.ink, 2);
+    if (node.id === focus && document.activeElement === canvas) outline(colors.accent, 3);
+    else if (node === hovered) outline(colors.ink, 1.5);
     const room = Math.floor((w - 7) / letter);
     if (room < 2) return;
-    ink.fillStyle = node.frame === null || dim ? colors.ink : colors.on[color];
-    ink.fillText(cutMiddle(node.frame === null ? rootName() : nameOf(node.frame), room), x + 3.5, y + ROW / 2);
+    pen.text(x + 3.5, y + ROW / 2, node.frame === null || dim ? colors.ink : colors.on[color], cutMiddle(node.frame === null ? rootName() : nameOf(node.frame), room));
   }
 
-  function outline(x, y, w, color, thick) {
-    ink.strokeStyle = color;
-    ink.lineWidth = thick;
-    ink.strokeRect(x + thick / 2, y + thick / 2, Math.max(1, w - thick), ROW - 1 - thick);
+  // All of it, also what is not scrolled into view.
+  function picture(title) {
+    if (root === null) return null;
+    const svg = newSvg(width(), rows.length * ROW, colors.ground, title);
+    const boxes = put(svg, 'g', { 'font-family': 'ui-monospace, Menlo, Consolas, monospace', 'font-size': FONT, 'dominant-baseline': 'central' });
+    for (const row of rows) for (const box of row) paint(intoSvg(boxes), box, topOf(box.row));
+    return svg;
   }
 
   const rootName = () => `all: ${count(root.value)} samples`;
@@ -137,7 +168,7 @@ export function mountFlame({ section, tooltip, onChange }) {
     for (const row of rows) {
       const y = topOf(row[0].row) - scroll.scrollTop;
       if (y + ROW < 0 || y > h) continue;
-      for (const box of row) paint(box, y);
+      for (const box of row) paint(onCanvas, box, y);
       boxes += row.length;
     }
     canvas.dataset.boxes = boxes;
@@ -335,6 +366,7 @@ export function mountFlame({ section, tooltip, onChange }) {
       arrange();
       draw();
     },
+    picture,
     // How much the search finds, in words.
     found: () => (root === null || state.query === '' ? '' : percent(matched(root, (f) => matches(f, state.query)), root.value)),
   };

@@ -5,6 +5,7 @@ import { count, cut, nameOf, percent, place, visible } from '../../format.js';
 import { arrowPath, fitTransform, loopPath } from './geometry.js';
 import { createLayout } from './layout.js';
 import { isSynthetic, placeLabels } from '../../model.js';
+import { copyOf } from '../../exports/picture.js';
 import { createTheme } from '../../theme.js';
 
 const LABELS = 160; // names tried at most
@@ -431,5 +432,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
       else labels();
     },
     scale,
+    // As it is seen now, as an <svg> of its own.
+    picture: (title) => copyOf(svg, theme().ground, title),
   };
 }

@@ -50,5 +50,6 @@ export function mountGraph({ section, tooltip, onChange }) {
     },
     resize: () => graph.resized(),
     found: () => '',
+    picture: (title) => graph.picture(title),
   };
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The menu that saves what is shown: the profile in a format of plopd's, or the picture.
+import { getBlob } from '../api.js';
+import { bytes } from '../format.js';
+import { EXPORTS, exportPath, fileName } from './names.js';
+import { pngOf, textOf } from './picture.js';
+
+// shown() gives {state, profile, processes}, picture() what makes the <svg> of the room that is shown, or null where it has none.
+export function createExports({ element, shown, picture }) {
+  const list = element.querySelector('ul');
+  const told = element.querySelector('[role="status"]');
+  const summary = element.querySelector('summary');
+
+  async function make(one, now, name) {
+    if (!one.picture) return getBlob(exportPath(now.state, now.profile.start, one.format));
+    const svg = picture()(name);
+    if (svg === null) throw new Error('the picture is not drawn yet');
+    return one.format === 'png' ? pngOf(svg) : new Blob([textOf(svg)], { type: 'image/svg+xml' });
+  }
+
+  function save(blob, name) {
+    const a = document.createElement('a');
+    a.href = URL.createObjectURL(blob);
+    a.download = name;
+    a.click();
+    setTimeout(() => URL.revokeObjectURL(a.href), 60000); // the browser may still read it
+  }
+
+  async function run(one, button) {
+    const now = shown();
+    if (now.profile === null) {
+      told.textContent = 'Nothing is shown yet.';
+      return;
+    }
+    button.disabled = true;
+    told.textContent = 'Making it\u2026';
+    try {
+      const name = fileName(now.state, now.processes ?? [], now.profile.start, one.ending);
+      const blob = await make(one, now, name);
+      save(blob, name);
+      told.textContent = `${name}, ${bytes(blob.size)}`;
+    } catch (e) {
+      told.textContent = `Not saved: ${e.message}.${e.hint ? ` Try: ${e.hint}.` : ''}`;
+    }
+    button.disabled = false;
+    button.focus();
+  }
+
+  list.replaceChildren(
+    ...EXPORTS.map((one) => {
+      const li = document.createElement('li');
+      const b = document.createElement('button');
+      b.type = 'button';
+      b.dataset.format = one.format;
+      const what = document.createElement('span');
+      what.textContent = one.what;
+      b.append(one.name, what);
+      b.addEventListener('click', () => run(one, b));
+      li.append(b);
+      return li;
+    }),
+  );
+  element.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || !element.open) return;
+    event.stopPropagation();
+    element.open = false;
+    summary.focus();
+  });
+  document.addEventListener('pointerdown', (event) => {
+    if (!element.contains(event.target)) element.open = false;
+  });
+  element.addEventListener('toggle', () => {
+    told.textContent = '';
+    const none = element.open && picture() === null;
+    for (const one of EXPORTS.filter((e) => e.picture)) {
+      const b = list.querySelector(`[data-format="${one.format}"]`);
+      b.disabled = none;
+      b.querySelector('span').textContent = none ? 'the call graph and the flame graph have a picture' : one.what;
+    }
+  });
+}
