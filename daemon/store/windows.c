@@ -12,17 +12,17 @@ static void put_window(struct buf *to, const struct head *h, const struct buf *p
 	json_put_end(&w);
 }
 
-static void put_process(struct buf *to, int64_t pid, double start_time, const char *comm,
-			const char *python, uint64_t samples)
+static void put_process(struct buf *to, const struct profile_process *p)
 {
 	struct json_writer w = json_elements_on(to);
 
 	json_put_object(&w, NULL);
-	json_put_int(&w, "pid", pid);
-	json_put_real(&w, "start_time", start_time);
-	json_put_string(&w, "comm", comm);
-	json_put_string(&w, "python", python);
-	json_put_uint(&w, "samples", samples);
+	json_put_int(&w, "pid", p->info.pid);
+	json_put_real(&w, "start_time", p->info.start_time);
+	json_put_string(&w, "comm", p->info.comm);
+	json_put_string(&w, "service", p->info.service);
+	json_put_string(&w, "python", p->python);
+	json_put_uint(&w, "samples", p->samples);
 	json_put_end(&w);
 }
 
@@ -53,7 +53,7 @@ static int list_process(const struct profile_process *p, void *ctx)
 	if (!listed(l->selectors, p->info.uid))
 		return 0;
 	l->samples += p->samples;
-	put_process(l->to, p->info.pid, p->info.start_time, p->info.comm, p->python, p->samples);
+	put_process(l->to, p);
 	l->processes++;
 	return 0;
 }
@@ -232,8 +232,7 @@ int store_window_put(const struct profile *window, const struct selectors *s, st
 		if (!p->samples || !listed(s, p->info.uid))
 			continue;
 		samples += p->samples;
-		put_process(&processes, p->info.pid, p->info.start_time, p->info.comm, p->python,
-			    p->samples);
+		put_process(&processes, p);
 	}
 	if (s && s->owned)
 		reduce(&h, samples);

@@ -308,6 +308,8 @@ START_TEST(windows_of_one_user)
 
 	p->processes[0].info.uid = PROCESS_NO_UID;
 	p->processes[1].info.uid = 1000;
+	free(p->processes[1].info.service);
+	p->processes[1].info.service = strdup("shop");
 	ck_assert_int_eq(store_save(store, p), 0);
 	list = windows_listed(reader, 10, &s);
 	running = window_put(p, &s);
@@ -315,9 +317,11 @@ START_TEST(windows_of_one_user)
 	windows[1] = running;
 	for (int i = 0; i < 2; i++) {
 		const json_t *w = windows[i], *processes = json_object_get(w, "processes");
+		const json_t *one = json_array_get(processes, 0);
 
 		ck_assert_uint_eq(json_array_size(processes), 1);
-		ck_assert_int_eq(member(json_array_get(processes, 0), "pid"), 200);
+		ck_assert_int_eq(member(one, "pid"), 200);
+		ck_assert_str_eq(json_string_value(json_object_get(one, "service")), "shop");
 		ck_assert_int_eq(member(w, "ticks"), 16);
 		ck_assert_int_eq(member(w, "python"), 16);
 		ck_assert_int_eq(member(w, "samples"), 16);
