@@ -16,14 +16,34 @@ static int refuse(const struct api_request *q, int r, const struct refusal *why)
 
 #define LABELS "/v1/labels/"
 
+static int fit_lines(const struct query *query, struct refusal *ret)
+{
+	if (query->name)
+		refusal_say(ret, 400, "it chooses among /v1/recordings", "name is no selector");
+	else if (!query->function && !query->file)
+		refusal_say(ret, 400, "say function=NAME, file=PATH or both",
+			    "lines are of a function, or of a file");
+	else
+		return 0;
+	return -EINVAL;
+}
+
 /* What of a query is of some routes only. */
 static int fit(const struct api_request *q, struct query *query, struct refusal *ret)
 {
 	if (strncmp(q->path, LABELS, strlen(LABELS)) == 0)
 		return query_set_label(query, q->path + strlen(LABELS), ret);
+	if (streq(q->path, "/v1/lines"))
+		return fit_lines(query, ret);
 	if (query->function && !streq(q->path, "/v1/series")) {
-		refusal_say(ret, 400, "ask /v1/series, or choose from what /v1/profile answers",
+		refusal_say(ret, 400,
+			    "ask /v1/series or /v1/lines, or choose from what /v1/profile answers",
 			    "function is no selector");
+		return -EINVAL;
+	}
+	if (query->file) {
+		refusal_say(ret, 400, "ask /v1/lines, or choose from what /v1/profile answers",
+			    "file is no selector");
 		return -EINVAL;
 	}
 	if (streq(q->path, "/v1/recordings"))

@@ -3,7 +3,6 @@
 
 #include "format/encoders.h"
 #include "format/text.h"
-#include "util/frame_kind.h"
 
 #define TYPE   "{\"type\":\"plop-callgraph\""
 #define MERGED "\"merged\":{\"functions\":"
@@ -112,11 +111,7 @@ int json_encode(const struct profile *p, struct buf *out)
 
 		buf_printf(out, "%s{\"id\":%" PRIu32 ",\"function\":", i ? "," : "", i);
 		text_json(out, f->name);
-		buf_puts(out, ",\"file\":");
-		text_json(out, f->file);
-		buf_printf(out, ",\"line\":%d,\"kind\":\"%s\",\"module\":", f->line,
-			   frame_kind_name(f->kind));
-		text_json(out, f->module);
+		text_json_where(out, f);
 		buf_printf(out, ",\"self\":%" PRIu64 ",\"total\":%" PRIu64 "}", n->self, n->total);
 	}
 	buf_puts(out, "],\"edges\":[");

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "util/frame_kind.h"
 #include "util/utf8.h"
 
 void text_json(struct buf *b, const char *s)
@@ -149,6 +150,15 @@ void text_comment(struct buf *b, const struct profile *p)
 const char *text_place(const struct dict_function *f)
 {
 	return *f->file ? f->file : f->module;
+}
+
+void text_json_where(struct buf *b, const struct dict_function *f)
+{
+	buf_puts(b, ",\"file\":");
+	text_json(b, f->file);
+	buf_printf(b, ",\"line\":%d,\"kind\":\"%s\",\"module\":", f->line,
+		   frame_kind_name(f->kind));
+	text_json(b, f->module);
 }
 
 void text_json_head(struct buf *b, const struct profile *p, uint64_t total,

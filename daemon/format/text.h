@@ -36,6 +36,9 @@ void text_json_states(struct buf *b, const uint64_t states[SAMPLE_STATES]);
 void text_json_head(struct buf *b, const struct profile *p, uint64_t total,
 		    const uint64_t states[SAMPLE_STATES]);
 
+/* ,"file":...,"line":...,"kind":...,"module":...: where a function is, and what. */
+void text_json_where(struct buf *b, const struct dict_function *f);
+
 /* {"KEY":"VALUE",...} */
 void text_json_labels(struct buf *b, const struct labels *l);
 

@@ -4,7 +4,6 @@
 #include "format/encoders.h"
 #include "format/text.h"
 #include "profile/tree.h"
-#include "util/frame_kind.h"
 
 /* What was written of a function, which is most of a node: the same in each node that it has. */
 struct written {
@@ -15,11 +14,7 @@ static void write_function(const struct dict_function *f, struct buf *out)
 {
 	buf_puts(out, "{\"name\":");
 	text_json(out, f->name);
-	buf_puts(out, ",\"file\":");
-	text_json(out, f->file);
-	buf_printf(out, ",\"line\":%d,\"kind\":\"%s\",\"module\":", f->line,
-		   frame_kind_name(f->kind));
-	text_json(out, f->module);
+	text_json_where(out, f);
 	buf_puts(out, ",\"value\":");
 }
 

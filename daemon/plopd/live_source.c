@@ -25,7 +25,7 @@ static int live_read(struct source *s, struct question *k)
 	/* nothing was saved yet */
 	if (k->about == QUESTION_RECORDING)
 		return r;
-	return k->about == QUESTION_PROFILE ? profile_new(k->query.from_ns, 0, &k->profile) : 0;
+	return question_reads_profile(k) ? profile_new(k->query.from_ns, 0, &k->profile) : 0;
 }
 
 static int add_window(const struct profile *window, void *ctx)

@@ -137,6 +137,11 @@ void route_series(const struct api_request *q, void *ctx)
 	ask(q, ctx, QUESTION_SERIES);
 }
 
+void route_lines(const struct api_request *q, void *ctx)
+{
+	ask(q, ctx, QUESTION_LINES);
+}
+
 void route_labels(const struct api_request *q, void *ctx)
 {
 	ask(q, ctx, QUESTION_LABELS);

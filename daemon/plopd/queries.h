@@ -31,4 +31,5 @@ void route_deploys(const struct api_request *q, void *ctx);
 void route_diff(const struct api_request *q, void *ctx);
 void route_series(const struct api_request *q, void *ctx);
 void route_labels(const struct api_request *q, void *ctx);
+void route_lines(const struct api_request *q, void *ctx);
 void route_stream(const struct api_request *q, void *ctx);

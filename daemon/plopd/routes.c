@@ -18,6 +18,7 @@ PART(route_deploys, queries)
 PART(route_diff, queries)
 PART(route_series, queries)
 PART(route_labels, queries)
+PART(route_lines, queries)
 PART(route_stream, queries)
 PART(route_dump, dumps)
 PART(route_record, record_routes)
@@ -46,6 +47,7 @@ const struct api_route plopd_routes[] = {
 	{ "GET", "/v1/diff", true, route_diff_of },
 	{ "GET", "/v1/series", true, route_series_of },
 	{ "GET", "/v1/labels/*", true, route_labels_of },
+	{ "GET", "/v1/lines", true, route_lines_of },
 	{ "GET", "/v1/stream", true, route_stream_of },
 	{ "GET", "/v1/dump", true, route_dump_of },
 	{ "GET", "/v1/recordings", true, route_recordings_of },

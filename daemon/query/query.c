@@ -9,9 +9,10 @@ void query_done(struct query *q)
 	selectors_done(&q->selectors);
 	free(q->group_by);
 	free(q->function);
+	free(q->file);
 	free(q->name);
 	free(q->label);
-	q->group_by = q->function = q->name = q->label = NULL;
+	q->group_by = q->function = q->file = q->name = q->label = NULL;
 }
 
 int query_group(const struct query *q, struct profile **p)
@@ -45,9 +46,9 @@ int query_view(const struct query *q, const struct profile *p, struct profile **
 
 /* The parameters that are no selectors. */
 static const char *const names[] = { "from",     "to",       "format", "seconds",
-				     "group_by", "function", "name" };
+				     "group_by", "function", "file",   "name" };
 #define NAMES_HINT \
-	"besides selectors there are from, to, format, seconds, group_by, function and name"
+	"besides selectors there are from, to, format, seconds, group_by, function, file and name"
 
 /* The last one counts. */
 static int take_text(char **text, const char *value)
@@ -119,6 +120,8 @@ static int take(struct query *q, const struct query_parameter *p, struct refusal
 		return take_group(q, p->value, ret);
 	} else if (streq(p->key, "function")) {
 		return take_text(&q->function, p->value);
+	} else if (streq(p->key, "file")) {
+		return take_text(&q->file, p->value);
 	} else if (streq(p->key, "name")) {
 		return take_text(&q->name, p->value);
 	} else {
@@ -151,7 +154,7 @@ int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now
 	}
 	*ret = q;
 	q.selectors = (struct selectors){};
-	q.group_by = q.function = q.name = NULL;
+	q.group_by = q.function = q.file = q.name = NULL;
 	return 0;
 }
 

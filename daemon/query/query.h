@@ -22,6 +22,7 @@ struct query {
 	struct selectors selectors;  /* freed by query_done() */
 	char *group_by;              /* keys for profile_group(), or NULL; likewise */
 	char *function;              /* a function's name, or NULL; likewise */
+	char *file;                  /* a file's path, as functions have it, or NULL; likewise */
 	char *name;                  /* of a recording, or NULL; likewise */
 	char *label;                 /* a key of processes, or NULL; likewise: not of parameters */
 };

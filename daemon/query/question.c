@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "query/question.h"
 
+#include "format/by_line.h"
+
 void question_init(struct question *k, struct source *s, enum question_about about,
 		   struct query *query)
 {
 	*k = (struct question){ .source = s, .about = about, .memory = QUESTION_MEMORY };
 	k->query = *query;
 	*query = (struct query){};
-	k->timeline.function = TAKE_PTR(k->query.function);
+	if (about == QUESTION_SERIES)
+		k->timeline.function = TAKE_PTR(k->query.function);
 	k->values.key = TAKE_PTR(k->query.label);
 }
 
@@ -16,6 +19,11 @@ void question_init_diff(struct question *k, struct source *s, struct query *base
 	question_init(k, s, QUESTION_DIFF, base);
 	k->new_query = *new;
 	*new = (struct query){};
+}
+
+bool question_reads_profile(const struct question *k)
+{
+	return k->about == QUESTION_PROFILE || k->about == QUESTION_LINES;
 }
 
 bool question_is_of_profile(const struct question *k)
@@ -187,6 +195,7 @@ static int add(struct question *k, const struct profile *window)
 {
 	switch (k->about) {
 	case QUESTION_PROFILE:
+	case QUESTION_LINES:
 		return add_samples(k, window);
 	case QUESTION_DIFF:
 		return add_to_sides(k, window);
@@ -208,7 +217,7 @@ static int join(struct question *k)
 
 	for (size_t i = 0; i < k->nadded && r >= 0; i++)
 		r = add(k, k->added[i]);
-	if (r >= 0 && k->about == QUESTION_PROFILE && !k->profile->hz)
+	if (r >= 0 && question_reads_profile(k) && !k->profile->hz)
 		k->profile->hz = k->hz;
 	return r;
 }
@@ -220,6 +229,16 @@ static int write_profile(struct question *k)
 	selectors_tally(&k->query.selectors, k->profile);
 	r = query_group(&k->query, &k->profile);
 	return r < 0 ? r : k->query.format->encode(k->profile, &k->answer);
+}
+
+static int write_lines(struct question *k)
+{
+	int r;
+
+	selectors_tally(&k->query.selectors, k->profile);
+	r = by_line_encode(k->profile, k->query.function, k->query.file, &k->answer);
+	buf_putc(&k->answer, '\n');
+	return r;
 }
 
 /* What is left of a recording: it was recorded for whom it is told. */
@@ -273,6 +292,8 @@ int question_write(struct question *k)
 		return write_profile(k);
 	if (k->about == QUESTION_RECORDING)
 		return write_recording(k);
+	if (k->about == QUESTION_LINES)
+		return write_lines(k);
 	if (k->about == QUESTION_STORE) {
 		k->write(k, &w);
 	} else {

@@ -20,6 +20,7 @@ enum question_about {
 	QUESTION_DEPLOYS,    /* GET /v1/deploys */
 	QUESTION_SERIES,     /* GET /v1/series */
 	QUESTION_LABELS,     /* GET /v1/labels/KEY */
+	QUESTION_LINES,      /* GET /v1/lines */
 	QUESTION_RECORDINGS, /* GET /v1/recordings */
 	QUESTION_RECORDING,  /* GET /v1/recordings/ID, of one that is kept; in a format, or not */
 };
@@ -75,6 +76,8 @@ void question_init(struct question *k, struct source *s, enum question_about abo
 /* The same of QUESTION_DIFF. */
 void question_init_diff(struct question *k, struct source *s, struct query *base,
 			struct query *new);
+/* Whether a profile is read for it: stacks, in k->profile. */
+bool question_reads_profile(const struct question *k);
 /* Whether the answer is a profile in a format. */
 bool question_is_of_profile(const struct question *k);
 /* What is asked of a side. */

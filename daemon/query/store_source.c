@@ -20,6 +20,17 @@ static int read_profile(struct question *k, struct store_reader *reader)
 	return store_profile(reader, q->from_ns, q->to_ns, &q->selectors, &k->profile);
 }
 
+/* Stacks with the lines that ran, of each process; the lightest branches go where they are many. */
+static int read_lines(struct question *k, struct store_reader *reader)
+{
+	const struct query *q = &k->query;
+
+	store_reader_limit(reader, k->memory);
+	store_reader_prune(reader);
+	store_reader_threads_alike(reader);
+	return store_profile(reader, q->from_ns, q->to_ns, &q->selectors, &k->profile);
+}
+
 /*
  * A side is read in units of ten minutes: a hundredth of the windows' number, and as good, as what
  * is counted is how much units differ. Where fewer than these have samples it is read by windows.
@@ -217,6 +228,8 @@ int store_source_read(struct source *s, struct question *k)
 				     &q->selectors, &k->windows);
 	case QUESTION_PROFILE:
 		return read_profile(k, reader);
+	case QUESTION_LINES:
+		return read_lines(k, reader);
 	case QUESTION_DEPLOYS:
 		return read_deploys(k, reader);
 	case QUESTION_DIFF:

@@ -162,6 +162,19 @@ def ask_labels(m, t, path):
         assert [v["value"] for v in m.json(uid, "GET", "/v1/labels/pid?from=0")["values"]] == [str(m.pid(tag))]
 
 
+def ask_lines(m, t, path):
+    """Of another one's function nobody learns a line, a caller, nor that there is one."""
+    for uid in (0, ONE, TWO):
+        several([(get, m, uid, "%s?from=0&function=%s&%s=%s" % (path, "%3Cmodule%3E", key.replace("NAME", "note"), value))
+                 for key in t["selectors"] for value in values(m, key)])
+        for tag in FROM_THE_START:
+            question = "%s?from=0&function=fn_%s" % (path, tag)
+            raw = until("it is answered", lambda: [r for s, r in [m.http(uid, "GET", question)] if s == 200])[0]
+            answer = json.loads(raw.decode())
+            seen = [len(answer[k]) for k in ("nodes", "lines", "calls", "processes")]
+            assert all(seen) if marked.may_see(uid, tag) else not any(seen), (uid, tag, answer)
+
+
 def ask_list(m, t, path):
     for uid in (0, ONE, TWO):
         get(m, uid, path, ("cm_", "sv_", "vr_", "file_") if path == "/v1/processes" else ())
@@ -314,6 +327,7 @@ ROUTES = {
     ("GET", "/v1/regressions"): ask_regressions,
     ("GET", "/v1/series"): ask_series,
     ("GET", "/v1/labels/*"): ask_labels,
+    ("GET", "/v1/lines"): ask_lines,
     ("GET", "/v1/stream"): ask_stream,
     ("GET", "/v1/dump"): ask_dump,
     ("GET", "/v1/recordings"): ask_kept,

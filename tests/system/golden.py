@@ -190,11 +190,17 @@ class Sums(Windows):
         assert any(p["total"] > 0 for p in points), points
         values = one.held_to("values", "GET", "/v1/labels/comm?from=0")["values"]
         assert values and all(v["samples"] for v in values), values
+        lines = one.held_to("lines", "GET", "/v1/lines?from=0&function=%3Cmodule%3E")
+        assert lines["asked"] and lines["lines"] and lines["processes"], lines
+        assert not one.held_to("lines", "GET", "/v1/lines?from=1&to=2&file=/no/such.py")["nodes"]
+        assert "of a function, or of a file" in one.held_to("error", "GET", "/v1/lines?from=0", status=400)["error"]
         assert not one.held_to("series", "GET", "/v1/series?from=1&to=2")["points"]
         assert not one.held_to("values", "GET", "/v1/labels/comm?from=1&to=2")["values"]
         assert "not a label of processes" in one.held_to("error", "GET", "/v1/labels/state", status=404)["error"]
         assert "no selector" in one.held_to("error", "GET", "/v1/profile?function=x", status=400)["error"]
+        assert "no selector" in one.held_to("error", "GET", "/v1/profile?file=x", status=400)["error"]
         one.refuses("/v1/series")
+        one.refuses("/v1/lines")
         one.refuses("/v1/labels/comm")
 
 
