@@ -67,6 +67,55 @@ export function treeOf(graph, more = {}) {
   return { type: 'plop-tree', version: 1, samples: root.value, folded: { nodes: 0, value: 0 }, ...root, ...more };
 }
 
+// The JSON of /v1/lines of the same stacks. A frame may run on lines of its own, beside where its function begins: `at(frame, i)` says on which, i being
+// the number of the stack.
+export function linesOf(graph, { function: fn = null, file = null }, at = (frame, i) => frame[2] + (i % 3), more = {}) {
+  const nodes = [];
+  const ids = new Map();
+  const lines = new Map();
+  const calls = new Map();
+  const isAsked = ([name, where]) => (fn === null || name === fn) && (file === null || where === file);
+  const nodeOf = ([name, where, line, kind = where === '' ? 'synthetic' : 'python', module = '']) => {
+    const key = `${name}\0${where}\0${line}`;
+    if (!ids.has(key)) {
+      ids.set(key, nodes.length);
+      const known = graph.nodes.find((n) => n.function === name && n.file === where && n.line === line);
+      nodes.push({ id: nodes.length, function: name, file: where, line, kind, module, self: known.self, total: known.total });
+    }
+    return ids.get(key);
+  };
+  const stacks = stacksOf.get(graph);
+  for (const [frames] of stacks) for (const f of frames) if (isAsked(f)) nodeOf(f);
+  const asked = nodes.length;
+  const add = (map, key, one, field, n) => {
+    if (!map.has(key)) map.set(key, one);
+    map.get(key)[field] += n;
+  };
+  stacks.forEach(([frames, n], i) => {
+    const seen = new Set();
+    frames.forEach((f, d) => {
+      const line = f[1] === '' ? null : at(f, i);
+      const callee = frames[d + 1];
+      if (callee !== undefined && (isAsked(f) || isAsked(callee))) {
+        const [source, target] = [nodeOf(f), nodeOf(callee)];
+        const key = `${source} ${line} ${target}`;
+        if (!seen.has(key)) add(calls, key, { source, line, target, count: 0 }, 'count', n);
+        seen.add(key);
+      }
+      if (!isAsked(f)) return;
+      const key = `${nodeOf(f)} ${line}`;
+      if (!seen.has(key)) add(lines, key, { node: nodeOf(f), line, self: 0, total: 0 }, 'total', n);
+      seen.add(key);
+      if (callee === undefined) lines.get(key).self += n;
+    });
+  });
+  return {
+    type: 'plop-lines', version: 1, total: graph.samples, samples: graph.samples, merged: 0, left_out: { functions: 0, lines: 0, calls: 0 }, asked,
+    nodes, lines: [...lines.values()], calls: [...calls.values()].sort((a, b) => b.count - a.count),
+    processes: [{ pid: 4242, start_time: 1, python: '3.11.2', total: graph.samples }], ...more,
+  };
+}
+
 const lib = '/usr/lib/python3.11';
 const site = '/usr/lib/python3/dist-packages';
 const main = ['<module>', '/srv/shop/app.py', 1];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A page against a server of canned answers, for the tests that look at it in Chromium.
 import { after, before } from 'node:test';
-import { T0, deploys, processes, recordings, regressions, shop, status, treeOf, windowsOf } from './canned.mjs';
+import { T0, deploys, linesOf, processes, recordings, regressions, shop, status, treeOf, windowsOf } from './canned.mjs';
 import { launch, needBrowser, openPage, serve, viewerFiles } from './harness.mjs';
 
 needBrowser();
@@ -25,13 +25,15 @@ export const RUNNING = { running: true, duration_s: 21.3, end: T0 + 21.3 };
 // A server of canned answers. `answers` may be changed while the test runs.
 async function canned(answers) {
   const a = { running: shop(0.6, 0, RUNNING), stored: shop(1, 5), processes, status: null, deploys, regressions, recordings, ...answers };
-  const tree = (query) => a.tree ?? treeOf(query.get('from') === `${T0}.002` ? a.running : a.stored);
+  const asked = (query) => (query.get('from') === `${T0}.002` ? a.running : a.stored);
+  const tree = (query) => a.tree ?? treeOf(asked(query));
   const server = await serve(files.dir, {
     '/v1/status': () => a.refusal ?? a.status ?? status(a.running),
     '/v1/processes': () => a.refusal ?? a.processes,
     '/v1/windows': () => a.refusal ?? a.windows ?? windowsOf(a.running),
     '/v1/stream': () => a.refusal ?? a.stream ?? a.running,
     '/v1/profile': (query) => a.refusal ?? (query.get('format') === 'tree' ? tree(query) : a.stored),
+    '/v1/lines': (query) => a.refusal ?? a.lines ?? linesOf(asked(query), { function: query.get('function'), file: query.get('file') }),
     '/v1/deploys': () => a.refusal ?? a.deploys,
     '/v1/regressions': () => a.refusal ?? a.regressions,
     '/v1/recordings': () => a.refusal ?? a.recordings,

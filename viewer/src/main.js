@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Ties the page together: state <-> address, what to ask the gateway, what to draw when it answers.
 import { ApiError, backOff, follow, get, hostTime, logOut } from './api.js';
+import { createAsking } from './asking.js';
 import { percent } from './format.js';
 import { assignSlots, files, limitEnded, matches, processList, readProfile } from './model.js';
 import { createProcesses, showConnection, showEmpty, showFacts, showRetry, showTime, showVersion } from './panels.js';
@@ -10,13 +11,13 @@ import { createStrip } from './strip.js';
 import { SPANS, formatState, isLive, parseState, profilePath, profileQuery, treeQuery } from './state.js';
 import { createTable } from './table.js';
 import { createTooltip } from './tooltip.js';
-import { createTrees } from './trees.js';
+import { readTree } from './tree.js';
 
 const POLL_MS = 4000; // status, processes, windows
 const REFRESH_MS = 2000; // a choice of windows that includes the running one
 
 // Controls that are named as what they set.
-const CHOICES = ['span', 'area', 'group', 'shape', 'fold', 'color'];
+const CHOICES = ['span', 'area', 'group', 'shape', 'fold', 'color', 'scope'];
 const SWITCHES = ['recursion', 'up'];
 // ... and with which the tree is another one, that has not the node that one was at.
 const BEGINS = { group: true, shape: true, fold: true };
@@ -38,8 +39,9 @@ const slots = new Map(); // file -> colour, for as long as the page lives
 const tooltip = createTooltip(byId('tooltip'));
 const rooms = createRooms({ sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch) => setState(patch) });
 createExports({ element: byId('exports'), shown: () => ({ state, profile, processes }), picture: () => rooms.picture() });
-const trees = createTrees({
-  onTree(next) {
+const trees = createAsking({
+  read: readTree,
+  onAnswer(next) {
     tree = next;
     render();
   },
@@ -49,6 +51,7 @@ const table = createTable({
   section: document.querySelector('section.table'),
   onSort: (sort) => setState({ sort }, true),
   onSelect: (fn) => setState({ fn: fn === state.fn ? '' : fn }),
+  onLines: (fn) => setState({ room: 'lines', fn }),
 });
 const strip = createStrip({ svg: byId('strip'), tooltip, onRange: (range, replace) => setState(range, replace) });
 const processPanel = createProcesses({
@@ -174,7 +177,7 @@ function failed(e) {
 // The flame tree that goes with the profile, where a room draws it.
 function askTree() {
   if (state.room !== 'flame' || profile === null) return;
-  trees.ask(treeQuery(state, profile.start), profile);
+  trees.ask(`/v1/profile${treeQuery(state, profile.start)}`, profile);
 }
 
 // What is shown stays.
@@ -338,9 +341,12 @@ for (const key of ['view', 'room']) {
   for (const b of document.querySelectorAll(`[data-${key}]:is(button)`)) b.addEventListener('click', () => setState({ [key]: b.dataset[key] }));
 }
 addEventListener('keydown', (event) => {
-  if (event.key === '/' && !(event.target instanceof HTMLInputElement) && !(event.target instanceof HTMLSelectElement)) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
+  if (event.key === '/') {
     event.preventDefault();
     byId('search').focus();
+  } else if (event.key === 'l') {
+    setState({ room: 'lines' });
   }
 });
 new ResizeObserver(() => rooms.resize()).observe(byId('stage'));

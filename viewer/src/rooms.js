@@ -4,9 +4,10 @@
 // that has a picture to save gives it by picture(title), as an <svg>. Only the room that the state names is shown and updated.
 import { mountFlame } from './rooms/flame/room.js';
 import { mountGraph } from './rooms/graph/room.js';
+import { mountLines } from './rooms/lines/room.js';
 import { mountOverview } from './rooms/overview/room.js';
 
-const MOUNT = { overview: mountOverview, graph: mountGraph, flame: mountFlame };
+const MOUNT = { overview: mountOverview, graph: mountGraph, flame: mountFlame, lines: mountLines };
 
 export function createRooms({ sections, tooltip, onChange }) {
   const rooms = new Map();

@@ -5,11 +5,12 @@ import { FOLDS } from './tree.js';
 
 export const SPANS = { '10m': 600, '1h': 3600, '6h': 21600 };
 export const VIEWS = ['both', 'picture', 'table'];
-export const ROOMS = ['overview', 'graph', 'flame'];
+export const ROOMS = ['overview', 'graph', 'flame', 'lines'];
 // Of the flame graph: what is at its root, what is below what, what a colour is of.
 export const GROUPS = { none: '', service: 'service', process: 'service,pid' };
 export const SHAPES = ['calls', 'inverted', 'callers', 'callees'];
 export const COLORS = ['file', 'package', 'kind'];
+export const SCOPES = ['function', 'file'];
 
 // How a field is read from the address: each takes the text, or null, and gives undefined for what it does not understand.
 const oneOf = (values) => (text) => (values.includes(text) ? text : undefined);
@@ -43,6 +44,7 @@ const FIELDS = [
   { key: 'up', value: false, read: flag }, // flames instead of icicles
   { key: 'color', value: 'file', read: oneOf(COLORS) },
   { key: 'at', value: '', read: nodeId }, // the node that has the whole width
+  { key: 'scope', value: 'function', read: oneOf(SCOPES) }, // of the lines: of the function, or of its file
   { key: 'query', name: 'search', value: '', read: cut(200) },
 ];
 
@@ -92,12 +94,22 @@ export function profileQuery(state) {
 // Where the profile of what is selected is.
 export const profilePath = (state) => `/v1/profile${profileQuery(state)}`;
 
-// The query of /v1/profile for the flame tree of what is selected. `start`: when the running window began, which is asked for where
-// nothing else is chosen.
+// What is selected, for a route that answers once. `start`: when the running window began, which is asked for where nothing else is chosen.
+const selected = (state, start) => new URLSearchParams(profileQuery(isLive(state) ? { ...state, from: start, to: null } : state));
+
+// The query of /v1/profile for the flame tree of what is selected.
 export function treeQuery(state, start) {
-  const q = new URLSearchParams(profileQuery(isLive(state) ? { ...state, from: start, to: null } : state));
+  const q = selected(state, start);
   if (state.group !== 'none') q.set('group_by', GROUPS[state.group]);
   q.set('format', 'tree');
+  return `?${q}`;
+}
+
+// The query of /v1/lines for a function, or for its file.
+export function linesQuery(state, start, node) {
+  const q = selected(state, start);
+  if (state.scope === 'function' || node.file === '') q.set('function', node.function);
+  if (node.file !== '') q.set('file', node.file);
   return `?${q}`;
 }
 

@@ -6,7 +6,7 @@ import { isSynthetic, slotClass, tableRows } from './model.js';
 
 const ROWS = 500; // drawn at most; the rest is said in words
 
-export function createTable({ section, onSort, onSelect }) {
+export function createTable({ section, onSort, onSelect, onLines }) {
   const root = select(section);
   const body = root.select('tbody');
   const note = root.select('.table-note');
@@ -25,7 +25,7 @@ export function createTable({ section, onSort, onSelect }) {
     const name = tr.append('th').attr('scope', 'row').append('button').attr('type', 'button');
     name.append('span').attr('class', 'swatch').attr('aria-hidden', 'true');
     name.append('span').attr('class', 'name');
-    tr.append('td').attr('class', 'file');
+    tr.append('td').attr('class', 'file').append('button').attr('type', 'button').attr('tabindex', -1).on('click', (event, n) => onLines(n.key));
     for (const c of ['self', 'self-share', 'total', 'total-share']) tr.append('td').attr('class', `number ${c}`);
     name.on('click', (event, n) => onSelect(n.key));
     return tr;
@@ -42,7 +42,7 @@ export function createTable({ section, onSort, onSelect }) {
       tr.select('th button').attr('title', (n) => nameOf(n)).attr('aria-pressed', (n) => String(n.key === fn));
       tr.select('.swatch').attr('class', (n) => `swatch ${slotClass(slots, n.place)}`);
       tr.select('.name').text((n) => nameOf(n));
-      tr.select('.file').attr('title', (n) => visible(place(n))).text((n) => (n.file === '' ? visible(n.module) : `${visible(shortPath(n.file))}:${n.line}`));
+      tr.select('.file button').attr('title', (n) => `${visible(place(n))}\nshows its lines`).text((n) => (n.file === '' ? visible(n.module) : `${visible(shortPath(n.file))}:${n.line}`));
       tr.select('.self').text((n) => count(n.self));
       tr.select('.self-share').text((n) => percent(n.self, profile.samples));
       tr.select('.total').text((n) => count(n.total));

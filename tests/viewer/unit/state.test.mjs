@@ -9,16 +9,23 @@ test('the plain address is the default, and the other way round', () => {
 });
 
 test('every state survives the address', () => {
-  const s = { pids: [3, 12], from: 1800000000, to: 1800000030.5, degree: 0, top: 40, area: 'total', query: 'a&b=<c> ü', sort: 'file', room: 'flame', view: 'picture', span: '6h', fn: 'f <x>@/a b.py:3', group: 'process', shape: 'callees', fold: 'libraries', recursion: true, up: true, color: 'kind', at: '1x9qk0z' };
+  const s = { pids: [3, 12], from: 1800000000, to: 1800000030.5, degree: 0, top: 40, area: 'total', query: 'a&b=<c> ü', sort: 'file', room: 'flame', view: 'picture', span: '6h', fn: 'f <x>@/a b.py:3', group: 'process', shape: 'callees', fold: 'libraries', recursion: true, up: true, color: 'kind', at: '1x9qk0z', scope: 'file' };
   assert.deepEqual(state.parseState(state.formatState(s)), s);
 });
 
 test('nonsense in the address counts as absent', () => {
-  const s = state.parseState('?pid=-1&pid=x&pid=007&pid=9e9&from=abc&to=5&degree=-3&top=1e9&area=3&sort=__proto__&view=x&span=toString&room=x&group=toString&shape=&fold=1&recursion=1&up=yes&color=red&at=%3Cb%3E&token=secret');
+  const s = state.parseState('?pid=-1&pid=x&pid=007&pid=9e9&from=abc&to=5&degree=-3&top=1e9&area=3&sort=__proto__&view=x&span=toString&room=x&group=toString&shape=&fold=1&recursion=1&up=yes&color=red&scope=x&at=%3Cb%3E&token=secret');
   assert.deepEqual(s, { ...state.DEFAULTS });
   assert.equal(state.parseState('?from=50&to=40').to, null);
   assert.equal(state.parseState('?top=999999').top, state.MAX_TOP);
   assert.equal(state.parseState(`?${'pid=1&'.repeat(100)}pid=2`).pids.length, 2);
+});
+
+test('lines are asked for of a function, or of its file', () => {
+  const node = { function: 'f<x>&', file: '/a b.py' };
+  assert.equal(state.linesQuery({ ...state.DEFAULTS, pids: [7] }, 30, node), '?from=30.002&pid=7&function=f%3Cx%3E%26&file=%2Fa+b.py');
+  assert.equal(state.linesQuery({ ...state.DEFAULTS, from: 30, to: 60, scope: 'file' }, 0, node), '?from=30.002&to=59.998&file=%2Fa+b.py');
+  assert.equal(state.linesQuery({ ...state.DEFAULTS, scope: 'file' }, 30, { function: 'memcpy', file: '' }), '?from=30.002&function=memcpy');
 });
 
 test('what is asked for is what is chosen', () => {

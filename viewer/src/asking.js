@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Asks for the flame tree that goes with a profile: one question at a time, the newest one last.
+// Asks for what goes with a profile, as its flame tree does: one question at a time, the newest one last.
 import { get } from './api.js';
-import { readTree } from './tree.js';
 
 const LEAST_MS = 2000; // between two questions of the same choice
 
-export function createTrees({ onTree, onFailure }) {
-  let last = null; // {query, of, at}: what was asked last, for which profile, when
+// `read` makes of the answer what onAnswer() gets.
+export function createAsking({ read, onAnswer, onFailure }) {
+  let last = null; // {path, of, at}: what was asked last, for which profile, when
   let abort = null;
   let timer = 0;
 
@@ -17,12 +17,12 @@ export function createTrees({ onTree, onFailure }) {
     timer = 0;
   }
 
-  async function ask(query, of) {
-    last = { query, of, at: performance.now() };
+  async function ask(path, of) {
+    last = { path, of, at: performance.now() };
     const mine = (abort = new AbortController());
     try {
-      const tree = readTree(await get(`/v1/profile${query}`, mine.signal));
-      if (abort === mine) onTree(tree);
+      const answer = read(await get(path, mine.signal));
+      if (abort === mine) onAnswer(answer);
     } catch (e) {
       if (abort === mine) onFailure(e);
     } finally {
@@ -32,21 +32,21 @@ export function createTrees({ onTree, onFailure }) {
 
   return {
     // `of`: the profile that it goes with; the same one is not asked for twice.
-    ask(query, of) {
-      if (last?.query === query) {
+    ask(path, of) {
+      if (last?.path === path) {
         if (last.of === of || abort !== null || timer !== 0) return;
         const wait = last.at + LEAST_MS - performance.now();
         if (wait > 0) {
           timer = setTimeout(() => {
             timer = 0;
-            ask(query, of);
+            ask(path, of);
           }, wait);
           return;
         }
       } else {
         stop();
       }
-      ask(query, of);
+      ask(path, of);
     },
     forget() {
       stop();
