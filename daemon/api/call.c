@@ -54,7 +54,6 @@ void call_completed(void *ctx, struct MHD_Connection *connection, void **call,
 		    enum MHD_RequestTerminationCode code)
 {
 	struct api_call *c = *call;
-	struct api_chunk *chunk;
 
 	if (!c)
 		return;
@@ -63,10 +62,7 @@ void call_completed(void *ctx, struct MHD_Connection *connection, void **call,
 	LIST_REMOVE(c, calls);
 	sd_event_source_disable_unref(c->watch);
 	sd_event_source_disable_unref(c->deadline);
-	while ((chunk = STAILQ_FIRST(&c->chunks))) {
-		STAILQ_REMOVE_HEAD(&c->chunks, chunks);
-		free(chunk);
-	}
+	stream_done(c);
 	if (c->response)
 		MHD_destroy_response(c->response);
 	buf_free(&c->body);
@@ -74,7 +70,7 @@ void call_completed(void *ctx, struct MHD_Connection *connection, void **call,
 	free(c);
 }
 
-static void resume(struct api_call *c)
+void call_resume(struct api_call *c)
 {
 	if (!c->suspended)
 		return;
@@ -88,7 +84,7 @@ void call_abandon(struct api_call *c)
 {
 	c->gone = true;
 	tell_gone(c);
-	resume(c);
+	call_resume(c);
 }
 
 static int socket_of(const struct api_call *c)
@@ -143,7 +139,7 @@ static int on_hangup(sd_event_source *source, int fd, uint32_t events, void *ctx
  * While suspended, libmicrohttpd does not notice that a client leaves, so the loop watches the
  * socket itself.
  */
-static void suspend(struct api_call *c)
+void call_suspend(struct api_call *c)
 {
 	int fd = socket_of(c);
 
@@ -261,7 +257,7 @@ void api_continue(struct api_call *c, bool trusted)
 	dispatch(c);
 	/* Suspended until now: libmicrohttpd comes for the answer, or a handler defers again. */
 	if (!c->deferred)
-		resume(c);
+		call_resume(c);
 }
 
 static enum MHD_Result send_answer(struct api_call *c)
@@ -330,7 +326,7 @@ enum MHD_Result call_access(void *ctx, struct MHD_Connection *connection, const 
 	if (c->response)
 		return send_answer(c);
 	if (c->deferred) {
-		suspend(c);
+		call_suspend(c);
 		return MHD_YES;
 	}
 	api_reply_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL, "the request was not answered");
@@ -385,214 +381,4 @@ const char *api_parameter(const struct api_request *q, const char *key)
 		if (streq(q->parameters[i - 1].key, key))
 			return q->parameters[i - 1].value;
 	return NULL;
-}
-
-static int add_headers(struct MHD_Response *response, const char *content_type,
-		       const char *const *headers)
-{
-	int ok = MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES;
-
-	ok &= MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES;
-	ok &= MHD_add_response_header(response, "Connection", "close") == MHD_YES;
-	if (content_type)
-		ok &= MHD_add_response_header(response, "Content-Type", content_type) == MHD_YES;
-	for (; headers && *headers; headers++) {
-		const char *colon = strstr(*headers, ": ");
-		char name[64];
-
-		if (!colon || colon - *headers >= (ptrdiff_t)sizeof(name))
-			return -EINVAL;
-		memcpy(name, *headers, (size_t)(colon - *headers));
-		name[colon - *headers] = '\0';
-		ok &= MHD_add_response_header(response, name, colon + 2) == MHD_YES;
-	}
-	return ok ? 0 : -ENOMEM;
-}
-
-static int answer(struct api_call *c, unsigned int status, struct MHD_Response *response)
-{
-	c->status = status;
-	c->response = response;
-	c->deferred = false;
-	resume(c);
-	return 0;
-}
-
-size_t api_answer_max(const struct api_call *c)
-{
-	return c->request.peer.trusted ? API_MAX_ANSWER : API_MAX_ANSWER_OTHERS;
-}
-
-/* Says why this body cannot be the answer, and frees it. */
-static int refuse_body(struct api_call *c, struct buf *body)
-{
-	bool no_memory = body->error && body->error != -EFBIG;
-	bool large = body->error == -EFBIG || body->size > api_answer_max(c);
-
-	buf_free(body);
-	if (no_memory)
-		return api_reply_error(c, 500, NULL, "out of memory");
-	if (large)
-		return api_reply_error(
-			c, 413,
-			"ask for a shorter time or for one process, for format pprof, which is "
-			"compressed, or for format json, whose call graph has a bound",
-			"the answer is larger than %zu MiB, the most that one may be",
-			api_answer_max(c) >> 20);
-	return api_reply_error(c, 503, "fetch those first, or try again in a moment",
-			       "too many large answers wait to be fetched already");
-}
-
-/* Gives back what the buffer has in advance: it may wait for its client for a while. */
-static void trim(struct buf *b)
-{
-	char *p;
-
-	if (b->size == 0 || b->allocated - b->size < API_SMALL_ANSWER)
-		return;
-	p = realloc(b->data, b->size);
-	if (p) {
-		b->data = p;
-		b->allocated = b->size;
-	}
-}
-
-int api_reply(struct api_call *c, unsigned int status, const char *content_type, struct buf *body,
-	      const char *const *headers)
-{
-	struct MHD_Response *response;
-	int r;
-
-	/* An encoder that ran out of memory left its mark: half an answer is none. */
-	if (body->error || body->size > api_answer_max(c) || !bounds_waiting(c, body->size))
-		return refuse_body(c, body);
-	trim(body);
-	c->waiting = body->size;
-	response = MHD_create_response_from_buffer(body->size, body->data, MHD_RESPMEM_MUST_FREE);
-	/*
-	 * From here the call is answered or, without memory for that, cut off; its handle is spent
-	 * either way.
-	 */
-	c->on_gone = NULL;
-	if (!response) {
-		call_abandon(c);
-		return -ENOMEM;
-	}
-	*body = (struct buf){};
-	r = add_headers(response, content_type, headers);
-	if (r < 0) {
-		MHD_destroy_response(response);
-		call_abandon(c);
-		return r;
-	}
-	return answer(c, status, response);
-}
-
-static ssize_t read_stream(void *ctx, uint64_t position, char *data, size_t max)
-{
-	struct api_call *c = ctx;
-	struct api_chunk *chunk = STAILQ_FIRST(&c->chunks);
-	size_t n;
-
-	if (c->gone || c->cut)
-		return MHD_CONTENT_READER_END_WITH_ERROR;
-	if (!chunk) {
-		if (c->ended)
-			return MHD_CONTENT_READER_END_OF_STREAM;
-		suspend(c);
-		return 0;
-	}
-	n = MIN(max, chunk->size - chunk->sent);
-	memcpy(data, chunk->data + chunk->sent, n);
-	chunk->sent += n;
-	if (chunk->sent == chunk->size) {
-		STAILQ_REMOVE_HEAD(&c->chunks, chunks);
-		c->nchunks--;
-		c->chunk_bytes -= chunk->size;
-		free(chunk);
-	}
-	return (ssize_t)n;
-}
-
-int api_stream_begin(struct api_call *c)
-{
-	struct MHD_Response *response;
-	int r;
-
-	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 32 * 1024, read_stream, c,
-						     NULL);
-	if (!response)
-		return -ENOMEM;
-	r = add_headers(response, "text/event-stream", NULL);
-	if (r < 0) {
-		MHD_destroy_response(response);
-		return r;
-	}
-	c->streaming = true;
-	return answer(c, MHD_HTTP_OK, response);
-}
-
-/* Room for size more bytes: drops the oldest event that was not begun. */
-static int make_room(struct api_call *c, size_t size)
-{
-	while (c->nchunks >= API_STREAM_EVENTS || c->chunk_bytes + size > API_STREAM_BYTES) {
-		struct api_chunk *first = STAILQ_FIRST(&c->chunks);
-		struct api_chunk *drop;
-
-		if (!first)
-			return -E2BIG;
-		drop = first->sent == 0 ? first : STAILQ_NEXT(first, chunks);
-		if (!drop)
-			return -ENOBUFS;
-		STAILQ_REMOVE(&c->chunks, drop, api_chunk, chunks);
-		c->nchunks--;
-		c->chunk_bytes -= drop->size;
-		free(drop);
-	}
-	return 0;
-}
-
-int api_stream_raw(struct api_call *c, const char *data, size_t size)
-{
-	struct api_chunk *chunk;
-	int r;
-
-	if (size == 0)
-		return 0;
-	if (size > API_STREAM_BYTES)
-		return -E2BIG;
-	r = make_room(c, size);
-	if (r < 0)
-		return r;
-	if (!bounds_waiting(c, size))
-		return -ENOBUFS;
-	chunk = malloc(sizeof(*chunk) + size);
-	if (!chunk)
-		return -ENOMEM;
-	chunk->size = size;
-	chunk->sent = 0;
-	memcpy(chunk->data, data, size);
-	STAILQ_INSERT_TAIL(&c->chunks, chunk, chunks);
-	c->nchunks++;
-	c->chunk_bytes += size;
-	resume(c);
-	return 0;
-}
-
-int api_stream_event(struct api_call *c, const char *event, const char *data, size_t size)
-{
-	_cleanup_buf_ struct buf b = {};
-
-	buf_printf(&b, "event: %s\ndata: ", event);
-	buf_append(&b, data, size);
-	buf_puts(&b, "\n\n");
-	return b.error ? b.error : api_stream_raw(c, b.data, b.size);
-}
-
-int api_stream_end(struct api_call *c)
-{
-	c->ended = true;
-	c->on_gone = NULL;
-	resume(c);
-	return 0;
 }

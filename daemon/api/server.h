@@ -77,6 +77,7 @@ struct api_call {
 	size_t waiting;
 	STAILQ_HEAD(, api_chunk) chunks;
 	size_t nchunks, chunk_bytes;
+	struct coding *coding; /* of the stream; NULL: it is sent as it is */
 };
 
 /* gate.c */
@@ -107,6 +108,15 @@ void bounds_refuse_body(struct api_call *c);
 /* server.c: run libmicrohttpd soon. */
 void server_kick(struct api_server *s);
 
+/* answer.c: the headers of every answer, and those of its handler. */
+int call_headers(struct MHD_Response *response, const char *content_type,
+		 const char *const *headers);
+/* Gives libmicrohttpd the response (taken over). */
+int call_answer(struct api_call *c, unsigned int status, struct MHD_Response *response);
+
+/* stream.c: frees what waits in a stream. */
+void stream_done(struct api_call *c);
+
 /* call.c: what libmicrohttpd calls. */
 void *call_begin(void *ctx, const char *uri, struct MHD_Connection *connection);
 enum MHD_Result call_access(void *ctx, struct MHD_Connection *connection, const char *url,
@@ -114,6 +124,9 @@ enum MHD_Result call_access(void *ctx, struct MHD_Connection *connection, const 
 			    void **call);
 void call_completed(void *ctx, struct MHD_Connection *connection, void **call,
 		    enum MHD_RequestTerminationCode code);
+/* libmicrohttpd lets the connection be, until there is something to send. */
+void call_suspend(struct api_call *c);
+void call_resume(struct api_call *c);
 /* Tells the handler that the client is gone and lets libmicrohttpd close the connection. */
 void call_abandon(struct api_call *c);
 /*
