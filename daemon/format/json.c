@@ -2,23 +2,16 @@
 #include <inttypes.h>
 
 #include "format/encoders.h"
+#include "format/json_parts.h"
 #include "format/text.h"
 
 #define TYPE   "{\"type\":\"plop-callgraph\""
 #define MERGED "\"merged\":{\"functions\":"
 
-static void write_head(const struct profile *p, const struct callgraph *g, struct buf *out)
+void json_merged(const struct callgraph *g, struct buf *out)
 {
-	buf_puts(out, TYPE);
-	text_json_head(out, p, g->total, g->states);
-	/*
-	 * What [other] stands for: functions that are no nodes of their own, and calls that are not
-	 * told.
-	 */
 	buf_printf(out, "," MERGED "%" PRIu32 ",\"edges\":%" PRIu32 "}", g->merged,
 		   g->edges_left_out);
-	buf_puts(out, ",\"labels\":");
-	text_json_labels(out, &p->labels);
 }
 
 /* What else is known of a process. */
@@ -38,10 +31,11 @@ static void write_info(const struct process_info *info, struct buf *out)
 	}
 }
 
-static void write_threads(const struct profile *p, struct buf *out)
+void json_threads(const struct profile *p, struct buf *out)
 {
 	const char *comma = "";
 
+	buf_putc(out, '[');
 	for (uint32_t i = 0; i < p->nthreads; i++) {
 		const struct profile_thread *t = &p->threads[i];
 
@@ -53,16 +47,41 @@ static void write_threads(const struct profile *p, struct buf *out)
 		buf_putc(out, '}');
 		comma = ",";
 	}
+	buf_putc(out, ']');
 }
 
-static void write_process(const struct profile_process *p, uint64_t total, struct buf *out)
+void json_process(const struct profile_process *p, struct buf *out)
 {
-	buf_printf(out, "{\"pid\":%d,\"start_time\":", (int)p->info.pid);
+	buf_printf(out, "\"pid\":%d,\"start_time\":", (int)p->info.pid);
 	text_json_double(out, p->info.start_time);
 	buf_puts(out, ",\"python\":");
 	text_json(out, p->python);
 	write_info(&p->info, out);
-	buf_printf(out, ",\"samples\":%" PRIu64 ",\"total\":%" PRIu64 "}", p->samples, total);
+}
+
+void json_function(const struct dict_function *f, struct buf *out)
+{
+	buf_puts(out, "\"function\":");
+	text_json(out, f->name);
+	text_json_where(out, f);
+}
+
+void json_edge(uint32_t source, uint32_t target, uint64_t count, struct buf *out)
+{
+	buf_printf(out, "{\"source\":%" PRIu32 ",\"target\":%" PRIu32 ",\"count\":%" PRIu64 "}",
+		   source, target, count);
+}
+
+int json_totals(const struct profile *p, uint64_t **ret)
+{
+	uint64_t *totals = calloc((size_t)p->nprocesses + 1, sizeof(*totals));
+
+	if (!totals)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < p->nsamples; i++)
+		totals[p->samples[i].process] += profile_weight(p, &p->samples[i]);
+	*ret = totals;
+	return 0;
 }
 
 uint64_t format_merged(const char *data, size_t size)
@@ -80,49 +99,53 @@ uint64_t format_merged(const char *data, size_t size)
 	return n;
 }
 
-/* The call graph, as GET /v1/profile, /v1/stream and the viewer know it. */
-int json_encode(const struct profile *p, struct buf *out)
+int json_write(const struct profile *p, const struct callgraph *g, const uint64_t *totals,
+	       const uint64_t *sequence, struct buf *out)
 {
-	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
-	_cleanup_free_ uint64_t *totals = NULL;
-	int r;
-
-	totals = calloc((size_t)p->nprocesses + 1, sizeof(*totals));
-	if (!totals)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < p->nsamples; i++)
-		totals[p->samples[i].process] += profile_weight(p, &p->samples[i]);
-	r = callgraph_new(p, CALLGRAPH_NODES, &g);
-	if (r < 0)
-		return r;
-	write_head(p, g, out);
+	buf_puts(out, TYPE);
+	text_json_head(out, p, g->total, g->states);
+	json_merged(g, out);
+	if (sequence)
+		buf_printf(out, ",\"sequence\":%" PRIu64, *sequence);
+	buf_puts(out, ",\"labels\":");
+	text_json_labels(out, &p->labels);
 	buf_puts(out, ",\"processes\":[");
 	for (uint32_t i = 0; i < p->nprocesses; i++) {
-		if (i)
-			buf_putc(out, ',');
-		write_process(&p->processes[i], totals[i], out);
+		buf_puts(out, i ? ",{" : "{");
+		json_process(&p->processes[i], out);
+		buf_printf(out, ",\"samples\":%" PRIu64 ",\"total\":%" PRIu64 "}",
+			   p->processes[i].samples, totals[i]);
 	}
-	buf_puts(out, "],\"threads\":[");
-	write_threads(p, out);
-	buf_puts(out, "],\"nodes\":[");
+	buf_puts(out, "],\"threads\":");
+	json_threads(p, out);
+	buf_puts(out, ",\"nodes\":[");
 	for (uint32_t i = 0; i < g->nnodes; i++) {
 		const struct callgraph_node *n = &g->nodes[i];
-		const struct dict_function *f = callgraph_function(p, n);
 
-		buf_printf(out, "%s{\"id\":%" PRIu32 ",\"function\":", i ? "," : "", i);
-		text_json(out, f->name);
-		text_json_where(out, f);
+		buf_printf(out, "%s{\"id\":%" PRIu32 ",", i ? "," : "", i);
+		json_function(callgraph_function(p, n), out);
 		buf_printf(out, ",\"self\":%" PRIu64 ",\"total\":%" PRIu64 "}", n->self, n->total);
 	}
 	buf_puts(out, "],\"edges\":[");
 	for (uint32_t i = 0; i < g->nedges; i++) {
 		const struct callgraph_edge *e = &g->edges[i];
 
-		buf_printf(out,
-			   "%s{\"source\":%" PRIu32 ",\"target\":%" PRIu32 ",\"count\":%" PRIu64
-			   "}",
-			   i ? "," : "", e->source, e->target, e->count);
+		if (i)
+			buf_putc(out, ',');
+		json_edge(e->source, e->target, e->count, out);
 	}
 	buf_puts(out, "]}");
 	return out->error;
+}
+
+/* The call graph, as GET /v1/profile, /v1/stream and the viewer know it. */
+int json_encode(const struct profile *p, struct buf *out)
+{
+	_cleanup_(callgraph_freep) struct callgraph *g = NULL;
+	_cleanup_free_ uint64_t *totals = NULL;
+	int r = json_totals(p, &totals);
+
+	if (r == 0)
+		r = callgraph_new(p, CALLGRAPH_NODES, &g);
+	return r < 0 ? r : json_write(p, g, totals, NULL, out);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plopd/queries.h"
+#include "format/live.h"
 #include "plopd/access.h"
 #include "plopd/live_source.h"
 #include "query/question.h"
@@ -152,6 +153,7 @@ struct stream {
 	struct queries *queries;
 	struct api_call *call;
 	struct query query;
+	struct live *live; /* what the reader has; NULL: it gets all each time */
 	sd_event_source *timer;
 	struct view *view; /* that is being made; NULL: none */
 };
@@ -160,6 +162,8 @@ struct stream {
 struct view {
 	struct stream *stream; /* the loop's; NULL: the client went away */
 	struct query query;    /* the stream's; its own when that has gone */
+	struct live *live;     /* likewise */
+	const char *name;      /* of the event */
 	struct profile *window;
 	uint64_t counted_ns; /* up to when the window has what was sampled */
 	struct buf event;
@@ -171,8 +175,10 @@ static void view_free(struct view *v)
 {
 	profile_free(v->window);
 	buf_free(&v->event);
-	if (!v->stream)
+	if (!v->stream) {
 		query_done(&v->query);
+		live_free(v->live);
+	}
 	free(v);
 }
 
@@ -181,11 +187,13 @@ static void stream_free(void *ctx)
 	struct stream *s = ctx;
 
 	sd_event_source_disable_unref(s->timer);
-	/* what is being made of it reads the query */
-	if (s->view)
+	/* what is being made of it has these in use */
+	if (s->view) {
 		s->view->stream = NULL;
-	else
+	} else {
 		query_done(&s->query);
+		live_free(s->live);
+	}
 	free(s);
 }
 
@@ -199,7 +207,8 @@ static int view_encode(struct view *v)
 	view->running = true;
 	/* not now: of whom compares two events, the ticks and the time must be the same moment's */
 	view->end_ns = MAX(v->counted_ns, view->start_ns + 1);
-	return format_find("json")->encode(view, &v->event);
+	return v->live ? live_encode(v->live, view, &v->event, &v->name) :
+			 format_find("json")->encode(view, &v->event);
 }
 
 static void view_run(void *ctx)
@@ -246,7 +255,7 @@ static void view_done(void *ctx)
 	if (s) {
 		s->view = NULL;
 		if (r == 0)
-			r = api_stream_event(s->call, "window", v->event.data, v->event.size);
+			r = api_stream_event(s->call, v->name, v->event.data, v->event.size);
 		if (r == -EFBIG || r == -E2BIG)
 			stream_refuse(s);
 		stream_later(s, v->took_ns + clock_ns(CLOCK_MONOTONIC) - began);
@@ -270,6 +279,8 @@ static int stream_view(struct stream *s)
 		return -ENOMEM;
 	*v = (struct view){ .stream = s,
 			    .query = s->query,
+			    .live = s->live,
+			    .name = "window",
 			    .counted_ns = windows->counted_ns,
 			    .event = { .limit = API_STREAM_BYTES } };
 	r = profile_snapshot(running, &v->window);
@@ -302,8 +313,9 @@ void route_stream(const struct api_request *q, void *ctx)
 	if (api_query(q, &query) < 0)
 		return;
 	s = calloc(1, sizeof(*s));
-	if (!s) {
+	if (!s || (query.deltas && live_new(&s->live) < 0)) {
 		query_done(&query);
+		free(s);
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}

@@ -45,10 +45,11 @@ int query_view(const struct query *q, const struct profile *p, struct profile **
 }
 
 /* The parameters that are no selectors. */
-static const char *const names[] = { "from",     "to",       "format", "seconds",
-				     "group_by", "function", "file",   "name" };
-#define NAMES_HINT \
-	"besides selectors there are from, to, format, seconds, group_by, function, file and name"
+static const char *const names[] = { "from",     "to",   "format", "seconds", "group_by",
+				     "function", "file", "name",   "deltas" };
+#define NAMES_HINT                                                                          \
+	"besides selectors there are from, to, format, seconds, group_by, function, file, " \
+	"name and deltas"
 
 /* The last one counts. */
 static int take_text(char **text, const char *value)
@@ -116,6 +117,13 @@ static int take(struct query *q, const struct query_parameter *p, struct refusal
 				    p->value, format_names());
 			return -EINVAL;
 		}
+	} else if (streq(p->key, "deltas")) {
+		if (!streq(p->value, "true") && !streq(p->value, "false")) {
+			refusal_say(ret, 400, NULL, "deltas=%.64s is neither true nor false",
+				    p->value);
+			return -EINVAL;
+		}
+		q->deltas = streq(p->value, "true");
 	} else if (streq(p->key, "group_by")) {
 		return take_group(q, p->value, ret);
 	} else if (streq(p->key, "function")) {

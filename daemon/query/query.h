@@ -10,9 +10,9 @@ struct query_parameter {
 };
 
 /*
- * The parameters that several routes share: from, to (Unix seconds), seconds, format, group_by, and
- * SELECTORs by their keys. Keys that are neither are refused, so that a misspelt selector does not
- * widen an answer.
+ * The parameters that several routes share: from, to (Unix seconds), seconds, format, group_by,
+ * deltas, and SELECTORs by their keys. Keys that are neither are refused, so that a misspelt
+ * selector does not widen an answer.
  */
 struct query {
 	uint64_t from_ns, to_ns; /* default: the last ten minutes; from < to always */
@@ -25,6 +25,7 @@ struct query {
 	char *file;                  /* a file's path, as functions have it, or NULL; likewise */
 	char *name;                  /* of a recording, or NULL; likewise */
 	char *label;                 /* a key of processes, or NULL; likewise: not of parameters */
+	bool deltas;                 /* of a stream: what has changed, format/live.h */
 };
 #define QUERY_RANGE_NS    (600 * NSEC_PER_SEC)
 #define QUERY_MAX_SECONDS 300

@@ -139,7 +139,7 @@ test('the flame graph is of the same windows, and of the running one', async (t)
   const { page, check } = await login(t);
   const drawn = (path) => page.goto(new URL(path, page.url()).href).then(() => page.waitForFunction(() => Number(document.querySelector('.flame canvas').dataset.drawn) > 0));
   const whole = await until('a whole window of the workload', async () =>
-    (await get(page, '/v1/windows')).windows.find((w) => !w.running && w.processes.some((p) => p.pid === workload.pythonPid && p.samples > 100)), 60);
+    (await get(page, '/v1/windows')).windows.find((w) => !w.running && w.processes.some((p) => p.pid === workload.pythonPid && p.samples > 20)), 60);
   const tree = await get(page, `/v1/profile?from=${whole.start + 0.002}&to=${whole.end - 0.002}&group_by=service,pid&format=tree`);
   await drawn(`/?room=flame&group=process&from=${whole.start}&to=${whole.end}`);
   assert.equal(await page.getAttribute('.flame canvas', 'data-drawn'), String(tree.value));

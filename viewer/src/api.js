@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The way to the gateway: answers as objects, failures as ApiError with a kind that the page has words for.
+import { createLive } from './live.js';
 
 export class ApiError extends Error {
   // kind: "login" (no or an old token), "unreachable" (nobody answers, or the gateway cannot reach plopd), "busy" (too much at
@@ -42,22 +43,45 @@ function kindOf(status, hint) {
   return status >= 500 ? 'unreachable' : 'refused';
 }
 
-export const get = (path, signal) => ask('GET', path, { signal });
+// What was answered last to some questions, and its tag: whoever asks again hears that it is the same. As text, for each
+// answer belongs to who asked. Not of large answers, and of those asked last.
+const answers = new Map(); // path -> {tag, text}
+const ANSWERS = 12;
+const ANSWER_MAX = 1 << 20; // UTF-16 units
+
+function remember(path, tag, text) {
+  answers.delete(path);
+  if (tag === null || text.length > ANSWER_MAX) return;
+  answers.set(path, { tag, text });
+  if (answers.size > ANSWERS) answers.delete(answers.keys().next().value);
+}
+
+export function get(path, signal) {
+  const known = answers.get(path);
+  const read = async (response) => {
+    const text = response.status === 304 ? known.text : await response.text();
+    const json = JSON.parse(text);
+    remember(path, response.headers.get('ETag'), text);
+    return json;
+  };
+  return ask('GET', path, { signal, read, headers: known === undefined ? {} : { 'If-None-Match': known.tag } });
+}
+
 // What is no JSON, or is not to be read here; of plopd's own size, so it may take a while.
 export const getBlob = (path) => ask('GET', path, { read: (response) => response.blob(), timeout: 120000 });
 
 // Ends the session, and the token that it was made from, on the host.
 export const logOut = () => ask('POST', '/v1/logout');
 
-async function ask(method, path, { signal, read = (response) => response.json(), timeout = TIMEOUT_MS } = {}) {
+async function ask(method, path, { signal, read = (response) => response.json(), timeout = TIMEOUT_MS, headers = {} } = {}) {
   const limit = new AbortController();
   const stop = () => limit.abort();
   const timer = setTimeout(stop, timeout);
   signal?.addEventListener('abort', stop);
   try {
-    const response = await fetch(path, { method, signal: limit.signal, credentials: 'same-origin', cache: 'no-store' });
+    const response = await fetch(path, { method, headers, signal: limit.signal, credentials: 'same-origin', cache: 'no-store' });
     learnTime(response);
-    if (!response.ok) throw await explain(response);
+    if (!response.ok && response.status !== 304) throw await explain(response);
     return await read(response);
   } catch (e) {
     if (e instanceof ApiError || signal?.aborted) throw e;
@@ -79,6 +103,7 @@ export const backOff = (failures) => Math.min(RETRY_FIRST_MS * 2 ** Math.max(0, 
 // Follows /v1/stream and comes back after every break. onWindow gets each window's JSON, onBreak(at, error) is called when the
 // line is found dead: at is when it is tried again, error what the other side said, or null. Returns the function that ends it.
 export function follow(path, onWindow, onBreak) {
+  let live = createLive();
   let source = null;
   let timer = 0;
   let failures = 0;
@@ -99,21 +124,29 @@ export function follow(path, onWindow, onBreak) {
     clearTimeout(timer);
     timer = setTimeout(broken, SILENCE_MS);
   };
+  function take(name, data) {
+    alive();
+    let json;
+    try {
+      json = live[name](JSON.parse(data));
+    } catch {
+      return;
+    }
+    if (json === null) {
+      // An event is missing: whoever begins anew gets all.
+      source.close();
+      open();
+      return;
+    }
+    failures = 0;
+    onWindow(json);
+  }
   function open() {
-    source = new EventSource(path);
+    source = new EventSource(`${path}${path.includes('?') ? '&' : '?'}deltas=true`);
+    live = createLive();
     alive();
     source.onerror = broken;
-    source.addEventListener('window', (event) => {
-      alive();
-      let json;
-      try {
-        json = JSON.parse(event.data);
-      } catch {
-        return;
-      }
-      failures = 0;
-      onWindow(json);
-    });
+    for (const name of ['window', 'delta']) source.addEventListener(name, (event) => take(name, event.data));
     // Why no window comes. Whoever says so ends the stream or goes on; either way it is known where to go from here.
     source.addEventListener('refused', (event) => {
       let said = {};

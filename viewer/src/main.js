@@ -12,6 +12,7 @@ import { SPANS, formatState, isLive, parseState, profilePath, profileQuery, tree
 import { createTable } from './table.js';
 import { createTooltip } from './tooltip.js';
 import { readTree } from './tree.js';
+import { createWindows } from './windows.js';
 
 const POLL_MS = 4000; // status, processes, windows
 const REFRESH_MS = 2000; // a choice of windows that includes the running one
@@ -35,6 +36,7 @@ let anew = true; // the next picture is another choice, not an update
 let stopLoading = () => {};
 let retryAt = 0; // Date.now() when what failed is asked for again, 0: nothing failed
 const slots = new Map(); // file -> colour, for as long as the page lives
+const windowList = createWindows();
 
 const tooltip = createTooltip(byId('tooltip'));
 const rooms = createRooms({ sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch) => setState(patch) });
@@ -218,9 +220,10 @@ async function pollOnce() {
   try {
     const to = hostTime();
     const from = Math.floor(Math.max(to - 24 * 3600, Math.min(to - SPANS[state.span], state.from === null ? to : state.from - 60)));
-    const [status, alive, listed] = await Promise.all([get('/v1/status'), get('/v1/processes'), get(`/v1/windows?from=${from}`)]);
+    const asked = windowList.ask(from);
+    const [status, alive, listed] = await Promise.all([get('/v1/status'), get('/v1/processes'), get(`/v1/windows?from=${asked}`)]);
     showVersion(status);
-    windows = Array.isArray(listed.windows) ? listed.windows : [];
+    windows = windowList.take(listed.windows, asked, from);
     processes = processList(Array.isArray(alive) ? alive : [], windows);
     down = null;
   } catch (e) {
