@@ -393,7 +393,7 @@ int main(int argc, char **argv)
 	const char *command = argc > 1 ? argv[1] : "";
 
 	if ((streq(command, "day") || streq(command, "history")) && argc == 6) {
-		struct profile *from = read_all(argv[2]);
+		struct profile *from = streq(argv[2], "-") ? made_stacks() : read_all(argv[2]);
 
 		make(from, argv[3], (unsigned int)atoi(argv[4]), (unsigned int)atoi(argv[5]),
 		     streq(command, "history"));
@@ -421,7 +421,7 @@ int main(int argc, char **argv)
 	} else if (streq(command, "brief") && argc == 2) {
 		brief();
 	} else {
-		fprintf(stderr, "usage: bench_store day|history FROM TO WINDOWS STACKS | ask DIR |"
+		fprintf(stderr, "usage: bench_store day|history FROM|- TO WINDOWS STACKS | ask DIR |"
 				" roll DIR | expire DIR WINDOWS | grow FROM DIR MB STACKS | carry "
 				"DIR | dump DIR | samples DIR FROM TO OUT |"
 				" brief\n");
