@@ -24,7 +24,7 @@ export const RUNNING = { running: true, duration_s: 21.3, end: T0 + 21.3 };
 
 // A server of canned answers. `answers` may be changed while the test runs.
 async function canned(answers) {
-  const a = { running: shop(0.6, 0, RUNNING), stored: shop(1, 5), processes, status: null, deploys, regressions, recordings, ...answers };
+  const a = { running: shop(0.6, 0, RUNNING), stored: shop(1, 5), processes, status: null, deploys, regressions, recordings, recording: () => ({ status: 404, body: { error: 'no such recording', hint: '' } }), ...answers };
   const asked = (query) => (query.get('from') === `${T0}.002` ? a.running : a.stored);
   const tree = (query) => a.tree ?? treeOf(asked(query));
   const server = await serve(files.dir, {
@@ -36,7 +36,8 @@ async function canned(answers) {
     '/v1/lines': (query) => a.refusal ?? a.lines ?? linesOf(asked(query), { function: query.get('function'), file: query.get('file') }),
     '/v1/deploys': () => a.refusal ?? a.deploys,
     '/v1/regressions': () => a.refusal ?? a.regressions,
-    '/v1/recordings': () => a.refusal ?? a.recordings,
+    '/v1/recordings': (query, sent) => a.refusal ?? (sent.method === 'POST' ? a.record(JSON.parse(sent.body)) : a.recordings),
+    '/v1/recordings/*': (query, sent) => a.refusal ?? a.recording(sent.path.split('/').pop(), query.get('format') ?? '', sent.method),
     '/v1/logout': () => a.logOut,
   });
   return { answers: a, server };

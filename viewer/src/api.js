@@ -67,19 +67,21 @@ export function get(path, signal) {
   return ask('GET', path, { signal, read, headers: known === undefined ? {} : { 'If-None-Match': known.tag } });
 }
 
+export const post = (path, body) => ask('POST', path, { body });
+export const remove = (path) => ask('DELETE', path);
 // What is no JSON, or is not to be read here; of plopd's own size, so it may take a while.
 export const getBlob = (path) => ask('GET', path, { read: (response) => response.blob(), timeout: 120000 });
 
 // Ends the session, and the token that it was made from, on the host.
 export const logOut = () => ask('POST', '/v1/logout');
 
-async function ask(method, path, { signal, read = (response) => response.json(), timeout = TIMEOUT_MS, headers = {} } = {}) {
+async function ask(method, path, { signal, body, read = (response) => response.json(), timeout = TIMEOUT_MS, headers = {} } = {}) {
   const limit = new AbortController();
   const stop = () => limit.abort();
   const timer = setTimeout(stop, timeout);
   signal?.addEventListener('abort', stop);
   try {
-    const response = await fetch(path, { method, headers, signal: limit.signal, credentials: 'same-origin', cache: 'no-store' });
+    const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: limit.signal, credentials: 'same-origin', cache: 'no-store' });
     learnTime(response);
     if (!response.ok && response.status !== 304) throw await explain(response);
     return await read(response);

@@ -25,6 +25,14 @@ export function duration(seconds) {
   return `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
 }
 
+// A value of a profile in words, by its unit.
+export function amount(n, unit) {
+  if (unit !== 'microseconds') return count(n);
+  if (n < 1e6) return `${n < 1e4 ? (n / 1000).toFixed(1) : Math.round(n / 1000)} ms`;
+  return n < 1e8 ? `${(n / 1e6).toFixed(2)} s` : duration(n / 1e6);
+}
+export const amountOf = (n, unit) => (unit === 'microseconds' ? amount(n, unit) : `${count(n)} samples`);
+
 export function bytes(n) {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let u = 0;

@@ -6,9 +6,11 @@ import { percent } from './format.js';
 import { assignSlots, files, limitEnded, matches, processList, readProfile } from './model.js';
 import { createProcesses, showConnection, showEmpty, showFacts, showRetry, showTime, showVersion } from './panels.js';
 import { createExports } from './exports/menu.js';
+import { createBar } from './rooms/record/bar.js';
+import { readRecording } from './rooms/record/facts.js';
 import { createRooms } from './rooms.js';
 import { createStrip } from './strip.js';
-import { SPANS, formatState, isLive, parseState, profilePath, profileQuery, treeQuery } from './state.js';
+import { SPANS, formatState, isLive, parseState, profilePath, profileQuery, sourceOf, treeQuery } from './state.js';
 import { createTable } from './table.js';
 import { createTooltip } from './tooltip.js';
 import { readTree } from './tree.js';
@@ -28,6 +30,7 @@ const byId = (id) => document.getElementById(id);
 let state = parseState(location.search);
 let profile = null; // what readProfile() made of the last answer
 let tree = null; // what readTree() made of the last answer, for rooms that draw it
+let recording = null; // what readRecording() made of the one that is shown
 let failure = null; // ApiError of the profile, or null
 let down = null; // ApiError of the last poll, or null
 let processes = null; // null: not known yet
@@ -40,6 +43,11 @@ const windowList = createWindows();
 
 const tooltip = createTooltip(byId('tooltip'));
 const rooms = createRooms({ sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch) => setState(patch) });
+const recordingBar = createBar({
+  element: byId('recording-bar'),
+  onClose: () => setState({ recording: '' }),
+  onDetails: () => setState({ room: 'record' }),
+});
 createExports({ element: byId('exports'), shown: () => ({ state, profile, processes }), picture: () => rooms.picture() });
 const trees = createAsking({
   read: readTree,
@@ -68,6 +76,8 @@ const processPanel = createProcesses({
 // Changes the state and the address with it. `replace`: no entry of its own in the history (typing, dragging).
 function setState(patch, replace = false) {
   const before = state;
+  // Who chooses a time leaves the recording that is shown.
+  if ('from' in patch) patch = { recording: '', ...patch };
   const address = formatState((state = { ...state, ...patch }));
   if (formatState(before) === address) return;
   history[replace ? 'replaceState' : 'pushState'](null, '', address === '' ? location.pathname : address);
@@ -81,7 +91,7 @@ addEventListener('popstate', () => {
 });
 
 function apply(before) {
-  const reload = profileQuery(before) !== profileQuery(state);
+  const reload = profilePath(before) !== profilePath(state);
   if (before.span !== state.span) poll();
   fillControls();
   renderSide();
@@ -109,14 +119,18 @@ function fillControls() {
   if (resize) rooms.resize();
 }
 
+// What is shown, where that has come.
+const kindOf = () => (isLive(state) ? 'live' : state.recording !== '' ? 'recording' : 'stored');
+
 // Asks for what is chosen: as a stream for the running window, else once, or again and again while it grows.
 function load() {
   profile = null;
   tree = null;
+  if (recording?.id !== state.recording) recording = null;
   trees.forget();
   failure = null;
   anew = true;
-  showConnection(isLive(state) ? 'wait' : 'stored');
+  showConnection(isLive(state) ? 'wait' : kindOf());
   render();
   listen();
 }
@@ -134,7 +148,8 @@ function listen() {
   let failures = 0;
   const ask = async () => {
     try {
-      arrived(await get(`${path}${path.includes('?') ? '&' : '?'}format=json`, abort.signal), 'stored');
+      if (state.recording !== '') recording = readRecording(await get(sourceOf(state), abort.signal));
+      arrived(await get(`${path}${path.includes('?') ? '&' : '?'}format=json`, abort.signal), kindOf());
     } catch (e) {
       if (abort.signal.aborted) return;
       failed(e);
@@ -143,7 +158,8 @@ function listen() {
     failures = failure === null ? 0 : failures + 1;
     const wait = Math.max(REFRESH_MS, failures > 0 ? backOff(failures) : 0);
     if (failure !== null) again(Date.now() + wait);
-    if (state.to === null || failure !== null) timer = setTimeout(ask, wait);
+    const grows = state.recording !== '' ? recording?.running : state.to === null;
+    if (grows || failure !== null) timer = setTimeout(ask, wait);
   };
   stopLoading = () => {
     abort.abort();
@@ -178,8 +194,9 @@ function failed(e) {
 
 // The flame tree that goes with the profile, where a room draws it.
 function askTree() {
-  if (state.room !== 'flame' || profile === null) return;
-  trees.ask(`/v1/profile${treeQuery(state, profile.start)}`, profile);
+  if (!['flame', 'record'].includes(state.room) || profile === null) return;
+  if (state.room === 'record' && recording === null) return;
+  trees.ask(`${sourceOf(state)}${treeQuery(state, profile.start)}`, profile);
 }
 
 // What is shown stays.
@@ -230,9 +247,9 @@ async function pollOnce() {
     down = e instanceof ApiError ? e : new ApiError('refused', String(e.message ?? e));
     showFailure(down);
   }
-  if (down === null && failure === null && profile !== null) showConnection(isLive(state) ? 'live' : 'stored');
+  if (down === null && failure === null && profile !== null) showConnection(kindOf());
   renderSide();
-  if (state.room === 'overview') render();
+  if (['overview', 'record'].includes(state.room)) render();
   else renderWords();
   return down;
 }
@@ -249,6 +266,8 @@ function renderSide() {
 }
 
 function words() {
+  // It has a form, whatever there is to show.
+  if (state.room === 'record' && failure?.kind !== 'login' && down === null) return null;
   if (failure?.kind === 'login' || (failure === null && profile === null && down?.kind === 'login')) {
     return {
       title: 'Not logged in',
@@ -271,21 +290,22 @@ function words() {
   }
   if (state.room === 'overview') return null; // which has more to show than samples
   return {
-    title: isLive(state) ? 'No samples in this window yet' : 'No samples in this window',
+    title: isLive(state) ? 'No samples in this window yet' : state.recording !== '' ? 'No samples in this recording' : 'No samples in this window',
     text: state.pids.length > 0 ? 'The processes that are chosen used no CPU in this time.' : 'No Python process used CPU in this time.',
-    hint: 'Only what runs on a CPU is sampled; waiting is not.',
+    hint: recording?.wall ? '' : 'Only what runs on a CPU is sampled; waiting is not, but in a recording of wall time.',
   };
 }
 
 const renderWords = () => showEmpty(words());
 
 function render() {
-  if (profile !== null) {
-    assignSlots(files(profile).map((f) => f.file), slots);
-    rooms.update({ profile, tree, processes, windows, state, slots, anew });
+  if (profile !== null) assignSlots(files(profile).map((f) => f.file), slots);
+  if (profile !== null || state.room === 'record') {
+    rooms.update({ profile, tree, recording, processes, windows, state, slots, anew });
     anew = false;
-    renderTable();
   }
+  if (profile !== null) renderTable();
+  recordingBar.update(state.recording, recording, hostTime());
   byId('stage').classList.toggle('stale', profile === null);
   showFacts(profile);
   showTime(state, profile, hostTime());
@@ -298,7 +318,7 @@ function renderTable() {
   if (state.query !== '') {
     const found = profile.nodes.filter((n) => matches(n, state.query));
     const self = found.reduce((s, n) => s + n.self, 0);
-    text = `${found.length} of ${profile.nodes.length}, self ${percent(self, profile.samples)}`;
+    text = `${found.length} of ${profile.nodes.length}, self ${percent(self, profile.total)}`;
     if (rooms.found() !== '') text += `, on the stack ${rooms.found()}`;
   }
   byId('search-count').textContent = text;

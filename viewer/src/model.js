@@ -66,6 +66,9 @@ export function readProfile(json) {
     lost,
     lostTotal: sum(lost),
     samples: whole(json.samples),
+    // What the values of functions and calls are shares of, and in what they are counted: "microseconds" in a recording of wall time.
+    total: whole(json.total ?? json.samples),
+    unit: json.unit === 'microseconds' ? json.unit : 'samples',
     // What the host has left out of a graph that is too large.
     merged: { functions: whole(json.merged?.functions), edges: whole(json.merged?.edges) },
     processes: Array.isArray(json.processes) ? json.processes : [],
@@ -158,8 +161,8 @@ export function draw(profile, { degree = DEFAULT_DEGREE, top = DEFAULT_TOP, area
   const shown = [...profile.nodes].sort(byTotal).slice(0, top);
   const nodes = shown.map((n) => ({
     ...n,
-    r: radius(n[area], profile.samples, area),
-    share: profile.samples > 0 ? Math.min(1, n.total / profile.samples) : 0,
+    r: radius(n[area], profile.total, area),
+    share: profile.total > 0 ? Math.min(1, n.total / profile.total) : 0,
     callers: around[n.id],
     utility: around[n.id] > degree,
     color: slotClass(slots, n.place),
@@ -175,13 +178,13 @@ export function draw(profile, { degree = DEFAULT_DEGREE, top = DEFAULT_TOP, area
     const target = byId.get(e.target);
     if (source === undefined || target === undefined) continue;
     calls.push({ source: source.key, target: target.key });
-    const heavy = e.count >= HEAVY * profile.samples;
+    const heavy = e.count >= HEAVY * profile.total;
     (target.utility && !heavy ? aside : edges).push({
       key: `${source.key}>${target.key}`,
       source: source.key,
       target: target.key,
       count: e.count,
-      width: edgeWidth(e.count, profile.samples),
+      width: edgeWidth(e.count, profile.total),
       light: !heavy && !main.has(e),
     });
   }

@@ -15,6 +15,7 @@ const CONNECTION = {
   wait: 'connecting',
   live: 'live',
   stored: 'stored windows',
+  recording: 'recording',
   lost: 'plopd unreachable',
   busy: 'host busy',
   refused: 'refused',
@@ -67,13 +68,15 @@ export function showFacts(p) {
 
 export function showTime(state, profile, now) {
   let text = 'Running window';
-  if (state.from === null) {
+  if (state.recording !== '') {
+    text = profile ? `Recording, ${clock(profile.start, now)} \u2013 ${clock(profile.end, profile.start)}` : 'Recording';
+  } else if (state.from === null) {
     if (profile) text += `, since ${clock(profile.start, now)}`;
   } else {
     text = `${clock(state.from, now)} \u2013 ${state.to === null ? 'now' : clock(state.to, state.from)}`;
   }
   say('time-text', text);
-  byId('time-live').setAttribute('aria-pressed', String(state.from === null));
+  byId('time-live').setAttribute('aria-pressed', String(state.from === null && state.recording === ''));
 }
 
 export function createProcesses({ tooltip, onToggle }) {
@@ -160,7 +163,7 @@ export function showLegend(profile, slots, onFile) {
   li.attr('title', (f) => (f.synthetic ? 'frames that plop adds' : visible(f.file) || 'no file is known'));
   li.select('.swatch').attr('class', (f) => `swatch ${slotClass(slots, f.file)}`);
   li.select('.path').text((f) => visible(shortPath(f.file)) || 'no file');
-  li.select('.share').text((f) => percent(f.self, profile.samples));
+  li.select('.share').text((f) => percent(f.self, profile.total));
   say('legend-more', all.length > top.length ? `and ${count(all.length - top.length)} more files` : '');
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The pictures of the page. A room is mounted once, into the section of its name, with {section, tooltip, onChange}, and gives
-// {update(view), resize(), found()}: view is {profile, tree, processes, windows, state, slots, anew}, found() says how much the search finds. One
+// {update(view), resize(), found()}: view is {profile, tree, recording, processes, windows, state, slots, anew}, found() says how much the search finds. One
 // that has a picture to save gives it by picture(title), as an <svg>. Only the room that the state names is shown and updated.
 import { mountFlame } from './rooms/flame/room.js';
 import { mountGraph } from './rooms/graph/room.js';
 import { mountLines } from './rooms/lines/room.js';
 import { mountOverview } from './rooms/overview/room.js';
+import { mountRecord } from './rooms/record/room.js';
 
-const MOUNT = { overview: mountOverview, graph: mountGraph, flame: mountFlame, lines: mountLines };
+const MOUNT = { overview: mountOverview, graph: mountGraph, flame: mountFlame, lines: mountLines, record: mountRecord };
 
 export function createRooms({ sections, tooltip, onChange }) {
   const rooms = new Map();

@@ -5,11 +5,11 @@ import { FOLDS } from './tree.js';
 
 export const SPANS = { '10m': 600, '1h': 3600, '6h': 21600 };
 export const VIEWS = ['both', 'picture', 'table'];
-export const ROOMS = ['overview', 'graph', 'flame', 'lines'];
+export const ROOMS = ['overview', 'graph', 'flame', 'lines', 'record'];
 // Of the flame graph: what is at its root, what is below what, what a colour is of.
 export const GROUPS = { none: '', service: 'service', process: 'service,pid' };
 export const SHAPES = ['calls', 'inverted', 'callers', 'callees'];
-export const COLORS = ['file', 'package', 'kind'];
+export const COLORS = ['file', 'package', 'kind', 'doing'];
 export const SCOPES = ['function', 'file'];
 
 // How a field is read from the address: each takes the text, or null, and gives undefined for what it does not understand.
@@ -19,6 +19,7 @@ const seconds = (text) => (text !== null && /^\d{1,12}(\.\d{1,9})?$/.test(text) 
 const cut = (length) => (text) => text?.slice(0, length);
 const flag = (text) => text === 'true' || undefined;
 const sorted = (columns) => (text) => (columns.includes(text?.replace(/^-/, '')) ? text : undefined);
+const ident = (text) => (text !== null && /^[a-z0-9]{1,15}$/.test(text) ? text : undefined);
 const nodeId = (text) => (text !== null && /^[a-z0-9]{1,14}$/.test(text) ? text : undefined);
 
 export const MAX_DEGREE = 999;
@@ -29,6 +30,7 @@ const MAX_PIDS = 30;
 const FIELDS = [
   { key: 'from', value: null, read: seconds }, // unix seconds; null: the running window
   { key: 'to', value: null, read: seconds }, // null with from: until now
+  { key: 'recording', value: '', read: ident }, // that is shown instead of windows
   { key: 'room', value: 'overview', read: oneOf(ROOMS) }, // which picture
   { key: 'degree', value: DEFAULT_DEGREE, read: integer(0, MAX_DEGREE) },
   { key: 'top', value: DEFAULT_TOP, read: integer(1, MAX_TOP) },
@@ -73,7 +75,7 @@ export function formatState(state) {
 }
 
 // The running window alone comes as a stream; anything else is asked for.
-export const isLive = (state) => state.from === null;
+export const isLive = (state) => state.from === null && state.recording === '';
 
 // Windows meet at nanoseconds, their times come rounded: a question that begins and ends a little inside the choice does
 // not catch the neighbours too. Seconds.
@@ -82,7 +84,7 @@ const INSIDE = 0.002;
 // The query of /v1/profile or /v1/stream for what is selected.
 export function profileQuery(state) {
   const q = new URLSearchParams();
-  if (state.from !== null) {
+  if (state.from !== null && state.recording === '') {
     q.set('from', (state.from + INSIDE).toFixed(3));
     if (state.to !== null) q.set('to', (state.to - INSIDE).toFixed(3));
   }
@@ -92,7 +94,8 @@ export function profileQuery(state) {
 }
 
 // Where the profile of what is selected is.
-export const profilePath = (state) => `/v1/profile${profileQuery(state)}`;
+export const sourceOf = (state) => (state.recording === '' ? '/v1/profile' : `/v1/recordings/${state.recording}`);
+export const profilePath = (state) => `${sourceOf(state)}${profileQuery(state)}`;
 
 // What is selected, for a route that answers once. `start`: when the running window began, which is asked for where nothing else is chosen.
 const selected = (state, start) => new URLSearchParams(profileQuery(isLive(state) ? { ...state, from: start, to: null } : state));
@@ -123,6 +126,7 @@ export function rangeOf(windows, first, last) {
 
 // Is this window part of what is selected? Windows are half open: [start, end).
 export function isSelected(win, state) {
+  if (state.recording !== '') return false;
   if (state.from === null) return win.running === true;
   return win.end > state.from + INSIDE && (state.to === null || win.start < state.to - INSIDE);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The functions as a plain table: the text alternative of the graph, and the quickest way to sort.
 import { select } from './d3.js';
-import { count, nameOf, percent, place, shortPath, visible } from './format.js';
+import { amount, count, nameOf, percent, place, shortPath, visible } from './format.js';
 import { isSynthetic, slotClass, tableRows } from './model.js';
 
 const ROWS = 500; // drawn at most; the rest is said in words
@@ -43,10 +43,10 @@ export function createTable({ section, onSort, onSelect, onLines }) {
       tr.select('.swatch').attr('class', (n) => `swatch ${slotClass(slots, n.place)}`);
       tr.select('.name').text((n) => nameOf(n));
       tr.select('.file button').attr('title', (n) => `${visible(place(n))}\nshows its lines`).text((n) => (n.file === '' ? visible(n.module) : `${visible(shortPath(n.file))}:${n.line}`));
-      tr.select('.self').text((n) => count(n.self));
-      tr.select('.self-share').text((n) => percent(n.self, profile.samples));
-      tr.select('.total').text((n) => count(n.total));
-      tr.select('.total-share').text((n) => percent(n.total, profile.samples));
+      tr.select('.self').text((n) => amount(n.self, profile.unit));
+      tr.select('.self-share').text((n) => percent(n.self, profile.total));
+      tr.select('.total').text((n) => amount(n.total, profile.unit));
+      tr.select('.total-share').text((n) => percent(n.total, profile.total));
       note.text(
         all.length > rows.length
           ? `The first ${count(rows.length)} of ${count(all.length)} functions; the search or another order shows others.`

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The tree of a flame graph: read from the API, turned into what is asked for, and laid out. Pure.
 //
-// A node is {frame, value, self, children, parent, depth, id}. Values are samples. A frame is {key, function, file, line, kind,
+// A node is {frame, value, self, children, parent, depth, id}. Values are in the tree's unit, samples or microseconds. A frame is {key, function, file, line, kind,
 // module, place}; the root has none. An id is of the way from the root, so the same node of another answer has the same one.
 import { hash, nodeKey, placeOf } from './model.js';
 
@@ -71,7 +71,7 @@ export function readTree(json) {
       left.push([c, kid]);
     }
   }
-  return { root: finish(root), samples: root.value, folded: { nodes: whole(json.folded?.nodes), value: whole(json.folded?.value) } };
+  return { root: finish(root), samples: root.value, unit: json.unit === 'microseconds' ? json.unit : 'samples', folded: { nodes: whole(json.folded?.nodes), value: whole(json.folded?.value) } };
 }
 
 // All nodes, callers before what they call.

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { processList, readProfile } from '../../../viewer/src/model.js';
 import * as o from '../../../viewer/src/rooms/overview/overview.js';
-import { T0, callgraph, deploys, recordings, regressions, shop } from '../canned.mjs';
+import { callgraph, deploys, regressions, shop } from '../canned.mjs';
 
 const window_ = (start, counts) => ({ start, end: start + 30, hz: 100, processes: Object.entries(counts).map(([pid, samples]) => ({ pid: Number(pid), start_time: 1, comm: `c${pid}`, samples })) });
 
@@ -50,10 +50,4 @@ test('deploys come with what they made slower, the newest first; a first version
   const unknown = { ...regressions, regressions: [{ ...regressions.regressions[0], low: null, high: null }] };
   assert.deepEqual(o.changes(deploys, unknown, 5)[0].slower.map((f) => [f.rise, f.low, f.high]), [[0.031, NaN, NaN]]);
   for (const odd of [null, {}, { deploys: [null, 3, {}] }]) assert.deepEqual(o.changes(odd, odd, 5), []);
-});
-
-test('recordings come the newest first, whatever is in them', () => {
-  assert.deepEqual(o.recordings(recordings, 5).map((r) => [r.id, r.running, r.labels]), [['r3', true, []], ['k7', false, ['ticket=SHOP-12']]]);
-  assert.deepEqual(o.recordings({ recordings: [{ id: 7, start: null, labels: null }] }, 5).map((r) => [r.id, r.start, r.labels]), [['', 0, []]]);
-  assert.equal(o.recordings(recordings, 5)[0].start, T0 - 20);
 });

@@ -9,7 +9,7 @@ test('the plain address is the default, and the other way round', () => {
 });
 
 test('every state survives the address', () => {
-  const s = { pids: [3, 12], from: 1800000000, to: 1800000030.5, degree: 0, top: 40, area: 'total', query: 'a&b=<c> ü', sort: 'file', room: 'flame', view: 'picture', span: '6h', fn: 'f <x>@/a b.py:3', group: 'process', shape: 'callees', fold: 'libraries', recursion: true, up: true, color: 'kind', at: '1x9qk0z', scope: 'file' };
+  const s = { pids: [3, 12], from: 1800000000, to: 1800000030.5, degree: 0, top: 40, area: 'total', recording: 'k7', query: 'a&b=<c> ü', sort: 'file', room: 'flame', view: 'picture', span: '6h', fn: 'f <x>@/a b.py:3', group: 'process', shape: 'callees', fold: 'libraries', recursion: true, up: true, color: 'kind', at: '1x9qk0z', scope: 'file' };
   assert.deepEqual(state.parseState(state.formatState(s)), s);
 });
 
@@ -32,6 +32,16 @@ test('what is asked for is what is chosen', () => {
   assert.equal(state.profileQuery(state.DEFAULTS), '');
   assert.equal(state.profileQuery({ ...state.DEFAULTS, pids: [1, 2] }), '?pid=1&pid=2');
   assert.equal(state.profileQuery({ ...state.DEFAULTS, from: 30, to: 60, pids: [1] }), '?from=30.002&to=59.998&pid=1');
+});
+
+test('a recording is asked for by its id, and no window is part of it', () => {
+  const s = { ...state.DEFAULTS, recording: 'k7', from: 30, to: 60, pids: [7] };
+  assert.equal(state.profilePath(s), '/v1/recordings/k7?pid=7');
+  assert.equal(state.profilePath({ ...s, recording: '' }), '/v1/profile?from=30.002&to=59.998&pid=7');
+  assert.equal(state.treeQuery({ ...s, group: 'service' }, 30), '?pid=7&group_by=service&format=tree');
+  assert.equal(state.isLive({ ...s, from: null, to: null }), false);
+  assert.equal(state.isSelected({ start: 30, end: 60 }, s), false);
+  assert.equal(state.parseState('?recording=../x').recording, '');
 });
 
 test('a flame tree is asked for with its groups, and of the running window by when that began', () => {

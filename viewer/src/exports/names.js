@@ -31,6 +31,7 @@ const plain = (text, most) => text.replace(/[^A-Za-z0-9._]+/g, '_').replace(/^[.
 
 // Whom it is of: one process with its service or program, several by the service that they share, else the host.
 function whom(state, processes) {
+  if (state.recording !== '') return `recording-${state.recording}`;
   const chosen = processes.filter((p) => state.pids.includes(p.pid));
   const names = new Set(chosen.map((p) => plain(p.service || p.comm || '', 40)));
   const parts = names.size === 1 ? [...names] : [];

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The flame graph: draws on a canvas what tree.js lays out; zoom with the way back, mouse-over, search, keyboard.
-import { count, cutMiddle, nameOf, percent, place, visible } from '../../format.js';
+import { amount, amountOf, cutMiddle, nameOf, percent, place, visible } from '../../format.js';
 import { assignSlots, isSynthetic, matches, slotClass } from '../../model.js';
 import { newSvg, put, rgb } from '../../exports/picture.js';
 import { createTheme } from '../../theme.js';
+import { DOINGS, doingOf, doings, doingsOfLeaves } from '../../waits.js';
 import { boxAt, calleesOf, callersOf, find, invert, layout, matched, packageOf, simplify, walk, wayTo } from '../../tree.js';
 
 const ROW = 19; // CSS pixels, with a pixel between rows
@@ -26,6 +27,7 @@ export function mountFlame({ section, tooltip, onChange }) {
   let state = null;
   let slots = null; // file -> colour, of the page
   const packages = new Map(); // package -> colour
+  let did = null; // of the nodes of root: what threads did, see waits.js
   let plain = null; // its root, folded as is asked for
   let root = null; // of what is drawn
   let at = null; // the node that has the whole width
@@ -40,6 +42,10 @@ export function mountFlame({ section, tooltip, onChange }) {
 
   // What a frame's colour is of, and that in words.
   function colorOf(frame) {
+    if (state.color === 'doing') {
+      const d = DOINGS.find((one) => one.key === doingOf(frame));
+      return { class: d.class, of: d.name, at: '' };
+    }
     if (isSynthetic(frame)) return { class: 'c-none', of: 'frames that plop adds', at: '' };
     if (frame.kind === 'package') return { class: slotClass(packages, frame.place), of: frame.place, at: '' };
     if (state.color === 'kind') {
@@ -64,6 +70,7 @@ export function mountFlame({ section, tooltip, onChange }) {
     else if (state.shape === 'callees') root = calleesOf(plain, state.fn);
     else root = plain;
     made = { tree, how };
+    did = null;
     const weights = new Map();
     for (const node of walk(plain)) {
       if (node.frame === null) continue;
@@ -116,21 +123,40 @@ export function mountFlame({ section, tooltip, onChange }) {
   const topOf = (row) => (state.up ? (rows.length - 1 - row) * ROW : row * ROW);
   const rowAt = (y) => (state.up ? rows.length - 1 - Math.floor(y / ROW) : Math.floor(y / ROW));
 
+  // What threads did in a node and below it; an empty object where that is not told of what is below what.
+  function didIn(node) {
+    did ??= state.shape === 'inverted' ? doingsOfLeaves(root) : state.shape === 'callers' ? new Map() : doings(root);
+    return did.get(node) ?? {};
+  }
+
+  // The parts of a bar, each with its colour; '': none.
+  function partsOf(node) {
+    if (state.color !== 'doing') return [{ class: node.frame === null ? '' : colorOf(node.frame).class, share: 1 }];
+    const sums = didIn(node);
+    const parts = DOINGS.filter((d) => sums[d.key] > 0).map((d) => ({ class: d.class, share: sums[d.key] / node.value }));
+    return parts.length > 0 ? parts : [{ class: '', share: 1 }];
+  }
+
   function paint(pen, box, y) {
     const { node, x, w } = box;
     const above = node !== at && node.depth <= at.depth;
     const isMatch = node.frame !== null && state.query !== '' && matches(node.frame, state.query);
     const dim = (above && !isMatch) || (state.query !== '' && !isMatch && node.frame !== null);
-    const color = node.frame === null ? '' : colorOf(node.frame).class;
+    const parts = partsOf(node);
+    const color = parts[0].class;
     const inner = Math.max(0.5, w - (w > 3 ? 1 : 0));
-    pen.box(x, y, inner, ROW - 1, node.frame === null ? colors.line : colors.fill[color], dim ? 0.35 : 1, node);
+    let begin = x;
+    for (const part of parts) {
+      pen.box(begin, y, inner * part.share, ROW - 1, part.class === '' ? colors.line : colors.fill[part.class], dim ? 0.35 : 1, node);
+      begin += inner * part.share;
+    }
     const outline = (of, thick) => pen.outline(x + thick / 2, y + thick / 2, Math.max(1, inner - thick), ROW - 1 - thick, of, thick);
     if (node.frame !== null && node.frame.key === state.fn) outline(colors.ink, 2);
     if (node.id === focus && document.activeElement === canvas) outline(colors.accent, 3);
     else if (node === hovered) outline(colors.ink, 1.5);
     const room = Math.floor((w - 7) / letter);
     if (room < 2) return;
-    pen.text(x + 3.5, y + ROW / 2, node.frame === null || dim ? colors.ink : colors.on[color], cutMiddle(node.frame === null ? rootName() : nameOf(node.frame), room));
+    pen.text(x + 3.5, y + ROW / 2, color === '' || dim ? colors.ink : colors.on[color], cutMiddle(node.frame === null ? rootName() : nameOf(node.frame), room));
   }
 
   // All of it, also what is not scrolled into view.
@@ -142,7 +168,7 @@ export function mountFlame({ section, tooltip, onChange }) {
     return svg;
   }
 
-  const rootName = () => `all: ${count(root.value)} samples`;
+  const rootName = () => `all: ${amountOf(root.value, tree.unit)}`;
 
   function draw() {
     if (root === null || section.offsetParent === null) return;
@@ -222,7 +248,7 @@ export function mountFlame({ section, tooltip, onChange }) {
     if (state.shape === 'callers') said.push('Below the chosen function is who called it');
     if (state.shape === 'callees') said.push('Below the chosen function is what it called');
     if (root.value === 0 && ofChosen()) said.push(state.fn === '' ? 'Choose a function in the table or in the picture first' : 'The chosen function is not in this picture');
-    if (tree.folded.value > 0) said.push(`What is too small to be drawn is [other]: ${percent(tree.folded.value, tree.samples)} of the samples`);
+    if (tree.folded.value > 0) said.push(`What is too small to be drawn is [other]: ${percent(tree.folded.value, tree.samples)} of all`);
     said.push('width: total time \u00b7 Enter or a click zooms, Escape goes back');
     note.textContent = `${said.join('. ')}.`;
   }
@@ -230,9 +256,13 @@ export function mountFlame({ section, tooltip, onChange }) {
   const describe = (node) => {
     const f = node.frame;
     const rows_ = [
-      ['total', count(node.value), percent(node.value, tree.samples)],
-      ['self', count(node.self), percent(node.self, tree.samples)],
+      ['total', amount(node.value, tree.unit), percent(node.value, tree.samples)],
+      ['self', amount(node.self, tree.unit), percent(node.self, tree.samples)],
     ];
+    if (state.color === 'doing') {
+      const sums = didIn(node);
+      for (const d of DOINGS) if (sums[d.key] > 0) rows_.push([d.name, amount(sums[d.key], tree.unit), percent(sums[d.key], node.value)]);
+    }
     if (node.parent !== null && node.parent.frame !== null) rows_.push(['of its caller', percent(node.value, node.parent.value), '']);
     return {
       title: f === null ? rootName() : nameOf(f),

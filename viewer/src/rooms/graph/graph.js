@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Plop's call graph: draws what model.draw() says, where layout.js puts it; zoom, pan, drag, mouse-over and keyboard.
 import { drag, select, zoom, zoomIdentity, zoomTransform } from '../../d3.js';
-import { count, cut, nameOf, percent, place, visible } from '../../format.js';
+import { amount, amountOf, cut, nameOf, percent, place, visible } from '../../format.js';
 import { arrowPath, fitTransform, loopPath } from './geometry.js';
 import { createLayout } from './layout.js';
 import { isSynthetic, placeLabels } from '../../model.js';
@@ -28,7 +28,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
   const theme = createTheme(svg.parentElement, () => labels());
 
   let drawn = { nodes: [], edges: [], aside: [] };
-  let profile = { samples: 0, nodes: [], edges: [] };
+  let profile = { total: 0, unit: 'samples', nodes: [], edges: [] };
   let byKey = new Map();
   let pairs = new Set(); // keys of drawn edges
   let selected = '';
@@ -201,7 +201,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
         .filter((e) => e[own] === d.id && e.source !== e.target)
         .sort((a, b) => b.count - a.count)
         .slice(0, LISTED)
-        .map((e) => [name(e[other]), `${count(e.count)}  (${percent(e.count, profile.samples)})`]);
+        .map((e) => [name(e[other]), `${amount(e.count, profile.unit)}  (${percent(e.count, profile.total)})`]);
     return [
       { title: 'called by', items: list('target', 'source') },
       { title: 'calls', items: list('source', 'target') },
@@ -213,8 +213,8 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
       title: nameOf(d),
       subtitle: visible(place(d)),
       rows: [
-        ['self', count(d.self), percent(d.self, profile.samples)],
-        ['total', count(d.total), percent(d.total, profile.samples)],
+        ['self', amount(d.self, profile.unit), percent(d.self, profile.total)],
+        ['total', amount(d.total, profile.unit), percent(d.total, profile.total)],
       ],
       lists: relatives(d),
       note: d.utility ? `${d.callers} functions call it` : '',
@@ -226,12 +226,12 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
     return {
       title: `${nameOf(from)} \u2192 ${nameOf(to)}`,
       subtitle: `${visible(place(from))} \u2192 ${visible(place(to))}`,
-      rows: [['on the stack', count(e.count), percent(e.count, profile.samples)]],
+      rows: [['on the stack', amount(e.count, profile.unit), percent(e.count, profile.total)]],
     };
   }
 
   const spoken = (d) =>
-    `${nameOf(d)}, ${visible(place(d))}, self ${count(d.self)} samples, ${percent(d.self, profile.samples)}, total ${count(d.total)} samples, ${percent(d.total, profile.samples)}`;
+    `${nameOf(d)}, ${visible(place(d))}, self ${amountOf(d.self, profile.unit)}, ${percent(d.self, profile.total)}, total ${amountOf(d.total, profile.unit)}, ${percent(d.total, profile.total)}`;
 
   function hover(key) {
     hovered = key;
@@ -378,7 +378,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
       searching = query !== '';
       if (anew) automatic = true;
       root.attr('data-settled', null);
-      const { first } = layout.update(drawn, profile.samples);
+      const { first } = layout.update(drawn, profile.total);
 
       const bubbles = bubbleLayer.selectAll('g.bubble').data(drawn.nodes, (d) => d.key).join(enterBubble);
       bubbles

@@ -87,7 +87,7 @@ export function mountLines({ section, onChange }) {
     li.select('.swatch').attr('class', (n) => `swatch ${slotClass(slots, n.place)}`);
     li.select('.name').text((n) => cutMiddle(nameOf(n), 60));
     li.select('.file').text((n) => (n.file === '' ? visible(n.module) : `${cutMiddle(visible(shortPath(n.file)), 48)}:${n.line}`));
-    li.select('.share').text((n) => percent(n.self, profile.samples));
+    li.select('.share').text((n) => percent(n.self, profile.total));
   }
 
   const bar = (n, total) => `${total > 0 ? Math.min(100, (100 * n) / total).toFixed(2) : 0}%`;
@@ -186,8 +186,8 @@ export function mountLines({ section, onChange }) {
     $('.lines-head h2').textContent = cutMiddle(nameOf(node), 200);
     $('.lines-head h2').title = nameOf(node);
     $('.lines-head .where').textContent = visible(place(node));
-    const { samples } = view.profile;
-    $('.lines-head .sums').textContent = `self ${percent(node.self, samples)}, total ${percent(node.total, samples)}`;
+    const { total } = view.profile;
+    $('.lines-head .sums').textContent = `self ${percent(node.self, total)}, total ${percent(node.total, total)}`;
     const known = answer !== null && shownNodes(answer, keyOf(node)).size > 0;
     $('.lines-code table').hidden = !known;
     $('.lines-calls').hidden = !known;
@@ -227,7 +227,8 @@ export function mountLines({ section, onChange }) {
         open = new Set();
         asking.forget();
       }
-      if (node !== null) asking.ask(`/v1/lines${linesQuery(state, profile.start, node)}`, profile);
+      if (state.recording !== '') failure = 'plopd tells them of windows, not of recordings';
+      else if (node !== null) asking.ask(`/v1/lines${linesQuery(state, profile.start, node)}`, profile);
       show();
     },
     resize() {},

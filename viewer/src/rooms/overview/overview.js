@@ -86,19 +86,3 @@ export function changes(deploys, regressions, most) {
       };
     });
 }
-
-// Recordings, the newest first: {id, name, target, start, seconds, samples, running, labels}.
-export const recordings = (json, most) =>
-  list(json?.recordings)
-    .map((r) => ({
-      id: text(r.id),
-      name: text(r.name),
-      target: text(r.target),
-      start: whole(r.start),
-      seconds: whole(r.elapsed_s),
-      samples: whole(r.samples),
-      running: r.state === 'running',
-      labels: Object.entries(r.labels ?? {}).map(([k, v]) => `${k}=${v}`),
-    }))
-    .sort((a, b) => b.start - a.start)
-    .slice(0, most);

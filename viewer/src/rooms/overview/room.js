@@ -2,9 +2,10 @@
 // The overview: what uses the CPU, the hottest functions, what the last deploys changed, recordings. Each line leads on.
 import { get, hostTime } from '../../api.js';
 import { select } from '../../d3.js';
-import { clock, count, cutMiddle, duration, nameOf, percent, place, shortPath, visible } from '../../format.js';
+import { clock, count, cutMiddle, nameOf, percent, place, shortPath, visible } from '../../format.js';
 import { slotClass } from '../../model.js';
-import { changes, hottest, recordings, services } from './overview.js';
+import { endedWords, opened, progressWords, recordings, titleOf } from '../record/facts.js';
+import { changes, hottest, services } from './overview.js';
 
 const SERVICES = 12;
 const FUNCTIONS = 10;
@@ -31,6 +32,8 @@ export function mountOverview({ section, onChange }) {
   let failure = '';
   let askedAt = -Infinity;
   let view = null;
+
+  section.querySelector('[data-act="record"]').addEventListener('click', () => onChange({ room: 'record' }));
 
   async function ask() {
     askedAt = performance.now();
@@ -90,7 +93,7 @@ export function mountOverview({ section, onChange }) {
     li.select('.name').text((h) => cutMiddle(nameOf(h.node), 48));
     li.select('.file').text((h) => visible(shortPath(h.node.place)));
     li.select('.callers').text((h) => h.callers.map((n) => `\u2190 ${cutMiddle(nameOf(n), 28)}`).join(' '));
-    li.select('.share').text((h) => percent(h.node.self, profile.samples));
+    li.select('.share').text((h) => percent(h.node.self, profile.total));
     said('functions', profile.nodes.length === 0 ? 'No samples in this time.' : '');
   }
 
@@ -131,14 +134,15 @@ export function mountOverview({ section, onChange }) {
     const kept = recordings(stored.recordings, RECORDINGS);
     const r = part('recordings').select('ul').selectAll('li').data(kept, (k) => k.id).join((enter) => {
       const item = enter.append('li');
-      for (const c of ['name', 'what']) item.append('span').attr('class', c);
-      item.append('a');
+      item.append('button').attr('type', 'button').attr('class', 'name').on('click', (event, k) => onChange(opened(k)));
+      item.append('span').attr('class', 'state');
+      item.append('span').attr('class', 'what');
       return item;
     }).order();
-    r.select('.name').text((k) => visible(k.name) || k.id);
-    r.select('.what').text((k) => [k.start > 0 ? clock(k.start, now) : 'not begun', duration(k.seconds), visible(k.target), `${count(k.samples)} samples`, ...k.labels.map(visible)].filter((t) => t !== '').join(' \u00b7 '));
-    r.select('a').text((k) => (k.running ? 'running' : 'download')).attr('href', (k) => (k.running ? null : `/v1/recordings/${encodeURIComponent(k.id)}?format=pprof`)).attr('download', (k) => `${k.name || k.id}.pb.gz`);
-    said('recordings', failure !== '' ? `Not known: ${failure}.` : stored.recordings === null ? 'Asking.' : kept.length === 0 ? 'None. \u201cplopctl record --name NAME\u201d keeps one.' : '');
+    r.select('.name').text((k) => cutMiddle(visible(titleOf(k)), 48)).attr('title', (k) => visible(titleOf(k)));
+    r.select('.state').text((k) => (k.running ? 'running' : ''));
+    r.select('.what').text((k) => visible(k.running ? progressWords(k) : endedWords(k, now)));
+    said('recordings', failure !== '' ? `Not known: ${failure}.` : stored.recordings === null ? 'Asking.' : kept.length === 0 ? 'None. One that gets a name is kept.' : '');
   }
 
   return {
