@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // build.mjs DIR: bundle the viewer into DIR. The same sources and lock file make the same bytes.
+import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,18 +14,39 @@ if (out === undefined) {
 }
 mkdirSync(out, { recursive: true });
 const common = { bundle: true, minify: true, legalComments: 'none', logLevel: 'warning', absWorkingDir: here };
-await build({
+const script = {
   ...common,
-  entryPoints: ['src/main.js'],
-  outfile: join(out, 'app.js'),
   format: 'iife',
   target: ['es2020'],
   charset: 'utf8',
   banner: { js: '/* plop, BSD-2-Clause; contains d3, Copyright Mike Bostock, ISC licence */' },
-});
-await build({ ...common, entryPoints: ['app.css'], outfile: join(out, 'app.css'), target: ['chrome111', 'firefox113', 'safari16.4'] });
+};
+const style = { ...common, target: ['chrome111', 'firefox113', 'safari16.4'] };
+const read = (...path) => readFileSync(join(here, ...path), 'utf8');
+const write = (name, text) => writeFileSync(join(out, name), text);
+// "<!-- room NAME -->" is where the markup of that room comes, "<!-- part NAME -->" what several pages have.
+const page = (text) =>
+  text.replace(/^( *)<!-- (room|part) (\w+) -->\n/gm, (line, indent, kind, name) =>
+    read('src', ...(kind === 'room' ? ['rooms', name, 'room.html'] : ['parts', `${name}.html`])).replace(/^(?=.)/gm, indent),
+  );
+
+await build({ ...script, entryPoints: ['src/main.js'], outfile: join(out, 'app.js') });
+await build({ ...style, entryPoints: ['app.css'], outfile: join(out, 'app.css') });
 copyFileSync(join(here, 'favicon.svg'), join(out, 'favicon.svg'));
-// "<!-- room NAME -->" is where the markup of that room comes.
-const page = readFileSync(join(here, 'index.html'), 'utf8');
-const withRooms = page.replace(/^( *)<!-- room (\w+) -->\n/gm, (line, indent, name) => readFileSync(join(here, 'src', 'rooms', name, 'room.html'), 'utf8').replace(/^(?=.)/gm, indent));
-writeFileSync(join(out, 'index.html'), withRooms);
+write('index.html', page(read('index.html')));
+
+// The page of one profile, for plopd to put the data into: all is in it, and its policy lets nothing else run.
+async function inlined(options, tag) {
+  const { outputFiles } = await build({ ...options, write: false });
+  const text = outputFiles[0].text;
+  if (text.includes(`</${tag}`) || text.includes('<!--')) throw new Error(`${options.entryPoints[0]}: it would end its own element`);
+  return { element: `<${tag}>${text}</${tag}>`, hash: `'sha256-${createHash('sha256').update(text).digest('base64')}'` };
+}
+const code = await inlined({ ...script, entryPoints: ['src/file/main.js'] }, 'script');
+const looks = await inlined({ ...style, entryPoints: ['src/file/file.css'] }, 'style');
+const file = page(read('src', 'file', 'file.html'))
+  .replace('@script@', () => code.hash)
+  .replace('@style@', () => looks.hash)
+  .replace('<!-- style -->', () => looks.element)
+  .replace('<!-- script -->', () => code.element);
+write('file.html', file);

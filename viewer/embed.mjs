@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// embed.mjs DIR FILE.c: the files that build.mjs made in DIR, gzip'd, as the tables of daemon/gateway/assets.h.
+// embed.mjs DIR FILE.c PAGE.c: the files that build.mjs made in DIR, gzip'd, as the tables of daemon/gateway/assets.h; and the page of
+// one profile, in front of its data and behind it, as daemon/format/page.h has it.
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,10 +13,16 @@ const FILES = [
   ['/favicon.svg', 'favicon.svg', 'image/svg+xml'],
 ];
 
-const [dir, out] = process.argv.slice(2);
-if (out === undefined) {
-  console.error('usage: embed.mjs DIR FILE.c');
+const [dir, out, pageOut] = process.argv.slice(2);
+if (pageOut === undefined) {
+  console.error('usage: embed.mjs DIR FILE.c PAGE.c');
   process.exit(2);
+}
+
+function numbers(data) {
+  const lines = [];
+  for (let at = 0; at < data.length; at += 24) lines.push(`\t${[...data.subarray(at, at + 24)].join(', ')},`);
+  return lines.join('\n');
 }
 
 const bodies = [];
@@ -24,9 +31,7 @@ FILES.forEach(([path, name, type], i) => {
   const plain = readFileSync(join(dir, name));
   const gz = gzipSync(plain, { level: 9 }); // node writes no time and no name into the header
   const etag = createHash('sha256').update(plain).digest('hex').slice(0, 16);
-  const lines = [];
-  for (let at = 0; at < gz.length; at += 24) lines.push(`\t${[...gz.subarray(at, at + 24)].join(', ')},`);
-  bodies.push(`static const unsigned char file_${i}[] = { /* ${name}, ${plain.length} bytes before gzip */\n${lines.join('\n')}\n};\n`);
+  bodies.push(`static const unsigned char file_${i}[] = { /* ${name}, ${plain.length} bytes before gzip */\n${numbers(gz)}\n};\n`);
   rows.push(`\t{ "${path}", "${type}", file_${i}, sizeof(file_${i}), "\\"${etag}\\"" },`);
 });
 
@@ -42,4 +47,15 @@ ${rows.join('\n')}
 };
 const size_t viewer_nfiles = sizeof(viewer_files) / sizeof(viewer_files[0]);
 `,
+);
+
+const parts = readFileSync(join(dir, 'file.html'), 'utf8').split('<!-- data -->');
+if (parts.length !== 2) throw new Error('file.html has not one place for its data');
+writeFileSync(
+  pageOut,
+  `/* SPDX-License-Identifier: BSD-2-Clause */
+/* Made by viewer/embed.mjs. */
+#include "format/page.h"
+
+${['head', 'tail'].map((name, i) => `const unsigned char page_${name}[] = {\n${numbers(Buffer.from(parts[i]))}\n};\nconst size_t page_${name}_size = sizeof(page_${name});\n`).join('\n')}`,
 );

@@ -41,7 +41,7 @@ struct flame {
 /* A picture of 1,200 pixels' width. 0, or the error of out. */
 int flame_svg(const struct flame *f, struct buf *out);
 /*
- * A page that has the picture, as wide as the window, and the table; a click on a frame shows it
- * over the whole width. 0, or the error of out.
+ * Of a difference: a page that has the picture, as wide as the window, and the table; a click on a
+ * frame shows it over the whole width. 0, or the error of out.
  */
 int flame_page(const struct flame *f, struct buf *out);

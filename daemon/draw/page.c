@@ -2,19 +2,14 @@
 #include "draw/markup.h"
 #include "draw/texts.h"
 
-static void put_row(struct buf *b, const struct flame *f, const struct flame_frame *n)
+static void put_row(struct buf *b, const struct flame_frame *n)
 {
 	buf_puts(b, "<tr><td>");
-	if (f->difference) {
-		markup_share(b, n->base_self);
-		buf_puts(b, "</td><td>");
-	}
+	markup_share(b, n->base_self);
+	buf_puts(b, "</td><td>");
 	markup_share(b, n->self);
 	buf_puts(b, "</td><td>");
-	if (f->difference)
-		markup_points(b, n->self - n->base_self);
-	else
-		markup_share(b, n->total);
+	markup_points(b, n->self - n->base_self);
 	buf_puts(b, "</td><td>");
 	markup_place(b, n);
 	if (n->said) {
@@ -28,13 +23,10 @@ static void put_table(struct buf *b, const struct flame *f)
 {
 	if (f->nrows == 0)
 		return;
-	buf_puts(b, f->difference ?
-			    "<table>\n<thead><tr><th>self, base</th><th>self, new</th>"
-			    "<th>change</th><th>function</th></tr></thead>\n<tbody>\n" :
-			    "<table>\n<thead><tr><th>self</th><th>total</th><th>function</th></tr>"
-			    "</thead>\n<tbody>\n");
+	buf_puts(b, "<table>\n<thead><tr><th>self, base</th><th>self, new</th>"
+		    "<th>change</th><th>function</th></tr></thead>\n<tbody>\n");
 	for (uint32_t i = 0; i < f->nrows; i++)
-		put_row(b, f, &f->rows[i]);
+		put_row(b, &f->rows[i]);
 	buf_puts(b, "</tbody>\n</table>\n");
 }
 
@@ -49,7 +41,7 @@ int flame_page(const struct flame *f, struct buf *out)
 		   flame_style());
 	markup_text(out, f->title);
 	buf_puts(out, "</h1>\n");
-	for (uint32_t i = 0; i < f->nnotes + f->difference; i++) {
+	for (uint32_t i = 0; i <= f->nnotes; i++) {
 		buf_puts(out, "<p>");
 		markup_text(out, i < f->nnotes ? f->notes[i] : flame_legend());
 		buf_puts(out, "</p>\n");

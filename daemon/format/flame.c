@@ -8,23 +8,17 @@
 #include "profile/tree.h"
 #include "util/clock.h"
 
-/* Functions in the page's table. */
-#define ROWS 100
-
 /* All that a flame graph borrows. */
 struct drawing {
 	struct tree *tree;
-	struct callgraph *graph;
-	struct flame_frame *frames, *rows;
+	struct flame_frame *frames;
 	char *notes[2];
 };
 
 static void drawing_done(struct drawing *d)
 {
 	tree_free(d->tree);
-	callgraph_free(d->graph);
 	free(d->frames);
-	free(d->rows);
 	for (size_t i = 0; i < ARRAY_SIZE(d->notes); i++)
 		free(d->notes[i]);
 }
@@ -58,19 +52,6 @@ static int fill_frames(const struct profile *p, struct drawing *d)
 		d->frames[i].child = t->nodes[i].child;
 		d->frames[i].next = t->nodes[i].next;
 	}
-	return 0;
-}
-
-static int fill_rows(const struct profile *p, struct drawing *d)
-{
-	const struct callgraph *g = d->graph;
-
-	d->rows = calloc((size_t)g->nnodes + 1, sizeof(*d->rows));
-	if (!d->rows)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < g->nnodes; i++)
-		d->rows[i] = frame_of(callgraph_function(p, &g->nodes[i]), g->nodes[i].total,
-				      g->nodes[i].self, g->total);
 	return 0;
 }
 
@@ -108,38 +89,21 @@ static int fill_notes(const struct profile *p, struct drawing *d)
 	return d->notes[0] && d->notes[1] ? 0 : -ENOMEM;
 }
 
-static int draw(const struct profile *p, int (*write)(const struct flame *f, struct buf *out),
-		struct buf *out)
+int svg_encode(const struct profile *p, struct buf *out)
 {
 	_cleanup_(drawing_done) struct drawing d = {};
 	struct flame f = { .title = "Flame graph by plop" };
 	int r = tree_new(p, &d.tree);
 
 	if (r == 0)
-		r = callgraph_new(p, ROWS, &d.graph);
-	if (r == 0)
 		r = fill_frames(p, &d);
-	if (r == 0)
-		r = fill_rows(p, &d);
 	if (r == 0)
 		r = fill_notes(p, &d);
 	if (r < 0)
 		return r;
 	f.frames = d.frames;
 	f.nframes = d.tree->nnodes;
-	f.rows = d.rows;
-	f.nrows = d.graph->nnodes;
 	f.notes = (const char *const *)d.notes;
 	f.nnotes = p->labels.n ? 2 : 1;
-	return write(&f, out);
-}
-
-int svg_encode(const struct profile *p, struct buf *out)
-{
-	return draw(p, flame_svg, out);
-}
-
-int html_encode(const struct profile *p, struct buf *out)
-{
-	return draw(p, flame_page, out);
+	return flame_svg(&f, out);
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Ties the page together: state <-> address, what to ask the gateway, what to draw when it answers.
-import { ApiError, backOff, follow, get, hostTime, logOut } from './api.js';
+import { ApiError, backOff, follow, get, getBlob, hostTime, logOut } from './api.js';
 import { createAsking } from './asking.js';
-import { percent } from './format.js';
-import { assignSlots, files, limitEnded, matches, processList, readProfile } from './model.js';
+import { assignSlots, files, limitEnded, processList, readProfile, searchWords } from './model.js';
 import { createProcesses, showConnection, showEmpty, showFacts, showRetry, showTime, showVersion } from './panels.js';
+import { createControls } from './controls.js';
 import { createExports } from './exports/menu.js';
+import { EXPORTS } from './exports/names.js';
 import { createBar } from './rooms/record/bar.js';
 import { readRecording } from './rooms/record/facts.js';
-import { createRooms } from './rooms.js';
+import { MOUNT } from './rooms.js';
+import { createRooms } from './stage.js';
 import { createStrip } from './strip.js';
 import { SPANS, formatState, isLive, parseState, profilePath, profileQuery, sourceOf, treeQuery } from './state.js';
 import { createTable } from './table.js';
@@ -18,12 +20,6 @@ import { createWindows } from './windows.js';
 
 const POLL_MS = 4000; // status, processes, windows
 const REFRESH_MS = 2000; // a choice of windows that includes the running one
-
-// Controls that are named as what they set.
-const CHOICES = ['span', 'area', 'group', 'shape', 'fold', 'color', 'scope'];
-const SWITCHES = ['recursion', 'up'];
-// ... and with which the tree is another one, that has not the node that one was at.
-const BEGINS = { group: true, shape: true, fold: true };
 
 const byId = (id) => document.getElementById(id);
 
@@ -42,13 +38,14 @@ const slots = new Map(); // file -> colour, for as long as the page lives
 const windowList = createWindows();
 
 const tooltip = createTooltip(byId('tooltip'));
-const rooms = createRooms({ sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch) => setState(patch) });
+const rooms = createRooms({ mount: MOUNT, sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch) => setState(patch) });
 const recordingBar = createBar({
   element: byId('recording-bar'),
   onClose: () => setState({ recording: '' }),
   onDetails: () => setState({ room: 'record' }),
 });
-createExports({ element: byId('exports'), shown: () => ({ state, profile, processes }), picture: () => rooms.picture() });
+createExports({ element: byId('exports'), formats: EXPORTS, load: getBlob, shown: () => ({ state, profile, processes }), picture: () => rooms.picture() });
+const controls = createControls({ state: () => state, set: setState });
 const trees = createAsking({
   read: readTree,
   onAnswer(next) {
@@ -105,18 +102,7 @@ function apply(before) {
 }
 
 function fillControls() {
-  for (const id of ['search', 'degree', 'top']) {
-    const control = byId(id);
-    if (control !== document.activeElement) control.value = id === 'search' ? state.query : state[id];
-  }
-  for (const id of CHOICES) byId(id).value = state[id];
-  for (const id of SWITCHES) byId(id).checked = state[id];
-  const resize = byId('stage').dataset.view !== state.view;
-  byId('stage').dataset.view = state.view;
-  document.body.dataset.room = state.room;
-  for (const b of document.querySelectorAll('[data-view]:is(button)')) b.setAttribute('aria-pressed', String(b.dataset.view === state.view));
-  for (const b of document.querySelectorAll('[data-room]:is(button)')) b.setAttribute('aria-pressed', String(b.dataset.room === state.room));
-  if (resize) rooms.resize();
+  if (controls.fill()) rooms.resize();
 }
 
 // What is shown, where that has come.
@@ -314,32 +300,9 @@ function render() {
 
 function renderTable() {
   table.update(profile, { query: state.query, sort: state.sort, fn: state.fn, slots });
-  let text = '';
-  if (state.query !== '') {
-    const found = profile.nodes.filter((n) => matches(n, state.query));
-    const self = found.reduce((s, n) => s + n.self, 0);
-    text = `${found.length} of ${profile.nodes.length}, self ${percent(self, profile.total)}`;
-    if (rooms.found() !== '') text += `, on the stack ${rooms.found()}`;
-  }
-  byId('search-count').textContent = text;
+  byId('search-count').textContent = searchWords(profile, state.query, rooms.found());
 }
 
-function number(id, key) {
-  const control = byId(id);
-  control.addEventListener('input', () => {
-    const n = Number(control.value);
-    if (control.value !== '' && Number.isInteger(n) && n >= Number(control.min) && n <= Number(control.max)) setState({ [key]: n }, true);
-  });
-  control.addEventListener('blur', () => {
-    control.value = state[key];
-  });
-}
-
-number('degree', 'degree');
-number('top', 'top');
-byId('search').addEventListener('input', (event) => setState({ query: event.target.value }, true));
-for (const id of CHOICES) byId(id).addEventListener('change', (event) => setState({ [id]: event.target.value, ...(id in BEGINS ? { at: '' } : {}) }));
-for (const id of SWITCHES) byId(id).addEventListener('change', (event) => setState({ [id]: event.target.checked }));
 byId('all-processes').addEventListener('click', () => setState({ pids: [] }));
 byId('time-live').addEventListener('click', () => setState({ from: null, to: null }));
 byId('time-10m').addEventListener('click', () => setState({ from: Math.floor(hostTime()) - 600, to: null }));
@@ -360,9 +323,6 @@ byId('log-out').addEventListener('click', async (event) => {
   stopLoading();
   location.replace('/');
 });
-for (const key of ['view', 'room']) {
-  for (const b of document.querySelectorAll(`[data-${key}]:is(button)`)) b.addEventListener('click', () => setState({ [key]: b.dataset[key] }));
-}
 addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
   if (event.key === '/') {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // From the call graph JSON of the API to what is drawn: which bubbles, which edges, how large, which colour. Pure.
+import { percent } from './format.js';
 
 // What a bubble's area is proportional to, and the radius that all of the samples would have. The areas by self time of all
 // bubbles add up to that one bubble's; those by total time do not, so it is smaller. Units: of the drawing, pixels at zoom 1.
@@ -136,6 +137,14 @@ export function matches(node, query) {
   if (query === '') return true;
   const q = query.toLowerCase();
   return node.function.toLowerCase().includes(q) || node.file.toLowerCase().includes(q) || node.module.toLowerCase().includes(q);
+}
+
+// What a search finds, in words. `onStack`: how much of the picture that is, '': not told.
+export function searchWords(profile, query, onStack) {
+  if (query === '') return '';
+  const found = profile.nodes.filter((n) => matches(n, query));
+  const self = found.reduce((s, n) => s + n.self, 0);
+  return `${found.length} of ${profile.nodes.length}, self ${percent(self, profile.total)}${onStack === '' ? '' : `, on the stack ${onStack}`}`;
 }
 
 const byTotal = (a, b) => b.total - a.total || b.self - a.self || a.id - b.id;

@@ -1,34 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The pictures of the page. A room is mounted once, into the section of its name, with {section, tooltip, onChange}, and gives
-// {update(view), resize(), found()}: view is {profile, tree, recording, processes, windows, state, slots, anew}, found() says how much the search finds. One
-// that has a picture to save gives it by picture(title), as an <svg>. Only the room that the state names is shown and updated.
+// The rooms of the page, by name: what mounts each, see stage.js.
 import { mountFlame } from './rooms/flame/room.js';
 import { mountGraph } from './rooms/graph/room.js';
 import { mountLines } from './rooms/lines/room.js';
 import { mountOverview } from './rooms/overview/room.js';
 import { mountRecord } from './rooms/record/room.js';
 
-const MOUNT = { overview: mountOverview, graph: mountGraph, flame: mountFlame, lines: mountLines, record: mountRecord };
-
-export function createRooms({ sections, tooltip, onChange }) {
-  const rooms = new Map();
-  for (const section of sections) {
-    const name = section.dataset.room;
-    rooms.set(name, { section, ...MOUNT[name]({ section, tooltip, onChange }) });
-  }
-  let shown = null;
-  return {
-    update(view) {
-      const room = rooms.get(view.state.room);
-      const entered = room !== shown;
-      for (const r of rooms.values()) r.section.hidden = r !== room;
-      shown = room;
-      if (entered) tooltip.hide();
-      room.update({ ...view, anew: view.anew || entered });
-      if (entered) room.resize();
-    },
-    resize: () => shown?.resize(),
-    found: () => shown?.found() ?? '',
-    picture: () => shown?.picture ?? null,
-  };
-}
+export const MOUNT = { overview: mountOverview, graph: mountGraph, flame: mountFlame, lines: mountLines, record: mountRecord };

@@ -6,6 +6,7 @@ import { isSynthetic, slotClass, tableRows } from './model.js';
 
 const ROWS = 500; // drawn at most; the rest is said in words
 
+// onLines: shows the lines of a function; a page without it has none.
 export function createTable({ section, onSort, onSelect, onLines }) {
   const root = select(section);
   const body = root.select('tbody');
@@ -25,7 +26,7 @@ export function createTable({ section, onSort, onSelect, onLines }) {
     const name = tr.append('th').attr('scope', 'row').append('button').attr('type', 'button');
     name.append('span').attr('class', 'swatch').attr('aria-hidden', 'true');
     name.append('span').attr('class', 'name');
-    tr.append('td').attr('class', 'file').append('button').attr('type', 'button').attr('tabindex', -1).on('click', (event, n) => onLines(n.key));
+    tr.append('td').attr('class', 'file').append('button').attr('type', 'button').attr('tabindex', -1).property('disabled', onLines === undefined).on('click', (event, n) => onLines(n.key));
     for (const c of ['self', 'self-share', 'total', 'total-share']) tr.append('td').attr('class', `number ${c}`);
     name.on('click', (event, n) => onSelect(n.key));
     return tr;
@@ -42,7 +43,7 @@ export function createTable({ section, onSort, onSelect, onLines }) {
       tr.select('th button').attr('title', (n) => nameOf(n)).attr('aria-pressed', (n) => String(n.key === fn));
       tr.select('.swatch').attr('class', (n) => `swatch ${slotClass(slots, n.place)}`);
       tr.select('.name').text((n) => nameOf(n));
-      tr.select('.file button').attr('title', (n) => `${visible(place(n))}\nshows its lines`).text((n) => (n.file === '' ? visible(n.module) : `${visible(shortPath(n.file))}:${n.line}`));
+      tr.select('.file button').attr('title', (n) => `${visible(place(n))}${onLines === undefined ? '' : '\nshows its lines'}`).text((n) => (n.file === '' ? visible(n.module) : `${visible(shortPath(n.file))}:${n.line}`));
       tr.select('.self').text((n) => amount(n.self, profile.unit));
       tr.select('.self-share').text((n) => percent(n.self, profile.total));
       tr.select('.total').text((n) => amount(n.total, profile.unit));

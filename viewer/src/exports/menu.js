@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The menu that saves what is shown: the profile in a format of plopd's, or the picture.
-import { getBlob } from '../api.js';
 import { bytes } from '../format.js';
-import { EXPORTS, exportPath, fileName } from './names.js';
+import { exportPath, fileName } from './names.js';
 import { pngOf, textOf } from './picture.js';
 
 // shown() gives {state, profile, processes}, picture() what makes the <svg> of the room that is shown, or null where it has none.
-export function createExports({ element, shown, picture }) {
+// `formats`: of names.js; load(path) gives what plopd writes.
+export function createExports({ element, formats, load, shown, picture }) {
   const list = element.querySelector('ul');
   const told = element.querySelector('[role="status"]');
   const summary = element.querySelector('summary');
 
   async function make(one, now, name) {
-    if (!one.picture) return getBlob(exportPath(now.state, now.profile.start, one.format));
+    if (!one.picture) return load(exportPath(now.state, now.profile.start, one.format));
     const svg = picture()(name);
     if (svg === null) throw new Error('the picture is not drawn yet');
     return one.format === 'png' ? pngOf(svg) : new Blob([textOf(svg)], { type: 'image/svg+xml' });
@@ -47,7 +47,7 @@ export function createExports({ element, shown, picture }) {
   }
 
   list.replaceChildren(
-    ...EXPORTS.map((one) => {
+    ...formats.map((one) => {
       const li = document.createElement('li');
       const b = document.createElement('button');
       b.type = 'button';
@@ -72,7 +72,7 @@ export function createExports({ element, shown, picture }) {
   element.addEventListener('toggle', () => {
     told.textContent = '';
     const none = element.open && picture() === null;
-    for (const one of EXPORTS.filter((e) => e.picture)) {
+    for (const one of formats.filter((e) => e.picture)) {
       const b = list.querySelector(`[data-format="${one.format}"]`);
       b.disabled = none;
       b.querySelector('span').textContent = none ? 'the call graph and the flame graph have a picture' : one.what;

@@ -235,7 +235,7 @@ export function mountFlame({ section, tooltip, onChange }) {
         const swatch = document.createElement('span');
         swatch.className = `swatch ${c.class}`;
         swatch.setAttribute('aria-hidden', 'true');
-        li.append(swatch, `${visible(c.of.split('/').slice(-2).join('/'))} ${percent(c.self, plain.value)}`);
+        li.append(swatch, `${cutMiddle(visible(c.of.split('/').slice(-2).join('/')), 40)} ${percent(c.self, plain.value)}`);
         li.title = visible(c.of);
         return li;
       }),

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The pictures of the page. A room is mounted once, into the section of its name, with {section, tooltip, onChange}, and gives
+// {update(view), resize(), found()}: view is {profile, tree, recording, processes, windows, state, slots, anew}, found() says how much the search finds. One
+// that has a picture to save gives it by picture(title), as an <svg>. Only the room that the state names is shown and updated.
+
+export function createRooms({ mount, sections, tooltip, onChange }) {
+  const rooms = new Map();
+  for (const section of sections) {
+    const name = section.dataset.room;
+    rooms.set(name, { section, ...mount[name]({ section, tooltip, onChange }) });
+  }
+  let shown = null;
+  return {
+    update(view) {
+      const room = rooms.get(view.state.room);
+      const entered = room !== shown;
+      for (const r of rooms.values()) r.section.hidden = r !== room;
+      shown = room;
+      if (entered) tooltip.hide();
+      room.update({ ...view, anew: view.anew || entered });
+      if (entered) room.resize();
+    },
+    resize: () => shown?.resize(),
+    found: () => shown?.found() ?? '',
+    picture: () => shown?.picture ?? null,
+  };
+}
