@@ -18,9 +18,12 @@ export function skip(reason) {
   process.exit(SKIP);
 }
 
-export function needBrowser() {
+// packages: what the test takes from npm besides the driver.
+export function needBrowser(...packages) {
   if (!existsSync(CHROMIUM)) skip(`${CHROMIUM} is not there (apt install chromium)`);
-  if (!existsSync(join(here, 'node_modules', 'playwright-core'))) skip('playwright-core is not installed (npm ci in tests/viewer)');
+  for (const name of ['playwright-core', ...packages]) {
+    if (!existsSync(join(here, 'node_modules', name))) skip(`${name} is not installed (npm ci in tests/viewer)`);
+  }
 }
 
 export async function launch() {
@@ -57,6 +60,14 @@ export async function openPage(browser, origin, { scheme = 'light', width = 1280
   page.setDefaultTimeout(20000);
   const check = async () => [...trouble, ...(await page.evaluate(() => globalThis.violations))];
   return { context, page, check };
+}
+
+// What axe-core finds in the page as it is now, as lines: the rule, what it says, where.
+export async function axe(page) {
+  const { default: core } = await import('axe-core');
+  await page.evaluate(core.source);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  return violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.join(' ')}: ${n.failureSummary.replace(/\s+/g, ' ')}`));
 }
 
 export async function screenshot(page, name) {
