@@ -31,7 +31,7 @@ const page = (text) =>
   );
 
 await build({ ...script, entryPoints: ['src/main.js'], outfile: join(out, 'app.js') });
-await build({ ...style, entryPoints: ['app.css'], outfile: join(out, 'app.css') });
+await build({ ...style, entryPoints: ['app.css', 'login.css'], outdir: out });
 copyFileSync(join(here, 'favicon.svg'), join(out, 'favicon.svg'));
 write('index.html', page(read('index.html')));
 

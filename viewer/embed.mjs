@@ -6,11 +6,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
+// The last two are for everybody: the gateway's page to log in is made of them.
 const FILES = [
-  ['/', 'index.html', 'text/html; charset=utf-8'],
-  ['/app.js', 'app.js', 'text/javascript; charset=utf-8'],
-  ['/app.css', 'app.css', 'text/css; charset=utf-8'],
-  ['/favicon.svg', 'favicon.svg', 'image/svg+xml'],
+  ['/', 'index.html', 'text/html; charset=utf-8', false],
+  ['/app.js', 'app.js', 'text/javascript; charset=utf-8', false],
+  ['/app.css', 'app.css', 'text/css; charset=utf-8', false],
+  ['/login.css', 'login.css', 'text/css; charset=utf-8', true],
+  ['/favicon.svg', 'favicon.svg', 'image/svg+xml', true],
 ];
 
 const [dir, out, pageOut] = process.argv.slice(2);
@@ -27,12 +29,12 @@ function numbers(data) {
 
 const bodies = [];
 const rows = [];
-FILES.forEach(([path, name, type], i) => {
+FILES.forEach(([path, name, type, open], i) => {
   const plain = readFileSync(join(dir, name));
   const gz = gzipSync(plain, { level: 9 }); // node writes no time and no name into the header
   const etag = createHash('sha256').update(plain).digest('hex').slice(0, 16);
   bodies.push(`static const unsigned char file_${i}[] = { /* ${name}, ${plain.length} bytes before gzip */\n${numbers(gz)}\n};\n`);
-  rows.push(`\t{ "${path}", "${type}", file_${i}, sizeof(file_${i}), "\\"${etag}\\"" },`);
+  rows.push(`\t{ "${path}", "${type}", file_${i}, sizeof(file_${i}), "\\"${etag}\\"", ${open} },`);
 });
 
 writeFileSync(

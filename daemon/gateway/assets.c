@@ -20,6 +20,13 @@ static const struct viewer_file *find(const char *path)
 	return NULL;
 }
 
+bool gateway_is_open(const char *path)
+{
+	const struct viewer_file *f = find(path);
+
+	return f && f->open;
+}
+
 /* For the rare client (plain curl) that takes no gzip. */
 static int unpack(const struct viewer_file *f, struct buf *out)
 {

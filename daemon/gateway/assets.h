@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ struct viewer_file {
 	const uint8_t *data;      /* gzip'd */
 	size_t size;
 	const char *etag; /* with its quotes: "\"1a2b\"" */
+	bool open;        /* for everybody, token or not */
 };
 
 extern const struct viewer_file viewer_files[];

@@ -18,30 +18,13 @@ struct check {
 	char token[SESSION_TEXT_MAX];
 };
 
-static void reply_page(const struct api_request *q, unsigned int status, const char *title,
-		       const char *text)
-{
-	const char *const headers[] = { GATEWAY_PAGE_HEADERS, NULL };
-	_cleanup_buf_ struct buf body = {};
-
-	buf_printf(&body,
-		   "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>plop: "
-		   "%s</title></head>\n"
-		   "<body><h1>%s</h1>\n%s\n</body></html>\n",
-		   title, title, text);
-	api_reply(q->call, status, "text/html; charset=utf-8", &body, headers);
-}
-
 static void refuse(const struct api_request *q, bool bad_token)
 {
 	const char *const headers[] = { "WWW-Authenticate: Bearer realm=\"plop\"", NULL };
 	_cleanup_buf_ struct buf body = {};
 
 	if (gateway_is_page(q->path)) {
-		reply_page(q, 401,
-			   bad_token ? "This link is no longer good" : "This page needs a token",
-			   "<p>On the host, run</p>\n<pre>plopctl open</pre>\n<p>and follow the "
-			   "link that it prints.</p>");
+		gateway_reply_page(q, bad_token ? PAGE_BAD_TOKEN : PAGE_LOGIN);
 		return;
 	}
 	buf_printf(&body,
@@ -54,22 +37,22 @@ static void refuse(const struct api_request *q, bool bad_token)
 
 /*
  * Puts a session in the place of the token: a cookie, and the same address without token, but with
- * what the viewer is to show. One who has a session already keeps that: the token was not looked
- * at.
+ * what the viewer is to show. One who has a session already (token: NULL) keeps that: the token was
+ * not looked at.
  */
-static void redirect(struct gateway *g, const struct api_request *q, bool has_session)
+static void redirect(struct gateway *g, const struct api_request *q, const char *token)
 {
 	char id[SESSION_HEX + 1], cookie[192];
 	_cleanup_buf_ struct buf body = {}, location = {};
 	_cleanup_free_ char *target = NULL;
 	char between = '?';
 
-	if (!has_session && session_random(id, sizeof(id)) < 0) {
+	if (token && session_random(id, sizeof(id)) < 0) {
 		api_reply_error(q->call, 500, NULL, "no random number for a session");
 		return;
 	}
-	if (!has_session) {
-		sessions_add(&g->cookies, id, api_parameter(q, "token"),
+	if (token) {
+		sessions_add(&g->cookies, id, token,
 			     clock_ns(CLOCK_BOOTTIME) + COOKIE_HOURS * 3600 * NSEC_PER_SEC);
 		snprintf(cookie, sizeof(cookie),
 			 "Set-Cookie: %s=%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%d",
@@ -91,13 +74,20 @@ static void redirect(struct gateway *g, const struct api_request *q, bool has_se
 		return;
 	}
 	api_reply(q->call, 303, NULL, &body,
-		  (const char *const[]){ GATEWAY_PAGE_HEADERS, target, has_session ? NULL : cookie,
+		  (const char *const[]){ GATEWAY_PAGE_HEADERS, target, token ? cookie : NULL,
 					 NULL });
+}
+
+/* The form of the page to log in. */
+static bool is_form(const struct api_request *q)
+{
+	return streq(q->method, "POST") && gateway_is_page(q->path);
 }
 
 static bool wants_session(const struct api_request *q)
 {
-	return api_parameter(q, "token") && streq(q->method, "GET") && gateway_is_page(q->path);
+	return is_form(q) ||
+	       (api_parameter(q, "token") && streq(q->method, "GET") && gateway_is_page(q->path));
 }
 
 static void check_gone(void *ctx)
@@ -120,9 +110,7 @@ static void check_done(int r, struct upstream_answer *a, void *ctx)
 	g->checks--;
 	if (r < 0) {
 		if (gateway_is_page(q->path))
-			reply_page(q, 503, "plopd does not answer",
-				   "<p>It checks tokens. On the host, run</p>\n<pre>systemctl "
-				   "status plopd</pre>");
+			gateway_reply_page(q, PAGE_DOWN);
 		else
 			api_reply_error(q->call, 503, "on the host: systemctl status plopd",
 					"plopd does not answer, and it checks tokens: %s",
@@ -142,7 +130,7 @@ static void check_done(int r, struct upstream_answer *a, void *ctx)
 			     clock_ns(CLOCK_BOOTTIME) + (uint64_t)(expires * 1e9));
 		c->peer->session = sessions_find(&g->tokens, c->token, clock_ns(CLOCK_BOOTTIME));
 		if (wants_session(q))
-			redirect(g, q, false);
+			redirect(g, q, c->token);
 		else
 			api_continue(q->call, true);
 	}
@@ -217,9 +205,16 @@ int gateway_authorize(struct api_request *q, const char *const *headers, void *c
 	struct gateway *g = ctx;
 	const char *host = api_header(q, "Host"), *token = api_parameter(q, "token");
 	struct cookie_search cookies = { .gateway = g, .now = clock_ns(CLOCK_BOOTTIME) };
+	char filled[SESSION_TEXT_MAX];
 
 	q->peer.trusted = false;
+	if (gateway_is_open(q->path))
+		return 0;
 	if (!check_host(host, g->listen.host, g->own_name)) {
+		if (streq(q->method, "GET") && gateway_is_page(q->path)) {
+			gateway_reply_page(q, PAGE_OTHER_PLACE);
+			return 1;
+		}
 		api_reply_error(q->call, 403, "use the address that plopctl open prints",
 				"the Host header names another place");
 		return 1;
@@ -228,7 +223,9 @@ int gateway_authorize(struct api_request *q, const char *const *headers, void *c
 		api_reply_error(q->call, 403, NULL, "requests of other web pages are refused");
 		return 1;
 	}
-	if (!token)
+	if (is_form(q))
+		token = check_form(q->body, filled, sizeof(filled)) ? filled : NULL;
+	else if (!token)
 		token = gateway_bearer(q);
 	api_each_header(q, "Cookie", on_cookie, &cookies);
 	if (cookies.session)
@@ -247,6 +244,6 @@ int gateway_authorize(struct api_request *q, const char *const *headers, void *c
 	}
 	if (!wants_session(q))
 		return 0;
-	redirect(g, q, cookies.session != 0);
+	redirect(g, q, cookies.session ? NULL : token);
 	return 1;
 }

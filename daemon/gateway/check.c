@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <strings.h>
 
+#include "api/route.h"
 #include "gateway/check.h"
 
 /* Host without port and brackets, in lower case. */
@@ -113,4 +114,49 @@ bool check_token_form(const char *token)
 	return n >= 4 && n <= 256 &&
 	       strspn(token,
 		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=.") == n;
+}
+
+/* Of a target "/?token=...". */
+static bool token_of(const char *target, char *token, size_t size)
+{
+	char storage[CHECK_FORM_MAX + 8];
+	struct query_parameter parameters[API_MAX_PARAMETERS];
+	const char *path, *value;
+	size_t n = 0, length;
+
+	if (strlen(target) >= sizeof(storage) ||
+	    target_decode(target, storage, &path, parameters, &n) < 0)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!streq(parameters[i].key, "token"))
+			continue;
+		value = parameters[i].value + strspn(parameters[i].value, " ");
+		length = strlen(value);
+		while (length > 0 && value[length - 1] == ' ')
+			length--;
+		if (length == 0 || length >= size)
+			return false;
+		memcpy(token, value, length);
+		token[length] = '\0';
+		return true;
+	}
+	return false;
+}
+
+bool check_form(const char *body, char *token, size_t size)
+{
+	char target[CHECK_FORM_MAX + 4], value[CHECK_FORM_MAX];
+	char *query;
+
+	if ((size_t)snprintf(target, sizeof(target), "/?%s", body) >= sizeof(target) ||
+	    !token_of(target, value, sizeof(value)))
+		return false;
+	if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
+		return (size_t)snprintf(token, size, "%s", value) < size;
+	value[strcspn(value, "#")] = '\0';
+	query = strchr(value, '?');
+	if (!query)
+		return false;
+	snprintf(target, sizeof(target), "/%s", query);
+	return token_of(target, token, size);
 }

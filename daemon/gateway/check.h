@@ -31,3 +31,11 @@ bool check_secret(const char *given, const char *secret);
 
 /* Something that plopd could have minted: 4 to 256 characters of base64url or hex. */
 bool check_token_form(const char *token);
+
+/*
+ * The token of a form's body (application/x-www-form-urlencoded) into token: the field "token",
+ * without white space around it, or of an address in that field its parameter "token". false: there
+ * is none, or what there is does not fit.
+ */
+bool check_form(const char *body, char *token, size_t size);
+#define CHECK_FORM_MAX 3072 /* bytes of the body */

@@ -11,8 +11,8 @@
 #define TRUSTED_CONNECTIONS 128
 
 /*
- * What plopd is asked, but for the log-out. Every path needs a token: gateway_authorize() sees each
- * request first.
+ * What plopd is asked, but for the log-out. Every path needs a token, but for the looks of the page
+ * to log in: gateway_authorize() sees each request first, and answers that page's form.
  */
 static const struct api_route fixed[] = {
 	{ .method = "GET", .path = "/v1/status", .handle = gateway_proxy },
@@ -46,6 +46,7 @@ static int make_routes(struct gateway *g, struct api_options *options)
 	for (size_t i = 0; i < viewer_nfiles; i++)
 		g->routes[n++] = (struct api_route){ .method = "GET",
 						     .path = viewer_files[i].path,
+						     .open = viewer_files[i].open,
 						     .handle = gateway_asset };
 	options->routes = g->routes;
 	options->nroutes = n;

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "config/config.h"
+#include "gateway/check.h"
 #include "gateway/notify.h"
 #include "gateway/session.h"
 #include "gateway/upstream.h"
@@ -56,12 +57,17 @@ int gateway_authorize(struct api_request *q, const char *const *headers, void *c
 const char *gateway_bearer(const struct api_request *q);
 void gateway_asset(const struct api_request *q, void *ctx);
 bool gateway_is_page(const char *path);
-/* The headers that go with the viewer's files; NULL-terminated, extra (may be NULL) last. */
-#define GATEWAY_PAGE_HEADERS                                                                 \
+/* What a page may load and do; and the headers that go with the viewer's files. */
+#define GATEWAY_POLICY                                                                       \
 	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; " \
 	"connect-src 'self'; "                                                               \
-	"img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'self'", \
-		"Referrer-Policy: no-referrer"
+	"img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+#define GATEWAY_PAGE_HEADERS GATEWAY_POLICY, "Referrer-Policy: no-referrer"
+/* May everybody have this file? The same for all: nothing of this host is in it. */
+bool gateway_is_open(const char *path);
+/* The pages of the gateway itself. */
+enum gateway_page { PAGE_LOGIN, PAGE_BAD_TOKEN, PAGE_DOWN, PAGE_OTHER_PLACE };
+void gateway_reply_page(const struct api_request *q, enum gateway_page page);
 void gateway_proxy(const struct api_request *q, void *ctx);
 /* Ends the streams of a session that has logged out. */
 void gateway_proxy_end(struct gateway *g, uint64_t session);

@@ -21,16 +21,46 @@ function read(element) {
     colors.fill[name] = getComputedStyle(probe).backgroundColor;
     colors.on[name] = readable(colors.fill[name]);
   }
+  // What a name stands for in this theme: the text of the property has both.
+  for (const name of ['ink', 'accent', 'line', 'ground']) {
+    probe.style.color = `var(--${name})`;
+    colors[name] = getComputedStyle(probe).color;
+  }
   probe.remove();
-  const style = getComputedStyle(element);
-  for (const name of ['ink', 'accent', 'line', 'mono', 'ground']) colors[name] = style.getPropertyValue(`--${name}`).trim();
+  colors.mono = getComputedStyle(element).getPropertyValue('--mono').trim();
   return colors;
 }
 
-// Gives a function that gives {fill, on: by class, ink, accent, line, mono, ground}, the same object until the theme changes.
+export const THEMES = ['auto', 'light', 'dark'];
+const KEY = 'plop-theme';
+const changed = new EventTarget();
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => changed.dispatchEvent(new Event('change')));
+
+// What was chosen on this machine. A browser that keeps nothing prefers as it does.
+export function chosenTheme() {
+  try {
+    const kept = localStorage.getItem(KEY);
+    return THEMES.includes(kept) ? kept : 'auto';
+  } catch {
+    return 'auto';
+  }
+}
+
+export function chooseTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  changed.dispatchEvent(new Event('change'));
+  try {
+    if (theme === 'auto') localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, theme);
+  } catch {
+    // It holds for as long as the page lives.
+  }
+}
+
+// Gives a function that gives {fill, on: by class, ink, accent, line, ground, mono}, the same object until the theme changes.
 export function createTheme(element, onChange) {
   let colors = null;
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+  changed.addEventListener('change', () => {
     colors = null;
     onChange();
   });

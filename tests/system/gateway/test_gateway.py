@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.parse
 
 from server import BAD_CHUNKS, CHUNKED, DEADLINE, GARBAGE, Program, Server, connect, error_of, raw, request
 from waiting import until
@@ -131,6 +132,52 @@ class Tokens(Case):
         # The session is the gateway's own: it outlives plopd.
         self.end_server()
         assert self.get("/", {"Cookie": value})[0] == 200
+
+    def fill(self, token, path="/", headers=None):
+        return self.get(path, {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}, "POST", urllib.parse.urlencode({"token": token}))
+
+    def test_the_page_to_log_in(self):
+        own = "http://127.0.0.1:%d" % self.port
+        status, headers, body = self.get("/?pid=5&search=a%20%3Cb%3E%22&token=bad1")
+        assert (status, headers["Content-Security-Policy"], headers["Referrer-Policy"]) == (401, CSP, "strict-origin")
+        assert b'action="/?pid=5&amp;search=a%20%3Cb%3E%22"' in body, "what the link was to show, without its token"
+        assert b"bad1" not in body
+        # It is made of what everybody may have, and that is all they may have.
+        for path in ("/login.css", "/favicon.svg"):
+            assert path.encode() in body
+            assert self.get(path)[0] == 200
+            self.refused(405, path, method="POST")
+        for token in ("good", " good ", own + "/?token=good", own + "/?room=flame&token=good#x"):
+            status, headers, body = self.fill(token, "/?pid=5&search=a%20%3Cb%3E", {"Origin": own})
+            assert (status, headers["Location"]) == (303, "/?pid=5&search=a%20%3Cb%3E"), token
+            assert b"good" not in body
+            value = headers["Set-Cookie"].split("; ")[0]
+            assert self.get("/v1/status", {"Cookie": value})[0] == 200
+        # Who is logged in stays so, whatever the form says.
+        assert self.fill("bad1", headers={"Cookie": value})[0] == 303
+        assert self.get("/v1/logout", {"Cookie": value}, method="POST")[0] == 200
+        self.refused(401, "/v1/status", {"Cookie": value})
+        status, headers, _ = self.fill(STATIC)
+        assert (status, headers["Location"]) == (303, "/")
+        assert self.get("/v1/status", {"Cookie": headers["Set-Cookie"].split("; ")[0]})[0] == 200
+        for token in ("", "bad1", STATIC[:-1], "a" * 300, "a" * 20000, '"}{"', "%00", own + "/", "<script>"):
+            status, headers, body = self.fill(token, "/?pid=5")
+            assert (status, headers.get("Set-Cookie")) == (401, None), token
+            assert b'action="/?pid=5"' in body
+            assert b"<script>" not in body
+        # The token of the address is not the form's, a form of another place is none, and JSON is no form.
+        assert self.fill("bad1", "/?token=good")[0] == 401
+        for origin in ("http://evil.example", "null"):
+            self.refused(403, "/", {"Origin": origin}, method="POST", body="token=good")
+        assert self.get("/", method="POST", body='{"token":"good"}')[0] == 401
+        # By a name that is not the gateway's, a browser gets words and nothing else.
+        status, headers, body = self.get("/?token=good", {"Host": "evil.example"})
+        assert (status, headers.get("Set-Cookie")) == (403, None)
+        assert b"Not by this address" in body
+        assert b"<form" not in body
+        self.end_server()
+        status, _, body = self.fill("good2")
+        assert (status, b"plopd does not answer" in body) == (503, True)
 
     def test_cookies_of_others_hide_nothing(self):
         """Another port of this host can set a cookie of any name, and one for a longer path is sent first."""

@@ -117,5 +117,50 @@ START_TEST(token_forms)
 }
 END_TEST
 
+START_TEST(forms)
+{
+	static const struct {
+		const char *body, *token;
+	} cases[] = {
+		{ "token=abc_-9", "abc_-9" },
+		{ "other=1&token=abcd", "abcd" },
+		{ "token=+abcd++", "abcd" },
+		{ "token=%20abcd", "abcd" },
+		{ "token=http%3A%2F%2F127.0.0.1%3A7567%2F%3Ftoken%3Dabcd", "abcd" },
+		{ "token=http%3A%2F%2Flocalhost%2F%3Froom%3Dflame%26token%3Dabcd%23x", "abcd" },
+		{ "token=https://plop.example/?token=abcd", "abcd" },
+		/* a secret of plop.conf may be of any characters */
+		{ "token=a%26b%3Fc", "a&b?c" },
+		{ "", NULL },
+		{ "token", NULL },
+		{ "token=", NULL },
+		{ "token=+", NULL },
+		{ "Token=abcd", NULL },
+		{ "token=%zz", NULL },
+		{ "token=a%00b", NULL },
+		{ "token=a%0ab", NULL },
+		{ "token=http%3A%2F%2F127.0.0.1%3A7567%2F", NULL },
+		{ "token=http%3A%2F%2F127.0.0.1%3A7567%2F%3Fpid%3D1", NULL },
+		{ "{\"token\":\"abcd\"}", NULL },
+	};
+	char token[16], body[CHECK_FORM_MAX + 100];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		bool good = check_form(cases[i].body, token, sizeof(token));
+
+		ck_assert_msg(good == (cases[i].token != NULL), "%s", cases[i].body);
+		if (good)
+			ck_assert_str_eq(token, cases[i].token);
+	}
+	/* what does not fit is none, not a part of one */
+	ck_assert(!check_form("token=0123456789abcdef", token, sizeof(token)));
+	ck_assert(check_form("token=0123456789abcde", token, sizeof(token)));
+	memset(body, 'a', sizeof(body));
+	memcpy(body, "token=", 6);
+	body[sizeof(body) - 1] = '\0';
+	ck_assert(!check_form(body, token, sizeof(token)));
+}
+END_TEST
+
 CHECK_MAIN("gateway/check", hosts_of_a_loopback_server, hosts_of_a_server_elsewhere, origins,
-	   cookies, secrets, token_forms);
+	   cookies, secrets, token_forms, forms);
