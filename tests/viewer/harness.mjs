@@ -37,7 +37,8 @@ export async function launch() {
 
 // A page, and the list of what went wrong in it: console errors, exceptions, policy violations, dialogs, foreign requests.
 // `expected` is a regular expression for console messages that the test provokes. `clock`: page.clock can make time go by.
-export async function openPage(browser, origin, { scheme = 'light', width = 1280, height = 800, expected = /$^/, clock = false, javaScriptEnabled = true } = {}) {
+// `script`: runs in the page before all else.
+export async function openPage(browser, origin, { scheme = 'light', width = 1280, height = 800, expected = /$^/, clock = false, javaScriptEnabled = true, script = null } = {}) {
   const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, reducedMotion: 'no-preference', javaScriptEnabled });
   const page = await context.newPage();
   const trouble = [];
@@ -57,6 +58,7 @@ export async function openPage(browser, origin, { scheme = 'light', width = 1280
     globalThis.violations = [];
     document.addEventListener('securitypolicyviolation', (e) => globalThis.violations.push(`${e.violatedDirective}: ${e.blockedURI}`));
   });
+  if (script !== null) await page.addInitScript(script);
   page.setDefaultTimeout(20000);
   const check = async () => [...trouble, ...(await page.evaluate(() => globalThis.violations))];
   return { context, page, check };

@@ -7,6 +7,8 @@ import { createProcesses, showConnection, showEmpty, showFacts, showRetry, showT
 import { createControls } from './controls.js';
 import { createExports } from './exports/menu.js';
 import { EXPORTS } from './exports/names.js';
+import { createKeys, createSkips } from './keys.js';
+import { createRoving } from './roving.js';
 import { createBar } from './rooms/record/bar.js';
 import { readRecording } from './rooms/record/facts.js';
 import { MOUNT } from './rooms.js';
@@ -14,6 +16,7 @@ import { createRooms } from './stage.js';
 import { createStrip } from './strip.js';
 import { SPANS, formatState, isLive, parseState, profilePath, profileQuery, sourceOf, treeQuery } from './state.js';
 import { createTable } from './table.js';
+import { THEMES, chooseTheme, chosenTheme } from './theme.js';
 import { createTooltip } from './tooltip.js';
 import { readTree } from './tree.js';
 import { createWindows } from './windows.js';
@@ -323,15 +326,35 @@ byId('log-out').addEventListener('click', async (event) => {
   stopLoading();
   location.replace('/');
 });
-addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
-  if (event.key === '/') {
-    event.preventDefault();
-    byId('search').focus();
-  } else if (event.key === 'l') {
-    setState({ room: 'lines' });
-  }
+const ROOM_BUTTONS = [...document.querySelectorAll('[data-room]:is(button)')];
+const focusOn = (selector) => () => document.querySelector(selector)?.focus();
+createKeys({
+  dialog: byId('help'),
+  buttons: [byId('help-open')],
+  keys: (key) =>
+    ({ '/': focusOn('#search'), n: () => byId('time-live').click(), l: () => setState({ room: 'lines' }), t: () => byId('theme').click(), p: () => openSide(true) })[key] ??
+    (ROOM_BUTTONS[Number(key) - 1] && (() => ROOM_BUTTONS[Number(key) - 1].click())),
 });
+createSkips(document.querySelectorAll('.skips a'));
+for (const list of document.querySelectorAll('[data-roving]')) createRoving(list);
+
+// On a small screen the processes are behind a button.
+function openSide(open) {
+  byId('side-toggle').setAttribute('aria-expanded', String(open));
+  byId('side-toggle').textContent = open ? 'Hide' : 'Show';
+  if (open) focusOn('#processes [tabindex="0"]')();
+}
+byId('side-toggle').addEventListener('click', () => openSide(byId('side-toggle').getAttribute('aria-expanded') !== 'true'));
+
+function showTheme() {
+  byId('theme').textContent = `Theme: ${chosenTheme()}`;
+}
+byId('theme').addEventListener('click', () => {
+  chooseTheme(THEMES[(THEMES.indexOf(chosenTheme()) + 1) % THEMES.length]);
+  showTheme();
+});
+showTheme();
+
 new ResizeObserver(() => rooms.resize()).observe(byId('stage'));
 new ResizeObserver(() => renderSide()).observe(byId('strip'));
 // A page that nobody sees asks for nothing; it also leaves the browser's few connections to the others.

@@ -36,22 +36,26 @@ const KEY = 'plop-theme';
 const changed = new EventTarget();
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => changed.dispatchEvent(new Event('change')));
 
-// What was chosen on this machine. A browser that keeps nothing prefers as it does.
-export function chosenTheme() {
+// What was chosen on this machine; a browser that keeps nothing is asked for what it prefers.
+function kept() {
   try {
-    const kept = localStorage.getItem(KEY);
-    return THEMES.includes(kept) ? kept : 'auto';
+    return localStorage.getItem(KEY);
   } catch {
-    return 'auto';
+    return null;
   }
 }
 
+let chosen = THEMES.includes(kept()) ? kept() : 'auto';
+document.documentElement.dataset.theme = chosen;
+
+export const chosenTheme = () => chosen;
+
 export function chooseTheme(theme) {
+  chosen = theme;
   document.documentElement.dataset.theme = theme;
   changed.dispatchEvent(new Event('change'));
   try {
-    if (theme === 'auto') localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, theme);
+    localStorage.setItem(KEY, theme);
   } catch {
     // It holds for as long as the page lives.
   }
