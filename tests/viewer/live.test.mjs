@@ -159,8 +159,24 @@ test('the page says when plopd is gone, and goes on when it is back', async (t) 
   old.expected = true;
   await stop(old);
   assert.equal(old.exitCode, 0, old.said);
-  await connection('plopd unreachable');
-  await screenshot(page, 'live-unreachable');
+  await connection('plopd is down');
+  await screenshot(page, 'live-down');
+  // Whoever comes now sees what is stored, which is nothing that runs.
+  await page.reload();
+  await connection('plopd is down');
+  await page.waitForSelector('g.bubble', { state: 'attached' });
+  assert.match(await page.textContent('#away'), /^plopd is down: its last window ended at \d\d:\d\d:\d\d\. .*systemctl status plopd/);
+  assert.ok((await number(page, '#fact-samples')) > 0);
+  assert.ok((await page.locator('#strip [aria-selected="true"]').count()) > 0);
+  for (const room of ['overview', 'flame']) {
+    await page.click(`button[data-room="${room}"]`);
+    await page.waitForFunction(() => document.querySelector('#empty').hidden);
+    await screenshot(page, `live-down-${room}`);
+  }
+  await page.waitForFunction(() => Number(document.querySelector('.flame canvas').dataset.drawn) > 0);
+  await page.click('button[data-room="graph"]');
+  // What was not known to run or to have ended is not said to have.
+  assert.ok(!(await page.textContent('#processes')).includes('ended'));
   daemon();
   await connection('live');
   await page.waitForSelector('g.bubble', { state: 'attached' });

@@ -64,14 +64,18 @@ const STATES = {
   hostile: { running: { ...hostile(), ...RUNNING, lost: { drain: 3 }, truncated: 2 } },
   lossy: { running: shop(0.6, 0, { ...RUNNING, lost: { stacks_full: 12, drain: 3 }, truncated: 4 }) },
 };
-const WORDS = { login: /Not logged in/, down: /plopd is unreachable/, busy: /The host is busy/, unseen: /No Python process seen yet/ };
+const away = { version: '0.1.0', mode: 'offline', error: 'plopd does not answer at /run/plop/plopd.sock: Connection refused', hint: 'on the host: systemctl status plopd' };
+const without = { status: 503, body: { error: 'plopd does not answer', hint: 'on the host: systemctl status plopd' } };
+STATES.away = { status: { ...away, store: { windows: 118, oldest: T0 - 3600, error: null } }, processes: without, stream: without };
+STATES.nothing = { status: { ...away, store: { windows: 0, oldest: null, error: null } }, processes: without, stream: without, windows: { windows: [] } };
+const WORDS = { login: /Not logged in/, down: /plopd is unreachable/, busy: /The host is busy/, unseen: /No Python process seen yet/, nothing: /plopd is down/ };
 
 for (const [state, canned] of Object.entries(STATES)) {
   test(`axe-core finds nothing in the state ${state}`, async (t) => {
     const { page } = await visit(t, canned, '/', { expected: REFUSED });
     if (state in WORDS) await page.waitForFunction((want) => new RegExp(want).test(document.querySelector('#empty-title').textContent), WORDS[state].source);
     else if (state === 'refused') await page.waitForFunction(() => document.querySelector('#connection-text').textContent === 'refused');
-    else await shows(page, canned.running);
+    else await shows(page, canned.running ?? shop(1, 5));
     const found = [];
     await each(page, state, async (what) => found.push(...(await axe(page)).map((v) => `${what}: ${v}`)));
     assert.deepEqual(found, []);

@@ -3,7 +3,7 @@
 import { ApiError, backOff, follow, get, getBlob, hostTime, logOut } from './api.js';
 import { createAsking } from './asking.js';
 import { assignSlots, files, limitEnded, processList, readProfile, searchWords } from './model.js';
-import { createProcesses, showConnection, showEmpty, showFacts, showRetry, showTime, showVersion } from './panels.js';
+import { createProcesses, showAway, showConnection, showEmpty, showFacts, showRetry, showTime, showVersion } from './panels.js';
 import { createControls } from './controls.js';
 import { createExports } from './exports/menu.js';
 import { EXPORTS } from './exports/names.js';
@@ -32,6 +32,7 @@ let tree = null; // what readTree() made of the last answer, for rooms that draw
 let recording = null; // what readRecording() made of the one that is shown
 let failure = null; // ApiError of the profile, or null
 let down = null; // ApiError of the last poll, or null
+let away = null; // what the gateway says of a plopd that is not there, while it answers from plop.db itself; null: plopd is there
 let processes = null; // null: not known yet
 let windows = [];
 let anew = true; // the next picture is another choice, not an update
@@ -47,7 +48,7 @@ const recordingBar = createBar({
   onClose: () => setState({ recording: '' }),
   onDetails: () => setState({ room: 'record' }),
 });
-createExports({ element: byId('exports'), formats: EXPORTS, load: getBlob, shown: () => ({ state, profile, processes }), picture: () => rooms.picture() });
+createExports({ element: byId('exports'), formats: EXPORTS, load: getBlob, shown: () => ({ state: asked(), profile, processes }), picture: () => rooms.picture() });
 const controls = createControls({ state: () => state, set: setState });
 const trees = createAsking({
   read: readTree,
@@ -109,7 +110,14 @@ function fillControls() {
 }
 
 // What is shown, where that has come.
-const kindOf = () => (isLive(state) ? 'live' : state.recording !== '' ? 'recording' : 'stored');
+const kindOf = () => (isLive(asked()) ? 'live' : state.recording !== '' ? 'recording' : 'stored');
+
+// What is asked for: what the address says. There is no running window without plopd, so the last stored ones have its place.
+function asked() {
+  if (!isLive(state) || away === null || windows.length === 0) return state;
+  const to = windows[windows.length - 1].end;
+  return { ...state, from: Math.max(windows[0].start, to - SPANS['10m']), to };
+}
 
 // Asks for what is chosen: as a stream for the running window, else once, or again and again while it grows.
 function load() {
@@ -119,7 +127,7 @@ function load() {
   trees.forget();
   failure = null;
   anew = true;
-  showConnection(isLive(state) ? 'wait' : kindOf());
+  showKind(isLive(asked()) ? 'wait' : kindOf());
   render();
   listen();
 }
@@ -127,9 +135,10 @@ function load() {
 function listen() {
   stopLoading();
   again(0);
-  const path = profilePath(state);
-  if (isLive(state)) {
-    stopLoading = follow(`/v1/stream${profileQuery(state)}`, (json) => arrived(json, 'live'), whyBroken);
+  const wanted = asked();
+  const path = profilePath(wanted);
+  if (isLive(wanted)) {
+    stopLoading = follow(`/v1/stream${profileQuery(wanted)}`, (json) => arrived(json, 'live'), whyBroken);
     return;
   }
   const abort = new AbortController();
@@ -147,7 +156,7 @@ function listen() {
     failures = failure === null ? 0 : failures + 1;
     const wait = Math.max(REFRESH_MS, failures > 0 ? backOff(failures) : 0);
     if (failure !== null) again(Date.now() + wait);
-    const grows = state.recording !== '' ? recording?.running : state.to === null;
+    const grows = state.recording !== '' ? recording?.running : wanted.to === null;
     if (grows || failure !== null) timer = setTimeout(ask, wait);
   };
   stopLoading = () => {
@@ -169,7 +178,7 @@ function arrived(json, kind) {
   profile = next;
   failure = null;
   again(0);
-  showConnection(kind);
+  showKind(kind);
   if (turned && kind === 'live') poll();
   askTree();
   render();
@@ -185,7 +194,12 @@ function failed(e) {
 function askTree() {
   if (!['flame', 'record'].includes(state.room) || profile === null) return;
   if (state.room === 'record' && recording === null) return;
-  trees.ask(`${sourceOf(state)}${treeQuery(state, profile.start)}`, profile);
+  trees.ask(`${sourceOf(state)}${treeQuery(asked(), profile.start)}`, profile);
+}
+
+// How what is shown has come.
+function showKind(kind) {
+  showConnection(away === null ? kind : 'away', away?.message);
 }
 
 // What is shown stays.
@@ -200,9 +214,10 @@ function again(at) {
 // A stream that breaks off does not say why, as a rule; an ordinary question does.
 async function whyBroken(at, said) {
   again(at);
-  if (said === null) showConnection('lost');
+  if (said === null) showKind('lost');
   const error = said ?? (await poll(true));
-  if (isLive(state) && retryAt === at) failed(error ?? new ApiError('unreachable', 'the stream of the running window broke off'));
+  if (error === null && away !== null) return; // the page says so
+  if (isLive(asked()) && retryAt === at) failed(error ?? new ApiError('unreachable', 'the stream of the running window broke off'));
 }
 
 // What is around the graph. Returns what went wrong, or null.
@@ -226,17 +241,28 @@ async function pollOnce() {
   try {
     const to = hostTime();
     const from = Math.floor(Math.max(to - 24 * 3600, Math.min(to - SPANS[state.span], state.from === null ? to : state.from - 60)));
-    const asked = windowList.ask(from);
-    const [status, alive, listed] = await Promise.all([get('/v1/status'), get('/v1/processes'), get(`/v1/windows?from=${asked}`)]);
+    const since = windowList.ask(from);
+    const windowsSince = (time) => get(`/v1/windows?from=${time}`);
+    const [status, alive, listed] = await Promise.all([get('/v1/status'), get('/v1/processes').catch((e) => e), windowsSince(since)]);
+    const was = away;
+    away = status.mode === 'offline' ? new ApiError('unreachable', String(status.error ?? 'plopd does not answer'), String(status.hint ?? '')) : null;
+    if (alive instanceof Error && away === null) throw alive;
     showVersion(status);
-    windows = windowList.take(listed.windows, asked, from);
-    processes = processList(Array.isArray(alive) ? alive : [], windows);
+    windows = windowList.take(listed.windows, since, from);
+    // What plopd has left may be older than what is looked at.
+    if (away !== null && windows.length === 0 && status.store?.oldest) windows = (await windowsSince(Math.floor(status.store.oldest))).windows ?? [];
+    processes = processList(Array.isArray(alive) ? alive : [], windows, away === null);
     down = null;
+    if (isLive(state) && (was !== null ? away === null : away !== null && profile === null)) {
+      anew = true;
+      listen();
+    }
   } catch (e) {
     down = e instanceof ApiError ? e : new ApiError('refused', String(e.message ?? e));
     showFailure(down);
   }
-  if (down === null && failure === null && profile !== null) showConnection(kindOf());
+  showAway(away, windows[windows.length - 1]?.end, hostTime());
+  if (down === null && failure === null && profile !== null) showKind(kindOf());
   renderSide();
   if (['overview', 'record'].includes(state.room)) render();
   else renderWords();
@@ -249,9 +275,9 @@ function renderSide() {
   const last = windows[windows.length - 1];
   const first = windows[0];
   // From the first window that there is, so that bars are wide, but not less than ten minutes, so that time has its measure.
-  const from = Math.max(Math.min(first?.start ?? to, to - SPANS['10m']), Math.min(to - SPANS[state.span], state.from ?? to));
-  strip.update(windows, state, { from, to: Math.max(to, last?.end ?? 0) });
-  showTime(state, profile, to);
+  const from = Math.max(Math.min(first?.start ?? to, to - SPANS['10m']), Math.min(to - SPANS[state.span], asked().from ?? to));
+  strip.update(windows, asked(), { from, to: Math.max(to, last?.end ?? 0) });
+  showTime(asked(), profile, to);
 }
 
 function words() {
@@ -266,6 +292,9 @@ function words() {
   }
   if (profile === null || profile.nodes.length === 0) {
     const e = failure ?? (profile === null ? down : null);
+    if (away !== null && profile === null && windows.length === 0) {
+      return { title: 'plopd is down', text: 'Nothing that it has stored is left to show.', hint: `${away.message}. ${away.hint}` };
+    }
     if (e?.kind === 'busy') return { title: 'The host is busy', text: `${e.message}.`, hint: e.hint };
     if (e?.kind === 'unreachable') {
       return { title: 'plopd is unreachable', text: `${e.message}. Trying again.`, hint: e.hint || 'On the host: systemctl status plopd plop-gateway' };
@@ -290,14 +319,14 @@ const renderWords = () => showEmpty(words());
 function render() {
   if (profile !== null) assignSlots(files(profile).map((f) => f.file), slots);
   if (profile !== null || state.room === 'record') {
-    rooms.update({ profile, tree, recording, processes, windows, state, slots, anew });
+    rooms.update({ profile, tree, recording, processes, windows, state: asked(), slots, anew });
     anew = false;
   }
   if (profile !== null) renderTable();
   recordingBar.update(state.recording, recording, hostTime());
   byId('stage').classList.toggle('stale', profile === null);
   showFacts(profile);
-  showTime(state, profile, hostTime());
+  showTime(asked(), profile, hostTime());
   renderWords();
 }
 

@@ -301,16 +301,17 @@ export function windowSamples(win, pids) {
 }
 
 // The processes of the list: those alive, and those that only the windows remember, most samples first.
-export function processList(alive, windows) {
+// `known`: it is known who is alive, so that the others have ended.
+export function processList(alive, windows, known = true) {
   const list = alive.map((p) => ({ ...p, ended: false }));
-  const known = new Map(list.map((p) => [`${p.pid} ${p.start_time}`, p]));
+  const byKey = new Map(list.map((p) => [`${p.pid} ${p.start_time}`, p]));
   for (const w of windows) {
     for (const p of w.processes ?? []) {
       const key = `${p.pid} ${p.start_time}`;
-      const old = known.get(key);
+      const old = byKey.get(key);
       if (old === undefined) {
-        const gone = { pid: p.pid, start_time: p.start_time, comm: p.comm, python: p.python, samples: whole(p.samples), status: 'ended', ended: true };
-        known.set(key, gone);
+        const gone = { pid: p.pid, start_time: p.start_time, comm: p.comm, python: p.python, samples: whole(p.samples), status: 'ended', ended: true, unknown: !known };
+        byKey.set(key, gone);
         list.push(gone);
       } else if (old.ended) {
         old.samples += whole(p.samples);

@@ -17,6 +17,7 @@ const CONNECTION = {
   stored: 'stored windows',
   recording: 'recording',
   lost: 'plopd unreachable',
+  away: 'plopd is down',
   busy: 'host busy',
   refused: 'refused',
   login: 'not logged in',
@@ -31,6 +32,14 @@ export function showConnection(kind, detail) {
 // When it is tried again: seconds from now, 0: nothing waits for that.
 export function showRetry(seconds) {
   say('connection-next', seconds > 0 ? `again in ${seconds} s` : '');
+}
+
+// Without plopd, as the gateway says it: what is shown is what is stored, up to the end of the last window, if there is one.
+export function showAway(error, end, now) {
+  byId('away').hidden = error === null;
+  if (error === null) return;
+  const last = end === undefined ? 'no window of it is stored' : `its last window ended at ${clock(end, now)}`;
+  say('away', `plopd is down: ${last}. What is stored can be looked at. ${error.message}; ${error.hint}.`);
 }
 
 export function showVersion(status) {
@@ -83,7 +92,7 @@ export function createProcesses({ tooltip, onToggle }) {
   const list = select(byId('processes'));
 
   const name = (p) => visible(p.service || p.comm || '?');
-  const load = (p) => (p.ended ? 'ended' : `${(p.cpu_percent ?? 0).toFixed((p.cpu_percent ?? 0) < 10 ? 1 : 0)} %`);
+  const load = (p) => (p.unknown ? '\u2013' : p.ended ? 'ended' : `${(p.cpu_percent ?? 0).toFixed((p.cpu_percent ?? 0) < 10 ? 1 : 0)} %`);
   const trouble = (p) => !p.ended && typeof p.status === 'string' && p.status !== 'profiled';
 
   function describe(p) {
