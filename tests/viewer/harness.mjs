@@ -38,8 +38,8 @@ export async function launch() {
 // A page, and the list of what went wrong in it: console errors, exceptions, policy violations, dialogs, foreign requests.
 // `expected` is a regular expression for console messages that the test provokes. `clock`: page.clock can make time go by.
 // `script`: runs in the page before all else.
-export async function openPage(browser, origin, { scheme = 'light', width = 1280, height = 800, expected = /$^/, clock = false, javaScriptEnabled = true, script = null } = {}) {
-  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, reducedMotion: 'no-preference', javaScriptEnabled });
+export async function openPage(browser, origin, { scheme = 'light', width = 1280, height = 800, expected = /$^/, clock = false, javaScriptEnabled = true, script = null, touch = false } = {}) {
+  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, reducedMotion: 'no-preference', javaScriptEnabled, hasTouch: touch });
   const page = await context.newPage();
   const trouble = [];
   if (clock) await page.clock.install();

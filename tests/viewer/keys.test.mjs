@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ROOMS } from '../../viewer/src/state.js';
+import { WORDS } from '../../viewer/src/words.js';
 import { big, shop, treeOf } from './canned.mjs';
 import { axe, needBrowser, screenshot, settled } from './harness.mjs';
 import { RUNNING, shows, visit } from './visit.mjs';
@@ -245,3 +246,39 @@ for (const room of ROOMS) {
     assert.deepEqual(await check(), []);
   });
 }
+
+test('words are explained to whoever points at them, comes by keyboard, or taps', async (t) => {
+  const { answers, page, check } = await visit(t, {}, '/?room=graph', { touch: true });
+  await shows(page, answers.running);
+  const used = await page.$$eval('[data-term]', (all) => [...new Set(all.map((e) => e.dataset.term))]);
+  for (const word of used) assert.ok(word in WORDS, `${word} is in the table`);
+  const unexplained = await page.$$eval('.facts dt, section.table thead th, .time label, .graph label, .flame label', (all) => all.filter((e) => !e.matches('[data-term]') && !e.querySelector('[data-term]')).map((e) => e.textContent));
+  assert.deepEqual(unexplained, []);
+  const told = () => page.textContent('#tooltip');
+  const hidden = () => page.waitForSelector('#tooltip', { state: 'hidden' });
+  for (const word of ['host ticks', 'lost', 'self', 'utility']) {
+    const at = page.locator(`[data-term="${word}"]:visible`).first();
+    await at.hover();
+    assert.equal(await told(), `${word}${WORDS[word]}`);
+    await page.mouse.move(640, 5);
+    await hidden();
+    const control = (await at.locator('input').count()) > 0 ? at.locator('input') : at;
+    await page.keyboard.press('Shift');
+    await control.focus();
+    assert.equal(await told(), `${word}${WORDS[word]}`);
+    assert.equal(await control.getAttribute('aria-describedby'), 'tooltip');
+    await page.keyboard.press('Escape');
+    await hidden();
+    await page.evaluate(() => document.activeElement.blur());
+  }
+  await page.locator('[data-term="truncated"]').tap();
+  assert.match(await told(), /deeper than plop reads/);
+  const box = await page.locator('#tooltip').boundingBox();
+  assert.ok(box.x >= 0 && box.x + box.width <= 1280);
+  await page.locator('#search').tap();
+  await hidden();
+  await page.keyboard.press('Escape');
+  await page.click('#help-open');
+  assert.equal(await page.locator('#words dt').count(), Object.keys(WORDS).length);
+  assert.deepEqual(await check(), []);
+});

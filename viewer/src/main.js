@@ -20,6 +20,7 @@ import { THEMES, chooseTheme, chosenTheme } from './theme.js';
 import { createTooltip } from './tooltip.js';
 import { readTree } from './tree.js';
 import { createWindows } from './windows.js';
+import { createWords } from './words.js';
 
 const POLL_MS = 4000; // status, processes, windows
 const REFRESH_MS = 2000; // a choice of windows that includes the running one
@@ -364,6 +365,7 @@ createKeys({
     ({ '/': focusOn('#search'), n: () => byId('time-live').click(), l: () => setState({ room: 'lines' }), t: () => byId('theme').click(), p: () => openSide(true) })[key] ??
     (ROOM_BUTTONS[Number(key) - 1] && (() => ROOM_BUTTONS[Number(key) - 1].click())),
 });
+createWords({ tooltip, list: byId('words') });
 createSkips(document.querySelectorAll('.skips a'));
 for (const list of document.querySelectorAll('[data-roving]')) createRoving(list);
 

@@ -15,11 +15,12 @@ export function createTooltip(element) {
     box.style('left', `${left}px`).style('top', `${top}px`);
   };
   const tooltip = {
-    // content: {title, subtitle, rows: [[name, value, share?]], lists: [{title, items: [[name, value]]}], note}
+    // content: {title, subtitle, text, rows: [[name, value, share?]], lists: [{title, items: [[name, value]]}], note}
     show(content, x, y) {
       box.selectChildren().remove();
       box.append('p').attr('class', 'tip-title').text(content.title);
       if (content.subtitle) box.append('p').attr('class', 'tip-subtitle').text(content.subtitle);
+      if (content.text) box.append('p').attr('class', 'tip-text').text(content.text);
       if (content.rows) {
         const row = box.append('table').append('tbody').selectAll('tr').data(content.rows).join('tr');
         row.append('th').attr('scope', 'row').text((r) => r[0]);
