@@ -32,7 +32,7 @@ export const WORDS = {
   process: 'What runs on the host, with CPU and samples of it. One that has ended is listed as long as a window has samples of it.',
 };
 
-export function createWords({ tooltip, list }) {
+function write(list) {
   for (const [word, text] of Object.entries(WORDS)) {
     const row = document.createElement('div');
     const [dt, dd] = ['dt', 'dd'].map((name) => document.createElement(name));
@@ -41,6 +41,11 @@ export function createWords({ tooltip, list }) {
     row.append(dt, dd);
     list.append(row);
   }
+}
+
+// list: where all of them are written, too; null: nowhere.
+export function createWords({ tooltip, list = null }) {
+  if (list !== null) write(list);
   let shown = null;
   const hide = () => {
     shown?.querySelector('[aria-describedby="tooltip"]')?.removeAttribute('aria-describedby');

@@ -8,11 +8,13 @@ import { assignSlots, files, readProfile, searchWords } from '../model.js';
 import { showFacts } from '../panels.js';
 import { mountFlame } from '../rooms/flame/room.js';
 import { mountGraph } from '../rooms/graph/room.js';
+import { createRoving } from '../roving.js';
 import { createRooms } from '../stage.js';
 import { formatState, parseState } from '../state.js';
 import { createTable } from '../table.js';
 import { createTooltip } from '../tooltip.js';
 import { readTree } from '../tree.js';
+import { createWords } from '../words.js';
 import { aboutWords } from './about.js';
 
 const byId = (id) => document.getElementById(id);
@@ -35,6 +37,8 @@ const tooltip = createTooltip(byId('tooltip'));
 const rooms = createRooms({ mount: { graph: mountGraph, flame: mountFlame }, sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch) => setState(patch) });
 createExports({ element: byId('exports'), formats: EXPORTS.filter((e) => e.picture), shown: () => ({ state: { ...state, pids: profile.processes.map((p) => p.pid) }, profile, processes: profile.processes }), picture: () => rooms.picture() });
 const controls = createControls({ state: () => state, set: setState });
+createWords({ tooltip });
+for (const list of document.querySelectorAll('[data-roving]')) createRoving(list);
 const table = createTable({
   section: document.querySelector('section.table'),
   onSort: (sort) => setState({ sort }, true),
