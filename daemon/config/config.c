@@ -19,6 +19,7 @@ enum option_type {
 	OPTION_MODE,    /* when to sample */
 	OPTION_COMMAND, /* an absolute path and arguments, or nothing */
 	OPTION_URL,     /* of HTTP, or nothing */
+	OPTION_FOLDERS, /* absolute paths, separated by colons, or nothing */
 };
 
 struct option_entry {
@@ -69,6 +70,8 @@ static const struct option_entry options[] = {
 	  "frames of one stack" },
 	{ "plopd", "user_rate", OPTION_NUMBER, "2000", "1", "1000000", DEST(user_rate),
 	  "samples a second that the recordings of one user who is not trusted may make" },
+	{ "source", "paths", OPTION_FOLDERS, "", NULL, NULL, DEST(source_paths),
+	  "folders of which the viewer may show source, as PATH:PATH" },
 	{ "gateway", "listen", OPTION_ADDRESS, "127.0.0.1:7567", NULL, NULL, DEST(listen),
 	  "address of plop-gateway" },
 	{ "gateway", "token", OPTION_SECRET, "", NULL, NULL, DEST(token),
@@ -106,6 +109,7 @@ static const char *form(enum option_type type)
 		[OPTION_MODE] = "always, on-demand or periodic",
 		[OPTION_COMMAND] = "empty, or an absolute path with its arguments",
 		[OPTION_URL] = "empty, or a URL like https://host/path",
+		[OPTION_FOLDERS] = "empty, or absolute paths without \"..\", as /srv/app:/opt/shop",
 	};
 
 	return forms[type];
@@ -138,6 +142,24 @@ static bool secret_is_good(const char *value)
 	return n == 0 || (n >= SECRET_LEAST && n <= SECRET_MOST);
 }
 
+/* Each begins with "/", and none goes up again. */
+static bool folders_are_good(const char *value)
+{
+	for (const char *p = value; *p;) {
+		if (*p != '/')
+			return false;
+		p += strcspn(p, ":");
+		if (*p == ':' && !*++p)
+			return false;
+	}
+	for (const char *p = value; (p = strstr(p, "/..")); p += 3) {
+		/* which finds the end, too */
+		if (strchr("/:", p[3]))
+			return false;
+	}
+	return true;
+}
+
 static bool text_is_good(enum option_type type, const char *value)
 {
 	struct parsed_address address;
@@ -154,6 +176,8 @@ static bool text_is_good(enum option_type type, const char *value)
 	if (type == OPTION_URL)
 		return !*value || (!strchr(value, ' ') && (strncmp(value, "http://", 7) == 0 ||
 							   strncmp(value, "https://", 8) == 0));
+	if (type == OPTION_FOLDERS)
+		return folders_are_good(value);
 	if (type == OPTION_ADDRESS)
 		return parse_address(value, &address) == 0;
 	return true;
@@ -251,6 +275,7 @@ void config_free(struct config *c)
 		return;
 	free(c->state_dir);
 	free(c->socket);
+	free(c->source_paths);
 	free(c->listen);
 	free(c->token);
 	free(c->notify_command);

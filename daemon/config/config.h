@@ -31,6 +31,8 @@ struct config {
 	uint64_t max_store; /* bytes */
 	uint64_t max_depth;
 	uint64_t user_rate; /* samples a second of all recordings of one user who is not trusted */
+	/* [source]: folders, "PATH:PATH", of which source may be read; "": none is */
+	char *source_paths;
 	/* [gateway] */
 	char *listen; /* ADDR:PORT */
 	char *token;  /* "": none */

@@ -308,7 +308,8 @@ void examiner_dispatch(struct examiner *e, enum lane lane)
 void examiner_ask(struct examiner *e, enum examiner_op op, const struct examinee *who,
 		  struct buf *body, examiner_done_t done, void *ctx)
 {
-	enum lane lane = op == EXAMINE_DUMP || op == EXAMINE_ASLEEP ? LANE_PEOPLE : LANE_TICKS;
+	bool people = op == EXAMINE_DUMP || op == EXAMINE_ASLEEP || op == EXAMINE_SOURCE;
+	enum lane lane = people ? LANE_PEOPLE : LANE_TICKS;
 	struct question *q = calloc(1, sizeof(*q));
 	struct unpack nothing = {};
 

@@ -46,6 +46,7 @@ enum examiner_op {
 	EXAMINE_STATES,      /* where its thread states are */
 	EXAMINE_ASLEEP,      /* the stacks of those that sleep */
 	EXAMINE_TITLE,       /* what it calls itself now */
+	EXAMINE_SOURCE,      /* the text of a file that it has loaded */
 	EXAMINE_OPS,
 };
 
@@ -143,7 +144,20 @@ int examined_states(struct unpack *body, struct state_place **ret, size_t *ret_n
  * braces. Beyond max bytes threads are listed without their frames.
  */
 void examine_dump(struct buf *request, const struct plop_layout *l, uint64_t runtime, uint32_t max);
-int examined_dump(struct unpack *body, const char **ret_text, size_t *ret_size);
+int examined_members(struct unpack *body, const char **ret_text, size_t *ret_size);
+
+/*
+ * EXAMINE_SOURCE: members of GET /v1/source, as for EXAMINE_DUMP; errors of process_source_read()
+ * and source_decode(); -EBADE: not source_agrees().
+ */
+struct examined_file {
+	uid_t owner; /* process_owner() */
+	uint64_t start_ticks;
+	const char *paths, *path; /* borrowed, as the function's name */
+	const char *function;
+	uint32_t first, last;
+};
+void examine_source(struct buf *request, const struct examined_file *f);
 
 /*
  * EXAMINE_ASLEEP: the threads that sleep, as far as they did so from before they were read until

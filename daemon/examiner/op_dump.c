@@ -384,7 +384,7 @@ int serve_dump(struct served *s, pid_t pid, struct unpack *request, struct buf *
 	return r < 0 ? r : dump_answer(&j, answer);
 }
 
-int examined_dump(struct unpack *body, const char **ret_text, size_t *ret_size)
+int examined_members(struct unpack *body, const char **ret_text, size_t *ret_size)
 {
 	size_t size = body->size;
 	const char *text = unpack_take(body, size);

@@ -153,6 +153,7 @@ int serve_threads(struct served *s, pid_t pid, struct unpack *request, struct bu
 int serve_states(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_asleep(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 int serve_dump(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
+int serve_source(struct served *s, pid_t pid, struct unpack *request, struct buf *answer);
 
 /*
  * op_threads.c: which of a process's threads each thread state is of; NULL: not known. 0 or a

@@ -10,6 +10,7 @@ static const serve_t ops[EXAMINE_OPS] = {
 	[EXAMINE_CODE] = serve_code,       [EXAMINE_THREADS] = serve_threads,
 	[EXAMINE_DUMP] = serve_dump,       [EXAMINE_STATES] = serve_states,
 	[EXAMINE_ASLEEP] = serve_asleep,   [EXAMINE_TITLE] = serve_title,
+	[EXAMINE_SOURCE] = serve_source,
 };
 
 /* What a question mostly has room in. */

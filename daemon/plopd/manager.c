@@ -67,7 +67,7 @@ static void put_together(struct manager *m)
 				       .config = m->config,
 				       .windows = &m->windows,
 				       .shares = &m->shares };
-	m->dumps = (struct dumps){ .targets = &m->targets };
+	m->looks = (struct looks){ .targets = &m->targets, .config = m->config };
 	m->viewer = (struct viewer){ .cycle = &m->cycle };
 }
 

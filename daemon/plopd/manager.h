@@ -38,7 +38,7 @@ struct manager {
 	struct mode mode;
 	struct rate_watch rate;
 	struct queries queries;
-	struct dumps dumps;
+	struct looks looks;
 	struct keep keep;
 	struct record_routes record_routes;
 	struct mark_routes mark_routes;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plopd/routes.h"
 #include "plopd/manager.h"
+#include "plopd/source.h"
 #include "plopd/status.h"
 
 /* HANDLER gets the part of the manager that is its own, by a function of that name and _of. */
@@ -20,7 +21,8 @@ PART(route_series, queries)
 PART(route_labels, queries)
 PART(route_lines, queries)
 PART(route_stream, queries)
-PART(route_dump, dumps)
+PART(route_dump, looks)
+PART(route_source, looks)
 PART(route_record, record_routes)
 PART(route_recordings, record_routes)
 PART(route_recording, record_routes)
@@ -50,6 +52,7 @@ const struct api_route plopd_routes[] = {
 	{ "GET", "/v1/lines", true, route_lines_of },
 	{ "GET", "/v1/stream", true, route_stream_of },
 	{ "GET", "/v1/dump", true, route_dump_of },
+	{ "GET", "/v1/source", true, route_source_of },
 	{ "GET", "/v1/recordings", true, route_recordings_of },
 	{ "POST", "/v1/recordings", true, route_record_of },
 	{ "GET", "/v1/recordings/*", true, route_recording_of },

@@ -34,6 +34,17 @@ struct proc_stat {
 	 */
 	uint64_t stack, arguments, environment;
 };
+/* It was forked, and has executed nothing (PF_FORKNOEXEC of include/linux/sched.h). */
+static inline bool proc_stat_is_forked(const struct proc_stat *s)
+{
+	return s->flags & 0x40;
+}
+/* ... and its parent is still what it is a copy of. */
+static inline bool proc_stat_is_copy(const struct proc_stat *s, const struct proc_stat *parent)
+{
+	return proc_stat_is_forked(s) && s->stack && s->stack == parent->stack &&
+	       s->arguments == parent->arguments && s->environment == parent->environment;
+}
 /* -EBADMSG: not such a line. */
 int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret);
 

@@ -11,9 +11,6 @@
 #include "proc/version.h"
 #include "util/clock.h"
 
-/* Of proc_stat.flags: it was forked, and has executed nothing (include/linux/sched.h). */
-#define PF_FORKNOEXEC 0x40u
-
 unsigned int process_threads(pid_t pid)
 {
 	char path[64];
@@ -294,15 +291,13 @@ static int read_made(const struct proc_stat *s, struct buf *b, struct process_in
 	int r;
 
 	p->parent = s->parent;
-	if (s->parent <= 1 || p->uid == PROCESS_NO_UID || !(s->flags & PF_FORKNOEXEC) ||
-	    !s->stack || folder_open(s->parent, &folder) < 0 || owner_at(folder, &uid) < 0 ||
-	    uid != p->uid)
+	if (s->parent <= 1 || p->uid == PROCESS_NO_UID || !proc_stat_is_forked(s) ||
+	    folder_open(s->parent, &folder) < 0 || owner_at(folder, &uid) < 0 || uid != p->uid)
 		return 0;
 	r = folder_read_stat(folder, b, &parent);
 	if (r == -ENOMEM)
 		return r;
-	if (r >= 0 && s->stack == parent.stack && s->arguments == parent.arguments &&
-	    s->environment == parent.environment)
+	if (r >= 0 && proc_stat_is_copy(s, &parent))
 		p->made = PROCESS_FORKED;
 	return 0;
 }

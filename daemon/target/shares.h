@@ -35,7 +35,7 @@
 #define SHARES_USER_QUERIES  2
 #define SHARES_USERS_QUERIES 32
 /* Dumps of processes under way, of one user. */
-#define SHARES_USER_DUMPS 2
+#define SHARES_USER_LOOKS 2
 /* What is merged out of the store for one, in bytes; for the trusted it is QUESTION_MEMORY. */
 #define SHARES_USERS_QUERY_BYTES (8u << 20)
 
@@ -117,7 +117,7 @@ struct share {
 	size_t window_bytes;
 	struct share_store store;
 	unsigned int queries; /* that wait */
-	unsigned int dumps;   /* under way */
+	unsigned int looks;   /* under way */
 };
 
 struct shares {

@@ -295,6 +295,8 @@ def seeds():
     yield "proc", b"\2" + b"12:cpu:/x\n1:name=systemd:/user.slice/s.scope\n0::/system.slice/docker-" + HEX.encode() + b".scope\n"
     yield "proc", b"\3" + b"python3\0-m\0mod\0PLOP_SERVICE=a\0OTEL_RESOURCE_ATTRIBUTES=service.name=b,service.version=2\0"
     yield "proc", b"\4" + b"anna:100000:65536\n1001:165536:65536\n# x\nben:200000:10\n"
+    yield "source", struct.pack("<HH", 2, 3) + b"A.f\0/srv:/opt/a\0/srv/x/a.py\0# coding: latin-1\n@deco\nasync def f(\xe4):\r\n    pass\n"
+    yield "source", struct.pack("<HH", 1, 2) + b"<listcomp>\0/\0/a.py\0\xef\xbb\xbf[\n\xc3\xa4 for a in b]\n"
     yield "query", b"/v1/profile?from=1795359000.5&to=1795359300&format=pprof&pid=1&comm=a%20b&cgroup=/x&seconds=30"
     yield "query", b"GET /v1/recordings/r1?format=json HTTP/1.1\r\nHost: localhost:7567\r\nAccept: */*\r\n\r\n"
     yield "query", b"POST /v1/recordings HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n{}"

@@ -203,6 +203,16 @@ def ask_dump(m, t, path):
             m.check(uid, raw, path, ("file_", "sv_")[:1] if status == 200 else (), (tag,))
 
 
+def ask_source(m, t, path):
+    """Nothing is allowed to be read here (system.lines has what is); whose process it is is looked at first."""
+    for uid in (0, ONE, TWO):
+        for tag in FROM_THE_START:
+            question = "%s?pid=%d&file=/x.py&function=f&line=1" % (path, m.pid(tag))
+            status, raw = m.http(uid, "GET", question)
+            assert status == 403 and (b"no source is read" in raw) == marked.may_see(uid, tag), (uid, tag, status, raw)
+            m.check(uid, raw, path)
+
+
 def ask_pprof(m, t, path):
     several([(get, m, uid, path + parameters, kinds) for uid in (0, ONE, TWO)
              for parameters, kinds in (("?seconds=4", ("fn_",)), ("?seconds=1&service=sv_zqroot", ()), ("?seconds=1&thread_name=th_zqroot", ()))])
@@ -330,6 +340,7 @@ ROUTES = {
     ("GET", "/v1/lines"): ask_lines,
     ("GET", "/v1/stream"): ask_stream,
     ("GET", "/v1/dump"): ask_dump,
+    ("GET", "/v1/source"): ask_source,
     ("GET", "/v1/recordings"): ask_kept,
     ("POST", "/v1/recordings"): ask_recordings,
     ("GET", "/v1/recordings/*"): known,

@@ -22,6 +22,8 @@ export const viewer = () => files;
 
 export const RUNNING = { running: true, duration_s: 21.3, end: T0 + 21.3 };
 
+const NO_SOURCE = { status: 403, body: { error: 'no source is read on this host', hint: 'in plop.conf, [source] paths names the folders' } };
+
 // A server of canned answers. `answers` may be changed while the test runs.
 async function canned(answers) {
   const a = { running: shop(0.6, 0, RUNNING), stored: shop(1, 5), processes, status: null, deploys, regressions, recordings, recording: () => ({ status: 404, body: { error: 'no such recording', hint: '' } }), ...answers };
@@ -34,6 +36,7 @@ async function canned(answers) {
     '/v1/stream': () => a.refusal ?? a.stream ?? a.running,
     '/v1/profile': (query) => a.refusal ?? (query.get('format') === 'tree' ? tree(query) : a.stored),
     '/v1/lines': (query) => a.refusal ?? a.lines ?? linesOf(asked(query), { function: query.get('function'), file: query.get('file') }),
+    '/v1/source': (query) => a.refusal ?? (typeof a.source === 'function' ? a.source(query) : (a.source ?? NO_SOURCE)),
     '/v1/deploys': () => a.refusal ?? a.deploys,
     '/v1/regressions': () => a.refusal ?? a.regressions,
     '/v1/recordings': (query, sent) => a.refusal ?? (sent.method === 'POST' ? a.record(JSON.parse(sent.body)) : a.recordings),

@@ -98,6 +98,10 @@ START_TEST(errors_name_file_line_and_range)
 		{ "[gateway]\nlisten = 7567\n", ":2:", "127.0.0.1:7567" },
 		{ "[plopd]\nhz = 100\nthis is nothing\n", ":3:", "key = value" },
 		{ "[plopd\n", ":1:", "key = value" },
+		{ "[source]\npaths = /srv/app:app\n", ":2:", "absolute paths" },
+		{ "[source]\npaths = /srv/app:\n", ":2:", "absolute paths" },
+		{ "[source]\npaths = /srv/../etc\n", ":2:", "absolute paths" },
+		{ "[source]\npaths = /srv/..:/x\n", ":2:", "absolute paths" },
 	};
 	char want[96];
 
@@ -238,7 +242,7 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 17);
+	ck_assert_uint_eq(n, 18);
 }
 END_TEST
 

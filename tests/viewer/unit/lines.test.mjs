@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { blockEnd, callsByLine, heat, hottest, neighbours, nextHot, readLines, rows } from '../../../viewer/src/rooms/lines/lines.js';
+import { runningOf, sourceQuery, splitText } from '../../../viewer/src/rooms/lines/source.js';
 
 const node = (fn, line, self = 0, total = self, file = '/a.py') => ({ id: 0, function: fn, file, line, kind: 'python', module: 'a', self, total });
 const json = {
@@ -79,4 +80,17 @@ test('neighbours are told by the line that calls; within a file calls are its ow
   assert.deepEqual(around.callees.map((c) => [c.node.function, c.line, c.count]), [['leaf', 12, 15], ['work.<locals>.<genexpr>', 12, 5]]);
   assert.deepEqual(neighbours(answer, null).callees.map((c) => c.node.function), ['leaf']);
   assert.deepEqual(callsByLine(answer, key).get(12).map((n) => n.function), ['leaf', 'work.<locals>.<genexpr>']);
+});
+
+test('a text is split as Python does', () => {
+  assert.deepEqual(splitText('a\r\nb\rc\n\nd\f\u2028e\n'), ['a', 'b', 'c', '', 'd\f\u2028e']);
+  assert.deepEqual(splitText(''), []);
+  assert.deepEqual(splitText('a'), ['a']);
+});
+
+test('the source is asked of a process that had the samples and runs', () => {
+  const alive = [{ pid: 7, start_time: 9, ended: false }, { pid: 8, start_time: 2, ended: false }, { pid: 9, start_time: 3, ended: true }];
+  assert.equal(runningOf([{ pid: 7, start: 1.5 }, { pid: 9, start: 3 }], alive), null);
+  assert.equal(runningOf([{ pid: 7, start: 1.5 }, { pid: 8, start: 2.004 }], alive).pid, 8);
+  assert.equal(sourceQuery(7, answer.nodes[0], answer), '?pid=7&file=%2Fa.py&function=work&line=10&last=30');
 });

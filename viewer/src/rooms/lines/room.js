@@ -5,6 +5,7 @@ import { select } from '../../d3.js';
 import { count, cut, cutMiddle, nameOf, percent, place, shortPath, visible } from '../../format.js';
 import { isSynthetic, matches, slotClass } from '../../model.js';
 import { linesQuery } from '../../state.js';
+import { createSource } from './source.js';
 import { callsByLine, hottest, neighbours, nextHot, readLines, rows, shownNodes } from './lines.js';
 
 const CHOICES = 15; // functions to choose from
@@ -42,6 +43,13 @@ export function mountLines({ section, onChange }) {
     },
   });
 
+  const source = createSource({
+    onAnswer() {
+      show();
+      // rows are others now
+      go(hottest(drawn), false);
+    },
+  });
   const chosen = () => view.profile?.nodes.find((n) => n.key === view.state.fn) ?? null;
   // With which key rows are chosen: null for those of a whole file.
   const keyOf = (node) => (view.state.scope === 'file' && node.file !== '' ? null : node.key.replace(/#\d+$/, ''));
@@ -52,8 +60,13 @@ export function mountLines({ section, onChange }) {
     current = at;
     body.selectAll('tr').attr('tabindex', (r, i) => (i === current ? 0 : -1));
     const tr = body.selectAll('tr').nodes()[at];
-    tr?.scrollIntoView({ block: 'center' });
-    if (focus) tr?.focus({ preventScroll: true });
+    if (tr === undefined) return;
+    // within its box: the page itself stays where it is, until somebody goes there
+    const box = $('.lines-code');
+    box.scrollTop = tr.offsetTop - (box.clientHeight - tr.offsetHeight) / 2;
+    if (!focus) return;
+    tr.focus({ preventScroll: true });
+    tr.scrollIntoView({ block: 'nearest' });
   }
 
   const JUMPS = { hottest: () => hottest(drawn), 1: () => nextHot(drawn, current, 1), '-1': () => nextHot(drawn, current < 0 ? 0 : current, -1) };
@@ -191,17 +204,18 @@ export function mountLines({ section, onChange }) {
     const known = answer !== null && shownNodes(answer, keyOf(node)).size > 0;
     $('.lines-code table').hidden = !known;
     $('.lines-calls').hidden = !known;
-    $('.source-note').textContent = noteOf(node, known);
+    const text = known ? source.of(node, answer, view.processes) : null;
+    $('.source-note').textContent = noteOf(node, known, text);
     if (!known) {
       drawn = [];
       return;
     }
-    showRows(node, null);
+    showRows(node, text?.lines ?? null);
     showNeighbours(node);
   }
 
   // What there is to say above the lines.
-  function noteOf(node, known) {
+  function noteOf(node, known, text) {
     if (failure !== '') return `The lines are not known: ${failure}.`;
     if (answer === null) return 'Asking for its lines.';
     if (!known) return 'No line of it is known in this time.';
@@ -209,7 +223,7 @@ export function mountLines({ section, onChange }) {
       if (node.kind !== 'python') return 'Code that is not Python has no lines here.';
       return 'Which lines ran is not known: what is older than two weeks is kept by function alone, and some code has no lines.';
     }
-    return '';
+    return text?.note ?? '';
   }
 
   return {
@@ -226,6 +240,7 @@ export function mountLines({ section, onChange }) {
         current = -1;
         open = new Set();
         asking.forget();
+        source.forget();
       }
       if (state.recording !== '') failure = 'plopd tells them of windows, not of recordings';
       else if (node !== null) asking.ask(`/v1/lines${linesQuery(state, profile.start, node)}`, profile);
