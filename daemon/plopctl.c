@@ -18,7 +18,7 @@ static const struct ctl_command commands[] = {
 	{ "export", ctl_export }, { "open", ctl_open },
 	{ "top", ctl_top },       { "dump", ctl_dump },
 	{ "diff", ctl_diff },     { "deploys", ctl_deploys },
-	{ "series", ctl_series }, { "labels", ctl_labels },
+	{ "lines", ctl_lines }, { "series", ctl_series }, { "labels", ctl_labels },
 	{ "mark", ctl_mark },     { "regressions", ctl_regressions },
 	{ "backup", ctl_backup }, { "fsck", ctl_fsck },
 };
@@ -69,6 +69,7 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "  diff         what became slower, from one version or time to another\n"
 		       "  mark         set the version of a service by hand, for a push script\n"
 		       "  regressions  what plopd found slower in each new version\n"
+		       "  lines        samples by line, of a function or a file\n"
 		       "  series       CPU over time, and one function's share of it\n"
 		       "  labels       the values that a label had: services, versions, units\n"
 		       "  dump         every thread's Python stack, now\n"

@@ -38,6 +38,7 @@ int ctl_diff(struct ctl *ctl, int argc, char *argv[]);
 int ctl_regressions(struct ctl *ctl, int argc, char *argv[]);
 int ctl_mark(struct ctl *ctl, int argc, char *argv[]);
 int ctl_labels(struct ctl *ctl, int argc, char *argv[]);
+int ctl_lines(struct ctl *ctl, int argc, char *argv[]);
 int ctl_series(struct ctl *ctl, int argc, char *argv[]);
 int ctl_dump(struct ctl *ctl, int argc, char *argv[]);
 int ctl_top(struct ctl *ctl, int argc, char *argv[]);

@@ -2,6 +2,7 @@
 #include "ctl/past.h"
 
 #include "ctl/select.h"
+#include "ctl/suggest.h"
 #include "util/log.h"
 
 /* Seconds: weeks of windows may have to be read. */
@@ -75,6 +76,30 @@ int past_tell_none(const struct past *p)
 	if (r != CTL_DONE)
 		return r;
 	return ctl_tell_no_samples(p->ctl, p->command, "", times, &p->selectors);
+}
+
+#define NAMES_MOST 5000
+
+int past_tell_function(const struct past *p, const char *name)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	const char *names[NAMES_MOST], *near;
+	const json_t *n;
+	json_t *graph;
+	size_t i, count = 0;
+
+	log_error("%s: no sample has a function %.128s in that time", p->command, name);
+	if (ctl_exchange(p->ctl, "GET", "/v1/profile?format=json&from=0", NULL, 60, &a) < 0 ||
+	    a.status != 200)
+		return CTL_NO_TARGET;
+	graph = ctl_answer_json(&a, p->command);
+	json_array_foreach(json_object_get(graph, "nodes"), i, n) if (count < NAMES_MOST)
+		names[count++] = json_string_at(n, "function");
+	near = suggest(name, names, count);
+	if (near)
+		log_error("try: --function '%s', which is near", near);
+	json_decref(graph);
+	return CTL_NO_TARGET;
 }
 
 /*

@@ -26,6 +26,8 @@ json_t *past_ask(const struct past *p, const char *path, bool samples, int *ret_
  * Nothing of what was answered has the selectors: see ctl_tell_no_samples(). An exit status.
  */
 int past_tell_none(const struct past *p);
+/* No sample has a function of that name: says which is near. An exit status. */
+int past_tell_function(const struct past *p, const char *name);
 /*
  * Asks so, and has the answer printed: as JSON, or by print(). list: the member of the answer that
  * is empty where nothing was found. An exit status.

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/past.h"
-#include "ctl/select.h"
 #include "ctl/suggest.h"
 #include "http/exchange.h"
 #include "util/log.h"
@@ -57,31 +56,6 @@ static bool any(const json_t *answer, const char *member)
 	return false;
 }
 
-#define NAMES_MOST 5000
-
-/* No sample has the function: which is near. An exit status. */
-static int tell_function(const struct series_options *o)
-{
-	_cleanup_answer_ struct ctl_answer a = {};
-	const char *names[NAMES_MOST], *near;
-	const json_t *n;
-	json_t *graph;
-	size_t i, count = 0;
-
-	log_error("series: no sample has a function %.128s in that time", o->function);
-	if (ctl_exchange(o->past.ctl, "GET", "/v1/profile?format=json&from=0", NULL, 60, &a) < 0 ||
-	    a.status != 200)
-		return CTL_NO_TARGET;
-	graph = ctl_answer_json(&a, "series");
-	json_array_foreach(json_object_get(graph, "nodes"), i, n) if (count < NAMES_MOST)
-		names[count++] = json_string_at(n, "function");
-	near = suggest(o->function, names, count);
-	if (near)
-		log_error("try: --function '%s', which is near", near);
-	json_decref(graph);
-	return CTL_NO_TARGET;
-}
-
 static int show(const struct series_options *o, const json_t *answer)
 {
 	const struct past *p = &o->past;
@@ -92,7 +66,7 @@ static int show(const struct series_options *o, const json_t *answer)
 	if (r != CTL_DONE)
 		return r;
 	if (o->function && any(answer, "samples") && !any(answer, "total"))
-		return tell_function(o);
+		return past_tell_function(p, o->function);
 	if (p->json)
 		return ctl_print_json(answer, "series");
 	print_points(answer);

@@ -148,7 +148,7 @@ def commands(key, value):
     elif key == "group_by":
         yield from (("record", "-a", "--group-by", value), ("export", "--group-by", value))
     else:
-        yield from ((name, "%s=%s" % (key, value)) for name in ("record", "top", "ps", "export", "diff", "deploys", "series", "labels"))
+        yield from ((name, "%s=%s" % (key, value)) for name in ("record", "top", "ps", "export", "diff", "deploys", "lines", "series", "labels"))
     if key == "pid":
         yield from ((name, "-p", value) for name in ("record", "top", "dump"))
         yield from ((name, value) for name in ("record", "top", "dump") if value.isdigit())

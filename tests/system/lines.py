@@ -254,3 +254,27 @@ def test_another_root(plopd, place, run):
     assert source(plopd, work.pid, path)[1]["text"] == SCRIPT
     with open(path) as f:
         assert f.read() == "# of the host\n"
+
+
+def test_plopctl(plopd, place, run):
+    """The same in a terminal: with source, without it and why, and what is near a name that is none."""
+    path = write(os.path.join(place, "app", "terminal.py"))
+    work = run(sys.executable, path)
+    pid = "pid=%d" % work.pid
+    until("samples of it", lambda: "hot" in plopd.ctl("lines", "--file", path, pid).out)
+    shown = plopd.ctl("lines", "--function", "hot", pid)
+    assert shown.returncode == 0 and not shown.err, shown.err
+    head, _, *rows = shown.out.splitlines()
+    assert head.startswith("hot (%s:4): self " % path), shown.out
+    text = {int(row.split()[0]): row[28:] for row in rows}
+    assert text[HOT] == SCRIPT.splitlines()[HOT - 1] and all(SCRIPT.splitlines()[n - 1] == words for n, words in text.items()), shown.out
+    answer = json.loads(plopd.ctl("lines", "-n", "hot", "--json", pid).out)
+    assert lines_of(answer).keys() >= text.keys(), (answer, text)
+    write(path, SCRIPT + "# more\n")
+    changed = plopd.ctl("lines", "--function", "caller", pid)
+    assert changed.returncode == 0 and "changed since the process started" in changed.err, changed.err
+    assert any(row.split()[0] == str(CALL) and row.endswith("-> hot") for row in changed.out.splitlines()[2:]), changed.out
+    for arguments, status, words in ((["--function", "hott"], 3, "hot"), (["--file", "/no/such.py"], 3, "no sample"), ([], 2, "--function NAME"),
+                                     (["--function", "hot", "pid=4194303"], 3, "")):
+        done = plopd.ctl("lines", *arguments)
+        assert done.returncode == status and words in done.err, (arguments, done.err)

@@ -2,7 +2,7 @@
 // A host for the tests of the real thing: plopd samples workload.py, plop-gateway serves the page, Chromium is there to show it.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -27,6 +27,9 @@ export const dir = mkdtempSync(join(tmpdir(), 'plop-live-'));
 const socket = join(dir, 'plopd.sock');
 const state = join(dir, 'state');
 mkdirSync(state);
+// the workload's source may be read
+const config = join(dir, 'plop.conf');
+writeFileSync(config, `[source]\npaths = ${fileURLToPath(new URL('.', import.meta.url))}\n`);
 export const children = [];
 export let browser;
 export let port;
@@ -45,7 +48,7 @@ export function start(command, args, options = {}) {
   return child;
 }
 
-export const daemon = () => start(program('plopd'), ['--state-dir', state, '--socket', socket, '--hz', '100', '--window', String(WINDOW_S)]);
+export const daemon = () => start(program('plopd'), ['--config', config, '--state-dir', state, '--socket', socket, '--hz', '100', '--window', String(WINDOW_S)]);
 
 export async function stop(child) {
   if (child.exitCode === null && child.signalCode === null) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // From the kernel tick to the browser: plopd samples a Python process, plop-gateway serves the page, Chromium shows it.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { assertPicture } from './assert.mjs';
 import { browser, children, daemon, get, login, number, program, raw, stop, tokenUrl, until, workload } from './host.mjs';
 import { openPage, picture, screenshot, settled } from './harness.mjs';
@@ -148,6 +150,21 @@ test('the flame graph is of the same windows, and of the running one', async (t)
   await drawn('/?room=flame');
   const first = Number(await page.getAttribute('.flame canvas', 'data-drawn'));
   await page.waitForFunction((n) => Number(document.querySelector('.flame canvas').dataset.drawn) !== n, first);
+  assert.deepEqual(await check(), []);
+});
+
+test('the lines have the source that runs beside them', async (t) => {
+  const { page, check } = await login(t);
+  await page.click('button[data-room="lines"]');
+  await page.click('.lines-choose button:has(.name:text-is("inner"))');
+  await page.waitForFunction(() => document.querySelector('.lines thead th:last-child').textContent === 'Source' && document.querySelector('.lines tr[data-heat="5"]') !== null);
+  const source = readFileSync(fileURLToPath(new URL('workload.py', import.meta.url)), 'utf8').split('\n');
+  const rows = await page.$$eval('.lines tbody tr[data-line]', (all) => all.map((tr) => [Number(tr.dataset.line), tr.querySelector('code').textContent]));
+  assert.equal(rows[0][1], 'def inner(n):');
+  for (const [line, text] of rows) assert.equal(text, source[line - 1]);
+  const hot = await page.getAttribute('.lines tr[data-heat="5"]', 'data-line');
+  assert.match(source[hot - 1], /total \+= i \^ n|for i in range/);
+  await screenshot(page, 'live-lines');
   assert.deepEqual(await check(), []);
 });
 
