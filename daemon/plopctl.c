@@ -13,14 +13,23 @@
  */
 
 static const struct ctl_command commands[] = {
-	{ "status", ctl_status }, { "ps", ctl_ps },
-	{ "record", ctl_record }, { "recordings", ctl_recordings },
-	{ "export", ctl_export }, { "open", ctl_open },
-	{ "top", ctl_top },       { "dump", ctl_dump },
-	{ "diff", ctl_diff },     { "deploys", ctl_deploys },
-	{ "lines", ctl_lines }, { "series", ctl_series }, { "labels", ctl_labels },
-	{ "mark", ctl_mark },     { "regressions", ctl_regressions },
-	{ "backup", ctl_backup }, { "fsck", ctl_fsck },
+	{ "status", ctl_status },
+	{ "ps", ctl_ps },
+	{ "record", ctl_record },
+	{ "recordings", ctl_recordings },
+	{ "export", ctl_export },
+	{ "open", ctl_open },
+	{ "top", ctl_top },
+	{ "dump", ctl_dump },
+	{ "diff", ctl_diff },
+	{ "deploys", ctl_deploys },
+	{ "lines", ctl_lines },
+	{ "series", ctl_series },
+	{ "labels", ctl_labels },
+	{ "mark", ctl_mark },
+	{ "regressions", ctl_regressions },
+	{ "backup", ctl_backup },
+	{ "fsck", ctl_fsck },
 };
 
 struct command_line {

@@ -8,14 +8,13 @@
  */
 static void put_json(struct buf *out, const char *data, size_t size)
 {
-	static const char special[] = "<>&\xe2";
 	size_t from = 0;
 
 	for (size_t i = 0; i < size; i++) {
 		bool line = size - i >= 3 && memcmp(data + i, "\xe2\x80", 2) == 0 &&
 			    (data[i + 2] == '\xa8' || data[i + 2] == '\xa9');
 
-		if (!memchr(special, data[i], sizeof(special) - 1) || (data[i] == '\xe2' && !line))
+		if (!line && data[i] != '<' && data[i] != '>' && data[i] != '&')
 			continue;
 		buf_append(out, data + from, i - from);
 		buf_printf(out, "\\u%04x",

@@ -421,10 +421,11 @@ int main(int argc, char **argv)
 	} else if (streq(command, "brief") && argc == 2) {
 		brief();
 	} else {
-		fprintf(stderr, "usage: bench_store day|history FROM|- TO WINDOWS STACKS | ask DIR |"
-				" roll DIR | expire DIR WINDOWS | grow FROM DIR MB STACKS | carry "
-				"DIR | dump DIR | samples DIR FROM TO OUT |"
-				" brief\n");
+		fprintf(stderr,
+			"usage: bench_store day|history FROM|- TO WINDOWS STACKS | ask DIR |"
+			" roll DIR | expire DIR WINDOWS | grow FROM DIR MB STACKS | carry "
+			"DIR | dump DIR | samples DIR FROM TO OUT |"
+			" brief\n");
 		return 2;
 	}
 	return 0;

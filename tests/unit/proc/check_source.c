@@ -217,7 +217,7 @@ START_TEST(what_was_changed)
 	int fd;
 
 	nanosleep(&tick, NULL);
-	/* one whose time was set to what it may have been; one that took another's place; a longer */
+	/* one whose time was set back; one that took another's place; a longer */
 	put("app/main.py", "def g():\n    pass\n");
 	ck_assert_int_eq(utimensat(AT_FDCWD, in("app/main.py"), old, 0), 0);
 	put("app/new.py", "x = 2\n");

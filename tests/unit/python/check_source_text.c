@@ -101,7 +101,7 @@ START_TEST(agreement)
 		{ "A.size", 5, 7, true },
 		{ "A.size", 6, 7, true },
 		{ "A.size", 7, 7, false },
-		{ "A.siz", 6, 7, false },
+		{ "A.length", 6, 7, false },
 		{ "go", 8, 9, true },
 		{ "go.<locals>.<lambda>", 9, 10, true },
 		{ "go.<locals>.<lambda>", 10, 10, false },
