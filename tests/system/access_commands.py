@@ -50,7 +50,7 @@ def commands(m, t):
                  "per": [["diff", "--per", "requests", "--json", "--base", "since=1h", counted, "--new", "since=10m", counted]],
                  "format": [["diff", "--base", "since=1h", "-f", "html", "-o", "-"]],
                  "output": [["diff", "--base", "since=1h", "-f", "svg", "-o", None]]},
-        "lines": {"function": [["lines", "--function", "<module>"], ["lines", "-n", "<module>", "--json"]], "file": [["lines", "--file", "/x.py"]],
+        "lines": {"function": [["lines", "--function", "<module>"], ["lines", "-n", "<module>", "--json"]], "file": [["lines", "-n", "<module>", "-F", "/x.py"]],
                   "since": [["lines", "-n", "<module>", "--since", "1h"]], "until": [["lines", "-n", "<module>", "--until", "now"]],
                   "json": [["lines", "--json", "-n", "<module>"]]},
         "series": {"function": [["series", "--function", "<module>"], ["series", "-n", "<module>", "--json"]],
