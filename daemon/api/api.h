@@ -129,6 +129,8 @@ struct api_profile_maker {
 	void (*done)(void *ctx);
 	void *ctx;
 	bool begun; /* it was asked for before, and there is room for it */
+	/* Writes it, on the worker; NULL: its format does. */
+	int (*encode)(void *ctx, const struct profile *p, struct buf *out);
 };
 /*
  * ... which is then written there. The call counts as deferred until then, and the server must end

@@ -14,7 +14,8 @@ static int refuse(const struct api_request *q, int r, const struct refusal *why)
 	return r;
 }
 
-#define LABELS "/v1/labels/"
+#define LABELS    "/v1/labels/"
+#define RECORDING "/v1/recordings/"
 
 static int fit_lines(const struct query *query, struct refusal *ret)
 {
@@ -35,6 +36,10 @@ static int fit(const struct api_request *q, struct query *query, struct refusal 
 		return query_set_label(query, q->path + strlen(LABELS), ret);
 	if (streq(q->path, "/v1/lines"))
 		return fit_lines(query, ret);
+	/* the lines of what was recorded */
+	if (strncmp(q->path, RECORDING, strlen(RECORDING)) == 0 && !query->name &&
+	    streq(query->format->name, "json"))
+		return 0;
 	if (query->function && !streq(q->path, "/v1/series")) {
 		refusal_say(ret, 400,
 			    "ask /v1/series or /v1/lines, or choose from what /v1/profile answers",

@@ -27,7 +27,8 @@ static void job_run(void *ctx)
 
 	j->r = j->maker.make(j->maker.ctx, &j->profile);
 	if (j->r >= 0)
-		j->r = j->format->encode(j->profile, &j->body);
+		j->r = j->maker.encode ? j->maker.encode(j->maker.ctx, j->profile, &j->body) :
+					 j->format->encode(j->profile, &j->body);
 }
 
 static void job_done(void *ctx)

@@ -295,6 +295,13 @@ static int result_make(void *ctx, struct profile **ret)
 	return query_view(&t->query, t->profile, ret);
 }
 
+static int result_encode(void *ctx, const struct profile *p, struct buf *out)
+{
+	const struct result *t = ctx;
+
+	return query_encode(&t->query, p, out);
+}
+
 static void result_done(void *ctx)
 {
 	struct result *t = ctx;
@@ -311,7 +318,8 @@ static bool result_reply(struct api_call *call, struct recording *recording, str
 			 bool begun, struct worker *encoder)
 {
 	struct result *t = calloc(1, sizeof(*t));
-	const struct api_profile_maker maker = { result_make, result_done, t, begun };
+	const struct api_profile_maker maker = { result_make, result_done, t, begun,
+						 result_encode };
 
 	if (!t) {
 		api_reply_error(call, 500, NULL, "out of memory");

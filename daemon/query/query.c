@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "query/query.h"
+#include "format/by_line.h"
 #include "profile/selector_text.h"
 #include "util/clock.h"
 #include "util/parse.h"
@@ -42,6 +43,13 @@ int query_view(const struct query *q, const struct profile *p, struct profile **
 	if (r == 0)
 		*ret = TAKE_PTR(view);
 	return r;
+}
+
+int query_encode(const struct query *q, const struct profile *p, struct buf *out)
+{
+	if (q->function || q->file)
+		return by_line_encode(p, q->function, q->file, out);
+	return q->format->encode(p, out);
 }
 
 /* The parameters that are no selectors. */

@@ -46,4 +46,6 @@ void query_done(struct query *q);
 int query_group(const struct query *q, struct profile **p);
 /* A new profile with what q leaves of p: selected, with the tally that goes with it, grouped. */
 int query_view(const struct query *q, const struct profile *p, struct profile **ret);
+/* Writes p as q asks for: the lines of a function or a file, or all of it in the format. */
+int query_encode(const struct query *q, const struct profile *p, struct buf *out);
 #define _cleanup_query_ _cleanup_(query_done)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "query/question.h"
 
-#include "format/by_line.h"
-
 void question_init(struct question *k, struct source *s, enum question_about about,
 		   struct query *query)
 {
@@ -236,7 +234,7 @@ static int write_lines(struct question *k)
 	int r;
 
 	selectors_tally(&k->query.selectors, k->profile);
-	r = by_line_encode(k->profile, k->query.function, k->query.file, &k->answer);
+	r = query_encode(&k->query, k->profile, &k->answer);
 	buf_putc(&k->answer, '\n');
 	return r;
 }
@@ -257,7 +255,7 @@ static int write_recording(struct question *k)
 		return r;
 	profile_free(k->profile);
 	k->profile = view;
-	return k->query.format->encode(k->profile, &k->answer);
+	return query_encode(&k->query, k->profile, &k->answer);
 }
 
 static int write_diff(struct question *k)

@@ -131,6 +131,30 @@ def test_lines(plopd, place, run):
     assert status == 400 and "function" in said["hint"], said
 
 
+def test_recording(plopd, place, run):
+    """The lines of a recording, as long as it is in memory and when it is kept; a format that has none refuses."""
+    path = write(os.path.join(place, "app", "recorded.py"))
+    work = run(sys.executable, path)
+    for more in ({}, {"name": "lines"}):
+        status, body = client.ask(plopd.socket, "POST", "/v1/recordings", dict({"pid": [work.pid], "duration_s": 60, "hz": 200}, **more))
+        assert status == 201, body
+        where = "/v1/recordings/" + json.loads(body.decode())["id"]
+        until("samples", lambda: ask(plopd, where, format="json")[1]["samples"] > 150, 100)
+        check_lines(ask(plopd, where, format="json", function="hot", file=path)[1], path)
+        client.ask(plopd.socket, "DELETE", where)
+        until("it is done", lambda: ask(plopd, where)[1].get("state") == "done" or not more)
+        if more:
+            until("it is kept", lambda: ask(plopd, where)[1]["kept"])
+            check_lines(ask(plopd, where, format="json", function="hot", file=path)[1], path)
+            plopd.stop()
+            plopd.start()
+            os.chmod(plopd.folder, 0o755)
+            plopd.profiled(work.pid)
+            check_lines(ask(plopd, where, format="json", function="hot", file=path)[1], path)
+            status, said = ask(plopd, where, format="pprof", function="hot")
+            assert status == 400 and "no selector" in said["error"], said
+
+
 def test_source(plopd, place, run):
     path = write(os.path.join(place, "app", "source.py"))
     work = run(sys.executable, path)

@@ -2,7 +2,7 @@
 // The room of the lines, in Chromium: against canned answers, by click and by keyboard.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EVIL, hostile, shop } from './canned.mjs';
+import { EVIL, hostile, linesOf, recordings, shop } from './canned.mjs';
 import { screenshot } from './harness.mjs';
 import { RUNNING, shows, visit } from './visit.mjs';
 
@@ -153,6 +153,18 @@ test('with its text: around the hot lines, folded between, and hostile text as t
   await page.click('.lines tr.fold');
   await page.waitForFunction((n) => document.querySelectorAll('.lines tbody tr').length === n, FILE.length);
   await screenshot(page, 'lines-source');
+  assert.deepEqual(await check(), []);
+});
+
+test('of a recording, its lines', async (t) => {
+  const graph = shop(1, 5);
+  const recording = (id, format) => (format === 'json' ? graph : { ...recordings.recordings[0], id });
+  const { page, server, check } = await visit(t, { recording }, '/', { expected: NO_SOURCE });
+  await page.route('**/v1/recordings/k7?format=json&function=Ranker._score&file=*', (route) => route.fulfill({ json: linesOf(graph, { function: 'Ranker._score' }) }));
+  await page.goto(server.origin + path(SCORE, '&recording=k7'));
+  await page.waitForSelector('.lines tbody tr[data-heat="5"]');
+  assert.ok(!server.asked.some((a) => a.startsWith('/v1/lines')));
+  assert.match(await page.textContent('.source-note'), /No source/);
   assert.deepEqual(await check(), []);
 });
 

@@ -108,12 +108,13 @@ export function treeQuery(state, start) {
   return `?${q}`;
 }
 
-// The query of /v1/lines for a function, or for its file.
-export function linesQuery(state, start, node) {
+// Where the lines of a function are, or of its file.
+export function linesPath(state, start, node) {
   const q = selected(state, start);
+  if (state.recording !== '') q.set('format', 'json');
   if (state.scope === 'function' || node.file === '') q.set('function', node.function);
   if (node.file !== '') q.set('file', node.file);
-  return `?${q}`;
+  return `${state.recording === '' ? '/v1/lines' : sourceOf(state)}?${q}`;
 }
 
 // Windows first..last (of the list of /v1/windows) as from and to. Only the running one: null, null, which is the stream.

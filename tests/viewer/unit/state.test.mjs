@@ -21,11 +21,12 @@ test('nonsense in the address counts as absent', () => {
   assert.equal(state.parseState(`?${'pid=1&'.repeat(100)}pid=2`).pids.length, 2);
 });
 
-test('lines are asked for of a function, or of its file', () => {
+test('lines are asked for of a function, or of its file, in windows or in a recording', () => {
   const node = { function: 'f<x>&', file: '/a b.py' };
-  assert.equal(state.linesQuery({ ...state.DEFAULTS, pids: [7] }, 30, node), '?from=30.002&pid=7&function=f%3Cx%3E%26&file=%2Fa+b.py');
-  assert.equal(state.linesQuery({ ...state.DEFAULTS, from: 30, to: 60, scope: 'file' }, 0, node), '?from=30.002&to=59.998&file=%2Fa+b.py');
-  assert.equal(state.linesQuery({ ...state.DEFAULTS, scope: 'file' }, 30, { function: 'memcpy', file: '' }), '?from=30.002&function=memcpy');
+  assert.equal(state.linesPath({ ...state.DEFAULTS, pids: [7] }, 30, node), '/v1/lines?from=30.002&pid=7&function=f%3Cx%3E%26&file=%2Fa+b.py');
+  assert.equal(state.linesPath({ ...state.DEFAULTS, from: 30, to: 60, scope: 'file' }, 0, node), '/v1/lines?from=30.002&to=59.998&file=%2Fa+b.py');
+  assert.equal(state.linesPath({ ...state.DEFAULTS, scope: 'file' }, 30, { function: 'memcpy', file: '' }), '/v1/lines?from=30.002&function=memcpy');
+  assert.equal(state.linesPath({ ...state.DEFAULTS, recording: 'r1', pids: [7] }, 30, node), '/v1/recordings/r1?pid=7&format=json&function=f%3Cx%3E%26&file=%2Fa+b.py');
 });
 
 test('what is asked for is what is chosen', () => {

@@ -4,7 +4,7 @@ import { createAsking } from '../../asking.js';
 import { select } from '../../d3.js';
 import { count, cut, cutMiddle, nameOf, percent, place, shortPath, visible } from '../../format.js';
 import { isSynthetic, matches, slotClass } from '../../model.js';
-import { linesQuery } from '../../state.js';
+import { linesPath } from '../../state.js';
 import { createSource } from './source.js';
 import { callsByLine, hottest, neighbours, nextHot, readLines, rows, shownNodes } from './lines.js';
 
@@ -242,8 +242,7 @@ export function mountLines({ section, onChange }) {
         asking.forget();
         source.forget();
       }
-      if (state.recording !== '') failure = 'plopd tells them of windows, not of recordings';
-      else if (node !== null) asking.ask(`/v1/lines${linesQuery(state, profile.start, node)}`, profile);
+      if (node !== null) asking.ask(linesPath(state, profile.start, node), profile);
       show();
     },
     resize() {},
