@@ -51,6 +51,11 @@ static int fit(const struct api_request *q, struct query *query, struct refusal 
 			    "file is no selector");
 		return -EINVAL;
 	}
+	if (query->recording) {
+		refusal_say(ret, 400, "ask /v1/recordings/ID, or compare two by /v1/diff",
+			    "recording is no selector");
+		return -EINVAL;
+	}
 	if (streq(q->path, "/v1/recordings"))
 		return kept_fit(query, ret);
 	if (!query->name)

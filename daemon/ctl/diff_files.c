@@ -21,6 +21,7 @@ static int add_file(const struct diff_reader *reader, const char *path, struct d
 	if (r == 0) {
 		to->wall |= d.wall;
 		to->weights |= d.weights;
+		to->whole = true;
 		r = diff_windows_add(to, d.profile);
 		if (r == 0)
 			r = diff_windows_close(to);

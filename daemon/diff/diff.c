@@ -124,6 +124,30 @@ static int fill_side(const struct diff_windows *w, const struct matched *m, int 
 	return 0;
 }
 
+static void add_file(struct diff *d, uint32_t number, const char *file)
+{
+	const char **files = d->files[number];
+
+	if (streq(file, d->functions[number]->file))
+		return;
+	for (int i = 0; i < DIFF_FILES; i++) {
+		if (files[i] && !streq(files[i], file))
+			continue;
+		files[i] = file;
+		return;
+	}
+}
+
+static void find_files(const struct matched *m, struct diff *d)
+{
+	for (int side = 0; side < SIDES; side++) {
+		const struct dict *dict = d->windows[side]->dict;
+
+		for (uint32_t i = 0; i < dict_functions(dict); i++)
+			add_file(d, m->numbers[side][i], dict_get_function(dict, i)->file);
+	}
+}
+
 /* Who called each in most of its samples, on both sides. */
 static int find_callers(const struct matched *m, struct diff *d)
 {
@@ -219,13 +243,16 @@ static int fill(struct diff *d, const struct compare_options *o)
 	d->functions = calloc((size_t)m.n + 1, sizeof(*d->functions));
 	d->compared = calloc((size_t)m.n + 1, sizeof(*d->compared));
 	d->order = calloc((size_t)m.n + 1, sizeof(*d->order));
-	if (!d->functions || !d->compared || !d->order)
+	d->files = calloc((size_t)m.n + 1, sizeof(*d->files));
+	if (!d->functions || !d->compared || !d->order || !d->files)
 		return -ENOMEM;
 	r = fill_side(d->windows[BASE_SIDE], &m, BASE_SIDE, &base, d);
 	if (r == 0)
 		r = fill_side(d->windows[NEW_SIDE], &m, NEW_SIDE, &new, d);
 	if (r == 0)
 		r = find_callers(&m, d);
+	if (r == 0)
+		find_files(&m, d);
 	if (r < 0)
 		return r;
 	sides[BASE_SIDE] = base;
@@ -264,6 +291,7 @@ void diff_free(struct diff *d)
 		free(d->warnings[i]);
 	free(d->functions);
 	free(d->was);
+	free(d->files);
 	free(d->compared);
 	free(d->order);
 	free(d);
@@ -299,6 +327,10 @@ static void put_function(struct json_writer *w, const struct diff *d, uint32_t n
 	else
 		json_put_null(w, "was");
 	json_put_string(w, "file", f->file);
+	json_put_array(w, "files");
+	for (int i = 0; i < DIFF_FILES && d->files[number][i]; i++)
+		json_put_string(w, NULL, d->files[number][i]);
+	json_put_end(w);
 	json_put_string(w, "module", f->module);
 	json_put_string(w, "kind", frame_kind_name(f->kind));
 	json_put_real(w, "base_self", c->base_self);

@@ -5,6 +5,9 @@
 #include "diff/warn.h"
 #include "util/json.h"
 
+/* Other files of a function; more are not told. */
+#define DIFF_FILES 4
+
 /*
  * What became slower, from the windows of one side to those of another: functions are matched
  * (match.h, rename.h), counted (windows.h), compared (compare.h), and what may mislead is said.
@@ -15,6 +18,8 @@ struct diff {
 	const struct dict_function **functions;
 	const char *
 		*was; /* what it was called on the base side; NULL: that too, or it is not there */
+	/* By number: where else it lies, on either side, as other versions do; borrowed */
+	const char *(*files)[DIFF_FILES];
 	struct compared *compared;
 	uint32_t *order; /* numbers, those that changed most first */
 	uint32_t n;

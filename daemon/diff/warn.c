@@ -123,11 +123,11 @@ int warn_of_sides(const struct diff_windows *const windows[SIDES], char *ret[WAR
 		warn(&w,
 		     "a side has weights and no numbers of samples: how sure a change is cannot "
 		     "be told");
-	if (base->n == 1 && new->n == 1 && !base->seconds && !new->seconds)
+	if (base->n == 1 && new->n == 1 && base->whole &&new->whole)
 		warn(&w,
-		     "these are two files without windows: how much functions differ from one time "
-		     "to the next is taken for %.0f times what chance makes of their samples; "
-		     "several files a side tell it",
+		     "these are two files or recordings, without windows: how much functions "
+		     "differ from one time to the next is taken for %.0f times what chance makes "
+		     "of their samples; several a side tell it",
 		     DIFF_ALONE);
 	else if (base->n < FEW_WINDOWS || new->n < FEW_WINDOWS)
 		warn(&w,

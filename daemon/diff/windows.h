@@ -44,6 +44,8 @@ struct diff_windows {
 	bool off_cpu;               /* some have time off CPU, and weigh microseconds */
 	/* Set by who adds windows: they count time that passes; or weights, not samples. */
 	bool wall, weights;
+	/* Likewise: a file or a recording, of which no windows are known. */
+	bool whole;
 	struct diff_part *parts; /* owned */
 	uint32_t nparts;
 	/* After diff_windows_close(): of caller and callee; of function and rename_line() */

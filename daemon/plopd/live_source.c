@@ -23,7 +23,7 @@ static int live_read(struct source *s, struct question *k)
 	if (r != -ENOENT)
 		return r;
 	/* nothing was saved yet */
-	if (k->about == QUESTION_RECORDING)
+	if (question_is_of_recording(k))
 		return r;
 	return question_reads_profile(k) ? profile_new(k->query.from_ns, 0, &k->profile) : 0;
 }

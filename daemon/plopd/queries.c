@@ -73,15 +73,16 @@ static void ask_of(const struct api_request *q, struct queries *queries, enum qu
 		return;
 	}
 	/* what is in a recording is seen by whoever sees the recording */
-	if (!kept) {
+	if (!kept && !query.recording)
 		access_limit(&q->peer, &query.selectors);
+	if (!kept && !new_query.recording)
 		access_limit(&q->peer, &new_query.selectors);
-	}
 	live_source_init(&l->source, queries->windows, queries->config);
 	if (about == QUESTION_DIFF)
 		question_init_diff(&l->question, &l->source.store.source, &query, &new_query);
 	else
 		question_init(&l->question, &l->source.store.source, about, &query);
+	access_limit(&q->peer, &l->question.kept.see);
 	if (kept) {
 		access_limit(&q->peer, &kept->see);
 		l->question.kept = *kept;

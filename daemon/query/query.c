@@ -12,8 +12,9 @@ void query_done(struct query *q)
 	free(q->function);
 	free(q->file);
 	free(q->name);
+	free(q->recording);
 	free(q->label);
-	q->group_by = q->function = q->file = q->name = q->label = NULL;
+	q->group_by = q->function = q->file = q->name = q->recording = q->label = NULL;
 }
 
 int query_group(const struct query *q, struct profile **p)
@@ -54,10 +55,10 @@ int query_encode(const struct query *q, const struct profile *p, struct buf *out
 
 /* The parameters that are no selectors. */
 static const char *const names[] = { "from",     "to",   "format", "seconds", "group_by",
-				     "function", "file", "name",   "deltas" };
+				     "function", "file", "name",   "deltas",  "recording" };
 #define NAMES_HINT                                                                          \
 	"besides selectors there are from, to, format, seconds, group_by, function, file, " \
-	"name and deltas"
+	"name, deltas and recording"
 
 /* The last one counts. */
 static int take_text(char **text, const char *value)
@@ -140,6 +141,8 @@ static int take(struct query *q, const struct query_parameter *p, struct refusal
 		return take_text(&q->file, p->value);
 	} else if (streq(p->key, "name")) {
 		return take_text(&q->name, p->value);
+	} else if (streq(p->key, "recording")) {
+		return take_text(&q->recording, p->value);
 	} else {
 		return add_selector(q, p, ret);
 	}
@@ -170,7 +173,7 @@ int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now
 	}
 	*ret = q;
 	q.selectors = (struct selectors){};
-	q.group_by = q.function = q.file = q.name = NULL;
+	q.group_by = q.function = q.file = q.name = q.recording = NULL;
 	return 0;
 }
 

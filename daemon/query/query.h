@@ -24,6 +24,7 @@ struct query {
 	char *function;              /* a function's name, or NULL; likewise */
 	char *file;                  /* a file's path, as functions have it, or NULL; likewise */
 	char *name;                  /* of a recording, or NULL; likewise */
+	char *recording;             /* the id of one, or NULL; likewise */
 	char *label;                 /* a key of processes, or NULL; likewise: not of parameters */
 	bool deltas;                 /* of a stream: what has changed, format/live.h */
 };

@@ -30,6 +30,12 @@ bool question_is_of_profile(const struct question *k)
 	       (k->about == QUESTION_RECORDING && k->kept.with_profile);
 }
 
+bool question_is_of_recording(const struct question *k)
+{
+	return k->about == QUESTION_RECORDING ||
+	       (k->about == QUESTION_DIFF && (k->query.recording || k->new_query.recording));
+}
+
 const struct query *question_side(const struct question *k, int side)
 {
 	return side == BASE_SIDE ? &k->query : &k->new_query;
@@ -98,7 +104,7 @@ void question_add(struct question *k)
 
 static bool overlaps(const struct query *q, const struct profile *p)
 {
-	return p->end_ns > q->from_ns && p->start_ns < q->to_ns;
+	return !q->recording && p->end_ns > q->from_ns && p->start_ns < q->to_ns;
 }
 
 /* On one side, or on both. */
@@ -263,8 +269,12 @@ static int write_diff(struct question *k)
 	const struct diff_windows *const sides[SIDES] = { k->sides[BASE_SIDE], k->sides[NEW_SIDE] };
 	struct json_writer w = json_writer_on(&k->answer);
 	_cleanup_(diff_freep) struct diff *d = NULL;
-	int r = diff_new(sides, &compare_defaults, &d);
+	struct compare_options options = compare_defaults;
+	int r;
 
+	if (question_is_of_recording(k))
+		options.alone = DIFF_ALONE;
+	r = diff_new(sides, &options, &d);
 	if (r < 0)
 		return r;
 	json_put_object(&w, NULL);
@@ -317,7 +327,7 @@ void question_refuse(const struct question *k, struct refusal *ret)
 {
 	if (k->source->refuse && k->source->refuse(k->source, k, ret))
 		return;
-	if (k->r == -ENOENT && k->about == QUESTION_RECORDING)
+	if (k->r == -ENOENT && question_is_of_recording(k))
 		refusal_say(
 			ret, 404,
 			"one that has a name is kept, and plopctl recordings lists them; results "

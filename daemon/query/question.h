@@ -66,8 +66,9 @@ struct question {
 	struct deploys deploys;            /* of QUESTION_DEPLOYS */
 	struct timeline timeline;          /* of QUESTION_SERIES */
 	struct values values;              /* of QUESTION_LABELS */
-	struct kept kept;                  /* of the last two */
-	struct buf answer;                 /* its limit is what the client may get */
+	/* of the last two, and of QUESTION_DIFF: whose recordings may be a side */
+	struct kept kept;
+	struct buf answer; /* its limit is what the client may get */
 };
 
 /* Takes over the query. */
@@ -80,6 +81,8 @@ void question_init_diff(struct question *k, struct source *s, struct query *base
 bool question_reads_profile(const struct question *k);
 /* Whether the answer is a profile in a format. */
 bool question_is_of_profile(const struct question *k);
+/* Whether it needs a recording to be answered. */
+bool question_is_of_recording(const struct question *k);
 /* What is asked of a side. */
 const struct query *question_side(const struct question *k, int side);
 /*

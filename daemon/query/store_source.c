@@ -91,14 +91,34 @@ static int read_finer(const struct side_read *units, struct store_reader *reader
 	return r;
 }
 
+/* A recording is one window: nothing that it has says how much it differs from time to time. */
+static int read_recording(struct question *k, int side, struct store_reader *reader)
+{
+	const struct query *q = question_side(k, side);
+	_cleanup_(profile_freep) struct profile *all = NULL, *selected = NULL;
+	_cleanup_buf_ struct buf facts = {};
+	int r = store_read_recording(reader, q->recording, &k->kept.see, &facts, &all);
+
+	if (r == 0)
+		r = profile_select(all, &q->selectors, &selected);
+	if (r < 0)
+		return r;
+	k->sides[side]->whole = true;
+	r = question_add_to_side(k, side, selected);
+	return r == 0 ? question_add_to_side(k, side, NULL) : r;
+}
+
 static int read_side(struct question *k, int side, struct store_reader *reader)
 {
 	struct side_read s = { k, side, {}, 0 };
 	const struct query *q = question_side(k, side);
 	struct span all = { q->from_ns, q->to_ns };
 	bool units = (all.to_ns - all.from_ns) / STORE_UNIT_MINUTES >= UNITS_LEAST;
-	int r = read_span(&s, reader, &all, units ? STORE_UNIT_MINUTES : 0);
+	int r;
 
+	if (q->recording)
+		return read_recording(k, side, reader);
+	r = read_span(&s, reader, &all, units ? STORE_UNIT_MINUTES : 0);
 	return r == 0 && units && s.n < UNITS_LEAST ? read_finer(&s, reader) : r;
 }
 

@@ -44,6 +44,7 @@ def test_versions(plopd):
     slow = found["slow_view"]
     assert answer["functions"][0] is slow or answer["functions"][0]["name"] == "slow_view"
     assert slow["file"] == "/srv/releases/1.1/views.py" and slow["kind"] == "python", slow
+    assert slow["files"] == ["/srv/releases/1.0/views.py"], slow
     assert 0.2 < slow["relative"] < 0.4 and slow["low"] <= slow["delta"] <= slow["high"], slow
     assert abs(slow["delta"] - (slow["new_self"] - slow["base_self"])) < 1e-9, slow
     assert found["handle"]["base_total"] == found["handle"]["new_total"] == 1, found["handle"]

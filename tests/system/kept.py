@@ -180,6 +180,15 @@ def test_compared(plopd, work, later, folder):
     compared = diff("recording=before", "recording=after")
     assert compared == diff(*files) == diff("recording=before", files[1])
     assert {"work_of_before", "work_of_after"} <= {f["name"] for f in compared["functions"]}, compared
+    # by HTTP, as the page asks, which knows how long each took
+    ids = {r["name"]: r["id"] for r in listed(plopd)}
+    asked = plopd.get("/v1/diff?base.recording=%s&new.recording=%s" % (ids["before"], ids["after"]))
+
+    def told(answer):
+        return {f["name"]: (f["verdict"], round(f["base_self"], 9), round(f["new_self"], 9)) for f in answer["functions"]}
+
+    assert told(asked) == told(compared), (asked, compared)
+    assert asked["base"]["windows"] == 1 and asked["base"]["seconds"] > 0 and "two files or recordings" in asked["warnings"][0], asked
     done = plopd.ctl("diff", "--base", "recording=before", "--new", "recording=aftre")
     assert done.returncode == 3 and "there is no recording aftre; did you mean after?" in done.err, done.err
     done = plopd.ctl("diff", "recording=before", "--new", "recording=after")
@@ -208,6 +217,10 @@ def test_whose_it_is(plopd):
         for method, where in (("GET", path), ("GET", path + "?format=collapsed"), ("DELETE", path)):
             foreign, nothing = (ask(TWO, method, where.replace(path, p)) for p in (path, "/v1/recordings/n000000000000"))
             assert foreign == nothing and foreign[0] == 404, (method, foreign, nothing)
+        sides = "/v1/diff?base.recording=%s&new.recording=%s"
+        assert ask(ONE, "GET", sides % (made["id"], made["id"]))[0] == 200
+        foreign, nothing = (ask(TWO, "GET", sides % (made["id"], one)) for one in (made["id"], "n000000000000"))
+        assert foreign == nothing and foreign[0] == 404, (foreign, nothing)
         assert made["id"] in [r["id"] for r in listed(plopd)]
         assert ask(ONE, "DELETE", path) == (200, {"id": made["id"], "removed": True})
         assert made["id"] not in [r["id"] for r in listed(plopd)]
@@ -225,6 +238,8 @@ def test_refused(plopd, work):
         assert status == 400 and words in said, (query, status, said)
     status, said = client.ask(plopd.socket, "GET", "/v1/profile?name=x")
     assert status == 400 and b"name is no selector" in said, said
+    status, said = client.ask(plopd.socket, "GET", "/v1/profile?recording=x")
+    assert status == 400 and b"recording is no selector" in said, said
     done = plopd.ctl("recordings", "--socket", "/nonexistent/plopd.sock")
     assert done.returncode == 5, done.err
 

@@ -106,6 +106,10 @@ START_TEST(what_is_slower_comes_first)
 	json_put_end(&w);
 	ck_assert_int_eq(json_writer_done(&w), 0);
 	ck_assert_ptr_nonnull(memmem(b.data, b.size, "\"verdict\":\"slower\"", 18));
+	/* and where it was */
+	ck_assert_str_eq(d->files[d->order[0]][0], "/srv/shop/1.0/x.py");
+	ck_assert_ptr_null(d->files[d->order[0]][1]);
+	ck_assert_ptr_nonnull(memmem(b.data, b.size, "\"files\":[\"/srv/shop/1.0/x.py\"]", 30));
 }
 END_TEST
 

@@ -54,7 +54,7 @@ START_TEST(two_sides)
 	static const struct query_parameter p[] = {
 		{ "from", "1795359000" },   { "base.to", "1795359300" }, { "service", "shop" },
 		{ "base.version", "1" },    { "new.version", "2" },      { "new.version", "3" },
-		{ "new.label.base.", "x" },
+		{ "new.label.base.", "x" }, { "base.recording", "n1" },
 	};
 	static const struct query_parameter bad[] = { { "new.colour", "red" },
 						      { "base.pid", "1" } };
@@ -70,6 +70,8 @@ START_TEST(two_sides)
 	ck_assert_uint_eq(new.selectors.n, 4);
 	ck_assert_str_eq(new.selectors.items[2].value, "3");
 	ck_assert_str_eq(new.selectors.items[3].key, "label.base.");
+	ck_assert_str_eq(base.recording, "n1");
+	ck_assert_ptr_null(new.recording);
 	why = (struct refusal){};
 	ck_assert_int_eq(query_parse_sides(bad, 2, NOW, &none, &none, &why), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(why.error, "colour"));

@@ -80,14 +80,11 @@ static void roll(void)
 
 static struct store_source source;
 
-/* The answer to parameters of both sides, or of the only one. */
-static char *ask(enum question_about about, const char *label, const struct query_parameter *p,
-		 size_t n)
+static void begin(struct question *k, enum question_about about, const char *label,
+		  const struct query_parameter *p, size_t n)
 {
 	struct query query = {}, new = {};
 	struct refusal why = {};
-	struct question k;
-	char *answer;
 
 	source = (struct store_source){ .source = { .read = store_source_read },
 					.state_dir = dir.path };
@@ -95,10 +92,20 @@ static char *ask(enum question_about about, const char *label, const struct quer
 	if (label)
 		ck_assert_int_eq(query_set_label(&query, label, &why), 0);
 	if (about == QUESTION_DIFF)
-		question_init_diff(&k, &source.source, &query, &new);
+		question_init_diff(k, &source.source, &query, &new);
 	else
-		question_init(&k, &source.source, about, &query);
+		question_init(k, &source.source, about, &query);
 	query_done(&new);
+}
+
+/* The answer to parameters of both sides, or of the only one. */
+static char *ask(enum question_about about, const char *label, const struct query_parameter *p,
+		 size_t n)
+{
+	struct question k;
+	char *answer;
+
+	begin(&k, about, label, p, n);
 	question_read(&k);
 	ck_assert_int_eq(k.r, 0);
 	ck_assert_int_eq(question_write(&k), 0);
@@ -224,5 +231,97 @@ START_TEST(a_day_is_compared_by_ten_minutes)
 }
 END_TEST
 
+static void keep(const char *ident, uid_t uid, uint64_t in_view)
+{
+	struct store_recording row = {
+		.ident = ident, .name = ident, .uid = uid, .user = uid, .facts = "{}"
+	};
+	char shop[] = "shop", version[] = "1";
+	struct process_info info = process_info_of(100);
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	uint32_t process, frames[2], other;
+
+	ck_assert_int_eq(profile_new(BEGIN, 100, &p), 0);
+	row.start_ns = BEGIN;
+	row.end_ns = p->end_ns = p->start_ns + LENGTH;
+	row.labels = &p->labels;
+	info.service = shop;
+	info.version = version;
+	ck_assert_int_eq(profile_process(p, &info, "3.11.2", &process), 0);
+	frames[0] = frame_of(p, "main", 2);
+	frames[1] = frame_of(p, "view", 5);
+	other = frame_of(p, "other", 9);
+	add(p, process, &other, 1, 100000);
+	add(p, process, frames, 2, in_view);
+	row.samples = p->samples_total;
+	ck_assert_int_eq(store_add_recording(store, &row, p, NULL), 0);
+}
+
+static double windows_of(const json_t *answer, const char *side)
+{
+	return json_number_value(json_object_get(json_object_get(answer, side), "windows"));
+}
+
+/* A side may be one, alone or against windows; its samples are chosen as those of windows are. */
+START_TEST(recordings_are_compared)
+{
+	static const struct query_parameter two[] = { { "base.recording", "k1" },
+						      { "new.recording", "k2" } },
+					    mixed[] = { ALL,
+							{ "service", "shop" },
+							{ "new.recording", "k1" } },
+					    none[] = { { "base.recording", "k1" },
+						       { "new.recording", "k2" },
+						       { "new.version", "2" } };
+	_cleanup_free_ char *text = NULL, *other = NULL, *empty = NULL;
+	json_t *answer, *first;
+
+	keep("k1", 1, 100000);
+	keep("k2", 1, 200000);
+	text = ask(QUESTION_DIFF, NULL, two, ARRAY_SIZE(two));
+	answer = json_loads(text, 0, NULL);
+	first = json_array_get(json_object_get(answer, "functions"), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(first, "name")), "view");
+	ck_assert_str_eq(json_string_value(json_object_get(first, "verdict")), "slower");
+	ck_assert_ptr_nonnull(strstr(text, "two files or recordings"));
+	ck_assert_double_eq(windows_of(answer, "base"), 1);
+	json_decref(answer);
+	other = ask(QUESTION_DIFF, NULL, mixed, ARRAY_SIZE(mixed));
+	answer = json_loads(other, 0, NULL);
+	ck_assert_double_gt(windows_of(answer, "base"), 100);
+	ck_assert_double_eq(windows_of(answer, "new"), 1);
+	json_decref(answer);
+	empty = ask(QUESTION_DIFF, NULL, none, ARRAY_SIZE(none));
+	answer = json_loads(empty, 0, NULL);
+	ck_assert_double_eq(windows_of(answer, "new"), 0);
+	json_decref(answer);
+}
+END_TEST
+
+/* One that is not there, and one that is another's, read the same. */
+START_TEST(a_recording_is_its_makers)
+{
+	static const struct query_parameter p[] = { { "base.recording", "k1" },
+						    { "new.recording", "k2" } };
+	struct refusal why = {};
+	struct question k;
+
+	keep("k1", 1, 1000);
+	for (int other = 0; other < 2; other++) {
+		begin(&k, QUESTION_DIFF, NULL, p, ARRAY_SIZE(p));
+		k.kept.see = (struct selectors){ .owned = true, .uid = 1 };
+		question_read(&k);
+		ck_assert_int_eq(k.r, -ENOENT);
+		question_refuse(&k, &why);
+		ck_assert_uint_eq(why.status, 404);
+		ck_assert_str_eq(why.error, "there is no such recording");
+		question_clear(&k);
+		if (!other)
+			keep("k2", 2, 1000);
+	}
+}
+END_TEST
+
 CHECK_MAIN_WITH("query/store_source", setup, teardown, deploys_are_as_exact,
-		values_have_all_samples, a_series_adds_up, a_day_is_compared_by_ten_minutes);
+		values_have_all_samples, a_series_adds_up, a_day_is_compared_by_ten_minutes,
+		recordings_are_compared, a_recording_is_its_makers);
