@@ -295,7 +295,7 @@ export const deploys = {
   ],
 };
 export const regressions = {
-  regressions: [{ service: 'shop', version: '2026.11.3', name: 'levenshtein', file: '/srv/shop/text.py', rise: 0.031, low: 0.022, high: 0.04, relative: 0.4, verdict: 'slower' }],
+  regressions: [{ service: 'shop', version: '2026.11.3', name: 'levenshtein', file: '/srv/shop/text.py', delta: 0.028, low: 0.02, high: 0.036, rise: 0.031, rise_low: 0.022, rise_high: 0.04, relative: 0.4, verdict: 'slower' }],
   comparisons: [{ service: 'shop', version: '2026.11.3', before: '2026.11.2', time: T0 - 3000, base: { windows: 320, samples: 480000 }, new: { windows: 20, samples: 31000 }, warnings: [], regressions: 1 }],
 };
 export const recordings = {
@@ -304,3 +304,26 @@ export const recordings = {
     { id: 'r3', name: null, kept: false, target: 'unit celery.service', start: T0 - 20, state: 'running', elapsed_s: 20, samples: 410, labels: {} },
   ],
 };
+
+// What GET /v1/diff answers of two call graphs, as far as shares go: what changed by more than `least` of the time is slower or faster.
+export function diffOf(base, next, { least = 0.005, windows = 40, ...more } = {}) {
+  const by = new Map();
+  for (const [side, graph] of [['base', base], ['new', next]]) {
+    for (const n of graph.nodes) {
+      const key = `${n.function}\n${n.file}`;
+      if (!by.has(key)) by.set(key, { name: n.function, was: null, file: n.file, files: [], module: n.module, kind: n.kind, base_self: 0, new_self: 0, base_total: 0, new_total: 0 });
+      const f = by.get(key);
+      f[`${side}_self`] += n.self / graph.samples;
+      f[`${side}_total`] += n.total / graph.samples;
+    }
+  }
+  const functions = [...by.values()].map((f) => {
+    const delta = f.new_self - f.base_self;
+    const verdict = f.base_total === 0 ? 'new' : f.new_total === 0 ? 'gone' : Math.abs(delta) < least ? 'same' : delta > 0 ? 'slower' : 'faster';
+    return { ...f, delta, low: delta - 0.009, high: delta + 0.009, rise: delta, rise_low: delta - 0.009, rise_high: delta + 0.009, relative: f.base_self > 0 ? delta / f.base_self : null, q: 0.01, verdict };
+  });
+  const rank = (f) => ['slower', 'new', 'faster', 'gone', 'moved', 'unclear', 'same'].indexOf(f.verdict) >> 1;
+  functions.sort((a, b) => rank(a) - rank(b) || Math.abs(b.rise) - Math.abs(a.rise));
+  const side = (graph) => ({ windows, window_s: 30, samples: graph.samples, seconds: 30 * windows, hz: 100, from: T0 - 3600, to: T0 });
+  return { base: side(base), new: side(next), scale: 1, warnings: [], functions, left_out: 0, ...more };
+}

@@ -28,7 +28,7 @@ const NO_SOURCE = { status: 403, body: { error: 'no source is read on this host'
 async function canned(answers) {
   const a = { running: shop(0.6, 0, RUNNING), stored: shop(1, 5), processes, status: null, deploys, regressions, recordings, recording: () => ({ status: 404, body: { error: 'no such recording', hint: '' } }), ...answers };
   const asked = (query) => (query.get('from') === `${T0}.002` ? a.running : a.stored);
-  const tree = (query) => a.tree ?? treeOf(asked(query));
+  const tree = (query) => (typeof a.tree === 'function' ? a.tree(query) : a.tree) ?? treeOf(asked(query));
   const server = await serve(files.dir, {
     '/v1/status': () => a.refusal ?? a.status ?? status(a.running),
     '/v1/processes': () => a.refusal ?? a.processes,
@@ -42,6 +42,7 @@ async function canned(answers) {
     '/v1/recordings': (query, sent) => a.refusal ?? (sent.method === 'POST' ? a.record(JSON.parse(sent.body)) : a.recordings),
     '/v1/recordings/*': (query, sent) => a.refusal ?? a.recording(sent.path.split('/').pop(), query.get('format') ?? '', sent.method),
     '/v1/logout': () => a.logOut,
+    ...Object.fromEntries(Object.entries(a.routes ?? {}).map(([path, answer]) => [path, (query) => a.refusal ?? answer(query)])),
   });
   return { answers: a, server };
 }

@@ -17,6 +17,11 @@ export function percent(part, whole) {
   return `${p.toFixed(digits)} %`;
 }
 
+// Parts of a whole in points of a hundred, with a sign: a change. And where that lies.
+const point = (v) => `${v < 0 ? '\u2212' : ''}${Math.abs(100 * v).toFixed(1)}`;
+export const points = (v) => (v >= 0 ? `+${point(v)}` : point(v));
+export const interval = (low, high) => `${point(low)} to ${point(high)}`;
+
 export function duration(seconds) {
   const s = Math.max(0, seconds);
   if (s < 10) return `${s.toFixed(1)} s`;

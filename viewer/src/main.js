@@ -23,6 +23,8 @@ import { createWindows } from './windows.js';
 import { createWords } from './words.js';
 
 const POLL_MS = 4000; // status, processes, windows
+// Rooms that ask for what they show themselves, whatever is chosen of time and processes.
+const APART = ['diff'];
 const REFRESH_MS = 2000; // a choice of windows that includes the running one
 
 const byId = (id) => document.getElementById(id);
@@ -43,7 +45,7 @@ const slots = new Map(); // file -> colour, for as long as the page lives
 const windowList = createWindows();
 
 const tooltip = createTooltip(byId('tooltip'));
-const rooms = createRooms({ mount: MOUNT, sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch) => setState(patch) });
+const rooms = createRooms({ mount: MOUNT, sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch) => setState(patch), onFound: () => renderFound() });
 const recordingBar = createBar({
   element: byId('recording-bar'),
   onClose: () => setState({ recording: '' }),
@@ -103,7 +105,7 @@ function apply(before) {
   }
   askTree();
   render();
-  if (before.fn !== state.fn && state.fn !== '') table.reveal(state.fn);
+  if (before.fn !== state.fn && state.fn !== '' && !APART.includes(state.room)) table.reveal(state.fn);
 }
 
 function fillControls() {
@@ -291,6 +293,7 @@ function words() {
       hint: 'Run \u201cplopctl open\u201d on the host and open the address that it prints.',
     };
   }
+  if (APART.includes(state.room)) return null;
   if (profile === null || profile.nodes.length === 0) {
     const e = failure ?? (profile === null ? down : null);
     if (away !== null && profile === null && windows.length === 0) {
@@ -319,11 +322,11 @@ const renderWords = () => showEmpty(words());
 
 function render() {
   if (profile !== null) assignSlots(files(profile).map((f) => f.file), slots);
-  if (profile !== null || state.room === 'record') {
+  if (profile !== null || state.room === 'record' || APART.includes(state.room)) {
     rooms.update({ profile, tree, recording, processes, windows, state: asked(), slots, anew });
     anew = false;
   }
-  if (profile !== null) renderTable();
+  if (profile !== null || APART.includes(state.room)) renderTable();
   recordingBar.update(state.recording, recording, hostTime());
   byId('stage').classList.toggle('stale', profile === null);
   showFacts(profile);
@@ -332,8 +335,12 @@ function render() {
 }
 
 function renderTable() {
-  table.update(profile, { query: state.query, sort: state.sort, fn: state.fn, slots });
-  byId('search-count').textContent = searchWords(profile, state.query, rooms.found());
+  if (!APART.includes(state.room)) table.update(profile, { query: state.query, sort: state.sort, fn: state.fn, slots });
+  renderFound();
+}
+
+function renderFound() {
+  byId('search-count').textContent = APART.includes(state.room) ? rooms.found() : profile !== null ? searchWords(profile, state.query, rooms.found()) : '';
 }
 
 byId('all-processes').addEventListener('click', () => setState({ pids: [] }));

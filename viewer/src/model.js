@@ -13,6 +13,8 @@ export const FULL_WIDTH = 14;
 export const MIN_WIDTH = 1.2;
 // Colours are CSS classes c0..c23; what has no place, as synthetic frames, has class c-none.
 export const SLOTS = 24;
+// Likewise of changes: less of the time, or more of it.
+export const CHANGES = ['less4', 'less3', 'less2', 'less1', 'same', 'more1', 'more2', 'more3', 'more4'];
 
 export const DEFAULT_DEGREE = 6;
 export const DEFAULT_TOP = 250;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The pictures of the page. A room is mounted once, into the section of its name, with {section, tooltip, onChange}, and gives
-// {update(view), resize(), found()}: view is {profile, tree, recording, processes, windows, state, slots, anew}, found() says how much the search finds. One
-// that has a picture to save gives it by picture(title), as an <svg>. Only the room that the state names is shown and updated.
+// The pictures of the page. A room is mounted once, into the section of its name, with {section, tooltip, onChange, onFound}, and
+// gives {update(view), resize(), found()}: view is {profile, tree, recording, processes, windows, state, slots, anew}, found() says how
+// much the search finds, onFound() that this is another answer now. One that has a picture to save gives it by picture(title), as an
+// <svg>. Only the room that the state names is shown and updated.
 
-export function createRooms({ mount, sections, tooltip, onChange }) {
+export function createRooms({ mount, sections, tooltip, onChange, onFound }) {
   const rooms = new Map();
   for (const section of sections) {
     const name = section.dataset.room;
-    rooms.set(name, { section, ...mount[name]({ section, tooltip, onChange }) });
+    rooms.set(name, { section, ...mount[name]({ section, tooltip, onChange, onFound }) });
   }
   let shown = null;
   return {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The page's state is its address: a link shows what its sender saw. Pure.
 import { AREAS, COLUMNS, DEFAULT_DEGREE, DEFAULT_TOP } from './model.js';
+import { parseSide } from './rooms/diff/sides.js';
+import { ORDERS } from './rooms/diff/verdict.js';
 import { FOLDS } from './tree.js';
 
 export const SPANS = { '10m': 600, '1h': 3600, '6h': 21600 };
 export const VIEWS = ['both', 'picture', 'table'];
-export const ROOMS = ['overview', 'graph', 'flame', 'lines', 'record'];
+export const ROOMS = ['overview', 'graph', 'flame', 'lines', 'diff', 'record'];
 // Of the flame graph: what is at its root, what is below what, what a colour is of.
 export const GROUPS = { none: '', service: 'service', process: 'service,pid' };
 export const SHAPES = ['calls', 'inverted', 'callers', 'callees'];
@@ -20,6 +22,7 @@ const cut = (length) => (text) => text?.slice(0, length);
 const flag = (text) => text === 'true' || undefined;
 const sorted = (columns) => (text) => (columns.includes(text?.replace(/^-/, '')) ? text : undefined);
 const ident = (text) => (text !== null && /^[a-z0-9]{1,15}$/.test(text) ? text : undefined);
+const side = (text) => (text !== null && parseSide(text) !== null ? text : undefined);
 const nodeId = (text) => (text !== null && /^[a-z0-9]{1,14}$/.test(text) ? text : undefined);
 
 export const MAX_DEGREE = 999;
@@ -47,6 +50,12 @@ const FIELDS = [
   { key: 'color', value: 'file', read: oneOf(COLORS) },
   { key: 'at', value: '', read: nodeId }, // the node that has the whole width
   { key: 'scope', value: 'function', read: oneOf(SCOPES) }, // of the lines: of the function, or of its file
+  // Of a comparison: its sides as text (sides.js), whose width bars have, the table's order and page.
+  { key: 'base', value: '', read: side },
+  { key: 'new', value: '', read: side },
+  { key: 'wide', value: 'new', read: oneOf(['new', 'base']) },
+  { key: 'order', value: 'verdict', read: sorted(ORDERS) },
+  { key: 'page', value: 1, read: integer(1, 1000) },
   { key: 'query', name: 'search', value: '', read: cut(200) },
 ];
 

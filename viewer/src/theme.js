@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The colours of the page as values, for what is drawn without classes: asked of elements that nobody sees.
-import { SLOTS } from './model.js';
+import { CHANGES, SLOTS } from './model.js';
 
 const pixel = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
 
@@ -16,7 +16,7 @@ function read(element) {
   const probe = document.createElement('span');
   element.append(probe);
   const colors = { fill: {}, on: {} };
-  for (const name of Array.from({ length: SLOTS }, (_, i) => `c${i}`).concat('c-none')) {
+  for (const name of Array.from({ length: SLOTS }, (_, i) => `c${i}`).concat('c-none', CHANGES)) {
     probe.className = `swatch ${name}`;
     colors.fill[name] = getComputedStyle(probe).backgroundColor;
     colors.on[name] = readable(colors.fill[name]);

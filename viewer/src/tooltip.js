@@ -15,7 +15,7 @@ export function createTooltip(element) {
     box.style('left', `${left}px`).style('top', `${top}px`);
   };
   const tooltip = {
-    // content: {title, subtitle, text, rows: [[name, value, share?]], lists: [{title, items: [[name, value]]}], note}
+    // content: {title, subtitle, text, rows: [[name, value, share?]], lists: [{title, items: [[name, value]]}], said, note: what to beware of}
     show(content, x, y) {
       box.selectChildren().remove();
       box.append('p').attr('class', 'tip-title').text(content.title);
@@ -34,6 +34,7 @@ export function createTooltip(element) {
         item.append('span').text((r) => r[0]);
         item.append('span').text((r) => r[1]);
       }
+      if (content.said) box.append('p').attr('class', 'tip-said').text(content.said);
       if (content.note) box.append('p').attr('class', 'tip-note').text(content.note);
       element.hidden = false;
       place(x, y);

@@ -8,7 +8,8 @@ import { hash, nodeKey, placeOf } from './model.js';
 const whole = (v) => (Number.isFinite(v) && v > 0 ? v : 0);
 const text = (v) => (typeof v === 'string' ? v : '');
 
-const fresh = (frame) => ({ frame, value: 0, self: 0, kids: new Map() });
+// A node that is not in its place yet: children are in `kids`, by what they are.
+export const fresh = (frame) => ({ frame, value: 0, self: 0, kids: new Map() });
 
 // The child of `node` that is `frame`, made if there is none.
 function child(node, frame) {
@@ -23,7 +24,7 @@ const idOf = (parent, key) => `${hash(`${parent} ${key}`).toString(36)}${hash(`$
 const byName = (a, b) => (a.frame.function < b.frame.function ? -1 : a.frame.function > b.frame.function ? 1 : a.frame.key < b.frame.key ? -1 : 1);
 
 // Gives what was built its order, and each node its place. By name, so that a live picture does not jump.
-function finish(root) {
+export function finish(root) {
   root.parent = null;
   root.depth = 0;
   root.id = '';
@@ -71,7 +72,7 @@ export function readTree(json) {
       left.push([c, kid]);
     }
   }
-  return { root: finish(root), samples: root.value, unit: json.unit === 'microseconds' ? json.unit : 'samples', folded: { nodes: whole(json.folded?.nodes), value: whole(json.folded?.value) } };
+  return { root: finish(root), samples: root.value, events: whole(json.samples), unit: json.unit === 'microseconds' ? json.unit : 'samples', folded: { nodes: whole(json.folded?.nodes), value: whole(json.folded?.value) } };
 }
 
 // All nodes, callers before what they call.

@@ -47,7 +47,7 @@ test('deploys come with what they made slower, the newest first; a first version
     ['shop', '2026.11.3', '2026.11.2', 20, ['levenshtein']],
     ['celery', 'git-3f2a91c0b7de', 'git-19aa00c0b7de', null, []],
   ]);
-  const unknown = { ...regressions, regressions: [{ ...regressions.regressions[0], low: null, high: null }] };
+  const unknown = { ...regressions, regressions: [{ ...regressions.regressions[0], rise_low: null, rise_high: null }] };
   assert.deepEqual(o.changes(deploys, unknown, 5)[0].slower.map((f) => [f.rise, f.low, f.high]), [[0.031, NaN, NaN]]);
   for (const odd of [null, {}, { deploys: [null, 3, {}] }]) assert.deepEqual(o.changes(odd, odd, 5), []);
 });

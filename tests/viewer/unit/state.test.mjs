@@ -9,12 +9,12 @@ test('the plain address is the default, and the other way round', () => {
 });
 
 test('every state survives the address', () => {
-  const s = { pids: [3, 12], from: 1800000000, to: 1800000030.5, degree: 0, top: 40, area: 'total', recording: 'k7', query: 'a&b=<c> ü', sort: 'file', room: 'flame', view: 'picture', span: '6h', fn: 'f <x>@/a b.py:3', group: 'process', shape: 'callees', fold: 'libraries', recursion: true, up: true, color: 'kind', at: '1x9qk0z', scope: 'file' };
+  const s = { pids: [3, 12], from: 1800000000, to: 1800000030.5, degree: 0, top: 40, area: 'total', recording: 'k7', query: 'a&b=<c> ü', sort: 'file', room: 'flame', view: 'picture', span: '6h', fn: 'f <x>@/a b.py:3', group: 'process', shape: 'callees', fold: 'libraries', recursion: true, up: true, color: 'kind', at: '1x9qk0z', base: 'service=a%26b&from=3', new: 'recording=k7', wide: 'base', order: '-change', page: 3, scope: 'file' };
   assert.deepEqual(state.parseState(state.formatState(s)), s);
 });
 
 test('nonsense in the address counts as absent', () => {
-  const s = state.parseState('?pid=-1&pid=x&pid=007&pid=9e9&from=abc&to=5&degree=-3&top=1e9&area=3&sort=__proto__&view=x&span=toString&room=x&group=toString&shape=&fold=1&recursion=1&up=yes&color=red&scope=x&at=%3Cb%3E&token=secret');
+  const s = state.parseState('?pid=-1&pid=x&pid=007&pid=9e9&from=abc&to=5&degree=-3&top=1e9&area=3&sort=__proto__&view=x&span=toString&room=x&group=toString&shape=&fold=1&recursion=1&up=yes&color=red&base=colour%3Dred&new=from%3Dx&wide=x&order=x&page=0x&scope=x&at=%3Cb%3E&token=secret');
   assert.deepEqual(s, { ...state.DEFAULTS });
   assert.equal(state.parseState('?from=50&to=40').to, null);
   assert.equal(state.parseState('?top=999999').top, state.MAX_TOP);

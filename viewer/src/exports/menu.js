@@ -75,7 +75,7 @@ export function createExports({ element, formats, load, shown, picture }) {
     for (const one of formats.filter((e) => e.picture)) {
       const b = list.querySelector(`[data-format="${one.format}"]`);
       b.disabled = none;
-      b.querySelector('span').textContent = none ? 'the call graph and the flame graph have a picture' : one.what;
+      b.querySelector('span').textContent = none ? 'the call graph, the flame graph and the diff have a picture' : one.what;
     }
   });
 }

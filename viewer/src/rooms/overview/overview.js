@@ -82,7 +82,7 @@ export function changes(deploys, regressions, most) {
         compared: compared === undefined ? null : { base: whole(compared.base?.windows), new: whole(compared.new?.windows) },
         slower: slower
           .filter((f) => f.service === d.service && f.version === d.version)
-          .map((f) => ({ name: text(f.name), file: text(f.file), rise: number(f.rise), low: number(f.low), high: number(f.high) })),
+          .map((f) => ({ name: text(f.name), file: text(f.file), rise: number(f.rise), low: number(f.rise_low), high: number(f.rise_high) })),
       };
     });
 }

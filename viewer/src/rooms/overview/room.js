@@ -2,8 +2,9 @@
 // The overview: what uses the CPU, the hottest functions, what the last deploys changed, recordings. Each line leads on.
 import { get, hostTime } from '../../api.js';
 import { select } from '../../d3.js';
-import { clock, count, cutMiddle, nameOf, percent, place, shortPath, visible } from '../../format.js';
+import { clock, count, cutMiddle, interval, nameOf, percent, place, points, shortPath, visible } from '../../format.js';
 import { slotClass } from '../../model.js';
+import { deploySides } from '../diff/sides.js';
 import { endedWords, opened, progressWords, recordings, titleOf } from '../record/facts.js';
 import { changes, hottest, services } from './overview.js';
 
@@ -48,6 +49,9 @@ export function mountOverview({ section, onChange }) {
     }
     if (view !== null) showStored();
   }
+
+  // What a deploy changed is told by the diff room.
+  const leadOf = (d) => ({ room: 'diff', ...deploySides(d, hostTime()), at: '', page: 1 });
 
   function showServices() {
     const all = services(view.processes ?? [], view.windows).filter((s) => s.cpus > 0 || s.pids.length > 0);
@@ -97,11 +101,10 @@ export function mountOverview({ section, onChange }) {
     said('functions', profile.nodes.length === 0 ? 'No samples in this time.' : '');
   }
 
-  const points = (v) => `${v >= 0 ? '+' : '\u2212'}${Math.abs(100 * v).toFixed(1)}`;
   const verdict = (f) => {
     if (!Number.isFinite(f.rise)) return 'slower, by how much is not known';
-    const interval = Number.isFinite(f.low) && Number.isFinite(f.high) ? `, 95 % interval ${points(f.low)} to ${points(f.high)}` : '';
-    return `${points(f.rise)} points of CPU time${interval}`;
+    const sure = Number.isFinite(f.low) && Number.isFinite(f.high) ? `, 95 % interval ${interval(f.low, f.high)}` : '';
+    return `${points(f.rise)} points of CPU time${sure}`;
   };
 
   function showStored() {
@@ -109,21 +112,21 @@ export function mountOverview({ section, onChange }) {
     const deploys = changes(stored.deploys, stored.regressions, DEPLOYS);
     const li = part('changes').select('ul').selectAll('li.deploy').data(deploys, (d) => `${d.service}\n${d.version}`).join((enter) => {
       const item = enter.append('li').attr('class', 'deploy');
-      item.append('button').attr('type', 'button').on('click', (event, d) => onChange({ room: 'flame', from: Math.floor(d.first), to: null }));
+      item.append('button').attr('type', 'button').on('click', (event, d) => onChange(leadOf(d)));
       item.append('p').attr('class', 'compared');
       item.append('ul');
       return item;
     }).order();
-    li.select('button').text((d) => `${visible(d.service)} ${cutMiddle(visible(d.version), 32)}`).attr('title', (d) => `after ${visible(d.before)}; shows all since then`);
+    li.select('button').text((d) => `${visible(d.service)} ${cutMiddle(visible(d.version), 32)}`).attr('title', (d) => `compares it with ${visible(d.before)}`);
     li.select('.compared').text((d) => {
       const when = `${clock(d.first, now)}, after ${cutMiddle(visible(d.before), 32)}: `;
       if (d.compared === null) return `${when}not compared yet`;
       return when + (d.slower.length === 0 ? `nothing slower in ${count(d.compared.new)} windows` : `${count(d.slower.length)} slower`);
     });
     li.classed('slower', (d) => d.slower.length > 0);
-    const f = li.select('ul').selectAll('li').data((d) => d.slower.slice(0, 5).map((s) => ({ ...s, first: d.first })), (s) => `${s.name}@${s.file}`).join((enter) => {
+    const f = li.select('ul').selectAll('li').data((d) => d.slower.slice(0, 5).map((s) => ({ ...s, of: d })), (s) => `${s.name}@${s.file}`).join((enter) => {
       const item = enter.append('li');
-      item.append('button').attr('type', 'button').on('click', (event, s) => onChange({ room: 'flame', query: s.name.slice(0, 200), from: Math.floor(s.first), to: null }));
+      item.append('button').attr('type', 'button').on('click', (event, s) => onChange({ ...leadOf(s.of), fn: `${s.name}@${s.file}:0` }));
       item.append('span');
       return item;
     });
