@@ -164,10 +164,13 @@ test('sides are chosen by hand, by keyboard alone, and what is wrong is said', a
   await page.keyboard.press('Enter');
   assert.match(await page.textContent('.diff-error'), /The new side: colour is no selector/);
   await page.fill('[name="new-other"]', 'unit=shop.service label.build=7');
-  await page.fill('[name="new-from"]', '2026-11-29T10:00:05');
-  await page.fill('[name="new-to"]', '2026-11-29T09:00:01');
+  await page.fill('[name="new-from"]', '2026-11-29 10:00:05');
+  await page.fill('[name="new-to"]', '2026-11-29 09:00');
   await page.keyboard.press('Enter');
   assert.match(await page.textContent('.diff-error'), /The new side ends before it begins/);
+  await page.fill('[name="new-to"]', 'yesterday');
+  await page.keyboard.press('Enter');
+  assert.match(await page.textContent('.diff-error'), /The new side: \u201cyesterday\u201d is not a time/);
   await page.fill('[name="new-to"]', '');
   await page.keyboard.press('Enter');
   await drawn(page);
@@ -177,7 +180,7 @@ test('sides are chosen by hand, by keyboard alone, and what is wrong is said', a
   await page.keyboard.press('Enter');
   await page.waitForSelector('.diff-sides[open]');
   assert.equal(await page.inputValue('[name="new-other"]'), 'unit=shop.service label.build=7');
-  assert.equal(await page.inputValue('[name="new-from"]'), '2026-11-29T10:00:05');
+  assert.equal(await page.inputValue('[name="new-from"]'), '2026-11-29 10:00:05');
   await page.click('.diff-swap');
   assert.equal(await page.inputValue('[name="base-other"]'), 'unit=shop.service label.build=7');
   await page.selectOption('[name="new-recording"]', 'k8');

@@ -36,7 +36,7 @@ test('selectors are written as words and read back, or refused in words', () => 
 
 test('local time goes into a form and back', () => {
   for (const t of [NOW, NOW + 15778000]) assert.equal(s.unixTime(s.localTime(t + 0.7)), t);
-  assert.ok(s.isLocalTime('2026-11-29T10:00') && !s.isLocalTime('2026-13-45T99:00:00') && !s.isLocalTime('now'));
+  assert.ok(s.isLocalTime('2026-11-29T10:00') && s.isLocalTime('2026-11-29 10:00:05') && !s.isLocalTime('2026-13-45 99:00:00') && !s.isLocalTime('now'));
 });
 
 test('presets are the deploys, last week, the range before, two recordings; what cannot be says why', () => {

@@ -93,9 +93,9 @@ export function createChooser({ section, onSides }) {
   function read(side) {
     const at = (key) => field(side, key).value.trim();
     const time = (key) => {
-      // What a browser cannot read as a time it gives as nothing.
-      if (field(side, key).validity.badInput || (at(key) !== '' && !isLocalTime(at(key)))) throw new TypeError(`The ${NAMES[side]}: \u201c${key}\u201d is not a time.`);
-      return at(key) === '' ? null : unixTime(at(key));
+      if (at(key) === '' || (key === 'to' && at(key) === 'now')) return null;
+      if (!isLocalTime(at(key))) throw new TypeError(`The ${NAMES[side]}: \u201c${cutMiddle(visible(at(key)), 30)}\u201d is not a time, as 2026-11-29 10:00.`);
+      return unixTime(at(key));
     };
     const recording = at('recording');
     const times = recording === '' ? { from: time('from'), to: time('to') } : { from: null, to: null };

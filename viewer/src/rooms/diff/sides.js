@@ -22,10 +22,10 @@ const seconds = (text) => (/^\d{1,12}(\.\d{1,9})?$/.test(text) ? Number(text) : 
 // Local time as a form has it, and back.
 export function localTime(unix) {
   const t = new Date(unix * 1000);
-  return new Date(Math.floor(unix) * 1000 - t.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
+  return new Date(Math.floor(unix) * 1000 - t.getTimezoneOffset() * 60000).toISOString().slice(0, 19).replace('T', ' ');
 }
-export const isLocalTime = (text) => /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?$/.test(text) && !Number.isNaN(new Date(text).getTime());
-export const unixTime = (text) => new Date(text).getTime() / 1000;
+export const isLocalTime = (text) => /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?$/.test(text) && !Number.isNaN(unixTime(text));
+export const unixTime = (text) => new Date(text.replace(' ', 'T')).getTime() / 1000;
 
 const sideOf = ({ from = null, to = null, recording = '', selectors = [] }) => ({ from, to, recording, selectors });
 
