@@ -257,16 +257,16 @@ export function windowsOf(running, count = 118) {
     list.push({
       id: 1000 - i, start, end: start + 30, hz: 100, running: false, ticks: 6000, python: samples, other: 1000, lost, truncated: 0, samples,
       processes: [
-        { pid: 4242, start_time: 1, comm: 'python3', python: '3.11.2', samples: Math.round(samples * 0.8) },
-        { pid: 4711, start_time: 2, comm: 'celery', python: '3.13.0', samples: Math.round(samples * 0.2) },
-        ...(i > 60 ? [{ pid: 3999, start_time: 0, comm: 'migrate.py', python: '3.11.2', samples: 12 }] : []),
+        { pid: 4242, start_time: 1, comm: 'python3', service: 'shop', python: '3.11.2', samples: Math.round(samples * 0.8) },
+        { pid: 4711, start_time: 2, comm: 'celery', service: 'celery', python: '3.13.0', samples: Math.round(samples * 0.2) },
+        ...(i > 60 ? [{ pid: 3999, start_time: 0, comm: 'migrate.py', service: 'migrate.py', python: '3.11.2', samples: 12 }] : []),
       ],
     });
   }
   list.push({
     id: 1000, start: running.start, end: running.start + running.duration_s, hz: 100, running: true,
     ticks: running.ticks, python: running.python, other: running.other, lost: running.lost, truncated: 0, samples: running.samples,
-    processes: [{ pid: 4242, start_time: 1, comm: 'python3', python: '3.11.2', samples: running.samples }],
+    processes: [{ pid: 4242, start_time: 1, comm: 'python3', service: 'shop', python: '3.11.2', samples: running.samples }],
   });
   return { windows: list };
 }
@@ -327,3 +327,6 @@ export function diffOf(base, next, { least = 0.005, windows = 40, ...more } = {}
   const side = (graph) => ({ windows, window_s: 30, samples: graph.samples, seconds: 30 * windows, hz: 100, from: T0 - 3600, to: T0 });
   return { base: side(base), new: side(next), scale: 1, warnings: [], functions, left_out: 0, ...more };
 }
+
+// The values of a label.
+export const services = { label: 'service', values: [{ value: 'shop', samples: 284310 }, { value: 'celery', samples: 61207 }, { value: '', samples: 37 }] };

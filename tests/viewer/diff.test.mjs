@@ -111,7 +111,7 @@ test('one click compares the last deploy with what was before; the sentence, the
 });
 
 test('what is gone is seen by the base side, and an address opens exactly that', async (t) => {
-  const { page, check } = await visit(t, answers(), address(SIDES, { wide: 'base', order: '-before', search: 'py' }));
+  const { page, check } = await visit(t, answers(), address(SIDES, { wide: 'base', ranked: '-before', search: 'py' }));
   await drawn(page, 'base');
   const root = laid('base');
   const gone = node(root, ...REQUEST, 'ProductHandler.get', 'price_of');
@@ -127,9 +127,9 @@ test('what is gone is seen by the base side, and an address opens exactly that',
   await drawn(page, 'new');
   assert.equal(state(page).wide, undefined);
   await page.click('.diff-table th[data-column="file"] button');
-  assert.equal(state(page).order, 'file');
+  assert.equal(state(page).ranked, 'file');
   await page.goBack();
-  assert.equal(state(page).order, '-before');
+  assert.equal(state(page).ranked, '-before');
   assert.deepEqual(await check(), []);
 });
 

@@ -116,7 +116,7 @@ test('stored windows are drawn exactly as the API tells them', async (t) => {
   for (const part of [EVIL, `${n.file}:${n.line}`, `self${n.self}`, `total${n.total}`]) assert.ok(tip.includes(part), `${part} in ${tip}`);
 
   const row = page.locator(`.process`, { hasText: String(workload.pythonPid) });
-  assert.equal(await row.getAttribute('aria-pressed'), 'true');
+  assert.equal(await row.getAttribute('aria-selected'), 'true');
   await page.fill('#degree', '20');
   await assertPicture(page, json, { degree: 20 });
   await screenshot(page, 'live-stored');

@@ -272,7 +272,7 @@ test('processes and windows can be chosen, the address tells, and back goes back
   await asked(/^\/v1\/stream\?pid=4711$/);
   await page.click('.process >> nth=0', { modifiers: ['Control'] });
   await asked(/^\/v1\/stream\?pid=4711&pid=4242$/);
-  assert.equal(await page.locator('.process[aria-pressed="true"]').count(), 2);
+  assert.equal(await page.locator('.process[aria-selected="true"]').count(), 2);
 
   const list = windowsOf(answers.running).windows;
   const bar = async (i) => {

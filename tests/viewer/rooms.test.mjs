@@ -231,7 +231,7 @@ test('the overview opens first, says what matters, and each line leads on', asyn
       await page.goBack();
       await page.waitForSelector('.overview:visible');
     };
-    await leads('[data-part="services"] tbody tr:first-child button', { room: 'flame', pid: '4242' });
+    await leads('[data-part="services"] tbody tr:first-child button', { room: 'flame', service: 'shop', pid: null });
     await leads('[data-part="functions"] li:first-child button', { room: 'flame', shape: 'callers', fn: 'levenshtein@/srv/shop/text.py:90' });
     await leads('[data-part="recordings"] li:last-child .name', { room: 'flame', recording: 'k7', from: null });
     await leads('[data-part="recordings"] [data-act="record"]', { room: 'record', recording: null });

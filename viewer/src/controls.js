@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The controls that set a field of the state each, by their ids or data: filled from the state, and told to `set`. A page need not
 // have all of them.
-const CHOICES = ['span', 'area', 'group', 'shape', 'fold', 'color', 'scope'];
-const SWITCHES = ['recursion', 'up'];
+const CHOICES = ['span', 'area', 'group', 'shape', 'fold', 'color', 'scope', 'lanes', 'order'];
+const SWITCHES = ['recursion', 'up', 'allLanes'];
 const NUMBERS = ['degree', 'top'];
 // With these the tree is another one, that has not the node that one was at.
 const BEGINS = { group: true, shape: true, fold: true };

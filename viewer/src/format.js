@@ -22,6 +22,9 @@ const point = (v) => `${v < 0 ? '\u2212' : ''}${Math.abs(100 * v).toFixed(1)}`;
 export const points = (v) => (v >= 0 ? `+${point(v)}` : point(v));
 export const interval = (low, high) => `${point(low)} to ${point(high)}`;
 
+// CPU time by time, in percent of one CPU.
+export const cpu = (cpus) => `${(100 * cpus).toFixed(cpus > 0 && cpus < 0.1 ? 1 : 0)} %`;
+
 export function duration(seconds) {
   const s = Math.max(0, seconds);
   if (s < 10) return `${s.toFixed(1)} s`;

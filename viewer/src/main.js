@@ -2,12 +2,15 @@
 // Ties the page together: state <-> address, what to ask the gateway, what to draw when it answers.
 import { ApiError, backOff, follow, get, getBlob, hostTime, logOut } from './api.js';
 import { createAsking } from './asking.js';
-import { assignSlots, files, limitEnded, processList, readProfile, searchWords } from './model.js';
-import { createProcesses, showAway, showConnection, showEmpty, showFacts, showRetry, showTime, showVersion } from './panels.js';
+import { assignSlots, files, processList, readProfile, searchWords } from './model.js';
+import { showAway, showConnection, showEmpty, showFacts, showRetry, showTime, showVersion } from './panels.js';
+import { createFilterBar } from './filterbar.js';
+import { chooser, withFilter } from './filters.js';
 import { createControls } from './controls.js';
 import { createExports } from './exports/menu.js';
 import { EXPORTS } from './exports/names.js';
 import { createKeys, createSkips } from './keys.js';
+import { createProcesses } from './processes.js';
 import { createRoving } from './roving.js';
 import { createBar } from './rooms/record/bar.js';
 import { readRecording } from './rooms/record/facts.js';
@@ -38,6 +41,7 @@ let down = null; // ApiError of the last poll, or null
 let away = null; // what the gateway says of a plopd that is not there, while it answers from plop.db itself; null: plopd is there
 let processes = null; // null: not known yet
 let windows = [];
+let status = null; // of plopd
 let anew = true; // the next picture is another choice, not an update
 let stopLoading = () => {};
 let retryAt = 0; // Date.now() when what failed is asked for again, 0: nothing failed
@@ -45,7 +49,7 @@ const slots = new Map(); // file -> colour, for as long as the page lives
 const windowList = createWindows();
 
 const tooltip = createTooltip(byId('tooltip'));
-const rooms = createRooms({ mount: MOUNT, sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch) => setState(patch), onFound: () => renderFound() });
+const rooms = createRooms({ mount: MOUNT, sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch, replace) => setState(patch, replace), onFound: () => renderFound() });
 const recordingBar = createBar({
   element: byId('recording-bar'),
   onClose: () => setState({ recording: '' }),
@@ -68,14 +72,11 @@ const table = createTable({
   onLines: (fn) => setState({ room: 'lines', fn }),
 });
 const strip = createStrip({ svg: byId('strip'), tooltip, onRange: (range, replace) => setState(range, replace) });
-const processPanel = createProcesses({
-  tooltip,
-  onToggle(pid, add) {
-    const has = state.pids.includes(pid);
-    const others = add ? state.pids.filter((p) => p !== pid) : [];
-    setState({ pids: has && (add || state.pids.length === 1) ? others : [...others, pid] });
-  },
+const filterBar = createFilterBar({
+  bar: byId('filters'),
+  onChange: ({ add, ...patch }) => setState(add === undefined ? patch : { filters: withFilter(state.filters, add) }),
 });
+const processPanel = createProcesses({ side: document.querySelector('nav.side'), tooltip, onChange: (patch, replace) => setState(patch, replace) });
 
 // Changes the state and the address with it. `replace`: no entry of its own in the history (typing, dragging).
 function setState(patch, replace = false) {
@@ -109,6 +110,7 @@ function apply(before) {
 }
 
 function fillControls() {
+  filterBar.update(state);
   if (controls.fill()) rooms.resize();
 }
 
@@ -246,8 +248,9 @@ async function pollOnce() {
     const from = Math.floor(Math.max(to - 24 * 3600, Math.min(to - SPANS[state.span], state.from === null ? to : state.from - 60)));
     const since = windowList.ask(from);
     const windowsSince = (time) => get(`/v1/windows?from=${time}`);
-    const [status, alive, listed] = await Promise.all([get('/v1/status'), get('/v1/processes').catch((e) => e), windowsSince(since)]);
+    const [told, alive, listed] = await Promise.all([get('/v1/status'), get('/v1/processes').catch((e) => e), windowsSince(since)]);
     const was = away;
+    status = told;
     away = status.mode === 'offline' ? new ApiError('unreachable', String(status.error ?? 'plopd does not answer'), String(status.hint ?? '')) : null;
     if (alive instanceof Error && away === null) throw alive;
     showVersion(status);
@@ -267,20 +270,24 @@ async function pollOnce() {
   showAway(away, windows[windows.length - 1]?.end, hostTime());
   if (down === null && failure === null && profile !== null) showKind(kindOf());
   renderSide();
-  if (['overview', 'record'].includes(state.room)) render();
+  if (['overview', 'time', 'record'].includes(state.room)) render();
   else renderWords();
   return down;
 }
 
-function renderSide() {
-  processPanel.update(limitEnded(processes ?? [], state.pids), state.pids, processes !== null);
+// The time of the strip and the heat map: from the first window that there is, so that bars are wide, but not less than ten minutes, so that time
+// has its measure.
+function spanShown() {
   const to = hostTime();
-  const last = windows[windows.length - 1];
-  const first = windows[0];
-  // From the first window that there is, so that bars are wide, but not less than ten minutes, so that time has its measure.
-  const from = Math.max(Math.min(first?.start ?? to, to - SPANS['10m']), Math.min(to - SPANS[state.span], asked().from ?? to));
-  strip.update(windows, asked(), { from, to: Math.max(to, last?.end ?? 0) });
-  showTime(asked(), profile, to);
+  const from = Math.max(Math.min(windows[0]?.start ?? to, to - SPANS['10m']), Math.min(to - SPANS[state.span], asked().from ?? to));
+  return { from, to: Math.max(to, windows[windows.length - 1]?.end ?? 0) };
+}
+
+function renderSide() {
+  const chosen = chooser(state, processes ?? []);
+  processPanel.update(processes, state, chosen);
+  strip.update(windows, asked(), spanShown(), chosen);
+  showTime(asked(), profile, hostTime());
 }
 
 function words() {
@@ -310,10 +317,10 @@ function words() {
   if (processes !== null && processes.length === 0) {
     return { title: 'No Python process seen yet', text: 'Start one, and it appears here within seconds; nothing in it has to be changed.' };
   }
-  if (state.room === 'overview') return null; // which has more to show than samples
+  if (state.room === 'overview' || state.room === 'time') return null; // which have more to show than samples
   return {
     title: isLive(state) ? 'No samples in this window yet' : state.recording !== '' ? 'No samples in this recording' : 'No samples in this window',
-    text: state.pids.length > 0 ? 'The processes that are chosen used no CPU in this time.' : 'No Python process used CPU in this time.',
+    text: state.pids.length > 0 || state.filters.length > 0 ? 'The processes that are chosen used no CPU in this time.' : 'No Python process used CPU in this time.',
     hint: recording?.wall ? '' : 'Only what runs on a CPU is sampled; waiting is not, but in a recording of wall time.',
   };
 }
@@ -322,8 +329,8 @@ const renderWords = () => showEmpty(words());
 
 function render() {
   if (profile !== null) assignSlots(files(profile).map((f) => f.file), slots);
-  if (profile !== null || state.room === 'record' || APART.includes(state.room)) {
-    rooms.update({ profile, tree, recording, processes, windows, state: asked(), slots, anew });
+  if (profile !== null || ['time', 'record'].includes(state.room) || APART.includes(state.room)) {
+    rooms.update({ profile, tree, recording, processes, windows, span: spanShown(), status, state: asked(), slots, anew });
     anew = false;
   }
   if (profile !== null || APART.includes(state.room)) renderTable();
@@ -343,7 +350,6 @@ function renderFound() {
   byId('search-count').textContent = APART.includes(state.room) ? rooms.found() : profile !== null ? searchWords(profile, state.query, rooms.found()) : '';
 }
 
-byId('all-processes').addEventListener('click', () => setState({ pids: [] }));
 byId('time-live').addEventListener('click', () => setState({ from: null, to: null }));
 byId('time-10m').addEventListener('click', () => setState({ from: Math.floor(hostTime()) - 600, to: null }));
 byId('log-out').addEventListener('click', async (event) => {

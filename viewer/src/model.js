@@ -294,13 +294,22 @@ export function placeLabels(items, { bubbles, taken, width, height, sure }) {
   });
 }
 
-// Samples of a window, of all or of some processes.
-export function windowSamples(win, pids) {
-  if (pids.length === 0) return whole(win.samples);
+// Samples of a window: of the processes of which `chosen` is true, null: of all.
+export function windowSamples(win, chosen) {
+  if (chosen === null) return whole(win.samples);
   let n = 0;
-  for (const p of win.processes ?? []) if (pids.includes(p.pid)) n += whole(p.samples);
+  for (const p of win.processes ?? []) if (chosen(p)) n += whole(p.samples);
   return n;
 }
+
+// The share of a window's ticks in Python processes that yielded no stack.
+export function lostShare(win) {
+  const lost = sum(win.lost);
+  return lost > 0 ? lost / (lost + whole(win.python)) : 0;
+}
+
+// What a process is part of, as far as that is known.
+export const serviceOf = (p) => p.service || p.comm || '?';
 
 // The processes of the list: those alive, and those that only the windows remember, most samples first.
 // `known`: it is known who is alive, so that the others have ended.
@@ -312,7 +321,7 @@ export function processList(alive, windows, known = true) {
       const key = `${p.pid} ${p.start_time}`;
       const old = byKey.get(key);
       if (old === undefined) {
-        const gone = { pid: p.pid, start_time: p.start_time, comm: p.comm, python: p.python, samples: whole(p.samples), status: 'ended', ended: true, unknown: !known };
+        const gone = { pid: p.pid, start_time: p.start_time, comm: p.comm, service: p.service, python: p.python, samples: whole(p.samples), status: 'ended', ended: true, unknown: !known };
         byKey.set(key, gone);
         list.push(gone);
       } else if (old.ended) {
@@ -321,11 +330,4 @@ export function processList(alive, windows, known = true) {
     }
   }
   return list.sort((a, b) => a.ended - b.ended || whole(b.samples) - whole(a.samples) || a.pid - b.pid);
-}
-
-// Short-lived processes may be many: of those that ended, the `max` with most samples and those that are chosen.
-export function limitEnded(list, pids, max = 20) {
-  let ended = 0;
-  const shown = list.filter((p) => !p.ended || ended++ < max || pids.includes(p.pid));
-  return { shown, hidden: list.length - shown.length };
 }

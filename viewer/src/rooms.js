@@ -6,5 +6,6 @@ import { mountGraph } from './rooms/graph/room.js';
 import { mountLines } from './rooms/lines/room.js';
 import { mountOverview } from './rooms/overview/room.js';
 import { mountRecord } from './rooms/record/room.js';
+import { mountTime } from './rooms/time/room.js';
 
-export const MOUNT = { overview: mountOverview, graph: mountGraph, flame: mountFlame, lines: mountLines, diff: mountDiff, record: mountRecord };
+export const MOUNT = { overview: mountOverview, time: mountTime, graph: mountGraph, flame: mountFlame, lines: mountLines, diff: mountDiff, record: mountRecord };

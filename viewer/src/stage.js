@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The pictures of the page. A room is mounted once, into the section of its name, with {section, tooltip, onChange, onFound}, and
-// gives {update(view), resize(), found()}: view is {profile, tree, recording, processes, windows, state, slots, anew}, found() says how
-// much the search finds, onFound() that this is another answer now. One that has a picture to save gives it by picture(title), as an
-// <svg>. Only the room that the state names is shown and updated.
+// The pictures of the page. A room is mounted once, into the section of its name, with {section, tooltip, onChange(patch, replace),
+// onFound}, and gives {update(view), resize(), found()}: view is {profile, tree, recording, processes, windows, span, status, state, slots,
+// anew}, found() says how much the search finds, onFound() that this is another answer now. One that has a picture to save gives it by
+// picture(title), as an <svg>. Only the room that the state names is shown and updated.
 
 export function createRooms({ mount, sections, tooltip, onChange, onFound }) {
   const rooms = new Map();

@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The page's state is its address: a link shows what its sender saw. Pure.
+import { isSelector, withFilter } from './filters.js';
+import { ORDERS } from './groups.js';
 import { AREAS, COLUMNS, DEFAULT_DEGREE, DEFAULT_TOP } from './model.js';
 import { parseSide } from './rooms/diff/sides.js';
-import { ORDERS } from './rooms/diff/verdict.js';
+import { ORDERS as RANKS } from './rooms/diff/verdict.js';
 import { FOLDS } from './tree.js';
 
 export const SPANS = { '10m': 600, '1h': 3600, '6h': 21600 };
 export const VIEWS = ['both', 'picture', 'table'];
-export const ROOMS = ['overview', 'graph', 'flame', 'lines', 'diff', 'record'];
+export const ROOMS = ['overview', 'time', 'graph', 'flame', 'lines', 'diff', 'record'];
 // Of the flame graph: what is at its root, what is below what, what a colour is of.
 export const GROUPS = { none: '', service: 'service', process: 'service,pid' };
 export const SHAPES = ['calls', 'inverted', 'callers', 'callees'];
 export const COLORS = ['file', 'package', 'kind', 'doing'];
 export const SCOPES = ['function', 'file'];
+// What a row of the heat map is.
+export const LANES = ['service', 'process'];
 
 // How a field is read from the address: each takes the text, or null, and gives undefined for what it does not understand.
 const oneOf = (values) => (text) => (values.includes(text) ? text : undefined);
 const integer = (low, high) => (text) => (text !== null && /^\d{1,9}$/.test(text) ? Math.min(high, Math.max(low, Number(text))) : undefined);
 const seconds = (text) => (text !== null && /^\d{1,12}(\.\d{1,9})?$/.test(text) ? Number(text) : undefined);
 const cut = (length) => (text) => text?.slice(0, length);
+const texts = (most, length) => (all) => [...new Set(all)].filter((text) => text.length <= length).slice(0, most);
 const flag = (text) => text === 'true' || undefined;
 const sorted = (columns) => (text) => (columns.includes(text?.replace(/^-/, '')) ? text : undefined);
 const ident = (text) => (text !== null && /^[a-z0-9]{1,15}$/.test(text) ? text : undefined);
@@ -29,7 +34,8 @@ export const MAX_DEGREE = 999;
 export const MAX_TOP = 5000;
 const MAX_PIDS = 30;
 
-// A field of the state: its key, its value in the plain page, how it is read; `name` where the address calls it otherwise.
+// A field of the state: its key, its value in the plain page, how it is read; `name` where the address calls it otherwise, where it is
+// not called as a selector is; `many`: a list, each of which the address has by itself.
 const FIELDS = [
   { key: 'from', value: null, read: seconds }, // unix seconds; null: the running window
   { key: 'to', value: null, read: seconds }, // null with from: until now
@@ -54,30 +60,45 @@ const FIELDS = [
   { key: 'base', value: '', read: side },
   { key: 'new', value: '', read: side },
   { key: 'wide', value: 'new', read: oneOf(['new', 'base']) },
-  { key: 'order', value: 'verdict', read: sorted(ORDERS) },
+  { key: 'ranked', value: 'verdict', read: sorted(RANKS) },
   { key: 'page', value: 1, read: integer(1, 1000) },
+  { key: 'lanes', value: 'service', read: oneOf(LANES) },
+  { key: 'allLanes', value: false, read: flag }, // not those with most CPU alone
+  { key: 'find', value: '', read: cut(200) }, // of the list of processes: what is typed
+  { key: 'order', value: 'samples', read: oneOf(Object.keys(ORDERS)) },
+  { key: 'closed', value: [], many: true, read: texts(50, 300) }, // groups that are folded
+  { key: 'ended', value: false, read: flag }, // what has ended is unfolded
   { key: 'query', name: 'search', value: '', read: cut(200) },
 ];
 
-// pids: none: all processes.
-export const DEFAULTS = Object.freeze({ pids: [], ...Object.fromEntries(FIELDS.map((f) => [f.key, f.value])) });
+// pids, filters: what samples are chosen by; none: all processes.
+export const DEFAULTS = Object.freeze({ pids: [], filters: [], ...Object.fromEntries(FIELDS.map((f) => [f.key, f.value])) });
 
 // From "?pid=1&from=..." ; what is not understood counts as absent.
 export function parseState(search) {
   const q = new URLSearchParams(search);
   const pids = q.getAll('pid').filter((p) => /^[1-9]\d{0,8}$/.test(p)).map(Number);
-  const state = { pids: [...new Set(pids)].slice(0, MAX_PIDS) };
-  for (const f of FIELDS) state[f.key] = f.read(q.get(f.name ?? f.key)) ?? f.value;
+  const state = { pids: [...new Set(pids)].slice(0, MAX_PIDS), filters: [] };
+  for (const [key, value] of q) {
+    if (isSelector(key)) state.filters = withFilter(state.filters, { key, value });
+  }
+  for (const f of FIELDS) state[f.key] = f.read(f.many ? q.getAll(f.key) : q.get(f.name ?? f.key)) ?? f.value;
   if (state.from === null || state.to <= state.from) state.to = null;
   return state;
+}
+
+function appendChoice(q, { pids, filters }) {
+  for (const pid of pids) q.append('pid', pid);
+  for (const { key, value } of filters) q.append(key, value);
 }
 
 // The other way; defaults are left out, so that the plain address is the plain page.
 export function formatState(state) {
   const q = new URLSearchParams();
-  for (const pid of state.pids) q.append('pid', pid);
+  appendChoice(q, state);
   for (const f of FIELDS) {
-    if (state[f.key] !== f.value && (f.key !== 'to' || state.from !== null)) q.set(f.name ?? f.key, state[f.key]);
+    if (f.many) for (const text of state[f.key]) q.append(f.key, text);
+    else if (state[f.key] !== f.value && (f.key !== 'to' || state.from !== null)) q.set(f.name ?? f.key, state[f.key]);
   }
   const s = q.toString();
   return s === '' ? '' : `?${s}`;
@@ -97,7 +118,7 @@ export function profileQuery(state) {
     q.set('from', (state.from + INSIDE).toFixed(3));
     if (state.to !== null) q.set('to', (state.to - INSIDE).toFixed(3));
   }
-  for (const pid of state.pids) q.append('pid', pid);
+  appendChoice(q, state);
   const s = q.toString();
   return s === '' ? '' : `?${s}`;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The time strip: one bar per window, as high as it has samples. Click, drag or arrow keys choose one or a range.
 import { pointer, scaleTime, select } from './d3.js';
-import { clock, count, duration } from './format.js';
-import { sum, windowSamples } from './model.js';
+import { clock, count, duration, percent, visible } from './format.js';
+import { lostShare, sum, windowSamples } from './model.js';
 import { isSelected, rangeOf } from './state.js';
 
 const AXIS = 16; // pixels below the bars, for the times
@@ -72,10 +72,11 @@ export function createStrip({ svg, tooltip, onRange }) {
 
   function describe(w) {
     const lost = sum(w.lost);
+    const share = lost > 0 ? `, ${percent(lostShare(w), 1)} of ticks in Python` : '';
     const rows = [
       ['samples', count(w.samples)],
       ['other programs', count(w.other ?? 0)],
-      ['lost', count(lost)],
+      ['lost', `${count(lost)}${share}`],
     ];
     if (w.truncated > 0) rows.push(['truncated', count(w.truncated)]);
     if (w.clock_set_s) rows.push([`clock set ${w.clock_set_s > 0 ? 'forward' : 'back'} by`, duration(Math.abs(w.clock_set_s))]);
@@ -84,17 +85,19 @@ export function createStrip({ svg, tooltip, onRange }) {
       title: `${clock(w.start)} \u2013 ${w.running ? 'now' : clock(w.end)}`,
       subtitle: w.running ? 'running window' : '',
       rows,
-      lists: [{ title: 'processes', items: busy.map((p) => [`${p.pid} ${p.comm}`, count(p.samples)]) }],
+      lists: [{ title: 'processes', items: busy.map((p) => [`${p.pid} ${visible(p.service || p.comm)}`, count(p.samples)]) }],
     };
   }
 
-  function draw(state, span) {
+  // On each bar lies what was lost, in proportion to what was not; what of that is less than half a pixel is told in words alone.
+  function draw(state, span, chosen) {
     const { width, height } = svg.getBoundingClientRect();
     const floor = Math.max(10, height - AXIS);
     x = scaleTime().domain([new Date(span.from * 1000), new Date(Math.max(span.to, span.from + 1) * 1000)]).range([4, Math.max(5, width - 4)]);
-    const samples = (w) => windowSamples(w, state.pids);
-    const highest = Math.max(1, ...windows.map(samples));
+    const samples = (w) => windowSamples(w, chosen);
+    const highest = Math.max(1, ...windows.map((w) => samples(w) / (1 - Math.min(0.99, lostShare(w)))));
     const scale = (n) => ((floor - TOP) * n) / highest;
+    const top = (w) => floor - Math.max(1, scale(samples(w)));
     const left = (w) => x(w.start * 1000);
     const wide = (w) => Math.max(1.2, x(w.end * 1000) - left(w) - 1);
 
@@ -117,9 +120,14 @@ export function createStrip({ svg, tooltip, onRange }) {
     g.select('.bar')
       .attr('x', left)
       .attr('width', wide)
-      .attr('y', (w) => floor - Math.max(1, scale(samples(w))))
+      .attr('y', top)
       .attr('height', (w) => Math.max(1, scale(samples(w))));
-    g.select('.lost').attr('x', left).attr('width', wide).attr('y', 0).attr('height', (w) => (sum(w.lost) > 0 ? 3 : 0));
+    const lost = (w) => {
+      const share = Math.min(0.99, lostShare(w));
+      const high = (scale(samples(w)) * share) / (1 - share);
+      return high < 0.5 ? 0 : high;
+    };
+    g.select('.lost').attr('x', left).attr('width', wide).attr('y', (w) => (top(w) - lost(w)).toFixed(1)).attr('height', (w) => lost(w).toFixed(1));
 
     const ticks = x.ticks(Math.max(2, Math.floor(width / 110)));
     const tick = axis.selectAll('g').data(ticks, (d) => d.getTime()).join((enter) => {
@@ -131,18 +139,19 @@ export function createStrip({ svg, tooltip, onRange }) {
     tick.attr('transform', (d) => `translate(${x(d).toFixed(1)},0)`);
     tick.select('line').attr('y1', floor).attr('y2', floor + 4);
     tick.select('text').attr('y', height - 3).attr('visibility', (d) => (x(d) < 22 || x(d) > width - 22 ? 'hidden' : null)).text((d) => clock(d.getTime() / 1000).replace(/:00$/, ''));
-    const chosen = windows.filter((w) => isSelected(w, state));
-    root.attr('aria-activedescendant', chosen.length > 0 ? `window-${Math.round(chosen[chosen.length - 1].start)}` : null);
+    const last = windows.findLast((w) => isSelected(w, state));
+    root.attr('aria-activedescendant', last === undefined ? null : `window-${Math.round(last.start)}`);
   }
 
   return {
-    update(list, state, span) {
+    // chosen: of chooser()
+    update(list, state, span, chosen) {
       const start = windows[cursor]?.start;
       const began = windows[anchor]?.start;
       windows = list;
       cursor = windows.findIndex((w) => w.start === start);
       anchor = windows.findIndex((w) => w.start === began);
-      draw(state, span);
+      draw(state, span, chosen);
     },
   };
 }

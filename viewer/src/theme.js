@@ -12,7 +12,7 @@ function readable(color) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? '#000' : '#fff';
 }
 
-function read(element) {
+function read(element, more) {
   const probe = document.createElement('span');
   element.append(probe);
   const colors = { fill: {}, on: {} };
@@ -22,7 +22,7 @@ function read(element) {
     colors.on[name] = readable(colors.fill[name]);
   }
   // What a name stands for in this theme: the text of the property has both.
-  for (const name of ['ink', 'accent', 'line', 'ground']) {
+  for (const name of ['ink', 'accent', 'line', 'ground', ...more]) {
     probe.style.color = `var(--${name})`;
     colors[name] = getComputedStyle(probe).color;
   }
@@ -61,12 +61,12 @@ export function chooseTheme(theme) {
   }
 }
 
-// Gives a function that gives {fill, on: by class, ink, accent, line, ground, mono}, the same object until the theme changes.
-export function createTheme(element, onChange) {
+// Gives a function that gives {fill, on: by class, ink, accent, line, ground, mono}, and `more` colours of the sheet, the same object until the theme changes.
+export function createTheme(element, onChange, more = []) {
   let colors = null;
   changed.addEventListener('change', () => {
     colors = null;
     onChange();
   });
-  return () => (colors ??= read(element));
+  return () => (colors ??= read(element, more));
 }

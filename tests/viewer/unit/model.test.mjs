@@ -205,10 +205,3 @@ test('the process list knows the living and what windows remember', () => {
   const list = model.processList(alive, windows);
   assert.deepEqual(list.map((p) => [p.pid, p.samples, p.ended]), [[2, 9, false], [1, 5, false], [3, 10, true], [1, 1, true]]);
 });
-
-test('of many processes that ended, those with most samples and the chosen ones are listed', () => {
-  const gone = Array.from({ length: 30 }, (_, i) => ({ pid: 100 + i, ended: true, samples: 100 - i }));
-  const { shown, hidden } = model.limitEnded([{ pid: 1, ended: false }, ...gone], [129], 20);
-  assert.deepEqual(shown.map((p) => p.pid), [1, ...gone.slice(0, 20).map((p) => p.pid), 129]);
-  assert.equal(hidden, 9);
-});

@@ -5,27 +5,27 @@ import { processList, readProfile } from '../../../viewer/src/model.js';
 import * as o from '../../../viewer/src/rooms/overview/overview.js';
 import { callgraph, deploys, regressions, shop } from '../canned.mjs';
 
-const window_ = (start, counts) => ({ start, end: start + 30, hz: 100, processes: Object.entries(counts).map(([pid, samples]) => ({ pid: Number(pid), start_time: 1, comm: `c${pid}`, samples })) });
+const window_ = (start, counts) => ({ start, end: start + 30, hz: 100, processes: Object.entries(counts).map(([pid, samples]) => ({ pid: Number(pid), start_time: 1, comm: `c${pid}`, service: pid < 3 ? 'shop' : '', samples })) });
 
 test('CPU is of services, of programs where none is known, and of all the time', () => {
-  const alive = [{ pid: 1, start_time: 1, service: 'shop', comm: 'python3' }, { pid: 2, start_time: 1, service: 'shop', comm: 'python3' }, { pid: 3, start_time: 1, service: '', comm: 'cron.py' }];
+  const alive = [{ pid: 1, start_time: 1, service: 'shop', comm: 'python3' }, { pid: 2, start_time: 1, service: 'shop', comm: 'python3' }, { pid: 3, start_time: 1, service: '', comm: 'c3' }];
   const windows = [window_(0, { 1: 3000, 9: 300 }), window_(30, { 1: 1500, 2: 1500, 3: 600 })];
   const got = o.services(processList(alive, windows), windows);
   assert.deepEqual(
-    got.map((s) => [s.name, s.pids, s.processes, s.cpus, s.points]),
+    got.map((s) => [s.name, s.alive, s.processes, s.cpus, s.points]),
     [
-      ['shop', [1, 2], 2, 1, [1, 1]],
-      ['cron.py', [3], 1, 0.1, [0, 0.2]],
-      ['c9', [], 1, 0.05, [0.1, 0]],
+      ['shop', 2, 2, 1, [1, 1]],
+      ['c3', 1, 1, 0.1, [0, 0.2]],
+      ['c9', 0, 1, 0.05, [0.1, 0]],
     ],
   );
   assert.deepEqual(o.services([], []), []);
 });
 
 test('a process that took the number of another one is not it', () => {
-  const windows = [{ start: 0, end: 30, hz: 100, processes: [{ pid: 1, start_time: 1, comm: 'old', samples: 30 }, { pid: 1, start_time: 2, comm: 'python3', samples: 60 }] }];
+  const windows = [{ start: 0, end: 30, hz: 100, processes: [{ pid: 1, start_time: 1, comm: 'old', samples: 30 }, { pid: 1, start_time: 2, service: 'new', comm: 'python3', samples: 60 }] }];
   const got = o.services([{ pid: 1, start_time: 2, service: 'new', comm: 'python3', ended: false }], windows);
-  assert.deepEqual(got.map((s) => [s.name, s.cpus]), [['new', 0.02], ['old', 0.01]]);
+  assert.deepEqual(got.map((s) => [s.name, s.alive, s.cpus]), [['new', 1, 0.02], ['old', 0, 0.01]]);
 });
 
 test('the hottest functions come with their main callers, and cycles end', () => {

@@ -25,7 +25,7 @@ export function createDiffTable({ section, onChange, onSelect }) {
   heads.select('button').on('click', (event, column) => {
     const first = firstOrder(column);
     const other = first.startsWith('-') ? column : `-${column}`;
-    onChange({ order: order === first ? other : first, page: 1 });
+    onChange({ ranked: order === first ? other : first, page: 1 });
   });
   earlier.addEventListener('click', () => onChange({ page: page - 1 }));
   later.addEventListener('click', () => onChange({ page: page + 1 }));
@@ -44,7 +44,7 @@ export function createDiffTable({ section, onChange, onSelect }) {
 
   return {
     // diff: of readDiff(), or null.
-    update(diff, { query, order: nextOrder, page: nextPage, fn }) {
+    update(diff, { query, ranked: nextOrder, page: nextPage, fn }) {
       section.hidden = diff === null || diff.functions.length === 0;
       if (section.hidden) return;
       order = nextOrder;

@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the overview tells: services by CPU, the hottest functions with who calls them, what a deploy changed. Pure.
+import { serviceOf } from '../../model.js';
 
 const whole = (v) => (Number.isFinite(v) && v > 0 ? v : 0);
 const text = (v) => (typeof v === 'string' ? v : '');
 const number = (v) => (typeof v === 'number' ? v : NaN); // null: not known
 const list = (v) => (Array.isArray(v) ? v.filter((o) => o !== null && typeof o === 'object') : []);
 
-// CPU of each service, or of each program where no service is known, most first: {name, pids, processes, cpus, points}. pids: of
-// those alive; processes: all that the windows have; points: CPUs used in each window; cpus: of all of their time.
+// CPU of each service, or of each program where no service is known, most first: {name, of, alive, processes, cpus, points}. of: one of
+// its processes; alive: how many are; processes: all that the windows have; points: CPUs used in each window; cpus: of all of their time.
 export function services(processes, windows) {
-  const names = new Map(processes.map((p) => [`${p.pid} ${p.start_time}`, p]));
   const by = new Map();
-  const of = (name) => {
-    if (!by.has(name)) by.set(name, { name, pids: [], seen: new Set(), samples: new Array(windows.length).fill(0) });
+  const of = (p) => {
+    const name = serviceOf(p);
+    if (!by.has(name)) by.set(name, { name, of: p, alive: 0, seen: new Set(), samples: new Array(windows.length).fill(0) });
     return by.get(name);
   };
   for (const p of processes) {
-    if (!p.ended) of(p.service || p.comm || '?').pids.push(p.pid);
+    if (!p.ended) of(p).alive++;
   }
   windows.forEach((w, i) => {
     for (const p of w.processes ?? []) {
-      const key = `${p.pid} ${p.start_time}`;
-      const known = names.get(key);
-      const s = of(known?.service || known?.comm || p.comm || '?');
-      s.seen.add(key);
+      const s = of(p);
+      s.seen.add(`${p.pid} ${p.start_time}`);
       s.samples[i] += whole(p.samples);
     }
   });
@@ -33,8 +32,9 @@ export function services(processes, windows) {
   return [...by.values()]
     .map((s) => ({
       name: s.name,
-      pids: s.pids,
-      processes: Math.max(s.seen.size, s.pids.length),
+      of: s.of,
+      alive: s.alive,
+      processes: Math.max(s.seen.size, s.alive),
       cpus: time > 0 ? windows.reduce((sum, w, i) => sum + cpus(s.samples[i], w, 1), 0) / time : 0,
       points: windows.map((w, i) => cpus(s.samples[i], w, seconds[i])),
     }))

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The overview: what uses the CPU, the hottest functions, what the last deploys changed, recordings. Each line leads on.
-import { get, hostTime } from '../../api.js';
+import { hostTime } from '../../api.js';
 import { select } from '../../d3.js';
-import { clock, count, cutMiddle, interval, nameOf, percent, place, points, shortPath, visible } from '../../format.js';
+import { clock, count, cpu, cutMiddle, interval, nameOf, percent, place, points, shortPath, visible } from '../../format.js';
+import { ofService } from '../../filters.js';
 import { slotClass } from '../../model.js';
+import { createStored } from '../../stored.js';
 import { deploySides } from '../diff/sides.js';
 import { endedWords, opened, progressWords, recordings, titleOf } from '../record/facts.js';
 import { changes, hottest, services } from './overview.js';
@@ -12,11 +14,8 @@ const SERVICES = 12;
 const FUNCTIONS = 10;
 const DEPLOYS = 6;
 const RECORDINGS = 8;
-const ASK_MS = 30000; // what the store is asked for
 const DAY_S = 86400;
 const SPARK = { width: 160, height: 22 };
-
-const cpu = (cpus) => `${(100 * cpus).toFixed(cpus < 0.1 ? 1 : 0)} %`;
 
 // A line over the windows, its highest point at the top.
 function sparkPath(points) {
@@ -29,32 +28,23 @@ function sparkPath(points) {
 export function mountOverview({ section, onChange }) {
   const part = (name) => select(section.querySelector(`[data-part="${name}"]`));
   const said = (name, words) => part(name).select('.hint').text(words);
-  let stored = { deploys: null, regressions: null, recordings: null };
-  let failure = '';
-  let askedAt = -Infinity;
   let view = null;
 
   section.querySelector('[data-act="record"]').addEventListener('click', () => onChange({ room: 'record' }));
 
-  async function ask() {
-    askedAt = performance.now();
-    const from = Math.floor(hostTime() - DAY_S);
-    const paths = { deploys: `/v1/deploys?from=${from}`, regressions: `/v1/regressions?from=${from}`, recordings: '/v1/recordings' };
-    try {
-      const answers = await Promise.all(Object.values(paths).map((p) => get(p)));
-      stored = Object.fromEntries(Object.keys(paths).map((k, i) => [k, answers[i]]));
-      failure = '';
-    } catch (e) {
-      failure = e.message;
-    }
-    if (view !== null) showStored();
-  }
+  const stored = createStored({
+    paths() {
+      const from = Math.floor(hostTime() - DAY_S);
+      return { deploys: `/v1/deploys?from=${from}`, regressions: `/v1/regressions?from=${from}`, recordings: '/v1/recordings' };
+    },
+    onAnswer: () => showStored(),
+  });
 
   // What a deploy changed is told by the diff room.
   const leadOf = (d) => ({ room: 'diff', ...deploySides(d, hostTime()), at: '', page: 1 });
 
   function showServices() {
-    const all = services(view.processes ?? [], view.windows).filter((s) => s.cpus > 0 || s.pids.length > 0);
+    const all = services(view.processes ?? [], view.windows).filter((s) => s.cpus > 0 || s.alive > 0);
     const most = Math.max(...all.map((s) => s.cpus), 1e-9);
     const tr = part('services')
       .select('tbody')
@@ -62,7 +52,7 @@ export function mountOverview({ section, onChange }) {
       .data(all.slice(0, SERVICES), (s) => s.name)
       .join((enter) => {
         const row = enter.append('tr');
-        row.append('th').attr('scope', 'row').append('button').attr('type', 'button').on('click', (event, s) => onChange({ room: 'flame', pids: s.pids.slice(0, 30), group: s.pids.length > 1 ? 'process' : 'none' }));
+        row.append('th').attr('scope', 'row').append('button').attr('type', 'button').on('click', (event, s) => onChange({ room: 'flame', ...ofService(s.of), group: s.processes > 1 ? 'process' : 'none' }));
         row.append('td').attr('class', 'number share').append('span');
         row.append('td').attr('class', 'number processes');
         const svg = row.append('td').attr('class', 'over-time').append('svg').attr('viewBox', `0 0 ${SPARK.width} ${SPARK.height}`).attr('preserveAspectRatio', 'none').attr('aria-hidden', 'true');
@@ -70,7 +60,7 @@ export function mountOverview({ section, onChange }) {
         return row;
       })
       .order();
-    tr.select('th button').attr('disabled', (s) => (s.pids.length === 0 ? '' : null)).attr('title', (s) => (s.pids.length === 0 ? 'all its processes have ended' : visible(s.name))).text((s) => visible(s.name));
+    tr.select('th button').attr('title', (s) => visible(s.name) + (s.alive === 0 ? ': all its processes have ended' : '')).text((s) => visible(s.name));
     tr.select('.share').style('--share', (s) => `${((100 * s.cpus) / most).toFixed(1)}%`).select('span').text((s) => cpu(s.cpus));
     tr.select('.processes').text((s) => count(s.processes));
     tr.select('path').attr('d', (s) => sparkPath(s.points));
@@ -109,7 +99,8 @@ export function mountOverview({ section, onChange }) {
 
   function showStored() {
     const now = hostTime();
-    const deploys = changes(stored.deploys, stored.regressions, DEPLOYS);
+    const { answers, failure } = stored;
+    const deploys = changes(answers.deploys, answers.regressions, DEPLOYS);
     const li = part('changes').select('ul').selectAll('li.deploy').data(deploys, (d) => `${d.service}\n${d.version}`).join((enter) => {
       const item = enter.append('li').attr('class', 'deploy');
       item.append('button').attr('type', 'button').on('click', (event, d) => onChange(leadOf(d)));
@@ -132,9 +123,9 @@ export function mountOverview({ section, onChange }) {
     });
     f.select('button').text((s) => cutMiddle(visible(s.name), 44)).attr('title', (s) => visible(s.file));
     f.select('span').text(verdict);
-    said('changes', failure !== '' ? `Not known: ${failure}.` : stored.deploys === null ? 'Asking.' : deploys.length === 0 ? 'No new version of a service in the last 24 hours.' : '');
+    said('changes', failure !== '' ? `Not known: ${failure}.` : answers.deploys === undefined ? 'Asking.' : deploys.length === 0 ? 'No new version of a service in the last 24 hours.' : '');
 
-    const kept = recordings(stored.recordings, RECORDINGS);
+    const kept = recordings(answers.recordings, RECORDINGS);
     const r = part('recordings').select('ul').selectAll('li').data(kept, (k) => k.id).join((enter) => {
       const item = enter.append('li');
       item.append('button').attr('type', 'button').attr('class', 'name').on('click', (event, k) => onChange(opened(k)));
@@ -145,14 +136,14 @@ export function mountOverview({ section, onChange }) {
     r.select('.name').text((k) => cutMiddle(visible(titleOf(k)), 48)).attr('title', (k) => visible(titleOf(k)));
     r.select('.state').text((k) => (k.running ? 'running' : ''));
     r.select('.what').text((k) => visible(k.running ? progressWords(k) : endedWords(k, now)));
-    said('recordings', failure !== '' ? `Not known: ${failure}.` : stored.recordings === null ? 'Asking.' : kept.length === 0 ? 'None. One that gets a name is kept.' : '');
+    said('recordings', failure !== '' ? `Not known: ${failure}.` : answers.recordings === undefined ? 'Asking.' : kept.length === 0 ? 'None. One that gets a name is kept.' : '');
   }
 
   return {
     update(next) {
       view = next;
       if (view.profile === null) return;
-      if (performance.now() - askedAt > ASK_MS) ask();
+      stored.ask();
       showServices();
       showFunctions();
       showStored();
