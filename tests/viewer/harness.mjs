@@ -37,12 +37,13 @@ export async function launch() {
 
 // A page, and the list of what went wrong in it: console errors, exceptions, policy violations, dialogs, foreign requests.
 // `expected` is a regular expression for console messages that the test provokes. `clock`: page.clock can make time go by.
-// `script`: runs in the page before all else.
-export async function openPage(browser, origin, { scheme = 'light', width = 1280, height = 800, expected = /$^/, clock = false, javaScriptEnabled = true, script = null, touch = false } = {}) {
-  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, reducedMotion: 'no-preference', javaScriptEnabled, hasTouch: touch });
+// `script`: runs in the page before all else. `time`: what it is, in Unix seconds, for page and server.
+export async function openPage(browser, origin, { scheme = 'light', width = 1280, height = 800, expected = /$^/, clock = false, javaScriptEnabled = true, script = null, touch = false, time = 0 } = {}) {
+  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, reducedMotion: 'no-preference', javaScriptEnabled, hasTouch: touch, ...(time > 0 ? { timezoneId: 'UTC' } : {}) });
   const page = await context.newPage();
   const trouble = [];
   if (clock) await page.clock.install();
+  if (time > 0) await page.clock.setFixedTime(1000 * time);
   page.on('console', (m) => {
     if (['error', 'warning'].includes(m.type()) && !expected.test(m.text())) trouble.push(`console ${m.type()}: ${m.text()}`);
   });
@@ -115,6 +116,7 @@ export async function serve(dir, routes) {
     const url = new URL(request.url, 'http://plop');
     response.setHeader('Content-Security-Policy', POLICY);
     response.setHeader('X-Content-Type-Options', 'nosniff');
+    if (process.env.PLOP_TEST_TIME) response.setHeader('Date', new Date(1000 * process.env.PLOP_TEST_TIME).toUTCString());
     asked.push(request.url);
     if (url.pathname in TYPES) {
       const [name, type] = TYPES[url.pathname];

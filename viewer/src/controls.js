@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The controls that set a field of the state each, by their ids or data: filled from the state, and told to `set`. A page need not
 // have all of them.
+import { bestMatch } from './model.js';
+
 const CHOICES = ['span', 'area', 'group', 'shape', 'fold', 'color', 'scope', 'lanes', 'order'];
 const SWITCHES = ['recursion', 'up', 'allLanes'];
 const NUMBERS = ['degree', 'top'];
@@ -11,8 +13,8 @@ const byId = (id) => document.getElementById(id);
 const there = (ids) => ids.filter((id) => byId(id) !== null);
 const buttons = (key) => document.querySelectorAll(`[data-${key}]:is(button)`);
 
-// state() is the state now, set(patch, replace) changes it.
-export function createControls({ state, set }) {
+// state() is the state now, set(patch, replace) changes it, profile() is what is searched.
+export function createControls({ state, set, profile }) {
   for (const id of there(CHOICES)) byId(id).addEventListener('change', (event) => set({ [id]: event.target.value, ...(id in BEGINS ? { at: '' } : {}) }));
   for (const id of there(SWITCHES)) byId(id).addEventListener('change', (event) => set({ [id]: event.target.checked }));
   for (const id of there(NUMBERS)) {
@@ -26,6 +28,10 @@ export function createControls({ state, set }) {
     });
   }
   byId('search').addEventListener('input', (event) => set({ query: event.target.value }, true));
+  byId('search').addEventListener('keydown', (event) => {
+    const best = event.key === 'Enter' && profile() !== null ? bestMatch(profile(), state().query) : null;
+    if (best !== null) set({ fn: best.key });
+  });
   for (const key of ['view', 'room']) for (const b of buttons(key)) b.addEventListener('click', () => set({ [key]: b.dataset[key] }));
 
   return {

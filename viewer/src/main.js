@@ -56,7 +56,7 @@ const recordingBar = createBar({
   onDetails: () => setState({ room: 'record' }),
 });
 createExports({ element: byId('exports'), formats: EXPORTS, load: getBlob, shown: () => ({ state: asked(), profile, processes }), picture: () => rooms.picture() });
-const controls = createControls({ state: () => state, set: setState });
+const controls = createControls({ state: () => state, set: setState, profile: () => profile });
 const trees = createAsking({
   read: readTree,
   onAnswer(next) {
@@ -70,6 +70,7 @@ const table = createTable({
   onSort: (sort) => setState({ sort }, true),
   onSelect: (fn) => setState({ fn: fn === state.fn ? '' : fn }),
   onLines: (fn) => setState({ room: 'lines', fn }),
+  onAllFiles: () => setState({ file: '' }),
 });
 const strip = createStrip({ svg: byId('strip'), tooltip, onRange: (range, replace) => setState(range, replace) });
 const filterBar = createFilterBar({
@@ -342,7 +343,7 @@ function render() {
 }
 
 function renderTable() {
-  if (!APART.includes(state.room)) table.update(profile, { query: state.query, sort: state.sort, fn: state.fn, slots });
+  if (!APART.includes(state.room)) table.update(profile, { query: state.query, sort: state.sort, fn: state.fn, file: state.file, slots });
   renderFound();
 }
 

@@ -252,7 +252,8 @@ function depths(nodes, edges) {
 export const COLUMNS = ['function', 'file', 'self', 'total'];
 
 // Rows of the table: all functions that the search leaves, sorted; `sort` is a column name, with "-" before it downwards.
-export function tableRows(profile, query, sort) {
+// The functions of the table; `file`: of this place alone, '': of all.
+export function tableRows(profile, query, sort, file = '') {
   const down = sort.startsWith('-');
   const column = down ? sort.slice(1) : sort;
   const compare = {
@@ -261,8 +262,21 @@ export function tableRows(profile, query, sort) {
     self: (a, b) => a.self - b.self || a.total - b.total,
     total: (a, b) => a.total - b.total || a.self - b.self,
   }[column];
-  const rows = profile.nodes.filter((n) => matches(n, query));
+  const rows = profile.nodes.filter((n) => matches(n, query) && (file === '' || n.place === file));
   return rows.sort((a, b) => (down ? compare(b, a) : compare(a, b)) || a.id - b.id);
+}
+
+// What somebody who types this name means most likely: the name itself, else one that begins so, or a part of it, else any that the
+// search finds; of those the one with most total time. Null: nothing is found.
+export function bestMatch(profile, query) {
+  const wanted = query.trim().toLowerCase();
+  const fits = (n) => {
+    const name = n.function.toLowerCase();
+    const last = name.slice(name.lastIndexOf('.') + 1);
+    return name === wanted ? 0 : last === wanted ? 1 : name.startsWith(wanted) || last.startsWith(wanted) ? 2 : name.includes(wanted) ? 3 : 4;
+  };
+  const found = wanted === '' ? [] : profile.nodes.filter((n) => matches(n, query));
+  return found.sort((a, b) => fits(a) - fits(b) || b.total - a.total || a.id - b.id)[0] ?? null;
 }
 
 const overlap = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;

@@ -46,7 +46,7 @@ export function showVersion(status) {
   const cost = status.cost ?? {};
   const used = (cost.bpf_cpu_percent ?? 0) + (cost.daemon_cpu_percent ?? 0);
   say('version', `plopd ${visible(String(status.version ?? ''))}`);
-  say('cost', `costs ${used.toFixed(2)} % of a CPU`);
+  say('cost', status.cost ? `costs ${used.toFixed(2)} % of a CPU` : '');
   byId('about').title = [
     `up ${duration(status.uptime_s ?? 0)}, ${count(status.processes ?? 0)} Python processes`,
     `${bytes(cost.rss_bytes ?? 0)} resident, ${bytes(cost.map_bytes ?? 0)} of BPF maps, ${count(cost.bpf_ns_per_sample ?? 0)} ns per sample`,
@@ -88,7 +88,12 @@ export function showTime(state, profile, now) {
   byId('time-live').setAttribute('aria-pressed', String(state.from === null && state.recording === ''));
 }
 
-export function showLegend(profile, slots, onFile) {
+// Which file is chosen; '': none.
+export function chooseInLegend(file) {
+  for (const b of byId('legend').querySelectorAll('button')) b.setAttribute('aria-pressed', String(b.dataset.file === file && file !== ''));
+}
+
+export function showLegend(profile, slots, chosen, { onOver, onChoose }) {
   const all = files(profile);
   const top = all.slice(0, LEGEND).filter((f) => f.self > 0);
   byId('legend-box').hidden = top.length === 0;
@@ -96,17 +101,23 @@ export function showLegend(profile, slots, onFile) {
     .selectAll('li')
     .data(top, (f) => f.file)
     .join((enter) => {
-      const item = enter.append('li');
+      const li = enter.append('li');
+      const item = li.append('button').attr('type', 'button');
       item.append('span').attr('class', 'swatch').attr('aria-hidden', 'true');
       item.append('span').attr('class', 'path');
       item.append('span').attr('class', 'share');
-      return item.on('pointerenter', (event, f) => onFile(f.file)).on('pointerleave', () => onFile(null));
+      item
+        .on('pointerenter', (event, f) => onOver(f.file))
+        .on('pointerleave', () => onOver(null))
+        .on('click', (event) => onChoose(event.currentTarget.getAttribute('aria-pressed') === 'true' ? '' : event.currentTarget.dataset.file));
+      return li;
     })
     .order();
-  li.attr('title', (f) => (f.synthetic ? 'frames that plop adds' : visible(f.file) || 'no file is known'));
+  li.select('button').attr('data-file', (f) => f.file).attr('title', (f) => (f.synthetic ? 'frames that plop adds' : visible(f.file) || 'no file is known'));
   li.select('.swatch').attr('class', (f) => `swatch ${slotClass(slots, f.file)}`);
   li.select('.path').text((f) => visible(shortPath(f.file)) || 'no file');
   li.select('.share').text((f) => percent(f.self, profile.total));
+  chooseInLegend(chosen);
   say('legend-more', all.length > top.length ? `and ${count(all.length - top.length)} more files` : '');
 }
 

@@ -48,6 +48,7 @@ const FIELDS = [
   { key: 'view', value: 'both', read: oneOf(VIEWS) },
   { key: 'span', value: '1h', read: oneOf(Object.keys(SPANS)) }, // of the time strip
   { key: 'fn', value: '', read: cut(4000) }, // key of the selected function
+  { key: 'file', value: '', read: cut(4000) }, // the only one that is listed, and stands out in the call graph
   { key: 'group', value: 'none', read: oneOf(Object.keys(GROUPS)) },
   { key: 'shape', value: 'calls', read: oneOf(SHAPES) },
   { key: 'fold', value: 'none', read: oneOf(FOLDS) },

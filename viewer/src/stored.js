@@ -4,23 +4,23 @@ import { get } from './api.js';
 
 const OLD_MS = 30000;
 
-// paths(): name -> path, of now. onAnswer(): there is something new in `answers`, by name, or in `failure`, which is "" or why there is no answer.
+// paths(): name -> path, of now. onAnswer(): there is something new in `answers` or in `failure`, both by name: what was answered last,
+// and why there is no answer now. Without plopd some is known and some is not.
 export function createStored({ paths, onAnswer }) {
   let askedAt = -Infinity;
   const stored = {
     answers: {},
-    failure: '',
+    failure: {},
     async ask() {
       if (performance.now() - askedAt < OLD_MS) return;
       askedAt = performance.now();
       const all = Object.entries(paths());
-      try {
-        const answers = await Promise.all(all.map(([, path]) => get(path)));
-        stored.answers = Object.fromEntries(all.map(([name], i) => [name, answers[i]]));
-        stored.failure = '';
-      } catch (e) {
-        stored.failure = e.message;
-      }
+      const answers = await Promise.allSettled(all.map(([, path]) => get(path)));
+      stored.failure = {};
+      all.forEach(([name], i) => {
+        if (answers[i].status === 'fulfilled') stored.answers[name] = answers[i].value;
+        else stored.failure[name] = answers[i].reason.message;
+      });
       onAnswer();
     },
   };

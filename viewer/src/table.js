@@ -4,17 +4,28 @@ import { select } from './d3.js';
 import { amount, count, nameOf, percent, place, shortPath, visible } from './format.js';
 import { isSynthetic, slotClass, tableRows } from './model.js';
 
-const ROWS = 500; // drawn at most; the rest is said in words
+const ROWS = 500; // drawn at first, and more each time that somebody asks
 
 // onLines: shows the lines of a function; a page without it has none.
-export function createTable({ section, onSort, onSelect, onLines }) {
+export function createTable({ section, onSort, onSelect, onLines, onAllFiles }) {
   const root = select(section);
   const body = root.select('tbody');
   const note = root.select('.table-note');
   const heads = root.selectAll('th[data-column]').datum(function () {
     return this.dataset.column;
   });
+  const more = root.select('.rows-more');
+  const allFiles = root.select('.rows-all');
   let sort = '-self';
+  let limit = ROWS;
+  let last = null; // what was shown last
+  let list = '';
+  const draw = () => api.update(...last);
+  more.on('click', () => {
+    limit += ROWS;
+    draw();
+  });
+  allFiles.on('click', () => onAllFiles());
   heads.select('button').on('click', (event, column) => {
     const names = column === 'function' || column === 'file';
     const first = names ? column : `-${column}`;
@@ -32,12 +43,16 @@ export function createTable({ section, onSort, onSelect, onLines }) {
     return tr;
   }
 
-  return {
-    update(profile, { query, sort: order, fn, slots }) {
+  const api = {
+    update(profile, shown) {
+      const { query, sort: order, fn, file, slots } = shown;
+      last = [profile, shown];
+      if (list !== `${query}\n${order}\n${file}`) limit = ROWS;
+      list = `${query}\n${order}\n${file}`;
       sort = order;
       heads.attr('aria-sort', (c) => (sort === c ? 'ascending' : sort === `-${c}` ? 'descending' : 'none'));
-      const all = tableRows(profile, query, sort);
-      const rows = all.slice(0, ROWS);
+      const all = tableRows(profile, query, sort, file);
+      const rows = all.slice(0, limit);
       const tr = body.selectAll('tr').data(rows, (n) => n.key).join(enterRow).order();
       tr.classed('selected', (n) => n.key === fn).classed('own', isSynthetic);
       tr.select('th button').attr('title', (n) => nameOf(n)).attr('aria-pressed', (n) => String(n.key === fn));
@@ -48,16 +63,17 @@ export function createTable({ section, onSort, onSelect, onLines }) {
       tr.select('.self-share').text((n) => percent(n.self, profile.total));
       tr.select('.total').text((n) => amount(n.total, profile.unit));
       tr.select('.total-share').text((n) => percent(n.total, profile.total));
-      note.text(
-        all.length > rows.length
-          ? `The first ${count(rows.length)} of ${count(all.length)} functions; the search or another order shows others.`
-          : all.length === 0 && profile.nodes.length > 0
-            ? 'No function or file has this in its name.'
-            : '',
-      );
+      const said = [];
+      if (all.length > rows.length) said.push(`The first ${count(rows.length)} of ${count(all.length)} functions.`);
+      if (file !== '') said.push(`Only functions of ${visible(shortPath(file))}.`);
+      if (all.length === 0 && profile.nodes.length > 0) said.push('No function or file has this in its name.');
+      note.text(said.join(' '));
+      more.property('hidden', all.length <= rows.length);
+      allFiles.property('hidden', file === '');
     },
     reveal(key) {
       body.selectAll('tr').filter((n) => n.key === key).node()?.scrollIntoView({ block: 'nearest' });
     },
   };
+  return api;
 }

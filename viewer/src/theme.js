@@ -15,11 +15,15 @@ function readable(color) {
 function read(element, more) {
   const probe = document.createElement('span');
   element.append(probe);
-  const colors = { fill: {}, on: {} };
+  const colors = { fill: {}, on: {}, onPale: {} };
   for (const name of Array.from({ length: SLOTS }, (_, i) => `c${i}`).concat('c-none', CHANGES)) {
     probe.className = `swatch ${name}`;
     colors.fill[name] = getComputedStyle(probe).backgroundColor;
     colors.on[name] = readable(colors.fill[name]);
+    // The paler one of what has no samples of its own, as the call graph's sheet has it.
+    probe.style.backgroundColor = `color-mix(in srgb, ${colors.fill[name]} 55%, var(--ground))`;
+    colors.onPale[name] = readable(getComputedStyle(probe).backgroundColor);
+    probe.style.backgroundColor = '';
   }
   // What a name stands for in this theme: the text of the property has both.
   for (const name of ['ink', 'accent', 'line', 'ground', ...more]) {
@@ -61,7 +65,7 @@ export function chooseTheme(theme) {
   }
 }
 
-// Gives a function that gives {fill, on: by class, ink, accent, line, ground, mono}, and `more` colours of the sheet, the same object until the theme changes.
+// Gives a function that gives {fill, on, onPale: by class, ink, accent, line, ground, mono}, and `more` colours of the sheet, the same object until the theme changes.
 export function createTheme(element, onChange, more = []) {
   let colors = null;
   changed.addEventListener('change', () => {

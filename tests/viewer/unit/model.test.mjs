@@ -178,6 +178,26 @@ test('the table sorts by every column, both ways', () => {
   }
 });
 
+test('the table may be of one file alone', () => {
+  const p = read(shop());
+  const rows = model.tableRows(p, '', '-self', '/srv/shop/text.py');
+  assert.deepEqual(rows.map((n) => n.function), ['levenshtein', 'Stemmer.stem', 'tokenize']);
+  assert.deepEqual(model.tableRows(p, 'stem', '-self', '/srv/shop/text.py').map((n) => n.function), ['Stemmer.stem']);
+});
+
+test('what is searched for is the name itself, else its beginning, else a part, else a file', () => {
+  const p = read(callgraph([[[f('run_all'), f('Worker.run'), f('rerun')], 9], [[f('run_all'), f('run')], 1], [[f('other', 1, '/srv/runner.py')], 50]]));
+  const best = (query) => model.bestMatch(p, query)?.function;
+  assert.equal(best('run'), 'run');
+  assert.equal(best('RUN '.trim()), 'run');
+  assert.equal(best('run_'), 'run_all');
+  assert.equal(best('worker.r'), 'Worker.run');
+  assert.equal(best('erun'), 'rerun');
+  assert.equal(best('runner'), 'other');
+  assert.equal(best('nothing'), undefined);
+  assert.equal(best(''), undefined);
+});
+
 test('hostile names are only names', () => {
   const p = read(hostile());
   const d = model.draw(p, { query: 'proto' });

@@ -36,13 +36,14 @@ let state = stateOf(location.hash);
 const tooltip = createTooltip(byId('tooltip'));
 const rooms = createRooms({ mount: { graph: mountGraph, flame: mountFlame }, sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch) => setState(patch) });
 createExports({ element: byId('exports'), formats: EXPORTS.filter((e) => e.picture), shown: () => ({ state: { ...state, pids: profile.processes.map((p) => p.pid) }, profile, processes: profile.processes }), picture: () => rooms.picture() });
-const controls = createControls({ state: () => state, set: setState });
+const controls = createControls({ state: () => state, set: setState, profile: () => profile });
 createWords({ tooltip });
 for (const list of document.querySelectorAll('[data-roving]')) createRoving(list);
 const table = createTable({
   section: document.querySelector('section.table'),
   onSort: (sort) => setState({ sort }, true),
   onSelect: (fn) => setState({ fn: fn === state.fn ? '' : fn }),
+  onAllFiles: () => setState({ file: '' }),
 });
 
 function setState(patch, replace = false) {
@@ -61,7 +62,7 @@ function render(anew) {
   const resized = controls.fill();
   rooms.update({ profile, tree, recording: null, processes: profile.processes, windows: [], state, slots, anew });
   if (resized) rooms.resize();
-  table.update(profile, { query: state.query, sort: state.sort, fn: state.fn, slots });
+  table.update(profile, { query: state.query, sort: state.sort, fn: state.fn, file: state.file, slots });
   byId('search-count').textContent = searchWords(profile, state.query, rooms.found());
 }
 

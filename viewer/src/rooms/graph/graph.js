@@ -35,6 +35,8 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
   let hovered = '';
   let searching = false;
   let current = ''; // key of the bubble that Tab goes to
+  let over = null; // file of the legend that the pointer is on, or null
+  let only = ''; // file that is chosen there, or none
   let labelled = 0; // when names were placed last
   let automatic = true; // the view follows the graph until somebody zooms or pans
 
@@ -181,13 +183,23 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
       .attr('class', (l) => `${l.at.inside ? 'inside' : 'beside'}${isSynthetic(l.d) ? ' own' : ''}${dimmed(l.d) ? ' dim' : ''}`)
       .attr('x', (l) => l.at.x.toFixed(1))
       .attr('y', (l) => l.at.y.toFixed(1))
-      .style('fill', (l) => (l.at.inside ? theme().on[l.d.color] : null))
+      .style('fill', (l) => (l.at.inside ? theme()[l.d.self === 0 ? 'onPale' : 'on'][l.d.color] : null))
       .text((l) => l.label);
+  }
+
+  const strange = (d) => (over ?? only) !== '' && d.place !== (over ?? only);
+
+  // The bubbles of one file stand out.
+  function files() {
+    bubbleLayer.selectAll('g.bubble').classed('faint', strange);
+    edgeLayer.classed('faint', (over ?? only) !== '');
+    labelLayer.selectAll('text').classed('dim', (l) => dimmed(l.d));
   }
 
   const touches = (key) => [...drawn.edges, ...drawn.aside].some((e) => (e.source === key && e.target === selected) || (e.target === key && e.source === selected));
 
   function dimmed(d) {
+    if (strange(d)) return true;
     if (searching) return !d.match;
     if (selected === '' || !byKey.has(selected)) return false;
     return d.key !== selected && !touches(d.key);
@@ -369,7 +381,8 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
 
   return {
     // What there is to draw now. `anew`: another choice of process or time, so the view may be fitted again.
-    update(nextDrawn, nextProfile, { select: key, query, anew }) {
+    update(nextDrawn, nextProfile, { select: key, query, file, anew }) {
+      only = file;
       drawn = nextDrawn;
       profile = nextProfile;
       byKey = new Map(drawn.nodes.map((n) => [n.key, n]));
@@ -395,6 +408,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
       edges();
       tabStops();
       mark();
+      files();
       position();
       labels();
       if (byKey.has(hovered)) {
@@ -406,18 +420,20 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
       if (first || anew) fit(false);
       if (layout.settled()) root.attr('data-settled', 'true');
     },
-    mark(key, query, nodes) {
+    mark(key, query, file, nodes) {
+      only = file;
       selected = key;
       searching = query !== '';
       edges();
       if (nodes) for (const n of nodes) Object.assign(byKey.get(n.key) ?? {}, { match: n.match });
       mark();
+      files();
       labels();
     },
     // The pointer is on a file or a module of the legend: its bubbles stand out.
     emphasize(file) {
-      bubbleLayer.selectAll('g.bubble').classed('faint', (d) => file !== null && d.place !== file);
-      edgeLayer.classed('faint', file !== null);
+      over = file;
+      files();
     },
     fit() {
       automatic = true;

@@ -2,7 +2,7 @@
 // The room of the call graph: what model.js says of the profile, drawn by graph.js, with its legend, its buttons and its note.
 import { createGraph } from './graph.js';
 import { draw, matches } from '../../model.js';
-import { showLegend, showNote } from '../../panels.js';
+import { chooseInLegend, showLegend, showNote } from '../../panels.js';
 
 export function mountGraph({ section, tooltip, onChange }) {
   const $ = (selector) => section.querySelector(selector);
@@ -32,8 +32,8 @@ export function mountGraph({ section, tooltip, onChange }) {
     const { profile, state, slots } = view;
     if (profile === null) return;
     drawn = draw(profile, { degree: state.degree, top: state.top, area: state.area, query: state.query, slots });
-    showLegend(profile, slots, (file) => graph.emphasize(file));
-    graph.update(drawn, profile, { select: state.fn, query: state.query, anew });
+    showLegend(profile, slots, state.file, { onOver: (file) => graph.emphasize(file), onChoose: (file) => onChange({ file }) });
+    graph.update(drawn, profile, { select: state.fn, query: state.query, file: state.file, anew });
     showNote(drawn, state, profile.merged);
   }
 
@@ -46,7 +46,8 @@ export function mountGraph({ section, tooltip, onChange }) {
         render(anew);
         return;
       }
-      graph.mark(state.fn, state.query, drawn.nodes.map((n) => ({ key: n.key, match: state.query !== '' && matches(n, state.query) })));
+      chooseInLegend(state.file);
+      graph.mark(state.fn, state.query, state.file, drawn.nodes.map((n) => ({ key: n.key, match: state.query !== '' && matches(n, state.query) })));
     },
     resize: () => graph.resized(),
     found: () => '',

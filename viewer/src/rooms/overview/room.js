@@ -111,7 +111,7 @@ export function mountOverview({ section, onChange }) {
     li.select('button').text((d) => `${visible(d.service)} ${cutMiddle(visible(d.version), 32)}`).attr('title', (d) => `compares it with ${visible(d.before)}`);
     li.select('.compared').text((d) => {
       const when = `${clock(d.first, now)}, after ${cutMiddle(visible(d.before), 32)}: `;
-      if (d.compared === null) return `${when}not compared yet`;
+      if (d.compared === null) return `${when}${failure.regressions === undefined ? 'not compared yet' : 'whether it is slower is not known'}`;
       return when + (d.slower.length === 0 ? `nothing slower in ${count(d.compared.new)} windows` : `${count(d.slower.length)} slower`);
     });
     li.classed('slower', (d) => d.slower.length > 0);
@@ -123,7 +123,7 @@ export function mountOverview({ section, onChange }) {
     });
     f.select('button').text((s) => cutMiddle(visible(s.name), 44)).attr('title', (s) => visible(s.file));
     f.select('span').text(verdict);
-    said('changes', failure !== '' ? `Not known: ${failure}.` : answers.deploys === undefined ? 'Asking.' : deploys.length === 0 ? 'No new version of a service in the last 24 hours.' : '');
+    said('changes', failure.deploys !== undefined ? `Not known: ${failure.deploys}.` : answers.deploys === undefined ? 'Asking.' : deploys.length === 0 ? 'No new version of a service in the last 24 hours.' : '');
 
     const kept = recordings(answers.recordings, RECORDINGS);
     const r = part('recordings').select('ul').selectAll('li').data(kept, (k) => k.id).join((enter) => {
@@ -136,7 +136,7 @@ export function mountOverview({ section, onChange }) {
     r.select('.name').text((k) => cutMiddle(visible(titleOf(k)), 48)).attr('title', (k) => visible(titleOf(k)));
     r.select('.state').text((k) => (k.running ? 'running' : ''));
     r.select('.what').text((k) => visible(k.running ? progressWords(k) : endedWords(k, now)));
-    said('recordings', failure !== '' ? `Not known: ${failure}.` : answers.recordings === undefined ? 'Asking.' : kept.length === 0 ? 'None. One that gets a name is kept.' : '');
+    said('recordings', failure.recordings !== undefined ? `Not known: ${failure.recordings}.` : answers.recordings === undefined ? 'Asking.' : kept.length === 0 ? 'None. One that gets a name is kept.' : '');
   }
 
   return {

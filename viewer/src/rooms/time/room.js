@@ -293,7 +293,7 @@ export function mountTime({ section, tooltip, onChange }) {
     const rest = all.length - lanes.length;
     if (rest > 0) said.push(`And ${count(rest)} more ${view.state.lanes === 'process' ? 'processes' : 'services'} with less CPU${view.state.allLanes ? '' : ' (\u201call rows\u201d shows them)'}`);
     if (all.length === 0) said.push('No window yet');
-    if (stored.failure !== '') said.push(`Deploys and recordings are not known: ${stored.failure}`);
+    for (const [name, why] of Object.entries(stored.failure)) said.push(`The ${name} are not known: ${why}`);
     said.push(`A column is ${duration(grid.unit)} \u00b7 drag, or Shift and arrow keys, choose a time for all rooms \u00b7 a click chooses the row, too`);
     note.textContent = `${said.join('. ')}.`;
     $('.heat-most').textContent = `${cpu(most)} of a CPU`;

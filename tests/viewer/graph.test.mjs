@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the call graph says besides where its bubbles are: names that can be read, files that can be chosen; and the table below it.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { nodeKey } from '../../viewer/src/model.js';
+import { big, treeOf } from './canned.mjs';
+import { screenshot, settled } from './harness.mjs';
+import { RUNNING, shows, visit } from './visit.mjs';
+
+const names = (page) => page.$$eval('#rows .name', (all) => all.map((e) => e.textContent));
+
+test('names within bubbles have a contrast of 4.5 to 1, in light and dark', async (t) => {
+  for (const scheme of ['light', 'dark']) {
+    // By total time bubbles without samples of their own are large, too.
+    for (const area of ['self', 'total']) {
+      const { page, check } = await visit(t, {}, `/?room=graph&area=${area}`, { scheme });
+      await settled(page);
+      const found = await page.evaluate(() => {
+        const pixel = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+        const luminance = (color) => {
+          pixel.fillStyle = color;
+          pixel.fillRect(0, 0, 1, 1);
+          const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+          return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+        };
+        return [...document.querySelectorAll('.labels text.inside')].map((text) => {
+          const { d } = text.__data__;
+          const body = [...document.querySelectorAll('g.bubble')].find((g) => g.dataset.key === d.key).querySelector('.body');
+          const style = getComputedStyle(body);
+          const [a, b] = [luminance(getComputedStyle(text).fill), luminance(style.fill)].sort((x, y) => y - x);
+          return { name: text.textContent, own: d.self, opacity: style.fillOpacity, contrast: (a + 0.05) / (b + 0.05) };
+        });
+      });
+      assert.ok(found.length > 0);
+      if (area === 'total') assert.ok(found.some((f) => f.own === 0));
+      for (const f of found) assert.ok(f.opacity === '1' && f.contrast >= 4.5, `${scheme} ${area}: ${JSON.stringify(f)}`);
+      assert.deepEqual(await check(), []);
+    }
+  }
+});
+
+test('a file of the legend is chosen by click and by keyboard, in the address, and let go of again', async (t) => {
+  const { answers, page, check } = await visit(t, {}, '/?room=graph');
+  await settled(page);
+  const all = await names(page);
+  const file = '/srv/shop/text.py';
+  const here = answers.running.nodes.filter((n) => n.file === file).map((n) => n.function).sort();
+  await page.locator('#legend button', { hasText: 'shop/text.py' }).click();
+  assert.equal(new URL(page.url()).searchParams.get('file'), file);
+  assert.deepEqual((await names(page)).sort(), here);
+  const bright = () => page.$$eval('g.bubble:not(.faint)', (g) => g.map((e) => e.dataset.key).sort());
+  assert.deepEqual(await bright(), answers.running.nodes.filter((n) => n.file === file).map(nodeKey).sort());
+  assert.match(await page.textContent('#table-note'), /Only functions of …\/shop\/text\.py/);
+  await page.mouse.move(640, 5);
+  await screenshot(page, 'legend');
+  await page.reload();
+  await settled(page);
+  assert.deepEqual((await names(page)).sort(), here);
+  assert.equal(await page.locator('#legend [aria-pressed="true"]').count(), 1);
+  // In another room there is no legend, but the way back is below the table.
+  await page.click('button[data-room="flame"]');
+  await page.click('.rows-all');
+  assert.deepEqual(await names(page), all);
+  await page.click('button[data-room="graph"]');
+  await page.focus('#legend [tabindex="0"]');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  const chosen = new URL(page.url()).searchParams.get('file');
+  assert.ok(chosen !== null && chosen !== file, chosen);
+  await page.keyboard.press('Enter');
+  assert.equal(new URL(page.url()).searchParams.get('file'), null);
+  assert.equal(await page.locator('g.bubble.faint').count(), 0);
+  assert.deepEqual(await check(), []);
+});
+
+test('Enter in the search chooses what fits best', async (t) => {
+  const { answers, page, check } = await visit(t, {}, '/?room=graph');
+  await settled(page);
+  await page.keyboard.press('/');
+  await page.keyboard.type('rank');
+  await page.keyboard.press('Enter');
+  assert.equal(new URL(page.url()).searchParams.get('fn'), nodeKey(answers.running.nodes.find((n) => n.function === 'Ranker.rank')));
+  assert.equal(await page.locator('g.bubble.selected').count(), 1);
+  await page.fill('#search', 'no such function');
+  await page.keyboard.press('Enter');
+  assert.match(new URL(page.url()).searchParams.get('fn'), /^Ranker\.rank@/, 'what is not found is not chosen');
+  assert.deepEqual(await check(), []);
+});
+
+test('the table has as many rows as one asks for', async (t) => {
+  const graph = big(1200);
+  const json = { ...graph, ...RUNNING };
+  const { answers, server, page, check } = await visit(t, { running: json, tree: treeOf(graph) }, '/?room=flame&view=table');
+  await shows(page, json);
+  const rows = () => page.locator('#rows tr').count();
+  assert.equal(await rows(), 500);
+  await page.click('.rows-more');
+  assert.equal(await rows(), 1000);
+  answers.running = { ...json, samples: json.samples + 1 };
+  server.push(answers.running);
+  await shows(page, answers.running);
+  assert.equal(await rows(), 1000, 'the next window keeps them');
+  await page.click('.rows-more');
+  assert.equal(await rows(), json.nodes.length);
+  assert.equal(await page.locator('.rows-more').isVisible(), false);
+  await page.fill('#search', 'module_7');
+  assert.ok((await rows()) < 60);
+  await page.fill('#search', '');
+  assert.equal(await rows(), 500);
+  assert.deepEqual(await check(), []);
+});
