@@ -329,5 +329,6 @@ export function diffOf(base, next, { least = 0.005, windows = 40, ...more } = {}
   return { base: side(base), new: side(next), scale: 1, warnings: [], functions, left_out: 0, ...more };
 }
 
-// The values of a label.
+// The values of labels.
 export const services = { label: 'service', values: [{ value: 'shop', samples: 284310 }, { value: 'celery', samples: 61207 }, { value: '', samples: 37 }] };
+export const versions = { label: 'version', values: [{ value: '8c2f0d1', samples: 201730 }, { value: '5e7a9b3', samples: 82580 }] };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A page against a server of canned answers, for the tests that look at it in Chromium.
 import { after, before } from 'node:test';
-import { T0, deploys, linesOf, processes, recordings, regressions, services, shop, status, treeOf, windowsOf } from './canned.mjs';
+import { T0, deploys, linesOf, processes, recordings, regressions, services, shop, status, treeOf, versions, windowsOf } from './canned.mjs';
 import { launch, needBrowser, openPage, serve, viewerFiles } from './harness.mjs';
 
 needBrowser();
@@ -26,7 +26,7 @@ const NO_SOURCE = { status: 403, body: { error: 'no source is read on this host'
 
 // A server of canned answers. `answers` may be changed while the test runs.
 async function canned(answers) {
-  const a = { running: shop(0.6, 0, RUNNING), stored: shop(1, 5), processes, status: null, deploys, regressions, recordings, services, recording: () => ({ status: 404, body: { error: 'no such recording', hint: '' } }), ...answers };
+  const a = { running: shop(0.6, 0, RUNNING), stored: shop(1, 5), processes, status: null, deploys, regressions, recordings, services, versions, recording: () => ({ status: 404, body: { error: 'no such recording', hint: '' } }), ...answers };
   const asked = (query) => (query.get('from') === `${T0}.002` ? a.running : a.stored);
   const tree = (query) => (typeof a.tree === 'function' ? a.tree(query) : a.tree) ?? treeOf(asked(query));
   const server = await serve(files.dir, {
@@ -42,6 +42,7 @@ async function canned(answers) {
     '/v1/recordings': (query, sent) => a.refusal ?? (sent.method === 'POST' ? a.record(JSON.parse(sent.body)) : a.recordings),
     '/v1/recordings/*': (query, sent) => a.refusal ?? a.recording(sent.path.split('/').pop(), query.get('format') ?? '', sent.method),
     '/v1/labels/service': () => a.refusal ?? a.services,
+    '/v1/labels/version': () => a.refusal ?? a.versions,
     '/v1/logout': () => a.logOut,
     ...Object.fromEntries(Object.entries(a.routes ?? {}).map(([path, answer]) => [path, (query) => a.refusal ?? answer(query)])),
   });
