@@ -137,6 +137,24 @@ test('the overview opens first, and says what is there', async (t) => {
   assert.deepEqual(await check(), []);
 });
 
+test('the time room tells the CPU of a service, and its filter leaves the samples of that alone', async (t) => {
+  const { page, check } = await login(t);
+  await page.click('button[data-room="time"]');
+  const whole = await until('a whole window of the workload', async () =>
+    (await get(page, '/v1/windows')).windows.find((w) => !w.running && w.processes.some((p) => p.pid === workload.pythonPid && p.samples > 20)), 60);
+  const { service } = whole.processes.find((p) => p.pid === workload.pythonPid);
+  assert.equal(service, 'workload.py');
+  await page.selectOption('#lanes', 'process');
+  await page.locator('.heat-table summary').click();
+  const row = page.locator('.heat-table tbody tr', { hasText: `${workload.pythonPid} ${service}` });
+  await row.waitFor();
+  assert.match(await row.textContent(), /[\d.]+ % of a CPU/);
+  await page.goto(new URL(`/?room=time&service=${service}&from=${whole.start}&to=${whole.end}`, page.url()).href);
+  const samples = whole.processes.filter((p) => p.service === service).reduce((n, p) => n + p.samples, 0);
+  await page.waitForFunction((n) => document.querySelector('#fact-samples').textContent.replace(/\D/g, '') === n, String(samples));
+  assert.deepEqual(await check(), []);
+});
+
 test('the flame graph is of the same windows, and of the running one', async (t) => {
   const { page, check } = await login(t);
   const drawn = (path) => page.goto(new URL(path, page.url()).href).then(() => page.waitForFunction(() => Number(document.querySelector('.flame canvas').dataset.drawn) > 0));

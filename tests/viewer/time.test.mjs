@@ -47,6 +47,14 @@ test('a click on a cell chooses its service and time, one on a name the service,
   assert.equal(await canvas(page).getAttribute('data-lanes'), '20');
   assert.match(await page.textContent('#heat-note'), /And 10 more services/);
   const at = await cell(page, 0, T0 - 600);
+  // More CPU is darker in the light theme.
+  const cells = await Promise.all([0, 2, 15].map((lane) => cell(page, lane, T0 - 600)));
+  const [most, less, least] = await canvas(page).evaluate((e, all) => {
+    const box = e.getBoundingClientRect();
+    const { data } = e.getContext('2d').getImageData(all[0].x - box.left, 0, 1, e.height);
+    return all.map((c) => [...data].slice(4 * Math.floor(c.y - box.top)).slice(0, 3).reduce((sum, v) => sum + v, 0));
+  }, cells);
+  assert.ok(100 < most && most < less && less < least && least < 720, `${most} ${less} ${least}`);
   await page.mouse.move(at.x, at.y);
   const said = await tip(page);
   assert.match(said, /^shop/);

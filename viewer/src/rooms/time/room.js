@@ -18,9 +18,9 @@ const LOSS = 16;
 const CLICK_PX = 4; // a pointer that moves less has clicked
 const RAMP = ['heat-0', 'heat-1', 'heat-2', 'heat-3', 'heat-4', 'heat-5'];
 
-// A ramp of colours as a table.
+// A ramp of colours, as the theme has them, rgb(...), as a table.
 function tableOf(stops, n = 64) {
-  const rgb = stops.map((s) => [1, 3, 5].map((i) => parseInt(s.slice(i, i + 2), 16)));
+  const rgb = stops.map((s) => s.match(/[\d.]+/g).slice(0, 3).map(Number));
   return Array.from({ length: n }, (_, i) => {
     const at = (i / (n - 1)) * (rgb.length - 1);
     const low = Math.min(rgb.length - 2, Math.floor(at));
