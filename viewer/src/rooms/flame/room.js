@@ -31,15 +31,15 @@ export function mountFlame({ section, tooltip, onChange }) {
 
   // What a frame's colour is of, and that in words.
   function colorOf(frame) {
+    if (state.color === 'doing') {
+      const d = DOINGS.find((one) => one.key === doingOf(frame));
+      return { class: d.class, of: d.name, at: '' };
+    }
     if (isSynthetic(frame)) return { class: 'c-none', of: 'frames that plop adds', at: '' };
     if (frame.kind === 'package') return { class: slotClass(packages, frame.place), of: frame.place, at: '' };
     if (state.color === 'kind') {
       const kinds = { python: 'c0', native: 'c1', kernel: 'c3' };
       return { class: kinds[frame.kind] ?? 'c-none', of: frame.kind || 'not known', at: '' };
-    }
-    if (state.color === 'doing') {
-      const d = DOINGS.find((one) => one.key === doingOf(frame));
-      return { class: d.class, of: d.name, at: '' };
     }
     if (state.color === 'package') {
       const name = packageOf(frame).name;
