@@ -109,3 +109,30 @@ test('the table has as many rows as one asks for', async (t) => {
   assert.equal(await rows(), 500);
   assert.deepEqual(await check(), []);
 });
+
+test('while not all of the graph is seen a map in the corner says what is, and a press there goes there', async (t) => {
+  const { page, check } = await visit(t, {}, '/?room=graph');
+  await settled(page);
+  const map = page.locator('.minimap');
+  assert.equal(await map.isVisible(), false);
+  for (let i = 0; i < 4; i++) await page.click('#zoom-in');
+  await map.waitFor();
+  assert.equal(await map.locator('circle').count(), await page.locator('g.bubble').count());
+  const seen = () => map.locator('.seen').evaluate((e) => ['x', 'y', 'width', 'height'].map((k) => Number(e.getAttribute(k))));
+  const before = await seen();
+  assert.ok(before[2] < 140 && before[2] > 5, String(before));
+  await screenshot(page, 'minimap');
+  const box = await map.boundingBox();
+  await page.mouse.move(box.x + 20, box.y + 20);
+  await page.mouse.down();
+  const there = await seen();
+  assert.ok(there[0] < before[0] && there[1] < before[1], `${there} after ${before}`);
+  // What was pressed is in the middle of what is seen, as far as the map goes.
+  await page.mouse.move(box.x + 75, box.y + 48);
+  await page.mouse.up();
+  const [x, y, w, h] = await seen();
+  assert.ok(Math.abs(x + w / 2 - 75) < 3 && Math.abs(y + h / 2 - 48) < 3, String([x, y, w, h]));
+  await page.click('#fit');
+  await map.waitFor({ state: 'hidden' });
+  assert.deepEqual(await check(), []);
+});

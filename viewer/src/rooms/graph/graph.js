@@ -4,6 +4,7 @@ import { drag, select, zoom, zoomIdentity, zoomTransform } from '../../d3.js';
 import { amount, amountOf, cut, nameOf, percent, place, visible } from '../../format.js';
 import { arrowPath, fitTransform, loopPath } from './geometry.js';
 import { createLayout } from './layout.js';
+import { createMinimap } from './minimap.js';
 import { isSynthetic, placeLabels } from '../../model.js';
 import { copyOf } from '../../exports/picture.js';
 import { createTheme } from '../../theme.js';
@@ -15,8 +16,8 @@ const LABEL_HEIGHT = 14;
 const RING = 3.5; // between the rim of a bubble and the ring that tells its total time
 const LISTED = 4; // callers and callees in a tooltip
 
-// `legend` lies over the left of the drawing, `overlays` are all elements that lie over it.
-export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
+// `legend` lies over the left of the drawing, `overlays` are all elements that lie over it, `minimap` an <svg> that does.
+export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, onSelect }) {
   const root = select(svg);
   const view = root.append('g').attr('class', 'view');
   const edgeLayer = view.append('g').attr('class', 'edges');
@@ -45,6 +46,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
     if (automatic) follow();
   });
   layout.onEnd(() => {
+    placeMinimap();
     if (automatic) fit(false);
     labels();
     root.attr('data-settled', 'true');
@@ -56,6 +58,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
     .on('zoom', (event) => {
       if (event.sourceEvent) automatic = false;
       view.attr('transform', event.transform);
+      minimap.see(seen());
       labels();
     });
   root.call(zooming).on('dblclick.zoom', null);
@@ -68,6 +71,26 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
     const box = svg.getBoundingClientRect();
     return { width: Math.max(50, box.width), height: Math.max(50, box.height) };
   };
+
+  const minimap = createMinimap({
+    svg: corner,
+    onCenter(x, y) {
+      automatic = false;
+      root.call(zooming.translateTo, x, y);
+    },
+  });
+
+  // The part of the drawing that is seen.
+  function seen() {
+    const { width, height } = size();
+    const t = zoomTransform(svg);
+    return { x: -t.x / t.k, y: -t.y / t.k, width: width / t.k, height: height / t.k };
+  }
+
+  function placeMinimap() {
+    minimap.place(drawn.nodes.map((d) => ({ ...layout.node(d.key), color: d.color })));
+    minimap.see(seen());
+  }
 
   function fit(animated) {
     const { width, height } = size();
@@ -417,6 +440,7 @@ export function createGraph({ svg, legend, overlays, tooltip, onSelect }) {
         hover('');
         tooltip.hide();
       }
+      placeMinimap();
       if (first || anew) fit(false);
       if (layout.settled()) root.attr('data-settled', 'true');
     },

@@ -9,8 +9,9 @@ export function mountGraph({ section, tooltip, onChange }) {
   const legend = $('#legend-box');
   const graph = createGraph({
     svg: $('#graph'),
+    minimap: $('.minimap'),
     legend,
-    overlays: [legend, $('#zoom-buttons'), $('#graph-note')],
+    overlays: [legend, $('#zoom-buttons'), $('#graph-note'), $('.minimap')],
     tooltip,
     onSelect: (fn) => onChange({ fn }),
   });
