@@ -259,6 +259,7 @@ export function createFlameCanvas({ section, tooltip, room, onWay }) {
   return {
     // What is drawn from now on; null: nothing. `next`: {at: id of the node that has the whole width, up, query, matches(frame), isChosen(frame)}.
     show(nextRoot, next) {
+      const begins = nextRoot !== null && next.up && (root === null || !view.up);
       root = nextRoot;
       view = next;
       if (root === null) {
@@ -268,6 +269,8 @@ export function createFlameCanvas({ section, tooltip, room, onWay }) {
         return;
       }
       arrange();
+      // Flames are looked at from where they stand.
+      if (begins) scroll.scrollTop = scroll.scrollHeight;
       if (hovered !== null) hovered = find(root, hovered.id);
       if (hovered !== null) tooltip.refresh(room.describe(hovered));
       showWay();

@@ -12,7 +12,7 @@ export const VIEWS = ['both', 'picture', 'table'];
 export const ROOMS = ['overview', 'time', 'graph', 'flame', 'lines', 'diff', 'record'];
 // Of the flame graph: what is at its root, what is below what, what a colour is of.
 export const GROUPS = { none: '', service: 'service', process: 'service,pid' };
-export const SHAPES = ['calls', 'inverted', 'callers', 'callees'];
+export const SHAPES = ['calls', 'inverted', 'callers', 'callees', 'sandwich'];
 export const COLORS = ['file', 'package', 'kind', 'doing'];
 export const SCOPES = ['function', 'file'];
 // What a row of the heat map is.

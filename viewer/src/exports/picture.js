@@ -61,6 +61,19 @@ export function newSvg(width, height, ground, title) {
   return svg;
 }
 
+// Two of them, one above the other; the upper may be null.
+export function stacked(upper, lower) {
+  if (upper === null || lower === null) return lower;
+  const [w, above, below] = [lower.getAttribute('width'), Number(upper.getAttribute('height')), Number(lower.getAttribute('height'))];
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('width', w);
+  svg.setAttribute('height', above + below);
+  svg.setAttribute('viewBox', `0 0 ${w} ${above + below}`);
+  lower.setAttribute('y', above);
+  svg.append(upper, lower);
+  return svg;
+}
+
 export function put(parent, name, attributes = {}) {
   const e = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);

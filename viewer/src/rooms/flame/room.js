@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The room of the flame graph: turns the tree into what is asked for, and says what a bar's colour and words are.
+import { stacked } from '../../exports/picture.js';
 import { createFlameCanvas } from '../../flame_canvas.js';
 import { amount, amountOf, cutMiddle, nameOf, percent, place, visible } from '../../format.js';
 import { assignSlots, isSynthetic, matches, slotClass } from '../../model.js';
@@ -20,14 +21,19 @@ export function mountFlame({ section, tooltip, onChange }) {
   let did = null; // of the nodes of root: what threads did, see waits.js
   let plain = null; // its root, folded as is asked for
   let root = null; // of what is drawn
+  let callers = null; // of the chosen function, where they are drawn above its calls
   let made = null; // what root was made from, and how
 
-  const flames = createFlameCanvas({
-    section,
-    tooltip,
-    room: { parts: partsOf, label: (node, letters) => cutMiddle(node.frame === null ? rootName() : nameOf(node.frame), letters), describe, choose, leave },
-    onWay: (at) => onChange({ at }),
-  });
+  const [part, above] = section.querySelectorAll('.flame-part');
+  const canvasOf = (element) =>
+    createFlameCanvas({
+      section: element,
+      tooltip,
+      room: { parts: partsOf, label: (node, letters) => cutMiddle(node.frame === null ? rootName() : nameOf(node.frame), letters), describe, choose, leave },
+      onWay: (at) => onChange({ at }),
+    });
+  const flames = canvasOf(part);
+  const flamesAbove = canvasOf(above);
 
   // What a frame's colour is of, and that in words.
   function colorOf(frame) {
@@ -48,7 +54,7 @@ export function mountFlame({ section, tooltip, onChange }) {
     return { class: slotClass(slots, frame.place), of: frame.place || 'no file', at: frame.place };
   }
 
-  const ofChosen = () => state.shape === 'callers' || state.shape === 'callees';
+  const ofChosen = () => ['callers', 'callees', 'sandwich'].includes(state.shape);
 
   function make() {
     const how = [state.shape, state.fold, state.recursion, ofChosen() ? state.fn : ''].join('\n');
@@ -56,8 +62,9 @@ export function mountFlame({ section, tooltip, onChange }) {
     plain = simplify(tree.root, { fold: state.fold, recursion: state.recursion });
     if (state.shape === 'inverted') root = invert(plain);
     else if (state.shape === 'callers') root = callersOf(plain, state.fn);
-    else if (state.shape === 'callees') root = calleesOf(plain, state.fn);
+    else if (state.shape === 'callees' || state.shape === 'sandwich') root = calleesOf(plain, state.fn);
     else root = plain;
+    callers = state.shape === 'sandwich' ? callersOf(plain, state.fn) : null;
     did = null;
     made = { tree, how };
     const weights = new Map();
@@ -113,6 +120,7 @@ export function mountFlame({ section, tooltip, onChange }) {
     if (state.shape === 'inverted') said.push('Below each function is who called it');
     if (state.shape === 'callers') said.push('Below the chosen function is who called it');
     if (state.shape === 'callees') said.push('Below the chosen function is what it called');
+    if (state.shape === 'sandwich') said.push('Above is who called the chosen function, below what it called');
     if (root.value === 0 && ofChosen()) said.push(state.fn === '' ? 'Choose a function in the table or in the picture first' : 'The chosen function is not in this picture');
     if (tree.folded.value > 0) said.push(`What is too small to be drawn is [other]: ${percent(tree.folded.value, tree.samples)} of all`);
     said.push('width: total time \u00b7 Enter or a click zooms, Escape goes back');
@@ -145,18 +153,22 @@ export function mountFlame({ section, tooltip, onChange }) {
 
   // From what has the whole width to its caller; from the whole to nothing chosen.
   function leave(at) {
-    onChange(at === root ? { fn: '' } : { at: (at.parent ?? root).id });
+    onChange(at.parent === null ? { fn: '' } : { at: at.parent.id });
   }
 
   function update(view) {
     ({ tree, state, slots } = view);
     if (tree === null) {
-      root = made = null;
+      root = callers = made = null;
       flames.show(null, {});
+      flamesAbove.show(null, {});
       return;
     }
     make();
-    flames.show(root, { at: state.at, up: state.up, query: state.query, matches: (f) => matches(f, state.query), isChosen: (f) => f.key === state.fn });
+    const seen = { at: state.at, query: state.query, matches: (f) => matches(f, state.query), isChosen: (f) => f.key === state.fn };
+    above.hidden = callers === null;
+    flames.show(root, { ...seen, up: state.up && callers === null });
+    flamesAbove.show(callers, { ...seen, up: true });
     showLegend();
     showNote();
     flames.canvas.dataset.drawn = tree.samples;
@@ -164,8 +176,11 @@ export function mountFlame({ section, tooltip, onChange }) {
 
   return {
     update,
-    resize: () => flames.resize(),
-    picture: (title) => flames.picture(title),
+    resize() {
+      flames.resize();
+      flamesAbove.resize();
+    },
+    picture: (title) => stacked(flamesAbove.picture(title), flames.picture(title)),
     // How much the search finds, in words.
     found: () => (root === null || state.query === '' ? '' : percent(matched(root, (f) => matches(f, state.query)), root.value)),
   };
