@@ -7,6 +7,11 @@ from server import request
 from test_gateway import GOOD, Case
 
 
+def without_numbers(page):
+    """The page, of which only the times are others from one second to the next."""
+    return re.sub(rb"[0-9.]+", b"0", page)
+
+
 class Wire(Case):
     def test_answers_are_compressed_for_who_takes_it(self):
         # Of the gateway, and of the server that it asks: the same code answers for plopd.
@@ -18,7 +23,8 @@ class Wire(Case):
             for accepts, coding in (("gzip, deflate, br, zstd", "gzip"), ("br", None), ("gzip;q=0", None), ("*", "gzip")):
                 status, coded, data = request(at, "GET", path, None, {"Accept-Encoding": accepts, **extra})
                 assert (status, coded["Content-Encoding"], coded["Vary"]) == (200, coding, "Accept-Encoding")
-                assert (gzip.decompress(data) if coding else data) == plain
+                same = without_numbers(gzip.decompress(data) if coding else data) == without_numbers(plain)
+                assert same, accepts
             # What is packed already stays as it is, and so does what is short.
             for path in ("/v1/profile?format=pprof", "/v1/profile?format=collapsed"):
                 assert request(at, "GET", path, None, {"Accept-Encoding": "gzip", **extra})[1]["Content-Encoding"] is None
