@@ -53,6 +53,8 @@ test('by keyboard; a room without a picture says so; what is refused is said wit
   await page.waitForSelector('[data-part="functions"] li');
   await page.focus('#exports summary');
   await page.keyboard.press('Enter');
+  // It is filled when the browser says that it has opened.
+  await menu(page).locator('button:disabled').first().waitFor();
   assert.deepEqual(await menu(page).locator('button:disabled').evaluateAll((all) => all.map((b) => b.dataset.format)), ['svg', 'png']);
   await page.keyboard.press('Tab');
   const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);

@@ -9,7 +9,7 @@ import { screenshot } from './harness.mjs';
 import { RUNNING, visit } from './visit.mjs';
 
 const ROW = 19;
-const canvas = (page) => page.locator('.flame canvas');
+const canvas = (page) => page.locator('.flame canvas').first();
 const drawn = (page, samples, at = '') =>
   page.waitForFunction(([n, id]) => {
     const c = document.querySelector('.flame canvas');
@@ -61,7 +61,7 @@ test('bars are where the JSON has them, tell their numbers, zoom by a click, and
     await drawn(page, json.samples, rank.id);
     await page.locator('.crumbs button').first().click();
     await drawn(page, json.samples);
-    assert.equal(await page.locator('.flame nav.way').isVisible(), false);
+    assert.equal(await page.locator('.flame nav.way').first().isVisible(), false);
     assert.deepEqual(await check(), []);
   }
 });
