@@ -182,7 +182,7 @@ function busyPythons(n) {
 import time
 ${Array.from({ length: 30 }, (_, f) => `def f${f}_${i % 25}(n):\n    ${f === 29 ? 'return sum(range(n))' : `return f${f + 1}_${i % 25}(n) + ${f % 3 === 0 ? `f${Math.min(29, f + 2)}_${i % 25}(n // 3)` : '1'}`}`).join('\n')}
 while True:
-    f${i % 20}_${i % 25}(200)
+    f${i % 20}_${i % 25}(6000)
     time.sleep(${(n * 0.004).toFixed(3)})
 `;
   return Array.from({ length: n }, (_, i) => {

@@ -23,6 +23,7 @@ export function mountFlame({ section, tooltip, onChange }) {
   let root = null; // of what is drawn
   let callers = null; // of the chosen function, where they are drawn above its calls
   let made = null; // what root was made from, and how
+  let legendOf = null; // what the legend is of
 
   const [part, above] = section.querySelectorAll('.flame-part');
   const canvasOf = (element) =>
@@ -92,7 +93,10 @@ export function mountFlame({ section, tooltip, onChange }) {
 
   const rootName = () => `all: ${amountOf(root.value, tree.unit)}`;
 
+  // Of all nodes, however few are drawn: only when they are others, or coloured by something else.
   function showLegend() {
+    if (legendOf?.plain === plain && legendOf.color === state.color) return;
+    legendOf = { plain, color: state.color };
     const by = new Map();
     for (const node of walk(plain)) {
       if (node.frame === null || node.self === 0) continue;
