@@ -198,28 +198,14 @@ static int show(const struct lines_options *o, const json_t *answer)
 static int run(const struct lines_options *o)
 {
 	_cleanup_free_ char *path = NULL;
-	_cleanup_buf_ struct buf b = {};
 	json_t *answer;
 	int r;
 
 	if (!o->function && !o->file)
 		return ctl_usage("lines", "say --function NAME, --file PATH or both");
-	buf_puts(&b, "/v1/lines?");
-	if (o->function) {
-		buf_puts(&b, "function=");
-		http_escape(&b, o->function);
-		buf_putc(&b, '&');
-	}
-	if (o->file) {
-		buf_puts(&b, "file=");
-		http_escape(&b, o->file);
-		buf_putc(&b, '&');
-	}
-	path = buf_string(&b);
-	if (!path) {
-		log_error("lines: out of memory");
+	path = past_path(&o->past, "/v1/lines", o->function, o->file);
+	if (!path)
 		return CTL_FAILED;
-	}
 	answer = past_ask(&o->past, path, true, &r);
 	if (!answer)
 		return r;

@@ -3,6 +3,7 @@
 
 #include "ctl/select.h"
 #include "ctl/suggest.h"
+#include "http/exchange.h"
 #include "util/log.h"
 
 /* Seconds: weeks of windows may have to be read. */
@@ -52,6 +53,28 @@ static int make_path(const struct past *p, const char *path, bool samples, char 
 		return CTL_DONE;
 	log_error("%s: out of memory", p->command);
 	return CTL_FAILED;
+}
+
+char *past_path(const struct past *p, const char *path, const char *function, const char *file)
+{
+	_cleanup_buf_ struct buf b = {};
+	char *ret;
+
+	buf_printf(&b, "%s?", path);
+	if (function) {
+		buf_puts(&b, "function=");
+		http_escape(&b, function);
+		buf_putc(&b, '&');
+	}
+	if (file) {
+		buf_puts(&b, "file=");
+		http_escape(&b, file);
+		buf_putc(&b, '&');
+	}
+	ret = buf_string(&b);
+	if (!ret)
+		log_error("%s: out of memory", p->command);
+	return ret;
 }
 
 json_t *past_ask(const struct past *p, const char *path, bool samples, int *ret_exit)

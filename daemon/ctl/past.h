@@ -18,6 +18,11 @@ struct past {
 /* An argp parser of these; its input is a struct past. */
 error_t past_on_option(int key, char *value, struct argp_state *state);
 /*
+ * The path of a question about functions of a name and a file, NULL: of any; with a "?" and all
+ * that follows it escaped. The caller's; NULL: out of memory, of which it has complained.
+ */
+char *past_path(const struct past *p, const char *path, const char *function, const char *file);
+/*
  * Asks GET path, behind whose "?" time and selectors are put, those of samples too or not. The
  * answer is the caller's; NULL: it has complained, and *ret_exit is the exit status.
  */

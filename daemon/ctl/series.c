@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/past.h"
 #include "ctl/suggest.h"
-#include "http/exchange.h"
 #include "util/log.h"
 
 struct series_options {
@@ -76,21 +75,12 @@ static int show(const struct series_options *o, const json_t *answer)
 static int run(const struct series_options *o)
 {
 	_cleanup_free_ char *path = NULL;
-	_cleanup_buf_ struct buf b = {};
 	json_t *answer;
 	int r;
 
-	buf_puts(&b, "/v1/series?");
-	if (o->function) {
-		buf_puts(&b, "function=");
-		http_escape(&b, o->function);
-		buf_putc(&b, '&');
-	}
-	path = buf_string(&b);
-	if (!path) {
-		log_error("series: out of memory");
+	path = past_path(&o->past, "/v1/series", o->function, NULL);
+	if (!path)
 		return CTL_FAILED;
-	}
 	answer = past_ask(&o->past, path, true, &r);
 	if (!answer)
 		return r;
