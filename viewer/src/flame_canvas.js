@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A flame graph on a canvas: draws what tree.js lays out, with zoom and the way back, mouse-over, keyboard. What a bar's colour and
 // words are, and what a click does, is the room's.
+import { clearCanvas } from './canvas.js';
 import { newSvg, put, rgb } from './exports/picture.js';
 import { cutMiddle, nameOf } from './format.js';
 import { createTheme } from './theme.js';
@@ -113,19 +114,9 @@ export function createFlameCanvas({ section, tooltip, room, onWay }) {
       ink.font = `${FONT}px ${colors.mono}`;
       letter = ink.measureText('mmmmmmmmmm').width / 10;
     }
-    const scale = devicePixelRatio || 1;
-    const w = width();
     const h = Math.max(50, scroll.clientHeight);
-    if (canvas.width !== Math.round(w * scale) || canvas.height !== Math.round(h * scale)) {
-      canvas.width = Math.round(w * scale);
-      canvas.height = Math.round(h * scale);
-      canvas.style.width = `${w}px`;
-      canvas.style.height = `${h}px`;
-    }
-    ink.setTransform(scale, 0, 0, scale, 0, 0);
-    ink.clearRect(0, 0, w, h);
+    clearCanvas(canvas, ink, width(), h);
     ink.font = `${FONT}px ${colors.mono}`;
-    ink.textBaseline = 'middle';
     let boxes = 0;
     for (const row of rows) {
       const y = topOf(row[0].row) - scroll.scrollTop;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The time room: a heat map of CPU by service or process over time, with what happened meanwhile. It chooses the time of all rooms.
+import { clearCanvas } from '../../canvas.js';
 import { hostTime } from '../../api.js';
 import { scaleTime } from '../../d3.js';
 import { isOfService, ofService } from '../../filters.js';
@@ -85,20 +86,7 @@ export function mountTime({ section, tooltip, onChange }) {
     if (lanes.length > 0) at.lane = Math.min(at.lane, lanes.length - 1);
   }
 
-  function fit() {
-    const scale = devicePixelRatio || 1;
-    const w = place.left + place.width + 2;
-    const h = bottom() + 2;
-    if (canvas.width !== Math.round(w * scale) || canvas.height !== Math.round(h * scale)) {
-      canvas.width = Math.round(w * scale);
-      canvas.height = Math.round(h * scale);
-      canvas.style.width = `${w}px`;
-      canvas.style.height = `${h}px`;
-    }
-    ink.setTransform(scale, 0, 0, scale, 0, 0);
-    ink.clearRect(0, 0, w, h);
-    ink.textBaseline = 'middle';
-  }
+  const fit = () => clearCanvas(canvas, ink, place.left + place.width + 2, bottom() + 2);
 
   function draw() {
     if (view === null || section.offsetParent === null) return;
