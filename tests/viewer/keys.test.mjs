@@ -240,7 +240,10 @@ for (const room of ROOMS) {
       answers.running = next;
       server.push(next);
       await shows(page, next);
-      await page.evaluate(() => new Promise((done) => setTimeout(done, 300)));
+      // What moves has moved by the frame after the next, and is told in the one after that.
+      await page.evaluate(async () => {
+        for (let i = 0; i < 4; i++) await new Promise(requestAnimationFrame);
+      });
     }
     assert.deepEqual(await page.evaluate(() => globalThis.shifts), []);
     assert.deepEqual(await check(), []);
