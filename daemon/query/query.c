@@ -54,11 +54,11 @@ int query_encode(const struct query *q, const struct profile *p, struct buf *out
 }
 
 /* The parameters that are no selectors. */
-static const char *const names[] = { "from",     "to",   "format", "seconds", "group_by",
-				     "function", "file", "name",   "deltas",  "recording" };
+static const char *const names[] = { "from", "to",   "format", "seconds",   "group_by", "function",
+				     "file", "name", "deltas", "recording", "step" };
 #define NAMES_HINT                                                                          \
 	"besides selectors there are from, to, format, seconds, group_by, function, file, " \
-	"name, deltas and recording"
+	"name, deltas, recording and step"
 
 /* The last one counts. */
 static int take_text(char **text, const char *value)
@@ -119,6 +119,13 @@ static int take(struct query *q, const struct query_parameter *p, struct refusal
 			return -EINVAL;
 		}
 		q->seconds = (unsigned int)v;
+	} else if (streq(p->key, "step")) {
+		if (parse_u64(p->value, 1, QUERY_MAX_STEP, &v) < 0) {
+			refusal_say(ret, 400, NULL, "step=%.64s is not a number from 1 to %d",
+				    p->value, QUERY_MAX_STEP);
+			return -EINVAL;
+		}
+		q->step_ns = v * NSEC_PER_SEC;
 	} else if (streq(p->key, "format")) {
 		q->format = format_find(p->value);
 		if (!q->format) {

@@ -10,9 +10,9 @@ struct query_parameter {
 };
 
 /*
- * The parameters that several routes share: from, to (Unix seconds), seconds, format, group_by,
- * deltas, and SELECTORs by their keys. Keys that are neither are refused, so that a misspelt
- * selector does not widen an answer.
+ * The parameters that several routes share: from, to (Unix seconds), seconds, step, format,
+ * group_by, deltas, and SELECTORs by their keys. Keys that are neither are refused, so that a
+ * misspelt selector does not widen an answer.
  */
 struct query {
 	uint64_t from_ns, to_ns; /* default: the last ten minutes; from < to always */
@@ -26,10 +26,12 @@ struct query {
 	char *name;                  /* of a recording, or NULL; likewise */
 	char *recording;             /* the id of one, or NULL; likewise */
 	char *label;                 /* a key of processes, or NULL; likewise: not of parameters */
+	uint64_t step_ns;            /* of the list of windows; 0: each by itself */
 	bool deltas;                 /* of a stream: what has changed, format/live.h */
 };
 #define QUERY_RANGE_NS    (600 * NSEC_PER_SEC)
 #define QUERY_MAX_SECONDS 300
+#define QUERY_MAX_STEP    31536000 /* seconds: a year */
 
 /* -EINVAL: *ret_why says why; -ENOMEM. *ret is only filled on success. Pure. */
 int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now_ns,

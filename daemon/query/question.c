@@ -7,6 +7,8 @@ void question_init(struct question *k, struct source *s, enum question_about abo
 	*k = (struct question){ .source = s, .about = about, .memory = QUESTION_MEMORY };
 	k->query = *query;
 	*query = (struct query){};
+	if (about == QUESTION_WINDOWS && k->query.step_ns)
+		k->about = QUESTION_STEPS;
 	if (about == QUESTION_SERIES)
 		k->timeline.function = TAKE_PTR(k->query.function);
 	k->values.key = TAKE_PTR(k->query.label);
@@ -72,6 +74,7 @@ void question_clear(struct question *k)
 {
 	query_done(&k->query);
 	query_done(&k->new_query);
+	steps_free(k->steps);
 	deploys_done(&k->deploys);
 	timeline_done(&k->timeline);
 	values_done(&k->values);
@@ -92,6 +95,10 @@ void question_read(struct question *k)
 	k->r = 0;
 	for (int i = 0; i < SIDES && k->about == QUESTION_DIFF && k->r == 0; i++)
 		k->r = diff_windows_new(&k->sides[i]);
+	if (k->about == QUESTION_STEPS) {
+		k->steps = steps_new(k->query.step_ns);
+		k->r = k->steps ? 0 : -ENOMEM;
+	}
 	if (k->r == 0)
 		k->r = k->source->read(k->source, k);
 }
@@ -157,6 +164,25 @@ int question_add_window(struct question *k, const struct profile *window)
 	return r;
 }
 
+int question_add_step(struct question *k, const struct profile_process *p, uint64_t start_ns)
+{
+	return selectors_see(&k->query.selectors, p->info.uid) ?
+		       steps_add_process(k->steps, p, start_ns) :
+		       0;
+}
+
+static int add_step(struct question *k, const struct profile *window)
+{
+	struct head h;
+	int r;
+
+	head_of_profile(window, &h);
+	r = steps_add_head(k->steps, &h);
+	for (uint32_t i = 0; i < window->nprocesses && r == 0; i++)
+		r = question_add_step(k, &window->processes[i], window->start_ns);
+	return r;
+}
+
 static int add_deploys(struct question *k, const struct profile *window)
 {
 	int r = 0;
@@ -203,6 +229,8 @@ static int add(struct question *k, const struct profile *window)
 		return add_samples(k, window);
 	case QUESTION_DIFF:
 		return add_to_sides(k, window);
+	case QUESTION_STEPS:
+		return add_step(k, window);
 	case QUESTION_DEPLOYS:
 		return add_deploys(k, window);
 	case QUESTION_SERIES:
@@ -223,6 +251,21 @@ static int join(struct question *k)
 		r = add(k, k->added[i]);
 	if (r >= 0 && question_reads_profile(k) && !k->profile->hz)
 		k->profile->hz = k->hz;
+	return r;
+}
+
+static int write_steps(struct question *k)
+{
+	struct json_writer w = json_writer_on(&k->answer);
+	int r;
+
+	json_put_object(&w, NULL);
+	r = steps_put(k->steps, k->query.selectors.owned, &w);
+	if (r < 0)
+		return r;
+	json_put_end(&w);
+	r = json_writer_done(&w);
+	buf_putc(&k->answer, '\n');
 	return r;
 }
 
@@ -302,6 +345,8 @@ int question_write(struct question *k)
 		return write_recording(k);
 	if (k->about == QUESTION_LINES)
 		return write_lines(k);
+	if (k->about == QUESTION_STEPS)
+		return write_steps(k);
 	if (k->about == QUESTION_STORE) {
 		k->write(k, &w);
 	} else {
@@ -347,6 +392,10 @@ void question_refuse(const struct question *k, struct refusal *ret)
 	else if (k->r == -E2BIG && k->about == QUESTION_LABELS)
 		refusal_say(ret, 413, "ask for a shorter time, or for one service",
 			    "there are more than %d values in that time", VALUES_MOST);
+	else if (k->r == -E2BIG && k->about == QUESTION_STEPS)
+		refusal_say(ret, 413, "ask for a longer step, or for a shorter time",
+			    "there are windows in more than %d steps of %" PRIu64 " s of that time",
+			    STEPS_MOST, k->query.step_ns / NSEC_PER_SEC);
 	else if (k->r == -E2BIG)
 		refusal_say(ret, 413,
 			    "ask for a shorter time, for fewer processes, or for format json",

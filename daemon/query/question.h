@@ -7,6 +7,7 @@
 #include "query/query.h"
 #include "query/refusal.h"
 #include "query/source.h"
+#include "query/steps.h"
 #include "query/timeline.h"
 #include "query/values.h"
 #include "store/store.h"
@@ -15,6 +16,7 @@
 enum question_about {
 	QUESTION_STORE,      /* what there is: store_facts */
 	QUESTION_WINDOWS,    /* GET /v1/windows */
+	QUESTION_STEPS,      /* ... with a step */
 	QUESTION_PROFILE,    /* GET /v1/profile, in a format */
 	QUESTION_DIFF,       /* GET /v1/diff */
 	QUESTION_DEPLOYS,    /* GET /v1/deploys */
@@ -63,6 +65,7 @@ struct question {
 	struct buf windows; /* elements of the JSON array, separated by commas, oldest first */
 	struct profile *profile;
 	struct diff_windows *sides[SIDES]; /* of QUESTION_DIFF; owned */
+	struct steps *steps;               /* of QUESTION_STEPS; owned */
 	struct deploys deploys;            /* of QUESTION_DEPLOYS */
 	struct timeline timeline;          /* of QUESTION_SERIES */
 	struct values values;              /* of QUESTION_LABELS */
@@ -92,6 +95,8 @@ const struct query *question_side(const struct question *k, int side);
 int question_add_to_side(struct question *k, int side, const struct profile *window);
 /* The same of what a window adds up to, by diff_windows_sums(). */
 int question_add_sums(struct question *k, int side, const struct sums *s);
+/* Adds what a process had in a window that begins then, if it may be seen. */
+int question_add_step(struct question *k, const struct profile_process *p, uint64_t start_ns);
 /* Throws away what was added to a side. -ENOMEM. */
 int question_clear_side(struct question *k, int side);
 /* Frees what is in it. On the loop thread. */

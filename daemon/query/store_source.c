@@ -215,6 +215,36 @@ static int read_series(struct question *k, struct store_reader *reader)
 			       &k->timeline);
 }
 
+static int add_step_head(const struct head *h, void *ctx)
+{
+	return steps_add_head(ctx, h);
+}
+
+static int add_step_process(const struct profile_process *p, uint64_t start_ns, uint64_t end_ns,
+			    void *ctx)
+{
+	return question_add_step(ctx, p, start_ns);
+}
+
+/*
+ * Heads are small: they are those of windows, which tell where there were none. Processes are those
+ * of the longest roll-ups that have one step each.
+ */
+static int read_steps(struct question *k, struct store_reader *reader)
+{
+	const struct query *q = &k->query;
+	uint64_t unit = 0;
+	int r = store_each_head(reader, q->from_ns, q->to_ns, add_step_head, k->steps);
+
+	if (q->step_ns % STORE_UNIT_MINUTES == 0)
+		unit = q->step_ns % STORE_UNIT_HOURS ? STORE_UNIT_MINUTES : STORE_UNIT_HOURS;
+	store_reader_unit(reader, unit);
+	if (r == 0)
+		r = store_each_process(reader, q->from_ns, q->to_ns, NULL, false, add_step_process,
+				       k);
+	return r;
+}
+
 static int add_value(const struct profile_process *p, uint64_t start_ns, uint64_t end_ns, void *ctx)
 {
 	return values_add(ctx, p);
@@ -246,6 +276,8 @@ int store_source_read(struct source *s, struct question *k)
 	case QUESTION_WINDOWS:
 		return store_windows(reader, q->from_ns, q->to_ns, QUESTION_WINDOWS_MAX,
 				     &q->selectors, &k->windows);
+	case QUESTION_STEPS:
+		return read_steps(k, reader);
 	case QUESTION_PROFILE:
 		return read_profile(k, reader);
 	case QUESTION_LINES:

@@ -165,6 +165,12 @@ void head_add(struct head *to, const struct head *from)
 	}
 }
 
+void head_reduce(struct head *h, uint64_t samples)
+{
+	h->tally = (struct tally){ .ticks = samples, .python = samples };
+	h->samples = samples;
+}
+
 static void put(struct json_writer *w, const struct column *c, const struct head *h)
 {
 	switch (c->unit) {

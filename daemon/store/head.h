@@ -44,6 +44,8 @@ int head_bind(sqlite3_stmt *st, const struct head *h);
 
 /* Makes a head of several windows; to: zeroed before the first. The order is that of time. */
 void head_add(struct head *to, const struct head *from);
+/* All that is told of it to somebody who may only know of some processes: what these have. */
+void head_reduce(struct head *h, uint64_t samples);
 /* As the members of the object that GET /v1/windows has for a window. */
 void head_put(struct json_writer *w, const struct head *h);
 

@@ -155,6 +155,14 @@ int store_each_sums(struct store_reader *reader, uint64_t from_ns, uint64_t to_n
 int store_windows(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns, unsigned int max,
 		  const struct selectors *s, struct buf *to);
 /*
+ * The heads of these windows alone, oldest first, and those of roll-ups where windows are gone. A
+ * negative errno of each() ends it.
+ */
+struct head;
+typedef int (*store_head_fn)(const struct head *h, void *ctx);
+int store_each_head(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
+		    store_head_fn each, void *ctx);
+/*
  * The processes of these windows, without their stacks: each that the keys of a process in s (NULL:
  * none) leave in, with its samples in one window, or in a roll-up of store_reader_unit() at most.
  * A negative errno of each() ends it; STORE_ENOUGH as well, and that is no error.

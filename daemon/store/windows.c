@@ -26,13 +26,6 @@ static void put_process(struct buf *to, const struct profile_process *p)
 	json_put_end(&w);
 }
 
-/* All that is told of a window to somebody who may only know of some processes: what these have. */
-static void reduce(struct head *h, uint64_t samples)
-{
-	h->tally = (struct tally){ .ticks = samples, .python = samples };
-	h->samples = samples;
-}
-
 static bool listed(const struct selectors *s, uid_t uid)
 {
 	return !s || selectors_see(s, uid);
@@ -127,7 +120,7 @@ static int list_one(struct writing *k, const struct store_reader *reader, struct
 	if (r < 0)
 		return r;
 	if (s && s->owned)
-		reduce(h, k->listing.samples);
+		head_reduce(h, k->listing.samples);
 	/* it stands for all of its windows, as none of them is listed */
 	if (rollup)
 		h->id = rollup->first;
@@ -219,6 +212,34 @@ int store_each_process(struct store_reader *reader, uint64_t from_ns, uint64_t t
 	return r == STORE_ENOUGH ? 0 : r;
 }
 
+static int tell_heads(const struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
+		      store_head_fn each, void *ctx)
+{
+	_cleanup_(window_done) struct window_reader windows = {};
+	_cleanup_(walk_done) struct walk walk = {};
+	const struct rollup *rollup;
+	struct head h;
+	int r = walk_begin(&walk, &windows, reader, from_ns, to_ns, WALK_FINEST, false);
+
+	while (r == 0 && (r = walk_next(&walk, &h, &rollup)) > 0) {
+		r = reader_overdue(reader);
+		if (r == 0)
+			r = each(&h, ctx);
+	}
+	return r;
+}
+
+int store_each_head(struct store_reader *reader, uint64_t from_ns, uint64_t to_ns,
+		    store_head_fn each, void *ctx)
+{
+	int r = reader_begin(reader);
+
+	if (r == 0)
+		r = tell_heads(reader, from_ns, to_ns, each, ctx);
+	reader_end(reader);
+	return r;
+}
+
 int store_window_put(const struct profile *window, const struct selectors *s, struct buf *to)
 {
 	_cleanup_buf_ struct buf processes = { .limit = to->limit };
@@ -235,7 +256,7 @@ int store_window_put(const struct profile *window, const struct selectors *s, st
 		put_process(&processes, p);
 	}
 	if (s && s->owned)
-		reduce(&h, samples);
+		head_reduce(&h, samples);
 	put_window(to, &h, &processes);
 	return to->error;
 }

@@ -83,6 +83,7 @@ def ask_windows(m, t, path):
     for uid in (0, ONE, TWO):
         for parameters in ["", "from=0"] + [p for p, _ in queries(m, t) if "format=json&" in p and "group_by" not in p]:
             get(m, uid, "%s?%s" % (path, parameters), ("cm_",) if parameters == "from=0" else ())
+            get(m, uid, "%s?step=600&%s" % (path, parameters), ("cm_",) if parameters == "from=0" else ())
 
 
 def ask_diff(m, t, path):

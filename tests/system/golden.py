@@ -123,7 +123,7 @@ def named():
     """(key, value, sentence) of what is no name of a process, a sample or a control group."""
     for query, words in REFUSALS:
         key, _, value = query.partition("=")
-        if key not in ("from", "format", "seconds"):
+        if key not in ("from", "format", "seconds", "step"):
             yield key, value, words
     yield "cgroup", "", '"" is not the path of a control group'
     yield "unit", "", '"" is not the name of a systemd unit'
@@ -181,6 +181,21 @@ class Windows:
 
 class Sums(Windows):
     """Of what plopctl's stand-in has none."""
+
+    def test_steps(self, one):
+        """Windows by steps have what windows have."""
+        listed = [w for w in one.held_to("windows", "GET", "/v1/windows?from=0")["windows"] if not w["running"]][:-1]
+        steps = one.held_to("steps", "GET", "/v1/windows?from=0&to=%.3f&step=5" % (listed[-1]["end"] - 0.001))
+        assert steps["step_s"] == 5 and 1 <= len(steps["windows"]) < len(listed) + 1, steps
+        for key in ("samples", "ticks", "python", "other", "truncated"):
+            assert sum(w[key] for w in steps["windows"]) == sum(w[key] for w in listed), (key, steps, listed)
+        assert abs(sum(w["covered_s"] for w in steps["windows"]) - sum(w["end"] - w["start"] for w in listed)) < 1e-3
+        samples = sum(p["samples"] for w in listed for p in w["processes"])
+        for key in ("services", "processes"):
+            assert all(len(row["samples"]) == len(steps["windows"]) for row in steps[key]) and steps["other_" + key] is None
+            assert sum(sum(row["samples"]) for row in steps[key]) == samples, (key, steps, listed)
+        said = one.held_to("error", "GET", "/v1/windows?from=0&step=x", status=400)
+        assert said["hint"] is None and "step=x is not a number" in said["error"]
 
     def test_series(self, one):
         """Over time, of all and of a function; and the values of a label."""

@@ -33,7 +33,7 @@ START_TEST(all_of_them)
 	static const struct query_parameter p[] = {
 		{ "from", "1795359000.5" }, { "to", "1795359300" }, { "format", "pprof" },
 		{ "seconds", "300" },       { "pid", "1" },         { "pid", "2" },
-		{ "comm", "a b" },          { "token", "secret" },
+		{ "comm", "a b" },          { "token", "secret" },  { "step", "3600" },
 	};
 	_cleanup_query_ struct query q = {};
 
@@ -43,6 +43,7 @@ START_TEST(all_of_them)
 	ck_assert(q.has_from && q.has_to);
 	ck_assert_str_eq(q.format->name, "pprof");
 	ck_assert_uint_eq(q.seconds, 300);
+	ck_assert_uint_eq(q.step_ns, 3600 * NSEC_PER_SEC);
 	ck_assert_uint_eq(q.selectors.n, 3);
 	ck_assert_str_eq(q.selectors.items[2].key, "comm");
 	ck_assert_str_eq(q.selectors.items[2].value, "a b");

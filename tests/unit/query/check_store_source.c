@@ -151,6 +151,53 @@ START_TEST(values_have_all_samples)
 }
 END_TEST
 
+/* By windows, by ten minutes, and by six hours: each step has what it had, whatever is read. */
+START_TEST(steps_are_as_exact)
+{
+	static const char *const steps[] = { "300", "600", "21600" };
+	static const size_t most[] = { 400, 111, 5 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		const struct query_parameter p[] = { ALL, { "step", steps[i] } };
+		_cleanup_free_ char *windows = ask(QUESTION_WINDOWS, NULL, p, ARRAY_SIZE(p));
+		_cleanup_free_ char *rolled = NULL;
+		json_t *answer = json_loads(windows, 0, NULL), *one;
+		json_int_t sum = 0;
+		size_t k;
+
+		if (i == 0)
+			roll();
+		rolled = ask(QUESTION_WINDOWS, NULL, p, ARRAY_SIZE(p));
+		ck_assert_str_eq(windows, rolled);
+		ck_assert_uint_le(json_array_size(json_object_get(answer, "windows")), most[i]);
+		json_array_foreach(json_object_get(answer, "windows"), k, one)
+			sum += json_integer_value(json_object_get(one, "samples"));
+		one = json_array_get(json_object_get(answer, "services"), 0);
+		ck_assert_str_eq(json_string_value(json_object_get(one, "service")), "shop");
+		ck_assert_int_gt(sum, 1000 * WINDOWS);
+		json_decref(answer);
+	}
+}
+END_TEST
+
+START_TEST(steps_are_bounded)
+{
+	static const struct query_parameter p[] = { ALL, { "step", "60" } };
+	struct refusal why = {};
+	struct question k;
+
+	begin(&k, QUESTION_WINDOWS, NULL, p, ARRAY_SIZE(p));
+	question_read(&k);
+	ck_assert_int_eq(k.r, -E2BIG);
+	question_refuse(&k, &why);
+	ck_assert_uint_eq(why.status, 413);
+	ck_assert_str_eq(why.error,
+			 "there are windows in more than 400 steps of 60 s of that time");
+	ck_assert_str_eq(why.hint, "ask for a longer step, or for a shorter time");
+	question_clear(&k);
+}
+END_TEST
+
 /* All points of a series: samples, and what of them is the function's. */
 struct points {
 	double samples, self, total;
@@ -323,5 +370,6 @@ START_TEST(a_recording_is_its_makers)
 END_TEST
 
 CHECK_MAIN_WITH("query/store_source", setup, teardown, deploys_are_as_exact,
-		values_have_all_samples, a_series_adds_up, a_day_is_compared_by_ten_minutes,
-		recordings_are_compared, a_recording_is_its_makers);
+		values_have_all_samples, steps_are_as_exact, steps_are_bounded, a_series_adds_up,
+		a_day_is_compared_by_ten_minutes, recordings_are_compared,
+		a_recording_is_its_makers);
