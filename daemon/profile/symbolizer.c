@@ -10,8 +10,7 @@ struct code_entry {
 	uint64_t address; /* MARK as fingerprint: what was met there in a cycle, see mark_loose() */
 	uint32_t fingerprint;
 	uint32_t confirmed; /* the cycle in which it was last wanted, or found to be still there */
-	bool stale;         /* ... it was not there any more */
-	bool settled;       /* ... or it is one that has settled (plop/seen.h) */
+	bool stale;         /* ... it was not there any more, or nobody could say so */
 	bool captured;
 	bool partial;    /* captured, but not all of it: the target has the rest */
 	bool failed;     /* neither source had it; asked again only when a record comes */
@@ -44,6 +43,7 @@ struct code_table {
 	 * Entries move, addresses do not.
 	 */
 	struct frame_list wanted, missing;
+	bool unnoted; /* there was no memory for all of them */
 };
 
 int code_table_new(const struct plop_layout *layout, struct code_table **ret)
@@ -393,37 +393,42 @@ static bool is_replaced(const struct code_table *t, const struct plop_frame *f)
 	return e && e->confirmed == t->cycle && (e->stale || e->loose != f->fingerprint);
 }
 
-int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_frame *frames,
-		    uint32_t n, bool settled)
+/* Of one frame. What is to be confirmed is stale until it is. */
+static int code_table_want_frame(struct code_table *t, const struct plop_frame *f)
 {
-	int r = 0;
+	uint32_t fingerprint = f->fingerprint & PLOP_FINGERPRINT_BITS;
+	/* one that is not in the table is read, and thereby confirmed */
+	int r = code_table_miss(t, f, fingerprint);
+	struct code_entry *e;
 
-	if (t->cycle != cycle)
-		t->wanted.n = t->missing.n = 0;
-	t->cycle = cycle;
-	for (uint32_t i = 0; i < n && r >= 0; i++) {
-		uint32_t fingerprint = frames[i].fingerprint & PLOP_FINGERPRINT_BITS;
-		struct code_entry *e;
-
-		if (!plop_frame_is_python(frames[i].code))
-			continue;
-		/* one that is not in the table is read, and thereby confirmed */
-		r = code_table_miss(t, &frames[i], fingerprint);
-		if (r >= 0 && frames[i].fingerprint & PLOP_FINGERPRINT_LOOSE)
-			r = mark_loose(t, frames[i].code, fingerprint);
-		if (r < 0 || !(frames[i].fingerprint & PLOP_FINGERPRINT_UNREAD))
-			continue;
-		e = code_lookup(t, frames[i].code, fingerprint);
-		if (!e || (!e->code && !e->failed))
-			continue;
-		if (e->confirmed != cycle) {
-			r = frame_list_add(&t->wanted, frames[i].code, 0, fingerprint);
-			e->confirmed = cycle;
-			e->stale = e->settled = false;
-		}
-		e->settled |= settled;
-	}
+	if (r >= 0 && f->fingerprint & PLOP_FINGERPRINT_LOOSE)
+		r = mark_loose(t, f->code, fingerprint);
+	if (!(f->fingerprint & PLOP_FINGERPRINT_UNREAD))
+		return r;
+	e = code_lookup(t, f->code, fingerprint);
+	if (!e || e->confirmed == t->cycle)
+		return r;
+	e->confirmed = t->cycle;
+	e->stale = true;
+	if (r >= 0 && (e->code || e->failed))
+		r = frame_list_add(&t->wanted, f->code, 0, fingerprint);
 	return r;
+}
+
+int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_frame *frames,
+		    uint32_t n)
+{
+	if (t->cycle != cycle) {
+		t->wanted.n = t->missing.n = 0;
+		t->unnoted = false;
+	}
+	t->cycle = cycle;
+	for (uint32_t i = 0; i < n; i++) {
+		if (plop_frame_is_python(frames[i].code) &&
+		    code_table_want_frame(t, &frames[i]) < 0)
+			t->unnoted = true;
+	}
+	return t->unnoted ? -ENOMEM : 0;
 }
 
 /*
@@ -473,6 +478,8 @@ int code_table_confirm(struct code_table *t, const struct reader *memory, uint64
 	int r = 0;
 
 	t->wanted.n = 0;
+	if (t->unnoted)
+		return -ENOMEM;
 	if (n == 0)
 		return 0;
 	now = calloc(n, sizeof(*now));
@@ -491,17 +498,19 @@ int code_table_confirm(struct code_table *t, const struct reader *memory, uint64
 		const struct plop_frame *f = &t->wanted.frames[i];
 		struct code_entry *e = code_lookup(t, f->code, f->fingerprint);
 
-		/*
-		 * of a process that is gone nothing can be confirmed but by what was met; what has
-		 * been the same for so long is taken to be it where its memory does not answer
-		 */
-		if (!e ||
-		    (!is_replaced(t, f) &&
-		     (gone || now[i].result == -ESRCH || (now[i].result == -EAGAIN && e->settled) ||
-		      (now[i].result == 0 && now[i].fingerprint == f->fingerprint))))
+		if (!e)
 			continue;
-		e->stale = true;
-		loosen(f->code, ctx);
+		/*
+		 * Of a process that is gone nothing can be confirmed but by what was met. Where its
+		 * memory does not answer, nothing is known, however long it was the same; from then
+		 * on it is read at each tick.
+		 */
+		if (!is_replaced(t, f) &&
+		    (gone || now[i].result == -ESRCH ||
+		     (now[i].result == 0 && now[i].fingerprint == f->fingerprint)))
+			e->stale = false;
+		else
+			loosen(f->code, ctx);
 	}
 	return 0;
 }
@@ -529,7 +538,8 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 	e = code_entry(t, f->code, fingerprint);
 	if (!e)
 		return NULL;
-	if (f->fingerprint & PLOP_FINGERPRINT_UNREAD && e->confirmed == t->cycle && e->stale) {
+	if (f->fingerprint & PLOP_FINGERPRINT_UNREAD && e->code && e->confirmed == t->cycle &&
+	    e->stale) {
 		*ret_source = CODE_STALE;
 		return NULL;
 	}
@@ -537,11 +547,13 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
 		uint32_t now = fingerprint;
 		int r = code_object_read(memory, &t->layout, f->code, &code, &now);
 
-		if (r == 0 && now == fingerprint)
+		if (r == 0 && now == fingerprint) {
 			code_entry_set(t, e, TAKE_PTR(code), false);
-		else
+			e->stale = false;
+		} else {
 			/* where it was not tried, it may be in the next cycle */
 			e->failed = r != -EAGAIN;
+		}
 		e->partial = e->partial && r == -EAGAIN;
 	}
 	if (e->code && e->code->copied)

@@ -78,11 +78,11 @@ struct code_object *code_table_find(struct code_table *t, const struct reader *m
  * reads memory beforehand; then code_table_confirm() reads what is to be confirmed. Stale is what
  * is another now, or gone, or was met at an address that had another in this cycle. A memory that
  * says -EAGAIN has not been read: what it is asked for then is unknown in this cycle, and what is
- * to be confirmed is stale, unless a stack had it of which all has settled. loosen() is called for
- * each that is stale, whose address the kernel has to read at each tick. memory NULL: the process
- * has gone, and nothing is stale but what another was met at the address of. runtime: the address
- * of _PyRuntime; an interpreter that finalises frees all that ran before, and what it frees then is
- * not stale. 0 or -ENOMEM; what could not be confirmed for want of memory is taken as it is.
+ * to be confirmed is stale. loosen() is called for each that is stale, whose address the kernel has
+ * to read at each tick. memory NULL: the process has gone, and nothing is stale but what another
+ * was met at the address of. runtime: the address of _PyRuntime; an interpreter that finalises
+ * frees all that ran before, and what it frees then is not stale. 0; or -ENOMEM, from
+ * code_table_want() as well: what was to be confirmed in this cycle is stale then.
  */
 #define CODE_MISSING_MAX 16384
 struct code_wants {
@@ -91,7 +91,7 @@ struct code_wants {
 	uint64_t word; /* address of the one that is read when all is confirmed */
 };
 int code_table_want(struct code_table *t, uint32_t cycle, const struct plop_frame *frames,
-		    uint32_t n, bool settled);
+		    uint32_t n);
 void code_table_wants(const struct code_table *t, uint32_t cycle, uint64_t runtime,
 		      struct code_wants *ret);
 int code_table_confirm(struct code_table *t, const struct reader *memory, uint64_t runtime,

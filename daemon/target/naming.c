@@ -45,7 +45,7 @@ void naming_want(struct naming *n, const struct plop_stack *stack, const struct 
 	if (k && stack->flags & (PLOP_STACK_NO_INTERP | PLOP_STACK_FINALISED))
 		target_not_up(n->targets, k);
 	if (k && k->codes && stack->depth <= PLOP_MAX_DEPTH)
-		code_table_want(k->codes, (uint32_t)cycle, frames, stack->depth, !stack->young);
+		code_table_want(k->codes, (uint32_t)cycle, frames, stack->depth);
 }
 
 static void lacking_ask(struct naming *n, struct target *k);

@@ -84,7 +84,7 @@ static void play_stack(struct play *p, const uint8_t **data, size_t *size)
 		}
 		if (head[0] % 2) {
 			frames[i].fingerprint |= PLOP_FINGERPRINT_UNREAD;
-			FUZZ_ASSERT(code_table_want(p->table, head[1], &frames[i], 1, i & 1) == 0);
+			FUZZ_ASSERT(code_table_want(p->table, head[1], &frames[i], 1) == 0);
 			FUZZ_ASSERT(code_table_confirm(p->table,
 						       head[0] % 4 == 1 ? &p->memory : NULL,
 						       p->code, play_forget, p) == 0);

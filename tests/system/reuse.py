@@ -5,6 +5,7 @@ import concurrent.futures
 import json
 import os
 import re
+import signal
 import sys
 import time
 
@@ -270,6 +271,46 @@ def long_ones(plopd, at_once):
 @pytest.mark.parametrize("row", LONG, ids=host.called)
 def test_addresses_after_long_use(plopd, long_ones, row):
     check_addresses(plopd, row, 30, 12, long_ones(row))
+
+
+def children(pid):
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+        return [int(child) for child in f.read().split()]
+
+
+def stop_helpers(pid, seconds):
+    """Lets nobody who reads targets for plopd answer for so long, nor a new one begin."""
+    spawners = children(pid)
+    for spawner in spawners:
+        os.kill(spawner, signal.SIGSTOP)
+    helpers = [helper for spawner in spawners for helper in children(spawner)]
+    for helper in helpers:
+        os.kill(helper, signal.SIGSTOP)
+    time.sleep(seconds)
+    # what plopd has killed meanwhile is its spawner's child until that goes on
+    for one in helpers + spawners:
+        os.kill(one, signal.SIGCONT)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task/%d/children" % os.getpid()), reason="the kernel tells nobody's children")
+def test_address_nobody_read(start_plopd):
+    """Settled code that is replaced while whoever confirms it gives no answer: no name, and not its predecessor's."""
+    daemon = start_plopd(*PLOPD)
+    with Workload(sys.executable, "outlived.py", 12, 8) as work:
+        daemon.profiled(work.pid)
+        recording = host.Recording(daemon, work.pid)
+        work.go()
+        time.sleep(11.95)
+        stop_helpers(daemon.process.pid, 6)
+        assert json.loads(work.line("DONE")[1]), "it came to lie at another address"
+        counts = {}
+        for stack, count in recording.stop():
+            pair = tuple(name for name, _, _ in stack if re.match(r"(kept|hold)_\d|\[stale", name))
+            counts[pair] = counts.get(pair, 0) + count
+    print(counts)
+    assert not {pair for pair in counts if {name[-1] for name in pair} == {"0", "1"}}, counts
+    assert sum(count for pair, count in counts.items() if "[stale code]" in pair) > 10, counts
+    assert counts["kept_1", "hold_1"] > 500, "what was not confirmed is to be read at each tick from then on: %s" % counts
 
 
 @pytest.fixture(scope="module")

@@ -154,14 +154,14 @@ START_TEST(settled)
 	ck_assert_int_eq(code_table_record(f.table, &gone, r), 0);
 	frame = (struct plop_frame){ .code = CODE,
 				     .fingerprint = fingerprint | PLOP_FINGERPRINT_UNREAD };
-	ck_assert_int_eq(code_table_want(f.table, 1, &frame, 1, false), 0);
+	ck_assert_int_eq(code_table_want(f.table, 1, &frame, 1), 0);
 	ck_assert_int_eq(
 		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
 	ck_assert_str_eq(code_table_find(f.table, &memory, &frame, &source)->name, "first");
 	ck_assert_uint_eq(forgotten, 0);
 	/* the next cycle: another lies there */
 	m.head[f.layout.code_firstlineno] = 7;
-	ck_assert_int_eq(code_table_want(f.table, 2, &frame, 1, false), 0);
+	ck_assert_int_eq(code_table_want(f.table, 2, &frame, 1), 0);
 	ck_assert_int_eq(
 		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
 	ck_assert_ptr_null(code_table_find(f.table, &memory, &frame, &source));
@@ -174,7 +174,7 @@ START_TEST(settled)
 	forgotten = 0;
 	m.finalising = 1;
 	frame.fingerprint = fingerprint | PLOP_FINGERPRINT_UNREAD;
-	ck_assert_int_eq(code_table_want(f.table, 3, &frame, 1, false), 0);
+	ck_assert_int_eq(code_table_want(f.table, 3, &frame, 1), 0);
 	ck_assert_int_eq(
 		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
 	ck_assert_str_eq(code_table_find(f.table, &memory, &frame, &source)->name, "first");
@@ -183,23 +183,27 @@ START_TEST(settled)
 	/* the process ended: nothing was freed while it ran */
 	m.error = -ESRCH;
 	frame.fingerprint = fingerprint | PLOP_FINGERPRINT_UNREAD;
-	ck_assert_int_eq(code_table_want(f.table, 4, &frame, 1, false), 0);
+	ck_assert_int_eq(code_table_want(f.table, 4, &frame, 1), 0);
 	ck_assert_int_eq(
 		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
 	ck_assert_str_eq(code_table_find(f.table, &memory, &frame, &source)->name, "first");
 	ck_assert_uint_eq(forgotten, 0);
-	/* its memory does not answer: what has settled is taken to be there, nothing else */
+	/* its memory does not answer: nothing is known of what was not read at each tick */
 	m.error = -EAGAIN;
-	for (uint32_t cycle = 5; cycle < 8; cycle++) {
-		forgotten = 0;
-		ck_assert_int_eq(code_table_want(f.table, cycle, &frame, 1, cycle == 6), 0);
-		ck_assert_int_eq(code_table_want(f.table, cycle, &frame, 1, cycle == 5), 0);
-		ck_assert_int_eq(code_table_confirm(f.table, &memory, CODE + 4096, settled_forget,
-						    &forgotten),
-				 0);
-		ck_assert(!code_table_find(f.table, &memory, &frame, &source) == (cycle == 7));
-		ck_assert_uint_eq(forgotten, cycle == 7 ? CODE : 0);
-	}
+	ck_assert_int_eq(code_table_want(f.table, 5, &frame, 1), 0);
+	ck_assert_int_eq(
+		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
+	ck_assert_ptr_null(code_table_find(f.table, &memory, &frame, &source));
+	ck_assert_int_eq(source, CODE_STALE);
+	ck_assert_uint_eq(forgotten, CODE);
+	/* nor where nobody has confirmed anything; once that is done, there is a name again */
+	m.error = 0;
+	m.head[f.layout.code_firstlineno] = 0;
+	ck_assert_int_eq(code_table_want(f.table, 6, &frame, 1), 0);
+	ck_assert_ptr_null(code_table_find(f.table, &memory, &frame, &source));
+	ck_assert_int_eq(
+		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &forgotten), 0);
+	ck_assert_str_eq(code_table_find(f.table, &memory, &frame, &source)->name, "first");
 	code_table_free(f.table);
 	free(r);
 }
@@ -229,8 +233,8 @@ START_TEST(another_was_met)
 	frames[1].fingerprint |= PLOP_FINGERPRINT_LOOSE;
 	frames[2].fingerprint ^= 1 | PLOP_FINGERPRINT_LOOSE;
 	/* the same one, though its address changes; and in another cycle the other one */
-	ck_assert_int_eq(code_table_want(f.table, 1, frames + 2, 1, false), 0);
-	ck_assert_int_eq(code_table_want(f.table, 2, frames, 2, false), 0);
+	ck_assert_int_eq(code_table_want(f.table, 1, frames + 2, 1), 0);
+	ck_assert_int_eq(code_table_want(f.table, 2, frames, 2), 0);
 	ck_assert_int_eq(
 		code_table_confirm(f.table, &memory, CODE + 4096, settled_forget, &loosened), 0);
 	ck_assert_str_eq(code_table_find(f.table, &memory, &frames[0], &source)->name, "first");
@@ -239,7 +243,7 @@ START_TEST(another_was_met)
 	for (unsigned int i = 0; i < 3; i++) {
 		m.finalising = i == 1;
 		loosened = 0;
-		ck_assert_int_eq(code_table_want(f.table, 3 + i, frames, 3, false), 0);
+		ck_assert_int_eq(code_table_want(f.table, 3 + i, frames, 3), 0);
 		ck_assert_int_eq(code_table_confirm(f.table, i == 2 ? NULL : &memory, CODE + 4096,
 						    settled_forget, &loosened),
 				 0);
@@ -254,7 +258,7 @@ START_TEST(another_was_met)
 	}
 	/* nothing but that it has gone */
 	loosened = 0;
-	ck_assert_int_eq(code_table_want(f.table, 6, frames, 1, false), 0);
+	ck_assert_int_eq(code_table_want(f.table, 6, frames, 1), 0);
 	ck_assert_int_eq(code_table_confirm(f.table, NULL, CODE + 4096, settled_forget, &loosened),
 			 0);
 	ck_assert_str_eq(code_table_find(f.table, &memory, &frames[0], &source)->name, "first");
@@ -286,8 +290,8 @@ START_TEST(what_was_not_read_is_wanted)
 	ck_assert(!code_table_lacks(f.table, CODE, 8));
 	frames[0] = (struct plop_frame){ .code = CODE, .fingerprint = 7, .instr = 5 };
 	frames[1] = (struct plop_frame){ .code = CODE + 64, .fingerprint = 9 };
-	ck_assert_int_eq(code_table_want(f.table, 1, frames, 2, false), 0);
-	ck_assert_int_eq(code_table_want(f.table, 1, frames, 2, false), 0);
+	ck_assert_int_eq(code_table_want(f.table, 1, frames, 2), 0);
+	ck_assert_int_eq(code_table_want(f.table, 1, frames, 2), 0);
 	code_table_wants(f.table, 1, CODE + 4096, &w);
 	ck_assert_uint_eq(w.nconfirm, 0);
 	ck_assert_uint_eq(w.nread, 2);
@@ -301,17 +305,17 @@ START_TEST(what_was_not_read_is_wanted)
 	ck_assert_int_eq(source, CODE_CAPTURED);
 	ck_assert_ptr_null(code_table_find(f.table, &unread, &frames[1], &source));
 	/* the next cycle asks again; now the target says that there is nothing */
-	ck_assert_int_eq(code_table_want(f.table, 2, frames, 2, false), 0);
+	ck_assert_int_eq(code_table_want(f.table, 2, frames, 2), 0);
 	code_table_wants(f.table, 2, CODE + 4096, &w);
 	ck_assert_uint_eq(w.nread, 2);
 	ck_assert_str_eq(code_table_find(f.table, &gone, &frames[0], &source)->name, "first");
 	ck_assert_ptr_null(code_table_find(f.table, &gone, &frames[1], &source));
-	ck_assert_int_eq(code_table_want(f.table, 3, frames, 2, false), 0);
+	ck_assert_int_eq(code_table_want(f.table, 3, frames, 2), 0);
 	code_table_wants(f.table, 3, CODE + 4096, &w);
 	ck_assert_uint_eq(w.nread, 0);
 	/* settled, and not confirmed by anybody: whether it is still that function is not known */
 	frames[0].fingerprint |= PLOP_FINGERPRINT_UNREAD;
-	ck_assert_int_eq(code_table_want(f.table, 4, frames, 1, false), 0);
+	ck_assert_int_eq(code_table_want(f.table, 4, frames, 1), 0);
 	code_table_wants(f.table, 4, CODE + 4096, &w);
 	ck_assert_uint_eq(w.nconfirm, 1);
 	ck_assert_int_eq(

@@ -135,7 +135,7 @@ START_TEST(no_code_object)
 		const struct plop_frame f = { .code = codes[i], .fingerprint = 1 };
 		enum code_source source = CODE_READ;
 
-		ck_assert_int_eq(code_table_want(t, 1, &f, 1, false), 0);
+		ck_assert_int_eq(code_table_want(t, 1, &f, 1), 0);
 		ck_assert_ptr_null(code_table_find(t, &gone, &f, &source));
 		ck_assert_int_eq(source, CODE_UNKNOWN);
 	}
