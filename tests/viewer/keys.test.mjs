@@ -285,3 +285,29 @@ test('words are explained to whoever points at them, comes by keyboard, or taps'
   assert.equal(await page.locator('#words dt').count(), Object.keys(WORDS).length);
   assert.deepEqual(await check(), []);
 });
+
+test('a choice draws anew what it is about, and nothing else', async (t) => {
+  const graph = big(600);
+  const { page, check } = await visit(t, { running: { ...graph, ...RUNNING }, tree: treeOf(graph) }, '/?room=flame');
+  await page.waitForSelector('#strip [role="option"]', { state: 'attached' });
+  await page.waitForSelector('#rows tr');
+  await page.focus('#rows [tabindex="0"]');
+  for (const key of ['Enter', 'ArrowDown', 'Enter']) {
+    const touched = await page.evaluate(async (pressed) => {
+      const rows = new Set();
+      const bars = new Set();
+      const watch = new MutationObserver((list) => {
+        for (const { target } of list) (target.closest?.('#rows tr') ? rows : bars).add(target.closest?.('tr, g') ?? target.parentNode);
+      });
+      for (const id of ['rows', 'strip']) watch.observe(document.getElementById(id), { subtree: true, childList: true, attributes: true, characterData: true });
+      document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: pressed, bubbles: true, cancelable: true }));
+      if (pressed === 'Enter') document.activeElement.click();
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      watch.disconnect();
+      return { rows: rows.size, bars: bars.size };
+    }, key);
+    assert.ok(touched.rows > 0 && touched.rows <= 2, `${key}: ${touched.rows} rows`);
+    assert.equal(touched.bars, 0, key);
+  }
+  assert.deepEqual(await check(), []);
+});

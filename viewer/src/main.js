@@ -17,6 +17,7 @@ import { readRecording } from './rooms/record/facts.js';
 import { MOUNT } from './rooms.js';
 import { createRooms } from './stage.js';
 import { createStrip } from './strip.js';
+import { remembering } from './stale.js';
 import { SPANS, formatState, isLive, parseState, profilePath, profileQuery, sourceOf, treeQuery } from './state.js';
 import { createTable } from './table.js';
 import { THEMES, chooseTheme, chosenTheme } from './theme.js';
@@ -28,6 +29,7 @@ import { createWords } from './words.js';
 const POLL_MS = 4000; // status, processes, windows
 // Rooms that ask for what they show themselves, whatever is chosen of time and processes.
 const APART = ['diff'];
+const SPAN_STEPS = 1000; // that the time shown is told in: about a pixel each
 const REFRESH_MS = 2000; // a choice of windows that includes the running one
 
 const byId = (id) => document.getElementById(id);
@@ -47,6 +49,8 @@ let stopLoading = () => {};
 let retryAt = 0; // Date.now() when what failed is asked for again, 0: nothing failed
 const slots = new Map(); // file -> colour, for as long as the page lives
 const windowList = createWindows();
+const giveSlots = remembering((of) => assignSlots(files(of).map((f) => f.file), slots));
+const chooserOf = remembering((pids, filters, list) => chooser({ pids, filters }, list ?? []));
 
 const tooltip = createTooltip(byId('tooltip'));
 const rooms = createRooms({ mount: MOUNT, sections: document.querySelectorAll('section[data-room]'), tooltip, onChange: (patch, replace) => setState(patch, replace), onFound: () => renderFound() });
@@ -277,15 +281,17 @@ async function pollOnce() {
 }
 
 // The time of the strip and the heat map: from the first window that there is, so that bars are wide, but not less than ten minutes, so that time
-// has its measure.
+// has its measure. In steps that are not seen, so that bars need not move all the time.
 function spanShown() {
   const to = hostTime();
   const from = Math.max(Math.min(windows[0]?.start ?? to, to - SPANS['10m']), Math.min(to - SPANS[state.span], asked().from ?? to));
-  return { from, to: Math.max(to, windows[windows.length - 1]?.end ?? 0) };
+  const end = Math.max(to, windows[windows.length - 1]?.end ?? 0);
+  const step = Math.max(1, Math.floor((end - from) / SPAN_STEPS));
+  return { from: Math.floor(from / step) * step, to: Math.ceil(end / step) * step };
 }
 
 function renderSide() {
-  const chosen = chooser(state, processes ?? []);
+  const chosen = chooserOf(state.pids, state.filters, processes);
   processPanel.update(processes, state, chosen);
   strip.update(windows, asked(), spanShown(), chosen);
   showTime(asked(), profile, hostTime());
@@ -329,7 +335,7 @@ function words() {
 const renderWords = () => showEmpty(words());
 
 function render() {
-  if (profile !== null) assignSlots(files(profile).map((f) => f.file), slots);
+  if (profile !== null) giveSlots(profile);
   if (profile !== null || ['time', 'record'].includes(state.room) || APART.includes(state.room)) {
     rooms.update({ profile, tree, recording, processes, windows, span: spanShown(), status, state: asked(), slots, anew });
     anew = false;
@@ -401,7 +407,6 @@ byId('theme').addEventListener('click', () => {
 showTheme();
 
 new ResizeObserver(() => rooms.resize()).observe(byId('stage'));
-new ResizeObserver(() => renderSide()).observe(byId('strip'));
 // A page that nobody sees asks for nothing; it also leaves the browser's few connections to the others.
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) {

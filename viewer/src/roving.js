@@ -5,7 +5,8 @@
 const ITEMS = 'button:not(:disabled), a[href], summary';
 const PAGE = 10; // rows that Page Up and Page Down pass over
 
-const seen = (element) => element.getClientRects().length > 0;
+// Of what is hidden or folded: without the layout that the size of it would take.
+const seen = (element) => element.checkVisibility();
 
 export function createRoving(list) {
   let current = null;
@@ -14,8 +15,7 @@ export function createRoving(list) {
   function stop() {
     const items = [...list.querySelectorAll(ITEMS)];
     if (!items.includes(current) || !seen(current)) {
-      const shown = items.filter(seen);
-      current = shown.find((item) => item.matches('[aria-pressed="true"], [aria-current]')) ?? shown[0] ?? items[0] ?? null;
+      current = items.filter((item) => item.matches('[aria-pressed="true"], [aria-current]')).find(seen) ?? items.find(seen) ?? items[0] ?? null;
     }
     for (const item of items) {
       const index = item === current ? '0' : '-1';
@@ -34,7 +34,12 @@ export function createRoving(list) {
     const items = [...list.querySelectorAll(ITEMS)].filter(seen);
     const at = items.indexOf(event.target);
     // In a table up and down go from row to row.
-    const rows = list.matches('tbody') ? [...list.rows].map((row) => items.filter((item) => row.contains(item))).filter((row) => row.length > 0) : items.map((item) => [item]);
+    const byRow = new Map();
+    for (const item of items) {
+      const key = list.matches('tbody') ? item.closest('tr') : item;
+      byRow.set(key, [...(byRow.get(key) ?? []), item]);
+    }
+    const rows = [...byRow.values()];
     const row = rows.findIndex((r) => r.includes(event.target));
     const inRow = rows[row].indexOf(event.target);
     const below = (by) => rows[Math.min(rows.length - 1, Math.max(0, row + by))];

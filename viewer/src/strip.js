@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The time strip: one bar per window, as high as it has samples. Click, drag or arrow keys choose one or a range.
+// The time strip: bars of windows, as high as they have samples. Click, drag or arrow keys choose one or a range.
 import { pointer, scaleTime, select } from './d3.js';
 import { clock, count, duration, percent, visible } from './format.js';
-import { lostShare, sum, windowSamples } from './model.js';
+import { lostShare, sum } from './model.js';
+import { grainOf, runsOf, sumsOf } from './runs.js';
+import { remembering, stale } from './stale.js';
 import { isSelected, rangeOf } from './state.js';
 
 const AXIS = 16; // pixels below the bars, for the times
@@ -13,6 +15,8 @@ export function createStrip({ svg, tooltip, onRange }) {
   const bars = root.append('g').attr('class', 'windows');
   const axis = root.append('g').attr('class', 'axis').attr('aria-hidden', 'true');
   let windows = [];
+  let shown = null; // {state, span, chosen}
+  let size = null; // of the drawing
   let x = scaleTime();
   let anchor = -1; // where a range began
   let cursor = -1;
@@ -89,69 +93,85 @@ export function createStrip({ svg, tooltip, onRange }) {
     };
   }
 
-  // On each bar lies what was lost, in proportion to what was not; what of that is less than half a pixel is told in words alone.
-  function draw(state, span, chosen) {
-    const { width, height } = svg.getBoundingClientRect();
-    const floor = Math.max(10, height - AXIS);
-    x = scaleTime().domain([new Date(span.from * 1000), new Date(Math.max(span.to, span.from + 1) * 1000)]).range([4, Math.max(5, width - 4)]);
-    const samples = (w) => windowSamples(w, chosen);
-    const highest = Math.max(1, ...windows.map((w) => samples(w) / (1 - Math.min(0.99, lostShare(w)))));
-    const scale = (n) => ((floor - TOP) * n) / highest;
-    const top = (w) => floor - Math.max(1, scale(samples(w)));
-    const left = (w) => x(w.start * 1000);
-    const wide = (w) => Math.max(1.2, x(w.end * 1000) - left(w) - 1);
-
-    const g = bars
-      .selectAll('g')
-      .data(windows, (w) => w.start)
-      .join((enter) => {
-        const option = enter.append('g').attr('role', 'option');
-        option.append('rect').attr('class', 'back');
-        option.append('rect').attr('class', 'bar');
-        option.append('rect').attr('class', 'lost');
-        return option;
-      });
-    g.attr('id', (w) => `window-${Math.round(w.start)}`)
-      .classed('running', (w) => w.running)
-      .classed('chosen', (w) => isSelected(w, state))
-      .attr('aria-selected', (w) => String(isSelected(w, state)))
-      .attr('aria-label', (w) => `${clock(w.start)} to ${w.running ? 'now, running' : clock(w.end)}, ${count(samples(w))} samples, ${count(sum(w.lost))} lost`);
-    g.select('.back').attr('x', left).attr('width', wide).attr('y', 0).attr('height', floor);
-    g.select('.bar')
-      .attr('x', left)
-      .attr('width', wide)
-      .attr('y', top)
-      .attr('height', (w) => Math.max(1, scale(samples(w))));
-    const lost = (w) => {
-      const share = Math.min(0.99, lostShare(w));
-      const high = (scale(samples(w)) * share) / (1 - share);
-      return high < 0.5 ? 0 : high;
-    };
-    g.select('.lost').attr('x', left).attr('width', wide).attr('y', (w) => (top(w) - lost(w)).toFixed(1)).attr('height', (w) => lost(w).toFixed(1));
-
-    const ticks = x.ticks(Math.max(2, Math.floor(width / 110)));
+  // The scale, and the axis by it: while it is the same one, bars of the same windows are where they were.
+  const scaleOf = remembering((from, to, { width, height }) => {
+    const scale = scaleTime().domain([new Date(from * 1000), new Date(Math.max(to, from + 1) * 1000)]).range([4, Math.max(5, width - 4)]);
+    const ticks = scale.ticks(Math.max(2, Math.floor(width / 110)));
     const tick = axis.selectAll('g').data(ticks, (d) => d.getTime()).join((enter) => {
       const t = enter.append('g');
       t.append('line');
       t.append('text');
       return t;
     });
-    tick.attr('transform', (d) => `translate(${x(d).toFixed(1)},0)`);
-    tick.select('line').attr('y1', floor).attr('y2', floor + 4);
-    tick.select('text').attr('y', height - 3).attr('visibility', (d) => (x(d) < 22 || x(d) > width - 22 ? 'hidden' : null)).text((d) => clock(d.getTime() / 1000).replace(/:00$/, ''));
-    const last = windows.findLast((w) => isSelected(w, state));
-    root.attr('aria-activedescendant', last === undefined ? null : `window-${Math.round(last.start)}`);
+    tick.attr('transform', (d) => `translate(${scale(d).toFixed(1)},0)`);
+    tick.select('line').attr('y1', floorOf(height)).attr('y2', floorOf(height) + 4);
+    tick.select('text').attr('y', height - 3).attr('visibility', (d) => (scale(d) < 22 || scale(d) > width - 22 ? 'hidden' : null)).text((d) => clock(d.getTime() / 1000).replace(/:00$/, ''));
+    return scale;
+  });
+  const floorOf = (height) => Math.max(10, height - AXIS);
+  const choiceOf = remembering((from, to, recording) => ({ from, to, recording }));
+  const runsFor = remembering((list, grain, from, chosen) => runsOf(list, grain, from).map((run) => ({ ...run, ...sumsOf(run, chosen) })));
+
+  function enter(selection) {
+    const option = selection.append('g').attr('role', 'option');
+    for (const c of ['back', 'bar', 'lost']) option.append('rect').attr('class', c);
+    return option;
   }
+
+  const idOf = (run) => `window-${Math.round(run.start)}`;
+
+  // On each bar lies what was lost, in proportion to what was not; what of that is less than half a pixel is told in words alone.
+  const draw = remembering((runs, choice, scale) => {
+    const floor = floorOf(size.height);
+    const highest = Math.max(1, ...runs.map((r) => r.most / (1 - r.share)));
+    const tall = (n) => ((floor - TOP) * n) / highest;
+    const top = (r) => floor - Math.max(1, tall(r.most));
+    const left = (r) => scale(r.start * 1000);
+    const wide = (r) => Math.max(1.2, scale(r.end * 1000) - left(r) - 1);
+    const isChosen = (r) => r.windows.some((w) => isSelected(w, choice));
+    const lost = (r) => {
+      const high = (tall(r.most) * r.share) / (1 - r.share);
+      return high < 0.5 ? 0 : high;
+    };
+
+    const all = bars.selectAll('g').data(runs, (r) => r.start).join(enter);
+    const g = stale(all, (r) => [r.end, r.running, r.samples, r.lost, r.most, r.share, scale, highest, isChosen(r)]);
+    g.attr('id', idOf)
+      .classed('running', (r) => r.running)
+      .classed('chosen', isChosen)
+      .attr('aria-selected', (r) => String(isChosen(r)))
+      .attr('aria-label', (r) => `${clock(r.start)} to ${r.running ? 'now, running' : clock(r.end)}, ${count(r.samples)} samples, ${count(r.lost)} lost`);
+    g.select('.back').attr('x', left).attr('width', wide).attr('y', 0).attr('height', floor);
+    g.select('.bar').attr('x', left).attr('width', wide).attr('y', top).attr('height', (r) => Math.max(1, tall(r.most)));
+    g.select('.lost').attr('x', left).attr('width', wide).attr('y', (r) => (top(r) - lost(r)).toFixed(1)).attr('height', (r) => lost(r).toFixed(1));
+    const last = runs.findLast(isChosen);
+    root.attr('aria-activedescendant', last === undefined ? null : idOf(last));
+  });
+
+  function show() {
+    const { state, span, chosen } = shown;
+    size ??= svg.getBoundingClientRect();
+    x = scaleOf(span.from, span.to, size);
+    draw(runsFor(windows, grainOf((span.to - span.from) / size.width), span.from, chosen), choiceOf(state.from, state.to, state.recording), x);
+  }
+
+  new ResizeObserver(() => {
+    size = null;
+    if (shown !== null) show();
+  }).observe(svg);
 
   return {
     // chosen: of chooser()
     update(list, state, span, chosen) {
-      const start = windows[cursor]?.start;
-      const began = windows[anchor]?.start;
-      windows = list;
-      cursor = windows.findIndex((w) => w.start === start);
-      anchor = windows.findIndex((w) => w.start === began);
-      draw(state, span, chosen);
+      if (list !== windows) {
+        const start = windows[cursor]?.start;
+        const began = windows[anchor]?.start;
+        windows = list;
+        cursor = windows.findIndex((w) => w.start === start);
+        anchor = windows.findIndex((w) => w.start === began);
+      }
+      shown = { state, span, chosen };
+      show();
     },
   };
 }

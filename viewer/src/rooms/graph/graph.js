@@ -7,6 +7,7 @@ import { createLayout } from './layout.js';
 import { createMinimap } from './minimap.js';
 import { isSynthetic, placeLabels } from '../../model.js';
 import { copyOf } from '../../exports/picture.js';
+import { remembering, stale } from '../../stale.js';
 import { createTheme } from '../../theme.js';
 
 const LABELS = 160; // names tried at most
@@ -41,9 +42,15 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
   let labelled = 0; // when names were placed last
   let automatic = true; // the view follows the graph until somebody zooms or pans
 
-  const layout = createLayout(() => {
-    position();
-    if (automatic) follow();
+  const layout = createLayout({
+    onTick() {
+      position();
+      if (automatic) follow();
+    },
+    onLaid() {
+      root.classed('laying', false);
+      show(true);
+    },
   });
   layout.onEnd(() => {
     placeMinimap();
@@ -219,13 +226,14 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
     labelLayer.selectAll('text').classed('dim', (l) => dimmed(l.d));
   }
 
-  const touches = (key) => [...drawn.edges, ...drawn.aside].some((e) => (e.source === key && e.target === selected) || (e.target === key && e.source === selected));
+  // Keys of what a function calls or is called by.
+  const beside = remembering((of, key) => new Set([...of.edges, ...of.aside].flatMap((e) => (e.source === key ? [e.target] : e.target === key ? [e.source] : []))));
 
   function dimmed(d) {
     if (strange(d)) return true;
     if (searching) return !d.match;
     if (selected === '' || !byKey.has(selected)) return false;
-    return d.key !== selected && !touches(d.key);
+    return d.key !== selected && !beside(drawn, selected).has(d.key);
   }
 
   // Callers and callees of a function by count, from the whole profile: also those whose edges are not drawn.
@@ -278,22 +286,21 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
   // Those that are drawn always, and of the others those of the functions that somebody points at or has chosen.
   function edges() {
     const of = (e) => [e.source, e.target].some((key) => key === hovered || key === selected);
-    edgeLayer
-      .selectAll('path')
-      .data([...drawn.edges, ...drawn.aside.filter(of)], (e) => e.key)
-      .join((enter) =>
-        enter
-          .append('path')
-          .attr('fill-rule', 'evenodd')
-          .on('pointerenter', (event, e) => tooltip.show(describeEdge(e), event.clientX, event.clientY))
-          .on('pointermove', (event) => tooltip.move(event.clientX, event.clientY))
-          .on('pointerleave', () => tooltip.hide()),
-      )
+    const path = edgeLayer.selectAll('path').data([...drawn.edges, ...drawn.aside.filter(of)], (e) => e.key).join(enterEdge);
+    stale(path, (e) => [e])
       .classed('light', (e) => e.light)
       .attr('data-key', (e) => e.key)
       .attr('data-count', (e) => e.count)
       .attr('d', shape);
   }
+
+  const enterEdge = (enter) =>
+    enter
+      .append('path')
+      .attr('fill-rule', 'evenodd')
+      .on('pointerenter', (event, e) => tooltip.show(describeEdge(e), event.clientX, event.clientY))
+      .on('pointermove', (event) => tooltip.move(event.clientX, event.clientY))
+      .on('pointerleave', () => tooltip.hide());
 
   function shape(e) {
     const from = layout.node(e.source);
@@ -397,6 +404,15 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
     edgeLayer.selectAll('path').classed('dim', (e) => searching || far(e)).classed('chosen', (e) => !searching && selected !== '' && !far(e));
   }
 
+  // All of it, where it is now.
+  function show(anew) {
+    position();
+    labels();
+    placeMinimap();
+    if (anew) fit(false);
+    if (layout.settled()) root.attr('data-settled', 'true');
+  }
+
   function scale(by) {
     automatic = false;
     root.call(zooming.scaleBy, by);
@@ -414,7 +430,8 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
       searching = query !== '';
       if (anew) automatic = true;
       root.attr('data-settled', null);
-      const { first } = layout.update(drawn, profile.total);
+      const { laying } = layout.update(drawn, profile.total);
+      root.classed('laying', laying);
 
       const bubbles = bubbleLayer.selectAll('g.bubble').data(drawn.nodes, (d) => d.key).join(enterBubble);
       bubbles
@@ -432,17 +449,13 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
       tabStops();
       mark();
       files();
-      position();
-      labels();
       if (byKey.has(hovered)) {
         tooltip.refresh(describe(byKey.get(hovered)));
       } else if (hovered !== '') {
         hover('');
         tooltip.hide();
       }
-      placeMinimap();
-      if (first || anew) fit(false);
-      if (layout.settled()) root.attr('data-settled', 'true');
+      if (!laying) show(anew);
     },
     mark(key, query, file, nodes) {
       only = file;
@@ -468,10 +481,12 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
       automatic = true;
     },
     resized() {
+      if (layout.laying()) return;
       if (automatic) fit(false);
       else labels();
     },
     scale,
+    pause: layout.pause,
     // As it is seen now, as an <svg> of its own.
     picture: (title) => copyOf(svg, theme().ground, title),
   };

@@ -8,8 +8,10 @@ const STEPS = 560; // all of them together
 const RIM = 170; // how far from the middle line functions without edges want to be, if there are others
 const MEMORY = 10000; // positions kept of functions that are not drawn now
 const FRAME_MS = 6;
+const FRAME_MOST_MS = 30; // whoever presses a key meanwhile waits for as long
 const SLOW_MS = 50; // between two pictures
 const FIRST_MS = 300; // of computing before the first picture
+const SLICE_MS = 16; // of that at a time: keys and clicks come in between
 
 // Where columns are: callers left of what they call. A column is as wide as its largest bubble, and wider if it is full.
 function columnsOf(nodes) {
@@ -29,10 +31,12 @@ function columnsOf(nodes) {
   });
 }
 
-export function createLayout(onTick) {
+// onTick(): bubbles have moved. onLaid(): the first picture of others is computed, after update() has said that it is `laying` them.
+export function createLayout({ onTick, onLaid }) {
   const memory = new Map(); // key -> {x, y, fx, fy}
   let nodes = new Map(); // key -> what the simulation moves: {key, x, y, r, ...}
   let links = [];
+  let laying = null; // the timer of the next slice of the first picture
   let ticked = 0; // performance.now() when the last picture was begun
 
   const linkForce = forceLink().id((n) => n.key).distance((l) => l.source.r + l.target.r + 46).strength((l) => 0.25 + Math.min(0.5, l.share));
@@ -47,10 +51,10 @@ export function createLayout(onTick) {
     .force('y', towardsY)
     .alphaDecay(0.034) // 200 steps from 1 to the end
     .on('tick', () => {
-      // A large graph takes long to draw, and would take long to settle at one step for each picture: half of the time is for steps.
+      // A large graph takes long to draw, and would take long to settle at one step for each picture: up to half of the time is for steps.
       const now = performance.now();
       const between = now - ticked;
-      const end = now + (between < 1000 ? Math.max(FRAME_MS, between / 2) : FRAME_MS);
+      const end = now + (between < 1000 ? Math.min(FRAME_MOST_MS, Math.max(FRAME_MS, between / 2)) : FRAME_MS);
       const most = between > SLOW_MS ? 30 : 3;
       for (let i = 0; i < most && performance.now() < end && simulation.alpha() > simulation.alphaMin(); i++) simulation.tick();
       ticked = performance.now();
@@ -134,23 +138,41 @@ export function createLayout(onTick) {
 
     const first = fresh > 0.6 * nodes.size;
     if (first) {
-      settle(1);
+      settle();
+    } else if (laying !== null) {
+      // what is new moves along
     } else if (fresh > 0) {
       simulation.alpha(Math.max(simulation.alpha(), 0.12)).restart();
     } else if (rewired || grown) {
       simulation.alpha(Math.max(simulation.alpha(), 0.05)).restart();
+    } else if (!atRest()) {
+      simulation.restart();
     }
-    return { first, fresh };
+    return { laying: laying !== null };
   }
 
-  // Most of the way at once, so that the first picture is nearly the last; the rest is animated, then the timer stops.
-  function settle(alpha) {
-    simulation.alpha(alpha);
-    const end = performance.now() + FIRST_MS;
+  const atRest = () => simulation.alpha() <= simulation.alphaMin();
+
+  // Most of the way before the first picture, so that it is nearly the last; the rest is animated, then the timer stops. Where
+  // motion is not wanted, all of the way.
+  function settle() {
+    simulation.alpha(1).stop();
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    while (simulation.alpha() > simulation.alphaMin() && (still || performance.now() < end)) simulation.tick();
-    if (simulation.alpha() > simulation.alphaMin()) simulation.restart();
-    else simulation.stop();
+    let left = FIRST_MS;
+    const slice = () => {
+      const begun = performance.now();
+      while (!atRest() && performance.now() < begun + SLICE_MS) simulation.tick();
+      left -= performance.now() - begun;
+      if (!atRest() && (still || left > 0)) {
+        laying = setTimeout(slice);
+        return;
+      }
+      laying = null;
+      if (!atRest()) simulation.restart();
+      onLaid();
+    };
+    clearTimeout(laying);
+    laying = setTimeout(slice);
   }
 
   return {
@@ -158,7 +180,10 @@ export function createLayout(onTick) {
     node: (key) => nodes.get(key),
     nodes: () => simulation.nodes(),
     onEnd: (f) => simulation.on('end', f),
-    settled: () => simulation.alpha() <= simulation.alphaMin(),
+    settled: atRest,
+    laying: () => laying !== null,
+    // Nobody looks: it goes on with the next update().
+    pause: () => simulation.stop(),
     // Forgets where everything was, also what was dragged.
     reset() {
       memory.clear();

@@ -51,6 +51,7 @@ export function mountGraph({ section, tooltip, onChange }) {
       graph.mark(state.fn, state.query, state.file, drawn.nodes.map((n) => ({ key: n.key, match: state.query !== '' && matches(n, state.query) })));
     },
     resize: () => graph.resized(),
+    leave: () => graph.pause(),
     found: () => '',
     picture: (title) => graph.picture(title),
   };
