@@ -49,7 +49,8 @@ export function isOfService(state, of) {
 const below = (value, path) => value === path || value.startsWith(path.endsWith('/') ? path : `${path}/`);
 
 // Gives the function that tells whether a process, of the list or of a window, is chosen; null: all are. What a window does not tell of a process
-// is looked up in the list; of one that is not there, or where the list does not know, it is not chosen. What is of threads alone leaves none out.
+// is looked up in the list; of one that is not there, or where the list does not know, it is not chosen. What is of threads alone leaves none out. `ofServices`: services are chosen, as ofService()
+// does, and the function may be asked of one as of a process.
 export function chooser({ pids, filters }, list = []) {
   const by = new Map();
   if (pids.length > 0) by.set('pid', pids);
@@ -62,12 +63,14 @@ export function chooser({ pids, filters }, list = []) {
     known ??= new Map(list.map((o) => [`${o.pid} ${o.start_time}`, o]));
     return known.get(`${p.pid} ${p.start_time}`) ?? {};
   };
-  return (p) =>
+  const chosen = (p) =>
     [...by].every(([key, values]) => {
       const value = p[key] ?? lookUp(p)[key];
       if (value === undefined) return false;
       return values.some((v) => (key === 'cgroup' || key === 'exe' ? below(value, v) : value === v));
     });
+  chosen.ofServices = [...by.keys()].every((key) => key === 'service' || (key === 'comm' && by.get('service')?.join() === ''));
+  return chosen;
 }
 
 // The choice after a click on a process; add: beside what is chosen.

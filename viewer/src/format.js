@@ -61,6 +61,13 @@ export function clock(unix, now) {
   return `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())} ${time}`;
 }
 
+// The same as it stands at an axis: without seconds that are none, and midnight as its day.
+export function clockTick(unix) {
+  const t = new Date(unix * 1000);
+  const time = clock(unix).replace(/:00$/, '');
+  return time === '00:00' ? `${two(t.getMonth() + 1)}-${two(t.getDate())}` : time;
+}
+
 // The end of a path is what tells files apart: the last `parts` components.
 export function shortPath(path, parts = 2) {
   const all = path.split('/').filter((p) => p !== '');

@@ -23,7 +23,7 @@ import { createTable } from './table.js';
 import { THEMES, chooseTheme, chosenTheme } from './theme.js';
 import { createTooltip } from './tooltip.js';
 import { readTree } from './tree.js';
-import { createWindows } from './windows.js';
+import { createWindows, readSteps, stepOf, windowsPath } from './windows.js';
 import { createWords } from './words.js';
 
 const POLL_MS = 4000; // status, processes, windows
@@ -250,18 +250,22 @@ function poll(now = false) {
 async function pollOnce() {
   try {
     const to = hostTime();
-    const from = Math.floor(Math.max(to - 24 * 3600, Math.min(to - SPANS[state.span], state.from === null ? to : state.from - 60)));
-    const since = windowList.ask(from);
-    const windowsSince = (time) => get(`/v1/windows?from=${time}`);
-    const [told, alive, listed] = await Promise.all([get('/v1/status'), get('/v1/processes').catch((e) => e), windowsSince(since)]);
+    const from = Math.floor(Math.max(0, Math.min(to - SPANS[state.span], state.from === null ? to : state.from - 60)));
+    const windowsSince = async (time, step) => {
+      const answer = await get(windowsPath(time, step));
+      return step > 0 ? readSteps(answer) : answer.windows;
+    };
+    const step = stepOf(to - Math.max(from, status?.store?.oldest ?? 0));
+    const since = windowList.ask(from, step, to);
+    const [told, alive, listed] = await Promise.all([get('/v1/status'), get('/v1/processes').catch((e) => e), since === null ? null : windowsSince(since, step)]);
     const was = away;
     status = told;
     away = status.mode === 'offline' ? new ApiError('unreachable', String(status.error ?? 'plopd does not answer'), String(status.hint ?? '')) : null;
     if (alive instanceof Error && away === null) throw alive;
     showVersion(status);
-    windows = windowList.take(listed.windows, since, from);
+    windows = windowList.take(listed, since, from, to);
     // What plopd has left may be older than what is looked at.
-    if (away !== null && windows.length === 0 && status.store?.oldest) windows = (await windowsSince(Math.floor(status.store.oldest))).windows ?? [];
+    if (away !== null && windows.length === 0 && status.store?.oldest) windows = (await windowsSince(Math.floor(status.store.oldest), stepOf(to - status.store.oldest))) ?? [];
     processes = processList(Array.isArray(alive) ? alive : [], windows, away === null);
     down = null;
     if (isLive(state) && (was !== null ? away === null : away !== null && profile === null)) {

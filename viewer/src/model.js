@@ -312,7 +312,7 @@ export function placeLabels(items, { bubbles, taken, width, height, sure }) {
 export function windowSamples(win, chosen) {
   if (chosen === null) return whole(win.samples);
   let n = 0;
-  for (const p of win.processes ?? []) if (chosen(p)) n += whole(p.samples);
+  for (const p of (chosen.ofServices && win.services) || (win.processes ?? [])) if (chosen(p)) n += whole(p.samples);
   return n;
 }
 

@@ -7,7 +7,7 @@ import { parseSide } from './rooms/diff/sides.js';
 import { ORDERS as RANKS } from './rooms/diff/verdict.js';
 import { FOLDS } from './tree.js';
 
-export const SPANS = { '10m': 600, '1h': 3600, '6h': 21600 };
+export const SPANS = { '10m': 600, '1h': 3600, '6h': 21600, '1d': 86400, '7d': 7 * 86400, '14d': 14 * 86400 };
 export const VIEWS = ['both', 'picture', 'table'];
 export const ROOMS = ['overview', 'time', 'graph', 'flame', 'lines', 'diff', 'record'];
 // Of the flame graph: what is at its root, what is below what, what a colour is of.
@@ -148,11 +148,11 @@ export function linesPath(state, start, node) {
   return `${state.recording === '' ? '/v1/lines' : sourceOf(state)}?${q}`;
 }
 
-// Windows first..last (of the list of /v1/windows) as from and to. Only the running one: null, null, which is the stream.
+// Windows first..last (of the list of /v1/windows) as from and to. Only the running one: null, null, which is the stream. A step that has it is longer.
 export function rangeOf(windows, first, last) {
   const a = windows[Math.min(first, last)];
   const b = windows[Math.max(first, last)];
-  if (b.running) return a.running ? { from: null, to: null } : { from: a.start, to: null };
+  if (b.running) return a.running && !(a.step > 0) ? { from: null, to: null } : { from: a.start, to: null };
   return { from: a.start, to: b.end };
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The time strip: bars of windows, as high as they have samples. Click, drag or arrow keys choose one or a range.
+import { hostTime } from './api.js';
 import { pointer, scaleTime, select } from './d3.js';
-import { clock, count, duration, percent, visible } from './format.js';
+import { clock, clockTick, count, duration, percent, visible } from './format.js';
 import { lostShare, sum } from './model.js';
 import { grainOf, runsOf, sumsOf } from './runs.js';
 import { remembering, stale } from './stale.js';
@@ -75,6 +76,7 @@ export function createStrip({ svg, tooltip, onRange }) {
     });
 
   function describe(w) {
+    const now = hostTime();
     const lost = sum(w.lost);
     const share = lost > 0 ? `, ${percent(lostShare(w), 1)} of ticks in Python` : '';
     const rows = [
@@ -86,8 +88,8 @@ export function createStrip({ svg, tooltip, onRange }) {
     if (w.clock_set_s) rows.push([`clock set ${w.clock_set_s > 0 ? 'forward' : 'back'} by`, duration(Math.abs(w.clock_set_s))]);
     const busy = [...(w.processes ?? [])].sort((a, b) => b.samples - a.samples).slice(0, 5);
     return {
-      title: `${clock(w.start)} \u2013 ${w.running ? 'now' : clock(w.end)}`,
-      subtitle: w.running ? 'running window' : '',
+      title: `${clock(w.start, now)} \u2013 ${w.running ? 'now' : clock(w.end, now)}`,
+      subtitle: w.running ? (w.step > 0 ? 'with the running window' : 'running window') : '',
       rows,
       lists: [{ title: 'processes', items: busy.map((p) => [`${p.pid} ${visible(p.service || p.comm)}`, count(p.samples)]) }],
     };
@@ -105,7 +107,7 @@ export function createStrip({ svg, tooltip, onRange }) {
     });
     tick.attr('transform', (d) => `translate(${scale(d).toFixed(1)},0)`);
     tick.select('line').attr('y1', floorOf(height)).attr('y2', floorOf(height) + 4);
-    tick.select('text').attr('y', height - 3).attr('visibility', (d) => (scale(d) < 22 || scale(d) > width - 22 ? 'hidden' : null)).text((d) => clock(d.getTime() / 1000).replace(/:00$/, ''));
+    tick.select('text').attr('y', height - 3).attr('visibility', (d) => (scale(d) < 22 || scale(d) > width - 22 ? 'hidden' : null)).text((d) => clockTick(d.getTime() / 1000));
     return scale;
   });
   const floorOf = (height) => Math.max(10, height - AXIS);
@@ -140,7 +142,7 @@ export function createStrip({ svg, tooltip, onRange }) {
       .classed('running', (r) => r.running)
       .classed('chosen', isChosen)
       .attr('aria-selected', (r) => String(isChosen(r)))
-      .attr('aria-label', (r) => `${clock(r.start)} to ${r.running ? 'now, running' : clock(r.end)}, ${count(r.samples)} samples, ${count(r.lost)} lost`);
+      .attr('aria-label', (r) => `${clock(r.start, hostTime())} to ${r.running ? 'now, running' : clock(r.end, hostTime())}, ${count(r.samples)} samples, ${count(r.lost)} lost`);
     g.select('.back').attr('x', left).attr('width', wide).attr('y', 0).attr('height', floor);
     g.select('.bar').attr('x', left).attr('width', wide).attr('y', top).attr('height', (r) => Math.max(1, tall(r.most)));
     g.select('.lost').attr('x', left).attr('width', wide).attr('y', (r) => (top(r) - lost(r)).toFixed(1)).attr('height', (r) => lost(r).toFixed(1));

@@ -34,6 +34,26 @@ test('a row is the CPU of a service or a process, most first', () => {
   assert.deepEqual(time.lanesOf([], time.columnsOf([], { from: 0, to: 100 }, 500), 'service'), []);
 });
 
+test('steps have services of their own, and what is too short is told by itself', () => {
+  const step = (start, counts, more) => win(start, counts, { end: start + 600, step: 600, covered: 300, gaps: [], moreGaps: 0, services: [{ service: 'shop', comm: '', samples: 2 * counts[1] }], others: { services: 0, processes: counts[1] }, ...more });
+  const windows = [step(0, { 1: 15000 }), step(600, { 1: 3000 }, { gaps: [{ from: 599, to: 620 }, { from: 700, to: 760 }], moreGaps: 4 })];
+  const grid = time.columnsOf(windows, { from: 0, to: 1200 }, 500, 600);
+  const [shop] = time.lanesOf(windows, grid, 'service');
+  assert.deepEqual([shop.name, shop.cells, shop.processes, shop.more], ['shop', [1, 0.2], 1, true]);
+  const [one] = time.lanesOf(windows, grid, 'process');
+  assert.deepEqual([one.name, one.cells, one.more], ['1 shop', [0.5, 0.1], false]);
+  assert.equal(time.untold(windows, 'process'), 0.3);
+  assert.equal(time.untold(windows, 'service'), 0);
+  assert.equal(time.untold([], 'service'), 0);
+  // A gap that ends in a step and began before it is between the two.
+  const marks = time.marksOf({ windows, deploys: null, recordings: null, status: { mode: 'offline' }, span: { from: 0, to: 1200 }, now: 1200 });
+  assert.deepEqual(marks.map((m) => [m.at, m.end, m.title, m.words]), [
+    [600, 600, 'no windows, 4 times more', 'shorter than those that are shown here'],
+    [700, 760, 'no windows', 'plopd did not run, or could not sample'],
+  ]);
+  assert.deepEqual(rangeOf(windows.map((w) => ({ ...w, running: w.start === 600 })), 1, 1), { from: 600, to: null });
+});
+
 test('the scale ends at a round number, and little is not the same as none', () => {
   assert.deepEqual([0, 0.013, 0.2, 0.21, 1, 1.01, 63].map(time.niceMost), [0.01, 0.02, 0.2, 0.5, 1, 2, 100]);
   assert.deepEqual([0, 0.25, 1, 2, NaN].map((v) => time.shade(v, 1)), [0, 0.5, 1, 1, 0]);

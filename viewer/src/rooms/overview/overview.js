@@ -20,13 +20,10 @@ export function services(processes, windows) {
     if (!p.ended) of(p).alive++;
   }
   windows.forEach((w, i) => {
-    for (const p of w.processes ?? []) {
-      const s = of(p);
-      s.seen.add(`${p.pid} ${p.start_time}`);
-      s.samples[i] += whole(p.samples);
-    }
+    for (const p of w.processes ?? []) of(p).seen.add(`${p.pid} ${p.start_time}`);
+    for (const p of w.services ?? w.processes ?? []) of(p).samples[i] += whole(p.samples);
   });
-  const seconds = windows.map((w) => whole(w.end - w.start));
+  const seconds = windows.map((w) => whole(w.covered ?? w.end - w.start));
   const time = seconds.reduce((a, b) => a + b, 0);
   const cpus = (n, w, s) => (s > 0 && w.hz > 0 ? n / w.hz / s : 0);
   return [...by.values()]

@@ -4,11 +4,11 @@ import { clearCanvas } from '../../canvas.js';
 import { hostTime } from '../../api.js';
 import { scaleTime } from '../../d3.js';
 import { isOfService, ofService } from '../../filters.js';
-import { clock, count, cpu, cutMiddle, duration, percent, visible } from '../../format.js';
+import { clock, clockTick, count, cpu, cutMiddle, duration, percent, visible } from '../../format.js';
 import { rangeOf } from '../../state.js';
 import { createStored } from '../../stored.js';
 import { createTheme } from '../../theme.js';
-import { chosenColumns, columnAt, columnLoss, columnsOf, lanesOf, marksOf, niceMost, shade, windowsIn } from './time.js';
+import { chosenColumns, columnAt, columnLoss, columnsOf, lanesOf, marksOf, niceMost, shade, untold, windowsIn } from './time.js';
 
 const LANES = 20; // shown unless all are asked for
 const LANES_MOST = 200;
@@ -55,8 +55,10 @@ export function mountTime({ section, tooltip, onChange }) {
   let colors = null;
 
   const theme = createTheme(section, () => draw(), [...RAMP, 'soft', 'faint', 'warn', 'bad', 'hover', 'panel']);
+  const deploysFrom = () => Math.min(hostTime() - 86400, view.span.from);
   const stored = createStored({
-    paths: () => ({ deploys: `/v1/deploys?from=${Math.floor(hostTime() - 86400)}`, recordings: '/v1/recordings' }),
+    paths: () => ({ deploys: `/v1/deploys?from=${Math.floor(deploysFrom())}`, recordings: '/v1/recordings' }),
+    reach: () => deploysFrom(),
     onAnswer() {
       if (view !== null) update(view);
     },
@@ -73,7 +75,7 @@ export function mountTime({ section, tooltip, onChange }) {
     const width = Math.max(200, scroll.clientWidth - 28);
     const left = Math.round(Math.min(190, Math.max(84, width * 0.2)));
     place = { left, width: width - left - 2, top: MARKS + LOSS + AXIS };
-    grid = columnsOf(view.windows, view.span, place.width, view.status?.window_s);
+    grid = columnsOf(view.windows, view.span, place.width, view.windows[0]?.step || view.status?.window_s);
     all = lanesOf(view.windows, grid, view.state.lanes);
     lanes = all.slice(0, view.state.allLanes ? LANES_MOST : LANES);
     const room = (scroll.clientHeight - place.top - 70) / Math.max(1, lanes.length);
@@ -112,7 +114,7 @@ export function mountTime({ section, tooltip, onChange }) {
     for (const tick of scale.ticks(Math.max(2, Math.floor(place.width / 110)))) {
       const px = scale(tick);
       ink.fillRect(px, place.top - 4, 1, 3);
-      if (px > place.left + 22 && px < place.left + place.width - 22) ink.fillText(clock(tick.getTime() / 1000).replace(/:00$/, ''), px, place.top - AXIS / 2 - 1);
+      if (px > place.left + 22 && px < place.left + place.width - 22) ink.fillText(clockTick(tick.getTime() / 1000), px, place.top - AXIS / 2 - 1);
     }
     ink.textAlign = 'left';
   }
@@ -257,13 +259,14 @@ export function mountTime({ section, tooltip, onChange }) {
     const now = hostTime();
     return `${clock(c.start, now)} \u2013 ${c.running ? 'now' : clock(c.end, now)}`;
   };
+  const processesOf = (lane) => `${count(lane.processes)}${lane.more ? ' or more' : ''}`;
   const perCpu = (v) => (Number.isNaN(v) ? 'no window' : `${cpu(v)} of a CPU`);
 
   function describe(lane, column) {
     const c = grid.columns[column];
     const v = lane.cells[column];
     const rows = [['CPU', perCpu(v)], ['on average here', perCpu(lane.cpus)]];
-    if (lane.processes > 1) rows.push(['processes', count(lane.processes)]);
+    if (lane.processes > 1) rows.push(['processes', processesOf(lane)]);
     if (c.lost > 0) rows.push(['lost of the host', `${count(c.lost)}, ${percent(columnLoss(c), 1)}`]);
     return { title: cutMiddle(visible(lane.name), 120), subtitle: when(c), rows, lists: [{ title: 'meanwhile', items: marks.filter((m) => m.at < c.end && m.end >= c.start).slice(0, 5).map((m) => [cutMiddle(visible(m.title), 40), m.kind]) }] };
   }
@@ -281,6 +284,8 @@ export function mountTime({ section, tooltip, onChange }) {
     const rest = all.length - lanes.length;
     if (rest > 0) said.push(`And ${count(rest)} more ${view.state.lanes === 'process' ? 'processes' : 'services'} with less CPU${view.state.allLanes ? '' : ' (\u201call rows\u201d shows them)'}`);
     if (all.length === 0) said.push('No window yet');
+    const others = untold(view.windows, view.state.lanes);
+    if (others > 0) said.push(`What is too short to be told apart used ${cpu(others)} of a CPU`);
     for (const [name, why] of Object.entries(stored.failure)) said.push(`The ${name} are not known: ${why}`);
     said.push(`A column is ${duration(grid.unit)} \u00b7 drag, or Shift and arrow keys, choose a time for all rooms \u00b7 a click chooses the row, too`);
     note.textContent = `${said.join('. ')}.`;
@@ -298,7 +303,7 @@ export function mountTime({ section, tooltip, onChange }) {
         name.append(cutMiddle(visible(lane.name), 80));
         name.title = visible(lane.name);
         tr.append(name);
-        for (const [words, cls] of [[cpu(lane.cpus), 'number'], [perCpu(lane.cells[lane.most]), 'number'], [when(grid.columns[lane.most]), ''], [count(lane.processes), 'number']]) {
+        for (const [words, cls] of [[cpu(lane.cpus), 'number'], [perCpu(lane.cells[lane.most]), 'number'], [when(grid.columns[lane.most]), ''], [processesOf(lane), 'number']]) {
           const td = document.createElement('td');
           td.className = cls;
           td.append(words);
@@ -363,7 +368,7 @@ export function mountTime({ section, tooltip, onChange }) {
     const onLoss = !onMarks && !onNames && lane === null && c?.lost > 0;
     canvas.style.cursor = m?.range || (onNames && lane !== null) ? 'pointer' : 'crosshair';
     if (m !== undefined) tooltip.show(describeMark(m), event.clientX, event.clientY);
-    else if (onNames && lane !== null) tooltip.show({ title: cutMiddle(visible(lane.name), 400), rows: [['CPU', perCpu(lane.cpus)], ['processes', count(lane.processes)]] }, event.clientX, event.clientY);
+    else if (onNames && lane !== null) tooltip.show({ title: cutMiddle(visible(lane.name), 400), rows: [['CPU', perCpu(lane.cpus)], ['processes', processesOf(lane)]] }, event.clientX, event.clientY);
     else if (!onNames && lane !== null && c !== undefined) tooltip.show(describe(lane, column), event.clientX, event.clientY);
     else if (onLoss) tooltip.show({ title: `${count(c.lost)} lost, ${percent(columnLoss(c), 1)} of the ticks in Python`, subtitle: when(c), rows: [] }, event.clientX, event.clientY);
     else tooltip.hide();

@@ -11,6 +11,13 @@ const STEPS = [1, 2, 4, 10, 20, 40, 120, 240, 480];
 const COLUMN_PX = 7;
 const GAP_S = 0.5; // between windows: less is how exactly times are told
 
+// CPUs used by what is no row, as it is too much to be told apart.
+export function untold(windows, by) {
+  const rest = (w) => (w.hz > 0 ? whole(w.others?.[by === 'process' ? 'processes' : 'services']) / w.hz : 0);
+  const seconds = windows.reduce((s, w) => s + whole(w.covered ?? w.end - w.start), 0);
+  return seconds > 0 ? windows.reduce((s, w) => s + rest(w), 0) / seconds : 0;
+}
+
 // Divides the span {from, to} into columns, by the clock: {unit, columns}. A column is {start, end, first, last, seconds, samples, python, lost,
 // running}: first and last are the places of its windows in the list, -1: it has none; seconds are theirs.
 export function columnsOf(windows, span, width, windowS = 30) {
@@ -25,7 +32,7 @@ export function columnsOf(windows, span, width, windowS = 30) {
     if (c === undefined) return;
     if (c.first < 0) c.first = i;
     c.last = i;
-    c.seconds += whole(w.end - w.start);
+    c.seconds += whole(w.covered ?? w.end - w.start);
     c.samples += whole(w.samples);
     c.python += whole(w.python);
     c.lost += sum(w.lost);
@@ -36,33 +43,33 @@ export function columnsOf(windows, span, width, windowS = 30) {
 
 export const columnAt = ({ unit, columns }, time) => Math.floor((time - columns[0].start) / unit + 1e-9);
 
-// The rows, most CPU first: {key, name, process, processes, cpus, cells, most}. process: one of its processes; cells: CPUs used in each column, NaN
-// where there is no window; most: the place of the highest.
+// The rows, most CPU first: {key, name, process, processes, more, cpus, cells, most}. process: one of its processes, or only its service and program;
+// more: it may have more processes, too short to be told; cells: CPUs used in each column, NaN where there is no window; most: the place of the
+// highest.
 export function lanesOf(windows, { columns }, by) {
   const lanes = new Map();
+  const idOf = (p) => `${p.pid} ${p.start_time}`;
+  const laneOf = (p) => {
+    const key = by === 'process' ? idOf(p) : serviceOf(p);
+    if (!lanes.has(key)) lanes.set(key, { key, name: by === 'process' ? `${p.pid} ${serviceOf(p)}` : key, process: p, ids: new Set(), spent: new Float64Array(columns.length) });
+    return lanes.get(key);
+  };
   columns.forEach((c, column) => {
     for (let i = c.first; i >= 0 && i <= c.last; i++) {
       const w = windows[i];
       if (!(w.hz > 0)) continue;
-      for (const p of w.processes ?? []) {
-        const id = `${p.pid} ${p.start_time}`;
-        const key = by === 'process' ? id : serviceOf(p);
-        let lane = lanes.get(key);
-        if (lane === undefined) {
-          lane = { key, name: by === 'process' ? `${p.pid} ${serviceOf(p)}` : key, process: p, ids: new Set(), spent: new Float64Array(columns.length) };
-          lanes.set(key, lane);
-        }
-        lane.ids.add(id);
-        lane.spent[column] += whole(p.samples) / w.hz;
-      }
+      for (const p of (by === 'service' && w.services) || (w.processes ?? [])) laneOf(p).spent[column] += whole(p.samples) / w.hz;
+      // Of services, whose processes are told beside.
+      for (const p of w.processes ?? []) laneOf(p).ids.add(idOf(p));
     }
   });
   const seconds = columns.reduce((s, c) => s + c.seconds, 0);
+  const more = by === 'service' && windows.some((w) => w.others?.processes > 0);
   return [...lanes.values()]
     .map(({ key, name, process, ids, spent }) => {
       const cells = columns.map((c, i) => (c.seconds > 0 ? spent[i] / c.seconds : NaN));
       const most = cells.reduce((best, v, i) => (v > (cells[best] ?? -1) || Number.isNaN(cells[best]) ? i : best), 0);
-      return { key, name, process, processes: ids.size, cpus: seconds > 0 ? spent.reduce((a, b) => a + b, 0) / seconds : 0, cells, most };
+      return { key, name, process, processes: ids.size, more, cpus: seconds > 0 ? spent.reduce((a, b) => a + b, 0) / seconds : 0, cells, most };
     })
     .sort((a, b) => b.cpus - a.cpus || (a.key < b.key ? -1 : 1));
 }
@@ -99,16 +106,19 @@ export function marksOf({ windows, deploys, recordings, status, span, now }) {
 function gapsOf(windows, status, now) {
   const marks = [];
   const began = status?.uptime_s > 0 ? now - status.uptime_s : NaN;
-  const why = !status?.mode || status.mode === 'always' ? 'plopd did not run, or could not sample' : `nothing was sampled: mode ${status.mode}`;
+  const why = ['on-demand', 'periodic'].includes(status?.mode) ? `nothing was sampled: mode ${status.mode}` : 'plopd did not run, or could not sample';
   let told = false;
-  for (let i = 1; i < windows.length; i++) {
-    const at = windows[i - 1].end;
-    const end = windows[i].start;
-    if (end - at <= GAP_S) continue;
-    const restart = began > at - 2 && began < windows[i].end;
+  const add = (at, end, until) => {
+    const restart = began > at - 2 && began < until;
     told ||= restart;
     marks.push({ kind: 'gap', at, end, title: restart ? 'plopd was started again' : 'no windows', words: restart ? 'nothing was sampled until then' : why, range: null });
-  }
+  };
+  windows.forEach((w, i) => {
+    if (i > 0 && w.start - windows[i - 1].end > GAP_S) add(windows[i - 1].end, w.start, w.step > 0 ? w.start + 60 : w.end);
+    // Within a step.
+    for (const g of list(w.gaps)) if (whole(g.from) >= w.start) add(g.from, g.to, g.to + 60);
+    if (w.moreGaps > 0) marks.push({ kind: 'gap', at: w.start, end: w.start, title: `no windows, ${w.moreGaps} times more`, words: 'shorter than those that are shown here', range: null });
+  });
   if (!told && windows.length > 0 && began > windows[0].start) marks.push({ kind: 'gap', at: began, end: began, title: 'plopd was started', words: 'by its own account', range: null });
   return marks;
 }
