@@ -237,14 +237,14 @@ static __always_inline void chain_step(struct walk_async *y)
 		s->object = pointer_read(object + y->a->object_head);
 		return;
 	}
-	if (kind != AWAITABLE_FRAME || !length || n >= PLOP_ASYNC_FRAMES)
+	if (kind != AWAITABLE_FRAME || !length)
 		return;
 	state = FIELD8(s->generator, y->a->gen_state, GENERATOR_MAX);
 	if ((state != y->a->gen_awaits && state != y->a->gen_yields) ||
 	    GENERATOR_FIELD(FIELD8, y, l->frame_owner) != OWNER_GENERATOR)
 		return;
 	code = GENERATOR_FIELD(FIELD64, y, l->frame_code) & ~(__u64)l->frame_tag_mask;
-	if (!plop_frame_is_python(code))
+	if (!plop_frame_is_python(code) || !IS_WITHIN(n, PLOP_ASYNC_FRAMES - 1))
 		return;
 	s->chain[n].code = code;
 	s->chain[n].instr = GENERATOR_FIELD(FIELD64, y, l->frame_instr) - code;

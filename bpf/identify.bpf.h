@@ -81,7 +81,7 @@ static __always_inline long code_send(struct scratch *s, const struct plop_layou
 			size += n;
 		}
 	}
-	if (size > RECORD_SIZE || !records_room())
+	if (!records_room() || !IS_WITHIN(size, RECORD_SIZE))
 		return -1;
 	return bpf_ringbuf_output(&records, r, size, BPF_RB_NO_WAKEUP);
 }

@@ -51,6 +51,17 @@ extern volatile __u64 plop_plain[PLOP_PLAIN_PROGRAMS];
 /* See PLOP_FORKED_PLACES. */
 extern volatile __u64 plop_forked[PLOP_FORKED_PLACES];
 
+/*
+ * Whether n, a variable, is at most so much; to be asked right before it is used. The verifier has
+ * to see that of the register which is used: kernels up to 6.12 at least do not follow what the
+ * compiler knows by another register, or knew before n was put on the stack.
+ */
+#define IS_WITHIN(n, most)      \
+	({                      \
+		barrier_var(n); \
+		(n) <= (most);  \
+	})
+
 #define COPY_SIZE 4096
 #define RECORD_SIZE                                                                \
 	(sizeof(struct plop_record_code) + PLOP_CAPTURE_FILE + PLOP_CAPTURE_NAME + \

@@ -85,7 +85,7 @@ static __always_inline long copy_move(struct scratch *s, const struct plop_layou
 		if (f + need < lowest + COPY_SIZE)
 			start = lowest;
 		length = f + need - start;
-		if (length > 0 && length <= COPY_SIZE) {
+		if (IS_WITHIN(length, COPY_SIZE)) {
 			if (!bpf_probe_read_user(s->copy, length, (void *)start)) {
 				k->from = start;
 				k->length = length - need;
