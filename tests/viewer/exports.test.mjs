@@ -89,7 +89,11 @@ for (const scheme of ['light', 'dark']) {
     const png = (await saved(page, 'png')).data;
     await writeFile(join(artefacts, `viewer-exported-graph-${scheme}.png`), png);
     assert.equal(png.subarray(1, 4).toString(), 'PNG');
-    assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [2 * Math.round(box.width), 2 * Math.round(box.height)]);
+    assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [2 * Math.round(box.width), 2 * Number(/ height="(\d+)"/.exec(data.toString())[1])]);
+    // What colours mean is below it.
+    const legend = await page.$$eval('#legend .path', (all) => all.map((e) => e.textContent));
+    assert.ok(legend.length > 2 && legend.every((words) => svg.texts.includes(words)), svg.texts.join());
+    assert.ok(png.readUInt32BE(20) > 2 * box.height);
     assert.deepEqual(await check(), []);
   });
 

@@ -113,7 +113,7 @@ test('the table has as many rows as one asks for', async (t) => {
 test('while not all of the graph is seen a map in the corner says what is, and a press there goes there', async (t) => {
   const { page, check } = await visit(t, {}, '/?room=graph');
   await settled(page);
-  const map = page.locator('.minimap');
+  const map = page.locator('.graph .minimap');
   assert.equal(await map.isVisible(), false);
   for (let i = 0; i < 4; i++) await page.click('#zoom-in');
   await map.waitFor();

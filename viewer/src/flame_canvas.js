@@ -2,7 +2,7 @@
 // A flame graph on a canvas: draws what tree.js lays out, with zoom and the way back, mouse-over, keyboard. What a bar's colour and
 // words are, and what a click does, is the room's.
 import { clearCanvas } from './canvas.js';
-import { newSvg, put, rgb } from './exports/picture.js';
+import { newSvg, put, rgb, withLegend } from './exports/picture.js';
 import { cutMiddle, nameOf } from './format.js';
 import { createTheme } from './theme.js';
 import { boxAt, find, layout, wayTo } from './tree.js';
@@ -12,7 +12,7 @@ const FONT = 11.5;
 const WAY = 40; // frames of a way that are buttons, at most
 
 // `room`: {parts(node): what a bar is made of, [{class: of a swatch, or '', share}], label(node, room): what is written on a bar of that many letters, describe(node): what a
-// tooltip shows, choose(node): it was clicked, leave(node): Escape where that one has the whole width}. onWay(id): the way leads there.
+// tooltip shows, choose(node): it was clicked, leave(node): Escape where that one has the whole width, colours: what they mean, for a picture: see withLegend()}. onWay(id): the way leads there.
 export function createFlameCanvas({ section, tooltip, room, onWay }) {
   const $ = (selector) => section.querySelector(selector);
   const scroll = $('.flame-scroll');
@@ -104,7 +104,7 @@ export function createFlameCanvas({ section, tooltip, room, onWay }) {
     const svg = newSvg(width(), rows.length * ROW, colors.ground, title);
     const boxes = put(svg, 'g', { 'font-family': 'ui-monospace, Menlo, Consolas, monospace', 'font-size': FONT, 'dominant-baseline': 'central' });
     for (const row of rows) for (const box of row) paint(intoSvg(boxes), box, topOf(box.row));
-    return svg;
+    return room.colours === undefined ? svg : withLegend(svg, room.colours, colors);
   }
 
   function draw() {

@@ -59,7 +59,7 @@ const recordingBar = createBar({
   onClose: () => setState({ recording: '' }),
   onDetails: () => setState({ room: 'record' }),
 });
-createExports({ element: byId('exports'), formats: EXPORTS, load: getBlob, shown: () => ({ state: asked(), profile, processes }), picture: () => rooms.picture() });
+createExports({ element: byId('exports'), formats: EXPORTS, load: getBlob, shown: () => ({ state: asked(), profile, processes }), picture: () => rooms.picture(), own: () => rooms.exports() });
 const controls = createControls({ state: () => state, set: setState, profile: () => profile });
 const trees = createAsking({
   read: readTree,

@@ -93,9 +93,12 @@ export function chooseInLegend(file) {
   for (const b of byId('legend').querySelectorAll('button')) b.setAttribute('aria-pressed', String(b.dataset.file === file && file !== ''));
 }
 
+// The files that the legend has.
+export const legendOf = (profile) => files(profile).slice(0, LEGEND).filter((f) => f.self > 0);
+
 export function showLegend(profile, slots, chosen, { onOver, onChoose }) {
   const all = files(profile);
-  const top = all.slice(0, LEGEND).filter((f) => f.self > 0);
+  const top = legendOf(profile);
   byId('legend-box').hidden = top.length === 0;
   const li = select(byId('legend'))
     .selectAll('li')

@@ -2,7 +2,7 @@
 // The pictures of the page. A room is mounted once, into the section of its name, with {section, tooltip, onChange(patch, replace),
 // onFound}, and gives {update(view), resize(), found()}: view is {profile, tree, recording, processes, windows, span, status, state, slots,
 // anew}, found() says how much the search finds, onFound() that this is another answer now. One that has a picture to save gives it by
-// picture(title), as an <svg>; one that does something by itself stops that on leave(). Only the room that the state names is shown and updated.
+// picture(title), as an <svg>; one that does something by itself stops that on leave(); exports() see menu.js. Only the room that the state names is shown and updated.
 
 export function createRooms({ mount, sections, tooltip, onChange, onFound }) {
   const rooms = new Map();
@@ -25,5 +25,6 @@ export function createRooms({ mount, sections, tooltip, onChange, onFound }) {
     resize: () => shown?.resize(),
     found: () => shown?.found() ?? '',
     picture: () => shown?.picture ?? null,
+    exports: () => shown?.exports?.() ?? null,
   };
 }

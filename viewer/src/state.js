@@ -61,6 +61,7 @@ const FIELDS = [
   { key: 'base', value: '', read: side },
   { key: 'new', value: '', read: side },
   { key: 'wide', value: 'new', read: oneOf(['new', 'base']) },
+  { key: 'as', value: 'flame', read: oneOf(['flame', 'graph']) }, // which picture of the difference
   { key: 'ranked', value: 'verdict', read: sorted(RANKS) },
   { key: 'page', value: 1, read: integer(1, 1000) },
   { key: 'lanes', value: 'service', read: oneOf(LANES) },

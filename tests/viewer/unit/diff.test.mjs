@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { callsOf } from '../../../viewer/src/rooms/diff/calls.js';
 import { changeOf, classOf, overlay, weigh } from '../../../viewer/src/rooms/diff/overlay.js';
 import * as s from '../../../viewer/src/rooms/diff/sides.js';
 import * as v from '../../../viewer/src/rooms/diff/verdict.js';
@@ -175,4 +176,34 @@ test('a whole server against itself is the same everywhere, and sums hold', () =
     assert.equal(classOf(changeOf(two, node)), 'same', node.frame?.function);
     for (const side of ['base', 'new']) assert.equal(node[side].value, node[side].self + node.children.reduce((sum, c) => sum + c[side].value, 0));
   }
+});
+
+test('the call graph of both sides has each function once, and its change by the same rule', () => {
+  const f = ['f', '/a.py', 9];
+  const g = ['g', '/a.py', 30];
+  const base = tree([[[main, f, g], 5000], [[main, f, f], 1000], [[main], 4000]]);
+  const next = tree([[[main, f, g], 2000], [[main, f, f], 4000], [[main, ['h', '/a.py', 50]], 3000], [[main], 1000]]);
+  const over = overlay(base, next, []);
+  const of = (wide, top = 9, functions = []) => callsOf(over, functions, wide, top);
+  const { profile, left, calls } = of('new');
+  assert.deepEqual(profile.nodes.map((n) => [n.function, n.self, n.total, classOf(n.own), n.ring]).sort(), [
+    ['f', 4000, 6000, 'more4', 'same'],
+    ['g', 2000, 2000, 'less4', 'less4'],
+    ['h', 3000, 3000, 'more4', 'more4'],
+    ['main', 1000, 10000, 'less4', 'same'],
+  ]);
+  assert.equal(left, 0);
+  const key = (name) => profile.nodes.find((n) => n.function === name).key;
+  const edge = (a, b) => profile.edges.find((e) => profile.nodes[e.source].function === a && profile.nodes[e.target].function === b).count;
+  assert.deepEqual([edge('main', 'f'), edge('f', 'f'), edge('f', 'g'), edge('main', 'h')], [6000, 4000, 2000, 3000]);
+  assert.deepEqual([['main', 'f'], ['f', 'g'], ['f', 'f']].map(([a, b]) => classOf(calls.get(`${key(a)}>${key(b)}`))), ['same', 'less4', 'more4']);
+  // What is gone stays, as a dot; the heaviest of either side come first.
+  assert.equal(of('base').profile.nodes.find((n) => n.function === 'h').total, 0);
+  assert.deepEqual(of('new', 2).profile.nodes.map((n) => n.function), ['main', 'f']);
+  assert.equal(of('new', 2).left, 2);
+  // The comparison knows more than trees in which something is folded.
+  const other = overlay(tree([[[main, f], 9000], [[main, ['[other]', '', 0]], 1000]]), tree([[[main, f], 9000], [[main, g], 800], [[main], 200]]), []);
+  const ring = (functions) => callsOf(other, functions, 'new', 9).profile.nodes.find((n) => n.function === 'g').ring;
+  const { functions } = v.readDiff(answer([row('g', 'new', { file: '/a.py', base_self: 0, base_total: 0, new_self: 0.08, new_total: 0.08 })]));
+  assert.deepEqual([ring([]), ring(functions)], ['same', 'more4']);
 });

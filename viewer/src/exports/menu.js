@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The menu that saves what is shown: the profile in a format of plopd's, or the picture.
 import { bytes } from '../format.js';
-import { exportPath, fileName } from './names.js';
+import { exportPath, fileName, stamp } from './names.js';
 import { pngOf, textOf } from './picture.js';
 
-// shown() gives {state, profile, processes}, picture() what makes the <svg> of the room that is shown, or null where it has none.
+// shown() gives {state, profile, processes}, picture() what makes the <svg> of the room that is shown, or null where it has none. A room that does
+// not show a profile has exports of its own, own(): {what: format -> words, path(format)}, or null.
 // `formats`: of names.js; load(path) gives what plopd writes.
-export function createExports({ element, formats, load, shown, picture }) {
+export function createExports({ element, formats, load, shown, picture, own = () => null }) {
   const list = element.querySelector('ul');
   const told = element.querySelector('[role="status"]');
   const summary = element.querySelector('summary');
 
   async function make(one, now, name) {
+    if (!one.picture && own() !== null) return load(own().path(one.format));
     if (!one.picture) return load(exportPath(now.state, now.profile.start, one.format));
     const svg = picture()(name);
     if (svg === null) throw new Error('the picture is not drawn yet');
@@ -28,14 +30,14 @@ export function createExports({ element, formats, load, shown, picture }) {
 
   async function run(one, button) {
     const now = shown();
-    if (now.profile === null) {
+    if (now.profile === null && own() === null) {
       told.textContent = 'Nothing is shown yet.';
       return;
     }
     button.disabled = true;
     told.textContent = 'Making it\u2026';
     try {
-      const name = fileName(now.state, now.processes ?? [], now.profile.start, one.ending);
+      const name = own() === null ? fileName(now.state, now.processes ?? [], now.profile.start, one.ending) : `plop-diff-${stamp(Date.now() / 1000)}.${one.ending}`;
       const blob = await make(one, now, name);
       save(blob, name);
       told.textContent = `${name}, ${bytes(blob.size)}`;
@@ -76,6 +78,12 @@ export function createExports({ element, formats, load, shown, picture }) {
       const b = list.querySelector(`[data-format="${one.format}"]`);
       b.disabled = none;
       b.querySelector('span').textContent = none ? 'the call graph, the flame graph and the diff have a picture' : one.what;
+    }
+    for (const one of formats.filter((e) => !e.picture)) {
+      const b = list.querySelector(`[data-format="${one.format}"]`);
+      const of = own();
+      b.disabled = of !== null && of.what[one.format] === undefined;
+      b.querySelector('span').textContent = of === null ? one.what : (of.what[one.format] ?? 'of one profile: in the other rooms');
     }
   });
 }

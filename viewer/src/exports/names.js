@@ -13,6 +13,9 @@ export const EXPORTS = [
   { picture: true, format: 'png', ending: 'png', name: 'PNG', what: 'the picture as it is drawn, at twice its size' },
 ];
 
+// What can be saved of a comparison, beside its picture.
+export const OF_DIFF = { json: 'the comparison, as the API has it' };
+
 // The path of what is shown in that format. `start`: when the running window began, which has no other name.
 export function exportPath(state, start, format) {
   const path = profilePath(isLive(state) ? { ...state, from: start, to: null } : state);
@@ -21,7 +24,7 @@ export function exportPath(state, start, format) {
 
 const two = (n) => String(n).padStart(2, '0');
 
-function stamp(unix) {
+export function stamp(unix) {
   const t = new Date(unix * 1000);
   return `${t.getFullYear()}${two(t.getMonth() + 1)}${two(t.getDate())}-${two(t.getHours())}${two(t.getMinutes())}${two(t.getSeconds())}`;
 }

@@ -74,6 +74,29 @@ export function stacked(upper, lower) {
   return svg;
 }
 
+const LEGEND = { row: 18, swatch: 11, gap: 16, margin: 10 };
+
+// The same with what its colours mean below it: {classes, words} each, of a theme's colours.
+export function withLegend(svg, items, { fill, ink }) {
+  const width = Number(svg.getAttribute('width'));
+  const height = Number(svg.getAttribute('height'));
+  pixel.font = '11px system-ui, sans-serif';
+  let [x, y] = [LEGEND.margin, height];
+  const g = put(svg, 'g', { 'font-family': 'system-ui, sans-serif', 'font-size': 11, fill: rgb(ink) });
+  for (const { classes, words } of items) {
+    const wide = classes.length * LEGEND.swatch + 5 + pixel.measureText(words).width;
+    if (x > LEGEND.margin && x + wide > width) [x, y] = [LEGEND.margin, y + LEGEND.row];
+    classes.forEach((c, i) => put(g, 'rect', { x: x + i * LEGEND.swatch, y: y + 2, width: LEGEND.swatch, height: LEGEND.swatch, fill: rgb(fill[c]) }));
+    put(g, 'text', { x: x + classes.length * LEGEND.swatch + 5, y: y + LEGEND.swatch }).textContent = words;
+    x += wide + LEGEND.gap;
+  }
+  if (items.length === 0) return svg;
+  const all = y + LEGEND.row;
+  svg.setAttribute('height', all);
+  svg.setAttribute('viewBox', `0 0 ${width} ${all}`);
+  return svg;
+}
+
 export function put(parent, name, attributes = {}) {
   const e = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);

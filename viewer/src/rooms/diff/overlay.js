@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The flame trees of two sides laid over one another, and what changed in each node. Pure.
 //
-// A node is one of tree.js, which has {value, self} of each side, too: base and new. The host folds what is too narrow to be drawn into
+// A node is one of tree.js, which has {value, self} of each side, too: base and new; `is` tells its function from others. The host folds what is too narrow to be drawn into
 // [other], on each side by itself. So a node that one side has not may be within the [other] beside it: `unseen` is how much of it
 // may be there at most, and only what changed beyond that is told.
 import { finish, fresh, walk } from '../../tree.js';
 
 export const SIDES = ['base', 'new'];
 
-const isOther = (frame) => frame.kind === 'synthetic' && frame.function === '[other]';
+export const isOther = (frame) => frame.kind === 'synthetic' && frame.function === '[other]';
 const identity = (kind, name, place) => `${kind}\n${name}\n${place}`;
 export const identityOf = (f) => identity(f.kind, f.function, f.place ?? (f.file !== '' ? f.file : f.module));
 
@@ -43,7 +43,7 @@ function add(root, tree, side, known) {
       const is = identityOf(c.frame);
       const key = known.get(is) ?? is;
       let kid = to.kids.get(key);
-      if (kid === undefined) to.kids.set(key, (kid = make(c.frame)));
+      if (kid === undefined) to.kids.set(key, (kid = { ...make(c.frame), is: key }));
       // What it is called now.
       if (side === 'new') kid.frame = c.frame;
       kid[side].value += c.value;

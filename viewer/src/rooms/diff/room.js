@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The diff room: what became slower from one side to another, in a sentence, as a flame graph of both, and as a table.
 import { get, hostTime } from '../../api.js';
+import { OF_DIFF } from '../../exports/names.js';
 import { createFlameCanvas } from '../../flame_canvas.js';
 import { amountOf, count, cutMiddle, nameOf, percent, place, points, visible } from '../../format.js';
 import { matches } from '../../model.js';
 import { matched, readTree, walk } from '../../tree.js';
 import { createChooser } from './chooser.js';
+import { createDiffGraph } from './graph.js';
 import { changeOf, classOf, identityOf, overlay, weigh } from './overlay.js';
 import { diffPath, parseSide, treePath } from './sides.js';
 import { createDiffTable } from './table.js';
@@ -35,10 +37,14 @@ export function mountDiff({ section, tooltip, onChange, onFound }) {
   const flames = createFlameCanvas({
     section,
     tooltip,
-    room: { parts: (node) => [{ class: node.frame === null ? '' : classOf(changeOf(over, node)), share: 1 }], label, describe, choose: (node) => onChange({ at: node.id, fn: node.frame?.key ?? state.fn }), leave: (at) => onChange(at.parent === null ? { fn: '' } : { at: at.parent.id }) },
+    room: { colours: LEGEND, parts: (node) => [{ class: node.frame === null ? '' : classOf(changeOf(over, node)), share: 1 }], label, describe, choose: (node) => onChange({ at: node.id, fn: node.frame?.key ?? state.fn }), leave: (at) => onChange(at.parent === null ? { fn: '' } : { at: at.parent.id }) },
     onWay: (at) => onChange({ at }),
   });
 
+  const graph = createDiffGraph({ section, tooltip, legend: LEGEND, onSelect: (fn) => onChange({ fn }) });
+  const pictures = [...section.querySelectorAll('.diff-as button')];
+
+  for (const b of pictures) b.addEventListener('click', () => onChange({ as: b.dataset.as }));
   $('.diff-wide').addEventListener('change', (event) => onChange({ wide: event.target.value }));
   $('.diff-again').addEventListener('click', ask);
   for (const { classes, words } of LEGEND) {
@@ -187,6 +193,10 @@ export function mountDiff({ section, tooltip, onChange, onFound }) {
   function showPicture() {
     const picture = $('.diff-picture');
     picture.hidden = diff === null || verdictOf(diff).kind === 'empty';
+    for (const b of pictures) b.setAttribute('aria-pressed', String(b.dataset.as === state.as));
+    $('.diff-flame').hidden = state.as !== 'flame';
+    $('.diff-graph').hidden = state.as !== 'graph';
+    if (picture.hidden || state.as !== 'graph') graph.clear();
     if (picture.hidden) {
       flames.show(null, {});
       return;
@@ -197,6 +207,8 @@ export function mountDiff({ section, tooltip, onChange, onFound }) {
     else if (over === null) said.push('The picture is on its way');
     if (over === null) {
       flames.show(null, {});
+    } else if (state.as === 'graph') {
+      said.push(...graph.update(over, diff.functions, state));
     } else {
       if (weighed !== state.wide) weigh(over, state.wide);
       weighed = state.wide;
@@ -233,8 +245,11 @@ export function mountDiff({ section, tooltip, onChange, onFound }) {
       if (before !== state || view.anew) show();
       if (before !== null && before.fn !== state.fn && state.fn !== '') table.reveal();
     },
-    resize: () => flames.resize(),
-    picture: (title) => (over === null ? null : flames.picture(title)),
+    resize: () => (state?.as === 'graph' ? graph : flames).resize(),
+    leave: () => graph.clear(),
+    // What is compared, not what the page shows elsewhere.
+    exports: () => ({ what: diff === null ? {} : OF_DIFF, path: () => diffPath(parseSide(state.base), parseSide(state.new), hostTime()) }),
+    picture: (title) => (over === null ? null : (state.as === 'graph' ? graph : flames).picture(title)),
     // How much the search finds, in words.
     found() {
       if (diff === null || state.query === '') return '';

@@ -6,7 +6,7 @@ import { arrowPath, fitTransform, loopPath } from './geometry.js';
 import { createLayout } from './layout.js';
 import { createMinimap } from './minimap.js';
 import { isSynthetic, placeLabels } from '../../model.js';
-import { copyOf } from '../../exports/picture.js';
+import { copyOf, withLegend } from '../../exports/picture.js';
 import { remembering, stale } from '../../stale.js';
 import { createTheme } from '../../theme.js';
 
@@ -17,8 +17,11 @@ const LABEL_HEIGHT = 14;
 const RING = 3.5; // between the rim of a bubble and the ring that tells its total time
 const LISTED = 4; // callers and callees in a tooltip
 
-// `legend` lies over the left of the drawing, `overlays` are all elements that lie over it, `minimap` an <svg> that does.
-export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, onSelect }) {
+// `legend`, if there is one, lies over the left of the drawing, `overlays` are all elements that lie over it, `minimap` an <svg> that does.
+// `words` says what is told of a bubble or an arrow where that is not its time: {label(d), describe(d, {relatives}), spoken(d), describeEdge(e, from, to)};
+// colours() what colours mean, for a picture: see withLegend(). A bubble may have a class of its ring, `ring`, and an arrow one of its colour,
+// `change`.
+export function createGraph({ svg, minimap: corner, legend = null, overlays, tooltip, onSelect, words = null, colours }) {
   const root = select(svg);
   const view = root.append('g').attr('class', 'view');
   const edgeLayer = view.append('g').attr('class', 'edges');
@@ -101,7 +104,7 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
 
   function fit(animated) {
     const { width, height } = size();
-    const covered = legend.open && width > 420 ? legend.offsetWidth : 0;
+    const covered = legend?.open && width > 420 ? legend.offsetWidth : 0;
     const margin = { left: covered + Math.min(60, width / 10), right: Math.min(60, width / 10), top: Math.min(24, height / 10), bottom: Math.min(46, height / 8) };
     const t = fitTransform(layout.nodes(), width, height, margin);
     const target = zoomIdentity.translate(t.x, t.y).scale(t.k);
@@ -201,7 +204,7 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
       if (x + r < 0 || y + r < 0 || x - r > width || y - r > height) continue;
       bubbles.push({ x, y, r });
       if (items.length === LABELS) continue;
-      const label = cut(nameOf(d), 34);
+      const label = words?.label(d) ?? cut(nameOf(d), 34);
       items.push({ x, y, r, w: textWidth(label), h: LABEL_HEIGHT, label, d });
     }
     const places = placeLabels(items, { bubbles, taken: covers(), width, height, sure: SURE });
@@ -252,6 +255,7 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
   }
 
   function describe(d) {
+    if (words !== null) return words.describe(d, { relatives: relatives(d) });
     return {
       title: nameOf(d),
       subtitle: visible(place(d)),
@@ -266,6 +270,7 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
 
   function describeEdge(e) {
     const [from, to] = [byKey.get(e.source), byKey.get(e.target)];
+    if (words !== null) return words.describeEdge(e, from, to);
     return {
       title: `${nameOf(from)} \u2192 ${nameOf(to)}`,
       subtitle: `${visible(place(from))} \u2192 ${visible(place(to))}`,
@@ -290,6 +295,7 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
     stale(path, (e) => [e])
       .classed('light', (e) => e.light)
       .attr('data-key', (e) => e.key)
+      .attr('data-change', (e) => e.change ?? null)
       .attr('data-count', (e) => e.count)
       .attr('d', shape);
   }
@@ -436,12 +442,13 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
       const bubbles = bubbleLayer.selectAll('g.bubble').data(drawn.nodes, (d) => d.key).join(enterBubble);
       bubbles
         .attr('data-key', (d) => d.key)
-        .attr('aria-label', spoken)
+        .attr('aria-label', words?.spoken ?? spoken)
         .classed('utility', (d) => d.utility)
         .classed('zero', (d) => d.self === 0)
         .classed('pinned', (d) => layout.node(d.key).fx !== undefined && layout.node(d.key).fx !== null);
       bubbles
         .select('circle.ring')
+        .attr('class', (d) => `ring ${d.ring ?? ''}`)
         .attr('r', (d) => (d.r + RING).toFixed(2))
         .attr('stroke-dasharray', (d) => `${d.share.toFixed(4)} 1`);
       bubbles.select('circle.body').attr('r', (d) => d.r.toFixed(2)).attr('class', (d) => `body ${d.color}`);
@@ -487,7 +494,7 @@ export function createGraph({ svg, minimap: corner, legend, overlays, tooltip, o
     },
     scale,
     pause: layout.pause,
-    // As it is seen now, as an <svg> of its own.
-    picture: (title) => copyOf(svg, theme().ground, title),
+    // As it is seen now, as an <svg> of its own, with what its colours mean.
+    picture: (title) => withLegend(copyOf(svg, theme().ground, title), colours(), theme()),
   };
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The room of the call graph: what model.js says of the profile, drawn by graph.js, with its legend, its buttons and its note.
 import { createGraph } from './graph.js';
-import { draw, matches } from '../../model.js';
-import { chooseInLegend, showLegend, showNote } from '../../panels.js';
+import { shortPath, visible } from '../../format.js';
+import { draw, matches, slotClass } from '../../model.js';
+import { chooseInLegend, legendOf, showLegend, showNote } from '../../panels.js';
 
 export function mountGraph({ section, tooltip, onChange }) {
   const $ = (selector) => section.querySelector(selector);
@@ -14,6 +15,7 @@ export function mountGraph({ section, tooltip, onChange }) {
     overlays: [legend, $('#zoom-buttons'), $('#graph-note'), $('.minimap')],
     tooltip,
     onSelect: (fn) => onChange({ fn }),
+    colours: () => legendOf(view.profile).map((f) => ({ classes: [slotClass(view.slots, f.file)], words: visible(shortPath(f.file)) || 'no file' })),
   });
   let drawn = { nodes: [] };
   let view = null;
