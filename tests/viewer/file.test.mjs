@@ -53,6 +53,8 @@ for (const scheme of ['light', 'dark']) {
     await drawn(page, json.total);
     assert.equal((await page.textContent('#fact-samples')).replace(/\D/g, ''), String(json.samples));
     assert.match(await page.title(), /^plop: .*2023-11-14/);
+    // It has the colours of the page.
+    assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), scheme === 'light' ? 'rgb(244, 245, 247)' : 'rgb(14, 18, 24)');
     await screenshot(page, `file-flame-${scheme}`);
     await page.click('button[data-room="graph"]');
     await page.waitForSelector('g.bubble', { state: 'attached' });
