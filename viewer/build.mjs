@@ -27,7 +27,7 @@ const write = (name, text) => writeFileSync(join(out, name), text);
 // "<!-- room NAME -->" is where the markup of that room comes, "<!-- part NAME -->" what several pages have.
 const page = (text) =>
   text.replace(/^( *)<!-- (room|part) (\w+) -->\n/gm, (line, indent, kind, name) =>
-    read('src', ...(kind === 'room' ? ['rooms', name, 'room.html'] : ['parts', `${name}.html`])).replace(/^(?=.)/gm, indent),
+    page(read('src', ...(kind === 'room' ? ['rooms', name, 'room.html'] : ['parts', `${name}.html`]))).replace(/^(?=.)/gm, indent),
   );
 
 await build({ ...script, entryPoints: ['src/main.js'], outfile: join(out, 'app.js') });
@@ -35,18 +35,21 @@ await build({ ...style, entryPoints: ['app.css', 'login.css'], outdir: out });
 copyFileSync(join(here, 'favicon.svg'), join(out, 'favicon.svg'));
 write('index.html', page(read('index.html')));
 
-// The page of one profile, for plopd to put the data into: all is in it, and its policy lets nothing else run.
+// The pages of one profile and of a comparison, for plopd and plopctl to put the data into: all is in them, and their policy lets nothing
+// else run.
 async function inlined(options, tag) {
   const { outputFiles } = await build({ ...options, write: false });
   const text = outputFiles[0].text;
   if (text.includes(`</${tag}`) || text.includes('<!--')) throw new Error(`${options.entryPoints[0]}: it would end its own element`);
   return { element: `<${tag}>${text}</${tag}>`, hash: `'sha256-${createHash('sha256').update(text).digest('base64')}'` };
 }
-const code = await inlined({ ...script, entryPoints: ['src/file/main.js'] }, 'script');
-const looks = await inlined({ ...style, entryPoints: ['src/file/file.css'] }, 'style');
-const file = page(read('src', 'file', 'file.html'))
-  .replace('@script@', () => code.hash)
-  .replace('@style@', () => looks.hash)
-  .replace('<!-- style -->', () => looks.element)
-  .replace('<!-- script -->', () => code.element);
-write('file.html', file);
+for (const name of ['file', 'comparison']) {
+  const code = await inlined({ ...script, entryPoints: [name === 'file' ? 'src/file/main.js' : `src/file/${name}.js`] }, 'script');
+  const looks = await inlined({ ...style, entryPoints: [`src/file/${name}.css`] }, 'style');
+  const file = page(read('src', 'file', `${name}.html`))
+    .replace('@script@', () => code.hash)
+    .replace('@style@', () => looks.hash)
+    .replace('<!-- style -->', () => looks.element)
+    .replace('<!-- script -->', () => code.element);
+  write(`${name}.html`, file);
+}

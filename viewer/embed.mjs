@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// embed.mjs DIR FILE.c PAGE.c: the files that build.mjs made in DIR, gzip'd, as the tables of daemon/gateway/assets.h; and the page of
-// one profile, in front of its data and behind it, as daemon/format/page.h has it.
+// embed.mjs DIR FILE.c PAGE.c COMPARISON.c: the files that build.mjs made in DIR, gzip'd, as the tables of daemon/gateway/assets.h; and
+// the pages of one profile and of a comparison, in front of their data and behind it, as daemon/format/page.h has them.
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,9 +15,9 @@ const FILES = [
   ['/favicon.svg', 'favicon.svg', 'image/svg+xml', true],
 ];
 
-const [dir, out, pageOut] = process.argv.slice(2);
-if (pageOut === undefined) {
-  console.error('usage: embed.mjs DIR FILE.c PAGE.c');
+const [dir, out, pageOut, comparisonOut] = process.argv.slice(2);
+if (comparisonOut === undefined) {
+  console.error('usage: embed.mjs DIR FILE.c PAGE.c COMPARISON.c');
   process.exit(2);
 }
 
@@ -51,13 +51,15 @@ const size_t viewer_nfiles = sizeof(viewer_files) / sizeof(viewer_files[0]);
 `,
 );
 
-const parts = readFileSync(join(dir, 'file.html'), 'utf8').split('<!-- data -->');
-if (parts.length !== 2) throw new Error('file.html has not one place for its data');
-writeFileSync(
-  pageOut,
-  `/* SPDX-License-Identifier: BSD-2-Clause */
+for (const [to, file, prefix] of [[pageOut, 'file.html', 'page'], [comparisonOut, 'comparison.html', 'comparison']]) {
+  const parts = readFileSync(join(dir, file), 'utf8').split('<!-- data -->');
+  if (parts.length !== 2) throw new Error(`${file} has not one place for its data`);
+  writeFileSync(
+    to,
+    `/* SPDX-License-Identifier: BSD-2-Clause */
 /* Made by viewer/embed.mjs. */
 #include "format/page.h"
 
-${['head', 'tail'].map((name, i) => `const unsigned char page_${name}[] = {\n${numbers(Buffer.from(parts[i]))}\n};\nconst size_t page_${name}_size = sizeof(page_${name});\n`).join('\n')}`,
-);
+${['head', 'tail'].map((name, i) => `const unsigned char ${prefix}_${name}[] = {\n${numbers(Buffer.from(parts[i]))}\n};\nconst size_t ${prefix}_${name}_size = sizeof(${prefix}_${name});\n`).join('\n')}`,
+  );
+}

@@ -5,6 +5,7 @@
 #include "ctl/ctl.h"
 #include "ctl/diff_files.h"
 #include "ctl/diff_flame.h"
+#include "ctl/diff_page.h"
 #include "ctl/diff_per.h"
 #include "ctl/diff_table.h"
 #include "ctl/kept.h"
@@ -356,8 +357,8 @@ static int find_format(struct diff_options *o, const struct format **ret)
 	return CTL_DONE;
 }
 
-/* Writes the flame graph. An exit status. */
-static int put_flame(const struct diff_options *o, const json_t *answer, json_t *trees[BOTH],
+/* Writes the picture, or the page. An exit status. */
+static int put_drawn(const struct diff_options *o, const json_t *answer, json_t *trees[BOTH],
 		     const struct format *f, struct ctl_output *output)
 {
 	_cleanup_buf_ struct buf b = {};
@@ -369,7 +370,8 @@ static int put_flame(const struct diff_options *o, const json_t *answer, json_t 
 		if (!trees[i])
 			return r;
 	}
-	r = diff_flame_draw(answer, trees, streq(f->name, "html"), &b);
+	r = streq(f->name, "html") ? diff_page_write(answer, trees, &b) :
+				     diff_flame_draw(answer, trees, &b);
 	if (r < 0) {
 		log_error("diff: %s", strerror(-r));
 		return CTL_FAILED;
@@ -385,7 +387,7 @@ static int put(const struct diff_options *o, const json_t *answer, json_t *trees
 	       const struct format *f, struct ctl_output *output)
 {
 	if (f)
-		return put_flame(o, answer, trees, f, output);
+		return put_drawn(o, answer, trees, f, output);
 	return o->json ? ctl_print_json(answer, "diff") : diff_table_print(answer);
 }
 
@@ -447,7 +449,8 @@ int ctl_diff(struct ctl *ctl, int argc, char *argv[])
 		{ "json", 'j', NULL, 0, "Print JSON", 0 },
 		{ "per", 'p', "COUNTER", 0,
 		  "CPU time for each of these, such as requests; see below", 0 },
-		{ "format", 'f', "FORMAT", 0, "svg or html: a flame graph of what changed", 0 },
+		{ "format", 'f', "FORMAT", 0,
+		  "svg: a flame graph of what changed; html: a page with more", 0 },
 		{ "output", 'o', "FILE", 0, "Write that there; - (default) is stdout", 0 },
 		{}
 	};

@@ -6,8 +6,6 @@
 #include "ctl/overlay.h"
 #include "draw/flame.h"
 
-/* Functions in the table of a page. */
-#define ROWS 100
 /* Both sides, and what may mislead. */
 #define NOTES 8
 
@@ -16,9 +14,7 @@ struct said {
 	char **keys, **texts; /* owned */
 	uint32_t n;
 	struct index index;
-	json_t *renamed;          /* by the key on the base side, that on the new one; owned */
-	struct flame_frame *rows; /* the first of them, as the answer has them */
-	uint32_t nrows;
+	json_t *renamed; /* by the key on the base side, that on the new one; owned */
 };
 
 static void said_done(struct said *s)
@@ -29,7 +25,6 @@ static void said_done(struct said *s)
 	}
 	free(s->keys);
 	free(s->texts);
-	free(s->rows);
 	json_decref(s->renamed);
 	index_done(&s->index);
 }
@@ -53,16 +48,6 @@ static int said_add(struct said *s, const json_t *f)
 	if (!key || !text || index_reserve(&s->index, 1) < 0)
 		return -ENOMEM;
 	index_add(&s->index, hash_of(key), s->n);
-	if (s->nrows < ROWS)
-		s->rows[s->nrows++] = (struct flame_frame){
-			.name = json_string_at(f, "name"),
-			.file = json_place_at(f),
-			.total = json_number_at(f, "new_total"),
-			.self = json_number_at(f, "new_self"),
-			.base_total = json_number_at(f, "base_total"),
-			.base_self = json_number_at(f, "base_self"),
-			.said = text,
-		};
 	s->keys[s->n] = TAKE_PTR(key);
 	s->texts[s->n++] = TAKE_PTR(text);
 	return 0;
@@ -85,9 +70,8 @@ static int said_fill(struct said *s, const json_t *answer)
 
 	s->keys = calloc(n + 1, sizeof(*s->keys));
 	s->texts = calloc(n + 1, sizeof(*s->texts));
-	s->rows = calloc(ROWS, sizeof(*s->rows));
 	s->renamed = json_object();
-	if (!s->keys || !s->texts || !s->rows || !s->renamed)
+	if (!s->keys || !s->texts || !s->renamed)
 		return -ENOMEM;
 	json_array_foreach(functions, i, f)
 	{
@@ -163,7 +147,7 @@ static int notes_of(const json_t *answer, char *notes[NOTES], uint32_t *n)
 	return 0;
 }
 
-static int draw(const json_t *answer, const struct overlay *o, const struct said *s, bool page,
+static int draw(const json_t *answer, const struct overlay *o, const struct said *s,
 		struct buf *out)
 {
 	_cleanup_free_ struct flame_frame *frames = frames_of(o, s);
@@ -177,18 +161,16 @@ static int draw(const json_t *answer, const struct overlay *o, const struct said
 		.difference = true,
 		.frames = frames,
 		.nframes = o->n,
-		.rows = s->rows,
-		.nrows = s->nrows,
 	};
 
 	if (r == 0)
-		r = page ? flame_page(&f, out) : flame_svg(&f, out);
+		r = flame_svg(&f, out);
 	for (uint32_t i = 0; i < nnotes; i++)
 		free(notes[i]);
 	return r;
 }
 
-int diff_flame_draw(const json_t *answer, json_t *const trees[2], bool page, struct buf *out)
+int diff_flame_draw(const json_t *answer, json_t *const trees[2], struct buf *out)
 {
 	_cleanup_(overlay_done) struct overlay o = {};
 	_cleanup_(said_done) struct said s = {};
@@ -196,5 +178,5 @@ int diff_flame_draw(const json_t *answer, json_t *const trees[2], bool page, str
 
 	for (int i = 0; i < 2 && r == 0; i++)
 		r = overlay_add(&o, trees[i], i, i == 0 ? s.renamed : NULL);
-	return r < 0 ? r : draw(answer, &o, &s, page, out);
+	return r < 0 ? r : draw(answer, &o, &s, out);
 }

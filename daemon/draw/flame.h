@@ -33,15 +33,7 @@ struct flame {
 	bool difference;
 	const struct flame_frame *frames; /* the first is the root */
 	uint32_t nframes;
-	/* The table of the page: functions, those to be read first in front; no child or next. */
-	const struct flame_frame *rows;
-	uint32_t nrows;
 };
 
 /* A picture of 1,200 pixels' width. 0, or the error of out. */
 int flame_svg(const struct flame *f, struct buf *out);
-/*
- * Of a difference: a page that has the picture, as wide as the window, and the table; a click on a
- * frame shows it over the whole width. 0, or the error of out.
- */
-int flame_page(const struct flame *f, struct buf *out);

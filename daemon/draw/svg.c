@@ -3,10 +3,11 @@
 
 #include <math.h>
 
-#define WIDTH  1200 /* pixels of a picture on its own */
-#define TOP    24   /* of its title */
-#define NOTE   16   /* of a line below it */
-#define NARROW 0.02 /* of the width: no room for a text */
+#define FLAME_ROW 17   /* pixels of height */
+#define WIDTH     1200 /* pixels of a picture on its own */
+#define TOP       24   /* of its title */
+#define NOTE      16   /* of a line below it */
+#define NARROW    0.02 /* of the width: no room for a text */
 /* In pictures a frame of less than that of the width is left out: a third of a pixel. */
 #define THINNEST (1.0 / 4096)
 
@@ -44,7 +45,7 @@ static bool walk_on(const struct flame *f, struct walk *w, bool down)
 	return true;
 }
 
-uint32_t flame_depth(const struct flame *f)
+static uint32_t flame_depth(const struct flame *f)
 {
 	struct walk w = {};
 	uint32_t most = 0;
@@ -118,10 +119,9 @@ static void put_hover(struct buf *b, const struct flame *f, const struct flame_f
 }
 
 static void put_frame(struct buf *b, const struct flame *f, const struct flame_frame *n, double x,
-		      unsigned int y, bool bare)
+		      unsigned int y)
 {
 	double width = width_of(f, n);
-	bool narrow = width < NARROW;
 
 	buf_printf(b, "<svg x=\"%.4f%%\" y=\"%u\" width=\"%.4f%%\" height=\"%d\">", 100 * x, y,
 		   100 * width, FLAME_ROW);
@@ -132,16 +132,16 @@ static void put_frame(struct buf *b, const struct flame *f, const struct flame_f
 	else
 		put_place(b, n);
 	buf_puts(b, "\"/>");
-	if (!narrow || !bare) {
-		buf_puts(b, narrow ? "<text x=\"3\" y=\"12\" display=\"none\">" :
-				     "<text x=\"3\" y=\"12\">");
+	if (width >= NARROW) {
+		buf_puts(b, "<text x=\"3\" y=\"12\">");
 		markup_text(b, n->name);
 		buf_puts(b, "</text>");
 	}
 	buf_puts(b, "</svg>\n");
 }
 
-void markup_frames(struct buf *b, const struct flame *f, unsigned int y, bool bare)
+/* The frames, the root's from y on, each as an <svg> of its own, so that its text is cut off. */
+static void put_frames(struct buf *b, const struct flame *f, unsigned int y)
 {
 	struct walk w = {};
 	bool drawn;
@@ -153,20 +153,14 @@ void markup_frames(struct buf *b, const struct flame *f, unsigned int y, bool ba
 
 		drawn = width_of(f, n) >= THINNEST;
 		if (drawn)
-			put_frame(b, f, n, w.begins[w.depth], y + w.depth * FLAME_ROW, bare);
+			put_frame(b, f, n, w.begins[w.depth], y + w.depth * FLAME_ROW);
 	} while (walk_on(f, &w, drawn));
 }
 
-const char *flame_style(void)
-{
-	return "text{font:11px monospace;fill:#000}rect{stroke:#fff;stroke-width:1}";
-}
-
-const char *flame_legend(void)
-{
-	return "Orange took more of the time than before, blue less: the stronger the colour, the "
-	       "more, up to 5 points. A frame is as wide as the mean of both sides.";
-}
+static const char style[] = "text{font:11px monospace;fill:#000}rect{stroke:#fff;stroke-width:1}";
+static const char legend[] =
+	"Orange took more of the time than before, blue less: the stronger the colour, the more, "
+	"up to 5 points. A frame is as wide as the mean of both sides.";
 
 int flame_svg(const struct flame *f, struct buf *out)
 {
@@ -178,16 +172,16 @@ int flame_svg(const struct flame *f, struct buf *out)
 		   "<style>%s .title{font-size:14px}</style>\n"
 		   "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
 		   "<text class=\"title\" x=\"4\" y=\"%u\">",
-		   WIDTH, height, flame_style(), y - 6);
+		   WIDTH, height, style, y - 6);
 	markup_text(out, f->title);
 	buf_puts(out, "</text>\n");
 	for (uint32_t i = 0; i < f->nnotes + f->difference; i++) {
 		y += NOTE;
 		buf_printf(out, "<text x=\"4\" y=\"%u\">", y - 6);
-		markup_text(out, i < f->nnotes ? f->notes[i] : flame_legend());
+		markup_text(out, i < f->nnotes ? f->notes[i] : legend);
 		buf_puts(out, "</text>\n");
 	}
-	markup_frames(out, f, y + 8, true);
+	put_frames(out, f, y + 8);
 	buf_puts(out, "</svg>\n");
 	return out->error;
 }

@@ -2,11 +2,8 @@
 #include "format/encoders.h"
 #include "format/page.h"
 
-/*
- * JSON as it may stand within an element of a page: nothing in it ends the element, or is a line
- * end to anybody. Each of these is in a string, where \u is the same.
- */
-static void put_json(struct buf *out, const char *data, size_t size)
+/* Each of these is in a string, where \u is the same. */
+void page_put_json(struct buf *out, const char *data, size_t size)
 {
 	size_t from = 0;
 
@@ -32,7 +29,7 @@ static int put_encoded(const struct profile *p, int (*encode)(const struct profi
 	int r = encode(p, &part);
 
 	if (r == 0)
-		put_json(out, part.data, part.size);
+		page_put_json(out, part.data, part.size);
 	return r;
 }
 

@@ -119,6 +119,13 @@ def frames_of(text):
     return {said.split("\n")[0].split(" (")[0]: (float(x), float(width), html.unescape(said)) for x, width, said in found}
 
 
+def page_data(done):
+    """What is in a page that plopctl diff wrote, for the viewer's code in it to draw."""
+    assert done.returncode == 0 and done.out.startswith("<!DOCTYPE html>"), done
+    assert "default-src 'none'; script-src 'sha256-" in done.out and " src=" not in done.out.split("<script type=")[0], done.out[:2000]
+    return json.loads(re.search(r'<script type="application/json" id="data">([^<]*)</script>', done.out).group(1))
+
+
 def test_flame_graph(plopd, tmp_path):
     """What is drawn is as wide as the mean of both sides, and says of a function what the table says."""
     answer = json.loads(plopd.ctl("diff", *SIDES, "--json").out)
@@ -128,22 +135,23 @@ def test_flame_graph(plopd, tmp_path):
         done = plopd.ctl("export", "--since", "1h", "service=shop", "version=" + path.name[:3], "-o", path)
         assert done.returncode == 0, done
     for sides in (SIDES, ("--base", paths[0], "--new", paths[1])):
-        for form in ("svg", "html"):
-            path = tmp_path / ("changed." + form)
-            done = plopd.ctl("diff", *sides, "-o", path)
-            assert done.returncode == 0 and not done.out, done
-            text = path.read_text()
-            if form == "svg":
-                xml.etree.ElementTree.fromstring(text)
-            frames = frames_of(text)
-            assert set(NAMES) <= set(frames), sorted(frames)
-            assert frames["all"][:2] == (0, 100), frames["all"]
-            for name, verdict in NAMES.items():
-                f = told[name]
-                width = 50 * (f["base_total"] + f["new_total"])
-                assert abs(frames[name][1] - width) < 0.01, (name, frames[name], width)
-                assert "\n%s" % verdict in frames[name][2], frames[name]
-            assert (form == "html") == ("<td>slow_view (/srv/releases/1.1/views.py): slower, " in text), form
+        path = tmp_path / "changed.svg"
+        done = plopd.ctl("diff", *sides, "-o", path)
+        assert done.returncode == 0 and not done.out, done
+        text = path.read_text()
+        xml.etree.ElementTree.fromstring(text)
+        frames = frames_of(text)
+        assert set(NAMES) <= set(frames), sorted(frames)
+        assert frames["all"][:2] == (0, 100), frames["all"]
+        for name, verdict in NAMES.items():
+            f = told[name]
+            width = 50 * (f["base_total"] + f["new_total"])
+            assert abs(frames[name][1] - width) < 0.01, (name, frames[name], width)
+            assert "\n%s" % verdict in frames[name][2], frames[name]
+        data = page_data(plopd.ctl("diff", *sides, "-f", "html"))
+        assert changed(data["diff"]["functions"]) == NAMES, changed(data["diff"]["functions"])
+        for side in ("base", "new"):
+            assert data[side]["samples"] == data["diff"][side]["samples"] > 0, data[side].keys()
     done = plopd.ctl("diff", *SIDES, "-f", "svg", "--fail-above", "5%")
     assert done.returncode == 1 and done.out.startswith("<svg "), done
 
@@ -316,7 +324,9 @@ def test_renamed(root, tmp_path):
         assert [f["name"] for f in functions.values() if f["was"] is not None] == ["price"], functions
         done = daemon.ctl("diff", "service=renamed", "--base", "version=1", "--new", "version=2")
         assert re.search(r"^(renamed|slower|faster|moved) .* price \(%s\), was price_of$" % re.escape(str(script)), done.out, re.M), done
-        done = daemon.ctl("diff", "service=renamed", "--base", "version=1", "--new", "version=2", "-f", "html")
+        data = page_data(daemon.ctl("diff", "service=renamed", "--base", "version=1", "--new", "version=2", "-f", "html"))
+        assert any(f["was"] == "price_of" for f in data["diff"]["functions"]), data["diff"]
+        done = daemon.ctl("diff", "service=renamed", "--base", "version=1", "--new", "version=2", "-f", "svg")
         assert done.returncode == 0 and "was price_of" in done.out, done
         # one frame on both sides
         assert not re.search(r"<title>price_of ", done.out), done
