@@ -81,9 +81,7 @@ static __always_inline long code_send(struct scratch *s, const struct plop_layou
 			size += n;
 		}
 	}
-	if (!records_room() || !IS_WITHIN(size, RECORD_SIZE))
-		return -1;
-	return bpf_ringbuf_output(&records, r, size, BPF_RB_NO_WAKEUP);
+	return records_code(r, size, r->faults || r->linetable_bytes < r->linetable_size);
 }
 
 /* code_send() as a function of its own: see walk_frames(). */

@@ -48,6 +48,9 @@ extern volatile __u64 plop_renames_woken;
 /* See PLOP_PLAIN_PROGRAMS; 0: none. Written by user space only. */
 extern volatile __u64 plop_plain[PLOP_PLAIN_PROGRAMS];
 
+/* At PLOP_LAUNCH_PLACE(). Written by user space only. */
+extern volatile struct plop_launch plop_launches[PLOP_LAUNCHES];
+
 /* See PLOP_FORKED_PLACES. */
 extern volatile __u64 plop_forked[PLOP_FORKED_PLACES];
 
@@ -238,6 +241,22 @@ struct {
 static __always_inline bool records_room(void)
 {
 	return bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) < RECORDS_FULL;
+}
+
+/*
+ * Sends a record of code. Some hundred may come with each process that begins, so plopd is woken
+ * whenever there is another eighth of the ring buffer to read; and at once where something is to be
+ * read from the process (lacks), which may end soon.
+ */
+static __always_inline long records_code(const struct plop_record_code *r, __u32 size, bool lacks)
+{
+	__u64 waiting = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA);
+	bool more = (waiting + size) / (RECORDS_SIZE / 8) != waiting / (RECORDS_SIZE / 8);
+	__u64 flags = lacks || more ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+
+	if (waiting >= RECORDS_FULL || !IS_WITHIN(size, RECORD_SIZE))
+		return -1;
+	return bpf_ringbuf_output(&records, (void *)r, size, flags);
 }
 
 /*

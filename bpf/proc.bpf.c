@@ -5,12 +5,13 @@
  * looks at the title of one that renames itself. These programs run in the context of the task, not
  * of a tick, so they may change the process table.
  */
-#include "plop.bpf.h"
+#include "launch.bpf.h"
 
 volatile __u64 plop_changes = 0;
 volatile __u64 plop_table_full = 0;
 volatile __u64 plop_renames_woken = 0;
 volatile __u64 plop_plain[PLOP_PLAIN_PROGRAMS] = {};
+volatile struct plop_launch plop_launches[PLOP_LAUNCHES] = {};
 volatile __u64 plop_forked[PLOP_FORKED_PLACES] = {};
 
 /* Processes of the table by their user's place, and of all but root's. Written by both sides. */
@@ -170,36 +171,61 @@ static __always_inline __u64 program_file(struct task_struct *task)
 		return 0;
 	inode = exe->f_inode;
 	return plop_mix(plop_mix(inode->i_ino) ^ (__u64)inode->i_sb->s_dev << 32 ^
-			inode->i_generation);
+			inode->i_generation) &
+	       ~(__u64)PLOP_PROGRAM_PYTHON;
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(plop_exec, struct task_struct *task)
+static __always_inline int executed(struct task_struct *task, bool use_loop)
 {
 	const struct cred *cred = task->real_cred;
 	struct plop_record_exec r = {};
 	struct plop_process p = {};
 	__u32 tgid = task->tgid;
+	__u64 program;
 	bool plain;
 
 	r.file = program_file(task);
 	r.uid = cred ? cred->uid.val : ~0u;
-	plain = r.file && plop_plain[r.file % PLOP_PLAIN_PROGRAMS] == r.file;
+	r.code = task->mm->start_code;
+	r.born = task->start_boottime;
+	r.parent = task->real_parent->tgid;
+	program = plop_plain[r.file % PLOP_PLAIN_PROGRAMS];
+	plain = r.file && program == r.file;
 	plop_process_begin(&p, bpf_ktime_get_ns());
 	p.state = PLOP_STATE_NEW;
 	p.runtime = r.file;
 	if (plain)
 		p.wait = PLOP_WAIT_PLAIN_NS;
 	p.user = user_place(task);
-	if (!process_begin(tgid, &p))
+	if (use_loop && r.file && program == (r.file | PLOP_PROGRAM_PYTHON)) {
+		r.launch = launch_of(task, r.file);
+		r.known = launch_known(&p, r.launch, r.uid, r.code);
+	}
+	if (!process_begin(tgid, &p)) {
+		r.known = 0;
 		__sync_fetch_and_add(&plop_table_full, 1);
+	}
 	__sync_fetch_and_add(&plop_changes, 1);
 	r.head.type = PLOP_RECORD_EXEC;
 	r.head.tgid = tgid;
 	r.head.image = p.image;
-	/* a plain one is looked at with whatever wakes plopd next, once a second at least */
-	bpf_ringbuf_output(&records, &r, sizeof(r), plain ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
+	/* others are looked at with whatever wakes plopd next, once a second at least */
+	bpf_ringbuf_output(&records, &r, sizeof(r),
+			   plain || r.known ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
 	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(plop_exec, struct task_struct *task)
+{
+	return executed(task, true);
+}
+
+/* For kernels without bpf_loop(): no launch is known. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(plop_exec_bound, struct task_struct *task)
+{
+	return executed(task, false);
 }
 
 SEC("tp_btf/sched_process_exit")

@@ -3,6 +3,7 @@
  * The tick. Filter first, walk second: a tick on anything but a profiled process costs two
  * look-ups. Each tick ends in exactly one of the counters python, other, lost[cause].
  */
+#include "launched.bpf.h"
 #include "tick.bpf.h"
 
 const volatile __u32 plop_ncpus = 1;
@@ -38,7 +39,8 @@ static __always_inline void process_ask(struct plop_process *p, __u32 tgid)
 {
 	__u64 now = bpf_ktime_get_ns();
 
-	if (now - p->asked <= p->wait)
+	/* what it is is known already */
+	if (p->state == PLOP_STATE_LAUNCHED || now - p->asked <= p->wait)
 		return;
 	p->asked = now;
 	if (p->wait < PLOP_WAIT_LAST_NS)
@@ -78,6 +80,8 @@ static __always_inline int tick(bool use_loop)
 			cpu->last_tgid = tgid;
 		}
 	}
+	if (use_loop && p && p->state == PLOP_STATE_LAUNCHED)
+		launch_arrive(tgid);
 	if (!p) {
 		half->counters[PLOP_C_OTHER]++;
 	} else if (p->state == PLOP_STATE_PROFILED) {
@@ -95,7 +99,7 @@ static __always_inline int tick(bool use_loop)
 			half->counters[PLOP_C_BPF_NS] += bpf_ktime_get_ns() - began;
 			half->counters[PLOP_C_BPF_TIMED]++;
 		}
-	} else if (p->state == PLOP_STATE_NEW) {
+	} else if (p->state == PLOP_STATE_NEW || p->state == PLOP_STATE_LAUNCHED) {
 		half->counters[PLOP_C_OTHER]++;
 		process_ask(p, tgid);
 	} else {
@@ -180,6 +184,8 @@ static __always_inline int tick_channel(struct bpf_perf_event_data *ctx, bool ta
 	p = tgid && channel_may(s) && channel_wants(s, channel, tgid) ?
 		    bpf_map_lookup_elem(&processes, &tgid) :
 		    NULL;
+	if (p && p->state == PLOP_STATE_LAUNCHED)
+		launch_arrive(tgid);
 	if (!p) {
 		c->other++;
 	} else if (p->state == PLOP_STATE_PROFILED && !budget_take(s->budget, false)) {
@@ -195,7 +201,7 @@ static __always_inline int tick_channel(struct bpf_perf_event_data *ctx, bool ta
 			half->counters[PLOP_C_BPF_NS] += bpf_ktime_get_ns() - began;
 			half->counters[PLOP_C_BPF_TIMED]++;
 		}
-	} else if (p->state == PLOP_STATE_NEW) {
+	} else if (p->state == PLOP_STATE_NEW || p->state == PLOP_STATE_LAUNCHED) {
 		c->other++;
 		process_ask(p, tgid);
 	} else {

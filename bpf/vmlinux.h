@@ -44,15 +44,45 @@ struct inode {
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	unsigned int i_generation;
+	long long i_ctime_sec; /* 6.11 */
+	unsigned int i_ctime_nsec;
+};
+
+struct timespec64 {
+	long long tv_sec;
+	long tv_nsec;
+};
+struct inode___6_6 {
+	struct timespec64 __i_ctime;
+};
+struct inode___older {
+	struct timespec64 i_ctime;
+};
+
+struct dentry {
+	struct inode *d_inode;
+};
+struct vfsmount;
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
 };
 
 struct file {
 	struct inode *f_inode;
+	struct path f_path;
+};
+
+struct fs_struct {
+	struct path root, pwd;
 };
 
 struct mm_struct {
 	struct file *exe_file;
+	unsigned long start_code, arg_start, arg_end, env_end;
 };
+
+struct css_set;
 
 typedef struct {
 	unsigned int val;
@@ -69,8 +99,13 @@ struct user_namespace {
 	kuid_t owner;
 };
 
+typedef struct {
+	unsigned int val;
+} kgid_t;
+
 struct cred {
-	kuid_t uid;
+	kuid_t uid, suid, euid, fsuid;
+	kgid_t gid, sgid, egid, fsgid;
 	struct user_namespace *user_ns;
 };
 
@@ -119,6 +154,11 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct signal_struct *signal;
 	const struct cred *real_cred;
+	struct task_struct *real_parent;
+	unsigned long long start_boottime;
+	char comm[16];
+	struct fs_struct *fs;
+	struct css_set *cgroups;
 	struct sched_entity se;
 	struct sched_info sched_info; /* with CONFIG_SCHED_INFO */
 	struct thread_struct thread;

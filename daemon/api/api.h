@@ -203,6 +203,8 @@ struct api_options {
 	 * NULL: itself.
 	 */
 	uid_t (*user)(uid_t uid, void *ctx);
+	/* Before each handler, which answers by what is known then; or NULL. */
+	void (*asked)(void *ctx);
 };
 
 /*

@@ -181,6 +181,8 @@ static void dispatch(struct api_call *c)
 				API_PEER_STREAMS);
 	} else {
 		c->routed = true;
+		if (o->asked)
+			o->asked(o->ctx);
 		route->handle(&c->request, o->ctx);
 	}
 }

@@ -153,12 +153,15 @@ static int on_beat(sd_event_source *s, uint64_t usec, void *ctx)
 	return timer_set(c->beat, BEAT_USEC);
 }
 
+int collect_records(struct collect *c)
+{
+	return sampler_dispatch(c->sampler, clock_ns(CLOCK_MONOTONIC) + SLICE_NS);
+}
+
 static int on_records(sd_event_source *s, int fd, uint32_t revents, void *ctx)
 {
-	struct collect *c = ctx;
-
 	loop_part("records");
-	return sampler_dispatch(c->sampler, clock_ns(CLOCK_MONOTONIC) + SLICE_NS);
+	return collect_records(ctx);
 }
 
 static int on_jitter(sd_event_source *s, int fd, uint32_t revents, void *ctx)

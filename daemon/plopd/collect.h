@@ -41,6 +41,8 @@ struct collect {
  * the beat.
  */
 int collect_init(struct collect *c);
+/* Looks at what the kernel side has told of processes and code so far; a negative errno. */
+int collect_records(struct collect *c);
 void collect_done(struct collect *c);
 /* The cycle's swap; ctx: the struct collect. */
 void collect_swap(void *ctx);

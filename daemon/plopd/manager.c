@@ -174,6 +174,14 @@ static uid_t user_of(uid_t uid, void *ctx)
 	return shares_user(&m->shares, uid);
 }
 
+/* Who asks is told of processes whose records did not wake plopd, too. */
+static void asked(void *ctx)
+{
+	struct manager *m = ctx;
+
+	collect_records(&m->collect);
+}
+
 static int manager_listen(struct manager *m, char **ret_error)
 {
 	struct api_options options = { .routes = plopd_routes,
@@ -181,7 +189,8 @@ static int manager_listen(struct manager *m, char **ret_error)
 				       .ctx = m,
 				       .stream = "/v1/stream",
 				       .body_hint = labels_bounds(),
-				       .user = user_of };
+				       .user = user_of,
+				       .asked = asked };
 
 	return listen_open(m->cycle.loop, m->config->socket, &options, &m->server, ret_error);
 }

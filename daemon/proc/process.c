@@ -343,13 +343,19 @@ int process_info_read(pid_t pid, struct version_cache *versions, struct process_
 	return 0;
 }
 
+/* born_ns: CLOCK_BOOTTIME */
+static void set_born(struct process_info *p, uint64_t born_ns)
+{
+	p->start_ticks = born_ns / (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+	p->start_time = start_time(p->start_ticks);
+}
+
 /* began_ns: CLOCK_MONOTONIC */
 static void set_start(struct process_info *p, uint64_t began_ns)
 {
 	uint64_t asleep = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
 
-	p->start_ticks = (began_ns + asleep) / (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
-	p->start_time = start_time(p->start_ticks);
+	set_born(p, began_ns + asleep);
 }
 
 static int read_brief(pid_t pid, struct process_info *p)
@@ -419,6 +425,21 @@ int process_info_child(const struct process_info *parent, pid_t pid, uint64_t be
 		own.container = texts[2];
 	}
 	process_info_done(&own);
+	*ret = p;
+	return 0;
+}
+
+int process_info_again(const struct process_info *like, pid_t pid, pid_t parent, uint64_t born_ns,
+		       struct process_info *ret)
+{
+	struct process_info p;
+	int r = process_info_copy(like, &p);
+
+	if (r < 0)
+		return r;
+	p.pid = pid;
+	p.parent = parent;
+	set_born(&p, born_ns);
 	*ret = p;
 	return 0;
 }

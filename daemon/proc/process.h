@@ -97,6 +97,13 @@ int process_title_read(pid_t pid, char **ret_comm, char **ret_cmdline);
  */
 int process_info_child(const struct process_info *parent, pid_t pid, uint64_t began_ns, bool there,
 		       struct process_info *ret);
+/*
+ * ... for one that was launched just as another, like, was: the same program, arguments,
+ * environment and all else that these are of. born_ns: when the process began, CLOCK_BOOTTIME.
+ * -ENOMEM.
+ */
+int process_info_again(const struct process_info *like, pid_t pid, pid_t parent, uint64_t born_ns,
+		       struct process_info *ret);
 /* What thread tid of pid is called, owned as above. -ESRCH: no such thread (any more). */
 int process_thread_name(pid_t pid, pid_t tid, char **ret);
 /* Copies every string; -ENOMEM. */

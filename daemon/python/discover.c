@@ -57,9 +57,9 @@ static void take_found(struct search *s, const struct python_process *p, enum ra
 
 /*
  * The interpreter where it is known to be: then there is no need to look for others. One that is
- * starting is one for now; who looks again looks at all.
+ * starting is one for now; who looks again looks at all. list: 0: it is in the program itself.
  */
-static int take_known(struct search *s, const struct binary *b, uint64_t bias)
+static int take_known(struct search *s, const struct binary *b, uint64_t bias, uint64_t list)
 {
 	const struct reader memory = process_memory_reader(s->pid);
 	struct python_process p = {};
@@ -68,6 +68,10 @@ static int take_known(struct search *s, const struct binary *b, uint64_t bias)
 	if (r < 0 || p.verdict != PYTHON_YES)
 		return r;
 	p.starting = !python_is_up(&memory, &p.layout, p.runtime);
+	p.own = !list;
+	p.list = list;
+	p.bias = bias;
+	p.dynamic = b->dynamic;
 	if (!p.starting || !s->again)
 		take_found(s, &p, p.starting ? RANK_STARTING : RANK_UP);
 	return 0;
@@ -78,18 +82,18 @@ static int take_program(struct search *s, const struct binary *exe)
 {
 	uint64_t bias;
 
-	return loader_program_bias(s->pid, exe, &bias) < 0 ? 0 : take_known(s, exe, bias);
+	return loader_program_bias(s->pid, exe, &bias) < 0 ? 0 : take_known(s, exe, bias, 0);
 }
 
 /* In the library that the program is linked to. */
 static int take_library(struct search *s, const struct binary *exe)
 {
 	const struct binary *library;
-	uint64_t bias;
+	uint64_t bias, list;
 
-	return loader_find_library(s->cache, s->pid, exe, &s->exe, &library, &bias) < 0 ?
+	return loader_find_library(s->cache, s->pid, exe, &s->exe, &library, &bias, &list) < 0 ?
 		       0 :
-		       take_known(s, library, bias);
+		       take_known(s, library, bias, list);
 }
 
 /* The program has its interpreter there: its next process is looked at there first. */
@@ -126,6 +130,7 @@ static int take_cpython(struct search *s, const struct binary *b, const struct m
 			rank = RANK_NOT_YET;
 		} else if (p.verdict == PYTHON_YES) {
 			p.starting = !python_is_up(&memory, &p.layout, p.runtime);
+			p.own = streq(f->path, s->exe_path);
 			rank = p.starting ? RANK_STARTING : RANK_UP;
 			learn_library(s, f, key, biases[i]);
 		}

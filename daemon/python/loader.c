@@ -52,7 +52,7 @@ static uint64_t first_link(const struct reader *memory, const struct binary *exe
 
 int loader_find_library(struct python_cache *cache, pid_t pid, const struct binary *exe,
 			const struct cache_key *program, const struct binary **ret,
-			uint64_t *ret_bias)
+			uint64_t *ret_bias, uint64_t *ret_list)
 {
 	const struct reader memory = process_memory_reader(pid);
 	const struct cache_linked *l = cache_linked(cache, program);
@@ -74,6 +74,7 @@ int loader_find_library(struct python_cache *cache, pid_t pid, const struct bina
 			continue;
 		*ret = b;
 		*ret_bias = link.bias;
+		*ret_list = bias + exe->debug;
 		return 0;
 	}
 	return -ENOENT;

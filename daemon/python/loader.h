@@ -19,7 +19,8 @@ int loader_program_bias(pid_t pid, const struct binary *exe, uint64_t *ret);
  * The libpython that the program is linked to, if that is the one which another process of the same
  * program was seen to have, and is mapped as there. -ENOENT: it is not known, or not there, so it
  * is to be looked for among the mappings. *ret stays the cache's, until its next addition.
+ * *ret_list: where the program has the address of the list.
  */
 int loader_find_library(struct python_cache *cache, pid_t pid, const struct binary *exe,
 			const struct cache_key *program, const struct binary **ret,
-			uint64_t *ret_bias);
+			uint64_t *ret_bias, uint64_t *ret_list);

@@ -41,6 +41,13 @@ struct python_process {
 	 * look at
 	 */
 	bool looked;
+	/*
+	 * PYTHON_YES: it lies in the program itself; or in a libpython that this is linked to:
+	 * where the program has the address of its loader's list (0: neither is known), where that
+	 * library is loaded, and where in it its PT_DYNAMIC lies
+	 */
+	bool own;
+	uint64_t list, bias, dynamic;
 	uint64_t runtime; /* address in the process of _PyRuntime, up to 3.6 of interp_head */
 	struct plop_layout layout; /* valid with PYTHON_YES */
 	uint32_t hexversion;       /* PY_VERSION_HEX where known, else major << 24 | minor << 16 */

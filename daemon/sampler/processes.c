@@ -109,6 +109,18 @@ int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
 	return 0;
 }
 
+int sampler_process_read(struct sampler *s, uint32_t tgid, uint64_t image, struct plop_process *ret)
+{
+	struct plop_process now;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.processes), &tgid, &now) < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	if (now.image != image)
+		return -ESTALE;
+	*ret = now;
+	return 0;
+}
+
 uint64_t sampler_process_program(struct sampler *s, uint32_t tgid, uint64_t image)
 {
 	struct plop_process now;
@@ -132,4 +144,20 @@ void sampler_program_plain(struct sampler *s, uint64_t file, bool plain)
 		*place = file;
 	else if (*place == file)
 		*place = 0;
+}
+
+void sampler_program_python(struct sampler *s, uint64_t file)
+{
+	s->skel->bss->plop_plain[file % PLOP_PLAIN_PROGRAMS] = file | PLOP_PROGRAM_PYTHON;
+}
+
+void sampler_launch_set(struct sampler *s, uint64_t launch, uid_t uid, const struct plop_launch *l)
+{
+	struct plop_launch whole = {};
+
+	if (l) {
+		whole = *l;
+		whole.check = plop_launch_check(&whole, launch);
+	}
+	s->skel->bss->plop_launches[PLOP_LAUNCH_PLACE(launch, uid)] = whole;
 }

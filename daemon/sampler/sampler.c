@@ -138,6 +138,7 @@ uint64_t sampler_one_map_bytes(int fd)
 
 static int sampler_load(struct sampler *s)
 {
+	struct bpf_program *exec;
 	struct bpf_map *map;
 	uint64_t seed;
 	int r;
@@ -152,6 +153,9 @@ static int sampler_load(struct sampler *s)
 	s->tick = s->options.bounded ? s->skel->progs.plop_tick_bound : s->skel->progs.plop_tick;
 	bpf_program__set_autoload(s->skel->progs.plop_tick, !s->options.bounded);
 	bpf_program__set_autoload(s->skel->progs.plop_tick_bound, s->options.bounded);
+	exec = s->options.bounded ? s->skel->progs.plop_exec_bound : s->skel->progs.plop_exec;
+	bpf_program__set_autoload(s->skel->progs.plop_exec, !s->options.bounded);
+	bpf_program__set_autoload(s->skel->progs.plop_exec_bound, s->options.bounded);
 	s->have_channels = !s->options.bounded && features_have_channels();
 	if (!s->have_channels)
 		bpf_map__set_max_entries(s->skel->maps.sleepers, 1);
@@ -159,6 +163,8 @@ static int sampler_load(struct sampler *s)
 	r = bpf_map__set_max_entries(s->skel->maps.cpus, (uint32_t)s->ncpus);
 	if (r >= 0)
 		r = bpf_map__set_max_entries(s->skel->maps.scratch, (uint32_t)s->ncpus);
+	if (r >= 0)
+		r = bpf_map__set_max_entries(s->skel->maps.launch_walks, (uint32_t)s->ncpus);
 	if (r < 0)
 		return r;
 	r = plop__load(s->skel);
@@ -182,7 +188,7 @@ static int sampler_load(struct sampler *s)
 	}
 	/* the tick program is attached to perf events, by sampler_start() */
 	s->skel->links.plop_fork = bpf_program__attach(s->skel->progs.plop_fork);
-	s->skel->links.plop_exec = bpf_program__attach(s->skel->progs.plop_exec);
+	s->skel->links.plop_exec = bpf_program__attach(exec);
 	s->skel->links.plop_exit = bpf_program__attach(s->skel->progs.plop_exit);
 	s->skel->links.plop_rename = bpf_program__attach(s->skel->progs.plop_rename);
 	if (!s->skel->links.plop_fork || !s->skel->links.plop_exec || !s->skel->links.plop_exit ||

@@ -243,6 +243,19 @@ void sampler_process_drop(struct sampler *s, uint32_t tgid, uint64_t image);
  * once: it was no Python lately. One that falls on the place of another has it.
  */
 void sampler_program_plain(struct sampler *s, uint64_t file, bool plain);
+/* What executes that program is an interpreter itself: its launches are told. */
+void sampler_program_python(struct sampler *s, uint64_t file);
+/*
+ * What a process is that is launched so by a user (plop_record_exec.uid). l->check is filled in.
+ * Takes the place of another at PLOP_LAUNCH_PLACE(). NULL: it is not known any more.
+ */
+void sampler_launch_set(struct sampler *s, uint64_t launch, uid_t uid, const struct plop_launch *l);
+/*
+ * What the kernel's table has of an image. -ESRCH: the process has ended; -ESTALE: it has executed
+ * another program.
+ */
+int sampler_process_read(struct sampler *s, uint32_t tgid, uint64_t image,
+			 struct plop_process *ret);
 /* Which image the kernel's table has for a process. -ESRCH: none. */
 int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret);
 /*

@@ -44,6 +44,8 @@ void naming_want(struct naming *n, const struct plop_stack *stack, const struct 
 
 	if (k && stack->flags & (PLOP_STACK_NO_INTERP | PLOP_STACK_FINALISED))
 		target_not_up(n->targets, k);
+	if (k)
+		target_arrived(n->targets, k);
 	if (k && k->codes && stack->depth <= PLOP_MAX_DEPTH)
 		code_table_want(k->codes, (uint32_t)cycle, frames, stack->depth);
 }

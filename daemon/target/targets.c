@@ -65,6 +65,7 @@ void targets_done(struct targets *t)
 		target_free(k);
 	}
 	marks_done(&t->marks);
+	launches_done(&t->launches);
 	code_pool_done(&t->code_pool);
 	pendings_done(&t->pending);
 	sd_event_source_disable_unref(t->retry);
@@ -123,15 +124,23 @@ uid_t targets_layout_user(const struct targets *t, uid_t user)
 	return shares_is_trusted(t->shares, user) ? SAMPLER_TRUSTED : user;
 }
 
-static int process_tell(struct targets *t, uint32_t tgid, const struct plop_process *p, bool fresh,
-			uid_t user)
+/* What the kernel's table has of a process. */
+enum told {
+	TOLD_NOTHING,
+	TOLD_NEW,   /* it is there in PLOP_STATE_NEW */
+	TOLD_WHOLE, /* all that there is to tell, or it has ended */
+};
+
+static int process_tell(struct targets *t, uint32_t tgid, const struct plop_process *p,
+			enum told told, uid_t user)
 {
-	return fresh ? sampler_process_add(t->sampler, tgid, p, user) :
-		       sampler_process_set(t->sampler, tgid, p);
+	return told == TOLD_NOTHING ? sampler_process_add(t->sampler, tgid, p, user) :
+	       told == TOLD_NEW     ? sampler_process_set(t->sampler, tgid, p) :
+				      0;
 }
 
 /* Makes the target and tells the kernel. info is taken over. */
-static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fresh,
+static int target_add(struct targets *t, uint32_t tgid, uint64_t image, enum told told,
 		      struct process_info *info, const struct python_process *python)
 {
 	struct plop_process p = { .image = image, .runtime = python->runtime };
@@ -154,8 +163,12 @@ static int target_add(struct targets *t, uint32_t tgid, uint64_t image, bool fre
 		p.layout = (uint16_t)k->layout;
 		p.state = PLOP_STATE_PROFILED;
 	}
+	/* also if it has ended meanwhile: the next may come at once */
+	if (r == 0 && told == TOLD_NEW)
+		launches_learn(&t->launches, t->sampler, tgid, image, info, python, k->layout,
+			       cycle_mono_ns(t->cycle));
 	if (r == 0)
-		r = process_tell(t, tgid, &p, fresh, k->user);
+		r = process_tell(t, tgid, &p, told, k->user);
 	if (r < 0) {
 		target_free(k);
 		return r;
@@ -179,7 +192,8 @@ static int target_watch(struct targets *t, uint32_t tgid, uint64_t image, bool f
 		return -ENOENT;
 	plop_process_begin(&p, image);
 	/* of one that is known already nothing changes in whose it is */
-	return process_tell(t, tgid, &p, fresh, fresh ? target_user(t, tgid, SHARES_NOBODY) : 0);
+	return process_tell(t, tgid, &p, fresh ? TOLD_NOTHING : TOLD_NEW,
+			    fresh ? target_user(t, tgid, SHARES_NOBODY) : 0);
 }
 
 /*
@@ -221,7 +235,8 @@ static void target_add_silent(struct targets *t, const struct examination *x)
 	int r = process_info_brief((pid_t)x->key.tgid, x->key.image, &info);
 
 	if (r >= 0)
-		r = target_add(t, x->key.tgid, x->key.image, x->fresh, &info, &python);
+		r = target_add(t, x->key.tgid, x->key.image, x->fresh ? TOLD_NOTHING : TOLD_NEW,
+			       &info, &python);
 	process_info_done(&info);
 	if (r < 0 && r != -ESRCH && r != -ESTALE && r != -EEXIST)
 		log_debug_r(r, "Cannot list process %u", x->key.tgid);
@@ -295,6 +310,29 @@ static void target_learn(struct targets *t, const struct examination *x,
 			     python->verdict != PYTHON_NOT_YET && python->verdict != PYTHON_NO &&
 				     !python->starting);
 	sampler_program_plain(t->sampler, x->file, plain_has(&t->plain, x->file, now));
+	if (python->verdict == PYTHON_YES && (python->own || python->list))
+		sampler_program_python(t->sampler, x->file);
+}
+
+bool targets_launched(struct targets *t, const struct plop_record_exec *r)
+{
+	struct python_process python;
+	struct process_info info;
+	struct plop_process p;
+	bool there = sampler_process_read(t->sampler, r->head.tgid, r->head.image, &p) == 0;
+
+	/* what it executed before may have been told after this: see sampler_process_set() */
+	if ((there && p.state == PLOP_STATE_NEW) ||
+	    launches_find(&t->launches, r, &python, &info) < 0)
+		return false;
+	python.starting = there;
+	if (target_add(t, r->head.tgid, r->head.image, TOLD_WHOLE, &info, &python) < 0) {
+		process_info_done(&info);
+		return false;
+	}
+	if (python.starting)
+		target_starts(t, targets_find(t, r->head.tgid, r->head.image));
+	return true;
 }
 
 static void targets_found(struct targets *t, const struct examination *x,
@@ -319,7 +357,7 @@ static void targets_found(struct targets *t, const struct examination *x,
 	case PYTHON_UNSUPPORTED:
 	case PYTHON_PYPY:
 		pendings_drop(&t->pending, &x->key);
-		r = target_add(t, tgid, image, fresh, info, python);
+		r = target_add(t, tgid, image, fresh ? TOLD_NOTHING : TOLD_NEW, info, python);
 		if (r == -ENOSPC)
 			t->table_full++;
 		if (r == -EDQUOT)
@@ -411,7 +449,9 @@ void targets_look(struct targets *t, const struct pending *of, bool fresh)
 	asked = fresh ? NULL : pendings_get(&t->pending, &key);
 	if (asked)
 		asked->due_ns = 0;
-	if (k && k->python.verdict == PYTHON_YES)
+	if (k)
+		target_arrived(t, k);
+	if (k && k->python.verdict == PYTHON_YES && k->python.runtime)
 		examine_process(&request, &k->python.layout, k->python.runtime);
 	t->examining++;
 	examiner_ask(t->examiner, EXAMINE_PROCESS, &who, &request, targets_examined, x);

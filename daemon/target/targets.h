@@ -8,6 +8,7 @@
 #include "profile/symbolizer.h"
 #include "python/code_pool.h"
 #include "sampler/sampler.h"
+#include "target/launches.h"
 #include "target/marks.h"
 #include "target/pending.h"
 #include "target/plain.h"
@@ -135,6 +136,7 @@ struct targets {
 	struct pendings pending;
 	uint64_t retry_ns; /* CLOCK_MONOTONIC: when the first of them is due; 0: none */
 	struct plain_programs plain;
+	struct launches launches;
 	struct marks marks;
 	struct code_pool code_pool; /* the code objects of all */
 	sd_event_source *reap;      /* gives up its waste; off while there is none */

@@ -171,6 +171,7 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 	if (t->code_pool.waste)
 		sd_event_source_set_enabled(t->reap, SD_EVENT_ON);
 	labels_cycle(t);
+	launches_cycle(&t->launches, t->sampler, cycle_mono_ns(t->cycle));
 	titles_look(t);
 	t->unswept_ns += elapsed_ns;
 	if (t->unswept_ns >= SWEEP_NS) {

@@ -15,5 +15,6 @@ void targets_memory(const struct targets *t, struct targets_memory *ret)
 		if (k->stateless)
 			ret->processes += TARGET_STATELESS_MAX * sizeof(*k->stateless);
 	}
+	ret->processes += launches_bytes(&t->launches);
 	ret->processes += HASH_COUNT(t->pending.all) * sizeof(struct pending);
 }

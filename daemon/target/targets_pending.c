@@ -110,6 +110,9 @@ void targets_exec(struct targets *t, const struct plop_record_exec *r)
 	const struct target_key key = of.key;
 	uint64_t now = cycle_mono_ns(t->cycle);
 
+	if (r->known && targets_launched(t, r))
+		return;
+	launches_meet(&t->launches, r);
 	/* any number of plain ones may come: those that may well be Python have room beside them */
 	if (!plain_has(&t->plain, r->file, now) || !pendings_may_be_plain(&t->pending)) {
 		sampler_program_plain(t->sampler, r->file, false);

@@ -25,5 +25,7 @@ int targets_retry(sd_event_source *s, uint64_t usec, void *ctx);
  * fresh: as for targets_examine().
  */
 void targets_look(struct targets *t, const struct pending *of, bool fresh);
+/* Takes one over that is profiled by its launch; false: it has to be looked at. */
+bool targets_launched(struct targets *t, const struct plop_record_exec *r);
 /* Whether it has ended, or executed another program. */
 bool targets_image_is_over(const struct targets *t, const struct target_key *key);

@@ -126,6 +126,16 @@ bool target_was_none(const struct target *k, int r, const struct python_process 
 	return r >= 0 && k->python.verdict == PYTHON_UNSUPPORTED && python->verdict == PYTHON_NO;
 }
 
+void target_arrived(const struct targets *t, struct target *k)
+{
+	struct plop_process p;
+
+	if (k->codes && !k->python.runtime &&
+	    sampler_process_read(t->sampler, k->key.tgid, k->key.image, &p) == 0 &&
+	    p.state == PLOP_STATE_PROFILED)
+		k->python.runtime = p.runtime;
+}
+
 void target_looked_at(struct targets *t, struct target *k, int r,
 		      const struct python_process *python)
 {
@@ -139,6 +149,7 @@ void target_looked_at(struct targets *t, struct target *k, int r,
 		targets_ask_again(t, &k->key, k->silence.until_ns);
 		return;
 	}
+	target_arrived(t, k);
 	if (told && !is_another(&k->python, python)) {
 		k->python.starting = python->starting;
 	} else if (told) {

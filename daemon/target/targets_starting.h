@@ -14,6 +14,11 @@ bool target_is_starting(const struct target *k);
  */
 bool target_was_none(const struct target *k, int r, const struct python_process *python);
 void target_starts(struct targets *t, struct target *k);
+/*
+ * Of one that is profiled by its launch: where its libpython lies, a tick finds. Takes that over as
+ * soon as it is known; until then python.runtime is 0.
+ */
+void target_arrived(const struct targets *t, struct target *k);
 void target_looked_at(struct targets *t, struct target *k, int r,
 		      const struct python_process *python);
 void target_not_up(struct targets *t, struct target *k);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "target/thread_states.h"
 #include "target/silence.h"
+#include "target/targets_starting.h"
 #include "util/log.h"
 
 /* A question for where the thread states of one process are. */
@@ -56,6 +57,7 @@ static void states_ask(struct targets *t, struct target *k)
 	if (!q)
 		return;
 	*q = (struct states_question){ .targets = t, .key = k->key };
+	target_arrived(t, k);
 	examine_states(&request, &k->python.layout, k->python.runtime, k->stateless, k->nstateless);
 	free(TAKE_PTR(k->stateless));
 	k->nstateless = 0;

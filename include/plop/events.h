@@ -259,6 +259,8 @@ enum plop_state {
 	PLOP_STATE_PROFILED = 1,
 	PLOP_STATE_UNSUPPORTED =
 		2, /* Python, but of an unknown kind: ticks are lost[unsupported] */
+	/* of a known launch, and the libpython that its program is linked to is not there yet */
+	PLOP_STATE_LAUNCHED = 3,
 };
 
 struct plop_process {
@@ -267,9 +269,12 @@ struct plop_process {
 	 * space
 	 */
 	__u64 image;
-	/* address of _PyRuntime; NEW: the number of its program's file, see plop_record_exec */
+	/*
+	 * address of _PyRuntime; NEW: the number of its program's file, see plop_record_exec;
+	 * LAUNCHED: its launch
+	 */
 	__u64 runtime;
-	__u16 layout; /* index into the layouts map */
+	__u16 layout; /* index into the layouts map; LAUNCHED: PLOP_LAUNCH_PLACE() */
 	__u16 async;  /* ... into the asyncs map; 0: its tasks are not known */
 	__u16 state;  /* enum plop_state */
 	__u16 user;   /* PLOP_USER_PLACE(): whose it is counted as */
@@ -382,9 +387,31 @@ enum plop_record_type {
 
 /*
  * Programs that were no Python lately: plop_record_exec.file, at its remainder by this. Most
- * processes of a busy host are of such and end soon. Their exec does not wake plopd.
+ * processes of a busy host are of such and end soon. Their exec does not wake plopd. Those that are
+ * an interpreter themselves stand there as well, marked.
  */
 #define PLOP_PLAIN_PROGRAMS 1024
+#define PLOP_PROGRAM_PYTHON 1 /* | the number of its file, whose lowest bit is 0 */
+
+/*
+ * A launch is all that a process begins with: its program, arguments, environment, user, folders
+ * and control group, as one number (plop_record_exec.launch). A process that is launched as another
+ * was just before is what that was found to be: it is profiled from its first tick on, and nothing
+ * is read of it.
+ */
+#define PLOP_LAUNCHES 128
+struct plop_launch {
+	/*
+	 * of _PyRuntime (up to 3.6 interp_head) from where the program's code lies, or from where
+	 * its libpython is loaded
+	 */
+	__u64 offset;
+	__u64 until; /* kernel time: from then on a process of it is looked at again */
+	__u64 layout;
+	__u64 list;    /* from the program's code: DT_DEBUG's value (ld.so(8)); 0: no libpython */
+	__u64 dynamic; /* where in that its PT_DYNAMIC lies, by which it is found in the list */
+	__u64 check;   /* plop_launch_check(): whether all of this belongs to a launch */
+};
 
 /*
  * When a process forked last, kernel time, at the remainder of its tgid by this: several share a
@@ -480,7 +507,12 @@ struct plop_record_state {
 struct plop_record_exec {
 	struct plop_record head;
 	__u64 file;
+	__u64 launch; /* of an interpreter's program, keyed by plop_seed; else, or too large: 0 */
+	__u64 code;   /* where its code begins in the process's memory */
+	__u64 born;   /* when the process began: CLOCK_BOOTTIME, ns */
 	__u32 uid;
+	__u32 parent;
+	__u32 known; /* it is profiled already, by its launch */
 	__u32 pad;
 };
 
@@ -543,7 +575,7 @@ _Static_assert(sizeof(struct plop_process) == 48, "shared with the kernel side")
 _Static_assert(sizeof(struct plop_record_code) == 72, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_wait) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_state) == 24, "shared with the kernel side");
-_Static_assert(sizeof(struct plop_record_exec) == 32, "shared with the kernel side");
+_Static_assert(sizeof(struct plop_record_exec) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_thread_bucket) == 64, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_record_task) == 40, "shared with the kernel side");
 _Static_assert(sizeof(struct plop_filter) == 32, "shared with the kernel side");

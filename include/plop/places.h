@@ -40,6 +40,19 @@
 #define PLOP_GIL_PLACE(layout, base)     ((base) + (layout)->gil_at)
 #define PLOP_GIL_HAS(layout, gil, futex) ((futex) - (gil) < (layout)->gil_size)
 
+/* Launches of root's have places of their own. */
+#define PLOP_LAUNCH_PLACE(launch, uid) \
+	((__u32)(launch) % (PLOP_LAUNCHES / 2) + ((uid) ? PLOP_LAUNCHES / 2 : 0))
+
+/* What a place has to say of a launch: one that is being written says nothing. */
+static inline __attribute__((always_inline)) __u64 plop_launch_check(const struct plop_launch *l,
+								     __u64 launch)
+{
+	__u64 h = plop_mix(plop_mix(plop_mix(launch ^ l->offset) ^ l->until) ^ l->layout);
+
+	return plop_mix(plop_mix(h ^ l->list) ^ l->dynamic);
+}
+
 /* plop_sleeper.key. */
 #define PLOP_SLEEPER_KEY(tgid, tid) ((__u64)(__u32)(tgid) << 32 | (__u32)(tid))
 #define PLOP_SLEEPER_TGID(key)      ((__u32)((key) >> 32))
@@ -75,6 +88,7 @@ _Static_assert(PLOP_IS_POWER_OF_TWO(PLOP_HALF_THREADS), "masked");
 _Static_assert(PLOP_IS_POWER_OF_TWO(PLOP_HALF_LOSSES), "masked");
 _Static_assert(PLOP_IS_POWER_OF_TWO(PLOP_PARTS), "masked");
 _Static_assert(PLOP_IS_POWER_OF_TWO(PLOP_USER_PLACES), "masked");
+_Static_assert(PLOP_IS_POWER_OF_TWO(PLOP_LAUNCHES), "masked");
 _Static_assert(PLOP_IS_POWER_OF_TWO(PLOP_MAX_SLEEPERS), "masked");
 _Static_assert(PLOP_IS_POWER_OF_TWO(PLOP_MAX_CHANNELS), "masked");
 _Static_assert(PLOP_IS_POWER_OF_TWO(PLOP_SECONDS_MASK + 1), "a mask");

@@ -106,6 +106,177 @@ START_TEST(programs)
 }
 END_TEST
 
+#define ARGUMENTS  MADE_TASKS
+#define ARGUMENTS_ 0x7d /* bytes, with the environment */
+#define LIST       (MADE_TASKS + 0x1000)
+
+/* The child executes its program; what is told of that, whose launch may be known. */
+static const struct plop_record_exec *launched(bool known)
+{
+	const struct plop_record_exec *x;
+
+	kernel_records_clear();
+	plop_exec(&child.task);
+	ck_assert_uint_eq(kernel_records(), 1);
+	x = kernel_record(0).data;
+	ck_assert_int_eq(x->known, known);
+	ck_assert_uint_eq(kernel_record(0).flags, known ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
+	return x;
+}
+
+static void setup_launch(void)
+{
+	uint64_t file;
+
+	setup_child();
+	plop_fork(&tick_task.task, &child.task);
+	run_child();
+	tick_mms[1].start_code = MADE_BASE;
+	tick_mms[1].arg_start = ARGUMENTS;
+	tick_mms[1].arg_end = ARGUMENTS + 0x20;
+	tick_mms[1].env_end = ARGUMENTS + ARGUMENTS_;
+	/* of what is no interpreter, or not known as that, nobody asks how it was launched */
+	file = launched(false)->file;
+	ck_assert_uint_eq(launched(false)->launch, 0);
+	plop_plain[file % PLOP_PLAIN_PROGRAMS] = file | PLOP_PROGRAM_PYTHON;
+}
+
+static void launch_set(uint64_t launch, const struct plop_launch *l)
+{
+	struct plop_launch whole = *l;
+
+	whole.check = plop_launch_check(&whole, launch);
+	plop_launches[PLOP_LAUNCH_PLACE(launch, 1000)] = whole;
+}
+
+/* All that a process begins with tells launches apart. */
+START_TEST(launches)
+{
+	struct plop_launch l = { .layout = TICK_LAYOUT };
+	struct fs_struct other;
+	struct tick_result r;
+	struct dentry name;
+	struct cred cred;
+	uint64_t launch;
+
+	setup_launch();
+	launch = launched(false)->launch;
+	ck_assert_uint_ne(launch, 0);
+	ck_assert_uint_eq(launched(false)->launch, launch);
+	ck_assert_uint_eq(launched(false)->parent, 1);
+	for (unsigned int i = 0; i < ARGUMENTS_; i++) {
+		made_put(&m, ARGUMENTS + i, 1, 1);
+		ck_assert_uint_ne(launched(false)->launch, launch);
+		made_put(&m, ARGUMENTS + i, 0, 1);
+	}
+	tick_mms[1].env_end++;
+	ck_assert_uint_ne(launched(false)->launch, launch);
+	tick_mms[1].env_end--;
+	tick_mms[1].arg_end++;
+	ck_assert_uint_ne(launched(false)->launch, launch);
+	tick_mms[1].arg_end--;
+	kernel.cgroups[3] = 7;
+	ck_assert_uint_ne(launched(false)->launch, launch);
+	kernel.cgroups[3] = 0;
+	child.task.comm[9] = 'x';
+	ck_assert_uint_ne(launched(false)->launch, launch);
+	child.task.comm[9] = 0;
+	cred = *child.task.real_cred;
+	cred.euid.val++;
+	child.task.real_cred = &cred;
+	ck_assert_uint_ne(launched(false)->launch, launch);
+	cred.euid.val--;
+	other = *child.task.fs;
+	name = *other.pwd.dentry;
+	other.pwd.dentry = &name;
+	child.task.fs = &other;
+	ck_assert_uint_ne(launched(false)->launch, launch);
+	child.task.fs = tick_task.task.fs;
+	tick_mms[1].exe_file->f_inode->i_ctime_nsec = 9;
+	ck_assert_uint_ne(launched(false)->launch, launch);
+	tick_mms[1].exe_file->f_inode->i_ctime_nsec = 0;
+	ck_assert_uint_eq(launched(false)->launch, launch);
+	/* what cannot be told: more than is looked at, or is not there */
+	tick_mms[1].env_end = ARGUMENTS + 16 * 1024 + 1;
+	ck_assert_uint_eq(launched(false)->launch, 0);
+	tick_mms[1].env_end = MADE_BASE + MADE_SIZE + 1;
+	tick_mms[1].arg_start = MADE_BASE + MADE_SIZE - 1;
+	ck_assert_uint_eq(launched(false)->launch, 0);
+	tick_mms[1].arg_start = ARGUMENTS;
+	tick_mms[1].env_end = ARGUMENTS + ARGUMENTS_;
+	/* it is known for a while what it is */
+	l.until = kernel.now + 1000 * MS;
+	launch_set(launch, &l);
+	ck_assert_uint_eq(launched(true)->launch, launch);
+	ck_assert_uint_eq(tick_process(CHILD_TGID)->state, PLOP_STATE_PROFILED);
+	r = tick_once(plop_tick);
+	expect_frames(&r, 5, 5);
+	kernel.now += 2000 * MS;
+	launched(false);
+	ck_assert_uint_eq(tick_process(CHILD_TGID)->state, PLOP_STATE_NEW);
+	/* what is not whole, or another's, says nothing */
+	l.until = kernel.now + 1000 * MS;
+	launch_set(launch ^ 1, &l);
+	plop_launches[PLOP_LAUNCH_PLACE(launch, 1000)] =
+		plop_launches[PLOP_LAUNCH_PLACE(launch ^ 1, 1000)];
+	launched(false);
+	launch_set(launch, &l);
+	plop_launches[PLOP_LAUNCH_PLACE(launch, 1000)].offset++;
+	launched(false);
+	/* on kernels without bpf_loop() there are none */
+	launch_set(launch, &l);
+	launched(true);
+	kernel_records_clear();
+	plop_exec_bound(&child.task);
+	ck_assert_uint_eq(((const struct plop_record_exec *)kernel_record(0).data)->launch, 0);
+}
+END_TEST
+
+/* Where its libpython lies the first tick finds for which the loader has it. */
+START_TEST(launches_with_a_library)
+{
+	struct plop_launch l = {
+		.layout = TICK_LAYOUT, .offset = 0x40, .list = LIST - MADE_BASE, .dynamic = 0x1d30
+	};
+	const uint64_t links = LIST + 0x100, bias = MADE_RUNTIME - 0x40;
+	struct tick_result r;
+	uint64_t launch;
+
+	setup_launch();
+	launch = launched(false)->launch;
+	l.until = kernel.now + 1000 * MS;
+	launch_set(launch, &l);
+	launched(true);
+	ck_assert_uint_eq(tick_process(CHILD_TGID)->state, PLOP_STATE_LAUNCHED);
+	/* nobody is asked what it is meanwhile */
+	kernel.now += 100 * MS;
+	for (int i = 0; i < 2; i++) {
+		r = tick_once(plop_tick);
+		ck_assert(r.other && r.lost < 0 && !r.stack);
+		ck_assert_uint_eq(records_of(PLOP_RECORD_CHECK), 0);
+		/* then the list has the program alone, in a ring */
+		made_put(&m, LIST, LIST + 0x10, 8);
+		made_put(&m, LIST + 0x18, links, 8);
+		made_put(&m, links + 0x10, 0x1d30 + 1, 8);
+		made_put(&m, links + 0x18, links, 8);
+	}
+	made_put(&m, links + 0x18, links + 0x40, 8);
+	made_put(&m, links + 0x40, bias, 8);
+	made_put(&m, links + 0x50, bias + 0x1d30, 8);
+	r = tick_once(plop_tick);
+	expect_frames(&r, 5, 5);
+	ck_assert_uint_eq(tick_process(CHILD_TGID)->runtime, MADE_RUNTIME);
+	/* one that is not known any more when it comes to its first tick */
+	launched(true);
+	launch_set(launch + PLOP_LAUNCHES / 2, &l);
+	kernel.now += 100 * MS;
+	r = tick_once(plop_tick);
+	ck_assert(r.other && r.lost < 0 && !r.stack);
+	ck_assert_uint_eq(tick_process(CHILD_TGID)->state, PLOP_STATE_NEW);
+	ck_assert_uint_eq(records_of(PLOP_RECORD_CHECK), 1);
+}
+END_TEST
+
 START_TEST(ends)
 {
 	struct plop_filter w = { .ticks = 1 };
@@ -277,5 +448,5 @@ START_TEST(assignments)
 }
 END_TEST
 
-CHECK_MAIN("tick/proc", children, programs, ends, wanted_children, threads, tables_that_are_full,
-	   renames, assignments);
+CHECK_MAIN("tick/proc", children, programs, launches, launches_with_a_library, ends,
+	   wanted_children, threads, tables_that_are_full, renames, assignments);

@@ -10,13 +10,22 @@
 struct kernel_task tick_task;
 
 static struct super_block disk = { .s_dev = 0x800001 };
-static struct inode inodes[2] = { { .i_sb = &disk, .i_ino = 71 }, { .i_sb = &disk, .i_ino = 72 } };
-static struct file files[2] = { { .f_inode = &inodes[0] }, { .f_inode = &inodes[1] } };
+static struct inode inodes[2] = { { .i_sb = &disk, .i_ino = 71, .i_ctime_sec = 5 },
+				  { .i_sb = &disk, .i_ino = 72, .i_ctime_sec = 6 } };
+static struct dentry names[2] = { { &inodes[0] }, { &inodes[1] } };
+static struct file files[2] = { { .f_inode = &inodes[0], .f_path.dentry = &names[0] },
+				{ .f_inode = &inodes[1], .f_path.dentry = &names[1] } };
 struct mm_struct tick_mms[2] = { { .exe_file = &files[0] }, { .exe_file = &files[1] } };
 
 /* Whose the task is: a user's who is not in a user namespace. */
 static struct user_namespace hosts;
 static const struct cred user = { .uid = { 1000 }, .user_ns = &hosts };
+
+/* The folders that it is in, and who made it. */
+static struct inode folder_inode = { .i_sb = &disk, .i_ino = 2 };
+static struct dentry folder_name = { &folder_inode };
+static struct fs_struct folders = { .root.dentry = &folder_name, .pwd.dentry = &folder_name };
+static struct task_struct maker = { .tgid = 1, .pid = 1 };
 
 static void *look(const struct kernel_map *m, __u32 key)
 {
@@ -44,6 +53,7 @@ void tick_begin(const struct reader *memory, const struct plop_layout *l, __u64 
 	plop_active = plop_seconds = plop_trusted = 0;
 	memset((void *)plop_plain, 0, sizeof(plop_plain));
 	memset((void *)plop_forked, 0, sizeof(plop_forked));
+	memset((void *)plop_launches, 0, sizeof(plop_launches));
 	plop_changes = plop_states_woken = plop_renames_woken = 0;
 	for (size_t i = 0; i < PLOP_PARTS; i++) {
 		plop_part_most[i].stacks = PLOP_HALF_STACKS;
@@ -58,6 +68,8 @@ void tick_begin(const struct reader *memory, const struct plop_layout *l, __u64 
 	tick_task.task.tgid = (int)TICK_TGID;
 	tick_task.task.mm = &tick_mms[0];
 	tick_task.task.real_cred = &user;
+	tick_task.task.real_parent = &maker;
+	tick_task.task.fs = &folders;
 	tick_thread(TICK_TGID, 0);
 	kernel_map_update(SHIM_MAP(&layouts), &number, l, BPF_ANY);
 	tick_process_set(TICK_TGID, &p);

@@ -22,6 +22,7 @@ int plop_tick_async(struct bpf_perf_event_data *ctx);
 int plop_assign(struct plop_async_assign *ctx);
 int plop_fork(struct task_struct *parent, struct task_struct *child);
 int plop_exec(struct task_struct *task);
+int plop_exec_bound(struct task_struct *task);
 int plop_exit(struct task_struct *task);
 int plop_rename(struct task_struct *task, const char *comm);
 int plop_switch(bool preempt, struct task_struct *prev, struct task_struct *next);
@@ -32,6 +33,7 @@ int plop_wakeup(struct task_struct *task);
 extern volatile __u32 plop_active, plop_seconds, plop_trusted;
 extern volatile __u64 plop_changes, plop_table_full, plop_renames_woken;
 extern volatile __u64 plop_plain[PLOP_PLAIN_PROGRAMS];
+extern volatile struct plop_launch plop_launches[PLOP_LAUNCHES];
 extern volatile __u64 plop_forked[PLOP_FORKED_PLACES];
 extern volatile struct plop_part plop_part_most[PLOP_PARTS];
 

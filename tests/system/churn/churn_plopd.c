@@ -241,6 +241,19 @@ void sampler_program_plain(struct sampler *s, uint64_t file, bool plain)
 {
 }
 
+void sampler_program_python(struct sampler *s, uint64_t file)
+{
+}
+
+void sampler_launch_set(struct sampler *s, uint64_t launch, uid_t uid, const struct plop_launch *l)
+{
+}
+
+int sampler_process_read(struct sampler *s, uint32_t tgid, uint64_t image, struct plop_process *ret)
+{
+	return -ESRCH;
+}
+
 uint64_t sampler_process_program(struct sampler *s, uint32_t tgid, uint64_t image)
 {
 	return 0;

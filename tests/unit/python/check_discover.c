@@ -319,12 +319,12 @@ static int in_the_list(const struct program *p)
 {
 	const struct binary *exe, *library;
 	struct cache_key key;
-	uint64_t bias;
+	uint64_t bias, list;
 	int r;
 
 	ck_assert_int_eq(cache_look_at_exe(cache, p->pid, FAKE_PROGRAM, &exe, &key), 0);
 	ck_assert(exe->needs_python);
-	r = loader_find_library(cache, p->pid, exe, &key, &library, &bias);
+	r = loader_find_library(cache, p->pid, exe, &key, &library, &bias, &list);
 	if (r == 0)
 		ck_assert_uint_eq(library->runtime + bias, p->runtime);
 	return r;

@@ -16,11 +16,12 @@ END_TEST
 
 START_TEST(types)
 {
+	/* too small for one that tells of an exec */
 	struct plop_record_fork r = {};
 
 	for (uint32_t type = 0; type < 64; type++) {
 		r.head.type = type;
-		if ((type >= PLOP_RECORD_EXEC && type <= PLOP_RECORD_PRESSURE &&
+		if ((type > PLOP_RECORD_EXEC && type <= PLOP_RECORD_PRESSURE &&
 		     type != PLOP_RECORD_CODE) ||
 		    type == PLOP_RECORD_THREAD || type == PLOP_RECORD_STATE ||
 		    type == PLOP_RECORD_RENAME || type == PLOP_RECORD_PERIOD)

@@ -24,6 +24,7 @@
 				     .key_size = sizeof(*(map)->key),            \
 				     .value_size = sizeof(*(map)->value) })
 #define barrier_var(variable) __asm__ volatile("" : "+r"(variable))
+#define barrier()             __asm__ volatile("" ::: "memory")
 /* A key of another size than the map's would be read beyond its end. */
 #define SHIM_KEY(map, k)                                                                       \
 	({                                                                                     \
@@ -40,6 +41,12 @@
 	kernel_read_user(to, size, __builtin_object_size(to, 1), (__u64)(from))
 #define bpf_probe_read_user_str(to, size, from) \
 	kernel_read_user_str(to, size, __builtin_object_size(to, 1), (__u64)(from))
+/* The kernel's structures are of the test itself. */
+static inline long bpf_probe_read_kernel(void *to, __u32 size, const void *from)
+{
+	__builtin_memcpy(to, from, size);
+	return 0;
+}
 
 /* The verifier refuses more. */
 #define SHIM_MAX_LOOPS (1u << 23)
@@ -64,3 +71,4 @@
 #define bpf_task_pt_regs(t)                       (&((struct kernel_task *)(t))->regs)
 #define bpf_get_attach_cookie(ctx)                kernel.cookie
 #define bpf_get_current_ancestor_cgroup_id(level) kernel_cgroup(level)
+#define bpf_get_current_cgroup_id()               kernel_cgroup(3)
