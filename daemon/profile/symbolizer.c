@@ -211,9 +211,10 @@ static bool code_table_full(const struct code_table *t)
 /*
  * Makes a code object of what the kernel captured; -ENODATA: file or name are missing altogether.
  */
-static int code_from_record(const struct plop_layout *l, const struct plop_record_code *record,
-			    struct code_object **ret)
+static int code_from_record(const struct plop_layout *l, const struct code_pool *pool,
+			    const struct plop_record_code *record, struct code_object **ret)
 {
+	const uint8_t *table = record->data + record->file_bytes + record->name_bytes;
 	struct python_string file = { .data = record->data,
 				      .bytes = record->file_bytes,
 				      .length = record->file_length };
@@ -230,9 +231,15 @@ static int code_from_record(const struct plop_layout *l, const struct plop_recor
 	r = python_string_state(l, record->name_state, &name.kind, &name.ascii);
 	if (r < 0)
 		return r;
+	if (pool && !record->faults && !l->code_tlbc &&
+	    record->linetable_bytes == record->linetable_size) {
+		*ret = code_pool_find(pool, l, record->firstlineno, &file, &name, table,
+				      record->linetable_bytes);
+		if (*ret)
+			return 0;
+	}
 	return code_object_new(
-		l, record->firstlineno, &file, &name,
-		record->data + record->file_bytes + record->name_bytes, record->linetable_bytes,
+		l, record->firstlineno, &file, &name, table, record->linetable_bytes,
 		record->faults & PLOP_FAULT_LINETABLE ? UINT32_MAX : record->linetable_size, ret);
 }
 
@@ -248,7 +255,7 @@ int code_table_record(struct code_table *t, const struct reader *memory,
 		return -ENOMEM;
 	if (e->code || code_table_full(t))
 		return 0;
-	if (code_from_record(&t->layout, record, &captured) == -ENOMEM)
+	if (code_from_record(&t->layout, t->pool, record, &captured) == -ENOMEM)
 		return -ENOMEM;
 	/*
 	 * the record is enough unless something was cut; then the target, while it is there, has

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <assert.h>
 
+#include "plop/limits.h"
 #include "python/code_pool.h"
+#include "python/object.h"
 #include "util/index.h"
 
 #define BUCKETS_MIN 256
@@ -18,12 +20,13 @@ size_t code_object_line_bytes(const struct code_object *c)
 	return c->linetable ? c->linetable_size + MALLOC_BYTES : 0;
 }
 
-static uint32_t hash_of(const struct code_object *c)
+static uint32_t hash_of(const char *name, size_t name_length, const char *file, size_t file_length,
+			int firstlineno)
 {
-	uint32_t name = index_hash_bytes(c->name, strlen(c->name));
-	uint32_t file = index_hash_bytes(c->file, strlen(c->file));
+	uint64_t names = (uint64_t)index_hash_bytes(name, name_length) << 32 |
+			 index_hash_bytes(file, file_length);
 
-	return index_hash((uint64_t)name << 32 | file, (uint32_t)c->firstlineno);
+	return index_hash(names, (uint32_t)firstlineno);
 }
 
 static bool is_alike(const struct code_object *a, const struct code_object *b)
@@ -70,7 +73,7 @@ struct code_object *code_pool_share(struct code_pool *p, struct code_object *c)
 {
 	if (c->copied || c->pool || grow(p) < 0)
 		return c;
-	c->hash = hash_of(c);
+	c->hash = hash_of(c->name, strlen(c->name), c->file, strlen(c->file), c->firstlineno);
 	for (struct code_object *k = *bucket(p, c->hash); k; k = k->next) {
 		if (is_alike(k, c)) {
 			code_object_unref(c);
@@ -84,6 +87,46 @@ struct code_object *code_pool_share(struct code_pool *p, struct code_object *c)
 	p->name_bytes += code_object_name_bytes(c);
 	p->line_bytes += code_object_line_bytes(c);
 	return c;
+}
+
+/* Whether a whole str is what its text will be: then it need not be made. */
+static bool is_plain(const struct python_string *s, size_t max_chars)
+{
+	if (!s->ascii || s->kind != 1 || s->bytes != s->length || s->bytes > max_chars)
+		return false;
+	for (uint64_t i = 0; i < s->bytes; i++) {
+		const char c = ((const char *)s->data)[i];
+
+		if (c < ' ' || c > '~')
+			return false;
+	}
+	return true;
+}
+
+static bool is_text(const char *text, const struct python_string *s)
+{
+	return strncmp(text, s->data, s->bytes) == 0 && text[s->bytes] == '\0';
+}
+
+struct code_object *code_pool_find(const struct code_pool *p, const struct plop_layout *l,
+				   int firstlineno, const struct python_string *file,
+				   const struct python_string *name, const void *linetable,
+				   size_t linetable_size)
+{
+	uint32_t hash;
+
+	if (p->n == 0 || linetable_size == 0 || !is_plain(file, PLOP_MAX_FILE_CHARS) ||
+	    !is_plain(name, PLOP_MAX_NAME_CHARS))
+		return NULL;
+	hash = hash_of(name->data, name->bytes, file->data, file->bytes, firstlineno);
+	for (struct code_object *k = *bucket(p, hash); k; k = k->next) {
+		if (k->hash == hash && k->firstlineno == firstlineno && k->version == l->version &&
+		    !k->name_cut && !k->linetable_cut && k->linetable_size == linetable_size &&
+		    is_text(k->name, name) && is_text(k->file, file) &&
+		    memcmp(k->linetable, linetable, linetable_size) == 0)
+			return code_object_ref(k);
+	}
+	return NULL;
 }
 
 void code_pool_leave(struct code_object *c)

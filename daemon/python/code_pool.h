@@ -28,6 +28,16 @@ struct code_pool {
  * free-threaded builds, which knows where its process has copies of it, is never shared.
  */
 struct code_object *code_pool_share(struct code_pool *p, struct code_object *c);
+/*
+ * The one of the pool, with a reference more, that code_object_new() would make the like of: from a
+ * file and a name of printable ASCII, none of it cut, and a whole line table that is not empty.
+ * NULL: there is none, or it is of another kind.
+ */
+struct python_string;
+struct code_object *code_pool_find(const struct code_pool *p, const struct plop_layout *l,
+				   int firstlineno, const struct python_string *file,
+				   const struct python_string *name, const void *linetable,
+				   size_t linetable_size);
 /* For code_object_unref(): c has no references any more. */
 void code_pool_leave(struct code_object *c);
 /*

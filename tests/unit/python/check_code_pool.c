@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "check_main.h"
 #include "python/code_pool.h"
+#include "python/object.h"
 
 static struct code_object *made(const char *name, int line)
 {
@@ -151,4 +152,70 @@ START_TEST(waste)
 }
 END_TEST
 
-CHECK_MAIN("python/code_pool", alike_ones_are_one, others_are_others, many, waste);
+/* What is found by raw names is what these would be made into; what has to be made is not found. */
+START_TEST(found_by_raw_names)
+{
+	static const struct {
+		const char *text;
+		size_t bytes;
+		uint64_t length;
+		uint8_t kind;
+		bool ascii, plain;
+	} names[] = {
+		{ "main", 4, 4, 1, true, true },
+		{ "mai", 3, 3, 1, true, true },
+		{ "<module>", 8, 8, 1, true, true },
+		{ "<f at 0x7f00deadbeef>", 21, 21, 1, true, false },
+		{ "\xc3\xa9", 2, 2, 1, false, false },
+		{ "\xc3\xa9", 2, 2, 1, true, false },
+		{ "a\nb", 3, 3, 1, true, false },
+		{ "a\0b", 3, 3, 1, true, false },
+		{ "cut", 3, 9, 1, true, false },
+		{ "m\0a\0", 4, 2, 2, false, false },
+	};
+	struct code_object *all[ARRAY_SIZE(names)], *found;
+	const uint8_t table[] = { 1, 2, 3, 4 };
+	struct plop_layout l = {};
+	struct code_pool p = {};
+
+	l.version = 0x030b;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct python_string file = {
+			.data = "/srv/a.py",
+			.bytes = 9,
+			.length = 9,
+			.kind = 1,
+			.ascii = true,
+		};
+		const struct python_string name = {
+			.data = names[i].text,
+			.bytes = names[i].bytes,
+			.length = names[i].length,
+			.kind = names[i].kind,
+			.ascii = names[i].ascii,
+		};
+
+		ck_assert_ptr_null(code_pool_find(&p, &l, 7, &file, &name, table, 3));
+		ck_assert_int_eq(code_object_new(&l, 7, &file, &name, table, 3, 3, &all[i]), 0);
+		all[i] = code_pool_share(&p, all[i]);
+		found = code_pool_find(&p, &l, 7, &file, &name, table, 3);
+		ck_assert_ptr_eq(found, names[i].plain ? all[i] : NULL);
+		code_object_unref(found);
+		/* another line, table or version */
+		ck_assert_ptr_null(code_pool_find(&p, &l, 8, &file, &name, table, 3));
+		ck_assert_ptr_null(code_pool_find(&p, &l, 7, &file, &name, table, 2));
+		ck_assert_ptr_null(code_pool_find(&p, &l, 7, &file, &name, table + 1, 3));
+		ck_assert_ptr_null(code_pool_find(&p, &l, 7, &name, &file, table, 3));
+		l.version++;
+		ck_assert_ptr_null(code_pool_find(&p, &l, 7, &file, &name, table, 3));
+		l.version--;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		code_object_unref(all[i]);
+	ck_assert_uint_eq(p.n, 0);
+	code_pool_done(&p);
+}
+END_TEST
+
+CHECK_MAIN("python/code_pool", alike_ones_are_one, others_are_others, many, waste,
+	   found_by_raw_names);
