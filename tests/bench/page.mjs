@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the viewer's page costs, in Chromium without a screen, against its budget; and against speedscope on the same profile.
 //
-//     sudo node tests/bench/page.mjs [--seconds N] [--turns N] [--stacks N] [--brief]
+//     sudo node tests/bench/page.mjs [--seconds N] [--turns N] [--stacks N] [--brief] [--memory-minutes N]
 //
 // A plop.db of a day is made (bench_store), which plop-gateway serves without plopd: its flame graph is drawn --turns times (5), by
 // turns with speedscope's, of the same time in its format. Then plopd samples 20 Pythons while the page opens, and 100 while it is
 // looked at for --seconds (60): what goes over the wire, what plopd uses for it, what the page's memory does. --brief: little of
-// each, and only what no noise can change has to hold. Needs root, a build by preset dev (or where $PLOP_BUILD_DIR says), chromium,
+// each, and only what no noise can change has to hold. --memory-minutes: nothing of that, but whether a page that is looked at for so
+// long, live, room after room, grows. Needs root, a build by preset dev (or where $PLOP_BUILD_DIR says), chromium,
 // and the packages of tests/viewer and tests/system/formats (npm ci).
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -25,9 +26,10 @@ const SPEEDSCOPE = join(here, '..', 'system', 'formats', 'node_modules', 'speeds
 const TOKEN = '0123456789abcdef0123456789abcdef';
 const MADE_START = 1790000000; // made.h
 const WINDOW_S = 30;
+const MEMORY_WINDOW_S = 5; // so that there are many
 
 const { values: options } = parseArgs({
-  options: { seconds: { type: 'string' }, turns: { type: 'string' }, stacks: { type: 'string', default: '50000' }, brief: { type: 'boolean', default: false } },
+  options: { seconds: { type: 'string' }, turns: { type: 'string' }, stacks: { type: 'string', default: '50000' }, brief: { type: 'boolean', default: false }, 'memory-minutes': { type: 'string' } },
 });
 const seconds = Number(options.seconds ?? (options.brief ? 6 : 60));
 const turns = Number(options.turns ?? (options.brief ? 1 : 5));
@@ -179,15 +181,63 @@ const cpu = (pid) => {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 };
 
-async function live(browser) {
+// plopd and plop-gateway, which have seen 20 Pythons.
+async function sampled(windowS) {
   const state = join(dir, 'live');
   mkdirSync(state);
   const socket = join(dir, 'plopd.sock');
   const some = busyPythons(20);
-  const plopd = start(program('plopd'), ['--state-dir', state, '--socket', socket, '--hz', '100', '--window', String(WINDOW_S)]);
+  const plopd = start(program('plopd'), ['--state-dir', state, '--socket', socket, '--hz', '100', '--window', String(windowS)]);
   const { child, origin } = await gateway(state, socket);
   const ask = (path) => fetch(origin + path, { headers: { Authorization: `Bearer ${TOKEN}` } }).then((r) => r.json());
-  await until('samples of 20 Pythons', async () => (await ask('/v1/profile?format=json')).processes.length >= 20);
+  await until('samples of 20 Pythons', async () => (await ask('/v1/profile?format=json')).processes.length >= some.length);
+  return { some, plopd, child, origin, ask };
+}
+
+// Megabytes that the page's objects take, when all garbage is gone.
+async function heapOf(session) {
+  await session.send('HeapProfiler.collectGarbage');
+  return (await session.send('Runtime.getHeapUsage')).usedSize / 1e6;
+}
+
+// Whether a live page grows: its heap, nodes and listeners every 30 s, in the call graph, after a look at every room.
+async function memory(browser, minutes) {
+  const { plopd, child, origin } = await sampled(MEMORY_WINDOW_S);
+  const { page, context, check } = await open(browser, origin);
+  const session = await context.newCDPSession(page);
+  await session.send('Performance.enable');
+  await page.waitForSelector('[data-part="functions"] li');
+  const rooms = await page.$$eval('[data-room]:is(button)', (all) => all.map((b) => b.dataset.room));
+  const samples = [];
+  console.log(`A live page of 20 Pythons, windows of ${MEMORY_WINDOW_S} s, ${minutes} minutes:`);
+  for (const end = Date.now() + 60000 * minutes; Date.now() < end; ) {
+    const next = Date.now() + 30000;
+    for (const room of [...rooms, 'graph']) {
+      await page.click(`button[data-room="${room}"]`);
+      await sleep(2000);
+    }
+    await sleep(next - Date.now());
+    const heap = await heapOf(session);
+    const { metrics } = await session.send('Performance.getMetrics');
+    const of = (name) => metrics.find((m) => m.name === name).value;
+    samples.push({ heap, nodes: of('Nodes'), listeners: of('JSEventListeners') });
+    console.log(`  ${String(samples.length / 2).padStart(5)} min  heap ${heap.toFixed(2)} MB  nodes ${of('Nodes')}  listeners ${of('JSEventListeners')}`);
+  }
+  assert.deepEqual(await check(), []);
+  await context.close();
+  // Without the first fifth, in which caches fill up to their bounds: the last third by the first.
+  const steady = samples.slice(Math.floor(samples.length / 5));
+  const third = Math.max(1, Math.floor(steady.length / 3));
+  for (const key of ['heap', 'nodes', 'listeners']) {
+    const [first, last] = [steady.slice(0, third), steady.slice(-third)].map((list) => median(list.map((s) => s[key])));
+    row(`${key} at the end, by those at the beginning`, last / first, '', 1.1);
+  }
+  await stop(plopd);
+  await stop(child);
+}
+
+async function live(browser) {
+  const { some, plopd, child, origin, ask } = await sampled(WINDOW_S);
   const { page, context, check } = await open(browser, origin);
   const paints = [];
   for (let turn = 0; turn < turns; turn++) paints.push(await drawn(page, `${origin}/`, '[data-part="functions"] li'));
@@ -210,14 +260,15 @@ async function live(browser) {
   await page.goto(`${origin}/?room=graph`);
   await page.waitForSelector('g.bubble', { state: 'attached' });
   await sleep(5000);
-  const heap = async () => {
-    await session.send('HeapProfiler.collectGarbage');
-    return (await session.send('Runtime.getHeapUsage')).usedSize / 1e6;
-  };
-  const first = await heap();
+  const first = await heapOf(session);
   const looked = await measure();
-  const last = await heap();
-  const shifts = await page.evaluate(() => globalThis.shifts);
+  const last = await heapOf(session);
+  const shifts = {};
+  for (const room of await page.$$eval('[data-room]:is(button)', (all) => all.map((b) => b.dataset.room))) {
+    await page.goto(`${origin}/?room=${room}`);
+    await sleep(3000);
+    shifts[room] = await page.evaluate(() => globalThis.shifts);
+  }
   assert.deepEqual(await check(), []);
   await context.close();
   const alone = await measure();
@@ -227,7 +278,7 @@ async function live(browser) {
   row('... and for everything else', 100 * alone.cpu, '%');
   row('the page\u2019s memory at the end', last, 'MB');
   row('... by that at the beginning', last / first, '', 1.2);
-  row('layout shift', shifts, '', 0, true);
+  for (const [room, shift] of Object.entries(shifts)) row(`layout shift from the request of the page on, in the room ${room}`, shift, '', 0, true);
   await stop(plopd);
   await stop(child);
 }
@@ -237,8 +288,12 @@ try {
   const size = ['index.html', 'app.js', 'app.css', 'favicon.svg'].reduce((n, name) => n + gzipSync(readFileSync(join(buildDir, 'viewer', 'dist', name)), { level: 9 }).length, 0);
   row('the page, compressed', size / 1000, 'kB', 300, true);
   browser = await launch();
-  await stored(browser);
-  await live(browser);
+  if (options['memory-minutes'] !== undefined) {
+    await memory(browser, Number(options['memory-minutes']));
+  } else {
+    await stored(browser);
+    await live(browser);
+  }
 } finally {
   await browser?.close();
   for (const c of [...children].reverse()) await stop(c);

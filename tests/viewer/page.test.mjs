@@ -276,7 +276,7 @@ test('processes and windows can be chosen, the address tells, and back goes back
 
   const list = windowsOf(answers.running).windows;
   const bar = async (i) => {
-    const b = await page.locator('#strip [role="option"]').nth(i).locator('.back').boundingBox();
+    const b = await page.locator(`#window-${list[i].start} .back`).boundingBox();
     return [b.x + b.width / 2, b.y + b.height / 2];
   };
   await page.mouse.click(...(await bar(100)));

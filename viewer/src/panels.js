@@ -3,6 +3,7 @@
 import { select } from './d3.js';
 import { bytes, clock, count, duration, percent, shortPath, visible } from './format.js';
 import { files, slotClass } from './model.js';
+import { inPlace } from './stale.js';
 
 const LEGEND = 10;
 const byId = (id) => document.getElementById(id);
@@ -100,10 +101,11 @@ export function showLegend(profile, slots, chosen, { onOver, onChoose }) {
   const all = files(profile);
   const top = legendOf(profile);
   byId('legend-box').hidden = top.length === 0;
-  const li = select(byId('legend'))
-    .selectAll('li')
-    .data(top, (f) => f.file)
-    .join((enter) => {
+  const li = inPlace(
+    select(byId('legend')).selectAll('li'),
+    top,
+    (f) => f.file,
+    (enter) => {
       const li = enter.append('li');
       const item = li.append('button').attr('type', 'button');
       item.append('span').attr('class', 'swatch').attr('aria-hidden', 'true');
@@ -114,8 +116,8 @@ export function showLegend(profile, slots, chosen, { onOver, onChoose }) {
         .on('pointerleave', () => onOver(null))
         .on('click', (event) => onChoose(event.currentTarget.getAttribute('aria-pressed') === 'true' ? '' : event.currentTarget.dataset.file));
       return li;
-    })
-    .order();
+    },
+  );
   li.select('button').attr('data-file', (f) => f.file).attr('title', (f) => (f.synthetic ? 'frames that plop adds' : visible(f.file) || 'no file is known'));
   li.select('.swatch').attr('class', (f) => `swatch ${slotClass(slots, f.file)}`);
   li.select('.path').text((f) => visible(shortPath(f.file)) || 'no file');

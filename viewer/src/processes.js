@@ -5,6 +5,7 @@ import { ofService, toggled, withFilter } from './filters.js';
 import { count, visible } from './format.js';
 import { rowsOf, step } from './groups.js';
 import { serviceOf } from './model.js';
+import { inPlace, say } from './stale.js';
 
 const percentOf = (cpu) => `${cpu.toFixed(cpu < 10 ? 1 : 0)} %`;
 const trouble = (p) => !p.ended && typeof p.status === 'string' && p.status !== 'profiled';
@@ -60,7 +61,7 @@ export function createProcesses({ side, tooltip, onChange }) {
   }
 
   function enter(selection) {
-    const li = selection.append('li').attr('role', (r) => (r.kind === 'more' ? 'none' : 'treeitem'));
+    const li = selection.append('li');
     li.append('span').attr('class', 'fold').attr('aria-hidden', 'true');
     for (const c of ['who', 'load', 'what', 'samples', 'status']) li.append('span').attr('class', c);
     li.on('click', (event, row) => (event.target.classList.contains('fold') && row.kind === 'group' ? fold(row) : choose(row, event.ctrlKey || event.metaKey)))
@@ -123,8 +124,9 @@ export function createProcesses({ side, tooltip, onChange }) {
       const made = rowsOf(processes ?? [], { ...state, chosen });
       rows = made.rows;
       const most = Math.max(1, ...rows.filter((r) => r.level === 1).map((r) => r.samples ?? 0));
-      const li = list.selectAll('li').data(rows, (r) => `${r.key} ${r.level}`).join(enter).order();
-      li.attr('class', (r) => `${r.kind} level-${r.level}`)
+      const li = inPlace(list.selectAll('li'), rows, (r) => r.key, enter);
+      li.attr('role', (r) => (r.kind === 'more' ? 'none' : 'treeitem'))
+        .attr('class', (r) => `${r.kind} level-${r.level}`)
         .classed('gone', (r) => r.kind === 'process' && r.process.ended)
         .attr('aria-level', (r) => (r.kind === 'more' ? null : r.level))
         .attr('aria-posinset', (r) => r.place ?? null)
@@ -132,11 +134,11 @@ export function createProcesses({ side, tooltip, onChange }) {
         .attr('aria-expanded', (r) => (r.open === undefined ? null : String(r.open)))
         .attr('aria-selected', (r) => (r.kind === 'more' ? null : String(r.chosen)))
         .style('--share', (r) => `${((100 * (r.samples ?? 0)) / most).toFixed(1)}%`);
-      li.select('.who').text((r) => WHO[r.kind](r));
-      li.select('.load').text((r) => (r.kind === 'more' || r.kind === 'ended' ? '' : r.process.unknown ? '\u2013' : r.process.ended ? 'ended' : percentOf(r.cpu)));
-      li.select('.what').text((r) => WHAT[r.kind](r));
-      li.select('.samples').text((r) => (r.kind === 'more' ? '' : `${count(r.samples)} samples`));
-      li.select('.status').text((r) => (r.kind === 'process' && trouble(r.process) ? visible(r.process.status) : ''));
+      say(li.select('.who'), (r) => WHO[r.kind](r));
+      say(li.select('.load'), (r) => (r.kind === 'more' || r.kind === 'ended' ? '' : r.process.unknown ? '\u2013' : r.process.ended ? 'ended' : percentOf(r.cpu)));
+      say(li.select('.what'), (r) => WHAT[r.kind](r));
+      say(li.select('.samples'), (r) => (r.kind === 'more' ? '' : `${count(r.samples)} samples`));
+      say(li.select('.status'), (r) => (r.kind === 'process' && trouble(r.process) ? visible(r.process.status) : ''));
       mark();
       // The row that had the focus is gone.
       if (within && !tree.contains(document.activeElement)) tree.querySelector('[tabindex="0"]')?.focus();

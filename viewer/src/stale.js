@@ -20,6 +20,19 @@ export const say = (selection, words) =>
     if (this.textContent !== text) this.textContent = text;
   });
 
+// The elements of a list whose order changes while somebody looks: each stays in its place and gets other words, so that nothing moves;
+// the focus goes with what it was on. `items`: those there are, key: datum -> what it is, `enter` makes more, see selection.join().
+export function inPlace(items, data, key, enter) {
+  const focused = document.activeElement;
+  const row = items.nodes().find((item) => item.contains(focused));
+  const on = row === undefined ? null : { key: key(row.__data__), control: controlsOf(row).indexOf(focused) };
+  const joined = items.data(data).join(enter);
+  const to = on === null ? undefined : joined.nodes().find((item) => key(item.__data__) === on.key);
+  if (to !== undefined && to !== row) controlsOf(to)[on.control]?.focus({ preventScroll: true });
+  return joined;
+}
+const controlsOf = (item) => [item, ...item.querySelectorAll('button')];
+
 // `make` of some arguments, made anew only where one of them is another than the last time.
 export function remembering(make) {
   let of = null;

@@ -3,7 +3,7 @@
 import { select } from './d3.js';
 import { amount, count, nameOf, percent, place, shortPath, visible } from './format.js';
 import { isSynthetic, slotClass, tableRows } from './model.js';
-import { remembering, say, stale } from './stale.js';
+import { inPlace, remembering, say, stale } from './stale.js';
 
 const ROWS = 100; // drawn at first, and twice as many each time that somebody asks
 
@@ -24,7 +24,7 @@ export function createTable({ section, onSort, onSelect, onLines, onAllFiles }) 
   const draw = () => api.update(...last);
   const listOf = remembering(tableRows);
   // The rows of functions, in their order.
-  const rowsOf = remembering((all, most) => body.selectAll('tr').data(all.slice(0, most), (n) => n.key).join(enterRow).order());
+  const rowsOf = remembering((all, most) => inPlace(body.selectAll('tr'), all.slice(0, most), (n) => n.key, enterRow));
   more.on('click', () => {
     limit *= 2;
     draw();

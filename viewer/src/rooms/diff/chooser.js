@@ -136,7 +136,7 @@ export function createChooser({ section, onSides }) {
   details.addEventListener('toggle', () => details.open && view !== null && show());
 
   function show() {
-    if (details.open) showPresets();
+    if (details.open && (known.deploys !== null || failure !== '')) showPresets();
     fill();
     for (const side of SIDES) {
       const parsed = parseSide(view.state[side]);

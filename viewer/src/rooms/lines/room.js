@@ -4,6 +4,7 @@ import { createAsking } from '../../asking.js';
 import { select } from '../../d3.js';
 import { count, cut, cutMiddle, nameOf, percent, place, shortPath, visible } from '../../format.js';
 import { isSynthetic, matches, slotClass } from '../../model.js';
+import { inPlace } from '../../stale.js';
 import { linesPath } from '../../state.js';
 import { createSource } from './source.js';
 import { callsByLine, hottest, neighbours, nextHot, readLines, rows, shownNodes } from './lines.js';
@@ -88,14 +89,14 @@ export function mountLines({ section, onChange }) {
     const found = profile.nodes.filter((n) => !isSynthetic(n) && matches(n, state.query)).sort((a, b) => b.self - a.self || b.total - a.total);
     $('.lines-choose h2').textContent = state.fn === '' ? 'Choose a function' : 'That function has no samples in this time';
     $('.lines-choose .hint').textContent = found.length === 0 ? 'No function has this in its name or file.' : state.query === '' ? 'The hottest ones; the search finds others, and the table below has all.' : 'What the search finds, the hottest first.';
-    const li = select($('.lines-choose ol')).selectAll('li').data(found.slice(0, CHOICES), (n) => n.key).join((enter) => {
+    const li = inPlace(select($('.lines-choose ol')).selectAll('li'), found.slice(0, CHOICES), (n) => n.key, (enter) => {
       const b = enter.append('li').append('button').attr('type', 'button').on('click', (event, n) => onChange({ fn: n.key }));
       b.append('span').attr('class', 'swatch').attr('aria-hidden', 'true');
       for (const c of ['name', 'file', 'share']) b.append('span').attr('class', c);
       return b.select(function () {
         return this.parentNode;
       });
-    }).order();
+    });
     li.select('button').attr('title', (n) => `${nameOf(n)}\n${visible(place(n))}`);
     li.select('.swatch').attr('class', (n) => `swatch ${slotClass(slots, n.place)}`);
     li.select('.name').text((n) => cutMiddle(nameOf(n), 60));

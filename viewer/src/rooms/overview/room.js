@@ -5,6 +5,7 @@ import { select } from '../../d3.js';
 import { clock, count, cpu, cutMiddle, interval, nameOf, percent, place, points, shortPath, visible } from '../../format.js';
 import { ofService } from '../../filters.js';
 import { slotClass } from '../../model.js';
+import { inPlace } from '../../stale.js';
 import { createStored } from '../../stored.js';
 import { deploySides } from '../diff/sides.js';
 import { endedWords, opened, progressWords, recordings, titleOf } from '../record/facts.js';
@@ -46,11 +47,11 @@ export function mountOverview({ section, onChange }) {
   function showServices() {
     const all = services(view.processes ?? [], view.windows).filter((s) => s.cpus > 0 || s.alive > 0);
     const most = Math.max(...all.map((s) => s.cpus), 1e-9);
-    const tr = part('services')
-      .select('tbody')
-      .selectAll('tr')
-      .data(all.slice(0, SERVICES), (s) => s.name)
-      .join((enter) => {
+    const tr = inPlace(
+      part('services').select('tbody').selectAll('tr'),
+      all.slice(0, SERVICES),
+      (s) => s.name,
+      (enter) => {
         const row = enter.append('tr');
         row.append('th').attr('scope', 'row').append('button').attr('type', 'button').on('click', (event, s) => onChange({ room: 'flame', ...ofService(s.of), group: s.processes > 1 ? 'process' : 'none' }));
         row.append('td').attr('class', 'number share').append('span');
@@ -58,8 +59,8 @@ export function mountOverview({ section, onChange }) {
         const svg = row.append('td').attr('class', 'over-time').append('svg').attr('viewBox', `0 0 ${SPARK.width} ${SPARK.height}`).attr('preserveAspectRatio', 'none').attr('aria-hidden', 'true');
         svg.append('path');
         return row;
-      })
-      .order();
+      },
+    );
     tr.select('th button').attr('title', (s) => visible(s.name) + (s.alive === 0 ? ': all its processes have ended' : '')).text((s) => visible(s.name));
     tr.select('.share').style('--share', (s) => `${((100 * s.cpus) / most).toFixed(1)}%`).select('span').text((s) => cpu(s.cpus));
     tr.select('.processes').text((s) => count(s.processes));
@@ -70,18 +71,18 @@ export function mountOverview({ section, onChange }) {
 
   function showFunctions() {
     const { profile, slots } = view;
-    const li = part('functions')
-      .select('ol')
-      .selectAll('li')
-      .data(hottest(profile, FUNCTIONS), (h) => h.node.key)
-      .join((enter) => {
+    const li = inPlace(
+      part('functions').select('ol').selectAll('li'),
+      hottest(profile, FUNCTIONS),
+      (h) => h.node.key,
+      (enter) => {
         const item = enter.append('li');
         const b = item.append('button').attr('type', 'button').on('click', (event, h) => onChange({ room: 'flame', shape: 'callers', fn: h.node.key, at: '' }));
         b.append('span').attr('class', 'swatch').attr('aria-hidden', 'true');
         for (const c of ['name', 'file', 'callers', 'share']) b.append('span').attr('class', c);
         return item;
-      })
-      .order();
+      },
+    );
     li.select('.swatch').attr('class', (h) => `swatch ${slotClass(slots, h.node.place)}`);
     li.select('button').attr('title', (h) => [h.node, ...h.callers].map((n) => `${nameOf(n)}  ${visible(place(n))}`).join('\n\u2190 '));
     li.select('.name').text((h) => cutMiddle(nameOf(h.node), 48));

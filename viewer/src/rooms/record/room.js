@@ -161,6 +161,8 @@ export function mountRecord({ section, onChange }) {
     });
 
     const ended = (listed ?? []).filter((r) => !r.running);
+    // Its place is below those that run.
+    parts('kept').attr('hidden', listed === null && failure === '' ? '' : null);
     const li = parts('kept').select('ul').selectAll('li').data(ended, (r) => r.id).join((enter) => {
       const item = enter.append('li').attr('data-id', (r) => r.id);
       item.append('span').attr('class', 'name');
@@ -200,7 +202,7 @@ export function mountRecord({ section, onChange }) {
     li.select('.cancel').attr('hidden', (r) => (sure === r.id ? null : '')).attr('aria-label', (r) => `Keep ${title(r)}`);
     parts('kept')
       .select('.hint')
-      .text(failure !== '' ? `Not known: ${visible(failure)}.` : listed === null ? 'Asking.' : ended.length === 0 ? 'None yet. One that gets a name is kept, also when plopd begins anew.' : listed.length === MOST ? `The newest ${MOST}; plopctl recordings lists all.` : '');
+      .text(failure !== '' ? `Not known: ${visible(failure)}.` : ended.length === 0 ? 'None yet. One that gets a name is kept, also when plopd begins anew.' : listed.length === MOST ? `The newest ${MOST}; plopctl recordings lists all.` : '');
   }
 
   // Of the recording that is shown: the GIL, what threads did, which task waited for which.

@@ -280,6 +280,8 @@ export function mountTime({ section, tooltip, onChange }) {
   const sentence = (d) => [d.title, d.subtitle, ...d.rows.map((r) => r.join(' ')), d.note].filter(Boolean).join(', ');
 
   function showWords() {
+    // What is below the rows is where it stays when it is known how many there are.
+    note.hidden = details.hidden = view.processes === null;
     const said = [];
     const rest = all.length - lanes.length;
     if (rest > 0) said.push(`And ${count(rest)} more ${view.state.lanes === 'process' ? 'processes' : 'services'} with less CPU${view.state.allLanes ? '' : ' (\u201call rows\u201d shows them)'}`);
