@@ -261,10 +261,10 @@ static __always_inline __u64 arrival(struct task_struct *prev, const struct plop
 /*
  * Sends what is known of a place whose thread is the current one, and leaves. Who lost its CPU
  * while it let go of the GIL and now waits at the same one wants it back: it could have made no use
- * of a CPU before.
+ * of a CPU before. A function of its own, as back() is: see tasks_thread_find().
  */
-static __always_inline void before_send(struct plop_cpu *cpu, struct plop_sleeper *e,
-					struct task_struct *prev, __u64 pid_tgid)
+static __noinline void before_send(struct plop_cpu *cpu, struct plop_sleeper *e,
+				   struct task_struct *prev, __u64 pid_tgid)
 {
 	__u64 futex, back = e->back ? e->back : arrival(prev, e);
 
@@ -355,7 +355,7 @@ static __always_inline void first_send(struct task_struct *next, const struct pl
 		bpf_ringbuf_output(&records, &r, sizeof(r), BPF_RB_NO_WAKEUP);
 }
 
-static __always_inline void back(struct task_struct *next, const struct plop_filter *w)
+static __noinline void back(struct task_struct *next, const struct plop_filter *w)
 {
 	__u64 pid_tgid = PLOP_SLEEPER_KEY(next->tgid, next->pid), now = bpf_ktime_get_ns();
 	__u32 n = bpf_get_smp_processor_id();

@@ -231,6 +231,24 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 }
 
 /*
+ * thread_find() and stack_count() as functions of their own, for the programs that walk tasks:
+ * kernels up to 6.12 at least hold the stacks of all functions that are in one another to 512
+ * bytes, and what python_tick() itself has on its stack is there below the walk, too.
+ */
+static __noinline long tasks_thread_find(struct walk *w, struct plop_cpu *cpu,
+					 struct plop_process *p, struct plop_half *half)
+{
+	return thread_find(w, cpu, p, half, true);
+}
+
+static __noinline long tasks_stack_count(struct plop_cpu *cpu, struct walk *w, __u32 channel,
+					 __u32 part, __u32 flags)
+{
+	return stack_count(cpu, w, (__u32)bpf_get_current_pid_tgid(), channel, part, true, flags,
+			   true, true);
+}
+
+/*
  * Walks the current thread of a profiled process and files its stack. Returns 0 (counted as python)
  * or the cause of its loss + 1. *truncated is counted up where the stack was too deep. tasks: with
  * the asyncio task that runs, and who awaits it; needs use_loop. part: whose room in the half it
@@ -264,7 +282,8 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 						 .half = half != &cpu->half[0] };
 	if (k->base + PLOP_MAX_DEPTH > PLOP_HALF_FRAMES)
 		return PLOP_LOST_FRAMES_FULL + 1;
-	flags = thread_find(&w, cpu, p, half, use_loop);
+	flags = tasks ? tasks_thread_find(&w, cpu, p, half) :
+			thread_find(&w, cpu, p, half, use_loop);
 	if (flags < 0)
 		return -flags;
 	if (flags == 0) {
@@ -301,5 +320,7 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 			flags |= PLOP_STACK_NO_FRAME;
 		half->counters[PLOP_C_FRAMES] += k->depth;
 	}
-	return stack_count(cpu, &w, (__u32)pid_tgid, channel, part, parted, flags, use_loop, tasks);
+	if (tasks)
+		return tasks_stack_count(cpu, &w, channel, part, flags);
+	return stack_count(cpu, &w, (__u32)pid_tgid, channel, part, parted, flags, use_loop, false);
 }
