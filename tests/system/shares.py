@@ -24,9 +24,11 @@ def check_frames(known, stacks):
 
 
 def compare(daemon, python, threads, length):
+    return compare_run(*truth.run_known(daemon, python, "shares.py", "--wait", "--threads", threads, "--seconds", SECONDS * length))
+
+
+def compare_run(known, measured, stacks, _):
     """All that the process did between its start and its end: the four functions, the loop around them, and the rest of it."""
-    known, measured, stacks, _ = truth.run_known(daemon, python, "shares.py", "--wait", "--threads", threads,
-                                                 "--seconds", SECONDS * length)
     check_frames(known, stacks)
     inside, outside = truth.below(stacks, "run", known["file"])
     counts = truth.add_up((stack[-1][0] if stack[-1][0] in measured["cpu"] else "other", count) for stack, count in inside

@@ -11,16 +11,21 @@ def run_known(daemon, python, name, *arguments, seconds=120):
     """One run of a workload that waits for a line after READY and for the end of its input after DONE: what it said at both,
     and the samples in between."""
     with host.Workload(python, name, *arguments) as work:
-        ready = json.loads(work.ready[1])
-        daemon.profiled(work.pid)
-        recording = host.Recording(daemon, work.pid)
-        watch = threading.Timer(seconds, work.process.kill)
-        watch.start()
-        work.go()
-        done = json.loads(work.line("DONE")[1])
-        watch.cancel()
-        stacks = recording.stop()
-        work.end()
+        return run_of(daemon, work, seconds)
+
+
+def run_of(daemon, work, seconds=120):
+    """The same of one that has said READY."""
+    ready = json.loads(work.ready[1])
+    daemon.profiled(work.pid)
+    recording = host.Recording(daemon, work.pid)
+    watch = threading.Timer(seconds, work.process.kill)
+    watch.start()
+    work.go()
+    done = json.loads(work.line("DONE")[1])
+    watch.cancel()
+    stacks = recording.stop()
+    work.end()
     return ready, done, stacks, recording.said
 
 
