@@ -8,18 +8,43 @@ import { hash, nodeKey, placeOf } from './model.js';
 const whole = (v) => (Number.isFinite(v) && v > 0 ? v : 0);
 const text = (v) => (typeof v === 'string' ? v : '');
 
-// A node that is not in its place yet: children are in `kids`, by what they are.
-export const fresh = (frame) => ({ frame, value: 0, self: 0, kids: new Map() });
+// Two hashes of 32 bits: with one, of 20,000 nodes two were the same in one tree of twenty.
+const idOf = (parent, key) => `${hash(`${parent} ${key}`).toString(36)}${hash(`${key} ${parent}`).toString(36)}`;
+
+// Nodes are many, most have one child, and few are ever asked for their id.
+class Node {
+  constructor(frame) {
+    this.frame = frame;
+    this.value = 0;
+    this.self = 0;
+    this.kids = [];
+    this.children = null;
+    this.parent = null;
+    this.depth = 0;
+    this.known = null;
+  }
+
+  get id() {
+    return (this.known ??= this.parent === null ? '' : idOf(this.parent.id, this.frame.key));
+  }
+}
+
+// A node that is not in its place yet: children are in `kids`.
+export const fresh = (frame) => new Node(frame);
+
+const FEW = 8; // children that are looked through
 
 // The child of `node` that is `frame`, made if there is none.
 function child(node, frame) {
-  let kid = node.kids.get(frame.key);
-  if (kid === undefined) node.kids.set(frame.key, (kid = fresh(frame)));
+  const { kids } = node;
+  if (kids.length > FEW) kids.by ??= new Map(kids.map((k) => [k.frame.key, k]));
+  let kid = kids.by === undefined ? kids.find((k) => k.frame.key === frame.key) : kids.by.get(frame.key);
+  if (kid === undefined) {
+    kids.push((kid = fresh(frame)));
+    kids.by?.set(frame.key, kid);
+  }
   return kid;
 }
-
-// Two hashes of 32 bits: with one, of 20,000 nodes two were the same in one tree of twenty.
-const idOf = (parent, key) => `${hash(`${parent} ${key}`).toString(36)}${hash(`${key} ${parent}`).toString(36)}`;
 
 const byName = (a, b) => (a.frame.function < b.frame.function ? -1 : a.frame.function > b.frame.function ? 1 : a.frame.key < b.frame.key ? -1 : 1);
 
@@ -27,17 +52,16 @@ const byName = (a, b) => (a.frame.function < b.frame.function ? -1 : a.frame.fun
 export function finish(root) {
   root.parent = null;
   root.depth = 0;
-  root.id = '';
   let nodes = 0;
   const left = [root];
   while (left.length > 0) {
     const node = left.pop();
-    node.children = [...node.kids.values()].sort(byName);
-    delete node.kids;
+    node.children = Array.isArray(node.kids) ? node.kids : [...node.kids.values()];
+    if (node.children.length > 1) node.children.sort(byName);
+    node.kids = null;
     for (const kid of node.children) {
       kid.parent = node;
       kid.depth = node.depth + 1;
-      kid.id = idOf(node.id, kid.frame.key);
       left.push(kid);
       nodes++;
     }
@@ -58,6 +82,7 @@ export function readTree(json) {
   if (json === null || typeof json !== 'object' || json.type !== 'plop-tree' || !Array.isArray(json.children)) {
     throw new TypeError('the answer is not a flame tree of plop');
   }
+  const frames = new Map();
   const root = fresh(null);
   root.value = whole(json.value);
   root.self = whole(json.self);
@@ -66,7 +91,10 @@ export function readTree(json) {
     const [from, to] = left.pop();
     for (const c of Array.isArray(from.children) ? from.children : []) {
       if (c === null || typeof c !== 'object') continue;
-      const kid = child(to, frameOf(c));
+      const frame = frameOf(c);
+      // One of each, so that whether two are the same is seen at once.
+      if (!frames.has(frame.key)) frames.set(frame.key, frame);
+      const kid = child(to, frames.get(frame.key));
       kid.value += whole(c.value);
       kid.self += whole(c.self);
       left.push([c, kid]);

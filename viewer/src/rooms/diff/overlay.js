@@ -27,8 +27,8 @@ function aliases(functions) {
   return found;
 }
 
-function make(frame) {
-  const node = fresh(frame);
+function make(frame, is) {
+  const node = Object.assign(fresh(frame), { is, kids: new Map() });
   for (const side of SIDES) node[side] = { value: 0, self: 0, parts: 0, other: 0, unseen: 0 };
   return node;
 }
@@ -43,7 +43,7 @@ function add(root, tree, side, known) {
       const is = identityOf(c.frame);
       const key = known.get(is) ?? is;
       let kid = to.kids.get(key);
-      if (kid === undefined) to.kids.set(key, (kid = { ...make(c.frame), is: key }));
+      if (kid === undefined) to.kids.set(key, (kid = make(c.frame, key)));
       // What it is called now.
       if (side === 'new') kid.frame = c.frame;
       kid[side].value += c.value;
@@ -59,7 +59,7 @@ function add(root, tree, side, known) {
 // they are called on the new side.
 export function overlay(base, next, functions) {
   const known = aliases(functions);
-  const root = make(null);
+  const root = make(null, '');
   add(root, base, 'base', known);
   add(root, next, 'new', known);
   finish(root);
