@@ -20,14 +20,26 @@
 /* Once in so many cycles what is mapped of a half's frames is as much as they are just then. */
 #define KEPT_CYCLES 32
 
+/* What the verifier says of a program is long, and why it refuses it is at the end. */
+#define PRINTED_LAST 4096
+
 static _printf_(2, 0) int sampler_print(enum libbpf_print_level level, const char *format,
 					va_list ap)
 {
-	char line[1024];
+	_cleanup_free_ char *text = NULL;
+	char *at, *line;
+	int length;
 
-	vsnprintf(line, sizeof(line), format, ap);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("libbpf: %s", line);
+	length = vasprintf(&text, format, ap);
+	if (length < 0) {
+		text = NULL;
+		return 0;
+	}
+	at = length > PRINTED_LAST ? text + length - PRINTED_LAST : text;
+	while ((line = strsep(&at, "\n"))) {
+		if (line[0])
+			log_debug("libbpf: %s", line);
+	}
 	return 0;
 }
 
@@ -113,8 +125,10 @@ static int sampler_explain(char **ret_error, int r, const char *what)
 		if (asprintf(ret_error, "%s: this kernel does not offer %s: %s; it needs %s", what,
 			     missing->name, strerror(-missing->error), missing->needs) < 0)
 			*ret_error = NULL;
-	} else if (asprintf(ret_error, "%s: %s; plopd --check tells what is there", what,
-			    strerror(-r)) < 0) {
+	} else if (asprintf(ret_error,
+			    "%s: %s; plopd --check tells what is there, and plopd -v what the "
+			    "kernel says of them",
+			    what, strerror(-r)) < 0) {
 		*ret_error = NULL;
 	}
 	return r;
