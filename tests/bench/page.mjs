@@ -27,6 +27,7 @@ const TOKEN = '0123456789abcdef0123456789abcdef';
 const MADE_START = 1790000000; // made.h
 const WINDOW_S = 30;
 const MEMORY_WINDOW_S = 5; // so that there are many
+const MEMORY_WARM = 22; // samples, of half a minute each
 
 const { values: options } = parseArgs({
   options: { seconds: { type: 'string' }, turns: { type: 'string' }, stacks: { type: 'string', default: '50000' }, brief: { type: 'boolean', default: false }, 'memory-minutes': { type: 'string' } },
@@ -200,19 +201,20 @@ async function heapOf(session) {
   return (await session.send('Runtime.getHeapUsage')).usedSize / 1e6;
 }
 
-// Whether a live page grows: its heap, nodes and listeners every 30 s, in the call graph, after a look at every room.
+// Whether a live page grows: its heap, nodes and listeners every 30 s, in the overview, after a look at every room.
 async function memory(browser, minutes) {
   const { plopd, child, origin } = await sampled(MEMORY_WINDOW_S);
   const { page, context, check } = await open(browser, origin);
   const session = await context.newCDPSession(page);
   await session.send('Performance.enable');
+  await page.goto(`${origin}/?span=10m`);
   await page.waitForSelector('[data-part="functions"] li');
   const rooms = await page.$$eval('[data-room]:is(button)', (all) => all.map((b) => b.dataset.room));
   const samples = [];
   console.log(`A live page of 20 Pythons, windows of ${MEMORY_WINDOW_S} s, ${minutes} minutes:`);
   for (const end = Date.now() + 60000 * minutes; Date.now() < end; ) {
     const next = Date.now() + 30000;
-    for (const room of [...rooms, 'graph']) {
+    for (const room of [...rooms, 'overview']) {
       await page.click(`button[data-room="${room}"]`);
       await sleep(2000);
     }
@@ -225,8 +227,8 @@ async function memory(browser, minutes) {
   }
   assert.deepEqual(await check(), []);
   await context.close();
-  // Without the first fifth, in which caches fill up to their bounds: the last third by the first.
-  const steady = samples.slice(Math.floor(samples.length / 5));
+  // Without the minutes in which the strip, of ten minutes, and caches fill up: the last third by the first.
+  const steady = samples.slice(Math.min(MEMORY_WARM, Math.floor(samples.length / 2)));
   const third = Math.max(1, Math.floor(steady.length / 3));
   for (const key of ['heap', 'nodes', 'listeners']) {
     const [first, last] = [steady.slice(0, third), steady.slice(-third)].map((list) => median(list.map((s) => s[key])));

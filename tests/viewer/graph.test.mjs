@@ -136,3 +136,47 @@ test('while not all of the graph is seen a map in the corner says what is, and a
   await map.waitFor({ state: 'hidden' });
   assert.deepEqual(await check(), []);
 });
+
+test('where motion is not wanted, nothing is animated: the graph is there as it stays', async (t) => {
+  const json = { ...big(400), ...RUNNING };
+  const { answers, server, page, check } = await visit(t, { running: json }, '/');
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.reload();
+  await shows(page, json);
+  // Every frame in which bubbles are seen, with where they are.
+  await page.evaluate(() => {
+    globalThis.seen = [];
+    const look = () => {
+      const svg = document.querySelector('#graph');
+      if (svg.checkVisibility() && !svg.classList.contains('laying') && svg.querySelector('.bubble') !== null) {
+        const now = [svg.querySelector('.view').getAttribute('transform'), ...[...svg.querySelectorAll('.bubble')].map((b) => b.getAttribute('transform'))].join();
+        if (now !== globalThis.seen.at(-1)) globalThis.seen.push(now);
+      }
+      requestAnimationFrame(look);
+    };
+    look();
+  });
+  await page.click('button[data-room="graph"]');
+  await settled(page);
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 500)));
+  assert.equal(await page.evaluate(() => globalThis.seen.length), 1);
+  // A function that is new has its place at once, and what is near makes room in one step.
+  const extra = { ...json.nodes[5], id: json.nodes.length, function: 'fresh' };
+  answers.running = { ...json, samples: json.samples + 1, nodes: [...json.nodes, extra], edges: [...json.edges, { source: 5, target: extra.id, count: 400 }] };
+  server.push(answers.running);
+  await shows(page, answers.running);
+  await settled(page);
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 500)));
+  const before = await page.evaluate(() => globalThis.seen.length);
+  assert.ok(before <= 3, `${before} pictures`);
+  await page.click('#zoom-in');
+  await page.click('#fit');
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 400)));
+  assert.ok((await page.evaluate(() => globalThis.seen.length)) <= before + 2);
+  const moving = await page.evaluate(() => [
+    ...document.getAnimations().map((a) => a.animationName ?? a.transitionProperty),
+    ...[...document.querySelectorAll('*')].filter((e) => getComputedStyle(e).transitionDuration !== '0s').map((e) => e.tagName),
+  ]);
+  assert.deepEqual(moving, []);
+  assert.deepEqual(await check(), []);
+});

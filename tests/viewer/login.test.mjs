@@ -51,3 +51,22 @@ test('the page to log in is for everybody', async (t) => {
   }
   assert.deepEqual(found, []);
 });
+
+test('a page whose session has ended leads to the form, and from there back to what it showed', async (t) => {
+  const { page, context, origin } = await stranger(t);
+  await page.goto(await tokenUrl());
+  await page.click('button[data-room="flame"]');
+  await page.waitForSelector('.flame canvas[data-drawn]');
+  await context.clearCookies();
+  await page.click('#time-10m');
+  await page.waitForSelector('#empty-login:visible');
+  assert.equal(await page.textContent('#empty-title'), 'Not logged in');
+  const { search } = new URL(page.url());
+  await page.focus('#empty-login');
+  await page.keyboard.press('Enter');
+  await page.fill('#token', await tokenUrl());
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.flame canvas[data-drawn]');
+  assert.equal(page.url(), `${origin}/${search}`);
+  assert.equal(await page.locator('#empty-login').isVisible(), false);
+});

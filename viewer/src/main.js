@@ -308,7 +308,8 @@ function words() {
     return {
       title: 'Not logged in',
       text: 'This page needs a token, and this browser has none or an old one.',
-      hint: 'Run \u201cplopctl open\u201d on the host and open the address that it prints.',
+      hint: 'Run \u201cplopctl open\u201d on the host and open the address that it prints, or log in with its token.',
+      login: true,
     };
   }
   if (APART.includes(state.room)) return null;

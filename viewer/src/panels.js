@@ -145,11 +145,12 @@ export function showNote(drawn, state, merged) {
   say('graph-note', `${said.join('. ')}.`);
 }
 
-// words: {title, text, hint} or null when there is something to see.
+// words: {title, text, hint, login} or null when there is something to see. login: the gateway has a form at this address, which leads back to it.
 export function showEmpty(words) {
   byId('empty').hidden = words === null;
   if (words === null) return;
   say('empty-title', words.title);
   say('empty-text', words.text ?? '');
   say('empty-hint', words.hint ?? '');
+  byId('empty-login').hidden = words.login !== true;
 }

@@ -39,6 +39,7 @@ export function createLayout({ onTick, onLaid }) {
   let laying = null; // the timer of the next slice of the first picture
   let ticked = 0; // performance.now() when the last picture was begun
 
+  const isStill = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
   const linkForce = forceLink().id((n) => n.key).distance((l) => l.source.r + l.target.r + 46).strength((l) => 0.25 + Math.min(0.5, l.share));
   const collide = forceCollide((n) => n.r + 7).iterations(2);
   const towardsX = forceX((n) => n.homeX).strength((n) => (n.alone ? 0.05 : 0.16));
@@ -52,13 +53,15 @@ export function createLayout({ onTick, onLaid }) {
     .alphaDecay(0.034) // 200 steps from 1 to the end
     .on('tick', () => {
       // A large graph takes long to draw, and would take long to settle at one step for each picture: up to half of the time is for steps.
+      const still = isStill();
       const now = performance.now();
       const between = now - ticked;
       const end = now + (between < 1000 ? Math.min(FRAME_MOST_MS, Math.max(FRAME_MS, between / 2)) : FRAME_MS);
       const most = between > SLOW_MS ? 30 : 3;
-      for (let i = 0; i < most && performance.now() < end && simulation.alpha() > simulation.alphaMin(); i++) simulation.tick();
+      for (let i = 0; (still || i < most) && performance.now() < end && simulation.alpha() > simulation.alphaMin(); i++) simulation.tick();
       ticked = performance.now();
-      onTick();
+      // Where motion is not wanted, what is seen is the end alone, unless somebody drags.
+      if (!still || atRest() || simulation.alphaTarget() > 0) onTick();
     })
     .stop();
 
@@ -157,7 +160,7 @@ export function createLayout({ onTick, onLaid }) {
   // motion is not wanted, all of the way.
   function settle() {
     simulation.alpha(1).stop();
-    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    const still = isStill();
     let left = FIRST_MS;
     const slice = () => {
       const begun = performance.now();
