@@ -21,7 +21,7 @@ struct cache_entry {
 };
 
 #define PLAIN_FILES 1024
-#define PLAIN_NS    NSEC_PER_SEC
+#define PLAIN_NS    (10 * NSEC_PER_SEC)
 
 /* Programs whose libpython is remembered: 8 kB. */
 #define LINKED_PROGRAMS 64

@@ -50,9 +50,9 @@ int cache_each_map(struct python_cache *c, pid_t pid, int (*each)(char *line, vo
 		   void *ctx);
 
 /*
- * Whether a mapped file was seen to be none that matters within the last second. Each process has a
- * dozen libraries that others have too, and to ask for the state of each by its mapping costs more
- * than all else.
+ * Whether a mapped file was seen to be none that matters within the last ten seconds. Each process
+ * has a dozen libraries that others have too, and to ask for the state of each by its mapping costs
+ * more than all else.
  */
 bool cache_is_plain(const struct python_cache *c, const struct mapped_key *key);
 void cache_add_plain(struct python_cache *c, const struct mapped_key *key);
