@@ -7,10 +7,13 @@
 #include "util/log.h"
 
 /*
- * Changes of one channel take at most this part of plopd's time: on a host of many CPUs they come
- * more seldom.
+ * Changes of one channel take at most this part of a CPU: on a host of many CPUs they come more
+ * seldom. By CPU time: where plopd has to wait for its CPU, a period that is longer or shorter than
+ * the nominal one must not last the longer for that.
  */
 #define PART 20
+/* ... but not more than so many times as long as else: one of them may have waited for a CPU. */
+#define SELDOM 8
 /* What is due within this part of the mean time between two changes is done at the same waking. */
 #define TOGETHER 8
 
@@ -82,7 +85,7 @@ static void jitter_renew(struct sampler *s, uint32_t channel, uint64_t now)
 
 void sampler_jitter(struct sampler *s)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), began, took, lasts;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), began, pause, lasts;
 
 	for (uint32_t i = 0; i <= PLOP_MAX_CHANNELS; i++) {
 		struct events *e = &s->events[i];
@@ -90,14 +93,15 @@ void sampler_jitter(struct sampler *s)
 		jitter_renew(s, i, now);
 		if (!e->due || e->due > now + period_lasts(e->hz) / TOGETHER)
 			continue;
-		began = clock_ns(CLOCK_MONOTONIC);
+		began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 		lasts = period_lasts_now(&e->when);
 		if (e->threads)
 			threads_change(e);
 		else if (events_change(s, e))
 			lasts *= EVENTS_STILL;
-		took = clock_ns(CLOCK_MONOTONIC) - began;
-		e->due = now + MAX(lasts, PART * took);
+		pause = PART * (clock_ns(CLOCK_THREAD_CPUTIME_ID) - began);
+		pause = MIN(pause, SELDOM * period_lasts(e->hz));
+		e->due = now + MAX(lasts, pause);
 	}
 	jitter_arm(s);
 }
