@@ -400,11 +400,13 @@ static bool is_replaced(const struct code_table *t, const struct plop_frame *f)
 	return e && e->confirmed == t->cycle && (e->stale || e->loose != f->fingerprint);
 }
 
-/* Of one frame. What is to be confirmed is stale until it is. */
+/*
+ * Of one frame. What is to be confirmed is stale until it is: also what has no name yet, for that
+ * may come meanwhile, from a reading that is older than the half.
+ */
 static int code_table_want_frame(struct code_table *t, const struct plop_frame *f)
 {
 	uint32_t fingerprint = f->fingerprint & PLOP_FINGERPRINT_BITS;
-	/* one that is not in the table is read, and thereby confirmed */
 	int r = code_table_miss(t, f, fingerprint);
 	struct code_entry *e;
 
@@ -417,7 +419,7 @@ static int code_table_want_frame(struct code_table *t, const struct plop_frame *
 		return r;
 	e->confirmed = t->cycle;
 	e->stale = true;
-	if (r >= 0 && (e->code || e->failed))
+	if (r >= 0)
 		r = frame_list_add(&t->wanted, f->code, 0, fingerprint);
 	return r;
 }
