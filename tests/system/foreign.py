@@ -176,7 +176,7 @@ def attempt(daemon, python, command, austin, length):
 @functools.lru_cache(maxsize=None)
 def find_austin():
     """Its path; None, with the reason."""
-    listed = subprocess.run([os.path.join(host.TESTS, "foreign"), "--make"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240)
+    listed = subprocess.run([os.path.join(host.TESTS, "foreign"), "--make", "austin"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240)
     for line in listed.stdout.decode().splitlines():
         name, path, version = line.split()
         if name == "austin":
