@@ -3,7 +3,6 @@
 import http.server
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -12,16 +11,11 @@ import time
 import pytest
 
 import host
+from ports import free_port
 from waiting import until
 
 FUNCTION = {"name": "price", "file": "/srv/shop.py", "module": "", "kind": "python", "relative": 0.3, "rise": 0.08, "verdict": "slower"}
 TELL = "import sys\nopen(sys.argv[2], 'a').write(sys.stdin.read() + '\\n')\nsys.exit(int(sys.argv[1]))\n"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Server(http.server.HTTPServer):

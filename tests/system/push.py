@@ -7,7 +7,6 @@ changes nothing, and nothing is found. Versions are told by the commit of the fo
 import json
 import os
 import random
-import socket
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ import pytest
 import client
 import host
 import pypi
+from ports import free_port
 from waiting import until
 
 PYTHON = "/usr/bin/python3"
@@ -88,12 +88,6 @@ def packages():
     if not folder:
         pytest.skip(why)
     return folder
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def samples_of(daemon, version):

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ import pytest
 
 import host
 import pypi
+from ports import free_port
 from marked import CTL_DONE, CTL_NO_TARGET
 from waiting import until
 
@@ -120,12 +120,6 @@ def with_packages(folder, scratch):
     ]
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return str(s.getsockname()[1])
-
-
 def with_servers(folder, scratch):
     """Servers with several processes: what makes the others, and its workers."""
     path = {"PYTHONPATH": folder + os.pathsep + host.WORKLOADS}
@@ -136,10 +130,10 @@ def with_servers(folder, scratch):
              "--disable-logging", "--pythonpath", host.WORKLOADS]
     return [
         # the tracker of resources as well
-        Tree("uvicorn", uvicorn + [free_port()], 4, labeled, word=None),
-        Tree("uvicorn by name", uvicorn + [free_port()], 4, path, labels=None, word=None),
-        Tree("granian", granian + [free_port()], 3, labeled, word=None),
-        Tree("granian by name", granian + [free_port()], 3, path, labels=None, word=None),
+        Tree("uvicorn", uvicorn + [str(free_port())], 4, labeled, word=None),
+        Tree("uvicorn by name", uvicorn + [str(free_port())], 4, path, labels=None, word=None),
+        Tree("granian", granian + [str(free_port())], 3, labeled, word=None),
+        Tree("granian by name", granian + [str(free_port())], 3, path, labels=None, word=None),
         Tree("uwsgi", uwsgi + ["--http-socket", os.path.join(scratch, "uwsgi")], 3, labeled, word=None),
         Tree("uwsgi by name", uwsgi + ["--http-socket", os.path.join(scratch, "uwsgi2")], 3, path, labels=None, word=None),
         Tree("dask", [PYTHON, SCRIPT, "dask"], 4, labeled),

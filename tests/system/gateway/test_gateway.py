@@ -14,6 +14,7 @@ import time
 import unittest
 import urllib.parse
 
+from ports import free_port
 from server import BAD_CHUNKS, CHUNKED, DEADLINE, GARBAGE, Program, Server, connect, error_of, raw, request
 from waiting import until
 
@@ -23,12 +24,6 @@ CSP = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'se
        "frame-ancestors 'none'; form-action 'self'")
 GOOD = {"Authorization": "Bearer good"}
 STATIC = "static-token-for-scrapers"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Case(unittest.TestCase):

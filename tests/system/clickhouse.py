@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Debian 12's clickhouse-server 18.16.1 (tests/foreign), started on loopback in a folder of its own: a node, or several that are a
+cluster. `Node.ask()` asks it by HTTP.
+"""
+import contextlib
+import os
+import subprocess
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+
+import host
+from ports import free_port
+from waiting import until
+
+USER, PASSWORD = "plop", "of the tests"
+CLUSTER = "fleet"
+
+CONFIG = """<?xml version="1.0"?>
+<yandex>
+  <logger><level>warning</level><log>{folder}/log</log><errorlog>{folder}/errors</errorlog><size>10M</size><count>1</count></logger>
+  <http_port>{http}</http_port><tcp_port>{tcp}</tcp_port><interserver_http_port>{inter}</interserver_http_port>
+  <interserver_http_host>127.0.0.1</interserver_http_host><listen_host>127.0.0.1</listen_host>
+  <path>{folder}/data/</path><tmp_path>{folder}/tmp/</tmp_path><user_files_path>{folder}/files/</user_files_path>
+  <users_config>{folder}/users.xml</users_config><default_profile>default</default_profile><default_database>default</default_database>
+  <mark_cache_size>104857600</mark_cache_size><max_concurrent_queries>20</max_concurrent_queries><max_connections>64</max_connections>
+  <remote_servers><{cluster}>{shards}</{cluster}></remote_servers>
+</yandex>
+"""
+SHARD = "<shard><replica><host>127.0.0.1</host><port>{tcp}</port><user>{user}</user><password>{password}</password></replica></shard>"
+USERS = """<?xml version="1.0"?>
+<yandex><profiles><default><max_memory_usage>2000000000</max_memory_usage>
+  <allow_experimental_low_cardinality_type>1</allow_experimental_low_cardinality_type></default></profiles>
+<users>
+  <default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>
+  <{user}><password>{password}</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></{user}>
+</users><quotas><default></default></quotas></yandex>
+"""
+
+
+class Refused(Exception):
+    """The server's own words."""
+
+
+def server():
+    """The command of the server; skips where it cannot be had."""
+    listed = subprocess.run([os.path.join(host.TESTS, "foreign"), "--make", "clickhouse"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            timeout=240)
+    if not listed.stdout:
+        pytest.skip("without clickhouse-server: " + listed.stderr.decode().strip())
+    return listed.stdout.decode().split()[1]
+
+
+class Node:
+    def __init__(self, command, folder, ports, shards):
+        self.command, self.folder, self.port = command, folder, ports["http"]
+        self.url = "http://127.0.0.1:%d" % self.port
+        for name in ("data", "tmp", "files"):
+            os.makedirs(os.path.join(folder, name))
+        with open(os.path.join(folder, "config.xml"), "w") as f:
+            f.write(CONFIG.format(folder=folder, shards=shards, cluster=CLUSTER, **ports))
+        with open(os.path.join(folder, "users.xml"), "w") as f:
+            f.write(USERS.format(user=USER, password=PASSWORD))
+        self.process = None
+
+    def start(self):
+        with open(os.path.join(self.folder, "said"), "ab") as said:
+            self.process = subprocess.Popen([self.command, "--config-file", os.path.join(self.folder, "config.xml")], stdout=said,
+                                            stderr=said, cwd=self.folder)
+        until(lambda: "clickhouse-server answers; it said " + self.log(), self.answers, 60)
+
+    def answers(self):
+        assert self.process.poll() is None, "clickhouse-server ended by %s: %s" % (self.process.returncode, self.log())
+        try:
+            return self.ask("SELECT 1") == "1\n"
+        except OSError:
+            return False
+
+    def log(self):
+        parts = []
+        for name in ("said", "errors"):
+            with contextlib.suppress(OSError), open(os.path.join(self.folder, name), errors="replace") as f:
+                parts.append(f.read()[-2000:])
+        return "\n".join(parts)
+
+    def stop(self, kill=False):
+        if self.process:
+            (self.process.kill if kill else self.process.terminate)()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+    def ask(self, sql, body=b"", **settings):
+        """What it answers, as text. Refused: it says no. body: rows that go behind an INSERT."""
+        address = "%s/?%s" % (self.url, urllib.parse.urlencode(dict(settings, query=sql)))
+        request = urllib.request.Request(address, data=body, headers={"X-ClickHouse-User": USER, "X-ClickHouse-Key": PASSWORD})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.read().decode(errors="replace")
+        except urllib.error.HTTPError as e:
+            raise Refused(e.read().decode(errors="replace")) from None
+
+
+@contextlib.contextmanager
+def nodes(n=1):
+    """So many nodes that run, each a shard of CLUSTER."""
+    command = server()
+    ports = [{kind: free_port() for kind in ("http", "tcp", "inter")} for _ in range(n)]
+    shards = "".join(SHARD.format(tcp=each["tcp"], user=USER, password=PASSWORD) for each in ports)
+    with tempfile.TemporaryDirectory(prefix="plop-clickhouse-") as folder:
+        made = [Node(command, os.path.join(folder, str(i)), ports[i], shards) for i in range(n)]
+        try:
+            for node in made:
+                node.start()
+            yield made
+        finally:
+            for node in made:
+                node.stop()
