@@ -16,6 +16,8 @@ static int refuse(const struct api_request *q, int r, const struct refusal *why)
 
 #define LABELS    "/v1/labels/"
 #define RECORDING "/v1/recordings/"
+#define SD        "/v1/sd"
+#define PPROF     "/debug/pprof/profile"
 
 static int fit_lines(const struct query *query, struct refusal *ret)
 {
@@ -29,9 +31,40 @@ static int fit_lines(const struct query *query, struct refusal *ret)
 	return -EINVAL;
 }
 
+/* Where it is scraped: at the address that was asked, or another that whoever asks knows of. */
+static int fit_sd(const struct api_request *q, struct query *query, struct refusal *ret)
+{
+	const char *host = api_header(q, "Host");
+
+	if (!query->address && host) {
+		query->address = strdup(host);
+		if (!query->address)
+			return -ENOMEM;
+	}
+	if (query->address && sd_address_valid(query->address))
+		return 0;
+	refusal_say(ret, 400, "say address=HOST:PORT, at which this is scraped",
+		    "\"%.64s\" is not an address", query->address ? query->address : "");
+	return -EINVAL;
+}
+
+/* What only scrapers need. */
+static int fit_scrapes(const struct api_request *q, const struct query *query, struct refusal *ret)
+{
+	if (query->last && !streq(q->path, PPROF))
+		refusal_say(ret, 400, "say from and to, or ask " PPROF, "last is no selector");
+	else if (query->address && !streq(q->path, SD))
+		refusal_say(ret, 400, "it is of " SD, "address is no selector");
+	else
+		return 0;
+	return -EINVAL;
+}
+
 /* What of a query is of some routes only. */
 static int fit(const struct api_request *q, struct query *query, struct refusal *ret)
 {
+	if (fit_scrapes(q, query, ret) < 0)
+		return -EINVAL;
 	if (strncmp(q->path, LABELS, strlen(LABELS)) == 0)
 		return query_set_label(query, q->path + strlen(LABELS), ret);
 	if (streq(q->path, "/v1/lines"))
@@ -59,7 +92,7 @@ static int fit(const struct api_request *q, struct query *query, struct refusal 
 	if (streq(q->path, "/v1/recordings"))
 		return kept_fit(query, ret);
 	if (!query->name)
-		return 0;
+		return streq(q->path, SD) ? fit_sd(q, query, ret) : 0;
 	refusal_say(ret, 400, "it chooses among /v1/recordings", "name is no selector");
 	return -EINVAL;
 }

@@ -25,6 +25,7 @@ static const struct api_route fixed[] = {
 	{ .method = "GET", .path = "/v1/series", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/v1/labels/*", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/v1/lines", .handle = gateway_proxy },
+	{ .method = "GET", .path = "/v1/sd", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/v1/source", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/v1/stream", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/v1/recordings", .handle = gateway_proxy },

@@ -83,6 +83,8 @@ static int about(const struct api_request *q)
 		return QUESTION_SERIES;
 	if (streq(q->path, "/v1/lines"))
 		return QUESTION_LINES;
+	if (streq(q->path, "/v1/sd"))
+		return QUESTION_SD;
 	if (strncmp(q->path, "/v1/labels/", strlen("/v1/labels/")) == 0)
 		return QUESTION_LABELS;
 	if (streq(q->path, "/v1/recordings"))

@@ -73,6 +73,11 @@ static char *make_target(const struct api_request *q)
 		buf_putc(&b, '=');
 		http_escape(&b, q->parameters[i].value);
 	}
+	/* plopd knows no address but its socket's */
+	if (streq(q->path, "/v1/sd") && !api_parameter(q, "address")) {
+		buf_printf(&b, "%caddress=", separator);
+		http_escape(&b, api_header(q, "Host"));
+	}
 	return buf_string(&b);
 }
 

@@ -7,6 +7,7 @@
 #include "target/shares.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/parse.h"
 
 struct live_question {
 	struct question question; /* first */
@@ -55,6 +56,33 @@ static int admit(const struct api_request *q, struct live_question *l)
 }
 
 /*
+ * The time of whole windows that ended last, so many seconds of them; answers and returns -EINVAL
+ * where that is not a number of windows. A window begins and ends with a swap of the halves, a
+ * moment off the clock's multiple of its length, which is the one that is meant. So what begins or
+ * ends nearer to one than a tenth of that length counts as there.
+ */
+static int span_of_last(const struct api_request *q, struct queries *queries, struct query *query)
+{
+	const struct profile *running = windows_running(queries->windows);
+	uint64_t length = queries->config->window_ns, margin = length / 10, end;
+	uint64_t last = query->last * NSEC_PER_SEC;
+	char text[32];
+
+	if (last % length != 0) {
+		format_duration(length, text, sizeof(text));
+		api_reply_error(q->call, 400, "windows are whole: take a multiple of that",
+				"last=%u is not a number of windows, which have %s each",
+				query->last, text);
+		return -EINVAL;
+	}
+	end = ((running ? running->start_ns : query->to_ns) + margin) / length * length;
+	query->to_ns = end > margin ? end - margin : 1;
+	query->from_ns = end > last ? end - last + margin : 0;
+	query->format = format_find("pprof");
+	return 0;
+}
+
+/*
  * kept: of the last two kinds of question, what is asked of recordings, which it takes over; NULL
  * otherwise.
  */
@@ -66,6 +94,8 @@ static void ask_of(const struct api_request *q, struct queries *queries, enum qu
 
 	if (about == QUESTION_DIFF ? api_query_sides(q, &query, &new_query) < 0 :
 				     api_query(q, &query) < 0)
+		return;
+	if (query.last && span_of_last(q, queries, &query) < 0)
 		return;
 	l = calloc(1, sizeof(*l));
 	if (!l) {
@@ -104,6 +134,11 @@ static void ask(const struct api_request *q, struct queries *queries, enum quest
 void queries_recordings(const struct api_request *q, struct queries *queries, struct kept *kept)
 {
 	ask_of(q, queries, QUESTION_RECORDINGS, kept);
+}
+
+void queries_last(const struct api_request *q, struct queries *queries)
+{
+	ask(q, queries, QUESTION_PROFILE);
 }
 
 void queries_recording(const struct api_request *q, struct queries *queries, const char *ident)
@@ -147,6 +182,11 @@ void route_lines(const struct api_request *q, void *ctx)
 void route_labels(const struct api_request *q, void *ctx)
 {
 	ask(q, ctx, QUESTION_LABELS);
+}
+
+void route_sd(const struct api_request *q, void *ctx)
+{
+	ask(q, ctx, QUESTION_SD);
 }
 
 /* GET /v1/stream: the running window as events, once a second. */

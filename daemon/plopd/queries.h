@@ -23,6 +23,11 @@ struct kept;
  */
 void queries_recordings(const struct api_request *q, struct queries *queries, struct kept *kept);
 void queries_recording(const struct api_request *q, struct queries *queries, const char *ident);
+/*
+ * GET /debug/pprof/profile?last: the windows of the last seconds, whole ones that have ended, so
+ * that whoever asks as often has each once. It parses the request itself.
+ */
+void queries_last(const struct api_request *q, struct queries *queries);
 
 /* Handlers; ctx: the struct queries. */
 void route_windows(const struct api_request *q, void *ctx);
@@ -32,4 +37,5 @@ void route_diff(const struct api_request *q, void *ctx);
 void route_series(const struct api_request *q, void *ctx);
 void route_labels(const struct api_request *q, void *ctx);
 void route_lines(const struct api_request *q, void *ctx);
+void route_sd(const struct api_request *q, void *ctx);
 void route_stream(const struct api_request *q, void *ctx);

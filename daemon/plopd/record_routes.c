@@ -83,7 +83,9 @@ static void recording_fail(struct api_call *call, const struct recordings *all, 
 				"together %d",
 				ACCESS_RECORDINGS_MAX, RECORDINGS_USERS_MAX);
 	else if (r == -EBUSY)
-		api_reply_error(call, 429, "wait until one ends",
+		api_reply_error(call, 429,
+				"wait until one ends; a scraper may ask for what has ended, by "
+				"last=SECONDS",
 				"%u recordings run already, and no more than %d may",
 				recordings_running(all), RECORDINGS_MAX);
 	else if (r == -EOPNOTSUPP)
@@ -379,7 +381,10 @@ void route_recording_stop(const struct api_request *q, void *ctx)
 		recording_drop(recording);
 }
 
-/* GET /debug/pprof/profile: a recording whose end answers the request. */
+/*
+ * GET /debug/pprof/profile: a recording whose end answers the request; or, with last, what was
+ * sampled before it.
+ */
 struct pprof_wait {
 	struct record_routes *routes;
 	struct api_call *call;
@@ -451,6 +456,10 @@ void route_pprof(const struct api_request *q, void *ctx)
 	if (query.group_by) {
 		api_reply_error(q->call, 400, "go tool pprof -tagroot groups by any label",
 				"group_by is for /v1/profile and for recordings");
+		return;
+	}
+	if (query.last) {
+		queries_last(q, ((struct record_routes *)ctx)->queries);
 		return;
 	}
 	w = calloc(1, sizeof(*w));

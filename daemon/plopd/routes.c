@@ -20,6 +20,7 @@ PART(route_diff, queries)
 PART(route_series, queries)
 PART(route_labels, queries)
 PART(route_lines, queries)
+PART(route_sd, queries)
 PART(route_stream, queries)
 PART(route_dump, looks)
 PART(route_source, looks)
@@ -50,6 +51,7 @@ const struct api_route plopd_routes[] = {
 	{ "GET", "/v1/series", true, route_series_of },
 	{ "GET", "/v1/labels/*", true, route_labels_of },
 	{ "GET", "/v1/lines", true, route_lines_of },
+	{ "GET", "/v1/sd", true, route_sd_of },
 	{ "GET", "/v1/stream", true, route_stream_of },
 	{ "GET", "/v1/dump", true, route_dump_of },
 	{ "GET", "/v1/source", true, route_source_of },

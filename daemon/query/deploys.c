@@ -71,7 +71,7 @@ int deploys_add(struct deploys *d, const struct profile_process *p, uint64_t sta
 	struct deploy *k;
 	int r;
 
-	if (!*p->info.service || !*p->info.version || !p->samples)
+	if (!*p->info.service || (!*p->info.version && !d->unversioned) || !p->samples)
 		return 0;
 	r = find(d, &p->info, &k);
 	if (r < 0)

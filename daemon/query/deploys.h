@@ -7,7 +7,8 @@
 
 /*
  * The versions of each service, and when each was seen for the first time: a deploy. A process
- * whose version is not known has none. All zero is an empty list.
+ * whose version is not known has none, or "" where these are wanted, too. All zero is an empty
+ * list.
  */
 struct deploy {
 	char *service, *version;    /* owned */
@@ -19,6 +20,7 @@ struct deploy {
 struct deploys {
 	struct deploy *items; /* owned */
 	uint32_t n, room;
+	bool unversioned;   /* processes whose version is not known are wanted */
 	struct index index; /* until deploys_put() */
 };
 #define DEPLOYS_MOST 20000

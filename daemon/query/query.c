@@ -14,7 +14,9 @@ void query_done(struct query *q)
 	free(q->name);
 	free(q->recording);
 	free(q->label);
+	free(q->address);
 	q->group_by = q->function = q->file = q->name = q->recording = q->label = NULL;
+	q->address = NULL;
 }
 
 int query_group(const struct query *q, struct profile **p)
@@ -54,11 +56,12 @@ int query_encode(const struct query *q, const struct profile *p, struct buf *out
 }
 
 /* The parameters that are no selectors. */
-static const char *const names[] = { "from", "to",   "format", "seconds",   "group_by", "function",
-				     "file", "name", "deltas", "recording", "step" };
+static const char *const names[] = { "from",     "to",   "format", "seconds", "group_by",
+				     "function", "file", "name",   "deltas",  "recording",
+				     "step",     "last", "address" };
 #define NAMES_HINT                                                                          \
 	"besides selectors there are from, to, format, seconds, group_by, function, file, " \
-	"name, deltas, recording and step"
+	"name, deltas, recording, step, last and address"
 
 /* The last one counts. */
 static int take_text(char **text, const char *value)
@@ -119,6 +122,13 @@ static int take(struct query *q, const struct query_parameter *p, struct refusal
 			return -EINVAL;
 		}
 		q->seconds = (unsigned int)v;
+	} else if (streq(p->key, "last")) {
+		if (parse_u64(p->value, 1, QUERY_MAX_LAST, &v) < 0) {
+			refusal_say(ret, 400, NULL, "last=%.64s is not a number from 1 to %d",
+				    p->value, QUERY_MAX_LAST);
+			return -EINVAL;
+		}
+		q->last = (unsigned int)v;
 	} else if (streq(p->key, "step")) {
 		if (parse_u64(p->value, 1, QUERY_MAX_STEP, &v) < 0) {
 			refusal_say(ret, 400, NULL, "step=%.64s is not a number from 1 to %d",
@@ -150,6 +160,8 @@ static int take(struct query *q, const struct query_parameter *p, struct refusal
 		return take_text(&q->name, p->value);
 	} else if (streq(p->key, "recording")) {
 		return take_text(&q->recording, p->value);
+	} else if (streq(p->key, "address")) {
+		return take_text(&q->address, p->value);
 	} else {
 		return add_selector(q, p, ret);
 	}
@@ -180,7 +192,7 @@ int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now
 	}
 	*ret = q;
 	q.selectors = (struct selectors){};
-	q.group_by = q.function = q.file = q.name = q.recording = NULL;
+	q.group_by = q.function = q.file = q.name = q.recording = q.address = NULL;
 	return 0;
 }
 

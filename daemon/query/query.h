@@ -10,7 +10,7 @@ struct query_parameter {
 };
 
 /*
- * The parameters that several routes share: from, to (Unix seconds), seconds, step, format,
+ * The parameters that several routes share: from, to (Unix seconds), seconds, last, step, format,
  * group_by, deltas, and SELECTORs by their keys. Keys that are neither are refused, so that a
  * misspelt selector does not widen an answer.
  */
@@ -18,6 +18,7 @@ struct query {
 	uint64_t from_ns, to_ns; /* default: the last ten minutes; from < to always */
 	bool has_from, has_to;
 	unsigned int seconds;        /* 1 .. QUERY_MAX_SECONDS, default 30 */
+	unsigned int last;           /* seconds, 1 .. QUERY_MAX_LAST; 0: was not given */
 	const struct format *format; /* default json; NULL: the room has none of that name */
 	struct selectors selectors;  /* freed by query_done() */
 	char *group_by;              /* keys for profile_group(), or NULL; likewise */
@@ -25,12 +26,14 @@ struct query {
 	char *file;                  /* a file's path, as functions have it, or NULL; likewise */
 	char *name;                  /* of a recording, or NULL; likewise */
 	char *recording;             /* the id of one, or NULL; likewise */
+	char *address;               /* where scrapers find this, or NULL; likewise */
 	char *label;                 /* a key of processes, or NULL; likewise: not of parameters */
 	uint64_t step_ns;            /* of the list of windows; 0: each by itself */
 	bool deltas;                 /* of a stream: what has changed, format/live.h */
 };
 #define QUERY_RANGE_NS    (600 * NSEC_PER_SEC)
 #define QUERY_MAX_SECONDS 300
+#define QUERY_MAX_LAST    3600
 #define QUERY_MAX_STEP    31536000 /* seconds: a year */
 
 /* -EINVAL: *ret_why says why; -ENOMEM. *ret is only filled on success. Pure. */

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <limits.h>
+#include <unistd.h>
+
 #include "query/question.h"
 
 void question_init(struct question *k, struct source *s, enum question_about about,
@@ -12,6 +15,7 @@ void question_init(struct question *k, struct source *s, enum question_about abo
 	if (about == QUESTION_SERIES)
 		k->timeline.function = TAKE_PTR(k->query.function);
 	k->values.key = TAKE_PTR(k->query.label);
+	k->deploys.unversioned = about == QUESTION_SD;
 }
 
 void question_init_diff(struct question *k, struct source *s, struct query *base, struct query *new)
@@ -232,6 +236,7 @@ static int add(struct question *k, const struct profile *window)
 	case QUESTION_STEPS:
 		return add_step(k, window);
 	case QUESTION_DEPLOYS:
+	case QUESTION_SD:
 		return add_deploys(k, window);
 	case QUESTION_SERIES:
 		return add_point(k, window);
@@ -326,6 +331,15 @@ static int write_diff(struct question *k)
 	return json_writer_done(&w);
 }
 
+static void write_sd(struct question *k, struct json_writer *w)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+
+	/* one that is cut has an end all the same */
+	(void)gethostname(host, sizeof(host) - 1);
+	sd_put(&k->deploys, k->query.address, host, w);
+}
+
 int question_write(struct question *k)
 {
 	struct json_writer w = json_writer_on(&k->answer);
@@ -349,6 +363,8 @@ int question_write(struct question *k)
 		return write_steps(k);
 	if (k->about == QUESTION_STORE) {
 		k->write(k, &w);
+	} else if (k->about == QUESTION_SD) {
+		write_sd(k, &w);
 	} else {
 		json_put_object(&w, NULL);
 		if (k->about == QUESTION_DEPLOYS)
@@ -386,7 +402,7 @@ void question_refuse(const struct question *k, struct refusal *ret)
 		refusal_say(ret, 413, "compare shorter times, or one service",
 			    "the different functions of one side take more than %zu MB",
 			    k->memory / 2 >> 20);
-	else if (k->r == -E2BIG && k->about == QUESTION_DEPLOYS)
+	else if (k->r == -E2BIG && (k->about == QUESTION_DEPLOYS || k->about == QUESTION_SD))
 		refusal_say(ret, 413, "ask for a shorter time, or for one service",
 			    "there are more than %d versions in that time", DEPLOYS_MOST);
 	else if (k->r == -E2BIG && k->about == QUESTION_LABELS)

@@ -6,6 +6,7 @@
 #include "query/kept.h"
 #include "query/query.h"
 #include "query/refusal.h"
+#include "query/sd.h"
 #include "query/source.h"
 #include "query/steps.h"
 #include "query/timeline.h"
@@ -22,6 +23,7 @@ enum question_about {
 	QUESTION_DEPLOYS,    /* GET /v1/deploys */
 	QUESTION_SERIES,     /* GET /v1/series */
 	QUESTION_LABELS,     /* GET /v1/labels/KEY */
+	QUESTION_SD,         /* GET /v1/sd */
 	QUESTION_LINES,      /* GET /v1/lines */
 	QUESTION_RECORDINGS, /* GET /v1/recordings */
 	QUESTION_RECORDING,  /* GET /v1/recordings/ID, of one that is kept; in a format, or not */
@@ -66,7 +68,7 @@ struct question {
 	struct profile *profile;
 	struct diff_windows *sides[SIDES]; /* of QUESTION_DIFF; owned */
 	struct steps *steps;               /* of QUESTION_STEPS; owned */
-	struct deploys deploys;            /* of QUESTION_DEPLOYS */
+	struct deploys deploys;            /* of QUESTION_DEPLOYS and QUESTION_SD */
 	struct timeline timeline;          /* of QUESTION_SERIES */
 	struct values values;              /* of QUESTION_LABELS */
 	/* of the last two, and of QUESTION_DIFF: whose recordings may be a side */

@@ -259,6 +259,15 @@ static int read_labels(struct question *k, struct store_reader *reader)
 				  &k->values);
 }
 
+static int read_sd(struct question *k, struct store_reader *reader)
+{
+	const struct query *q = &k->query;
+
+	store_reader_unit(reader, STORE_UNIT_HOURS);
+	return store_each_process(reader, q->from_ns, q->to_ns, &q->selectors, false, add_deploy,
+				  &k->deploys);
+}
+
 int store_source_read(struct source *s, struct question *k)
 {
 	const struct store_source *source = (const struct store_source *)s;
@@ -290,6 +299,8 @@ int store_source_read(struct source *s, struct question *k)
 		return read_series(k, reader);
 	case QUESTION_LABELS:
 		return read_labels(k, reader);
+	case QUESTION_SD:
+		return read_sd(k, reader);
 	case QUESTION_RECORDINGS:
 		return kept_read_all(&k->kept, reader, q);
 	case QUESTION_RECORDING:

@@ -100,6 +100,12 @@ def ask_deploys(m, t, path):
         several([(get, m, uid, "%s?from=0&%s=%s" % (path, key.replace("NAME", "note"), value)) for key in t["selectors"] for value in values(m, key)])
 
 
+def ask_sd(m, t, path):
+    for uid in (0, ONE, TWO):
+        get(m, uid, path + "?from=0", ("sv_", "vr_"))
+        several([(get, m, uid, "%s?from=0&%s=%s" % (path, key.replace("NAME", "note"), value)) for key in t["selectors"] for value in values(m, key)])
+
+
 def ask_marks(m, t, path):
     """What a user marks changes the user's own processes alone, and says how many these are."""
     pids = [m.pid(tag) for tag in FROM_THE_START]
@@ -217,7 +223,7 @@ def ask_source(m, t, path):
 
 def ask_pprof(m, t, path):
     several([(get, m, uid, path + parameters, kinds) for uid in (0, ONE, TWO)
-             for parameters, kinds in (("?seconds=4", ("fn_",)), ("?seconds=1&service=sv_zqroot", ()), ("?seconds=1&thread_name=th_zqroot", ()))])
+             for parameters, kinds in (("?seconds=4", ("fn_",)), ("?last=60", ("fn_",)), ("?last=60&service=sv_zqroot", ()), ("?seconds=1&service=sv_zqroot", ()), ("?seconds=1&thread_name=th_zqroot", ()))])
 
 
 def targets(m, uid):
@@ -340,6 +346,7 @@ ROUTES = {
     ("GET", "/v1/series"): ask_series,
     ("GET", "/v1/labels/*"): ask_labels,
     ("GET", "/v1/lines"): ask_lines,
+    ("GET", "/v1/sd"): ask_sd,
     ("GET", "/v1/stream"): ask_stream,
     ("GET", "/v1/dump"): ask_dump,
     ("GET", "/v1/source"): ask_source,

@@ -9,7 +9,6 @@ of several."""
 import copy
 import json
 import os
-import socket
 import subprocess
 import tempfile
 
@@ -21,7 +20,6 @@ from waiting import until
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
 PLOPD = ("--window", 2)
-TOKEN = "a-token-for-the-golden-answers"
 
 
 def load(name):
@@ -123,7 +121,7 @@ def named():
     """(key, value, sentence) of what is no name of a process, a sample or a control group."""
     for query, words in REFUSALS:
         key, _, value = query.partition("=")
-        if key not in ("from", "format", "seconds", "step"):
+        if key not in ("from", "format", "seconds", "last", "step"):
             yield key, value, words
     yield "cgroup", "", '"" is not the path of a control group'
     yield "unit", "", '"" is not the name of a systemd unit'
@@ -211,12 +209,20 @@ class Sums(Windows):
         assert "of a function, or of a file" in one.held_to("error", "GET", "/v1/lines?from=0", status=400)["error"]
         assert not one.held_to("series", "GET", "/v1/series?from=1&to=2")["points"]
         assert not one.held_to("values", "GET", "/v1/labels/comm?from=1&to=2")["values"]
+        for parameter in ("", "&address=plop.example"):
+            scraped = one.held_to("sd", "GET", "/v1/sd?from=0" + parameter)
+            assert scraped and {"service", "host"} <= set(scraped[0]["labels"]), scraped
+            assert not parameter or scraped[0]["targets"] == ["plop.example"], scraped
+        assert "is not an address" in one.held_to("error", "GET", "/v1/sd?address=a/b", status=400)["error"]
+        assert "no selector" in one.held_to("error", "GET", "/v1/profile?address=x", status=400)["error"]
+        assert "no selector" in one.held_to("error", "GET", "/v1/labels/comm?last=30", status=400)["error"]
         assert "not a label of processes" in one.held_to("error", "GET", "/v1/labels/state", status=404)["error"]
         assert "no selector" in one.held_to("error", "GET", "/v1/profile?function=x", status=400)["error"]
         assert "no selector" in one.held_to("error", "GET", "/v1/profile?file=x", status=400)["error"]
         one.refuses("/v1/series")
         one.refuses("/v1/lines")
         one.refuses("/v1/labels/comm")
+        one.refuses("/v1/sd")
 
 
 class Answers(Windows):
@@ -345,27 +351,8 @@ class TestPlopd(Answers, Sums, Keeps, Refuses, Streams):
 
 @pytest.fixture(scope="module")
 def gateway(plopd, real):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    config = os.path.join(plopd.folder, "gateway.conf")
-    with open(config, "w", encoding="utf-8") as f:
-        f.write("[gateway]\ntoken = %s\n" % TOKEN)
-    one = Server("plop-gateway", port, {"Authorization": "Bearer " + TOKEN})
-
-    def answers():
-        try:
-            return one.ask("GET", "/v1/status")[0] == 200
-        except OSError:
-            return False
-    process = subprocess.Popen([host.program("plop-gateway"), "--config", config, "--socket", plopd.socket, "--state-dir", plopd.state,
-                                "--listen", "127.0.0.1:%d" % port], stderr=subprocess.DEVNULL)
-    try:
-        until("plop-gateway answers", answers)
-        yield one
-    finally:
-        process.terminate()
-        process.wait(20)
+    with host.Gateway(plopd) as running:
+        yield Server("plop-gateway", running.port, running.headers)
 
 
 class TestGateway(Answers, Sums, Keeps, Refuses, Streams):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the system tests share: a plopd of their own on a temporary folder, workloads, interpreters. conftest.py has the fixtures."""
 import functools
+import http.client
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -252,6 +254,45 @@ class Plopd:
         if kind and os.path.exists(self.log):
             sys.stderr.write(self.said())
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Gateway:
+    """plop-gateway before a plopd, with a token that lasts; .headers: what shows it. On any free port of loopback."""
+
+    def __init__(self, plopd):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.headers = {"Authorization": "Bearer a-token-that-lasts"}
+        config = os.path.join(plopd.folder, "gateway.conf")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write("[gateway]\ntoken = a-token-that-lasts\n")
+        self.process = subprocess.Popen([plopd.program("plop-gateway"), "--config", config, "--socket", plopd.socket, "--state-dir",
+                                         plopd.state, "--listen", "127.0.0.1:%d" % self.port], stderr=subprocess.DEVNULL)
+        try:
+            until("plop-gateway answers", lambda: self.get("/v1/status")[0] == 200)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def get(self, path, **headers):
+        """(status, body); (0, b""): it does not answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("GET", path, headers=dict(self.headers, **headers))
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except ConnectionError:
+            return 0, b""
+        finally:
+            connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(20)
 
 
 class Failing(Plopd):

@@ -45,7 +45,7 @@ def packed(values):
 class Profile:
     """
     A gzip'd profile.proto of github.com/google/pprof. .samples: [([(function, file, line), ...] root first, [value, ...],
-    {label: text}), ...]; .comments: [text, ...].
+    {label: text}), ...]; .comments: [text, ...]; .start_ns, .duration_ns.
     """
 
     def __init__(self, data):
@@ -66,6 +66,7 @@ class Profile:
             labels = {self.text(pair, 1): self.text(pair, 2) for pair in pairs}
             assert len(labels) == len(pairs), "a label is there twice: %s" % labels
             self.samples.append((frames, packed(sample[2]), labels))
+        self.start_ns, self.duration_ns = (profile.get(number, [0])[0] for number in (9, 10))
         self.comments = [self.strings[i] for i in packed(profile.get(13, []))]
 
     def text(self, fields, number):

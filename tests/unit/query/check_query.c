@@ -90,6 +90,8 @@ START_TEST(errors_say_what_and_leave_the_result)
 		{ "from", "99999999999999", "from=9" },
 		{ "seconds", "0", "1 to 300" },
 		{ "seconds", "301", "1 to 300" },
+		{ "last", "0", "1 to 3600" },
+		{ "last", "3601", "1 to 3600" },
 		{ "format", "xml", "pprof" },
 		{ "format", "", "pprof" },
 		{ "pids", "1", "\"pids=1\" is not a selector; did you mean pid=1?" },
