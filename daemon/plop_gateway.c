@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
+#include "clickhouse/schema.h"
 #include "gateway/gateway.h"
 #include "http/exchange.h"
 #include "util/log.h"
@@ -16,8 +17,10 @@
 
 struct options {
 	char *config_file, *listen, *socket, *state_dir; /* argv's */
-	bool verbose;
+	bool verbose, init_store;
 };
+
+#define KEY_INIT_STORE 256 /* has no letter */
 
 static error_t on_option(int key, char *value, struct argp_state *state)
 {
@@ -38,6 +41,9 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 		return 0;
 	case 'v':
 		o->verbose = true;
+		return 0;
+	case KEY_INIT_STORE:
+		o->init_store = true;
 		return 0;
 	case 'V':
 		puts("plop-gateway " PLOP_VERSION);
@@ -165,6 +171,38 @@ static int serve(const struct config *config)
 	return r < 0 ? log_error_r(r, "the event loop failed") : 0;
 }
 
+/* Makes the tables of the fleet's store. It has complained. */
+static int init_store(const struct config *config)
+{
+	const struct clickhouse_options o = {
+		.url = config->fleet_store + strlen(CONFIG_CLICKHOUSE),
+		.user = config->fleet_user,
+		.password_file = config->fleet_password_file,
+		.ca_file = config->fleet_ca_file,
+	};
+	_cleanup_(clickhouse_freep) struct clickhouse *c = NULL;
+	struct clickhouse_trouble why = {};
+	_cleanup_free_ char *error = NULL;
+	int r;
+
+	if (!*config->fleet_store) {
+		log_error("there is no store: set store = clickhouse=URL in [fleet] of plop.conf");
+		return -EINVAL;
+	}
+	r = clickhouse_new(&o, &c, &error);
+	if (r == 0)
+		r = clickhouse_schema_make(c, &why);
+	if (r < 0) {
+		log_error("cannot make the tables: %s", error         ? error :
+							*why.sentence ? why.sentence :
+									strerror(-r));
+		return r;
+	}
+	printf("The store at %s has plop's tables, in database %s.\n", clickhouse_place(c),
+	       clickhouse_database(c));
+	return 0;
+}
+
 int main(int argc, char *argv[])
 {
 	static const struct argp_option options[] = {
@@ -172,6 +210,8 @@ int main(int argc, char *argv[])
 		{ "listen", 'L', "ADDR:PORT", 0, "Where to listen, default 127.0.0.1:7567", 0 },
 		{ "socket", 'S', "PATH", 0, "plopd's socket, default /run/plop/plopd.sock", 0 },
 		{ "state-dir", 'D', "DIR", 0, "Directory of plop.db, default /var/lib/plop", 0 },
+		{ "init-store", KEY_INIT_STORE, NULL, 0,
+		  "Make plop's tables in the store of [fleet], and end", 0 },
 		{ "verbose", 'v', NULL, 0, "Log in detail", 1 },
 		{ "version", 'V', NULL, 0, "Print the version", -1 },
 		{}
@@ -199,7 +239,7 @@ int main(int argc, char *argv[])
 	}
 	r = load_config(&o, &config);
 	if (r >= 0)
-		r = serve(config);
+		r = o.init_store ? init_store(config) : serve(config);
 	http_end();
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -17,6 +17,11 @@ enum option_type {
 	OPTION_ADDRESS, /* ADDR:PORT */
 	OPTION_SECRET,  /* SECRET_LEAST characters at least, or none */
 	OPTION_MODE,    /* when to sample */
+	OPTION_SHARED,  /* what a share is of */
+	OPTION_SHARE,   /* a fraction, kept in millionths */
+	OPTION_STORE,   /* clickhouse=URL, or nothing */
+	OPTION_FILE,    /* an absolute path, or nothing */
+	OPTION_TEXT,    /* one line */
 	OPTION_COMMAND, /* an absolute path and arguments, or nothing */
 	OPTION_URL,     /* of HTTP, or nothing */
 	OPTION_FOLDERS, /* absolute paths, separated by colons, or nothing */
@@ -27,7 +32,7 @@ struct option_entry {
 	enum option_type type;
 	const char *initial;
 	const char *min, *max; /* as text, for messages; NULL: no bound */
-	size_t dest; /* offset in struct config: a uint64_t, an enum config_mode, or a char * */
+	size_t dest;           /* offset in struct config: a uint64_t, an enum, or a char * */
 	const char *help;
 };
 
@@ -80,9 +85,36 @@ static const struct option_entry options[] = {
 	  "what plop-gateway runs when a new version is slower" },
 	{ "notify", "url", OPTION_URL, "", NULL, NULL, DEST(notify_url),
 	  "where plop-gateway posts it when a new version is slower" },
+	{ "fleet", "store", OPTION_STORE, "", NULL, NULL, DEST(fleet_store),
+	  "where plop-gateway ships windows to: clickhouse=URL; empty: nowhere" },
+	{ "fleet", "user", OPTION_TEXT, "", NULL, NULL, DEST(fleet_user),
+	  "as whom, at that store; empty: as its default user" },
+	{ "fleet", "password_file", OPTION_FILE, "", NULL, NULL, DEST(fleet_password_file),
+	  "file whose first line is that user's password" },
+	{ "fleet", "ca_file", OPTION_FILE, "", NULL, NULL, DEST(fleet_ca_file),
+	  "certificates that the store's is checked by; empty: the system's" },
+	{ "fleet", "region", OPTION_TEXT, "", NULL, NULL, DEST(fleet_region),
+	  "what this host's windows are labeled with as region" },
+	{ "fleet", "share", OPTION_SHARE, "1", "0.000001", "1", DEST(fleet_share),
+	  "share of windows that is shipped" },
+	{ "fleet", "share_of", OPTION_SHARED, "windows", NULL, NULL, DEST(fleet_share_of),
+	  "windows, or hosts, each for a day" },
+	{ "fleet", "target", OPTION_NUMBER, "0", "0", "1000000000000", DEST(fleet_target),
+	  "samples an hour that the store gets of a service at most; 0: as share brings" },
+	{ "fleet", "share_least", OPTION_SHARE, "0.001", "0.000001", "1", DEST(fleet_share_least),
+	  "what target may lower the share to" },
+	{ "fleet", "deploy_windows", OPTION_NUMBER, "0", "0", "10000", DEST(fleet_deploy_windows),
+	  "first windows of a new version that are shipped all" },
+	{ "fleet", "deploy_hosts", OPTION_NUMBER, "20", "1", "1000000", DEST(fleet_deploy_hosts),
+	  "... on so many hosts" },
+	{ "fleet", "rows", OPTION_NUMBER, "2000", "100", "100000", DEST(fleet_rows),
+	  "rows of a window at most: its lightest branches become [other]" },
 };
 
 _Static_assert(PLOP_MAX_DEPTH == 1024, "the maximum of max_depth");
+
+_Static_assert(sizeof(enum config_mode) == sizeof(int) && sizeof(enum config_shared) == sizeof(int),
+	       "a choice is written as an int");
 
 static int parse_number(enum option_type type, const char *s, uint64_t *ret)
 {
@@ -91,6 +123,8 @@ static int parse_number(enum option_type type, const char *s, uint64_t *ret)
 		return parse_u64(s, 0, UINT64_MAX, ret);
 	case OPTION_DURATION:
 		return parse_duration(s, ret);
+	case OPTION_SHARE:
+		return parse_millionths(s, ret);
 	default:
 		return parse_size(s, ret);
 	}
@@ -109,6 +143,11 @@ static const char *form(enum option_type type)
 		[OPTION_MODE] = "always, on-demand or periodic",
 		[OPTION_COMMAND] = "empty, or an absolute path with its arguments",
 		[OPTION_URL] = "empty, or a URL like https://host/path",
+		[OPTION_SHARED] = "windows or hosts",
+		[OPTION_SHARE] = "a fraction like 0.1",
+		[OPTION_STORE] = "empty, or clickhouse=URL, as clickhouse=https://host:8443/plop",
+		[OPTION_FILE] = "empty, or an absolute path",
+		[OPTION_TEXT] = "one line of at most 64 bytes",
 		[OPTION_FOLDERS] = "empty, or absolute paths without \"..\", as /srv/app:/opt/shop",
 	};
 
@@ -160,6 +199,12 @@ static bool folders_are_good(const char *value)
 	return true;
 }
 
+static bool url_is_good(const char *value)
+{
+	return !strchr(value, ' ') &&
+	       (strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0);
+}
+
 static bool text_is_good(enum option_type type, const char *value)
 {
 	struct parsed_address address;
@@ -171,11 +216,16 @@ static bool text_is_good(enum option_type type, const char *value)
 		return secret_is_good(value);
 	if (type == OPTION_PATH)
 		return value[0] == '/';
-	if (type == OPTION_COMMAND)
+	if (type == OPTION_COMMAND || type == OPTION_FILE)
 		return !*value || value[0] == '/';
 	if (type == OPTION_URL)
-		return !*value || (!strchr(value, ' ') && (strncmp(value, "http://", 7) == 0 ||
-							   strncmp(value, "https://", 8) == 0));
+		return !*value || url_is_good(value);
+	if (type == OPTION_STORE)
+		return !*value ||
+		       (strncmp(value, CONFIG_CLICKHOUSE, strlen(CONFIG_CLICKHOUSE)) == 0 &&
+			url_is_good(value + strlen(CONFIG_CLICKHOUSE)));
+	if (type == OPTION_TEXT)
+		return strlen(value) <= 64;
 	if (type == OPTION_FOLDERS)
 		return folders_are_good(value);
 	if (type == OPTION_ADDRESS)
@@ -194,15 +244,28 @@ const char *config_mode_name(enum config_mode mode)
 	return names[mode];
 }
 
-static int mode_of(const char *name, enum config_mode *ret)
+static const char *shared_name(enum config_shared shared)
 {
-	for (unsigned int i = 0; i < CONFIG_MODES; i++) {
-		if (!streq(config_mode_name((enum config_mode)i), name))
-			continue;
-		*ret = (enum config_mode)i;
-		return 0;
-	}
+	return shared == CONFIG_HOSTS ? "hosts" : "windows";
+}
+
+/* What an option's name of several is, by its number; -EINVAL. */
+static int choice_of(enum option_type type, const char *name)
+{
+	int n = type == OPTION_MODE ? CONFIG_MODES : CONFIG_SHARED;
+
+	for (int i = 0; i < n; i++)
+		if (streq(type == OPTION_MODE ? config_mode_name((enum config_mode)i) :
+						shared_name((enum config_shared)i),
+			  name))
+			return i;
 	return -EINVAL;
+}
+
+static bool is_number(enum option_type type)
+{
+	return type == OPTION_NUMBER || type == OPTION_DURATION || type == OPTION_SIZE ||
+	       type == OPTION_SHARE;
 }
 
 static int set(struct config *c, const struct option_entry *o, const char *value, char **ret_error)
@@ -210,18 +273,18 @@ static int set(struct config *c, const struct option_entry *o, const char *value
 	char *dest = (char *)c + o->dest;
 	uint64_t v, bound;
 
-	if (o->type == OPTION_NUMBER || o->type == OPTION_DURATION || o->type == OPTION_SIZE) {
+	if (is_number(o->type)) {
 		if (parse_number(o->type, value, &v) < 0 ||
 		    (o->min && parse_number(o->type, o->min, &bound) == 0 && v < bound) ||
 		    (o->max && parse_number(o->type, o->max, &bound) == 0 && v > bound))
 			return complain(o, value, ret_error);
 		memcpy(dest, &v, sizeof(v));
-	} else if (o->type == OPTION_MODE) {
-		enum config_mode mode;
+	} else if (o->type == OPTION_MODE || o->type == OPTION_SHARED) {
+		int choice = choice_of(o->type, value);
 
-		if (mode_of(value, &mode) < 0)
+		if (choice < 0)
 			return complain(o, value, ret_error);
-		memcpy(dest, &mode, sizeof(mode));
+		memcpy(dest, &choice, sizeof(choice));
 	} else {
 		char **text = (char **)(void *)dest;
 		char *copy;
@@ -280,6 +343,11 @@ void config_free(struct config *c)
 	free(c->token);
 	free(c->notify_command);
 	free(c->notify_url);
+	free(c->fleet_store);
+	free(c->fleet_user);
+	free(c->fleet_password_file);
+	free(c->fleet_ca_file);
+	free(c->fleet_region);
 	free(c);
 }
 

@@ -14,6 +14,15 @@ enum config_mode {
 };
 const char *config_mode_name(enum config_mode mode); /* "on-demand"; static */
 
+/* What the share of windows that are shipped is of. */
+enum config_shared {
+	CONFIG_WINDOWS,
+	CONFIG_HOSTS, /* each for a day */
+	CONFIG_SHARED,
+};
+/* What stands before the URL in fleet_store. */
+#define CONFIG_CLICKHOUSE "clickhouse="
+
 /*
  * /etc/plop/plop.conf, then /etc/plop/plop.conf.d/ (the *.conf in it by name), then the command
  * line: each overrides what came before. One table in config.c says what there is; plop.conf(5)
@@ -38,6 +47,14 @@ struct config {
 	char *token;  /* "": none */
 	/* [notify]: of plop-gateway; "": none */
 	char *notify_command, *notify_url;
+	/* [fleet]: what plop-gateway ships, and where to; "": nowhere, or nothing is said of it */
+	char *fleet_store; /* "clickhouse=URL" */
+	char *fleet_user, *fleet_password_file, *fleet_ca_file, *fleet_region;
+	uint64_t fleet_share, fleet_share_least; /* millionths */
+	enum config_shared fleet_share_of;
+	uint64_t fleet_target; /* samples an hour; 0: none */
+	uint64_t fleet_deploy_windows, fleet_deploy_hosts;
+	uint64_t fleet_rows;
 };
 
 #define CONFIG_DEFAULT_FILE "/etc/plop/plop.conf"

@@ -51,6 +51,21 @@ static int parse_decimal(const char *s, const char **end, uint64_t *whole, uint6
 	return 0;
 }
 
+int parse_millionths(const char *s, uint64_t *ret)
+{
+	uint64_t whole, billionths, v;
+	const char *end;
+	int r = parse_decimal(s, &end, &whole, &billionths);
+
+	if (r < 0 || *end)
+		return r < 0 ? r : -EINVAL;
+	if (__builtin_mul_overflow(whole, (uint64_t)1000000, &v) ||
+	    __builtin_add_overflow(v, billionths / 1000, &v))
+		return -ERANGE;
+	*ret = v;
+	return 0;
+}
+
 static int scale(uint64_t whole, uint64_t billionths, uint64_t unit_ns, uint64_t *ret)
 {
 	uint64_t v;

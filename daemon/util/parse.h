@@ -17,6 +17,8 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
  * seconds.
  */
 int parse_duration(const char *s, uint64_t *ret);
+/* A number with a fraction if need be, in millionths: "0.25" is 250000. More decimals are cut. */
+int parse_millionths(const char *s, uint64_t *ret);
 /* Bytes: a whole number and K, M, G or T (powers of 1024, "B" or "iB" may follow), or none. */
 int parse_size(const char *s, uint64_t *ret);
 /* Unix seconds with a fraction if need be, to nanoseconds. */

@@ -196,6 +196,47 @@ START_TEST(who_is_told_has_a_form)
 }
 END_TEST
 
+START_TEST(what_is_shipped_has_a_form)
+{
+	static const struct {
+		const char *key, *value;
+		int r;
+	} all[] = { { "store", "", 0 },
+		    { "store", "clickhouse=http://127.0.0.1:8123/plop", 0 },
+		    { "store", "clickhouse=127.0.0.1", -EINVAL },
+		    { "store", "http://127.0.0.1:8123", -EINVAL },
+		    { "store", "other=http://127.0.0.1:8123", -EINVAL },
+		    { "share", "0.1", 0 },
+		    { "share", "0", -EINVAL },
+		    { "share", "1.1", -EINVAL },
+		    { "share", "ten", -EINVAL },
+		    { "share", "10%", -EINVAL },
+		    { "share_least", "0.0000001", -EINVAL },
+		    { "share_of", "hosts", 0 },
+		    { "share_of", "days", -EINVAL },
+		    { "password_file", "", 0 },
+		    { "password_file", "secret", -EINVAL },
+		    { "password_file", "/etc/plop/password", 0 },
+		    { "rows", "99", -EINVAL } };
+	_cleanup_(config_freep) struct config *c = NULL;
+
+	ck_assert_int_eq(config_new(&c), 0);
+	ck_assert_uint_eq(c->fleet_share, 1000000);
+	ck_assert_int_eq(c->fleet_share_of, CONFIG_WINDOWS);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		_cleanup_free_ char *error = NULL;
+
+		ck_assert_msg(config_set(c, "fleet", all[i].key, all[i].value, &error) == all[i].r,
+			      "%s = %s", all[i].key, all[i].value);
+		ck_assert(!error == !all[i].r);
+	}
+	ck_assert_str_eq(c->fleet_store, "clickhouse=http://127.0.0.1:8123/plop");
+	ck_assert_uint_eq(c->fleet_share, 100000);
+	ck_assert_int_eq(c->fleet_share_of, CONFIG_HOSTS);
+	ck_assert_str_eq(c->fleet_password_file, "/etc/plop/password");
+}
+END_TEST
+
 START_TEST(a_secret_has_a_length)
 {
 	static const char *const bad[] = { "a", "0123456789abcde", "0123456789 abcdef",
@@ -242,12 +283,12 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 18);
+	ck_assert_uint_eq(n, 30);
 }
 END_TEST
 
 CHECK_MAIN_WITH("config/config", setup, teardown, defaults_are_the_contract,
 		later_files_and_the_command_line_win, errors_name_file_line_and_range,
 		an_error_in_a_later_file_names_that, unknown_keys_are_passed_over,
-		long_lines_and_binary, who_is_told_has_a_form, a_secret_has_a_length,
-		a_named_file_must_exist, help_lists_every_option);
+		long_lines_and_binary, who_is_told_has_a_form, what_is_shipped_has_a_form,
+		a_secret_has_a_length, a_named_file_must_exist, help_lists_every_option);

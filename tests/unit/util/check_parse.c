@@ -74,6 +74,28 @@ START_TEST(durations)
 }
 END_TEST
 
+START_TEST(fractions)
+{
+	static const struct {
+		const char *text;
+		int r;
+		uint64_t millionths;
+	} all[] = { { "0.25", 0, 250000 },  { "1", 0, 1000000 },
+		    { "0.0000019", 0, 1 },  { "17.5", 0, 17500000 },
+		    { "", -EINVAL, 0 },     { ".5", -EINVAL, 0 },
+		    { "1.", -EINVAL, 0 },   { "0.1%", -EINVAL, 0 },
+		    { "-1", -EINVAL, 0 },   { "1e3", -EINVAL, 0 },
+		    { "0x10", -EINVAL, 0 }, { "99999999999999", -ERANGE, 0 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		uint64_t v = 0;
+
+		ck_assert_int_eq(parse_millionths(all[i].text, &v), all[i].r);
+		ck_assert_uint_eq(v, all[i].millionths);
+	}
+}
+END_TEST
+
 START_TEST(sizes)
 {
 	uint64_t v;
@@ -150,5 +172,5 @@ START_TEST(numbers_for_people)
 }
 END_TEST
 
-CHECK_MAIN("util/parse", numbers_whole_and_bounded, durations, sizes, addresses,
+CHECK_MAIN("util/parse", numbers_whole_and_bounded, durations, fractions, sizes, addresses,
 	   an_address_longer_than_any, numbers_for_people);

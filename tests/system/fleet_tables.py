@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`plop-gateway --init-store`, on a real ClickHouse: the tables are there then, however often it is said, and what is wrong is one sentence."""
+import contextlib
+import os
+import socketserver
+import subprocess
+import threading
+
+import pytest
+
+import clickhouse
+import host
+
+TABLES = ["plop_schema", "processes", "samples", "stacks", "windows"]
+
+
+@pytest.fixture(scope="module")
+def pair():
+    with clickhouse.nodes(2) as running:
+        yield running
+
+
+@pytest.fixture
+def init(folder):
+    """Runs it with these options of [fleet]: exit status, output, complaint."""
+    def run(**options):
+        password = os.path.join(folder, "password")
+        with open(password, "w") as f:
+            f.write(options.pop("password", clickhouse.PASSWORD) + "\n")
+        options.setdefault("user", clickhouse.USER)
+        config = os.path.join(folder, "plop.conf")
+        with open(config, "w") as f:
+            f.write("[fleet]\npassword_file = %s\n" % password)
+            f.writelines("%s = %s\n" % each for each in options.items())
+        done = subprocess.run([host.program("plop-gateway"), "--config", config, "--init-store"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=60)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+    return run
+
+
+@contextlib.contextmanager
+def server_that_says(answer):
+    """Whatever it is asked, and then it hangs up."""
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(65536)
+            self.request.sendall(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def tables(node, database):
+    return node.ask("SELECT name FROM system.tables WHERE database = '%s' ORDER BY name" % database).split()
+
+
+def test_made_once_and_again(pair, init):
+    for _ in range(2):
+        status, said, complaint = init(store="clickhouse=%s/once" % pair[0].url)
+        assert (status, complaint) == (0, ""), complaint
+        assert said == "The store at 127.0.0.1:%d has plop's tables, in database once.\n" % pair[0].port
+        assert tables(pair[0], "once") == TABLES
+        assert pair[0].ask("SELECT version FROM once.plop_schema FINAL") == "1\n"
+
+
+def test_begun_and_not_ended(pair, init):
+    """As where it was killed: the version is written last."""
+    init(store="clickhouse=%s/begun" % pair[0].url)
+    pair[0].ask("DROP TABLE begun.plop_schema")
+    pair[0].ask("DROP TABLE begun.samples")
+    assert init(store="clickhouse=%s/begun" % pair[0].url)[0] == 0
+    assert tables(pair[0], "begun") == TABLES
+
+
+def test_on_a_cluster(pair, init):
+    store = "clickhouse=%%s/many?cluster=%s" % clickhouse.CLUSTER
+    for node in pair:
+        assert init(store=store % node.url)[0] == 0
+    local = [name + "_local" for name in TABLES[1:]]
+    for node in pair:
+        assert tables(node, "many") == sorted(TABLES + local)
+    # a row has one node, whichever was asked
+    for n, node in enumerate(pair * 2):
+        node.ask("INSERT INTO many.samples (start, host_id, samples) FORMAT TabSeparated", b"2026-11-30 00:00:00\t%d\t%d\n" % (n % 2, n % 2 + 1),
+                 insert_distributed_sync=1)
+    for node in pair:
+        assert node.ask("SELECT sum(samples) FROM many.samples FINAL") == "3\n"
+        assert node.ask("SELECT count() FROM many.samples_local FINAL") == "1\n"
+
+
+@pytest.mark.parametrize("options, words", [
+    (dict(password="wrong"), "user and password_file in [fleet] of plop.conf"),
+    (dict(user="nobody"), "user and password_file in [fleet] of plop.conf"),
+    (dict(password_file="/nowhere"), "cannot read password_file /nowhere: No such file or directory"),
+    (dict(store="clickhouse=http://127.0.0.1:1/x"), "the store at 127.0.0.1:1 does not answer"),
+    (dict(store="clickhouse=http://127.0.0.1:1/a-b"), "its path is the name of a database"),
+    (dict(store=""), "set store = clickhouse=URL in [fleet] of plop.conf"),
+])
+def test_what_is_wrong_is_one_sentence(pair, init, options, words):
+    status, said, complaint = init(**dict(dict(store="clickhouse=%s/wrong" % pair[0].url), **options))
+    assert (status, said) == (1, "")
+    assert words in complaint and complaint.count("\n") == 1, complaint
+    assert clickhouse.PASSWORD not in complaint
+    assert not tables(pair[0], "wrong")
+
+
+def test_of_a_newer_plop(pair, init):
+    store = "clickhouse=%s/newer" % pair[0].url
+    init(store=store)
+    pair[0].ask("INSERT INTO newer.plop_schema (version) FORMAT TabSeparated", b"99\n")
+    status, said, complaint = init(store=store)
+    assert (status, said) == (1, "")
+    assert "of a newer plop (version 99, this one knows 1): update plop on this host" in complaint
+
+
+def test_what_is_no_clickhouse(init):
+    """A server of something else, and one that ends in the midst."""
+    with server_that_says(b"HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\nhalf") as port:
+        status, _, complaint = init(store="clickhouse=http://127.0.0.1:%d/x" % port)
+        assert status == 1 and "does not answer" in complaint
+    with server_that_says(b"HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\n<html>") as port:
+        status, _, complaint = init(store="clickhouse=http://127.0.0.1:%d/x" % port)
+        assert status == 1 and "is it a ClickHouse?" in complaint
