@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Debian 12's clickhouse-server 18.16.1 (tests/foreign), started on loopback in a folder of its own: a node, or several that are a
-cluster. `Node.ask()` asks it by HTTP.
+ClickHouse, started on loopback in a folder of its own, and asked by HTTP (`ask()`). Two of them: Debian 12's server 18.16.1
+(tests/foreign), a node or several that are a cluster; and today's, 26.9, as a library of PyPI behind a server of the tests.
 """
 import contextlib
 import os
@@ -14,11 +14,14 @@ import urllib.request
 import pytest
 
 import host
+import pypi
 from ports import free_port
 from waiting import until
 
 USER, PASSWORD = "plop", "of the tests"
 CLUSTER = "fleet"
+VERSIONS = ("18.16", "26.9")
+CHDB = ["chdb-core==26.9.0"]
 
 CONFIG = """<?xml version="1.0"?>
 <yandex>
@@ -55,26 +58,24 @@ def server():
     return listed.stdout.decode().split()[1]
 
 
-class Node:
-    def __init__(self, command, folder, ports, shards):
-        self.command, self.folder, self.port = command, folder, ports["http"]
-        self.url = "http://127.0.0.1:%d" % self.port
-        for name in ("data", "tmp", "files"):
-            os.makedirs(os.path.join(folder, name))
-        with open(os.path.join(folder, "config.xml"), "w") as f:
-            f.write(CONFIG.format(folder=folder, shards=shards, cluster=CLUSTER, **ports))
-        with open(os.path.join(folder, "users.xml"), "w") as f:
-            f.write(USERS.format(user=USER, password=PASSWORD))
+class Store:
+    """A server that is one process."""
+
+    def __init__(self, folder, port):
+        self.folder, self.port = folder, port
+        self.url = "http://127.0.0.1:%d" % port
         self.process = None
+
+    def command(self):
+        raise NotImplementedError
 
     def start(self):
         with open(os.path.join(self.folder, "said"), "ab") as said:
-            self.process = subprocess.Popen([self.command, "--config-file", os.path.join(self.folder, "config.xml")], stdout=said,
-                                            stderr=said, cwd=self.folder)
-        until(lambda: "clickhouse-server answers; it said " + self.log(), self.answers, 60)
+            self.process = subprocess.Popen(self.command(), stdout=said, stderr=said, cwd=self.folder)
+        until(lambda: "ClickHouse answers; it said " + self.log(), self.answers, 60)
 
     def answers(self):
-        assert self.process.poll() is None, "clickhouse-server ended by %s: %s" % (self.process.returncode, self.log())
+        assert self.process.poll() is None, "ClickHouse ended by %s: %s" % (self.process.returncode, self.log())
         try:
             return self.ask("SELECT 1") == "1\n"
         except OSError:
@@ -108,6 +109,34 @@ class Node:
             raise Refused(e.read().decode(errors="replace")) from None
 
 
+class Node(Store):
+    """Debian 12's."""
+
+    def __init__(self, program, folder, ports, shards):
+        super().__init__(folder, ports["http"])
+        self.program = program
+        for name in ("data", "tmp", "files"):
+            os.makedirs(os.path.join(folder, name))
+        with open(os.path.join(folder, "config.xml"), "w") as f:
+            f.write(CONFIG.format(folder=folder, shards=shards, cluster=CLUSTER, **ports))
+        with open(os.path.join(folder, "users.xml"), "w") as f:
+            f.write(USERS.format(user=USER, password=PASSWORD))
+
+    def command(self):
+        return [self.program, "--config-file", os.path.join(self.folder, "config.xml")]
+
+
+class Today(Store):
+    """Today's."""
+
+    def command(self):
+        packages, why = pypi.installed("/usr/bin/python3", CHDB)
+        if not packages:
+            pytest.skip("without today's ClickHouse: " + why)
+        return ["/usr/bin/env", "PYTHONPATH=" + packages, "/usr/bin/python3", "-B", os.path.join(os.path.dirname(__file__), "clickhouse_today.py"),
+                str(self.port), self.folder, USER, PASSWORD]
+
+
 @contextlib.contextmanager
 def nodes(n=1):
     """So many nodes that run, each a shard of CLUSTER."""
@@ -123,3 +152,19 @@ def nodes(n=1):
         finally:
             for node in made:
                 node.stop()
+
+
+@contextlib.contextmanager
+def store(version):
+    """One that runs, of VERSIONS."""
+    if version == VERSIONS[0]:
+        with nodes() as made:
+            yield made[0]
+        return
+    with tempfile.TemporaryDirectory(prefix="plop-clickhouse-") as folder:
+        made = Today(folder, free_port())
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()

@@ -16,7 +16,14 @@ TABLES = ["plop_schema", "processes", "samples", "stacks", "windows"]
 
 @pytest.fixture(scope="module")
 def pair():
+    """Two nodes of a cluster."""
     with clickhouse.nodes(2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=clickhouse.VERSIONS)
+def store(request):
+    with clickhouse.store(request.param) as running:
         yield running
 
 
@@ -56,22 +63,22 @@ def tables(node, database):
     return node.ask("SELECT name FROM system.tables WHERE database = '%s' ORDER BY name" % database).split()
 
 
-def test_made_once_and_again(pair, init):
+def test_made_once_and_again(store, init):
     for _ in range(2):
-        status, said, complaint = init(store="clickhouse=%s/once" % pair[0].url)
+        status, said, complaint = init(store="clickhouse=%s/once" % store.url)
         assert (status, complaint) == (0, ""), complaint
-        assert said == "The store at 127.0.0.1:%d has plop's tables, in database once.\n" % pair[0].port
-        assert tables(pair[0], "once") == TABLES
-        assert pair[0].ask("SELECT version FROM once.plop_schema FINAL") == "1\n"
+        assert said == "The store at 127.0.0.1:%d has plop's tables, in database once.\n" % store.port
+        assert tables(store, "once") == TABLES
+        assert store.ask("SELECT version FROM once.plop_schema FINAL") == "1\n"
 
 
-def test_begun_and_not_ended(pair, init):
+def test_begun_and_not_ended(store, init):
     """As where it was killed: the version is written last."""
-    init(store="clickhouse=%s/begun" % pair[0].url)
-    pair[0].ask("DROP TABLE begun.plop_schema")
-    pair[0].ask("DROP TABLE begun.samples")
-    assert init(store="clickhouse=%s/begun" % pair[0].url)[0] == 0
-    assert tables(pair[0], "begun") == TABLES
+    init(store="clickhouse=%s/begun" % store.url)
+    store.ask("DROP TABLE begun.plop_schema")
+    store.ask("DROP TABLE begun.samples")
+    assert init(store="clickhouse=%s/begun" % store.url)[0] == 0
+    assert tables(store, "begun") == TABLES
 
 
 def test_on_a_cluster(pair, init):
@@ -98,19 +105,19 @@ def test_on_a_cluster(pair, init):
     (dict(store="clickhouse=http://127.0.0.1:1/a-b"), "its path is the name of a database"),
     (dict(store=""), "set store = clickhouse=URL in [fleet] of plop.conf"),
 ])
-def test_what_is_wrong_is_one_sentence(pair, init, options, words):
-    status, said, complaint = init(**dict(dict(store="clickhouse=%s/wrong" % pair[0].url), **options))
+def test_what_is_wrong_is_one_sentence(store, init, options, words):
+    status, said, complaint = init(**dict(dict(store="clickhouse=%s/wrong" % store.url), **options))
     assert (status, said) == (1, "")
     assert words in complaint and complaint.count("\n") == 1, complaint
     assert clickhouse.PASSWORD not in complaint
-    assert not tables(pair[0], "wrong")
+    assert not tables(store, "wrong")
 
 
-def test_of_a_newer_plop(pair, init):
-    store = "clickhouse=%s/newer" % pair[0].url
-    init(store=store)
-    pair[0].ask("INSERT INTO newer.plop_schema (version) FORMAT TabSeparated", b"99\n")
-    status, said, complaint = init(store=store)
+def test_of_a_newer_plop(store, init):
+    address = "clickhouse=%s/newer" % store.url
+    init(store=address)
+    store.ask("INSERT INTO newer.plop_schema (version) FORMAT TabSeparated", b"99\n")
+    status, said, complaint = init(store=address)
     assert (status, said) == (1, "")
     assert "of a newer plop (version 99, this one knows 1): update plop on this host" in complaint
 
