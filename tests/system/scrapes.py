@@ -16,9 +16,10 @@ from waiting import until
 WINDOW = 2
 PLOPD = ("--window", WINDOW)
 PATH = "/debug/pprof/profile?"
-# service, version: what is told apart, and what is not, as some of "blog" has no version
-SERVED = (("web", None), ("shop", "7"), ("shop", "8"), ("blog", "1"), ("blog", None))
-TARGETS = {("web", None), ("shop", "7"), ("shop", "8"), ("blog", None)}
+# Services that nobody else on this host has, each with its version: what is told apart, and what is not, as some of BLOG has none.
+WEB, SHOP, BLOG = ("%s-of-scrapes-%d" % (name, os.getpid()) for name in ("web", "shop", "blog"))
+SERVED = ((WEB, None), (SHOP, "7"), (SHOP, "8"), (BLOG, "1"), (BLOG, None))
+TARGETS = {(WEB, None), (SHOP, "7"), (SHOP, "8"), (BLOG, None)}
 SPIN = "print('READY', flush=True)\nwhile True: sum(range(1000))"
 
 
@@ -56,7 +57,7 @@ def ours(profile):
     counts = {}
     for _, values, labels in profile.samples:
         key = (labels.get("service"), labels.get("version"))
-        if key in SERVED or key[0] == "blog":
+        if key in SERVED:
             counts[key] = counts.get(key, 0) + values[0]
     return counts
 
@@ -83,7 +84,7 @@ def test_a_target_for_each_service(gateway):
     assert set(found) == TARGETS and {a for a, _ in found.values()} == {"127.0.0.1:%d" % gateway.port}, found
     assert {a for a, _ in discovered(gateway, Host="localhost:%d" % gateway.port).values()} == {"localhost:%d" % gateway.port}
     assert {a for a, _ in discovered(gateway, "/v1/sd?address=plop.example:443").values()} == {"plop.example:443"}
-    assert {key[0] for key in discovered(gateway, "/v1/sd?service=shop")} == {"shop"}
+    assert {key[0] for key in discovered(gateway, "/v1/sd?service=" + SHOP)} == {SHOP}
     with concurrent.futures.ThreadPoolExecutor(len(found)) as pool:
         profiles = dict(zip(found, pool.map(lambda one: scrape(gateway, seconds=2, **one[1]), found.values())))
     for (service, version), profile in profiles.items():
@@ -100,8 +101,8 @@ def test_last(gateway):
             jobs = [pool.submit(scrape, gateway, last=WINDOW, **parameters)
                     for parameters in [{}, {}] + [one for _, one in discovered(gateway).values()]]
             profiles = [job.result() for job in jobs]
-        # a window may have ended meanwhile
-        return len({p.start_ns for p in profiles}) == 1 and profiles
+        # a window may have ended meanwhile; and the last may be one from before they ran
+        return len({p.start_ns for p in profiles}) == 1 and set(ours(profiles[0])) == set(SERVED) and profiles
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(scrape, gateway, seconds=5) for _ in range(4)]
@@ -144,11 +145,11 @@ def test_longer_than_the_interval(gateway, plopd):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         jobs = []
         for _ in range(4):
-            jobs.append(pool.submit(scrape, gateway, seconds=3, service="web"))
+            jobs.append(pool.submit(scrape, gateway, seconds=3, service=WEB))
             threading.Event().wait(0.5)
         profiles = [job.result() for job in jobs]
     for profile in profiles:
-        assert 2.9e9 < profile.duration_ns < 6e9 and ours(profile)[("web", None)] > 0, profile.duration_ns
+        assert 2.9e9 < profile.duration_ns < 6e9 and ours(profile)[(WEB, None)] > 0, profile.duration_ns
     starts = [profile.start_ns for profile in profiles]
     assert starts == sorted(starts) and starts[0] < starts[-1]
 
@@ -156,11 +157,11 @@ def test_longer_than_the_interval(gateway, plopd):
 def test_many(gateway):
     """Recordings have a bound, which says so; the last windows have none that scrapers would meet."""
     with concurrent.futures.ThreadPoolExecutor(48) as pool:
-        answers = list(pool.map(gateway.get, [PATH + "seconds=3&service=web"] * 48))
+        answers = list(pool.map(gateway.get, [PATH + "seconds=3&service=" + WEB] * 48))
         assert {status for status, _ in answers} == {200, 429}, {status for status, _ in answers}
         refused = json.loads(next(body for status, body in answers if status == 429))
         assert "last=SECONDS" in refused["hint"], refused
-        answers = list(pool.map(gateway.get, [PATH + "last=%d&service=web" % WINDOW] * 48))
+        answers = list(pool.map(gateway.get, [PATH + "last=%d&service=%s" % (WINDOW, WEB)] * 48))
         assert {status for status, _ in answers} == {200}
 
 
@@ -170,4 +171,4 @@ def test_refused(gateway):
         status, body = gateway.get(PATH + query)
         assert status == 400 and words in json.loads(body)["error"], body
     # Parca sends seconds with what it calls a delta, whatever else there is
-    assert ours(scrape(gateway, last=WINDOW, seconds=300))
+    until("a window has ended", lambda: ours(scrape(gateway, last=WINDOW, seconds=300)))
