@@ -562,7 +562,8 @@ class Service(Case):
             listening.bind(("127.0.0.1", 0))
             listening.listen()
             port = listening.getsockname()[1]
-            gateway = Program("/bin/sh", "-c", 'exec 3<&"$0"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', str(listening.fileno()),
+            # not sh: dash takes no number of two digits
+            gateway = Program("/bin/bash", "-c", 'exec 3<&"$0"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', str(listening.fileno()),
                               GATEWAY, "--listen", "127.0.0.1:%d" % port, "--socket", self.path, "--state-dir", self.state,
                               pass_fds=[listening.fileno()], stderr=subprocess.DEVNULL)
             try:
