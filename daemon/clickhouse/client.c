@@ -2,6 +2,7 @@
 #include "clickhouse/client.h"
 
 #include <curl/curl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ struct clickhouse {
 	bool old;
 	char said[CURL_ERROR_SIZE];
 	uint64_t sent;
+	atomic_bool stop;
 };
 
 /* One call: where its answer goes. */
@@ -57,6 +59,20 @@ static size_t on_header(char *data, size_t one, size_t size, void *ctx)
 	if (size > strlen(name) + 1 && strncasecmp(data, name, strlen(name)) == 0)
 		a->retry_after_s = (unsigned int)MIN(strtoul(data + strlen(name), NULL, 10), 3600u);
 	return size;
+}
+
+/* libcurl calls it once a second at least, while nothing comes as well. */
+static int on_progress(void *ctx, curl_off_t down, curl_off_t down_now, curl_off_t up,
+		       curl_off_t up_now)
+{
+	const struct clickhouse *c = ctx;
+
+	return atomic_load(&c->stop);
+}
+
+void clickhouse_stop(struct clickhouse *c)
+{
+	atomic_store(&c->stop, true);
 }
 
 /* The first line of a file. */
@@ -128,6 +144,9 @@ static int set_up(struct clickhouse *c, const struct clickhouse_options *o)
 	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, (long)(o->timeout_s ? o->timeout_s : TIMEOUT_S));
 	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, c->said);
 	curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, c);
 	curl_easy_setopt(c->curl, CURLOPT_ACCEPT_ENCODING, "gzip");
 	curl_easy_setopt(c->curl, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_data);

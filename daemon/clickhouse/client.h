@@ -25,6 +25,11 @@ struct clickhouse_options {
 int clickhouse_new(const struct clickhouse_options *o, struct clickhouse **ret, char **ret_error);
 void clickhouse_free(struct clickhouse *c);
 DEFINE_FREEP(struct clickhouse, clickhouse_free)
+/*
+ * From any thread: a call that is under way ends within a second or so, and all later ones at once,
+ * as AWAY.
+ */
+void clickhouse_stop(struct clickhouse *c);
 
 const char *clickhouse_database(const struct clickhouse *c); /* a name of letters, digits and _ */
 const char *clickhouse_cluster(const struct clickhouse *c);  /* likewise; "": there is none */

@@ -59,6 +59,8 @@ struct rows_reader rows_of(const struct buf *b)
 {
 	const uint8_t *data = (const uint8_t *)b->data;
 
+	if (!b->size)
+		return (struct rows_reader){};
 	return (struct rows_reader){ .at = data, .end = data + b->size };
 }
 
