@@ -264,6 +264,20 @@ static int prepare_statements(struct store *s)
 	return r;
 }
 
+/*
+ * What tells this file's windows from another's of the same numbers (follow.h). Made for files of
+ * before as well; where the disk is full when the store is opened next.
+ */
+static int name_writer(sqlite3 *db)
+{
+	int64_t writer;
+	int r = db_int(db, "SELECT value FROM meta WHERE key='writer'", &writer);
+
+	if (r == -ENOENT)
+		r = db_exec(db, "INSERT OR IGNORE INTO meta VALUES('writer', random())");
+	return r == -ENOSPC ? 0 : r;
+}
+
 static int prepare(struct store *s)
 {
 	int version, on = 1, r;
@@ -286,6 +300,8 @@ static int prepare(struct store *s)
 		r = older_drop(s->db);
 	if (r == 0)
 		r = db_int(s->db, "SELECT value FROM meta WHERE key='hash_seed'", &s->seed);
+	if (r == 0)
+		r = name_writer(s->db);
 	if (r == 0)
 		r = prepare_statements(s);
 	if (r == 0)

@@ -46,7 +46,7 @@ static _unused_ void save(unsigned int n)
 }
 
 /* What a query says, in a form that does not depend on the order of ids. */
-static char *text(const struct profile *p, const char *format)
+static _unused_ char *text(const struct profile *p, const char *format)
 {
 	_cleanup_buf_ struct buf b = {};
 
