@@ -109,6 +109,8 @@ static const struct option_entry options[] = {
 	  "... on so many hosts" },
 	{ "fleet", "rows", OPTION_NUMBER, "2000", "100", "100000", DEST(fleet_rows),
 	  "rows of a window at most: its lightest branches become [other]" },
+	{ "fleet", "state_dir", OPTION_PATH, "/var/lib/plop-gateway", NULL, NULL,
+	  DEST(fleet_state_dir), "directory in which plop-gateway keeps what was shipped" },
 };
 
 _Static_assert(PLOP_MAX_DEPTH == 1024, "the maximum of max_depth");
@@ -348,6 +350,7 @@ void config_free(struct config *c)
 	free(c->fleet_password_file);
 	free(c->fleet_ca_file);
 	free(c->fleet_region);
+	free(c->fleet_state_dir);
 	free(c);
 }
 

@@ -55,6 +55,7 @@ struct config {
 	uint64_t fleet_target; /* samples an hour; 0: none */
 	uint64_t fleet_deploy_windows, fleet_deploy_hosts;
 	uint64_t fleet_rows;
+	char *fleet_state_dir; /* of what was shipped */
 };
 
 #define CONFIG_DEFAULT_FILE "/etc/plop/plop.conf"

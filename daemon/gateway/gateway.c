@@ -11,8 +11,8 @@
 #define TRUSTED_CONNECTIONS 128
 
 /*
- * What plopd is asked, but for the log-out. Every path needs a token, but for the looks of the page
- * to log in: gateway_authorize() sees each request first, and answers that page's form.
+ * What plopd is asked, but for the last two. Every path needs a token, but for the looks of the
+ * page to log in: gateway_authorize() sees each request first, and answers that page's form.
  */
 static const struct api_route fixed[] = {
 	{ .method = "GET", .path = "/v1/status", .handle = gateway_proxy },
@@ -35,6 +35,7 @@ static const struct api_route fixed[] = {
 	{ .method = "GET", .path = "/debug/pprof/profile", .handle = gateway_proxy },
 	{ .method = "GET", .path = "/metrics", .handle = gateway_proxy },
 	{ .method = "POST", .path = "/v1/logout", .handle = gateway_logout },
+	{ .method = "GET", .path = "/v1/fleet", .handle = gateway_fleet },
 };
 
 static int make_routes(struct gateway *g, struct api_options *options)
@@ -104,6 +105,22 @@ static int on_heartbeat(sd_event_source *source, uint64_t usec, void *ctx)
 	return 0;
 }
 
+/* It has complained. */
+static int start_shipping(struct gateway *g)
+{
+	_cleanup_free_ char *error = NULL;
+	int r;
+
+	if (!ship_wanted(g->config))
+		return 0;
+	r = ship_new(g->config, &g->ship, &error);
+	if (r < 0)
+		log_error("cannot ship windows: %s", error ? error : strerror(-r));
+	else
+		log_info("shipping windows to %s", g->config->fleet_store);
+	return r;
+}
+
 static int set_up(struct gateway *g, int listen_fd)
 {
 	struct api_options options = { .ctx = g,
@@ -125,6 +142,9 @@ static int set_up(struct gateway *g, int listen_fd)
 	if (r < 0)
 		return r;
 	r = notify_new(g->loop, g->config, g->upstream, &g->notify);
+	if (r < 0)
+		return r;
+	r = start_shipping(g);
 	if (r < 0)
 		return r;
 	r = worker_new(g->loop, "plop-offline", QUESTIONS_MAX, &g->worker);
@@ -162,6 +182,7 @@ void gateway_free(struct gateway *g)
 	/* The server first: it tells everything that waits that its client is gone. */
 	api_server_free(g->server);
 	worker_free(g->worker);
+	ship_free(g->ship);
 	notify_free(g->notify);
 	upstream_free(g->upstream);
 	sd_event_source_disable_unref(g->heartbeat);

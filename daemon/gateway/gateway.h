@@ -9,6 +9,7 @@
 #include "gateway/notify.h"
 #include "gateway/session.h"
 #include "gateway/upstream.h"
+#include "ship/shipper.h"
 #include "util/parse.h"
 #include "util/worker.h"
 
@@ -25,6 +26,7 @@ struct gateway {
 	char url[320];      /* "http://127.0.0.1:7567" */
 	struct upstream *upstream;
 	struct notify *notify; /* NULL: nobody is to be told */
+	struct shipper *ship;  /* NULL: there is no store of a fleet */
 	struct worker *worker;
 	struct api_server *server;
 	struct api_route *routes;
@@ -73,5 +75,7 @@ void gateway_proxy(const struct api_request *q, void *ctx);
 void gateway_proxy_end(struct gateway *g, uint64_t session);
 /* POST /v1/logout: ends the session, and the token that it was made from. */
 void gateway_logout(const struct api_request *q, void *ctx);
+/* GET /v1/fleet: what was shipped, and what was not. */
+void gateway_fleet(const struct api_request *q, void *ctx);
 /* Without plopd; r: why it cannot be asked. */
 void gateway_offline(const struct gateway *g, const struct api_request *q, int r);

@@ -283,7 +283,7 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 30);
+	ck_assert_uint_eq(n, 31);
 }
 END_TEST
 

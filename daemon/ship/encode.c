@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ship/encode.h"
+
+#include <xxhash.h>
+
+#include "clickhouse/rows.h"
+
+#define DAY_NS (86400 * NSEC_PER_SEC)
+
+/* What ids are hashes of is behind them: the row as it is written, but for day and id. */
+static uint64_t put_hashed(struct buf *to, uint32_t day, const struct buf *rest)
+{
+	uint64_t id = XXH3_64bits(rest->data, rest->size);
+
+	rows_put_u16(to, (uint16_t)day);
+	rows_put_u64(to, id);
+	buf_append(to, rest->data, rest->size);
+	return id;
+}
+
+/* The columns of stacks, in their order: each has an element for each frame. */
+enum column { FUNCTIONS, FILES, LINES, FIRST_LINES, KINDS, MODULES, COLUMNS };
+
+static void put_frame(enum column c, const struct dict_frame *f, const struct dict_function *of,
+		      struct buf *to)
+{
+	switch (c) {
+	case FUNCTIONS:
+		rows_put_string(to, of->name);
+		break;
+	case FILES:
+		rows_put_string(to, of->file);
+		break;
+	case LINES:
+		rows_put_u32(to, (uint32_t)f->line);
+		break;
+	case FIRST_LINES:
+		rows_put_u32(to, (uint32_t)of->line);
+		break;
+	case KINDS:
+		rows_put_u8(to, (uint8_t)of->kind);
+		break;
+	case MODULES:
+	case COLUMNS:
+		rows_put_string(to, of->module);
+		break;
+	}
+}
+
+static void stack_columns(const struct dict *d, const struct dict_stack *s, struct buf *to)
+{
+	for (enum column c = FUNCTIONS; c < COLUMNS; c++) {
+		rows_put_array(to, s->depth);
+		for (uint32_t i = 0; i < s->depth; i++) {
+			const struct dict_frame *f = dict_get_frame(d, s->frames[i]);
+
+			put_frame(c, f, dict_get_function(d, f->function), to);
+		}
+	}
+}
+
+static void process_columns(const struct profile_process *p, const struct ship_host *host,
+			    struct buf *to)
+{
+	const char *const texts[] = { p->python,         p->info.comm,    p->info.exe,
+				      p->info.cmdline,   p->info.cgroup,  p->info.unit,
+				      p->info.container, p->info.service, p->info.version };
+
+	rows_put_u64(to, host->id);
+	rows_put_string(to, host->name);
+	rows_put_string(to, host->region);
+	rows_put_u32(to, (uint32_t)p->info.pid);
+	rows_put_f64(to, p->info.start_time);
+	rows_put_u32(to, p->info.uid);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		rows_put_string(to, texts[i]);
+}
+
+/* A row of samples before it is written. */
+struct counted {
+	const struct profile_process *process;
+	uint64_t process_id, stack_id, count;
+	uint32_t state;
+};
+
+static int compare(const void *one, const void *other)
+{
+	const struct counted *a = one, *b = other;
+
+	if (a->process_id != b->process_id)
+		return a->process_id < b->process_id ? -1 : 1;
+	if (a->stack_id != b->stack_id)
+		return a->stack_id < b->stack_id ? -1 : 1;
+	return a->state < b->state ? -1 : a->state > b->state;
+}
+
+/* One row for each process, stack and state: the store keeps one of two that have all the same. */
+static uint32_t add_up(struct counted *c, uint32_t n)
+{
+	uint32_t to = 0;
+
+	if (n)
+		qsort(c, n, sizeof(*c), compare);
+	for (uint32_t i = 0; i < n; i++) {
+		if (to && compare(&c[to - 1], &c[i]) == 0)
+			c[to - 1].count += c[i].count;
+		else
+			c[to++] = c[i];
+	}
+	return to;
+}
+
+/* What is being encoded: ids by their numbers in the profile. */
+struct encoding {
+	const struct profile *profile;
+	const struct ship_host *host;
+	const struct seen *seen;
+	struct ship_rows *rows;
+	uint64_t *processes, *stacks; /* 0: has none yet */
+	struct counted *counted;
+	struct buf row;
+};
+
+static void encoding_done(struct encoding *e)
+{
+	free(e->processes);
+	free(e->stacks);
+	free(e->counted);
+	buf_free(&e->row);
+}
+
+static uint64_t process_id(struct encoding *e, uint32_t number)
+{
+	uint64_t *id = &e->processes[number];
+
+	if (!*id) {
+		buf_clear(&e->row);
+		process_columns(&e->profile->processes[number], e->host, &e->row);
+		*id = put_hashed(&e->rows->processes, e->rows->day, &e->row);
+	}
+	return *id;
+}
+
+static uint64_t stack_id(struct encoding *e, uint32_t number)
+{
+	uint64_t *id = &e->stacks[number];
+	size_t before = e->rows->stacks.size;
+
+	if (*id)
+		return *id;
+	buf_clear(&e->row);
+	stack_columns(e->profile->dict, dict_get_stack(e->profile->dict, number), &e->row);
+	*id = put_hashed(&e->rows->stacks, e->rows->day, &e->row);
+	if (seen_has(e->seen, *id))
+		e->rows->stacks.size = before;
+	else
+		e->rows->stack_ids[e->rows->nstacks++] = *id;
+	return *id;
+}
+
+static uint32_t seconds(uint64_t ns)
+{
+	return (uint32_t)(ns / NSEC_PER_SEC);
+}
+
+static void put_sample(const struct encoding *e, const struct counted *c, uint64_t window,
+		       uint64_t weight)
+{
+	struct buf *to = &e->rows->samples;
+
+	rows_put_u32(to, seconds(e->profile->start_ns));
+	rows_put_string(to, c->process->info.service);
+	rows_put_string(to, c->process->info.version);
+	rows_put_string(to, e->host->region);
+	rows_put_string(to, e->host->name);
+	rows_put_u64(to, e->host->id);
+	rows_put_u64(to, window);
+	rows_put_u64(to, c->process_id);
+	rows_put_u64(to, c->stack_id);
+	rows_put_u8(to, (uint8_t)c->state);
+	rows_put_u64(to, c->count);
+	rows_put_u64(to, weight);
+}
+
+static void put_head(const struct encoding *e, uint64_t window, uint64_t weight)
+{
+	const struct profile *p = e->profile;
+	struct buf *to = &e->rows->head;
+
+	rows_put_u16(to, (uint16_t)e->rows->day);
+	rows_put_u32(to, seconds(p->start_ns));
+	rows_put_u64(to, p->start_ns);
+	rows_put_u64(to, p->end_ns);
+	rows_put_u64(to, e->host->id);
+	rows_put_string(to, e->host->name);
+	rows_put_string(to, e->host->region);
+	rows_put_u64(to, window);
+	rows_put_u32(to, p->hz);
+	rows_put_u64(to, weight);
+	rows_put_u64(to, (uint64_t)p->stepped_ns);
+	rows_put_u64(to, p->tally.ticks);
+	rows_put_u64(to, p->tally.python);
+	rows_put_u64(to, p->tally.other);
+	rows_put_u64(to, p->tally.truncated);
+	rows_put_array(to, PLOP_LOST_CAUSES);
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		rows_put_string(to, tally_lost_name(i));
+	rows_put_array(to, PLOP_LOST_CAUSES);
+	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
+		rows_put_u64(to, p->tally.lost[i]);
+	rows_put_u64(to, p->samples_total);
+	rows_put_u64(to, e->rows->nsamples);
+	rows_put_string(to, PLOP_VERSION);
+}
+
+/* A number of its own on that host: a file that was put back has other windows of the same ids. */
+static uint64_t window_of(const struct profile *p, const struct store_place *place)
+{
+	const uint64_t of[] = { place->writer, (uint64_t)place->id, p->start_ns };
+
+	return XXH3_64bits(of, sizeof(of));
+}
+
+static int begin(struct encoding *e)
+{
+	const struct profile *p = e->profile;
+	size_t stacks = dict_stacks(p->dict) + (size_t)1;
+
+	e->processes = calloc(p->nprocesses + (size_t)1, sizeof(*e->processes));
+	e->stacks = calloc(stacks, sizeof(*e->stacks));
+	e->counted = calloc(p->nsamples + (size_t)1, sizeof(*e->counted));
+	e->rows->stack_ids = calloc(stacks, sizeof(*e->rows->stack_ids));
+	return e->processes && e->stacks && e->counted && e->rows->stack_ids ? 0 : -ENOMEM;
+}
+
+int ship_encode(const struct profile *p, const struct ship_host *host,
+		const struct store_place *place, uint64_t weight, const struct seen *seen,
+		struct ship_rows *ret)
+{
+	_cleanup_(
+		ship_rows_done) struct ship_rows rows = { .day = (uint32_t)(p->start_ns / DAY_NS) };
+	_cleanup_(encoding_done) struct encoding e = {
+		.profile = p, .host = host, .seen = seen, .rows = &rows
+	};
+	uint64_t window = window_of(p, place);
+	int r = begin(&e);
+
+	for (uint32_t i = 0; r == 0 && i < p->nsamples; i++) {
+		const struct profile_sample *s = &p->samples[i];
+
+		e.counted[i] = (struct counted){ .process = &p->processes[s->process],
+						 .process_id = process_id(&e, s->process),
+						 .stack_id = stack_id(&e, s->stack),
+						 .count = s->count,
+						 .state = s->state };
+		r = e.row.error;
+	}
+	if (r < 0)
+		return r;
+	rows.nsamples = add_up(e.counted, p->nsamples);
+	for (uint32_t i = 0; i < rows.nsamples; i++)
+		put_sample(&e, &e.counted[i], window, weight);
+	put_head(&e, window, weight);
+	if (rows.stacks.error || rows.processes.error || rows.samples.error || rows.head.error)
+		return -ENOMEM;
+	*ret = rows;
+	rows = (struct ship_rows){};
+	return 0;
+}
+
+void ship_rows_done(struct ship_rows *rows)
+{
+	buf_free(&rows->stacks);
+	buf_free(&rows->processes);
+	buf_free(&rows->samples);
+	buf_free(&rows->head);
+	free(TAKE_PTR(rows->stack_ids));
+}
+
+int ship_bound(struct profile **p, uint32_t rows)
+{
+	size_t bytes = profile_content(*p);
+	int r = 0;
+
+	/* rows differ in what they take, so it shows afterwards how many are left */
+	while (r == 0 && (*p)->nsamples > rows && bytes) {
+		bytes = (size_t)((double)bytes * 0.8 * rows / (*p)->nsamples);
+		r = profile_prune(p, bytes);
+	}
+	return r;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "profile/profile.h"
+#include "ship/seen.h"
+#include "store/follow.h"
+#include "util/buf.h"
+
+/*
+ * A window as rows of the fleet's tables (clickhouse/schema.c), in RowBinary: the same window is
+ * the same rows each time, but for stacks that the store has already. Threads are added up. Pure.
+ */
+
+/* Where each goes, for clickhouse_insert(). */
+#define SHIP_STACKS "stacks (day, stack_id, functions, files, lines, first_lines, kinds, modules)"
+#define SHIP_PROCESSES                                                                      \
+	"processes (day, process_id, host_id, host, region, pid, start_time, uid, python, " \
+	"comm, exe, cmdline, cgroup, unit, container, service, version)"
+#define SHIP_SAMPLES                                                                              \
+	"samples (start, service, version, region, host, host_id, window, process_id, stack_id, " \
+	"state, samples, weight)"
+#define SHIP_WINDOWS                                                                             \
+	"windows (day, start, start_ns, end_ns, host_id, host, region, window, hz, weight, "     \
+	"stepped_ns, ticks, python, other, truncated, lost_causes, lost_counts, samples, rows, " \
+	"plop)"
+
+/* Whose windows they are. Borrowed. */
+struct ship_host {
+	uint64_t id; /* cursor_host_id() */
+	const char *name, *region;
+};
+
+struct ship_rows {
+	uint32_t day; /* of the window's start, since 1970, in UTC */
+	struct buf stacks, processes, samples, head;
+	uint64_t *stack_ids; /* of those that stacks has; owned */
+	uint32_t nstacks, nsamples;
+};
+
+/*
+ * place: of the window. weight: of its samples, in millionths. seen: stacks that are left out, of
+ * that day. -ENOMEM.
+ */
+int ship_encode(const struct profile *p, const struct ship_host *host,
+		const struct store_place *place, uint64_t weight, const struct seen *seen,
+		struct ship_rows *ret);
+void ship_rows_done(struct ship_rows *rows);
+
+/*
+ * Cuts the lightest branches off until a window has no more than so many rows of samples, about;
+ * no sum changes. A process has one at least. -ENOMEM: *p may be gone.
+ */
+int ship_bound(struct profile **p, uint32_t rows);

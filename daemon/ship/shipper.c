@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ship/shipper.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/random.h>
+
+#include "clickhouse/schema.h"
+#include "ship/cursor.h"
+#include "ship/encode.h"
+#include "ship/plan.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* Until plop.db is looked at again, at most; less where windows are short. */
+#define LOOK_NS NSEC_PER_SEC
+/* What waits is sent so much faster than it came about. */
+#define CATCH_UP 20
+/* All hosts' windows end at once: each host has a time of its own within this part of a window. */
+#define SPREAD_PART 4
+/* From one attempt to the next: twice as long each time, up to the second of these. */
+#define RETRY_NS      NSEC_PER_SEC
+#define RETRY_MOST_NS (300 * NSEC_PER_SEC)
+/* A window that the store finds too large has half the rows, down to so many. */
+#define ROWS_LEAST 100
+
+struct shipper {
+	const struct config *config;
+	struct ship_plan plan;
+	struct ship_host host;
+	char name[256]; /* of the host */
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t woken;
+	bool stop;
+	struct ship_facts facts;
+	struct clickhouse *store; /* NULL: there is none just now; only the thread changes it */
+
+	/* the thread's */
+	int lock_fd;
+	bool begun; /* it is known who the host is, and what was sent */
+	struct store_reader *reader;
+	struct store_place place;
+	struct head next; /* the window that is to be sent, and the place behind it */
+	struct store_place next_place;
+	int64_t waited_for; /* its host's time has come */
+	uint32_t rows;
+	unsigned int failed; /* times one after the other */
+	int said;            /* why, the last time that it was logged: a negative errno */
+	char why[512];
+	unsigned int retry_after_s;
+	uint64_t retry_ns; /* nothing is tried before, CLOCK_MONOTONIC */
+	bool away;         /* the store, when a call failed last */
+	bool checked;      /* the store has tables of this form */
+	uint64_t bytes;    /* sent by connections of before */
+	struct seen seen;
+};
+
+static int say(struct shipper *s, int r, const char *sentence)
+{
+	snprintf(s->why, sizeof(s->why), "%s", sentence);
+	return r;
+}
+
+/* Within both bounds. */
+static uint64_t between(uint64_t n, uint64_t least, uint64_t most)
+{
+	return n > most ? most : MAX(n, least);
+}
+
+bool ship_wanted(const struct config *c)
+{
+	return *c->fleet_store;
+}
+
+static struct clickhouse_options options_of(const struct config *c)
+{
+	return (struct clickhouse_options){
+		.url = c->fleet_store + strlen(CONFIG_CLICKHOUSE),
+		.user = c->fleet_user,
+		.password_file = c->fleet_password_file,
+		.ca_file = c->fleet_ca_file,
+	};
+}
+
+/* A call has failed. */
+static int trouble(struct shipper *s, int r, const struct clickhouse_trouble *why)
+{
+	s->retry_after_s = why->retry_after_s;
+	s->away = why->kind == CLICKHOUSE_AWAY;
+	return say(s, r, *why->sentence ? why->sentence : strerror(-r));
+}
+
+static int connect_store(struct shipper *s)
+{
+	const struct clickhouse_options o = options_of(s->config);
+	_cleanup_free_ char *error = NULL;
+	struct clickhouse *store;
+	int r;
+
+	if (s->store)
+		return 0;
+	r = clickhouse_new(&o, &store, &error);
+	if (r < 0)
+		return say(s, r, error ? error : strerror(-r));
+	pthread_mutex_lock(&s->lock);
+	s->store = store;
+	if (s->stop)
+		clickhouse_stop(store);
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+/* The store is looked at first: nothing is sent to tables of another form. */
+static int reach_store(struct shipper *s)
+{
+	struct clickhouse_trouble why = {};
+	int r = connect_store(s);
+
+	if (r < 0 || s->checked)
+		return r;
+	r = clickhouse_schema_check(s->store, &why);
+	s->checked = r == 0;
+	return r < 0 ? trouble(s, r, &why) : 0;
+}
+
+static void leave_store(struct shipper *s)
+{
+	struct clickhouse *store;
+
+	pthread_mutex_lock(&s->lock);
+	store = TAKE_PTR(s->store);
+	pthread_mutex_unlock(&s->lock);
+	if (store) {
+		s->bytes += clickhouse_sent(store);
+		clickhouse_free(store);
+	}
+	s->checked = false;
+	seen_forget(&s->seen);
+}
+
+/* Who the host is, and what was sent. */
+static int begin(struct shipper *s)
+{
+	const char *folder = s->config->fleet_state_dir;
+	_cleanup_free_ char *error = NULL;
+	int r;
+
+	if (s->begun)
+		return 0;
+	if (s->lock_fd < 0)
+		s->lock_fd = cursor_lock(folder);
+	if (s->lock_fd == -EBUSY) {
+		snprintf(s->why, sizeof(s->why),
+			 "another plop-gateway ships from %.200s: give this one a state_dir of its "
+			 "own in [fleet] of plop.conf",
+			 folder);
+		return -EBUSY;
+	}
+	if (s->lock_fd < 0) {
+		snprintf(s->why, sizeof(s->why),
+			 "cannot write to %.200s: %s; see state_dir in [fleet] of plop.conf",
+			 folder, strerror(-s->lock_fd));
+		return s->lock_fd;
+	}
+	r = cursor_host_id(folder, &s->host.id, &error);
+	if (r < 0)
+		return say(s, r, error ? error : strerror(-r));
+	r = cursor_read(folder, &s->place);
+	if (r == -EBADMSG)
+		log_warning("what was sent to the store is not known any more, as %s/shipped is "
+			    "damaged: all that plop.db has is sent again, which doubles nothing",
+			    folder);
+	else if (r < 0 && r != -ENOENT)
+		return say(s, r, strerror(-r));
+	s->begun = true;
+	pthread_mutex_lock(&s->lock);
+	snprintf(s->facts.host_id, sizeof(s->facts.host_id), "%016" PRIx64, s->host.id);
+	s->facts.last_end_ns = s->place.any ? s->place.end_ns : 0;
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+/* 1: there is one to send; 0: there is none. */
+static int find_next(struct shipper *s)
+{
+	_cleanup_free_ char *error = NULL;
+	uint64_t behind = 0;
+	int r = 0;
+
+	if (!s->reader)
+		r = store_reader_open(s->config->state_dir, &s->reader, &error);
+	if (r == 0)
+		r = store_follow(s->reader, &s->place, &s->next, &s->next_place);
+	if (r == 0)
+		r = store_behind(s->reader, &s->place, &behind);
+	if (r < 0 && s->reader) {
+		store_reader_close(s->reader);
+		s->reader = NULL;
+	}
+	pthread_mutex_lock(&s->lock);
+	s->facts.behind = behind;
+	pthread_mutex_unlock(&s->lock);
+	/* there is no plop.db yet, or nothing in it */
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return say(s, r, error ? error : "plop.db cannot be read: see plopd's log");
+	return 1;
+}
+
+/* Goes past a window. */
+static void pass(struct shipper *s, uint64_t *counter)
+{
+	uint64_t missed = 0;
+
+	if (s->place.any && s->place.writer == s->next_place.writer &&
+	    s->next_place.id > s->place.id)
+		missed = (uint64_t)(s->next_place.id - s->place.id - 1);
+	s->place = s->next_place;
+	s->rows = (uint32_t)s->config->fleet_rows;
+	pthread_mutex_lock(&s->lock);
+	(*counter)++;
+	s->facts.missed += missed;
+	s->facts.last_end_ns = s->place.end_ns;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Stacks and processes before what names them; the head last, with which the window is whole. */
+static int send_rows(struct shipper *s, const struct ship_rows *rows,
+		     struct clickhouse_trouble *why)
+{
+	const struct {
+		const char *into;
+		const struct buf *rows;
+	} parts[] = {
+		{ SHIP_STACKS, &rows->stacks },
+		{ SHIP_PROCESSES, &rows->processes },
+		{ SHIP_SAMPLES, &rows->samples },
+		{ SHIP_WINDOWS, &rows->head },
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++)
+		if (parts[i].rows->size)
+			r = clickhouse_insert(s->store, parts[i].into, parts[i].rows, why);
+	return r;
+}
+
+static void sent(struct shipper *s, const struct ship_rows *rows, uint64_t samples, uint64_t cpu_ns)
+{
+	int r = cursor_write(s->config->fleet_state_dir, &s->next_place);
+
+	for (uint32_t i = 0; i < rows->nstacks; i++)
+		seen_add(&s->seen, rows->stack_ids[i]);
+	if (r < 0)
+		log_warning_r(r,
+			      "Cannot write %s/shipped: windows may be sent twice, which doubles "
+			      "nothing",
+			      s->config->fleet_state_dir);
+	pthread_mutex_lock(&s->lock);
+	s->facts.samples += samples;
+	s->facts.rows += rows->nsamples;
+	s->facts.cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
+	s->facts.bytes = s->bytes + clickhouse_sent(s->store);
+	s->facts.last_sent_ns = clock_ns(CLOCK_REALTIME);
+	if (s->facts.behind)
+		s->facts.behind--;
+	pthread_mutex_unlock(&s->lock);
+	pass(s, &s->facts.windows);
+}
+
+static int send_window(struct shipper *s, uint64_t weight)
+{
+	_cleanup_(ship_rows_done) struct ship_rows rows = {};
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	struct clickhouse_trouble why = {};
+	int r = store_followed(s->reader, &s->next_place, &p);
+
+	if (r == -ENOENT) {
+		pass(s, &s->facts.missed);
+		return 0;
+	}
+	if (r == 0)
+		r = ship_bound(&p, s->rows);
+	if (r == 0) {
+		seen_day(&s->seen, (uint32_t)(p->start_ns / (86400 * NSEC_PER_SEC)));
+		r = ship_encode(p, &s->host, &s->next_place, weight, &s->seen, &rows);
+	}
+	if (r < 0)
+		return say(s, r, "a window cannot be read from plop.db: see plopctl fsck");
+	r = send_rows(s, &rows, &why);
+	if (r == -E2BIG && s->rows > ROWS_LEAST) {
+		s->rows = (uint32_t)between(rows.nsamples / 2, ROWS_LEAST, s->rows);
+		return 0;
+	}
+	if (r < 0)
+		return trouble(s, r, &why);
+	sent(s, &rows, p->samples_total, cpu_ns);
+	return 0;
+}
+
+/* One window, if there is one. How long to wait then, or a negative errno. */
+static int64_t step(struct shipper *s)
+{
+	/* what a service has of its own changes no share that is configured */
+	const struct ship_service all = { .name = "", .version = "" };
+	uint64_t look = between(s->config->window_ns / 5, LOOK_NS / 5, LOOK_NS), length;
+	bool later = clock_ns(CLOCK_MONOTONIC) < s->retry_ns;
+	int r = later && !s->begun ? 0 : begin(s);
+
+	/* how much waits is looked at meanwhile, too */
+	if (r == 0 && s->begun)
+		r = find_next(s);
+	if (later || r <= 0)
+		return r < 0 && !later ? r : (int64_t)look;
+	if (!ship_plan_takes(&s->plan, s->host.id, s->next.start_ns, &all)) {
+		pass(s, &s->facts.passed_over);
+		return 0;
+	}
+	length = s->next.end_ns > s->next.start_ns ? s->next.end_ns - s->next.start_ns : 0;
+	length = MIN(length, 3600 * NSEC_PER_SEC);
+	if (s->facts.behind == 1 && s->waited_for != s->next_place.id) {
+		s->waited_for = s->next_place.id;
+		return (int64_t)(s->host.id % (length / SPREAD_PART + 1));
+	}
+	r = reach_store(s);
+	if (r == 0)
+		r = send_window(s, ship_plan_weight(&s->plan, &all));
+	return r < 0 ? r : (int64_t)(length / CATCH_UP);
+}
+
+static uint64_t any_below(uint64_t bound)
+{
+	uint64_t n = 0;
+
+	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != sizeof(n))
+		n = clock_ns(CLOCK_MONOTONIC);
+	return n % (bound + 1);
+}
+
+/* Says when to try again after a failure, which is told once as long as it is the same. */
+static void fail(struct shipper *s, int r)
+{
+	uint64_t ns = s->failed < 10 ? MIN(RETRY_NS << s->failed, RETRY_MOST_NS) : RETRY_MOST_NS;
+
+	s->failed++;
+	/* another password may be there, or other tables; what it had may be lost */
+	if (r == -EACCES || r == -ENOENT || (r == -EAGAIN && s->away))
+		leave_store(s);
+	ns = ns / 2 + any_below(ns / 2);
+	ns = MAX(ns, s->retry_after_s * NSEC_PER_SEC);
+	s->retry_after_s = 0;
+	if (s->said != r)
+		log_warning("%s; windows wait in plop.db", s->why);
+	s->said = r;
+	pthread_mutex_lock(&s->lock);
+	s->facts.failures++;
+	s->facts.retry_ns = clock_ns(CLOCK_REALTIME) + ns;
+	memcpy(s->facts.error, s->why, sizeof(s->facts.error));
+	pthread_mutex_unlock(&s->lock);
+	s->retry_ns = clock_ns(CLOCK_MONOTONIC) + ns;
+}
+
+static void went_well(struct shipper *s)
+{
+	if (s->said)
+		log_info("windows go to %s again", s->facts.place);
+	s->failed = 0;
+	s->said = 0;
+	pthread_mutex_lock(&s->lock);
+	s->facts.retry_ns = 0;
+	*s->facts.error = '\0';
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* False: it is to end. */
+static bool wait_for(struct shipper *s, uint64_t ns)
+{
+	uint64_t until = clock_ns(CLOCK_MONOTONIC) + ns;
+	const struct timespec at = { .tv_sec = (time_t)(until / NSEC_PER_SEC),
+				     .tv_nsec = (long)(until % NSEC_PER_SEC) };
+	bool stop;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->stop && clock_ns(CLOCK_MONOTONIC) < until)
+		pthread_cond_timedwait(&s->woken, &s->lock, &at);
+	stop = s->stop;
+	pthread_mutex_unlock(&s->lock);
+	return !stop;
+}
+
+static void *run(void *ctx)
+{
+	struct shipper *s = ctx;
+	uint64_t ns = 0, windows;
+
+	while (wait_for(s, ns)) {
+		bool tried = clock_ns(CLOCK_MONOTONIC) >= s->retry_ns;
+		int64_t r;
+
+		windows = s->facts.windows;
+		r = step(s);
+		if (r < 0)
+			fail(s, (int)r);
+		ns = r < 0 ? 0 : (uint64_t)r;
+		/* what has failed goes well when a window has arrived, or all is there */
+		if (r >= 0 && tried && s->said && (s->facts.windows != windows || !s->facts.behind))
+			went_well(s);
+	}
+	return NULL;
+}
+
+static int start(struct shipper *s)
+{
+	sigset_t all, before;
+	int r;
+
+	/* signals are the loop's business */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = -pthread_create(&s->thread, NULL, run, s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r < 0)
+		return r;
+	s->running = true;
+	pthread_setname_np(s->thread, "plop-ship");
+	return 0;
+}
+
+int ship_new(const struct config *c, struct shipper **ret, char **ret_error)
+{
+	_cleanup_(ship_freep) struct shipper *s = calloc(1, sizeof(*s));
+	const struct clickhouse_options o = options_of(c);
+	pthread_condattr_t attributes;
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->config = c;
+	s->lock_fd = -EBADF;
+	s->rows = (uint32_t)c->fleet_rows;
+	s->plan = (struct ship_plan){ .share = (uint32_t)c->fleet_share,
+				      .share_least = (uint32_t)c->fleet_share,
+				      .by_host = c->fleet_share_of == CONFIG_HOSTS };
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->woken, &attributes);
+	pthread_condattr_destroy(&attributes);
+	if (gethostname(s->name, sizeof(s->name) - 1) < 0)
+		return -errno;
+	s->host = (struct ship_host){ .name = s->name, .region = c->fleet_region };
+	/* an address that is none is told at once */
+	r = clickhouse_new(&o, &s->store, ret_error);
+	if (r == -EINVAL)
+		return r;
+	snprintf(s->facts.place, sizeof(s->facts.place), "%s", c->fleet_store);
+	leave_store(s);
+	r = start(s);
+	if (r == 0)
+		*ret = TAKE_PTR(s);
+	return r;
+}
+
+void ship_free(struct shipper *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	if (s->store)
+		clickhouse_stop(s->store);
+	pthread_cond_signal(&s->woken);
+	pthread_mutex_unlock(&s->lock);
+	if (s->running)
+		pthread_join(s->thread, NULL);
+	leave_store(s);
+	store_reader_close(s->reader);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	pthread_cond_destroy(&s->woken);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+void ship_look(struct shipper *s, struct ship_facts *ret)
+{
+	pthread_mutex_lock(&s->lock);
+	*ret = s->facts;
+	pthread_mutex_unlock(&s->lock);
+}
