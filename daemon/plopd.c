@@ -7,6 +7,7 @@
 #include "plopd/manager.h"
 #include "proc/cgroups.h"
 #include "sampler/features.h"
+#include "sampler/programs.h"
 #include "util/heap.h"
 #include "util/log.h"
 
@@ -81,13 +82,12 @@ static error_t arg_parse(int key, char *value, struct argp_state *state)
 	}
 }
 
-/* plopd --check: one line for each feature; 0 when all that is required is there. */
-static int check(void)
+/* One line for each; whether all that is required is there. */
+static bool tell(const struct feature *features, int n)
 {
-	struct feature features[FEATURE_MAX];
+	bool all = true;
 
-	features_probe(features);
-	for (int i = 0; i < FEATURE_MAX; i++) {
+	for (int i = 0; i < n; i++) {
 		const struct feature *f = &features[i];
 
 		if (f->error)
@@ -95,9 +95,25 @@ static int check(void)
 			       strerror(-f->error), f->needs);
 		else
 			printf("%-42s yes\n", f->name);
+		all = all && (!f->error || !f->required);
+	}
+	return all;
+}
+
+/* plopd --check; 0 when all that is required is there. */
+static int check(void)
+{
+	struct feature features[FEATURE_MAX], programs[PROGRAMS_MAX];
+	bool good;
+
+	features_probe(features);
+	good = tell(features, FEATURE_MAX);
+	if (good) {
+		programs_try(programs);
+		good = tell(programs, PROGRAMS_MAX);
 	}
 	printf("%-42s %s\n", "control groups", cgroups_mode_name(cgroups_mode()));
-	return features_missing(features) ? 1 : 0;
+	return good ? 0 : 1;
 }
 
 static int configure(const struct arguments *a, struct config **ret, char **ret_error)

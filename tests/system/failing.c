@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +13,13 @@
 
 /*
  * Preloaded, it fails what plopd asks for, by the letters in the file $PLOP_TEST_FAIL, which may
- * change at any time: 't', no more timers; 'p', no more perf events; 'r', SQLite's files are on a
- * file system that became read-only, as one does that met an error, whoever has files open.
+ * change at any time: 't', no more timers; 'p', no more perf events; 'v', the kernel's verifier
+ * takes no large program; 'r', SQLite's files are on a file system that became read-only, as one
+ * does that met an error, whoever has files open.
  */
 #define LETTERS 16
+/* Instructions: what a feature is tried by has fewer, and what samples has more. */
+#define LARGE 1000
 static const volatile char *failing;
 
 static void __attribute__((constructor)) map_failing(void)
@@ -63,6 +67,11 @@ long syscall(long number, ...)
 	va_end(ap);
 	if (number == SYS_perf_event_open && fails('p')) {
 		errno = EMFILE;
+		return -1;
+	}
+	if (number == SYS_bpf && argument[0] == BPF_PROG_LOAD && fails('v') &&
+	    ((const union bpf_attr *)argument[1])->insn_cnt > LARGE) {
+		errno = EACCES;
 		return -1;
 	}
 	memcpy(&next, &symbol, sizeof(next));

@@ -295,6 +295,14 @@ class Gateway:
         self.process.wait(20)
 
 
+def failing(folder, letters):
+    """What stands before a command that is refused these, see failing.c; said again, of one that runs."""
+    path = os.path.join(folder, "failing")
+    with open(path, "r+b" if os.path.exists(path) else "wb") as f:
+        f.write(letters.encode().ljust(16, b"\0"))
+    return ["env", "LD_PRELOAD=" + os.path.join(BUILD, "tests", "system", "libfailing.so"), "PLOP_TEST_FAIL=" + path]
+
+
 class Failing(Plopd):
     """A plopd that is refused what fail() says."""
 
@@ -304,14 +312,10 @@ class Failing(Plopd):
         self.start()
 
     def fail(self, letters):
-        """See failing.c."""
-        path = os.path.join(self.folder, "failing")
-        with open(path, "r+b" if os.path.exists(path) else "wb") as f:
-            f.write(letters.encode().ljust(16, b"\0"))
+        self.with_failing = failing(self.folder, letters)
 
     def command(self):
-        return ["env", "LD_PRELOAD=" + os.path.join(BUILD, "tests", "system", "libfailing.so"),
-                "PLOP_TEST_FAIL=" + os.path.join(self.folder, "failing")] + super().command()
+        return self.with_failing + super().command()
 
     def ask(self, path, wait=60):
         return subprocess.run(["curl", "-sS", "--max-time", str(wait), "-w", "%{http_code}", "--unix-socket", self.socket,

@@ -155,3 +155,27 @@ def test_missing(unit, name, arguments, expected):
         others = [other for other in rest if "CAP_" + other.upper() in told[0]]
         assert not others, "without CAP_%s it names others, too: %s" % (name.upper(), said)
     print("without CAP_%s: %s" % (name.upper(), told[0].strip()))
+
+
+OWN = ["plop's programs: of " + what for what in ("ticks", "recordings", "time off CPU", "asyncio tasks")]
+
+
+def check_of(command, **options):
+    """What --check says of each feature, and its exit status."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, **options)
+    said = done.stdout.decode()
+    return {line[:42].strip(): line[43:] for line in said.splitlines() if len(line) > 43}, done.returncode, said
+
+
+def test_check_loads_what_plopd_loads(unit):
+    features, status, said = check_of(as_nobody(CAPABILITIES, [unit.plopd, "--check"]))
+    assert status == 0, said
+    parts = OWN if features["recordings at a rate of their own"] == "yes" else OWN[:1]
+    assert [features.get(name) for name in parts] == ["yes"] * len(parts), said
+
+
+def test_check_of_a_verifier_that_refuses(folder):
+    """As older kernels did with programs that this one takes."""
+    features, status, said = check_of(host.failing(folder, "v") + [host.program("plopd"), "--check"])
+    assert status == 1 and features["loading BPF programs"] == "yes", said
+    assert features[OWN[0]].startswith("NO (Permission denied); needs a verifier that takes them"), said
