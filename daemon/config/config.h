@@ -50,8 +50,10 @@ struct config {
 	/* [fleet]: what plop-gateway ships, and where to; "": nowhere, or nothing is said of it */
 	char *fleet_store; /* "clickhouse=URL" */
 	char *fleet_user, *fleet_password_file, *fleet_ca_file, *fleet_region;
-	uint64_t fleet_share; /* millionths */
+	uint64_t fleet_share, fleet_share_least; /* millionths */
 	enum config_shared fleet_share_of;
+	uint64_t fleet_target; /* samples an hour; 0: none */
+	uint64_t fleet_deploy_windows, fleet_deploy_hosts;
 	uint64_t fleet_rows;
 	char *fleet_state_dir; /* of what was shipped */
 };

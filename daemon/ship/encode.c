@@ -79,7 +79,7 @@ static void process_columns(const struct profile_process *p, const struct ship_h
 /* A row of samples before it is written. */
 struct counted {
 	const struct profile_process *process;
-	uint64_t process_id, stack_id, count;
+	uint64_t process_id, stack_id, count, weight;
 	uint32_t state;
 };
 
@@ -163,8 +163,7 @@ static uint32_t seconds(uint64_t ns)
 	return (uint32_t)(ns / NSEC_PER_SEC);
 }
 
-static void put_sample(const struct encoding *e, const struct counted *c, uint64_t window,
-		       uint64_t weight)
+static void put_sample(const struct encoding *e, const struct counted *c, uint64_t window)
 {
 	struct buf *to = &e->rows->samples;
 
@@ -179,7 +178,7 @@ static void put_sample(const struct encoding *e, const struct counted *c, uint64
 	rows_put_u64(to, c->stack_id);
 	rows_put_u8(to, (uint8_t)c->state);
 	rows_put_u64(to, c->count);
-	rows_put_u64(to, weight);
+	rows_put_u64(to, c->weight);
 }
 
 static void put_head(const struct encoding *e, uint64_t window, uint64_t weight)
@@ -208,7 +207,7 @@ static void put_head(const struct encoding *e, uint64_t window, uint64_t weight)
 	rows_put_array(to, PLOP_LOST_CAUSES);
 	for (unsigned int i = 0; i < PLOP_LOST_CAUSES; i++)
 		rows_put_u64(to, p->tally.lost[i]);
-	rows_put_u64(to, p->samples_total);
+	rows_put_u64(to, e->rows->count);
 	rows_put_u64(to, e->rows->nsamples);
 	rows_put_string(to, PLOP_VERSION);
 }
@@ -233,9 +232,34 @@ static int begin(struct encoding *e)
 	return e->processes && e->stacks && e->counted && e->rows->stack_ids ? 0 : -ENOMEM;
 }
 
+/* Those of processes that are not left out. */
+static int count_samples(struct encoding *e, const struct ship_weights *weights)
+{
+	const struct profile *p = e->profile;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->nsamples; i++) {
+		const struct profile_sample *s = &p->samples[i];
+
+		if (!weights->processes[s->process])
+			continue;
+		e->counted[n++] = (struct counted){ .process = &p->processes[s->process],
+						    .process_id = process_id(e, s->process),
+						    .stack_id = stack_id(e, s->stack),
+						    .count = s->count,
+						    .weight = weights->processes[s->process],
+						    .state = s->state };
+		e->rows->count += s->count;
+		if (e->row.error)
+			return -ENOMEM;
+	}
+	e->rows->nsamples = add_up(e->counted, n);
+	return 0;
+}
+
 int ship_encode(const struct profile *p, const struct ship_host *host,
-		const struct store_place *place, uint64_t weight, const struct seen *seen,
-		struct ship_rows *ret)
+		const struct store_place *place, const struct ship_weights *weights,
+		const struct seen *seen, struct ship_rows *ret)
 {
 	_cleanup_(
 		ship_rows_done) struct ship_rows rows = { .day = (uint32_t)(p->start_ns / DAY_NS) };
@@ -245,22 +269,13 @@ int ship_encode(const struct profile *p, const struct ship_host *host,
 	uint64_t window = window_of(p, place);
 	int r = begin(&e);
 
-	for (uint32_t i = 0; r == 0 && i < p->nsamples; i++) {
-		const struct profile_sample *s = &p->samples[i];
-
-		e.counted[i] = (struct counted){ .process = &p->processes[s->process],
-						 .process_id = process_id(&e, s->process),
-						 .stack_id = stack_id(&e, s->stack),
-						 .count = s->count,
-						 .state = s->state };
-		r = e.row.error;
-	}
+	if (r == 0)
+		r = count_samples(&e, weights);
 	if (r < 0)
 		return r;
-	rows.nsamples = add_up(e.counted, p->nsamples);
 	for (uint32_t i = 0; i < rows.nsamples; i++)
-		put_sample(&e, &e.counted[i], window, weight);
-	put_head(&e, window, weight);
+		put_sample(&e, &e.counted[i], window);
+	put_head(&e, window, weights->head);
 	if (rows.stacks.error || rows.processes.error || rows.samples.error || rows.head.error)
 		return -ENOMEM;
 	*ret = rows;

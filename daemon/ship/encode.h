@@ -35,15 +35,21 @@ struct ship_rows {
 	struct buf stacks, processes, samples, head;
 	uint64_t *stack_ids; /* of those that stacks has; owned */
 	uint32_t nstacks, nsamples;
+	uint64_t count; /* samples that are in the rows */
 };
 
 /*
- * place: of the window. weight: of its samples, in millionths. seen: stacks that are left out, of
- * that day. -ENOMEM.
+ * What of a window is sent: what each of its processes weighs, by its number, in millionths, and
+ * the head; 0: a process that is left out, and a head that counts for nothing in sums of heads.
  */
+struct ship_weights {
+	uint64_t *processes, head;
+};
+
+/* place: of the window. seen: stacks that are left out, of that day. -ENOMEM. */
 int ship_encode(const struct profile *p, const struct ship_host *host,
-		const struct store_place *place, uint64_t weight, const struct seen *seen,
-		struct ship_rows *ret);
+		const struct store_place *place, const struct ship_weights *weights,
+		const struct seen *seen, struct ship_rows *ret);
 void ship_rows_done(struct ship_rows *rows);
 
 /*

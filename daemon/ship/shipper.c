@@ -8,8 +8,7 @@
 
 #include "clickhouse/schema.h"
 #include "ship/cursor.h"
-#include "ship/encode.h"
-#include "ship/plan.h"
+#include "ship/weigh.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -24,6 +23,8 @@
 #define RETRY_MOST_NS (300 * NSEC_PER_SEC)
 /* A window that the store finds too large has half the rows, down to so many. */
 #define ROWS_LEAST 100
+/* How often the store is asked what it has of this host's services. */
+#define ASK_NS (3600 * NSEC_PER_SEC)
 
 struct shipper {
 	const struct config *config;
@@ -56,6 +57,8 @@ struct shipper {
 	bool checked;      /* the store has tables of this form */
 	uint64_t bytes;    /* sent by connections of before */
 	struct seen seen;
+	struct services services; /* where the plan tells them apart */
+	uint64_t ask_ns;          /* when the store is asked of them, CLOCK_MONOTONIC */
 };
 
 static int say(struct shipper *s, int r, const char *sentence)
@@ -141,6 +144,25 @@ static void leave_store(struct shipper *s)
 	seen_forget(&s->seen);
 }
 
+static int know_service(const struct profile_process *p, uint64_t start_ns, uint64_t end_ns,
+			void *ctx)
+{
+	services_know(ctx, p->info.service, p->info.version);
+	return 0;
+}
+
+/* Versions that were there before are no new ones. Where that cannot be read they are. */
+static void know_services(struct shipper *s)
+{
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+
+	if (!ship_tells_services(&s->plan) || !s->place.any ||
+	    store_reader_open(s->config->state_dir, &reader, NULL) < 0)
+		return;
+	store_reader_unit(reader, STORE_UNIT_HOURS);
+	store_each_process(reader, 0, s->place.end_ns, NULL, true, know_service, &s->services);
+}
+
 /* Who the host is, and what was sent. */
 static int begin(struct shipper *s)
 {
@@ -175,6 +197,7 @@ static int begin(struct shipper *s)
 			    folder);
 	else if (r < 0 && r != -ENOENT)
 		return say(s, r, strerror(-r));
+	know_services(s);
 	s->begun = true;
 	pthread_mutex_lock(&s->lock);
 	snprintf(s->facts.host_id, sizeof(s->facts.host_id), "%016" PRIx64, s->host.id);
@@ -219,6 +242,7 @@ static void pass(struct shipper *s, uint64_t *counter)
 	if (s->place.any && s->place.writer == s->next_place.writer &&
 	    s->next_place.id > s->place.id)
 		missed = (uint64_t)(s->next_place.id - s->place.id - 1);
+	services_count(&s->services);
 	s->place = s->next_place;
 	s->rows = (uint32_t)s->config->fleet_rows;
 	pthread_mutex_lock(&s->lock);
@@ -249,7 +273,7 @@ static int send_rows(struct shipper *s, const struct ship_rows *rows,
 	return r;
 }
 
-static void sent(struct shipper *s, const struct ship_rows *rows, uint64_t samples, uint64_t cpu_ns)
+static void sent(struct shipper *s, const struct ship_rows *rows, uint64_t cpu_ns)
 {
 	int r = cursor_write(s->config->fleet_state_dir, &s->next_place);
 
@@ -261,7 +285,7 @@ static void sent(struct shipper *s, const struct ship_rows *rows, uint64_t sampl
 			      "nothing",
 			      s->config->fleet_state_dir);
 	pthread_mutex_lock(&s->lock);
-	s->facts.samples += samples;
+	s->facts.samples += rows->count;
 	s->facts.rows += rows->nsamples;
 	s->facts.cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
 	s->facts.bytes = s->bytes + clickhouse_sent(s->store);
@@ -272,23 +296,75 @@ static void sent(struct shipper *s, const struct ship_rows *rows, uint64_t sampl
 	pass(s, &s->facts.windows);
 }
 
-static int send_window(struct shipper *s, uint64_t weight)
+static uint64_t any_below(uint64_t bound)
 {
-	_cleanup_(ship_rows_done) struct ship_rows rows = {};
-	_cleanup_(profile_freep) struct profile *p = NULL;
-	uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t n = 0;
+
+	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != sizeof(n))
+		n = clock_ns(CLOCK_MONOTONIC);
+	return n % (bound + 1);
+}
+
+/* What the store has of this host's services; where it does not say, what it said last holds. */
+static void ask_of_services(struct shipper *s)
+{
+	_cleanup_buf_ struct buf sql = {}, answer = { .limit = 1u << 20 };
 	struct clickhouse_trouble why = {};
+	_cleanup_free_ char *text = NULL;
+
+	if (clock_ns(CLOCK_MONOTONIC) < s->ask_ns || !s->services.n)
+		return;
+	services_question(&s->services, clickhouse_database(s->store),
+			  clock_ns(CLOCK_REALTIME) / NSEC_PER_SEC, &sql);
+	text = buf_string(&sql);
+	if (!text || clickhouse_ask(s->store, text, &answer, &why) < 0 ||
+	    !services_answer(&s->services, &answer))
+		log_debug("the store does not say what it has of this host's services: %s",
+			  why.sentence);
+	s->ask_ns = clock_ns(CLOCK_MONOTONIC) + ASK_NS / 2 + any_below(ASK_NS);
+}
+
+static void weights_done(struct ship_weights *w)
+{
+	free(w->processes);
+}
+
+/* 1: there is something to send, which *ret has; 0: the window is passed over. */
+static int make_rows(struct shipper *s, struct ship_rows *ret)
+{
+	_cleanup_(weights_done) struct ship_weights weights = {};
+	_cleanup_(profile_freep) struct profile *p = NULL;
 	int r = store_followed(s->reader, &s->next_place, &p);
 
-	if (r == -ENOENT) {
-		pass(s, &s->facts.missed);
-		return 0;
-	}
 	if (r == 0)
 		r = ship_bound(&p, s->rows);
-	if (r == 0) {
-		seen_day(&s->seen, (uint32_t)(p->start_ns / (86400 * NSEC_PER_SEC)));
-		r = ship_encode(p, &s->host, &s->next_place, weight, &s->seen, &rows);
+	if (r < 0)
+		return r;
+	weights.processes = calloc(p->nprocesses + (size_t)1, sizeof(*weights.processes));
+	if (!weights.processes)
+		return -ENOMEM;
+	if (ship_tells_services(&s->plan)) {
+		/* all of them are known before the store is asked */
+		ship_weigh(&s->plan, s->host.id, p, &s->services, &weights);
+		ask_of_services(s);
+	}
+	if (!ship_weigh(&s->plan, s->host.id, p, &s->services, &weights))
+		return 0;
+	seen_day(&s->seen, (uint32_t)(p->start_ns / (86400 * NSEC_PER_SEC)));
+	r = ship_encode(p, &s->host, &s->next_place, &weights, &s->seen, ret);
+	return r < 0 ? r : 1;
+}
+
+static int send_window(struct shipper *s)
+{
+	_cleanup_(ship_rows_done) struct ship_rows rows = {};
+	uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	struct clickhouse_trouble why = {};
+	int r = make_rows(s, &rows);
+
+	if (r == -ENOENT || r == 0) {
+		pass(s, r ? &s->facts.missed : &s->facts.passed_over);
+		return 0;
 	}
 	if (r < 0)
 		return say(s, r, "a window cannot be read from plop.db: see plopctl fsck");
@@ -299,15 +375,13 @@ static int send_window(struct shipper *s, uint64_t weight)
 	}
 	if (r < 0)
 		return trouble(s, r, &why);
-	sent(s, &rows, p->samples_total, cpu_ns);
+	sent(s, &rows, cpu_ns);
 	return 0;
 }
 
 /* One window, if there is one. How long to wait then, or a negative errno. */
 static int64_t step(struct shipper *s)
 {
-	/* what a service has of its own changes no share that is configured */
-	const struct ship_service all = { .name = "", .version = "" };
 	uint64_t look = between(s->config->window_ns / 5, LOOK_NS / 5, LOOK_NS), length;
 	bool later = clock_ns(CLOCK_MONOTONIC) < s->retry_ns;
 	int r = later && !s->begun ? 0 : begin(s);
@@ -317,7 +391,8 @@ static int64_t step(struct shipper *s)
 		r = find_next(s);
 	if (later || r <= 0)
 		return r < 0 && !later ? r : (int64_t)look;
-	if (!ship_plan_takes(&s->plan, s->host.id, s->next.start_ns, &all)) {
+	if (!ship_tells_services(&s->plan) &&
+	    !ship_takes_head(&s->plan, s->host.id, s->next.start_ns)) {
 		pass(s, &s->facts.passed_over);
 		return 0;
 	}
@@ -329,17 +404,8 @@ static int64_t step(struct shipper *s)
 	}
 	r = reach_store(s);
 	if (r == 0)
-		r = send_window(s, ship_plan_weight(&s->plan, &all));
+		r = send_window(s);
 	return r < 0 ? r : (int64_t)(length / CATCH_UP);
-}
-
-static uint64_t any_below(uint64_t bound)
-{
-	uint64_t n = 0;
-
-	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != sizeof(n))
-		n = clock_ns(CLOCK_MONOTONIC);
-	return n % (bound + 1);
 }
 
 /* Says when to try again after a failure, which is told once as long as it is the same. */
@@ -443,9 +509,14 @@ int ship_new(const struct config *c, struct shipper **ret, char **ret_error)
 	s->config = c;
 	s->lock_fd = -EBADF;
 	s->rows = (uint32_t)c->fleet_rows;
-	s->plan = (struct ship_plan){ .share = (uint32_t)c->fleet_share,
-				      .share_least = (uint32_t)c->fleet_share,
-				      .by_host = c->fleet_share_of == CONFIG_HOSTS };
+	s->plan = (struct ship_plan){
+		.share = (uint32_t)c->fleet_share,
+		.share_least = (uint32_t)MIN(c->fleet_share_least, c->fleet_share),
+		.target = c->fleet_target,
+		.by_host = c->fleet_share_of == CONFIG_HOSTS,
+		.deploy_windows = (uint32_t)c->fleet_deploy_windows,
+		.deploy_hosts = c->fleet_deploy_windows ? (uint32_t)c->fleet_deploy_hosts : 0,
+	};
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -479,6 +550,7 @@ void ship_free(struct shipper *s)
 	if (s->running)
 		pthread_join(s->thread, NULL);
 	leave_store(s);
+	services_done(&s->services);
 	store_reader_close(s->reader);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);

@@ -10,6 +10,7 @@ import os
 import random
 import sqlite3
 import subprocess
+import sys
 import time
 
 import pytest
@@ -97,10 +98,12 @@ class Shipping(host.Gateway):
 
 
 @contextlib.contextmanager
-def busy(services):
+def busy(services, version=""):
     """Pythons of these services."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(host.Workload(os.sys.executable, code=BUSY, env=dict(os.environ, PLOP_SERVICE=each))) for each in services]
+        for each in services:
+            stack.enter_context(host.Workload(sys.executable, code=BUSY, env=dict(os.environ, PLOP_SERVICE=each, PLOP_VERSION=version)))
+        yield
 
 
 def in_file(plopd):
@@ -237,6 +240,30 @@ def test_a_share_of_the_windows(root, node, folder):
         assert facts["windows"] + facts["passed_over"] == in_file(plopd)[0], facts
         assert node.ask("SELECT DISTINCT weight FROM share.samples") in ("2000000\n", "")
         assert node.ask("SELECT DISTINCT region FROM share.windows") in ("eu\\'1\n", "")
+
+
+def test_first_windows_of_a_version(root, node, folder):
+    """They are there, all of them, though hardly a window is shipped otherwise."""
+    with host.Plopd(*PLOPD) as plopd:
+        gateway = Shipping(plopd, folder, node, "deploys", share="0.000001", share_least="0.000001", deploy_windows=3)
+        gateway.init()
+        with gateway, busy(["shop-%d" % os.getpid()], version="7"):
+            windows(plopd, 8)
+            assert plopd.stop() == 0
+            gateway.all_there()
+        first = node.ask("SELECT uniqExact(window), min(weight), max(weight) FROM deploys.samples WHERE service = 'shop-%d'" % os.getpid())
+        assert first == "3\t1000000\t1000000\n"
+        assert node.ask("SELECT DISTINCT weight FROM deploys.windows") == "0\n"
+        # a gateway that begins again knows which versions are no new ones
+        gateway.end(kill=True)
+        with plopd, busy(["shop-%d" % os.getpid()], version="7"):
+            plopd.start()
+            with gateway:
+                before = in_file(plopd)[0]
+                windows(plopd, before + 3)
+                assert plopd.stop() == 0
+                gateway.all_there()
+        assert node.ask("SELECT uniqExact(window) FROM deploys.samples WHERE service = 'shop-%d'" % os.getpid()) == "3\n"
 
 
 def test_no_store(root, folder):

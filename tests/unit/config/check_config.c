@@ -211,6 +211,7 @@ START_TEST(what_is_shipped_has_a_form)
 		    { "share", "1.1", -EINVAL },
 		    { "share", "ten", -EINVAL },
 		    { "share", "10%", -EINVAL },
+		    { "share_least", "0.0000001", -EINVAL },
 		    { "share_of", "hosts", 0 },
 		    { "share_of", "days", -EINVAL },
 		    { "password_file", "", 0 },
@@ -282,7 +283,7 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 27);
+	ck_assert_uint_eq(n, 31);
 }
 END_TEST
 

@@ -13,7 +13,13 @@ static const struct seen nothing;
 
 static void encode(const struct profile *p, const struct seen *seen, struct ship_rows *ret)
 {
-	ck_assert_int_eq(ship_encode(p, &host, &place, 2500000, seen, ret), 0);
+	uint64_t of[64] = {};
+	const struct ship_weights weights = { .processes = of, .head = 2500000 };
+
+	ck_assert_uint_le(p->nprocesses, ARRAY_SIZE(of));
+	for (uint32_t i = 0; i < p->nprocesses; i++)
+		of[i] = 2500000;
+	ck_assert_int_eq(ship_encode(p, &host, &place, &weights, seen, ret), 0);
 }
 
 static void skip_string(struct rows_reader *r, const char *expected)
@@ -207,6 +213,23 @@ START_TEST(processes_alike_are_added_up)
 }
 END_TEST
 
+/* As where another share is for each service. */
+START_TEST(a_process_without_weight_is_left_out)
+{
+	_cleanup_(profile_freep) struct profile *p = known_profile();
+	_cleanup_(ship_rows_done) struct ship_rows rows = {};
+	uint64_t of[] = { 0, 2500000 };
+	const struct ship_weights weights = { .processes = of };
+
+	ck_assert_uint_eq(p->nprocesses, ARRAY_SIZE(of));
+	p->start_ns = START;
+	ck_assert_int_eq(ship_encode(p, &host, &place, &weights, &nothing, &rows), 0);
+	ck_assert_uint_eq(rows.count, p->processes[1].samples);
+	ck_assert_uint_eq(read_processes(&rows.processes, processes), 1);
+	ck_assert_uint_eq(read_samples(&rows.samples, samples), rows.nsamples);
+}
+END_TEST
+
 START_TEST(stacks_that_are_there_are_left_out)
 {
 	_cleanup_(profile_freep) struct profile *p = known_profile();
@@ -260,4 +283,5 @@ END_TEST
 
 CHECK_MAIN("ship/encode", sums_are_those_of_the_window, hostile_names_are_bytes,
 	   the_same_window_is_the_same_rows, processes_alike_are_added_up,
-	   stacks_that_are_there_are_left_out, a_bound_cuts_rows_and_no_sum);
+	   a_process_without_weight_is_left_out, stacks_that_are_there_are_left_out,
+	   a_bound_cuts_rows_and_no_sum);
