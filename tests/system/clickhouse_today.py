@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 clickhouse_today.py PORT FOLDER USER PASSWORD: today's ClickHouse, which is in PyPI's chdb-core as a library, as a server of its HTTP
-interface: a query in the address or the body, rows behind an INSERT, gzip, the codes and states of its errors. One thread.
+interface: a query in the address or the body, rows behind an INSERT, gzip, the codes and states of its errors. One query at a time.
 """
 import gzip
 import http.server
 import os
 import re
 import sys
+import threading
 import urllib.parse
 
 from chdb import session
@@ -22,6 +23,7 @@ INSERT = re.compile(r"\s*INSERT\s+INTO\s+([\w.]+)\s*(?:\(([^)]*)\))?\s*FORMAT\s+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     store = folder = user = password = None
+    lock = threading.Lock()
 
     def insert(self, table, columns, form, body):
         """A query of the library is text: rows go by a file, of which it is said what the table says of its columns."""
@@ -36,9 +38,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.store.query("INSERT INTO %s (%s) SELECT %s FROM file('%s', '%s', '%s')" % (table, some, some, path, form, structure))
         return b""
 
-    def answer(self):
+    def answer(self, body):
         asked = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query, keep_blank_values=True)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         if (self.headers.get("X-ClickHouse-User"), self.headers.get("X-ClickHouse-Key") or "") != (self.user, self.password):
@@ -54,8 +55,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.store.query(sql, "TabSeparated").bytes()
 
     def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
-            state, said = 200, self.answer()
+            with self.lock:
+                state, said = 200, self.answer(body)
         except PermissionError as e:
             state, said = 403, str(e).encode()
         except Exception as e:  # what the library raises for a query, and what the query is not
@@ -78,7 +81,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def main():
     port, Handler.folder, Handler.user, Handler.password = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
     Handler.store = session.Session(os.path.join(Handler.folder, "data"))
-    http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 
 
 if __name__ == "__main__":

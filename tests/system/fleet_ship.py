@@ -25,10 +25,10 @@ SERVICES = ["shop", "it's; DROP TABLE samples --\"`\\", "a\nb\tc", "long" * 1000
 BUSY = "import time\nprint('READY', flush=True)\ndef outer(n):\n    return sum(i * i for i in range(n))\nwhile True:\n    outer(2000)\n    time.sleep(0.001)\n"
 
 
-@pytest.fixture(scope="module")
-def node():
-    with clickhouse.nodes() as running:
-        yield running[0]
+@pytest.fixture(scope="module", params=clickhouse.VERSIONS)
+def node(request):
+    with clickhouse.store(request.param) as running:
+        yield running
 
 
 class Shipping(host.Gateway):
