@@ -18,6 +18,12 @@
  */
 int process_id_parse(const char *text, pid_t *ret, char why[SELECTOR_WHY_MAX]);
 
+/*
+ * From now on host and region are keys of this program as well: what it answers is of many hosts,
+ * and its source chooses by them. No process of a profile has either.
+ */
+void selectors_over_hosts(void);
+
 /* KEY, one of selector_keys(), or another word that may stand in its place. */
 struct selector_words {
 	const char *const *names;

@@ -11,6 +11,7 @@
 enum kind {
 	KIND_PID,
 	KIND_TEXT, /* exactly */
+	KIND_HOST, /* ... of the host; no process has it */
 	KIND_PATH, /* exactly, or what lies below */
 	KIND_THREAD,
 	KIND_THREAD_NAME,
@@ -43,12 +44,24 @@ static const struct key {
 	{ "thread_name", KIND_THREAD_NAME, 0 },
 	{ "state", KIND_STATE, 0 },
 	{ "gil", KIND_GIL, 0 },
+	{ "host", KIND_HOST, 0 },
+	{ "region", KIND_HOST, 0 },
 };
+
+static bool over_hosts; /* selectors_over_hosts() */
+
+void selectors_over_hosts(void)
+{
+	over_hosts = true;
+}
+
+#define KEYS                                                                               \
+	"pid, comm, exe, cgroup, unit, container, service, version, thread, thread_name, " \
+	"state, gil, label.NAME"
 
 const char *selector_keys(void)
 {
-	return "pid, comm, exe, cgroup, unit, container, service, version, thread, thread_name, "
-	       "state, gil, label.NAME";
+	return over_hosts ? KEYS ", host, region" : KEYS;
 }
 
 #define LABEL "label."
@@ -79,7 +92,7 @@ static const struct key *key_find(const char *name, size_t size)
 		return label_name_valid(name, size) ? &label_key : NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strlen(keys[i].name) == size && memcmp(keys[i].name, name, size) == 0)
-			return &keys[i];
+			return keys[i].kind != KIND_HOST || over_hosts ? &keys[i] : NULL;
 	return NULL;
 }
 
@@ -190,6 +203,8 @@ static bool item_match(const struct key *k, const char *value, const struct subj
 		return streq(sample_gil(s->state), value);
 	case KIND_LABEL:
 		return streq(s->label, value);
+	case KIND_HOST:
+		return false;
 	case KIND_TEXT:
 	case KIND_PATH:
 		break;
@@ -219,6 +234,8 @@ const char *selector_value_of(const char *key, const struct profile *p,
 		return sample_gil(s->state);
 	case KIND_LABEL:
 		return labels_get(&p->labels, key + strlen(LABEL));
+	case KIND_HOST:
+		return "";
 	case KIND_TEXT:
 	case KIND_PATH:
 		break;

@@ -201,7 +201,11 @@ int query_set_label(struct query *q, const char *key, struct refusal *ret_why)
 	if (!selector_key_known(key) || !selector_is_of_process(key)) {
 		refusal_say(
 			ret_why, 404,
-			"there are pid, comm, exe, cgroup, unit, container, service and version",
+			selector_key_known("host") ?
+				"there are pid, comm, exe, cgroup, unit, container, service, "
+				"version, host and region" :
+				"there are pid, comm, exe, cgroup, unit, container, service and "
+				"version",
 			"%.64s is not a label of processes", key);
 		return -EINVAL;
 	}

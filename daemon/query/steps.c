@@ -220,13 +220,14 @@ static int find_row(struct step_rows *rows, const struct profile_process *p, boo
 int steps_add_process(struct steps *s, const struct profile_process *p, uint64_t start_ns)
 {
 	struct step_rows *const all[] = { &s->services, &s->processes };
+	size_t n = p->info.pid ? ARRAY_SIZE(all) : 1;
 	uint32_t at;
 	int r = p->samples ? find_step(s, start_ns, &at) : 0;
 
 	if (!p->samples || r < 0)
 		return r;
 	s->list[at].seen += p->samples;
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(all); i++) {
+	for (size_t i = 0; r == 0 && i < n; i++) {
 		struct step_row *row;
 
 		r = find_row(all[i], p, all[i] == &s->processes, &row);

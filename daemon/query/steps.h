@@ -65,7 +65,10 @@ struct steps *steps_new(uint64_t step_ns);
 void steps_free(struct steps *s);
 /* One more window, or roll-up; the oldest first. -E2BIG: these are more than STEPS_MOST steps. */
 int steps_add_head(struct steps *s, const struct head *h);
-/* What a process had in one that begins then. -E2BIG; -ENOMEM. */
+/*
+ * What a process had in one that begins then; pid 0: of several hosts, it counts for its service
+ * alone. -E2BIG; -ENOMEM.
+ */
 int steps_add_process(struct steps *s, const struct profile_process *p, uint64_t start_ns);
 /*
  * The members of the answer. owned: for somebody who may know of the processes alone that were

@@ -13,24 +13,18 @@ void values_done(struct values *v)
 	*v = (struct values){};
 }
 
-int values_add(struct values *v, const struct profile_process *p)
+int values_add_text(struct values *v, const char *text, uint64_t samples)
 {
-	/* keys of a process look at nothing else of a profile */
-	struct profile_process one = *p;
-	const struct profile of = { .processes = &one, .nprocesses = 1 };
-	const struct profile_sample sample = {};
-	char number[16];
-	const char *text = selector_value_of(v->key, &of, &sample, number);
 	uint32_t hash = index_hash_bytes(text, strlen(text)), i;
 	void *array = v->items;
 	char *copy;
 	int r;
 
-	if (!p->samples)
+	if (!samples)
 		return 0;
 	for (uint32_t at = index_start(&v->index, hash); index_next(&v->index, hash, &at, &i);) {
 		if (streq(v->items[i].text, text)) {
-			v->items[i].samples += p->samples;
+			v->items[i].samples += samples;
 			return 0;
 		}
 	}
@@ -46,8 +40,19 @@ int values_add(struct values *v, const struct profile_process *p)
 	if (!copy)
 		return -ENOMEM;
 	index_add(&v->index, hash, v->n);
-	v->items[v->n++] = (struct value){ copy, p->samples };
+	v->items[v->n++] = (struct value){ copy, samples };
 	return 0;
+}
+
+int values_add(struct values *v, const struct profile_process *p)
+{
+	/* keys of a process look at nothing else of a profile */
+	struct profile_process one = *p;
+	const struct profile of = { .processes = &one, .nprocesses = 1 };
+	const struct profile_sample sample = {};
+	char number[16];
+
+	return values_add_text(v, selector_value_of(v->key, &of, &sample, number), p->samples);
 }
 
 static int by_samples(const void *pa, const void *pb)

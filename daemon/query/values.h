@@ -21,7 +21,9 @@ struct values {
 #define VALUES_TOLD 1000
 
 void values_done(struct values *v);
-/* Adds what a process did. -E2BIG: more than VALUES_MOST; -ENOMEM. */
+/* Adds samples of a value. -E2BIG: more than VALUES_MOST; -ENOMEM. */
+int values_add_text(struct values *v, const char *text, uint64_t samples);
+/* Adds what a process did. The same errors. */
 int values_add(struct values *v, const struct profile_process *p);
 /* The members of the answer: those with most samples first. */
 void values_put(struct values *v, struct json_writer *w);
