@@ -16,11 +16,13 @@
  */
 
 struct options {
-	char *config_file, *listen, *socket, *state_dir; /* argv's */
+	char *config_file, *listen, *socket, *state_dir, *store; /* argv's */
 	bool verbose, init_store;
 };
 
-#define KEY_INIT_STORE 256 /* has no letter */
+/* These have no letter. */
+#define KEY_INIT_STORE 256
+#define KEY_STORE      257
 
 static error_t on_option(int key, char *value, struct argp_state *state)
 {
@@ -42,6 +44,9 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	case 'v':
 		o->verbose = true;
 		return 0;
+	case KEY_STORE:
+		o->store = value;
+		return 0;
 	case KEY_INIT_STORE:
 		o->init_store = true;
 		return 0;
@@ -61,6 +66,7 @@ static int load_config(const struct options *o, struct config **ret)
 		{ "gateway", "listen", o->listen },
 		{ "plopd", "socket", o->socket },
 		{ "plopd", "state_dir", o->state_dir },
+		{ "fleet", "store", o->store },
 	};
 	_cleanup_(config_freep) struct config *c = NULL;
 	_cleanup_free_ char *error = NULL;
@@ -132,7 +138,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 
-static int serve(const struct config *config)
+static int serve(const struct config *config, bool of_fleet)
 {
 	_cleanup_(sd_event_unrefp) sd_event *loop = NULL;
 	_cleanup_(gateway_freep) struct gateway *g = NULL;
@@ -161,7 +167,7 @@ static int serve(const struct config *config)
 	if (r >= 0)
 		r = sd_event_set_watchdog(loop, true);
 	if (r >= 0)
-		r = gateway_new(loop, config, &address, fd, &g);
+		r = gateway_new(loop, config, &address, fd, of_fleet, &g);
 	if (r < 0)
 		return log_error_r(r, "cannot start");
 	TAKE_FD(fd); /* the server's */
@@ -210,6 +216,8 @@ int main(int argc, char *argv[])
 		{ "listen", 'L', "ADDR:PORT", 0, "Where to listen, default 127.0.0.1:7567", 0 },
 		{ "socket", 'S', "PATH", 0, "plopd's socket, default /run/plop/plopd.sock", 0 },
 		{ "state-dir", 'D', "DIR", 0, "Directory of plop.db, default /var/lib/plop", 0 },
+		{ "store", KEY_STORE, "clickhouse=URL", 0,
+		  "Serve what all hosts have shipped to this store, in place of this host's", 0 },
 		{ "init-store", KEY_INIT_STORE, NULL, 0,
 		  "Make plop's tables in the store of [fleet], and end", 0 },
 		{ "verbose", 'v', NULL, 0, "Log in detail", 1 },
@@ -239,7 +247,7 @@ int main(int argc, char *argv[])
 	}
 	r = load_config(&o, &config);
 	if (r >= 0)
-		r = o.init_store ? init_store(config) : serve(config);
+		r = o.init_store ? init_store(config) : serve(config, o.store);
 	http_end();
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -121,7 +121,19 @@ static int start_shipping(struct gateway *g)
 	return r;
 }
 
-static int set_up(struct gateway *g, int listen_fd)
+/* What is of this host, and of its plopd. */
+static int follow_plopd(struct gateway *g)
+{
+	int r = notify_new(g->loop, g->config, g->upstream, &g->notify);
+
+	if (r >= 0)
+		r = start_shipping(g);
+	return r < 0 ? r :
+		       sd_event_add_time(g->loop, &g->heartbeat, CLOCK_MONOTONIC, 0,
+					 100 * USEC_PER_MSEC, on_heartbeat, g);
+}
+
+static int set_up(struct gateway *g, int listen_fd, bool of_fleet)
 {
 	struct api_options options = { .ctx = g,
 				       .authorize = gateway_authorize,
@@ -141,24 +153,17 @@ static int set_up(struct gateway *g, int listen_fd)
 	r = upstream_new(g->loop, g->config->socket, &g->upstream);
 	if (r < 0)
 		return r;
-	r = notify_new(g->loop, g->config, g->upstream, &g->notify);
-	if (r < 0)
-		return r;
-	r = start_shipping(g);
-	if (r < 0)
-		return r;
 	r = worker_new(g->loop, "plop-offline", QUESTIONS_MAX, &g->worker);
 	if (r < 0)
 		return r;
-	r = sd_event_add_time(g->loop, &g->heartbeat, CLOCK_MONOTONIC, 0, 100 * USEC_PER_MSEC,
-			      on_heartbeat, g);
+	r = of_fleet ? gateway_hosts_new(g) : follow_plopd(g);
 	if (r < 0)
 		return r;
 	return api_server_new(g->loop, listen_fd, &options, &g->server);
 }
 
 int gateway_new(sd_event *loop, const struct config *config, const struct parsed_address *listen,
-		int listen_fd, struct gateway **ret)
+		int listen_fd, bool of_fleet, struct gateway **ret)
 {
 	_cleanup_(gateway_freep) struct gateway *g = calloc(1, sizeof(*g));
 	int r;
@@ -168,7 +173,7 @@ int gateway_new(sd_event *loop, const struct config *config, const struct parsed
 	g->loop = sd_event_ref(loop);
 	g->config = config;
 	g->listen = *listen;
-	r = set_up(g, listen_fd);
+	r = set_up(g, listen_fd, of_fleet);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(g);
@@ -182,6 +187,7 @@ void gateway_free(struct gateway *g)
 	/* The server first: it tells everything that waits that its client is gone. */
 	api_server_free(g->server);
 	worker_free(g->worker);
+	fleet_free(g->fleet);
 	ship_free(g->ship);
 	notify_free(g->notify);
 	upstream_free(g->upstream);

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "config/config.h"
+#include "fleet/source.h"
 #include "gateway/check.h"
 #include "gateway/notify.h"
 #include "gateway/session.h"
@@ -25,6 +26,7 @@ struct gateway {
 	char own_name[256]; /* of this host, for check_host() */
 	char url[320];      /* "http://127.0.0.1:7567" */
 	struct upstream *upstream;
+	struct fleet *fleet;   /* of all hosts; NULL: of this one, and it asks plopd */
 	struct notify *notify; /* NULL: nobody is to be told */
 	struct shipper *ship;  /* NULL: there is no store of a fleet */
 	struct worker *worker;
@@ -43,11 +45,11 @@ struct gateway {
 };
 
 /*
- * listen_fd: a listening socket (taken over). listen: what it is bound to, for the URL and the Host
- * header.
+ * of_fleet: it answers from the fleet's store, and asks no plopd. listen_fd: a listening socket
+ * (taken over). listen: what it is bound to, for the URL and the Host header.
  */
 int gateway_new(sd_event *loop, const struct config *config, const struct parsed_address *listen,
-		int listen_fd, struct gateway **ret);
+		int listen_fd, bool of_fleet, struct gateway **ret);
 void gateway_free(struct gateway *g);
 DEFINE_FREEP(struct gateway, gateway_free)
 
@@ -77,5 +79,10 @@ void gateway_proxy_end(struct gateway *g, uint64_t session);
 void gateway_logout(const struct api_request *q, void *ctx);
 /* GET /v1/fleet: what was shipped, and what was not. */
 void gateway_fleet(const struct api_request *q, void *ctx);
+/* What a request asks a source, enum question_about; -ENOENT: nothing. */
+int gateway_about(const struct api_request *q);
+/* The store of all hosts, of g->config, in the place of plopd. It has complained. */
+int gateway_hosts_new(struct gateway *g);
+void gateway_hosts(const struct gateway *g, const struct api_request *q);
 /* Without plopd; r: why it cannot be asked. */
 void gateway_offline(const struct gateway *g, const struct api_request *q, int r);

@@ -67,7 +67,7 @@ static void offline_done(struct question *k)
 
 #define RECORDINGS "/v1/recordings/"
 
-static int about(const struct api_request *q)
+int gateway_about(const struct api_request *q)
 {
 	if (!streq(q->method, "GET"))
 		return -ENOENT;
@@ -98,7 +98,7 @@ void gateway_offline(const struct gateway *g, const struct api_request *q, int r
 {
 	_cleanup_query_ struct query query = {}, new_query = {};
 	struct offline_question *o;
-	int what = about(q);
+	int what = gateway_about(q);
 
 	if (what < 0) {
 		api_reply_error(q->call, 503, "on the host: systemctl status plopd",

@@ -207,6 +207,10 @@ void gateway_proxy(const struct api_request *q, void *ctx)
 	struct proxied *p;
 	int r = -ENOMEM;
 
+	if (g->fleet) {
+		gateway_hosts(g, q);
+		return;
+	}
 	/*
 	 * It would get answers about its own user's processes, and take them for all that there
 	 * are.

@@ -268,6 +268,17 @@ def names_seeds(which, version):
         yield "names", struct.pack("<BBBHHHQ", which, version, wrap, 0, 0x200, 0x200, IDENT) + script + memory
 
 
+FLEET_ROWS = bytes.fromhex(
+    "046d61696c01320000000000000000000001000000000000000100db04c2030000002d27293b2044524f50205441424c452073616d706c"
+    "65733b202d2d205c27202220e280ae203c2f7363726970743e01310000000000000000000001000000000000000180173bc003000000")
+FLEET_STACK = bytes.fromhex(
+    "010000000000000003083c6d6f64756c653e0668616e646c650466617374030b2f7372762f6170702e70790b2f7372762f6170702e7079"
+    "0b2f7372762f6170702e707903090000000500000002000000030100000004000000020000000300000003000000")
+FLEET_PROCESS = bytes.fromhex(
+    "0100000000000000650000000000000000001640e803000006332e31332e3007707974686f6e33102f7573722f62696e2f707974686f6e"
+    "33066170702e7079042f612f620b6170702e7365727669636500")
+
+
 def seeds():
     yield from hostile_seeds()
     yield "linetable", struct.pack("<BBii", 0, 200, 1, 6) + bytes([0, 1, 6, 1, 44, 5, 255, 0, 45, 127])
@@ -300,6 +311,10 @@ def seeds():
     yield "query", b"/v1/profile?from=1795359000.5&to=1795359300&format=pprof&pid=1&comm=a%20b&cgroup=/x&seconds=30"
     yield "query", b"GET /v1/recordings/r1?format=json HTTP/1.1\r\nHost: localhost:7567\r\nAccept: */*\r\n\r\n"
     yield "query", b"POST /v1/recordings HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n{}"
+    # What ClickHouse 18.16.1 answered: rows, a stack, a process.
+    yield "fleet", b"\0" + FLEET_ROWS
+    yield "fleet", b"\1" + FLEET_STACK
+    yield "fleet", b"\2" + FLEET_PROCESS
     yield "query", b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n5\r\nhello\r\n0\r\nT: x\r\n\r\n"
 
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "fleet/decode.h"
+#include "fleet/source.h"
+#include "fleet/sql.h"
+
+/* Private to the room: one question while it is read. */
+struct fleet_read {
+	struct clickhouse *clickhouse;
+	const char *db;
+	struct fleet_source *source;
+	struct question *question;
+};
+
+/* Bytes that the store may answer at once. */
+#define FLEET_ANSWER (24u << 20)
+
+/*
+ * Asks the store, and empties both: the answer is in RowBinary. Errors as of clickhouse_ask(), and
+ * the source's trouble says why.
+ */
+int fleet_ask(struct fleet_read *f, struct buf *sql, struct buf *answer);
+
+/* What windows add up to, over all hosts: a step, or all of a time. */
+struct fleet_head {
+	uint32_t begin;
+	struct head head;
+};
+struct fleet_heads {
+	struct fleet_head *items; /* owned */
+	uint32_t n, room;
+};
+int fleet_heads_read(struct fleet_read *f, const struct query *q, uint32_t step_s,
+		     struct fleet_heads *ret);
+void fleet_heads_done(struct fleet_heads *h);
+
+/* The stacks with those ids, by their place: FLEET_UNKNOWN where the store has none. */
+int fleet_stacks_read(struct fleet_read *f, const struct query *q, const struct fleet_ids *ids,
+		      struct dict *d, uint32_t *numbers);
+
+/* What is of no process is of one that has its service and version alone. -ENOMEM. */
+int fleet_add_service(struct profile *p, const char *service, const char *version, uint32_t *ret);
+
+/* Fill in what the question is about. */
+int fleet_read_profile(struct fleet_read *f);
+int fleet_read_side(struct fleet_read *f, int side);
+int fleet_read_windows(struct fleet_read *f);
+int fleet_read_steps(struct fleet_read *f);
+int fleet_read_labels(struct fleet_read *f);
+int fleet_read_deploys(struct fleet_read *f);
+int fleet_read_series(struct fleet_read *f);
+int fleet_read_facts(struct fleet_read *f);

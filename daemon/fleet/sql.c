@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fleet/sql.h"
+
+#include <inttypes.h>
+
+#include "clickhouse/literal.h"
+#include "util/parse.h"
+
+/* How a key's values are compared with a column. */
+enum form {
+	FORM_TEXT,
+	FORM_PATH, /* or what lies below */
+	FORM_NUMBER,
+	FORM_STATE,
+	FORM_GIL,
+};
+
+/* The keys of selectors that the store knows. */
+static const struct key {
+	const char *name;
+	enum form form;
+	bool of_process; /* only the table of processes has it */
+	bool of_window;  /* the table of windows has it as well */
+} keys[] = {
+	{ "service", FORM_TEXT, false, false }, { "version", FORM_TEXT, false, false },
+	{ "host", FORM_TEXT, false, true },     { "region", FORM_TEXT, false, true },
+	{ "state", FORM_STATE, false, false },  { "gil", FORM_GIL, false, false },
+	{ "pid", FORM_NUMBER, true, false },    { "comm", FORM_TEXT, true, false },
+	{ "exe", FORM_PATH, true, false },      { "cgroup", FORM_PATH, true, false },
+	{ "unit", FORM_TEXT, true, false },     { "container", FORM_TEXT, true, false },
+};
+
+static const struct key *key_find(const char *name, size_t size)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (strlen(keys[i].name) == size && memcmp(keys[i].name, name, size) == 0)
+			return &keys[i];
+	return NULL;
+}
+
+/* The next of "KEY,KEY"; NULL: there is none, or it is not known. */
+static const struct key *next_group(const char **at, bool *ret_end)
+{
+	size_t n = strcspn(*at, ",");
+	const struct key *k = key_find(*at, n);
+
+	*ret_end = !(*at)[n];
+	*at += n + !*ret_end;
+	return k;
+}
+
+int fleet_sql_check(const struct query *q, const char **ret_why)
+{
+	const char *at = q->group_by;
+	bool known = true, end = !at;
+
+	for (size_t i = 0; i < q->selectors.n && known; i++)
+		known = key_find(q->selectors.items[i].key, strlen(q->selectors.items[i].key));
+	while (known && !end)
+		known = next_group(&at, &end);
+	if (!known)
+		*ret_why = "the store of a fleet has no threads and no labels of recordings";
+	else if (q->recording)
+		*ret_why = "the store of a fleet has no recordings";
+	else
+		return 0;
+	return -EINVAL;
+}
+
+static bool groups_by(const struct query *q, const char *name)
+{
+	const char *at = q->group_by;
+	bool end = !at;
+
+	while (!end) {
+		const struct key *k = next_group(&at, &end);
+
+		if (k && streq(k->name, name))
+			return true;
+	}
+	return false;
+}
+
+bool fleet_sql_of_processes(const struct query *q)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (!keys[i].of_process)
+			continue;
+		if (groups_by(q, keys[i].name))
+			return true;
+		for (size_t j = 0; j < q->selectors.n; j++)
+			if (streq(q->selectors.items[j].key, keys[i].name))
+				return true;
+	}
+	return false;
+}
+
+/* The time of a query, as the store has it: windows that begin in (after, before). */
+struct span {
+	uint32_t after, before, first_day, last_day;
+};
+
+static uint32_t clamp(uint64_t v)
+{
+	return (uint32_t)MIN(v, (uint64_t)UINT32_MAX);
+}
+
+static struct span span_of(const struct query *q)
+{
+	uint64_t from = q->from_ns / NSEC_PER_SEC;
+	uint64_t to = q->to_ns / NSEC_PER_SEC + (q->to_ns % NSEC_PER_SEC != 0);
+	struct span s = { .after = clamp(from > FLEET_WINDOW_S ? from - FLEET_WINDOW_S : 0),
+			  .before = clamp(to) };
+
+	s.first_day = s.after / 86400;
+	s.last_day = s.before / 86400;
+	return s;
+}
+
+static void put_days(struct buf *b, const struct query *q)
+{
+	struct span s = span_of(q);
+
+	buf_printf(b, "day >= toDate(%" PRIu32 ") AND day <= toDate(%" PRIu32 ")", s.first_day,
+		   s.last_day);
+}
+
+static void put_state(struct buf *b, const struct key *k, const char *value)
+{
+	const char *comma = "";
+
+	buf_puts(b, "state IN (");
+	for (uint32_t i = 0; i < SAMPLE_STATES; i++) {
+		if (!streq(value, k->form == FORM_STATE ? sample_doing(i) : sample_gil(i)))
+			continue;
+		buf_printf(b, "%s%" PRIu32, comma, i);
+		comma = ", ";
+	}
+	/* no state has that number */
+	buf_puts(b, *comma ? ")" : "255)");
+}
+
+static void put_item(struct buf *b, const struct key *k, const char *value)
+{
+	_cleanup_free_ char *below = NULL;
+	size_t size = strlen(value);
+	uint64_t number = 0;
+
+	switch (k->form) {
+	case FORM_STATE:
+	case FORM_GIL:
+		put_state(b, k, value);
+		return;
+	case FORM_NUMBER:
+		(void)parse_u64(value, 0, UINT32_MAX, &number);
+		buf_printf(b, "%s = %" PRIu64, k->name, number);
+		return;
+	case FORM_TEXT:
+	case FORM_PATH:
+		break;
+	}
+	buf_printf(b, "%s = ", k->name);
+	clickhouse_literal(b, value);
+	if (k->form == FORM_TEXT || !size)
+		return;
+	while (size && value[size - 1] == '/')
+		size--;
+	if (asprintf(&below, "%.*s/", (int)size, value) < 0) {
+		below = NULL;
+		b->error = -ENOMEM;
+		return;
+	}
+	buf_printf(b, " OR startsWith(toString(%s), ", k->name);
+	clickhouse_literal(b, below);
+	buf_putc(b, ')');
+}
+
+/* " AND (key = ... OR key = ...)", where the query chooses by it. */
+static void put_key(struct buf *b, const struct query *q, const struct key *k)
+{
+	const char *between = " AND (";
+
+	for (size_t i = 0; i < q->selectors.n; i++) {
+		if (!streq(q->selectors.items[i].key, k->name))
+			continue;
+		buf_puts(b, between);
+		put_item(b, k, q->selectors.items[i].value);
+		between = " OR ";
+	}
+	if (between[1] == 'O')
+		buf_putc(b, ')');
+}
+
+static bool chooses_processes(const struct query *q)
+{
+	for (size_t i = 0; i < q->selectors.n; i++) {
+		const char *name = q->selectors.items[i].key;
+		const struct key *k = key_find(name, strlen(name));
+
+		if (k && k->of_process)
+			return true;
+	}
+	return false;
+}
+
+static void put_time(struct buf *b, const struct query *q)
+{
+	struct span s = span_of(q);
+
+	buf_printf(b, "start > toDateTime(%" PRIu32 ") AND start < toDateTime(%" PRIu32 ")",
+		   s.after, s.before);
+}
+
+/* FROM and WHERE of samples. */
+static void from_samples(struct buf *b, const char *db, const struct query *q)
+{
+	buf_printf(b, " FROM %s.samples FINAL WHERE ", db);
+	put_time(b, q);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!keys[i].of_process)
+			put_key(b, q, &keys[i]);
+	if (!chooses_processes(q))
+		return;
+	buf_printf(b, " AND process_id GLOBAL IN (SELECT process_id FROM %s.processes WHERE ", db);
+	put_days(b, q);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys[i].of_process)
+			put_key(b, q, &keys[i]);
+	buf_putc(b, ')');
+}
+
+/* ... of windows: what they say of their host is of all its processes. */
+static void where_windows(struct buf *b, const struct query *q)
+{
+	buf_puts(b, " WHERE ");
+	put_days(b, q);
+	buf_puts(b, " AND ");
+	put_time(b, q);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys[i].of_window)
+			put_key(b, q, &keys[i]);
+}
+
+#define SUM "sum(samples * weight)"
+
+/* What rows of stacks are grouped by; those that are not are constants. */
+static void put_groups(struct buf *b, const struct query *q, bool stacks, bool grouping)
+{
+	const struct {
+		const char *name, *none;
+		bool there;
+	} columns[] = {
+		{ "service", NULL, true },
+		{ "version", NULL, true },
+		{ "host", "''", stacks && (fleet_sql_of_processes(q) || groups_by(q, "host")) },
+		{ "region", "''", stacks && (fleet_sql_of_processes(q) || groups_by(q, "region")) },
+		{ "process_id", "toUInt64(0)", stacks && fleet_sql_of_processes(q) },
+		{ "stack_id", "toUInt64(0)", stacks },
+		{ "state", "toUInt8(0)", stacks },
+	};
+	const char *comma = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+		if (!columns[i].there && grouping)
+			continue;
+		buf_printf(b, "%s%s", comma, columns[i].there ? columns[i].name : columns[i].none);
+		comma = ", ";
+	}
+}
+
+static void put_rows(struct buf *b, const char *db, const struct query *q, bool stacks)
+{
+	buf_puts(b, "SELECT ");
+	put_groups(b, q, stacks, false);
+	buf_puts(b, ", " SUM " AS w");
+	from_samples(b, db, q);
+	buf_puts(b, " GROUP BY ");
+	put_groups(b, q, stacks, true);
+	buf_puts(b, " ORDER BY w DESC, service, version");
+	if (stacks)
+		buf_printf(b, ", stack_id LIMIT %d", FLEET_ROWS);
+}
+
+void fleet_sql_stacks_of(struct buf *b, const char *db, const struct query *q)
+{
+	put_rows(b, db, q, true);
+}
+
+void fleet_sql_totals(struct buf *b, const char *db, const struct query *q)
+{
+	put_rows(b, db, q, false);
+}
+
+void fleet_sql_windows(struct buf *b, const char *db, const struct query *q)
+{
+	buf_puts(b, "SELECT uniqExact(host_id, window)");
+	from_samples(b, db, q);
+}
+
+/* Numbers of windows are hashes, those of hosts random: groups are as large as others. */
+static void put_replicate(struct buf *b, unsigned int groups)
+{
+	buf_puts(b, "bitXor(host_id, window)");
+	if (groups)
+		buf_printf(b, " %% %u", groups);
+	buf_puts(b, " AS replicate");
+}
+
+void fleet_sql_side(struct buf *b, const char *db, const struct query *q, unsigned int groups)
+{
+	buf_puts(b, "SELECT toUInt64(replicate), toUInt32(begin), toUInt32(nwindows), "
+		    "toString(service), stack_id, w FROM (SELECT ");
+	put_replicate(b, groups);
+	buf_puts(b, ", service, stack_id, " SUM " AS w");
+	from_samples(b, db, q);
+	buf_puts(b, " GROUP BY replicate, service, stack_id) AS rows ANY LEFT JOIN (SELECT ");
+	put_replicate(b, groups);
+	buf_puts(b, ", min(start) AS begin, uniqExact(host_id, window) AS nwindows");
+	from_samples(b, db, q);
+	buf_printf(
+		b,
+		" GROUP BY replicate) AS heads USING replicate ORDER BY begin, replicate, service, "
+		"stack_id LIMIT %d",
+		FLEET_SIDE_ROWS);
+}
+
+static void put_ids(struct buf *b, const char *column, const uint64_t *ids, size_t n)
+{
+	buf_printf(b, " AND %s IN (", column);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(b, "%s%" PRIu64, i ? "," : "", ids[i]);
+	buf_putc(b, ')');
+}
+
+static void put_of_ids(struct buf *b, const char *table, const char *db, const struct query *q,
+		       const char *column, const uint64_t *ids, size_t n)
+{
+	buf_printf(b, " FROM %s.%s WHERE ", db, table);
+	put_days(b, q);
+	put_ids(b, column, ids, n);
+	buf_printf(b, " LIMIT 1 BY %s", column);
+}
+
+void fleet_sql_stacks(struct buf *b, const char *db, const struct query *q, const uint64_t *ids,
+		      size_t n)
+{
+	buf_puts(b, "SELECT stack_id, functions, files, lines, first_lines, kinds, modules");
+	put_of_ids(b, "stacks", db, q, "stack_id", ids, n);
+}
+
+void fleet_sql_processes(struct buf *b, const char *db, const struct query *q, const uint64_t *ids,
+			 size_t n)
+{
+	buf_puts(b, "SELECT process_id, pid, start_time, uid, python, comm, exe, cmdline, cgroup, "
+		    "unit, container");
+	put_of_ids(b, "processes", db, q, "process_id", ids, n);
+}
+
+/* The beginning of the step that a row is in. */
+static void put_begin(struct buf *b, uint32_t step_s)
+{
+	if (step_s)
+		buf_printf(b, "toUInt32(intDiv(toUInt32(start), %" PRIu32 ") * %" PRIu32 ")",
+			   step_s, step_s);
+	else
+		buf_puts(b, "toUInt32(0)");
+	buf_puts(b, " AS begin");
+}
+
+void fleet_sql_heads(struct buf *b, const char *db, const struct query *q, uint32_t step_s)
+{
+	buf_puts(b, "SELECT ");
+	put_begin(b, step_s);
+	buf_puts(b, ", min(start_ns), max(end_ns), toUInt64(max(hz)), sum(ticks * weight), "
+		    "sum(python * weight), sum(other * weight), sum(truncated * weight), " SUM);
+	buf_printf(b, " FROM %s.windows FINAL", db);
+	where_windows(b, q);
+	buf_puts(b, " GROUP BY begin ORDER BY begin");
+}
+
+void fleet_sql_lost(struct buf *b, const char *db, const struct query *q, uint32_t step_s)
+{
+	buf_puts(b, "SELECT ");
+	put_begin(b, step_s);
+	buf_puts(b, ", toString(cause), sum(lost * weight) AS w");
+	buf_printf(b, " FROM %s.windows FINAL ARRAY JOIN lost_causes AS cause, lost_counts AS lost",
+		   db);
+	where_windows(b, q);
+	buf_puts(b, " GROUP BY begin, cause HAVING w > 0 ORDER BY begin");
+}
+
+void fleet_sql_services(struct buf *b, const char *db, const struct query *q, uint32_t step_s)
+{
+	buf_puts(b, "SELECT ");
+	put_begin(b, step_s);
+	buf_puts(b, ", service, version, " SUM " AS w");
+	from_samples(b, db, q);
+	buf_puts(b, " GROUP BY begin, service, version ORDER BY begin, w DESC");
+}
+
+void fleet_sql_label(struct buf *b, const char *db, const struct query *q, const char *key)
+{
+	const struct key *k = key_find(key, strlen(key));
+
+	if (!k->of_process) {
+		buf_printf(b, "SELECT toString(%s), " SUM " AS w", key);
+		from_samples(b, db, q);
+		buf_printf(b, " GROUP BY %s ORDER BY w DESC", key);
+	} else {
+		buf_puts(b, "SELECT value, sum(w) AS all_w FROM (SELECT process_id, " SUM " AS w");
+		from_samples(b, db, q);
+		buf_printf(b,
+			   " GROUP BY process_id) AS rows GLOBAL ANY LEFT JOIN (SELECT process_id, "
+			   "toString(%s) AS value FROM %s.processes WHERE ",
+			   key, db);
+		put_days(b, q);
+		buf_puts(b, ") AS names USING process_id GROUP BY value ORDER BY all_w DESC");
+	}
+}
+
+void fleet_sql_deploys(struct buf *b, const char *db, const struct query *q)
+{
+	buf_puts(b, "SELECT service, version, toUInt32(min(start)), toUInt32(max(start)), " SUM);
+	from_samples(b, db, q);
+	buf_puts(b, " AND version != '' AND service != '' GROUP BY service, version");
+}
+
+/* The sum of those whose stacks are so. */
+static void put_of_stacks(struct buf *b, const char *db, const struct query *q,
+			  const char *condition, const char *function)
+{
+	buf_printf(b,
+		   ", sumIf(samples * weight, stack_id GLOBAL IN (SELECT stack_id FROM %s.stacks "
+		   "WHERE ",
+		   db);
+	put_days(b, q);
+	buf_printf(b, " AND %s", condition);
+	clickhouse_literal(b, function);
+	buf_puts(b, streq(condition, "has(functions, ") ? ")))" : "))");
+}
+
+void fleet_sql_series(struct buf *b, const char *db, const struct query *q, uint32_t step_s,
+		      const char *function)
+{
+	buf_puts(b, "SELECT ");
+	put_begin(b, step_s);
+	buf_puts(b, ", " SUM);
+	if (*function) {
+		put_of_stacks(b, db, q, "functions[length(functions)] = ", function);
+		put_of_stacks(b, db, q, "has(functions, ", function);
+	} else {
+		buf_puts(b, ", toUInt64(0), toUInt64(0)");
+	}
+	from_samples(b, db, q);
+	buf_puts(b, " GROUP BY begin ORDER BY begin");
+}
+
+void fleet_sql_facts(struct buf *b, const char *db)
+{
+	buf_printf(b,
+		   "SELECT uniqExact(host_id), toUInt64(count()), toUInt32(min(start)), "
+		   "toUInt32(max(start)) FROM %s.windows",
+		   db);
+}

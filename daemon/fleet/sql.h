@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "query/query.h"
+#include "util/buf.h"
+
+/*
+ * What the store of a fleet is asked, as SQL that 18.16 and 26.9 both take, over the tables of
+ * clickhouse/schema.c. All reads are FINAL, of the days that the query is of; what somebody named
+ * is a clickhouse_literal(). Sums are weighted: of millionths, FLEET_UNIT is one sample. Pure.
+ *
+ * What each answers is said beside it, a row in the order of its columns; decode.h reads them.
+ */
+#define FLEET_UNIT 1000000
+/* Windows begin on this of the clock, and are that long at most. */
+#define FLEET_WINDOW_S 30
+/* Rows of stacks that one answer is made of, the heaviest; the rest is one, [other]. */
+#define FLEET_ROWS 20000
+/* Groups of windows that a side of a comparison has at most; of fewer each is by itself. */
+#define FLEET_REPLICATES 480
+#define FLEET_SIDE_ROWS  400000
+
+/* -EINVAL: it asks for what the store does not have; *ret_why says what, static. */
+int fleet_sql_check(const struct query *q, const char **ret_why);
+/* Whether it asks for what only the table of processes has. */
+bool fleet_sql_of_processes(const struct query *q);
+
+/*
+ * service, version, host, region String, process_id, stack_id UInt64, state UInt8, sum UInt64, the
+ * heaviest first. host and region are "", and process_id is 0, where the query needs none.
+ */
+void fleet_sql_stacks_of(struct buf *b, const char *db, const struct query *q);
+/* The same of all stacks together, so that what is beyond the bound is known. */
+void fleet_sql_totals(struct buf *b, const char *db, const struct query *q);
+/* UInt64: windows of hosts that have samples of it. */
+void fleet_sql_windows(struct buf *b, const char *db, const struct query *q);
+/*
+ * replicate UInt64, begin, windows UInt32 (how many it is of), service String, stack_id, sum
+ * UInt64, those of one replicate together, by begin. A replicate is a window of a host, or, of so
+ * many groups, those that a hash puts into one; 0: each is by itself.
+ */
+void fleet_sql_side(struct buf *b, const char *db, const struct query *q, unsigned int groups);
+/* stack_id UInt64 and the columns of stacks. */
+void fleet_sql_stacks(struct buf *b, const char *db, const struct query *q, const uint64_t *ids,
+		      size_t n);
+/* process_id, pid, start_time, uid, python, comm, exe, cmdline, cgroup, unit, container. */
+void fleet_sql_processes(struct buf *b, const char *db, const struct query *q, const uint64_t *ids,
+			 size_t n);
+/*
+ * begin UInt32, of so many seconds (0: all is one); start_ns, end_ns, hz, ticks, python, other,
+ * truncated, samples UInt64. By begin.
+ */
+void fleet_sql_heads(struct buf *b, const char *db, const struct query *q, uint32_t step_s);
+/* begin UInt32, cause String, sum UInt64. By begin. */
+void fleet_sql_lost(struct buf *b, const char *db, const struct query *q, uint32_t step_s);
+/* begin UInt32, service, version String, sum UInt64. By begin. */
+void fleet_sql_services(struct buf *b, const char *db, const struct query *q, uint32_t step_s);
+/* value String, sum UInt64. key: of a process, as selectors have it. */
+void fleet_sql_label(struct buf *b, const char *db, const struct query *q, const char *key);
+/* service, version String, first, last UInt32, sum UInt64. */
+void fleet_sql_deploys(struct buf *b, const char *db, const struct query *q);
+/* begin UInt32, all, self, total UInt64: of the function; "": of none. By begin. */
+void fleet_sql_series(struct buf *b, const char *db, const struct query *q, uint32_t step_s,
+		      const char *function);
+/* hosts, windows UInt64, oldest, newest UInt32. */
+void fleet_sql_facts(struct buf *b, const char *db);

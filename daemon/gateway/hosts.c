@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fleet/source.h"
+#include "gateway/gateway.h"
+#include "profile/selector_text.h"
+#include "util/log.h"
+
+/* What is answered over all hosts: from the fleet's store, and no plopd is asked. */
+
+struct fleet_question {
+	struct question question; /* first */
+	struct fleet_source source;
+	const struct gateway *gateway;
+};
+
+static void put_time(struct json_writer *w, const char *key, uint32_t seconds)
+{
+	if (seconds)
+		json_put_seconds(w, key, (int64_t)(seconds * NSEC_PER_SEC));
+	else
+		json_put_null(w, key);
+}
+
+static void fleet_status(const struct question *k, struct json_writer *w)
+{
+	const struct fleet_question *o = (const struct fleet_question *)k;
+	const struct fleet_facts *facts = &o->source.facts;
+
+	json_put_object(w, NULL);
+	json_put_string(w, "version", PLOP_VERSION);
+	json_put_string(w, "mode", "fleet");
+	json_put_object(w, "store");
+	json_put_string(w, "path", fleet_place(o->source.fleet));
+	json_put_uint(w, "hosts", facts->hosts);
+	json_put_uint(w, "windows", facts->windows);
+	put_time(w, "oldest", facts->oldest_s);
+	put_time(w, "newest", facts->newest_s);
+	json_put_string(w, "error", k->error);
+	json_put_end(w);
+	json_put_string(w, "gateway", o->gateway->url);
+	json_put_end(w);
+}
+
+static void fleet_done(struct question *k)
+{
+	question_clear(k);
+	free(k);
+}
+
+int gateway_hosts_new(struct gateway *g)
+{
+	const struct clickhouse_options o = {
+		.url = g->config->fleet_store + strlen(CONFIG_CLICKHOUSE),
+		.user = g->config->fleet_user,
+		.password_file = g->config->fleet_password_file,
+		.ca_file = g->config->fleet_ca_file,
+	};
+	_cleanup_free_ char *error = NULL;
+	int r;
+
+	if (!*g->config->token) {
+		log_error("who asks for a fleet needs a token, which no plopd makes: set token in "
+			  "[gateway] of plop.conf");
+		return -EINVAL;
+	}
+	r = fleet_new(&o, &g->fleet, &error);
+	if (r < 0)
+		log_error("cannot use the fleet's store: %s", error ? error : strerror(-r));
+	else
+		selectors_over_hosts();
+	return r;
+}
+
+void gateway_hosts(const struct gateway *g, const struct api_request *q)
+{
+	_cleanup_query_ struct query query = {}, new_query = {};
+	int what = gateway_about(q);
+	struct fleet_question *o;
+
+	if (what < 0 || what == QUESTION_RECORDINGS || what == QUESTION_RECORDING ||
+	    what == QUESTION_SD) {
+		api_reply_error(q->call, 501, "ask plop-gateway of that host",
+				"%s is of one host, and this is a fleet", q->path);
+		return;
+	}
+	if (what == QUESTION_DIFF ? api_query_sides(q, &query, &new_query) < 0 :
+				    api_query(q, &query) < 0)
+		return;
+	o = calloc(1, sizeof(*o));
+	if (!o) {
+		api_reply_error(q->call, 500, NULL, "out of memory");
+		return;
+	}
+	o->gateway = g;
+	o->source = (struct fleet_source){
+		.source = { .worker = g->worker,
+			    .hint = "see plop-gateway's log",
+			    .read = fleet_source_read,
+			    .refuse = fleet_source_refuse },
+		.fleet = g->fleet,
+	};
+	if (what == QUESTION_DIFF)
+		question_init_diff(&o->question, &o->source.source, &query, &new_query);
+	else
+		question_init(&o->question, &o->source.source, (enum question_about)what, &query);
+	o->question.write = fleet_status;
+	o->question.done = fleet_done;
+	api_ask(q, &o->question);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Answers of a fleet's store, which many hosts fill: rows, stacks and processes. */
+#include "fuzz.h"
+#include "fleet/decode.h"
+
+static void rows(const struct buf *answer)
+{
+	_cleanup_(fleet_rows_done) struct fleet_rows decoded = {};
+	int r = fleet_rows_decode(answer, &decoded);
+
+	FUZZ_ASSERT(r == 0 || r == -EBADMSG);
+	for (uint32_t i = 0; i < decoded.n; i++)
+		FUZZ_ASSERT(decoded.items[i].state < SAMPLE_STATES && decoded.items[i].service);
+}
+
+static void stacks(const struct buf *answer, const struct fleet_ids *ids)
+{
+	_cleanup_(dict_freep) struct dict *d = NULL;
+	uint32_t numbers[] = { FLEET_UNKNOWN, FLEET_UNKNOWN };
+	int r;
+
+	FUZZ_ASSERT(dict_new(&d) == 0);
+	r = fleet_stacks_decode(answer, ids, d, numbers);
+	FUZZ_ASSERT(r == 0 || r == -EBADMSG);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		FUZZ_ASSERT(numbers[i] == FLEET_UNKNOWN ||
+			    (numbers[i] < dict_stacks(d) && dict_get_stack(d, numbers[i])->depth));
+}
+
+static void processes(const struct buf *answer, const struct fleet_ids *ids)
+{
+	struct fleet_process known[2] = {};
+	int r = fleet_processes_decode(answer, ids, known);
+
+	FUZZ_ASSERT(r == 0 || r == -EBADMSG);
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		FUZZ_ASSERT(!known[i].python || (known[i].info.pid >= 0 && known[i].info.comm));
+		fleet_process_done(&known[i]);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint64_t items[] = { 1, 2 };
+	const struct fleet_ids ids = { items, 2, 2 };
+	_cleanup_buf_ struct buf answer = {};
+	uint8_t which;
+
+	if (!fuzz_take(&data, &size, &which, 1))
+		return 0;
+	buf_append(&answer, data, size);
+	if (which % 3 == 0)
+		rows(&answer);
+	else if (which % 3 == 1)
+		stacks(&answer, &ids);
+	else
+		processes(&answer, &ids);
+	return 0;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "check_main.h"
+#include "fleet/sql.h"
+#include "profile/selector_text.h"
+
+#include <string.h>
+
+static struct query q;
+
+static void setup(void)
+{
+	selectors_over_hosts();
+	q = (struct query){ .from_ns = 1795000030 * NSEC_PER_SEC,
+			    .to_ns = 1795000600 * NSEC_PER_SEC + 1 };
+}
+
+static void teardown(void)
+{
+	query_done(&q);
+}
+
+static void choose(const char *text)
+{
+	ck_assert_int_eq(selectors_add(&q.selectors, text), 0);
+}
+
+static void group_by(const char *keys)
+{
+	free(q.group_by);
+	q.group_by = strdup(keys);
+	ck_assert_ptr_nonnull(q.group_by);
+}
+
+static char *rows(void)
+{
+	_cleanup_buf_ struct buf b = {};
+	char *text;
+
+	fleet_sql_stacks_of(&b, "plop", &q);
+	text = buf_string(&b);
+	ck_assert_ptr_nonnull(text);
+	return text;
+}
+
+START_TEST(time_is_of_windows_that_overlap_it)
+{
+	_cleanup_free_ char *text = rows();
+	_cleanup_buf_ struct buf b = {};
+
+	ck_assert_ptr_nonnull(strstr(text, "FROM plop.samples FINAL WHERE start > "
+					   "toDateTime(1795000000) AND start < "
+					   "toDateTime(1795000601) GROUP BY"));
+	ck_assert_ptr_nonnull(strstr(text, "sum(samples * weight)"));
+	ck_assert_ptr_nonnull(strstr(text, "LIMIT 20000"));
+	fleet_sql_heads(&b, "plop", &q, 30);
+	free(text);
+	text = buf_string(&b);
+	ck_assert_ptr_nonnull(
+		strstr(text, "day >= toDate(20775) AND day <= toDate(20775) AND start > "));
+	/* before all time, and behind all that the store can say */
+	q.from_ns = 0;
+	q.to_ns = UINT64_MAX;
+	free(text);
+	text = rows();
+	ck_assert_ptr_nonnull(strstr(text, "start > toDateTime(0) AND start < toDateTime("
+					   "4294967295)"));
+}
+END_TEST
+
+START_TEST(texts_are_digits_alone)
+{
+	_cleanup_free_ char *text = NULL;
+
+	choose("service=it's; DROP TABLE samples");
+	choose("service=shop");
+	choose("host=\\");
+	choose("exe=/srv'/app/");
+	text = rows();
+	ck_assert_ptr_nonnull(strstr(text, " AND (service = unhex('"));
+	ck_assert_ptr_nonnull(strstr(text, " OR service = unhex('"));
+	ck_assert_ptr_nonnull(strstr(text, "OR startsWith(toString(exe), unhex('"));
+	ck_assert_ptr_nonnull(strstr(text, "process_id GLOBAL IN (SELECT process_id FROM "
+					   "plop.processes WHERE day >= "));
+	ck_assert_ptr_null(strstr(text, "DROP"));
+	ck_assert_ptr_null(strchr(text, '\\'));
+	ck_assert_ptr_null(strchr(text, ';'));
+	ck_assert_ptr_null(strstr(text, "srv"));
+}
+END_TEST
+
+START_TEST(states_are_numbers)
+{
+	_cleanup_free_ char *text = NULL;
+
+	choose("gil=held");
+	choose("state=running");
+	choose("state=sleeping");
+	text = rows();
+	ck_assert_ptr_nonnull(strstr(text, " AND (state IN (0, 1, 2) OR state IN (4))"));
+	ck_assert_ptr_nonnull(strstr(text, " AND (state IN (1))"));
+}
+END_TEST
+
+START_TEST(rows_are_as_fine_as_they_must_be)
+{
+	_cleanup_free_ char *text = rows();
+
+	ck_assert(!fleet_sql_of_processes(&q));
+	ck_assert_ptr_nonnull(strstr(text,
+				     "SELECT service, version, '', '', toUInt64(0), stack_id, "
+				     "state, "));
+	group_by("region,service");
+	free(text);
+	text = rows();
+	ck_assert_ptr_nonnull(strstr(text, "GROUP BY service, version, region, stack_id, state"));
+	group_by("comm");
+	free(text);
+	text = rows();
+	ck_assert(fleet_sql_of_processes(&q));
+	ck_assert_ptr_nonnull(
+		strstr(text, "GROUP BY service, version, host, region, process_id, "));
+}
+END_TEST
+
+START_TEST(what_the_store_does_not_have_is_refused)
+{
+	const char *why = NULL;
+
+	choose("region=eu");
+	group_by("host,pid,version");
+	ck_assert_int_eq(fleet_sql_check(&q, &why), 0);
+	group_by("host,thread");
+	ck_assert_int_eq(fleet_sql_check(&q, &why), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(why, "no threads"));
+	group_by("host");
+	choose("label.run=7");
+	ck_assert_int_eq(fleet_sql_check(&q, &why), -EINVAL);
+}
+END_TEST
+
+CHECK_MAIN_WITH("fleet/sql", setup, teardown, time_is_of_windows_that_overlap_it,
+		texts_are_digits_alone, states_are_numbers, rows_are_as_fine_as_they_must_be,
+		what_the_store_does_not_have_is_refused);
