@@ -30,6 +30,7 @@ static const struct ctl_command commands[] = {
 	{ "regressions", ctl_regressions },
 	{ "backup", ctl_backup },
 	{ "fsck", ctl_fsck },
+	{ "fleet", ctl_fleet },
 };
 
 struct command_line {
@@ -85,6 +86,7 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "  top          what they do now, live\n"
 		       "  backup       copy plop.db while plopd runs\n"
 		       "  fsck         look whether plop.db is sound\n"
+		       "  fleet        what is shipped to the store of a fleet\n"
 		       "  open         the viewer's address, with a fresh token\n\n"
 		       "Exit status: 0 done, 1 failed, 2 usage, 3 no such target, 4 not allowed, 5 "
 		       "cannot reach plopd.",

@@ -75,10 +75,12 @@ int http_post(const char *url, const char *body, unsigned int timeout_s,
 	return r;
 }
 
-int http_get(const char *url, unsigned int timeout_s, struct buf *to, char why[static HTTP_URL_WHY])
+static int get(const char *url, struct curl_slist *headers, unsigned int timeout_s, struct buf *to,
+	       char why[static HTTP_URL_WHY])
 {
 	CURL *c = curl_easy_init();
-	bool ready = c && set_url(c, url);
+	bool ready = c && set_url(c, url) &&
+		     curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
 	int r;
 
 	if (ready) {
@@ -90,5 +92,30 @@ int http_get(const char *url, unsigned int timeout_s, struct buf *to, char why[s
 		snprintf(why, HTTP_URL_WHY, "it answered with more than %zu bytes", to->limit);
 		return to->error;
 	}
+	return r;
+}
+
+int http_get(const char *url, unsigned int timeout_s, struct buf *to, char why[static HTTP_URL_WHY])
+{
+	return get(url, NULL, timeout_s, to, why);
+}
+
+int http_get_as(const char *url, const char *token, unsigned int timeout_s, struct buf *to,
+		char why[static HTTP_URL_WHY])
+{
+	_cleanup_free_ char *header = NULL;
+	struct curl_slist *headers = NULL;
+	int r;
+
+	if (asprintf(&header, "Authorization: Bearer %s", token) < 0)
+		header = NULL;
+	else
+		headers = curl_slist_append(NULL, header);
+	if (!headers) {
+		snprintf(why, HTTP_URL_WHY, "out of memory");
+		return -ENOMEM;
+	}
+	r = get(url, headers, timeout_s, to, why);
+	curl_slist_free_all(headers);
 	return r;
 }

@@ -16,3 +16,6 @@ int http_post(const char *url, const char *body, unsigned int timeout_s,
 /* Gets what is there, which is added to to; -EFBIG: more than its limit. */
 int http_get(const char *url, unsigned int timeout_s, struct buf *to,
 	     char why[static HTTP_URL_WHY]);
+/* The same, with a token in the header Authorization. */
+int http_get_as(const char *url, const char *token, unsigned int timeout_s, struct buf *to,
+		char why[static HTTP_URL_WHY]);

@@ -62,4 +62,5 @@ def commands(m, t):
                 "interval": [["top", "-1", "-i", 1]], "pid": [["top", "-1", "-p", own], ["top", "-1", own]], "processes": [["top", "-1", "-P"]],
                 "total": [["top", "-1", "-t"], ["top", "-1", "-P", "-t"]], "unit": [["top", "-1", *unit]]},
         "open": {},
+        "fleet": {"json": [["fleet", "status", "--json"]]},
     }

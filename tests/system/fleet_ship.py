@@ -271,3 +271,27 @@ def test_no_store(root, folder):
         status, body = gateway.get("/v1/fleet")
         assert (status, json.loads(body)) == (200, {"store": None})
         assert gateway.get("/v1/fleet", Authorization="Bearer of-somebody-else")[0] == 401
+
+
+def status_of(plopd, *arguments):
+    done = subprocess.run([host.program("plopctl"), "fleet", "status", "--socket", plopd.socket, *arguments], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=30)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_plopctl_says_how_it_goes(start_plopd, node, tmp_path):
+    plopd = start_plopd(*PLOPD)
+    assert status_of(plopd)[::2] == (1, "plopctl: fleet: plop-gateway is not running, and it ships windows\n"
+                                        "plopctl: try: systemctl start plop-gateway\n")
+    with Shipping(plopd, tmp_path, node, "told", store="") as gateway:
+        until("the gateway is known", lambda: "ships to no store" in status_of(plopd)[2])
+        assert status_of(plopd)[0] == 1
+    with busy(["shop"]), Shipping(plopd, tmp_path, node, "told") as gateway:
+        status, said, _ = until("no tables", lambda: (lambda x: x if "--init-store" in x[1] else None)(status_of(plopd)))
+        assert status == 1 and "\nerror " in said, said
+        gateway.init()
+        status, said, complaint = until("windows arrive", lambda: (lambda x: x if x[0] == 0 and "last shipped   20" in x[1] else None)(status_of(plopd)), 60)
+        assert complaint == "" and "error" not in said and "store          clickhouse=" in said, said
+        print(said)
+        facts = json.loads(status_of(plopd, "--json")[1])
+        assert facts["windows"] and facts["samples"] and facts["error"] is None, facts

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+#include <time.h>
+
+#include "ctl/ctl.h"
+#include "ctl/suggest.h"
+#include "http/url.h"
+#include "util/log.h"
+#include "util/parse.h"
+#include "util/utf8.h"
+
+/* Bytes that the answer may have, and seconds until it is there. */
+#define FLEET_ANSWER_MAX (64u << 10)
+#define FLEET_TIMEOUT_S  10
+
+struct fleet_options {
+	struct ctl *ctl;
+	const char *what; /* NULL: nothing was said */
+	bool json, more;
+};
+
+static error_t on_option(int key, char *value, struct argp_state *state)
+{
+	struct fleet_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = o->ctl;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		o->more = o->what;
+		o->what = value;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* plop-gateway ships, so it knows: asked as a page of the viewer would. An exit status. */
+static int ask_gateway(const json_t *token, struct buf *to)
+{
+	char why[HTTP_URL_WHY];
+	_cleanup_free_ char *url = strdup(json_string_at(token, "url"));
+	char *end = url ? strstr(url, "/?token=") : NULL;
+	int r;
+
+	if (!end) {
+		log_error("fleet: plop-gateway is not running, and it ships windows");
+		log_error("try: systemctl start plop-gateway");
+		return CTL_FAILED;
+	}
+	strcpy(end, "/v1/fleet");
+	r = http_get_as(url, json_string_at(token, "token"), FLEET_TIMEOUT_S, to, why);
+	if (r < 0) {
+		utf8_make_visible(url);
+		log_error("fleet: plop-gateway does not answer at %s: %s", url, why);
+		log_error("try: systemctl status plop-gateway");
+		return CTL_FAILED;
+	}
+	return CTL_DONE;
+}
+
+static void row(const char *name, const char *value)
+{
+	printf("%-14s %s\n", name, value);
+}
+
+/* A point in time, and how long ago it was. */
+static void row_time(const char *name, double at)
+{
+	char when[32], ago[32], text[96];
+
+	if (at <= 0) {
+		row(name, "not since plop-gateway started");
+		return;
+	}
+	format_duration((uint64_t)(MAX((double)time(NULL) - at, 0) * NSEC_PER_SEC), ago,
+			sizeof(ago));
+	snprintf(text, sizeof(text), "%s, %s ago", text_time(at, when, sizeof(when)), ago);
+	row(name, text);
+}
+
+/* So many of unit, which is that of one, and more. */
+static void row_number(const char *name, const json_t *answer, const char *key, const char *unit,
+		       const char *more)
+{
+	char number[32], text[96];
+	uint64_t n = (uint64_t)json_number_at(answer, key);
+
+	snprintf(text, sizeof(text), "%s %s%s%s", text_number(n, number, sizeof(number)), unit,
+		 n == 1 ? "" : "s", more);
+	row(name, text);
+}
+
+static void print_status(const json_t *answer)
+{
+	char bytes[32], lag[32], text[96], cell[4 * 512 + 8];
+	const char *error = json_string_at(answer, "error");
+
+	row("store", text_cell(json_string_at(answer, "store"), 320, false, cell, sizeof(cell)));
+	row("this host", json_string_at(answer, "host_id"));
+	row_time("last shipped", json_number_at(answer, "last_success"));
+	snprintf(text, sizeof(text), ", %s",
+		 format_duration((uint64_t)(json_number_at(answer, "lag_s") * NSEC_PER_SEC), lag,
+				 sizeof(lag)));
+	row_number("behind", answer, "behind", "window", text);
+	row_number("shipped", answer, "windows", "window", " since plop-gateway started");
+	row_number("", answer, "samples", "sample", "");
+	snprintf(text, sizeof(text), "%s, %.3f s of CPU",
+		 format_bytes((uint64_t)json_number_at(answer, "bytes"), bytes, sizeof(bytes)),
+		 json_number_at(answer, "cpu_s"));
+	row("", text);
+	row_number("passed over", answer, "passed_over", "window", ", by share");
+	row_number("missed", answer, "missed", "window", ", gone before they could be shipped");
+	row_number("failed", answer, "failures", "time", " since plop-gateway started");
+	if (*error)
+		row("error", text_cell(error, 512, false, cell, sizeof(cell)));
+}
+
+/* What it answered. An exit status: 1 where it does not go as it should. */
+static int tell(const struct fleet_options *o, const json_t *answer)
+{
+	if (o->json)
+		return ctl_print_json(answer, "fleet");
+	if (!*json_string_at(answer, "store")) {
+		log_error("fleet: this host ships to no store");
+		log_error("try: store = clickhouse=URL in [fleet] of plop.conf, and systemctl "
+			  "restart plop-gateway");
+		return CTL_FAILED;
+	}
+	print_status(answer);
+	return *json_string_at(answer, "error") ? CTL_FAILED : CTL_DONE;
+}
+
+static int run(const struct fleet_options *o)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	_cleanup_buf_ struct buf body = { .limit = FLEET_ANSWER_MAX };
+	json_t *token, *answer = NULL;
+	int r;
+
+	if (!o->what || o->more || !streq(o->what, "status"))
+		return ctl_usage("fleet", "say what: plopctl fleet status");
+	r = ctl_configure(o->ctl);
+	if (r == CTL_DONE)
+		r = ctl_request(o->ctl, "fleet", "POST", "/v1/tokens", "{}", 30, &a);
+	if (r != CTL_DONE)
+		return r;
+	token = ctl_answer_json(&a, "fleet");
+	r = token ? ask_gateway(token, &body) : CTL_FAILED;
+	json_decref(token);
+	if (r == CTL_DONE)
+		answer = json_loadb(body.data, body.size, 0, NULL);
+	if (r == CTL_DONE && !answer) {
+		log_error(
+			"fleet: plop-gateway answers with what is no JSON: is it of this version?");
+		r = CTL_FAILED;
+	}
+	if (r == CTL_DONE)
+		r = tell(o, answer);
+	json_decref(answer);
+	return r;
+}
+
+int ctl_fleet(struct ctl *ctl, int argc, char *argv[])
+{
+	static const struct argp_option options[] = {
+		{ "json", 'j', NULL, 0, "Print JSON, for programs", 0 }, {}
+	};
+	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
+	static const struct argp argp = {
+		.options = options,
+		.parser = on_option,
+		.children = children,
+		.args_doc = "status",
+		.doc = "What becomes of the windows that go to the store of a fleet.\v"
+		       "plop-gateway ships them, by [fleet] of plop.conf; see plop.conf(5).\n\n"
+		       "Exit status: 1 if none are shipped, or the last attempt failed.\n\n"
+		       "Examples:\n"
+		       "  plopctl fleet status\n"
+		       "  plopctl fleet status --json",
+	};
+	struct fleet_options o = { .ctl = ctl };
+
+	ctl_parse("fleet", &argp, 0, argc, argv, &o);
+	return run(&o);
+}
