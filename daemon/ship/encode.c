@@ -129,6 +129,19 @@ static void encoding_done(struct encoding *e)
 	buf_free(&e->row);
 }
 
+/* Puts what e->row has, unless the store has it already. Its id. */
+static uint64_t put_new(struct encoding *e, struct buf *to)
+{
+	size_t before = to->size;
+	uint64_t id = put_hashed(to, e->rows->day, &e->row);
+
+	if (seen_has(e->seen, id))
+		to->size = before;
+	else
+		e->rows->ids[e->rows->nids++] = id;
+	return id;
+}
+
 static uint64_t process_id(struct encoding *e, uint32_t number)
 {
 	uint64_t *id = &e->processes[number];
@@ -136,25 +149,21 @@ static uint64_t process_id(struct encoding *e, uint32_t number)
 	if (!*id) {
 		buf_clear(&e->row);
 		process_columns(&e->profile->processes[number], e->host, &e->row);
-		*id = put_hashed(&e->rows->processes, e->rows->day, &e->row);
+		*id = put_new(e, &e->rows->processes);
 	}
 	return *id;
 }
 
 static uint64_t stack_id(struct encoding *e, uint32_t number)
 {
+	const struct dict *d = e->profile->dict;
 	uint64_t *id = &e->stacks[number];
-	size_t before = e->rows->stacks.size;
 
-	if (*id)
-		return *id;
-	buf_clear(&e->row);
-	stack_columns(e->profile->dict, dict_get_stack(e->profile->dict, number), &e->row);
-	*id = put_hashed(&e->rows->stacks, e->rows->day, &e->row);
-	if (seen_has(e->seen, *id))
-		e->rows->stacks.size = before;
-	else
-		e->rows->stack_ids[e->rows->nstacks++] = *id;
+	if (!*id) {
+		buf_clear(&e->row);
+		stack_columns(d, dict_get_stack(d, number), &e->row);
+		*id = put_new(e, &e->rows->stacks);
+	}
 	return *id;
 }
 
@@ -228,8 +237,8 @@ static int begin(struct encoding *e)
 	e->processes = calloc(p->nprocesses + (size_t)1, sizeof(*e->processes));
 	e->stacks = calloc(stacks, sizeof(*e->stacks));
 	e->counted = calloc(p->nsamples + (size_t)1, sizeof(*e->counted));
-	e->rows->stack_ids = calloc(stacks, sizeof(*e->rows->stack_ids));
-	return e->processes && e->stacks && e->counted && e->rows->stack_ids ? 0 : -ENOMEM;
+	e->rows->ids = calloc(stacks + p->nprocesses, sizeof(*e->rows->ids));
+	return e->processes && e->stacks && e->counted && e->rows->ids ? 0 : -ENOMEM;
 }
 
 /* Those of processes that are not left out. */
@@ -289,7 +298,7 @@ void ship_rows_done(struct ship_rows *rows)
 	buf_free(&rows->processes);
 	buf_free(&rows->samples);
 	buf_free(&rows->head);
-	free(TAKE_PTR(rows->stack_ids));
+	free(TAKE_PTR(rows->ids));
 }
 
 int ship_bound(struct profile **p, uint32_t rows)

@@ -8,7 +8,8 @@
 
 /*
  * A window as rows of the fleet's tables (clickhouse/schema.c), in RowBinary: the same window is
- * the same rows each time, but for stacks that the store has already. Threads are added up. Pure.
+ * the same rows each time, but for stacks and processes that the store has already. Threads are
+ * added up. Pure.
  */
 
 /* Where each goes, for clickhouse_insert(). */
@@ -33,8 +34,8 @@ struct ship_host {
 struct ship_rows {
 	uint32_t day; /* of the window's start, since 1970, in UTC */
 	struct buf stacks, processes, samples, head;
-	uint64_t *stack_ids; /* of those that stacks has; owned */
-	uint32_t nstacks, nsamples;
+	uint64_t *ids; /* of those that stacks and processes have; owned */
+	uint32_t nids, nsamples;
 	uint64_t count; /* samples that are in the rows */
 };
 
@@ -46,7 +47,7 @@ struct ship_weights {
 	uint64_t *processes, head;
 };
 
-/* place: of the window. seen: stacks that are left out, of that day. -ENOMEM. */
+/* place: of the window. seen: stacks and processes that are left out, of that day. -ENOMEM. */
 int ship_encode(const struct profile *p, const struct ship_host *host,
 		const struct store_place *place, const struct ship_weights *weights,
 		const struct seen *seen, struct ship_rows *ret);

@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 /*
- * Which stacks the store has of a day: what was sent is not sent again. It forgets all of them when
- * the day is another one or they are more than SEEN_MOST: then some are sent twice, which does no
- * harm.
+ * Which stacks and processes the store has of a day: what was sent is not sent again. It forgets
+ * all of them when the day is another one or they are more than SEEN_MOST: then some are sent
+ * twice, which does no harm.
  */
 #define SEEN_MOST (1u << 15)
 struct seen {

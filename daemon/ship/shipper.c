@@ -277,8 +277,8 @@ static void sent(struct shipper *s, const struct ship_rows *rows, uint64_t cpu_n
 {
 	int r = cursor_write(s->config->fleet_state_dir, &s->next_place);
 
-	for (uint32_t i = 0; i < rows->nstacks; i++)
-		seen_add(&s->seen, rows->stack_ids[i]);
+	for (uint32_t i = 0; i < rows->nids; i++)
+		seen_add(&s->seen, rows->ids[i]);
 	if (r < 0)
 		log_warning_r(r,
 			      "Cannot write %s/shipped: windows may be sent twice, which doubles "

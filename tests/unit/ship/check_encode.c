@@ -132,7 +132,7 @@ static void is_whole(const struct profile *p, const struct ship_rows *rows)
 	uint64_t sum = 0;
 
 	ck_assert_uint_eq(n, rows->nsamples);
-	ck_assert_uint_eq(nstacks, rows->nstacks);
+	ck_assert_uint_eq(nstacks + nprocesses, rows->nids);
 	for (size_t i = 0; i < n; i++) {
 		sum += samples[i].samples;
 		ck_assert(among(samples[i].stack, stacks, nstacks));
@@ -230,21 +230,25 @@ START_TEST(a_process_without_weight_is_left_out)
 }
 END_TEST
 
-START_TEST(stacks_that_are_there_are_left_out)
+START_TEST(what_is_there_is_left_out)
 {
 	_cleanup_(profile_freep) struct profile *p = known_profile();
 	_cleanup_(ship_rows_done) struct ship_rows rows = {}, again = {};
 	_cleanup_free_ struct seen *seen = calloc(1, sizeof(*seen));
+	uint32_t last;
 
 	p->start_ns = START;
 	encode(p, &nothing, &rows);
-	ck_assert_uint_gt(rows.nstacks, 1);
-	for (uint32_t i = 1; i < rows.nstacks; i++)
-		seen_add(seen, rows.stack_ids[i]);
+	ck_assert_uint_gt(rows.nids, 3);
+	last = rows.nids - 1;
+	for (uint32_t i = 0; i < last; i++)
+		seen_add(seen, rows.ids[i]);
 	encode(p, seen, &again);
-	ck_assert_uint_eq(again.nstacks, 1);
-	ck_assert_uint_eq(read_stacks(&again.stacks, stacks), 1);
-	ck_assert_uint_eq(stacks[0], rows.stack_ids[0]);
+	ck_assert_uint_eq(again.nids, 1);
+	ck_assert_uint_eq(again.ids[0], rows.ids[last]);
+	ck_assert_uint_eq(read_stacks(&again.stacks, stacks) +
+				  read_processes(&again.processes, processes),
+			  1);
 	ck_assert_uint_eq(again.samples.size, rows.samples.size);
 }
 END_TEST
@@ -283,5 +287,5 @@ END_TEST
 
 CHECK_MAIN("ship/encode", sums_are_those_of_the_window, hostile_names_are_bytes,
 	   the_same_window_is_the_same_rows, processes_alike_are_added_up,
-	   a_process_without_weight_is_left_out, stacks_that_are_there_are_left_out,
+	   a_process_without_weight_is_left_out, what_is_there_is_left_out,
 	   a_bound_cuts_rows_and_no_sum);
