@@ -71,6 +71,7 @@ static int read_about(struct fleet_read *f)
 			r = fleet_read_side(f, i);
 		return r;
 	case QUESTION_RECORDINGS:
+		return 0; /* it has none */
 	case QUESTION_RECORDING:
 	case QUESTION_SD:
 		break;

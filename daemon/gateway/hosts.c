@@ -76,8 +76,7 @@ void gateway_hosts(const struct gateway *g, const struct api_request *q)
 	int what = gateway_about(q);
 	struct fleet_question *o;
 
-	if (what < 0 || what == QUESTION_RECORDINGS || what == QUESTION_RECORDING ||
-	    what == QUESTION_SD) {
+	if (what < 0 || what == QUESTION_RECORDING || what == QUESTION_SD) {
 		api_reply_error(q->call, 501, "ask plop-gateway of that host",
 				"%s is of one host, and this is a fleet", q->path);
 		return;

@@ -279,7 +279,8 @@ def test_status_and_what_is_of_one_host(fleet):
     status = fleet.get("/v1/status")
     assert status["mode"] == "fleet" and status["store"]["hosts"] == 3
     assert status["store"]["newest"] == BEGAN + (2 * WINDOWS - 1) * WINDOW
-    for path in ("/v1/recordings", "/v1/recordings/1", "/v1/stream", "/v1/processes", "/v1/regressions", "/v1/source", "/metrics"):
+    assert fleet.get("/v1/recordings")["recordings"] == []
+    for path in ("/v1/recordings/1", "/v1/stream", "/v1/processes", "/v1/regressions", "/v1/source", "/metrics"):
         code, answer = fleet.ask(path)
         assert code == 501 and answer["error"].endswith("is of one host, and this is a fleet"), (path, answer)
     for key in ("thread", "thread_name", "label.run"):

@@ -3,7 +3,7 @@
 import { get, hostTime } from './api.js';
 import { select } from './d3.js';
 import { count, cutMiddle, visible } from './format.js';
-import { FEW, MAX_VALUE, OFFERED, OF_PROCESS, nameOfKey } from './filters.js';
+import { FEW, MAX_VALUE, OFFERED, OFFERED_OVER_HOSTS, OF_HOST, OF_PROCESS, nameOfKey } from './filters.js';
 
 const VALUES = 200; // offered at most
 const DAY_S = 86400;
@@ -23,14 +23,17 @@ export function createFilterBar({ bar, onChange }) {
   let state = null;
   let asked = ''; // the key whose values are offered
 
-  key.append(
-    ...OFFERED.map((k) => {
-      const o = document.createElement('option');
-      o.value = k;
-      o.textContent = nameOfKey(k);
-      return o;
-    }),
-  );
+  function offerKeys(keys) {
+    key.replaceChildren(
+      ...keys.map((k) => {
+        const o = document.createElement('option');
+        o.value = k;
+        o.textContent = nameOfKey(k);
+        return o;
+      }),
+    );
+  }
+  offerKeys(OFFERED);
   value.maxLength = MAX_VALUE;
 
   function chipsOf() {
@@ -67,7 +70,7 @@ export function createFilterBar({ bar, onChange }) {
     let values = (FEW[k] ?? []).map((v) => ({ value: v }));
     said.textContent = '';
     show(values);
-    if (!OF_PROCESS.includes(k)) return;
+    if (!OF_PROCESS.includes(k) && !OF_HOST.includes(k)) return;
     try {
       const json = await get(`/v1/labels/${k}?from=${Math.floor(hostTime() - DAY_S)}`);
       values = (Array.isArray(json.values) ? json.values : []).filter((v) => typeof v?.value === 'string' && v.value !== '');
@@ -140,8 +143,11 @@ export function createFilterBar({ bar, onChange }) {
   }
 
   return {
-    update(next) {
+    // overHosts: it is of a fleet
+    update(next, overHosts) {
       state = next;
+      const keys = overHosts ? OFFERED_OVER_HOSTS : OFFERED;
+      if (keys.length !== key.options.length || keys[0] !== key.options[0].value) offerKeys(keys);
       render();
     },
   };

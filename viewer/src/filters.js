@@ -14,12 +14,17 @@ export const SELECTORS = {
   thread_name: 'thread name',
   state: 'state',
   gil: 'GIL',
+  host: 'host',
+  region: 'region',
 };
 // Those of a process, whose values GET /v1/labels/KEY tells; and those that have a few values only. What is of recordings alone is read from
 // an address, but not offered.
 export const OF_PROCESS = ['service', 'version', 'unit', 'container', 'cgroup', 'comm', 'exe'];
 export const FEW = { gil: ['held', 'released', 'waiting'] };
 export const OFFERED = [...OF_PROCESS, 'thread', 'gil'];
+// Those of a fleet's hosts, and what is offered there, where no threads are told apart.
+export const OF_HOST = ['host', 'region'];
+export const OFFERED_OVER_HOSTS = [...OF_HOST, ...OF_PROCESS, 'gil'];
 export const MAX_FILTERS = 20;
 export const MAX_VALUE = 1000;
 

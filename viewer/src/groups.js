@@ -52,7 +52,7 @@ export function rowsOf(list, { find = '', order = 'samples', closed = [], ended 
   top.sort(compare);
   const gone = matched.filter((f) => hasEnded(f.process)).sort(compare);
   const rows = [];
-  const process = (f, level) => ({ kind: 'process', key: `${f.process.pid} ${f.process.start_time}`, level, process: f.process, samples: f.samples, cpu: f.cpu, chosen: isChosen(f.process) });
+  const process = (f, level) => ({ kind: 'process', key: f.pid > 0 ? `${f.process.pid} ${f.process.start_time}` : `of ${f.name}`, level, process: f.process, samples: f.samples, cpu: f.cpu, chosen: isChosen(f.process) });
   const add = (beside) => beside.forEach((row, i) => rows.push({ ...row, place: i + 1, of: beside.length }));
   const more = (key, level, count) => {
     if (count > 0) rows.push({ kind: 'more', key: `more ${key}`, level, count });

@@ -44,6 +44,7 @@ let away = null; // what the gateway says of a plopd that is not there, while it
 let processes = null; // null: not known yet
 let windows = [];
 let status = null; // of plopd
+let askedTo = null; // the end of what was asked for last, where that is stored
 let anew = true; // the next picture is another choice, not an update
 let stopLoading = () => {};
 let retryAt = 0; // Date.now() when what failed is asked for again, 0: nothing failed
@@ -115,18 +116,22 @@ function apply(before) {
 }
 
 function fillControls() {
-  filterBar.update(state);
+  filterBar.update(state, overHosts());
   if (controls.fill()) rooms.resize();
 }
 
 // What is shown, where that has come.
 const kindOf = () => (isLive(asked()) ? 'live' : state.recording !== '' ? 'recording' : 'stored');
 
+// Over many hosts, as the gateway says it: from their store, to which windows come as they end.
+const overHosts = () => status?.mode === 'fleet';
+const onlyStored = () => away !== null || overHosts();
+
 // What is asked for: what the address says. There is no running window without plopd, so the last stored ones have its place.
 function asked() {
-  if (!isLive(state) || away === null || windows.length === 0) return state;
-  const to = windows[windows.length - 1].end;
-  return { ...state, from: Math.max(windows[0].start, to - SPANS['10m']), to };
+  if (!isLive(state) || !onlyStored() || (windows.length === 0 && !overHosts())) return state;
+  const to = windows[windows.length - 1]?.end ?? Math.floor(hostTime());
+  return { ...state, from: Math.max(windows[0]?.start ?? 0, to - SPANS['10m']), to };
 }
 
 // Asks for what is chosen: as a stream for the running window, else once, or again and again while it grows.
@@ -146,6 +151,7 @@ function listen() {
   stopLoading();
   again(0);
   const wanted = asked();
+  askedTo = wanted.to;
   const path = profilePath(wanted);
   if (isLive(wanted)) {
     stopLoading = follow(`/v1/stream${profileQuery(wanted)}`, (json) => arrived(json, 'live'), whyBroken);
@@ -226,7 +232,7 @@ async function whyBroken(at, said) {
   again(at);
   if (said === null) showKind('lost');
   const error = said ?? (await poll(true));
-  if (error === null && away !== null) return; // the page says so
+  if (error === null && onlyStored()) return; // the page says so
   if (isLive(asked()) && retryAt === at) failed(error ?? new ApiError('unreachable', 'the stream of the running window broke off'));
 }
 
@@ -261,14 +267,17 @@ async function pollOnce() {
     const was = away;
     status = told;
     away = status.mode === 'offline' ? new ApiError('unreachable', String(status.error ?? 'plopd does not answer'), String(status.hint ?? '')) : null;
-    if (alive instanceof Error && away === null) throw alive;
+    if (alive instanceof Error && !onlyStored()) throw alive;
     showVersion(status);
     windows = windowList.take(listed, since, from, to);
     // What plopd has left may be older than what is looked at.
-    if (away !== null && windows.length === 0 && status.store?.oldest) windows = (await windowsSince(Math.floor(status.store.oldest), stepOf(to - status.store.oldest))) ?? [];
-    processes = processList(Array.isArray(alive) ? alive : [], windows, away === null);
+    if (onlyStored() && windows.length === 0 && status.store?.oldest) windows = (await windowsSince(Math.floor(status.store.oldest), stepOf(to - status.store.oldest))) ?? [];
+    processes = processList(Array.isArray(alive) ? alive : [], windows, !onlyStored());
+    filterBar.update(state, overHosts());
     down = null;
-    if (isLive(state) && (was !== null ? away === null : away !== null && profile === null)) {
+    // What a fleet's hosts have shipped meanwhile takes the place of what was the newest.
+    if (overHosts() && isLive(state) && profile !== null && asked().to !== askedTo) listen();
+    if (isLive(state) && (was !== null ? away === null : onlyStored() && profile === null)) {
       anew = true;
       listen();
     }

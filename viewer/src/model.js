@@ -331,8 +331,10 @@ export function processList(alive, windows, known = true) {
   const list = alive.map((p) => ({ ...p, ended: false }));
   const byKey = new Map(list.map((p) => [`${p.pid} ${p.start_time}`, p]));
   for (const w of windows) {
-    for (const p of w.processes ?? []) {
-      const key = `${p.pid} ${p.start_time}`;
+    for (const of of w.processes?.length > 0 ? w.processes : w.services ?? []) {
+      // Over many hosts a service has no process of its own.
+      const p = of.pid > 0 ? of : { ...of, pid: 0, start_time: 0, python: '' };
+      const key = p.pid > 0 ? `${p.pid} ${p.start_time}` : `of ${p.service}`;
       const old = byKey.get(key);
       if (old === undefined) {
         const gone = { pid: p.pid, start_time: p.start_time, comm: p.comm, service: p.service, python: p.python, samples: whole(p.samples), status: 'ended', ended: true, unknown: !known };

@@ -46,8 +46,9 @@ export function showAway(error, end, now) {
 export function showVersion(status) {
   const cost = status.cost ?? {};
   const used = (cost.bpf_cpu_percent ?? 0) + (cost.daemon_cpu_percent ?? 0);
-  say('version', `plopd ${visible(String(status.version ?? ''))}`);
-  say('cost', status.cost ? `costs ${used.toFixed(2)} % of a CPU` : '');
+  const fleet = status.mode === 'fleet';
+  say('version', `${fleet ? 'plop-gateway' : 'plopd'} ${visible(String(status.version ?? ''))}`);
+  say('cost', fleet ? `${count(status.store?.hosts ?? 0)} hosts` : status.cost ? `costs ${used.toFixed(2)} % of a CPU` : '');
   byId('about').title = [
     `up ${duration(status.uptime_s ?? 0)}, ${count(status.processes ?? 0)} Python processes`,
     `${bytes(cost.rss_bytes ?? 0)} resident, ${bytes(cost.map_bytes ?? 0)} of BPF maps, ${count(cost.bpf_ns_per_sample ?? 0)} ns per sample`,

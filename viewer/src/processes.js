@@ -23,7 +23,7 @@ function describe(p) {
     ['threads', p.threads],
     ['named', p.symbolized_percent === undefined ? '' : `${p.symbolized_percent} % of samples`],
   ].filter(([, v]) => v !== undefined && v !== null && v !== '');
-  return { title: `${p.pid} ${visible(serviceOf(p))}`, rows: rows.map(([k, v]) => [k, visible(String(v)).slice(0, 300)]), note: trouble(p) ? visible(p.status) : '' };
+  return { title: `${p.pid > 0 ? p.pid : 'all hosts:'} ${visible(serviceOf(p))}`, rows: rows.map(([k, v]) => [k, visible(String(v)).slice(0, 300)]), note: trouble(p) ? visible(p.status) : '' };
 }
 
 // onChange(patch, replace): of the state.
@@ -46,8 +46,8 @@ export function createProcesses({ side, tooltip, onChange }) {
   function choose(row, add) {
     at = row.key;
     if (row.kind === 'ended') fold(row);
-    else if (row.kind === 'process') onChange(toggled(state, row.process.pid, add));
-    else if (row.kind === 'group') {
+    else if (row.kind === 'process' && row.process.pid > 0) onChange(toggled(state, row.process.pid, add));
+    else {
       const service = ofService(row.process);
       if (add) onChange({ filters: service.filters.reduce(withFilter, state.filters) });
       else onChange(row.chosen ? { pids: [], filters: [] } : service);
@@ -107,7 +107,7 @@ export function createProcesses({ side, tooltip, onChange }) {
   };
   const WHAT = {
     group: (r) => `${count(r.count)} processes`,
-    process: (r) => `${r.process.pid} \u00b7 ${r.process.python ? `${r.level === 1 ? 'Python ' : ''}${visible(r.process.python)}` : 'version unknown'}`,
+    process: (r) => r.process.pid === 0 ? 'all hosts' : `${r.process.pid} \u00b7 ${r.process.python ? `${r.level === 1 ? 'Python ' : ''}${visible(r.process.python)}` : 'version unknown'}`,
     ended: () => 'of which windows tell',
     more: () => '',
   };

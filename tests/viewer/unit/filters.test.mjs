@@ -5,11 +5,12 @@ import { test } from 'node:test';
 import * as f from '../../../viewer/src/filters.js';
 import { DEFAULTS, formatState, parseState, profileQuery, treeQuery } from '../../../viewer/src/state.js';
 
-test('the selectors are those of plopd', () => {
+test('the selectors are those of plopd, and of plop-gateway over many hosts', () => {
   const source = readFileSync(new URL('../../../daemon/profile/selectors.c', import.meta.url), 'utf8');
-  const keys = source.match(/return "pid, [^;]*/)[0].replace(/^return|["\s]/g, '').split(',');
+  const words = (text) => text.replace(/["\s\\]/g, '').split(',').filter((k) => k !== '');
+  const keys = [...words(source.match(/#define KEYS([^]*?label\.NAME)"/)[1]), ...words(source.match(/\? KEYS "([^"]*)"/)[1])];
   assert.deepEqual(keys.sort(), ['pid', 'label.NAME', ...Object.keys(f.SELECTORS)].sort());
-  assert.ok(keys.slice(0, -1).every((k) => k === 'pid' || f.isSelector(k)));
+  assert.ok(keys.every((k) => k === 'pid' || k === 'label.NAME' || f.isSelector(k)));
   assert.ok(!['from', 'toString', 'label.', 'label.a b', 'labels'].some(f.isSelector));
 });
 

@@ -5,7 +5,7 @@
 // "service=shop&version=1.4&from=1800000000".
 import { clock, cutMiddle, duration, visible } from '../../format.js';
 
-const KEYS = ['pid', 'comm', 'exe', 'cgroup', 'unit', 'container', 'service', 'version', 'thread', 'thread_name', 'state', 'gil'];
+const KEYS = ['pid', 'comm', 'exe', 'cgroup', 'unit', 'container', 'service', 'version', 'thread', 'thread_name', 'state', 'gil', 'host', 'region'];
 const SELECTORS = 20; // of one side
 export const MAX_TEXT = 2000;
 const DAY_S = 86400;

@@ -20,7 +20,9 @@ export function services(processes, windows) {
     if (!p.ended) of(p).alive++;
   }
   windows.forEach((w, i) => {
-    for (const p of w.processes ?? []) of(p).seen.add(`${p.pid} ${p.start_time}`);
+    for (const p of w.processes ?? []) {
+      if (p.pid > 0) of(p).seen.add(`${p.pid} ${p.start_time}`);
+    }
     for (const p of w.services ?? w.processes ?? []) of(p).samples[i] += whole(p.samples);
   });
   const seconds = windows.map((w) => whole(w.covered ?? w.end - w.start));

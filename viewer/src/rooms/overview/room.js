@@ -61,9 +61,9 @@ export function mountOverview({ section, onChange }) {
         return row;
       },
     );
-    tr.select('th button').attr('title', (s) => visible(s.name) + (s.alive === 0 ? ': all its processes have ended' : '')).text((s) => visible(s.name));
+    tr.select('th button').attr('title', (s) => visible(s.name) + (s.alive === 0 && s.processes > 0 ? ': all its processes have ended' : '')).text((s) => visible(s.name));
     tr.select('.share').style('--share', (s) => `${((100 * s.cpus) / most).toFixed(1)}%`).select('span').text((s) => cpu(s.cpus));
-    tr.select('.processes').text((s) => count(s.processes));
+    tr.select('.processes').text((s) => (s.processes > 0 ? count(s.processes) : '\u2013'));
     tr.select('path').attr('d', (s) => sparkPath(s.points));
     const rest = all.length - SERVICES;
     said('services', rest > 0 ? `and ${count(rest)} more, with less CPU` : view.windows.length === 0 ? 'No window yet.' : '');
