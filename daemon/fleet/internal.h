@@ -25,6 +25,7 @@ int fleet_ask(struct fleet_read *f, struct buf *sql, struct buf *answer);
 /* What windows add up to, over all hosts: a step, or all of a time. */
 struct fleet_head {
 	uint32_t begin;
+	uint64_t length_ns; /* of a window, in the mean */
 	struct head head;
 };
 struct fleet_heads {

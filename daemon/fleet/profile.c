@@ -246,8 +246,9 @@ static int add_others(struct making *m)
 	return r;
 }
 
-/* Begins a profile with what is known of its windows. */
-static int begin(struct fleet_read *f, const struct query *q, struct profile **ret)
+/* Begins a profile with what is known of its windows; how long one is, in the mean. */
+static int begin(struct fleet_read *f, const struct query *q, struct profile **ret,
+		 uint64_t *ret_length_ns)
 {
 	_cleanup_(fleet_heads_done) struct fleet_heads heads = {};
 	int r = fleet_heads_read(f, q, 0, &heads);
@@ -258,8 +259,10 @@ static int begin(struct fleet_read *f, const struct query *q, struct profile **r
 	if (r < 0)
 		return r;
 	(*ret)->end_ns = q->to_ns;
-	if (heads.n && heads.items[0].head.end_ns)
+	if (heads.n && heads.items[0].head.end_ns) {
 		head_to_profile(&heads.items[0].head, *ret);
+		*ret_length_ns = heads.items[0].length_ns;
+	}
 	return 0;
 }
 
@@ -269,7 +272,8 @@ int fleet_read_profile(struct fleet_read *f)
 	_cleanup_(making_done) struct making m = { .read = f,
 						   .query = &k->query,
 						   .carry = { FLEET_UNIT / 2 } };
-	int r = begin(f, &k->query, &m.profile);
+	uint64_t length_ns = 0;
+	int r = begin(f, &k->query, &m.profile, &length_ns);
 
 	if (r == 0)
 		r = read_rows(&m);
@@ -333,7 +337,7 @@ static int decode_side(const struct buf *answer, struct profile *p, struct side_
 /* Adds one replicate: the rows [from, to). */
 static int add_replicate(struct fleet_read *f, int side, struct profile *p,
 			 const struct side_row *rows, uint32_t n, const struct fleet_ids *ids,
-			 const uint32_t *numbers)
+			 const uint32_t *numbers, uint64_t length_ns)
 {
 	struct fleet_carry carry = { FLEET_UNIT / 2 };
 	uint32_t unknown;
@@ -341,7 +345,7 @@ static int add_replicate(struct fleet_read *f, int side, struct profile *p,
 
 	profile_clear(p);
 	p->start_ns = rows->begin * NSEC_PER_SEC;
-	p->end_ns = p->start_ns + (uint64_t)rows->windows * FLEET_WINDOW_S * NSEC_PER_SEC;
+	p->end_ns = p->start_ns + (uint64_t)rows->windows * length_ns;
 	for (uint32_t i = 0; r == 0 && i < n; i++) {
 		uint32_t stack = numbers[fleet_ids_find(ids, rows[i].stack)];
 		uint64_t samples = fleet_samples(&carry, rows[i].weight);
@@ -379,8 +383,9 @@ int fleet_read_side(struct fleet_read *f, int side)
 	_cleanup_free_ struct side_row *rows = NULL;
 	_cleanup_free_ uint32_t *numbers = NULL;
 	_cleanup_buf_ struct buf answer = {};
+	uint64_t length_ns = 0;
 	uint32_t n = 0, to;
-	int r = begin(f, q, &p);
+	int r = begin(f, q, &p, &length_ns);
 
 	if (r == 0)
 		r = ask_side(f, q, &answer);
@@ -397,7 +402,7 @@ int fleet_read_side(struct fleet_read *f, int side)
 	for (uint32_t i = 0; r == 0 && i < n; i = to) {
 		for (to = i; to < n && rows[to].replicate == rows[i].replicate; to++)
 			;
-		r = add_replicate(f, side, p, &rows[i], to - i, &ids, numbers);
+		r = add_replicate(f, side, p, &rows[i], to - i, &ids, numbers, length_ns);
 	}
 	windows->to_ns = MIN(windows->to_ns, q->to_ns);
 	return r == 0 ? question_add_to_side(f->question, side, NULL) : r;

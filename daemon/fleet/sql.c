@@ -372,7 +372,8 @@ void fleet_sql_heads(struct buf *b, const char *db, const struct query *q, uint3
 	buf_puts(b, "SELECT ");
 	put_begin(b, step_s);
 	buf_puts(b, ", min(start_ns), max(end_ns), toUInt64(max(hz)), sum(ticks * weight), "
-		    "sum(python * weight), sum(other * weight), sum(truncated * weight), " SUM);
+		    "sum(python * weight), sum(other * weight), sum(truncated * weight), " SUM
+		    ", intDiv(sum(end_ns - start_ns), greatest(count(), 1))");
 	buf_printf(b, " FROM %s.windows FINAL", db);
 	where_windows(b, q);
 	buf_puts(b, " GROUP BY begin ORDER BY begin");

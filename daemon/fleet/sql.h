@@ -12,7 +12,7 @@
  * What each answers is said beside it, a row in the order of its columns; decode.h reads them.
  */
 #define FLEET_UNIT 1000000
-/* Windows begin on this of the clock, and are that long at most. */
+/* Windows that begin in one of these of the clock are listed as one. */
 #define FLEET_WINDOW_S 30
 /* Rows of stacks that one answer is made of, the heaviest; the rest is one, [other]. */
 #define FLEET_ROWS 20000
@@ -48,7 +48,7 @@ void fleet_sql_processes(struct buf *b, const char *db, const struct query *q, c
 			 size_t n);
 /*
  * begin UInt32, of so many seconds (0: all is one); start_ns, end_ns, hz, ticks, python, other,
- * truncated, samples UInt64. By begin.
+ * truncated, samples, mean length of a window in ns UInt64. By begin.
  */
 void fleet_sql_heads(struct buf *b, const char *db, const struct query *q, uint32_t step_s);
 /* begin UInt32, cause String, sum UInt64. By begin. */

@@ -38,6 +38,7 @@ static int decode_heads(const struct buf *answer, struct fleet_heads *heads)
 		h->head.tally.other = whole(rows_u64(&r));
 		h->head.tally.truncated = whole(rows_u64(&r));
 		h->head.samples = whole(rows_u64(&r));
+		h->length_ns = rows_u64(&r);
 		if (rows_bad(&r) || h->head.end_ns < h->head.start_ns)
 			return -EBADMSG;
 	}
@@ -235,13 +236,17 @@ int fleet_read_labels(struct fleet_read *f)
 int fleet_read_deploys(struct fleet_read *f)
 {
 	struct question *k = f->question;
+	_cleanup_(fleet_heads_done) struct fleet_heads heads = {};
 	_cleanup_buf_ struct buf sql = {}, answer = {};
+	uint64_t length;
 	struct rows_reader reader;
-	int r;
+	int r = fleet_heads_read(f, &k->query, 0, &heads);
 
 	fleet_sql_deploys(&sql, f->db, &k->query);
-	r = fleet_ask(f, &sql, &answer);
+	if (r == 0)
+		r = fleet_ask(f, &sql, &answer);
 	reader = rows_of(&answer);
+	length = heads.n ? heads.items[0].length_ns : 0;
 	while (r == 0 && rows_more(&reader)) {
 		_cleanup_free_ char *service = fleet_text(&reader), *version = fleet_text(&reader);
 		uint64_t first = rows_u32(&reader) * NSEC_PER_SEC;
@@ -253,7 +258,7 @@ int fleet_read_deploys(struct fleet_read *f)
 			return -EBADMSG;
 		p.info.service = service;
 		p.info.version = version;
-		r = deploys_add(&k->deploys, &p, first, last + FLEET_WINDOW_S * NSEC_PER_SEC);
+		r = deploys_add(&k->deploys, &p, first, last + length);
 	}
 	return r;
 }

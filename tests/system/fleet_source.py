@@ -20,6 +20,8 @@ from waiting import until
 TOKEN = "a-token-for-the-fleet-viewer"
 HOSTS = (("web1", "eu"), ("web2", "eu"), ("db1", "us"))
 WINDOW = 30
+# Of which so much was measured: a window says itself how long it is.
+LENGTH = 29.5
 # On the clock of windows: the first version's time, and behind it the second one's.
 BEGAN = 1795000020 // 600 * 600
 WINDOWS = 20
@@ -70,7 +72,7 @@ class Rows:
                 self.tables["samples"].append(dict(head, start=start, service=service, version=str(version), process_id=process,
                                                    stack_id=1 + (leaf == "slow"), state=1, samples=samples))
         self.tables["windows"].append(dict(
-            head, day=self.day(start), start=start, start_ns=start * 10**9, end_ns=(start + WINDOW) * 10**9, hz=100, stepped_ns=0,
+            head, day=self.day(start), start=start, start_ns=start * 10**9, end_ns=int((start + LENGTH) * 10**9), hz=100, stepped_ns=0,
             ticks=total + 50 + 3, python=total, other=50, truncated=0, lost_causes=["fault", "table_full"], lost_counts=[3, 0], samples=total,
             rows=4, plop="1"))
 
@@ -260,6 +262,7 @@ def test_diff_finds_what_is_slower(fleet):
     answer = fleet.get("/v1/diff", **{"base.from": BEGAN, "base.to": half, "new.from": half, "new.to": half + WINDOWS * WINDOW,
                                       "service": "shop"})
     assert answer["base"]["windows"] == answer["new"]["windows"] == 2 * WINDOWS
+    assert answer["base"]["window_s"] == LENGTH
     verdicts = {f["name"]: f["verdict"] for f in answer["functions"]}
     assert verdicts["slow"] == "slower", answer["functions"]
 
