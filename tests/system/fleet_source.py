@@ -88,7 +88,7 @@ class Rows:
         for table, rows in self.tables.items():
             body = "\n".join(json.dumps(row) for row in rows).encode()
             for _ in range(2):
-                node.ask("INSERT INTO %s.%s FORMAT JSONEachRow" % (database, table), body)
+                node.ask("INSERT INTO %s.%s FORMAT JSONEachRow" % (database, table), body, insert_distributed_sync=1)
 
 
 class Gateway:
@@ -151,10 +151,20 @@ def make_tables(store, database, folder):
     subprocess.run([host.program("plop-gateway"), "--config", config, "--init-store"], check=True, timeout=60, stdout=subprocess.PIPE)
 
 
-@pytest.fixture(scope="module", params=clickhouse.VERSIONS)
-def store(request):
+@pytest.fixture(scope="module", params=[*clickhouse.VERSIONS, "cluster"])
+def stores(request):
+    """A store, or two nodes that are one."""
+    if request.param == "cluster":
+        with clickhouse.nodes(2) as running:
+            yield running
+        return
     with clickhouse.store(request.param) as running:
-        yield running
+        yield [running]
+
+
+@pytest.fixture(scope="module")
+def store(stores):
+    return stores[0]
 
 
 @pytest.fixture(scope="module")
@@ -163,11 +173,14 @@ def rows():
 
 
 @pytest.fixture(scope="module")
-def fleet(store, rows, tmp_path_factory):
+def fleet(stores, rows, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fleet")
-    make_tables(store, "plop", str(folder))
-    rows.insert(store, "plop")
-    with gateway_of(store.url + "/plop", folder) as gateway:
+    database = "plop" if len(stores) == 1 else "plop?cluster=" + clickhouse.CLUSTER
+    for node in stores:
+        make_tables(node, database, str(folder))
+    rows.insert(stores[0], "plop")
+    # the other node has all of it as well
+    with gateway_of("%s/%s" % (stores[-1].url, database), folder) as gateway:
         yield gateway
 
 
