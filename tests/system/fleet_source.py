@@ -260,7 +260,7 @@ def test_labels(fleet, rows):
 
 def test_windows_and_steps(fleet, rows):
     windows = fleet.get("/v1/windows")["windows"]
-    assert len(windows) == 2 * WINDOWS and windows[0]["start"] == BEGAN and windows[-1]["end"] == BEGAN + 2 * WINDOWS * WINDOW
+    assert len(windows) == 2 * WINDOWS and windows[0]["start"] == BEGAN and windows[-1]["end"] == BEGAN + (2 * WINDOWS - 1) * WINDOW + LENGTH
     assert sum(w["samples"] for w in windows) == rows.total()
     assert sum(p["samples"] for w in windows for p in w["processes"] if p["service"] == "shop") == rows.total(service="shop")
     steps = fleet.get("/v1/windows", step=600)
