@@ -17,7 +17,7 @@ import pytest
 import host
 import marked
 from access_commands import commands
-from marked import CTL_DONE, CTL_NO_TARGET, CTL_NOT_ALLOWED, FROM_THE_START, ONE, TWO
+from marked import CTL_DONE, CTL_FAILED, CTL_NO_TARGET, CTL_NOT_ALLOWED, FROM_THE_START, ONE, TWO
 from marked_recording import Recording, enough, get_checked
 from waiting import until
 
@@ -467,6 +467,11 @@ def run(m, uid, arguments):
         # plop.db is not for them, whoever is asked for it
         assert status == CTL_NOT_ALLOWED and not out and not os.path.exists(path), (uid, arguments, status, said)
         m.check(uid, said.encode(), "plopctl %s" % arguments[0])
+        return
+    if arguments[0] == "fleet":
+        # no plop-gateway is there to ask, which others than root do not even learn
+        assert status == (CTL_NOT_ALLOWED if uid else CTL_FAILED) and not out, (uid, arguments, status, said)
+        m.check(uid, said.encode(), "plopctl fleet")
         return
     if None in arguments:
         with open(path, "rb") as f:

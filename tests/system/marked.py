@@ -16,7 +16,7 @@ import host
 
 # Others than access.py's, which may run beside this.
 ONE, TWO = 61011, 61012
-CTL_DONE, CTL_NO_TARGET, CTL_NOT_ALLOWED = 0, 3, 4
+CTL_DONE, CTL_FAILED, CTL_NO_TARGET, CTL_NOT_ALLOWED = 0, 1, 3, 4
 
 # Whose each process is, to see: {tag: uid}. What ONE executes setuid, what was root's before and what shuts itself is nobody's.
 OWNERS = {"zqroot": 0, "zqone": ONE, "zqtwo": TWO, "zqsetuid": None, "zqdropped": None, "zqchange": ONE, "zqbecame": None, "zqkeeps": ONE,
