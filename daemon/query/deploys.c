@@ -146,6 +146,10 @@ void deploys_nearer(struct deploys *d, struct deploys_span *span, const struct p
 	span->n--;
 }
 
+/*
+ * Of two that one window has first, or one roll-up that is no longer than a window is, the one that
+ * ended earlier was there before.
+ */
 static int by_service_and_time(const void *pa, const void *pb)
 {
 	const struct deploy *a = pa, *b = pb;
@@ -155,6 +159,8 @@ static int by_service_and_time(const void *pa, const void *pb)
 		return r;
 	if (a->first_ns != b->first_ns)
 		return a->first_ns < b->first_ns ? -1 : 1;
+	if (a->last_ns != b->last_ns)
+		return a->last_ns < b->last_ns ? -1 : 1;
 	return strcmp(a->version, b->version);
 }
 
@@ -164,7 +170,9 @@ static int by_time(const void *pa, const void *pb)
 
 	if (a->first_ns != b->first_ns)
 		return a->first_ns > b->first_ns ? -1 : 1;
-	return by_service_and_time(a, b);
+	/* the newest first, among those of one service, too */
+	return streq(a->service, b->service) ? by_service_and_time(b, a) :
+					       strcmp(a->service, b->service);
 }
 
 void deploys_put(struct deploys *d, struct json_writer *w, const char *key)

@@ -96,7 +96,7 @@ test('what is saved is the comparison, not what other rooms show', async (t) => 
   await shown(page);
   await page.click('#exports summary');
   for (const format of ['pprof', 'collapsed', 'speedscope', 'html']) {
-    assert.ok(await page.isDisabled(`#exports [data-format="${format}"]`), format);
+    await page.waitForSelector(`#exports [data-format="${format}"]:disabled`);
     assert.match(await page.textContent(`#exports [data-format="${format}"]`), /of one profile: in the other rooms/);
   }
   const save = async (format) => {

@@ -48,6 +48,32 @@ START_TEST(the_newest_comes_first)
 }
 END_TEST
 
+/* Both were in the window in which the first was seen; their names say nothing of their order. */
+START_TEST(of_two_in_one_window_the_one_that_ended_was_there_before)
+{
+	_cleanup_buf_ struct buf b = {};
+	struct json_writer w = json_writer_on(&b);
+
+	ck_assert_int_eq(add("shop", "a", 300, 1), 0);
+	ck_assert_int_eq(add("shop", "b", 300, 1), 0);
+	ck_assert_int_eq(add("shop", "a", 330, 1), 0);
+	ck_assert_int_eq(add("blog", "1", 300, 1), 0);
+	json_put_object(&w, NULL);
+	deploys_put(&d, &w, "deploys");
+	json_put_end(&w);
+	ck_assert_int_eq(json_writer_done(&w), 0);
+	buf_putc(&b, '\0');
+	ck_assert_str_eq(b.data,
+			 "{\"deploys\":["
+			 "{\"service\":\"blog\",\"version\":\"1\",\"before\":null,\"first\":300.0,"
+			 "\"last\":330.0,\"samples\":1},"
+			 "{\"service\":\"shop\",\"version\":\"a\",\"before\":\"b\",\"first\":300.0,"
+			 "\"last\":360.0,\"samples\":2},"
+			 "{\"service\":\"shop\",\"version\":\"b\",\"before\":null,\"first\":300.0,"
+			 "\"last\":330.0,\"samples\":1}]}");
+}
+END_TEST
+
 START_TEST(there_is_a_bound)
 {
 	char version[16];
@@ -62,4 +88,5 @@ START_TEST(there_is_a_bound)
 }
 END_TEST
 
-CHECK_MAIN_WITH("query/deploys", NULL, teardown, the_newest_comes_first, there_is_a_bound);
+CHECK_MAIN_WITH("query/deploys", NULL, teardown, the_newest_comes_first,
+		of_two_in_one_window_the_one_that_ended_was_there_before, there_is_a_bound);
