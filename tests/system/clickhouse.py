@@ -15,6 +15,7 @@ import pytest
 
 import host
 import pypi
+from foreign_programs import foreign_program
 from ports import free_port
 from waiting import until
 
@@ -47,15 +48,6 @@ USERS = """<?xml version="1.0"?>
 
 class Refused(Exception):
     """The server's own words."""
-
-
-def server():
-    """The command of the server; skips where it cannot be had."""
-    listed = subprocess.run([os.path.join(host.TESTS, "foreign"), "--make", "clickhouse"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            timeout=240)
-    if not listed.stdout:
-        pytest.skip("without clickhouse-server: " + listed.stderr.decode().strip())
-    return listed.stdout.decode().split()[1]
 
 
 class Store:
@@ -140,7 +132,7 @@ class Today(Store):
 @contextlib.contextmanager
 def nodes(n=1):
     """So many nodes that run, each a shard of CLUSTER."""
-    command = server()
+    command, _ = foreign_program("clickhouse")
     ports = [{kind: free_port() for kind in ("http", "tcp", "inter")} for _ in range(n)]
     shards = "".join(SHARD.format(tcp=each["tcp"], user=USER, password=PASSWORD) for each in ports)
     with tempfile.TemporaryDirectory(prefix="plop-clickhouse-") as folder:

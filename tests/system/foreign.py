@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The same run profiled at the same time by plop and by another profiler: CPython 3.15's profiling.sampling, and Debian's austin on
 the versions that it knows. Shares by line and by function must agree (two-sample chi-square, p = 0.001)."""
-import functools
 import itertools
 import json
 import os
@@ -13,6 +12,7 @@ import pytest
 import host
 import truth
 from chi_square import against_other
+from foreign_programs import foreign_program
 from waiting import until
 
 HZ = 999
@@ -173,17 +173,6 @@ def attempt(daemon, python, command, austin, length):
     return rows
 
 
-@functools.lru_cache(maxsize=None)
-def find_austin():
-    """Its path; None, with the reason."""
-    listed = subprocess.run([os.path.join(host.TESTS, "foreign"), "--make", "austin"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240)
-    for line in listed.stdout.decode().splitlines():
-        name, path, version = line.split()
-        if name == "austin":
-            return path, "austin " + version
-    return None, "without austin: " + listed.stderr.decode().strip()
-
-
 def compare(daemon, title, python, command, austin=False):
     try:
         said = truth.repeated([], lambda length: attempt(daemon, python, command, austin, length))
@@ -203,10 +192,8 @@ def rows(knows):
 
 @pytest.mark.parametrize("row", rows(lambda row: row[0] in AUSTIN_KNOWS and "/.cache/" not in row[1]), ids=host.called)
 def test_austin(plopd, row):
-    austin, said = find_austin()
-    if not austin:
-        pytest.skip(said)
-    compare(plopd, "%s with %s" % (host.called(row), said), row[1], lambda pid, path: austin_command(austin, pid, path), True)
+    austin, version = foreign_program("austin")
+    compare(plopd, "%s with austin %s" % (host.called(row), version), row[1], lambda pid, path: austin_command(austin, pid, path), True)
 
 
 @pytest.mark.parametrize("row", rows(lambda row: row[0] == (3, 15)), ids=host.called)

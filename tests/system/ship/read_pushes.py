@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import urllib.request
 import pytest
 
 import host
+from ports import free_port
 import pprof
 import pypi
 from protobuf import Profile, message, packed
@@ -201,9 +201,7 @@ def collector():
     program, why = built()
     if not program:
         pytest.skip(why)
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     with host.Workload([program], None, "127.0.0.1:%d" % port) as running:
         yield port, running
 
