@@ -6,8 +6,8 @@
 #include <signal.h>
 #include <sys/random.h>
 
-#include "clickhouse/schema.h"
 #include "ship/cursor.h"
+#include "ship/target.h"
 #include "ship/weigh.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -37,7 +37,7 @@ struct shipper {
 	pthread_cond_t woken;
 	bool stop;
 	struct ship_facts facts;
-	struct clickhouse *store; /* NULL: there is none just now; only the thread changes it */
+	struct ship_target *target; /* NULL: there is none just now; only the thread changes it */
 
 	/* the thread's */
 	int lock_fd;
@@ -52,11 +52,10 @@ struct shipper {
 	int said;            /* why, the last time that it was logged: a negative errno */
 	char why[512];
 	unsigned int retry_after_s;
-	uint64_t retry_ns; /* nothing is tried before, CLOCK_MONOTONIC */
-	bool away;         /* the store, when a call failed last */
-	bool checked;      /* the store has tables of this form */
-	uint64_t bytes;    /* sent by connections of before */
-	struct seen seen;
+	uint64_t retry_ns;        /* nothing is tried before, CLOCK_MONOTONIC */
+	bool away;                /* the store, when a call failed last */
+	bool checked;             /* the store takes windows */
+	uint64_t bytes;           /* sent by connections of before */
 	struct services services; /* where the plan tells them apart */
 	uint64_t ask_ns;          /* when the store is asked of them, CLOCK_MONOTONIC */
 };
@@ -78,70 +77,58 @@ bool ship_wanted(const struct config *c)
 	return *c->fleet_store;
 }
 
-static struct clickhouse_options options_of(const struct config *c)
-{
-	return (struct clickhouse_options){
-		.url = c->fleet_store + strlen(CONFIG_CLICKHOUSE),
-		.user = c->fleet_user,
-		.password_file = c->fleet_password_file,
-		.ca_file = c->fleet_ca_file,
-	};
-}
-
 /* A call has failed. */
-static int trouble(struct shipper *s, int r, const struct clickhouse_trouble *why)
+static int trouble(struct shipper *s, int r, const struct ship_trouble *why)
 {
 	s->retry_after_s = why->retry_after_s;
-	s->away = why->kind == CLICKHOUSE_AWAY;
+	s->away = why->away;
 	return say(s, r, *why->sentence ? why->sentence : strerror(-r));
 }
 
-static int connect_store(struct shipper *s)
+static int make_target(struct shipper *s)
 {
-	const struct clickhouse_options o = options_of(s->config);
 	_cleanup_free_ char *error = NULL;
-	struct clickhouse *store;
+	struct ship_target *target;
 	int r;
 
-	if (s->store)
+	if (s->target)
 		return 0;
-	r = clickhouse_new(&o, &store, &error);
+	r = target_clickhouse_new(s->config, &target, &error);
 	if (r < 0)
 		return say(s, r, error ? error : strerror(-r));
 	pthread_mutex_lock(&s->lock);
-	s->store = store;
+	s->target = target;
 	if (s->stop)
-		clickhouse_stop(store);
+		target->ops->stop(target);
 	pthread_mutex_unlock(&s->lock);
 	return 0;
 }
 
-/* The store is looked at first: nothing is sent to tables of another form. */
+/* The store is looked at first: nothing is sent to what is none. */
 static int reach_store(struct shipper *s)
 {
-	struct clickhouse_trouble why = {};
-	int r = connect_store(s);
+	struct ship_trouble why = {};
+	int r = make_target(s);
 
 	if (r < 0 || s->checked)
 		return r;
-	r = clickhouse_schema_check(s->store, &why);
+	r = s->target->ops->check(s->target, &why);
 	s->checked = r == 0;
 	return r < 0 ? trouble(s, r, &why) : 0;
 }
 
 static void leave_store(struct shipper *s)
 {
-	struct clickhouse *store;
+	struct ship_target *target;
 
 	pthread_mutex_lock(&s->lock);
-	store = TAKE_PTR(s->store);
+	target = TAKE_PTR(s->target);
 	pthread_mutex_unlock(&s->lock);
-	if (store) {
-		s->bytes += clickhouse_sent(store);
-		clickhouse_free(store);
+	if (target) {
+		s->bytes += target->ops->sent(target);
+		target->ops->free(target);
 	}
 	s->checked = false;
-	seen_forget(&s->seen);
 }
 
 static int know_service(const struct profile_process *p, uint64_t start_ns, uint64_t end_ns,
@@ -252,43 +239,20 @@ static void pass(struct shipper *s, uint64_t *counter)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* Stacks and processes before what names them; the head last, with which the window is whole. */
-static int send_rows(struct shipper *s, const struct ship_rows *rows,
-		     struct clickhouse_trouble *why)
-{
-	const struct {
-		const char *into;
-		const struct buf *rows;
-	} parts[] = {
-		{ SHIP_STACKS, &rows->stacks },
-		{ SHIP_PROCESSES, &rows->processes },
-		{ SHIP_SAMPLES, &rows->samples },
-		{ SHIP_WINDOWS, &rows->head },
-	};
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++)
-		if (parts[i].rows->size)
-			r = clickhouse_insert(s->store, parts[i].into, parts[i].rows, why);
-	return r;
-}
-
-static void sent(struct shipper *s, const struct ship_rows *rows, uint64_t cpu_ns)
+static void sent(struct shipper *s, const struct ship_count *count, uint64_t cpu_ns)
 {
 	int r = cursor_write(s->config->fleet_state_dir, &s->next_place);
 
-	for (uint32_t i = 0; i < rows->nids; i++)
-		seen_add(&s->seen, rows->ids[i]);
 	if (r < 0)
 		log_warning_r(r,
 			      "Cannot write %s/shipped: windows may be sent twice, which doubles "
 			      "nothing",
 			      s->config->fleet_state_dir);
 	pthread_mutex_lock(&s->lock);
-	s->facts.samples += rows->count;
-	s->facts.rows += rows->nsamples;
+	s->facts.samples += count->samples;
+	s->facts.rows += count->rows;
 	s->facts.cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
-	s->facts.bytes = s->bytes + clickhouse_sent(s->store);
+	s->facts.bytes = s->bytes + s->target->ops->sent(s->target);
 	s->facts.last_sent_ns = clock_ns(CLOCK_REALTIME);
 	if (s->facts.behind)
 		s->facts.behind--;
@@ -308,19 +272,9 @@ static uint64_t any_below(uint64_t bound)
 /* What the store has of this host's services; where it does not say, what it said last holds. */
 static void ask_of_services(struct shipper *s)
 {
-	_cleanup_buf_ struct buf sql = {}, answer = { .limit = 1u << 20 };
-	struct clickhouse_trouble why = {};
-	_cleanup_free_ char *text = NULL;
-
 	if (clock_ns(CLOCK_MONOTONIC) < s->ask_ns || !s->services.n)
 		return;
-	services_question(&s->services, clickhouse_database(s->store),
-			  clock_ns(CLOCK_REALTIME) / NSEC_PER_SEC, &sql);
-	text = buf_string(&sql);
-	if (!text || clickhouse_ask(s->store, text, &answer, &why) < 0 ||
-	    !services_answer(&s->services, &answer))
-		log_debug("the store does not say what it has of this host's services: %s",
-			  why.sentence);
+	s->target->ops->ask(s->target, &s->services);
 	s->ask_ns = clock_ns(CLOCK_MONOTONIC) + ASK_NS / 2 + any_below(ASK_NS);
 }
 
@@ -329,10 +283,9 @@ static void weights_done(struct ship_weights *w)
 	free(w->processes);
 }
 
-/* 1: there is something to send, which *ret has; 0: the window is passed over. */
-static int make_rows(struct shipper *s, struct ship_rows *ret)
+/* 1: there is something to send; 0: the window is passed over. */
+static int read_window(struct shipper *s, struct profile **ret, struct ship_weights *ret_weights)
 {
-	_cleanup_(weights_done) struct ship_weights weights = {};
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	int r = store_followed(s->reader, &s->next_place, &p);
 
@@ -340,27 +293,28 @@ static int make_rows(struct shipper *s, struct ship_rows *ret)
 		r = ship_bound(&p, s->rows);
 	if (r < 0)
 		return r;
-	weights.processes = calloc(p->nprocesses + (size_t)1, sizeof(*weights.processes));
-	if (!weights.processes)
+	ret_weights->processes = calloc(p->nprocesses + (size_t)1, sizeof(uint64_t));
+	if (!ret_weights->processes)
 		return -ENOMEM;
 	if (ship_tells_services(&s->plan)) {
 		/* all of them are known before the store is asked */
-		ship_weigh(&s->plan, s->host.id, p, &s->services, &weights);
+		ship_weigh(&s->plan, s->host.id, p, &s->services, ret_weights);
 		ask_of_services(s);
 	}
-	if (!ship_weigh(&s->plan, s->host.id, p, &s->services, &weights))
+	if (!ship_weigh(&s->plan, s->host.id, p, &s->services, ret_weights))
 		return 0;
-	seen_day(&s->seen, (uint32_t)(p->start_ns / (86400 * NSEC_PER_SEC)));
-	r = ship_encode(p, &s->host, &s->next_place, &weights, &s->seen, ret);
-	return r < 0 ? r : 1;
+	*ret = TAKE_PTR(p);
+	return 1;
 }
 
 static int send_window(struct shipper *s)
 {
-	_cleanup_(ship_rows_done) struct ship_rows rows = {};
+	_cleanup_(weights_done) struct ship_weights weights = {};
+	_cleanup_(profile_freep) struct profile *p = NULL;
 	uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	struct clickhouse_trouble why = {};
-	int r = make_rows(s, &rows);
+	struct ship_trouble why = {};
+	struct ship_count count = {};
+	int r = read_window(s, &p, &weights);
 
 	if (r == -ENOENT || r == 0) {
 		pass(s, r ? &s->facts.missed : &s->facts.passed_over);
@@ -368,14 +322,19 @@ static int send_window(struct shipper *s)
 	}
 	if (r < 0)
 		return say(s, r, "a window cannot be read from plop.db: see plopctl fsck");
-	r = send_rows(s, &rows, &why);
+	r = s->target->ops->send(s->target,
+				 &(struct ship_window){ .profile = p,
+							.host = &s->host,
+							.place = &s->next_place,
+							.weights = &weights },
+				 &count, &why);
 	if (r == -E2BIG && s->rows > ROWS_LEAST) {
-		s->rows = (uint32_t)between(rows.nsamples / 2, ROWS_LEAST, s->rows);
+		s->rows = (uint32_t)between(count.rows / 2, ROWS_LEAST, s->rows);
 		return 0;
 	}
 	if (r < 0)
 		return trouble(s, r, &why);
-	sent(s, &rows, cpu_ns);
+	sent(s, &count, cpu_ns);
 	return 0;
 }
 
@@ -500,7 +459,6 @@ static int start(struct shipper *s)
 int ship_new(const struct config *c, struct shipper **ret, char **ret_error)
 {
 	_cleanup_(ship_freep) struct shipper *s = calloc(1, sizeof(*s));
-	const struct clickhouse_options o = options_of(c);
 	pthread_condattr_t attributes;
 	int r;
 
@@ -526,7 +484,7 @@ int ship_new(const struct config *c, struct shipper **ret, char **ret_error)
 		return -errno;
 	s->host = (struct ship_host){ .name = s->name, .region = c->fleet_region };
 	/* an address that is none is told at once */
-	r = clickhouse_new(&o, &s->store, ret_error);
+	r = target_clickhouse_new(c, &s->target, ret_error);
 	if (r == -EINVAL)
 		return r;
 	snprintf(s->facts.place, sizeof(s->facts.place), "%s", c->fleet_store);
@@ -543,8 +501,8 @@ void ship_free(struct shipper *s)
 		return;
 	pthread_mutex_lock(&s->lock);
 	s->stop = true;
-	if (s->store)
-		clickhouse_stop(s->store);
+	if (s->target)
+		s->target->ops->stop(s->target);
 	pthread_cond_signal(&s->woken);
 	pthread_mutex_unlock(&s->lock);
 	if (s->running)

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "clickhouse/schema.h"
+#include "ship/target.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+struct to_clickhouse {
+	struct ship_target target;
+	struct clickhouse *store;
+	struct seen seen; /* what it was sent by this connection */
+};
+
+static void done(struct ship_target *t)
+{
+	struct to_clickhouse *c = (struct to_clickhouse *)t;
+
+	if (c->store)
+		clickhouse_free(c->store);
+	free(c);
+}
+
+static int trouble(int r, const struct clickhouse_trouble *why, struct ship_trouble *ret)
+{
+	if (r < 0) {
+		*ret = (struct ship_trouble){
+			.away = why->kind == CLICKHOUSE_AWAY,
+			.retry_after_s = why->retry_after_s,
+		};
+		memcpy(ret->sentence, why->sentence, sizeof(ret->sentence));
+	}
+	return r;
+}
+
+static int check(struct ship_target *t, struct ship_trouble *ret_why)
+{
+	struct to_clickhouse *c = (struct to_clickhouse *)t;
+	struct clickhouse_trouble why = {};
+
+	return trouble(clickhouse_schema_check(c->store, &why), &why, ret_why);
+}
+
+/* Stacks and processes before what names them; the head last, with which the window is whole. */
+static int send_rows(struct to_clickhouse *c, const struct ship_rows *rows,
+		     struct ship_trouble *ret_why)
+{
+	const struct {
+		const char *into;
+		const struct buf *rows;
+	} parts[] = {
+		{ SHIP_STACKS, &rows->stacks },
+		{ SHIP_PROCESSES, &rows->processes },
+		{ SHIP_SAMPLES, &rows->samples },
+		{ SHIP_WINDOWS, &rows->head },
+	};
+	struct clickhouse_trouble why = {};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++)
+		if (parts[i].rows->size)
+			r = clickhouse_insert(c->store, parts[i].into, parts[i].rows, &why);
+	return trouble(r, &why, ret_why);
+}
+
+static int send_window(struct ship_target *t, const struct ship_window *w, struct ship_count *ret,
+		       struct ship_trouble *ret_why)
+{
+	struct to_clickhouse *c = (struct to_clickhouse *)t;
+	_cleanup_(ship_rows_done) struct ship_rows rows = {};
+	int r;
+
+	seen_day(&c->seen, (uint32_t)(w->profile->start_ns / (86400 * NSEC_PER_SEC)));
+	r = ship_encode(w->profile, w->host, w->place, w->weights, &c->seen, &rows);
+	if (r == 0)
+		r = send_rows(c, &rows, ret_why);
+	*ret = (struct ship_count){ .rows = rows.nsamples, .samples = rows.count };
+	for (uint32_t i = 0; r == 0 && i < rows.nids; i++)
+		seen_add(&c->seen, rows.ids[i]);
+	return r;
+}
+
+static void ask(struct ship_target *t, struct services *services)
+{
+	struct to_clickhouse *c = (struct to_clickhouse *)t;
+	_cleanup_buf_ struct buf sql = {}, answer = { .limit = 1u << 20 };
+	struct clickhouse_trouble why = {};
+	_cleanup_free_ char *text = NULL;
+
+	services_question(services, clickhouse_database(c->store),
+			  clock_ns(CLOCK_REALTIME) / NSEC_PER_SEC, &sql);
+	text = buf_string(&sql);
+	if (!text || clickhouse_ask(c->store, text, &answer, &why) < 0 ||
+	    !services_answer(services, &answer))
+		log_debug("the store does not say what it has of this host's services: %s",
+			  why.sentence);
+}
+
+static uint64_t bytes_sent(const struct ship_target *t)
+{
+	return clickhouse_sent(((const struct to_clickhouse *)t)->store);
+}
+
+static void stop(struct ship_target *t)
+{
+	clickhouse_stop(((struct to_clickhouse *)t)->store);
+}
+
+int target_clickhouse_new(const struct config *c, struct ship_target **ret, char **ret_error)
+{
+	static const struct ship_target_ops ops = {
+		.check = check,
+		.send = send_window,
+		.ask = ask,
+		.sent = bytes_sent,
+		.stop = stop,
+		.free = done,
+	};
+	const struct clickhouse_options o = {
+		.url = c->fleet_store + strlen(CONFIG_CLICKHOUSE),
+		.user = c->fleet_user,
+		.password_file = c->fleet_password_file,
+		.ca_file = c->fleet_ca_file,
+	};
+	struct to_clickhouse *to = calloc(1, sizeof(*to));
+	int r;
+
+	if (!to)
+		return -ENOMEM;
+	to->target.ops = &ops;
+	r = clickhouse_new(&o, &to->store, ret_error);
+	if (r == 0)
+		*ret = &to->target;
+	else
+		done(&to->target);
+	return r;
+}
