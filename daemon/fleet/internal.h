@@ -40,6 +40,13 @@ void fleet_heads_done(struct fleet_heads *h);
 int fleet_stacks_read(struct fleet_read *f, const struct query *q, const struct fleet_ids *ids,
 		      struct dict *d, uint32_t *numbers);
 
+/* A stack that its samples came without. */
+int fleet_unknown_stack(struct dict *d, uint32_t *ret);
+
+/* A profile with what is known of its windows alone; and how long one is, in the mean. */
+int fleet_begin_profile(struct fleet_read *f, const struct query *q, struct profile **ret,
+			uint64_t *ret_length_ns);
+
 /* What is of no process is of one that has its service and version alone. -ENOMEM. */
 int fleet_add_service(struct profile *p, const char *service, const char *version, uint32_t *ret);
 

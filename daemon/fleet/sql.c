@@ -211,8 +211,7 @@ static void put_time(struct buf *b, const struct query *q)
 		   s.after, s.before);
 }
 
-/* FROM and WHERE of samples. */
-static void from_samples(struct buf *b, const char *db, const struct query *q)
+void fleet_sql_from_samples(struct buf *b, const char *db, const struct query *q)
 {
 	buf_printf(b, " FROM %s.samples FINAL WHERE ", db);
 	put_time(b, q);
@@ -273,7 +272,7 @@ static void put_rows(struct buf *b, const char *db, const struct query *q, bool 
 	buf_puts(b, "SELECT ");
 	put_groups(b, q, stacks, false);
 	buf_puts(b, ", " SUM " AS w");
-	from_samples(b, db, q);
+	fleet_sql_from_samples(b, db, q);
 	buf_puts(b, " GROUP BY ");
 	put_groups(b, q, stacks, true);
 	buf_puts(b, " ORDER BY w DESC, service, version");
@@ -294,7 +293,7 @@ void fleet_sql_totals(struct buf *b, const char *db, const struct query *q)
 void fleet_sql_windows(struct buf *b, const char *db, const struct query *q)
 {
 	buf_puts(b, "SELECT uniqExact(host_id, window)");
-	from_samples(b, db, q);
+	fleet_sql_from_samples(b, db, q);
 }
 
 /* Numbers of windows are hashes, those of hosts random: groups are as large as others. */
@@ -312,11 +311,11 @@ void fleet_sql_side(struct buf *b, const char *db, const struct query *q, unsign
 		    "toString(service), stack_id, w FROM (SELECT ");
 	put_replicate(b, groups);
 	buf_puts(b, ", service, stack_id, " SUM " AS w");
-	from_samples(b, db, q);
+	fleet_sql_from_samples(b, db, q);
 	buf_puts(b, " GROUP BY replicate, service, stack_id) AS rows ANY LEFT JOIN (SELECT ");
 	put_replicate(b, groups);
 	buf_puts(b, ", min(start) AS begin, uniqExact(host_id, window) AS nwindows");
-	from_samples(b, db, q);
+	fleet_sql_from_samples(b, db, q);
 	buf_printf(
 		b,
 		" GROUP BY replicate) AS heads USING replicate ORDER BY begin, replicate, service, "
@@ -395,7 +394,7 @@ void fleet_sql_services(struct buf *b, const char *db, const struct query *q, ui
 	buf_puts(b, "SELECT ");
 	put_begin(b, step_s);
 	buf_puts(b, ", service, version, " SUM " AS w");
-	from_samples(b, db, q);
+	fleet_sql_from_samples(b, db, q);
 	buf_puts(b, " GROUP BY begin, service, version ORDER BY begin, w DESC");
 }
 
@@ -405,11 +404,11 @@ void fleet_sql_label(struct buf *b, const char *db, const struct query *q, const
 
 	if (!k->of_process) {
 		buf_printf(b, "SELECT toString(%s), " SUM " AS w", key);
-		from_samples(b, db, q);
+		fleet_sql_from_samples(b, db, q);
 		buf_printf(b, " GROUP BY %s ORDER BY w DESC", key);
 	} else {
 		buf_puts(b, "SELECT value, sum(w) AS all_w FROM (SELECT process_id, " SUM " AS w");
-		from_samples(b, db, q);
+		fleet_sql_from_samples(b, db, q);
 		buf_printf(b,
 			   " GROUP BY process_id) AS rows GLOBAL ANY LEFT JOIN (SELECT process_id, "
 			   "toString(%s) AS value FROM %s.processes WHERE ",
@@ -422,7 +421,7 @@ void fleet_sql_label(struct buf *b, const char *db, const struct query *q, const
 void fleet_sql_deploys(struct buf *b, const char *db, const struct query *q)
 {
 	buf_puts(b, "SELECT service, version, toUInt32(min(start)), toUInt32(max(start)), " SUM);
-	from_samples(b, db, q);
+	fleet_sql_from_samples(b, db, q);
 	buf_puts(b, " AND version != '' AND service != '' GROUP BY service, version");
 }
 
@@ -452,7 +451,7 @@ void fleet_sql_series(struct buf *b, const char *db, const struct query *q, uint
 	} else {
 		buf_puts(b, ", toUInt64(0), toUInt64(0)");
 	}
-	from_samples(b, db, q);
+	fleet_sql_from_samples(b, db, q);
 	buf_puts(b, " GROUP BY begin ORDER BY begin");
 }
 

@@ -25,6 +25,9 @@ int fleet_sql_check(const struct query *q, const char **ret_why);
 /* Whether it asks for what only the table of processes has. */
 bool fleet_sql_of_processes(const struct query *q);
 
+/* FROM and WHERE of the samples that a query chooses; more conditions may follow. */
+void fleet_sql_from_samples(struct buf *b, const char *db, const struct query *q);
+
 /*
  * service, version, host, region String, process_id, stack_id UInt64, state UInt8, sum UInt64, the
  * heaviest first. host and region are "", and process_id is 0, where the query needs none.
