@@ -99,11 +99,12 @@ int fleet_source_read(struct source *s, struct question *k)
 	struct fleet_read f = { fleet->clickhouse, clickhouse_database(fleet->clickhouse), source,
 				k };
 	int r = check(k);
+	uint64_t seed;
 
 	if (r < 0)
 		return r;
 	if (!fleet->checked) {
-		r = clickhouse_schema_check(fleet->clickhouse, &source->trouble);
+		r = clickhouse_schema_check(fleet->clickhouse, &seed, &source->trouble);
 		fleet->checked = r == 0;
 	}
 	if (r == 0)

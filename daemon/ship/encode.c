@@ -8,9 +8,9 @@
 #define DAY_NS (86400 * NSEC_PER_SEC)
 
 /* What ids are hashes of is behind them: the row as it is written, but for day and id. */
-static uint64_t put_hashed(struct buf *to, uint32_t day, const struct buf *rest)
+static uint64_t put_hashed(struct buf *to, uint32_t day, const struct buf *rest, uint64_t seed)
 {
-	uint64_t id = XXH3_64bits(rest->data, rest->size);
+	uint64_t id = XXH3_64bits_withSeed(rest->data, rest->size, seed);
 
 	rows_put_u16(to, (uint16_t)day);
 	rows_put_u64(to, id);
@@ -133,7 +133,7 @@ static void encoding_done(struct encoding *e)
 static uint64_t put_new(struct encoding *e, struct buf *to)
 {
 	size_t before = to->size;
-	uint64_t id = put_hashed(to, e->rows->day, &e->row);
+	uint64_t id = put_hashed(to, e->rows->day, &e->row, e->host->seed);
 
 	if (seen_has(e->seen, id))
 		to->size = before;

@@ -29,6 +29,7 @@
 struct ship_host {
 	uint64_t id; /* cursor_host_id() */
 	const char *name, *region;
+	uint64_t seed; /* clickhouse_schema_check() */
 };
 
 struct ship_rows {

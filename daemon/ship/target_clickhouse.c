@@ -8,6 +8,7 @@ struct to_clickhouse {
 	struct ship_target target;
 	struct clickhouse *store;
 	struct seen seen; /* what it was sent by this connection */
+	uint64_t seed;    /* of its ids */
 };
 
 static void done(struct ship_target *t)
@@ -36,7 +37,7 @@ static int check(struct ship_target *t, struct ship_trouble *ret_why)
 	struct to_clickhouse *c = (struct to_clickhouse *)t;
 	struct clickhouse_trouble why = {};
 
-	return trouble(clickhouse_schema_check(c->store, &why), &why, ret_why);
+	return trouble(clickhouse_schema_check(c->store, &c->seed, &why), &why, ret_why);
 }
 
 /* Stacks and processes before what names them; the head last, with which the window is whole. */
@@ -66,10 +67,12 @@ static int send_window(struct ship_target *t, const struct ship_window *w, struc
 {
 	struct to_clickhouse *c = (struct to_clickhouse *)t;
 	_cleanup_(ship_rows_done) struct ship_rows rows = {};
+	struct ship_host host = *w->host;
 	int r;
 
+	host.seed = c->seed;
 	seen_day(&c->seen, (uint32_t)(w->profile->start_ns / (86400 * NSEC_PER_SEC)));
-	r = ship_encode(w->profile, w->host, w->place, w->weights, &c->seen, &rows);
+	r = ship_encode(w->profile, &host, w->place, w->weights, &c->seen, &rows);
 	if (r == 0)
 		r = send_rows(c, &rows, ret_why);
 	*ret = (struct ship_count){ .rows = rows.nsamples, .samples = rows.count };

@@ -194,7 +194,7 @@ def test_whoever_is_killed(root, node, folder):
 @pytest.mark.parametrize("wrong, words", [
     ("password", "user and password_file in [fleet] of plop.conf"),
     ("tables", "plop-gateway --init-store"),
-    ("newer", "of a newer plop (version 99, this one knows 1): update plop on this host"),
+    ("newer", "of a newer plop (version 99, this one knows 2): update plop on this host"),
 ])
 def test_what_is_wrong_is_one_sentence(root, node, folder, wrong, words):
     database = "wrong_" + wrong

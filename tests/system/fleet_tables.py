@@ -11,7 +11,7 @@ import pytest
 import clickhouse
 import host
 
-TABLES = ["plop_schema", "processes", "samples", "stacks", "windows"]
+TABLES = ["hours", "plop_schema", "processes", "requests", "rolled", "samples", "seeds", "stacks", "windows"]
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +64,16 @@ def tables(node, database):
 
 
 def test_made_once_and_again(store, init):
+    seeds = []
     for _ in range(2):
         status, said, complaint = init(store="clickhouse=%s/once" % store.url)
         assert (status, complaint) == (0, ""), complaint
         assert said == "The store at 127.0.0.1:%d has plop's tables, in database once.\n" % store.port
         assert tables(store, "once") == TABLES
-        assert store.ask("SELECT version FROM once.plop_schema FINAL") == "1\n"
+        assert store.ask("SELECT version FROM once.plop_schema FINAL") == "2\n"
+        seed = store.ask("SELECT seed FROM once.seeds FINAL")
+        seeds.append(int(seed))
+    assert seeds[0] == seeds[1] > 0
 
 
 def test_begun_and_not_ended(store, init):
@@ -81,13 +85,34 @@ def test_begun_and_not_ended(store, init):
     assert tables(store, "begun") == TABLES
 
 
+def test_of_an_older_plop(store, init):
+    """What is there stays, with the ids that it has: the first version hashed them with nothing."""
+    address = "clickhouse=%s/older" % store.url
+    init(store=address)
+    for name in ("hours", "rolled", "requests", "seeds"):
+        store.ask("DROP TABLE older.%s" % name)
+    store.ask("DROP TABLE older.plop_schema")
+    store.ask("CREATE TABLE older.plop_schema (version UInt32, made DateTime('UTC')) ENGINE = ReplacingMergeTree ORDER BY version")
+    store.ask("INSERT INTO older.plop_schema (version) FORMAT TabSeparated", b"1\n")
+    store.ask("INSERT INTO older.samples (start, samples) FORMAT TabSeparated", b"2026-11-30 00:00:00\t7\n")
+    assert init(store=address)[0] == 0
+    assert tables(store, "older") == TABLES
+    assert store.ask("SELECT seed FROM older.seeds") == "0\n"
+    assert store.ask("SELECT sum(samples) FROM older.samples FINAL") == "7\n"
+    assert store.ask("SELECT max(version) FROM older.plop_schema") == "2\n"
+
+
 def test_on_a_cluster(pair, init):
     store = "clickhouse=%%s/many?cluster=%s" % clickhouse.CLUSTER
     for node in pair:
-        assert init(store=store % node.url)[0] == 0
-    local = [name + "_local" for name in TABLES[1:]]
+        done = init(store=store % node.url)
+        assert done[0] == 0, done
+    local = [name + "_local" for name in TABLES if name != "plop_schema"]
     for node in pair:
         assert tables(node, "many") == sorted(TABLES + local)
+    # each has made one, as the first could not ask the second; the greater is theirs
+    assert len({node.ask("SELECT max(seed) FROM many.seeds") for node in pair}) == 1
+    assert pair[0].ask("SELECT count() FROM many.seeds_local") == pair[1].ask("SELECT count() FROM many.seeds_local") == "1\n"
     # a row has one node, whichever was asked
     for n, node in enumerate(pair * 2):
         node.ask("INSERT INTO many.samples (start, host_id, samples) FORMAT TabSeparated", b"2026-11-30 00:00:00\t%d\t%d\n" % (n % 2, n % 2 + 1),
@@ -119,7 +144,7 @@ def test_of_a_newer_plop(store, init):
     store.ask("INSERT INTO newer.plop_schema (version) FORMAT TabSeparated", b"99\n")
     status, said, complaint = init(store=address)
     assert (status, said) == (1, "")
-    assert "of a newer plop (version 99, this one knows 1): update plop on this host" in complaint
+    assert "of a newer plop (version 99, this one knows 2): update plop on this host" in complaint
 
 
 def test_what_is_no_clickhouse(init):

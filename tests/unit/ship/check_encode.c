@@ -7,7 +7,7 @@
 #define START (UINT64_C(1700000000) * NSEC_PER_SEC)
 #define DAY   (1700000000 / 86400)
 
-static const struct ship_host host = { .id = 77, .name = "h'1\n", .region = "" };
+static struct ship_host host = { .id = 77, .name = "h'1\n", .region = "" };
 static const struct store_place place = { .any = true, .writer = 5, .id = 9 };
 static const struct seen nothing;
 
@@ -189,6 +189,23 @@ START_TEST(the_same_window_is_the_same_rows)
 }
 END_TEST
 
+/* No target can tell which of its stacks have one id: another store has others. */
+START_TEST(ids_are_of_the_store)
+{
+	_cleanup_(profile_freep) struct profile *p = known_profile();
+	_cleanup_(ship_rows_done) struct ship_rows one = {}, other = {};
+
+	p->start_ns = START;
+	encode(p, &nothing, &one);
+	host.seed = 1;
+	encode(p, &nothing, &other);
+	host.seed = 0;
+	ck_assert_uint_eq(one.nids, other.nids);
+	for (uint32_t i = 0; i < one.nids; i++)
+		ck_assert_uint_ne(one.ids[i], other.ids[i]);
+}
+END_TEST
+
 /* Two that differ in nothing that is shipped are one process, and one row. */
 START_TEST(processes_alike_are_added_up)
 {
@@ -286,6 +303,6 @@ START_TEST(a_bound_cuts_rows_and_no_sum)
 END_TEST
 
 CHECK_MAIN("ship/encode", sums_are_those_of_the_window, hostile_names_are_bytes,
-	   the_same_window_is_the_same_rows, processes_alike_are_added_up,
+	   the_same_window_is_the_same_rows, ids_are_of_the_store, processes_alike_are_added_up,
 	   a_process_without_weight_is_left_out, what_is_there_is_left_out,
 	   a_bound_cuts_rows_and_no_sum);
