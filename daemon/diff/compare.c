@@ -182,14 +182,37 @@ static enum verdict judge(const struct side *sides, const struct compared *f,
 									     VERDICT_SAME;
 }
 
-static struct fraction fraction_of(const struct series *y, const struct side *sides, int which,
-				   const struct comparison *c)
+/*
+ * How far the share of one that is like the others may lie from theirs. What differs from one to
+ * the next is by what factor something costs more, so upwards it is the logarithm that goes by
+ * chance.
+ */
+static double variance_of_one(const struct series *one, const struct side *side,
+			      const struct series *others, const struct side *other_side,
+			      double scale)
 {
-	struct fraction a = series_fraction(y, &sides[which], &c->neighbours[which]);
+	double ratio = one->sum / side->sum / scale / (others->sum / other_side->sum);
+	double far = ratio > 1 && isfinite(ratio) ? (ratio - 1) / log(ratio) : 1;
 
-	if (sides[which].n == 1 && c->alone > 0) {
-		a.variance = c->alone * series_chance(y, &sides[which]);
+	return far * far * series_spread(others, other_side, side->sum);
+}
+
+/* of: of both sides. */
+static struct fraction fraction_of(const struct series of[SIDES], const struct side *sides,
+				   int which, const struct comparison *c)
+{
+	const struct side *side = &sides[which], *other = &sides[!which];
+	struct fraction a = series_fraction(&of[which], side, &c->neighbours[which]);
+	double spread;
+
+	if (side->n == 1 && c->alone > 0) {
+		a.variance = c->alone * series_chance(&of[which], side);
 		a.df = STUDENT_DF_MOST;
+	}
+	if (side->n == 1 && c->one_of_others) {
+		spread = variance_of_one(&of[which], side, &of[!which], other, c->scale);
+		a.variance = MAX(a.variance, spread);
+		a.df = MAX(other->n - 1.0, 1);
 	}
 	return a;
 }
@@ -197,8 +220,8 @@ static struct fraction fraction_of(const struct series *y, const struct side *si
 static struct change total_change(const struct side *sides, const struct compared *f,
 				  const struct comparison *c)
 {
-	const struct fraction base = fraction_of(&f->total[BASE_SIDE], sides, BASE_SIDE, c);
-	const struct fraction new = fraction_of(&f->total[NEW_SIDE], sides, NEW_SIDE, c);
+	const struct fraction base = fraction_of(f->total, sides, BASE_SIDE, c);
+	const struct fraction new = fraction_of(f->total, sides, NEW_SIDE, c);
 
 	return change_of(&base, &new, c);
 }
@@ -258,11 +281,11 @@ static void measure(const struct side *sides, struct compared *f, const struct c
 	double width;
 
 	for (int i = 0; i < SIDES; i++)
-		self[i] = fraction_of(&f->self[i], sides, i, c);
+		self[i] = fraction_of(f->self, sides, i, c);
 	f->base_self = self[BASE_SIDE].value;
 	f->new_self = self[NEW_SIDE].value;
-	f->base_total = fraction_of(&f->total[BASE_SIDE], sides, BASE_SIDE, c).value;
-	f->new_total = fraction_of(&f->total[NEW_SIDE], sides, NEW_SIDE, c).value;
+	f->base_total = fraction_of(f->total, sides, BASE_SIDE, c).value;
+	f->new_total = fraction_of(f->total, sides, NEW_SIDE, c).value;
 	plain = change_of(&self[BASE_SIDE], &self[NEW_SIDE], &unscaled);
 	width = change_width(&plain);
 	f->delta = plain.delta;
@@ -285,7 +308,7 @@ static void measure(const struct side *sides, struct compared *f, const struct c
  */
 static int set_q(struct compared *f, double *p, uint32_t n, const struct compare_options *o)
 {
-	double sum = 0;
+	double sum = 0, among = MAX(o->among, 1u);
 	uint32_t m = 0;
 	int r;
 
@@ -299,7 +322,8 @@ static int set_q(struct compared *f, double *p, uint32_t n, const struct compare
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		if (!isnan(p[i]))
-			p[i] = MIN(p[i] * sum / m / sqrt(f[i].base_self + f[i].new_self), 1);
+			p[i] = MIN(p[i] * among * sum / m / sqrt(f[i].base_self + f[i].new_self),
+				   1);
 	}
 	r = fdr_adjust(p, n);
 	if (r < 0)
@@ -314,7 +338,8 @@ int compare_sides(const struct side sides[SIDES], struct compared *functions, ui
 {
 	_cleanup_free_ double *p = calloc((size_t)n + 1, sizeof(*p));
 	struct comparison c = { .windows = { sides[BASE_SIDE].n, sides[NEW_SIDE].n },
-				.alone = o->alone };
+				.alone = o->alone,
+				.one_of_others = o->one_of_others };
 	int r;
 
 	if (!p)

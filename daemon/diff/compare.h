@@ -60,6 +60,12 @@ struct compare_options {
 	 * independent samples; 0: it is not known, and nothing is sure.
 	 */
 	double alone;
+	/*
+	 * Such a side is one out of those of the other side: it varies as these do, and by no less
+	 * than by alone.
+	 */
+	bool one_of_others;
+	uint32_t among;     /* comparisons that are made at once, this included; 0: it is one */
 	double false_share; /* of those called slower or faster that may be false, as 0.05 */
 };
 extern const struct compare_options compare_defaults;
@@ -77,7 +83,8 @@ struct comparison {
 	/* How much neighbouring windows go with each other, over all functions. */
 	struct neighbours neighbours[SIDES];
 	uint32_t windows[SIDES];
-	double alone; /* as it was asked for */
+	double alone; /* this, and the next, as they were asked for */
+	bool one_of_others;
 };
 
 /*

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "diff/match.h"
+#include "diff/numbered.h"
 #include "diff/rename.h"
 #include "util/frame_kind.h"
 
@@ -78,47 +79,33 @@ static int make_side(const struct diff_windows *w, struct side *side)
 	return 0;
 }
 
-/* The counts of a window by number; its functions are those whose total is not 0. */
-static void add_counts(const struct diff_windows *w, const struct side *side,
-		       const uint32_t *numbers, int which, struct compared *compared, double *self,
-		       double *total)
+/* Where the counts of a side go. */
+struct filling {
+	const struct side *side;
+	struct compared *compared;
+	int which;
+};
+
+static void add_count(uint32_t window, uint32_t number, double self, double total, void *ctx)
 {
-	for (uint32_t i = 0, end; i < w->ncounts; i = end) {
-		uint32_t window = w->counts[i].window;
+	const struct filling *f = ctx;
+	struct compared *c = &f->compared[number];
 
-		for (end = i; end < w->ncounts && w->counts[end].window == window; end++) {
-			uint32_t k = numbers[w->counts[end].function];
-
-			self[k] += w->counts[end].self;
-			total[k] += w->counts[end].total;
-		}
-		for (uint32_t at = i; at < end; at++) {
-			uint32_t k = numbers[w->counts[at].function];
-			struct compared *c = &compared[k];
-
-			/* what two functions that are one have both called is not there twice */
-			total[k] = fmin(total[k], w->totals[window]);
-			if (self[k] > 0)
-				series_add(&c->self[which], side, window, self[k]);
-			if (total[k] > 0)
-				series_add(&c->total[which], side, window, total[k]);
-			self[k] = total[k] = 0;
-		}
-	}
+	if (self > 0)
+		series_add(&c->self[f->which], f->side, window, self);
+	series_add(&c->total[f->which], f->side, window, total);
 }
 
 static int fill_side(const struct diff_windows *w, const struct matched *m, int which,
 		     struct side *side, struct diff *d)
 {
-	_cleanup_free_ double *self = calloc((size_t)m->n + 1, sizeof(*self));
-	_cleanup_free_ double *total = calloc((size_t)m->n + 1, sizeof(*total));
+	struct filling f = { side, d->compared, which };
 	int r = make_side(w, side);
 
-	if (!self || !total)
-		return -ENOMEM;
+	if (r == 0)
+		r = numbered_each(w, m->numbers[which], m->n, add_count, &f);
 	if (r < 0)
 		return r;
-	add_counts(w, side, m->numbers[which], which, d->compared, self, total);
 	for (uint32_t i = 0; i < dict_functions(w->dict); i++)
 		d->functions[m->numbers[which][i]] = dict_get_function(w->dict, i);
 	return 0;
@@ -152,35 +139,16 @@ static void find_files(const struct matched *m, struct diff *d)
 static int find_callers(const struct matched *m, struct diff *d)
 {
 	_cleanup_(pairs_done) struct pairs calls = {};
-	_cleanup_free_ double *most = calloc((size_t)m->n + 1, sizeof(*most));
+	_cleanup_free_ uint32_t *callers = calloc((size_t)m->n + 1, sizeof(*callers));
+	int r = callers ? 0 : -ENOMEM;
 
-	if (!most)
-		return -ENOMEM;
-	for (int side = 0; side < SIDES; side++) {
-		const struct pairs *of = &d->windows[side]->calls;
-
-		for (uint32_t i = 0; i < of->n; i++) {
-			uint32_t caller = m->numbers[side][of->pairs[i].a];
-			uint32_t callee = m->numbers[side][of->pairs[i].b];
-			int r = 0;
-
-			if (caller != callee)
-				r = pairs_add(&calls, caller, callee, of->pairs[i].samples);
-			if (r < 0)
-				return r;
-		}
-	}
-	for (uint32_t i = 0; i < m->n; i++)
-		d->compared[i].caller = COMPARED_NO_CALLER;
-	for (uint32_t i = 0; i < calls.n; i++) {
-		const struct pair *c = &calls.pairs[i];
-
-		if (c->samples > most[c->b]) {
-			most[c->b] = c->samples;
-			d->compared[c->b].caller = c->a;
-		}
-	}
-	return 0;
+	for (int side = 0; side < SIDES && r == 0; side++)
+		r = numbered_calls(d->windows[side], m->numbers[side], &calls);
+	if (r == 0)
+		r = numbered_callers(&calls, m->n, callers);
+	for (uint32_t i = 0; i < m->n && r == 0; i++)
+		d->compared[i].caller = callers[i];
+	return r;
 }
 
 static uint32_t rank_of(const struct diff *d, uint32_t number)
@@ -315,24 +283,8 @@ static void put_side(struct json_writer *w, const char *key, const struct diff_w
 	json_put_end(w);
 }
 
-static void put_function(struct json_writer *w, const struct diff *d, uint32_t number)
+static void put_compared(struct json_writer *w, const struct compared *c)
 {
-	const struct dict_function *f = d->functions[number];
-	const struct compared *c = &d->compared[number];
-
-	json_put_object(w, NULL);
-	json_put_string(w, "name", f->name);
-	if (d->was[number])
-		json_put_string(w, "was", d->was[number]);
-	else
-		json_put_null(w, "was");
-	json_put_string(w, "file", f->file);
-	json_put_array(w, "files");
-	for (int i = 0; i < DIFF_FILES && d->files[number][i]; i++)
-		json_put_string(w, NULL, d->files[number][i]);
-	json_put_end(w);
-	json_put_string(w, "module", f->module);
-	json_put_string(w, "kind", frame_kind_name(f->kind));
 	json_put_real(w, "base_self", c->base_self);
 	json_put_real(w, "new_self", c->new_self);
 	json_put_real(w, "base_total", c->base_total);
@@ -346,7 +298,27 @@ static void put_function(struct json_writer *w, const struct diff *d, uint32_t n
 	json_put_real(w, "relative", c->relative);
 	json_put_real(w, "q", c->q);
 	json_put_string(w, "verdict", verdict_name(c->verdict));
+}
+
+void diff_put_function(struct json_writer *w, const struct dict_function *f, const char *was,
+		       const char *const files[DIFF_FILES], const struct compared *c)
+{
+	json_put_string(w, "name", f->name);
+	json_put_string(w, "was", was);
+	json_put_string(w, "file", f->file);
+	json_put_array(w, "files");
+	for (int i = 0; i < DIFF_FILES && files[i]; i++)
+		json_put_string(w, NULL, files[i]);
 	json_put_end(w);
+	json_put_string(w, "module", f->module);
+	json_put_string(w, "kind", frame_kind_name(f->kind));
+	put_compared(w, c);
+}
+
+void diff_put_at(struct json_writer *w, const struct diff *d, uint32_t number)
+{
+	diff_put_function(w, d->functions[number], d->was[number], d->files[number],
+			  &d->compared[number]);
 }
 
 void diff_put(const struct diff *d, struct json_writer *w)
@@ -361,8 +333,11 @@ void diff_put(const struct diff *d, struct json_writer *w)
 		json_put_string(w, NULL, d->warnings[i]);
 	json_put_end(w);
 	json_put_array(w, "functions");
-	for (uint32_t i = 0; i < n; i++)
-		put_function(w, d, d->order[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		json_put_object(w, NULL);
+		diff_put_at(w, d, d->order[i]);
+		json_put_end(w);
+	}
 	json_put_end(w);
 	json_put_uint(w, "left_out", d->n - n);
 }

@@ -37,5 +37,10 @@ DEFINE_FREEP(struct diff, diff_free)
 /* Functions that an answer has at most, those that changed most and then those with most time. */
 #define DIFF_FUNCTIONS 5000
 
+/* The members of a function's object, all but "was" and "files" of one set of windows alone. */
+void diff_put_function(struct json_writer *w, const struct dict_function *f, const char *was,
+		       const char *const files[DIFF_FILES], const struct compared *c);
+/* The same of one of its functions, by number. */
+void diff_put_at(struct json_writer *w, const struct diff *d, uint32_t number);
 /* The members of the object that GET /v1/diff answers with. */
 void diff_put(const struct diff *d, struct json_writer *w);

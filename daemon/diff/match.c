@@ -342,3 +342,22 @@ int match_functions(const struct match_function *base, uint32_t nbase,
 	memcpy(new_numbers, b.numbers + nbase, nnew * sizeof(*new_numbers));
 	return (int)b.count;
 }
+
+int match_alike(const struct match_function *functions, uint32_t n, uint32_t *numbers)
+{
+	_cleanup_free_ const struct match_function **each = calloc((size_t)n + 1, sizeof(*each));
+	_cleanup_(keys_done) struct keys k = {};
+	int r;
+
+	if (n > MATCH_MOST)
+		return -E2BIG;
+	if (!each)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		each[i] = &functions[i];
+	r = keys_fill(&k, each, n, LOOSE);
+	if (r < 0)
+		return r;
+	memcpy(numbers, k.numbers, n * sizeof(*numbers));
+	return (int)k.count;
+}

@@ -34,3 +34,8 @@ struct match_function {
 int match_functions(const struct match_function *base, uint32_t nbase,
 		    const struct match_function *new, uint32_t nnew, uint32_t *base_numbers,
 		    uint32_t *new_numbers);
+/*
+ * The same of one set: those of Python whose kind, name and identity_of() the file are equal are
+ * one, and of other kinds those whose kind, name and module are.
+ */
+int match_alike(const struct match_function *functions, uint32_t n, uint32_t *numbers);

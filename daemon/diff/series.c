@@ -104,6 +104,37 @@ void series_add(struct series *y, const struct side *s, uint32_t i, double sampl
 	y->window = i + 1;
 }
 
+struct side side_without(const struct side *s, double total)
+{
+	struct side a = { .n = s->n - 1,
+			  .sum = s->sum - total,
+			  .squares = s->squares - total * total };
+
+	a.parts[0] = a.sum;
+	return a;
+}
+
+void series_take(struct series *y, double total, double samples)
+{
+	y->sum -= samples;
+	y->squares -= samples * samples;
+	y->cross -= samples * total;
+	y->parts[0] -= samples;
+}
+
+struct side side_of_one(double total)
+{
+	return (struct side){ .n = 1, .sum = total, .squares = total * total, .parts = { total } };
+}
+
+struct series series_of_one(double total, double samples)
+{
+	return (struct series){ .sum = samples,
+				.squares = samples * samples,
+				.cross = samples * total,
+				.parts = { samples } };
+}
+
 /* Sum of the squares of the residuals y - share * x. */
 static double residual_squares(const struct series *y, const struct side *s, double share)
 {
@@ -176,6 +207,16 @@ struct fraction series_fraction(const struct series *y, const struct side *s,
 double series_chance(const struct series *y, const struct side *s)
 {
 	return variance_of_chance(y->sum, s->sum);
+}
+
+double series_spread(const struct series *y, const struct side *s, double total)
+{
+	double squares;
+
+	if (s->n < 2 || !(s->sum > 0))
+		return INFINITY;
+	squares = residual_squares(y, s, y->sum / s->sum) * s->n / (s->n - 1);
+	return MAX(squares / s->squares, squares / s->sum / total);
 }
 
 double series_part(const struct series *y, const struct side *s, uint32_t part)

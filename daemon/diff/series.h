@@ -61,6 +61,16 @@ struct series {
  */
 void series_add(struct series *y, const struct side *s, uint32_t i, double samples);
 
+/*
+ * Of windows that are a run each, such as those that have all of one host: a closed side without
+ * one of them, of so many samples, and a series over it without what it has of these; and the side
+ * that this one is by itself. Their windows cannot be asked for.
+ */
+struct side side_without(const struct side *s, double total);
+void series_take(struct series *y, double total, double samples);
+struct side side_of_one(double total);
+struct series series_of_one(double total, double samples);
+
 struct fraction {
 	double value;    /* 0 to 1 */
 	double variance; /* of that value */
@@ -91,6 +101,13 @@ struct fraction series_fraction(const struct series *y, const struct side *s,
 
 /* The variance of its share if the samples were independent. All samples and none as above. */
 double series_chance(const struct series *y, const struct side *s);
+
+/*
+ * The variance of the share that one window more, of so many samples, would have if it were as
+ * those of a side. How much windows differ is part chance, which is less in large ones, and part
+ * not: it is taken for all of either, whichever makes more. Fewer than two windows: infinite.
+ */
+double series_spread(const struct series *y, const struct side *s, double total);
 
 /* The function's share in one of SIDE_PARTS parts of the windows; NaN: that part has no samples. */
 double series_part(const struct series *y, const struct side *s, uint32_t part);

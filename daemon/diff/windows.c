@@ -345,7 +345,9 @@ static int begin_window(struct diff_windows *w)
 	struct diff_adding *a = w->adding;
 	int r = 0;
 
-	if (a->pending == 0 &&
+	if (w->apart && w->n == DIFF_WINDOWS)
+		return -E2BIG;
+	if (a->pending == 0 && !w->apart &&
 	    (w->n == DIFF_WINDOWS || (w->ncounts > DIFF_COUNTS && w->n >= DIFF_WINDOWS_FEW)))
 		r = halve(w);
 	if (r == 0 && a->pending == 0) {

@@ -46,6 +46,8 @@ struct diff_windows {
 	bool wall, weights;
 	/* Likewise: a file or a recording, of which no windows are known. */
 	bool whole;
+	/* Likewise: each is all that one host has, and stays by itself: more are -E2BIG. */
+	bool apart;
 	struct diff_part *parts; /* owned */
 	uint32_t nparts;
 	/* After diff_windows_close(): of caller and callee; of function and rename_line() */

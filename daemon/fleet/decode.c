@@ -117,6 +117,72 @@ uint32_t fleet_ids_find(const struct fleet_ids *ids, uint64_t id)
 	return at ? (uint32_t)(at - ids->items) : FLEET_UNKNOWN;
 }
 
+void fleet_host_rows_done(struct fleet_host_rows *rows)
+{
+	for (uint32_t i = 0; i < rows->nhosts; i++)
+		free(rows->hosts[i]);
+	free(rows->hosts);
+	free(rows->rows);
+	*rows = (struct fleet_host_rows){};
+}
+
+/* Of the host that comes next; it is taken over where it is another one. */
+static int add_host(struct fleet_host_rows *rows, char **host)
+{
+	void *array = rows->hosts;
+	int r;
+
+	if (rows->nhosts && streq(rows->hosts[rows->nhosts - 1], *host))
+		return 0;
+	r = array_reserve(&array, rows->nhosts, &rows->hosts_room, sizeof(*rows->hosts));
+	if (r < 0)
+		return r;
+	rows->hosts = array;
+	rows->hosts[rows->nhosts++] = TAKE_PTR(*host);
+	return 0;
+}
+
+static int add_host_row(struct fleet_host_rows *rows, const struct fleet_host_row *row)
+{
+	void *array = rows->rows;
+	int r = array_reserve(&array, rows->n, &rows->rows_room, sizeof(*rows->rows));
+
+	if (r < 0)
+		return r;
+	rows->rows = array;
+	rows->rows[rows->n++] = *row;
+	return 0;
+}
+
+int fleet_host_rows_decode(const struct buf *answer, struct fleet_host_rows *ret,
+			   struct fleet_ids *ids)
+{
+	_cleanup_(fleet_host_rows_done) struct fleet_host_rows rows = {};
+	struct rows_reader reader = rows_of(answer);
+	int r = 0;
+
+	while (r == 0 && rows_more(&reader)) {
+		_cleanup_free_ char *host = fleet_text(&reader);
+		struct fleet_host_row row = { .stack = rows_u64(&reader) };
+
+		row.weight = rows_u64(&reader);
+		row.samples = rows_u64(&reader);
+		if (rows_bad(&reader))
+			return -EBADMSG;
+		r = add_host(&rows, &host);
+		row.host = rows.nhosts - 1;
+		if (r == 0)
+			r = add_host_row(&rows, &row);
+		if (r == 0)
+			r = fleet_ids_add(ids, row.stack);
+	}
+	if (r < 0)
+		return r;
+	*ret = rows;
+	rows = (struct fleet_host_rows){};
+	return 0;
+}
+
 /* The columns of a stack, an element for each frame. */
 struct columns {
 	char **names, **files, **modules; /* owned */

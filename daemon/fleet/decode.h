@@ -44,6 +44,21 @@ void fleet_ids_done(struct fleet_ids *ids);
 /* Where it is, by fleet_ids_sort(); FLEET_UNKNOWN. */
 uint32_t fleet_ids_find(const struct fleet_ids *ids, uint64_t id);
 
+/* One of fleet_sql_stacks_by_host(). */
+struct fleet_host_row {
+	uint64_t stack, weight, samples;
+	uint32_t host; /* which of the names */
+};
+struct fleet_host_rows {
+	char **hosts;                /* owned */
+	struct fleet_host_row *rows; /* by host; owned */
+	uint32_t nhosts, hosts_room, n, rows_room;
+};
+/* ids: theirs are added. */
+int fleet_host_rows_decode(const struct buf *answer, struct fleet_host_rows *ret,
+			   struct fleet_ids *ids);
+void fleet_host_rows_done(struct fleet_host_rows *rows);
+
 /* Puts the stacks of an answer into the dict; numbers: by place in ids, FLEET_UNKNOWN at first. */
 int fleet_stacks_decode(const struct buf *answer, const struct fleet_ids *ids, struct dict *d,
 			uint32_t *numbers);

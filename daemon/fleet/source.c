@@ -45,6 +45,15 @@ int fleet_ask(struct fleet_read *f, struct buf *sql, struct buf *answer)
 	return text ? clickhouse_ask(f->clickhouse, text, answer, &f->source->trouble) : -ENOMEM;
 }
 
+static int read_of_fleet(struct fleet_read *f)
+{
+	switch (f->source->about) {
+	case FLEET_OUTLIERS:
+		return fleet_read_outliers(f);
+	}
+	return -EINVAL;
+}
+
 static int read_about(struct fleet_read *f)
 {
 	struct question *k = f->question;
@@ -72,6 +81,8 @@ static int read_about(struct fleet_read *f)
 		return r;
 	case QUESTION_RECORDINGS:
 		return 0; /* it has none */
+	case QUESTION_OF_SOURCE:
+		return read_of_fleet(f);
 	case QUESTION_RECORDING:
 	case QUESTION_SD:
 		break;

@@ -21,10 +21,16 @@ struct fleet_facts {
 	uint32_t oldest_s, newest_s; /* begin of windows; 0: there is none */
 };
 
+/* What of QUESTION_OF_SOURCE is asked. */
+enum fleet_about {
+	FLEET_OUTLIERS, /* GET /v1/outliers */
+};
+
 /* One for each question: says what became of it. */
 struct fleet_source {
 	struct source source;     /* first: read and refuse are these */
 	struct fleet *fleet;      /* borrowed */
+	enum fleet_about about;   /* of QUESTION_OF_SOURCE */
 	struct fleet_facts facts; /* of QUESTION_STORE */
 	struct clickhouse_trouble trouble;
 };

@@ -3,15 +3,14 @@
 #include "gateway/gateway.h"
 #include "util/log.h"
 
-#define HEARTBEAT_S   10
-#define RETRY_S       1 /* until plopd has answered: they start together */
-#define QUESTIONS_MAX 8 /* to plop.db that may wait */
+#define HEARTBEAT_S 10
+#define RETRY_S     1 /* until plopd has answered: they start together */
 /* At once, and the part of them for those who have shown a token or a session. */
 #define MAX_CONNECTIONS     256
 #define TRUSTED_CONNECTIONS 128
 
 /*
- * What plopd is asked, but for the last two. Every path needs a token, but for the looks of the
+ * What plopd is asked, down to /metrics. Every path needs a token, but for the looks of the
  * page to log in: gateway_authorize() sees each request first, and answers that page's form.
  */
 static const struct api_route fixed[] = {
@@ -36,6 +35,7 @@ static const struct api_route fixed[] = {
 	{ .method = "GET", .path = "/metrics", .handle = gateway_proxy },
 	{ .method = "POST", .path = "/v1/logout", .handle = gateway_logout },
 	{ .method = "GET", .path = "/v1/fleet", .handle = gateway_fleet },
+	{ .method = "GET", .path = "/v1/outliers", .handle = gateway_of_fleet },
 };
 
 static int make_routes(struct gateway *g, struct api_options *options)
@@ -187,7 +187,9 @@ void gateway_free(struct gateway *g)
 	/* The server first: it tells everything that waits that its client is gone. */
 	api_server_free(g->server);
 	worker_free(g->worker);
+	worker_free(g->slow_worker);
 	fleet_free(g->fleet);
+	fleet_free(g->slow_fleet);
 	ship_free(g->ship);
 	notify_free(g->notify);
 	upstream_free(g->upstream);

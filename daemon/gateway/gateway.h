@@ -26,7 +26,10 @@ struct gateway {
 	char own_name[256]; /* of this host, for check_host() */
 	char url[320];      /* "http://127.0.0.1:7567" */
 	struct upstream *upstream;
-	struct fleet *fleet;   /* of all hosts; NULL: of this one, and it asks plopd */
+	struct fleet *fleet; /* of all hosts; NULL: of this one, and it asks plopd */
+	/* the same for what takes long, so that no picture waits for that; likewise */
+	struct fleet *slow_fleet;
+	struct worker *slow_worker;
 	struct notify *notify; /* NULL: nobody is to be told */
 	struct shipper *ship;  /* NULL: there is no store of a fleet */
 	struct worker *worker;
@@ -55,6 +58,7 @@ DEFINE_FREEP(struct gateway, gateway_free)
 
 /* Private to the room. */
 #define COOKIE_HOURS   24
+#define QUESTIONS_MAX  8 /* to plop.db, or a fleet's store, that may wait */
 #define GATEWAY_STATIC 1 /* api_peer.session of who shows the token of plop.conf */
 int gateway_authorize(struct api_request *q, const char *const *headers, void *ctx);
 /* The token of an Authorization header, or NULL. */
@@ -84,5 +88,7 @@ int gateway_about(const struct api_request *q);
 /* The store of all hosts, of g->config, in the place of plopd. It has complained. */
 int gateway_hosts_new(struct gateway *g);
 void gateway_hosts(const struct gateway *g, const struct api_request *q);
+/* What only a fleet can answer. */
+void gateway_of_fleet(const struct api_request *q, void *ctx);
 /* Without plopd; r: why it cannot be asked. */
 void gateway_offline(const struct gateway *g, const struct api_request *q, int r);

@@ -63,6 +63,10 @@ int gateway_hosts_new(struct gateway *g)
 		return -EINVAL;
 	}
 	r = fleet_new(&o, &g->fleet, &error);
+	if (r == 0)
+		r = fleet_new(&o, &g->slow_fleet, &error);
+	if (r == 0)
+		r = worker_new(g->loop, "plop-slow", QUESTIONS_MAX, &g->slow_worker);
 	if (r < 0)
 		log_error("cannot use the fleet's store: %s", error ? error : strerror(-r));
 	else
@@ -70,10 +74,48 @@ int gateway_hosts_new(struct gateway *g)
 	return r;
 }
 
+/* What is asked of the fleet alone, and whether it takes long. */
+static const struct of_fleet {
+	const char *path;
+	enum fleet_about about;
+	bool slow;
+} of_fleet[] = {
+	{ "/v1/outliers", FLEET_OUTLIERS, true },
+};
+
+static const struct of_fleet *find_of_fleet(const struct api_request *q)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(of_fleet); i++)
+		if (streq(q->method, "GET") && streq(q->path, of_fleet[i].path))
+			return &of_fleet[i];
+	return NULL;
+}
+
+static struct fleet_question *begin(const struct gateway *g, const struct of_fleet *of)
+{
+	struct fleet_question *o = calloc(1, sizeof(*o));
+	bool slow = of && of->slow;
+
+	if (!o)
+		return NULL;
+	o->gateway = g;
+	o->source = (struct fleet_source){
+		.source = { .worker = slow ? g->slow_worker : g->worker,
+			    .hint = "see plop-gateway's log",
+			    .read = fleet_source_read,
+			    .refuse = fleet_source_refuse },
+		.fleet = slow ? g->slow_fleet : g->fleet,
+	};
+	if (of)
+		o->source.about = of->about;
+	return o;
+}
+
 void gateway_hosts(const struct gateway *g, const struct api_request *q)
 {
 	_cleanup_query_ struct query query = {}, new_query = {};
-	int what = gateway_about(q);
+	const struct of_fleet *of = find_of_fleet(q);
+	int what = of ? QUESTION_OF_SOURCE : gateway_about(q);
 	struct fleet_question *o;
 
 	if (what < 0 || what == QUESTION_RECORDING || what == QUESTION_SD) {
@@ -84,19 +126,11 @@ void gateway_hosts(const struct gateway *g, const struct api_request *q)
 	if (what == QUESTION_DIFF ? api_query_sides(q, &query, &new_query) < 0 :
 				    api_query(q, &query) < 0)
 		return;
-	o = calloc(1, sizeof(*o));
+	o = begin(g, of);
 	if (!o) {
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
-	o->gateway = g;
-	o->source = (struct fleet_source){
-		.source = { .worker = g->worker,
-			    .hint = "see plop-gateway's log",
-			    .read = fleet_source_read,
-			    .refuse = fleet_source_refuse },
-		.fleet = g->fleet,
-	};
 	if (what == QUESTION_DIFF)
 		question_init_diff(&o->question, &o->source.source, &query, &new_query);
 	else
@@ -104,4 +138,16 @@ void gateway_hosts(const struct gateway *g, const struct api_request *q)
 	o->question.write = fleet_status;
 	o->question.done = fleet_done;
 	api_ask(q, &o->question);
+}
+
+void gateway_of_fleet(const struct api_request *q, void *ctx)
+{
+	const struct gateway *g = ctx;
+
+	if (g->fleet)
+		gateway_hosts(g, q);
+	else
+		api_reply_error(q->call, 501,
+				"ask the one that serves a fleet: plop-gateway --store",
+				"%s is of a fleet, and this is one host", q->path);
 }

@@ -343,8 +343,13 @@ static void write_sd(struct question *k, struct json_writer *w)
 int question_write(struct question *k)
 {
 	struct json_writer w = json_writer_on(&k->answer);
-	int r = join(k);
+	int r;
 
+	if (k->about == QUESTION_OF_SOURCE) {
+		buf_putc(&k->answer, '\n');
+		return k->answer.error;
+	}
+	r = join(k);
 	if (r == 0 && k->about == QUESTION_DIFF)
 		r = write_diff(k);
 	if (r < 0) {

@@ -27,6 +27,7 @@ enum question_about {
 	QUESTION_LINES,      /* GET /v1/lines */
 	QUESTION_RECORDINGS, /* GET /v1/recordings */
 	QUESTION_RECORDING,  /* GET /v1/recordings/ID, of one that is kept; in a format, or not */
+	QUESTION_OF_SOURCE,  /* what no other source knows: it writes the answer when it reads */
 };
 
 /* Windows that one answer lists, the newest. */

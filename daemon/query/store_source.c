@@ -305,6 +305,8 @@ int store_source_read(struct source *s, struct question *k)
 		return kept_read_all(&k->kept, reader, q);
 	case QUESTION_RECORDING:
 		return kept_read_one(&k->kept, reader, &k->profile);
+	case QUESTION_OF_SOURCE:
+		break;
 	}
 	return -EINVAL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Answers of a fleet's store, which many hosts fill: rows, stacks and processes. */
+/* Answers of a fleet's store, which many hosts fill: rows, stacks, processes, and rows by host. */
 #include "fuzz.h"
 #include "fleet/decode.h"
 
@@ -39,6 +39,18 @@ static void processes(const struct buf *answer, const struct fleet_ids *ids)
 	}
 }
 
+static void hosts(const struct buf *answer)
+{
+	_cleanup_(fleet_host_rows_done) struct fleet_host_rows decoded = {};
+	_cleanup_(fleet_ids_done) struct fleet_ids ids = {};
+	int r = fleet_host_rows_decode(answer, &decoded, &ids);
+
+	FUZZ_ASSERT(r == 0 || r == -EBADMSG);
+	for (uint32_t i = 0; i < decoded.n; i++)
+		FUZZ_ASSERT(decoded.rows[i].host < decoded.nhosts &&
+			    (!i || decoded.rows[i].host >= decoded.rows[i - 1].host));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint64_t items[] = { 1, 2 };
@@ -49,10 +61,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!fuzz_take(&data, &size, &which, 1))
 		return 0;
 	buf_append(&answer, data, size);
-	if (which % 3 == 0)
+	if (which % 4 == 0)
 		rows(&answer);
-	else if (which % 3 == 1)
+	else if (which % 4 == 1)
 		stacks(&answer, &ids);
+	else if (which % 4 == 2)
+		hosts(&answer);
 	else
 		processes(&answer, &ids);
 	return 0;

@@ -271,6 +271,7 @@ def names_seeds(which, version):
 FLEET_ROWS = bytes.fromhex(
     "046d61696c01320000000000000000000001000000000000000100db04c2030000002d27293b2044524f50205441424c452073616d706c"
     "65733b202d2d205c27202220e280ae203c2f7363726970743e01310000000000000000000001000000000000000180173bc003000000")
+FLEET_HOSTS = b"".join(struct.pack("<B4sQQQ", 4, host, stack, 5000000, 2) for host, stack in ((b"web1", 7), (b"web1", 9), (b"web2", 7)))
 FLEET_STACK = bytes.fromhex(
     "010000000000000003083c6d6f64756c653e0668616e646c650466617374030b2f7372762f6170702e70790b2f7372762f6170702e7079"
     "0b2f7372762f6170702e707903090000000500000002000000030100000004000000020000000300000003000000")
@@ -314,7 +315,8 @@ def seeds():
     # What ClickHouse 18.16.1 answered: rows, a stack, a process.
     yield "fleet", b"\0" + FLEET_ROWS
     yield "fleet", b"\1" + FLEET_STACK
-    yield "fleet", b"\2" + FLEET_PROCESS
+    yield "fleet", b"\2" + FLEET_HOSTS
+    yield "fleet", b"\3" + FLEET_PROCESS
     yield "query", b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n5\r\nhello\r\n0\r\nT: x\r\n\r\n"
 
 

@@ -271,6 +271,8 @@ def test_no_store(root, folder):
         status, body = gateway.get("/v1/fleet")
         assert (status, json.loads(body)) == (200, {"store": None})
         assert gateway.get("/v1/fleet", Authorization="Bearer of-somebody-else")[0] == 401
+        status, body = gateway.get("/v1/outliers")
+        assert status == 501 and "plop-gateway --store" in json.loads(body)["hint"]
 
 
 def status_of(plopd, *arguments):

@@ -58,6 +58,39 @@ START_TEST(what_is_cut_or_unknown_is_refused)
 }
 END_TEST
 
+static void put_host_row(const char *host, uint64_t stack)
+{
+	rows_put_string(&answer, host);
+	rows_put_u64(&answer, stack);
+	rows_put_u64(&answer, 5000000);
+	rows_put_u64(&answer, 2);
+}
+
+START_TEST(rows_of_hosts_are_read)
+{
+	_cleanup_(fleet_host_rows_done) struct fleet_host_rows rows = {};
+	_cleanup_(fleet_ids_done) struct fleet_ids ids = {};
+	size_t size;
+
+	put_host_row("web1", 7);
+	put_host_row("web1", 9);
+	put_host_row("w\xff", 7);
+	ck_assert_int_eq(fleet_host_rows_decode(&answer, &rows, &ids), 0);
+	ck_assert_uint_eq(rows.n, 3);
+	ck_assert_uint_eq(rows.nhosts, 2);
+	ck_assert_uint_eq(ids.n, 3);
+	ck_assert_str_eq(rows.hosts[1], "w\xef\xbf\xbd");
+	ck_assert_uint_eq(rows.rows[1].host, 0);
+	ck_assert_uint_eq(rows.rows[2].host, 1);
+	ck_assert_uint_eq(rows.rows[2].samples, 2);
+	fleet_host_rows_done(&rows);
+	size = answer.size;
+	for (answer.size = size - 1; answer.size > size - 20; answer.size--)
+		ck_assert_int_eq(fleet_host_rows_decode(&answer, &rows, &ids), -EBADMSG);
+	ck_assert_uint_eq(rows.n, 0);
+}
+END_TEST
+
 /* Of so many frames; lines: how many of these it has. */
 static void put_stack(uint64_t id, size_t frames, size_t lines)
 {
@@ -138,4 +171,5 @@ START_TEST(ids_are_each_there_once)
 END_TEST
 
 CHECK_MAIN_WITH("fleet/decode", setup, teardown, rows_are_read, what_is_cut_or_unknown_is_refused,
-		stacks_are_found_by_id, what_is_left_is_carried, ids_are_each_there_once);
+		rows_of_hosts_are_read, stacks_are_found_by_id, what_is_left_is_carried,
+		ids_are_each_there_once);

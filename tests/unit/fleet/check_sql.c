@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "check_main.h"
-#include "fleet/sql.h"
+#include "fleet/sql_hosts.h"
 #include "profile/selector_text.h"
 
 #include <string.h>
@@ -88,6 +88,20 @@ START_TEST(texts_are_digits_alone)
 }
 END_TEST
 
+START_TEST(hosts_are_asked_in_groups)
+{
+	_cleanup_buf_ struct buf b = {};
+	_cleanup_free_ char *text = NULL;
+
+	choose("service=it's");
+	fleet_sql_stacks_by_host(&b, "plop", &q, 3, 50);
+	text = buf_string(&b);
+	ck_assert_ptr_nonnull(strstr(text, " AND (service = unhex('69742773')) AND weight > 0 AND "
+					   "sipHash64(toString(host)) % 50 = 3 GROUP BY host, "));
+	ck_assert_ptr_nonnull(strstr(text, "LIMIT 400000"));
+}
+END_TEST
+
 START_TEST(states_are_numbers)
 {
 	_cleanup_free_ char *text = NULL;
@@ -139,5 +153,5 @@ START_TEST(what_the_store_does_not_have_is_refused)
 END_TEST
 
 CHECK_MAIN_WITH("fleet/sql", setup, teardown, time_is_of_windows_that_overlap_it,
-		texts_are_digits_alone, states_are_numbers, rows_are_as_fine_as_they_must_be,
-		what_the_store_does_not_have_is_refused);
+		texts_are_digits_alone, hosts_are_asked_in_groups, states_are_numbers,
+		rows_are_as_fine_as_they_must_be, what_the_store_does_not_have_is_refused);

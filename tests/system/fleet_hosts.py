@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+What plop-gateway tells of a fleet's hosts: those that do not run as the others of their service do, and what each did over time. The rows are
+made here, as sums are known then.
+"""
+import json
+import random
+import time
+
+import pytest
+
+import clickhouse
+from fleet_source import HOSTILE, gateway_of, make_tables
+
+WINDOW, WINDOWS = 30, 20
+BEGAN = 1795000020 // 600 * 600
+HALF = BEGAN + WINDOWS * WINDOW
+END = HALF + WINDOWS * WINDOW
+FUNCTIONS = ["f%d" % i for i in range(12)]
+# Shares fall off as those of a real program do.
+COST = {name: 60.0 / (i + 1) for i, name in enumerate(FUNCTIONS)}
+DEAR, EVIL = "f2", "<b>&'\u202e" + "x" * 300
+SHOP, WIDE, FEW = 14, 9, 3
+
+
+class Fleet:
+    """
+    14 hosts of shop, on one of which f2 costs three times as much; 9 of a hostile name and hostile hosts; 3 of mail. shop and the hostile one
+    have version 1 in the first ten minutes and version 2 behind that, in which f1 of shop costs half as much again.
+    """
+
+    def __init__(self):
+        self.random = random.Random(11)
+        self.tables = {name: [] for name in ("stacks", "processes", "samples", "windows")}
+        self.samples = {}  # by (service, host, version)
+        self.stacks = {}
+        for service, n in (("shop", SHOP), (HOSTILE, WIDE), ("mail", FEW)):
+            for i in range(n):
+                name = "%s%d" % (EVIL if service == HOSTILE else service, i)
+                self.host(service, name, 1000 * len(self.samples) + i + 1, dear=i == 3)
+
+    def stack(self, names):
+        if names not in self.stacks:
+            self.stacks[names] = len(self.stacks) + 1
+            n = len(names)
+            self.tables["stacks"].append(dict(day=self.day(BEGAN), stack_id=self.stacks[names], functions=list(names), files=["/srv/app.py"] * n, lines=[9] * n,
+                                              first_lines=[1] * n, kinds=[0] * n, modules=[""] * n))
+        return self.stacks[names]
+
+    @staticmethod
+    def day(start):
+        return time.strftime("%Y-%m-%d", time.gmtime(start))
+
+    def host(self, service, name, ident, dear):
+        region, load = "eu" if ident % 2 else "us", self.random.uniform(0.8, 1.6)
+        own = {f: self.random.gauss(1, 0.04) for f in FUNCTIONS}
+        self.tables["processes"].append(dict(
+            day=self.day(BEGAN), process_id=ident, host_id=ident, host=name, region=region, pid=ident % 30000 + 1, start_time=5.5, uid=1000, python="3.13.0",
+            comm="python3", exe="/usr/bin/python3", cmdline="app.py " + name[:50], cgroup="/a/b", unit=service[:20] + ".service", container="", service=service,
+            version="1"))
+        for start in range(BEGAN, END, WINDOW):
+            version = "1" if start < HALF or service == "mail" else "2"
+            window, total = self.random.getrandbits(63), 0
+            weight = 2000000 if ident % 3 == 0 else 1000000
+            head = dict(host_id=ident, host=name, region=region, window=window, weight=weight)
+            for f in FUNCTIONS:
+                cost = COST[f] * load * own[f]
+                if dear and f == DEAR:
+                    cost *= 3
+                if service == "shop" and version == "2" and f == "f1":
+                    cost *= 1.5
+                samples = max(1, round(self.random.gauss(cost, cost ** 0.5)))
+                total += samples
+                key = (service, name, version)
+                self.samples[key] = self.samples.get(key, 0) + samples * weight / 1e6
+                self.tables["samples"].append(dict(head, start=start, service=service, version=version, process_id=ident,
+                                                   stack_id=self.stack(("<module>", "handle", f)), state=1, samples=samples))
+            self.tables["windows"].append(dict(
+                head, day=self.day(start), start=start, start_ns=start * 10**9, end_ns=(start + WINDOW) * 10**9, hz=100, stepped_ns=0, ticks=total,
+                python=total, other=0, truncated=0, lost_causes=["fault"], lost_counts=[0], samples=total, rows=12, plop="1"))
+
+    def insert(self, node, database):
+        for table, rows in self.tables.items():
+            body = "\n".join(json.dumps(row) for row in rows).encode()
+            node.ask("INSERT INTO %s.%s FORMAT JSONEachRow" % (database, table), body, insert_distributed_sync=1)
+
+    def hosts(self, service):
+        return sorted({host for of, host, _ in self.samples if of == service})
+
+
+@pytest.fixture(scope="module", params=[*clickhouse.VERSIONS, "cluster"])
+def stores(request):
+    if request.param == "cluster":
+        with clickhouse.nodes(2) as running:
+            yield running
+        return
+    with clickhouse.store(request.param) as running:
+        yield [running]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return Fleet()
+
+
+@pytest.fixture(scope="module")
+def fleet(stores, rows, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fleet")
+    database = "plop" if len(stores) == 1 else "plop?cluster=" + clickhouse.CLUSTER
+    for node in stores:
+        make_tables(node, database, str(folder))
+    rows.insert(stores[0], "plop")
+    with gateway_of("%s/%s" % (stores[-1].url, database), folder) as gateway:
+        yield gateway
+
+
+def ask(fleet, path, **parameters):
+    return fleet.get(path, **{"from": BEGAN, "to": END, **parameters})
+
+
+def test_a_host_that_differs_is_told(fleet, rows):
+    answer = ask(fleet, "/v1/outliers")
+    told = {s["service"]: s for s in answer["services"]}
+    assert answer["left_out"] == 0 and set(told) == {"shop", HOSTILE, "mail"}
+    for service, host in (("shop", "shop3"), (HOSTILE, EVIL + "3")):
+        one = told[service]
+        assert one["hosts"] == one["compared"] == len(rows.hosts(service)) and one["why"] is None and one["few_samples"] == 0
+        assert [o["host"] for o in one["outliers"]] == [host], one["outliers"]
+        f = one["outliers"][0]["functions"][0]
+        assert (f["name"], f["verdict"], len(one["outliers"][0]["functions"])) == (DEAR, "slower", 1)
+        assert f["new_self"] > 2 * f["base_self"] and 0 < f["rise_low"] < f["rise"] < f["rise_high"] and f["q"] < 0.05
+    assert told["mail"]["why"] == "not enough hosts: 3" and told["mail"]["outliers"] == []
+
+
+def test_one_service_and_version(fleet):
+    answer = ask(fleet, "/v1/outliers", service="shop", version="1")
+    assert [s["service"] for s in answer["services"]] == ["shop"]
+    assert [o["host"] for o in answer["services"][0]["outliers"]] == ["shop3"]
+    assert ask(fleet, "/v1/outliers", service="none")["services"] == []
+    few = ask(fleet, "/v1/outliers", service="shop", host=["shop1", "shop2"])
+    assert few["services"][0]["why"] == "not enough hosts: 2"
+
+
+def test_too_few_samples_say_nothing(fleet):
+    """Of one window each host has less than is needed."""
+    answer = fleet.get("/v1/outliers", **{"from": BEGAN + 1, "to": BEGAN + 2, "service": "shop"})
+    assert answer["services"][0]["why"] == "too few hosts have enough samples"
+    assert answer["services"][0]["few_samples"] > SHOP - 8
