@@ -8,29 +8,31 @@
 #include "util/log.h"
 
 /*
- * plopctl talks to plopd over its Unix socket. Here: which command, and the options that all of
- * them have.
+ * plopctl talks to plopd over its Unix socket, or to a plop-gateway. Here: which command, and the
+ * options that all of them have.
  */
 
+#define AT_HOST "the same command on that host"
+
 static const struct ctl_command commands[] = {
-	{ "status", ctl_status },
-	{ "ps", ctl_ps },
-	{ "record", ctl_record },
-	{ "recordings", ctl_recordings },
-	{ "export", ctl_export },
-	{ "open", ctl_open },
-	{ "top", ctl_top },
-	{ "dump", ctl_dump },
-	{ "diff", ctl_diff },
-	{ "deploys", ctl_deploys },
-	{ "lines", ctl_lines },
-	{ "series", ctl_series },
-	{ "labels", ctl_labels },
-	{ "mark", ctl_mark },
-	{ "regressions", ctl_regressions },
-	{ "backup", ctl_backup },
-	{ "fsck", ctl_fsck },
-	{ "fleet", ctl_fleet },
+	{ "status", ctl_status, NULL },
+	{ "ps", ctl_ps, NULL },
+	{ "record", ctl_record, AT_HOST },
+	{ "recordings", ctl_recordings, NULL },
+	{ "export", ctl_export, NULL },
+	{ "open", ctl_open, "that address in a browser" },
+	{ "top", ctl_top, "plopctl export --since 1m -f top, of what was collected" },
+	{ "dump", ctl_dump, AT_HOST },
+	{ "diff", ctl_diff, NULL },
+	{ "deploys", ctl_deploys, NULL },
+	{ "lines", ctl_lines, NULL },
+	{ "series", ctl_series, NULL },
+	{ "labels", ctl_labels, NULL },
+	{ "mark", ctl_mark, AT_HOST },
+	{ "regressions", ctl_regressions, NULL },
+	{ "backup", ctl_backup, AT_HOST },
+	{ "fsck", ctl_fsck, AT_HOST },
+	{ "fleet", ctl_fleet, NULL },
 };
 
 struct command_line {
@@ -101,6 +103,7 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 			continue;
 		snprintf(name, sizeof(name), "plopctl %s", line.name);
 		argv[line.at] = name;
+		ctl->command = &commands[i];
 		return commands[i].run(ctl, argc - line.at, argv + line.at);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
@@ -140,8 +143,6 @@ int main(int argc, char *argv[])
 	}
 	r = run(&ctl, argc, argv);
 	http_end();
-	config_free(ctl.config);
-	free(ctl.config_file);
-	free(ctl.socket);
+	ctl_done(&ctl);
 	return r;
 }

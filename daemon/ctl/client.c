@@ -5,6 +5,8 @@
 
 /* Larger than any answer of a plopd that works. */
 #define MAX_ANSWER (1u << 30)
+/* ... of a plop-gateway, of which any may be at the other end. */
+#define MAX_SERVER_ANSWER (64u << 20)
 /* That a place on the socket may take. */
 #define CONNECT_S 5
 
@@ -25,6 +27,8 @@ static void on_header(struct http_exchange *e, const char *data, size_t size)
 		return;
 	memcpy(line, data, size);
 	line[size] = '\0';
+	if (strncasecmp(line, "Content-Type: application/json", 30) == 0)
+		a->is_json = true;
 	if (strncasecmp(line, "Plop-Samples: ", 14) == 0) {
 		a->samples = strtoull(line + 14, NULL, 10);
 		a->has_counts = true;
@@ -62,23 +66,52 @@ static int take_answer(struct http_exchange *e, struct ctl_answer *a)
 	return 0;
 }
 
+/* A plop-gateway says of each answer that it is JSON, or how many samples a profile has. */
+static int judge_server(const struct ctl_answer *a)
+{
+	bool profile = a->has_counts && a->status == 200;
+
+	return profile || (a->is_json && (a->status < 300 || a->status >= 400)) ? 0 : -EPROTO;
+}
+
+/* Why a server has not answered, for ctl_complain(). */
+static char *silence_of(const struct http_exchange *e, int r, unsigned int status)
+{
+	char *why = NULL;
+
+	if (r == -EPROTO && asprintf(&why, "HTTP status %u", status) < 0)
+		why = NULL;
+	if (r == -EPROTO)
+		return why;
+	return strdup(*e->said && !e->error ? e->said : strerror(-r));
+}
+
 int ctl_exchange(const struct ctl *ctl, const char *method, const char *path, const char *body,
 		 unsigned int timeout_s, struct ctl_answer *ret)
 {
-	const struct http_request request = { .method = method,
+	const struct http_server *server = ctl->server.base ? &ctl->server : NULL;
+	const struct http_request request = { .server = server,
+					      .method = method,
 					      .target = path,
 					      .body = body,
 					      .connect_s = CONNECT_S,
 					      .timeout_ms = timeout_s * 1000,
-					      .limit = MAX_ANSWER };
+					      .limit = server ? MAX_SERVER_ANSWER : MAX_ANSWER };
 	_cleanup_answer_ struct ctl_answer a = {};
 	struct http_exchange e = { .header = on_header, .ctx = &a };
 	int r = http_exchange_begin(&e, &request);
 
 	if (r >= 0)
-		r = http_run(&e, ctl->config->socket, CONNECT_S);
+		r = http_run(&e, server ? NULL : ctl->config->socket, CONNECT_S);
+	/* what libcurl says of a header without an end: all else here is small */
+	if (r == -ENOMEM && server)
+		r = -EFBIG;
 	if (r >= 0)
 		r = take_answer(&e, &a);
+	if (r >= 0 && server)
+		r = judge_server(&a);
+	if (r < 0 && server)
+		ret->error = silence_of(&e, r, a.status);
 	http_exchange_end(&e);
 	if (r < 0)
 		return r;
@@ -103,7 +136,32 @@ static int exit_of(unsigned int status)
 	}
 }
 
-int ctl_complain(const struct ctl *ctl, const char *what, int r, const struct ctl_answer *a)
+/* The server has not answered, or not as one does. */
+static int complain_of_server(const struct ctl *ctl, const char *what, int r,
+			      const struct ctl_answer *a)
+{
+	const char *url = ctl->server.base, *why = a && a->error ? a->error : strerror(-r);
+
+	if (r == -EKEYREJECTED) {
+		log_error("%s: the certificate of %s is not trusted: %s", what, url, why);
+		log_error("try: --ca-file FILE, with the certificate of who has signed it");
+	} else if (r == -EPROTO) {
+		log_error("%s: what answers at %s is no plop-gateway (%s)", what, url, why);
+		log_error("try: the address that plop-gateway serves, as http://HOST:7567");
+	} else if (r == -EFBIG) {
+		log_error("%s: %s answers with more than %u MiB, or than headers may be", what, url,
+			  MAX_SERVER_ANSWER >> 20);
+		log_error("try: a shorter time, or one service");
+		return CTL_FAILED;
+	} else {
+		log_error("%s: cannot reach plop-gateway at %s: %s", what, url, why);
+		log_error("try: the address of --server in a browser; on its host: systemctl "
+			  "status plop-gateway");
+	}
+	return CTL_UNREACHABLE;
+}
+
+static int complain_of_plopd(const struct ctl *ctl, const char *what, int r)
 {
 	const char *socket = ctl->config->socket;
 
@@ -112,22 +170,33 @@ int ctl_complain(const struct ctl *ctl, const char *what, int r, const struct ct
 		log_error("try: run it as root, or as a member of group plop");
 		return CTL_NOT_ALLOWED;
 	}
+	log_error("%s: cannot reach plopd at %s: %s", what, socket, strerror(-r));
+	log_error("try: systemctl status plopd; or --socket PATH, if plopd listens elsewhere");
+	return CTL_UNREACHABLE;
+}
+
+int ctl_complain(const struct ctl *ctl, const char *what, int r, const struct ctl_answer *a)
+{
+	const char *hint;
+
 	if (r == -ENOMEM) {
 		log_error("%s: %s", what, strerror(-r));
 		return CTL_FAILED;
 	}
-	if (r < 0) {
-		log_error("%s: cannot reach plopd at %s: %s", what, socket, strerror(-r));
-		log_error("try: systemctl status plopd; or --socket PATH, if plopd listens "
-			  "elsewhere");
-		return CTL_UNREACHABLE;
-	}
+	if (r < 0)
+		return ctl->server.base ? complain_of_server(ctl, what, r, a) :
+					  complain_of_plopd(ctl, what, r);
 	if (a->error)
 		log_error("%s: %s", what, a->error);
 	else
-		log_error("%s: plopd answered with HTTP status %u", what, a->status);
-	if (a->hint)
-		log_error("try: %s", a->hint);
+		log_error("%s: %s answered with HTTP status %u", what,
+			  ctl->server.base ? ctl->server.base : "plopd", a->status);
+	/* its hint is for who has a browser on that host */
+	hint = a->hint;
+	if (ctl->server.base && a->status == 401)
+		hint = "--token-file FILE, with the token that plop.conf there has in [gateway]";
+	if (hint)
+		log_error("try: %s", hint);
 	return exit_of(a->status);
 }
 
@@ -180,8 +249,8 @@ json_t *ctl_answer_json(const struct ctl_answer *a, const char *what)
 	json_t *o = json_loadb(a->body.data, a->body.size, 0, NULL);
 
 	if (!o)
-		log_error("%s: plopd's answer is not JSON; do plopd and plopctl have the same "
-			  "version?",
+		log_error("%s: the answer is not JSON; does what answers have the same version as "
+			  "plopctl?",
 			  what);
 	return o;
 }

@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "format/format.h"
+#include "http/server.h"
 #include "util/buf.h"
 
 /* plopctl's commands. A command returns the exit status of the program. */
@@ -18,15 +19,22 @@ enum ctl_exit {
 	CTL_UNREACHABLE = 5,
 };
 
+struct ctl_command;
 struct ctl {
+	const struct ctl_command *command; /* the one that runs */
 	struct config *config;
 	char *config_file; /* --config, owned; NULL: the default one */
 	char *socket;      /* --socket, owned; NULL: the configured one */
+	/* --server, --token-file and --ca-file, owned, or NULL */
+	char *url, *token_file, *ca_file;
+	struct http_server server; /* by ctl_configure(); base NULL: plopd is asked */
 };
 
 struct ctl_command {
 	const char *name;
 	int (*run)(struct ctl *ctl, int argc, char *argv[]);
+	const char
+		*instead; /* it is of the host itself: what to try with --server; NULL: it is not */
 };
 int ctl_status(struct ctl *ctl, int argc, char *argv[]);
 int ctl_ps(struct ctl *ctl, int argc, char *argv[]);
@@ -48,19 +56,27 @@ int ctl_fleet(struct ctl *ctl, int argc, char *argv[]);
 int ctl_open(struct ctl *ctl, int argc, char *argv[]);
 
 /*
- * --socket and --config, as each command takes them, too: an argp child whose input is the struct
- * ctl.
+ * --socket, --server and the like, as each command takes them, too: an argp child whose input is
+ * the struct ctl.
  */
 struct argp;
 extern const struct argp ctl_globals;
-/* Reads the configuration, once all options are known. An exit status; it has complained. */
+#define CTL_KEY_SERVER \
+	256 /* of --server, which has no letter; the keys that follow are the rest's */
+/*
+ * Reads the configuration, and what --server needs, once all options are known. An exit status; it
+ * has complained.
+ */
 int ctl_configure(struct ctl *ctl);
+void ctl_done(struct ctl *ctl);
 
-/* One exchange with plopd. Free with ctl_answer_done(). */
+/* One exchange with plopd, or with the server. Free with ctl_answer_done(). */
 struct ctl_answer {
-	unsigned int status;           /* of HTTP; 0: plopd was not reached or hung up */
-	struct buf body;               /* a NUL follows it */
-	char *error, *hint;            /* of an answer that is an error; owned, may be NULL */
+	unsigned int status; /* of HTTP; 0: plopd was not reached or hung up */
+	struct buf body;     /* a NUL follows it */
+	/* of an answer that is an error, or why a server has not answered; owned, may be NULL */
+	char *error, *hint;
+	bool is_json;                  /* by its content type */
 	bool has_counts;               /* the answer is a profile and says: */
 	uint64_t samples, lost, other; /* other: without a stack, as [other] */
 };
@@ -69,7 +85,8 @@ void ctl_answer_done(struct ctl_answer *a);
 
 /*
  * body: JSON or NULL. 0 when plopd answered, whatever its status; else a negative errno why it was
- * not reached. Prints nothing.
+ * not reached, of a server also -EKEYREJECTED, its certificate; -EFBIG, it says too much; -EPROTO,
+ * it is no plop-gateway. Prints nothing.
  */
 int ctl_exchange(const struct ctl *ctl, const char *method, const char *path, const char *body,
 		 unsigned int timeout_s, struct ctl_answer *ret);

@@ -123,7 +123,7 @@ int diff_table_print(const json_t *answer)
 {
 	unsigned int columns = text_columns(STDOUT_FILENO);
 	const json_t *functions = json_object_get(answer, "functions"), *f;
-	_cleanup_buf_ struct buf out = {};
+	_cleanup_buf_ struct buf out = {}, shown = {};
 	struct counts n = {};
 	size_t i;
 
@@ -156,7 +156,10 @@ int diff_table_print(const json_t *answer)
 		buf_printf(&out, "%u renamed, ", n.renamed);
 	buf_printf(&out, "%u %s the same, %u unclear%s\n", n.same, n.same == 1 ? "is" : "are",
 		   n.unclear, n.unclear ? ": more windows would tell" : "");
-	if (out.error || fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0) {
+	if (!out.error)
+		text_for_terminal(out.data, out.size, false, &shown);
+	if (out.error || shown.error || fwrite(shown.data, 1, shown.size, stdout) != shown.size ||
+	    fflush(stdout) != 0) {
 		log_error("diff: cannot write to stdout");
 		return CTL_FAILED;
 	}

@@ -70,14 +70,16 @@ static void tell(const struct export_options *o, const struct ctl_answer *a, con
 {
 	char number[32], lost[32];
 
-	if (a->samples == 0 && ctl_tell_if_none(o->ctl, "export"))
+	if (a->samples == 0 && (o->ctl->url || ctl_tell_if_none(o->ctl, "export")))
 		log_warning("there are no samples in that time");
 	else if (a->samples == 0)
 		log_warning("there are no samples in that time; plopctl ps lists the processes");
 	else if (output->path)
-		log_warning("%s samples, %s lost on the whole host, in %s (%s)",
+		log_warning("%s samples, %s lost on %s, in %s (%s)",
 			    text_number(a->samples, number, sizeof(number)),
-			    text_number(a->lost, lost, sizeof(lost)), output->path, f->name);
+			    text_number(a->lost, lost, sizeof(lost)),
+			    o->ctl->url ? "all hosts that it is of" : "the whole host",
+			    output->path, f->name);
 	if (a->other > 0)
 		log_warning("%s of these samples are " PROFILE_OTHER ": more names and stacks "
 			    "than there is room for, see plopd(8)",

@@ -101,7 +101,8 @@ static void print_status(const json_t *answer)
 	const char *error = json_string_at(answer, "error");
 
 	row("store", text_cell(json_string_at(answer, "store"), 320, false, cell, sizeof(cell)));
-	row("this host", json_string_at(answer, "host_id"));
+	row("this host",
+	    text_cell(json_string_at(answer, "host_id"), 16, false, cell, sizeof(cell)));
 	row_time("last shipped", json_number_at(answer, "last_success"));
 	snprintf(text, sizeof(text), ", %s",
 		 format_duration((uint64_t)(json_number_at(answer, "lag_s") * NSEC_PER_SEC), lag,
@@ -126,7 +127,8 @@ static int tell(const struct fleet_options *o, const json_t *answer)
 	if (o->json)
 		return ctl_print_json(answer, "fleet");
 	if (!*json_string_at(answer, "store")) {
-		log_error("fleet: this host ships to no store");
+		log_error("fleet: %s to no store",
+			  o->ctl->url ? "that plop-gateway ships" : "this host ships");
 		log_error("try: store = clickhouse=URL in [fleet] of plop.conf, and systemctl "
 			  "restart plop-gateway");
 		return CTL_FAILED;
@@ -135,23 +137,42 @@ static int tell(const struct fleet_options *o, const json_t *answer)
 	return *json_string_at(answer, "error") ? CTL_FAILED : CTL_DONE;
 }
 
-static int run(const struct fleet_options *o)
+/* Of this host: plopd knows where its plop-gateway is, and vouches for who asks. */
+static int ask_here(const struct fleet_options *o, struct buf *to)
 {
 	_cleanup_answer_ struct ctl_answer a = {};
+	json_t *token;
+	int r = ctl_request(o->ctl, "fleet", "POST", "/v1/tokens", "{}", 30, &a);
+
+	if (r != CTL_DONE)
+		return r;
+	token = ctl_answer_json(&a, "fleet");
+	r = token ? ask_gateway(token, to) : CTL_FAILED;
+	json_decref(token);
+	return r;
+}
+
+static int ask_server(const struct fleet_options *o, struct buf *to)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	int r = ctl_request(o->ctl, "fleet", "GET", "/v1/fleet", NULL, FLEET_TIMEOUT_S, &a);
+
+	if (r == CTL_DONE)
+		buf_append(to, a.body.data, a.body.size);
+	return r;
+}
+
+static int run(const struct fleet_options *o)
+{
 	_cleanup_buf_ struct buf body = { .limit = FLEET_ANSWER_MAX };
-	json_t *token, *answer = NULL;
+	json_t *answer = NULL;
 	int r;
 
 	if (!o->what || o->more || !streq(o->what, "status"))
 		return ctl_usage("fleet", "say what: plopctl fleet status");
 	r = ctl_configure(o->ctl);
 	if (r == CTL_DONE)
-		r = ctl_request(o->ctl, "fleet", "POST", "/v1/tokens", "{}", 30, &a);
-	if (r != CTL_DONE)
-		return r;
-	token = ctl_answer_json(&a, "fleet");
-	r = token ? ask_gateway(token, &body) : CTL_FAILED;
-	json_decref(token);
+		r = o->ctl->url ? ask_server(o, &body) : ask_here(o, &body);
 	if (r == CTL_DONE)
 		answer = json_loadb(body.data, body.size, 0, NULL);
 	if (r == CTL_DONE && !answer) {

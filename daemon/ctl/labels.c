@@ -29,7 +29,8 @@ static void print_values(const json_t *answer)
 		log_warning("no sample is in that time and selection");
 		return;
 	}
-	printf("%14s  %s\n", "SAMPLES", json_string_at(answer, "label"));
+	printf("%14s  %s\n", "SAMPLES",
+	       text_cell(json_string_at(answer, "label"), 40, false, text, sizeof(text)));
 	json_array_foreach(values, i, v)
 		printf("%14s  %s\n",
 		       text_number((uint64_t)json_number_at(v, "samples"), number, sizeof(number)),

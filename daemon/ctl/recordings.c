@@ -82,14 +82,15 @@ static const char *length_of(const json_t *one, char *buffer, size_t size)
 
 static void print_one(const json_t *one)
 {
-	char name[128], when[32], length[32], of[160], samples[32], cell[1024];
+	char id[64], name[128], when[32], length[32], of[160], samples[32], cell[1024];
 	_cleanup_free_ char *labels = NULL;
 	struct buf b = {};
 	double start = json_number_at(one, "start");
 
 	put_labels(one, " ", &b);
 	labels = buf_string(&b);
-	printf("%-13s %s %-20s %8s %s %10s %s%s\n", json_string_at(one, "id"),
+	printf("%s %s %-20s %8s %s %10s %s%s\n",
+	       text_cell(json_string_at(one, "id"), 13, true, id, sizeof(id)),
 	       text_cell(*json_string_at(one, "name") ? json_string_at(one, "name") : "-", 20, true,
 			 name, sizeof(name)),
 	       start > 0 ? text_time(start, when, sizeof(when)) : "-",

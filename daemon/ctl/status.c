@@ -131,9 +131,12 @@ static void print_store(const json_t *o)
 
 	printf("  store       %s\n",
 	       text_cell(json_string_at(o, "store.path"), 200, false, text, sizeof(text)));
-	printf("              %s window%s, %s", text_number((uint64_t)windows, text, sizeof(text)),
-	       windows == 1 ? "" : "s",
-	       format_bytes((uint64_t)json_number_at(o, "store.bytes"), bytes, sizeof(bytes)));
+	printf("              %s window%s", text_number((uint64_t)windows, text, sizeof(text)),
+	       windows == 1 ? "" : "s");
+	/* a fleet's says nothing of it */
+	if (json_number_at(o, "store.bytes") > 0)
+		printf(", %s", format_bytes((uint64_t)json_number_at(o, "store.bytes"), bytes,
+					    sizeof(bytes)));
 	if (oldest > 0)
 		printf(", since %s", text_time(oldest, time, sizeof(time)));
 	puts("");
@@ -204,11 +207,33 @@ static void print_own(const json_t *o)
 	print_shares(o);
 }
 
+/* What a plop-gateway says that asks no plopd: of a fleet, or of the one that does not answer. */
+static void print_gateway(const json_t *o)
+{
+	const char *error = json_string_at(o, "error");
+	bool fleet = streq(json_string_at(o, "mode"), "fleet");
+	char text[512], number[32];
+
+	printf("plop-gateway %s, %s\n",
+	       text_cell(json_string_at(o, "version"), 40, false, text, sizeof(text)),
+	       fleet ? "of a fleet" : "without plopd");
+	if (fleet)
+		printf("  hosts       %s\n", text_number((uint64_t)json_number_at(o, "store.hosts"),
+							 number, sizeof(number)));
+	print_store(o);
+	if (*error)
+		printf("  NO PLOPD    %s\n", text_cell(error, 400, false, text, sizeof(text)));
+}
+
 static void print_status(const json_t *o)
 {
-	const char *gateway = json_string_at(o, "gateway");
+	const char *gateway = json_string_at(o, "gateway"), *how = json_string_at(o, "mode");
 	char text[512], mode[64], number[32], time[64];
 
+	if (streq(how, "fleet") || streq(how, "offline")) {
+		print_gateway(o);
+		return;
+	}
 	if (json_object_get(o, "only_uid")) {
 		print_own(o);
 		return;

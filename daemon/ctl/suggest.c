@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/suggest.h"
 #include "ctl/ctl.h"
+#include "profile/selector_text.h"
 #include "util/log.h"
 
 #define NAMES_MAX 64
@@ -103,6 +104,9 @@ void ctl_parse(const char *command, const struct argp *argp, unsigned int flags,
 			option = options_find(&o, word + 2, size, &known);
 			if (!known)
 				refuse(command, &o, word + 2);
+			/* selectors that stand before it are read by what it can be asked */
+			if (option && option->key == CTL_KEY_SERVER)
+				selectors_over_hosts();
 			i += option && option->arg && word[2 + size] == '\0';
 		}
 	}

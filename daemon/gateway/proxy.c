@@ -167,7 +167,6 @@ static void end_stream(struct api_call *call, int r)
 static void on_done(int r, struct upstream_answer *a, void *ctx)
 {
 	struct proxied *p = ctx;
-	const char *const headers[] = { a->disposition, NULL };
 	char why[256];
 
 	if (p->streaming)
@@ -186,7 +185,7 @@ static void on_done(int r, struct upstream_answer *a, void *ctx)
 	else
 		api_reply(p->call, a->status,
 			  *a->content_type ? a->content_type : "application/json", a->body,
-			  headers);
+			  (const char *const *)a->headers);
 	proxied_free(p);
 }
 

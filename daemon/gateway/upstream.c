@@ -7,7 +7,8 @@
 #include "http/loop.h"
 #include "util/socket.h"
 
-#define CONNECT_S 2
+#define CONNECT_S  2
+#define HEADER_MAX 1024 /* bytes of one that is passed on */
 
 struct exchange {
 	LIST_ENTRY(exchange) exchanges;
@@ -30,7 +31,8 @@ static void exchange_free(struct exchange *e)
 	LIST_REMOVE(e, exchanges);
 	http_loop_remove(e->upstream->loop, &e->http);
 	http_exchange_end(&e->http);
-	free(e->answer.disposition);
+	for (size_t i = 0; i < UPSTREAM_HEADERS; i++)
+		free(e->answer.headers[i]);
 	free(e);
 }
 
@@ -92,6 +94,25 @@ static int on_arrived(struct http_exchange *h)
 	return e->callbacks.data ? e->callbacks.data(&e->answer, e->ctx) : 0;
 }
 
+/* What is of the profile in the body, whatever its format. */
+static const char *const passed_on[UPSTREAM_HEADERS] = {
+	"Content-Disposition: ", "Plop-Samples: ", "Plop-Lost: ", "Plop-Other: ", "Plop-Ticks: "
+};
+
+static void pass_on(struct exchange *e, const char *line, size_t n)
+{
+	size_t at = 0;
+
+	while (e->answer.headers[at])
+		at++;
+	for (size_t i = 0; i < UPSTREAM_HEADERS && at < UPSTREAM_HEADERS; i++)
+		if (n > strlen(passed_on[i]) && n < HEADER_MAX &&
+		    strncasecmp(line, passed_on[i], strlen(passed_on[i])) == 0) {
+			e->answer.headers[at] = strndup(line, n);
+			return;
+		}
+}
+
 static void on_header(struct http_exchange *h, const char *line, size_t n)
 {
 	struct exchange *e = h->ctx;
@@ -100,9 +121,8 @@ static void on_header(struct http_exchange *h, const char *line, size_t n)
 	    strncasecmp(line, "Content-Type: ", 14) == 0) {
 		memcpy(e->content_type, line + 14, n - 14);
 		e->content_type[n - 14] = '\0';
-	} else if (n > 21 && n < 256 && strncasecmp(line, "Content-Disposition: ", 21) == 0) {
-		free(e->answer.disposition);
-		e->answer.disposition = strndup(line, n);
+	} else {
+		pass_on(e, line, n);
 	}
 }
 

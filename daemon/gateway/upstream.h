@@ -12,6 +12,9 @@
  */
 #define UPSTREAM_COMING API_WAITING_MAX
 
+/* Headers of an answer that are passed on. */
+#define UPSTREAM_HEADERS 5
+
 /* HTTP to plopd's Unix socket, many exchanges at once, inside the loop. */
 struct upstream;
 int upstream_new(sd_event *loop, const char *socket, struct upstream **ret);
@@ -22,8 +25,9 @@ DEFINE_FREEP(struct upstream, upstream_free)
 struct upstream_answer {
 	unsigned int status;
 	const char *content_type; /* "" if there was none */
-	char *disposition;        /* "Content-Disposition: ..." or NULL */
-	struct buf *body;         /* done() may take it; a stream's is what data() left */
+	/* those that are to be passed on, "Name: value", and a NULL behind them */
+	char *headers[UPSTREAM_HEADERS + 1];
+	struct buf *body; /* done() may take it; a stream's is what data() left */
 };
 
 struct upstream_callbacks {

@@ -3,6 +3,9 @@
 
 #include <stdbool.h>
 
+/* Bytes of an answer's headers, far more than plopd's and plop-gateway's have. */
+#define HEADERS_MAX (64u << 10)
+
 int http_init(void)
 {
 	return curl_global_init(CURL_GLOBAL_ALL) == 0 ? 0 : -ENOMEM;
@@ -38,9 +41,43 @@ static size_t on_header(char *data, size_t one, size_t size, void *ctx)
 
 	while (n > 0 && (data[n - 1] == '\r' || data[n - 1] == '\n'))
 		n--;
+	e->headers_size += size;
+	if (e->headers_size > HEADERS_MAX) {
+		e->error = -EFBIG;
+		return 0;
+	}
 	if (e->header)
 		e->header(e, data, n);
 	return size;
+}
+
+static bool add_header(struct http_exchange *e, const char *text)
+{
+	struct curl_slist *more = curl_slist_append(e->headers, text);
+
+	if (more)
+		e->headers = more;
+	return more;
+}
+
+/* Whom it goes to, and by what it is known. */
+static bool set_place(struct http_exchange *e, const struct http_server *s)
+{
+	_cleanup_free_ char *token = NULL;
+	CURL *c = e->curl;
+
+	if (!s)
+		return curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
+		       curl_easy_setopt(c, CURLOPT_NOPROXY, "*") == CURLE_OK;
+	if (curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
+	    curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip") != CURLE_OK ||
+	    (s->ca_file && curl_easy_setopt(c, CURLOPT_CAINFO, s->ca_file) != CURLE_OK))
+		return false;
+	if (!s->token)
+		return true;
+	if (asprintf(&token, "Authorization: Bearer %s", s->token) < 0)
+		token = NULL;
+	return token && add_header(e, token);
 }
 
 /* All options that libcurl could refuse for want of memory. */
@@ -50,14 +87,12 @@ static bool set_texts(struct http_exchange *e, const char *url, const struct htt
 
 	if (curl_easy_setopt(c, CURLOPT_URL, url) != CURLE_OK ||
 	    curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method) != CURLE_OK ||
-	    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http") != CURLE_OK ||
-	    curl_easy_setopt(c, CURLOPT_NOPROXY, "*") != CURLE_OK)
+	    !set_place(e, q->server))
 		return false;
-	if (!q->body)
-		return true;
-	e->headers = curl_slist_append(NULL, "Content-Type: application/json");
-	return e->headers && curl_easy_setopt(c, CURLOPT_HTTPHEADER, e->headers) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, q->body) == CURLE_OK;
+	if (q->body && (!add_header(e, "Content-Type: application/json") ||
+			curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, q->body) != CURLE_OK))
+		return false;
+	return curl_easy_setopt(c, CURLOPT_HTTPHEADER, e->headers) == CURLE_OK;
 }
 
 int http_exchange_begin(struct http_exchange *e, const struct http_request *q)
@@ -67,7 +102,7 @@ int http_exchange_begin(struct http_exchange *e, const struct http_request *q)
 
 	e->curl = c;
 	e->body.limit = q->limit;
-	if (asprintf(&url, "http://plopd%s", q->target) < 0)
+	if (asprintf(&url, "%s%s", q->server ? q->server->base : "http://plopd", q->target) < 0)
 		url = NULL;
 	if (!c || !url || !set_texts(e, url, q))
 		return -ENOMEM;
@@ -80,6 +115,7 @@ int http_exchange_begin(struct http_exchange *e, const struct http_request *q)
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, e);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, e);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, e->said);
 	curl_easy_setopt(c, CURLOPT_PRIVATE, e);
 	return 0;
 }
@@ -110,6 +146,8 @@ int http_exchange_result(struct http_exchange *e, CURLcode code)
 		return -ETIMEDOUT;
 	if (code == CURLE_OUT_OF_MEMORY)
 		return -ENOMEM;
+	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
+		return -EKEYREJECTED;
 	return code == CURLE_OK ? 0 : -ECONNRESET;
 }
 

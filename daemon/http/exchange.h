@@ -3,13 +3,15 @@
 
 #include <curl/curl.h>
 
+#include "http/server.h"
 #include "util/buf.h"
 
 /*
- * HTTP to plopd's Unix socket, by libcurl: what every exchange has, whoever runs it: run.h to its
- * end, follow.h piece by piece, loop.h many at once in an event loop.
+ * HTTP to plopd's Unix socket, or to a plop-gateway, by libcurl: what every exchange has, whoever
+ * runs it: run.h to its end, follow.h piece by piece, loop.h many at once in an event loop.
  */
 struct http_request {
+	const struct http_server *server; /* borrowed; NULL: plopd, on its socket */
 	const char *method;
 	const char *target;      /* "/v1/status?a=b", escaped */
 	const char *body;        /* JSON, or NULL */
@@ -24,6 +26,8 @@ struct http_exchange {
 	unsigned int status; /* of HTTP; 0: no answer came */
 	struct buf body;
 	int error; /* why the receiver ended it; 0: it did not */
+	size_t headers_size;
+	char said[CURL_ERROR_SIZE]; /* libcurl's words for why it failed, or "" */
 	/*
 	 * The receiver's, each may be NULL. admit: size more bytes have come; arrived: they are in
 	 * the body; a negative errno ends the exchange with it. header: a line without its end.
@@ -45,6 +49,7 @@ void http_exchange_to(struct http_exchange *e, const char *socket);
 /*
  * What became of it: 0, plopd answered, whatever its status; what the receiver or the body's limit
  * ended it with; or why plopd was not reached. -EAGAIN: the socket's queue is full.
+ * -EKEYREJECTED: a server's certificate is not trusted.
  */
 int http_exchange_result(struct http_exchange *e, CURLcode code);
 void http_exchange_end(struct http_exchange *e);
