@@ -107,7 +107,7 @@ export function viewerFiles() {
   return { dir, remove: () => rmSync(dir, { recursive: true }) };
 }
 
-// Serves the page and `routes`: path -> (query, {method, body, path}) => value | {status, body}; "*" is any last part of a path. `streams` are told of every event source:
+// Serves the page and `routes`: path -> (query, {method, body, path}) => value | {status, body}, or a promise of it; "*" is any last part of a path. `streams` are told of every event source:
 // server.push(json) sends an event to all, server.drop() breaks them all off; an answer {refused} is the event of that name.
 export async function serve(dir, routes) {
   const streams = new Set();
@@ -126,7 +126,7 @@ export async function serve(dir, routes) {
     const route = routes[url.pathname] ?? routes[url.pathname.replace(/[^/]*$/, '*')];
     let body = '';
     for await (const part of request) body += part;
-    const answer = route === undefined ? { status: 404, body: { error: 'no such route', hint: '' } } : route(url.searchParams, { method: request.method, body, path: url.pathname });
+    const answer = await (route === undefined ? { status: 404, body: { error: 'no such route', hint: '' } } : route(url.searchParams, { method: request.method, body, path: url.pathname }));
     if (answer?.status !== undefined && answer.body !== undefined) {
       response.writeHead(answer.status, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer.body));
     } else if (url.pathname === '/v1/stream') {

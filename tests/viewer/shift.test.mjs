@@ -48,6 +48,23 @@ for (const [width, height] of [[1280, 800], [390, 844], [1920, 1080]]) {
   }
 }
 
+test('what the connection is appears where it stays, on a phone', async (t) => {
+  const first = shop(0.6, 0, RUNNING);
+  let answer;
+  const waits = new Promise((done) => {
+    answer = done;
+  });
+  const { page, check } = await visit(t, { running: first, stream: () => waits }, '/', { width: 390, height: 844 });
+  const box = () => page.locator('#connection').evaluate((e) => [e.dataset.kind, e.getBoundingClientRect().y, e.getBoundingClientRect().height]);
+  await page.waitForFunction(() => document.querySelectorAll('#processes li').length > 0);
+  const [kind, ...before] = await box();
+  assert.equal(kind, 'wait');
+  answer(first);
+  await shows(page, first);
+  assert.deepEqual(await box(), ['live', ...before]);
+  assert.deepEqual(await check(), []);
+});
+
 test('the focus goes with its function when the order of the table changes', async (t) => {
   const first = shop(0.6, 0, RUNNING);
   const { server, answers, page, check } = await visit(t, { running: first, tree: treeOf(first) }, '/?room=flame');

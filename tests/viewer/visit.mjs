@@ -33,7 +33,7 @@ async function canned(answers) {
     '/v1/status': () => a.refusal ?? a.status ?? status(a.running),
     '/v1/processes': () => a.refusal ?? a.processes,
     '/v1/windows': () => a.refusal ?? a.windows ?? windowsOf(a.running),
-    '/v1/stream': () => a.refusal ?? a.stream ?? a.running,
+    '/v1/stream': () => a.refusal ?? (typeof a.stream === 'function' ? a.stream() : a.stream) ?? a.running,
     '/v1/profile': (query) => a.refusal ?? (query.get('format') === 'tree' ? tree(query) : a.stored),
     '/v1/lines': (query) => a.refusal ?? a.lines ?? linesOf(asked(query), { function: query.get('function'), file: query.get('file') }),
     '/v1/source': (query) => a.refusal ?? (typeof a.source === 'function' ? a.source(query) : (a.source ?? NO_SOURCE)),
