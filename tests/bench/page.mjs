@@ -7,7 +7,7 @@
 // turns with speedscope's, of the same time in its format. Then plopd samples 20 Pythons while the page opens, and 100 while it is
 // looked at for --seconds (60): what goes over the wire, what plopd uses for it, what the page's memory does. --brief: little of
 // each, and only what no noise can change has to hold. --memory-minutes: nothing of that, but whether a page that is looked at for so
-// long, live, room after room, grows. Needs root, a build by preset dev (or where $PLOP_BUILD_DIR says), chromium,
+// long, live, room after room, grows. Needs root, a build by preset dev (or where $PLOP_BUILD_DIR says), chromium-headless-shell,
 // and the packages of tests/viewer and tests/system/formats (npm ci).
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';

@@ -25,6 +25,8 @@ function implied(json, { degree, top, area }) {
 
 export async function assertPicture(page, json, { degree = 6, top = 250, area = 'self' } = {}) {
   const want = implied(json, { degree, top, area });
+  // a call that was not drawn before has its way with the next frame
+  await page.waitForFunction(() => [...document.querySelectorAll('#graph .edges path')].every((p) => p.getAttribute('d')));
   const got = await picture(page);
   assert.deepEqual(got.bubbles.map((b) => b.key).sort(), [...want.bubbles.keys()].sort());
   for (const b of got.bubbles) {

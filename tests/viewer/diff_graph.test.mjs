@@ -118,7 +118,7 @@ test('what is saved is the comparison, not what other rooms show', async (t) => 
   await page.click('button[data-room="graph"]');
   await page.waitForSelector('#graph[data-settled="true"]', { state: 'attached' });
   await page.click('#exports summary');
-  assert.ok(!(await page.isDisabled('#exports [data-format="pprof"]')));
+  await page.waitForSelector('#exports [data-format="pprof"]:enabled');
   const [download] = await Promise.all([page.waitForEvent('download'), page.click('#exports [data-format="svg"]')]);
   const graph = readFileSync(await download.path(), 'utf8');
   for (const words of await page.$$eval('#legend .path', (all) => all.map((e) => e.textContent))) assert.ok(graph.includes(`>${words}</text>`), words);

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const SKIP = 77;
-const CHROMIUM = process.env.PLOP_CHROMIUM ?? '/usr/bin/chromium';
+const CHROMIUM = process.env.PLOP_CHROMIUM ?? '/usr/bin/chromium-headless-shell';
 export const buildDir = process.env.PLOP_BUILD_DIR ?? join(here, '..', '..', 'build-dev');
 export const artefacts = process.env.PLOP_ARTEFACTS ?? buildDir;
 
@@ -20,7 +20,7 @@ export function skip(reason) {
 
 // packages: what the test takes from npm besides the driver.
 export function needBrowser(...packages) {
-  if (!existsSync(CHROMIUM)) skip(`${CHROMIUM} is not there (apt install chromium)`);
+  if (!existsSync(CHROMIUM)) skip(`${CHROMIUM} is not there (apt install chromium-headless-shell)`);
   for (const name of ['playwright-core', ...packages]) {
     if (!existsSync(join(here, 'node_modules', name))) skip(`${name} is not installed (npm ci in tests/viewer)`);
   }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const CHROMIUM = process.env.PLOP_CHROMIUM ?? '/usr/bin/chromium';
+const CHROMIUM = process.env.PLOP_CHROMIUM ?? '/usr/bin/chromium-headless-shell';
 const page0 = join(here, 'node_modules', 'speedscope', 'dist', 'release', 'index.html');
 
 function skip(reason) {
@@ -116,7 +116,7 @@ if (process.argv.length !== 3) {
   process.exit(2);
 }
 const folder = process.argv[2];
-if (!existsSync(CHROMIUM)) skip(`${CHROMIUM} is not there (apt install chromium)`);
+if (!existsSync(CHROMIUM)) skip(`${CHROMIUM} is not there (apt install chromium-headless-shell)`);
 if (!existsSync(page0) || !existsSync(join(here, 'node_modules', 'playwright-core'))) {
   skip('speedscope or playwright-core is not installed (npm ci in tests/system/formats)');
 }
