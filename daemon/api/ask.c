@@ -73,7 +73,7 @@ static int fit(const struct api_request *q, struct query *query, struct refusal 
 	if (strncmp(q->path, RECORDING, strlen(RECORDING)) == 0 && !query->name &&
 	    streq(query->format->name, "json"))
 		return 0;
-	if (query->function && !streq(q->path, "/v1/series")) {
+	if (query->function && !streq(q->path, "/v1/series") && !streq(q->path, "/v1/hosts")) {
 		refusal_say(ret, 400,
 			    "ask /v1/series or /v1/lines, or choose from what /v1/profile answers",
 			    "function is no selector");

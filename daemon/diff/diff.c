@@ -269,6 +269,8 @@ static void put_side(struct json_writer *w, const char *key, const struct diff_w
 {
 	json_put_object(w, key);
 	json_put_uint(w, "windows", of->seen);
+	if (of->hosts)
+		json_put_uint(w, "hosts", of->hosts);
 	json_put_real(w, "window_s", (double)of->longest_ns / NSEC_PER_SEC);
 	json_put_real(w, "samples", of->samples);
 	json_put_real(w, "seconds", of->seconds);

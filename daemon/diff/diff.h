@@ -37,6 +37,10 @@ DEFINE_FREEP(struct diff, diff_free)
 /* Functions that an answer has at most, those that changed most and then those with most time. */
 #define DIFF_FUNCTIONS 5000
 
+/* What is told unasked costs so much of the time at least, and is of so many functions. */
+#define DIFF_TOLD_LEAST     0.005
+#define DIFF_TOLD_FUNCTIONS 50
+
 /* The members of a function's object, all but "was" and "files" of one set of windows alone. */
 void diff_put_function(struct json_writer *w, const struct dict_function *f, const char *was,
 		       const char *const files[DIFF_FILES], const struct compared *c);

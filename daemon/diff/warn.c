@@ -129,6 +129,11 @@ int warn_of_sides(const struct diff_windows *const windows[SIDES], char *ret[WAR
 		     "differ from one time to the next is taken for %.0f times what chance makes "
 		     "of their samples; several a side tell it",
 		     DIFF_ALONE);
+	else if (base->hosts && (base->n < FEW_WINDOWS || new->n < FEW_WINDOWS))
+		warn(&w,
+		     "there are %u hosts of the base side and %u of the new one: with fewer than "
+		     "%d of each only large changes are sure",
+		     base->hosts, new->hosts, FEW_WINDOWS);
 	else if (base->n < FEW_WINDOWS || new->n < FEW_WINDOWS)
 		warn(&w,
 		     "there are %u windows of the base side and %u of the new one: with fewer than "

@@ -48,6 +48,7 @@ struct diff_windows {
 	bool whole;
 	/* Likewise: each is all that one host has, and stays by itself: more are -E2BIG. */
 	bool apart;
+	uint32_t hosts;          /* likewise: windows are so many hosts; 0: they are of time */
 	struct diff_part *parts; /* owned */
 	uint32_t nparts;
 	/* After diff_windows_close(): of caller and callee; of function and rename_line() */

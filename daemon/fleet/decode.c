@@ -183,6 +183,25 @@ int fleet_host_rows_decode(const struct buf *answer, struct fleet_host_rows *ret
 	return 0;
 }
 
+int fleet_cells_decode(const struct buf *answer, fleet_cell_fn each, void *ctx)
+{
+	struct rows_reader reader = rows_of(answer);
+	int r = 0;
+
+	while (r == 0 && rows_more(&reader)) {
+		_cleanup_free_ char *host = fleet_text(&reader);
+		uint32_t begin = rows_u32(&reader);
+		uint64_t values[3];
+
+		for (int i = 0; i < 3; i++)
+			values[i] = rows_u64(&reader);
+		if (rows_bad(&reader))
+			return -EBADMSG;
+		r = each(host, begin, values, ctx);
+	}
+	return r;
+}
+
 /* The columns of a stack, an element for each frame. */
 struct columns {
 	char **names, **files, **modules; /* owned */

@@ -59,6 +59,10 @@ int fleet_host_rows_decode(const struct buf *answer, struct fleet_host_rows *ret
 			   struct fleet_ids *ids);
 void fleet_host_rows_done(struct fleet_host_rows *rows);
 
+/* Of each row of fleet_sql_samples_by_host(), and of windows. */
+typedef int (*fleet_cell_fn)(const char *host, uint32_t begin, const uint64_t values[3], void *ctx);
+int fleet_cells_decode(const struct buf *answer, fleet_cell_fn each, void *ctx);
+
 /* Puts the stacks of an answer into the dict; numbers: by place in ids, FLEET_UNKNOWN at first. */
 int fleet_stacks_decode(const struct buf *answer, const struct fleet_ids *ids, struct dict *d,
 			uint32_t *numbers);

@@ -11,6 +11,7 @@ struct fleet_read {
 	const char *db;
 	struct fleet_source *source;
 	struct question *question;
+	bool by_host; /* of a comparison: each host is one window */
 };
 
 /* Bytes that the store may answer at once. */
@@ -57,6 +58,11 @@ void fleet_known_done(struct fleet_known *k);
 int fleet_narrow(const struct query *q, const char *key, const char *const *values, size_t n,
 		 struct query *ret);
 
+int fleet_count_hosts(struct fleet_read *f, const struct query *q, uint64_t *ret);
+/* Those with most samples, most of them; the names are the caller's. */
+int fleet_name_hosts(struct fleet_read *f, const struct query *q, char **names, size_t most,
+		     size_t *ret_n);
+
 /* A stack that its samples came without. */
 int fleet_unknown_stack(struct dict *d, uint32_t *ret);
 
@@ -70,6 +76,8 @@ int fleet_add_service(struct profile *p, const char *service, const char *versio
 /* Fill in what the question is about. */
 int fleet_read_profile(struct fleet_read *f);
 int fleet_read_side(struct fleet_read *f, int side);
+/* Both, by host where both have enough of these. */
+int fleet_read_sides(struct fleet_read *f);
 int fleet_read_windows(struct fleet_read *f);
 int fleet_read_steps(struct fleet_read *f);
 int fleet_read_labels(struct fleet_read *f);
@@ -78,3 +86,7 @@ int fleet_read_series(struct fleet_read *f);
 int fleet_read_facts(struct fleet_read *f);
 /* Write the answer. */
 int fleet_read_outliers(struct fleet_read *f);
+int fleet_read_hosts(struct fleet_read *f);
+int fleet_read_processes(struct fleet_read *f);
+struct fleet_memos;
+int fleet_read_regressions(struct fleet_read *f, struct fleet_memos *memos);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fleet/internal.h"
 
+#include "diff/outliers.h"
+#include "fleet/sql_hosts.h"
 #include "util/array.h"
 
 /* The sides of a comparison. */
@@ -74,13 +76,17 @@ static int ask_side(struct fleet_read *f, const struct query *q, struct buf *ans
 	uint64_t windows;
 	int r;
 
-	fleet_sql_windows(&sql, f->db, q);
+	if (f->by_host)
+		fleet_sql_count_hosts(&sql, f->db, q);
+	else
+		fleet_sql_windows(&sql, f->db, q);
 	r = fleet_ask(f, &sql, answer);
 	if (r < 0)
 		return r;
 	reader = rows_of(answer);
 	windows = rows_u64(&reader);
-	fleet_sql_side(&sql, f->db, q, windows > FLEET_REPLICATES ? FLEET_REPLICATES : 0);
+	fleet_sql_side(&sql, f->db, q, windows > FLEET_REPLICATES ? FLEET_REPLICATES : 0,
+		       f->by_host);
 	return fleet_ask(f, &sql, answer);
 }
 
@@ -94,7 +100,7 @@ int fleet_read_side(struct fleet_read *f, int side)
 	_cleanup_free_ uint32_t *numbers = NULL;
 	_cleanup_buf_ struct buf answer = {};
 	uint64_t length_ns = 0;
-	uint32_t n = 0, to;
+	uint32_t n = 0, to, all = 0;
 	int r = fleet_begin_profile(f, q, &p, &length_ns);
 
 	if (r == 0)
@@ -113,7 +119,29 @@ int fleet_read_side(struct fleet_read *f, int side)
 		for (to = i; to < n && rows[to].replicate == rows[i].replicate; to++)
 			;
 		r = add_replicate(f, side, p, &rows[i], to - i, &ids, numbers, length_ns);
+		all += rows[i].windows;
+	}
+	if (f->by_host) {
+		/* it is told of how many windows that is, and of how many hosts */
+		windows->hosts = windows->seen;
+		windows->seen = all;
 	}
 	windows->to_ns = MIN(windows->to_ns, q->to_ns);
 	return r == 0 ? question_add_to_side(f->question, side, NULL) : r;
+}
+
+int fleet_read_sides(struct fleet_read *f)
+{
+	uint64_t hosts, fewest = UINT64_MAX;
+	int r = 0;
+
+	for (int i = 0; i < SIDES && r == 0; i++) {
+		r = fleet_count_hosts(f, question_side(f->question, i), &hosts);
+		fewest = MIN(fewest, hosts);
+	}
+	/* windows of one host are much alike, and say less than they are many */
+	f->by_host = fewest >= OUTLIERS_HOSTS_LEAST;
+	for (int i = 0; i < SIDES && r == 0; i++)
+		r = fleet_read_side(f, i);
+	return r;
 }

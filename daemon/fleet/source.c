@@ -3,12 +3,14 @@
 
 #include "clickhouse/schema.h"
 #include "fleet/internal.h"
+#include "fleet/memo.h"
 
 /* Seconds that the store may take for one of the things that a question needs. */
 #define ANSWER_S 25
 
 struct fleet {
 	struct clickhouse *clickhouse;
+	struct fleet_memos memos;
 	bool checked; /* its tables are there, and of this version */
 };
 
@@ -24,8 +26,10 @@ int fleet_new(const struct clickhouse_options *o, struct fleet **ret, char **ret
 
 void fleet_free(struct fleet *f)
 {
-	if (f)
-		clickhouse_free(f->clickhouse);
+	if (!f)
+		return;
+	clickhouse_free(f->clickhouse);
+	fleet_memos_done(&f->memos);
 	free(f);
 }
 
@@ -48,18 +52,21 @@ int fleet_ask(struct fleet_read *f, struct buf *sql, struct buf *answer)
 static int read_of_fleet(struct fleet_read *f)
 {
 	switch (f->source->about) {
+	case FLEET_REGRESSIONS:
+		return fleet_read_regressions(f, &f->source->fleet->memos);
 	case FLEET_OUTLIERS:
 		return fleet_read_outliers(f);
+	case FLEET_HOSTS_OF:
+		return fleet_read_hosts(f);
+	case FLEET_PROCESSES_OF:
+		return fleet_read_processes(f);
 	}
 	return -EINVAL;
 }
 
 static int read_about(struct fleet_read *f)
 {
-	struct question *k = f->question;
-	int r = 0;
-
-	switch (k->about) {
+	switch (f->question->about) {
 	case QUESTION_STORE:
 		return fleet_read_facts(f);
 	case QUESTION_WINDOWS:
@@ -76,9 +83,7 @@ static int read_about(struct fleet_read *f)
 	case QUESTION_LABELS:
 		return fleet_read_labels(f);
 	case QUESTION_DIFF:
-		for (int i = 0; i < SIDES && r == 0; i++)
-			r = fleet_read_side(f, i);
-		return r;
+		return fleet_read_sides(f);
 	case QUESTION_RECORDINGS:
 		return 0; /* it has none */
 	case QUESTION_OF_SOURCE:
@@ -107,8 +112,10 @@ int fleet_source_read(struct source *s, struct question *k)
 {
 	struct fleet_source *source = (struct fleet_source *)s;
 	struct fleet *fleet = source->fleet;
-	struct fleet_read f = { fleet->clickhouse, clickhouse_database(fleet->clickhouse), source,
-				k };
+	struct fleet_read f = { .clickhouse = fleet->clickhouse,
+				.db = clickhouse_database(fleet->clickhouse),
+				.source = source,
+				.question = k };
 	int r = check(k);
 	uint64_t seed;
 
@@ -138,7 +145,11 @@ bool fleet_source_refuse(const struct source *s, const struct question *k, struc
 	const struct fleet_source *source = (const struct fleet_source *)s;
 
 	if (k->r == -EINVAL && k->error)
-		refusal_say(ret, 400, "ask plop-gateway of that host", "%s", k->error);
+		refusal_say(ret, 400,
+			    source->about == FLEET_HOSTS_OF && k->about == QUESTION_OF_SOURCE ?
+				    "or for a shorter time" :
+				    "ask plop-gateway of that host",
+			    "%s", k->error);
 	else if (k->r == -EBADMSG)
 		refusal_say(ret, 502, "are its tables plop's?",
 			    "what the store at %s answers is not what it was asked for",

@@ -23,7 +23,10 @@ struct fleet_facts {
 
 /* What of QUESTION_OF_SOURCE is asked. */
 enum fleet_about {
-	FLEET_OUTLIERS, /* GET /v1/outliers */
+	FLEET_REGRESSIONS,  /* GET /v1/regressions */
+	FLEET_OUTLIERS,     /* GET /v1/outliers */
+	FLEET_HOSTS_OF,     /* GET /v1/hosts */
+	FLEET_PROCESSES_OF, /* GET /v1/processes */
 };
 
 /* One for each question: says what became of it. */

@@ -228,8 +228,7 @@ void fleet_sql_from_samples(struct buf *b, const char *db, const struct query *q
 	buf_putc(b, ')');
 }
 
-/* ... of windows: what they say of their host is of all its processes. */
-static void where_windows(struct buf *b, const struct query *q)
+void fleet_sql_where_windows(struct buf *b, const struct query *q)
 {
 	buf_puts(b, " WHERE ");
 	put_days(b, q);
@@ -297,23 +296,24 @@ void fleet_sql_windows(struct buf *b, const char *db, const struct query *q)
 }
 
 /* Numbers of windows are hashes, those of hosts random: groups are as large as others. */
-static void put_replicate(struct buf *b, unsigned int groups)
+static void put_replicate(struct buf *b, unsigned int groups, bool by_host)
 {
-	buf_puts(b, "bitXor(host_id, window)");
+	buf_puts(b, by_host ? "sipHash64(toString(host))" : "bitXor(host_id, window)");
 	if (groups)
 		buf_printf(b, " %% %u", groups);
 	buf_puts(b, " AS replicate");
 }
 
-void fleet_sql_side(struct buf *b, const char *db, const struct query *q, unsigned int groups)
+void fleet_sql_side(struct buf *b, const char *db, const struct query *q, unsigned int groups,
+		    bool by_host)
 {
 	buf_puts(b, "SELECT toUInt64(replicate), toUInt32(begin), toUInt32(nwindows), "
 		    "toString(service), stack_id, w FROM (SELECT ");
-	put_replicate(b, groups);
+	put_replicate(b, groups, by_host);
 	buf_puts(b, ", service, stack_id, " SUM " AS w");
 	fleet_sql_from_samples(b, db, q);
 	buf_puts(b, " GROUP BY replicate, service, stack_id) AS rows ANY LEFT JOIN (SELECT ");
-	put_replicate(b, groups);
+	put_replicate(b, groups, by_host);
 	buf_puts(b, ", min(start) AS begin, uniqExact(host_id, window) AS nwindows");
 	fleet_sql_from_samples(b, db, q);
 	buf_printf(
@@ -355,8 +355,7 @@ void fleet_sql_processes(struct buf *b, const char *db, const struct query *q, c
 	put_of_ids(b, "processes", db, q, "process_id", ids, n);
 }
 
-/* The beginning of the step that a row is in. */
-static void put_begin(struct buf *b, uint32_t step_s)
+void fleet_sql_begin(struct buf *b, uint32_t step_s)
 {
 	if (step_s)
 		buf_printf(b, "toUInt32(intDiv(toUInt32(start), %" PRIu32 ") * %" PRIu32 ")",
@@ -369,30 +368,30 @@ static void put_begin(struct buf *b, uint32_t step_s)
 void fleet_sql_heads(struct buf *b, const char *db, const struct query *q, uint32_t step_s)
 {
 	buf_puts(b, "SELECT ");
-	put_begin(b, step_s);
+	fleet_sql_begin(b, step_s);
 	buf_puts(b, ", min(start_ns), max(end_ns), toUInt64(max(hz)), sum(ticks * weight), "
 		    "sum(python * weight), sum(other * weight), sum(truncated * weight), " SUM
 		    ", intDiv(sum(end_ns - start_ns), greatest(count(), 1))");
 	buf_printf(b, " FROM %s.windows FINAL", db);
-	where_windows(b, q);
+	fleet_sql_where_windows(b, q);
 	buf_puts(b, " GROUP BY begin ORDER BY begin");
 }
 
 void fleet_sql_lost(struct buf *b, const char *db, const struct query *q, uint32_t step_s)
 {
 	buf_puts(b, "SELECT ");
-	put_begin(b, step_s);
+	fleet_sql_begin(b, step_s);
 	buf_puts(b, ", toString(cause), sum(lost * weight) AS w");
 	buf_printf(b, " FROM %s.windows FINAL ARRAY JOIN lost_causes AS cause, lost_counts AS lost",
 		   db);
-	where_windows(b, q);
+	fleet_sql_where_windows(b, q);
 	buf_puts(b, " GROUP BY begin, cause HAVING w > 0 ORDER BY begin");
 }
 
 void fleet_sql_services(struct buf *b, const char *db, const struct query *q, uint32_t step_s)
 {
 	buf_puts(b, "SELECT ");
-	put_begin(b, step_s);
+	fleet_sql_begin(b, step_s);
 	buf_puts(b, ", service, version, " SUM " AS w");
 	fleet_sql_from_samples(b, db, q);
 	buf_puts(b, " GROUP BY begin, service, version ORDER BY begin, w DESC");
@@ -439,18 +438,24 @@ static void put_of_stacks(struct buf *b, const char *db, const struct query *q,
 	buf_puts(b, streq(condition, "has(functions, ") ? ")))" : "))");
 }
 
-void fleet_sql_series(struct buf *b, const char *db, const struct query *q, uint32_t step_s,
-		      const char *function)
+void fleet_sql_self_and_total(struct buf *b, const char *db, const struct query *q,
+			      const char *function)
 {
-	buf_puts(b, "SELECT ");
-	put_begin(b, step_s);
-	buf_puts(b, ", " SUM);
 	if (*function) {
 		put_of_stacks(b, db, q, "functions[length(functions)] = ", function);
 		put_of_stacks(b, db, q, "has(functions, ", function);
 	} else {
 		buf_puts(b, ", toUInt64(0), toUInt64(0)");
 	}
+}
+
+void fleet_sql_series(struct buf *b, const char *db, const struct query *q, uint32_t step_s,
+		      const char *function)
+{
+	buf_puts(b, "SELECT ");
+	fleet_sql_begin(b, step_s);
+	buf_puts(b, ", " SUM);
+	fleet_sql_self_and_total(b, db, q, function);
 	fleet_sql_from_samples(b, db, q);
 	buf_puts(b, " GROUP BY begin ORDER BY begin");
 }

@@ -28,6 +28,14 @@ bool fleet_sql_of_processes(const struct query *q);
 /* FROM and WHERE of the samples that a query chooses; more conditions may follow. */
 void fleet_sql_from_samples(struct buf *b, const char *db, const struct query *q);
 
+/* WHERE of windows: what they say of their host is of all its processes. */
+void fleet_sql_where_windows(struct buf *b, const struct query *q);
+/* "... AS begin": of the step that a row is in; 0: all is one. */
+void fleet_sql_begin(struct buf *b, uint32_t step_s);
+/* ", SELF, TOTAL": sums of a function's samples; "": 0 both. */
+void fleet_sql_self_and_total(struct buf *b, const char *db, const struct query *q,
+			      const char *function);
+
 /*
  * service, version, host, region String, process_id, stack_id UInt64, state UInt8, sum UInt64, the
  * heaviest first. host and region are "", and process_id is 0, where the query needs none.
@@ -40,9 +48,11 @@ void fleet_sql_windows(struct buf *b, const char *db, const struct query *q);
 /*
  * replicate UInt64, begin, windows UInt32 (how many it is of), service String, stack_id, sum
  * UInt64, those of one replicate together, by begin. A replicate is a window of a host, or, of so
- * many groups, those that a hash puts into one; 0: each is by itself.
+ * many groups, those that a hash puts into one; 0: each is by itself. by_host: all windows of a
+ * host are one.
  */
-void fleet_sql_side(struct buf *b, const char *db, const struct query *q, unsigned int groups);
+void fleet_sql_side(struct buf *b, const char *db, const struct query *q, unsigned int groups,
+		    bool by_host);
 /* stack_id UInt64 and the columns of stacks. */
 void fleet_sql_stacks(struct buf *b, const char *db, const struct query *q, const uint64_t *ids,
 		      size_t n);

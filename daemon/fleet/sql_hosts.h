@@ -14,3 +14,24 @@ void fleet_sql_services_of_hosts(struct buf *b, const char *db, const struct que
  */
 void fleet_sql_stacks_by_host(struct buf *b, const char *db, const struct query *q,
 			      unsigned int group, unsigned int groups);
+
+/* Hosts that are told by themselves, and processes. */
+#define FLEET_HOSTS     60
+#define FLEET_PROCESSES 500
+
+/* host, region String, sum UInt64: the heaviest first, FLEET_HOSTS of them. */
+void fleet_sql_heaviest_hosts(struct buf *b, const char *db, const struct query *q);
+/* hosts, sum UInt64: of all. */
+void fleet_sql_count_hosts(struct buf *b, const char *db, const struct query *q);
+/*
+ * host String, begin UInt32, and three UInt64, of these hosts; n is 0: of all as one, whose name is
+ * "". Of samples: all, self and total of a function, as fleet_sql_series(). Of windows: how long
+ * they are, in ms by their weight, their rate, and 0.
+ */
+void fleet_sql_samples_by_host(struct buf *b, const char *db, const struct query *q,
+			       const char *const *hosts, size_t n, uint32_t step_s,
+			       const char *function);
+void fleet_sql_windows_by_host(struct buf *b, const char *db, const struct query *q,
+			       const char *const *hosts, size_t n, uint32_t step_s);
+/* As fleet_sql_stacks_of(), of processes, without stacks: FLEET_PROCESSES of them. */
+void fleet_sql_busiest_processes(struct buf *b, const char *db, const struct query *q);

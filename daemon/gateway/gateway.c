@@ -36,6 +36,7 @@ static const struct api_route fixed[] = {
 	{ .method = "POST", .path = "/v1/logout", .handle = gateway_logout },
 	{ .method = "GET", .path = "/v1/fleet", .handle = gateway_fleet },
 	{ .method = "GET", .path = "/v1/outliers", .handle = gateway_of_fleet },
+	{ .method = "GET", .path = "/v1/hosts", .handle = gateway_of_fleet },
 };
 
 static int make_routes(struct gateway *g, struct api_options *options)

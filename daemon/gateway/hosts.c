@@ -81,6 +81,9 @@ static const struct of_fleet {
 	bool slow;
 } of_fleet[] = {
 	{ "/v1/outliers", FLEET_OUTLIERS, true },
+	{ "/v1/regressions", FLEET_REGRESSIONS, true },
+	{ "/v1/hosts", FLEET_HOSTS_OF, false },
+	{ "/v1/processes", FLEET_PROCESSES_OF, false },
 };
 
 static const struct of_fleet *find_of_fleet(const struct api_request *q)

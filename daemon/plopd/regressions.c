@@ -184,8 +184,8 @@ static json_t *slower_of(const json_t *answer)
 	{
 		double rise = json_number_value(json_object_get(f, "rise"));
 
-		if (streq(text_of(f, "verdict"), "slower") && rise >= REGRESSIONS_LEAST &&
-		    json_array_size(all) < REGRESSIONS_FUNCTIONS)
+		if (streq(text_of(f, "verdict"), "slower") && rise >= DIFF_TOLD_LEAST &&
+		    json_array_size(all) < DIFF_TOLD_FUNCTIONS)
 			json_array_append(all, f);
 	}
 	return all;

@@ -19,11 +19,8 @@
 /* Comparisons that are kept, the newest; of a user who is not root. */
 #define REGRESSIONS_MAX      200
 #define REGRESSIONS_USER_MAX 20
-/* What is told unasked costs that much of the time at least; plopctl diff shows the rest. */
-#define REGRESSIONS_LEAST 0.005
-/* Functions of one comparison, and lines of the log. */
-#define REGRESSIONS_FUNCTIONS 50
-#define REGRESSIONS_LOGGED    5
+/* Lines of the log for one comparison. */
+#define REGRESSIONS_LOGGED 5
 
 struct regressions {
 	/* borrowed */

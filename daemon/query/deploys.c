@@ -175,7 +175,7 @@ static int by_time(const void *pa, const void *pb)
 					       strcmp(a->service, b->service);
 }
 
-void deploys_put(struct deploys *d, struct json_writer *w, const char *key)
+void deploys_order(struct deploys *d)
 {
 	if (d->n)
 		qsort(d->items, d->n, sizeof(*d->items), by_service_and_time);
@@ -187,6 +187,11 @@ void deploys_put(struct deploys *d, struct json_writer *w, const char *key)
 		qsort(d->items, d->n, sizeof(*d->items), by_time);
 	/* the index is of another order from here on */
 	index_done(&d->index);
+}
+
+void deploys_put(struct deploys *d, struct json_writer *w, const char *key)
+{
+	deploys_order(d);
 	json_put_array(w, key);
 	for (uint32_t i = 0; i < d->n; i++) {
 		const struct deploy *k = &d->items[i];

@@ -51,5 +51,7 @@ bool deploys_rough(const struct deploys *d, enum deploys_end end, uint64_t longe
  */
 void deploys_nearer(struct deploys *d, struct deploys_span *span, const struct profile_process *p,
 		    uint64_t start_ns, uint64_t end_ns);
-/* As an array of objects, the newest deploy first. */
+/* Puts them in order, the newest deploy first, and tells what was before each: the last thing. */
+void deploys_order(struct deploys *d);
+/* As an array of objects, in that order. */
 void deploys_put(struct deploys *d, struct json_writer *w, const char *key);

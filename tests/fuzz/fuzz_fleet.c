@@ -51,6 +51,21 @@ static void hosts(const struct buf *answer)
 			    (!i || decoded.rows[i].host >= decoded.rows[i - 1].host));
 }
 
+static int count(const char *host, uint32_t begin, const uint64_t values[3], void *ctx)
+{
+	FUZZ_ASSERT(host);
+	*(uint64_t *)ctx += values[0] ^ values[1] ^ values[2] ^ begin;
+	return 0;
+}
+
+static void cells(const struct buf *answer)
+{
+	uint64_t sum = 0;
+	int r = fleet_cells_decode(answer, count, &sum);
+
+	FUZZ_ASSERT(r == 0 || r == -EBADMSG);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint64_t items[] = { 1, 2 };
@@ -61,12 +76,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!fuzz_take(&data, &size, &which, 1))
 		return 0;
 	buf_append(&answer, data, size);
-	if (which % 4 == 0)
+	if (which % 5 == 0)
 		rows(&answer);
-	else if (which % 4 == 1)
+	else if (which % 5 == 1)
 		stacks(&answer, &ids);
-	else if (which % 4 == 2)
+	else if (which % 5 == 2)
 		hosts(&answer);
+	else if (which % 5 == 3)
+		cells(&answer);
 	else
 		processes(&answer, &ids);
 	return 0;

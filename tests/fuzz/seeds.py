@@ -272,6 +272,7 @@ FLEET_ROWS = bytes.fromhex(
     "046d61696c01320000000000000000000001000000000000000100db04c2030000002d27293b2044524f50205441424c452073616d706c"
     "65733b202d2d205c27202220e280ae203c2f7363726970743e01310000000000000000000001000000000000000180173bc003000000")
 FLEET_HOSTS = b"".join(struct.pack("<B4sQQQ", 4, host, stack, 5000000, 2) for host, stack in ((b"web1", 7), (b"web1", 9), (b"web2", 7)))
+FLEET_CELLS = b"".join(struct.pack("<B4sIQQQ", 4, b"web1", 1795000020 + step, 9000000, 5, 7) for step in (0, 30))
 FLEET_STACK = bytes.fromhex(
     "010000000000000003083c6d6f64756c653e0668616e646c650466617374030b2f7372762f6170702e70790b2f7372762f6170702e7079"
     "0b2f7372762f6170702e707903090000000500000002000000030100000004000000020000000300000003000000")
@@ -316,7 +317,8 @@ def seeds():
     yield "fleet", b"\0" + FLEET_ROWS
     yield "fleet", b"\1" + FLEET_STACK
     yield "fleet", b"\2" + FLEET_HOSTS
-    yield "fleet", b"\3" + FLEET_PROCESS
+    yield "fleet", b"\3" + FLEET_CELLS
+    yield "fleet", b"\4" + FLEET_PROCESS
     yield "query", b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n5\r\nhello\r\n0\r\nT: x\r\n\r\n"
 
 

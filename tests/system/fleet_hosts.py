@@ -26,18 +26,20 @@ SHOP, WIDE, FEW = 14, 9, 3
 class Fleet:
     """
     14 hosts of shop, on one of which f2 costs three times as much; 9 of a hostile name and hostile hosts; 3 of mail. shop and the hostile one
-    have version 1 in the first ten minutes and version 2 behind that, in which f1 of shop costs half as much again.
+    have version 1 in the first ten minutes and version 2 behind that, in which f1 of shop costs half as much again; of mail one host has
+    version 2, and nothing before.
     """
 
     def __init__(self):
         self.random = random.Random(11)
         self.tables = {name: [] for name in ("stacks", "processes", "samples", "windows")}
         self.samples = {}  # by (service, host, version)
+        self.weights = {}
         self.stacks = {}
         for service, n in (("shop", SHOP), (HOSTILE, WIDE), ("mail", FEW)):
             for i in range(n):
                 name = "%s%d" % (EVIL if service == HOSTILE else service, i)
-                self.host(service, name, 1000 * len(self.samples) + i + 1, dear=i == 3)
+                self.host(service, name, len(self.weights) + 1, dear=i == 3)
 
     def stack(self, names):
         if names not in self.stacks:
@@ -52,16 +54,17 @@ class Fleet:
         return time.strftime("%Y-%m-%d", time.gmtime(start))
 
     def host(self, service, name, ident, dear):
+        self.weights[name] = 2 if ident % 3 == 0 else 1
         region, load = "eu" if ident % 2 else "us", self.random.uniform(0.8, 1.6)
         own = {f: self.random.gauss(1, 0.04) for f in FUNCTIONS}
         self.tables["processes"].append(dict(
             day=self.day(BEGAN), process_id=ident, host_id=ident, host=name, region=region, pid=ident % 30000 + 1, start_time=5.5, uid=1000, python="3.13.0",
             comm="python3", exe="/usr/bin/python3", cmdline="app.py " + name[:50], cgroup="/a/b", unit=service[:20] + ".service", container="", service=service,
             version="1"))
-        for start in range(BEGAN, END, WINDOW):
-            version = "1" if start < HALF or service == "mail" else "2"
+        for start in range(HALF if name == "mail2" else BEGAN, END, WINDOW):
+            version = "1" if start < HALF or name in ("mail0", "mail1") else "2"
             window, total = self.random.getrandbits(63), 0
-            weight = 2000000 if ident % 3 == 0 else 1000000
+            weight = self.weights[name] * 1000000
             head = dict(host_id=ident, host=name, region=region, window=window, weight=weight)
             for f in FUNCTIONS:
                 cost = COST[f] * load * own[f]
@@ -72,7 +75,7 @@ class Fleet:
                 samples = max(1, round(self.random.gauss(cost, cost ** 0.5)))
                 total += samples
                 key = (service, name, version)
-                self.samples[key] = self.samples.get(key, 0) + samples * weight / 1e6
+                self.samples[key] = self.samples.get(key, 0) + samples * self.weights[name]
                 self.tables["samples"].append(dict(head, start=start, service=service, version=version, process_id=ident,
                                                    stack_id=self.stack(("<module>", "handle", f)), state=1, samples=samples))
             self.tables["windows"].append(dict(
@@ -146,3 +149,73 @@ def test_too_few_samples_say_nothing(fleet):
     answer = fleet.get("/v1/outliers", **{"from": BEGAN + 1, "to": BEGAN + 2, "service": "shop"})
     assert answer["services"][0]["why"] == "too few hosts have enough samples"
     assert answer["services"][0]["few_samples"] > SHOP - 8
+
+
+def test_hosts_over_time(fleet, rows):
+    answer = ask(fleet, "/v1/hosts", service="shop", step=300, function=DEAR)
+    assert answer["step"] == 300 and answer["begin"] == BEGAN - 300 and answer["hosts_all"] == SHOP and answer["others"] is None
+    hosts = {h["host"]: h for h in answer["hosts"]}
+    assert set(hosts) == set(rows.hosts("shop")) and hosts["shop0"]["region"] in ("eu", "us")
+    assert [h["samples"] for h in answer["hosts"]] == sorted((h["samples"] for h in answer["hosts"]), reverse=True)
+    for name, one in hosts.items():
+        assert abs(one["samples"] - sum(rows.samples["shop", name, v] for v in "12")) <= 1
+        assert len(one["cpus"]) == len(one["self"]) == len(one["total"]) == answer["columns"]
+        assert one["cpus"][0] is None and one["self"][0] is None
+        # its own windows' rate, whatever share of them was shipped
+        weight = rows.weights[name]
+        assert abs(one["cpus"][1] * 300 * 100 - one["samples"] / 4 / weight) < one["samples"] / 4 * 0.2, one
+        assert (one["self"][1] > 0.2) == (name == "shop3") and one["self"][1] == one["total"][1]
+
+
+def test_few_hosts_of_many(stores, tmp_path):
+    """The heaviest are told by themselves, and all others together."""
+    make_tables(stores[0], "many", str(tmp_path))
+    columns = dict(start=BEGAN, service="shop", version="1", region="eu", window=1, process_id=1, stack_id=1, state=0, weight=1000000)
+    body = "\n".join(json.dumps(dict(columns, host="h%04d" % i, host_id=i, samples=i + 1)) for i in range(3000))
+    stores[0].ask("INSERT INTO many.samples FORMAT JSONEachRow", body.encode())
+    with gateway_of(stores[0].url + "/many", tmp_path) as gateway:
+        answer = ask(gateway, "/v1/hosts", step=600)
+        assert answer["hosts_all"] == 3000 and len(answer["hosts"]) == 60 and answer["others"]["hosts"] == 2940
+        assert answer["hosts"][0]["host"] == "h2999"
+        assert answer["others"]["samples"] + sum(h["samples"] for h in answer["hosts"]) == sum(range(3000)) + 3000
+        outliers = ask(gateway, "/v1/outliers")["services"][0]
+        assert outliers["hosts"] == 3000 and outliers["compared"] + outliers["few_samples"] == 3000 and outliers["why"] is None
+        status, refused = gateway.ask("/v1/hosts", **{"from": 0, "to": END, "step": 30})
+        assert status == 400 and refused["error"].startswith("there are more than 400 steps")
+
+
+def test_processes(fleet, rows):
+    told = ask(fleet, "/v1/processes")
+    # of both versions of two services
+    assert len(told) == 2 * (SHOP + WIDE) + FEW
+    one = ask(fleet, "/v1/processes", host="mail1")
+    assert [(p["host"], p["service"], p["comm"], p["python"], p["region"]) for p in one] == [("mail1", "mail", "python3", "3.13.0", one[0]["region"])]
+    assert ask(fleet, "/v1/processes", comm="nothing") == []
+    assert {p["host"] for p in ask(fleet, "/v1/processes", service=HOSTILE)} == set(rows.hosts(HOSTILE))
+
+
+def test_regressions(fleet):
+    """What the viewer and plopctl know from plopd, with hosts as what is compared."""
+    answer = ask(fleet, "/v1/regressions")
+    assert [(f["service"], f["name"], f["verdict"], f["version"], f["before"]) for f in answer["regressions"]] == [("shop", "f1", "slower", "2", "1")]
+    compared = {c["service"]: c for c in answer["comparisons"]}
+    assert set(compared) == {"shop", HOSTILE} and compared["shop"]["regressions"] == 1 and compared[HOSTILE]["regressions"] == 0
+    for side in ("base", "new"):
+        assert (compared["shop"][side]["hosts"], compared["shop"][side]["windows"]) == (SHOP, SHOP * WINDOWS)
+    assert answer["not_compared"] == [{"service": "mail", "version": "2", "before": "1", "why": "not enough hosts: 2 before, 1 after, and none of both"}]
+    # those who ask again soon are told the same
+    assert ask(fleet, "/v1/regressions") == answer
+
+
+def test_regressions_of_few_hosts(fleet):
+    """The windows of hosts that have had both."""
+    answer = ask(fleet, "/v1/regressions", service="shop", host=["shop1", "shop2", "mail0"])
+    assert [f["name"] for f in answer["regressions"]] == ["f1"]
+    new = answer["comparisons"][0]["new"]
+    assert new["windows"] == 2 * WINDOWS and "hosts" not in new
+
+
+def test_diff_is_by_host(fleet):
+    answer = fleet.get("/v1/diff", **{"base.from": BEGAN, "base.to": HALF, "new.from": HALF + 1, "new.to": END, "service": "shop"})
+    assert answer["new"]["hosts"] == SHOP and answer["new"]["windows"] == SHOP * WINDOWS
+    assert {f["name"] for f in answer["functions"] if f["verdict"] == "slower"} == {"f1"}

@@ -296,7 +296,7 @@ def test_status_and_what_is_of_one_host(fleet):
     assert status["mode"] == "fleet" and status["store"]["hosts"] == 3
     assert status["store"]["newest"] == BEGAN + (2 * WINDOWS - 1) * WINDOW
     assert fleet.get("/v1/recordings")["recordings"] == []
-    for path in ("/v1/recordings/1", "/v1/stream", "/v1/processes", "/v1/regressions", "/v1/source", "/metrics"):
+    for path in ("/v1/recordings/1", "/v1/stream", "/v1/source", "/metrics"):
         code, answer = fleet.ask(path)
         assert code == 501 and answer["error"].endswith("is of one host, and this is a fleet"), (path, answer)
     for key in ("thread", "thread_name", "label.run"):

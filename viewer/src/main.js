@@ -263,7 +263,7 @@ async function pollOnce() {
     };
     const step = stepOf(to - Math.max(from, status?.store?.oldest ?? 0));
     const since = windowList.ask(from, step, to);
-    const [told, alive, listed] = await Promise.all([get('/v1/status'), get('/v1/processes').catch((e) => e), since === null ? null : windowsSince(since, step)]);
+    const [told, alive, listed] = await Promise.all([get('/v1/status'), (overHosts() ? Promise.resolve([]) : get('/v1/processes').catch((e) => e)), since === null ? null : windowsSince(since, step)]);
     const was = away;
     status = told;
     away = status.mode === 'offline' ? new ApiError('unreachable', String(status.error ?? 'plopd does not answer'), String(status.hint ?? '')) : null;
@@ -272,7 +272,8 @@ async function pollOnce() {
     windows = windowList.take(listed, since, from, to);
     // What plopd has left may be older than what is looked at.
     if (onlyStored() && windows.length === 0 && status.store?.oldest) windows = (await windowsSince(Math.floor(status.store.oldest), stepOf(to - status.store.oldest))) ?? [];
-    processes = processList(Array.isArray(alive) ? alive : [], windows, !onlyStored());
+    // Over many hosts there are too many to list: services are, of the windows.
+    processes = processList(Array.isArray(alive) && !overHosts() ? alive : [], windows, !onlyStored());
     filterBar.update(state, overHosts());
     down = null;
     // What a fleet's hosts have shipped meanwhile takes the place of what was the newest.
