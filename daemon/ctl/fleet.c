@@ -2,9 +2,8 @@
 #include <argp.h>
 #include <time.h>
 
-#include "ctl/ctl.h"
+#include "ctl/fleet.h"
 #include "ctl/suggest.h"
-#include "http/url.h"
 #include "util/log.h"
 #include "util/parse.h"
 #include "util/utf8.h"
@@ -13,10 +12,12 @@
 #define FLEET_ANSWER_MAX (64u << 10)
 #define FLEET_TIMEOUT_S  10
 
-struct fleet_options {
-	struct ctl *ctl;
-	const char *what; /* NULL: nothing was said */
-	bool json, more;
+/* These have no letter, and are behind those of ctl_globals. */
+enum {
+	KEY_USER = 300,
+	KEY_PASSWORD_FILE,
+	KEY_INIT_STORE,
+	KEY_REPLACE,
 };
 
 static error_t on_option(int key, char *value, struct argp_state *state)
@@ -30,37 +31,61 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	case 'j':
 		o->json = true;
 		return 0;
+	case KEY_USER:
+		o->user = value;
+		return 0;
+	case KEY_PASSWORD_FILE:
+		o->password_file = value;
+		return 0;
+	case KEY_INIT_STORE:
+		o->init_store = true;
+		return 0;
+	case KEY_REPLACE:
+		o->replace = true;
+		return 0;
 	case ARGP_KEY_ARG:
-		o->more = o->what;
-		o->what = value;
+		o->words[o->nwords++] = value;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-/* plop-gateway ships, so it knows: asked as a page of the viewer would. An exit status. */
-static int ask_gateway(const json_t *token, struct buf *to)
+/* plop-gateway ships, so it knows: asked as a page of the viewer would. */
+static int ask_gateway(const json_t *token, struct buf *to, char **ret_why)
 {
 	char why[HTTP_URL_WHY];
 	_cleanup_free_ char *url = strdup(json_string_at(token, "url"));
 	char *end = url ? strstr(url, "/?token=") : NULL;
 	int r;
 
-	if (!end) {
-		log_error("fleet: plop-gateway is not running, and it ships windows");
-		log_error("try: systemctl start plop-gateway");
-		return CTL_FAILED;
-	}
+	if (!end)
+		return -ENOENT;
 	strcpy(end, "/v1/fleet");
 	r = http_get_as(url, json_string_at(token, "token"), FLEET_TIMEOUT_S, to, why);
-	if (r < 0) {
-		utf8_make_visible(url);
-		log_error("fleet: plop-gateway does not answer at %s: %s", url, why);
-		log_error("try: systemctl status plop-gateway");
-		return CTL_FAILED;
-	}
-	return CTL_DONE;
+	if (r == 0)
+		return 0;
+	utf8_make_visible(url);
+	if (asprintf(ret_why, "plop-gateway does not answer at %s: %s", url, why) < 0)
+		*ret_why = NULL;
+	return r == -ENOENT ? -EIO : r;
+}
+
+int fleet_ask_here(const struct fleet_options *o, struct buf *to, char **ret_why, int *ret_exit)
+{
+	_cleanup_answer_ struct ctl_answer a = {};
+	json_t *token;
+	int r;
+
+	*ret_exit = ctl_request(o->ctl, "fleet", "POST", "/v1/tokens", "{}", 30, &a);
+	if (*ret_exit != CTL_DONE)
+		return -ECANCELED;
+	token = ctl_answer_json(&a, "fleet");
+	if (!token)
+		*ret_exit = CTL_FAILED;
+	r = token ? ask_gateway(token, to, ret_why) : -ECANCELED;
+	json_decref(token);
+	return r;
 }
 
 static void row(const char *name, const char *value)
@@ -137,19 +162,22 @@ static int tell(const struct fleet_options *o, const json_t *answer)
 	return *json_string_at(answer, "error") ? CTL_FAILED : CTL_DONE;
 }
 
-/* Of this host: plopd knows where its plop-gateway is, and vouches for who asks. */
+/* Of this host. An exit status; it has complained. */
 static int ask_here(const struct fleet_options *o, struct buf *to)
 {
-	_cleanup_answer_ struct ctl_answer a = {};
-	json_t *token;
-	int r = ctl_request(o->ctl, "fleet", "POST", "/v1/tokens", "{}", 30, &a);
+	_cleanup_free_ char *why = NULL;
+	int exit_status, r = fleet_ask_here(o, to, &why, &exit_status);
 
-	if (r != CTL_DONE)
-		return r;
-	token = ctl_answer_json(&a, "fleet");
-	r = token ? ask_gateway(token, to) : CTL_FAILED;
-	json_decref(token);
-	return r;
+	if (r == 0 || r == -ECANCELED)
+		return exit_status;
+	if (r == -ENOENT) {
+		log_error("fleet: plop-gateway is not running, and it ships windows");
+		log_error("try: systemctl start plop-gateway");
+	} else {
+		log_error("fleet: %s", why ? why : strerror(-r));
+		log_error("try: systemctl status plop-gateway");
+	}
+	return CTL_FAILED;
 }
 
 static int ask_server(const struct fleet_options *o, struct buf *to)
@@ -162,14 +190,14 @@ static int ask_server(const struct fleet_options *o, struct buf *to)
 	return r;
 }
 
-static int run(const struct fleet_options *o)
+static int show_status(const struct fleet_options *o)
 {
 	_cleanup_buf_ struct buf body = { .limit = FLEET_ANSWER_MAX };
 	json_t *answer = NULL;
 	int r;
 
-	if (!o->what || o->more || !streq(o->what, "status"))
-		return ctl_usage("fleet", "say what: plopctl fleet status");
+	if (o->nwords > 1)
+		return ctl_usage("fleet", "nothing is behind status");
 	r = ctl_configure(o->ctl);
 	if (r == CTL_DONE)
 		r = o->ctl->url ? ask_server(o, &body) : ask_here(o, &body);
@@ -186,26 +214,65 @@ static int run(const struct fleet_options *o)
 	return r;
 }
 
+static int run(const struct fleet_options *o)
+{
+	const char *what = o->nwords ? o->words[0] : "";
+	bool joins = streq(what, "join");
+
+	if (!joins && (o->user || o->password_file || o->init_store || o->replace))
+		return ctl_usage("fleet", "--user, --password-file, --init-store and --replace are "
+					  "for: plopctl fleet join URL");
+	if (joins)
+		return fleet_join(o);
+	if (streq(what, "status"))
+		return show_status(o);
+	return ctl_usage("fleet", "say what: plopctl fleet status, or join URL");
+}
+
 int ctl_fleet(struct ctl *ctl, int argc, char *argv[])
 {
 	static const struct argp_option options[] = {
-		{ "json", 'j', NULL, 0, "Print JSON, for programs", 0 }, {}
+		{ "json", 'j', NULL, 0, "Print JSON, for programs", 0 },
+		{ "user", KEY_USER, "NAME", 0, "join: as this user of the store", 0 },
+		{ "password-file", KEY_PASSWORD_FILE, "FILE", 0,
+		  "join: with the password in its first line", 0 },
+		{ "init-store", KEY_INIT_STORE, NULL, 0,
+		  "join: make plop's tables where there are none", 0 },
+		{ "replace", KEY_REPLACE, NULL, 0, "join: in place of another store", 0 },
+		{}
 	};
 	static const struct argp_child children[] = { { &ctl_globals, 0, NULL, 0 }, {} };
 	static const struct argp argp = {
 		.options = options,
 		.parser = on_option,
 		.children = children,
-		.args_doc = "status",
-		.doc = "What becomes of the windows that go to the store of a fleet.\v"
+		.args_doc = "status\njoin URL",
+		.doc = "What becomes of the windows that go to the store of a fleet; and how a "
+		       "host comes to ship them.\v"
 		       "plop-gateway ships them, by [fleet] of plop.conf; see plop.conf(5).\n\n"
-		       "Exit status: 1 if none are shipped, or the last attempt failed.\n\n"
+		       "join looks at the store: whether it answers, whether its tables are "
+		       "plop's, "
+		       "and what time it is there. Then it writes plop.conf, has plop-gateway "
+		       "restarted, and waits until a window of this host is in the store and is "
+		       "what plop.db has. URL is as in [fleet] store: "
+		       "http[s]://HOST:PORT/DATABASE. "
+		       "Only root may.\n\n"
+		       "Exit status: 1 if none are shipped, or the last attempt failed; or if the "
+		       "host could not join.\n\n"
 		       "Examples:\n"
 		       "  plopctl fleet status\n"
-		       "  plopctl fleet status --json",
+		       "  plopctl fleet status --json\n"
+		       "  plopctl fleet join https://store.example:8443/plop --user plop \\\n"
+		       "      --password-file /etc/plop/store-password",
 	};
 	struct fleet_options o = { .ctl = ctl };
+	int r;
 
+	o.words = calloc((size_t)argc + 1, sizeof(*o.words));
+	if (!o.words)
+		return CTL_FAILED;
 	ctl_parse("fleet", &argp, 0, argc, argv, &o);
-	return run(&o);
+	r = run(&o);
+	free(o.words);
+	return r;
 }

@@ -6,6 +6,10 @@ import sys
 import marked
 
 
+# Of plopctl fleet join, which is root's: it asks for no processes before all of them are to be shipped.
+JOINS = ("user", "password-file", "init-store", "replace")
+
+
 def record(*options):
     return [["record", "-d", "1s", "-f", "collapsed", "-o", "-", *(options or ["-a"])]]
 
@@ -62,5 +66,5 @@ def commands(m, t):
                 "interval": [["top", "-1", "-i", 1]], "pid": [["top", "-1", "-p", own], ["top", "-1", own]], "processes": [["top", "-1", "-P"]],
                 "total": [["top", "-1", "-t"], ["top", "-1", "-P", "-t"]], "unit": [["top", "-1", *unit]]},
         "open": {},
-        "fleet": {"json": [["fleet", "status", "--json"]]},
+        "fleet": {"json": [["fleet", "status", "--json"]], **{option: [["fleet", "status"]] for option in JOINS}},
     }
