@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/poster.h"
+
 /*
  * Codes of ClickHouse's errors (src/Common/ErrorCodes.cpp), which both 18.16 and 26.9 put before
  * what they say: "Code: 60, e.displayText() = ..." and "Code: 60. DB::Exception: ...".
@@ -65,21 +67,6 @@ static enum clickhouse_kind kind_of(unsigned int status, unsigned int code)
 	return status == 408 || status == 429 || status >= 500 ? CLICKHOUSE_BUSY : CLICKHOUSE_BAD;
 }
 
-/* The first line of what it said, without what would be no text. */
-static void first_line(const struct buf *body, char *line, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < body->size && n + 1 < size; i++) {
-		unsigned char byte = (unsigned char)body->data[i];
-
-		if (byte == '\n' || byte == '\r')
-			break;
-		line[n++] = byte >= 0x20 && byte < 0x7f ? (char)byte : '?';
-	}
-	line[n] = '\0';
-}
-
 void clickhouse_judge(const char *place, unsigned int status, unsigned int retry_after_s,
 		      const struct buf *body, struct clickhouse_trouble *ret)
 {
@@ -93,7 +80,7 @@ void clickhouse_judge(const char *place, unsigned int status, unsigned int retry
 	};
 	char line[256];
 
-	first_line(body, line, sizeof(line));
+	poster_first_line(body, line, sizeof(line));
 	*ret = (struct clickhouse_trouble){
 		.kind = kind_of(status, code_of(body)),
 		.retry_after_s = retry_after_s,
