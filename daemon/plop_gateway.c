@@ -189,10 +189,12 @@ static int init_store(const struct config *config)
 	_cleanup_(clickhouse_freep) struct clickhouse *c = NULL;
 	struct clickhouse_trouble why = {};
 	_cleanup_free_ char *error = NULL;
+	const char *url;
 	int r;
 
-	if (!*config->fleet_store) {
-		log_error("there is no store: set store = clickhouse=URL in [fleet] of plop.conf");
+	if (config_store_of(config->fleet_store, &url) != CONFIG_STORE_CLICKHOUSE) {
+		log_error("there is no store that takes tables: set store = clickhouse=URL in "
+			  "[fleet] of plop.conf");
 		return -EINVAL;
 	}
 	r = clickhouse_new(&o, &c, &error);

@@ -19,7 +19,7 @@ enum option_type {
 	OPTION_MODE,    /* when to sample */
 	OPTION_SHARED,  /* what a share is of */
 	OPTION_SHARE,   /* a fraction, kept in millionths */
-	OPTION_STORE,   /* clickhouse=URL, or nothing */
+	OPTION_STORE,   /* KIND=URL, or nothing */
 	OPTION_FILE,    /* an absolute path, or nothing */
 	OPTION_TEXT,    /* one line */
 	OPTION_COMMAND, /* an absolute path and arguments, or nothing */
@@ -86,11 +86,16 @@ static const struct option_entry options[] = {
 	{ "notify", "url", OPTION_URL, "", NULL, NULL, DEST(notify_url),
 	  "where plop-gateway posts it when a new version is slower" },
 	{ "fleet", "store", OPTION_STORE, "", NULL, NULL, DEST(fleet_store),
-	  "where plop-gateway ships windows to: clickhouse=URL; empty: nowhere" },
+	  "where plop-gateway ships windows to: clickhouse=URL, or pyroscope=, parca=, coroot= or "
+	  "otlp=URL; empty: nowhere" },
 	{ "fleet", "user", OPTION_TEXT, "", NULL, NULL, DEST(fleet_user),
 	  "as whom, at that store; empty: as its default user" },
 	{ "fleet", "password_file", OPTION_FILE, "", NULL, NULL, DEST(fleet_password_file),
 	  "file whose first line is that user's password" },
+	{ "fleet", "token_file", OPTION_FILE, "", NULL, NULL, DEST(fleet_token_file),
+	  "file whose first line is a token or key, for stores that ask for one" },
+	{ "fleet", "tenant", OPTION_TEXT, "", NULL, NULL, DEST(fleet_tenant),
+	  "whose windows they are, where a Pyroscope has several tenants" },
 	{ "fleet", "ca_file", OPTION_FILE, "", NULL, NULL, DEST(fleet_ca_file),
 	  "certificates that the store's is checked by; empty: the system's" },
 	{ "fleet", "region", OPTION_TEXT, "", NULL, NULL, DEST(fleet_region),
@@ -147,7 +152,9 @@ static const char *form(enum option_type type)
 		[OPTION_URL] = "empty, or a URL like https://host/path",
 		[OPTION_SHARED] = "windows or hosts",
 		[OPTION_SHARE] = "a fraction like 0.1",
-		[OPTION_STORE] = "empty, or clickhouse=URL, as clickhouse=https://host:8443/plop",
+		[OPTION_STORE] = "empty, or a kind of store and its URL, as "
+				 "clickhouse=https://host:8443/plop or pyroscope=http://host:4040 "
+				 "(or parca=, coroot=, otlp=)",
 		[OPTION_FILE] = "empty, or an absolute path",
 		[OPTION_TEXT] = "one line of at most 64 bytes",
 		[OPTION_FOLDERS] = "empty, or absolute paths without \"..\", as /srv/app:/opt/shop",
@@ -207,9 +214,28 @@ static bool url_is_good(const char *value)
 	       (strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0);
 }
 
+enum config_store config_store_of(const char *store, const char **ret_url)
+{
+	static const char *const names[] = {
+		[CONFIG_STORE_CLICKHOUSE] = CONFIG_CLICKHOUSE,
+		[CONFIG_STORE_PYROSCOPE] = "pyroscope=",
+		[CONFIG_STORE_PARCA] = "parca=",
+		[CONFIG_STORE_COROOT] = "coroot=",
+		[CONFIG_STORE_OTLP] = "otlp=",
+	};
+
+	for (enum config_store kind = CONFIG_STORE_CLICKHOUSE; kind < CONFIG_STORES; kind++)
+		if (strncmp(store, names[kind], strlen(names[kind])) == 0) {
+			*ret_url = store + strlen(names[kind]);
+			return kind;
+		}
+	return CONFIG_STORE_NONE;
+}
+
 static bool text_is_good(enum option_type type, const char *value)
 {
 	struct parsed_address address;
+	const char *url;
 
 	for (const char *p = value; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
@@ -224,8 +250,7 @@ static bool text_is_good(enum option_type type, const char *value)
 		return !*value || url_is_good(value);
 	if (type == OPTION_STORE)
 		return !*value ||
-		       (strncmp(value, CONFIG_CLICKHOUSE, strlen(CONFIG_CLICKHOUSE)) == 0 &&
-			url_is_good(value + strlen(CONFIG_CLICKHOUSE)));
+		       (config_store_of(value, &url) != CONFIG_STORE_NONE && url_is_good(url));
 	if (type == OPTION_TEXT)
 		return strlen(value) <= 64;
 	if (type == OPTION_FOLDERS)
@@ -350,6 +375,8 @@ void config_free(struct config *c)
 	free(c->fleet_password_file);
 	free(c->fleet_ca_file);
 	free(c->fleet_region);
+	free(c->fleet_token_file);
+	free(c->fleet_tenant);
 	free(c->fleet_state_dir);
 	free(c);
 }

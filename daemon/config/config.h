@@ -22,6 +22,17 @@ enum config_shared {
 };
 /* What stands before the URL in fleet_store. */
 #define CONFIG_CLICKHOUSE "clickhouse="
+enum config_store {
+	CONFIG_STORE_NONE,
+	CONFIG_STORE_CLICKHOUSE,
+	CONFIG_STORE_PYROSCOPE,
+	CONFIG_STORE_PARCA,
+	CONFIG_STORE_COROOT,
+	CONFIG_STORE_OTLP,
+	CONFIG_STORES,
+};
+/* What KIND=URL names; *ret_url: behind its "=". NONE: it names none of them. */
+enum config_store config_store_of(const char *store, const char **ret_url);
 
 /*
  * /etc/plop/plop.conf, then /etc/plop/plop.conf.d/ (the *.conf in it by name), then the command
@@ -50,6 +61,7 @@ struct config {
 	/* [fleet]: what plop-gateway ships, and where to; "": nowhere, or nothing is said of it */
 	char *fleet_store; /* "clickhouse=URL" */
 	char *fleet_user, *fleet_password_file, *fleet_ca_file, *fleet_region;
+	char *fleet_token_file, *fleet_tenant;   /* where the store is no ClickHouse */
 	uint64_t fleet_share, fleet_share_least; /* millionths */
 	enum config_shared fleet_share_of;
 	uint64_t fleet_target; /* samples an hour; 0: none */

@@ -123,7 +123,8 @@ static void row_number(const char *name, const json_t *answer, const char *key, 
 static void print_status(const json_t *answer)
 {
 	char bytes[32], lag[32], text[96], cell[4 * 512 + 8];
-	const char *error = json_string_at(answer, "error");
+	const char *error = json_string_at(answer, "error"),
+		   *refusal = json_string_at(answer, "refusal");
 
 	row("store", text_cell(json_string_at(answer, "store"), 320, false, cell, sizeof(cell)));
 	row("this host",
@@ -140,6 +141,10 @@ static void print_status(const json_t *answer)
 		 json_number_at(answer, "cpu_s"));
 	row("", text);
 	row_number("passed over", answer, "passed_over", "window", ", by share");
+	if (*refusal) {
+		row_number("refused", answer, "refused", "sample", "");
+		row("", text_cell(refusal, 512, false, cell, sizeof(cell)));
+	}
 	row_number("missed", answer, "missed", "window", ", gone before they could be shipped");
 	row_number("failed", answer, "failures", "time", " since plop-gateway started");
 	if (*error)

@@ -27,6 +27,7 @@ struct writer {
 	z_stream z;
 	bool z_begun;
 	struct buf *out;
+	const char *cpu; /* what CPU time is called, where nothing else is told; NULL: all is */
 };
 
 static void writer_done(struct writer *w)
@@ -152,7 +153,7 @@ static int write_head(struct writer *w, const struct profile *p)
 	if (r == 0)
 		r = string(w, "count", &count.unit);
 	if (r == 0)
-		r = string(w, "cpu", &cpu.type);
+		r = string(w, w->cpu ? w->cpu : "cpu", &cpu.type);
 	if (r == 0)
 		r = string(w, "nanoseconds", &cpu.unit);
 	if (r == 0 && p->off_cpu)
@@ -162,8 +163,8 @@ static int write_head(struct writer *w, const struct profile *p)
 		r = write_comments(w, p, comments, &m.n_comments);
 	if (r < 0)
 		return r;
-	m.n_sample_types = p->off_cpu ? 3 : 2;
-	m.sample_types = types;
+	m.n_sample_types = w->cpu ? 1 : p->off_cpu ? 3 : 2;
+	m.sample_types = w->cpu ? types + 1 : types;
 	m.time_nanos = (int64_t)p->start_ns;
 	m.duration_nanos = p->end_ns > p->start_ns ? (int64_t)(p->end_ns - p->start_ns) : 0;
 	m.period_type = &cpu;
@@ -428,8 +429,8 @@ static int write_sample(struct writer *w, const struct profile *p, const struct 
 		return r;
 	sample.n_location_ids = stack->depth;
 	sample.location_ids = all->ids;
-	sample.n_values = p->off_cpu ? 3 : 2;
-	sample.values = values;
+	sample.n_values = w->cpu ? 1 : p->off_cpu ? 3 : 2;
+	sample.values = w->cpu ? values + 1 : values;
 	sample.n_labels = add_labels(items, pointers, 0, process);
 	sample.n_labels = add_labels(items, pointers, sample.n_labels, &own);
 	sample.n_labels = add_labels(items, pointers, sample.n_labels, &all->recording);
@@ -474,9 +475,9 @@ static int write_strings(struct writer *w)
 	return 0;
 }
 
-int pprof_encode(const struct profile *p, struct buf *out)
+int pprof_encode_cpu(const struct profile *p, const char *name, struct buf *out)
 {
-	_cleanup_(writer_done) struct writer w = {};
+	_cleanup_(writer_done) struct writer w = { .cpu = name };
 	int r;
 
 	r = writer_init(&w, out);
@@ -495,4 +496,9 @@ int pprof_encode(const struct profile *p, struct buf *out)
 	if (r == 0)
 		r = compress_packed(&w, Z_FINISH);
 	return r;
+}
+
+int pprof_encode(const struct profile *p, struct buf *out)
+{
+	return pprof_encode_cpu(p, NULL, out);
 }

@@ -27,6 +27,8 @@ static void put_facts(struct json_writer *w, const struct ship_facts *f)
 	json_put_uint(w, "bytes", f->bytes);
 	json_put_seconds(w, "cpu_s", (int64_t)f->cpu_ns);
 	json_put_uint(w, "passed_over", f->passed_over);
+	json_put_uint(w, "refused", f->refused);
+	json_put_string(w, "refusal", *f->refusal ? f->refusal : NULL);
 	json_put_uint(w, "missed", f->missed);
 	json_put_uint(w, "behind", f->behind);
 	json_put_seconds(w, "lag_s", (int64_t)lag_of(f));

@@ -55,8 +55,13 @@ int gateway_hosts_new(struct gateway *g)
 		.ca_file = g->config->fleet_ca_file,
 	};
 	_cleanup_free_ char *error = NULL;
+	const char *url;
 	int r;
 
+	if (config_store_of(g->config->fleet_store, &url) != CONFIG_STORE_CLICKHOUSE) {
+		log_error("only a ClickHouse can be asked for all hosts: --store clickhouse=URL");
+		return -EINVAL;
+	}
 	if (!*g->config->token) {
 		log_error("who asks for a fleet needs a token, which no plopd makes: set token in "
 			  "[gateway] of plop.conf");

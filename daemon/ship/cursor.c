@@ -11,6 +11,7 @@
 
 #define HOST "host_id"
 #define DONE "shipped"
+#define PART "shipping"
 #define LOCK "shipping.lock"
 #define MOST 256 /* bytes of a file */
 
@@ -141,6 +142,32 @@ int cursor_write(const char *folder, const struct store_place *place)
 		   place->id, place->end_ns);
 	put_hash(&b);
 	return replace(folder, DONE, &b);
+}
+
+int cursor_read_part(const char *folder, struct cursor_part *ret)
+{
+	struct cursor_part p;
+	char text[MOST];
+	int r = take(folder, PART, text);
+
+	if (r < 0)
+		return r;
+	if (sscanf(text, "writer %" SCNx64 "\nid %" SCNd64 "\nrows %" SCNu32 "\nall %" SCNu32 "\n",
+		   &p.writer, &p.id, &p.rows, &p.all) != 4 ||
+	    p.rows > p.all)
+		return -EBADMSG;
+	*ret = p;
+	return 0;
+}
+
+int cursor_write_part(const char *folder, const struct cursor_part *part)
+{
+	_cleanup_buf_ struct buf b = {};
+
+	buf_printf(&b, "writer %016" PRIx64 "\nid %" PRId64 "\nrows %" PRIu32 "\nall %" PRIu32 "\n",
+		   part->writer, part->id, part->rows, part->all);
+	put_hash(&b);
+	return replace(folder, PART, &b);
 }
 
 int cursor_lock(const char *folder)

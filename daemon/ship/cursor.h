@@ -21,6 +21,18 @@ int cursor_host_id(const char *folder, uint64_t *ret, char **ret_error);
 int cursor_read(const char *folder, struct store_place *ret);
 int cursor_write(const char *folder, const struct store_place *place);
 /*
+ * Of the window behind that place a part may be there already, where it takes several requests:
+ * so many rows of all that it has for that store.
+ */
+struct cursor_part {
+	uint64_t writer; /* which window that is, see struct store_place */
+	int64_t id;
+	uint32_t rows, all;
+};
+/* Errors as of cursor_read(). */
+int cursor_read_part(const char *folder, struct cursor_part *ret);
+int cursor_write_part(const char *folder, const struct cursor_part *part);
+/*
  * Held until the descriptor is closed: who ships from this folder. -EBUSY: another program does.
  */
 int cursor_lock(const char *folder);

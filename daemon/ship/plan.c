@@ -8,7 +8,7 @@
 #include "util/macro.h"
 
 /* Hashes are as good as drawn: host ids are drawn at random, and nobody else knows them. */
-enum draw { DRAW_WINDOW = 1, DRAW_DEPLOY };
+enum draw { DRAW_WINDOW = 1, DRAW_DEPLOY, DRAW_FRACTION };
 
 int ship_plan_check(const struct ship_plan *p, const char **ret_error)
 {
@@ -80,4 +80,11 @@ bool ship_plan_takes(const struct ship_plan *p, uint64_t host_id, uint64_t start
 	/* all services of a window by one number: a window is whole where they have one share */
 	return falls_below(share_of(p, s), DRAW_WINDOW, host_id, slot, s) ||
 	       (deploy && falls_below(deploy, DRAW_DEPLOY, host_id, 0, s));
+}
+
+uint64_t ship_plan_fraction(uint64_t host_id, uint64_t start_ns)
+{
+	const uint64_t of[] = { host_id, start_ns };
+
+	return XXH3_64bits_withSeed(of, sizeof(of), DRAW_FRACTION) % SHIP_MILLION;
 }

@@ -46,3 +46,5 @@ uint64_t ship_plan_weight(const struct ship_plan *p, const struct ship_service *
  */
 bool ship_plan_takes(const struct ship_plan *p, uint64_t host_id, uint64_t start_ns,
 		     const struct ship_service *s);
+/* Millionths below one, drawn for the window and not for whether it is shipped. */
+uint64_t ship_plan_fraction(uint64_t host_id, uint64_t start_ns);

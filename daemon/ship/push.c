@@ -1,42 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ship/push.h"
 
-#include "format/format.h"
+#include "format/encoders.h"
 #include "http/exchange.h"
+#include "ship/plan.h"
 #include "ship/push_part.h"
-#include "util/array.h"
 #include "util/json.h"
 #include "util/utf8.h"
 
-/* A window that is being split. */
-struct split {
+struct push {
 	enum push_store store;
 	const struct profile *window;
-	const struct push_from *from;
-	struct profile_sample *samples; /* in order of by_service() */
-	struct push_requests requests;
-	uint32_t parts;
+	struct push_from from;
+	struct profile_sample *rows; /* in order of by_service(), each as it weighs */
+	uint32_t n;
+	uint64_t *before; /* samples as they were counted, of all rows before */
 };
 
-static void request_done(struct push_request *q)
+void push_request_done(struct push_request *q)
 {
 	free(q->path);
 	buf_free(&q->body);
 	*q = (struct push_request){};
 }
 
-void push_requests_done(struct push_requests *r)
+void push_free(struct push *p)
 {
-	for (uint32_t i = 0; i < r->n; i++)
-		request_done(&r->items[i]);
-	free(r->items);
-	*r = (struct push_requests){};
-}
-
-static void split_done(struct split *s)
-{
-	push_requests_done(&s->requests);
-	free(s->samples);
+	free(p->rows);
+	free(p->before);
+	free(p);
 }
 
 /* A label's value as it is sent; NULL: out of memory. Owned by the caller. */
@@ -199,26 +191,39 @@ static size_t before_gzip(const struct buf *b)
 	return end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
 }
 
-static int pprof_request(const struct split *s, const struct push_part *p, struct push_request *ret,
+/* Coroot takes the time that a profile has for its end, and begins so much earlier. */
+static int coroot_body(const struct push_part *p, struct buf *body)
+{
+	struct profile view = *p->profile;
+	uint64_t length = view.end_ns > view.start_ns ? view.end_ns - view.start_ns : 0;
+
+	view.start_ns += length;
+	view.end_ns += length;
+	/* the types that it has a name for are in model/profile.go */
+	return pprof_encode_cpu(&view, "ebpf:cpu:nanoseconds", body);
+}
+
+static int pprof_request(enum push_store store, const struct push_part *p, struct push_request *ret,
 			 size_t *ret_raw)
 {
 	_cleanup_buf_ struct buf profile = {}, path = {};
-	int r = format_find("pprof")->encode(p->profile, &profile);
+	int r = store == PUSH_COROOT ? coroot_body(p, &profile) :
+				       pprof_encode(p->profile, &profile);
 
 	if (r < 0)
 		return r;
 	*ret_raw = before_gzip(&profile);
 	ret->content_type = "application/octet-stream";
-	if (s->store == PUSH_PYROSCOPE) {
+	if (store == PUSH_PYROSCOPE) {
 		r = pyroscope_path(p, &path);
-	} else if (s->store == PUSH_COROOT) {
+	} else if (store == PUSH_COROOT) {
 		coroot_path(p, &path);
 	} else {
 		buf_puts(&path, "/api/profiles/writeraw");
 		ret->content_type = "application/json";
 		r = parca_body(p, &profile, &ret->body);
 	}
-	if (r == 0 && s->store != PUSH_PARCA) {
+	if (r == 0 && store != PUSH_PARCA) {
 		ret->body = profile;
 		profile = (struct buf){};
 	}
@@ -246,19 +251,72 @@ static int by_service(const void *pa, const void *pb, void *ctx)
 		return a->process < b->process ? -1 : 1;
 	if (a->stack != b->stack)
 		return a->stack < b->stack ? -1 : 1;
-	return a->state < b->state ? -1 : a->state > b->state;
+	if (a->state != b->state)
+		return a->state < b->state ? -1 : 1;
+	return a->count < b->count ? -1 : a->count > b->count;
 }
 
-/* The samples from first on, n of them, as a profile. */
-static int part_new(const struct split *s, uint32_t first, uint32_t n, struct profile **ret)
+/*
+ * Each row as it weighs. What is left of a sample goes on to the next row, and the first one begins
+ * with a fraction that was drawn: so each row is what it should be in expectation, and all together
+ * are less than one away from it.
+ */
+static void weigh_rows(struct push *p, const struct push_weights *weights)
+{
+	uint64_t left = weights ? weights->fraction % SHIP_MILLION : 0;
+
+	for (uint32_t i = 0; i < p->n; i++) {
+		struct profile_sample *s = &p->rows[i];
+		uint64_t weight = weights ? weights->processes[s->process] : SHIP_MILLION;
+		uint64_t parts = s->count * (weight % SHIP_MILLION) + left;
+
+		p->before[i + 1] = p->before[i] + s->count;
+		s->count = s->count * (weight / SHIP_MILLION) + parts / SHIP_MILLION;
+		left = parts % SHIP_MILLION;
+	}
+}
+
+int push_new(enum push_store store, const struct profile *window,
+	     const struct push_weights *weights, const struct push_from *from, struct push **ret)
+{
+	_cleanup_(push_freep) struct push *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	p->store = store;
+	p->window = window;
+	p->from = *from;
+	p->rows = calloc((size_t)window->nsamples + 1, sizeof(*p->rows));
+	p->before = calloc((size_t)window->nsamples + 1, sizeof(*p->before));
+	if (!p->rows || !p->before)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < window->nsamples; i++) {
+		if (weights && !weights->processes[window->samples[i].process])
+			continue;
+		p->rows[p->n] = window->samples[i];
+		p->rows[p->n++].thread = 0;
+	}
+	qsort_r(p->rows, p->n, sizeof(*p->rows), by_service, (void *)window);
+	weigh_rows(p, weights);
+	*ret = TAKE_PTR(p);
+	return 0;
+}
+
+uint32_t push_rows(const struct push *p)
+{
+	return p->n;
+}
+
+/* The rows from first on, n of them, as a profile. */
+static int part_new(const struct push *p, uint32_t first, uint32_t n, struct profile **ret)
 {
 	_cleanup_(profile_freep) struct profile *to = NULL;
-	struct profile view = *s->window;
-	int r = profile_new(s->window->start_ns, s->window->hz, &to);
+	struct profile view = *p->window;
+	int r = profile_new(p->window->start_ns, p->window->hz, &to);
 
 	if (r < 0)
 		return r;
-	view.samples = s->samples + first;
+	view.samples = p->rows + first;
 	view.nsamples = n;
 	r = profile_merge(to, &view);
 	if (r == 0)
@@ -266,83 +324,58 @@ static int part_new(const struct split *s, uint32_t first, uint32_t n, struct pr
 	return r;
 }
 
-static int add_request(struct split *s, struct push_request *q)
+static const struct process_info *info_of(const struct push *p, uint32_t row)
 {
-	void *array = s->requests.items;
-	int r = array_reserve(&array, s->requests.n, &s->requests.room, sizeof(*q));
+	return &p->window->processes[p->rows[row].process].info;
+}
+
+/* 1: it is within the bounds; 0: fewer rows may be, and *ret is as it was. */
+static int try_part(const struct push *p, struct push_part *part, uint32_t n,
+		    struct push_request *ret)
+{
+	_cleanup_(push_request_done) struct push_request request = {};
+	_cleanup_(profile_freep) struct profile *profile = NULL;
+	size_t raw;
+	int r = part_new(p, part->first, n, &profile);
 
 	if (r < 0)
 		return r;
-	s->requests.items = array;
-	s->requests.items[s->requests.n++] = *q;
-	*q = (struct push_request){};
-	return 0;
+	if (profile->nsamples > PUSH_SAMPLES && n > 1)
+		return 0;
+	part->profile = profile;
+	part->rows = n;
+	r = p->store == PUSH_OTLP ? push_otlp_encode(part, &request, &raw) :
+				    pprof_request(p->store, part, &request, &raw);
+	part->profile = NULL;
+	if (r < 0)
+		return r;
+	if (raw > PUSH_BYTES && n > 1)
+		return 0;
+	request.rows = n;
+	request.samples = profile->samples_total;
+	request.counted = p->before[part->first + n] - p->before[part->first];
+	*ret = request;
+	request = (struct push_request){};
+	return 1;
 }
 
-/* Of one service and version. What is too large is two: of each half. */
-static int add_part(struct split *s, uint32_t first, uint32_t n)
+int push_request(const struct push *p, uint32_t first, uint32_t most, struct push_request *ret)
 {
-	const struct process_info *info = &s->window->processes[s->samples[first].process].info;
+	const struct process_info *info = info_of(p, first);
 	_cleanup_free_ char *service = label(*info->service ? info->service : PUSH_UNKNOWN),
 			    *version = label(info->version);
-	_cleanup_(request_done) struct push_request request = {};
-	_cleanup_(profile_freep) struct profile *profile = NULL;
-	struct push_part part = { .from = s->from, .service = service, .version = version };
-	bool fits;
-	size_t raw;
-	int r;
+	struct push_part part = {
+		.from = &p->from, .service = service, .version = version, .first = first
+	};
+	uint32_t n = 1;
+	int r = 0;
 
 	if (!service || !version)
 		return -ENOMEM;
-	r = part_new(s, first, n, &profile);
-	if (r < 0)
-		return r;
-	part.profile = profile;
-	part.number = s->parts;
-	fits = profile->nsamples <= PUSH_SAMPLES;
-	if (fits || n == 1) {
-		r = s->store == PUSH_OTLP ? push_otlp_encode(&part, &request, &raw) :
-					    pprof_request(s, &part, &request, &raw);
-		if (r < 0)
-			return r;
-		fits = raw <= PUSH_BYTES || n == 1;
-	}
-	if (!fits) {
-		profile_free(TAKE_PTR(profile));
-		request_done(&request);
-		r = add_part(s, first, n / 2);
-		return r < 0 ? r : add_part(s, first + n / 2, n - n / 2);
-	}
-	request.samples = profile->samples_total;
-	s->parts++;
-	return add_request(s, &request);
-}
-
-int push_make(enum push_store store, const struct profile *window, const struct push_from *from,
-	      struct push_requests *ret)
-{
-	_cleanup_(split_done) struct split s = { .store = store, .window = window, .from = from };
-	int r = 0;
-
-	s.samples = calloc((size_t)window->nsamples + 1, sizeof(*s.samples));
-	if (!s.samples)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < window->nsamples; i++) {
-		s.samples[i] = window->samples[i];
-		s.samples[i].thread = 0;
-	}
-	qsort_r(s.samples, window->nsamples, sizeof(*s.samples), by_service, (void *)window);
-	for (uint32_t first = 0, end; r == 0 && first < window->nsamples; first = end) {
-		const struct process_info *info = &window->processes[s.samples[first].process].info;
-
-		for (end = first + 1; end < window->nsamples; end++)
-			if (compare_texts(info, &window->processes[s.samples[end].process].info))
-				break;
-		r = add_part(&s, first, end - first);
-	}
-	if (r < 0)
-		return r;
-	*ret = s.requests;
-	s.requests = (struct push_requests){};
-	return 0;
+	while (first + n < p->n && n < MAX(most, 1u) &&
+	       compare_texts(info, info_of(p, first + n)) == 0)
+		n++;
+	for (; r == 0; n = (n + 1) / 2)
+		r = try_part(p, &part, n, ret);
+	return r < 0 ? r : 0;
 }

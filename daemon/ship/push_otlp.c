@@ -3,6 +3,7 @@
 #include <xxhash.h>
 #include <zlib.h>
 
+#include "http/poster.h"
 #include "otlp.pb-c.h"
 #include "ship/push_part.h"
 #include "util/utf8.h"
@@ -130,7 +131,8 @@ static int put_head(struct otlp *o)
 	if (r == 0)
 		r = string(o, "nanoseconds", &cpu.unit);
 	/* the same of what is sent again */
-	buf_printf(&key, "%" PRIu64 " %s %u", p->start_ns, o->part->from->host, o->part->number);
+	buf_printf(&key, "%" PRIu64 " %s %u %u", p->start_ns, o->part->from->host, o->part->first,
+		   o->part->rows);
 	if (r < 0 || key.error)
 		return r < 0 ? r : key.error;
 	XXH128_canonicalFromHash(&id, XXH3_128bits(key.data, key.size));
@@ -386,27 +388,6 @@ static int put_request(struct otlp *o, struct buf *out)
 	return emit(out, &request.base);
 }
 
-static int compress_all(const struct buf *from, struct buf *out)
-{
-	z_stream z = { .next_in = (unsigned char *)from->data,
-		       .avail_in = (unsigned int)from->size };
-	size_t room;
-	int r = -ENOMEM;
-
-	if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) !=
-	    Z_OK)
-		return r;
-	room = deflateBound(&z, from->size);
-	z.next_out = buf_reserve(out, room);
-	z.avail_out = (unsigned int)room;
-	if (z.next_out && deflate(&z, Z_FINISH) == Z_STREAM_END) {
-		out->size += room - z.avail_out;
-		r = 0;
-	}
-	deflateEnd(&z);
-	return r;
-}
-
 static int otlp_init(struct otlp *o, const struct push_part *p)
 {
 	const struct profile *profile = p->profile;
@@ -449,7 +430,7 @@ int push_otlp_encode(const struct push_part *p, struct push_request *ret, size_t
 	if (r == 0)
 		r = put_request(&o, &all);
 	if (r == 0)
-		r = compress_all(&all, &ret->body);
+		r = poster_gzip(&all, Z_DEFAULT_COMPRESSION, &ret->body);
 	if (r < 0)
 		return r;
 	*ret_raw = all.size;

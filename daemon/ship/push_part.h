@@ -9,7 +9,7 @@ struct push_part {
 	const struct push_from *from;
 	/* valid UTF-8, PUSH_LABEL bytes at most; version may be "" */
 	const char *service, *version;
-	uint32_t number; /* of this part among those of the window */
+	uint32_t first, rows; /* which rows of the window they are */
 };
 
 /* Fills in all of ret but samples; *ret_raw: the profile's bytes before it is compressed. */

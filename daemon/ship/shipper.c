@@ -39,6 +39,8 @@ struct shipper {
 	struct ship_facts facts;
 	struct ship_target *target; /* NULL: there is none just now; only the thread changes it */
 
+	bool adds_up; /* what is sent twice counts twice there */
+
 	/* the thread's */
 	int lock_fd;
 	bool begun; /* it is known who the host is, and what was sent */
@@ -46,11 +48,13 @@ struct shipper {
 	struct store_place place;
 	struct head next; /* the window that is to be sent, and the place behind it */
 	struct store_place next_place;
-	int64_t waited_for; /* its host's time has come */
+	struct cursor_part part; /* of a window that may be the next one */
+	int64_t waited_for;      /* its host's time has come */
 	uint32_t rows;
 	unsigned int failed; /* times one after the other */
 	int said;            /* why, the last time that it was logged: a negative errno */
 	char why[512];
+	bool refusing; /* the store did not take what it was sent last */
 	unsigned int retry_after_s;
 	uint64_t retry_ns;        /* nothing is tried before, CLOCK_MONOTONIC */
 	bool away;                /* the store, when a call failed last */
@@ -85,6 +89,15 @@ static int trouble(struct shipper *s, int r, const struct ship_trouble *why)
 	return say(s, r, *why->sentence ? why->sentence : strerror(-r));
 }
 
+static int new_target(const struct config *c, struct ship_target **ret, char **ret_error)
+{
+	const char *url;
+
+	return config_store_of(c->fleet_store, &url) == CONFIG_STORE_CLICKHOUSE ?
+		       target_clickhouse_new(c, ret, ret_error) :
+		       target_push_new(c, ret, ret_error);
+}
+
 static int make_target(struct shipper *s)
 {
 	_cleanup_free_ char *error = NULL;
@@ -93,7 +106,7 @@ static int make_target(struct shipper *s)
 
 	if (s->target)
 		return 0;
-	r = target_clickhouse_new(s->config, &target, &error);
+	r = new_target(s->config, &target, &error);
 	if (r < 0)
 		return say(s, r, error ? error : strerror(-r));
 	pthread_mutex_lock(&s->lock);
@@ -180,10 +193,12 @@ static int begin(struct shipper *s)
 	r = cursor_read(folder, &s->place);
 	if (r == -EBADMSG)
 		log_warning("what was sent to the store is not known any more, as %s/shipped is "
-			    "damaged: all that plop.db has is sent again, which doubles nothing",
-			    folder);
+			    "damaged: all that plop.db has is sent again, which %s",
+			    folder, s->adds_up ? "counts twice there" : "doubles nothing");
 	else if (r < 0 && r != -ENOENT)
 		return say(s, r, strerror(-r));
+	/* where it is not known, what went of a window goes again */
+	cursor_read_part(folder, &s->part);
 	know_services(s);
 	s->begun = true;
 	pthread_mutex_lock(&s->lock);
@@ -239,21 +254,48 @@ static void pass(struct shipper *s, uint64_t *counter)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void sent(struct shipper *s, const struct ship_count *count, uint64_t cpu_ns)
+static void kept(struct shipper *s, int r)
 {
-	int r = cursor_write(s->config->fleet_state_dir, &s->next_place);
-
 	if (r < 0)
-		log_warning_r(r,
-			      "Cannot write %s/shipped: windows may be sent twice, which doubles "
-			      "nothing",
-			      s->config->fleet_state_dir);
+		log_warning_r(r, "Cannot write to %s: windows may be sent twice, which %s",
+			      s->config->fleet_state_dir,
+			      s->adds_up ? "counts twice in the store" : "doubles nothing");
+}
+
+/* A part of the window that is sent is there, or never will be. */
+static void went(void *ctx, const struct ship_part *part)
+{
+	struct shipper *s = ctx;
+
 	pthread_mutex_lock(&s->lock);
-	s->facts.samples += count->samples;
-	s->facts.rows += count->rows;
+	if (part->refused) {
+		s->facts.refused += part->samples;
+		snprintf(s->facts.refusal, sizeof(s->facts.refusal), "%s", part->refused);
+	} else {
+		s->facts.samples += part->samples;
+		s->facts.rows += part->rows;
+		s->facts.last_sent_ns = clock_ns(CLOCK_REALTIME);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (part->refused && !s->refusing)
+		log_warning("%s", part->refused);
+	s->refusing = part->refused;
+	s->failed = 0;
+	if (part->done == part->all)
+		return;
+	s->part = (struct cursor_part){ .writer = s->next_place.writer,
+					.id = s->next_place.id,
+					.rows = part->done,
+					.all = part->all };
+	kept(s, cursor_write_part(s->config->fleet_state_dir, &s->part));
+}
+
+static void sent(struct shipper *s, uint64_t cpu_ns)
+{
+	kept(s, cursor_write(s->config->fleet_state_dir, &s->next_place));
+	pthread_mutex_lock(&s->lock);
 	s->facts.cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
 	s->facts.bytes = s->bytes + s->target->ops->sent(s->target);
-	s->facts.last_sent_ns = clock_ns(CLOCK_REALTIME);
 	if (s->facts.behind)
 		s->facts.behind--;
 	pthread_mutex_unlock(&s->lock);
@@ -272,7 +314,7 @@ static uint64_t any_below(uint64_t bound)
 /* What the store has of this host's services; where it does not say, what it said last holds. */
 static void ask_of_services(struct shipper *s)
 {
-	if (clock_ns(CLOCK_MONOTONIC) < s->ask_ns || !s->services.n)
+	if (!s->target->ops->ask || clock_ns(CLOCK_MONOTONIC) < s->ask_ns || !s->services.n)
 		return;
 	s->target->ops->ask(s->target, &s->services);
 	s->ask_ns = clock_ns(CLOCK_MONOTONIC) + ASK_NS / 2 + any_below(ASK_NS);
@@ -313,7 +355,8 @@ static int send_window(struct shipper *s)
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	struct ship_trouble why = {};
-	struct ship_count count = {};
+	struct ship_window window;
+	uint32_t rows = 0;
 	int r = read_window(s, &p, &weights);
 
 	if (r == -ENOENT || r == 0) {
@@ -322,19 +365,24 @@ static int send_window(struct shipper *s)
 	}
 	if (r < 0)
 		return say(s, r, "a window cannot be read from plop.db: see plopctl fsck");
-	r = s->target->ops->send(s->target,
-				 &(struct ship_window){ .profile = p,
-							.host = &s->host,
-							.place = &s->next_place,
-							.weights = &weights },
-				 &count, &why);
+	window = (struct ship_window){ .profile = p,
+				       .host = &s->host,
+				       .place = &s->next_place,
+				       .weights = &weights,
+				       .went = went,
+				       .ctx = s };
+	if (s->part.writer == s->next_place.writer && s->part.id == s->next_place.id) {
+		window.done = s->part.rows;
+		window.all = s->part.all;
+	}
+	r = s->target->ops->send(s->target, &window, &rows, &why);
 	if (r == -E2BIG && s->rows > ROWS_LEAST) {
-		s->rows = (uint32_t)between(count.rows / 2, ROWS_LEAST, s->rows);
+		s->rows = (uint32_t)between(rows / 2, ROWS_LEAST, s->rows);
 		return 0;
 	}
 	if (r < 0)
 		return trouble(s, r, &why);
-	sent(s, &count, cpu_ns);
+	sent(s, cpu_ns);
 	return 0;
 }
 
@@ -460,6 +508,7 @@ int ship_new(const struct config *c, struct shipper **ret, char **ret_error)
 {
 	_cleanup_(ship_freep) struct shipper *s = calloc(1, sizeof(*s));
 	pthread_condattr_t attributes;
+	const char *url;
 	int r;
 
 	if (!s)
@@ -484,9 +533,10 @@ int ship_new(const struct config *c, struct shipper **ret, char **ret_error)
 		return -errno;
 	s->host = (struct ship_host){ .name = s->name, .region = c->fleet_region };
 	/* an address that is none is told at once */
-	r = target_clickhouse_new(c, &s->target, ret_error);
+	r = new_target(c, &s->target, ret_error);
 	if (r == -EINVAL)
 		return r;
+	s->adds_up = config_store_of(c->fleet_store, &url) != CONFIG_STORE_CLICKHOUSE;
 	snprintf(s->facts.place, sizeof(s->facts.place), "%s", c->fleet_store);
 	leave_store(s);
 	r = start(s);

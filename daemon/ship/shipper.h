@@ -23,12 +23,14 @@ struct ship_facts {
 	uint64_t bytes;        /* ... compressed, what was sent in vain included */
 	uint64_t cpu_ns;       /* ... that it took, of this thread */
 	uint64_t passed_over;  /* windows that the share leaves out */
+	uint64_t refused;      /* samples that the store does not take */
 	uint64_t missed;       /* windows that went from plop.db before they could be sent */
 	uint64_t behind;       /* windows that are to be sent */
 	uint64_t last_end_ns;  /* end of the last window that is there; 0: not known */
 	uint64_t last_sent_ns; /* when it was; 0: none was since the gateway started */
 	uint64_t failures;     /* since the gateway started */
 	uint64_t retry_ns;     /* when it is tried again, since 1970; 0: nothing has failed */
+	char refusal[512];     /* why not, of the last ones; "": it took all */
 	char error[512];       /* why, and what to try; "": nothing has failed */
 };
 

@@ -21,16 +21,25 @@ struct ship_trouble {
 	char sentence[512];         /* what failed, why, and what to try; "": strerror() says it */
 };
 
+/* What has become of a part of a window. */
+struct ship_part {
+	uint32_t rows;       /* that it has, in a store's own sense */
+	uint32_t done, all;  /* ... of the window: up to here, with this part; and altogether */
+	uint64_t samples;    /* as they were counted */
+	const char *refused; /* why the store does not take it, ever; NULL: it is there */
+};
+
 /* A window as it goes there. Borrowed. */
 struct ship_window {
 	const struct profile *profile;
 	const struct ship_host *host;
 	const struct store_place *place;
 	const struct ship_weights *weights;
-};
-
-struct ship_count {
-	uint64_t rows, samples;
+	/* So many rows went before, where the window has so many. */
+	uint32_t done, all;
+	/* Called for each part that needs not be sent again, in order; the last one ends it. */
+	void (*went)(void *ctx, const struct ship_part *part);
+	void *ctx;
 };
 
 /*
@@ -41,10 +50,10 @@ struct ship_count {
 struct ship_target_ops {
 	/* Whether it takes windows: nothing is sent before. */
 	int (*check)(struct ship_target *t, struct ship_trouble *ret_why);
-	/* *ret: what the window has in that store, after -E2BIG as well. */
-	int (*send)(struct ship_target *t, const struct ship_window *w, struct ship_count *ret,
+	/* 0: all of it has gone. *ret_rows: after -E2BIG, that the window has. */
+	int (*send)(struct ship_target *t, const struct ship_window *w, uint32_t *ret_rows,
 		    struct ship_trouble *ret_why);
-	/* What it has of these services of all hosts, as far as it says so. */
+	/* What it has of these services of all hosts, as far as it says so; NULL: it never does. */
 	void (*ask)(struct ship_target *t, struct services *services);
 	/* Bytes that were sent as bodies, compressed, since the beginning. */
 	uint64_t (*sent)(const struct ship_target *t);
@@ -58,3 +67,5 @@ struct ship_target_ops {
  * sentence, owned by the caller. Nothing is connected yet.
  */
 int target_clickhouse_new(const struct config *c, struct ship_target **ret, char **ret_error);
+/* Pyroscope, Parca, Coroot or OTLP. */
+int target_push_new(const struct config *c, struct ship_target **ret, char **ret_error);

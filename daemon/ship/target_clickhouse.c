@@ -62,7 +62,7 @@ static int send_rows(struct to_clickhouse *c, const struct ship_rows *rows,
 	return trouble(r, &why, ret_why);
 }
 
-static int send_window(struct ship_target *t, const struct ship_window *w, struct ship_count *ret,
+static int send_window(struct ship_target *t, const struct ship_window *w, uint32_t *ret_rows,
 		       struct ship_trouble *ret_why)
 {
 	struct to_clickhouse *c = (struct to_clickhouse *)t;
@@ -75,10 +75,16 @@ static int send_window(struct ship_target *t, const struct ship_window *w, struc
 	r = ship_encode(w->profile, &host, w->place, w->weights, &c->seen, &rows);
 	if (r == 0)
 		r = send_rows(c, &rows, ret_why);
-	*ret = (struct ship_count){ .rows = rows.nsamples, .samples = rows.count };
-	for (uint32_t i = 0; r == 0 && i < rows.nids; i++)
+	*ret_rows = rows.nsamples;
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < rows.nids; i++)
 		seen_add(&c->seen, rows.ids[i]);
-	return r;
+	w->went(w->ctx, &(struct ship_part){ .rows = rows.nsamples,
+					     .done = rows.nsamples,
+					     .all = rows.nsamples,
+					     .samples = rows.count });
+	return 0;
 }
 
 static void ask(struct ship_target *t, struct services *services)

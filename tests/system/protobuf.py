@@ -19,10 +19,13 @@ def message(data):
     fields, at = {}, 0
     while at < len(data):
         key, at = varint(data, at)
-        value, at = varint(data, at)
+        if key & 7 != 1:
+            value, at = varint(data, at)
         if key & 7 == 2:
             assert at + value <= len(data), "a field of %d bytes, %d are left" % (value, len(data) - at)
             value, at = data[at:at + value], at + value
+        elif key & 7 == 1:
+            value, at = int.from_bytes(data[at:at + 8], "little"), at + 8
         else:
             assert key & 7 == 0, "wire type %d" % (key & 7)
         fields.setdefault(key >> 3, []).append(value)

@@ -27,20 +27,23 @@ static int write_file(const char *dir, enum push_store store, uint32_t n, const 
 static int write_store(const char *dir, enum push_store store, const struct profile *p)
 {
 	const struct push_from from = { .host = "web1", .region = "north" };
-	struct push_requests all = {};
-	int r = push_make(store, p, &from, &all);
+	_cleanup_(push_freep) struct push *push = NULL;
+	int r = push_new(store, p, NULL, &from, &push);
 
-	for (uint32_t i = 0; r == 0 && i < all.n; i++) {
-		const struct push_request *q = &all.items[i];
+	for (uint32_t i = 0, row = 0; r == 0 && row < push_rows(push); i++) {
+		_cleanup_(push_request_done) struct push_request q = {};
 		_cleanup_buf_ struct buf head = {};
 
-		buf_printf(&head, "%s\n%s\n%llu\n", q->path, q->content_type,
-			   (unsigned long long)q->samples);
+		r = push_request(push, row, UINT32_MAX, &q);
+		if (r < 0)
+			break;
+		buf_printf(&head, "%s\n%s\n%llu\n", q.path, q.content_type,
+			   (unsigned long long)q.samples);
 		r = write_file(dir, store, i, "head", head.data, head.size);
 		if (r == 0)
-			r = write_file(dir, store, i, "body", q->body.data, q->body.size);
+			r = write_file(dir, store, i, "body", q.body.data, q.body.size);
+		row += q.rows;
 	}
-	push_requests_done(&all);
 	return r;
 }
 

@@ -206,6 +206,9 @@ START_TEST(what_is_shipped_has_a_form)
 		    { "store", "clickhouse=127.0.0.1", -EINVAL },
 		    { "store", "http://127.0.0.1:8123", -EINVAL },
 		    { "store", "other=http://127.0.0.1:8123", -EINVAL },
+		    { "store", "pyroscope=127.0.0.1", -EINVAL },
+		    { "tenant", "team-1", 0 },
+		    { "token_file", "token", -EINVAL },
 		    { "share", "0.1", 0 },
 		    { "share", "0", -EINVAL },
 		    { "share", "1.1", -EINVAL },
@@ -234,6 +237,30 @@ START_TEST(what_is_shipped_has_a_form)
 	ck_assert_uint_eq(c->fleet_share, 100000);
 	ck_assert_int_eq(c->fleet_share_of, CONFIG_HOSTS);
 	ck_assert_str_eq(c->fleet_password_file, "/etc/plop/password");
+	ck_assert_str_eq(c->fleet_tenant, "team-1");
+}
+END_TEST
+
+START_TEST(a_store_has_a_kind)
+{
+	static const struct {
+		const char *store, *url;
+		enum config_store kind;
+	} all[] = {
+		{ "clickhouse=http://a/plop", "http://a/plop", CONFIG_STORE_CLICKHOUSE },
+		{ "pyroscope=http://a:4040", "http://a:4040", CONFIG_STORE_PYROSCOPE },
+		{ "parca=http://a:7070", "http://a:7070", CONFIG_STORE_PARCA },
+		{ "coroot=https://a", "https://a", CONFIG_STORE_COROOT },
+		{ "otlp=http://a:4318", "http://a:4318", CONFIG_STORE_OTLP },
+	};
+	const char *url = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		ck_assert_int_eq(config_store_of(all[i].store, &url), all[i].kind);
+		ck_assert_str_eq(url, all[i].url);
+	}
+	ck_assert_int_eq(config_store_of("", &url), CONFIG_STORE_NONE);
+	ck_assert_int_eq(config_store_of("parca", &url), CONFIG_STORE_NONE);
 }
 END_TEST
 
@@ -283,7 +310,7 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 31);
+	ck_assert_uint_eq(n, 33);
 }
 END_TEST
 
@@ -291,4 +318,5 @@ CHECK_MAIN_WITH("config/config", setup, teardown, defaults_are_the_contract,
 		later_files_and_the_command_line_win, errors_name_file_line_and_range,
 		an_error_in_a_later_file_names_that, unknown_keys_are_passed_over,
 		long_lines_and_binary, who_is_told_has_a_form, what_is_shipped_has_a_form,
-		a_secret_has_a_length, a_named_file_must_exist, help_lists_every_option);
+		a_store_has_a_kind, a_secret_has_a_length, a_named_file_must_exist,
+		help_lists_every_option);

@@ -70,6 +70,21 @@ START_TEST(a_damaged_file_is_no_place)
 }
 END_TEST
 
+START_TEST(a_part_is_read_again)
+{
+	const struct cursor_part part = { .writer = 1, .id = 2, .rows = 3, .all = 4 },
+				 wrong = { .writer = 1, .id = 2, .rows = 5, .all = 4 };
+	struct cursor_part p = {};
+
+	ck_assert_int_eq(cursor_read_part(dir.path, &p), -ENOENT);
+	ck_assert_int_eq(cursor_write_part(dir.path, &part), 0);
+	ck_assert_int_eq(cursor_read_part(dir.path, &p), 0);
+	ck_assert_mem_eq(&p, &part, sizeof(p));
+	ck_assert_int_eq(cursor_write_part(dir.path, &wrong), 0);
+	ck_assert_int_eq(cursor_read_part(dir.path, &p), -EBADMSG);
+}
+END_TEST
+
 START_TEST(a_host_is_who_it_was)
 {
 	uint64_t one = 0, again = 0, other = 0;
@@ -123,5 +138,5 @@ START_TEST(stacks_of_a_day_are_seen_once)
 END_TEST
 
 CHECK_MAIN_WITH("ship/cursor", setup, teardown, what_was_shipped_is_read_again,
-		a_damaged_file_is_no_place, a_host_is_who_it_was, one_ships_from_a_folder,
-		stacks_of_a_day_are_seen_once);
+		a_damaged_file_is_no_place, a_part_is_read_again, a_host_is_who_it_was,
+		one_ships_from_a_folder, stacks_of_a_day_are_seen_once);

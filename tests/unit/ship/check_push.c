@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <jansson.h>
+#include <math.h>
 #include <zlib.h>
 
 #include "../format/known.h"
 #include "check_main.h"
 #include "format/decode.h"
 #include "otlp.pb-c.h"
+#include "pprof.pb-c.h"
 #include "ship/push.h"
 
-static struct push_requests all;
+static struct push_request requests[4096];
+static uint32_t nrequests;
 static struct profile *window;
 static const struct push_from here = { .host = "web1", .region = "" };
+
+static void forget(void)
+{
+	while (nrequests)
+		push_request_done(&requests[--nrequests]);
+}
 
 static void setup(void)
 {
@@ -20,7 +29,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	push_requests_done(&all);
+	forget();
 	profile_free(window);
 }
 
@@ -47,10 +56,22 @@ static void add(uint32_t id, uint32_t thread, unsigned int stack, int length, ui
 	known_add(window, id, thread, frames, 2, count);
 }
 
+static void make_weighted(enum push_store store, const struct push_weights *weights)
+{
+	struct push *p;
+
+	forget();
+	ck_assert_int_eq(push_new(store, window, weights, &here, &p), 0);
+	for (uint32_t row = 0; row < push_rows(p); row += requests[nrequests++].rows) {
+		ck_assert_uint_lt(nrequests, ARRAY_SIZE(requests));
+		ck_assert_int_eq(push_request(p, row, UINT32_MAX, &requests[nrequests]), 0);
+	}
+	push_free(p);
+}
+
 static void make(enum push_store store)
 {
-	push_requests_done(&all);
-	ck_assert_int_eq(push_make(store, window, &here, &all), 0);
+	make_weighted(store, NULL);
 }
 
 /* Unpacks gzip into room bytes; how many there were. */
@@ -190,9 +211,9 @@ static void no_sum_changes(uint32_t least)
 		uint64_t total = 0;
 
 		make(store);
-		ck_assert_uint_ge(all.n, least);
-		for (uint32_t i = 0; i < all.n; i++)
-			total += look(store, &all.items[i]);
+		ck_assert_uint_ge(nrequests, least);
+		for (uint32_t i = 0; i < nrequests; i++)
+			total += look(store, &requests[i]);
 		ck_assert_uint_eq(total, window->samples_total);
 	}
 }
@@ -210,21 +231,21 @@ START_TEST(by_service)
 	add(none, 4, 1, 0, 7);
 	no_sum_changes(3);
 	make(PUSH_PYROSCOPE);
-	ck_assert_uint_eq(all.n, 3);
-	ck_assert_str_eq(all.items[0].path,
+	ck_assert_uint_eq(nrequests, 3);
+	ck_assert_str_eq(requests[0].path,
 			 "/ingest?name=unknown_service%7Bhost%3Dweb1%7D&from=1700000000&"
 			 "until=1700000031&format=pprof&sampleRate=100&spyName=plop");
-	ck_assert_uint_eq(all.items[0].samples, 7);
-	ck_assert_str_eq(all.items[1].path,
+	ck_assert_uint_eq(requests[0].samples, 7);
+	ck_assert_str_eq(requests[1].path,
 			 "/ingest?name=shop%7Bhost%3Dweb1%2Cversion%3D7%7D&from=1700000000&"
 			 "until=1700000031&format=pprof&sampleRate=100&spyName=plop");
-	ck_assert_uint_eq(all.items[1].samples, 13);
+	ck_assert_uint_eq(requests[1].samples, 13);
 	make(PUSH_COROOT);
-	ck_assert_str_eq(all.items[2].path,
+	ck_assert_str_eq(requests[2].path,
 			 "/v1/profiles?service.name=shop&service.version=8&host.name=web1");
 	make(PUSH_OTLP);
-	ck_assert_str_eq(all.items[0].path, "/v1development/profiles");
-	ck_assert(all.items[0].gzip);
+	ck_assert_str_eq(requests[0].path, "/v1development/profiles");
+	ck_assert(requests[0].gzip);
 }
 END_TEST
 
@@ -234,9 +255,9 @@ START_TEST(labels_of_parca)
 
 	add(process(1, "shop", "7"), 1, 1, 0, 3);
 	make(PUSH_PARCA);
-	ck_assert_str_eq(all.items[0].path, "/api/profiles/writeraw");
-	ck_assert_str_eq(all.items[0].content_type, "application/json");
-	parca(&all.items[0], &labels, &profile);
+	ck_assert_str_eq(requests[0].path, "/api/profiles/writeraw");
+	ck_assert_str_eq(requests[0].content_type, "application/json");
+	parca(&requests[0], &labels, &profile);
 	buf_putc(&labels, '\0');
 	ck_assert_str_eq(labels.data, "__name__=process_cpu,host=web1,service=shop,version=7,");
 }
@@ -274,37 +295,135 @@ START_TEST(hostile_names)
 	no_sum_changes(1);
 	make(PUSH_PYROSCOPE);
 	ck_assert_ptr_nonnull(
-		strstr(all.items[0].path, "?name=a_x_1__b%26name_c%23%0A%EF%BF%BD%C3%A4%C3%A4"));
-	ck_assert_uint_lt(strlen(all.items[0].path), 3 * PUSH_LABEL + 256);
-	ck_assert_ptr_nonnull(strstr(all.items[0].path, "%C3%A4%7Bhost%3Dweb1%2Cversion%3Dit"));
+		strstr(requests[0].path, "?name=a_x_1__b%26name_c%23%0A%EF%BF%BD%C3%A4%C3%A4"));
+	ck_assert_uint_lt(strlen(requests[0].path), 3 * PUSH_LABEL + 256);
+	ck_assert_ptr_nonnull(strstr(requests[0].path, "%C3%A4%7Bhost%3Dweb1%2Cversion%3Dit"));
 }
 END_TEST
 
 START_TEST(the_same_again)
 {
-	struct push_requests first;
+	struct push_request first;
 
 	add(process(1, "shop", "7"), 1, 1, 0, 3);
 	for (enum push_store store = 0; store < PUSH_STORES; store++) {
 		make(store);
-		first = all;
-		all = (struct push_requests){};
+		first = requests[0];
+		nrequests = 0;
 		make(store);
-		ck_assert_str_eq(all.items[0].path, first.items[0].path);
-		ck_assert_uint_eq(all.items[0].body.size, first.items[0].body.size);
-		ck_assert_mem_eq(all.items[0].body.data, first.items[0].body.data,
-				 all.items[0].body.size);
-		push_requests_done(&first);
+		ck_assert_str_eq(requests[0].path, first.path);
+		ck_assert_uint_eq(requests[0].body.size, first.body.size);
+		ck_assert_mem_eq(requests[0].body.data, first.body.data, first.body.size);
+		push_request_done(&first);
 	}
+}
+END_TEST
+
+/* From any row on, and of no more rows than are asked for: what is in the parts is the whole. */
+START_TEST(parts_of_rows)
+{
+	uint32_t id = process(1, "shop", "7"), other = process(2, "till", "");
+	struct push_request q;
+	uint64_t total = 0;
+	struct push *p;
+
+	for (unsigned int i = 0; i < 100; i++)
+		add(i < 70 ? id : other, 1, i, 0, 1 + i);
+	ck_assert_int_eq(push_new(PUSH_PARCA, window, NULL, &here, &p), 0);
+	for (uint32_t row = 0; row < push_rows(p);) {
+		ck_assert_int_eq(push_request(p, row, 32, &q), 0);
+		ck_assert(q.rows && q.rows <= 32 && q.counted == q.samples);
+		row += q.rows;
+		total += q.samples;
+		/* no part has two services */
+		ck_assert(row <= 70 || row - q.rows >= 70);
+		push_request_done(&q);
+	}
+	ck_assert_uint_eq(total, window->samples_total);
+	push_free(p);
+}
+END_TEST
+
+/* Whole weights are exact; what is left out is not there, and takes nothing from the others. */
+START_TEST(whole_weights)
+{
+	uint32_t a = process(1, "a", ""), b = process(2, "b", "");
+	const uint64_t weights[] = { [0] = 10 * 1000000, [1] = 0 };
+
+	add(a, 1, 1, 0, 3);
+	add(b, 1, 2, 0, 5);
+	ck_assert(a == 0 && b == 1);
+	make_weighted(PUSH_COROOT, &(struct push_weights){ weights, 999999 });
+	ck_assert_uint_eq(nrequests, 1);
+	ck_assert_uint_eq(requests[0].samples, 30);
+	ck_assert_uint_eq(requests[0].counted, 3);
+	ck_assert_uint_eq(look(PUSH_COROOT, &requests[0]), 30);
+}
+END_TEST
+
+/*
+ * Of weights that are not whole: over all fractions that can be drawn each row is what it should
+ * be, and whichever is drawn, all rows together are less than one away from it.
+ */
+START_TEST(weights_are_unbiased)
+{
+	enum { ROWS = 7, DRAWS = 100 };
+	const uint64_t weights[] = { 3333333 };
+	uint64_t sums[ROWS] = {};
+	uint32_t id = process(1, "a", "");
+	struct push_request q;
+	struct push *p;
+
+	for (unsigned int i = 0; i < ROWS; i++)
+		add(id, 1, i, 0, i * i + 1);
+	for (uint64_t draw = 0; draw < DRAWS; draw++) {
+		const struct push_weights w = { weights, draw * (1000000 / DRAWS) };
+		double total = 0, exact = (double)window->samples_total * 3.333333;
+
+		ck_assert_int_eq(push_new(PUSH_OTLP, window, &w, &here, &p), 0);
+		for (uint32_t row = 0; row < ROWS; row++) {
+			ck_assert_int_eq(push_request(p, row, 1, &q), 0);
+			sums[row] += q.samples;
+			total += (double)q.samples;
+			push_request_done(&q);
+		}
+		ck_assert(fabs(total - exact) < 1);
+		push_free(p);
+	}
+	for (unsigned int i = 0; i < ROWS; i++)
+		ck_assert_double_eq_tol((double)sums[i] / DRAWS, (i * i + 1) * 3.333333,
+					2.0 / DRAWS);
+}
+END_TEST
+
+/* Coroot: CPU time alone, by the name that it knows, of a time that it takes for the end. */
+START_TEST(profiles_of_coroot)
+{
+	static const char type[] = "ebpf:cpu:nanoseconds";
+	_cleanup_free_ uint8_t *raw = malloc(ROOM);
+	Plop__Pprof__Profile *m;
+
+	add(process(1, "shop", "7"), 1, 1, 0, 3);
+	make(PUSH_COROOT);
+	m = plop__pprof__profile__unpack(NULL, unzip(&requests[0].body, raw, ROOM), raw);
+	ck_assert_ptr_nonnull(m);
+	ck_assert_uint_eq(m->n_sample_types, 1);
+	ck_assert_str_eq(m->strings[m->sample_types[0]->type], type);
+	ck_assert_int_eq(m->time_nanos, KNOWN_END);
+	ck_assert_int_eq(m->duration_nanos, KNOWN_END - KNOWN_START);
+	ck_assert_uint_eq(m->samples[0]->n_values, 1);
+	ck_assert_int_eq(m->samples[0]->values[0], 30000000);
+	plop__pprof__profile__free_unpacked(m, NULL);
 }
 END_TEST
 
 START_TEST(nothing)
 {
 	make(PUSH_OTLP);
-	ck_assert_uint_eq(all.n, 0);
+	ck_assert_uint_eq(nrequests, 0);
 }
 END_TEST
 
 CHECK_MAIN_WITH("ship/push", setup, teardown, by_service, labels_of_parca, many_samples, many_bytes,
-		hostile_names, the_same_again, nothing);
+		hostile_names, the_same_again, parts_of_rows, whole_weights, weights_are_unbiased,
+		profiles_of_coroot, nothing);
