@@ -136,9 +136,9 @@ static int call(struct clickhouse *c, const struct poster_call *q,
 
 /*
  * The server has an answer whole before it begins to send it: what goes wrong in the midst of a
- * query would come behind the status of a success.
+ * query would come behind the status of a success. On a cluster rows are there when it says so.
  */
-#define SETTINGS "wait_end_of_query=1&enable_http_compression=1"
+#define SETTINGS "wait_end_of_query=1&enable_http_compression=1&insert_distributed_sync=1"
 
 static char *address(const struct clickhouse *c, const char *into)
 {
@@ -151,7 +151,7 @@ static char *address(const struct clickhouse *c, const char *into)
 
 		if (asprintf(&sql, "INSERT INTO %s.%s FORMAT RowBinary", c->url.database, into) < 0)
 			return NULL;
-		buf_puts(&url, "&insert_distributed_sync=1&query=");
+		buf_puts(&url, "&query=");
 		http_escape(&url, sql);
 	}
 	return buf_string(&url);

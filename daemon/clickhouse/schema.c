@@ -59,17 +59,23 @@ static const struct table tables[] = {
 		    "window, process_id, stack_id, state)",
 	  "host_id" },
 	/*
-	 * Sums of samples of an hour, over hosts: weighted is sum(samples * weight). Each time that
-	 * an hour is added up is a generation, and of the last one that rolled names alone each row
-	 * counts: what a generation left that was not ended is never read.
+	 * Sums of samples over hosts, of an hour by stack, and of each half minute by service:
+	 * weighted is sum(samples * weight). Each time that an hour is added up is a generation,
+	 * and of the last one that rolled names alone each row counts: what a generation left that
+	 * was not ended is never read. A generation is a partition, and is dropped as one.
 	 */
 	{ "hours",
-	  "hour DateTime('UTC'), generation UInt64, service $T, version $T, region $T, stack_id "
-	  "UInt64, state UInt8, first DateTime('UTC'), last DateTime('UTC'), weighted UInt64",
-	  "MergeTree PARTITION BY generation ORDER BY (service, version, hour, region, stack_id, "
+	  "start DateTime('UTC'), generation UInt64, service $T, version $T, region $T, stack_id "
+	  "UInt64, state UInt8, weighted UInt64",
+	  "MergeTree PARTITION BY generation ORDER BY (service, version, start, region, stack_id, "
 	  "state)",
 	  "stack_id" },
-	/* Hours that are added up, written when all of hours is. windows: that there were then. */
+	{ "services",
+	  "start DateTime('UTC'), generation UInt64, service $T, version $T, region $T, first "
+	  "DateTime('UTC'), last DateTime('UTC'), weighted UInt64",
+	  "MergeTree PARTITION BY generation ORDER BY (service, version, start, region)",
+	  "generation" },
+	/* Hours that are added up, written when all sums are. windows: that there were then. */
 	{ "rolled", "hour DateTime('UTC'), generation UInt64, windows UInt64, made DateTime('UTC')",
 	  REPLACING "PARTITION BY toDate(hour) ORDER BY (hour, generation)", "generation" },
 	/*

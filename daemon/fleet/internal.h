@@ -11,7 +11,8 @@ struct fleet_read {
 	const char *db;
 	struct fleet_source *source;
 	struct question *question;
-	bool by_host; /* of a comparison: each host is one window */
+	bool by_host;              /* of a comparison: each host is one window */
+	struct fleet_hours rolled; /* of the question's time; empty where it asks for more */
 };
 
 /* Bytes that the store may answer at once. */
@@ -22,6 +23,17 @@ struct fleet_read {
  * the source's trouble says why.
  */
 int fleet_ask(struct fleet_read *f, struct buf *sql, struct buf *answer);
+/* The same of what answers nothing, and takes as long as the connection lets it. */
+int fleet_tell(struct fleet_read *f, struct buf *sql);
+
+/* Hours in [from, to) that have windows or are added up. Empties *ret first. */
+int fleet_hours_read(struct fleet_read *f, uint32_t from, uint32_t to, struct fleet_hours *ret);
+/* What of a query is added up, all that there is of it by now. */
+int fleet_rolled_read(struct fleet_read *f, const struct query *q, struct fleet_hours *ret);
+void fleet_hours_done(struct fleet_hours *h);
+
+/* Drops what nobody reads any more, and days that are not kept, of the node that is asked. */
+int fleet_tidy(struct fleet_read *f, uint32_t now_s, uint64_t keep_s);
 
 /* What windows add up to, over all hosts: a step, or all of a time. */
 struct fleet_head {

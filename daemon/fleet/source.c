@@ -64,6 +64,22 @@ static int read_of_fleet(struct fleet_read *f)
 	return -EINVAL;
 }
 
+int fleet_tell(struct fleet_read *f, struct buf *sql)
+{
+	_cleanup_buf_ struct buf answer = { .limit = 4096 };
+	_cleanup_free_ char *text = buf_string(sql);
+
+	buf_clear(sql);
+	return text ? clickhouse_ask(f->clickhouse, text, &answer, &f->source->trouble) : -ENOMEM;
+}
+
+/* Whether hours that are added up answer it in part. */
+static bool of_sums(enum question_about about)
+{
+	return about != QUESTION_STORE && about != QUESTION_DIFF && about != QUESTION_RECORDINGS &&
+	       about != QUESTION_OF_SOURCE;
+}
+
 static int read_about(struct fleet_read *f)
 {
 	switch (f->question->about) {
@@ -112,10 +128,12 @@ int fleet_source_read(struct source *s, struct question *k)
 {
 	struct fleet_source *source = (struct fleet_source *)s;
 	struct fleet *fleet = source->fleet;
-	struct fleet_read f = { .clickhouse = fleet->clickhouse,
-				.db = clickhouse_database(fleet->clickhouse),
-				.source = source,
-				.question = k };
+	struct fleet_read f = {
+		.clickhouse = fleet->clickhouse,
+		.db = clickhouse_database(fleet->clickhouse),
+		.source = source,
+		.question = k,
+	};
 	int r = check(k);
 	uint64_t seed;
 
@@ -125,8 +143,11 @@ int fleet_source_read(struct source *s, struct question *k)
 		r = clickhouse_schema_check(fleet->clickhouse, &seed, &source->trouble);
 		fleet->checked = r == 0;
 	}
+	if (r == 0 && of_sums(k->about))
+		r = fleet_rolled_read(&f, &k->query, &f.rolled);
 	if (r == 0)
 		r = read_about(&f);
+	fleet_hours_done(&f.rolled);
 	/* its tables may have gone meanwhile, or be of a newer plop */
 	fleet->checked = fleet->checked && r == 0;
 	if (r < 0 && *source->trouble.sentence)

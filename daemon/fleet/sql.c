@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "fleet/sql.h"
+#include "fleet/sql_part.h"
 
 #include <inttypes.h>
 
@@ -67,7 +67,7 @@ int fleet_sql_check(const struct query *q, const char **ret_why)
 	return -EINVAL;
 }
 
-static bool groups_by(const struct query *q, const char *name)
+bool fleet_sql_groups_by(const struct query *q, const char *name)
 {
 	const char *at = q->group_by;
 	bool end = !at;
@@ -86,7 +86,7 @@ bool fleet_sql_of_processes(const struct query *q)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (!keys[i].of_process)
 			continue;
-		if (groups_by(q, keys[i].name))
+		if (fleet_sql_groups_by(q, keys[i].name))
 			return true;
 		for (size_t j = 0; j < q->selectors.n; j++)
 			if (streq(q->selectors.items[j].key, keys[i].name))
@@ -95,31 +95,28 @@ bool fleet_sql_of_processes(const struct query *q)
 	return false;
 }
 
-/* The time of a query, as the store has it: windows that begin in (after, before). */
-struct span {
-	uint32_t after, before, first_day, last_day;
-};
-
 static uint32_t clamp(uint64_t v)
 {
 	return (uint32_t)MIN(v, (uint64_t)UINT32_MAX);
 }
 
-static struct span span_of(const struct query *q)
+struct fleet_span fleet_sql_span(const struct query *q)
 {
 	uint64_t from = q->from_ns / NSEC_PER_SEC;
 	uint64_t to = q->to_ns / NSEC_PER_SEC + (q->to_ns % NSEC_PER_SEC != 0);
-	struct span s = { .after = clamp(from > FLEET_WINDOW_S ? from - FLEET_WINDOW_S : 0),
-			  .before = clamp(to) };
+	struct fleet_span s = {
+		.from = clamp(from >= FLEET_WINDOW_S ? from - FLEET_WINDOW_S + 1 : 0),
+		.to = clamp(to),
+	};
 
-	s.first_day = s.after / 86400;
-	s.last_day = s.before / 86400;
+	s.first_day = s.from / 86400;
+	s.last_day = s.to / 86400;
 	return s;
 }
 
-static void put_days(struct buf *b, const struct query *q)
+void fleet_sql_days(struct buf *b, const struct query *q)
 {
-	struct span s = span_of(q);
+	struct fleet_span s = fleet_sql_span(q);
 
 	buf_printf(b, "day >= toDate(%" PRIu32 ") AND day <= toDate(%" PRIu32 ")", s.first_day,
 		   s.last_day);
@@ -203,90 +200,114 @@ static bool chooses_processes(const struct query *q)
 	return false;
 }
 
-static void put_time(struct buf *b, const struct query *q)
+static void put_range(struct buf *b, uint32_t from, uint32_t to)
 {
-	struct span s = span_of(q);
-
-	buf_printf(b, "start > toDateTime(%" PRIu32 ") AND start < toDateTime(%" PRIu32 ")",
-		   s.after, s.before);
+	buf_printf(b, "start >= toDateTime(%" PRIu32 ") AND start < toDateTime(%" PRIu32 ")", from,
+		   to);
 }
 
-void fleet_sql_from_samples(struct buf *b, const char *db, const struct query *q)
+/* Where the next part begins that is not of these hours, from *at on: [*ret, *at). */
+static bool next_gap(const struct fleet_hours *rolled, uint32_t to, uint32_t *i, uint32_t *at,
+		     uint32_t *ret)
 {
-	buf_printf(b, " FROM %s.samples FINAL WHERE ", db);
-	put_time(b, q);
+	for (; *i < rolled->n && rolled->items[*i].begin == *at; (*i)++)
+		*at += FLEET_HOUR_S;
+	*ret = *at;
+	*at = *i < rolled->n ? rolled->items[*i].begin : to;
+	return *ret < *at;
+}
+
+bool fleet_sql_any_gap(const struct query *q, const struct fleet_hours *rolled)
+{
+	struct fleet_span s = fleet_sql_span(q);
+	uint32_t at = s.from, i = 0, from;
+
+	return next_gap(rolled, s.to, &i, &at, &from);
+}
+
+static void put_gaps(struct buf *b, const struct query *q, const struct fleet_hours *rolled)
+{
+	struct fleet_span s = fleet_sql_span(q);
+	uint32_t at = s.from, i = 0, from;
+	const char *between = "";
+
+	buf_putc(b, '(');
+	while (next_gap(rolled, s.to, &i, &at, &from)) {
+		buf_puts(b, between);
+		put_range(b, from, at);
+		between = " OR ";
+	}
+	buf_puts(b, *between ? ")" : "0)");
+}
+
+void fleet_sql_where(struct buf *b, const struct query *q)
+{
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (!keys[i].of_process)
 			put_key(b, q, &keys[i]);
+}
+
+void fleet_sql_from_gaps(struct buf *b, const char *db, const struct query *q,
+			 const struct fleet_hours *rolled)
+{
+	buf_printf(b, " FROM %s.samples FINAL WHERE ", db);
+	put_gaps(b, q, rolled);
+	/* what the plan left out, and was sent because it was asked for */
+	buf_puts(b, " AND weight > 0");
+	fleet_sql_where(b, q);
 	if (!chooses_processes(q))
 		return;
 	buf_printf(b, " AND process_id GLOBAL IN (SELECT process_id FROM %s.processes WHERE ", db);
-	put_days(b, q);
+	fleet_sql_days(b, q);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (keys[i].of_process)
 			put_key(b, q, &keys[i]);
 	buf_putc(b, ')');
 }
 
+void fleet_sql_from_samples(struct buf *b, const char *db, const struct query *q)
+{
+	static const struct fleet_hours none;
+
+	fleet_sql_from_gaps(b, db, q, &none);
+}
+
+bool fleet_sql_adds_up(const struct query *q)
+{
+	for (size_t i = 0; i < q->selectors.n; i++)
+		if (streq(q->selectors.items[i].key, "host"))
+			return false;
+	return !fleet_sql_of_processes(q) && !fleet_sql_groups_by(q, "host");
+}
+
+bool fleet_sql_of_states(const struct query *q)
+{
+	for (size_t i = 0; i < q->selectors.n; i++) {
+		const char *name = q->selectors.items[i].key;
+		const struct key *k = key_find(name, strlen(name));
+
+		if (k && (k->form == FORM_STATE || k->form == FORM_GIL))
+			return true;
+	}
+	return false;
+}
+
+bool fleet_sql_is_of_process(const char *key)
+{
+	return key_find(key, strlen(key))->of_process;
+}
+
 void fleet_sql_where_windows(struct buf *b, const struct query *q)
 {
+	struct fleet_span s = fleet_sql_span(q);
+
 	buf_puts(b, " WHERE ");
-	put_days(b, q);
+	fleet_sql_days(b, q);
 	buf_puts(b, " AND ");
-	put_time(b, q);
+	put_range(b, s.from, s.to);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (keys[i].of_window)
 			put_key(b, q, &keys[i]);
-}
-
-#define SUM "sum(samples * weight)"
-
-/* What rows of stacks are grouped by; those that are not are constants. */
-static void put_groups(struct buf *b, const struct query *q, bool stacks, bool grouping)
-{
-	const struct {
-		const char *name, *none;
-		bool there;
-	} columns[] = {
-		{ "service", NULL, true },
-		{ "version", NULL, true },
-		{ "host", "''", stacks && (fleet_sql_of_processes(q) || groups_by(q, "host")) },
-		{ "region", "''", stacks && (fleet_sql_of_processes(q) || groups_by(q, "region")) },
-		{ "process_id", "toUInt64(0)", stacks && fleet_sql_of_processes(q) },
-		{ "stack_id", "toUInt64(0)", stacks },
-		{ "state", "toUInt8(0)", stacks },
-	};
-	const char *comma = "";
-
-	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
-		if (!columns[i].there && grouping)
-			continue;
-		buf_printf(b, "%s%s", comma, columns[i].there ? columns[i].name : columns[i].none);
-		comma = ", ";
-	}
-}
-
-static void put_rows(struct buf *b, const char *db, const struct query *q, bool stacks)
-{
-	buf_puts(b, "SELECT ");
-	put_groups(b, q, stacks, false);
-	buf_puts(b, ", " SUM " AS w");
-	fleet_sql_from_samples(b, db, q);
-	buf_puts(b, " GROUP BY ");
-	put_groups(b, q, stacks, true);
-	buf_puts(b, " ORDER BY w DESC, service, version");
-	if (stacks)
-		buf_printf(b, ", stack_id LIMIT %d", FLEET_ROWS);
-}
-
-void fleet_sql_stacks_of(struct buf *b, const char *db, const struct query *q)
-{
-	put_rows(b, db, q, true);
-}
-
-void fleet_sql_totals(struct buf *b, const char *db, const struct query *q)
-{
-	put_rows(b, db, q, false);
 }
 
 void fleet_sql_windows(struct buf *b, const char *db, const struct query *q)
@@ -310,7 +331,7 @@ void fleet_sql_side(struct buf *b, const char *db, const struct query *q, unsign
 	buf_puts(b, "SELECT toUInt64(replicate), toUInt32(begin), toUInt32(nwindows), "
 		    "toString(service), stack_id, w FROM (SELECT ");
 	put_replicate(b, groups, by_host);
-	buf_puts(b, ", service, stack_id, " SUM " AS w");
+	buf_puts(b, ", service, stack_id, " FLEET_SUM " AS w");
 	fleet_sql_from_samples(b, db, q);
 	buf_puts(b, " GROUP BY replicate, service, stack_id) AS rows ANY LEFT JOIN (SELECT ");
 	put_replicate(b, groups, by_host);
@@ -335,7 +356,7 @@ static void put_of_ids(struct buf *b, const char *table, const char *db, const s
 		       const char *column, const uint64_t *ids, size_t n)
 {
 	buf_printf(b, " FROM %s.%s WHERE ", db, table);
-	put_days(b, q);
+	fleet_sql_days(b, q);
 	put_ids(b, column, ids, n);
 	buf_printf(b, " LIMIT 1 BY %s", column);
 }
@@ -370,7 +391,7 @@ void fleet_sql_heads(struct buf *b, const char *db, const struct query *q, uint3
 	buf_puts(b, "SELECT ");
 	fleet_sql_begin(b, step_s);
 	buf_puts(b, ", min(start_ns), max(end_ns), toUInt64(max(hz)), sum(ticks * weight), "
-		    "sum(python * weight), sum(other * weight), sum(truncated * weight), " SUM
+		    "sum(python * weight), sum(other * weight), sum(truncated * weight), " FLEET_SUM
 		    ", intDiv(sum(end_ns - start_ns), greatest(count(), 1))");
 	buf_printf(b, " FROM %s.windows FINAL", db);
 	fleet_sql_where_windows(b, q);
@@ -386,78 +407,6 @@ void fleet_sql_lost(struct buf *b, const char *db, const struct query *q, uint32
 		   db);
 	fleet_sql_where_windows(b, q);
 	buf_puts(b, " GROUP BY begin, cause HAVING w > 0 ORDER BY begin");
-}
-
-void fleet_sql_services(struct buf *b, const char *db, const struct query *q, uint32_t step_s)
-{
-	buf_puts(b, "SELECT ");
-	fleet_sql_begin(b, step_s);
-	buf_puts(b, ", service, version, " SUM " AS w");
-	fleet_sql_from_samples(b, db, q);
-	buf_puts(b, " GROUP BY begin, service, version ORDER BY begin, w DESC");
-}
-
-void fleet_sql_label(struct buf *b, const char *db, const struct query *q, const char *key)
-{
-	const struct key *k = key_find(key, strlen(key));
-
-	if (!k->of_process) {
-		buf_printf(b, "SELECT toString(%s), " SUM " AS w", key);
-		fleet_sql_from_samples(b, db, q);
-		buf_printf(b, " GROUP BY %s ORDER BY w DESC", key);
-	} else {
-		buf_puts(b, "SELECT value, sum(w) AS all_w FROM (SELECT process_id, " SUM " AS w");
-		fleet_sql_from_samples(b, db, q);
-		buf_printf(b,
-			   " GROUP BY process_id) AS rows GLOBAL ANY LEFT JOIN (SELECT process_id, "
-			   "toString(%s) AS value FROM %s.processes WHERE ",
-			   key, db);
-		put_days(b, q);
-		buf_puts(b, ") AS names USING process_id GROUP BY value ORDER BY all_w DESC");
-	}
-}
-
-void fleet_sql_deploys(struct buf *b, const char *db, const struct query *q)
-{
-	buf_puts(b, "SELECT service, version, toUInt32(min(start)), toUInt32(max(start)), " SUM);
-	fleet_sql_from_samples(b, db, q);
-	buf_puts(b, " AND version != '' AND service != '' GROUP BY service, version");
-}
-
-/* The sum of those whose stacks are so. */
-static void put_of_stacks(struct buf *b, const char *db, const struct query *q,
-			  const char *condition, const char *function)
-{
-	buf_printf(b,
-		   ", sumIf(samples * weight, stack_id GLOBAL IN (SELECT stack_id FROM %s.stacks "
-		   "WHERE ",
-		   db);
-	put_days(b, q);
-	buf_printf(b, " AND %s", condition);
-	clickhouse_literal(b, function);
-	buf_puts(b, streq(condition, "has(functions, ") ? ")))" : "))");
-}
-
-void fleet_sql_self_and_total(struct buf *b, const char *db, const struct query *q,
-			      const char *function)
-{
-	if (*function) {
-		put_of_stacks(b, db, q, "functions[length(functions)] = ", function);
-		put_of_stacks(b, db, q, "has(functions, ", function);
-	} else {
-		buf_puts(b, ", toUInt64(0), toUInt64(0)");
-	}
-}
-
-void fleet_sql_series(struct buf *b, const char *db, const struct query *q, uint32_t step_s,
-		      const char *function)
-{
-	buf_puts(b, "SELECT ");
-	fleet_sql_begin(b, step_s);
-	buf_puts(b, ", " SUM);
-	fleet_sql_self_and_total(b, db, q, function);
-	fleet_sql_from_samples(b, db, q);
-	buf_puts(b, " GROUP BY begin ORDER BY begin");
 }
 
 void fleet_sql_facts(struct buf *b, const char *db)

@@ -14,14 +14,30 @@
 #define FLEET_UNIT 1000000
 /* Windows that begin in one of these of the clock are listed as one. */
 #define FLEET_WINDOW_S 30
+/* What is added up at once. */
+#define FLEET_HOUR_S 3600
 /* Rows of stacks that one answer is made of, the heaviest; the rest is one, [other]. */
 #define FLEET_ROWS 20000
 /* Groups of windows that a side of a comparison has at most; of fewer each is by itself. */
 #define FLEET_REPLICATES 480
 #define FLEET_SIDE_ROWS  400000
 
+/* An hour: windows that there are, and what of it is added up. */
+struct fleet_hour {
+	uint32_t begin; /* seconds since 1970, a multiple of 3600 */
+	uint64_t windows;
+	uint64_t generation, rolled; /* the last one, and windows that it has; 0: there is none */
+};
+/* By begin, each once. As what of a query is added up: those whose sums have all their windows. */
+struct fleet_hours {
+	struct fleet_hour *items; /* owned */
+	uint32_t n, room;
+};
+
 /* -EINVAL: it asks for what the store does not have; *ret_why says what, static. */
 int fleet_sql_check(const struct query *q, const char **ret_why);
+/* Whether sums over hosts tell what it asks for: it is of no host and of no process. */
+bool fleet_sql_adds_up(const struct query *q);
 /* Whether it asks for what only the table of processes has. */
 bool fleet_sql_of_processes(const struct query *q);
 
@@ -40,9 +56,11 @@ void fleet_sql_self_and_total(struct buf *b, const char *db, const struct query 
  * service, version, host, region String, process_id, stack_id UInt64, state UInt8, sum UInt64, the
  * heaviest first. host and region are "", and process_id is 0, where the query needs none.
  */
-void fleet_sql_stacks_of(struct buf *b, const char *db, const struct query *q);
+void fleet_sql_stacks_of(struct buf *b, const char *db, const struct query *q,
+			 const struct fleet_hours *rolled);
 /* The same of all stacks together, so that what is beyond the bound is known. */
-void fleet_sql_totals(struct buf *b, const char *db, const struct query *q);
+void fleet_sql_totals(struct buf *b, const char *db, const struct query *q,
+		      const struct fleet_hours *rolled);
 /* UInt64: windows of hosts that have samples of it. */
 void fleet_sql_windows(struct buf *b, const char *db, const struct query *q);
 /*
@@ -67,13 +85,25 @@ void fleet_sql_heads(struct buf *b, const char *db, const struct query *q, uint3
 /* begin UInt32, cause String, sum UInt64. By begin. */
 void fleet_sql_lost(struct buf *b, const char *db, const struct query *q, uint32_t step_s);
 /* begin UInt32, service, version String, sum UInt64. By begin. */
-void fleet_sql_services(struct buf *b, const char *db, const struct query *q, uint32_t step_s);
+void fleet_sql_services(struct buf *b, const char *db, const struct query *q, uint32_t step_s,
+			const struct fleet_hours *rolled);
 /* value String, sum UInt64. key: of a process, as selectors have it. */
-void fleet_sql_label(struct buf *b, const char *db, const struct query *q, const char *key);
+void fleet_sql_label(struct buf *b, const char *db, const struct query *q, const char *key,
+		     const struct fleet_hours *rolled);
 /* service, version String, first, last UInt32, sum UInt64. */
-void fleet_sql_deploys(struct buf *b, const char *db, const struct query *q);
+void fleet_sql_deploys(struct buf *b, const char *db, const struct query *q,
+		       const struct fleet_hours *rolled);
 /* begin UInt32, all, self, total UInt64: of the function; "": of none. By begin. */
 void fleet_sql_series(struct buf *b, const char *db, const struct query *q, uint32_t step_s,
-		      const char *function);
+		      const char *function, const struct fleet_hours *rolled);
+/*
+ * begin UInt32, generation, windows UInt64, of the hours that are added up; and begin UInt32,
+ * windows UInt64, of those that have any. Both by begin, of [from, to) in seconds since 1970.
+ */
+void fleet_sql_rolled(struct buf *b, const char *db, uint32_t from, uint32_t to);
+void fleet_sql_hours(struct buf *b, const char *db, uint32_t from, uint32_t to);
+/* Add an hour up, by stack and by service; rows of another generation stay. */
+void fleet_sql_roll_stacks(struct buf *b, const char *db, uint32_t hour, uint64_t generation);
+void fleet_sql_roll_services(struct buf *b, const char *db, uint32_t hour, uint64_t generation);
 /* hosts, windows UInt64, oldest, newest UInt32. */
 void fleet_sql_facts(struct buf *b, const char *db);

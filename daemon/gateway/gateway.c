@@ -188,6 +188,7 @@ void gateway_free(struct gateway *g)
 	/* The server first: it tells everything that waits that its client is gone. */
 	api_server_free(g->server);
 	worker_free(g->worker);
+	fleet_roller_free(g->roller);
 	worker_free(g->slow_worker);
 	fleet_free(g->fleet);
 	fleet_free(g->slow_fleet);

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "config/config.h"
+#include "fleet/roll.h"
 #include "fleet/source.h"
 #include "gateway/check.h"
 #include "gateway/notify.h"
@@ -30,8 +31,9 @@ struct gateway {
 	/* the same for what takes long, so that no picture waits for that; likewise */
 	struct fleet *slow_fleet;
 	struct worker *slow_worker;
-	struct notify *notify; /* NULL: nobody is to be told */
-	struct shipper *ship;  /* NULL: there is no store of a fleet */
+	struct fleet_roller *roller; /* of that store */
+	struct notify *notify;       /* NULL: nobody is to be told */
+	struct shipper *ship;        /* NULL: there is no store of a fleet */
 	struct worker *worker;
 	struct api_server *server;
 	struct api_route *routes;

@@ -72,6 +72,9 @@ int gateway_hosts_new(struct gateway *g)
 		r = fleet_new(&o, &g->slow_fleet, &error);
 	if (r == 0)
 		r = worker_new(g->loop, "plop-slow", QUESTIONS_MAX, &g->slow_worker);
+	if (r == 0)
+		r = fleet_roller_new(g->loop, &o, g->config->fleet_retention_ns, &g->roller,
+				     &error);
 	if (r < 0)
 		log_error("cannot use the fleet's store: %s", error ? error : strerror(-r));
 	else

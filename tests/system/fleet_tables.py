@@ -11,7 +11,7 @@ import pytest
 import clickhouse
 import host
 
-TABLES = ["hours", "plop_schema", "processes", "requests", "rolled", "samples", "seeds", "stacks", "windows"]
+TABLES = ["hours", "plop_schema", "processes", "requests", "rolled", "samples", "seeds", "services", "stacks", "windows"]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_of_an_older_plop(store, init):
     """What is there stays, with the ids that it has: the first version hashed them with nothing."""
     address = "clickhouse=%s/older" % store.url
     init(store=address)
-    for name in ("hours", "rolled", "requests", "seeds"):
+    for name in ("hours", "services", "rolled", "requests", "seeds"):
         store.ask("DROP TABLE older.%s" % name)
     store.ask("DROP TABLE older.plop_schema")
     store.ask("CREATE TABLE older.plop_schema (version UInt32, made DateTime('UTC')) ENGINE = ReplacingMergeTree ORDER BY version")

@@ -6,10 +6,13 @@
 #include <string.h>
 
 static struct query q;
+static struct fleet_hour items[3];
+static struct fleet_hours rolled;
 
 static void setup(void)
 {
 	selectors_over_hosts();
+	rolled = (struct fleet_hours){};
 	q = (struct query){ .from_ns = 1795000030 * NSEC_PER_SEC,
 			    .to_ns = 1795000600 * NSEC_PER_SEC + 1 };
 }
@@ -36,7 +39,7 @@ static char *rows(void)
 	_cleanup_buf_ struct buf b = {};
 	char *text;
 
-	fleet_sql_stacks_of(&b, "plop", &q);
+	fleet_sql_stacks_of(&b, "plop", &q, &rolled);
 	text = buf_string(&b);
 	ck_assert_ptr_nonnull(text);
 	return text;
@@ -47,22 +50,22 @@ START_TEST(time_is_of_windows_that_overlap_it)
 	_cleanup_free_ char *text = rows();
 	_cleanup_buf_ struct buf b = {};
 
-	ck_assert_ptr_nonnull(strstr(text, "FROM plop.samples FINAL WHERE start > "
-					   "toDateTime(1795000000) AND start < "
-					   "toDateTime(1795000601) GROUP BY"));
+	ck_assert_ptr_nonnull(strstr(text, "FROM plop.samples FINAL WHERE (start >= "
+					   "toDateTime(1795000001) AND start < "
+					   "toDateTime(1795000601)) AND weight > 0 GROUP BY"));
 	ck_assert_ptr_nonnull(strstr(text, "sum(samples * weight)"));
 	ck_assert_ptr_nonnull(strstr(text, "LIMIT 20000"));
 	fleet_sql_heads(&b, "plop", &q, 30);
 	free(text);
 	text = buf_string(&b);
 	ck_assert_ptr_nonnull(
-		strstr(text, "day >= toDate(20775) AND day <= toDate(20775) AND start > "));
+		strstr(text, "day >= toDate(20775) AND day <= toDate(20775) AND start >= "));
 	/* before all time, and behind all that the store can say */
 	q.from_ns = 0;
 	q.to_ns = UINT64_MAX;
 	free(text);
 	text = rows();
-	ck_assert_ptr_nonnull(strstr(text, "start > toDateTime(0) AND start < toDateTime("
+	ck_assert_ptr_nonnull(strstr(text, "start >= toDateTime(0) AND start < toDateTime("
 					   "4294967295)"));
 }
 END_TEST
@@ -96,7 +99,7 @@ START_TEST(hosts_are_asked_in_groups)
 	choose("service=it's");
 	fleet_sql_stacks_by_host(&b, "plop", &q, 3, 50);
 	text = buf_string(&b);
-	ck_assert_ptr_nonnull(strstr(text, " AND (service = unhex('69742773')) AND weight > 0 AND "
+	ck_assert_ptr_nonnull(strstr(text, " AND weight > 0 AND (service = unhex('69742773')) AND "
 					   "sipHash64(toString(host)) % 50 = 3 GROUP BY host, "));
 	ck_assert_ptr_nonnull(strstr(text, "LIMIT 400000"));
 }
@@ -122,7 +125,7 @@ START_TEST(rows_are_as_fine_as_they_must_be)
 	ck_assert(!fleet_sql_of_processes(&q));
 	ck_assert_ptr_nonnull(strstr(text,
 				     "SELECT service, version, '', '', toUInt64(0), stack_id, "
-				     "state, "));
+				     "state, sum(part)"));
 	group_by("region,service");
 	free(text);
 	text = rows();
@@ -152,6 +155,77 @@ START_TEST(what_the_store_does_not_have_is_refused)
 }
 END_TEST
 
+/* 12:00 to 15:30; of the first hour a part, of the last one as well. */
+static void add_hours(void)
+{
+	for (uint32_t i = 0; i < 2; i++)
+		items[i] = (struct fleet_hour){ .begin = 1795003200 + i * FLEET_HOUR_S,
+						.generation = 7 + i };
+	rolled = (struct fleet_hours){ .items = items, .n = 2 };
+	q.from_ns = 1795000030 * NSEC_PER_SEC;
+	q.to_ns = 1795012200 * NSEC_PER_SEC;
+}
+
+START_TEST(what_is_added_up_is_not_read_again)
+{
+	_cleanup_free_ char *text = NULL;
+
+	add_hours();
+	text = rows();
+	ck_assert_ptr_nonnull(strstr(text, "FROM plop.samples FINAL WHERE (start >= "
+					   "toDateTime(1795000001) AND start < "
+					   "toDateTime(1795003200) OR start >= "
+					   "toDateTime(1795010400) AND start < "
+					   "toDateTime(1795012200)) AND weight > 0 GROUP BY"));
+	ck_assert_ptr_nonnull(strstr(text, "UNION ALL SELECT service, version, stack_id, state, "
+					   "sum(weighted) AS part FROM plop.hours WHERE generation "
+					   "IN (7,8) GROUP BY"));
+	/* with nothing between them, and nothing around */
+	free(text);
+	q.from_ns = (1795003200 + FLEET_WINDOW_S - 1) * NSEC_PER_SEC;
+	q.to_ns = 1795010400 * NSEC_PER_SEC;
+	text = rows();
+	ck_assert_ptr_null(strstr(text, "FINAL"));
+	ck_assert_ptr_null(strstr(text, "UNION"));
+	/* one in the midst that is not */
+	free(text);
+	rolled.n = 1;
+	items[0].begin += FLEET_HOUR_S;
+	text = rows();
+	ck_assert_ptr_nonnull(strstr(text, "(start >= toDateTime(1795003200) AND start < "
+					   "toDateTime(1795006800)) AND weight > 0 GROUP BY"));
+}
+END_TEST
+
+START_TEST(sums_tell_what_they_were_made_by)
+{
+	_cleanup_buf_ struct buf b = {};
+	_cleanup_free_ char *text = NULL;
+
+	add_hours();
+	ck_assert(fleet_sql_adds_up(&q));
+	fleet_sql_services(&b, "plop", &q, FLEET_WINDOW_S, &rolled);
+	fleet_sql_series(&b, "plop", &q, FLEET_HOUR_S, "f", &rolled);
+	text = buf_string(&b);
+	ck_assert_ptr_nonnull(strstr(text, "FROM plop.services WHERE generation IN (7,8)"));
+	ck_assert_ptr_nonnull(strstr(text, "FROM plop.hours WHERE generation IN (7,8)"));
+	/* no hour has a step of a minute of stacks; sums by service have no states */
+	free(text);
+	buf_clear(&b);
+	choose("gil=held");
+	fleet_sql_series(&b, "plop", &q, 600, "f", &rolled);
+	fleet_sql_services(&b, "plop", &q, FLEET_WINDOW_S, &rolled);
+	fleet_sql_label(&b, "plop", &q, "host", &rolled);
+	text = buf_string(&b);
+	ck_assert_ptr_null(strstr(text, "generation"));
+	choose("host=web1");
+	ck_assert(!fleet_sql_adds_up(&q));
+	group_by("pid");
+	ck_assert(!fleet_sql_adds_up(&q));
+}
+END_TEST
+
 CHECK_MAIN_WITH("fleet/sql", setup, teardown, time_is_of_windows_that_overlap_it,
 		texts_are_digits_alone, hosts_are_asked_in_groups, states_are_numbers,
-		rows_are_as_fine_as_they_must_be, what_the_store_does_not_have_is_refused);
+		rows_are_as_fine_as_they_must_be, what_the_store_does_not_have_is_refused,
+		what_is_added_up_is_not_read_again, sums_tell_what_they_were_made_by);
