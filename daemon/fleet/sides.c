@@ -125,6 +125,7 @@ int fleet_read_side(struct fleet_read *f, int side)
 		/* it is told of how many windows that is, and of how many hosts */
 		windows->hosts = windows->seen;
 		windows->seen = all;
+		windows->longest_ns = length_ns;
 	}
 	windows->to_ns = MIN(windows->to_ns, q->to_ns);
 	return r == 0 ? question_add_to_side(f->question, side, NULL) : r;

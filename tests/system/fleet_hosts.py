@@ -217,5 +217,5 @@ def test_regressions_of_few_hosts(fleet):
 
 def test_diff_is_by_host(fleet):
     answer = fleet.get("/v1/diff", **{"base.from": BEGAN, "base.to": HALF, "new.from": HALF + 1, "new.to": END, "service": "shop"})
-    assert answer["new"]["hosts"] == SHOP and answer["new"]["windows"] == SHOP * WINDOWS
+    assert answer["new"]["hosts"] == SHOP and answer["new"]["windows"] == SHOP * WINDOWS and answer["new"]["window_s"] == WINDOW
     assert {f["name"] for f in answer["functions"] if f["verdict"] == "slower"} == {"f1"}

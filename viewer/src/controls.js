@@ -3,7 +3,7 @@
 // have all of them.
 import { bestMatch } from './model.js';
 
-const CHOICES = ['span', 'area', 'group', 'shape', 'fold', 'color', 'scope', 'lanes', 'order'];
+const CHOICES = ['span', 'area', 'group', 'shape', 'fold', 'color', 'scope', 'lanes', 'cells', 'order'];
 const SWITCHES = ['recursion', 'up', 'allLanes'];
 const NUMBERS = ['degree', 'top'];
 // With these the tree is another one, that has not the node that one was at.

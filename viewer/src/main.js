@@ -3,7 +3,7 @@
 import { ApiError, backOff, follow, get, getBlob, hostTime, logOut } from './api.js';
 import { createAsking } from './asking.js';
 import { assignSlots, files, processList, readProfile, searchWords } from './model.js';
-import { showAway, showConnection, showEmpty, showFacts, showRetry, showTime, showVersion } from './panels.js';
+import { showAway, showConnection, showEmpty, showFacts, showOverHosts, showRetry, showTime, showVersion } from './panels.js';
 import { createFilterBar } from './filterbar.js';
 import { chooser, withFilter } from './filters.js';
 import { createControls } from './controls.js';
@@ -269,6 +269,7 @@ async function pollOnce() {
     away = status.mode === 'offline' ? new ApiError('unreachable', String(status.error ?? 'plopd does not answer'), String(status.hint ?? '')) : null;
     if (alive instanceof Error && !onlyStored()) throw alive;
     showVersion(status);
+    showOverHosts(overHosts());
     windows = windowList.take(listed, since, from, to);
     // What plopd has left may be older than what is looked at.
     if (onlyStored() && windows.length === 0 && status.store?.oldest) windows = (await windowsSince(Math.floor(status.store.oldest), stepOf(to - status.store.oldest))) ?? [];

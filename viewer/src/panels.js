@@ -60,6 +60,13 @@ export function showVersion(status) {
   if (status.store?.error) say('cost', 'windows are not being saved');
 }
 
+// Over many hosts services are listed, not processes, and nothing is live: the newest windows are.
+export function showOverHosts(is) {
+  document.querySelector('.side-head h2').textContent = is ? 'Services' : 'Python processes';
+  byId('find').placeholder = is ? 'Filter services' : 'Filter processes';
+  byId('time-live').textContent = is ? 'Newest' : 'Live';
+}
+
 export function showFacts(p) {
   const of = (n) => `${count(n)}\u2002${percent(n, p.ticks)}`;
   say('fact-samples', p ? count(p.samples) : '\u2013');

@@ -16,7 +16,9 @@ export const SHAPES = ['calls', 'inverted', 'callers', 'callees', 'sandwich'];
 export const COLORS = ['file', 'package', 'kind', 'doing'];
 export const SCOPES = ['function', 'file'];
 // What a row of the heat map is.
-export const LANES = ['service', 'process'];
+export const LANES = ['service', 'process', 'host'];
+// What a cell of a host is: how much of a CPU, or the share of the selected function.
+export const CELLS = ['cpu', 'self', 'total'];
 
 // How a field is read from the address: each takes the text, or null, and gives undefined for what it does not understand.
 const oneOf = (values) => (text) => (values.includes(text) ? text : undefined);
@@ -65,6 +67,7 @@ const FIELDS = [
   { key: 'ranked', value: 'verdict', read: sorted(RANKS) },
   { key: 'page', value: 1, read: integer(1, 1000) },
   { key: 'lanes', value: 'service', read: oneOf(LANES) },
+  { key: 'cells', value: 'cpu', read: oneOf(CELLS) },
   { key: 'allLanes', value: false, read: flag }, // not those with most CPU alone
   { key: 'find', value: '', read: cut(200) }, // of the list of processes: what is typed
   { key: 'order', value: 'samples', read: oneOf(Object.keys(ORDERS)) },

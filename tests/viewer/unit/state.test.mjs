@@ -9,7 +9,7 @@ test('the plain address is the default, and the other way round', () => {
 });
 
 test('every state survives the address', () => {
-  const s = { file: '/srv/<a> &.py', pids: [3, 12], filters: [{ key: 'unit', value: 'a b.service' }], lanes: 'process', allLanes: true, find: 'x y', order: 'name', closed: ['a', 'b'], ended: true, from: 1800000000, to: 1800000030.5, degree: 0, top: 40, area: 'total', recording: 'k7', query: 'a&b=<c> ü', sort: 'file', room: 'flame', view: 'picture', span: '6h', fn: 'f <x>@/a b.py:3', group: 'process', shape: 'callees', fold: 'libraries', recursion: true, up: true, color: 'kind', at: '1x9qk0z', base: 'service=a%26b&from=3', new: 'recording=k7', wide: 'base', as: 'graph', ranked: '-change', page: 3, scope: 'file' };
+  const s = { file: '/srv/<a> &.py', pids: [3, 12], filters: [{ key: 'unit', value: 'a b.service' }], lanes: 'process', cells: 'self', allLanes: true, find: 'x y', order: 'name', closed: ['a', 'b'], ended: true, from: 1800000000, to: 1800000030.5, degree: 0, top: 40, area: 'total', recording: 'k7', query: 'a&b=<c> ü', sort: 'file', room: 'flame', view: 'picture', span: '6h', fn: 'f <x>@/a b.py:3', group: 'process', shape: 'callees', fold: 'libraries', recursion: true, up: true, color: 'kind', at: '1x9qk0z', base: 'service=a%26b&from=3', new: 'recording=k7', wide: 'base', as: 'graph', ranked: '-change', page: 3, scope: 'file' };
   assert.deepEqual(state.parseState(state.formatState(s)), s);
 });
 

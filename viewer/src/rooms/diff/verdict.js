@@ -18,7 +18,7 @@ export const VERDICTS = {
   same: 'surely no change that matters',
 };
 
-const sideOf = (s) => ({ windows: whole(s?.windows), windowSeconds: whole(s?.window_s), samples: whole(s?.samples), seconds: whole(s?.seconds), hz: whole(s?.hz) });
+const sideOf = (s) => ({ windows: whole(s?.windows), windowSeconds: whole(s?.window_s), samples: whole(s?.samples), seconds: whole(s?.seconds), hz: whole(s?.hz), hosts: whole(s?.hosts) });
 
 // Of the key of a function on the page.
 export const withoutLine = (key) => key.replace(/:\d+(#\d+)?$/, '');
@@ -59,7 +59,7 @@ export function verdictOf(diff) {
 // What a side is made of, in words.
 export function sideSize(side) {
   const long = side.windowSeconds > 0 ? ` of ${duration(side.windowSeconds).replace(/\.0 s$/, ' s').replace(/ min 0 s$/, ' min')}` : '';
-  return `${count(side.samples)} samples in ${count(side.windows)} window${side.windows === 1 ? '' : 's'}${long}`;
+  return `${count(side.samples)} samples in ${count(side.windows)} window${side.windows === 1 ? '' : 's'}${long}${side.hosts > 0 ? `, of ${count(side.hosts)} hosts` : ''}`;
 }
 
 // How it is compared, in words.

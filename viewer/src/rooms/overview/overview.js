@@ -62,11 +62,12 @@ export function hottest(profile, most, depth = 3) {
 }
 
 // The last deploys, the newest first, each with what became slower by it: {service, version, before, first, compared, slower}.
-// compared: null where plopd has not compared the two yet. A version that had none before it is no deploy.
+// compared: null where plopd has not compared the two yet; why: what a fleet says of that. A version that had none before it is no deploy.
 export function changes(deploys, regressions, most) {
   const found = new Map();
   for (const c of list(regressions?.comparisons)) found.set(`${c.service}\n${c.version}`, c);
   const slower = list(regressions?.regressions);
+  const why = new Map(list(regressions?.not_compared).map((c) => [`${c.service}\n${c.version}`, text(c.why)]));
   return list(deploys?.deploys)
     .filter((d) => text(d.before) !== '')
     .sort((a, b) => whole(b.first) - whole(a.first))
@@ -78,7 +79,8 @@ export function changes(deploys, regressions, most) {
         version: text(d.version),
         before: text(d.before),
         first: whole(d.first),
-        compared: compared === undefined ? null : { base: whole(compared.base?.windows), new: whole(compared.new?.windows) },
+        compared: compared === undefined ? null : { base: whole(compared.base?.windows), new: whole(compared.new?.windows), hosts: whole(compared.new?.hosts) },
+        why: why.get(`${d.service}\n${d.version}`) ?? '',
         slower: slower
           .filter((f) => f.service === d.service && f.version === d.version)
           .map((f) => ({ name: text(f.name), file: text(f.file), rise: number(f.rise), low: number(f.rise_low), high: number(f.rise_high) })),

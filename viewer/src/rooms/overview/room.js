@@ -32,6 +32,16 @@ export function mountOverview({ section, onChange }) {
   let view = null;
 
   section.querySelector('[data-act="record"]').addEventListener('click', () => onChange({ room: 'record' }));
+  section.querySelector('[data-act="hosts"]').addEventListener('click', () => onChange({ room: 'time', lanes: 'host' }));
+
+  // Of many hosts there are no recordings, and no processes of their own.
+  function showHosts() {
+    const over = view.status?.mode === 'fleet';
+    part('recordings').attr('hidden', over ? '' : null);
+    part('hosts').attr('hidden', over ? null : '');
+    part('services').selectAll('.processes').attr('hidden', over ? '' : null);
+    if (over) said('hosts', `${count(view.status.store?.hosts ?? 0)} hosts have shipped windows. What each did over time, and which of them do not run as the others of their service do, is told by the rows of the time room.`);
+  }
 
   const stored = createStored({
     paths() {
@@ -112,8 +122,8 @@ export function mountOverview({ section, onChange }) {
     li.select('button').text((d) => `${visible(d.service)} ${cutMiddle(visible(d.version), 32)}`).attr('title', (d) => `compares it with ${visible(d.before)}`);
     li.select('.compared').text((d) => {
       const when = `${clock(d.first, now)}, after ${cutMiddle(visible(d.before), 32)}: `;
-      if (d.compared === null) return `${when}${failure.regressions === undefined ? 'not compared yet' : 'whether it is slower is not known'}`;
-      return when + (d.slower.length === 0 ? `nothing slower in ${count(d.compared.new)} windows` : `${count(d.slower.length)} slower`);
+      if (d.compared === null) return `${when}${failure.regressions !== undefined ? 'whether it is slower is not known' : d.why !== '' ? `not compared, ${visible(d.why)}` : 'not compared yet'}`;
+      return when + (d.slower.length === 0 ? `nothing slower in ${count(d.compared.new)} windows${d.compared.hosts > 0 ? ` of ${count(d.compared.hosts)} hosts` : ''}` : `${count(d.slower.length)} slower`);
     });
     li.classed('slower', (d) => d.slower.length > 0);
     const f = li.select('ul').selectAll('li').data((d) => d.slower.slice(0, 5).map((s) => ({ ...s, of: d })), (s) => `${s.name}@${s.file}`).join((enter) => {
@@ -146,6 +156,7 @@ export function mountOverview({ section, onChange }) {
       if (view.profile === null) return;
       stored.ask();
       showServices();
+      showHosts();
       showFunctions();
       showStored();
     },

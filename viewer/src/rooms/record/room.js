@@ -240,13 +240,24 @@ export function mountRecord({ section, onChange }) {
   }
 
   document.addEventListener('visibilitychange', () => {
-    if (!document.hidden && view !== null) ask();
+    if (!document.hidden && view !== null && !overHosts()) ask();
   });
+
+  // No form is offered that nothing answers.
+  const overHosts = () => view?.status?.mode === 'fleet';
+  function showFleet() {
+    form.hidden = overHosts();
+    parts('lists').attr('hidden', overHosts() ? '' : null);
+    parts('fleet').attr('hidden', overHosts() ? null : '');
+  }
+  section.querySelector('[data-act="windows"]').addEventListener('click', () => onChange({ room: 'flame', recording: '', from: null, to: null }));
 
   return {
     update(next) {
       const before = view;
       view = next;
+      showFleet();
+      if (overHosts()) return;
       if (next.anew || before === null) {
         if (form.kind.value === 'process' && form.target.value === '' && next.state.pids.length > 0) form.target.value = next.state.pids.join(' ');
         ask();

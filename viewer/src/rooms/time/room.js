@@ -4,10 +4,12 @@ import { clearCanvas } from '../../canvas.js';
 import { hostTime } from '../../api.js';
 import { scaleTime } from '../../d3.js';
 import { isOfService, ofService } from '../../filters.js';
-import { clock, clockTick, count, cpu, cutMiddle, duration, percent, visible } from '../../format.js';
+import { clock, clockTick, count, cpu, cutMiddle, duration, interval, percent, visible } from '../../format.js';
 import { rangeOf } from '../../state.js';
 import { createStored } from '../../stored.js';
 import { createTheme } from '../../theme.js';
+import { createHosts } from './fleet.js';
+import { differs, toHost } from './hosts.js';
 import { chosenColumns, columnAt, columnLoss, columnsOf, lanesOf, marksOf, niceMost, shade, untold, windowsIn } from './time.js';
 
 const LANES = 20; // shown unless all are asked for
@@ -37,6 +39,7 @@ export function mountTime({ section, tooltip, onChange }) {
   const note = $('#heat-note');
   const details = $('.heat-table');
   const ink = canvas.getContext('2d');
+  const LABEL = canvas.getAttribute('aria-label');
 
   let view = null;
   let grid = { unit: 30, columns: [] };
@@ -54,6 +57,19 @@ export function mountTime({ section, tooltip, onChange }) {
   let ramp = null;
   let colors = null;
 
+  // Hosts are of a fleet, and of a fleet no process is told.
+  const overHosts = () => view?.status?.mode === 'fleet';
+  const by = () => (view.state.lanes === 'host' || overHosts() ? (view.state.lanes === 'host' && overHosts() ? 'host' : 'service') : view.state.lanes);
+  const fn = () => (by() === 'host' && view.state.cells !== 'cpu' ? (view.profile?.nodes.find((n) => n.key === view.state.fn)?.function ?? '') : '');
+  const cell = () => (fn() === '' ? 'cpu' : view.state.cells);
+  const hosts = createHosts({
+    section: $('.heat-outliers'),
+    onChange,
+    onAnswer() {
+      if (view !== null) update(view);
+    },
+  });
+
   const theme = createTheme(section, () => draw(), [...RAMP, 'soft', 'faint', 'warn', 'bad', 'hover', 'panel']);
   const deploysFrom = () => Math.min(hostTime() - 86400, view.span.from);
   const stored = createStored({
@@ -69,14 +85,15 @@ export function mountTime({ section, tooltip, onChange }) {
   const bottom = () => rowTop(lanes.length);
   const last = () => grid.columns.findLastIndex((c) => c.first >= 0);
   const cursor = () => (at.column < 0 ? last() : Math.min(at.column, grid.columns.length - 1));
-  const isChosen = (lane) => (view.state.lanes === 'process' ? view.state.filters.length === 0 && view.state.pids.length === 1 && view.state.pids[0] === lane.process.pid : isOfService(view.state, lane.process));
+  const isChosen = (lane) => (lane.process === null ? lane.host !== null && view.state.filters.some((f) => f.key === 'host' && f.value === lane.host) : by() === 'process' ? view.state.filters.length === 0 && view.state.pids.length === 1 && view.state.pids[0] === lane.process.pid : isOfService(view.state, lane.process));
 
   function arrange() {
     const width = Math.max(200, scroll.clientWidth - 28);
     const left = Math.round(Math.min(190, Math.max(84, width * 0.2)));
     place = { left, width: width - left - 2, top: MARKS + LOSS + AXIS };
     grid = columnsOf(view.windows, view.span, place.width, view.windows[0]?.step || view.status?.window_s);
-    all = lanesOf(view.windows, grid, view.state.lanes);
+    if (by() === 'host') hosts.ask(view, grid, fn());
+    all = by() === 'host' ? hosts.lanes(grid, cell()) : lanesOf(view.windows, grid, by());
     lanes = all.slice(0, view.state.allLanes ? LANES_MOST : LANES);
     const room = (scroll.clientHeight - place.top - 70) / Math.max(1, lanes.length);
     row = Math.floor(Math.min(ROW.most, Math.max(ROW.least, room)));
@@ -126,7 +143,9 @@ export function mountTime({ section, tooltip, onChange }) {
       const chosen = isChosen(lane);
       ink.font = `${chosen ? '700 ' : ''}12px system-ui, sans-serif`;
       ink.fillStyle = chosen ? colors.accent : colors.ink;
-      ink.fillText(shorten(lane.name, place.left - 14), 2, y + row / 2);
+      const sign = lane.outlier ? 12 : 0;
+      ink.fillText(shorten(lane.name, place.left - 14 - sign), 2 + sign, y + row / 2);
+      if (sign > 0) diamond(6, y + row / 2);
       grid.columns.forEach((c, k) => {
         if (c.first < 0) return;
         const v = lane.cells[k];
@@ -134,6 +153,14 @@ export function mountTime({ section, tooltip, onChange }) {
         ink.fillRect(place.left + k * step, y + 0.5, Math.max(1, step - (step > 3 ? 1 : 0)), row - 1);
       });
     });
+  }
+
+  // A host that differs.
+  function diamond(px, py) {
+    ink.fillStyle = colors.bad;
+    ink.beginPath();
+    for (const [dx, dy] of [[0, -5], [5, 0], [0, 5], [-5, 0]]) ink.lineTo(px + dx, py + dy);
+    ink.fill();
   }
 
   // As much of a name as there is room for, cut in the middle.
@@ -260,15 +287,18 @@ export function mountTime({ section, tooltip, onChange }) {
     return `${clock(c.start, now)} \u2013 ${c.running ? 'now' : clock(c.end, now)}`;
   };
   const processesOf = (lane) => `${count(lane.processes)}${lane.more ? ' or more' : ''}`;
-  const perCpu = (v) => (Number.isNaN(v) ? 'no window' : `${cpu(v)} of a CPU`);
+  const perCpu = (v) => (Number.isNaN(v) ? 'no window' : cell() === 'cpu' ? `${cpu(v)} of a CPU` : percent(v, 1));
+  const measure = () => (cell() === 'cpu' ? 'CPU' : `${cell()} share`);
+  const rowsOf = (lane) => (lane.region ? [['region', cutMiddle(visible(lane.region), 40)]] : []);
+  const listsOf = (lane) => (lane.outlier ? [{ title: `differs from the other hosts of ${cutMiddle(visible(lane.outlier.service), 40)}`, items: lane.outlier.functions.slice(0, 3).map((f) => [cutMiddle(visible(f.name), 40), differs(f, percent, interval)]) }] : []);
 
   function describe(lane, column) {
     const c = grid.columns[column];
     const v = lane.cells[column];
-    const rows = [['CPU', perCpu(v)], ['on average here', perCpu(lane.cpus)]];
+    const rows = [[measure(), perCpu(v)], ['on average here', perCpu(lane.cpus)], ...rowsOf(lane)];
     if (lane.processes > 1) rows.push(['processes', processesOf(lane)]);
     if (c.lost > 0) rows.push(['lost of the host', `${count(c.lost)}, ${percent(columnLoss(c), 1)}`]);
-    return { title: cutMiddle(visible(lane.name), 120), subtitle: when(c), rows, lists: [{ title: 'meanwhile', items: marks.filter((m) => m.at < c.end && m.end >= c.start).slice(0, 5).map((m) => [cutMiddle(visible(m.title), 40), m.kind]) }] };
+    return { title: cutMiddle(visible(lane.name), 120), subtitle: when(c), rows, lists: [...listsOf(lane), { title: 'meanwhile', items: marks.filter((m) => m.at < c.end && m.end >= c.start).slice(0, 5).map((m) => [cutMiddle(visible(m.title), 40), m.kind]) }] };
   }
 
   const KINDS = { deploy: 'new version', recording: 'recording', gap: 'gap', clock: 'clock' };
@@ -277,21 +307,33 @@ export function mountTime({ section, tooltip, onChange }) {
     return m.end - m.at >= 1 ? `${clock(m.at, now)} \u2013 ${clock(m.end, now)}, ${duration(m.end - m.at)}` : clock(m.at, now);
   };
   const describeMark = (m) => ({ title: `${KINDS[m.kind]}: ${cutMiddle(visible(m.title), 120)}`, subtitle: timeOf(m), rows: [], note: visible(m.words) });
-  const sentence = (d) => [d.title, d.subtitle, ...d.rows.map((r) => r.join(' ')), d.note].filter(Boolean).join(', ');
+  const sentence = (d) => [d.title, d.subtitle, ...d.rows.map((r) => r.join(' ')), ...(d.lists ?? []).filter((l) => l.title.startsWith('differs')).flatMap((l) => [l.title, ...l.items.map((i) => i.join(' '))]), d.note].filter(Boolean).join(', ');
 
   function showWords() {
     // What is below the rows is where it stays when it is known how many there are.
     note.hidden = details.hidden = view.processes === null;
     const said = [];
+    const ofHosts = by() === 'host';
     const rest = all.length - lanes.length;
-    if (rest > 0) said.push(`And ${count(rest)} more ${view.state.lanes === 'process' ? 'processes' : 'services'} with less CPU${view.state.allLanes ? '' : ' (\u201call rows\u201d shows them)'}`);
-    if (all.length === 0) said.push('No window yet');
-    const others = untold(view.windows, view.state.lanes);
+    $('.heat-outliers').hidden = !ofHosts;
+    $('#cells-field').hidden = !ofHosts;
+    $('[data-kind="outlier"]').hidden = !ofHosts;
+    $('#lanes option[value="host"]').hidden = !overHosts();
+    $('#lanes option[value="process"]').hidden = overHosts();
+    $('.heat-last').textContent = ofHosts ? 'region' : 'processes';
+    canvas.setAttribute('aria-label', LABEL.replace('by service', ofHosts ? 'by host' : 'by service or process'));
+    if (ofHosts && hosts.failure() !== '') said.push(`The hosts are not known: ${visible(hosts.failure())}`);
+    else if (ofHosts && !hosts.known()) said.push('Asking for the hosts');
+    if (ofHosts && view.state.cells !== 'cpu' && fn() === '') said.push('No function is selected: cells are CPU');
+    if (ofHosts && fn() !== '') said.push(`A cell is the ${view.state.cells} share of ${cutMiddle(visible(fn()), 60)}`);
+    if (rest > 0) said.push(`And ${count(rest)} more ${ofHosts ? 'rows' : by() === 'process' ? 'processes' : 'services'} with less CPU${view.state.allLanes ? '' : ' (\u201call rows\u201d shows them)'}`);
+    if (all.length === 0 && !ofHosts) said.push('No window yet');
+    const others = ofHosts ? 0 : untold(view.windows, by());
     if (others > 0) said.push(`What is too short to be told apart used ${cpu(others)} of a CPU`);
     for (const [name, why] of Object.entries(stored.failure)) said.push(`The ${name} are not known: ${why}`);
     said.push(`A column is ${duration(grid.unit)} \u00b7 drag, or Shift and arrow keys, choose a time for all rooms \u00b7 a click chooses the row, too`);
     note.textContent = `${said.join('. ')}.`;
-    $('.heat-most').textContent = `${cpu(most)} of a CPU`;
+    $('.heat-most').textContent = perCpu(most);
     if (details.open) showTable();
   }
 
@@ -305,7 +347,8 @@ export function mountTime({ section, tooltip, onChange }) {
         name.append(cutMiddle(visible(lane.name), 80));
         name.title = visible(lane.name);
         tr.append(name);
-        for (const [words, cls] of [[cpu(lane.cpus), 'number'], [perCpu(lane.cells[lane.most]), 'number'], [when(grid.columns[lane.most]), ''], [processesOf(lane), 'number']]) {
+        if (lane.outlier) name.append(' \u25c6 differs');
+        for (const [words, cls] of [[cell() === 'cpu' ? Number.isNaN(lane.cpus) ? '\u2013' : cpu(lane.cpus) : percent(lane.cpus, 1), 'number'], [perCpu(lane.cells[lane.most]), 'number'], [when(grid.columns[lane.most]), ''], [lane.process === null ? cutMiddle(visible(lane.region ?? ''), 40) : processesOf(lane), 'number']]) {
           const td = document.createElement('td');
           td.className = cls;
           td.append(words);
@@ -340,8 +383,9 @@ export function mountTime({ section, tooltip, onChange }) {
     return found === null ? null : rangeOf(view.windows, ...found);
   };
   const choiceOf = (lane) => {
+    if (lane.process === null) return lane.host === null ? {} : toHost(view.state, lane.host);
     if (isChosen(lane)) return { pids: [], filters: [] };
-    return view.state.lanes === 'process' ? { pids: [lane.process.pid], filters: [] } : ofService(lane.process);
+    return by() === 'process' ? { pids: [lane.process.pid], filters: [] } : ofService(lane.process);
   };
 
   // A row and the time of a column; again: that time of all rows.
@@ -370,7 +414,7 @@ export function mountTime({ section, tooltip, onChange }) {
     const onLoss = !onMarks && !onNames && lane === null && c?.lost > 0;
     canvas.style.cursor = m?.range || (onNames && lane !== null) ? 'pointer' : 'crosshair';
     if (m !== undefined) tooltip.show(describeMark(m), event.clientX, event.clientY);
-    else if (onNames && lane !== null) tooltip.show({ title: cutMiddle(visible(lane.name), 400), rows: [['CPU', perCpu(lane.cpus)], ['processes', processesOf(lane)]] }, event.clientX, event.clientY);
+    else if (onNames && lane !== null) tooltip.show({ title: cutMiddle(visible(lane.name), 400), rows: [[measure(), perCpu(lane.cpus)], ...(lane.process === null ? rowsOf(lane) : [['processes', processesOf(lane)]])], lists: listsOf(lane) }, event.clientX, event.clientY);
     else if (!onNames && lane !== null && c !== undefined) tooltip.show(describe(lane, column), event.clientX, event.clientY);
     else if (onLoss) tooltip.show({ title: `${count(c.lost)} lost, ${percent(columnLoss(c), 1)} of the ticks in Python`, subtitle: when(c), rows: [] }, event.clientX, event.clientY);
     else tooltip.hide();
