@@ -114,6 +114,8 @@ static const struct option_entry options[] = {
 	  "... on so many hosts" },
 	{ "fleet", "rows", OPTION_NUMBER, "2000", "100", "100000", DEST(fleet_rows),
 	  "rows of a window at most: its lightest branches become [other]" },
+	{ "fleet", "delay", OPTION_DURATION, "5m", "0s", "6h", DEST(fleet_delay_ns),
+	  "how long a window waits for others to be shipped with, at most; 0s: for none" },
 	{ "fleet", "retention", OPTION_DURATION, "400d", "1d", "3650d", DEST(fleet_retention_ns),
 	  "how long plop-gateway --store keeps days in the store" },
 	{ "fleet", "state_dir", OPTION_PATH, "/var/lib/plop-gateway", NULL, NULL,

@@ -66,7 +66,7 @@ struct config {
 	enum config_shared fleet_share_of;
 	uint64_t fleet_target; /* samples an hour; 0: none */
 	uint64_t fleet_deploy_windows, fleet_deploy_hosts;
-	uint64_t fleet_rows, fleet_retention_ns;
+	uint64_t fleet_rows, fleet_retention_ns, fleet_delay_ns;
 	char *fleet_state_dir; /* of what was shipped */
 };
 

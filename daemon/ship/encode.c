@@ -301,6 +301,19 @@ void ship_rows_done(struct ship_rows *rows)
 	free(TAKE_PTR(rows->ids));
 }
 
+int ship_rows_add(struct ship_rows *to, const struct ship_rows *rows)
+{
+	buf_append(&to->stacks, rows->stacks.data, rows->stacks.size);
+	buf_append(&to->processes, rows->processes.data, rows->processes.size);
+	buf_append(&to->samples, rows->samples.data, rows->samples.size);
+	buf_append(&to->head, rows->head.data, rows->head.size);
+	to->nsamples += rows->nsamples;
+	to->count += rows->count;
+	return to->stacks.error || to->processes.error || to->samples.error || to->head.error ?
+		       -ENOMEM :
+		       0;
+}
+
 int ship_bound(struct profile **p, uint32_t rows)
 {
 	size_t bytes = profile_content(*p);

@@ -46,6 +46,7 @@ struct ship_rows {
  */
 struct ship_weights {
 	uint64_t *processes, head;
+	bool urgent; /* it is not to wait for others */
 };
 
 /* place: of the window. seen: stacks and processes that are left out, of that day. -ENOMEM. */
@@ -53,6 +54,8 @@ int ship_encode(const struct profile *p, const struct ship_host *host,
 		const struct store_place *place, const struct ship_weights *weights,
 		const struct seen *seen, struct ship_rows *ret);
 void ship_rows_done(struct ship_rows *rows);
+/* Puts rows behind those of "to", but for day and ids. -ENOMEM: "to" may have some of them. */
+int ship_rows_add(struct ship_rows *to, const struct ship_rows *rows);
 
 /*
  * Cuts the lightest branches off until a window has no more than so many rows of samples, about;

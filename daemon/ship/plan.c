@@ -75,11 +75,17 @@ bool ship_plan_takes(const struct ship_plan *p, uint64_t host_id, uint64_t start
 		     const struct ship_service *s)
 {
 	uint64_t slot = p->by_host ? start_ns / (86400 * NSEC_PER_SEC) : start_ns;
-	uint32_t deploy = deploy_of(p, s);
 
 	/* all services of a window by one number: a window is whole where they have one share */
 	return falls_below(share_of(p, s), DRAW_WINDOW, host_id, slot, s) ||
-	       (deploy && falls_below(deploy, DRAW_DEPLOY, host_id, 0, s));
+	       ship_plan_deploys(p, host_id, s);
+}
+
+bool ship_plan_deploys(const struct ship_plan *p, uint64_t host_id, const struct ship_service *s)
+{
+	uint32_t deploy = deploy_of(p, s);
+
+	return deploy && falls_below(deploy, DRAW_DEPLOY, host_id, 0, s);
 }
 
 uint64_t ship_plan_fraction(uint64_t host_id, uint64_t start_ns)

@@ -48,3 +48,5 @@ bool ship_plan_takes(const struct ship_plan *p, uint64_t host_id, uint64_t start
 		     const struct ship_service *s);
 /* Millionths below one, drawn for the window and not for whether it is shipped. */
 uint64_t ship_plan_fraction(uint64_t host_id, uint64_t start_ns);
+/* Whether it would be for a deploy alone: somebody wants to see it soon. */
+bool ship_plan_deploys(const struct ship_plan *p, uint64_t host_id, const struct ship_service *s);

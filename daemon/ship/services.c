@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "clickhouse/literal.h"
+#include "store/store.h"
 
 #define KNOWN (UINT32_MAX - 1)
 
@@ -68,11 +69,44 @@ void services_know(struct services *s, const char *name, const char *version)
 		e->windows = KNOWN;
 }
 
+static int learn(const struct profile_process *p, uint64_t start_ns, uint64_t end_ns, void *ctx)
+{
+	services_know(ctx, p->info.service, p->info.version);
+	return 0;
+}
+
+void services_learn(struct services *s, const char *state_dir, uint64_t until_ns)
+{
+	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
+
+	if (store_reader_open(state_dir, &reader, NULL) < 0)
+		return;
+	store_reader_unit(reader, STORE_UNIT_HOURS);
+	store_each_process(reader, 0, until_ns, NULL, true, learn, s);
+}
+
 void services_count(struct services *s)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
-		s->items[i].windows += s->items[i].met && s->items[i].windows < KNOWN;
+		bool counts = s->items[i].met && s->items[i].windows < KNOWN;
+
+		s->items[i].windows += counts;
+		s->items[i].ahead += counts;
 		s->items[i].met = false;
+	}
+}
+
+void services_keep(struct services *s)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		s->items[i].ahead = 0;
+}
+
+void services_go_back(struct services *s)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		s->items[i].windows -= s->items[i].ahead;
+		s->items[i].ahead = 0;
 	}
 }
 

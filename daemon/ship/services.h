@@ -15,7 +15,8 @@ struct services_entry {
 	uint64_t hash;
 	uint64_t samples_an_hour, hosts; /* 0: not known */
 	uint32_t windows;
-	bool met; /* in the window that is looked at */
+	uint32_t ahead; /* ... of which so many are not in the store for sure */
+	bool met;       /* in the window that is looked at */
 };
 struct services {
 	struct services_entry *items; /* owned */
@@ -27,8 +28,13 @@ void services_done(struct services *s);
 struct ship_service services_meet(struct services *s, const char *name, const char *version);
 /* It was in windows of before: it is no new version. */
 void services_know(struct services *s, const char *name, const char *version);
+/* So are all that this plop.db has of the time before until_ns, as far as it can be read. */
+void services_learn(struct services *s, const char *state_dir, uint64_t until_ns);
 /* The window that was looked at counts. */
 void services_count(struct services *s);
+/* All that were counted are in the store; or those since services_keep() come again. */
+void services_keep(struct services *s);
+void services_go_back(struct services *s);
 
 /*
  * What asks the store for samples and hosts of these services within the hour before now_s, of the

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/random.h>
 
+#include "ship/batch.h"
 #include "ship/cursor.h"
 #include "ship/target.h"
 #include "ship/weigh.h"
@@ -45,9 +46,13 @@ struct shipper {
 	int lock_fd;
 	bool begun; /* it is known who the host is, and what was sent */
 	struct store_reader *reader;
-	struct store_place place;
+	/* All up to there is in the store; what is from there to place is in the batch. */
+	struct store_place there, place;
+	struct ship_batch batch;
+	struct ship_pace pace;
 	struct head next; /* the window that is to be sent, and the place behind it */
 	struct store_place next_place;
+	uint64_t behind;         /* windows behind place */
 	struct cursor_part part; /* of a window that may be the next one */
 	int64_t waited_for;      /* its host's time has come */
 	uint32_t rows;
@@ -144,25 +149,6 @@ static void leave_store(struct shipper *s)
 	s->checked = false;
 }
 
-static int know_service(const struct profile_process *p, uint64_t start_ns, uint64_t end_ns,
-			void *ctx)
-{
-	services_know(ctx, p->info.service, p->info.version);
-	return 0;
-}
-
-/* Versions that were there before are no new ones. Where that cannot be read they are. */
-static void know_services(struct shipper *s)
-{
-	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
-
-	if (!ship_tells_services(&s->plan) || !s->place.any ||
-	    store_reader_open(s->config->state_dir, &reader, NULL) < 0)
-		return;
-	store_reader_unit(reader, STORE_UNIT_HOURS);
-	store_each_process(reader, 0, s->place.end_ns, NULL, true, know_service, &s->services);
-}
-
 /* Who the host is, and what was sent. */
 static int begin(struct shipper *s)
 {
@@ -190,18 +176,22 @@ static int begin(struct shipper *s)
 	r = cursor_host_id(folder, &s->host.id, &error);
 	if (r < 0)
 		return say(s, r, error ? error : strerror(-r));
-	r = cursor_read(folder, &s->place);
+	r = cursor_read(folder, &s->there);
 	if (r == -EBADMSG)
 		log_warning("what was sent to the store is not known any more, as %s/shipped is "
 			    "damaged: all that plop.db has is sent again, which %s",
 			    folder, s->adds_up ? "counts twice there" : "doubles nothing");
 	else if (r < 0 && r != -ENOENT)
 		return say(s, r, strerror(-r));
+	s->place = s->there;
 	/* where it is not known, what went of a window goes again */
 	cursor_read_part(folder, &s->part);
-	know_services(s);
+	/* versions that were there before are no new ones; where that cannot be read they are */
+	if (ship_tells_services(&s->plan) && s->there.any)
+		services_learn(&s->services, s->config->state_dir, s->there.end_ns);
 	s->begun = true;
 	pthread_mutex_lock(&s->lock);
+	s->pace.part = s->host.id;
 	snprintf(s->facts.host_id, sizeof(s->facts.host_id), "%016" PRIx64, s->host.id);
 	s->facts.last_end_ns = s->place.any ? s->place.end_ns : 0;
 	pthread_mutex_unlock(&s->lock);
@@ -215,12 +205,15 @@ static int find_next(struct shipper *s)
 	uint64_t behind = 0;
 	int r = 0;
 
+	s->behind = 0;
 	if (!s->reader)
 		r = store_reader_open(s->config->state_dir, &s->reader, &error);
 	if (r == 0)
 		r = store_follow(s->reader, &s->place, &s->next, &s->next_place);
 	if (r == 0)
-		r = store_behind(s->reader, &s->place, &behind);
+		r = store_behind(s->reader, &s->place, &s->behind);
+	if (r == 0)
+		r = store_behind(s->reader, &s->there, &behind);
 	if (r < 0 && s->reader) {
 		store_reader_close(s->reader);
 		s->reader = NULL;
@@ -236,22 +229,23 @@ static int find_next(struct shipper *s)
 	return 1;
 }
 
-/* Goes past a window. */
-static void pass(struct shipper *s, uint64_t *counter)
+/* All up to place is in the store, or was left out. */
+static void arrived(struct shipper *s)
 {
-	uint64_t missed = 0;
+	const struct ship_batch *b = &s->batch;
 
-	if (s->place.any && s->place.writer == s->next_place.writer &&
-	    s->next_place.id > s->place.id)
-		missed = (uint64_t)(s->next_place.id - s->place.id - 1);
-	services_count(&s->services);
-	s->place = s->next_place;
+	s->there = s->place;
 	s->rows = (uint32_t)s->config->fleet_rows;
+	services_keep(&s->services);
 	pthread_mutex_lock(&s->lock);
-	(*counter)++;
-	s->facts.missed += missed;
-	s->facts.last_end_ns = s->place.end_ns;
+	s->facts.windows += b->windows;
+	s->facts.cpu_ns += b->cpu_ns;
+	s->facts.passed_over += b->passed_over;
+	s->facts.missed += b->missed;
+	s->facts.behind = s->behind;
+	s->facts.last_end_ns = s->there.end_ns;
 	pthread_mutex_unlock(&s->lock);
+	s->batch = (struct ship_batch){};
 }
 
 static void kept(struct shipper *s, int r)
@@ -290,16 +284,56 @@ static void went(void *ctx, const struct ship_part *part)
 	kept(s, cursor_write_part(s->config->fleet_state_dir, &s->part));
 }
 
-static void sent(struct shipper *s, uint64_t cpu_ns)
+/* What is not in the store for sure is sent again. */
+static void go_back(struct shipper *s)
 {
-	kept(s, cursor_write(s->config->fleet_state_dir, &s->next_place));
+	s->place = s->there;
+	services_go_back(&s->services);
+	s->batch = (struct ship_batch){};
+}
+
+/* Goes past a window, which is counted there. */
+static void pass(struct shipper *s, uint64_t *counter)
+{
+	if (s->place.any && s->place.writer == s->next_place.writer &&
+	    s->next_place.id > s->place.id)
+		s->batch.missed += (uint64_t)(s->next_place.id - s->place.id - 1);
+	services_count(&s->services);
+	s->place = s->next_place;
+	(*counter)++;
+	if (s->behind)
+		s->behind--;
+	if (!s->batch.windows)
+		arrived(s);
+}
+
+/* Sends the batch. */
+static int flush(struct shipper *s)
+{
+	uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID), most = s->batch.windows;
+	struct ship_trouble why = {};
+	struct ship_part all = {};
+	int r = s->target->ops->flush ? s->target->ops->flush(s->target, &all, &why) : 0;
+
+	if (r == -E2BIG && (most > 1 || s->rows > ROWS_LEAST)) {
+		if (most == 1)
+			s->rows = (uint32_t)between(all.rows / 2, ROWS_LEAST, s->rows);
+		s->pace.most = MAX(most / 2, UINT64_C(1));
+		go_back(s);
+		return 0;
+	}
+	if (r < 0)
+		return trouble(s, r, &why);
+	kept(s, cursor_write(s->config->fleet_state_dir, &s->place));
+	if (s->target->ops->flush)
+		went(s, &all);
+	s->batch.cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
+	s->pace.most = MIN(s->pace.most + 1, (uint64_t)SHIP_BATCH_MOST);
+	arrived(s);
 	pthread_mutex_lock(&s->lock);
-	s->facts.cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
 	s->facts.bytes = s->bytes + s->target->ops->sent(s->target);
-	if (s->facts.behind)
-		s->facts.behind--;
 	pthread_mutex_unlock(&s->lock);
-	pass(s, &s->facts.windows);
+	return 0;
 }
 
 static uint64_t any_below(uint64_t bound)
@@ -349,6 +383,23 @@ static int read_window(struct shipper *s, struct profile **ret, struct ship_weig
 	return 1;
 }
 
+/* The window is in the batch. */
+static void joins(struct shipper *s, bool full, bool urgent, uint64_t cpu_ns)
+{
+	struct ship_batch *b = &s->batch;
+
+	if (!b->windows) {
+		b->since_ns = clock_ns(CLOCK_MONOTONIC);
+		b->end_ns = s->next.end_ns;
+	}
+	/* after a failure it shows soon whether all is well again */
+	b->full = full || !s->target->ops->flush || s->failed;
+	b->urgent = b->urgent || urgent;
+	b->windows++;
+	pass(s, &(uint64_t){ 0 });
+	b->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
+}
+
 static int send_window(struct shipper *s)
 {
 	_cleanup_(weights_done) struct ship_weights weights = {};
@@ -360,7 +411,7 @@ static int send_window(struct shipper *s)
 	int r = read_window(s, &p, &weights);
 
 	if (r == -ENOENT || r == 0) {
-		pass(s, r ? &s->facts.missed : &s->facts.passed_over);
+		pass(s, r ? &s->batch.missed : &s->batch.passed_over);
 		return 0;
 	}
 	if (r < 0)
@@ -382,37 +433,58 @@ static int send_window(struct shipper *s)
 	}
 	if (r < 0)
 		return trouble(s, r, &why);
-	sent(s, cpu_ns);
+	joins(s, r > 0, weights.urgent, cpu_ns);
 	return 0;
 }
 
-/* One window, if there is one. How long to wait then, or a negative errno. */
-static int64_t step(struct shipper *s)
+static bool is_due(const struct shipper *s)
 {
-	uint64_t look = between(s->config->window_ns / 5, LOOK_NS / 5, LOOK_NS), length;
-	bool later = clock_ns(CLOCK_MONOTONIC) < s->retry_ns;
-	int r = later && !s->begun ? 0 : begin(s);
+	return ship_batch_due(&s->batch, &s->pace, s->behind, clock_ns(CLOCK_MONOTONIC),
+			      clock_ns(CLOCK_REALTIME));
+}
 
-	/* how much waits is looked at meanwhile, too */
-	if (r == 0 && s->begun)
-		r = find_next(s);
-	if (later || r <= 0)
-		return r < 0 && !later ? r : (int64_t)look;
+/* The next window, if there is one. How long to wait then, or a negative errno. */
+static int64_t go_on(struct shipper *s)
+{
+	uint64_t length = s->next.end_ns > s->next.start_ns ? s->next.end_ns - s->next.start_ns : 0;
+	int r;
+
+	length = MIN(length, 3600 * NSEC_PER_SEC);
 	if (!ship_tells_services(&s->plan) &&
 	    !ship_takes_head(&s->plan, s->host.id, s->next.start_ns)) {
-		pass(s, &s->facts.passed_over);
-		return 0;
+		pass(s, &s->batch.passed_over);
+		/* those that come between count in how fast it catches up, too */
+		return (int64_t)(s->behind ? length / CATCH_UP : 0);
 	}
-	length = s->next.end_ns > s->next.start_ns ? s->next.end_ns - s->next.start_ns : 0;
-	length = MIN(length, 3600 * NSEC_PER_SEC);
-	if (s->facts.behind == 1 && s->waited_for != s->next_place.id) {
+	if (s->behind == 1 && s->waited_for != s->next_place.id) {
 		s->waited_for = s->next_place.id;
 		return (int64_t)(s->host.id % (length / SPREAD_PART + 1));
 	}
 	r = reach_store(s);
 	if (r == 0)
 		r = send_window(s);
+	if (r == 0 && is_due(s))
+		r = flush(s);
 	return r < 0 ? r : (int64_t)(length / CATCH_UP);
+}
+
+static int64_t step(struct shipper *s)
+{
+	uint64_t look = between(s->config->window_ns / 5, LOOK_NS / 5, LOOK_NS);
+	bool later = clock_ns(CLOCK_MONOTONIC) < s->retry_ns;
+	int r = later && !s->begun ? 0 : begin(s);
+
+	/* how much waits is looked at meanwhile, too */
+	if (r == 0 && s->begun)
+		r = find_next(s);
+	if (later)
+		return (int64_t)look;
+	/* what cannot be read keeps nobody waiting who could be */
+	if (s->batch.windows && (r < 0 || is_due(s)))
+		return flush(s);
+	if (r <= 0)
+		return r < 0 ? r : (int64_t)look;
+	return go_on(s);
 }
 
 /* Says when to try again after a failure, which is told once as long as it is the same. */
@@ -421,6 +493,7 @@ static void fail(struct shipper *s, int r)
 	uint64_t ns = s->failed < 10 ? MIN(RETRY_NS << s->failed, RETRY_MOST_NS) : RETRY_MOST_NS;
 
 	s->failed++;
+	go_back(s);
 	/* another password may be there, or other tables; what it had may be lost */
 	if (r == -EACCES || r == -ENOENT || (r == -EAGAIN && s->away))
 		leave_store(s);
@@ -516,14 +589,8 @@ int ship_new(const struct config *c, struct shipper **ret, char **ret_error)
 	s->config = c;
 	s->lock_fd = -EBADF;
 	s->rows = (uint32_t)c->fleet_rows;
-	s->plan = (struct ship_plan){
-		.share = (uint32_t)c->fleet_share,
-		.share_least = (uint32_t)MIN(c->fleet_share_least, c->fleet_share),
-		.target = c->fleet_target,
-		.by_host = c->fleet_share_of == CONFIG_HOSTS,
-		.deploy_windows = (uint32_t)c->fleet_deploy_windows,
-		.deploy_hosts = c->fleet_deploy_windows ? (uint32_t)c->fleet_deploy_hosts : 0,
-	};
+	s->pace = (struct ship_pace){ .delay_ns = c->fleet_delay_ns, .most = SHIP_BATCH_MOST };
+	s->plan = ship_plan_of(c);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "clickhouse/client.h"
 #include "config/config.h"
 #include "ship/encode.h"
 #include "ship/services.h"
@@ -50,9 +51,17 @@ struct ship_window {
 struct ship_target_ops {
 	/* Whether it takes windows: nothing is sent before. */
 	int (*check)(struct ship_target *t, struct ship_trouble *ret_why);
-	/* 0: all of it has gone. *ret_rows: after -E2BIG, that the window has. */
+	/*
+	 * 0: all of it has gone, or is kept for flush(); 1: kept, and it wants no more before that.
+	 * *ret_rows: after -E2BIG, that the window has.
+	 */
 	int (*send)(struct ship_target *t, const struct ship_window *w, uint32_t *ret_rows,
 		    struct ship_trouble *ret_why);
+	/*
+	 * All that is kept has gone, which is *ret, after -E2BIG as well: rows and samples, of no
+	 * went(). After a failure nothing is kept any more. NULL: send() keeps nothing.
+	 */
+	int (*flush)(struct ship_target *t, struct ship_part *ret, struct ship_trouble *ret_why);
 	/* What it has of these services of all hosts, as far as it says so; NULL: it never does. */
 	void (*ask)(struct ship_target *t, struct services *services);
 	/* Bytes that were sent as bodies, compressed, since the beginning. */
@@ -67,5 +76,11 @@ struct ship_target_ops {
  * sentence, owned by the caller. Nothing is connected yet.
  */
 int target_clickhouse_new(const struct config *c, struct ship_target **ret, char **ret_error);
+/*
+ * The inserts of what flush() has: stacks and processes before what names them; heads last, with
+ * which windows are whole. As clickhouse_insert().
+ */
+int target_clickhouse_insert(struct clickhouse *store, const struct ship_rows *rows,
+			     struct clickhouse_trouble *ret_why);
 /* Pyroscope, Parca, Coroot or OTLP. */
 int target_push_new(const struct config *c, struct ship_target **ret, char **ret_error);

@@ -4,12 +4,23 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+/* Bytes of rows that are kept, at most, but for one window. */
+#define KEPT_BYTES (2u << 20)
+
 struct to_clickhouse {
 	struct ship_target target;
 	struct clickhouse *store;
-	struct seen seen; /* what it was sent by this connection */
-	uint64_t seed;    /* of its ids */
+	uint64_t seed;         /* of its ids */
+	struct seen seen;      /* what it was sent by this connection, or is kept */
+	struct ship_rows kept; /* until flush() */
 };
+
+static void forget(struct to_clickhouse *c)
+{
+	ship_rows_done(&c->kept);
+	c->kept = (struct ship_rows){};
+	seen_forget(&c->seen);
+}
 
 static void done(struct ship_target *t)
 {
@@ -17,6 +28,7 @@ static void done(struct ship_target *t)
 
 	if (c->store)
 		clickhouse_free(c->store);
+	ship_rows_done(&c->kept);
 	free(c);
 }
 
@@ -40,9 +52,8 @@ static int check(struct ship_target *t, struct ship_trouble *ret_why)
 	return trouble(clickhouse_schema_check(c->store, &c->seed, &why), &why, ret_why);
 }
 
-/* Stacks and processes before what names them; the head last, with which the window is whole. */
-static int send_rows(struct to_clickhouse *c, const struct ship_rows *rows,
-		     struct ship_trouble *ret_why)
+int target_clickhouse_insert(struct clickhouse *store, const struct ship_rows *rows,
+			     struct clickhouse_trouble *ret_why)
 {
 	const struct {
 		const char *into;
@@ -53,12 +64,25 @@ static int send_rows(struct to_clickhouse *c, const struct ship_rows *rows,
 		{ SHIP_SAMPLES, &rows->samples },
 		{ SHIP_WINDOWS, &rows->head },
 	};
-	struct clickhouse_trouble why = {};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++)
 		if (parts[i].rows->size)
-			r = clickhouse_insert(c->store, parts[i].into, parts[i].rows, &why);
+			r = clickhouse_insert(store, parts[i].into, parts[i].rows, ret_why);
+	return r;
+}
+
+static int flush(struct ship_target *t, struct ship_part *ret, struct ship_trouble *ret_why)
+{
+	struct to_clickhouse *c = (struct to_clickhouse *)t;
+	struct clickhouse_trouble why = {};
+	int r = target_clickhouse_insert(c->store, &c->kept, &why);
+
+	*ret = (struct ship_part){ .rows = c->kept.nsamples, .samples = c->kept.count };
+	if (r < 0)
+		forget(c);
+	ship_rows_done(&c->kept);
+	c->kept = (struct ship_rows){};
 	return trouble(r, &why, ret_why);
 }
 
@@ -74,17 +98,15 @@ static int send_window(struct ship_target *t, const struct ship_window *w, uint3
 	seen_day(&c->seen, (uint32_t)(w->profile->start_ns / (86400 * NSEC_PER_SEC)));
 	r = ship_encode(w->profile, &host, w->place, w->weights, &c->seen, &rows);
 	if (r == 0)
-		r = send_rows(c, &rows, ret_why);
+		r = ship_rows_add(&c->kept, &rows);
 	*ret_rows = rows.nsamples;
-	if (r < 0)
+	if (r < 0) {
+		forget(c);
 		return r;
+	}
 	for (uint32_t i = 0; i < rows.nids; i++)
 		seen_add(&c->seen, rows.ids[i]);
-	w->went(w->ctx, &(struct ship_part){ .rows = rows.nsamples,
-					     .done = rows.nsamples,
-					     .all = rows.nsamples,
-					     .samples = rows.count });
-	return 0;
+	return c->kept.stacks.size + c->kept.samples.size > KEPT_BYTES;
 }
 
 static void ask(struct ship_target *t, struct services *services)
@@ -118,6 +140,7 @@ int target_clickhouse_new(const struct config *c, struct ship_target **ret, char
 	static const struct ship_target_ops ops = {
 		.check = check,
 		.send = send_window,
+		.flush = flush,
 		.ask = ask,
 		.sent = bytes_sent,
 		.stop = stop,

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "config/config.h"
 #include "ship/encode.h"
 #include "ship/services.h"
 
+/* The plan of [fleet]. */
+struct ship_plan ship_plan_of(const struct config *c);
 /* Whether services of a window may have different shares by that plan. */
 bool ship_tells_services(const struct ship_plan *p);
 /* Whether a window's head is taken, by the share of all, whatever services have of their own. */

@@ -37,10 +37,11 @@ class Shipping(host.Gateway):
     def __init__(self, plopd, folder, node, database, **options):
         self.plopd, self.folder, self.process = plopd, str(folder), None
         self.state, self.log = os.path.join(self.folder, "gateway"), os.path.join(self.folder, "gateway.log")
+        self.environment = None  # of this process
         os.makedirs(self.state, exist_ok=True)
         self.headers = {"Authorization": "Bearer a-token-that-lasts"}
         self.options = dict(dict(store="clickhouse=%s/%s" % (node.url, database), user=clickhouse.USER, state_dir=self.state,
-                                 password_file=os.path.join(self.folder, "password")), **options)
+                                 password_file=os.path.join(self.folder, "password"), delay="0s"), **options)
         self.password(clickhouse.PASSWORD)
 
     def password(self, text):
@@ -61,7 +62,7 @@ class Shipping(host.Gateway):
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stderr=log)
+            self.process = subprocess.Popen(self.command(), stderr=log, env=self.environment)
         until("plop-gateway answers", lambda: self.get("/v1/status")[0] == 200)
         return self
 
@@ -135,7 +136,7 @@ def by_service_of(plopd):
 def is_whole(node, database):
     """All that samples name is there."""
     for what in ("stack", "process"):
-        lost = node.ask("SELECT count() FROM %s.samples WHERE %s_id NOT IN (SELECT %s_id FROM %s.%s)"
+        lost = node.ask("SELECT count() FROM %s.samples WHERE %s_id GLOBAL NOT IN (SELECT %s_id FROM %s.%s)"
                         % (database, what, what, database, "processes" if what == "process" else "stacks"))
         assert lost == "0\n", "%s samples of a %s that is not there" % (lost.strip(), what)
 

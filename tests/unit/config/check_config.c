@@ -220,6 +220,8 @@ START_TEST(what_is_shipped_has_a_form)
 		    { "password_file", "", 0 },
 		    { "password_file", "secret", -EINVAL },
 		    { "password_file", "/etc/plop/password", 0 },
+		    { "delay", "0s", 0 },
+		    { "delay", "7h", -EINVAL },
 		    { "rows", "99", -EINVAL } };
 	_cleanup_(config_freep) struct config *c = NULL;
 
@@ -310,7 +312,7 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 34);
+	ck_assert_uint_eq(n, 35);
 }
 END_TEST
 

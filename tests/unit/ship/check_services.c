@@ -24,6 +24,28 @@ START_TEST(windows_of_a_version_are_counted_once_each)
 }
 END_TEST
 
+START_TEST(windows_that_did_not_arrive_are_counted_again)
+{
+	struct services s = {};
+
+	services_meet(&s, "shop", "7");
+	services_count(&s);
+	services_keep(&s);
+	for (unsigned int attempt = 0; attempt < 3; attempt++) {
+		services_know(&s, "old", "1");
+		for (uint32_t i = 0; i < 4; i++) {
+			services_meet(&s, "old", "1");
+			ck_assert_uint_eq(services_meet(&s, "shop", "7").nth, 2 + i);
+			services_count(&s);
+		}
+		services_go_back(&s);
+	}
+	ck_assert_uint_eq(services_meet(&s, "shop", "7").nth, 2);
+	ck_assert_uint_gt(services_meet(&s, "old", "1").nth, 1000000);
+	services_done(&s);
+}
+END_TEST
+
 START_TEST(more_than_there_is_room_for_are_not_new)
 {
 	struct services s = {};
@@ -84,5 +106,5 @@ START_TEST(an_answer_is_of_all_versions_or_none)
 END_TEST
 
 CHECK_MAIN("ship/services", windows_of_a_version_are_counted_once_each,
-	   more_than_there_is_room_for_are_not_new, nothing_of_a_name_is_sql,
-	   an_answer_is_of_all_versions_or_none);
+	   windows_that_did_not_arrive_are_counted_again, more_than_there_is_room_for_are_not_new,
+	   nothing_of_a_name_is_sql, an_answer_is_of_all_versions_or_none);
