@@ -8,7 +8,7 @@
 
 #include "ship/batch.h"
 #include "ship/cursor.h"
-#include "ship/target.h"
+#include "ship/link.h"
 #include "ship/weigh.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -38,11 +38,9 @@ struct shipper {
 	pthread_cond_t woken;
 	bool stop;
 	struct ship_facts facts;
-	struct ship_target *target; /* NULL: there is none just now; only the thread changes it */
-
-	bool adds_up; /* what is sent twice counts twice there */
 
 	/* the thread's */
+	struct ship_link link;
 	int lock_fd;
 	bool begun; /* it is known who the host is, and what was sent */
 	struct store_reader *reader;
@@ -63,8 +61,6 @@ struct shipper {
 	unsigned int retry_after_s;
 	uint64_t retry_ns;        /* nothing is tried before, CLOCK_MONOTONIC */
 	bool away;                /* the store, when a call failed last */
-	bool checked;             /* the store takes windows */
-	uint64_t bytes;           /* sent by connections of before */
 	struct services services; /* where the plan tells them apart */
 	uint64_t ask_ns;          /* when the store is asked of them, CLOCK_MONOTONIC */
 };
@@ -92,61 +88,6 @@ static int trouble(struct shipper *s, int r, const struct ship_trouble *why)
 	s->retry_after_s = why->retry_after_s;
 	s->away = why->away;
 	return say(s, r, *why->sentence ? why->sentence : strerror(-r));
-}
-
-static int new_target(const struct config *c, struct ship_target **ret, char **ret_error)
-{
-	const char *url;
-
-	return config_store_of(c->fleet_store, &url) == CONFIG_STORE_CLICKHOUSE ?
-		       target_clickhouse_new(c, ret, ret_error) :
-		       target_push_new(c, ret, ret_error);
-}
-
-static int make_target(struct shipper *s)
-{
-	_cleanup_free_ char *error = NULL;
-	struct ship_target *target;
-	int r;
-
-	if (s->target)
-		return 0;
-	r = new_target(s->config, &target, &error);
-	if (r < 0)
-		return say(s, r, error ? error : strerror(-r));
-	pthread_mutex_lock(&s->lock);
-	s->target = target;
-	if (s->stop)
-		target->ops->stop(target);
-	pthread_mutex_unlock(&s->lock);
-	return 0;
-}
-
-/* The store is looked at first: nothing is sent to what is none. */
-static int reach_store(struct shipper *s)
-{
-	struct ship_trouble why = {};
-	int r = make_target(s);
-
-	if (r < 0 || s->checked)
-		return r;
-	r = s->target->ops->check(s->target, &why);
-	s->checked = r == 0;
-	return r < 0 ? trouble(s, r, &why) : 0;
-}
-
-static void leave_store(struct shipper *s)
-{
-	struct ship_target *target;
-
-	pthread_mutex_lock(&s->lock);
-	target = TAKE_PTR(s->target);
-	pthread_mutex_unlock(&s->lock);
-	if (target) {
-		s->bytes += target->ops->sent(target);
-		target->ops->free(target);
-	}
-	s->checked = false;
 }
 
 /* Who the host is, and what was sent. */
@@ -180,7 +121,7 @@ static int begin(struct shipper *s)
 	if (r == -EBADMSG)
 		log_warning("what was sent to the store is not known any more, as %s/shipped is "
 			    "damaged: all that plop.db has is sent again, which %s",
-			    folder, s->adds_up ? "counts twice there" : "doubles nothing");
+			    folder, s->link.adds_up ? "counts twice there" : "doubles nothing");
 	else if (r < 0 && r != -ENOENT)
 		return say(s, r, strerror(-r));
 	s->place = s->there;
@@ -253,7 +194,7 @@ static void kept(struct shipper *s, int r)
 	if (r < 0)
 		log_warning_r(r, "Cannot write to %s: windows may be sent twice, which %s",
 			      s->config->fleet_state_dir,
-			      s->adds_up ? "counts twice in the store" : "doubles nothing");
+			      s->link.adds_up ? "counts twice in the store" : "doubles nothing");
 }
 
 /* A part of the window that is sent is there, or never will be. */
@@ -313,7 +254,9 @@ static int flush(struct shipper *s)
 	uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID), most = s->batch.windows;
 	struct ship_trouble why = {};
 	struct ship_part all = {};
-	int r = s->target->ops->flush ? s->target->ops->flush(s->target, &all, &why) : 0;
+	int r = s->link.target->ops->flush ?
+			s->link.target->ops->flush(s->link.target, &all, &why) :
+			0;
 
 	if (r == -E2BIG && (most > 1 || s->rows > ROWS_LEAST)) {
 		if (most == 1)
@@ -325,13 +268,13 @@ static int flush(struct shipper *s)
 	if (r < 0)
 		return trouble(s, r, &why);
 	kept(s, cursor_write(s->config->fleet_state_dir, &s->place));
-	if (s->target->ops->flush)
+	if (s->link.target->ops->flush)
 		went(s, &all);
 	s->batch.cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
 	s->pace.most = MIN(s->pace.most + 1, (uint64_t)SHIP_BATCH_MOST);
 	arrived(s);
 	pthread_mutex_lock(&s->lock);
-	s->facts.bytes = s->bytes + s->target->ops->sent(s->target);
+	s->facts.bytes = link_sent(&s->link);
 	pthread_mutex_unlock(&s->lock);
 	return 0;
 }
@@ -348,9 +291,9 @@ static uint64_t any_below(uint64_t bound)
 /* What the store has of this host's services; where it does not say, what it said last holds. */
 static void ask_of_services(struct shipper *s)
 {
-	if (!s->target->ops->ask || clock_ns(CLOCK_MONOTONIC) < s->ask_ns || !s->services.n)
+	if (!s->link.target->ops->ask || clock_ns(CLOCK_MONOTONIC) < s->ask_ns || !s->services.n)
 		return;
-	s->target->ops->ask(s->target, &s->services);
+	s->link.target->ops->ask(s->link.target, &s->services);
 	s->ask_ns = clock_ns(CLOCK_MONOTONIC) + ASK_NS / 2 + any_below(ASK_NS);
 }
 
@@ -393,7 +336,7 @@ static void joins(struct shipper *s, bool full, bool urgent, uint64_t cpu_ns)
 		b->end_ns = s->next.end_ns;
 	}
 	/* after a failure it shows soon whether all is well again */
-	b->full = full || !s->target->ops->flush || s->failed;
+	b->full = full || !s->link.target->ops->flush || s->failed;
 	b->urgent = b->urgent || urgent;
 	b->windows++;
 	pass(s, &(uint64_t){ 0 });
@@ -426,7 +369,7 @@ static int send_window(struct shipper *s)
 		window.done = s->part.rows;
 		window.all = s->part.all;
 	}
-	r = s->target->ops->send(s->target, &window, &rows, &why);
+	r = s->link.target->ops->send(s->link.target, &window, &rows, &why);
 	if (r == -E2BIG && s->rows > ROWS_LEAST) {
 		s->rows = (uint32_t)between(rows / 2, ROWS_LEAST, s->rows);
 		return 0;
@@ -447,6 +390,7 @@ static bool is_due(const struct shipper *s)
 static int64_t go_on(struct shipper *s)
 {
 	uint64_t length = s->next.end_ns > s->next.start_ns ? s->next.end_ns - s->next.start_ns : 0;
+	struct ship_trouble why = {};
 	int r;
 
 	length = MIN(length, 3600 * NSEC_PER_SEC);
@@ -460,9 +404,8 @@ static int64_t go_on(struct shipper *s)
 		s->waited_for = s->next_place.id;
 		return (int64_t)(s->host.id % (length / SPREAD_PART + 1));
 	}
-	r = reach_store(s);
-	if (r == 0)
-		r = send_window(s);
+	r = link_reach(&s->link, &why);
+	r = r < 0 ? trouble(s, r, &why) : send_window(s);
 	if (r == 0 && is_due(s))
 		r = flush(s);
 	return r < 0 ? r : (int64_t)(length / CATCH_UP);
@@ -496,7 +439,7 @@ static void fail(struct shipper *s, int r)
 	go_back(s);
 	/* another password may be there, or other tables; what it had may be lost */
 	if (r == -EACCES || r == -ENOENT || (r == -EAGAIN && s->away))
-		leave_store(s);
+		link_leave(&s->link);
 	ns = ns / 2 + any_below(ns / 2);
 	ns = MAX(ns, s->retry_after_s * NSEC_PER_SEC);
 	s->retry_after_s = 0;
@@ -581,7 +524,6 @@ int ship_new(const struct config *c, struct shipper **ret, char **ret_error)
 {
 	_cleanup_(ship_freep) struct shipper *s = calloc(1, sizeof(*s));
 	pthread_condattr_t attributes;
-	const char *url;
 	int r;
 
 	if (!s)
@@ -596,16 +538,13 @@ int ship_new(const struct config *c, struct shipper **ret, char **ret_error)
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->woken, &attributes);
 	pthread_condattr_destroy(&attributes);
+	r = link_open(&s->link, c, ret_error);
+	if (r < 0)
+		return r;
 	if (gethostname(s->name, sizeof(s->name) - 1) < 0)
 		return -errno;
 	s->host = (struct ship_host){ .name = s->name, .region = c->fleet_region };
-	/* an address that is none is told at once */
-	r = new_target(c, &s->target, ret_error);
-	if (r == -EINVAL)
-		return r;
-	s->adds_up = config_store_of(c->fleet_store, &url) != CONFIG_STORE_CLICKHOUSE;
 	snprintf(s->facts.place, sizeof(s->facts.place), "%s", c->fleet_store);
-	leave_store(s);
 	r = start(s);
 	if (r == 0)
 		*ret = TAKE_PTR(s);
@@ -618,13 +557,12 @@ void ship_free(struct shipper *s)
 		return;
 	pthread_mutex_lock(&s->lock);
 	s->stop = true;
-	if (s->target)
-		s->target->ops->stop(s->target);
 	pthread_cond_signal(&s->woken);
 	pthread_mutex_unlock(&s->lock);
+	link_stop(&s->link);
 	if (s->running)
 		pthread_join(s->thread, NULL);
-	leave_store(s);
+	link_close(&s->link);
 	services_done(&s->services);
 	store_reader_close(s->reader);
 	if (s->lock_fd >= 0)

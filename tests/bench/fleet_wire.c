@@ -52,13 +52,17 @@ static void as_otlp(const struct profile *p, struct figures *f)
 {
 	const struct push_from from = { .host = "host-1", .region = "eu" };
 	uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	struct push_requests requests = {};
+	_cleanup_(push_freep) struct push *all = NULL;
+	struct push_request q = {};
 
-	must(push_make(PUSH_OTLP, p, &from, &requests), "otlp");
+	must(push_new(PUSH_OTLP, p, NULL, &from, &all), "otlp");
+	for (uint32_t row = 0; row < push_rows(all); row += q.rows) {
+		push_request_done(&q);
+		must(push_request(all, row, PUSH_SAMPLES, &q), "otlp");
+		f->otlp_bytes += q.body.size;
+	}
+	push_request_done(&q);
 	f->otlp_cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
-	for (uint32_t i = 0; i < requests.n; i++)
-		f->otlp_bytes += requests.items[i].body.size;
-	push_requests_done(&requests);
 }
 
 static int each(const struct profile *p, void *ctx)
