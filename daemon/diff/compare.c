@@ -274,7 +274,7 @@ static bool is_moved(const struct side *sides, const struct compared *functions,
 }
 
 static void measure(const struct side *sides, struct compared *f, const struct comparison *c,
-		    double *p)
+		    const struct compare_options *o, double *p)
 {
 	struct fraction self[SIDES];
 	struct change plain, held;
@@ -286,6 +286,10 @@ static void measure(const struct side *sides, struct compared *f, const struct c
 	f->new_self = self[NEW_SIDE].value;
 	f->base_total = fraction_of(f->total, sides, BASE_SIDE, c).value;
 	f->new_total = fraction_of(f->total, sides, NEW_SIDE, c).value;
+	*p = f->rise = NAN;
+	/* of many hosts nobody is told of the small ones, and intervals take most of the time */
+	if (o->one_of_others && !(MAX(f->base_self, f->new_self) >= o->least_share))
+		return;
 	plain = change_of(&self[BASE_SIDE], &self[NEW_SIDE], &unscaled);
 	width = change_width(&plain);
 	f->delta = plain.delta;
@@ -349,7 +353,7 @@ int compare_sides(const struct side sides[SIDES], struct compared *functions, ui
 		return r;
 	find_neighbours(sides, functions, n, &c);
 	for (uint32_t i = 0; i < n; i++)
-		measure(sides, &functions[i], &c, &p[i]);
+		measure(sides, &functions[i], &c, o, &p[i]);
 	r = set_q(functions, p, n, o);
 	if (r < 0)
 		return r;

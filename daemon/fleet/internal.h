@@ -53,16 +53,6 @@ void fleet_heads_done(struct fleet_heads *h);
 int fleet_stacks_read(struct fleet_read *f, const struct query *q, const struct fleet_ids *ids,
 		      struct dict *d, uint32_t *numbers);
 
-/* Stacks that were read, for one dict: those that come again are not asked for again. */
-struct fleet_known {
-	struct fleet_ids ids;
-	uint32_t *numbers; /* by place; owned */
-};
-int fleet_known_add(struct fleet_read *f, const struct query *q, const struct fleet_ids *ids,
-		    struct dict *d, struct fleet_known *k);
-uint32_t fleet_known_find(const struct fleet_known *k, uint64_t id);
-void fleet_known_done(struct fleet_known *k);
-
 /*
  * A query of these values of a key alone. It borrows all of the other but its selectors, which are
  * the caller's: selectors_done().

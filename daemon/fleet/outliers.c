@@ -7,26 +7,28 @@
 #include "util/clock.h"
 
 /*
- * Hosts that do not run as the others of their service do. Of many hosts those that a hash puts
- * together are held against each other, so that what is in memory has a bound however many there
- * are; and what cannot be looked at in time is said.
+ * Hosts that do not run as the others of their service do. Of many hosts those whose stacks are
+ * farthest from those of all are compared, and others that a hash takes, so what is in memory has a
+ * bound however many there are. What cannot be looked at in time is said.
  */
 
 /* Services of one answer, the heaviest; of those that the store has at most. */
 #define SERVICES      20
 #define SERVICES_MOST 1000
-/* Hosts that are held against each other, and the fewest where these have too many stacks. */
-#define TOGETHER        200
-#define TOGETHER_FEWEST 16
+/* Hosts that are held against each other: the farthest, and about so many others. */
+#define FARTHEST 100
+#define OTHERS   300
+/* Where these have too many stacks: a quarter of them, so often. */
+#define QUARTERS 2
 /* Hosts that are told of a service, and functions of one. */
 #define HOSTS_TOLD     50
 #define FUNCTIONS_TOLD 10
-/* No more hosts are looked at behind that time. */
+/* No more services are looked at behind that time. */
 #define LOOK_NS (8 * NSEC_PER_SEC)
 
 struct service {
 	char *name; /* owned */
-	uint64_t hosts;
+	uint64_t hosts, samples;
 };
 
 struct told {
@@ -42,11 +44,11 @@ struct looking {
 	struct fleet_read *read;
 	struct query query; /* borrows all but its selectors */
 	struct profile *profile;
-	struct fleet_known known;
+	struct fleet_ids stacks;
+	uint32_t *numbers; /* of the stacks, by place; owned */
 	struct told *told; /* owned */
 	uint32_t ntold, told_room, left_out;
 	uint64_t compared, few, among;
-	uint64_t until_ns;
 	const char *why; /* nothing, or not all, is said; NULL */
 };
 
@@ -61,29 +63,64 @@ static void looking_done(struct looking *l)
 	for (uint32_t i = 0; i < l->ntold; i++)
 		told_done(&l->told[i]);
 	free(l->told);
-	fleet_known_done(&l->known);
+	fleet_ids_done(&l->stacks);
+	free(l->numbers);
 	profile_free(l->profile);
 	selectors_done(&l->query.selectors);
 }
 
+/* Names of the farthest hosts, owned. */
+struct farthest {
+	char *hosts[FARTHEST];
+	size_t n;
+};
+
+static void farthest_done(struct farthest *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		free(f->hosts[i]);
+}
+
+static int read_farthest(struct looking *l, const struct service *s, struct farthest *ret)
+{
+	_cleanup_buf_ struct buf sql = {}, answer = {};
+	struct rows_reader reader;
+	int r;
+
+	fleet_sql_farthest_hosts(&sql, l->read->db, &l->query, s->samples, OUTLIERS_SAMPLES_LEAST,
+				 FARTHEST);
+	r = fleet_ask(l->read, &sql, &answer);
+	reader = rows_of(&answer);
+	while (r == 0 && rows_more(&reader) && ret->n < FARTHEST) {
+		_cleanup_free_ char *host = fleet_text(&reader);
+
+		if (rows_bad(&reader))
+			return -EBADMSG;
+		ret->hosts[ret->n++] = TAKE_PTR(host);
+	}
+	return r;
+}
+
 /* -E2BIG: that is too much at once. */
-static int read_together(struct looking *l, unsigned int group, unsigned int groups,
+static int read_together(struct looking *l, const char *const *hosts, size_t n, uint64_t one_of,
 			 struct fleet_host_rows *t)
 {
-	_cleanup_(fleet_ids_done) struct fleet_ids ids = {};
 	_cleanup_buf_ struct buf sql = {}, answer = {};
 	int r;
 
-	fleet_sql_stacks_by_host(&sql, l->read->db, &l->query, group, groups);
+	fleet_sql_stacks_by_host(&sql, l->read->db, &l->query, hosts, n, one_of);
 	r = fleet_ask(l->read, &sql, &answer);
 	if (r == 0)
-		r = fleet_host_rows_decode(&answer, t, &ids);
+		r = fleet_host_rows_decode(&answer, t, &l->stacks);
 	if (r < 0)
 		return r;
 	if (t->n >= FLEET_SIDE_ROWS)
 		return -E2BIG;
-	fleet_ids_sort(&ids);
-	return fleet_known_add(l->read, &l->query, &ids, l->profile->dict, &l->known);
+	fleet_ids_sort(&l->stacks);
+	l->numbers = calloc((size_t)l->stacks.n + 1, sizeof(*l->numbers));
+	return l->numbers ? fleet_stacks_read(l->read, &l->query, &l->stacks, l->profile->dict,
+					      l->numbers) :
+			    -ENOMEM;
 }
 
 /*
@@ -108,7 +145,7 @@ static int add_host(struct looking *l, const struct fleet_host_row *rows, uint32
 	for (uint32_t i = 0; r == 0 && i < n; i++) {
 		double of = (double)rows[i].weight / weight * samples + rest;
 		uint64_t whole = (uint64_t)of;
-		uint32_t stack = fleet_known_find(&l->known, rows[i].stack);
+		uint32_t stack = l->numbers[fleet_ids_find(&l->stacks, rows[i].stack)];
 
 		rest = of - (double)whole;
 		if (r == 0 && stack == FLEET_UNKNOWN)
@@ -235,56 +272,54 @@ static int compare(struct looking *l, const struct fleet_host_rows *t)
 	return take(l, t, w, hosts, &found);
 }
 
-/* All hosts of a service, in so many groups. -E2BIG: they have to be more. */
-static int look_at(struct looking *l, unsigned int groups)
+/* Begins anew. */
+static int begin_look(struct looking *l)
 {
-	int r = 0;
+	struct profile *p = NULL;
+	int r = profile_new(l->query.from_ns, 0, &p);
 
-	for (unsigned int i = 0; r == 0 && i < groups; i++) {
-		_cleanup_(fleet_host_rows_done) struct fleet_host_rows t = {};
-
-		if (i && clock_ns(CLOCK_MONOTONIC) > l->until_ns) {
-			l->why = "not all hosts were looked at in time";
-			return 0;
-		}
-		r = read_together(l, i, groups, &t);
-		if (r == 0)
-			r = compare(l, &t);
-	}
-	return r;
+	if (r < 0)
+		return r;
+	p->end_ns = l->query.to_ns;
+	profile_free(l->profile);
+	l->profile = p;
+	fleet_ids_done(&l->stacks);
+	free(l->numbers);
+	l->numbers = NULL;
+	return 0;
 }
 
-static void forget(struct looking *l)
+static int look_at(struct looking *l, const struct farthest *farthest, size_t n, uint64_t one_of)
 {
-	for (uint32_t i = 0; i < l->ntold; i++)
-		told_done(&l->told[i]);
-	l->ntold = l->left_out = 0;
-	l->compared = l->few = 0;
+	_cleanup_(fleet_host_rows_done) struct fleet_host_rows t = {};
+	int r = begin_look(l);
+
+	if (r == 0)
+		r = read_together(l, (const char *const *)farthest->hosts, n, one_of, &t);
+	return r == 0 ? compare(l, &t) : r;
 }
 
 static int look(struct looking *l, const struct service *s)
 {
-	unsigned int groups = (unsigned int)((s->hosts + TOGETHER - 1) / TOGETHER);
-	int r = profile_new(l->query.from_ns, 0, &l->profile);
+	bool many = s->hosts > FARTHEST + OTHERS;
+	_cleanup_(farthest_done) struct farthest farthest = {};
+	uint64_t one_of = many ? (s->hosts + OTHERS - 1) / OTHERS : 1;
+	int r = many ? read_farthest(l, s, &farthest) : 0;
+	size_t n = farthest.n;
 
-	if (r < 0)
-		return r;
-	l->profile->end_ns = l->query.to_ns;
-	r = look_at(l, groups);
-	while (r == -E2BIG && s->hosts / groups > TOGETHER_FEWEST) {
-		forget(l);
-		groups *= 4;
-		r = look_at(l, groups);
+	if (r == 0)
+		r = look_at(l, &farthest, n, one_of);
+	for (int i = 0; r == -E2BIG && i < QUARTERS; i++) {
+		one_of *= 4;
+		n /= 4;
+		r = look_at(l, &farthest, n, one_of);
 	}
-	if (r == -E2BIG) {
-		forget(l);
+	if (r == -E2BIG)
 		l->why = "its hosts have too many different stacks: ask for a shorter time";
-		r = 0;
-	}
-	if (r == 0 && !l->why && l->compared < OUTLIERS_HOSTS_LEAST)
+	else if (r == 0 && l->compared < OUTLIERS_HOSTS_LEAST)
 		l->why = "too few hosts have enough samples";
 	keep_most(l);
-	return r;
+	return r == -E2BIG ? 0 : r;
 }
 
 static void put_told(struct json_writer *w, struct told *t)
@@ -316,9 +351,7 @@ static void put_service(struct json_writer *w, const struct service *s, struct l
 static int look_at_service(struct fleet_read *f, const struct service *s, uint64_t among,
 			   uint64_t until_ns, struct json_writer *w)
 {
-	_cleanup_(looking_done) struct looking l = { .read = f,
-						     .among = among,
-						     .until_ns = until_ns };
+	_cleanup_(looking_done) struct looking l = { .read = f, .among = among };
 	char why[64];
 	int r;
 
@@ -362,15 +395,15 @@ static int read_services(struct fleet_read *f, struct services *services)
 	reader = rows_of(&answer);
 	while (r == 0 && rows_more(&reader)) {
 		_cleanup_free_ char *name = fleet_text(&reader);
-		uint64_t hosts = rows_u64(&reader);
+		uint64_t hosts = rows_u64(&reader), samples = rows_u64(&reader);
 
-		(void)rows_u64(&reader);
 		if (rows_bad(&reader))
 			return -EBADMSG;
 		if (services->n == SERVICES)
 			services->left_out++;
 		else
-			services->items[services->n++] = (struct service){ TAKE_PTR(name), hosts };
+			services->items[services->n++] =
+				(struct service){ TAKE_PTR(name), hosts, samples };
 	}
 	return r;
 }

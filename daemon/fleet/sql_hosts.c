@@ -7,24 +7,67 @@
 
 #define SUM "sum(samples * weight)"
 
+/* Stacks that are one where hosts are only to be told from others. */
+#define BUCKETS 512
+
 void fleet_sql_services_of_hosts(struct buf *b, const char *db, const struct query *q,
 				 unsigned int most)
 {
-	buf_puts(b, "SELECT toString(service), toUInt64(uniqExact(host)), " SUM " AS w");
+	buf_puts(b, "SELECT toString(service), toUInt64(uniqExact(host)), sum(samples) AS n");
 	fleet_sql_from_samples(b, db, q);
 	buf_printf(b,
-		   " AND service != '' GROUP BY service ORDER BY w DESC, service "
+		   " AND service != '' AND weight > 0 GROUP BY service ORDER BY n DESC, service "
 		   "LIMIT %u",
 		   most);
 }
 
+/* The samples of each bucket, under that name; of each host where it has a column of them. */
+static void put_buckets(struct buf *b, const char *db, const struct query *q, const char *host,
+			const char *name)
+{
+	buf_printf(b, "(SELECT %sstack_id %% %d AS bucket, toFloat64(sum(samples)) AS %s", host,
+		   BUCKETS, name);
+	fleet_sql_from_samples(b, db, q);
+	buf_printf(b, " AND weight > 0 GROUP BY %sbucket)", host);
+}
+
+void fleet_sql_farthest_hosts(struct buf *b, const char *db, const struct query *q,
+			      uint64_t samples, unsigned int least, unsigned int most)
+{
+	buf_puts(b, "SELECT toString(host) FROM ");
+	put_buckets(b, db, q, "host, ", "y");
+	buf_puts(b, " AS each GLOBAL ANY LEFT JOIN ");
+	put_buckets(b, db, q, "", "t");
+	buf_printf(b,
+		   " AS whole USING bucket GROUP BY host HAVING sum(y) >= %u ORDER BY %" PRIu64
+		   " * sum(y * y / t) / (sum(y) * sum(y)) - count() / sum(y) DESC, host LIMIT %u",
+		   least, samples, most);
+}
+
+static void put_names(struct buf *b, const char *const *hosts, size_t n)
+{
+	buf_puts(b, "host IN (");
+	for (size_t i = 0; i < n; i++) {
+		buf_puts(b, i ? ", " : "");
+		clickhouse_literal(b, hosts[i]);
+	}
+	buf_putc(b, ')');
+}
+
 void fleet_sql_stacks_by_host(struct buf *b, const char *db, const struct query *q,
-			      unsigned int group, unsigned int groups)
+			      const char *const *hosts, size_t n, uint64_t one_of)
 {
 	buf_puts(b, "SELECT toString(host), stack_id, " SUM ", sum(samples)");
 	fleet_sql_from_samples(b, db, q);
-	if (groups > 1)
-		buf_printf(b, " AND sipHash64(toString(host)) %% %u = %u", groups, group);
+	buf_puts(b, " AND weight > 0");
+	if (one_of > 1) {
+		buf_printf(b, " AND (sipHash64(toString(host)) %% %" PRIu64 " = 0", one_of);
+		if (n) {
+			buf_puts(b, " OR ");
+			put_names(b, hosts, n);
+		}
+		buf_putc(b, ')');
+	}
 	buf_printf(b, " GROUP BY host, stack_id ORDER BY host, stack_id LIMIT %d", FLEET_SIDE_ROWS);
 }
 
@@ -48,11 +91,11 @@ static void put_host(struct buf *b, size_t n)
 
 static void put_hosts(struct buf *b, const char *const *hosts, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		buf_puts(b, i ? ", " : " AND host IN (");
-		clickhouse_literal(b, hosts[i]);
+	if (n) {
+		buf_puts(b, " AND ");
+		put_names(b, hosts, n);
 	}
-	buf_puts(b, n ? ") GROUP BY host, begin" : " GROUP BY begin");
+	buf_puts(b, n ? " GROUP BY host, begin" : " GROUP BY begin");
 }
 
 void fleet_sql_samples_by_host(struct buf *b, const char *db, const struct query *q,

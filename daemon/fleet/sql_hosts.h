@@ -5,15 +5,25 @@
 
 /* What the store is asked of hosts; the rules are those of sql.h. */
 
-/* service String, hosts, sum UInt64: those that have a name, the heaviest first, so many. */
+/*
+ * service String, hosts, samples UInt64: those that have a name, the heaviest first, so many.
+ * samples: as they were counted, without weights.
+ */
 void fleet_sql_services_of_hosts(struct buf *b, const char *db, const struct query *q,
 				 unsigned int most);
 /*
- * host String, stack_id, sum, samples UInt64, those of one host together: of the hosts that a hash
- * puts into that one of so many groups. samples: as they were counted, without weights.
+ * host String: those whose stacks are farthest from those of all of the query, which has so many
+ * samples, by chi-square: the sum of squared distances, without what chance makes of them. Hosts
+ * with fewer samples than least are left out.
+ */
+void fleet_sql_farthest_hosts(struct buf *b, const char *db, const struct query *q,
+			      uint64_t samples, unsigned int least, unsigned int most);
+/*
+ * host String, stack_id, sum, samples UInt64, those of one host together: of these hosts, and of
+ * one out of so many of the others, by a hash.
  */
 void fleet_sql_stacks_by_host(struct buf *b, const char *db, const struct query *q,
-			      unsigned int group, unsigned int groups);
+			      const char *const *hosts, size_t n, uint64_t one_of);
 
 /* Hosts that are told by themselves, and processes. */
 #define FLEET_HOSTS     60

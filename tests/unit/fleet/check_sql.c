@@ -91,17 +91,25 @@ START_TEST(texts_are_digits_alone)
 }
 END_TEST
 
-START_TEST(hosts_are_asked_in_groups)
+START_TEST(of_many_hosts_some_are_asked_for)
 {
+	const char *const hosts[] = { "a'", "b" };
 	_cleanup_buf_ struct buf b = {};
 	_cleanup_free_ char *text = NULL;
 
 	choose("service=it's");
-	fleet_sql_stacks_by_host(&b, "plop", &q, 3, 50);
+	fleet_sql_stacks_by_host(&b, "plop", &q, hosts, 2, 50);
 	text = buf_string(&b);
-	ck_assert_ptr_nonnull(strstr(text, " AND weight > 0 AND (service = unhex('69742773')) AND "
-					   "sipHash64(toString(host)) % 50 = 3 GROUP BY host, "));
+	ck_assert_ptr_nonnull(
+		strstr(text, " AND (service = unhex('69742773')) AND weight > 0 AND "
+			     "(sipHash64(toString(host)) % 50 = 0 OR host IN (unhex('6127'), "
+			     "unhex('62'))) GROUP BY host, "));
 	ck_assert_ptr_nonnull(strstr(text, "LIMIT 400000"));
+	buf_clear(&b);
+	free(text);
+	fleet_sql_stacks_by_host(&b, "plop", &q, NULL, 0, 1);
+	text = buf_string(&b);
+	ck_assert_ptr_nonnull(strstr(text, " AND weight > 0 GROUP BY host, "));
 }
 END_TEST
 
@@ -226,6 +234,6 @@ START_TEST(sums_tell_what_they_were_made_by)
 END_TEST
 
 CHECK_MAIN_WITH("fleet/sql", setup, teardown, time_is_of_windows_that_overlap_it,
-		texts_are_digits_alone, hosts_are_asked_in_groups, states_are_numbers,
+		texts_are_digits_alone, of_many_hosts_some_are_asked_for, states_are_numbers,
 		rows_are_as_fine_as_they_must_be, what_the_store_does_not_have_is_refused,
 		what_is_added_up_is_not_read_again, sums_tell_what_they_were_made_by);
