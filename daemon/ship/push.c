@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ship/push.h"
 
+#include <ctype.h>
+
 #include "format/encoders.h"
 #include "http/exchange.h"
 #include "ship/plan.h"
@@ -72,28 +74,49 @@ static void series_of(const struct push_part *p, struct series ret[SERIES])
 	ret[3] = (struct series){ "version", p->version };
 }
 
+/*
+ * What is NAME{...} in whole: Pyroscope refuses other names (api/model/labelset). False: it is not
+ * what the service is called, which a label has to tell then.
+ */
+static bool put_name(struct buf *b, const char *service)
+{
+	bool same = true;
+
+	for (; *service; service++) {
+		bool good = isalnum((unsigned char)*service) || strchr("-./_", *service);
+
+		if (good)
+			buf_append(b, service, 1);
+		else
+			buf_puts(b, "_");
+		same = same && good;
+	}
+	return same;
+}
+
 static int pyroscope_path(const struct push_part *p, struct buf *b)
 {
 	struct series all[SERIES];
-	int r;
+	bool named;
+	int r = 0;
+	size_t n = 0;
 
 	series_of(p, all);
 	buf_puts(b, "/ingest?name=");
-	r = put_segment(b, p->service);
-	for (size_t i = 0, n = 0; r == 0 && i < SERIES; i++) {
+	named = put_name(b, p->service);
+	for (size_t i = 0; r == 0 && i < SERIES; i++) {
 		_cleanup_free_ char *value = label(all[i].value);
+		bool service = streq(all[i].key, "service");
 
-		/* the name is the service already */
-		if (!*all[i].value || streq(all[i].key, "service"))
+		if (!*all[i].value || (service && named))
 			continue;
 		if (!value)
 			return -ENOMEM;
 		buf_puts(b, n++ ? "%2C" : "%7B");
-		buf_printf(b, "%s%%3D", all[i].key);
+		buf_printf(b, "%s%%3D", service ? "service_name" : all[i].key);
 		r = put_segment(b, value);
 	}
-	if (*p->from->host || *p->from->region || *p->version)
-		buf_puts(b, "%7D");
+	buf_puts(b, n ? "%7D" : "");
 	buf_printf(b, "&from=%llu&until=%llu&format=pprof&sampleRate=%u&spyName=plop",
 		   (unsigned long long)(p->profile->start_ns / NSEC_PER_SEC),
 		   (unsigned long long)((p->profile->end_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC),

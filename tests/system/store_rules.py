@@ -52,11 +52,11 @@ def pyroscope(path, kind, body):
     place, _, query = path.partition("?")
     asked = parameters(query)
     assert place == "/ingest" and kind == "application/octet-stream" and asked["format"] == "pprof", (place, kind)
-    name, _, labels = re.fullmatch(r"([^{}=,]+)(\{([^{}]*)\})?", asked["name"], re.DOTALL).groups()
+    name, _, labels = re.fullmatch(r"([-A-Za-z0-9_./]+)(\{([^{}]*)\})?", asked["name"], re.DOTALL).groups()
     found = dict(label.split("=", 1) for label in labels.split(",")) if labels else {}
     assert len(name.encode()) <= LABEL and all(len(value.encode()) <= LABEL for value in found.values())
     assert int(asked["from"]) < int(asked["until"])
-    return (dict(found, service=name), *profile(body, PPROF))
+    return (dict(found, service=found.get("service_name", name)), *profile(body, PPROF))
 
 
 def parca(path, kind, body):

@@ -294,10 +294,12 @@ START_TEST(hostile_names)
 	add(process(1, service, HOSTILE_QUOTES), 1, 1, 0, 1);
 	no_sum_changes(1);
 	make(PUSH_PYROSCOPE);
-	ck_assert_ptr_nonnull(
-		strstr(requests[0].path, "?name=a_x_1__b%26name_c%23%0A%EF%BF%BD%C3%A4%C3%A4"));
-	ck_assert_uint_lt(strlen(requests[0].path), 3 * PUSH_LABEL + 256);
-	ck_assert_ptr_nonnull(strstr(requests[0].path, "%C3%A4%7Bhost%3Dweb1%2Cversion%3Dit"));
+	ck_assert_ptr_nonnull(strstr(requests[0].path, "?name=a_x_1__b_name_c________"));
+	ck_assert_ptr_nonnull(strstr(requests[0].path,
+				     "___%7Bhost%3Dweb1%2Cservice_name%3Da_x_1__b%26name_c%23%0A%"
+				     "EF%BF%BD%C3%A4%C3%A4"));
+	ck_assert_uint_lt(strlen(requests[0].path), 4 * PUSH_LABEL + 256);
+	ck_assert_ptr_nonnull(strstr(requests[0].path, "%C3%A4%2Cversion%3Dit"));
 }
 END_TEST
 
