@@ -72,17 +72,30 @@ static struct layout layout_of(unsigned int columns)
 	return l;
 }
 
+/* "-": it is not known, as of a fleet's processes. */
+static const char *number(const json_t *p, const char *key, int decimals, char buffer[static 32])
+{
+	if (json_is_number(json_object_get(p, key)))
+		snprintf(buffer, 32, "%.*f", decimals, json_number_at(p, key));
+	else
+		snprintf(buffer, 32, "-");
+	return buffer;
+}
+
 static void print_process(const json_t *p, const struct layout *l)
 {
 	const char *status = json_string_at(p, "status"), *command = json_string_at(p, "cmdline");
-	char version[64], service[128], samples[32], text[1200], both[1100];
+	const char *host = json_string_at(p, "host");
+	char version[64], service[128], samples[32], text[1200], both[1400], name[160];
+	char cpu[32], named[32], threads[32];
 
 	if (!*command)
 		command = json_string_at(p, "comm");
 	if (*status && !streq(status, "profiled"))
 		snprintf(both, sizeof(both), "%.128s: %.900s", json_string_at(p, "comm"), status);
 	else
-		snprintf(both, sizeof(both), "%s%.1024s",
+		snprintf(both, sizeof(both), "%s%s%s%.1024s",
+			 text_cell(host, 32, false, name, sizeof(name)), *host ? ": " : "",
 			 json_is_true(json_object_get(p, "restless_title")) ?
 				 "[title changes often] " :
 				 "",
@@ -91,15 +104,15 @@ static void print_process(const json_t *p, const struct layout *l)
 		  sizeof(text));
 	text_cell(json_string_at(p, "service"), l->service, true, service, sizeof(service));
 	if (l->narrow) {
-		printf("%7.0f %6.1f %s %s\n", json_number_at(p, "pid"),
-		       json_number_at(p, "cpu_percent"), service, text);
+		printf("%7.0f %6s %s %s\n", json_number_at(p, "pid"),
+		       number(p, "cpu_percent", 1, cpu), service, text);
 		return;
 	}
-	printf("%7.0f %s %6.1f %10s %6.1f %4.0f %s %s\n", json_number_at(p, "pid"),
+	printf("%7.0f %s %6s %10s %6s %4s %s %s\n", json_number_at(p, "pid"),
 	       text_cell(json_string_at(p, "python"), 7, true, version, sizeof(version)),
-	       json_number_at(p, "cpu_percent"),
+	       number(p, "cpu_percent", 1, cpu),
 	       text_number((uint64_t)json_number_at(p, "samples"), samples, sizeof(samples)),
-	       json_number_at(p, "symbolized_percent"), json_number_at(p, "threads"), service,
+	       number(p, "symbolized_percent", 1, named), number(p, "threads", 0, threads), service,
 	       text);
 }
 

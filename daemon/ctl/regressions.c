@@ -30,16 +30,30 @@ static void print_comparison(const json_t *c, const json_t *functions)
 	}
 }
 
+/* Of a fleet: one that could not be compared, and why. */
+static void print_why(const json_t *c)
+{
+	char service[128], version[128], before[128], why[256];
+
+	printf("%-19s  %s: %s after %s: not compared, %s\n", "",
+	       text_cell(json_string_at(c, "service"), 24, false, service, sizeof(service)),
+	       text_cell(json_string_at(c, "version"), 24, false, version, sizeof(version)),
+	       text_cell(json_string_at(c, "before"), 24, false, before, sizeof(before)),
+	       text_cell(json_string_at(c, "why"), 120, false, why, sizeof(why)));
+}
+
 static void print_all(const json_t *answer)
 {
 	const json_t *all = json_object_get(answer, "comparisons"), *c;
+	const json_t *others = json_object_get(answer, "not_compared");
 	size_t i;
 
-	if (json_array_size(all) == 0)
+	if (json_array_size(all) == 0 && json_array_size(others) == 0)
 		log_warning(
 			"no version was compared with the one before yet; plopctl deploys lists "
 			"the versions");
 	json_array_foreach(all, i, c) print_comparison(c, json_object_get(answer, "regressions"));
+	json_array_foreach(others, i, c) print_why(c);
 }
 
 int ctl_regressions(struct ctl *ctl, int argc, char *argv[])

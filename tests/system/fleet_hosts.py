@@ -5,12 +5,14 @@ made here, as sums are known then.
 """
 import json
 import random
+import subprocess
 import time
 
 import pytest
 
 import clickhouse
-from fleet_source import HOSTILE, gateway_of, make_tables
+import host
+from fleet_source import HOSTILE, TOKEN, gateway_of, make_tables
 
 WINDOW, WINDOWS = 30, 20
 BEGAN = 1795000020 // 600 * 600
@@ -225,3 +227,19 @@ def test_diff_is_by_host(fleet):
     answer = fleet.get("/v1/diff", **{"base.from": BEGAN, "base.to": HALF, "new.from": HALF + 1, "new.to": END, "service": "shop"})
     assert answer["new"]["hosts"] == SHOP and answer["new"]["windows"] == SHOP * WINDOWS and answer["new"]["window_s"] == WINDOW
     assert {f["name"] for f in answer["functions"] if f["verdict"] == "slower"} == {"f1"}
+
+
+def plopctl(fleet, tmp_path, *arguments):
+    secret = tmp_path / "token"
+    secret.write_text(TOKEN + "\n")
+    secret.chmod(0o600)
+    done = subprocess.run([host.program("plopctl"), *arguments, "--server", "http://127.0.0.1:%d" % fleet.port, "--token-file", secret], check=True,
+                          timeout=60, stdout=subprocess.PIPE)
+    return done.stdout.decode()
+
+
+def test_plopctl(fleet, tmp_path):
+    told = plopctl(fleet, tmp_path, "regressions", "--since", "@%d" % BEGAN)
+    assert "shop: 2 after 1, by %d and %d windows: slower" % (SHOP * WINDOWS, SHOP * WINDOWS) in told and " f1 (/srv/app.py)" in told
+    assert "mail: 2 after 1: not compared, not enough hosts: 2 before, 1 after, and none of both" in told
+    assert "\u202e" not in told
