@@ -53,6 +53,8 @@ static int fit_scrapes(const struct api_request *q, const struct query *query, s
 {
 	if (query->last && !streq(q->path, PPROF))
 		refusal_say(ret, 400, "say from and to, or ask " PPROF, "last is no selector");
+	else if (query->request && !streq(q->path, "/v1/profile"))
+		refusal_say(ret, 400, "it is of /v1/profile", "request is no selector");
 	else if (query->address && !streq(q->path, SD))
 		refusal_say(ret, 400, "it is of " SD, "address is no selector");
 	else

@@ -118,6 +118,8 @@ static const struct option_entry options[] = {
 	  "how long a window waits for others to be shipped with, at most; 0s: for none" },
 	{ "fleet", "retention", OPTION_DURATION, "400d", "1d", "3650d", DEST(fleet_retention_ns),
 	  "how long plop-gateway --store keeps days in the store" },
+	{ "fleet", "poll", OPTION_DURATION, "60s", "0", "60s", DEST(fleet_poll_ns),
+	  "how often the store is asked whether somebody wants this host's windows; 0: never" },
 	{ "fleet", "state_dir", OPTION_PATH, "/var/lib/plop-gateway", NULL, NULL,
 	  DEST(fleet_state_dir), "directory in which plop-gateway keeps what was shipped" },
 };

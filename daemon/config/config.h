@@ -67,7 +67,8 @@ struct config {
 	uint64_t fleet_target; /* samples an hour; 0: none */
 	uint64_t fleet_deploy_windows, fleet_deploy_hosts;
 	uint64_t fleet_rows, fleet_retention_ns, fleet_delay_ns;
-	char *fleet_state_dir; /* of what was shipped */
+	uint64_t fleet_poll_ns; /* 0: it asks for no requests */
+	char *fleet_state_dir;  /* of what was shipped */
 };
 
 #define CONFIG_DEFAULT_FILE "/etc/plop/plop.conf"

@@ -18,6 +18,9 @@ enum {
 	KEY_PASSWORD_FILE,
 	KEY_INIT_STORE,
 	KEY_REPLACE,
+	KEY_HOSTS,
+	KEY_IN,
+	KEY_WAIT,
 };
 
 static error_t on_option(int key, char *value, struct argp_state *state)
@@ -42,6 +45,27 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 		return 0;
 	case KEY_REPLACE:
 		o->replace = true;
+		return 0;
+	case KEY_HOSTS:
+		o->hosts = value;
+		return 0;
+	case KEY_IN:
+		o->in = value;
+		return 0;
+	case KEY_WAIT:
+		o->wait = value;
+		return 0;
+	case 'd':
+		o->duration = value;
+		return 0;
+	case 'f':
+		o->format = value;
+		return 0;
+	case 'g':
+		o->group_by = value;
+		return ctl_group_by("fleet", value) == CTL_DONE ? 0 : EINVAL;
+	case 'o':
+		o->output = value;
 		return 0;
 	case ARGP_KEY_ARG:
 		o->words[o->nwords++] = value;
@@ -222,22 +246,39 @@ static int show_status(const struct fleet_options *o)
 static int run(const struct fleet_options *o)
 {
 	const char *what = o->nwords ? o->words[0] : "";
-	bool joins = streq(what, "join");
+	bool joins = streq(what, "join"), records = streq(what, "record");
 
 	if (!joins && (o->user || o->password_file || o->init_store || o->replace))
 		return ctl_usage("fleet", "--user, --password-file, --init-store and --replace are "
 					  "for: plopctl fleet join URL");
+	if (!records && (o->duration || o->hosts || o->in || o->wait || o->format || o->group_by ||
+			 !streq(o->output, "-")))
+		return ctl_usage("fleet", "-d, --hosts, --in, --wait, -f, -g and -o are for: "
+					  "plopctl fleet record");
 	if (joins)
 		return fleet_join(o);
+	if (records)
+		return fleet_record(o);
 	if (streq(what, "status"))
 		return show_status(o);
-	return ctl_usage("fleet", "say what: plopctl fleet status, or join URL");
+	return ctl_usage("fleet", "say what: plopctl fleet status, record or join URL");
 }
 
 int ctl_fleet(struct ctl *ctl, int argc, char *argv[])
 {
 	static const struct argp_option options[] = {
 		{ "json", 'j', NULL, 0, "Print JSON, for programs", 0 },
+		{ "duration", 'd', "TIME", 0, "record: how long, default 60s", 0 },
+		{ "hosts", KEY_HOSTS, "N", 0,
+		  "record: on so many hosts, drawn at random, default 20", 0 },
+		{ "in", KEY_IN, "TIME", 0, "record: begin in so much time, default 90s", 0 },
+		{ "wait", KEY_WAIT, "TIME", 0,
+		  "record: wait for hosts for so long behind its end, default 3m", 0 },
+		{ "format", 'f', "FORMAT", 0,
+		  "record: pprof, collapsed, speedscope, plop, json, tree, svg, html or top", 0 },
+		{ "group-by", 'g', "KEYS", 0,
+		  "record: put a frame KEY=VALUE before each stack, by keys such as host", 0 },
+		{ "output", 'o', "FILE", 0, "record: write there; - (default) is stdout", 0 },
 		{ "user", KEY_USER, "NAME", 0, "join: as this user of the store", 0 },
 		{ "password-file", KEY_PASSWORD_FILE, "FILE", 0,
 		  "join: with the password in its first line", 0 },
@@ -251,10 +292,15 @@ int ctl_fleet(struct ctl *ctl, int argc, char *argv[])
 		.options = options,
 		.parser = on_option,
 		.children = children,
-		.args_doc = "status\njoin URL",
+		.args_doc = "status\nrecord [SELECTOR]...\njoin URL",
 		.doc = "What becomes of the windows that go to the store of a fleet; and how a "
 		       "host comes to ship them.\v"
 		       "plop-gateway ships them, by [fleet] of plop.conf; see plop.conf(5).\n\n"
+		       "record asks several hosts for all that they profile in a time, whatever "
+		       "share of it they ship else: through the fleet's store, where each host "
+		       "looks for itself, so it begins when all have looked. What it brings "
+		       "changes no sum over the fleet. It is asked of the plop-gateway that serves "
+		       "the fleet, by --server.\n\n"
 		       "join looks at the store: whether it answers, whether its tables are "
 		       "plop's, "
 		       "and what time it is there. Then it writes plop.conf, has plop-gateway "
@@ -267,10 +313,13 @@ int ctl_fleet(struct ctl *ctl, int argc, char *argv[])
 		       "Examples:\n"
 		       "  plopctl fleet status\n"
 		       "  plopctl fleet status --json\n"
+		       "  plopctl fleet record service=checkout -d 60s --hosts 20 -o checkout.svg "
+		       "\\\n"
+		       "      --server https://plop.example --token-file token\n"
 		       "  plopctl fleet join https://store.example:8443/plop --user plop \\\n"
 		       "      --password-file /etc/plop/store-password",
 	};
-	struct fleet_options o = { .ctl = ctl };
+	struct fleet_options o = { .ctl = ctl, .output = "-" };
 	int r;
 
 	o.words = calloc((size_t)argc + 1, sizeof(*o.words));

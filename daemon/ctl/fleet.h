@@ -13,6 +13,8 @@ struct fleet_options {
 	/* of join */
 	const char *user, *password_file;
 	bool init_store, replace;
+	/* of record; NULL: the default */
+	const char *duration, *hosts, *in, *wait, *format, *group_by, *output;
 };
 
 /*
@@ -23,5 +25,6 @@ struct fleet_options {
  */
 int fleet_ask_here(const struct fleet_options *o, struct buf *to, char **ret_why, int *ret_exit);
 
-/* plopctl fleet join. An exit status. */
+/* plopctl fleet join, and record. An exit status. */
 int fleet_join(const struct fleet_options *o);
+int fleet_record(const struct fleet_options *o);

@@ -92,3 +92,13 @@ int fleet_read_hosts(struct fleet_read *f);
 int fleet_read_processes(struct fleet_read *f);
 struct fleet_memos;
 int fleet_read_regressions(struct fleet_read *f, struct fleet_memos *memos);
+
+/* POST /v1/fleet/record: draws hosts that have what the query selects, and writes a request. */
+int fleet_make_request(struct fleet_read *f);
+/* GET /v1/fleet/record/ID: what has arrived of it. */
+int fleet_read_request(struct fleet_read *f);
+/*
+ * The query gets the time of its request. ret_selectors, which may be NULL: by which its hosts were
+ * chosen, the caller's. -ENOENT: there is none.
+ */
+int fleet_request_time(struct fleet_read *f, char **ret_selectors, uint64_t *ret_hosts);

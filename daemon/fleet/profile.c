@@ -271,9 +271,11 @@ int fleet_read_profile(struct fleet_read *f)
 	_cleanup_(making_done) struct making m = { .read = f,
 						   .query = &k->query,
 						   .carry = { FLEET_UNIT / 2 } };
-	uint64_t length_ns = 0;
-	int r = fleet_begin_profile(f, &k->query, &m.profile, &length_ns);
+	uint64_t length_ns = 0, hosts;
+	int r = k->query.request ? fleet_request_time(f, NULL, &hosts) : 0;
 
+	if (r == 0)
+		r = fleet_begin_profile(f, &k->query, &m.profile, &length_ns);
 	if (r == 0)
 		r = read_rows(&m);
 	for (uint32_t i = 0; r == 0 && i < m.rows.n; i++)

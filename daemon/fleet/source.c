@@ -60,6 +60,10 @@ static int read_of_fleet(struct fleet_read *f)
 		return fleet_read_hosts(f);
 	case FLEET_PROCESSES_OF:
 		return fleet_read_processes(f);
+	case FLEET_RECORD:
+		return fleet_make_request(f);
+	case FLEET_RECORDED:
+		return fleet_read_request(f);
 	}
 	return -EINVAL;
 }
@@ -165,7 +169,14 @@ bool fleet_source_refuse(const struct source *s, const struct question *k, struc
 {
 	const struct fleet_source *source = (const struct fleet_source *)s;
 
-	if (k->r == -EINVAL && k->error)
+	if (k->r == -EBUSY && k->error)
+		refusal_say(ret, 429, "again later, or look at one of those", "%s", k->error);
+	else if (k->r == -ENOENT && k->error && !*source->trouble.sentence)
+		refusal_say(ret, 404,
+			    "other selectors; plopctl labels service --server URL lists "
+			    "services",
+			    "%s", k->error);
+	else if (k->r == -EINVAL && k->error)
 		refusal_say(ret, 400,
 			    source->about == FLEET_HOSTS_OF && k->about == QUESTION_OF_SOURCE ?
 				    "or for a shorter time" :

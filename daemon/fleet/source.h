@@ -2,6 +2,7 @@
 #pragma once
 
 #include "clickhouse/client.h"
+#include "fleet/record.h"
 #include "query/question.h"
 
 /*
@@ -27,6 +28,8 @@ enum fleet_about {
 	FLEET_OUTLIERS,     /* GET /v1/outliers */
 	FLEET_HOSTS_OF,     /* GET /v1/hosts */
 	FLEET_PROCESSES_OF, /* GET /v1/processes */
+	FLEET_RECORD,       /* POST /v1/fleet/record */
+	FLEET_RECORDED,     /* GET /v1/fleet/record/ID */
 };
 
 /* One for each question: says what became of it. */
@@ -35,6 +38,7 @@ struct fleet_source {
 	struct fleet *fleet;      /* borrowed */
 	enum fleet_about about;   /* of QUESTION_OF_SOURCE */
 	struct fleet_facts facts; /* of QUESTION_STORE */
+	struct fleet_wish wish;   /* of FLEET_RECORD; its texts are freed by who asks */
 	struct clickhouse_trouble trouble;
 };
 /* Its read(). Of QUESTION_STORE trouble is an answer, too: k->error says it. */

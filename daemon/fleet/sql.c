@@ -247,10 +247,47 @@ void fleet_sql_where(struct buf *b, const struct query *q)
 			put_key(b, q, &keys[i]);
 }
 
+/* What is read of a request: each sample is for itself, whatever the plan would have it weigh. */
+static const struct of_request {
+	const char *table, *columns;
+	bool by_window; /* it has no times of windows */
+} samples = { "samples",
+	      "start, service, version, region, host, host_id, window, process_id, stack_id, "
+	      "state, samples",
+	      true },
+  windows = { "windows",
+	      "day, start, start_ns, end_ns, host_id, host, region, window, hz, ticks, python, "
+	      "other, truncated, lost_causes, lost_counts, samples",
+	      false };
+
+static void put_from(struct buf *b, const char *db, const struct query *q,
+		     const struct of_request *of)
+{
+	struct fleet_span s = fleet_sql_span(q);
+
+	if (!q->request) {
+		buf_printf(b, " FROM %s.%s FINAL", db, of->table);
+		return;
+	}
+	buf_printf(b, " FROM (SELECT %s, toUInt64(%d) AS weight FROM %s.%s FINAL WHERE ",
+		   of->columns, FLEET_UNIT, db, of->table);
+	put_range(b, s.from, s.to);
+	if (of->by_window) {
+		buf_printf(b, " AND window GLOBAL IN (SELECT window FROM %s.windows WHERE ", db);
+		put_range(b, s.from, s.to);
+	}
+	buf_printf(b,
+		   " AND start_ns < %" PRIu64 " AND end_ns > %" PRIu64
+		   " AND host_id GLOBAL IN (SELECT arrayJoin(hosts) FROM %s.requests WHERE request "
+		   "= toUInt64(%" PRIu64 "))%s)",
+		   q->to_ns, q->from_ns, db, q->request, of->by_window ? ")" : "");
+}
+
 void fleet_sql_from_gaps(struct buf *b, const char *db, const struct query *q,
 			 const struct fleet_hours *rolled)
 {
-	buf_printf(b, " FROM %s.samples FINAL WHERE ", db);
+	put_from(b, db, q, &samples);
+	buf_puts(b, " WHERE ");
 	put_gaps(b, q, rolled);
 	/* what the plan left out, and was sent because it was asked for */
 	buf_puts(b, " AND weight > 0");
@@ -277,7 +314,7 @@ bool fleet_sql_adds_up(const struct query *q)
 	for (size_t i = 0; i < q->selectors.n; i++)
 		if (streq(q->selectors.items[i].key, "host"))
 			return false;
-	return !fleet_sql_of_processes(q) && !fleet_sql_groups_by(q, "host");
+	return !q->request && !fleet_sql_of_processes(q) && !fleet_sql_groups_by(q, "host");
 }
 
 bool fleet_sql_of_states(const struct query *q)
@@ -393,7 +430,7 @@ void fleet_sql_heads(struct buf *b, const char *db, const struct query *q, uint3
 	buf_puts(b, ", min(start_ns), max(end_ns), toUInt64(max(hz)), sum(ticks * weight), "
 		    "sum(python * weight), sum(other * weight), sum(truncated * weight), " FLEET_SUM
 		    ", intDiv(sum(end_ns - start_ns), greatest(count(), 1))");
-	buf_printf(b, " FROM %s.windows FINAL", db);
+	put_from(b, db, q, &windows);
 	fleet_sql_where_windows(b, q);
 	buf_puts(b, " GROUP BY begin ORDER BY begin");
 }
@@ -403,8 +440,8 @@ void fleet_sql_lost(struct buf *b, const char *db, const struct query *q, uint32
 	buf_puts(b, "SELECT ");
 	fleet_sql_begin(b, step_s);
 	buf_puts(b, ", toString(cause), sum(lost * weight) AS w");
-	buf_printf(b, " FROM %s.windows FINAL ARRAY JOIN lost_causes AS cause, lost_counts AS lost",
-		   db);
+	put_from(b, db, q, &windows);
+	buf_puts(b, " ARRAY JOIN lost_causes AS cause, lost_counts AS lost");
 	fleet_sql_where_windows(b, q);
 	buf_puts(b, " GROUP BY begin, cause HAVING w > 0 ORDER BY begin");
 }

@@ -35,6 +35,8 @@ static const struct api_route fixed[] = {
 	{ .method = "GET", .path = "/metrics", .handle = gateway_proxy },
 	{ .method = "POST", .path = "/v1/logout", .handle = gateway_logout },
 	{ .method = "GET", .path = "/v1/fleet", .handle = gateway_fleet },
+	{ .method = "POST", .path = "/v1/fleet/record", .handle = gateway_of_fleet },
+	{ .method = "GET", .path = "/v1/fleet/record/*", .handle = gateway_of_fleet },
 	{ .method = "GET", .path = "/v1/outliers", .handle = gateway_of_fleet },
 	{ .method = "GET", .path = "/v1/hosts", .handle = gateway_of_fleet },
 };

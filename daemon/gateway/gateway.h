@@ -90,6 +90,13 @@ int gateway_about(const struct api_request *q);
 /* The store of all hosts, of g->config, in the place of plopd. It has complained. */
 int gateway_hosts_new(struct gateway *g);
 void gateway_hosts(const struct gateway *g, const struct api_request *q);
+/*
+ * What is asked for by POST /v1/fleet/record; and of which request, by GET /v1/fleet/record/ID.
+ * -EINVAL: *ret_why says why; -ENOMEM. ret: its selectors are the caller's, on failure too.
+ */
+int gateway_wish(const struct api_request *q, struct query *query, struct fleet_wish *ret,
+		 struct refusal *ret_why);
+int gateway_requested(const struct api_request *q, struct query *query, struct refusal *ret_why);
 /* What only a fleet can answer. */
 void gateway_of_fleet(const struct api_request *q, void *ctx);
 /* Without plopd; r: why it cannot be asked. */

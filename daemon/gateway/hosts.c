@@ -42,6 +42,9 @@ static void fleet_status(const struct question *k, struct json_writer *w)
 
 static void fleet_done(struct question *k)
 {
+	struct fleet_question *o = (struct fleet_question *)k;
+
+	free(o->source.wish.selectors);
 	question_clear(k);
 	free(k);
 }
@@ -88,18 +91,41 @@ static const struct of_fleet {
 	enum fleet_about about;
 	bool slow;
 } of_fleet[] = {
-	{ "/v1/outliers", FLEET_OUTLIERS, true },
-	{ "/v1/regressions", FLEET_REGRESSIONS, true },
-	{ "/v1/hosts", FLEET_HOSTS_OF, false },
-	{ "/v1/processes", FLEET_PROCESSES_OF, false },
+	{ "/v1/outliers", FLEET_OUTLIERS, true },    { "/v1/regressions", FLEET_REGRESSIONS, true },
+	{ "/v1/hosts", FLEET_HOSTS_OF, false },      { "/v1/processes", FLEET_PROCESSES_OF, false },
+	{ "/v1/fleet/record", FLEET_RECORD, false }, { "/v1/fleet/record/", FLEET_RECORDED, false },
 };
+
+/* With a "/" at the end: what lies below. */
+static bool is_path(const struct api_request *q, const char *path)
+{
+	size_t n = strlen(path);
+
+	return path[n - 1] == '/' ? strncmp(q->path, path, n) == 0 : streq(q->path, path);
+}
 
 static const struct of_fleet *find_of_fleet(const struct api_request *q)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(of_fleet); i++)
-		if (streq(q->method, "GET") && streq(q->path, of_fleet[i].path))
+		if (is_path(q, of_fleet[i].path))
 			return &of_fleet[i];
 	return NULL;
+}
+
+/* What is not in the query. False: it is refused. */
+static bool take_more(const struct api_request *q, enum fleet_about about, struct query *query,
+		      struct fleet_wish *wish)
+{
+	struct refusal why = {};
+	int r = about == FLEET_RECORD   ? gateway_wish(q, query, wish, &why) :
+		about == FLEET_RECORDED ? gateway_requested(q, query, &why) :
+					  0;
+
+	if (r == -EINVAL)
+		api_reply_error(q->call, why.status, why.hint, "%s", why.error);
+	else if (r < 0)
+		api_reply_error(q->call, 500, NULL, "%s", strerror(-r));
+	return r == 0;
 }
 
 static struct fleet_question *begin(const struct gateway *g, const struct of_fleet *of)
@@ -126,6 +152,7 @@ void gateway_hosts(const struct gateway *g, const struct api_request *q)
 {
 	_cleanup_query_ struct query query = {}, new_query = {};
 	const struct of_fleet *of = find_of_fleet(q);
+	struct fleet_wish wish = { .who = g->own_name };
 	int what = of ? QUESTION_OF_SOURCE : gateway_about(q);
 	struct fleet_question *o;
 
@@ -137,8 +164,13 @@ void gateway_hosts(const struct gateway *g, const struct api_request *q)
 	if (what == QUESTION_DIFF ? api_query_sides(q, &query, &new_query) < 0 :
 				    api_query(q, &query) < 0)
 		return;
+	if (of && !take_more(q, of->about, &query, &wish)) {
+		free(wish.selectors);
+		return;
+	}
 	o = begin(g, of);
 	if (!o) {
+		free(wish.selectors);
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
@@ -146,6 +178,7 @@ void gateway_hosts(const struct gateway *g, const struct api_request *q)
 		question_init_diff(&o->question, &o->source.source, &query, &new_query);
 	else
 		question_init(&o->question, &o->source.source, (enum question_about)what, &query);
+	o->source.wish = wish;
 	o->question.write = fleet_status;
 	o->question.done = fleet_done;
 	api_ask(q, &o->question);

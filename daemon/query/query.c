@@ -162,6 +162,12 @@ static int take(struct query *q, const struct query_parameter *p, struct refusal
 		return take_text(&q->recording, p->value);
 	} else if (streq(p->key, "address")) {
 		return take_text(&q->address, p->value);
+	} else if (streq(p->key, "request") && selector_key_known("host")) {
+		if (query_set_request(q, p->value) < 0) {
+			refusal_say(ret, 400, NULL, "request=%.64s is not 16 hexadecimal digits",
+				    p->value);
+			return -EINVAL;
+		}
 	} else {
 		return add_selector(q, p, ret);
 	}
@@ -194,6 +200,14 @@ int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now
 	q.selectors = (struct selectors){};
 	q.group_by = q.function = q.file = q.name = q.recording = q.address = NULL;
 	return 0;
+}
+
+int query_set_request(struct query *q, const char *id)
+{
+	if (strlen(id) != 16 || strspn(id, "0123456789abcdef") != 16)
+		return -EINVAL;
+	q->request = strtoull(id, NULL, 16);
+	return q->request ? 0 : -EINVAL;
 }
 
 int query_set_label(struct query *q, const char *key, struct refusal *ret_why)

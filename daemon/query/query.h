@@ -29,6 +29,7 @@ struct query {
 	char *address;               /* where scrapers find this, or NULL; likewise */
 	char *label;                 /* a key of processes, or NULL; likewise: not of parameters */
 	uint64_t step_ns;            /* of the list of windows; 0: each by itself */
+	uint64_t request;            /* of a fleet, by which hosts sent more; 0: none */
 	bool deltas;                 /* of a stream: what has changed, format/live.h */
 };
 #define QUERY_RANGE_NS    (600 * NSEC_PER_SEC)
@@ -39,6 +40,8 @@ struct query {
 /* -EINVAL: *ret_why says why; -ENOMEM. *ret is only filled on success. Pure. */
 int query_parse(const struct query_parameter *parameters, size_t n, uint64_t now_ns,
 		struct query *ret, struct refusal *ret_why);
+/* Which request: 16 hexadecimal digits. -EINVAL: that is none. */
+int query_set_request(struct query *q, const char *id);
 /* Whose values are asked for. The same errors. */
 int query_set_label(struct query *q, const char *key, struct refusal *ret_why);
 /*

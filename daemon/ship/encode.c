@@ -250,7 +250,7 @@ static int count_samples(struct encoding *e, const struct ship_weights *weights)
 	for (uint32_t i = 0; i < p->nsamples; i++) {
 		const struct profile_sample *s = &p->samples[i];
 
-		if (!weights->processes[s->process])
+		if (!weights->processes[s->process] && !weights->all)
 			continue;
 		e->counted[n++] = (struct counted){ .process = &p->processes[s->process],
 						    .process_id = process_id(e, s->process),

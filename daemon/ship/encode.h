@@ -47,6 +47,7 @@ struct ship_rows {
 struct ship_weights {
 	uint64_t *processes, head;
 	bool urgent; /* it is not to wait for others */
+	bool all; /* somebody asked for the window: what weighs 0 is sent, too, with that weight */
 };
 
 /* place: of the window. seen: stacks and processes that are left out, of that day. -ENOMEM. */

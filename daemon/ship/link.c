@@ -65,6 +65,18 @@ int link_reach(struct ship_link *l, struct ship_trouble *ret_why)
 	return r;
 }
 
+int link_requests(struct ship_link *l, uint64_t host_id, struct requests *requests,
+		  struct ship_trouble *ret_why)
+{
+	int r = link_reach(l, ret_why);
+
+	if (r == 0 && l->target->ops->requests)
+		r = l->target->ops->requests(l->target, host_id, requests, ret_why);
+	if (r < 0)
+		requests->next_ns = 0;
+	return r;
+}
+
 void link_leave(struct ship_link *l)
 {
 	struct ship_target *target;

@@ -21,6 +21,9 @@ int link_open(struct ship_link *l, const struct config *c, char **ret_error);
 void link_close(struct ship_link *l);
 /* Afterwards there is a target that takes windows. Errors as of struct ship_target_ops. */
 int link_reach(struct ship_link *l, struct ship_trouble *ret_why);
+/* What somebody asks of that host there. Errors likewise, and it is due again then. */
+int link_requests(struct ship_link *l, uint64_t host_id, struct requests *requests,
+		  struct ship_trouble *ret_why);
 /* What was connected goes. */
 void link_leave(struct ship_link *l);
 /* From any thread: calls end within a second or so, now and later. */

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/random.h>
 
+#include "ship/any.h"
 #include "ship/batch.h"
 #include "ship/cursor.h"
 #include "ship/link.h"
@@ -63,6 +63,7 @@ struct shipper {
 	bool away;                /* the store, when a call failed last */
 	struct services services; /* where the plan tells them apart */
 	uint64_t ask_ns;          /* when the store is asked of them, CLOCK_MONOTONIC */
+	struct requests requests; /* what this host is asked for beyond the plan */
 };
 
 static int say(struct shipper *s, int r, const char *sentence)
@@ -279,15 +280,6 @@ static int flush(struct shipper *s)
 	return 0;
 }
 
-static uint64_t any_below(uint64_t bound)
-{
-	uint64_t n = 0;
-
-	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != sizeof(n))
-		n = clock_ns(CLOCK_MONOTONIC);
-	return n % (bound + 1);
-}
-
 /* What the store has of this host's services; where it does not say, what it said last holds. */
 static void ask_of_services(struct shipper *s)
 {
@@ -295,6 +287,20 @@ static void ask_of_services(struct shipper *s)
 		return;
 	s->link.target->ops->ask(s->link.target, &s->services);
 	s->ask_ns = clock_ns(CLOCK_MONOTONIC) + ASK_NS / 2 + any_below(ASK_NS);
+}
+
+/*
+ * No window is passed over before it is known that nobody has asked for it. A plan that takes all
+ * needs not be told.
+ */
+static int look_for_requests(struct shipper *s)
+{
+	struct ship_trouble why = {};
+	int r = 0;
+
+	if (!ship_takes_all(&s->plan) && requests_due(&s->requests, s->config->fleet_poll_ns))
+		r = link_requests(&s->link, s->host.id, &s->requests, &why);
+	return r < 0 ? trouble(s, r, &why) : 0;
 }
 
 static void weights_done(struct ship_weights *w)
@@ -320,7 +326,8 @@ static int read_window(struct shipper *s, struct profile **ret, struct ship_weig
 		ship_weigh(&s->plan, s->host.id, p, &s->services, ret_weights);
 		ask_of_services(s);
 	}
-	if (!ship_weigh(&s->plan, s->host.id, p, &s->services, ret_weights))
+	ret_weights->all = requests_want(&s->requests, p->start_ns, p->end_ns);
+	if (!ship_weigh(&s->plan, s->host.id, p, &s->services, ret_weights) && !ret_weights->all)
 		return 0;
 	*ret = TAKE_PTR(p);
 	return 1;
@@ -376,7 +383,7 @@ static int send_window(struct shipper *s)
 	}
 	if (r < 0)
 		return trouble(s, r, &why);
-	joins(s, r > 0, weights.urgent, cpu_ns);
+	joins(s, r > 0, weights.urgent || weights.all, cpu_ns);
 	return 0;
 }
 
@@ -395,7 +402,8 @@ static int64_t go_on(struct shipper *s)
 
 	length = MIN(length, 3600 * NSEC_PER_SEC);
 	if (!ship_tells_services(&s->plan) &&
-	    !ship_takes_head(&s->plan, s->host.id, s->next.start_ns)) {
+	    !ship_takes_head(&s->plan, s->host.id, s->next.start_ns) &&
+	    !requests_want(&s->requests, s->next.start_ns, s->next.end_ns)) {
 		pass(s, &s->batch.passed_over);
 		/* those that come between count in how fast it catches up, too */
 		return (int64_t)(s->behind ? length / CATCH_UP : 0);
@@ -418,6 +426,8 @@ static int64_t step(struct shipper *s)
 	int r = later && !s->begun ? 0 : begin(s);
 
 	/* how much waits is looked at meanwhile, too */
+	if (r == 0 && s->begun && !later)
+		r = look_for_requests(s);
 	if (r == 0 && s->begun)
 		r = find_next(s);
 	if (later)

@@ -4,6 +4,7 @@
 #include "clickhouse/client.h"
 #include "config/config.h"
 #include "ship/encode.h"
+#include "ship/requests.h"
 #include "ship/services.h"
 
 /*
@@ -64,6 +65,9 @@ struct ship_target_ops {
 	int (*flush)(struct ship_target *t, struct ship_part *ret, struct ship_trouble *ret_why);
 	/* What it has of these services of all hosts, as far as it says so; NULL: it never does. */
 	void (*ask)(struct ship_target *t, struct services *services);
+	/* What it was asked to have of that host; NULL: nobody asks through such a store. */
+	int (*requests)(struct ship_target *t, uint64_t host_id, struct requests *requests,
+			struct ship_trouble *ret_why);
 	/* Bytes that were sent as bodies, compressed, since the beginning. */
 	uint64_t (*sent)(const struct ship_target *t);
 	/* From any thread: a call under way ends within a second or so, later ones at once. */

@@ -125,6 +125,24 @@ static void ask(struct ship_target *t, struct services *services)
 			  why.sentence);
 }
 
+static int look_for_requests(struct ship_target *t, uint64_t host_id, struct requests *requests,
+			     struct ship_trouble *ret_why)
+{
+	struct to_clickhouse *c = (struct to_clickhouse *)t;
+	_cleanup_buf_ struct buf sql = {}, answer = { .limit = 1u << 16 };
+	struct clickhouse_trouble why = {};
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	requests_question(clickhouse_database(c->store), host_id,
+			  clock_ns(CLOCK_REALTIME) / NSEC_PER_SEC, &sql);
+	text = buf_string(&sql);
+	r = text ? clickhouse_ask(c->store, text, &answer, &why) : -ENOMEM;
+	if (r == 0 && !requests_answer(requests, &answer))
+		log_debug("what the store says of requests is none");
+	return trouble(r, &why, ret_why);
+}
+
 static uint64_t bytes_sent(const struct ship_target *t)
 {
 	return clickhouse_sent(((const struct to_clickhouse *)t)->store);
@@ -142,6 +160,7 @@ int target_clickhouse_new(const struct config *c, struct ship_target **ret, char
 		.send = send_window,
 		.flush = flush,
 		.ask = ask,
+		.requests = look_for_requests,
 		.sent = bytes_sent,
 		.stop = stop,
 		.free = done,

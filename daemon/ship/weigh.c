@@ -21,6 +21,11 @@ bool ship_tells_services(const struct ship_plan *p)
 	return p->target || p->deploy_windows;
 }
 
+bool ship_takes_all(const struct ship_plan *p)
+{
+	return p->share == SHIP_MILLION && !p->target;
+}
+
 bool ship_takes_head(const struct ship_plan *p, uint64_t host_id, uint64_t start_ns)
 {
 	return ship_plan_takes(p, host_id, start_ns, &all);

@@ -9,6 +9,8 @@
 struct ship_plan ship_plan_of(const struct config *c);
 /* Whether services of a window may have different shares by that plan. */
 bool ship_tells_services(const struct ship_plan *p);
+/* Whether nothing is left out by it. */
+bool ship_takes_all(const struct ship_plan *p);
 /* Whether a window's head is taken, by the share of all, whatever services have of their own. */
 bool ship_takes_head(const struct ship_plan *p, uint64_t host_id, uint64_t start_ns);
 /*

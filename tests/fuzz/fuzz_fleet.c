@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Answers of a fleet's store, which many hosts fill: rows, stacks, processes, and rows by host. */
+/* Answers of a fleet's store, which many hosts fill: rows, stacks, processes, hosts, requests. */
 #include "fuzz.h"
 #include "fleet/decode.h"
+#include "ship/requests.h"
 
 static void rows(const struct buf *answer)
 {
@@ -66,6 +67,19 @@ static void cells(const struct buf *answer)
 	FUZZ_ASSERT(r == 0 || r == -EBADMSG);
 }
 
+static void requests(const struct buf *answer)
+{
+	struct requests r = { .n = 1, .items = { { 1, 2, 3 } } };
+
+	if (!requests_answer(&r, answer))
+		FUZZ_ASSERT(r.n == 1 && r.items[0].to_s == 3);
+	FUZZ_ASSERT(r.n <= REQUESTS_MOST);
+	for (uint32_t i = 0; i < r.n; i++)
+		FUZZ_ASSERT(r.items[i].from_s < r.items[i].to_s &&
+			    r.items[i].to_s - r.items[i].from_s <= REQUESTS_LONGEST_S);
+	requests_want(&r, 0, UINT64_MAX);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint64_t items[] = { 1, 2 };
@@ -76,15 +90,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!fuzz_take(&data, &size, &which, 1))
 		return 0;
 	buf_append(&answer, data, size);
-	if (which % 5 == 0)
+	if (which % 6 == 0)
 		rows(&answer);
-	else if (which % 5 == 1)
+	else if (which % 6 == 1)
 		stacks(&answer, &ids);
-	else if (which % 5 == 2)
+	else if (which % 6 == 2)
 		hosts(&answer);
-	else if (which % 5 == 3)
+	else if (which % 6 == 3)
 		cells(&answer);
-	else
+	else if (which % 6 == 4)
 		processes(&answer, &ids);
+	else
+		requests(&answer);
 	return 0;
 }

@@ -319,6 +319,7 @@ def seeds():
     yield "fleet", b"\2" + FLEET_HOSTS
     yield "fleet", b"\3" + FLEET_CELLS
     yield "fleet", b"\4" + FLEET_PROCESS
+    yield "fleet", b"\5" + struct.pack("<QIIQII", 1, 100, 160, 2, 500, 400)
     yield "query", b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n5\r\nhello\r\n0\r\nT: x\r\n\r\n"
 
 

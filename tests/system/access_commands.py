@@ -7,7 +7,8 @@ import marked
 
 
 # Of plopctl fleet join, which is root's: it asks for no processes before all of them are to be shipped.
-JOINS = ("user", "password-file", "init-store", "replace")
+# And of plopctl fleet record, which asks no plopd.
+OF_FLEET = ("user", "password-file", "init-store", "replace", "duration", "hosts", "in", "wait", "format", "group-by", "output")
 
 
 def record(*options):
@@ -66,5 +67,5 @@ def commands(m, t):
                 "interval": [["top", "-1", "-i", 1]], "pid": [["top", "-1", "-p", own], ["top", "-1", own]], "processes": [["top", "-1", "-P"]],
                 "total": [["top", "-1", "-t"], ["top", "-1", "-P", "-t"]], "unit": [["top", "-1", *unit]]},
         "open": {},
-        "fleet": {"json": [["fleet", "status", "--json"]], **{option: [["fleet", "status"]] for option in JOINS}},
+        "fleet": {"json": [["fleet", "status", "--json"]], **{option: [["fleet", "status"]] for option in OF_FLEET}},
     }

@@ -222,6 +222,9 @@ START_TEST(what_is_shipped_has_a_form)
 		    { "password_file", "/etc/plop/password", 0 },
 		    { "delay", "0s", 0 },
 		    { "delay", "7h", -EINVAL },
+		    { "poll", "0", 0 },
+		    { "poll", "61s", -EINVAL },
+		    { "poll", "5s", 0 },
 		    { "rows", "99", -EINVAL } };
 	_cleanup_(config_freep) struct config *c = NULL;
 
@@ -312,7 +315,7 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 35);
+	ck_assert_uint_eq(n, 36);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "check_main.h"
 #include "fleet/sql_hosts.h"
+#include "fleet/sql_requests.h"
 #include "profile/selector_text.h"
 
 #include <string.h>
@@ -233,7 +234,49 @@ START_TEST(sums_tell_what_they_were_made_by)
 }
 END_TEST
 
+/* Of its hosts and of windows that overlap its time, each sample for itself. */
+START_TEST(a_request_is_read_without_weights)
+{
+	_cleanup_buf_ struct buf heads = {}, sent = {};
+	_cleanup_free_ char *text = NULL, *head = NULL, *state = NULL;
+
+	q.request = 7;
+	text = rows();
+	ck_assert_ptr_nonnull(
+		strstr(text, ", samples, toUInt64(1000000) AS weight FROM plop.samples FINAL "
+			     "WHERE start >= toDateTime(1795000001) AND start < "
+			     "toDateTime(1795000601) AND window GLOBAL IN (SELECT window FROM "
+			     "plop.windows WHERE "));
+	ck_assert_ptr_nonnull(
+		strstr(text, "AND start_ns < 1795000600000000001 AND end_ns > 1795000030000000000 "
+			     "AND host_id GLOBAL IN (SELECT arrayJoin(hosts) FROM plop.requests "
+			     "WHERE request = toUInt64(7)))) WHERE "));
+	ck_assert(!fleet_sql_adds_up(&q));
+	fleet_sql_heads(&heads, "plop", &q, 0);
+	head = buf_string(&heads);
+	ck_assert_ptr_nonnull(strstr(head, "toUInt64(1000000) AS weight FROM plop.windows FINAL"));
+	fleet_sql_request_sent(&sent, "plop", &q);
+	state = buf_string(&sent);
+	ck_assert_ptr_nonnull(strstr(state, "start > toDateTime(1794992830)"));
+}
+END_TEST
+
+START_TEST(hosts_are_drawn_by_a_seed)
+{
+	_cleanup_buf_ struct buf b = {};
+	_cleanup_free_ char *text = NULL;
+
+	choose("service=it's");
+	fleet_sql_hosts_drawn(&b, "plop", &q, UINT64_MAX, 20);
+	text = buf_string(&b);
+	ck_assert_ptr_nonnull(strstr(text, "unhex('69742773')"));
+	ck_assert_ptr_nonnull(strstr(text, "GROUP BY host_id ORDER BY sipHash64(bitXor(host_id, "
+					   "toUInt64(18446744073709551615))), host_id LIMIT 20"));
+}
+END_TEST
+
 CHECK_MAIN_WITH("fleet/sql", setup, teardown, time_is_of_windows_that_overlap_it,
 		texts_are_digits_alone, of_many_hosts_some_are_asked_for, states_are_numbers,
 		rows_are_as_fine_as_they_must_be, what_the_store_does_not_have_is_refused,
-		what_is_added_up_is_not_read_again, sums_tell_what_they_were_made_by);
+		what_is_added_up_is_not_read_again, sums_tell_what_they_were_made_by,
+		a_request_is_read_without_weights, hosts_are_drawn_by_a_seed);
