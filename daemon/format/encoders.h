@@ -4,8 +4,11 @@
 #include "format/format.h"
 
 int pprof_encode(const struct profile *p, struct buf *out);
-/* With CPU time alone, under that name, by which Coroot tells profiles apart; NULL: as pprof. */
-int pprof_encode_cpu(const struct profile *p, const char *name, struct buf *out);
+/*
+ * pprof without labels of samples, of which a Pyroscope makes a series each. cpu: CPU time alone,
+ * under that name, by which Coroot tells profiles apart; NULL: as pprof.
+ */
+int pprof_encode_bare(const struct profile *p, const char *cpu, struct buf *out);
 int collapsed_encode(const struct profile *p, struct buf *out);
 int speedscope_encode(const struct profile *p, struct buf *out);
 int plop_encode(const struct profile *p, struct buf *out);

@@ -27,6 +27,7 @@ struct writer {
 	z_stream z;
 	bool z_begun;
 	struct buf *out;
+	bool bare;       /* no labels */
 	const char *cpu; /* what CPU time is called, where nothing else is told; NULL: all is */
 };
 
@@ -421,9 +422,9 @@ static int write_sample(struct writer *w, const struct profile *p, const struct 
 
 	for (uint32_t i = 0; i < stack->depth; i++)
 		all->ids[i] = stack->frames[stack->depth - 1 - i] + UINT64_C(1);
-	if (!process->n)
+	if (!w->bare && !process->n)
 		r = put_process(w, process, &p->processes[s->process].info);
-	if (r == 0)
+	if (!w->bare && r == 0)
 		r = put_sample(w, &own, p, s);
 	if (r < 0)
 		return r;
@@ -475,30 +476,35 @@ static int write_strings(struct writer *w)
 	return 0;
 }
 
-int pprof_encode_cpu(const struct profile *p, const char *name, struct buf *out)
+static int write_all(struct writer *w, const struct profile *p, struct buf *out)
 {
-	_cleanup_(writer_done) struct writer w = { .cpu = name };
-	int r;
+	int r = writer_init(w, out);
 
-	r = writer_init(&w, out);
 	if (r == 0)
-		r = write_head(&w, p);
+		r = write_head(w, p);
 	if (r == 0)
-		r = write_samples(&w, p);
+		r = write_samples(w, p);
 	if (r == 0)
-		r = write_locations(&w, p->dict);
+		r = write_locations(w, p->dict);
 	if (r == 0)
-		r = write_mappings(&w, p);
+		r = write_mappings(w, p);
 	if (r == 0)
-		r = write_functions(&w, p->dict);
+		r = write_functions(w, p->dict);
 	if (r == 0)
-		r = write_strings(&w);
-	if (r == 0)
-		r = compress_packed(&w, Z_FINISH);
-	return r;
+		r = write_strings(w);
+	return r == 0 ? compress_packed(w, Z_FINISH) : r;
+}
+
+int pprof_encode_bare(const struct profile *p, const char *cpu, struct buf *out)
+{
+	_cleanup_(writer_done) struct writer w = { .bare = true, .cpu = cpu };
+
+	return write_all(&w, p, out);
 }
 
 int pprof_encode(const struct profile *p, struct buf *out)
 {
-	return pprof_encode_cpu(p, NULL, out);
+	_cleanup_(writer_done) struct writer w = {};
+
+	return write_all(&w, p, out);
 }

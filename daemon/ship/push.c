@@ -223,7 +223,7 @@ static int coroot_body(const struct push_part *p, struct buf *body)
 	view.start_ns += length;
 	view.end_ns += length;
 	/* the types that it has a name for are in model/profile.go */
-	return pprof_encode_cpu(&view, "ebpf:cpu:nanoseconds", body);
+	return pprof_encode_bare(&view, "ebpf:cpu:nanoseconds", body);
 }
 
 static int pprof_request(enum push_store store, const struct push_part *p, struct push_request *ret,
@@ -231,7 +231,7 @@ static int pprof_request(enum push_store store, const struct push_part *p, struc
 {
 	_cleanup_buf_ struct buf profile = {}, path = {};
 	int r = store == PUSH_COROOT ? coroot_body(p, &profile) :
-				       pprof_encode(p->profile, &profile);
+				       pprof_encode_bare(p->profile, NULL, &profile);
 
 	if (r < 0)
 		return r;
@@ -330,16 +330,27 @@ uint32_t push_rows(const struct push *p)
 	return p->n;
 }
 
-/* The rows from first on, n of them, as a profile. */
+/*
+ * The rows from first on, n of them, as a profile. In OTLP a sample tells its process; elsewhere
+ * these are added up.
+ */
 static int part_new(const struct push *p, uint32_t first, uint32_t n, struct profile **ret)
 {
+	_cleanup_free_ struct profile_sample *rows = calloc(n, sizeof(*rows));
 	_cleanup_(profile_freep) struct profile *to = NULL;
 	struct profile view = *p->window;
 	int r = profile_new(p->window->start_ns, p->window->hz, &to);
 
-	if (r < 0)
-		return r;
-	view.samples = p->rows + first;
+	if (r < 0 || !rows)
+		return r < 0 ? r : -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		rows[i] = p->rows[first + i];
+		if (p->store == PUSH_OTLP)
+			continue;
+		rows[i].process = p->rows[first].process;
+		rows[i].state = SAMPLE_PLAIN;
+	}
+	view.samples = rows;
 	view.nsamples = n;
 	r = profile_merge(to, &view);
 	if (r == 0)

@@ -7,9 +7,9 @@
 /*
  * A window as HTTP requests for the profile stores that others run, each POST. A window is split by
  * service and version, as these stores keep the labels of a profile alone, and each of these until
- * it is within PUSH_SAMPLES and PUSH_BYTES; threads are added up. No sum changes: each sample of
- * the window is in one request. The same window is the same rows in the same order, and the same
- * rows are the same request. Pure.
+ * it is within PUSH_SAMPLES and PUSH_BYTES. Threads are added up; processes are too, but in OTLP.
+ * No sum changes: each sample of the window is in one request. The same window is the same rows in
+ * the same order, and the same rows are the same request. Pure.
  */
 enum push_store {
 	PUSH_PYROSCOPE, /* /ingest, also of what speaks it, such as Gigapipe */

@@ -3,8 +3,12 @@
 
 #include "otlp.pb-c.h"
 
-static enum push_verdict verdict_of(enum push_store store, unsigned int status, bool old)
+static enum push_verdict verdict_of(enum push_store store, const struct poster_answer *answer,
+				    bool old)
 {
+	static const char invalid[] = "invalid_argument";
+	unsigned int status = answer->status;
+
 	if (status >= 200 && status < 300)
 		return PUSH_TAKEN;
 	if (status == 401 || status == 403 || status == 407)
@@ -17,7 +21,10 @@ static enum push_verdict verdict_of(enum push_store store, unsigned int status, 
 	if (status == 413)
 		return PUSH_SMALLER;
 	if (status == 422 && store == PUSH_PYROSCOPE)
-		return old ? PUSH_NEVER : PUSH_LATER;
+		return old || (answer->said.size && memmem(answer->said.data, answer->said.size,
+							   invalid, strlen(invalid))) ?
+			       PUSH_NEVER :
+			       PUSH_LATER;
 	return status == 408 || status == 425 || status == 429 || status >= 500 ? PUSH_LATER :
 										  PUSH_NEVER;
 }
@@ -34,8 +41,8 @@ enum push_verdict push_judge(enum push_store store, const char *place,
 				"plop.conf",
 		[PUSH_NO_SUCH] = "look at store in [fleet] of plop.conf: is it of that kind?",
 	};
-	enum push_verdict verdict = verdict_of(store, answer->status, old);
-	char line[256];
+	enum push_verdict verdict = verdict_of(store, answer, old);
+	char line[320];
 
 	*sentence = '\0';
 	if (verdict == PUSH_TAKEN)

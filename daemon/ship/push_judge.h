@@ -15,8 +15,9 @@ enum push_verdict {
 };
 
 /*
- * old: what is in it is over an hour old. Pyroscope says 422 both of what it never takes, such as
- * profiles of over an hour ago, and of its own trouble: of what is younger it is asked again.
+ * old: what is in it is over an hour old. Pyroscope says 422 of nearly all that goes wrong behind
+ * /ingest. With the words invalid_argument it is about the profile; else it is asked again of what
+ * is no older.
  * sentence: of what is no success, or was not taken for another reason; it is at least POSTER_WHY
  * bytes. Pure.
  */

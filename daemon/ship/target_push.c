@@ -73,6 +73,7 @@ static int post(struct to_push *to, const struct push_request *q, bool old,
 	if (verdict == PUSH_TAKEN && to->store == PUSH_OTLP &&
 	    push_judge_partial(to->place, &said, sentence))
 		verdict = PUSH_NEVER;
+	to->put_off = a.status == 429 ? to->put_off + 1 : 0;
 	if (verdict == PUSH_LATER)
 		return trouble(-EAGAIN, false, a.retry_after_s, sentence, ret_why);
 	if (verdict == PUSH_NOT_US)
@@ -94,7 +95,7 @@ static int64_t send_part(struct to_push *to, const struct push *p, const struct 
 
 	if (r == 0)
 		r = post(to, &q, old, sentence, ret_why);
-	if (r == -EAGAIN && !ret_why->away && ++to->put_off >= PUT_OFF_MOST && q.rows > ROWS_LEAST)
+	if (to->put_off >= PUT_OFF_MOST && q.rows > ROWS_LEAST)
 		to->most = q.rows / 2;
 	if (r < 0)
 		return r;
@@ -102,7 +103,6 @@ static int64_t send_part(struct to_push *to, const struct push *p, const struct 
 		to->most = q.rows / 2;
 		return 0;
 	}
-	to->put_off = 0;
 	part.rows = q.rows;
 	part.done = row + q.rows;
 	part.samples = q.counted;

@@ -42,11 +42,22 @@ END_TEST
 /* What one store means by a status and others do not. */
 START_TEST(by_store)
 {
+	/* as a Pyroscope of 2026-08-21 says of a profile that is too old */
+	static const char too_old[] =
+		"{\"code\":\"unknown\",\"message\":\"pushing IngestInput-pprof failed push series "
+		"with index 0 and id  failed: invalid_argument: profile with labels '{...}' is "
+		"outside of ingestion window\"}";
+	const struct poster_answer invalid = {
+		.status = 422, .said = { .data = (char *)too_old, .size = strlen(too_old) }
+	};
+
 	ck_assert_int_eq(judged(PUSH_COROOT, 404, false), PUSH_NOT_US);
 	ck_assert_int_eq(judged(PUSH_PARCA, 404, false), PUSH_NO_SUCH);
 	ck_assert_int_eq(judged(PUSH_PYROSCOPE, 422, false), PUSH_LATER);
 	ck_assert_int_eq(judged(PUSH_PYROSCOPE, 422, true), PUSH_NEVER);
 	ck_assert_int_eq(judged(PUSH_OTLP, 422, false), PUSH_NEVER);
+	ck_assert_int_eq(push_judge(PUSH_PYROSCOPE, "store", &invalid, false, sentence),
+			 PUSH_NEVER);
 }
 END_TEST
 
