@@ -91,6 +91,30 @@ START_TEST(rows_of_hosts_are_read)
 }
 END_TEST
 
+static int add_up(const char *host, uint32_t begin, const uint64_t values[3], void *ctx)
+{
+	ck_assert_str_eq(host, "web1");
+	*(uint64_t *)ctx += begin + values[0] + values[1] + values[2];
+	return 0;
+}
+
+START_TEST(cells_are_read)
+{
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < 2; i++) {
+		rows_put_string(&answer, "web1");
+		rows_put_u32(&answer, 1000);
+		for (uint64_t value = 0; value < 3; value++)
+			rows_put_u64(&answer, value + i);
+	}
+	ck_assert_int_eq(fleet_cells_decode(&answer, add_up, &sum), 0);
+	ck_assert_uint_eq(sum, 2009);
+	answer.size--;
+	ck_assert_int_eq(fleet_cells_decode(&answer, add_up, &sum), -EBADMSG);
+}
+END_TEST
+
 /* Of so many frames; lines: how many of these it has. */
 static void put_stack(uint64_t id, size_t frames, size_t lines)
 {
@@ -171,5 +195,5 @@ START_TEST(ids_are_each_there_once)
 END_TEST
 
 CHECK_MAIN_WITH("fleet/decode", setup, teardown, rows_are_read, what_is_cut_or_unknown_is_refused,
-		rows_of_hosts_are_read, stacks_are_found_by_id, what_is_left_is_carried,
-		ids_are_each_there_once);
+		rows_of_hosts_are_read, cells_are_read, stacks_are_found_by_id,
+		what_is_left_is_carried, ids_are_each_there_once);

@@ -99,7 +99,8 @@ export function createHosts({ section, onChange, onAnswer }) {
     if (failure.outliers !== '') return 'Which hosts differ is not known';
     if (outliers === null) return 'Asking which hosts differ';
     if (n === 0) return 'No host differs from the others of its service';
-    return `${n === 1 ? 'One host does' : `${count(n + outliers.services.reduce((sum, s) => sum + s.more, 0))} hosts do`} not run as the others of their service`;
+    const all = n + outliers.services.reduce((sum, s) => sum + s.more, 0);
+    return all === 1 ? 'One host does not run as the others of its service' : `${count(all)} hosts do not run as the others of their service`;
   }
 
   function show() {
