@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <signal.h>
 #include <time.h>
 
 #include "ctl/fleet.h"
@@ -129,6 +130,22 @@ static int ask(struct wish *w)
 	return r;
 }
 
+/* Somebody has had enough of waiting: what has arrived is written. The second time it ends. */
+static volatile sig_atomic_t enough;
+
+static void on_signal(int signal)
+{
+	enough = true;
+}
+
+static void listen_to_signals(void)
+{
+	const struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
 static size_t count_sent(const json_t *state)
 {
 	const json_t *h;
@@ -163,7 +180,7 @@ static json_t *look(const struct wish *w, int *ret_exit)
 	return state;
 }
 
-/* Until all have sent, or the time is up. NULL: as look(). */
+/* Until all have sent, the time is up, or a signal comes. NULL: as look(). */
 static json_t *wait_for_hosts(const struct wish *w, int *ret_exit)
 {
 	const struct timespec pause = { .tv_sec = LOOK_NS / NSEC_PER_SEC };
@@ -172,10 +189,12 @@ static json_t *wait_for_hosts(const struct wish *w, int *ret_exit)
 	struct progress p;
 
 	progress_begin(&p);
+	listen_to_signals();
 	for (;;) {
 		json_t *state = look(w, ret_exit);
 
-		if (!state || (double)count_sent(state) >= json_number_at(state, "asked") ||
+		if (!state || enough ||
+		    (double)count_sent(state) >= json_number_at(state, "asked") ||
 		    clock_ns(CLOCK_MONOTONIC) > end) {
 			progress_end(&p);
 			return state;

@@ -7,8 +7,9 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
-import time
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -148,6 +149,23 @@ def test_all_is_asked_where_the_plan_tells_services(root, node, folder):
         assert done.status == DONE and b"outer" in done.out and "not sent" not in done.complaint, done.complaint
         heaviest = node.ask("SELECT max(weight) FROM told.samples WHERE window IN (SELECT window FROM told.windows WHERE weight = 0)")
         assert heaviest in ("0\n", "1000000\n")
+
+
+def test_enough_of_waiting(root, node, folder):
+    """What has arrived is written, and nothing is left beside it."""
+    with busy(["shop"], version="8"), fleet_of(node, "enough", folder, {}) as fleet:
+        seen(node, "enough", 1)
+        kept = os.path.join(folder, "kept")
+        os.mkdir(kept)
+        process = subprocess.Popen([host.program("plopctl"), "fleet", "record", "service=shop", "--in", "0s", "-d", "10m", "-o", kept + "/p.collapsed",
+                                    *at(fleet.gateway.port), "--token-file", fleet.token], stderr=subprocess.PIPE)
+        assert b"request " in process.stderr.readline()
+        until("some of it has arrived", lambda: int(node.ask("SELECT count() FROM enough.windows WHERE end_ns > (SELECT max(from_s) FROM enough.requests) * "
+                                                             "toUInt64(1000000000)")) > 1, 60)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read().decode()
+        assert process.wait(30) == DONE and "1 of 1 hosts have not sent all of it" in said and " samples in " in said, said
+        assert os.listdir(kept) == ["p.collapsed"] and os.path.getsize(kept + "/p.collapsed")
 
 
 def test_what_is_refused(root, node, folder):
