@@ -304,6 +304,21 @@ def test_status_and_what_is_of_one_host(fleet):
         assert code == 400 and "has no threads and no labels" in answer["error"]
 
 
+def test_a_request_is_plain_sums(fleet, rows, store):
+    """Of its hosts and its time, whatever its samples weigh."""
+    asked = dict(day=Rows.day(BEGAN), request=5, made=BEGAN, from_s=BEGAN, to_s=BEGAN + WINDOWS * WINDOW, hosts=[1, 3], selectors="service=shop", who="")
+    store.ask("INSERT INTO plop.requests FORMAT JSONEachRow", json.dumps(asked).encode(), insert_distributed_sync=1)
+    request = "%016x" % 5
+    plain = rows.total(host="web1", version="1") + rows.total(host="db1", version="1") // 10
+    assert sum(collapsed(fleet, request=request).values()) == plain
+    assert sum(collapsed(fleet, request=request, service="shop").values()) == rows.total(host="web1", version="1")
+    whole = fleet.get("/v1/profile", request=request, format="json")
+    assert whole["total"] == plain and whole["lost"]["fault"] == 3 * WINDOWS * 2, whole
+    state = fleet.get("/v1/fleet/record/" + request)
+    assert [(h["host"], h["windows"]) for h in state["hosts"]] == [("web1", WINDOWS), ("db1", WINDOWS)] and state["asked"] == 2
+    assert all(h["sent"] for h in state["hosts"]) and state["selectors"] == "service=shop"
+
+
 def test_who_may(fleet):
     for header in ({}, {"Authorization": "Bearer " + "0" * 32}):
         with pytest.raises(urllib.error.HTTPError) as refused:
