@@ -140,7 +140,7 @@ static int call(struct clickhouse *c, const struct poster_call *q,
  */
 #define SETTINGS "wait_end_of_query=1&enable_http_compression=1&insert_distributed_sync=1"
 
-static char *address(const struct clickhouse *c, const char *into)
+static char *address(const struct clickhouse *c, const char *into, const char *format)
 {
 	_cleanup_buf_ struct buf url = {};
 
@@ -149,7 +149,8 @@ static char *address(const struct clickhouse *c, const char *into)
 	if (into) {
 		_cleanup_free_ char *sql = NULL;
 
-		if (asprintf(&sql, "INSERT INTO %s.%s FORMAT RowBinary", c->url.database, into) < 0)
+		if (asprintf(&sql, "INSERT INTO %s.%s FORMAT %s", c->url.database, into, format) <
+		    0)
 			return NULL;
 		buf_puts(&url, "&query=");
 		http_escape(&url, sql);
@@ -160,7 +161,7 @@ static char *address(const struct clickhouse *c, const char *into)
 int clickhouse_ask(struct clickhouse *c, const char *sql, struct buf *to,
 		   struct clickhouse_trouble *ret_why)
 {
-	_cleanup_free_ char *url = address(c, NULL);
+	_cleanup_free_ char *url = address(c, NULL, NULL);
 	const struct buf body = { .data = (char *)sql, .size = strlen(sql) };
 	const struct poster_call q = { .url = url, .body = &body, .to = to };
 
@@ -170,10 +171,16 @@ int clickhouse_ask(struct clickhouse *c, const char *sql, struct buf *to,
 int clickhouse_insert(struct clickhouse *c, const char *into, const struct buf *rows,
 		      struct clickhouse_trouble *ret_why)
 {
+	return clickhouse_insert_as(c, into, "RowBinary", rows, ret_why);
+}
+
+int clickhouse_insert_as(struct clickhouse *c, const char *into, const char *format,
+			 const struct buf *rows, struct clickhouse_trouble *ret_why)
+{
 	_cleanup_buf_ struct buf body = {}, answer = { .limit = POSTER_SAID_MAX };
-	_cleanup_free_ char *url = address(c, into);
+	_cleanup_free_ char *url = address(c, into, format);
 	const struct poster_call q = { .url = url, .body = &body, .gzip = true, .to = &answer };
-	int r = poster_gzip(rows, Z_BEST_SPEED, &body);
+	int r = poster_gzip(rows, Z_DEFAULT_COMPRESSION, &body);
 
 	if (r < 0 || !url)
 		return r < 0 ? r : -ENOMEM;

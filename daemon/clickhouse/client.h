@@ -70,6 +70,9 @@ int clickhouse_ask(struct clickhouse *c, const char *sql, struct buf *to,
 /* into: "TABLE (COLUMN, COLUMN)", of the database. rows: RowBinary, rows.h. */
 int clickhouse_insert(struct clickhouse *c, const char *into, const struct buf *rows,
 		      struct clickhouse_trouble *ret_why);
+/* The same, of another format. */
+int clickhouse_insert_as(struct clickhouse *c, const char *into, const char *format,
+			 const struct buf *rows, struct clickhouse_trouble *ret_why);
 /* Bytes that were sent as bodies, compressed, since the beginning. */
 uint64_t clickhouse_sent(const struct clickhouse *c);
 

@@ -152,15 +152,24 @@ size_t rows_array(struct rows_reader *r)
 	return 0;
 }
 
-char *rows_string(struct rows_reader *r)
+const char *rows_text(struct rows_reader *r, size_t *ret_size)
 {
 	size_t n = rows_array(r);
 	const uint8_t *p = take(r, n);
+
+	*ret_size = p ? n : 0;
+	return p ? (const char *)p : "";
+}
+
+char *rows_string(struct rows_reader *r)
+{
+	size_t n;
+	const char *p = rows_text(r, &n);
 	char *s;
 
-	if (!p)
+	if (r->bad)
 		return NULL;
-	s = strndup((const char *)p, n);
+	s = strndup(p, n);
 	if (!s)
 		r->bad = true;
 	return s;

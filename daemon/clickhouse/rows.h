@@ -39,5 +39,7 @@ uint64_t rows_u64(struct rows_reader *r);
 double rows_f64(struct rows_reader *r);
 /* Owned by the caller; a NUL in it, and what is behind, is lost. NULL: bad, or out of memory. */
 char *rows_string(struct rows_reader *r);
+/* Borrowed, without a NUL behind it. */
+const char *rows_text(struct rows_reader *r, size_t *ret_size);
 /* How many elements follow: no more than there are bytes left. */
 size_t rows_array(struct rows_reader *r);

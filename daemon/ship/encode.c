@@ -7,6 +7,75 @@
 
 #define DAY_NS (86400 * NSEC_PER_SEC)
 
+#define TEXT "LowCardinality(String)"
+static const struct native_column of_stacks[] = {
+	{ "day", "Date", NATIVE_U16, false },     { "stack_id", "UInt64", NATIVE_U64, false },
+	{ "functions", TEXT, NATIVE_TEXT, true }, { "files", TEXT, NATIVE_TEXT, true },
+	{ "lines", "UInt32", NATIVE_U32, true },  { "first_lines", "UInt32", NATIVE_U32, true },
+	{ "kinds", "UInt8", NATIVE_U8, true },    { "modules", TEXT, NATIVE_TEXT, true },
+};
+static const struct native_column of_processes[] = {
+	{ "day", "Date", NATIVE_U16, false },
+	{ "process_id", "UInt64", NATIVE_U64, false },
+	{ "host_id", "UInt64", NATIVE_U64, false },
+	{ "host", TEXT, NATIVE_TEXT, false },
+	{ "region", TEXT, NATIVE_TEXT, false },
+	{ "pid", "UInt32", NATIVE_U32, false },
+	{ "start_time", "Float64", NATIVE_U64, false },
+	{ "uid", "UInt32", NATIVE_U32, false },
+	{ "python", TEXT, NATIVE_TEXT, false },
+	{ "comm", TEXT, NATIVE_TEXT, false },
+	{ "exe", TEXT, NATIVE_TEXT, false },
+	{ "cmdline", "String", NATIVE_STRING, false },
+	{ "cgroup", TEXT, NATIVE_TEXT, false },
+	{ "unit", TEXT, NATIVE_TEXT, false },
+	{ "container", TEXT, NATIVE_TEXT, false },
+	{ "service", TEXT, NATIVE_TEXT, false },
+	{ "version", TEXT, NATIVE_TEXT, false },
+};
+static const struct native_column of_samples[] = {
+	{ "start", "DateTime('UTC')", NATIVE_U32, false },
+	{ "service", TEXT, NATIVE_TEXT, false },
+	{ "version", TEXT, NATIVE_TEXT, false },
+	{ "region", TEXT, NATIVE_TEXT, false },
+	{ "host", TEXT, NATIVE_TEXT, false },
+	{ "host_id", "UInt64", NATIVE_U64, false },
+	{ "window", "UInt64", NATIVE_U64, false },
+	{ "process_id", "UInt64", NATIVE_U64, false },
+	{ "stack_id", "UInt64", NATIVE_U64, false },
+	{ "state", "UInt8", NATIVE_U8, false },
+	{ "samples", "UInt64", NATIVE_U64, false },
+	{ "weight", "UInt64", NATIVE_U64, false },
+};
+static const struct native_column of_windows[] = {
+	{ "day", "Date", NATIVE_U16, false },
+	{ "start", "DateTime('UTC')", NATIVE_U32, false },
+	{ "start_ns", "UInt64", NATIVE_U64, false },
+	{ "end_ns", "UInt64", NATIVE_U64, false },
+	{ "host_id", "UInt64", NATIVE_U64, false },
+	{ "host", TEXT, NATIVE_TEXT, false },
+	{ "region", TEXT, NATIVE_TEXT, false },
+	{ "window", "UInt64", NATIVE_U64, false },
+	{ "hz", "UInt32", NATIVE_U32, false },
+	{ "weight", "UInt64", NATIVE_U64, false },
+	{ "stepped_ns", "Int64", NATIVE_U64, false },
+	{ "ticks", "UInt64", NATIVE_U64, false },
+	{ "python", "UInt64", NATIVE_U64, false },
+	{ "other", "UInt64", NATIVE_U64, false },
+	{ "truncated", "UInt64", NATIVE_U64, false },
+	{ "lost_causes", TEXT, NATIVE_TEXT, true },
+	{ "lost_counts", "UInt64", NATIVE_U64, true },
+	{ "samples", "UInt64", NATIVE_U64, false },
+	{ "rows", "UInt64", NATIVE_U64, false },
+	{ "plop", TEXT, NATIVE_TEXT, false },
+};
+#undef TEXT
+
+const struct native_table ship_stacks = { "stacks", of_stacks, ARRAY_SIZE(of_stacks) };
+const struct native_table ship_processes = { "processes", of_processes, ARRAY_SIZE(of_processes) };
+const struct native_table ship_samples = { "samples", of_samples, ARRAY_SIZE(of_samples) };
+const struct native_table ship_windows = { "windows", of_windows, ARRAY_SIZE(of_windows) };
+
 /* What ids are hashes of is behind them: the row as it is written, but for day and id. */
 static uint64_t put_hashed(struct buf *to, uint32_t day, const struct buf *rest, uint64_t seed)
 {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "profile/profile.h"
+#include "ship/native.h"
 #include "ship/seen.h"
 #include "store/follow.h"
 #include "util/buf.h"
@@ -12,18 +13,8 @@
  * added up. Pure.
  */
 
-/* Where each goes, for clickhouse_insert(). */
-#define SHIP_STACKS "stacks (day, stack_id, functions, files, lines, first_lines, kinds, modules)"
-#define SHIP_PROCESSES                                                                      \
-	"processes (day, process_id, host_id, host, region, pid, start_time, uid, python, " \
-	"comm, exe, cmdline, cgroup, unit, container, service, version)"
-#define SHIP_SAMPLES                                                                              \
-	"samples (start, service, version, region, host, host_id, window, process_id, stack_id, " \
-	"state, samples, weight)"
-#define SHIP_WINDOWS                                                                             \
-	"windows (day, start, start_ns, end_ns, host_id, host, region, window, hz, weight, "     \
-	"stepped_ns, ticks, python, other, truncated, lost_causes, lost_counts, samples, rows, " \
-	"plop)"
+/* Where each goes, and what the columns of its rows are. */
+extern const struct native_table ship_stacks, ship_processes, ship_samples, ship_windows;
 
 /* Whose windows they are. Borrowed. */
 struct ship_host {

@@ -52,24 +52,31 @@ static int check(struct ship_target *t, struct ship_trouble *ret_why)
 	return trouble(clickhouse_schema_check(c->store, &c->seed, &why), &why, ret_why);
 }
 
+static int insert(struct clickhouse *store, const struct native_table *t, const struct buf *rows,
+		  struct clickhouse_trouble *ret_why)
+{
+	_cleanup_buf_ struct buf into = {}, body = {};
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	if (!rows->size)
+		return 0;
+	native_into(t, &into);
+	text = buf_string(&into);
+	r = text ? native_of(t, rows, &body) : -ENOMEM;
+	return r < 0 ? r : clickhouse_insert_as(store, text, "Native", &body, ret_why);
+}
+
 int target_clickhouse_insert(struct clickhouse *store, const struct ship_rows *rows,
 			     struct clickhouse_trouble *ret_why)
 {
-	const struct {
-		const char *into;
-		const struct buf *rows;
-	} parts[] = {
-		{ SHIP_STACKS, &rows->stacks },
-		{ SHIP_PROCESSES, &rows->processes },
-		{ SHIP_SAMPLES, &rows->samples },
-		{ SHIP_WINDOWS, &rows->head },
-	};
-	int r = 0;
+	int r = insert(store, &ship_stacks, &rows->stacks, ret_why);
 
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++)
-		if (parts[i].rows->size)
-			r = clickhouse_insert(store, parts[i].into, parts[i].rows, ret_why);
-	return r;
+	if (r == 0)
+		r = insert(store, &ship_processes, &rows->processes, ret_why);
+	if (r == 0)
+		r = insert(store, &ship_samples, &rows->samples, ret_why);
+	return r < 0 ? r : insert(store, &ship_windows, &rows->head, ret_why);
 }
 
 static int flush(struct ship_target *t, struct ship_part *ret, struct ship_trouble *ret_why)
