@@ -119,7 +119,7 @@ static int look_at_tables(struct join *j)
 			       "the same with --init-store, which makes plop's tables there");
 	if (r < 0)
 		return trouble(&why, r, "the store's own log");
-	snprintf(text, sizeof(text), "of plop, version %u, in database %.100s%s",
+	snprintf(text, sizeof(text), "of plop, version %d, in database %.100s%s",
 		 CLICKHOUSE_SCHEMA_VERSION, clickhouse_database(j->store),
 		 made ? ", made now" : "");
 	step("tables", text);
