@@ -171,16 +171,18 @@ def test_hosts_over_time(fleet, rows):
 
 def test_few_hosts_of_many(stores, tmp_path):
     """The heaviest are told by themselves, and all others together."""
-    make_tables(stores[0], "many", str(tmp_path))
+    database = "many" if len(stores) == 1 else "many?cluster=" + clickhouse.CLUSTER
+    for node in stores:
+        make_tables(node, database, str(tmp_path))
     columns = dict(start=BEGAN, service="shop", version="1", region="eu", window=1, process_id=1, state=0, weight=1000000)
     body = [json.dumps(dict(columns, host="h%04d" % i, host_id=i, samples=i + 1, stack_id=stack)) for i in range(3000) for stack in (1, 2)]
     # one has what no other has
     body.append(json.dumps(dict(columns, host="h2345", host_id=2345, samples=1000, stack_id=3)))
-    stores[0].ask("INSERT INTO many.samples FORMAT JSONEachRow", "\n".join(body).encode())
+    stores[0].ask("INSERT INTO many.samples FORMAT JSONEachRow", "\n".join(body).encode(), insert_distributed_sync=1)
     stacks = [dict(day=Fleet.day(BEGAN), stack_id=i, functions=["f%d" % i], files=["/srv/app.py"], lines=[1], first_lines=[1], kinds=[0], modules=[""])
               for i in (1, 2, 3)]
-    stores[0].ask("INSERT INTO many.stacks FORMAT JSONEachRow", "\n".join(json.dumps(one) for one in stacks).encode())
-    with gateway_of(stores[0].url + "/many", tmp_path) as gateway:
+    stores[0].ask("INSERT INTO many.stacks FORMAT JSONEachRow", "\n".join(json.dumps(one) for one in stacks).encode(), insert_distributed_sync=1)
+    with gateway_of("%s/%s" % (stores[-1].url, database), tmp_path) as gateway:
         answer = ask(gateway, "/v1/hosts", step=600)
         assert answer["hosts_all"] == 3000 and len(answer["hosts"]) == 60 and answer["others"]["hosts"] == 2940
         assert answer["hosts"][0]["host"] == "h2999"

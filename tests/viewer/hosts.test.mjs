@@ -106,15 +106,17 @@ test('a host that differs is compared with its service', async (t) => {
 });
 
 test('cells may be the share of the selected function', async (t) => {
-  const { page, check, server, answers } = await visit(t, canned(), '/?room=time&lanes=host', { expected: /status of 501/ });
+  const { page, check, server } = await visit(t, canned(), '/?room=time&lanes=host', { expected: /status of 501/ });
   await drawn(page);
   await page.selectOption('#cells', 'self');
-  assert.match(await page.textContent('#heat-note'), /No function is selected: cells are CPU/);
+  await page.waitForFunction(() => /No function is selected: cells are CPU/.test(document.querySelector('#heat-note').textContent));
   await page.locator('section.table tbody th button').first().click();
   await page.waitForFunction(() => /A cell is the self share of /.test(document.querySelector('#heat-note').textContent));
-  assert.ok(answers.stored.functions !== undefined || server.asked.some((path) => path.startsWith('/v1/hosts?') && path.includes('function=')));
-  assert.match(await page.textContent('.heat-most'), /%$/);
+  for (let i = 0; i < 100 && !server.asked.some((path) => path.startsWith('/v1/hosts?') && path.includes('function=')); i++) await page.waitForTimeout(100);
+  assert.ok(server.asked.some((path) => path.startsWith('/v1/hosts?') && path.includes('function=')));
+  await page.waitForFunction(() => /%$/.test(document.querySelector('.heat-most').textContent));
   await page.locator('.heat-table summary').press('Enter');
+  await page.waitForFunction(() => /differs/.test(document.querySelector('.heat-table tbody').textContent));
   const table = await page.textContent('.heat-table');
   assert.match(table, /differs/);
   assert.match(table, /region/);
@@ -162,6 +164,7 @@ test('no room offers what only one host can do', async (t) => {
   await page.click('button[data-room="record"]');
   assert.equal(await page.isVisible('form.record-part'), false);
   assert.match(await page.textContent('[data-part="fleet"]'), /A recording is of one host/);
+  assert.match(await page.textContent('[data-part="fleet"] pre'), /plopctl fleet record service=NAME -d 60s --hosts 20 --server http:\/\/127\.0\.0\.1:\d+ --token-file FILE/);
   await page.click('[data-act="windows"]');
   assert.equal(params(page).get('room'), 'flame');
   assert.deepEqual(await check(), []);

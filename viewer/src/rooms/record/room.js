@@ -250,6 +250,7 @@ export function mountRecord({ section, onChange }) {
     parts('lists').attr('hidden', overHosts() ? '' : null);
     parts('fleet').attr('hidden', overHosts() ? null : '');
   }
+  section.querySelector('[data-origin]').textContent = location.origin;
   section.querySelector('[data-act="windows"]').addEventListener('click', () => onChange({ room: 'flame', recording: '', from: null, to: null }));
 
   return {
