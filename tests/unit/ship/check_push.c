@@ -346,6 +346,30 @@ START_TEST(parts_of_rows)
 }
 END_TEST
 
+/* Of one stack in two processes, and in two states: a sample, which OTLP has for each. */
+START_TEST(processes_are_added_up)
+{
+	uint32_t a = process(1, "shop", "7"), b = process(2, "shop", "7"), n = 0;
+	_cleanup_buf_ struct buf labels = {}, profile = {};
+
+	add(a, 1, 1, 0, 3);
+	add(b, 2, 1, 0, 4);
+	ck_assert_int_eq(profile_add_state(window, a, 1, window->samples[0].stack, SAMPLE_GIL_HELD,
+					   5, 0),
+			 0);
+	make(PUSH_PYROSCOPE);
+	ck_assert_uint_eq(samples_of_pprof(requests[0].body.data, requests[0].body.size, &n), 12);
+	ck_assert_uint_eq(n, 1);
+	make(PUSH_PARCA);
+	parca(&requests[0], &labels, &profile);
+	ck_assert_uint_eq(samples_of_pprof(profile.data, profile.size, &n), 12);
+	ck_assert_uint_eq(n, 1);
+	make(PUSH_OTLP);
+	ck_assert_uint_eq(samples_of_otlp(&requests[0], &n), 12);
+	ck_assert_uint_eq(n, 3);
+}
+END_TEST
+
 /* Whole weights are exact; what is left out is not there, and takes nothing from the others. */
 START_TEST(whole_weights)
 {
@@ -427,5 +451,5 @@ START_TEST(nothing)
 END_TEST
 
 CHECK_MAIN_WITH("ship/push", setup, teardown, by_service, labels_of_parca, many_samples, many_bytes,
-		hostile_names, the_same_again, parts_of_rows, whole_weights, weights_are_unbiased,
-		profiles_of_coroot, nothing);
+		hostile_names, the_same_again, parts_of_rows, processes_are_added_up, whole_weights,
+		weights_are_unbiased, profiles_of_coroot, nothing);
