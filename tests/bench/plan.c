@@ -24,7 +24,7 @@
 /* Measured, and where: ARCHITECTURE.md#the-fleet says how. */
 #define ROWS        300 /* of one window of a host */
 #define WINDOW_S    30
-#define ROW_BYTES   12.0  /* on a disk of 26.9, with stacks: a test's bound */
+#define ROW_BYTES   12.0  /* on a disk, with its share of the stacks */
 #define WIRE_BYTES  22000 /* of one window */
 #define HOST_CPU_MS 3.7   /* of plop-gateway, for one window */
 #define HOSTS       100000
