@@ -11,8 +11,8 @@ struct fleet_read {
 	const char *db;
 	struct fleet_source *source;
 	struct question *question;
-	bool by_host;              /* of a comparison: each host is one window */
-	struct fleet_hours rolled; /* of the question's time; empty where it asks for more */
+	bool by_host;             /* of a comparison: each host is one window */
+	struct fleet_cover cover; /* of the question's time */
 };
 
 /* Bytes that the store may answer at once. */
@@ -28,9 +28,11 @@ int fleet_tell(struct fleet_read *f, struct buf *sql);
 
 /* Hours in [from, to) that have windows or are added up. Empties *ret first. */
 int fleet_hours_read(struct fleet_read *f, uint32_t from, uint32_t to, struct fleet_hours *ret);
-/* What of a query is added up, all that there is of it by now. */
-int fleet_rolled_read(struct fleet_read *f, const struct query *q, struct fleet_hours *ret);
 void fleet_hours_done(struct fleet_hours *h);
+/* What of a query's time need not be read by FINAL. hours: whether sums of hours tell it. */
+int fleet_cover_read(struct fleet_read *f, const struct query *q, bool hours,
+		     struct fleet_cover *ret);
+void fleet_cover_done(struct fleet_cover *c);
 
 /* Drops what nobody reads any more, and days that are not kept, of the node that is asked. */
 int fleet_tidy(struct fleet_read *f, uint32_t now_s, uint64_t keep_s);

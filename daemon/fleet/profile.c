@@ -9,7 +9,7 @@
 #define UNKNOWN_STACK "[stack not in the store]"
 
 /* So many stacks are asked for at once. */
-#define STACKS_AT_ONCE 2000
+#define STACKS_AT_ONCE 4000
 
 int fleet_stacks_read(struct fleet_read *f, const struct query *q, const struct fleet_ids *ids,
 		      struct dict *d, uint32_t *numbers)
@@ -99,7 +99,7 @@ static int read_rows(struct making *m)
 	_cleanup_buf_ struct buf sql = {}, answer = {};
 	int r;
 
-	fleet_sql_stacks_of(&sql, m->read->db, m->query, &m->read->rolled);
+	fleet_sql_stacks_of(&sql, m->read->db, m->query, &m->read->cover);
 	r = fleet_ask(m->read, &sql, &answer);
 	if (r == 0)
 		r = fleet_rows_decode(&answer, &m->rows);
@@ -229,7 +229,7 @@ static int add_others(struct making *m)
 
 	if (m->rows.n < FLEET_ROWS)
 		return 0;
-	fleet_sql_totals(&sql, m->read->db, m->query, &m->read->rolled);
+	fleet_sql_totals(&sql, m->read->db, m->query, &m->read->cover);
 	r = fleet_ask(m->read, &sql, &answer);
 	if (r == 0)
 		r = fleet_rows_decode(&answer, &totals);

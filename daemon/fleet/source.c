@@ -77,11 +77,36 @@ int fleet_tell(struct fleet_read *f, struct buf *sql)
 	return text ? clickhouse_ask(f->clickhouse, text, &answer, &f->source->trouble) : -ENOMEM;
 }
 
-/* Whether hours that are added up answer it in part. */
+/* Whether a question is of sums over windows. */
 static bool of_sums(enum question_about about)
 {
 	return about != QUESTION_STORE && about != QUESTION_DIFF && about != QUESTION_RECORDINGS &&
 	       about != QUESTION_OF_SOURCE;
+}
+
+/* Whether hours that are added up can tell it: by stack, or by service and half minute. */
+static bool of_hours(const struct question *k)
+{
+	const struct query *q = &k->query;
+
+	if (!fleet_sql_adds_up(q))
+		return false;
+	switch (k->about) {
+	case QUESTION_PROFILE:
+	case QUESTION_LINES:
+		return true;
+	case QUESTION_LABELS:
+		return !fleet_sql_of_states(q) &&
+		       (streq(k->values.key, "service") || streq(k->values.key, "version") ||
+			streq(k->values.key, "region"));
+	case QUESTION_STEPS:
+		return !fleet_sql_of_states(q) && q->step_ns % (FLEET_WINDOW_S * NSEC_PER_SEC) == 0;
+	case QUESTION_SERIES:
+		return k->timeline.function ? timeline_unit(q->to_ns - q->from_ns) :
+					      !fleet_sql_of_states(q);
+	default:
+		return !fleet_sql_of_states(q);
+	}
 }
 
 static int read_about(struct fleet_read *f)
@@ -147,11 +172,11 @@ int fleet_source_read(struct source *s, struct question *k)
 		r = clickhouse_schema_check(fleet->clickhouse, &seed, &source->trouble);
 		fleet->checked = r == 0;
 	}
-	if (r == 0 && of_sums(k->about))
-		r = fleet_rolled_read(&f, &k->query, &f.rolled);
+	if (r == 0 && of_sums(k->about) && !k->query.request)
+		r = fleet_cover_read(&f, &k->query, of_hours(k), &f.cover);
 	if (r == 0)
 		r = read_about(&f);
-	fleet_hours_done(&f.rolled);
+	fleet_cover_done(&f.cover);
 	/* its tables may have gone meanwhile, or be of a newer plop */
 	fleet->checked = fleet->checked && r == 0;
 	if (r < 0 && *source->trouble.sentence)

@@ -206,35 +206,50 @@ static void put_range(struct buf *b, uint32_t from, uint32_t to)
 		   to);
 }
 
-/* Where the next part begins that is not of these hours, from *at on: [*ret, *at). */
-static bool next_gap(const struct fleet_hours *rolled, uint32_t to, uint32_t *i, uint32_t *at,
+/* The next time that is in none of the parts, from *at on: [*ret, *at). False: there is none. */
+static bool next_gap(const struct fleet_cover *cover, uint32_t to, uint32_t *i, uint32_t *at,
 		     uint32_t *ret)
 {
-	for (; *i < rolled->n && rolled->items[*i].begin == *at; (*i)++)
-		*at += FLEET_HOUR_S;
+	for (; *i < cover->n && cover->items[*i].from == *at; (*i)++)
+		*at = cover->items[*i].to;
 	*ret = *at;
-	*at = *i < rolled->n ? rolled->items[*i].begin : to;
+	*at = *i < cover->n ? cover->items[*i].from : to;
 	return *ret < *at;
 }
 
-bool fleet_sql_any_gap(const struct query *q, const struct fleet_hours *rolled)
+bool fleet_sql_any_gap(const struct query *q, const struct fleet_cover *cover)
 {
 	struct fleet_span s = fleet_sql_span(q);
 	uint32_t at = s.from, i = 0, from;
 
-	return next_gap(rolled, s.to, &i, &at, &from);
+	return next_gap(cover, s.to, &i, &at, &from);
 }
 
-static void put_gaps(struct buf *b, const struct query *q, const struct fleet_hours *rolled)
+void fleet_sql_gaps(struct buf *b, const struct query *q, const struct fleet_cover *cover)
 {
 	struct fleet_span s = fleet_sql_span(q);
 	uint32_t at = s.from, i = 0, from;
 	const char *between = "";
 
 	buf_putc(b, '(');
-	while (next_gap(rolled, s.to, &i, &at, &from)) {
+	while (next_gap(cover, s.to, &i, &at, &from)) {
 		buf_puts(b, between);
 		put_range(b, from, at);
+		between = " OR ";
+	}
+	buf_puts(b, *between ? ")" : "0)");
+}
+
+static void put_once(struct buf *b, const struct fleet_cover *cover)
+{
+	const char *between = "";
+
+	buf_putc(b, '(');
+	for (uint32_t i = 0; i < cover->n; i++) {
+		if (cover->items[i].generation)
+			continue;
+		buf_puts(b, between);
+		put_range(b, cover->items[i].from, cover->items[i].to);
 		between = " OR ";
 	}
 	buf_puts(b, *between ? ")" : "0)");
@@ -283,12 +298,9 @@ static void put_from(struct buf *b, const char *db, const struct query *q,
 		   q->to_ns, q->from_ns, db, q->request, of->by_window ? ")" : "");
 }
 
-void fleet_sql_from_gaps(struct buf *b, const char *db, const struct query *q,
-			 const struct fleet_hours *rolled)
+/* What a query chooses by, behind the time. */
+static void put_conditions(struct buf *b, const char *db, const struct query *q)
 {
-	put_from(b, db, q, &samples);
-	buf_puts(b, " WHERE ");
-	put_gaps(b, q, rolled);
 	/* what the plan left out, and was sent because it was asked for */
 	buf_puts(b, " AND weight > 0");
 	fleet_sql_where(b, q);
@@ -302,9 +314,26 @@ void fleet_sql_from_gaps(struct buf *b, const char *db, const struct query *q,
 	buf_putc(b, ')');
 }
 
+void fleet_sql_from_gaps(struct buf *b, const char *db, const struct query *q,
+			 const struct fleet_cover *cover)
+{
+	put_from(b, db, q, &samples);
+	buf_puts(b, " WHERE ");
+	fleet_sql_gaps(b, q, cover);
+	put_conditions(b, db, q);
+}
+
+void fleet_sql_from_once(struct buf *b, const char *db, const struct query *q,
+			 const struct fleet_cover *cover)
+{
+	buf_printf(b, " FROM %s.samples WHERE ", db);
+	put_once(b, cover);
+	put_conditions(b, db, q);
+}
+
 void fleet_sql_from_samples(struct buf *b, const char *db, const struct query *q)
 {
-	static const struct fleet_hours none;
+	static const struct fleet_cover none;
 
 	fleet_sql_from_gaps(b, db, q, &none);
 }

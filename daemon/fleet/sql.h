@@ -28,9 +28,22 @@ struct fleet_hour {
 	uint64_t windows;
 	uint64_t generation, rolled; /* the last one, and windows that it has; 0: there is none */
 };
-/* By begin, each once. As what of a query is added up: those whose sums have all their windows. */
+/* By begin, each once. */
 struct fleet_hours {
 	struct fleet_hour *items; /* owned */
+	uint32_t n, room;
+};
+/*
+ * What of a query's time is read otherwise than by FINAL, which is in all of the rest: hours that
+ * are added up, with all their windows; and times of which each row of samples is there once. By
+ * time, in seconds since 1970; none is in two.
+ */
+struct fleet_part {
+	uint32_t from, to;
+	uint64_t generation; /* of an hour; 0: of samples */
+};
+struct fleet_cover {
+	struct fleet_part *items; /* owned */
 	uint32_t n, room;
 };
 
@@ -38,6 +51,8 @@ struct fleet_hours {
 int fleet_sql_check(const struct query *q, const char **ret_why);
 /* Whether sums over hosts tell what it asks for: it is of no host and of no process. */
 bool fleet_sql_adds_up(const struct query *q);
+/* Whether it chooses by what a thread did, of which sums by service know nothing. */
+bool fleet_sql_of_states(const struct query *q);
 /* Whether it asks for what only the table of processes has. */
 bool fleet_sql_of_processes(const struct query *q);
 
@@ -57,10 +72,10 @@ void fleet_sql_self_and_total(struct buf *b, const char *db, const struct query 
  * heaviest first. host and region are "", and process_id is 0, where the query needs none.
  */
 void fleet_sql_stacks_of(struct buf *b, const char *db, const struct query *q,
-			 const struct fleet_hours *rolled);
+			 const struct fleet_cover *cover);
 /* The same of all stacks together, so that what is beyond the bound is known. */
 void fleet_sql_totals(struct buf *b, const char *db, const struct query *q,
-		      const struct fleet_hours *rolled);
+		      const struct fleet_cover *cover);
 /* UInt64: windows of hosts that have samples of it. */
 void fleet_sql_windows(struct buf *b, const char *db, const struct query *q);
 /*
@@ -86,22 +101,30 @@ void fleet_sql_heads(struct buf *b, const char *db, const struct query *q, uint3
 void fleet_sql_lost(struct buf *b, const char *db, const struct query *q, uint32_t step_s);
 /* begin UInt32, service, version String, sum UInt64. By begin. */
 void fleet_sql_services(struct buf *b, const char *db, const struct query *q, uint32_t step_s,
-			const struct fleet_hours *rolled);
+			const struct fleet_cover *cover);
 /* value String, sum UInt64. key: of a process, as selectors have it. */
 void fleet_sql_label(struct buf *b, const char *db, const struct query *q, const char *key,
-		     const struct fleet_hours *rolled);
+		     const struct fleet_cover *cover);
 /* service, version String, first, last UInt32, sum UInt64. */
 void fleet_sql_deploys(struct buf *b, const char *db, const struct query *q,
-		       const struct fleet_hours *rolled);
+		       const struct fleet_cover *cover);
 /* begin UInt32, all, self, total UInt64: of the function; "": of none. By begin. */
 void fleet_sql_series(struct buf *b, const char *db, const struct query *q, uint32_t step_s,
-		      const char *function, const struct fleet_hours *rolled);
+		      const char *function, const struct fleet_cover *cover);
 /*
  * begin UInt32, generation, windows UInt64, of the hours that are added up; and begin UInt32,
  * windows UInt64, of those that have any. Both by begin, of [from, to) in seconds since 1970.
  */
 void fleet_sql_rolled(struct buf *b, const char *db, uint32_t from, uint32_t to);
 void fleet_sql_hours(struct buf *b, const char *db, uint32_t from, uint32_t to);
+/*
+ * Of the time that is in no part: begin UInt32, rows UInt64, by begin, as many as samples has and
+ * as many as its windows were sent with. Where both are the same each row is there once.
+ */
+void fleet_sql_rows(struct buf *b, const char *db, const struct query *q,
+		    const struct fleet_cover *cover, uint32_t step_s);
+void fleet_sql_rows_sent(struct buf *b, const char *db, const struct query *q,
+			 const struct fleet_cover *cover, uint32_t step_s);
 /* Add an hour up, by stack and by service; rows of another generation stay. */
 void fleet_sql_roll_stacks(struct buf *b, const char *db, uint32_t hour, uint64_t generation);
 void fleet_sql_roll_services(struct buf *b, const char *db, uint32_t hour, uint64_t generation);

@@ -18,12 +18,14 @@ void fleet_sql_days(struct buf *b, const struct query *q);
 void fleet_sql_where(struct buf *b, const struct query *q);
 /* Whether a query groups by that key. */
 bool fleet_sql_groups_by(const struct query *q, const char *name);
-/* Whether it chooses by what a thread did. */
-bool fleet_sql_of_states(const struct query *q);
 /* key: one that the store knows. */
 bool fleet_sql_is_of_process(const char *key);
 
-/* FROM and WHERE of the samples that are in none of these hours; and whether there can be any. */
+/* FROM and WHERE of the samples that are in no part; whether there can be any; and their time. */
 void fleet_sql_from_gaps(struct buf *b, const char *db, const struct query *q,
-			 const struct fleet_hours *rolled);
-bool fleet_sql_any_gap(const struct query *q, const struct fleet_hours *rolled);
+			 const struct fleet_cover *cover);
+bool fleet_sql_any_gap(const struct query *q, const struct fleet_cover *cover);
+void fleet_sql_gaps(struct buf *b, const struct query *q, const struct fleet_cover *cover);
+/* ... of those that are in a part of samples. */
+void fleet_sql_from_once(struct buf *b, const char *db, const struct query *q,
+			 const struct fleet_cover *cover);

@@ -18,55 +18,76 @@ struct sum {
 	const char *of_samples, *of_sums, *of_both;
 };
 
-static void put_part(struct buf *b, const struct sum *s, const char *weighted, const char *more)
+static void put_part(struct buf *b, const struct sum *s, bool of_sums)
 {
-	buf_printf(b, "SELECT %s, %s AS part", s->as ? s->as : s->by, weighted);
+	const char *more = of_sums ? s->of_sums : s->of_samples;
+
+	buf_printf(b, "SELECT %s, %s AS part", s->as ? s->as : s->by,
+		   of_sums ? "sum(weighted)" : FLEET_SUM);
 	if (more)
 		buf_printf(b, ", %s", more);
 }
 
+/* Whether it has parts that are added up, or that are of samples. */
+static bool has(const struct fleet_cover *cover, bool of_sums)
+{
+	for (uint32_t i = 0; i < cover->n; i++)
+		if (!cover->items[i].generation != of_sums)
+			return true;
+	return false;
+}
+
+static void from_sums(struct buf *b, const char *db, const struct query *q,
+		      const struct fleet_cover *cover, const struct sum *s)
+{
+	const char *comma = "";
+
+	buf_printf(b, " FROM %s.%s WHERE generation IN (", db, s->sums);
+	for (uint32_t i = 0; i < cover->n; i++) {
+		if (!cover->items[i].generation)
+			continue;
+		buf_printf(b, "%s%" PRIu64, comma, cover->items[i].generation);
+		comma = ",";
+	}
+	buf_putc(b, ')');
+	fleet_sql_where(b, q);
+}
+
 /* FROM rows, each with its sum as part. */
 static void from_parts(struct buf *b, const char *db, const struct query *q,
-		       const struct fleet_hours *rolled, const struct sum *s)
+		       const struct fleet_cover *cover, const struct sum *s)
 {
-	bool gaps = fleet_sql_any_gap(q, rolled);
+	bool sums = has(cover, true), once = has(cover, false);
+	bool gaps = fleet_sql_any_gap(q, cover) || (!sums && !once);
+	const char *end = ") AS parts";
 
 	buf_puts(b, " FROM (");
-	if (gaps || !rolled->n) {
-		put_part(b, s, FLEET_SUM, s->of_samples);
-		fleet_sql_from_gaps(b, db, q, rolled);
-		buf_printf(b, " GROUP BY %s", s->by);
+	if (gaps) {
+		put_part(b, s, false);
+		fleet_sql_from_gaps(b, db, q, cover);
+		buf_printf(b, " GROUP BY %s%s", s->by, once || sums ? " UNION ALL " : end);
 	}
-	if (rolled->n) {
-		buf_puts(b, gaps ? " UNION ALL " : "");
-		put_part(b, s, "sum(weighted)", s->of_sums);
-		buf_printf(b, " FROM %s.%s WHERE generation IN (", db, s->sums);
-		for (uint32_t i = 0; i < rolled->n; i++)
-			buf_printf(b, "%s%" PRIu64, i ? "," : "", rolled->items[i].generation);
-		buf_putc(b, ')');
-		fleet_sql_where(b, q);
-		buf_printf(b, " GROUP BY %s", s->by);
+	if (once) {
+		put_part(b, s, false);
+		fleet_sql_from_once(b, db, q, cover);
+		buf_printf(b, " GROUP BY %s%s", s->by, sums ? " UNION ALL " : end);
 	}
-	buf_puts(b, ") AS parts");
+	if (sums) {
+		put_part(b, s, true);
+		from_sums(b, db, q, cover, s);
+		buf_printf(b, " GROUP BY %s%s", s->by, end);
+	}
 }
 
 static void put_sum(struct buf *b, const char *db, const struct query *q,
-		    const struct fleet_hours *rolled, const struct sum *s)
+		    const struct fleet_cover *cover, const struct sum *s)
 {
 	buf_printf(b, "SELECT %s", s->by);
 	if (s->of_both)
 		buf_printf(b, ", %s", s->of_both);
 	buf_puts(b, ", sum(part) AS w");
-	from_parts(b, db, q, rolled, s);
+	from_parts(b, db, q, cover, s);
 	buf_printf(b, " GROUP BY %s", s->by);
-}
-
-static const struct fleet_hours no_hours;
-
-/* What of the hours can be told by service: what threads did is of stacks alone. */
-static const struct fleet_hours *by_service(const struct query *q, const struct fleet_hours *rolled)
-{
-	return fleet_sql_of_states(q) ? &no_hours : rolled;
 }
 
 /* What rows of stacks are grouped by; those that are not are constants. */
@@ -96,7 +117,7 @@ static void put_groups(struct buf *b, const struct query *q, bool grouping)
 }
 
 void fleet_sql_stacks_of(struct buf *b, const char *db, const struct query *q,
-			 const struct fleet_hours *rolled)
+			 const struct fleet_cover *cover)
 {
 	_cleanup_buf_ struct buf columns = {};
 	_cleanup_free_ char *by = NULL;
@@ -112,19 +133,19 @@ void fleet_sql_stacks_of(struct buf *b, const char *db, const struct query *q,
 	buf_puts(b, "SELECT ");
 	put_groups(b, q, false);
 	buf_puts(b, ", sum(part) AS w");
-	from_parts(b, db, q, rolled, &s);
+	from_parts(b, db, q, cover, &s);
 	buf_printf(b, " GROUP BY %s ORDER BY w DESC, service, version, stack_id LIMIT %d", by,
 		   FLEET_ROWS);
 }
 
 void fleet_sql_totals(struct buf *b, const char *db, const struct query *q,
-		      const struct fleet_hours *rolled)
+		      const struct fleet_cover *cover)
 {
 	const struct sum s = { .by = "service, version", .sums = "services" };
 
 	buf_puts(b, "SELECT service, version, '', '', toUInt64(0), toUInt64(0), toUInt8(0), "
 		    "sum(part) AS w");
-	from_parts(b, db, q, by_service(q, rolled), &s);
+	from_parts(b, db, q, cover, &s);
 	buf_puts(b, " GROUP BY service, version ORDER BY w DESC, service, version");
 }
 
@@ -139,14 +160,12 @@ static char *of_step(uint32_t step_s, const char *more)
 }
 
 void fleet_sql_services(struct buf *b, const char *db, const struct query *q, uint32_t step_s,
-			const struct fleet_hours *rolled)
+			const struct fleet_cover *cover)
 {
 	_cleanup_free_ char *as = of_step(step_s, ", service, version");
 	const struct sum s = { .by = "begin, service, version", .as = as, .sums = "services" };
 
-	if (!as || step_s % FLEET_WINDOW_S)
-		rolled = &no_hours;
-	put_sum(b, db, q, by_service(q, rolled), &s);
+	put_sum(b, db, q, cover, &s);
 	buf_puts(b, " ORDER BY begin, w DESC");
 	b->error = as ? b->error : -ENOMEM;
 }
@@ -166,9 +185,8 @@ static void label_of_processes(struct buf *b, const char *db, const struct query
 }
 
 void fleet_sql_label(struct buf *b, const char *db, const struct query *q, const char *key,
-		     const struct fleet_hours *rolled)
+		     const struct fleet_cover *cover)
 {
-	bool of_hosts = streq(key, "host");
 	const struct sum s = { .by = key, .sums = "services" };
 
 	if (fleet_sql_is_of_process(key)) {
@@ -176,12 +194,12 @@ void fleet_sql_label(struct buf *b, const char *db, const struct query *q, const
 		return;
 	}
 	buf_printf(b, "SELECT toString(%s), sum(part) AS w", key);
-	from_parts(b, db, q, of_hosts ? &no_hours : by_service(q, rolled), &s);
+	from_parts(b, db, q, cover, &s);
 	buf_printf(b, " GROUP BY %s ORDER BY w DESC", key);
 }
 
 void fleet_sql_deploys(struct buf *b, const char *db, const struct query *q,
-		       const struct fleet_hours *rolled)
+		       const struct fleet_cover *cover)
 {
 	const struct sum s = {
 		.by = "service, version",
@@ -191,7 +209,7 @@ void fleet_sql_deploys(struct buf *b, const char *db, const struct query *q,
 		.of_both = "toUInt32(min(begun)), toUInt32(max(ended))",
 	};
 
-	put_sum(b, db, q, by_service(q, rolled), &s);
+	put_sum(b, db, q, cover, &s);
 	buf_puts(b, " HAVING version != '' AND service != ''");
 }
 
@@ -238,7 +256,7 @@ void fleet_sql_self_and_total(struct buf *b, const char *db, const struct query 
 }
 
 void fleet_sql_series(struct buf *b, const char *db, const struct query *q, uint32_t step_s,
-		      const char *function, const struct fleet_hours *rolled)
+		      const char *function, const struct fleet_cover *cover)
 {
 	_cleanup_free_ char *as = of_step(step_s, ""), *of_samples = NULL, *of_sums = NULL;
 	struct sum s = { .by = "begin", .as = as, .sums = *function ? "hours" : "services" };
@@ -251,12 +269,9 @@ void fleet_sql_series(struct buf *b, const char *db, const struct query *q, uint
 		s.of_sums = of_sums;
 		buf_puts(b, ", sum(self_part), sum(total_part)");
 	} else {
-		rolled = by_service(q, rolled);
 		buf_puts(b, ", toUInt64(0), toUInt64(0)");
 	}
-	if (step_s % (*function ? FLEET_HOUR_S : FLEET_WINDOW_S))
-		rolled = &no_hours;
-	from_parts(b, db, q, rolled, &s);
+	from_parts(b, db, q, cover, &s);
 	buf_puts(b, " GROUP BY begin ORDER BY begin");
 	if (!as || (*function && (!of_samples || !of_sums)))
 		b->error = -ENOMEM;
@@ -280,6 +295,28 @@ void fleet_sql_hours(struct buf *b, const char *db, uint32_t from, uint32_t to)
 		   ") AND day <= toDate(%" PRIu32 ") AND start >= toDateTime(%" PRIu32
 		   ") AND start < toDateTime(%" PRIu32 ") GROUP BY begin ORDER BY begin",
 		   db, from / 86400, to / 86400, from, to);
+}
+
+void fleet_sql_rows(struct buf *b, const char *db, const struct query *q,
+		    const struct fleet_cover *cover, uint32_t step_s)
+{
+	buf_puts(b, "SELECT ");
+	fleet_sql_begin(b, step_s);
+	buf_printf(b, ", toUInt64(count()) FROM %s.samples WHERE ", db);
+	fleet_sql_gaps(b, q, cover);
+	buf_puts(b, " GROUP BY begin ORDER BY begin");
+}
+
+void fleet_sql_rows_sent(struct buf *b, const char *db, const struct query *q,
+			 const struct fleet_cover *cover, uint32_t step_s)
+{
+	buf_puts(b, "SELECT ");
+	fleet_sql_begin(b, step_s);
+	buf_printf(b, ", sum(rows) FROM %s.windows FINAL WHERE ", db);
+	fleet_sql_days(b, q);
+	buf_puts(b, " AND ");
+	fleet_sql_gaps(b, q, cover);
+	buf_puts(b, " GROUP BY begin ORDER BY begin");
 }
 
 /* Samples of an hour as they are added up. */

@@ -109,7 +109,7 @@ static int each_service(struct fleet_read *f, uint32_t step_s, service_fn each, 
 	struct rows_reader reader;
 	int r;
 
-	fleet_sql_services(&sql, f->db, &f->question->query, step_s, &f->rolled);
+	fleet_sql_services(&sql, f->db, &f->question->query, step_s, &f->cover);
 	r = fleet_ask(f, &sql, &answer);
 	reader = rows_of(&answer);
 	while (r == 0 && rows_more(&reader)) {
@@ -219,7 +219,7 @@ int fleet_read_labels(struct fleet_read *f)
 	struct rows_reader reader;
 	int r;
 
-	fleet_sql_label(&sql, f->db, &k->query, k->values.key, &f->rolled);
+	fleet_sql_label(&sql, f->db, &k->query, k->values.key, &f->cover);
 	r = fleet_ask(f, &sql, &answer);
 	reader = rows_of(&answer);
 	while (r == 0 && rows_more(&reader)) {
@@ -242,7 +242,7 @@ int fleet_read_deploys(struct fleet_read *f)
 	struct rows_reader reader;
 	int r = fleet_heads_read(f, &k->query, 0, &heads);
 
-	fleet_sql_deploys(&sql, f->db, &k->query, &f->rolled);
+	fleet_sql_deploys(&sql, f->db, &k->query, &f->cover);
 	if (r == 0)
 		r = fleet_ask(f, &sql, &answer);
 	reader = rows_of(&answer);
@@ -273,12 +273,12 @@ int fleet_read_series(struct fleet_read *f)
 	struct rows_reader reader;
 	int r;
 
-	/* stacks are added up by the hour */
-	if (k->timeline.function && unit_ns && f->rolled.n)
+	/* stacks are added up by the hour, where all are not read */
+	if (k->timeline.function && unit_ns)
 		step_s = MAX(step_s, (uint32_t)FLEET_HOUR_S);
 	r = fleet_heads_read(f, &k->query, step_s, &heads);
 	fleet_sql_series(&sql, f->db, &k->query, step_s,
-			 k->timeline.function ? k->timeline.function : "", &f->rolled);
+			 k->timeline.function ? k->timeline.function : "", &f->cover);
 	if (r == 0)
 		r = fleet_ask(f, &sql, &answer);
 	reader = rows_of(&answer);

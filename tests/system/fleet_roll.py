@@ -113,6 +113,28 @@ def test_what_comes_late_is_there_at_once_and_added_up_again(stores, fresh, tmp_
         assert stores[0].ask("SELECT uniqExact(generation) FROM %s.hours" % name) == "2\n"
 
 
+def test_rows_that_came_twice_count_once(stores, tmp_path):
+    """Half an hour that nothing is added up of: each row is there once, then a third of them twice, then some have no head."""
+    name = "roll_once"
+    database = name if len(stores) == 1 else "%s?cluster=%s" % (name, clickhouse.CLUSTER)
+    for node in stores:
+        make_tables(node, database, str(tmp_path))
+    rows, part = Rows(), {"from": BEGAN, "to": BEGAN + 2 * WINDOWS * WINDOW}
+    rows.insert(stores[0], name, times=1)
+    with gateway_of("%s/%s" % (stores[-1].url, database), tmp_path) as gateway:
+        for step in range(3):
+            assert sum(collapsed(gateway, **part).values()) == rows.total()
+            assert sum(collapsed(gateway, pid=121, **part).values()) == rows.total(service="mail")
+            assert sum(collapsed(gateway, host="web2", **part).values()) == rows.total(host="web2")
+            assert sum(w["samples"] for w in gateway.get("/v1/windows", **part)["windows"]) == rows.total()
+            if step == 0:
+                rows.insert(stores[0], name, times=1, until=BEGAN + 14 * WINDOW)
+            else:
+                head = dict(start=BEGAN + 60, host="web1", host_id=1, window=77, process_id=1, stack_id=1, state=1, weight=1000000)
+                stores[0].ask("INSERT INTO %s.samples FORMAT JSONEachRow" % name, json.dumps(dict(
+                    head, service="shop", version="1", region="eu", samples=0)).encode(), insert_distributed_sync=1)
+
+
 def test_sums_that_were_not_ended_are_not_read(stores, fresh, tmp_path):
     """As where plop-gateway was killed: rows of a generation that nothing names, old enough to be dropped."""
     name, address, rows = fresh

@@ -74,7 +74,7 @@ class Rows:
         self.tables["windows"].append(dict(
             head, day=self.day(start), start=start, start_ns=start * 10**9, end_ns=int((start + LENGTH) * 10**9), hz=100, stepped_ns=0,
             ticks=total + 50 + 3, python=total, other=50, truncated=0, lost_causes=["fault", "table_full"], lost_counts=[3, 0], samples=total,
-            rows=4, plop="1"))
+            rows=2 * len(services), plop="1"))
 
     @staticmethod
     def day(start):
@@ -84,10 +84,10 @@ class Rows:
         names = ("service", "version", "host", "leaf")
         return sum(n for key, n in self.sums.items() if all(dict(zip(names, key))[k] == v for k, v in of.items()))
 
-    def insert(self, node, database):
+    def insert(self, node, database, times=2, until=2**40):
         for table, rows in self.tables.items():
-            body = "\n".join(json.dumps(row) for row in rows).encode()
-            for _ in range(2):
+            body = "\n".join(json.dumps(row) for row in rows if row.get("start", 0) < until).encode()
+            for _ in range(times):
                 node.ask("INSERT INTO %s.%s FORMAT JSONEachRow" % (database, table), body, insert_distributed_sync=1)
 
 

@@ -7,13 +7,13 @@
 #include <string.h>
 
 static struct query q;
-static struct fleet_hour items[3];
-static struct fleet_hours rolled;
+static struct fleet_part items[3];
+static struct fleet_cover cover;
 
 static void setup(void)
 {
 	selectors_over_hosts();
-	rolled = (struct fleet_hours){};
+	cover = (struct fleet_cover){};
 	q = (struct query){ .from_ns = 1795000030 * NSEC_PER_SEC,
 			    .to_ns = 1795000600 * NSEC_PER_SEC + 1 };
 }
@@ -40,7 +40,7 @@ static char *rows(void)
 	_cleanup_buf_ struct buf b = {};
 	char *text;
 
-	fleet_sql_stacks_of(&b, "plop", &q, &rolled);
+	fleet_sql_stacks_of(&b, "plop", &q, &cover);
 	text = buf_string(&b);
 	ck_assert_ptr_nonnull(text);
 	return text;
@@ -168,9 +168,9 @@ END_TEST
 static void add_hours(void)
 {
 	for (uint32_t i = 0; i < 2; i++)
-		items[i] = (struct fleet_hour){ .begin = 1795003200 + i * FLEET_HOUR_S,
-						.generation = 7 + i };
-	rolled = (struct fleet_hours){ .items = items, .n = 2 };
+		items[i] = (struct fleet_part){ 1795003200 + i * FLEET_HOUR_S,
+						1795006800 + i * FLEET_HOUR_S, 7 + i };
+	cover = (struct fleet_cover){ .items = items, .n = 2 };
 	q.from_ns = 1795000030 * NSEC_PER_SEC;
 	q.to_ns = 1795012200 * NSEC_PER_SEC;
 }
@@ -198,11 +198,37 @@ START_TEST(what_is_added_up_is_not_read_again)
 	ck_assert_ptr_null(strstr(text, "UNION"));
 	/* one in the midst that is not */
 	free(text);
-	rolled.n = 1;
-	items[0].begin += FLEET_HOUR_S;
+	cover.n = 1;
+	items[0] = items[1];
 	text = rows();
 	ck_assert_ptr_nonnull(strstr(text, "(start >= toDateTime(1795003200) AND start < "
 					   "toDateTime(1795006800)) AND weight > 0 GROUP BY"));
+}
+END_TEST
+
+/* A time of which each row is there once, before an hour that is added up. */
+START_TEST(what_is_there_once_is_read_as_it_is)
+{
+	_cleanup_free_ char *text = NULL;
+
+	add_hours();
+	items[2] = items[0];
+	items[0] = (struct fleet_part){ 1795000001, 1795002000, 0 };
+	items[1] = items[2];
+	items[2] = (struct fleet_part){ 1795010400, 1795012200, 0 };
+	cover.n = 3;
+	text = rows();
+	ck_assert_ptr_nonnull(strstr(text, "FROM plop.samples FINAL WHERE (start >= "
+					   "toDateTime(1795002000) AND start < "
+					   "toDateTime(1795003200) OR start >= "
+					   "toDateTime(1795006800) AND start < "
+					   "toDateTime(1795010400)) AND weight > 0 GROUP BY"));
+	ck_assert_ptr_nonnull(strstr(text, "FROM plop.samples WHERE (start >= "
+					   "toDateTime(1795000001) AND start < "
+					   "toDateTime(1795002000) OR start >= "
+					   "toDateTime(1795010400) AND start < "
+					   "toDateTime(1795012200)) AND weight > 0 GROUP BY"));
+	ck_assert_ptr_nonnull(strstr(text, "FROM plop.hours WHERE generation IN (7) GROUP BY"));
 }
 END_TEST
 
@@ -213,20 +239,14 @@ START_TEST(sums_tell_what_they_were_made_by)
 
 	add_hours();
 	ck_assert(fleet_sql_adds_up(&q));
-	fleet_sql_services(&b, "plop", &q, FLEET_WINDOW_S, &rolled);
-	fleet_sql_series(&b, "plop", &q, FLEET_HOUR_S, "f", &rolled);
+	fleet_sql_services(&b, "plop", &q, FLEET_WINDOW_S, &cover);
+	fleet_sql_series(&b, "plop", &q, FLEET_HOUR_S, "f", &cover);
 	text = buf_string(&b);
 	ck_assert_ptr_nonnull(strstr(text, "FROM plop.services WHERE generation IN (7,8)"));
 	ck_assert_ptr_nonnull(strstr(text, "FROM plop.hours WHERE generation IN (7,8)"));
-	/* no hour has a step of a minute of stacks; sums by service have no states */
-	free(text);
-	buf_clear(&b);
+	ck_assert(!fleet_sql_of_states(&q));
 	choose("gil=held");
-	fleet_sql_series(&b, "plop", &q, 600, "f", &rolled);
-	fleet_sql_services(&b, "plop", &q, FLEET_WINDOW_S, &rolled);
-	fleet_sql_label(&b, "plop", &q, "host", &rolled);
-	text = buf_string(&b);
-	ck_assert_ptr_null(strstr(text, "generation"));
+	ck_assert(fleet_sql_of_states(&q) && fleet_sql_adds_up(&q));
 	choose("host=web1");
 	ck_assert(!fleet_sql_adds_up(&q));
 	group_by("pid");
@@ -278,5 +298,6 @@ END_TEST
 CHECK_MAIN_WITH("fleet/sql", setup, teardown, time_is_of_windows_that_overlap_it,
 		texts_are_digits_alone, of_many_hosts_some_are_asked_for, states_are_numbers,
 		rows_are_as_fine_as_they_must_be, what_the_store_does_not_have_is_refused,
-		what_is_added_up_is_not_read_again, sums_tell_what_they_were_made_by,
-		a_request_is_read_without_weights, hosts_are_drawn_by_a_seed);
+		what_is_added_up_is_not_read_again, what_is_there_once_is_read_as_it_is,
+		sums_tell_what_they_were_made_by, a_request_is_read_without_weights,
+		hosts_are_drawn_by_a_seed);
