@@ -8,6 +8,7 @@
 #include "clickhouse/schema.h"
 #include "gateway/gateway.h"
 #include "http/exchange.h"
+#include "util/heap.h"
 #include "util/log.h"
 
 /*
@@ -239,6 +240,7 @@ int main(int argc, char *argv[])
 	int r;
 
 	log_init("plop-gateway", LOG_LEVEL_INFO);
+	heap_init();
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	if (o.verbose)

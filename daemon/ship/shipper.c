@@ -11,6 +11,7 @@
 #include "ship/link.h"
 #include "ship/weigh.h"
 #include "util/clock.h"
+#include "util/heap.h"
 #include "util/log.h"
 
 /* Until plop.db is looked at again, at most; less where windows are short. */
@@ -277,6 +278,8 @@ static int flush(struct shipper *s)
 	pthread_mutex_lock(&s->lock);
 	s->facts.bytes = link_sent(&s->link);
 	pthread_mutex_unlock(&s->lock);
+	/* a window with many new stacks takes more than all that follow */
+	heap_give_back();
 	return 0;
 }
 
