@@ -24,7 +24,7 @@
 #define CLOCK_WARN_S 3.0
 /* Bytes of a plop.conf. */
 #define CONF_MAX (1u << 20)
-/* Windows that may pass until one of them is in the store, and seconds besides. */
+/* Windows that may pass until one is in the store, and seconds; and they may wait for others. */
 #define PATIENCE_WINDOWS 3
 #define PATIENCE_S       60
 /* What is wrong for so long is told: shipping was tried several times, or nobody starts it. */
@@ -314,7 +314,8 @@ static bool has_arrived(struct join *j, const json_t *facts)
 static int wait_for_window(struct join *j)
 {
 	uint64_t window_ns = j->o->ctl->config->window_ns, now = clock_ns(CLOCK_MONOTONIC);
-	uint64_t until = now + PATIENCE_WINDOWS * window_ns + PATIENCE_S * NSEC_PER_SEC;
+	uint64_t until = now + PATIENCE_WINDOWS * window_ns + PATIENCE_S * NSEC_PER_SEC +
+			 j->o->ctl->config->fleet_delay_ns;
 	uint64_t wrong = 0, patience;
 	const struct timespec pause = { .tv_nsec = 500 * NSEC_PER_MSEC };
 	_cleanup_free_ char *why = NULL;

@@ -27,6 +27,7 @@ token = a-token-that-lasts
 #store =
 #user =
 state_dir = %s
+delay = 0s
 
 [plopd]
 window = 1s
