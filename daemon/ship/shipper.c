@@ -293,15 +293,16 @@ static void ask_of_services(struct shipper *s)
 }
 
 /*
- * No window is passed over before it is known that nobody has asked for it. A plan that takes all
- * needs not be told.
+ * No window is passed over, or waits for others, before it is known that nobody has asked for it. A
+ * plan that takes all at once needs not be told.
  */
 static int look_for_requests(struct shipper *s)
 {
 	struct ship_trouble why = {};
 	int r = 0;
 
-	if (!ship_takes_all(&s->plan) && requests_due(&s->requests, s->config->fleet_poll_ns))
+	if ((!ship_takes_all(&s->plan) || s->config->fleet_delay_ns) &&
+	    requests_due(&s->requests, s->config->fleet_poll_ns))
 		r = link_requests(&s->link, s->host.id, &s->requests, &why);
 	return r < 0 ? trouble(s, r, &why) : 0;
 }

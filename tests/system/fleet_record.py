@@ -153,7 +153,7 @@ def test_all_is_asked_where_the_plan_tells_services(root, node, folder):
 
 def test_enough_of_waiting(root, node, folder):
     """What has arrived is written, and nothing is left beside it."""
-    with busy(["shop"], version="8"), fleet_of(node, "enough", folder, {}) as fleet:
+    with busy(["shop"], version="8"), fleet_of(node, "enough", folder, dict(delay="6s")) as fleet:
         seen(node, "enough", 1)
         kept = os.path.join(folder, "kept")
         os.mkdir(kept)
