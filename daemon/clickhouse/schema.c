@@ -175,41 +175,46 @@ static int ask_version(struct clickhouse *c, struct clickhouse_trouble *ret_why)
 	return 0;
 }
 
+/* Asks for one row of a table, which *ret_rows reads from answer. */
+static int ask_row(struct clickhouse *c, const char *columns, const char *table, struct buf *answer,
+		   struct rows_reader *ret_rows, struct clickhouse_trouble *ret_why)
+{
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	if (asprintf(&text, "SELECT %s FROM %s.%s FORMAT RowBinary", columns,
+		     clickhouse_database(c), table) < 0) {
+		text = NULL;
+		return -ENOMEM;
+	}
+	answer->limit = 4096;
+	r = clickhouse_ask(c, text, answer, ret_why);
+	*ret_rows = rows_of(answer);
+	return r;
+}
+
 /* The version that the tables are of; 0: they are not complete. */
 static int ask_schema(struct clickhouse *c, uint32_t *ret, struct clickhouse_trouble *ret_why)
 {
-	_cleanup_buf_ struct buf sql = {}, answer = { .limit = 4096 };
-	_cleanup_free_ char *text = NULL;
+	_cleanup_buf_ struct buf answer = {};
 	struct rows_reader rows;
-	int r;
+	int r = ask_row(c, "max(version)", VERSIONS, &answer, &rows, ret_why);
 
-	buf_printf(&sql, "SELECT max(version) FROM %s." VERSIONS " FORMAT RowBinary",
-		   clickhouse_database(c));
-	text = buf_string(&sql);
-	r = text ? clickhouse_ask(c, text, &answer, ret_why) : -ENOMEM;
-	if (r < 0)
-		return r;
-	rows = rows_of(&answer);
-	*ret = rows_u32(&rows);
-	return 0;
+	if (r == 0)
+		*ret = rows_u32(&rows);
+	return r;
 }
 
 /* Of all nodes. *ret_any: there is one. */
 static int ask_seed(struct clickhouse *c, uint64_t *ret, bool *ret_any,
 		    struct clickhouse_trouble *ret_why)
 {
-	_cleanup_buf_ struct buf sql = {}, answer = { .limit = 4096 };
-	_cleanup_free_ char *text = NULL;
+	_cleanup_buf_ struct buf answer = {};
 	struct rows_reader rows;
-	int r;
+	int r = ask_row(c, "max(seed), toUInt64(count())", SEEDS, &answer, &rows, ret_why);
 
-	buf_printf(&sql, "SELECT max(seed), toUInt64(count()) FROM %s." SEEDS " FORMAT RowBinary",
-		   clickhouse_database(c));
-	text = buf_string(&sql);
-	r = text ? clickhouse_ask(c, text, &answer, ret_why) : -ENOMEM;
 	if (r < 0)
 		return r;
-	rows = rows_of(&answer);
 	*ret = rows_u64(&rows);
 	*ret_any = rows_u64(&rows) > 0 && !rows_bad(&rows);
 	return 0;

@@ -375,13 +375,18 @@ static uint64_t due_of(uint32_t host, int slot)
 	return end + id % (LENGTH / 4 + 1) + load.delay_ns - id % (load.delay_ns / 4 + 1);
 }
 
+/* Slots from the end of a batch to the next window that is taken, at a share of a tenth. */
+#define APART 10
+
 /*
- * The batches of a host from slot 0 on that are due between from_ns and that and load.length_ns:
+ * The batches of a host from its first slot on that are due between from_ns and that and load.length_ns:
  * slots before are there so that hosts are in the midst of their batches when it begins.
  */
 static void plan_host(uint32_t host, uint64_t from_ns)
 {
-	int slots = (int)((from_ns + load.length_ns) / LENGTH) + 1, slot = 0;
+	int slots = (int)((from_ns + load.length_ns) / LENGTH) + 1;
+	/* hosts did not all begin at once: each is somewhere between two of its batches */
+	int slot = (int)((host_id(host) >> 16) % (load.delay_ns / LENGTH + APART));
 	void *array = load.batches;
 
 	while (slot < slots) {

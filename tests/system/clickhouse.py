@@ -22,6 +22,7 @@ from waiting import until
 USER, PASSWORD = "plop", "of the tests"
 CLUSTER = "fleet"
 VERSIONS = ("18.16", "26.9")
+TWO = "cluster"
 CHDB = ["chdb-core==26.9.0"]
 
 CONFIG = """<?xml version="1.0"?>
@@ -160,3 +161,15 @@ def store(version):
             yield made
         finally:
             made.stop()
+
+
+@contextlib.contextmanager
+def nodes_of(which):
+    """The nodes of one of VERSIONS, or of TWO: two that are one store."""
+    with nodes(2) if which == TWO else store(which) as made:
+        yield made if which == TWO else [made]
+
+
+def database_of(running, name):
+    """How the address of that store says its database."""
+    return name if len(running) == 1 else "%s?cluster=%s" % (name, CLUSTER)

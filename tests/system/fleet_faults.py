@@ -5,17 +5,16 @@ to do, or not at all. And hosts that are not what they were. The totals are thos
 """
 import contextlib
 import http.client
-import http.server
 import os
 import shutil
 import sqlite3
-import threading
 import time
 
 import pytest
 
 import clickhouse
 import host
+import loopback
 from fleet_ship import PLOPD, Shipping, accounted, busy, in_file, in_store, is_whole, windows
 from waiting import until
 
@@ -26,35 +25,15 @@ def node():
         yield running[0]
 
 
-class Between(http.server.ThreadingHTTPServer):
+class Between(loopback.Server):
     """Hands on what it is asked, but for what .fault does with it; has what it was told to do, in order."""
-    daemon_threads = True
 
     def __init__(self, node):
         self.node, self.fault, self.asked = node, None, 0
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = "http://127.0.0.1:%d" % self.server_address[1]
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
+        super().__init__(Handler)
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def answer(self, status, body, **headers):
-        self.send_response(status)
-        for key, value in headers.items():
-            self.send_header(key.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
+class Handler(loopback.Handler):
     def hand_on(self, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.node.port, timeout=60)
         headers = {key: value for key, value in self.headers.items() if key.lower() not in ("host", "accept-encoding")}
@@ -69,9 +48,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with contextlib.suppress(OSError, http.client.HTTPException):
             if not fault or not fault(self, body):
                 self.answer(*self.hand_on(body))
-
-    def log_message(self, *_):
-        pass
 
 
 def status(number, **headers):
@@ -103,11 +79,7 @@ def half_an_answer(handler, body):
     """A success, whose body does not come, now and then."""
     if handler.server.asked % 7 == 3:
         handler.hand_on(body)
-        handler.send_response(200)
-        handler.send_header("Content-Length", "1000")
-        handler.end_headers()
-        handler.wfile.write(b"half")
-        handler.close_connection = True
+        handler.half_an_answer()
         return True
     return False
 

@@ -12,7 +12,7 @@ import pytest
 
 import clickhouse
 import host
-from fleet_source import HOSTILE, TOKEN, gateway_of, make_tables
+from fleet_source import HOSTILE, TOKEN, gateway_of, make_tables, served
 
 WINDOW, WINDOWS = 30, 20
 BEGAN = 1795000020 // 600 * 600
@@ -93,14 +93,10 @@ class Fleet:
         return sorted({host for of, host, _ in self.samples if of == service})
 
 
-@pytest.fixture(scope="module", params=[*clickhouse.VERSIONS, "cluster"])
+@pytest.fixture(scope="module", params=[*clickhouse.VERSIONS, clickhouse.TWO])
 def stores(request):
-    if request.param == "cluster":
-        with clickhouse.nodes(2) as running:
-            yield running
-        return
-    with clickhouse.store(request.param) as running:
-        yield [running]
+    with clickhouse.nodes_of(request.param) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +106,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def fleet(stores, rows, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("fleet")
-    database = "plop" if len(stores) == 1 else "plop?cluster=" + clickhouse.CLUSTER
-    for node in stores:
-        make_tables(node, database, str(folder))
-    rows.insert(stores[0], "plop")
-    with gateway_of("%s/%s" % (stores[-1].url, database), folder) as gateway:
+    with served(stores, rows, tmp_path_factory.mktemp("fleet")) as gateway:
         yield gateway
 
 

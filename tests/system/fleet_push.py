@@ -93,11 +93,7 @@ def half_an_answer(handler, service, samples, body):
     """A success, whose words do not come whole: it is one."""
     if handler.server.asked % 3 == 1:
         handler.server.take(handler.path, body, service, samples)
-        handler.send_response(200)
-        handler.send_header("Content-Length", "1000")
-        handler.end_headers()
-        handler.wfile.write(b"half")
-        handler.close_connection = True
+        handler.half_an_answer()
         return True
     return False
 

@@ -12,21 +12,17 @@ from waiting import until
 ALL = {"from": BEGAN - 7200 + WINDOW - 1, "to": BEGAN + 7200}
 
 
-@pytest.fixture(scope="module", params=["cluster", clickhouse.VERSIONS[-1]])
+@pytest.fixture(scope="module", params=[clickhouse.TWO, clickhouse.VERSIONS[-1]])
 def stores(request):
-    if request.param == "cluster":
-        with clickhouse.nodes(2) as running:
-            yield running
-        return
-    with clickhouse.store(request.param) as running:
-        yield [running]
+    with clickhouse.nodes_of(request.param) as running:
+        yield running
 
 
 @pytest.fixture
 def fresh(stores, tmp_path, request):
     """A database of its own with rows in it, and its address."""
     name = "roll_%d" % abs(hash(request.node.name))
-    database = name if len(stores) == 1 else "%s?cluster=%s" % (name, clickhouse.CLUSTER)
+    database = clickhouse.database_of(stores, name)
     for node in stores:
         make_tables(node, database, str(tmp_path))
     rows = Rows()
@@ -116,7 +112,7 @@ def test_what_comes_late_is_there_at_once_and_added_up_again(stores, fresh, tmp_
 def test_rows_that_came_twice_count_once(stores, tmp_path):
     """Half an hour that nothing is added up of: each row is there once, then a third of them twice, then some have no head."""
     name = "roll_once"
-    database = name if len(stores) == 1 else "%s?cluster=%s" % (name, clickhouse.CLUSTER)
+    database = clickhouse.database_of(stores, name)
     for node in stores:
         make_tables(node, database, str(tmp_path))
     rows, part = Rows(), {"from": BEGAN, "to": BEGAN + 2 * WINDOWS * WINDOW}

@@ -151,15 +151,11 @@ def make_tables(store, database, folder):
     subprocess.run([host.program("plop-gateway"), "--config", config, "--init-store"], check=True, timeout=60, stdout=subprocess.PIPE)
 
 
-@pytest.fixture(scope="module", params=[*clickhouse.VERSIONS, "cluster"])
+@pytest.fixture(scope="module", params=[*clickhouse.VERSIONS, clickhouse.TWO])
 def stores(request):
     """A store, or two nodes that are one."""
-    if request.param == "cluster":
-        with clickhouse.nodes(2) as running:
-            yield running
-        return
-    with clickhouse.store(request.param) as running:
-        yield [running]
+    with clickhouse.nodes_of(request.param) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -172,15 +168,20 @@ def rows():
     return Rows()
 
 
-@pytest.fixture(scope="module")
-def fleet(stores, rows, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("fleet")
-    database = "plop" if len(stores) == 1 else "plop?cluster=" + clickhouse.CLUSTER
+@contextlib.contextmanager
+def served(stores, rows, folder):
+    """plop-gateway over these rows, which it asks the last node for: it has all of them as well."""
+    database = clickhouse.database_of(stores, "plop")
     for node in stores:
         make_tables(node, database, str(folder))
     rows.insert(stores[0], "plop")
-    # the other node has all of it as well
     with gateway_of("%s/%s" % (stores[-1].url, database), folder) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def fleet(stores, rows, tmp_path_factory):
+    with served(stores, rows, tmp_path_factory.mktemp("fleet")) as gateway:
         yield gateway
 
 

@@ -14,7 +14,7 @@ CANNOT_BE_HAD = re.compile(r"there is no apt here|knows no Debian|could not be f
 
 def foreign_program(name):
     """(path, version); skips where it cannot be had."""
-    listed = subprocess.run([os.path.join(host.TESTS, "foreign"), "--make", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240)
+    listed = subprocess.run([os.path.join(host.TESTS, "foreign"), "--make", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=400)
     if not listed.stdout:
         said = listed.stderr.decode().strip()
         assert CANNOT_BE_HAD.search(said), "tests/foreign has no %s: %s" % (name, said)

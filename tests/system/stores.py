@@ -4,31 +4,28 @@ import collections
 import contextlib
 import gzip
 import hashlib
-import http.server
 import threading
 import time
 
+import loopback
 from store_rules import RULES
 
 KINDS = list(RULES)
 
 
-class Store(http.server.ThreadingHTTPServer):
+class Store(loopback.Server):
     """
     .kind: of KINDS. .header: (name, value) that a request must have, or None. .fault: a function of (handler, service, rows, body) that may
     answer in the store's place, and is true then. .taken: {service: samples}; .repeated: samples of requests that were there already;
     .broken: rules that were broken. .most: rows of a request, beyond which it is too large. .rate: bytes a second, with a burst as large.
     """
-    daemon_threads = True
 
     def __init__(self, kind):
         self.kind, self.header, self.fault, self.most, self.rate = kind, None, None, None, None
         self.taken, self.repeated, self.broken, self.asked, self.refused = collections.Counter(), 0, [], 0, 0
         self.seen, self.lock = set(), threading.Lock()
         self.budget, self.filled = 0.0, 0.0
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = "http://127.0.0.1:%d" % self.server_address[1]
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        super().__init__(Handler)
 
     def take(self, path, body, service, samples):
         with self.lock:
@@ -55,25 +52,8 @@ class Store(http.server.ThreadingHTTPServer):
         with self.lock:
             return sum(self.taken.values())
 
-    def __enter__(self):
-        return self
 
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def answer(self, status, body=b"", **headers):
-        self.send_response(status)
-        for key, value in headers.items():
-            self.send_header(key.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
+class Handler(loopback.Handler):
     def do_POST(self):
         store = self.server
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -101,6 +81,3 @@ class Handler(http.server.BaseHTTPRequestHandler):
             elif not store.fault or not store.fault(self, service, samples, body):
                 store.take(self.path, body, service, samples)
                 self.answer(200)
-
-    def log_message(self, *_):
-        pass
