@@ -261,22 +261,42 @@ static int compare_texts(const struct process_info *a, const struct process_info
 	return r != 0 ? r : strcmp(a->version, b->version);
 }
 
+/* Rows that a store tells apart differ: in OTLP a sample tells its process and what it did. */
 static int by_service(const void *pa, const void *pb, void *ctx)
 {
 	const struct profile_sample *a = pa, *b = pb;
-	const struct profile *window = ctx;
-	int r = compare_texts(&window->processes[a->process].info,
-			      &window->processes[b->process].info);
+	const struct push *p = ctx;
+	int r = compare_texts(&p->window->processes[a->process].info,
+			      &p->window->processes[b->process].info);
 
 	if (r != 0)
 		return r;
-	if (a->process != b->process)
+	if (p->store == PUSH_OTLP && a->process != b->process)
 		return a->process < b->process ? -1 : 1;
 	if (a->stack != b->stack)
 		return a->stack < b->stack ? -1 : 1;
-	if (a->state != b->state)
+	if (p->store == PUSH_OTLP && a->state != b->state)
 		return a->state < b->state ? -1 : 1;
-	return a->count < b->count ? -1 : a->count > b->count;
+	return 0;
+}
+
+/* Each is there once: of two that are alike, each in a request, one would look like a retry. */
+static void add_rows_up(struct push *p, const struct push_weights *weights)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->n; i++) {
+		struct profile_sample *last = n ? &p->rows[n - 1] : NULL;
+		const struct profile_sample *s = &p->rows[i];
+
+		if (last && by_service(last, s, p) == 0 &&
+		    (!weights ||
+		     weights->processes[last->process] == weights->processes[s->process]))
+			last->count += s->count; /* windows have no time off CPU */
+		else
+			p->rows[n++] = *s;
+	}
+	p->n = n;
 }
 
 /*
@@ -319,7 +339,8 @@ int push_new(enum push_store store, const struct profile *window,
 		p->rows[p->n] = window->samples[i];
 		p->rows[p->n++].thread = 0;
 	}
-	qsort_r(p->rows, p->n, sizeof(*p->rows), by_service, (void *)window);
+	qsort_r(p->rows, p->n, sizeof(*p->rows), by_service, p);
+	add_rows_up(p, weights);
 	weigh_rows(p, weights);
 	*ret = TAKE_PTR(p);
 	return 0;

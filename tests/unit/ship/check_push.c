@@ -367,6 +367,13 @@ START_TEST(processes_are_added_up)
 	make(PUSH_OTLP);
 	ck_assert_uint_eq(samples_of_otlp(&requests[0], &n), 12);
 	ck_assert_uint_eq(n, 3);
+	/* where each row is a request, no two are alike, as a retry would be */
+	for (enum push_store store = 0; store < PUSH_STORES; store++) {
+		_cleanup_(push_freep) struct push *p = NULL;
+
+		ck_assert_int_eq(push_new(store, window, NULL, &here, &p), 0);
+		ck_assert_uint_eq(push_rows(p), store == PUSH_OTLP ? 3 : 1);
+	}
 }
 END_TEST
 
