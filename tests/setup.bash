@@ -16,7 +16,7 @@ demo_packages=(python3 python3-tornado)
 # shellcheck disable=SC2034 # used by tests/run
 test_packages=(
 	check libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck codespell mandoc systemd
-	python3-dev python3-pip python3-pytest python3-tornado python3-greenlet python3-gevent gunicorn golang-1.19-go chromium-headless-shell curl procps util-linux libcap2-bin
+	python3-dev python3-pip python3-pytest python3-tornado python3-greenlet python3-gevent gunicorn golang-1.19-go chromium-headless-shell fontconfig fonts-dejavu-core curl procps util-linux libcap2-bin
 	gdb openssl uwsgi-core uwsgi-plugin-python3 pypy3 zsh
 )
 # shellcheck disable=SC2034 # used by tests/run
