@@ -379,8 +379,9 @@ static uint64_t due_of(uint32_t host, int slot)
 #define APART 10
 
 /*
- * The batches of a host from its first slot on that are due between from_ns and that and load.length_ns:
- * slots before are there so that hosts are in the midst of their batches when it begins.
+ * The batches of a host from its first slot on that are due between from_ns and that and
+ * load.length_ns: slots before are there so that hosts are in the midst of their batches when it
+ * begins.
  */
 static void plan_host(uint32_t host, uint64_t from_ns)
 {
