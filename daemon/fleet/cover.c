@@ -169,8 +169,8 @@ static int compare_parts(const void *a, const void *b)
 
 /*
  * A step of which samples has as many rows as its windows were sent with has none twice. One whose
- * windows are on their way has more, or has no window yet; so has one that was sent twice, until
- * the store has merged it.
+ * windows are on their way has more; so has one that was sent twice, until the store has merged it.
+ * Where no window is at all, which costs little to ask, samples are not looked through.
  */
 static int add_steps(struct fleet_read *f, const struct query *q, struct fleet_cover *c)
 {
@@ -181,11 +181,14 @@ static int add_steps(struct fleet_read *f, const struct query *q, struct fleet_c
 	_cleanup_buf_ struct buf sql = {};
 	int r;
 
-	fleet_sql_rows(&sql, f->db, q, c, step_s);
-	r = read_steps(f, &sql, &there);
 	fleet_sql_rows_sent(&sql, f->db, q, c, step_s);
-	if (r == 0 && there.n)
-		r = read_steps(f, &sql, &sent);
+	r = read_steps(f, &sql, &sent);
+	if (r == 0 && sent.n) {
+		fleet_sql_rows(&sql, f->db, q, c, step_s);
+		r = read_steps(f, &sql, &there);
+	} else if (r == 0) {
+		r = add_once(&parts, c, s.from, s.to);
+	}
 	for (uint32_t i = 0; r == 0 && i < there.n; i++) {
 		const struct rows_of_step *t = &there.items[i];
 
@@ -196,7 +199,7 @@ static int add_steps(struct fleet_read *f, const struct query *q, struct fleet_c
 				     MIN(t->begin + step_s, s.to));
 	}
 	for (uint32_t i = 0; r == 0 && i < parts.n; i++)
-		r = add(c, parts.items[i].from, parts.items[i].to, 0);
+		r = add(c, parts.items[i].from, parts.items[i].to, sent.n ? 0 : FLEET_NOTHING);
 	if (c->n)
 		qsort(c->items, c->n, sizeof(*c->items), compare_parts);
 	fleet_cover_done(&parts);

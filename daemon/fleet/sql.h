@@ -40,8 +40,9 @@ struct fleet_hours {
  */
 struct fleet_part {
 	uint32_t from, to;
-	uint64_t generation; /* of an hour; 0: of samples */
+	uint64_t generation; /* of an hour; 0: of samples; FLEET_NOTHING: no window is in it */
 };
+#define FLEET_NOTHING UINT64_MAX
 struct fleet_cover {
 	struct fleet_part *items; /* owned */
 	uint32_t n, room;

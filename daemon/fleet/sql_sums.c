@@ -28,11 +28,24 @@ static void put_part(struct buf *b, const struct sum *s, bool of_sums)
 		buf_printf(b, ", %s", more);
 }
 
-/* Whether it has parts that are added up, or that are of samples. */
-static bool has(const struct fleet_cover *cover, bool of_sums)
+/* Whether it has parts that are added up; and that are of samples. */
+static bool is_sum(const struct fleet_part *p)
+{
+	return p->generation && p->generation != FLEET_NOTHING;
+}
+
+static bool has_sums(const struct fleet_cover *cover)
 {
 	for (uint32_t i = 0; i < cover->n; i++)
-		if (!cover->items[i].generation != of_sums)
+		if (is_sum(&cover->items[i]))
+			return true;
+	return false;
+}
+
+static bool has_once(const struct fleet_cover *cover)
+{
+	for (uint32_t i = 0; i < cover->n; i++)
+		if (!cover->items[i].generation)
 			return true;
 	return false;
 }
@@ -44,7 +57,7 @@ static void from_sums(struct buf *b, const char *db, const struct query *q,
 
 	buf_printf(b, " FROM %s.%s WHERE generation IN (", db, s->sums);
 	for (uint32_t i = 0; i < cover->n; i++) {
-		if (!cover->items[i].generation)
+		if (!is_sum(&cover->items[i]))
 			continue;
 		buf_printf(b, "%s%" PRIu64, comma, cover->items[i].generation);
 		comma = ",";
@@ -57,7 +70,7 @@ static void from_sums(struct buf *b, const char *db, const struct query *q,
 static void from_parts(struct buf *b, const char *db, const struct query *q,
 		       const struct fleet_cover *cover, const struct sum *s)
 {
-	bool sums = has(cover, true), once = has(cover, false);
+	bool sums = has_sums(cover), once = has_once(cover);
 	bool gaps = fleet_sql_any_gap(q, cover) || (!sums && !once);
 	const char *end = ") AS parts";
 

@@ -215,6 +215,9 @@ def test_beyond_the_heaviest_stacks(store, tmp_path):
     columns = dict(start=BEGAN, service="shop", version="1", host="web1", host_id=1, window=1, process_id=1, state=0, weight=2500000)
     body = "\n".join(json.dumps(dict(columns, stack_id=i + 1, samples=1 + (i < 10000))) for i in range(21000))
     store.ask("INSERT INTO many.samples FORMAT JSONEachRow", body.encode())
+    head = dict(day=Rows.day(BEGAN), start=BEGAN, start_ns=BEGAN * 10**9, end_ns=(BEGAN + 30) * 10**9, host="web1", host_id=1, window=1, rows=21000,
+                hz=100, weight=2500000)
+    store.ask("INSERT INTO many.windows FORMAT JSONEachRow", json.dumps(head).encode())
     with gateway_of(store.url + "/many", tmp_path) as gateway:
         told = collapsed(gateway)
         assert sum(told.values()) == 31000 * 2.5 and told["[other]"] == 1000 * 2.5

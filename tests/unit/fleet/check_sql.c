@@ -229,6 +229,14 @@ START_TEST(what_is_there_once_is_read_as_it_is)
 					   "toDateTime(1795010400) AND start < "
 					   "toDateTime(1795012200)) AND weight > 0 GROUP BY"));
 	ck_assert_ptr_nonnull(strstr(text, "FROM plop.hours WHERE generation IN (7) GROUP BY"));
+	/* and where no window is, nothing is looked through */
+	items[0].generation = FLEET_NOTHING;
+	items[0].to = 1795003200;
+	items[2] = (struct fleet_part){ 1795006800, 1795012200, FLEET_NOTHING };
+	free(text);
+	text = rows();
+	ck_assert_ptr_null(strstr(text, "samples"));
+	ck_assert_ptr_nonnull(strstr(text, "FROM plop.hours WHERE generation IN (7) GROUP BY"));
 }
 END_TEST
 
