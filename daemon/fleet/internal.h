@@ -23,7 +23,9 @@ struct fleet_read {
  * the source's trouble says why.
  */
 int fleet_ask(struct fleet_read *f, struct buf *sql, struct buf *answer);
-/* The same of what answers nothing, and takes as long as the connection lets it. */
+/* The same of one number, the first that is answered. */
+int fleet_ask_number(struct fleet_read *f, struct buf *sql, uint64_t *ret);
+/* ... of what answers nothing, and takes as long as the connection lets it. */
 int fleet_tell(struct fleet_read *f, struct buf *sql);
 
 /* Hours in [from, to) that have windows or are added up. Empties *ret first. */

@@ -19,20 +19,6 @@ static int refuse(struct fleet_read *f, int r, const char *why)
 	return r;
 }
 
-/* Asks for one number. */
-static int ask_number(struct fleet_read *f, struct buf *sql, uint64_t *ret)
-{
-	_cleanup_buf_ struct buf answer = {};
-	struct rows_reader rows;
-	int r = fleet_ask(f, sql, &answer);
-
-	if (r < 0)
-		return r;
-	rows = rows_of(&answer);
-	*ret = rows_u64(&rows);
-	return rows_bad(&rows) ? -EBADMSG : 0;
-}
-
 /* A host that is asked: rows of fleet_sql_hosts_drawn() and of fleet_sql_request_sent(). */
 struct asked {
 	uint64_t id, windows, length_ns, covered_ns;
@@ -94,7 +80,7 @@ static int check_wish(struct fleet_read *f, uint64_t now_s)
 	int r;
 
 	fleet_sql_requests_made(&sql, f->db, now_s - 3600);
-	r = ask_number(f, &sql, &made);
+	r = fleet_ask_number(f, &sql, &made);
 	if (r == 0 && made >= FLEET_REQUESTS_HOURLY)
 		return refuse(f, -EBUSY,
 			      "that store had 60 requests within an hour, the most that "
@@ -129,7 +115,7 @@ static int draw_hosts(struct fleet_read *f, uint64_t seed, struct asked_list *ho
 	int r;
 
 	fleet_sql_hosts_seen(&sql, f->db, &f->question->query);
-	r = ask_number(f, &sql, ret_seen);
+	r = fleet_ask_number(f, &sql, ret_seen);
 	if (r < 0)
 		return r;
 	fleet_sql_hosts_drawn(&sql, f->db, &f->question->query, seed, f->source->wish.hosts);

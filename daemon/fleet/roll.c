@@ -40,22 +40,6 @@ struct fleet_roller {
 	int said;         /* the last failure: a negative errno */
 };
 
-/* What the store answers with one number of 32 bits. */
-static int ask_number(struct fleet_read *f, const char *what, uint32_t *ret)
-{
-	_cleanup_buf_ struct buf sql = {}, answer = {};
-	struct rows_reader reader;
-	int r;
-
-	buf_puts(&sql, what);
-	r = fleet_ask(f, &sql, &answer);
-	if (r < 0)
-		return r;
-	reader = rows_of(&answer);
-	*ret = rows_u32(&reader);
-	return rows_bad(&reader) ? -EBADMSG : 0;
-}
-
 /* Later than all others of that hour, and like none. */
 static uint64_t next_generation(const struct fleet_hour *h, uint32_t now)
 {
@@ -121,13 +105,11 @@ static int roll_hours(struct fleet_read *f, uint32_t from, uint32_t to, uint32_t
 static int roll_older(struct fleet_roller *o, struct fleet_read *f, uint32_t recent, uint32_t now)
 {
 	_cleanup_buf_ struct buf sql = {};
-	_cleanup_free_ char *text = NULL;
-	uint32_t oldest = 0;
+	uint64_t oldest = 0;
 	int r;
 
-	buf_printf(&sql, "SELECT toUInt32(toRelativeDayNum(min(day))) FROM %s.windows", f->db);
-	text = buf_string(&sql);
-	r = text ? ask_number(f, text, &oldest) : -ENOMEM;
+	buf_printf(&sql, "SELECT toUInt64(toRelativeDayNum(min(day))) FROM %s.windows", f->db);
+	r = fleet_ask_number(f, &sql, &oldest);
 	if (r < 0)
 		return r;
 	if (!o->day || o->day >= recent / DAY_S)
@@ -143,17 +125,20 @@ static int roll_older(struct fleet_roller *o, struct fleet_read *f, uint32_t rec
 
 static int look_at(struct fleet_roller *o, struct fleet_read *f)
 {
-	uint64_t seed;
-	uint32_t now = 0, recent;
+	_cleanup_buf_ struct buf sql = {};
+	uint64_t seed, store_now = 0;
+	uint32_t now, recent;
 	int r = 0;
 
 	if (!o->checked)
 		r = clickhouse_schema_check(o->clickhouse, &seed, &o->source.trouble);
 	o->checked = r == 0;
+	buf_puts(&sql, "SELECT toUInt64(now())");
 	if (r == 0)
-		r = ask_number(f, "SELECT toUInt32(now())", &now);
+		r = fleet_ask_number(f, &sql, &store_now);
 	if (r < 0)
 		return r;
+	now = (uint32_t)store_now;
 	recent = now / DAY_S > RECENT_DAYS ? (now / DAY_S - RECENT_DAYS) * DAY_S : 0;
 	r = roll_hours(f, recent, now, now);
 	if (r == 0)

@@ -72,7 +72,6 @@ static int add_replicate(struct fleet_read *f, int side, struct profile *p,
 static int ask_side(struct fleet_read *f, const struct query *q, struct buf *answer)
 {
 	_cleanup_buf_ struct buf sql = {};
-	struct rows_reader reader;
 	uint64_t windows;
 	int r;
 
@@ -80,11 +79,9 @@ static int ask_side(struct fleet_read *f, const struct query *q, struct buf *ans
 		fleet_sql_count_hosts(&sql, f->db, q);
 	else
 		fleet_sql_windows(&sql, f->db, q);
-	r = fleet_ask(f, &sql, answer);
+	r = fleet_ask_number(f, &sql, &windows);
 	if (r < 0)
 		return r;
-	reader = rows_of(answer);
-	windows = rows_u64(&reader);
 	fleet_sql_side(&sql, f->db, q, windows > FLEET_REPLICATES ? FLEET_REPLICATES : 0,
 		       f->by_host);
 	return fleet_ask(f, &sql, answer);

@@ -68,6 +68,23 @@ static int read_of_fleet(struct fleet_read *f)
 	return -EINVAL;
 }
 
+int fleet_ask_number(struct fleet_read *f, struct buf *sql, uint64_t *ret)
+{
+	_cleanup_buf_ struct buf answer = {};
+	struct rows_reader rows;
+	uint64_t number;
+	int r = fleet_ask(f, sql, &answer);
+
+	if (r < 0)
+		return r;
+	rows = rows_of(&answer);
+	number = rows_u64(&rows);
+	if (rows_bad(&rows))
+		return -EBADMSG;
+	*ret = number;
+	return 0;
+}
+
 int fleet_tell(struct fleet_read *f, struct buf *sql)
 {
 	_cleanup_buf_ struct buf answer = { .limit = 4096 };

@@ -92,7 +92,7 @@ def test_what_is_urgent_does_not_wait(load, folder, cluster):
         parts = cluster[0].ask("SELECT count() FROM system.parts WHERE database = 'gathered' AND table = 'windows_local'")
         assert int(parts) < had / 2, (parts, had)
         before = gateway.fleet()["windows"]
-        time.sleep(2.5)
+        windows(load, in_file(load)[0] + 2)
         assert gateway.fleet()["windows"] <= before + 1, gateway.fleet()
         with busy([version], version="7"):
             until("it came at once", lambda: version in by_service(cluster[0], "gathered"), 20)
@@ -149,8 +149,7 @@ def test_a_full_disk(load, folder):
                         f.write(bytes(1 << 16))
                 said = until(lambda: "it is said: %s" % gateway.fleet(), lambda: gateway.fleet()["error"], 60)
                 assert "says no (500" in said and said.endswith("it is asked again later"), said
-                time.sleep(3)
-                assert gateway.fleet()["behind"] >= 2
+                until(lambda: "windows wait: %s" % gateway.fleet(), lambda: gateway.fleet()["behind"] >= 2, 30)
                 os.unlink(os.path.join(moved, "filler"))
                 agree(gateway, node, "full")
         finally:
