@@ -457,17 +457,26 @@ static void run(void)
 	}
 }
 
+struct store_reader *bench_fleet_open(const char *dir, const char *program,
+				      struct selectors *ret_of_it)
+{
+	struct store_reader *reader;
+	char selector[64];
+
+	snprintf(selector, sizeof(selector), "service=%s", program);
+	must(selectors_add(ret_of_it, selector), selector);
+	must(store_reader_open(dir, &reader, NULL), dir);
+	store_reader_threads_alike(reader);
+	return reader;
+}
+
 /* What was recorded of that service, all windows as one. */
 static void read_program(const char *dir, const char *program, struct profile **ret)
 {
 	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
 	_cleanup_(selectors_done) struct selectors s = {};
-	char selector[64];
 
-	snprintf(selector, sizeof(selector), "service=%s", program);
-	must(selectors_add(&s, selector), selector);
-	must(store_reader_open(dir, &reader, NULL), dir);
-	store_reader_threads_alike(reader);
+	reader = bench_fleet_open(dir, program, &s);
 	must(store_profile(reader, 0, UINT64_MAX, &s, ret), "read");
 	if (!(*ret)->nsamples) {
 		fprintf(stderr, "bench_fleet: %s has no samples of %s\n", dir, program);

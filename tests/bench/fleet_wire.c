@@ -117,12 +117,8 @@ static void program_wire(struct wire *w, const char *dir, const char *program)
 {
 	_cleanup_(store_reader_closep) struct store_reader *reader = NULL;
 	_cleanup_(selectors_done) struct selectors s = {};
-	char selector[64];
 
-	snprintf(selector, sizeof(selector), "service=%s", program);
-	must(selectors_add(&s, selector), selector);
-	must(store_reader_open(dir, &reader, NULL), dir);
-	store_reader_threads_alike(reader);
+	reader = bench_fleet_open(dir, program, &s);
 	seen_forget(w->seen);
 	w->n = 0;
 	w->first = w->later = (struct figures){};
