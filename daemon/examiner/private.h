@@ -135,8 +135,19 @@ _Noreturn void spawner_run(int fd);
 int spawner_fork(struct examiner *e, uint32_t serial, int fd);
 void spawner_kill(struct examiner *e, uint32_t serial);
 
-/* serve.c: does not return: a helper's process. */
-_Noreturn void serve_run(int fd);
+/* The descriptor that a helper has plopd's questions on. */
+#define HELPER_FD 3
+/*
+ * confine.c: a process becomes a helper: fd, the other end of whose socket is plopd's, is
+ * HELPER_FD, all others are closed, and it gives up what it has no use for. first: of this plopd,
+ * which tells if that cannot be had. A negative errno: it cannot serve.
+ */
+int helper_begin(int fd, bool first);
+/* ... of which this is the last; errors of confine_filter_apply(). */
+int helper_confine(void);
+
+/* serve.c: does not return: a helper's process, after helper_begin(). */
+_Noreturn void serve_run(void);
 
 /* What a helper keeps from question to question. */
 struct served {

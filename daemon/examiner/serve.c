@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <sys/prctl.h>
 #include <sys/uio.h>
 
 #include "examiner/private.h"
@@ -103,7 +102,7 @@ static void trim(struct buf *b)
 		buf_free(b);
 }
 
-void serve_run(int fd)
+void serve_run(void)
 {
 	struct buf request = {}, answer = {};
 	struct served s = {};
@@ -112,9 +111,8 @@ void serve_run(int fd)
 	if (r >= 0)
 		r = version_cache_new(&s.versions);
 
-	prctl(PR_SET_NAME, "plopd-helper");
 	while (r >= 0) {
-		r = serve_one(&s, fd, &request, &answer);
+		r = serve_one(&s, HELPER_FD, &request, &answer);
 		trim(&request);
 		trim(&answer);
 	}

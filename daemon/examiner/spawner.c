@@ -74,9 +74,10 @@ static void fork_helper(struct spawner *s, uint32_t serial, int fd)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	close(s->fd);
-	close(s->signals);
-	serve_run(fd);
+	prctl(PR_SET_NAME, "plopd-helper");
+	if (helper_begin(fd, serial == 1) < 0)
+		_exit(1);
+	serve_run();
 }
 
 static void kill_helper(const struct spawner *s, uint32_t serial)

@@ -242,6 +242,40 @@ START_TEST(one_that_does_not_answer_is_given_up)
 }
 END_TEST
 
+/* As one does whom what it reads leads astray. */
+START_TEST(one_that_dies_is_replaced)
+{
+	struct answer silent, other;
+	uint64_t page;
+	pid_t pid = silent_process(&page);
+
+	if (page == 0) {
+		printf("not tested: this user may not leave the kernel's page faults unanswered "
+		       "(userfaultfd(2))\n");
+	} else {
+		uint64_t limit = clock_ns(CLOCK_MONOTONIC) + DEADLINE_NS;
+		const struct helper *h = &examiner->helpers[LANE_TICKS][0];
+
+		examiner->still_usec = DEADLINE_NS / 1000;
+		ask_page(examiner, pid, page, &silent);
+		/* until the spawner has told of it */
+		while (h->pid == 0) {
+			ck_assert_int_ge(sd_event_run(loop, 100 * USEC_PER_MSEC), 0);
+			ck_assert_uint_lt(clock_ns(CLOCK_MONOTONIC), limit);
+		}
+		ck_assert(!silent.come);
+		kill(h->pid, SIGSEGV);
+		run_until(loop, &silent.come);
+		ck_assert_int_eq(silent.result, -ETIMEDOUT);
+		ask_process(examiner, getpid(), &other);
+		run_until(loop, &other.come);
+		ck_assert_int_eq(other.result, 0);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+END_TEST
+
 /* So many wait that they are not left to one. */
 START_TEST(many_have_two_helpers)
 {
@@ -296,4 +330,5 @@ END_TEST
 
 CHECK_MAIN_WITH("examiner/examiner", begin, end, answers_come_later, one_helper_stays,
 		many_have_two_helpers, all_is_answered_at_the_end,
-		one_that_does_not_answer_is_given_up, a_user_who_does_it_again_has_one_helper);
+		one_that_does_not_answer_is_given_up, one_that_dies_is_replaced,
+		a_user_who_does_it_again_has_one_helper);
