@@ -15,9 +15,8 @@ const char *argp_program_version = "plopd " PLOP_VERSION;
 
 static const char arg_doc[] =
 	"Profiles every Python process of this host from the kernel, in windows of 30 seconds.\v"
-	"Run as root, or as a user with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_SYSLOG, "
-	"CAP_DAC_READ_SEARCH and "
-	"CAP_CHECKPOINT_RESTORE. plopd --check tells what this kernel and these privileges "
+	"Run as root, or as a user with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH "
+	"and CAP_CHECKPOINT_RESTORE. plopd --check tells what this kernel and these privileges "
 	"allow.\n\n"
 	"plopctl status shows what it does, plopctl open the viewer. See plopd(8) and "
 	"plop.conf(5).";

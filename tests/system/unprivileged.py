@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""plopd runs and samples as an unprivileged user with the six capabilities, as its unit has it. Without one that it cannot do
+"""plopd runs and samples as an unprivileged user with the five capabilities, as its unit has it. Without one that it cannot do
 without it ends and says which; without one that it can do without, plopd --check says so."""
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,19 @@ class Unit:
 def facts_of(pid):
     with open("/proc/%d/status" % pid) as lines:
         return dict(line.rstrip("\n").split(":", 1) for line in lines if ":" in line)
+
+
+def fact_of(pid, key):
+    try:
+        return facts_of(pid)[key].strip()
+    except (FileNotFoundError, ProcessLookupError, KeyError):
+        return None
+
+
+def spawner_of(pid):
+    """Of a helper: the process that its spawner is a child of."""
+    spawner = fact_of(pid, "PPid")
+    return spawner and int(fact_of(int(spawner), "PPid") or 0)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +127,7 @@ def test_samples(unit, daemon, target):
 
 
 def test_helpers(daemon):
-    """Who reads targets has what that takes, no more."""
+    """Who reads targets has what that takes, no more: of capabilities, system calls and descriptors."""
     allowed, found = sum(1 << BITS[name] for name in ("sys_ptrace", "dac_read_search", "checkpoint_restore")), []
     family = {daemon.pid}
     for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
