@@ -33,6 +33,7 @@ static const struct ctl_command commands[] = {
 	{ "backup", ctl_backup, AT_HOST },
 	{ "fsck", ctl_fsck, AT_HOST },
 	{ "fleet", ctl_fleet, NULL },
+	{ "token", ctl_token, AT_HOST },
 };
 
 struct command_line {
@@ -89,6 +90,7 @@ static int run(struct ctl *ctl, int argc, char *argv[])
 		       "  backup       copy plop.db while plopd runs\n"
 		       "  fsck         look whether plop.db is sound\n"
 		       "  fleet        what is shipped to the store of a fleet\n"
+		       "  token        what programs and people ask plop-gateway with\n"
 		       "  open         the viewer's address, with a fresh token\n\n"
 		       "Exit status: 0 done, 1 failed, 2 usage, 3 no such target, 4 not allowed, 5 "
 		       "cannot reach plopd.",

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "api/scope.h"
 #include "query/query.h"
 #include "util/buf.h"
 #include "util/json.h"
@@ -28,7 +29,13 @@ struct api_peer {
 	uint64_t from;
 	/* over TCP, of the trusted: which session or token, as authorize() numbers them */
 	uint64_t session;
+	struct scope scope; /* of the trusted: what is left of that */
 };
+
+/* Whether a peer sees all processes. */
+bool api_sees_all(const struct api_peer *peer);
+/* Leaves only the processes in that a peer may see: for whom something is asked, or recorded. */
+void api_limit(const struct api_peer *peer, struct selectors *s);
 
 struct api_request {
 	const char *method; /* "GET", also where it is HEAD */
@@ -84,6 +91,11 @@ int api_query(const struct api_request *q, struct query *ret);
 int api_query_sides(const struct api_request *q, struct query *ret_base, struct query *ret_new);
 /* The last value of a query key, or NULL. */
 const char *api_parameter(const struct api_request *q, const char *key);
+/*
+ * A string member of a body that is a JSON object; NULL after having answered. *ret_body keeps it
+ * alive.
+ */
+const char *api_body_string(const struct api_request *q, const char *key, json_t **ret_body);
 /* A request header, or NULL; name in any case. */
 const char *api_header(const struct api_request *q, const char *name);
 /* Each header of that name, in order. */
@@ -169,6 +181,7 @@ struct api_route {
 	/* a "*" at the end stands for one last component, as in "/v1/recordings/ID" */
 	const char *path;
 	bool open; /* also for a peer that is not trusted: the handler looks at the peer */
+	enum scope_needs needs; /* of the scope of one that is */
 	void (*handle)(const struct api_request *q, void *ctx);
 };
 /*

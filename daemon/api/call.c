@@ -149,6 +149,41 @@ void call_suspend(struct api_call *c)
 	MHD_suspend_connection(c->connection);
 }
 
+/* A token, or whom a proxy vouches for, is for less than that. */
+static void refuse_scope(struct api_call *c, enum scope_needs needs)
+{
+	const struct scope *s = &c->request.peer.scope;
+
+	if (needs == NEEDS_RECORD)
+		api_reply_error(c, MHD_HTTP_FORBIDDEN,
+				"plopctl token create --scope record makes one that may",
+				"this token is to look, and not to record");
+	else if (needs == NEEDS_READ_ALL && *s->service)
+		api_reply_error(c, MHD_HTTP_FORBIDDEN,
+				"plopctl token create without --service makes one of all",
+				"this token is of one service, and that is of all");
+	else
+		api_reply_error(c, MHD_HTTP_FORBIDDEN,
+				"run plopctl on the host, as root or as a member of group plop",
+				"no token is for that");
+}
+
+/*
+ * What plop-gateway says of whom it asks for. One who is not trusted has no more to lose, and is
+ * not heard.
+ */
+static bool take_scope(struct api_call *c)
+{
+	const char *text = api_header(&c->request, SCOPE_HEADER);
+
+	if (!c->server->is_unix || !c->request.peer.trusted || !text)
+		return true;
+	if (scope_parse(text, &c->request.peer.scope) == 0)
+		return true;
+	api_reply_error(c, MHD_HTTP_BAD_REQUEST, NULL, SCOPE_HEADER " is malformed");
+	return false;
+}
+
 /* Goes to the route; the answer is in c->response after, or is deferred. */
 static void dispatch(struct api_call *c)
 {
@@ -176,6 +211,8 @@ static void dispatch(struct api_call *c)
 	} else if (!route->open && !c->request.peer.trusted) {
 		api_reply_error(c, MHD_HTTP_FORBIDDEN,
 				"run it as root or as a member of group plop", "not allowed");
+	} else if (!scope_lets(&c->request.peer.scope, route->needs)) {
+		refuse_scope(c, route->needs);
 	} else if (!bounds_stream(c)) {
 		api_reply_error(c, 429, "close one", "%d streams of yours are open already",
 				API_PEER_STREAMS);
@@ -243,6 +280,8 @@ static void take_request(struct api_call *c)
 	}
 	c->request.body = c->body.data;
 	c->request.body_size = c->body.size - 1;
+	if (!take_scope(c))
+		return;
 	r = authorize(c);
 	if (r < 0)
 		api_reply_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL,

@@ -66,6 +66,21 @@ static uint64_t address_of(int fd)
 	return network;
 }
 
+bool api_sees_all(const struct api_peer *peer)
+{
+	return peer->trusted && !*peer->scope.service;
+}
+
+void api_limit(const struct api_peer *peer, struct selectors *s)
+{
+	_Static_assert(sizeof(s->service) == sizeof(peer->scope.service), "one holds the other");
+
+	s->owned = !api_sees_all(peer);
+	s->uid = peer->uid;
+	/* of who is not trusted it says nothing */
+	strcpy(s->service, peer->trusted ? peer->scope.service : "");
+}
+
 void peer_of(const struct api_server *s, int fd, struct api_peer *ret)
 {
 	const struct api_options *o = &s->options;

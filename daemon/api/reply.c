@@ -62,6 +62,18 @@ int api_reply_error(struct api_call *c, unsigned int status, const char *hint, c
 	return api_reply(c, status, "application/json", &body, NULL);
 }
 
+const char *api_body_string(const struct api_request *q, const char *key, json_t **ret_body)
+{
+	const char *value;
+
+	*ret_body = json_loadb(q->body, q->body_size, JSON_REJECT_DUPLICATES, NULL);
+	value = json_string_value(json_object_get(*ret_body, key));
+	if (!value)
+		api_reply_error(q->call, 400, NULL, "the body must be a JSON object with \"%s\"",
+				key);
+	return value;
+}
+
 int api_reply_encoded(struct api_call *c, const struct profile *p, const struct format *f,
 		      struct buf *body)
 {

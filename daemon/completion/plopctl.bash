@@ -88,6 +88,13 @@ _plopctl_values() {
 	_plopctl_offer "$prefix" "${values[@]}"
 }
 
+# Names of the tokens that there are.
+_plopctl_tokens() {
+	local values
+	mapfile -t values < <(_plopctl_ask token list --json | sed -nE 's/^ +"name": "(.*)",$/\1/p')
+	_plopctl_offer "$1" "${values[@]}"
+}
+
 # Names of the recordings that plopd keeps, each once; and its ids.
 _plopctl_recordings() {
 	local prefix=$1 values
@@ -123,6 +130,9 @@ _plopctl_argument() {
 	CGROUP) _plopctl_values "$prefix" cgroup ;;
 	SELECTOR) _plopctl_selectors "$prefix" ;;
 	RECORDING) _plopctl_recordings "$prefix" ;;
+	TOKEN) _plopctl_tokens "$prefix" ;;
+	SERVICE) _plopctl_values "$prefix" service ;;
+	SCOPE) _plopctl_offer "$prefix" read record ;;
 	KEYS)
 		# behind those that are there already, each with its comma
 		before=${cur#"$prefix"}
@@ -206,6 +216,12 @@ _plopctl() {
 	elif [ -z "$wanted$command" ]; then
 		mapfile -t candidates < <(sed -nE '/^Commands/,/^$/s/^  ([a-z]+) .*/\1/p' <<<"$help")
 		_plopctl_offer '' "${candidates[@]}"
+	elif [ "$command" = token ] && [ -z "$wanted" ]; then
+		if ((${#words[@]} - 1 == at + 1)); then
+			_plopctl_offer '' create list revoke
+		elif [ "${words[at + 1]}" = revoke ]; then
+			_plopctl_argument '' TOKEN
+		fi
 	elif [ "$command" = recordings ] && [ -z "$wanted" ]; then
 		if ((${#words[@]} - 1 == at + 1)); then
 			_plopctl_offer '' show export rm name= label.

@@ -53,6 +53,7 @@ int ctl_top(struct ctl *ctl, int argc, char *argv[]);
 int ctl_backup(struct ctl *ctl, int argc, char *argv[]);
 int ctl_fsck(struct ctl *ctl, int argc, char *argv[]);
 int ctl_fleet(struct ctl *ctl, int argc, char *argv[]);
+int ctl_token(struct ctl *ctl, int argc, char *argv[]);
 int ctl_open(struct ctl *ctl, int argc, char *argv[]);
 
 /*

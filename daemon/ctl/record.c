@@ -167,6 +167,9 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 	case OPTION_NAME:
 		o->name = value;
 		return 0;
+	case 'm':
+		o->why = value;
+		return 0;
 	case 'p':
 	case 'c':
 	case 'u':
@@ -443,6 +446,11 @@ static int check_options(const struct record_options *o)
 				 "--name %.64s: must have 1 to %d bytes of UTF-8 without control "
 				 "characters",
 				 o->name, RECORDING_NAME_MAX);
+	if (o->why && (strlen(o->why) > LABEL_VALUE_MAX || !label_value_valid(o->why)))
+		return ctl_usage("record",
+				 "-m: must have at most %d bytes of UTF-8 without control "
+				 "characters",
+				 LABEL_VALUE_MAX);
 	if (targets > 1)
 		return ctl_usage("record", "-p, -c, -u, -a and -- COMMAND exclude each other");
 	if (o->command && o->output && (streq(o->output, "-") || streq(o->output, "/dev/stdout")))
@@ -506,6 +514,7 @@ int ctl_record(struct ctl *ctl, int argc, char *argv[])
 		  "Note this in the profile, which has it as a label; may be repeated", 3 },
 		{ "name", OPTION_NAME, "NAME", 0,
 		  "Have plopd keep it as well, by that name: see plopctl recordings", 3 },
+		{ "message", 'm', "TEXT", 0, "What it is for, which plopd's log then says", 3 },
 		{ "group-by", 'g', "KEYS", 0,
 		  "Put a frame KEY=VALUE before each stack, by keys such as service,thread_name",
 		  3 },

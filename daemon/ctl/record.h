@@ -18,6 +18,7 @@ struct record_options {
 	uint64_t hz;
 	const char *format, *output, *group_by;
 	const char *name; /* it is kept by; NULL: it is not */
+	const char *why;  /* for the log; NULL: it was not said */
 	struct labels labels;
 	int error; /* exit status of an option that was refused */
 };

@@ -67,6 +67,8 @@ static char *request_body(const struct record_options *o, const struct recording
 		json_put_uint(&w, "hz", o->hz);
 	if (o->name)
 		json_put_string(&w, "name", o->name);
+	if (o->why)
+		json_put_string(&w, "why", o->why);
 	if (o->labels.n) {
 		json_put_object(&w, "labels");
 		for (size_t i = 0; i < o->labels.n; i++)

@@ -5,9 +5,11 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define MAX_CHECKS     16
-#define MAX_EXPIRES_S  86400.0
-#define DEFAULT_EXPIRY 60 /* seconds, if plopd does not say */
+#define MAX_CHECKS    16
+#define MAX_EXPIRES_S 86400.0
+/* For whom the tokens are that have no name. */
+#define WHO_OPEN   "plopctl open"
+#define WHO_STATIC "the token of plop.conf"
 
 /* A request that waits for plopd's word on its token. */
 struct check {
@@ -40,7 +42,8 @@ static void refuse(const struct api_request *q, bool bad_token)
  * what the viewer is to show. One who has a session already (token: NULL) keeps that: the token was
  * not looked at.
  */
-static void redirect(struct gateway *g, const struct api_request *q, const char *token)
+static void redirect(struct gateway *g, const struct api_request *q, const char *token,
+		     const struct session_terms *terms)
 {
 	char id[SESSION_HEX + 1], cookie[192];
 	_cleanup_buf_ struct buf body = {}, location = {};
@@ -52,8 +55,13 @@ static void redirect(struct gateway *g, const struct api_request *q, const char 
 		return;
 	}
 	if (token) {
-		sessions_add(&g->cookies, id, token,
-			     clock_ns(CLOCK_BOOTTIME) + COOKIE_HOURS * 3600 * NSEC_PER_SEC);
+		struct session_terms own = *terms;
+
+		/* a token of an hour has the browser stay for a day; one with a name ends for it */
+		if (!own.named)
+			own.until_ns =
+				clock_ns(CLOCK_BOOTTIME) + COOKIE_HOURS * 3600 * NSEC_PER_SEC;
+		sessions_add(&g->cookies, id, token, &own);
 		snprintf(cookie, sizeof(cookie),
 			 "Set-Cookie: %s=%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%d",
 			 g->cookie, id, COOKIE_HOURS * 3600);
@@ -99,13 +107,46 @@ static void check_gone(void *ctx)
 	free(c);
 }
 
+/* What plopd says of a good token. -EBADMSG: nothing that can be understood. */
+static int take_terms(const struct upstream_answer *a, struct session_terms *ret)
+{
+	json_t *o = json_loadb(a->body->data, a->body->size, 0, NULL);
+	const json_t *expires = json_object_get(o, "expires_s"),
+		     *scope = json_object_get(o, "scope");
+	double seconds = json_is_number(expires) ? json_number_value(expires) : MAX_EXPIRES_S;
+	int r = json_is_object(o) ? 0 : -EBADMSG;
+
+	seconds = seconds > MAX_EXPIRES_S ? MAX_EXPIRES_S : seconds > 0 ? seconds : 0;
+	ret->until_ns = clock_ns(CLOCK_BOOTTIME) + (uint64_t)(seconds * 1e9);
+	ret->named = json_is_string(scope);
+	if (ret->named)
+		r = scope_parse(json_string_value(scope), &ret->scope);
+	else
+		strcpy(ret->scope.who, WHO_OPEN);
+	json_decref(o);
+	return r;
+}
+
+/* The token is good: the request goes on, or a session is made. */
+static void accept_token(struct check *c, const struct session_terms *terms)
+{
+	struct gateway *g = c->gateway;
+
+	sessions_add(&g->tokens, c->token, NULL, terms);
+	c->peer->session = sessions_find(&g->tokens, c->token, clock_ns(CLOCK_BOOTTIME), NULL);
+	c->peer->scope = terms->scope;
+	if (wants_session(c->request))
+		redirect(g, c->request, c->token, terms);
+	else
+		api_continue(c->request->call, true);
+}
+
 static void check_done(int r, struct upstream_answer *a, void *ctx)
 {
 	struct check *c = ctx;
 	struct gateway *g = c->gateway;
 	const struct api_request *q = c->request;
-	double expires = DEFAULT_EXPIRY;
-	json_t *o;
+	struct session_terms terms = {};
 
 	g->checks--;
 	if (r < 0) {
@@ -120,19 +161,11 @@ static void check_done(int r, struct upstream_answer *a, void *ctx)
 			log_warning("plopd does not check tokens for this user: HTTP status %u",
 				    a->status);
 		refuse(q, true);
+	} else if (take_terms(a, &terms) < 0) {
+		api_reply_error(q->call, 502, "both are of one version: see plopctl status",
+				"plopd says of the token what plop-gateway does not understand");
 	} else {
-		o = json_loadb(a->body->data, a->body->size, 0, NULL);
-		if (json_is_number(json_object_get(o, "expires_s")))
-			expires = json_number_value(json_object_get(o, "expires_s"));
-		json_decref(o);
-		expires = expires > MAX_EXPIRES_S ? MAX_EXPIRES_S : expires > 0 ? expires : 0;
-		sessions_add(&g->tokens, c->token, NULL,
-			     clock_ns(CLOCK_BOOTTIME) + (uint64_t)(expires * 1e9));
-		c->peer->session = sessions_find(&g->tokens, c->token, clock_ns(CLOCK_BOOTTIME));
-		if (wants_session(q))
-			redirect(g, q, c->token);
-		else
-			api_continue(q->call, true);
+		accept_token(c, &terms);
 	}
 	free(c);
 }
@@ -142,6 +175,9 @@ static void ask(struct gateway *g, struct api_request *q, const char *token)
 {
 	static const struct upstream_callbacks callbacks = { .done = check_done };
 	char body[SESSION_TEXT_MAX + 32];
+	const struct upstream_request request = {
+		.method = "POST", .target = "/v1/tokens/check", .body = body, .timeout_s = 5
+	};
 	struct check *c;
 
 	/* of a fleet no plopd vouches for tokens */
@@ -164,8 +200,7 @@ static void ask(struct gateway *g, struct api_request *q, const char *token)
 	c->peer = &q->peer;
 	strcpy(c->token, token);
 	snprintf(body, sizeof(body), "{\"token\":\"%s\"}", token);
-	if (upstream_start(g->upstream, "POST", "/v1/tokens/check", body, 5, &callbacks, c,
-			   &c->exchange) < 0) {
+	if (upstream_start(g->upstream, &request, &callbacks, c, &c->exchange) < 0) {
 		free(c);
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
@@ -186,6 +221,7 @@ const char *gateway_bearer(const struct api_request *q)
 struct cookie_search {
 	const struct gateway *gateway;
 	uint64_t now, session; /* session: of the first good cookie */
+	struct session_terms terms;
 };
 
 /*
@@ -198,7 +234,16 @@ static void on_cookie(const char *header, void *ctx)
 
 	while (check_cookie(&header, s->gateway->cookie, id, sizeof(id)))
 		if (!s->session && strlen(id) == SESSION_HEX)
-			s->session = sessions_find(&s->gateway->cookies, id, s->now);
+			s->session = sessions_find(&s->gateway->cookies, id, s->now, &s->terms);
+}
+
+/* Of a token that plopd need not be asked about: its session, 0: it is none. */
+static uint64_t known_token(const struct gateway *g, const char *token, struct cookie_search *s)
+{
+	if (!*g->config->token || !check_secret(token, g->config->token))
+		return sessions_find(&g->tokens, token, s->now, &s->terms);
+	strcpy(s->terms.scope.who, WHO_STATIC);
+	return GATEWAY_STATIC;
 }
 
 int gateway_authorize(struct api_request *q, const char *const *headers, void *ctx)
@@ -229,12 +274,10 @@ int gateway_authorize(struct api_request *q, const char *const *headers, void *c
 	else if (!token)
 		token = gateway_bearer(q);
 	api_each_header(q, "Cookie", on_cookie, &cookies);
-	if (cookies.session)
-		q->peer.session = cookies.session;
-	else if (token && *g->config->token && check_secret(token, g->config->token))
-		q->peer.session = GATEWAY_STATIC;
-	else if (token)
-		q->peer.session = sessions_find(&g->tokens, token, cookies.now);
+	q->peer.session = cookies.session ? cookies.session :
+			  token           ? known_token(g, token, &cookies) :
+					    0;
+	q->peer.scope = cookies.terms.scope;
 	q->peer.trusted = q->peer.session != 0;
 	if (!q->peer.trusted) {
 		if (token)
@@ -245,6 +288,6 @@ int gateway_authorize(struct api_request *q, const char *const *headers, void *c
 	}
 	if (!wants_session(q))
 		return 0;
-	redirect(g, q, cookies.session ? NULL : token);
+	redirect(g, q, cookies.session ? NULL : token, &cookies.terms);
 	return 1;
 }

@@ -14,31 +14,31 @@
  * page to log in: gateway_authorize() sees each request first, and answers that page's form.
  */
 static const struct api_route fixed[] = {
-	{ .method = "GET", .path = "/v1/status", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/processes", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/windows", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/profile", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/deploys", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/regressions", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/diff", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/series", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/labels/*", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/lines", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/sd", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/source", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/stream", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/recordings", .handle = gateway_proxy },
-	{ .method = "POST", .path = "/v1/recordings", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/v1/recordings/*", .handle = gateway_proxy },
-	{ .method = "DELETE", .path = "/v1/recordings/*", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/debug/pprof/profile", .handle = gateway_proxy },
-	{ .method = "GET", .path = "/metrics", .handle = gateway_proxy },
-	{ .method = "POST", .path = "/v1/logout", .handle = gateway_logout },
-	{ .method = "GET", .path = "/v1/fleet", .handle = gateway_fleet },
-	{ .method = "POST", .path = "/v1/fleet/record", .handle = gateway_of_fleet },
-	{ .method = "GET", .path = "/v1/fleet/record/*", .handle = gateway_of_fleet },
-	{ .method = "GET", .path = "/v1/outliers", .handle = gateway_of_fleet },
-	{ .method = "GET", .path = "/v1/hosts", .handle = gateway_of_fleet },
+	{ "GET", "/v1/status", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/processes", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/windows", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/profile", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/deploys", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/regressions", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/diff", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/series", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/labels/*", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/lines", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/sd", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/source", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/stream", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/v1/recordings", false, NEEDS_READ, gateway_proxy },
+	{ "POST", "/v1/recordings", false, NEEDS_RECORD, gateway_proxy },
+	{ "GET", "/v1/recordings/*", false, NEEDS_READ, gateway_proxy },
+	{ "DELETE", "/v1/recordings/*", false, NEEDS_RECORD, gateway_proxy },
+	{ "GET", "/debug/pprof/profile", false, NEEDS_READ, gateway_proxy },
+	{ "GET", "/metrics", false, NEEDS_READ_ALL, gateway_proxy },
+	{ "POST", "/v1/logout", false, NEEDS_READ, gateway_logout },
+	{ "GET", "/v1/fleet", false, NEEDS_READ_ALL, gateway_fleet },
+	{ "POST", "/v1/fleet/record", false, NEEDS_RECORD, gateway_of_fleet },
+	{ "GET", "/v1/fleet/record/*", false, NEEDS_READ_ALL, gateway_of_fleet },
+	{ "GET", "/v1/outliers", false, NEEDS_READ_ALL, gateway_of_fleet },
+	{ "GET", "/v1/hosts", false, NEEDS_READ_ALL, gateway_of_fleet },
 };
 
 static int make_routes(struct gateway *g, struct api_options *options)
@@ -53,6 +53,7 @@ static int make_routes(struct gateway *g, struct api_options *options)
 		g->routes[n++] = (struct api_route){ .method = "GET",
 						     .path = viewer_files[i].path,
 						     .open = viewer_files[i].open,
+						     .needs = NEEDS_READ,
 						     .handle = gateway_asset };
 	options->routes = g->routes;
 	options->nroutes = n;
@@ -88,6 +89,8 @@ static void registered(int r, struct upstream_answer *a, void *ctx)
 			    g->config->socket, strerror(-r));
 	g->said_down = !now;
 	g->registered = now;
+	if (now)
+		gateway_recheck(g, a->body);
 }
 
 /* plopd tells plopctl where the viewer is, and drops what has not been heard of for a while. */
@@ -96,11 +99,14 @@ static int on_heartbeat(sd_event_source *source, uint64_t usec, void *ctx)
 	static const struct upstream_callbacks callbacks = { .done = registered };
 	struct gateway *g = ctx;
 	char body[sizeof(g->url) + 16];
+	const struct upstream_request request = { .method = "POST",
+						  .target = "/v1/gateway",
+						  .body = body,
+						  .timeout_s = HEARTBEAT_S - 1 };
 
 	snprintf(body, sizeof(body), "{\"url\":\"%s\"}", g->url);
 	if (!g->registration &&
-	    upstream_start(g->upstream, "POST", "/v1/gateway", body, HEARTBEAT_S - 1, &callbacks, g,
-			   &g->registration) < 0)
+	    upstream_start(g->upstream, &request, &callbacks, g, &g->registration) < 0)
 		log_warning("Failed to register with plopd: out of memory");
 	sd_event_source_set_time_relative(source,
 					  (g->registered ? HEARTBEAT_S : RETRY_S) * USEC_PER_SEC);
@@ -173,6 +179,7 @@ int gateway_new(sd_event *loop, const struct config *config, const struct parsed
 
 	if (!g)
 		return -ENOMEM;
+	g->recheck.gateway = g;
 	g->loop = sd_event_ref(loop);
 	g->config = config;
 	g->listen = *listen;

@@ -15,6 +15,14 @@
 #include "util/parse.h"
 #include "util/worker.h"
 
+/* Of the sessions that are made from tokens of plopctl token, whether they still are good. */
+struct recheck {
+	struct gateway *gateway;
+	uint64_t number;  /* of plopd's tokens, as it was told last; 0: plopd knows no scopes */
+	size_t at;        /* the next one of the sessions */
+	uint64_t session; /* that plopd is asked about just now; 0: none */
+};
+
 /*
  * plop-gateway: the viewer's files and the API on a TCP port, for whoever has a token. It asks
  * plopd for everything; while plopd is down it answers from plop.db what can be answered from
@@ -42,6 +50,7 @@ struct gateway {
 	struct sessions cookies; /* sessions */
 	struct sessions tokens;  /* that plopd has vouched for */
 	unsigned int checks;     /* tokens that plopd is asked about just now */
+	struct recheck recheck;
 	sd_event_source *heartbeat;
 	struct exchange *registration; /* under way, or NULL */
 	LIST_HEAD(, proxied) proxied;  /* requests that plopd is asked just now */
@@ -79,6 +88,11 @@ bool gateway_is_open(const char *path);
 enum gateway_page { PAGE_LOGIN, PAGE_BAD_TOKEN, PAGE_DOWN, PAGE_OTHER_PLACE };
 void gateway_reply_page(const struct api_request *q, enum gateway_page page);
 void gateway_proxy(const struct api_request *q, void *ctx);
+/*
+ * plopd has taken this gateway on, and answered so. Where a token was taken away since the last
+ * time, what was made from one is asked about anew, and ends if it is good no more.
+ */
+void gateway_recheck(struct gateway *g, const struct buf *answer);
 /* Ends the streams of a session that has logged out. */
 void gateway_proxy_end(struct gateway *g, uint64_t session);
 /* POST /v1/logout: ends the session, and the token that it was made from. */

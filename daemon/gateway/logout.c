@@ -32,6 +32,9 @@ static void forget(struct logout *l, const char *token)
 	static const struct upstream_callbacks callbacks = { .done = revoked };
 	struct gateway *g = l->gateway;
 	char body[SESSION_TEXT_MAX + 32];
+	const struct upstream_request request = {
+		.method = "POST", .target = "/v1/tokens/revoke", .body = body, .timeout_s = 5
+	};
 	struct exchange *exchange;
 	uint64_t session = sessions_end(&g->tokens, token, l->now, NULL);
 
@@ -41,8 +44,7 @@ static void forget(struct logout *l, const char *token)
 	if (!check_token_form(token))
 		return;
 	snprintf(body, sizeof(body), "{\"token\":\"%s\"}", token);
-	if (upstream_start(g->upstream, "POST", "/v1/tokens/revoke", body, 5, &callbacks, g,
-			   &exchange) < 0)
+	if (upstream_start(g->upstream, &request, &callbacks, g, &exchange) < 0)
 		log_debug("Cannot tell plopd of a token that has ended: out of memory");
 }
 
@@ -71,23 +73,27 @@ void gateway_logout(const struct api_request *q, void *ctx)
 	struct logout l = { .gateway = g, .now = clock_ns(CLOCK_BOOTTIME) };
 	const char *shown = api_parameter(q, "token");
 	_cleanup_buf_ struct buf body = {};
+	struct session_terms terms = {};
 	char cookie[96];
 
 	if (!shown)
 		shown = gateway_bearer(q);
 	api_each_header(q, "Cookie", on_cookie, &l);
 	if (shown) {
-		uint64_t session = sessions_find(&g->tokens, shown, l.now);
+		uint64_t session = sessions_find(&g->tokens, shown, l.now, &terms);
 
-		l.ended += session != 0;
-		if (session) {
+		/* one that has a name is taken away by plopctl token revoke alone */
+		if (session && !terms.named) {
+			l.ended++;
 			gateway_proxy_end(g, session);
 			forget(&l, shown);
 		}
 	}
 	if (!l.ended) {
-		api_reply_error(q->call, 409, "take it out of plop.conf and restart plop-gateway",
-				"the token of plop.conf does not end");
+		api_reply_error(q->call, 409,
+				"plopctl token revoke takes away one that has a name; another is "
+				"taken out of plop.conf, and plop-gateway restarted",
+				"this token does not end by that");
 		return;
 	}
 	snprintf(cookie, sizeof(cookie),

@@ -233,11 +233,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 	static const struct upstream_callbacks callbacks = { .done = asked };
 	struct notify *n = ctx;
 	char target[64];
+	const struct upstream_request request = { .method = "GET",
+						  .target = target,
+						  .timeout_s = NOTIFY_EVERY_S };
 
 	snprintf(target, sizeof(target), "/v1/regressions?from=%" PRIu64,
 		 n->since_ns / NSEC_PER_SEC);
-	if (!n->asking && upstream_start(n->upstream, "GET", target, NULL, NOTIFY_EVERY_S,
-					 &callbacks, n, &n->asking) < 0)
+	if (!n->asking && upstream_start(n->upstream, &request, &callbacks, n, &n->asking) < 0)
 		log_debug("Out of memory, plopd is not asked what became slower");
 	sd_event_source_set_time_relative(source, NOTIFY_EVERY_S * USEC_PER_SEC);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

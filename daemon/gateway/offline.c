@@ -34,7 +34,11 @@ static void offline_status(const struct question *k, struct json_writer *w)
 	json_put_string(w, "mode", "offline");
 	json_put_string(w, "error", o->down);
 	json_put_string(w, "hint", "on the host: systemctl status plopd");
-	store_status_put(w, "store", &store);
+	/* how much there is of all services is not for who may see one */
+	if (*o->question.query.selectors.service)
+		json_put_string(w, "only_service", o->question.query.selectors.service);
+	else
+		store_status_put(w, "store", &store);
 	json_put_string(w, "gateway", o->gateway->url);
 	json_put_end(w);
 }
@@ -113,6 +117,8 @@ void gateway_offline(const struct gateway *g, const struct api_request *q, int r
 		api_reply_error(q->call, 500, NULL, "out of memory");
 		return;
 	}
+	api_limit(&q->peer, &query.selectors);
+	api_limit(&q->peer, &new_query.selectors);
 	o->source = (struct store_source){
 		.source = { .worker = g->worker,
 			    .hint = "see plop-gateway's log",
@@ -127,6 +133,7 @@ void gateway_offline(const struct gateway *g, const struct api_request *q, int r
 	if (what == QUESTION_RECORDING)
 		kept_set(&o->question.kept, q->path + strlen(RECORDINGS),
 			 api_parameter(q, "format") != NULL);
+	api_limit(&q->peer, &o->question.kept.see);
 	o->question.write = offline_status;
 	o->question.done = offline_done;
 	o->gateway = g;

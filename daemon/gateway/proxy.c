@@ -164,6 +164,12 @@ static void end_stream(struct api_call *call, int r)
 	api_stream_end(call);
 }
 
+/* Whether plopd refuses the gateway itself, and not what the client's token is for. */
+static bool is_of_gateway(const struct proxied *p, unsigned int status)
+{
+	return status == 401 || (status == 403 && !p->gateway->registered);
+}
+
 static void on_done(int r, struct upstream_answer *a, void *ctx)
 {
 	struct proxied *p = ctx;
@@ -180,7 +186,7 @@ static void on_done(int r, struct upstream_answer *a, void *ctx)
 	else if (r < 0)
 		api_reply_error(p->call, 502, "on the host: journalctl -u plopd",
 				"plopd did not finish its answer: %s", strerror(-r));
-	else if (a->status == 401 || a->status == 403)
+	else if (is_of_gateway(p, a->status))
 		refuse(p->call);
 	else
 		api_reply(p->call, a->status,
@@ -202,6 +208,10 @@ void gateway_proxy(const struct api_request *q, void *ctx)
 	static const struct upstream_callbacks whole = { .done = on_done };
 	static const struct upstream_callbacks stream = { .data = on_stream_data, .done = on_done };
 	struct gateway *g = ctx;
+	struct upstream_request request = { .method = q->method,
+					    .body = streq(q->method, "POST") ? q->body : NULL,
+					    .scope = &q->peer.scope,
+					    .timeout_s = timeout_of(q) };
 	_cleanup_free_ char *target = NULL;
 	struct proxied *p;
 	int r = -ENOMEM;
@@ -218,14 +228,20 @@ void gateway_proxy(const struct api_request *q, void *ctx)
 		refuse(q->call);
 		return;
 	}
+	/* it would answer as if there were no scope */
+	if (g->registered && !g->recheck.number && !scope_lets(&q->peer.scope, NEEDS_ALL)) {
+		api_reply_error(q->call, 503, "update plop on this host, and restart plopd",
+				"plopd is of an older version, which knows no such token");
+		return;
+	}
 	target = make_target(q);
 	p = calloc(1, sizeof(*p));
 	if (p && target) {
 		p->gateway = g;
 		p->request = q;
 		LIST_INSERT_HEAD(&g->proxied, p, proxied);
-		r = upstream_start(g->upstream, q->method, target,
-				   streq(q->method, "POST") ? q->body : NULL, timeout_of(q),
+		request.target = target;
+		r = upstream_start(g->upstream, &request,
 				   streq(q->path, "/v1/stream") ? &stream : &whole, p,
 				   &p->exchange);
 	}

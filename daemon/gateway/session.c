@@ -4,20 +4,21 @@
 #include "gateway/check.h"
 #include "gateway/session.h"
 
-void sessions_add(struct sessions *s, const char *secret, const char *token, uint64_t until_ns)
+void sessions_add(struct sessions *s, const char *secret, const char *token,
+		  const struct session_terms *terms)
 {
 	static uint64_t last = SESSION_FIRST; /* one loop thread */
 	struct session *oldest = &s->items[0];
 
 	for (size_t i = 1; i < SESSIONS_MAX; i++)
-		if (s->items[i].until_ns < oldest->until_ns)
+		if (s->items[i].terms.until_ns < oldest->terms.until_ns)
 			oldest = &s->items[i];
 	if (strlen(secret) >= sizeof(oldest->secret) ||
 	    (token && strlen(token) >= sizeof(oldest->token)))
 		return;
 	strcpy(oldest->secret, secret);
 	strcpy(oldest->token, token ? token : "");
-	oldest->until_ns = until_ns;
+	oldest->terms = *terms;
 	oldest->number = last++;
 }
 
@@ -26,16 +27,22 @@ static size_t find(const struct sessions *s, const char *secret, uint64_t now_ns
 	size_t found = SESSIONS_MAX;
 
 	for (size_t i = 0; i < SESSIONS_MAX; i++)
-		if (check_secret(secret, s->items[i].secret) & (s->items[i].until_ns > now_ns))
+		if (check_secret(secret, s->items[i].secret) &
+		    (s->items[i].terms.until_ns > now_ns))
 			found = i;
 	return found;
 }
 
-uint64_t sessions_find(const struct sessions *s, const char *secret, uint64_t now_ns)
+uint64_t sessions_find(const struct sessions *s, const char *secret, uint64_t now_ns,
+		       struct session_terms *ret)
 {
 	size_t i = find(s, secret, now_ns);
 
-	return i < SESSIONS_MAX ? s->items[i].number : 0;
+	if (i == SESSIONS_MAX)
+		return 0;
+	if (ret)
+		*ret = s->items[i].terms;
+	return s->items[i].number;
 }
 
 uint64_t sessions_end(struct sessions *s, const char *secret, uint64_t now_ns, char *token)

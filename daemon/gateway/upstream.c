@@ -135,16 +135,17 @@ static void on_done(struct http_exchange *h, int r)
 	exchange_free(e);
 }
 
-int upstream_start(struct upstream *u, const char *method, const char *target, const char *body,
-		   unsigned int timeout_s, const struct upstream_callbacks *callbacks, void *ctx,
-		   struct exchange **ret)
+int upstream_start(struct upstream *u, const struct upstream_request *q,
+		   const struct upstream_callbacks *callbacks, void *ctx, struct exchange **ret)
 {
-	const struct http_request request = { .method = method,
-					      .target = target,
-					      .body = body,
-					      .connect_s = CONNECT_S,
-					      .timeout_ms = timeout_s * 1000,
-					      .limit = API_MAX_ANSWER };
+	struct http_request request = { .method = q->method,
+					.target = q->target,
+					.body = q->body,
+					.connect_s = CONNECT_S,
+					.timeout_ms = q->timeout_s * 1000,
+					.limit = API_MAX_ANSWER };
+	_cleanup_free_ char *header = NULL;
+	struct buf text = {};
 	struct exchange *e = calloc(1, sizeof(*e));
 	char trusted[PATH_MAX];
 	int r;
@@ -160,7 +161,13 @@ int upstream_start(struct upstream *u, const char *method, const char *target, c
 		.admit = on_admit, .arrived = on_arrived, .header = on_header, .ctx = e
 	};
 	LIST_INSERT_HEAD(&u->exchanges, e, exchanges);
-	r = http_exchange_begin(&e->http, &request);
+	if (q->scope) {
+		buf_puts(&text, SCOPE_HEADER ": ");
+		scope_put(q->scope, &text);
+		request.header = header = buf_string(&text);
+	}
+	/* without the header more would be answered than may be */
+	r = q->scope && !header ? -ENOMEM : http_exchange_begin(&e->http, &request);
 	if (r >= 0) {
 		/* each time anew: plopd may have come, or gone */
 		http_exchange_to(&e->http, socket_choose(u->socket, trusted, sizeof(trusted)));

@@ -45,9 +45,14 @@ struct upstream_callbacks {
 };
 
 struct exchange;
-/* body: JSON or NULL. timeout_s: 0 is none. */
-int upstream_start(struct upstream *u, const char *method, const char *target, const char *body,
-		   unsigned int timeout_s, const struct upstream_callbacks *callbacks, void *ctx,
-		   struct exchange **ret);
+/* What is asked. scope: for whom, or NULL: for the gateway itself. timeout_s: 0 is none. */
+struct upstream_request {
+	const char *method, *target;
+	const char *body; /* JSON or NULL */
+	const struct scope *scope;
+	unsigned int timeout_s;
+};
+int upstream_start(struct upstream *u, const struct upstream_request *q,
+		   const struct upstream_callbacks *callbacks, void *ctx, struct exchange **ret);
 /* done() will not be called. */
 void upstream_cancel(struct exchange *e);

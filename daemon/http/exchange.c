@@ -92,6 +92,8 @@ static bool set_texts(struct http_exchange *e, const char *url, const struct htt
 	if (q->body && (!add_header(e, "Content-Type: application/json") ||
 			curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, q->body) != CURLE_OK))
 		return false;
+	if (q->header && !add_header(e, q->header))
+		return false;
 	return curl_easy_setopt(c, CURLOPT_HTTPHEADER, e->headers) == CURLE_OK;
 }
 

@@ -15,6 +15,7 @@ struct http_request {
 	const char *method;
 	const char *target;      /* "/v1/status?a=b", escaped */
 	const char *body;        /* JSON, or NULL */
+	const char *header;      /* one more, "Name: value", or NULL */
 	unsigned int connect_s;  /* that a connection may take to come about */
 	unsigned int timeout_ms; /* that all of it may take; 0: any time */
 	size_t limit;            /* bytes that the body may have at once */

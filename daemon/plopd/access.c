@@ -7,18 +7,12 @@
 #include "record/recordings.h"
 #include "target/shares.h"
 
-void access_limit(const struct api_peer *peer, struct selectors *s)
-{
-	s->owned = !peer->trusted;
-	s->uid = peer->uid;
-}
-
 /* What is asked for a peer and nothing else. */
 static struct selectors whom_of(const struct api_peer *peer)
 {
 	struct selectors s = {};
 
-	access_limit(peer, &s);
+	api_limit(peer, &s);
 	return s;
 }
 
@@ -30,19 +24,20 @@ bool access_pid(const struct api_peer *peer, pid_t pid)
 	uid_t owner;
 
 	if (peer->trusted)
-		return true;
+		return api_sees_all(peer);
 	/* cheap, and wrong only for what has another owner yet: see process_owner() */
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	if (pid <= 0 || stat(path, &st) < 0 || st.st_uid != peer->uid)
 		return false;
-	return process_owner(pid, &owner) == 0 && selectors_see(&whom, owner);
+	return process_owner(pid, &owner) == 0 && selectors_see(&whom, owner, NULL);
 }
 
 bool access_process(const struct api_peer *peer, const struct target *k)
 {
 	const struct selectors whom = whom_of(peer);
 
-	return selectors_see(&whom, k->info.uid) && access_pid(peer, k->info.pid);
+	return selectors_see(&whom, k->info.uid, k->info.service) &&
+	       (peer->trusted || access_pid(peer, k->info.pid));
 }
 
 _printf_(4, 5) static void refuse(struct refusal *r, unsigned int status, const char *hint,
@@ -108,12 +103,15 @@ static bool is_there(json_int_t pid)
 	return pid > 0 && pid <= INT32_MAX && access(path, F_OK) == 0;
 }
 
-/* One that is another's, or not there: which of them is told to the trusted alone. */
+/* One that is another's, or not there: which of them is told to those who see all. */
 static void refuse_hidden(const struct api_peer *peer, struct refusal *r, json_int_t pid)
 {
-	if (peer->trusted)
+	if (api_sees_all(peer))
 		refuse(r, 404, "plopctl ps lists the Python processes", "there is no process %lld",
 		       (long long)pid);
+	else if (peer->trusted)
+		refuse(r, 403, "the list of processes has those that this token is for",
+		       "process %lld is not of the token's service, or not there", (long long)pid);
 	else
 		refuse(r, 403,
 		       "plopctl ps lists yours; root and members of group plop may ask for any "
@@ -127,7 +125,7 @@ struct target *access_look(const struct api_peer *peer, struct targets *t, json_
 	bool valid = pid > 0 && pid <= INT32_MAX;
 	struct target *k = valid ? targets_find_pid(t, (pid_t)pid) : NULL;
 
-	if (!peer->trusted &&
+	if (!api_sees_all(peer) &&
 	    !(valid && (k ? access_process(peer, k) : access_pid(peer, (pid_t)pid)))) {
 		refuse_hidden(peer, ret, pid);
 	} else if (!is_there(pid)) {
@@ -169,27 +167,26 @@ bool access_cgroup(const struct api_peer *peer, const struct cgroup *c)
 {
 	struct api_peer copy = *peer;
 
-	return peer->trusted || cgroup_each(c, is_peers, &copy) > 0;
+	return api_sees_all(peer) || cgroup_each(c, is_peers, &copy) > 0;
 }
 
-/* A user who is not trusted made it, or one of that user's sub-uids did. */
+/* Somebody who sees the same made it: for a user, one of the user's sub-uids as well. */
 static bool counts_for(const struct shares *s, const struct api_peer *peer,
 		       const struct recording *recording)
 {
-	return recording->whom.selectors.owned &&
-	       shares_user(s, peer->uid) == shares_user(s, recording->whom.selectors.uid);
-}
+	const struct selectors whom = whom_of(peer), *other = &recording->whom.selectors;
 
-/* A user who is not trusted made it. */
-static bool made_by(const struct api_peer *peer, const struct recording *recording)
-{
-	return recording->whom.selectors.owned &&
-	       selectors_see(&recording->whom.selectors, peer->uid);
+	return selectors_are_for_the_same(&whom, other) ||
+	       (!*whom.service && !*other->service && other->owned &&
+		shares_user(s, whom.uid) == shares_user(s, other->uid));
 }
 
 bool access_recording(const struct api_peer *peer, const struct recording *recording)
 {
-	return peer->trusted || made_by(peer, recording);
+	const struct selectors whom = whom_of(peer);
+
+	return !whom.owned || (selectors_are_for_the_same(&whom, &recording->whom.selectors) &&
+			       (*whom.service || whom.uid != PROCESS_NO_UID));
 }
 
 int access_record(const struct api_request *q, struct recordings *all)
@@ -197,7 +194,12 @@ int access_record(const struct api_request *q, struct recordings *all)
 	struct recording *oldest = NULL;
 	unsigned int n = 0;
 
-	if (q->peer.trusted)
+	if (!scope_lets(&q->peer.scope, NEEDS_RECORD)) {
+		api_reply_error(q->call, 403, "what was sampled before is had by last=SECONDS",
+				"this token is to look, and not to record");
+		return -EACCES;
+	}
+	if (api_sees_all(&q->peer))
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(all->items); i++) {
 		struct recording *recording = all->items[i];

@@ -13,10 +13,11 @@ struct targets;
 /*
  * Who may see what. Root, plopd's own user and members of group plop (peer.trusted) may ask for
  * anything; everybody else for the processes that are their own (process_owner()), and nobody
- * learns of another's: neither what they do, nor how many they are, nor whether they are there. For
- * whom something is asked, or recorded, stands in its selectors, by access_limit(). All is then
- * decided by selectors_see(): for a process that runs by target_is_visible() (target/owner.h), for
- * samples that are stored by the owner that is stored with them.
+ * learns of another's: neither what they do, nor how many they are, nor whether they are there. Who
+ * shows a token of one service to plop-gateway sees those of it, whoever's they are. For whom
+ * something is asked, or recorded, stands in its selectors, by api_limit(). All is then decided by
+ * selectors_see(): for a process that runs by target_is_visible() (target/owner.h), for samples
+ * that are stored by the owner and the service that are stored with them.
  *
  * It is decided for each image: what a process executes later is a target of its own, with an owner
  * of its own.
@@ -46,11 +47,12 @@ bool access_any(const struct api_peer *peer, json_int_t pid, struct refusal *ret
  */
 bool access_cgroup(const struct api_peer *peer, const struct cgroup *c);
 
-/* Leaves only the processes in that the peer may see. */
-void access_limit(const struct api_peer *peer, struct selectors *s);
 /* A recording is seen by the one who made it, and by all who are trusted. */
 bool access_recording(const struct api_peer *peer, const struct recording *recording);
-/* How many recordings one user who is not trusted may have, running or waiting to be fetched. */
+/*
+ * How many recordings one user who is not trusted, or who shows tokens of one service, may have,
+ * running or waiting to be fetched.
+ */
 #define ACCESS_RECORDINGS_MAX 8
 /*
  * Whether the peer may begin one more; if not, answers the request and returns -EBUSY. The user's

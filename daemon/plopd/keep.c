@@ -181,6 +181,11 @@ int keep_take(const struct api_request *q, json_t *body, struct recording_reques
 	}
 	if (!value || json_is_null(value))
 		return 0;
+	if (*q->peer.scope.service) {
+		api_reply_error(q->call, 403, "record it without a name, and fetch its result",
+				"what a token of one service records is not kept");
+		return -EACCES;
+	}
 	if (!name || !*name || strlen(name) > RECORDING_NAME_MAX || !label_value_valid(name)) {
 		api_reply_error(q->call, 400, NULL,
 				"\"name\" must have 1 to %d bytes of UTF-8 without control "
@@ -268,7 +273,7 @@ void keep_remove(struct keep *all, const struct api_request *q, const char *iden
 	}
 	k->task.run = removal_run;
 	k->task.done = removal_done;
-	access_limit(&q->peer, &k->see);
+	api_limit(&q->peer, &k->see);
 	strcpy(k->ident, ident);
 	r = store_task_submit(all->windows, &k->task, true);
 	if (r == 0) {

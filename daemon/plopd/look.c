@@ -146,7 +146,7 @@ struct look *look_begin(const struct api_request *q, struct looks *looks, const 
 	l->user = user;
 	l->pid = k->info.pid;
 	l->image = k->key.image;
-	access_limit(&q->peer, &l->whom);
+	api_limit(&q->peer, &l->whom);
 	*ret_target = k;
 	return l;
 }

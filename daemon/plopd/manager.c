@@ -105,6 +105,10 @@ static int manager_begin(struct manager *m, char **ret_error)
 					       .config = m->config,
 					       .windows = &m->windows };
 	mark_routes_load(&m->mark_routes);
+	m->token_routes = (struct token_routes){ .viewer = &m->viewer,
+						 .config = m->config,
+						 .windows = &m->windows };
+	token_routes_load(&m->token_routes);
 	r = regressions_init(&m->regressions, m->config, &m->windows);
 	if (r < 0)
 		return r;

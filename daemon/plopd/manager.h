@@ -12,6 +12,7 @@
 #include "plopd/rate_watch.h"
 #include "plopd/record_routes.h"
 #include "plopd/regressions.h"
+#include "plopd/token_routes.h"
 #include "plopd/viewer.h"
 #include "target/shares.h"
 #include "util/loop_timing.h"
@@ -44,6 +45,7 @@ struct manager {
 	struct mark_routes mark_routes;
 	struct regressions regressions;
 	struct viewer viewer;
+	struct token_routes token_routes;
 	struct api_server *server;
 	sd_event_source *sigterm, *sigint;
 	/* CLOCK_MONOTONIC: when all was loaded and the first tick could come */

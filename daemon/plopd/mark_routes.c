@@ -155,7 +155,7 @@ void route_marks(const struct api_request *q, void *ctx)
 	struct buf answer = {};
 	struct json_writer w = json_writer_on(&answer);
 
-	access_limit(&q->peer, &see);
+	api_limit(&q->peer, &see);
 	marks_put(&m->targets->marks, &see, &w);
 	api_reply_writer(q->call, 200, &w);
 }
@@ -225,7 +225,7 @@ static void set(const struct api_request *q, struct mark_routes *m, struct selec
 	struct selectors seen = {};
 	int r = 0;
 
-	access_limit(&q->peer, whom);
+	api_limit(&q->peer, whom);
 	k.replaced = marks_has(&m->targets->marks, whom);
 	/* those that it is for, after the mark has them */
 	seen.owned = whom->owned;

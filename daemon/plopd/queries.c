@@ -104,17 +104,17 @@ static void ask_of(const struct api_request *q, struct queries *queries, enum qu
 	}
 	/* what is in a recording is seen by whoever sees the recording */
 	if (!kept && !query.recording)
-		access_limit(&q->peer, &query.selectors);
+		api_limit(&q->peer, &query.selectors);
 	if (!kept && !new_query.recording)
-		access_limit(&q->peer, &new_query.selectors);
+		api_limit(&q->peer, &new_query.selectors);
 	live_source_init(&l->source, queries->windows, queries->config);
 	if (about == QUESTION_DIFF)
 		question_init_diff(&l->question, &l->source.store.source, &query, &new_query);
 	else
 		question_init(&l->question, &l->source.store.source, about, &query);
-	access_limit(&q->peer, &l->question.kept.see);
+	api_limit(&q->peer, &l->question.kept.see);
 	if (kept) {
-		access_limit(&q->peer, &kept->see);
+		api_limit(&q->peer, &kept->see);
 		l->question.kept = *kept;
 		*kept = (struct kept){};
 	}
@@ -362,7 +362,7 @@ void route_stream(const struct api_request *q, void *ctx)
 	}
 	s->queries = queries;
 	s->query = query;
-	access_limit(&q->peer, &s->query.selectors);
+	api_limit(&q->peer, &s->query.selectors);
 	/* the first event shows what the last second brought, a moment after this cycle */
 	cycle_ask(queries->cycle);
 	s->call = api_defer(q, stream_free, s);

@@ -2,6 +2,7 @@
 #include "plopd/record_routes.h"
 #include "query/kept.h"
 #include "plopd/access.h"
+#include "plopd/audit.h"
 #include "plopd/recording_targets.h"
 #include "record/recording_json.h"
 #include "record/recording_shares.h"
@@ -69,6 +70,28 @@ static int recording_labels(const struct api_request *q, json_t *body, struct la
 			return r;
 	}
 	return 0;
+}
+
+/* What it is for: "why". Answers and returns < 0 on bad input. */
+static int recording_why(const struct api_request *q, json_t *body, char **ret)
+{
+	const json_t *value = json_object_get(body, "why");
+	const char *why = json_string_value(value);
+
+	if (!value || json_is_null(value))
+		return 0;
+	if (!why || strlen(why) > AUDIT_WHY_MAX || !label_value_valid(why)) {
+		api_reply_error(q->call, 400, NULL,
+				"\"why\" must have at most %d bytes of UTF-8 without control "
+				"characters",
+				AUDIT_WHY_MAX);
+		return -EINVAL;
+	}
+	*ret = strdup(why);
+	if (*ret)
+		return 0;
+	api_reply_error(q->call, 500, NULL, "out of memory");
+	return -ENOMEM;
 }
 
 /*
@@ -200,12 +223,13 @@ static void recording_begin_answer(const struct api_request *q, struct recording
 	struct recording *recording;
 	int r;
 
-	access_limit(&q->peer, &request->whom.selectors);
+	api_limit(&q->peer, &request->whom.selectors);
 	r = recordings_start(all, request, &recording);
 	if (r < 0) {
 		recording_refuse(q, all, request->hz, r);
 		return;
 	}
+	audit_recording(q, recording);
 	if (recording->state == RECORDING_LOADING)
 		begin_later(q, recording, skipped);
 	else
@@ -226,7 +250,7 @@ void route_record(const struct api_request *q, void *ctx)
 				"the body of this request must be a JSON object");
 	else if (recording_times(q, body, &request) >= 0 &&
 		 recording_labels(q, body, &request.labels) >= 0 &&
-		 keep_take(q, body, &request) >= 0 &&
+		 recording_why(q, body, &request.why) >= 0 && keep_take(q, body, &request) >= 0 &&
 		 recording_targets(q, all->targets, body, &request, &skipped) >= 0 &&
 		 access_record(q, all) >= 0)
 		recording_begin_answer(q, &request, all, &skipped);
@@ -424,6 +448,18 @@ static void pprof_done(struct recording *recording, void *ctx)
 	recording_drop(recording);
 }
 
+/* Whom it is of, as keep_take() says it. NULL: out of memory. */
+static char *selectors_target(const struct selectors *s)
+{
+	struct buf b = {};
+
+	for (size_t i = 0; i < s->n; i++)
+		buf_printf(&b, "%s%s=%.128s", i ? " " : "", s->items[i].key, s->items[i].value);
+	if (!s->n)
+		buf_puts(&b, "all");
+	return buf_string(&b);
+}
+
 /* Begins it; w->recording is set then. */
 static int pprof_begin(const struct api_request *q, struct query *query, struct pprof_wait *w)
 {
@@ -433,14 +469,17 @@ static int pprof_begin(const struct api_request *q, struct query *query, struct 
 
 	if (access_record(q, all) < 0)
 		return -EBUSY;
+	request.target = selectors_target(&query->selectors);
 	request.whom.selectors = query->selectors;
 	query->selectors = (struct selectors){};
-	access_limit(&q->peer, &request.whom.selectors);
+	api_limit(&q->peer, &request.whom.selectors);
 	r = recording_pids(q, all->targets, &request.whom);
 	if (r >= 0) {
 		r = recordings_start(all, &request, &w->recording);
 		if (r < 0)
 			recording_refuse(q, all, 0, r);
+		else
+			audit_recording(q, w->recording);
 	}
 	recording_request_done(&request);
 	return r;

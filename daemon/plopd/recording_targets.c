@@ -151,7 +151,7 @@ static int cgroup_take_named(const struct api_request *q, const char *what, cons
 	}
 	r = unit ? cgroup_find_unit(name, &c) : cgroup_find(name, &c);
 	/* one that the peer has no process in may be hidden, as processes may be */
-	if (!q->peer.trusted && r != -ENOMEM && (r < 0 || !access_cgroup(&q->peer, &c))) {
+	if (!api_sees_all(&q->peer) && r != -ENOMEM && (r < 0 || !access_cgroup(&q->peer, &c))) {
 		api_reply_error(q->call, 404,
 				"record -a has all processes of yours; root and members of group "
 				"plop may ask for any control group",

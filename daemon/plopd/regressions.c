@@ -504,7 +504,7 @@ void route_regressions(const struct api_request *q, void *ctx)
 
 	if (api_query(q, &query) < 0)
 		return;
-	access_limit(&q->peer, &query.selectors);
+	api_limit(&q->peer, &query.selectors);
 	functions = json_array();
 	comparisons = json_array();
 	json_array_foreach(g->stored, i, one)

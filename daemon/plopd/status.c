@@ -149,6 +149,15 @@ static void put_head(struct json_writer *w, const struct config *c)
 	json_put_string(w, "mode", config_mode_name(c->mode));
 }
 
+/* Of which processes alone it tells. */
+static void put_only(struct json_writer *w, const struct api_peer *peer)
+{
+	if (peer->trusted)
+		json_put_string(w, "only_service", peer->scope.service);
+	else
+		json_put_uint(w, "only_uid", peer->uid);
+}
+
 /* For somebody who may not know of all: what is the same for all, and what is the peer's own. */
 static void put_own_status(struct json_writer *w, const struct api_peer *peer,
 			   const struct manager *m)
@@ -171,11 +180,12 @@ static void put_own_status(struct json_writer *w, const struct api_peer *peer,
 	}
 	json_put_object(w, NULL);
 	put_head(w, m->config);
-	json_put_uint(w, "only_uid", peer->uid);
+	put_only(w, peer);
 	json_put_uint(w, "processes", processes);
 	tally_put(w, "samples", &t);
 	json_put_uint(w, "recordings", recordings);
-	shares_put(w, "shares", &m->shares, shares_user(&m->shares, peer->uid));
+	if (!peer->trusted)
+		shares_put(w, "shares", &m->shares, shares_user(&m->shares, peer->uid));
 	json_put_end(w);
 }
 
@@ -232,7 +242,7 @@ void route_status(const struct api_request *q, void *ctx)
 	_cleanup_buf_ struct buf body = {};
 	struct json_writer w = json_writer_on(&body);
 
-	if (q->peer.trusted)
+	if (api_sees_all(&q->peer))
 		put_status(&w, ctx);
 	else
 		put_own_status(&w, &q->peer, ctx);

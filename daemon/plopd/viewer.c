@@ -16,9 +16,8 @@ const char *viewer_address(const struct viewer *v)
 	return v->gateway;
 }
 
-void route_token(const struct api_request *q, void *ctx)
+void viewer_make_token(const struct api_request *q, struct viewer *v)
 {
-	struct viewer *v = ctx;
 	const char *gateway = viewer_address(v);
 	_cleanup_free_ char *url = NULL;
 	_cleanup_buf_ struct buf body = {};
@@ -46,50 +45,16 @@ void route_token(const struct api_request *q, void *ctx)
 	api_reply_writer(q->call, 200, &w);
 }
 
-/* A string member of the body; NULL after having answered. *ret_body keeps it alive. */
-static const char *body_string(const struct api_request *q, const char *key, json_t **ret_body)
+uint64_t viewer_token_left(const struct viewer *v, const char *token)
 {
-	const char *value;
-
-	*ret_body = json_loadb(q->body, q->body_size, JSON_REJECT_DUPLICATES, NULL);
-	value = json_string_value(json_object_get(*ret_body, key));
-	if (!value)
-		api_reply_error(q->call, 400, NULL, "the body must be a JSON object with \"%s\"",
-				key);
-	return value;
-}
-
-static void reply_left(const struct api_request *q, uint64_t seconds)
-{
-	_cleanup_buf_ struct buf body = {};
-	struct json_writer w = json_writer_on(&body);
-
-	json_put_object(&w, NULL);
-	json_put_uint(&w, "expires_s", seconds);
-	json_put_end(&w);
-	api_reply_writer(q->call, 200, &w);
-}
-
-void route_token_check(const struct api_request *q, void *ctx)
-{
-	struct viewer *v = ctx;
-	json_t *body;
-	const char *token = body_string(q, "token", &body);
-	uint64_t left = token ? tokens_check(&v->tokens, cycle_mono_ns(v->cycle), token) : 0;
-
-	if (token && left)
-		reply_left(q, left);
-	else if (token)
-		api_reply_error(q->call, 403, "plopctl open makes a fresh one",
-				"this token is not good (any more)");
-	json_decref(body);
+	return tokens_check(&v->tokens, cycle_mono_ns(v->cycle), token);
 }
 
 void route_token_revoke(const struct api_request *q, void *ctx)
 {
 	struct viewer *v = ctx;
 	json_t *body;
-	const char *token = body_string(q, "token", &body);
+	const char *token = api_body_string(q, "token", &body);
 
 	if (token) {
 		tokens_revoke(&v->tokens, token);
@@ -98,23 +63,20 @@ void route_token_revoke(const struct api_request *q, void *ctx)
 	json_decref(body);
 }
 
-void route_gateway(const struct api_request *q, void *ctx)
+bool viewer_take_gateway(const struct api_request *q, struct viewer *v)
 {
-	struct viewer *v = ctx;
 	json_t *body;
-	const char *url = body_string(q, "url", &body);
-	char *copy;
+	const char *url = api_body_string(q, "url", &body);
+	bool good = url && strlen(url) < 512 && strncmp(url, "http", 4) == 0;
+	char *copy = good ? strdup(url) : NULL;
 
-	if (url && strlen(url) < 512 && strncmp(url, "http", 4) == 0) {
-		copy = strdup(url);
-		if (copy) {
-			free(v->gateway);
-			v->gateway = copy;
-			v->seen_ns = cycle_mono_ns(v->cycle);
-		}
-		api_reply_json(q->call, 200, json_object());
-	} else if (url) {
-		api_reply_error(q->call, 400, NULL, "\"url\" must be an http address");
+	if (copy) {
+		free(v->gateway);
+		v->gateway = copy;
+		v->seen_ns = cycle_mono_ns(v->cycle);
 	}
+	if (url && !good)
+		api_reply_error(q->call, 400, NULL, "\"url\" must be an http address");
 	json_decref(body);
+	return good;
 }

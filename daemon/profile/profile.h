@@ -185,12 +185,17 @@ int profile_prune(struct profile **p, size_t bytes);
 struct selector {
 	char *key, *value; /* owned */
 };
+#define SELECTORS_SERVICE_MAX 256 /* bytes; PROC_MAX_LABEL */
 struct selectors {
 	struct selector *items;
 	size_t n;
-	/* Only processes of uid, whatever the items say: for somebody who may see no others. */
+	/*
+	 * Only processes of uid, whatever the items say: for somebody who may see no others. Where
+	 * there is a service, those of it in their place, whoever's they are.
+	 */
 	bool owned;
 	uid_t uid;
+	char service[SELECTORS_SERVICE_MAX + 1];
 };
 /*
  * "key=value". -EINVAL: no "=", an unknown key (selector_keys() lists them), or no such value; what
@@ -208,11 +213,13 @@ bool selector_is_of_process(const char *key);
  */
 const char *selector_values(const char *key);
 /*
- * Whether those whom the selectors are for may see what is owner's, as process_owner() has it:
- * everything ends here, samples that are stored as well as processes that run. PROCESS_NO_UID is
- * nobody's.
+ * Whether those whom the selectors are for may see what is owner's, as process_owner() has it, and
+ * of that service: everything ends here, samples that are stored as well as processes that run.
+ * PROCESS_NO_UID is nobody's.
  */
-bool selectors_see(const struct selectors *s, uid_t owner);
+bool selectors_see(const struct selectors *s, uid_t owner, const char *service);
+/* Whether two are for the same people: they see the same. */
+bool selectors_are_for_the_same(const struct selectors *a, const struct selectors *b);
 /*
  * A profile's tally is of the whole host. For somebody who may see some processes only it is that
  * of their samples. Call it before the profile is handed out, with the selectors that made it.

@@ -291,9 +291,20 @@ void selectors_tally(const struct selectors *s, struct profile *p)
 		p->tally = (struct tally){ .ticks = p->samples_total, .python = p->samples_total };
 }
 
-bool selectors_see(const struct selectors *s, uid_t owner)
+bool selectors_see(const struct selectors *s, uid_t owner, const char *service)
 {
-	return !s->owned || (owner == s->uid && owner != PROCESS_NO_UID);
+	if (!s->owned)
+		return true;
+	if (*s->service)
+		return service && streq(service, s->service);
+	return owner == s->uid && owner != PROCESS_NO_UID;
+}
+
+bool selectors_are_for_the_same(const struct selectors *a, const struct selectors *b)
+{
+	if (a->owned != b->owned || !streq(a->service, b->service))
+		return false;
+	return !a->owned || *a->service || a->uid == b->uid;
 }
 
 bool selectors_match_labeled(const struct selectors *s, const struct profile_process *p,
@@ -301,7 +312,7 @@ bool selectors_match_labeled(const struct selectors *s, const struct profile_pro
 {
 	const struct subject what = { .process = p };
 
-	if (!selectors_see(s, p->info.uid))
+	if (!selectors_see(s, p->info.uid, p->info.service))
 		return false;
 	for (size_t i = 0; s->n && i < ARRAY_SIZE(keys); i++)
 		if (keys[i].kind <= KIND_PATH && !key_match(s, &keys[i], keys[i].name, &what))

@@ -15,7 +15,7 @@ struct kept_listed {
 	char *facts; /* owned; NULL: it is among those that were read */
 };
 struct kept {
-	struct selectors see;             /* for whom: no more than owned and uid */
+	struct selectors see;             /* for whom: no items */
 	char ident[RECORDING_ID_MAX + 1]; /* of one: which; "": there is none of such a name */
 	bool with_profile;                /* ... and what it recorded */
 	struct kept_listed *listed;       /* owned; the newest first */

@@ -170,7 +170,7 @@ int question_add_window(struct question *k, const struct profile *window)
 
 int question_add_step(struct question *k, const struct profile_process *p, uint64_t start_ns)
 {
-	return selectors_see(&k->query.selectors, p->info.uid) ?
+	return selectors_see(&k->query.selectors, p->info.uid, p->info.service) ?
 		       steps_add_process(k->steps, p, start_ns) :
 		       0;
 }

@@ -245,9 +245,11 @@ static bool recording_lets_go(struct recording *recording, uint32_t tgid)
 	struct plop_filter w = {};
 	uid_t owner;
 
-	if (!recording->whom.selectors.owned || sampler_filter_read(all->sampler, tgid, &w) < 0 ||
+	/* of what service a program is that begins is not known yet */
+	if (!recording->whom.selectors.owned || *recording->whom.selectors.service ||
+	    sampler_filter_read(all->sampler, tgid, &w) < 0 ||
 	    process_owner((pid_t)tgid, &owner) < 0 ||
-	    selectors_see(&recording->whom.selectors, owner))
+	    selectors_see(&recording->whom.selectors, owner, NULL))
 		return false;
 	w.ticks &= keep;
 	w.children &= keep;

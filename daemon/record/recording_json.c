@@ -64,6 +64,7 @@ static void put_identity(struct json_writer *w, const struct recording *recordin
 	json_put_bool(w, "kept", kept);
 	json_put_string(w, "not_kept", recording->not_kept);
 	json_put_string(w, "target", recording->target);
+	json_put_string(w, "why", recording->why);
 	json_put_uint(w, "uid", recording->maker);
 	json_put_object(w, "labels");
 	for (size_t i = 0; i < p->labels.n; i++)

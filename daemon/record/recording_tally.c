@@ -58,9 +58,10 @@ static void tally_of_own(struct recording *recording)
 	selectors_tally(&recording->whom.selectors, p);
 	/*
 	 * the kernel side has kept others' out of them (channel_may(), bpf/sample.bpf.c), and user
-	 * space out of what is waited for
+	 * space out of what is waited for; of services it knows nothing
 	 */
-	if (!recording->whom.selectors.owned || recording->channel == PLOP_CHANNEL_ALWAYS)
+	if (!recording->whom.selectors.owned || *recording->whom.selectors.service ||
+	    recording->channel == PLOP_CHANNEL_ALWAYS)
 		return;
 	p->tally.truncated = own.truncated;
 	for (int i = 0; i < PLOP_LOST_CAUSES; i++) {

@@ -19,6 +19,7 @@ void recording_request_done(struct recording_request *q)
 	labels_done(&q->labels);
 	free(q->name);
 	free(q->target);
+	free(q->why);
 	*q = (struct recording_request){};
 }
 
@@ -27,6 +28,7 @@ static void recording_free(struct recording *recording)
 	sink_free(recording->sink);
 	free(recording->name);
 	free(recording->target);
+	free(recording->why);
 	free(recording->not_kept);
 	free(recording);
 }
@@ -182,6 +184,7 @@ static int recording_new(struct recordings *all, const struct recording_request 
 	sink_bound(recording->sink, RECORDING_CODE_BYTES);
 	recording->name = q->name;
 	recording->target = q->target;
+	recording->why = q->why;
 	recording->maker = q->maker;
 	sink_profile(recording->sink)->labels = q->labels;
 	sink_profile(recording->sink)->off_cpu = q->off_cpu;
@@ -193,7 +196,7 @@ static int recording_new(struct recordings *all, const struct recording_request 
 static void recording_unmake(struct recording *recording)
 {
 	recording->whom = (struct whom){};
-	recording->name = recording->target = NULL;
+	recording->name = recording->target = recording->why = NULL;
 	sink_profile(recording->sink)->labels = (struct labels){};
 	recording_drop(recording);
 }
@@ -202,9 +205,10 @@ int recordings_start(struct recordings *all, struct recording_request *q, struct
 {
 	unsigned int hz = q->hz ? q->hz : (unsigned int)all->config->hz;
 	bool own = request_is_own(all, q);
-	uid_t user = q->whom.selectors.owned ?
-			     shares_user(all->targets->shares, q->whom.selectors.uid) :
-			     SHARES_NOBODY;
+	/* who shows a token of a service is plop-gateway, which is trusted */
+	bool others = q->whom.selectors.owned && !*q->whom.selectors.service;
+	uid_t user = others ? shares_user(all->targets->shares, q->whom.selectors.uid) :
+			      SHARES_NOBODY;
 	struct recording **place, *recording;
 	int r;
 

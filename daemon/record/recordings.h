@@ -49,6 +49,7 @@ struct recording_request {
 	bool tasks;   /* with asyncio tasks */
 	char *name;   /* it is to be kept, by it; NULL: it has none; owned */
 	char *target; /* of whom it is, as a text for people; NULL: not said; owned */
+	char *why;    /* what for, as who asks says it; NULL: not said; owned */
 	uid_t maker;  /* who asked for it */
 };
 void recording_request_done(struct recording_request *q);
@@ -56,7 +57,7 @@ void recording_request_done(struct recording_request *q);
 struct recording {
 	char id[16];
 	enum recording_state state;
-	char *name, *target; /* as of the request; owned */
+	char *name, *target, *why; /* as of the request; owned */
 	uid_t maker;
 	char *not_kept; /* why it could not be kept, though it has a name; owned */
 	struct whom whom;

@@ -366,6 +366,7 @@ static void on_bad_memo(void *ctx, int64_t id)
 	static const char *const names[STORE_MEMOS] = {
 		[MEMO_MARKS] = "the versions that were set by hand",
 		[MEMO_REGRESSIONS] = "what was found to be slower",
+		[MEMO_TOKENS] = "the tokens of plopctl token",
 	};
 
 	say(ctx, true, "%s cannot be read: damaged",

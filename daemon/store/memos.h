@@ -11,8 +11,9 @@
 enum store_memo {
 	MEMO_MARKS,       /* versions that were set by hand */
 	MEMO_REGRESSIONS, /* what was found to be slower */
+	MEMO_TOKENS,      /* of plopctl token, hashed */
 };
-#define STORE_MEMOS (MEMO_REGRESSIONS + 1)
+#define STORE_MEMOS (MEMO_TOKENS + 1)
 #define MEMO_MAX    (16u << 20) /* bytes of one */
 
 /*

@@ -263,7 +263,8 @@ int recordings_expire(struct store *s)
 
 bool store_recording_is_seen(const struct store_recording *r, const struct selectors *see)
 {
-	return !see || !see->owned || (r->user != STORE_TRUSTED && selectors_see(see, r->uid));
+	return !see || !see->owned ||
+	       (r->user != STORE_TRUSTED && selectors_see(see, r->uid, NULL));
 }
 
 static int each_seen(struct store_reader *reader, const struct selectors *see,

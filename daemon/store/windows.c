@@ -26,9 +26,9 @@ static void put_process(struct buf *to, const struct profile_process *p)
 	json_put_end(&w);
 }
 
-static bool listed(const struct selectors *s, uid_t uid)
+static bool listed(const struct selectors *s, const struct process_info *p)
 {
-	return !s || selectors_see(s, uid);
+	return !s || selectors_see(s, p->uid, p->service);
 }
 
 /* The list of the processes of one window. */
@@ -43,7 +43,7 @@ static int list_process(const struct profile_process *p, void *ctx)
 {
 	struct listing *l = ctx;
 
-	if (!listed(l->selectors, p->info.uid))
+	if (!listed(l->selectors, &p->info))
 		return 0;
 	l->samples += p->samples;
 	put_process(l->to, p);
@@ -250,7 +250,7 @@ int store_window_put(const struct profile *window, const struct selectors *s, st
 	for (uint32_t i = 0; i < window->nprocesses; i++) {
 		const struct profile_process *p = &window->processes[i];
 
-		if (!p->samples || !listed(s, p->info.uid))
+		if (!p->samples || !listed(s, &p->info))
 			continue;
 		samples += p->samples;
 		put_process(&processes, p);

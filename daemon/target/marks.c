@@ -26,14 +26,9 @@ static bool has(const struct selectors *s, const struct selector *item)
 	return false;
 }
 
-static bool is_for_the_same(const struct selectors *a, const struct selectors *b)
-{
-	return a->owned == b->owned && (!a->owned || a->uid == b->uid);
-}
-
 static bool is_same(const struct selectors *a, const struct selectors *b)
 {
-	if (!is_for_the_same(a, b) || a->n != b->n)
+	if (!selectors_are_for_the_same(a, b) || a->n != b->n)
 		return false;
 	for (size_t i = 0; i < a->n; i++)
 		if (!has(b, &a->items[i]))
@@ -69,7 +64,7 @@ static int add(struct marks *m, struct mark *k)
 	int r;
 
 	for (uint32_t i = 0; i < m->n; i++)
-		users += k->whom.owned && is_for_the_same(&m->items[i].whom, &k->whom);
+		users += k->whom.owned && selectors_are_for_the_same(&m->items[i].whom, &k->whom);
 	if (m->n >= MARKS_MAX || users >= MARKS_USER_MAX)
 		return -E2BIG;
 	r = array_reserve(&array, m->n, &m->room, sizeof(*m->items));
@@ -131,7 +126,7 @@ void marks_put(const struct marks *m, const struct selectors *see, struct json_w
 	json_put_object(w, NULL);
 	json_put_array(w, "marks");
 	for (uint32_t i = 0; i < m->n; i++)
-		if (!see || !see->owned || is_for_the_same(&m->items[i].whom, see))
+		if (!see || !see->owned || selectors_are_for_the_same(&m->items[i].whom, see))
 			put_one(&m->items[i], w);
 	json_put_end(w);
 	json_put_end(w);

@@ -21,5 +21,6 @@ uid_t target_owner(struct target *k, uint64_t cycle)
 bool target_is_visible(struct target *k, const struct selectors *whom, uint64_t cycle)
 {
 	/* the second alone would do: it saves asking the kernel */
-	return selectors_see(whom, k->info.uid) && selectors_see(whom, target_owner(k, cycle));
+	return selectors_see(whom, k->info.uid, k->info.service) &&
+	       selectors_see(whom, target_owner(k, cycle), k->info.service);
 }

@@ -27,6 +27,16 @@ void log_write(enum log_level level, const char *format, ...) _printf_(2, 3);
 /* Writes "MESSAGE: strerror(-r)" and returns r, a negative errno. */
 int log_write_r(enum log_level level, int r, const char *format, ...) _printf_(3, 4);
 
+/* A part of a message that programs look for, where it goes to the journal. */
+struct log_field {
+	const char *name;  /* "PLOP_WHO"; NULL: it is the last one */
+	const char *value; /* NULL or "": left out */
+};
+/* The same message, with fields; at most LOG_FIELDS. */
+#define LOG_FIELDS 12
+void log_event(enum log_level level, const struct log_field *fields, const char *format, ...)
+	_printf_(3, 4);
+
 #define log_error(...)        log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...)      log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...)         log_write(LOG_LEVEL_INFO, __VA_ARGS__)

@@ -38,11 +38,18 @@ static void check_owned(struct selectors *s, struct profile_process *p, uint32_t
 	s->owned = true;
 	s->uid = (uid_t)p->info.pid % 3;
 	p->info.uid = thread % 4 == 3 ? PROCESS_NO_UID : thread % 4;
-	FUZZ_ASSERT(selectors_see(s, p->info.uid) ==
+	FUZZ_ASSERT(selectors_see(s, p->info.uid, p->info.service) ==
 		    (s->uid == p->info.uid && s->uid != PROCESS_NO_UID));
-	FUZZ_ASSERT(selectors_match(s, p, thread) == (all && selectors_see(s, p->info.uid)));
+	FUZZ_ASSERT(selectors_match(s, p, thread) ==
+		    (all && selectors_see(s, p->info.uid, p->info.service)));
 	s->uid = PROCESS_NO_UID;
-	FUZZ_ASSERT(!selectors_see(s, p->info.uid) && !selectors_match(s, p, thread));
+	FUZZ_ASSERT(!selectors_see(s, p->info.uid, p->info.service) &&
+		    !selectors_match(s, p, thread));
+	/* of a service, in the place of a user */
+	snprintf(s->service, sizeof(s->service), "%s", p->info.service);
+	FUZZ_ASSERT(selectors_match(s, p, thread) ==
+		    (all && *s->service && strlen(p->info.service) < sizeof(s->service)));
+	*s->service = '\0';
 	s->owned = false;
 }
 

@@ -30,7 +30,7 @@ def commands(m, t):
                    "frequency": record("-a", "-F", 299), "wall": record("-a", "-w") + record("-c", "/", "-w"),
                    "format": [["record", "-a", "-d", "1s", "-o", "-", "-f", f] for f in formats],
                    "group-by": record("-a", "-g", "service,version,comm") + record("-a", "-w", "-g", "pid,thread_name"),
-                   "label": record("-a", "-l", "note=x"), "name": record("-a", "--name", "kept"), "output": [["record", "-a", "-d", "1s", "-f", "collapsed", "-o", None],
+                   "label": record("-a", "-l", "note=x"), "name": record("-a", "--name", "kept"), "message": record("-a", "-m", "a reason"), "output": [["record", "-a", "-d", "1s", "-f", "collapsed", "-o", None],
                               ["record", "-f", "collapsed", "-o", None, "--", sys.executable, "-c", "sum(range(10000000))"]]},
         # each has one: what was recorded by name before
         "recordings": {"json": [["recordings"], ["recordings", "--json"], ["recordings", "show", "kept"]],
@@ -66,6 +66,7 @@ def commands(m, t):
         "top": {"once": [["top", "-1"], ["top", "-1", *everybody]], "all": [["top", "-1", "-a"]], "batch": [["top", "-b", 2]], "cgroup": [["top", "-1", "-c", "/"]],
                 "interval": [["top", "-1", "-i", 1]], "pid": [["top", "-1", "-p", own], ["top", "-1", own]], "processes": [["top", "-1", "-P"]],
                 "total": [["top", "-1", "-t"], ["top", "-1", "-P", "-t"]], "unit": [["top", "-1", *unit]]},
+        "token": {"json": [["token", "list", "--json"]], "scope": [["token", "list"]], "service": [["token"]], "expires": [["token", "list"]]},
         "open": {},
         "fleet": {"json": [["fleet", "status", "--json"]], **{option: [["fleet", "status"]] for option in OF_FLEET}},
     }

@@ -3,7 +3,8 @@
 Who may see what, by every route and every option. plopd's own table of routes, selectors and formats (access_table), and plopctl's own
 help, say what there is: what this test does not know makes it fail. Two users and root have processes whose names are unmistakable, one
 user's execute setuid programs, or have themselves made undumpable, in the middle of recordings. A user finds nothing of anybody else's in any
-answer; root finds all of it in the same, so that this can fail.
+answer; root finds all of it in the same, so that this can fail. Neither does who shows a token of one service, to whom each route is
+held as to a user; and who shows one to look alone changes nothing.
 """
 import json
 import os
@@ -17,11 +18,13 @@ import pytest
 import host
 import marked
 from access_commands import commands
-from marked import CTL_DONE, CTL_FAILED, CTL_NO_TARGET, CTL_NOT_ALLOWED, FROM_THE_START, ONE, TWO
+from access_scopes import SCOPES, check_malformed, check_scope
+from marked import CTL_DONE, CTL_FAILED, CTL_NO_TARGET, CTL_NOT_ALLOWED, FROM_THE_START, ONE, SERVICE, SERVES, TWO
 from marked_recording import Recording, enough, get_checked
 from waiting import until
 
 PLOPD = ("--window", 5)
+EVERYBODY = (0, ONE, TWO, SERVICE)
 NOT_THERE = 4194303
 BATCH = 6  # recordings at once of each user; one may have 8
 
@@ -75,12 +78,12 @@ def queries(m, t):
 
 
 def ask_profile(m, t, path):
-    for uid in (0, ONE, TWO):
+    for uid in EVERYBODY:
         several([(get, m, uid, "%s?%s" % (path, parameters), kinds) for parameters, kinds in queries(m, t)])
 
 
 def ask_windows(m, t, path):
-    for uid in (0, ONE, TWO):
+    for uid in EVERYBODY:
         for parameters in ["", "from=0"] + [p for p, _ in queries(m, t) if "format=json&" in p and "group_by" not in p]:
             get(m, uid, "%s?%s" % (path, parameters), ("cm_",) if parameters == "from=0" else ())
             get(m, uid, "%s?step=600&%s" % (path, parameters), ("cm_",) if parameters == "from=0" else ())
@@ -88,20 +91,20 @@ def ask_windows(m, t, path):
 
 def ask_diff(m, t, path):
     """Of both sides; and each selector on one side alone."""
-    for uid in (0, ONE, TWO):
+    for uid in EVERYBODY:
         get(m, uid, path + "?from=0", ("fn_", "file_"))
         several([(get, m, uid, "%s?from=0&%s%s=%s" % (path, side, key.replace("NAME", "note"), value))
                  for side in ("base.", "new.") for key in t["selectors"] for value in values(m, key)])
 
 
 def ask_deploys(m, t, path):
-    for uid in (0, ONE, TWO):
+    for uid in EVERYBODY:
         get(m, uid, path + "?from=0", ("sv_", "vr_"))
         several([(get, m, uid, "%s?from=0&%s=%s" % (path, key.replace("NAME", "note"), value)) for key in t["selectors"] for value in values(m, key)])
 
 
 def ask_sd(m, t, path):
-    for uid in (0, ONE, TWO):
+    for uid in EVERYBODY:
         get(m, uid, path + "?from=0", ("sv_", "vr_"))
         several([(get, m, uid, "%s?from=0&%s=%s" % (path, key.replace("NAME", "note"), value)) for key in t["selectors"] for value in values(m, key)])
 
@@ -139,16 +142,16 @@ def ask_marks_listed(m, t, path):
 
 def ask_regressions(m, t, path):
     """What was compared is asked for by selector, as anything else (unit.plopd.deploy_watch keeps owners apart)."""
-    for uid in (0, ONE, TWO):
+    for uid in EVERYBODY:
         get(m, uid, path)
         several([(get, m, uid, "%s?%s=%s" % (path, key.replace("NAME", "note"), value)) for key in t["selectors"] for value in values(m, key)])
 
 
 def ask_series(m, t, path):
     """Nobody learns how much another one's processes did, nor by a function's name that there is one."""
-    for uid in (0, ONE, TWO):
+    for uid in EVERYBODY:
         several([(get, m, uid, "%s?from=0&%s=%s" % (path, key.replace("NAME", "note"), value)) for key in t["selectors"] for value in values(m, key)])
-    for uid, tag in ((ONE, "zqone"), (TWO, "zqtwo")):
+    for uid, tag in ((ONE, "zqone"), (TWO, "zqtwo"), (SERVICE, SERVES)):
         def samples(of, parameters=""):
             return sum(p["samples"] for p in m.json(of, "GET", path + "?from=0" + parameters)["points"])
         own = samples(0, "&pid=%d" % m.pid(tag))
@@ -163,16 +166,16 @@ def ask_labels(m, t, path):
     kinds = {"service": ("sv_",), "version": ("vr_",), "comm": ("cm_",)}
     keys = [k for k in t["selectors"] if k not in ("thread", "thread_name", "state", "gil", "label.NAME")]
     assert keys, t["selectors"]
-    for uid in (0, ONE, TWO):
+    for uid in EVERYBODY:
         several([(get, m, uid, path.replace("*", key) + "?from=0", kinds.get(key, ())) for key in keys])
         several([(get, m, uid, "%s?from=0&%s=%s" % (path.replace("*", "service"), key, value)) for key in keys for value in values(m, key)])
-    for uid, tag in ((ONE, "zqone"), (TWO, "zqtwo")):
+    for uid, tag in ((ONE, "zqone"), (TWO, "zqtwo"), (SERVICE, SERVES)):
         assert [v["value"] for v in m.json(uid, "GET", "/v1/labels/pid?from=0")["values"]] == [str(m.pid(tag))]
 
 
 def ask_lines(m, t, path):
     """Of another one's function nobody learns a line, a caller, nor that there is one."""
-    for uid in (0, ONE, TWO):
+    for uid in EVERYBODY:
         several([(get, m, uid, "%s?from=0&function=%s&%s=%s" % (path, "%3Cmodule%3E", key.replace("NAME", "note"), value))
                  for key in t["selectors"] for value in values(m, key)])
         for tag in FROM_THE_START:
@@ -184,9 +187,9 @@ def ask_lines(m, t, path):
 
 
 def ask_list(m, t, path):
-    for uid in (0, ONE, TWO):
+    for uid in EVERYBODY:
         get(m, uid, path, ("cm_", "sv_", "vr_", "file_") if path == "/v1/processes" else ())
-    for uid, tag in ((ONE, "zqone"), (TWO, "zqtwo")):
+    for uid, tag in ((ONE, "zqone"), (TWO, "zqtwo"), (SERVICE, SERVES)):
         assert [p["pid"] for p in m.json(uid, "GET", "/v1/processes")] == [m.pid(tag)]
         assert m.json(uid, "GET", "/v1/status")["processes"] == 1
 
@@ -196,7 +199,7 @@ def stream(m, uid, path, kinds):
 
 
 def ask_stream(m, t, path):
-    several([(stream, m, uid, path + parameters, kinds) for uid in (0, ONE, TWO)
+    several([(stream, m, uid, path + parameters, kinds) for uid in EVERYBODY
              for parameters, kinds in (("", ()), ("?group_by=service,version,comm,pid", ()), ("?pid=%d" % m.pid("zqroot"), ()),
                                        ("?comm=cm_zqroot", ()))])
     # the window may have begun a moment ago
@@ -204,7 +207,7 @@ def ask_stream(m, t, path):
 
 
 def ask_dump(m, t, path):
-    for uid in (0, ONE, TWO):
+    for uid in EVERYBODY:
         for tag in FROM_THE_START:
             status, raw = m.http(uid, "GET", "%s?pid=%d" % (path, m.pid(tag)))
             assert (status == 200) == marked.may_see(uid, tag) and status in (200, 403), (uid, tag, status, raw)
@@ -213,7 +216,7 @@ def ask_dump(m, t, path):
 
 def ask_source(m, t, path):
     """Nothing is allowed to be read here (system.lines has what is); whose process it is is looked at first."""
-    for uid in (0, ONE, TWO):
+    for uid in EVERYBODY:
         for tag in FROM_THE_START:
             question = "%s?pid=%d&file=/x.py&function=f&line=1" % (path, m.pid(tag))
             status, raw = m.http(uid, "GET", question)
@@ -222,7 +225,7 @@ def ask_source(m, t, path):
 
 
 def ask_pprof(m, t, path):
-    several([(get, m, uid, path + parameters, kinds) for uid in (0, ONE, TWO)
+    several([(get, m, uid, path + parameters, kinds) for uid in EVERYBODY
              for parameters, kinds in (("?seconds=4", ("fn_",)), ("?last=60", ("fn_",)), ("?last=60&service=sv_zqroot", ()), ("?seconds=1&service=sv_zqroot", ()), ("?seconds=1&thread_name=th_zqroot", ()))])
 
 
@@ -278,6 +281,8 @@ def ask_recordings(m, t, path):
     wanted = [(uid, dict(options, **target), tags) for options in options_of(m) for uid in (0, ONE)
               for target, tags in targets(m, uid)]
     wanted.append((TWO, {"all": True, "wall": True}, FROM_THE_START))
+    wanted += [(SERVICE, {"all": True}, FROM_THE_START), (SERVICE, {"all": True, "hz": 199}, FROM_THE_START),
+               (SERVICE, {"all": True, "wall": True}, FROM_THE_START), (SERVICE, {"pid": m.pid(SERVES)}, (SERVES,))]
     mine = [w for w in wanted if w[0] != 0]
     roots = [w for w in wanted if w[0] == 0]
     while mine or roots:
@@ -291,8 +296,8 @@ def ask_recordings(m, t, path):
             r.end()
         for r in running:
             state = r.look(t)
-            if r.uid == ONE:
-                check_states(m, r, state, ("zqone",))
+            if r.uid in (ONE, SERVICE):
+                check_states(m, r, state, ("zqone",) if r.uid == ONE else (SERVES,))
     print("recordings: %d, in %d formats" % (len(wanted), len(t["formats"])))
 
 
@@ -325,12 +330,12 @@ def known(_m, _t, _path):
 
 
 def ask_refused(m, t, path):
-    for uid in (ONE, TWO):
-        method = next(r["method"] for r in t["routes"] if r["path"] == path)
-        body = {"url": "http://x", "token": "x"} if method == "POST" else None
-        status, raw = m.http(uid, method, path, body)
-        assert status == 403, (path, status, raw)
-        m.check(uid, raw, path)
+    for uid in (ONE, TWO, SERVICE):
+        for method in [r["method"] for r in t["routes"] if r["path"] == path]:
+            body = {"url": "http://x", "token": "x"} if method == "POST" else None
+            status, raw = m.http(uid, method, path, body)
+            assert status == 403, (path, status, raw)
+            m.check(uid, raw, path)
 
 
 ROUTES = {
@@ -355,6 +360,8 @@ ROUTES = {
     ("GET", "/v1/recordings/*"): known,
     ("DELETE", "/v1/recordings/*"): known,
     ("POST", "/v1/tokens"): ask_refused,
+    ("GET", "/v1/tokens"): ask_refused,
+    ("DELETE", "/v1/tokens/*"): ask_refused,
     ("POST", "/v1/tokens/check"): ask_refused,
     ("POST", "/v1/tokens/revoke"): ask_refused,
     ("POST", "/v1/gateway"): ask_refused,
@@ -396,6 +403,15 @@ def test_all_is_known(t):
     print("%d routes, %d selectors, %d formats, all known here" % tuple(len(t[k]) for k in ("routes", "selectors", "formats")))
 
 
+@pytest.mark.parametrize("scope", SCOPES)
+def test_scopes(m, t, scope):
+    check_scope(m, t, scope)
+
+
+def test_scope_malformed(m):
+    check_malformed(m)
+
+
 def hidden(m, uid, what, question, others):
     """Who asks for what is another's is told the same as for what is not there."""
     answers = {other: [str(part).replace(str(other), "N") for part in question(uid, other)] for other in others}
@@ -409,18 +425,19 @@ def test_hidden(m):
 
     roots = Recording(m, 0, {"all": True}, (), ())
     units = [marked.FOREIGN] if m.cgroup(marked.FOREIGN) else []
-    for uid in (ONE, TWO):
+    for uid in (ONE, TWO, SERVICE):
         foreign = [m.pid(tag) for tag in FROM_THE_START if not marked.may_see(uid, tag)] + [1, NOT_THERE]
         hidden(m, uid, "dump", lambda uid, pid: m.http(uid, "GET", "/v1/dump?pid=%d" % pid), foreign)
         hidden(m, uid, "record", post("pid"), foreign)
-        own = m.pid("zqone" if uid == ONE else "zqtwo")
+        own = m.pid({ONE: "zqone", TWO: "zqtwo", SERVICE: SERVES}[uid])
         hidden(m, uid, "record several", post("pid", lambda pid: [own, pid]), foreign)
         hidden(m, uid, "record what can be of several", post("pid", lambda pid: [own, pid], partial=True), foreign)
         hidden(m, uid, "record a tree", post("tree"), foreign)
         hidden(m, uid, "record a selected one", post("selectors", lambda pid: ["pid=%d" % pid]), foreign)
-        for arguments in (["record", "-o", "-", "-p"], ["dump", "-p"], ["top", "-1", "-p"]):
-            hidden(m, uid, arguments[0], lambda uid, pid: m.ctl(uid, *arguments, pid), foreign)
-        assert m.ctl(uid, "dump", "-p", NOT_THERE)[0] == CTL_NOT_ALLOWED
+        if uid != SERVICE:
+            for arguments in (["record", "-o", "-", "-p"], ["dump", "-p"], ["top", "-1", "-p"]):
+                hidden(m, uid, arguments[0], lambda uid, pid: m.ctl(uid, *arguments, pid), foreign)
+            assert m.ctl(uid, "dump", "-p", NOT_THERE)[0] == CTL_NOT_ALLOWED
         hidden(m, uid, "cgroup", post("cgroup"), [m.cgroup(unit) for unit in units] + ["/not-there"])
         hidden(m, uid, "unit", post("unit"), units + ["not-there.service"])
         for method in ("GET", "DELETE"):
@@ -469,6 +486,9 @@ def run(m, uid, arguments):
         # plop.db is not for them, whoever is asked for it
         assert status == CTL_NOT_ALLOWED and not out and not os.path.exists(path), (uid, arguments, status, said)
         m.check(uid, said.encode(), "plopctl %s" % arguments[0])
+        return
+    if arguments[0] == "token" and uid:
+        assert status == CTL_NOT_ALLOWED and not out, (uid, arguments, status, said)
         return
     if arguments[0] == "fleet":
         # no plop-gateway is there to ask, which others than root do not even learn

@@ -10,9 +10,11 @@ int main(void)
 	json_t *routes = json_array(), *all;
 
 	for (size_t i = 0; i < plopd_nroutes; i++)
-		json_array_append_new(
-			routes, json_pack("{s:s s:s s:b}", "method", plopd_routes[i].method, "path",
-					  plopd_routes[i].path, "open", (int)plopd_routes[i].open));
+		json_array_append_new(routes, json_pack("{s:s s:s s:b s:i}", "method",
+							plopd_routes[i].method, "path",
+							plopd_routes[i].path, "open",
+							(int)plopd_routes[i].open, "needs",
+							(int)plopd_routes[i].needs));
 	all = json_pack("{s:o s:s s:s}", "routes", routes, "selectors", selector_keys(), "formats",
 			format_names());
 	if (!all || json_dumpf(all, stdout, JSON_INDENT(1)) < 0)

@@ -54,11 +54,11 @@ class Connection(http.client.HTTPConnection):
             self.sock.connect(self.path)
 
 
-def ask(path, method, target, body=None, uid=0, seconds=60):
+def ask(path, method, target, body=None, uid=0, seconds=60, headers=None):
     """(status, body) of an answer; body: what is sent as JSON, None: nothing. OSError: none came."""
     with contextlib.closing(Connection(path, uid, seconds)) as c:
         try:
-            c.request(method, target, json.dumps(body) if body is not None else None)
+            c.request(method, target, json.dumps(body) if body is not None else None, headers or {})
             answer = c.getresponse()
             return answer.status, answer.read()
         except http.client.HTTPException as e:

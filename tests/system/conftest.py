@@ -16,7 +16,7 @@ import pytest
 
 # the folders of what several files import
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), name) for name in ("", "ctl")]
-pytest.register_assert_rewrite("exports", "marked_recording", "patience", "possible", "server", "terminal", "truth")
+pytest.register_assert_rewrite("access_scopes", "exports", "marked_recording", "patience", "possible", "server", "terminal", "truth")
 import host  # noqa: E402
 
 SKIPPED = 77  # SKIP_RETURN_CODE of ctest

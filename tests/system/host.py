@@ -259,14 +259,15 @@ class Plopd:
 class Gateway:
     """plop-gateway before a plopd, with a token that lasts; .headers: what shows it. On any free port of loopback."""
 
-    def __init__(self, plopd):
+    def __init__(self, plopd, *settings):
+        """settings: more lines of [gateway]."""
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
         self.headers = {"Authorization": "Bearer a-token-that-lasts"}
         config = os.path.join(plopd.folder, "gateway.conf")
         with open(config, "w", encoding="utf-8") as f:
-            f.write("[gateway]\ntoken = a-token-that-lasts\n")
+            f.write("\n".join(["[gateway]", "token = a-token-that-lasts", *settings, ""]))
         self.process = subprocess.Popen([plopd.program("plop-gateway"), "--config", config, "--socket", plopd.socket, "--state-dir",
                                          plopd.state, "--listen", "127.0.0.1:%d" % self.port], stderr=subprocess.DEVNULL)
         try:
@@ -275,11 +276,11 @@ class Gateway:
             self.__exit__()
             raise
 
-    def get(self, path, **headers):
+    def get(self, path, method="GET", body=None, **headers):
         """(status, body); (0, b""): it does not answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request("GET", path, headers=dict(self.headers, **headers))
+            connection.request(method, path, body, headers=dict(self.headers, **headers))
             answer = connection.getresponse()
             return answer.status, answer.read()
         except ConnectionError:

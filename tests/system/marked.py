@@ -16,6 +16,9 @@ import host
 
 # Others than access.py's, which may run beside this.
 ONE, TWO = 61011, 61012
+# Whoever shows plop-gateway a token of one service, which is root's: no user, but like one to whoever asks what may be seen.
+SERVICE, SERVES = -1, "zqroot"
+SCOPE = {"Plop-Scope": "may=record&service=sv_" + SERVES}
 CTL_DONE, CTL_FAILED, CTL_NO_TARGET, CTL_NOT_ALLOWED = 0, 1, 3, 4
 
 # Whose each process is, to see: {tag: uid}. What ONE executes setuid, what was root's before and what shuts itself is nobody's.
@@ -39,7 +42,12 @@ def become(uid):
 
 
 def may_see(uid, tag):
-    return uid == 0 or OWNERS[tag] == uid
+    return uid == 0 or OWNERS[tag] == uid or (uid == SERVICE and tag == SERVES)
+
+
+def connects_as(uid):
+    """(user, headers)"""
+    return (0, SCOPE) if uid == SERVICE else (uid, {})
 
 
 def text_of(raw):
@@ -61,7 +69,7 @@ class Marked:
     def __init__(self, daemon, folder):
         self.daemon, self.folder = daemon, folder
         self.processes, self.pids, self.cgroups = {}, {}, []
-        self.foreign = {ONE: set(), TWO: set()}
+        self.foreign = {ONE: set(), TWO: set(), SERVICE: set()}
         os.chmod(folder, 0o755)
         os.chmod(daemon.folder, 0o755)
         self.plopctl = shutil.copy(host.program("plopctl"), folder)
@@ -113,7 +121,7 @@ class Marked:
 
         host.until("samples of each", counted, 60)
         for tag in FROM_THE_START:
-            for uid in (ONE, TWO):
+            for uid in self.foreign:
                 if not may_see(uid, tag):
                     self.foreign[uid] |= {int(t) for t in os.listdir("/proc/%d/task" % self.pid(tag))}
 
@@ -156,7 +164,8 @@ class Marked:
 
     def http(self, uid, method, path, body=None):
         """(status, body) of a request."""
-        return client.ask(self.daemon.socket, method, path, body, uid)
+        user, headers = connects_as(uid)
+        return client.ask(self.daemon.socket, method, path, body, user, headers=headers)
 
     def json(self, uid, method, path, body=None):
         status, raw = self.http(uid, method, path, body)
@@ -166,8 +175,9 @@ class Marked:
 
     def events(self, uid, path, n):
         """The first n events of a stream, as a list in JSON; more, until one has a sample."""
-        with contextlib.closing(client.Connection(self.daemon.socket, uid)) as c:
-            c.request("GET", path)
+        user, headers = connects_as(uid)
+        with contextlib.closing(client.Connection(self.daemon.socket, user)) as c:
+            c.request("GET", path, headers=headers)
             answer, text = c.getresponse(), []
             assert answer.status == 200, (path, answer.status)
             while len(text) < n or "_zq" not in text[-1] and len(text) < 3 * n:

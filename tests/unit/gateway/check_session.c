@@ -6,11 +6,11 @@ START_TEST(sessions_have_an_end)
 {
 	static struct sessions s;
 
-	ck_assert(!sessions_find(&s, "", 0));
-	sessions_add(&s, "one", NULL, 100);
-	ck_assert(sessions_find(&s, "one", 99));
-	ck_assert(!sessions_find(&s, "one", 100));
-	ck_assert(!sessions_find(&s, "two", 99));
+	ck_assert(!sessions_find(&s, "", 0, NULL));
+	sessions_add(&s, "one", NULL, &(struct session_terms){ .until_ns = 100 });
+	ck_assert(sessions_find(&s, "one", 99, NULL));
+	ck_assert(!sessions_find(&s, "one", 100, NULL));
+	ck_assert(!sessions_find(&s, "two", 99, NULL));
 }
 END_TEST
 
@@ -21,11 +21,11 @@ START_TEST(the_oldest_goes)
 
 	for (unsigned int i = 0; i <= SESSIONS_MAX; i++) {
 		snprintf(name, sizeof(name), "s%u", i);
-		sessions_add(&s, name, NULL, 1000 + i);
+		sessions_add(&s, name, NULL, &(struct session_terms){ .until_ns = 1000 + i });
 	}
-	ck_assert(!sessions_find(&s, "s0", 1));
-	ck_assert(sessions_find(&s, "s1", 1));
-	ck_assert(sessions_find(&s, name, 1));
+	ck_assert(!sessions_find(&s, "s0", 1, NULL));
+	ck_assert(sessions_find(&s, "s1", 1, NULL));
+	ck_assert(sessions_find(&s, name, 1, NULL));
 }
 END_TEST
 
@@ -36,11 +36,11 @@ START_TEST(what_does_not_fit_is_no_session)
 
 	memset(text, 'a', sizeof(text));
 	text[SESSION_TEXT_MAX] = '\0';
-	sessions_add(&s, text, NULL, 100);
-	ck_assert(!sessions_find(&s, text, 1));
+	sessions_add(&s, text, NULL, &(struct session_terms){ .until_ns = 100 });
+	ck_assert(!sessions_find(&s, text, 1, NULL));
 	text[SESSION_TEXT_MAX - 1] = '\0';
-	sessions_add(&s, text, NULL, 100);
-	ck_assert(sessions_find(&s, text, 1));
+	sessions_add(&s, text, NULL, &(struct session_terms){ .until_ns = 100 });
+	ck_assert(sessions_find(&s, text, 1, NULL));
 }
 END_TEST
 
@@ -50,18 +50,18 @@ START_TEST(one_can_be_ended)
 	char token[SESSION_TEXT_MAX];
 	uint64_t one, two;
 
-	sessions_add(&s, "one", "token1", 100);
-	sessions_add(&s, "two", NULL, 100);
-	one = sessions_find(&s, "one", 1);
-	two = sessions_find(&s, "two", 1);
+	sessions_add(&s, "one", "token1", &(struct session_terms){ .until_ns = 100 });
+	sessions_add(&s, "two", NULL, &(struct session_terms){ .until_ns = 100 });
+	one = sessions_find(&s, "one", 1, NULL);
+	two = sessions_find(&s, "two", 1, NULL);
 	ck_assert(one >= SESSION_FIRST && two >= SESSION_FIRST && one != two);
 	ck_assert_uint_eq(sessions_end(&s, "three", 1, token), 0);
 	ck_assert_uint_eq(sessions_end(&s, "", 1, token), 0);
 	ck_assert_uint_eq(sessions_end(&s, "one", 1, token), one);
 	ck_assert_str_eq(token, "token1");
-	ck_assert_uint_eq(sessions_find(&s, "one", 1), 0);
+	ck_assert_uint_eq(sessions_find(&s, "one", 1, NULL), 0);
 	ck_assert_uint_eq(sessions_end(&s, "one", 1, token), 0);
-	ck_assert_uint_eq(sessions_find(&s, "two", 1), two);
+	ck_assert_uint_eq(sessions_find(&s, "two", 1, NULL), two);
 	ck_assert_uint_eq(sessions_end(&s, "two", 1, NULL), two);
 }
 END_TEST

@@ -58,18 +58,49 @@ START_TEST(who_sees_what)
 			struct selectors s = {};
 			bool own = uids[i] == uids[k] && uids[k] != PROCESS_NO_UID;
 
-			access_limit(&peer, &s);
-			ck_assert_int_eq(selectors_see(&s, uids[k]), own);
+			api_limit(&peer, &s);
+			ck_assert_int_eq(selectors_see(&s, uids[k], NULL), own);
 			/* samples that are stored */
 			ck_assert_int_eq(selectors_match_process(&s, &process), own);
 			seen += own;
 			peer.trusted = true;
-			access_limit(&peer, &s);
-			ck_assert(selectors_see(&s, uids[k]));
+			api_limit(&peer, &s);
+			ck_assert(selectors_see(&s, uids[k], NULL));
 			ck_assert(selectors_match_process(&s, &process));
 		}
 	}
 	ck_assert_uint_eq(seen, ARRAY_SIZE(uids) - 1);
+}
+END_TEST
+
+/* Whoever shows a token of one service sees that, whoever's it is, and nothing else. */
+START_TEST(one_service)
+{
+	struct api_peer peer = root, other = root, user = somebody(1000);
+	struct target shop = { .info = { .pid = getpid(), .uid = 1000, .service = "shop" } },
+		      blog = { .info = { .pid = getpid(), .uid = 1000, .service = "blog" } };
+	struct recording r = {};
+	struct selectors s;
+
+	strcpy(peer.scope.service, "shop");
+	strcpy(other.scope.service, "blog");
+	/* one who is not trusted gains nothing by it */
+	strcpy(user.scope.service, "blog");
+	ck_assert(api_sees_all(&root) && !api_sees_all(&peer) && !api_sees_all(&user));
+	ck_assert(access_process(&peer, &shop) && !access_process(&peer, &blog));
+	ck_assert(!access_pid(&peer, getpid()) && !access_pid(&peer, 1));
+	for (uid_t uid = 0; uid < 3; uid++) {
+		api_limit(&peer, &s);
+		ck_assert(selectors_see(&s, uid, "shop") && !selectors_see(&s, uid, "blog"));
+		ck_assert(!selectors_see(&s, uid, NULL) && !selectors_see(&s, uid, ""));
+		api_limit(&user, &s);
+		ck_assert(!selectors_see(&s, uid, "blog") && selectors_see(&s, 1000, "shop"));
+	}
+	api_limit(&peer, &r.whom.selectors);
+	ck_assert(access_recording(&peer, &r) && access_recording(&root, &r));
+	ck_assert(!access_recording(&other, &r) && !access_recording(&user, &r));
+	api_limit(&root, &r.whom.selectors);
+	ck_assert(!access_recording(&peer, &r));
 }
 END_TEST
 
@@ -109,7 +140,7 @@ START_TEST(owners_are_lost)
 	struct api_peer peer = somebody(uid);
 	struct selectors s = {};
 
-	access_limit(&peer, &s);
+	api_limit(&peer, &s);
 	/* asked in this cycle already */
 	k.owner_asked = 7;
 	ck_assert_uint_eq(target_owner(&k, 6), uid);
@@ -146,7 +177,7 @@ START_TEST(recordings_want)
 			    .dying = 3 };
 
 	begin();
-	access_limit(&one, &r.whom.selectors);
+	api_limit(&one, &r.whom.selectors);
 	ck_assert(recording_wants(&r, &k));
 	k.info.uid = 61002;
 	ck_assert(!recording_wants(&r, &k));
@@ -159,7 +190,7 @@ START_TEST(recordings_want)
 	ck_assert(recording_wants(&r, &k));
 	k.info.uid = 0;
 	ck_assert(!recording_wants(&r, &k));
-	access_limit(&root, &r.whom.selectors);
+	api_limit(&root, &r.whom.selectors);
 	ck_assert(recording_wants(&r, &k));
 	whom_done(&r.whom);
 }
@@ -186,11 +217,11 @@ START_TEST(profiles)
 	struct tally whole = { .ticks = 10, .python = 5, .other = 3, .lost = { 2 } };
 	struct profile p = { .tally = whole, .samples_total = 4 };
 
-	access_limit(&root, &s);
+	api_limit(&root, &s);
 	ck_assert(!s.owned);
 	selectors_tally(&s, &p);
 	ck_assert_mem_eq(&p.tally, &whole, sizeof(whole));
-	access_limit(&one, &s);
+	api_limit(&one, &s);
 	ck_assert(s.owned);
 	ck_assert_uint_eq(s.uid, 61001);
 	selectors_tally(&s, &p);
@@ -210,7 +241,7 @@ static struct recording *add_recording(const struct api_peer *peer, size_t at,
 	r->all = &all;
 	r->state = state;
 	r->keep_until = 1000 - at;
-	access_limit(peer, &r->whom.selectors);
+	api_limit(peer, &r->whom.selectors);
 	all.items[at] = r;
 	return r;
 }
@@ -259,5 +290,6 @@ START_TEST(room_for_one_more)
 }
 END_TEST
 
-CHECK_MAIN("plopd/access", ones_own_process, now_and_then, who_sees_what, owners_are_lost,
-	   recordings_want, profiles, recordings_are_their_makers, room_for_one_more);
+CHECK_MAIN("plopd/access", ones_own_process, now_and_then, who_sees_what, one_service,
+	   owners_are_lost, recordings_want, profiles, recordings_are_their_makers,
+	   room_for_one_more);
