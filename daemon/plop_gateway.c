@@ -8,6 +8,7 @@
 #include "clickhouse/schema.h"
 #include "gateway/gateway.h"
 #include "http/exchange.h"
+#include "plop/version.h"
 #include "util/heap.h"
 #include "util/log.h"
 

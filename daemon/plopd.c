@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "config/config.h"
+#include "plop/version.h"
 #include "plopd/manager.h"
 #include "proc/cgroups.h"
 #include "sampler/features.h"

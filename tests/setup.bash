@@ -8,7 +8,7 @@ build_packages=(
 	gcc libc6-dev clang cmake ninja-build pkg-config bpftool
 	libbpf-dev libelf-dev libsystemd-dev libmicrohttpd-dev "libcurl4-gnutls-dev|libcurl4-openssl-dev" libsqlite3-dev
 	libprotobuf-c-dev protobuf-c-compiler protobuf-compiler zlib1g-dev libdeflate-dev libjansson-dev libinih-dev libxxhash-dev uthash-dev libncurses-dev
-	nodejs
+	dpkg-dev nodejs
 )
 command -v npm >/dev/null || build_packages+=(npm)
 # shellcheck disable=SC2034 # used by quickstart and tests/run
@@ -17,6 +17,7 @@ demo_packages=(python3 python3-tornado)
 test_packages=(
 	check libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck codespell mandoc systemd
 	python3-dev python3-pip python3-pytest python3-tornado python3-greenlet python3-gevent gunicorn golang-1.19-go chromium-headless-shell fontconfig fonts-dejavu-core curl procps util-linux libcap2-bin
+	lintian rpm rpmlint
 	gdb openssl uwsgi-core uwsgi-plugin-python3 pypy3 zsh
 )
 # shellcheck disable=SC2034 # used by tests/run

@@ -2,6 +2,7 @@
 #include <argp.h>
 
 #include "ctl/ctl.h"
+#include "plop/version.h"
 #include "profile/selector_text.h"
 #include "util/log.h"
 

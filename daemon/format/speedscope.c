@@ -3,6 +3,7 @@
 
 #include "format/encoders.h"
 #include "format/text.h"
+#include "plop/version.h"
 
 /*
  * speedscope's own JSON (file-format-schema.json of speedscope 1.25): frames shared by all, a

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fleet/source.h"
 #include "gateway/gateway.h"
+#include "plop/version.h"
 #include "profile/selector_text.h"
 #include "util/log.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "gateway/gateway.h"
+#include "plop/version.h"
 #include "query/question.h"
 #include "query/store_source.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "plopd/recording_targets.h"
 #include "plopd/access.h"
@@ -108,7 +109,7 @@ static int tree_take(const struct api_request *q, json_t *value, bool child,
 	r = number_take(q, value, &pid);
 	if (r < 0)
 		return r;
-	fd = pidfd_open(pid, 0);
+	fd = (int)syscall(SYS_pidfd_open, pid, 0); /* Ubuntu 22.04's C library has no name for it */
 	error = errno;
 	if (!access_any(&q->peer, pid, &why)) {
 		if (fd >= 0)

@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include "plopd/status.h"
+#include "plop/version.h"
 #include "plopd/access.h"
 #include "plopd/manager.h"
 #include "query/question.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "plop/version.h"
 #include "ship/encode.h"
 
 #include <xxhash.h>

@@ -5,6 +5,7 @@
 
 #include "http/poster.h"
 #include "otlp.pb-c.h"
+#include "plop/version.h"
 #include "ship/push_part.h"
 #include "util/utf8.h"
 

@@ -78,7 +78,7 @@ sed -nE 's/^\[(.*)\]$/S \1/p; s/^#([a-z_]+) = ?(.*)/O \1 \2/p' "$stage/etc/plop/
 [ -s "$stage/known" ] || complain "found no option in config.c: does its table look different?"
 diff "$stage/known" "$stage/shown" >"$stage/diff" || complain "config.c's options (<) and plop.conf's (>) differ: $(cat "$stage/diff")"
 
-# What the README says takes away again what was installed; it removes /etc/plop by itself.
+# What install_manifest.txt lists takes away again what was installed without a package, but /etc/plop.
 while read -r path || [ -n "$path" ]; do
 	rm -f "$stage$path"
 done <"$build/install_manifest.txt"

@@ -2,6 +2,7 @@
 #include "check_main.h"
 #include "format/format.h"
 #include "known_off_cpu.h"
+#include "plop/version.h"
 
 static char *encode(const struct profile *p, const char *format)
 {
