@@ -182,7 +182,8 @@ static __always_inline long stack_count(struct plop_cpu *cpu, struct walk *w, __
 	const volatile struct plop_part *most = &plop_part_most[part & (PLOP_PARTS - 1)];
 	struct plop_stack *k;
 	__u32 at = 0, n, probes = parted ? PLOP_PART_PROBES : PLOP_HALF_PROBES;
-	__u64 hash = plop_mix(walk->hash ^ ((channel << 16) + flags));
+	/* forked processes have the same stacks, and all have the same without frames */
+	__u64 hash = plop_mix(walk->hash ^ q->image ^ ((channel << 16) + flags));
 
 	if (stack_find(half, hash, q->image, probes, &at, &k))
 		return PLOP_LOST_STACKS_FULL + 1;

@@ -260,6 +260,28 @@ START_TEST(stacks_that_come_again)
 }
 END_TEST
 
+/* Workers that were forked have the same stacks at the same addresses, and as many places. */
+START_TEST(stacks_of_many_processes)
+{
+	struct plop_layout l = layout_of(0x030d);
+	const struct plop_half *half;
+
+	for (unsigned int depth = 0; depth < 6; depth += 5) {
+		setup(&l, depth);
+		half = &tick_cpu()->half[0];
+		for (unsigned int i = 0; i < 200; i++) {
+			struct plop_process p = *tick_process(TICK_TGID);
+
+			p.image = TICK_IMAGE + i;
+			tick_process_set(TICK_TGID, &p);
+			tick();
+		}
+		ck_assert_uint_eq(half->counters[PLOP_C_LOST + PLOP_LOST_STACKS_FULL], 0);
+		ck_assert_uint_eq(half->nstacks, 200);
+	}
+}
+END_TEST
+
 /* A CPU whose period changes seldom: the first tick of a profiled process tells, and no other. */
 START_TEST(cpus_that_are_still)
 {
@@ -329,4 +351,4 @@ END_TEST
 CHECK_MAIN("tick/count", ticks_of_other_processes, processes_that_are_new,
 	   threads_that_run_no_python, threads_without_a_state, threads_beyond_the_search,
 	   interpreters_that_come_and_go, states_that_are_remembered, stacks_that_come_again,
-	   cpus_that_are_still, tables_that_are_full);
+	   stacks_of_many_processes, cpus_that_are_still, tables_that_are_full);
