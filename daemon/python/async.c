@@ -158,6 +158,7 @@ int python_async(struct python_cache *cache, pid_t pid, const struct plop_layout
 	if (n < 0)
 		return -errno;
 	exe_path[n] = '\0';
+	cache_begin(cache);
 	r = cache_each_map(cache, pid, search_line, &s);
 	return r < 0 ? r : s.result;
 }

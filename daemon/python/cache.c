@@ -20,6 +20,9 @@ struct cache_entry {
 	UT_hash_handle hh;
 };
 
+/* So long files are opened for one process that were not met before, in CPU time. */
+#define OPENS_NS (200 * NSEC_PER_MSEC)
+
 #define PLAIN_FILES 1024
 #define PLAIN_NS    (10 * NSEC_PER_SEC)
 
@@ -35,6 +38,7 @@ struct python_cache {
 	struct cache_entry *entries;
 	char *buffer;       /* for /proc/PID/maps */
 	unsigned int opens; /* see cache_opens() */
+	uint64_t until_ns;  /* see cache_begin() */
 	/* both by a hash of the key; one has the place of another */
 	struct plain_file plain[PLAIN_FILES];
 	struct cache_linked linked[LINKED_PROGRAMS];
@@ -61,6 +65,7 @@ int python_cache_new(struct python_cache **ret)
 	if (!c)
 		return -ENOMEM;
 	c->opens = UINT_MAX;
+	c->until_ns = UINT64_MAX;
 	c->buffer = malloc(MAPS_BUFFER);
 	if (!c->buffer)
 		return -ENOMEM;
@@ -146,7 +151,7 @@ static int look_at(struct python_cache *c, const char *path, const char *name,
 	*ret = cache_find(c, &key);
 	if (*ret)
 		return 0;
-	if (c->opens == 0)
+	if (c->opens == 0 || clock_ns(CLOCK_PROCESS_CPUTIME_ID) >= c->until_ns)
 		return -EAGAIN;
 	c->opens -= c->opens < UINT_MAX;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -221,6 +226,11 @@ bool cache_is_mapped(pid_t pid, uint64_t start, uint64_t end, const struct cache
 		return false;
 	found = key_of(&st);
 	return memcmp(&found, key, sizeof(*key)) == 0;
+}
+
+void cache_begin(struct python_cache *c)
+{
+	c->until_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) + OPENS_NS;
 }
 
 void cache_opens(struct python_cache *c, unsigned int n)

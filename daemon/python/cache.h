@@ -57,6 +57,11 @@ int cache_each_map(struct python_cache *c, pid_t pid, int (*each)(char *line, vo
 bool cache_is_plain(const struct python_cache *c, const struct mapped_key *key);
 void cache_add_plain(struct python_cache *c, const struct mapped_key *key);
 
+/*
+ * Another process is looked at: what was not met before is opened for so long; -EAGAIN from then
+ * on. What was is known then, so the next look gets further.
+ */
+void cache_begin(struct python_cache *c);
 /* How many files may be opened from now on that were not met before; those beyond are -EAGAIN. */
 void cache_opens(struct python_cache *c, unsigned int n);
 

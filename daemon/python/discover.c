@@ -339,6 +339,7 @@ static int discover_it(struct search *s, struct python_process *ret)
 	int r;
 
 	s->exe_path = exe_path;
+	cache_begin(s->cache);
 	r = discover(s, exe_path, sizeof(exe_path), &p);
 	mapped_files_done(&s->files);
 	if (r == -ENOENT || r == -ESRCH || r == -ENOTDIR) {
