@@ -150,6 +150,12 @@ __weak __noinline __u32 fingerprint_now(struct scratch *s, const struct plop_lay
 	return s && l ? fingerprint_read(s, l, code) : 0;
 }
 
+/* Whether what a user's processes cost is beyond what it may be: then no records of them come. */
+static __always_inline bool user_is_quiet(__u32 user)
+{
+	return plop_quiet[user / 64 & (PLOP_USER_PLACES / 64 - 1)] >> (user & 63) & 1;
+}
+
 #define CO_OPTIMIZED 0x1 /* a function's (Include/code.h, the same in all versions) */
 
 /*
@@ -209,8 +215,9 @@ static __always_inline void code_identify(struct walk *w, struct plop_frame *f, 
 				bits |= PLOP_SEEN_TWICE;
 		} else {
 			q->again = 1; /* where one is new, what called it may be */
-			if (calls ? code_sent(w->s, w->l, f->code, fingerprint) :
-				    code_send(w->s, w->l, f->code, fingerprint)) {
+			if (user_is_quiet(q->user) ||
+			    (calls ? code_sent(w->s, w->l, f->code, fingerprint) :
+				     code_send(w->s, w->l, f->code, fingerprint))) {
 				q->dropped++;
 				return;
 			}

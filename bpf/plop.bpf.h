@@ -55,6 +55,12 @@ extern volatile struct plop_launch plop_launches[PLOP_LAUNCHES];
 extern volatile __u64 plop_forked[PLOP_FORKED_PLACES];
 
 /*
+ * Users, by PLOP_USER_PLACE(), whose code objects are not sent: one bit each. Written by user space
+ * only.
+ */
+extern volatile __u64 plop_quiet[PLOP_USER_PLACES / 64];
+
+/*
  * Whether n, a variable, is at most so much; to be asked right before it is used. The verifier has
  * to see that of the register which is used: kernels up to 6.12 at least do not follow what the
  * compiler knows by another register, or knew before n was put on the stack.
@@ -133,6 +139,7 @@ struct identify_state {
 	__u32 filed;
 	__u32 read_from; /* as of plop_stack: of the one that was filed, else of this one */
 	__u32 next_from;
+	__u32 user;   /* plop_process.user */
 	__u8 again;   /* all that has not settled is read at this tick */
 	__u8 young;   /* not all has settled */
 	__u8 changed; /* one that was not read at each tick of it is another now */

@@ -10,6 +10,7 @@ const volatile __u32 plop_ncpus = 1;
 const volatile __u32 plop_max_depth = PLOP_MAX_DEPTH;
 const volatile __u64 plop_seed = 0;
 volatile __u32 plop_active = 0;
+volatile __u64 plop_quiet[PLOP_USER_PLACES / 64] = {};
 volatile __u32 plop_seconds = 0;
 volatile __u32 plop_trusted = 0;
 volatile struct plop_part plop_part_most[PLOP_PARTS] = {};

@@ -279,10 +279,15 @@ static __always_inline long python_tick(struct plop_cpu *cpu, struct plop_half *
 						 .layout = layout,
 						 .now = plop_seconds,
 						 .active = plop_active,
+						 .user = p->user,
 						 .again = plop_reads_all(cpu->entered),
 						 .half = half != &cpu->half[0] };
 	if (k->base + PLOP_MAX_DEPTH > PLOP_HALF_FRAMES)
 		return PLOP_LOST_FRAMES_FULL + 1;
+	/* the rest is for others until it is swapped */
+	if (k->base > PLOP_HALF_FRAMES / 2 && plop_max_depth > PLOP_QUIET_DEPTH &&
+	    user_is_quiet(p->user))
+		k->end = k->base + PLOP_QUIET_DEPTH;
 	flags = tasks ? tasks_thread_find(&w, cpu, p, half) :
 			thread_find(&w, cpu, p, half, use_loop);
 	if (flags < 0)

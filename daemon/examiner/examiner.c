@@ -179,9 +179,29 @@ void examiner_free(struct examiner *e)
 	free(e);
 }
 
+void examiner_keep_account(struct examiner *e, const struct examiner_account *a)
+{
+	e->account = *a;
+}
+
+void examiner_spent(struct examiner *e, const struct question *q, uint64_t ns)
+{
+	if (e->account.spent && !q->who.on_house)
+		e->account.spent(e->account.ctx, q->who.user, ns);
+}
+
+static enum examiner_credit credit_of(const struct examiner *e, uid_t user)
+{
+	return e->account.credit ? e->account.credit(e->account.ctx, user) : EXAMINER_CREDIT_EASY;
+}
+
 void question_answer(struct examiner *e, struct question *q, int r, struct unpack *body)
 {
+	uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+
 	q->done(q->ctx, r, body);
+	if (r != -ECANCELED)
+		examiner_spent(e, q, clock_ns(CLOCK_THREAD_CPUTIME_ID) - began);
 	buf_free(&q->body);
 	free(q);
 }
@@ -191,7 +211,8 @@ bool examiner_distrusts(const struct examiner *e, uid_t user)
 	struct distrusted *d;
 
 	HASH_FIND(hh, e->distrusted, &user, sizeof(user), d);
-	return d && d->times >= DISTRUST_TIMES && clock_ns(CLOCK_MONOTONIC) < d->until_ns;
+	return (d && d->times >= DISTRUST_TIMES && clock_ns(CLOCK_MONOTONIC) < d->until_ns) ||
+	       credit_of(e, user) != EXAMINER_CREDIT_EASY;
 }
 
 void examiner_timed_out(struct examiner *e, const struct question *q)
@@ -274,6 +295,17 @@ static bool question_is_hopeless(const struct examiner *e, const struct question
 	       (e->given_up >= GIVEN_UP_MAX && examiner_distrusts(e, q->who.user));
 }
 
+/* Why it is not asked; 0: it may be. */
+static int question_refusal(const struct examiner *e, const struct question *q)
+{
+	if (question_is_hopeless(e, q))
+		return -EBUSY;
+	if (q->who.on_house || credit_of(e, q->who.user) != EXAMINER_CREDIT_NONE)
+		return 0;
+	e->account.refused(e->account.ctx, q->who.user);
+	return -EAGAIN;
+}
+
 static bool lane_is_busy(const struct examiner *e, enum lane lane)
 {
 	for (int r = 0; r < LANE_HELPERS; r++) {
@@ -291,14 +323,14 @@ void examiner_dispatch(struct examiner *e, enum lane lane)
 		return;
 	for (q = TAILQ_FIRST(&e->waiting[lane]); q && !lane_is_busy(e, lane); q = next) {
 		struct helper *h = lane_helper(e, lane, q);
-		int r = -EBUSY;
+		int r = question_refusal(e, q);
 
 		next = TAILQ_NEXT(q, questions);
-		if (!h && !question_is_hopeless(e, q))
+		if (!h && r == 0)
 			continue;
 		TAILQ_REMOVE(&e->waiting[lane], q, questions);
 		e->nwaiting[lane]--;
-		if (!question_is_hopeless(e, q))
+		if (r == 0)
 			r = helper_ask(h, q);
 		if (r < 0)
 			question_refuse(e, q, r);

@@ -55,13 +55,32 @@ struct examinee {
 	pid_t pid;
 	uint64_t image; /* tells processes of one pid apart; 0: not known */
 	uid_t user;     /* whose it is, however it calls itself now: process_user() */
+	bool on_house;  /* somebody who is trusted asks: nobody's account is looked at */
 };
+
+/*
+ * What users' processes cost, for who keeps account of it; called on the loop thread.
+ */
+enum examiner_credit {
+	EXAMINER_CREDIT_EASY = 0,
+	EXAMINER_CREDIT_TIGHT, /* one helper of a lane at most is at that user's processes */
+	EXAMINER_CREDIT_NONE,  /* nothing more is asked about them: the answer is -EAGAIN */
+};
+struct examiner_account {
+	enum examiner_credit (*credit)(void *ctx, uid_t user);
+	void (*refused)(void *ctx, uid_t user);
+	/* CPU time: of the helper, and of who heard the answer */
+	void (*spent)(void *ctx, uid_t user, uint64_t ns);
+	void *ctx;
+};
+/* Before anything is asked; without it there is no bound. */
+void examiner_keep_account(struct examiner *e, const struct examiner_account *a);
 
 /*
  * Called once for each question, on the loop thread, some time after it was asked. r: 0, and body
  * is what the op says; -ETIMEDOUT: the target did not let itself be read, or whoever read it
  * crashed; -EBUSY: too many of its user's targets do not, so it was not tried; -EAGAIN: too much is
- * asked at once; -ECANCELED: plopd ends; -ENOMEM; or what the op says.
+ * asked at once, or its user has no credit; -ECANCELED: plopd ends; -ENOMEM; or what the op says.
  */
 typedef void (*examiner_done_t)(void *ctx, int r, struct unpack *body);
 
@@ -73,7 +92,10 @@ void examiner_ask(struct examiner *e, enum examiner_op op, const struct examinee
 		  struct buf *body, examiner_done_t done, void *ctx);
 /* How many questions have no answer yet. */
 size_t examiner_pending(const struct examiner *e);
-/* Whether processes of that user have kept helpers waiting, more than once and not long ago. */
+/*
+ * Whether processes of that user have kept helpers waiting, more than once and not long ago, or
+ * have cost so much that little credit is left.
+ */
 bool examiner_distrusts(const struct examiner *e, uid_t user);
 
 struct examiner_facts {

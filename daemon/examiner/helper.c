@@ -91,7 +91,13 @@ static void helper_fail(struct helper *h, bool kill)
 	/* one that could not be forked is nobody's fault */
 	bool forked = h->pid > 0;
 	struct unpack nothing = {};
+	uint64_t ticks;
+	char state;
 
+	helper_look(h, &ticks, &state);
+	ticks *= NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK);
+	if (q && ticks > h->cpu_ns)
+		examiner_spent(e, q, ticks - h->cpu_ns);
 	helper_close(h, kill);
 	if (q && forked)
 		examiner_timed_out(e, q);
@@ -193,6 +199,8 @@ static int helper_answer(struct helper *h)
 	in = h->in;
 	h->in = (struct buf){};
 	h->question = NULL;
+	h->cpu_ns += head.cpu_ns;
+	examiner_spent(e, q, head.cpu_ns);
 	helper_rest(h);
 	body = (struct unpack){ .data = in.data + sizeof(head), .size = head.size, .message = &in };
 	/*

@@ -8,10 +8,14 @@
 
 /* Private to the room. */
 
-/* A message: this, then size bytes. To a helper value is the op, from it the result. */
+/*
+ * A message: this, then size bytes. To a helper value is the op, from it the result, and cpu_ns
+ * what it took of CPU time.
+ */
 struct message_head {
 	uint32_t size;
 	int32_t value;
+	uint64_t cpu_ns;
 };
 /* What a helper takes and gives at most; a request is some hundred thousand addresses. */
 #define REQUEST_MAX (8u << 20)
@@ -62,6 +66,7 @@ struct helper {
 	size_t out_at;
 	struct buf in;
 	uint64_t asked_ns;  /* CLOCK_MONOTONIC: when the question was sent */
+	uint64_t cpu_ns;    /* of all its answers */
 	bool looked_at;     /* while it was at this question */
 	uint64_t cpu_ticks; /* what it had used by then */
 };
@@ -86,6 +91,7 @@ struct examiner {
 	struct questions refused; /* to be told so */
 	sd_event_source *refuse;
 	struct distrusted *distrusted;
+	struct examiner_account account;
 	/* killed, and not ended yet: their numbers are in given_up_serials */
 	unsigned int given_up;
 	uint32_t given_up_serials[GIVEN_UP_NUMBERS];
@@ -105,6 +111,8 @@ struct examiner {
 void question_answer(struct examiner *e, struct question *q, int r, struct unpack *body);
 /* ... who was asked does not answer. */
 void examiner_timed_out(struct examiner *e, const struct question *q);
+/* ... it took that much. */
+void examiner_spent(struct examiner *e, const struct question *q, uint64_t ns);
 /* ... asks what can be asked. */
 void examiner_dispatch(struct examiner *e, enum lane lane);
 

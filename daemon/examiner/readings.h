@@ -16,7 +16,7 @@
  * Within a section whatever was read twice is there twice, in its order, so that a difference
  * between two readings is still one.
  */
-#define READINGS_MAX_BYTES (16u << 20)
+#define READINGS_MAX_BYTES (4u << 20)
 
 /* On the helper's side: a reader that notes down. */
 struct recorder {

@@ -2,6 +2,7 @@
 #include <sys/uio.h>
 
 #include "examiner/private.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 static const serve_t ops[EXAMINE_OPS] = {
@@ -76,11 +77,13 @@ static int serve_one(struct served *s, int fd, struct buf *request, struct buf *
 {
 	struct message_head head;
 	struct unpack u;
+	uint64_t began;
 	uint32_t pid;
 	int r = read_question(fd, request, &head);
 
 	if (r < 0)
 		return r;
+	began = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	u = (struct unpack){ .data = request->data + sizeof(head), .size = head.size };
 	pid = unpack_u32(&u);
 	buf_clear(answer);
@@ -89,7 +92,9 @@ static int serve_one(struct served *s, int fd, struct buf *request, struct buf *
 		r = answer->error ? answer->error : -EFBIG;
 		buf_free(answer);
 	}
-	head = (struct message_head){ .size = (uint32_t)answer->size, .value = r };
+	head = (struct message_head){ .size = (uint32_t)answer->size,
+				      .value = r,
+				      .cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - began };
 	return write_answer(fd, &head, answer);
 }
 

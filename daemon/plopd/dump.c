@@ -10,6 +10,12 @@ static void dump_refuse(const struct look *l, int r)
 	if (r == -EFAULT)
 		api_reply_error(l->call, 503, "ask again in a moment",
 				"the interpreter of process %d is starting or ending", pid);
+	else if (r == -EAGAIN)
+		api_reply_error(l->call, 503,
+				"ask again in a moment; plopctl status tells of shares",
+				"process %d is not looked at just now: too much is asked at once, "
+				"or its user's processes have cost plopd more than they may",
+				pid);
 	else
 		api_reply_error(l->call, 500, NULL, "cannot read process %d: %s", pid,
 				strerror(-r));

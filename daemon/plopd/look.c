@@ -157,6 +157,7 @@ void look_ask(const struct api_request *q, struct look *l, enum examiner_op op, 
 	struct target *k = targets_find(targets, (uint32_t)l->pid, l->image);
 	struct examinee who = target_examinee(k);
 
+	who.on_house = q->peer.trusted;
 	l->call = api_defer(q, look_gone, l);
 	examiner_ask(targets->examiner, op, &who, request, look_done, l);
 }

@@ -39,20 +39,16 @@ static void undelivered(struct stacks *s, const struct plop_stack *stack)
 		recordings_undelivered(s->recordings, stack);
 }
 
-void stacks_take(struct stacks *s, const struct plop_stack *stack, const struct plop_frame *frames)
+static void take(struct stacks *s, struct target *k, const struct plop_stack *stack,
+		 const struct plop_frame *frames)
 {
 	static struct code_object *codes[PLOP_MAX_DEPTH];
 	static enum code_source sources[PLOP_MAX_DEPTH];
-	struct target *k = targets_find(s->targets, stack->tgid, stack->image);
 	struct symbolized_stack named = {
 		.stack = stack, .frames = frames, .codes = codes, .sources = sources
 	};
 	bool whole;
 
-	if (!k || !k->codes || stack->depth > PLOP_MAX_DEPTH) {
-		undelivered(s, stack);
-		return;
-	}
 	whole = name_frames(k, stack, frames, &s->targets->symbols, codes, sources);
 	named.bytecode = k->python.layout.code_bytecode;
 	if (stack->channel == PLOP_CHANNEL_OFF_CPU) {
@@ -71,4 +67,18 @@ void stacks_take(struct stacks *s, const struct plop_stack *stack, const struct 
 	k->samples_cycle += stack->count;
 	if (whole)
 		k->symbolized += stack->count;
+}
+
+void stacks_take(struct stacks *s, const struct plop_stack *stack, const struct plop_frame *frames)
+{
+	struct target *k = targets_find(s->targets, stack->tgid, stack->image);
+	uint64_t began;
+
+	if (!k || !k->codes || stack->depth > PLOP_MAX_DEPTH) {
+		undelivered(s, stack);
+		return;
+	}
+	began = cycle_mono_ns(s->targets->cycle);
+	take(s, k, stack, frames);
+	effort_spend_since(&s->targets->effort, k->user, began, EFFORT_STACK_NS);
 }

@@ -20,6 +20,7 @@ struct cost {
 	double bpf_cpu_percent;    /* of one core */
 	double daemon_cpu_percent; /* since sampling began */
 	double cpu_seconds;
+	double users_cpu_seconds; /* ... of these, on processes of users who are not trusted */
 	uint64_t rss_bytes;
 	uint64_t map_bytes;
 	uint64_t helper_bytes;
@@ -49,6 +50,7 @@ static void cost_read(const struct manager *m, struct cost *ret)
 	examiner_facts(m->examiner, &helpers);
 	ret->uptime_s = (double)elapsed / 1e9;
 	ret->cpu_seconds = status_cpu_seconds() + helpers.cpu_seconds;
+	ret->users_cpu_seconds = (double)m->shares.spent_ns / 1e9;
 	/* loading and verifying the programs is paid once, and would hide what running costs */
 	ret->daemon_cpu_percent =
 		sampling > 0 ? 100 * (ret->cpu_seconds - m->startup_cpu_s) / sampling : 0;
@@ -71,6 +73,7 @@ static void put_cost(struct json_writer *w, const struct cost *c)
 	json_put_uint(w, "bpf_timed_samples", c->bpf_timed);
 	json_put_real(w, "bpf_seconds", c->bpf_seconds);
 	json_put_real(w, "cpu_seconds", c->cpu_seconds);
+	json_put_real(w, "users_cpu_seconds", c->users_cpu_seconds);
 	json_put_real(w, "bpf_cpu_percent", c->bpf_cpu_percent);
 	json_put_real(w, "daemon_cpu_percent", c->daemon_cpu_percent);
 	json_put_uint(w, "rss_bytes", c->rss_bytes);
@@ -258,7 +261,12 @@ void route_status(const struct api_request *q, void *ctx)
 	"profiled; its memory is not answered for, as by a file system that hangs: " \
 	"functions may have no names"
 
-static const char *target_status(const struct targets *t, const struct target *k, char *buffer,
+/* ... of one whose user has no credit left. */
+#define BEYOND                                                                           \
+	"profiled; its user's processes have cost plopd more than they may: it is read " \
+	"more seldom, functions may have no names"
+
+static const char *target_status(struct targets *t, const struct target *k, char *buffer,
 				 size_t size)
 {
 	unsigned int minutes = target_minutes_starting(t, k);
@@ -272,7 +280,9 @@ static const char *target_status(const struct targets *t, const struct target *k
 				 minutes);
 			return buffer;
 		}
-		return target_is_silent(t, k) ? SILENT_NOW : "profiled";
+		if (target_is_silent(t, k))
+			return SILENT_NOW;
+		return effort_is_left(&t->effort, k->user) ? "profiled" : BEYOND;
 	case PYTHON_SILENT:
 		return SILENT;
 	case PYTHON_PYPY:
@@ -294,7 +304,7 @@ static const char *version_source(const struct target *k)
 							  "mtime";
 }
 
-static void put_target(struct json_writer *w, const struct manager *m, const struct target *k)
+static void put_target(struct json_writer *w, struct manager *m, const struct target *k)
 {
 	const struct process_info *i = &k->info;
 	char status[128];

@@ -202,10 +202,15 @@ static void code_entry_set(struct code_table *t, struct code_entry *e, struct co
 	t->bytes += e->bytes;
 }
 
-/* Between two calls of code_table_limit() more may come, but not without end. */
+/*
+ * Between two calls of code_table_limit() more may come, but not without end: neither for one nor
+ * for all.
+ */
 static bool code_table_full(const struct code_table *t)
 {
-	return t->bytes > 2 * PLOP_MAX_CODE_BYTES;
+	size_t all = t->pool ? t->pool->name_bytes + t->pool->line_bytes : 0;
+
+	return MAX(t->bytes, all) > 2 * PLOP_MAX_CODE_BYTES;
 }
 
 /*

@@ -122,6 +122,7 @@ struct sampler {
 	struct events events[PLOP_MAX_CHANNELS + 1];
 	int timer; /* a timerfd, for what the events have to be given in time; see jitter.c */
 	uint64_t map_bytes;
+	uint64_t quiet[PLOP_USER_PLACES / 64]; /* sampler_quiet_add() */
 	struct plop_layout layouts[PLOP_MAX_LAYOUTS];
 	struct layout_use layout_uses[PLOP_MAX_LAYOUTS];
 	uint32_t nlayouts;  /* places that were ever taken */

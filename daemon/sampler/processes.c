@@ -109,6 +109,25 @@ int sampler_process_image(struct sampler *s, uint32_t tgid, uint64_t *ret)
 	return 0;
 }
 
+void sampler_quiet_begin(struct sampler *s)
+{
+	memset(s->quiet, 0, sizeof(s->quiet));
+}
+
+void sampler_quiet_add(struct sampler *s, uint32_t tgid, uint64_t image)
+{
+	struct plop_process now;
+
+	if (sampler_process_read(s, tgid, image, &now) == 0 && now.user)
+		s->quiet[now.user / 64 % ARRAY_SIZE(s->quiet)] |= UINT64_C(1) << now.user % 64;
+}
+
+void sampler_quiet_end(struct sampler *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(s->quiet); i++)
+		s->skel->bss->plop_quiet[i] = s->quiet[i];
+}
+
 int sampler_process_read(struct sampler *s, uint32_t tgid, uint64_t image, struct plop_process *ret)
 {
 	struct plop_process now;

@@ -275,5 +275,13 @@ void sampler_code_loosen(struct sampler *s, uint64_t image, uint64_t code);
  */
 void sampler_thread_state_set(struct sampler *s, uint64_t image, uint64_t thread, uint64_t state);
 
+/*
+ * Has no records of code come of these processes' users; anew each time: those that are not named
+ * between begin and end have them come again. Root's always do.
+ */
+void sampler_quiet_begin(struct sampler *s);
+void sampler_quiet_add(struct sampler *s, uint32_t tgid, uint64_t image);
+void sampler_quiet_end(struct sampler *s);
+
 /* Memory of all maps in bytes, as the kernel accounts it (/proc/self/fdinfo "memlock:"). */
 uint64_t sampler_map_bytes(const struct sampler *s);

@@ -41,6 +41,7 @@ void naming_want(struct naming *n, const struct plop_stack *stack, const struct 
 		 uint64_t cycle)
 {
 	struct target *k = targets_find(n->targets, stack->tgid, stack->image);
+	uint64_t began = cycle_mono_ns(n->targets->cycle);
 
 	if (k && stack->flags & (PLOP_STACK_NO_INTERP | PLOP_STACK_FINALISED))
 		target_not_up(n->targets, k);
@@ -48,6 +49,8 @@ void naming_want(struct naming *n, const struct plop_stack *stack, const struct 
 		target_arrived(n->targets, k);
 	if (k && k->codes && stack->depth <= PLOP_MAX_DEPTH)
 		code_table_want(k->codes, (uint32_t)cycle, frames, stack->depth);
+	if (k)
+		effort_spend_since(&n->targets->effort, k->user, began, EFFORT_STACK_NS);
 }
 
 static void lacking_ask(struct naming *n, struct target *k);
@@ -110,16 +113,32 @@ static void lacking_ask(struct naming *n, struct target *k)
 	examiner_ask(n->targets->examiner, EXAMINE_CODE, &who, &request, lacking_answer, q);
 }
 
+/* Whether there is no room for code objects of a user's processes until some were forgotten. */
+static bool naming_is_full(const struct naming *n, const struct target *k)
+{
+	const struct code_pool *p = &n->targets->code_pool;
+
+	return p->name_bytes + p->line_bytes > PLOP_MAX_CODE_BYTES &&
+	       !shares_is_trusted(n->targets->shares, k->user);
+}
+
 void naming_code(struct naming *n, const struct plop_record_code *r)
 {
 	struct target *k = targets_find(n->targets, r->head.tgid, r->head.image);
 	struct replay replay;
 	const struct reader unread = readings_of_confirmation(NULL, &replay);
+	uint64_t began;
 
 	if (!k || !k->codes)
 		return;
+	if (!effort_is_left(&n->targets->effort, k->user) || naming_is_full(n, k)) {
+		shares_count(n->targets->shares, k->user, SHARE_CODES_REFUSED, 1);
+		return;
+	}
+	began = cycle_mono_ns(n->targets->cycle);
 	code_table_limit(k->codes, PLOP_MAX_CODE_BYTES);
 	code_table_record(k->codes, &unread, r);
+	effort_spend_since(&n->targets->effort, k->user, began, EFFORT_RECORD_NS);
 	if (!code_table_lacks(k->codes, r->code, r->fingerprint))
 		return;
 	lacking_ask(n, k);
@@ -169,6 +188,27 @@ static void naming_look(struct naming *n)
 	}
 }
 
+/* Whether there is room for what was read of one: of all, and of its user. */
+static bool naming_admit(struct naming *n, const struct target *k, uint64_t cycle, size_t size)
+{
+	struct shares *shares = n->targets->shares;
+	struct share *share = shares_is_trusted(shares, k->user) ? NULL :
+								   shares_of(shares, k->user);
+
+	if (share && share->readings_cycle != cycle) {
+		share->readings_cycle = cycle;
+		share->readings_bytes = 0;
+	}
+	if (n->bytes + size > READINGS_BYTES ||
+	    (share && share->readings_bytes > 0 &&
+	     share->readings_bytes + size > SHARES_READINGS_BYTES))
+		return false;
+	n->bytes += size;
+	if (share)
+		share->readings_bytes += size;
+	return true;
+}
+
 static void naming_answer(void *ctx, int r, struct unpack *body)
 {
 	struct naming_question *q = ctx;
@@ -182,8 +222,7 @@ static void naming_answer(void *ctx, int r, struct unpack *body)
 		k->code_asked = false;
 	if (k && current)
 		k->code_gone = r == -ESRCH || !naming_is_still(n, &q->key);
-	if (k && current && r >= 0 && !k->code_gone && n->bytes + body->size <= READINGS_BYTES) {
-		n->bytes += body->size;
+	if (k && current && r >= 0 && !k->code_gone && naming_admit(n, k, q->cycle, body->size)) {
 		readings_free(TAKE_PTR(k->readings));
 		r = readings_new(body, q->frames, q->n, &k->readings);
 	}

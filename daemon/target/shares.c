@@ -174,6 +174,8 @@ void shares_put(struct json_writer *w, const char *key, const struct shares *s, 
 		[SHARE_WINDOW_PROCESS_MERGED] = "window_process_merged",
 		[SHARE_STORE_PROCESS_MERGED] = "store_process_merged",
 		[SHARE_LAYOUTS_REFUSED] = "layouts_refused",
+		[SHARE_LOOKS_REFUSED] = "looks_refused",
+		[SHARE_CODES_REFUSED] = "codes_refused",
 	};
 	uint64_t sums[SHARE_COUNTS] = {};
 

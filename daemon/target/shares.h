@@ -39,6 +39,9 @@
 /* What is merged out of the store for one, in bytes; for the trusted it is QUESTION_MEMORY. */
 #define SHARES_USERS_QUERY_BYTES (8u << 20)
 
+/* What is read in a cycle of code objects of one user's processes, in bytes: a sixth of all. */
+#define SHARES_READINGS_BYTES (8u << 20)
+
 /*
  * Of the running window, new stacks of one user, in bytes; half of what ends a window before its
  * time. A service that runs as one user and keeps 64 CPUs busy has some 200,000 samples in 30 s; of
@@ -86,6 +89,8 @@ enum share_count {
 	SHARE_WINDOW_PROCESS_MERGED, /* the same two, beyond what one process may have */
 	SHARE_STORE_PROCESS_MERGED,
 	SHARE_LAYOUTS_REFUSED, /* interpreters of a layout too many */
+	SHARE_LOOKS_REFUSED,   /* questions about processes beyond what these may cost: effort.h */
+	SHARE_CODES_REFUSED,   /* ... and records of code */
 	SHARE_COUNTS,
 };
 
@@ -116,8 +121,12 @@ struct share {
 	uint64_t window_ns; /* start of the window that window_bytes is of */
 	size_t window_bytes;
 	struct share_store store;
-	unsigned int queries; /* that wait */
-	unsigned int looks;   /* under way */
+	unsigned int queries;    /* that wait */
+	unsigned int looks;      /* under way */
+	uint64_t readings_cycle; /* the cycle that readings_bytes is of */
+	size_t readings_bytes;   /* what helpers have read of its code objects: naming.c */
+	double spent_ns;         /* what was spent on its processes, less what came in: effort.h */
+	uint64_t spent_at_ns;    /* ... until then, CLOCK_MONOTONIC */
 };
 
 struct shares {
@@ -126,6 +135,7 @@ struct shares {
 	struct share *users;
 	struct share_process *processes;
 	unsigned int queries; /* of all who are not trusted */
+	uint64_t spent_ns; /* on the processes of all who are not, since plopd started: effort.h */
 };
 
 void shares_init(struct shares *s);

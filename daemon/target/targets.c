@@ -12,17 +12,23 @@
 
 /* How long after it executed a program a process may look like another one. */
 #define NEW_NS (250 * NSEC_PER_MSEC)
+/* When one is looked at again that was refused, at the earliest. */
+#define REFUSED_NS (100 * NSEC_PER_MSEC)
 /* When one is looked at again for which there was no memory. */
 #define AFTER_FAILURE_NS (2 * NSEC_PER_SEC)
 
 int targets_init(struct targets *t, struct cycle *cycle, struct sampler *s, struct examiner *e,
 		 struct shares *shares)
 {
+	struct examiner_account account;
 	int r;
 
 	*t = (struct targets){ .cycle = cycle, .sampler = s, .examiner = e, .shares = shares };
 	t->pending.user_of = shares_bound_process;
 	t->pending.ctx = shares;
+	effort_init(&t->effort, shares, cycle);
+	account = effort_account(&t->effort);
+	examiner_keep_account(e, &account);
 	/* 1: as exact as can be */
 	r = sd_event_add_time_relative(cycle->loop, &t->retry, CLOCK_MONOTONIC, 0, 1, targets_retry,
 				       t);
@@ -223,6 +229,7 @@ struct examination {
 	bool fresh;    /* as for targets_examine() */
 	uint64_t file; /* of the program that it executes, where that is known; else 0 */
 	bool first;    /* it becomes Python, and this is when it is looked at first */
+	uid_t user;    /* as the examiner was told */
 };
 
 /*
@@ -273,6 +280,16 @@ static void targets_silent(struct targets *t, const struct examination *x)
 		return;
 	target_heard(t, k, -ETIMEDOUT);
 	targets_postpone(t, &x->key, k->silence.until_ns);
+}
+
+/* Nobody looked, as too much is asked or its user has no credit: later, or when a tick asks. */
+static void targets_refused(struct targets *t, const struct examination *x)
+{
+	if (x->fresh && target_watch(t, x->key.tgid, x->key.image, true, x->file) == -ENOSPC)
+		t->table_full++;
+	targets_ask_together(t, &x->key,
+			     MAX(effort_back_ns(&t->effort, x->user),
+				 cycle_mono_ns(t->cycle) + REFUSED_NS));
 }
 
 /*
@@ -412,7 +429,7 @@ static void targets_examined(void *ctx, int r, struct unpack *body)
 	} else if (r == -ETIMEDOUT || r == -EBUSY) {
 		targets_silent(t, x);
 	} else if (r == -EAGAIN) {
-		targets_ask_later(t, &x->key);
+		targets_refused(t, x);
 	} else {
 		if (r < 0)
 			log_debug_r(r, "Failed to examine process %u, ignoring", x->key.tgid);
@@ -442,9 +459,12 @@ void targets_look(struct targets *t, const struct pending *of, bool fresh)
 		targets_postpone(t, &key, cycle_mono_ns(t->cycle) + AFTER_FAILURE_NS);
 		return;
 	}
-	*x = (struct examination){
-		.targets = t, .key = key, .fresh = fresh, .file = of->file, .first = of->first
-	};
+	*x = (struct examination){ .targets = t,
+				   .key = key,
+				   .fresh = fresh,
+				   .file = of->file,
+				   .first = of->first,
+				   .user = who.user };
 	/* until its answer has come no tick has it looked at */
 	asked = fresh ? NULL : pendings_get(&t->pending, &key);
 	if (asked)

@@ -8,6 +8,7 @@
 #include "profile/symbolizer.h"
 #include "python/code_pool.h"
 #include "sampler/sampler.h"
+#include "target/effort.h"
 #include "target/launches.h"
 #include "target/marks.h"
 #include "target/pending.h"
@@ -107,14 +108,13 @@ struct target {
 	double cpu_percent; /* of the last ten seconds, the most recent weigh most; of one core */
 };
 
-struct shares;
-
 struct targets {
 	/* borrowed */
 	struct cycle *cycle;
 	struct sampler *sampler;
 	struct examiner *examiner;
 	struct shares *shares;
+	struct effort effort;
 	sd_event_source *retry;
 	sd_event_source *title_timer;
 	bool title_timer_set;

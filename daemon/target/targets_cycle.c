@@ -37,10 +37,14 @@ void targets_confirm(struct targets *t)
 		struct replay replay;
 		const struct reader memory = readings_of_confirmation(k->readings, &replay);
 		bool gone = !k->readings && (k->dying || k->code_gone);
+		uint64_t began;
 
-		if (k->codes)
-			code_table_confirm(k->codes, gone ? NULL : &memory, k->python.runtime,
-					   target_loosen, &o);
+		if (!k->codes)
+			continue;
+		began = cycle_mono_ns(t->cycle);
+		code_table_confirm(k->codes, gone ? NULL : &memory, k->python.runtime,
+				   target_loosen, &o);
+		effort_spend_since(&t->effort, k->user, began, EFFORT_CONFIRM_NS);
 	}
 }
 
@@ -141,9 +145,12 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 	struct target *k, *next;
 
 	t->off_cpu_changes++;
+	sampler_quiet_begin(t->sampler);
 	HASH_ITER(hh, t->all, k, next)
 	{
 		target_user_again(t, k);
+		if (k->codes && k->samples_cycle > 0 && !effort_is_left(&t->effort, k->user))
+			sampler_quiet_add(t->sampler, k->key.tgid, k->key.image);
 		if (elapsed_ns > 0) {
 			double now =
 				100.0 * (double)k->samples_cycle / hz / ((double)elapsed_ns / 1e9);
@@ -167,6 +174,7 @@ void targets_cycle(struct targets *t, uint64_t elapsed_ns, unsigned int hz)
 			target_free(k);
 		}
 	}
+	sampler_quiet_end(t->sampler);
 	targets_trim(t);
 	if (t->code_pool.waste)
 		sd_event_source_set_enabled(t->reap, SD_EVENT_ON);

@@ -9,6 +9,11 @@
 
 /* Frames of one stack; beyond, the leaf-most are kept and the root says [truncated]. */
 #define PLOP_MAX_DEPTH 1024
+/*
+ * ... and of one of a user whose processes cost plopd more than they may, where the table that it
+ * goes to is half full.
+ */
+#define PLOP_QUIET_DEPTH 64
 
 /* Interpreters and thread states that one tick looks at before it gives up on a thread. */
 #define PLOP_MAX_THREAD_STEPS 2048

@@ -51,6 +51,30 @@ START_TEST(code_at_first_sight)
 }
 END_TEST
 
+/* Of a user whose processes cost too much nothing goes up, until it does not. */
+START_TEST(code_of_a_quiet_user)
+{
+	EACH_LAYOUT
+	{
+		struct tick_result r;
+
+		setup(&each.l, 5);
+		tick_process(TICK_TGID)->user = 777;
+		plop_quiet[777 / 64] = 1ull << 777 % 64;
+		r = tick_once(plop_tick);
+		expect_frames(&r, 5, 5);
+		ck_assert_uint_ne(r.frames[0].fingerprint, 0);
+		ck_assert_uint_eq(records_of(PLOP_RECORD_CODE), 0);
+		ck_assert_uint_eq(tick_cpu()->half[plop_active & 1].counters[PLOP_C_CODES_DROPPED],
+				  5);
+		plop_quiet[777 / 64] = ~(1ull << 777 % 64);
+		tick_once(plop_tick);
+		ck_assert_uint_eq(records_of(PLOP_RECORD_CODE), 5);
+		plop_quiet[777 / 64] = 0;
+	}
+}
+END_TEST
+
 /*
  * A stack of five functions that was met by one tick. Returns how much a tick on it reads when no
  * code object is read.
@@ -324,6 +348,6 @@ START_TEST(code_that_changes_elsewhere)
 }
 END_TEST
 
-CHECK_MAIN("tick/code", code_at_first_sight, code_that_has_settled, ticks_that_read_all,
-	   code_that_has_not_settled, code_in_new_stacks, bodies_of_modules, code_that_is_replaced,
-	   innermost_code_that_is_replaced, code_that_changes_elsewhere);
+CHECK_MAIN("tick/code", code_at_first_sight, code_of_a_quiet_user, code_that_has_settled,
+	   ticks_that_read_all, code_that_has_not_settled, code_in_new_stacks, bodies_of_modules,
+	   code_that_is_replaced, innermost_code_that_is_replaced, code_that_changes_elsewhere);

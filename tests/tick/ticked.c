@@ -51,6 +51,7 @@ void tick_begin(const struct reader *memory, const struct plop_layout *l, __u64 
 	kernel_whole(s->copy, COPY_SIZE);
 	kernel_whole(s->copy + COPY_SIZE, sizeof(s->copy) - COPY_SIZE);
 	plop_active = plop_seconds = plop_trusted = 0;
+	memset((void *)plop_quiet, 0, sizeof(plop_quiet));
 	memset((void *)plop_plain, 0, sizeof(plop_plain));
 	memset((void *)plop_forked, 0, sizeof(plop_forked));
 	memset((void *)plop_launches, 0, sizeof(plop_launches));

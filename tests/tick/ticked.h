@@ -32,6 +32,7 @@ int plop_wakeup(struct task_struct *task);
 /* What user space and the programs tell each other beside the maps, see bpf/plop.bpf.h. */
 extern volatile __u32 plop_active, plop_seconds, plop_trusted;
 extern volatile __u64 plop_changes, plop_table_full, plop_renames_woken;
+extern volatile __u64 plop_quiet[PLOP_USER_PLACES / 64];
 extern volatile __u64 plop_plain[PLOP_PLAIN_PROGRAMS];
 extern volatile struct plop_launch plop_launches[PLOP_LAUNCHES];
 extern volatile __u64 plop_forked[PLOP_FORKED_PLACES];

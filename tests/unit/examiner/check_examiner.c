@@ -328,7 +328,85 @@ START_TEST(a_user_who_does_it_again_has_one_helper)
 }
 END_TEST
 
+/* An account that is kept by the test. */
+struct kept {
+	enum examiner_credit credit; /* of user 4711, all others have any */
+	unsigned int refused;
+	uint64_t spent_ns;
+};
+
+static enum examiner_credit kept_credit(void *ctx, uid_t user)
+{
+	return user == 4711 ? ((struct kept *)ctx)->credit : EXAMINER_CREDIT_EASY;
+}
+
+static void kept_refused(void *ctx, uid_t user)
+{
+	ck_assert_uint_eq(user, 4711);
+	((struct kept *)ctx)->refused++;
+}
+
+static void kept_spent(void *ctx, uid_t user, uint64_t ns)
+{
+	if (user == 4711)
+		((struct kept *)ctx)->spent_ns += ns;
+}
+
+static void ask_for(uid_t user, bool on_house, struct answer *a)
+{
+	struct examinee who = { .pid = getpid(), .user = user, .on_house = on_house };
+	struct buf nothing = {};
+
+	*a = (struct answer){};
+	examiner_ask(examiner, EXAMINE_PROCESS, &who, &nothing, note_process, a);
+	run_until(loop, &a->come);
+}
+
+START_TEST(what_a_user_costs_is_told)
+{
+	struct kept kept = {};
+	const struct examiner_account account = { kept_credit, kept_refused, kept_spent, &kept };
+	struct answer answer;
+	uint64_t before;
+
+	examiner_keep_account(examiner, &account);
+	ask_for(4711, false, &answer);
+	ck_assert_int_eq(answer.result, 0);
+	/* a process was looked at, so it took some microseconds, and no second */
+	ck_assert_uint_gt(kept.spent_ns, 1000);
+	ck_assert_uint_lt(kept.spent_ns, NSEC_PER_SEC);
+	before = kept.spent_ns;
+	ask_for(4712, false, &answer);
+	ask_for(4711, true, &answer);
+	ck_assert_uint_eq(kept.spent_ns, before);
+}
+END_TEST
+
+START_TEST(without_credit_nothing_is_asked)
+{
+	struct kept kept = { .credit = EXAMINER_CREDIT_NONE };
+	const struct examiner_account account = { kept_credit, kept_refused, kept_spent, &kept };
+	struct answer answer;
+
+	examiner_keep_account(examiner, &account);
+	ask_for(4711, false, &answer);
+	ck_assert_int_eq(answer.result, -EAGAIN);
+	ck_assert_uint_eq(kept.refused, 1);
+	ck_assert(examiner_distrusts(examiner, 4711) && !examiner_distrusts(examiner, 4712));
+	ask_for(4712, false, &answer);
+	ck_assert_int_eq(answer.result, 0);
+	ask_for(4711, true, &answer);
+	ck_assert_int_eq(answer.result, 0);
+	kept.credit = EXAMINER_CREDIT_TIGHT;
+	ask_for(4711, false, &answer);
+	ck_assert_int_eq(answer.result, 0);
+	ck_assert_uint_eq(kept.refused, 1);
+	ck_assert(examiner_distrusts(examiner, 4711));
+}
+END_TEST
+
 CHECK_MAIN_WITH("examiner/examiner", begin, end, answers_come_later, one_helper_stays,
 		many_have_two_helpers, all_is_answered_at_the_end,
 		one_that_does_not_answer_is_given_up, one_that_dies_is_replaced,
+		what_a_user_costs_is_told, without_credit_nothing_is_asked,
 		a_user_who_does_it_again_has_one_helper);
