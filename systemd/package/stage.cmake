@@ -21,8 +21,8 @@ file(GLOB pages ${stage}/usr/share/man/man*/*.[1-9])
 compress(${pages})
 # It may hold a token. Whoever installs gives it to group plop.
 file(CHMOD ${stage}/etc/plop/plop.conf PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
-execute_process(COMMAND strip --remove-section=.comment --remove-section=.note ${stage}/usr/sbin/plopd ${stage}/usr/sbin/plop-gateway
-	${stage}/usr/bin/plopctl COMMAND_ERROR_IS_FATAL ANY)
+file(GLOB programs ${stage}/usr/bin/plop* ${stage}/usr/sbin/plop* ${stage}/usr/libexec/plop/*)
+execute_process(COMMAND strip --remove-section=.comment --remove-section=.note ${programs} COMMAND_ERROR_IS_FATAL ANY)
 
 if(CPACK_GENERATOR STREQUAL DEB)
 	file(COPY_FILE ${here}/deb/copyright ${doc}/copyright)

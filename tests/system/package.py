@@ -108,7 +108,7 @@ def test_what_is_in_it(deb, version):
         assert owner == "root/root", line
         listed[path[2:]] = mode
     pages = {os.path.basename(path) for path in glob.glob(os.path.join(TOP, "daemon", "man", "*"))}
-    assert {"plopd.8", "plop-gateway.8", "plopctl.1", "plop.conf.5"} <= pages
+    assert {name[:-2] for name in pages} >= {name for name, folder in PROGRAMS.items() if folder.endswith("bin")} | {"plop.conf"}
     wanted = {"usr/share/man/man%s/%s.gz" % (name[-1], name) for name in pages} | {"%s/%s" % (b, a) for a, b in PROGRAMS.items()} | {
         "etc/plop/plop.conf", "etc/plop/plop.conf.d/", "usr/lib/sysusers.d/plop.conf", "usr/lib/tmpfiles.d/plop.conf",
         "usr/share/bash-completion/completions/plopctl", "usr/share/zsh/site-functions/_plopctl", "usr/share/doc/plop/copyright",
@@ -116,20 +116,28 @@ def test_what_is_in_it(deb, version):
         "usr/lib/systemd/system/" + name for name in units()}
     assert {path for path in listed if not path.endswith("/")} | {"etc/plop/plop.conf.d/"} == wanted
     for path, mode in listed.items():
-        program = os.path.basename(path) in PROGRAMS and "bin/" in path
+        program = PROGRAMS.get(os.path.basename(path)) == os.path.dirname(path)
         assert mode == ("drwxr-xr-x" if path.endswith("/") else "-rwxr-xr-x" if program else
                         "-rw-r-----" if path == "etc/plop/plop.conf" else "-rw-r--r--"), path
     assert output("dpkg-deb", "--info", deb, "conffiles") == "/etc/plop/plop.conf\n"
     for script in ("postinst", "prerm", "postrm"):
-        assert "units='%s'\n" % " ".join(units()) in output("dpkg-deb", "--info", deb, script)
+        assert "units='%s'\n" % " ".join(units("plop_units_enabled")) in output("dpkg-deb", "--info", deb, script)
 
 
-def units():
+def units(which="plop_units"):
+    """One of the lists of systemd/CMakeLists.txt. Who has an [Install] section is enabled, and nobody else."""
     with open(os.path.join(TOP, "systemd", "CMakeLists.txt"), encoding="utf-8") as f:
-        listed = re.search(r"^set\(plop_units (.*)\)$", f.read(), re.M).group(1).split()
-    there = {os.path.basename(path)[:-3] for path in glob.glob(os.path.join(TOP, "systemd", "*.in"))}
-    assert there == set(listed)
-    return listed
+        body = f.read()
+    listed, enabled = [re.search(r"^set\(%s ([^)]*)\)$" % name, body, re.M).group(1).split() for name in ("plop_units", "plop_units_enabled")]
+    there, wanted = set(), set()
+    for path in glob.glob(os.path.join(TOP, "systemd", "*.in")):
+        name = os.path.basename(path)[:-3]
+        there.add(name)
+        with open(path, encoding="utf-8") as f:
+            if "\n[Install]\n" in f.read():
+                wanted.add(name)
+    assert there == set(listed) and wanted == set(enabled)
+    return {"plop_units": listed, "plop_units_enabled": enabled}[which]
 
 
 def test_lintian(deb):
