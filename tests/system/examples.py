@@ -158,37 +158,19 @@ def test_a_workload_says_its_service_as_plop_reads_it(tools):
     assert names == ["PLOP_SERVICE", "PLOP_VERSION"] and all('"%s"' % name in source for name in names)
 
 
-def needed():
-    """The packages of Debian whose libraries the programs are linked to."""
-    found = set()
-    for name in ("plopd", "plop-gateway", "plopctl"):
-        dynamic = subprocess.run(["readelf", "--dynamic", host.program(name)], stdout=subprocess.PIPE, check=True).stdout.decode()
-        wanted = set(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic))
-        linked = subprocess.run(["ldd", host.program(name)], stdout=subprocess.PIPE, check=True).stdout.decode()
-        for library, path in re.findall(r"^\s*(\S+) => (\S+)", linked, re.M):
-            if library in wanted:
-                found.add(os.path.realpath(path))
-    packages = set()
-    for path in found:
-        # dpkg knows it by the name that it had before /usr was merged
-        for each in (path, re.sub("^/usr", "", path)):
-            done = subprocess.run(["dpkg-query", "-S", each], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            packages |= {line.split(":")[0] for line in done.stdout.decode().splitlines()}
-    return packages - {"libc6"}
-
-
-def test_packages_are_those_that_the_programs_need():
-    if not os.path.exists("/etc/debian_version") or not read("/etc/debian_version").startswith("12"):
-        pytest.skip("the examples name packages of Debian 12, and this is another system")
-    wanted = needed()
-    role = set(re.findall(r"^      - (\S+)$", read(ROLE, "tasks", "main.yml").partition("unarchive")[0], re.M))
-    build, final = read("systemd", "fleet", "kubernetes", "Containerfile").split("FROM debian:12-slim")
-    image = set(re.findall(r"\b(?:lib|zlib)[\w.+-]+", final.partition("&& rm")[0]))
-    # of curses terminals there are two libraries, and which one a linker names differs
-    for found in (role, image):
-        assert found - {"libtinfo6"} == wanted - {"libtinfo6"}
+def test_the_image_is_built_as_the_readme_builds_and_runs_as_the_units_do():
+    """By the package, in the numbers that Kubernetes is told, with the capabilities of plopd's unit."""
+    recipe, pods, unit = [read("systemd", *parts) for parts in (("container", "Containerfile"), ("fleet", "kubernetes", "plop.yaml"), ("plopd.service.in",))]
+    build, final = recipe.split("FROM debian:12-slim")
     readme = re.search(r"sudo apt install ((?:.*\\\n)*.*)", read("README.md")).group(1).replace("\\\n", " ").split()
-    assert set(re.search(r"recommends \\\n((?:.*\\\n)*.*)", build).group(1).replace("\\\n", " ").split()) == set(readme)
+    assert set(re.search(r"recommends git \\\n((?:.*\\\n)*.*)", build).group(1).replace("\\\n", " ").split()) == set(readme)
+    for name, number in (("plop", 7567), ("plop-gateway", 7568)):
+        assert "groupadd -g %d %s " % (number, name) in final and "useradd -u %d -g %s " % (number, name) in final
+    assert "runAsGroup: 7567" in pods and "runAsUser: 7568" in pods
+    wanted, = re.findall(r"^CapabilityBoundingSet=(.*)", unit, re.M)
+    plopd, gateway = re.findall(r"podman run (.*?)(?<!\\)$", read("systemd", "container", "README.md"), re.M | re.S)
+    assert re.search(r"--cap-drop=ALL --cap-add=(\S+)", plopd).group(1).split(",") == [name[len("CAP_"):] for name in wanted.split()]
+    assert "--network=none" in plopd and "--cap-drop=ALL" in gateway and "--cap-add" not in gateway
 
 
 def test_dashboards_are_of_grafanas_types(tmp_path):

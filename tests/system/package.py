@@ -13,6 +13,7 @@ import subprocess
 import pytest
 
 import host
+import ports
 
 TOP = os.path.dirname(host.TESTS)
 PACKAGE = os.path.join(TOP, "systemd", "package")
@@ -25,6 +26,7 @@ mount -t tmpfs none "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay none -o lowerdir=/,upperdir="$1/upper",workdir="$1/work" "$1/root"
 mount -t proc none "$1/root/proc"
+mount --rbind /sys "$1/root/sys"
 mount -t tmpfs none "$1/root/run"
 cp "$3"/* "$1/root/run"
 chroot "$1/root" /bin/sh -ec "$2"
@@ -222,6 +224,29 @@ def test_install_upgrade_purge(deb, layer, version, tmp_path):
     assert wants + "plopd.service\n" in upgraded.partition("-rw-r-----")[2] and wants + "plop-gateway.service\n" not in upgraded.partition("-rw-r-----")[2]
     assert "plop.db\n" in purged and "plop.conf\n" in purged
     assert [path for path in left if "plop" in path] == []
+
+
+def test_runs_as_a_container_of_it_does(deb, layer, tmp_path):
+    """With the capabilities of systemd/container, in a root that was made by the package, as its Containerfile leaves it."""
+    need("dpkg", "systemd-sysusers", "setpriv")
+    with open(os.path.join(TOP, "systemd", "container", "README.md"), encoding="utf-8") as f:
+        capabilities = re.search(r"--cap-add=(\S+)", f.read()).group(1).lower().split(",")
+    with open(os.path.join(TOP, "systemd", "container", "Containerfile"), encoding="utf-8") as f:
+        owners, = re.findall(r"^RUN (chown .*)", f.read(), re.M)
+    shutil.copy(deb, str(tmp_path / "plop.deb"))
+    said, _ = layer(tmp_path, "dpkg --force-unsafe-io --no-triggers -i /run/plop.deb; " + owners + r"""
+        trap 'kill $all' EXIT
+        as() { exec setpriv --inh-caps=-all --no-new-privs "$@"; }
+        unshare --net setpriv --inh-caps=-all --no-new-privs --regid plop --clear-groups --bounding-set=%s plopd 2>&1 & all=$!
+        python3 -c 'while True: pass' & busy=$!; all="$all $busy"
+        timeout 30 sh -c 'until plopctl status >/dev/null 2>&1; do sleep 0.1; done'
+        as --reuid plop-gateway --regid plop-gateway --init-groups --bounding-set=-all plop-gateway --listen 127.0.0.1:%d >/run/said 2>&1 & all="$all $!"
+        plopctl record -p $busy -d 2s -o /run/busy.collapsed
+        cat /run/busy.collapsed
+        timeout 30 sh -c 'until [ -e /var/lib/plop/plop.db ] && grep "plopd answers" /run/said; do sleep 0.1; done'
+        stat -c '%%U %%G %%n' /var/lib/plop/plop.db""" % (",".join(["-all"] + ["+" + name for name in capabilities]), ports.free_port()))
+    assert re.search(r"<module> .* \d+$", said, re.M) and "plop-gateway: plopd answers" in said, said
+    assert said.endswith("root plop /var/lib/plop/plop.db\n"), said
 
 
 def test_rpm_install_upgrade_erase(rpm, layer, version, tmp_path):
