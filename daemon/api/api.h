@@ -236,5 +236,7 @@ int api_server_new(sd_event *loop, int listen_fd, const struct api_options *opti
  * they are is looked at all the same.
  */
 int api_server_prefer(struct api_server *s, int listen_fd);
+/* CPU time of the loop's thread at requests, but what is answered later; ns. */
+uint64_t api_server_cpu_ns(const struct api_server *s);
 void api_server_free(struct api_server *s);
 DEFINE_FREEP(struct api_server, api_server_free)

@@ -5,6 +5,7 @@
 
 #include "api/head.h"
 #include "api/server.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/loop_timing.h"
 
@@ -39,13 +40,14 @@ static void enable_doors(struct api_server *s, int enabled)
 static void pump(struct api_server *s)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
-	uint64_t now = 0;
+	uint64_t now = 0, began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
 	/* Off first: what runs inside may kick. */
 	sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
 	loop_part("requests");
 	if (MHD_run(s->daemon) != MHD_YES)
 		log_debug("libmicrohttpd failed to run");
+	s->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - began;
 	if (s->accept_paused) {
 		s->accept_paused = false;
 		enable_doors(s, SD_EVENT_ON);
@@ -239,4 +241,9 @@ void api_server_free(struct api_server *s)
 		MHD_stop_daemon(s->daemon);
 	sd_event_unref(s->loop);
 	free(s);
+}
+
+uint64_t api_server_cpu_ns(const struct api_server *s)
+{
+	return s->cpu_ns;
 }

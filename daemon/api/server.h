@@ -38,6 +38,7 @@ struct api_server {
 	struct api_options options;
 	struct MHD_Daemon *daemon;
 	sd_event_source *io, *timer;
+	uint64_t cpu_ns;    /* of the loop's thread, at requests */
 	bool accept_paused; /* out of descriptors: timer goes on with it */
 	LIST_HEAD(, api_gate) gates;
 	LIST_HEAD(, api_call) calls;

@@ -73,6 +73,8 @@ static const struct option_entry options[] = {
 	  "size of plop.db at which the oldest windows go" },
 	{ "plopd", "max_depth", OPTION_NUMBER, "1024", "1", "1024", DEST(max_depth),
 	  "frames of one stack" },
+	{ "plopd", "budget", OPTION_SHARE, "0.01", "0", "1", DEST(budget),
+	  "part of one CPU beyond which plopd samples more seldom; 0: none" },
 	{ "plopd", "user_rate", OPTION_NUMBER, "2000", "1", "1000000", DEST(user_rate),
 	  "samples a second that the recordings of one user who is not trusted may make" },
 	{ "source", "paths", OPTION_FOLDERS, "", NULL, NULL, DEST(source_paths),

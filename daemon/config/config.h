@@ -50,6 +50,7 @@ struct config {
 	uint64_t retention_ns, retention_10m_ns, retention_6h_ns, retention_recordings_ns;
 	uint64_t max_store; /* bytes */
 	uint64_t max_depth;
+	uint64_t budget;    /* millionths of a CPU that plopd may take; 0: as much as it needs */
 	uint64_t user_rate; /* samples a second of all recordings of one user who is not trusted */
 	/* [source]: folders, "PATH:PATH", of which source may be read; "": none is */
 	char *source_paths;

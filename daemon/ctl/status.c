@@ -112,14 +112,19 @@ static void print_loop(const json_t *o)
 		       text_cell(what, 100, false, text, sizeof(text)));
 }
 
-/* That the kernel stops ticks, or would. */
+/* That the kernel stops ticks, or would, or that plopd samples more seldom. */
 static void print_rate(const json_t *o)
 {
-	const char *note = json_string_at(o, "rate.note");
+	static const char *const notes[] = { "rate.note", "budget.note" };
+	const char *note;
 	char text[512];
 
-	if (*note)
-		printf("  RATE        %s\n", text_cell(note, 400, false, text, sizeof(text)));
+	for (size_t i = 0; i < ARRAY_SIZE(notes); i++) {
+		note = json_string_at(o, notes[i]);
+		if (*note)
+			printf("  RATE        %s\n",
+			       text_cell(note, 400, false, text, sizeof(text)));
+	}
 }
 
 static void print_store(const json_t *o)

@@ -36,6 +36,7 @@ void collect_swap(void *ctx)
 	struct collect *c = ctx;
 
 	sampler_swap(c->sampler);
+	sampler_weigh(c->sampler, c->budget->weight);
 	cycle_swapped(c->cycle);
 	c->counters = (struct sampler_counters){};
 	c->stacks->undelivered = 0;
@@ -71,6 +72,7 @@ static void stacks_counted(struct collect *c)
 		c->first_sample_ns = now->swapped_mono;
 	c->bpf_ns += c->counters.c[PLOP_C_BPF_NS];
 	c->bpf_timed += c->counters.c[PLOP_C_BPF_TIMED];
+	c->walked += c->counters.walked;
 	c->codes_dropped += c->counters.c[PLOP_C_CODES_DROPPED];
 	loop_part("a window");
 	windows_cycle(c->windows, now->number, &t);
@@ -101,19 +103,27 @@ static void count_stacks(struct collect *c)
 		cycle_ask(c->cycle);
 }
 
-void collect_named(void *ctx)
+/* The names that a cycle needs are there, or will not be. */
+static void named(struct collect *c)
 {
-	struct collect *c = ctx;
-
 	c->counting = true;
 	loop_part("confirming code");
 	targets_confirm(c->targets);
 	count_stacks(c);
 }
 
-static int on_step(sd_event_source *s, uint64_t usec, void *ctx)
+void collect_named(void *ctx)
 {
 	struct collect *c = ctx;
+	uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+
+	named(c);
+	c->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - began;
+}
+
+/* Goes on with the cycle under way. */
+static int go_on(struct collect *c)
+{
 	int r;
 
 	if (c->counting) {
@@ -130,8 +140,18 @@ static int on_step(sd_event_source *s, uint64_t usec, void *ctx)
 		return log_error_r(r, "Cannot collect samples");
 	loop_part("asking for code");
 	if (naming_begin(c->naming, c->cycle->number) == 0)
-		collect_named(c);
+		named(c);
 	return 0;
+}
+
+static int on_step(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct collect *c = ctx;
+	uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	int r = go_on(c);
+
+	c->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - began;
+	return r;
 }
 
 static int on_beat(sd_event_source *s, uint64_t usec, void *ctx)
@@ -147,10 +167,19 @@ static int on_beat(sd_event_source *s, uint64_t usec, void *ctx)
 	if (first)
 		return timer_set(c->beat, BEAT_FIRST_USEC);
 	rate_watch_look(c->rate);
+	budget_look(c->budget, cycle_mono_ns(c->cycle), collect_bpf_ns(c) + c->cpu_ns, c->cpu_ns);
 	r = sampler_follow_cpus(c->sampler);
 	if (r < 0)
 		log_debug_r(r, "Cannot follow the CPUs that are online, ignoring");
 	return timer_set(c->beat, BEAT_USEC);
+}
+
+uint64_t collect_bpf_ns(const struct collect *c)
+{
+	/* only some ticks are timed: they stand for all that were walked */
+	return c->bpf_timed ?
+		       (uint64_t)((double)c->bpf_ns / (double)c->bpf_timed * (double)c->walked) :
+		       0;
 }
 
 int collect_records(struct collect *c)
@@ -168,8 +197,11 @@ static int on_jitter(sd_event_source *s, int fd, uint32_t revents, void *ctx)
 {
 	struct collect *c = ctx;
 
+	uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+
 	loop_part("periods");
 	sampler_jitter(c->sampler);
+	c->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - began;
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "plopd/budget.h"
 #include "plopd/rate_watch.h"
 #include "plopd/stacks.h"
 #include "target/naming.h"
@@ -22,6 +23,7 @@ struct collect {
 	struct shares *shares;
 	struct stacks *stacks;
 	struct rate_watch *rate;
+	struct budget *budget;
 
 	sd_event_source *records, *jitter, *beat, *step, *last;
 	bool counting; /* the cycle's stacks have their names, and are being counted */
@@ -34,6 +36,8 @@ struct collect {
 	uint64_t started_ns, first_sample_ns;
 	struct tally tally;
 	uint64_t bpf_ns, bpf_timed, codes_dropped;
+	uint64_t walked; /* ticks for which a stack was looked at, whatever each counted */
+	uint64_t cpu_ns; /* of the loop's thread at what was sampled, and at the periods */
 };
 
 /*
@@ -43,6 +47,8 @@ struct collect {
 int collect_init(struct collect *c);
 /* Looks at what the kernel side has told of processes and code so far; a negative errno. */
 int collect_records(struct collect *c);
+/* CPU time of the ticks that are always on, as far as they are of Python, since plopd began; ns. */
+uint64_t collect_bpf_ns(const struct collect *c);
 void collect_done(struct collect *c);
 /* The cycle's swap; ctx: the struct collect. */
 void collect_swap(void *ctx);

@@ -62,12 +62,16 @@ static void put_together(struct manager *m)
 				       .shares = &m->shares,
 				       .stacks = &m->stacks,
 				       .rate = &m->rate,
+				       .budget = &m->budget,
 				       .started_ns = cycle_mono_ns(&m->cycle) };
 	m->queries = (struct queries){ .cycle = &m->cycle,
 				       .config = m->config,
 				       .windows = &m->windows,
 				       .shares = &m->shares };
 	m->looks = (struct looks){ .targets = &m->targets, .config = m->config };
+	m->budget = (struct budget){
+		.config = m->config, .examiner = m->examiner, .windows = &m->windows, .weight = 1
+	};
 	m->viewer = (struct viewer){ .cycle = &m->cycle };
 }
 
@@ -196,7 +200,10 @@ static int manager_listen(struct manager *m, char **ret_error)
 				       .user = user_of,
 				       .asked = asked };
 
-	return listen_open(m->cycle.loop, m->config->socket, &options, &m->server, ret_error);
+	int r = listen_open(m->cycle.loop, m->config->socket, &options, &m->server, ret_error);
+
+	m->budget.server = m->server;
+	return r;
 }
 
 int manager_start(struct manager *m, char **ret_error)

@@ -38,6 +38,7 @@ struct manager {
 	struct collect collect;
 	struct mode mode;
 	struct rate_watch rate;
+	struct budget budget;
 	struct queries queries;
 	struct looks looks;
 	struct keep keep;

@@ -126,6 +126,7 @@ static void mode_take(struct mode *e, struct config *c)
 	now->retention_10m_ns = c->retention_10m_ns;
 	now->retention_6h_ns = c->retention_6h_ns;
 	now->max_store = c->max_store;
+	now->budget = c->budget;
 	now->mode = c->mode;
 }
 

@@ -55,11 +55,9 @@ static void cost_read(const struct manager *m, struct cost *ret)
 	ret->daemon_cpu_percent =
 		sampling > 0 ? 100 * (ret->cpu_seconds - m->startup_cpu_s) / sampling : 0;
 	ret->bpf_timed = m->collect.bpf_timed;
-	/* only some ticks are timed: they stand for all that were walked */
 	ret->bpf_ns_per_sample =
 		m->collect.bpf_timed ? (double)m->collect.bpf_ns / (double)m->collect.bpf_timed : 0;
-	ret->bpf_seconds = ret->bpf_ns_per_sample *
-			   (double)(m->collect.tally.python + tally_lost(&m->collect.tally)) / 1e9;
+	ret->bpf_seconds = (double)collect_bpf_ns(&m->collect) / 1e9;
 	ret->bpf_cpu_percent = elapsed ? 100 * ret->bpf_seconds / ret->uptime_s : 0;
 	ret->rss_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE) + helpers.private_bytes;
 	ret->helper_bytes = helpers.private_bytes;
@@ -238,6 +236,7 @@ static void put_status(struct json_writer *w, struct manager *m)
 	notices_put(w, "notices", &m->windows);
 	put_loop(w, &m->timing);
 	rate_watch_put(w, "rate", &m->rate);
+	budget_put(w, "budget", &m->budget);
 	json_put_end(w);
 }
 
@@ -393,6 +392,9 @@ void route_metrics(const struct api_request *q, void *ctx)
 	       "Frames named from the kernel's record.", (double)m->targets.symbols.captured);
 	metric(&b, "plop_frames_unresolved_total", "counter", "Frames without a name.",
 	       (double)m->targets.symbols.unresolved);
+	metric(&b, "plop_sample_weight", "gauge",
+	       "What a tick counts for: more than 1 where plopd samples more seldom, see budget.",
+	       m->budget.weight);
 	metric(&b, "plop_bpf_seconds_total", "counter",
 	       "CPU time of the sampling program on Python ticks.", c.bpf_seconds);
 	metric(&b, "plop_daemon_cpu_seconds_total", "counter", "CPU time of plopd.", c.cpu_seconds);

@@ -35,7 +35,7 @@ static int channel_prepare(struct sampler *s, uint32_t channel, const struct plo
 			   tasks ? part->progs.plop_tick_async :
 				   part->progs.plop_tick_chan,
 		.cookie = channel,
-		.hz = hz,
+		.hz = channel == PLOP_CHANNEL_ALWAYS ? (double)hz / s->weight : hz,
 		.tasks = tasks,
 	};
 	return 0;

@@ -13,9 +13,13 @@
 /* How long a CPU on which no Python has run goes on as if it had. */
 #define STILL_NS NSEC_PER_SEC
 
-static void event_change(struct cpu_event *c, uint64_t now)
+static void event_change(struct cpu_event *c, uint64_t now, double hz)
 {
 	uint64_t before = c->period.ns, period = period_next(&c->period, now - c->since);
+
+	/* what is owed was counted at the rate before */
+	if (hz > c->period.hz || hz < c->period.hz)
+		period = period_turn(&c->period, hz);
 
 	c->since = now;
 	/* one that fails keeps what it has */
@@ -63,9 +67,18 @@ bool events_change(struct sampler *s, struct events *e)
 		s->cpus[i].still = still;
 		all_still &= still;
 		if (!still || now - c->since >= EVENTS_STILL / 2 * period_lasts(e->hz))
-			event_change(c, now);
+			event_change(c, now, e->hz);
 	}
 	return all_still;
+}
+
+void events_turn(struct sampler *s, struct events *e, double hz)
+{
+	e->hz = e->when.hz = hz;
+	for (int i = 0; e->cpus && i < s->ncpus; i++) {
+		if (e->cpus[i].link)
+			event_change(&e->cpus[i], clock_ns(CLOCK_MONOTONIC), hz);
+	}
 }
 
 void events_wake(struct sampler *s, struct events *e, uint32_t cpu)

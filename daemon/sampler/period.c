@@ -43,18 +43,18 @@ static double draw(struct period *p)
 }
 
 /* How much wider the whole range is than that of this rate. */
-static double narrower(uint32_t hz)
+static double narrower(double hz)
 {
 	return hz > WHOLE_HZ ? hz / WHOLE_HZ * (hz / WHOLE_HZ) : 1.0;
 }
 
 /* Between two changes. */
-static double ticks_mean(uint32_t hz)
+static double ticks_mean(double hz)
 {
 	return TICKS * (hz > WHOLE_HZ ? narrower(hz) * hz / WHOLE_HZ : 1.0);
 }
 
-uint64_t period_lasts(uint32_t hz)
+uint64_t period_lasts(double hz)
 {
 	return (uint64_t)(ticks_mean(hz) * (double)NSEC_PER_SEC / hz);
 }
@@ -89,7 +89,7 @@ static void period_draw(struct period *p)
 	p->ns = (uint64_t)ns / p->step * p->step + p->more;
 }
 
-void period_begin(struct period *p, uint32_t hz, uint64_t seed, uint32_t step, uint32_t more,
+void period_begin(struct period *p, double hz, uint64_t seed, uint32_t step, uint32_t more,
 		  unsigned int beginnings)
 {
 	*p = (struct period){ .random = seed, .hz = hz, .step = step, .more = more };
@@ -112,6 +112,16 @@ uint64_t period_next(struct period *p, uint64_t elapsed_ns)
 	/* never so short that what is paid would be too much for a usual one */
 	if (p->lasts < (double)period_lasts(p->hz) / (double)NSEC_PER_SEC)
 		p->lasts = (double)period_lasts(p->hz) / (double)NSEC_PER_SEC;
+	period_draw(p);
+	return p->ns;
+}
+
+uint64_t period_turn(struct period *p, double hz)
+{
+	p->owed *= hz / p->hz;
+	p->drift *= hz / p->hz;
+	p->lasts = (double)period_lasts(hz) / (double)NSEC_PER_SEC;
+	p->hz = hz;
 	period_draw(p);
 	return p->ns;
 }

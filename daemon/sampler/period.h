@@ -45,7 +45,7 @@ struct period {
 	/* for how long a period was in force of late, in seconds: changes may come late */
 	double lasts;
 	uint64_t ns;   /* the period that the event has now */
-	uint32_t hz;   /* the nominal rate */
+	double hz;     /* the nominal rate */
 	uint32_t step; /* a period is a multiple of it ... */
 	uint32_t more; /* ... and that much more */
 };
@@ -55,16 +55,22 @@ struct period {
 #define PERIOD_MOST  2.0
 
 /*
- * Begins with a first period. hz: 1 to 10000; seed: any random number, another one for each event;
- * step, more: 1 and 0, or what the period has to say besides (PLOP_PERIOD_STEP). The first tick of
- * an event comes after a whole period, so half a tick is missing: beginnings tells how many events
- * the thread or CPU has had that began and ended so, this one included.
+ * Begins with a first period. hz: above 0, to 10000; seed: any random number, another one for each
+ * event; step, more: 1 and 0, or what the period has to say besides (PLOP_PERIOD_STEP). The first
+ * tick of an event comes after a whole period, so half a tick is missing: beginnings tells how many
+ * events the thread or CPU has had that began and ended so, this one included.
  */
-void period_begin(struct period *p, uint32_t hz, uint64_t seed, uint32_t step, uint32_t more,
+void period_begin(struct period *p, double hz, uint64_t seed, uint32_t step, uint32_t more,
 		  unsigned int beginnings);
 /* The next period in ns, when the present one was in force for elapsed_ns of the event's time. */
 uint64_t period_next(struct period *p, uint64_t elapsed_ns);
+/*
+ * Another nominal rate from now on. To be called after period_next(), in place of whose period the
+ * one that this returns is set. What is owed is the same part of the time, so it is fewer ticks of
+ * a lower rate.
+ */
+uint64_t period_turn(struct period *p, double hz);
 /* For how long periods at this rate are in force on average, in ns. */
-uint64_t period_lasts(uint32_t hz);
+uint64_t period_lasts(double hz);
 /* For how long the next one is to be in force: drawn, from half of that to one and a half times. */
 uint64_t period_lasts_now(struct period *p);

@@ -66,8 +66,8 @@ struct events {
 	struct bpf_program *program;
 	struct cpu_event *cpus; /* by CPU; NULL: closed, or they are on threads */
 	uint64_t cookie;        /* the channel */
-	unsigned int hz;
-	bool tasks;                    /* with the asyncio tasks */
+	double hz;              /* those of PLOP_CHANNEL_ALWAYS may be fewer than asked for */
+	bool tasks;             /* with the asyncio tasks */
 	struct thread_events *threads; /* NULL: they are on the CPUs */
 	uint64_t due;                  /* of the next change of periods: CLOCK_MONOTONIC, ns */
 	struct period when;            /* draws that */
@@ -120,6 +120,8 @@ struct sampler {
 	struct plop_thread_bucket *buckets; /* the mmapped map of thread states */
 	int ncpus;                          /* possible ones */
 	struct events events[PLOP_MAX_CHANNELS + 1];
+	/* what a tick of PLOP_CHANNEL_ALWAYS counts, and what it did in the halves taken last */
+	uint32_t weight, weight_taken;
 	int timer; /* a timerfd, for what the events have to be given in time; see jitter.c */
 	uint64_t map_bytes;
 	uint64_t quiet[PLOP_USER_PLACES / 64]; /* sampler_quiet_add() */
@@ -169,6 +171,8 @@ int events_follow(struct sampler *s, struct events *e, const bool *online, size_
  */
 #define EVENTS_STILL 8
 bool events_change(struct sampler *s, struct events *e);
+/* Gives each event of the CPUs another nominal rate. */
+void events_turn(struct sampler *s, struct events *e, double hz);
 /* A half of a CPU is about to be emptied: whether a profiled process had a tick there. */
 void events_seen(struct sampler *s, int cpu, const struct plop_half *half);
 /* A CPU is none any more whose period changes seldom: it begins with another. */

@@ -224,6 +224,7 @@ int sampler_new(const struct sampler_options *options, const struct sampler_hand
 		return -ENOMEM;
 	s->options = *options;
 	s->timer = -EBADF;
+	s->weight = s->weight_taken = 1;
 	if (!features_have_loop())
 		s->options.bounded = true;
 	s->handlers = *handlers;
@@ -311,12 +312,48 @@ void sampler_swap(struct sampler *s)
 	s->skel->bss->plop_seconds = (uint32_t)now.tv_sec;
 	__atomic_store_n(&s->skel->bss->plop_active, s->skel->bss->plop_active + 1,
 			 __ATOMIC_SEQ_CST);
+	s->weight_taken = s->weight;
+}
+
+void sampler_weigh(struct sampler *s, uint32_t weight)
+{
+	struct events *e = &s->events[PLOP_CHANNEL_ALWAYS];
+
+	if (weight == s->weight)
+		return;
+	if (e->cpus)
+		events_turn(s, e, e->hz * s->weight / weight);
+	s->weight = weight;
 }
 
 /* Whether the time that a collection may take at once is over. */
 static bool is_late(uint64_t until_ns, uint32_t n)
 {
 	return n % 4 == 3 && clock_ns(CLOCK_MONOTONIC) >= until_ns;
+}
+
+/* Hands up a stack, its ticks as what they count. */
+static void hand_up(struct sampler *s, const struct plop_half *half, const struct plop_stack *stack)
+{
+	struct plop_stack weighed;
+
+	if (s->weight_taken > 1 && stack->channel == PLOP_CHANNEL_ALWAYS) {
+		weighed = *stack;
+		weighed.count *= s->weight_taken;
+		stack = &weighed;
+	}
+	s->handlers.stack(stack, &half->frames[stack->frames], s->handlers.ctx);
+}
+
+static void hand_up_loss(struct sampler *s, const struct plop_loss *loss)
+{
+	struct plop_loss weighed = *loss;
+
+	if (!loss->tgid || !s->handlers.loss)
+		return;
+	for (int i = 0; i < PLOP_LOST_CAUSES; i++)
+		weighed.lost[i] *= s->weight_taken;
+	s->handlers.loss(&weighed, s->handlers.ctx);
 }
 
 /*
@@ -332,8 +369,7 @@ static int sampler_stacks(struct sampler *s, const struct plop_half *half, uint6
 		uint32_t i = s->collected.stack++;
 
 		if (stack_check(half, i) == 0)
-			s->handlers.stack(&half->stacks[i], &half->frames[half->stacks[i].frames],
-					  s->handlers.ctx);
+			hand_up(s, half, &half->stacks[i]);
 		if (is_late(until_ns, i))
 			return -EAGAIN;
 	}
@@ -345,7 +381,7 @@ static int sampler_stacks(struct sampler *s, const struct plop_half *half, uint6
 			k = half->stacks[half->threads[i].stack];
 			k.tid = half->threads[i].tid;
 			k.count = half->threads[i].count;
-			s->handlers.stack(&k, &half->frames[k.frames], s->handlers.ctx);
+			hand_up(s, half, &k);
 		}
 		if (is_late(until_ns, i))
 			return -EAGAIN;
@@ -354,19 +390,36 @@ static int sampler_stacks(struct sampler *s, const struct plop_half *half, uint6
 	return 0;
 }
 
+/* Whether a counter is of ticks of PLOP_CHANNEL_ALWAYS. */
+static bool counts_ticks(int counter)
+{
+	return counter <= PLOP_C_TRUNCATED ||
+	       (counter >= PLOP_C_LOST && counter < PLOP_C_LOST + PLOP_LOST_CAUSES);
+}
+
+/* Ticks for which the kernel side looked at a stack; as they came, whatever each counts. */
+static uint64_t ticks_walked(const struct plop_half *half)
+{
+	uint64_t n = half->counters[PLOP_C_PYTHON];
+
+	for (int i = 0; i < PLOP_LOST_CAUSES; i++)
+		n += half->counters[PLOP_C_LOST + i];
+	return n;
+}
+
 /* Empties a half whose stacks were handed up. The kernel side does not touch it meanwhile. */
 static void sampler_empty(struct sampler *s, struct plop_half *half,
 			  struct sampler_counters *counters)
 {
 	events_seen(s, s->collected.cpu, half);
+	counters->walked += ticks_walked(half);
 	for (int i = 0; i < PLOP_COUNTERS; i++) {
-		counters->c[i] += half->counters[i];
+		counters->c[i] += half->counters[i] * (counts_ticks(i) ? s->weight_taken : 1);
 		half->counters[i] = 0;
 	}
 	channels_collect(half, counters);
 	for (uint32_t i = 0; i < PLOP_HALF_LOSSES; i++) {
-		if (half->losses[i].tgid && s->handlers.loss)
-			s->handlers.loss(&half->losses[i], s->handlers.ctx);
+		hand_up_loss(s, &half->losses[i]);
 	}
 	memset(half->losses, 0, sizeof(half->losses));
 	if (half->nstacks > 0)

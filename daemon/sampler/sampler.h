@@ -67,7 +67,9 @@ struct sampler_options {
 };
 
 struct sampler_counters {
-	uint64_t c[PLOP_COUNTERS];                                /* by enum plop_counter */
+	/* by enum plop_counter; those of ticks are what these count, see sampler_weigh() */
+	uint64_t c[PLOP_COUNTERS];
+	uint64_t walked; /* ticks of PLOP_CHANNEL_ALWAYS with a stack to walk, as they came */
 	struct plop_channel_counters channels[PLOP_MAX_CHANNELS]; /* of channels 1 and up */
 };
 
@@ -194,6 +196,12 @@ int sampler_fd(const struct sampler *s);
 int sampler_dispatch(struct sampler *s, uint64_t until_ns);
 
 void sampler_swap(struct sampler *s);
+/*
+ * To be called right after sampler_swap(): from now on PLOP_CHANNEL_ALWAYS has as many ticks as its
+ * rate is divided by weight (1 at first), and each counts that much, in the stacks, losses and
+ * counters that are handed up. So what is counted is in ticks of the rate that was asked for.
+ */
+void sampler_weigh(struct sampler *s, uint32_t weight);
 /*
  * Hands up all that waits in the ring buffer, and by review() the stacks of the halves that
  * sampler_swap() took out of use, each once, whatever number of threads had it. They stay where

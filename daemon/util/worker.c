@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/eventfd.h>
 
+#include "util/clock.h"
 #include "util/loop_timing.h"
 #include "util/worker.h"
 
@@ -166,6 +167,13 @@ int worker_submit(struct worker *w, void (*run)(void *ctx), void (*done)(void *c
 int worker_continue(struct worker *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx)
 {
 	return submit(w, UINT_MAX, run, done, ctx);
+}
+
+uint64_t worker_cpu_ns(const struct worker *w)
+{
+	clockid_t clock;
+
+	return pthread_getcpuclockid(w->thread, &clock) == 0 ? clock_ns(clock) : 0;
 }
 
 void worker_free(struct worker *w)

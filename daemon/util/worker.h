@@ -20,4 +20,6 @@ int worker_submit(struct worker *w, void (*run)(void *ctx), void (*done)(void *c
 /* The same for what goes on from a job that had its place: there is always room. */
 int worker_continue(struct worker *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx);
 void worker_free(struct worker *w);
+/* CPU time of its thread, in ns. */
+uint64_t worker_cpu_ns(const struct worker *w);
 DEFINE_FREEP(struct worker, worker_free)

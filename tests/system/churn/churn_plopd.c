@@ -204,6 +204,10 @@ void sampler_swap(struct sampler *s)
 {
 }
 
+void sampler_weigh(struct sampler *s, uint32_t weight)
+{
+}
+
 void sampler_layout_use(struct sampler *s, uint32_t n, bool begins)
 {
 }

@@ -52,6 +52,7 @@ START_TEST(defaults_are_the_contract)
 	ck_assert_uint_eq(c->max_store, UINT64_C(1) << 30);
 	ck_assert_uint_eq(c->max_depth, 1024);
 	ck_assert_uint_eq(c->user_rate, 2000);
+	ck_assert_uint_eq(c->budget, 10000);
 	ck_assert_str_eq(c->listen, "127.0.0.1:7567");
 	ck_assert_str_eq(c->token, "");
 }
@@ -315,7 +316,7 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 36);
+	ck_assert_uint_eq(n, 37);
 }
 END_TEST
 

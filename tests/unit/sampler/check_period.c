@@ -46,6 +46,26 @@ START_TEST(mean_rate)
 }
 END_TEST
 
+/* What is owed at one rate is paid at the next one: ticks count as many as they are fewer. */
+START_TEST(turned_rate)
+{
+	static const double parts[] = { 1, 0.5, 1.0 / 3, 0.0625, 0.5 };
+	double ticks = 0, counted = 0, seconds, expected = 0;
+	struct period p;
+
+	period_begin(&p, 97, 11, 1, 0, 1);
+	for (size_t i = 0; i < 2000; i++) {
+		double part = parts[i % ARRAY_SIZE(parts)];
+
+		period_turn(&p, 97 * part);
+		ticks = ticks_of(&p, 20, 0, &seconds);
+		counted += ticks / part;
+		expected += 97 * seconds;
+	}
+	ck_assert_double_le(fabs(counted / expected - 1), 0.002);
+}
+END_TEST
+
 /*
  * Changes that come late, some of them very, as those of a daemon on a busy host, make no ticks too
  * many or too few.
@@ -156,4 +176,5 @@ START_TEST(not_foreseen)
 }
 END_TEST
 
-CHECK_MAIN("period", mean_rate, late_changes, evenly_spread, bounds, says_the_set, not_foreseen);
+CHECK_MAIN("period", mean_rate, turned_rate, late_changes, evenly_spread, bounds, says_the_set,
+	   not_foreseen);
