@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "examiner/examiner.h"
 #include "plopd/budget.h"
+#include "target/shares.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "window/windows.h"
@@ -87,8 +88,9 @@ static void budget_decide(struct budget *b)
 
 	if (b->nuses <= SPANS_LEAST || elapsed <= 0)
 		return;
-	b->all = (double)(to->all - from->all) / elapsed;
 	b->sampling = (double)(to->sampling - from->sampling) / elapsed;
+	/* what is on an account is known some time after it was taken, or before */
+	b->all = fmax(b->sampling, ((double)to->all - (double)from->all) / elapsed);
 	/* a tick a second at least */
 	if (b->config->hz < most)
 		most = (uint32_t)b->config->hz;
@@ -117,7 +119,7 @@ void budget_look(struct budget *b, uint64_t now, uint64_t sampling, uint64_t loo
 	examiner_facts(b->examiner, &helpers);
 	use.all = (sampling - loop_ns) + clock_ns(CLOCK_THREAD_CPUTIME_ID) -
 		  api_server_cpu_ns(b->server) + worker_cpu_ns(b->windows->saver) +
-		  (uint64_t)(helpers.cpu_seconds * 1e9);
+		  (uint64_t)(helpers.cpu_seconds * 1e9) - b->shares->spent_ns;
 	if (b->nuses == ARRAY_SIZE(b->uses)) {
 		memmove(&b->uses[0], &b->uses[1], sizeof(b->uses) - sizeof(b->uses[0]));
 		b->nuses--;

@@ -9,6 +9,7 @@
 struct api_server;
 struct config;
 struct examiner;
+struct shares;
 struct windows;
 
 /*
@@ -16,7 +17,10 @@ struct windows;
  * sample counts for as many more (sampler_weigh()), so what is counted stays right on average.
  *
  * What is counted as cost is what goes on whether somebody asks for something or not: the loop's
- * thread but at requests, the one that saves windows, the helpers, and the kernel side's ticks.
+ * thread but at requests, the one that saves windows, the helpers, and the kernel side's ticks. Not
+ * what is on the accounts of users who are not trusted (target/effort.h), which have bounds of
+ * their own: no user's processes shall have others' sampled more seldom.
+ *
  * What a lower rate saves is of the ticks alone, so only these are made fewer, and never to less
  * than a quarter of the budget: a host where many processes start may cost plopd more than that, at
  * whatever rate.
@@ -41,6 +45,7 @@ struct budget {
 	const struct config *config;
 	struct examiner *examiner;
 	struct windows *windows;
+	const struct shares *shares;
 	struct api_server *server;
 
 	uint32_t weight; /* what a sample counts for: 1 to BUDGET_WEIGHT_MOST */

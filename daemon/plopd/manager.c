@@ -69,9 +69,11 @@ static void put_together(struct manager *m)
 				       .windows = &m->windows,
 				       .shares = &m->shares };
 	m->looks = (struct looks){ .targets = &m->targets, .config = m->config };
-	m->budget = (struct budget){
-		.config = m->config, .examiner = m->examiner, .windows = &m->windows, .weight = 1
-	};
+	m->budget = (struct budget){ .config = m->config,
+				     .examiner = m->examiner,
+				     .windows = &m->windows,
+				     .shares = &m->shares,
+				     .weight = 1 };
 	m->viewer = (struct viewer){ .cycle = &m->cycle };
 }
 
