@@ -70,11 +70,12 @@ struct editing {
 
 static void put(struct editing *e, size_t i)
 {
-	/* the last line of a file may have no end */
-	if (e->out->size && e->out->data[e->out->size - 1] != '\n')
-		buf_putc(e->out, '\n');
-	if (e->values[i].value && !e->done[i])
+	if (e->values[i].value && !e->done[i]) {
+		/* the last line of a file may have no end */
+		if (e->out->size && e->out->data[e->out->size - 1] != '\n')
+			buf_putc(e->out, '\n');
 		buf_printf(e->out, "%s = %s\n", e->values[i].key, e->values[i].value);
+	}
 	e->done[i] = true;
 }
 

@@ -66,5 +66,19 @@ START_TEST(it_is_the_same_again)
 }
 END_TEST
 
+/* What goes and is not there changes nothing, not even the end of the last line. */
+START_TEST(what_is_to_go_leaves_no_trace)
+{
+	static const struct config_value gone[] = { { "user", NULL } };
+	static const char text[] = "[fleet]\nshare = 1";
+	_cleanup_buf_ struct buf out = {};
+	_cleanup_free_ char *got = NULL;
+
+	config_edit(text, "fleet", gone, ARRAY_SIZE(gone), &out);
+	got = buf_string(&out);
+	ck_assert_str_eq(got, text);
+}
+END_TEST
+
 CHECK_MAIN("config/edit", what_is_not_there_comes_behind_all, it_stands_where_a_comment_shows_it,
-	   a_line_that_sets_it_is_replaced, it_is_the_same_again);
+	   a_line_that_sets_it_is_replaced, it_is_the_same_again, what_is_to_go_leaves_no_trace);
