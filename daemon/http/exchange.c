@@ -150,7 +150,8 @@ int http_exchange_result(struct http_exchange *e, CURLcode code)
 		return -ENOMEM;
 	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
 		return -EKEYREJECTED;
-	return code == CURLE_OK ? 0 : -ECONNRESET;
+	/* libcurl (7.88) takes "HTTP/217 x" for a head, and one without a status */
+	return code == CURLE_OK && e->status >= 100 ? 0 : -ECONNRESET;
 }
 
 void http_exchange_end(struct http_exchange *e)

@@ -11,6 +11,8 @@
 #define TIMEOUT_S  30
 #define CONNECT_S  10
 #define SECRET_MAX 8192
+/* However long a store asks to be left alone. */
+#define RETRY_MOST_S 3600u
 
 struct poster {
 	char *place;
@@ -55,15 +57,29 @@ static size_t on_data(char *data, size_t one, size_t size, void *ctx)
 	return size;
 }
 
-static size_t on_header(char *data, size_t one, size_t size, void *ctx)
+unsigned int poster_retry_after(const char *line, size_t size)
 {
 	static const char name[] = "retry-after:";
-	struct answering *a = ctx;
+	unsigned int seconds = 0;
+	size_t i = strlen(name);
 
-	/* the header's line ends with what strtoul() ends at */
-	if (size > strlen(name) + 1 && strncasecmp(data, name, strlen(name)) == 0)
-		a->answer->retry_after_s =
-			(unsigned int)MIN(strtoul(data + strlen(name), NULL, 10), 3600u);
+	if (size < i || strncasecmp(line, name, i) != 0)
+		return 0;
+	while (i < size && (line[i] == ' ' || line[i] == '\t'))
+		i++;
+	for (; i < size && line[i] >= '0' && line[i] <= '9' && seconds < RETRY_MOST_S; i++)
+		seconds = seconds * 10 + (unsigned int)(line[i] - '0');
+	return MIN(seconds, RETRY_MOST_S);
+}
+
+/* The line has no end of its own. */
+static size_t on_header(char *data, size_t one, size_t size, void *ctx)
+{
+	struct answering *a = ctx;
+	unsigned int seconds = poster_retry_after(data, size);
+
+	if (seconds)
+		a->answer->retry_after_s = seconds;
 	return size;
 }
 

@@ -57,6 +57,8 @@ struct poster_answer {
  */
 int poster_post(struct poster *p, const struct poster_call *call, struct poster_answer *ret);
 void poster_answer_done(struct poster_answer *a);
+/* What a line of an answer's head says of when to ask again, 3600 s at most; 0: it does not. */
+unsigned int poster_retry_after(const char *line, size_t size);
 /* The first line of an answer that is no success, without what would be no text. */
 void poster_first_line(const struct buf *said, char *line, size_t size);
 

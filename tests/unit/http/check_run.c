@@ -113,10 +113,11 @@ END_TEST
 
 START_TEST(silence_and_nonsense_are_told_apart)
 {
-	struct http_exchange silent = {}, cut = {};
+	struct http_exchange silent = {}, cut = {}, other = {};
 
 	ck_assert_int_eq(ask_within(&silent, NULL, 100), -ETIMEDOUT);
 	ck_assert_int_eq(ask(&cut, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"), -ECONNRESET);
+	ck_assert_int_eq(ask(&other, "HTTP/217 what: ever\r\n"), -ECONNRESET);
 }
 END_TEST
 
