@@ -76,20 +76,49 @@ int serve_process(struct served *s, pid_t pid, struct unpack *request, struct bu
 	return 0;
 }
 
+/* What lies in memory as a bool and is none may not even be looked at as one. */
+static bool is_bool(const bool *b)
+{
+	return *(const unsigned char *)b <= 1;
+}
+
+static bool is_python(const struct python_process *p)
+{
+	return (unsigned int)p->verdict < PYTHON_SILENT && is_bool(&p->starting) &&
+	       is_bool(&p->looked) && is_bool(&p->own) &&
+	       memchr(p->version, '\0', sizeof(p->version)) &&
+	       memchr(p->why, '\0', sizeof(p->why)) &&
+	       (p->verdict != PYTHON_YES || layout_check(&p->layout) == 0);
+}
+
+/* All texts are there, or none. */
+static bool is_info(struct process_info *info)
+{
+	char **strings[] = PROCESS_INFO_TEXTS(info);
+
+	for (size_t i = 1; i < ARRAY_SIZE(strings); i++)
+		if (!*strings[i] != !*strings[0])
+			return false;
+	return (unsigned int)info->made <= PROCESS_WORKER && is_bool(&info->says_service) &&
+	       is_bool(&info->says_version) && is_bool(&info->overwritten);
+}
+
 int examined_process(struct unpack *body, struct python_process *ret_python,
 		     struct process_info *ret_info)
 {
 	struct process_info info;
 	char **strings[] = PROCESS_INFO_TEXTS(&info);
 	struct python_process p;
+	int r;
 
 	unpack_bytes(body, &p, sizeof(p));
 	unpack_bytes(body, &info, sizeof(info));
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		*strings[i] = unpack_text(body);
-	if (body->error) {
+	r = body->error ? body->error : is_python(&p) && is_info(&info) ? 0 : -EBADMSG;
+	if (r < 0) {
 		process_info_done(&info);
-		return body->error;
+		return r;
 	}
 	*ret_python = p;
 	*ret_info = info;

@@ -430,6 +430,9 @@ static void targets_examined(void *ctx, int r, struct unpack *body)
 		targets_silent(t, x);
 	} else if (r == -EAGAIN) {
 		targets_refused(t, x);
+	} else if (r == 0 && python.verdict == PYTHON_YES && !info.comm) {
+		/* it was asked for what is known of one that is not known any more */
+		targets_ask_later(t, &x->key);
 	} else {
 		if (r < 0)
 			log_debug_r(r, "Failed to examine process %u, ignoring", x->key.tgid);
