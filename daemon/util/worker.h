@@ -16,9 +16,9 @@ struct worker;
 int worker_new(sd_event *loop, const char *name, unsigned int max, struct worker **ret);
 /* -EAGAIN: the queue is full; nothing was taken. done may be NULL. */
 int worker_submit(struct worker *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx);
-/* Waits until all jobs have run, calls their done(), and ends the thread. */
 /* The same for what goes on from a job that had its place: there is always room. */
 int worker_continue(struct worker *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx);
+/* Waits until all jobs have run, calls their done(), and ends the thread. */
 void worker_free(struct worker *w);
 /* CPU time of its thread, in ns. */
 uint64_t worker_cpu_ns(const struct worker *w);

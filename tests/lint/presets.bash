@@ -33,11 +33,12 @@ configure user
 ! flag user -Werror || complain "a warning is an error in a user's build"
 ! tests user || complain "a user's build has tests in it"
 flag user -O2 || complain "a user's build is not optimised"
-for preset in dev checked; do
+for preset in dev checked threads; do
 	configure $preset --preset $preset
 	flag $preset -Werror || complain "no warning is an error by preset $preset"
 	tests $preset || complain "preset $preset builds no tests"
 done
 ! flag dev -fsanitize= || complain "preset dev has sanitizers, with which times mean nothing"
 flag checked -fsanitize=address,undefined || complain "preset checked has no sanitizers"
+flag threads -fsanitize=thread || complain "preset threads has no ThreadSanitizer"
 exit $failed
