@@ -6,6 +6,8 @@
 #include "proc/parse.h"
 #include "proc/process.h"
 #include "proc/subuid.h"
+#include "proc/threads.h"
+#include "python/mapped.h"
 
 /* A part of the input must lie in it. */
 static void is_inside(const char *part, size_t part_size, const char *data, size_t size)
@@ -95,6 +97,61 @@ static void parse_subuid(const char *data, size_t size)
 	subuid_done(&s);
 }
 
+/* Of what status has, and of what a thread waits in. */
+static void parse_status(const char *data, size_t size)
+{
+	_cleanup_free_ char *text = strndup(data, size);
+	uint64_t args[6] = {};
+	uid_t uids[4], one;
+	long number = -7;
+	int r;
+
+	FUZZ_ASSERT(text);
+	if (proc_status_uids(text, uids) == 0) {
+		FUZZ_ASSERT(proc_status_uid(text, &one) == 0);
+		FUZZ_ASSERT(one == PROCESS_NO_UID || (one == uids[0] && one == uids[3]));
+	}
+	r = proc_thread_syscall_parse(text, &number, args);
+	FUZZ_ASSERT(r == 0 || r == -EBADMSG || r == -ENODATA);
+	FUZZ_ASSERT((r == 0) == (number != -7));
+}
+
+static int no_memory(void *ctx, uint64_t address, void *buffer, size_t size)
+{
+	FUZZ_ASSERT(size > 0 && address + size >= address);
+	memset(buffer, 'x', size);
+	return 0;
+}
+
+/* All lines of maps, and what is mapped of each file, as if it were the file. */
+static void parse_maps(const char *data, size_t size)
+{
+	_cleanup_free_ char *text = strndup(data, size);
+	struct mapped_files files = {};
+	struct mapped_file *file;
+	char *line = text, *next, bytes[64];
+
+	FUZZ_ASSERT(text);
+	for (; line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		FUZZ_ASSERT(mapped_files_add(&files, line, &file) == 0);
+	}
+	for (file = files.files; file; file = file->hh.next) {
+		struct mapped_content content = { .file = file, .memory = { .read = no_memory } };
+		struct reader r;
+		uint64_t all = 0;
+
+		r = mapped_reader(&content, &all);
+		for (size_t i = 0; i < file->n; i++)
+			FUZZ_ASSERT(file->maps[i].start < file->maps[i].end);
+		(void)reader_read(&r, 0, bytes, sizeof(bytes));
+		(void)reader_read(&r, all - MIN(all, UINT64_C(32)), bytes, sizeof(bytes));
+	}
+	mapped_files_done(&files);
+}
+
 /* The same bytes as each of git's files. */
 static void parse_commit(const char *data, size_t size)
 {
@@ -117,8 +174,9 @@ static void parse_commit(const char *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const parsers[])(const char *data,
-				       size_t size) = { parse_stat, parse_map,    parse_cgroup,
-							parse_rest, parse_subuid, parse_commit };
+				       size_t size) = { parse_stat,   parse_map,    parse_cgroup,
+							parse_rest,   parse_subuid, parse_commit,
+							parse_status, parse_maps };
 	uint8_t which;
 
 	if (fuzz_take(&data, &size, &which, sizeof(which)))

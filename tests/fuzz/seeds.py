@@ -281,8 +281,107 @@ FLEET_PROCESS = bytes.fromhex(
     "33066170702e7079042f612f620b6170702e7365727669636500")
 
 
+def answer_seeds():
+    """Messages of helpers: those whose shape does not hang on the compiler."""
+    text = lambda s: struct.pack("<I", len(s)) + s
+    yield "answers", b"\1" + text(b"python3") + text(b"python3 -m app")
+    yield "answers", b"\3" + struct.pack("<I", 2) + struct.pack("<I", 9) + text(b"worker") + struct.pack("<I", 7) + text(b"main")
+    yield "answers", b"\4" + struct.pack("<QQQQ", 0x7f0000000000, 0x5000, 0x7f0000001000, 0)
+    yield "answers", b"\5" + b'"gil":"held","threads":[]'
+    yield "answers", b"\6" + struct.pack("<IQIIIQQIII", 1, 0x4000, 0, 1, 42, 7, 9, 0xffffffff, 1, 1) + struct.pack(
+        "<III", 0, 12, 10) + text(b"Job.work") + text(b"/srv/app.py")
+    entry = struct.pack("<QIi", 8, 9, 0) + b"123456789" + struct.pack("<QIi", 8, 9, -14) + struct.pack("<QIi", 1, 2, 0) + b"ab"
+    yield "answers", b"\7" + text(entry) * 4
+    # no verdict but "no Python", and no text: all zero; and texts behind it
+    yield "answers", b"\0" + bytes(4096)
+    yield "answers", b"\0" + bytes(900) + text(b"x") * 64
+
+
+REQUESTS = [
+    (b"GET", b"/v1/profile?from=1795359000.5&to=1795359300&format=pprof&comm=a%20b", b""),
+    (b"HEAD", b"/v1/recordings/r1?format=json", b""),
+    (b"GET", b"/v1/marks", b""),
+    (b"POST", b"/v1/recordings", b'{"all":true,"duration_s":2,"hz":997,"wall":true,"async":false,"labels":{"a":"b"},"name":"n"}'),
+    (b"POST", b"/v1/recordings", b'{"pid":[1,2],"partial":true,"selectors":["service=shop","cgroup=/system.slice"]}'),
+    (b"POST", b"/v1/recordings", b'{"tree":1,"child":true}'),
+    (b"POST", b"/v1/recordings", b'{"cgroup":"/user.slice"}'),
+    (b"POST", b"/v1/recordings", b'{"unit":"shop"}'),
+    (b"POST", b"/v1/marks", b'{"selectors":["service=shop"],"version":"1.2"}'),
+    (b"POST", b"/v1/tokens/check", b'{"token":"' + HEX[:48].encode() + b'"}'),
+    (b"POST", b"/v1/tokens/revoke", b'{"token":"x"}'),
+    (b"POST", b"/v1/trusted", b"{}"),
+    (b"DELETE", b"/v1/nothing", b""),
+]
+
+
+def http_seeds():
+    """Connections, in one piece, in several, and in chunks; and what a server answers."""
+    for method, target, body in REQUESTS:
+        head = method + b" " + target + b" HTTP/1.1\r\nHost: localhost:7567\r\nCookie: plop_7567=x\r\nAccept-Encoding: gzip\r\n"
+        length = b"Content-Length: %d\r\n" % len(body) if body else b""
+        yield "server", struct.pack("<4H", 65535, 0, 0, 0) + head + length + b"\r\n" + body
+        yield "server", struct.pack("<4H", 20, 30, 40, 5) + head + length + b"\r\n" + body
+        if body:
+            chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:7], body[7:]))
+            yield "server", struct.pack("<4H", 90, 60, 20, 9) + head + b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n" + chunks + b"0\r\n\r\n"
+    answer = b'{"error":"x","hint":"y"}\n'
+    events = b'event: window\ndata: {"a":1}\n\nevent: window\ndata: {}\n\n'
+    for how in range(4):
+        yield "client", bytes([how]) + b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer
+        yield "client", bytes([how]) + b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(events), events)
+        yield "client", bytes([how]) + b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n" + gzip.compress(answer, mtime=0)
+        yield "client", bytes([how]) + b"HTTP/1.1 303 See Other\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n"
+        yield "client", bytes([how]) + b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def text_seeds():
+    """What people, browsers and stores say; the first byte chooses who reads it."""
+    yield "config", b"\0" + b"12"
+    for which, texts in ((0, ("1h30m", "0.25", "1.5G", "1795359600.25", "[::1]:7567", "localhost:80", ":7567", "10 min 3s")),
+                         (1, ("now", "10m", "1h 30min ago", "-10m", "+10m", "10m left", "@1795858200", "1795858200.25", "2026-11-28 9:00", "Sat 2026-11-28T09:00:30.25Z",
+                              "yesterday 9:00 +01:00", "today", "tomorrow 2:30 UTC", "monday")),
+                         (2, ("http://web1:7567/x/", "https://u:p@h/?q#f", "caf\u00e9 \u202e x\u200bz"))):
+        for text in texts:
+            yield "config", bytes([which]) + text.encode()
+    conf = b"# plop\n[plopd]\nhz = 200 ; often\n#mode = always\nmax_store = 2G\nretention=3d\n[gateway]\nlisten = 127.0.0.1:7567\ntoken = 0123456789abcdef0123\n[fleet]\nstore = clickhouse=http://h:8123\nshare = 0.5\n[source]\npaths = /srv:/opt\n"
+    yield "config", b"\3" + conf
+    yield "config", b"\4" + conf
+    yield "config", b"\4" + b"[gateway]\nx=1\n[plopd]\nmode = periodic\nhz=1\nhz : 2"
+    for host in (b"localhost:7567", b"[::1]:7567", b"10.0.0.1", b"WEB1:1", b"evil.example"):
+        yield "forms", b"\0" + b"http://" + host + b"\0" + host
+        yield "forms", b"\0" + host + b"\0" + b"0.0.0.0"
+    yield "forms", b"\0" + b"br;q=0.5, gzip;q=0, *;q=0.000"
+    yield "forms", b"\1" + b"a=1; plop_7567=" + HEX.encode() + b"; plop_7567=short"
+    yield "forms", b"\2" + b"token=" + HEX.encode()
+    yield "forms", b"\2" + b"x=1&token=+http%3A%2F%2Flocalhost%3A7567%2F%3Ftoken%3D" + HEX.encode() + b"%23x+"
+    yield "forms", b"\2" + HEX[:32].encode()
+    yield "forms", b"\3" + b'{"selectors":["service=shop","host=web1"],"hosts":20,"duration_s":60,"wait_s":5}'
+    yield "judge", b"\0" + struct.pack("<H", 422) + b"invalid_argument: x\nmore"
+    yield "judge", b"\0" + struct.pack("<H", 200) + b"\x0a\x0b\x08\x02\x12\x07too big"
+    yield "judge", b"\1" + b"Code: 60, e.displayText() = DB::Exception: Table x doesn't exist.\n"
+    yield "judge", b"\1" + b"Retry-After: 7\r\n"
+    yield "judge", b"\2" + b"".join(struct.pack("<B4sQQ", 4, b"main", 1000, 3) for _ in range(2))
+    yield "judge", b"\3" + b'{"marks":[{"uid":null,"selectors":["service=shop"],"version":"1.2","time":1795359600.5},{"uid":1000,"selectors":["comm=x","gil=held"],"version":"2","time":0}]}'
+    yield "judge", b"\4" + b"host 0123456789abcdef\n"
+    yield "judge", b"\4" + b"writer 0123456789abcdef\nid 12\nend_ns 1795359600000000000\n"
+    yield "judge", b"\4" + b"writer 0123456789abcdef\nid 12\nrows 3\nall 9\n"
+
+
+def stored_seeds():
+    """One change each: every section of a row of every kind, and every number beside it."""
+    for row in range(0, 64, 3):
+        for part in range(row % 2, 16, 3):
+            yield "stored", struct.pack("<BBBBH", row, part, 1, 1, row % 7) + bytes([row * part & 255])
+    for row in range(0, 60, 5):
+        yield "stored", struct.pack("<BBBBH", row, row % 10, 255, 0, 0) + struct.pack("<BBBBH", row + 1, 3, 0, 9, 2) + bytes(range(250, 256)) + b"\1\2\3"
+
+
 def seeds():
     yield from hostile_seeds()
+    yield from answer_seeds()
+    yield from http_seeds()
+    yield from text_seeds()
+    yield from stored_seeds()
     yield "linetable", struct.pack("<BBii", 0, 200, 1, 6) + bytes([0, 1, 6, 1, 44, 5, 255, 0, 45, 127])
     yield "linetable", struct.pack("<BBii", 2, 99, 10, 4) + bytes([4, 1, 2, 0x80, 6, 2, 2, 0xff])
     yield "linetable", struct.pack("<BBii", 4, 128, 100, 8) + bytes(
@@ -308,6 +407,12 @@ def seeds():
     yield "proc", b"\2" + b"12:cpu:/x\n1:name=systemd:/user.slice/s.scope\n0::/system.slice/docker-" + HEX.encode() + b".scope\n"
     yield "proc", b"\3" + b"python3\0-m\0mod\0PLOP_SERVICE=a\0OTEL_RESOURCE_ATTRIBUTES=service.name=b,service.version=2\0"
     yield "proc", b"\4" + b"anna:100000:65536\n1001:165536:65536\n# x\nben:200000:10\n"
+    # these are of whoever runs this, as they are
+    for which, name in ((0, "stat"), (2, "cgroup"), (6, "status"), (7, "maps")):
+        with open("/proc/self/" + name, "rb") as f:
+            yield "proc", bytes([which]) + f.read()[:3000]
+    yield "proc", b"\6" + b"202 0x7f00 0x80 0x0 0x0 0x0 0x0 0x7ffd 0x7f00\n"
+    yield "proc", b"\6" + b"running\n"
     yield "source", struct.pack("<HH", 2, 3) + b"A.f\0/srv:/opt/a\0/srv/x/a.py\0# coding: latin-1\n@deco\nasync def f(\xe4):\r\n    pass\n"
     yield "source", struct.pack("<HH", 1, 2) + b"<listcomp>\0/\0/a.py\0\xef\xbb\xbf[\n\xc3\xa4 for a in b]\n"
     yield "query", b"/v1/profile?from=1795359000.5&to=1795359300&format=pprof&pid=1&comm=a%20b&cgroup=/x&seconds=30"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The rules of this repository that no foreign tool knows.
 
-    source.py RULE [TOP]     RULE: layering, spdx, sizes, columns, stderr, json, packages, names; docs, readme, tree of docs.py; versions of versions.py
+    source.py RULE [TOP]     RULE: layering, spdx, sizes, columns, stderr, json, packages, names; docs, readme, tree of docs.py; versions of versions.py;
+                           parsers, claims of parsers.py
     source.py self-test      each rule against a small tree that breaks it
 
 Prints one line for each finding, and exits with 1 when there is any.
@@ -15,6 +16,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import docs  # noqa: E402
+import parsers  # noqa: E402
 import versions  # noqa: E402
 
 SKIPPED = {".git", ".cache", "node_modules", "__pycache__", "corpus", "regression", "golden", "fixtures"}
@@ -216,7 +218,7 @@ def names(top):
 RULES = {"layering": layering, "spdx": spdx, "sizes": sizes, "columns": columns, "stderr": stderr, "json": json, "packages": packages, "names": names}
 RULES.update(docs.RULES)
 RULES.update(versions.RULES)
-
+RULES.update(parsers.RULES)
 
 
 # For each rule a tree that keeps to it, and what to write to break it.
@@ -232,6 +234,8 @@ GOOD = {
     "viewer/package-lock.json": "{}",
     **docs.GOOD,
     **versions.GOOD,
+    **parsers.GOOD,
+    "SECURITY.md": parsers.SECURITY,
     "CONTRIBUTING.md": docs.GOOD["CONTRIBUTING.md"] + "\n" + versions.HOW_TO,
 }
 BAD = [
@@ -253,7 +257,7 @@ BAD = [
     ("packages", "README.md", "nothing\n"),
     ("names", "bpf/x.bpf.c", 'SEC("perf_event")\nint a_name_that_is_too_long(void *c)\n'),
     ("names", "viewer/package-lock.json", '{"resolved": ""}'),
-] + docs.BAD + versions.BAD
+] + docs.BAD + versions.BAD + parsers.BAD
 
 
 def self_test():
