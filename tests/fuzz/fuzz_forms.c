@@ -36,19 +36,20 @@ static void places(const char *text, size_t size)
 static void cookies(const char *text, size_t size)
 {
 	static struct sessions s;
+	const struct session_terms terms = { .until_ns = 2 };
 	const char *header = text, *before = text;
 	char id[SESSION_HEX + 1], token[SESSION_TEXT_MAX];
 
 	while (check_cookie(&header, COOKIE, id, sizeof(id))) {
 		FUZZ_ASSERT(strlen(id) < sizeof(id) && header > before);
 		before = header;
-		FUZZ_ASSERT(!sessions_find(&s, id, 2));
+		FUZZ_ASSERT(!sessions_find(&s, id, 2, NULL));
 	}
-	sessions_add(&s, text, second(text, size), 2);
+	sessions_add(&s, text, second(text, size), &terms);
 	if (*text && strlen(text) < SESSION_TEXT_MAX &&
 	    strlen(second(text, size)) < SESSION_TEXT_MAX) {
-		FUZZ_ASSERT(sessions_find(&s, text, 1) >= SESSION_FIRST);
-		FUZZ_ASSERT(!sessions_find(&s, text, 2) && sessions_end(&s, text, 1, token));
+		FUZZ_ASSERT(sessions_find(&s, text, 1, NULL) >= SESSION_FIRST);
+		FUZZ_ASSERT(!sessions_find(&s, text, 2, NULL) && sessions_end(&s, text, 1, token));
 	}
 	FUZZ_ASSERT(!sessions_end(&s, text, 1, token));
 }
@@ -66,6 +67,25 @@ static void tokens(const char *text, size_t size)
 	if (check_form(text, token, sizeof(token)))
 		FUZZ_ASSERT(*token && strlen(token) < sizeof(token) &&
 			    check_form(text, again, sizeof(again)) && streq(token, again));
+}
+
+/* What plop-gateway hands on of who asks: what is taken says the same when it is said again. */
+static void scopes(const char *text, size_t size)
+{
+	_cleanup_buf_ struct buf b = {}, second_b = {};
+	_cleanup_free_ char *said = NULL, *said_again = NULL;
+	struct scope scope, again;
+
+	if (scope_parse(text, &scope) < 0)
+		return;
+	FUZZ_ASSERT(scope.may < SCOPES && scope_text_valid(scope.service, SCOPE_SERVICE_MAX) &&
+		    scope_text_valid(scope.who, SCOPE_WHO_MAX));
+	scope_put(&scope, &b);
+	said = buf_string(&b);
+	FUZZ_ASSERT(said && scope_parse(said, &again) == 0);
+	scope_put(&again, &second_b);
+	said_again = buf_string(&second_b);
+	FUZZ_ASSERT(said_again && streq(said, said_again));
 }
 
 static void wish(const char *text, size_t size)
@@ -87,7 +107,7 @@ static void wish(const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const parsers[])(const char *text, size_t size) = { places, cookies, tokens,
-									  wish };
+									  wish, scopes };
 	_cleanup_free_ char *text = malloc(size + 1);
 	uint8_t which;
 

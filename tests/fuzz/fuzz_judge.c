@@ -11,6 +11,7 @@
 #include "clickhouse/client.h"
 #include "fuzz.h"
 #include "http/server.h"
+#include "plopd/named_tokens.h"
 #include "ship/cursor.h"
 #include "ship/push_judge.h"
 #include "ship/services.h"
@@ -90,6 +91,25 @@ static void marks(const char *data, size_t size)
 	marks_done(&m);
 }
 
+/* Tokens as they were kept: what is taken is written, and taken again. */
+static void tokens(const char *data, size_t size)
+{
+	static struct named_tokens t, again;
+	_cleanup_buf_ struct buf text = {};
+	struct json_writer w = json_writer_on(&text);
+
+	if (named_tokens_parse(&t, data, size) < 0) {
+		FUZZ_ASSERT(t.n == 0);
+		return;
+	}
+	for (size_t i = 0; i < t.n; i++)
+		FUZZ_ASSERT(token_name_valid(t.items[i].name) &&
+			    t.items[i].scope.may != SCOPE_ALL && t.items[i].scope.may < SCOPES);
+	named_tokens_put(&t, true, &w);
+	FUZZ_ASSERT(json_writer_done(&w) == 0);
+	FUZZ_ASSERT(named_tokens_parse(&again, text.data, text.size) == 0 && again.n == t.n);
+}
+
 static void put(const char *name, const struct buf *text)
 {
 	char path[64];
@@ -158,8 +178,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const parsers[])(const char *data, size_t size) = { push, clickhouse,
-									  services, marks, files };
+	static void (*const parsers[])(const char *data, size_t size) = { push,     clickhouse,
+									  services, marks,
+									  files,    tokens };
 	uint8_t which;
 
 	if (!fuzz_take(&data, &size, &which, sizeof(which)))

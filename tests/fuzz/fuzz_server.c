@@ -13,9 +13,10 @@
 #include "plopd/access.h"
 #include "plopd/mark_routes.h"
 #include "plopd/record_routes.h"
-#include "plopd/viewer.h"
+#include "plopd/token_routes.h"
 #include "target/shares.h"
 #include "util/clock.h"
+#include "util/log.h"
 #include "window/store_task.h"
 
 #define STRANGER 1000
@@ -38,6 +39,9 @@ static struct mark_routes mark_routes = { .targets = &targets,
 					  .config = &config,
 					  .windows = &windows };
 static struct viewer viewer = { .cycle = &cycle };
+static struct token_routes token_routes = { .viewer = &viewer,
+					    .config = &config,
+					    .windows = &windows };
 
 static sd_event *loop;
 static struct api_server *server;
@@ -61,7 +65,22 @@ static void on_marks(const struct api_request *q, void *ctx)
 
 static void on_check(const struct api_request *q, void *ctx)
 {
-	route_token_check(q, &viewer);
+	route_token_check(q, &token_routes);
+}
+
+static void on_token(const struct api_request *q, void *ctx)
+{
+	route_token(q, &token_routes);
+}
+
+static void on_drop(const struct api_request *q, void *ctx)
+{
+	route_token_drop(q, &token_routes);
+}
+
+static void on_gateway(const struct api_request *q, void *ctx)
+{
+	route_gateway(q, &token_routes);
 }
 
 static void on_revoke(const struct api_request *q, void *ctx)
@@ -86,21 +105,26 @@ static void on_query(const struct api_request *q, void *ctx)
 }
 
 static const struct api_route routes[] = {
-	{ "GET", "/v1/profile", true, on_query },
-	{ "GET", "/v1/recordings/*", true, on_query },
-	{ "POST", "/v1/recordings", true, on_record },
-	{ "GET", "/v1/marks", true, on_marks },
-	{ "POST", "/v1/marks", true, on_mark },
-	{ "POST", "/v1/tokens/check", true, on_check },
-	{ "POST", "/v1/tokens/revoke", true, on_revoke },
-	{ "POST", "/v1/trusted", false, on_query },
+	{ "GET", "/v1/profile", true, NEEDS_READ, on_query },
+	{ "GET", "/v1/recordings/*", true, NEEDS_READ, on_query },
+	{ "POST", "/v1/recordings", true, NEEDS_RECORD, on_record },
+	{ "GET", "/v1/marks", true, NEEDS_READ, on_marks },
+	{ "POST", "/v1/marks", true, NEEDS_ALL, on_mark },
+	{ "POST", "/v1/tokens", true, NEEDS_ALL, on_token },
+	{ "DELETE", "/v1/tokens/*", false, NEEDS_ALL, on_drop },
+	{ "POST", "/v1/tokens/check", true, NEEDS_ALL, on_check },
+	{ "POST", "/v1/tokens/revoke", true, NEEDS_ALL, on_revoke },
+	{ "POST", "/v1/gateway", false, NEEDS_ALL, on_gateway },
 };
 
-/* Who runs this may be root, and stands for somebody who is not. */
+/*
+ * Who runs this may be root, and stands for somebody who is not; but tokens are made by those who
+ * are.
+ */
 static int be_stranger(struct api_request *q, const char *const *headers, void *ctx)
 {
-	q->peer.trusted = false;
-	q->peer.uid = STRANGER;
+	q->peer.trusted = strncmp(q->path, "/v1/tokens", 10) == 0 || streq(q->path, "/v1/gateway");
+	q->peer.uid = q->peer.trusted ? 0 : STRANGER;
 	return 0;
 }
 
@@ -125,6 +149,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	for (size_t i = 0; i < ACCESS_RECORDINGS_MAX; i++)
 		recordings.items[i] = &recording;
+	log_init("fuzz_server", LOG_LEVEL_ERROR);
 	FUZZ_ASSERT(sd_event_new(&loop) >= 0);
 	FUZZ_ASSERT(api_server_new(loop, listen_at(), &options, &server) == 0);
 	return 0;

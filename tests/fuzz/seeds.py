@@ -309,7 +309,10 @@ REQUESTS = [
     (b"POST", b"/v1/marks", b'{"selectors":["service=shop"],"version":"1.2"}'),
     (b"POST", b"/v1/tokens/check", b'{"token":"' + HEX[:48].encode() + b'"}'),
     (b"POST", b"/v1/tokens/revoke", b'{"token":"x"}'),
-    (b"POST", b"/v1/trusted", b"{}"),
+    (b"POST", b"/v1/tokens", b'{"name":"grafana","scope":"read","service":"shop","expires_s":60}'),
+    (b"POST", b"/v1/tokens", b'{}'),
+    (b"POST", b"/v1/gateway", b'{"url":"http://127.0.0.1:7567"}'),
+    (b"DELETE", b"/v1/tokens/grafana", b""),
     (b"DELETE", b"/v1/nothing", b""),
 ]
 
@@ -317,7 +320,7 @@ REQUESTS = [
 def http_seeds():
     """Connections, in one piece, in several, and in chunks; and what a server answers."""
     for method, target, body in REQUESTS:
-        head = method + b" " + target + b" HTTP/1.1\r\nHost: localhost:7567\r\nCookie: plop_7567=x\r\nAccept-Encoding: gzip\r\n"
+        head = method + b" " + target + b" HTTP/1.1\r\nHost: localhost:7567\r\nCookie: plop_7567=x\r\nAccept-Encoding: gzip\r\nPlop-Scope: may=record&service=a%20b&who=token%20x\r\n"
         length = b"Content-Length: %d\r\n" % len(body) if body else b""
         yield "server", struct.pack("<4H", 65535, 0, 0, 0) + head + length + b"\r\n" + body
         yield "server", struct.pack("<4H", 20, 30, 40, 5) + head + length + b"\r\n" + body
@@ -356,6 +359,8 @@ def text_seeds():
     yield "forms", b"\2" + b"x=1&token=+http%3A%2F%2Flocalhost%3A7567%2F%3Ftoken%3D" + HEX.encode() + b"%23x+"
     yield "forms", b"\2" + HEX[:32].encode()
     yield "forms", b"\3" + b'{"selectors":["service=shop","host=web1"],"hosts":20,"duration_s":60,"wait_s":5}'
+    yield "forms", b"\4" + b"may=record&service=a%20b&who=token%20grafana"
+    yield "judge", b"\5" + b'{"tokens":[{"name":"grafana","scope":"read","service":null,"created":1795359600.5,"expires":null,"sha256":"' + HEX.encode() + b'"}]}'
     yield "judge", b"\0" + struct.pack("<H", 422) + b"invalid_argument: x\nmore"
     yield "judge", b"\0" + struct.pack("<H", 200) + b"\x0a\x0b\x08\x02\x12\x07too big"
     yield "judge", b"\1" + b"Code: 60, e.displayText() = DB::Exception: Table x doesn't exist.\n"
