@@ -202,9 +202,9 @@ int main(int argc, char *argv[])
 		log_info("sampling %s; socket %s, state in %s",
 			 config->mode == CONFIG_PERIODIC ? "a window every so often" : "on demand",
 			 config->socket, config->state_dir);
-	r = manager_run(m);
+	r = manager_run(m, &error);
 	if (r < 0) {
-		log_error_r(r, "The event loop failed");
+		log_error("%s", error ? error : strerror(-r));
 		return EXIT_FAILURE;
 	}
 	return EXIT_SUCCESS;

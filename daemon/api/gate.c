@@ -5,6 +5,7 @@
 #include "api/head.h"
 #include "api/server.h"
 #include "util/log.h"
+#include "util/seldom.h"
 
 /*
  * From here on what has come is looked at by the clock only, so that a body that trickles in costs
@@ -128,6 +129,7 @@ static int check(struct api_gate *g, bool *ret_is_head, struct head_problem *ret
 /* Looks at what has come; frees the gate unless more must come. */
 static void gate_look(struct api_gate *g, bool closed)
 {
+	static struct seldom said;
 	struct head_problem problem = {};
 	bool is_head = false;
 	int r = check(g, &is_head, &problem);
@@ -142,7 +144,7 @@ static void gate_look(struct api_gate *g, bool closed)
 	if (r == 1) {
 		r = hand_over(g);
 		if (r < 0)
-			log_debug_r(r, "Failed to take a connection on");
+			seldom_warn(&said, r, "Cannot take a connection on, closing it");
 	} else if (r == -EBADMSG) {
 		gate_refuse(g->fd, problem.status, problem.error, !is_head);
 	} else if (r == 0) {
@@ -206,6 +208,7 @@ static int gate_new(struct api_server *s, int *fd, const struct api_peer *peer)
 
 int gate_accept(struct api_server *s, int listen_fd)
 {
+	static struct seldom said;
 	struct api_peer peer;
 	_cleanup_close_ int fd = -EBADF;
 	char error[128];
@@ -223,6 +226,6 @@ int gate_accept(struct api_server *s, int listen_fd)
 	}
 	r = gate_new(s, &fd, &peer);
 	if (r < 0)
-		log_debug_r(r, "Failed to look after a connection");
+		seldom_warn(&said, r, "Cannot look after a connection, closing it");
 	return 0;
 }

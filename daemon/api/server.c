@@ -8,6 +8,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/loop_timing.h"
+#include "util/seldom.h"
 
 /*
  * Memory of one connection in libmicrohttpd: head, its parsed form, the answer's headers, one read
@@ -26,7 +27,7 @@ void server_kick(struct api_server *s)
 {
 	if (!s->timer)
 		return;
-	sd_event_source_set_time(s->timer, 0);
+	sd_event_source_set_time_relative(s->timer, 0);
 	sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 }
 
@@ -77,6 +78,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 	return 0;
 }
 
+/* That there is no connection to accept, or that whoever made it has gone, is no failure. */
+static bool accept_failed(int r)
+{
+	return r < 0 && r != -EAGAIN && r != -EINTR && r != -ECONNABORTED && r != -EPROTO;
+}
+
 static int on_accept(sd_event_source *source, int fd, uint32_t events, void *ctx)
 {
 	const struct api_door *door = ctx;
@@ -85,10 +92,15 @@ static int on_accept(sd_event_source *source, int fd, uint32_t events, void *ctx
 
 	for (int i = 0; i < ACCEPT_TURN && r >= 0; i++)
 		r = gate_accept(s, door->fd);
-	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS) {
+	/*
+	 * Whatever it is: the connection stays in the queue, so that the door, whose turn may come
+	 * before all else, would have every turn.
+	 */
+	if (accept_failed(r)) {
+		static struct seldom said;
 		uint64_t now = 0;
 
-		log_debug_r(r, "Failed to accept a connection, pausing");
+		seldom_warn(&said, r, "Cannot accept connections, trying again and again");
 		s->accept_paused = true;
 		enable_doors(s, SD_EVENT_OFF);
 		sd_event_now(s->loop, CLOCK_MONOTONIC, &now);
@@ -139,7 +151,8 @@ static int start(struct api_server *s)
 	r = sd_event_add_io(s->loop, &s->io, info->epoll_fd, EPOLLIN, on_io, s);
 	if (r < 0)
 		return r;
-	r = sd_event_add_time(s->loop, &s->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer, s);
+	r = sd_event_add_time_relative(s->loop, &s->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC,
+				       on_timer, s);
 	if (r < 0)
 		return r;
 	return r < 0 ? r : 0;

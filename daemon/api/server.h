@@ -39,7 +39,7 @@ struct api_server {
 	struct MHD_Daemon *daemon;
 	sd_event_source *io, *timer;
 	uint64_t cpu_ns;    /* of the loop's thread, at requests */
-	bool accept_paused; /* out of descriptors: timer goes on with it */
+	bool accept_paused; /* it failed: timer goes on with it */
 	LIST_HEAD(, api_gate) gates;
 	LIST_HEAD(, api_call) calls;
 };

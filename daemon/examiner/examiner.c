@@ -77,8 +77,7 @@ static int spawner_event(sd_event_source *s, int fd, uint32_t revents, void *ctx
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n != sizeof(m)) {
-		log_error("The process that plopd reads others by has ended: plopd ends as well");
-		return sd_event_exit(e->loop, -EPIPE);
+		return sd_event_exit(e->loop, EXAMINER_ENDED);
 	}
 	h = helper_of(e, m.serial);
 	if (h && m.pid)
@@ -315,6 +314,20 @@ static bool lane_is_busy(const struct examiner *e, enum lane lane)
 	return true;
 }
 
+/*
+ * What a question is answered that could not be asked: that its helper ended, or could not be
+ * forked, says nothing of whom it is about.
+ */
+static int not_asked(struct examiner *e, int r)
+{
+	if (r == -EBUSY || r == -EAGAIN || r == -ENOMEM || r == -E2BIG)
+		return r;
+	/* that a helper, or the spawner, has ended is said where its socket tells of it */
+	if (r != -EPIPE && r != -ECONNRESET)
+		seldom_warn(&e->unasked, r, "Cannot have a process read, trying again");
+	return -EAGAIN;
+}
+
 void examiner_dispatch(struct examiner *e, enum lane lane)
 {
 	struct question *q, *next;
@@ -333,7 +346,7 @@ void examiner_dispatch(struct examiner *e, enum lane lane)
 		if (r == 0)
 			r = helper_ask(h, q);
 		if (r < 0)
-			question_refuse(e, q, r);
+			question_refuse(e, q, not_asked(e, r));
 	}
 }
 

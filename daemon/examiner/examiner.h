@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
@@ -31,7 +32,8 @@ struct examiner;
 
 /* Forks the spawner: call it before there are threads, and before anything large is in memory. */
 int examiner_new(struct examiner **ret);
-/* Goes on in that loop. */
+/* Goes on in that loop, which ends with this when the spawner has ended. */
+#define EXAMINER_ENDED (-EOWNERDEAD)
 int examiner_start(struct examiner *e, sd_event *loop);
 /* Ends the helpers. What was asked is answered, by -ECANCELED, within this call. */
 void examiner_free(struct examiner *e);
@@ -80,7 +82,8 @@ void examiner_keep_account(struct examiner *e, const struct examiner_account *a)
  * Called once for each question, on the loop thread, some time after it was asked. r: 0, and body
  * is what the op says; -ETIMEDOUT: the target did not let itself be read, or whoever read it
  * crashed; -EBUSY: too many of its user's targets do not, so it was not tried; -EAGAIN: too much is
- * asked at once, or its user has no credit; -ECANCELED: plopd ends; -ENOMEM; or what the op says.
+ * asked at once, its user has no credit, or who was to read could not be asked; -ECANCELED: plopd
+ * ends; -ENOMEM; or what the op says.
  */
 typedef void (*examiner_done_t)(void *ctx, int r, struct unpack *body);
 

@@ -266,7 +266,7 @@ static int helper_event(sd_event_source *s, int fd, uint32_t revents, void *ctx)
 	if (r >= 0 || r == -EAGAIN)
 		r = helper_receive(h);
 	if (r < 0) {
-		log_warning_r(r, "A helper ended before its time");
+		seldom_warn(&h->examiner->ended, r, "A helper ended before its time");
 		helper_fail(h, true);
 	}
 	return 0;

@@ -5,6 +5,7 @@
 #include <uthash.h>
 
 #include "examiner/examiner.h"
+#include "util/seldom.h"
 
 /* Private to the room. */
 
@@ -105,6 +106,7 @@ struct examiner {
 	uint64_t timeouts;
 	uint64_t cpu_ticks; /* of helpers that are no more */
 	bool ending;
+	struct seldom ended, unasked, not_given_up;
 };
 
 /* examiner.c: the question has its answer; the helper is free. */

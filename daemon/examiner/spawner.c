@@ -225,6 +225,7 @@ void spawner_kill(struct examiner *e, uint32_t serial)
 {
 	struct spawner_message m = { .order = SPAWNER_KILL, .serial = serial };
 
-	if (send(e->spawner, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_warning_r(-errno, "Cannot give up a helper");
+	if (send(e->spawner, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET)
+		seldom_warn(&e->not_given_up, -errno, "Cannot give up a helper");
 }

@@ -138,8 +138,8 @@ static int follow_plopd(struct gateway *g)
 	if (r >= 0)
 		r = start_shipping(g);
 	return r < 0 ? r :
-		       sd_event_add_time(g->loop, &g->heartbeat, CLOCK_MONOTONIC, 0,
-					 100 * USEC_PER_MSEC, on_heartbeat, g);
+		       sd_event_add_time_relative(g->loop, &g->heartbeat, CLOCK_MONOTONIC, 0,
+						  100 * USEC_PER_MSEC, on_heartbeat, g);
 }
 
 static int set_up(struct gateway *g, int listen_fd, bool of_fleet)

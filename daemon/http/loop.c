@@ -100,7 +100,8 @@ int http_loop_new(sd_event *loop, struct http_loop **ret)
 	l->multi = curl_multi_init();
 	if (!l->multi)
 		return -ENOMEM;
-	r = sd_event_add_time(loop, &l->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer, l);
+	r = sd_event_add_time_relative(loop, &l->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer,
+				       l);
 	if (r < 0)
 		return r;
 	sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);

@@ -137,12 +137,18 @@ int listen_open(sd_event *loop, const char *path, struct api_options *options,
 	return r;
 }
 
+static void remove_socket(const char *path)
+{
+	if (unlink(path) < 0 && errno != ENOENT)
+		log_warning_r(-errno, "Cannot remove %s", path);
+}
+
 void listen_close(const char *path, struct api_server *server)
 {
 	char trusted[PATH_MAX];
 
-	unlink(path);
+	remove_socket(path);
 	if (socket_trusted_path(path, trusted, sizeof(trusted)) == 0)
-		unlink(trusted);
+		remove_socket(trusted);
 	api_server_free(server);
 }

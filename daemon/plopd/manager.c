@@ -42,6 +42,14 @@ static int follow_signals(struct manager *m)
 	return r < 0 ? r : sd_event_add_signal(m->cycle.loop, &m->sigint, SIGINT, on_signal, m);
 }
 
+/* What plopd does not start without: a sentence, unless there is one that says more. */
+static int cannot(char **ret_error, int r, const char *what)
+{
+	if (r < 0 && !*ret_error && asprintf(ret_error, "cannot %s: %s", what, strerror(-r)) < 0)
+		*ret_error = NULL;
+	return r;
+}
+
 /* Who uses whom. None of it is used before manager_begin() begins it. */
 static void put_together(struct manager *m)
 {
@@ -87,20 +95,26 @@ static int manager_begin(struct manager *m, char **ret_error)
 
 	shares_init(&m->shares);
 	/* the store's lock comes first: a second plopd must not get further */
-	r = windows_init(&m->windows, &m->cycle, m->config, &m->shares, ret_error);
+	r = cannot(ret_error,
+		   windows_init(&m->windows, &m->cycle, m->config, &m->shares, ret_error),
+		   "start the threads that save and read windows");
 	if (r >= 0)
-		r = sampler_new(&options, &handlers, &m->sampler, ret_error);
+		r = cannot(ret_error, sampler_new(&options, &handlers, &m->sampler, ret_error),
+			   "prepare to sample");
 	if (r < 0)
 		return r;
 	m->collect.sampler = m->sampler;
 	m->rate = (struct rate_watch){ .config = m->config,
 				       .sampler = m->sampler,
 				       .windows = &m->windows };
-	r = targets_init(&m->targets, &m->cycle, m->sampler, m->examiner, &m->shares);
-	if (r >= 0)
-		windows_share(&m->windows, &m->targets.code_pool);
-	if (r >= 0)
-		r = naming_init(&m->naming, &m->targets, collect_named, &m->collect);
+	r = cannot(ret_error,
+		   targets_init(&m->targets, &m->cycle, m->sampler, m->examiner, &m->shares),
+		   "prepare to follow processes");
+	if (r < 0)
+		return r;
+	windows_share(&m->windows, &m->targets.code_pool);
+	r = cannot(ret_error, naming_init(&m->naming, &m->targets, collect_named, &m->collect),
+		   "prepare to name functions");
 	if (r < 0)
 		return r;
 	recordings_init(&m->recordings, &m->cycle, m->config, m->sampler, &m->targets);
@@ -115,14 +129,16 @@ static int manager_begin(struct manager *m, char **ret_error)
 						 .config = m->config,
 						 .windows = &m->windows };
 	token_routes_load(&m->token_routes);
-	r = regressions_init(&m->regressions, m->config, &m->windows);
-	if (r < 0)
-		return r;
-	r = follow_signals(m);
+	r = cannot(ret_error, regressions_init(&m->regressions, m->config, &m->windows),
+		   "prepare to compare versions");
 	if (r >= 0)
-		r = collect_init(&m->collect);
+		r = cannot(ret_error, follow_signals(m), "listen to signals");
 	if (r >= 0)
-		r = mode_init(&m->mode, &m->cycle, m->config, m->sampler, &m->windows);
+		r = cannot(ret_error, collect_init(&m->collect), "prepare to collect samples");
+	if (r >= 0)
+		r = cannot(ret_error,
+			   mode_init(&m->mode, &m->cycle, m->config, m->sampler, &m->windows),
+			   "prepare the mode of sampling");
 	return r;
 }
 
@@ -135,15 +151,16 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 	if (!m)
 		return -ENOMEM;
 	/* before all else: the processes that read others are forked from one that is small */
-	r = examiner_new(&m->examiner);
+	r = cannot(ret_error, examiner_new(&m->examiner),
+		   "start the process that reads others' memory");
 	if (r >= 0)
-		r = sd_event_default(&loop);
+		r = cannot(ret_error, sd_event_default(&loop), "make the event loop");
 	if (r < 0)
 		return r;
 	m->config = config;
 	cycle_init(&m->cycle, loop, clock_ns, collect_swap, &m->collect);
 	put_together(m);
-	r = examiner_start(m->examiner, loop);
+	r = cannot(ret_error, examiner_start(m->examiner, loop), "follow the helper processes");
 	if (r >= 0)
 		r = manager_begin(m, ret_error);
 	if (r < 0)
@@ -152,11 +169,20 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 	return 0;
 }
 
+/* The sentence of what ended the loop. */
+static int loop_ended(char **ret_error, int r)
+{
+	if (r == EXAMINER_ENDED)
+		*ret_error = strdup("the process that plopd reads others by has ended, so plopd "
+				    "ends as well; whatever starts plopd starts it again");
+	return cannot(ret_error, r, "go on with the event loop");
+}
+
 /*
  * Who is there when plopd begins is known before the first tick; but for those that do not let
  * themselves be read.
  */
-static int manager_scan(struct manager *m)
+static int manager_scan(struct manager *m, char **ret_error)
 {
 	uint64_t limit = cycle_mono_ns(&m->cycle) + SCAN_NS;
 	int r = targets_scan(&m->targets);
@@ -164,14 +190,15 @@ static int manager_scan(struct manager *m)
 	/* from here on; nobody can ask for anything before */
 	loop_timing_init(&m->timing, m->cycle.loop, m->config->window_ns);
 	if (r < 0)
-		return log_error_r(r, "Cannot read /proc");
+		return cannot(ret_error, r, "read /proc");
 	while (m->targets.examining > 0 && cycle_mono_ns(&m->cycle) < limit) {
 		r = loop_timing_once(&m->timing, 100 * USEC_PER_MSEC);
 		if (r < 0)
-			return r;
+			return loop_ended(ret_error, r);
 		if (sd_event_get_state(m->cycle.loop) == SD_EVENT_FINISHED)
-			return sd_event_get_exit_code(m->cycle.loop, &r) >= 0 && r < 0 ? r :
-											 -ECANCELED;
+			return sd_event_get_exit_code(m->cycle.loop, &r) >= 0 && r < 0 ?
+				       loop_ended(ret_error, r) :
+				       -ECANCELED;
 	}
 	return 0;
 }
@@ -210,7 +237,7 @@ static int manager_listen(struct manager *m, char **ret_error)
 
 int manager_start(struct manager *m, char **ret_error)
 {
-	int r = manager_scan(m);
+	int r = manager_scan(m, ret_error);
 
 	/* who asks is told of all that are there */
 	if (r >= 0)
@@ -230,7 +257,7 @@ int manager_start(struct manager *m, char **ret_error)
 	return 0;
 }
 
-int manager_run(struct manager *m)
+int manager_run(struct manager *m, char **ret_error)
 {
 	int r;
 
@@ -238,7 +265,7 @@ int manager_run(struct manager *m)
 	r = loop_timing_run(&m->timing);
 	windows_end(&m->windows);
 	recordings_keep_now(&m->recordings);
-	return r;
+	return r < 0 ? loop_ended(ret_error, r) : r;
 }
 
 void manager_free(struct manager *m)

@@ -59,6 +59,6 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error);
 /* Scans the host, and begins to answer and to sample. -ECANCELED: it was told to end meanwhile. */
 int manager_start(struct manager *m, char **ret_error);
 /* Runs until SIGTERM or SIGINT, then saves the running window. */
-int manager_run(struct manager *m);
+int manager_run(struct manager *m, char **ret_error);
 void manager_free(struct manager *m);
 DEFINE_FREEP(struct manager, manager_free)

@@ -9,6 +9,7 @@
 #include "target/targets_starting.h"
 #include "target/titles.h"
 #include "util/log.h"
+#include "util/seldom.h"
 
 /* How long after it executed a program a process may look like another one. */
 #define NEW_NS (250 * NSEC_PER_MSEC)
@@ -406,6 +407,17 @@ static void targets_found(struct targets *t, const struct examination *x,
 	}
 }
 
+/* That it has ended is no failure. */
+static void targets_tell(int r, uint32_t pid)
+{
+	static struct seldom said;
+
+	if (r == -ENOENT || r == -ESRCH)
+		log_debug_r(r, "Failed to examine process %u, ignoring", pid);
+	else
+		seldom_warn(&said, r, "Cannot examine process %u, taking it for no Python", pid);
+}
+
 static void targets_examined(void *ctx, int r, struct unpack *body)
 {
 	struct examination *x = ctx;
@@ -435,7 +447,7 @@ static void targets_examined(void *ctx, int r, struct unpack *body)
 		targets_ask_later(t, &x->key);
 	} else {
 		if (r < 0)
-			log_debug_r(r, "Failed to examine process %u, ignoring", x->key.tgid);
+			targets_tell(r, x->key.tgid);
 		targets_found(t, x, &python, &info);
 	}
 	process_info_done(&info);
