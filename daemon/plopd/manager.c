@@ -9,6 +9,7 @@
 #include "util/clock.h"
 #include "util/heap.h"
 #include "util/log.h"
+#include "util/true_clock.h"
 
 /* How long plopd takes at most, when it begins, to look at the processes that are there. */
 #define SCAN_NS (3 * NSEC_PER_SEC)
@@ -48,6 +49,18 @@ static int cannot(char **ret_error, int r, const char *what)
 	if (r < 0 && !*ret_error && asprintf(ret_error, "cannot %s: %s", what, strerror(-r)) < 0)
 		*ret_error = NULL;
 	return r;
+}
+
+static int check_clock(char **ret_error)
+{
+	int r = true_clock_check();
+
+	if (r == -ENOTUNIQ)
+		*ret_error =
+			strdup("the monotonic clock that plopd is told is not the kernel's, by "
+			       "which all is sampled; start plopd without the library that "
+			       "tells it another time (LD_PRELOAD, libfaketime)");
+	return cannot(ret_error, r, "look at the clock");
 }
 
 /* Who uses whom. None of it is used before manager_begin() begins it. */
@@ -150,6 +163,9 @@ int manager_new(struct config *config, struct manager **ret, char **ret_error)
 
 	if (!m)
 		return -ENOMEM;
+	r = check_clock(ret_error);
+	if (r < 0)
+		return r;
 	/* before all else: the processes that read others are forked from one that is small */
 	r = cannot(ret_error, examiner_new(&m->examiner),
 		   "start the process that reads others' memory");

@@ -2,6 +2,7 @@
 #include "check_main.h"
 #include "util/clock.h"
 #include "util/seldom.h"
+#include "util/true_clock.h"
 
 START_TEST(is_said_once_in_a_minute_with_how_often)
 {
@@ -37,4 +38,10 @@ START_TEST(is_said_once_in_a_minute_with_how_often)
 }
 END_TEST
 
-CHECK_MAIN("util/seldom", is_said_once_in_a_minute_with_how_often);
+START_TEST(the_clock_is_the_kernels)
+{
+	ck_assert_int_eq(true_clock_check(), 0);
+}
+END_TEST
+
+CHECK_MAIN("util/seldom", is_said_once_in_a_minute_with_how_often, the_clock_is_the_kernels);
