@@ -81,7 +81,7 @@ class Injected:
         """The lines of its log, but for what is said without a fault, too: whom even root may not look at is such a line."""
         with open(self.log, encoding="utf-8", errors="replace") as f:
             lines = f.read().splitlines()
-        return [line for line in lines if not any(words in line for words in ("sampling at", "more names and stacks", "Cannot examine process 1,"))]
+        return [line for line in lines if not any(words in line for words in ("sampling at", "more names and stacks", "Cannot examine process 1,", "asked for by user"))]
 
     def is_blind(self):
         """It has said that there are processes which it cannot look at."""
