@@ -341,50 +341,58 @@ def cpu_of(daemon):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def limited(megabytes):
-    """A new control group that may have so much memory; None: there is none here."""
-    path = "/sys/fs/cgroup/memory/plop-test-%d" % os.getpid()
-    for file, root_of in (("memory.limit_in_bytes", path), ("memory.max", path.replace("/memory/", "/"))):
-        with contextlib.suppress(OSError):
-            os.mkdir(root_of)
-            write(os.path.join(root_of, file), str(megabytes << 20))
-            return root_of
-        with contextlib.suppress(OSError):
-            os.rmdir(root_of)
-    return None
+@contextlib.contextmanager
+def limited():
+    """(a new control group, the file of its limit of memory, that of what it has); None: there is none here."""
+    for path, limit, used in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+                              ("/sys/fs/cgroup", "memory.max", "memory.current")):
+        path = os.path.join(path, "plop-test-memory-%d" % os.getpid())
+        try:
+            os.mkdir(path)
+        except OSError:
+            continue
+        try:
+            if os.path.exists(os.path.join(path, limit)):
+                yield path, os.path.join(path, limit), os.path.join(path, used)
+                return
+        finally:
+            until("the group is empty", lambda: not open(os.path.join(path, "cgroup.procs"), encoding="ascii").read())
+            os.rmdir(path)
+    yield None
 
 
 def test_no_memory(work):
-    """Killed by the kernel for want of memory, it leaves nothing half-written, and the next plopd goes on."""
-    group = limited(64)
-    if not group:
-        pytest.skip("no control group with a limit of memory can be made here")
-    with host.Plopd("--window", 1) as daemon:
-        until("windows are saved", lambda: daemon.status()["store"]["windows"] >= 2)
-        write(os.path.join(group, "cgroup.procs"), str(daemon.process.pid))
-        file = next(name for name in ("memory.limit_in_bytes", "memory.max") if os.path.exists(os.path.join(group, name)))
-        # what it has already is not counted there, so it gets less and less
-        with host.Workload(sys.executable, code=BUSY):
-            for size in (8, 4, 2, 1):
-                with contextlib.suppress(OSError):
-                    write(os.path.join(group, file), str(size << 20))
-                with contextlib.suppress(OSError, AssertionError, ValueError, subprocess.SubprocessError):
-                    daemon.record(work.pid, 0.5)
-                if daemon.process.poll() is not None:
-                    break
-        killed = daemon.process.poll()
-        print("within %d MB: %s" % (size, "killed by signal %d" % -killed if killed else "it went on"))
+    """Killed by the kernel for want of memory while it works, it leaves nothing half-written, and the next plopd goes on."""
+    with limited() as group, host.Plopd("--window", 1, start=False) as daemon:
+        if not group:
+            pytest.skip("no control group with a limit of memory can be made here")
+        folder, limit, used = group
+        plain = daemon.command()
+        daemon.command = lambda: ["sh", "-c", "echo $$ > %s/cgroup.procs && exec \"$@\"" % folder, "sh", *plain]
+        daemon.start()
+        saved = until("windows are saved", lambda: (lambda n: n >= 2 and n)(daemon.status()["store"]["windows"]))
+        # of its helpers, too: whichever is killed
+        for more in (1 << 20, 1 << 19, 1 << 18, 0):
+            with open(used, encoding="ascii") as f:
+                have = int(f.read())
+            with contextlib.suppress(OSError):
+                write(limit, str(have + more))
+            with contextlib.suppress(OSError, AssertionError, ValueError, subprocess.SubprocessError):
+                daemon.ctl("record", "-p", work.pid, "--wall", "-F", "5000", "-d", "300ms", "-f", "collapsed", "-o", "/dev/null", timeout=20)
+            if daemon.process.poll() is not None:
+                break
+        status = daemon.process.poll()
+        print("with %d kB more than it had: %s; %s" % (more >> 10, "it went on" if status is None else "ended by %d" % status, daemon.said().splitlines()[-1]))
+        assert status in (None, 1, -signal.SIGKILL), (status, daemon.said())
         daemon.process.kill()
         daemon.process.wait()
-        assert killed in (None, -signal.SIGKILL), (killed, daemon.said())
         done = daemon.ctl("fsck", os.path.join(daemon.state, "plop.db"))
         assert done.returncode == 0, done.err
+        daemon.command = lambda: plain
         daemon.start()
-        assert daemon.status()["store"]["windows"] >= 2
+        assert daemon.status()["store"]["windows"] >= saved
         daemon.profiled(work.pid)
         assert daemon.stop() == 0
-    until("the group is empty", lambda: not open(os.path.join(group, "cgroup.procs"), encoding="ascii").read())
-    os.rmdir(group)
 
 
 def test_end(plopd):
