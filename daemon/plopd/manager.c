@@ -297,10 +297,10 @@ void manager_free(struct manager *m)
 	regressions_done(&m->regressions);
 	/* what was asked has its answer by this */
 	examiner_free(m->examiner);
-	shares_done(&m->shares);
 	naming_done(&m->naming);
 	if (m->targets.retry)
 		targets_done(&m->targets);
+	shares_done(&m->shares);
 	mode_done(&m->mode);
 	collect_done(&m->collect);
 	sd_event_source_disable_unref(m->sigterm);

@@ -507,6 +507,35 @@ size_t process_info_bytes(const struct process_info *p)
 	return bytes;
 }
 
+size_t process_info_paths(const struct process_info *p)
+{
+	return strlen(p->exe) + strlen(p->cgroup) + 2;
+}
+
+static bool cut(char **text, size_t bytes)
+{
+	size_t at = bytes - strlen(TEXT_CUT);
+	char *smaller;
+
+	if (strlen(*text) <= bytes)
+		return false;
+	/* not within a character */
+	while (at > 0 && ((*text)[at] & 0xc0) == 0x80)
+		at--;
+	memcpy(*text + at, TEXT_CUT, sizeof(TEXT_CUT));
+	smaller = realloc(*text, at + sizeof(TEXT_CUT));
+	if (smaller)
+		*text = smaller;
+	return true;
+}
+
+bool process_info_cut(struct process_info *p, size_t bytes)
+{
+	bool exe = cut(&p->exe, bytes);
+
+	return cut(&p->cgroup, bytes) || exe;
+}
+
 static void closedirp(DIR **d)
 {
 	if (*d)

@@ -110,6 +110,10 @@ int process_thread_name(pid_t pid, pid_t tid, char **ret);
 int process_info_copy(const struct process_info *from, struct process_info *ret);
 void process_info_done(struct process_info *p);
 size_t process_info_bytes(const struct process_info *p); /* memory that the strings hold */
+/* ... and those two that may be long: exe and cgroup. */
+size_t process_info_paths(const struct process_info *p);
+/* Cuts these two to so many bytes, TEXT_CUT at the end included. Whether one was longer. */
+bool process_info_cut(struct process_info *p, size_t bytes);
 
 /*
  * Whose the process is: the uid that it has as its real, effective, saved and file system's, if

@@ -13,6 +13,8 @@
  * anew.
  */
 #define CACHE_MAX 4096
+/* ... or so many segments of theirs, 40 bytes each: an interpreter has five. */
+#define LOADS_MAX 65536u
 
 struct cache_entry {
 	struct cache_key key;
@@ -36,6 +38,7 @@ struct plain_file {
 
 struct python_cache {
 	struct cache_entry *entries;
+	size_t loads;       /* of all of them */
 	char *buffer;       /* for /proc/PID/maps */
 	unsigned int opens; /* see cache_opens() */
 	uint64_t until_ns;  /* see cache_begin() */
@@ -56,6 +59,7 @@ static void cache_clear(struct python_cache *c)
 		binary_done(&e->binary);
 		free(e);
 	}
+	c->loads = 0;
 }
 
 int python_cache_new(struct python_cache **ret)
@@ -109,8 +113,9 @@ static int cache_add(struct python_cache *c, const struct cache_key *key, const 
 
 	if (!e)
 		return -ENOMEM;
-	if (HASH_COUNT(c->entries) >= CACHE_MAX)
+	if (HASH_COUNT(c->entries) >= CACHE_MAX || c->loads + b->nloads > LOADS_MAX)
 		cache_clear(c);
+	c->loads += b->nloads;
 	e->key = *key;
 	e->binary = *b;
 	HASH_ADD(hh, c->entries, key, sizeof(e->key), e);

@@ -176,6 +176,7 @@ void shares_put(struct json_writer *w, const char *key, const struct shares *s, 
 		[SHARE_LAYOUTS_REFUSED] = "layouts_refused",
 		[SHARE_LOOKS_REFUSED] = "looks_refused",
 		[SHARE_CODES_REFUSED] = "codes_refused",
+		[SHARE_PATHS_CUT] = "paths_cut",
 	};
 	uint64_t sums[SHARE_COUNTS] = {};
 

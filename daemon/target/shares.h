@@ -39,6 +39,13 @@
 /* What is merged out of the store for one, in bytes; for the trusted it is QUESTION_MEMORY. */
 #define SHARES_USERS_QUERY_BYTES (8u << 20)
 
+/*
+ * Paths of programs and control groups of one user's processes, in bytes: each may have 12 kB, and
+ * a fork has them all. Beyond that those of further processes are cut to so many.
+ */
+#define SHARES_PATH_BYTES (4u << 20)
+#define SHARES_PATH_CUT   256
+
 /* What is read in a cycle of code objects of one user's processes, in bytes: a sixth of all. */
 #define SHARES_READINGS_BYTES (8u << 20)
 
@@ -91,6 +98,7 @@ enum share_count {
 	SHARE_LAYOUTS_REFUSED, /* interpreters of a layout too many */
 	SHARE_LOOKS_REFUSED,   /* questions about processes beyond what these may cost: effort.h */
 	SHARE_CODES_REFUSED,   /* ... and records of code */
+	SHARE_PATHS_CUT,       /* processes beyond SHARES_PATH_BYTES */
 	SHARE_COUNTS,
 };
 
@@ -123,6 +131,7 @@ struct share {
 	struct share_store store;
 	unsigned int queries;    /* that wait */
 	unsigned int looks;      /* under way */
+	size_t path_bytes;       /* SHARES_PATH_BYTES: of processes that there are */
 	uint64_t readings_cycle; /* the cycle that readings_bytes is of */
 	size_t readings_bytes;   /* what helpers have read of its code objects: naming.c */
 	double spent_ns;         /* what was spent on its processes, less what came in: effort.h */

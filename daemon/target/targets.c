@@ -44,6 +44,8 @@ int targets_init(struct targets *t, struct cycle *cycle, struct sampler *s, stru
 
 void target_free(struct target *k)
 {
+	if (k->paths)
+		k->paths->path_bytes -= k->path_bytes;
 	process_info_done(&k->info);
 	free(k->own_version);
 	code_table_free(k->codes);
@@ -98,12 +100,29 @@ struct target *targets_find_pid(struct targets *t, pid_t pid)
 	return k;
 }
 
+/* Counts the paths that it has for its user, and cuts them where these are too many. */
+static void target_count_paths(struct targets *t, struct target *k)
+{
+	if (shares_is_trusted(t->shares, k->user))
+		return;
+	k->paths = shares_of(t->shares, k->user);
+	if (!k->paths)
+		return;
+	k->path_bytes = process_info_paths(&k->info);
+	if (k->paths->path_bytes + k->path_bytes > SHARES_PATH_BYTES &&
+	    process_info_cut(&k->info, SHARES_PATH_CUT))
+		k->paths->counts[SHARE_PATHS_CUT]++;
+	k->path_bytes = process_info_paths(&k->info);
+	k->paths->path_bytes += k->path_bytes;
+}
+
 static void target_join(struct targets *t, struct target *k)
 {
 	struct target *before = targets_find_pid(t, (pid_t)k->key.tgid);
 
 	if (before)
 		targets_end(t, before->key.tgid, before->key.image);
+	target_count_paths(t, k);
 	if (k->codes)
 		sampler_layout_use(t->sampler, k->layout, true);
 	title_begin(t, k);

@@ -60,6 +60,8 @@ struct target {
 	UT_hash_handle hh, hh_pid, hh_maker;
 	struct process_info info; /* .uid: see owner.h */
 	char *own_version;        /* info.version without a mark; owned, NULL: it is that */
+	struct share *paths;      /* that path_bytes of its info count for; NULL: none */
+	size_t path_bytes;
 	uint64_t owner_asked; /* cycle.number + 1 when its owner was last looked for; 0: never */
 	struct python_process python;
 	uint64_t starting_ns;     /* python.starting: CLOCK_MONOTONIC, since when that is known */

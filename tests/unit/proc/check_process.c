@@ -9,6 +9,7 @@
 
 #include "check_main.h"
 #include "proc/process.h"
+#include "proc/text.h"
 #include "util/clock.h"
 
 START_TEST(reads_itself)
@@ -149,6 +150,27 @@ START_TEST(labels_of_a_child)
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	ck_assert_int_eq(process_info_read(pid, NULL, &p), -ESRCH);
+}
+END_TEST
+
+START_TEST(paths_that_are_cut)
+{
+	struct process_info p = process_info_of(1), long_one;
+
+	ck_assert_int_eq(process_info_copy(&p, &long_one), 0);
+	ck_assert_uint_eq(process_info_paths(&long_one), 2);
+	ck_assert(!process_info_cut(&long_one, 16));
+	free(long_one.exe);
+	free(long_one.cgroup);
+	/* the last but one is a character of two bytes */
+	long_one.exe = strdup("/srv/0123456\303\266789");
+	long_one.cgroup = strdup("/system.slice/a");
+	ck_assert(process_info_cut(&long_one, 16));
+	ck_assert_str_eq(long_one.exe, "/srv/0123456" TEXT_CUT);
+	ck_assert_str_eq(long_one.cgroup, "/system.slice/a");
+	ck_assert_uint_eq(process_info_paths(&long_one), 15 + 15 + 2);
+	ck_assert(!process_info_cut(&long_one, 16));
+	process_info_done(&long_one);
 }
 END_TEST
 
@@ -327,6 +349,6 @@ START_TEST(walks_all_processes)
 }
 END_TEST
 
-CHECK_MAIN("proc/process", reads_itself, whose_a_process_is, labels_of_a_child, name_of_a_thread,
-	   brief_agrees, memory_reader_reads_all_or_nothing, file_and_bytes_readers,
-	   blocks_are_the_file, walks_all_processes);
+CHECK_MAIN("proc/process", reads_itself, whose_a_process_is, labels_of_a_child, paths_that_are_cut,
+	   name_of_a_thread, brief_agrees, memory_reader_reads_all_or_nothing,
+	   file_and_bytes_readers, blocks_are_the_file, walks_all_processes);
