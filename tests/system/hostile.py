@@ -18,7 +18,8 @@ from waiting import until
 PLOPD = ("--window", 10)
 
 OTHER = 64304
-SECONDS = 12.0
+# So long at least, and until the user has used up what is in reserve: on a busy machine who attacks gets little done.
+SECONDS, LONGEST = 12.0, 90.0
 # Of the issue: root's status within 100 ms, and less than one in a thousand of others' ticks lost.
 MEDIAN_S, LOST = 0.1, 0.001
 # daemon/target/effort.h: what comes in, and what is in reserve
@@ -83,15 +84,18 @@ def attacked(plopd, trusted, means):
         before = plopd.status()
         processes = means.begin_all()
         # each but those that end is there, and is known, or is said why not
-        while time.monotonic() - began < SECONDS:
+        while time.monotonic() - began < SECONDS or not seen["status"]["shares"]["looks_refused"]:
+            assert time.monotonic() - began < LONGEST, seen["status"]
             took, seen["status"] = answer(trusted, 0)
             seen["took"].append(took)
             seen["resident"] = max(seen["resident"], resident(plopd.process.pid))
             time.sleep(0.05)
         seen["seconds"] = time.monotonic() - began
         seen["gone"] = [kind for kind, process in processes.items() if process.poll() is not None]
-        seen["stacks"] = host.collapsed(plopd.record(witness.pid, 2))
-        seen["said"] = [p["status"] for p in json.loads(plopd.ctl("ps", "--json").out) if "forged" in p["exe"]]
+        until("the witness has samples", lambda: plopd.process_of(witness.pid)["samples"] > 20, 60)
+        seen["witness"] = plopd.process_of(witness.pid)
+        seen["said"] = until("it is said of a process", lambda: [
+            p["status"] for p in json.loads(plopd.ctl("ps", "--json").out) if "have cost plopd more than they may" in p["status"]], 60)
         seen["dump"] = plopd.ctl("dump", "-p", processes["forged"].pid, "--json")
         own = subprocess.run([host.program("plopctl"), "--socket", plopd.socket, "status"], stdout=subprocess.PIPE, check=True)
         seen["text"] = own.stdout.decode()
@@ -122,7 +126,7 @@ def test_told(attacked):
     shares = attacked["status"]["shares"]
     assert shares["looks_refused"] > 0, shares
     assert "looks refused" in attacked["text"], attacked["text"]
-    assert any("have cost plopd more than they may" in status for status in attacked["said"]), attacked["said"]
+    assert attacked["said"]
 
 
 def test_memory(attacked):
@@ -132,9 +136,7 @@ def test_memory(attacked):
 def test_others(attacked):
     """Their ticks are not lost, and their functions have names."""
     assert attacked["lost"] <= LOST * attacked["ticks"], (attacked["lost"], attacked["ticks"])
-    counted = sum(n for _, n in attacked["stacks"])
-    named = sum(n for frames, n in attacked["stacks"] if any(frame[0] == "witness" for frame in frames))
-    assert counted > 10 and named >= 0.95 * counted, (counted, named)
+    assert attacked["witness"]["symbolized_percent"] >= 95, attacked["witness"]
 
 
 def test_status(attacked):
