@@ -501,6 +501,8 @@ static void *run(void *ctx)
 	struct shipper *s = ctx;
 	uint64_t ns = 0, windows;
 
+	/* by itself: another's is written to /proc */
+	pthread_setname_np(pthread_self(), "plop-ship");
 	while (wait_for(s, ns)) {
 		bool tried = clock_ns(CLOCK_MONOTONIC) >= s->retry_ns;
 		int64_t r;
@@ -530,7 +532,6 @@ static int start(struct shipper *s)
 	if (r < 0)
 		return r;
 	s->running = true;
-	pthread_setname_np(s->thread, "plop-ship");
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct job_list {
 
 struct worker {
 	pthread_t thread;
+	const char *name;
 	bool running;
 	pthread_mutex_t lock;
 	pthread_cond_t more;
@@ -56,6 +57,8 @@ static void *worker_main(void *ctx)
 	struct worker *w = ctx;
 	uint64_t one = 1;
 
+	/* by itself: another's is written to /proc */
+	pthread_setname_np(pthread_self(), w->name);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		struct job *j = job_list_take(&w->waiting);
@@ -119,6 +122,7 @@ int worker_new(sd_event *loop, const char *name, unsigned int max, struct worker
 	w->waiting.last = &w->waiting.first;
 	w->finished.last = &w->finished.first;
 	w->max = max;
+	w->name = name;
 	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->fd < 0)
 		return -errno;
@@ -133,7 +137,6 @@ int worker_new(sd_event *loop, const char *name, unsigned int max, struct worker
 	if (r)
 		return -r;
 	w->running = true;
-	pthread_setname_np(w->thread, name);
 	*ret = TAKE_PTR(w);
 	return 0;
 }

@@ -12,7 +12,7 @@
  */
 struct worker;
 
-/* max: jobs that may wait. name: of the thread, at most 15 characters. */
+/* max: jobs that may wait. name: of the thread, static, at most 15 characters. */
 int worker_new(sd_event *loop, const char *name, unsigned int max, struct worker **ret);
 /* -EAGAIN: the queue is full; nothing was taken. done may be NULL. */
 int worker_submit(struct worker *w, void (*run)(void *ctx), void (*done)(void *ctx), void *ctx);
