@@ -6,6 +6,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "clickhouse/schema.h"
+#include "gateway/confine.h"
 #include "gateway/gateway.h"
 #include "http/exchange.h"
 #include "plop/version.h"
@@ -140,14 +141,30 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 
+/* Before there are threads. What it needs of others it asks for afterwards. */
+static void confine(const struct config *config, bool of_fleet, char said[CONFINEMENT_TEXT])
+{
+	bool asks = of_fleet || ship_wanted(config) || *config->notify_url;
+	struct gateway_confinement confinement;
+
+	gateway_confine(config, asks, &confinement);
+	gateway_confinement_say(&confinement, said);
+	if (confinement.calls < 0)
+		log_warning("%s", said);
+	else
+		log_info("%s", said);
+}
+
 static int serve(const struct config *config, bool of_fleet)
 {
+	_cleanup_(command_freep) struct command *command = NULL;
 	_cleanup_(sd_event_unrefp) sd_event *loop = NULL;
 	_cleanup_(gateway_freep) struct gateway *g = NULL;
 	_cleanup_close_ int fd = -EBADF;
 	struct parsed_address address;
+	char said[CONFINEMENT_TEXT];
 	sigset_t signals;
-	int r;
+	int r = 0;
 
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
@@ -155,12 +172,17 @@ static int serve(const struct config *config, bool of_fleet)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 
+	if (*config->notify_command && !of_fleet)
+		r = command_new(config->notify_command, &command);
+	if (r < 0)
+		return log_error_r(r, "cannot start");
 	r = parse_address(config->listen, &address);
 	if (r < 0)
 		return log_error_r(r, "cannot listen on %s", config->listen);
 	fd = open_socket(config->listen, &address);
 	if (fd < 0)
 		return fd;
+	confine(config, of_fleet, said);
 	r = sd_event_default(&loop);
 	if (r >= 0)
 		r = sd_event_add_signal(loop, NULL, SIGTERM, on_signal, NULL);
@@ -169,11 +191,11 @@ static int serve(const struct config *config, bool of_fleet)
 	if (r >= 0)
 		r = sd_event_set_watchdog(loop, true);
 	if (r >= 0)
-		r = gateway_new(loop, config, &address, fd, of_fleet, &g);
+		r = gateway_new(loop, config, &address, fd, of_fleet, command, &g);
 	if (r < 0)
 		return log_error_r(r, "cannot start");
 	TAKE_FD(fd); /* the server's */
-	sd_notifyf(0, "READY=1\nSTATUS=Serving %s", g->url);
+	sd_notifyf(0, "READY=1\nSTATUS=Serving %s; %s", g->url, said);
 	log_info("serving %s", g->url);
 	r = sd_event_loop(loop);
 	return r < 0 ? log_error_r(r, "the event loop failed") : 0;

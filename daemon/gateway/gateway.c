@@ -133,7 +133,7 @@ static int start_shipping(struct gateway *g)
 /* What is of this host, and of its plopd. */
 static int follow_plopd(struct gateway *g)
 {
-	int r = notify_new(g->loop, g->config, g->upstream, &g->notify);
+	int r = notify_new(g->loop, g->config, g->upstream, g->command, &g->notify);
 
 	if (r >= 0)
 		r = start_shipping(g);
@@ -172,7 +172,7 @@ static int set_up(struct gateway *g, int listen_fd, bool of_fleet)
 }
 
 int gateway_new(sd_event *loop, const struct config *config, const struct parsed_address *listen,
-		int listen_fd, bool of_fleet, struct gateway **ret)
+		int listen_fd, bool of_fleet, struct command *command, struct gateway **ret)
 {
 	_cleanup_(gateway_freep) struct gateway *g = calloc(1, sizeof(*g));
 	int r;
@@ -183,6 +183,7 @@ int gateway_new(sd_event *loop, const struct config *config, const struct parsed
 	g->loop = sd_event_ref(loop);
 	g->config = config;
 	g->listen = *listen;
+	g->command = command;
 	r = set_up(g, listen_fd, of_fleet);
 	if (r < 0)
 		return r;

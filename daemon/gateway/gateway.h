@@ -40,6 +40,7 @@ struct gateway {
 	struct fleet *slow_fleet;
 	struct worker *slow_worker;
 	struct fleet_roller *roller; /* of that store */
+	struct command *command;     /* that is run where something is slower; or NULL */
 	struct notify *notify;       /* NULL: nobody is to be told */
 	struct shipper *ship;        /* NULL: there is no store of a fleet */
 	struct worker *worker;
@@ -60,10 +61,11 @@ struct gateway {
 
 /*
  * of_fleet: it answers from the fleet's store, and asks no plopd. listen_fd: a listening socket
- * (taken over). listen: what it is bound to, for the URL and the Host header.
+ * (taken over). listen: what it is bound to, for the URL and the Host header. command: [notify]'s,
+ * or NULL.
  */
 int gateway_new(sd_event *loop, const struct config *config, const struct parsed_address *listen,
-		int listen_fd, bool of_fleet, struct gateway **ret);
+		int listen_fd, bool of_fleet, struct command *command, struct gateway **ret);
 void gateway_free(struct gateway *g);
 DEFINE_FREEP(struct gateway, gateway_free)
 

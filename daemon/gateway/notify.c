@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "gateway/notify.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "http/url.h"
@@ -16,12 +12,10 @@
 #include "util/log.h"
 #include "util/worker.h"
 
-/* Words of a command. */
-#define WORDS_MAX 32
-
 struct notify {
 	const struct config *config;
 	struct upstream *upstream;
+	struct command *command; /* NULL: none is to be run */
 	struct worker *worker;
 	sd_event_source *timer;
 	struct exchange *asking; /* NULL: nothing is being asked */
@@ -42,90 +36,21 @@ static void telling_free(struct telling *t)
 	free(t);
 }
 
-/* Waits for the command's end, and ends it and what it started when it takes too long. */
-static int await(const struct notify *n, pid_t pid, int *ret_status)
-{
-	uint64_t until = clock_ns(CLOCK_MONOTONIC) + NOTIFY_LIMIT_S * NSEC_PER_SEC;
-	const struct timespec pause = { .tv_nsec = 20 * NSEC_PER_MSEC };
-
-	for (;;) {
-		pid_t ended = waitpid(pid, ret_status, WNOHANG);
-
-		if (ended == pid || (ended < 0 && errno != EINTR))
-			return ended == pid ? 0 : -errno;
-		if (n->ending || clock_ns(CLOCK_MONOTONIC) > until)
-			break;
-		nanosleep(&pause, NULL);
-	}
-	kill(-pid, SIGKILL);
-	waitpid(pid, ret_status, 0);
-	return -ETIMEDOUT;
-}
-
-/* A file without a name that has the text, to be read from its begin. */
-static int text_file(const char *text)
-{
-	size_t size = strlen(text);
-	int fd = memfd_create("plop-notify", MFD_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET) < 0) {
-		close(fd);
-		return -EIO;
-	}
-	return fd;
-}
-
-/* Starts it with the file as its standard input, in a process group of its own. */
-static int start(char *const words[], int input, pid_t *ret)
-{
-	static char path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
-	char *environment[] = { path, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	int r;
-
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	r = -posix_spawn(ret, words[0], &actions, &attributes, words, environment);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return r;
-}
-
-/* Runs the command, whose words blanks part: there is no shell. */
+/* Runs the command. */
 static void run_command(const struct telling *t)
 {
-	_cleanup_free_ char *text = strdup(t->of->config->notify_command);
-	_cleanup_close_ int input = text_file(t->json);
-	char *words[WORDS_MAX + 1] = {}, *rest = text;
-	int status = 0, r = text ? input : -ENOMEM;
-	size_t n = 0;
-	pid_t pid;
+	const char *name = command_name(t->of->command);
+	int status, r = command_run(t->of->command, t->json, &status);
 
-	for (char *word; rest && n < WORDS_MAX && (word = strsep(&rest, " \t"));)
-		if (*word)
-			words[n++] = word;
-	if (r >= 0)
-		r = start(words, input, &pid);
-	if (r >= 0)
-		r = await(t->of, pid, &status);
 	if (r == -ETIMEDOUT)
 		log_warning("The command of [notify] did not end within %d s, and was killed: %s",
-			    NOTIFY_LIMIT_S, words[0]);
-	else if (r < 0)
-		log_warning_r(r, "The command of [notify] cannot be run: %s",
-			      words[0] ? words[0] : "");
-	else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+			    COMMAND_LIMIT_S, name);
+	else if (r < 0 && !t->of->ending)
+		log_warning_r(r, "The command of [notify] cannot be run: %s", name);
+	else if (r == 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
 		log_warning("The command of [notify] failed with %s %d: %s",
 			    WIFEXITED(status) ? "exit status" : "signal",
-			    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), words[0]);
+			    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), name);
 }
 
 /* On the worker. */
@@ -135,7 +60,7 @@ static void tell_run(void *ctx)
 	const struct config *config = t->of->config;
 	char why[HTTP_URL_WHY];
 
-	if (*config->notify_command && !t->of->ending)
+	if (t->of->command && !t->of->ending)
 		run_command(t);
 	if (*config->notify_url && !t->of->ending &&
 	    http_post(config->notify_url, t->json, NOTIFY_LIMIT_S, why) < 0)
@@ -247,18 +172,19 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 }
 
 int notify_new(sd_event *loop, const struct config *config, struct upstream *upstream,
-	       struct notify **ret)
+	       struct command *command, struct notify **ret)
 {
 	_cleanup_(notify_freep) struct notify *n = NULL;
 	int r;
 
-	if (!*config->notify_command && !*config->notify_url)
+	if (!command && !*config->notify_url)
 		return 0;
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
 	n->config = config;
 	n->upstream = upstream;
+	n->command = command;
 	n->since_ns = clock_ns(CLOCK_REALTIME);
 	r = worker_new(loop, "plop-notify", NOTIFY_WAITING, &n->worker);
 	if (r >= 0)
@@ -278,6 +204,8 @@ void notify_free(struct notify *n)
 	if (n->asking)
 		upstream_cancel(n->asking);
 	n->ending = true;
+	if (n->command)
+		command_cancel(n->command);
 	worker_free(n->worker);
 	free(n);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "gateway/command.h"
 #include "gateway/upstream.h"
 
 /*
@@ -12,13 +13,16 @@
  */
 struct notify;
 #define NOTIFY_EVERY_S 10
-#define NOTIFY_LIMIT_S 10  /* that a command or a post may take */
+#define NOTIFY_LIMIT_S 10  /* that a post may take, as a command */
 #define NOTIFY_WAITING 16  /* that wait to be told; more are dropped, which is said */
 #define NOTIFY_TOLD    512 /* functions that are remembered as told */
 
-/* *ret: NULL where nobody is to be told. All that it is given has to outlive it. */
+/*
+ * *ret: NULL where nobody is to be told. command: NULL: there is none. All that it is given has to
+ * outlive it.
+ */
 int notify_new(sd_event *loop, const struct config *config, struct upstream *upstream,
-	       struct notify **ret);
-/* Before upstream_free(). Waits for what is being told. */
+	       struct command *command, struct notify **ret);
+/* Before upstream_free(). Ends what is being told, and the command for good. */
 void notify_free(struct notify *n);
 DEFINE_FREEP(struct notify, notify_free)

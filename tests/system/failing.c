@@ -12,14 +12,17 @@
 #include <unistd.h>
 
 /*
- * Preloaded, it fails what plopd asks for, by the letters in the file $PLOP_TEST_FAIL, which may
- * change at any time: 't', no more timers; 'p', no more perf events; 'v', the kernel's verifier
+ * Preloaded, it fails what a program asks for, by the letters in the file $PLOP_TEST_FAIL, which
+ * may change at any time: 't', no more timers; 'p', no more perf events; 'v', the kernel's verifier
  * takes no large program; 'r', SQLite's files are on a file system that became read-only, as one
- * does that met an error, whoever has files open.
+ * does that met an error, whoever has files open; 's', a process may not confine itself by seccomp;
+ * 'l', this kernel has no Landlock.
  */
 #define LETTERS 16
 /* Instructions: what a feature is tried by has fewer, and what samples has more. */
 #define LARGE 1000
+/* landlock_create_ruleset(), which headers may not know */
+#define LANDLOCK 444
 static const volatile char *failing;
 
 static void __attribute__((constructor)) map_failing(void)
@@ -72,6 +75,14 @@ long syscall(long number, ...)
 	if (number == SYS_bpf && argument[0] == BPF_PROG_LOAD && fails('v') &&
 	    ((const union bpf_attr *)argument[1])->insn_cnt > LARGE) {
 		errno = EACCES;
+		return -1;
+	}
+	if (number == SYS_seccomp && fails('s')) {
+		errno = EPERM;
+		return -1;
+	}
+	if (number == LANDLOCK && fails('l')) {
+		errno = ENOSYS;
 		return -1;
 	}
 	memcpy(&next, &symbol, sizeof(next));
