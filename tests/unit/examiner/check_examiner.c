@@ -267,7 +267,7 @@ START_TEST(one_that_dies_is_replaced)
 			ck_assert_uint_lt(clock_ns(CLOCK_MONOTONIC), limit);
 		}
 		ck_assert(!silent.come);
-		kill(h->pid, SIGABRT);
+		kill(h->pid, SIGKILL);
 		run_until(loop, &silent.come);
 		ck_assert_int_eq(silent.result, -ETIMEDOUT);
 		ask_process(examiner, getpid(), &other);
