@@ -72,6 +72,16 @@ static void put_rule(struct confine_filter *f, const struct confine_rule *r)
 	put_load(f, offsetof(struct seccomp_data, nr));
 }
 
+/*
+ * Calls that the kernel has a process make whose functions somebody traces, uretprobe and uprobe of
+ * Linux 6.11 and later, which refuses them to all others by itself.
+ */
+#ifdef __x86_64__
+static const struct confine_rule traced[] = { { .nr = 335 }, { .nr = 336 } };
+#else
+static const struct confine_rule traced[] = {};
+#endif
+
 int confine_filter_make(const struct confine_rule *rules, size_t n, struct confine_filter *ret)
 {
 	ret->n = 0;
@@ -85,6 +95,8 @@ int confine_filter_make(const struct confine_rule *rules, size_t n, struct confi
 	put_load(ret, offsetof(struct seccomp_data, nr));
 	for (size_t i = 0; i < n; i++)
 		put_rule(ret, &rules[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(traced); i++)
+		put_rule(ret, &traced[i]);
 	/* those of x32, too: their numbers are above 2^30 */
 	put(ret, BPF_JMP | BPF_JGT | BPF_K, NEWEST_EXPECTED, 0, 1);
 	put_return(ret, result_of(CONFINE_ABSENT));
