@@ -2,8 +2,8 @@
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
 
+#include "perf/event.h"
 #include "sampler/private.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -96,23 +96,11 @@ void events_wake(struct sampler *s, struct events *e, uint32_t cpu)
 		log_debug_r(-errno, "Cannot change the period of CPU %u", cpu);
 }
 
-/*
- * cpu-clock works in virtual machines and never comes as an NMI. Idle ticks are of no interest:
- * exclude_idle keeps the program from running for them (kernel/events/core.c,
- * perf_swevent_hrtimer()).
- */
 static int events_open_cpu(struct events *e, int cpu)
 {
 	struct cpu_event *c = &e->cpus[cpu];
 	LIBBPF_OPTS(bpf_perf_event_opts, options, .bpf_cookie = e->cookie);
-	struct perf_event_attr attr = {
-		.size = sizeof(attr),
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.disabled = 1,
-		.exclude_idle = 1,
-		.read_format = PERF_FORMAT_TOTAL_TIME_RUNNING,
-	};
+	struct perf_event want = { .cpu = cpu, .tid = -1 };
 	_cleanup_close_ int fd = -EBADF;
 	struct bpf_link *link;
 	uint64_t seed;
@@ -120,10 +108,10 @@ static int events_open_cpu(struct events *e, int cpu)
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return -EIO;
 	period_begin(&c->period, e->hz, seed, 1, 0, 1);
-	attr.sample_period = c->period.ns;
-	fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	want.period_ns = c->period.ns;
+	fd = perf_event_open(&want, PERF_OPENER_SOCKET);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	/*
 	 * the link owns the fd from here, and enables the event; kernels without cookies know no
 	 * options

@@ -3,10 +3,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/perf_event.h>
-#include <sys/syscall.h>
 
 #include "calib.skel.h"
+#include "perf/event.h"
 #include "sampler/features.h"
 
 static const struct feature feature_table[FEATURE_MAX] = {
@@ -14,7 +13,10 @@ static const struct feature feature_table[FEATURE_MAX] = {
 			  true, 0 },
 	[FEATURE_BPF] = { "loading BPF programs", "CAP_BPF and CAP_PERFMON (or root)", true, 0 },
 	[FEATURE_PERF] = { "perf events on every CPU",
-			   "CAP_PERFMON (or root) and CONFIG_PERF_EVENTS", true, 0 },
+			   "CAP_PERFMON (or root) and CONFIG_PERF_EVENTS; where "
+			   "kernel.perf_event_paranoid is over 2 also plop-perf.socket, or "
+			   "CAP_SYS_ADMIN",
+			   true, 0 },
 	[FEATURE_RINGBUF] = { "BPF ring buffer", "Linux 5.8", true, 0 },
 	[FEATURE_TP_BTF] = { "BTF tracepoints for fork, exec and exit",
 			     "Linux 5.5 with CONFIG_BPF_EVENTS", true, 0 },
@@ -77,17 +79,11 @@ static int calib_try(const char *name)
 
 static int perf_try(void)
 {
-	struct perf_event_attr attr = {
-		.size = sizeof(attr),
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_period = NSEC_PER_SEC,
-		.disabled = 1,
-	};
-	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	const struct perf_event any = { .cpu = 0, .tid = -1, .period_ns = NSEC_PER_SEC };
+	int fd = perf_event_open(&any, PERF_OPENER_SOCKET);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	close(fd);
 	return 0;
 }

@@ -2,8 +2,8 @@
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
 
+#include "perf/event.h"
 #include "proc/threads.h"
 #include "sampler/interruption.h"
 #include "sampler/private.h"
@@ -121,15 +121,7 @@ static bool tids_within(const struct tids *now, const struct tids *before)
 static int thread_open(const struct events *e, uint32_t tid, unsigned int beginnings,
 		       struct thread_event *ret)
 {
-	struct perf_event_attr attr = {
-		.size = sizeof(attr),
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.disabled = 1,
-		.inherit = 1,
-		.inherit_thread = 1,
-		.read_format = PERF_FORMAT_TOTAL_TIME_RUNNING,
-	};
+	struct perf_event want = { .cpu = -1, .tid = (int32_t)tid };
 	struct thread_event t = { .tid = tid };
 	_cleanup_close_ int fd = -EBADF;
 	uint64_t seed;
@@ -137,11 +129,11 @@ static int thread_open(const struct events *e, uint32_t tid, unsigned int beginn
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return -EIO;
 	period_begin(&t.period, e->hz, seed, PLOP_PERIOD_STEP, (uint32_t)e->cookie, beginnings);
-	attr.sample_period = t.period.ns;
-	fd = (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd < 0 && errno == ESRCH)
-		return 0;
-	if (fd < 0 || ioctl(fd, PERF_EVENT_IOC_SET_BPF, bpf_program__fd(e->program)) < 0)
+	want.period_ns = t.period.ns;
+	fd = perf_event_open(&want, PERF_OPENER_SOCKET);
+	if (fd < 0)
+		return fd == -ESRCH ? 0 : fd;
+	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, bpf_program__fd(e->program)) < 0)
 		return -errno;
 	t.fd = TAKE_FD(fd);
 	*ret = t;

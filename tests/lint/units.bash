@@ -5,7 +5,7 @@
 set -euo pipefail
 build=$1
 # On the scale of systemd-analyze security, which ends at 100.
-declare -A limit=([plopd]=14 [plop-gateway]=9)
+declare -A limit=([plopd]=14 [plop-gateway]=9 [plop-perf]=9)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 failed=0
@@ -26,7 +26,7 @@ for system in /lib/systemd/system /usr/lib/systemd/system; do
 	[ -e "$stage/lib/systemd/system" ] || [ ! -e "$system" ] || cp -a "$system/." "$stage/lib/systemd/system/"
 done
 
-for unit in plopd plop-gateway; do
+for unit in plopd plop-gateway plop-perf; do
 	file=$units/$unit.service
 	said=$(systemd-analyze verify --man=no --root="$stage" "$unit.service" 2>&1) || complain "systemd-analyze verify $unit.service fails"
 	[ -z "$said" ] || complain "systemd-analyze verify $unit.service says: $said"
