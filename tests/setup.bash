@@ -22,6 +22,8 @@ test_packages=(
 )
 # shellcheck disable=SC2034 # used by tests/run
 kernel_packages=(qemu-system-x86)
+# shellcheck disable=SC2034 # used by tests/run
+boot_packages=(qemu-system-x86 debootstrap)
 
 child=
 spinning=

@@ -4,17 +4,19 @@ serial port is given a line of JSON for each thing that was looked at, {"what": 
 
 PLOP_SYSTEM, from the kernel's command line, is the folder of the system tests, whose classes these are."""
 import ctypes
-import json
 import os
 import subprocess
 import sys
 import time
 import traceback
 
+SYSTEM = os.environ["PLOP_SYSTEM"]
+sys.path[:0] = [SYSTEM, os.path.join(SYSTEM, "ctl"), os.path.join(SYSTEM, "..", "kernels")]
+import looks  # noqa: E402
+
 MOUNTS = (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/tmp"), ("tmpfs", "/run"), ("bpf", "/sys/fs/bpf"),
           ("cgroup2", "/sys/fs/cgroup"), ("tracefs", "/sys/kernel/tracing"))
 POWER_OFF = 0x4321fedc  # LINUX_REBOOT_CMD_POWER_OFF (linux/reboot.h)
-REPORT = "/dev/ttyS1"
 HZ = 499
 # Of stacks beyond what loops without bpf_loop() reach, see PLOP_BOUNDED_DEPTH.
 BOUNDED_DEPTH = 96
@@ -37,24 +39,10 @@ asyncio.run(main())
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Guest:
+class Guest(looks.Looks):
     def __init__(self, report):
-        self.report = report
+        super().__init__(report)
         self.daemon = None
-
-    def say(self, what, **facts):
-        self.report.write(json.dumps(dict(what=what, **facts)) + "\n")
-        self.report.flush()
-
-    def look(self, what, question):
-        """Says what question() gives, or why it failed."""
-        began, facts = time.monotonic(), {}
-        try:
-            facts = question() or {}
-        except BaseException as e:
-            facts = {"failed": "%s: %s" % (type(e).__name__, str(e)[:4000])}
-            traceback.print_exc()
-        self.say(what, seconds=round(time.monotonic() - began, 2), **facts)
 
     def check(self):
         """What plopd --check says is not there."""
@@ -146,13 +134,12 @@ def main():
         if libc.mount(kind.encode(), folder.encode(), kind.encode(), 0, None):
             print("%s: %s" % (folder, os.strerror(ctypes.get_errno())), flush=True)
     os.environ.update(PATH="/usr/bin", HOME="/root")
-    with open(REPORT, "w", encoding="utf-8") as report:
+    with open(looks.REPORT, "w", encoding="utf-8") as report:
         Guest(report).run()
 
 
 if __name__ == "__main__":
     try:
-        sys.path[:0] = [os.environ["PLOP_SYSTEM"], os.path.join(os.environ["PLOP_SYSTEM"], "ctl")]
         import client
         import host
         import known

@@ -7,7 +7,6 @@ initramfs, and has guest.py look at plopd there.
 The table of what was found goes to standard output and to kernels.md in $PLOP_ARTEFACTS, beside each kernel's console. Exits with 1
 when something failed, with 77 where there is no qemu or no kernel."""
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -22,10 +21,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 sys.path[:0] = [HERE, os.path.join(TESTS, "system")]
 import host  # noqa: E402
+import machine  # noqa: E402
 from initramfs import Initramfs  # noqa: E402
 
 SKIPPED = 77  # SKIP_RETURN_CODE of ctest
-QEMU = "qemu-system-x86_64"
 # Of the standard library what no workload imports.
 LEFT_OUT = ("test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "pydoc_data", "dist-packages", "site-packages")
 LOOKS = ("check", "start", "before", "after", "lines", "deep", "recordings", "tally", "stop")
@@ -43,7 +42,7 @@ def build_initramfs(path):
             made.add(file)
     for name in ("plopd", "plopctl"):
         made.add_program(host.program(name))
-    for name in ("system", "workloads"):
+    for name in ("system", "workloads", "kernels"):
         made.add_tree(os.path.join(TESTS, name), ("node_modules", "__pycache__", "golden"))
     made.put("/etc/passwd", b"root:x:0:0::/root:/bin/sh\n", 0o644)
     made.put("/etc/group", b"root:x:0:\n", 0o644)
@@ -52,43 +51,20 @@ def build_initramfs(path):
     made.write(path)
 
 
-def boot(kernel, initramfs, report, console, seconds):
-    """False: it did not end within so many seconds, and was ended."""
-    # what the kernel does not know of this line is in the environment of its first process
-    line = "console=ttyS0 loglevel=4 panic=-1 mitigations=off PLOP_SYSTEM=%s PLOP_BUILD_DIR=%s" % (os.path.join(TESTS, "system"), host.BUILD)
-    command = [QEMU, "-machine", "q35", "-accel", "tcg", "-icount", "shift=2,sleep=off", "-cpu", "max", "-smp", "1", "-m", "1024", "-nodefaults",
-               "-no-user-config", "-display", "none", "-no-reboot", "-kernel", kernel, "-initrd", initramfs, "-append", line,
-               "-serial", "file:" + console, "-serial", "file:" + report]
-    try:
-        subprocess.run(command, stdin=subprocess.DEVNULL, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
 def look(suite, kernel, initramfs, folder, options):
     """What guest.py said, by what it looked at; "failed" has what is not as it must be."""
     report, console = os.path.join(folder, "report"), os.path.join(options.artefacts, "kernel-%s.log" % suite)
-    with open(report, "wb"):
-        began = time.monotonic()
-    ended = boot(kernel, initramfs, report, console, options.seconds)
-    with open(report, encoding="utf-8", errors="replace") as f:
-        said = {}
-        for line in f:
-            if line.startswith("{"):
-                facts = json.loads(line)
-                said[facts.pop("what")] = facts
-    failed = ["%s: %s" % (what, facts["failed"]) for what, facts in said.items() if "failed" in facts]
-    if not ended:
-        failed.append("no end within %g s" % options.seconds)
-    elif "done" not in said:
-        failed.append("it ended after " + (list(said) or ["nothing"])[-1])
+    # what the kernel does not know of this line is in the environment of its first process
+    line = "PLOP_SYSTEM=%s PLOP_BUILD_DIR=%s" % (os.path.join(TESTS, "system"), host.BUILD)
+    began = time.monotonic()
+    ended = machine.boot(kernel, line, report, console, options.seconds, ["-no-reboot", "-initrd", initramfs])
+    said, failed = machine.reported(report, ended, options.seconds)
     return dict(said, suite=suite, seconds=time.monotonic() - began, failed=failed, console=console)
 
 
 def row(said):
     def told(what, right="yes"):
-        return "?" if what not in said else "NO" if "failed" in said[what] else right
+        return machine.told(said, what, right)
 
     known = said.get("check", {})
     tally = said.get("tally", {})
@@ -107,10 +83,6 @@ def row(said):
 HEAD = ("kernel", "up in", "tick", "profile right", "own rate, tasks, off CPU", "ticks lost", "a sample, emulated", "all in")
 
 
-def table(rows):
-    return "".join("| %s |\n" % " | ".join(cells) for cells in [HEAD, ["---"] * len(HEAD)] + rows)
-
-
 def main():
     parser = argparse.ArgumentParser(description="plopd on Debian's kernels, in qemu")
     parser.add_argument("--seconds", type=float, default=400.0, help="for each kernel at most")
@@ -121,8 +93,8 @@ def main():
     fetched = subprocess.run([os.path.join(HERE, "fetch")], stdout=subprocess.PIPE, check=True).stdout.decode()
     kernels = [line.split(None, 1) for line in fetched.splitlines()]
     kernels = [(suite, path) for suite, path in kernels if not options.suites or suite in options.suites]
-    if not shutil.which(QEMU) or not kernels:
-        print("SKIP: " + ("%s is not here" % QEMU if kernels else "no kernel is here: tests/kernels/fetch --make fetches them"))
+    if not shutil.which(machine.QEMU) or not kernels:
+        print("SKIP: " + ("%s is not here" % machine.QEMU if kernels else "no kernel is here: tests/kernels/fetch --make fetches them"))
         return SKIPPED
     found = []
     with tempfile.TemporaryDirectory(prefix="plop-kernels-") as folder:
@@ -133,7 +105,7 @@ def main():
             print(" | ".join(row(found[-1])), flush=True)
             for failed in found[-1]["failed"]:
                 print("    " + failed + "; its console: " + found[-1]["console"], flush=True)
-    text = table([row(said) for said in found])
+    text = machine.table(HEAD, [row(said) for said in found])
     with open(os.path.join(options.artefacts, "kernels.md"), "w", encoding="utf-8") as f:
         f.write(text)
     print(text, end="", flush=True)

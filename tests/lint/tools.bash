@@ -36,7 +36,7 @@ cppcheck)
 	;;
 shell)
 	{
-		printf '%s\0' quickstart tests/run tests/kernels/fetch .ci/run
+		printf '%s\0' quickstart tests/run tests/kernels/fetch tests/boot/fetch .ci/run
 		[ ! -e tests/pythons ] || [ "$(head -c 15 tests/pythons)" != '#!/usr/bin/env ' ] || ! head -1 tests/pythons | grep -q bash || printf 'tests/pythons\0'
 		sources .bash .sh
 		find systemd/package -name '*.in' -print0
