@@ -126,6 +126,13 @@ static int check(struct api_gate *g, bool *ret_is_head, struct head_problem *ret
 	return r;
 }
 
+/* Whether it is the other end, or the network, that a connection ended by (tcp(7), ip(7)). */
+static bool is_gone(int r)
+{
+	return r == -EAGAIN || r == -EINTR || r == -ECONNRESET || r == -EPIPE || r == -ETIMEDOUT ||
+	       r == -EHOSTUNREACH || r == -ENETUNREACH;
+}
+
 /* Looks at what has come; frees the gate unless more must come. */
 static void gate_look(struct api_gate *g, bool closed)
 {
@@ -149,6 +156,8 @@ static void gate_look(struct api_gate *g, bool closed)
 		gate_refuse(g->fd, problem.status, problem.error, !is_head);
 	} else if (r == 0) {
 		gate_refuse(g->fd, 400, "the request is not complete", !is_head);
+	} else if (!is_gone(r)) {
+		seldom_warn(&said, r, "Cannot read a request, closing its connection");
 	}
 	gate_free(g);
 }

@@ -18,7 +18,7 @@ import pytest
 import host
 from waiting import until
 
-ROUNDS = int(os.environ.get("PLOP_FAULTS_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("PLOP_FAULTS_ROUNDS", "4"))
 SEED = int(os.environ.get("PLOP_FAULTS_SEED", "0")) or int(time.time())
 BUSY = """
 print("READY", flush=True)

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A plopd or plop-gateway one of whose syscalls fails, by strace -e inject, and what must hold of it whichever that is."""
 import collections
+import contextlib
+import http.client
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -27,6 +30,8 @@ outer()
 """
 STACK = re.compile(r"<module>(;outer(;spin)?)?|\[[^;]*\]")
 FILES = {"plop.db", "plop.db-wal", "plop.db-shm", "plop.lock", "plop.reserve"}
+# what is said without a fault, too
+ORDINARY = ("sampling at", "more names and stacks", "Cannot examine process 1,", "asked for by user", "serving", "listening", "plopd answers at", "stopping", "where budget is")
 UP_S, END_S, RECORD_S, ANSWER_S = 40, 30, 10, 5
 
 # What no kernel does, and libraries take for impossible: what they make of it is theirs.
@@ -37,23 +42,25 @@ NOT_PLOPS = {
     "exit": "there is no coming back", "exit_group": "there is no coming back", "execve": "it is no plopd yet",
     "rt_sigreturn": "there is no coming back", "restart_syscall": "the kernel's own",
 }
-# They go on until a deadline that is longer than a test: an eventfd takes a write until its counter is full, and so does it here.
-ONCE_ONLY = {"write"}
+# From some call on: a worker's thread would not be heard, as an eventfd takes a write whenever its counter has room; the dynamic linker
+# dies without a stack or a table of its own; nss-systemd, asked for group plop, holds what cannot fail for true.
+ONCE_ONLY = {"write", "mmap", "rt_sigprocmask"}
+# Before it, the dynamic linker's own.
+FROM = {"mmap": 10}
 
 
 class Injected:
-    """A plopd by strace. inject: as strace's, "NAME:error=EIO:when=3"; None: all syscalls are counted instead."""
+    """A program by strace. inject: as strace's, "NAME:error=EIO:when=3"; None: all syscalls are counted instead."""
 
-    def __init__(self, inject, seed):
+    def __init__(self, inject):
         self.folder = tempfile.mkdtemp(prefix="plop-test-")
-        self.state, self.socket = os.path.join(self.folder, "state"), os.path.join(self.folder, "plopd.sock")
         self.log, self.trace = os.path.join(self.folder, "log"), os.path.join(self.folder, "trace")
-        shutil.copytree(seed, self.state)
         options = ["-e", "trace=" + inject.split(":")[0], "-e", "inject=" + inject] if inject else []
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(["strace", "-f", "--seccomp-bpf", "-qq", "-o", self.trace, *options, host.program("plopd"),
-                                             "--state-dir", self.state, "--socket", self.socket, "--window", "1"],
+            self.process = subprocess.Popen(["strace", "-f", "--seccomp-bpf", "-qq", "-o", self.trace, *options, *self.command()],
                                             stdout=log, stderr=log, stdin=subprocess.DEVNULL, process_group=0)
+        # so that it ends with a test that is ended itself
+        host.Workload.running.append(self)
 
     def ended(self):
         return self.process.poll() is not None
@@ -66,6 +73,52 @@ class Injected:
         except (OSError, IndexError):
             return None
 
+    def said(self):
+        """The lines of its log, but for what is said without a fault, too: whom even root may not look at is such a line."""
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            lines = f.read().splitlines()
+        return [line for line in lines if not any(words in line for words in ORDINARY)]
+
+    def injected(self):
+        with open(self.trace, encoding="utf-8", errors="replace") as f:
+            return "INJECTED" in f.read()
+
+    def counts(self):
+        """{syscall: how often one thread made it} of one without a fault, that has ended."""
+        found = collections.defaultdict(collections.Counter)
+        with open(self.trace, encoding="utf-8", errors="replace") as f:
+            for line in f:
+                call = re.match(r"(\d+) +(\w+)\(", line)
+                if call:
+                    found[call.group(2)][call.group(1)] += 1
+        return {name: max(threads.values()) for name, threads in found.items()}
+
+    def terminate(self):
+        pid = self.pid()
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        host.end_group(self.process)
+        host.Workload.running.remove(self)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class InjectedPlopd(Injected):
+    """seed: what its state directory is a copy of."""
+
+    def __init__(self, inject, seed):
+        self.seed = seed
+        super().__init__(inject)
+
+    def command(self):
+        self.state, self.socket = os.path.join(self.folder, "state"), os.path.join(self.folder, "plopd.sock")
+        shutil.copytree(self.seed, self.state)
+        return [host.program("plopd"), "--state-dir", self.state, "--socket", self.socket, "--window", "1"]
+
     def answers(self):
         try:
             return client.ask(self.socket, "GET", "/v1/status", seconds=ANSWER_S)[0] == 200
@@ -77,20 +130,10 @@ class Injected:
         assert status == 200, body
         return client.json.loads(body.decode())
 
-    def said(self):
-        """The lines of its log, but for what is said without a fault, too: whom even root may not look at is such a line."""
-        with open(self.log, encoding="utf-8", errors="replace") as f:
-            lines = f.read().splitlines()
-        return [line for line in lines if not any(words in line for words in ("sampling at", "more names and stacks", "Cannot examine process 1,", "asked for by user"))]
-
     def is_blind(self):
         """It has said that there are processes which it cannot look at."""
         with open(self.log, encoding="utf-8", errors="replace") as f:
             return "Cannot examine process" in f.read()
-
-    def injected(self):
-        with open(self.trace, encoding="utf-8", errors="replace") as f:
-            return "INJECTED" in f.read()
 
     def record(self, pid):
         """(plopctl's exit status, or None where it waited in vain, stacks)"""
@@ -105,19 +148,38 @@ class Injected:
         with open(path, encoding="utf-8") as f:
             return done.returncode, [";".join(name for name, _, _ in frames) for frames, _ in host.collapsed(f.read())]
 
-    def terminate(self):
-        pid = self.pid()
-        if pid:
-            os.kill(pid, signal.SIGTERM)
 
-    def __enter__(self):
-        return self
+class InjectedGateway(Injected):
+    """plop-gateway before a plopd without faults."""
+    PATHS = ("/v1/status", "/v1/windows?from=0", "/v1/profile?from=0", "/", "/v1/processes", "/metrics")
 
-    def __exit__(self, *_):
-        if not self.ended():
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def __init__(self, inject, plopd):
+        self.plopd = plopd
+        super().__init__(inject)
+
+    def command(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        config = os.path.join(self.folder, "gateway.conf")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write("[gateway]\ntoken = a-token-that-lasts\n")
+        return [host.program("plop-gateway"), "--config", config, "--socket", self.plopd.socket, "--state-dir", self.plopd.state, "--listen",
+                "127.0.0.1:%d" % self.port]
+
+    def get(self, path):
+        """The status of the answer; 0: none came."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_S)) as c:
+            try:
+                c.request("GET", path, headers={"Authorization": "Bearer a-token-that-lasts"})
+                answer = c.getresponse()
+                answer.read()
+                return answer.status
+            except (OSError, http.client.HTTPException):
+                return 0
+
+    def answers(self):
+        return self.get("/v1/status") == 200
 
 
 def make_seed(folder):
@@ -131,21 +193,56 @@ def make_seed(folder):
 
 
 def counted(seed, work):
-    """{syscall: how often one thread made it} of a plopd that starts, is asked, records and ends."""
-    counts = collections.defaultdict(collections.Counter)
-    with Injected(None, seed) as plopd:
+    """The syscalls of a plopd that starts, is asked, records and ends."""
+    with InjectedPlopd(None, seed) as plopd:
         until("it answers", plopd.answers, UP_S)
         begun = plopd.status()["store"]["windows"]
         until("windows are saved", lambda: plopd.status()["store"]["windows"] > begun + 2, UP_S)
         plopd.record(work.pid)
         plopd.terminate()
         plopd.process.wait(END_S)
-        with open(plopd.trace, encoding="utf-8", errors="replace") as f:
-            for line in f:
-                found = re.match(r"(\d+) +(\w+)\(", line)
-                if found:
-                    counts[found.group(2)][found.group(1)] += 1
-    return {name: max(threads.values()) for name, threads in counts.items()}
+        return plopd.counts()
+
+
+def counted_gateway(plopd):
+    """... of a plop-gateway that starts, is asked and ends."""
+    with InjectedGateway(None, plopd) as gateway:
+        until("it answers", gateway.answers, UP_S)
+        assert all(gateway.get(path) == 200 for path in gateway.PATHS)
+        gateway.terminate()
+        gateway.process.wait(END_S)
+        return gateway.counts()
+
+
+def check_gateway(inject, plopd):
+    """As check()."""
+    with InjectedGateway(inject, plopd) as gateway:
+        until("%s: it answers or ends: %s" % (inject, gateway.said()), lambda: gateway.ended() or gateway.answers() or gateway.said(), UP_S)
+        up = not gateway.ended() and (gateway.answers() or not waits_for_end(gateway))
+        if up:
+            good = all([gateway.get(path) == 200 for path in gateway.PATHS])
+            assert good or gateway.said(), "%s: it does not answer, and nobody was told" % inject
+            gateway.terminate()
+        until("%s: it ends; said: %s" % (inject, gateway.said()), gateway.ended, END_S)
+        check_end(inject, gateway, up)
+        return result_of(inject, gateway, up)
+
+
+def check_end(inject, program, up):
+    """With which exit status it ended, and what it said."""
+    said = program.said()
+    # 127: the dynamic linker, which says so by itself
+    assert program.process.returncode in (0, 1, 127), (inject, program.process.returncode, said)
+    if program.process.returncode:
+        assert said and len(said[-1]) > 40, (inject, said)
+    if not up:
+        assert len(said) == 1, (inject, "one sentence", said)
+
+
+def result_of(inject, program, up):
+    if not program.injected():
+        return None
+    return "%s: %s; %s" % (inject, "went on" if up else "ended", program.said()[:2])
 
 
 def check_running(plopd, work):
@@ -177,7 +274,7 @@ def check_files(plopd):
 
 def check(inject, seed, work):
     """What must hold, whichever syscall fails. Returns what happened in words; None: no such call was made."""
-    with Injected(inject, seed) as plopd:
+    with InjectedPlopd(inject, seed) as plopd:
         until("%s: it answers or ends: %s" % (inject, plopd.said()), lambda: plopd.ended() or plopd.answers() or plopd.said(), UP_S)
         up = not plopd.ended() and (plopd.answers() or not waits_for_end(plopd))
         if up:
@@ -187,17 +284,9 @@ def check(inject, seed, work):
                 until("who does not answer has ended, or says why: %s" % plopd.said(), lambda: plopd.ended() or plopd.said(), END_S)
             plopd.terminate()
         until("%s: it ends; said: %s" % (inject, plopd.said()), plopd.ended, END_S)
-        said = plopd.said()
-        # 127: the dynamic linker, which says so by itself
-        assert plopd.process.returncode in (0, 1, 127), (inject, plopd.process.returncode, said)
-        if plopd.process.returncode:
-            assert said and len(said[-1]) > 40, (inject, said)
-        if not up:
-            assert len(said) == 1, (inject, "one sentence", said)
+        check_end(inject, plopd, up)
         check_files(plopd)
-        if not plopd.injected():
-            return None
-        return "%s: %s; %s" % (inject, "went on" if up else "ended", said[:2])
+        return result_of(inject, plopd, up)
 
 
 def waits_for_end(plopd):
