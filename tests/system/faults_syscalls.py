@@ -57,9 +57,9 @@ def inject_each(found, check):
         for each in concurrent.futures.as_completed(running):
             try:
                 result = each.result()
-            except (AssertionError, OSError) as e:
-                wrong.append(str(e))
-                result = "WRONG " + str(e)
+            except Exception as e:  # whatever it is, the others are told of, too
+                wrong.append("%s: %s" % (type(e).__name__, e))
+                result = "WRONG " + wrong[-1]
             if result:
                 print(result, flush=True)
     happened = sum(each.exception() is None and each.result() is not None for each in running)
