@@ -33,6 +33,12 @@ configure user
 ! flag user -Werror || complain "a warning is an error in a user's build"
 ! tests user || complain "a user's build has tests in it"
 flag user -O2 || complain "a user's build is not optimised"
+! flag user libbpf.a || complain "libbpf is in the programs of a user's build, and Debian mends its own"
+configure static -DPLOP_STATIC=ON
+for library in libbpf libjansson; do
+	flag static $library.a || complain "-DPLOP_STATIC=ON leaves $library out of the programs"
+	! flag static $library.so || complain "-DPLOP_STATIC=ON takes $library of the system"
+done
 for preset in dev checked threads; do
 	configure $preset --preset $preset
 	flag $preset -Werror || complain "no warning is an error by preset $preset"
