@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "api/server.h"
+#include "util/seldom.h"
 
 /*
  * Supplementary groups that a peer may have; Linux has 65536 as its own maximum, few have more than
@@ -84,6 +85,7 @@ void api_limit(const struct api_peer *peer, struct selectors *s)
 void peer_of(const struct api_server *s, int fd, struct api_peer *ret)
 {
 	const struct api_options *o = &s->options;
+	static struct seldom said;
 	struct ucred cred;
 	socklen_t size = sizeof(cred);
 
@@ -91,8 +93,12 @@ void peer_of(const struct api_server *s, int fd, struct api_peer *ret)
 		.is_unix = s->is_unix, .uid = (uid_t)-1, .gid = (gid_t)-1, .pid = -1
 	};
 	ret->from = s->is_unix ? (uid_t)-1 : address_of(fd);
-	if (!s->is_unix || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
+	if (!s->is_unix)
 		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0) {
+		seldom_warn(&said, -errno, "Cannot tell who connects, trusting nobody");
+		return;
+	}
 	ret->from = o->user ? o->user(cred.uid, o->ctx) : cred.uid;
 	ret->uid = cred.uid;
 	ret->gid = cred.gid;

@@ -18,7 +18,7 @@ import injected
 from waiting import until
 
 # strace counts each thread's and process's calls apart. When: "3" the third alone, "3+" each from it on.
-SOME = """accept4:EPERM:1+ clone3:EPERM:1 epoll_wait:EIO:300 fdatasync:EIO:1+ getdents64:EIO:1+ getpeername:EIO:1+ perf_event_open:EPERM:1
+SOME = """accept4:EPERM:1+ clone3:EPERM:1 epoll_wait:EIO:300 fdatasync:EIO:1+ getdents64:EIO:1+ getpeername:EIO:1+ getsockopt:EIO:3+ perf_event_open:EPERM:1
 poll:EPERM:2 readlink:EPERM:1+ sendmsg:EIO:1+ socketpair:EPERM:1 unlink:EIO:1+""".split()
 SOME_OF_GATEWAY = """accept4:EIO:1+ bind:EPERM:1 epoll_create1:EIO:1 getpeername:EIO:1+ openat:EPERM:100+ recvfrom:EIO:1+ socket:EPERM:3 timerfd_create:EIO:1""".split()
 AT_ONCE = 4

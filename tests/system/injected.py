@@ -120,10 +120,12 @@ class InjectedPlopd(Injected):
         return [host.program("plopd"), "--state-dir", self.state, "--socket", self.socket, "--window", "1"]
 
     def answers(self):
+        """As to one who is trusted."""
         try:
-            return client.ask(self.socket, "GET", "/v1/status", seconds=ANSWER_S)[0] == 200
+            status, body = client.ask(self.socket, "GET", "/v1/status", seconds=ANSWER_S)
         except OSError:
             return False
+        return status == 200 and b'"store":' in body
 
     def status(self):
         status, body = client.ask(self.socket, "GET", "/v1/status", seconds=ANSWER_S)
