@@ -3,6 +3,7 @@
 of mappings. It has bounds, which plopd says; nobody else is the worse for it."""
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -67,11 +68,14 @@ def trusted(plopd):
     return plopd.socket.replace(".sock", "-trusted.sock")
 
 
+def become_other():
+    os.setgroups([])
+    os.setresgid(OTHER, OTHER, OTHER)
+    os.setresuid(OTHER, OTHER, OTHER)
+
+
 def begin_witness():
-    def become():
-        os.setresgid(OTHER, OTHER, OTHER)
-        os.setresuid(OTHER, OTHER, OTHER)
-    return host.Workload(sys.executable, code=BUSY, preexec_fn=become, cwd="/")
+    return host.Workload(sys.executable, code=BUSY, preexec_fn=become_other, cwd="/")
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +198,34 @@ def test_files(folder, start_plopd):
     finally:
         for work in works:
             work.__exit__()
+
+# Copies of Python have its library by this.
+DEEP = """
+import os, sys, time
+for i in range(%d):
+    if os.fork() == 0:
+        time.sleep(600)
+        os._exit(0)
+print("READY", flush=True)
+sys.stdin.read()
+"""
+PATH_BYTES, PATH_CUT, CHILDREN = 4 << 20, 256, 1400
+
+
+def test_paths(folder, start_plopd):
+    """A program whose path has 3,600 bytes forks 1,400 times, and each child has that path: it is cut where it would take too much."""
+    deep = folder
+    for n in range(17):
+        deep = os.path.join(deep, "%02d" % n + "d" * 200)
+        os.mkdir(deep)
+    os.chmod(folder, 0o755)
+    program = shutil.copy(os.path.realpath("/usr/bin/python3"), os.path.join(deep, "python3"))
+    assert len(program) * CHILDREN > PATH_BYTES
+    daemon = start_plopd()
+    with host.Workload([program, "-c", DEEP % CHILDREN], env={"PYTHONHOME": "/usr"}, preexec_fn=become_other, cwd="/") as work:
+        daemon.profiled(work.pid)
+        until("all are known", lambda: daemon.status()["processes"] > CHILDREN, 60)
+        status = daemon.status()
+        assert status["shares"]["paths_cut"] > 0 and status["memory"]["processes"] < PATH_BYTES + 4096 * CHILDREN, status
+        paths = [p["exe"] for p in json.loads(daemon.ctl("ps", "--json").out)]
+    assert any(path == program for path in paths) and any(path.endswith("\u2026") and len(path.encode()) <= PATH_CUT for path in paths)
