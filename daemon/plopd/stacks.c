@@ -72,13 +72,9 @@ static void take(struct stacks *s, struct target *k, const struct plop_stack *st
 void stacks_take(struct stacks *s, const struct plop_stack *stack, const struct plop_frame *frames)
 {
 	struct target *k = targets_find(s->targets, stack->tgid, stack->image);
-	uint64_t began;
 
-	if (!k || !k->codes || stack->depth > PLOP_MAX_DEPTH) {
+	if (!k || !k->codes || stack->depth > PLOP_MAX_DEPTH)
 		undelivered(s, stack);
-		return;
-	}
-	began = cycle_mono_ns(s->targets->cycle);
-	take(s, k, stack, frames);
-	effort_spend_since(&s->targets->effort, k->user, began, EFFORT_STACK_NS);
+	else
+		take(s, k, stack, frames);
 }

@@ -7,15 +7,15 @@
 
 /*
  * The CPU time that plopd spends on a user's processes: the helpers that read them, and the loop
- * with what they have read, with records of code and with stacks. It is on account: so much comes
- * in all the time, up to a reserve, and what was spent goes out when it is known how much that was.
- * Where nothing is left, nothing more is asked about that user's processes until some has come in,
- * the kernel side sends no records of their code, and where its tables are half full it cuts their
+ * with what they have read and with records of code. It is on account: so much comes in all the
+ * time, up to a reserve, and what was spent goes out when it is known how much that was. Where
+ * nothing is left, nothing more is asked about that user's processes until some has come in, the
+ * kernel side sends no records of their code, and where its tables are half full it cuts their
  * stacks (PLOP_QUIET_DEPTH); their ticks are counted all the same. Root's processes and plopd's own
  * have no such bound.
  *
- * Of 33 frames a stack takes some 2 us, so a CPU that is busy with Python all the time takes 0.02 %
- * of it to count, of the 0.5 % that comes in for each CPU.
+ * What it takes to count stacks is not in it, as that is bounded by ticks, and grows with the rate
+ * that somebody asked for: some 3 us for 33 frames, 80 us for 900.
  */
 
 /* A part of all CPUs, ... */
@@ -37,10 +37,9 @@ struct examiner_account effort_account(struct effort *e);
 void effort_spend(struct effort *e, uid_t user, uint64_t ns);
 /*
  * What something took, since CLOCK_MONOTONIC was began_ns; but so much at most, as this thread may
- * have had to wait for a CPU meanwhile: a record of code, a stack, and all code of a process.
+ * have had to wait for a CPU meanwhile: a record of code, and all code of a process.
  */
 #define EFFORT_RECORD_NS  50000
-#define EFFORT_STACK_NS   500000
 #define EFFORT_CONFIRM_NS 10000000
 void effort_spend_since(struct effort *e, uid_t user, uint64_t began_ns, uint64_t most_ns);
 /* Whether anything is left for that user, and when something is; CLOCK_MONOTONIC. */

@@ -41,7 +41,6 @@ void naming_want(struct naming *n, const struct plop_stack *stack, const struct 
 		 uint64_t cycle)
 {
 	struct target *k = targets_find(n->targets, stack->tgid, stack->image);
-	uint64_t began = cycle_mono_ns(n->targets->cycle);
 
 	if (k && stack->flags & (PLOP_STACK_NO_INTERP | PLOP_STACK_FINALISED))
 		target_not_up(n->targets, k);
@@ -49,8 +48,6 @@ void naming_want(struct naming *n, const struct plop_stack *stack, const struct 
 		target_arrived(n->targets, k);
 	if (k && k->codes && stack->depth <= PLOP_MAX_DEPTH)
 		code_table_want(k->codes, (uint32_t)cycle, frames, stack->depth);
-	if (k)
-		effort_spend_since(&n->targets->effort, k->user, began, EFFORT_STACK_NS);
 }
 
 static void lacking_ask(struct naming *n, struct target *k);
