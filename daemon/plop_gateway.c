@@ -12,6 +12,7 @@
 #include "plop/version.h"
 #include "util/heap.h"
 #include "util/log.h"
+#include "util/parse.h"
 
 /*
  * plop-gateway: the program with the network and without privileges. Here: options, the listening
@@ -102,8 +103,50 @@ static int bind_one(const struct addrinfo *a)
 	return TAKE_FD(fd);
 }
 
+/* Where a socket listens. */
+static int address_of(int fd, struct parsed_address *ret)
+{
+	struct sockaddr_storage a = {};
+	socklen_t size = sizeof(a);
+	char port[8];
+	uint64_t number;
+
+	if (getsockname(fd, (struct sockaddr *)&a, &size) < 0)
+		return -errno;
+	if (getnameinfo((struct sockaddr *)&a, size, ret->host, sizeof(ret->host), port,
+			sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0 ||
+	    parse_u64(port, 0, UINT16_MAX, &number) < 0)
+		return -EINVAL;
+	ret->port = (uint16_t)number;
+	return 0;
+}
+
+/*
+ * The socket that systemd has bound, of plop-gateway.socket. -ENOENT: there is none; others: it has
+ * complained.
+ */
+static int take_socket(const char *text, struct parsed_address *address)
+{
+	const struct parsed_address wanted = *address;
+	int n = sd_listen_fds(1);
+
+	if (n <= 0)
+		return -ENOENT;
+	if (n > 1 || sd_is_socket_inet(SD_LISTEN_FDS_START, AF_UNSPEC, SOCK_STREAM, 1, 0) <= 0 ||
+	    address_of(SD_LISTEN_FDS_START, address) < 0) {
+		log_error("systemd has handed over what is not one listening TCP socket: see "
+			  "systemctl cat plop-gateway.socket");
+		return -EINVAL;
+	}
+	if (address->port != wanted.port || !streq(address->host, wanted.host))
+		log_warning("systemd listens on %s port %u, and listen = %s of plop.conf is not "
+			    "heeded: ListenStream= of plop-gateway.socket says where",
+			    address->host, address->port, text);
+	return SD_LISTEN_FDS_START;
+}
+
 /* The listening socket, or a negative errno; it has complained. */
-static int open_socket(const char *text, const struct parsed_address *address)
+static int open_socket(const char *text, struct parsed_address *address)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 					.ai_flags = AI_PASSIVE | AI_NUMERICSERV };
@@ -111,10 +154,9 @@ static int open_socket(const char *text, const struct parsed_address *address)
 	char port[8];
 	int r, fd;
 
-	/* Socket activation: systemd has bound it. */
-	r = sd_listen_fds(1);
-	if (r == 1 && sd_is_socket(SD_LISTEN_FDS_START, AF_UNSPEC, SOCK_STREAM, 1) > 0)
-		return SD_LISTEN_FDS_START;
+	fd = take_socket(text, address);
+	if (fd != -ENOENT)
+		return fd;
 	snprintf(port, sizeof(port), "%u", address->port);
 	r = getaddrinfo(address->host, port, &hints, &found);
 	if (r != 0) {

@@ -6,7 +6,7 @@
 # Alternatives are separated by "|"; the first is installed when none is there. npm comes with some builds of nodejs.
 build_packages=(
 	gcc libc6-dev clang cmake ninja-build pkg-config bpftool
-	libbpf-dev libelf-dev libsystemd-dev libmicrohttpd-dev "libcurl4-gnutls-dev|libcurl4-openssl-dev" libsqlite3-dev
+	libbpf-dev libelf-dev libsystemd-dev libmicrohttpd-dev libgnutls28-dev "libcurl4-gnutls-dev|libcurl4-openssl-dev" libsqlite3-dev
 	libprotobuf-c-dev protobuf-c-compiler protobuf-compiler zlib1g-dev libdeflate-dev libjansson-dev libinih-dev libxxhash-dev uthash-dev libncurses-dev
 	dpkg-dev nodejs
 )
@@ -18,7 +18,7 @@ test_packages=(
 	check libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck codespell mandoc systemd
 	python3-dev python3-pip python3-pytest python3-tornado python3-greenlet python3-gevent gunicorn golang-1.19-go chromium-headless-shell fontconfig fonts-dejavu-core curl procps util-linux libcap2-bin
 	lintian rpm rpmlint
-	gdb strace faketime openssl uwsgi-core uwsgi-plugin-python3 pypy3 zsh
+	gdb strace faketime openssl prometheus uwsgi-core uwsgi-plugin-python3 pypy3 zsh
 )
 # shellcheck disable=SC2034 # used by tests/run
 kernel_packages=(qemu-system-x86)

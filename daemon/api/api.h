@@ -2,6 +2,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
@@ -27,11 +28,14 @@ struct api_peer {
 	 * address (IPv6: its /64).
 	 */
 	uint64_t from;
+	struct in6_addr address; /* over TCP; of IPv4 ::ffff:a.b.c.d */
 	/* over TCP, of the trusted: which session or token, as authorize() numbers them */
 	uint64_t session;
 	struct scope scope; /* of the trusted: what is left of that */
 };
 
+/* Over TCP: who it is by its address, as of from. */
+void api_peer_at(struct api_peer *peer, const struct in6_addr *address);
 /* Whether a peer sees all processes. */
 bool api_sees_all(const struct api_peer *peer);
 /* Leaves only the processes in that a peer may see: for whom something is asked, or recorded. */
@@ -199,6 +203,11 @@ struct api_options {
 	 * socket. headers: "Name: value".
 	 */
 	int (*authorize)(struct api_request *q, const char *const *headers, void *ctx);
+	/*
+	 * TCP only: makes of a connection one on which is in the clear what is said, which ends
+	 * where that is closed. Takes fd over, whatever comes of it. NULL: it is in the clear.
+	 */
+	int (*clear)(int fd, int *ret_clear, void *ctx);
 	/*
 	 * max_connections at once, of which trusted_connections are kept for the trusted. Where no
 	 * more may come, the oldest one gives way whose request is not whole.

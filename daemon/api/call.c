@@ -13,7 +13,7 @@
 void *call_begin(void *ctx, const char *uri, struct MHD_Connection *connection)
 {
 	struct api_server *s = ctx;
-	const union MHD_ConnectionInfo *info;
+	const union MHD_ConnectionInfo *info, *client;
 	struct api_call *c = calloc(1, sizeof(*c));
 	int r;
 
@@ -35,7 +35,9 @@ void *call_begin(void *ctx, const char *uri, struct MHD_Connection *connection)
 	if (r < 0)
 		c->bad_target = MHD_HTTP_BAD_REQUEST;
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	peer_of(s, info ? info->connect_fd : -1, &c->request.peer);
+	client = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	peer_of(s, info ? info->connect_fd : -1, client ? client->client_addr : NULL,
+		&c->request.peer);
 	sd_event_now(s->loop, CLOCK_MONOTONIC, &c->begun_usec);
 	LIST_INSERT_HEAD(&s->calls, c, calls);
 	return c;

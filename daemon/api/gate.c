@@ -61,15 +61,11 @@ void gate_refuse(int fd, unsigned int status, const char *error, bool with_body)
 static int hand_over(struct api_gate *g)
 {
 	struct api_server *s = g->server;
-	struct sockaddr_storage address;
-	socklen_t size = sizeof(address);
-	int fd;
+	int fd = TAKE_FD(g->fd);
 
-	if (getpeername(g->fd, (struct sockaddr *)&address, &size) < 0)
-		return -errno;
-	fd = TAKE_FD(g->fd);
 	/* libmicrohttpd closes fd on failure, too. */
-	if (MHD_add_connection(s->daemon, fd, (struct sockaddr *)&address, size) != MHD_YES)
+	if (MHD_add_connection(s->daemon, fd, (const struct sockaddr *)&g->address,
+			       g->address_size) != MHD_YES)
 		return -ENOMEM;
 	server_kick(s);
 	return 0;
@@ -185,15 +181,16 @@ static int on_gate_timer(sd_event_source *source, uint64_t usec, void *ctx)
 	return 0;
 }
 
-static int gate_new(struct api_server *s, int *fd, const struct api_peer *peer)
+/* as: who it is of, which has no fd of its own yet. */
+static int gate_new(const struct api_gate *as, int *fd)
 {
 	struct api_gate *g = calloc(1, sizeof(*g));
+	struct api_server *s = as->server;
 	int r;
 
 	if (!g)
 		return -ENOMEM;
-	g->server = s;
-	g->peer = *peer;
+	*g = *as;
 	g->fd = TAKE_FD(*fd);
 	sd_event_now(s->loop, CLOCK_MONOTONIC, &g->begun_usec);
 	LIST_INSERT_HEAD(&s->gates, g, gates);
@@ -218,22 +215,26 @@ static int gate_new(struct api_server *s, int *fd, const struct api_peer *peer)
 int gate_accept(struct api_server *s, int listen_fd)
 {
 	static struct seldom said;
-	struct api_peer peer;
+	struct api_gate g = { .server = s, .address_size = sizeof(g.address) };
+	struct sockaddr *address = (struct sockaddr *)&g.address;
 	_cleanup_close_ int fd = -EBADF;
 	char error[128];
 	unsigned int status;
-	int r;
+	int r = 0;
 
-	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	fd = accept4(listen_fd, address, &g.address_size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	peer_of(s, fd, &peer);
-	status = bounds_admit(s, &peer, error, sizeof(error));
+	peer_of(s, fd, address, &g.peer);
+	status = bounds_admit(s, &g.peer, error, sizeof(error));
 	if (status) {
 		gate_refuse(fd, status, error, true);
 		return 0;
 	}
-	r = gate_new(s, &fd, &peer);
+	if (s->options.clear)
+		r = s->options.clear(TAKE_FD(fd), &fd, s->options.ctx);
+	if (r >= 0)
+		r = gate_new(&g, &fd);
 	if (r < 0)
 		seldom_warn(&said, r, "Cannot look after a connection, closing it");
 	return 0;

@@ -45,26 +45,27 @@ static bool in_group(int fd, gid_t group)
 	return false;
 }
 
-/*
- * The address at the other end: all of IPv4's, of IPv6's the network, which is as much as one
- * customer has (RFC 6177).
- */
-static uint64_t address_of(int fd)
+/* An address of either kind. */
+static struct in6_addr address_of(const struct sockaddr *a)
 {
-	struct sockaddr_storage a = {};
-	socklen_t size = sizeof(a);
-	const struct in6_addr *v6 = &((struct sockaddr_in6 *)(void *)&a)->sin6_addr;
-	uint64_t network = 0;
+	struct in6_addr mapped = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
 
-	if (getpeername(fd, (struct sockaddr *)&a, &size) < 0)
-		return 0;
-	if (a.ss_family == AF_INET)
-		return ntohl(((struct sockaddr_in *)(void *)&a)->sin_addr.s_addr);
-	if (a.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(v6))
-		return ntohl(v6->s6_addr32[3]);
-	if (a.ss_family == AF_INET6)
-		memcpy(&network, v6, sizeof(network));
-	return network;
+	if (a && a->sa_family == AF_INET6)
+		return ((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
+	if (a && a->sa_family == AF_INET)
+		memcpy(mapped.s6_addr + 12,
+		       &((const struct sockaddr_in *)(const void *)a)->sin_addr, 4);
+	return mapped;
+}
+
+void api_peer_at(struct api_peer *peer, const struct in6_addr *address)
+{
+	peer->address = *address;
+	/* all of IPv4's; of IPv6's the network, which is as much as one customer has (RFC 6177) */
+	if (IN6_IS_ADDR_V4MAPPED(address))
+		peer->from = ntohl(address->s6_addr32[3]);
+	else
+		memcpy(&peer->from, address, sizeof(peer->from));
 }
 
 bool api_sees_all(const struct api_peer *peer)
@@ -82,8 +83,10 @@ void api_limit(const struct api_peer *peer, struct selectors *s)
 	strcpy(s->service, peer->trusted ? peer->scope.service : "");
 }
 
-void peer_of(const struct api_server *s, int fd, struct api_peer *ret)
+void peer_of(const struct api_server *s, int fd, const struct sockaddr *address,
+	     struct api_peer *ret)
 {
+	const struct in6_addr at = address_of(address);
 	const struct api_options *o = &s->options;
 	static struct seldom said;
 	struct ucred cred;
@@ -92,9 +95,11 @@ void peer_of(const struct api_server *s, int fd, struct api_peer *ret)
 	*ret = (struct api_peer){
 		.is_unix = s->is_unix, .uid = (uid_t)-1, .gid = (gid_t)-1, .pid = -1
 	};
-	ret->from = s->is_unix ? (uid_t)-1 : address_of(fd);
-	if (!s->is_unix)
+	ret->from = (uid_t)-1;
+	if (!s->is_unix) {
+		api_peer_at(ret, &at);
 		return;
+	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0) {
 		seldom_warn(&said, -errno, "Cannot tell who connects, trusting nobody");
 		return;

@@ -16,6 +16,8 @@ struct api_gate {
 	LIST_ENTRY(api_gate) gates;
 	struct api_server *server;
 	int fd;
+	struct sockaddr_storage address; /* of the client, whatever fd is */
+	socklen_t address_size;
 	struct api_peer peer;
 	uint64_t begun_usec; /* CLOCK_MONOTONIC */
 	unsigned int looks;
@@ -136,7 +138,8 @@ void call_abandon(struct api_call *c);
  */
 void call_cut(struct api_call *c, unsigned int status, const char *error);
 
-/* peer.c: who is at the other end of fd. */
-void peer_of(const struct api_server *s, int fd, struct api_peer *ret);
+/* peer.c: who is at the other end of fd, which over TCP is at that address. */
+void peer_of(const struct api_server *s, int fd, const struct sockaddr *address,
+	     struct api_peer *ret);
 /* The gid of group "plop", -1 if there is none. */
 gid_t peer_group(void);

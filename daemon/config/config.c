@@ -7,6 +7,7 @@
 #include "plop/limits.h"
 #include "util/buf.h"
 #include "util/log.h"
+#include "util/nets.h"
 #include "util/parse.h"
 
 enum option_type {
@@ -24,6 +25,8 @@ enum option_type {
 	OPTION_TEXT,    /* one line */
 	OPTION_COMMAND, /* an absolute path and arguments, or nothing */
 	OPTION_URL,     /* of HTTP, or nothing */
+	OPTION_NETS,    /* addresses and networks */
+	OPTION_USERS,   /* what users may */
 	OPTION_FOLDERS, /* absolute paths, separated by colons, or nothing */
 };
 
@@ -83,6 +86,19 @@ static const struct option_entry options[] = {
 	  "address of plop-gateway" },
 	{ "gateway", "token", OPTION_SECRET, "", NULL, NULL, DEST(token),
 	  "bearer token for scrapers; empty: none" },
+	{ "gateway", "url", OPTION_URL, "", NULL, NULL, DEST(gateway_url),
+	  "address by which browsers find plop-gateway behind a proxy; empty: by listen" },
+	{ "gateway", "certificate", OPTION_FILE, "", NULL, NULL, DEST(gateway_certificate),
+	  "certificate in PEM, and those that signed it; empty: there is no TLS" },
+	{ "gateway", "key", OPTION_FILE, "", NULL, NULL, DEST(gateway_key), "its key, in PEM" },
+	{ "gateway", "proxies", OPTION_NETS, "", NULL, NULL, DEST(gateway_proxies),
+	  "addresses of proxies that are believed in what they say of clients" },
+	{ "gateway", "proxy_secret", OPTION_SECRET, "", NULL, NULL, DEST(gateway_proxy_secret),
+	  "what they send as Plop-Proxy-Secret; empty: nothing" },
+	{ "gateway", "user_header", OPTION_TEXT, "", NULL, NULL, DEST(gateway_user_header),
+	  "header in which they say who asks; empty: in none" },
+	{ "gateway", "users", OPTION_USERS, "read", NULL, NULL, DEST(gateway_users),
+	  "what who is named there may: read or record" },
 	{ "notify", "command", OPTION_COMMAND, "", NULL, NULL, DEST(notify_command),
 	  "what plop-gateway runs when a new version is slower" },
 	{ "notify", "url", OPTION_URL, "", NULL, NULL, DEST(notify_url),
@@ -128,7 +144,9 @@ static const struct option_entry options[] = {
 
 _Static_assert(PLOP_MAX_DEPTH == 1024, "the maximum of max_depth");
 
-_Static_assert(sizeof(enum config_mode) == sizeof(int) && sizeof(enum config_shared) == sizeof(int),
+_Static_assert(sizeof(enum config_mode) == sizeof(int) &&
+		       sizeof(enum config_shared) == sizeof(int) &&
+		       sizeof(enum config_users) == sizeof(int),
 	       "a choice is written as an int");
 
 static int parse_number(enum option_type type, const char *s, uint64_t *ret)
@@ -164,6 +182,8 @@ static const char *form(enum option_type type)
 				 "clickhouse=https://host:8443/plop or pyroscope=http://host:4040 "
 				 "(or parca=, coroot=, otlp=)",
 		[OPTION_FILE] = "empty, or an absolute path",
+		[OPTION_NETS] = "empty, or addresses and networks like 127.0.0.1, 10.0.0.0/8",
+		[OPTION_USERS] = "read or record",
 		[OPTION_TEXT] = "one line of at most 64 bytes",
 		[OPTION_FOLDERS] = "empty, or absolute paths without \"..\", as /srv/app:/opt/shop",
 	};
@@ -243,6 +263,7 @@ enum config_store config_store_of(const char *store, const char **ret_url)
 static bool text_is_good(enum option_type type, const char *value)
 {
 	struct parsed_address address;
+	struct nets nets;
 	const char *url;
 
 	for (const char *p = value; *p; p++)
@@ -261,6 +282,8 @@ static bool text_is_good(enum option_type type, const char *value)
 		       (config_store_of(value, &url) != CONFIG_STORE_NONE && url_is_good(url));
 	if (type == OPTION_TEXT)
 		return strlen(value) <= 64;
+	if (type == OPTION_NETS)
+		return nets_parse(value, &nets) == 0;
 	if (type == OPTION_FOLDERS)
 		return folders_are_good(value);
 	if (type == OPTION_ADDRESS)
@@ -284,15 +307,33 @@ static const char *shared_name(enum config_shared shared)
 	return shared == CONFIG_HOSTS ? "hosts" : "windows";
 }
 
+static const char *users_name(enum config_users users)
+{
+	return users == CONFIG_USERS_RECORD ? "record" : "read";
+}
+
+/* The name of a choice, by its number. */
+static const char *choice_name(enum option_type type, int i)
+{
+	return type == OPTION_MODE   ? config_mode_name((enum config_mode)i) :
+	       type == OPTION_SHARED ? shared_name((enum config_shared)i) :
+				       users_name((enum config_users)i);
+}
+
+static bool is_choice(enum option_type type)
+{
+	return type == OPTION_MODE || type == OPTION_SHARED || type == OPTION_USERS;
+}
+
 /* What an option's name of several is, by its number; -EINVAL. */
 static int choice_of(enum option_type type, const char *name)
 {
-	int n = type == OPTION_MODE ? CONFIG_MODES : CONFIG_SHARED;
+	int n = type == OPTION_MODE   ? CONFIG_MODES :
+		type == OPTION_SHARED ? CONFIG_SHARED :
+					CONFIG_USERS;
 
 	for (int i = 0; i < n; i++)
-		if (streq(type == OPTION_MODE ? config_mode_name((enum config_mode)i) :
-						shared_name((enum config_shared)i),
-			  name))
+		if (streq(choice_name(type, i), name))
 			return i;
 	return -EINVAL;
 }
@@ -314,7 +355,7 @@ static int set(struct config *c, const struct option_entry *o, const char *value
 		    (o->max && parse_number(o->type, o->max, &bound) == 0 && v > bound))
 			return complain(o, value, ret_error);
 		memcpy(dest, &v, sizeof(v));
-	} else if (o->type == OPTION_MODE || o->type == OPTION_SHARED) {
+	} else if (is_choice(o->type)) {
 		int choice = choice_of(o->type, value);
 
 		if (choice < 0)
@@ -371,21 +412,9 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
-	free(c->state_dir);
-	free(c->socket);
-	free(c->source_paths);
-	free(c->listen);
-	free(c->token);
-	free(c->notify_command);
-	free(c->notify_url);
-	free(c->fleet_store);
-	free(c->fleet_user);
-	free(c->fleet_password_file);
-	free(c->fleet_ca_file);
-	free(c->fleet_region);
-	free(c->fleet_token_file);
-	free(c->fleet_tenant);
-	free(c->fleet_state_dir);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (!is_number(options[i].type) && !is_choice(options[i].type))
+			free(*(char **)(void *)((char *)c + options[i].dest));
 	free(c);
 }
 

@@ -20,6 +20,12 @@ enum config_shared {
 	CONFIG_HOSTS, /* each for a day */
 	CONFIG_SHARED,
 };
+/* What they may whom a proxy vouches for. */
+enum config_users {
+	CONFIG_USERS_READ,
+	CONFIG_USERS_RECORD,
+	CONFIG_USERS,
+};
 /* What stands before the URL in fleet_store. */
 #define CONFIG_CLICKHOUSE "clickhouse="
 enum config_store {
@@ -55,8 +61,14 @@ struct config {
 	/* [source]: folders, "PATH:PATH", of which source may be read; "": none is */
 	char *source_paths;
 	/* [gateway] */
-	char *listen; /* ADDR:PORT */
-	char *token;  /* "": none */
+	char *listen;                            /* ADDR:PORT */
+	char *token;                             /* "": none */
+	char *gateway_url;                       /* by which browsers find it; "": by listen */
+	char *gateway_certificate, *gateway_key; /* files; "": there is no TLS */
+	char *gateway_proxies;                   /* as nets_parse() has it; "": there is none */
+	char *gateway_proxy_secret;              /* "": none */
+	char *gateway_user_header;               /* "": proxies say of nobody who he is */
+	enum config_users gateway_users;
 	/* [notify]: of plop-gateway; "": none */
 	char *notify_command, *notify_url;
 	/* [fleet]: what plop-gateway ships, and where to; "": nowhere, or nothing is said of it */

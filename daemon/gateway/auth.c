@@ -45,10 +45,9 @@ static void refuse(const struct api_request *q, bool bad_token)
 static void redirect(struct gateway *g, const struct api_request *q, const char *token,
 		     const struct session_terms *terms)
 {
-	char id[SESSION_HEX + 1], cookie[192];
+	char id[SESSION_HEX + 1], cookie[512];
 	_cleanup_buf_ struct buf body = {}, location = {};
 	_cleanup_free_ char *target = NULL;
-	char between = '?';
 
 	if (token && session_random(id, sizeof(id)) < 0) {
 		api_reply_error(q->call, 500, NULL, "no random number for a session");
@@ -63,19 +62,13 @@ static void redirect(struct gateway *g, const struct api_request *q, const char 
 				clock_ns(CLOCK_BOOTTIME) + COOKIE_HOURS * 3600 * NSEC_PER_SEC;
 		sessions_add(&g->cookies, id, token, &own);
 		snprintf(cookie, sizeof(cookie),
-			 "Set-Cookie: %s=%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%d",
-			 g->cookie, id, COOKIE_HOURS * 3600);
+			 "Set-Cookie: %s=%s; HttpOnly; SameSite=Strict; Path=%s/; Max-Age=%d%s",
+			 g->cookie, id, g->place.prefix, COOKIE_HOURS * 3600,
+			 g->tls || g->place.https ? "; Secure" : "");
 	}
-	buf_printf(&location, "Location: %s", q->path);
-	for (size_t i = 0; i < q->nparameters; i++) {
-		if (streq(q->parameters[i].key, "token"))
-			continue;
-		buf_putc(&location, between);
-		http_escape(&location, q->parameters[i].key);
-		buf_putc(&location, '=');
-		http_escape(&location, q->parameters[i].value);
-		between = '&';
-	}
+	/* relative, as a proxy may have it below another path */
+	buf_puts(&location, "Location: ./");
+	gateway_put_query(&location, q, false);
 	target = buf_string(&location);
 	if (!target) {
 		api_reply_error(q->call, 500, NULL, "out of memory");
@@ -246,18 +239,15 @@ static uint64_t known_token(const struct gateway *g, const char *token, struct c
 	return GATEWAY_STATIC;
 }
 
-int gateway_authorize(struct api_request *q, const char *const *headers, void *ctx)
+/* What no session may ask at all. 0: go on; 1: it is refused. */
+static int check_place(const struct gateway *g, const struct api_request *q)
 {
-	struct gateway *g = ctx;
-	const char *host = api_header(q, "Host"), *token = api_parameter(q, "token");
-	struct cookie_search cookies = { .gateway = g, .now = clock_ns(CLOCK_BOOTTIME) };
-	char filled[SESSION_TEXT_MAX];
+	const char *host = api_header(q, "Host"), *site = api_header(q, "Sec-Fetch-Site");
+	bool page = gateway_is_page(q->path);
 
-	q->peer.trusted = false;
-	if (gateway_is_open(q->path))
-		return 0;
-	if (!check_host(host, g->listen.host, g->own_name)) {
-		if (streq(q->method, "GET") && gateway_is_page(q->path)) {
+	if (!check_host(host, g->listen.host, g->own_name) &&
+	    !(host && *g->place.origin && strcasecmp(host, place_host(&g->place)) == 0)) {
+		if (streq(q->method, "GET") && page) {
 			gateway_reply_page(q, PAGE_OTHER_PLACE);
 			return 1;
 		}
@@ -265,28 +255,97 @@ int gateway_authorize(struct api_request *q, const char *const *headers, void *c
 				"the Host header names another place");
 		return 1;
 	}
-	if (!check_origin(api_header(q, "Origin"), host)) {
-		api_reply_error(q->call, 403, NULL, "requests of other web pages are refused");
-		return 1;
-	}
+	if (check_origin(api_header(q, "Origin"), host, g->place.origin) &&
+	    (page || !site || !streq(site, "cross-site")))
+		return 0;
+	api_reply_error(q->call, 403, NULL, "requests of other web pages are refused");
+	return 1;
+}
+
+/* More often than one may. */
+static int refuse_often(const struct api_request *q)
+{
+	if (gateway_is_page(q->path))
+		gateway_reply_page(q, PAGE_TOO_OFTEN);
+	else
+		api_reply_error(q->call, 429, "ask again in a moment",
+				"too many requests of yours in a short time");
+	return 1;
+}
+
+/* Who asks without a session that is known. */
+static int meet(struct gateway *g, struct api_request *q, const char *token, uint64_t now)
+{
+	if (!rate_take(token ? &g->tries : &g->strangers, q->peer.from, now))
+		return refuse_often(q);
+	if (token)
+		ask(g, q, token);
+	else
+		refuse(q, false);
+	return 1;
+}
+
+/* The prefix of a proxy's paths alone. */
+static int add_slash(const struct gateway *g, const struct api_request *q)
+{
+	_cleanup_buf_ struct buf body = {}, location = {};
+	_cleanup_free_ char *target = NULL;
+
+	buf_printf(&location, "Location: %s/", g->place.prefix);
+	gateway_put_query(&location, q, false);
+	target = buf_string(&location);
+	if (target)
+		api_reply(q->call, 308, NULL, &body, (const char *const[]){ target, NULL });
+	else
+		api_reply_error(q->call, 500, NULL, "out of memory");
+	return 1;
+}
+
+/* The token that a request shows, or NULL; filled: SESSION_TEXT_MAX bytes. */
+static const char *shown_token(const struct api_request *q, char *filled)
+{
+	const char *token = api_parameter(q, "token");
+
 	if (is_form(q))
-		token = check_form(q->body, filled, sizeof(filled)) ? filled : NULL;
-	else if (!token)
-		token = gateway_bearer(q);
-	api_each_header(q, "Cookie", on_cookie, &cookies);
-	q->peer.session = cookies.session ? cookies.session :
-			  token           ? known_token(g, token, &cookies) :
-					    0;
-	q->peer.scope = cookies.terms.scope;
-	q->peer.trusted = q->peer.session != 0;
-	if (!q->peer.trusted) {
-		if (token)
-			ask(g, q, token);
-		else
-			refuse(q, false);
+		return check_form(q->body, filled, SESSION_TEXT_MAX) ? filled : NULL;
+	return token ? token : gateway_bearer(q);
+}
+
+int gateway_authorize(struct api_request *q, const char *const *headers, void *ctx)
+{
+	struct gateway *g = ctx;
+	struct cookie_search cookies = { .gateway = g, .now = clock_ns(CLOCK_BOOTTIME) };
+	char filled[SESSION_TEXT_MAX];
+	const char *token;
+	bool vouched;
+
+	q->peer.trusted = false;
+	q->path = place_path(&g->place, q->path);
+	if (!*q->path)
+		return add_slash(g, q);
+	vouched = gateway_front(g, q);
+	if (gateway_is_open(q->path))
+		return rate_take(&g->strangers, q->peer.from, cookies.now) ? 0 : refuse_often(q);
+	if (check_place(g, q))
 		return 1;
+	token = shown_token(q, filled);
+	if (!vouched) {
+		api_each_header(q, "Cookie", on_cookie, &cookies);
+		/* whoever logs in anew, as somebody who may more, is heard */
+		if (cookies.session && token && wants_session(q) &&
+		    !scope_lets(&cookies.terms.scope, NEEDS_ALL))
+			cookies.session = 0;
+		q->peer.session = cookies.session ? cookies.session :
+				  token           ? known_token(g, token, &cookies) :
+						    0;
+		q->peer.scope = cookies.terms.scope;
 	}
-	if (!wants_session(q))
+	q->peer.trusted = q->peer.session != 0;
+	if (!q->peer.trusted)
+		return meet(g, q, token, cookies.now);
+	if (!rate_take(&g->sessions, q->peer.session, cookies.now))
+		return refuse_often(q);
+	if (vouched || !wants_session(q))
 		return 0;
 	redirect(g, q, cookies.session ? NULL : token, &cookies.terms);
 	return 1;

@@ -4,6 +4,7 @@
 
 #include "api/route.h"
 #include "gateway/check.h"
+#include "util/nets.h"
 
 /* Host without port and brackets, in lower case. */
 static bool host_name(const char *host, char *buffer, size_t size)
@@ -62,9 +63,9 @@ bool check_host(const char *host, const char *listen_host, const char *own_name)
 	return address || strcasecmp(name, own_name) == 0;
 }
 
-bool check_origin(const char *origin, const char *host)
+bool check_origin(const char *origin, const char *host, const char *own)
 {
-	if (!origin)
+	if (!origin || (*own && strcasecmp(origin, own) == 0))
 		return true;
 	if (!host)
 		return false;
@@ -72,6 +73,30 @@ bool check_origin(const char *origin, const char *host)
 	if (strncmp(origin, "http://", 7) == 0)
 		return strcasecmp(origin + 7, host) == 0;
 	return strncmp(origin, "https://", 8) == 0 && strcasecmp(origin + 8, host) == 0;
+}
+
+bool check_forwarded(const char *header, struct in6_addr *ret)
+{
+	const char *last = strrchr(header, ',');
+	char text[INET6_ADDRSTRLEN + 16], *port;
+	size_t n;
+
+	last = last ? last + 1 : header;
+	last += strspn(last, " \t");
+	n = strcspn(last, " \t");
+	if (n >= sizeof(text))
+		return false;
+	memcpy(text, last, n);
+	text[n] = '\0';
+	if (*text == '[') {
+		text[strcspn(text, "]")] = '\0';
+		return net_address(text + 1, ret) == 0;
+	}
+	port = strchr(text, ':');
+	/* an address of IPv6 has two at least */
+	if (port && !strchr(port + 1, ':'))
+		*port = '\0';
+	return net_address(text, ret) == 0;
 }
 
 bool check_cookie(const char **header, const char *name, char *buffer, size_t size)

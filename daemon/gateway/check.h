@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 
 #include "util/macro.h"
@@ -15,8 +16,14 @@
  */
 bool check_host(const char *host, const char *listen_host, const char *own_name);
 
-/* Origin is absent (NULL), or the very place that Host names. */
-bool check_origin(const char *origin, const char *host);
+/* Origin is absent (NULL), or the very place that Host names, or own ("https://ops.example"). */
+bool check_origin(const char *origin, const char *host, const char *own);
+
+/*
+ * The last address of a header X-Forwarded-For, which is the client's where the proxy has put it
+ * there; IPv6's may have brackets, and each a port. false: it is none.
+ */
+bool check_forwarded(const char *header, struct in6_addr *ret);
 
 /*
  * The value of the next cookie of that name into buffer, and *header moves behind it; false: there

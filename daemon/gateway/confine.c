@@ -239,6 +239,9 @@ static void allow_all(const struct landlock *l, const struct config *c)
 	allow_file(l, c->fleet_password_file);
 	allow_file(l, c->fleet_token_file);
 	allow_file(l, c->fleet_ca_file);
+	/* which are read again when they have changed */
+	allow_file(l, c->gateway_certificate);
+	allow_file(l, c->gateway_key);
 	if (*c->fleet_store)
 		landlock_allow(l, c->fleet_state_dir, LANDLOCK_WRITE);
 }

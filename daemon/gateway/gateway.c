@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "gateway/assets.h"
 #include "gateway/gateway.h"
+#include "http/server.h"
 #include "util/log.h"
 
 #define HEARTBEAT_S 10
@@ -60,15 +61,68 @@ static int make_routes(struct gateway *g, struct api_options *options)
 	return 0;
 }
 
-/* Where a browser on this host reaches what listens on listen. */
-static void make_url(struct gateway *g)
+/* Where a proxy has it. It has complained. */
+static int take_url(struct gateway *g)
 {
-	const char *host = g->listen.host;
+	_cleanup_free_ char *base = NULL;
+	const char *why = "it has characters that a path of plop's must not have";
+	int r = http_server_parse(g->config->gateway_url, &base, &why);
 
+	if (r == 0)
+		r = place_parse(base, &g->place);
+	if (r < 0)
+		log_error("url = %s in [gateway] of plop.conf cannot be used: %s",
+			  g->config->gateway_url, r == -ENOMEM ? strerror(-r) : why);
+	else
+		snprintf(g->url, sizeof(g->url), "%s%s", g->place.origin, g->place.prefix);
+	return r;
+}
+
+/* Where a browser finds it: by a proxy's address, or on this host what listens on listen. */
+static int make_url(struct gateway *g)
+{
+	const char *host = g->listen.host, *scheme = g->tls ? "https" : "http";
+
+	if (*g->config->gateway_url)
+		return take_url(g);
 	if (streq(host, "0.0.0.0") || streq(host, "::"))
 		host = "127.0.0.1";
-	snprintf(g->url, sizeof(g->url), strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u",
+	snprintf(g->url, sizeof(g->url), strchr(host, ':') ? "%s://[%s]:%u" : "%s://%s:%u", scheme,
 		 host, g->listen.port);
+	return 0;
+}
+
+/* It has complained. */
+static int start_tls(struct gateway *g)
+{
+	const struct config *c = g->config;
+	_cleanup_free_ char *error = NULL;
+	int r;
+
+	if (!*c->gateway_certificate && !*c->gateway_key)
+		return 0;
+	if (!*c->gateway_certificate || !*c->gateway_key) {
+		log_error("certificate and key go together in [gateway] of plop.conf: set both");
+		return -EINVAL;
+	}
+	r = tls_new(g->loop, c->gateway_certificate, c->gateway_key, &g->tls, &error);
+	if (r < 0)
+		log_error("cannot serve TLS: %s", error ? error : strerror(-r));
+	return r;
+}
+
+static int make_clear(int fd, int *ret_clear, void *ctx)
+{
+	const struct gateway *g = ctx;
+
+	return tls_take(g->tls, fd, ret_clear);
+}
+
+static void set_rates(struct gateway *g)
+{
+	g->tries = (struct rate){ .burst = TRIES_AT_ONCE, .second = TRIES_SECOND };
+	g->strangers = (struct rate){ .burst = STRANGERS_AT_ONCE, .second = STRANGERS_SECOND };
+	g->sessions = (struct rate){ .burst = SESSION_AT_ONCE, .second = SESSION_SECOND };
 }
 
 static void registered(int r, struct upstream_answer *a, void *ctx)
@@ -153,7 +207,15 @@ static int set_up(struct gateway *g, int listen_fd, bool of_fleet)
 
 	if (gethostname(g->own_name, sizeof(g->own_name) - 1) < 0)
 		return -errno;
-	make_url(g);
+	set_rates(g);
+	r = start_tls(g);
+	if (r >= 0)
+		r = make_url(g);
+	if (r >= 0)
+		r = gateway_front_new(g);
+	if (r < 0)
+		return r;
+	options.clear = g->tls ? make_clear : NULL;
 	snprintf(g->cookie, sizeof(g->cookie), "plop_session_%u", g->listen.port);
 	LIST_INIT(&g->proxied);
 	r = make_routes(g, &options);
@@ -197,6 +259,7 @@ void gateway_free(struct gateway *g)
 		return;
 	/* The server first: it tells everything that waits that its client is gone. */
 	api_server_free(g->server);
+	tls_free(g->tls);
 	worker_free(g->worker);
 	fleet_roller_free(g->roller);
 	worker_free(g->slow_worker);

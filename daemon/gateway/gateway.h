@@ -9,9 +9,13 @@
 #include "fleet/source.h"
 #include "gateway/check.h"
 #include "gateway/notify.h"
+#include "gateway/place.h"
+#include "gateway/rate.h"
 #include "gateway/session.h"
 #include "gateway/upstream.h"
 #include "ship/shipper.h"
+#include "tls/tls.h"
+#include "util/nets.h"
 #include "util/parse.h"
 #include "util/worker.h"
 
@@ -33,7 +37,13 @@ struct gateway {
 	const struct config *config;
 	struct parsed_address listen;
 	char own_name[256]; /* of this host, for check_host() */
-	char url[320];      /* "http://127.0.0.1:7567" */
+	char url[576];      /* "http://127.0.0.1:7567" */
+	struct place place; /* where a proxy has it; all "": there is none */
+	struct nets proxies;
+	struct tls *tls; /* NULL: there is none, or a proxy has it */
+	/* how often: tokens are tried, and anything is asked without one, of an address; and what
+	 * sessions, tokens and users ask */
+	struct rate tries, strangers, sessions;
 	struct upstream *upstream;
 	struct fleet *fleet; /* of all hosts; NULL: of this one, and it asks plopd */
 	/* the same for what takes long, so that no picture waits for that; likewise */
@@ -70,9 +80,28 @@ void gateway_free(struct gateway *g);
 DEFINE_FREEP(struct gateway, gateway_free)
 
 /* Private to the room. */
-#define COOKIE_HOURS   24
-#define QUESTIONS_MAX  8 /* to plop.db, or a fleet's store, that may wait */
-#define GATEWAY_STATIC 1 /* api_peer.session of who shows the token of plop.conf */
+/* Tokens that are tried, and requests without one, of an address; and requests of a session. */
+#define TRIES_AT_ONCE     20
+#define TRIES_SECOND      2
+#define STRANGERS_AT_ONCE 300
+#define STRANGERS_SECOND  30
+#define SESSION_AT_ONCE   500
+#define SESSION_SECOND    100
+#define COOKIE_HOURS      24
+#define QUESTIONS_MAX     8 /* to plop.db, or a fleet's store, that may wait */
+#define GATEWAY_STATIC    1 /* api_peer.session of who shows the token of plop.conf */
+/* What a proxy may say of clients. It has complained. */
+int gateway_front_new(struct gateway *g);
+/*
+ * Takes what a proxy says of its client: the address, and who it is. Whether that is somebody whom
+ * it vouches for.
+ */
+bool gateway_front(const struct gateway *g, struct api_request *q);
+/*
+ * The request's parameters but the token, as a query behind an address; in an attribute of HTML
+ * (html) or not.
+ */
+void gateway_put_query(struct buf *b, const struct api_request *q, bool html);
 int gateway_authorize(struct api_request *q, const char *const *headers, void *ctx);
 /* The token of an Authorization header, or NULL. */
 const char *gateway_bearer(const struct api_request *q);
@@ -87,7 +116,7 @@ bool gateway_is_page(const char *path);
 /* May everybody have this file? The same for all: nothing of this host is in it. */
 bool gateway_is_open(const char *path);
 /* The pages of the gateway itself. */
-enum gateway_page { PAGE_LOGIN, PAGE_BAD_TOKEN, PAGE_DOWN, PAGE_OTHER_PLACE };
+enum gateway_page { PAGE_LOGIN, PAGE_BAD_TOKEN, PAGE_TOO_OFTEN, PAGE_DOWN, PAGE_OTHER_PLACE };
 void gateway_reply_page(const struct api_request *q, enum gateway_page page);
 void gateway_proxy(const struct api_request *q, void *ctx);
 /*

@@ -66,9 +66,9 @@ int gateway_hosts_new(struct gateway *g)
 		log_error("only a ClickHouse can be asked for all hosts: --store clickhouse=URL");
 		return -EINVAL;
 	}
-	if (!*g->config->token) {
+	if (!*g->config->token && !*g->config->gateway_user_header) {
 		log_error("who asks for a fleet needs a token, which no plopd makes: set token in "
-			  "[gateway] of plop.conf");
+			  "[gateway] of plop.conf, or user_header behind a proxy");
 		return -EINVAL;
 	}
 	r = fleet_new(&o, &g->fleet, &error);
@@ -149,6 +149,23 @@ static struct fleet_question *begin(const struct gateway *g, const struct of_fle
 	return o;
 }
 
+/* Who has hosts ship more, as plopd tells it of a recording. */
+static void audit(const struct api_request *q, const struct fleet_wish *wish)
+{
+	const char *what = *wish->selectors ? wish->selectors : "all";
+	char seconds[16];
+
+	snprintf(seconds, sizeof(seconds), "%u", wish->seconds);
+	log_event(LOG_LEVEL_INFO,
+		  (const struct log_field[]){ { "PLOP_AUDIT", "fleet recording" },
+					      { "PLOP_WHAT", what },
+					      { "PLOP_SECONDS", seconds },
+					      { "PLOP_WHO", q->peer.scope.who },
+					      {} },
+		  "All windows of %.256s for %s s on %u hosts, asked for by %s", what, seconds,
+		  wish->hosts, q->peer.scope.who);
+}
+
 void gateway_hosts(const struct gateway *g, const struct api_request *q)
 {
 	_cleanup_query_ struct query query = {}, new_query = {};
@@ -169,6 +186,8 @@ void gateway_hosts(const struct gateway *g, const struct api_request *q)
 		free(wish.selectors);
 		return;
 	}
+	if (of && of->about == FLEET_RECORD)
+		audit(q, &wish);
 	o = begin(g, of);
 	if (!o) {
 		free(wish.selectors);

@@ -74,7 +74,7 @@ void gateway_logout(const struct api_request *q, void *ctx)
 	const char *shown = api_parameter(q, "token");
 	_cleanup_buf_ struct buf body = {};
 	struct session_terms terms = {};
-	char cookie[96];
+	char cookie[384];
 
 	if (!shown)
 		shown = gateway_bearer(q);
@@ -97,7 +97,8 @@ void gateway_logout(const struct api_request *q, void *ctx)
 		return;
 	}
 	snprintf(cookie, sizeof(cookie),
-		 "Set-Cookie: %s=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0", g->cookie);
+		 "Set-Cookie: %s=; HttpOnly; SameSite=Strict; Path=%s/; Max-Age=0", g->cookie,
+		 g->place.prefix);
 	buf_puts(&body, "{\"logged_out\":true}\n");
 	api_reply(q->call, 200, "application/json", &body, (const char *const[]){ cookie, NULL });
 }

@@ -21,6 +21,9 @@ static const struct {
 			     "this host: a token is good for an hour, and until somebody logs out "
 			     "or "
 			     "plopd starts anew. Get another one.</p>" },
+	[PAGE_TOO_OFTEN] = { 429, true, "Too many tries",
+			     "<p role=\"alert\" class=\"bad\">From this address many tokens were "
+			     "tried. Try again in a moment.</p>" },
 	[PAGE_DOWN] = { 503, true, "plopd does not answer",
 			"<p role=\"alert\" class=\"bad\">It checks tokens, so nobody can log in "
 			"just "
@@ -40,12 +43,10 @@ static const char how[] =
 	"<p class=\"soft\">A token is good for an hour. This browser then stays logged in for a "
 	"day, or until you log out.</p>\n";
 
-/* The address of this page, without the token, within an attribute. */
-static void put_action(struct buf *b, const struct api_request *q)
+void gateway_put_query(struct buf *b, const struct api_request *q, bool html)
 {
 	const char *between = "?";
 
-	buf_puts(b, "/");
 	for (size_t i = 0; i < q->nparameters; i++) {
 		if (streq(q->parameters[i].key, "token"))
 			continue;
@@ -53,7 +54,7 @@ static void put_action(struct buf *b, const struct api_request *q)
 		http_escape(b, q->parameters[i].key);
 		buf_putc(b, '=');
 		http_escape(b, q->parameters[i].value);
-		between = "&amp;";
+		between = html ? "&amp;" : "&";
 	}
 }
 
@@ -71,14 +72,14 @@ void gateway_reply_page(const struct api_request *q, enum gateway_page page)
 		   "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 		   "<meta name=\"color-scheme\" content=\"light dark\">\n<title>plop: %s</title>\n"
-		   "<link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\">\n"
-		   "<link rel=\"stylesheet\" href=\"/login.css\">\n</head>\n<body>\n<main>\n"
-		   "<p class=\"brand\"><img src=\"/favicon.svg\" alt=\"\" width=\"30\" "
+		   "<link rel=\"icon\" href=\"favicon.svg\" type=\"image/svg+xml\">\n"
+		   "<link rel=\"stylesheet\" href=\"login.css\">\n</head>\n<body>\n<main>\n"
+		   "<p class=\"brand\"><img src=\"favicon.svg\" alt=\"\" width=\"30\" "
 		   "height=\"30\">plop</p>\n<h1>%s</h1>\n%s\n",
 		   pages[page].title, pages[page].title, pages[page].text);
 	if (pages[page].form) {
-		buf_puts(&body, "<form method=\"post\" action=\"");
-		put_action(&body, q);
+		buf_puts(&body, "<form method=\"post\" action=\"./");
+		gateway_put_query(&body, q, true);
 		buf_printf(&body,
 			   "\">\n<label for=\"token\">Token, or the whole address with it</label>\n"
 			   "<div><input type=\"password\" id=\"token\" name=\"token\" required "

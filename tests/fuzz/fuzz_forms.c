@@ -26,10 +26,11 @@ static void places(const char *text, size_t size)
 	/* what may be named where all addresses are listened on may be more, never less */
 	if (check_host(text, "127.0.0.1", "web1"))
 		FUZZ_ASSERT(check_host(text, "0.0.0.0", "web1") && check_host(text, "::", "web1"));
-	if (check_origin(text, host))
+	if (check_origin(text, host, ""))
 		FUZZ_ASSERT(strlen(text) == strlen(host) + strlen("http://") ||
 			    strlen(text) == strlen(host) + strlen("https://"));
 	(void)check_host(text, host, "web1");
+	(void)check_origin(text, host, text);
 	(void)coding_takes_gzip(text);
 }
 
@@ -88,6 +89,29 @@ static void scopes(const char *text, size_t size)
 	FUZZ_ASSERT(said_again && streq(said, said_again));
 }
 
+/* What a proxy says of its client, and what plop.conf says of the proxy. */
+static void fronts(const char *text, size_t size)
+{
+	struct in6_addr address;
+	struct place place;
+	struct nets nets;
+
+	if (nets_parse(text, &nets) == 0) {
+		FUZZ_ASSERT(nets.n <= NETS_MAX);
+		for (size_t i = 0; i < nets.n; i++)
+			FUZZ_ASSERT(nets.items[i].bits <= 128 &&
+				    nets_have(&nets, &nets.items[i].address));
+	}
+	if (check_forwarded(text, &address))
+		FUZZ_ASSERT(strpbrk(text, "0123456789abcdefABCDEF:"));
+	if (place_parse(text, &place) == 0) {
+		const char *rest = second(text, size);
+
+		FUZZ_ASSERT(!strpbrk(place.prefix, "\"<>\r\n;") && *place_host(&place));
+		FUZZ_ASSERT(strlen(place_path(&place, rest)) <= strlen(rest));
+	}
+}
+
 static void wish(const char *text, size_t size)
 {
 	struct api_request q = { .body = text, .path = "/v1/fleet/record/x" };
@@ -107,7 +131,7 @@ static void wish(const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const parsers[])(const char *text, size_t size) = { places, cookies, tokens,
-									  wish, scopes };
+									  wish,   scopes,  fronts };
 	_cleanup_free_ char *text = malloc(size + 1);
 	uint8_t which;
 

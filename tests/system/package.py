@@ -114,7 +114,7 @@ def test_what_is_in_it(deb, version):
     wanted = {"usr/share/man/man%s/%s.gz" % (name[-1], name) for name in pages} | {"%s/%s" % (b, a) for a, b in PROGRAMS.items()} | {
         "etc/plop/plop.conf", "etc/plop/plop.conf.d/", "usr/lib/sysusers.d/plop.conf", "usr/lib/tmpfiles.d/plop.conf",
         "usr/share/bash-completion/completions/plopctl", "usr/share/zsh/site-functions/_plopctl", "usr/share/doc/plop/copyright",
-        "usr/share/doc/plop/changelog.gz", "usr/share/doc/plop/plop.conf", "usr/share/lintian/overrides/plop"} | {
+        "usr/share/doc/plop/changelog.gz", "usr/share/doc/plop/plop.conf", "usr/share/doc/plop/plop.rules.yml", "usr/share/lintian/overrides/plop"} | {
         "usr/lib/systemd/system/" + name for name in units()}
     assert {path for path in listed if not path.endswith("/")} | {"etc/plop/plop.conf.d/"} == wanted
     for path, mode in listed.items():

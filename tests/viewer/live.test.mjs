@@ -2,6 +2,7 @@
 // From the kernel tick to the browser: plopd samples a Python process, plop-gateway serves the page, Chromium shows it.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { assertPicture } from './assert.mjs';
@@ -49,6 +50,37 @@ test('after a log-out nothing opens the page but a fresh token', async (t) => {
   assert.equal((await raw('/v1/status', { Cookie: cookie })).status, 401);
   // The address that is in the history somewhere.
   await until('plopd to forget the token', async () => (await raw(url.pathname + url.search)).status === 401);
+});
+
+test('below a path of a proxy it is the same', async (t) => {
+  const url = new URL(await tokenUrl());
+  const proxy = createServer((asked, answer) => {
+    const passed = request({ host: url.hostname, port: url.port, path: asked.url.replace(/^\/plop/, ''), method: asked.method, headers: asked.headers }, (r) => {
+      answer.writeHead(r.statusCode, r.headers);
+      r.pipe(answer);
+    });
+    passed.on('error', () => answer.destroy());
+    answer.on('close', () => passed.destroy());
+    if (asked.url.startsWith('/plop/')) asked.pipe(passed);
+    else answer.writeHead(404).end();
+  });
+  await new Promise((done) => proxy.listen(0, '127.0.0.1', done));
+  t.after(() => {
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  const origin = `http://127.0.0.1:${proxy.address().port}`;
+  const { page, check, context } = await openPage(browser, origin, { expected: /status of 401/ });
+  t.after(() => context.close());
+  await page.goto(`${origin}/plop/${url.search}`);
+  await page.click('button[data-room="graph"]');
+  await page.waitForSelector('g.bubble', { state: 'attached' });
+  await page.waitForFunction(() => document.querySelector('#connection-text').textContent === 'live');
+  assert.equal(new URL(page.url()).pathname, '/plop/');
+  assert.deepEqual(await check(), []);
+  await page.click('#log-out');
+  await page.waitForSelector('text=plopctl open');
+  assert.equal(new URL(page.url()).pathname, '/plop/');
 });
 
 test('the running window is drawn and grows', async (t) => {

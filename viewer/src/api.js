@@ -12,6 +12,9 @@ export class ApiError extends Error {
   }
 }
 
+// The address of a path of the gateway's: relative to the page's, which a proxy may have below another path.
+export const here = (path) => path.slice(1);
+
 let skew = 0; // seconds that the host's clock is ahead of this one's
 
 // Unix seconds by the host's clock, to the second: the page may be looked at from a machine that is off.
@@ -37,7 +40,8 @@ async function explain(response) {
 }
 
 function kindOf(status, hint) {
-  if (status === 401 || status === 403) return 'login';
+  // 403 is of a token that is not for that, too: another one would have to be made.
+  if (status === 401 || (status === 403 && hint.includes('plopctl open'))) return 'login';
   // 503 is of a plopd that is not there, too: whoever has too much to do says when to come again.
   if (status === 429 || (status === 503 && hint.includes('again'))) return 'busy';
   return status >= 500 ? 'unreachable' : 'refused';
@@ -81,7 +85,7 @@ async function ask(method, path, { signal, body, read = (response) => response.j
   const timer = setTimeout(stop, timeout);
   signal?.addEventListener('abort', stop);
   try {
-    const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: limit.signal, credentials: 'same-origin', cache: 'no-store' });
+    const response = await fetch(here(path), { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: limit.signal, credentials: 'same-origin', cache: 'no-store' });
     learnTime(response);
     if (!response.ok && response.status !== 304) throw await explain(response);
     return await read(response);
@@ -144,7 +148,7 @@ export function follow(path, onWindow, onBreak) {
     onWindow(json);
   }
   function open() {
-    source = new EventSource(`${path}${path.includes('?') ? '&' : '?'}deltas=true`);
+    source = new EventSource(`${here(path)}${path.includes('?') ? '&' : '?'}deltas=true`);
     live = createLive();
     alive();
     source.onerror = broken;

@@ -390,7 +390,7 @@ byId('log-out').addEventListener('click', async (event) => {
   }
   // Nothing of what was seen stays: the gateway has words for the next one who comes.
   stopLoading();
-  location.replace('/');
+  location.replace('./');
 });
 const ROOM_BUTTONS = [...document.querySelectorAll('[data-room]:is(button)')];
 const focusOn = (selector) => () => document.querySelector(selector)?.focus();

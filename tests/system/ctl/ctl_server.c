@@ -477,7 +477,9 @@ static void on_gateway(const struct api_request *q, void *ctx)
 	const char *url = json_string_value(json_object_get(body, "url"));
 
 	snprintf(f->gateway, sizeof(f->gateway), "%s", url ? url : "");
-	api_reply_json(q->call, 200, json_object());
+	/* what a plopd says that knows scopes */
+	api_reply_json(q->call, 200,
+		       getenv("PLOP_TEST_OLD") ? json_object() : json_pack("{s:i}", "tokens", 1));
 	json_decref(body);
 }
 

@@ -30,6 +30,7 @@ class Case(unittest.TestCase):
     with_plopd = True
     with_store = False
     environment = {}
+    settings = ()  # more lines of [gateway]
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="plop-gateway-")
@@ -39,7 +40,7 @@ class Case(unittest.TestCase):
         os.mkdir(self.state)
         config = os.path.join(self.folder, "plop.conf")
         with open(config, "w", encoding="ascii") as f:
-            f.write("[gateway]\ntoken = %s\n" % STATIC)
+            f.write("\n".join(["[gateway]", "token = " + STATIC, *self.settings_in(self.folder), ""]))
         self.server = None
         if self.with_plopd or self.with_store:
             self.server = Server(self.path, self.state if self.with_store else None)
@@ -60,6 +61,9 @@ class Case(unittest.TestCase):
         self.addCleanup(self.end_gateway)
         while b"READY=1" not in self.notified.recv(4096):
             pass
+
+    def settings_in(self, folder):
+        return self.settings
 
     def end_server(self):
         if self.server:
@@ -88,9 +92,9 @@ class Case(unittest.TestCase):
     def session(self):
         status, headers, _ = self.get("/?token=good")
         assert status == 303
-        assert headers["Location"] == "/"
+        assert headers["Location"] == "./"
         status, headers, _ = self.get("/?pid=5&token=good&search=a%20%3Cb%3E")
-        assert (status, headers["Location"]) == (303, "/?pid=5&search=a%20%3Cb%3E"), "a link keeps what it shows"
+        assert (status, headers["Location"]) == (303, "./?pid=5&search=a%20%3Cb%3E"), "a link keeps what it shows"
         return headers["Set-Cookie"]
 
 
@@ -123,7 +127,7 @@ class Tokens(Case):
         assert json.loads(self.get("/v1/status", {"Cookie": value})[2])["hz"] == 100
         # A stale link in the history of a browser that has a session.
         status, headers, _ = self.get("/?token=bad1", {"Cookie": value})
-        assert (status, headers["Location"], headers.get("Set-Cookie")) == (303, "/", None)
+        assert (status, headers["Location"], headers.get("Set-Cookie")) == (303, "./", None)
         # The session is the gateway's own: it outlives plopd.
         self.end_server()
         assert self.get("/", {"Cookie": value})[0] == 200
@@ -135,16 +139,16 @@ class Tokens(Case):
         own = "http://127.0.0.1:%d" % self.port
         status, headers, body = self.get("/?pid=5&search=a%20%3Cb%3E%22&token=bad1")
         assert (status, headers["Content-Security-Policy"], headers["Referrer-Policy"]) == (401, CSP, "strict-origin")
-        assert b'action="/?pid=5&amp;search=a%20%3Cb%3E%22"' in body, "what the link was to show, without its token"
+        assert b'action="./?pid=5&amp;search=a%20%3Cb%3E%22"' in body, "what the link was to show, without its token"
         assert b"bad1" not in body
         # It is made of what everybody may have, and that is all they may have.
         for path in ("/login.css", "/favicon.svg"):
-            assert path.encode() in body
+            assert b'"%s"' % path[1:].encode() in body, "relative, as a proxy may have it below another path"
             assert self.get(path)[0] == 200
             self.refused(405, path, method="POST")
         for token in ("good", " good ", own + "/?token=good", own + "/?room=flame&token=good#x"):
             status, headers, body = self.fill(token, "/?pid=5&search=a%20%3Cb%3E", {"Origin": own})
-            assert (status, headers["Location"]) == (303, "/?pid=5&search=a%20%3Cb%3E"), token
+            assert (status, headers["Location"]) == (303, "./?pid=5&search=a%20%3Cb%3E"), token
             assert b"good" not in body
             value = headers["Set-Cookie"].split("; ")[0]
             assert self.get("/v1/status", {"Cookie": value})[0] == 200
@@ -153,12 +157,12 @@ class Tokens(Case):
         assert self.get("/v1/logout", {"Cookie": value}, method="POST")[0] == 200
         self.refused(401, "/v1/status", {"Cookie": value})
         status, headers, _ = self.fill(STATIC)
-        assert (status, headers["Location"]) == (303, "/")
+        assert (status, headers["Location"]) == (303, "./")
         assert self.get("/v1/status", {"Cookie": headers["Set-Cookie"].split("; ")[0]})[0] == 200
         for token in ("", "bad1", STATIC[:-1], "a" * 300, "a" * 20000, '"}{"', "%00", own + "/", "<script>"):
             status, headers, body = self.fill(token, "/?pid=5")
             assert (status, headers.get("Set-Cookie")) == (401, None), token
-            assert b'action="/?pid=5"' in body
+            assert b'action="./?pid=5"' in body
             assert b"<script>" not in body
         # The token of the address is not the form's, a form of another place is none, and JSON is no form.
         assert self.fill("bad1", "/?token=good")[0] == 401
@@ -562,11 +566,18 @@ class Service(Case):
             listening.bind(("127.0.0.1", 0))
             listening.listen()
             port = listening.getsockname()[1]
-            # not sh: dash takes no number of two digits
-            gateway = Program("/bin/bash", "-c", 'exec 3<&"$0"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', str(listening.fileno()),
-                              GATEWAY, "--listen", "127.0.0.1:%d" % port, "--socket", self.path, "--state-dir", self.state,
-                              pass_fds=[listening.fileno()], stderr=subprocess.DEVNULL)
-            try:
-                assert request(port, "GET", "/v1/status", None, GOOD)[0] == 200
-            finally:
-                assert gateway.end() == 0
+            # what it listens on says where it is, and not what it was told
+            for listen, said in ((port, False), (1, True)):
+                # not sh: dash takes no number of two digits
+                gateway = Program("/bin/bash", "-c", 'exec 3<&"$0"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', str(listening.fileno()),
+                                  GATEWAY, "--listen", "127.0.0.1:%d" % listen, "--socket", self.path, "--state-dir", self.state,
+                                  pass_fds=[listening.fileno()], stderr=subprocess.PIPE, text=True)
+                try:
+                    assert request(port, "GET", "/v1/status", None, GOOD)[0] == 200
+                    url = "http://127.0.0.1:%d" % port
+                    until("the registration", lambda: self.server.status()["gateway"] == url, DEADLINE)
+                    assert "plop_session_%d=" % port in request(port, "GET", "/?token=good")[1]["Set-Cookie"]
+                    gateway.process.terminate()
+                    assert ("is not heeded" in gateway.process.stderr.read()) == said
+                finally:
+                    assert gateway.end() == 0

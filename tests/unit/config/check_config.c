@@ -316,7 +316,7 @@ START_TEST(help_lists_every_option)
 
 	for (; config_help(n); n++)
 		ck_assert_ptr_nonnull(strchr(config_help(n), ':'));
-	ck_assert_uint_eq(n, 37);
+	ck_assert_uint_eq(n, 44);
 }
 END_TEST
 

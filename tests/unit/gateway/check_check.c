@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "check_main.h"
 #include "gateway/check.h"
+#include "util/nets.h"
 
 START_TEST(hosts_of_a_loopback_server)
 {
@@ -45,15 +46,19 @@ END_TEST
 
 START_TEST(origins)
 {
-	ck_assert(check_origin(NULL, "localhost:7567"));
-	ck_assert(check_origin("http://localhost:7567", "localhost:7567"));
-	ck_assert(check_origin("https://localhost:7567", "localhost:7567"));
-	ck_assert(!check_origin("http://localhost:8000", "localhost:7567"));
-	ck_assert(!check_origin("http://localhost", "localhost:7567"));
-	ck_assert(!check_origin("null", "localhost:7567"));
-	ck_assert(!check_origin("", "localhost:7567"));
-	ck_assert(!check_origin("file://localhost:7567", "localhost:7567"));
-	ck_assert(!check_origin("http://localhost:7567", NULL));
+	ck_assert(check_origin(NULL, "localhost:7567", ""));
+	ck_assert(check_origin("http://localhost:7567", "localhost:7567", ""));
+	ck_assert(check_origin("https://localhost:7567", "localhost:7567", ""));
+	ck_assert(!check_origin("http://localhost:8000", "localhost:7567", ""));
+	ck_assert(!check_origin("http://localhost", "localhost:7567", ""));
+	ck_assert(!check_origin("null", "localhost:7567", ""));
+	ck_assert(!check_origin("", "localhost:7567", ""));
+	ck_assert(!check_origin("file://localhost:7567", "localhost:7567", ""));
+	ck_assert(!check_origin("http://localhost:7567", NULL, ""));
+	/* where a proxy has it, whatever it makes of Host */
+	ck_assert(check_origin("https://ops.example", "localhost:7567", "https://ops.example"));
+	ck_assert(!check_origin("http://ops.example", "localhost:7567", "https://ops.example"));
+	ck_assert(!check_origin("https://ops.example:1", "ops.example", "https://ops.example"));
 }
 END_TEST
 
@@ -162,5 +167,37 @@ START_TEST(forms)
 }
 END_TEST
 
+START_TEST(forwarded)
+{
+	static const struct {
+		const char *header, *address; /* NULL: there is none */
+	} all[] = {
+		{ "192.0.2.1", "192.0.2.1" },
+		{ "10.0.0.1, 192.0.2.1", "192.0.2.1" },
+		{ "unknown,192.0.2.1:4711 ", "192.0.2.1" },
+		{ "2001:db8::1", "2001:db8::1" },
+		{ "192.0.2.1,\t[2001:db8::1]:80", "2001:db8::1" },
+		{ "[::1]", "::1" },
+		{ "", NULL },
+		{ "192.0.2.1,", NULL },
+		{ "192.0.2.1, unknown", NULL },
+		{ "192.0.2.1 more", "192.0.2.1" },
+		{ "[", NULL },
+		{ "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		struct in6_addr is, expected;
+		bool there = check_forwarded(all[i].header, &is);
+
+		ck_assert_msg(there == (all[i].address != NULL), "%s", all[i].header);
+		if (!there)
+			continue;
+		ck_assert_int_eq(net_address(all[i].address, &expected), 0);
+		ck_assert_msg(memcmp(&is, &expected, sizeof(is)) == 0, "%s", all[i].header);
+	}
+}
+END_TEST
+
 CHECK_MAIN("gateway/check", hosts_of_a_loopback_server, hosts_of_a_server_elsewhere, origins,
-	   cookies, secrets, token_forms, forms);
+	   cookies, secrets, token_forms, forms, forwarded);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The room of recordings: begins one and follows it, lists those that are there, tells of the one that is shown.
-import { get, hostTime, post, remove } from '../../api.js';
+import { get, here, hostTime, post, remove } from '../../api.js';
 import { select } from '../../d3.js';
 import { amount, count, cutMiddle, percent, visible } from '../../format.js';
 import { DOINGS, awaits, doings } from '../../waits.js';
@@ -191,7 +191,7 @@ export function mountRecord({ section, onChange }) {
     li.select('.what').text((r) => `${visible(endedWords(r, now))}${r.notKept ? ` \u00b7 not kept: ${visible(r.notKept)}` : r.kept ? '' : ' \u00b7 has no name, and is gone five minutes after its end'}`);
     li.select('.open').attr('aria-label', (r) => `Open ${title(r)}`);
     li.select('a')
-      .attr('href', (r) => `/v1/recordings/${encodeURIComponent(r.id)}?format=pprof`)
+      .attr('href', (r) => here(`/v1/recordings/${encodeURIComponent(r.id)}?format=pprof`))
       .attr('download', (r) => `plop-${r.id}.pb.gz`)
       .attr('aria-label', (r) => `Download ${title(r)} as pprof`);
     li.select('.delete')
@@ -250,7 +250,7 @@ export function mountRecord({ section, onChange }) {
     parts('lists').attr('hidden', overHosts() ? '' : null);
     parts('fleet').attr('hidden', overHosts() ? null : '');
   }
-  section.querySelector('[data-origin]').textContent = location.origin;
+  section.querySelector('[data-origin]').textContent = `${location.origin}${location.pathname.replace(/\/$/, '')}`;
   section.querySelector('[data-act="windows"]').addEventListener('click', () => onChange({ room: 'flame', recording: '', from: null, to: null }));
 
   return {
