@@ -99,6 +99,9 @@ def test_where_it_was_built_is_in_no_program():
             data = f.read()
         found = data.find(TOP.encode() + b"/")
         assert found < 0, (name, data[found:found + 100])
+        # what a build folder in the tree is called is not in it either
+        folders = set(re.findall(r"DW_AT_comp_dir *: .*: (.*)", output("readelf", "--debug-dump=info", "--dwarf-depth=1", host.program(name))))
+        assert folders == {"build"}, name
 
 
 def test_what_is_in_it(deb, version):
