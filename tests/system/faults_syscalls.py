@@ -53,12 +53,12 @@ def inject_each(found, check):
     """Each of the cases, some at once; all that went wrong is told."""
     wrong = []
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        running = [pool.submit(check, "%s:error=%s:when=%s" % case) for case in found]
+        running = {pool.submit(check, "%s:error=%s:when=%s" % case): ":".join(case) for case in found}
         for each in concurrent.futures.as_completed(running):
             try:
                 result = each.result()
             except Exception as e:  # whatever it is, the others are told of, too
-                wrong.append("%s: %s" % (type(e).__name__, e))
+                wrong.append("%s: %s: %s" % (running[each], type(e).__name__, e))
                 result = "WRONG " + wrong[-1]
             if result:
                 print(result, flush=True)

@@ -40,11 +40,12 @@ NOT_PLOPS = {
     "futex": "the C library aborts by any error that it does not know",
     "epoll_ctl": "sd-event forgets whom it could not take out of the set, and the set tells of him",
     "exit": "there is no coming back", "exit_group": "there is no coming back", "execve": "it is no plopd yet",
+    "rt_sigprocmask": "sd-event and nss-systemd hold for true that it cannot fail",
+    "write": "an eventfd, by which a worker's thread is heard, takes a write whenever its counter has room",
     "rt_sigreturn": "there is no coming back", "restart_syscall": "the kernel's own",
 }
-# From some call on: a worker's thread would not be heard, as an eventfd takes a write whenever its counter has room; the dynamic linker
-# dies without a stack or a table of its own; nss-systemd, asked for group plop, holds what cannot fail for true.
-ONCE_ONLY = {"write", "mmap", "rt_sigprocmask"}
+# Not from some call on: the dynamic linker dies without a table of its own.
+ONCE_ONLY = {"mmap"}
 # Before it, the dynamic linker's own.
 FROM = {"mmap": 10}
 
@@ -136,6 +137,10 @@ class InjectedPlopd(Injected):
         """It has said that there are processes which it cannot look at."""
         with open(self.log, encoding="utf-8", errors="replace") as f:
             return "Cannot examine process" in f.read()
+
+    def has_set_aside(self):
+        """It has said that it keeps a file which it could not read."""
+        return any("it is kept as" in line for line in self.said())
 
     def record(self, pid):
         """(plopctl's exit status, or None where it waited in vain, stacks)"""
@@ -238,7 +243,8 @@ def check_end(inject, program, up):
     if program.process.returncode:
         assert said and len(said[-1]) > 40, (inject, said)
     if not up:
-        assert len(said) == 1, (inject, "one sentence", said)
+        # helpers end with the process that forked them, and may be heard of before it is
+        assert len([line for line in said if "A helper ended" not in line]) == 1, (inject, "one sentence", said)
 
 
 def result_of(inject, program, up):
@@ -258,7 +264,8 @@ def check_running(plopd, work):
             until("windows are saved", lambda: plopd.status()["store"]["windows"] > begun["store"]["windows"], 8)
     except (AssertionError, OSError):
         good = False
-    if not plopd.ended() and plopd.answers():
+    # the one answer that was hit is its client's to ask for again
+    if not plopd.ended() and (plopd.answers() or plopd.answers()):
         now = plopd.status()
         assert host.accounted(now["samples"]), now["samples"]
         assert good or plopd.said() or plopd.is_blind() or now["store"]["error"] or now["notices"], "it is worse, and nobody was told: %s" % now
@@ -267,7 +274,7 @@ def check_running(plopd, work):
 
 
 def check_files(plopd):
-    left = set(os.listdir(plopd.state))
+    left = {name for name in os.listdir(plopd.state) if not re.match(r"plop\.db\.2.*Z\.", name)} if plopd.has_set_aside() else set(os.listdir(plopd.state))
     assert left <= FILES, "left half-written: %s" % sorted(left - FILES)
     done = subprocess.run([host.program("plopctl"), "fsck", os.path.join(plopd.state, "plop.db")], stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, timeout=60)
