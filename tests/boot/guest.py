@@ -109,6 +109,19 @@ def files():
     return there
 
 
+def facts_of(pid):
+    """Nothing, of a process that has ended."""
+    try:
+        with open("/proc/%s/status" % pid, encoding="ascii") as f:
+            return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+
+
+def capabilities(facts):
+    return {n for n in range(41) if int(facts["CapEff"], 16) >> n & 1}
+
+
 class Guest(looks.Looks):
     def install(self):
         with open(BEFORE, "w", encoding="utf-8") as f:
@@ -125,12 +138,17 @@ class Guest(looks.Looks):
 
     def who(self):
         """plopd has the capabilities of its unit, and none that are root's alone."""
-        with open("/proc/%d/status" % main_pid(), encoding="ascii") as f:
-            fields = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
-        held = {n for n in range(41) if int(fields["CapEff"], 16) >> n & 1}
+        fields = facts_of(main_pid())
+        held = capabilities(fields)
         # PERFMON, BPF, CHECKPOINT_RESTORE, SYS_PTRACE, DAC_READ_SEARCH (linux/capability.h)
         assert held == {38, 39, 40, 19, 2} and fields["Seccomp"] == "2" and fields["NoNewPrivs"] == "1", fields
         assert "0" not in fields["Uid"].split(), fields["Uid"]
+        # what the unit lets helpers and plop-gateway give up by themselves
+        helpers = [facts for facts in map(facts_of, filter(str.isdigit, os.listdir("/proc"))) if facts.get("Name") == "plopd-helper"]
+        assert helpers and all(capabilities(facts) == {40, 19, 2} for facts in helpers), helpers
+        assert not any("Helpers may make all" in line["MESSAGE"] for line in journal("plopd.service"))
+        said = [line["MESSAGE"] for line in journal("plop-gateway.service")]
+        assert any(re.match(r"confined to its files \(Landlock \d+\) and its system calls$", line) for line in said), said
         return {"memory": int(show("plopd.service", "MemoryCurrent"))}
 
     def record(self):
