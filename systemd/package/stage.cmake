@@ -35,5 +35,9 @@ if(CPACK_GENERATOR STREQUAL DEB)
 else()
 	file(MAKE_DIRECTORY ${stage}/usr/share/licenses/plop)
 	file(COPY_FILE ${here}/deb/copyright ${stage}/usr/share/licenses/plop/copyright)
+	file(CHMOD ${stage}/usr/share/licenses/plop/copyright PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 	changelog(rpm ${CPACK_RPM_CHANGELOG_FILE})
 endif()
+
+# Whoever packs may have an umask that others could not use what is installed with.
+execute_process(COMMAND find ${stage} -type d -exec chmod 755 {} + COMMAND_ERROR_IS_FATAL ANY)
