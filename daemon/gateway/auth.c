@@ -125,6 +125,8 @@ static void accept_token(struct check *c, const struct session_terms *terms)
 {
 	struct gateway *g = c->gateway;
 
+	/* plopctl shows another one each time */
+	rate_give(&g->tries, c->peer->from);
 	sessions_add(&g->tokens, c->token, NULL, terms);
 	c->peer->session = sessions_find(&g->tokens, c->token, clock_ns(CLOCK_BOOTTIME), NULL);
 	c->peer->scope = terms->scope;

@@ -15,6 +15,16 @@ static struct rate_place *place_of(struct rate *r, uint64_t who)
 	return quiet;
 }
 
+void rate_give(struct rate *r, uint64_t who)
+{
+	for (size_t i = 0; i < RATE_PLACES; i++) {
+		struct rate_place *p = &r->places[i];
+
+		if (p->seen_ns && p->who == who)
+			p->used_ns -= MIN(p->used_ns, NSEC_PER_SEC / r->second);
+	}
+}
+
 bool rate_take(struct rate *r, uint64_t who, uint64_t now_ns)
 {
 	struct rate_place *p = place_of(r, who);

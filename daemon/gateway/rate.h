@@ -22,3 +22,5 @@ struct rate {
 
 /* Whether who may once more, now, which then counts. */
 bool rate_take(struct rate *r, uint64_t who, uint64_t now_ns);
+/* What who took last does not count after all. */
+void rate_give(struct rate *r, uint64_t who);

@@ -42,4 +42,20 @@ START_TEST(who_was_quiet_gives_way)
 }
 END_TEST
 
-CHECK_MAIN("gateway/rate", at_once_and_then, who_was_quiet_gives_way);
+/* A good token is no try: whoever shows others all the time is not held up. */
+START_TEST(what_is_given_back)
+{
+	static struct rate r = { .burst = 10, .second = 1 };
+
+	for (int i = 0; i < 100; i++) {
+		ck_assert(rate_take(&r, 1, NOW));
+		rate_give(&r, 1);
+	}
+	ck_assert_uint_eq(taken(&r, 1, 100, NOW), 10);
+	/* whoever took nothing has nothing to give back */
+	rate_give(&r, 2);
+	ck_assert_uint_eq(taken(&r, 2, 100, NOW), 10);
+}
+END_TEST
+
+CHECK_MAIN("gateway/rate", at_once_and_then, who_was_quiet_gives_way, what_is_given_back);
