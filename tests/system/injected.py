@@ -243,8 +243,9 @@ def check_end(inject, program, up):
     if program.process.returncode:
         assert said and len(said[-1]) > 40, (inject, said)
     if not up:
-        # helpers end with the process that forked them, and may be heard of before it is
-        assert len([line for line in said if "A helper ended" not in line]) == 1, (inject, "one sentence", said)
+        # helpers end with the process that forked them, and may be heard of before it is; and plop-gateway says to what it is confined
+        sentences = [line for line in said if "A helper ended" not in line and ": confined to " not in line]
+        assert len(sentences) == 1, (inject, "one sentence", said)
 
 
 def result_of(inject, program, up):
