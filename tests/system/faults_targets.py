@@ -23,8 +23,8 @@ from waiting import until
 PLOPD = ("--window", 1)
 BUSY = """
 import sys
-print("READY", flush=True)
 def spin():
+    print("READY", flush=True)
     x = 1
     while True:
         x = x * 33 & 65535
