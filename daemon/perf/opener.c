@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "perf/event.h"
@@ -91,12 +92,14 @@ int opener_serve(int listener, int idle_ms)
 		return -errno;
 	while ((r = poll(&polled, 1, idle_ms)) != 0) {
 		_cleanup_close_ int fd = -EBADF;
+		struct sockaddr_un peer;
+		socklen_t size = sizeof(peer);
 
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r < 0)
 			return -errno;
-		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		fd = accept4(listener, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC);
 		if (fd >= 0)
 			serve_one(fd);
 		else if (errno != EINTR && errno != ECONNABORTED && errno != EAGAIN)

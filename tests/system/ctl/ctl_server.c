@@ -47,7 +47,8 @@ static const char status_text[] =
 	"\"unsupported\":0,\"corrupt\":0,\"drain\":0,\"threads\":0,\"rate\":0}},"
 	"\"symbols\":{\"resolved\":100,\"captured\":2,\"unresolved\":0,\"dropped_records\":0},"
 	"\"cost\":{\"bpf_ns_per_sample\":700,\"bpf_timed_samples\":1200,\"bpf_seconds\":0.0084,"
-	"\"cpu_seconds\":7.5,\"bpf_cpu_percent\":0.01,\"daemon_cpu_percent\":0.2,"
+	"\"cpu_seconds\":7.5,\"users_cpu_seconds\":1.5,\"bpf_cpu_percent\":0.01,\"daemon_cpu_"
+	"percent\":0.2,"
 	"\"rss_bytes\":20971520,\"map_bytes\":8388608},\"memory\":{\"processes\":9999,"
 	"\"names\":9999,\"line_tables\":99,\"windows\":99999,\"recordings\":0,\"store_cache\":9,"
 	"\"helpers\":9,\"heap\":999999,\"heap_unused\":9},"
@@ -58,7 +59,9 @@ static const char status_text[] =
 	"\"samples\":800},\"first_sample_s\":0.5,\"table_full\":0,\"shares\":{},\"notices\":[],"
 	"\"loop\":{\"longest_ms\":1.5,\"longest_cpu_ms\":1.2,\"longest_cpu_of\":\"records\","
 	"\"recent_ms\":0.5,\"recent_cpu_ms\":0.4,\"recent_cpu_of\":null,\"late\":0,\"events\":100},"
-	"\"rate\":{\"max_hz\":100000,\"throttled_percent\":0,\"note\":null}}";
+	"\"rate\":{\"max_hz\":100000,\"throttled_percent\":0,\"note\":null},"
+	"\"budget\":{\"percent\":1,\"taken_percent\":0.2,\"sampling_percent\":0.1,"
+	"\"sample_counts\":1,\"note\":null}}";
 
 static void on_status(const struct api_request *q, void *ctx)
 {
