@@ -32,6 +32,7 @@ CASES = [
 @pytest.fixture(scope="module")
 def promtool():
     if not shutil.which("promtool"):
+        assert os.environ.get("CI") != "true", "tests/run installs it"
         pytest.skip("there is no promtool: apt install prometheus")
 
     def run(*arguments, text=None):
